@@ -1,0 +1,74 @@
+/**
+ * A cursor is a place in one log: the log's epoch and a position in it (PROTOCOL.md section 2).
+ *
+ * Both parts have a fixed width and an alphabet in ASCII order, so that cursors of one log, compared as plain text,
+ * stand in the order of the log, and a later epoch stands after an earlier one.
+ */
+export interface Cursor {
+  readonly epoch: string;
+  readonly position: number;
+}
+
+/** Crockford's base32 in lower case: no `i`, `l`, `o` or `u`, safe in URLs, headers and file names. */
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
+const EPOCH_LENGTH = 10;
+const EPOCH_TIME_LENGTH = 7;
+const POSITION_LENGTH = 11;
+const EPOCH_ORIGIN_SECONDS = 1_767_225_600; // 2026-01-01T00:00:00Z
+
+/** The number of characters of every cursor. */
+export const CURSOR_LENGTH: number = EPOCH_LENGTH + 1 + POSITION_LENGTH;
+
+const DIGIT_OF_CODE = new Int8Array(128).fill(-1);
+for (let digit = 0; digit < ALPHABET.length; digit++) DIGIT_OF_CODE[ALPHABET.charCodeAt(digit)] = digit;
+
+/** Two base32 digits for each of 0..1023: a position is written by six look-ups. */
+const PAIRS: string[] = [];
+for (let value = 0; value < 1024; value++) PAIRS.push(ALPHABET.charAt(value >> 5) + ALPHABET.charAt(value & 31));
+
+/** Writes a position (0 to 2^53 - 1) as 11 base32 digits. */
+export function encodePosition(position: number): string {
+  const high = Math.floor(position / 0x40000000);
+  const low = position % 0x40000000;
+  return (
+    ALPHABET.charAt((high >>> 20) & 31) +
+    PAIRS[(high >>> 10) & 1023] +
+    PAIRS[high & 1023] +
+    PAIRS[(low >>> 20) & 1023] +
+    PAIRS[(low >>> 10) & 1023] +
+    PAIRS[low & 1023]
+  );
+}
+
+export function encodeCursor(epoch: string, position: number): string {
+  return epoch + '-' + encodePosition(position);
+}
+
+/** Reads a cursor; `undefined` when the text is not one. A hostile text costs no more than its first 22 characters. */
+export function parseCursor(text: string): Cursor | undefined {
+  if (text.length !== CURSOR_LENGTH || text.charCodeAt(EPOCH_LENGTH) !== 45) return undefined;
+  for (let index = 0; index < EPOCH_LENGTH; index++) if (digitAt(text, index) < 0) return undefined;
+  let position = 0;
+  for (let index = EPOCH_LENGTH + 1; index < CURSOR_LENGTH; index++) {
+    const digit = digitAt(text, index);
+    if (digit < 0) return undefined;
+    position = position * 32 + digit;
+  }
+  return Number.isSafeInteger(position) ? { epoch: text.slice(0, EPOCH_LENGTH), position } : undefined;
+}
+
+/**
+ * Names a new epoch: seven digits of time, three of chance.
+ * @param nowMs the wall clock, milliseconds since 1970
+ * @param chance a number in [0, 1)
+ */
+export function createEpoch(nowMs: number, chance: number): string {
+  const seconds = Math.max(0, Math.floor(nowMs / 1000) - EPOCH_ORIGIN_SECONDS);
+  const time = encodePosition(seconds).slice(POSITION_LENGTH - EPOCH_TIME_LENGTH);
+  return time + encodePosition(Math.floor(chance * 32768)).slice(POSITION_LENGTH - 3);
+}
+
+function digitAt(text: string, index: number): number {
+  const code = text.charCodeAt(index);
+  return code < 128 ? (DIGIT_OF_CODE[code] as number) : -1;
+}

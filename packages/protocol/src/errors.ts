@@ -1,0 +1,107 @@
+/**
+ * The catalogue of everything that can be refused (PROTOCOL.md section 9). A code never changes its meaning. On HTTP it
+ * comes as an RFC 9457 problem document, on a socket in the answer to the operation or as the close code.
+ */
+export interface ErrorKind {
+  /** The HTTP status. */
+  readonly status: number;
+  /** One sentence, the same each time; what is particular to this case goes into `detail`. */
+  readonly title: string;
+  /** Whether the same request can succeed later without being changed. */
+  readonly retryable: boolean;
+}
+
+export const ERRORS = {
+  invalid_json: kind(400, 'The body is not valid JSON.'),
+  invalid_utf8: kind(400, 'The text is not valid UTF-8.'),
+  json_too_deep: kind(400, 'The JSON is nested too deeply.'),
+  duplicate_member: kind(400, 'A member of the envelope is given twice.'),
+  invalid_event: kind(400, 'The event is not of the documented form.'),
+  invalid_channel: kind(400, 'The channel name is not valid.'),
+  invalid_pattern: kind(400, 'The channel pattern is not valid.'),
+  invalid_cursor: kind(400, 'The cursor is not valid.'),
+  invalid_parameter: kind(400, 'A query parameter is not valid.'),
+  invalid_header: kind(400, 'A request header is not valid.'),
+  invalid_request: kind(400, 'The request cannot be read as HTTP.'),
+  invalid_message: kind(400, 'The message is not one of the documented operations.'),
+  channel_missing: kind(400, 'No channel is named.'),
+  too_many_channels: kind(400, 'More channels are named than one consumer may have.'),
+  unsupported_subprotocol: kind(400, 'None of the offered WebSocket subprotocols is spoken here.'),
+  unauthorized: kind(401, 'Credentials are missing or not valid.'),
+  forbidden: kind(403, 'This is not allowed here.'),
+  origin_not_allowed: kind(403, 'Pages of this origin are not allowed.'),
+  not_found: kind(404, 'There is nothing at this address.'),
+  channel_empty: kind(404, 'The channel holds no event.'),
+  method_not_allowed: kind(405, 'The method is not allowed here.'),
+  not_acceptable: kind(406, 'None of the accepted media types can be produced.'),
+  request_timeout: kind(408, 'The request was not sent in time.', true),
+  idempotency_in_progress: kind(409, 'A request with this idempotency key is still being worked on.', true),
+  precondition_failed: kind(412, 'Somebody has published to the channel since.'),
+  body_too_large: kind(413, 'The body is too large.'),
+  event_too_large: kind(413, 'The event is too large for its channel.'),
+  batch_too_large: kind(413, 'The batch holds too many events.'),
+  uri_too_long: kind(414, 'The address is too long.'),
+  unsupported_media_type: kind(415, 'The media type of the body is not understood here.'),
+  idempotency_key_reused: kind(422, 'The idempotency key was used before with another event.'),
+  upgrade_required: kind(426, 'This version of the WebSocket protocol is not spoken here.'),
+  rate_limited: kind(429, 'Too many requests for now.', true),
+  headers_too_large: kind(431, 'The request headers are too large.'),
+  internal_error: kind(500, 'The hub failed; the failure has been logged.', true),
+  channel_limit: kind(503, 'The hub holds as many channels as it may.', true),
+  log_unavailable: kind(503, 'The log cannot be written now; nothing was stored.', true),
+  log_full: kind(503, 'The disk is full; nothing was stored.', true),
+  overloaded: kind(503, 'The hub has more work than it can take on now.', true),
+  draining: kind(503, 'The hub is going away; another will answer.', true),
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** An RFC 9457 problem document, `application/problem+json`. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly code: ErrorCode;
+  readonly detail?: string;
+  readonly retryable: boolean;
+  /** What the code's documentation names: `parameter`, `offset`, `limit`, `latest`, `retryAfterMs`. */
+  readonly [extension: string]: unknown;
+}
+
+/** Where the documentation of each code stands, relative to the hub. */
+export const ERROR_TYPE_PREFIX = 'https://polycast.dev/errors/';
+
+export function problem(code: ErrorCode, detail?: string, extensions?: Readonly<Record<string, unknown>>): Problem {
+  const { status, title, retryable } = ERRORS[code];
+  return {
+    type: ERROR_TYPE_PREFIX + code,
+    title,
+    status,
+    code,
+    ...(detail === undefined ? {} : { detail }),
+    retryable,
+    ...extensions,
+  };
+}
+
+/** What a layer throws, or returns, to refuse: the one error type that reaches a caller. */
+export class PolycastError extends Error {
+  override readonly name = 'PolycastError';
+  readonly code: ErrorCode;
+  readonly extensions: Readonly<Record<string, unknown>> | undefined;
+
+  constructor(code: ErrorCode, detail?: string, extensions?: Readonly<Record<string, unknown>>) {
+    super(detail ?? ERRORS[code].title);
+    this.code = code;
+    this.extensions = extensions;
+  }
+
+  get problem(): Problem {
+    const { title } = ERRORS[this.code];
+    return problem(this.code, this.message === title ? undefined : this.message, this.extensions);
+  }
+}
+
+function kind(status: number, title: string, retryable = false): ErrorKind {
+  return { status, title, retryable };
+}

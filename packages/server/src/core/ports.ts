@@ -1,0 +1,175 @@
+/**
+ * What the core needs of the world. Everything outside is reached through these ports and nothing else: the core has no
+ * clock, no chance, no file and no socket of its own.
+ */
+
+/** A place in the log: whole numbers that rise with every event, with holes. 0 is before the first event. */
+export type Position = number;
+
+/** What a channel keeps: all that its rule allows, only its newest event, or nothing beyond the tail in memory. */
+export type Retain = 'history' | 'latest' | 'none';
+
+/** An event on its way into the log. */
+export interface NewRecord {
+  readonly channel: string;
+  readonly type: string | undefined;
+  /** When the hub accepted it, milliseconds since 1970. */
+  readonly timeMs: number;
+  /**
+   * The event's JSON from after its `id` to its end: `"channel":"a","time":"…","data":1}`. It has no line break, is
+   * valid UTF-8, and is never changed after this.
+   */
+  readonly body: Uint8Array;
+  readonly retain: Retain;
+  /** 1 to 255 characters. The same key with the same channel, type and data is appended once in 24 h. */
+  readonly idempotencyKey: string | undefined;
+  /** SHA-256 or the like of what the key stands for, without the time; given when there is a key. */
+  readonly fingerprint: string | undefined;
+  /** Appended only if this is the position of the channel's newest event (0: only if it has none). */
+  readonly ifLatest: Position | undefined;
+}
+
+/** An event that is in the log. */
+export interface StoredRecord {
+  readonly position: Position;
+  readonly channel: string;
+  readonly type: string | undefined;
+  readonly timeMs: number;
+  readonly body: Uint8Array;
+}
+
+export type AppendOutcome =
+  | { readonly kind: 'appended'; readonly position: Position }
+  /** The key was used before with the same event: this is what it got then. */
+  | { readonly kind: 'duplicate'; readonly position: Position; readonly channel: string; readonly timeMs: number }
+  | { readonly kind: 'key_reused' }
+  /** `ifLatest` did not hold; `latest` is the position that would have. */
+  | { readonly kind: 'conflict'; readonly latest: Position }
+  | { readonly kind: 'channel_limit' };
+
+export interface LogState {
+  /** Names this log's history: ten base32 digits. A wiped or restored log has another. */
+  readonly epoch: string;
+  /** The head when the epoch began: after a change of epoch, what is behind this cannot be told apart from before. */
+  readonly epochStart: Position;
+  /** The newest position that is durable and has been given to the followers. */
+  readonly head: Position;
+  /** Why it cannot be written at present, if so. Reading goes on. */
+  readonly unavailable: 'log_unavailable' | 'log_full' | undefined;
+}
+
+export interface ReadQuery {
+  /** Valid patterns; an event is meant if any covers its channel. */
+  readonly patterns: readonly string[];
+  /** Only events of these types; all when undefined. */
+  readonly types: readonly string[] | undefined;
+  /** Events after this position… */
+  readonly after: Position;
+  /** …up to and with this one. */
+  readonly through: Position;
+  /** `forward`: the oldest first. `backward`: the newest first. */
+  readonly direction: 'forward' | 'backward';
+  /** At most this many events, */
+  readonly limit: number;
+  /** and at most this many bytes of bodies, though always one event. */
+  readonly bytesMax: number;
+}
+
+export interface ReadPage {
+  /** In the order of `direction`. */
+  readonly records: readonly StoredRecord[];
+  /**
+   * How far this page speaks: every event meant between `after` and here (backward: between here and `through`) is in
+   * it. A read over a sparse pattern may come back early, with few records or none, so as to hold nobody up.
+   */
+  readonly reached: Position;
+  /**
+   * The newest position after `after` at which a meant channel has lost an event to retention; `after` itself when
+   * nothing was lost. Replaced values of `latest` channels and events of `none` channels do not count as lost.
+   */
+  readonly trimmedThrough: Position;
+}
+
+export interface ChannelState {
+  readonly channel: string;
+  /** Events kept, and the sum of the bytes of their bodies. */
+  readonly count: number;
+  readonly bytes: number;
+  /** Of the oldest and the newest event kept; 0 when there is none. */
+  readonly oldestTimeMs: number;
+  readonly latestPosition: Position;
+}
+
+/** Which channels' states are asked for: names after `after`, in order; only those appended to since `changedSince`. */
+export interface ChannelQuery {
+  readonly after: string;
+  readonly limit: number;
+  readonly changedSince?: Position;
+}
+
+/** Remove a channel's oldest events until all of the given bounds hold. */
+export interface TrimOrder {
+  readonly channel: string;
+  readonly countMax?: number;
+  readonly bytesMax?: number;
+  /** Events accepted before this go. */
+  readonly olderThanMs?: number;
+}
+
+/** The one ordered log. Homes: `log/sqlite`, `log/memory`; one contract suite holds them all to these words. */
+export interface Log {
+  readonly state: LogState;
+  /**
+   * Appends in the given order. Resolves, one outcome a record, once all that was appended is durable; rejects with
+   * PolycastError `log_unavailable` or `log_full` when nothing of it was. Records of `none` channels get positions too.
+   */
+  append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]>;
+  /** Every event that becomes durable, in order, in batches, before its append resolves. One listener. */
+  follow(listener: (records: readonly StoredRecord[]) => void): void;
+  read(query: ReadQuery): Promise<ReadPage>;
+  channels(query: ChannelQuery): Promise<readonly ChannelState[]>;
+  /** One small step of removal (bounded in rows); says how many events it removed and whether there is more to do. */
+  trim(orders: readonly TrimOrder[], nowMs: number): Promise<{ readonly removed: number; readonly more: boolean }>;
+  /** Bytes on disk, commits, rows, times: what metrics show. Names are stable, values are numbers since opening. */
+  figures(): Readonly<Record<string, number>>;
+  /** Finishes what was accepted, then closes. */
+  close(): Promise<void>;
+}
+
+export interface Clock {
+  /** Wall clock, milliseconds since 1970. */
+  nowMs(): number;
+  /** Never goes backwards; milliseconds, with fractions, from any origin. */
+  monotonicMs(): number;
+}
+
+export interface Random {
+  /** A number in [0, 1). */
+  fraction(): number;
+  /** An unguessable name of 16 or more characters, for sessions. */
+  token(): string;
+}
+
+/** Who asks. */
+export interface Principal {
+  readonly user: string | undefined;
+}
+
+export type Action = 'subscribe' | 'publish' | 'history';
+
+/** Decides who may do what. Transports learn yes, or the error that says why not. */
+export interface Authority {
+  /** Who these credentials belong to; rejects with PolycastError `unauthorized`. */
+  identify(credentials: Credentials): Principal | Promise<Principal>;
+  /** Yes, or the error that says why not. */
+  decide(principal: Principal, action: Action, pattern: string): AuthorityDecision | Promise<AuthorityDecision>;
+}
+
+export type AuthorityDecision = { readonly allowed: true } | { readonly allowed: false; readonly code: 'unauthorized' | 'forbidden'; readonly detail: string };
+
+/** What a connection brought along to show who it is. */
+export interface Credentials {
+  readonly token: string | undefined;
+  readonly origin: string | undefined;
+  readonly address: string;
+}
