@@ -1,0 +1,92 @@
+import type { Retain } from '../core/ports.ts';
+
+/**
+ * The configuration of a hub, complete and checked. What each field means, its unit, bounds, default and the reason for
+ * it stand in `table.ts`, from which the reference is generated.
+ */
+export interface Config {
+  readonly listen: string;
+  readonly data: string;
+  readonly access: Access;
+  readonly tls: TlsConfig;
+  readonly allowedOrigins: readonly string[];
+  readonly defaults: RuleSettings;
+  readonly rules: readonly RuleConfig[];
+  readonly delivery: DeliveryConfig;
+  readonly limits: LimitsConfig;
+  readonly storage: StorageConfig;
+  readonly drain: DrainConfig;
+  readonly logging: LoggingConfig;
+  readonly lab: LabConfig;
+}
+
+/** `loopback`: no access control, so only loopback addresses may be listened on. `open`: none, on any address. */
+export type Access = 'loopback' | 'open';
+
+/** Both or none. */
+export interface TlsConfig {
+  readonly certificateFile: string | null;
+  readonly keyFile: string | null;
+}
+
+/** What holds for a channel. `null` stands for "no bound". */
+export interface RuleSettings {
+  readonly retain: Retain;
+  readonly historyCountMax: number | null;
+  readonly historyAgeMaxSeconds: number | null;
+  readonly historyBytesMax: number | null;
+  readonly eventBytesMax: number;
+  readonly publishRatePerSecond: number | null;
+  readonly publishBurst: number | null;
+}
+
+/** Each setting of a channel comes from the first rule in the list that covers it and sets it, else from `defaults`. */
+export type RuleConfig = { readonly pattern: string } & {
+  readonly [Setting in keyof RuleSettings]?: RuleSettings[Setting] | undefined;
+};
+
+export interface DeliveryConfig {
+  readonly heartbeatMs: number;
+  readonly reconnectMs: number;
+  readonly tailBytesMax: number;
+  readonly batchBytesMax: number;
+  readonly stalledTimeoutMs: number;
+  readonly pollBytesMax: number;
+  readonly pollWaitMaxSeconds: number;
+  readonly logReadsConcurrentMax: number;
+}
+
+export interface LimitsConfig {
+  readonly connectionsMax: number;
+  readonly headerBytesMax: number;
+  readonly headersTimeoutMs: number;
+  readonly bodyBytesMax: number;
+  readonly bodyTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly channelsPerConsumerMax: number;
+  readonly batchEventsMax: number;
+  readonly messageBytesMax: number;
+  readonly channelsMax: number;
+  readonly appendQueueBytesMax: number;
+}
+
+export interface StorageConfig {
+  readonly gatherWindowMs: number;
+  readonly retentionIntervalMs: number;
+  readonly idempotencyHours: number;
+}
+
+export interface DrainConfig {
+  readonly timeMs: number;
+}
+
+export interface LoggingConfig {
+  readonly level: LogLevel;
+  readonly format: 'json' | 'pretty';
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+
+export interface LabConfig {
+  readonly enabled: boolean;
+}

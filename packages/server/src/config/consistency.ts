@@ -1,0 +1,52 @@
+import type { Config } from './config.ts';
+import { isLoopback, parseListen } from './listen.ts';
+import type { ConfigProblem } from './schema.ts';
+
+/** What no field shows alone: forms that need a parser, and fields that must fit each other. */
+export function checkTogether(config: Config): ConfigProblem[] {
+  return [...checkListen(config), ...checkTls(config), ...checkOrigins(config), ...checkSizes(config)];
+}
+
+function checkListen({ listen, access }: Config): ConfigProblem[] {
+  const address = parseListen(listen);
+  if (address === undefined) {
+    return [{ path: 'listen', message: `"${listen}" is not host:port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080` }];
+  }
+  if (access !== 'loopback' || isLoopback(address.host)) return [];
+  const message =
+    `${address.host} can be reached from other machines, and there is no access control (access: loopback); ` +
+    'listen on 127.0.0.1, or set access: open to let whoever reaches the port read and publish everything';
+  return [{ path: 'listen', message }];
+}
+
+function checkTls({ tls }: Config): ConfigProblem[] {
+  if ((tls.certificateFile === null) === (tls.keyFile === null)) return [];
+  const missing = tls.keyFile === null ? 'keyFile' : 'certificateFile';
+  return [{ path: `tls.${missing}`, message: 'must be set too: TLS needs a certificate and its key' }];
+}
+
+function checkOrigins({ allowedOrigins }: Config): ConfigProblem[] {
+  return allowedOrigins.flatMap((origin, index) =>
+    origin === '*' || isOrigin(origin)
+      ? []
+      : [{ path: `allowedOrigins.${index}`, message: `"${origin}" is not an origin: scheme://host[:port] and nothing more, or *` }],
+  );
+}
+
+function isOrigin(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && (url.protocol === 'https:' || url.protocol === 'http:') && url.origin === text;
+}
+
+function checkSizes({ defaults, rules, limits }: Config): ConfigProblem[] {
+  const settings = [{ path: 'defaults', bytes: defaults.eventBytesMax }];
+  for (const [index, rule] of rules.entries()) {
+    if (rule.eventBytesMax !== undefined) settings.push({ path: `rules.${index}`, bytes: rule.eventBytesMax });
+  }
+  return settings
+    .filter(({ bytes }) => bytes > limits.bodyBytesMax || bytes > limits.appendQueueBytesMax)
+    .map(({ path }) => ({
+      path: `${path}.eventBytesMax`,
+      message: 'must not be more than limits.bodyBytesMax and limits.appendQueueBytesMax: such an event could never be published',
+    }));
+}

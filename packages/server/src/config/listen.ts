@@ -1,0 +1,32 @@
+import { isIP } from 'node:net';
+
+/** Where to listen: a host name or an address without brackets, and a port (0: any free one). */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+const FORM = /^(?:\[(?<bracketed>[^\]]+)\]|(?<plain>[^:[\]]+)):(?<port>\d{1,5})$/;
+
+/** Reads `host:port`, `[::1]:port`; `undefined` when it is not of that form. */
+export function parseListen(text: string): ListenAddress | undefined {
+  const groups = FORM.exec(text)?.groups;
+  if (groups === undefined) return undefined;
+  const port = Number(groups['port']);
+  const { bracketed, plain } = groups;
+  if (port > 65_535 || (bracketed !== undefined && isIP(bracketed) !== 6)) return undefined;
+  return { host: (bracketed ?? plain) as string, port };
+}
+
+/** The inverse of `parseListen`; also how an address stands in a URL. */
+export function formatListen({ host, port }: ListenAddress): string {
+  return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Whether only processes of this machine can reach it. Names other than `localhost` are not looked up: they count as not. */
+export function isLoopback(host: string): boolean {
+  if (host.toLowerCase() === 'localhost') return true;
+  const family = isIP(host);
+  if (family === 4) return host.startsWith('127.');
+  return family === 6 && new URL(`http://[${host}]`).hostname === '[::1]';
+}

@@ -1,0 +1,320 @@
+import * as z from 'zod';
+import { isPattern } from '@polycast/protocol';
+import type { Config } from './config.ts';
+import { choice, field, whole, wholeOrNull } from './field.ts';
+
+const MIB = 1024 * 1024;
+const GIB = 1024 * MIB;
+const DAY_SECONDS = 86_400;
+
+const ruleSettings = {
+  retain: choice(['history', 'latest', 'none'], 'history', {
+    doc: 'What a channel keeps: its `history` as far as the bounds below allow, only its `latest` event, or `none` beyond what is in memory.',
+    why: 'A consumer that comes back gets what it missed only if that was kept.',
+  }),
+  historyCountMax: wholeOrNull(
+    { unit: 'events per channel', min: 1, max: 1e12, default: 1_000_000 },
+    {
+      doc: 'A channel keeps at most this many events; the oldest go first.',
+      why: 'Far above what a live page reads back, and it keeps one runaway publisher from filling the disk within the week.',
+    },
+  ),
+  historyAgeMaxSeconds: wholeOrNull(
+    { unit: 'seconds', min: 1, max: 3650 * DAY_SECONDS, default: 7 * DAY_SECONDS },
+    {
+      doc: 'Events older than this are removed.',
+      why: 'Seven days: a laptop closed over a long weekend, or a consumer that failed on Friday, still catches up without a gap.',
+    },
+  ),
+  historyBytesMax: wholeOrNull(
+    { unit: 'bytes per channel', min: 1024, max: 1024 * GIB, default: GIB },
+    {
+      doc: "A channel's events hold at most this many bytes; the oldest go first.",
+      why: 'A million events of the largest size would be 256 GiB; 1 GiB holds a million of 1 KiB each, so the count rules as long as events are small.',
+    },
+  ),
+  eventBytesMax: whole(
+    { unit: 'bytes', min: 64, max: 16 * MIB, default: 256 * 1024 },
+    {
+      doc: 'The longest event, as the JSON that subscribers get. A larger one is refused with `event_too_large`.',
+      why: 'Events tell that something happened; 256 KiB is what SNS, SQS and EventBridge allow, and it keeps one event within two batches.',
+    },
+  ),
+  publishRatePerSecond: wholeOrNull(
+    { unit: 'events per second and channel', min: 1, max: 1e9, default: null },
+    {
+      doc: 'How many events a channel takes in a second, in the long run. What goes beyond it is refused with `rate_limited` and `Retry-After`.',
+      why: 'No limit: publishers are your own backend, and `limits.appendQueueBytesMax` protects the hub. Set it where clients publish.',
+    },
+  ),
+  publishBurst: wholeOrNull(
+    { unit: 'events', min: 1, max: 1e9, default: null },
+    {
+      doc: 'How many events a channel takes at once before `publishRatePerSecond` holds it back; null means as many as in one second.',
+      why: "One second's worth lets an even flow arrive unevenly without changing the long-run rate.",
+    },
+  ),
+};
+
+const rule = z.strictObject({
+  pattern: field(
+    z.string().refine(isPattern, 'must be a channel pattern: tokens of A-Z a-z 0-9 _ - joined by dots, `*` for one, a last `>` for the rest'),
+    {
+      form: 'channel pattern',
+      doc: 'The channels that the rule is for, as in PROTOCOL.md section 1: `orders.*`, `chat.>`.',
+      why: 'Required: a rule for everything is `>`, or better `defaults`.',
+    },
+  ),
+  retain: ruleSettings.retain.unwrap().optional(),
+  historyCountMax: ruleSettings.historyCountMax.unwrap().optional(),
+  historyAgeMaxSeconds: ruleSettings.historyAgeMaxSeconds.unwrap().optional(),
+  historyBytesMax: ruleSettings.historyBytesMax.unwrap().optional(),
+  eventBytesMax: ruleSettings.eventBytesMax.unwrap().optional(),
+  publishRatePerSecond: ruleSettings.publishRatePerSecond.unwrap().optional(),
+  publishBurst: ruleSettings.publishBurst.unwrap().optional(),
+});
+
+/** The keys of a rule. */
+export const RULE_KEYS: readonly string[] = Object.keys(rule.shape);
+
+const tls = {
+  certificateFile: field(z.string().min(1).nullable().default(null), {
+    form: 'path of a PEM file, or null',
+    doc: 'The certificate with its chain. With `tls.keyFile`, the hub speaks https and wss and nothing else.',
+    why: 'Most hubs stand behind a proxy that ends TLS.',
+  }),
+  keyFile: field(z.string().min(1).nullable().default(null), {
+    form: 'path of a PEM file, or null',
+    doc: 'The private key of `tls.certificateFile`. Both are set or neither.',
+    why: 'As for the certificate.',
+  }),
+};
+
+const delivery = {
+  heartbeatMs: whole(
+    { unit: 'milliseconds', min: 1000, max: 3_600_000, default: 25_000 },
+    {
+      doc: 'A stream on which nothing was sent for this long gets a heartbeat that carries its cursor.',
+      why: 'Below the 30 s after which the most impatient proxies and mobile networks cut a silent connection.',
+    },
+  ),
+  reconnectMs: whole(
+    { unit: 'milliseconds', min: 100, max: 600_000, default: 2000 },
+    {
+      doc: 'What SSE streams announce as `retry:`: how long a client waits before it comes back.',
+      why: 'Short enough that a person hardly notices, long enough that a restart is over when the first ones come back.',
+    },
+  ),
+  tailBytesMax: whole(
+    { unit: 'bytes', min: 64 * 1024, max: 64 * GIB, default: 64 * MIB },
+    {
+      doc: 'How much of the newest events is held in memory. Readers within it never touch the disk; those behind it read the log.',
+      why: 'At 256 bytes an event it holds some 250,000: minutes of a busy hub, enough for every reconnect storm.',
+    },
+  ),
+  batchBytesMax: whole(
+    { unit: 'bytes', min: 4096, max: 16 * MIB, default: 128 * 1024 },
+    {
+      doc: 'How much is written to one connection at once; the next batch follows when its socket has taken this one. At least one event always goes.',
+      why: 'One write of 128 KiB costs little more than one of 16; more would only wait in memory in front of a slow socket.',
+    },
+  ),
+  stalledTimeoutMs: whole(
+    { unit: 'milliseconds', min: 1000, max: 86_400_000, default: 600_000 },
+    {
+      doc: 'A connection that takes nothing for this long while something waits for it is closed (WebSocket: 4408). It loses nothing: it comes back with its cursor.',
+      why: 'A stalled reader costs a socket and no queue, so patience is cheap: ten minutes outlast a tunnel, a lift and a suspended tab.',
+    },
+  ),
+  pollBytesMax: whole(
+    { unit: 'bytes', min: 4096, max: 64 * MIB, default: MIB },
+    {
+      doc: "The events of one poll's answer hold at most this many bytes; the next poll gets more at once (PROTOCOL.md section 5.4).",
+      why: 'A thousand events of 1 KiB, the largest `limit`, fit; beyond that a page only delays its first event.',
+    },
+  ),
+  pollWaitMaxSeconds: whole(
+    { unit: 'seconds', min: 1, max: 60, default: 60 },
+    {
+      doc: 'The longest `wait=` of a long poll; a longer one is refused, as PROTOCOL.md section 4 says.',
+      why: 'Common proxies give up on a silent answer after 60 s.',
+    },
+  ),
+  logReadsConcurrentMax: whole(
+    { unit: 'reads', min: 1, max: 1024, default: 8 },
+    {
+      doc: 'At most this many reads of the log are at work at once; the others wait in order. Identical ones are done once.',
+      why: 'More at once do not make a disk faster, but each holds a page in memory and delays the others.',
+    },
+  ),
+};
+
+const limits = {
+  connectionsMax: whole(
+    { unit: 'connections', min: 1, max: 10_000_000, default: 50_000 },
+    {
+      doc: 'Beyond this many, new connections get `503 overloaded` and are closed.',
+      why: 'Some 300 MB at 6 kB for each idle one. Raise it together with `ulimit -n`; the hub also refuses gracefully when that runs out.',
+    },
+  ),
+  headerBytesMax: whole(
+    { unit: 'bytes', min: 2048, max: MIB, default: 16_384 },
+    {
+      doc: 'Request line and headers together; beyond it `431 headers_too_large`.',
+      why: "Node's own default, and room for the cookies that a page's other services set.",
+    },
+  ),
+  headersTimeoutMs: whole(
+    { unit: 'milliseconds', min: 100, max: 600_000, default: 10_000 },
+    {
+      doc: 'The headers must have come within this time; else `408 request_timeout`, and the connection is closed.',
+      why: 'A slow phone needs one or two seconds; who needs more than ten is holding the door open.',
+    },
+  ),
+  bodyBytesMax: whole(
+    { unit: 'bytes', min: 1024, max: GIB, default: 16 * MIB },
+    {
+      doc: 'The longest body that is read as a whole; beyond it `413 body_too_large`. NDJSON is read line by line and has no such limit.',
+      why: 'A batch of 10,000 events of 1.6 KiB. Larger loads belong into NDJSON, which needs no memory.',
+    },
+  ),
+  bodyTimeoutMs: whole(
+    { unit: 'milliseconds', min: 100, max: 3_600_000, default: 30_000 },
+    {
+      doc: 'A body that is read as a whole must have come within this time, and an NDJSON body may pause no longer; else `408 request_timeout`.',
+      why: '16 MiB in 30 s is 4.5 Mbit/s; a publisher in a data centre needs a fraction of that.',
+    },
+  ),
+  keepAliveTimeoutMs: whole(
+    { unit: 'milliseconds', min: 1000, max: 3_600_000, default: 65_000 },
+    {
+      doc: 'An idle connection is kept for the next request for this long.',
+      why: 'Longer than the 60 s of nginx and the common load balancers, so that they close first and never send into a closing connection.',
+    },
+  ),
+  channelsPerConsumerMax: whole(
+    { unit: 'channels and patterns', min: 1, max: 10_000, default: 100 },
+    {
+      doc: 'How many channels and patterns one consumer may have; beyond it `400 too_many_channels`.',
+      why: 'PROTOCOL.md section 4 promises 100. Who needs more wants a pattern.',
+    },
+  ),
+  batchEventsMax: whole(
+    { unit: 'events', min: 1, max: 1_000_000, default: 10_000 },
+    {
+      doc: 'How many events one JSON array may hold; beyond it `413 batch_too_large`.',
+      why: 'PROTOCOL.md section 8.1 promises 10,000. More belongs into NDJSON.',
+    },
+  ),
+  messageBytesMax: whole(
+    { unit: 'bytes', min: 1024, max: 16 * MIB, default: 262_144 },
+    {
+      doc: 'The longest WebSocket message of a client; beyond it close code 1009.',
+      why: 'PROTOCOL.md section 7.5 promises 256 KiB.',
+    },
+  ),
+  channelsMax: whole(
+    { unit: 'channels', min: 1, max: 1_000_000_000, default: 1_000_000 },
+    {
+      doc: 'How many channels the log may hold; publishing to another gets `503 channel_limit`. A channel whose events are all gone counts no more.',
+      why: 'A channel for each order or user of a large product; a bound, because each costs a row and its name is chosen by publishers.',
+    },
+  ),
+  appendQueueBytesMax: whole(
+    { unit: 'bytes', min: 64 * 1024, max: 16 * GIB, default: 64 * MIB },
+    {
+      doc: 'How many bytes of events may be accepted and not yet durable; publishing beyond it gets `503 overloaded`. NDJSON is read more slowly instead.',
+      why: 'Seconds of work for a slow disk; what waits longer than that should be told so.',
+    },
+  ),
+};
+
+const storage = {
+  gatherWindowMs: whole(
+    { unit: 'milliseconds', min: 0, max: 1000, default: 4 },
+    {
+      doc: 'When commits are small and frequent, the log waits up to this long to gather more into one. A lone event is never held up.',
+      why: 'At 1,000 events/s one commit for each costs more than everything else together; 4 ms is hardly felt.',
+    },
+  ),
+  retentionIntervalMs: whole(
+    { unit: 'milliseconds', min: 10, max: 3_600_000, default: 1000 },
+    {
+      doc: 'The pause between two steps of removal of what the rules no longer keep. Each step is small.',
+      why: 'Often enough to keep up with a busy hub, rarely enough to cost nothing on a quiet one.',
+    },
+  ),
+  idempotencyHours: whole(
+    { unit: 'hours', min: 1, max: 720, default: 24 },
+    {
+      doc: 'How long an idempotency key is remembered, across restarts.',
+      why: 'PROTOCOL.md section 8.4 promises 24 h: longer than a publisher retries.',
+    },
+  ),
+};
+
+const drain = {
+  timeMs: whole(
+    { unit: 'milliseconds', min: 0, max: 3_600_000, default: 10_000 },
+    {
+      doc: 'After SIGTERM the sessions are sent away over this time, evenly, and then the hub ends.',
+      why: "Spreads 50,000 reconnects to 5,000 a second, and leaves 20 s of Kubernetes' 30.",
+    },
+  ),
+};
+
+const logging = {
+  level: choice(['debug', 'info', 'warn', 'error', 'silent'], 'info', {
+    doc: 'The least serious message that is logged.',
+    why: 'Starts, stops and what needs attention; nothing for each request.',
+  }),
+  format: choice(['json', 'pretty'], 'json', {
+    doc: '`json`: one object a line. `pretty`: for people. `polycast dev` uses `pretty`.',
+    why: 'Logs of a server are read by machines first.',
+  }),
+};
+
+const lab = {
+  enabled: field(z.boolean().default(false), {
+    form: '`true` or `false`',
+    doc: 'Serves the Transport Lab at `/lab`. `polycast dev` turns it on.',
+    why: 'It publishes and shows what it does with the network: made for learning, not for production.',
+  }),
+};
+
+/** The whole configuration, field by field, in the order of the reference. */
+export const configSchema: z.ZodType<Config, unknown> & { readonly shape: Readonly<Record<string, z.core.$ZodType>> } =
+  z.strictObject({
+    listen: field(z.string().default('127.0.0.1:8080'), {
+      form: 'host:port, an IPv6 address in brackets',
+      doc: 'Where the hub listens. Port 0 takes any free one.',
+      why: 'A hub without access control belongs to this machine alone until somebody says otherwise.',
+    }),
+    data: field(z.string().min(1).default('./polycast-data'), {
+      form: 'path of a folder, or `:memory:`',
+      doc: 'Where the log is kept. `:memory:` keeps nothing across restarts. One hub a folder.',
+      why: 'Beside the place where it was started, where it is found again.',
+    }),
+    access: choice(['loopback', 'open'], 'loopback', {
+      doc: '`loopback`: no access control, and so only loopback addresses may be listened on. `open`: no access control on any address: whoever reaches the port may read and publish everything.',
+      why: 'Openness must be said aloud.',
+    }),
+    tls: z.strictObject(tls).prefault({}),
+    allowedOrigins: field(z.array(z.string()).default([]), {
+      form: 'list of origins (`https://shop.example`), or `["*"]`',
+      doc: "Pages of these origins may read and publish from a browser. Pages that the hub's own address serves always may.",
+      why: 'Same origin only: otherwise any page that somebody visits could talk to a hub on their machine.',
+    }),
+    defaults: z.strictObject(ruleSettings).prefault({}),
+    rules: field(z.array(rule).max(1000).default([]), {
+      form: 'list of `{pattern, …}` with any of the settings of `defaults`, at most 1,000',
+      doc: 'Each setting of a channel comes from the first rule in the list that covers it and sets it, else from `defaults`.',
+      why: 'None is needed to begin.',
+    }),
+    delivery: z.strictObject(delivery).prefault({}),
+    limits: z.strictObject(limits).prefault({}),
+    storage: z.strictObject(storage).prefault({}),
+    drain: z.strictObject(drain).prefault({}),
+    logging: z.strictObject(logging).prefault({}),
+    lab: z.strictObject(lab).prefault({}),
+  });
