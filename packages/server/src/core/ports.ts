@@ -79,8 +79,10 @@ export interface ReadPage {
   /** In the order of `direction`. */
   readonly records: readonly StoredRecord[];
   /**
-   * How far this page speaks: every event meant between `after` and here (backward: between here and `through`) is in
-   * it. A read over a sparse pattern may come back early, with few records or none, so as to hold nobody up.
+   * How far this page speaks: every event meant after `after`, up to and with this position (backward: after this
+   * position, up to and with `through`) is in it; the next page has this as its `after` (backward: its `through`). It
+   * is never past the head. A read over a sparse pattern may come back early, with few records or none, so as to hold
+   * nobody up.
    */
   readonly reached: Position;
   /**

@@ -1,0 +1,287 @@
+import { createEpoch, hasWildcard, matches, PolycastError } from '@polycast/protocol';
+import type { AppendOutcome, ChannelQuery, ChannelState, Log, LogState, NewRecord, Position, ReadPage, ReadQuery, StoredRecord, TrimOrder } from '../core/ports.ts';
+import { ChannelBook, createChannelEntry } from './channel-book.ts';
+import type { ChannelEntry } from './channel-book.ts';
+import { CHANNEL_FORGOTTEN_AFTER_MS, CHANNELS_MAX_DEFAULT, KEY_LIFETIME_MS, READ_ROWS_MAX, TRIM_EVENTS_MAX } from './limits.ts';
+
+export interface MemoryLogOptions {
+  /** Wall clock, milliseconds since 1970; names the epoch. */
+  readonly nowMs?: () => number;
+  /** A number in [0, 1); names the epoch. */
+  readonly chance?: () => number;
+  readonly channelsMax?: number;
+}
+
+/** A log that is gone with its process: for tests, and for `--data :memory:`. Bounded by retention alone. */
+export function createMemoryLog(options: MemoryLogOptions = {}): Log {
+  return new MemoryLog(options);
+}
+
+interface Held {
+  readonly record: StoredRecord;
+  readonly channel: HeldChannel;
+  removed: boolean;
+}
+
+interface HeldChannel {
+  readonly entry: ChannelEntry;
+  /** In order; those before `first` are removed. */
+  held: Held[];
+  first: number;
+}
+
+interface UsedKey {
+  readonly fingerprint: string | undefined;
+  readonly position: Position;
+  readonly channel: string;
+  readonly timeMs: number;
+}
+
+interface Waiting {
+  readonly records: readonly NewRecord[];
+  readonly resolve: (outcomes: readonly AppendOutcome[]) => void;
+}
+
+class MemoryLog implements Log {
+  readonly #epoch: string;
+  readonly #channelsMax: number;
+  readonly #book = new ChannelBook();
+  readonly #channels = new Map<string, HeldChannel>();
+  readonly #keys = new Map<string, UsedKey>();
+  #all: Held[] = [];
+  #removedFromAll = 0;
+  #head: Position = 0;
+  #forgottenThrough: Position = 0;
+  #channelsMade = 0;
+  #listener: ((records: readonly StoredRecord[]) => void) | undefined;
+  #waiting: Waiting[] = [];
+  #closed = false;
+  readonly #figures = { commits: 0, records: 0, reads: 0, rowsRead: 0, trimmed: 0 };
+
+  constructor({ nowMs = Date.now, chance = Math.random, channelsMax = CHANNELS_MAX_DEFAULT }: MemoryLogOptions) {
+    this.#epoch = createEpoch(nowMs(), chance());
+    this.#channelsMax = channelsMax;
+  }
+
+  get state(): LogState {
+    return { epoch: this.#epoch, epochStart: 0, head: this.#head, unavailable: this.#closed ? 'log_unavailable' : undefined };
+  }
+
+  append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]> {
+    if (this.#closed) return Promise.reject(closed());
+    const { promise, resolve } = Promise.withResolvers<readonly AppendOutcome[]>();
+    // Not before this call returns, as in every other home: a follower may append, and must not find itself inside.
+    if (this.#waiting.push({ records, resolve }) === 1) queueMicrotask(() => this.#commit());
+    return promise;
+  }
+
+  follow(listener: (records: readonly StoredRecord[]) => void): void {
+    this.#listener = listener;
+  }
+
+  read(query: ReadQuery): Promise<ReadPage> {
+    if (this.#closed) return Promise.reject(closed());
+    this.#figures.reads++;
+    const within = { ...query, through: Math.min(query.through, this.#head) };
+    const channels = this.#covered(query.patterns);
+    const source = channels.size === 1 ? heldOf(channels) : this.#all;
+    return Promise.resolve({ ...this.#page(within, source, channels), trimmedThrough: this.#trimmedThrough(within, channels) });
+  }
+
+  channels(query: ChannelQuery): Promise<readonly ChannelState[]> {
+    return this.#closed ? Promise.reject(closed()) : Promise.resolve(this.#book.list(query));
+  }
+
+  trim(orders: readonly TrimOrder[], nowMs: number): Promise<{ removed: number; more: boolean }> {
+    if (this.#closed) return Promise.reject(closed());
+    let left = TRIM_EVENTS_MAX;
+    let more = this.#purgeKeys(nowMs);
+    for (const order of orders) {
+      const channel = this.#channels.get(order.channel);
+      for (; channel !== undefined && left > 0 && exceeds(channel, order); left--) channel.entry.trimmedThrough = this.#removeOldest(channel);
+      more ||= channel !== undefined && exceeds(channel, order);
+    }
+    this.#forgetEmptyChannels(nowMs);
+    this.#figures.trimmed += TRIM_EVENTS_MAX - left;
+    return Promise.resolve({ removed: TRIM_EVENTS_MAX - left, more });
+  }
+
+  figures(): Readonly<Record<string, number>> {
+    return { ...this.#figures, channels: this.#book.size, keys: this.#keys.size };
+  }
+
+  async close(): Promise<void> {
+    this.#commit();
+    this.#closed = true;
+  }
+
+  #commit(): void {
+    const appends = this.#waiting;
+    if (appends.length === 0) return;
+    this.#waiting = [];
+    const stored: StoredRecord[] = [];
+    const outcomes = appends.map(({ records }) => records.map((record) => this.#appendOne(record, stored)));
+    this.#figures.commits++;
+    this.#figures.records += stored.length;
+    if (stored.length > 0) this.#listener?.(stored);
+    appends.forEach(({ resolve }, index) => resolve(outcomes[index] as AppendOutcome[]));
+  }
+
+  #appendOne(record: NewRecord, stored: StoredRecord[]): AppendOutcome {
+    const { channel: name, type, timeMs, body, retain, idempotencyKey: key, fingerprint, ifLatest } = record;
+    const used = key === undefined ? undefined : this.#keys.get(key);
+    if (used !== undefined && used.timeMs + KEY_LIFETIME_MS > timeMs) {
+      if (used.fingerprint !== fingerprint) return { kind: 'key_reused' };
+      return { kind: 'duplicate', position: used.position, channel: used.channel, timeMs: used.timeMs };
+    }
+    const latest = this.#book.get(name)?.latestPosition ?? 0;
+    if (ifLatest !== undefined && ifLatest !== latest) return { kind: 'conflict', latest };
+    const channel = retain === 'none' ? undefined : this.#channelFor(name);
+    if (channel === undefined && retain !== 'none') return { kind: 'channel_limit' };
+
+    const position = ++this.#head;
+    const kept: StoredRecord = { position, channel: name, type, timeMs, body };
+    if (key !== undefined) this.#remember(key, { fingerprint, position, channel: name, timeMs });
+    if (channel !== undefined) this.#keep(channel, kept, retain);
+    stored.push(kept);
+    return { kind: 'appended', position };
+  }
+
+  #remember(key: string, used: UsedKey): void {
+    this.#keys.delete(key); // An expired one would keep its old place in the order.
+    this.#keys.set(key, used);
+  }
+
+  #channelFor(name: string): HeldChannel | undefined {
+    const known = this.#channels.get(name);
+    if (known !== undefined || this.#book.size >= this.#channelsMax) return known;
+    // It may be one of those that were forgotten: then what they lost is all that is known of what it lost.
+    const entry = createChannelEntry(name, ++this.#channelsMade, this.#forgottenThrough);
+    const made = { entry, held: [], first: 0 };
+    this.#book.add(entry);
+    this.#channels.set(name, made);
+    return made;
+  }
+
+  #keep(channel: HeldChannel, record: StoredRecord, retain: NewRecord['retain']): void {
+    if (retain === 'latest') while (channel.entry.count > 0) this.#removeOldest(channel);
+    const { entry } = channel;
+    const held: Held = { record, channel, removed: false };
+    if (entry.count === 0) entry.oldestTimeMs = record.timeMs;
+    entry.count++;
+    entry.bytes += record.body.byteLength;
+    entry.latestPosition = entry.appendedPosition = record.position;
+    entry.appendedTimeMs = record.timeMs;
+    channel.held.push(held);
+    this.#all.push(held);
+  }
+
+  #removeOldest(channel: HeldChannel): Position {
+    const { entry } = channel;
+    const held = channel.held[channel.first++] as Held;
+    held.removed = true;
+    entry.count--;
+    entry.bytes -= held.record.body.byteLength;
+    const oldest = channel.held[channel.first];
+    entry.oldestTimeMs = oldest?.record.timeMs ?? 0;
+    if (oldest === undefined) entry.latestPosition = 0;
+    if (channel.first > 64 && channel.first * 2 > channel.held.length) {
+      channel.held = channel.held.slice(channel.first);
+      channel.first = 0;
+    }
+    if (++this.#removedFromAll > 1024 && this.#removedFromAll * 2 > this.#all.length) {
+      this.#all = this.#all.filter(({ removed }) => !removed);
+      this.#removedFromAll = 0;
+    }
+    return held.record.position;
+  }
+
+  #covered(patterns: readonly string[]): Set<HeldChannel> {
+    const covered = new Set<HeldChannel>();
+    for (const pattern of patterns) {
+      const exact = this.#channels.get(pattern);
+      if (exact !== undefined) covered.add(exact);
+      if (!hasWildcard(pattern)) continue;
+      for (const channel of this.#channels.values()) if (matches(pattern, channel.entry.name)) covered.add(channel);
+    }
+    return covered;
+  }
+
+  #page(query: ReadQuery, source: readonly Held[], channels: ReadonlySet<HeldChannel>): Omit<ReadPage, 'trimmedThrough'> {
+    const { after, through, limit, bytesMax, types } = query;
+    const forward = query.direction === 'forward';
+    const step = forward ? 1 : -1;
+    const records: StoredRecord[] = [];
+    let bytes = 0;
+    let rows = 0;
+    for (let index = forward ? firstPast(source, after) : firstPast(source, through) - 1; index >= 0 && index < source.length; index += step) {
+      const { record, removed, channel } = source[index] as Held;
+      if (forward ? record.position > through : record.position <= after) break;
+      const meant = !removed && channels.has(channel) && (types === undefined || (record.type !== undefined && types.includes(record.type)));
+      const overfull = records.length > 0 && meant && (records.length >= limit || bytes + record.body.byteLength > bytesMax);
+      if (overfull || rows++ >= READ_ROWS_MAX) return { records, reached: forward ? record.position - 1 : record.position };
+      this.#figures.rowsRead++;
+      if (!meant) continue;
+      records.push(record);
+      bytes += record.body.byteLength;
+    }
+    return { records, reached: forward ? through : after };
+  }
+
+  #trimmedThrough({ patterns, after }: ReadQuery, channels: ReadonlySet<HeldChannel>): Position {
+    let trimmed = after;
+    for (const { entry } of channels) trimmed = Math.max(trimmed, entry.trimmedThrough);
+    const mayBeForgotten = patterns.some((pattern) => hasWildcard(pattern) || !this.#channels.has(pattern));
+    return mayBeForgotten ? Math.max(trimmed, this.#forgottenThrough) : trimmed;
+  }
+
+  /** Says whether there are more. */
+  #purgeKeys(nowMs: number): boolean {
+    let left = TRIM_EVENTS_MAX;
+    // In the order of their use, so the first that is young enough ends it.
+    for (const [key, { timeMs }] of this.#keys) {
+      if (timeMs + KEY_LIFETIME_MS > nowMs) return false;
+      if (left-- === 0) return true;
+      this.#keys.delete(key);
+    }
+    return false;
+  }
+
+  #forgetEmptyChannels(nowMs: number): void {
+    const empty = new Set<ChannelEntry>();
+    for (const { entry } of this.#channels.values()) {
+      if (entry.count === 0 && entry.appendedTimeMs + CHANNEL_FORGOTTEN_AFTER_MS <= nowMs) empty.add(entry);
+    }
+    if (empty.size === 0) return;
+    for (const { name, trimmedThrough } of empty) {
+      this.#channels.delete(name);
+      this.#forgottenThrough = Math.max(this.#forgottenThrough, trimmedThrough);
+    }
+    this.#book.remove(empty);
+  }
+}
+
+function exceeds({ entry }: HeldChannel, { countMax = Infinity, bytesMax = Infinity, olderThanMs = 0 }: TrimOrder): boolean {
+  return entry.count > 0 && (entry.count > countMax || entry.bytes > bytesMax || entry.oldestTimeMs < olderThanMs);
+}
+
+function heldOf(channels: ReadonlySet<HeldChannel>): readonly Held[] {
+  const [channel] = channels;
+  return channel === undefined ? [] : channel.held;
+}
+
+/** The index of the first event past a position. */
+function firstPast(source: readonly Held[], position: Position): number {
+  let low = 0;
+  let high = source.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((source[middle] as Held).record.position > position) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+function closed(): PolycastError {
+  return new PolycastError('log_unavailable', 'The log is closed.');
+}
