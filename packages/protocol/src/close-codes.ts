@@ -8,7 +8,7 @@ export interface CloseKind {
   readonly then: 'reconnect' | 'back-off' | 'stop';
 }
 
-export const CLOSE_CODES = {
+export const CLOSE_CODES: Readonly<Record<CloseCode, CloseKind>> = {
   1000: { reason: 'done', then: 'stop' },
   1001: { reason: 'going away', then: 'reconnect' },
   1002: { reason: 'protocol error', then: 'stop' },
@@ -24,9 +24,9 @@ export const CLOSE_CODES = {
   4403: { reason: 'forbidden', then: 'stop' },
   4408: { reason: 'read nothing for too long', then: 'reconnect' },
   4429: { reason: 'too many messages', then: 'back-off' },
-} as const satisfies Record<number, CloseKind>;
+};
 
-export type CloseCode = keyof typeof CLOSE_CODES;
+export type CloseCode = 1000 | 1001 | 1002 | 1003 | 1006 | 1007 | 1009 | 1011 | 1012 | 1013 | 4400 | 4401 | 4403 | 4408 | 4429;
 
 /** What to do after any close code, those of others included: what is not known is met with patience. */
 export function afterClose(code: number): CloseKind['then'] {

@@ -11,7 +11,7 @@ export interface ErrorKind {
   readonly retryable: boolean;
 }
 
-export const ERRORS = {
+export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   invalid_json: kind(400, 'The body is not valid JSON.'),
   invalid_utf8: kind(400, 'The text is not valid UTF-8.'),
   json_too_deep: kind(400, 'The JSON is nested too deeply.'),
@@ -52,9 +52,49 @@ export const ERRORS = {
   log_full: kind(503, 'The disk is full; nothing was stored.', true),
   overloaded: kind(503, 'The hub has more work than it can take on now.', true),
   draining: kind(503, 'The hub is going away; another will answer.', true),
-} as const satisfies Record<string, ErrorKind>;
+};
 
-export type ErrorCode = keyof typeof ERRORS;
+export type ErrorCode =
+  | 'invalid_json'
+  | 'invalid_utf8'
+  | 'json_too_deep'
+  | 'duplicate_member'
+  | 'invalid_event'
+  | 'invalid_channel'
+  | 'invalid_pattern'
+  | 'invalid_cursor'
+  | 'invalid_parameter'
+  | 'invalid_header'
+  | 'invalid_request'
+  | 'invalid_message'
+  | 'channel_missing'
+  | 'too_many_channels'
+  | 'unsupported_subprotocol'
+  | 'unauthorized'
+  | 'forbidden'
+  | 'origin_not_allowed'
+  | 'not_found'
+  | 'channel_empty'
+  | 'method_not_allowed'
+  | 'not_acceptable'
+  | 'request_timeout'
+  | 'idempotency_in_progress'
+  | 'precondition_failed'
+  | 'body_too_large'
+  | 'event_too_large'
+  | 'batch_too_large'
+  | 'uri_too_long'
+  | 'unsupported_media_type'
+  | 'idempotency_key_reused'
+  | 'upgrade_required'
+  | 'rate_limited'
+  | 'headers_too_large'
+  | 'internal_error'
+  | 'channel_limit'
+  | 'log_unavailable'
+  | 'log_full'
+  | 'overloaded'
+  | 'draining';
 
 /** An RFC 9457 problem document, `application/problem+json`. */
 export interface Problem {
@@ -69,7 +109,7 @@ export interface Problem {
 }
 
 /** Where the documentation of each code stands, relative to the hub. */
-export const ERROR_TYPE_PREFIX = 'https://polycast.dev/errors/';
+export const ERROR_TYPE_PREFIX: string = 'https://polycast.dev/errors/';
 
 export function problem(code: ErrorCode, detail?: string, extensions?: Readonly<Record<string, unknown>>): Problem {
   const { status, title, retryable } = ERRORS[code];

@@ -4,3 +4,7 @@ export * from './cursor.ts';
 export * from './errors.ts';
 export * from './event.ts';
 export * from './messages.ts';
+export * from './envelope.ts';
+export * from './frames.ts';
+export * from './json-scanner.ts';
+export * from './time.ts';

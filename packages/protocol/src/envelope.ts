@@ -1,0 +1,150 @@
+import { isChannel } from './channel.ts';
+import { PolycastError } from './errors.ts';
+import { stringValue, withoutLineBreaks, type JsonScanner } from './json-scanner.ts';
+
+/** What a publisher sent for one event, checked, its data still the text that was sent (PROTOCOL.md section 8.1). */
+export interface Envelope {
+  channel: string | undefined;
+  type: string | undefined;
+  idempotencyKey: string | undefined;
+  ifMatch: string | undefined;
+  /** JSON without line breaks. */
+  data: string;
+}
+
+/** Longest type and longest idempotency key, in characters. */
+export const TYPE_LENGTH_MAX = 200;
+export const IDEMPOTENCY_KEY_LENGTH_MAX = 255;
+
+/** Further members that the envelope may have, by name; each is passed over as any JSON value. */
+const NONE: ReadonlySet<string> = new Set();
+
+/**
+ * Reads one envelope object at the scanner's place and leaves it just behind.
+ * @param alsoAllowed members of the message around it (`op` and `ref` of a WebSocket operation)
+ * @throws PolycastError `invalid_json`, `json_too_deep`, `duplicate_member`, `invalid_event`, `invalid_channel`
+ */
+export function scanEnvelope(scanner: JsonScanner, alsoAllowed: ReadonlySet<string> = NONE): Envelope {
+  const envelope: Envelope = {
+    channel: undefined,
+    type: undefined,
+    idempotencyKey: undefined,
+    ifMatch: undefined,
+    data: '',
+  };
+  if (!scanner.take(123)) {
+    // Something else than an object: tell apart what is JSON and what is not.
+    throw scanner.value() ? new PolycastError('invalid_event', 'An event is a JSON object.') : jsonError(scanner);
+  }
+  if (!scanner.take(125)) scanMembers(scanner, envelope, alsoAllowed);
+  if (envelope.data === '') throw new PolycastError('invalid_event', '"data" is missing.', { member: 'data' });
+  return envelope;
+}
+
+/** What the scanner found wrong, with the place. */
+export function jsonError(scanner: JsonScanner): PolycastError {
+  return new PolycastError(scanner.fault, undefined, { offset: scanner.index });
+}
+
+/** @throws PolycastError `invalid_event` for a type that is empty or too long */
+export function checkType(type: string): string {
+  if (type.length >= 1 && type.length <= TYPE_LENGTH_MAX) return type;
+  throw new PolycastError('invalid_event', `"type" must have 1 to ${TYPE_LENGTH_MAX} characters.`, { member: 'type' });
+}
+
+/** @throws PolycastError `invalid_channel` */
+export function checkChannel(channel: string): string {
+  if (isChannel(channel)) return channel;
+  throw new PolycastError('invalid_channel', `${quoted(channel)} is not a channel name: tokens of A-Z a-z 0-9 _ - joined by dots, at most 200 characters.`);
+}
+
+function scanMembers(scanner: JsonScanner, envelope: Envelope, alsoAllowed: ReadonlySet<string>): void {
+  let seen = 0;
+  do {
+    if (scanner.peek() !== 34) throw jsonError(scanner);
+    const nameStart = scanner.index;
+    if (!scanner.string()) throw jsonError(scanner);
+    const name = stringValue(scanner.text.slice(nameStart, scanner.index));
+    if (!scanner.take(58)) throw jsonError(scanner);
+    const bit = memberBit(name);
+    if (bit !== 0 && (seen & bit) !== 0) throw new PolycastError('duplicate_member', `"${name}" is given twice.`, { member: name });
+    seen |= bit;
+    scanMember(scanner, envelope, name, alsoAllowed);
+  } while (scanner.take(44));
+  if (!scanner.take(125)) throw jsonError(scanner);
+}
+
+function scanMember(scanner: JsonScanner, envelope: Envelope, name: string, alsoAllowed: ReadonlySet<string>): void {
+  switch (name) {
+    case 'data':
+      envelope.data = scanData(scanner);
+      return;
+    case 'channel':
+      envelope.channel = checkChannel(scanString(scanner, name));
+      return;
+    case 'type':
+      envelope.type = checkType(scanString(scanner, name));
+      return;
+    case 'idempotencyKey':
+      envelope.idempotencyKey = checkIdempotencyKey(scanString(scanner, name));
+      return;
+    case 'ifMatch':
+      envelope.ifMatch = scanString(scanner, name);
+      return;
+    default:
+      if (!alsoAllowed.has(name)) throw new PolycastError('invalid_event', `${quoted(name)} is not a member of an event.`, { member: name.slice(0, 64) });
+      if (!scanner.value()) throw jsonError(scanner);
+  }
+}
+
+/** @throws PolycastError `invalid_event` for a key that is empty or too long */
+export function checkIdempotencyKey(key: string): string {
+  if (key.length >= 1 && key.length <= IDEMPOTENCY_KEY_LENGTH_MAX) return key;
+  throw new PolycastError('invalid_event', `An idempotency key has 1 to ${IDEMPOTENCY_KEY_LENGTH_MAX} characters.`, { member: 'idempotencyKey' });
+}
+
+/** Passes one JSON value and returns its text, without line breaks. */
+function scanData(scanner: JsonScanner): string {
+  scanner.peek();
+  const start = scanner.index;
+  scanner.sawLineBreak = false;
+  if (!scanner.value()) throw jsonError(scanner);
+  const json = scanner.text.slice(start, scanner.index);
+  return scanner.sawLineBreak ? withoutLineBreaks(json) : json;
+}
+
+function scanString(scanner: JsonScanner, name: string): string {
+  if (scanner.peek() !== 34) {
+    throw scanner.value() ? new PolycastError('invalid_event', `"${name}" must be a string.`, { member: name }) : jsonError(scanner);
+  }
+  const start = scanner.index;
+  if (!scanner.string()) throw jsonError(scanner);
+  const value = stringValue(scanner.text.slice(start, scanner.index));
+  if (!value.isWellFormed()) throw new PolycastError('invalid_event', `"${name}" holds half a surrogate pair.`, { member: name });
+  return value;
+}
+
+function memberBit(name: string): number {
+  switch (name) {
+    case 'data':
+      return 1;
+    case 'channel':
+      return 2;
+    case 'type':
+      return 4;
+    case 'idempotencyKey':
+      return 8;
+    case 'ifMatch':
+      return 16;
+    case 'op':
+      return 32;
+    case 'ref':
+      return 64;
+    default:
+      return 0;
+  }
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text.length > 64 ? text.slice(0, 64) + '…' : text);
+}

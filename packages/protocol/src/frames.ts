@@ -1,0 +1,91 @@
+import { encodePosition } from './cursor.ts';
+
+/**
+ * How an event's JSON is laid into the bytes of a transport. A framing only knows sizes and where the bytes go: which events
+ * are joined, and for whom, the core decides. All write the same JSON, `{"id":"<cursor>",` and then the stored body.
+ */
+export interface Framing {
+  readonly name: 'sse' | 'websocket' | 'json';
+  /** The bytes that an event with a body of this size takes. */
+  size(bodyBytes: number): number;
+  /** Writes one event at `offset` and returns where the next one begins. */
+  write(out: Uint8Array, offset: number, epoch: string, position: number, body: Uint8Array): number;
+}
+
+/** `{"id":"` + 22 characters + `",` */
+const HEAD_BYTES = 31;
+
+/** `id: <cursor>\ndata: <event>\n\n` (PROTOCOL.md section 6.2). */
+export const sseFraming: Framing = {
+  name: 'sse',
+  size: (bodyBytes) => 4 + 22 + 7 + HEAD_BYTES + bodyBytes + 2,
+  write(out, offset, epoch, position, body) {
+    const cursor = epoch + '-' + encodePosition(position);
+    let at = ascii(out, offset, 'id: ' + cursor + '\ndata: {"id":"' + cursor + '",');
+    out.set(body, at);
+    at += body.length;
+    out[at++] = 10;
+    out[at++] = 10;
+    return at;
+  },
+};
+
+/** One unmasked text frame an event (RFC 6455 section 5.2, PROTOCOL.md section 7.2). */
+export const webSocketFraming: Framing = {
+  name: 'websocket',
+  size: (bodyBytes) => textFrameHeaderBytes(HEAD_BYTES + bodyBytes) + HEAD_BYTES + bodyBytes,
+  write(out, offset, epoch, position, body) {
+    const at = writeTextFrameHeader(out, offset, HEAD_BYTES + body.length);
+    return eventJson(out, at, epoch, position, body);
+  },
+};
+
+/** Events joined by commas: the inside of a JSON array, with a comma after the last as well. */
+export const jsonFraming: Framing = {
+  name: 'json',
+  size: (bodyBytes) => HEAD_BYTES + bodyBytes + 1,
+  write(out, offset, epoch, position, body) {
+    const at = eventJson(out, offset, epoch, position, body);
+    out[at] = 44;
+    return at + 1;
+  },
+};
+
+/** The size of the header of an unmasked frame with this payload. */
+export function textFrameHeaderBytes(payloadBytes: number): number {
+  return payloadBytes < 126 ? 2 : payloadBytes < 65_536 ? 4 : 10;
+}
+
+/** Writes the header of an unmasked, final text frame; returns where its payload begins. */
+export function writeTextFrameHeader(out: Uint8Array, offset: number, payloadBytes: number): number {
+  out[offset] = 0x81;
+  if (payloadBytes < 126) {
+    out[offset + 1] = payloadBytes;
+    return offset + 2;
+  }
+  if (payloadBytes < 65_536) {
+    out[offset + 1] = 126;
+    out[offset + 2] = payloadBytes >>> 8;
+    out[offset + 3] = payloadBytes & 255;
+    return offset + 4;
+  }
+  out[offset + 1] = 127;
+  const high = Math.floor(payloadBytes / 0x1_0000_0000);
+  for (let index = 0; index < 4; index++) {
+    out[offset + 2 + index] = (high >>> (24 - 8 * index)) & 255;
+    out[offset + 6 + index] = (payloadBytes >>> (24 - 8 * index)) & 255;
+  }
+  return offset + 10;
+}
+
+function eventJson(out: Uint8Array, offset: number, epoch: string, position: number, body: Uint8Array): number {
+  const at = ascii(out, offset, '{"id":"' + epoch + '-' + encodePosition(position) + '",');
+  out.set(body, at);
+  return at + body.length;
+}
+
+function ascii(out: Uint8Array, offset: number, text: string): number {
+  const { length } = text;
+  for (let index = 0; index < length; index++) out[offset + index] = text.charCodeAt(index);
+  return offset + length;
+}

@@ -1,0 +1,210 @@
+/**
+ * A validating JSON scanner (RFC 8259): it finds where values begin and end without building them, so that what was
+ * published can be passed on character for character (PROTOCOL.md section 3.2).
+ *
+ * One scanner is reused for many texts; it holds no more than the text at hand. It does not recurse: nesting costs a
+ * byte a level, up to its limit.
+ */
+
+/** Deepest nesting of arrays and objects that is accepted. */
+export const JSON_DEPTH_MAX = 128;
+
+const OBJECT = 1;
+const ARRAY = 2;
+
+export class JsonScanner {
+  text = '';
+  /** The next character to be read; after a fault, where it was found. */
+  index = 0;
+  /** The first character that is not to be read. */
+  end = 0;
+  /** Set once a scan has returned false. */
+  fault: 'invalid_json' | 'json_too_deep' = 'invalid_json';
+  /** Whether white space with a line break was passed since the last `begin`. */
+  sawLineBreak = false;
+
+  readonly #kinds = new Uint8Array(JSON_DEPTH_MAX + 1);
+
+  begin(text: string, index = 0, end: number = text.length): void {
+    this.text = text;
+    this.index = index;
+    this.end = end;
+    this.fault = 'invalid_json';
+    this.sawLineBreak = false;
+  }
+
+  /** Passes white space; returns the code of the character that follows, -1 at the end. */
+  peek(): number {
+    const { text, end } = this;
+    let index = this.index;
+    while (index < end) {
+      const code = text.charCodeAt(index);
+      if (code > 32) break;
+      if (code === 10 || code === 13) this.sawLineBreak = true;
+      else if (code !== 32 && code !== 9) break;
+      index++;
+    }
+    this.index = index;
+    return index < end ? text.charCodeAt(index) : -1;
+  }
+
+  /** Passes white space and then this character; false if another one stands there. */
+  take(code: number): boolean {
+    if (this.peek() !== code) return false;
+    this.index++;
+    return true;
+  }
+
+  /** Whether nothing but white space is left. */
+  atEnd(): boolean {
+    return this.peek() === -1;
+  }
+
+  /** Passes one value of any kind, white space before it included. */
+  value(): boolean {
+    let depth = 0;
+    for (;;) {
+      const code = this.peek();
+      if (code === 123 || code === 91) {
+        this.index++;
+        const closes = code === 123 ? 125 : 93;
+        if (this.peek() === closes) {
+          if (depth >= JSON_DEPTH_MAX) return this.#tooDeep();
+          this.index++;
+        } else {
+          if (depth >= JSON_DEPTH_MAX) return this.#tooDeep();
+          this.#kinds[depth++] = code === 123 ? OBJECT : ARRAY;
+          if (code === 123 && !this.key()) return false;
+          continue;
+        }
+      } else if (!this.#scalar(code)) return false;
+
+      // A value has ended: close what ends with it, or go on to the next member or element.
+      for (;;) {
+        if (depth === 0) return true;
+        const next = this.peek();
+        const kind = this.#kinds[depth - 1];
+        if (next === 44) {
+          this.index++;
+          if (kind === OBJECT && !this.key()) return false;
+          break;
+        }
+        if (next !== (kind === OBJECT ? 125 : 93)) return false;
+        this.index++;
+        depth--;
+      }
+    }
+  }
+
+  /** Passes a member's name and its colon. */
+  key(): boolean {
+    return this.peek() === 34 && this.string() && this.take(58);
+  }
+
+  /** Passes a string that begins at `index`, its quotes included. */
+  string(): boolean {
+    const { text, end } = this;
+    let index = this.index + 1;
+    while (index < end) {
+      const code = text.charCodeAt(index);
+      if (code === 34) {
+        this.index = index + 1;
+        return true;
+      }
+      if (code < 32) break;
+      if (code === 92) {
+        const length = escapeLength(text, index, end);
+        if (length === 0) break;
+        index += length;
+      } else index++;
+    }
+    this.index = index;
+    return false;
+  }
+
+  #scalar(code: number): boolean {
+    switch (code) {
+      case 34:
+        return this.string();
+      case 116:
+        return this.#word('true');
+      case 102:
+        return this.#word('false');
+      case 110:
+        return this.#word('null');
+      default:
+        return this.#number(code);
+    }
+  }
+
+  #word(word: string): boolean {
+    if (this.index + word.length > this.end || !this.text.startsWith(word, this.index)) return false;
+    this.index += word.length;
+    return true;
+  }
+
+  #number(first: number): boolean {
+    let code = first;
+    if (code === 45) code = this.#next();
+    if (code === 48) code = this.#next();
+    else if (isDigit(code)) code = this.#digits();
+    else return false;
+    if (code === 46) {
+      if (!isDigit(this.#next())) return false;
+      code = this.#digits();
+    }
+    if (code === 101 || code === 69) {
+      code = this.#next();
+      if (code === 43 || code === 45) code = this.#next();
+      if (!isDigit(code)) return false;
+      this.#digits();
+    }
+    return true;
+  }
+
+  #next(): number {
+    this.index++;
+    return this.index < this.end ? this.text.charCodeAt(this.index) : -1;
+  }
+
+  #digits(): number {
+    let code = this.#next();
+    while (isDigit(code)) code = this.#next();
+    return code;
+  }
+
+  #tooDeep(): false {
+    this.fault = 'json_too_deep';
+    return false;
+  }
+}
+
+/** Removes line breaks between tokens, and the white space after them, from valid JSON (PROTOCOL.md section 3.2). */
+export function withoutLineBreaks(json: string): string {
+  // A valid JSON string holds no raw line break, so each one found stands between tokens.
+  return json.replace(/[\r\n][ \t\r\n]*/g, '');
+}
+
+/** The value of a JSON string token, quotes included. */
+export function stringValue(token: string): string {
+  return token.includes('\\') ? (JSON.parse(token) as string) : token.slice(1, -1);
+}
+
+function isDigit(code: number): boolean {
+  return code >= 48 && code <= 57;
+}
+
+/** The length of the escape at `index`, 0 if it is none. */
+function escapeLength(text: string, index: number, end: number): number {
+  const code = index + 1 < end ? text.charCodeAt(index + 1) : -1;
+  if (code !== 117) return ESCAPES.has(code) ? 2 : 0;
+  if (index + 6 > end) return 0;
+  for (let at = index + 2; at < index + 6; at++) if (!isHexDigit(text.charCodeAt(at))) return 0;
+  return 6;
+}
+
+const ESCAPES: ReadonlySet<number> = new Set([34, 92, 47, 98, 102, 110, 114, 116]);
+
+function isHexDigit(code: number): boolean {
+  return isDigit(code) || (code >= 65 && code <= 70) || (code >= 97 && code <= 102);
+}
