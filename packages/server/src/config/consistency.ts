@@ -10,7 +10,9 @@ export function checkTogether(config: Config): ConfigProblem[] {
 function checkListen({ listen, access }: Config): ConfigProblem[] {
   const address = parseListen(listen);
   if (address === undefined) {
-    return [{ path: 'listen', message: `"${listen}" is not host:port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080` }];
+    return [
+      { path: 'listen', message: `"${listen}" is not host:port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080` },
+    ];
   }
   if (access !== 'loopback' || isLoopback(address.host)) return [];
   const message =
@@ -29,7 +31,12 @@ function checkOrigins({ allowedOrigins }: Config): ConfigProblem[] {
   return allowedOrigins.flatMap((origin, index) =>
     origin === '*' || isOrigin(origin)
       ? []
-      : [{ path: `allowedOrigins.${index}`, message: `"${origin}" is not an origin: scheme://host[:port] and nothing more, or *` }],
+      : [
+          {
+            path: `allowedOrigins.${index}`,
+            message: `"${origin}" is not an origin: scheme://host[:port] and nothing more, or *`,
+          },
+        ],
   );
 }
 
@@ -47,6 +54,7 @@ function checkSizes({ defaults, rules, limits }: Config): ConfigProblem[] {
     .filter(({ bytes }) => bytes > limits.bodyBytesMax || bytes > limits.appendQueueBytesMax)
     .map(({ path }) => ({
       path: `${path}.eventBytesMax`,
-      message: 'must not be more than limits.bodyBytesMax and limits.appendQueueBytesMax: such an event could never be published',
+      message:
+        'must not be more than limits.bodyBytesMax and limits.appendQueueBytesMax: such an event could never be published',
     }));
 }

@@ -35,7 +35,10 @@ export function wholeOrNull(
 ): z.ZodDefault<z.ZodNullable<z.ZodNumber>> {
   const { unit, min, max } = options;
   const schema = z.int().min(min).max(max).nullable().default(options.default);
-  return schema.register(documented, { form: `${unit}, ${grouped(min)} to ${grouped(max)}, or null: no bound`, ...words });
+  return schema.register(documented, {
+    form: `${unit}, ${grouped(min)} to ${grouped(max)}, or null: no bound`,
+    ...words,
+  });
 }
 
 /** One of a few words. */

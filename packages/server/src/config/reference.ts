@@ -25,14 +25,18 @@ export function knownPaths(): readonly string[] {
 
 /** `delivery.heartbeatMs` -> `POLYCAST_DELIVERY_HEARTBEAT_MS` */
 export function environmentName(path: string): string {
-  return `POLYCAST_${path.replaceAll('.', '_').replaceAll(/([a-z])([A-Z])/g, '$1_$2').toUpperCase()}`;
+  return `POLYCAST_${path
+    .replaceAll('.', '_')
+    .replaceAll(/([a-z])([A-Z])/g, '$1_$2')
+    .toUpperCase()}`;
 }
 
 function collect(shape: Readonly<Record<string, z.core.$ZodType>>, prefix: string): FieldReference[] {
   return Object.entries(shape).flatMap(([name, schema]) => {
     const path = prefix + name;
     const doc = documented.get(schema);
-    if (doc !== undefined) return [{ ...doc, path, environment: environmentName(path), default: z.parse(schema, undefined) }];
+    if (doc !== undefined)
+      return [{ ...doc, path, environment: environmentName(path), default: z.parse(schema, undefined) }];
     if (schema instanceof z.ZodPrefault) return collect((schema.unwrap() as z.ZodObject).shape, `${path}.`);
     throw new Error(`the field ${path} has no documentation`);
   });

@@ -58,7 +58,12 @@ const ruleSettings = {
 
 const rule = z.strictObject({
   pattern: field(
-    z.string().refine(isPattern, 'must be a channel pattern: tokens of A-Z a-z 0-9 _ - joined by dots, `*` for one, a last `>` for the rest'),
+    z
+      .string()
+      .refine(
+        isPattern,
+        'must be a channel pattern: tokens of A-Z a-z 0-9 _ - joined by dots, `*` for one, a last `>` for the rest',
+      ),
     {
       form: 'channel pattern',
       doc: 'The channels that the rule is for, as in PROTOCOL.md section 1: `orders.*`, `chat.>`.',

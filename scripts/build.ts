@@ -1,0 +1,77 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const ROOT = join(import.meta.dirname, '..');
+const STAMP = join(ROOT, '.cache/build.json');
+const SKIPPED = new Set(['node_modules', 'dist', 'generated']);
+
+/** Something that is built before the hub can serve it: `module` exports `name`, which does it. */
+interface Target {
+  readonly name: string;
+  readonly module: string;
+  /** Files and folders; a newer file in them makes the target stale. */
+  readonly sources: readonly string[];
+  /** A folder that building fills; its absence makes the target stale. */
+  readonly output: string;
+}
+
+const TARGETS: readonly Target[] = [
+  {
+    name: 'buildClient',
+    module: 'packages/client/build.ts',
+    sources: ['packages/client', 'packages/protocol/src'],
+    output: 'packages/client/dist',
+  },
+  {
+    name: 'buildConsole',
+    module: 'packages/console/build.ts',
+    sources: ['packages/console', 'packages/client/src', 'packages/protocol/src'],
+    output: 'packages/console/dist',
+  },
+];
+
+/**
+ * Builds what the hub serves to browsers.
+ * @param ifStale only the targets whose sources are newer than their last build
+ */
+export async function build(ifStale: boolean): Promise<void> {
+  const builtMs = readStamp();
+  for (const target of TARGETS.filter(({ module }) => existsSync(join(ROOT, module)))) {
+    const sourcesMs = Math.max(...target.sources.map((path) => newestMs(join(ROOT, path))));
+    if (ifStale && builtMs[target.name] === sourcesMs && existsSync(join(ROOT, target.output))) continue;
+    const startedMs = performance.now();
+    const builder = (await import(pathToFileURL(join(ROOT, target.module)).href)) as Record<
+      string,
+      () => Promise<unknown>
+    >;
+    await builder[target.name]?.();
+    builtMs[target.name] = sourcesMs;
+    writeStamp(builtMs);
+    console.log(`${target.name}: ${Math.round(performance.now() - startedMs)} ms`);
+  }
+}
+
+/** The time of the newest change below a path, 0 when there is nothing. */
+function newestMs(path: string): number {
+  if (!existsSync(path)) return 0;
+  const stat = statSync(path);
+  if (!stat.isDirectory()) return stat.mtimeMs;
+  const names = readdirSync(path).filter((name) => !SKIPPED.has(name));
+  return Math.max(0, ...names.map((name) => newestMs(join(path, name))));
+}
+
+function readStamp(): Record<string, number> {
+  return existsSync(STAMP) ? (JSON.parse(readFileSync(STAMP, 'utf8')) as Record<string, number>) : {};
+}
+
+function writeStamp(builtMs: Readonly<Record<string, number>>): void {
+  mkdirSync(dirname(STAMP), { recursive: true });
+  writeFileSync(STAMP, JSON.stringify(builtMs));
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({ options: { 'if-stale': { type: 'boolean', default: false } } });
+  await build(values['if-stale']);
+}

@@ -1,0 +1,88 @@
+import { expect, test } from 'vitest';
+import { parseModule } from './tidy/modules.ts';
+import { check } from './tidy/rules.ts';
+import { tidy } from './tidy.ts';
+
+test('the repository is tidy', () => {
+  expect(tidy().findings).toEqual([]);
+});
+
+const violations: readonly [name: string, path: string, source: string, message: RegExp][] = [
+  [
+    'the core reads the clock',
+    'packages/server/src/core/tail.ts',
+    'export const now = (): number => Date.now();',
+    /uses Date/,
+  ],
+  [
+    'the core draws lots',
+    'packages/server/src/core/tail.ts',
+    'export const lot: number = Math.random();',
+    /Math\.random/,
+  ],
+  ['the core has a timer', 'packages/server/src/core/tail.ts', 'setTimeout(() => {}, 1);', /setTimeout/],
+  ['the core opens a file', 'packages/server/src/core/tail.ts', "import fs from 'node:fs'; fs;", /imports node:fs/],
+  ['the protocol depends on a package', 'packages/protocol/src/event.ts', "import 'zod';", /imports zod/],
+  [
+    'the core knows a transport',
+    'packages/server/src/core/tail.ts',
+    "export * from '../transports/sse.ts';",
+    /core must not import transports/,
+  ],
+  [
+    'one sibling knows another',
+    'packages/server/src/log/memory.ts',
+    "import '../transports/sse.ts';",
+    /log must not import transports/,
+  ],
+  [
+    'a leaf knows main',
+    'packages/server/src/operate/health.ts',
+    "import type { Hub } from '../main.ts';",
+    /operate must not import main\.ts/,
+  ],
+  [
+    'a sibling is loaded dynamically',
+    'packages/server/src/log/memory.ts',
+    "await import('../transports/sse.ts');",
+    /log must not import transports/,
+  ],
+  ['the client knows the server', 'packages/client/src/index.ts', "import 'polycast';", /client must not know/],
+  [
+    'a package reaches into another',
+    'packages/client/src/index.ts',
+    "import '../../protocol/src/event.ts';",
+    /imported by name/,
+  ],
+];
+
+test.each(violations)('it is found when %s', (_name, path, source, message) => {
+  const found = check([parseModule(path, source)], new Set([path]));
+  expect(found.map((finding) => finding.message).join('\n')).toMatch(message);
+});
+
+const harmless: readonly [name: string, path: string, source: string][] = [
+  [
+    'a member that is named like a global',
+    'packages/server/src/core/tail.ts',
+    'export const at = (order: { process: number }): number => order.process;',
+  ],
+  ['pure arithmetic', 'packages/server/src/core/tail.ts', 'export const most = Math.max(1, 2);'],
+  ['main composing all', 'packages/server/src/main.ts', "import './log/memory.ts'; import './core/tail.ts';"],
+  ['a test that starts everything', 'packages/server/src/log/memory.test.ts', "import '../main.ts';"],
+];
+
+test.each(harmless)('it is allowed: %s', (_name, path, source) => {
+  expect(check([parseModule(path, source)], new Set([path]))).toEqual([]);
+});
+
+test('a file that nothing reaches is found, a worker named by its URL is not', () => {
+  const modules = [
+    parseModule('packages/server/src/main.ts', "new Worker(new URL('./log/writer.ts', import.meta.url));"),
+    parseModule('packages/server/src/log/writer.ts', "import './rows.ts';"),
+    parseModule('packages/server/src/log/rows.ts', ''),
+    parseModule('packages/server/src/log/forgotten.ts', ''),
+  ];
+  const found = check(modules, new Set(['packages/server/src/main.ts']));
+  expect(found.map(({ path }) => path)).toEqual(['packages/server/src/log/forgotten.ts']);
+});

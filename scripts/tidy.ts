@@ -1,0 +1,48 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { readModules } from './tidy/modules.ts';
+import { check, longFiles, type Finding } from './tidy/rules.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+const LINES_MAX = 400;
+
+/** Checks the walls of the house (ARCHITECTURE.md): who imports whom, what the core may use, what nobody uses. */
+export function tidy(root: string = ROOT): {
+  readonly findings: readonly Finding[];
+  readonly long: readonly Finding[];
+} {
+  const packages = readdirSync(join(root, 'packages')).map((name) => `packages/${name}`);
+  const modules = readModules(root, packages);
+  return { findings: check(modules, entryPoints(root, packages)), long: longFiles(modules, LINES_MAX) };
+}
+
+/** What a package's `package.json` names as `exports` and `bin`, and the pages that its HTML loads. */
+function entryPoints(root: string, packages: readonly string[]): ReadonlySet<string> {
+  const entries = packages.flatMap((folder) => {
+    const manifest = readFileSync(join(root, folder, 'package.json'), 'utf8');
+    const html = readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.html') && !name.includes('node_modules'))
+      .flatMap((name) =>
+        scripts(readFileSync(join(root, folder, name), 'utf8')).map((source) =>
+          posix.join(folder, posix.dirname(name), source),
+        ),
+      );
+    return [
+      ...[...manifest.matchAll(/"(\.\/[^"]+\.tsx?)"/g)].map(([, path]) => posix.join(folder, path as string)),
+      ...html,
+    ];
+  });
+  return new Set(entries);
+}
+
+function scripts(html: string): string[] {
+  return [...html.matchAll(/<script[^>]*\ssrc="\/?([^"]+\.tsx?)"/g)].map(([, source]) => source as string);
+}
+
+if (import.meta.main) {
+  const { findings, long } = tidy();
+  for (const { path, message } of long) console.log(`long   ${path}: ${message}`);
+  for (const { path, message } of findings) console.log(`error  ${path}: ${message}`);
+  console.log(findings.length === 0 ? 'tidy' : `${findings.length} found`);
+  process.exitCode = findings.length === 0 ? 0 : 1;
+}

@@ -1,0 +1,89 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { parseSync, visitorKeys } from 'oxc-parser';
+
+/** What the rules need to know of one source file. */
+export interface Module {
+  /** From the root of the repository, with `/`. */
+  readonly path: string;
+  /** As written: `./cursor.ts`, `node:fs`, `zod`. Also files named by `new URL('./x.ts', import.meta.url)`. */
+  readonly imports: readonly string[];
+  /** Names used and not declared by an import, and the forms `Object.member` of static members. */
+  readonly names: ReadonlySet<string>;
+  readonly lines: number;
+}
+
+interface Node {
+  readonly type: string;
+  readonly [key: string]: unknown;
+}
+
+const SKIPPED = new Set(['node_modules', 'dist', 'generated', 'build', '.git', '.cache']);
+const WORKER_URL = /new URL\(\s*['"](\.[^'"]+)['"],\s*import\.meta\.url/g;
+
+/** Reads every TypeScript source below the given folders of the repository. */
+export function readModules(root: string, folders: readonly string[]): Module[] {
+  return folders.flatMap((folder) =>
+    sources(root, folder).map((path) => parseModule(path, readFileSync(join(root, path), 'utf8'))),
+  );
+}
+
+/** Takes one file apart. */
+export function parseModule(path: string, source: string): Module {
+  const { module, program, errors } = parseSync(path, source);
+  if (errors.length > 0) throw new Error(`${path}: ${errors[0]?.message}`);
+  const statics = [
+    ...module.staticImports.map(({ moduleRequest }) => moduleRequest.value),
+    ...module.staticExports.flatMap(({ entries }) => entries.flatMap((entry) => entry.moduleRequest?.value ?? [])),
+  ];
+  const dynamics = module.dynamicImports.map(({ moduleRequest }) =>
+    source.slice(moduleRequest.start + 1, moduleRequest.end - 1),
+  );
+  const urls = [...source.matchAll(WORKER_URL)].map(([, target]) => target as string);
+  const names = new Set<string>();
+  collectNames(program as unknown as Node, names);
+  return { path, imports: [...new Set([...statics, ...dynamics, ...urls])], names, lines: source.split('\n').length };
+}
+
+/** The path of a relative import's file; `undefined` for what comes from a package. */
+export function resolveRelative(from: string, specifier: string): string | undefined {
+  return specifier.startsWith('.') ? posix.join(posix.dirname(from), specifier) : undefined;
+}
+
+function sources(root: string, folder: string): string[] {
+  const entries = readdirSync(join(root, folder), { withFileTypes: true });
+  return entries.flatMap((entry) => {
+    const path = posix.join(folder, entry.name);
+    if (entry.isDirectory()) return SKIPPED.has(entry.name) ? [] : sources(root, path);
+    return /\.tsx?$/.test(entry.name) ? [path] : [];
+  });
+}
+
+/** Property names do not count as uses: `record.process` is no use of `process`. */
+function collectNames(node: Node, names: Set<string>): void {
+  if (node.type === 'Identifier') names.add(node['name'] as string);
+  const plainMember = node.type === 'MemberExpression' && node['computed'] === false;
+  if (plainMember) addMember(node, names);
+  const skipped = plainMember ? 'property' : isNamedByKey(node) ? 'key' : undefined;
+  for (const key of visitorKeys[node.type] ?? []) {
+    if (key === skipped) continue;
+    for (const child of [node[key]].flat()) if (isNode(child)) collectNames(child, names);
+  }
+}
+
+function addMember(node: Node, names: Set<string>): void {
+  const object = node['object'] as Node;
+  const property = node['property'] as Node;
+  if (object.type === 'Identifier') names.add(`${object['name'] as string}.${property['name'] as string}`);
+}
+
+/** `{ process: 1 }`, `{ readonly process: string }`, `class { process() {} }` name a member, not the global. */
+function isNamedByKey(node: Node): boolean {
+  const named =
+    /^(?:TS)?(?:Abstract)?(?:Property|PropertyDefinition|MethodDefinition|PropertySignature|MethodSignature)$/;
+  return named.test(node.type) && node['computed'] !== true && node['shorthand'] !== true;
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null && 'type' in value;
+}

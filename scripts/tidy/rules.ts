@@ -1,0 +1,123 @@
+import { resolveRelative, type Module } from './modules.ts';
+
+/** A rule that is broken, and where. */
+export interface Finding {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** What I/O, time and chance are called: none of it belongs into the protocol, nor, with all dates, into the core. */
+const IMPURE = [
+  ...['Buffer', 'process', 'console', 'performance', 'fetch', 'Date.now', 'Math.random', 'crypto', 'globalThis'],
+  ...['setTimeout', 'setInterval', 'setImmediate', 'clearTimeout', 'clearInterval', 'queueMicrotask'],
+];
+const IMPURE_IN_CORE = [...IMPURE, 'Date'];
+
+/** What each room of the server may import from, besides itself and packages. */
+const SERVER = 'packages/server/src/';
+const LEAVES = ['log', 'transports', 'deliveries', 'identity', 'operate', 'lab', 'config'];
+const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  ...Object.fromEntries(LEAVES.map((leaf) => [leaf, ['core']])),
+  'main.ts': ['core', ...LEAVES],
+  cli: ['core', ...LEAVES, 'main.ts'],
+};
+
+/** What each package may import of its siblings. A package that is not listed may import any. */
+const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  protocol: [],
+  client: ['@polycast/protocol'],
+  server: ['@polycast/protocol', '@polycast/client'],
+  console: ['@polycast/protocol', '@polycast/client'],
+};
+
+/** Everything that is not as ARCHITECTURE.md says. */
+export function check(modules: readonly Module[], entries: ReadonlySet<string>): Finding[] {
+  const findings = modules
+    .filter(({ path }) => !isTest(path))
+    .flatMap((module) => [...impurities(module), ...misdirections(module)]);
+  return [...findings, ...deadFiles(modules, entries)];
+}
+
+/** Files that are due a second look (HOUSE: about 200 lines is natural, 400 is where it is due). */
+export function longFiles(modules: readonly Module[], linesMax: number): Finding[] {
+  return modules
+    .filter(({ lines }) => lines > linesMax)
+    .toSorted((one, other) => other.lines - one.lines)
+    .map(({ path, lines }) => ({ path, message: `${lines} lines` }));
+}
+
+function impurities({ path, imports, names }: Module): Finding[] {
+  const inCore = path.startsWith(`${SERVER}core/`);
+  if (!inCore && !path.startsWith('packages/protocol/src/')) return [];
+  const used = (inCore ? IMPURE_IN_CORE : IMPURE)
+    .filter((name) => names.has(name))
+    .map((name) => ({ path, message: `uses ${name}: time, chance and I/O come in as arguments` }));
+  const foreign = imports
+    .filter((specifier) => !specifier.startsWith('.') && !(inCore && specifier === '@polycast/protocol'))
+    .map((specifier) => ({
+      path,
+      message: `imports ${specifier}: only ${inCore ? '@polycast/protocol' : 'its own files'} may be imported here`,
+    }));
+  return [...used, ...foreign];
+}
+
+function misdirections({ path, imports }: Module): Finding[] {
+  const home = packageOf(path);
+  if (home === undefined) return [];
+  const allowed = PACKAGES[home.name];
+  return imports.flatMap((specifier) => {
+    const target = resolveRelative(path, specifier);
+    if (target === undefined) {
+      const foreign = allowed !== undefined && isWorkspacePackage(specifier) && !allowed.includes(specifier);
+      return foreign ? [{ path, message: `imports ${specifier}, which ${home.name} must not know` }] : [];
+    }
+    if (!target.startsWith(home.folder))
+      return [{ path, message: `imports ${target} by path: other packages are imported by name` }];
+    return roomViolation(path, target);
+  });
+}
+
+function roomViolation(path: string, target: string): Finding[] {
+  if (!path.startsWith(SERVER) || !target.startsWith(SERVER)) return [];
+  const from = roomOf(path);
+  const to = roomOf(target);
+  if (from === to || ROOMS[from]?.includes(to) === true) return [];
+  return [{ path, message: `${from} must not import ${to} (${target})` }];
+}
+
+/** Files that nothing reaches from an entry point or a test. */
+function deadFiles(modules: readonly Module[], entries: ReadonlySet<string>): Finding[] {
+  const byPath = new Map(modules.map((module) => [module.path, module]));
+  const reached = new Set<string>();
+  const pending = modules
+    .map(({ path }) => path)
+    .filter((path) => entries.has(path) || isTest(path) || !path.includes('/src/'));
+  for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+    const module = byPath.get(path);
+    if (module === undefined || reached.has(path)) continue;
+    reached.add(path);
+    for (const specifier of module.imports)
+      pending.push(...[resolveRelative(path, specifier)].filter((target) => target !== undefined));
+  }
+  return modules
+    .filter(({ path }) => !reached.has(path))
+    .map(({ path }) => ({ path, message: 'nothing imports this file' }));
+}
+
+function isTest(path: string): boolean {
+  return /\.test\.tsx?$/.test(path);
+}
+
+function roomOf(path: string): string {
+  return path.slice(SERVER.length).split('/')[0] as string;
+}
+
+function packageOf(path: string): { name: string; folder: string } | undefined {
+  const [top, name] = path.split('/');
+  return top === 'packages' && name !== undefined ? { name, folder: `packages/${name}/` } : undefined;
+}
+
+function isWorkspacePackage(specifier: string): boolean {
+  return specifier === 'polycast' || specifier.startsWith('@polycast/');
+}
