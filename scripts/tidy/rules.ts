@@ -7,10 +7,10 @@ export interface Finding {
 }
 
 /** What I/O, time and chance are called: none of it belongs into the protocol, nor, with all dates, into the core. */
-const IMPURE = [
-  ...['Buffer', 'process', 'console', 'performance', 'fetch', 'Date.now', 'Math.random', 'crypto', 'globalThis'],
-  ...['setTimeout', 'setInterval', 'setImmediate', 'clearTimeout', 'clearInterval', 'queueMicrotask'],
-];
+const IMPURE: readonly string[] =
+  'Buffer process console performance fetch crypto globalThis Date.now Math.random queueMicrotask setTimeout setInterval setImmediate clearTimeout clearInterval'.split(
+    ' ',
+  );
 const IMPURE_IN_CORE = [...IMPURE, 'Date'];
 
 /** What each room of the server may import from, besides itself and packages. */

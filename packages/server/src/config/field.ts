@@ -25,7 +25,7 @@ type Words = Pick<FieldDoc, 'doc' | 'why'>;
 /** A whole number with its bounds. */
 export function whole({ unit, min, max, default: value }: NumberOptions, words: Words): z.ZodDefault<z.ZodNumber> {
   const schema = z.int().min(min).max(max).default(value);
-  return schema.register(documented, { form: `${unit}, ${grouped(min)} to ${grouped(max)}`, ...words });
+  return schema.register(documented, { form: `whole number of ${unit}, ${grouped(min)} to ${grouped(max)}`, ...words });
 }
 
 /** A whole number, or null for no bound at all. */
@@ -36,7 +36,7 @@ export function wholeOrNull(
   const { unit, min, max } = options;
   const schema = z.int().min(min).max(max).nullable().default(options.default);
   return schema.register(documented, {
-    form: `${unit}, ${grouped(min)} to ${grouped(max)}, or null: no bound`,
+    form: `whole number of ${unit}, ${grouped(min)} to ${grouped(max)}, or null: no bound`,
     ...words,
   });
 }

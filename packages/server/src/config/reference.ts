@@ -9,34 +9,33 @@ export interface FieldReference extends FieldDoc {
   /** The variable that sets it: `POLYCAST_LIMITS_BODY_BYTES_MAX`. */
   readonly environment: string;
   readonly default: unknown;
+  readonly schema: z.core.$ZodType;
 }
 
 /** Every field, in the order of the reference. */
-export function fieldReferences(): readonly FieldReference[] {
-  return collect(configSchema.shape, '');
-}
+export const FIELDS: readonly FieldReference[] = collect(configSchema.shape, '');
 
-/** The paths of all fields and sections; the settings of a rule stand under `rules`. */
-export function knownPaths(): readonly string[] {
-  const fields = fieldReferences().map(({ path }) => path);
-  const sections = new Set(fields.filter((path) => path.includes('.')).map((path) => path.slice(0, path.indexOf('.'))));
-  return [...fields, ...sections];
-}
+/** The paths of all fields and sections; the settings of a rule stand under `defaults`. */
+export const KNOWN_PATHS: readonly string[] = [
+  ...FIELDS.map(({ path }) => path),
+  ...new Set(
+    FIELDS.map(({ path }) => path).flatMap((path) => (path.includes('.') ? [path.slice(0, path.indexOf('.'))] : [])),
+  ),
+];
 
 /** `delivery.heartbeatMs` -> `POLYCAST_DELIVERY_HEARTBEAT_MS` */
-export function environmentName(path: string): string {
-  return `POLYCAST_${path
-    .replaceAll('.', '_')
-    .replaceAll(/([a-z])([A-Z])/g, '$1_$2')
-    .toUpperCase()}`;
+function environmentName(path: string): string {
+  const words = path.replaceAll('.', '_').replaceAll(/([a-z])([A-Z])/g, '$1_$2');
+  return `POLYCAST_${words.toUpperCase()}`;
 }
 
 function collect(shape: Readonly<Record<string, z.core.$ZodType>>, prefix: string): FieldReference[] {
   return Object.entries(shape).flatMap(([name, schema]) => {
     const path = prefix + name;
     const doc = documented.get(schema);
-    if (doc !== undefined)
-      return [{ ...doc, path, environment: environmentName(path), default: z.parse(schema, undefined) }];
+    if (doc !== undefined) {
+      return [{ ...doc, path, environment: environmentName(path), default: z.parse(schema, undefined), schema }];
+    }
     if (schema instanceof z.ZodPrefault) return collect((schema.unwrap() as z.ZodObject).shape, `${path}.`);
     throw new Error(`the field ${path} has no documentation`);
   });

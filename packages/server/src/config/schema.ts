@@ -2,7 +2,7 @@ import type * as z from 'zod';
 import type { Config } from './config.ts';
 import { checkTogether } from './consistency.ts';
 import { nearest } from './nearest.ts';
-import { knownPaths } from './reference.ts';
+import { FIELDS, KNOWN_PATHS } from './reference.ts';
 import { configSchema, RULE_KEYS } from './table.ts';
 
 export type * from './config.ts';
@@ -35,22 +35,34 @@ export function defaultConfig(): Config {
  * @throws ConfigError with every problem found; an unknown key names the nearest known one
  */
 export function parseConfig(value: unknown): Config {
-  const parsed = configSchema.safeParse(value ?? {});
-  if (!parsed.success) throw new ConfigError(parsed.error.issues.flatMap(problemsOf));
+  const input = value ?? {};
+  const parsed = configSchema.safeParse(input);
+  if (!parsed.success) throw new ConfigError(parsed.error.issues.flatMap((issue) => problemsOf(issue, input)));
   const problems = checkTogether(parsed.data);
   if (problems.length > 0) throw new ConfigError(problems);
   return parsed.data;
 }
 
-function problemsOf(issue: z.core.$ZodIssue): ConfigProblem[] {
+function problemsOf(issue: z.core.$ZodIssue, input: unknown): ConfigProblem[] {
   const path = issue.path.map(String);
-  if (issue.code !== 'unrecognized_keys') return [{ path: path.join('.'), message: issue.message }];
-  return issue.keys.map((key) => ({ path: [...path, key].join('.'), message: unknownKey(path, key) }));
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({ path: [...path, key].join('.'), message: unknownKey(path, key) }));
+  }
+  return [{ path: path.join('.'), message: issue.code === 'custom' ? issue.message : wrongForm(path, issue, input) }];
+}
+
+/** Says what was found and what the field takes; a setting of a rule is of the form of that in `defaults`. */
+function wrongForm(path: readonly string[], issue: z.core.$ZodIssue, input: unknown): string {
+  const name = path[0] === 'rules' && path.length === 3 ? `defaults.${path[2]}` : path.join('.');
+  const form = FIELDS.find((each) => each.path === name)?.form;
+  let value: unknown = input;
+  for (const key of path) value = (value as Readonly<Record<string, unknown>>)[key];
+  return form === undefined ? issue.message : `must be ${form}; it is ${JSON.stringify(value)}`;
 }
 
 function unknownKey(path: readonly string[], key: string): string {
   const inRule = path[0] === 'rules';
-  const suggestion = inRule ? nearest(key, RULE_KEYS) : nearest([...path, key].join('.'), knownPaths());
+  const suggestion = inRule ? nearest(key, RULE_KEYS) : nearest([...path, key].join('.'), KNOWN_PATHS);
   return suggestion === undefined
     ? 'is not a known field; `polycast config reference` lists them all'
     : `is not a known field; did you mean \`${suggestion}\`?`;

@@ -1,0 +1,118 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { loadConfig, type ConfigSources } from './load.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'polycast-config-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function file(text: string): string {
+  const path = join(folder, `${Math.random()}.yaml`);
+  writeFileSync(path, text);
+  return path;
+}
+
+function problems(sources: ConfigSources): string {
+  try {
+    loadConfig(sources);
+    return 'no problem';
+  } catch (error) {
+    return (error as Error).message.replaceAll(folder, '');
+  }
+}
+
+test('without any source every field has its default', () => {
+  const { config, origins } = loadConfig({});
+  expect(config.listen).toBe('127.0.0.1:8080');
+  expect(config.delivery.heartbeatMs).toBe(25_000);
+  expect(origins.size).toBe(0);
+});
+
+test('flags go before the environment, the environment before the file, the file before the preset', () => {
+  const sources = {
+    preset: { drain: { timeMs: 1 }, logging: { level: 'warn', format: 'pretty' }, delivery: { heartbeatMs: 1001 } },
+    file: file('logging: { level: error }\ndrain: { timeMs: 2 }\ndelivery: { reconnectMs: 501 }\n'),
+    environment: { POLYCAST_DRAIN_TIME_MS: '3', POLYCAST_DELIVERY_RECONNECT_MS: '502', HOME: '/' },
+    settings: ['drain.timeMs=4'],
+  };
+  const { config, origins } = loadConfig(sources);
+  expect(config.logging).toEqual({ level: 'error', format: 'pretty' });
+  expect(config.delivery).toMatchObject({ heartbeatMs: 1001, reconnectMs: 502 });
+  expect(config.drain.timeMs).toBe(4);
+  expect(origins.get('drain.timeMs')).toBe('--set drain.timeMs');
+  expect(origins.get('delivery.reconnectMs')).toBe('POLYCAST_DELIVERY_RECONNECT_MS');
+});
+
+test('a variable holds text, numbers, null, truth or a list as its field wants it', () => {
+  const { config } = loadConfig({
+    environment: {
+      POLYCAST_DATA: '0123',
+      POLYCAST_DEFAULTS_HISTORY_COUNT_MAX: 'null',
+      POLYCAST_LAB_ENABLED: 'true',
+      POLYCAST_ALLOWED_ORIGINS: 'https://a.example, https://b.example',
+      POLYCAST_RULES: '[{pattern: "chat.>", retain: none}]',
+      POLYCAST_TLS_CERTIFICATE_FILE: 'null',
+    },
+  });
+  expect(config).toMatchObject({
+    data: '0123',
+    defaults: { historyCountMax: null },
+    lab: { enabled: true },
+    allowedOrigins: ['https://a.example', 'https://b.example'],
+    rules: [{ pattern: 'chat.>', retain: 'none' }],
+    tls: { certificateFile: null },
+  });
+});
+
+test('a rule may leave settings out and set them to null', () => {
+  const { config } = loadConfig({ file: file('rules:\n  - pattern: a.*\n    historyCountMax: null\n') });
+  expect(config.rules[0]).toEqual({ pattern: 'a.*', historyCountMax: null });
+});
+
+test('all problems are told at once, each with its line and the nearest known name', () => {
+  const path = file(
+    'heartbeatMs: 5\nlimits:\n  bodyByteMax: 3\n  connectionsMax: many\nrules:\n  - pattern: a..b\n    retains: x\n',
+  );
+  const told = problems({ file: path, environment: { POLYCAST_LISTN: 'x', POLYCAST_DRAIN_TIME_MS: 'soon' } });
+  expect(told.replaceAll(/\/0\.\d+/g, 'hub')).toMatchInlineSnapshot(`
+    "POLYCAST_LISTN: sets no known field; did you mean POLYCAST_LISTEN?
+    rules.0.pattern: must be a channel pattern: tokens of A-Z a-z 0-9 _ - joined by dots, \`*\` for one, a last \`>\` for the rest (hub.yaml:6)
+    rules.0.retains: is not a known field; did you mean \`retain\`? (hub.yaml:7)
+    limits.connectionsMax: must be whole number of connections, 1 to 10,000,000; it is "many" (hub.yaml:4)
+    limits.bodyByteMax: is not a known field; did you mean \`limits.bodyBytesMax\`? (hub.yaml:3)
+    drain.timeMs: must be whole number of milliseconds, 0 to 3,600,000; it is "soon" (POLYCAST_DRAIN_TIME_MS)
+    heartbeatMs: is not a known field; did you mean \`delivery.heartbeatMs\`? (hub.yaml:1)"
+  `);
+});
+
+test('variables that Kubernetes sets for a service named polycast are passed over', () => {
+  const environment = {
+    POLYCAST_PORT: 'tcp://10.0.0.1:80',
+    POLYCAST_PORT_80_TCP: 'x',
+    POLYCAST_SERVICE_HOST: '10.0.0.1',
+  };
+  expect(problems({ environment })).toBe('no problem');
+});
+
+test('a file that is missing, no YAML, or holds no fields is refused with words', () => {
+  expect(problems({ file: join(folder, 'missing.yaml') })).toMatch(/cannot be read: ENOENT/);
+  expect(problems({ file: file('a: [1\nb: 2\n') })).toMatch(/yaml:2: /);
+  expect(problems({ file: file('- a\n') })).toMatch(/must hold fields/);
+  expect(problems({ file: file('') })).toBe('no problem');
+});
+
+test('a setting of another form is refused', () => {
+  expect(problems({ settings: ['listen'] })).toMatch(/write it as path=value/);
+  expect(problems({ settings: ['lissten=127.0.0.1:1'] })).toMatch(/did you mean `listen`\?/);
+});
+
+test('keys with the names of built-in members are only unknown keys', () => {
+  const told = problems({
+    file: file('__proto__: { listen: "127.0.0.1:1" }\nconstructor: 1\n'),
+    settings: ['__proto__.x=1'],
+  });
+  expect(told).toMatch(/__proto__: is not a known field/);
+  expect(told).toMatch(/constructor: is not a known field/);
+  expect(({} as Record<string, unknown>)['x']).toBeUndefined();
+});

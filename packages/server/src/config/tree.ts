@@ -1,0 +1,47 @@
+/** A configuration before it is checked: objects within objects, the rest leaves. Keys come from outside. */
+export interface Tree {
+  [key: string]: unknown;
+}
+
+export function isTree(value: unknown): value is Tree {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Puts all of `source` into `target`, section by section; a list replaces a list. Returns `target`. */
+export function mergeTrees(target: Tree, source: Tree): Tree {
+  for (const [key, value] of Object.entries(source)) {
+    const existing = ownMember(target, key);
+    if (isTree(value)) mergeTrees(isTree(existing) ? existing : define(target, key, {}), value);
+    else define(target, key, value);
+  }
+  return target;
+}
+
+/** Sets the leaf at a dotted path, making the sections on the way. */
+export function setIn(target: Tree, path: string, value: unknown): void {
+  const keys = path.split('.');
+  const last = keys.pop() as string;
+  let tree = target;
+  for (const key of keys) {
+    const existing = ownMember(tree, key);
+    tree = isTree(existing) ? existing : define(tree, key, {});
+  }
+  define(tree, last, value);
+}
+
+/** The dotted paths of all leaves. */
+export function leafPaths(tree: Tree, prefix = ''): string[] {
+  return Object.entries(tree).flatMap(([key, value]) =>
+    isTree(value) ? leafPaths(value, `${prefix}${key}.`) : [prefix + key],
+  );
+}
+
+function ownMember(tree: Tree, key: string): unknown {
+  return Object.hasOwn(tree, key) ? tree[key] : undefined;
+}
+
+/** An own member whatever its name: `__proto__` too is only a key that nobody knows. */
+function define<Value>(target: Tree, key: string, value: Value): Value {
+  Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
+  return value;
+}

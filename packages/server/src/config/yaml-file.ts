@@ -1,0 +1,43 @@
+import { readFileSync } from 'node:fs';
+import * as yaml from 'yaml';
+import { ConfigError } from './schema.ts';
+import { isTree, type Tree } from './tree.ts';
+
+/** A configuration file that was read. */
+export interface YamlFile {
+  readonly content: Tree;
+  /** The line, from 1, at which the value of a dotted path stands. */
+  lineOf(path: string): number | undefined;
+}
+
+/** @throws ConfigError when it cannot be read, is not YAML, or holds no fields */
+export function readYamlFile(file: string): YamlFile {
+  const lineCounter = new yaml.LineCounter();
+  const document = yaml.parseDocument(readText(file), { lineCounter, prettyErrors: false });
+  const problems = document.errors.map(({ pos, message }) => ({
+    path: '',
+    message: `${file}:${lineCounter.linePos(pos[0]).line}: ${message}`,
+  }));
+  if (problems.length > 0) throw new ConfigError(problems);
+  const content: unknown = document.toJS() ?? {};
+  if (!isTree(content)) {
+    throw new ConfigError([{ path: '', message: `${file} must hold fields, such as "listen: 127.0.0.1:8080"` }]);
+  }
+  return {
+    content,
+    lineOf(path) {
+      const keys = path.split('.').map((key) => (/^\d+$/.test(key) ? Number(key) : key));
+      const node = document.getIn(keys, true);
+      return yaml.isNode(node) && node.range ? lineCounter.linePos(node.range[0]).line : undefined;
+    },
+  };
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const { message } = error as Error;
+    throw new ConfigError([{ path: '', message: `the configuration file cannot be read: ${message}` }]);
+  }
+}
