@@ -1,0 +1,118 @@
+// A scenario runs servers beside each other and holds what it saw against its bars.
+import type { Peer, RunningServer } from "../peers/peer.ts";
+import type { LoadRun } from "./load.ts";
+import { medianOfEach } from "./statistics.ts";
+
+export interface RunOptions {
+  readonly repeats: number;
+  /** A look in a minute or two, not a result. */
+  readonly quick: boolean;
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly title: string;
+  run(options: RunOptions): Promise<Outcome>;
+}
+
+export interface Outcome {
+  /** What the load was, in words that a reader can repeat it by. */
+  readonly settings: Record<string, number | string>;
+  readonly series: readonly Series[];
+  readonly bars: readonly Bar[];
+  readonly charts: readonly ChartOf[];
+}
+
+/** All runs of one server (or of one of its ways) in a scenario. */
+export interface Series {
+  readonly name: string;
+  readonly version: string;
+  readonly runs: readonly LoadRun[];
+  readonly median: LoadRun;
+  /** Why there are no runs. */
+  readonly skipped?: string;
+}
+
+export interface Bar {
+  readonly title: string;
+  /** NaN where it could not be measured. */
+  readonly figure: number;
+  readonly atLeast?: number;
+  readonly atMost?: number;
+  readonly unit: string;
+}
+
+export interface ChartOf {
+  readonly title: string;
+  readonly figure: string;
+  readonly unit: string;
+  readonly better: "more" | "less";
+}
+
+/** One line of a scenario: what it is called, whose it is, and how one run of it goes. */
+export interface Contender {
+  readonly name: string;
+  readonly peer: Peer;
+  run(): Promise<LoadRun>;
+}
+
+/** Runs all contenders in turn, as often as is asked, so that a noisy minute falls on all of them. */
+export async function runInterleaved(contenders: readonly Contender[], options: RunOptions): Promise<Series[]> {
+  const runs = new Map<string, LoadRun[]>(contenders.map(({ name }) => [name, []]));
+  const skipped = new Map<string, string>();
+  for (let round = 0; round < options.repeats; round++) {
+    for (const { name, peer, run } of contenders) {
+      const reason = skipped.get(name) ?? peer.unavailable();
+      if (reason !== undefined) {
+        skipped.set(name, reason);
+        continue;
+      }
+      try {
+        const figures = await run();
+        runs.get(name)?.push(figures);
+        console.log(`  ${name} (run ${round + 1}): ${briefly(figures)}`);
+      } catch (error) {
+        skipped.set(name, `run ${round + 1} failed: ${error instanceof Error ? error.message : String(error)}`);
+        console.log(`  ${name} (run ${round + 1}): ${skipped.get(name)}`);
+      }
+    }
+  }
+  return contenders.map(({ name, peer }) => seriesOf(name, peer, runs.get(name) ?? [], skipped.get(name)));
+}
+
+function seriesOf(name: string, peer: Peer, runs: readonly LoadRun[], skipped: string | undefined): Series {
+  if (skipped !== undefined) return { name, version: "", runs: [], median: {}, skipped };
+  return { name, version: peer.version(), runs, median: medianOfEach(runs) };
+}
+
+function briefly(figures: LoadRun): string {
+  const words = Object.entries(figures).map(([name, value]) => `${name} ${Math.round(value * 100) / 100}`);
+  return words.join(", ");
+}
+
+export async function withServer<T>(peer: Peer, use: (server: RunningServer) => Promise<T>): Promise<T> {
+  const server = await peer.start();
+  try {
+    return await use(server);
+  } finally {
+    await server.process.stop();
+  }
+}
+
+export function figureOf(series: readonly Series[], name: string, figure: string): number {
+  return series.find((one) => one.name === name)?.median[figure] ?? Number.NaN;
+}
+
+/** One server's median by another's, of the same figure. */
+export function ratioOf(series: readonly Series[], name: string, to: string, figure: string): number {
+  return figureOf(series, name, figure) / figureOf(series, to, figure);
+}
+
+export type Verdict = "holds" | "fails" | "not measured";
+
+export function verdictOf(bar: Bar): Verdict {
+  if (Number.isNaN(bar.figure)) return "not measured";
+  const enough = bar.atLeast === undefined || bar.figure >= bar.atLeast;
+  const notTooMuch = bar.atMost === undefined || bar.figure <= bar.atMost;
+  return enough && notTooMuch ? "holds" : "fails";
+}

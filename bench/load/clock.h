@@ -1,0 +1,16 @@
+// Time, read from the monotonic clock only: the load generator and the servers share one machine, so one clock does.
+#pragma once
+#include <cstdint>
+#include <ctime>
+
+inline uint64_t nowNanoseconds() {
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000ull + static_cast<uint64_t>(time.tv_nsec);
+}
+
+inline uint64_t nowMicroseconds() { return nowNanoseconds() / 1000; }
+
+inline double secondsSince(uint64_t startNanoseconds) {
+  return static_cast<double>(nowNanoseconds() - startNanoseconds) / 1e9;
+}

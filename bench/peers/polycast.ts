@@ -1,0 +1,85 @@
+// The hub itself, with its defaults: every event durable before it is delivered. The command is named only here.
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { freshFolder, repositoryFolder } from "../harness/folders.ts";
+import { freePort, type PinnedProcess, serverCore, startPinned, waitUntilReady } from "../harness/processes.ts";
+import type { Peer, RunningServer } from "./peer.ts";
+
+const program = join(repositoryFolder, "packages/server/src/cli/polycast.ts");
+const readyCheckMs = 2;
+
+function command(port: number, dataFolder: string): string[] {
+  return [process.execPath, program, "serve", "--listen", `127.0.0.1:${port}`, "--data", dataFolder];
+}
+
+export interface RunningHub extends RunningServer {
+  readonly url: string;
+  /** From the start of the process to the first 200 of /readyz. */
+  readonly readyMs: number;
+}
+
+export async function startHub(dataFolder: string): Promise<RunningHub> {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const hub: PinnedProcess = startPinned(command(port, dataFolder), {
+    core: serverCore,
+    environment: { NODE_ENV: "production" },
+  });
+  await waitUntilReady(hub, () => isReady(url), readyCheckMs);
+  return { port, process: hub, url, readyMs: performance.now() - hub.startedAtMs };
+}
+
+async function isReady(url: string): Promise<boolean> {
+  try {
+    const answer = await fetch(`${url}/readyz`);
+    await answer.arrayBuffer();
+    return answer.status === 200;
+  } catch {
+    return false; // not listening yet
+  }
+}
+
+export const polycast: Peer = {
+  name: "polycast",
+  unavailable: () => (existsSync(program) ? undefined : "the hub's command line is not in this checkout yet"),
+  version: () => {
+    const { version } = JSON.parse(readFileSync(join(repositoryFolder, "packages/server/package.json"), "utf8")) as {
+      version: string;
+    };
+    return `polycast ${version}, Node ${process.versions.node}`;
+  },
+  start: () => startHub(freshFolder("hub")),
+  subscribeWords: (transport) => [
+    "--subscribe-path", "/v1/events?channel=bench.{c}",
+    "--transport", transport === "sse" ? "sse" : "ws",
+  ],
+  publishWords: () => ["--publish-path", "/v1/channels/bench.{c}/events", "--publish-header", "Content-Type: application/json"],
+};
+
+/** Publishes one event after the other and returns their ids, which are also cursors just after them. */
+export async function publishToHub(hub: RunningHub, channel: string, events: number): Promise<string[]> {
+  const ids: string[] = [];
+  for (let number = 0; number < events; number++) {
+    const answer = await fetch(`${hub.url}/v1/channels/${channel}/events`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: markedEvent(number),
+    });
+    if (answer.status !== 201) throw new Error(`publish was answered ${answer.status}: ${await answer.text()}`);
+    ids.push(((await answer.json()) as { id: string }).id);
+  }
+  return ids;
+}
+
+/** An event that the load generator counts as a delivery. */
+export function markedEvent(number: number): string {
+  return JSON.stringify({ t: `~T${String(number).padStart(16, "0")}`, p: "x".repeat(88) });
+}
+
+/** The sum over all labels of one metric. */
+export async function readMetric(hub: RunningHub, name: string): Promise<number> {
+  const lines = (await (await fetch(`${hub.url}/metrics`)).text()).split("\n");
+  const values = lines.filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
+  if (values.length === 0) return Number.NaN;
+  return values.reduce((total, line) => total + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
+}

@@ -1,0 +1,42 @@
+// 200 MB of events go to 500 readers that read, while 1,000 others on the same channel never do.
+import { nothingLost, runFanout } from "../harness/fanout.ts";
+import { figureOf, ratioOf, runInterleaved, type Scenario } from "../harness/scenario.ts";
+import { polycast } from "../peers/polycast.ts";
+
+const readers = 500;
+const stalledReaders = 1_000;
+const eventBytes = 16_384;
+// 500 readers of 64 events a second are 0.5 GB/s over the loopback interface, about half of what a core carries.
+const eventsPerSecond = 64;
+const residentGrowthMaxMegabytes = 64;
+const latencyRatioMax = 2;
+
+export const stalledReadersScenario: Scenario = {
+  name: "stalled-readers",
+  title: "200 MB to 500 readers, beside 1,000 that have stalled",
+  run: async (options) => {
+    const megabytes = options.quick ? 20 : 200;
+    const words = [
+      "--subscribers", readers, "--event-bytes", eventBytes, "--rate", eventsPerSecond,
+      "--events", Math.ceil((megabytes * 1e6) / eventBytes), "--warm-up-events", eventsPerSecond * 3,
+    ];
+    const series = await runInterleaved(
+      [
+        { name: "polycast, none stalled", peer: polycast, run: () => runFanout(polycast, "sse", words) },
+        { name: "polycast, 1,000 stalled", peer: polycast, run: () => runFanout(polycast, "sse", [...words, "--stalled", stalledReaders]) },
+      ],
+      options,
+    );
+    const stalled = "polycast, 1,000 stalled";
+    return {
+      settings: { readers, stalledReaders, megabytes, eventBytes, eventsPerSecond },
+      series,
+      bars: [
+        { title: "growth of resident memory", figure: figureOf(series, stalled, "residentGrowthKilobytes") / 1000, atMost: residentGrowthMaxMegabytes, unit: "MB" },
+        { title: "good readers' p99 by that without the stalled", figure: ratioOf(series, stalled, "polycast, none stalled", "latencyP99Microseconds"), atMost: latencyRatioMax, unit: "×" },
+        nothingLost(series, stalled),
+      ],
+      charts: [{ title: "Delivery, 99th percentile", figure: "latencyP99Microseconds", unit: "µs", better: "less" }],
+    };
+  },
+};
