@@ -1,0 +1,162 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { PolycastError } from '@polycast/protocol';
+import { FAULTS, LANES, nowMs } from './records.ts';
+import type { Fault, LabConfig, LaneName, WireRecord } from './records.ts';
+import { answerJson, answerProblem, assertOwnPage } from './answers.ts';
+import { StaticFiles } from './static.ts';
+import { FAULT_DURATION_MS_MAX, Wire } from './wire.ts';
+import { WireLog } from './wire-log.ts';
+
+export interface LabOptions {
+  /** The hub's port on 127.0.0.1; asked anew for each connection, so that the hub may be opened after the Lab. */
+  readonly hubPort: () => number;
+  /** Where the built pages are; by default beside this package in the repository. */
+  readonly folder?: string;
+  /** What the page may do to the hub. A button is shown for each that is given. */
+  readonly actions: LabActions;
+}
+
+export interface LabActions {
+  /** Closes the hub and opens it again on the same port and folder. */
+  readonly restartHub?: () => Promise<void>;
+  /** The same, with an empty folder in between. */
+  readonly wipeLog?: () => Promise<void>;
+}
+
+/**
+ * The Transport Lab's server side. It outlives the hub: a restart of the hub closes neither the wires nor the page's
+ * view of them.
+ */
+export interface Lab {
+  readonly lanes: LabConfig['lanes'];
+  /** Answers what is below `/lab` and returns true; returns false, and touches nothing, for any other request. */
+  handle(request: IncomingMessage, response: ServerResponse): boolean;
+  /** Closes the wires and all that is open through them. */
+  close(): Promise<void>;
+}
+
+const FAULT_DURATION_MS_DEFAULT = 3000;
+
+const BUILT_PAGES = fileURLToPath(new URL('../../../console/generated/', import.meta.url));
+
+export async function createLab(options: LabOptions): Promise<Lab> {
+  const log = new WireLog();
+  const wires = new Map<LaneName, Wire>();
+  for (const lane of LANES) wires.set(lane, await Wire.open(lane, options.hubPort, (record) => log.append(record)));
+  const lanes = [...wires].map(([name, wire]) => ({ name, port: wire.port }));
+  const room: Room = { options, log, wires, config: { lanes, actions: actionNames(options.actions) }, pages: new StaticFiles(options.folder ?? BUILT_PAGES), busy: false };
+  return {
+    lanes,
+    handle(request, response) {
+      const [path = ''] = (request.url ?? '').split('?', 1);
+      if (path !== '/lab' && !path.startsWith('/lab/')) return false;
+      route(room, request, response, path).catch((error: unknown) => answerProblem(response, error));
+      return true;
+    },
+    async close() {
+      log.close();
+      await Promise.all([...wires.values()].map((wire) => wire.close()));
+    },
+  };
+}
+
+interface Room {
+  readonly options: LabOptions;
+  readonly log: WireLog;
+  readonly wires: ReadonlyMap<LaneName, Wire>;
+  readonly config: LabConfig;
+  readonly pages: StaticFiles;
+  /** Whether the hub is being restarted or wiped. */
+  busy: boolean;
+}
+
+async function route(room: Room, request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
+  assertOwnPage(request);
+  if (!path.startsWith('/lab/api/')) return servePage(room, request, response, path);
+  const [name = '', ...rest] = path.slice('/lab/api/'.length).split('/');
+  if (name === 'config') return read(request, () => answerJson(response, 200, room.config));
+  if (name === 'clock') return read(request, () => answerJson(response, 200, { nowMs: nowMs() }));
+  if (name === 'wire') return read(request, () => watchWire(room, request, response));
+  if (request.method !== 'POST') throw new PolycastError(name === 'lanes' || name === 'hub' ? 'method_not_allowed' : 'not_found');
+  // A form of another site can post text, but not JSON, without being asked for permission first.
+  if (request.headers['content-type'] !== 'application/json') throw new PolycastError('unsupported_media_type', 'Post application/json.');
+  request.resume();
+  if (name === 'lanes') breakLane(room, rest[0], rest[1], request.url ?? '');
+  else if (name === 'hub') changeHub(room, rest[0]);
+  else throw new PolycastError('not_found');
+  // The hub may be closed in a moment, and a connection that is kept alive would hold that up.
+  response.setHeader('connection', 'close');
+  response.writeHead(204).end();
+}
+
+async function servePage(room: Room, request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
+  if (request.method !== 'GET' && request.method !== 'HEAD') throw new PolycastError('method_not_allowed');
+  const isPage = path === '/lab' || path === '/lab/';
+  const headers: Record<string, string> = isPage ? { 'content-security-policy': contentSecurityPolicy(room.config.lanes) } : {};
+  if (await room.pages.serve(request, response, isPage ? '/lab/index.html' : path, headers)) return;
+  throw new PolycastError('not_found', isPage ? 'The Lab has not been built: run `npm run build`.' : undefined);
+}
+
+/** Only the page's own files, no inline script or style, and no address but the hub and the lanes' ports. */
+function contentSecurityPolicy(lanes: LabConfig['lanes']): string {
+  const wires = lanes.map(({ name, port }) => `${name === 'websocket' ? 'ws' : 'http'}://127.0.0.1:${port}`).join(' ');
+  return `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ${wires}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+}
+
+function watchWire(room: Room, request: IncomingMessage, response: ServerResponse): void {
+  const last = Number(request.headers['last-event-id'] ?? Number.NaN);
+  if (!room.log.watch(response, Number.isSafeInteger(last) ? last : undefined)) throw new PolycastError('overloaded', 'Too many pages watch the wire.');
+}
+
+/** `/lab/api/lanes/{lane or all}/{fault}?for=<ms>`; `for=0` heals. */
+function breakLane(room: Room, lane: string | undefined, fault: string | undefined, url: string): void {
+  const durationMs = Number(new URLSearchParams(url.split('?')[1]).get('for') ?? FAULT_DURATION_MS_DEFAULT);
+  const wires = [...room.wires.values()].filter((wire) => lane === 'all' || lane === wire.lane);
+  if (wires.length === 0 || !isFault(fault)) throw new PolycastError('not_found');
+  if (!(durationMs >= 0 && durationMs <= FAULT_DURATION_MS_MAX)) throw new PolycastError('invalid_parameter', `for is 0 to ${FAULT_DURATION_MS_MAX} milliseconds.`);
+  for (const wire of wires) {
+    if (durationMs === 0) wire.heal(fault);
+    else wire.breakFor(fault, durationMs);
+  }
+}
+
+function changeHub(room: Room, action: string | undefined): void {
+  const { restartHub, wipeLog } = room.options.actions;
+  const change = action === 'restart' ? restartHub : action === 'wipe' ? wipeLog : undefined;
+  if (change === undefined) throw new PolycastError('not_found');
+  if (room.busy) throw new PolycastError('overloaded', 'The hub is being restarted already.');
+  room.busy = true;
+  tellHub(room, action === 'restart' ? 'restarting' : 'wiping');
+  // Once the answer to this request has left: the hub that is to be closed is the one that carries it.
+  setTimeout(async () => {
+    try {
+      await change();
+      tellHub(room, 'back');
+    } catch {
+      tellHub(room, 'failed');
+    } finally {
+      room.busy = false;
+    }
+  }, 20);
+}
+
+function tellHub(room: Room, change: (WireRecord & { kind: 'hub' })['change']): void {
+  room.log.append({ kind: 'hub', change, atMs: nowMs() });
+}
+
+function read(request: IncomingMessage, answer: () => void): void {
+  if (request.method !== 'GET') throw new PolycastError('method_not_allowed');
+  answer();
+}
+
+function isFault(name: string | undefined): name is Fault {
+  return (FAULTS as readonly (string | undefined)[]).includes(name);
+}
+
+function actionNames(actions: LabActions): LabConfig['actions'] {
+  const names: ('restart' | 'wipe')[] = [];
+  if (actions.restartHub !== undefined) names.push('restart');
+  if (actions.wipeLog !== undefined) names.push('wipe');
+  return names;
+}

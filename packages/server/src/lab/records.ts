@@ -1,0 +1,45 @@
+/**
+ * What the Lab tells of a lane's wire. The page imports these types; the records travel as JSON over `/lab/api/wire`.
+ * All times are milliseconds since 1970 with fractions, by the clock of the machine that runs the hub.
+ */
+export const LANES = ['short-poll', 'long-poll', 'sse', 'websocket'] as const;
+
+export type LaneName = (typeof LANES)[number];
+
+export const FAULTS = ['cut', 'stall', 'slow'] as const;
+
+/**
+ * `cut`: connections are reset, and new ones too. `stall`: connections stay, but not a byte moves, either way. `slow`:
+ * bytes arrive late and few at a time.
+ */
+export type Fault = (typeof FAULTS)[number];
+
+export type HubChange = 'restarting' | 'wiping' | 'back' | 'failed';
+
+/** `up` goes to the hub, `down` to the browser. */
+export type Direction = 'up' | 'down';
+
+export type WireRecord =
+  | { readonly kind: 'open'; readonly lane: LaneName; readonly connection: number; readonly atMs: number }
+  /** `bytes` holds one byte a character (Latin-1), exactly as they passed. */
+  | { readonly kind: 'bytes'; readonly lane: LaneName; readonly connection: number; readonly direction: Direction; readonly atMs: number; readonly bytes: string }
+  | { readonly kind: 'close'; readonly lane: LaneName; readonly connection: number; readonly atMs: number; readonly by: CloseCause }
+  /** A connection that was reset before a byte had passed. */
+  | { readonly kind: 'refused'; readonly lane: LaneName; readonly atMs: number; readonly by: CloseCause }
+  | { readonly kind: 'fault'; readonly lane: LaneName; readonly fault: Fault; readonly atMs: number; readonly untilMs: number }
+  | { readonly kind: 'healed'; readonly lane: LaneName; readonly fault: Fault; readonly atMs: number }
+  | { readonly kind: 'hub'; readonly change: HubChange; readonly atMs: number };
+
+export type CloseCause = 'client' | 'hub' | 'cut';
+
+/** `GET /lab/api/config`. */
+export interface LabConfig {
+  readonly lanes: readonly { readonly name: LaneName; readonly port: number }[];
+  /** What the page may ask of the hub itself. */
+  readonly actions: readonly ('restart' | 'wipe')[];
+}
+
+/** The hub machine's wall clock with fractions of a millisecond. */
+export function nowMs(): number {
+  return Math.round((performance.timeOrigin + performance.now()) * 1000) / 1000;
+}

@@ -1,0 +1,60 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { extname, join, resolve, sep } from 'node:path';
+
+/** A file of the built pages, held in memory: they are few and small. */
+interface StaticFile {
+  readonly body: Buffer;
+  readonly etag: string;
+  readonly type: string;
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.json': 'application/json',
+};
+
+/** Vite puts a hash of the content into the name of what it writes into this folder. */
+const HASHED_FOLDER = '/assets/';
+
+/** Serves the built pages below one folder and nothing else; a path that leaves the folder is a path that does not exist. */
+export class StaticFiles {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = resolve(folder);
+  }
+
+  /** Answers with the file at `path` (`/lab/index.html`), or `304`; returns false when there is none. */
+  async serve(request: IncomingMessage, response: ServerResponse, path: string, headers: Readonly<Record<string, string>>): Promise<boolean> {
+    const file = await this.#read(path);
+    if (file === undefined) return false;
+    response.setHeaders(new Headers({ ...headers, 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'cross-origin-opener-policy': 'same-origin' }));
+    response.setHeader('etag', file.etag);
+    response.setHeader('cache-control', path.includes(HASHED_FOLDER) ? 'public, max-age=31536000, immutable' : 'no-cache');
+    if (request.headers['if-none-match']?.includes(file.etag)) {
+      response.writeHead(304).end();
+      return true;
+    }
+    response.writeHead(200, { 'content-type': file.type, 'content-length': file.body.length });
+    response.end(request.method === 'HEAD' ? undefined : file.body);
+    return true;
+  }
+
+  async #read(path: string): Promise<StaticFile | undefined> {
+    const type = TYPES[extname(path)];
+    const absolute = resolve(join(this.#folder, path));
+    if (type === undefined || path.includes('\0') || !absolute.startsWith(this.#folder + sep)) return undefined;
+    try {
+      const body = await readFile(absolute);
+      return { body, type, etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"` };
+    } catch {
+      return undefined;
+    }
+  }
+}

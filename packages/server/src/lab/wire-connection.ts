@@ -1,0 +1,130 @@
+import type { Socket } from 'node:net';
+import { connect } from 'node:net';
+import type { CloseCause, Direction, LaneName, WireRecord } from './records.ts';
+import { nowMs } from './records.ts';
+
+/** A slow wire: about that of a phone at the edge of its network. */
+const SLOW_LATENCY_MS = 350;
+const SLOW_BYTES_PER_SECOND = 2_000;
+
+interface ConnectionOptions {
+  readonly lane: LaneName;
+  /** Paused, and half-open allowed. */
+  readonly client: Socket;
+  readonly hubPort: number;
+  readonly tell: (record: WireRecord) => void;
+  readonly onClose: () => void;
+}
+
+/** A chunk that was read and not yet written, because the wire is slow or stalls. */
+interface InFlight {
+  readonly write: () => void;
+  timer: NodeJS.Timeout | undefined;
+}
+
+let connectionsOpened = 0;
+
+/** Two sockets and what passes between them. It holds one chunk (64 KiB) a direction and reads on once that is taken. */
+export class WireConnection {
+  readonly #id = ++connectionsOpened;
+  readonly #options: ConnectionOptions;
+  readonly #client: Socket;
+  readonly #hub: Socket;
+  readonly #inFlight = new Map<Socket, InFlight>();
+  #stalled = false;
+  #slow = false;
+  #hubAnswered = false;
+  #firstToEnd: CloseCause | undefined;
+  #finished = false;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.#client = options.client;
+    this.#hub = connect({ port: options.hubPort, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
+    this.#pump(this.#client, this.#hub, 'up');
+    this.#pump(this.#hub, this.#client, 'down');
+    this.#hub.pause();
+    this.#hub.once('connect', () => {
+      this.#hubAnswered = true;
+      this.#options.tell({ kind: 'open', lane: this.#options.lane, connection: this.#id, atMs: nowMs() });
+      this.#readOn(this.#client);
+      this.#readOn(this.#hub);
+    });
+  }
+
+  /** Resets both sides, as when a cable is pulled and the next byte meets nobody. */
+  cut(): void {
+    this.#reset('cut');
+  }
+
+  setStalled(stalled: boolean): void {
+    this.#stalled = stalled;
+    for (const source of [this.#client, this.#hub]) {
+      const held = this.#inFlight.get(source);
+      if (stalled) source.pause();
+      else if (held === undefined) this.#readOn(source);
+      else if (held.timer === undefined) held.write();
+    }
+  }
+
+  /** Holds for chunks that come from now on. */
+  setSlow(slow: boolean): void {
+    this.#slow = slow;
+  }
+
+  #pump(source: Socket, sink: Socket, direction: Direction): void {
+    const cause: CloseCause = direction === 'up' ? 'client' : 'hub';
+    source.on('data', (chunk: Buffer) => this.#pass(source, sink, direction, chunk));
+    source.on('end', () => {
+      this.#firstToEnd ??= cause;
+      sink.end();
+    });
+    source.on('error', () => this.#reset(cause));
+    source.on('close', () => {
+      if (sink.destroyed) this.#finish(this.#firstToEnd ?? cause);
+    });
+  }
+
+  #pass(source: Socket, sink: Socket, direction: Direction, chunk: Buffer): void {
+    source.pause();
+    const inFlight: InFlight = {
+      timer: undefined,
+      write: () => {
+        inFlight.timer = undefined;
+        if (this.#stalled || sink.destroyed) return;
+        this.#inFlight.delete(source);
+        this.#write(source, sink, direction, chunk);
+      },
+    };
+    this.#inFlight.set(source, inFlight);
+    if (!this.#slow) inFlight.write();
+    else inFlight.timer = setTimeout(inFlight.write, SLOW_LATENCY_MS + (chunk.length / SLOW_BYTES_PER_SECOND) * 1000);
+  }
+
+  #write(source: Socket, sink: Socket, direction: Direction, chunk: Buffer): void {
+    const { lane, tell } = this.#options;
+    tell({ kind: 'bytes', lane, connection: this.#id, direction, atMs: nowMs(), bytes: chunk.toString('latin1') });
+    if (sink.write(chunk)) this.#readOn(source);
+    else sink.once('drain', () => this.#readOn(source));
+  }
+
+  #readOn(source: Socket): void {
+    if (this.#hubAnswered && !this.#stalled && !this.#inFlight.has(source)) source.resume();
+  }
+
+  #reset(by: CloseCause): void {
+    this.#finish(by);
+    if (!this.#client.destroyed) this.#client.resetAndDestroy();
+    if (!this.#hub.destroyed) this.#hub.resetAndDestroy();
+  }
+
+  #finish(by: CloseCause): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    for (const { timer } of this.#inFlight.values()) clearTimeout(timer);
+    const { lane, tell, onClose } = this.#options;
+    if (this.#hubAnswered) tell({ kind: 'close', lane, connection: this.#id, atMs: nowMs(), by });
+    else tell({ kind: 'refused', lane, atMs: nowMs(), by });
+    onClose();
+  }
+}
