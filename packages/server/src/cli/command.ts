@@ -1,0 +1,142 @@
+import { parseArgs } from 'node:util';
+import { nearest } from '../config/nearest.ts';
+import { CliError, type ExitName } from './exit-codes.ts';
+import type { Terminal } from './terminal.ts';
+
+/** One command: what it is called, what it takes and what it does. Help, completion and the reference are made of this. */
+export interface Command {
+  /** One word or, for `config check` and the like, two. */
+  readonly name: string;
+  readonly summary: string;
+  /** Its arguments as help shows them: `<channel> [data]`. */
+  readonly usage: string;
+  /** How many arguments it takes at least and at most. */
+  readonly argumentsMin: number;
+  readonly argumentsMax: number;
+  /** What else a person should know, in sentences. */
+  readonly details?: string;
+  readonly options: Readonly<Record<string, OptionSpec>>;
+  readonly examples: readonly Example[];
+  /** Ends with the name of the exit code; a CliError says why it could not go on. */
+  run(input: Input, terminal: Terminal): Promise<ExitName>;
+}
+
+export interface OptionSpec {
+  /** What stands for its value in help: `URL`; a switch has none. */
+  readonly value?: string;
+  readonly short?: string;
+  readonly multiple?: boolean;
+  readonly choices?: readonly string[];
+  readonly doc: string;
+}
+
+export interface Example {
+  readonly command: string;
+  readonly does: string;
+}
+
+/** A command line that was read. */
+export interface Input {
+  readonly arguments: readonly string[];
+  flag(option: string): boolean;
+  text(option: string): string | undefined;
+  texts(option: string): readonly string[];
+  /** A whole number of at least `min`. */
+  number(option: string, min: number): number | undefined;
+}
+
+export const HELP_OPTION: OptionSpec = { short: 'h', doc: 'Shows this help.' };
+
+/**
+ * Reads what follows a command's name.
+ * @throws CliError `usage` for anything that the command does not know, with the nearest that it does
+ */
+export function readInput(command: Command, argv: readonly string[]): Input {
+  const options = { ...command.options, help: HELP_OPTION };
+  const { values, positionals, tokens } = parse(command, options, argv);
+  for (const token of tokens) {
+    if (token.kind === 'option') checkOption(command, options, token.name, token.rawName, token.value);
+  }
+  const given = new Map(Object.entries(values));
+  const help = given.get('help') === true;
+  const { argumentsMin, argumentsMax } = command;
+  if (!help && (positionals.length < argumentsMin || positionals.length > argumentsMax)) {
+    const problem =
+      positionals.length < argumentsMin ? 'something is missing' : `"${positionals[argumentsMax]}" is too much`;
+    throw usageError(command, `${problem}: polycast ${command.name} ${command.usage}`.trimEnd());
+  }
+  return {
+    arguments: positionals,
+    flag: (option) => given.get(option) === true,
+    text: (option) => [given.get(option)].flat().at(-1) as string | undefined,
+    texts: (option) => [given.get(option) ?? []].flat() as string[],
+    number(option, min) {
+      const text = this.text(option);
+      if (text === undefined) return undefined;
+      const value = Number(text);
+      if (/^\d+$/.test(text) && value >= min) return value;
+      throw usageError(command, `--${option} ${text}: a whole number of at least ${min} is wanted`);
+    },
+  };
+}
+
+export function usageError(command: Command, message: string): CliError {
+  return new CliError('usage', message, `See polycast ${command.name} --help`);
+}
+
+function parse(
+  command: Command,
+  options: Readonly<Record<string, OptionSpec>>,
+  argv: readonly string[],
+): ReturnType<typeof parseArgs> & { tokens: Token[] } {
+  const known = Object.entries(options).map(([name, { value, short, multiple }]) => {
+    const type = value === undefined ? ('boolean' as const) : ('string' as const);
+    return [name, { type, ...(short && { short }), ...(multiple && { multiple }) }] as const;
+  });
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: Object.fromEntries(known),
+      strict: false,
+      allowPositionals: true,
+      tokens: true,
+    }) as never;
+  } catch (error) {
+    throw usageError(command, (error as Error).message);
+  }
+}
+
+interface Token {
+  readonly kind: string;
+  readonly name: string;
+  readonly rawName: string;
+  readonly value: string | undefined;
+}
+
+function checkOption(
+  command: Command,
+  options: Readonly<Record<string, OptionSpec>>,
+  name: string,
+  rawName: string,
+  value: string | undefined,
+): void {
+  const spec = Object.hasOwn(options, name) ? options[name] : undefined;
+  if (spec === undefined) {
+    const suggestion = rawName.startsWith('--') ? nearest(name, Object.keys(options)) : undefined;
+    throw usageError(
+      command,
+      `${rawName} is not known here${suggestion === undefined ? '' : `; did you mean --${suggestion}?`}`,
+    );
+  }
+  if (spec.value === undefined && value !== undefined) throw usageError(command, `${rawName} takes no value`);
+  if (spec.value !== undefined && value === undefined)
+    throw usageError(command, `${rawName} needs a value: ${rawName} ${spec.value}`);
+  if (spec.choices !== undefined && !spec.choices.includes(value as string)) {
+    const suggestion = nearest(value as string, spec.choices);
+    const words = spec.choices.join(', ');
+    throw usageError(
+      command,
+      `${rawName} ${value}: one of ${words} is wanted${suggestion === undefined ? '' : `; did you mean ${suggestion}?`}`,
+    );
+  }
+}

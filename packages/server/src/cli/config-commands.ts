@@ -1,0 +1,54 @@
+import * as yaml from 'yaml';
+import { FIELDS } from '../config/reference.ts';
+import { annotatedConfig } from '../config/annotated.ts';
+import type { Command } from './command.ts';
+import { HUB_OPTIONS, hubConfig } from './hub-options.ts';
+
+export const configCheck: Command = {
+  name: 'config check',
+  summary: 'Says whether a configuration is right, and every problem if not.',
+  usage: '',
+  argumentsMin: 0,
+  argumentsMax: 0,
+  options: HUB_OPTIONS,
+  examples: [{ command: 'polycast config check --config polycast.yaml', does: 'before a restart' }],
+  async run(input, { out, style }) {
+    const { origins } = hubConfig(input);
+    out(`${style('green', 'right')}: ${origins.size} of ${FIELDS.length} fields set, the others at their defaults`);
+    return 'done';
+  },
+};
+
+export const configPrint: Command = {
+  name: 'config print',
+  summary: 'Prints the configuration that a hub would have, and where each field was set.',
+  usage: '',
+  argumentsMin: 0,
+  argumentsMax: 0,
+  options: HUB_OPTIONS,
+  examples: [{ command: 'POLYCAST_DRAIN_TIME_MS=0 polycast config print', does: 'with what the environment changes' }],
+  async run(input, { out }) {
+    const { config, origins } = hubConfig(input);
+    const document = new yaml.Document(config);
+    for (const [path, origin] of origins) {
+      const node = document.getIn(path.split('.'), true);
+      if (yaml.isScalar(node) || yaml.isCollection(node)) node.comment = ` ${origin}`;
+    }
+    out(document.toString({ lineWidth: 120 }).trimEnd());
+    return 'done';
+  },
+};
+
+export const configReference: Command = {
+  name: 'config reference',
+  summary: 'Prints every field with its default and what it means, as a file to begin with.',
+  usage: '',
+  argumentsMin: 0,
+  argumentsMax: 0,
+  options: {},
+  examples: [{ command: 'polycast config reference > polycast.yaml', does: 'a file to change' }],
+  async run(_input, { out }) {
+    out(annotatedConfig().trimEnd());
+    return 'done';
+  },
+};

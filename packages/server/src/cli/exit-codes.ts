@@ -1,0 +1,26 @@
+/** What the CLI ends with; those above 2 are from BSD's sysexits. */
+export const EXIT_CODES: Readonly<Record<ExitName, { readonly code: number; readonly means: string }>> = {
+  done: { code: 0, means: 'Done.' },
+  failed: { code: 1, means: 'The hub refused it, or it failed; the message says why.' },
+  usage: { code: 2, means: 'The command line is not right.' },
+  unreachable: { code: 69, means: 'No hub answers at the address.' },
+  internal: { code: 70, means: 'A mistake in Polycast itself; please report it with the message.' },
+  configuration: { code: 78, means: 'The configuration is not right; every problem is listed.' },
+  interrupted: { code: 130, means: 'Stopped by Ctrl-C before it was done.' },
+};
+
+export type ExitName = 'done' | 'failed' | 'usage' | 'unreachable' | 'internal' | 'configuration' | 'interrupted';
+
+/** Ends the command with a message for people. */
+export class CliError extends Error {
+  override readonly name = 'CliError';
+  readonly exit: ExitName;
+  /** What to do next, one line each. */
+  readonly hints: readonly string[];
+
+  constructor(exit: ExitName, message: string, ...hints: readonly string[]) {
+    super(message);
+    this.exit = exit;
+    this.hints = hints;
+  }
+}

@@ -1,0 +1,72 @@
+import { HELP_OPTION, type Command, type OptionSpec } from './command.ts';
+import { EXIT_CODES } from './exit-codes.ts';
+import type { Terminal } from './terminal.ts';
+
+/** What `polycast --help` shows. */
+export function generalHelp(commands: readonly Command[], { style }: Terminal): string {
+  const width = Math.max(...commands.map(({ name }) => name.length));
+  return [
+    `${style('bold', 'Polycast')}: publish once, deliver over everything.`,
+    '',
+    `${style('bold', 'Usage')}  polycast <command> [options]`,
+    '',
+    style('bold', 'Commands'),
+    ...commands.map(({ name, summary }) => `  ${style('cyan', name.padEnd(width))}  ${summary}`),
+    '',
+    style('bold', 'Begin with'),
+    `  polycast dev                                      ${style('dim', 'a hub on this machine')}`,
+    `  polycast follow 'orders.>'                        ${style('dim', 'see what comes, in a second terminal')}`,
+    `  polycast publish orders.42 '{"state":"baked"}'    ${style('dim', 'publish, in a third')}`,
+    '',
+    style('dim', 'polycast <command> --help tells more; polycast --version the version.'),
+  ].join('\n');
+}
+
+/** What `polycast <command> --help` shows. */
+export function commandHelp(command: Command, { style }: Terminal): string {
+  const options = Object.entries({ ...command.options, help: HELP_OPTION });
+  const forms = options.map(([name, spec]) => optionForm(name, spec));
+  const width = Math.max(...forms.map((form) => form.length));
+  const examples = command.examples.flatMap(({ command: line, does }) => [
+    `  ${style('dim', `# ${does}`)}`,
+    `  ${line}`,
+  ]);
+  return [
+    `${style('bold', `polycast ${command.name}`)}: ${lowerFirst(command.summary)}`,
+    '',
+    `${style('bold', 'Usage')}  polycast ${command.name}${command.usage === '' ? '' : ` ${command.usage}`} [options]`,
+    ...(command.details === undefined ? [] : ['', wrap(command.details, 100)]),
+    '',
+    style('bold', 'Options'),
+    ...options.map(([, { doc }], index) => `  ${style('cyan', (forms[index] as string).padEnd(width))}  ${doc}`),
+    '',
+    style('bold', 'Examples'),
+    ...examples,
+    '',
+    style(
+      'dim',
+      `Exit codes: ${Object.values(EXIT_CODES)
+        .map(({ code }) => code)
+        .join(', ')}; docs/reference/cli.md says what they mean.`,
+    ),
+  ].join('\n');
+}
+
+/** `-u, --url URL` */
+export function optionForm(name: string, { short, value }: OptionSpec): string {
+  return `${short === undefined ? '    ' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`;
+}
+
+function wrap(text: string, columnsMax: number): string {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1) as string;
+    if (line !== '' && line.length + word.length >= columnsMax) lines.push(word);
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
+  }
+  return lines.join('\n');
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}

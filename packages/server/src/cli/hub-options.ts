@@ -1,0 +1,29 @@
+import { loadConfig, type LoadedConfig } from '../config/load.ts';
+import type { Tree } from '../config/tree.ts';
+import type { Input, OptionSpec } from './command.ts';
+
+/** The options of every command that needs a hub's configuration. */
+export const HUB_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  config: { value: 'FILE', short: 'c', doc: 'The configuration, a YAML file (or POLYCAST_CONFIG).' },
+  listen: { value: 'HOST:PORT', short: 'l', doc: 'Where to listen, instead of `listen` of the configuration.' },
+  data: {
+    value: 'FOLDER',
+    short: 'd',
+    doc: 'Where the log is kept, or :memory:, instead of `data` of the configuration.',
+  },
+  set: { value: 'PATH=VALUE', multiple: true, doc: 'Sets any field: --set delivery.heartbeatMs=10000. Repeatable.' },
+};
+
+/** The configuration from file, environment and flags, the later ones first. */
+export function hubConfig(input: Input, preset: Tree = {}): LoadedConfig {
+  const flags = ['listen', 'data'].flatMap((field) => {
+    const value = input.text(field);
+    return value === undefined ? [] : [`${field}=${value}`];
+  });
+  return loadConfig({
+    preset,
+    file: input.text('config') ?? process.env['POLYCAST_CONFIG'],
+    environment: process.env,
+    settings: [...input.texts('set'), ...flags],
+  });
+}

@@ -1,0 +1,17 @@
+import { problem, type Problem } from '@polycast/protocol';
+
+/** The problem document of an answer; what is none (a proxy's page, say) is put into words. */
+export function readProblem(text: string, status: number): Problem {
+  try {
+    const value = JSON.parse(text) as Partial<Problem> | null;
+    if (typeof value?.code === 'string' && typeof value.title === 'string') return value as Problem;
+  } catch {
+    // Not of a hub's making: told below.
+  }
+  return { ...problem('internal_error', `the answer was ${status}: ${text.slice(0, 200)}`), status };
+}
+
+/** One line for people: what, why and the code to look up. */
+export function describeProblem({ title, detail, code }: Problem): string {
+  return `${title}${detail === undefined ? '' : ` ${detail}`} (${code})`;
+}

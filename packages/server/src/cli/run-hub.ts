@@ -1,0 +1,79 @@
+import type { Config } from '../config/schema.ts';
+import type { Hub } from '../main.ts';
+import { formatListen, parseListen, type ListenAddress } from '../config/listen.ts';
+import { CliError, type ExitName } from './exit-codes.ts';
+import type { Terminal } from './terminal.ts';
+
+/** How many ports after the wanted one are tried when any will do. */
+const PORTS_TRIED_MAX = 20;
+
+/**
+ * Runs a hub until it is told to stop.
+ * @param anyPort whether another port will do when the configured one is taken
+ * @param greet what to say once it listens, after the line that says where
+ */
+export async function runHub(
+  config: Config,
+  terminal: Terminal,
+  { anyPort, greet }: { readonly anyPort: boolean; readonly greet?: (hub: Hub) => void },
+): Promise<ExitName> {
+  // Heard from the start: a signal while the log is being opened ends it in order as well.
+  const stop = stopSignal();
+  const hub = await start(config, anyPort);
+  terminal.out(`Polycast listening on ${hub.url}`);
+  greet?.(hub);
+  const signal = await stop;
+  terminal.note(`${signal}: sending everyone away within ${config.drain.timeMs} ms; once more ends it at once`);
+  await hub.drain();
+  await hub.close();
+  return 'done';
+}
+
+async function start(config: Config, anyPort: boolean): Promise<Hub> {
+  const { startHub } = await import('../main.ts');
+  const address = parseListen(config.listen) as ListenAddress;
+  for (let tried = 0; ; tried++) {
+    const listen = formatListen({ ...address, port: address.port + tried });
+    try {
+      return await startHub({ ...config, listen });
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EADDRINUSE' && anyPort && tried < PORTS_TRIED_MAX) continue;
+      throw startError(error, listen);
+    }
+  }
+}
+
+function startError(error: unknown, listen: string): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') {
+    return new CliError(
+      'failed',
+      `${listen} is taken by another program`,
+      'Listen elsewhere: --listen HOST:PORT (port 0 takes any free one)',
+    );
+  }
+  if (code === 'EACCES') return new CliError('failed', `${listen} may not be listened on: ${(error as Error).message}`);
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+    return new CliError(
+      'failed',
+      `${listen} is no address of this machine`,
+      'All addresses are 0.0.0.0:PORT or [::]:PORT',
+    );
+  }
+  return error;
+}
+
+/** The first SIGTERM or SIGINT. The second ends the process. */
+function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let isStopping = false;
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(signal, () => {
+        if (isStopping) process.exit(130);
+        isStopping = true;
+        resolve(signal);
+      });
+    }
+  });
+}

@@ -1,0 +1,26 @@
+import type { Command } from './command.ts';
+import { HUB_OPTIONS, hubConfig } from './hub-options.ts';
+import { runHub } from './run-hub.ts';
+
+export const serve: Command = {
+  name: 'serve',
+  summary: 'Runs a hub as configured.',
+  usage: '',
+  argumentsMin: 0,
+  argumentsMax: 0,
+  details:
+    'The configuration comes from a YAML file, from POLYCAST_* variables and from flags; flags go before variables, variables before the file. SIGTERM and SIGINT send all sessions away over drain.timeMs and end the hub; a second signal ends it at once.',
+  options: HUB_OPTIONS,
+  examples: [
+    { command: 'polycast serve --config polycast.yaml', does: 'as the file says' },
+    { command: 'POLYCAST_DATA=/var/lib/polycast polycast serve', does: 'by the environment' },
+    {
+      command: 'polycast serve --listen 0.0.0.0:8080 --set access=open',
+      does: 'for a whole network, without access control',
+    },
+  ],
+  async run(input, terminal) {
+    const { config } = hubConfig(input);
+    return runHub(config, terminal, { anyPort: false });
+  },
+};

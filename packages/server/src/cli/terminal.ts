@@ -1,0 +1,52 @@
+import { styleText } from 'node:util';
+
+type Style = Parameters<typeof styleText>[0];
+
+/** Where a command writes: results to `out`, what it says about them to `note`. Colours only where a person looks. */
+export interface Terminal {
+  /** A line of results, on standard output. */
+  out(line: string): void;
+  /** A line about what goes on, on standard error. */
+  note(line: string): void;
+  /** Styled for `out`. */
+  style(style: Style, text: string): string;
+  /** Styled for `note`. */
+  noteStyle(style: Style, text: string): string;
+  /** Shows one line that the next call replaces; nothing when standard error is no terminal. */
+  progress(line: string): void;
+  /** Removes the line that `progress` shows. */
+  clearProgress(): void;
+  readonly isInteractive: boolean;
+  /** Characters in a line of standard error. */
+  readonly columns: number;
+}
+
+export function createTerminal(out: NodeJS.WriteStream, err: NodeJS.WriteStream): Terminal {
+  let hasProgress = false;
+  const clearProgress = (): void => {
+    if (hasProgress) err.write('\r\u001B[K');
+    hasProgress = false;
+  };
+  return {
+    isInteractive: err.isTTY === true,
+    get columns() {
+      return err.columns ?? 80;
+    },
+    out(line) {
+      clearProgress();
+      out.write(`${line}\n`);
+    },
+    note(line) {
+      clearProgress();
+      err.write(`${line}\n`);
+    },
+    progress(line) {
+      if (err.isTTY !== true) return;
+      err.write(`\r${line}\u001B[K`);
+      hasProgress = true;
+    },
+    clearProgress,
+    style: (style, text) => styleText(style, text, { stream: out }),
+    noteStyle: (style, text) => styleText(style, text, { stream: err }),
+  };
+}

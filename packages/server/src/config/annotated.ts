@@ -1,0 +1,31 @@
+import { FIELDS, type FieldReference } from './reference.ts';
+
+const COLUMNS_MAX = 110;
+
+/** The defaults as a YAML file, each field with what it means: it can be used as it is, and changed line by line. */
+export function annotatedConfig(): string {
+  const lines = ['# The configuration of a Polycast hub. Every field is here with its default.'];
+  let section = '';
+  for (const field of FIELDS) {
+    const [first = '', second] = field.path.split('.');
+    if (second !== undefined && first !== section) lines.push('', `${first}:`);
+    section = second === undefined ? '' : first;
+    const words = annotate(field, second ?? first, second === undefined ? '' : '  ');
+    lines.push(...(lines.at(-1)?.endsWith(':') ? words.slice(1) : words));
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function annotate({ form, doc, environment, default: value }: FieldReference, name: string, indent: string): string[] {
+  const words = [...comment(doc.replaceAll('`', '')), ...comment(`${form.replaceAll('`', '')}. ${environment}`)];
+  return ['', ...words.map((line) => indent + line), `${indent}${name}: ${JSON.stringify(value)}`];
+}
+
+function comment(text: string): string[] {
+  const lines = ['#'];
+  for (const word of text.split(' ')) {
+    if ((lines.at(-1) as string).length + word.length >= COLUMNS_MAX) lines.push('#');
+    lines[lines.length - 1] += ` ${word}`;
+  }
+  return lines;
+}
