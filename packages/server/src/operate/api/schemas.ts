@@ -1,0 +1,128 @@
+import type { JsonSchema } from './route.ts';
+
+/** The shapes that several operations share; `ref` refers to them. */
+export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
+  Cursor: {
+    type: 'string',
+    pattern: '^[0-9a-hjkmnp-tv-z]{10}-[0-9a-hjkmnp-tv-z]{11}$',
+    description: 'A place in the log (PROTOCOL.md section 2). Opaque: store it, send it back.',
+  },
+  Channel: {
+    type: 'string',
+    maxLength: 200,
+    pattern: String.raw`^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$`,
+    description: 'A channel (PROTOCOL.md section 1.1).',
+  },
+  Pattern: {
+    type: 'string',
+    maxLength: 200,
+    pattern: String.raw`^(?:(?:[A-Za-z0-9_-]+|\*)\.)*(?:[A-Za-z0-9_-]+|\*|>)$`,
+    description:
+      'A channel, or a pattern with `*` for one token and a last `>` for one or more (PROTOCOL.md section 1.2).',
+  },
+  Event: object(
+    {
+      id: { ...ref('Cursor'), description: 'The cursor just after this event.' },
+      channel: ref('Channel'),
+      type: { type: 'string', minLength: 1, maxLength: 200 },
+      time: { type: 'string', format: 'date-time', description: 'When the hub accepted it.' },
+      user: { type: 'string' },
+      origin: { type: 'string' },
+      datacontenttype: { type: 'string', description: 'The media type of the data, when it is not JSON.' },
+      cloudevent: { type: 'object', description: 'Attributes of a CloudEvent that have no other place here.' },
+      data: { description: 'Any JSON value, or the text that was published.' },
+      data_base64: {
+        type: 'string',
+        contentEncoding: 'base64',
+        description: 'Instead of `data`, when bytes were published.',
+      },
+    },
+    ['id', 'channel', 'time'],
+  ),
+  Gap: object(
+    { from: ref('Cursor'), to: ref('Cursor'), reason: { enum: ['retention', 'epoch'] } },
+    ['from', 'to', 'reason'],
+    'Events after `from`, up to and with `to`, can no longer be delivered (PROTOCOL.md section 2.3).',
+  ),
+  Poll: object(
+    { events: list(ref('Event')), cursor: ref('Cursor'), gaps: list(ref('Gap')) },
+    ['events', 'cursor', 'gaps'],
+    'The next poll asks with `after` = `cursor`.',
+  ),
+  History: object(
+    {
+      events: list(ref('Event')),
+      previous: { anyOf: [ref('Cursor'), { type: 'null' }], description: 'The `before` of the page before this one.' },
+      next: { anyOf: [ref('Cursor'), { type: 'null' }], description: 'The `after` of the page after this one.' },
+      gaps: list(ref('Gap')),
+    },
+    ['events', 'previous', 'next', 'gaps'],
+    'The oldest event first.',
+  ),
+  NewEvent: {
+    ...object(
+      {
+        channel: ref('Channel'),
+        data: { description: 'Any JSON value; kept character for character.' },
+        type: { type: 'string', minLength: 1, maxLength: 200 },
+        idempotencyKey: { type: 'string', minLength: 1, maxLength: 255 },
+        ifMatch: { ...ref('Cursor'), description: "Only if this is the id of the channel's newest event." },
+      },
+      ['channel', 'data'],
+    ),
+    additionalProperties: false,
+  },
+  Published: object(
+    { id: ref('Cursor'), channel: ref('Channel'), time: { type: 'string', format: 'date-time' } },
+    ['id', 'channel', 'time'],
+    'The event is durable.',
+  ),
+  Result: { oneOf: [ref('Published'), object({ error: ref('Problem') }, ['error'])] },
+  CloudEvent: {
+    ...object(
+      {
+        specversion: { const: '1.0' },
+        id: { type: 'string', minLength: 1 },
+        source: { type: 'string', minLength: 1 },
+        type: { type: 'string', minLength: 1 },
+        subject: { type: 'string' },
+        time: { type: 'string', format: 'date-time' },
+        datacontenttype: { type: 'string' },
+        channel: ref('Channel'),
+        data: {},
+        data_base64: { type: 'string', contentEncoding: 'base64' },
+      },
+      ['specversion', 'id', 'source', 'type'],
+      'CloudEvents 1.0 in the JSON format; the channel is `channel`, else `subject` (PROTOCOL.md section 8.5).',
+    ),
+    additionalProperties: true,
+  },
+  Problem: object(
+    {
+      type: { type: 'string', format: 'uri' },
+      title: { type: 'string' },
+      status: { type: 'integer' },
+      code: { type: 'string', description: 'Stable; clients decide by it.' },
+      detail: { type: 'string' },
+      retryable: { type: 'boolean', description: 'Whether the same request can succeed later.' },
+    },
+    ['type', 'title', 'status', 'code', 'retryable'],
+    'RFC 9457.',
+  ),
+};
+
+export function ref(name: string): JsonSchema {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+export function list(items: JsonSchema): JsonSchema {
+  return { type: 'array', items };
+}
+
+function object(
+  properties: Readonly<Record<string, JsonSchema>>,
+  required: readonly string[],
+  description?: string,
+): JsonSchema {
+  return { type: 'object', ...(description !== undefined && { description }), required, properties };
+}

@@ -1,0 +1,47 @@
+import { HELP_OPTION, type Command } from '../../packages/server/src/cli/command.ts';
+import { commands } from '../../packages/server/src/cli/commands.ts';
+import { EXIT_CODES } from '../../packages/server/src/cli/exit-codes.ts';
+import { optionForm } from '../../packages/server/src/cli/help.ts';
+import { code, page, table } from './markdown.ts';
+
+/** docs/reference/cli.md */
+export function cliPage(): string {
+  return page(
+    'Command line',
+    '`packages/server/src/cli/`',
+    '`polycast <command> --help` says the same on the terminal. Results go to standard output, everything else to standard error. Colours appear only on a terminal; `NO_COLOR=1` turns them off.',
+    table(
+      ['command', 'does'],
+      commands.map(({ name, summary }) => [`[\`polycast ${name}\`](#polycast-${name.replaceAll(' ', '-')})`, summary]),
+    ),
+    ...commands.map(entry),
+    '## Exit codes',
+    table(
+      ['code', 'means'],
+      Object.values(EXIT_CODES).map(({ code: number, means }) => [String(number), means]),
+    ),
+    '## Variables',
+    table(
+      ['variable', 'does'],
+      [
+        [code('POLYCAST_URL'), 'The hub that `publish` and `follow` talk to, unless `--url` is given.'],
+        [code('POLYCAST_CONFIG'), 'The configuration file of `serve`, `dev` and `config`, unless `--config` is given.'],
+        [code('POLYCAST_…'), 'One for each field of the [configuration](configuration.md).'],
+      ],
+    ),
+  );
+}
+
+function entry({ name, summary, usage, details, options, examples }: Command): string {
+  const all = Object.entries({ ...options, help: HELP_OPTION });
+  return [
+    `## polycast ${name}`,
+    `\`${`polycast ${name} ${usage}`.trim()} [options]\``,
+    details === undefined ? summary : `${summary} ${details}`,
+    table(
+      ['option', ''],
+      all.map(([option, spec]) => [code(optionForm(option, spec).trim()), spec.doc]),
+    ),
+    `\`\`\`sh\n${examples.map(({ command, does }) => `# ${does}\n${command}`).join('\n\n')}\n\`\`\``,
+  ].join('\n\n');
+}

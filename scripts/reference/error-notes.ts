@@ -1,0 +1,158 @@
+import type { ErrorCode } from '../../packages/protocol/src/index.ts';
+
+/** What the reference says of a code beyond the catalogue. */
+export interface ErrorNote {
+  /** When it comes. */
+  readonly when: string;
+  /** What the one who gets it can do. */
+  readonly then: string;
+  /** Members that the problem document has beside the common ones. */
+  readonly members?: Readonly<Record<string, string>>;
+}
+
+/** One for every code: the compiler sees to it. */
+export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
+  invalid_json: {
+    when: 'The body, an item of it, or a message is not JSON as RFC 8259 has it.',
+    then: 'Mend the publisher; `detail` says where it went wrong.',
+  },
+  invalid_utf8: {
+    when: 'Bytes that should be text are not UTF-8, or a string holds half of a surrogate pair.',
+    then: 'Encode text as UTF-8; publish bytes as bytes, with a media type of their own.',
+  },
+  json_too_deep: { when: 'Arrays and objects are nested more than 128 deep.', then: 'Flatten the data.' },
+  duplicate_member: {
+    when: 'The envelope of an event has the same member twice. (Within `data` that is kept as it is.)',
+    then: 'Give each member once.',
+  },
+  invalid_event: {
+    when: 'A member of the envelope is missing, of the wrong kind or not known.',
+    then: 'See PROTOCOL.md section 8; `detail` names the member.',
+  },
+  invalid_channel: {
+    when: 'The name is no channel: tokens of `A-Z a-z 0-9 _ -` joined by dots, at most 200 characters.',
+    then: 'Mend the name. Patterns can be subscribed to, not published to.',
+  },
+  invalid_pattern: {
+    when: 'What was subscribed to is neither a channel nor a pattern.',
+    then: '`*` stands alone for one token, `>` only as the last.',
+  },
+  invalid_cursor: {
+    when: 'What was given as a cursor is none: it was cut, changed or made up.',
+    then: 'Send back exactly what the hub gave, or begin with `earliest` or `now`. An old cursor is no error: it gets a gap.',
+  },
+  invalid_parameter: {
+    when: 'A query parameter is not known, given twice, out of its range, or does not go with another.',
+    then: '`parameter` names it.',
+    members: { parameter: 'which one' },
+  },
+  invalid_header: { when: 'A header that the hub reads is not of its form.', then: '`detail` names it.' },
+  invalid_request: {
+    when: 'What came is not HTTP/1.1.',
+    then: 'Look for what speaks something else to this port: TLS to a plain one, for one.',
+  },
+  invalid_message: {
+    when: 'A WebSocket message is no operation of PROTOCOL.md section 7.3.',
+    then: 'Mend the client: the 20th closes the connection with 4400.',
+  },
+  channel_missing: { when: 'A poll or an SSE stream names no channel.', then: 'Add `channel=`; a pattern will do.' },
+  too_many_channels: {
+    when: 'More channels and patterns than `limits.channelsPerConsumerMax`.',
+    then: 'Use a pattern, or several consumers.',
+    members: { limit: 'how many are allowed' },
+  },
+  unsupported_subprotocol: {
+    when: 'A WebSocket offers subprotocols, and `polycast.v1` is not among them.',
+    then: 'Offer `polycast.v1`, or none.',
+  },
+  unauthorized: { when: 'Credentials are missing, wrong or expired.', then: 'Get new ones and try again.' },
+  forbidden: {
+    when: 'The credentials are good, and this is not allowed with them.',
+    then: 'Ask the one who makes the rules.',
+  },
+  origin_not_allowed: {
+    when: 'A page of another origin asks, and `allowedOrigins` does not have it.',
+    then: 'Add the origin to `allowedOrigins`.',
+  },
+  not_found: {
+    when: 'The hub has nothing at this path.',
+    then: 'Compare the path with the [HTTP reference](http.md).',
+  },
+  channel_empty: {
+    when: 'The channel has no event, or none any more.',
+    then: 'Wait for one with `wait=`, or subscribe.',
+  },
+  method_not_allowed: { when: 'The path exists, the method does not.', then: '`Allow` lists those that do.' },
+  not_acceptable: {
+    when: '`Accept` leaves neither JSON nor an event stream.',
+    then: 'Ask for `application/json` or `text/event-stream`.',
+  },
+  request_timeout: {
+    when: 'Headers or body did not come within `limits.headersTimeoutMs` or `limits.bodyTimeoutMs`.',
+    then: 'Send faster, or smaller; try again.',
+  },
+  idempotency_in_progress: {
+    when: 'A request with the same key has not been answered yet.',
+    then: 'Wait a moment and send the same again.',
+  },
+  precondition_failed: {
+    when: '`If-Match`, `If-None-Match` or `ifMatch` does not hold: somebody published since.',
+    then: "Read the channel's newest event, decide again, and try with its id.",
+    members: { latest: "the id of the channel's newest event" },
+  },
+  body_too_large: {
+    when: 'The body is longer than `limits.bodyBytesMax`.',
+    then: 'Send less at once, or NDJSON, which has no such limit.',
+    members: { limit: 'bytes' },
+  },
+  event_too_large: {
+    when: "The event's JSON is longer than its channel's `eventBytesMax`.",
+    then: 'Put the bulk elsewhere and publish where it is.',
+    members: { limit: 'bytes' },
+  },
+  batch_too_large: {
+    when: 'An array holds more than `limits.batchEventsMax` events.',
+    then: 'Send several, or NDJSON.',
+    members: { limit: 'events' },
+  },
+  uri_too_long: { when: 'The request line does not fit.', then: 'Name fewer channels, or use a pattern.' },
+  unsupported_media_type: {
+    when: 'The `Content-Type` of `POST /v1/events` is none of those of PROTOCOL.md section 8.1.',
+    then: 'Send JSON, NDJSON or CloudEvents; data of other types goes to `/v1/channels/{channel}/events`.',
+  },
+  idempotency_key_reused: {
+    when: 'The key was used within 24 hours for another channel, type or data.',
+    then: 'Take a new key for a new event.',
+  },
+  upgrade_required: { when: 'The `Sec-WebSocket-Version` is not 13.', then: 'Use a WebSocket client of this age.' },
+  rate_limited: {
+    when: 'More than `publishRatePerSecond` of the channel, or too many messages.',
+    then: 'Wait for `Retry-After` and send the same again.',
+    members: { retryAfterMs: 'how long' },
+  },
+  headers_too_large: {
+    when: 'Request line and headers are longer than `limits.headerBytesMax`.',
+    then: 'Send fewer cookies, or fewer channels.',
+  },
+  internal_error: {
+    when: 'The hub has a fault; it is in its log.',
+    then: 'Try again later, with the same idempotency key; tell whoever runs it.',
+  },
+  channel_limit: {
+    when: 'The log holds `limits.channelsMax` channels, and this is another.',
+    then: 'Raise the limit, or let retention empty old channels.',
+  },
+  log_unavailable: {
+    when: 'The log cannot be written: the disk fails, or the log is just being opened.',
+    then: 'Try again after `Retry-After`, with the same idempotency key. Reading goes on.',
+  },
+  log_full: { when: 'The disk has no more space.', then: 'Free some: the hub recovers by itself. Reading goes on.' },
+  overloaded: {
+    when: 'More connections than `limits.connectionsMax`, or more unwritten bytes than `limits.appendQueueBytesMax`.',
+    then: 'Try again after `Retry-After`, with the same idempotency key.',
+  },
+  draining: {
+    when: 'The hub is going away.',
+    then: 'Try again at once: another hub, or the same one after its restart, will answer.',
+  },
+};
