@@ -1,0 +1,133 @@
+import { PolycastError } from '@polycast/protocol';
+import type { AppendOutcome, NewRecord, Position, StoredRecord } from '../../core/ports.ts';
+import { encodeBatch } from './batch-codec.ts';
+import { Gathering } from './gathering.ts';
+import type { Committed, WriterFigures, WriterRequest } from './messages.ts';
+import type { Thread } from './thread.ts';
+
+/** A commit takes whole appends until it has so many records or bytes: some 10 ms of work. */
+const COMMIT_RECORDS_MAX = 8_192;
+const COMMIT_BYTES_MAX = 4 * 1024 * 1024;
+/** What may wait for its commit, in bytes of bodies; beyond it appends are refused as `overloaded`. */
+const WAITING_BYTES_MAX = 256 * 1024 * 1024;
+
+interface Append {
+  readonly records: readonly NewRecord[];
+  readonly bytes: number;
+  readonly resolve: (outcomes: readonly AppendOutcome[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface CommitListener {
+  /** Durable now, and about to be answered. */
+  committed(stored: readonly StoredRecord[], head: Position): void;
+  /** Nothing of a commit was stored. */
+  failed(error: unknown): void;
+}
+
+/**
+ * Group commit: what one turn of the event loop brought goes to the writer as one batch; one batch is on its way at a
+ * time, and what comes meanwhile forms the next (docs/decisions/0003-group-commit.md).
+ */
+export class AppendQueue {
+  readonly #writer: Thread<WriterRequest>;
+  readonly #listener: CommitListener;
+  readonly #gathering = new Gathering();
+  #waiting: Append[] = [];
+  #waitingBytes = 0;
+  #scheduled = false;
+  #committing = false;
+  #idle: (() => void) | undefined;
+  #figures: WriterFigures | undefined;
+
+  constructor(writer: Thread<WriterRequest>, listener: CommitListener) {
+    this.#writer = writer;
+    this.#listener = listener;
+  }
+
+  append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]> {
+    const bytes = records.reduce((sum, { body }) => sum + body.byteLength, 0);
+    if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > WAITING_BYTES_MAX) return Promise.reject(new PolycastError('overloaded'));
+    const { promise, resolve, reject } = Promise.withResolvers<readonly AppendOutcome[]>();
+    this.#waiting.push({ records, bytes, resolve, reject });
+    this.#waitingBytes += bytes;
+    if (!this.#committing && !this.#scheduled) this.#schedule();
+    return promise;
+  }
+
+  /** Resolves when nothing waits any more; nothing may be appended meanwhile. */
+  drained(): Promise<void> {
+    if (!this.#committing && this.#waiting.length === 0) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#idle = resolve;
+    return promise;
+  }
+
+  figures(): Readonly<Record<string, number>> {
+    return { commits: 0, commitMsSum: 0, records: 0, ...this.#figures, waiting: this.#waiting.length, waitingBytes: this.#waitingBytes, ...this.#gathering.figures() };
+  }
+
+  #schedule(): void {
+    this.#scheduled = true;
+    const delayMs = this.#gathering.delayMs(performance.now());
+    if (delayMs === 0) setImmediate(() => void this.#commit());
+    else setTimeout(() => void this.#commit(), delayMs);
+  }
+
+  async #commit(): Promise<void> {
+    this.#scheduled = false;
+    this.#committing = true;
+    const appends = this.#take();
+    this.#gathering.committing(performance.now(), appends.length);
+    try {
+      const batch = encodeBatch(appends.length === 1 ? (appends[0] as Append).records : appends.flatMap(({ records }) => records));
+      this.#settle(appends, await this.#writer.request<Committed>({ kind: 'append', batch }, [batch]));
+    } catch (error) {
+      this.#listener.failed(error);
+      for (const { reject } of appends) reject(error);
+    }
+    this.#committing = false;
+    if (this.#waiting.length > 0) this.#schedule();
+    else this.#idle?.();
+  }
+
+  #take(): readonly Append[] {
+    let records = 0;
+    let bytes = 0;
+    let count = 0;
+    for (const append of this.#waiting) {
+      if (count > 0 && (records + append.records.length > COMMIT_RECORDS_MAX || bytes + append.bytes > COMMIT_BYTES_MAX)) break;
+      records += append.records.length;
+      bytes += append.bytes;
+      count++;
+    }
+    this.#waitingBytes -= bytes;
+    return this.#waiting.splice(0, count);
+  }
+
+  #settle(appends: readonly Append[], { first, others, figures }: Committed): void {
+    this.#figures = figures;
+    const stored: StoredRecord[] = [];
+    const outcomes: AppendOutcome[][] = [];
+    let index = 0;
+    let other = 0;
+    let position = first;
+    for (const { records } of appends) {
+      const of: AppendOutcome[] = [];
+      for (const { channel, type, timeMs, body } of records) {
+        const refused = others[other];
+        if (refused !== undefined && refused[0] === index++) {
+          of.push(refused[1]);
+          other++;
+          continue;
+        }
+        of.push({ kind: 'appended', position });
+        stored.push({ position, channel, type, timeMs, body });
+        position++;
+      }
+      outcomes.push(of);
+    }
+    if (stored.length > 0) this.#listener.committed(stored, position - 1);
+    for (const [at, { resolve }] of appends.entries()) resolve(outcomes[at] as AppendOutcome[]);
+  }
+}

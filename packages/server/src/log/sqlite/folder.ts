@@ -1,0 +1,120 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { DataFolderError } from '../errors.ts';
+
+/** What lies in a data folder. */
+export interface FolderFiles {
+  readonly folder: string;
+  /** The database: the log itself. Beside it SQLite keeps `-wal` and `-shm`. */
+  readonly database: string;
+  /** An empty database that is locked while the folder is open; only SQLite may open it (see `lockFolder`). */
+  readonly lock: string;
+  /** Who holds the lock: only to be able to name it. */
+  readonly owner: string;
+  /** The database's generation, as a second witness: see `witness.ts`. */
+  readonly witness: string;
+}
+
+export function filesOf(folder: string): FolderFiles {
+  return {
+    folder,
+    database: join(folder, 'log.db'),
+    lock: join(folder, 'lock.db'),
+    owner: join(folder, 'owner.json'),
+    witness: join(folder, 'generation.json'),
+  };
+}
+
+export interface FolderLock {
+  release(): void;
+}
+
+/**
+ * Takes the folder for this process, and makes it if need be.
+ *
+ * The lock is one that the kernel holds for SQLite on a file of its own, so it goes with the process, however that ends,
+ * and there is no stale one to tell from a live one. Nobody else may open and close that file in this process: POSIX
+ * drops a process's locks on a file with any of its descriptors.
+ * @throws DataFolderError `in_use`, naming the other process, or `inaccessible`
+ */
+export function lockFolder(files: FolderFiles): FolderLock {
+  const lock = accessing(files.folder, () => {
+    mkdirSync(files.folder, { recursive: true, mode: 0o750 });
+    return new DatabaseSync(files.lock, { timeout: 0 });
+  });
+  try {
+    lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    replaceFile(files.owner, JSON.stringify({ pid: process.pid, since: new Date().toISOString() }) + '\n');
+  } catch (error) {
+    const busy = errorCodeOf(error) === SQLITE_BUSY;
+    const full = isFull(error) && lock.isTransaction;
+    // A full disk must not keep the log from being read: the lock holds without the name of its owner.
+    if (full) return { release: () => lock.close() };
+    lock.close();
+    throw busy ? inUse(files) : inaccessible(files.folder, error);
+  }
+  return { release: () => lock.close() };
+}
+
+/** Runs what touches the folder for the first time. @throws DataFolderError `inaccessible` */
+export function accessing<Result>(folder: string, run: () => Result): Result {
+  try {
+    return run();
+  } catch (error) {
+    throw error instanceof DataFolderError ? error : inaccessible(folder, error);
+  }
+}
+
+/** Writes a small file so that after a crash it holds either the old text or the new. */
+export function replaceFile(file: string, text: string): void {
+  const temporary = file + '.new';
+  const descriptor = openSync(temporary, 'w', 0o640);
+  try {
+    writeSync(descriptor, text);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+  renameSync(temporary, file);
+}
+
+/** The text of a small file; undefined when there is none. */
+export function readFileIfAny(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** Bytes of a file; 0 when there is none. */
+export function fileBytes(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+const SQLITE_BUSY = 5;
+const SQLITE_FULL = 13;
+
+/** SQLite's primary result code, or undefined when the error is not of SQLite. */
+export function errorCodeOf(error: unknown): number | undefined {
+  const code = (error as { errcode?: unknown }).errcode;
+  return typeof code === 'number' ? code & 0xff : undefined;
+}
+
+/** Whether the disk, or a quota on it, is full. */
+export function isFull(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return errorCodeOf(error) === SQLITE_FULL || code === 'ENOSPC' || code === 'EDQUOT';
+}
+
+function inUse({ folder, owner }: FolderFiles): DataFolderError {
+  const pid = /"pid":(\d+)/.exec(readFileIfAny(owner) ?? '')?.[1];
+  const who = pid === undefined ? 'another process' : `the process ${pid}`;
+  return new DataFolderError('in_use', `The data folder ${folder} is in use by ${who}. Stop that one first, or choose another data folder.`);
+}
+
+function inaccessible(folder: string, error: unknown): DataFolderError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new DataFolderError('inaccessible', `The data folder ${folder} cannot be used: ${reason}. Check that it exists or can be made, and that this user may write there.`);
+}

@@ -1,0 +1,69 @@
+import type { AppendOutcome, ChannelQuery, ChannelState, Position, ReadQuery, TrimOrder } from '../../core/ports.ts';
+import type { DataFolderReason } from '../errors.ts';
+
+/** What the threads of one log say to each other. Every request carries an id and is answered once, in any order. */
+export interface WriterOptions {
+  readonly folder: string;
+  readonly channelsMax: number;
+  readonly nowMs: number;
+  readonly chance: number;
+}
+
+export interface ReaderOptions {
+  readonly folder: string;
+}
+
+export type WriterRequest =
+  | { readonly kind: 'open' }
+  | { readonly kind: 'append'; readonly batch: ArrayBuffer }
+  | { readonly kind: 'trim'; readonly orders: readonly TrimOrder[]; readonly nowMs: number }
+  | { readonly kind: 'channels'; readonly query: ChannelQuery }
+  | { readonly kind: 'probe' }
+  | { readonly kind: 'close' };
+
+export type ReaderRequest = { readonly kind: 'open' } | { readonly kind: 'read'; readonly query: ReadQuery } | { readonly kind: 'close' };
+
+/** Where a log stands when it has been opened. */
+export interface Opened {
+  readonly epoch: string;
+  readonly epochStart: Position;
+  readonly head: Position;
+  /** Why it can be read and not be written, if so. */
+  readonly unavailable: Unavailable | undefined;
+}
+
+export type Unavailable = 'log_unavailable' | 'log_full';
+
+/** The records that were appended have the positions from `first` on; the others stand in `others`, by their index. */
+export interface Committed {
+  readonly first: Position;
+  readonly others: readonly (readonly [index: number, outcome: AppendOutcome])[];
+  /** What the writer has counted since it opened. */
+  readonly figures: WriterFigures;
+}
+
+export interface WriterFigures {
+  readonly commits: number;
+  readonly commitMsSum: number;
+  readonly records: number;
+  readonly walBytes: number;
+  readonly databaseBytes: number;
+  readonly channels: number;
+  readonly checkpoints: number;
+  readonly settles: number;
+}
+
+export interface Trimmed {
+  readonly removed: number;
+  readonly more: boolean;
+}
+
+export type Channels = readonly ChannelState[];
+
+/** A failure, as it crosses to the main thread. */
+export type Failure =
+  | { readonly kind: 'unavailable'; readonly code: Unavailable; readonly detail: string }
+  | { readonly kind: 'folder'; readonly reason: DataFolderReason; readonly message: string };
+
+export type Request<Body> = { readonly id: number } & Body;
+export type Answer = { readonly id: number; readonly value: unknown } | { readonly id: number; readonly failure: Failure };

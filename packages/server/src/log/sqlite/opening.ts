@@ -1,0 +1,190 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import type { Position } from '../../core/ports.ts';
+import { ChannelBook } from '../channel-book.ts';
+import type { ChannelEntry } from '../channel-book.ts';
+import { DataFolderError } from '../errors.ts';
+import type { FolderFiles } from './folder.ts';
+import { accessing, errorCodeOf, fileBytes } from './folder.ts';
+import { migrate, pragma } from './schema.ts';
+import { announceGeneration, epochAfter, inodeOf, isSame, settleGeneration } from './witness.ts';
+
+/** The one row of `state`. */
+export interface StateRow {
+  readonly epoch: string;
+  readonly epochStart: Position;
+  readonly generation: number;
+  readonly inode: string;
+  readonly reservedThrough: Position;
+  readonly indexedThrough: Position;
+  readonly forgottenThrough: Position;
+  readonly trims: number;
+}
+
+/** What the writer knows of its channels, as of the last commit. */
+export interface LoadedChannels {
+  readonly book: ChannelBook;
+  readonly lastId: number;
+  /** Channels with events that are not indexed yet; how many such events there are, and their bytes. */
+  readonly dirty: Set<ChannelEntry>;
+  readonly pending: number;
+  readonly pendingBytes: number;
+  readonly lastPosition: Position;
+}
+
+/** A file up to this size is checked page by page when it is opened: that takes some 30 ms at most. */
+const QUICK_CHECK_BYTES_MAX = 16 * 1024 * 1024;
+const MAGIC = 'SQLite format 3\0';
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
+
+/** Opens the writer's connection, refusing what is damaged, foreign or too new. @throws DataFolderError */
+export function openDatabase(files: FolderFiles): DatabaseSync {
+  return refusingDamage(files, () => {
+    checkMagic(files);
+    const database = connect(files);
+    try {
+      migrate(database, files.database);
+      checkWhole(database, files);
+      return database;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  });
+}
+
+/** A connection for writing, set up and nothing more. */
+export function connect({ database: file }: FolderFiles): DatabaseSync {
+  const database = new DatabaseSync(file, { timeout: 5_000, enableForeignKeyConstraints: false });
+  // Checkpoints are run after a commit has been answered, not within it (see writer.ts).
+  database.exec(
+    `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;
+     PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY`,
+  );
+  return database;
+}
+
+export function readState(database: DatabaseSync): StateRow | undefined {
+  return database
+    .prepare(
+      `SELECT epoch, epoch_start AS epochStart, generation, inode, reserved_through AS reservedThrough, indexed_through AS indexedThrough,
+         forgotten_through AS forgottenThrough, trims FROM state`,
+    )
+    .get() as StateRow | undefined;
+}
+
+/**
+ * Begins a generation of the log, and an epoch if the folder was restored, or if asked to. Positions go on after all
+ * that were ever reserved, since the last ones given to ephemeral events are written nowhere.
+ */
+export function beginGeneration(database: DatabaseSync, files: FolderFiles, options: { nowMs: number; chance: number; renew: boolean }): StateRow {
+  const old = readState(database);
+  const inode = inodeOf(files);
+  const keepsEpoch = old !== undefined && !options.renew && isSame(files, old);
+  const state: StateRow = {
+    reservedThrough: 0,
+    indexedThrough: 0,
+    forgottenThrough: 0,
+    trims: 0,
+    ...old,
+    generation: (old?.generation ?? 0) + 1,
+    inode,
+    epoch: keepsEpoch ? old.epoch : epochAfter(old?.epoch ?? '', options.nowMs, options.chance),
+    epochStart: keepsEpoch ? old.epochStart : (old?.reservedThrough ?? 0),
+  };
+  announceGeneration(files, state.generation);
+  database
+    .prepare('INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)')
+    .run(state.epoch, state.epochStart, state.generation, state.inode, state.reservedThrough, state.indexedThrough, state.forgottenThrough, state.trims);
+  settleGeneration(files, state.generation);
+  return state;
+}
+
+/** Reads what is kept of all channels, and adds the events that came after. */
+export function loadChannels(database: DatabaseSync, indexedThrough: Position): LoadedChannels {
+  const book = new ChannelBook();
+  const byId = new Map<number, ChannelEntry>();
+  const channels = database.prepare(
+    `SELECT id, name, count, bytes, oldest_time_ms, latest_position, appended_position, appended_time_ms, trimmed_through FROM channel ORDER BY id`,
+  );
+  channels.setReturnArrays(true);
+  let lastId = 0;
+  for (const row of channels.iterate() as Iterable<unknown>) {
+    const [id, name, count, bytes, oldestTimeMs, latestPosition, appendedPosition, appendedTimeMs, trimmedThrough] = row as [number, string, number, number, number, number, number, number, number];
+    const entry = { id, name, count, bytes, oldestTimeMs, latestPosition, appendedPosition, appendedTimeMs, trimmedThrough };
+    book.add(entry);
+    byId.set(id, entry);
+    lastId = id;
+  }
+  const tail = database.prepare('SELECT position, channel, time_ms, length(body) FROM event WHERE position > ? ORDER BY position');
+  tail.setReturnArrays(true);
+  const dirty = new Set<ChannelEntry>();
+  let pending = 0;
+  let pendingBytes = 0;
+  let lastPosition = indexedThrough;
+  for (const row of tail.iterate(indexedThrough) as Iterable<unknown>) {
+    const [position, id, timeMs, bytes] = row as [number, number, number, number];
+    const entry = byId.get(id);
+    if (entry === undefined) throw Object.assign(new Error(`event ${position} is of no channel`), { errcode: SQLITE_CORRUPT });
+    noteAppended(entry, position, timeMs, bytes);
+    dirty.add(entry);
+    pending++;
+    pendingBytes += bytes;
+    lastPosition = position;
+  }
+  return { book, lastId, dirty, pending, pendingBytes, lastPosition };
+}
+
+export function noteAppended(entry: ChannelEntry, position: Position, timeMs: number, bytes: number): void {
+  if (entry.count === 0) entry.oldestTimeMs = timeMs;
+  entry.count++;
+  entry.bytes += bytes;
+  entry.latestPosition = entry.appendedPosition = position;
+  entry.appendedTimeMs = timeMs;
+}
+
+/** Turns what SQLite says of a damaged file into what to do about it. */
+export function refusingDamage<Result>(files: FolderFiles, run: () => Result): Result {
+  return accessing(files.folder, () => {
+    try {
+      return run();
+    } catch (error) {
+      const code = errorCodeOf(error);
+      throw code === SQLITE_CORRUPT || code === SQLITE_NOTADB ? damaged(files, (error as Error).message) : error;
+    }
+  });
+}
+
+/** Opened by hand only while the folder's lock is held and no connection is: closing it drops the process's locks. */
+function checkMagic(files: FolderFiles): void {
+  if (fileBytes(files.database) === 0) return;
+  const head = Buffer.alloc(MAGIC.length);
+  const descriptor = openSync(files.database, 'r');
+  const length = readSync(descriptor, head);
+  closeSync(descriptor);
+  if (length < MAGIC.length || head.toString('latin1') !== MAGIC) throw damaged(files, 'it does not begin as a database does');
+}
+
+/**
+ * A torn file is shorter than its own count of pages, once all that the write-ahead log holds is in it. Looking at
+ * every page takes a second for each million events, so only small files are looked at as a whole.
+ */
+function checkWhole(database: DatabaseSync, files: FolderFiles): void {
+  const { busy, log, checkpointed } = database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number; log: number; checkpointed: number };
+  const complete = busy === 0 && log === checkpointed;
+  const expected = pragma(database, 'page_count') * pragma(database, 'page_size');
+  const found = fileBytes(files.database);
+  if (complete && found < expected) throw damaged(files, `it has ${found} bytes of ${expected}`);
+  if (found > QUICK_CHECK_BYTES_MAX) return;
+  const result = String(Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {})[0]);
+  if (result !== 'ok') throw damaged(files, result);
+}
+
+function damaged(files: FolderFiles, what: string): DataFolderError {
+  return new DataFolderError(
+    'corrupt',
+    `The log ${files.database} is damaged: ${what}. Nothing has been changed. Put a backup in its place, or move the data folder ` +
+      `away to start with an empty log; "sqlite3 log.db .recover" may save what is in it.`,
+  );
+}

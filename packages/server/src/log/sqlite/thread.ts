@@ -1,0 +1,90 @@
+import { once } from 'node:events';
+import type { MessagePort, Transferable } from 'node:worker_threads';
+import { parentPort, Worker, workerData } from 'node:worker_threads';
+import { PolycastError } from '@polycast/protocol';
+import { DataFolderError } from '../errors.ts';
+import type { Answer, Failure, Request } from './messages.ts';
+import { UnavailableError } from './unavailable.ts';
+
+interface Pending {
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** A worker thread that answers requests, as the main thread sees it. */
+export class Thread<Body extends object> {
+  readonly #worker: Worker;
+  readonly #pending = new Map<number, Pending>();
+  #lastId = 0;
+  #failure: Error | undefined;
+
+  /** @param module the module to run, without its extension: `.ts` here, `.js` once it has been emitted */
+  constructor(module: string, options: unknown) {
+    const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
+    this.#worker = new Worker(new URL(module + extension, import.meta.url), { workerData: options });
+    this.#worker.on('message', (answer: Answer) => this.#take(answer));
+    this.#worker.on('error', (error) => this.#fail(error as Error));
+    this.#worker.on('exit', () => this.#fail(new Error('The thread has ended.')));
+  }
+
+  request<Value>(body: Body, transfer: readonly Transferable[] = []): Promise<Value> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const { promise, resolve, reject } = Promise.withResolvers<Value>();
+    const id = ++this.#lastId;
+    this.#pending.set(id, { resolve: resolve as Pending['resolve'], reject });
+    this.#worker.postMessage({ id, ...body }, transfer);
+    return promise;
+  }
+
+  /** Waits until the thread has ended, having been told to. */
+  async ended(): Promise<void> {
+    if (this.#worker.threadId !== -1) await once(this.#worker, 'exit');
+  }
+
+  #take(answer: Answer): void {
+    const pending = this.#pending.get(answer.id);
+    this.#pending.delete(answer.id);
+    if ('failure' in answer) pending?.reject(errorOf(answer.failure));
+    else pending?.resolve(answer.value as never);
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= new PolycastError('log_unavailable', `A thread of the log has failed: ${error.message}`);
+    for (const { reject } of this.#pending.values()) reject(this.#failure);
+    this.#pending.clear();
+  }
+}
+
+/** The options that this thread was started with. */
+export function threadOptions<Options>(): Options {
+  return workerData as Options;
+}
+
+/**
+ * Answers the main thread's requests, one after the other, until one is answered by `undefined`.
+ * @param handle its result's `transfer` changes hands; `afterwards` is called when the answer is on its way
+ */
+export function serve<Body>(handle: (body: Body) => { value: unknown; transfer?: ArrayBuffer[] } | undefined, afterwards: () => void = () => {}): void {
+  const port = parentPort as MessagePort;
+  port.on('message', (request: Request<Body>) => {
+    const { id } = request;
+    try {
+      const answer = handle(request);
+      port.postMessage({ id, value: answer?.value }, answer?.transfer ?? []);
+      if (answer === undefined) return port.close();
+    } catch (error) {
+      port.postMessage({ id, failure: failureOf(error) });
+    }
+    afterwards();
+  });
+}
+
+function failureOf(error: unknown): Failure {
+  if (error instanceof DataFolderError) return { kind: 'folder', reason: error.reason, message: error.message };
+  const { code, message } = error instanceof UnavailableError ? error : new UnavailableError(error);
+  return { kind: 'unavailable', code, detail: message };
+}
+
+function errorOf(failure: Failure): Error {
+  return failure.kind === 'folder' ? new DataFolderError(failure.reason, failure.message) : new PolycastError(failure.code, failure.detail);
+}
