@@ -1,0 +1,19 @@
+import type { Transport } from './transport.ts';
+
+export const serverSentEvents: Transport = ({ url, onEvent, onGap, pause, signal }) => {
+  let after = 'earliest';
+  const listen = (): void => {
+    const stream = new EventSource(`${url}&after=${after}`);
+    stream.onmessage = ({ data, lastEventId }) => {
+      after = lastEventId;
+      onEvent(JSON.parse(data));
+    };
+    stream.addEventListener('polycast.gap', ({ data }) => onGap(JSON.parse(data)));
+    stream.onerror = () => {
+      // A lost stream the browser opens again by itself, with Last-Event-ID; a refused one it does not.
+      if (stream.readyState === EventSource.CLOSED) pause(1000).then(listen);
+    };
+    signal.onabort = () => stream.close();
+  };
+  listen();
+};

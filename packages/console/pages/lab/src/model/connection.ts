@@ -1,0 +1,154 @@
+import type { Exchange, ExchangeKind, WireEntry } from './exchange.ts';
+import { FrameReader, frameName } from './frame-reader.ts';
+import { HttpReader } from './http-reader.ts';
+import type { HttpHead, HttpPart } from './http-reader.ts';
+import { textOf } from './latin1.ts';
+import type { CloseCause, Direction, LaneName } from './records.ts';
+
+/** Where a connection's reader puts what it finds. */
+export interface ConnectionSink {
+  /** Undefined when nobody here wants to know of this exchange. */
+  begin(exchange: Omit<Exchange, 'number'>): Exchange | undefined;
+  enter(entry: Omit<WireEntry, 'number'>): void;
+}
+
+/** Reads both directions of one TCP connection: HTTP exchanges one after another, the last of which may become a WebSocket. */
+export class Connection {
+  readonly #lane: LaneName;
+  readonly #sink: ConnectionSink;
+  readonly #http = { up: new HttpReader(), down: new HttpReader() };
+  readonly #frames = { up: new FrameReader(), down: new FrameReader() };
+  #exchange: Exchange | undefined;
+  /** Of a request whose head is not complete yet. */
+  #bytesUpPending = 0;
+  #body = '';
+
+  constructor(lane: LaneName, sink: ConnectionSink) {
+    this.#lane = lane;
+    this.#sink = sink;
+  }
+
+  feed(direction: Direction, bytes: string, atMs: number): void {
+    if (direction === 'up' && this.#exchange?.kind === 'socket') this.#exchange.bytesUp += bytes.length;
+    else if (direction === 'up') this.#bytesUpPending += bytes.length;
+    else if (this.#exchange !== undefined) this.#exchange.bytesDown += bytes.length;
+    for (const part of this.#http[direction].feed(bytes)) this.#read(direction, part, atMs);
+  }
+
+  close(by: CloseCause, atMs: number): void {
+    const exchange = this.#exchange;
+    if (exchange === undefined) return;
+    exchange.broken = by === 'cut' || exchange.kind === 'poll';
+    exchange.endedAtMs = atMs;
+    this.#exchange = undefined;
+    this.#sink.enter({ exchange: exchange.number, direction: 'note', atMs, kind: 'note', label: '', text: CLOSE_NOTES[by], byteCount: 0 });
+  }
+
+  #read(direction: Direction, part: HttpPart, atMs: number): void {
+    if (part.kind === 'head') this.#readHead(direction, part, atMs);
+    else if (this.#exchange === undefined) return;
+    else if (part.kind === 'other') this.#readFrames(this.#exchange, direction, part.bytes, atMs);
+    else if (direction === 'up') return;
+    else if (part.kind === 'body') this.#readBody(this.#exchange, part.bytes, atMs);
+    else this.#endOfAnswer(this.#exchange, atMs);
+  }
+
+  #readHead(direction: Direction, head: HttpHead, atMs: number): void {
+    if (direction === 'up') this.#begin(head, atMs);
+    const exchange = this.#exchange;
+    if (exchange === undefined) return;
+    if (direction === 'down') exchange.status = Number(head.startLine.split(' ')[1]);
+    this.#body = '';
+    const label = direction === 'up' ? 'request' : 'answer';
+    this.#sink.enter({ exchange: exchange.number, direction, atMs, kind: 'head', label, text: head.text, byteCount: head.text.length + 4 });
+  }
+
+  #begin(head: HttpHead, atMs: number): void {
+    const [method = '', target = ''] = head.startLine.split(' ');
+    this.#exchange = this.#sink.begin({
+      lane: this.#lane,
+      method,
+      target,
+      kind: kindOf(method, head.headers),
+      startedAtMs: atMs,
+      endedAtMs: undefined,
+      status: undefined,
+      bytesUp: this.#bytesUpPending,
+      bytesDown: 0,
+      events: 0,
+      gaps: 0,
+      broken: false,
+    });
+    this.#bytesUpPending = 0;
+  }
+
+  #readBody(exchange: Exchange, bytes: string, atMs: number): void {
+    this.#body += bytes;
+    if (exchange.kind !== 'stream') return;
+    const blocks = this.#body.split('\n\n');
+    this.#body = blocks.pop() ?? '';
+    for (const block of blocks) this.#readBlock(exchange, block, atMs);
+  }
+
+  /** One block of an event stream; the browser makes an event of it at its empty line. */
+  #readBlock(exchange: Exchange, block: string, atMs: number): void {
+    const name = /^event: ?(.*)$/m.exec(block)?.[1];
+    const isEvent = name === undefined && /^data:/m.test(block);
+    if (isEvent) exchange.events++;
+    if (name === 'polycast.gap') exchange.gaps++;
+    const label = isEvent ? 'event' : (name ?? (block.startsWith(':') ? 'heartbeat' : 'setting'));
+    this.#enter(exchange, 'down', isEvent ? 'event' : 'control', label, textOf(block), block.length + 2, atMs);
+  }
+
+  #endOfAnswer(exchange: Exchange, atMs: number): void {
+    exchange.endedAtMs = atMs;
+    this.#exchange = undefined;
+    if (this.#body === '' || exchange.kind === 'stream') return;
+    const answer = parsePoll(textOf(this.#body));
+    exchange.events = answer.events;
+    exchange.gaps = answer.gaps;
+    this.#enter(exchange, 'down', answer.events > 0 ? 'event' : 'body', 'body', answer.text, this.#body.length, atMs);
+  }
+
+  #readFrames(exchange: Exchange, direction: Direction, bytes: string, atMs: number): void {
+    for (const frame of this.#frames[direction].feed(bytes)) {
+      const text = frame.opcode === 8 ? closeText(frame.payload) : textOf(frame.payload);
+      const isEvent = frame.opcode === 1 && text.startsWith('{"id":');
+      if (isEvent) exchange.events++;
+      if (text.startsWith('{"op":"gap"')) exchange.gaps++;
+      const label = `${frameName(frame)} frame${frame.masked ? ', unmasked' : ''}`;
+      this.#enter(exchange, direction, isEvent ? 'event' : 'control', label, text, frame.byteCount, atMs);
+    }
+  }
+
+  #enter(exchange: Exchange, direction: Direction, kind: WireEntry['kind'], label: string, text: string, byteCount: number, atMs: number): void {
+    this.#sink.enter({ exchange: exchange.number, direction, atMs, kind, label, text, byteCount });
+  }
+}
+
+const CLOSE_NOTES: Readonly<Record<CloseCause, string>> = {
+  client: 'The browser closed the connection.',
+  hub: 'The hub closed the connection.',
+  cut: 'The network was cut: connection reset.',
+};
+
+function kindOf(method: string, headers: ReadonlyMap<string, string>): ExchangeKind {
+  if (method === 'OPTIONS') return 'preflight';
+  if (headers.has('upgrade')) return 'socket';
+  return headers.get('accept')?.includes('text/event-stream') ? 'stream' : 'poll';
+}
+
+function parsePoll(text: string): { events: number; gaps: number; text: string } {
+  try {
+    const { events, gaps } = JSON.parse(text) as { events?: unknown[]; gaps?: unknown[] };
+    return { events: events?.length ?? 0, gaps: gaps?.length ?? 0, text };
+  } catch {
+    // The hub compresses answers of 1 KiB and more (PROTOCOL.md 5.5): no empty answer is that long.
+    return { events: 1, gaps: 0, text: '(compressed)' };
+  }
+}
+
+function closeText(payload: string): string {
+  if (payload.length < 2) return 'no code';
+  return `${payload.charCodeAt(0) * 256 + payload.charCodeAt(1)} ${textOf(payload.slice(2))}`.trimEnd();
+}

@@ -1,0 +1,17 @@
+/** The states of a pizza, in the kitchen's order. */
+export const STEPS = [
+  { name: 'ordered', title: 'Ordered', says: 'The order is in the kitchen.' },
+  { name: 'dough', title: 'Dough', says: 'The dough is being stretched.' },
+  { name: 'topping', title: 'Topping', says: 'Tomato, mozzarella, basil.' },
+  { name: 'oven', title: 'Oven', says: 'It is in the oven.' },
+  { name: 'ready', title: 'Ready', says: 'Out of the oven, and sliced.' },
+  { name: 'on-its-way', title: 'On its way', says: 'In its box, on its way.' },
+  { name: 'delivered', title: 'Delivered', says: 'It is at the door.' },
+] as const;
+
+export type StepName = (typeof STEPS)[number]['name'];
+
+/** 1 to 7; 0 for what is no step. */
+export function stepNumber(name: string): number {
+  return STEPS.findIndex((step) => step.name === name) + 1;
+}

@@ -1,0 +1,78 @@
+import type { VNode } from 'preact';
+import { LANES } from '../lanes/index.ts';
+import { STEPS } from '../model/steps.ts';
+import { timeAxis } from '../model/time-axis.ts';
+import type { TimeAxis } from '../model/time-axis.ts';
+import { secondsText } from '../model/words.ts';
+import type { Session } from '../session.ts';
+import { LaneRow } from './lane-row.tsx';
+import { useNow } from './use-frame.ts';
+
+/** The kitchen's row and one row a lane, over one time axis. */
+export function Chart({ session }: { session: Session }): VNode {
+  const { order, running } = session;
+  const clock = useNow(running);
+  const now = order?.endedAtMs ?? clock;
+  const axis = timeAxis(order?.startedAtMs ?? now, now);
+  return (
+    <section class="chart" aria-label="What happens on the wires">
+      <KitchenRow session={session} axis={axis} now={now} />
+      {LANES.map((lane) => (
+        <LaneRow key={lane.name} lane={lane} session={session} axis={axis} now={now} />
+      ))}
+      <Legend />
+    </section>
+  );
+}
+
+function KitchenRow({ session, axis, now }: { session: Session; axis: TimeAxis; now: number }): VNode {
+  const { order } = session;
+  return (
+    <div class="row kitchen-row">
+      <p class="row-label">
+        <b>Kitchen</b> publishes
+      </p>
+      <div class="strip" aria-hidden="true">
+        {axis.ticksMs.map((offsetMs) => (
+          <span key={offsetMs} class="tick" style={{ left: `${axis.percent(axis.fromMs + offsetMs)}%` }}>
+            {secondsText(offsetMs)}
+          </span>
+        ))}
+        {order?.publications.map(({ step, sentAtMs, acceptedAtMs }) => (
+          <span key={step} class={`publication ${acceptedAtMs === undefined ? 'sending' : ''}`} style={{ left: `${axis.percent(sentAtMs)}%` }}>
+            <span class="number">{step}</span>
+            <span class="publication-title">{STEPS[step - 1]?.title}</span>
+          </span>
+        ))}
+        {session.running && <span class="now" style={{ left: `${axis.percent(now)}%` }} />}
+      </div>
+      <p class="row-head-figures" aria-hidden="true">
+        <span>knew after</span>
+        <span>requests</span>
+        <span>up / down</span>
+      </p>
+    </div>
+  );
+}
+
+function Legend(): VNode {
+  return (
+    <ul class="legend">
+      <li>
+        <i class="bar news" /> a request that brought news
+      </li>
+      <li>
+        <i class="bar open" /> held open
+      </li>
+      <li>
+        <i class="bar nothing" /> for nothing
+      </li>
+      <li>
+        <i class="bar failed" /> failed
+      </li>
+      <li>
+        <i class="number seen">1</i> the event is known, its tail the delay
+      </li>
+    </ul>
+  );
+}

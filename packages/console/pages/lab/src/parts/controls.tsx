@@ -1,0 +1,91 @@
+import type { VNode } from 'preact';
+import { useRef } from 'preact/hooks';
+import { secondsText } from '../model/words.ts';
+import type { Session } from '../session.ts';
+
+const INTERVALS_MS = [200, 500, 1000, 2000, 3000, 5000, 10_000];
+const WAITS_SECONDS = [1, 2, 5, 10, 20, 40, 60];
+const PACES_MS = [400, 700, 1000, 1500, 2500, 4000, 8000];
+
+export function Controls({ session }: { session: Session }): VNode {
+  const { settings } = session;
+  return (
+    <section class="controls" aria-label="Settings and trouble">
+      <div class="sliders">
+        <Slider label="Short poll asks every" values={INTERVALS_MS} value={settings.intervalMs} text={secondsText} onChange={(intervalMs) => session.change({ intervalMs })} />
+        <Slider label="Long poll is held up to" values={WAITS_SECONDS} value={settings.waitSeconds} text={(seconds) => `${seconds} s`} onChange={(waitSeconds) => session.change({ waitSeconds })} />
+        <Slider label="The kitchen takes a step every" values={PACES_MS} value={settings.stepMs} text={secondsText} onChange={(stepMs) => session.change({ stepMs })} />
+      </div>
+      <Troubles session={session} />
+    </section>
+  );
+}
+
+interface SliderProps {
+  readonly label: string;
+  readonly values: readonly number[];
+  readonly value: number;
+  readonly text: (value: number) => string;
+  readonly onChange: (value: number) => void;
+}
+
+function Slider({ label, values, value, text, onChange }: SliderProps): VNode {
+  return (
+    <label class="slider">
+      <span>
+        {label} <output>{text(value)}</output>
+      </span>
+      <input
+        type="range"
+        min={0}
+        max={values.length - 1}
+        step={1}
+        value={values.indexOf(value)}
+        aria-valuetext={text(value)}
+        onInput={(event) => onChange(values[event.currentTarget.valueAsNumber] ?? value)}
+      />
+    </label>
+  );
+}
+
+function Troubles({ session }: { session: Session }): VNode {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const { actions } = session.config;
+  return (
+    <div class="troubles" role="group" aria-label="Make trouble">
+      <button type="button" onClick={() => void session.trouble({ kind: 'cut', lane: 'all' })}>
+        Cut the network
+      </button>
+      <button type="button" onClick={() => void session.trouble({ kind: 'stall', lane: 'all' })}>
+        Stall it
+      </button>
+      <button type="button" onClick={() => void session.trouble({ kind: 'slow', lane: 'all' })}>
+        Slow it down
+      </button>
+      {actions.includes('restart') && (
+        <button type="button" onClick={() => void session.trouble({ kind: 'restart' })}>
+          Restart the hub
+        </button>
+      )}
+      {actions.includes('wipe') && (
+        <button type="button" onClick={() => dialog.current?.showModal()}>
+          Wipe the log…
+        </button>
+      )}
+      <dialog ref={dialog} aria-labelledby="wipe-title">
+        <form method="dialog">
+          <h2 id="wipe-title">Wipe the log?</h2>
+          <p>All events of this hub are deleted, not only those of the Lab. The clients come back with cursors of a log that is no more, and each is told of the gap.</p>
+          <div class="dialog-buttons">
+            <button type="submit" class="quiet">
+              Keep it
+            </button>
+            <button type="submit" class="danger" onClick={() => void session.trouble({ kind: 'wipe' })}>
+              Wipe it
+            </button>
+          </div>
+        </form>
+      </dialog>
+    </div>
+  );
+}

@@ -1,0 +1,34 @@
+import type { VNode } from 'preact';
+import { useState } from 'preact/hooks';
+import { applyTheme, storedTheme, THEMES } from '../theme.ts';
+import type { FeedState } from '../wire-feed.ts';
+
+const FEED_WORDS: Readonly<Record<FeedState, string>> = { connecting: 'looking for the hub', open: 'hub is up', lost: 'hub is away' };
+
+export function Header({ feed }: { feed: FeedState }): VNode {
+  const [theme, setTheme] = useState(storedTheme());
+  const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? 'system';
+  return (
+    <header class="top">
+      <p class="brand">
+        <svg viewBox="0 0 24 24" width="22" height="22" aria-hidden="true">
+          <circle cx="5" cy="12" r="3.4" class="brand-dot" />
+          <path d="M10 12h11M10 12c5 0 4-7 11-7M10 12c5 0 4 7 11 7" class="brand-lines" />
+        </svg>
+        Polycast <span class="brand-room">Transport Lab</span>
+      </p>
+      <p class={`feed feed-${feed}`}>{FEED_WORDS[feed]}</p>
+      <button
+        type="button"
+        class="quiet"
+        onClick={() => {
+          applyTheme(next);
+          setTheme(next);
+        }}
+      >
+        <span class="unseen">Colours: </span>
+        {theme === 'system' ? 'auto' : theme}
+      </button>
+    </header>
+  );
+}

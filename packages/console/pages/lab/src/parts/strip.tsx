@@ -1,0 +1,113 @@
+import type { VNode } from 'preact';
+import { outcomeOf } from '../model/exchange.ts';
+import type { Exchange } from '../model/exchange.ts';
+import type { Order, Sighting } from '../model/order.ts';
+import type { LaneName } from '../model/records.ts';
+import type { TimeAxis } from '../model/time-axis.ts';
+import { bytesText, countText, durationText } from '../model/words.ts';
+import type { LaneWire } from '../model/wire-model.ts';
+import type { Session } from '../session.ts';
+
+interface StripProps {
+  readonly lane: LaneName;
+  readonly session: Session;
+  readonly axis: TimeAxis;
+  readonly now: number;
+}
+
+/** A lane's time: a bar for each request, a mark for each event, bands where the wire was broken. */
+export function Strip({ lane, session, axis, now }: StripProps): VNode {
+  const { order, wire } = session;
+  if (order === undefined) return <div class="strip" />;
+  const laneWire = wire.lanes[lane];
+  return (
+    <div class="strip" role="img" aria-label={describe(order, lane, laneWire)}>
+      <Bands laneWire={laneWire} session={session} axis={axis} now={now} />
+      {order.publications.map(({ step, sentAtMs }) => (
+        <i key={step} class="published-line" style={{ left: `${axis.percent(sentAtMs)}%` }} />
+      ))}
+      {laneWire.exchanges.map((exchange) => (
+        <Bar key={exchange.number} exchange={exchange} axis={axis} now={now} />
+      ))}
+      {laneWire.refusals.map(({ atMs }) => (
+        <i key={atMs} class="refusal" style={{ left: `${axis.percent(atMs)}%` }} />
+      ))}
+      <Marks order={order} lane={lane} axis={axis} />
+      {session.running && <i class="now" style={{ left: `${axis.percent(now)}%` }} />}
+    </div>
+  );
+}
+
+function Bar({ exchange, axis, now }: { exchange: Exchange; axis: TimeAxis; now: number }): VNode {
+  const left = axis.percent(exchange.startedAtMs);
+  const width = axis.percent(exchange.endedAtMs ?? now) - left;
+  const state = `${exchange.kind} ${outcomeOf(exchange)} ${exchange.endedAtMs === undefined ? 'still-open' : ''}`;
+  return (
+    <i class={`bar ${state}`} style={{ left: `${left}%`, width: `${width}%` }} title={titleOf(exchange, now)}>
+      {width > 7 && <span>{HELD_WORDS[exchange.kind]}</span>}
+    </i>
+  );
+}
+
+const HELD_WORDS: Readonly<Record<Exchange['kind'], string>> = { poll: 'held', stream: 'one answer, kept open', socket: 'one socket', preflight: 'preflight' };
+
+function Marks({ order, lane, axis }: { order: Order; lane: LaneName; axis: TimeAxis }): VNode {
+  const { sightings, gaps } = order.views[lane];
+  return (
+    <>
+      {sightings.map((sighting) => {
+        const from = axis.percent(order.publications[sighting.step - 1]?.sentAtMs ?? sighting.seenAtMs);
+        const to = axis.percent(sighting.seenAtMs);
+        return <i key={sighting.step} class="delay" style={{ left: `${from}%`, width: `${to - from}%` }} />;
+      })}
+      {together(sightings).map((group) => (
+        <i key={group[0]?.step} class="number seen" style={{ left: `${axis.percent(group[0]?.seenAtMs ?? 0)}%` }}>
+          {group.map(({ step }) => step).join('·')}
+        </i>
+      ))}
+      {gaps.map(({ reason, atMs }) => (
+        <i key={atMs} class="gap-mark" style={{ left: `${axis.percent(atMs)}%` }}>
+          gap: {reason}
+        </i>
+      ))}
+    </>
+  );
+}
+
+function Bands({ laneWire, session, axis, now }: { laneWire: LaneWire; session: Session; axis: TimeAxis; now: number }): VNode {
+  const band = (key: string, word: string, fromMs: number, toMs: number): VNode => {
+    const left = axis.percent(fromMs);
+    return (
+      <i key={key} class={`band band-${word}`} style={{ left: `${left}%`, width: `${axis.percent(Math.min(toMs, now)) - left}%` }}>
+        <span>{word}</span>
+      </i>
+    );
+  };
+  return (
+    <>
+      {laneWire.faults.map(({ fault, fromMs, toMs }) => band(`${fault}${fromMs}`, fault, fromMs, toMs))}
+      {session.wire.hubSpans.map(({ wiped, fromMs, toMs }) => band(`hub${fromMs}`, wiped ? 'wipe' : 'restart', fromMs, toMs ?? now))}
+    </>
+  );
+}
+
+/** Events that one answer brought together get one mark. */
+function together(sightings: readonly Sighting[]): Sighting[][] {
+  const groups: Sighting[][] = [];
+  for (const sighting of sightings) {
+    const group = groups.at(-1);
+    if (group?.[0] !== undefined && sighting.seenAtMs - group[0].seenAtMs < 30) group.push(sighting);
+    else groups.push([sighting]);
+  }
+  return groups;
+}
+
+function titleOf(exchange: Exchange, now: number): string {
+  const { method, status, startedAtMs, endedAtMs, events, bytesUp, bytesDown } = exchange;
+  const answer = status === undefined ? 'no answer yet' : String(status);
+  return `${method} → ${answer}, ${durationText((endedAtMs ?? now) - startedAtMs)}, ${countText(events, 'event')}, ${bytesText(bytesUp)} up, ${bytesText(bytesDown)} down`;
+}
+
+function describe(order: Order, lane: LaneName, { exchanges }: LaneWire): string {
+  return `${countText(exchanges.length, 'request')}, ${countText(order.views[lane].sightings.length, 'event')} seen`;
+}

@@ -1,0 +1,50 @@
+import type { VNode } from 'preact';
+import { useState } from 'preact/hooks';
+import { LANES } from '../lanes/index.ts';
+import type { Session } from '../session.ts';
+import { WirePane } from './wire-pane.tsx';
+
+const VIEWS = ['wire', 'code'] as const;
+
+const VIEW_WORDS = { wire: 'Every byte', code: 'The code' } as const;
+
+/** The raw text of each lane's wire, or the lines of code that make it. */
+export function Wires({ session }: { session: Session }): VNode {
+  const [view, setView] = useState<(typeof VIEWS)[number]>('wire');
+  return (
+    <section class="wires" aria-labelledby="wires-title">
+      <div class="section-head">
+        <h2 id="wires-title">On the wire</h2>
+        <fieldset class="switch">
+          <legend class="unseen">Show</legend>
+          {VIEWS.map((name) => (
+            <label key={name}>
+              <input type="radio" name="view" checked={view === name} onChange={() => setView(name)} />
+              <span>{VIEW_WORDS[name]}</span>
+            </label>
+          ))}
+        </fieldset>
+        <p>{view === 'wire' ? 'What the browser and the hub say to each other, as it passes.' : 'All that runs in each lane, with nothing but what browsers bring along.'}</p>
+      </div>
+      <div class="panes">
+        {LANES.map((lane) => {
+          const wire = session.wire.lanes[lane.name];
+          const port = session.config.lanes.find(({ name }) => name === lane.name)?.port;
+          return view === 'wire' ? (
+            <WirePane key={lane.name} lane={lane} port={port} wire={wire} version={wire.version} startedAtMs={session.order?.startedAtMs ?? 0} />
+          ) : (
+            <section key={lane.name} class="pane" aria-label={`Code of ${lane.title}`}>
+              <header>
+                <h3>{lane.title}</h3>
+                <span>{lane.code.split('\n').length} lines</span>
+              </header>
+              <pre class="code" tabIndex={0}>
+                {lane.code}
+              </pre>
+            </section>
+          );
+        })}
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,191 @@
+import { bake } from './kitchen.ts';
+import { LANES } from './lanes/index.ts';
+import type { Lane } from './lanes/index.ts';
+import { createOrder, isServed, see } from './model/order.ts';
+import type { Order } from './model/order.ts';
+import type { Fault, LabConfig, LaneName } from './model/records.ts';
+import { STEPS, stepNumber } from './model/steps.ts';
+import { tallyOf } from './model/tally.ts';
+import { verdict } from './model/verdict.ts';
+import { WireModel } from './model/wire-model.ts';
+import { openWireFeed, pageNowMs } from './wire-feed.ts';
+import type { FeedState } from './wire-feed.ts';
+
+export interface Settings {
+  readonly intervalMs: number;
+  readonly waitSeconds: number;
+  readonly stepMs: number;
+}
+
+export type Trouble = { readonly kind: Fault; readonly lane: LaneName | 'all' } | { readonly kind: 'restart' | 'wipe' };
+
+const FAULT_DURATIONS_MS: Readonly<Record<Fault, number>> = { cut: 3000, stall: 4000, slow: 6000 };
+
+/** Nobody waits longer than this for lanes that have not seen the last event. */
+const SERVE_MS_MAX = 30_000;
+
+/** When trouble is asked for and no pizza is being made, it comes after this step of the next one. */
+const TROUBLE_AFTER_STEP = 3;
+
+/** All that the page knows, and all that it can do. Says so to its listeners when something has changed. */
+export class Session {
+  readonly wire: WireModel = new WireModel();
+  settings: Settings = { intervalMs: 1000, waitSeconds: 20, stepMs: 1500 };
+  order: Order | undefined;
+  running = false;
+  feed: FeedState = 'connecting';
+  config: LabConfig = { lanes: [], actions: [] };
+  /** For those who listen rather than look. */
+  announcement = '';
+  readonly #listeners = new Set<() => void>();
+  #abort = new AbortController();
+  #planned: Trouble | undefined;
+
+  async open(): Promise<void> {
+    const feed = await openWireFeed(
+      (record) => {
+        this.wire.apply(record);
+        this.#changed();
+      },
+      (state) => {
+        this.feed = state;
+        this.#changed();
+      },
+    );
+    this.config = feed.config;
+    this.#changed();
+  }
+
+  /** The listener is called at most once a frame. Returns how to stop. */
+  listen(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  change(settings: Partial<Settings>): void {
+    this.settings = { ...this.settings, ...settings };
+    this.#changed();
+  }
+
+  async placeOrder(): Promise<void> {
+    if (this.running) return;
+    const id = crypto.randomUUID().replaceAll('-', '').slice(0, 16);
+    const order = createOrder(id.slice(0, 4).toUpperCase(), `lab.orders.${id}`, pageNowMs());
+    this.#abort = new AbortController();
+    this.order = order;
+    this.running = true;
+    this.wire.watch(order.channel);
+    const { signal } = this.#abort;
+    for (const lane of LANES) void lane.transport(this.#watchOf(lane, order, signal));
+    await this.#until(() => LANES.every(({ name }) => this.wire.lanes[name].exchanges.length > 0), 1500);
+    await bake(order, {
+      stepMs: () => this.settings.stepMs,
+      pause: (milliseconds) => pause(milliseconds, signal),
+      onChange: ({ step, acceptedAtMs }) => this.#published(step, acceptedAtMs !== undefined),
+    });
+    await this.#until(() => LANES.every(({ name }) => isServed(order.views[name])), SERVE_MS_MAX);
+    if (this.order === order && this.running) this.#finish(order);
+  }
+
+  cancel(): void {
+    if (this.order !== undefined && this.running) this.#finish(this.order);
+  }
+
+  async trouble(trouble: Trouble): Promise<void> {
+    if (!this.running) {
+      this.#planned = trouble;
+      this.#announce('An order is placed first; the trouble comes while it is being made.');
+      await this.placeOrder();
+      return;
+    }
+    if (!('lane' in trouble)) return act(`hub/${trouble.kind}`);
+    const durationMs = trouble.lane !== 'all' && this.isBroken(trouble.lane, trouble.kind) ? 0 : FAULT_DURATIONS_MS[trouble.kind];
+    await act(`lanes/${trouble.lane}/${trouble.kind}?for=${durationMs}`);
+  }
+
+  isBroken(lane: LaneName, fault: Fault): boolean {
+    const now = pageNowMs();
+    return this.running && this.wire.lanes[lane].faults.some((span) => span.fault === fault && span.toMs > now);
+  }
+
+  #watchOf(lane: Lane, order: Order, signal: AbortSignal): Parameters<Lane['transport']>[0] {
+    const port = this.config.lanes.find(({ name }) => name === lane.name)?.port;
+    const view = order.views[lane.name];
+    return {
+      url: `${lane.scheme}://127.0.0.1:${port}/v1/events?channel=${order.channel}`,
+      onEvent: ({ data }) => {
+        see(order, lane.name, stepNumber(data.step), pageNowMs());
+        this.#changed();
+      },
+      onGap: ({ reason }) => {
+        view.gaps.push({ reason, atMs: pageNowMs() });
+        this.#changed();
+      },
+      intervalMs: () => this.settings.intervalMs,
+      waitSeconds: () => this.settings.waitSeconds,
+      pause: (milliseconds) => pause(milliseconds, signal),
+      // A signal of its own, since a lane may have an `onabort` of its own.
+      signal: AbortSignal.any([signal]),
+    };
+  }
+
+  #published(step: number, accepted: boolean): void {
+    if (accepted) this.#announce(`Kitchen: ${STEPS[step - 1]?.says ?? ''}`);
+    const planned = this.#planned;
+    if (accepted && step === TROUBLE_AFTER_STEP && planned !== undefined) {
+      this.#planned = undefined;
+      setTimeout(() => void this.trouble(planned), this.settings.stepMs / 3);
+    }
+    this.#changed();
+  }
+
+  #finish(order: Order): void {
+    order.endedAtMs = pageNowMs();
+    this.running = false;
+    this.#planned = undefined;
+    this.wire.freeze();
+    this.#abort.abort();
+    this.#announce(LANES.map(({ name, title }) => verdict(title, tallyOf(order, name, this.wire.lanes[name]))).join(' '));
+  }
+
+  #announce(text: string): void {
+    this.announcement = text;
+    this.#changed();
+  }
+
+  /** Resolves when the condition holds, after a change, or when the time is up. */
+  #until(condition: () => boolean, timeMsMax: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        stop();
+        clearTimeout(timer);
+        resolve();
+      };
+      const stop = this.listen(() => condition() && done());
+      const timer = setTimeout(done, timeMsMax);
+      this.#changed();
+    });
+  }
+
+  #frame = 0;
+
+  #changed(): void {
+    if (this.#frame !== 0) return;
+    // Not requestAnimationFrame, which rests while the page is hidden: orders go on.
+    this.#frame = window.setTimeout(() => {
+      this.#frame = 0;
+      for (const listener of this.#listeners) listener();
+    }, 16);
+  }
+}
+
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+  });
+}
+
+async function act(path: string): Promise<void> {
+  await fetch(`/lab/api/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' }).catch(() => {});
+}
