@@ -1,25 +1,26 @@
 // npm run bench -- [SCENARIO ...] [--repeats N] [--quick] [--list]
 // Runs the hub beside its peers, writes bench/results/ and the tables in docs/benchmarks.md, and says which bars hold.
-import { readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { workFolder } from "./harness/folders.ts";
-import { buildLoad } from "./harness/load.ts";
-import { machineFacts } from "./harness/machine.ts";
-import { printBars, type Result, writePage, writeResult } from "./harness/results.ts";
-import { verdictOf } from "./harness/scenario.ts";
-import { scenarios } from "./scenarios/index.ts";
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { workFolder } from './harness/folders.ts';
+import { buildLoad } from './harness/load.ts';
+import { machineFacts } from './harness/machine.ts';
+import { loadCore, outputOf } from './harness/processes.ts';
+import { printBars, type Result, writePage, writeResult } from './harness/results.ts';
+import { verdictOf } from './harness/scenario.ts';
+import { scenarios } from './scenarios/index.ts';
 
 const repeatsDefault = 3;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    repeats: { type: "string" },
-    quick: { type: "boolean", default: false },
-    list: { type: "boolean", default: false },
+    repeats: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    list: { type: 'boolean', default: false },
     // Look without changing what is committed.
-    "dry-run": { type: "boolean", default: false },
+    'dry-run': { type: 'boolean', default: false },
   },
 });
 
@@ -32,9 +33,11 @@ if (values.list) {
 async function main(): Promise<boolean> {
   const chosen = positionals.length === 0 ? scenarios : scenarios.filter(({ name }) => positionals.includes(name));
   const unknown = positionals.filter((word) => !scenarios.some(({ name }) => name === word));
-  if (unknown.length > 0) throw new Error(`no scenario is called ${unknown.join(", ")}; --list shows them all`);
+  if (unknown.length > 0) throw new Error(`no scenario is called ${unknown.join(', ')}; --list shows them all`);
   const options = { quick: values.quick, repeats: Number(values.repeats ?? (values.quick ? 1 : repeatsDefault)) };
 
+  // What this process does itself, such as asking whether a server is ready, must not cost the server's core anything.
+  outputOf('taskset', '-a', '-c', '-p', String(loadCore), String(process.pid));
   buildLoad();
   const machine = machineFacts();
   const results: Result[] = [];
@@ -42,17 +45,25 @@ async function main(): Promise<boolean> {
     console.log(`\n${scenario.name}: ${scenario.title}`);
     const outcome = await scenario.run(options);
     clearWorkFolder();
-    if (values["dry-run"]) results.push({ scenario: scenario.name, title: scenario.title, measuredOn: "", repeats: options.repeats, machine, ...outcome });
+    if (values['dry-run'])
+      results.push({
+        scenario: scenario.name,
+        title: scenario.title,
+        measuredOn: '',
+        repeats: options.repeats,
+        machine,
+        ...outcome,
+      });
     else results.push(writeResult(scenario, outcome, options, machine));
   }
-  if (!values["dry-run"]) writePage(scenarios);
+  if (!values['dry-run']) writePage(scenarios);
   printBars(results);
-  return results.every(({ bars }) => bars.every((bar) => verdictOf(bar) !== "fails"));
+  return results.every(({ bars }) => bars.every((bar) => verdictOf(bar) !== 'fails'));
 }
 
 /** Removes what the servers wrote; the built programs stay. */
 function clearWorkFolder(): void {
   for (const entry of readdirSync(workFolder, { withFileTypes: true })) {
-    if (entry.isDirectory() && entry.name !== "go") rmSync(join(workFolder, entry.name), { recursive: true });
+    if (entry.isDirectory() && entry.name !== 'go') rmSync(join(workFolder, entry.name), { recursive: true });
   }
 }

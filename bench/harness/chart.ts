@@ -1,5 +1,5 @@
 // Horizontal bars as an SVG that follows the reader's light or dark setting; the thin line spans all runs.
-import { type ChartOf, type Series } from "./scenario.ts";
+import { type ChartOf, type Series } from './scenario.ts';
 
 const width = 720;
 const labelWidth = 210;
@@ -30,7 +30,7 @@ export function chartSvg(scenarioTitle: string, chart: ChartOf, series: readonly
 </style>
 <text class="title" x="0" y="18">${escape(scenarioTitle)}</text>
 <text class="quiet" x="0" y="38">${escape(`${chart.title} (${chart.better} is better)`)}</text>
-${rows.map((row, index) => rowSvg(row, index, chart, scale)).join("\n")}
+${rows.map((row, index) => rowSvg(row, index, chart, scale)).join('\n')}
 </svg>
 `;
 }
@@ -41,7 +41,7 @@ function rowSvg({ name, runs, median }: Series, index: number, chart: ChartOf, s
   const value = median[chart.figure] ?? 0;
   const all = runs.map((run) => run[chart.figure] ?? 0);
   const [from, to] = [Math.min(...all), Math.max(...all)].map((end) => rounded(labelWidth + end * scale));
-  const kind = name.startsWith("polycast") ? "bar ours" : "bar";
+  const kind = name.startsWith('polycast') ? 'bar ours' : 'bar';
   const valueAt = rounded(labelWidth + Math.max(value, ...all) * scale + 8);
   return `<text x="0" y="${middle + 4}">${escape(name)}</text>
 <rect class="${kind}" x="${labelWidth}" y="${top + 5}" width="${rounded(Math.max(1, value * scale))}" height="${rowHeight - 10}" rx="3"/>
@@ -51,9 +51,9 @@ function rowSvg({ name, runs, median }: Series, index: number, chart: ChartOf, s
 
 /** 1,234,567 or 12.3 or 0.456: three figures that count, never an exponent. */
 export function readable(value: number): string {
-  if (!Number.isFinite(value)) return "–";
+  if (!Number.isFinite(value)) return '–';
   if (value !== 0 && Math.abs(value) < 100) return String(Number(value.toPrecision(3)));
-  return Math.round(value).toLocaleString("en-US");
+  return Math.round(value).toLocaleString('en-US');
 }
 
 function rounded(value: number): number {
@@ -61,5 +61,5 @@ function rounded(value: number): number {
 }
 
 function escape(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 }

@@ -1,41 +1,47 @@
 // Contenders for the scenarios in which events go out to many readers.
-import type { Peer, Transport } from "../peers/peer.ts";
-import { type LoadRun, runLoad } from "./load.ts";
-import { type Bar, type Contender, figureOf, type Series, withServer } from "./scenario.ts";
+import type { Peer, Transport } from '../peers/peer.ts';
+import { type LoadOptions, type LoadRun, runLoad } from './load.ts';
+import { type Bar, type Column, type Contender, figureOf, type Series, withServer } from './scenario.ts';
 
-export function fanoutContenders(
-  peers: readonly Peer[],
-  transport: Transport,
-  words: readonly (string | number)[],
-): Contender[] {
+export function fanoutContenders(peers: readonly Peer[], transport: Transport, load: LoadOptions): Contender[] {
   return peers
-    .filter((peer) => peer.subscribeWords(transport) !== undefined)
-    .map((peer) => ({ name: peer.name, peer, run: () => runFanout(peer, transport, words) }));
+    .filter((peer) => peer.subscribeOptions(transport) !== undefined)
+    .map((peer) => ({ name: peer.name, peer, run: () => runFanout(peer, transport, load) }));
 }
 
-export function runFanout(peer: Peer, transport: Transport, words: readonly (string | number)[]): Promise<LoadRun> {
+export function runFanout(peer: Peer, transport: Transport, load: LoadOptions): Promise<LoadRun> {
   return withServer(peer, (server) =>
-    runLoad("fanout", [
-      "--port", server.port,
-      "--pids", server.process.pids().join(","),
-      ...(peer.subscribeWords(transport) ?? []),
-      ...peer.publishWords(),
-      ...words,
-    ]),
+    runLoad('fanout', {
+      port: server.port,
+      pids: server.process.pids().join(','),
+      transport,
+      ...peer.subscribeOptions(transport),
+      ...peer.publishOptions(),
+      ...load,
+    }),
   );
 }
+
+export const deliveryColumns: readonly Column[] = [
+  { title: 'deliveries/s', figure: 'deliveriesPerSecond' },
+  { title: 'CPU, µs a delivery', figure: 'serverCpuMicrosecondsPerDelivery' },
+  { title: 'p50, µs', figure: 'latencyP50Microseconds' },
+  { title: 'p99, µs', figure: 'latencyP99Microseconds' },
+  { title: 'missing', figure: 'missingDeliveries' },
+];
 
 /** No figure counts if an event was lost on the way: this bar stands beside the others. */
 export function nothingLost(series: readonly Series[], name: string): Bar {
   const runs = series.find((one) => one.name === name)?.runs ?? [];
   const lost = runs.reduce(
-    (total, run) => total + (run["missingDeliveries"] ?? 0) + (run["surplusDeliveries"] ?? 0) + (run["refusedPublishes"] ?? 0),
+    (total, run) =>
+      total + (run['missingDeliveries'] ?? 0) + (run['surplusDeliveries'] ?? 0) + (run['refusedPublishes'] ?? 0),
     0,
   );
   return {
     title: `${name}: deliveries missing or twice, publishes refused, over all runs`,
-    figure: Number.isNaN(figureOf(series, name, "deliveries")) ? Number.NaN : lost,
+    figure: Number.isNaN(figureOf(series, name, 'deliveries')) ? Number.NaN : lost,
     atMost: 0,
-    unit: "",
+    unit: '',
   };
 }

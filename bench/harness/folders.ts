@@ -1,13 +1,13 @@
 // Where things lie. Everything that a run makes for itself goes to a git-ignored folder beside the bench, not to the
 // system's temporary folder: that may be in memory, and a durable log must be measured on a disk.
-import { mkdirSync, mkdtempSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { mkdirSync, mkdtempSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 export const benchFolder: string = dirname(dirname(fileURLToPath(import.meta.url)));
 export const repositoryFolder: string = dirname(benchFolder);
-export const resultsFolder: string = join(benchFolder, "results");
-export const workFolder: string = join(benchFolder, ".work");
+export const resultsFolder: string = join(benchFolder, 'results');
+export const workFolder: string = join(benchFolder, '.work');
 
 export function freshFolder(name: string): string {
   mkdirSync(workFolder, { recursive: true });

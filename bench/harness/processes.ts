@@ -1,8 +1,8 @@
 // Processes of a run: started on one core, waited for, and ended by their own ids.
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { readFileSync, readdirSync } from "node:fs";
-import { type AddressInfo, connect, createServer } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { readFileSync, readdirSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export const serverCore = 0;
 export const loadCore = 1;
@@ -30,28 +30,35 @@ export interface ProcessOptions {
 
 export function startPinned(command: readonly string[], options: ProcessOptions): PinnedProcess {
   const startedAtMs = performance.now();
-  const child = spawn("taskset", ["-c", String(options.core), ...command], {
-    stdio: ["ignore", "pipe", "pipe"],
+  const child = spawn('taskset', ['-c', String(options.core), ...command], {
+    stdio: ['ignore', 'pipe', 'pipe'],
     cwd: options.folder,
     env: { ...process.env, ...options.environment },
   });
-  let output = "";
+  let output = '';
   const keep = (bytes: Buffer): void => {
     output = (output + bytes.toString()).slice(-outputBytesMax);
   };
-  child.stdout?.on("data", keep);
-  child.stderr?.on("data", keep);
-  child.on("error", (error) => keep(Buffer.from(String(error))));
+  child.stdout?.on('data', keep);
+  child.stderr?.on('data', keep);
+  child.on('error', (error) => keep(Buffer.from(String(error))));
   // taskset replaces itself by the command, so this is the server's own id.
   const pid = child.pid ?? 0;
-  return { child, pid, startedAtMs, output: () => output, pids: () => withChildren(pid), stop: () => stopProcess(child) };
+  return {
+    child,
+    pid,
+    startedAtMs,
+    output: () => output,
+    pids: () => withChildren(pid),
+    stop: () => stopProcess(child),
+  };
 }
 
 function withChildren(pid: number): number[] {
   const found = [pid];
   for (const task of readOrNothing(() => readdirSync(`/proc/${pid}/task`))) {
-    const children = readOrNothing(() => readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").trim().split(" "));
-    for (const child of children) if (child !== "") found.push(...withChildren(Number(child)));
+    const children = readOrNothing(() => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim().split(' '));
+    for (const child of children) if (child !== '') found.push(...withChildren(Number(child)));
   }
   return found;
 }
@@ -66,9 +73,9 @@ function readOrNothing(read: () => string[]): string[] {
 
 async function stopProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  child.kill("SIGTERM");
-  const kill = setTimeout(() => child.kill("SIGKILL"), stopTimeoutMs);
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.kill('SIGTERM');
+  const kill = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs);
   await ended;
   clearTimeout(kill);
 }
@@ -89,16 +96,16 @@ export async function waitUntilReady(
 
 export function acceptsConnections(port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => resolve(true));
-    socket.once("error", () => resolve(false));
-    socket.once("connect", () => socket.destroy());
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true));
+    socket.once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
   });
 }
 
 export async function freePort(): Promise<number> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
   return port;
@@ -106,6 +113,6 @@ export async function freePort(): Promise<number> {
 
 /** Runs a short command to its end; undefined when it does not exist or fails. */
 export function outputOf(command: string, ...words: string[]): string | undefined {
-  const result = spawnSync(command, words, { encoding: "utf8" });
+  const result = spawnSync(command, words, { encoding: 'utf8' });
   return result.status === 0 ? `${result.stdout}${result.stderr}`.trim() : undefined;
 }

@@ -1,10 +1,10 @@
 // What a run leaves behind: a data file and a chart for each scenario, and the tables in the page of the docs.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { chartSvg, readable } from "./chart.ts";
-import { repositoryFolder, resultsFolder } from "./folders.ts";
-import type { MachineFacts } from "./machine.ts";
-import { type Bar, type Outcome, type RunOptions, type Scenario, verdictOf } from "./scenario.ts";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { chartSvg, readable } from './chart.ts';
+import { repositoryFolder, resultsFolder } from './folders.ts';
+import type { MachineFacts } from './machine.ts';
+import { type Bar, type Outcome, type RunOptions, type Scenario, verdictOf } from './scenario.ts';
 
 export interface Result extends Outcome {
   readonly scenario: string;
@@ -14,9 +14,9 @@ export interface Result extends Outcome {
   readonly machine: MachineFacts;
 }
 
-const page = join(repositoryFolder, "docs", "benchmarks.md");
-const beginMarker = "<!-- results: written by `npm run bench`, do not edit by hand -->";
-const endMarker = "<!-- end of results -->";
+const page = join(repositoryFolder, 'docs', 'benchmarks.md');
+const beginMarker = '<!-- results: written by `npm run bench`, do not edit by hand -->';
+const endMarker = '<!-- end of results -->';
 
 export function writeResult(scenario: Scenario, outcome: Outcome, options: RunOptions, machine: MachineFacts): Result {
   const result: Result = {
@@ -31,8 +31,11 @@ export function writeResult(scenario: Scenario, outcome: Outcome, options: RunOp
   // NaN has no place in JSON and becomes null: not measured.
   writeFileSync(join(resultsFolder, `${scenario.name}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
   for (const [index, chart] of outcome.charts.entries()) {
-    const suffix = index === 0 ? "" : `-${index + 1}`;
-    writeFileSync(join(resultsFolder, `${scenario.name}${suffix}.svg`), chartSvg(scenario.title, chart, outcome.series));
+    const suffix = index === 0 ? '' : `-${index + 1}`;
+    writeFileSync(
+      join(resultsFolder, `${scenario.name}${suffix}.svg`),
+      chartSvg(scenario.title, chart, outcome.series),
+    );
   }
   return result;
 }
@@ -40,25 +43,28 @@ export function writeResult(scenario: Scenario, outcome: Outcome, options: RunOp
 export function printBars(results: readonly Result[]): void {
   for (const result of results) {
     console.log(`\n${result.title}`);
-    for (const bar of result.bars) console.log(`  ${verdictOf(bar).padEnd(12)} ${figureText(bar).padEnd(14)} ${targetText(bar).padEnd(18)} ${bar.title}`);
+    for (const bar of result.bars)
+      console.log(
+        `  ${verdictOf(bar).padEnd(12)} ${figureText(bar).padEnd(14)} ${targetText(bar).padEnd(18)} ${bar.title}`,
+      );
   }
 }
 
 /** Writes all committed results, those of earlier runs included, between the markers of the page. */
 export function writePage(order: readonly Scenario[]): void {
   const results = order.flatMap(({ name }) => readResult(name) ?? []);
-  const text = readFileSync(page, "utf8");
+  const text = readFileSync(page, 'utf8');
   const begin = text.indexOf(beginMarker);
   const end = text.indexOf(endMarker);
-  if (begin < 0 || end < begin) throw new Error("docs/benchmarks.md has lost its markers for results");
-  const sections = [barTable(results), ...results.map(section)].join("\n\n");
+  if (begin < 0 || end < begin) throw new Error('docs/benchmarks.md has lost its markers for results');
+  const sections = [barTable(results), ...results.map(section)].join('\n\n');
   writeFileSync(page, `${text.slice(0, begin)}${beginMarker}\n\n${sections}\n\n${text.slice(end)}`);
 }
 
 function readResult(name: string): Result | undefined {
   const file = join(resultsFolder, `${name}.json`);
   if (!existsSync(file)) return undefined;
-  const result = JSON.parse(readFileSync(file, "utf8")) as Result;
+  const result = JSON.parse(readFileSync(file, 'utf8')) as Result;
   return { ...result, bars: result.bars.map((bar) => ({ ...bar, figure: bar.figure ?? Number.NaN })) };
 }
 
@@ -66,48 +72,43 @@ function barTable(results: readonly Result[]): string {
   const rows = results.flatMap(({ title, bars }) =>
     bars.map((bar) => `| ${title} | ${bar.title} | ${targetText(bar)} | ${figureText(bar)} | ${verdictOf(bar)} |`),
   );
-  return ["| scenario | bar | asked | seen | |", "|---|---|---|---|---|", ...rows].join("\n");
+  return ['| scenario | bar | asked | seen | |', '|---|---|---|---|---|', ...rows].join('\n');
 }
 
 function section(result: Result): string {
-  const { scenario, title, machine, settings, series, charts, repeats, measuredOn } = result;
-  const figures = figuresShown(result);
+  const { scenario, title, machine, settings, series, charts, columns, repeats, measuredOn } = result;
+  const measured = series.filter(({ skipped }) => skipped === undefined);
+  const notRun = series.filter(({ skipped }) => skipped !== undefined);
   const lines = [
     `### ${title}`,
-    "",
-    ...charts.map((_, index) => `![${title}](../bench/results/${scenario}${index === 0 ? "" : `-${index + 1}`}.svg)`),
-    "",
-    `Load: ${Object.entries(settings).map(([name, value]) => `${name} ${value}`).join(", ")}.`,
-    "",
-    `| server | ${figures.join(" | ")} |`,
-    `|---|${figures.map(() => "---:|").join("")}`,
-    ...series.filter(({ skipped }) => skipped === undefined).map(
-      ({ name, version, median }) => `| ${name} (${version}) | ${figures.map((figure) => readable(median[figure] ?? Number.NaN)).join(" | ")} |`,
+    '',
+    ...charts.map((_, index) => `![${title}](../bench/results/${scenario}${index === 0 ? '' : `-${index + 1}`}.svg)`),
+    '',
+    `Load: ${Object.entries(settings)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(', ')}.`,
+    '',
+    `| server | ${columns.map((column) => column.title).join(' | ')} |`,
+    `|---|${columns.map(() => '---:|').join('')}`,
+    ...measured.map(
+      ({ name, median }) =>
+        `| ${name} | ${columns.map(({ figure }) => readable(median[figure] ?? Number.NaN)).join(' | ')} |`,
     ),
-    "",
-    ...series.filter(({ skipped }) => skipped !== undefined).map(({ name, skipped = "" }) => `Not run: ${name}, ${skipped.split("\n")[0]}.\n`),
+    '',
+    ...notRun.map(({ name, skipped = '' }) => `Not run: ${name} (${skipped.split('\n')[0]}).\n`),
     `Medians of ${repeats} interleaved runs on ${measuredOn}: ${machine.processor}, ${machine.cores} cores, ` +
-      `${machine.memoryGibibytes} GiB, ${machine.kernel}, data on ${machine.dataFileSystem}, Node ${machine.node.slice(1)}.`,
+      `${machine.memoryGibibytes} GiB, ${machine.kernel}, data on ${machine.dataFileSystem}. ` +
+      `${[...new Set(measured.map(({ version }) => version))].join('; ')}.`,
   ];
-  return lines.join("\n").replaceAll("\n\n\n", "\n\n");
-}
-
-// What the load line already says, and what is 0 in each run, only widens the table.
-const figuresLeftOut = new Set(["connections", "events", "lossSeen", "eventsBehind", "appends", "lastUnexpectedStatus", "status"]);
-
-function figuresShown({ series }: Result): string[] {
-  const names = new Set(series.flatMap(({ median }) => Object.keys(median)));
-  return [...names].filter(
-    (name) => !figuresLeftOut.has(name) && series.some(({ runs }) => runs.some((run) => (run[name] ?? 0) !== 0)),
-  );
+  return lines.join('\n').replaceAll('\n\n\n', '\n\n');
 }
 
 function figureText(bar: Bar): string {
-  return Number.isNaN(bar.figure) ? "–" : `${readable(bar.figure)} ${bar.unit}`.trim();
+  return Number.isNaN(bar.figure) ? '–' : `${readable(bar.figure)} ${bar.unit}`.trim();
 }
 
 function targetText({ atLeast, atMost, unit }: Bar): string {
   if (atLeast !== undefined) return `at least ${readable(atLeast)} ${unit}`.trim();
   if (atMost !== undefined) return `at most ${readable(atMost)} ${unit}`.trim();
-  return "told, no limit";
+  return 'no limit';
 }

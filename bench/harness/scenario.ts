@@ -1,7 +1,7 @@
 // A scenario runs servers beside each other and holds what it saw against its bars.
-import type { Peer, RunningServer } from "../peers/peer.ts";
-import type { LoadRun } from "./load.ts";
-import { medianOfEach } from "./statistics.ts";
+import type { Peer, RunningServer } from '../peers/peer.ts';
+import type { LoadRun } from './load.ts';
+import { medianOfEach } from './statistics.ts';
 
 export interface RunOptions {
   readonly repeats: number;
@@ -21,6 +21,8 @@ export interface Outcome {
   readonly series: readonly Series[];
   readonly bars: readonly Bar[];
   readonly charts: readonly ChartOf[];
+  /** What the page's table shows of each server; the data file has everything. */
+  readonly columns: readonly Column[];
 }
 
 /** All runs of one server (or of one of its ways) in a scenario. */
@@ -46,7 +48,12 @@ export interface ChartOf {
   readonly title: string;
   readonly figure: string;
   readonly unit: string;
-  readonly better: "more" | "less";
+  readonly better: 'more' | 'less';
+}
+
+export interface Column {
+  readonly title: string;
+  readonly figure: string;
 }
 
 /** One line of a scenario: what it is called, whose it is, and how one run of it goes. */
@@ -81,13 +88,13 @@ export async function runInterleaved(contenders: readonly Contender[], options: 
 }
 
 function seriesOf(name: string, peer: Peer, runs: readonly LoadRun[], skipped: string | undefined): Series {
-  if (skipped !== undefined) return { name, version: "", runs: [], median: {}, skipped };
+  if (skipped !== undefined) return { name, version: '', runs: [], median: {}, skipped };
   return { name, version: peer.version(), runs, median: medianOfEach(runs) };
 }
 
 function briefly(figures: LoadRun): string {
   const words = Object.entries(figures).map(([name, value]) => `${name} ${Math.round(value * 100) / 100}`);
-  return words.join(", ");
+  return words.join(', ');
 }
 
 export async function withServer<T>(peer: Peer, use: (server: RunningServer) => Promise<T>): Promise<T> {
@@ -108,11 +115,13 @@ export function ratioOf(series: readonly Series[], name: string, to: string, fig
   return figureOf(series, name, figure) / figureOf(series, to, figure);
 }
 
-export type Verdict = "holds" | "fails" | "not measured";
+/** `told`: a figure that was asked for without a limit. */
+export type Verdict = 'holds' | 'fails' | 'told' | 'not measured';
 
 export function verdictOf(bar: Bar): Verdict {
-  if (Number.isNaN(bar.figure)) return "not measured";
+  if (Number.isNaN(bar.figure)) return 'not measured';
+  if (bar.atLeast === undefined && bar.atMost === undefined) return 'told';
   const enough = bar.atLeast === undefined || bar.figure >= bar.atLeast;
   const notTooMuch = bar.atMost === undefined || bar.figure <= bar.atMost;
-  return enough && notTooMuch ? "holds" : "fails";
+  return enough && notTooMuch ? 'holds' : 'fails';
 }

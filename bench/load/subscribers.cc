@@ -30,7 +30,7 @@ void writeOrFail(int handle, const std::string& bytes) {
 }  // namespace
 
 SubscriberSettings::SubscriberSettings(Options& options)
-    : webSocket(options.text("transport", "sse") == "ws"),
+    : webSocket(options.text("transport", "sse") == "websocket"),
       port(options.integer("port", 0)),
       path(options.text("subscribe-path", "/")),
       headers(options.list("subscribe-header")),

@@ -1,11 +1,11 @@
 // Peers written in Go are built from the module proxy once, into the git-ignored work folder.
-import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { workFolder } from "../harness/folders.ts";
-import { outputOf } from "../harness/processes.ts";
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { workFolder } from '../harness/folders.ts';
+import { outputOf } from '../harness/processes.ts';
 
-const binaryFolder = join(workFolder, "go");
+const binaryFolder = join(workFolder, 'go');
 const buildTimeoutMs = 600_000;
 const failures = new Map<string, string>();
 
@@ -16,12 +16,12 @@ export function goBinary(name: string): string {
 /** Builds it where it is not there yet; undefined when it is, otherwise the reason as a sentence. */
 export function goBinaryMissing(name: string, module: string): string | undefined {
   if (existsSync(goBinary(name))) return undefined;
-  if (outputOf("go", "version") === undefined) return "there is no Go toolchain here to build it";
+  if (outputOf('go', 'version') === undefined) return 'there is no Go toolchain here to build it';
   const known = failures.get(name);
   if (known !== undefined) return known;
-  spawnSync("go", ["install", module], {
+  spawnSync('go', ['install', module], {
     env: { ...process.env, GOBIN: binaryFolder },
-    stdio: "ignore",
+    stdio: 'ignore',
     timeout: buildTimeoutMs,
   });
   if (existsSync(goBinary(name))) return undefined;

@@ -1,36 +1,40 @@
 // nchan in Debian's nginx: one worker, messages in memory.
-import { existsSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { freshFolder } from "../harness/folders.ts";
-import { acceptsConnections, freePort, outputOf, serverCore, startPinned, waitUntilReady } from "../harness/processes.ts";
-import type { Peer } from "./peer.ts";
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { freshFolder } from '../harness/folders.ts';
+import {
+  acceptsConnections,
+  freePort,
+  outputOf,
+  serverCore,
+  startPinned,
+  waitUntilReady,
+} from '../harness/processes.ts';
+import type { Peer } from './peer.ts';
 
-const modulePath = "/usr/lib/nginx/modules/ngx_nchan_module.so";
+const modulePath = '/usr/lib/nginx/modules/ngx_nchan_module.so';
 
 export const nchan: Peer = {
-  name: "nchan",
+  name: 'nchan',
   unavailable: () =>
-    existsSync(modulePath) && outputOf("nginx", "-v") !== undefined
+    existsSync(modulePath) && outputOf('nginx', '-v') !== undefined
       ? undefined
-      : "nginx with nchan is not installed (Debian: nginx-light, libnginx-mod-nchan)",
+      : 'nginx with nchan is not installed (Debian: nginx-light, libnginx-mod-nchan)',
   version: () => {
-    const module = outputOf("dpkg-query", "-W", "-f", "${Version}", "libnginx-mod-nchan") ?? "unknown version";
-    return `nchan ${module}, ${outputOf("nginx", "-v")?.replace("nginx version: ", "") ?? "nginx"}`;
+    const module = outputOf('dpkg-query', '-W', '-f', '${Version}', 'libnginx-mod-nchan') ?? 'unknown version';
+    return `nchan ${module}, ${outputOf('nginx', '-v')?.replace('nginx version: ', '') ?? 'nginx'}`;
   },
   start: async () => {
     const port = await freePort();
-    const folder = freshFolder("nchan");
-    const file = join(folder, "nginx.conf");
+    const folder = freshFolder('nchan');
+    const file = join(folder, 'nginx.conf');
     writeFileSync(file, configuration(port, folder));
-    const process = startPinned(["nginx", "-c", file, "-e", "stderr"], { core: serverCore });
+    const process = startPinned(['nginx', '-c', file, '-e', 'stderr'], { core: serverCore });
     await waitUntilReady(process, () => acceptsConnections(port));
     return { port, process };
   },
-  subscribeWords: (transport) => [
-    "--subscribe-path", transport === "sse" ? "/sse/{c}" : "/websocket/{c}",
-    "--transport", transport === "sse" ? "sse" : "ws",
-  ],
-  publishWords: () => ["--publish-path", "/publish/{c}", "--publish-header", "Content-Type: application/json"],
+  subscribeOptions: (transport) => ({ subscribePath: transport === 'sse' ? '/sse/{c}' : '/websocket/{c}' }),
+  publishOptions: () => ({ publishPath: '/publish/{c}', publishHeader: 'Content-Type: application/json' }),
 };
 
 // What is tuned, and why:
@@ -40,7 +44,7 @@ export const nchan: Peer = {
 // - keepalive_requests and reset_timedout: publishers keep their connections through a run;
 // - shared memory of 512 MB and a message buffer that holds a whole run, so that nothing is dropped.
 function configuration(port: number, folder: string): string {
-  const asRoot = process.getuid?.() === 0 ? "user root;" : "";
+  const asRoot = process.getuid?.() === 0 ? 'user root;' : '';
   return `
 load_module ${modulePath};
 ${asRoot}

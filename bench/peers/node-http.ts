@@ -1,16 +1,15 @@
 // Bare node:http: the baseline for requests per second (a POST that parses JSON, a GET that answers 304), and the least
 // that one would write by hand for SSE.
-import { startNodeServer } from "./node-server.ts";
-import type { Peer } from "./peer.ts";
+import { startNodeServer } from './node-server.ts';
+import type { Peer } from './peer.ts';
 
 export const nodeHttp: Peer = {
-  name: "node:http",
+  name: 'node:http',
   unavailable: () => undefined,
   version: () => `Node ${process.versions.node}`,
-  start: () => startNodeServer("node-http.ts"),
-  subscribeWords: (transport) =>
-    transport === "sse" ? ["--transport", "sse", "--subscribe-path", "/events/{c}"] : undefined,
-  publishWords: () => ["--publish-path", "/publish/{c}", "--publish-header", "Content-Type: application/json"],
+  start: () => startNodeServer('node-http.ts'),
+  subscribeOptions: (transport) => (transport === 'sse' ? { subscribePath: '/events/{c}' } : undefined),
+  publishOptions: () => ({ publishPath: '/publish/{c}', publishHeader: 'Content-Type: application/json' }),
 };
 
 export const nodeHttpEntityTag = '"42"';

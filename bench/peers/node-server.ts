@@ -1,17 +1,17 @@
 // Peers that are a small server of ours on Node: a file in servers/, told its port by its first argument.
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { join } from "node:path";
-import { benchFolder } from "../harness/folders.ts";
-import { acceptsConnections, freePort, serverCore, startPinned, waitUntilReady } from "../harness/processes.ts";
-import type { RunningServer } from "./peer.ts";
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { benchFolder } from '../harness/folders.ts';
+import { acceptsConnections, freePort, serverCore, startPinned, waitUntilReady } from '../harness/processes.ts';
+import type { RunningServer } from './peer.ts';
 
 export async function startNodeServer(fileName: string): Promise<RunningServer> {
   const port = await freePort();
-  const file = join(benchFolder, "peers", "servers", fileName);
+  const file = join(benchFolder, 'peers', 'servers', fileName);
   const server = startPinned([process.execPath, file, String(port)], {
     core: serverCore,
-    environment: { NODE_ENV: "production" },
+    environment: { NODE_ENV: 'production' },
   });
   await waitUntilReady(server, () => acceptsConnections(port));
   return { port, process: server };
@@ -23,7 +23,8 @@ export function packageMissing(name: string): string | undefined {
 
 export function packageVersion(name: string): string {
   const file = packageFile(name);
-  const { version } = file === undefined ? { version: "?" } : (JSON.parse(readFileSync(file, "utf8")) as { version: string });
+  const { version } =
+    file === undefined ? { version: '?' } : (JSON.parse(readFileSync(file, 'utf8')) as { version: string });
   return `${name} ${version}, Node ${process.versions.node}`;
 }
 

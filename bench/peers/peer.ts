@@ -1,8 +1,9 @@
 // What a server under test looks like to a scenario. Paths, headers and bodies are in the load generator's terms:
 // `{c}` is the channel's number and `{e}` the event's JSON.
-import type { PinnedProcess } from "../harness/processes.ts";
+import type { LoadOptions } from '../harness/load.ts';
+import type { PinnedProcess } from '../harness/processes.ts';
 
-export type Transport = "sse" | "websocket";
+export type Transport = 'sse' | 'websocket';
 
 export interface RunningServer {
   readonly port: number;
@@ -15,7 +16,7 @@ export interface Peer {
   unavailable(): string | undefined;
   version(): string;
   start(): Promise<RunningServer>;
-  /** Words for the load generator; undefined where the server does not speak the transport. */
-  subscribeWords(transport: Transport): readonly string[] | undefined;
-  publishWords(): readonly string[];
+  /** For the load generator; undefined where the server does not speak the transport. */
+  subscribeOptions(transport: Transport): LoadOptions | undefined;
+  publishOptions(): LoadOptions;
 }

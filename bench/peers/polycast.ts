@@ -1,15 +1,15 @@
 // The hub itself, with its defaults: every event durable before it is delivered. The command is named only here.
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { freshFolder, repositoryFolder } from "../harness/folders.ts";
-import { freePort, type PinnedProcess, serverCore, startPinned, waitUntilReady } from "../harness/processes.ts";
-import type { Peer, RunningServer } from "./peer.ts";
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { freshFolder, repositoryFolder } from '../harness/folders.ts';
+import { freePort, type PinnedProcess, serverCore, startPinned, waitUntilReady } from '../harness/processes.ts';
+import type { Peer, RunningServer } from './peer.ts';
 
-const program = join(repositoryFolder, "packages/server/src/cli/polycast.ts");
+const program = join(repositoryFolder, 'packages/server/src/cli/polycast.ts');
 const readyCheckMs = 2;
 
 function command(port: number, dataFolder: string): string[] {
-  return [process.execPath, program, "serve", "--listen", `127.0.0.1:${port}`, "--data", dataFolder];
+  return [process.execPath, program, 'serve', '--listen', `127.0.0.1:${port}`, '--data', dataFolder];
 }
 
 export interface RunningHub extends RunningServer {
@@ -23,7 +23,7 @@ export async function startHub(dataFolder: string): Promise<RunningHub> {
   const url = `http://127.0.0.1:${port}`;
   const hub: PinnedProcess = startPinned(command(port, dataFolder), {
     core: serverCore,
-    environment: { NODE_ENV: "production" },
+    environment: { NODE_ENV: 'production' },
   });
   await waitUntilReady(hub, () => isReady(url), readyCheckMs);
   return { port, process: hub, url, readyMs: performance.now() - hub.startedAtMs };
@@ -40,20 +40,20 @@ async function isReady(url: string): Promise<boolean> {
 }
 
 export const polycast: Peer = {
-  name: "polycast",
+  name: 'polycast',
   unavailable: () => (existsSync(program) ? undefined : "the hub's command line is not in this checkout yet"),
   version: () => {
-    const { version } = JSON.parse(readFileSync(join(repositoryFolder, "packages/server/package.json"), "utf8")) as {
+    const { version } = JSON.parse(readFileSync(join(repositoryFolder, 'packages/server/package.json'), 'utf8')) as {
       version: string;
     };
     return `polycast ${version}, Node ${process.versions.node}`;
   },
-  start: () => startHub(freshFolder("hub")),
-  subscribeWords: (transport) => [
-    "--subscribe-path", "/v1/events?channel=bench.{c}",
-    "--transport", transport === "sse" ? "sse" : "ws",
-  ],
-  publishWords: () => ["--publish-path", "/v1/channels/bench.{c}/events", "--publish-header", "Content-Type: application/json"],
+  start: () => startHub(freshFolder('hub')),
+  subscribeOptions: () => ({ subscribePath: '/v1/events?channel=bench.{c}' }),
+  publishOptions: () => ({
+    publishPath: '/v1/channels/bench.{c}/events',
+    publishHeader: 'Content-Type: application/json',
+  }),
 };
 
 /** Publishes one event after the other and returns their ids, which are also cursors just after them. */
@@ -61,8 +61,8 @@ export async function publishToHub(hub: RunningHub, channel: string, events: num
   const ids: string[] = [];
   for (let number = 0; number < events; number++) {
     const answer = await fetch(`${hub.url}/v1/channels/${channel}/events`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
       body: markedEvent(number),
     });
     if (answer.status !== 201) throw new Error(`publish was answered ${answer.status}: ${await answer.text()}`);
@@ -73,13 +73,13 @@ export async function publishToHub(hub: RunningHub, channel: string, events: num
 
 /** An event that the load generator counts as a delivery. */
 export function markedEvent(number: number): string {
-  return JSON.stringify({ t: `~T${String(number).padStart(16, "0")}`, p: "x".repeat(88) });
+  return JSON.stringify({ t: `~T${String(number).padStart(16, '0')}`, p: 'x'.repeat(88) });
 }
 
 /** The sum over all labels of one metric. */
 export async function readMetric(hub: RunningHub, name: string): Promise<number> {
-  const lines = (await (await fetch(`${hub.url}/metrics`)).text()).split("\n");
+  const lines = (await (await fetch(`${hub.url}/metrics`)).text()).split('\n');
   const values = lines.filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
   if (values.length === 0) return Number.NaN;
-  return values.reduce((total, line) => total + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
+  return values.reduce((total, line) => total + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }

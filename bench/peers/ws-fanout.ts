@@ -1,13 +1,12 @@
 // The least that one would write by hand with `ws`: a set of sockets for each channel, `send` to each.
-import { packageMissing, packageVersion, startNodeServer } from "./node-server.ts";
-import type { Peer } from "./peer.ts";
+import { packageMissing, packageVersion, startNodeServer } from './node-server.ts';
+import type { Peer } from './peer.ts';
 
 export const wsFanout: Peer = {
-  name: "ws",
-  unavailable: () => packageMissing("ws"),
-  version: () => packageVersion("ws"),
-  start: () => startNodeServer("ws-fanout.ts"),
-  subscribeWords: (transport) =>
-    transport === "sse" ? undefined : ["--transport", "ws", "--subscribe-path", "/?channel={c}"],
-  publishWords: () => ["--publish-path", "/publish/{c}", "--publish-header", "Content-Type: application/json"],
+  name: 'ws',
+  unavailable: () => packageMissing('ws'),
+  version: () => packageVersion('ws'),
+  start: () => startNodeServer('ws-fanout.ts'),
+  subscribeOptions: (transport) => (transport === 'sse' ? undefined : { subscribePath: '/?channel={c}' }),
+  publishOptions: () => ({ publishPath: '/publish/{c}', publishHeader: 'Content-Type: application/json' }),
 };

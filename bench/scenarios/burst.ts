@@ -1,14 +1,14 @@
 // 2,500 readers on one channel, 240 events as fast as 64 publishers' connections are answered.
-import { fanoutContenders, nothingLost } from "../harness/fanout.ts";
-import { type Outcome, ratioOf, type RunOptions, runInterleaved, type Scenario } from "../harness/scenario.ts";
-import { centrifugo } from "../peers/centrifugo.ts";
-import { mercure } from "../peers/mercure.ts";
-import { nchan } from "../peers/nchan.ts";
-import { nodeHttp } from "../peers/node-http.ts";
-import type { Transport } from "../peers/peer.ts";
-import { polycast } from "../peers/polycast.ts";
-import { socketIo } from "../peers/socket-io.ts";
-import { wsFanout } from "../peers/ws-fanout.ts";
+import { deliveryColumns, fanoutContenders, nothingLost } from '../harness/fanout.ts';
+import { type Outcome, ratioOf, type RunOptions, runInterleaved, type Scenario } from '../harness/scenario.ts';
+import { centrifugo } from '../peers/centrifugo.ts';
+import { mercure } from '../peers/mercure.ts';
+import { nchan } from '../peers/nchan.ts';
+import { nodeHttp } from '../peers/node-http.ts';
+import type { Transport } from '../peers/peer.ts';
+import { polycast } from '../peers/polycast.ts';
+import { socketIo } from '../peers/socket-io.ts';
+import { wsFanout } from '../peers/ws-fanout.ts';
 
 const readers = 2_500;
 const events = 240;
@@ -20,30 +20,33 @@ const warmUpEvents = 120;
 
 async function burst(transport: Transport, atLeast: number, options: RunOptions): Promise<Outcome> {
   const peers = [polycast, nchan, nodeHttp, wsFanout, socketIo, centrifugo, mercure];
-  const words = [
-    "--subscribers", readers, "--events", events, "--publishers", publishers,
-    "--event-bytes", eventBytes, "--warm-up-events", warmUpEvents,
-  ];
-  const series = await runInterleaved(fanoutContenders(peers, transport, words), options);
+  const load = { subscribers: readers, events, publishers, eventBytes, warmUpEvents };
+  const series = await runInterleaved(fanoutContenders(peers, transport, load), options);
   return {
     settings: { readers, events, publishers, eventBytes, warmUpEvents, transport },
     series,
     bars: [
-      { title: "deliveries/s by nchan's", figure: ratioOf(series, "polycast", "nchan", "deliveriesPerSecond"), atLeast, unit: "×" },
-      nothingLost(series, "polycast"),
+      {
+        title: "deliveries/s by nchan's",
+        figure: ratioOf(series, 'polycast', 'nchan', 'deliveriesPerSecond'),
+        atLeast,
+        unit: '×',
+      },
+      nothingLost(series, 'polycast'),
     ],
-    charts: [{ title: "Burst: deliveries a second", figure: "deliveriesPerSecond", unit: "/s", better: "more" }],
+    charts: [{ title: 'Burst: deliveries a second', figure: 'deliveriesPerSecond', unit: '/s', better: 'more' }],
+    columns: deliveryColumns,
   };
 }
 
 export const burstSse: Scenario = {
-  name: "burst-sse",
-  title: "Burst of 240 events to 2,500 SSE readers",
-  run: (options) => burst("sse", 6, options),
+  name: 'burst-sse',
+  title: 'Burst of 240 events to 2,500 SSE readers',
+  run: (options) => burst('sse', 6, options),
 };
 
 export const burstWebSocket: Scenario = {
-  name: "burst-websocket",
-  title: "Burst of 240 events to 2,500 WebSocket readers",
-  run: (options) => burst("websocket", 5, options),
+  name: 'burst-websocket',
+  title: 'Burst of 240 events to 2,500 WebSocket readers',
+  run: (options) => burst('websocket', 5, options),
 };

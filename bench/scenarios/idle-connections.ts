@@ -1,14 +1,14 @@
 // 15,000 connections that wait: what each one costs in memory, and in CPU to open.
-import { runFanout } from "../harness/fanout.ts";
-import { type Contender, figureOf, runInterleaved, type Scenario } from "../harness/scenario.ts";
-import { centrifugo } from "../peers/centrifugo.ts";
-import { mercure } from "../peers/mercure.ts";
-import { nchan } from "../peers/nchan.ts";
-import { nodeHttp } from "../peers/node-http.ts";
-import type { Peer, Transport } from "../peers/peer.ts";
-import { polycast } from "../peers/polycast.ts";
-import { socketIo } from "../peers/socket-io.ts";
-import { wsFanout } from "../peers/ws-fanout.ts";
+import { runFanout } from '../harness/fanout.ts';
+import { type Contender, figureOf, runInterleaved, type Scenario } from '../harness/scenario.ts';
+import { centrifugo } from '../peers/centrifugo.ts';
+import { mercure } from '../peers/mercure.ts';
+import { nchan } from '../peers/nchan.ts';
+import { nodeHttp } from '../peers/node-http.ts';
+import type { Peer, Transport } from '../peers/peer.ts';
+import { polycast } from '../peers/polycast.ts';
+import { socketIo } from '../peers/socket-io.ts';
+import { wsFanout } from '../peers/ws-fanout.ts';
 
 const connections = 15_000;
 const settleSeconds = 5;
@@ -16,39 +16,53 @@ const idleSeconds = 5;
 const kilobytesMax = 6;
 
 const entries: readonly (readonly [Peer, Transport, string])[] = [
-  [polycast, "sse", "polycast, SSE"],
-  [polycast, "websocket", "polycast, WebSocket"],
-  [nchan, "sse", "nchan, SSE"],
-  [nchan, "websocket", "nchan, WebSocket"],
-  [nodeHttp, "sse", "node:http, SSE"],
-  [wsFanout, "websocket", "ws, WebSocket"],
-  [socketIo, "websocket", "socket.io, WebSocket"],
-  [centrifugo, "websocket", "centrifugo, WebSocket"],
-  [mercure, "sse", "mercure, SSE"],
+  [polycast, 'sse', 'polycast, SSE'],
+  [polycast, 'websocket', 'polycast, WebSocket'],
+  [nchan, 'sse', 'nchan, SSE'],
+  [nchan, 'websocket', 'nchan, WebSocket'],
+  [nodeHttp, 'sse', 'node:http, SSE'],
+  [wsFanout, 'websocket', 'ws, WebSocket'],
+  [socketIo, 'websocket', 'socket.io, WebSocket'],
+  [centrifugo, 'websocket', 'centrifugo, WebSocket'],
+  [mercure, 'sse', 'mercure, SSE'],
 ];
 
 export const idleConnections: Scenario = {
-  name: "idle-connections",
-  title: "15,000 idle connections",
+  name: 'idle-connections',
+  title: '15,000 idle connections',
   run: async (options) => {
-    const words = ["--subscribers", connections, "--events", 0, "--settle-seconds", settleSeconds, "--idle-seconds", idleSeconds];
+    const load = { subscribers: connections, events: 0, settleSeconds, idleSeconds };
     const contenders: Contender[] = entries.map(([peer, transport, name]) => ({
       name,
       peer,
-      run: () => runFanout(peer, transport, words),
+      run: () => runFanout(peer, transport, load),
     }));
     const series = await runInterleaved(contenders, options);
-    const figure = "memoryKilobytesPerConnection";
+    const figure = 'memoryKilobytesPerConnection';
     return {
       settings: { connections, settleSeconds, idleSeconds },
       series,
-      bars: ["polycast, SSE", "polycast, WebSocket"].map((name) => ({
-        title: `${name}: memory of a connection`,
-        figure: figureOf(series, name, figure),
-        atMost: kilobytesMax,
-        unit: "kB",
-      })),
-      charts: [{ title: "Memory of an idle connection", figure, unit: "kB", better: "less" }],
+      bars: ['polycast, SSE', 'polycast, WebSocket'].flatMap((name) => [
+        {
+          title: `${name}: memory of a connection`,
+          figure: figureOf(series, name, figure),
+          atMost: kilobytesMax,
+          unit: 'kB',
+        },
+        {
+          title: `${name}: connections that did not stay`,
+          figure: figureOf(series, name, 'closedConnections'),
+          atMost: 0,
+          unit: '',
+        },
+      ]),
+      charts: [{ title: 'Memory of an idle connection', figure, unit: 'kB', better: 'less' }],
+      columns: [
+        { title: 'memory, kB each', figure },
+        { title: 'CPU to open, µs each', figure: 'openCpuMicrosecondsPerConnection' },
+        { title: 'CPU while idle, %', figure: 'idleCpuPercent' },
+        { title: 'closed', figure: 'closedConnections' },
+      ],
     };
   },
 };

@@ -1,14 +1,14 @@
 // In the order of the table of bars.
-import type { Scenario } from "../harness/scenario.ts";
-import { burstSse, burstWebSocket } from "./burst.ts";
-import { idleConnections } from "./idle-connections.ts";
-import { idleLatency } from "./idle-latency.ts";
-import { ndjsonStream } from "./ndjson-stream.ts";
-import { manyChannelsSse, pacedSse } from "./paced.ts";
-import { reconnectStorm } from "./reconnect-storm.ts";
-import { publishes, shortPolls } from "./requests.ts";
-import { stalledReadersScenario } from "./stalled-readers.ts";
-import { startLarge } from "./start-large.ts";
+import type { Scenario } from '../harness/scenario.ts';
+import { burstSse, burstWebSocket } from './burst.ts';
+import { idleConnections } from './idle-connections.ts';
+import { idleLatency } from './idle-latency.ts';
+import { ndjsonStream } from './ndjson-stream.ts';
+import { manyChannelsSse, pacedSse } from './paced.ts';
+import { reconnectStorm } from './reconnect-storm.ts';
+import { publishes, shortPolls } from './requests.ts';
+import { stalledReadersScenario } from './stalled-readers.ts';
+import { startLarge } from './start-large.ts';
 
 export const scenarios: readonly Scenario[] = [
   burstSse,

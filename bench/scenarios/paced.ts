@@ -1,11 +1,11 @@
 // A steady rate: what one delivery costs in processor time when there is little to join.
-import { fanoutContenders, nothingLost } from "../harness/fanout.ts";
-import { type Outcome, ratioOf, type RunOptions, runInterleaved, type Scenario } from "../harness/scenario.ts";
-import { centrifugo } from "../peers/centrifugo.ts";
-import { mercure } from "../peers/mercure.ts";
-import { nchan } from "../peers/nchan.ts";
-import { nodeHttp } from "../peers/node-http.ts";
-import { polycast } from "../peers/polycast.ts";
+import { deliveryColumns, fanoutContenders, nothingLost } from '../harness/fanout.ts';
+import { type Outcome, ratioOf, type RunOptions, runInterleaved, type Scenario } from '../harness/scenario.ts';
+import { centrifugo } from '../peers/centrifugo.ts';
+import { mercure } from '../peers/mercure.ts';
+import { nchan } from '../peers/nchan.ts';
+import { nodeHttp } from '../peers/node-http.ts';
+import { polycast } from '../peers/polycast.ts';
 
 interface Pace {
   readonly readers: number;
@@ -17,32 +17,39 @@ const eventBytes = 128;
 
 async function paced(pace: Pace, atMost: number, options: RunOptions): Promise<Outcome> {
   const seconds = options.quick ? 3 : 10;
-  const words = [
-    "--subscribers", pace.readers, "--channels", pace.channels, "--rate", pace.eventsPerSecond,
-    "--events", pace.eventsPerSecond * seconds, "--warm-up-events", pace.eventsPerSecond * 2,
-    "--event-bytes", eventBytes,
-  ];
-  const series = await runInterleaved(fanoutContenders([polycast, nchan, nodeHttp, centrifugo, mercure], "sse", words), options);
-  const figure = "serverCpuMicrosecondsPerDelivery";
+  const load = {
+    subscribers: pace.readers,
+    channels: pace.channels,
+    rate: pace.eventsPerSecond,
+    events: pace.eventsPerSecond * seconds,
+    warmUpEvents: pace.eventsPerSecond * 2,
+    eventBytes,
+  };
+  const series = await runInterleaved(
+    fanoutContenders([polycast, nchan, nodeHttp, centrifugo, mercure], 'sse', load),
+    options,
+  );
+  const figure = 'serverCpuMicrosecondsPerDelivery';
   return {
     settings: { ...pace, seconds, eventBytes },
     series,
     bars: [
-      { title: "CPU per delivery by nchan's", figure: ratioOf(series, "polycast", "nchan", figure), atMost, unit: "×" },
-      nothingLost(series, "polycast"),
+      { title: "CPU per delivery by nchan's", figure: ratioOf(series, 'polycast', 'nchan', figure), atMost, unit: '×' },
+      nothingLost(series, 'polycast'),
     ],
-    charts: [{ title: "CPU for one delivery", figure, unit: "µs", better: "less" }],
+    charts: [{ title: 'CPU for one delivery', figure, unit: 'µs', better: 'less' }],
+    columns: deliveryColumns,
   };
 }
 
 export const pacedSse: Scenario = {
-  name: "paced-sse",
-  title: "50 events/s to 1,800 SSE readers of one channel",
+  name: 'paced-sse',
+  title: '50 events/s to 1,800 SSE readers of one channel',
   run: (options) => paced({ readers: 1_800, channels: 1, eventsPerSecond: 50 }, 1.1, options),
 };
 
 export const manyChannelsSse: Scenario = {
-  name: "many-channels-sse",
-  title: "1,000 events/s over 900 channels of 10 SSE readers",
+  name: 'many-channels-sse',
+  title: '1,000 events/s over 900 channels of 10 SSE readers',
   run: (options) => paced({ readers: 9_000, channels: 900, eventsPerSecond: 1_000 }, 2, options),
 };

@@ -1,7 +1,7 @@
 // 200 MB of events go to 500 readers that read, while 1,000 others on the same channel never do.
-import { nothingLost, runFanout } from "../harness/fanout.ts";
-import { figureOf, ratioOf, runInterleaved, type Scenario } from "../harness/scenario.ts";
-import { polycast } from "../peers/polycast.ts";
+import { deliveryColumns, nothingLost, runFanout } from '../harness/fanout.ts';
+import { figureOf, ratioOf, runInterleaved, type Scenario } from '../harness/scenario.ts';
+import { polycast } from '../peers/polycast.ts';
 
 const readers = 500;
 const stalledReaders = 1_000;
@@ -12,31 +12,49 @@ const residentGrowthMaxMegabytes = 64;
 const latencyRatioMax = 2;
 
 export const stalledReadersScenario: Scenario = {
-  name: "stalled-readers",
-  title: "200 MB to 500 readers, beside 1,000 that have stalled",
+  name: 'stalled-readers',
+  title: '200 MB to 500 readers, beside 1,000 that have stalled',
   run: async (options) => {
     const megabytes = options.quick ? 20 : 200;
-    const words = [
-      "--subscribers", readers, "--event-bytes", eventBytes, "--rate", eventsPerSecond,
-      "--events", Math.ceil((megabytes * 1e6) / eventBytes), "--warm-up-events", eventsPerSecond * 3,
-    ];
+    const load = {
+      subscribers: readers,
+      eventBytes,
+      rate: eventsPerSecond,
+      events: Math.ceil((megabytes * 1e6) / eventBytes),
+      warmUpEvents: eventsPerSecond * 3,
+    };
     const series = await runInterleaved(
       [
-        { name: "polycast, none stalled", peer: polycast, run: () => runFanout(polycast, "sse", words) },
-        { name: "polycast, 1,000 stalled", peer: polycast, run: () => runFanout(polycast, "sse", [...words, "--stalled", stalledReaders]) },
+        { name: 'polycast, none stalled', peer: polycast, run: () => runFanout(polycast, 'sse', load) },
+        {
+          name: 'polycast, 1,000 stalled',
+          peer: polycast,
+          run: () => runFanout(polycast, 'sse', { ...load, stalled: stalledReaders }),
+        },
       ],
       options,
     );
-    const stalled = "polycast, 1,000 stalled";
+    const stalled = 'polycast, 1,000 stalled';
     return {
       settings: { readers, stalledReaders, megabytes, eventBytes, eventsPerSecond },
       series,
       bars: [
-        { title: "growth of resident memory", figure: figureOf(series, stalled, "residentGrowthKilobytes") / 1000, atMost: residentGrowthMaxMegabytes, unit: "MB" },
-        { title: "good readers' p99 by that without the stalled", figure: ratioOf(series, stalled, "polycast, none stalled", "latencyP99Microseconds"), atMost: latencyRatioMax, unit: "×" },
+        {
+          title: 'growth of resident memory',
+          figure: figureOf(series, stalled, 'residentGrowthKilobytes') / 1000,
+          atMost: residentGrowthMaxMegabytes,
+          unit: 'MB',
+        },
+        {
+          title: "good readers' p99 by that without the stalled",
+          figure: ratioOf(series, stalled, 'polycast, none stalled', 'latencyP99Microseconds'),
+          atMost: latencyRatioMax,
+          unit: '×',
+        },
         nothingLost(series, stalled),
       ],
-      charts: [{ title: "Delivery, 99th percentile", figure: "latencyP99Microseconds", unit: "µs", better: "less" }],
+      charts: [{ title: 'Delivery, 99th percentile', figure: 'latencyP99Microseconds', unit: 'µs', better: 'less' }],
+      columns: [...deliveryColumns, { title: 'memory grown by, kB', figure: 'residentGrowthKilobytes' }],
     };
   },
 };

@@ -1,10 +1,10 @@
 // A data folder of 1,000,000 events in 10,000 channels: time until ready, then resumes from random cursors.
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { freshFolder } from "../harness/folders.ts";
-import { type LoadRun, runLoad } from "../harness/load.ts";
-import { figureOf, runInterleaved, type Scenario } from "../harness/scenario.ts";
-import { polycast, startHub } from "../peers/polycast.ts";
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { freshFolder } from '../harness/folders.ts';
+import { type LoadRun, runLoad } from '../harness/load.ts';
+import { figureOf, runInterleaved, type Scenario } from '../harness/scenario.ts';
+import { polycast, startHub } from '../peers/polycast.ts';
 
 const channels = 10_000;
 const eventBytes = 128;
@@ -14,34 +14,54 @@ const readyMaxMs = 2_000;
 const resumeP99MaxMs = 5;
 
 export const startLarge: Scenario = {
-  name: "start-large",
-  title: "Start with 1,000,000 events in 10,000 channels",
+  name: 'start-large',
+  title: 'Start with 1,000,000 events in 10,000 channels',
   run: async (options) => {
     const events = options.quick ? 200_000 : 1_000_000;
-    const dataFolder = freshFolder("hub");
-    const pathsFile = join(freshFolder("cursors"), "paths.txt");
+    const dataFolder = freshFolder('hub');
+    const pathsFile = join(freshFolder('cursors'), 'paths.txt');
     let filled = false;
     const run = async (): Promise<LoadRun> => {
       if (!filled) await fill(dataFolder, pathsFile, events);
       filled = true;
       const hub = await startHub(dataFolder);
       try {
-        const resumes = await runLoad("resume", ["--port", hub.port, "--paths-file", pathsFile]);
+        const resumes = await runLoad('resume', { port: hub.port, pathsFile });
         return { readyMs: hub.readyMs, ...resumes };
       } finally {
         await hub.process.stop();
       }
     };
-    const series = await runInterleaved([{ name: "polycast", peer: polycast, run }], options);
+    const series = await runInterleaved([{ name: 'polycast', peer: polycast, run }], options);
     return {
       settings: { events, channels, eventBytes },
       series,
       bars: [
-        { title: "from the start of the process to ready", figure: figureOf(series, "polycast", "readyMs"), atMost: readyMaxMs, unit: "ms" },
-        { title: "p99 of a resume from a random cursor", figure: figureOf(series, "polycast", "latencyP99Microseconds") / 1000, atMost: resumeP99MaxMs, unit: "ms" },
-        { title: "resumes that got no event", figure: figureOf(series, "polycast", "resumesWithoutEvent"), atMost: 0, unit: "" },
+        {
+          title: 'from the start of the process to ready',
+          figure: figureOf(series, 'polycast', 'readyMs'),
+          atMost: readyMaxMs,
+          unit: 'ms',
+        },
+        {
+          title: 'p99 of a resume from a random cursor',
+          figure: figureOf(series, 'polycast', 'latencyP99Microseconds') / 1000,
+          atMost: resumeP99MaxMs,
+          unit: 'ms',
+        },
+        {
+          title: 'resumes that got no event',
+          figure: figureOf(series, 'polycast', 'resumesWithoutEvent'),
+          atMost: 0,
+          unit: '',
+        },
       ],
-      charts: [{ title: "From start to ready", figure: "readyMs", unit: "ms", better: "less" }],
+      charts: [{ title: 'From start to ready', figure: 'readyMs', unit: 'ms', better: 'less' }],
+      columns: [
+        { title: 'ready after, ms', figure: 'readyMs' },
+        { title: 'resume, p50 µs', figure: 'latencyP50Microseconds' },
+        { title: 'resume, p99 µs', figure: 'latencyP99Microseconds' },
+      ],
     };
   },
 };
@@ -50,20 +70,27 @@ async function fill(dataFolder: string, pathsFile: string, events: number): Prom
   const sampleFile = `${pathsFile}.sample`;
   const hub = await startHub(dataFolder);
   try {
-    const run = await runLoad("stream", [
-      "--port", hub.port, "--lines", events, "--channels", channels, "--event-bytes", eventBytes,
-      "--sample-file", sampleFile, "--sample-every", sampleEvery,
-    ]);
-    if (run["acceptedEvents"] !== events) throw new Error(`only ${run["acceptedEvents"]} of ${events} events were accepted`);
+    const run = await runLoad('stream', {
+      port: hub.port,
+      lines: events,
+      channels,
+      eventBytes,
+      sampleFile,
+      sampleEvery,
+    });
+    if (run['acceptedEvents'] !== events)
+      throw new Error(`only ${run['acceptedEvents']} of ${events} events were accepted`);
   } finally {
     await hub.process.stop();
   }
-  const lines = readFileSync(sampleFile, "utf8").trim().split("\n");
+  const lines = readFileSync(sampleFile, 'utf8').trim().split('\n');
   // The last event of a channel has none after it: leave out the samples of the last round through the channels.
   const answered = lines.slice(0, Math.floor((events - channels) / sampleEvery));
   const cursors = answered.map((line) => JSON.parse(line) as { id: string; channel: string });
-  const paths = shuffled(cursors).map(({ id, channel }) => `/v1/events?channel=${channel}&after=${encodeURIComponent(id)}`);
-  writeFileSync(pathsFile, `${paths.join("\n")}\n`);
+  const paths = shuffled(cursors).map(
+    ({ id, channel }) => `/v1/events?channel=${channel}&after=${encodeURIComponent(id)}`,
+  );
+  writeFileSync(pathsFile, `${paths.join('\n')}\n`);
 }
 
 // By a fixed step that is prime to the length: the same order in each run, and neighbours in the log far apart.

@@ -1,28 +1,28 @@
 // usage: node node-http.ts PORT
-import { createServer, type ServerResponse } from "node:http";
-import { readBody } from "./read-body.ts";
+import { createServer, type ServerResponse } from 'node:http';
+import { readBody } from './read-body.ts';
 
 const readersByChannel = new Map<string, Set<ServerResponse>>();
 let accepted = 0;
 
 const server = createServer((request, response) => {
-  const [, route = "", channel = ""] = (request.url ?? "").split("/");
-  if (request.method === "POST") {
+  const [, route = '', channel = ''] = (request.url ?? '').split('/');
+  if (request.method === 'POST') {
     readBody(request, (body) => {
       const data: unknown = JSON.parse(body);
       const readers = readersByChannel.get(channel);
       if (readers !== undefined) deliver(readers, data);
       const answer = JSON.stringify({ id: String(++accepted) });
-      response.writeHead(201, { "content-type": "application/json", "content-length": answer.length }).end(answer);
+      response.writeHead(201, { 'content-type': 'application/json', 'content-length': answer.length }).end(answer);
     });
-  } else if (route === "events") {
-    response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+  } else if (route === 'events') {
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     response.flushHeaders();
     subscribe(channel, response);
-  } else if (request.headers["if-none-match"] === '"42"') {
+  } else if (request.headers['if-none-match'] === '"42"') {
     response.writeHead(304, { etag: '"42"' }).end();
   } else {
-    response.writeHead(200, { etag: '"42"', "content-length": 2 }).end("{}");
+    response.writeHead(200, { etag: '"42"', 'content-length': 2 }).end('{}');
   }
 });
 
@@ -35,8 +35,8 @@ function subscribe(channel: string, reader: ServerResponse): void {
   let readers = readersByChannel.get(channel);
   if (readers === undefined) readersByChannel.set(channel, (readers = new Set()));
   readers.add(reader);
-  reader.on("close", () => readers.delete(reader));
+  reader.on('close', () => readers.delete(reader));
 }
 
 server.keepAliveTimeout = 0;
-server.listen(Number(process.argv[2]), "127.0.0.1", 4096);
+server.listen(Number(process.argv[2]), '127.0.0.1', 4096);

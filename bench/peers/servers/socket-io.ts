@@ -1,34 +1,34 @@
 // usage: node socket-io.ts PORT
-import { createServer } from "node:http";
-import { Server } from "socket.io";
-import { readBody } from "./read-body.ts";
+import { createServer } from 'node:http';
+import { Server } from 'socket.io';
+import { readBody } from './read-body.ts';
 
 // Pings are rarer than in its default (25 s), so that no run pays for them.
 const pingIntervalMs = 300_000;
 
 const server = createServer();
 const io = new Server(server, {
-  transports: ["websocket"],
+  transports: ['websocket'],
   perMessageDeflate: false,
   httpCompression: false,
   serveClient: false,
   pingInterval: pingIntervalMs,
 });
 
-io.on("connection", (socket) => {
-  void socket.join(String(socket.handshake.query["channel"]));
+io.on('connection', (socket) => {
+  void socket.join(String(socket.handshake.query['channel']));
   // Its performance guide's advice: the first request need not be kept for as long as the connection lives.
   (socket.conn as { request: unknown }).request = null;
 });
 
-server.on("request", (request, response) => {
-  const [, route, channel = ""] = (request.url ?? "").split("/");
-  if (route !== "publish") return;
+server.on('request', (request, response) => {
+  const [, route, channel = ''] = (request.url ?? '').split('/');
+  if (route !== 'publish') return;
   readBody(request, (body) => {
-    io.to(channel).emit("event", JSON.parse(body));
-    response.writeHead(201, { "content-length": 0 }).end();
+    io.to(channel).emit('event', JSON.parse(body));
+    response.writeHead(201, { 'content-length': 0 }).end();
   });
 });
 
 server.keepAliveTimeout = 0;
-server.listen(Number(process.argv[2]), "127.0.0.1", 4096);
+server.listen(Number(process.argv[2]), '127.0.0.1', 4096);
