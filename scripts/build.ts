@@ -28,7 +28,7 @@ const TARGETS: readonly Target[] = [
     name: 'buildConsole',
     module: 'packages/console/build.ts',
     sources: ['packages/console', 'packages/client/src', 'packages/protocol/src'],
-    output: 'packages/console/dist',
+    output: 'packages/console/generated',
   },
 ];
 

@@ -19,7 +19,7 @@ interface Node {
 }
 
 const SKIPPED = new Set(['node_modules', 'dist', 'generated', 'build', '.git', '.cache']);
-const WORKER_URL = /new URL\(\s*['"](\.[^'"]+)['"],\s*import\.meta\.url/g;
+const WORKER_URL = /new URL\(\s*['"](\.[^'"]+\.ts)['"],\s*import\.meta\.url/g;
 
 /** Reads every TypeScript source below the given folders of the repository. */
 export function readModules(root: string, folders: readonly string[]): Module[] {

@@ -1,6 +1,3 @@
-import * as yaml from 'yaml';
-import { FIELDS } from '../config/reference.ts';
-import { annotatedConfig } from '../config/annotated.ts';
 import type { Command } from './command.ts';
 import { HUB_OPTIONS, hubConfig } from './hub-options.ts';
 
@@ -13,7 +10,8 @@ export const configCheck: Command = {
   options: HUB_OPTIONS,
   examples: [{ command: 'polycast config check --config polycast.yaml', does: 'before a restart' }],
   async run(input, { out, style }) {
-    const { origins } = hubConfig(input);
+    const { origins } = await hubConfig(input);
+    const { FIELDS } = await import('../config/reference.ts');
     out(`${style('green', 'right')}: ${origins.size} of ${FIELDS.length} fields set, the others at their defaults`);
     return 'done';
   },
@@ -28,13 +26,9 @@ export const configPrint: Command = {
   options: HUB_OPTIONS,
   examples: [{ command: 'POLYCAST_DRAIN_TIME_MS=0 polycast config print', does: 'with what the environment changes' }],
   async run(input, { out }) {
-    const { config, origins } = hubConfig(input);
-    const document = new yaml.Document(config);
-    for (const [path, origin] of origins) {
-      const node = document.getIn(path.split('.'), true);
-      if (yaml.isScalar(node) || yaml.isCollection(node)) node.comment = ` ${origin}`;
-    }
-    out(document.toString({ lineWidth: 120 }).trimEnd());
+    const { config, origins } = await hubConfig(input);
+    const { configWithOrigins } = await import('../config/annotated.ts');
+    out(configWithOrigins(config, origins).trimEnd());
     return 'done';
   },
 };
@@ -48,6 +42,7 @@ export const configReference: Command = {
   options: {},
   examples: [{ command: 'polycast config reference > polycast.yaml', does: 'a file to change' }],
   async run(_input, { out }) {
+    const { annotatedConfig } = await import('../config/annotated.ts');
     out(annotatedConfig().trimEnd());
     return 'done';
   },

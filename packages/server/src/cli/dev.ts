@@ -23,7 +23,7 @@ export const dev: Command = {
     { command: 'polycast dev --listen 127.0.0.1:9000', does: 'on this port or not at all' },
   ],
   async run(input, terminal) {
-    const { config, origins } = hubConfig(input, PRESET);
+    const { config, origins } = await hubConfig(input, PRESET);
     return runHub(config, terminal, { anyPort: !origins.has('listen'), greet: (hub) => greet(hub, config, terminal) });
   },
 };

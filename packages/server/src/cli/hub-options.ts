@@ -1,4 +1,4 @@
-import { loadConfig, type LoadedConfig } from '../config/load.ts';
+import type { LoadedConfig } from '../config/load.ts';
 import type { Tree } from '../config/tree.ts';
 import type { Input, OptionSpec } from './command.ts';
 
@@ -15,7 +15,8 @@ export const HUB_OPTIONS: Readonly<Record<string, OptionSpec>> = {
 };
 
 /** The configuration from file, environment and flags, the later ones first. */
-export function hubConfig(input: Input, preset: Tree = {}): LoadedConfig {
+export async function hubConfig(input: Input, preset: Tree = {}): Promise<LoadedConfig> {
+  const { loadConfig } = await import('../config/load.ts');
   const flags = ['listen', 'data'].flatMap((field) => {
     const value = input.text(field);
     return value === undefined ? [] : [`${field}=${value}`];

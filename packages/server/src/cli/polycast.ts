@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { PolycastError } from '@polycast/protocol';
-import { ConfigError } from '../config/schema.ts';
+import { ConfigError } from '../config/config-error.ts';
+import { DataFolderError } from '../log/errors.ts';
 import { nearest } from '../config/nearest.ts';
 import { readInput, type Command } from './command.ts';
 import { commands } from './commands.ts';
@@ -68,6 +69,10 @@ function report(error: unknown, { note, noteStyle }: Terminal): ExitName {
   }
   if (error instanceof PolycastError) {
     note(`${label} ${error.message} (${error.code})`);
+    return 'failed';
+  }
+  if (error instanceof DataFolderError) {
+    note(`${label} ${error.message}`);
     return 'failed';
   }
   note(`${label} an internal mistake: ${error instanceof Error ? error.stack : String(error)}`);

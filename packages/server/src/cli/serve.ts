@@ -20,7 +20,7 @@ export const serve: Command = {
     },
   ],
   async run(input, terminal) {
-    const { config } = hubConfig(input);
+    const { config } = await hubConfig(input);
     return runHub(config, terminal, { anyPort: false });
   },
 };

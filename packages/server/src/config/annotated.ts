@@ -1,3 +1,5 @@
+import * as yaml from 'yaml';
+import type { Config } from './config.ts';
 import { FIELDS, type FieldReference } from './reference.ts';
 
 const COLUMNS_MAX = 110;
@@ -14,6 +16,22 @@ export function annotatedConfig(): string {
     lines.push(...(lines.at(-1)?.endsWith(':') ? words.slice(1) : words));
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** A configuration as YAML, each field that was set with the place where. */
+export function configWithOrigins(config: Config, origins: ReadonlyMap<string, string>): string {
+  const document = new yaml.Document(config);
+  yaml.visit(document, {
+    Pair(_, { key, value }, ancestors) {
+      const keys = ancestors.filter(yaml.isPair).map((pair) => String(pair.key));
+      const origin = origins.get([...keys, String(key)].join('.'));
+      if (origin === undefined || !yaml.isNode(value)) return;
+      // Behind a value on the same line; above a list, which may be long.
+      if (yaml.isScalar(value)) value.comment = ` ${origin}`;
+      else if (yaml.isNode(key)) key.commentBefore = ` ${origin}`;
+    },
+  });
+  return document.toString({ lineWidth: 120 });
 }
 
 function annotate({ form, doc, environment, default: value }: FieldReference, name: string, indent: string): string[] {

@@ -1,6 +1,6 @@
 import type { Config } from './config.ts';
 import { isLoopback, parseListen } from './listen.ts';
-import type { ConfigProblem } from './schema.ts';
+import type { ConfigProblem } from './config-error.ts';
 
 /** What no field shows alone: forms that need a parser, and fields that must fit each other. */
 export function checkTogether(config: Config): ConfigProblem[] {

@@ -1,29 +1,13 @@
 import type * as z from 'zod';
 import type { Config } from './config.ts';
+import { ConfigError, type ConfigProblem } from './config-error.ts';
 import { checkTogether } from './consistency.ts';
 import { nearest } from './nearest.ts';
 import { FIELDS, KNOWN_PATHS } from './reference.ts';
 import { configSchema, RULE_KEYS } from './table.ts';
 
 export type * from './config.ts';
-
-/** What is wrong with a configuration: every problem, not only the first. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-  readonly problems: readonly ConfigProblem[];
-
-  constructor(problems: readonly ConfigProblem[]) {
-    super(problems.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('\n'));
-    this.problems = problems;
-  }
-}
-
-export interface ConfigProblem {
-  /** `limits.bodyBytesMax`, `rules.2.pattern`; empty for the whole. */
-  readonly path: string;
-  /** What is wrong and what would be right. */
-  readonly message: string;
-}
+export { ConfigError, type ConfigProblem } from './config-error.ts';
 
 /** A configuration with every field at its default. */
 export function defaultConfig(): Config {

@@ -1,0 +1,113 @@
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+
+/** What a command line ended with. */
+export interface CliResult {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+export interface CliOptions {
+  readonly stdin?: string | Buffer;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A command line that runs. It is killed when the test ends. */
+export interface RunningCli {
+  readonly child: ChildProcessWithoutNullStreams;
+  /** All that came so far. */
+  readonly out: () => string;
+  readonly err: () => string;
+  /** Settles with the first match, in what came before or comes; rejects when the command ends without it. */
+  outMatches(pattern: RegExp): Promise<RegExpExecArray>;
+  errMatches(pattern: RegExp): Promise<RegExpExecArray>;
+  readonly ended: Promise<CliResult>;
+}
+
+const ENTRY = join(import.meta.dirname, 'polycast.ts');
+
+/** Runs a command line to its end. */
+export async function runCli(args: readonly string[], { stdin, env }: CliOptions = {}): Promise<CliResult> {
+  const cli = startCli(args, env);
+  cli.child.stdin.on('error', () => undefined);
+  cli.child.stdin.end(stdin ?? '');
+  return cli.ended;
+}
+
+/** Starts a command line in a process of its own. */
+export function startCli(args: readonly string[], env: Readonly<Record<string, string>> = {}): RunningCli {
+  const child = spawn(process.execPath, [ENTRY, ...args], { env: { ...plainEnvironment(), ...env } });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const out = watch(child.stdout);
+  const err = watch(child.stderr);
+  const code = new Promise<number | null>((resolve) => void child.on('close', resolve));
+  const ended = code.then((each) => ({ code: each, out: out.text(), err: err.text() }));
+  return {
+    child,
+    out: out.text,
+    err: err.text,
+    outMatches: matcher(out, ended),
+    errMatches: matcher(err, ended),
+    ended,
+  };
+}
+
+/** A port on which nobody listens any more. */
+export async function closedPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
+
+/** A folder that is gone after the test. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'polycast-cli-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Without what would change how the command behaves or looks. */
+function plainEnvironment(): Record<string, string> {
+  const kept = Object.entries(process.env).filter(([name]) => !/^(?:POLYCAST_|NODE_|FORCE_COLOR|VITEST)/.test(name));
+  return Object.fromEntries(kept.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+}
+
+interface Watched {
+  readonly text: () => string;
+  readonly onMore: (listener: () => void) => void;
+}
+
+function watch(stream: NodeJS.ReadableStream): Watched {
+  let text = '';
+  const listeners: (() => void)[] = [];
+  stream.setEncoding('utf8').on('data', (piece: string) => {
+    text += piece;
+    for (const listener of listeners) listener();
+  });
+  return { text: () => text, onMore: (listener) => void listeners.push(listener) };
+}
+
+function matcher(watched: Watched, ended: Promise<CliResult>): (pattern: RegExp) => Promise<RegExpExecArray> {
+  return (pattern) =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        const match = pattern.exec(watched.text());
+        if (match !== null) resolve(match);
+      };
+      look();
+      watched.onMore(look);
+      const miss = (result: CliResult): void => {
+        look();
+        reject(new Error(`ended without ${String(pattern)}: ${JSON.stringify(result)}`));
+      };
+      void ended.then(miss);
+    });
+}
