@@ -1,0 +1,288 @@
+import { PolycastError, type Framing } from '@polycast/protocol';
+import { BatchCache, joinFrames, type Batch } from './batch.ts';
+import { Interest, interestKey, sortedUnique } from './interest.ts';
+import { PatternIndex } from './pattern-index.ts';
+import type { Log, Position, ReadPage, StoredRecord } from './ports.ts';
+import type { Reader } from './reader.ts';
+import { Tail } from './tail.ts';
+
+export interface FeedOptions {
+  readonly tailBytesMax: number;
+  /** Bytes that one write to a consumer holds, at most, but always one event. */
+  readonly batchBytesMax: number;
+  /** Reads of the log under way at once; the others wait in line. */
+  readonly logReadsConcurrentMax: number;
+  readonly isLatestOnly: (channel: string) => boolean;
+  /** Memory for joined frames. */
+  readonly allocate: (bytes: number) => Uint8Array;
+  /** Told of new events once those who were live have been given them. */
+  readonly delivered: (records: readonly StoredRecord[]) => void;
+}
+
+/** What the feed has counted since it began. */
+export interface FeedFigures {
+  logReads: number;
+  tailHits: number;
+  wakes: number;
+}
+
+/** Joined frames kept for readers still to come to the same place, in bytes. */
+const BATCH_CACHE_BYTES_MAX = 16 * 1024 * 1024;
+/** Interests kept without a reader, so that polls are answered by what is known. */
+const IDLE_INTERESTS_MAX = 4096;
+const TAIL_CHANNELS_MAX = 200_000;
+/** Events read back at opening, so that a crowd that comes back after a restart finds them in memory. */
+const PRELOAD_BYTES_MAX = 8 * 1024 * 1024;
+const PRELOAD_COUNT_MAX = 20_000;
+
+/**
+ * What readers read from: the tail, the log behind it, and the wake. It knows who wants what, frames each batch once for all
+ * who stand at one position, and does identical catch-up reads once.
+ */
+export class Feed {
+  readonly #log: Log;
+  readonly #options: FeedOptions;
+  readonly #tail: Tail;
+  readonly #interests = new Map<string, Interest>();
+  readonly #wake = new PatternIndex<Interest>();
+  readonly #cache = new BatchCache(BATCH_CACHE_BYTES_MAX);
+  /** Interests without readers, the longest idle first. */
+  readonly #idle = new Set<Interest>();
+  readonly #readsUnderWay = new Map<string, Promise<Batch>>();
+  readonly #readsWaiting: (() => void)[] = [];
+  #readsRunning = 0;
+  readonly #toWake: Interest[] = [];
+  #waking: StoredRecord | undefined;
+  readonly figures: FeedFigures = { logReads: 0, tailHits: 0, wakes: 0 };
+
+  constructor(log: Log, options: FeedOptions) {
+    this.#log = log;
+    this.#options = options;
+    this.#tail = new Tail({ bytesMax: options.tailBytesMax, channelsMax: TAIL_CHANNELS_MAX, isLatestOnly: options.isLatestOnly }, log.state.head);
+    log.follow((records) => this.#committed(records));
+  }
+
+  get epoch(): string {
+    return this.#log.state.epoch;
+  }
+
+  /** The newest position that readers can have. */
+  get head(): Position {
+    return this.#tail.head;
+  }
+
+  get tail(): { readonly bytes: number; readonly count: number; readonly start: Position } {
+    return this.#tail;
+  }
+
+  /** Reads the newest events of the log into the tail. To be awaited before the first event is published. */
+  async preload(): Promise<void> {
+    const { head } = this.#log.state;
+    const page = await this.#log.read({
+      patterns: ['>'],
+      types: undefined,
+      after: 0,
+      through: head,
+      direction: 'backward',
+      limit: PRELOAD_COUNT_MAX,
+      bytesMax: Math.min(PRELOAD_BYTES_MAX, this.#options.tailBytesMax / 2),
+    });
+    this.#tail.preload(page.records.toReversed(), page.reached);
+  }
+
+  /** The interest in these channels and types; the same one for all who want the same. */
+  interest(patterns: readonly string[], types?: readonly string[], except: readonly string[] = []): Interest {
+    const wanted = sortedUnique(patterns);
+    const wantedTypes = types === undefined ? undefined : sortedUnique(types);
+    const key = interestKey(wanted, wantedTypes, except);
+    const known = this.#interests.get(key);
+    if (known !== undefined) return known;
+    const interest = new Interest(key, wanted, wantedTypes, except, this.head);
+    this.#interests.set(key, interest);
+    for (const pattern of wanted) this.#wake.add(pattern, interest);
+    this.#rest(interest);
+    return interest;
+  }
+
+  join(interest: Interest, reader: Reader): void {
+    // An idle interest may have been let go between being asked for and being joined.
+    if (!this.#interests.has(interest.key)) {
+      this.#interests.set(interest.key, interest);
+      for (const pattern of interest.patterns) this.#wake.add(pattern, interest);
+      interest.quietFrom = this.head;
+    }
+    this.#idle.delete(interest);
+    reader.index = interest.readers.length;
+    interest.readers.push(reader);
+  }
+
+  leave(interest: Interest, reader: Reader): void {
+    const { readers } = interest;
+    const { index } = reader;
+    if (index < 0 || readers[index] !== reader) return;
+    const last = readers[readers.length - 1] as Reader;
+    readers[index] = last;
+    last.index = index;
+    readers.pop();
+    reader.index = -1;
+    if (readers.length === 0) this.#rest(interest);
+  }
+
+  /** What comes next at a position: a batch, nothing, or the word that it is behind the tail and must `catchUp`. */
+  next(interest: Interest, framing: Framing, after: Position, countMax: number, through: Position): Batch | 'behind' | undefined {
+    if (after >= this.head) return undefined;
+    const whole = through >= this.head;
+    const kept = whole ? this.#cache.find(interest, framing, after, countMax) : undefined;
+    if (kept !== undefined) return kept;
+    if (interest.hasNews(after) === false) return undefined;
+    if (!this.#tail.covers(interest, after)) return 'behind';
+    this.figures.tailHits++;
+    const collected = this.#tail.collect(interest, after, this.#options.batchBytesMax, countMax, framing.size);
+    const records = whole ? collected.records : collected.records.filter((record) => record.position <= through);
+    if (records.length === 0) return undefined;
+    const batch = this.#batch(interest, framing, after, Math.min(collected.reached, through), records, 0);
+    if (whole) this.#cache.keep(batch);
+    return batch;
+  }
+
+  /** Reads a page from the log; readers who ask for the same at one time share one read. */
+  catchUp(interest: Interest, framing: Framing, after: Position, countMax: number, through: Position): Promise<Batch> {
+    const key = `${framing.name} ${after} ${countMax} ${through} ${interest.key}`;
+    const underWay = this.#readsUnderWay.get(key);
+    if (underWay !== undefined) return underWay;
+    const reading = this.#readPage(interest, framing, after, countMax, through).finally(() => this.#readsUnderWay.delete(key));
+    this.#readsUnderWay.set(key, reading);
+    return reading;
+  }
+
+  /** The newest event of an interest, if it is in memory. */
+  newest(interest: Interest): StoredRecord | undefined {
+    return this.#tail.newest(interest);
+  }
+
+  /** How many readers there are, and how far, in positions, the one farthest behind is behind. Looks at every reader. */
+  lag(): { readonly readers: number; readonly behindMax: number } {
+    let readers = 0;
+    let behindMax = 0;
+    for (const interest of this.#interests.values()) {
+      readers += interest.readers.length;
+      for (const reader of interest.readers) behindMax = Math.max(behindMax, this.head - reader.position);
+    }
+    return { readers, behindMax };
+  }
+
+  /** Whether nothing that is meant stands after a position; `undefined` when only the log could tell. */
+  isQuiet(interest: Interest, after: Position): boolean | undefined {
+    if (after >= this.head) return true;
+    const news = interest.hasNews(after);
+    if (news !== undefined) return !news;
+    if (!this.#tail.covers(interest, after)) return undefined;
+    return this.#tail.collect(interest, after, 0, 1, () => 0).records.length === 0;
+  }
+
+  /** The position from which the last `count` events of an interest are ahead. */
+  async historyStart(interest: Interest, count: number): Promise<Position> {
+    let through = this.head;
+    let wanted = count;
+    while (wanted > 0 && through > 0) {
+      const page = await this.read(interest, 0, through, 'backward', wanted, Infinity);
+      const oldest = page.records[page.records.length - 1];
+      wanted -= page.records.length;
+      through = wanted > 0 || oldest === undefined ? page.reached : oldest.position - 1;
+    }
+    return through;
+  }
+
+  /** One page straight from the log, in line with the other reads. */
+  async read(
+    interest: Interest,
+    after: Position,
+    through: Position,
+    direction: 'forward' | 'backward',
+    limit: number,
+    bytesMax: number,
+  ): Promise<ReadPage> {
+    if (this.#readsRunning >= this.#options.logReadsConcurrentMax) await new Promise<void>((go) => this.#readsWaiting.push(go));
+    this.#readsRunning++;
+    this.figures.logReads++;
+    try {
+      return await this.#log.read({
+        patterns: interest.patterns,
+        types: interest.types === undefined ? undefined : [...interest.types],
+        after,
+        through,
+        direction,
+        limit,
+        bytesMax,
+      });
+    } catch (error) {
+      throw error instanceof PolycastError ? error : new PolycastError('internal_error', 'The log could not be read.', { cause: String(error) });
+    } finally {
+      this.#readsRunning--;
+      this.#readsWaiting.shift()?.();
+    }
+  }
+
+  async #readPage(interest: Interest, framing: Framing, after: Position, countMax: number, through: Position): Promise<Batch> {
+    const head = Math.min(this.head, through);
+    const limit = Math.min(countMax, LOG_PAGE_COUNT_MAX);
+    const page = await this.read(interest, after, head, 'forward', limit, this.#options.batchBytesMax);
+    const gapThrough = page.trimmedThrough > after && page.trimmedThrough <= page.reached ? page.trimmedThrough : 0;
+    const reached = gapThrough > 0 ? gapThrough : page.reached;
+    const records = page.records.filter((record) => record.position <= reached && interest.means(record));
+    const batch = this.#batch(interest, framing, after, reached, records, gapThrough);
+    if (through === Infinity) this.#cache.keep(batch);
+    if (records.length === 0 && gapThrough === 0 && reached >= head && after < interest.quietFrom && reached >= interest.quietFrom) {
+      interest.quietFrom = after;
+    }
+    return batch;
+  }
+
+  #batch(interest: Interest, framing: Framing, from: Position, reached: Position, records: readonly StoredRecord[], gapThrough: Position): Batch {
+    const bytes = joinFrames(framing, this.epoch, records, this.#options.allocate);
+    return { interest, framing, from, reached, count: records.length, bytes, gapThrough };
+  }
+
+  /** New events: into the tail, then wake those who want them, each interest once. */
+  #committed(records: readonly StoredRecord[]): void {
+    const from = this.#tail.head;
+    for (const record of records) {
+      this.#tail.push(record);
+      this.#waking = record;
+      this.#wake.match(record.channel, this.#mark);
+    }
+    this.#waking = undefined;
+    for (const interest of this.#toWake) {
+      interest.woken = false;
+      const { readers } = interest;
+      // From the end: a reader that leaves while it is woken is replaced by one that has had its turn.
+      for (let index = readers.length - 1; index >= 0; index--) readers[index]?.wake(from);
+      this.figures.wakes += readers.length;
+    }
+    this.#toWake.length = 0;
+    this.#options.delivered(records);
+  }
+
+  readonly #mark = (interest: Interest): void => {
+    const record = this.#waking as StoredRecord;
+    if (!interest.wantsType(record.type)) return;
+    interest.lastMatched = record.position;
+    if (interest.woken) return;
+    interest.woken = true;
+    this.#toWake.push(interest);
+  };
+
+  #rest(interest: Interest): void {
+    this.#idle.add(interest);
+    if (this.#idle.size <= IDLE_INTERESTS_MAX) return;
+    const [longest] = this.#idle;
+    if (longest === undefined || longest.woken) return;
+    this.#idle.delete(longest);
+    this.#interests.delete(longest.key);
+    for (const pattern of longest.patterns) this.#wake.remove(pattern, longest);
+  }
+}
+
+/** Events in one page of the log, at most. */
+const LOG_PAGE_COUNT_MAX = 1000;
+

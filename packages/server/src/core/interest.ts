@@ -1,0 +1,78 @@
+import { hasWildcard, matches } from '@polycast/protocol';
+import type { Batch } from './batch.ts';
+import type { Position, StoredRecord } from './ports.ts';
+import type { Reader } from './reader.ts';
+
+/** How many answers of "does this channel belong to me" an interest with wildcards remembers. */
+const COVERED_MEMO_MAX = 4096;
+
+/**
+ * A set of channels (and types) that consumers want. All consumers that want the same share one interest, and with it the
+ * joined frames of what comes next.
+ */
+export class Interest {
+  readonly key: string;
+  /** Sorted, without doubles. */
+  readonly patterns: readonly string[];
+  readonly types: ReadonlySet<string> | undefined;
+  /** Left out although a pattern covers them: what a session already gets. */
+  readonly except: readonly string[];
+  readonly hasWildcard: boolean;
+  /** The live consumers; each knows its index, so that leaving is O(1). */
+  readonly readers: Reader[] = [];
+  /** Recently joined frames. */
+  readonly batches: Batch[] = [];
+  /** The newest event meant since this interest was made; 0 before the first. */
+  lastMatched: Position = 0;
+  /** Nothing that is meant stands after this position and before this interest was made. */
+  quietFrom: Position;
+  /** Whether it has been put on the list of those to be woken in this turn. */
+  woken = false;
+
+  #covered: Map<string, boolean> | undefined;
+
+  constructor(key: string, patterns: readonly string[], types: readonly string[] | undefined, except: readonly string[], head: Position) {
+    this.key = key;
+    this.patterns = patterns;
+    this.types = types === undefined ? undefined : new Set(types);
+    this.except = except;
+    this.hasWildcard = patterns.some(hasWildcard);
+    this.quietFrom = head;
+  }
+
+  /** Whether an event is meant. */
+  means(record: StoredRecord): boolean {
+    return this.wantsType(record.type) && this.#covers(record.channel);
+  }
+
+  wantsType(type: string | undefined): boolean {
+    return this.types === undefined || (type !== undefined && this.types.has(type));
+  }
+
+  /** Whether something meant may stand after a position that the interest has an eye on; `undefined`: it has not. */
+  hasNews(after: Position): boolean | undefined {
+    return after >= this.quietFrom ? this.lastMatched > after : undefined;
+  }
+
+  #covers(channel: string): boolean {
+    if (!this.hasWildcard && this.except.length === 0 && this.patterns.length === 1) return this.patterns[0] === channel;
+    const known = this.#covered?.get(channel);
+    if (known !== undefined) return known;
+    const covered = this.patterns.some((pattern) => matches(pattern, channel)) && !this.except.some((pattern) => matches(pattern, channel));
+    this.#covered ??= new Map();
+    if (this.#covered.size >= COVERED_MEMO_MAX) this.#covered.clear();
+    this.#covered.set(channel, covered);
+    return covered;
+  }
+}
+
+/** The name that equal interests have in common. */
+export function interestKey(patterns: readonly string[], types: readonly string[] | undefined, except: readonly string[]): string {
+  if (types === undefined && except.length === 0 && patterns.length === 1) return patterns[0] as string;
+  return JSON.stringify([patterns, types ?? null, except]);
+}
+
+/** Sorted, without doubles. */
+export function sortedUnique(texts: readonly string[]): readonly string[] {
+  return texts.length < 2 ? texts : [...new Set(texts)].sort();
+}

@@ -1,0 +1,99 @@
+/**
+ * Finds the interests whose patterns cover a channel. Channel names without wildcards are one look-up; patterns are a trie
+ * over tokens, walked in O(tokens) times the branches that wildcards open, whatever the number of subscribers.
+ */
+export class PatternIndex<Interest> {
+  readonly #exact = new Map<string, Interest[]>();
+  readonly #root: Node<Interest> = node();
+  #patterns = 0;
+
+  add(pattern: string, interest: Interest): void {
+    const list = this.#listOf(pattern, true);
+    list?.push(interest);
+    if (isWild(pattern)) this.#patterns++;
+  }
+
+  remove(pattern: string, interest: Interest): void {
+    const list = this.#listOf(pattern, false);
+    const index = list?.indexOf(interest) ?? -1;
+    if (list === undefined || index < 0) return;
+    list[index] = list[list.length - 1] as Interest;
+    list.pop();
+    if (isWild(pattern)) {
+      this.#patterns--;
+      if (list.length === 0) this.#prune(pattern);
+    } else if (list.length === 0) this.#exact.delete(pattern);
+  }
+
+  /**
+   * Calls `found` for each pattern that covers the channel: more than once for an interest with several such patterns.
+   */
+  match(channel: string, found: (interest: Interest) => void): void {
+    const exact = this.#exact.get(channel);
+    if (exact !== undefined) for (const interest of exact) found(interest);
+    if (this.#patterns > 0) walk(this.#root, channel.split('.'), 0, found);
+  }
+
+  #listOf(pattern: string, create: boolean): Interest[] | undefined {
+    if (!isWild(pattern)) {
+      let list = this.#exact.get(pattern);
+      if (list === undefined && create) this.#exact.set(pattern, (list = []));
+      return list;
+    }
+    let at = this.#root;
+    for (const token of pattern.split('.')) {
+      if (token === '>') return at.below;
+      let next = at.children.get(token);
+      if (next === undefined) {
+        if (!create) return undefined;
+        at.children.set(token, (next = node()));
+      }
+      at = next;
+    }
+    return at.here;
+  }
+
+  /** Takes away the branches that hold nothing any more, from the leaf up. */
+  #prune(pattern: string): void {
+    const path: Node<Interest>[] = [this.#root];
+    const tokens = pattern.split('.').filter((token) => token !== '>');
+    for (const token of tokens) {
+      const next = (path[path.length - 1] as Node<Interest>).children.get(token);
+      if (next === undefined) return;
+      path.push(next);
+    }
+    for (let depth = path.length - 1; depth > 0; depth--) {
+      const at = path[depth] as Node<Interest>;
+      if (at.here.length > 0 || at.below.length > 0 || at.children.size > 0) return;
+      (path[depth - 1] as Node<Interest>).children.delete(tokens[depth - 1] as string);
+    }
+  }
+}
+
+interface Node<Interest> {
+  /** Patterns that end here. */
+  readonly here: Interest[];
+  /** Patterns that end here with `>`. */
+  readonly below: Interest[];
+  readonly children: Map<string, Node<Interest>>;
+}
+
+function node<Interest>(): Node<Interest> {
+  return { here: [], below: [], children: new Map() };
+}
+
+function isWild(pattern: string): boolean {
+  return pattern.includes('*') || pattern.endsWith('>');
+}
+
+function walk<Interest>(at: Node<Interest>, tokens: readonly string[], index: number, found: (interest: Interest) => void): void {
+  if (index === tokens.length) {
+    for (const interest of at.here) found(interest);
+    return;
+  }
+  for (const interest of at.below) found(interest);
+  const named = at.children.get(tokens[index] as string);
+  if (named !== undefined) walk(named, tokens, index + 1, found);
+  const star = at.children.get('*');
+  if (star !== undefined) walk(star, tokens, index + 1, found);
+}

@@ -1,0 +1,160 @@
+import type { Framing, PolycastError } from '@polycast/protocol';
+import type { Batch } from './batch.ts';
+import type { Feed } from './feed.ts';
+import type { Interest } from './interest.ts';
+import type { Position } from './ports.ts';
+
+/** Where a reader's batches go: a transport's side of it. It frames nothing and decides nothing. */
+export interface Sink {
+  /**
+   * Takes a batch: first its events, if it has any, then its gap, if it tells of one. True when all has left for the
+   * kernel; else `reader.flushed()` is called once it has.
+   */
+  deliver(batch: Batch): boolean;
+  /** All there is has been delivered; what comes next will wake the reader. May be called often. */
+  caughtUp(): void;
+  /** The log could not be read; the reader has closed. */
+  failed(error: PolycastError): void;
+}
+
+/** `live`: waits to be woken. `reading`: a page of the log is on its way. `writing`: the sink is. */
+type Phase = 'idle' | 'live' | 'reading' | 'writing' | 'closed';
+
+/**
+ * A consumer: a cursor and the channels it wants. Being live means being woken; then it reads from its own position, as
+ * far as its sink takes. Catching up, replay and a slow reader are the same path. At most one batch is in flight.
+ */
+export class Reader {
+  readonly #feed: Feed;
+  readonly #sink: Sink;
+  readonly framing: Framing;
+  readonly #countMax: number;
+  #interest: Interest;
+  #position: Position;
+  readonly #through: Position;
+  #held = false;
+  #phase: Phase = 'idle';
+  /** Where it stands among its interest's readers; -1 while it is not among them. */
+  index = -1;
+
+  /**
+   * @param countMax events in a batch, at most
+   * @param through the last position it reads; Infinity for a consumer that stays
+   */
+  constructor(feed: Feed, sink: Sink, interest: Interest, framing: Framing, position: Position, countMax: number = Infinity, through: Position = Infinity) {
+    this.#feed = feed;
+    this.#sink = sink;
+    this.#interest = interest;
+    this.framing = framing;
+    this.#position = position;
+    this.#countMax = countMax;
+    this.#through = through;
+  }
+
+  get interest(): Interest {
+    return this.#interest;
+  }
+
+  /** Everything up to and with this has been delivered. */
+  get position(): Position {
+    return this.#phase === 'live' ? Math.max(this.#position, this.#feed.head) : this.#position;
+  }
+
+  get isWriting(): boolean {
+    return this.#phase === 'writing';
+  }
+
+  get isClosed(): boolean {
+    return this.#phase === 'closed';
+  }
+
+  start(): void {
+    this.#feed.join(this.#interest, this);
+    this.#phase = 'idle';
+    this.#pump();
+  }
+
+  /**
+   * Events that are meant have been appended after `from`. A live reader has everything up to there, so that a quiet
+   * one never falls out of the tail.
+   */
+  wake(from: Position): void {
+    if (this.#phase !== 'live') return;
+    if (from > this.#position) this.#position = from;
+    this.#pump();
+  }
+
+  /** The sink has written the last batch. */
+  flushed(): void {
+    if (this.#phase === 'writing') this.#pump();
+  }
+
+  /** Stops after what is in flight. True when it stands still at once; else the sink is told by `caughtUp`. */
+  hold(): boolean {
+    this.#position = this.position;
+    this.#held = true;
+    if (this.#phase === 'live') this.#phase = 'idle';
+    return this.#phase === 'idle';
+  }
+
+  /** Goes on after `hold`, with other channels or the same. */
+  resume(interest: Interest): void {
+    if (this.#phase === 'closed') return;
+    this.#held = false;
+    if (interest !== this.#interest) {
+      this.#feed.leave(this.#interest, this);
+      this.#interest = interest;
+      this.#feed.join(interest, this);
+    }
+    if (this.#phase === 'idle') this.#pump();
+  }
+
+  close(): void {
+    if (this.#phase === 'closed') return;
+    this.#phase = 'closed';
+    this.#feed.leave(this.#interest, this);
+  }
+
+  #pump(): void {
+    for (;;) {
+      if (this.#held || this.#position >= this.#through) {
+        this.#phase = 'idle';
+        this.#sink.caughtUp();
+        return;
+      }
+      const batch = this.#feed.next(this.#interest, this.framing, this.#position, this.#countMax, this.#through);
+      if (batch === undefined) {
+        this.#position = Math.min(this.#feed.head, this.#through);
+        this.#phase = this.#through === Infinity ? 'live' : 'idle';
+        this.#sink.caughtUp();
+        return;
+      }
+      if (batch === 'behind') {
+        this.#phase = 'reading';
+        this.#feed.catchUp(this.#interest, this.framing, this.#position, this.#countMax, this.#through).then(this.#arrived, this.#failed);
+        return;
+      }
+      if (!this.#deliver(batch)) return;
+    }
+  }
+
+  readonly #arrived = (batch: Batch): void => {
+    if (this.#phase !== 'reading') return;
+    if (this.#deliver(batch)) this.#pump();
+  };
+
+  readonly #failed = (error: PolycastError): void => {
+    if (this.#phase !== 'reading') return;
+    this.close();
+    this.#sink.failed(error);
+  };
+
+  /** True when the next batch may follow at once. */
+  #deliver(batch: Batch): boolean {
+    this.#position = batch.reached;
+    // Set before the sink runs, which may close this reader.
+    this.#phase = 'writing';
+    if ((batch.count > 0 || batch.gapThrough > 0) && !this.#sink.deliver(batch)) return false;
+    return this.#phase === 'writing';
+  }
+}

@@ -1,0 +1,56 @@
+import type { Position, StoredRecord } from './ports.ts';
+
+/**
+ * Records in the order of the log, taken off at the old end. Finding a position is a binary search; taking off is O(1),
+ * the array being compacted when half of it is empty.
+ */
+export class RecordDeque {
+  #records: (StoredRecord | undefined)[] = [];
+  #first = 0;
+
+  get length(): number {
+    return this.#records.length - this.#first;
+  }
+
+  /** The record at an index from the oldest; the index must be below `length`. */
+  at(index: number): StoredRecord {
+    return this.#records[this.#first + index] as StoredRecord;
+  }
+
+  newest(): StoredRecord | undefined {
+    return this.length > 0 ? this.#records[this.#records.length - 1] : undefined;
+  }
+
+  push(record: StoredRecord): void {
+    this.#records.push(record);
+  }
+
+  /** Takes off the oldest. */
+  shift(): StoredRecord | undefined {
+    if (this.length === 0) return undefined;
+    const record = this.#records[this.#first];
+    this.#records[this.#first++] = undefined;
+    if (this.#first >= 32 && this.#first * 2 >= this.#records.length) {
+      this.#records = this.#records.slice(this.#first);
+      this.#first = 0;
+    }
+    return record;
+  }
+
+  clear(): void {
+    this.#records = [];
+    this.#first = 0;
+  }
+
+  /** The index of the first record after a position; `length` when there is none. */
+  indexAfter(position: Position): number {
+    let low = this.#first;
+    let high = this.#records.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#records[middle] as StoredRecord).position <= position) low = middle + 1;
+      else high = middle;
+    }
+    return low - this.#first;
+  }
+}

@@ -1,0 +1,34 @@
+import type { ChannelState, TrimOrder } from './ports.ts';
+import type { Rules } from './rules.ts';
+
+/**
+ * What the rules say should go. A `latest` channel keeps its one event whatever its age is; a channel that has become
+ * `none` keeps nothing of before.
+ */
+export function trimOrders(states: readonly ChannelState[], rules: Rules, nowMs: number): readonly TrimOrder[] {
+  const orders: TrimOrder[] = [];
+  for (const state of states) {
+    const order = trimOrder(state, rules, nowMs);
+    if (order !== undefined) orders.push(order);
+  }
+  return orders;
+}
+
+function trimOrder({ channel, count, bytes, oldestTimeMs }: ChannelState, rules: Rules, nowMs: number): TrimOrder | undefined {
+  if (count === 0) return undefined;
+  const settings = rules.of(channel);
+  if (settings.retain === 'none') return { channel, countMax: 0 };
+  if (settings.retain === 'latest') return count > 1 ? { channel, countMax: 1 } : undefined;
+  const { historyCountMax, historyBytesMax, historyAgeMaxMs } = settings;
+  const olderThanMs = historyAgeMaxMs === undefined ? undefined : nowMs - historyAgeMaxMs;
+  const tooMany = historyCountMax !== undefined && count > historyCountMax;
+  const tooLarge = historyBytesMax !== undefined && bytes > historyBytesMax;
+  const tooOld = olderThanMs !== undefined && oldestTimeMs < olderThanMs;
+  if (!tooMany && !tooLarge && !tooOld) return undefined;
+  return {
+    channel,
+    ...(tooMany ? { countMax: historyCountMax } : {}),
+    ...(tooLarge ? { bytesMax: historyBytesMax } : {}),
+    ...(tooOld ? { olderThanMs } : {}),
+  };
+}

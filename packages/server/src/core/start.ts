@@ -1,0 +1,23 @@
+import { encodeCursor, parseCursor, PolycastError, type Gap } from '@polycast/protocol';
+import type { LogState, Position } from './ports.ts';
+
+/** Where a consumer begins, and what it has to be told first. */
+export interface Start {
+  readonly position: Position;
+  readonly gap: Gap | undefined;
+}
+
+/**
+ * Reads an `after` (PROTOCOL.md section 2): a cursor, `earliest` or `now`. A cursor of another epoch, or ahead of this log
+ * (which then must have been rolled back), begins with a gap.
+ * @throws PolycastError `invalid_cursor`
+ */
+export function startAfter(after: string | undefined, { epoch, epochStart, head }: LogState): Start {
+  if (after === undefined || after === 'now') return { position: head, gap: undefined };
+  if (after === 'earliest') return { position: 0, gap: undefined };
+  const cursor = parseCursor(after);
+  if (cursor === undefined) throw new PolycastError('invalid_cursor', 'A cursor, "earliest" or "now" is expected.', { parameter: 'after' });
+  if (cursor.epoch === epoch && cursor.position <= head) return { position: cursor.position, gap: undefined };
+  const position = cursor.epoch === epoch ? head : epochStart;
+  return { position, gap: { from: after, to: encodeCursor(epoch, position), reason: 'epoch' } };
+}

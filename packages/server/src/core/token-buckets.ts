@@ -1,0 +1,46 @@
+/** Token buckets by name: what is allowed per second, and how much at once. Full buckets are forgotten. */
+export class TokenBuckets {
+  readonly #buckets = new Map<string, Bucket>();
+
+  get size(): number {
+    return this.#buckets.size;
+  }
+
+  /**
+   * Takes one token. 0 when there was one, else how long until there is, in milliseconds.
+   * @param nowMs any clock that does not go back
+   */
+  take(name: string, perSecond: number, burst: number, nowMs: number): number {
+    let bucket = this.#buckets.get(name);
+    if (bucket === undefined) {
+      if (this.#buckets.size >= BUCKETS_MAX) this.#forget(nowMs);
+      this.#buckets.set(name, (bucket = { tokens: burst, atMs: nowMs, perSecond, burst }));
+    }
+    bucket.tokens = Math.min(burst, bucket.tokens + ((nowMs - bucket.atMs) / 1000) * perSecond);
+    bucket.atMs = nowMs;
+    if (bucket.tokens < 1) return Math.ceil(((1 - bucket.tokens) / perSecond) * 1000);
+    bucket.tokens--;
+    return 0;
+  }
+
+  /** Those that have filled up by now are as good as new; if none has, the oldest goes. */
+  #forget(nowMs: number): void {
+    for (const [name, { tokens, atMs, perSecond, burst }] of this.#buckets) {
+      if (tokens + ((nowMs - atMs) / 1000) * perSecond >= burst) this.#buckets.delete(name);
+    }
+    if (this.#buckets.size < BUCKETS_MAX) return;
+    for (const name of this.#buckets.keys()) {
+      this.#buckets.delete(name);
+      return;
+    }
+  }
+}
+
+interface Bucket {
+  tokens: number;
+  atMs: number;
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
+const BUCKETS_MAX = 50_000;

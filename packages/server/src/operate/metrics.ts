@@ -1,0 +1,49 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** A figure that somebody else counts, and that is asked for when the metrics are. */
+export interface Figure {
+  readonly name: string;
+  readonly help: string;
+  readonly kind: 'counter' | 'gauge';
+  /** By label value, when there is a label; else by ''. */
+  readonly read: () => Readonly<Record<string, number>>;
+  readonly label?: string;
+}
+
+export interface Metrics {
+  /** From an event's acceptance to the end of its writes, milliseconds. */
+  observePublishToWrite(durationMs: number): void;
+  /** From an append to its being durable, milliseconds. */
+  observeCommit(durationMs: number): void;
+  text(): Promise<string>;
+  readonly contentType: string;
+}
+
+const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+/** The `/metrics` page. What is counted on the hot path are plain numbers, read only when somebody asks. */
+export function createMetrics(figures: readonly Figure[]): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  for (const { name, help, kind, read, label } of figures) {
+    const labelNames = label === undefined ? [] : [label];
+    const collect = function (this: Gauge | Counter): void {
+      this.reset();
+      for (const [value, count] of Object.entries(read())) {
+        const labels = label === undefined ? {} : { [label]: value };
+        if (this instanceof Gauge) this.set(labels, count);
+        else this.inc(labels, count);
+      }
+    };
+    if (kind === 'gauge') new Gauge({ name, help, labelNames, registers, collect });
+    else new Counter({ name, help, labelNames, registers, collect });
+  }
+  const publishToWrite = new Histogram({ name: 'polycast_publish_to_write_seconds', help: 'From the acceptance of an event to the end of its writes to live readers.', buckets: SECONDS, registers });
+  const commit = new Histogram({ name: 'polycast_commit_seconds', help: 'From an append to its being durable, as its publisher waits for it.', buckets: SECONDS, registers });
+  return {
+    observePublishToWrite: (durationMs) => publishToWrite.observe(durationMs / 1000),
+    observeCommit: (durationMs) => commit.observe(durationMs / 1000),
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
+}

@@ -1,0 +1,76 @@
+import type { Clock, Log } from '../core/ports.ts';
+import { trimOrders } from '../core/retention.ts';
+import type { Rules } from '../core/rules.ts';
+
+/** Channels looked at in one step. */
+const CHANNELS_PER_STEP = 500;
+/** A pause between steps that remove something, so that appends come in between. */
+const STEP_PAUSE_MS = 20;
+/** Channels that nothing was appended to are looked at this often, for what has grown too old. */
+const FULL_SWEEP_EVERY_MS = 60_000;
+
+/** Removes, in small steps, what the rules say should go. */
+export class RetentionTask {
+  readonly #log: Log;
+  readonly #rules: Rules;
+  readonly #clock: Clock;
+  readonly #intervalMs: number;
+  readonly #failed: (error: unknown) => void;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #closed = false;
+  #sweptThrough = 0;
+  #fullSweepAtMs = 0;
+
+  constructor(log: Log, rules: Rules, clock: Clock, intervalMs: number, failed: (error: unknown) => void) {
+    this.#log = log;
+    this.#rules = rules;
+    this.#clock = clock;
+    this.#intervalMs = intervalMs;
+    this.#failed = failed;
+  }
+
+  start(): void {
+    this.#timer = setTimeout(() => {
+      this.#running = this.sweep()
+        .catch(this.#failed)
+        .then(() => {
+          if (!this.#closed) this.start();
+        });
+    }, this.#intervalMs);
+    this.#timer.unref();
+  }
+
+  /** Stops after the step in progress. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  /** Looks at all channels that have changed since the last sweep, now and then at all. */
+  async sweep(): Promise<void> {
+    if (this.#log.state.unavailable !== undefined && this.#log.state.unavailable !== 'log_full') return;
+    const nowMs = this.#clock.nowMs();
+    const isFull = nowMs >= this.#fullSweepAtMs || nowMs < this.#fullSweepAtMs - FULL_SWEEP_EVERY_MS;
+    const { head } = this.#log.state;
+    let after = '';
+    while (!this.#closed) {
+      const states = await this.#log.channels({ after, limit: CHANNELS_PER_STEP, ...(isFull ? {} : { changedSince: this.#sweptThrough }) });
+      await this.#trim(trimOrders(states, this.#rules, nowMs), nowMs);
+      const last = states[states.length - 1];
+      if (last === undefined || states.length < CHANNELS_PER_STEP) break;
+      after = last.channel;
+    }
+    if (isFull) this.#fullSweepAtMs = nowMs + FULL_SWEEP_EVERY_MS;
+    this.#sweptThrough = head;
+  }
+
+  async #trim(orders: Parameters<Log['trim']>[0], nowMs: number): Promise<void> {
+    for (;;) {
+      const { more } = await this.#log.trim(orders, nowMs);
+      if (!more || this.#closed) return;
+      await new Promise((resolve) => setTimeout(resolve, STEP_PAUSE_MS));
+    }
+  }
+}

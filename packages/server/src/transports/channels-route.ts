@@ -1,0 +1,149 @@
+import { checkChannel, encodeCursor, jsonFraming, PolycastError } from '@polycast/protocol';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { joinFrames } from '../core/batch.ts';
+import type { Interest } from '../core/interest.ts';
+import type { Action, Position, ReadPage, StoredRecord } from '../core/ports.ts';
+import { Reader } from '../core/reader.ts';
+import { startAfter } from '../core/start.ts';
+import { ticksOf } from '../core/wheel.ts';
+import { respondCompressed } from './compress.ts';
+import { allow, identify } from './consumer.ts';
+import { invalid, number, parameters } from './events-query.ts';
+import { Deadline } from './request-body.ts';
+import { respond, respondEmpty } from './respond.ts';
+import type { Services } from './services.ts';
+import { storedContent } from './stored-content.ts';
+
+/** `GET /v1/channels/{c}` (PROTOCOL.md section 10.1): the newest event's data, as it was published. */
+export async function readChannel(services: Services, request: IncomingMessage, response: ServerResponse, name: string, query: string): Promise<void> {
+  const channel = checkChannel(name);
+  const values = only(query, ['wait', 'token']);
+  const waitSeconds = number(values, 'wait', 0, services.settings.pollWaitMaxSeconds) ?? 0;
+  const interest = await permitted(services, request, 'subscribe', channel, values.get('token'));
+  const known = request.headers['if-none-match']?.replace(/^(?:W\/)?"(.*)"$/, '$1');
+  let latest = await newest(services, interest);
+  if (waitSeconds > 0 && known !== undefined && known === etagOf(services, latest)) {
+    await newsOrTimeout(services, response, interest, latest?.position ?? services.feed.head, waitSeconds);
+    if (response.destroyed) return;
+    latest = await newest(services, interest);
+  }
+  if (latest === undefined) throw new PolycastError('channel_empty');
+  const headers = headersOf(services, latest);
+  if (known === etagOf(services, latest)) return respondEmpty(response, 304, headers);
+  const { mediaType, bytes } = storedContent(latest.body);
+  respond(response, 200, mediaType, bytes, headers);
+}
+
+/** `GET /v1/channels/{c}/history` (PROTOCOL.md section 10.2). */
+export async function readHistory(services: Services, request: IncomingMessage, response: ServerResponse, name: string, query: string): Promise<void> {
+  const channel = checkChannel(name);
+  const values = only(query, ['limit', 'before', 'after', 'token']);
+  const limit = number(values, 'limit', 1, 1000) ?? 100;
+  const interest = await permitted(services, request, 'history', channel, values.get('token'));
+  const { feed, log } = services;
+  const after = values.get('after');
+  const before = values.get('before');
+  if (after !== undefined && before !== undefined) throw invalid('before', 'cannot be combined with after');
+  const start = startAfter(after ?? before ?? 'now', log.state);
+  const gaps = start.gap === undefined ? [] : [start.gap];
+  const page = after === undefined ? await pageBefore(services, interest, start.position, limit, before !== undefined) : await pageAfter(services, interest, start.position, limit);
+  if (page.gapThrough > 0) gaps.push({ from: encodeCursor(feed.epoch, start.position), to: encodeCursor(feed.epoch, page.gapThrough), reason: 'retention' });
+  const previous = page.hasPrevious && page.records[0] !== undefined ? encodeCursor(feed.epoch, page.records[0].position) : null;
+  const next = page.hasNext && page.records.length > 0 ? encodeCursor(feed.epoch, (page.records.at(-1) as StoredRecord).position) : null;
+  const events = joinFrames(jsonFraming, feed.epoch, page.records, Buffer.allocUnsafe);
+  const tail = `],"previous":${JSON.stringify(previous)},"next":${JSON.stringify(next)},"gaps":${JSON.stringify(gaps)}}`;
+  const links = [];
+  const here = `/v1/channels/${channel}/history?limit=${limit}`;
+  if (previous !== null) links.push(`<${here}&before=${previous}>; rel="prev"`);
+  if (next !== null) links.push(`<${here}&after=${next}>; rel="next"`);
+  const headers = ['Cache-Control', 'no-cache', ...(links.length > 0 ? ['Link', links.join(', ')] : [])];
+  respondCompressed(response, 200, 'application/json', [Buffer.from('{"events":['), events.subarray(0, Math.max(0, events.length - 1)), Buffer.from(tail)], headers);
+}
+
+interface HistoryPage {
+  /** The oldest first. */
+  readonly records: readonly StoredRecord[];
+  readonly hasPrevious: boolean;
+  readonly hasNext: boolean;
+  readonly gapThrough: Position;
+}
+
+/** One more than the page is asked for, to know whether there is another. */
+async function pageAfter(services: Services, interest: Interest, after: Position, limit: number): Promise<HistoryPage> {
+  const page = await services.feed.read(interest, after, services.feed.head, 'forward', limit + 1, services.settings.pollBytesMax);
+  const records = page.records.slice(0, limit);
+  const hasNext = page.records.length > records.length || page.reached < services.feed.head;
+  return { records, hasPrevious: after > 0, hasNext, gapThrough: page.trimmedThrough > after ? page.trimmedThrough : 0 };
+}
+
+async function pageBefore(services: Services, interest: Interest, before: Position, limit: number, exclusive: boolean): Promise<HistoryPage> {
+  const through = exclusive ? before - 1 : before;
+  const page: ReadPage = await services.feed.read(interest, 0, through, 'backward', limit + 1, services.settings.pollBytesMax);
+  const records = page.records.slice(0, limit).toReversed();
+  return { records, hasPrevious: page.records.length > limit || page.reached > 0, hasNext: exclusive, gapThrough: 0 };
+}
+
+async function newest({ feed }: Services, interest: Interest): Promise<StoredRecord | undefined> {
+  const recent = feed.newest(interest);
+  if (recent !== undefined) return recent;
+  const page = await feed.read(interest, 0, feed.head, 'backward', 1, Infinity);
+  return page.records[0];
+}
+
+/** Resolves when the interest has something after a position, when the time is over, or when the client has gone. */
+function newsOrTimeout(services: Services, response: ServerResponse, interest: Interest, after: Position, waitSeconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      services.wheel.cancel(deadline);
+      response.off('close', done);
+      reader.close();
+      resolve();
+    };
+    const deadline = new Deadline(done);
+    const sink = { deliver: () => (done(), false), caughtUp: () => undefined, failed: done };
+    const reader = new Reader(services.feed, sink, interest, jsonFraming, after, 1);
+    response.on('close', done);
+    services.wheel.schedule(deadline, ticksOf(waitSeconds * 1000));
+    reader.start();
+  });
+}
+
+async function permitted(services: Services, request: IncomingMessage, action: Action, channel: string, token: string | undefined): Promise<Interest> {
+  const principal = await identify(services, request, token);
+  await allow(services, principal, action, [channel]);
+  return services.feed.interest([channel]);
+}
+
+function etagOf({ feed }: Services, record: StoredRecord | undefined): string | undefined {
+  return record === undefined ? undefined : encodeCursor(feed.epoch, record.position);
+}
+
+function headersOf(services: Services, record: StoredRecord): string[] {
+  const self = `/v1/channels/${record.channel}`;
+  const headers = [
+    'ETag',
+    `"${etagOf(services, record)}"`,
+    'Last-Modified',
+    new Date(record.timeMs).toUTCString(),
+    'Cache-Control',
+    'no-cache',
+    'X-Content-Type-Options',
+    'nosniff',
+    'Content-Security-Policy',
+    "default-src 'none'; sandbox",
+    'Link',
+    `<${self}>; rel="self", </v1/websub>; rel="hub"`,
+  ];
+  if (record.type !== undefined && /^[\x20-\x7e]+$/.test(record.type)) headers.push('Polycast-Type', record.type);
+  return headers;
+}
+
+function only(query: string, names: readonly string[]): ReadonlyMap<string, string> {
+  const values = new Map<string, string>();
+  for (const [name, value] of parameters(query)) {
+    if (!names.includes(name)) throw invalid(name.slice(0, 64), 'is not a parameter of this address');
+    if (values.has(name)) throw invalid(name, 'may be given once');
+    values.set(name, value);
+  }
+  return values;
+}

@@ -1,0 +1,170 @@
+import { checkType, isChannel, JsonScanner, jsonError, PolycastError, stringValue, withoutLineBreaks } from '@polycast/protocol';
+import { createHash } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { PublishRequest } from '../core/publish.ts';
+import { contentOf } from './publish-content.ts';
+
+/** CloudEvents 1.0 over HTTP, read into publishes (PROTOCOL.md section 8.5). */
+
+const scanner = new JsonScanner();
+/** Attribute names are lower-case letters and digits (CloudEvents 1.0, section 3.1). */
+const ATTRIBUTE_NAME = /^[a-z0-9]{1,64}$/;
+const ATTRIBUTES_MAX = 64;
+
+/** Attributes as JSON text by name, and the data's members. */
+interface CloudEvent {
+  readonly attributes: ReadonlyMap<string, string>;
+  readonly content: string;
+}
+
+/** Structured mode: the body is the event. */
+export function structuredCloudEvent(text: string, channel: string | undefined): PublishRequest {
+  scanner.begin(text);
+  const event = scanCloudEvent();
+  if (!scanner.atEnd()) throw jsonError(scanner);
+  return publishOf(event, channel);
+}
+
+/** Batch mode: each one, or why it is refused. @throws PolycastError `invalid_json`, `batch_too_large` for the whole */
+export function cloudEventBatch(text: string, channel: string | undefined, eventsMax: number): (PublishRequest | PolycastError)[] {
+  const events: (PublishRequest | PolycastError)[] = [];
+  for (const element of arrayElements(text, eventsMax)) events.push(attempt(() => structuredCloudEvent(element, channel)));
+  return events;
+}
+
+/** Binary mode: attributes in `ce-` headers, the data in the body. */
+export function binaryCloudEvent(headers: IncomingHttpHeaders, body: Buffer, channel: string | undefined): PublishRequest {
+  const attributes = new Map<string, string>();
+  for (const [name, value] of Object.entries(headers)) {
+    if (!name.startsWith('ce-')) continue;
+    addAttribute(attributes, name.slice(3), JSON.stringify(percentDecoded(String(value))));
+  }
+  return publishOf({ attributes, content: body.length === 0 ? '"data":null' : contentOf(body, headers['content-type']) }, channel);
+}
+
+/** The elements of a JSON array as texts. @throws PolycastError `invalid_json`, `invalid_event`, `batch_too_large` */
+export function arrayElements(text: string, elementsMax: number): string[] {
+  const elements: string[] = [];
+  scanner.begin(text);
+  if (!scanner.take(91)) throw new PolycastError('invalid_event', 'A JSON array is expected.');
+  if (!scanner.take(93)) {
+    do {
+      if (elements.length >= elementsMax) throw new PolycastError('batch_too_large', `At most ${elementsMax} events.`, { limit: elementsMax });
+      scanner.peek();
+      const start = scanner.index;
+      if (!scanner.value()) throw jsonError(scanner);
+      elements.push(text.slice(start, scanner.index));
+    } while (scanner.take(44));
+    if (!scanner.take(93)) throw jsonError(scanner);
+  }
+  if (!scanner.atEnd()) throw jsonError(scanner);
+  return elements;
+}
+
+/** What a step gives, or the PolycastError it throws. */
+export function attempt<Value>(step: () => Value): Value | PolycastError {
+  try {
+    return step();
+  } catch (error) {
+    if (error instanceof PolycastError) return error;
+    throw error;
+  }
+}
+
+function publishOf({ attributes, content }: CloudEvent, channel: string | undefined): PublishRequest {
+  const id = required(attributes, 'id');
+  const source = required(attributes, 'source');
+  const type = checkType(required(attributes, 'type'));
+  if (required(attributes, 'specversion') !== '1.0') throw new PolycastError('invalid_event', '"specversion" must be "1.0".', { member: 'specversion' });
+  const kept = [...attributes].filter(([name]) => name !== 'type' && name !== 'datacontenttype').map(([name, value]) => `"${name}":${value}`);
+  const parts = content.startsWith('"datacontenttype"') ? splitContentType(content) : ['', content];
+  return {
+    channel: channelOf(attributes, channel),
+    type,
+    content: `${parts[0]}"cloudevent":{${kept.join(',')}},${parts[1]}`,
+    // Source and id together name an event (CloudEvents 1.0, section 3.1.1); their digest is a key of fixed length.
+    idempotencyKey: 'ce:' + createHash('sha256').update(JSON.stringify([source, id])).digest('base64url'),
+    ifMatch: undefined,
+  };
+}
+
+function splitContentType(content: string): readonly [string, string] {
+  const at = content.indexOf(',"data');
+  return [content.slice(0, at + 1), content.slice(at + 1)];
+}
+
+function channelOf(attributes: ReadonlyMap<string, string>, channel: string | undefined): string {
+  if (channel !== undefined) return channel;
+  for (const name of ['channel', 'subject']) {
+    const token = attributes.get(name);
+    const value = token?.startsWith('"') ? stringValue(token) : undefined;
+    if (value !== undefined && isChannel(value)) return value;
+    if (name === 'channel' && token !== undefined) throw new PolycastError('invalid_channel', 'The attribute "channel" is not a channel name.');
+  }
+  throw new PolycastError('channel_missing', 'Neither "channel" nor "subject" names one.');
+}
+
+function required(attributes: ReadonlyMap<string, string>, name: string): string {
+  const token = attributes.get(name);
+  const value = token?.startsWith('"') ? stringValue(token) : '';
+  if (value !== '' && value.isWellFormed()) return value;
+  throw new PolycastError('invalid_event', `The CloudEvents attribute "${name}" is missing or empty.`, { member: name });
+}
+
+function scanCloudEvent(): CloudEvent {
+  const attributes = new Map<string, string>();
+  let data: string | undefined;
+  let base64: string | undefined;
+  if (!scanner.take(123)) throw scanner.value() ? new PolycastError('invalid_event', 'A CloudEvent is a JSON object.') : jsonError(scanner);
+  if (!scanner.take(125)) {
+    do {
+      const name = scanToken(() => scanner.peek() === 34 && scanner.string());
+      if (!scanner.take(58)) throw jsonError(scanner);
+      const value = scanToken(() => scanner.value());
+      if (name === '"data"' && data === undefined) data = joined(value);
+      else if (name === '"data_base64"' && base64 === undefined) base64 = checkedBase64(value);
+      else addAttribute(attributes, stringValue(name), value);
+    } while (scanner.take(44));
+    if (!scanner.take(125)) throw jsonError(scanner);
+  }
+  if (data !== undefined && base64 !== undefined) throw new PolycastError('invalid_event', '"data" and "data_base64" exclude each other.', { member: 'data_base64' });
+  const contentType = attributes.get('datacontenttype');
+  const named = contentType === undefined || contentType === '"application/json"' ? '' : `"datacontenttype":${contentType},`;
+  return { attributes, content: named + (base64 === undefined ? `"data":${data ?? 'null'}` : `"data_base64":${base64}`) };
+}
+
+/** Without the line breaks of a token that is known to be valid JSON. */
+function joined(json: string): string {
+  return /[\r\n]/.test(json) ? withoutLineBreaks(json) : json;
+}
+
+function checkedBase64(token: string): string {
+  if (/^"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"$/.test(token)) return token;
+  throw new PolycastError('invalid_event', '"data_base64" is not base64.', { member: 'data_base64' });
+}
+
+function addAttribute(attributes: Map<string, string>, name: string, token: string): void {
+  if (!ATTRIBUTE_NAME.test(name)) throw new PolycastError('invalid_event', `${JSON.stringify(name.slice(0, 64))} is not the name of a CloudEvents attribute.`, { member: name.slice(0, 64) });
+  if (attributes.has(name)) throw new PolycastError('duplicate_member', `"${name}" is given twice.`, { member: name });
+  if (attributes.size >= ATTRIBUTES_MAX) throw new PolycastError('invalid_event', `At most ${ATTRIBUTES_MAX} attributes.`);
+  if (token === 'null') return;
+  if (token.startsWith('{') || token.startsWith('[')) throw new PolycastError('invalid_event', `The attribute "${name}" must be a string, a number or a boolean.`, { member: name });
+  attributes.set(name, joined(token));
+}
+
+function scanToken(step: () => boolean): string {
+  if (scanner.peek() === -1) throw jsonError(scanner);
+  const start = scanner.index;
+  if (!step()) throw jsonError(scanner);
+  return scanner.text.slice(start, scanner.index);
+}
+
+/** CloudEvents HTTP binding, section 3.1.3.2. */
+function percentDecoded(value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    throw new PolycastError('invalid_header', 'A ce- header is not percent-encoded UTF-8.');
+  }
+}
+

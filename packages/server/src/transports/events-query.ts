@@ -1,0 +1,113 @@
+import { isPattern, PolycastError } from '@polycast/protocol';
+
+/** The query of `GET /v1/events`, checked (PROTOCOL.md section 4). */
+export interface EventsQuery {
+  readonly channels: readonly string[];
+  readonly after: string | undefined;
+  readonly history: number | undefined;
+  readonly types: readonly string[] | undefined;
+  readonly limit: number;
+  readonly waitSeconds: number | undefined;
+  readonly token: string | undefined;
+}
+
+const TYPES_MAX = 20;
+const LIMIT_DEFAULT = 100;
+const LIMIT_MAX = 1000;
+export const HISTORY_MAX = 1000;
+/** A client that polls sends the same address again and again. */
+const MEMO_MAX = 2000;
+
+/** Reads queries, remembering those it has read. */
+export class EventsQueries {
+  readonly #channelsMax: number;
+  readonly #waitMaxSeconds: number;
+  readonly #memo = new Map<string, EventsQuery>();
+
+  constructor(limits: { readonly channelsPerConsumerMax: number; readonly pollWaitMaxSeconds: number }) {
+    this.#channelsMax = limits.channelsPerConsumerMax;
+    this.#waitMaxSeconds = limits.pollWaitMaxSeconds;
+  }
+
+  /** @throws PolycastError `invalid_parameter`, `invalid_pattern`, `too_many_channels` */
+  read(query: string): EventsQuery {
+    let read = this.#memo.get(query);
+    if (read === undefined) {
+      read = this.#parse(query);
+      if (this.#memo.size >= MEMO_MAX) this.#memo.clear();
+      if (read.token === undefined && query.length < 512) this.#memo.set(query, read);
+    }
+    return read;
+  }
+
+  #parse(query: string): EventsQuery {
+    const channels: string[] = [];
+    const types: string[] = [];
+    const single = new Map<string, string>();
+    for (const [name, value] of parameters(query)) {
+      if (name === 'channel') {
+        if (channels.push(checkPattern(value)) > this.#channelsMax) throw tooManyChannels(this.#channelsMax);
+      } else if (name === 'type') types.push(value);
+      else if (!SINGLE.has(name)) throw invalid(name.slice(0, 64), 'is not a parameter of this address');
+      else if (single.has(name)) throw invalid(name, 'may be given once');
+      else single.set(name, value);
+    }
+    if (types.length > TYPES_MAX) throw invalid('type', `may be given ${TYPES_MAX} times`);
+    const after = single.get('after');
+    const history = number(single, 'history', 1, HISTORY_MAX);
+    if (after !== undefined && history !== undefined) throw invalid('history', 'cannot be combined with after');
+    return {
+      channels,
+      after,
+      history,
+      types: types.length === 0 ? undefined : types,
+      limit: number(single, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT,
+      waitSeconds: number(single, 'wait', 0, this.#waitMaxSeconds),
+      token: single.get('token'),
+    };
+  }
+}
+
+/** The pairs of a query string. @throws PolycastError `invalid_parameter` for what is not percent-encoded UTF-8 */
+export function* parameters(query: string): Generator<readonly [string, string]> {
+  if (query === '') return;
+  for (const pair of query.split('&')) {
+    if (pair === '') continue;
+    const equals = pair.indexOf('=');
+    yield equals < 0 ? [decode(pair), ''] : [decode(pair.slice(0, equals)), decode(pair.slice(equals + 1))];
+  }
+}
+
+/** A whole number within bounds. @throws PolycastError `invalid_parameter` */
+export function number(values: ReadonlyMap<string, string>, name: string, min: number, max: number): number | undefined {
+  const text = values.get(name);
+  if (text === undefined) return undefined;
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  throw invalid(name, `must be a whole number from ${min} to ${max}`);
+}
+
+/** @throws PolycastError `invalid_pattern` */
+export function checkPattern(pattern: string): string {
+  if (isPattern(pattern)) return pattern;
+  throw new PolycastError('invalid_pattern', `${JSON.stringify(pattern.slice(0, 64))} is neither a channel nor a pattern.`);
+}
+
+export function tooManyChannels(limit: number): PolycastError {
+  return new PolycastError('too_many_channels', `At most ${limit} channels and patterns.`, { limit });
+}
+
+export function invalid(parameter: string, why: string): PolycastError {
+  return new PolycastError('invalid_parameter', `"${parameter}" ${why}.`, { parameter });
+}
+
+const SINGLE: ReadonlySet<string> = new Set(['after', 'history', 'limit', 'wait', 'token']);
+
+function decode(text: string): string {
+  if (!text.includes('%') && !text.includes('+')) return text;
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    throw new PolycastError('invalid_parameter', 'The query is not percent-encoded UTF-8.');
+  }
+}

@@ -1,0 +1,202 @@
+import { ERRORS, PolycastError } from '@polycast/protocol';
+import findMyWay from 'find-my-way';
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
+import { readChannel, readHistory } from './channels-route.ts';
+import { consumerOf } from './consumer.ts';
+import { readEvents } from './events-route.ts';
+import { EventsQueries } from './events-query.ts';
+import { Origins } from './origin.ts';
+import { publishData, publishEvents } from './publish-route.ts';
+import { asPolycastError, respondEmpty, respondProblem, retryAfter, setCors } from './respond.ts';
+import type { Services } from './services.ts';
+import { openWebSocket, readHandshake } from './websocket.ts';
+
+export interface HttpSettings {
+  readonly headerBytesMax: number;
+  readonly headersTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly connectionsMax: number;
+  readonly tls: { readonly certificate: Buffer; readonly key: Buffer } | undefined;
+}
+
+/** One of the addresses that are answered. */
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly handle: Handler;
+}
+
+export type Handler = (request: IncomingMessage, response: ServerResponse, parameters: Readonly<Record<string, string | undefined>>, query: string) => void | Promise<void>;
+
+/** The HTTP side of the hub: which address is answered by whom, and what is refused before anyone is asked. */
+export class HttpTransport {
+  readonly server: Server;
+  readonly #services: Services;
+  readonly #origins: Origins;
+  readonly #queries: EventsQueries;
+  readonly #router = findMyWay({ maxParamLength: 1024 });
+  #draining = false;
+
+  /** @param routes what is answered beside the transports' own: health, metrics, pages */
+  constructor(services: Services, settings: HttpSettings, routes: readonly Route[]) {
+    this.#services = services;
+    this.#origins = new Origins(services.settings.allowedOrigins);
+    this.#queries = new EventsQueries(services.settings);
+    for (const { method, path, handle } of [...this.#ownRoutes(), ...routes]) this.#router.on(method, path, NEVER, { handle });
+    this.server = createHttpServer(settings);
+    this.server.maxConnections = settings.connectionsMax;
+    this.server.on('request', (request, response) => this.#answer(request, response));
+    this.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => void this.#upgrade(request, socket as Socket, head));
+    this.server.on('clientError', refuseUnreadable);
+    this.server.on('drop', () => services.logger.warn({ limit: settings.connectionsMax }, 'a connection was refused: limits.connectionsMax is reached'));
+  }
+
+  /** From now on new publishes and new readers are sent elsewhere. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  #ownRoutes(): Route[] {
+    const services = this.#services;
+    return [
+      { method: 'GET', path: '/v1/events', handle: (request, response, _parameters, query) => readEvents(services, this.#queries, request, response, query) },
+      { method: 'POST', path: '/v1/events', handle: (request, response) => publishEvents(services, request, response) },
+      { method: 'POST', path: '/v1/channels/:channel/events', handle: (request, response, { channel = '' }) => publishData(services, request, response, channel) },
+      { method: 'GET', path: '/v1/channels/:channel', handle: (request, response, { channel = '' }, query) => readChannel(services, request, response, channel, query) },
+      { method: 'GET', path: '/v1/channels/:channel/history', handle: (request, response, { channel = '' }, query) => readHistory(services, request, response, channel, query) },
+    ];
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    try {
+      const { url = '/', method = 'GET', headers } = request;
+      if (headers.origin !== undefined || this.#services.settings.allowedOrigins.length > 0) setCors(response, this.#origins.headers(request));
+      const question = url.indexOf('?');
+      const path = question < 0 ? url : url.slice(0, question);
+      if (method === 'OPTIONS') return this.#options(request, response, path);
+      const found = this.#router.find(method === 'HEAD' ? 'GET' : (method as 'GET'), path);
+      if (found === null) return this.#notFound(response, path);
+      if (path.startsWith('/v1/')) this.#refuseIfDraining();
+      if (method === 'POST' && !this.#origins.allows(request)) throw new PolycastError('origin_not_allowed');
+      const { handle } = found.store as { handle: Handler };
+      const answered = handle(request, response, found.params, question < 0 ? '' : url.slice(question + 1));
+      if (answered instanceof Promise) answered.catch((error: unknown) => this.#failed(request, response, error));
+    } catch (error) {
+      this.#failed(request, response, error);
+    }
+  }
+
+  #refuseIfDraining(): void {
+    if (this.#draining) throw new PolycastError('draining', undefined, { retryAfterMs: 1000 });
+  }
+
+  #options(request: IncomingMessage, response: ServerResponse, path: string): void {
+    const methods = this.#methodsOf(path);
+    if (methods === '') return this.#notFound(response, path);
+    respondEmpty(response, 204, ['Allow', methods, ...this.#origins.preflight(request, methods)]);
+  }
+
+  #notFound(response: ServerResponse, path: string): void {
+    const methods = this.#methodsOf(path);
+    if (methods === '') return respondProblem(response, new PolycastError('not_found'));
+    respondProblem(response, new PolycastError('method_not_allowed', `Allowed: ${methods}.`), ['Allow', methods]);
+  }
+
+  #methodsOf(path: string): string {
+    const methods: string[] = [];
+    if (this.#router.find('GET', path) !== null) methods.push('GET', 'HEAD');
+    if (this.#router.find('POST', path) !== null) methods.push('POST');
+    return methods.length === 0 ? '' : [...methods, 'OPTIONS'].join(', ');
+  }
+
+  #failed(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+    const known = asPolycastError(error);
+    if (known.code === 'internal_error') this.#services.logger.error({ error, path: pathOf(request) }, 'a request failed');
+    if (response.destroyed) return;
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    // What is left of a body that was not read is not waited for.
+    if (!request.complete) response.shouldKeepAlive = false;
+    respondProblem(response, known);
+    if (!request.complete) request.resume();
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
+    // A socket that breaks before it has its session has nobody else to tell.
+    socket.on('error', destroyQuietly);
+    try {
+      const { url = '/' } = request;
+      const question = url.indexOf('?');
+      if ((question < 0 ? url : url.slice(0, question)) !== '/v1/events') throw new PolycastError('not_found');
+      this.#refuseIfDraining();
+      if (!this.#origins.allows(request)) throw new PolycastError('origin_not_allowed');
+      const handshake = readHandshake(request);
+      const query = this.#queries.read(question < 0 ? '' : url.slice(question + 1));
+      const consumer = consumerOf(this.#services, request, query);
+      const known = consumer instanceof Promise ? await consumer : consumer;
+      if (socket.destroyed) return;
+      socket.off('error', destroyQuietly);
+      openWebSocket(this.#services, socket, head, handshake, known, query.types);
+    } catch (error) {
+      const known = asPolycastError(error);
+      if (known.code === 'internal_error') this.#services.logger.error({ error, path: pathOf(request) }, 'an upgrade failed');
+      refuseUpgrade(socket, known);
+    }
+  }
+}
+
+/** `find-my-way` asks for a handler; the routes' own are in its store. */
+const NEVER = (): void => undefined;
+
+function createHttpServer({ headerBytesMax, headersTimeoutMs, keepAliveTimeoutMs, tls }: HttpSettings): Server {
+  const options: ServerOptions & { optimizeEmptyRequests: boolean } = {
+    maxHeaderSize: headerBytesMax,
+    headersTimeout: headersTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    connectionsCheckingInterval: Math.max(500, Math.min(5000, Math.floor(headersTimeoutMs / 2))),
+    // Bodies have deadlines of their own, and a stream of lines may take as long as it goes on.
+    requestTimeout: 0,
+    noDelay: true,
+    optimizeEmptyRequests: true,
+  };
+  return tls === undefined ? createServer(options) : createTlsServer({ ...options, cert: tls.certificate, key: tls.key });
+}
+
+/** Bytes that are no HTTP, or too many, or too slow. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'headers_too_large' : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'request_timeout' : 'invalid_request';
+  refuseUpgrade(socket, new PolycastError(code));
+}
+
+/** A refusal on a bare socket. */
+function refuseUpgrade(socket: Duplex, error: PolycastError): void {
+  if (socket.destroyed || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const { status } = ERRORS[error.code];
+  const body = JSON.stringify(error.problem);
+  const retry = retryAfter(error);
+  const head = [`HTTP/1.1 ${status} Refused`, 'Content-Type: application/problem+json', `Content-Length: ${Buffer.byteLength(body)}`, 'Connection: close'];
+  if (retry.length > 0) head.push(`Retry-After: ${retry[1]}`);
+  if (error.code === 'upgrade_required') head.push('Sec-WebSocket-Version: 13');
+  socket.end(head.join('\r\n') + '\r\n\r\n' + body, () => socket.destroy());
+}
+
+function destroyQuietly(this: Socket): void {
+  this.destroy();
+}
+
+/** Without its query, which may hold a token. */
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '').split('?')[0] ?? '';
+}

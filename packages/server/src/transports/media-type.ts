@@ -1,0 +1,30 @@
+/** `type/subtype` in lower case, and the charset if one is named. */
+export interface MediaType {
+  readonly essence: string;
+  readonly charset: string | undefined;
+}
+
+/** Reads a `Content-Type`; `undefined` when it is none or missing. */
+export function parseMediaType(header: string | undefined): MediaType | undefined {
+  if (header === undefined) return undefined;
+  const [essence = '', ...parameters] = header.split(';');
+  const name = essence.trim().toLowerCase();
+  if (!/^[a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+$/.test(name)) return undefined;
+  for (const parameter of parameters) {
+    const [key = '', value = ''] = parameter.split('=');
+    if (key.trim().toLowerCase() === 'charset') return { essence: name, charset: value.trim().replaceAll('"', '').toLowerCase() };
+  }
+  return { essence: name, charset: undefined };
+}
+
+export function isJson({ essence }: MediaType): boolean {
+  return essence === 'application/json' || essence.endsWith('+json');
+}
+
+/** What is text for a reader too, when it is in UTF-8 (PROTOCOL.md section 8.3). */
+export function isText({ essence, charset }: MediaType): boolean {
+  if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8' && charset !== 'us-ascii') return false;
+  return essence.startsWith('text/') || TEXTS.has(essence) || essence.endsWith('+xml');
+}
+
+const TEXTS: ReadonlySet<string> = new Set(['application/x-www-form-urlencoded', 'application/xml', 'application/javascript', 'application/yaml']);

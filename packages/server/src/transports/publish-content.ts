@@ -1,0 +1,30 @@
+import { isUtf8 } from 'node:buffer';
+import { JsonScanner, jsonError, PolycastError, withoutLineBreaks } from '@polycast/protocol';
+import { isJson, isText, parseMediaType } from './media-type.ts';
+import { utf8Text } from './request-body.ts';
+
+const scanner = new JsonScanner();
+
+/**
+ * The members of an event that hold a body of any media type (PROTOCOL.md section 8.3).
+ * @throws PolycastError `invalid_json`, `json_too_deep`, `invalid_utf8`, `unsupported_media_type`
+ */
+export function contentOf(body: Buffer, contentType: string | undefined): string {
+  const mediaType = contentType === undefined ? { essence: 'application/octet-stream', charset: undefined } : parseMediaType(contentType);
+  if (mediaType === undefined) throw new PolycastError('unsupported_media_type', 'Content-Type is not a media type.');
+  if (isJson(mediaType)) {
+    const data = `"data":${checkedJson(utf8Text(body))}`;
+    return mediaType.essence === 'application/json' ? data : `"datacontenttype":${JSON.stringify(contentType)},${data}`;
+  }
+  const named = `"datacontenttype":${JSON.stringify(contentType ?? mediaType.essence)}`;
+  if (isText(mediaType) && isUtf8(body)) return `${named},"data":${JSON.stringify(body.toString('utf8'))}`;
+  return `${named},"data_base64":"${body.toString('base64')}"`;
+}
+
+/** The text of one JSON value without line breaks around or within it. @throws PolycastError `invalid_json`, `json_too_deep` */
+export function checkedJson(text: string): string {
+  scanner.begin(text);
+  if (!scanner.value() || !scanner.atEnd()) throw jsonError(scanner);
+  const json = text.trim();
+  return scanner.sawLineBreak ? withoutLineBreaks(json) : json;
+}

@@ -1,0 +1,179 @@
+import { isUtf8 } from 'node:buffer';
+import { PolycastError } from '@polycast/protocol';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { PublishRequest, PublishResult } from '../core/publish.ts';
+import { ticksOf } from '../core/wheel.ts';
+import { attempt } from './cloudevents.ts';
+import { resultText } from './publish-result.ts';
+import { Deadline } from './request-body.ts';
+import { corsOf } from './respond.ts';
+import type { Services } from './services.ts';
+
+/** Reading stops while this many events wait to be durable… */
+const PENDING_EVENTS_MAX = 8192;
+/** …or the client has left this many bytes of results unread. One that reads nothing until it has sent all is stopped there. */
+const UNREAD_BYTES_MAX = 16 * 1024 * 1024;
+const LINE_FEED = 10;
+
+/**
+ * NDJSON (PROTOCOL.md section 8.1): lines are published as they come, in order, and their results sent as they become durable. What is
+ * held is bounded, however long the body is.
+ */
+export async function publishLines(
+  services: Services,
+  request: IncomingMessage,
+  response: ServerResponse,
+  understand: (line: string, index: number) => PublishRequest,
+  permit: (publish: PublishRequest) => Promise<PublishRequest | PolycastError>,
+): Promise<void> {
+  const { wheel, settings } = services;
+  const lines = new LineSplitter(settings.bodyBytesMax);
+  const results = new ResultStream(services, response);
+  let index = 0;
+  const deadline = new Deadline(() => request.destroy());
+  const take = async (texts: readonly (string | PolycastError)[]): Promise<void> => {
+    const events: (PublishRequest | PolycastError)[] = [];
+    for (const text of texts) {
+      if (text === '') continue;
+      const at = index++;
+      events.push(typeof text === 'string' ? attempt(() => understand(text, at)) : text);
+    }
+    if (events.length > 0) await results.add(services, await permitAll(events, permit));
+  };
+  for await (const chunk of request) {
+    wheel.cancel(deadline);
+    await take(lines.feed(chunk as Buffer));
+    wheel.schedule(deadline, ticksOf(settings.bodyTimeoutMs));
+  }
+  wheel.cancel(deadline);
+  await take(lines.end());
+  await results.end();
+}
+
+/** Splits bytes into lines; a line that is too long, or not UTF-8, is an error in its place. */
+class LineSplitter {
+  readonly #lineBytesMax: number;
+  #rest: Buffer[] = [];
+  #restBytes = 0;
+  #tooLong = false;
+
+  constructor(lineBytesMax: number) {
+    this.#lineBytesMax = lineBytesMax;
+  }
+
+  feed(chunk: Buffer): (string | PolycastError)[] {
+    const last = chunk.lastIndexOf(LINE_FEED);
+    if (last < 0) {
+      this.#keep(chunk);
+      return [];
+    }
+    const first = chunk.indexOf(LINE_FEED);
+    const lines: (string | PolycastError)[] = [this.#joined(chunk.subarray(0, first))];
+    if (last > first) {
+      const whole = chunk.subarray(first + 1, last);
+      if (isUtf8(whole)) for (const line of whole.toString('utf8').split('\n')) lines.push(line.trimEnd());
+      else for (const line of splitBytes(whole)) lines.push(textOf(line));
+    }
+    this.#keep(chunk.subarray(last + 1));
+    return lines;
+  }
+
+  end(): (string | PolycastError)[] {
+    return this.#restBytes === 0 && !this.#tooLong ? [] : [this.#joined(Buffer.alloc(0))];
+  }
+
+  #keep(bytes: Buffer): void {
+    if (bytes.length === 0 || this.#tooLong) return;
+    this.#restBytes += bytes.length;
+    if (this.#restBytes > this.#lineBytesMax) {
+      this.#tooLong = true;
+      this.#rest = [];
+    } else this.#rest.push(bytes);
+  }
+
+  #joined(bytes: Buffer): string | PolycastError {
+    this.#keep(bytes);
+    const line = this.#tooLong ? new PolycastError('event_too_large', `A line has at most ${this.#lineBytesMax} bytes.`, { limit: this.#lineBytesMax }) : textOf(Buffer.concat(this.#rest));
+    this.#rest = [];
+    this.#restBytes = 0;
+    this.#tooLong = false;
+    return line;
+  }
+}
+
+/** Publishes in order and writes each result in its place; tells the reader when to wait. */
+class ResultStream {
+  readonly #services: Services;
+  readonly #response: ServerResponse;
+  #pending = 0;
+  /** Results are written in the order in which their events came. */
+  #written: Promise<void> = Promise.resolve();
+  #room: (() => void) | undefined;
+
+  constructor(services: Services, response: ServerResponse) {
+    this.#services = services;
+    this.#response = response;
+    response.writeHead(200, [...corsOf(response), 'Content-Type', 'application/x-ndjson', 'X-Accel-Buffering', 'no']);
+    response.on('drain', () => this.#makeRoom());
+    response.on('close', () => this.#makeRoom());
+  }
+
+  /** Resolves when more may come. */
+  async add(services: Services, events: readonly (PublishRequest | PolycastError)[]): Promise<void> {
+    this.#pending += events.length;
+    const publishes = events.filter((event): event is PublishRequest => !(event instanceof PolycastError));
+    const publishing = services.publisher.publish(publishes);
+    this.#written = this.#written.then(async () => {
+      const published = await publishing;
+      this.#pending -= events.length;
+      this.#write(events, published);
+      this.#makeRoom();
+    });
+    while (this.#isFull()) await new Promise<void>((room) => (this.#room = room));
+  }
+
+  async end(): Promise<void> {
+    await this.#written;
+    this.#response.end();
+  }
+
+  #write(events: readonly (PublishRequest | PolycastError)[], published: readonly PublishResult[]): void {
+    let next = 0;
+    let text = '';
+    for (const event of events) {
+      const result: PublishResult = event instanceof PolycastError ? { ok: false, error: event } : (published[next++] as PublishResult);
+      text += resultText(this.#services, result) + '\n';
+    }
+    this.#response.write(text);
+  }
+
+  #isFull(): boolean {
+    if (this.#response.destroyed) return false;
+    return this.#pending > PENDING_EVENTS_MAX || this.#response.writableLength > UNREAD_BYTES_MAX;
+  }
+
+  #makeRoom(): void {
+    if (this.#isFull()) return;
+    this.#room?.();
+    this.#room = undefined;
+  }
+}
+
+async function permitAll(events: readonly (PublishRequest | PolycastError)[], permit: (publish: PublishRequest) => Promise<PublishRequest | PolycastError>): Promise<readonly (PublishRequest | PolycastError)[]> {
+  const permitted: (PublishRequest | PolycastError)[] = [];
+  for (const event of events) permitted.push(event instanceof PolycastError ? event : await permit(event));
+  return permitted;
+}
+
+function* splitBytes(bytes: Buffer): Generator<Buffer> {
+  let start = 0;
+  for (let end = bytes.indexOf(LINE_FEED); end >= 0; end = bytes.indexOf(LINE_FEED, start)) {
+    yield bytes.subarray(start, end);
+    start = end + 1;
+  }
+  yield bytes.subarray(start);
+}
+
+function textOf(bytes: Buffer): string | PolycastError {
+  return isUtf8(bytes) ? bytes.toString('utf8').trimEnd() : new PolycastError('invalid_utf8');
+}

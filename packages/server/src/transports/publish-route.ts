@@ -1,0 +1,127 @@
+import { checkChannel, checkIdempotencyKey, checkType, JsonScanner, jsonError, PolycastError, scanEnvelope } from '@polycast/protocol';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { PublishRequest, PublishResult } from '../core/publish.ts';
+import type { Principal } from '../core/ports.ts';
+import { arrayElements, attempt, binaryCloudEvent, cloudEventBatch, structuredCloudEvent } from './cloudevents.ts';
+import { allow, identify } from './consumer.ts';
+import { parseMediaType } from './media-type.ts';
+import { publishLines } from './publish-lines.ts';
+import { contentOf } from './publish-content.ts';
+import { checkCoding, readBody, utf8Text } from './request-body.ts';
+import { resultText, shown } from './publish-result.ts';
+import { headerOf, respond, respondProblem } from './respond.ts';
+import type { Services } from './services.ts';
+
+const scanner = new JsonScanner();
+
+/** `POST /v1/events` (PROTOCOL.md section 8.1). */
+export async function publishEvents(services: Services, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { headers } = request;
+  const contentType = headers['content-type'];
+  const key = idempotencyKeyOf(request);
+  const identified = identify(services, request, undefined);
+  const principal = identified instanceof Promise ? await identified : identified;
+  if (contentType === 'application/json' && headers['ce-specversion'] === undefined) {
+    return publishJson(services, request, response, principal, key);
+  }
+  const essence = parseMediaType(contentType)?.essence;
+  if (essence === 'application/x-ndjson' || essence === 'application/ndjson' || essence === 'application/jsonl') {
+    checkCoding(request);
+    return publishLines(services, request, response, (line, index) => envelopeOf(line, key === undefined ? undefined : `${key}#${index}`), (publish) => permit(services, principal, publish));
+  }
+  if (essence === 'application/cloudevents-batch+json') {
+    const events = cloudEventBatch(utf8Text(await readBody(request, services.wheel, services.settings)), undefined, services.settings.batchEventsMax);
+    return answerMany(services, response, await publishMany(services, principal, events));
+  }
+  if (essence === 'application/cloudevents+json') {
+    return publishOne(services, response, principal, structuredCloudEvent(utf8Text(await readBody(request, services.wheel, services.settings)), undefined));
+  }
+  if (headers['ce-specversion'] !== undefined) {
+    return publishOne(services, response, principal, binaryCloudEvent(headers, await readBody(request, services.wheel, services.settings), undefined));
+  }
+  if (essence === 'application/json') return publishJson(services, request, response, principal, key);
+  throw new PolycastError('unsupported_media_type', 'Send application/json, application/x-ndjson or a CloudEvent; or the bare data to /v1/channels/{channel}/events.');
+}
+
+/** `POST /v1/channels/{c}/events` (PROTOCOL.md section 8.3): the body is the data. */
+export async function publishData(services: Services, request: IncomingMessage, response: ServerResponse, channelName: string): Promise<void> {
+  const channel = checkChannel(channelName);
+  const { headers } = request;
+  const idempotencyKey = idempotencyKeyOf(request);
+  const identified = identify(services, request, undefined);
+  const principal = identified instanceof Promise ? await identified : identified;
+  const ifMatch = ifMatchOf(request);
+  const type = headerOf(request, 'polycast-type');
+  if (type !== undefined) checkType(type);
+  const body = await readBody(request, services.wheel, services.settings);
+  const contentType = headers['content-type'];
+  if (headers['ce-specversion'] !== undefined) return publishOne(services, response, principal, binaryCloudEvent(headers, body, channel));
+  if (parseMediaType(contentType)?.essence === 'application/cloudevents+json') {
+    return publishOne(services, response, principal, structuredCloudEvent(utf8Text(body), channel));
+  }
+  return publishOne(services, response, principal, { channel, type, content: contentOf(body, contentType), idempotencyKey, ifMatch });
+}
+
+async function publishJson(services: Services, request: IncomingMessage, response: ServerResponse, principal: Principal, key: string | undefined): Promise<void> {
+  const text = utf8Text(await readBody(request, services.wheel, services.settings));
+  scanner.begin(text);
+  if (scanner.peek() !== 91) return publishOne(services, response, principal, envelopeOf(text, key));
+  const elements = arrayElements(text, services.settings.batchEventsMax);
+  const events = elements.map((element, index) => attempt(() => envelopeOf(element, key === undefined ? undefined : `${key}#${index}`)));
+  return answerMany(services, response, await publishMany(services, principal, events));
+}
+
+async function publishOne(services: Services, response: ServerResponse, principal: Principal, publish: PublishRequest): Promise<void> {
+  const permitted = allow(services, principal, 'publish', [publish.channel]);
+  if (permitted !== undefined) await permitted;
+  const [result] = await services.publisher.publish([publish]);
+  if (result === undefined) throw new PolycastError('internal_error');
+  if (!result.ok) return respondProblem(response, shown(services, result.error));
+  respond(response, 201, 'application/json', resultText(services, result), result.replayed ? REPLAYED : NO_HEADERS);
+}
+
+/** Publishes what was understood and permitted; what was not keeps its place among the results. */
+async function publishMany(services: Services, principal: Principal, events: readonly (PublishRequest | PolycastError)[]): Promise<readonly PublishResult[]> {
+  const permitted = await Promise.all(events.map((event) => (event instanceof PolycastError ? event : permit(services, principal, event))));
+  const publishes = permitted.filter((event): event is PublishRequest => !(event instanceof PolycastError));
+  const published = await services.publisher.publish(publishes);
+  let next = 0;
+  return permitted.map((event) => (event instanceof PolycastError ? { ok: false, error: event } : (published[next++] as PublishResult)));
+}
+
+async function permit(services: Services, principal: Principal, publish: PublishRequest): Promise<PublishRequest | PolycastError> {
+  try {
+    await allow(services, principal, 'publish', [publish.channel]);
+    return publish;
+  } catch (error) {
+    if (error instanceof PolycastError) return error;
+    throw error;
+  }
+}
+
+function answerMany(services: Services, response: ServerResponse, results: readonly PublishResult[]): void {
+  respond(response, 200, 'application/json', `[${results.map((result) => resultText(services, result)).join(',')}]`);
+}
+
+function envelopeOf(text: string, key: string | undefined): PublishRequest {
+  scanner.begin(text);
+  const { channel, type, idempotencyKey, ifMatch, data } = scanEnvelope(scanner);
+  if (!scanner.atEnd()) throw jsonError(scanner);
+  if (channel === undefined) throw new PolycastError('channel_missing');
+  return { channel, type, content: `"data":${data}`, idempotencyKey: idempotencyKey ?? key, ifMatch };
+}
+
+function idempotencyKeyOf(request: IncomingMessage): string | undefined {
+  const key = headerOf(request, 'idempotency-key');
+  return key === undefined ? undefined : checkIdempotencyKey(key);
+}
+
+/** `If-Match: "<cursor>"` or bare, or `If-None-Match: *`. */
+function ifMatchOf({ headers }: IncomingMessage): string | undefined {
+  if (headers['if-none-match'] === '*') return 'none';
+  const text = headers['if-match'];
+  return text === undefined ? undefined : text.replace(/^(?:W\/)?"(.*)"$/, '$1');
+}
+
+const REPLAYED: readonly string[] = ['Idempotency-Replayed', 'true'];
+const NO_HEADERS: readonly string[] = [];

@@ -1,0 +1,53 @@
+import type { Authority, Clock, Log, Random } from '../core/ports.ts';
+import type { Feed } from '../core/feed.ts';
+import type { Publisher } from '../core/publish.ts';
+import type { SessionSettings } from '../core/session.ts';
+import type { Wheel } from '../core/wheel.ts';
+import type { Sessions } from './sessions.ts';
+
+/** What the transports are given to work with: one object for all of them, made by the composition root. */
+export interface Services {
+  readonly log: Log;
+  readonly feed: Feed;
+  readonly publisher: Publisher;
+  readonly authority: Authority;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly wheel: Wheel;
+  readonly sessions: Sessions;
+  readonly settings: TransportSettings;
+  readonly figures: TransportFigures;
+  readonly logger: TransportLogger;
+}
+
+export interface TransportSettings {
+  readonly session: SessionSettings;
+  readonly heartbeatMs: number;
+  /** SSE's `retry:`. */
+  readonly reconnectMs: number;
+  readonly pollBytesMax: number;
+  readonly pollWaitMaxSeconds: number;
+  readonly channelsPerConsumerMax: number;
+  readonly bodyBytesMax: number;
+  readonly bodyTimeoutMs: number;
+  readonly batchEventsMax: number;
+  readonly messageBytesMax: number;
+  /** Origins of pages that may use the hub besides its own; `*` for all. */
+  readonly allowedOrigins: readonly string[];
+}
+
+export type TransportName = 'poll' | 'long_poll' | 'sse' | 'websocket';
+
+/** What the transports have counted since they began. */
+export interface TransportFigures {
+  readonly deliveries: Record<TransportName, number>;
+  gaps: number;
+  stalled: number;
+}
+
+export interface TransportLogger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}

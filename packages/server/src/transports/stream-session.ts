@@ -1,0 +1,213 @@
+import { encodeCursor, type Framing, type Gap, type PolycastError } from '@polycast/protocol';
+import type { Socket } from 'node:net';
+import type { Batch } from '../core/batch.ts';
+import { Reader, type Sink } from '../core/reader.ts';
+import { stepSession, type SessionInput, type SessionPhase } from '../core/session.ts';
+import type { Interest } from '../core/interest.ts';
+import type { Position } from '../core/ports.ts';
+import type { Timed } from '../core/wheel.ts';
+import type { Services, TransportName } from './services.ts';
+import type { Drainable } from './sessions.ts';
+
+/** How a streaming transport words its control messages. One object for all of its sessions. */
+export interface Wording {
+  readonly transport: TransportName;
+  readonly framing: Framing;
+  readonly heartbeat: (cursor: string) => string | Uint8Array;
+  readonly gap: (gap: Gap) => string | Uint8Array;
+  readonly draining: (reconnectInMs: number) => string | Uint8Array;
+  /** The last bytes before the socket is ended. */
+  readonly farewell: (why: Farewell) => string | Uint8Array | undefined;
+}
+
+export type Farewell = 'drain' | 'stalled' | 'failed';
+
+/** A socket that knows its session, so that its listeners can be shared by all sockets. */
+export interface SessionSocket extends Socket {
+  [SESSION]?: StreamSession | undefined;
+}
+
+const SESSION: unique symbol = Symbol('session');
+const NO_BYTES = Buffer.alloc(0);
+/** What a client may send on a stream that takes nothing, in bytes. */
+const IDLE_BYTES_MAX = 64 * 1024;
+
+/**
+ * A live client on one socket: writes what its reader gives it, at most one batch at a time, says that it is alive, and
+ * leaves when told. What it is given next is the reader's affair.
+ */
+export class StreamSession implements Sink, Timed, Drainable {
+  protected readonly services: Services;
+  protected readonly wording: Wording;
+  protected readonly socket: SessionSocket;
+  readonly reader: Reader;
+  /** Whose batch may be in flight: the reader's, or that of channels catching up with it. */
+  protected active: Reader;
+  registryIndex = -1;
+  dueTick = 0;
+  placedTick = 0;
+  #phase: SessionPhase = 'open';
+  #sentTick = 0;
+  #blockedTick = 0;
+  #farewell: Farewell | Uint8Array = 'drain';
+
+  constructor(services: Services, wording: Wording, socket: Socket, interest: Interest, position: Position) {
+    this.services = services;
+    this.wording = wording;
+    this.socket = socket;
+    this.reader = new Reader(services.feed, this, interest, wording.framing, position);
+    this.active = this.reader;
+    this.socket[SESSION] = this;
+  }
+
+  get transport(): TransportName {
+    return this.wording.transport;
+  }
+
+  get phase(): SessionPhase {
+    return this.#phase;
+  }
+
+  /** Sends the opening words and begins to read. */
+  open(opening: string | Uint8Array): void {
+    const { socket, services } = this;
+    socket.on('error', ignore);
+    socket.on('close', onClose);
+    socket.on('end', onEnd);
+    services.sessions.add(this);
+    this.send(opening);
+    services.wheel.schedule(this, services.settings.session.heartbeatTicks);
+    this.reader.start();
+  }
+
+  deliver(batch: Batch): boolean {
+    const { socket, services } = this;
+    if (batch.count > 0) {
+      socket.write(batch.bytes);
+      services.figures.deliveries[this.wording.transport] += batch.count;
+    }
+    if (batch.gapThrough > 0) this.#tellGap(batch.from, batch.gapThrough);
+    this.#sentTick = services.wheel.tick;
+    // A socket that took all at once has nothing left to tell of.
+    if (socket.writableLength === 0) return true;
+    if (this.#blockedTick === 0) this.#blockedTick = Math.max(1, services.wheel.tick);
+    socket.write(NO_BYTES, () => this.#flushed());
+    return false;
+  }
+
+  caughtUp(): void {}
+
+  failed(error: PolycastError): void {
+    this.services.logger.error({ code: error.code, transport: this.transport }, 'a session ended: the log could not be read');
+    this.#farewell = 'failed';
+    this.#step('end');
+  }
+
+  /** A control message. */
+  send(bytes: string | Uint8Array): void {
+    if (this.#phase === 'closed') return;
+    this.socket.write(bytes);
+    this.#sentTick = this.services.wheel.tick;
+  }
+
+  sendGap(gap: Gap): void {
+    this.services.figures.gaps++;
+    this.send(this.wording.gap(gap));
+  }
+
+  cursor(position: Position = this.reader.position): string {
+    return encodeCursor(this.services.feed.epoch, position);
+  }
+
+  drain(reconnectInMs: number): void {
+    this.#reconnectInMs = reconnectInMs;
+    this.#step('drain');
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  due(): void {
+    if (this.transport === 'sse' && this.socket.bytesRead > IDLE_BYTES_MAX) this.destroy();
+    else this.#step('tick');
+  }
+
+  /** The socket is gone. */
+  gone(): void {
+    this.reader.close();
+    this.active.close();
+    this.services.wheel.cancel(this);
+    this.services.sessions.remove(this);
+    this.#step('gone');
+  }
+
+  #reconnectInMs = 0;
+
+  #step(input: SessionInput): void {
+    const { wheel, settings } = this.services;
+    const state = { phase: this.#phase, sentTick: this.#sentTick, blockedTick: this.#blockedTick };
+    const step = stepSession(state, input, wheel.tick, settings.session);
+    this.#phase = step.phase;
+    if (step.nextTicks > 0) wheel.schedule(this, step.nextTicks);
+    switch (step.effect) {
+      case 'none':
+        return;
+      case 'heartbeat':
+        return this.send(this.wording.heartbeat(this.cursor()));
+      case 'say_draining':
+        this.send(this.wording.draining(this.#reconnectInMs));
+        return this.#leave('drain');
+      case 'close_stalled':
+        this.services.figures.stalled++;
+        return this.#leave('stalled');
+      case 'close':
+        return this.#leave(this.#farewell);
+      case 'destroy':
+        return this.destroy();
+    }
+  }
+
+  /** Ends the session with bytes of its own. */
+  protected end(last: Uint8Array): void {
+    if (this.#phase !== 'open') return;
+    this.#farewell = last;
+    this.#step('end');
+  }
+
+  /** Reads no more, says why, and ends the socket once its bytes are out. */
+  #leave(why: Farewell | Uint8Array): void {
+    this.reader.close();
+    this.active.close();
+    const last = typeof why === 'string' ? this.wording.farewell(why) : why;
+    if (last === undefined) this.socket.end();
+    else this.socket.end(last);
+  }
+
+  #flushed(): void {
+    this.#blockedTick = 0;
+    this.active.flushed();
+  }
+
+  #tellGap(from: Position, to: Position): void {
+    this.sendGap({ from: this.cursor(from), to: this.cursor(to), reason: 'retention' });
+  }
+}
+
+function onClose(this: SessionSocket): void {
+  const session = this[SESSION];
+  this[SESSION] = undefined;
+  session?.gone();
+}
+
+/** The client has closed its side; half-open connections are of no use to a stream. */
+function onEnd(this: SessionSocket): void {
+  this.destroy();
+}
+
+/** `close` follows. */
+function ignore(): void {}
+
+export function sessionOf(socket: SessionSocket): StreamSession | undefined {
+  return socket[SESSION];
+}

@@ -1,0 +1,30 @@
+import { textFrameHeaderBytes, writeTextFrameHeader } from '@polycast/protocol';
+
+/** A text message as one frame. */
+export function textFrame(text: string): Buffer {
+  const payloadBytes = Buffer.byteLength(text);
+  const frame = Buffer.allocUnsafe(textFrameHeaderBytes(payloadBytes) + payloadBytes);
+  frame.write(text, writeTextFrameHeader(frame, 0, payloadBytes));
+  return frame;
+}
+
+/** RFC 6455 section 5.5.1: a code and a reason of at most 123 bytes. */
+export function closeFrame(code: number, reason: string): Buffer {
+  const payload = Buffer.allocUnsafe(2 + Math.min(123, Buffer.byteLength(reason)));
+  payload.writeUInt16BE(code, 0);
+  payload.write(reason, 2);
+  return controlFrame(0x8, payload);
+}
+
+/** RFC 6455 section 5.5.3: a pong carries what its ping carried, at most 125 bytes. */
+export function pongFrame(payload: Uint8Array): Buffer {
+  return controlFrame(0xa, payload);
+}
+
+function controlFrame(opcode: number, payload: Uint8Array): Buffer {
+  const frame = Buffer.allocUnsafe(2 + payload.length);
+  frame[0] = 0x80 | opcode;
+  frame[1] = payload.length;
+  frame.set(payload, 2);
+  return frame;
+}

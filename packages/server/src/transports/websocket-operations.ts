@@ -1,0 +1,216 @@
+import {
+  checkIdempotencyKey,
+  encodeCursor,
+  formatTime,
+  JsonScanner,
+  PolycastError,
+  scanEnvelope,
+  webSocketFraming,
+  type ClientMessage,
+  type Ref,
+  type ServerMessage,
+} from '@polycast/protocol';
+import type { Batch } from '../core/batch.ts';
+import type { Position } from '../core/ports.ts';
+import { Reader, type Sink } from '../core/reader.ts';
+import { startAfter, type Start } from '../core/start.ts';
+import { allow } from './consumer.ts';
+import { checkPattern, HISTORY_MAX, tooManyChannels } from './events-query.ts';
+import { asPolycastError } from './respond.ts';
+import type { Services } from './services.ts';
+import type { WebSocketSession } from './websocket.ts';
+
+/** Operations accepted and not yet answered, at most; then the socket is not read. */
+const PENDING_MAX = 64;
+const REF_LENGTH_MAX = 64;
+const OPERATIONS: ReadonlySet<unknown> = new Set<ClientMessage['op']>(['subscribe', 'unsubscribe', 'publish', 'auth', 'ping']);
+const ALSO_IN_PUBLISH: ReadonlySet<string> = new Set(['op', 'ref']);
+const scanner = new JsonScanner();
+
+/** An operation as it came: an object with a known `op` and a valid `ref`, its other members unchecked. */
+interface Operation {
+  readonly op: ClientMessage['op'];
+  readonly ref: Ref | undefined;
+  readonly members: Readonly<Record<string, unknown>>;
+}
+
+type Answer = { readonly cursor?: string; readonly channels?: readonly string[]; readonly id?: string; readonly channel?: string; readonly time?: string };
+
+/** The operations of one WebSocket session (PROTOCOL.md section 7.3). Subscriptions change one at a time, in order. */
+export class WebSocketOperations {
+  readonly #services: Services;
+  readonly #session: WebSocketSession;
+  #pending = 0;
+  #paused = false;
+  #changes: Promise<void> = Promise.resolve();
+
+  constructor(services: Services, session: WebSocketSession) {
+    this.#services = services;
+    this.#session = session;
+  }
+
+  handle(text: string): void {
+    let operation: Operation;
+    try {
+      operation = parseOperation(text);
+    } catch (error) {
+      return this.#session.invalid(asPolycastError(error).problem);
+    }
+    if (++this.#pending >= PENDING_MAX && !this.#paused) {
+      this.#paused = true;
+      this.#session.flow(false);
+    }
+    void this.#run(operation, text).catch((error: unknown) => this.#refuse(operation, error));
+  }
+
+  #run(operation: Operation, text: string): Promise<void> {
+    switch (operation.op) {
+      case 'ping':
+        return Promise.resolve(this.#answer(operation, { cursor: this.#session.cursor() }));
+      case 'auth':
+        return this.#authenticate(operation);
+      case 'publish':
+        return this.#publish(operation, text);
+      case 'subscribe':
+        return this.#inOrder(() => this.#subscribe(operation));
+      case 'unsubscribe':
+        return this.#inOrder(() => this.#unsubscribe(operation));
+    }
+  }
+
+  async #authenticate(operation: Operation): Promise<void> {
+    const { token } = operation.members;
+    if (typeof token !== 'string') throw invalidMember('token', 'must be a string');
+    await this.#services.authority.identify({ token, origin: undefined, address: '' });
+    this.#answer(operation, {});
+  }
+
+  async #publish(operation: Operation, text: string): Promise<void> {
+    scanner.begin(text);
+    const { channel, type, idempotencyKey, ifMatch, data } = scanEnvelope(scanner, ALSO_IN_PUBLISH);
+    if (channel === undefined) throw new PolycastError('channel_missing');
+    if (idempotencyKey !== undefined) checkIdempotencyKey(idempotencyKey);
+    await allow(this.#services, this.#session.principal, 'publish', [channel]);
+    const [result] = await this.#services.publisher.publish([{ channel, type, idempotencyKey, ifMatch, content: `"data":${data}` }]);
+    if (result === undefined || !result.ok) throw result?.error ?? new PolycastError('internal_error');
+    this.#answer(operation, { id: encodeCursor(this.#services.feed.epoch, result.position), channel: result.channel, time: formatTime(result.timeMs) });
+  }
+
+  /** New channels catch up while the others stand still, up to where those stand; then all go on together. */
+  async #subscribe(operation: Operation): Promise<void> {
+    const session = this.#session;
+    const { feed } = this.#services;
+    const has = session.reader.interest.patterns;
+    const wanted = patternsOf(operation).filter((pattern) => !has.includes(pattern));
+    const limit = this.#services.settings.channelsPerConsumerMax;
+    if (has.length + wanted.length > limit) throw tooManyChannels(limit);
+    await allow(this.#services, session.principal, 'subscribe', wanted);
+    const start = await this.#start(operation, wanted);
+    await session.hold();
+    const joinAt = session.reader.position;
+    const position = start === undefined ? joinAt : Math.min(start.position, joinAt);
+    const channels = [...has, ...wanted];
+    this.#answer(operation, { channels, cursor: session.cursor(position) });
+    if (start?.gap !== undefined) session.sendGap(start.gap);
+    if (wanted.length > 0 && position < joinAt) {
+      await session.catchUp(feed.interest(wanted, session.types, has), position, joinAt);
+    }
+    session.resume(feed.interest(channels, session.types));
+  }
+
+  /** Where the new channels begin; `undefined` for where the session is. */
+  async #start({ members: { after, history } }: Operation, wanted: readonly string[]): Promise<Start | undefined> {
+    if (after !== undefined && typeof after !== 'string') throw invalidMember('after', 'must be a cursor, "earliest" or "now"');
+    if (history === undefined) return after === undefined || after === 'now' ? undefined : startAfter(after, this.#services.log.state);
+    if (!Number.isInteger(history) || (history as number) < 1 || (history as number) > HISTORY_MAX) {
+      throw invalidMember('history', `must be a whole number from 1 to ${HISTORY_MAX}`);
+    }
+    if (after !== undefined) throw invalidMember('history', 'cannot be combined with "after"');
+    const { feed } = this.#services;
+    return { position: await feed.historyStart(feed.interest(wanted, this.#session.types), history as number), gap: undefined };
+  }
+
+  async #unsubscribe(operation: Operation): Promise<void> {
+    const session = this.#session;
+    const gone = new Set(patternsOf(operation));
+    await session.hold();
+    const channels = session.reader.interest.patterns.filter((pattern) => !gone.has(pattern));
+    session.resume(this.#services.feed.interest(channels, session.types));
+    this.#answer(operation, { channels });
+  }
+
+  #inOrder(change: () => Promise<void>): Promise<void> {
+    const result = this.#changes.then(change);
+    this.#changes = result.catch(() => undefined);
+    return result;
+  }
+
+  #answer({ op, ref }: Operation, answer: Answer): void {
+    this.#answered();
+    this.#session.answer({ op, ...(ref === undefined ? {} : { ref }), ok: true, ...answer } as ServerMessage);
+  }
+
+  #refuse({ op, ref }: Operation, error: unknown): void {
+    this.#answered();
+    if (!(error instanceof PolycastError)) this.#services.logger.error({ error }, 'a WebSocket operation failed');
+    this.#session.answer({ op, ...(ref === undefined ? {} : { ref }), ok: false, error: asPolycastError(error).problem });
+  }
+
+  #answered(): void {
+    this.#pending--;
+    if (!this.#paused || this.#pending >= PENDING_MAX / 2) return;
+    this.#paused = false;
+    this.#session.flow(true);
+  }
+}
+
+/** What a session does with the batches of channels that catch up: it sends them as its own. */
+export class CatchUpSink implements Sink {
+  readonly #deliver: (batch: Batch) => boolean;
+  readonly #done: (error?: PolycastError) => void;
+
+  constructor(deliver: (batch: Batch) => boolean, done: (error?: PolycastError) => void) {
+    this.#deliver = deliver;
+    this.#done = done;
+  }
+
+  deliver(batch: Batch): boolean {
+    return this.#deliver(batch);
+  }
+
+  caughtUp(): void {
+    this.#done();
+  }
+
+  failed(error: PolycastError): void {
+    this.#done(error);
+  }
+}
+
+/** A reader that ends where the session stands. */
+export function catchUpReader(session: WebSocketSession, services: Services, interest: Reader['interest'], from: Position, through: Position, done: (error?: PolycastError) => void): Reader {
+  const sink = new CatchUpSink((batch) => session.deliver(batch), done);
+  return new Reader(services.feed, sink, interest, webSocketFraming, from, Infinity, through);
+}
+
+function parseOperation(text: string): Operation {
+  scanner.begin(text);
+  if (!scanner.value() || !scanner.atEnd()) throw new PolycastError(scanner.fault, undefined, { offset: scanner.index });
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new PolycastError('invalid_message', 'An operation is a JSON object.');
+  const members = value as Record<string, unknown>;
+  const { op, ref } = members;
+  if (!OPERATIONS.has(op)) throw new PolycastError('invalid_message', '"op" must be subscribe, unsubscribe, publish, auth or ping.', { member: 'op' });
+  const refIsValid = ref === undefined || (typeof ref === 'string' ? ref.length <= REF_LENGTH_MAX : typeof ref === 'number' && Number.isFinite(ref));
+  if (!refIsValid) throw invalidMember('ref', `must be a number or a string of at most ${REF_LENGTH_MAX} characters`);
+  return { op: op as ClientMessage['op'], ref: ref as Ref | undefined, members };
+}
+
+function patternsOf({ members: { channels } }: Operation): readonly string[] {
+  if (!Array.isArray(channels) || channels.length === 0) throw invalidMember('channels', 'must be an array of channels and patterns');
+  return [...new Set(channels.map((channel) => checkPattern(String(channel))))];
+}
+
+function invalidMember(member: string, why: string): PolycastError {
+  return new PolycastError('invalid_message', `"${member}" ${why}.`, { member });
+}
