@@ -1,0 +1,15 @@
+export { connect } from './connect.ts';
+export type { Connection, ConnectionEvents, StateChange } from './connection.ts';
+export type { TransportName } from './machine/state.ts';
+export type { ConnectOptions, CursorStorage, PatienceOptions } from './options.ts';
+export type { Published, PublishOptions } from './publish.ts';
+export { createSseParser, type SseFrame, type SseParser } from './sse-parser.ts';
+export type { Handler, SubscribeOptions, Subscription } from './subscription.ts';
+export {
+  PolycastError,
+  type ErrorCode,
+  type Gap,
+  type GapReason,
+  type PolycastEvent,
+  type Problem,
+} from '@polycast/protocol';

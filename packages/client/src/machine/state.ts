@@ -1,0 +1,261 @@
+import type { Gap, PolycastError, PolycastEvent, Problem } from '@polycast/protocol';
+
+/** The means of reading, the best first. `tab` reads through another tab of the same browser. */
+export type TransportName = 'tab' | 'websocket' | 'sse' | 'long-poll' | 'poll';
+
+/** What never changes in the life of a connection. All times in milliseconds. */
+export interface MachineSettings {
+  /** In the order of preference; at least one. */
+  readonly transports: readonly TransportName[];
+  /** A stream that has not said `ready` by then is taken for one behind a buffering proxy; polls get three times that. */
+  readonly readyTimeoutMs: number;
+  /** Silence is death after two heartbeats and this. */
+  readonly heartbeatMarginMs: number;
+  /** A stream that still delivers after this long was a good one: back-off and strikes begin anew. */
+  readonly stableMs: number;
+  readonly backoffBaseMs: number;
+  readonly backoffCapMs: number;
+  /** How long after falling back a better transport is tried; doubles with each failure, up to the cap. */
+  readonly probeBaseMs: number;
+  readonly probeCapMs: number;
+  /** A timer that fires so much too late means that the machine slept. */
+  readonly wokeLateMs: number;
+  /** Live events kept for a subscription that is catching up; beyond, they are polled for again. */
+  readonly heldEventsMax: number;
+  /** The channels of all subscriptions together; the hub's own limit (PROTOCOL.md section 4). */
+  readonly channelsMax: number;
+  /** Whether a refused token can be asked for anew. */
+  readonly tokenRenewable: boolean;
+}
+
+/** Where a subscription that has no cursor yet wants to begin: `{}` is `now`. */
+export interface Start {
+  /** A cursor, `earliest` or `now`. */
+  readonly after?: string | undefined;
+  /** Begin with the last 1 to 1000 events. */
+  readonly history?: number | undefined;
+}
+
+/**
+ * A subscription, as the machine sees it.
+ * - `new`: waits for a stream that it can be placed on
+ * - `placing`: the stream was asked (PROTOCOL.md section 7.3) and has not answered
+ * - `live`: the stream delivers to it
+ * - `behind`: catches up by polls; what the stream brings meanwhile is held
+ * - `joining`: has caught up, but the stream does not cover its channels yet
+ * - `full`: its consumer's buffer is full; it falls behind until that has drained
+ */
+export type MemberMode = 'new' | 'placing' | 'live' | 'behind' | 'joining' | 'full';
+
+export interface Member {
+  readonly id: number;
+  readonly channels: readonly string[];
+  /** Only events of these types; all when undefined. */
+  readonly types: readonly string[] | undefined;
+  readonly start: Start;
+  readonly mode: MemberMode;
+  /** All that is meant for it up to here was delivered. Never goes back. Undefined until it has a place in the log. */
+  readonly cursor: string | undefined;
+  /** The furthest gap it was told of, so that none is told twice. */
+  readonly gapTo: string;
+  /** Events that its consumer can still take; Infinity for one that takes them at once. */
+  readonly room: number;
+  /** While it is being placed: whether what it missed will be polled for, and not come on the stream. */
+  readonly pollsPast: boolean;
+  /** Whether a poll of `behind` is under way, */
+  readonly polling: boolean;
+  /** how far it has to speak at least for what is `held` to follow on, */
+  readonly since: string;
+  /** and what the stream brought after that. Undefined: it was too much, or not seen throughout. */
+  readonly held: readonly PolycastEvent[] | undefined;
+  /** When to try again, or to stop waiting for an answer; Infinity when nothing is awaited. */
+  readonly retryAtMs: number;
+  readonly wasLive: boolean;
+  /** Whether its consumer was told that it has fallen behind. */
+  readonly lagging: boolean;
+}
+
+/** Why a stream was opened beside the current one. */
+export type SuccessorReason = 'better' | 'channels' | 'network';
+
+export interface Successor {
+  readonly attempt: number;
+  readonly transport: TransportName;
+  readonly untilMs: number;
+  readonly channels: readonly string[];
+  readonly reason: SuccessorReason;
+}
+
+export type Phase =
+  | { readonly name: 'idle' }
+  | {
+      readonly name: 'connecting';
+      readonly attempt: number;
+      readonly transport: TransportName;
+      /** What is tried next if this fails. */
+      readonly rest: readonly TransportName[];
+      readonly untilMs: number;
+      readonly channels: readonly string[];
+      /** The new members whose start the attempt was opened with; empty when it resumes. */
+      readonly group: readonly number[];
+    }
+  | {
+      readonly name: 'open';
+      readonly attempt: number;
+      readonly transport: TransportName;
+      readonly sinceMs: number;
+      /** Whether it has delivered something after `stableMs`. */
+      readonly stable: boolean;
+      readonly heartbeatMs: number;
+      /** It is dead if nothing is heard until then. */
+      readonly untilMs: number;
+      /** What the hub delivers on it. */
+      readonly channels: readonly string[];
+      /** When a better transport is tried; Infinity on the best. */
+      readonly probeAtMs: number;
+      readonly successor: Successor | undefined;
+    }
+  | { readonly name: 'waiting'; readonly untilMs: number; readonly why: string }
+  | { readonly name: 'closed'; readonly why: string; readonly error: PolycastError | undefined };
+
+export type PhaseName = Phase['name'];
+export type PhaseOf<Name extends PhaseName> = Extract<Phase, { readonly name: Name }>;
+
+export interface State {
+  readonly settings: MachineSettings;
+  readonly phase: Phase;
+  readonly members: readonly Member[];
+  /** How far the stream has spoken. Never goes back. */
+  readonly position: string | undefined;
+  /** The number of the last attempt; each open transport has its own. */
+  readonly attempts: number;
+  /** The transport that delivered last; it is tried first. */
+  readonly proven: TransportName | undefined;
+  /** How often the proven transport failed since it was last stable. */
+  readonly strikes: number;
+  /** Waits since a stream was last stable: the exponent of the back-off. */
+  readonly failures: number;
+  /** Probes since the last stable stream on the best transport. */
+  readonly probes: number;
+  /** The hub's word on when to come back (`retry:`, `draining`); 0 without one. */
+  readonly hintMs: number;
+  /** Whether a refusal was already met with a new token. */
+  readonly renewed: boolean;
+  /** Whether new members come one by one, because the hub refused several at once. */
+  readonly singly: boolean;
+}
+
+/** How a transport ended. */
+export type Ending =
+  /** Refused connection, broken stream, an answer that no hub gives. */
+  | { readonly kind: 'lost'; readonly why: string }
+  /** The hub's refusal, by HTTP. */
+  | { readonly kind: 'refused'; readonly problem: Problem; readonly retryAfterMs: number | undefined }
+  /** A WebSocket's close code (PROTOCOL.md section 7.4). */
+  | { readonly kind: 'closed'; readonly code: number };
+
+/** What a transport tells. `attempt` says which. */
+export type TransportInput =
+  /** It delivers. `cursor` is where it begins, when it says so. */
+  | {
+      readonly kind: 'ready';
+      readonly attempt: number;
+      readonly cursor: string | undefined;
+      readonly heartbeatMs: number;
+    }
+  /** Events in order, then how far the stream has spoken (undefined: to the last event). Neither: a sign of life. */
+  | {
+      readonly kind: 'events';
+      readonly attempt: number;
+      readonly events: readonly PolycastEvent[];
+      readonly cursor: string | undefined;
+    }
+  | { readonly kind: 'gap'; readonly attempt: number; readonly gap: Gap }
+  | { readonly kind: 'hint'; readonly attempt: number; readonly reconnectInMs: number }
+  | { readonly kind: 'placed'; readonly attempt: number; readonly id: number; readonly cursor: string }
+  | { readonly kind: 'not-placed'; readonly attempt: number; readonly id: number; readonly problem: Problem }
+  | { readonly kind: 'ended'; readonly attempt: number; readonly ending: Ending };
+
+export type Input =
+  | TransportInput
+  | {
+      readonly kind: 'subscribe';
+      readonly id: number;
+      readonly channels: readonly string[];
+      readonly types: readonly string[] | undefined;
+      readonly start: Start;
+      readonly room: number;
+    }
+  | { readonly kind: 'unsubscribe'; readonly id: number }
+  /** A consumer can take so many events now. */
+  | { readonly kind: 'room'; readonly id: number; readonly room: number }
+  | {
+      readonly kind: 'caught-up';
+      readonly id: number;
+      readonly events: readonly PolycastEvent[];
+      readonly gaps: readonly Gap[];
+      readonly cursor: string;
+    }
+  /** `problem` is undefined when nobody answered. */
+  | {
+      readonly kind: 'not-caught-up';
+      readonly id: number;
+      readonly problem: Problem | undefined;
+      readonly retryAfterMs: number | undefined;
+    }
+  | { readonly kind: 'tick' }
+  /** The browser says that the network has gone, come back or changed. */
+  | { readonly kind: 'network' }
+  | { readonly kind: 'close' };
+
+export type InputKind = Input['kind'];
+export type InputOf<Kind extends InputKind> = Extract<Input, { readonly kind: Kind }>;
+
+export interface OpenRequest {
+  readonly channels: readonly string[];
+  readonly after: string | undefined;
+  readonly history: number | undefined;
+}
+
+export type Effect =
+  | {
+      readonly kind: 'open';
+      readonly attempt: number;
+      readonly transport: TransportName;
+      readonly request: OpenRequest;
+    }
+  | { readonly kind: 'drop'; readonly attempt: number }
+  | {
+      readonly kind: 'place';
+      readonly attempt: number;
+      readonly id: number;
+      readonly channels: readonly string[];
+      readonly start: Start;
+    }
+  | { readonly kind: 'remove'; readonly attempt: number; readonly channels: readonly string[] }
+  | {
+      readonly kind: 'catch-up';
+      readonly id: number;
+      readonly channels: readonly string[];
+      readonly types: readonly string[] | undefined;
+      readonly start: Start;
+      readonly limit: number;
+    }
+  | { readonly kind: 'deliver'; readonly id: number; readonly events: readonly PolycastEvent[] }
+  | { readonly kind: 'gap'; readonly id: number; readonly gap: Gap }
+  /** The subscription has fallen behind its stream, or has caught up with it. */
+  | { readonly kind: 'lag'; readonly id: number; readonly behind: boolean }
+  | { readonly kind: 'joined'; readonly id: number }
+  | { readonly kind: 'failed'; readonly id: number; readonly error: PolycastError }
+  | { readonly kind: 'state'; readonly phase: Phase };
+
+/** The moment of a step: time and chance are arguments. */
+export interface Moment {
+  /** Milliseconds from any origin. */
+  readonly nowMs: number;
+  /** A number in [0, 1). */
+  readonly chance: number;
+}
+
+/** The next state while a step is made. */
+export type Draft = { -readonly [Key in keyof State]: State[Key] } & { readonly effects: Effect[] };

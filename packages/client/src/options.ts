@@ -1,0 +1,88 @@
+import type { MachineSettings, TransportName } from './machine/state.ts';
+
+/** Anything with the three methods of `sessionStorage`. */
+export interface CursorStorage {
+  getItem(key: string): string | null;
+  setItem(key: string, value: string): void;
+  removeItem(key: string): void;
+}
+
+/** How hard to try. All times in milliseconds; what is left out has the default named. */
+export interface PatienceOptions {
+  /** A stream that has not begun to deliver by then is given up for the next transport. Polls get three times that. 5000. */
+  readonly readyTimeoutMs?: number;
+  /** Silence means a dead stream after two heartbeats of the hub and this. 5000. */
+  readonly heartbeatMarginMs?: number;
+  /** A stream that delivers after this long is a good one, and back-off begins anew. 10 000. */
+  readonly stableMs?: number;
+  /** Waiting before a new attempt is a random part of this, doubled with each failure, … 500. */
+  readonly backoffBaseMs?: number;
+  /** … up to this. 30 000. */
+  readonly backoffCapMs?: number;
+  /** How long after falling back a better transport is tried; doubled with each failure, … 30 000. */
+  readonly probeBaseMs?: number;
+  /** … up to this. 600 000. */
+  readonly probeCapMs?: number;
+  /** Between short polls. 5000. */
+  readonly pollIntervalMs?: number;
+  /** How long a publish is tried again before it is rejected. 30 000. */
+  readonly publishTimeoutMs?: number;
+}
+
+export interface ConnectOptions extends PatienceOptions {
+  /** In the order of preference. `['websocket', 'sse', 'long-poll', 'poll']`. */
+  readonly transports?: readonly Exclude<TransportName, 'tab'>[];
+  /** Credentials, or a function that is asked for them before each attempt. Sent as `Authorization`, on a WebSocket in the query. */
+  readonly token?: string | (() => string | Promise<string>);
+  /** Keeps the place of each subscription in `storage` under this key, so that a reloaded page goes on where it was. */
+  readonly remember?: string;
+  /** Where `remember` keeps it. `sessionStorage`, where there is one. */
+  readonly storage?: CursorStorage;
+  /**
+   * Tabs of one browser share one connection, where Web Locks and BroadcastChannel are present. Only tabs that have the same
+   * rights may share: give a name (a user's id, say) when `token` is a function.
+   */
+  readonly share?: boolean | string;
+  readonly fetch?: typeof fetch;
+  readonly WebSocket?: typeof WebSocket;
+}
+
+export const DEFAULT_TRANSPORTS: readonly TransportName[] = ['websocket', 'sse', 'long-poll', 'poll'];
+
+/** See PatienceOptions. */
+export const PATIENCE: Required<PatienceOptions> = {
+  readyTimeoutMs: 5000,
+  heartbeatMarginMs: 5000,
+  stableMs: 10_000,
+  backoffBaseMs: 500,
+  backoffCapMs: 30_000,
+  probeBaseMs: 30_000,
+  probeCapMs: 600_000,
+  pollIntervalMs: 5000,
+  publishTimeoutMs: 30_000,
+};
+
+/** Browsers let the timers of hidden pages fire up to a minute late; later than this is sleep. */
+const WOKE_LATE_MS = 90_000;
+/** As many events as one poll brings: a second round is asked for rather than more kept. */
+const HELD_EVENTS_MAX = 500;
+/** PROTOCOL.md section 4. */
+const CHANNELS_MAX = 100;
+
+export function settingsOf(options: ConnectOptions, transports: readonly TransportName[]): MachineSettings {
+  return {
+    ...PATIENCE,
+    ...defined(options),
+    transports,
+    wokeLateMs: WOKE_LATE_MS,
+    heldEventsMax: HELD_EVENTS_MAX,
+    channelsMax: CHANNELS_MAX,
+    tokenRenewable: typeof options.token === 'function',
+  };
+}
+
+/** Those of the patience options that are given. */
+export function defined(options: PatienceOptions): PatienceOptions {
+  const names = Object.keys(PATIENCE) as (keyof PatienceOptions)[];
+  return Object.fromEntries(names.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])));
+}

@@ -1,0 +1,132 @@
+import { PolycastError, problem, type ClientMessage, type Gap, type PolycastEvent } from '@polycast/protocol';
+import type { OwnConnection } from '../connection.ts';
+import { isCursor } from '../machine/flow.ts';
+import type { OpenRequest } from '../machine/state.ts';
+import type { Subscription } from '../subscription.ts';
+import { sessionName, TAB_HEARTBEAT_MS, type TabMessage, type TabRefusal } from './words.ts';
+
+interface Session {
+  readonly channel: BroadcastChannel;
+  readonly subscription: Subscription;
+  isReady: boolean;
+}
+
+/** How often a tab is told that the leader is alive, while the leader itself is still connecting. */
+const ALIVE_INTERVAL_MS = 2000;
+
+/**
+ * Asks to lead the tabs of this name; of all that ask, one does, and when it closes or crashes the next takes over.
+ * @returns what ends it
+ */
+export function standForLeader(name: string, connect: () => OwnConnection): () => void {
+  const controller = new AbortController();
+  const { signal } = controller;
+  navigator.locks
+    .request(name, { signal }, async () => {
+      const resign = lead(name, connect);
+      await new Promise<void>((resolve) =>
+        signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve()),
+      );
+      resign();
+    })
+    .catch(() => undefined);
+  return () => controller.abort();
+}
+
+/** Serves the sessions of all tabs from one connection: each is a subscription of its own, with its own place. */
+function lead(name: string, connect: () => OwnConnection): () => void {
+  const sessions = new Map<string, Session>();
+  const all = new BroadcastChannel(name);
+  const timer = setInterval(keepAlive, ALIVE_INTERVAL_MS);
+  let connection = start();
+  let beatMs = performance.now();
+  all.addEventListener('message', ({ data }: MessageEvent<TabMessage>) => {
+    if (data.kind === 'open') open(data.session, data.request);
+    else if (data.kind === 'send') void operate(data.session, data.message);
+  });
+  all.postMessage({ kind: 'leader' } satisfies TabMessage);
+  return resign;
+
+  function open(id: string, request: OpenRequest): void {
+    if (sessions.has(id)) return;
+    if (connection.state.state === 'closed') connection = start();
+    const channel = new BroadcastChannel(sessionName(name, id));
+    const { after, history } = request;
+    const options = { ...(after === undefined ? {} : { after }), ...(history === undefined ? {} : { history }), onGap };
+    const subscription = connection.subscribe(request.channels, deliver, options);
+    const session: Session = { channel, subscription, isReady: false };
+    sessions.set(id, session);
+    subscription.joined.then(
+      () => ready(connection.cursorOf(subscription)),
+      () => undefined,
+    );
+    // Whoever opened the session holds this lock until it is gone.
+    void navigator.locks.request(sessionName(name, id), () => drop(id)).catch(() => undefined);
+
+    function deliver(event: PolycastEvent): void {
+      ready(isCursor(after) ? after : undefined);
+      channel.postMessage(event);
+    }
+
+    function onGap(gap: Gap): void {
+      ready(isCursor(after) ? after : undefined);
+      channel.postMessage({ op: 'gap', ...gap });
+    }
+
+    function ready(cursor: string | undefined): void {
+      if (session.isReady || !sessions.has(id)) return;
+      session.isReady = true;
+      channel.postMessage({ op: 'ready', cursor, session: id, heartbeatMs: TAB_HEARTBEAT_MS });
+    }
+  }
+
+  function start(): OwnConnection {
+    const connection = connect();
+    connection.on('error', ({ subscription, error }) => {
+      for (const [id, session] of sessions) if (session.subscription === subscription) refuse(id, session, error);
+    });
+    return connection;
+  }
+
+  function refuse(id: string, { channel }: Session, error: unknown): void {
+    const refusal = error instanceof PolycastError ? error.problem : problem('internal_error', String(error));
+    channel.postMessage({ op: 'refused', problem: refusal } satisfies TabRefusal);
+    drop(id);
+  }
+
+  async function operate(id: string, message: ClientMessage): Promise<void> {
+    const session = sessions.get(id);
+    if (session === undefined || message.op !== 'publish') return;
+    const { ref, channel, data, op: _op, ...options } = message;
+    try {
+      const published = await connection.publish(channel, data, options);
+      session.channel.postMessage({ op: 'publish', ref, ok: true, ...published });
+    } catch (error) {
+      if (error instanceof PolycastError)
+        session.channel.postMessage({ op: 'publish', ref, ok: false, error: error.problem });
+    }
+  }
+
+  /** Moves the place of quiet sessions on, and tells those that are not ready yet not to give up. */
+  function keepAlive(): void {
+    const isBeat = performance.now() - beatMs >= TAB_HEARTBEAT_MS / 2;
+    if (isBeat) beatMs = performance.now();
+    for (const { channel, subscription, isReady } of sessions.values()) {
+      if (isBeat || !isReady) channel.postMessage({ op: 'heartbeat', cursor: connection.cursorOf(subscription) ?? '' });
+    }
+  }
+
+  function drop(id: string): void {
+    const session = sessions.get(id);
+    sessions.delete(id);
+    session?.subscription.close();
+    session?.channel.close();
+  }
+
+  function resign(): void {
+    clearInterval(timer);
+    for (const id of sessions.keys()) drop(id);
+    all.close();
+    connection.close();
+  }
+}

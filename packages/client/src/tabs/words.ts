@@ -1,0 +1,27 @@
+import type { ClientMessage, Problem } from '@polycast/protocol';
+import type { OpenRequest } from '../machine/state.ts';
+
+/**
+ * How tabs speak with the one that leads. The followers speak on a channel of that name, which all hear. The leader
+ * answers each session on a channel of its own, in the messages of a hub's WebSocket (PROTOCOL.md section 7), so that no tab
+ * hears what is for another.
+ */
+export type TabMessage =
+  /** From a follower, which holds the session's lock for as long as it lives. */
+  | { readonly kind: 'open'; readonly session: string; readonly request: OpenRequest }
+  | { readonly kind: 'send'; readonly session: string; readonly message: ClientMessage }
+  /** From a new leader: whoever had another, or none, is to open again. */
+  | { readonly kind: 'leader' };
+
+/** How a session ends: the leader cannot serve it. */
+export interface TabRefusal {
+  readonly op: 'refused';
+  readonly problem: Problem;
+}
+
+/** Browsers slow the timers of hidden pages down to one a minute. A leader that crashed is noticed by its lock, at once. */
+export const TAB_HEARTBEAT_MS = 60_000;
+
+export function sessionName(name: string, session: string): string {
+  return `${name} ${session}`;
+}

@@ -1,0 +1,66 @@
+import type { ClientMessage, PolycastEvent, ServerMessage } from '@polycast/protocol';
+import type { Means, Target } from '../http.ts';
+import type { OpenRequest } from '../machine/state.ts';
+import { createKey } from '../key.ts';
+import { sessionName, type TabMessage, type TabRefusal } from '../tabs/words.ts';
+import type { OpenTransport, Tell, Transport } from './transport.ts';
+import { readMessage } from './websocket.ts';
+
+/** Reads through the tab that leads. The lock tells that tab when this one is no more. */
+export function createTab(name: string): OpenTransport {
+  return (_means: Means, _target: Target, request: OpenRequest, tell: Tell): Transport => {
+    const session = createKey();
+    const all = new BroadcastChannel(name);
+    const own = new BroadcastChannel(sessionName(name, session));
+    const closing = new AbortController();
+    let isReady = false;
+    own.addEventListener('message', receive);
+    all.addEventListener('message', ({ data }: MessageEvent<TabMessage>) => {
+      if (data.kind === 'leader') led();
+    });
+    void navigator.locks.request(sessionName(name, session), hold).catch(() => undefined);
+    return { send, close };
+
+    function hold(): Promise<void> {
+      if (!closing.signal.aborted) ask();
+      return new Promise((resolve) => {
+        if (closing.signal.aborted) resolve();
+        else closing.signal.addEventListener('abort', () => resolve());
+      });
+    }
+
+    function ask(): void {
+      post({ kind: 'open', session, request });
+    }
+
+    /** There is a new leader: it does not know this session, and this tab's place has moved on since it was opened. */
+    function led(): void {
+      if (!isReady) return ask();
+      close();
+      tell({ kind: 'ended', ending: { kind: 'closed', code: 1012 } });
+    }
+
+    function receive({ data }: MessageEvent<PolycastEvent | ServerMessage | TabRefusal>): void {
+      if ('op' in data && data.op === 'refused') {
+        close();
+        return tell({ kind: 'ended', ending: { kind: 'refused', problem: data.problem, retryAfterMs: undefined } });
+      }
+      if ('op' in data && data.op === 'ready') isReady = true;
+      readMessage(data, tell);
+    }
+
+    function send(message: ClientMessage): void {
+      post({ kind: 'send', session, message });
+    }
+
+    function post(message: TabMessage): void {
+      if (!closing.signal.aborted) all.postMessage(message);
+    }
+
+    function close(): void {
+      closing.abort();
+      all.close();
+      own.close();
+    }
+  };
+}

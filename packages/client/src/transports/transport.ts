@@ -1,0 +1,26 @@
+import type { ClientMessage, ServerMessage } from '@polycast/protocol';
+import type { Means, Target } from '../http.ts';
+import type { OpenRequest, TransportInput } from '../machine/state.ts';
+
+type WithoutAttempt<Input> = Input extends unknown ? Omit<Input, 'attempt'> : never;
+
+/** The answer to an operation (PROTOCOL.md section 7.3). */
+export type Answer = Extract<ServerMessage, { readonly op: ClientMessage['op'] }>;
+
+/** What a transport tells: what the machine is to know, and the answers to operations that are not the machine's. */
+export type Signal = WithoutAttempt<TransportInput> | { readonly kind: 'answer'; readonly message: Answer };
+
+export type Tell = (signal: Signal) => void;
+
+/** Frames and nothing else: what to ask for, when, and what to do about the answer, the machine decides. */
+export interface Transport {
+  /** Sends an operation (PROTOCOL.md section 7.3); absent where there are none. */
+  send?(message: ClientMessage): void;
+  /** Ends it; it tells nothing after that. */
+  close(): void;
+}
+
+export type OpenTransport = (means: Means, target: Target, request: OpenRequest, tell: Tell) => Transport;
+
+/** What a hub says with `ready`, should it not name its heartbeat (PROTOCOL.md section 6.1). */
+export const HEARTBEAT_MS = 25_000;
