@@ -53,9 +53,10 @@ export class WireModel {
     this.hubSpans = [];
   }
 
-  /** What comes from now on changes nothing that is shown. */
+  /** What comes from now on, such as the ends of what is still open, changes nothing that is shown. */
   freeze(): void {
     this.#channel = undefined;
+    this.lanes = structuredClone(this.lanes);
   }
 
   apply(record: WireRecord): void {

@@ -23,7 +23,7 @@ export function Bill({ session }: { session: Session }): VNode {
             <thead>
               <tr>
                 <th scope="col">Transport</th>
-                <th scope="col">Knew after</th>
+                <th scope="col">Knew after (median)</th>
                 <th scope="col">At worst</th>
                 <th scope="col">Requests</th>
                 <th scope="col">For nothing</th>

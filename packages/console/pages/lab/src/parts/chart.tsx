@@ -1,5 +1,6 @@
 import type { VNode } from 'preact';
 import { LANES } from '../lanes/index.ts';
+import type { Order } from '../model/order.ts';
 import { STEPS } from '../model/steps.ts';
 import { timeAxis } from '../model/time-axis.ts';
 import type { TimeAxis } from '../model/time-axis.ts';
@@ -13,9 +14,10 @@ export function Chart({ session }: { session: Session }): VNode {
   const { order, running } = session;
   const clock = useNow(running);
   const now = order?.endedAtMs ?? clock;
-  const axis = timeAxis(order?.startedAtMs ?? now, now);
+  const ended = order?.endedAtMs !== undefined;
+  const axis = timeAxis(order?.startedAtMs ?? now, now, ended);
   return (
-    <section class="chart" aria-label="What happens on the wires">
+    <section class={ended ? 'chart ended' : 'chart'} aria-label="What happens on the wires">
       <KitchenRow session={session} axis={axis} now={now} />
       {LANES.map((lane) => (
         <LaneRow key={lane.name} lane={lane} session={session} axis={axis} now={now} />
@@ -33,15 +35,16 @@ function KitchenRow({ session, axis, now }: { session: Session; axis: TimeAxis; 
         <b>Kitchen</b> publishes
       </p>
       <div class="strip" aria-hidden="true">
-        {axis.ticksMs.map((offsetMs) => (
+        {axis.ticksMs.filter((offsetMs) => axis.percent(axis.fromMs + offsetMs) < 97).map((offsetMs) => (
           <span key={offsetMs} class="tick" style={{ left: `${axis.percent(axis.fromMs + offsetMs)}%` }}>
             {secondsText(offsetMs)}
           </span>
         ))}
+        {order === undefined && <span class="hint">Order a pizza: each of its states is published here, and each request appears below.</span>}
         {order?.publications.map(({ step, sentAtMs, acceptedAtMs }) => (
           <span key={step} class={`publication ${acceptedAtMs === undefined ? 'sending' : ''}`} style={{ left: `${axis.percent(sentAtMs)}%` }}>
             <span class="number">{step}</span>
-            <span class="publication-title">{STEPS[step - 1]?.title}</span>
+            {hasRoom(order, step, axis) && <span class="publication-title">{STEPS[step - 1]?.title}</span>}
           </span>
         ))}
         {session.running && <span class="now" style={{ left: `${axis.percent(now)}%` }} />}
@@ -49,10 +52,17 @@ function KitchenRow({ session, axis, now }: { session: Session; axis: TimeAxis; 
       <p class="row-head-figures" aria-hidden="true">
         <span>knew after</span>
         <span>requests</span>
-        <span>up / down</span>
+        <span>bytes up</span>
       </p>
     </div>
   );
+}
+
+/** Whether a title fits in before the next publication; 9 % is the width of the longest one on a desktop. */
+function hasRoom(order: Order, step: number, axis: TimeAxis): boolean {
+  const at = order.publications[step - 1]?.sentAtMs ?? 0;
+  const next = order.publications[step]?.sentAtMs;
+  return next === undefined || axis.percent(next) - axis.percent(at) > 9;
 }
 
 function Legend(): VNode {

@@ -1,5 +1,5 @@
 import type { VNode } from 'preact';
-import { useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { secondsText } from '../model/words.ts';
 import type { Session } from '../session.ts';
 
@@ -9,16 +9,32 @@ const PACES_MS = [400, 700, 1000, 1500, 2500, 4000, 8000];
 
 export function Controls({ session }: { session: Session }): VNode {
   const { settings } = session;
+  const wide = useWide();
   return (
-    <section class="controls" aria-label="Settings and trouble">
+    <details class="controls" open={wide}>
+      <summary>Settings and trouble</summary>
+      <div class="controls-body">
       <div class="sliders">
         <Slider label="Short poll asks every" values={INTERVALS_MS} value={settings.intervalMs} text={secondsText} onChange={(intervalMs) => session.change({ intervalMs })} />
         <Slider label="Long poll is held up to" values={WAITS_SECONDS} value={settings.waitSeconds} text={(seconds) => `${seconds} s`} onChange={(waitSeconds) => session.change({ waitSeconds })} />
-        <Slider label="The kitchen takes a step every" values={PACES_MS} value={settings.stepMs} text={secondsText} onChange={(stepMs) => session.change({ stepMs })} />
+        <Slider label="Kitchen takes a step every" values={PACES_MS} value={settings.stepMs} text={secondsText} onChange={(stepMs) => session.change({ stepMs })} />
       </div>
       <Troubles session={session} />
-    </section>
+      </div>
+    </details>
   );
+}
+
+/** On a phone the controls are folded away, so that the lanes are near the button; elsewhere they are always there. */
+function useWide(): boolean {
+  const [query] = useState(() => matchMedia('(min-width: 721px)'));
+  const [wide, setWide] = useState(query.matches);
+  useEffect(() => {
+    const onChange = (): void => setWide(query.matches);
+    query.addEventListener('change', onChange);
+    return () => query.removeEventListener('change', onChange);
+  }, [query]);
+  return wide;
 }
 
 interface SliderProps {
@@ -52,7 +68,9 @@ function Troubles({ session }: { session: Session }): VNode {
   const dialog = useRef<HTMLDialogElement>(null);
   const { actions } = session.config;
   return (
-    <div class="troubles" role="group" aria-label="Make trouble">
+    <div class="troubles" role="group" aria-label="Make trouble on all wires">
+      <p>Make trouble on all wires</p>
+      <div class="trouble-buttons">
       <button type="button" onClick={() => void session.trouble({ kind: 'cut', lane: 'all' })}>
         Cut the network
       </button>
@@ -72,6 +90,7 @@ function Troubles({ session }: { session: Session }): VNode {
           Wipe the log…
         </button>
       )}
+      </div>
       <dialog ref={dialog} aria-labelledby="wipe-title">
         <form method="dialog">
           <h2 id="wipe-title">Wipe the log?</h2>

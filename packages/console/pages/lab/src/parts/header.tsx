@@ -17,7 +17,9 @@ export function Header({ feed }: { feed: FeedState }): VNode {
         </svg>
         Polycast <span class="brand-room">Transport Lab</span>
       </p>
-      <p class={`feed feed-${feed}`}>{FEED_WORDS[feed]}</p>
+      <p class={`feed feed-${feed}`} role="status">
+        <span>{FEED_WORDS[feed]}</span>
+      </p>
       <button
         type="button"
         class="quiet"

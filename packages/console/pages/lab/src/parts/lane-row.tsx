@@ -27,11 +27,9 @@ export function LaneRow({ lane, session, axis, now }: LaneRowProps): VNode {
         <div class="lane-pizza" title={step === 0 ? 'It knows of nothing yet.' : `It knows: ${STEPS[step - 1]?.title}`}>
           <Pizza step={step} small />
         </div>
-        <div>
-          <h2 id={`lane-${lane.name}`}>{lane.title}</h2>
-          <p class="sentence">{lane.sentence}</p>
-        </div>
+        <h2 id={`lane-${lane.name}`}>{lane.title}</h2>
         <LaneTroubles lane={lane} session={session} />
+        <p class="sentence">{lane.sentence}</p>
       </div>
       <Strip lane={lane.name} session={session} axis={axis} now={now} />
       <Figures lane={lane} session={session} />
@@ -65,7 +63,7 @@ function Figures({ lane, session }: { lane: Lane; session: Session }): VNode {
       <div>
         <dt>knew after</dt>
         <dd class="figure">{durationText(tally?.medianDelayMs)}</dd>
-        <dd class="aside">{tally?.worstDelayMs === undefined ? 'publish to seen' : `worst ${durationText(tally.worstDelayMs)}`}</dd>
+        <dd class="aside">{tally?.worstDelayMs === undefined ? 'median' : `worst ${durationText(tally.worstDelayMs)}`}</dd>
       </div>
       <div>
         <dt>requests</dt>
@@ -73,7 +71,7 @@ function Figures({ lane, session }: { lane: Lane; session: Session }): VNode {
         <dd class={tally !== undefined && tally.wasted > 0 ? 'aside wasted' : 'aside'}>{tally === undefined || tally.wasted === 0 ? 'none wasted' : `${tally.wasted} wasted`}</dd>
       </div>
       <div>
-        <dt>up / down</dt>
+        <dt>bytes up</dt>
         <dd class="figure">{bytesText(tally?.bytesUp ?? 0)}</dd>
         <dd class="aside">{bytesText(tally?.bytesDown ?? 0)} down</dd>
       </div>

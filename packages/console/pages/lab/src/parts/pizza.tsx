@@ -14,7 +14,12 @@ export function Pizza({ step, small = false }: { step: number; small?: boolean }
 }
 
 function Plate({ step }: { step: number }): VNode {
-  return <circle cx="60" cy="60" r="54" class={step === 0 ? 'plate plate-empty' : step === 4 ? 'plate plate-hot' : 'plate'} />;
+  return (
+    <g>
+      <circle cx="60" cy="60" r="54" class={step === 4 ? 'plate plate-hot' : 'plate'} />
+      {step === 0 && <circle cx="60" cy="60" r="41" class="plate-rim" />}
+    </g>
+  );
 }
 
 function OrderSlip(): VNode {
@@ -87,7 +92,7 @@ function Served({ small }: { small: boolean }): VNode {
   return (
     <g>
       <Whole step={5} small={small} />
-      <path d="M60 60L60 6 114 6 114 29z" class="plate bite" />
+      <path d="M60 60V9a51 51 0 0 1 44 25z" class="plate bite" />
       <g class="tick-mark">
         <circle cx="92" cy="28" r="17" />
         <path d="M84 28l6 6 10-12" />

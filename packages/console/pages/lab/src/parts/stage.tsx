@@ -46,7 +46,7 @@ function Ticket({ order, running }: { order: Order | undefined; running: boolean
             const publication = order?.publications[index];
             const state = publication === undefined ? 'to-come' : publication.acceptedAtMs === undefined ? 'sending' : 'done';
             return (
-              <li key={name} class={state} aria-current={index === step - 1 ? 'step' : undefined}>
+              <li key={name} title={title} class={state} aria-current={index === step - 1 ? 'step' : undefined}>
                 <span class="number">{index + 1}</span>
                 <span class="step-title">{title}</span>
                 <span class="leader" />
