@@ -14,7 +14,7 @@ export const KEY_LIFETIME_MS: number = 24 * 60 * 60 * 1000;
 export const CHANNEL_FORGOTTEN_AFTER_MS: number = 7 * 24 * 60 * 60 * 1000;
 
 /** Events that one `trim` removes at most, so that no publisher waits behind it for more than a few milliseconds. */
-export const TRIM_EVENTS_MAX = 500;
+export const TRIM_EVENTS_MAX = 256;
 
 /** Events that one `read` looks at, at most, before it answers with what it has found. */
-export const READ_ROWS_MAX = 4_096;
+export const READ_ROWS_MAX = 2_048;

@@ -25,11 +25,9 @@ export interface StateRow {
 export interface LoadedChannels {
   readonly book: ChannelBook;
   readonly lastId: number;
-  /** Channels with events that are not indexed yet; how many such events there are, and their bytes. */
+  /** Channels with events that are not indexed yet, and how many such events there are. */
   readonly dirty: Set<ChannelEntry>;
   readonly pending: number;
-  readonly pendingBytes: number;
-  readonly lastPosition: Position;
 }
 
 /** A file up to this size is checked page by page when it is opened: that takes some 30 ms at most. */
@@ -121,8 +119,6 @@ export function loadChannels(database: DatabaseSync, indexedThrough: Position): 
   tail.setReturnArrays(true);
   const dirty = new Set<ChannelEntry>();
   let pending = 0;
-  let pendingBytes = 0;
-  let lastPosition = indexedThrough;
   for (const row of tail.iterate(indexedThrough) as Iterable<unknown>) {
     const [position, id, timeMs, bytes] = row as [number, number, number, number];
     const entry = byId.get(id);
@@ -130,10 +126,8 @@ export function loadChannels(database: DatabaseSync, indexedThrough: Position): 
     noteAppended(entry, position, timeMs, bytes);
     dirty.add(entry);
     pending++;
-    pendingBytes += bytes;
-    lastPosition = position;
   }
-  return { book, lastId, dirty, pending, pendingBytes, lastPosition };
+  return { book, lastId, dirty, pending };
 }
 
 export function noteAppended(entry: ChannelEntry, position: Position, timeMs: number, bytes: number): void {

@@ -16,10 +16,16 @@ import { UnavailableError } from './unavailable.ts';
 /** Positions promised ahead, so that those of events that are not stored are never given again after a crash. */
 const RESERVATION = 65_536;
 
-/** Housekeeping is due when one of these is reached: together they bound the write-ahead log to some 50 MB. */
-const PENDING_EVENTS_MAX = 8_192;
-const PENDING_COMMITS_MAX = 512;
-const PENDING_BYTES_MAX = 4 * 1024 * 1024;
+/**
+ * Events are indexed so many at a time, or so many for each channel among them: each channel costs a page, however few
+ * its events. What is not indexed is read again at opening and held in memory by the reader, hence the upper bound.
+ */
+const PENDING_EVENTS = 8_192;
+const PENDING_EVENTS_PER_CHANNEL = 8;
+const PENDING_EVENTS_MAX = 65_536;
+/** Pages that the write-ahead log is let grow by, by estimate, before they are moved to the database: 16 MB. */
+const WAL_PAGES = 4_096;
+const PAGE_BYTES = 4_096;
 
 /** So many times in a row housekeeping may fail before the log is taken for unavailable. */
 const HOUSEKEEPING_FAILURES_MAX = 8;
@@ -40,8 +46,8 @@ export class Writer {
   #empty = new Set<ChannelEntry>();
   #next: Position;
   #pendingEvents = 0;
-  #pendingCommits = 0;
-  #pendingBytes = 0;
+  /** About how many pages were written since the last checkpoint. */
+  #walPages = 0;
   #housekeepingFailures = 0;
   #inTransaction = false;
   /** After a failure: the disk's state is right, what is known here may not be. */
@@ -84,29 +90,29 @@ export class Writer {
     this.#figures.records += this.#next - first;
     this.#figures.commits++;
     this.#figures.commitMsSum += performance.now() - startMs;
-    this.#pendingCommits++;
     return { first, others, figures: this.figures() };
   }
 
   /** Whether it is time for `keepHouse`: once the commit has been answered. */
   get isHousekeepingDue(): boolean {
-    return this.#pendingEvents >= PENDING_EVENTS_MAX || this.#pendingCommits >= PENDING_COMMITS_MAX || this.#pendingBytes >= PENDING_BYTES_MAX;
+    return this.#isSettlingDue || this.#walPages >= WAL_PAGES;
+  }
+
+  get #isSettlingDue(): boolean {
+    return this.#pendingEvents >= PENDING_EVENTS && this.#pendingEvents >= Math.min(PENDING_EVENTS_MAX, this.#dirty.size * PENDING_EVENTS_PER_CHANNEL);
   }
 
   /** Indexes what is not indexed, and moves the write-ahead log into the database. */
   keepHouse(): void {
     if (this.#stale) return;
     try {
-      this.#attempt(() => this.#settle());
-      this.#checkpoint();
+      if (this.#isSettlingDue) this.#attempt(() => this.#settle());
+      if (this.#walPages >= WAL_PAGES) this.#checkpoint();
       this.#housekeepingFailures = 0;
     } catch (error) {
       // Publishing goes on while the write-ahead log has room; it is tried again after as much again.
       if (++this.#housekeepingFailures >= HOUSEKEEPING_FAILURES_MAX) this.#stale = true;
       if (!(error instanceof UnavailableError)) throw error;
-    } finally {
-      this.#pendingCommits = 0;
-      this.#pendingBytes = 0;
     }
   }
 
@@ -121,6 +127,7 @@ export class Writer {
     let removed = 0;
     let more = false;
     this.#attempt(() => {
+      this.#begin();
       this.#settle();
       const purged = Number(this.#do.purgeKeys.run(keysBefore, TRIM_EVENTS_MAX).changes);
       removed = this.#trimChannels(due);
@@ -128,8 +135,6 @@ export class Writer {
       for (const entry of this.#forgettable(nowMs)) forgotten.add(entry);
       this.#forget(forgotten);
     });
-    this.#pendingCommits++;
-    this.#pendingBytes += removed * 4096;
     return { removed, more };
   }
 
@@ -209,7 +214,7 @@ export class Writer {
     this.#dirty.add(entry);
     this.#empty.delete(entry);
     this.#pendingEvents++;
-    this.#pendingBytes += body.byteLength;
+    this.#walPages += body.byteLength / PAGE_BYTES;
   }
 
   /** Removes what a `latest` channel holds. It is more than one only after its rule has changed; then it goes in steps. */
@@ -245,6 +250,7 @@ export class Writer {
     for (const entry of this.#dirty) this.#saveChannel(entry);
     this.#do.setIndexed.run(indexedThrough);
     this.#state = { ...this.#state, indexedThrough };
+    this.#walPages += this.#dirty.size + this.#pendingEvents / 256;
     this.#dirty.clear();
     this.#pendingEvents = 0;
     this.#figures.settles++;
@@ -279,6 +285,7 @@ export class Writer {
       entry.oldestTimeMs = timeMs;
       if (removed === limit || !goes()) break;
       this.#do.deleteEvent.run(position);
+      this.#walPages++;
       entry.count--;
       entry.bytes -= bytes;
       through = position;
@@ -301,7 +308,6 @@ export class Writer {
 
   #forget(entries: ReadonlySet<ChannelEntry>): void {
     let { forgottenThrough } = this.#state;
-    this.#begin();
     for (const entry of entries) {
       this.#do.deleteChannel.run(entry.id);
       this.#empty.delete(entry);
@@ -324,7 +330,10 @@ export class Writer {
     const next = this.#next;
     try {
       run();
-      if (this.#inTransaction) this.#do.commit.run();
+      if (this.#inTransaction) {
+        this.#do.commit.run();
+        this.#walPages += 2;
+      }
       this.#inTransaction = false;
     } catch (error) {
       this.#next = next;
@@ -345,6 +354,7 @@ export class Writer {
 
   /** The result of a checkpoint that others hold up is not an error: the next one gets further. */
   #checkpoint(): void {
+    this.#walPages = 0;
     try {
       this.#do.checkpoint.get();
       this.#figures.checkpoints++;
@@ -378,14 +388,13 @@ export class Writer {
   }
 
   #load(): void {
-    const { book, lastId, dirty, pending, pendingBytes } = loadChannels(this.#database, this.#state.indexedThrough);
+    const { book, lastId, dirty, pending } = loadChannels(this.#database, this.#state.indexedThrough);
     this.#book = book;
     this.#lastChannelId = Math.max(this.#lastChannelId, lastId);
     this.#dirty = dirty;
     this.#empty = new Set(Array.from(book.values()).filter(({ count }) => count === 0));
     this.#pendingEvents = pending;
-    this.#pendingBytes = pendingBytes;
-    this.#pendingCommits = 0;
+    this.#walPages = 0;
     this.#measureFiles();
   }
 }

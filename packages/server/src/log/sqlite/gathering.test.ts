@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'vitest';
+import { Gathering } from './gathering.ts';
+
+const COMMIT_MS = 0.2;
+
+interface Seen {
+  readonly appendsPerCommit: number;
+  readonly endMs: number;
+  readonly waitMsMean: number;
+}
+
+/**
+ * Lets time pass for a queue that commits as append-queue.ts does.
+ * @param arrivals when appends come, in order; `answered` may add to them, nothing earlier than what it is told
+ */
+function simulate(arrivals: number[], answered: (atMs: number) => void): Seen {
+  const gathering = new Gathering();
+  let [nowMs, commits, next, waitMs] = [0, 0, 0, 0];
+  while (next < arrivals.length) {
+    nowMs = Math.max(nowMs, arrivals[next] as number);
+    nowMs += gathering.delayMs(nowMs);
+    const first = next;
+    while (next < arrivals.length && (arrivals[next] as number) <= nowMs) next++;
+    gathering.committing(nowMs, next - first);
+    nowMs += COMMIT_MS;
+    commits++;
+    for (let index = first; index < next; index++) {
+      waitMs += nowMs - (arrivals[index] as number);
+      answered(nowMs);
+    }
+  }
+  return { appendsPerCommit: next / commits, endMs: nowMs, waitMsMean: waitMs / next };
+}
+
+/** Events that come whether or not earlier ones were answered. */
+function openLoop(total: number, intervalMs: () => number): Seen {
+  let atMs = 0;
+  return simulate(Array.from({ length: total }, () => (atMs += intervalMs())), () => {});
+}
+
+/** Publishers that each wait for their answer, and then for a while of their own. */
+function closedLoop(clients: number, total: number, thinkMs: number): Seen {
+  const arrivals = Array.from({ length: clients }, () => thinkMs);
+  return simulate(arrivals, (atMs) => {
+    if (arrivals.length < total) arrivals.push(atMs + thinkMs);
+  });
+}
+
+describe('gathering', () => {
+  test('a steady stream of 1,000 events a second is committed several at a time, within milliseconds', () => {
+    const { appendsPerCommit, waitMsMean } = openLoop(5_000, () => 1);
+    expect(appendsPerCommit).toBeGreaterThan(3.5);
+    expect(waitMsMean).toBeLessThan(4);
+  });
+
+  test('so is one whose events come at random', () => {
+    let seed = 1;
+    const { appendsPerCommit } = openLoop(5_000, () => -Math.log(((seed = (seed * 48_271) % 2_147_483_647) + 1) / 2_147_483_648));
+    expect(appendsPerCommit).toBeGreaterThan(3);
+  });
+
+  test('a stream of 5,000 events a second too', () => {
+    const { appendsPerCommit, waitMsMean } = openLoop(20_000, () => 0.2);
+    expect(appendsPerCommit).toBeGreaterThan(4);
+    expect(waitMsMean).toBeLessThan(2);
+  });
+
+  test.each([20, 100, 10])('an idle hub, an event every %d ms, is never kept waiting', (intervalMs) => {
+    const { appendsPerCommit, waitMsMean } = openLoop(500, () => intervalMs);
+    expect(appendsPerCommit).toBe(1);
+    expect(waitMsMean).toBeCloseTo(COMMIT_MS);
+  });
+
+  test.each([
+    { clients: 1, thinkMs: 0.1 },
+    { clients: 1, thinkMs: 1 },
+    { clients: 2, thinkMs: 0.1 },
+    { clients: 4, thinkMs: 0.1 },
+    { clients: 64, thinkMs: 0.1 },
+  ])('$clients publishers that wait for each answer lose less than a tenth of their rate', ({ clients, thinkMs }) => {
+    const total = 20_000;
+    const { endMs } = closedLoop(clients, total, thinkMs);
+    const withoutMs = (total / clients) * (COMMIT_MS + thinkMs);
+    expect(endMs).toBeLessThan(withoutMs * 1.1);
+  });
+
+  test('it tries again later: a stream that follows on a lone publisher is gathered', () => {
+    const gathering = new Gathering();
+    for (let nowMs = 0; nowMs < 1_000; nowMs += 0.3) {
+      gathering.delayMs(nowMs);
+      gathering.committing(nowMs, 1);
+    }
+    let commits = 0;
+    for (let nowMs = 10_000; nowMs < 15_000; nowMs++) {
+      const delayMs = gathering.delayMs(nowMs);
+      nowMs += delayMs;
+      gathering.committing(nowMs, 1 + delayMs);
+      commits++;
+    }
+    expect(commits).toBeLessThan(2_500);
+  });
+});
