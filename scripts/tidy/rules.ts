@@ -19,7 +19,8 @@ const LEAVES = ['log', 'transports', 'deliveries', 'identity', 'operate', 'lab',
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   core: [],
   ...Object.fromEntries(LEAVES.map((leaf) => [leaf, ['core']])),
-  'main.ts': ['core', ...LEAVES],
+  'hub.ts': ['core', ...LEAVES],
+  'main.ts': ['core', 'hub.ts', ...LEAVES],
   cli: ['core', ...LEAVES, 'main.ts'],
 };
 
@@ -99,7 +100,7 @@ function deadFiles(modules: readonly Module[], entries: ReadonlySet<string>): Fi
   const reached = new Set<string>();
   const pending = modules
     .map(({ path }) => path)
-    .filter((path) => entries.has(path) || isTest(path) || !path.includes('/src/'));
+    .filter((path) => entries.has(path) || isTest(path) || path.endsWith('-worker.ts') || !path.includes('/src/'));
   for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
     const module = byPath.get(path);
     if (module === undefined || reached.has(path)) continue;

@@ -54,6 +54,11 @@ export class HttpTransport {
     this.server.on('drop', () => services.logger.warn({ limit: settings.connectionsMax }, 'a connection was refused: limits.connectionsMax is reached'));
   }
 
+  /** Lets pages of these origins in, besides those of the configuration. */
+  allowOrigins(origins: readonly string[]): void {
+    this.#origins.add(origins);
+  }
+
   /** From now on new publishes and new readers are sent elsewhere. */
   drain(): void {
     this.#draining = true;

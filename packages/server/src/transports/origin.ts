@@ -5,12 +5,16 @@ const ALLOWED_HEADERS = 'Authorization, Content-Type, Idempotency-Key, If-Match,
 
 /** Which pages may use the hub (PROTOCOL.md section 12.2): those it serves itself, and those of the configured origins. */
 export class Origins {
-  readonly #allowed: ReadonlySet<string>;
+  readonly #allowed: Set<string>;
   readonly #any: boolean;
 
   constructor(allowedOrigins: readonly string[]) {
     this.#allowed = new Set(allowedOrigins);
     this.#any = this.#allowed.has('*');
+  }
+
+  add(origins: readonly string[]): void {
+    for (const origin of origins) this.#allowed.add(origin);
   }
 
   /** A request that names no origin is not a page's, and is allowed. */

@@ -1,0 +1,201 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { parseListen } from './config/listen.ts';
+import type { Config, RuleSettings } from './config/schema.ts';
+import { Feed } from './core/feed.ts';
+import type { Log } from './core/ports.ts';
+import { Publisher } from './core/publish.ts';
+import { Rules, type ChannelSettings, type Rule } from './core/rules.ts';
+import { TICK_MS, ticksOf, Wheel } from './core/wheel.ts';
+import { openAuthority } from './identity/open-authority.ts';
+import { createMemoryLog } from './log/memory.ts';
+import { openSqliteLog } from './log/sqlite/sqlite-log.ts';
+import { drainSessions } from './operate/drain.ts';
+import { hubFigures } from './operate/figures.ts';
+import { healthRoutes } from './operate/health-routes.ts';
+import { createLogger } from './operate/logger.ts';
+import { createMetrics } from './operate/metrics.ts';
+import { RetentionTask } from './operate/retention-task.ts';
+import { systemClock, systemRandom } from './operate/world.ts';
+import { clientRoute } from './transports/client-route.ts';
+import { HttpTransport, type Route } from './transports/http-transport.ts';
+import type { Services, TransportSettings } from './transports/services.ts';
+import { Sessions } from './transports/sessions.ts';
+
+/** A hub that listens. */
+export interface Hub {
+  /** `http://HOST:PORT`. */
+  readonly url: string;
+  readonly port: number;
+  /** Sends everyone away, paced over `drain.timeMs`; what is in flight is finished. */
+  drain(): Promise<void>;
+  /** Ends what is left and closes the log. */
+  close(): Promise<void>;
+}
+
+/**
+ * Puts one hub together, and listens.
+ * @param extraRoutes what is answered besides the hub's own addresses
+ * @param ownOrigins by its URL, the origins of its own pages that reach it by another port
+ */
+export async function openHub(config: Config, extraRoutes: readonly Route[] = [], ownOrigins: (url: string) => readonly string[] = () => []): Promise<Hub> {
+  const logger = createLogger(config.logging.level, config.logging.format);
+  const rules = new Rules(config.rules.map(ruleOf), settingsOf(config.defaults));
+  const log = await openLog(config);
+  const feed = new Feed(log, {
+    tailBytesMax: config.delivery.tailBytesMax,
+    batchBytesMax: config.delivery.batchBytesMax,
+    logReadsConcurrentMax: config.delivery.logReadsConcurrentMax,
+    isLatestOnly: (channel) => rules.of(channel).retain === 'latest',
+    allocate: (bytes) => Buffer.allocUnsafeSlow(bytes),
+    delivered: (records) => {
+      const [first] = records;
+      if (first !== undefined) metrics.observePublishToWrite(systemClock.nowMs() - first.timeMs);
+    },
+  });
+  const publisher = new Publisher(log, rules, systemClock, {
+    queueBytesMax: config.limits.appendQueueBytesMax,
+    encode: (text) => Buffer.from(text),
+    fingerprint: (text) => createHash('sha256').update(text).digest('base64url'),
+    appended: (durationMs) => metrics.observeCommit(durationMs),
+  });
+  const sessions = new Sessions();
+  const services: Services = {
+    log,
+    feed,
+    publisher,
+    authority: openAuthority,
+    clock: systemClock,
+    random: systemRandom,
+    wheel: new Wheel(),
+    sessions,
+    settings: transportSettings(config),
+    figures: { deliveries: { poll: 0, long_poll: 0, sse: 0, websocket: 0 }, gaps: 0, stalled: 0 },
+    logger,
+  };
+  const metrics = createMetrics(
+    hubFigures({ log, feed, publisher, sessions, deliveries: services.figures.deliveries, transport: services.figures, memory: () => process.memoryUsage() }),
+  );
+  let draining = false;
+  const health = healthRoutes({ metrics, version: VERSION, notReady: () => (draining ? 'draining' : log.state.unavailable) });
+  const transport = new HttpTransport(services, await httpSettings(config), [...health, clientRoute(), ...extraRoutes]);
+  const retention = new RetentionTask(log, rules, systemClock, config.storage.retentionIntervalMs, (error) => logger.error({ error: String(error) }, 'retention failed; it will be tried again'));
+  const turning = setInterval(() => services.wheel.advance(), TICK_MS);
+  turning.unref();
+
+  const { server } = transport;
+  try {
+    await feed.preload();
+    await listen(server, config);
+  } catch (error) {
+    clearInterval(turning);
+    await log.close();
+    throw error;
+  }
+  retention.start();
+  const { port } = server.address() as AddressInfo;
+  const url = `${config.tls.certificateFile === null ? 'http' : 'https'}://${hostIn(config.listen)}:${port}`;
+  transport.allowOrigins(ownOrigins(url));
+  logger.info({ url, data: config.data, epoch: log.state.epoch, head: log.state.head }, 'listening');
+
+  let closing: Promise<void> | undefined;
+  return {
+    url,
+    port,
+    async drain() {
+      draining = true;
+      transport.drain();
+      server.close();
+      server.closeIdleConnections();
+      await drainSessions(sessions, config.drain.timeMs, systemRandom.fraction);
+    },
+    close() {
+      closing ??= (async () => {
+        draining = true;
+        transport.drain();
+        await retention.close();
+        clearInterval(turning);
+        for (const session of sessions.each()) session.destroy();
+        const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+        // Publishes in flight get their answer before their connection goes.
+        await log.close();
+        server.closeAllConnections();
+        await closed;
+        logger.info({ url }, 'closed');
+      })();
+      return closing;
+    },
+  };
+}
+
+const VERSION: string = (JSON.parse(readFileSync(fileURLToPath(new URL('../package.json', import.meta.url)), 'utf8')) as { version: string }).version;
+
+function openLog({ data, limits }: Config): Promise<Log> | Log {
+  if (data === ':memory:') return createMemoryLog({ channelsMax: limits.channelsMax });
+  return openSqliteLog({ folder: data, channelsMax: limits.channelsMax });
+}
+
+function listen(server: HttpTransport['server'], config: Config): Promise<void> {
+  const address = parseListen(config.listen);
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host: address?.host, port: address?.port, backlog: 4096 }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+async function httpSettings({ limits, tls }: Config): Promise<ConstructorParameters<typeof HttpTransport>[1]> {
+  const { certificateFile, keyFile } = tls;
+  const files = certificateFile === null || keyFile === null ? undefined : { certificate: await readFile(certificateFile), key: await readFile(keyFile) };
+  return {
+    headerBytesMax: limits.headerBytesMax,
+    headersTimeoutMs: limits.headersTimeoutMs,
+    keepAliveTimeoutMs: limits.keepAliveTimeoutMs,
+    connectionsMax: limits.connectionsMax,
+    tls: files,
+  };
+}
+
+function transportSettings({ delivery, limits, allowedOrigins }: Config): TransportSettings {
+  return {
+    session: { heartbeatTicks: ticksOf(delivery.heartbeatMs), stalledTicks: ticksOf(delivery.stalledTimeoutMs), leaveTicks: ticksOf(1000) },
+    heartbeatMs: delivery.heartbeatMs,
+    reconnectMs: delivery.reconnectMs,
+    pollBytesMax: delivery.pollBytesMax,
+    pollWaitMaxSeconds: delivery.pollWaitMaxSeconds,
+    channelsPerConsumerMax: limits.channelsPerConsumerMax,
+    bodyBytesMax: limits.bodyBytesMax,
+    bodyTimeoutMs: limits.bodyTimeoutMs,
+    batchEventsMax: limits.batchEventsMax,
+    messageBytesMax: limits.messageBytesMax,
+    allowedOrigins,
+  };
+}
+
+/** The configuration's words as the core's: `null` is no bound, ages are in milliseconds. */
+function settingsOf(settings: RuleSettings): ChannelSettings {
+  return ruleOf({ pattern: '>', ...settings }) as unknown as ChannelSettings;
+}
+
+function ruleOf({ pattern, ...set }: { readonly pattern: string } & { readonly [Setting in keyof RuleSettings]?: RuleSettings[Setting] | undefined }): Rule {
+  const rule: Record<string, unknown> = { pattern };
+  if (set.retain !== undefined) rule['retain'] = set.retain;
+  if (set.historyCountMax !== undefined) rule['historyCountMax'] = set.historyCountMax ?? undefined;
+  if (set.historyBytesMax !== undefined) rule['historyBytesMax'] = set.historyBytesMax ?? undefined;
+  if (set.historyAgeMaxSeconds !== undefined) rule['historyAgeMaxMs'] = set.historyAgeMaxSeconds === null ? undefined : set.historyAgeMaxSeconds * 1000;
+  if (set.eventBytesMax !== undefined) rule['eventBytesMax'] = set.eventBytesMax;
+  if (set.publishRatePerSecond !== undefined) rule['publishRatePerSecond'] = set.publishRatePerSecond ?? undefined;
+  if (set.publishBurst !== undefined) rule['publishBurst'] = set.publishBurst ?? Math.max(1, set.publishRatePerSecond ?? 1);
+  return rule as Rule;
+}
+
+/** The host as it is written in a URL. */
+function hostIn(listen: string): string {
+  const host = listen.slice(0, listen.lastIndexOf(':'));
+  return host === '' || host === '0.0.0.0' ? '127.0.0.1' : host === '[::]' ? '[::1]' : host;
+}
