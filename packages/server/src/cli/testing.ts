@@ -5,6 +5,8 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { parseConfig } from '../config/schema.ts';
+import { startHub, type Hub } from '../main.ts';
 
 /** What a command line ended with. */
 export interface CliResult {
@@ -56,6 +58,22 @@ export function startCli(args: readonly string[], env: Readonly<Record<string, s
     errMatches: matcher(err, ended),
     ended,
   };
+}
+
+/** A hub in a process of its own, on a free port of the loopback. */
+export async function startHubProcess(
+  args: readonly string[] = ['serve', '--listen', '127.0.0.1:0', '--data', ':memory:', '--set', 'drain.timeMs=100'],
+): Promise<{ readonly cli: RunningCli; readonly url: string }> {
+  const cli = startCli(args);
+  const [, url = ''] = await cli.outMatches(/listening on (\S+)\n/);
+  return { cli, url };
+}
+
+/** A hub in this process, on a free port of the loopback, that keeps nothing. */
+export async function startTestHub(): Promise<Hub> {
+  const hub = await startHub(parseConfig({ listen: '127.0.0.1:0', data: ':memory:', logging: { level: 'silent' } }));
+  onTestFinished(() => hub.close());
+  return hub;
 }
 
 /** A port on which nobody listens any more. */
