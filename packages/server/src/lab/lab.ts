@@ -45,7 +45,14 @@ export async function createLab(options: LabOptions): Promise<Lab> {
   const wires = new Map<LaneName, Wire>();
   for (const lane of LANES) wires.set(lane, await Wire.open(lane, options.hubPort, (record) => log.append(record)));
   const lanes = [...wires].map(([name, wire]) => ({ name, port: wire.port }));
-  const room: Room = { options, log, wires, config: { lanes, actions: actionNames(options.actions) }, pages: new StaticFiles(options.folder ?? BUILT_PAGES), busy: false };
+  const room: Room = {
+    options,
+    log,
+    wires,
+    config: { lanes, actions: actionNames(options.actions) },
+    pages: new StaticFiles(options.folder ?? BUILT_PAGES),
+    busy: false,
+  };
   return {
     lanes,
     handle(request, response) {
@@ -78,9 +85,11 @@ async function route(room: Room, request: IncomingMessage, response: ServerRespo
   if (name === 'config') return read(request, () => answerJson(response, 200, room.config));
   if (name === 'clock') return read(request, () => answerJson(response, 200, { nowMs: nowMs() }));
   if (name === 'wire') return read(request, () => watchWire(room, request, response));
-  if (request.method !== 'POST') throw new PolycastError(name === 'lanes' || name === 'hub' ? 'method_not_allowed' : 'not_found');
+  if (request.method !== 'POST')
+    throw new PolycastError(name === 'lanes' || name === 'hub' ? 'method_not_allowed' : 'not_found');
   // A form of another site can post text, but not JSON, without being asked for permission first.
-  if (request.headers['content-type'] !== 'application/json') throw new PolycastError('unsupported_media_type', 'Post application/json.');
+  if (request.headers['content-type'] !== 'application/json')
+    throw new PolycastError('unsupported_media_type', 'Post application/json.');
   request.resume();
   if (name === 'lanes') breakLane(room, rest[0], rest[1], request.url ?? '');
   else if (name === 'hub') changeHub(room, rest[0]);
@@ -93,7 +102,9 @@ async function route(room: Room, request: IncomingMessage, response: ServerRespo
 async function servePage(room: Room, request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') throw new PolycastError('method_not_allowed');
   const isPage = path === '/lab' || path === '/lab/';
-  const headers: Record<string, string> = isPage ? { 'content-security-policy': contentSecurityPolicy(room.config.lanes) } : {};
+  const headers: Record<string, string> = isPage
+    ? { 'content-security-policy': contentSecurityPolicy(room.config.lanes) }
+    : {};
   if (await room.pages.serve(request, response, isPage ? '/lab/index.html' : path, headers)) return;
   throw new PolycastError('not_found', isPage ? 'The Lab has not been built: run `npm run build`.' : undefined);
 }
@@ -105,8 +116,10 @@ function contentSecurityPolicy(lanes: LabConfig['lanes']): string {
 }
 
 function watchWire(room: Room, request: IncomingMessage, response: ServerResponse): void {
-  const last = Number(request.headers['last-event-id'] ?? Number.NaN);
-  if (!room.log.watch(response, Number.isSafeInteger(last) ? last : undefined)) throw new PolycastError('overloaded', 'Too many pages watch the wire.');
+  const after = request.headers['last-event-id'] ?? new URLSearchParams(request.url?.split('?')[1]).get('after');
+  const last = after ? Number(after) : Number.NaN;
+  if (!room.log.watch(response, Number.isSafeInteger(last) ? last : undefined))
+    throw new PolycastError('overloaded', 'Too many pages watch the wire.');
 }
 
 /** `/lab/api/lanes/{lane or all}/{fault}?for=<ms>`; `for=0` heals. */
@@ -114,7 +127,8 @@ function breakLane(room: Room, lane: string | undefined, fault: string | undefin
   const durationMs = Number(new URLSearchParams(url.split('?')[1]).get('for') ?? FAULT_DURATION_MS_DEFAULT);
   const wires = [...room.wires.values()].filter((wire) => lane === 'all' || lane === wire.lane);
   if (wires.length === 0 || !isFault(fault)) throw new PolycastError('not_found');
-  if (!(durationMs >= 0 && durationMs <= FAULT_DURATION_MS_MAX)) throw new PolycastError('invalid_parameter', `for is 0 to ${FAULT_DURATION_MS_MAX} milliseconds.`);
+  if (!(durationMs >= 0 && durationMs <= FAULT_DURATION_MS_MAX))
+    throw new PolycastError('invalid_parameter', `for is 0 to ${FAULT_DURATION_MS_MAX} milliseconds.`);
   for (const wire of wires) {
     if (durationMs === 0) wire.heal(fault);
     else wire.breakFor(fault, durationMs);

@@ -22,11 +22,30 @@ export type Direction = 'up' | 'down';
 export type WireRecord =
   | { readonly kind: 'open'; readonly lane: LaneName; readonly connection: number; readonly atMs: number }
   /** `bytes` holds one byte a character (Latin-1), exactly as they passed. */
-  | { readonly kind: 'bytes'; readonly lane: LaneName; readonly connection: number; readonly direction: Direction; readonly atMs: number; readonly bytes: string }
-  | { readonly kind: 'close'; readonly lane: LaneName; readonly connection: number; readonly atMs: number; readonly by: CloseCause }
+  | {
+      readonly kind: 'bytes';
+      readonly lane: LaneName;
+      readonly connection: number;
+      readonly direction: Direction;
+      readonly atMs: number;
+      readonly bytes: string;
+    }
+  | {
+      readonly kind: 'close';
+      readonly lane: LaneName;
+      readonly connection: number;
+      readonly atMs: number;
+      readonly by: CloseCause;
+    }
   /** A connection that was reset before a byte had passed. */
   | { readonly kind: 'refused'; readonly lane: LaneName; readonly atMs: number; readonly by: CloseCause }
-  | { readonly kind: 'fault'; readonly lane: LaneName; readonly fault: Fault; readonly atMs: number; readonly untilMs: number }
+  | {
+      readonly kind: 'fault';
+      readonly lane: LaneName;
+      readonly fault: Fault;
+      readonly atMs: number;
+      readonly untilMs: number;
+    }
   | { readonly kind: 'healed'; readonly lane: LaneName; readonly fault: Fault; readonly atMs: number }
   | { readonly kind: 'hub'; readonly change: HubChange; readonly atMs: number };
 

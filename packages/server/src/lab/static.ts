@@ -31,12 +31,27 @@ export class StaticFiles {
   }
 
   /** Answers with the file at `path` (`/lab/index.html`), or `304`; returns false when there is none. */
-  async serve(request: IncomingMessage, response: ServerResponse, path: string, headers: Readonly<Record<string, string>>): Promise<boolean> {
+  async serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    path: string,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<boolean> {
     const file = await this.#read(path);
     if (file === undefined) return false;
-    response.setHeaders(new Headers({ ...headers, 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'cross-origin-opener-policy': 'same-origin' }));
+    response.setHeaders(
+      new Headers({
+        ...headers,
+        'x-content-type-options': 'nosniff',
+        'referrer-policy': 'no-referrer',
+        'cross-origin-opener-policy': 'same-origin',
+      }),
+    );
     response.setHeader('etag', file.etag);
-    response.setHeader('cache-control', path.includes(HASHED_FOLDER) ? 'public, max-age=31536000, immutable' : 'no-cache');
+    response.setHeader(
+      'cache-control',
+      path.includes(HASHED_FOLDER) ? 'public, max-age=31536000, immutable' : 'no-cache',
+    );
     if (request.headers['if-none-match']?.includes(file.etag)) {
       response.writeHead(304).end();
       return true;

@@ -42,7 +42,11 @@ export class WireLog {
       watcher.blocked = false;
       this.#pump(watcher);
     });
-    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
+    response.writeHead(200, {
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+    });
     response.write('retry: 250\n\n');
     this.#pump(watcher);
     return true;

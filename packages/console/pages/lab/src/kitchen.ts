@@ -24,7 +24,11 @@ export async function bake(order: Order, options: KitchenOptions): Promise<void>
 }
 
 async function publish(order: Order, step: number, name: string, { pause, onChange }: KitchenOptions): Promise<void> {
-  const body = JSON.stringify({ channel: order.channel, type: `pizza.${name}`, data: { order: order.number, step: name } });
+  const body = JSON.stringify({
+    channel: order.channel,
+    type: `pizza.${name}`,
+    data: { order: order.number, step: name },
+  });
   const headers = { 'content-type': 'application/json', 'idempotency-key': `${order.channel}/${name}` };
   for (let retries = 0; ; retries++) {
     const publication: Publication = { step, sentAtMs: pageNowMs(), acceptedAtMs: undefined, retries };

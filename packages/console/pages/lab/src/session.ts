@@ -42,17 +42,16 @@ export class Session {
   #planned: Trouble | undefined;
 
   async open(): Promise<void> {
-    const feed = await openWireFeed(
-      (record) => {
+    this.config = await openWireFeed({
+      onRecord: (record) => {
         this.wire.apply(record);
         this.#changed();
       },
-      (state) => {
+      onState: (state) => {
         this.feed = state;
         this.#changed();
       },
-    );
-    this.config = feed.config;
+    });
     this.#changed();
   }
 
@@ -99,7 +98,8 @@ export class Session {
       return;
     }
     if (!('lane' in trouble)) return act(`hub/${trouble.kind}`);
-    const durationMs = trouble.lane !== 'all' && this.isBroken(trouble.lane, trouble.kind) ? 0 : FAULT_DURATIONS_MS[trouble.kind];
+    const durationMs =
+      trouble.lane !== 'all' && this.isBroken(trouble.lane, trouble.kind) ? 0 : FAULT_DURATIONS_MS[trouble.kind];
     await act(`lanes/${trouble.lane}/${trouble.kind}?for=${durationMs}`);
   }
 
@@ -124,8 +124,7 @@ export class Session {
       intervalMs: () => this.settings.intervalMs,
       waitSeconds: () => this.settings.waitSeconds,
       pause: (milliseconds) => pause(milliseconds, signal),
-      // A signal of its own, since a lane may have an `onabort` of its own.
-      signal: AbortSignal.any([signal]),
+      signal,
     };
   }
 
@@ -145,7 +144,9 @@ export class Session {
     this.#planned = undefined;
     this.wire.freeze();
     this.#abort.abort();
-    this.#announce(LANES.map(({ name, title }) => verdict(title, tallyOf(order, name, this.wire.lanes[name]))).join(' '));
+    this.#announce(
+      LANES.map(({ name, title }) => verdict(title, tallyOf(order, name, this.wire.lanes[name]))).join(' '),
+    );
   }
 
   #announce(text: string): void {
@@ -179,13 +180,19 @@ export class Session {
   }
 }
 
+/** Never resolves once the order is done: whoever waits is not needed any more. */
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
+    if (signal.aborted) return;
     const timer = setTimeout(resolve, milliseconds);
     signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
   });
 }
 
 async function act(path: string): Promise<void> {
-  await fetch(`/lab/api/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' }).catch(() => {});
+  await fetch(`/lab/api/${path}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{}',
+  }).catch(() => {});
 }

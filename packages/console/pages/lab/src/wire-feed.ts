@@ -7,26 +7,49 @@ export function pageNowMs(): number {
 
 export type FeedState = 'connecting' | 'open' | 'lost';
 
-export interface WireFeed {
-  readonly config: LabConfig;
-  close(): void;
+/** A hub that answers, but not with the stream, is asked again after this. */
+const REOPEN_MS = 1000;
+
+interface FeedOptions {
+  readonly onRecord: (record: WireRecord) => void;
+  readonly onState: (state: FeedState) => void;
 }
 
 /**
  * Follows what the hub's side of the wires tells. The hub may be on another machine, behind a tunnel: its times are
  * moved to the page's clock.
  */
-export async function openWireFeed(onRecord: (record: WireRecord) => void, onState: (state: FeedState) => void): Promise<WireFeed> {
-  const config = (await (await fetch('/lab/api/config')).json()) as LabConfig;
+export async function openWireFeed({ onRecord, onState }: FeedOptions): Promise<LabConfig> {
+  const config = await readConfig();
   const aheadMs = await hubAheadMs();
-  const stream = new EventSource('/lab/api/wire');
-  stream.onopen = () => onState('open');
-  stream.onerror = () => {
-    onState('lost');
-    if (stream.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 2000);
+  let lastId = '';
+  const open = (): void => {
+    const stream = new EventSource(`/lab/api/wire?after=${lastId}`);
+    stream.addEventListener('open', () => {
+      onState('open');
+      void reloadIfMoved(config);
+    });
+    stream.addEventListener('error', () => {
+      onState('lost');
+      if (stream.readyState === EventSource.CLOSED) setTimeout(open, REOPEN_MS);
+    });
+    stream.addEventListener('message', ({ data, lastEventId }) => {
+      lastId = lastEventId;
+      onRecord(moved(JSON.parse(data) as WireRecord, aheadMs));
+    });
   };
-  stream.onmessage = ({ data }) => onRecord(moved(JSON.parse(data) as WireRecord, aheadMs));
-  return { config, close: () => stream.close() };
+  open();
+  return config;
+}
+
+async function readConfig(): Promise<LabConfig> {
+  return (await (await fetch('/lab/api/config')).json()) as LabConfig;
+}
+
+/** Another process has other ports, which this page's Content-Security-Policy does not name. */
+async function reloadIfMoved({ lanes }: LabConfig): Promise<void> {
+  const found = await readConfig().catch(() => undefined);
+  if (found !== undefined && JSON.stringify(found.lanes) !== JSON.stringify(lanes)) location.reload();
 }
 
 function moved(record: WireRecord, aheadMs: number): WireRecord {
@@ -39,7 +62,7 @@ async function hubAheadMs(): Promise<number> {
   let best = { roundTripMs: Number.POSITIVE_INFINITY, aheadMs: 0 };
   for (let trial = 0; trial < 5; trial++) {
     const askedAtMs = pageNowMs();
-    const { nowMs } = (await (await fetch('/lab/api/clock', { cache: 'no-store' })).json()) as { nowMs: number };
+    const { nowMs } = (await (await fetch('/lab/api/clock')).json()) as { nowMs: number };
     const roundTripMs = pageNowMs() - askedAtMs;
     if (roundTripMs < best.roundTripMs) best = { roundTripMs, aheadMs: nowMs - (askedAtMs + roundTripMs / 2) };
   }

@@ -1,13 +1,16 @@
 import type { LaneName } from '../model/records.ts';
-import longPollCode from './long-poll.ts?raw';
 import { longPoll } from './long-poll.ts';
-import shortPollCode from './short-poll.ts?raw';
 import { shortPoll } from './short-poll.ts';
-import sseCode from './sse.ts?raw';
 import { serverSentEvents } from './sse.ts';
 import type { Transport } from './transport.ts';
-import webSocketCode from './websocket.ts?raw';
 import { webSocket } from './websocket.ts';
+
+/** The very text of the modules that run. */
+const CODE = import.meta.glob<string>('./{short-poll,long-poll,sse,websocket}.ts', {
+  query: '?raw',
+  import: 'default',
+  eager: true,
+});
 
 /** A lane as it is shown. A further transport is a further member of this list. */
 export interface Lane {
@@ -17,7 +20,6 @@ export interface Lane {
   /** How it works, for somebody who has never heard of it. */
   readonly sentence: string;
   readonly transport: Transport;
-  /** The very text of the module that runs. */
   readonly code: string;
 }
 
@@ -28,7 +30,7 @@ export const LANES: readonly Lane[] = [
     scheme: 'http',
     sentence: 'Asks again and again, on a timer, whether or not there is news.',
     transport: shortPoll,
-    code: shown(shortPollCode),
+    code: shown('short-poll'),
   },
   {
     name: 'long-poll',
@@ -36,7 +38,7 @@ export const LANES: readonly Lane[] = [
     scheme: 'http',
     sentence: 'Asks once; the hub holds the question open until there is news.',
     transport: longPoll,
-    code: shown(longPollCode),
+    code: shown('long-poll'),
   },
   {
     name: 'sse',
@@ -44,7 +46,7 @@ export const LANES: readonly Lane[] = [
     scheme: 'http',
     sentence: 'One answer that never ends: the hub writes each event into it.',
     transport: serverSentEvents,
-    code: shown(sseCode),
+    code: shown('sse'),
   },
   {
     name: 'websocket',
@@ -52,11 +54,17 @@ export const LANES: readonly Lane[] = [
     scheme: 'ws',
     sentence: 'One request becomes an open line, on which either side may speak.',
     transport: webSocket,
-    code: shown(webSocketCode),
+    code: shown('websocket'),
   },
 ];
 
 /** Without the import and the types, which say nothing about the transport. */
-function shown(code: string): string {
-  return code.slice(code.indexOf('export const ')).replace('export const', 'const').replace(': Transport', '').replace('(): void', '()').trimEnd();
+function shown(name: LaneName): string {
+  const code = CODE[`./${name}.ts`] ?? '';
+  return code
+    .slice(code.indexOf('export const '))
+    .replace('export const', 'const')
+    .replace(': Transport', '')
+    .replace('(): void', '()')
+    .trimEnd();
 }

@@ -4,16 +4,16 @@ export const serverSentEvents: Transport = ({ url, onEvent, onGap, pause, signal
   let after = 'earliest';
   const listen = (): void => {
     const stream = new EventSource(`${url}&after=${after}`);
-    stream.onmessage = ({ data, lastEventId }) => {
+    stream.addEventListener('message', ({ data, lastEventId }) => {
       after = lastEventId;
       onEvent(JSON.parse(data));
-    };
+    });
     stream.addEventListener('polycast.gap', ({ data }) => onGap(JSON.parse(data)));
-    stream.onerror = () => {
+    stream.addEventListener('error', () => {
       // A lost stream the browser opens again by itself, with Last-Event-ID; a refused one it does not.
-      if (stream.readyState === EventSource.CLOSED) pause(1000).then(listen);
-    };
-    signal.onabort = () => stream.close();
+      if (stream.readyState === EventSource.CLOSED) void pause(1000).then(listen);
+    });
+    signal.addEventListener('abort', () => stream.close());
   };
   listen();
 };

@@ -4,14 +4,14 @@ export const webSocket: Transport = ({ url, onEvent, onGap, pause, signal }) => 
   let after = 'earliest';
   const connect = (): void => {
     const socket = new WebSocket(`${url}&after=${after}`, 'polycast.v1');
-    socket.onmessage = ({ data }) => {
+    socket.addEventListener('message', ({ data }) => {
       const message = JSON.parse(data);
       if (message.op === 'gap') onGap(message);
       if (message.op === undefined) onEvent(message);
       after = message.id ?? message.to ?? message.cursor ?? after;
-    };
-    socket.onclose = () => pause(500).then(connect);
-    signal.onabort = () => socket.close(1000);
+    });
+    socket.addEventListener('close', () => void pause(500).then(connect));
+    signal.addEventListener('abort', () => socket.close(1000));
   };
   connect();
 };

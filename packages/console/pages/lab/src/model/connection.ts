@@ -41,7 +41,15 @@ export class Connection {
     exchange.broken = by === 'cut' || exchange.kind === 'poll';
     exchange.endedAtMs = atMs;
     this.#exchange = undefined;
-    this.#sink.enter({ exchange: exchange.number, direction: 'note', atMs, kind: 'note', label: '', text: CLOSE_NOTES[by], byteCount: 0 });
+    this.#sink.enter({
+      exchange: exchange.number,
+      direction: 'note',
+      atMs,
+      kind: 'note',
+      label: '',
+      text: CLOSE_NOTES[by],
+      byteCount: 0,
+    });
   }
 
   #read(direction: Direction, part: HttpPart, atMs: number): void {
@@ -60,7 +68,15 @@ export class Connection {
     if (direction === 'down') exchange.status = Number(head.startLine.split(' ')[1]);
     this.#body = '';
     const label = direction === 'up' ? 'request' : 'answer';
-    this.#sink.enter({ exchange: exchange.number, direction, atMs, kind: 'head', label, text: head.text, byteCount: head.text.length + 4 });
+    this.#sink.enter({
+      exchange: exchange.number,
+      direction,
+      atMs,
+      kind: 'head',
+      label,
+      text: head.text,
+      byteCount: head.text.length + 4,
+    });
   }
 
   #begin(head: HttpHead, atMs: number): void {
@@ -121,7 +137,15 @@ export class Connection {
     }
   }
 
-  #enter(exchange: Exchange, direction: Direction, kind: WireEntry['kind'], label: string, text: string, byteCount: number, atMs: number): void {
+  #enter(
+    exchange: Exchange,
+    direction: Direction,
+    kind: WireEntry['kind'],
+    label: string,
+    text: string,
+    byteCount: number,
+    atMs: number,
+  ): void {
     this.#sink.enter({ exchange: exchange.number, direction, atMs, kind, label, text, byteCount });
   }
 }

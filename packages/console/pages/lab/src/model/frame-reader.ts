@@ -7,7 +7,14 @@ export interface Frame {
   readonly byteCount: number;
 }
 
-const OPCODES: Readonly<Record<number, string>> = { 0: 'continuation', 1: 'text', 2: 'binary', 8: 'close', 9: 'ping', 10: 'pong' };
+const OPCODES: Readonly<Record<number, string>> = {
+  0: 'continuation',
+  1: 'text',
+  2: 'binary',
+  8: 'close',
+  9: 'ping',
+  10: 'pong',
+};
 
 export function frameName(frame: Frame): string {
   return OPCODES[frame.opcode] ?? `opcode ${frame.opcode}`;
@@ -50,6 +57,7 @@ export class FrameReader {
 
 function unmask(payload: string, key: string): string {
   let text = '';
-  for (let index = 0; index < payload.length; index++) text += String.fromCharCode(payload.charCodeAt(index) ^ key.charCodeAt(index % 4));
+  for (let index = 0; index < payload.length; index++)
+    text += String.fromCharCode(payload.charCodeAt(index) ^ key.charCodeAt(index % 4));
   return text;
 }

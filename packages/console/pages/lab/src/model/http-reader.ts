@@ -64,7 +64,9 @@ export class HttpReader {
     if (end < 0) return false;
     const text = this.#take(end + 4).slice(0, -4);
     const [startLine = '', ...lines] = text.split('\r\n');
-    const headers = new Map(lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]));
+    const headers = new Map(
+      lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
+    );
     parts.push({ kind: 'head', text, startLine, headers });
     this.#expectBody(parts, startLine, headers);
     return true;
@@ -107,7 +109,8 @@ export class HttpReader {
   }
 
   #readAll(parts: HttpPart[], state: 'until-close' | 'other'): false {
-    if (this.#buffer !== '') parts.push({ kind: state === 'other' ? 'other' : 'body', bytes: this.#take(this.#buffer.length) });
+    if (this.#buffer !== '')
+      parts.push({ kind: state === 'other' ? 'other' : 'body', bytes: this.#take(this.#buffer.length) });
     return false;
   }
 

@@ -1,2 +1,10 @@
 /** The server's side of this page decides the form of what it tells. */
-export type { CloseCause, Direction, Fault, HubChange, LabConfig, LaneName, WireRecord } from '../../../../../server/src/lab/records.ts';
+export type {
+  CloseCause,
+  Direction,
+  Fault,
+  HubChange,
+  LabConfig,
+  LaneName,
+  WireRecord,
+} from '../../../../../server/src/lab/records.ts';

@@ -14,7 +14,6 @@ export interface Tally {
   /** Publish to seen; undefined before the first event. */
   readonly medianDelayMs: number | undefined;
   readonly worstDelayMs: number | undefined;
-  readonly lastDelayMs: number | undefined;
   readonly seen: number;
   /** Published, not seen, and never to come: a gap has said so. */
   readonly lost: number;
@@ -31,7 +30,6 @@ export function tallyOf(order: Order, lane: LaneName, wire: LaneWire): Tally {
     bytesDown: sum(wire.exchanges.map(({ bytesDown }) => bytesDown)),
     medianDelayMs: median(delays),
     worstDelayMs: delays.length === 0 ? undefined : Math.max(...delays),
-    lastDelayMs: delays.at(-1),
     seen: sightings.length,
     lost: gaps.length === 0 ? 0 : lostBefore(order, lane),
   };

@@ -71,7 +71,10 @@ export class WireModel {
     if (connection === undefined) {
       // A connection that is older than this page's view of it can be followed from a request on.
       if (direction === 'down' || !/^[A-Z]+ \//.test(bytes)) return;
-      connection = new Connection(lane, { begin: (exchange) => this.#begin(exchange), enter: (entry) => this.#enter(lane, entry) });
+      connection = new Connection(lane, {
+        begin: (exchange) => this.#begin(exchange),
+        enter: (entry) => this.#enter(lane, entry),
+      });
       this.#connections.set(number, connection);
     }
     connection.feed(direction, bytes, atMs);
@@ -105,7 +108,11 @@ export class WireModel {
     const { refusals, faults } = this.lanes[lane];
     if (record.kind === 'refused') {
       refusals.push({ atMs, by: record.by });
-      this.#note(lane, atMs, record.by === 'hub' ? 'The hub is down: connection refused.' : 'No network: connection reset.');
+      this.#note(
+        lane,
+        atMs,
+        record.by === 'hub' ? 'The hub is down: connection refused.' : 'No network: connection reset.',
+      );
     } else if (record.kind === 'fault') {
       faults.push({ fault: record.fault, fromMs: atMs, toMs: record.untilMs });
       this.#note(lane, atMs, FAULT_NOTES[record.fault]);

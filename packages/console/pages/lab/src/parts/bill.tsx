@@ -10,7 +10,10 @@ import type { Session } from '../session.ts';
 export function Bill({ session }: { session: Session }): VNode {
   const { order } = session;
   const ended = order?.endedAtMs !== undefined;
-  const rows = order === undefined ? [] : LANES.map((lane) => ({ lane, tally: tallyOf(order, lane.name, session.wire.lanes[lane.name]) }));
+  const rows =
+    order === undefined
+      ? []
+      : LANES.map((lane) => ({ lane, tally: tallyOf(order, lane.name, session.wire.lanes[lane.name]) }));
   return (
     <section class="bill" aria-labelledby="bill-title">
       <div class="section-head">
@@ -34,7 +37,13 @@ export function Bill({ session }: { session: Session }): VNode {
             </thead>
             <tbody>
               {rows.map(({ lane, tally }) => (
-                <BillRow key={lane.name} title={lane.title} tally={tally} published={order.publications.length} most={mostOf(rows.map((row) => row.tally))} />
+                <BillRow
+                  key={lane.name}
+                  title={lane.title}
+                  tally={tally}
+                  published={order.publications.length}
+                  most={mostOf(rows.map((row) => row.tally))}
+                />
               ))}
             </tbody>
           </table>
@@ -56,7 +65,17 @@ interface Most {
   readonly bytes: number;
 }
 
-function BillRow({ title, tally, published, most }: { title: string; tally: Tally; published: number; most: Most }): VNode {
+function BillRow({
+  title,
+  tally,
+  published,
+  most,
+}: {
+  title: string;
+  tally: Tally;
+  published: number;
+  most: Most;
+}): VNode {
   const bytes = tally.bytesUp + tally.bytesDown;
   return (
     <tr>

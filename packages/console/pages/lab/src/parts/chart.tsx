@@ -35,14 +35,22 @@ function KitchenRow({ session, axis, now }: { session: Session; axis: TimeAxis; 
         <b>Kitchen</b> publishes
       </p>
       <div class="strip" aria-hidden="true">
-        {axis.ticksMs.filter((offsetMs) => axis.percent(axis.fromMs + offsetMs) < 97).map((offsetMs) => (
-          <span key={offsetMs} class="tick" style={{ left: `${axis.percent(axis.fromMs + offsetMs)}%` }}>
-            {secondsText(offsetMs)}
-          </span>
-        ))}
-        {order === undefined && <span class="hint">Order a pizza: each of its states is published here, and each request appears below.</span>}
+        {axis.ticksMs
+          .filter((offsetMs) => axis.percent(axis.fromMs + offsetMs) < 97)
+          .map((offsetMs) => (
+            <span key={offsetMs} class="tick" style={{ left: `${axis.percent(axis.fromMs + offsetMs)}%` }}>
+              {secondsText(offsetMs)}
+            </span>
+          ))}
+        {order === undefined && (
+          <span class="hint">Order a pizza: each of its states is published here, and each request appears below.</span>
+        )}
         {order?.publications.map(({ step, sentAtMs, acceptedAtMs }) => (
-          <span key={step} class={`publication ${acceptedAtMs === undefined ? 'sending' : ''}`} style={{ left: `${axis.percent(sentAtMs)}%` }}>
+          <span
+            key={step}
+            class={`publication ${acceptedAtMs === undefined ? 'sending' : ''}`}
+            style={{ left: `${axis.percent(sentAtMs)}%` }}
+          >
             <span class="number">{step}</span>
             {hasRoom(order, step, axis) && <span class="publication-title">{STEPS[step - 1]?.title}</span>}
           </span>
@@ -58,11 +66,12 @@ function KitchenRow({ session, axis, now }: { session: Session; axis: TimeAxis; 
   );
 }
 
-/** Whether a title fits in before the next publication; 9 % is the width of the longest one on a desktop. */
+/** Whether a title fits in before the next publication. The shares of the width are those of the text on a desktop. */
 function hasRoom(order: Order, step: number, axis: TimeAxis): boolean {
-  const at = order.publications[step - 1]?.sentAtMs ?? 0;
-  const next = order.publications[step]?.sentAtMs;
-  return next === undefined || axis.percent(next) - axis.percent(at) > 9;
+  const next = order.publications[step];
+  if (next === undefined) return true;
+  const titleShare = 3.6 + 0.95 * (STEPS[step - 1]?.title.length ?? 0);
+  return axis.percent(next.sentAtMs) - axis.percent(order.publications[step - 1]?.sentAtMs ?? 0) > titleShare;
 }
 
 function Legend(): VNode {
@@ -79,6 +88,9 @@ function Legend(): VNode {
       </li>
       <li>
         <i class="bar failed" /> failed
+      </li>
+      <li>
+        <i class="refusal" /> refused
       </li>
       <li>
         <i class="number seen">1</i> the event is known, its tail the delay

@@ -14,12 +14,30 @@ export function Controls({ session }: { session: Session }): VNode {
     <details class="controls" open={wide}>
       <summary>Settings and trouble</summary>
       <div class="controls-body">
-      <div class="sliders">
-        <Slider label="Short poll asks every" values={INTERVALS_MS} value={settings.intervalMs} text={secondsText} onChange={(intervalMs) => session.change({ intervalMs })} />
-        <Slider label="Long poll is held up to" values={WAITS_SECONDS} value={settings.waitSeconds} text={(seconds) => `${seconds} s`} onChange={(waitSeconds) => session.change({ waitSeconds })} />
-        <Slider label="Kitchen takes a step every" values={PACES_MS} value={settings.stepMs} text={secondsText} onChange={(stepMs) => session.change({ stepMs })} />
-      </div>
-      <Troubles session={session} />
+        <div class="sliders">
+          <Slider
+            label="Short poll asks every"
+            values={INTERVALS_MS}
+            value={settings.intervalMs}
+            text={secondsText}
+            onChange={(intervalMs) => session.change({ intervalMs })}
+          />
+          <Slider
+            label="Long poll is held up to"
+            values={WAITS_SECONDS}
+            value={settings.waitSeconds}
+            text={(seconds) => `${seconds} s`}
+            onChange={(waitSeconds) => session.change({ waitSeconds })}
+          />
+          <Slider
+            label="Kitchen takes a step every"
+            values={PACES_MS}
+            value={settings.stepMs}
+            text={secondsText}
+            onChange={(stepMs) => session.change({ stepMs })}
+          />
+        </div>
+        <Troubles session={session} />
       </div>
     </details>
   );
@@ -71,30 +89,33 @@ function Troubles({ session }: { session: Session }): VNode {
     <div class="troubles" role="group" aria-label="Make trouble on all wires">
       <p>Make trouble on all wires</p>
       <div class="trouble-buttons">
-      <button type="button" onClick={() => void session.trouble({ kind: 'cut', lane: 'all' })}>
-        Cut the network
-      </button>
-      <button type="button" onClick={() => void session.trouble({ kind: 'stall', lane: 'all' })}>
-        Stall it
-      </button>
-      <button type="button" onClick={() => void session.trouble({ kind: 'slow', lane: 'all' })}>
-        Slow it down
-      </button>
-      {actions.includes('restart') && (
-        <button type="button" onClick={() => void session.trouble({ kind: 'restart' })}>
-          Restart the hub
+        <button type="button" onClick={() => void session.trouble({ kind: 'cut', lane: 'all' })}>
+          Cut the network
         </button>
-      )}
-      {actions.includes('wipe') && (
-        <button type="button" onClick={() => dialog.current?.showModal()}>
-          Wipe the log…
+        <button type="button" onClick={() => void session.trouble({ kind: 'stall', lane: 'all' })}>
+          Stall it
         </button>
-      )}
+        <button type="button" onClick={() => void session.trouble({ kind: 'slow', lane: 'all' })}>
+          Slow it down
+        </button>
+        {actions.includes('restart') && (
+          <button type="button" onClick={() => void session.trouble({ kind: 'restart' })}>
+            Restart the hub
+          </button>
+        )}
+        {actions.includes('wipe') && (
+          <button type="button" onClick={() => dialog.current?.showModal()}>
+            Wipe the log…
+          </button>
+        )}
       </div>
       <dialog ref={dialog} aria-labelledby="wipe-title">
         <form method="dialog">
           <h2 id="wipe-title">Wipe the log?</h2>
-          <p>All events of this hub are deleted, not only those of the Lab. The clients come back with cursors of a log that is no more, and each is told of the gap.</p>
+          <p>
+            All events of this hub are deleted, not only those of the Lab. The clients come back with cursors of a log
+            that is no more, and each is told of the gap.
+          </p>
           <div class="dialog-buttons">
             <button type="submit" class="quiet">
               Keep it

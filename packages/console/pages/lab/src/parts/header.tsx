@@ -3,7 +3,11 @@ import { useState } from 'preact/hooks';
 import { applyTheme, storedTheme, THEMES } from '../theme.ts';
 import type { FeedState } from '../wire-feed.ts';
 
-const FEED_WORDS: Readonly<Record<FeedState, string>> = { connecting: 'looking for the hub', open: 'hub is up', lost: 'hub is away' };
+const FEED_WORDS: Readonly<Record<FeedState, string>> = {
+  connecting: 'looking for the hub',
+  open: 'hub is up',
+  lost: 'hub is away',
+};
 
 export function Header({ feed }: { feed: FeedState }): VNode {
   const [theme, setTheme] = useState(storedTheme());
@@ -28,6 +32,15 @@ export function Header({ feed }: { feed: FeedState }): VNode {
           setTheme(next);
         }}
       >
+        <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
+          <circle cx="8" cy="8" r="6.5" class="theme-ring" />
+          {theme !== 'light' && (
+            <path
+              d={theme === 'dark' ? 'M8 1.5a6.5 6.5 0 0 1 0 13 6.5 6.5 0 0 1 0-13z' : 'M8 1.5a6.5 6.5 0 0 1 0 13z'}
+              class="theme-fill"
+            />
+          )}
+        </svg>
         <span class="unseen">Colours: </span>
         {theme === 'system' ? 'auto' : theme}
       </button>

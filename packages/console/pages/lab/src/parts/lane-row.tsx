@@ -47,7 +47,12 @@ function LaneTroubles({ lane, session }: { lane: Lane; session: Session }): VNod
   return (
     <div class="lane-troubles" role="group" aria-label={`Make trouble for ${lane.title}`}>
       {FAULT_WORDS.map(({ fault, word }) => (
-        <button key={fault} type="button" aria-pressed={session.isBroken(lane.name, fault)} onClick={() => void session.trouble({ kind: fault, lane: lane.name })}>
+        <button
+          key={fault}
+          type="button"
+          aria-pressed={session.isBroken(lane.name, fault)}
+          onClick={() => void session.trouble({ kind: fault, lane: lane.name })}
+        >
           {word}
         </button>
       ))}
@@ -63,12 +68,16 @@ function Figures({ lane, session }: { lane: Lane; session: Session }): VNode {
       <div>
         <dt>knew after</dt>
         <dd class="figure">{durationText(tally?.medianDelayMs)}</dd>
-        <dd class="aside">{tally?.worstDelayMs === undefined ? 'median' : `worst ${durationText(tally.worstDelayMs)}`}</dd>
+        <dd class="aside">
+          {tally?.worstDelayMs === undefined ? 'median' : `worst ${durationText(tally.worstDelayMs)}`}
+        </dd>
       </div>
       <div>
         <dt>requests</dt>
         <dd class="figure">{tally?.requests ?? 0}</dd>
-        <dd class={tally !== undefined && tally.wasted > 0 ? 'aside wasted' : 'aside'}>{tally === undefined || tally.wasted === 0 ? 'none wasted' : `${tally.wasted} wasted`}</dd>
+        <dd class={tally !== undefined && tally.wasted > 0 ? 'aside wasted' : 'aside'}>
+          {tally === undefined || tally.wasted === 0 ? 'none wasted' : `${tally.wasted} wasted`}
+        </dd>
       </div>
       <div>
         <dt>bytes up</dt>

@@ -44,7 +44,8 @@ function Whole({ step, small }: { step: number; small: boolean }): VNode {
 }
 
 /** A circle is drawn by a machine; this one by hand. */
-const DOUGH = 'M60 15c17-1 31 8 38 21 7 12 9 26 3 39-7 15-22 29-41 29-18 0-34-11-41-27-6-14-3-31 4-42 8-12 21-19 37-20z';
+const DOUGH =
+  'M60 15c17-1 31 8 38 21 7 12 9 26 3 39-7 15-22 29-41 29-18 0-34-11-41-27-6-14-3-31 4-42 8-12 21-19 37-20z';
 const SAUCE = 'M60 25c13 0 24 6 30 17 5 9 6 21 2 31-6 12-18 21-32 21s-27-9-32-21c-4-11-3-23 3-32 7-10 17-16 29-16z';
 
 function Toppings({ small }: { small: boolean }): VNode {
@@ -55,7 +56,12 @@ function Toppings({ small }: { small: boolean }): VNode {
         <circle key={`${x}`} cx={x} cy={y} r={small ? r + 1 : r} class="cheese" />
       ))}
       {LEAVES.map(([x, y, turn]) => (
-        <path key={`${x}`} d="M0-9C6-6 7 4 0 9-7 4-6-6 0-9z" transform={`translate(${x} ${y}) rotate(${turn}) scale(${small ? 1.2 : 1})`} class="leaf" />
+        <path
+          key={`${x}`}
+          d="M0-9C6-6 7 4 0 9-7 4-6-6 0-9z"
+          transform={`translate(${x} ${y}) rotate(${turn}) scale(${small ? 1.2 : 1})`}
+          class="leaf"
+        />
       ))}
     </g>
   );

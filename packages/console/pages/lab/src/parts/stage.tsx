@@ -13,11 +13,16 @@ export function Stage({ session }: { session: Session }): VNode {
       <div class="pitch">
         <h1>Is it ready yet?</h1>
         <p class="lede">
-          On the web only the browser may speak first. So when something changes on the server, and your pizza goes into the oven, how does your browser find out? Order one, and
-          watch four answers to that question side by side.
+          On the web only the browser may speak first. So when something changes on the server, and your pizza goes into
+          the oven, how does your browser find out? Order one, and watch four answers to that question side by side.
         </p>
         <div class="order-line">
-          <button type="button" class="primary" disabled={session.feed === 'connecting'} onClick={() => (running ? session.cancel() : void session.placeOrder())}>
+          <button
+            type="button"
+            class="primary"
+            disabled={session.feed === 'connecting'}
+            onClick={() => (running ? session.cancel() : void session.placeOrder())}
+          >
             {running ? 'Cancel the order' : order === undefined ? 'Order a pizza' : 'Order another pizza'}
           </button>
           <p class="honest">Real requests to the real hub, through wires that count every byte.</p>
@@ -35,22 +40,30 @@ function Ticket({ order, running }: { order: Order | undefined; running: boolean
     <div class="kitchen">
       <div class="kitchen-pizza">
         <Pizza step={step} />
-        <p class="kitchen-says">{step === 0 ? (running ? 'The lanes connect first.' : 'The kitchen is waiting.') : STEPS[step - 1]?.says}</p>
+        <p class="kitchen-says">
+          {step === 0 ? (running ? 'The lanes connect first.' : 'The kitchen is waiting.') : STEPS[step - 1]?.says}
+        </p>
       </div>
       <section class="ticket" aria-label="The kitchen's ticket">
         <h2>
-          <span>Kitchen</span> <span class="ticket-number">{order === undefined ? 'no order' : `order ${order.number}`}</span>
+          <span>Kitchen</span>{' '}
+          <span class="ticket-number">{order === undefined ? 'no order' : `order ${order.number}`}</span>
         </h2>
         <ol>
           {STEPS.map(({ name, title }, index) => {
             const publication = order?.publications[index];
-            const state = publication === undefined ? 'to-come' : publication.acceptedAtMs === undefined ? 'sending' : 'done';
+            const state =
+              publication === undefined ? 'to-come' : publication.acceptedAtMs === undefined ? 'sending' : 'done';
             return (
               <li key={name} title={title} class={state} aria-current={index === step - 1 ? 'step' : undefined}>
                 <span class="number">{index + 1}</span>
                 <span class="step-title">{title}</span>
                 <span class="leader" />
-                <span class="step-time">{publication === undefined || order === undefined ? '' : durationText(publication.sentAtMs - order.startedAtMs)}</span>
+                <span class="step-time">
+                  {publication === undefined || order === undefined
+                    ? ''
+                    : durationText(publication.sentAtMs - order.startedAtMs)}
+                </span>
               </li>
             );
           })}

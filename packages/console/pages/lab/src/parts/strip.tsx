@@ -49,7 +49,12 @@ function Bar({ exchange, axis, now }: { exchange: Exchange; axis: TimeAxis; now:
   );
 }
 
-const HELD_WORDS: Readonly<Record<Exchange['kind'], string>> = { poll: 'held', stream: 'one answer, kept open', socket: 'one socket', preflight: 'preflight' };
+const HELD_WORDS: Readonly<Record<Exchange['kind'], string>> = {
+  poll: 'held',
+  stream: 'one answer, kept open',
+  socket: 'one socket',
+  preflight: 'preflight',
+};
 
 function Marks({ order, lane, axis }: { order: Order; lane: LaneName; axis: TimeAxis }): VNode {
   const { sightings, gaps } = order.views[lane];
@@ -74,11 +79,25 @@ function Marks({ order, lane, axis }: { order: Order; lane: LaneName; axis: Time
   );
 }
 
-function Bands({ laneWire, session, axis, now }: { laneWire: LaneWire; session: Session; axis: TimeAxis; now: number }): VNode {
+function Bands({
+  laneWire,
+  session,
+  axis,
+  now,
+}: {
+  laneWire: LaneWire;
+  session: Session;
+  axis: TimeAxis;
+  now: number;
+}): VNode {
   const band = (key: string, word: string, fromMs: number, toMs: number): VNode => {
     const left = axis.percent(fromMs);
     return (
-      <i key={key} class={`band band-${word}`} style={{ left: `${left}%`, width: `${axis.percent(Math.min(toMs, now)) - left}%` }}>
+      <i
+        key={key}
+        class={`band band-${word}`}
+        style={{ left: `${left}%`, width: `${axis.percent(Math.min(toMs, now)) - left}%` }}
+      >
         <span>{word}</span>
       </i>
     );
@@ -86,7 +105,9 @@ function Bands({ laneWire, session, axis, now }: { laneWire: LaneWire; session: 
   return (
     <>
       {laneWire.faults.map(({ fault, fromMs, toMs }) => band(`${fault}${fromMs}`, fault, fromMs, toMs))}
-      {session.wire.hubSpans.map(({ wiped, fromMs, toMs }) => band(`hub${fromMs}`, wiped ? 'wipe' : 'restart', fromMs, toMs ?? now))}
+      {session.wire.hubSpans.map(({ wiped, fromMs, toMs }) =>
+        band(`hub${fromMs}`, wiped ? 'wipe' : 'restart', fromMs, toMs ?? now),
+      )}
     </>
   );
 }

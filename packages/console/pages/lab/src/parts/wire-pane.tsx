@@ -1,6 +1,5 @@
-import { Component } from 'preact';
+import { Component, createRef } from 'preact';
 import type { VNode } from 'preact';
-import { createRef } from 'preact';
 import type { Lane } from '../lanes/index.ts';
 import type { WireEntry } from '../model/exchange.ts';
 import { bytesText } from '../model/words.ts';
@@ -35,7 +34,12 @@ export class WirePane extends Component<WirePaneProps> {
           <h3>{lane.title}</h3>
           <span>{port === undefined ? '' : `port ${port}`}</span>
         </header>
-        <div class="entries" ref={this.#scroller} tabIndex={0} onScroll={(event) => this.#scrolled(event.currentTarget)}>
+        <div
+          class="entries"
+          ref={this.#scroller}
+          tabIndex={0}
+          onScroll={(event) => this.#scrolled(event.currentTarget)}
+        >
           {wire.entries.length === 0 && <p class="empty">Nothing yet.</p>}
           {wire.entries.map((entry) => (
             <Entry key={entry.number} entry={entry} startedAtMs={startedAtMs} />

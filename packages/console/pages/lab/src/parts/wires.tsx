@@ -24,14 +24,25 @@ export function Wires({ session }: { session: Session }): VNode {
             </label>
           ))}
         </fieldset>
-        <p>{view === 'wire' ? 'What the browser and the hub say to each other, as it passes.' : 'All that runs in each lane, with nothing but what browsers bring along.'}</p>
+        <p>
+          {view === 'wire'
+            ? 'What the browser and the hub say to each other, as it passes.'
+            : 'All that runs in each lane, with nothing but what browsers bring along.'}
+        </p>
       </div>
       <div class="panes">
         {LANES.map((lane) => {
           const wire = session.wire.lanes[lane.name];
           const port = session.config.lanes.find(({ name }) => name === lane.name)?.port;
           return view === 'wire' ? (
-            <WirePane key={lane.name} lane={lane} port={port} wire={wire} version={wire.version} startedAtMs={session.order?.startedAtMs ?? 0} />
+            <WirePane
+              key={lane.name}
+              lane={lane}
+              port={port}
+              wire={wire}
+              version={wire.version}
+              startedAtMs={session.order?.startedAtMs ?? 0}
+            />
           ) : (
             <section key={lane.name} class="pane" aria-label={`Code of ${lane.title}`}>
               <header>

@@ -1,0 +1,156 @@
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { createLab } from './lab.ts';
+import type { Lab, LabActions } from './lab.ts';
+
+const JSON_HEADERS = { 'content-type': 'application/json' };
+
+test('the page is served with a policy that names the wires and allows nothing inline', async () => {
+  const { ask, lab } = await open();
+  const { status, headers, body } = await ask('GET', '/lab');
+  expect(status).toBe(200);
+  expect(body).toBe('<!doctype html>');
+  expect(headers['content-type']).toBe('text/html; charset=utf-8');
+  expect(headers['x-content-type-options']).toBe('nosniff');
+  const policy = headers['content-security-policy'] ?? '';
+  expect(policy).not.toContain('unsafe');
+  for (const { name, port } of lab.lanes)
+    expect(policy).toContain(`${name === 'websocket' ? 'ws' : 'http'}://127.0.0.1:${port}`);
+});
+
+test('hashed files may be kept for ever; the page is asked for again, and answered with 304', async () => {
+  const { ask } = await open();
+  const script = await ask('GET', '/lab/assets/index-abc.js');
+  expect(script.headers['cache-control']).toContain('immutable');
+  const page = await ask('GET', '/lab');
+  expect(page.headers['cache-control']).toBe('no-cache');
+  const again = await ask('GET', '/lab', { 'if-none-match': String(page.headers.etag) });
+  expect(again).toMatchObject({ status: 304, body: '' });
+});
+
+test.each([
+  '/lab/../../secret.json',
+  '/lab/%2e%2e/%2e%2e/secret.json',
+  '/lab/..%2f..%2fsecret.json',
+  '/lab//etc/passwd',
+  '/lab/nothing.js',
+  '/lab/assets',
+  '/lab/\0.js',
+])('what is not a built file is not found: %s', async (path) => {
+  const { ask } = await open();
+  expect((await ask('GET', encodeURI(path).replaceAll('%25', '%'))).status).toBe(404);
+});
+
+test('what is not below /lab is left to the hub', async () => {
+  const { ask } = await open();
+  expect((await ask('GET', '/labour')).status).toBe(418);
+  expect((await ask('GET', '/v1/events')).status).toBe(418);
+});
+
+test('the configuration says the ports of the lanes and what may be done', async () => {
+  const { ask, lab } = await open({ restartHub: () => Promise.resolve() });
+  expect(JSON.parse((await ask('GET', '/lab/api/config')).body)).toEqual({ lanes: lab.lanes, actions: ['restart'] });
+});
+
+test('a lane can be broken and healed, all can be, and what does not exist cannot', async () => {
+  const { ask } = await open();
+  expect((await ask('POST', '/lab/api/lanes/sse/cut?for=1000', JSON_HEADERS)).status).toBe(204);
+  expect((await ask('POST', '/lab/api/lanes/all/stall?for=0', JSON_HEADERS)).status).toBe(204);
+  expect((await ask('POST', '/lab/api/lanes/sse/burn', JSON_HEADERS)).status).toBe(404);
+  expect((await ask('POST', '/lab/api/lanes/pigeon/cut', JSON_HEADERS)).status).toBe(404);
+  expect((await ask('POST', '/lab/api/lanes/sse/cut?for=1e9', JSON_HEADERS)).status).toBe(400);
+  expect((await ask('GET', '/lab/api/lanes/sse/cut')).status).toBe(405);
+});
+
+test('the hub is restarted once at a time, and the page is told when it goes and comes', async () => {
+  const back = Promise.withResolvers<void>();
+  const { ask, stream } = await open({ restartHub: () => back.promise });
+  const told = await stream('/lab/api/wire');
+  expect((await ask('POST', '/lab/api/hub/restart', JSON_HEADERS)).status).toBe(204);
+  await told(/"restarting"/);
+  expect((await ask('POST', '/lab/api/hub/restart', JSON_HEADERS)).status).toBe(503);
+  back.resolve();
+  await told(/"back"/);
+  expect((await ask('POST', '/lab/api/hub/wipe', JSON_HEADERS)).status).toBe(404);
+});
+
+test('a restart that fails is told of as well', async () => {
+  const { ask, stream } = await open({ wipeLog: () => Promise.reject(new Error('no')) });
+  const told = await stream('/lab/api/wire');
+  await ask('POST', '/lab/api/hub/wipe', JSON_HEADERS);
+  await told(/"failed"/);
+});
+
+test('other sites cannot reach it: not by a form, not with their origin, not by a name of their own', async () => {
+  const { ask } = await open({ wipeLog: () => Promise.reject(new Error('must not be called')) });
+  expect((await ask('POST', '/lab/api/hub/wipe', { 'content-type': 'text/plain' })).status).toBe(415);
+  expect((await ask('POST', '/lab/api/hub/wipe', { ...JSON_HEADERS, origin: 'https://evil.example' })).status).toBe(
+    403,
+  );
+  expect((await ask('GET', '/lab/api/config', { host: 'rebound.example' })).status).toBe(403);
+});
+
+interface Answer {
+  readonly status: number | undefined;
+  readonly headers: IncomingMessage['headers'] & { readonly 'content-security-policy'?: string };
+  readonly body: string;
+}
+
+interface Opened {
+  readonly lab: Lab;
+  ask(method: string, path: string, headers?: Record<string, string>): Promise<Answer>;
+  /** Opens a stream; what it returns waits until that has come. */
+  stream(path: string): Promise<(pattern: RegExp) => Promise<void>>;
+}
+
+async function open(actions: LabActions = {}): Promise<Opened> {
+  const folder = mkdtempSync(join(tmpdir(), 'lab-'));
+  mkdirSync(join(folder, 'pages/lab/assets'), { recursive: true });
+  writeFileSync(join(folder, 'secret.json'), '{}');
+  writeFileSync(join(folder, 'pages/lab/index.html'), '<!doctype html>');
+  writeFileSync(join(folder, 'pages/lab/assets/index-abc.js'), '');
+  const lab = await createLab({ hubPort: () => 1, folder: join(folder, 'pages'), actions });
+  const server = createServer((incoming, response) => {
+    if (!lab.handle(incoming, response)) response.writeHead(418).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    server.close();
+    await lab.close();
+    rmSync(folder, { recursive: true });
+  });
+  const send = async (method: string, path: string, headers: Record<string, string> = {}): Promise<IncomingMessage> => {
+    const [response] = (await once(request({ port, host: '127.0.0.1', method, path, headers }).end(), 'response')) as [
+      IncomingMessage,
+    ];
+    return response;
+  };
+  return {
+    lab,
+    async ask(method, path, headers) {
+      const response = await send(method, path, headers);
+      return {
+        status: response.statusCode,
+        headers: response.headers,
+        body: Buffer.concat(await response.toArray()).toString(),
+      };
+    },
+    async stream(path) {
+      const response = await send('GET', path);
+      let received = '';
+      response.setEncoding('utf8').on('data', (text: string) => (received += text));
+      return async (pattern) => {
+        while (!pattern.test(received)) await once(response, 'data');
+      };
+    },
+  };
+}
