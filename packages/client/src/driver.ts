@@ -164,7 +164,7 @@ export function createDriver(options: DriverOptions): Driver {
     for (const { reject } of asked) reject(new Error('The stream was lost.'));
   }
 
-  async function catchUp({ id, channels, types, start, limit }: Extract<Effect, { kind: 'catch-up' }>): Promise<void> {
+  async function catchUp({ id, poll: number, channels, types, start, limit }: Extract<Effect, { kind: 'catch-up' }>): Promise<void> {
     catchUps.get(id)?.abort();
     const controller = new AbortController();
     const { signal } = controller;
@@ -182,12 +182,13 @@ export function createDriver(options: DriverOptions): Driver {
         limit,
         signal: AbortSignal.any([signal, timeout]),
       });
-      if (answer !== undefined && !signal.aborted) dispatch({ kind: 'caught-up', id, ...answer });
+      if (answer !== undefined && !signal.aborted) dispatch({ ...answer, kind: 'caught-up', id, poll: number });
     } catch (error) {
       const ending = endingOf(error);
       const refusal = ending.kind === 'refused' ? ending : { problem: undefined, retryAfterMs: undefined };
       if (!signal.aborted)
-        dispatch({ kind: 'not-caught-up', id, problem: refusal.problem, retryAfterMs: refusal.retryAfterMs });
+        dispatch({ kind: 'not-caught-up',
+          poll: number, id, problem: refusal.problem, retryAfterMs: refusal.retryAfterMs });
     } finally {
       if (catchUps.get(id) === controller) catchUps.delete(id);
     }

@@ -43,7 +43,7 @@ export function room(draft: Draft, input: InputOf<'room'>): void {
   const { room } = input;
   put(
     draft,
-    member.mode === 'full' && room > 0 ? { ...member, room, mode: 'behind', polling: false } : { ...member, room },
+    member.mode === 'full' && room > 0 ? { ...member, room, mode: 'behind', poll: 0 } : { ...member, room },
   );
 }
 
@@ -52,14 +52,14 @@ export function closed(draft: Draft): void {
 }
 
 export function caughtUp(draft: Draft, input: InputOf<'caught-up'>): void {
-  takeCaughtUp(draft, input, draft.phase.name === 'open' ? draft.phase.channels : undefined);
+  takeCaughtUp(draft, input);
 }
 
 export function notCaughtUp(draft: Draft, input: InputOf<'not-caught-up'>, moment: Moment): void {
   const member = memberOf(draft, input.id);
-  if (member?.mode !== 'behind' || !member.polling) return;
+  if (member?.mode !== 'behind' || member.poll !== input.poll) return;
   if (input.problem !== undefined && !input.problem.retryable) return failMember(draft, input.id, input.problem);
   const { backoffBaseMs, backoffCapMs } = draft.settings;
   const delayMs = backoffBaseMs + (input.retryAfterMs ?? 0) + backoffMs(3, moment.chance, backoffBaseMs, backoffCapMs);
-  put(draft, { ...member, polling: false, held: undefined, retryAtMs: moment.nowMs + delayMs });
+  put(draft, { ...member, poll: 0, held: undefined, retryAtMs: moment.nowMs + delayMs });
 }

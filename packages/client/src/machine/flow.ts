@@ -33,8 +33,9 @@ export function connect(draft: Draft, moment: Moment, sweep: readonly TransportN
   const attempt = ++draft.attempts;
   draft.hintMs = 0;
   const untilMs = moment.nowMs + patienceMs(draft, transport);
-  draft.phase = { name: 'connecting', attempt, transport, rest, untilMs, channels, group };
   const request = resuming.length > 0 ? resumption(draft, channels) : opening(members);
+  const from = (resuming.length > 0 && request.after) || '';
+  draft.phase = { name: 'connecting', attempt, transport, rest, untilMs, channels, from, group };
   draft.effects.push({ kind: 'open', attempt, transport, request });
 }
 
@@ -44,15 +45,11 @@ export function openSuccessor(draft: Draft, moment: Moment, transport: Transport
   dropSuccessor(draft, phase);
   const channels = union(draft.members.filter(onStream));
   const attempt = ++draft.attempts;
-  const successor: Successor = {
-    attempt,
-    transport,
-    untilMs: moment.nowMs + patienceMs(draft, transport),
-    channels,
-    reason,
-  };
+  const untilMs = moment.nowMs + patienceMs(draft, transport);
+  const request = resumption(draft, channels);
+  const successor: Successor = { attempt, transport, untilMs, channels, from: request.after ?? '', reason };
   draft.phase = { ...phase, successor };
-  draft.effects.push({ kind: 'open', attempt, transport, request: resumption(draft, channels) });
+  draft.effects.push({ kind: 'open', attempt, transport, request });
 }
 
 /** A stream that delivered is no more. */
@@ -65,10 +62,10 @@ export function lose(draft: Draft, moment: Moment, phase: PhaseOf<'open'>, endin
 
 /** What a stream that is no more leaves of a member: what was only asked for has to be asked for again. */
 export function leaveStream(member: Member): Member {
-  if (member.cursor === '') return { ...member, mode: 'new', cursor: undefined, polling: false, wasLive: false };
+  if (member.cursor === '') return { ...member, mode: 'new', cursor: undefined, poll: 0, wasLive: false };
   const unanswered = member.mode === 'placing' || (member.mode === 'behind' && member.cursor === undefined);
   if (unanswered)
-    return { ...member, mode: member.cursor === undefined ? 'new' : 'joining', polling: false, retryAtMs: Infinity };
+    return { ...member, mode: member.cursor === undefined ? 'new' : 'joining', poll: 0, retryAtMs: Infinity };
   return { ...member, held: undefined };
 }
 
@@ -194,10 +191,14 @@ function resumption(draft: Draft, channels: readonly string[]): OpenRequest {
 
 /** The new members that one request can serve: those that begin where the first does, or all that begin at a cursor. */
 function firstGroup({ members, singly }: Draft): readonly Member[] {
-  const key = ({ start }: Member): string =>
-    isCursor(start.after) ? 'cursor' : `${start.after ?? 'now'} ${start.history}`;
   const [first] = members;
-  return members.filter((member) => member === first || (!singly && first !== undefined && key(member) === key(first)));
+  return members.filter((member) => member === first || (!singly && first !== undefined && startKey(member) === startKey(first)));
+}
+
+function startKey({ channels, start: { after, history } }: Member): string {
+  if (isCursor(after)) return 'cursor';
+  // The last so many are counted over all channels of a request.
+  return history === undefined ? (after ?? 'now') : `${history} ${channels.join()}`;
 }
 
 function opening(members: readonly Member[]): OpenRequest {

@@ -21,7 +21,7 @@ export function createMember(input: InputOf<'subscribe'>): Member {
     gapTo: '',
     room,
     pollsPast: false,
-    polling: false,
+    poll: 0,
     since: '',
     held: undefined,
     retryAtMs: Infinity,
@@ -65,17 +65,20 @@ export function takeFromStream(draft: Draft, events: readonly PolycastEvent[], c
 export function catchUp(draft: Draft, member: Member): void {
   if (member.room === 0) return put(draft, fallBehind(draft, member));
   const limit = Math.min(CATCH_UP_LIMIT, member.room);
+  const poll = ++draft.attempts;
   put(draft, {
     ...member,
     mode: 'behind',
-    polling: true,
+    poll,
     since: latest(draft.position ?? '', member.since),
-    held: [],
+    gapTo: latest(member.gapTo, member.cursor ?? ''),
+    held: isCovered(draft, member) ? [] : undefined,
     retryAtMs: Infinity,
   });
   draft.effects.push({
     kind: 'catch-up',
     id: member.id,
+    poll,
     channels: member.channels,
     types: member.types,
     start: startOf(member),
@@ -87,16 +90,17 @@ export function catchUp(draft: Draft, member: Member): void {
  * Takes in the answer to a catch-up. Once it speaks as far as the stream did when it was asked for, what was held
  * follows on, and the member is live, or joining if the stream does not cover it yet.
  */
-export function takeCaughtUp(draft: Draft, input: InputOf<'caught-up'>, covered: readonly string[] | undefined): void {
+export function takeCaughtUp(draft: Draft, input: InputOf<'caught-up'>): void {
   const polled = memberOf(draft, input.id);
-  if (polled?.mode !== 'behind') return;
+  if (polled?.mode !== 'behind' || polled.poll !== input.poll) return;
   for (const gap of input.gaps) tellGap(draft, polled.id, gap);
   const told = memberOf(draft, input.id) as Member;
-  const member = deliver(draft, { ...told, polling: false, held: undefined }, input.events, input.cursor);
+  const member = deliver(draft, { ...told, poll: 0, held: undefined }, input.events, input.cursor);
   put(draft, member);
   if (member.mode === 'full') return;
-  if (covered === undefined || !covers(covered, member.channels)) return put(draft, { ...member, mode: 'joining' });
-  if (polled.held === undefined || input.cursor < polled.since) return catchUp(draft, member);
+  if (input.cursor < polled.since) return put(draft, member);
+  if (!isCovered(draft, member)) return put(draft, { ...member, mode: 'joining' });
+  if (polled.held === undefined) return put(draft, member);
   becomeLive(draft, deliver(draft, member, polled.held, draft.position ?? ''));
 }
 
@@ -116,11 +120,16 @@ export function becomeLive(draft: Draft, member: Member): void {
   if (!member.wasLive) draft.effects.push({ kind: 'joined', id: member.id });
 }
 
-/** A gap is told to each member that it concerns, once. It moves no cursor: only events and positions do. */
+/** A gap is told to each member that it concerns, once; what was lost before its place is none of its business. */
 export function tellGap(draft: Draft, id: number, gap: Gap): void {
   const member = memberOf(draft, id);
-  if (member === undefined || gap.to <= latest(member.cursor ?? '', member.gapTo)) return;
-  put(draft, { ...member, gapTo: gap.to });
+  if (member === undefined) return;
+  const isRolledBack = gap.reason === 'epoch' && gap.to < (member.cursor ?? '');
+  if (!isRolledBack && gap.to <= member.gapTo) return;
+  // A log that was rolled back gives out the same ids again: the one case in which a place goes back.
+  const cursor = isRolledBack ? gap.to : member.cursor;
+  if (isRolledBack) draft.position = gap.to;
+  put(draft, { ...member, cursor, gapTo: gap.to });
   draft.effects.push({ kind: 'gap', id, gap });
 }
 
@@ -176,10 +185,15 @@ function deliver(draft: Draft, member: Member, events: readonly PolycastEvent[],
   return { ...member, room, cursor: through > (cursor ?? '') ? through : cursor };
 }
 
+/** Whether the stream that is open delivers what this member is subscribed to. */
+function isCovered({ phase }: Draft, { channels }: Member): boolean {
+  return phase.name === 'open' && covers(phase.channels, channels);
+}
+
 /** The consumer takes no more: it will be caught up from its own cursor, and nothing is kept for it until then. */
 function fallBehind(draft: Draft, member: Member): Member {
   if (!member.lagging) draft.effects.push({ kind: 'lag', id: member.id, behind: true });
-  return { ...member, mode: 'full', lagging: true, held: undefined, polling: false };
+  return { ...member, mode: 'full', lagging: true, held: undefined, poll: 0 };
 }
 
 export function put(draft: Draft, changed: Member): void {

@@ -62,9 +62,9 @@ export function openEnded(draft: Draft, input: InputOf<'ended'>, moment: Moment,
   if (successor === undefined || input.ending.kind !== 'lost') return lose(draft, moment, phase, input.ending);
   // One that is on its way already takes over.
   draft.members = draft.members.map(leaveStream);
-  const { attempt, transport, untilMs, channels } = successor;
+  const { attempt, transport, untilMs, channels, from } = successor;
   const rest = sweepOf(draft).filter((name) => name !== transport);
-  draft.phase = { name: 'connecting', attempt, transport, rest, untilMs, channels, group: [] };
+  draft.phase = { name: 'connecting', attempt, transport, rest, untilMs, channels, from, group: [] };
 }
 
 export function openTick(draft: Draft, _input: InputOf<'tick'>, moment: Moment, phase: PhaseOf<'open'>): void {
@@ -115,10 +115,10 @@ function loseSuccessor(draft: Draft, moment: Moment, phase: PhaseOf<'open'>, end
   lose(draft, moment, rest, ending);
 }
 
-type Opened = Pick<PhaseOf<'connecting'>, 'attempt' | 'transport' | 'channels'>;
+type Opened = Pick<PhaseOf<'connecting'>, 'attempt' | 'transport' | 'channels' | 'from'>;
 
 export function openStream(draft: Draft, input: InputOf<'ready'>, moment: Moment, opened: Opened): void {
-  const { attempt, transport, channels } = opened;
+  const { attempt, transport, channels, from } = opened;
   const untilMs = moment.nowMs + 2 * input.heartbeatMs + draft.settings.heartbeatMarginMs;
   if (draft.proven !== transport) draft.strikes = 0;
   draft.proven = transport;
@@ -137,10 +137,11 @@ export function openStream(draft: Draft, input: InputOf<'ready'>, moment: Moment
     probeAtMs: probeAtMs(draft, moment, transport),
     successor: undefined,
   };
-  for (const member of draft.members.map(leaveStream)) {
-    const covered = covers(channels, member.channels);
-    if (member.mode === 'joining' && covered) becomeLive(draft, member);
-    // It became live only after this stream was asked for.
-    else put(draft, member.mode === 'live' && !covered ? { ...member, mode: 'joining' } : member);
+  for (const left of draft.members.map(leaveStream)) {
+    const member = { ...left, gapTo: latest(left.gapTo, left.cursor ?? '') };
+    // Not if it came to its place only after this stream was asked for.
+    const follows = covers(channels, member.channels) && (member.cursor ?? '') >= from;
+    if (member.mode === 'joining' && follows) becomeLive(draft, member);
+    else put(draft, member.mode === 'live' && !follows ? { ...member, mode: 'joining' } : member);
   }
 }

@@ -34,13 +34,15 @@ export function takePlaced(draft: Draft, input: InputOf<'placed'>): void {
     });
 }
 
-/** A subscription ends. What was asked for it and is not wanted otherwise is taken back. */
+/** A subscription ends. What was asked for it, and nobody else wants, is taken back. */
 export function removeMember(draft: Draft, id: number): void {
   const member = memberOf(draft, id);
   draft.members = draft.members.filter((other) => other.id !== id);
-  if (member?.mode === 'placing' && draft.phase.name === 'open') {
-    draft.phase = { ...draft.phase, channels: [...new Set([...draft.phase.channels, ...member.channels])] };
-  }
+  const { phase } = draft;
+  if (member?.mode !== 'placing' || phase.name !== 'open') return;
+  const wanted = [...phase.channels, ...union(draft.members)];
+  const channels = member.channels.filter((channel) => !wanted.includes(channel));
+  if (channels.length > 0) draft.effects.push({ kind: 'remove', attempt: phase.attempt, channels });
 }
 
 function settleMember(draft: Draft, moment: Moment, id: number): void {
@@ -48,7 +50,7 @@ function settleMember(draft: Draft, moment: Moment, id: number): void {
   const member = memberOf(draft, id);
   if (member === undefined || phase.name !== 'open') return;
   if (member.retryAtMs !== Infinity && member.retryAtMs > moment.nowMs) return;
-  if (member.mode === 'behind' && !member.polling) return catchUp(draft, member);
+  if (member.mode === 'behind' && member.poll === 0) return catchUp(draft, member);
   if (member.mode !== 'new' && member.mode !== 'joining') return;
   const missing = member.channels.filter((channel) => !phase.channels.includes(channel));
   if (missing.length > 0 && TAKES_OPERATIONS.has(phase.transport)) return place(draft, moment, phase, member, missing);

@@ -62,8 +62,8 @@ export interface Member {
   readonly room: number;
   /** While it is being placed: whether what it missed will be polled for, and not come on the stream. */
   readonly pollsPast: boolean;
-  /** Whether a poll of `behind` is under way, */
-  readonly polling: boolean;
+  /** The number of the poll of `behind` that is under way, 0 without one, */
+  readonly poll: number;
   /** how far it has to speak at least for what is `held` to follow on, */
   readonly since: string;
   /** and what the stream brought after that. Undefined: it was too much, or not seen throughout. */
@@ -83,6 +83,7 @@ export interface Successor {
   readonly transport: TransportName;
   readonly untilMs: number;
   readonly channels: readonly string[];
+  readonly from: string;
   readonly reason: SuccessorReason;
 }
 
@@ -96,6 +97,8 @@ export type Phase =
       readonly rest: readonly TransportName[];
       readonly untilMs: number;
       readonly channels: readonly string[];
+      /** The cursor that it was opened with; empty when there was none. */
+      readonly from: string;
       /** The new members whose start the attempt was opened with; empty when it resumes. */
       readonly group: readonly number[];
     }
@@ -127,7 +130,7 @@ export interface State {
   readonly members: readonly Member[];
   /** How far the stream has spoken. Never goes back. */
   readonly position: string | undefined;
-  /** The number of the last attempt; each open transport has its own. */
+  /** The number of the last attempt or poll; each has its own. */
   readonly attempts: number;
   /** The transport that delivered last; it is tried first. */
   readonly proven: TransportName | undefined;
@@ -192,6 +195,7 @@ export type Input =
   | {
       readonly kind: 'caught-up';
       readonly id: number;
+      readonly poll: number;
       readonly events: readonly PolycastEvent[];
       readonly gaps: readonly Gap[];
       readonly cursor: string;
@@ -200,6 +204,7 @@ export type Input =
   | {
       readonly kind: 'not-caught-up';
       readonly id: number;
+      readonly poll: number;
       readonly problem: Problem | undefined;
       readonly retryAfterMs: number | undefined;
     }
@@ -236,6 +241,7 @@ export type Effect =
   | {
       readonly kind: 'catch-up';
       readonly id: number;
+      readonly poll: number;
       readonly channels: readonly string[];
       readonly types: readonly string[] | undefined;
       readonly start: Start;

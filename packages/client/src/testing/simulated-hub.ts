@@ -1,0 +1,307 @@
+import { matches, problem, type PolycastEvent } from '@polycast/protocol';
+import { createState, step, wakeAtMs } from '../machine.ts';
+import type { Effect, Ending, Input, MachineSettings, OpenRequest, Start, State, TransportName } from '../machine/state.ts';
+
+/** A stream as the hub sees it. What was asked for with `subscribe` comes before anything newer (PROTOCOL.md section 7.3). */
+interface Stream {
+  readonly transport: TransportName;
+  readonly request: OpenRequest;
+  channels: readonly string[];
+  /** Undefined until it has said `ready`. */
+  position: number | undefined;
+  missed: PolycastEvent[];
+  asked: Extract<Effect, { kind: 'place' | 'remove' }>[];
+}
+
+/** What is known of a subscription, to check against. */
+export interface Consumer {
+  readonly channels: readonly string[];
+  readonly types: readonly string[] | undefined;
+  readonly start: Start;
+  readonly delivered: string[];
+  /** How many events there were when it joined; undefined until it has. */
+  joinedAt: number | undefined;
+  readonly bufferMax: number;
+  buffered: number;
+  failed: boolean;
+}
+
+export const SETTINGS: MachineSettings = {
+  transports: ['websocket', 'sse', 'long-poll', 'poll'],
+  readyTimeoutMs: 5000,
+  heartbeatMarginMs: 5000,
+  stableMs: 10_000,
+  backoffBaseMs: 500,
+  backoffCapMs: 30_000,
+  probeBaseMs: 30_000,
+  probeCapMs: 600_000,
+  wokeLateMs: 90_000,
+  heldEventsMax: 4,
+  channelsMax: 100,
+  tokenRenewable: false,
+};
+
+/**
+ * A hub and a network in one turn of the event loop, for the machine alone: it does what PROTOCOL.md says, one small piece
+ * at a time, whenever it is told to, and checks what must hold after each step.
+ */
+export class SimulatedHub {
+  state: State;
+  nowMs = 0;
+  readonly log: PolycastEvent[] = [];
+  readonly consumers = new Map<number, Consumer>();
+  readonly streams = new Map<number, Stream>();
+  readonly polls = new Map<number, Extract<Effect, { kind: 'catch-up' }>>();
+  readonly transportsSeen: TransportName[] = [];
+  readonly phases: string[] = [];
+  #nextId = 1;
+  #chance = 0;
+
+  constructor(settings: Partial<MachineSettings> = {}) {
+    this.state = createState({ ...SETTINGS, ...settings });
+  }
+
+  publish(channel: string, type?: string): void {
+    this.log.push({ id: cursorOf(this.log.length + 1), channel, time: '', ...(type === undefined ? {} : { type }) });
+  }
+
+  subscribe(channels: readonly string[], start: Start = {}, bufferMax = Infinity, types?: readonly string[]): number {
+    const id = this.#nextId++;
+    this.consumers.set(id, { channels, types, start, delivered: [], joinedAt: undefined, bufferMax, buffered: 0, failed: false });
+    this.input({ kind: 'subscribe', id, channels, types, start, room: bufferMax });
+    return id;
+  }
+
+  unsubscribe(id: number): void {
+    this.consumers.delete(id);
+    this.input({ kind: 'unsubscribe', id });
+  }
+
+  /** A consumer takes everything out of its buffer. */
+  consume(id: number): void {
+    const consumer = this.consumers.get(id);
+    if (consumer === undefined || consumer.buffered === 0) return;
+    consumer.buffered = 0;
+    this.input({ kind: 'room', id, room: consumer.bufferMax });
+  }
+
+  advance(ms: number): void {
+    this.nowMs += ms;
+    if (this.nowMs >= wakeAtMs(this.state)) this.input({ kind: 'tick' });
+  }
+
+  /** Goes to when the machine wants to be woken. */
+  wake(): void {
+    const atMs = wakeAtMs(this.state);
+    if (atMs === Infinity) return;
+    this.nowMs = Math.max(this.nowMs, atMs);
+    this.input({ kind: 'tick' });
+  }
+
+  ready(attempt: number): void {
+    const stream = this.streams.get(attempt);
+    if (stream === undefined || stream.position !== undefined) return;
+    stream.position = this.#startOf(stream.request);
+    this.input({ kind: 'ready', attempt, cursor: cursorOf(stream.position), heartbeatMs: 25_000 });
+  }
+
+  /** The next events of a stream, at most so many; a heartbeat when there is none. */
+  flow(attempt: number, countMax: number): void {
+    const stream = this.streams.get(attempt);
+    if (stream?.position === undefined) return;
+    if (stream.missed.length > 0) {
+      for (const event of stream.missed.splice(0, countMax)) this.input({ kind: 'events', attempt, events: [event], cursor: undefined });
+      return;
+    }
+    const events: PolycastEvent[] = [];
+    while (stream.position < this.log.length && events.length < countMax) {
+      const event = this.log[stream.position++] as PolycastEvent;
+      if (stream.channels.some((pattern) => matches(pattern, event.channel))) events.push(event);
+    }
+    const cursor = events.length < countMax ? cursorOf(stream.position) : undefined;
+    this.input({ kind: 'events', attempt, events, cursor });
+  }
+
+  /** Answers the oldest operation of a stream. */
+  operate(attempt: number, refusal?: 'forbidden' | 'rate_limited'): void {
+    const stream = this.streams.get(attempt);
+    const asked = stream?.position === undefined || stream.missed.length > 0 ? undefined : stream.asked.shift();
+    if (stream?.position === undefined || asked === undefined) return;
+    if (asked.kind === 'remove') {
+      stream.channels = stream.channels.filter((channel) => !asked.channels.includes(channel));
+      return;
+    }
+    if (refusal !== undefined) return this.input({ kind: 'not-placed', attempt, id: asked.id, problem: problem(refusal) });
+    const isNew = (event: PolycastEvent): boolean => covers(asked.channels, event) && !covers(stream.channels, event);
+    const { start } = asked;
+    const from = start.after === undefined && start.history === undefined ? stream.position : Math.min(stream.position, this.#startOf({ channels: asked.channels, after: start.after, history: start.history }));
+    stream.missed = this.log.slice(from, stream.position).filter(isNew);
+    stream.channels = [...new Set([...stream.channels, ...asked.channels])];
+    this.input({ kind: 'placed', attempt, id: asked.id, cursor: cursorOf(from) });
+  }
+
+  answerPoll(id: number): void {
+    const poll = this.polls.get(id);
+    if (poll === undefined) return;
+    this.polls.delete(id);
+    const { channels, start, limit } = poll;
+    const from = this.#startOf({ channels, after: start.after ?? (start.history === undefined ? 'now' : undefined), history: start.history });
+    const meant = this.log.slice(from).filter((event) => covers(channels, event) && (poll.types === undefined || poll.types.includes(event.type ?? '')));
+    const events = meant.slice(0, limit);
+    const cursor = events.length < meant.length ? (events.at(-1) as PolycastEvent).id : cursorOf(this.log.length);
+    this.input({ kind: 'caught-up', id, poll: poll.poll, events, gaps: [], cursor });
+  }
+
+  failPoll(id: number): void {
+    const poll = this.polls.get(id)?.poll ?? 0;
+    if (this.polls.delete(id)) this.input({ kind: 'not-caught-up', id, poll, problem: undefined, retryAfterMs: undefined });
+  }
+
+  end(attempt: number, ending: Ending): void {
+    if (this.streams.delete(attempt)) this.input({ kind: 'ended', attempt, ending });
+  }
+
+  input(input: Input): void {
+    const before = this.state;
+    this.#chance = (this.#chance + 0.37) % 1;
+    const { state, effects } = step(before, input, { nowMs: this.nowMs, chance: this.#chance });
+    this.state = state;
+    this.#checkPlaces(before, state);
+    for (const effect of effects) this.#carryOut(effect);
+    this.#checkPhase();
+  }
+
+  /** Everything works from here on: goes on until nothing is left to be done. */
+  recover(): void {
+    for (let round = 0; round < 300; round++) {
+      for (const id of this.consumers.keys()) this.consume(id);
+      if (this.#isAtRest()) return;
+      for (const attempt of this.streams.keys()) this.#serve(attempt);
+      for (const id of this.polls.keys()) this.answerPoll(id);
+      const { phase, members } = this.state;
+      const isQuiet = phase.name === 'open' && phase.successor === undefined && this.polls.size === 0;
+      const isCurrent = this.state.position === cursorOf(this.log.length) || this.log.length === 0;
+      if (isQuiet && isCurrent && members.every(({ mode }) => mode === 'live')) return;
+      if (phase.name === 'waiting' || members.some(({ retryAtMs }) => retryAtMs !== Infinity)) this.wake();
+    }
+    throw new Error(`It does not come to rest: ${JSON.stringify(this.state)}`);
+  }
+
+  #isAtRest(): boolean {
+    return this.state.phase.name === 'idle' || this.state.phase.name === 'closed';
+  }
+
+  #serve(attempt: number): void {
+    this.ready(attempt);
+    for (let stream = this.streams.get(attempt); stream !== undefined && stream.asked.length + stream.missed.length > 0; stream = this.streams.get(attempt)) {
+      this.flow(attempt, 3);
+      this.operate(attempt);
+    }
+    this.flow(attempt, 1000);
+  }
+
+  /** Nothing is missing between what a consumer was given first and the end, nor before, if its start was told. */
+  checkComplete(): void {
+    for (const consumer of this.consumers.values()) {
+      if (consumer.failed) continue;
+      const meant = this.log.filter((event) => covers(consumer.channels, event) && (consumer.types === undefined || consumer.types.includes(event.type ?? ''))).map(({ id }) => id);
+      const { after, history } = consumer.start;
+      let from = this.log.length;
+      if (consumer.joinedAt !== undefined) from = consumer.joinedAt;
+      if (after === 'earliest') from = 0;
+      else if (after !== undefined && after !== 'now') from = positionOf(after);
+      const due = meant.filter((id) => positionOf(id) > from);
+      const delivered = consumer.delivered.slice(0, -1 * due.length || undefined);
+      const late = consumer.delivered.slice(consumer.delivered.length - due.length);
+      equal(late, due, 'what was due');
+      equal(delivered, meant.slice(meant.length - consumer.delivered.length, meant.length - due.length), 'what came before that');
+      if (history !== undefined && consumer.delivered.length < Math.min(history, meant.length)) throw new Error('The history was not given.');
+    }
+  }
+
+  #startOf({ channels, after, history }: OpenRequest): number {
+    if (after === 'earliest') return 0;
+    if (after !== undefined && after !== 'now') return positionOf(after);
+    if (history === undefined) return this.log.length;
+    const first = this.log.filter((event) => covers(channels, event)).at(-history);
+    return first === undefined ? 0 : positionOf(first.id) - 1;
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.kind) {
+      case 'open':
+        this.transportsSeen.push(effect.transport);
+        this.streams.set(effect.attempt, { transport: effect.transport, request: effect.request, channels: effect.request.channels, position: undefined, missed: [], asked: [] });
+        return;
+      case 'drop':
+        return void this.streams.delete(effect.attempt);
+      case 'place':
+      case 'remove':
+        return void this.streams.get(effect.attempt)?.asked.push(effect);
+      case 'catch-up':
+        if (effect.limit < 1) throw new Error('A poll for nothing.');
+        return void this.polls.set(effect.id, effect);
+      case 'deliver':
+        return this.#take(effect.id, effect.events);
+      case 'joined': {
+        const consumer = this.consumers.get(effect.id);
+        if (consumer !== undefined) consumer.joinedAt ??= this.log.length;
+        return;
+      }
+      case 'failed': {
+        const consumer = this.consumers.get(effect.id);
+        if (consumer !== undefined) consumer.failed = true;
+        return;
+      }
+      case 'state':
+        this.phases.push(effect.phase.name);
+    }
+  }
+
+  #take(id: number, events: readonly PolycastEvent[]): void {
+    const consumer = this.consumers.get(id);
+    if (consumer === undefined) return;
+    for (const event of events) {
+      const last = consumer.delivered.at(-1);
+      if (last !== undefined && event.id <= last) throw new Error(`${event.id} was delivered after ${last}.`);
+      if (!covers(consumer.channels, event)) throw new Error(`${event.channel} was not asked for.`);
+      consumer.delivered.push(event.id);
+      consumer.buffered++;
+    }
+    if (consumer.buffered > consumer.bufferMax) throw new Error('The buffer was exceeded.');
+  }
+
+  #checkPlaces(before: State, after: State): void {
+    if ((after.position ?? '') < (before.position ?? '')) throw new Error('The stream went back.');
+    for (const member of after.members) {
+      const old = before.members.find(({ id }) => id === member.id);
+      if (old?.cursor !== undefined && old.cursor !== '' && (member.cursor ?? '') < old.cursor) throw new Error('A cursor went back.');
+    }
+  }
+
+  #checkPhase(): void {
+    const { phase } = this.state;
+    const wakeMs = wakeAtMs(this.state);
+    const isAtRest = phase.name === 'idle' || phase.name === 'closed';
+    if (isAtRest ? wakeMs !== Infinity : wakeMs === Infinity) throw new Error(`Waiting for nothing in ${phase.name}.`);
+    if (isAtRest && this.streams.size > 0) throw new Error('A stream was left open.');
+    if (this.streams.size > 2) throw new Error('Too many streams.');
+    if (phase.name === 'idle' && this.state.members.length > 0) throw new Error('Idle, with subscriptions.');
+  }
+}
+
+export function cursorOf(position: number): string {
+  return `c${String(position).padStart(6, '0')}`;
+}
+
+function positionOf(cursor: string): number {
+  return Number(cursor.slice(1));
+}
+
+function covers(patterns: readonly string[], event: PolycastEvent): boolean {
+  return patterns.some((pattern) => matches(pattern, event.channel));
+}
+
+function equal(found: readonly string[], wanted: readonly string[], what: string): void {
+  if (found.join() !== wanted.join()) throw new Error(`${what}: ${found.join()} instead of ${wanted.join()}`);
+}
