@@ -8,7 +8,8 @@ export const serverCore = 0;
 export const loadCore = 1;
 
 const readyTimeoutMs = 60_000;
-const stopTimeoutMs = 10_000;
+// Longer than the hub takes to send its readers away.
+const stopTimeoutMs = 20_000;
 const outputBytesMax = 8_192;
 
 export interface PinnedProcess {
@@ -101,6 +102,16 @@ export function acceptsConnections(port: number): Promise<boolean> {
     socket.once('error', () => resolve(false));
     socket.once('connect', () => socket.destroy());
   });
+}
+
+/** nginx's master listens before it has a worker; only an answer shows that there is one. */
+export async function answersRequests(port: number): Promise<boolean> {
+  try {
+    await (await fetch(`http://127.0.0.1:${port}/`)).arrayBuffer();
+    return true;
+  } catch {
+    return false; // not listening yet
+  }
 }
 
 export async function freePort(): Promise<number> {

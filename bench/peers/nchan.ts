@@ -2,14 +2,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freshFolder } from '../harness/folders.ts';
-import {
-  acceptsConnections,
-  freePort,
-  outputOf,
-  serverCore,
-  startPinned,
-  waitUntilReady,
-} from '../harness/processes.ts';
+import { answersRequests, freePort, outputOf, serverCore, startPinned, waitUntilReady } from '../harness/processes.ts';
 import type { Peer } from './peer.ts';
 
 const modulePath = '/usr/lib/nginx/modules/ngx_nchan_module.so';
@@ -30,7 +23,7 @@ export const nchan: Peer = {
     const file = join(folder, 'nginx.conf');
     writeFileSync(file, configuration(port, folder));
     const process = startPinned(['nginx', '-c', file, '-e', 'stderr'], { core: serverCore });
-    await waitUntilReady(process, () => acceptsConnections(port));
+    await waitUntilReady(process, () => answersRequests(port));
     return { port, process };
   },
   subscribeOptions: (transport) => ({ subscribePath: transport === 'sse' ? '/sse/{c}' : '/websocket/{c}' }),
