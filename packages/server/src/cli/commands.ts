@@ -3,10 +3,20 @@ import { completionCommand } from './completion.ts';
 import { configCheck, configPrint, configReference } from './config-commands.ts';
 import { dev } from './dev.ts';
 import { epochRenew } from './epoch.ts';
+import { follow } from './follow.ts';
 import { publish } from './publish.ts';
 import { serve } from './serve.ts';
 
-const working: readonly Command[] = [dev, serve, publish, configCheck, configPrint, configReference, epochRenew];
+const working: readonly Command[] = [
+  dev,
+  serve,
+  publish,
+  follow,
+  configCheck,
+  configPrint,
+  configReference,
+  epochRenew,
+];
 
 /** All commands, in the order of help and reference. */
 export const commands: readonly Command[] = [...working, completionCommand(working)];

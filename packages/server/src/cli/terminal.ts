@@ -6,6 +6,8 @@ type Style = Parameters<typeof styleText>[0];
 export interface Terminal {
   /** A line of results, on standard output. */
   out(line: string): void;
+  /** Settles when the reader of standard output has taken enough; undefined when it is not behind. */
+  flowing(): Promise<void> | undefined;
   /** A line about what goes on, on standard error. */
   note(line: string): void;
   /** Styled for `out`. */
@@ -35,6 +37,10 @@ export function createTerminal(out: NodeJS.WriteStream, err: NodeJS.WriteStream)
     out(line) {
       clearProgress();
       out.write(`${line}\n`);
+    },
+    flowing() {
+      if (!out.writableNeedDrain) return undefined;
+      return new Promise((resolve) => void out.once('drain', resolve));
     },
     note(line) {
       clearProgress();

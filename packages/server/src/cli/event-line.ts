@@ -1,0 +1,31 @@
+import type { PolycastEvent } from '@polycast/protocol';
+import type { Terminal } from './terminal.ts';
+
+/** An event on one line for people: `12:01:02.123 orders.42 order.baked {"state":"baked"}`. */
+export function eventLine(event: PolycastEvent, style: Terminal['style']): string {
+  const { time, channel, type } = event;
+  const parts = [style('dim', localTime(time)), style('cyan', channel)];
+  if (type !== undefined) parts.push(style('magenta', printable(type)));
+  parts.push(dataText(event));
+  return parts.join(' ');
+}
+
+function localTime(time: string): string {
+  const date = new Date(time);
+  const clock = [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, '0'));
+  return `${clock.join(':')}.${String(date.getMilliseconds()).padStart(3, '0')}`;
+}
+
+function dataText({ data, data_base64: base64, datacontenttype }: PolycastEvent): string {
+  if (base64 === undefined) return printable(JSON.stringify(data));
+  const bytes = Buffer.from(base64, 'base64').length;
+  return `(${bytes.toLocaleString('en-US')} bytes of ${printable(datacontenttype ?? 'application/octet-stream')})`;
+}
+
+/** What a publisher wrote must not steer the terminal: control characters are shown as escapes. */
+function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\u2028\u2029\u202A-\u202E\u2066-\u2069]/gu, (character) => {
+    const code = (character.codePointAt(0) as number).toString(16).padStart(4, '0');
+    return `\\u${code}`;
+  });
+}

@@ -1,0 +1,109 @@
+import { connect, type Connection, type StateChange, type SubscribeOptions } from '@polycast/client';
+import type { Gap, PolycastEvent } from '@polycast/protocol';
+import { eventLine } from './event-line.ts';
+import { CliError, type ExitName } from './exit-codes.ts';
+import { unreachable } from './hub-address.ts';
+import type { Terminal } from './terminal.ts';
+
+export const TRANSPORTS = ['websocket', 'sse', 'long-poll', 'poll'] as const;
+export type TransportName = (typeof TRANSPORTS)[number];
+
+export interface FollowOptions {
+  readonly patterns: readonly string[];
+  readonly transports: readonly TransportName[];
+  readonly after: string | undefined;
+  readonly history: number | undefined;
+  readonly types: readonly string[];
+  /** Infinity: until it is interrupted. */
+  readonly countMax: number;
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+const REACH_TIMEOUT_MS = 10_000;
+const POLL_INTERVAL_MS = 1000;
+
+/** Prints events until there were enough, the hub refuses, or a person has seen enough. */
+export async function followHub(url: string, options: FollowOptions, terminal: Terminal): Promise<ExitName> {
+  await reach(url);
+  const connection = connect(url, { transports: options.transports, pollIntervalMs: POLL_INTERVAL_MS });
+  const note = options.quiet ? (): void => undefined : terminal.note;
+  try {
+    return await print(connection, options, { ...terminal, note });
+  } finally {
+    connection.close();
+  }
+}
+
+/** The client would try for ever; a person wants to know that there is nobody. */
+async function reach(url: string): Promise<void> {
+  try {
+    const response = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(REACH_TIMEOUT_MS) });
+    await response.body?.cancel();
+  } catch (error) {
+    throw unreachable(url, error);
+  }
+}
+
+function print(connection: Connection, options: FollowOptions, terminal: Terminal): Promise<ExitName> {
+  const { patterns, countMax, json } = options;
+  const { promise, resolve, reject } = Promise.withResolvers<ExitName>();
+  let count = 0;
+  let lastId: string | undefined;
+  const show = (event: PolycastEvent): Promise<void> | undefined => {
+    if (count >= countMax) return undefined;
+    count += 1;
+    lastId = event.id;
+    terminal.out(json ? JSON.stringify(event) : eventLine(event, terminal.style));
+    if (count >= countMax) resolve('done');
+    return terminal.flowing();
+  };
+  let attempted = false;
+  connection.on('state', (change) => {
+    attempted ||= change.state === 'connecting';
+    const refusal = attempted ? tell(change, terminal) : undefined;
+    if (refusal !== undefined) reject(refusal);
+  });
+  connection.on('gap', ({ gap }) => tellGap(gap, terminal));
+  connection.on('error', ({ error }) => reject(refused(error)));
+  process.once('SIGINT', () => {
+    if (lastId !== undefined)
+      terminal.note(
+        terminal.noteStyle('dim', `to go on: polycast follow ${patterns.map(quoted).join(' ')} --after ${lastId}`),
+      );
+    resolve('done');
+  });
+  process.once('SIGTERM', () => resolve('done'));
+  connection.subscribe(patterns, show, subscribeOptions(options));
+  return promise;
+}
+
+function subscribeOptions({ after, history, types }: FollowOptions): SubscribeOptions {
+  return {
+    ...(after !== undefined && { after }),
+    ...(history !== undefined && { history }),
+    ...(types.length > 0 && { types }),
+  };
+}
+
+/** Says how it stands with the connection; what ends it for good is returned. */
+function tell({ state, transport, why, error }: StateChange, { note, noteStyle }: Terminal): CliError | undefined {
+  if (state === 'open') note(noteStyle('dim', `following by ${transport}`));
+  if (state === 'waiting') note(noteStyle('yellow', `${why ?? 'the connection is lost'}; trying again`));
+  if (state !== 'closed' || (error === undefined && why === undefined)) return undefined;
+  return error === undefined ? new CliError('failed', `the connection has ended: ${why}`) : refused(error);
+}
+
+function tellGap({ from, to, reason }: Gap, { note, noteStyle }: Terminal): void {
+  const cause = reason === 'epoch' ? 'the log began anew' : 'they are kept no longer';
+  note(noteStyle('yellow', `gap: events after ${from} up to ${to} cannot be delivered, ${cause}`));
+}
+
+function refused(error: unknown): CliError {
+  const { code, message } = error as { code?: string; message: string };
+  return new CliError('failed', code === undefined ? message : `refused: ${message} (${code})`);
+}
+
+function quoted(pattern: string): string {
+  return /[*>]/.test(pattern) ? `'${pattern}'` : pattern;
+}
