@@ -87,6 +87,14 @@ test('a restart that fails is told of as well', async () => {
   await told(/"failed"/);
 });
 
+test('closing ends what is open through it, as often as it is called', async () => {
+  const { lab, stream } = await open();
+  const told = await stream('/lab/api/wire');
+  await Promise.all([lab.close(), lab.close()]);
+  await lab.close();
+  await told(/retry/);
+});
+
 test('other sites cannot reach it: not by a form, not with their origin, not by a name of their own', async () => {
   const { ask } = await open({ wipeLog: () => Promise.reject(new Error('must not be called')) });
   expect((await ask('POST', '/lab/api/hub/wipe', { 'content-type': 'text/plain' })).status).toBe(415);

@@ -32,7 +32,7 @@ export interface Lab {
   readonly lanes: LabConfig['lanes'];
   /** Answers what is below `/lab` and returns true; returns false, and touches nothing, for any other request. */
   handle(request: IncomingMessage, response: ServerResponse): boolean;
-  /** Closes the wires and all that is open through them. */
+  /** Closes the wires and all that is open through them; a second time does nothing more. */
   close(): Promise<void>;
 }
 
@@ -53,6 +53,7 @@ export async function createLab(options: LabOptions): Promise<Lab> {
     pages: new StaticFiles(options.folder ?? BUILT_PAGES),
     busy: false,
   };
+  let closed: Promise<void> | undefined;
   return {
     lanes,
     handle(request, response) {
@@ -61,11 +62,16 @@ export async function createLab(options: LabOptions): Promise<Lab> {
       route(room, request, response, path).catch((error: unknown) => answerProblem(response, error));
       return true;
     },
-    async close() {
-      log.close();
-      await Promise.all([...wires.values()].map((wire) => wire.close()));
+    close() {
+      closed ??= closeAll(room);
+      return closed;
     },
   };
+}
+
+async function closeAll({ log, wires }: Room): Promise<void> {
+  log.close();
+  await Promise.all([...wires.values()].map((wire) => wire.close()));
 }
 
 interface Room {
