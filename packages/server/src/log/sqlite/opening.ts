@@ -6,7 +6,7 @@ import type { ChannelEntry } from '../channel-book.ts';
 import { DataFolderError } from '../errors.ts';
 import type { FolderFiles } from './folder.ts';
 import { accessing, errorCodeOf, fileBytes } from './folder.ts';
-import { migrate, pragma } from './schema.ts';
+import { checkOurs, migrate, pragma } from './schema.ts';
 import { announceGeneration, epochAfter, inodeOf, isSame, settleGeneration } from './witness.ts';
 
 /** The one row of `state`. */
@@ -32,6 +32,7 @@ export interface LoadedChannels {
 
 /** A file up to this size is checked page by page when it is opened: that takes some 30 ms at most. */
 const QUICK_CHECK_BYTES_MAX = 16 * 1024 * 1024;
+const CONNECTION = { timeout: 5_000, enableForeignKeyConstraints: false };
 const MAGIC = 'SQLite format 3\0';
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
@@ -40,9 +41,11 @@ const SQLITE_NOTADB = 26;
 export function openDatabase(files: FolderFiles): DatabaseSync {
   return refusingDamage(files, () => {
     checkMagic(files);
-    const database = connect(files);
+    const database = new DatabaseSync(files.database, CONNECTION);
     try {
-      migrate(database, files.database);
+      checkOurs(database, files.database);
+      setUp(database);
+      migrate(database);
       checkWhole(database, files);
       return database;
     } catch (error) {
@@ -52,15 +55,19 @@ export function openDatabase(files: FolderFiles): DatabaseSync {
   });
 }
 
-/** A connection for writing, set up and nothing more. */
-export function connect({ database: file }: FolderFiles): DatabaseSync {
-  const database = new DatabaseSync(file, { timeout: 5_000, enableForeignKeyConstraints: false });
+/** Another connection to a database that was opened before. */
+export function connect(files: FolderFiles): DatabaseSync {
+  const database = new DatabaseSync(files.database, CONNECTION);
+  setUp(database);
+  return database;
+}
+
+function setUp(database: DatabaseSync): void {
   // Checkpoints are run after a commit has been answered, not within it (see writer.ts).
   database.exec(
     `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;
      PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY`,
   );
-  return database;
 }
 
 export function readState(database: DatabaseSync): StateRow | undefined {
@@ -165,14 +172,24 @@ function checkMagic(files: FolderFiles): void {
  * every page takes a second for each million events, so only small files are looked at as a whole.
  */
 function checkWhole(database: DatabaseSync, files: FolderFiles): void {
-  const { busy, log, checkpointed } = database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number; log: number; checkpointed: number };
-  const complete = busy === 0 && log === checkpointed;
+  const complete = isCheckpointed(database);
   const expected = pragma(database, 'page_count') * pragma(database, 'page_size');
   const found = fileBytes(files.database);
   if (complete && found < expected) throw damaged(files, `it has ${found} bytes of ${expected}`);
   if (found > QUICK_CHECK_BYTES_MAX) return;
   const result = String(Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {})[0]);
   if (result !== 'ok') throw damaged(files, result);
+}
+
+/** Moves all of the write-ahead log into the database; false when that cannot be, for want of space say. */
+function isCheckpointed(database: DatabaseSync): boolean {
+  try {
+    const { busy, log, checkpointed } = database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number; log: number; checkpointed: number };
+    return busy === 0 && log === checkpointed;
+  } catch (error) {
+    if (errorCodeOf(error) === SQLITE_CORRUPT) throw error;
+    return false;
+  }
 }
 
 function damaged(files: FolderFiles, what: string): DataFolderError {

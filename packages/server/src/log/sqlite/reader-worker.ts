@@ -1,10 +1,23 @@
+import type { ReadQuery } from '../../core/ports.ts';
 import type { ReaderOptions, ReaderRequest } from './messages.ts';
 import { encodePage } from './page-codec.ts';
+import type { PackedPage } from './page-codec.ts';
 import { Reader } from './reader.ts';
 import { serve, threadOptions } from './thread.ts';
 
-/** The thread of the reader: one read after the other. */
+/** The thread of the reader: one read after the other. After an error the connection is opened anew. */
 let reader: Reader | undefined;
+
+function read(query: ReadQuery): PackedPage {
+  reader ??= new Reader(threadOptions<ReaderOptions>().folder);
+  try {
+    return encodePage(reader.read(query));
+  } catch (error) {
+    reader.close();
+    reader = undefined;
+    throw error;
+  }
+}
 
 serve<ReaderRequest>((request) => {
   switch (request.kind) {
@@ -12,7 +25,7 @@ serve<ReaderRequest>((request) => {
       reader = new Reader(threadOptions<ReaderOptions>().folder);
       return { value: undefined };
     case 'read': {
-      const page = encodePage((reader as Reader).read(request.query));
+      const page = read(request.query);
       return { value: page, transfer: [page.numbers.buffer, page.bodies] };
     }
     case 'close':

@@ -1,4 +1,4 @@
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { DataFolderError } from '../errors.ts';
 
 /** `poly` in ASCII: tells our file from another program's SQLite database. */
@@ -61,8 +61,8 @@ export const MIGRATIONS: readonly string[] = [
    CREATE INDEX idempotency_key_time ON idempotency_key (time_ms);`,
 ];
 
-/** Brings an empty or older database to the present schema, or refuses what is not ours to touch. */
-export function migrate(database: DatabaseSync, file: string): void {
+/** Refuses what is not ours to touch, before anything is written. @throws DataFolderError */
+export function checkOurs(database: DatabaseSync, file: string): void {
   const version = pragma(database, 'user_version');
   const applicationId = pragma(database, 'application_id');
   const foreign = applicationId !== APPLICATION_ID && (applicationId !== 0 || version !== 0 || tableCount(database) > 0);
@@ -73,6 +73,11 @@ export function migrate(database: DatabaseSync, file: string): void {
       `The data folder was written by a newer version of Polycast (schema ${version}; this version knows ${MIGRATIONS.length}). Start that version or a later one, or choose another data folder.`,
     );
   }
+}
+
+/** Brings an empty or older database to the present schema. */
+export function migrate(database: DatabaseSync): void {
+  const version = pragma(database, 'user_version');
   if (version === MIGRATIONS.length) return;
   database.exec('BEGIN IMMEDIATE');
   try {

@@ -21,7 +21,8 @@ export class Thread<Body extends object> {
   /** @param module the module to run, without its extension: `.ts` here, `.js` once it has been emitted */
   constructor(module: string, options: unknown) {
     const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
-    this.#worker = new Worker(new URL(module + extension, import.meta.url), { workerData: options });
+    // The process's own flags are not for a thread: `--eval` or a test runner's loader would keep it from starting.
+    this.#worker = new Worker(new URL(module + extension, import.meta.url), { workerData: options, execArgv: [] });
     this.#worker.on('message', (answer: Answer) => this.#take(answer));
     this.#worker.on('error', (error) => this.#fail(error as Error));
     this.#worker.on('exit', () => this.#fail(new Error('The thread has ended.')));

@@ -12,6 +12,7 @@ import type { StateRow } from './opening.ts';
 import { prepareWriter } from './statements.ts';
 import type { WriterStatements } from './statements.ts';
 import { UnavailableError } from './unavailable.ts';
+import { isSame } from './witness.ts';
 
 /** Positions promised ahead, so that those of events that are not stored are never given again after a crash. */
 const RESERVATION = 65_536;
@@ -49,6 +50,8 @@ export class Writer {
   /** About how many pages were written since the last checkpoint. */
   #walPages = 0;
   #housekeepingFailures = 0;
+  /** Whether this opening has been written down. */
+  #begun = false;
   #inTransaction = false;
   /** After a failure: the disk's state is right, what is known here may not be. */
   #stale = false;
@@ -60,16 +63,18 @@ export class Writer {
     this.#lock = lockFolder(this.#files);
     try {
       this.#database = openDatabase(this.#files);
-      this.#state = refusingDamage(this.#files, () => beginGeneration(this.#database, this.#files, { ...options, renew: false }));
       this.#do = prepareWriter(this.#database);
-      this.#next = this.#state.reservedThrough + 1;
+      const { state, unavailable } = refusingDamage(this.#files, () => this.#beginIfWritable());
+      this.#state = state;
+      this.#next = state.reservedThrough + 1;
       refusingDamage(this.#files, () => this.#load());
+      const { epoch, epochStart } = state;
+      this.opened = { epoch, epochStart, head: this.#next - 1, unavailable: unavailable?.code };
+      this.#stale = unavailable !== undefined;
     } catch (error) {
       this.#lock.release();
       throw error;
     }
-    const { epoch, epochStart } = this.#state;
-    this.opened = { epoch, epochStart, head: this.#next - 1, unavailable: undefined };
   }
 
   /** Appends all that may be appended, in one transaction. @throws UnavailableError when nothing was */
@@ -167,6 +172,23 @@ export class Writer {
     } finally {
       this.#lock.release();
     }
+  }
+
+  /** A disk that is full or failing does not keep a log that was not restored from being read. */
+  #beginIfWritable(): { state: StateRow; unavailable?: UnavailableError } {
+    try {
+      return { state: this.#beginGeneration() };
+    } catch (error) {
+      const state = readState(this.#database);
+      if (state === undefined || !isSame(this.#files, state)) throw error;
+      return { state, unavailable: new UnavailableError(error) };
+    }
+  }
+
+  #beginGeneration(): StateRow {
+    const state = beginGeneration(this.#database, this.#files, { ...this.#options, renew: false });
+    this.#begun = true;
+    return state;
   }
 
   /** What is not `appended` is returned; those that are have the next position each. */
@@ -375,7 +397,7 @@ export class Writer {
       if (this.#database.isOpen) this.#database.close();
       this.#database = connect(this.#files);
       this.#do = prepareWriter(this.#database);
-      this.#state = readState(this.#database) as StateRow;
+      this.#state = this.#begun ? (readState(this.#database) as StateRow) : this.#beginGeneration();
       // Writes a page, so it succeeds only if the disk does.
       this.#do.reserve.run(Math.max(this.#state.reservedThrough, this.#next - 1));
       this.#do.checkpoint.get();
