@@ -59,6 +59,13 @@ export class Publisher {
     return this.#queuedBytes;
   }
 
+  /** Publishes one event; as `publish`. */
+  publishOne(request: PublishRequest): Promise<PublishResult> {
+    const record = this.#record(request);
+    if (record instanceof PolycastError) return Promise.resolve(this.#refused(record));
+    return this.#append([record], record.body.length).then(first);
+  }
+
   /**
    * Publishes in the given order; resolves, one result each, once all that was accepted is durable. It never rejects: a
    * log that cannot be written is a result too.
@@ -85,24 +92,26 @@ export class Publisher {
     return results as PublishResult[];
   }
 
-  async #append(records: readonly NewRecord[], bytes: number): Promise<readonly PublishResult[]> {
+  #append(records: readonly NewRecord[], bytes: number): Promise<readonly PublishResult[]> {
     if (this.#queuedBytes > 0 && this.#queuedBytes + bytes > this.#options.queueBytesMax) {
       this.figures.refused += records.length;
-      return repeat(records.length, new PolycastError('overloaded', 'More is being published than the disk can take.', { retryAfterMs: 1000 }));
+      return Promise.resolve(repeat(records.length, new PolycastError('overloaded', 'More is being published than the disk can take.', { retryAfterMs: 1000 })));
     }
     this.#queuedBytes += bytes;
     const startMs = this.#clock.monotonicMs();
-    try {
-      const outcomes = await this.#log.append(records);
-      this.#options.appended(this.#clock.monotonicMs() - startMs);
-      return outcomes.map((outcome, index) => this.#result(outcome, records[index] as NewRecord));
-    } catch (error) {
-      this.figures.failed += records.length;
-      const known = error instanceof PolycastError ? error : new PolycastError('log_unavailable', undefined, { retryAfterMs: 1000 });
-      return repeat(records.length, known);
-    } finally {
-      this.#queuedBytes -= bytes;
-    }
+    return this.#log.append(records).then(
+      (outcomes) => {
+        this.#queuedBytes -= bytes;
+        this.#options.appended(this.#clock.monotonicMs() - startMs);
+        return outcomes.map((outcome, index) => this.#result(outcome, records[index] as NewRecord));
+      },
+      (error: unknown) => {
+        this.#queuedBytes -= bytes;
+        this.figures.failed += records.length;
+        const known = error instanceof PolycastError ? error : new PolycastError('log_unavailable', undefined, { retryAfterMs: 1000 });
+        return repeat(records.length, known);
+      },
+    );
   }
 
   #record(request: PublishRequest): NewRecord | PolycastError {
@@ -164,6 +173,10 @@ export class Publisher {
     this.figures.refused++;
     return { ok: false, error };
   }
+}
+
+function first(results: readonly PublishResult[]): PublishResult {
+  return results[0] as PublishResult;
 }
 
 function repeat(count: number, error: PolycastError): PublishResult[] {

@@ -4,8 +4,10 @@ export interface Timed {
   due(): void;
   /** The tick it is due at, 0 when it is not; the wheel's own note. */
   dueTick: number;
-  /** The tick at which the wheel will come upon it; the wheel's own note. */
+  /** The tick at which the wheel will come upon it, 0 when it will not; the wheel's own note. */
   placedTick: number;
+  /** Its place among those of that tick; the wheel's own note. */
+  placedIndex: number;
 }
 
 /**
@@ -24,23 +26,24 @@ export class Wheel {
   /** Has `due` called in so many ticks, at least one; what was scheduled before no longer counts. */
   schedule(item: Timed, ticks: number): void {
     item.dueTick = this.#tick + Math.max(1, ticks);
-    if (item.placedTick <= this.#tick || item.placedTick > item.dueTick) this.#place(item);
+    if (item.placedTick !== 0 && item.placedTick <= item.dueTick) return;
+    this.#remove(item);
+    this.#place(item);
   }
 
-  /** Takes an item off; its place is emptied when the wheel comes to it. */
+  /** Takes an item off; nothing of it stays behind. */
   cancel(item: Timed): void {
     item.dueTick = 0;
+    this.#remove(item);
   }
 
   /** Turns by one slot and calls what is due. */
   advance(): void {
     this.#tick++;
-    const index = this.#tick % SLOTS;
-    const slot = this.#slots[index] as Timed[];
-    if (slot.length === 0) return;
-    this.#slots[index] = [];
-    for (const item of slot) {
-      if (item.placedTick !== this.#tick || item.dueTick === 0) continue;
+    const slot = this.#slots[this.#tick % SLOTS] as Timed[];
+    // From the end, and taken off first: what one item does may take off others.
+    for (let item = slot.pop(); item !== undefined; item = slot.pop()) {
+      item.placedTick = 0;
       if (item.dueTick > this.#tick) {
         this.#place(item);
       } else {
@@ -53,7 +56,19 @@ export class Wheel {
   /** In the slot of its time, or in the farthest one on the way there. */
   #place(item: Timed): void {
     item.placedTick = Math.min(item.dueTick, this.#tick + SLOTS - 1);
-    (this.#slots[item.placedTick % SLOTS] as Timed[]).push(item);
+    const slot = this.#slots[item.placedTick % SLOTS] as Timed[];
+    item.placedIndex = slot.length;
+    slot.push(item);
+  }
+
+  #remove(item: Timed): void {
+    if (item.placedTick === 0) return;
+    const slot = this.#slots[item.placedTick % SLOTS] as Timed[];
+    const last = slot.pop() as Timed;
+    item.placedTick = 0;
+    if (last === item) return;
+    slot[item.placedIndex] = last;
+    last.placedIndex = item.placedIndex;
   }
 }
 

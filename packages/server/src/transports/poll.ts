@@ -47,6 +47,7 @@ class Poll implements Sink, Timed, Drainable {
   registryIndex = -1;
   dueTick = 0;
   placedTick = 0;
+  placedIndex = 0;
 
   constructor(services: Services, response: ServerResponse, consumer: Consumer, wish: PollWish) {
     this.#services = services;

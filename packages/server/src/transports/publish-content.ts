@@ -10,6 +10,7 @@ const scanner = new JsonScanner();
  * @throws PolycastError `invalid_json`, `json_too_deep`, `invalid_utf8`, `unsupported_media_type`
  */
 export function contentOf(body: Buffer, contentType: string | undefined): string {
+  if (contentType === 'application/json') return `"data":${checkedJson(utf8Text(body))}`;
   const mediaType = contentType === undefined ? { essence: 'application/octet-stream', charset: undefined } : parseMediaType(contentType);
   if (mediaType === undefined) throw new PolycastError('unsupported_media_type', 'Content-Type is not a media type.');
   if (isJson(mediaType)) {

@@ -56,7 +56,7 @@ export async function publishData(services: Services, request: IncomingMessage, 
   const body = await readBody(request, services.wheel, services.settings);
   const contentType = headers['content-type'];
   if (headers['ce-specversion'] !== undefined) return publishOne(services, response, principal, binaryCloudEvent(headers, body, channel));
-  if (parseMediaType(contentType)?.essence === 'application/cloudevents+json') {
+  if (contentType !== 'application/json' && parseMediaType(contentType)?.essence === 'application/cloudevents+json') {
     return publishOne(services, response, principal, structuredCloudEvent(utf8Text(body), channel));
   }
   return publishOne(services, response, principal, { channel, type, content: contentOf(body, contentType), idempotencyKey, ifMatch });
@@ -74,8 +74,7 @@ async function publishJson(services: Services, request: IncomingMessage, respons
 async function publishOne(services: Services, response: ServerResponse, principal: Principal, publish: PublishRequest): Promise<void> {
   const permitted = allow(services, principal, 'publish', [publish.channel]);
   if (permitted !== undefined) await permitted;
-  const [result] = await services.publisher.publish([publish]);
-  if (result === undefined) throw new PolycastError('internal_error');
+  const result = await services.publisher.publishOne(publish);
   if (!result.ok) return respondProblem(response, shown(services, result.error));
   respond(response, 201, 'application/json', resultText(services, result), result.replayed ? REPLAYED : NO_HEADERS);
 }

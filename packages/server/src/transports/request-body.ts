@@ -18,26 +18,78 @@ export function readBody(request: IncomingMessage, wheel: Wheel, { bodyBytesMax,
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > bodyBytesMax) return Promise.reject(tooLarge(bodyBytesMax));
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    const deadline = new Deadline(() => finish(new PolycastError('request_timeout')));
-    const finish = (error?: PolycastError): void => {
-      wheel.cancel(deadline);
-      request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose);
-      if (error === undefined) resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, bytes));
-      else reject(error);
-    };
-    const onData = (chunk: Buffer): void => {
-      bytes += chunk.length;
-      if (bytes > bodyBytesMax) finish(tooLarge(bodyBytesMax));
-      else chunks.push(chunk);
-    };
-    const onEnd = (): void => finish();
-    const onClose = (): void => finish(new PolycastError('invalid_request', 'The body broke off.'));
-    wheel.schedule(deadline, ticksOf(bodyTimeoutMs));
-    request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
+    new BodyReader(request, wheel, bodyBytesMax, resolve, reject).start(bodyTimeoutMs);
   });
 }
+
+class BodyReader implements Timed {
+  dueTick = 0;
+  placedTick = 0;
+  placedIndex = 0;
+  readonly #request: IncomingMessage;
+  readonly #wheel: Wheel;
+  readonly #bytesMax: number;
+  readonly #resolve: (body: Buffer) => void;
+  readonly #reject: (error: PolycastError) => void;
+  #first: Buffer | undefined;
+  #rest: Buffer[] | undefined;
+  #bytes = 0;
+  #done = false;
+
+  constructor(request: IncomingMessage, wheel: Wheel, bytesMax: number, resolve: (body: Buffer) => void, reject: (error: PolycastError) => void) {
+    this.#request = request;
+    this.#wheel = wheel;
+    this.#bytesMax = bytesMax;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  start(timeoutMs: number): void {
+    this.#wheel.schedule(this, ticksOf(timeoutMs));
+    const broke = (): void => this.#broke();
+    this.#request
+      .on('data', (chunk: Buffer) => this.#take(chunk))
+      .on('end', () => this.#finish())
+      .on('close', broke)
+      .on('error', broke);
+  }
+
+  due(): void {
+    this.#fail(new PolycastError('request_timeout'));
+  }
+
+  #take(chunk: Buffer): void {
+    if (this.#done) return;
+    this.#bytes += chunk.length;
+    if (this.#bytes > this.#bytesMax) this.#fail(tooLarge(this.#bytesMax));
+    // Nearly every body comes in one piece, and is passed on as it is.
+    else if (this.#first === undefined) this.#first = chunk;
+    else (this.#rest ??= [this.#first]).push(chunk);
+  }
+
+  /** Every request ends with a `close`; only one that comes early means anything. */
+  #broke(): void {
+    if (!this.#done) this.#fail(new PolycastError('invalid_request', 'The body broke off.'));
+  }
+
+  #finish(): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#wheel.cancel(this);
+    this.#resolve(this.#rest === undefined ? (this.#first ?? NO_BYTES) : Buffer.concat(this.#rest, this.#bytes));
+  }
+
+  #fail(error: PolycastError): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#wheel.cancel(this);
+    this.#first = undefined;
+    this.#rest = undefined;
+    this.#reject(error);
+  }
+}
+
+const NO_BYTES = Buffer.alloc(0);
 
 /** Bytes as text. @throws PolycastError `invalid_utf8` */
 export function utf8Text(bytes: Uint8Array): string {
@@ -55,6 +107,7 @@ export function checkCoding(request: IncomingMessage): void {
 export class Deadline implements Timed {
   dueTick = 0;
   placedTick = 0;
+  placedIndex = 0;
   readonly #then: () => void;
 
   constructor(then: () => void) {

@@ -3,9 +3,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /** Answers with a text of known size. The pairs of `headers` come before those of the body. */
 export function respond(response: ServerResponse, status: number, mediaType: string, text: string | Uint8Array, headers: readonly string[] = []): void {
-  const body = typeof text === 'string' ? Buffer.from(text) : text;
-  response.writeHead(status, [...corsOf(response), ...headers, 'Content-Type', mediaType, 'Content-Length', String(body.length)]);
-  response.end(isHead(response) ? undefined : body);
+  const bytes = typeof text === 'string' ? Buffer.byteLength(text) : text.length;
+  const cors = corsOf(response);
+  const own = ['Content-Type', mediaType, 'Content-Length', String(bytes)];
+  response.writeHead(status, cors.length + headers.length === 0 ? own : [...cors, ...headers, ...own]);
+  if (isHead(response)) response.end();
+  // A text leaves in one write with the head, bytes in two; and one without multi-byte characters needs no encoder.
+  else if (typeof text === 'string') response.end(text, bytes === text.length ? 'latin1' : 'utf8');
+  else response.end(text);
 }
 
 /** Answers without a body: 204, 304. */

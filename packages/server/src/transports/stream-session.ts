@@ -46,6 +46,7 @@ export class StreamSession implements Sink, Timed, Drainable {
   registryIndex = -1;
   dueTick = 0;
   placedTick = 0;
+  placedIndex = 0;
   #phase: SessionPhase = 'open';
   #sentTick = 0;
   #blockedTick = 0;

@@ -91,8 +91,8 @@ export class WebSocketOperations {
     if (channel === undefined) throw new PolycastError('channel_missing');
     if (idempotencyKey !== undefined) checkIdempotencyKey(idempotencyKey);
     await allow(this.#services, this.#session.principal, 'publish', [channel]);
-    const [result] = await this.#services.publisher.publish([{ channel, type, idempotencyKey, ifMatch, content: `"data":${data}` }]);
-    if (result === undefined || !result.ok) throw result?.error ?? new PolycastError('internal_error');
+    const result = await this.#services.publisher.publishOne({ channel, type, idempotencyKey, ifMatch, content: `"data":${data}` });
+    if (!result.ok) throw result.error;
     this.#answer(operation, { id: encodeCursor(this.#services.feed.epoch, result.position), channel: result.channel, time: formatTime(result.timeMs) });
   }
 
