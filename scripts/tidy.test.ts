@@ -1,10 +1,21 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { parseModule } from './tidy/modules.ts';
+import { FIELDS } from '../packages/server/src/config/reference.ts';
+import { parseModule, readModules } from './tidy/modules.ts';
 import { check } from './tidy/rules.ts';
 import { tidy } from './tidy.ts';
 
 test('the repository is tidy', () => {
   expect(tidy().findings).toEqual([]);
+});
+
+test('every setting of the configuration is read by something', () => {
+  const readers = readModules('.', ['packages/server/src']).filter(
+    ({ path }) => !/\/src\/(?:config|cli)\/|\.test\.ts$/.test(path),
+  );
+  const source = readers.map(({ path }) => readFileSync(path, 'utf8')).join('\n');
+  const unread = FIELDS.filter(({ path }) => !new RegExp(`\\b${path.split('.').at(-1)}\\b`).test(source));
+  expect(unread.map(({ path }) => path)).toEqual([]);
 });
 
 const violations: readonly [name: string, path: string, source: string, message: RegExp][] = [

@@ -71,9 +71,7 @@ export interface LimitsConfig {
 }
 
 export interface StorageConfig {
-  readonly gatherWindowMs: number;
   readonly retentionIntervalMs: number;
-  readonly idempotencyHours: number;
 }
 
 export interface DrainConfig {

@@ -235,25 +235,11 @@ const limits = {
 };
 
 const storage = {
-  gatherWindowMs: whole(
-    { unit: 'milliseconds', min: 0, max: 1000, default: 4 },
-    {
-      doc: 'When commits are small and frequent, the log waits up to this long to gather more into one. A lone event is never held up.',
-      why: 'At 1,000 events/s one commit for each costs more than everything else together; 4 ms is hardly felt.',
-    },
-  ),
   retentionIntervalMs: whole(
     { unit: 'milliseconds', min: 10, max: 3_600_000, default: 1000 },
     {
       doc: 'The pause between two steps of removal of what the rules no longer keep. Each step is small.',
       why: 'Often enough to keep up with a busy hub, rarely enough to cost nothing on a quiet one.',
-    },
-  ),
-  idempotencyHours: whole(
-    { unit: 'hours', min: 1, max: 720, default: 24 },
-    {
-      doc: 'How long an idempotency key is remembered, across restarts.',
-      why: 'PROTOCOL.md section 8.4 promises 24 h: longer than a publisher retries.',
     },
   ),
 };

@@ -1,0 +1,54 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseConfig } from '../../packages/server/src/config/schema.ts';
+import { startHub } from '../../packages/server/src/main.ts';
+import { code, page, table } from './markdown.ts';
+
+interface Metric {
+  readonly name: string;
+  readonly help: string;
+  kind: string;
+  /** `transport="sse"`, as far as a hub that has just begun shows them. */
+  readonly labels: Set<string>;
+}
+
+/** docs/reference/metrics.md: what a hub that has just begun answers at `/metrics`. */
+export async function metricsPage(): Promise<string> {
+  const metrics = parse(await ask());
+  return page(
+    'Metrics',
+    '`packages/server/src/operate/figures.ts`',
+    'A hub answers `GET /metrics` in the text format of Prometheus. Counters begin at 0 with each start. Histograms have the usual `_bucket`, `_sum` and `_count`.',
+    table(
+      ['metric', 'kind', 'means', 'labels'],
+      metrics.map(({ name, kind, help, labels }) => [code(name), kind, help, [...labels].map(code).join(' ')]),
+    ),
+    '## What to watch',
+    '- `polycast_log_writable` is 0: publishers get `503`; the disk is full or fails.\n- `polycast_commit_seconds`: how long publishers wait for the disk.\n- `rate(polycast_log_reads_total)` beside `rate(polycast_tail_hits_total)`: many reads of the log mean that consumers are farther behind than `delivery.tailBytesMax` reaches.\n- `polycast_cursor_lag_events_max`: how far the slowest consumer is behind.\n- `polycast_append_queue_bytes` near `limits.appendQueueBytesMax`: more is published than the disk takes.',
+  );
+}
+
+async function ask(): Promise<string> {
+  const data = await mkdtemp(join(tmpdir(), 'polycast-metrics-'));
+  const hub = await startHub(parseConfig({ listen: '127.0.0.1:0', data, logging: { level: 'silent' } }));
+  try {
+    return await (await fetch(`${hub.url}/metrics`)).text();
+  } finally {
+    await hub.close();
+    await rm(data, { recursive: true });
+  }
+}
+
+function parse(text: string): Metric[] {
+  const metrics = new Map<string, Metric>();
+  for (const line of text.split('\n')) {
+    const [, word, name = '', rest = ''] = /^# (HELP|TYPE) (\S+) (.*)$/.exec(line) ?? [];
+    if (word === 'HELP') metrics.set(name, { name, help: rest, kind: '', labels: new Set() });
+    const metric = metrics.get(name);
+    if (word === 'TYPE' && metric !== undefined) metric.kind = rest;
+    const [, sampled = '', labels = ''] = /^(\w+)\{([^}]*)\}/.exec(line) ?? [];
+    if (labels !== '') metrics.get(sampled)?.labels.add(labels);
+  }
+  return [...metrics.values()];
+}
