@@ -1,0 +1,241 @@
+import * as http from 'node:http';
+import * as https from 'node:https';
+import type { Gap } from '@polycast/protocol';
+import WebSocket from 'ws';
+import { call, query } from './http.ts';
+import { eventsOf, membersOf, rawEvent, type RawEvent } from './raw-events.ts';
+import { pause } from './wait.ts';
+
+/** The four ways of reading. */
+export const TRANSPORTS = ['poll', 'long-poll', 'sse', 'websocket'] as const;
+export type Transport = (typeof TRANSPORTS)[number];
+
+/** What a follower wants. */
+export interface Wish {
+  readonly channels: readonly string[];
+  readonly types?: readonly string[];
+  /** A cursor, `earliest` or `now`. */
+  readonly after: string;
+}
+
+/** Comes back after so long when its connection was lost. */
+const RECONNECT_AFTER_MS = 20;
+const POLL_EVERY_MS = 10;
+const LIMIT = 100;
+
+/**
+ * A reader that keeps its place: on one transport at a time, coming back with its cursor whenever the connection is lost, and
+ * able to go over to another transport in mid-stream.
+ */
+export class Follower {
+  readonly received: RawEvent[] = [];
+  readonly gaps: Gap[] = [];
+  /** Refusals and what else should not be. */
+  readonly complaints: string[] = [];
+  /** Close codes and other endings, in order. */
+  readonly endings: string[] = [];
+  hub: string;
+  connects = 0;
+  #wish: Wish;
+  #cursor: string;
+  #transport: Transport;
+  #leave: () => void = () => undefined;
+  #stopped = false;
+  /** Rises with each change of transport: what comes of an older one is no longer heard. */
+  #turn = 0;
+  readonly #running: Promise<void>;
+
+  constructor(hub: string, transport: Transport, wish: Wish) {
+    this.hub = hub;
+    this.#transport = transport;
+    this.#wish = wish;
+    this.#cursor = wish.after;
+    this.#running = this.#run();
+  }
+
+  get cursor(): string {
+    return this.#cursor;
+  }
+
+  /** Goes on with another transport from the cursor that it holds. */
+  moveTo(transport: Transport): void {
+    this.#transport = transport;
+    this.#turn++;
+    this.#leave();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#turn++;
+    this.#leave();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      const turn = this.#turn;
+      this.connects++;
+      try {
+        await READ[this.#transport](this.hub, { ...this.#wish, after: this.#cursor }, this.#ears(turn));
+      } catch (error) {
+        this.endings.push(String((error as NodeJS.ErrnoException).code ?? error));
+      }
+      if (turn === this.#turn) await pause(this.#transport === 'poll' ? POLL_EVERY_MS : RECONNECT_AFTER_MS);
+    }
+  }
+
+  #ears(turn: number): Ears {
+    const isCurrent = (): boolean => turn === this.#turn;
+    return {
+      event: (event) => {
+        if (!isCurrent()) return;
+        this.received.push(event);
+        this.#cursor = event.id;
+      },
+      cursor: (cursor) => {
+        if (isCurrent()) this.#cursor = cursor;
+      },
+      gap: (gap) => {
+        if (!isCurrent()) return;
+        this.gaps.push(gap);
+        this.#cursor = gap.to;
+      },
+      complain: (what) => void this.complaints.push(what),
+      ended: (how) => void this.endings.push(how),
+      leaveBy: (leave) => (this.#leave = leave),
+    };
+  }
+}
+
+interface Ears {
+  readonly event: (event: RawEvent) => void;
+  readonly cursor: (cursor: string) => void;
+  readonly gap: (gap: Gap) => void;
+  readonly complain: (what: string) => void;
+  readonly ended: (how: string) => void;
+  readonly leaveBy: (leave: () => void) => void;
+}
+
+type Read = (hub: string, wish: Wish, ears: Ears) => Promise<void>;
+
+const READ: Readonly<Record<Transport, Read>> = {
+  poll: (hub, wish, ears) => poll(hub, wish, 0, ears),
+  'long-poll': (hub, wish, ears) => poll(hub, wish, 20, ears),
+  sse: readSse,
+  websocket: readWebSocket,
+};
+
+async function poll(hub: string, { channels, types, after }: Wish, waitSeconds: number, ears: Ears): Promise<void> {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  let left = false;
+  ears.leaveBy(() => {
+    left = true;
+    agent.destroy();
+  });
+  try {
+    for (let cursor = after; !left;) {
+      const target = query({ channel: channels, type: types, after: cursor, limit: LIMIT, wait: waitSeconds });
+      const reply = await call(`${hub}/v1/events?${target}`, { agent });
+      if (left) return;
+      if (reply.status !== 200) {
+        if (reply.status !== 503) ears.complain(`${reply.status} ${reply.text}`);
+        return;
+      }
+      const events = eventsOf(reply.text);
+      const members = membersOf(reply.text);
+      for (const gap of JSON.parse(members.get('gaps') ?? '[]') as readonly Gap[]) ears.gap(gap);
+      for (const event of events) ears.event(event);
+      cursor = JSON.parse(members.get('cursor') ?? '""') as string;
+      ears.cursor(cursor);
+      if (waitSeconds === 0 && events.length === 0) await pause(POLL_EVERY_MS);
+    }
+  } finally {
+    agent.destroy();
+  }
+}
+
+function readSse(hub: string, { channels, types, after }: Wish, ears: Ears): Promise<void> {
+  const { get } = hub.startsWith('https:') ? https : http;
+  // A cursor goes where EventSource puts it.
+  const isCursor = after.length === 22;
+  const target = query({ channel: channels, type: types, after: isCursor ? undefined : after });
+  const headers = { Accept: 'text/event-stream', ...(isCursor ? { 'Last-Event-ID': after } : {}) };
+  return new Promise((resolve) => {
+    const request = get(`${hub}/v1/events?${target}`, {
+      headers,
+      agent: false,
+      rejectUnauthorized: false,
+    } as http.RequestOptions);
+    ears.leaveBy(() => request.destroy());
+    request.on('error', (error) => ears.ended(String((error as NodeJS.ErrnoException).code)));
+    request.on('close', () => resolve());
+    request.on('response', (answer) => {
+      if (answer.statusCode !== 200 && answer.statusCode !== 503) ears.complain(`${answer.statusCode}`);
+      const parser = new SseParser(ears);
+      answer.setEncoding('utf8').on('data', (text: string) => parser.feed(text));
+      answer.on('error', () => undefined);
+      answer.on('end', () => ears.ended('end'));
+    });
+  });
+}
+
+/** Blocks of lines, as the hub writes them: no field comes in two lines. */
+class SseParser {
+  readonly #ears: Ears;
+  #text = '';
+
+  constructor(ears: Ears) {
+    this.#ears = ears;
+  }
+
+  feed(text: string): void {
+    this.#text += text;
+    for (let end = this.#text.indexOf('\n\n'); end >= 0; end = this.#text.indexOf('\n\n')) {
+      this.#block(this.#text.slice(0, end));
+      this.#text = this.#text.slice(end + 2);
+    }
+  }
+
+  #block(block: string): void {
+    const fields = new Map(
+      block.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),
+    );
+    const name = fields.get('event');
+    const data = fields.get('data');
+    const id = fields.get('id');
+    if (name === 'polycast.gap' && data !== undefined) this.#ears.gap(JSON.parse(data) as Gap);
+    else if (name === 'polycast.draining') this.#ears.ended('draining');
+    else if (name === undefined && data !== undefined) this.#ears.event(rawEvent(data));
+    else if (id !== undefined) this.#ears.cursor(id);
+  }
+}
+
+function readWebSocket(hub: string, { channels, types, after }: Wish, ears: Ears): Promise<void> {
+  const target = query({ channel: channels, type: types, after });
+  return new Promise((resolve) => {
+    const socket = new WebSocket(`${hub.replace(/^http/, 'ws')}/v1/events?${target}`, 'polycast.v1', {
+      rejectUnauthorized: false,
+    });
+    ears.leaveBy(() => socket.terminate());
+    socket.on('error', () => undefined);
+    socket.on('unexpected-response', (request, answer) => {
+      if (answer.statusCode !== 503) ears.complain(`${answer.statusCode}`);
+      request.destroy();
+    });
+    socket.on('message', (message: Buffer) => webSocketMessage(message.toString('utf8'), ears));
+    socket.on('close', (code) => {
+      ears.ended(String(code));
+      resolve();
+    });
+  });
+}
+
+function webSocketMessage(text: string, ears: Ears): void {
+  const members = membersOf(text);
+  const op = members.get('op');
+  if (op === undefined) ears.event(rawEvent(text));
+  else if (op === '"gap"') ears.gap(JSON.parse(text) as Gap);
+  else if (op === '"draining"') ears.ended('draining');
+  else if (members.has('cursor')) ears.cursor(JSON.parse(members.get('cursor') as string) as string);
+  else ears.complain(text);
+}

@@ -1,0 +1,92 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { temporaryFolder } from './folders.ts';
+import { within } from './wait.ts';
+
+const COMMAND = join(import.meta.dirname, '../../packages/server/src/cli/polycast.ts');
+
+/** A hub in a process of its own, as people run it. */
+export interface HubProcess {
+  /** `http://127.0.0.1:PORT`. */
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  readonly child: ChildProcess;
+  /** What it logged. */
+  readonly log: () => string;
+  /** Sends a signal and waits for the end; the exit code, or null when it was killed. */
+  end(signal: NodeJS.Signals): Promise<number | null>;
+}
+
+export interface HubSettings {
+  /** A data folder; in memory when left out. */
+  readonly data?: string;
+  /** 0 for any. */
+  readonly port?: number;
+  readonly config?: object;
+  /** `ulimit -n` of the process. */
+  readonly openFilesMax?: number;
+}
+
+/** Starts a hub and waits until it listens. It does not outlive this process. */
+export async function startHubProcess({
+  data = ':memory:',
+  port = 0,
+  config,
+  openFilesMax,
+}: HubSettings = {}): Promise<HubProcess> {
+  const args = [COMMAND, 'serve', '--listen', `127.0.0.1:${port}`, '--data', data];
+  if (config !== undefined) args.push('--config', configFile(config));
+  const command = [process.execPath, ...args];
+  const limited = ['sh', '-c', `ulimit -n ${openFilesMax}; exec "$@"`, 'sh', ...command];
+  const [program, ...rest] = (openFilesMax === undefined ? command : limited) as [string, ...string[]];
+  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: plainEnvironment() });
+  const killWithUs = (): void => void child.kill('SIGKILL');
+  process.on('exit', killWithUs);
+  child.on('exit', () => process.off('exit', killWithUs));
+  let out = '';
+  let log = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (log += text));
+  const url = await new Promise<string>((resolve, reject) => {
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      out += text;
+      const listening = /listening on (\S+)\n/.exec(out)?.[1];
+      if (listening !== undefined) resolve(listening);
+    });
+    child.on('exit', (code) => reject(new Error(`The hub ended with ${code} before it listened: ${out}${log}`)));
+  });
+  return {
+    url,
+    port: Number(new URL(url).port),
+    pid: child.pid as number,
+    child,
+    log: () => log,
+    async end(signal) {
+      if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+      const ended = once(child, 'exit');
+      child.kill(signal);
+      const [code] = (await within(`the hub to end on ${signal}`, ended, 30_000)) as [number | null];
+      return code;
+    },
+  };
+}
+
+/** Resident memory of a process, in bytes. */
+export function residentBytes(pid: number): number {
+  const pages = readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1];
+  return Number(pages) * 4096;
+}
+
+/** JSON is YAML. */
+function configFile(config: object): string {
+  const path = join(temporaryFolder('config'), 'polycast.yaml');
+  writeFileSync(path, JSON.stringify(config));
+  return path;
+}
+
+function plainEnvironment(): Record<string, string> {
+  const kept = Object.entries(process.env).filter(([name]) => !/^(?:POLYCAST_|NODE_|VITEST)/.test(name));
+  return Object.fromEntries(kept.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+}
