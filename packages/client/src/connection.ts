@@ -1,5 +1,6 @@
-import { isPattern, PolycastError, type Gap } from '@polycast/protocol';
+import { isPattern, type Gap } from '@polycast/protocol';
 import { createDriver, type Driver } from './driver.ts';
+import { PolycastError, refusal } from './errors.ts';
 import type { Means, Target } from './http.ts';
 import type { Phase, PhaseName, TransportName } from './machine/state.ts';
 import { DEFAULT_TRANSPORTS, PATIENCE, settingsOf, type ConnectOptions } from './options.ts';
@@ -182,7 +183,7 @@ export function createConnection(url: string | URL, options: ConnectOptions, tab
       state: phase.name,
       transport: 'transport' in phase ? phase.transport : undefined,
       why: 'why' in phase ? phase.why : undefined,
-      error: 'error' in phase ? phase.error : undefined,
+      error: 'problem' in phase && phase.problem !== undefined ? new PolycastError(phase.problem) : undefined,
     };
     emit('state', shown);
   }
@@ -233,9 +234,9 @@ export function createConnection(url: string | URL, options: ConnectOptions, tab
 
 function checkChannels(channels: string | readonly string[]): readonly string[] {
   const wanted = typeof channels === 'string' ? [channels] : [...new Set(channels)];
-  if (wanted.length === 0) throw new PolycastError('channel_missing');
+  if (wanted.length === 0) throw new PolycastError(refusal('channel_missing', 'No channel is named.'));
   for (const channel of wanted)
-    if (!isPattern(channel)) throw new PolycastError('invalid_pattern', `“${channel}” is no channel and no pattern.`);
+    if (!isPattern(channel)) throw new PolycastError(refusal('invalid_pattern', `"${channel}" is no channel and no pattern.`));
   return wanted;
 }
 

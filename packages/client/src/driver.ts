@@ -1,5 +1,6 @@
 import type { Gap } from '@polycast/protocol';
 import { createClock } from './clock.ts';
+import { PolycastError } from './errors.ts';
 import { endingOf, poll, type Means, type Target } from './http.ts';
 import { createState, step, wakeAtMs } from './machine.ts';
 import type {
@@ -127,7 +128,7 @@ export function createDriver(options: DriverOptions): Driver {
       case 'joined':
         return sinks.get(effect.id)?.join();
       case 'failed':
-        return endSink(effect.id, effect.error);
+        return endSink(effect.id, new PolycastError(effect.problem));
       case 'state':
         return showPhase(effect.phase);
     }
@@ -204,7 +205,7 @@ export function createDriver(options: DriverOptions): Driver {
 
   function showPhase(phase: Phase): void {
     options.onPhase(phase);
-    if (phase.name === 'closed' && phase.error === undefined) for (const id of sinks.keys()) endSink(id);
+    if (phase.name === 'closed' && phase.problem === undefined) for (const id of sinks.keys()) endSink(id);
   }
 
   function withSink(id: number, use: (sink: Sink) => void): void {

@@ -1,3 +1,4 @@
+export { PolycastError } from './errors.ts';
 export { connect } from './connect.ts';
 export type { Connection, ConnectionEvents, StateChange } from './connection.ts';
 export type { TransportName } from './machine/state.ts';
@@ -6,7 +7,6 @@ export type { Published, PublishOptions } from './publish.ts';
 export { createSseParser, type SseFrame, type SseParser } from './sse-parser.ts';
 export type { Handler, SubscribeOptions, Subscription } from './subscription.ts';
 export {
-  PolycastError,
   type ErrorCode,
   type Gap,
   type GapReason,

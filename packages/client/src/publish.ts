@@ -1,8 +1,8 @@
-import { PolycastError, type ClientMessage, type Problem } from '@polycast/protocol';
+import type { ClientMessage, Problem } from '@polycast/protocol';
+import { PolycastError, refusal } from './errors.ts';
 import { createKey } from './key.ts';
 import { EndedError, exchange, headersOf, type Means, type Target } from './http.ts';
 import { backoffMs } from './machine/backoff.ts';
-import { errorOf } from './machine/members.ts';
 import type { Answer } from './transports/transport.ts';
 
 export interface PublishOptions {
@@ -56,7 +56,7 @@ export type Publish = (channel: string, data: unknown, options: PublishOptions) 
 export function createPublisher(options: PublisherOptions): Publish {
   let underWay = 0;
   return async (channel, data, { type, idempotencyKey = createKey(), ifMatch }) => {
-    if (underWay >= UNDER_WAY_MAX) throw new PolycastError('overloaded', `${UNDER_WAY_MAX} publishes are under way.`);
+    if (underWay >= UNDER_WAY_MAX) throw new PolycastError(refusal('overloaded', `${UNDER_WAY_MAX} publishes are under way.`, true));
     underWay++;
     try {
       return await publish(options, {
@@ -88,12 +88,10 @@ async function publish(options: PublisherOptions, message: PublishMessage): Prom
     );
     if ('id' in outcome) return outcome;
     signal.throwIfAborted();
-    if (outcome.problem !== undefined && !outcome.problem.retryable) throw errorOf(outcome.problem);
+    if (outcome.problem !== undefined && !outcome.problem.retryable) throw new PolycastError(outcome.problem);
     const delayMs = Math.max(outcome.retryAfterMs, backoffMs(failures, Math.random(), backoffBaseMs, TRY_TIMEOUT_MS));
     if (performance.now() + delayMs >= untilMs) {
-      throw outcome.problem === undefined
-        ? new PolycastError('request_timeout', `No hub answered within ${timeoutMs} ms.`)
-        : errorOf(outcome.problem);
+      throw new PolycastError(outcome.problem ?? refusal('request_timeout', `No hub answered within ${timeoutMs} ms.`, true));
     }
     await sleep(delayMs, signal);
   }

@@ -1,7 +1,7 @@
-import { problem } from '@polycast/protocol';
+import { refusal } from '../errors.ts';
 import { backoffMs } from './backoff.ts';
 import { close } from './flow.ts';
-import { createMember, errorOf, failMember, memberOf, put, takeCaughtUp, union } from './members.ts';
+import { createMember, failMember, memberOf, put, takeCaughtUp, union } from './members.ts';
 import { removeMember } from './placing.ts';
 import type { Draft, InputOf, Moment, PhaseOf } from './state.ts';
 
@@ -19,7 +19,7 @@ export function subscribe(draft: Draft, input: InputOf<'subscribe'>): void {
   failMember(
     draft,
     input.id,
-    problem('too_many_channels', `One connection has at most ${draft.settings.channelsMax} channels.`),
+    refusal('too_many_channels', `One connection has at most ${draft.settings.channelsMax} channels.`),
   );
 }
 
@@ -29,8 +29,8 @@ export function closedSubscribe(
   _moment: Moment,
   phase: PhaseOf<'closed'>,
 ): void {
-  const error = phase.error ?? errorOf(problem('draining', 'The connection is closed.'));
-  draft.effects.push({ kind: 'failed', id: input.id, error });
+  const problem = phase.problem ?? refusal('draining', 'The connection is closed.');
+  draft.effects.push({ kind: 'failed', id: input.id, problem });
 }
 
 export function unsubscribe(draft: Draft, input: InputOf<'unsubscribe'>): void {

@@ -1,6 +1,7 @@
-import { afterClose, ERRORS, PolycastError, type ErrorCode } from '@polycast/protocol';
+import { afterClose, type ErrorCode, type Problem } from '@polycast/protocol';
+import { refusal } from '../errors.ts';
 import { backoffMs } from './backoff.ts';
-import { errorOf, failMember, onStream, union } from './members.ts';
+import { failMember, onStream, union } from './members.ts';
 import type {
   Draft,
   Ending,
@@ -98,14 +99,14 @@ export function wait(draft: Draft, moment: Moment, why: string, hintMs: number):
   draft.phase = { name: 'waiting', untilMs: moment.nowMs + hintMs + jitterMs, why };
 }
 
-export function close(draft: Draft, why: string, error: PolycastError | undefined): void {
+export function close(draft: Draft, why: string, problem: Problem | undefined): void {
   const { phase } = draft;
   if (phase.name === 'connecting' || phase.name === 'open')
     draft.effects.push({ kind: 'drop', attempt: phase.attempt });
   if (phase.name === 'open') dropSuccessor(draft, phase);
-  if (error !== undefined) for (const { id } of draft.members) draft.effects.push({ kind: 'failed', id, error });
+  if (problem !== undefined) for (const { id } of draft.members) draft.effects.push({ kind: 'failed', id, problem });
   draft.members = [];
-  draft.phase = { name: 'closed', why, error };
+  draft.phase = { name: 'closed', why, problem };
 }
 
 export function dropSuccessor(draft: Draft, phase: PhaseOf<'open'>): void {
@@ -129,7 +130,7 @@ function settle(draft: Draft, moment: Moment, ending: Ending, otherwise: () => v
     if (problem.code === 'unauthorized' && renew(draft)) return wait(draft, moment, problem.code, 0);
     const { phase } = draft;
     if (phase.name !== 'connecting' || phase.group.length === 0 || problem.code === 'unauthorized')
-      return close(draft, problem.code, errorOf(problem));
+      return close(draft, problem.code, problem);
     // One of these asks for what it may not have: the others are to have theirs.
     if (phase.group.length > 1) draft.singly = true;
     else for (const id of phase.group) failMember(draft, id, problem);
@@ -142,7 +143,7 @@ function settle(draft: Draft, moment: Moment, ending: Ending, otherwise: () => v
   if (then === 'reconnect' || draft.phase.name === 'connecting') return otherwise();
   const code = CODE_OF_CLOSE[ending.code] ?? 'internal_error';
   if (code === 'unauthorized' && renew(draft)) return wait(draft, moment, code, 0);
-  close(draft, reasonOf(ending), new PolycastError(code, `${ERRORS[code].title} The hub closed with ${ending.code}.`));
+  close(draft, reasonOf(ending), refusal(code, `The hub closed the connection with code ${ending.code}.`));
 }
 
 function renew(draft: Draft): boolean {

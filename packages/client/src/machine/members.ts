@@ -1,4 +1,4 @@
-import { matches, PolycastError, type Gap, type PolycastEvent, type Problem } from '@polycast/protocol';
+import { matches, type Gap, type PolycastEvent, type Problem } from '@polycast/protocol';
 import type { Draft, InputOf, Member, Start } from './state.ts';
 
 /**
@@ -136,11 +136,7 @@ export function tellGap(draft: Draft, id: number, gap: Gap): void {
 /** Ends a subscription with the hub's refusal. */
 export function failMember(draft: Draft, id: number, problem: Problem): void {
   draft.members = draft.members.filter((member) => member.id !== id);
-  draft.effects.push({ kind: 'failed', id, error: errorOf(problem) });
-}
-
-export function errorOf(problem: Problem): PolycastError {
-  return new PolycastError(problem.code, problem.detail ?? problem.title, problem);
+  draft.effects.push({ kind: 'failed', id, problem });
 }
 
 /** From where a member goes on, or begins. */

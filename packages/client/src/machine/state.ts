@@ -1,4 +1,4 @@
-import type { Gap, PolycastError, PolycastEvent, Problem } from '@polycast/protocol';
+import type { Gap, PolycastEvent, Problem } from '@polycast/protocol';
 
 /** The means of reading, the best first. `tab` reads through another tab of the same browser. */
 export type TransportName = 'tab' | 'websocket' | 'sse' | 'long-poll' | 'poll';
@@ -119,7 +119,7 @@ export type Phase =
       readonly successor: Successor | undefined;
     }
   | { readonly name: 'waiting'; readonly untilMs: number; readonly why: string }
-  | { readonly name: 'closed'; readonly why: string; readonly error: PolycastError | undefined };
+  | { readonly name: 'closed'; readonly why: string; readonly problem: Problem | undefined };
 
 export type PhaseName = Phase['name'];
 export type PhaseOf<Name extends PhaseName> = Extract<Phase, { readonly name: Name }>;
@@ -252,7 +252,7 @@ export type Effect =
   /** The subscription has fallen behind its stream, or has caught up with it. */
   | { readonly kind: 'lag'; readonly id: number; readonly behind: boolean }
   | { readonly kind: 'joined'; readonly id: number }
-  | { readonly kind: 'failed'; readonly id: number; readonly error: PolycastError }
+  | { readonly kind: 'failed'; readonly id: number; readonly problem: Problem }
   | { readonly kind: 'state'; readonly phase: Phase };
 
 /** The moment of a step: time and chance are arguments. */

@@ -1,4 +1,5 @@
-import { PolycastError, problem, type ClientMessage, type Gap, type PolycastEvent } from '@polycast/protocol';
+import type { ClientMessage, Gap, PolycastEvent } from '@polycast/protocol';
+import { PolycastError, refusal } from '../errors.ts';
 import type { OwnConnection } from '../connection.ts';
 import { isCursor } from '../machine/flow.ts';
 import type { OpenRequest } from '../machine/state.ts';
@@ -89,8 +90,8 @@ function lead(name: string, connect: () => OwnConnection): () => void {
   }
 
   function refuse(id: string, { channel }: Session, error: unknown): void {
-    const refusal = error instanceof PolycastError ? error.problem : problem('internal_error', String(error));
-    channel.postMessage({ op: 'refused', problem: refusal } satisfies TabRefusal);
+    const problem = error instanceof PolycastError ? error.problem : refusal('internal_error', String(error));
+    channel.postMessage({ op: 'refused', problem } satisfies TabRefusal);
     drop(id);
   }
 

@@ -1,0 +1,23 @@
+import type { ErrorCode, Problem } from '@polycast/protocol';
+
+/**
+ * What the hub refused, by a code of its catalogue, or what the client itself gives up with by the same codes. It is the
+ * hub's PolycastError without the catalogue of titles, which would be an eighth of this client: they come with the problem.
+ */
+export class PolycastError extends Error {
+  override readonly name = 'PolycastError';
+  readonly code: ErrorCode;
+  /** As the hub told it (PROTOCOL.md section 9.1). */
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(problem.detail ?? problem.title);
+    this.code = problem.code;
+    this.problem = problem;
+  }
+}
+
+/** A refusal that no hub has put into words. */
+export function refusal(code: ErrorCode, title: string, retryable = false): Problem {
+  return { type: 'about:blank', title, status: 0, code, retryable };
+}
