@@ -22,7 +22,7 @@ const TARGETS: readonly Target[] = [
     name: 'buildClient',
     module: 'packages/client/build.ts',
     sources: ['packages/client', 'packages/protocol/src'],
-    output: 'packages/client/dist',
+    output: 'packages/client/generated',
   },
   {
     name: 'buildConsole',

@@ -27,7 +27,12 @@ const POLL_INTERVAL_MS = 1000;
 export async function followHub(url: string, options: FollowOptions, terminal: Terminal): Promise<ExitName> {
   await reach(url);
   const connection = connect(url, { transports: options.transports, pollIntervalMs: POLL_INTERVAL_MS });
-  const note = options.quiet ? (): void => undefined : terminal.note;
+  let said = '';
+  // A hub that is away for an hour is told of once.
+  const note = (line: string): void => {
+    if (!options.quiet && line !== said) terminal.note(line);
+    said = line;
+  };
   try {
     return await print(connection, options, { ...terminal, note });
   } finally {
