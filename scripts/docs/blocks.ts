@@ -1,0 +1,69 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * The code blocks of the pages, and what is to be done with each. A comment on the line above a block says what its
+ * language does not:
+ *
+ * - `<!-- not run: REASON -->`
+ * - `<!-- block: prints -->`: the block before it prints these lines, in this order, among others
+ * - `<!-- block: stays -->`: it does not end by itself; what follows is done once the hub has it as a reader
+ * - `<!-- block: meanwhile -->`: a block that stays has printed these lines by now
+ * - `<!-- block: runs -->`: a script that is not only checked but run
+ * - `<!-- block: continues -->`: a script that goes on where the page's last one ended
+ * - `<!-- block: file NAME -->`: lies in the folder that the page's commands run in
+ * - `<!-- block: configures -->`: the configuration of the hub that the page's commands talk to
+ */
+export interface Block {
+  /** From the root of the repository. */
+  readonly page: string;
+  /** Of its first line of code, counted from 1. */
+  readonly line: number;
+  readonly language: string;
+  readonly text: string;
+  readonly marks: readonly string[];
+  readonly notRun: string | undefined;
+  /** The name of the file that it is, if it is one. */
+  readonly file: string | undefined;
+}
+
+/** The pages whose blocks are held to be right. What is generated from code is checked where it is made. */
+const PAGES = [
+  'README.md',
+  'PROTOCOL.md',
+  'ARCHITECTURE.md',
+  'CONTRIBUTING.md',
+  'docs/guides/*.md',
+  'docs/reference/configuration.md',
+  'docs/reference/errors.md',
+];
+
+export function readPages(root: string): ReadonlyMap<string, readonly Block[]> {
+  const pages = globSync(PAGES, { cwd: root }).toSorted();
+  return new Map(pages.map((page) => [page, blocksOf(page, readFileSync(join(root, page), 'utf8'))]));
+}
+
+const FENCE = /^(?<indent> *)```(?<language>\w*)\n(?<text>[^]*?)^\k<indent>```$/gm;
+const COMMENT = /<!-- (?<kind>block|not run): (?<words>.+) -->\n *$/;
+
+export function blocksOf(page: string, markdown: string): Block[] {
+  return [...markdown.matchAll(FENCE)].map((match) => {
+    const { indent = '', language = '', text = '' } = match.groups ?? {};
+    const before = markdown.slice(0, match.index);
+    const comment = COMMENT.exec(before)?.groups;
+    const marks = comment?.['kind'] === 'block' ? (comment['words'] as string).split('; ') : [];
+    return {
+      page,
+      line: before.split('\n').length + 1,
+      language,
+      text: text.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
+      marks: marks.map((mark) => mark.split(' ')[0] as string),
+      notRun: comment?.['kind'] === 'not run' ? comment['words'] : undefined,
+      file: marks.find((mark) => mark.startsWith('file '))?.slice('file '.length),
+    };
+  });
+}
+
+export function nameOf({ page, line, language }: Block): string {
+  return `${page}:${line} ${language}`;
+}

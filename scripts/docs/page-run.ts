@@ -1,0 +1,128 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { missingLine, withCursors, type Cursors } from './printed.ts';
+import type { Block } from './blocks.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+/** What pages call the hub. */
+const SHOWN_HUB = /\b(?:127\.0\.0\.1|localhost):8080\b/g;
+const POLL_INTERVAL_MS = 25;
+
+interface Program {
+  readonly child: ChildProcess;
+  readonly output: () => string;
+  readonly complaints: () => string;
+  readonly ended: Promise<number | null>;
+}
+
+/** Runs the blocks of one page, one after the other, in one folder against one hub. */
+export class PageRun {
+  readonly #hub: string;
+  readonly #folder: string;
+  readonly #cursors: Cursors = new Map();
+  readonly #staying: Program[] = [];
+  #last: Program | undefined;
+
+  /**
+   * @param hub `http://HOST:PORT`
+   * @param folder below the repository, so that scripts find its packages; empty
+   */
+  constructor(hub: string, folder: string) {
+    this.#hub = hub;
+    this.#folder = folder;
+  }
+
+  /** @throws Error when a command fails, or a script does */
+  async run(block: Block, text: string): Promise<void> {
+    const script = join(this.#folder, `line-${block.line}.${block.language}`);
+    this.write(script, text);
+    const [command, ...rest] = block.language === 'sh' ? ['bash', '-euo', 'pipefail', script] : ['node', script];
+    const program = this.#start(command as string, rest);
+    this.#last = program;
+    if (!block.marks.includes('stays')) return this.#end(program);
+    const before = await this.#sessions();
+    this.#staying.push(program);
+    await this.#until(
+      async () => program.output() !== '' || (await this.#sessions()) > before,
+      () => `it reads nothing: ${program.complaints()}`,
+    );
+  }
+
+  /** @throws Error with the line that the last block has not printed */
+  prints(expected: string): void {
+    const { missing, printed } = this.#missing(expected, this.#last);
+    if (missing !== undefined) throw new Error(`not printed: ${missing}\nbut: ${printed}`);
+  }
+
+  /** Waits until one of the blocks that stay has printed this. @throws Error with the line that does not come */
+  async meanwhile(expected: string): Promise<void> {
+    const missing = (): (string | undefined)[] => this.#staying.map((each) => this.#missing(expected, each).missing);
+    await this.#until(
+      async () => missing().includes(undefined),
+      () => `not printed: ${missing().join(', nor ')}`,
+    );
+  }
+
+  /** Puts a file of the page into its folder. */
+  write(name: string, text: string): void {
+    const path = join(this.#folder, name.startsWith(this.#folder) ? name.slice(this.#folder.length) : name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, this.#adapted(text));
+  }
+
+  close(): void {
+    for (const { child } of this.#staying) process.kill(-(child.pid as number), 'SIGKILL');
+  }
+
+  async #end(program: Program): Promise<void> {
+    const code = await program.ended;
+    if (code !== 0) throw new Error(`ended with ${code}: ${program.output()}${program.complaints()}`);
+  }
+
+  #adapted(text: string): string {
+    return withCursors(text, this.#cursors).replaceAll(SHOWN_HUB, new URL(this.#hub).host);
+  }
+
+  #start(command: string, args: readonly string[]): Program {
+    const path = `${join(ROOT, 'node_modules/.bin')}:${process.env['PATH']}`;
+    const env = { ...process.env, PATH: path, POLYCAST_URL: this.#hub, NO_COLOR: '1' };
+    // A group of its own, so that what a shell has started ends with it.
+    const child = spawn(command, args, { cwd: this.#folder, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+    return { child, output: textOf(child.stdout), complaints: textOf(child.stderr), ended };
+  }
+
+  /** Live streams and held polls. */
+  async #sessions(): Promise<number> {
+    const metrics = await (await fetch(`${this.#hub}/metrics`)).text();
+    return [...metrics.matchAll(/^polycast_sessions\{.*\} (\d+)$/gm)].reduce(
+      (sum, [, count]) => sum + Number(count),
+      0,
+    );
+  }
+
+  #missing(expected: string, program: Program | undefined): { readonly missing: string | undefined; printed: string } {
+    const printed = program?.output() ?? '';
+    return {
+      missing: missingLine(expected.replaceAll(SHOWN_HUB, new URL(this.#hub).host), printed, this.#cursors),
+      printed,
+    };
+  }
+
+  /** Looks again and again, for ten seconds at most. @throws Error when that was in vain */
+  async #until(look: () => Promise<boolean>, why: () => string): Promise<void> {
+    const untilMs = performance.now() + 10_000;
+    while (!(await look())) {
+      if (performance.now() > untilMs) throw new Error(why());
+      await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL_MS));
+    }
+  }
+}
+
+/** What has come on a stream so far. */
+function textOf(stream: NodeJS.ReadableStream): () => string {
+  let text = '';
+  stream.setEncoding('utf8').on('data', (piece: string) => (text += piece));
+  return () => text;
+}
