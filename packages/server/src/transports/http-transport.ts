@@ -50,6 +50,9 @@ export class HttpTransport {
     this.server.maxConnections = settings.connectionsMax;
     this.server.on('request', (request, response) => this.#answer(request, response));
     this.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => void this.#upgrade(request, socket as Socket, head));
+    this.server.on('connect', (_request: IncomingMessage, socket: Duplex) => refuseUpgrade(socket, new PolycastError('method_not_allowed', 'This is no proxy.')));
+    // An expectation that we do not know may be passed over (RFC 9110 section 10.1.1).
+    this.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => this.#answer(request, response));
     this.server.on('clientError', refuseUnreadable);
     this.server.on('drop', () => services.logger.warn({ limit: settings.connectionsMax }, 'a connection was refused: limits.connectionsMax is reached'));
   }
@@ -78,6 +81,7 @@ export class HttpTransport {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     try {
       const { url = '/', method = 'GET', headers } = request;
+      if (headers.host === undefined && request.httpVersionMinor > 0) throw new PolycastError('invalid_header', 'Host is missing.');
       if (headers.origin !== undefined || this.#services.settings.allowedOrigins.length > 0) setCors(response, this.#origins.headers(request));
       const question = url.indexOf('?');
       const path = question < 0 ? url : url.slice(0, question);
@@ -126,9 +130,10 @@ export class HttpTransport {
       return;
     }
     // What is left of a body that was not read is not waited for.
-    if (!request.complete) response.shouldKeepAlive = false;
+    const isUnread = !request.complete && hasBody(request);
+    if (isUnread) response.shouldKeepAlive = false;
     respondProblem(response, known);
-    if (!request.complete) request.resume();
+    if (isUnread) request.resume();
   }
 
   async #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
@@ -168,6 +173,10 @@ function createHttpServer({ headerBytesMax, headersTimeoutMs, keepAliveTimeoutMs
     requestTimeout: 0,
     noDelay: true,
     optimizeEmptyRequests: true,
+    // Missing, it is refused with a code.
+    requireHostHeader: false,
+    // What some clients offer in passing (`Upgrade: h2c`) may be passed over (RFC 9110 section 7.8).
+    shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
   };
   return tls === undefined ? createServer(options) : createTlsServer({ ...options, cert: tls.certificate, key: tls.key });
 }
@@ -195,6 +204,10 @@ function refuseUpgrade(socket: Duplex, error: PolycastError): void {
   if (retry.length > 0) head.push(`Retry-After: ${retry[1]}`);
   if (error.code === 'upgrade_required') head.push('Sec-WebSocket-Version: 13');
   socket.end(head.join('\r\n') + '\r\n\r\n' + body, () => socket.destroy());
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
 }
 
 function destroyQuietly(this: Socket): void {

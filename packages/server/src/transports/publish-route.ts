@@ -51,8 +51,7 @@ export async function publishData(services: Services, request: IncomingMessage, 
   const identified = identify(services, request, undefined);
   const principal = identified instanceof Promise ? await identified : identified;
   const ifMatch = ifMatchOf(request);
-  const type = headerOf(request, 'polycast-type');
-  if (type !== undefined) checkType(type);
+  const type = checkedHeader(request, 'polycast-type', checkType);
   const body = await readBody(request, services.wheel, services.settings);
   const contentType = headers['content-type'];
   if (headers['ce-specversion'] !== undefined) return publishOne(services, response, principal, binaryCloudEvent(headers, body, channel));
@@ -111,8 +110,17 @@ function envelopeOf(text: string, key: string | undefined): PublishRequest {
 }
 
 function idempotencyKeyOf(request: IncomingMessage): string | undefined {
-  const key = headerOf(request, 'idempotency-key');
-  return key === undefined ? undefined : checkIdempotencyKey(key);
+  return checkedHeader(request, 'idempotency-key', checkIdempotencyKey);
+}
+
+/** A header's text, which Node reads as one character a byte, as the UTF-8 that it is. @throws PolycastError `invalid_header` */
+function checkedHeader(request: IncomingMessage, name: string, check: (text: string) => string): string | undefined {
+  const bytes = headerOf(request, name);
+  if (bytes === undefined) return undefined;
+  const text = /^[\x20-\x7e]*$/.test(bytes) ? bytes : attempt(() => utf8Text(Buffer.from(bytes, 'latin1')));
+  const checked = typeof text === 'string' ? attempt(() => check(text)) : text;
+  if (typeof checked === 'string') return checked;
+  throw new PolycastError('invalid_header', `${name}: ${checked.message}`, { header: name });
 }
 
 /** `If-Match: "<cursor>"` or bare, or `If-None-Match: *`. */
