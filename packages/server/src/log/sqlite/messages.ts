@@ -51,6 +51,7 @@ export interface WriterFigures {
   readonly channels: number;
   readonly checkpoints: number;
   readonly settles: number;
+  readonly housekeepingFailures: number;
 }
 
 export interface Trimmed {

@@ -58,8 +58,13 @@ export function openDatabase(files: FolderFiles): DatabaseSync {
 /** Another connection to a database that was opened before. */
 export function connect(files: FolderFiles): DatabaseSync {
   const database = new DatabaseSync(files.database, CONNECTION);
-  setUp(database);
-  return database;
+  try {
+    setUp(database);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
 }
 
 function setUp(database: DatabaseSync): void {

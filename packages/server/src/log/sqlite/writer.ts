@@ -26,6 +26,7 @@ const PENDING_EVENTS_PER_CHANNEL = 8;
 const PENDING_EVENTS_MAX = 65_536;
 /** Pages that the write-ahead log is let grow by, by estimate, before they are moved to the database: 16 MB. */
 const WAL_PAGES = 4_096;
+const PAGES_PER_COMMIT = 3;
 const PAGE_BYTES = 4_096;
 
 /** So many times in a row housekeeping may fail before the log is taken for unavailable. */
@@ -45,6 +46,8 @@ export class Writer {
   /** Channels whose row is behind what is known here. */
   #dirty = new Set<ChannelEntry>();
   #empty = new Set<ChannelEntry>();
+  /** No empty channel is to be forgotten before this. */
+  #forgetFromMs = Infinity;
   #next: Position;
   #pendingEvents = 0;
   /** About how many pages were written since the last checkpoint. */
@@ -55,7 +58,7 @@ export class Writer {
   #inTransaction = false;
   /** After a failure: the disk's state is right, what is known here may not be. */
   #stale = false;
-  readonly #figures = { commits: 0, commitMsSum: 0, records: 0, checkpoints: 0, settles: 0, databaseBytes: 0, walBytes: 0 };
+  readonly #figures = { commits: 0, commitMsSum: 0, records: 0, checkpoints: 0, settles: 0, housekeepingFailures: 0, databaseBytes: 0, walBytes: 0 };
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -116,6 +119,7 @@ export class Writer {
       this.#housekeepingFailures = 0;
     } catch (error) {
       // Publishing goes on while the write-ahead log has room; it is tried again after as much again.
+      this.#figures.housekeepingFailures++;
       if (++this.#housekeepingFailures >= HOUSEKEEPING_FAILURES_MAX) this.#stale = true;
       if (!(error instanceof UnavailableError)) throw error;
     }
@@ -127,8 +131,7 @@ export class Writer {
     const due = orders.filter((order) => exceeds(this.#book.get(order.channel), order));
     const keysBefore = nowMs - KEY_LIFETIME_MS;
     const hasOldKeys = (this.#do.oldestKey.get() as { timeMs: number | null }).timeMs ?? Infinity;
-    const forgotten = this.#forgettable(nowMs);
-    if (due.length === 0 && hasOldKeys > keysBefore && forgotten.size === 0) return { removed: 0, more: false };
+    if (due.length === 0 && hasOldKeys > keysBefore && nowMs < this.#forgetFromMs) return { removed: 0, more: false };
     let removed = 0;
     let more = false;
     this.#attempt(() => {
@@ -137,8 +140,7 @@ export class Writer {
       const purged = Number(this.#do.purgeKeys.run(keysBefore, TRIM_EVENTS_MAX).changes);
       removed = this.#trimChannels(due);
       more = purged === TRIM_EVENTS_MAX || (removed > 0 && due.some((order) => exceeds(this.#book.get(order.channel), order)));
-      for (const entry of this.#forgettable(nowMs)) forgotten.add(entry);
-      this.#forget(forgotten);
+      this.#forget(this.#forgettable(nowMs));
     });
     return { removed, more };
   }
@@ -236,7 +238,7 @@ export class Writer {
     this.#dirty.add(entry);
     this.#empty.delete(entry);
     this.#pendingEvents++;
-    this.#walPages += body.byteLength / PAGE_BYTES;
+    this.#walPages += (body.byteLength * 1.25) / PAGE_BYTES;
   }
 
   /** Removes what a `latest` channel holds. It is more than one only after its rule has changed; then it goes in steps. */
@@ -294,7 +296,7 @@ export class Writer {
       left -= removed;
       entry.trimmedThrough = through;
       this.#saveChannel(entry);
-      if (entry.count === 0) this.#empty.add(entry);
+      if (entry.count === 0) this.#noteEmpty(entry);
     }
     return TRIM_EVENTS_MAX - left;
   }
@@ -318,12 +320,20 @@ export class Writer {
     return { removed, through };
   }
 
-  /** Channels that have been empty for long, some at a time, about the longest first. */
+  #noteEmpty(entry: ChannelEntry): void {
+    this.#empty.add(entry);
+    this.#forgetFromMs = Math.min(this.#forgetFromMs, entry.appendedTimeMs + CHANNEL_FORGOTTEN_AFTER_MS);
+  }
+
+  /** Channels that have been empty for long, some at a time. */
   #forgettable(nowMs: number): Set<ChannelEntry> {
     const found = new Set<ChannelEntry>();
+    if (nowMs < this.#forgetFromMs) return found;
+    this.#forgetFromMs = Infinity;
     for (const entry of this.#empty) {
-      if (found.size === TRIM_EVENTS_MAX || entry.appendedTimeMs + CHANNEL_FORGOTTEN_AFTER_MS > nowMs) break;
-      found.add(entry);
+      const fromMs = entry.appendedTimeMs + CHANNEL_FORGOTTEN_AFTER_MS;
+      if (fromMs <= nowMs && found.size < TRIM_EVENTS_MAX) found.add(entry);
+      else this.#forgetFromMs = Math.min(this.#forgetFromMs, fromMs);
     }
     return found;
   }
@@ -354,7 +364,7 @@ export class Writer {
       run();
       if (this.#inTransaction) {
         this.#do.commit.run();
-        this.#walPages += 2;
+        this.#walPages += PAGES_PER_COMMIT;
       }
       this.#inTransaction = false;
     } catch (error) {
@@ -414,7 +424,8 @@ export class Writer {
     this.#book = book;
     this.#lastChannelId = Math.max(this.#lastChannelId, lastId);
     this.#dirty = dirty;
-    this.#empty = new Set(Array.from(book.values()).filter(({ count }) => count === 0));
+    this.#empty.clear();
+    for (const entry of book.values()) if (entry.count === 0) this.#noteEmpty(entry);
     this.#pendingEvents = pending;
     this.#walPages = 0;
     this.#measureFiles();
