@@ -59,8 +59,8 @@ export interface Connection {
 
 /** A connection, and what the tab that leads others needs to know of it. */
 export interface OwnConnection extends Connection {
-  /** Up to where this subscription has been given everything; undefined until it has a place in the log. */
-  cursorOf(subscription: Subscription): string | undefined;
+  /** Up to where this subscription has been given everything; empty until it has a place in the log. */
+  cursorOf(subscription: Subscription): string;
 }
 
 type Listeners = { readonly [Name in keyof ConnectionEvents]: Set<(event: ConnectionEvents[Name]) => void> };
@@ -153,9 +153,9 @@ export function createConnection(url: string | URL, options: ConnectOptions, tab
     return sink.subscription as Subscription<never>;
   }
 
-  function cursorOf(subscription: Subscription): string | undefined {
+  function cursorOf(subscription: Subscription): string {
     const id = ids.get(subscription);
-    return driver.state.members.find((member) => member.id === id)?.cursor;
+    return driver.state.members.find((member) => member.id === id)?.cursor ?? '';
   }
 
   function on<Name extends keyof ConnectionEvents>(

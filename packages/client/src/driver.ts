@@ -48,7 +48,7 @@ interface OpenAttempt {
 }
 
 export function createDriver(options: DriverOptions): Driver {
-  const { settings, means, openers } = options;
+  const { settings, means, openers, target } = options;
   const clock = createClock();
   const sinks = new Map<number, Sink>();
   const attempts = new Map<number, OpenAttempt>();
@@ -138,8 +138,7 @@ export function createDriver(options: DriverOptions): Driver {
     const entry: OpenAttempt = { transport: undefined, asked: new Map() };
     attempts.set(attempt, entry);
     const tell = (signal: Signal): void => receive(attempt, signal);
-    options
-      .target()
+    target()
       .then((target) => {
         if (attempts.has(attempt)) entry.transport = (openers[name] as OpenTransport)(means, target, request, tell);
       })
@@ -165,31 +164,21 @@ export function createDriver(options: DriverOptions): Driver {
     for (const { reject } of asked) reject(new Error('The stream was lost.'));
   }
 
-  async function catchUp({ id, poll: number, channels, types, start, limit }: Extract<Effect, { kind: 'catch-up' }>): Promise<void> {
+  async function catchUp({ member, start, limit }: Extract<Effect, { kind: 'catch-up' }>): Promise<void> {
+    const { id, poll: number, channels, types } = member;
     catchUps.get(id)?.abort();
     const controller = new AbortController();
     const { signal } = controller;
     catchUps.set(id, controller);
     // `now` has to be said: a poll without a place has nothing to go on from.
-    const request: OpenRequest = {
-      channels,
-      after: start.after ?? (start.history === undefined ? 'now' : undefined),
-      history: start.history,
-    };
+    const { after = start.history === undefined ? 'now' : undefined, history } = start;
+    const timeout = AbortSignal.timeout(settings.readyTimeoutMs * CATCH_UP_PATIENCE);
     try {
-      const timeout = AbortSignal.timeout(settings.readyTimeoutMs * CATCH_UP_PATIENCE);
-      const { answer } = await poll(means, await options.target(), request, {
-        types,
-        limit,
-        signal: AbortSignal.any([signal, timeout]),
-      });
-      if (answer !== undefined && !signal.aborted) dispatch({ ...answer, kind: 'caught-up', id, poll: number });
+      const options = { types, limit, signal: AbortSignal.any([signal, timeout]) };
+      const { answer } = await poll(means, await target(), { channels, after, history }, options);
+      if (!signal.aborted) dispatch({ ...answer, kind: 'caught-up', id, poll: number });
     } catch (error) {
-      const ending = endingOf(error);
-      const refusal = ending.kind === 'refused' ? ending : { problem: undefined, retryAfterMs: undefined };
-      if (!signal.aborted)
-        dispatch({ kind: 'not-caught-up',
-          poll: number, id, problem: refusal.problem, retryAfterMs: refusal.retryAfterMs });
+      if (!signal.aborted) dispatch({ kind: 'not-caught-up', id, poll: number, ending: endingOf(error) });
     } finally {
       if (catchUps.get(id) === controller) catchUps.delete(id);
     }

@@ -21,14 +21,11 @@ export interface PollOptions {
   readonly limit: number;
   /** How long the hub may hold the answer, seconds; 0 for at once. */
   readonly waitSeconds?: number;
-  readonly etag?: string | undefined;
   readonly signal: AbortSignal;
 }
 
 export interface Polled {
-  /** Undefined: nothing new (`304`). */
-  readonly answer: PollAnswer | undefined;
-  readonly etag: string | undefined;
+  readonly answer: PollAnswer;
   /** Whether more may wait, because the answer was as long as it may be (PROTOCOL.md section 5.4). */
   readonly cut: boolean;
 }
@@ -36,43 +33,36 @@ export interface Polled {
 /** An answer of this many characters may have been cut at the hub's 1 MiB. */
 const CUT_LENGTH = 400_000;
 
-/** An HTTP exchange that did not bring what was asked for. */
+/** An exchange that did not bring what was asked for. */
 export class EndedError extends Error {
   readonly ending: Ending;
 
-  constructor(ending: Ending) {
-    super(ending.kind === 'lost' ? ending.why : ending.kind);
-    this.ending = ending;
+  constructor(ending: Ending | string) {
+    super();
+    this.ending = typeof ending === 'string' ? { kind: 'lost', why: ending } : ending;
   }
 }
 
-/** One poll (PROTOCOL.md section 5). Rejects with EndedError. */
-export async function poll(means: Means, target: Target, request: OpenRequest, options: PollOptions): Promise<Polled> {
+/** One poll (PROTOCOL.md section 5). Rejects when it brings nothing; `endingOf` says why. */
+export async function poll(means: Means, target: Target, request: OpenRequest, { types = [], limit, waitSeconds, signal }: PollOptions): Promise<Polled> {
   const url = addressOf(target.url, request);
-  url.searchParams.set('limit', String(options.limit));
-  for (const type of options.types ?? []) url.searchParams.append('type', type);
-  if (options.waitSeconds) url.searchParams.set('wait', String(options.waitSeconds));
-  const headers = headersOf(target, 'application/json');
-  if (options.etag !== undefined) headers.set('If-None-Match', options.etag);
-  const response = await exchange(means, url, { headers, cache: 'no-store', signal: options.signal });
-  const etag = response.headers.get('etag') ?? undefined;
-  if (response.status === 304) return { answer: undefined, etag, cut: false };
-  const text = await response.text().catch(lost);
-  const answer = readAnswer(text);
-  return { answer, etag, cut: answer.events.length >= options.limit || text.length > CUT_LENGTH };
+  url.searchParams.set('limit', String(limit));
+  for (const type of types) url.searchParams.append('type', type);
+  if (waitSeconds) url.searchParams.set('wait', String(waitSeconds));
+  const response = await exchange(means, url, { headers: headersOf(target, 'application/json'), cache: 'no-store', signal });
+  const text = await response.text();
+  const answer = JSON.parse(text) as PollAnswer;
+  if (!Array.isArray(answer.events)) throw new EndedError('not the answer of a hub');
+  return { answer, cut: answer.events.length >= limit || text.length > CUT_LENGTH };
 }
 
-/** Sends a request; rejects with EndedError unless it was answered with 2xx or 304. */
+/** Sends a request; rejects unless it was answered with 2xx. */
 export async function exchange(means: Means, url: URL, init: RequestInit): Promise<Response> {
-  const response = await means.fetch(url, init).catch(lost);
-  if (response.ok || response.status === 304) return response;
+  const response = await means.fetch(url, init);
+  if (response.ok) return response;
   const problem = await readProblem(response);
-  if (problem === undefined) throw new EndedError({ kind: 'lost', why: `status ${response.status}` });
-  throw new EndedError({
-    kind: 'refused',
-    problem,
-    retryAfterMs: retryAfterMs(response.headers.get('retry-after'), Date.now()),
-  });
+  if (problem === undefined) throw new EndedError(`status ${response.status}`);
+  throw new EndedError({ kind: 'refused', problem, retryAfterMs: retryAfterMs(response.headers.get('retry-after'), Date.now()) });
 }
 
 /** Where the events of these channels are read. */
@@ -92,37 +82,18 @@ export function headersOf({ token }: Target, accept: string): Headers {
 
 /** What went wrong, in the words of the machine. */
 export function endingOf(error: unknown): Ending {
-  if (error instanceof EndedError) return error.ending;
-  return { kind: 'lost', why: error instanceof Error ? error.message : String(error) };
+  return error instanceof EndedError ? error.ending : { kind: 'lost', why: String(error) };
 }
 
-/** `Retry-After`, in seconds or as a date (RFC 9110, section 10.2.3), as milliseconds from now. */
-export function retryAfterMs(value: string | null, nowMs: number): number | undefined {
-  if (value === null || value === '') return undefined;
-  const delayMs = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - nowMs;
-  return Number.isNaN(delayMs) ? undefined : Math.max(0, delayMs);
+/** `Retry-After`, in seconds or as a date (RFC 9110, section 10.2.3), as milliseconds from now; 0 without one. */
+export function retryAfterMs(value: string | null, nowMs: number): number {
+  const delayMs = Number(value) * 1000;
+  return Math.max(0, Number.isNaN(delayMs) ? Date.parse(value as string) - nowMs || 0 : delayMs);
 }
 
 /** The problem document of a refusal (PROTOCOL.md section 9.1); undefined for what proxies and others answer. */
 async function readProblem(response: Response): Promise<Problem | undefined> {
-  if (!response.headers.get('content-type')?.startsWith('application/problem+json')) {
-    await response.body?.cancel().catch(() => undefined);
-    return undefined;
-  }
-  const problem = (await response.json().catch(() => undefined)) as Partial<Problem> | undefined;
-  return typeof problem?.code === 'string' ? (problem as Problem) : undefined;
-}
-
-function readAnswer(text: string): PollAnswer {
-  try {
-    const answer = JSON.parse(text) as Partial<PollAnswer>;
-    if (Array.isArray(answer.events) && typeof answer.cursor === 'string') return { gaps: [], ...answer } as PollAnswer;
-  } catch {
-    // Said below: what is not JSON is no better than JSON of something else.
-  }
-  throw new EndedError({ kind: 'lost', why: 'not the answer of a hub' });
-}
-
-function lost(error: unknown): never {
-  throw new EndedError(endingOf(error));
+  const isProblem = response.headers.get('content-type')?.startsWith('application/problem+json');
+  const problem = (await response.json().catch(() => undefined)) as Problem | undefined;
+  return isProblem && problem?.code ? problem : undefined;
 }

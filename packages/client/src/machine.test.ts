@@ -93,7 +93,7 @@ test('inputs of any kind in any phase leave it open, waiting with a timer, idle 
   const anything: fc.Arbitrary<Action> = fc.oneof(
     action,
     fc.constantFrom(...CODES).map((code) => end(0, { kind: 'closed', code })),
-    refusal.map((code) => end(0, { kind: 'refused', problem: problem(code), retryAfterMs: undefined })),
+    refusal.map((code) => end(0, { kind: 'refused', problem: problem(code), retryAfterMs: 0 })),
     fc.nat(3).map((index) => refuse(index, 'forbidden')),
     fc.nat(9).map((attempt) => input({ kind: 'events', attempt, events: [], cursor: undefined })),
     fc.nat(9).map((attempt) => input({ kind: 'hint', attempt, reconnectInMs: 3000 })),

@@ -1,71 +1,28 @@
-import {
-  caughtUp,
-  closed,
-  closedSubscribe,
-  firstSubscribe,
-  notCaughtUp,
-  room,
-  subscribe,
-  unsubscribe,
-} from './machine/consumers.ts';
-import {
-  connectingEnded,
-  connectingEvents,
-  connectingHint,
-  connectingNetwork,
-  connectingReady,
-  connectingTick,
-  waitingNetwork,
-  waitingTick,
-} from './machine/connecting.ts';
+import { caughtUp, closed, closedSubscribe, firstSubscribe, notCaughtUp, room, subscribe, unsubscribe } from './machine/consumers.ts';
+import { connectingEnded, connectingEvents, connectingNetwork, connectingReady, connectingTick, hint, waitingNetwork, waitingTick } from './machine/connecting.ts';
 import { close } from './machine/flow.ts';
-import {
-  openEnded,
-  openEvents,
-  openGap,
-  openHint,
-  openNetwork,
-  openNotPlaced,
-  openPlaced,
-  openReady,
-  openTick,
-} from './machine/open.ts';
+import { heard, openEnded, openEvents, openGap, openNetwork, openNotPlaced, openPlaced, openTick, successorTells } from './machine/open.ts';
 import { settleMembers } from './machine/placing.ts';
-import type {
-  Draft,
-  Effect,
-  Input,
-  InputKind,
-  InputOf,
-  MachineSettings,
-  Moment,
-  PhaseName,
-  PhaseOf,
-  State,
-} from './machine/state.ts';
+import type { Draft, Effect, Input, InputKind, InputOf, MachineSettings, Moment, PhaseName, PhaseOf, State } from './machine/state.ts';
 
 /**
  * The client as a pure machine: what happened, and when, goes in; the next state and what is to be done come out. Clocks,
  * sockets, timers and storage are the driver's (`driver.ts`).
  */
-export function step(
-  state: State,
-  input: Input,
-  moment: Moment,
-): { readonly state: State; readonly effects: readonly Effect[] } {
-  const draft: Draft = { ...state, effects: [] };
+export function step(state: State, input: Input, moment: Moment): { readonly state: State; readonly effects: readonly Effect[] } {
+  const members = state.members.map((member) => ({ ...member }));
+  const draft: Draft = { ...state, ...moment, phase: { ...state.phase }, members, effects: [] };
   const woke = input.kind === 'tick' && moment.nowMs - wakeAtMs(state) > state.settings.wokeLateMs;
-  if (woke) cross(draft, { kind: 'network' }, moment);
-  cross(draft, input, moment);
-  settleMembers(draft, moment);
-  const { phase } = draft;
-  if (draft.members.length === 0 && phase.name !== 'idle' && phase.name !== 'closed') {
-    close(draft, '', undefined);
+  if (woke) cross(draft, { kind: 'network' });
+  cross(draft, input);
+  settleMembers(draft);
+  const { phase, effects } = draft;
+  if (draft.members.length === 0 && phase.name !== 'closed') {
+    close(draft, '');
     draft.phase = { name: 'idle' };
   }
-  const { effects, ...next } = draft;
-  if (looksOther(state, next)) effects.unshift({ kind: 'state', phase: next.phase });
-  return { state: next, effects };
+  if (draft.phase.name !== state.phase.name || transportOf(draft) !== transportOf(state)) effects.unshift({ kind: 'state', phase: draft.phase });
+  return { state: draft, effects };
 }
 
 export function createState(settings: MachineSettings): State {
@@ -73,7 +30,7 @@ export function createState(settings: MachineSettings): State {
     settings,
     phase: { name: 'idle' },
     members: [],
-    position: undefined,
+    position: '',
     attempts: 0,
     proven: undefined,
     strikes: 0,
@@ -93,12 +50,7 @@ export function wakeAtMs({ phase, members }: State): number {
   return Math.min(untilMs, probeAtMs, successor?.untilMs ?? Infinity, ...members.map(({ retryAtMs }) => retryAtMs));
 }
 
-type Cell<Name extends PhaseName, Kind extends InputKind> = (
-  draft: Draft,
-  input: InputOf<Kind>,
-  moment: Moment,
-  phase: PhaseOf<Name>,
-) => void;
+type Cell<Name extends PhaseName, Kind extends InputKind> = (draft: Draft, input: InputOf<Kind>, phase: PhaseOf<Name>) => void;
 
 type Table = { readonly [Name in PhaseName]: { readonly [Kind in InputKind]: Cell<Name, Kind> } };
 
@@ -147,7 +99,7 @@ const TABLE: Table = {
     ready: connectingReady,
     events: connectingEvents,
     gap: ignore,
-    hint: connectingHint,
+    hint,
     placed: ignore,
     'not-placed': ignore,
     ended: connectingEnded,
@@ -161,10 +113,10 @@ const TABLE: Table = {
     room,
     'caught-up': caughtUp,
     'not-caught-up': notCaughtUp,
-    ready: openReady,
+    ready: ignore,
     events: openEvents,
     gap: openGap,
-    hint: openHint,
+    hint,
     placed: openPlaced,
     'not-placed': openNotPlaced,
     ended: openEnded,
@@ -192,17 +144,21 @@ const TABLE: Table = {
 };
 
 /** Finds the cell. The table's own type has checked that it fits its phase and its input. */
-function cross(draft: Draft, input: Input, moment: Moment): void {
+function cross(draft: Draft, input: Input): void {
   const { phase } = draft;
+  if ('attempt' in input) {
+    // What a transport tells after it was dropped is nobody's.
+    if (!('attempt' in phase)) return;
+    if (phase.name === 'open' && input.attempt === phase.successor?.attempt) return successorTells(draft, input, phase);
+    if (input.attempt !== phase.attempt) return;
+    if (phase.name === 'open') heard(draft, phase);
+  }
   const cell = TABLE[phase.name][input.kind] as Cell<PhaseName, InputKind>;
-  cell(draft, input, moment, phase);
+  cell(draft, input, phase);
+}
+
+function transportOf({ phase }: State): string {
+  return 'transport' in phase ? phase.transport : '';
 }
 
 function ignore(): void {}
-
-function looksOther(before: Omit<State, 'effects'>, after: Omit<State, 'effects'>): boolean {
-  const [one, other] = [before.phase, after.phase];
-  if (one.name !== other.name) return true;
-  if (one.name === 'connecting' || one.name === 'open') return one.transport !== (other as typeof one).transport;
-  return false;
-}

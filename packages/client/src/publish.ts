@@ -3,6 +3,7 @@ import { PolycastError, refusal } from './errors.ts';
 import { createKey } from './key.ts';
 import { EndedError, exchange, headersOf, type Means, type Target } from './http.ts';
 import { backoffMs } from './machine/backoff.ts';
+import { sleep } from './sleep.ts';
 import type { Answer } from './transports/transport.ts';
 
 export interface PublishOptions {
@@ -138,15 +139,4 @@ function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) =>
     signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }),
   );
-}
-
-function sleep(durationMs: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const abort = (): void => reject(signal.reason as Error);
-  const timer = setTimeout(resolve, durationMs);
-  signal.addEventListener('abort', abort);
-  return promise.finally(() => {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', abort);
-  });
 }

@@ -1,83 +1,49 @@
-import { connect, fail, isCursor, silence, sweepOf } from './flow.ts';
-import { becomeLive, memberOf } from './members.ts';
+import { connect, drop, fail, silence } from './flow.ts';
+import { becomeLive, isCursor, memberOf } from './members.ts';
 import { openStream } from './open.ts';
-import type { Draft, InputOf, Moment, PhaseOf } from './state.ts';
+import type { Connecting, Draft, InputOf, PhaseOf } from './state.ts';
 
 /** The cells of the phases `waiting` and `connecting`. */
 
-export function waitingTick(draft: Draft, _input: InputOf<'tick'>, moment: Moment, phase: PhaseOf<'waiting'>): void {
-  if (moment.nowMs >= phase.untilMs) connect(draft, moment, sweepOf(draft));
+export function waitingTick(draft: Draft, _input: InputOf<'tick'>, phase: PhaseOf<'waiting'>): void {
+  if (draft.nowMs >= phase.untilMs) connect(draft);
 }
 
-export function waitingNetwork(draft: Draft, _input: InputOf<'network'>, moment: Moment): void {
+export function waitingNetwork(draft: Draft): void {
   draft.failures = 0;
   draft.strikes = 0;
-  connect(draft, moment, sweepOf(draft));
+  connect(draft);
 }
 
-export function connectingReady(
-  draft: Draft,
-  input: InputOf<'ready'>,
-  moment: Moment,
-  phase: PhaseOf<'connecting'>,
-): void {
-  if (input.attempt !== phase.attempt) return;
-  openStream(draft, input, moment, phase);
+export function connectingReady(draft: Draft, input: InputOf<'ready'>, phase: Connecting): void {
+  openStream(draft, input, phase);
   for (const id of phase.group) {
     const member = memberOf(draft, id);
-    if (member?.mode !== 'new') continue;
-    const cursor = isCursor(member.start.after) ? member.start.after : (input.cursor ?? '');
-    becomeLive(draft, { ...member, cursor });
+    if (member !== undefined) becomeLive(draft, member, isCursor(member.start.after) ? member.start.after : input.cursor);
   }
 }
 
-export function connectingEvents(
-  draft: Draft,
-  input: InputOf<'events'>,
-  moment: Moment,
-  phase: PhaseOf<'connecting'>,
-): void {
-  if (input.attempt !== phase.attempt) return;
+export function connectingEvents(draft: Draft, { events }: InputOf<'events'>, phase: Connecting): void {
   // The tab that leads is there, and is itself still connecting.
-  if (phase.transport === 'tab') draft.phase = { ...phase, untilMs: moment.nowMs + draft.settings.readyTimeoutMs };
-  if (input.events.length === 0) return;
-  draft.effects.push({ kind: 'drop', attempt: phase.attempt });
-  fail(draft, moment, phase, { kind: 'lost', why: 'an event before ready' });
+  if (phase.transport === 'tab') phase.untilMs = draft.nowMs + draft.settings.readyTimeoutMs;
+  if (events.length === 0) return;
+  drop(draft, phase);
+  fail(draft, phase, { kind: 'lost', why: 'an event before ready' });
 }
 
-export function connectingHint(
-  draft: Draft,
-  input: InputOf<'hint'>,
-  _moment: Moment,
-  phase: PhaseOf<'connecting'>,
-): void {
-  if (input.attempt === phase.attempt) draft.hintMs = input.reconnectInMs;
+export function hint(draft: Draft, input: InputOf<'hint'>): void {
+  draft.hintMs = input.reconnectInMs;
 }
 
-export function connectingEnded(
-  draft: Draft,
-  input: InputOf<'ended'>,
-  moment: Moment,
-  phase: PhaseOf<'connecting'>,
-): void {
-  if (input.attempt === phase.attempt) fail(draft, moment, phase, input.ending);
+export function connectingEnded(draft: Draft, { ending }: InputOf<'ended'>, phase: Connecting): void {
+  fail(draft, phase, ending);
 }
 
-export function connectingTick(
-  draft: Draft,
-  _input: InputOf<'tick'>,
-  moment: Moment,
-  phase: PhaseOf<'connecting'>,
-): void {
-  if (moment.nowMs >= phase.untilMs) silence(draft, moment, phase);
+export function connectingTick(draft: Draft, _input: InputOf<'tick'>, phase: Connecting): void {
+  if (draft.nowMs >= phase.untilMs) silence(draft, phase);
 }
 
-export function connectingNetwork(
-  draft: Draft,
-  _input: InputOf<'network'>,
-  moment: Moment,
-  phase: PhaseOf<'connecting'>,
-): void {
-  draft.effects.push({ kind: 'drop', attempt: phase.attempt });
-  waitingNetwork(draft, { kind: 'network' }, moment);
+export function connectingNetwork(draft: Draft, _input: InputOf<'network'>, phase: Connecting): void {
+  drop(draft, phase);
+  waitingNetwork(draft);
 }

@@ -9,15 +9,14 @@ import type { Draft, InputOf, Member, Start } from './state.ts';
 /** What a poll may bring at most; the consumer's room may be less (PROTOCOL.md section 4, `limit`). */
 const CATCH_UP_LIMIT = 500;
 
-export function createMember(input: InputOf<'subscribe'>): Member {
-  const { id, channels, types, start, room } = input;
+export function createMember({ id, channels, types, start, room }: InputOf<'subscribe'>): Member {
   return {
     id,
     channels,
     types,
     start,
     mode: 'new',
-    cursor: undefined,
+    cursor: '',
     gapTo: '',
     room,
     pollsPast: false,
@@ -34,102 +33,73 @@ export function memberOf(draft: Draft, id: number): Member | undefined {
   return draft.members.find((member) => member.id === id);
 }
 
-export function update(draft: Draft, id: number, change: Partial<Member>): void {
-  draft.members = draft.members.map((member) => (member.id === id ? { ...member, ...change } : member));
-}
-
 /** What the current stream brought: events in order, then how far it has spoken. */
-export function takeFromStream(draft: Draft, events: readonly PolycastEvent[], cursor: string | undefined): void {
-  const before = draft.position ?? '';
-  const after = latest(before, latest(events.at(-1)?.id ?? '', cursor ?? ''));
+export function takeFromStream(draft: Draft, events: readonly PolycastEvent[], cursor = ''): void {
+  const before = draft.position;
+  const reached = latest(before, latest(events.at(-1)?.id ?? '', cursor));
   for (const member of draft.members) {
-    if (member.mode === 'live') {
-      // Below the stream's position come only the missed events of members that were placed with `after`
-      // (PROTOCOL.md section 7.3), and say nothing about the others' progress.
-      const taken = deliver(
-        draft,
-        member,
-        events.filter((event) => means(member, event)),
-        after > before ? after : '',
-      );
-      put(draft, taken);
-    } else if (member.mode === 'behind' && member.held !== undefined) {
-      const held = [...member.held, ...events.filter((event) => event.id > before && means(member, event))];
-      put(draft, { ...member, held: held.length > draft.settings.heldEventsMax ? undefined : held });
-    }
+    const meant = events.filter((event) => means(member, event));
+    // Below the stream's position come only the missed events of members that were placed with `after`
+    // (PROTOCOL.md section 7.3), and say nothing about the others' progress.
+    if (member.mode === 'live') deliver(draft, member, meant, reached > before ? reached : '');
+    if (member.held === undefined) continue;
+    const held = [...member.held, ...meant.filter(({ id }) => id > before)];
+    member.held = held.length > draft.settings.heldEventsMax ? undefined : held;
   }
-  if (after !== '') draft.position = after;
+  draft.position = reached;
 }
 
 /** Asks for what a member has missed, as far as its consumer has room. */
 export function catchUp(draft: Draft, member: Member): void {
-  if (member.room === 0) return put(draft, fallBehind(draft, member));
-  const limit = Math.min(CATCH_UP_LIMIT, member.room);
-  const poll = ++draft.attempts;
-  put(draft, {
-    ...member,
-    mode: 'behind',
-    poll,
-    since: latest(draft.position ?? '', member.since),
-    gapTo: latest(member.gapTo, member.cursor ?? ''),
-    held: isCovered(draft, member) ? [] : undefined,
-    retryAtMs: Infinity,
-  });
-  draft.effects.push({
-    kind: 'catch-up',
-    id: member.id,
-    poll,
-    channels: member.channels,
-    types: member.types,
-    start: startOf(member),
-    limit,
-  });
+  if (member.room === 0) return fallBehind(draft, member);
+  member.mode = 'behind';
+  member.poll = ++draft.attempts;
+  member.since = latest(draft.position, member.since);
+  member.gapTo = latest(member.gapTo, member.cursor);
+  member.held = isCovered(draft, member) ? [] : undefined;
+  member.retryAtMs = Infinity;
+  draft.effects.push({ kind: 'catch-up', member: { ...member }, start: startOf(member), limit: Math.min(CATCH_UP_LIMIT, member.room) });
 }
 
 /**
  * Takes in the answer to a catch-up. Once it speaks as far as the stream did when it was asked for, what was held
  * follows on, and the member is live, or joining if the stream does not cover it yet.
  */
-export function takeCaughtUp(draft: Draft, input: InputOf<'caught-up'>): void {
-  const polled = memberOf(draft, input.id);
-  if (polled?.mode !== 'behind' || polled.poll !== input.poll) return;
-  for (const gap of input.gaps) tellGap(draft, polled.id, gap);
-  const told = memberOf(draft, input.id) as Member;
-  const member = deliver(draft, { ...told, poll: 0, held: undefined }, input.events, input.cursor);
-  put(draft, member);
-  if (member.mode === 'full') return;
-  if (input.cursor < polled.since) return put(draft, member);
-  if (!isCovered(draft, member)) return put(draft, { ...member, mode: 'joining' });
-  if (polled.held === undefined) return put(draft, member);
-  becomeLive(draft, deliver(draft, member, polled.held, draft.position ?? ''));
+export function takeCaughtUp(draft: Draft, member: Member, input: InputOf<'caught-up'>): void {
+  const { held, since } = member;
+  member.poll = 0;
+  member.held = undefined;
+  for (const gap of input.gaps) tellGap(draft, member, gap);
+  deliver(draft, member, input.events, input.cursor);
+  if (member.mode === 'full' || input.cursor < since) return;
+  if (!isCovered(draft, member)) member.mode = 'joining';
+  else if (held !== undefined) {
+    deliver(draft, member, held, draft.position);
+    becomeLive(draft, member);
+  }
 }
 
-/** From now on the stream delivers to this member. */
-export function becomeLive(draft: Draft, member: Member): void {
-  if (member.mode === 'full') return put(draft, member);
-  put(draft, {
-    ...member,
-    mode: 'live',
-    held: undefined,
-    since: '',
-    retryAtMs: Infinity,
-    wasLive: true,
-    lagging: false,
-  });
-  if (member.lagging) draft.effects.push({ kind: 'lag', id: member.id, behind: false });
+/** From now on the stream delivers to this member, unless its consumer has just become full. */
+export function becomeLive(draft: Draft, member: Member, cursor: string = member.cursor): void {
+  if (member.mode === 'full') return;
+  member.mode = 'live';
+  member.cursor = cursor;
+  member.since = '';
+  member.held = undefined;
+  member.retryAtMs = Infinity;
+  if (member.lagging) draft.effects.push({ kind: 'lag', id: member.id, behind: (member.lagging = false) });
   if (!member.wasLive) draft.effects.push({ kind: 'joined', id: member.id });
+  member.wasLive = true;
 }
 
 /** A gap is told to each member that it concerns, once; what was lost before its place is none of its business. */
-export function tellGap(draft: Draft, id: number, gap: Gap): void {
-  const member = memberOf(draft, id);
-  if (member === undefined) return;
-  const isRolledBack = gap.reason === 'epoch' && gap.to < (member.cursor ?? '');
+export function tellGap(draft: Draft, member: Member, gap: Gap): void {
+  const { id, cursor } = member;
+  const isRolledBack = gap.reason === 'epoch' && gap.to < cursor;
   if (!isRolledBack && gap.to <= member.gapTo) return;
   // A log that was rolled back gives out the same ids again: the one case in which a place goes back.
-  const cursor = isRolledBack ? gap.to : member.cursor;
-  if (isRolledBack) draft.position = gap.to;
-  put(draft, { ...member, cursor, gapTo: gap.to });
+  if (isRolledBack) draft.position = member.cursor = gap.to;
+  member.gapTo = gap.to;
   draft.effects.push({ kind: 'gap', id, gap });
 }
 
@@ -140,8 +110,13 @@ export function failMember(draft: Draft, id: number, problem: Problem): void {
 }
 
 /** From where a member goes on, or begins. */
-export function startOf(member: Member): Start {
-  return member.cursor === undefined ? member.start : { after: member.cursor };
+export function startOf({ cursor, start }: Member): Start {
+  return cursor === '' ? start : { after: cursor };
+}
+
+/** Whether a start is a place in the log rather than `earliest` or `now`. */
+export function isCursor(after: string | undefined): after is string {
+  return after !== undefined && after !== 'earliest' && after !== 'now';
 }
 
 /** Whether a member is part of the stream, or was: it is opened with these. */
@@ -149,7 +124,7 @@ export function onStream(member: Member): boolean {
   return member.wasLive || member.mode === 'joining';
 }
 
-export function union(members: readonly Member[]): readonly string[] {
+export function union(members: readonly Member[]): string[] {
   return [...new Set(members.flatMap((member) => member.channels))];
 }
 
@@ -165,20 +140,22 @@ export function latest(one: string, other: string): string {
  * Gives a member what it has not had, as far as there is room, and moves its cursor: to `through` if everything fitted,
  * else to the last event that did.
  */
-function deliver(draft: Draft, member: Member, events: readonly PolycastEvent[], through: string): Member {
-  let { cursor, room } = member;
-  const fresh: PolycastEvent[] = [];
-  for (const event of events) {
-    if (cursor !== undefined && event.id <= cursor) continue;
-    if (room === 0) break;
-    fresh.push(event);
-    cursor = event.id;
-    room--;
-  }
-  if (fresh.length > 0) draft.effects.push({ kind: 'deliver', id: member.id, events: fresh });
-  const rest = events.at(-1);
-  if (rest !== undefined && rest.id > (cursor ?? '')) return fallBehind(draft, { ...member, cursor, room });
-  return { ...member, room, cursor: through > (cursor ?? '') ? through : cursor };
+function deliver(draft: Draft, member: Member, events: readonly PolycastEvent[], through: string): void {
+  const fresh = events.filter(({ id }) => id > member.cursor);
+  const fitting = fresh.slice(0, member.room);
+  if (fitting.length > 0) draft.effects.push({ kind: 'deliver', id: member.id, events: fitting });
+  member.room -= fitting.length;
+  member.cursor = latest(member.cursor, fitting.at(-1)?.id ?? '');
+  if (fitting.length < fresh.length) fallBehind(draft, member);
+  else member.cursor = latest(member.cursor, through);
+}
+
+/** The consumer takes no more: it will be caught up from its own cursor, and nothing is kept for it until then. */
+function fallBehind(draft: Draft, member: Member): void {
+  if (!member.lagging) draft.effects.push({ kind: 'lag', id: member.id, behind: (member.lagging = true) });
+  member.mode = 'full';
+  member.held = undefined;
+  member.poll = 0;
 }
 
 /** Whether the stream that is open delivers what this member is subscribed to. */
@@ -186,17 +163,7 @@ function isCovered({ phase }: Draft, { channels }: Member): boolean {
   return phase.name === 'open' && covers(phase.channels, channels);
 }
 
-/** The consumer takes no more: it will be caught up from its own cursor, and nothing is kept for it until then. */
-function fallBehind(draft: Draft, member: Member): Member {
-  if (!member.lagging) draft.effects.push({ kind: 'lag', id: member.id, behind: true });
-  return { ...member, mode: 'full', lagging: true, held: undefined, poll: 0 };
-}
-
-export function put(draft: Draft, changed: Member): void {
-  draft.members = draft.members.map((member) => (member.id === changed.id ? changed : member));
-}
-
-function means(member: Member, event: PolycastEvent): boolean {
-  if (member.types !== undefined && (event.type === undefined || !member.types.includes(event.type))) return false;
-  return member.channels.some((pattern) => matches(pattern, event.channel));
+function means({ types, channels }: Member, { type, channel }: PolycastEvent): boolean {
+  if (types !== undefined && !types.includes(type as string)) return false;
+  return channels.some((pattern) => matches(pattern, channel));
 }

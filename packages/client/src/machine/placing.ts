@@ -1,103 +1,86 @@
-import { isCursor, openSuccessor } from './flow.ts';
-import { becomeLive, catchUp, covers, latest, memberOf, onStream, startOf, union, update } from './members.ts';
-import type { Draft, InputOf, Member, Moment, PhaseOf, TransportName } from './state.ts';
+import { openSuccessor } from './flow.ts';
+import { becomeLive, catchUp, covers, isCursor, latest, onStream, startOf, union } from './members.ts';
+import type { Draft, InputOf, Member, Open, TransportName } from './state.ts';
 
 /** How subscriptions come onto, and leave, a stream that is open. */
 
-/** Those that take operations (PROTOCOL.md section 7.3); the others are opened anew when the channels change. */
-const TAKES_OPERATIONS: ReadonlySet<TransportName> = new Set(['websocket']);
+/** That which takes operations (PROTOCOL.md section 7.3); the others are opened anew when the channels change. */
+const TAKES_OPERATIONS: TransportName = 'websocket';
 
 /** Finds every subscription its way onto the stream, and keeps the stream's channels in step with what is wanted. */
-export function settleMembers(draft: Draft, moment: Moment): void {
-  for (const { id } of draft.members) settleMember(draft, moment, id);
+export function settleMembers(draft: Draft): void {
   const { phase } = draft;
   if (phase.name !== 'open') return;
-  if (TAKES_OPERATIONS.has(phase.transport)) return removeUnwanted(draft, phase);
+  for (const member of draft.members) settleMember(draft, phase, member);
+  if (phase.transport === TAKES_OPERATIONS) return removeUnwanted(draft, phase, phase.channels);
   const wanted = union(draft.members.filter(onStream));
   const { successor } = phase;
   const coming = successor === undefined || successor.reason === 'better' ? phase.channels : successor.channels;
-  if (wanted.length > 0 && !(covers(coming, wanted) && covers(wanted, coming))) {
-    openSuccessor(draft, moment, phase.transport, 'channels');
-  }
+  if (wanted.length === 0 || (covers(coming, wanted) && covers(wanted, coming))) return;
+  openSuccessor(draft, phase, phase.transport, 'channels');
 }
 
 /** The stream has the channels of this member now. */
-export function takePlaced(draft: Draft, input: InputOf<'placed'>): void {
-  const member = memberOf(draft, input.id);
-  if (member?.mode !== 'placing' || draft.phase.name !== 'open') return;
-  draft.phase = { ...draft.phase, channels: [...new Set([...draft.phase.channels, ...member.channels])] };
-  if (member.pollsPast) catchUp(draft, { ...member, since: latest(input.cursor, draft.position ?? '') });
-  else
-    becomeLive(draft, {
-      ...member,
-      cursor: member.cursor ?? (isCursor(member.start.after) ? member.start.after : input.cursor),
-    });
+export function takePlaced(draft: Draft, phase: Open, member: Member, input: InputOf<'placed'>): void {
+  phase.channels = [...new Set([...phase.channels, ...member.channels])];
+  const { start, pollsPast } = member;
+  if (!pollsPast) return becomeLive(draft, member, member.cursor || (isCursor(start.after) ? start.after : input.cursor));
+  member.since = latest(input.cursor, draft.position);
+  catchUp(draft, member);
 }
 
 /** A subscription ends. What was asked for it, and nobody else wants, is taken back. */
-export function removeMember(draft: Draft, id: number): void {
-  const member = memberOf(draft, id);
-  draft.members = draft.members.filter((other) => other.id !== id);
+export function removeMember(draft: Draft, member: Member): void {
+  draft.members = draft.members.filter((other) => other !== member);
   const { phase } = draft;
-  if (member?.mode !== 'placing' || phase.name !== 'open') return;
-  const wanted = [...phase.channels, ...union(draft.members)];
-  const channels = member.channels.filter((channel) => !wanted.includes(channel));
-  if (channels.length > 0) draft.effects.push({ kind: 'remove', attempt: phase.attempt, channels });
+  if (member.mode !== 'placing' || phase.name !== 'open') return;
+  removeUnwanted(draft, phase, member.channels.filter((channel) => !phase.channels.includes(channel)));
 }
 
-function settleMember(draft: Draft, moment: Moment, id: number): void {
-  const { phase } = draft;
-  const member = memberOf(draft, id);
-  if (member === undefined || phase.name !== 'open') return;
-  if (member.retryAtMs !== Infinity && member.retryAtMs > moment.nowMs) return;
-  if (member.mode === 'behind' && member.poll === 0) return catchUp(draft, member);
-  if (member.mode !== 'new' && member.mode !== 'joining') return;
-  const missing = member.channels.filter((channel) => !phase.channels.includes(channel));
-  if (missing.length > 0 && TAKES_OPERATIONS.has(phase.transport)) return place(draft, moment, phase, member, missing);
-  if (member.mode === 'joining') return missing.length === 0 ? catchUp(draft, member) : undefined;
-  if (missing.length > 0 || isBehindStream(draft, member)) return catchUp(draft, member);
-  becomeLive(draft, {
-    ...member,
-    cursor: latest(draft.position ?? '', isCursor(member.start.after) ? member.start.after : ''),
-  });
+function settleMember(draft: Draft, phase: Open, member: Member): void {
+  const { mode, poll, retryAtMs, channels } = member;
+  if (retryAtMs !== Infinity && retryAtMs > draft.nowMs) return;
+  if (mode === 'behind' && poll === 0) return catchUp(draft, member);
+  if (mode !== 'new' && mode !== 'joining') return;
+  const missing = channels.filter((channel) => !phase.channels.includes(channel));
+  if (missing.length > 0 && phase.transport === TAKES_OPERATIONS) return place(draft, phase, member, missing);
+  // Until its channels are part of a stream, what has joined once has nothing to wait for but that.
+  if (mode === 'joining' && missing.length > 0) return;
+  const { after = '', history } = startOf(member);
+  const isNow = history === undefined && !(isCursor(after) ? after < draft.position : after === 'earliest');
+  if (mode === 'new' && missing.length === 0 && isNow) return becomeLive(draft, member, latest(draft.position, isCursor(after) ? after : ''));
+  catchUp(draft, member);
 }
 
-function place(draft: Draft, moment: Moment, phase: PhaseOf<'open'>, member: Member, missing: readonly string[]): void {
+function place(draft: Draft, { attempt, channels }: Open, member: Member, missing: readonly string[]): void {
+  const { after = 'now', history } = startOf(member);
   // What a stream has already it does not bring a second time: then the past is polled for.
-  const had = [...phase.channels, ...union(draft.members.filter(({ mode }) => mode === 'placing'))];
-  const pollsPast = hasPast(member) && member.channels.some((one) => had.some((other) => overlap(one, other)));
-  const retryAtMs = moment.nowMs + 2 * draft.settings.readyTimeoutMs;
-  update(draft, member.id, { mode: 'placing', pollsPast, retryAtMs });
-  const start = pollsPast ? {} : startOf(member);
-  draft.effects.push({ kind: 'place', attempt: phase.attempt, id: member.id, channels: missing, start });
+  const had = [...channels, ...union(draft.members.filter(({ mode }) => mode === 'placing'))];
+  const overlaps = member.channels.some((one) => had.some((other) => overlap(one, other)));
+  member.pollsPast = overlaps && (history !== undefined || after !== 'now');
+  member.mode = 'placing';
+  member.retryAtMs = draft.nowMs + 2 * draft.settings.readyTimeoutMs;
+  draft.effects.push({ kind: 'place', attempt, id: member.id, channels: missing, start: member.pollsPast ? {} : startOf(member) });
 }
 
-function removeUnwanted(draft: Draft, phase: PhaseOf<'open'>): void {
+/** Takes those of the channels back that nobody wants. */
+function removeUnwanted(draft: Draft, phase: Open, had: readonly string[]): void {
   const wanted = union(draft.members);
-  const channels = phase.channels.filter((channel) => !wanted.includes(channel));
+  const channels = had.filter((channel) => !wanted.includes(channel));
   if (channels.length === 0) return;
-  draft.phase = { ...phase, channels: phase.channels.filter((channel) => wanted.includes(channel)) };
+  phase.channels = phase.channels.filter((channel) => wanted.includes(channel));
   draft.effects.push({ kind: 'remove', attempt: phase.attempt, channels });
-}
-
-function hasPast({ cursor, start }: Member): boolean {
-  return cursor !== undefined || start.history !== undefined || (start.after !== undefined && start.after !== 'now');
-}
-
-/** Whether it begins with something that the stream has brought already. */
-function isBehindStream({ position }: Draft, member: Member): boolean {
-  const { after } = member.start;
-  return hasPast(member) && !(isCursor(after) && after >= (position ?? ''));
 }
 
 /** Whether a channel can be covered by both of two patterns. */
 export function overlap(one: string, other: string): boolean {
   const tokens = one.split('.');
   const others = other.split('.');
-  for (let index = 0; index < tokens.length && index < others.length; index++) {
-    const token = tokens[index];
-    if (token === '>' || others[index] === '>') return true;
-    if (token !== '*' && others[index] !== '*' && token !== others[index]) return false;
+  for (const [index, token] of tokens.entries()) {
+    const against = others[index];
+    if (against === undefined) return false;
+    if (token === '>' || against === '>') return true;
+    if (token !== '*' && against !== '*' && token !== against) return false;
   }
   return tokens.length === others.length;
 }

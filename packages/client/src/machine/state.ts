@@ -53,126 +53,119 @@ export interface Member {
   /** Only events of these types; all when undefined. */
   readonly types: readonly string[] | undefined;
   readonly start: Start;
-  readonly mode: MemberMode;
-  /** All that is meant for it up to here was delivered. Never goes back. Undefined until it has a place in the log. */
-  readonly cursor: string | undefined;
-  /** The furthest gap it was told of, so that none is told twice. */
-  readonly gapTo: string;
+  mode: MemberMode;
+  /** All that is meant for it up to here was delivered. Empty until it has a place in the log. Never goes back. */
+  cursor: string;
+  /** The furthest gap that it was told of, or that is none of its business. */
+  gapTo: string;
   /** Events that its consumer can still take; Infinity for one that takes them at once. */
-  readonly room: number;
+  room: number;
   /** While it is being placed: whether what it missed will be polled for, and not come on the stream. */
-  readonly pollsPast: boolean;
+  pollsPast: boolean;
   /** The number of the poll of `behind` that is under way, 0 without one, */
-  readonly poll: number;
+  poll: number;
   /** how far it has to speak at least for what is `held` to follow on, */
-  readonly since: string;
+  since: string;
   /** and what the stream brought after that. Undefined: it was too much, or not seen throughout. */
-  readonly held: readonly PolycastEvent[] | undefined;
+  held: readonly PolycastEvent[] | undefined;
   /** When to try again, or to stop waiting for an answer; Infinity when nothing is awaited. */
-  readonly retryAtMs: number;
-  readonly wasLive: boolean;
+  retryAtMs: number;
+  wasLive: boolean;
   /** Whether its consumer was told that it has fallen behind. */
-  readonly lagging: boolean;
+  lagging: boolean;
 }
 
-/** Why a stream was opened beside the current one. */
-export type SuccessorReason = 'better' | 'channels' | 'network';
-
-export interface Successor {
+/** A stream that was opened and is not ready yet. */
+export interface Attempt {
   readonly attempt: number;
   readonly transport: TransportName;
-  readonly untilMs: number;
   readonly channels: readonly string[];
+  /** The cursor that it resumes from; empty when it begins. */
   readonly from: string;
-  readonly reason: SuccessorReason;
+  /** It is given up if it is not ready by then. */
+  untilMs: number;
+}
+
+/** A stream opened beside the current one, and why. */
+export interface Successor extends Attempt {
+  readonly reason: 'better' | 'channels' | 'network';
+}
+
+export interface Connecting extends Attempt {
+  readonly name: 'connecting';
+  /** What is tried next if this fails. */
+  readonly rest: readonly TransportName[];
+  /** The new members whose start the attempt was opened with; empty when it resumes. */
+  readonly group: readonly number[];
+}
+
+export interface Open {
+  readonly name: 'open';
+  readonly attempt: number;
+  readonly transport: TransportName;
+  readonly sinceMs: number;
+  /** Whether it has delivered something after `stableMs`. */
+  stable: boolean;
+  readonly heartbeatMs: number;
+  /** It is dead if nothing is heard until then. */
+  untilMs: number;
+  /** What the hub delivers on it. */
+  channels: readonly string[];
+  /** When a better transport is tried; Infinity on the best. */
+  probeAtMs: number;
+  successor: Successor | undefined;
 }
 
 export type Phase =
   | { readonly name: 'idle' }
-  | {
-      readonly name: 'connecting';
-      readonly attempt: number;
-      readonly transport: TransportName;
-      /** What is tried next if this fails. */
-      readonly rest: readonly TransportName[];
-      readonly untilMs: number;
-      readonly channels: readonly string[];
-      /** The cursor that it was opened with; empty when there was none. */
-      readonly from: string;
-      /** The new members whose start the attempt was opened with; empty when it resumes. */
-      readonly group: readonly number[];
-    }
-  | {
-      readonly name: 'open';
-      readonly attempt: number;
-      readonly transport: TransportName;
-      readonly sinceMs: number;
-      /** Whether it has delivered something after `stableMs`. */
-      readonly stable: boolean;
-      readonly heartbeatMs: number;
-      /** It is dead if nothing is heard until then. */
-      readonly untilMs: number;
-      /** What the hub delivers on it. */
-      readonly channels: readonly string[];
-      /** When a better transport is tried; Infinity on the best. */
-      readonly probeAtMs: number;
-      readonly successor: Successor | undefined;
-    }
+  | Connecting
+  | Open
   | { readonly name: 'waiting'; readonly untilMs: number; readonly why: string }
   | { readonly name: 'closed'; readonly why: string; readonly problem: Problem | undefined };
 
 export type PhaseName = Phase['name'];
 export type PhaseOf<Name extends PhaseName> = Extract<Phase, { readonly name: Name }>;
 
+/** To be read only: a step copies what it changes. */
 export interface State {
   readonly settings: MachineSettings;
-  readonly phase: Phase;
-  readonly members: readonly Member[];
-  /** How far the stream has spoken. Never goes back. */
-  readonly position: string | undefined;
+  phase: Phase;
+  members: Member[];
+  /** How far the stream has spoken; empty before the first. Never goes back. */
+  position: string;
   /** The number of the last attempt or poll; each has its own. */
-  readonly attempts: number;
+  attempts: number;
   /** The transport that delivered last; it is tried first. */
-  readonly proven: TransportName | undefined;
+  proven: TransportName | undefined;
   /** How often the proven transport failed since it was last stable. */
-  readonly strikes: number;
+  strikes: number;
   /** Waits since a stream was last stable: the exponent of the back-off. */
-  readonly failures: number;
+  failures: number;
   /** Probes since the last stable stream on the best transport. */
-  readonly probes: number;
+  probes: number;
   /** The hub's word on when to come back (`retry:`, `draining`); 0 without one. */
-  readonly hintMs: number;
+  hintMs: number;
   /** Whether a refusal was already met with a new token. */
-  readonly renewed: boolean;
+  renewed: boolean;
   /** Whether new members come one by one, because the hub refused several at once. */
-  readonly singly: boolean;
+  singly: boolean;
 }
 
 /** How a transport ended. */
 export type Ending =
   /** Refused connection, broken stream, an answer that no hub gives. */
   | { readonly kind: 'lost'; readonly why: string }
-  /** The hub's refusal, by HTTP. */
-  | { readonly kind: 'refused'; readonly problem: Problem; readonly retryAfterMs: number | undefined }
+  /** The hub's refusal, by HTTP; `retryAfterMs` is 0 when it named no time. */
+  | { readonly kind: 'refused'; readonly problem: Problem; readonly retryAfterMs: number }
   /** A WebSocket's close code (PROTOCOL.md section 7.4). */
   | { readonly kind: 'closed'; readonly code: number };
 
 /** What a transport tells. `attempt` says which. */
 export type TransportInput =
-  /** It delivers. `cursor` is where it begins, when it says so. */
-  | {
-      readonly kind: 'ready';
-      readonly attempt: number;
-      readonly cursor: string | undefined;
-      readonly heartbeatMs: number;
-    }
+  /** It delivers. `cursor` is where it begins; empty when that is not known. */
+  | { readonly kind: 'ready'; readonly attempt: number; readonly cursor: string; readonly heartbeatMs: number }
   /** Events in order, then how far the stream has spoken (undefined: to the last event). Neither: a sign of life. */
-  | {
-      readonly kind: 'events';
-      readonly attempt: number;
-      readonly events: readonly PolycastEvent[];
-      readonly cursor: string | undefined;
-    }
+  | { readonly kind: 'events'; readonly attempt: number; readonly events: readonly PolycastEvent[]; readonly cursor: string | undefined }
   | { readonly kind: 'gap'; readonly attempt: number; readonly gap: Gap }
   | { readonly kind: 'hint'; readonly attempt: number; readonly reconnectInMs: number }
   | { readonly kind: 'placed'; readonly attempt: number; readonly id: number; readonly cursor: string }
@@ -181,33 +174,12 @@ export type TransportInput =
 
 export type Input =
   | TransportInput
-  | {
-      readonly kind: 'subscribe';
-      readonly id: number;
-      readonly channels: readonly string[];
-      readonly types: readonly string[] | undefined;
-      readonly start: Start;
-      readonly room: number;
-    }
+  | { readonly kind: 'subscribe'; readonly id: number; readonly channels: readonly string[]; readonly types: readonly string[] | undefined; readonly start: Start; readonly room: number }
   | { readonly kind: 'unsubscribe'; readonly id: number }
   /** A consumer can take so many events now. */
   | { readonly kind: 'room'; readonly id: number; readonly room: number }
-  | {
-      readonly kind: 'caught-up';
-      readonly id: number;
-      readonly poll: number;
-      readonly events: readonly PolycastEvent[];
-      readonly gaps: readonly Gap[];
-      readonly cursor: string;
-    }
-  /** `problem` is undefined when nobody answered. */
-  | {
-      readonly kind: 'not-caught-up';
-      readonly id: number;
-      readonly poll: number;
-      readonly problem: Problem | undefined;
-      readonly retryAfterMs: number | undefined;
-    }
+  | { readonly kind: 'caught-up'; readonly id: number; readonly poll: number; readonly events: readonly PolycastEvent[]; readonly gaps: readonly Gap[]; readonly cursor: string }
+  | { readonly kind: 'not-caught-up'; readonly id: number; readonly poll: number; readonly ending: Ending }
   | { readonly kind: 'tick' }
   /** The browser says that the network has gone, come back or changed. */
   | { readonly kind: 'network' }
@@ -223,30 +195,13 @@ export interface OpenRequest {
 }
 
 export type Effect =
-  | {
-      readonly kind: 'open';
-      readonly attempt: number;
-      readonly transport: TransportName;
-      readonly request: OpenRequest;
-    }
+  | { readonly kind: 'open'; readonly attempt: number; readonly transport: TransportName; readonly request: OpenRequest }
   | { readonly kind: 'drop'; readonly attempt: number }
-  | {
-      readonly kind: 'place';
-      readonly attempt: number;
-      readonly id: number;
-      readonly channels: readonly string[];
-      readonly start: Start;
-    }
+  /** To ask the stream for channels, from a start, or to take them back (PROTOCOL.md section 7.3). */
+  | { readonly kind: 'place'; readonly attempt: number; readonly id: number; readonly channels: readonly string[]; readonly start: Start }
   | { readonly kind: 'remove'; readonly attempt: number; readonly channels: readonly string[] }
-  | {
-      readonly kind: 'catch-up';
-      readonly id: number;
-      readonly poll: number;
-      readonly channels: readonly string[];
-      readonly types: readonly string[] | undefined;
-      readonly start: Start;
-      readonly limit: number;
-    }
+  /** To poll for what a member has missed. */
+  | { readonly kind: 'catch-up'; readonly member: Member; readonly start: Start; readonly limit: number }
   | { readonly kind: 'deliver'; readonly id: number; readonly events: readonly PolycastEvent[] }
   | { readonly kind: 'gap'; readonly id: number; readonly gap: Gap }
   /** The subscription has fallen behind its stream, or has caught up with it. */
@@ -263,5 +218,7 @@ export interface Moment {
   readonly chance: number;
 }
 
-/** The next state while a step is made. */
-export type Draft = { -readonly [Key in keyof State]: State[Key] } & { readonly effects: Effect[] };
+/** The next state while a step is made, a copy that may be changed. */
+export interface Draft extends State, Moment {
+  readonly effects: Effect[];
+}

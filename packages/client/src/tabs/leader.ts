@@ -1,7 +1,7 @@
 import type { ClientMessage, Gap, PolycastEvent } from '@polycast/protocol';
 import { PolycastError, refusal } from '../errors.ts';
 import type { OwnConnection } from '../connection.ts';
-import { isCursor } from '../machine/flow.ts';
+import { isCursor } from '../machine/members.ts';
 import type { OpenRequest } from '../machine/state.ts';
 import type { Subscription } from '../subscription.ts';
 import { sessionName, TAB_HEARTBEAT_MS, type TabMessage, type TabRefusal } from './words.ts';
@@ -65,16 +65,16 @@ function lead(name: string, connect: () => OwnConnection): () => void {
     void navigator.locks.request(sessionName(name, id), () => drop(id)).catch(() => undefined);
 
     function deliver(event: PolycastEvent): void {
-      ready(isCursor(after) ? after : undefined);
+      ready(isCursor(after) ? after : '');
       channel.postMessage(event);
     }
 
     function onGap(gap: Gap): void {
-      ready(isCursor(after) ? after : undefined);
+      ready(isCursor(after) ? after : '');
       channel.postMessage({ op: 'gap', ...gap });
     }
 
-    function ready(cursor: string | undefined): void {
+    function ready(cursor: string): void {
       if (session.isReady || !sessions.has(id)) return;
       session.isReady = true;
       channel.postMessage({ op: 'ready', cursor, session: id, heartbeatMs: TAB_HEARTBEAT_MS });
@@ -113,7 +113,7 @@ function lead(name: string, connect: () => OwnConnection): () => void {
     const isBeat = performance.now() - beatMs >= TAB_HEARTBEAT_MS / 2;
     if (isBeat) beatMs = performance.now();
     for (const { channel, subscription, isReady } of sessions.values()) {
-      if (isBeat || !isReady) channel.postMessage({ op: 'heartbeat', cursor: connection.cursorOf(subscription) ?? '' });
+      if (isBeat || !isReady) channel.postMessage({ op: 'heartbeat', cursor: connection.cursorOf(subscription) });
     }
   }
 

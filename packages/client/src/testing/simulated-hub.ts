@@ -144,17 +144,18 @@ export class SimulatedHub {
     const poll = this.polls.get(id);
     if (poll === undefined) return;
     this.polls.delete(id);
-    const { channels, start, limit } = poll;
+    const { start, limit } = poll;
+    const { channels, types } = poll.member;
     const from = this.#startOf({ channels, after: start.after ?? (start.history === undefined ? 'now' : undefined), history: start.history });
-    const meant = this.log.slice(from).filter((event) => covers(channels, event) && (poll.types === undefined || poll.types.includes(event.type ?? '')));
+    const meant = this.log.slice(from).filter((event) => covers(channels, event) && (types === undefined || types.includes(event.type ?? '')));
     const events = meant.slice(0, limit);
     const cursor = events.length < meant.length ? (events.at(-1) as PolycastEvent).id : cursorOf(this.log.length);
-    this.input({ kind: 'caught-up', id, poll: poll.poll, events, gaps: [], cursor });
+    this.input({ kind: 'caught-up', id, poll: poll.member.poll, events, gaps: [], cursor });
   }
 
   failPoll(id: number): void {
-    const poll = this.polls.get(id)?.poll ?? 0;
-    if (this.polls.delete(id)) this.input({ kind: 'not-caught-up', id, poll, problem: undefined, retryAfterMs: undefined });
+    const poll = this.polls.get(id)?.member.poll ?? -1;
+    if (this.polls.delete(id)) this.input({ kind: 'not-caught-up', id, poll, ending: { kind: 'lost', why: 'cut' } });
   }
 
   end(attempt: number, ending: Ending): void {
@@ -240,7 +241,7 @@ export class SimulatedHub {
         return void this.streams.get(effect.attempt)?.asked.push(effect);
       case 'catch-up':
         if (effect.limit < 1) throw new Error('A poll for nothing.');
-        return void this.polls.set(effect.id, effect);
+        return void this.polls.set(effect.member.id, effect);
       case 'deliver':
         return this.#take(effect.id, effect.events);
       case 'joined': {
@@ -272,10 +273,10 @@ export class SimulatedHub {
   }
 
   #checkPlaces(before: State, after: State): void {
-    if ((after.position ?? '') < (before.position ?? '')) throw new Error('The stream went back.');
+    if (after.position < before.position) throw new Error('The stream went back.');
     for (const member of after.members) {
       const old = before.members.find(({ id }) => id === member.id);
-      if (old?.cursor !== undefined && old.cursor !== '' && (member.cursor ?? '') < old.cursor) throw new Error('A cursor went back.');
+      if (old !== undefined && member.cursor < old.cursor) throw new Error('A cursor went back.');
     }
   }
 

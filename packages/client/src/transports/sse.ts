@@ -1,8 +1,9 @@
-import type { Gap, PolycastEvent } from '@polycast/protocol';
+import type { PolycastEvent, ServerMessage } from '@polycast/protocol';
 import { addressOf, EndedError, endingOf, exchange, headersOf, type Means, type Target } from '../http.ts';
 import type { OpenRequest } from '../machine/state.ts';
 import { createSseParser, type SseFrame } from '../sse-parser.ts';
-import { HEARTBEAT_MS, type Tell, type Transport } from './transport.ts';
+import { readMessage } from './messages.ts';
+import type { Tell, Transport } from './transport.ts';
 
 /**
  * Server-Sent Events (PROTOCOL.md section 6), read through `fetch`: unlike EventSource it can send a token in a header,
@@ -12,24 +13,23 @@ export function openSse(means: Means, target: Target, request: OpenRequest, tell
   const controller = new AbortController();
   const { signal } = controller;
   read().catch((error: unknown) => {
-    if (!signal.aborted) tell({ kind: 'ended', ending: endingOf(error) });
+    if (signal.aborted) return;
+    controller.abort();
+    tell({ kind: 'ended', ending: endingOf(error) });
   });
   return { close: () => controller.abort() };
 
   async function read(): Promise<never> {
     const headers = headersOf(target, 'text/event-stream');
     const response = await exchange(means, addressOf(target.url, request), { headers, cache: 'no-store', signal });
-    if (!response.headers.get('content-type')?.startsWith('text/event-stream') || response.body === null) {
-      controller.abort();
-      return tell({ kind: 'ended', ending: { kind: 'lost', why: 'not an event stream' } }) as never;
-    }
+    if (!response.headers.get('content-type')?.startsWith('text/event-stream')) throw new EndedError('not an event stream');
     const parser = createSseParser();
-    const reader = response.body.getReader();
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
     for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
-      if (signal.aborted) break;
+      signal.throwIfAborted();
       tellFrames(parser.feed(piece.value), tell);
     }
-    throw new EndedError({ kind: 'lost', why: 'the stream ended' });
+    throw new EndedError('the stream ended');
   }
 }
 
@@ -42,11 +42,9 @@ function tellFrames(frames: readonly SseFrame[], tell: Tell): void {
       cursor = frame.id;
     } else if (frame.kind === 'message' && frame.event === 'message') {
       events.push(JSON.parse(frame.data) as PolycastEvent);
-      cursor = undefined;
     } else {
-      if (events.length > 0) tell({ kind: 'events', events, cursor });
+      tell({ kind: 'events', events, cursor });
       events = [];
-      cursor = undefined;
       tellControl(frame, tell);
     }
   }
@@ -54,11 +52,9 @@ function tellFrames(frames: readonly SseFrame[], tell: Tell): void {
   tell({ kind: 'events', events, cursor });
 }
 
+/** The control messages of section 6.3 are those of section 7.2, with their `op` as the name of the event. */
 function tellControl(frame: Exclude<SseFrame, { kind: 'id' }>, tell: Tell): void {
   if (frame.kind === 'retry') return tell({ kind: 'hint', reconnectInMs: frame.retryMs });
-  const message = JSON.parse(frame.data) as { cursor: string; heartbeatMs?: number; reconnectInMs: number };
-  if (frame.event === 'polycast.ready')
-    tell({ kind: 'ready', cursor: message.cursor, heartbeatMs: message.heartbeatMs ?? HEARTBEAT_MS });
-  if (frame.event === 'polycast.gap') tell({ kind: 'gap', gap: message as unknown as Gap });
-  if (frame.event === 'polycast.draining') tell({ kind: 'hint', reconnectInMs: message.reconnectInMs });
+  const op = frame.event.replace('polycast.', '');
+  readMessage({ ...(JSON.parse(frame.data) as object), op } as ServerMessage, tell);
 }

@@ -4,7 +4,7 @@ import type { OpenRequest } from '../machine/state.ts';
 import { createKey } from '../key.ts';
 import { sessionName, type TabMessage, type TabRefusal } from '../tabs/words.ts';
 import type { OpenTransport, Tell, Transport } from './transport.ts';
-import { readMessage } from './websocket.ts';
+import { readMessage } from './messages.ts';
 
 /** Reads through the tab that leads. The lock tells that tab when this one is no more. */
 export function createTab(name: string): OpenTransport {
@@ -43,7 +43,7 @@ export function createTab(name: string): OpenTransport {
     function receive({ data }: MessageEvent<PolycastEvent | ServerMessage | TabRefusal>): void {
       if ('op' in data && data.op === 'refused') {
         close();
-        return tell({ kind: 'ended', ending: { kind: 'refused', problem: data.problem, retryAfterMs: undefined } });
+        return tell({ kind: 'ended', ending: { kind: 'refused', problem: data.problem, retryAfterMs: 0 } });
       }
       if ('op' in data && data.op === 'ready') isReady = true;
       readMessage(data, tell);

@@ -4,7 +4,7 @@ import type { OpenRequest, TransportInput } from '../machine/state.ts';
 
 type WithoutAttempt<Input> = Input extends unknown ? Omit<Input, 'attempt'> : never;
 
-/** The answer to an operation (PROTOCOL.md section 7.3). */
+/** The answer to a publish (PROTOCOL.md section 7.3). */
 export type Answer = Extract<ServerMessage, { readonly op: ClientMessage['op'] }>;
 
 /** What a transport tells: what the machine is to know, and the answers to operations that are not the machine's. */
@@ -21,6 +21,3 @@ export interface Transport {
 }
 
 export type OpenTransport = (means: Means, target: Target, request: OpenRequest, tell: Tell) => Transport;
-
-/** What a hub says with `ready`, should it not name its heartbeat (PROTOCOL.md section 6.1). */
-export const HEARTBEAT_MS = 25_000;

@@ -1,7 +1,8 @@
 import { SUBPROTOCOL, type ClientMessage, type PolycastEvent, type ServerMessage } from '@polycast/protocol';
 import { addressOf, type Means, type Target } from '../http.ts';
 import type { OpenRequest } from '../machine/state.ts';
-import { HEARTBEAT_MS, type Answer, type Tell, type Transport } from './transport.ts';
+import { readMessage } from './messages.ts';
+import type { Tell, Transport } from './transport.ts';
 
 /** A WebSocket (PROTOCOL.md section 7). The token goes into the query: a browser can set no header here. */
 export function openWebSocket(means: Means, target: Target, request: OpenRequest, tell: Tell): Transport {
@@ -10,21 +11,19 @@ export function openWebSocket(means: Means, target: Target, request: OpenRequest
   if (target.token !== undefined) url.searchParams.set('token', target.token);
   const WebSocket = means.WebSocket as typeof globalThis.WebSocket;
   const socket = new WebSocket(url, SUBPROTOCOL);
-  socket.addEventListener('message', receive);
-  socket.addEventListener('close', ended);
+  socket.onmessage = receive;
+  socket.onclose = ({ code }) => tell({ kind: 'ended', ending: { kind: 'closed', code } });
   return { send, close };
 
-  function receive({ data }: MessageEvent<unknown>): void {
+  function receive({ data }: MessageEvent<string>): void {
+    let message: PolycastEvent | ServerMessage;
     try {
-      readMessage(JSON.parse(data as string) as PolycastEvent | ServerMessage, tell);
+      message = JSON.parse(data) as typeof message;
     } catch {
       close();
-      tell({ kind: 'ended', ending: { kind: 'lost', why: 'not the message of a hub' } });
+      return tell({ kind: 'ended', ending: { kind: 'lost', why: 'not the message of a hub' } });
     }
-  }
-
-  function ended({ code }: CloseEvent): void {
-    tell({ kind: 'ended', ending: { kind: 'closed', code } });
+    readMessage(message, tell);
   }
 
   function send(message: ClientMessage): void {
@@ -32,37 +31,8 @@ export function openWebSocket(means: Means, target: Target, request: OpenRequest
   }
 
   function close(): void {
-    socket.removeEventListener('message', receive);
-    socket.removeEventListener('close', ended);
+    socket.onmessage = null;
+    socket.onclose = null;
     socket.close(1000);
   }
-}
-
-/** What a message says, in the words of the machine. */
-export function readMessage(message: PolycastEvent | ServerMessage, tell: Tell): void {
-  if (!('op' in message)) return tell({ kind: 'events', events: [message], cursor: undefined });
-  switch (message.op) {
-    case 'ready':
-      return tell({ kind: 'ready', cursor: message.cursor, heartbeatMs: message.heartbeatMs ?? HEARTBEAT_MS });
-    case 'gap':
-      return tell({ kind: 'gap', gap: { from: message.from, to: message.to, reason: message.reason } });
-    case 'heartbeat':
-      return tell({ kind: 'events', events: [], cursor: message.cursor });
-    case 'draining':
-      return tell({ kind: 'hint', reconnectInMs: message.reconnectInMs });
-    case 'subscribe':
-      return readPlaced(message, tell);
-    case 'error':
-      // It answers what could not be read as an operation, and this client sends none such.
-      return;
-    default:
-      return tell({ kind: 'answer', message });
-  }
-}
-
-/** The machine's own operations have numbers for `ref`: the subscription that was to be placed. */
-function readPlaced(message: Answer, tell: Tell): void {
-  const id = Number(message.ref);
-  if (message.ok) tell({ kind: 'placed', id, cursor: message.cursor ?? '' });
-  else tell({ kind: 'not-placed', id, problem: message.error });
 }

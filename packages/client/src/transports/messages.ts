@@ -1,0 +1,28 @@
+import type { PolycastEvent, ServerMessage } from '@polycast/protocol';
+import type { Tell } from './transport.ts';
+
+/** Should a hub not name its heartbeat with `ready` (PROTOCOL.md section 6.1). */
+const HEARTBEAT_MS = 25_000;
+
+/** What a message of the hub says (PROTOCOL.md section 7.2), in the words of the machine. Unknown ones say nothing. */
+export function readMessage(message: PolycastEvent | ServerMessage, tell: Tell): void {
+  if (!('op' in message)) return tell({ kind: 'events', events: [message], cursor: undefined });
+  switch (message.op) {
+    case 'ready':
+      return tell({ kind: 'ready', cursor: message.cursor, heartbeatMs: message.heartbeatMs || HEARTBEAT_MS });
+    case 'gap':
+      return tell({ kind: 'gap', gap: { from: message.from, to: message.to, reason: message.reason } });
+    case 'heartbeat':
+      return tell({ kind: 'events', events: [], cursor: message.cursor });
+    case 'draining':
+      return tell({ kind: 'hint', reconnectInMs: message.reconnectInMs });
+    case 'subscribe': {
+      // The machine's own operations have for `ref` the number of the subscription that was to be placed.
+      const id = Number(message.ref);
+      return tell(message.ok ? { kind: 'placed', id, cursor: message.cursor ?? '' } : { kind: 'not-placed', id, problem: message.error });
+    }
+    case 'publish':
+      return tell({ kind: 'answer', message });
+    default:
+  }
+}
