@@ -18,8 +18,8 @@ const config: ViteUserConfig = {
           name: 'quick',
           include: everywhere.map((folder) => `${folder}/**/*.test.ts`),
           exclude: [...skipped, '**/*.slow.test.ts'],
-          testTimeout: 15_000,
-          hookTimeout: 15_000,
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
         },
       },
       {

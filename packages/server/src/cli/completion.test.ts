@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { runCli, temporaryFolder } from './testing.ts';
+import { runInside, temporaryFolder } from './testing.ts';
 
 const lines: readonly [line: string, offered: readonly string[]][] = [
   ['polycast pub', ['publish']],
@@ -14,7 +14,7 @@ const lines: readonly [line: string, offered: readonly string[]][] = [
 
 test.each(lines)('bash completes "%s"', async (line, offered) => {
   const script = join(temporaryFolder(), 'completion.bash');
-  writeFileSync(script, (await runCli(['completion', 'bash'])).out);
+  writeFileSync(script, (await runInside(['completion', 'bash'])).out);
   const words = line.split(' ');
   const command = 'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _polycast; echo "${COMPREPLY[@]}"';
   const completed = execFileSync('bash', ['-c', command, script, ...words], { encoding: 'utf8' });
@@ -22,7 +22,7 @@ test.each(lines)('bash completes "%s"', async (line, offered) => {
 });
 
 test.each(['zsh', 'fish'])('the completion for %s knows every command', async (shell) => {
-  const { code, out } = await runCli(['completion', shell]);
+  const { code, out } = await runInside(['completion', shell]);
   expect(code).toBe(0);
   for (const word of ['dev', 'serve', 'publish', 'config', 'content-type']) expect(out).toContain(word);
 });

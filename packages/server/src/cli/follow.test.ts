@@ -1,7 +1,15 @@
 import type { Hub } from '../main.ts';
 import { expect, test } from 'vitest';
 import { TRANSPORTS } from './follow-hub.ts';
-import { runCli, startCli, startHubProcess, startTestHub, temporaryFolder, type RunningCli } from './testing.ts';
+import {
+  runCli,
+  runInside,
+  startCli,
+  startHubProcess,
+  startTestHub,
+  temporaryFolder,
+  type RunningCli,
+} from './testing.ts';
 
 async function publish({ url }: Pick<Hub, 'url'>, channel: string, data: unknown, type?: string): Promise<string> {
   const response = await fetch(`${url}/v1/events`, {
@@ -121,7 +129,7 @@ test.each([
   [['follow', 'a', '--history', '1001'], /at most 1000/],
   [['follow', 'a', '--count', 'many'], /a whole number of at least 1 is wanted/],
 ])('%j is told what is wrong', async (args, message) => {
-  const { code, err } = await runCli(args);
+  const { code, err } = await runInside(args);
   expect(code).toBe(2);
   expect(err).toMatch(message);
 });

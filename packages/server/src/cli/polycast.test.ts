@@ -2,16 +2,16 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { commands } from './commands.ts';
-import { closedPort, runCli, temporaryFolder } from './testing.ts';
+import { closedPort, runCli, runInside, temporaryFolder } from './testing.ts';
 
 test('without a command it tells which there are', async () => {
-  const { code, out, err } = await runCli([]);
+  const { code, out, err } = await runInside([]);
   expect({ code, err }).toEqual({ code: 0, err: '' });
   for (const { name, summary } of commands) expect(out.replaceAll(/ +/g, ' ')).toContain(`\n ${name} ${summary}\n`);
 });
 
 test('every command has help with its options and examples', async () => {
-  const helps = await Promise.all(commands.map(({ name }) => runCli([...name.split(' '), '--help'])));
+  const helps = await Promise.all(commands.map(({ name }) => runInside([...name.split(' '), '--help'])));
   for (const [index, { name, options, examples }] of commands.entries()) {
     const { code, out } = helps[index] as { code: number; out: string };
     expect(code, name).toBe(0);
@@ -46,7 +46,7 @@ const mistakes: readonly [name: string, args: readonly string[], message: RegExp
 ];
 
 test.each(mistakes)('%s is told, and ends with 2', async (_name, args, message) => {
-  const { code, out, err } = await runCli(args);
+  const { code, out, err } = await runInside(args);
   expect({ code, out }).toEqual({ code: 2, out: '' });
   expect(err).toMatch(message);
 });
@@ -61,7 +61,7 @@ test('a hub that does not answer ends with 69 and says what to do', async () => 
 });
 
 test('a file that is not there ends with 1', async () => {
-  const { code, err } = await runCli(['publish', '--file', '/nowhere/events.ndjson']);
+  const { code, err } = await runInside(['publish', '--file', '/nowhere/events.ndjson']);
   expect(code).toBe(1);
   expect(err).toMatch(/ENOENT/);
 });
@@ -88,10 +88,8 @@ test('config print says where each field was set', async () => {
 
 test('the configuration reference is itself a right configuration, of nothing but defaults', async () => {
   const file = join(temporaryFolder(), 'hub.yaml');
-  writeFileSync(file, (await runCli(['config', 'reference'])).out);
-  const [reference, defaults] = await Promise.all([
-    runCli(['config', 'print', '--config', file]),
-    runCli(['config', 'print']),
-  ]);
+  writeFileSync(file, (await runInside(['config', 'reference'])).out);
+  const reference = await runInside(['config', 'print', '--config', file]);
+  const defaults = await runInside(['config', 'print']);
   expect(reference.out.replaceAll(/^ *#.*\n| +#.*$/gm, '')).toBe(defaults.out);
 });

@@ -1,85 +1,7 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
-import { PolycastError } from '@polycast/protocol';
-import { ConfigError } from '../config/config-error.ts';
-import { DataFolderError } from '../log/errors.ts';
-import { nearest } from '../config/nearest.ts';
-import { readInput, type Command } from './command.ts';
-import { commands } from './commands.ts';
-import { CliError, EXIT_CODES, type ExitName } from './exit-codes.ts';
-import { commandHelp, generalHelp } from './help.ts';
-import { createTerminal, type Terminal } from './terminal.ts';
-
-/** Runs one command line, without the program's own name. */
-async function main(argv: readonly string[], terminal: Terminal): Promise<ExitName> {
-  const [first] = argv;
-  if (first === undefined || first === '--help' || first === '-h' || (first === 'help' && argv.length === 1)) {
-    return print(terminal, generalHelp(commands, terminal));
-  }
-  if (first === '--version' || first === '-v') return print(terminal, version());
-  if (first === 'help') return main([...argv.slice(1), '--help'], terminal);
-  const command = findCommand(argv);
-  const input = readInput(command, argv.slice(command.name.split(' ').length));
-  if (input.flag('help')) return print(terminal, commandHelp(command, terminal));
-  return command.run(input, terminal);
-}
-
-function findCommand(argv: readonly string[]): Command {
-  const [first = '', second = ''] = argv;
-  const found = commands.find(({ name }) => name === first || name === `${first} ${second}`);
-  if (found !== undefined) return found;
-  const within = commands.filter(({ name }) => name.startsWith(`${first} `));
-  if (within.length > 0) {
-    const names = within.map(({ name }) => `polycast ${name}`).join(', ');
-    throw new CliError('usage', `polycast ${first} needs one more word: ${names}`);
-  }
-  const suggestion = nearest(
-    first,
-    commands.map(({ name }) => name),
-  );
-  throw new CliError(
-    'usage',
-    `"${first}" is no command${suggestion === undefined ? '' : `; did you mean polycast ${suggestion}?`}`,
-    'See polycast --help',
-  );
-}
-
-function version(): string {
-  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
-}
-
-function print(terminal: Terminal, text: string): ExitName {
-  terminal.out(text);
-  return 'done';
-}
-
-/** Tells a person what went wrong, and gives the exit code for it. */
-function report(error: unknown, { note, noteStyle }: Terminal): ExitName {
-  const label = noteStyle('red', 'polycast:');
-  if (error instanceof CliError) {
-    note(`${label} ${error.message}`);
-    for (const hint of error.hints) note(noteStyle('dim', hint));
-    return error.exit;
-  }
-  if (error instanceof ConfigError) {
-    note(`${label} the configuration is not right`);
-    for (const line of error.message.split('\n')) note(`  ${line}`);
-    return 'configuration';
-  }
-  if (error instanceof PolycastError) {
-    note(`${label} ${error.message} (${error.code})`);
-    return 'failed';
-  }
-  if (error instanceof DataFolderError) {
-    note(`${label} ${error.message}`);
-    return 'failed';
-  }
-  note(`${label} an internal mistake: ${error instanceof Error ? error.stack : String(error)}`);
-  return 'internal';
-}
-
-const terminal = createTerminal(process.stdout, process.stderr);
+import { runCommandLine } from './command-line.ts';
+import { EXIT_CODES } from './exit-codes.ts';
+import { createTerminal } from './terminal.ts';
 
 // The reader of a pipe may go first: `polycast follow '>' | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -87,5 +9,4 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-const exit = await main(process.argv.slice(2), terminal).catch((error: unknown) => report(error, terminal));
-process.exitCode = EXIT_CODES[exit].code;
+process.exitCode = await runCommandLine(process.argv.slice(2), createTerminal(process.stdout, process.stderr));

@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { parseConfig } from '../config/schema.ts';
 import { startHub, type Hub } from '../main.ts';
+import { runCommandLine } from './command-line.ts';
+import type { Terminal } from './terminal.ts';
 
 /** What a command line ended with. */
 export interface CliResult {
@@ -40,6 +42,26 @@ export async function runCli(args: readonly string[], { stdin, env }: CliOptions
   cli.child.stdin.on('error', () => undefined);
   cli.child.stdin.end(stdin ?? '');
   return cli.ended;
+}
+
+/** Runs a command line in this process: for what ends before it does anything. */
+export async function runInside(args: readonly string[]): Promise<CliResult> {
+  const out: string[] = [];
+  const err: string[] = [];
+  const plain = (_style: unknown, text: string): string => text;
+  const terminal: Terminal = {
+    out: (line) => void out.push(line),
+    note: (line) => void err.push(line),
+    flowing: () => undefined,
+    progress: () => undefined,
+    clearProgress: () => undefined,
+    style: plain,
+    noteStyle: plain,
+    isInteractive: false,
+    columns: 80,
+  };
+  const code = await runCommandLine(args, terminal);
+  return { code, out: out.map((line) => `${line}\n`).join(''), err: err.map((line) => `${line}\n`).join('') };
 }
 
 /** Starts a command line in a process of its own. */
