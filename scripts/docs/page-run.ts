@@ -60,7 +60,7 @@ export class PageRun {
     const missing = (): (string | undefined)[] => this.#staying.map((each) => this.#missing(expected, each).missing);
     await this.#until(
       async () => missing().includes(undefined),
-      () => `not printed: ${missing().join(', nor ')}`,
+      () => `not printed: ${missing().join(', nor ')}\nbut: ${this.#staying.map(({ output }) => output()).join('\n')}`,
     );
   }
 
@@ -72,7 +72,7 @@ export class PageRun {
   }
 
   close(): void {
-    for (const { child } of this.#staying) process.kill(-(child.pid as number), 'SIGKILL');
+    for (const { child } of this.#staying) if (child.exitCode === null) process.kill(-(child.pid as number), 'SIGKILL');
   }
 
   async #end(program: Program): Promise<void> {

@@ -11,35 +11,58 @@ export function withCursors(text: string, cursors: Cursors): string {
 }
 
 /**
- * The first line of `expected` that is not, after those before it, in `printed`; undefined when all are. A line of `…`
- * stands for any lines. Learns which cursor of this run each cursor of the page is.
+ * The first line of `expected` that is not, after those before it, in `printed`; undefined when all are. `…` stands for
+ * any text, on a line of its own for any lines. Learns which cursor of this run each cursor of the page is.
  */
 export function missingLine(expected: string, printed: string, cursors: Cursors): string | undefined {
   const lines = printed.split('\n').map((line) => line.trimEnd());
-  const learnt = new Map(cursors);
-  let at = 0;
-  for (const line of expected.split('\n').map((each) => each.trimEnd())) {
-    if (line === '' || line === '…') continue;
-    const found = lines.findIndex((each, index) => index >= at && matches(line, each, learnt));
-    if (found < 0) return line;
-    at = found + 1;
-  }
+  const wanted = expected
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .filter((line) => line !== '' && line !== '…');
+  let furthest = 0;
+  const learnt = place(0, 0, cursors);
+  if (learnt === undefined) return wanted[furthest];
   for (const [shown, real] of learnt) cursors.set(shown, real);
   return undefined;
+
+  /** Tries each line that will do: an `id:` may be of another event than the one that is meant. */
+  function place(
+    index: number,
+    from: number,
+    known: ReadonlyMap<string, string>,
+  ): ReadonlyMap<string, string> | undefined {
+    furthest = Math.max(furthest, index);
+    const line = wanted[index];
+    if (line === undefined) return known;
+    for (let at = from; at < lines.length; at++) {
+      const more = match(line, lines[at] as string, known);
+      const all = more === undefined ? undefined : place(index + 1, at + 1, more);
+      if (all !== undefined) return all;
+    }
+    return undefined;
+  }
 }
 
-function matches(shown: string, line: string, cursors: Cursors): boolean {
+/** What is known of the cursors if this line is the one that is shown; undefined when it is not. */
+function match(
+  shown: string,
+  line: string,
+  known: ReadonlyMap<string, string>,
+): ReadonlyMap<string, string> | undefined {
   const names: string[] = [];
-  const pattern = shown
-    .split(/(…)/)
-    .map((part) => (part === '…' ? '.*' : patternOf(part, names)))
-    .join('');
-  const match = new RegExp(`^${pattern}$`).exec(line);
-  if (match === null) return false;
-  const found = names.map((name, index) => [name, match[index + 1] as string] as const);
-  const agrees = found.every(([name, real]) => (cursors.get(name) ?? real) === real);
-  if (agrees) for (const [name, real] of found) cursors.set(name, real);
-  return agrees;
+  const parts = shown.split(/(…)/).map((part) => (part === '…' ? '.*' : patternOf(part, names)));
+  const found = new RegExp(`^${parts.join('')}$`).exec(line);
+  if (found === null) return undefined;
+  const learnt = new Map(known);
+  for (const [index, name] of names.entries()) {
+    const real = found[index + 1] as string;
+    const bound = learnt.get(name);
+    // One cursor of the page is one of this run, and two are two.
+    if (bound === undefined ? [...learnt.values()].includes(real) : bound !== real) return undefined;
+    learnt.set(name, real);
+  }
+  return learnt;
 }
 
 function patternOf(text: string, names: string[]): string {
