@@ -19,7 +19,7 @@ import { healthRoutes } from './operate/health-routes.ts';
 import { createLogger } from './operate/logger.ts';
 import { createMetrics } from './operate/metrics.ts';
 import { RetentionTask } from './operate/retention-task.ts';
-import { systemClock, systemRandom } from './operate/world.ts';
+import { systemWorld, type World } from './operate/world.ts';
 import { clientRoute } from './transports/client-route.ts';
 import { HttpTransport, type Route } from './transports/http-transport.ts';
 import type { Services, TransportSettings } from './transports/services.ts';
@@ -36,15 +36,24 @@ export interface Hub {
   close(): Promise<void>;
 }
 
+/** What a hub is given beside its configuration. */
+export interface HubParts {
+  /** What is answered besides the hub's own addresses. */
+  readonly routes?: readonly Route[];
+  /** By its URL, the origins of its own pages that reach it by another port. */
+  readonly ownOrigins?: (url: string) => readonly string[];
+  /** Time and chance; another one makes days pass in minutes. */
+  readonly world?: World;
+}
+
 /**
  * Puts one hub together, and listens.
- * @param extraRoutes what is answered besides the hub's own addresses
- * @param ownOrigins by its URL, the origins of its own pages that reach it by another port
  */
-export async function openHub(config: Config, extraRoutes: readonly Route[] = [], ownOrigins: (url: string) => readonly string[] = () => []): Promise<Hub> {
+export async function openHub(config: Config, { routes = [], ownOrigins = () => [], world = systemWorld }: HubParts = {}): Promise<Hub> {
+  const { clock, random } = world;
   const logger = createLogger(config.logging.level, config.logging.format);
   const rules = new Rules(config.rules.map(ruleOf), settingsOf(config.defaults));
-  const log = await openLog(config);
+  const log = await openLog(config, world);
   const feed = new Feed(log, {
     tailBytesMax: config.delivery.tailBytesMax,
     batchBytesMax: config.delivery.batchBytesMax,
@@ -53,10 +62,10 @@ export async function openHub(config: Config, extraRoutes: readonly Route[] = []
     allocate: (bytes) => Buffer.allocUnsafeSlow(bytes),
     delivered: (records) => {
       const [first] = records;
-      if (first !== undefined) metrics.observePublishToWrite(systemClock.nowMs() - first.timeMs);
+      if (first !== undefined) metrics.observePublishToWrite(clock.nowMs() - first.timeMs);
     },
   });
-  const publisher = new Publisher(log, rules, systemClock, {
+  const publisher = new Publisher(log, rules, clock, {
     queueBytesMax: config.limits.appendQueueBytesMax,
     encode: (text) => Buffer.from(text),
     fingerprint: (text) => createHash('sha256').update(text).digest('base64url'),
@@ -68,8 +77,8 @@ export async function openHub(config: Config, extraRoutes: readonly Route[] = []
     feed,
     publisher,
     authority: openAuthority,
-    clock: systemClock,
-    random: systemRandom,
+    clock,
+    random,
     wheel: new Wheel(),
     sessions,
     settings: transportSettings(config),
@@ -81,9 +90,9 @@ export async function openHub(config: Config, extraRoutes: readonly Route[] = []
   );
   let draining = false;
   const health = healthRoutes({ metrics, version: VERSION, notReady: () => (draining ? 'draining' : log.state.unavailable) });
-  const transport = new HttpTransport(services, await httpSettings(config), [...health, clientRoute(), ...extraRoutes]);
-  const retention = new RetentionTask(log, rules, systemClock, config.storage.retentionIntervalMs, (error) => logger.error({ error: String(error) }, 'retention failed; it will be tried again'));
-  const turning = setInterval(() => services.wheel.advance(), TICK_MS);
+  const transport = new HttpTransport(services, await httpSettings(config), [...health, clientRoute(), ...routes]);
+  const retention = new RetentionTask(log, rules, clock, config.storage.retentionIntervalMs, (error) => logger.error({ error: String(error) }, 'retention failed; it will be tried again'));
+  const turning = setInterval(() => services.wheel.advance(), TICK_MS / world.speed);
   turning.unref();
 
   const { server } = transport;
@@ -110,7 +119,7 @@ export async function openHub(config: Config, extraRoutes: readonly Route[] = []
       transport.drain();
       server.close();
       server.closeIdleConnections();
-      await drainSessions(sessions, config.drain.timeMs, systemRandom.fraction);
+      await drainSessions(sessions, config.drain.timeMs, random.fraction);
     },
     close() {
       closing ??= (async () => {
@@ -133,9 +142,9 @@ export async function openHub(config: Config, extraRoutes: readonly Route[] = []
 
 const VERSION: string = (JSON.parse(readFileSync(fileURLToPath(new URL('../package.json', import.meta.url)), 'utf8')) as { version: string }).version;
 
-function openLog({ data, limits }: Config): Promise<Log> | Log {
-  if (data === ':memory:') return createMemoryLog({ channelsMax: limits.channelsMax });
-  return openSqliteLog({ folder: data, channelsMax: limits.channelsMax });
+function openLog({ data, limits }: Config, { clock, random }: World): Promise<Log> | Log {
+  const options = { channelsMax: limits.channelsMax, nowMs: () => clock.nowMs(), chance: () => random.fraction() };
+  return data === ':memory:' ? createMemoryLog(options) : openSqliteLog({ ...options, folder: data });
 }
 
 function listen(server: HttpTransport['server'], config: Config): Promise<void> {

@@ -63,7 +63,7 @@ class HubWithLab implements Hub {
   async #openHub(listen: string): Promise<void> {
     const lab = this.#lab as Lab;
     const handle: Handler = (request, response) => void lab.handle(request, response);
-    this.#hub = await openHub({ ...this.#config, listen }, labRoutes(handle), (url) => [url, url.replace('//127.0.0.1:', '//localhost:')]);
+    this.#hub = await openHub({ ...this.#config, listen }, { routes: labRoutes(handle), ownOrigins: (url) => [url, url.replace('//127.0.0.1:', '//localhost:')] });
     this.#port = this.#hub.port;
     this.#url = this.#hub.url;
   }

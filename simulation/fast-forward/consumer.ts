@@ -1,0 +1,153 @@
+import { get, type ClientRequest } from 'node:http';
+import { WebSocket } from 'ws';
+
+/** What one kind of reading gives: events as they are, and gaps. */
+interface Received {
+  event(event: { readonly id: string; readonly channel: string; readonly data: { readonly n: number } }): void;
+  gap(to: string): void;
+  ended(): void;
+}
+
+type Stop = () => void;
+
+/** Where in a channel a consumer is. */
+interface Place {
+  next: number;
+}
+
+/**
+ * A consumer that comes and goes with its cursor, over one transport after the other, and notices every hole: each event
+ * carries its channel's count, which must go on by one unless a gap was told or the channel keeps less on purpose.
+ */
+export class Consumer {
+  readonly violations: string[] = [];
+  received = 0;
+  gaps = 0;
+  sessions = 0;
+  readonly #base: string;
+  readonly #pattern: string;
+  readonly #random: () => number;
+  readonly #places = new Map<string, Place>();
+  #cursor: string | undefined;
+  #stop: Stop | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(base: string, pattern: string, random: () => number) {
+    this.#base = base;
+    this.#pattern = pattern;
+    this.#random = random;
+  }
+
+  start(): void {
+    if (this.#closed) return;
+    this.sessions++;
+    const open = OPENERS[Math.floor(this.#random() * OPENERS.length)] as (typeof OPENERS)[number];
+    const query = `channel=${this.#pattern}${this.#cursor === undefined ? '' : `&after=${this.#cursor}`}`;
+    this.#stop = open(this.#base, query, { event: (event) => this.#event(event), gap: (to) => this.#gap(to), ended: () => this.#later() });
+    // Up to four seconds: ten minutes, at 144 times.
+    this.#timer = setTimeout(() => {
+      this.#stop?.();
+      this.#later();
+    }, 200 + this.#random() * 3800);
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#stop?.();
+  }
+
+  #later(): void {
+    clearTimeout(this.#timer);
+    this.#stop = undefined;
+    // One time in five it is away for so long that retention does not wait for it.
+    const awayMs = this.#random() < 0.2 ? 25_000 : 3000;
+    if (!this.#closed) this.#timer = setTimeout(() => this.start(), this.#random() * awayMs);
+  }
+
+  #event({ id, channel, data: { n } }: Parameters<Received['event']>[0]): void {
+    this.received++;
+    if (this.#cursor !== undefined && id <= this.#cursor) this.violations.push(`${id} after ${this.#cursor} on ${this.#pattern}`);
+    this.#cursor = id;
+    if (channel.startsWith('value.') || channel.startsWith('typing.') || channel.startsWith('once.')) return;
+    const place = this.#places.get(channel);
+    if (place === undefined) {
+      this.#places.set(channel, { next: n + 1 });
+      return;
+    }
+    if (n !== place.next) this.violations.push(`${channel}: ${n} came where ${place.next} was due, and no gap was told`);
+    place.next = n + 1;
+  }
+
+  #gap(to: string): void {
+    this.gaps++;
+    if (this.#cursor === undefined || to > this.#cursor) this.#cursor = to;
+    // What was lost cannot be told channel by channel: all of them may go on anywhere.
+    this.#places.clear();
+  }
+}
+
+const OPENERS: readonly ((base: string, query: string, received: Received) => Stop)[] = [openSse, openWebSocket, openPolls];
+
+function openSse(base: string, query: string, received: Received): Stop {
+  const request = get(`${base}/v1/events?${query}`, { headers: { accept: 'text/event-stream' } }, (response) => {
+    let text = '';
+    response.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+      for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+        const block = text.slice(0, end);
+        text = text.slice(end + 2);
+        const data = /^data: (.*)$/m.exec(block)?.[1];
+        if (data === undefined) continue;
+        if (block.includes('event: polycast.gap')) received.gap((JSON.parse(data) as { to: string }).to);
+        else if (!block.includes('event: ')) received.event(JSON.parse(data) as Parameters<Received['event']>[0]);
+      }
+    });
+  });
+  request.on('error', () => undefined);
+  return () => request.destroy();
+}
+
+function openWebSocket(base: string, query: string, received: Received): Stop {
+  const socket = new WebSocket(`${base.replace('http', 'ws')}/v1/events?${query}`);
+  let stopped = false;
+  socket.on('message', (data: Buffer) => {
+    if (stopped) return;
+    const message = JSON.parse(data.toString()) as { op?: string; to: string } & Parameters<Received['event']>[0];
+    if (message.op === undefined) received.event(message);
+    else if (message.op === 'gap') received.gap(message.to);
+  });
+  socket.on('error', () => undefined);
+  return () => {
+    stopped = true;
+    socket.terminate();
+  };
+}
+
+function openPolls(base: string, query: string, received: Received): Stop {
+  let stopped = false;
+  let request: ClientRequest | undefined;
+  const poll = (current: string): void => {
+    request = get(`${base}/v1/events?${current}&wait=30`, (response) => {
+      let text = '';
+      response
+        .setEncoding('utf8')
+        .on('data', (chunk: string) => (text += chunk))
+        .on('end', () => {
+          if (stopped) return;
+          const answer = JSON.parse(text) as { events: Parameters<Received['event']>[0][]; gaps: { to: string }[]; cursor: string };
+          for (const event of answer.events) if (answer.gaps.every(({ to }) => event.id <= to)) received.event(event);
+          for (const { to } of answer.gaps) received.gap(to);
+          for (const event of answer.events) if (answer.gaps.some(({ to }) => event.id > to)) received.event(event);
+          poll(query.replace(/&after=.*$/, '') + `&after=${answer.cursor}`);
+        });
+    });
+    request.on('error', () => undefined);
+  };
+  poll(query);
+  return () => {
+    stopped = true;
+    request?.destroy();
+  };
+}
