@@ -59,7 +59,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 
 const step: fc.Arbitrary<Step> = fc.tuple(fc.integer({ min: 0, max: 15 }), action).map(([passed, made]) => ({ hours: passed, ...made }));
 
-test('whatever is done to it, the SQLite home answers as the memory home does', { timeout: 60_000 }, async () => {
+test('whatever is done to it, the SQLite home answers as the memory home does', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), async (steps) => {
       const folder = await mkdtemp(join(tmpdir(), 'polycast-equivalence-'));

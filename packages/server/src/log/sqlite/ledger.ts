@@ -1,0 +1,202 @@
+import type { ChannelQuery, ChannelState, NewRecord, Position, TrimOrder } from '../../core/ports.ts';
+import { createChannelEntry } from '../channel-book.ts';
+import type { ChannelBook, ChannelEntry } from '../channel-book.ts';
+import { CHANNEL_FORGOTTEN_AFTER_MS, TRIM_EVENTS_MAX } from '../limits.ts';
+import type { Connection } from './connection.ts';
+import { loadChannels, noteAppended } from './opening.ts';
+import type { StateRow } from './opening.ts';
+
+/**
+ * Events are indexed so many at a time, or so many for each channel among them: each channel costs a page, however few
+ * its events. What is not indexed is read again at opening and held in memory by the reader, hence the upper bound.
+ */
+const PENDING_EVENTS = 8_192;
+const PENDING_EVENTS_PER_CHANNEL = 8;
+const PENDING_EVENTS_MAX = 65_536;
+
+/**
+ * What the writer knows of its channels, and how it writes that down. Everything here happens within a transaction of
+ * the connection; when that fails the ledger is ahead of the disk, and has to be made afresh.
+ */
+export class Ledger {
+  readonly #connection: Connection;
+  readonly #book: ChannelBook;
+  /** Channels whose row is behind what is known here. */
+  readonly #dirty: Set<ChannelEntry>;
+  readonly #empty = new Set<ChannelEntry>();
+  /** No empty channel is to be forgotten before this. */
+  #forgetFromMs = Infinity;
+  #lastChannelId: number;
+  #pendingEvents: number;
+  #indexedThrough: Position;
+  #forgottenThrough: Position;
+  #trims: number;
+
+  /** @param lastChannelId ids up to this one were given out in this process, maybe to channels that are forgotten */
+  constructor(connection: Connection, { indexedThrough, forgottenThrough, trims }: StateRow, lastChannelId = 0) {
+    const { book, lastId, dirty, pending } = loadChannels(connection.database, indexedThrough);
+    this.#connection = connection;
+    this.#book = book;
+    this.#dirty = dirty;
+    this.#lastChannelId = Math.max(lastId, lastChannelId);
+    this.#pendingEvents = pending;
+    this.#indexedThrough = indexedThrough;
+    this.#forgottenThrough = forgottenThrough;
+    this.#trims = trims;
+    for (const entry of book.values()) if (entry.count === 0) this.#noteEmpty(entry);
+  }
+
+  get size(): number {
+    return this.#book.size;
+  }
+
+  get lastChannelId(): number {
+    return this.#lastChannelId;
+  }
+
+  /** Whether it is time to `settle`. */
+  get isSettlingDue(): boolean {
+    return this.#pendingEvents >= PENDING_EVENTS && this.#pendingEvents >= Math.min(PENDING_EVENTS_MAX, this.#dirty.size * PENDING_EVENTS_PER_CHANNEL);
+  }
+
+  get(name: string): ChannelEntry | undefined {
+    return this.#book.get(name);
+  }
+
+  list(query: ChannelQuery): ChannelState[] {
+    return this.#book.list(query);
+  }
+
+  addChannel(name: string): ChannelEntry {
+    // It may be one of those that were forgotten: then what they lost is all that is known of what it lost.
+    const entry = createChannelEntry(name, ++this.#lastChannelId, this.#forgottenThrough);
+    this.#connection.begin();
+    this.#connection.do.insertChannel.run(entry.id, name, this.#forgottenThrough, this.#forgottenThrough > 0 ? this.#trims : 0);
+    this.#book.add(entry);
+    return entry;
+  }
+
+  store(entry: ChannelEntry, position: Position, { type, timeMs, body, retain }: NewRecord): void {
+    this.#connection.begin();
+    if (retain === 'latest' && entry.count > 0) this.#replace(entry, position);
+    this.#connection.do.insertEvent.run(position, entry.id, type ?? null, timeMs, body);
+    this.#connection.noteBytes(body.byteLength);
+    noteAppended(entry, position, timeMs, body.byteLength);
+    this.#dirty.add(entry);
+    this.#empty.delete(entry);
+    this.#pendingEvents++;
+  }
+
+  /** Indexes all events, the newest of which is at or before `through`, and brings the channels' rows up to date. */
+  settle(through: Position): void {
+    if (this.#dirty.size === 0) return;
+    this.#connection.begin();
+    this.#connection.do.indexEvents.run(this.#indexedThrough);
+    for (const entry of this.#dirty) this.#save(entry);
+    this.#connection.do.setIndexed.run(through);
+    this.#connection.notePages(this.#dirty.size + this.#pendingEvents / 256);
+    this.#indexedThrough = through;
+    this.#dirty.clear();
+    this.#pendingEvents = 0;
+  }
+
+  /** Whether `trim` has anything to do. */
+  isTrimDue(orders: readonly TrimOrder[], nowMs: number): boolean {
+    return nowMs >= this.#forgetFromMs || orders.some((order) => exceeds(this.get(order.channel), order));
+  }
+
+  /** One step of retention, after `settle`. Says how many events it removed, and whether there are more. */
+  trim(orders: readonly TrimOrder[], nowMs: number): { removed: number; more: boolean } {
+    this.#connection.begin();
+    this.#trims++;
+    let left = TRIM_EVENTS_MAX;
+    let more = false;
+    for (const order of orders) {
+      const entry = this.get(order.channel);
+      if (!exceeds(entry, order)) continue;
+      left -= this.#trimChannel(entry, order, left);
+      more ||= exceeds(entry, order);
+      if (left === 0 && more) break;
+    }
+    this.#forgetChannels(nowMs);
+    this.#connection.do.setTrimmed.run(this.#trims, this.#forgottenThrough);
+    return { removed: TRIM_EVENTS_MAX - left, more: more && left < TRIM_EVENTS_MAX };
+  }
+
+  /** Removes what a `latest` channel holds. It is more than one only after its rule has changed; then it goes in steps. */
+  #replace(entry: ChannelEntry, next: Position): void {
+    if (entry.count > 1) {
+      this.settle(next - 1);
+      this.#removeOldest(entry, () => true, TRIM_EVENTS_MAX);
+      this.#save(entry);
+      return;
+    }
+    const { latestPosition, id } = entry;
+    this.#connection.do.deleteEvent.run(latestPosition);
+    if (latestPosition <= this.#indexedThrough) {
+      this.#connection.do.unindexEvent.run(id, latestPosition);
+      this.#connection.do.emptyChannel.run(id);
+    }
+    entry.count = entry.bytes = 0;
+  }
+
+  #trimChannel(entry: ChannelEntry, order: TrimOrder, limit: number): number {
+    const { removed, through } = this.#removeOldest(entry, () => exceeds(entry, order), limit);
+    if (removed === 0) return 0;
+    entry.trimmedThrough = through;
+    this.#save(entry);
+    if (entry.count === 0) this.#noteEmpty(entry);
+    return removed;
+  }
+
+  /** All of the channel's events are indexed. */
+  #removeOldest(entry: ChannelEntry, goes: () => boolean, limit: number): { removed: number; through: Position } {
+    let removed = 0;
+    let through: Position = 0;
+    const rows = this.#connection.do.oldestEvents.all(entry.id, limit + 1) as unknown as [position: number, timeMs: number, bytes: number][];
+    for (const [position, timeMs, bytes] of rows) {
+      entry.oldestTimeMs = timeMs;
+      if (removed === limit || !goes()) break;
+      this.#connection.do.deleteEvent.run(position);
+      entry.count--;
+      entry.bytes -= bytes;
+      through = position;
+      removed++;
+    }
+    if (removed > 0) this.#connection.do.unindexThrough.run(entry.id, through);
+    if (entry.count === 0) entry.oldestTimeMs = entry.latestPosition = 0;
+    this.#connection.notePages(removed);
+    return { removed, through };
+  }
+
+  #save({ id, count, bytes, oldestTimeMs, latestPosition, appendedPosition, appendedTimeMs, trimmedThrough }: ChannelEntry): void {
+    this.#connection.do.updateChannel.run(count, bytes, oldestTimeMs, latestPosition, appendedPosition, appendedTimeMs, trimmedThrough, this.#trims, trimmedThrough, id);
+  }
+
+  #noteEmpty(entry: ChannelEntry): void {
+    this.#empty.add(entry);
+    this.#forgetFromMs = Math.min(this.#forgetFromMs, entry.appendedTimeMs + CHANNEL_FORGOTTEN_AFTER_MS);
+  }
+
+  /** Forgets channels that have been empty for long, some at a time. */
+  #forgetChannels(nowMs: number): void {
+    if (nowMs < this.#forgetFromMs) return;
+    const forgotten = new Set<ChannelEntry>();
+    this.#forgetFromMs = Infinity;
+    for (const entry of this.#empty) {
+      const fromMs = entry.appendedTimeMs + CHANNEL_FORGOTTEN_AFTER_MS;
+      if (fromMs <= nowMs && forgotten.size < TRIM_EVENTS_MAX) forgotten.add(entry);
+      else this.#forgetFromMs = Math.min(this.#forgetFromMs, fromMs);
+    }
+    for (const entry of forgotten) {
+      this.#connection.do.deleteChannel.run(entry.id);
+      this.#empty.delete(entry);
+      this.#forgottenThrough = Math.max(this.#forgottenThrough, entry.trimmedThrough);
+    }
+    this.#book.remove(forgotten);
+  }
+}
+
+function exceeds(entry: ChannelEntry | undefined, { countMax = Infinity, bytesMax = Infinity, olderThanMs = 0 }: TrimOrder): entry is ChannelEntry {
+  return entry !== undefined && entry.count > 0 && (entry.count > countMax || entry.bytes > bytesMax || entry.oldestTimeMs < olderThanMs);
+}
