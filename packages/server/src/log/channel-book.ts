@@ -71,7 +71,17 @@ export class ChannelBook {
 }
 
 export function createChannelEntry(name: string, id: number, trimmedThrough: Position): ChannelEntry {
-  return { name, id, count: 0, bytes: 0, oldestTimeMs: 0, latestPosition: 0, appendedPosition: 0, appendedTimeMs: 0, trimmedThrough };
+  return {
+    name,
+    id,
+    count: 0,
+    bytes: 0,
+    oldestTimeMs: 0,
+    latestPosition: 0,
+    appendedPosition: 0,
+    appendedTimeMs: 0,
+    trimmedThrough,
+  };
 }
 
 function stateOf({ name, count, bytes, oldestTimeMs, latestPosition }: ChannelEntry): ChannelState {

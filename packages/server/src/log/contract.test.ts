@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { logContract } from './contract.ts';
+import { logContract } from './contract/contract.ts';
 import { createMemoryLog } from './memory.ts';
 import { openSqliteLog } from './sqlite/sqlite-log.ts';
 

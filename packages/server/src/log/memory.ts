@@ -1,8 +1,26 @@
 import { createEpoch, hasWildcard, matches, PolycastError } from '@polycast/protocol';
-import type { AppendOutcome, ChannelQuery, ChannelState, Log, LogState, NewRecord, Position, ReadPage, ReadQuery, StoredRecord, TrimOrder } from '../core/ports.ts';
+import type {
+  AppendOutcome,
+  ChannelQuery,
+  ChannelState,
+  Log,
+  LogState,
+  NewRecord,
+  Position,
+  ReadPage,
+  ReadQuery,
+  StoredRecord,
+  TrimOrder,
+} from '../core/ports.ts';
 import { ChannelBook, createChannelEntry } from './channel-book.ts';
 import type { ChannelEntry } from './channel-book.ts';
-import { CHANNEL_FORGOTTEN_AFTER_MS, CHANNELS_MAX_DEFAULT, KEY_LIFETIME_MS, READ_ROWS_MAX, TRIM_EVENTS_MAX } from './limits.ts';
+import {
+  CHANNEL_FORGOTTEN_AFTER_MS,
+  CHANNELS_MAX_DEFAULT,
+  KEY_LIFETIME_MS,
+  READ_ROWS_MAX,
+  TRIM_EVENTS_MAX,
+} from './limits.ts';
 
 export interface MemoryLogOptions {
   /** Wall clock, milliseconds since 1970; names the epoch. */
@@ -64,7 +82,12 @@ class MemoryLog implements Log {
   }
 
   get state(): LogState {
-    return { epoch: this.#epoch, epochStart: 0, head: this.#head, unavailable: this.#closed ? 'log_unavailable' : undefined };
+    return {
+      epoch: this.#epoch,
+      epochStart: 0,
+      head: this.#head,
+      unavailable: this.#closed ? 'log_unavailable' : undefined,
+    };
   }
 
   append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]> {
@@ -85,7 +108,10 @@ class MemoryLog implements Log {
     const within = { ...query, through: Math.min(query.through, this.#head) };
     const channels = this.#covered(query.patterns);
     const source = channels.size === 1 ? heldOf(channels) : this.#all;
-    return Promise.resolve({ ...this.#page(within, source, channels), trimmedThrough: this.#trimmedThrough(within, channels) });
+    return Promise.resolve({
+      ...this.#page(within, source, channels),
+      trimmedThrough: this.#trimmedThrough(within, channels),
+    });
   }
 
   channels(query: ChannelQuery): Promise<readonly ChannelState[]> {
@@ -98,7 +124,8 @@ class MemoryLog implements Log {
     let more = this.#purgeKeys(nowMs);
     for (const order of orders) {
       const channel = this.#channels.get(order.channel);
-      for (; channel !== undefined && left > 0 && exceeds(channel, order); left--) channel.entry.trimmedThrough = this.#removeOldest(channel);
+      for (; channel !== undefined && left > 0 && exceeds(channel, order); left--)
+        channel.entry.trimmedThrough = this.#removeOldest(channel);
       more ||= channel !== undefined && exceeds(channel, order);
     }
     this.#forgetEmptyChannels(nowMs);
@@ -207,19 +234,32 @@ class MemoryLog implements Log {
     return covered;
   }
 
-  #page(query: ReadQuery, source: readonly Held[], channels: ReadonlySet<HeldChannel>): Omit<ReadPage, 'trimmedThrough'> {
+  #page(
+    query: ReadQuery,
+    source: readonly Held[],
+    channels: ReadonlySet<HeldChannel>,
+  ): Omit<ReadPage, 'trimmedThrough'> {
     const { after, through, limit, bytesMax, types } = query;
     const forward = query.direction === 'forward';
     const step = forward ? 1 : -1;
     const records: StoredRecord[] = [];
     let bytes = 0;
     let rows = 0;
-    for (let index = forward ? firstPast(source, after) : firstPast(source, through) - 1; index >= 0 && index < source.length; index += step) {
+    for (
+      let index = forward ? firstPast(source, after) : firstPast(source, through) - 1;
+      index >= 0 && index < source.length;
+      index += step
+    ) {
       const { record, removed, channel } = source[index] as Held;
       if (forward ? record.position > through : record.position <= after) break;
-      const meant = !removed && channels.has(channel) && (types === undefined || (record.type !== undefined && types.includes(record.type)));
-      const overfull = records.length > 0 && meant && (records.length >= limit || bytes + record.body.byteLength > bytesMax);
-      if (overfull || rows++ >= READ_ROWS_MAX) return { records, reached: forward ? record.position - 1 : record.position };
+      const meant =
+        !removed &&
+        channels.has(channel) &&
+        (types === undefined || (record.type !== undefined && types.includes(record.type)));
+      const overfull =
+        records.length > 0 && meant && (records.length >= limit || bytes + record.body.byteLength > bytesMax);
+      if (overfull || rows++ >= READ_ROWS_MAX)
+        return { records, reached: forward ? record.position - 1 : record.position };
       this.#figures.rowsRead++;
       if (!meant) continue;
       records.push(record);
@@ -261,7 +301,10 @@ class MemoryLog implements Log {
   }
 }
 
-function exceeds({ entry }: HeldChannel, { countMax = Infinity, bytesMax = Infinity, olderThanMs = 0 }: TrimOrder): boolean {
+function exceeds(
+  { entry }: HeldChannel,
+  { countMax = Infinity, bytesMax = Infinity, olderThanMs = 0 }: TrimOrder,
+): boolean {
   return entry.count > 0 && (entry.count > countMax || entry.bytes > bytesMax || entry.oldestTimeMs < olderThanMs);
 }
 

@@ -38,16 +38,18 @@ export class AppendQueue {
   #scheduled = false;
   #committing = false;
   #idle: (() => void) | undefined;
-  #figures: WriterFigures | undefined;
+  #figures: WriterFigures;
 
-  constructor(writer: Thread<WriterRequest>, listener: CommitListener) {
+  constructor(writer: Thread<WriterRequest>, figures: WriterFigures, listener: CommitListener) {
+    this.#figures = figures;
     this.#writer = writer;
     this.#listener = listener;
   }
 
   append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]> {
     const bytes = records.reduce((sum, { body }) => sum + body.byteLength, 0);
-    if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > WAITING_BYTES_MAX) return Promise.reject(new PolycastError('overloaded'));
+    if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > WAITING_BYTES_MAX)
+      return Promise.reject(new PolycastError('overloaded'));
     const { promise, resolve, reject } = Promise.withResolvers<readonly AppendOutcome[]>();
     this.#waiting.push({ records, bytes, resolve, reject });
     this.#waitingBytes += bytes;
@@ -64,7 +66,12 @@ export class AppendQueue {
   }
 
   figures(): Readonly<Record<string, number>> {
-    return { commits: 0, commitMsSum: 0, records: 0, ...this.#figures, waiting: this.#waiting.length, waitingBytes: this.#waitingBytes, ...this.#gathering.figures() };
+    return {
+      ...this.#figures,
+      waiting: this.#waiting.length,
+      waitingBytes: this.#waitingBytes,
+      ...this.#gathering.figures(),
+    };
   }
 
   #schedule(): void {
@@ -80,7 +87,9 @@ export class AppendQueue {
     const appends = this.#take();
     this.#gathering.committing(performance.now(), appends.length);
     try {
-      const batch = encodeBatch(appends.length === 1 ? (appends[0] as Append).records : appends.flatMap(({ records }) => records));
+      const batch = encodeBatch(
+        appends.length === 1 ? (appends[0] as Append).records : appends.flatMap(({ records }) => records),
+      );
       this.#settle(appends, await this.#writer.request<Committed>({ kind: 'append', batch }, [batch]));
     } catch (error) {
       this.#listener.failed(error);
@@ -96,7 +105,11 @@ export class AppendQueue {
     let bytes = 0;
     let count = 0;
     for (const append of this.#waiting) {
-      if (count > 0 && (records + append.records.length > COMMIT_RECORDS_MAX || bytes + append.bytes > COMMIT_BYTES_MAX)) break;
+      if (
+        count > 0 &&
+        (records + append.records.length > COMMIT_RECORDS_MAX || bytes + append.bytes > COMMIT_BYTES_MAX)
+      )
+        break;
       records += append.records.length;
       bytes += append.bytes;
       count++;

@@ -38,7 +38,8 @@ export function* decodeBatch(batch: ArrayBuffer): Generator<NewRecord, void> {
   const numbers = new Float64Array(batch, 8, count * NUMBERS_PER_RECORD);
   const bytes = Buffer.from(batch);
   let offset = 8 + numbers.byteLength;
-  const readText = (length: number): string | undefined => (length < 0 ? undefined : bytes.toString('utf8', offset, (offset += length)));
+  const readText = (length: number): string | undefined =>
+    length < 0 ? undefined : bytes.toString('utf8', offset, (offset += length));
   for (let at = 0; at < numbers.length; at += NUMBERS_PER_RECORD) {
     const ifLatest = numbers[at + 1] as number;
     yield {
@@ -49,7 +50,7 @@ export function* decodeBatch(batch: ArrayBuffer): Generator<NewRecord, void> {
       type: readText(numbers[at + 4] as number),
       idempotencyKey: readText(numbers[at + 5] as number),
       fingerprint: readText(numbers[at + 6] as number),
-      body: new Uint8Array(batch, offset, (offset += numbers[at + 7] as number, numbers[at + 7] as number)),
+      body: new Uint8Array(batch, offset, ((offset += numbers[at + 7] as number), numbers[at + 7] as number)),
     };
   }
 }
@@ -60,5 +61,9 @@ function writeText(bytes: Buffer, text: string | undefined, offset: number): num
 
 /** UTF-16 becomes at most three bytes of UTF-8 a unit; channels are ASCII. */
 function bytesMaxOf({ channel, type, idempotencyKey, fingerprint, body }: NewRecord): number {
-  return channel.length + body.byteLength + ((type?.length ?? 0) + (idempotencyKey?.length ?? 0) + (fingerprint?.length ?? 0)) * 3;
+  return (
+    channel.length +
+    body.byteLength +
+    ((type?.length ?? 0) + (idempotencyKey?.length ?? 0) + (fingerprint?.length ?? 0)) * 3
+  );
 }

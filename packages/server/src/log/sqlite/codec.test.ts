@@ -4,7 +4,8 @@ import type { NewRecord, StoredRecord } from '../../core/ports.ts';
 import { decodeBatch, encodeBatch } from './batch-codec.ts';
 import { decodePage, encodePage } from './page-codec.ts';
 
-const optional = <Value>(value: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> => fc.option(value, { nil: undefined });
+const optional = <Value>(value: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> =>
+  fc.option(value, { nil: undefined });
 const text = fc.string({ unit: 'grapheme', maxLength: 30 });
 const channel = fc.stringMatching(/^[A-Za-z0-9_-]{1,9}(\.[A-Za-z0-9_-]{1,9}){0,3}$/);
 const position = fc.maxSafeNat();
@@ -20,7 +21,13 @@ const newRecord: fc.Arbitrary<NewRecord> = fc.record({
   ifLatest: optional(position),
 });
 
-const storedRecord: fc.Arbitrary<StoredRecord> = fc.record({ position, channel, type: optional(text), timeMs: position, body: fc.uint8Array({ maxLength: 200 }) });
+const storedRecord: fc.Arbitrary<StoredRecord> = fc.record({
+  position,
+  channel,
+  type: optional(text),
+  timeMs: position,
+  body: fc.uint8Array({ maxLength: 200 }),
+});
 
 test('a batch is read as it was written', () => {
   fc.assert(

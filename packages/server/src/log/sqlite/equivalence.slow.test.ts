@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Log, NewRecord, ReadQuery, TrimOrder } from '../../core/ports.ts';
-import { all, readPages, record } from '../contract.ts';
+import { all, readPages, record } from '../contract/records.ts';
 import { createMemoryLog } from '../memory.ts';
 import { openSqliteLog } from './sqlite-log.ts';
 
@@ -31,7 +31,9 @@ const newRecord: fc.Arbitrary<NewRecord> = fc
     idempotencyKey: fc.constantFrom(undefined, undefined, 'k1', 'k2', 'kü3'),
     ifLatest: fc.constantFrom(undefined, undefined, undefined, 0, 1, 2, 3, 5, 8),
   })
-  .map((over) => record(over.channel, { ...over, fingerprint: over.idempotencyKey === undefined ? undefined : (over.type ?? 'f') }));
+  .map((over) =>
+    record(over.channel, { ...over, fingerprint: over.idempotencyKey === undefined ? undefined : (over.type ?? 'f') }),
+  );
 
 const trimOrder: fc.Arbitrary<TrimOrder> = fc.record(
   { channel, countMax: fc.integer({ min: 0, max: 6 }), bytesMax: fc.integer({ min: 0, max: 150 }), olderThanMs: hours },
@@ -48,16 +50,30 @@ const query = fc
     after: fc.integer({ min: 0, max: 20 }),
     before: fc.integer({ min: 0, max: 5 }),
   })
-  .map(({ before, ...rest }) => (log: Log): ReadQuery => ({ ...all(log, rest.patterns), ...rest, through: Math.max(rest.after, log.state.head - before) }) as ReadQuery);
+  .map(
+    ({ before, ...rest }) =>
+      (log: Log): ReadQuery =>
+        ({ ...all(log, rest.patterns), ...rest, through: Math.max(rest.after, log.state.head - before) }) as ReadQuery,
+  );
 
 const action: fc.Arbitrary<Action> = fc.oneof(
-  { weight: 8, arbitrary: fc.array(newRecord, { minLength: 1, maxLength: 6 }).map((records) => ({ kind: 'append' as const, records })) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('trim' as const), orders: fc.array(trimOrder, { maxLength: 4 }) }) },
+  {
+    weight: 8,
+    arbitrary: fc
+      .array(newRecord, { minLength: 1, maxLength: 6 })
+      .map((records) => ({ kind: 'append' as const, records })),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('trim' as const), orders: fc.array(trimOrder, { maxLength: 4 }) }),
+  },
   { weight: 4, arbitrary: query.map((made) => ({ kind: 'read' as const, query: made })) },
   { weight: 1, arbitrary: fc.constant({ kind: 'reopen' as const }) },
 );
 
-const step: fc.Arbitrary<Step> = fc.tuple(fc.integer({ min: 0, max: 15 }), action).map(([passed, made]) => ({ hours: passed, ...made }));
+const step: fc.Arbitrary<Step> = fc
+  .tuple(fc.integer({ min: 0, max: 15 }), action)
+  .map(([passed, made]) => ({ hours: passed, ...made }));
 
 test('whatever is done to it, the SQLite home answers as the memory home does', async () => {
   await fc.assert(
@@ -89,7 +105,13 @@ async function outcomeOf(log: Log, next: Step, nowMs: number): Promise<unknown> 
     case 'append':
       return [await log.append(next.records.map((each) => ({ ...each, timeMs: nowMs }))), log.state.head];
     case 'trim':
-      return [await log.trim(next.orders.map((order) => placed(order, nowMs)), nowMs), await log.channels({ after: '', limit: 100 })];
+      return [
+        await log.trim(
+          next.orders.map((order) => placed(order, nowMs)),
+          nowMs,
+        ),
+        await log.channels({ after: '', limit: 100 }),
+      ];
     case 'read': {
       // How far one page looks is a home's own choice.
       const pages = await readPages(log, next.query(log));

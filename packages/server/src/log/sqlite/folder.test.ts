@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Log } from '../../core/ports.ts';
-import { all, record } from '../contract.ts';
+import { all, record } from '../contract/records.ts';
 import { renewEpoch } from './renew-epoch.ts';
 import { openSqliteLog } from './sqlite-log.ts';
 
@@ -35,7 +35,11 @@ describe('one process a data folder', () => {
   test('a second opening is refused and names the process that has it', async () => {
     const folder = await temporaryFolder();
     await open(folder);
-    await expect(openSqliteLog({ folder })).rejects.toMatchObject({ name: 'DataFolderError', reason: 'in_use', message: expect.stringContaining(`in use by the process ${process.pid}`) });
+    await expect(openSqliteLog({ folder })).rejects.toMatchObject({
+      name: 'DataFolderError',
+      reason: 'in_use',
+      message: expect.stringContaining(`in use by the process ${process.pid}`),
+    });
   });
 
   test('another process is refused, and after kill -9 of the first it is not', async () => {
@@ -43,10 +47,15 @@ describe('one process a data folder', () => {
     const script = `const { openSqliteLog } = await import(${JSON.stringify(new URL('sqlite-log.ts', import.meta.url).href)});
       const log = await openSqliteLog({ folder: ${JSON.stringify(folder)} });
       console.log('open');`;
-    const child = spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     onTestFinished(() => void child.kill('SIGKILL'));
     await once(child.stdout, 'data');
-    await expect(openSqliteLog({ folder })).rejects.toMatchObject({ reason: 'in_use', message: expect.stringContaining(`the process ${child.pid}`) });
+    await expect(openSqliteLog({ folder })).rejects.toMatchObject({
+      reason: 'in_use',
+      message: expect.stringContaining(`the process ${child.pid}`),
+    });
     child.kill('SIGKILL');
     await once(child, 'exit');
     expect((await open(folder)).state.unavailable).toBeUndefined();
@@ -63,19 +72,39 @@ describe('one process a data folder', () => {
 describe('what cannot be opened is refused and left as it is', () => {
   test.each<{ what: string; reason: string; damage: (file: string) => Promise<void> }>([
     { what: 'a text file', reason: 'corrupt', damage: (file) => writeFile(file, 'hello, this is no database at all') },
-    { what: 'a file torn in the middle', reason: 'corrupt', damage: async (file) => truncate(file, (await stat(file)).size - 8192) },
+    {
+      what: 'a file torn in the middle',
+      reason: 'corrupt',
+      damage: async (file) => truncate(file, (await stat(file)).size - 8192),
+    },
     { what: 'a file torn within its first page', reason: 'corrupt', damage: (file) => truncate(file, 1000) },
-    { what: 'a page full of nonsense', reason: 'corrupt', damage: (file) => overwrite(file, 4096 * 3, Buffer.alloc(4096, 0xa5)) },
+    {
+      what: 'a page full of nonsense',
+      reason: 'corrupt',
+      damage: (file) => overwrite(file, 4096 * 3, Buffer.alloc(4096, 0xa5)),
+    },
     { what: 'a newer schema', reason: 'newer_schema', damage: (file) => execute(file, 'PRAGMA user_version = 999') },
-    { what: 'a database of another program', reason: 'corrupt', damage: (file) => rm(file).then(() => execute(file, 'CREATE TABLE other (a)')) },
-    { what: 'a database that says it is of another program', reason: 'corrupt', damage: (file) => execute(file, 'PRAGMA application_id = 1') },
+    {
+      what: 'a database of another program',
+      reason: 'corrupt',
+      damage: (file) => rm(file).then(() => execute(file, 'CREATE TABLE other (a)')),
+    },
+    {
+      what: 'a database that says it is of another program',
+      reason: 'corrupt',
+      damage: (file) => execute(file, 'PRAGMA application_id = 1'),
+    },
   ])('$what', async ({ reason, damage }) => {
     const folder = await temporaryFolder();
     await filled(folder, 500);
     const file = join(folder, 'log.db');
     await damage(file);
     const before = await readFile(file);
-    await expect(openSqliteLog({ folder })).rejects.toMatchObject({ name: 'DataFolderError', reason, message: expect.stringMatching(/(move|Start|choose)/i) });
+    await expect(openSqliteLog({ folder })).rejects.toMatchObject({
+      name: 'DataFolderError',
+      reason,
+      message: expect.stringMatching(/(move|Start|choose)/i),
+    });
     expect(Buffer.compare(before, await readFile(file))).toBe(0);
     // And the refusal holds no lock.
     await expect(openSqliteLog({ folder })).rejects.toMatchObject({ reason });
@@ -156,10 +185,18 @@ describe('opening again', () => {
     const [outcome] = await first.append([key, record('a'), record('b')]);
     await first.trim([{ channel: 'a', countMax: 1 }], 0);
     await first.append([record('a', { retain: 'none' }), record('b', { retain: 'latest' })]);
-    const before = { head: first.state.head, channels: await first.channels({ after: '', limit: 9 }), page: await first.read(all(first, ['>'])) };
+    const before = {
+      head: first.state.head,
+      channels: await first.channels({ after: '', limit: 9 }),
+      page: await first.read(all(first, ['>'])),
+    };
     await first.close();
     const log = await open(folder);
-    expect({ head: log.state.head, channels: await log.channels({ after: '', limit: 9 }), page: await log.read(all(log, ['>'])) }).toEqual(before);
+    expect({
+      head: log.state.head,
+      channels: await log.channels({ after: '', limit: 9 }),
+      page: await log.read(all(log, ['>'])),
+    }).toEqual(before);
     expect(before.page.trimmedThrough).toBe(1);
     expect(await log.append([key])).toEqual([{ ...outcome, kind: 'duplicate', channel: 'a', timeMs: key.timeMs }]);
   });

@@ -111,10 +111,16 @@ export function isFull(error: unknown): boolean {
 function inUse({ folder, owner }: FolderFiles): DataFolderError {
   const pid = /"pid":(\d+)/.exec(readFileIfAny(owner) ?? '')?.[1];
   const who = pid === undefined ? 'another process' : `the process ${pid}`;
-  return new DataFolderError('in_use', `The data folder ${folder} is in use by ${who}. Stop that one first, or choose another data folder.`);
+  return new DataFolderError(
+    'in_use',
+    `The data folder ${folder} is in use by ${who}. Stop that one first, or choose another data folder.`,
+  );
 }
 
 function inaccessible(folder: string, error: unknown): DataFolderError {
   const reason = error instanceof Error ? error.message : String(error);
-  return new DataFolderError('inaccessible', `The data folder ${folder} cannot be used: ${reason}. Check that it exists or can be made, and that this user may write there.`);
+  return new DataFolderError(
+    'inaccessible',
+    `The data folder ${folder} cannot be used: ${reason}. Check that it exists or can be made, and that this user may write there.`,
+  );
 }

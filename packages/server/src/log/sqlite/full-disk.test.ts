@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { AppendOutcome, Log } from '../../core/ports.ts';
-import { all, positionOf, readPages, record } from '../contract.ts';
+import { all, positionOf, readPages, record } from '../contract/records.ts';
 import { openSqliteLog } from './sqlite-log.ts';
 
 const DISK_MB = 12;
@@ -65,7 +65,9 @@ describe.skipIf(mounted === undefined)('a disk that is full', () => {
     const log = await open('batches');
     // More than one commit takes, and the first of them fits.
     fill(disk, 6 * 1024 * 1024);
-    const batches = Array.from({ length: 40 }, (_, batch) => Array.from({ length: 10 }, (__, index) => record(`c.${batch}`, { body: new Uint8Array(20_000 + index) })));
+    const batches = Array.from({ length: 40 }, (_, batch) =>
+      Array.from({ length: 10 }, (__, index) => record(`c.${batch}`, { body: new Uint8Array(20_000 + index) })),
+    );
     const results = await Promise.allSettled(batches.map((batch) => log.append(batch)));
     expect(new Set(results.map(({ status }) => status))).toEqual(new Set(['fulfilled', 'rejected']));
     const { records } = await log.read(all(log, ['>']));
@@ -99,7 +101,8 @@ describe.skipIf(mounted === undefined)('a disk that is full', () => {
     // SQLite's own shared memory file must fit.
     fill(disk, 48 * 1024);
     const log = await open('opening');
-    if (log.state.unavailable === undefined) await expect(appendUntilRefused(log, [])).rejects.toMatchObject({ code: 'log_full' });
+    if (log.state.unavailable === undefined)
+      await expect(appendUntilRefused(log, [])).rejects.toMatchObject({ code: 'log_full' });
     expect(log.state).toMatchObject({ epoch, unavailable: 'log_full' });
     expect((await log.read({ ...all(log, ['>']), through: head })).records).toHaveLength(2);
     freeSpace();
@@ -110,7 +113,12 @@ describe.skipIf(mounted === undefined)('a disk that is full', () => {
 
 async function appendUntilRefused(log: Log, acknowledged: AppendOutcome[]): Promise<never> {
   for (let turn = 0; ; turn++) {
-    acknowledged.push(...(await log.append([record('a', { body: new Uint8Array(4_000) }), record(`c.${turn % 100}`, { body: new Uint8Array(1_000) })])));
+    acknowledged.push(
+      ...(await log.append([
+        record('a', { body: new Uint8Array(4_000) }),
+        record(`c.${turn % 100}`, { body: new Uint8Array(1_000) }),
+      ])),
+    );
   }
 }
 
@@ -121,7 +129,9 @@ async function expectStored(log: Log, acknowledged: readonly AppendOutcome[]): P
 
 /** Takes all of the disk but so many bytes. */
 function fill(disk: string, leftBytes: number): void {
-  const availableKb = Number(execFileSync('df', ['--output=avail', '-k', disk], { encoding: 'utf8' }).trim().split('\n').at(-1));
+  const availableKb = Number(
+    execFileSync('df', ['--output=avail', '-k', disk], { encoding: 'utf8' }).trim().split('\n').at(-1),
+  );
   writeFileSync(join(disk, 'filler'), Buffer.alloc(availableKb * 1024 - leftBytes));
 }
 

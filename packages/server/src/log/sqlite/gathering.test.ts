@@ -38,7 +38,11 @@ function simulate(arrivals: number[], answered: (atMs: number) => void, gatherin
 /** Events that come whether or not earlier ones were answered. */
 function openLoop(total: number, intervalMs: () => number): Seen {
   let atMs = 0;
-  return simulate(Array.from({ length: total }, () => (atMs += intervalMs())), () => {}, new Gathering());
+  return simulate(
+    Array.from({ length: total }, () => (atMs += intervalMs())),
+    () => {},
+    new Gathering(),
+  );
 }
 
 /** Publishers that each wait for their answer, and then for a while of their own. */
@@ -59,7 +63,10 @@ describe('gathering', () => {
 
   test('so is one whose events come at random', () => {
     let seed = 1;
-    const { appendsPerCommit } = openLoop(5_000, () => -Math.log(((seed = (seed * 48_271) % 2_147_483_647) + 1) / 2_147_483_648));
+    const { appendsPerCommit } = openLoop(
+      5_000,
+      () => -Math.log(((seed = (seed * 48_271) % 2_147_483_647) + 1) / 2_147_483_648),
+    );
     expect(appendsPerCommit).toBeGreaterThan(2);
   });
 

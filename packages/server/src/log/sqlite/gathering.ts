@@ -71,7 +71,8 @@ export class Gathering {
   }
 
   #judge(nowMs: number, rate: number): void {
-    const shareMin = this.#commits >= COMMITS_JUDGED ? SHARE_MIN : this.#commits >= COMMITS_JUDGED_AT_FIRST ? SHARE_MIN_AT_FIRST : 0;
+    const shareMin =
+      this.#commits >= COMMITS_JUDGED ? SHARE_MIN : this.#commits >= COMMITS_JUDGED_AT_FIRST ? SHARE_MIN_AT_FIRST : 0;
     if (rate < shareMin * this.#rate) {
       this.#skip = this.#backOff;
       this.#backOff = Math.min(BACK_OFF_COMMITS_MAX, this.#backOff * 2);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Log, StoredRecord } from '../../core/ports.ts';
-import { all, readPages } from '../contract.ts';
+import { all, readPages } from '../contract/records.ts';
 import { openSqliteLog } from './sqlite-log.ts';
 
 const KILLS = 6;
@@ -49,7 +49,9 @@ test('what was acknowledged survives kill -9, once, and no position is given twi
   const epochs = new Set<string>();
   for (let run = 0; run < KILLS; run++) {
     // At another moment each time: within the opening, a commit, the first or a later housekeeping.
-    acknowledged.push(...(await publishUntilKilled(folder, run, [1, 400, 3_000, 9_000, 15_000, 25_000][run] as number)));
+    acknowledged.push(
+      ...(await publishUntilKilled(folder, run, [1, 400, 3_000, 9_000, 15_000, 25_000][run] as number)),
+    );
     const log = await openSqliteLog({ folder });
     epochs.add(log.state.epoch);
     expect(log.state.head).toBeGreaterThanOrEqual(Math.max(...acknowledged.map(({ position }) => position)));
@@ -62,7 +64,9 @@ test('what was acknowledged survives kill -9, once, and no position is given twi
 
 async function publishUntilKilled(folder: string, run: number, answers: number): Promise<Acknowledged[]> {
   const module = new URL('sqlite-log.ts', import.meta.url).href;
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', PUBLISHER, module, folder, `run${run}`], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', PUBLISHER, module, folder, `run${run}`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   onTestFinished(() => void child.kill('SIGKILL'));
   const acknowledged: Acknowledged[] = [];
   const lines = createInterface(child.stdout);

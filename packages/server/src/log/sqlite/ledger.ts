@@ -56,7 +56,10 @@ export class Ledger {
 
   /** Whether it is time to `settle`. */
   get isSettlingDue(): boolean {
-    return this.#pendingEvents >= PENDING_EVENTS && this.#pendingEvents >= Math.min(PENDING_EVENTS_MAX, this.#dirty.size * PENDING_EVENTS_PER_CHANNEL);
+    return (
+      this.#pendingEvents >= PENDING_EVENTS &&
+      this.#pendingEvents >= Math.min(PENDING_EVENTS_MAX, this.#dirty.size * PENDING_EVENTS_PER_CHANNEL)
+    );
   }
 
   get(name: string): ChannelEntry | undefined {
@@ -71,7 +74,12 @@ export class Ledger {
     // It may be one of those that were forgotten: then what they lost is all that is known of what it lost.
     const entry = createChannelEntry(name, ++this.#lastChannelId, this.#forgottenThrough);
     this.#connection.begin();
-    this.#connection.do.insertChannel.run(entry.id, name, this.#forgottenThrough, this.#forgottenThrough > 0 ? this.#trims : 0);
+    this.#connection.do.insertChannel.run(
+      entry.id,
+      name,
+      this.#forgottenThrough,
+      this.#forgottenThrough > 0 ? this.#trims : 0,
+    );
     this.#book.add(entry);
     return entry;
   }
@@ -153,7 +161,11 @@ export class Ledger {
   #removeOldest(entry: ChannelEntry, goes: () => boolean, limit: number): { removed: number; through: Position } {
     let removed = 0;
     let through: Position = 0;
-    const rows = this.#connection.do.oldestEvents.all(entry.id, limit + 1) as unknown as [position: number, timeMs: number, bytes: number][];
+    const rows = this.#connection.do.oldestEvents.all(entry.id, limit + 1) as unknown as [
+      position: number,
+      timeMs: number,
+      bytes: number,
+    ][];
     for (const [position, timeMs, bytes] of rows) {
       entry.oldestTimeMs = timeMs;
       if (removed === limit || !goes()) break;
@@ -169,8 +181,28 @@ export class Ledger {
     return { removed, through };
   }
 
-  #save({ id, count, bytes, oldestTimeMs, latestPosition, appendedPosition, appendedTimeMs, trimmedThrough }: ChannelEntry): void {
-    this.#connection.do.updateChannel.run(count, bytes, oldestTimeMs, latestPosition, appendedPosition, appendedTimeMs, trimmedThrough, this.#trims, trimmedThrough, id);
+  #save({
+    id,
+    count,
+    bytes,
+    oldestTimeMs,
+    latestPosition,
+    appendedPosition,
+    appendedTimeMs,
+    trimmedThrough,
+  }: ChannelEntry): void {
+    this.#connection.do.updateChannel.run(
+      count,
+      bytes,
+      oldestTimeMs,
+      latestPosition,
+      appendedPosition,
+      appendedTimeMs,
+      trimmedThrough,
+      this.#trims,
+      trimmedThrough,
+      id,
+    );
   }
 
   #noteEmpty(entry: ChannelEntry): void {
@@ -197,6 +229,13 @@ export class Ledger {
   }
 }
 
-function exceeds(entry: ChannelEntry | undefined, { countMax = Infinity, bytesMax = Infinity, olderThanMs = 0 }: TrimOrder): entry is ChannelEntry {
-  return entry !== undefined && entry.count > 0 && (entry.count > countMax || entry.bytes > bytesMax || entry.oldestTimeMs < olderThanMs);
+function exceeds(
+  entry: ChannelEntry | undefined,
+  { countMax = Infinity, bytesMax = Infinity, olderThanMs = 0 }: TrimOrder,
+): entry is ChannelEntry {
+  return (
+    entry !== undefined &&
+    entry.count > 0 &&
+    (entry.count > countMax || entry.bytes > bytesMax || entry.oldestTimeMs < olderThanMs)
+  );
 }

@@ -21,7 +21,10 @@ export type WriterRequest =
   | { readonly kind: 'probe' }
   | { readonly kind: 'close' };
 
-export type ReaderRequest = { readonly kind: 'open' } | { readonly kind: 'read'; readonly query: ReadQuery } | { readonly kind: 'close' };
+export type ReaderRequest =
+  | { readonly kind: 'open' }
+  | { readonly kind: 'read'; readonly query: ReadQuery }
+  | { readonly kind: 'close' };
 
 /** Where a log stands when it has been opened. */
 export interface Opened {
@@ -30,6 +33,7 @@ export interface Opened {
   readonly head: Position;
   /** Why it can be read and not be written, if so. */
   readonly unavailable: Unavailable | undefined;
+  readonly figures: WriterFigures;
 }
 
 export type Unavailable = 'log_unavailable' | 'log_full';
@@ -45,6 +49,8 @@ export interface Committed {
 export interface WriterFigures {
   readonly commits: number;
   readonly commitMsSum: number;
+  readonly commitsOver5Ms: number;
+  readonly commitsOver50Ms: number;
   readonly records: number;
   readonly walBytes: number;
   readonly databaseBytes: number;
@@ -53,6 +59,20 @@ export interface WriterFigures {
   readonly settles: number;
   readonly housekeepingFailures: number;
 }
+
+export const NO_WRITER_FIGURES: WriterFigures = {
+  commits: 0,
+  commitMsSum: 0,
+  commitsOver5Ms: 0,
+  commitsOver50Ms: 0,
+  records: 0,
+  walBytes: 0,
+  databaseBytes: 0,
+  channels: 0,
+  checkpoints: 0,
+  settles: 0,
+  housekeepingFailures: 0,
+};
 
 export interface Trimmed {
   readonly removed: number;
@@ -67,4 +87,6 @@ export type Failure =
   | { readonly kind: 'folder'; readonly reason: DataFolderReason; readonly message: string };
 
 export type Request<Body> = { readonly id: number } & Body;
-export type Answer = { readonly id: number; readonly value: unknown } | { readonly id: number; readonly failure: Failure };
+export type Answer =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly failure: Failure };

@@ -88,7 +88,11 @@ export function readState(database: DatabaseSync): StateRow | undefined {
  * Begins a generation of the log, and an epoch if the folder was restored, or if asked to. Positions go on after all
  * that were ever reserved, since the last ones given to ephemeral events are written nowhere.
  */
-export function beginGeneration(database: DatabaseSync, files: FolderFiles, options: { nowMs: number; chance: number; renew: boolean }): StateRow {
+export function beginGeneration(
+  database: DatabaseSync,
+  files: FolderFiles,
+  options: { nowMs: number; chance: number; renew: boolean },
+): StateRow {
   const old = readState(database);
   const inode = inodeOf(files);
   const keepsEpoch = old !== undefined && !options.renew && isSame(files, old);
@@ -106,7 +110,16 @@ export function beginGeneration(database: DatabaseSync, files: FolderFiles, opti
   announceGeneration(files, state.generation);
   database
     .prepare('INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)')
-    .run(state.epoch, state.epochStart, state.generation, state.inode, state.reservedThrough, state.indexedThrough, state.forgottenThrough, state.trims);
+    .run(
+      state.epoch,
+      state.epochStart,
+      state.generation,
+      state.inode,
+      state.reservedThrough,
+      state.indexedThrough,
+      state.forgottenThrough,
+      state.trims,
+    );
   settleGeneration(files, state.generation);
   return state;
 }
@@ -121,20 +134,34 @@ export function loadChannels(database: DatabaseSync, indexedThrough: Position): 
   channels.setReturnArrays(true);
   let lastId = 0;
   for (const row of channels.iterate() as Iterable<unknown>) {
-    const [id, name, count, bytes, oldestTimeMs, latestPosition, appendedPosition, appendedTimeMs, trimmedThrough] = row as [number, string, number, number, number, number, number, number, number];
-    const entry = { id, name, count, bytes, oldestTimeMs, latestPosition, appendedPosition, appendedTimeMs, trimmedThrough };
+    const [id, name, count, bytes, oldestTimeMs, latestPosition, appendedPosition, appendedTimeMs, trimmedThrough] =
+      row as [number, string, number, number, number, number, number, number, number];
+    const entry = {
+      id,
+      name,
+      count,
+      bytes,
+      oldestTimeMs,
+      latestPosition,
+      appendedPosition,
+      appendedTimeMs,
+      trimmedThrough,
+    };
     book.add(entry);
     byId.set(id, entry);
     lastId = id;
   }
-  const tail = database.prepare('SELECT position, channel, time_ms, length(body) FROM event WHERE position > ? ORDER BY position');
+  const tail = database.prepare(
+    'SELECT position, channel, time_ms, length(body) FROM event WHERE position > ? ORDER BY position',
+  );
   tail.setReturnArrays(true);
   const dirty = new Set<ChannelEntry>();
   let pending = 0;
   for (const row of tail.iterate(indexedThrough) as Iterable<unknown>) {
     const [position, id, timeMs, bytes] = row as [number, number, number, number];
     const entry = byId.get(id);
-    if (entry === undefined) throw Object.assign(new Error(`event ${position} is of no channel`), { errcode: SQLITE_CORRUPT });
+    if (entry === undefined)
+      throw Object.assign(new Error(`event ${position} is of no channel`), { errcode: SQLITE_CORRUPT });
     noteAppended(entry, position, timeMs, bytes);
     dirty.add(entry);
     pending++;
@@ -169,7 +196,8 @@ function checkMagic(files: FolderFiles): void {
   const descriptor = openSync(files.database, 'r');
   const length = readSync(descriptor, head);
   closeSync(descriptor);
-  if (length < MAGIC.length || head.toString('latin1') !== MAGIC) throw damaged(files, 'it does not begin as a database does');
+  if (length < MAGIC.length || head.toString('latin1') !== MAGIC)
+    throw damaged(files, 'it does not begin as a database does');
 }
 
 /**
@@ -189,7 +217,11 @@ function checkWhole(database: DatabaseSync, files: FolderFiles): void {
 /** Moves all of the write-ahead log into the database; false when that cannot be, for want of space say. */
 function isCheckpointed(database: DatabaseSync): boolean {
   try {
-    const { busy, log, checkpointed } = database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number; log: number; checkpointed: number };
+    const { busy, log, checkpointed } = database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as {
+      busy: number;
+      log: number;
+      checkpointed: number;
+    };
     return busy === 0 && log === checkpointed;
   } catch (error) {
     if (errorCodeOf(error) === SQLITE_CORRUPT) throw error;

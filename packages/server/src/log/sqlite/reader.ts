@@ -60,7 +60,8 @@ export class Reader {
   #source(query: ReadQuery, meant: readonly (readonly number[])[]): PositionSource {
     const sum = meant.reduce((total, { length }) => total + length, 0);
     const ids = sum <= 4 * MERGED_CHANNELS_MAX || meant.length > 1 ? new Set(meant.flat()) : undefined;
-    if (ids !== undefined && ids.size <= MERGED_CHANNELS_MAX) return new MergedSource(this.#database, this.#channels, [...ids], query);
+    if (ids !== undefined && ids.size <= MERGED_CHANNELS_MAX)
+      return new MergedSource(this.#database, this.#channels, [...ids], query);
     return new ScannedSource(this.#database, ids ?? new Set(meant[0]), query);
   }
 
@@ -71,7 +72,8 @@ export class Reader {
       const before = direction === 'forward' ? position - 1 : position;
       if (records.length >= limit) return { records, reached: before };
       const record = this.#record(position);
-      if (record === undefined || (types !== undefined && (record.type === undefined || !types.includes(record.type)))) continue;
+      if (record === undefined || (types !== undefined && (record.type === undefined || !types.includes(record.type))))
+        continue;
       bytes += record.body.byteLength;
       if (bytes > bytesMax && records.length > 0) return { records, reached: before };
       records.push(record);
@@ -89,7 +91,9 @@ export class Reader {
 
   #trimmedThrough({ patterns, after }: ReadQuery, meant: readonly (readonly number[])[]): Position {
     const { forgottenThrough } = this.#channels;
-    const mayBeForgotten = forgottenThrough > after && patterns.some((pattern) => hasWildcard(pattern) || this.#channels.matching(pattern).length === 0);
+    const mayBeForgotten =
+      forgottenThrough > after &&
+      patterns.some((pattern) => hasWildcard(pattern) || this.#channels.matching(pattern).length === 0);
     return Math.max(after, this.#channels.trimmedThrough(meant, after), mayBeForgotten ? forgottenThrough : 0);
   }
 }

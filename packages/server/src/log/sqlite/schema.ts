@@ -65,8 +65,13 @@ export const MIGRATIONS: readonly string[] = [
 export function checkOurs(database: DatabaseSync, file: string): void {
   const version = pragma(database, 'user_version');
   const applicationId = pragma(database, 'application_id');
-  const foreign = applicationId !== APPLICATION_ID && (applicationId !== 0 || version !== 0 || tableCount(database) > 0);
-  if (foreign) throw new DataFolderError('corrupt', `${file} is a database, but not one of Polycast. Choose another data folder, or move that file away.`);
+  const foreign =
+    applicationId !== APPLICATION_ID && (applicationId !== 0 || version !== 0 || tableCount(database) > 0);
+  if (foreign)
+    throw new DataFolderError(
+      'corrupt',
+      `${file} is a database, but not one of Polycast. Choose another data folder, or move that file away.`,
+    );
   if (version > MIGRATIONS.length) {
     throw new DataFolderError(
       'newer_schema',

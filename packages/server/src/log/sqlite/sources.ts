@@ -25,7 +25,10 @@ export class ScannedSource implements PositionSource {
 
   constructor(database: DatabaseSync, ids: ReadonlySet<number>, range: Range) {
     const order = range.direction === 'forward' ? 'ASC' : 'DESC';
-    this.#statement = prepared(database, `SELECT position, channel FROM event WHERE position > ? AND position <= ? ORDER BY position ${order} LIMIT ?`);
+    this.#statement = prepared(
+      database,
+      `SELECT position, channel FROM event WHERE position > ? AND position <= ? ORDER BY position ${order} LIMIT ?`,
+    );
     this.#ids = ids;
     this.#range = range;
     this.reached = range.direction === 'forward' ? range.after : range.through;
@@ -46,7 +49,9 @@ export class ScannedSource implements PositionSource {
   #fetch(): void {
     const { after, through, direction, limit } = this.#range;
     const size = Math.min(this.#left, limit + 64, 512);
-    this.#rows = (direction === 'forward' ? this.#statement.all(this.reached, through, size) : this.#statement.all(after, this.reached, size)) as unknown as [Position, number][];
+    this.#rows = (direction === 'forward'
+      ? this.#statement.all(this.reached, through, size)
+      : this.#statement.all(after, this.reached, size)) as unknown as [Position, number][];
     this.#at = 0;
     this.#left -= size;
     if (this.#rows.length < size) return this.#finish();
@@ -69,7 +74,10 @@ export class MergedSource implements PositionSource {
 
   constructor(database: DatabaseSync, index: ChannelIndex, ids: readonly number[], range: Range) {
     const order = range.direction === 'forward' ? 'ASC' : 'DESC';
-    const statement = prepared(database, `SELECT position FROM channel_event WHERE channel = ? AND position > ? AND position <= ? ORDER BY position ${order} LIMIT ?`);
+    const statement = prepared(
+      database,
+      `SELECT position FROM channel_event WHERE channel = ? AND position > ? AND position <= ? ORDER BY position ${order} LIMIT ?`,
+    );
     const size = Math.max(16, Math.ceil(Math.min(range.limit + 1, READ_ROWS_MAX) / Math.max(1, ids.length)));
     this.#cursors = ids.map((id) => new ChannelCursor(statement, id, index, range, size));
     this.#range = range;
@@ -111,7 +119,13 @@ class ChannelCursor {
   #tailTaken = false;
   #diskTaken = false;
 
-  constructor(statement: StatementSync, id: number, index: ChannelIndex, { after, through, direction }: Range, size: number) {
+  constructor(
+    statement: StatementSync,
+    id: number,
+    index: ChannelIndex,
+    { after, through, direction }: Range,
+    size: number,
+  ) {
     this.#statement = statement;
     this.#id = id;
     this.#size = size;

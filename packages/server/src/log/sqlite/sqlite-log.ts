@@ -1,8 +1,28 @@
 import { PolycastError } from '@polycast/protocol';
-import type { AppendOutcome, ChannelQuery, ChannelState, Log, LogState, NewRecord, Position, ReadPage, ReadQuery, StoredRecord, TrimOrder } from '../../core/ports.ts';
+import type {
+  AppendOutcome,
+  ChannelQuery,
+  ChannelState,
+  Log,
+  LogState,
+  NewRecord,
+  Position,
+  ReadPage,
+  ReadQuery,
+  StoredRecord,
+  TrimOrder,
+} from '../../core/ports.ts';
 import { CHANNELS_MAX_DEFAULT } from '../limits.ts';
 import { AppendQueue } from './append-queue.ts';
-import type { Channels, Opened, ReaderRequest, Trimmed, Unavailable, WriterOptions, WriterRequest } from './messages.ts';
+import type {
+  Channels,
+  Opened,
+  ReaderRequest,
+  Trimmed,
+  Unavailable,
+  WriterOptions,
+  WriterRequest,
+} from './messages.ts';
 import { decodePage } from './page-codec.ts';
 import type { PackedPage } from './page-codec.ts';
 import { Thread } from './thread.ts';
@@ -25,7 +45,12 @@ const PROBE_INTERVAL_MS = 250;
  * event loop waiting, nor the other.
  * @throws DataFolderError when the folder is in use, damaged, too new, or cannot be accessed
  */
-export async function openSqliteLog({ folder, channelsMax = CHANNELS_MAX_DEFAULT, nowMs = Date.now, chance = Math.random }: SqliteLogOptions): Promise<Log> {
+export async function openSqliteLog({
+  folder,
+  channelsMax = CHANNELS_MAX_DEFAULT,
+  nowMs = Date.now,
+  chance = Math.random,
+}: SqliteLogOptions): Promise<Log> {
   const options: WriterOptions = { folder, channelsMax, nowMs: nowMs(), chance: chance() };
   const writer = new Thread<WriterRequest>('./writer-worker', options);
   const reader = new Thread<ReaderRequest>('./reader-worker', { folder });
@@ -57,7 +82,7 @@ class SqliteLog implements Log {
     this.#reader = reader;
     this.#opened = opened;
     this.#head = opened.head;
-    this.#queue = new AppendQueue(writer, {
+    this.#queue = new AppendQueue(writer, opened.figures, {
       committed: (stored, head) => {
         this.#head = head;
         this.#listener?.(stored);
@@ -69,7 +94,12 @@ class SqliteLog implements Log {
 
   get state(): LogState {
     const { epoch, epochStart } = this.#opened;
-    return { epoch, epochStart, head: this.#head, unavailable: this.#closing === undefined ? this.#unavailable : 'log_unavailable' };
+    return {
+      epoch,
+      epochStart,
+      head: this.#head,
+      unavailable: this.#closing === undefined ? this.#unavailable : 'log_unavailable',
+    };
   }
 
   append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]> {

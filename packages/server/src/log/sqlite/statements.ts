@@ -45,7 +45,9 @@ export function prepareWriter(database: DatabaseSync): WriterStatements {
     ),
     emptyChannel: one('UPDATE channel SET count = 0, bytes = 0, oldest_time_ms = 0, latest_position = 0 WHERE id = ?'),
     deleteChannel: one('DELETE FROM channel WHERE id = ?'),
-    indexEvents: one('INSERT INTO channel_event SELECT channel, position FROM event WHERE position > ? ORDER BY channel, position'),
+    indexEvents: one(
+      'INSERT INTO channel_event SELECT channel, position FROM event WHERE position > ? ORDER BY channel, position',
+    ),
     unindexEvent: one('DELETE FROM channel_event WHERE channel = ? AND position = ?'),
     unindexThrough: one('DELETE FROM channel_event WHERE channel = ? AND position <= ?'),
     oldestEvents: many(
@@ -55,7 +57,9 @@ export function prepareWriter(database: DatabaseSync): WriterStatements {
     findKey: one('SELECT fingerprint, position, channel, time_ms AS timeMs FROM idempotency_key WHERE key = ?'),
     insertKey: one('INSERT OR REPLACE INTO idempotency_key VALUES (?, ?, ?, ?, ?)'),
     oldestKey: one('SELECT min(time_ms) AS timeMs FROM idempotency_key'),
-    purgeKeys: one('DELETE FROM idempotency_key WHERE key IN (SELECT key FROM idempotency_key WHERE time_ms <= ? ORDER BY time_ms LIMIT ?)'),
+    purgeKeys: one(
+      'DELETE FROM idempotency_key WHERE key IN (SELECT key FROM idempotency_key WHERE time_ms <= ? ORDER BY time_ms LIMIT ?)',
+    ),
     reserve: one('UPDATE state SET reserved_through = ?'),
     setIndexed: one('UPDATE state SET indexed_through = ?'),
     setTrimmed: one('UPDATE state SET trims = ?, forgotten_through = ?'),

@@ -65,7 +65,10 @@ export function threadOptions<Options>(): Options {
  * Answers the main thread's requests, one after the other, until one is answered by `undefined`.
  * @param handle its result's `transfer` changes hands; `afterwards` is called when the answer is on its way
  */
-export function serve<Body>(handle: (body: Body) => { value: unknown; transfer?: ArrayBuffer[] } | undefined, afterwards: () => void = () => {}): void {
+export function serve<Body>(
+  handle: (body: Body) => { value: unknown; transfer?: ArrayBuffer[] } | undefined,
+  afterwards: () => void = () => {},
+): void {
   const port = parentPort as MessagePort;
   port.on('message', (request: Request<Body>) => {
     const { id } = request;
@@ -87,5 +90,7 @@ function failureOf(error: unknown): Failure {
 }
 
 function errorOf(failure: Failure): Error {
-  return failure.kind === 'folder' ? new DataFolderError(failure.reason, failure.message) : new PolycastError(failure.code, failure.detail);
+  return failure.kind === 'folder'
+    ? new DataFolderError(failure.reason, failure.message)
+    : new PolycastError(failure.code, failure.detail);
 }

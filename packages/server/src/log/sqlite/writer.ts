@@ -5,6 +5,7 @@ import { Connection } from './connection.ts';
 import { filesOf, fileBytes, lockFolder } from './folder.ts';
 import type { FolderFiles, FolderLock } from './folder.ts';
 import { Ledger } from './ledger.ts';
+import { NO_WRITER_FIGURES } from './messages.ts';
 import type { Committed, Opened, Trimmed, WriterFigures, WriterOptions } from './messages.ts';
 import { beginGeneration, connect, openDatabase, readState, refusingDamage } from './opening.ts';
 import type { StateRow } from './opening.ts';
@@ -37,7 +38,7 @@ export class Writer {
   #failed = false;
   /** Since then the ledger has not been read afresh. */
   #ledgerStale = false;
-  readonly #figures = { commits: 0, commitMsSum: 0, records: 0, checkpoints: 0, settles: 0, housekeepingFailures: 0, databaseBytes: 0, walBytes: 0 };
+  readonly #figures: Mutable<WriterFigures> = { ...NO_WRITER_FIGURES };
 
   /** @throws DataFolderError */
   constructor(options: WriterOptions) {
@@ -52,7 +53,13 @@ export class Writer {
       this.#next = state.reservedThrough + 1;
       this.#failed = unavailable !== undefined;
       this.#measureFiles();
-      this.opened = { epoch: state.epoch, epochStart: state.epochStart, head: state.reservedThrough, unavailable: unavailable?.code };
+      this.opened = {
+        epoch: state.epoch,
+        epochStart: state.epochStart,
+        head: state.reservedThrough,
+        unavailable: unavailable?.code,
+        figures: this.figures(),
+      };
     } catch (error) {
       this.#lock.release();
       throw error;
@@ -75,8 +82,7 @@ export class Writer {
       this.#reserve();
     });
     this.#figures.records += this.#next - first;
-    this.#figures.commits++;
-    this.#figures.commitMsSum += performance.now() - startMs;
+    this.#noteCommit(performance.now() - startMs);
     return { first, others, figures: this.figures() };
   }
 
@@ -166,7 +172,8 @@ export class Writer {
     const { idempotencyKey: key, fingerprint, channel, timeMs, retain, ifLatest } = record;
     const used = key === undefined ? undefined : this.#usedKey(key, timeMs);
     if (used !== undefined && used.fingerprint !== (fingerprint ?? null)) return { kind: 'key_reused' };
-    if (used !== undefined) return { kind: 'duplicate', position: used.position, channel: used.channel, timeMs: used.timeMs };
+    if (used !== undefined)
+      return { kind: 'duplicate', position: used.position, channel: used.channel, timeMs: used.timeMs };
     const known = this.#ledger.get(channel);
     const latest = known?.latestPosition ?? 0;
     if (ifLatest !== undefined && ifLatest !== latest) return { kind: 'conflict', latest };
@@ -247,11 +254,20 @@ export class Writer {
     this.#ledgerStale = false;
   }
 
+  #noteCommit(durationMs: number): void {
+    this.#figures.commits++;
+    this.#figures.commitMsSum += durationMs;
+    if (durationMs > 5) this.#figures.commitsOver5Ms++;
+    if (durationMs > 50) this.#figures.commitsOver50Ms++;
+  }
+
   #measureFiles(): void {
     this.#figures.databaseBytes = fileBytes(this.#files.database);
     this.#figures.walBytes = fileBytes(this.#files.database + '-wal');
   }
 }
+
+type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
 interface UsedKey {
   readonly fingerprint: string | null;
