@@ -30,7 +30,8 @@ export async function publishLines(
   const lines = new LineSplitter(settings.bodyBytesMax);
   const results = new ResultStream(services, response);
   let index = 0;
-  const deadline = new Deadline(() => request.destroy());
+  // One that pauses too long is told so behind its results; one that reads none of them for so long hears nothing any more.
+  const deadline = new Deadline(() => results.giveUp(new PolycastError('request_timeout')));
   const take = async (texts: readonly (string | PolycastError)[]): Promise<void> => {
     const events: (PublishRequest | PolycastError)[] = [];
     for (const text of texts) {
@@ -40,14 +41,22 @@ export async function publishLines(
     }
     if (events.length > 0) await results.add(services, await permitAll(events, permit));
   };
-  for await (const chunk of request) {
+  const patienceTicks = ticksOf(settings.bodyTimeoutMs);
+  wheel.schedule(deadline, patienceTicks);
+  try {
+    for await (const chunk of request) {
+      wheel.schedule(deadline, patienceTicks);
+      await take(lines.feed(chunk as Buffer));
+      wheel.schedule(deadline, patienceTicks);
+    }
+    await take(lines.end());
+    await results.end();
+  } catch (error) {
+    // Whoever has gone, or was shown out, has nobody to tell: what came whole is published all the same.
+    if (!results.isOver) throw error;
+  } finally {
     wheel.cancel(deadline);
-    await take(lines.feed(chunk as Buffer));
-    wheel.schedule(deadline, ticksOf(settings.bodyTimeoutMs));
   }
-  wheel.cancel(deadline);
-  await take(lines.end());
-  await results.end();
 }
 
 /** Splits bytes into lines; a line that is too long, or not UTF-8, is an error in its place. */
@@ -135,6 +144,18 @@ class ResultStream {
   async end(): Promise<void> {
     await this.#written;
     this.#response.end();
+  }
+
+  /** Whether nothing can be told any more. */
+  get isOver(): boolean {
+    return this.#response.destroyed;
+  }
+
+  /** Says why behind the results so far, and lets go of the connection. */
+  giveUp(error: PolycastError): void {
+    const response = this.#response;
+    if (this.#isFull()) response.destroy();
+    else void this.#written.then(() => response.end(resultText(this.#services, { ok: false, error }) + '\n', () => response.destroy()));
   }
 
   #write(events: readonly (PublishRequest | PolycastError)[], published: readonly PublishResult[]): void {

@@ -14,7 +14,8 @@ export interface Wording {
   readonly transport: TransportName;
   readonly framing: Framing;
   readonly heartbeat: (cursor: string) => string | Uint8Array;
-  readonly gap: (gap: Gap) => string | Uint8Array;
+  /** @param cursor where the client would resume from now on */
+  readonly gap: (gap: Gap, cursor: string) => string | Uint8Array;
   readonly draining: (reconnectInMs: number) => string | Uint8Array;
   /** The last bytes before the socket is ended. */
   readonly farewell: (why: Farewell) => string | Uint8Array | undefined;
@@ -50,6 +51,8 @@ export class StreamSession implements Sink, Timed, Drainable {
   #phase: SessionPhase = 'open';
   #sentTick = 0;
   #blockedTick = 0;
+  /** Of the connection, which may have served other requests before. */
+  readonly #readBefore: number;
   #farewell: Farewell | Uint8Array = 'drain';
 
   constructor(services: Services, wording: Wording, socket: Socket, interest: Interest, position: Position) {
@@ -58,6 +61,7 @@ export class StreamSession implements Sink, Timed, Drainable {
     this.socket = socket;
     this.reader = new Reader(services.feed, this, interest, wording.framing, position);
     this.active = this.reader;
+    this.#readBefore = socket.bytesRead;
     this.socket[SESSION] = this;
   }
 
@@ -81,13 +85,13 @@ export class StreamSession implements Sink, Timed, Drainable {
     this.reader.start();
   }
 
-  deliver(batch: Batch): boolean {
+  deliver(batch: Batch, tellGap: boolean): boolean {
     const { socket, services } = this;
+    if (tellGap) this.#tellGap(batch);
     if (batch.count > 0) {
       socket.write(batch.bytes);
       services.figures.deliveries[this.wording.transport] += batch.count;
     }
-    if (batch.gapThrough > 0) this.#tellGap(batch.from, batch.gapThrough);
     this.#sentTick = services.wheel.tick;
     // A socket that took all at once has nothing left to tell of.
     if (socket.writableLength === 0) return true;
@@ -111,9 +115,9 @@ export class StreamSession implements Sink, Timed, Drainable {
     this.#sentTick = this.services.wheel.tick;
   }
 
-  sendGap(gap: Gap): void {
+  sendGap(gap: Gap, cursor: string = gap.to): void {
     this.services.figures.gaps++;
-    this.send(this.wording.gap(gap));
+    this.send(this.wording.gap(gap, cursor));
   }
 
   cursor(position: Position = this.reader.position): string {
@@ -130,7 +134,7 @@ export class StreamSession implements Sink, Timed, Drainable {
   }
 
   due(): void {
-    if (this.transport === 'sse' && this.socket.bytesRead > IDLE_BYTES_MAX) this.destroy();
+    if (this.transport === 'sse' && this.socket.bytesRead - this.#readBefore > IDLE_BYTES_MAX) this.destroy();
     else this.#step('tick');
   }
 
@@ -190,8 +194,10 @@ export class StreamSession implements Sink, Timed, Drainable {
     this.active.flushed();
   }
 
-  #tellGap(from: Position, to: Position): void {
-    this.sendGap({ from: this.cursor(from), to: this.cursor(to), reason: 'retention' });
+  /** Where the client would resume moves past the gap only when nothing that is left of it is still to come. */
+  #tellGap({ from, gapThrough, reached, count }: Batch): void {
+    const gap: Gap = { from: this.cursor(from), to: this.cursor(gapThrough), reason: 'retention' };
+    this.sendGap(gap, this.cursor(count > 0 ? from : reached));
   }
 }
 

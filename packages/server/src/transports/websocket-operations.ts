@@ -166,16 +166,16 @@ export class WebSocketOperations {
 
 /** What a session does with the batches of channels that catch up: it sends them as its own. */
 export class CatchUpSink implements Sink {
-  readonly #deliver: (batch: Batch) => boolean;
+  readonly #deliver: Sink['deliver'];
   readonly #done: (error?: PolycastError) => void;
 
-  constructor(deliver: (batch: Batch) => boolean, done: (error?: PolycastError) => void) {
+  constructor(deliver: Sink['deliver'], done: (error?: PolycastError) => void) {
     this.#deliver = deliver;
     this.#done = done;
   }
 
-  deliver(batch: Batch): boolean {
-    return this.#deliver(batch);
+  deliver(batch: Batch, tellGap: boolean): boolean {
+    return this.#deliver(batch, tellGap);
   }
 
   caughtUp(): void {
@@ -189,7 +189,7 @@ export class CatchUpSink implements Sink {
 
 /** A reader that ends where the session stands. */
 export function catchUpReader(session: WebSocketSession, services: Services, interest: Reader['interest'], from: Position, through: Position, done: (error?: PolycastError) => void): Reader {
-  const sink = new CatchUpSink((batch) => session.deliver(batch), done);
+  const sink = new CatchUpSink((batch, tellGap) => session.deliver(batch, tellGap), done);
   return new Reader(services.feed, sink, interest, webSocketFraming, from, Infinity, through);
 }
 
@@ -207,8 +207,9 @@ function parseOperation(text: string): Operation {
 }
 
 function patternsOf({ members: { channels } }: Operation): readonly string[] {
-  if (!Array.isArray(channels) || channels.length === 0) throw invalidMember('channels', 'must be an array of channels and patterns');
-  return [...new Set(channels.map((channel) => checkPattern(String(channel))))];
+  const isList = Array.isArray(channels) && channels.length > 0 && channels.every((channel) => typeof channel === 'string');
+  if (!isList) throw invalidMember('channels', 'must be an array of channels and patterns');
+  return [...new Set(channels.map(checkPattern))];
 }
 
 function invalidMember(member: string, why: string): PolycastError {

@@ -31,6 +31,8 @@ const ACCEPT_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 const INVALID_MESSAGES_MAX = 20;
 /** Answers that a client does not read are its own trouble up to here, in bytes. */
 const ANSWER_BYTES_MAX = 1024 * 1024;
+/** Pongs wait behind no more than this, in bytes. */
+const PONG_BYTES_MAX = 64 * 1024;
 
 export interface Handshake {
   readonly key: string;
@@ -152,10 +154,15 @@ export class WebSocketSession extends StreamSession {
   #createReceiver(): WebSocketReceiver {
     const receiver = createReceiver(this.services.settings.messageBytesMax);
     receiver.on('message', (data, isBinary) => this.#message(data, isBinary));
-    receiver.on('ping', (payload) => this.send(pongFrame(payload)));
+    receiver.on('ping', (payload) => this.#pong(payload));
     receiver.on('conclude', () => this.close(1000));
     receiver.on('error', (error) => this.close(codeOf(error)));
     return receiver;
+  }
+
+  /** A client that does not read its pongs gets no more of them: the newest one answers all (RFC 6455 section 5.5.3). */
+  #pong(payload: Buffer): void {
+    if (this.socket.writableLength < PONG_BYTES_MAX) this.send(pongFrame(payload));
   }
 
   #message(data: Buffer, isBinary: boolean): void {
