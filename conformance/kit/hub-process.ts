@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { atExit } from './at-exit.ts';
 import { temporaryFolder } from './folders.ts';
 import { within } from './wait.ts';
 
@@ -43,9 +44,10 @@ export async function startHubProcess({
   const limited = ['sh', '-c', `ulimit -n ${openFilesMax}; exec "$@"`, 'sh', ...command];
   const [program, ...rest] = (openFilesMax === undefined ? command : limited) as [string, ...string[]];
   const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: plainEnvironment() });
-  const killWithUs = (): void => void child.kill('SIGKILL');
-  process.on('exit', killWithUs);
-  child.on('exit', () => process.off('exit', killWithUs));
+  child.on(
+    'exit',
+    atExit(() => void child.kill('SIGKILL')),
+  );
   let out = '';
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (log += text));

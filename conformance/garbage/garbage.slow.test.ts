@@ -1,0 +1,192 @@
+import { once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ERRORS, type ErrorCode } from '@polycast/protocol';
+import { Canary } from '../kit/canary.ts';
+import { residentBytes, startHubProcess, type HubProcess } from '../kit/hub-process.ts';
+import { clientFrame, closeCodeIn, rawSocket, rawWebSocket, type RawSocket } from '../kit/raw-socket.ts';
+import { Seeded } from '../kit/seeded.ts';
+import { within } from '../kit/wait.ts';
+import { FRAMES, NO_OPERATIONS, REFUSED_OPERATIONS } from './frames.ts';
+import { REQUESTS } from './requests.ts';
+
+/** `POLYCAST_HEAVY=1` sends ten times as much noise. */
+const NOISE = process.env['POLYCAST_HEAVY'] === undefined ? 1500 : 15_000;
+const GROWTH_BYTES_MAX = 96 * 1024 * 1024;
+/** A publish of the canary may take so long on a busy machine; a hub that chokes takes longer. */
+const BEAT_MS_MAX = 2000;
+
+let hub: HubProcess;
+let canary: Canary;
+beforeAll(async () => {
+  hub = await startHubProcess({ config: { defaults: { historyCountMax: 1000 } } });
+  canary = new Canary(hub.url);
+});
+afterAll(() => hub.end('SIGKILL'));
+
+describe('requests that should not be (PROTOCOL.md section 9)', () => {
+  test.each(REQUESTS)('$name gets $code', async ({ bytes, code }) => {
+    const raw = await rawSocket(hub.url);
+    raw.send(bytes);
+    await raw.receives(/^HTTP\/1\.1 \d{3}[^\r]*\r\n[^]*?\r\n\r\n/);
+    if (code === undefined) expect(raw.status).toBeLessThan(300);
+    else await expectProblem(raw, code);
+    raw.destroy();
+  });
+
+  test('noise, and good requests with noise in them, get a documented answer each', async () => {
+    const seeded = new Seeded();
+    const before = residentBytes(hub.pid);
+    for (let round = 0; round < NOISE; round += 50) {
+      await Promise.all(Array.from({ length: 50 }, () => sendNoise(noise(seeded), `seed ${seeded.seed}`)));
+    }
+    expect(residentBytes(hub.pid) - before).toBeLessThan(GROWTH_BYTES_MAX);
+  });
+
+  test('a connection goes on after a refusal, unless a body was left unread', async () => {
+    const raw = await rawSocket(hub.url);
+    raw.send('GET /v1/events?channel=%00 HTTP/1.1\r\nHost: hub\r\n\r\n');
+    await expectProblem(raw, 'invalid_pattern');
+    raw.send('GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n');
+    await raw.receives(/{"status":"ok"}/);
+    raw.destroy();
+  });
+});
+
+describe('WebSocket frames that should not be (PROTOCOL.md section 7.4)', () => {
+  test.each(FRAMES)('$name closes with $code', async ({ bytes, code }) => {
+    const raw = await rawWebSocket(hub.url);
+    raw.send(bytes);
+    await raw.closes();
+    expect(closeCodeIn(raw.text)).toBe(code);
+  });
+
+  test.each(named(NO_OPERATIONS))('$name is answered by an error', async ({ text, code }) => {
+    const raw = await rawWebSocket(hub.url);
+    raw.send(clientFrame(1, Buffer.from(text)));
+    const [, found] = await raw.receives(/"op":"error","ok":false,"error":{[^}]*"code":"(\w+)"/);
+    expect(found).toBe(code);
+    await expectAlive(raw);
+  });
+
+  test.each(named(REFUSED_OPERATIONS))('$name is refused by its answer', async ({ text, code }) => {
+    const raw = await rawWebSocket(hub.url);
+    raw.send(clientFrame(1, Buffer.from(text)));
+    const [, found] = await raw.receives(/"ok":false,"error":{[^}]*"code":"(\w+)"/);
+    expect(found).toBe(code);
+    await expectAlive(raw);
+  });
+
+  test('noise ends in a close code, and pieces of any size are one message', async () => {
+    const seeded = new Seeded();
+    for (let round = 0; round < NOISE / 5; round += 25) {
+      await Promise.all(Array.from({ length: 25 }, () => sendFrameNoise(seeded)));
+    }
+    const raw = await rawWebSocket(hub.url);
+    for (const byte of clientFrame(1, Buffer.from('{"op":"ping","ref":"byte by byte"}'))) raw.send(Buffer.from([byte]));
+    await raw.receives(/"ref":"byte by byte","ok":true/);
+    raw.destroy();
+  });
+
+  test('a client that sends pings and operations and reads nothing costs no memory', async () => {
+    const before = residentBytes(hub.pid);
+    const flood = Buffer.concat(Array.from({ length: 400 }, () => clientFrame(9, Buffer.alloc(125, 97))));
+    const asks = Buffer.concat(
+      Array.from({ length: 400 }, () => clientFrame(1, Buffer.from('{"op":"ping","ref":"' + 'r'.repeat(60) + '"}'))),
+    );
+    for (const bytes of [flood, asks]) {
+      const raw = await rawWebSocket(hub.url);
+      raw.socket.pause();
+      for (let sent = 0; sent < 100e6 && !raw.socket.destroyed; sent += bytes.length) {
+        if (!raw.send(bytes)) await drained(raw);
+        if (raw.socket.writableLength > 8e6) break;
+      }
+      raw.destroy();
+    }
+    expect(residentBytes(hub.pid) - before).toBeLessThan(GROWTH_BYTES_MAX);
+  });
+});
+
+test('all the while others are served as if nothing were the matter', async () => {
+  const { complaints, slowestMs } = await canary.stop();
+  expect(complaints).toEqual([]);
+  expect(slowestMs).toBeLessThan(BEAT_MS_MAX);
+  expect(errorsIn(hub.log())).toEqual([]);
+  expect(hub.child.exitCode).toBeNull();
+});
+
+function named(table: readonly (readonly [object | string, string])[]): { name: string; text: string; code: string }[] {
+  return table.map(([operation, code]) => {
+    const text = typeof operation === 'string' ? operation : JSON.stringify(operation);
+    return { name: text.slice(0, 80), text, code };
+  });
+}
+
+function errorsIn(log: string): readonly string[] {
+  return log.split('\n').filter((line) => line.includes('"level":"error"'));
+}
+
+async function expectProblem(raw: RawSocket, code: ErrorCode): Promise<void> {
+  await raw.receives(new RegExp(`"code":"`));
+  expect({ status: raw.status, code: raw.code }).toEqual({ status: ERRORS[code].status, code });
+  expect(raw.text).toMatch(/Content-Type: application\/problem\+json/i);
+}
+
+async function expectAlive(raw: RawSocket): Promise<void> {
+  raw.send(clientFrame(1, Buffer.from('{"op":"ping","ref":"still there"}')));
+  await raw.receives(/"ref":"still there","ok":true/);
+  raw.destroy();
+}
+
+/** Resolves when there is room again, or soon: a hub that does not read on makes none. */
+function drained(raw: RawSocket): Promise<unknown> {
+  return once(raw.socket, 'drain', { signal: AbortSignal.timeout(200) }).catch(() => undefined);
+}
+
+/** Pure noise, or a good request that was damaged in one place, cut short, or doubled. */
+function noise(seeded: Seeded): Buffer {
+  const good = Buffer.from(seeded.pick(REQUESTS).bytes);
+  const at = seeded.below(good.length);
+  switch (seeded.below(5)) {
+    case 0:
+      return Buffer.from(Array.from({ length: 1 + seeded.below(400) }, () => seeded.below(256)));
+    case 1:
+      good[at] = seeded.below(256);
+      return good;
+    case 2:
+      return good.subarray(0, at);
+    case 3:
+      return Buffer.concat([
+        good.subarray(0, at),
+        Buffer.from(Array.from({ length: seeded.below(20) }, () => seeded.below(256))),
+        good.subarray(at),
+      ]);
+    default:
+      return Buffer.concat([good, good]);
+  }
+}
+
+/** Sends, closes its side, and looks at whatever comes back: no 5xx, and problems only of the catalogue. */
+async function sendNoise(bytes: Buffer, message: string): Promise<void> {
+  const raw = await rawSocket(hub.url);
+  raw.socket.end(bytes);
+  await within('the hub to close', raw.closes(), 20_000).catch((error: unknown) => {
+    throw new Error(`${String(error)}, ${message}: ${bytes.toString('latin1').slice(0, 200)}`);
+  });
+  for (const [, status] of raw.text.matchAll(/HTTP\/1\.1 (\d{3})/g))
+    expect(Number(status), `${message} ${raw.text}`).toBeLessThan(500);
+  for (const [, code] of raw.text.matchAll(/"code":"(\w+)"/g)) expect(ERRORS, message).toHaveProperty(code as string);
+}
+
+async function sendFrameNoise(seeded: Seeded): Promise<void> {
+  const raw = await rawWebSocket(hub.url);
+  const opened = raw.text.length;
+  const frame = Buffer.from(seeded.pick(FRAMES).bytes);
+  if (frame.length > 0) frame[seeded.below(Math.min(frame.length, 16))] = seeded.below(256);
+  raw.send(
+    seeded.below(2) === 0 ? frame : Buffer.from(Array.from({ length: 1 + seeded.below(100) }, () => seeded.below(256))),
+  );
+  raw.socket.end();
+  await raw.closes();
+  const code = closeCodeIn(raw.text.slice(opened));
+  if (code !== undefined) expect([1000, 1002, 1003, 1007, 1009, 4400], `seed ${seeded.seed}`).toContain(code);
+}
