@@ -10,7 +10,8 @@ export const longPoll: Transport = async ({ url, onEvent, onGap, waitSeconds, pa
       events.forEach(onEvent);
       after = cursor;
     } catch {
-      await pause(500); // No answer: ask again soon, from the same place.
+      // No answer: ask again soon, from the same place.
+      await pause(500);
     }
   }
 };

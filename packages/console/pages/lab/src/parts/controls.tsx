@@ -67,7 +67,7 @@ function Slider({ label, values, value, text, onChange }: SliderProps): VNode {
   return (
     <label class="slider">
       <span>
-        {label} <output>{text(value)}</output>
+        {label} <b>{text(value)}</b>
       </span>
       <input
         type="range"

@@ -42,7 +42,7 @@ export function Header({ feed }: { feed: FeedState }): VNode {
           )}
         </svg>
         <span class="unseen">Colours: </span>
-        {theme === 'system' ? 'auto' : theme}
+        <span class="theme-name">{theme === 'system' ? 'auto' : theme}</span>
       </button>
     </header>
   );

@@ -2,6 +2,7 @@ import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import { LANES } from '../lanes/index.ts';
 import type { Session } from '../session.ts';
+import { CodePane } from './code-pane.tsx';
 import { WirePane } from './wire-pane.tsx';
 
 const VIEWS = ['wire', 'code'] as const;
@@ -44,15 +45,7 @@ export function Wires({ session }: { session: Session }): VNode {
               startedAtMs={session.order?.startedAtMs ?? 0}
             />
           ) : (
-            <section key={lane.name} class="pane" aria-label={`Code of ${lane.title}`}>
-              <header>
-                <h3>{lane.title}</h3>
-                <span>{lane.code.split('\n').length} lines</span>
-              </header>
-              <pre class="code" tabIndex={0}>
-                {lane.code}
-              </pre>
-            </section>
+            <CodePane key={lane.name} lane={lane} />
           );
         })}
       </div>

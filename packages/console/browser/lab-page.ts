@@ -1,0 +1,111 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+
+const CLI = join(import.meta.dirname, '../../server/src/cli/polycast.ts');
+
+/** As Debian's package brings it. */
+const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
+
+/** Nothing that reaches out of this machine. */
+const CHROMIUM_ARGUMENTS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+export interface DevHub {
+  /** `http://127.0.0.1:PORT`. */
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** `polycast dev` as a person starts it, on a free port and a folder of its own. */
+export async function startDevHub(): Promise<DevHub> {
+  const folder = mkdtempSync(join(tmpdir(), 'polycast-lab-'));
+  const child = spawn(process.execPath, [CLI, 'dev', '--listen', '127.0.0.1:0', '--data', join(folder, 'data')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+  while (!/listening on (\S+)\n/.test(output)) await once(child.stdout, 'data');
+  return {
+    url: /listening on (\S+)\n/.exec(output)?.[1] ?? '',
+    async stop() {
+      child.kill('SIGTERM');
+      if (child.exitCode === null) await once(child, 'exit');
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+export function startBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_ARGUMENTS });
+}
+
+export interface LabPage {
+  readonly page: Page;
+  /** What the browser has complained about; that a broken network is broken does not count. */
+  readonly complaints: string[];
+}
+
+/** The Lab, ready to order. */
+export async function openLab(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<LabPage> {
+  const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, ...options });
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    const text = message.text();
+    if (message.type() === 'error' && !/net::ERR_|status of 503/.test(text)) complaints.push(text);
+  });
+  await page.addInitScript(() =>
+    document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
+      console.error(`CSP: ${violatedDirective} ${blockedURI}`),
+    ),
+  );
+  await page.goto(`${url}/lab`);
+  await page.waitForSelector('.feed-open');
+  return { page, complaints };
+}
+
+/** A line of the bill. */
+export interface BillLine {
+  readonly title: string;
+  readonly requests: number;
+  readonly wasted: number;
+  /** `7 of 7`, with ` gap` when there was one. */
+  readonly events: string;
+}
+
+/** The bill of the order under way, when it is made out. */
+export async function bill(page: Page): Promise<BillLine[]> {
+  await page.waitForSelector('.verdicts', { timeout: 60_000 });
+  const rows = await page.$$eval('.bill tbody tr', (lines) =>
+    lines.map((line) => [...line.children].map((cell) => cell.textContent ?? '')),
+  );
+  return rows.map(([title = '', , , requests, wasted, , , events = '']) => ({
+    title,
+    requests: Number(requests),
+    wasted: Number(wasted),
+    events,
+  }));
+}
+
+/** Waits until the kitchen has published so many steps. */
+export async function kitchenAt(page: Page, step: number): Promise<void> {
+  await page.waitForFunction((count) => document.querySelectorAll('.ticket li.done').length >= count, step);
+}
+
+/** Moves a slider by keyboard to its first (`Home`) or last (`End`) value. */
+export async function slide(page: Page, label: string, key: 'Home' | 'End'): Promise<void> {
+  await page.getByLabel(label).focus();
+  await page.keyboard.press(key);
+}

@@ -1,0 +1,154 @@
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { bill, kitchenAt, openLab, slide, startBrowser, startDevHub } from './lab-page.ts';
+import type { DevHub, LabPage } from './lab-page.ts';
+
+const PACE = 'Kitchen takes a step every';
+const INTERVAL = 'Short poll asks every';
+const ALL_OF_IT = ['7 of 7', '7 of 7', '7 of 7', '7 of 7'];
+
+let hub: DevHub;
+let browser: Browser;
+
+beforeAll(async () => {
+  [hub, browser] = await Promise.all([startDevHub(), startBrowser()]);
+});
+
+afterAll(async () => {
+  await browser.close();
+  await hub.stop();
+});
+
+test('a pizza is ordered by keyboard alone, and all four lanes deliver', async () => {
+  const { page, complaints } = await lab();
+  await tabTo(page, 'Order a pizza');
+  await page.keyboard.press('Enter');
+  const lines = await bill(page);
+  expect(lines.map(({ title }) => title)).toEqual(['Short polling', 'Long polling', 'Server-Sent Events', 'WebSocket']);
+  expect(lines.map(({ events }) => events)).toEqual(ALL_OF_IT);
+  // One request each for the streams; a request an event for the long poll, and one that waits.
+  expect(lines.slice(1).map(({ requests }) => requests)).toEqual([8, 1, 1]);
+  expect(lines.slice(1).map(({ wasted }) => wasted)).toEqual([0, 0, 0]);
+  expect(await page.locator('.unseen[aria-live]').textContent()).toContain('WebSocket knew');
+  expect(complaints).toEqual([]);
+});
+
+test('the faster the short poll asks, the more of its requests are for nothing', async () => {
+  const { page } = await lab();
+  await slide(page, PACE, 'Home');
+  await slide(page, INTERVAL, 'End');
+  await order(page);
+  const [seldom] = await bill(page);
+  await slide(page, INTERVAL, 'Home');
+  await order(page);
+  await page.waitForFunction(() => document.querySelector('.verdicts') === null);
+  const [often] = await bill(page);
+  expect(often?.requests).toBeGreaterThan(seldom?.requests ?? 0);
+  expect(often?.wasted).toBeGreaterThan(seldom?.wasted ?? 0);
+});
+
+test('the wire is shown as it is: heads, event stream, frames', async () => {
+  const { page } = await lab();
+  await slide(page, PACE, 'Home');
+  await order(page);
+  await bill(page);
+  const wire = (lane: string): Promise<string | null> =>
+    page.getByRole('region', { name: `Wire of ${lane}` }).textContent();
+  expect(await wire('Short polling')).toMatch(
+    /GET \/v1\/events\?channel=lab\.orders\.\w+&after=earliest HTTP\/1\.1.*HTTP\/1\.1 200 OK.*"cursor":/s,
+  );
+  expect(await wire('Long polling')).toMatch(/&wait=20 HTTP\/1\.1/);
+  expect(await wire('Server-Sent Events')).toMatch(
+    /Accept: text\/event-stream.*event: polycast\.ready.*id: \S+\ndata: \{"id":/s,
+  );
+  expect(await wire('WebSocket')).toMatch(/101 Switching Protocols.*"op":"ready".*text frame.*"step":"delivered"/s);
+  await page.getByText('The code').click();
+  expect(await page.getByRole('region', { name: 'Code of WebSocket' }).textContent()).toContain('new WebSocket(');
+});
+
+test('a network that is cut in the midst of an order: every lane comes back to where it was', async () => {
+  const { page, complaints } = await lab();
+  await order(page);
+  await kitchenAt(page, 3);
+  await page.getByRole('button', { name: 'Cut the network' }).press('Enter');
+  const lines = await bill(page);
+  expect(lines.map(({ events }) => events)).toEqual(ALL_OF_IT);
+  expect(lines.every(({ wasted }) => wasted > 0)).toBe(true);
+  expect(await page.locator('.band-cut').count()).toBe(4);
+  expect(complaints).toEqual([]);
+});
+
+test('one lane stalls; the others go on, and it catches up when bytes move again', async () => {
+  const { page } = await lab();
+  await slide(page, PACE, 'Home');
+  await order(page);
+  await kitchenAt(page, 2);
+  const lane = page.getByRole('group', { name: 'Make trouble for WebSocket' });
+  await lane.getByRole('button', { name: 'Stall' }).press('Enter');
+  await page.waitForFunction(() => document.querySelectorAll('.lane-row .pizza-7').length === 3);
+  expect(await page.locator('.lane-row .pizza-7').count()).toBe(3);
+  await lane.getByRole('button', { name: 'Stall' }).press('Enter');
+  expect((await bill(page)).map(({ events }) => events)).toEqual(ALL_OF_IT);
+});
+
+test('trouble that is asked for while no pizza is made comes with the next one', async () => {
+  const { page } = await lab();
+  await page.getByRole('button', { name: 'Restart the hub' }).press('Enter');
+  expect((await bill(page)).map(({ events }) => events)).toEqual(ALL_OF_IT);
+  expect(await page.locator('.band-restart').count()).toBe(4);
+});
+
+test('a wiped log is no silent loss: whoever had not read it all is told of the gap', async () => {
+  const { page, complaints } = await lab();
+  await slide(page, PACE, 'Home');
+  await slide(page, INTERVAL, 'End');
+  await order(page);
+  await kitchenAt(page, 3);
+  await page.getByRole('button', { name: 'Wipe the log…' }).press('Enter');
+  await page.getByRole('button', { name: 'Wipe it' }).press('Enter');
+  const [polled, ...streamed] = await bill(page);
+  expect(polled?.events).toMatch(/^[1-6] of 7 gap$/);
+  expect(streamed.every(({ events }) => events.startsWith('7 of 7'))).toBe(true);
+  expect(await page.locator('.gap-mark').count()).toBe(4);
+  expect(complaints).toEqual([]);
+});
+
+test.each([320, 390, 768, 1024, 1440, 1920])('nothing is wider than a window of %i pixels', async (width) => {
+  const { page } = await lab({ viewport: { width, height: 800 } });
+  await slide(page, PACE, 'Home').catch(() => undefined);
+  await order(page);
+  await kitchenAt(page, 1);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
+});
+
+test('the colours follow the system until they are chosen, and the choice is kept', async () => {
+  const { page } = await lab({ colorScheme: 'dark' });
+  const background = (): Promise<string> =>
+    page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+  const dark = await background();
+  await page.getByRole('button', { name: /Colours/ }).press('Enter');
+  const light = await background();
+  expect(light).not.toBe(dark);
+  await page.reload();
+  await page.waitForSelector('.feed-open');
+  expect(await background()).toBe(light);
+});
+
+async function lab(options?: Parameters<typeof openLab>[2]): Promise<LabPage> {
+  const opened = await openLab(browser, hub.url, options);
+  onTestFinished(() => opened.page.context().close());
+  return opened;
+}
+
+async function order(page: Page): Promise<void> {
+  await page.getByRole('button', { name: /^Order/ }).click();
+}
+
+/** Presses Tab until what has the focus has this name. */
+async function tabTo(page: Page, name: string): Promise<void> {
+  const focused = (): Promise<string | null | undefined> => page.evaluate(() => document.activeElement?.textContent);
+  for (let presses = 0; (await focused()) !== name; presses++) {
+    expect(presses).toBeLessThan(10);
+    await page.keyboard.press('Tab');
+  }
+}
