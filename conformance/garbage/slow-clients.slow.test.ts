@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Canary } from '../kit/canary.ts';
+import { residentBytes, startHubProcess, type HubProcess } from '../kit/hub-process.ts';
+import { call } from '../kit/http.ts';
+import { rawSocket, type RawSocket } from '../kit/raw-socket.ts';
+import { until } from '../kit/wait.ts';
+
+const SLOW_CLIENTS = 200;
+const LIMIT_MS = 1500;
+const GROWTH_BYTES_MAX = 64 * 1024 * 1024;
+const HOST = 'Host: hub\r\n';
+
+let hub: HubProcess;
+let canary: Canary;
+beforeAll(async () => {
+  const limits = { headersTimeoutMs: LIMIT_MS, bodyTimeoutMs: LIMIT_MS, keepAliveTimeoutMs: LIMIT_MS };
+  hub = await startHubProcess({ config: { limits, delivery: { heartbeatMs: 1000 } } });
+  canary = new Canary(hub.url);
+});
+afterAll(() => hub.end('SIGKILL'));
+
+describe('clients that take their time', () => {
+  test('headers that do not end get 408, one byte at a time too', async () => {
+    await withDrips(['GET /healthz HTTP/1.1\r\nX: '], 'a', async (raw) => {
+      await raw.closes();
+      expect({ status: raw.status, code: raw.code }).toEqual({ status: 408, code: 'request_timeout' });
+    });
+  });
+
+  test('a body that does not end gets 408, one byte at a time too, and without growth', async () => {
+    const before = residentBytes(hub.pid);
+    const bodies = ['application/json', 'application/cloudevents+json'].map((type) => post('/v1/events', type));
+    await withDrips([...bodies, post('/v1/channels/slow/events', 'text/plain')], ' ', async (raw) => {
+      await raw.closes();
+      expect({ status: raw.status, code: raw.code }).toEqual({ status: 408, code: 'request_timeout' });
+    });
+    expect(residentBytes(hub.pid) - before).toBeLessThan(GROWTH_BYTES_MAX);
+  });
+
+  test('lines that stop in the middle get the results so far, and the reason', async () => {
+    const raw = await rawSocket(hub.url);
+    raw.send(
+      `POST /v1/events HTTP/1.1\r\n${HOST}Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n`,
+    );
+    const line = '{"channel":"slow","data":1}\n';
+    raw.send(`${(line.length + 3).toString(16)}\r\n${line}{"c\r\n`);
+    await raw.receives(/"channel":"slow"/);
+    await raw.closes();
+    expect(raw.text).toMatch(/"id":"[0-9a-z-]{22}"[^]*\{"error":\{[^\n]*"code":"request_timeout"/);
+  });
+
+  test('lines may come slowly for as long as they come', async () => {
+    const raw = await rawSocket(hub.url);
+    raw.send(
+      `POST /v1/events HTTP/1.1\r\n${HOST}Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n`,
+    );
+    const line = '{"channel":"slow","data":1}\n';
+    const beginMs = performance.now();
+    for (let sent = 1; performance.now() < beginMs + 2 * LIMIT_MS; sent++) {
+      raw.send(`${line.length.toString(16)}\r\n${line}\r\n`);
+      await until('the result comes', () => raw.text.split('"id"').length - 1 >= sent);
+    }
+    raw.send('0\r\n\r\n');
+    await raw.receives(/\r\n0\r\n\r\n$/);
+    raw.destroy();
+  });
+
+  test('half a body, and then nobody', async () => {
+    for (const [target, type] of [
+      ['/v1/events', 'application/json'],
+      ['/v1/events', 'application/x-ndjson'],
+      ['/v1/channels/slow/events', 'image/png'],
+    ] as const) {
+      const raw = await rawSocket(hub.url);
+      raw.send(`${post(target, type)}{"channel":"slow","da`);
+      raw.socket.resetAndDestroy();
+    }
+    expect((await call(`${hub.url}/healthz`)).status).toBe(200);
+  });
+
+  test('a connection that asks nothing more is closed when its time is over', async () => {
+    const raw = await rawSocket(hub.url);
+    raw.send(`GET /healthz HTTP/1.1\r\n${HOST}\r\n`);
+    await raw.receives(/ok/);
+    await raw.closes();
+  });
+
+  test('a stream on a connection that has sent much before lives on', async () => {
+    const raw = await rawSocket(hub.url);
+    const body = JSON.stringify({ channel: 'slow', data: 'x'.repeat(100_000) });
+    raw.send(
+      `POST /v1/events HTTP/1.1\r\n${HOST}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    await raw.receives(/201 Created/);
+    raw.send(`GET /v1/events?channel=none HTTP/1.1\r\n${HOST}Accept: text/event-stream\r\n\r\n`);
+    await raw.receives(/:\nid: [^]*:\nid: /);
+    expect(raw.closed).toBe(false);
+    raw.destroy();
+  });
+
+  test('a client that goes on sending on its stream is shown out', async () => {
+    const raw = await rawSocket(hub.url);
+    raw.send(`GET /v1/events?channel=none HTTP/1.1\r\n${HOST}Accept: text/event-stream\r\n\r\n`);
+    await raw.receives(/polycast.ready/);
+    raw.send('x'.repeat(100_000));
+    await raw.closes();
+  });
+
+  test('all the while others are served as if nothing were the matter', async () => {
+    const { complaints } = await canary.stop();
+    expect(complaints).toEqual([]);
+    expect(hub.log()).not.toContain('"level":"error"');
+  });
+});
+
+/** Many connections that begin in one of these ways, and then send a byte now and then. */
+async function withDrips(
+  begins: readonly string[],
+  drip: string,
+  then: (raw: RawSocket) => Promise<void>,
+): Promise<void> {
+  const raws = await Promise.all(Array.from({ length: SLOW_CLIENTS }, () => rawSocket(hub.url)));
+  for (const [index, raw] of raws.entries()) raw.send(begins[index % begins.length] as string);
+  const dripping = setInterval(() => {
+    for (const raw of raws) if (!raw.closed) raw.send(drip);
+  }, 100);
+  await Promise.all(raws.map(then)).finally(() => clearInterval(dripping));
+  for (const raw of raws) raw.destroy();
+}
+
+function post(target: string, mediaType: string): string {
+  return `POST ${target} HTTP/1.1\r\n${HOST}Content-Type: ${mediaType}\r\nContent-Length: 1000000\r\n\r\n`;
+}
