@@ -146,6 +146,7 @@ class Fanout {
     report.add("missingDeliveries", subscribers.missing);
     report.add("surplusDeliveries", subscribers.surplus);
     report.add("refusedPublishes", publishers.refused);
+    report.add("publisherReconnects", publishers.reconnects);
     report.add("closedConnections", subscribers.closedTotal);
     report.add("seconds", seconds);
     report.add("deliveriesPerSecond", static_cast<double>(subscribers.delivered) / seconds);

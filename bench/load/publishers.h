@@ -1,5 +1,7 @@
-// HTTP keep-alive connections that publish one event a request, one request at a time each (no pipelining).
+// HTTP keep-alive connections that publish one event a request, one request at a time each (no pipelining). They take
+// turns, and one that the server closes while it has nothing to do is opened anew, as any HTTP client would.
 #pragma once
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,6 +31,7 @@ class PublisherPool {
 
   uint64_t accepted = 0;
   uint64_t refused = 0;
+  uint64_t reconnects = 0;
   LatencyHistogram acknowledged;
 
  private:
@@ -39,14 +42,19 @@ class PublisherPool {
     void onReady(uint32_t events) override;
 
    private:
+    void open();
+    void reopen();
+
     PublisherPool& pool;
-    int handle;
+    int number;
+    int handle = -1;
+    bool inFlight = false;
     uint64_t sentAtMicroseconds = 0;
     HttpResponse response;
   };
 
   const PublisherSettings& settings;
   std::vector<std::unique_ptr<Connection>> connections;
-  std::vector<Connection*> idle;
+  std::deque<Connection*> idle;
   EventLoop& loop;
 };
