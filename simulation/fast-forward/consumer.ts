@@ -4,7 +4,7 @@ import { WebSocket } from 'ws';
 /** What one kind of reading gives: events as they are, and gaps. */
 interface Received {
   event(event: { readonly id: string; readonly channel: string; readonly data: { readonly n: number } }): void;
-  gap(to: string): void;
+  gap(): void;
   ended(): void;
 }
 
@@ -44,7 +44,7 @@ export class Consumer {
     this.sessions++;
     const open = OPENERS[Math.floor(this.#random() * OPENERS.length)] as (typeof OPENERS)[number];
     const query = `channel=${this.#pattern}${this.#cursor === undefined ? '' : `&after=${this.#cursor}`}`;
-    this.#stop = open(this.#base, query, { event: (event) => this.#event(event), gap: (to) => this.#gap(to), ended: () => this.#later() });
+    this.#stop = open(this.#base, query, { event: (event) => this.#event(event), gap: () => this.#gap(), ended: () => this.#later() });
     // Up to four seconds: ten minutes, at 144 times.
     this.#timer = setTimeout(() => {
       this.#stop?.();
@@ -80,9 +80,8 @@ export class Consumer {
     place.next = n + 1;
   }
 
-  #gap(to: string): void {
+  #gap(): void {
     this.gaps++;
-    if (this.#cursor === undefined || to > this.#cursor) this.#cursor = to;
     // What was lost cannot be told channel by channel: all of them may go on anywhere.
     this.#places.clear();
   }
@@ -100,7 +99,7 @@ function openSse(base: string, query: string, received: Received): Stop {
         text = text.slice(end + 2);
         const data = /^data: (.*)$/m.exec(block)?.[1];
         if (data === undefined) continue;
-        if (block.includes('event: polycast.gap')) received.gap((JSON.parse(data) as { to: string }).to);
+        if (block.includes('event: polycast.gap')) received.gap();
         else if (!block.includes('event: ')) received.event(JSON.parse(data) as Parameters<Received['event']>[0]);
       }
     });
@@ -114,9 +113,9 @@ function openWebSocket(base: string, query: string, received: Received): Stop {
   let stopped = false;
   socket.on('message', (data: Buffer) => {
     if (stopped) return;
-    const message = JSON.parse(data.toString()) as { op?: string; to: string } & Parameters<Received['event']>[0];
+    const message = JSON.parse(data.toString()) as { op?: string } & Parameters<Received['event']>[0];
     if (message.op === undefined) received.event(message);
-    else if (message.op === 'gap') received.gap(message.to);
+    else if (message.op === 'gap') received.gap();
   });
   socket.on('error', () => undefined);
   return () => {
@@ -136,10 +135,9 @@ function openPolls(base: string, query: string, received: Received): Stop {
         .on('data', (chunk: string) => (text += chunk))
         .on('end', () => {
           if (stopped) return;
-          const answer = JSON.parse(text) as { events: Parameters<Received['event']>[0][]; gaps: { to: string }[]; cursor: string };
-          for (const event of answer.events) if (answer.gaps.every(({ to }) => event.id <= to)) received.event(event);
-          for (const { to } of answer.gaps) received.gap(to);
-          for (const event of answer.events) if (answer.gaps.some(({ to }) => event.id > to)) received.event(event);
+          const answer = JSON.parse(text) as { events: Parameters<Received['event']>[0][]; gaps: object[]; cursor: string };
+          for (const _gap of answer.gaps) received.gap();
+          for (const event of answer.events) received.event(event);
           poll(query.replace(/&after=.*$/, '') + `&after=${answer.cursor}`);
         });
     });

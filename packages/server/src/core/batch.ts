@@ -14,8 +14,8 @@ export interface Batch {
   readonly count: number;
   readonly bytes: Uint8Array;
   /**
-   * Not 0: some events after `from`, up to and with this position, are lost to retention. Those that are left of them are in
-   * the batch, which ends there; the gap is told behind them, so that cursors never go back.
+   * Not 0: some of the events after `from`, up to and with this position, are lost to retention. That is told before those
+   * that are left of them, so that nobody sees a hole before knowing of it.
    */
   readonly gapThrough: Position;
 }

@@ -227,9 +227,9 @@ export class Feed {
     const head = Math.min(this.head, through);
     const limit = Math.min(countMax, LOG_PAGE_COUNT_MAX);
     const page = await this.read(interest, after, head, 'forward', limit, this.#options.batchBytesMax);
-    const gapThrough = page.trimmedThrough > after && page.trimmedThrough <= page.reached ? page.trimmedThrough : 0;
-    const reached = gapThrough > 0 ? gapThrough : page.reached;
-    const records = page.records.filter((record) => record.position <= reached && interest.means(record));
+    const gapThrough = page.trimmedThrough > after ? page.trimmedThrough : 0;
+    const { reached } = page;
+    const records = interest.except.length === 0 ? page.records : page.records.filter((record) => interest.means(record));
     const batch = this.#batch(interest, framing, after, reached, records, gapThrough);
     if (through === Infinity) this.#cache.keep(batch);
     if (records.length === 0 && gapThrough === 0 && reached >= head && after < interest.quietFrom && reached >= interest.quietFrom) {

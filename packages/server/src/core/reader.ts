@@ -7,10 +7,10 @@ import type { Position } from './ports.ts';
 /** Where a reader's batches go: a transport's side of it. It frames nothing and decides nothing. */
 export interface Sink {
   /**
-   * Takes a batch: first its events, if it has any, then its gap, if it tells of one. True when all has left for the
-   * kernel; else `reader.flushed()` is called once it has.
+   * Takes a batch: its gap, if that is to be told, then its events, if it has any. True when all has left for the kernel;
+   * else `reader.flushed()` is called once it has.
    */
-  deliver(batch: Batch): boolean;
+  deliver(batch: Batch, tellGap: boolean): boolean;
   /** All there is has been delivered; what comes next will wake the reader. May be called often. */
   caughtUp(): void;
   /** The log could not be read; the reader has closed. */
@@ -34,6 +34,8 @@ export class Reader {
   readonly #through: Position;
   #held = false;
   #phase: Phase = 'idle';
+  /** The farthest gap that has been told: a page that ends within it is followed by others that know of it. */
+  #gapTold: Position = 0;
   /** Where it stands among its interest's readers; -1 while it is not among them. */
   index = -1;
 
@@ -154,7 +156,9 @@ export class Reader {
     this.#position = batch.reached;
     // Set before the sink runs, which may close this reader.
     this.#phase = 'writing';
-    if ((batch.count > 0 || batch.gapThrough > 0) && !this.#sink.deliver(batch)) return false;
+    const tellGap = batch.gapThrough > this.#gapTold;
+    if (tellGap) this.#gapTold = batch.gapThrough;
+    if ((batch.count > 0 || tellGap) && !this.#sink.deliver(batch, tellGap)) return false;
     return this.#phase === 'writing';
   }
 }

@@ -70,9 +70,9 @@ class Poll implements Sink, Timed, Drainable {
     this.#services.wheel.schedule(this, ticksOf(this.#wish.waitSeconds * 1000));
   }
 
-  deliver(batch: Batch): boolean {
+  deliver(batch: Batch, tellGap: boolean): boolean {
     const { feed, figures } = this.#services;
-    if (batch.gapThrough > 0) {
+    if (tellGap) {
       this.#gaps.push({ from: encodeCursor(feed.epoch, batch.from), to: encodeCursor(feed.epoch, batch.gapThrough), reason: 'retention' });
     }
     figures.deliveries[this.transport] += batch.count;

@@ -11,7 +11,7 @@ const WORDING: Wording = {
   transport: 'sse',
   framing: sseFraming,
   heartbeat: (cursor) => `:\nid: ${cursor}\n\n`,
-  gap: (gap) => `event: polycast.gap\nid: ${gap.to}\ndata: ${JSON.stringify(gap)}\n\n`,
+  gap: (gap, cursor) => `event: polycast.gap\nid: ${cursor}\ndata: ${JSON.stringify(gap)}\n\n`,
   draining: (reconnectInMs) => `event: polycast.draining\nretry: ${reconnectInMs}\ndata: {"reconnectInMs":${reconnectInMs}}\n\n`,
   farewell: () => undefined,
 };
@@ -27,7 +27,7 @@ export function openSse(services: Services, request: IncomingMessage, response: 
   const session = new StreamSession(services, WORDING, socket, consumer.interest, consumer.position);
   const cursor = session.cursor(consumer.position);
   const ready = JSON.stringify({ cursor, session: random.token(), heartbeatMs: settings.heartbeatMs });
-  const gap = consumer.gap === undefined ? '' : WORDING.gap(consumer.gap);
+  const gap = consumer.gap === undefined ? '' : WORDING.gap(consumer.gap, consumer.gap.to);
   if (consumer.gap !== undefined) services.figures.gaps++;
   session.open(`${HEAD}${headers}\r\nretry: ${settings.reconnectMs}\nevent: polycast.ready\nid: ${cursor}\ndata: ${ready}\n\n${gap}`);
   // What a client sends from here on means nothing; it is read so that its leaving is noticed.
