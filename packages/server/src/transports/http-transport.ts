@@ -39,6 +39,8 @@ export class HttpTransport {
   readonly #queries: EventsQueries;
   readonly #router = findMyWay({ maxParamLength: 1024 });
   #draining = false;
+  /** Connections beyond the limit: their first request is told so, and they are closed. */
+  readonly #refused = new WeakSet<Duplex>();
 
   /** @param routes what is answered beside the transports' own: health, metrics, pages */
   constructor(services: Services, settings: HttpSettings, routes: readonly Route[]) {
@@ -47,7 +49,8 @@ export class HttpTransport {
     this.#queries = new EventsQueries(services.settings);
     for (const { method, path, handle } of [...this.#ownRoutes(), ...routes]) this.#router.on(method, path, NEVER, { handle });
     this.server = createHttpServer(settings);
-    this.server.maxConnections = settings.connectionsMax;
+    this.server.maxConnections = settings.connectionsMax + REFUSED_CONNECTIONS_MAX;
+    this.server.on(settings.tls === undefined ? 'connection' : 'secureConnection', (socket: Duplex) => this.#count(socket, settings.connectionsMax));
     this.server.on('request', (request, response) => this.#answer(request, response));
     this.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => void this.#upgrade(request, socket as Socket, head));
     this.server.on('connect', (_request: IncomingMessage, socket: Duplex) => refuseUpgrade(socket, new PolycastError('method_not_allowed', 'This is no proxy.')));
@@ -67,6 +70,16 @@ export class HttpTransport {
     this.#draining = true;
   }
 
+  #count(socket: Duplex, connectionsMax: number): void {
+    this.server.getConnections((_error, count) => {
+      if (count > connectionsMax) this.#refused.add(socket);
+    });
+  }
+
+  #refuseIfTooMany({ socket }: IncomingMessage): void {
+    if (this.#refused.has(socket)) throw new PolycastError('overloaded', 'The hub has as many connections as it may.', { retryAfterMs: 5000 });
+  }
+
   #ownRoutes(): Route[] {
     const services = this.#services;
     return [
@@ -80,6 +93,7 @@ export class HttpTransport {
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     try {
+      this.#refuseIfTooMany(request);
       const { url = '/', method = 'GET', headers } = request;
       if (headers.host === undefined && request.httpVersionMinor > 0) throw new PolycastError('invalid_header', 'Host is missing.');
       if (headers.origin !== undefined || this.#services.settings.allowedOrigins.length > 0) setCors(response, this.#origins.headers(request));
@@ -131,7 +145,7 @@ export class HttpTransport {
     }
     // What is left of a body that was not read is not waited for.
     const isUnread = !request.complete && hasBody(request);
-    if (isUnread) response.shouldKeepAlive = false;
+    if (isUnread || this.#refused.has(request.socket)) response.shouldKeepAlive = false;
     respondProblem(response, known);
     if (isUnread) request.resume();
   }
@@ -140,6 +154,7 @@ export class HttpTransport {
     // A socket that breaks before it has its session has nobody else to tell.
     socket.on('error', destroyQuietly);
     try {
+      this.#refuseIfTooMany(request);
       const { url = '/' } = request;
       const question = url.indexOf('?');
       if ((question < 0 ? url : url.slice(0, question)) !== '/v1/events') throw new PolycastError('not_found');
@@ -159,6 +174,9 @@ export class HttpTransport {
     }
   }
 }
+
+/** How many more are let in than the limit says, to be told; those beyond are closed without a word. */
+const REFUSED_CONNECTIONS_MAX = 256;
 
 /** `find-my-way` asks for a handler; the routes' own are in its store. */
 const NEVER = (): void => undefined;
