@@ -32,7 +32,8 @@ describe.each([...pages])('%s', (page, blocks) => {
   beforeAll(async () => {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
-    hub = await startHub(parseConfig({ ...configurationOf(blocks), ...FOR_TESTS }));
+    const data = join(folder, 'var/lib/polycast');
+    hub = await startHub(parseConfig({ ...configurationOf(blocks), ...FOR_TESTS, data }));
     run = new PageRun(hub.url, folder);
   });
 

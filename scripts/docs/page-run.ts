@@ -7,6 +7,8 @@ import type { Block } from './blocks.ts';
 const ROOT = join(import.meta.dirname, '../..');
 /** What pages call the hub. */
 const SHOWN_HUB = /\b(?:127\.0\.0\.1|localhost):8080\b/g;
+/** Where pages have the hub keep its log, and its copies. */
+const SHOWN_FOLDERS = /\/var\/(?:lib|backups)\/polycast\b/g;
 const POLL_INTERVAL_MS = 25;
 
 interface Program {
@@ -81,7 +83,9 @@ export class PageRun {
   }
 
   #adapted(text: string): string {
-    return withCursors(text, this.#cursors).replaceAll(SHOWN_HUB, new URL(this.#hub).host);
+    return withCursors(text, this.#cursors)
+      .replaceAll(SHOWN_HUB, new URL(this.#hub).host)
+      .replaceAll(SHOWN_FOLDERS, (folder) => join(this.#folder, folder));
   }
 
   #start(command: string, args: readonly string[]): Program {
