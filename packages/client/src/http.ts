@@ -52,7 +52,7 @@ export async function poll(means: Means, target: Target, request: OpenRequest, {
   const response = await exchange(means, url, { headers: headersOf(target, 'application/json'), cache: 'no-store', signal });
   const text = await response.text();
   const answer = JSON.parse(text) as PollAnswer;
-  if (!Array.isArray(answer.events)) throw new EndedError('not the answer of a hub');
+  if (!Array.isArray(answer.events)) throw new EndedError('no hub');
   return { answer, cut: answer.events.length >= limit || text.length > CUT_LENGTH };
 }
 

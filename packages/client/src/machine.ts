@@ -3,7 +3,7 @@ import { connectingEnded, connectingEvents, connectingNetwork, connectingReady, 
 import { close } from './machine/flow.ts';
 import { heard, openEnded, openEvents, openGap, openNetwork, openNotPlaced, openPlaced, openTick, successorTells } from './machine/open.ts';
 import { settleMembers } from './machine/placing.ts';
-import type { Draft, Effect, Input, InputKind, InputOf, MachineSettings, Moment, PhaseName, PhaseOf, State } from './machine/state.ts';
+import type { Draft, Effect, Input, InputKind, InputOf, MachineSettings, Moment, PhaseName, PhaseOf, State, TransportInput } from './machine/state.ts';
 
 /**
  * The client as a pure machine: what happened, and when, goes in; the next state and what is to be done come out. Clocks,
@@ -52,50 +52,28 @@ export function wakeAtMs({ phase, members }: State): number {
 
 type Cell<Name extends PhaseName, Kind extends InputKind> = (draft: Draft, input: InputOf<Kind>, phase: PhaseOf<Name>) => void;
 
-type Table = { readonly [Name in PhaseName]: { readonly [Kind in InputKind]: Cell<Name, Kind> } };
+/** What a transport tells reaches only those phases that have one. */
+type KindsIn<Name extends PhaseName> = Name extends 'connecting' | 'open' ? InputKind : Exclude<InputKind, TransportInput['kind']>;
+
+type Row<Name extends PhaseName> = { readonly [Kind in KindsIn<Name>]: Cell<Name, Kind> };
+
+const CONSUMERS = { subscribe, unsubscribe, room, 'caught-up': caughtUp, 'not-caught-up': notCaughtUp, close: closed };
 
 /** Every phase meets every input: a cell that is missing does not compile. */
-const TABLE: Table = {
+const TABLE: { readonly [Name in PhaseName]: Row<Name> } = {
   idle: {
+    ...CONSUMERS,
     subscribe: firstSubscribe,
-    unsubscribe: ignore,
-    room: ignore,
-    'caught-up': ignore,
-    'not-caught-up': ignore,
-    ready: ignore,
-    events: ignore,
-    gap: ignore,
-    hint: ignore,
-    placed: ignore,
-    'not-placed': ignore,
-    ended: ignore,
     tick: ignore,
     network: ignore,
-    close: closed,
   },
   waiting: {
-    subscribe,
-    unsubscribe,
-    room,
-    'caught-up': caughtUp,
-    'not-caught-up': notCaughtUp,
-    ready: ignore,
-    events: ignore,
-    gap: ignore,
-    hint: ignore,
-    placed: ignore,
-    'not-placed': ignore,
-    ended: ignore,
+    ...CONSUMERS,
     tick: waitingTick,
     network: waitingNetwork,
-    close: closed,
   },
   connecting: {
-    subscribe,
-    unsubscribe,
-    room,
-    'caught-up': caughtUp,
-    'not-caught-up': notCaughtUp,
+    ...CONSUMERS,
     ready: connectingReady,
     events: connectingEvents,
     gap: ignore,
@@ -105,14 +83,9 @@ const TABLE: Table = {
     ended: connectingEnded,
     tick: connectingTick,
     network: connectingNetwork,
-    close: closed,
   },
   open: {
-    subscribe,
-    unsubscribe,
-    room,
-    'caught-up': caughtUp,
-    'not-caught-up': notCaughtUp,
+    ...CONSUMERS,
     ready: ignore,
     events: openEvents,
     gap: openGap,
@@ -122,21 +95,10 @@ const TABLE: Table = {
     ended: openEnded,
     tick: openTick,
     network: openNetwork,
-    close: closed,
   },
   closed: {
+    ...CONSUMERS,
     subscribe: closedSubscribe,
-    unsubscribe: ignore,
-    room: ignore,
-    'caught-up': ignore,
-    'not-caught-up': ignore,
-    ready: ignore,
-    events: ignore,
-    gap: ignore,
-    hint: ignore,
-    placed: ignore,
-    'not-placed': ignore,
-    ended: ignore,
     tick: ignore,
     network: ignore,
     close: ignore,
@@ -153,7 +115,7 @@ function cross(draft: Draft, input: Input): void {
     if (input.attempt !== phase.attempt) return;
     if (phase.name === 'open') heard(draft, phase);
   }
-  const cell = TABLE[phase.name][input.kind] as Cell<PhaseName, InputKind>;
+  const cell = (TABLE[phase.name] as Row<'open'>)[input.kind] as Cell<PhaseName, InputKind>;
   cell(draft, input, phase);
 }
 

@@ -40,17 +40,17 @@ export interface ConnectOptions extends PatienceOptions {
   readonly storage?: CursorStorage;
   /**
    * Tabs of one browser share one connection, where Web Locks and BroadcastChannel are present. Only tabs that have the same
-   * rights may share: give a name (a user's id, say) when `token` is a function.
+   * rights may share: with a `token` it has to be a name, such as the user's id.
    */
   readonly share?: boolean | string;
   readonly fetch?: typeof fetch;
   readonly WebSocket?: typeof WebSocket;
 }
 
-export const DEFAULT_TRANSPORTS: readonly TransportName[] = ['websocket', 'sse', 'long-poll', 'poll'];
+export const DEFAULT_TRANSPORTS: readonly Exclude<TransportName, 'tab'>[] = ['websocket', 'sse', 'long-poll', 'poll'];
 
 /** See PatienceOptions. */
-export const PATIENCE: Required<PatienceOptions> = {
+const PATIENCE: Required<PatienceOptions> = {
   readyTimeoutMs: 5000,
   heartbeatMarginMs: 5000,
   stableMs: 10_000,
@@ -69,10 +69,12 @@ const HELD_EVENTS_MAX = 500;
 /** PROTOCOL.md section 4. */
 const CHANNELS_MAX = 100;
 
-export function settingsOf(options: ConnectOptions, transports: readonly TransportName[]): MachineSettings {
+export type Settings = MachineSettings & Required<PatienceOptions>;
+
+export function settingsOf(options: ConnectOptions, transports: readonly TransportName[]): Settings {
   return {
     ...PATIENCE,
-    ...defined(options),
+    ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
     transports,
     wokeLateMs: WOKE_LATE_MS,
     heldEventsMax: HELD_EVENTS_MAX,
@@ -81,8 +83,3 @@ export function settingsOf(options: ConnectOptions, transports: readonly Transpo
   };
 }
 
-/** Those of the patience options that are given. */
-export function defined(options: PatienceOptions): PatienceOptions {
-  const names = Object.keys(PATIENCE) as (keyof PatienceOptions)[];
-  return Object.fromEntries(names.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])));
-}

@@ -4,8 +4,8 @@ import type { CursorStorage } from './options.ts';
 export interface Memory {
   /** Where the subscription of this name was; undefined when it is new. */
   recall(name: string): string | undefined;
-  keep(name: string, cursor: string): void;
-  forget(name: string): void;
+  /** Keeps a place, or forgets it when it is undefined. */
+  keep(name: string, cursor: string | undefined): void;
   /** Writes what has changed. A storage that refuses is done without. */
   save(): void;
 }
@@ -14,45 +14,25 @@ export interface Memory {
 const PLACES_MAX = 200;
 
 export function createMemory(storage: CursorStorage, key: string): Memory {
-  const places = new Map(read(storage, key));
-  let written = '';
-  return {
-    recall: (name) => places.get(name),
-    keep(name, cursor) {
-      places.delete(name);
-      places.set(name, cursor);
-      for (const oldest of places.keys()) if (places.size > PLACES_MAX) places.delete(oldest);
-    },
-    forget: (name) => void places.delete(name),
-    save,
-  };
-
-  function save(): void {
-    const text = JSON.stringify([...places]);
-    if (text === written) return;
-    written = text;
-    try {
-      storage.setItem(key, text);
-    } catch {
-      // Full, or forbidden: the page works as before, and begins anew when it is reloaded.
-    }
-  }
-}
-
-/** The name of a subscription over reloads: what it is subscribed to. */
-export function nameOf(channels: readonly string[], types: readonly string[] | undefined): string {
-  return [...channels.toSorted(), ...(types ?? []).toSorted().map((type) => ` ${type}`)].join(',');
-}
-
-function read(storage: CursorStorage, key: string): [string, string][] {
+  let places: Record<string, string | undefined> = {};
   try {
-    const places: unknown = JSON.parse(storage.getItem(key) ?? '[]');
-    return Array.isArray(places) ? places.filter(isPlace) : [];
+    places = { ...JSON.parse(storage.getItem(key) as string) };
   } catch {
-    return [];
+    // What cannot be read is as good as nothing.
   }
-}
-
-function isPlace(value: unknown): value is [string, string] {
-  return Array.isArray(value) && typeof value[0] === 'string' && typeof value[1] === 'string';
+  return {
+    recall: (name) => places[name],
+    keep(name, cursor) {
+      // The latest stand last.
+      delete places[name];
+      if (cursor) places[name] = cursor;
+    },
+    save() {
+      try {
+        storage.setItem(key, JSON.stringify(Object.fromEntries(Object.entries(places).slice(-PLACES_MAX))));
+      } catch {
+        // Full, or forbidden: the page works as before, and begins anew when it is reloaded.
+      }
+    },
+  };
 }

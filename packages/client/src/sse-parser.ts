@@ -43,7 +43,7 @@ export function createSseParser(): SseParser {
       start = match.index + match[0].length;
     }
     partial += text.slice(start);
-    if (partial.length > MESSAGE_LENGTH_MAX) throw new RangeError('The line is too long.');
+    if (partial.length > MESSAGE_LENGTH_MAX) throw new RangeError('Too long.');
     return frames;
   }
 
@@ -61,7 +61,7 @@ export function createSseParser(): SseParser {
 
   function addData(value: string): void {
     data += value + '\n';
-    if (data.length > MESSAGE_LENGTH_MAX) throw new RangeError('The message is too long.');
+    if (data.length > MESSAGE_LENGTH_MAX) throw new RangeError('Too long.');
   }
 
   function dispatch(frames: SseFrame[]): void {

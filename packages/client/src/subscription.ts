@@ -22,6 +22,8 @@ export interface SubscribeOptions {
 /** One consumer of some channels. Without a handler it is to be iterated: `for await (const event of subscription)`. */
 export interface Subscription<Data = unknown> extends AsyncIterable<PolycastEvent<Data>> {
   readonly channels: readonly string[];
+  /** Up to where it has been given everything; empty until it has a place in the log. To go on from with `after`. */
+  readonly cursor: string;
   /** Settles when what is published from then on is sure to come; rejects when the hub refuses. */
   readonly joined: Promise<void>;
   /** Delivers no more. A running iteration ends. */
@@ -30,6 +32,8 @@ export interface Subscription<Data = unknown> extends AsyncIterable<PolycastEven
 
 /** What the driver sees of a subscription. */
 export interface Sink {
+  /** Which it is, over reloads of the page. */
+  readonly name: string;
   readonly subscription: Subscription;
   readonly onGap: ((gap: Gap) => void) | undefined;
   deliver(events: readonly PolycastEvent[]): void;
@@ -38,14 +42,15 @@ export interface Sink {
   end(error?: Error): void;
   /** How many more events it can take. */
   room(): number;
-  /** Up to where its consumer has seen events; undefined when it has seen all that it was given. */
-  consumedTo(): string | undefined;
 }
 
 export interface SinkOptions {
+  readonly name: string;
   readonly channels: readonly string[];
   readonly handler: Handler | undefined;
   readonly options: SubscribeOptions;
+  /** Up to where the machine has given it events. */
+  readonly cursor: () => string;
   /** `room()` has changed enough to be worth telling. */
   readonly onRoom: () => void;
   readonly onClose: () => void;
@@ -55,90 +60,93 @@ export interface SinkOptions {
 
 const BUFFER_EVENTS_MAX = 256;
 
-/** A bounded queue between the machine and one consumer. */
-export function createSink({ channels, handler, options, onRoom, onClose, onError }: SinkOptions): Sink {
+/** A bounded queue between the machine and one consumer. An iterator is a handler that is done when it is asked again. */
+export function createSink({ name, channels, handler, options, cursor, onRoom, onClose, onError }: SinkOptions): Sink {
   const bufferMax = Math.max(1, options.bufferEventsMax ?? BUFFER_EVENTS_MAX);
   const joined = Promise.withResolvers<void>();
-  joined.promise.catch(() => undefined);
   const queue: PolycastEvent[] = [];
-  /** The last event of which the consumer is done, and the one that it has in hand. */
-  let done: string | undefined;
-  let current: string | undefined;
+  /** The event that the consumer was last done with, and the one that an iteration has in hand until it asks for the next. */
+  let done = '';
+  let current = '';
+  let isBusy = false;
   let isBounded = handler === undefined;
   /** How much room the machine believes there is. */
   let believedRoom = bufferMax;
-  let ended: { readonly error: Error | undefined } | undefined;
+  let ended: Error | true | undefined;
   let waiting: PromiseWithResolvers<IteratorResult<PolycastEvent>> | undefined;
+  joined.promise.catch(() => undefined);
 
-  const iterator: AsyncIterator<PolycastEvent> = { next, return: stop };
-  const subscription: Subscription = { channels, joined: joined.promise, close, [Symbol.asyncIterator]: iterate };
-  return { subscription, onGap: options.onGap, deliver, join: joined.resolve, end, room, consumedTo };
+  const subscription: Subscription = {
+    channels,
+    joined: joined.promise,
+    get cursor() {
+      return (queue.length === 0 && !isBusy && cursor()) || done;
+    },
+    close,
+    [Symbol.asyncIterator]() {
+      if (handler !== undefined) throw new TypeError('It has a handler.');
+      return { next, return: stop };
+    },
+  };
+  return { name, subscription, onGap: options.onGap, deliver, join: joined.resolve, end, room };
 
   function deliver(events: readonly PolycastEvent[]): void {
-    if (ended !== undefined) return;
-    for (const event of events) queue.push(event);
+    queue.push(...events);
     believedRoom -= events.length;
-    if (handler !== undefined) drain(handler);
-    else feed();
+    if (handler === undefined) feed();
+    else drain(handler);
   }
 
   function drain(handler: Handler): void {
-    while (current === undefined && queue.length > 0) {
+    while (!isBusy && queue.length > 0) {
       const event = queue.shift() as PolycastEvent;
-      const result = attempt(handler, event);
-      if (!isThenable(result)) {
-        done = event.id;
-        continue;
+      try {
+        const result = handler(event);
+        if (isThenable(result)) pause(result, event, handler);
+      } catch (error) {
+        onError(error);
       }
-      current = event.id;
-      const wasBounded = isBounded;
-      isBounded = true;
-      // The machine took it for one that is always ready, and has to learn otherwise.
-      if (!wasBounded) tellRoom();
-      void Promise.resolve(result)
-        .catch(onError)
-        .then(() => resume(handler));
+      if (!isBusy) done = event.id;
     }
   }
 
-  function attempt(handler: Handler, event: PolycastEvent): unknown {
-    try {
-      return handler(event);
-    } catch (error) {
-      return onError(error);
-    }
-  }
-
-  function resume(handler: Handler): void {
-    finishCurrent();
-    drain(handler);
-    tellRoomIfGrown();
-  }
-
-  function iterate(): AsyncIterator<PolycastEvent> {
-    if (handler !== undefined) throw new TypeError('A subscription with a handler cannot be iterated.');
-    return iterator;
+  function pause(result: PromiseLike<unknown>, event: PolycastEvent, handler: Handler): void {
+    isBusy = true;
+    // The machine took it for one that is always ready, and has to learn otherwise.
+    if (!isBounded) onRoom();
+    isBounded = true;
+    void Promise.resolve(result)
+      .catch(onError)
+      .then(() => {
+        isBusy = false;
+        done = event.id;
+        drain(handler);
+        tellRoom();
+      });
   }
 
   function next(): Promise<IteratorResult<PolycastEvent>> {
-    finishCurrent();
+    if (isBusy) done = current;
+    isBusy = false;
     waiting ??= Promise.withResolvers();
     const { promise } = waiting;
     feed();
-    tellRoomIfGrown();
+    tellRoom();
     return promise;
   }
 
   /** Gives the waiting iteration what it waits for. What was buffered before the end is still given. */
   function feed(): void {
-    if (waiting === undefined) return;
-    const event = queue.shift();
-    if (event === undefined && ended === undefined) return;
+    const event = queue[0];
+    if (waiting === undefined || (event === undefined && ended === undefined)) return;
     const { resolve, reject } = waiting;
     waiting = undefined;
-    current = event?.id;
-    if (event !== undefined) resolve({ done: false, value: event });
-    else if (ended?.error !== undefined) reject(ended.error);
+    if (event !== undefined) {
+      queue.shift();
+      isBusy = true;
+      current = event.id;
+      resolve({ done: false, value: event });
+    } else if (ended instanceof Error) reject(ended);
     else resolve({ done: true, value: undefined });
   }
 
@@ -147,26 +155,12 @@ export function createSink({ channels, handler, options, onRoom, onClose, onErro
     return Promise.resolve({ done: true, value: undefined });
   }
 
-  function finishCurrent(): void {
-    done = current ?? done;
-    current = undefined;
-  }
-
   function room(): number {
-    if (!isBounded) return Infinity;
-    return (believedRoom = Math.max(0, bufferMax - queue.length));
-  }
-
-  function tellRoomIfGrown(): void {
-    if (isBounded && bufferMax - queue.length - believedRoom >= bufferMax / 2) tellRoom();
+    return isBounded ? (believedRoom = Math.max(0, bufferMax - queue.length)) : Infinity;
   }
 
   function tellRoom(): void {
-    if (ended === undefined) onRoom();
-  }
-
-  function consumedTo(): string | undefined {
-    return queue.length > 0 || current !== undefined ? (done ?? '') : undefined;
+    if (bufferMax - queue.length - believedRoom >= bufferMax / 2) onRoom();
   }
 
   function close(): void {
@@ -177,7 +171,7 @@ export function createSink({ channels, handler, options, onRoom, onClose, onErro
   }
 
   function end(error?: Error): void {
-    ended ??= { error };
+    ended ??= error ?? true;
     joined.reject(error ?? new DOMException('The subscription was closed.', 'AbortError'));
     feed();
   }

@@ -1,4 +1,4 @@
-import { connect, drop, fail, silence } from './flow.ts';
+import { connect, drop, fail, STRIKES_MAX } from './flow.ts';
 import { becomeLive, isCursor, memberOf } from './members.ts';
 import { openStream } from './open.ts';
 import type { Connecting, Draft, InputOf, PhaseOf } from './state.ts';
@@ -23,12 +23,9 @@ export function connectingReady(draft: Draft, input: InputOf<'ready'>, phase: Co
   }
 }
 
-export function connectingEvents(draft: Draft, { events }: InputOf<'events'>, phase: Connecting): void {
-  // The tab that leads is there, and is itself still connecting.
+/** Nothing comes before `ready`, but for a sign of life of the tab that leads: it is itself still connecting. */
+export function connectingEvents(draft: Draft, _input: InputOf<'events'>, phase: Connecting): void {
   if (phase.transport === 'tab') phase.untilMs = draft.nowMs + draft.settings.readyTimeoutMs;
-  if (events.length === 0) return;
-  drop(draft, phase);
-  fail(draft, phase, { kind: 'lost', why: 'an event before ready' });
 }
 
 export function hint(draft: Draft, input: InputOf<'hint'>): void {
@@ -40,7 +37,9 @@ export function connectingEnded(draft: Draft, { ending }: InputOf<'ended'>, phas
 }
 
 export function connectingTick(draft: Draft, _input: InputOf<'tick'>, phase: Connecting): void {
-  if (draft.nowMs >= phase.untilMs) silence(draft, phase);
+  if (draft.nowMs < phase.untilMs) return;
+  drop(draft, phase);
+  fail(draft, phase, { kind: 'lost', why: 'not ready' }, STRIKES_MAX);
 }
 
 export function connectingNetwork(draft: Draft, _input: InputOf<'network'>, phase: Connecting): void {

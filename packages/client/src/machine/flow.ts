@@ -1,4 +1,5 @@
-import { afterClose, type ErrorCode, type Problem } from '@polycast/protocol';
+import type { ErrorCode, Problem } from '@polycast/protocol';
+import { afterClose } from '../close-codes.ts';
 import { refusal } from '../errors.ts';
 import { backoffMs } from './backoff.ts';
 import { failMember, isCursor, onStream, union } from './members.ts';
@@ -7,7 +8,7 @@ import type { Attempt, Connecting, Draft, Ending, Member, Open, OpenRequest, Sta
 /** From which transport to which, and when: the ways between `connecting`, `open`, `waiting` and `closed`. */
 
 /** A proven transport that fails this often before being stable again is no longer tried first. */
-const STRIKES_MAX = 3;
+export const STRIKES_MAX = 3;
 /** Polls are the last resort: they are given more time than what has another behind it. */
 const POLL_PATIENCE = 3;
 
@@ -47,18 +48,9 @@ export function leaveStream(member: Member): void {
   member.retryAtMs = Infinity;
 }
 
-/** An attempt has connected and does not deliver: what buffers it now will do so again. */
-export function silence(draft: Draft, phase: Connecting): void {
-  drop(draft, phase);
-  const isProven = phase.transport === draft.proven;
-  if (isProven) draft.strikes = STRIKES_MAX;
-  const others = draft.settings.transports.filter((name) => name !== phase.transport);
-  connect(draft, isProven ? others : phase.rest, 'not ready in time');
-}
-
-/** An attempt has ended before it delivered. */
-export function fail(draft: Draft, phase: Connecting, ending: Ending): void {
-  if (phase.transport === draft.proven) draft.strikes++;
+/** An attempt has ended before it delivered; silence, from the proven transport, says that what buffers it will do so again. */
+export function fail(draft: Draft, phase: Connecting, ending: Ending, strikes = 1): void {
+  if (phase.transport === draft.proven) draft.strikes += strikes;
   settle(draft, ending, () => connect(draft, phase.rest, reasonOf(ending)));
 }
 
@@ -89,10 +81,9 @@ export function probeAtMs({ settings, probes, nowMs, chance }: Draft, transport:
   return nowMs + spanMs * (0.5 + chance / 2);
 }
 
-/** Waits a moment before a member's next try. */
+/** Waits some seconds before a member's next try. */
 export function retryLater(draft: Draft, member: Member, hintMs = 0): void {
-  const { backoffBaseMs, backoffCapMs } = draft.settings;
-  member.retryAtMs = draft.nowMs + backoffBaseMs + hintMs + backoffMs(3, draft.chance, backoffBaseMs, backoffCapMs);
+  member.retryAtMs = draft.nowMs + hintMs + draft.settings.backoffBaseMs * (1 + 8 * draft.chance);
 }
 
 function wait(draft: Draft, why: string, hintMs = 0): void {
@@ -103,23 +94,21 @@ function wait(draft: Draft, why: string, hintMs = 0): void {
 
 /** What an ending asks for: to stop, to wait as told, or else whatever the phase does about a loss. */
 function settle(draft: Draft, ending: Ending, otherwise: () => void): void {
-  if (ending.kind === 'refused') return settleRefusal(draft, ending, otherwise);
+  if (ending.kind === 'refused') return settleRefusal(draft, ending);
   const then = ending.kind === 'closed' ? afterClose(ending.code) : 'reconnect';
   if (then === 'back-off') return wait(draft, reasonOf(ending), draft.hintMs);
   // A hub that stops an attempt before `ready` says why to the next transport, as a problem document.
   if (ending.kind !== 'closed' || then === 'reconnect' || draft.phase.name === 'connecting') return otherwise();
-  const code = CODE_OF_CLOSE[ending.code] ?? 'internal_error';
-  stop(draft, refusal(code, `The hub closed the connection with ${ending.code}.`));
+  stop(draft, refusal(CODE_OF_CLOSE[ending.code] ?? 'invalid_message', `The hub ${reasonOf(ending)}.`));
 }
 
-function settleRefusal(draft: Draft, { problem, retryAfterMs }: Extract<Ending, { kind: 'refused' }>, otherwise: () => void): void {
+function settleRefusal(draft: Draft, { problem, retryAfterMs }: Extract<Ending, { kind: 'refused' }>): void {
   if (problem.retryable) return wait(draft, problem.code, Math.max(retryAfterMs, draft.hintMs));
-  if (TRANSPORT_CODES.includes(problem.code)) return otherwise();
-  const { phase } = draft;
-  if (phase.name !== 'connecting' || phase.group.length === 0 || problem.code === 'unauthorized') return stop(draft, problem);
+  const group = draft.phase.name === 'connecting' ? draft.phase.group : [];
+  if (group.length === 0 || problem.code === 'unauthorized') return stop(draft, problem);
   // One of these asks for what it may not have: the others are to have theirs.
-  if (phase.group.length > 1) draft.singly = true;
-  else for (const id of phase.group) failMember(draft, id, problem);
+  if (group.length > 1) draft.singly = true;
+  else for (const id of group) failMember(draft, id, problem);
   connect(draft);
 }
 
@@ -130,16 +119,7 @@ function stop(draft: Draft, problem: Problem): void {
   wait(draft, problem.code);
 }
 
-/** Refusals that concern the transport and not what was asked for. */
-const TRANSPORT_CODES: readonly string[] = ['not_acceptable', 'upgrade_required', 'unsupported_subprotocol', 'method_not_allowed'];
-
-const CODE_OF_CLOSE: Readonly<Record<number, ErrorCode>> = {
-  1000: 'draining',
-  1009: 'event_too_large',
-  4400: 'invalid_message',
-  4401: 'unauthorized',
-  4403: 'forbidden',
-};
+const CODE_OF_CLOSE: Readonly<Record<number, ErrorCode>> = { 4401: 'unauthorized', 4403: 'forbidden' };
 
 function reasonOf(ending: Ending): string {
   if (ending.kind === 'lost') return ending.why;

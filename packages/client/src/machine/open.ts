@@ -1,4 +1,4 @@
-import { drop, leaveStream, lose, openSuccessor, probeAtMs, retryLater, sweepOf } from './flow.ts';
+import { drop, leaveStream, lose, openSuccessor, probeAtMs, retryLater } from './flow.ts';
 import { becomeLive, covers, failMember, latest, memberOf, takeFromStream, tellGap } from './members.ts';
 import { takePlaced } from './placing.ts';
 import type { Attempt, Draft, Ending, InputOf, Open, TransportInput } from './state.ts';
@@ -27,12 +27,7 @@ export function openNotPlaced(draft: Draft, { id, problem }: InputOf<'not-placed
 }
 
 export function openEnded(draft: Draft, { ending }: InputOf<'ended'>, phase: Open): void {
-  const { successor } = phase;
-  if (successor === undefined || ending.kind !== 'lost') return lose(draft, phase, ending);
-  // One that is on its way already takes over.
-  draft.members.forEach(leaveStream);
-  const rest = sweepOf(draft).filter((name) => name !== successor.transport);
-  draft.phase = { ...successor, name: 'connecting', rest, group: [] };
+  lose(draft, phase, ending);
 }
 
 export function openTick(draft: Draft, _input: InputOf<'tick'>, phase: Open): void {
@@ -47,7 +42,7 @@ export function openTick(draft: Draft, _input: InputOf<'tick'>, phase: Open): vo
     if (nowMs >= phase.probeAtMs) probe(draft, phase);
   } else if (nowMs >= successor.untilMs) {
     drop(draft, successor);
-    loseSuccessor(draft, phase, { kind: 'lost', why: 'not ready in time' });
+    loseSuccessor(draft, phase, { kind: 'lost', why: 'not ready' });
   }
 }
 
@@ -62,9 +57,6 @@ export function successorTells(draft: Draft, input: TransportInput, phase: Open)
     openStream(draft, input, phase.successor as Attempt);
   } else if (input.kind === 'ended') {
     loseSuccessor(draft, phase, input.ending);
-  } else if (input.kind === 'events' && input.events.length > 0) {
-    drop(draft, phase.successor as Attempt);
-    loseSuccessor(draft, phase, { kind: 'lost', why: 'an event before ready' });
   }
 }
 

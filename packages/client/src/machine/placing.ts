@@ -56,7 +56,7 @@ function place(draft: Draft, { attempt, channels }: Open, member: Member, missin
   const { after = 'now', history } = startOf(member);
   // What a stream has already it does not bring a second time: then the past is polled for.
   const had = [...channels, ...union(draft.members.filter(({ mode }) => mode === 'placing'))];
-  const overlaps = member.channels.some((one) => had.some((other) => overlap(one, other)));
+  const overlaps = had.length > 0 && (member.channels.some((channel) => had.includes(channel)) || /[*>]/.test([...had, ...missing].join()));
   member.pollsPast = overlaps && (history !== undefined || after !== 'now');
   member.mode = 'placing';
   member.retryAtMs = draft.nowMs + 2 * draft.settings.readyTimeoutMs;
@@ -70,17 +70,4 @@ function removeUnwanted(draft: Draft, phase: Open, had: readonly string[]): void
   if (channels.length === 0) return;
   phase.channels = phase.channels.filter((channel) => wanted.includes(channel));
   draft.effects.push({ kind: 'remove', attempt: phase.attempt, channels });
-}
-
-/** Whether a channel can be covered by both of two patterns. */
-export function overlap(one: string, other: string): boolean {
-  const tokens = one.split('.');
-  const others = other.split('.');
-  for (const [index, token] of tokens.entries()) {
-    const against = others[index];
-    if (against === undefined) return false;
-    if (token === '>' || against === '>') return true;
-    if (token !== '*' && against !== '*' && token !== against) return false;
-  }
-  return tokens.length === others.length;
 }

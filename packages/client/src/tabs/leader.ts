@@ -1,10 +1,10 @@
 import type { ClientMessage, Gap, PolycastEvent } from '@polycast/protocol';
 import { PolycastError, refusal } from '../errors.ts';
-import type { OwnConnection } from '../connection.ts';
+import type { Connection } from '../connection.ts';
 import { isCursor } from '../machine/members.ts';
 import type { OpenRequest } from '../machine/state.ts';
 import type { Subscription } from '../subscription.ts';
-import { sessionName, TAB_HEARTBEAT_MS, type TabMessage, type TabRefusal } from './words.ts';
+import { aborted, sessionName, TAB_HEARTBEAT_MS, type TabMessage, type TabRefusal } from './words.ts';
 
 interface Session {
   readonly channel: BroadcastChannel;
@@ -14,20 +14,20 @@ interface Session {
 
 /** How often a tab is told that the leader is alive, while the leader itself is still connecting. */
 const ALIVE_INTERVAL_MS = 2000;
+/** How often all are: twice in the time after which they would wonder. */
+const BEAT_TICKS = TAB_HEARTBEAT_MS / ALIVE_INTERVAL_MS / 2;
 
 /**
  * Asks to lead the tabs of this name; of all that ask, one does, and when it closes or crashes the next takes over.
  * @returns what ends it
  */
-export function standForLeader(name: string, connect: () => OwnConnection): () => void {
+export function standForLeader(name: string, connect: () => Connection): () => void {
   const controller = new AbortController();
   const { signal } = controller;
   navigator.locks
     .request(name, { signal }, async () => {
       const resign = lead(name, connect);
-      await new Promise<void>((resolve) =>
-        signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve()),
-      );
+      await aborted(signal);
       resign();
     })
     .catch(() => undefined);
@@ -35,12 +35,12 @@ export function standForLeader(name: string, connect: () => OwnConnection): () =
 }
 
 /** Serves the sessions of all tabs from one connection: each is a subscription of its own, with its own place. */
-function lead(name: string, connect: () => OwnConnection): () => void {
+function lead(name: string, connect: () => Connection): () => void {
   const sessions = new Map<string, Session>();
   const all = new BroadcastChannel(name);
   const timer = setInterval(keepAlive, ALIVE_INTERVAL_MS);
   let connection = start();
-  let beatMs = performance.now();
+  let ticks = 0;
   all.addEventListener('message', ({ data }: MessageEvent<TabMessage>) => {
     if (data.kind === 'open') open(data.session, data.request);
     else if (data.kind === 'send') void operate(data.session, data.message);
@@ -58,7 +58,7 @@ function lead(name: string, connect: () => OwnConnection): () => void {
     const session: Session = { channel, subscription, isReady: false };
     sessions.set(id, session);
     subscription.joined.then(
-      () => ready(connection.cursorOf(subscription)),
+      () => ready(subscription.cursor),
       () => undefined,
     );
     // Whoever opened the session holds this lock until it is gone.
@@ -81,7 +81,7 @@ function lead(name: string, connect: () => OwnConnection): () => void {
     }
   }
 
-  function start(): OwnConnection {
+  function start(): Connection {
     const connection = connect();
     connection.on('error', ({ subscription, error }) => {
       for (const [id, session] of sessions) if (session.subscription === subscription) refuse(id, session, error);
@@ -110,10 +110,9 @@ function lead(name: string, connect: () => OwnConnection): () => void {
 
   /** Moves the place of quiet sessions on, and tells those that are not ready yet not to give up. */
   function keepAlive(): void {
-    const isBeat = performance.now() - beatMs >= TAB_HEARTBEAT_MS / 2;
-    if (isBeat) beatMs = performance.now();
+    const isBeat = ++ticks % BEAT_TICKS === 0;
     for (const { channel, subscription, isReady } of sessions.values()) {
-      if (isBeat || !isReady) channel.postMessage({ op: 'heartbeat', cursor: connection.cursorOf(subscription) });
+      if (isBeat || !isReady) channel.postMessage({ op: 'heartbeat', cursor: subscription.cursor });
     }
   }
 

@@ -25,3 +25,11 @@ export const TAB_HEARTBEAT_MS = 60_000;
 export function sessionName(name: string, session: string): string {
   return `${name} ${session}`;
 }
+
+/** Settles when the signal aborts: what a lock is held for. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve());
+  });
+}

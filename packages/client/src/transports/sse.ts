@@ -29,7 +29,7 @@ export function openSse(means: Means, target: Target, request: OpenRequest, tell
       signal.throwIfAborted();
       tellFrames(parser.feed(piece.value), tell);
     }
-    throw new EndedError('the stream ended');
+    throw new EndedError('ended');
   }
 }
 

@@ -2,7 +2,7 @@ import type { ClientMessage, PolycastEvent, ServerMessage } from '@polycast/prot
 import type { Means, Target } from '../http.ts';
 import type { OpenRequest } from '../machine/state.ts';
 import { createKey } from '../key.ts';
-import { sessionName, type TabMessage, type TabRefusal } from '../tabs/words.ts';
+import { aborted, sessionName, type TabMessage, type TabRefusal } from '../tabs/words.ts';
 import type { OpenTransport, Tell, Transport } from './transport.ts';
 import { readMessage } from './messages.ts';
 
@@ -22,11 +22,8 @@ export function createTab(name: string): OpenTransport {
     return { send, close };
 
     function hold(): Promise<void> {
-      if (!closing.signal.aborted) ask();
-      return new Promise((resolve) => {
-        if (closing.signal.aborted) resolve();
-        else closing.signal.addEventListener('abort', () => resolve());
-      });
+      ask();
+      return aborted(closing.signal);
     }
 
     function ask(): void {

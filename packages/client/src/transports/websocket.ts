@@ -21,7 +21,7 @@ export function openWebSocket(means: Means, target: Target, request: OpenRequest
       message = JSON.parse(data) as typeof message;
     } catch {
       close();
-      return tell({ kind: 'ended', ending: { kind: 'lost', why: 'not the message of a hub' } });
+      return tell({ kind: 'ended', ending: { kind: 'lost', why: 'no hub' } });
     }
     readMessage(message, tell);
   }
