@@ -87,7 +87,9 @@ export class Feed {
       limit: PRELOAD_COUNT_MAX,
       bytesMax: Math.min(PRELOAD_BYTES_MAX, this.#options.tailBytesMax / 2),
     });
-    this.#tail.preload(page.records.toReversed(), page.reached);
+    // What retention has removed since is not in the page: only behind it the tail can speak for every channel.
+    const start = Math.max(page.reached, page.trimmedThrough);
+    this.#tail.preload(page.records.toReversed().filter((record) => record.position > start), start);
   }
 
   /** The interest in these channels and types; the same one for all who want the same. */
