@@ -91,6 +91,20 @@ test('one lane stalls; the others go on, and it catches up when bytes move again
   expect((await bill(page)).map(({ events }) => events)).toEqual(ALL_OF_IT);
 });
 
+test('an order that is cancelled ends at once, in the midst of trouble, and the next begins with whole wires', async () => {
+  const { page } = await lab();
+  await slide(page, PACE, 'Home');
+  await order(page);
+  await kitchenAt(page, 2);
+  await page.getByRole('button', { name: 'Stall it' }).press('Enter');
+  await page.waitForSelector('.band-stall');
+  await page.getByRole('button', { name: 'Cancel the order' }).press('Enter');
+  expect((await bill(page)).every(({ events }) => !events.startsWith('7'))).toBe(true);
+  await order(page);
+  await page.waitForFunction(() => document.querySelector('.verdicts') === null);
+  expect((await bill(page)).map(({ events }) => events)).toEqual(ALL_OF_IT);
+});
+
 test('trouble that is asked for while no pizza is made comes with the next one', async () => {
   const { page } = await lab();
   await page.getByRole('button', { name: 'Restart the hub' }).press('Enter');

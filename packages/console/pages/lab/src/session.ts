@@ -21,6 +21,8 @@ export type Trouble = { readonly kind: Fault; readonly lane: LaneName | 'all' } 
 
 const FAULT_DURATIONS_MS: Readonly<Record<Fault, number>> = { cut: 3000, stall: 4000, slow: 6000 };
 
+const FAULTS: readonly Fault[] = ['cut', 'stall', 'slow'];
+
 /** Nobody waits longer than this for lanes that have not seen the last event. */
 const SERVE_MS_MAX = 30_000;
 
@@ -77,6 +79,7 @@ export class Session {
     const { signal } = this.#abort;
     for (const lane of LANES) void lane.transport(this.#watchOf(lane, order, signal));
     await this.#until(() => LANES.every(({ name }) => this.wire.lanes[name].exchanges.length > 0), 1500);
+    if (signal.aborted) return;
     await bake(order, {
       stepMs: () => this.settings.stepMs,
       pause: (milliseconds) => pause(milliseconds, signal),
@@ -139,6 +142,10 @@ export class Session {
   }
 
   #finish(order: Order): void {
+    // The next order begins with whole wires.
+    for (const fault of FAULTS) {
+      if (LANES.some(({ name }) => this.isBroken(name, fault))) void act(`lanes/all/${fault}?for=0`);
+    }
     order.endedAtMs = pageNowMs();
     this.running = false;
     this.#planned = undefined;
