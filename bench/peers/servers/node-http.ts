@@ -38,5 +38,5 @@ function subscribe(channel: string, reader: ServerResponse): void {
   reader.on('close', () => readers.delete(reader));
 }
 
-server.keepAliveTimeout = 0;
+
 server.listen(Number(process.argv[2]), '127.0.0.1', 4096);

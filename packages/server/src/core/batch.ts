@@ -13,6 +13,9 @@ export interface Batch {
   /** How many events. 0 when a page of the log held nothing that is meant; there are no bytes then. */
   readonly count: number;
   readonly bytes: Uint8Array;
+  /** The bound on events that it was made with, and whether more had been there but for its bounds. */
+  readonly countMax: number;
+  readonly isCut: boolean;
   /**
    * Not 0: some of the events after `from`, up to and with this position, are lost to retention. That is told before those
    * that are left of them, so that nobody sees a hole before knowing of it.
@@ -41,11 +44,13 @@ export class BatchCache {
     this.#bytesMax = bytesMax;
   }
 
-  find(interest: Interest, framing: Framing, from: Position, countMax: number): Batch | undefined {
+  /** A batch that still is all that its reader could be given now: it was cut, or nothing that is meant has come since. */
+  find(interest: Interest, framing: Framing, from: Position, countMax: number, head: Position): Batch | undefined {
     const { batches } = interest;
     for (let index = batches.length - 1; index >= 0; index--) {
       const batch = batches[index] as Batch;
-      if (batch.from === from && batch.framing === framing && batch.count <= countMax) return batch;
+      if (batch.from !== from || batch.framing !== framing || batch.countMax !== countMax) continue;
+      if (batch.isCut || batch.reached >= head || interest.hasNews(batch.reached) === false) return batch;
     }
     return undefined;
   }

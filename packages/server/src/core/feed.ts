@@ -107,12 +107,8 @@ export class Feed {
   }
 
   join(interest: Interest, reader: Reader): void {
-    // An idle interest may have been let go between being asked for and being joined.
-    if (!this.#interests.has(interest.key)) {
-      this.#interests.set(interest.key, interest);
-      for (const pattern of interest.patterns) this.#wake.add(pattern, interest);
-      interest.quietFrom = this.head;
-    }
+    // It may have been retired between being asked for and being joined.
+    if (interest.isRetired) this.#revive(interest);
     this.#idle.delete(interest);
     reader.index = interest.readers.length;
     interest.readers.push(reader);
@@ -134,7 +130,7 @@ export class Feed {
   next(interest: Interest, framing: Framing, after: Position, countMax: number, through: Position): Batch | 'behind' | undefined {
     if (after >= this.head) return undefined;
     const whole = through >= this.head;
-    const kept = whole ? this.#cache.find(interest, framing, after, countMax) : undefined;
+    const kept = whole ? this.#cache.find(interest, framing, after, countMax, this.head) : undefined;
     if (kept !== undefined) return kept;
     if (interest.hasNews(after) === false) return undefined;
     if (!this.#tail.covers(interest, after)) return 'behind';
@@ -142,7 +138,8 @@ export class Feed {
     const collected = this.#tail.collect(interest, after, this.#options.batchBytesMax, countMax, framing.size);
     const records = whole ? collected.records : collected.records.filter((record) => record.position <= through);
     if (records.length === 0) return undefined;
-    const batch = this.#batch(interest, framing, after, Math.min(collected.reached, through), records, 0);
+    const reached = Math.min(collected.reached, through);
+    const batch = this.#batch({ interest, framing, from: after, reached, countMax, isCut: reached < this.head, gapThrough: 0 }, records);
     if (whole) this.#cache.keep(batch);
     return batch;
   }
@@ -232,7 +229,7 @@ export class Feed {
     const gapThrough = page.trimmedThrough > after ? page.trimmedThrough : 0;
     const { reached } = page;
     const records = interest.except.length === 0 ? page.records : page.records.filter((record) => interest.means(record));
-    const batch = this.#batch(interest, framing, after, reached, records, gapThrough);
+    const batch = this.#batch({ interest, framing, from: after, reached, countMax, isCut: reached < head, gapThrough }, records);
     if (through === Infinity) this.#cache.keep(batch);
     if (records.length === 0 && gapThrough === 0 && reached >= head && after < interest.quietFrom && reached >= interest.quietFrom) {
       interest.quietFrom = after;
@@ -240,9 +237,8 @@ export class Feed {
     return batch;
   }
 
-  #batch(interest: Interest, framing: Framing, from: Position, reached: Position, records: readonly StoredRecord[], gapThrough: Position): Batch {
-    const bytes = joinFrames(framing, this.epoch, records, this.#options.allocate);
-    return { interest, framing, from, reached, count: records.length, bytes, gapThrough };
+  #batch(about: Omit<Batch, 'count' | 'bytes'>, records: readonly StoredRecord[]): Batch {
+    return { ...about, count: records.length, bytes: joinFrames(about.framing, this.epoch, records, this.#options.allocate) };
   }
 
   /** New events: into the tail, then wake those who want them, each interest once. */
@@ -280,8 +276,16 @@ export class Feed {
     const [longest] = this.#idle;
     if (longest === undefined || longest.woken) return;
     this.#idle.delete(longest);
-    this.#interests.delete(longest.key);
+    longest.isRetired = true;
+    if (this.#interests.get(longest.key) === longest) this.#interests.delete(longest.key);
     for (const pattern of longest.patterns) this.#wake.remove(pattern, longest);
+  }
+
+  #revive(interest: Interest): void {
+    interest.isRetired = false;
+    interest.quietFrom = this.head;
+    if (!this.#interests.has(interest.key)) this.#interests.set(interest.key, interest);
+    for (const pattern of interest.patterns) this.#wake.add(pattern, interest);
   }
 }
 

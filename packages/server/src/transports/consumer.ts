@@ -56,7 +56,8 @@ function authorized(services: Services, request: IncomingMessage, query: EventsQ
 
 function begin(services: Services, request: IncomingMessage, query: EventsQuery, principal: Principal): Consumer | Promise<Consumer> {
   const { feed, log } = services;
-  const interest = feed.interest(query.channels, query.types);
+  if (query.interest === undefined || query.interest.isRetired) query.interest = feed.interest(query.channels, query.types);
+  const { interest } = query;
   const resumed = lastEventId(request);
   const start = startAfter(resumed ?? query.after, log.state);
   if (query.history === undefined || resumed !== undefined) return { interest, ...start, principal };

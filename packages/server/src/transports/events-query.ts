@@ -1,4 +1,5 @@
 import { isPattern, PolycastError } from '@polycast/protocol';
+import type { Interest } from '../core/interest.ts';
 
 /** The query of `GET /v1/events`, checked (PROTOCOL.md section 4). */
 export interface EventsQuery {
@@ -9,6 +10,8 @@ export interface EventsQuery {
   readonly limit: number;
   readonly waitSeconds: number | undefined;
   readonly token: string | undefined;
+  /** The interest in it, once somebody has asked: an address that is polled again and again is worked out once. */
+  interest?: Interest;
 }
 
 const TYPES_MAX = 20;

@@ -100,12 +100,19 @@ export class HttpTransport {
       const question = url.indexOf('?');
       const path = question < 0 ? url : url.slice(0, question);
       if (method === 'OPTIONS') return this.#options(request, response, path);
+      const query = question < 0 ? '' : url.slice(question + 1);
+      // The address that is asked for most needs no search.
+      if (path === '/v1/events' && method === 'GET' && !this.#draining) {
+        const reading = readEvents(this.#services, this.#queries, request, response, query);
+        if (reading !== undefined) reading.catch((error: unknown) => this.#failed(request, response, error));
+        return;
+      }
       const found = this.#router.find(method === 'HEAD' ? 'GET' : (method as 'GET'), path);
       if (found === null) return this.#notFound(response, path);
       if (path.startsWith('/v1/')) this.#refuseIfDraining();
       if (method === 'POST' && !this.#origins.allows(request)) throw new PolycastError('origin_not_allowed');
       const { handle } = found.store as { handle: Handler };
-      const answered = handle(request, response, found.params, question < 0 ? '' : url.slice(question + 1));
+      const answered = handle(request, response, found.params, query);
       if (answered instanceof Promise) answered.catch((error: unknown) => this.#failed(request, response, error));
     } catch (error) {
       this.#failed(request, response, error);
