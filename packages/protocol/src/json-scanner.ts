@@ -23,7 +23,14 @@ export class JsonScanner {
   /** Whether white space with a line break was passed since the last `begin`. */
   sawLineBreak = false;
 
-  readonly #kinds = new Uint8Array(JSON_DEPTH_MAX + 1);
+  readonly #depthMax: number;
+  readonly #kinds: Uint8Array;
+
+  /** @param depthMax deepest nesting of a value: more than `JSON_DEPTH_MAX` where data is looked at with what is around it */
+  constructor(depthMax: number = JSON_DEPTH_MAX) {
+    this.#depthMax = depthMax;
+    this.#kinds = new Uint8Array(depthMax + 1);
+  }
 
   begin(text: string, index = 0, end: number = text.length): void {
     this.text = text;
@@ -69,10 +76,10 @@ export class JsonScanner {
         this.index++;
         const closes = code === 123 ? 125 : 93;
         if (this.peek() === closes) {
-          if (depth >= JSON_DEPTH_MAX) return this.#tooDeep();
+          if (depth >= this.#depthMax) return this.#tooDeep();
           this.index++;
         } else {
-          if (depth >= JSON_DEPTH_MAX) return this.#tooDeep();
+          if (depth >= this.#depthMax) return this.#tooDeep();
           this.#kinds[depth++] = code === 123 ? OBJECT : ARRAY;
           if (code === 123 && !this.key()) return false;
           continue;

@@ -1,4 +1,4 @@
-import { checkType, isChannel, JsonScanner, jsonError, PolycastError, stringValue, withoutLineBreaks } from '@polycast/protocol';
+import { checkType, isChannel, JSON_DEPTH_MAX, JsonScanner, jsonError, PolycastError, stringValue, withoutLineBreaks } from '@polycast/protocol';
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { PublishRequest } from '../core/publish.ts';
@@ -7,6 +7,8 @@ import { contentOf } from './publish-content.ts';
 /** CloudEvents 1.0 over HTTP, read into publishes (PROTOCOL.md section 8.5). */
 
 const scanner = new JsonScanner();
+/** An element is an event: its data is one level down. */
+const elementScanner = new JsonScanner(JSON_DEPTH_MAX + 1);
 /** Attribute names are lower-case letters and digits (CloudEvents 1.0, section 3.1). */
 const ATTRIBUTE_NAME = /^[a-z0-9]{1,64}$/;
 const ATTRIBUTES_MAX = 64;
@@ -45,19 +47,19 @@ export function binaryCloudEvent(headers: IncomingHttpHeaders, body: Buffer, cha
 /** The elements of a JSON array as texts. @throws PolycastError `invalid_json`, `invalid_event`, `batch_too_large` */
 export function arrayElements(text: string, elementsMax: number): string[] {
   const elements: string[] = [];
-  scanner.begin(text);
-  if (!scanner.take(91)) throw new PolycastError('invalid_event', 'A JSON array is expected.');
-  if (!scanner.take(93)) {
+  elementScanner.begin(text);
+  if (!elementScanner.take(91)) throw new PolycastError('invalid_event', 'A JSON array is expected.');
+  if (!elementScanner.take(93)) {
     do {
       if (elements.length >= elementsMax) throw new PolycastError('batch_too_large', `At most ${elementsMax} events.`, { limit: elementsMax });
-      scanner.peek();
-      const start = scanner.index;
-      if (!scanner.value()) throw jsonError(scanner);
-      elements.push(text.slice(start, scanner.index));
-    } while (scanner.take(44));
-    if (!scanner.take(93)) throw jsonError(scanner);
+      elementScanner.peek();
+      const start = elementScanner.index;
+      if (!elementScanner.value()) throw jsonError(elementScanner);
+      elements.push(text.slice(start, elementScanner.index));
+    } while (elementScanner.take(44));
+    if (!elementScanner.take(93)) throw jsonError(elementScanner);
   }
-  if (!scanner.atEnd()) throw jsonError(scanner);
+  if (!elementScanner.atEnd()) throw jsonError(elementScanner);
   return elements;
 }
 

@@ -2,6 +2,7 @@ import {
   checkIdempotencyKey,
   encodeCursor,
   formatTime,
+  JSON_DEPTH_MAX,
   JsonScanner,
   PolycastError,
   scanEnvelope,
@@ -26,6 +27,8 @@ const REF_LENGTH_MAX = 64;
 const OPERATIONS: ReadonlySet<unknown> = new Set<ClientMessage['op']>(['subscribe', 'unsubscribe', 'publish', 'auth', 'ping']);
 const ALSO_IN_PUBLISH: ReadonlySet<string> = new Set(['op', 'ref']);
 const scanner = new JsonScanner();
+/** An operation's data is one level down. */
+const operationScanner = new JsonScanner(JSON_DEPTH_MAX + 1);
 
 /** An operation as it came: an object with a known `op` and a valid `ref`, its other members unchecked. */
 interface Operation {
@@ -194,8 +197,8 @@ export function catchUpReader(session: WebSocketSession, services: Services, int
 }
 
 function parseOperation(text: string): Operation {
-  scanner.begin(text);
-  if (!scanner.value() || !scanner.atEnd()) throw new PolycastError(scanner.fault, undefined, { offset: scanner.index });
+  operationScanner.begin(text);
+  if (!operationScanner.value() || !operationScanner.atEnd()) throw new PolycastError(operationScanner.fault, undefined, { offset: operationScanner.index });
   const value: unknown = JSON.parse(text);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new PolycastError('invalid_message', 'An operation is a JSON object.');
   const members = value as Record<string, unknown>;
