@@ -1,4 +1,4 @@
-import { JsonScanner } from '@polycast/protocol';
+import { JSON_DEPTH_MAX, JsonScanner } from '@polycast/protocol';
 
 /** An event as it came: its JSON character for character, and what was read out of it. */
 export interface RawEvent {
@@ -26,7 +26,7 @@ export function eventsOf(answer: string): readonly RawEvent[] {
 /** The members of a JSON object as texts, by name. */
 export function membersOf(json: string): ReadonlyMap<string, string> {
   const members = new Map<string, string>();
-  const scanner = new JsonScanner();
+  const scanner = new JsonScanner(JSON_DEPTH_MAX + 3);
   scanner.begin(json);
   if (!scanner.take(123)) throw new Error(`No object: ${json.slice(0, 200)}`);
   if (scanner.take(125)) return members;
@@ -40,7 +40,7 @@ export function membersOf(json: string): ReadonlyMap<string, string> {
 
 function elementsOf(json: string): readonly string[] {
   const elements: string[] = [];
-  const scanner = new JsonScanner();
+  const scanner = new JsonScanner(JSON_DEPTH_MAX + 3);
   scanner.begin(json);
   scanner.take(91);
   if (scanner.take(93)) return elements;
