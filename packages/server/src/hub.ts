@@ -20,6 +20,7 @@ import { createLogger } from './operate/logger.ts';
 import { createMetrics } from './operate/metrics.ts';
 import { RetentionTask } from './operate/retention-task.ts';
 import { systemWorld, type World } from './operate/world.ts';
+import { builtFile } from './operate/built-file.ts';
 import { clientRoute } from './transports/client-route.ts';
 import { HttpTransport, type Route } from './transports/http-transport.ts';
 import type { Services, TransportSettings } from './transports/services.ts';
@@ -90,7 +91,7 @@ export async function openHub(config: Config, { routes = [], ownOrigins = () => 
   );
   let draining = false;
   const health = healthRoutes({ metrics, version: VERSION, notReady: () => (draining ? 'draining' : log.state.unavailable) });
-  const transport = new HttpTransport(services, await httpSettings(config), [...health, clientRoute(), ...routes]);
+  const transport = new HttpTransport(services, await httpSettings(config), [...health, clientRoute(builtFile('client.js', 'client/generated/client.js')), ...routes]);
   const retention = new RetentionTask(log, rules, clock, config.storage.retentionIntervalMs, (error) => logger.error({ error: String(error) }, 'retention failed; it will be tried again'));
   const turning = setInterval(() => services.wheel.advance(), TICK_MS / world.speed);
   turning.unref();

@@ -4,6 +4,7 @@ import type { Config } from './config/schema.ts';
 import { openHub, type Hub } from './hub.ts';
 import { createLab, type Lab } from './lab/lab.ts';
 import { filesOf } from './log/sqlite/folder.ts';
+import { builtFile } from './operate/built-file.ts';
 import type { Handler, Route } from './transports/http-transport.ts';
 
 export type { Hub } from './hub.ts';
@@ -38,6 +39,7 @@ class HubWithLab implements Hub {
 
   async open(): Promise<Hub> {
     this.#lab = await createLab({
+      folder: builtFile('console', 'console/generated'),
       hubPort: () => this.#port,
       actions: { restartHub: () => this.#restart(async () => undefined), wipeLog: () => this.#restart(() => wipe(this.#config.data)) },
     });

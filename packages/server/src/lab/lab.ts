@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { fileURLToPath } from 'node:url';
 import { PolycastError } from '@polycast/protocol';
 import { FAULTS, LANES, nowMs } from './records.ts';
 import type { Fault, LabConfig, LaneName, WireRecord } from './records.ts';
@@ -11,8 +10,8 @@ import { WireLog } from './wire-log.ts';
 export interface LabOptions {
   /** The hub's port on 127.0.0.1; asked anew for each connection, so that the hub may be opened after the Lab. */
   readonly hubPort: () => number;
-  /** Where the built pages are; by default beside this package in the repository. */
-  readonly folder?: string;
+  /** Where the built pages are. */
+  readonly folder: string;
   /** What the page may do to the hub. A button is shown for each that is given. */
   readonly actions: LabActions;
 }
@@ -38,8 +37,6 @@ export interface Lab {
 
 const FAULT_DURATION_MS_DEFAULT = 3000;
 
-const BUILT_PAGES = fileURLToPath(new URL('../../../console/generated/', import.meta.url));
-
 export async function createLab(options: LabOptions): Promise<Lab> {
   const log = new WireLog();
   const wires = new Map<LaneName, Wire>();
@@ -50,7 +47,7 @@ export async function createLab(options: LabOptions): Promise<Lab> {
     log,
     wires,
     config: { lanes, actions: actionNames(options.actions) },
-    pages: new StaticFiles(options.folder ?? BUILT_PAGES),
+    pages: new StaticFiles(options.folder),
     busy: false,
   };
   let closed: Promise<void> | undefined;

@@ -1,13 +1,10 @@
 import { PolycastError } from '@polycast/protocol';
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import type { Route } from './http-transport.ts';
 import { respond } from './respond.ts';
 
-const CLIENT_FILE = fileURLToPath(new URL('../../../client/generated/client.js', import.meta.url));
-
-/** `GET /client.js`: the SDK as one module, for a plain `<script type="module">`. Pages of any origin may load it. */
-export function clientRoute(file: string = CLIENT_FILE): Route {
+/** `GET /client.js`: the built SDK as one module, for a plain `<script type="module">`. Pages of any origin may load it. */
+export function clientRoute(file: string): Route {
   return {
     method: 'GET',
     path: '/client.js',
