@@ -30,11 +30,11 @@ const INTERNAL_NAMES = [
   ...['attempts', 'believedRoom', 'chance', 'effects', 'failures', 'gapTo', 'group', 'heldEventsMax', 'hintMs', 'held'],
   ...['lagging', 'members', 'nowMs', 'pollsPast', 'position', 'probeAtMs', 'probes', 'proven', 'renewed', 'retryAtMs'],
   ...['settings', 'sinceMs', 'since', 'singly', 'stable', 'strikes', 'successor', 'tokenRenewable', 'untilMs', 'wasLive'],
-  ...['wokeLateMs', 'channelsMax', 'phase', 'mode', 'rest', 'room'],
+  ...['wokeLateMs', 'channelsMax', 'phase', 'mode', 'rest'],
   // What passes between the files.
   ...['asked', 'ask', 'carryOut', 'deliver', 'dispatch', 'ending', 'join', 'limit', 'means', 'onClose', 'onEffect', 'onError'],
   ...['onPhase', 'onRoom', 'onStep', 'openers', 'pauseMs', 'recall', 'save', 'sinks', 'target', 'timeoutMs', 'waitSeconds'],
-  ...['cut', 'member', 'keep', 'feed', 'retryMs', 'isReady', 'transportInput'],
+  ...['cut', 'member', 'keep', 'feed', 'retryMs', 'isReady', 'kind', 'retryAfterMs', 'start'],
 ];
 
 if (import.meta.main) await buildClient();

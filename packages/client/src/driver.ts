@@ -1,4 +1,3 @@
-import type { ClientMessage } from '@polycast/protocol';
 import { createClock } from './clock.ts';
 import { PolycastError } from './errors.ts';
 import { endingOf, poll, type Means, type Target } from './http.ts';
@@ -105,7 +104,7 @@ export function createDriver({ settings, means, openers, target, onPhase, onEffe
         attempts.get(effect.attempt)?.transport?.close();
         return forget(effect.attempt);
       case 'place':
-        return attempts.get(effect.attempt)?.transport?.send?.({ op: 'subscribe', ref: effect.id, channels: effect.channels, ...effect.start } as ClientMessage);
+        return attempts.get(effect.attempt)?.transport?.send?.({ op: 'subscribe', ref: effect.id, channels: effect.channels });
       case 'remove':
         return attempts.get(effect.attempt)?.transport?.send?.({ op: 'unsubscribe', channels: effect.channels });
       case 'catch-up':

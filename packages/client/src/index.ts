@@ -4,7 +4,6 @@ export type { Connection, ConnectionEvents, StateChange } from './connection.ts'
 export type { TransportName } from './machine/state.ts';
 export type { ConnectOptions, CursorStorage, PatienceOptions } from './options.ts';
 export type { Published, PublishOptions } from './publish.ts';
-export { createSseParser, type SseFrame, type SseParser } from './sse-parser.ts';
 export type { Handler, SubscribeOptions, Subscription } from './subscription.ts';
 export {
   type ErrorCode,

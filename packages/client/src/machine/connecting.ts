@@ -1,5 +1,4 @@
 import { connect, drop, fail, STRIKES_MAX } from './flow.ts';
-import { becomeLive, isCursor, memberOf } from './members.ts';
 import { openStream } from './open.ts';
 import type { Connecting, Draft, InputOf, PhaseOf } from './state.ts';
 
@@ -17,10 +16,6 @@ export function waitingNetwork(draft: Draft): void {
 
 export function connectingReady(draft: Draft, input: InputOf<'ready'>, phase: Connecting): void {
   openStream(draft, input, phase);
-  for (const id of phase.group) {
-    const member = memberOf(draft, id);
-    if (member !== undefined) becomeLive(draft, member, isCursor(member.start.after) ? member.start.after : input.cursor);
-  }
 }
 
 /** Nothing comes before `ready`, but for a sign of life of the tab that leads: it is itself still connecting. */

@@ -2,8 +2,8 @@ import type { ErrorCode, Problem } from '@polycast/protocol';
 import { afterClose } from '../close-codes.ts';
 import { refusal } from '../errors.ts';
 import { backoffMs } from './backoff.ts';
-import { failMember, isCursor, onStream, union } from './members.ts';
-import type { Attempt, Connecting, Draft, Ending, Member, Open, OpenRequest, State, Successor, TransportName } from './state.ts';
+import { covers, failMember, onStream, union } from './members.ts';
+import type { Attempt, Connecting, Draft, Ending, Member, Open, State, Successor, TransportName } from './state.ts';
 
 /** From which transport to which, and when: the ways between `connecting`, `open`, `waiting` and `closed`. */
 
@@ -15,19 +15,14 @@ const POLL_PATIENCE = 3;
 /** Opens the first of these transports; the others are tried, without waiting, if it does not come to deliver. */
 export function connect(draft: Draft, [transport, ...rest]: readonly TransportName[] = sweepOf(draft), why = ''): void {
   if (transport === undefined) return wait(draft, why);
-  const before = draft.members.filter(onStream);
-  const resuming = before.length > 0 ? before : draft.members.filter(({ cursor }) => cursor !== '');
-  const group = resuming.length > 0 ? [] : firstGroup(draft);
-  if (draft.members.length === 0) return;
   draft.hintMs = 0;
-  const attempt = group.length > 0 ? attemptOf(draft, transport, opening(group)) : resume(draft, transport, resuming);
-  draft.phase = { ...attempt, name: 'connecting', rest, group: group.map(({ id }) => id) };
+  draft.phase = { ...attempt(draft, transport), name: 'connecting', rest };
 }
 
 /** Opens another stream beside the current one, which goes on until the other delivers: nothing is lost between. */
 export function openSuccessor(draft: Draft, phase: Open, transport: TransportName, reason: Successor['reason']): void {
   dropSuccessor(draft, phase);
-  phase.successor = { ...resume(draft, transport, draft.members.filter(onStream)), reason };
+  phase.successor = { ...attempt(draft, transport), reason };
 }
 
 /** A stream that delivered is no more. */
@@ -41,8 +36,7 @@ export function lose(draft: Draft, phase: Open, ending: Ending): void {
 /** What a stream that is no more leaves of a member: what was only asked for has to be asked for again. */
 export function leaveStream(member: Member): void {
   member.held = undefined;
-  if (member.cursor === '') member.wasLive = false;
-  else if (member.mode !== 'placing') return;
+  if (member.cursor !== '' && member.mode !== 'placing') return;
   member.mode = member.cursor === '' ? 'new' : 'joining';
   member.poll = 0;
   member.retryAtMs = Infinity;
@@ -104,11 +98,12 @@ function settle(draft: Draft, ending: Ending, otherwise: () => void): void {
 
 function settleRefusal(draft: Draft, { problem, retryAfterMs }: Extract<Ending, { kind: 'refused' }>): void {
   if (problem.retryable) return wait(draft, problem.code, Math.max(retryAfterMs, draft.hintMs));
-  const group = draft.phase.name === 'connecting' ? draft.phase.group : [];
-  if (group.length === 0 || problem.code === 'unauthorized') return stop(draft, problem);
+  const { phase } = draft;
+  if (phase.name !== 'connecting' || phase.from !== '' || problem.code === 'unauthorized') return stop(draft, problem);
+  const refused = draft.members.filter(({ channels }) => covers(phase.channels, channels));
   // One of these asks for what it may not have: the others are to have theirs.
-  if (group.length > 1) draft.singly = true;
-  else for (const id of group) failMember(draft, id, problem);
+  if (refused.length > 1 && !draft.singly) draft.singly = true;
+  else for (const { id } of refused) failMember(draft, id, problem);
   connect(draft);
 }
 
@@ -130,37 +125,19 @@ function dropSuccessor(draft: Draft, phase: Open): void {
   if (phase.successor !== undefined) drop(draft, phase.successor);
 }
 
-function attemptOf(draft: Draft, transport: TransportName, request: OpenRequest, from = ''): Attempt {
-  const attempt = ++draft.attempts;
-  draft.effects.push({ kind: 'open', attempt, transport, request });
+/**
+ * Opens a stream. It goes on from the oldest cursor of those that it delivers to; those that are behind or full see to
+ * themselves. The first of all begins with what comes: what members want of the past is polled for.
+ */
+function attempt(draft: Draft, transport: TransportName): Attempt {
+  const { members, settings, nowMs, failures } = draft;
+  const resumed = members.filter(onStream);
+  const channels = union(resumed.length > 0 ? resumed : members.slice(0, draft.singly ? 1 : Infinity));
+  const cursors = resumed.filter(({ mode }) => mode === 'live' || mode === 'joining').map(({ cursor }) => cursor);
+  const from = cursors.toSorted()[0] ?? (resumed.length > 0 || draft.phase.name === 'open' ? draft.position : '');
+  const number = ++draft.attempts;
+  draft.effects.push({ kind: 'open', attempt: number, transport, request: { channels, after: from || 'now' } });
   const patience = transport.endsWith('poll') ? POLL_PATIENCE : 1;
-  const untilMs = draft.nowMs + draft.settings.readyTimeoutMs * patience * Math.min(1 + draft.failures, 3);
-  return { attempt, transport, channels: request.channels, from, untilMs };
-}
-
-/** From the oldest cursor that the stream has to go on from. Those that are behind or full see to themselves. */
-function resume(draft: Draft, transport: TransportName, members: readonly Member[]): Attempt {
-  const after = oldest(members.filter(({ mode }) => mode === 'live' || mode === 'joining')) ?? (draft.position || oldest(members));
-  return attemptOf(draft, transport, { channels: union(members), after, history: undefined }, after);
-}
-
-function oldest(members: readonly Member[]): string | undefined {
-  return members.map(({ cursor }) => cursor).filter(Boolean).toSorted()[0];
-}
-
-/** The new members that one request can serve: those that begin where the first does, or all that begin at a cursor. */
-function firstGroup({ members, singly }: Draft): Member[] {
-  return members.filter((member) => member === members[0] || (!singly && startKey(member) === startKey(members[0] as Member)));
-}
-
-function startKey({ channels, start: { after, history } }: Member): string {
-  if (isCursor(after)) return 'cursor';
-  // The last so many are counted over all channels of a request.
-  return history === undefined ? (after ?? 'now') : `${history} ${channels.join()}`;
-}
-
-function opening(group: readonly Member[]): OpenRequest {
-  const { after, history } = (group[0] as Member).start;
-  const oldestAfter = group.map(({ start }) => start.after).toSorted()[0];
-  return { channels: union(group), after: isCursor(after) ? oldestAfter : after, history };
+  const untilMs = nowMs + settings.readyTimeoutMs * patience * Math.min(1 + failures, 3);
+  return { attempt: number, transport, channels, from, untilMs };
 }

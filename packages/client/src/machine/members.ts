@@ -19,7 +19,6 @@ export function createMember({ id, channels, types, start, room }: InputOf<'subs
     cursor: '',
     gapTo: '',
     room,
-    pollsPast: false,
     poll: 0,
     since: '',
     held: undefined,
@@ -35,18 +34,17 @@ export function memberOf(draft: Draft, id: number): Member | undefined {
 
 /** What the current stream brought: events in order, then how far it has spoken. */
 export function takeFromStream(draft: Draft, events: readonly PolycastEvent[], cursor = ''): void {
+  // A stream that resumes for one member says again what others have had.
   const before = draft.position;
-  const reached = latest(before, latest(events.at(-1)?.id ?? '', cursor));
+  const reached = latest(events.at(-1)?.id ?? '', cursor);
   for (const member of draft.members) {
     const meant = events.filter((event) => means(member, event));
-    // Below the stream's position come only the missed events of members that were placed with `after`
-    // (PROTOCOL.md section 7.3), and say nothing about the others' progress.
-    if (member.mode === 'live') deliver(draft, member, meant, reached > before ? reached : '');
+    if (member.mode === 'live') deliver(draft, member, meant, reached);
     if (member.held === undefined) continue;
     const held = [...member.held, ...meant.filter(({ id }) => id > before)];
     member.held = held.length > draft.settings.heldEventsMax ? undefined : held;
   }
-  draft.position = reached;
+  draft.position = latest(before, reached);
 }
 
 /** Asks for what a member has missed, as far as its consumer has room. */
@@ -112,11 +110,6 @@ export function failMember(draft: Draft, id: number, problem: Problem): void {
 /** From where a member goes on, or begins. */
 export function startOf({ cursor, start }: Member): Start {
   return cursor === '' ? start : { after: cursor };
-}
-
-/** Whether a start is a place in the log rather than `earliest` or `now`. */
-export function isCursor(after: string | undefined): after is string {
-  return after !== undefined && after !== 'earliest' && after !== 'now';
 }
 
 /** Whether a member is part of the stream, or was: it is opened with these. */

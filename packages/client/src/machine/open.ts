@@ -15,7 +15,7 @@ export function openGap(draft: Draft, { gap }: InputOf<'gap'>): void {
 
 export function openPlaced(draft: Draft, input: InputOf<'placed'>, phase: Open): void {
   const member = memberOf(draft, input.id);
-  if (member?.mode === 'placing') takePlaced(draft, phase, member, input);
+  if (member?.mode === 'placing') takePlaced(phase, member, input.cursor);
 }
 
 export function openNotPlaced(draft: Draft, { id, problem }: InputOf<'not-placed'>): void {
@@ -84,7 +84,7 @@ export function openStream(draft: Draft, { cursor, heartbeatMs }: InputOf<'ready
     leaveStream(member);
     member.gapTo = latest(member.gapTo, member.cursor);
     // Not if it came to its place only after this stream was asked for.
-    const follows = covers(channels, member.channels) && member.cursor >= from;
+    const follows = covers(channels, member.channels) && member.cursor >= (from || cursor);
     if (member.mode === 'joining' && follows) becomeLive(draft, member);
     if (member.mode === 'live' && !follows) member.mode = 'joining';
   }

@@ -1,6 +1,6 @@
-import { openSuccessor } from './flow.ts';
-import { becomeLive, catchUp, covers, isCursor, latest, onStream, startOf, union } from './members.ts';
-import type { Draft, InputOf, Member, Open, TransportName } from './state.ts';
+import { leaveStream, openSuccessor } from './flow.ts';
+import { becomeLive, catchUp, covers, latest, onStream, startOf, union } from './members.ts';
+import type { Draft, Member, Open, TransportName } from './state.ts';
 
 /** How subscriptions come onto, and leave, a stream that is open. */
 
@@ -16,17 +16,15 @@ export function settleMembers(draft: Draft): void {
   const wanted = union(draft.members.filter(onStream));
   const { successor } = phase;
   const coming = successor === undefined || successor.reason === 'better' ? phase.channels : successor.channels;
-  if (wanted.length === 0 || (covers(coming, wanted) && covers(wanted, coming))) return;
+  if (covers(coming, wanted) && covers(union(draft.members), coming)) return;
   openSuccessor(draft, phase, phase.transport, 'channels');
 }
 
-/** The stream has the channels of this member now. */
-export function takePlaced(draft: Draft, phase: Open, member: Member, input: InputOf<'placed'>): void {
+/** The stream has the channels of this member now, from this cursor on. */
+export function takePlaced(phase: Open, member: Member, cursor: string): void {
   phase.channels = [...new Set([...phase.channels, ...member.channels])];
-  const { start, pollsPast } = member;
-  if (!pollsPast) return becomeLive(draft, member, member.cursor || (isCursor(start.after) ? start.after : input.cursor));
-  member.since = latest(input.cursor, draft.position);
-  catchUp(draft, member);
+  leaveStream(member);
+  member.since = cursor;
 }
 
 /** A subscription ends. What was asked for it, and nobody else wants, is taken back. */
@@ -44,23 +42,20 @@ function settleMember(draft: Draft, phase: Open, member: Member): void {
   if (mode !== 'new' && mode !== 'joining') return;
   const missing = channels.filter((channel) => !phase.channels.includes(channel));
   if (missing.length > 0 && phase.transport === TAKES_OPERATIONS) return place(draft, phase, member, missing);
-  // Until its channels are part of a stream, what has joined once has nothing to wait for but that.
+  // It has caught up, and waits only for its channels to be part of the stream.
   if (mode === 'joining' && missing.length > 0) return;
-  const { after = '', history } = startOf(member);
-  const isNow = history === undefined && !(isCursor(after) ? after < draft.position : after === 'earliest');
-  if (mode === 'new' && missing.length === 0 && isNow) return becomeLive(draft, member, latest(draft.position, isCursor(after) ? after : ''));
-  catchUp(draft, member);
+  const now = latest(draft.position, member.since);
+  const { after = 'now', history } = startOf(member);
+  const begin = history !== undefined || after === 'earliest' ? '' : after === 'now' ? now : after;
+  if (mode === 'new' && missing.length === 0 && begin >= now) becomeLive(draft, member, begin);
+  else catchUp(draft, member);
 }
 
-function place(draft: Draft, { attempt, channels }: Open, member: Member, missing: readonly string[]): void {
-  const { after = 'now', history } = startOf(member);
-  // What a stream has already it does not bring a second time: then the past is polled for.
-  const had = [...channels, ...union(draft.members.filter(({ mode }) => mode === 'placing'))];
-  const overlaps = had.length > 0 && (member.channels.some((channel) => had.includes(channel)) || /[*>]/.test([...had, ...missing].join()));
-  member.pollsPast = overlaps && (history !== undefined || after !== 'now');
+/** The past is never asked for with the operation: a stream does not bring a second time what it has, to no member. */
+function place(draft: Draft, { attempt }: Open, member: Member, channels: readonly string[]): void {
   member.mode = 'placing';
   member.retryAtMs = draft.nowMs + 2 * draft.settings.readyTimeoutMs;
-  draft.effects.push({ kind: 'place', attempt, id: member.id, channels: missing, start: member.pollsPast ? {} : startOf(member) });
+  draft.effects.push({ kind: 'place', attempt, id: member.id, channels });
 }
 
 /** Takes those of the channels back that nobody wants. */

@@ -42,7 +42,7 @@ export interface Start {
  * - `placing`: the stream was asked (PROTOCOL.md section 7.3) and has not answered
  * - `live`: the stream delivers to it
  * - `behind`: catches up by polls; what the stream brings meanwhile is held
- * - `joining`: has caught up, but the stream does not cover its channels yet
+ * - `joining`: has caught up, but the stream does not cover its channels yet, or not from its cursor
  * - `full`: its consumer's buffer is full; it falls behind until that has drained
  */
 export type MemberMode = 'new' | 'placing' | 'live' | 'behind' | 'joining' | 'full';
@@ -60,8 +60,6 @@ export interface Member {
   gapTo: string;
   /** Events that its consumer can still take; Infinity for one that takes them at once. */
   room: number;
-  /** While it is being placed: whether what it missed will be polled for, and not come on the stream. */
-  pollsPast: boolean;
   /** The number of the poll of `behind` that is under way, 0 without one, */
   poll: number;
   /** how far it has to speak at least for what is `held` to follow on, */
@@ -95,8 +93,6 @@ export interface Connecting extends Attempt {
   readonly name: 'connecting';
   /** What is tried next if this fails. */
   readonly rest: readonly TransportName[];
-  /** The new members whose start the attempt was opened with; empty when it resumes. */
-  readonly group: readonly number[];
 }
 
 export interface Open {
@@ -188,17 +184,18 @@ export type Input =
 export type InputKind = Input['kind'];
 export type InputOf<Kind extends InputKind> = Extract<Input, { readonly kind: Kind }>;
 
+/** What a stream or a poll is asked for: with `history`, the last so many; else what comes after a place. */
 export interface OpenRequest {
   readonly channels: readonly string[];
-  readonly after: string | undefined;
-  readonly history: number | undefined;
+  readonly after?: string | undefined;
+  readonly history?: number | undefined;
 }
 
 export type Effect =
   | { readonly kind: 'open'; readonly attempt: number; readonly transport: TransportName; readonly request: OpenRequest }
   | { readonly kind: 'drop'; readonly attempt: number }
-  /** To ask the stream for channels, from a start, or to take them back (PROTOCOL.md section 7.3). */
-  | { readonly kind: 'place'; readonly attempt: number; readonly id: number; readonly channels: readonly string[]; readonly start: Start }
+  /** To ask the stream for channels, or to take them back (PROTOCOL.md section 7.3). */
+  | { readonly kind: 'place'; readonly attempt: number; readonly id: number; readonly channels: readonly string[] }
   | { readonly kind: 'remove'; readonly attempt: number; readonly channels: readonly string[] }
   /** To poll for what a member has missed. */
   | { readonly kind: 'catch-up'; readonly member: Member; readonly start: Start; readonly limit: number }

@@ -1,7 +1,6 @@
 import type { ClientMessage, Gap, PolycastEvent } from '@polycast/protocol';
 import { PolycastError, refusal } from '../errors.ts';
 import type { Connection } from '../connection.ts';
-import { isCursor } from '../machine/members.ts';
 import type { OpenRequest } from '../machine/state.ts';
 import type { Subscription } from '../subscription.ts';
 import { aborted, sessionName, TAB_HEARTBEAT_MS, type TabMessage, type TabRefusal } from './words.ts';
@@ -42,19 +41,20 @@ function lead(name: string, connect: () => Connection): () => void {
   let connection = start();
   let ticks = 0;
   all.addEventListener('message', ({ data }: MessageEvent<TabMessage>) => {
-    if (data.kind === 'open') open(data.session, data.request);
-    else if (data.kind === 'send') void operate(data.session, data.message);
+    if (data.op === 'open') open(data.session, data.request);
+    else if (data.op === 'send') void operate(data.session, data.message);
   });
-  all.postMessage({ kind: 'leader' } satisfies TabMessage);
+  all.postMessage({ op: 'leader' } satisfies TabMessage);
   return resign;
 
   function open(id: string, request: OpenRequest): void {
     if (sessions.has(id)) return;
     if (connection.state.state === 'closed') connection = start();
     const channel = new BroadcastChannel(sessionName(name, id));
-    const { after, history } = request;
-    const options = { ...(after === undefined ? {} : { after }), ...(history === undefined ? {} : { history }), onGap };
-    const subscription = connection.subscribe(request.channels, deliver, options);
+    const { channels, after = 'now' } = request;
+    // Where a session begins that begins with what comes, is known once its subscription has joined.
+    const begin = after === 'now' ? '' : after;
+    const subscription = connection.subscribe(channels, deliver, { after, onGap });
     const session: Session = { channel, subscription, isReady: false };
     sessions.set(id, session);
     subscription.joined.then(
@@ -65,12 +65,12 @@ function lead(name: string, connect: () => Connection): () => void {
     void navigator.locks.request(sessionName(name, id), () => drop(id)).catch(() => undefined);
 
     function deliver(event: PolycastEvent): void {
-      ready(isCursor(after) ? after : '');
+      ready(begin);
       channel.postMessage(event);
     }
 
     function onGap(gap: Gap): void {
-      ready(isCursor(after) ? after : '');
+      ready(begin);
       channel.postMessage({ op: 'gap', ...gap });
     }
 

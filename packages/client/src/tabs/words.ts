@@ -8,10 +8,10 @@ import type { OpenRequest } from '../machine/state.ts';
  */
 export type TabMessage =
   /** From a follower, which holds the session's lock for as long as it lives. */
-  | { readonly kind: 'open'; readonly session: string; readonly request: OpenRequest }
-  | { readonly kind: 'send'; readonly session: string; readonly message: ClientMessage }
+  | { readonly op: 'open'; readonly session: string; readonly request: OpenRequest }
+  | { readonly op: 'send'; readonly session: string; readonly message: ClientMessage }
   /** From a new leader: whoever had another, or none, is to open again. */
-  | { readonly kind: 'leader' };
+  | { readonly op: 'leader' };
 
 /** How a session ends: the leader cannot serve it. */
 export interface TabRefusal {

@@ -132,12 +132,8 @@ export class SimulatedHub {
       return;
     }
     if (refusal !== undefined) return this.input({ kind: 'not-placed', attempt, id: asked.id, problem: problem(refusal) });
-    const isNew = (event: PolycastEvent): boolean => covers(asked.channels, event) && !covers(stream.channels, event);
-    const { start } = asked;
-    const from = start.after === undefined && start.history === undefined ? stream.position : Math.min(stream.position, this.#startOf({ channels: asked.channels, after: start.after, history: start.history }));
-    stream.missed = this.log.slice(from, stream.position).filter(isNew);
     stream.channels = [...new Set([...stream.channels, ...asked.channels])];
-    this.input({ kind: 'placed', attempt, id: asked.id, cursor: cursorOf(from) });
+    this.input({ kind: 'placed', attempt, id: asked.id, cursor: cursorOf(stream.position) });
   }
 
   answerPoll(id: number): void {

@@ -35,11 +35,11 @@ export function openPolling(means: Means, target: Target, request: OpenRequest, 
       signal.throwIfAborted();
       const { events, gaps, cursor } = answer;
       const isEmpty = events.length + gaps.length === 0;
-      // Where the first answer began can only be known if it brought nothing.
+      // A first answer to `now` is empty, and ends where it began; else it began where it was asked to.
       if (next === request) tell({ kind: 'ready', cursor: isEmpty ? cursor : '', heartbeatMs: Math.max(pace.waitSeconds * 1000, pace.pauseMs) });
       for (const gap of gaps) tell({ kind: 'gap', gap });
       tell({ kind: 'events', events, cursor });
-      next = { channels: request.channels, after: cursor, history: undefined };
+      next = { channels: request.channels, after: cursor };
       const restMs = isEmpty && waitSeconds > 0 ? askedMs + EMPTY_ANSWER_MIN_MS - performance.now() : 0;
       if (!cut) await sleep(Math.max(pace.pauseMs, restMs), signal);
     }

@@ -16,7 +16,7 @@ export function createTab(name: string): OpenTransport {
     let isReady = false;
     own.addEventListener('message', receive);
     all.addEventListener('message', ({ data }: MessageEvent<TabMessage>) => {
-      if (data.kind === 'leader') led();
+      if (data.op === 'leader') led();
     });
     void navigator.locks.request(sessionName(name, session), hold).catch(() => undefined);
     return { send, close };
@@ -27,7 +27,7 @@ export function createTab(name: string): OpenTransport {
     }
 
     function ask(): void {
-      post({ kind: 'open', session, request });
+      post({ op: 'open', session, request });
     }
 
     /** There is a new leader: it does not know this session, and this tab's place has moved on since it was opened. */
@@ -47,7 +47,7 @@ export function createTab(name: string): OpenTransport {
     }
 
     function send(message: ClientMessage): void {
-      post({ kind: 'send', session, message });
+      post({ op: 'send', session, message });
     }
 
     function post(message: TabMessage): void {
