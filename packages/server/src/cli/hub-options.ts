@@ -17,14 +17,17 @@ export const HUB_OPTIONS: Readonly<Record<string, OptionSpec>> = {
 /** The configuration from file, environment and flags, the later ones first. */
 export async function hubConfig(input: Input, preset: Tree = {}): Promise<LoadedConfig> {
   const { loadConfig } = await import('../config/load.ts');
+  const { checkTlsFiles } = await import('../config/tls-files.ts');
   const flags = ['listen', 'data'].flatMap((field) => {
     const value = input.text(field);
     return value === undefined ? [] : [`${field}=${value}`];
   });
-  return loadConfig({
+  const loaded = loadConfig({
     preset,
     file: input.text('config') ?? process.env['POLYCAST_CONFIG'],
     environment: process.env,
     settings: [...input.texts('set'), ...flags],
   });
+  checkTlsFiles(loaded.config.tls);
+  return loaded;
 }

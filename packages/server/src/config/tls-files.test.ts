@@ -1,0 +1,45 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { checkTlsFiles } from './tls-files.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'polycast-tls-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const [certificateFile, keyFile] = pair('one');
+const [, otherKeyFile] = pair('other');
+const textFile = join(folder, 'text.pem');
+writeFileSync(textFile, 'no certificate');
+
+function pair(name: string): [string, string] {
+  const [certificate, key] = [join(folder, `${name}.pem`), join(folder, `${name}.key`)];
+  const request = [
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:prime256v1',
+    '-nodes',
+    '-subj',
+    '/CN=localhost',
+  ];
+  execFileSync('openssl', [...request, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
+  return [certificate, key];
+}
+
+test('a certificate and its key are right, and so is none', () => {
+  expect(() => checkTlsFiles({ certificateFile, keyFile })).not.toThrow();
+  expect(() => checkTlsFiles({ certificateFile: null, keyFile: null })).not.toThrow();
+});
+
+test.each([
+  ['a missing certificate', join(folder, 'nowhere'), keyFile, /^tls\.certificateFile: cannot be read: ENOENT/],
+  ['a certificate that is none', textFile, keyFile, /^tls\.certificateFile: .* holds no certificate in PEM/],
+  ['a key that is none', certificateFile, certificateFile, /^tls\.keyFile: .* holds no private key in PEM/],
+  ["another certificate's key", certificateFile, otherKeyFile, /^tls\.keyFile: .* is not the key of/],
+])('%s is refused with words', (_name, certificate, key, message) => {
+  expect(() => checkTlsFiles({ certificateFile: certificate, keyFile: key })).toThrow(message);
+});

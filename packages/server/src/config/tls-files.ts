@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
+import { ConfigError, type ConfigProblem } from './config-error.ts';
+import type { TlsConfig } from './config.ts';
+
+/**
+ * Reads the certificate and its key, if there are any.
+ * @throws ConfigError when one cannot be read, is not what it should be, or they do not belong together
+ */
+export function checkTlsFiles({ certificateFile, keyFile }: TlsConfig): void {
+  if (certificateFile === null || keyFile === null) return;
+  const problems: ConfigProblem[] = [];
+  const cert = read('tls.certificateFile', certificateFile, problems);
+  const key = read('tls.keyFile', keyFile, problems);
+  if (problems.length === 0) {
+    attempt(
+      'tls.certificateFile',
+      `${certificateFile} holds no certificate in PEM`,
+      () => createSecureContext({ cert }),
+      problems,
+    );
+    attempt('tls.keyFile', `${keyFile} holds no private key in PEM`, () => createSecureContext({ key }), problems);
+  }
+  if (problems.length === 0) {
+    attempt(
+      'tls.keyFile',
+      `${keyFile} is not the key of ${certificateFile}`,
+      () => createSecureContext({ cert, key }),
+      problems,
+    );
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+}
+
+function read(path: string, file: string, problems: ConfigProblem[]): Buffer | undefined {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    problems.push({ path, message: `cannot be read: ${(error as Error).message}` });
+    return undefined;
+  }
+}
+
+function attempt(path: string, problem: string, use: () => unknown, problems: ConfigProblem[]): void {
+  try {
+    use();
+  } catch (error) {
+    problems.push({ path, message: `${problem} (${(error as Error).message})` });
+  }
+}
