@@ -1,0 +1,56 @@
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join, posix } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { FIELDS } from '../../packages/server/src/config/reference.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const PAGES = globSync(['*.md', 'docs/**/*.md'], { cwd: ROOT }).toSorted();
+const CODE_FENCE = /^ *```[^]*?^ *```$/gm;
+
+describe.each(PAGES)('%s', (page) => {
+  const text = readFileSync(join(ROOT, page), 'utf8').replaceAll(CODE_FENCE, '');
+
+  test('links to what is there', () => {
+    const links = [...text.matchAll(/\]\((?!https?:)([^)\s]+)\)/g)].map(([, target]) => target as string);
+    expect(links.filter((target) => !leadsSomewhere(page, target))).toEqual([]);
+  });
+
+  test('names files that are there', () => {
+    const names = [...text.matchAll(/`([\w.@-]+(?:\/[\w.@-]+)+\.(?:ts|tsx|md|json|yaml))`/g)].map(([, name]) => name);
+    expect(names.filter((name) => !NEARBY.some((folder) => existsSync(join(ROOT, folder, name as string))))).toEqual(
+      [],
+    );
+  });
+});
+
+/** Where a file that a page names may lie. */
+const NEARBY = ['', 'packages/server/src', 'packages/protocol/src', 'packages/client/src', 'packages'];
+
+function leadsSomewhere(page: string, target: string): boolean {
+  const [path = '', anchor] = target.split('#');
+  const file = path === '' ? page : posix.join(dirname(page), path);
+  if (!existsSync(join(ROOT, file))) return false;
+  return anchor === undefined || anchorsOf(file).includes(anchor);
+}
+
+/** As GitHub makes them of headings. */
+function anchorsOf(page: string): string[] {
+  const text = readFileSync(join(ROOT, page), 'utf8').replaceAll(CODE_FENCE, '');
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+    (heading as string)
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+test('ARCHITECTURE.md names settings and limits that are there', () => {
+  const text = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8');
+  const sources = globSync('packages/*/src/**/*.ts', { cwd: ROOT }).map((path) =>
+    readFileSync(join(ROOT, path), 'utf8'),
+  );
+  const constants = [...text.matchAll(/`([A-Z]+(?:_[A-Z]+)+)`/g)].map(([, name]) => name as string);
+  expect(constants.filter((name) => !sources.some((source) => source.includes(`const ${name}`)))).toEqual([]);
+  const settings = [...text.matchAll(/`((?:delivery|limits|defaults|storage|drain)\.\w+)`/g)].map(([, name]) => name);
+  expect(settings.filter((name) => !FIELDS.some(({ path }) => path === name))).toEqual([]);
+});
