@@ -95,7 +95,7 @@ export class StreamSession implements Sink, Timed, Drainable {
     this.#sentTick = services.wheel.tick;
     // A socket that took all at once has nothing left to tell of.
     if (socket.writableLength === 0) return true;
-    if (this.#blockedTick === 0) this.#blockedTick = Math.max(1, services.wheel.tick);
+    if (this.#blockedTick === 0) this.#block();
     socket.write(NO_BYTES, () => this.#flushed());
     return false;
   }
@@ -187,6 +187,14 @@ export class StreamSession implements Sink, Timed, Drainable {
     const last = typeof why === 'string' ? this.wording.farewell(why) : why;
     if (last === undefined) this.socket.end();
     else this.socket.end(last);
+  }
+
+  /** From now on it takes nothing; it is looked at when that has lasted too long, if that is before its heartbeat. */
+  #block(): void {
+    const { wheel, settings } = this.services;
+    this.#blockedTick = Math.max(1, wheel.tick);
+    const { stalledTicks } = settings.session;
+    if (this.#phase === 'open' && this.dueTick > wheel.tick + stalledTicks) wheel.schedule(this, stalledTicks);
   }
 
   #flushed(): void {
