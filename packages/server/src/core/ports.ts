@@ -122,8 +122,9 @@ export interface TrimOrder {
 export interface Log {
   readonly state: LogState;
   /**
-   * Appends in the given order. Resolves, one outcome a record, once all that was appended is durable; rejects with
-   * PolycastError `log_unavailable` or `log_full` when nothing of it was. Records of `none` channels get positions too.
+   * Appends in the given order. Resolves, one outcome a record, once all that was appended is durable; rejects when
+   * nothing of it was, with PolycastError `log_unavailable` or `log_full`, or `overloaded` when too much waits already.
+   * Records of `none` channels get positions too.
    */
   append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]>;
   /** Every event that becomes durable, in order, in batches, before its append resolves. One listener. */
@@ -167,7 +168,9 @@ export interface Authority {
   decide(principal: Principal, action: Action, pattern: string): AuthorityDecision | Promise<AuthorityDecision>;
 }
 
-export type AuthorityDecision = { readonly allowed: true } | { readonly allowed: false; readonly code: 'unauthorized' | 'forbidden'; readonly detail: string };
+export type AuthorityDecision =
+  | { readonly allowed: true }
+  | { readonly allowed: false; readonly code: 'unauthorized' | 'forbidden'; readonly detail: string };
 
 /** What a connection brought along to show who it is. */
 export interface Credentials {

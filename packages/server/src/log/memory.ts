@@ -105,7 +105,7 @@ class MemoryLog implements Log {
   read(query: ReadQuery): Promise<ReadPage> {
     if (this.#closed) return Promise.reject(closed());
     this.#figures.reads++;
-    const within = { ...query, through: Math.min(query.through, this.#head) };
+    const within = { ...query, through: Math.max(query.after, Math.min(query.through, this.#head)) };
     const channels = this.#covered(query.patterns);
     const source = channels.size === 1 ? heldOf(channels) : this.#all;
     return Promise.resolve({

@@ -75,6 +75,8 @@ export function reading(opened: OpenLog): void {
       reached: head,
       trimmedThrough: head,
     });
+    const ahead = { ...all(log, ['>']), after: head + 5, through: head + 9 };
+    expect(await log.read(ahead)).toEqual({ records: [], reached: head + 5, trimmedThrough: head + 5 });
   });
 }
 

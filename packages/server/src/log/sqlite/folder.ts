@@ -1,5 +1,5 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { DataFolderError } from '../errors.ts';
 
@@ -40,7 +40,7 @@ export interface FolderLock {
  */
 export function lockFolder(files: FolderFiles): FolderLock {
   const lock = accessing(files.folder, () => {
-    mkdirSync(files.folder, { recursive: true, mode: 0o750 });
+    makeFolder(files.folder);
     return new DatabaseSync(files.lock, { timeout: 0 });
   });
   try {
@@ -66,7 +66,7 @@ export function accessing<Result>(folder: string, run: () => Result): Result {
   }
 }
 
-/** Writes a small file so that after a crash it holds either the old text or the new. */
+/** Writes a small file so that after a crash it holds either the old text or the new, and the new one from here on. */
 export function replaceFile(file: string, text: string): void {
   const temporary = file + '.new';
   const descriptor = openSync(temporary, 'w', 0o640);
@@ -77,6 +77,25 @@ export function replaceFile(file: string, text: string): void {
     closeSync(descriptor);
   }
   renameSync(temporary, file);
+  syncFolder(dirname(file));
+}
+
+/** Makes a folder, and those above it, so that they are there after a power loss as well. */
+function makeFolder(folder: string): void {
+  const first = mkdirSync(folder, { recursive: true, mode: 0o750 });
+  if (first === undefined) return;
+  const top = dirname(resolve(first));
+  for (let made = resolve(folder); made !== top; made = dirname(made)) syncFolder(dirname(made));
+}
+
+function syncFolder(folder: string): void {
+  if (process.platform === 'win32') return; // Has no such thing, and needs none.
+  const descriptor = openSync(folder, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** The text of a small file; undefined when there is none. */

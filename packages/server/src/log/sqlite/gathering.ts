@@ -1,6 +1,9 @@
-/** The rate of appends is taken over so many commits without waiting; then so many with it, before it is taken again. */
+/** The rate of appends is taken over so many commits without waiting… */
 const COMMITS_MEASURED = 64;
-const COMMITS_GATHERED = 256;
+/** …and after so many blocks with it, twice as many each time that went well, it is taken again. */
+const COMMITS_PER_BLOCK = 128;
+const BLOCKS = 2;
+const BLOCKS_MAX = 32;
 /** Appends per millisecond between which waiting is worth it: slower, commits cost little; faster, they fill anyway. */
 const RATE_MIN = 0.25;
 const RATE_MAX = 8;
@@ -37,6 +40,8 @@ export class Gathering {
   #commits = 0;
   #appends = 0;
   #lastMs = 0;
+  #blocks = BLOCKS;
+  #blocksLeft = 0;
   #skip = 0;
   #backOff = BACK_OFF_COMMITS;
   #waits = 0;
@@ -67,6 +72,8 @@ export class Gathering {
   #choose(nowMs: number, rate: number): void {
     this.#rate = rate;
     const worthIt = rate >= RATE_MIN && rate <= RATE_MAX && this.#skip === 0;
+    this.#blocksLeft = this.#blocks;
+    this.#blocks = worthIt ? Math.min(BLOCKS_MAX, this.#blocks * 2) : BLOCKS;
     this.#begin(nowMs, worthIt ? Math.min(DELAY_MAX_MS, Math.max(DELAY_MIN_MS, APPENDS_WANTED / rate)) : 0);
   }
 
@@ -77,9 +84,11 @@ export class Gathering {
       this.#skip = this.#backOff;
       this.#backOff = Math.min(BACK_OFF_COMMITS_MAX, this.#backOff * 2);
       this.#begin(nowMs, 0);
-    } else if (this.#commits >= COMMITS_GATHERED) {
+      this.#blocks = BLOCKS;
+    } else if (this.#commits >= COMMITS_PER_BLOCK) {
       this.#backOff = BACK_OFF_COMMITS;
-      this.#begin(nowMs, 0);
+      this.#blocksLeft--;
+      this.#begin(nowMs, this.#blocksLeft > 0 ? this.#delayMs : 0);
     }
   }
 

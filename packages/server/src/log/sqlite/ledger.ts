@@ -11,7 +11,7 @@ import type { StateRow } from './opening.ts';
  * its events. What is not indexed is read again at opening and held in memory by the reader, hence the upper bound.
  */
 const PENDING_EVENTS = 8_192;
-const PENDING_EVENTS_PER_CHANNEL = 8;
+const PENDING_EVENTS_PER_CHANNEL = 4;
 const PENDING_EVENTS_MAX = 65_536;
 
 /**

@@ -117,7 +117,7 @@ class SqliteLog implements Log {
     if (this.#closing !== undefined) throw closed();
     this.#reads++;
     // What is committed and not yet known here has not been given to the followers either.
-    const within = { ...query, through: Math.min(query.through, this.#head) };
+    const within = { ...query, through: Math.max(query.after, Math.min(query.through, this.#head)) };
     return decodePage(await this.#reader.request<PackedPage>({ kind: 'read', query: within }));
   }
 
