@@ -98,7 +98,8 @@ export class Follower {
       gap: (gap) => {
         if (!isCurrent()) return;
         this.gaps.push(gap);
-        this.#cursor = gap.to;
+        // What is left of a gap of retention is still to come (PROTOCOL.md section 2.3).
+        if (gap.reason === 'epoch') this.#cursor = gap.to;
       },
       complain: (what) => void this.complaints.push(what),
       ended: (how) => void this.endings.push(how),
