@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { CURSOR_LENGTH, createEpoch, encodeCursor, parseCursor } from './cursor.ts';
 
 const position = fc.nat({ max: Number.MAX_SAFE_INTEGER });
-const epoch = fc.tuple(fc.integer({ min: 1_767_225_600_000, max: 4_000_000_000_000 }), fc.double({ min: 0, max: 0.999, noNaN: true })).map(([now, chance]) => createEpoch(now, chance));
+const epoch = fc.tuple(fc.integer({ min: 1_767_225_600_000, max: 2_800_000_000_000 }), fc.double({ min: 0, max: 0.999, noNaN: true })).map(([now, chance]) => createEpoch(now, chance));
 
 describe('cursors (PROTOCOL.md section 2)', () => {
   it('round-trip, in 22 characters that are safe in a URL', () => {
@@ -26,7 +26,7 @@ describe('cursors (PROTOCOL.md section 2)', () => {
   });
 
   it('sort a later epoch after an earlier one', () => {
-    expect(createEpoch(1_800_000_000_000, 0.9) < createEpoch(1_800_000_001_000, 0.1)).toBe(true);
+    expect(createEpoch(1_800_000_000_000, 0.9) < createEpoch(1_800_000_000_001, 0.1)).toBe(true);
   });
 
   it('are refused when they are anything else', () => {

@@ -12,9 +12,9 @@ export interface Cursor {
 /** Crockford's base32 in lower case: no `i`, `l`, `o` or `u`, safe in URLs, headers and file names. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const EPOCH_LENGTH = 10;
-const EPOCH_TIME_LENGTH = 7;
+const EPOCH_TIME_LENGTH = 8;
 const POSITION_LENGTH = 11;
-const EPOCH_ORIGIN_SECONDS = 1_767_225_600; // 2026-01-01T00:00:00Z
+const EPOCH_ORIGIN_MS = 1_767_225_600_000; // 2026-01-01T00:00:00Z; 8 digits reach to 2060
 
 /** The number of characters of every cursor. */
 export const CURSOR_LENGTH: number = EPOCH_LENGTH + 1 + POSITION_LENGTH;
@@ -58,14 +58,13 @@ export function parseCursor(text: string): Cursor | undefined {
 }
 
 /**
- * Names a new epoch: seven digits of time, three of chance.
+ * Names a new epoch: eight digits of time in milliseconds, two of chance.
  * @param nowMs the wall clock, milliseconds since 1970
  * @param chance a number in [0, 1)
  */
 export function createEpoch(nowMs: number, chance: number): string {
-  const seconds = Math.max(0, Math.floor(nowMs / 1000) - EPOCH_ORIGIN_SECONDS);
-  const time = encodePosition(seconds).slice(POSITION_LENGTH - EPOCH_TIME_LENGTH);
-  return time + encodePosition(Math.floor(chance * 32768)).slice(POSITION_LENGTH - 3);
+  const time = encodePosition(Math.max(0, Math.floor(nowMs) - EPOCH_ORIGIN_MS)).slice(POSITION_LENGTH - EPOCH_TIME_LENGTH);
+  return time + encodePosition(Math.floor(chance * 1024)).slice(POSITION_LENGTH - 2);
 }
 
 function digitAt(text: string, index: number): number {
