@@ -13,7 +13,7 @@ import { TICK_MS, ticksOf, Wheel } from './core/wheel.ts';
 import { openAuthority } from './identity/open-authority.ts';
 import { createMemoryLog } from './log/memory.ts';
 import { openSqliteLog } from './log/sqlite/sqlite-log.ts';
-import { drainSessions } from './operate/drain.ts';
+import { drainSessions, finishRequests } from './operate/drain.ts';
 import { hubFigures } from './operate/figures.ts';
 import { healthRoutes } from './operate/health-routes.ts';
 import { createLogger } from './operate/logger.ts';
@@ -120,7 +120,7 @@ export async function openHub(config: Config, { routes = [], ownOrigins = () => 
       transport.drain();
       server.close();
       server.closeIdleConnections();
-      await drainSessions(sessions, config.drain.timeMs, random.fraction);
+      await Promise.all([drainSessions(sessions, config.drain.timeMs, random.fraction), finishRequests(server, config.drain.timeMs)]);
     },
     close() {
       closing ??= (async () => {

@@ -30,6 +30,22 @@ export async function drainSessions(sessions: DrainableSessions, timeMs: number,
   for (let session = left.next(); session.done !== true; session = left.next()) session.value.destroy();
 }
 
+/** What still has requests under way: a server, as the drain sees it. */
+export interface DrainableServer {
+  closeIdleConnections(): void;
+  getConnections(callback: (error: Error | null, count: number) => void): void;
+}
+
+/** Lets requests under way come to their end, for so long at most; connections are closed as they become idle. */
+export async function finishRequests(server: DrainableServer, timeMs: number): Promise<void> {
+  for (let waitedMs = 0; waitedMs < timeMs; waitedMs += STEP_MS) {
+    server.closeIdleConnections();
+    const open = await new Promise<number>((resolve) => server.getConnections((_error, count) => resolve(count)));
+    if (open === 0) return;
+    await pause(STEP_MS);
+  }
+}
+
 /** How long a session that was told may take for its last bytes: one second. */
 const GRACE_STEPS = 20;
 

@@ -3,15 +3,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { joinFrames } from '../core/batch.ts';
 import type { Interest } from '../core/interest.ts';
 import type { Action, Position, ReadPage, StoredRecord } from '../core/ports.ts';
-import { Reader } from '../core/reader.ts';
+import { Reader, type Sink } from '../core/reader.ts';
 import { startAfter } from '../core/start.ts';
-import { ticksOf } from '../core/wheel.ts';
+import { ticksOf, type Timed } from '../core/wheel.ts';
 import { respondCompressed } from './compress.ts';
 import { allow, identify } from './consumer.ts';
 import { invalid, number, parameters } from './events-query.ts';
-import { Deadline } from './request-body.ts';
 import { respond, respondEmpty } from './respond.ts';
 import type { Services } from './services.ts';
+import type { Drainable } from './sessions.ts';
 import { storedContent } from './stored-content.ts';
 
 /** `GET /v1/channels/{c}` (PROTOCOL.md section 10.1): the newest event's data, as it was published. */
@@ -90,22 +90,68 @@ async function newest({ feed }: Services, interest: Interest): Promise<StoredRec
   return page.records[0];
 }
 
-/** Resolves when the interest has something after a position, when the time is over, or when the client has gone. */
+/** Resolves when the interest has something after a position, when the time is over, or when one of both sides goes. */
 function newsOrTimeout(services: Services, response: ServerResponse, interest: Interest, after: Position, waitSeconds: number): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      services.wheel.cancel(deadline);
-      response.off('close', done);
-      reader.close();
-      resolve();
-    };
-    const deadline = new Deadline(done);
-    const sink = { deliver: () => (done(), false), caughtUp: () => undefined, failed: done };
-    const reader = new Reader(services.feed, sink, interest, jsonFraming, after, 1);
-    response.on('close', done);
-    services.wheel.schedule(deadline, ticksOf(waitSeconds * 1000));
-    reader.start();
-  });
+  return new Promise((resolve) => new BlockingQuery(services, response, interest, after, resolve).start(waitSeconds));
+}
+
+class BlockingQuery implements Sink, Timed, Drainable {
+  readonly transport = 'long_poll';
+  registryIndex = -1;
+  dueTick = 0;
+  placedTick = 0;
+  placedIndex = 0;
+  readonly #services: Services;
+  readonly #response: ServerResponse;
+  readonly #reader: Reader;
+  readonly #over: () => void;
+
+  constructor(services: Services, response: ServerResponse, interest: Interest, after: Position, over: () => void) {
+    this.#services = services;
+    this.#response = response;
+    this.#reader = new Reader(services.feed, this, interest, jsonFraming, after, 1);
+    this.#over = over;
+  }
+
+  start(waitSeconds: number): void {
+    this.#services.sessions.add(this);
+    this.#services.wheel.schedule(this, ticksOf(waitSeconds * 1000));
+    this.#response.on('close', this.#end);
+    this.#reader.start();
+  }
+
+  /** The news is all that it waits for; what it is, is read again. */
+  deliver(): boolean {
+    this.#end();
+    return false;
+  }
+
+  caughtUp(): void {}
+
+  failed(): void {
+    this.#end();
+  }
+
+  due(): void {
+    this.#end();
+  }
+
+  drain(): void {
+    this.#response.shouldKeepAlive = false;
+    this.#end();
+  }
+
+  destroy(): void {
+    this.#response.destroy();
+  }
+
+  readonly #end = (): void => {
+    this.#reader.close();
+    this.#services.wheel.cancel(this);
+    this.#services.sessions.remove(this);
+    this.#response.off('close', this.#end);
+    this.#over();
+  };
 }
 
 async function permitted(services: Services, request: IncomingMessage, action: Action, channel: string, token: string | undefined): Promise<Interest> {
