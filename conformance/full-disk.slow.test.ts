@@ -1,0 +1,104 @@
+import { spawnSync } from 'node:child_process';
+import { rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { atExit } from './kit/at-exit.ts';
+import { Follower, TRANSPORTS } from './kit/followers.ts';
+import { temporaryFolder } from './kit/folders.ts';
+import { startHubProcess } from './kit/hub-process.ts';
+import { call, publish, type Published } from './kit/http.ts';
+import { until } from './kit/wait.ts';
+
+const DISK_MIB = 24;
+const folder = temporaryFolder('disk');
+const isMounted =
+  process.platform === 'linux' &&
+  spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MIB}m`, 'none', folder]).status === 0;
+if (isMounted) atExit(() => spawnSync('umount', ['-l', folder]));
+
+test('a disk that fills stops publishers with 503 and nobody else, and all goes on when there is room', async ({
+  skip,
+}) => {
+  skip(!isMounted, 'a small disk can be mounted by root only');
+  const hub = await startHubProcess({ data: join(folder, 'data') });
+  const followers = TRANSPORTS.map(
+    (transport) => new Follower(hub.url, transport, { channels: ['a'], after: 'earliest' }),
+  );
+  const acknowledged: Published[] = [];
+  for (let n = 0; n < 20; n++) acknowledged.push(await publish(hub.url, { channel: 'a', data: n }));
+
+  for (let round = 0; round < 2; round++) {
+    const ballast = join(folder, 'ballast');
+    fill(ballast);
+    const refused = await fillUp(hub.url, acknowledged);
+    expect(refused).toMatchObject({ status: 503, code: 'log_full' });
+    expect(Number(refused.retryAfter)).toBeGreaterThan(0);
+    expect(await readiness(hub.url)).toEqual([503, 'log_full']);
+    expect((await call(`${hub.url}/healthz`)).status).toBe(200);
+    // Readers go on: those who are there have everything, and others come and get it.
+    await untilAllHave(followers, acknowledged);
+    const late = new Follower(hub.url, 'sse', { channels: ['a'], after: 'earliest' });
+    await untilAllHave([late], acknowledged);
+    await late.stop();
+    expect((await call(`${hub.url}/v1/channels/a`)).status).toBe(200);
+    expect((await call(`${hub.url}/v1/channels/a/history?limit=5`)).status).toBe(200);
+
+    rmSync(ballast);
+    await until('it can be published again', async () => (await readiness(hub.url))[0] === 200);
+    acknowledged.push(await publish(hub.url, { channel: 'a', data: `after round ${round}` }));
+    await untilAllHave(followers, acknowledged);
+  }
+  await Promise.all(followers.map((follower) => follower.stop()));
+  for (const { received, gaps, complaints } of followers) {
+    expect([...gaps, ...complaints]).toEqual([]);
+    expect(received.map(({ id }) => id)).toEqual(acknowledged.map(({ id }) => id));
+  }
+  expect(await hub.end('SIGTERM')).toBe(0);
+
+  // What was refused was not stored by half.
+  const again = await startHubProcess({ data: join(folder, 'data') });
+  const { events } = (await call(`${again.url}/v1/events?channel=a&after=earliest&limit=1000`)).json<{
+    events: { id: string }[];
+  }>();
+  expect(events.map(({ id }) => id)).toEqual(acknowledged.slice(0, events.length).map(({ id }) => id));
+  await again.end('SIGKILL');
+});
+
+/** Takes what is free, but for some pages. */
+function fill(path: string): void {
+  const { bavail, bsize } = statfsSync(folder);
+  writeFileSync(path, Buffer.alloc(Math.max(0, bavail * bsize - 64 * 1024)));
+}
+
+/** Publishes until it is refused; how. */
+async function fillUp(
+  hub: string,
+  acknowledged: Published[],
+): Promise<{ readonly status: number; readonly code: string; readonly retryAfter: string | undefined }> {
+  for (;;) {
+    const body = JSON.stringify({ channel: 'a', data: 'x'.repeat(4000) });
+    const reply = await call(`${hub}/v1/events`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body,
+    });
+    if (reply.status === 201) acknowledged.push(reply.json());
+    else
+      return {
+        status: reply.status,
+        code: reply.json<{ code: string }>().code,
+        retryAfter: reply.headers['retry-after'],
+      };
+  }
+}
+
+async function readiness(hub: string): Promise<readonly [number, string | undefined]> {
+  const reply = await call(`${hub}/readyz`);
+  return [reply.status, reply.json<{ why?: string }>().why];
+}
+
+async function untilAllHave(followers: readonly Follower[], acknowledged: readonly Published[]): Promise<void> {
+  await until('all have what was acknowledged', () =>
+    followers.every(({ received }) => received.at(-1)?.id === acknowledged.at(-1)?.id),
+  );
+}
