@@ -29,11 +29,34 @@ const INTERNAL_NAMES = [
   // The machine's state, members, phases and moments.
   ...['attempts', 'believedRoom', 'chance', 'effects', 'failures', 'gapTo', 'group', 'heldEventsMax', 'hintMs', 'held'],
   ...['lagging', 'members', 'nowMs', 'pollsPast', 'position', 'probeAtMs', 'probes', 'proven', 'renewed', 'retryAtMs'],
-  ...['settings', 'sinceMs', 'since', 'singly', 'stable', 'strikes', 'successor', 'tokenRenewable', 'untilMs', 'wasLive'],
+  ...[
+    'settings',
+    'sinceMs',
+    'since',
+    'singly',
+    'stable',
+    'strikes',
+    'successor',
+    'tokenRenewable',
+    'untilMs',
+    'wasLive',
+  ],
   ...['wokeLateMs', 'channelsMax', 'phase', 'mode', 'rest'],
   // What passes between the files.
-  ...['asked', 'ask', 'carryOut', 'deliver', 'dispatch', 'ending', 'join', 'limit', 'means', 'onClose', 'onEffect', 'onError'],
-  ...['onPhase', 'onRoom', 'onStep', 'openers', 'pauseMs', 'recall', 'save', 'sinks', 'target', 'timeoutMs', 'waitSeconds'],
+  ...['asked', 'ask', 'carryOut', 'deliver', 'dispatch', 'ending', 'limit', 'means', 'onClose', 'onEffect', 'onError'],
+  ...[
+    'onPhase',
+    'onRoom',
+    'onStep',
+    'openers',
+    'pauseMs',
+    'recall',
+    'save',
+    'sinks',
+    'target',
+    'timeoutMs',
+    'waitSeconds',
+  ],
   ...['cut', 'member', 'keep', 'feed', 'retryMs', 'isReady', 'kind', 'retryAfterMs', 'start'],
 ];
 

@@ -2,6 +2,9 @@ import { afterClose as afterCloseOfProtocol, CLOSE_CODES } from '@polycast/proto
 import { expect, test } from 'vitest';
 import { afterClose } from './close-codes.ts';
 
-test.each([...Object.keys(CLOSE_CODES).map(Number), 1005, 1015, 3000, 4000, 4999])('what follows close code %i is what the protocol says', (code) => {
-  expect(afterClose(code)).toBe(afterCloseOfProtocol(code));
-});
+test.each([...Object.keys(CLOSE_CODES).map(Number), 1005, 1015, 3000, 4000, 4999])(
+  'what follows close code %i is what the protocol says',
+  (code) => {
+    expect(afterClose(code)).toBe(afterCloseOfProtocol(code));
+  },
+);

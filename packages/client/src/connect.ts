@@ -10,7 +10,7 @@ import { createTab } from './transports/tab.ts';
 export function connect(url: string | URL, options: ConnectOptions = {}): Connection {
   // The tabs remember their places themselves, and not the connection that they share.
   const { share, remember: _remember, ...shared } = options;
-  if (share === true && options.token !== undefined) throw new TypeError('With a token, share needs the name of its user.');
+  if (share === true && options.token !== undefined) throw new TypeError('With a token, share needs a name.');
   // Where tabs cannot find each other, each has a connection of its own.
   if (!share || !globalThis.navigator?.locks || !globalThis.BroadcastChannel) return createConnection(url, options);
   const name = `polycast ${new URL(url, globalThis.location?.href)} ${share}`;

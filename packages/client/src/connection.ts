@@ -1,6 +1,6 @@
-import { isPattern, type Gap } from '@polycast/protocol';
+import { isPattern, type Gap, type Problem } from '@polycast/protocol';
 import { createDriver, type InnerEffect } from './driver.ts';
-import { PolycastError, refusal } from './errors.ts';
+import { closedError, PolycastError, refusal } from './errors.ts';
 import type { Means, Target } from './http.ts';
 import type { Phase, PhaseName, TransportName } from './machine/state.ts';
 import { DEFAULT_TRANSPORTS, settingsOf, type ConnectOptions } from './options.ts';
@@ -40,7 +40,11 @@ export interface Connection {
    * Delivers the events of these channels or patterns to the handler, each once, in order; without a handler the
    * subscription is to be iterated. Throws PolycastError `invalid_pattern` or `channel_missing`.
    */
-  subscribe<Data = unknown>(channels: string | readonly string[], handler: Handler<Data>, options?: SubscribeOptions): Subscription<Data>;
+  subscribe<Data = unknown>(
+    channels: string | readonly string[],
+    handler: Handler<Data>,
+    options?: SubscribeOptions,
+  ): Subscription<Data>;
   subscribe<Data = unknown>(channels: string | readonly string[], options?: SubscribeOptions): Subscription<Data>;
   /**
    * Resolves once the event is durable. Tries again, with an idempotency key, for `publishTimeoutMs`. Rejects with
@@ -59,18 +63,19 @@ export interface Sharing {
   readonly end: () => void;
 }
 
-type Listeners = { readonly [Name in keyof ConnectionEvents]: Set<(event: ConnectionEvents[Name]) => void> };
+type Listener<Name extends keyof ConnectionEvents> = (event: ConnectionEvents[Name]) => void;
+type Listeners = { [Name in keyof ConnectionEvents]?: Set<Listener<Name>> };
 
 const SAVE_INTERVAL_MS = 250;
-const NETWORK_EVENTS = ['online', 'offline'];
 
 export function createConnection(url: string | URL, options: ConnectOptions, sharing?: Sharing): Connection {
   const base = eventsUrl(url);
   const means = meansOf(options);
   const settings = settingsOf(options, transportsOf(options, means, sharing));
   const storage = options.storage ?? globalThis.sessionStorage;
-  const memory = options.remember === undefined || storage === undefined ? undefined : createMemory(storage, options.remember);
-  const listeners: Listeners = { state: new Set(), gap: new Set(), lag: new Set(), error: new Set() };
+  const memory =
+    options.remember === undefined || storage === undefined ? undefined : createMemory(storage, options.remember);
+  const listeners: Listeners = {};
   const ending = new AbortController();
   let shown = stateOf({ name: 'idle' });
   let nextId = 1;
@@ -80,7 +85,7 @@ export function createConnection(url: string | URL, options: ConnectOptions, sha
     settings,
     means,
     openers: {
-      ...(sharing === undefined ? {} : { tab: sharing.open }),
+      tab: sharing?.open,
       websocket: openWebSocket,
       sse: openSse,
       'long-poll': openLongPoll,
@@ -100,12 +105,12 @@ export function createConnection(url: string | URL, options: ConnectOptions, sha
     means,
     target,
     ask: driver.ask,
-    timeoutMs: settings.publishTimeoutMs,
-    backoffBaseMs: settings.backoffBaseMs,
+    settings,
     signal: ending.signal,
   });
-  for (const name of NETWORK_EVENTS) globalThis.addEventListener?.(name, onNetwork);
-  globalThis.addEventListener?.('pagehide', save);
+  listen('online', onNetwork);
+  listen('offline', onNetwork);
+  listen('pagehide', save);
 
   return {
     subscribe,
@@ -117,7 +122,10 @@ export function createConnection(url: string | URL, options: ConnectOptions, sha
     },
   };
 
-  function subscribe(channels: string | readonly string[], ...rest: (Handler | SubscribeOptions | undefined)[]): Subscription<never> {
+  function subscribe(
+    channels: string | readonly string[],
+    ...rest: (Handler | SubscribeOptions | undefined)[]
+  ): Subscription<never> {
     const handler = rest.find((value) => typeof value === 'function');
     const subscribeOptions = rest.find((value) => typeof value === 'object') ?? {};
     const wanted = checkChannels(channels);
@@ -138,18 +146,27 @@ export function createConnection(url: string | URL, options: ConnectOptions, sha
       },
       onError: (error) => emit('error', { subscription: sink.subscription, error }),
     });
-    driver.subscribe(sink, { kind: 'subscribe', id, channels: wanted, types, start: { after: recalled, history }, room: sink.room() });
+    driver.subscribe(sink, {
+      kind: 'subscribe',
+      id,
+      channels: wanted,
+      types,
+      start: { after: recalled, history },
+      room: sink.room(),
+    });
     return sink.subscription as Subscription<never>;
   }
 
-  function on<Name extends keyof ConnectionEvents>(name: Name, listener: (event: ConnectionEvents[Name]) => void): () => void {
-    listeners[name].add(listener);
-    return () => void listeners[name].delete(listener);
+  function on<Name extends keyof ConnectionEvents>(name: Name, listener: Listener<Name>): () => void {
+    const set = ((listeners[name] as Set<Listener<Name>> | undefined) ??= new Set());
+    set.add(listener);
+    return () => void set.delete(listener);
   }
 
   function emit<Name extends keyof ConnectionEvents>(name: Name, event: ConnectionEvents[Name]): void {
-    if (name === 'error' && listeners.error.size === 0) console.error((event as ConnectionEvents['error']).error);
-    for (const listener of listeners[name]) guard(listener, event);
+    const set = listeners[name];
+    if (name === 'error' && !set?.size) console.error((event as ConnectionEvents['error']).error);
+    set?.forEach((listener) => guard(listener, event));
   }
 
   /** What the application throws is reported, and holds up nobody. */
@@ -163,7 +180,6 @@ export function createConnection(url: string | URL, options: ConnectOptions, sha
 
   function onEffect({ subscription, onGap }: Sink, effect: InnerEffect): void {
     if (effect.kind === 'lag') return emit('lag', { subscription, behind: effect.behind });
-    if (effect.kind === 'failed') return emit('error', { subscription, error: new PolycastError(effect.problem) });
     guard(onGap, effect.gap);
     emit('gap', { subscription, gap: effect.gap });
   }
@@ -175,18 +191,22 @@ export function createConnection(url: string | URL, options: ConnectOptions, sha
   /** Keeps, for each subscription, up to where its consumer has seen events: what is only buffered comes again. */
   function save(): void {
     saveTimer = undefined;
-    for (const { name, subscription } of driver.sinks.values()) if (subscription.cursor) memory?.keep(name, subscription.cursor);
+    for (const { name, subscription } of driver.sinks.values())
+      if (subscription.cursor) memory?.keep(name, subscription.cursor);
     memory?.save();
   }
 
   function close(): void {
     save();
-    ending.abort(new DOMException('The connection was closed.', 'AbortError'));
+    ending.abort(closedError());
     driver.dispatch({ kind: 'close' });
     clearTimeout(saveTimer);
-    for (const name of NETWORK_EVENTS) globalThis.removeEventListener?.(name, onNetwork);
-    globalThis.removeEventListener?.('pagehide', save);
     sharing?.end();
+  }
+
+  /** What the browser tells; Node tells nothing. */
+  function listen(name: string, listener: () => void): void {
+    globalThis.addEventListener?.(name, listener, { signal: ending.signal });
   }
 
   async function target(): Promise<Target> {
@@ -196,19 +216,20 @@ export function createConnection(url: string | URL, options: ConnectOptions, sha
 }
 
 function stateOf(phase: Phase): StateChange {
-  return {
-    state: phase.name,
-    transport: 'transport' in phase ? phase.transport : undefined,
-    why: 'why' in phase ? phase.why : undefined,
-    error: 'problem' in phase && phase.problem !== undefined ? new PolycastError(phase.problem) : undefined,
-  };
+  const {
+    name: state,
+    transport,
+    why,
+    problem,
+  }: { name: PhaseName; transport?: TransportName; why?: string; problem?: Problem | undefined } = phase;
+  return { state, transport, why, error: problem && new PolycastError(problem) };
 }
 
 function checkChannels(channels: string | readonly string[]): readonly string[] {
   const wanted = [...new Set([channels].flat())];
-  if (wanted.length === 0) throw new PolycastError(refusal('channel_missing', 'No channel is named.'));
+  if (wanted.length === 0) throw new PolycastError(refusal('channel_missing', 'No channel.'));
   const wrong = wanted.find((channel) => !isPattern(channel));
-  if (wrong !== undefined) throw new PolycastError(refusal('invalid_pattern', `"${wrong}" is no channel and no pattern.`));
+  if (wrong !== undefined) throw new PolycastError(refusal('invalid_pattern', `"${wrong}" is no channel or pattern.`));
   return wanted;
 }
 
@@ -226,7 +247,11 @@ function meansOf(options: ConnectOptions): Means {
   return { fetch: (input, init) => fetch(input, init), WebSocket };
 }
 
-function transportsOf({ transports = DEFAULT_TRANSPORTS }: ConnectOptions, means: Means, sharing: Sharing | undefined): TransportName[] {
+function transportsOf(
+  { transports = DEFAULT_TRANSPORTS }: ConnectOptions,
+  means: Means,
+  sharing: Sharing | undefined,
+): TransportName[] {
   const usable = transports.filter((name) => name !== 'websocket' || means.WebSocket !== undefined);
   if (usable.length === 0) throw new TypeError('No usable transport.');
   return sharing === undefined ? usable : ['tab', ...usable];

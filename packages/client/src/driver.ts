@@ -1,8 +1,18 @@
+import type { ClientMessage } from '@polycast/protocol';
 import { createClock } from './clock.ts';
 import { PolycastError } from './errors.ts';
 import { endingOf, poll, type Means, type Target } from './http.ts';
 import { createState, step, wakeAtMs } from './machine.ts';
-import type { Effect, Input, InputOf, MachineSettings, OpenRequest, Phase, State, TransportName } from './machine/state.ts';
+import type {
+  Effect,
+  Input,
+  InputOf,
+  MachineSettings,
+  OpenRequest,
+  Phase,
+  State,
+  TransportName,
+} from './machine/state.ts';
 import type { Ask } from './publish.ts';
 import type { Sink } from './subscription.ts';
 import type { Answer, OpenTransport, Signal, Transport } from './transports/transport.ts';
@@ -10,7 +20,7 @@ import type { Answer, OpenTransport, Signal, Transport } from './transports/tran
 export interface DriverOptions {
   readonly settings: MachineSettings;
   readonly means: Means;
-  readonly openers: Readonly<Partial<Record<TransportName, OpenTransport>>>;
+  readonly openers: Readonly<Record<TransportName, OpenTransport | undefined>>;
   /** The hub, and who asks: asked for before each attempt. */
   readonly target: () => Promise<Target>;
   readonly onPhase: (phase: Phase) => void;
@@ -20,7 +30,7 @@ export interface DriverOptions {
 }
 
 /** What the application is told of a subscription. */
-export type InnerEffect = Extract<Effect, { readonly kind: 'gap' | 'lag' | 'failed' }>;
+export type InnerEffect = Extract<Effect, { readonly kind: 'gap' | 'lag' }>;
 
 /** Does what the machine says: it alone knows timers, sockets and requests. */
 export interface Driver {
@@ -72,7 +82,10 @@ export function createDriver({ settings, means, openers, target, onPhase, onEffe
     if (isRunning) return;
     isRunning = true;
     for (let next = inputs.shift(); next !== undefined; next = inputs.shift()) {
-      const stepped = step(state, typeof next === 'function' ? next() : next, { nowMs: clock(), chance: Math.random() });
+      const stepped = step(state, typeof next === 'function' ? next() : next, {
+        nowMs: clock(),
+        chance: Math.random(),
+      });
       state = stepped.state;
       stepped.effects.forEach(carryOut);
     }
@@ -104,25 +117,33 @@ export function createDriver({ settings, means, openers, target, onPhase, onEffe
         attempts.get(effect.attempt)?.transport?.close();
         return forget(effect.attempt);
       case 'place':
-        return attempts.get(effect.attempt)?.transport?.send?.({ op: 'subscribe', ref: effect.id, channels: effect.channels });
+        return send(effect.attempt, { op: 'subscribe', ref: effect.id, channels: effect.channels });
       case 'remove':
-        return attempts.get(effect.attempt)?.transport?.send?.({ op: 'unsubscribe', channels: effect.channels });
+        return send(effect.attempt, { op: 'unsubscribe', channels: effect.channels });
       case 'catch-up':
         return void catchUp(effect);
       case 'state':
         onPhase(effect.phase);
-        if (effect.phase.name === 'closed' && effect.phase.problem === undefined) for (const id of sinks.keys()) endSink(id);
+        if (effect.phase.name === 'closed' && effect.phase.problem === undefined)
+          for (const id of sinks.keys()) endSink(id);
         return;
       default:
         return carryOutFor(sinks.get(effect.id), effect);
     }
   }
 
-  function carryOutFor(sink: Sink | undefined, effect: Extract<Effect, { readonly id: number; readonly kind: 'deliver' | 'joined' }> | InnerEffect): void {
+  function send(attempt: number, message: ClientMessage): void {
+    attempts.get(attempt)?.transport?.send?.(message);
+  }
+
+  function carryOutFor(
+    sink: Sink | undefined,
+    effect: Extract<Effect, { readonly id: number; readonly kind: 'deliver' | 'joined' | 'failed' }> | InnerEffect,
+  ): void {
     if (sink === undefined) return;
     if (effect.kind === 'deliver') return sink.deliver(effect.events);
     if (effect.kind === 'joined') return sink.join();
-    if (effect.kind === 'failed') endSink(effect.id, new PolycastError(effect.problem));
+    if (effect.kind === 'failed') return endSink(effect.id, new PolycastError(effect.problem));
     onEffect(sink, effect);
   }
 
@@ -131,7 +152,9 @@ export function createDriver({ settings, means, openers, target, onPhase, onEffe
     attempts.set(attempt, entry);
     const tell = (signal: Signal): void => receive(attempt, signal);
     target()
-      .then((to) => attempts.has(attempt) && (entry.transport = (openers[name] as OpenTransport)(means, to, request, tell)))
+      .then(
+        (to) => attempts.has(attempt) && (entry.transport = (openers[name] as OpenTransport)(means, to, request, tell)),
+      )
       .catch((error: unknown) => tell({ kind: 'ended', ending: endingOf(error) }));
   }
 
@@ -154,14 +177,13 @@ export function createDriver({ settings, means, openers, target, onPhase, onEffe
     const signal = AbortSignal.timeout(settings.readyTimeoutMs * CATCH_UP_PATIENCE);
     // `now` has to be said: a poll without a place has nothing to go on from.
     const { history, after = history === undefined ? 'now' : undefined } = start;
-    let input: Input;
+    let result;
     try {
-      const { answer } = await poll(means, await target(), { channels, after, history }, { types, limit, signal });
-      input = { ...answer, kind: 'caught-up', id, poll: number };
+      result = (await poll(means, await target(), { channels, after, history }, { types, limit, signal })).answer;
     } catch (error) {
-      input = { kind: 'not-caught-up', id, poll: number, ending: endingOf(error) };
+      result = endingOf(error);
     }
-    dispatch(input);
+    dispatch({ kind: 'polled', id, poll: number, result });
   }
 
   function endSink(id: number, error?: Error): void {
@@ -170,11 +192,12 @@ export function createDriver({ settings, means, openers, target, onPhase, onEffe
     sink?.end(error);
   }
 
-  function ask(message: Parameters<Ask>[0]): Promise<Answer> | undefined {
+  function ask(message: Parameters<Ask>[0], signal: AbortSignal): Promise<Answer> | undefined {
     const entry = state.phase.name === 'open' ? attempts.get(state.phase.attempt) : undefined;
     if (entry?.transport?.send === undefined) return undefined;
     const asked = Promise.withResolvers<Answer>();
     entry.asked.set(message.ref, asked);
+    signal.addEventListener('abort', () => asked.reject(signal.reason));
     entry.transport.send(message);
     return asked.promise.finally(() => entry.asked.delete(message.ref));
   }

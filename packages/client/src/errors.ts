@@ -17,6 +17,11 @@ export class PolycastError extends Error {
   }
 }
 
+/** What is left undone when the application closes. */
+export function closedError(): DOMException {
+  return new DOMException('Closed.', 'AbortError');
+}
+
 /** A refusal that no hub has put into words. */
 export function refusal(code: ErrorCode, title: string, retryable = false): Problem {
   return { type: 'about:blank', title, status: 0, code, retryable };

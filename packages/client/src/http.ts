@@ -44,12 +44,17 @@ export class EndedError extends Error {
 }
 
 /** One poll (PROTOCOL.md section 5). Rejects when it brings nothing; `endingOf` says why. */
-export async function poll(means: Means, target: Target, request: OpenRequest, { types = [], limit, waitSeconds, signal }: PollOptions): Promise<Polled> {
+export async function poll(
+  means: Means,
+  target: Target,
+  request: OpenRequest,
+  { types = [], limit, waitSeconds, signal }: PollOptions,
+): Promise<Polled> {
   const url = addressOf(target.url, request);
   url.searchParams.set('limit', String(limit));
   for (const type of types) url.searchParams.append('type', type);
   if (waitSeconds) url.searchParams.set('wait', String(waitSeconds));
-  const response = await exchange(means, url, { headers: headersOf(target, 'application/json'), cache: 'no-store', signal });
+  const response = await exchange(means, url, { headers: headersOf(target, 'application/json'), signal });
   const text = await response.text();
   const answer = JSON.parse(text) as PollAnswer;
   if (!Array.isArray(answer.events)) throw new EndedError('no hub');
@@ -58,11 +63,13 @@ export async function poll(means: Means, target: Target, request: OpenRequest, {
 
 /** Sends a request; rejects unless it was answered with 2xx. */
 export async function exchange(means: Means, url: URL, init: RequestInit): Promise<Response> {
-  const response = await means.fetch(url, init);
+  const response = await means.fetch(url, { cache: 'no-store', ...init });
   if (response.ok) return response;
   const problem = await readProblem(response);
   if (problem === undefined) throw new EndedError(`status ${response.status}`);
-  throw new EndedError({ kind: 'refused', problem, retryAfterMs: retryAfterMs(response.headers.get('retry-after'), Date.now()) });
+  // A date, which only proxies give, is passed over: back-off is patient enough.
+  const retryAfterMs = Number(response.headers.get('retry-after')) * 1000 || 0;
+  throw new EndedError({ kind: 'refused', problem, retryAfterMs });
 }
 
 /** Where the events of these channels are read. */
@@ -85,15 +92,8 @@ export function endingOf(error: unknown): Ending {
   return error instanceof EndedError ? error.ending : { kind: 'lost', why: String(error) };
 }
 
-/** `Retry-After`, in seconds or as a date (RFC 9110, section 10.2.3), as milliseconds from now; 0 without one. */
-export function retryAfterMs(value: string | null, nowMs: number): number {
-  const delayMs = Number(value) * 1000;
-  return Math.max(0, Number.isNaN(delayMs) ? Date.parse(value as string) - nowMs || 0 : delayMs);
-}
-
 /** The problem document of a refusal (PROTOCOL.md section 9.1); undefined for what proxies and others answer. */
 async function readProblem(response: Response): Promise<Problem | undefined> {
-  const isProblem = response.headers.get('content-type')?.startsWith('application/problem+json');
   const problem = (await response.json().catch(() => undefined)) as Problem | undefined;
-  return isProblem && problem?.code ? problem : undefined;
+  return typeof problem?.retryable === 'boolean' ? problem : undefined;
 }

@@ -5,10 +5,4 @@ export type { TransportName } from './machine/state.ts';
 export type { ConnectOptions, CursorStorage, PatienceOptions } from './options.ts';
 export type { Published, PublishOptions } from './publish.ts';
 export type { Handler, SubscribeOptions, Subscription } from './subscription.ts';
-export {
-  type ErrorCode,
-  type Gap,
-  type GapReason,
-  type PolycastEvent,
-  type Problem,
-} from '@polycast/protocol';
+export { type ErrorCode, type Gap, type GapReason, type PolycastEvent, type Problem } from '@polycast/protocol';

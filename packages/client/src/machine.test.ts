@@ -10,7 +10,8 @@ const CODES = [1000, 1001, 1006, 1011, 1012, 1013, 4408, 4429, 4999];
 
 type Action = (hub: SimulatedHub) => void;
 
-const pick = <Value>(values: readonly Value[], index: number): Value | undefined => values[index % Math.max(1, values.length)];
+const pick = <Value>(values: readonly Value[], index: number): Value | undefined =>
+  values[index % Math.max(1, values.length)];
 const streamOf = (hub: SimulatedHub, index: number): number => pick([...hub.streams.keys()], index) ?? -1;
 
 const start = fc.oneof(
@@ -21,23 +22,35 @@ const start = fc.oneof(
 );
 
 /** An action that a failing test can name. */
-function named<Args extends unknown[]>(name: string, act: (hub: SimulatedHub, ...args: Args) => void): (...args: Args) => Action {
-  return (...args) => Object.assign((hub: SimulatedHub) => act(hub, ...args), { [fc.toStringMethod]: () => `${name}(${JSON.stringify(args)})` });
+function named<Args extends unknown[]>(
+  name: string,
+  act: (hub: SimulatedHub, ...args: Args) => void,
+): (...args: Args) => Action {
+  return (...args) =>
+    Object.assign((hub: SimulatedHub) => act(hub, ...args), {
+      [fc.toStringMethod]: () => `${name}(${JSON.stringify(args)})`,
+    });
 }
 
 const publish = named('publish', (hub, channel: string) => hub.publish(channel));
 const flow = named('flow', (hub, index: number, count: number) => hub.flow(streamOf(hub, index), count));
 const ready = named('ready', (hub, index: number) => hub.ready(streamOf(hub, index)));
 const operate = named('operate', (hub, index: number) => hub.operate(streamOf(hub, index)));
-const refuse = named('refuse', (hub, index: number, code: 'forbidden' | 'rate_limited') => hub.operate(streamOf(hub, index), code));
-const answerPoll = named('answerPoll', (hub, index: number) => hub.answerPoll(pick([...hub.polls.keys()], index) ?? -1));
+const refuse = named('refuse', (hub, index: number, code: 'forbidden' | 'rate_limited') =>
+  hub.operate(streamOf(hub, index), code),
+);
+const answerPoll = named('answerPoll', (hub, index: number) =>
+  hub.answerPoll(pick([...hub.polls.keys()], index) ?? -1),
+);
 const failPoll = named('failPoll', (hub, index: number) => hub.failPoll(pick([...hub.polls.keys()], index) ?? -1));
 const advance = named('advance', (hub, ms: number) => hub.advance(ms));
 const wake = named('wake', (hub) => hub.wake());
 const input = named('input', (hub, given: Input) => hub.input(given));
 const consume = named('consume', (hub, index: number) => hub.consume(pick([...hub.consumers.keys()], index) ?? -1));
 const end = named('end', (hub, index: number, ending: Ending) => hub.end(streamOf(hub, index), ending));
-const unsubscribe = named('unsubscribe', (hub, index: number) => hub.unsubscribe(pick([...hub.consumers.keys()], index) ?? -1));
+const unsubscribe = named('unsubscribe', (hub, index: number) =>
+  hub.unsubscribe(pick([...hub.consumers.keys()], index) ?? -1),
+);
 const subscribe = named('subscribe', (hub, channels: string[], from: Start | 'cursor', room: string, place: number) => {
   const given = from === 'cursor' ? { after: cursorOf(Math.floor((hub.log.length * place) / 100)) } : from;
   if (hub.consumers.size < 5) hub.subscribe(channels, given, Number(room));
@@ -98,7 +111,9 @@ test('inputs of any kind in any phase leave it open, waiting with a timer, idle 
     fc.nat(9).map((attempt) => input({ kind: 'events', attempt, events: [], cursor: undefined })),
     fc.nat(9).map((attempt) => input({ kind: 'hint', attempt, reconnectInMs: 3000 })),
     fc.nat(9).map((late) => input({ kind: 'ended', attempt: 1e6 + late, ending: { kind: 'lost', why: 'late' } })),
-    fc.nat(9).map((id) => input({ kind: 'caught-up', id, poll: 1, events: [], gaps: [], cursor: cursorOf(0) })),
+    fc
+      .nat(9)
+      .map((id) => input({ kind: 'polled', id, poll: 1, result: { events: [], gaps: [], cursor: cursorOf(0) } })),
     fc.constant(input({ kind: 'close' })),
   );
   fc.assert(

@@ -1,15 +1,39 @@
-import { caughtUp, closed, closedSubscribe, firstSubscribe, notCaughtUp, room, subscribe, unsubscribe } from './machine/consumers.ts';
-import { connectingEnded, connectingEvents, connectingNetwork, connectingReady, connectingTick, hint, waitingNetwork, waitingTick } from './machine/connecting.ts';
-import { close } from './machine/flow.ts';
-import { heard, openEnded, openEvents, openGap, openNetwork, openNotPlaced, openPlaced, openTick, successorTells } from './machine/open.ts';
+import { closed, closedSubscribe, firstSubscribe, polled, room, subscribe, unsubscribe } from './machine/consumers.ts';
+import {
+  connectingEvents,
+  connectingNetwork,
+  connectingTick,
+  hint,
+  waitingNetwork,
+  waitingTick,
+} from './machine/connecting.ts';
+import { close, fail, lose } from './machine/flow.ts';
+import { takeFromStream } from './machine/members.ts';
+import { heard, openGap, openNetwork, openPlaced, openStream, openTick, successorTells } from './machine/open.ts';
 import { settleMembers } from './machine/placing.ts';
-import type { Draft, Effect, Input, InputKind, InputOf, MachineSettings, Moment, PhaseName, PhaseOf, State, TransportInput } from './machine/state.ts';
+import type {
+  Draft,
+  Effect,
+  Input,
+  InputKind,
+  InputOf,
+  MachineSettings,
+  Moment,
+  PhaseName,
+  PhaseOf,
+  State,
+  TransportInput,
+} from './machine/state.ts';
 
 /**
  * The client as a pure machine: what happened, and when, goes in; the next state and what is to be done come out. Clocks,
  * sockets, timers and storage are the driver's (`driver.ts`).
  */
-export function step(state: State, input: Input, moment: Moment): { readonly state: State; readonly effects: readonly Effect[] } {
+export function step(
+  state: State,
+  input: Input,
+  moment: Moment,
+): { readonly state: State; readonly effects: readonly Effect[] } {
   const members = state.members.map((member) => ({ ...member }));
   const draft: Draft = { ...state, ...moment, phase: { ...state.phase }, members, effects: [] };
   const woke = input.kind === 'tick' && moment.nowMs - wakeAtMs(state) > state.settings.wokeLateMs;
@@ -21,7 +45,8 @@ export function step(state: State, input: Input, moment: Moment): { readonly sta
     close(draft, '');
     draft.phase = { name: 'idle' };
   }
-  if (draft.phase.name !== state.phase.name || transportOf(draft) !== transportOf(state)) effects.unshift({ kind: 'state', phase: draft.phase });
+  if (draft.phase.name !== state.phase.name || transportOf(draft) !== transportOf(state))
+    effects.unshift({ kind: 'state', phase: draft.phase });
   return { state: draft, effects };
 }
 
@@ -50,14 +75,20 @@ export function wakeAtMs({ phase, members }: State): number {
   return Math.min(untilMs, probeAtMs, successor?.untilMs ?? Infinity, ...members.map(({ retryAtMs }) => retryAtMs));
 }
 
-type Cell<Name extends PhaseName, Kind extends InputKind> = (draft: Draft, input: InputOf<Kind>, phase: PhaseOf<Name>) => void;
+type Cell<Name extends PhaseName, Kind extends InputKind> = (
+  draft: Draft,
+  input: InputOf<Kind>,
+  phase: PhaseOf<Name>,
+) => void;
 
 /** What a transport tells reaches only those phases that have one. */
-type KindsIn<Name extends PhaseName> = Name extends 'connecting' | 'open' ? InputKind : Exclude<InputKind, TransportInput['kind']>;
+type KindsIn<Name extends PhaseName> = Name extends 'connecting' | 'open'
+  ? InputKind
+  : Exclude<InputKind, TransportInput['kind']>;
 
 type Row<Name extends PhaseName> = { readonly [Kind in KindsIn<Name>]: Cell<Name, Kind> };
 
-const CONSUMERS = { subscribe, unsubscribe, room, 'caught-up': caughtUp, 'not-caught-up': notCaughtUp, close: closed };
+const CONSUMERS = { subscribe, unsubscribe, room, polled, close: closed };
 
 /** Every phase meets every input: a cell that is missing does not compile. */
 const TABLE: { readonly [Name in PhaseName]: Row<Name> } = {
@@ -74,25 +105,23 @@ const TABLE: { readonly [Name in PhaseName]: Row<Name> } = {
   },
   connecting: {
     ...CONSUMERS,
-    ready: connectingReady,
+    ready: openStream,
     events: connectingEvents,
     gap: ignore,
     hint,
     placed: ignore,
-    'not-placed': ignore,
-    ended: connectingEnded,
+    ended: fail,
     tick: connectingTick,
     network: connectingNetwork,
   },
   open: {
     ...CONSUMERS,
     ready: ignore,
-    events: openEvents,
+    events: takeFromStream,
     gap: openGap,
     hint,
     placed: openPlaced,
-    'not-placed': openNotPlaced,
-    ended: openEnded,
+    ended: lose,
     tick: openTick,
     network: openNetwork,
   },

@@ -82,4 +82,3 @@ export function settingsOf(options: ConnectOptions, transports: readonly Transpo
     tokenRenewable: typeof options.token === 'function',
   };
 }
-

@@ -3,6 +3,7 @@ import { PolycastError, refusal } from './errors.ts';
 import { EndedError, endingOf, exchange, headersOf, type Means, type Target } from './http.ts';
 import { createKey } from './key.ts';
 import { backoffMs } from './machine/backoff.ts';
+import type { Settings } from './options.ts';
 import { sleep } from './sleep.ts';
 import type { Answer } from './transports/transport.ts';
 
@@ -22,18 +23,23 @@ export interface Published {
   readonly time: string;
 }
 
-/** Asks an open stream; undefined when there is none that takes operations. Rejects when it is lost. */
-export type Ask = (message: Extract<ClientMessage, { op: 'publish' }>) => Promise<Answer> | undefined;
+/** Asks an open stream; undefined when there is none that takes operations. Rejects when it is lost, or the signal aborts. */
+export type Ask = (
+  message: Extract<ClientMessage, { op: 'publish' }>,
+  signal: AbortSignal,
+) => Promise<Answer> | undefined;
 
 export interface PublisherOptions {
   readonly means: Means;
   readonly target: () => Promise<Target>;
   readonly ask: Ask;
-  readonly timeoutMs: number;
-  readonly backoffBaseMs: number;
+  readonly settings: Settings;
   /** Aborts when the connection is closed. */
   readonly signal: AbortSignal;
 }
+
+/** Each operation has a name of its own. */
+let refs = 0;
 
 /** Larger operations go by HTTP: a socket that is sent too large a message is closed for good (PROTOCOL.md section 7.5). */
 const OPERATION_LENGTH_MAX = 60_000;
@@ -51,10 +57,15 @@ export type Publish = (channel: string, data: unknown, options?: PublishOptions)
 export function createPublisher(options: PublisherOptions): Publish {
   let underWay = 0;
   return async (channel, data, publishOptions) => {
-    if (underWay >= UNDER_WAY_MAX) throw new PolycastError(refusal('overloaded', 'Too many publishes are under way.', true));
+    if (underWay >= UNDER_WAY_MAX) throw new PolycastError(refusal('overloaded', 'Too many publishes.', true));
     underWay++;
     try {
-      return await publish(options, { ...publishOptions, idempotencyKey: publishOptions?.idempotencyKey ?? createKey(), channel, data });
+      return await publish(options, {
+        ...publishOptions,
+        idempotencyKey: publishOptions?.idempotencyKey ?? createKey(),
+        channel,
+        data,
+      });
     } finally {
       underWay--;
     }
@@ -64,9 +75,9 @@ export function createPublisher(options: PublisherOptions): Publish {
 type Envelope = Omit<Parameters<Ask>[0], 'op' | 'ref'>;
 
 async function publish(options: PublisherOptions, envelope: Envelope): Promise<Published> {
-  const { timeoutMs, backoffBaseMs } = options;
+  const { publishTimeoutMs, backoffBaseMs } = options.settings;
   const body = JSON.stringify(envelope);
-  const untilMs = performance.now() + timeoutMs;
+  const untilMs = performance.now() + publishTimeoutMs;
   for (let failures = 0; ; failures++) {
     const tryMs = Math.min(untilMs - performance.now(), TRY_TIMEOUT_MS);
     const signal = AbortSignal.any([options.signal, AbortSignal.timeout(Math.max(1, tryMs))]);
@@ -82,18 +93,30 @@ async function publish(options: PublisherOptions, envelope: Envelope): Promise<P
     const delayMs = Math.max(hintMs, backoffMs(failures, Math.random(), backoffBaseMs, TRY_TIMEOUT_MS));
     const isLate = performance.now() + delayMs >= untilMs;
     if (isLate || problem?.retryable === false) {
-      throw new PolycastError(problem ?? refusal('request_timeout', `No hub answered in ${timeoutMs} ms.`, true));
+      throw new PolycastError(
+        problem ?? refusal('request_timeout', `No hub answered in ${publishTimeoutMs} ms.`, true),
+      );
     }
     await sleep(delayMs, options.signal);
   }
 }
 
-async function tryOnce({ ask, means, target }: PublisherOptions, envelope: Envelope, body: string, signal: AbortSignal): Promise<Published> {
-  const asked = body.length > OPERATION_LENGTH_MAX ? undefined : ask({ ...envelope, op: 'publish', ref: createKey() });
+async function tryOnce(
+  { ask, means, target }: PublisherOptions,
+  envelope: Envelope,
+  body: string,
+  signal: AbortSignal,
+): Promise<Published> {
+  const asked =
+    body.length > OPERATION_LENGTH_MAX ? undefined : ask({ ...envelope, op: 'publish', ref: `p${++refs}` }, signal);
   if (asked !== undefined) {
-    const aborted = new Promise<never>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
-    const answer = await Promise.race([asked, aborted]);
-    if (answer.ok === false) throw new EndedError({ kind: 'refused', problem: answer.error, retryAfterMs: Number(answer.error['retryAfterMs'] ?? 0) });
+    const answer = await asked;
+    if (answer.ok === false)
+      throw new EndedError({
+        kind: 'refused',
+        problem: answer.error,
+        retryAfterMs: Number(answer.error['retryAfterMs'] ?? 0),
+      });
     return answer as Published & Answer;
   }
   const to = await target();

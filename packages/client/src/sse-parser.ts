@@ -13,10 +13,12 @@ export interface SseParser {
   feed(bytes: Uint8Array): SseFrame[];
 }
 
-/** The longest line or message, in UTF-16 units: far beyond what a hub sends, so that only garbage reaches it. */
+/** What is kept of a message that has not ended, in UTF-16 units: far beyond what a hub sends, so that only garbage reaches it. */
 export const MESSAGE_LENGTH_MAX: number = 16 * 1024 * 1024;
 
 const LINE_END: RegExp = /\r\n|\n|\r/g;
+/** A field's name, and its value without the space that may stand before it. A comment has no name. */
+const FIELD: RegExp = /^([^:]*):? ?(.*)$/s;
 
 export function createSseParser(): SseParser {
   const decoder = new TextDecoder();
@@ -35,33 +37,21 @@ export function createSseParser(): SseParser {
     if (text === '') return frames;
     // A line feed that begins a piece may belong to the carriage return which ended the last one.
     if (endedWithReturn && text.startsWith('\n')) text = text.slice(1);
-    endedWithReturn = text === '' ? false : text.endsWith('\r');
-    let start = 0;
-    for (const match of text.matchAll(LINE_END)) {
-      readLine(partial + text.slice(start, match.index), frames);
-      partial = '';
-      start = match.index + match[0].length;
-    }
-    partial += text.slice(start);
-    if (partial.length > MESSAGE_LENGTH_MAX) throw new RangeError('Too long.');
+    endedWithReturn = text.endsWith('\r');
+    const lines = (partial + text).split(LINE_END);
+    partial = lines.pop() as string;
+    for (const line of lines) readLine(line, frames);
+    if (partial.length + data.length > MESSAGE_LENGTH_MAX) throw new RangeError('Too long.');
     return frames;
   }
 
   function readLine(line: string, frames: SseFrame[]): void {
     if (line === '') return dispatch(frames);
-    const colon = line.indexOf(':');
-    if (colon === 0) return;
-    const field = colon === -1 ? line : line.slice(0, colon);
-    const value = colon === -1 ? '' : line.slice(colon + (line[colon + 1] === ' ' ? 2 : 1));
-    if (field === 'data') addData(value);
-    else if (field === 'event') event = value;
-    else if (field === 'id' && !value.includes('\0')) id = value;
-    else if (field === 'retry' && /^\d+$/.test(value)) frames.push({ kind: 'retry', retryMs: Number(value) });
-  }
-
-  function addData(value: string): void {
-    data += value + '\n';
-    if (data.length > MESSAGE_LENGTH_MAX) throw new RangeError('Too long.');
+    const [, field, value = ''] = FIELD.exec(line) ?? [];
+    if (field === 'data') data += value + '\n';
+    if (field === 'event') event = value;
+    if (field === 'id' && !value.includes('\0')) id = value;
+    if (field === 'retry' && /^\d+$/.test(value)) frames.push({ kind: 'retry', retryMs: Number(value) });
   }
 
   function dispatch(frames: SseFrame[]): void {

@@ -1,4 +1,5 @@
 import type { Gap, PolycastEvent } from '@polycast/protocol';
+import { closedError } from './errors.ts';
 
 /** Called for each event, once, in order. While a promise that it returns is pending, the next event waits. */
 export type Handler<Data = unknown> = (event: PolycastEvent<Data>) => unknown;
@@ -54,7 +55,7 @@ export interface SinkOptions {
   /** `room()` has changed enough to be worth telling. */
   readonly onRoom: () => void;
   readonly onClose: () => void;
-  /** What a handler threw. */
+  /** What a handler threw, or the hub refused. */
   readonly onError: (error: unknown) => void;
 }
 
@@ -172,7 +173,8 @@ export function createSink({ name, channels, handler, options, cursor, onRoom, o
 
   function end(error?: Error): void {
     ended ??= error ?? true;
-    joined.reject(error ?? new DOMException('The subscription was closed.', 'AbortError'));
+    joined.reject(error ?? closedError());
+    if (error !== undefined) onError(error);
     feed();
   }
 }

@@ -1,5 +1,4 @@
-import { connect, drop, fail, STRIKES_MAX } from './flow.ts';
-import { openStream } from './open.ts';
+import { connect, drop, fail, giveUp, STRIKES_MAX } from './flow.ts';
 import type { Connecting, Draft, InputOf, PhaseOf } from './state.ts';
 
 /** The cells of the phases `waiting` and `connecting`. */
@@ -14,10 +13,6 @@ export function waitingNetwork(draft: Draft): void {
   connect(draft);
 }
 
-export function connectingReady(draft: Draft, input: InputOf<'ready'>, phase: Connecting): void {
-  openStream(draft, input, phase);
-}
-
 /** Nothing comes before `ready`, but for a sign of life of the tab that leads: it is itself still connecting. */
 export function connectingEvents(draft: Draft, _input: InputOf<'events'>, phase: Connecting): void {
   if (phase.transport === 'tab') phase.untilMs = draft.nowMs + draft.settings.readyTimeoutMs;
@@ -27,14 +22,8 @@ export function hint(draft: Draft, input: InputOf<'hint'>): void {
   draft.hintMs = input.reconnectInMs;
 }
 
-export function connectingEnded(draft: Draft, { ending }: InputOf<'ended'>, phase: Connecting): void {
-  fail(draft, phase, ending);
-}
-
 export function connectingTick(draft: Draft, _input: InputOf<'tick'>, phase: Connecting): void {
-  if (draft.nowMs < phase.untilMs) return;
-  drop(draft, phase);
-  fail(draft, phase, { kind: 'lost', why: 'not ready' }, STRIKES_MAX);
+  if (draft.nowMs >= phase.untilMs) fail(draft, giveUp(draft, phase, 'silent'), phase, STRIKES_MAX);
 }
 
 export function connectingNetwork(draft: Draft, _input: InputOf<'network'>, phase: Connecting): void {

@@ -8,19 +8,19 @@ import type { Draft, InputOf, PhaseOf } from './state.ts';
 
 export function firstSubscribe(draft: Draft, input: InputOf<'subscribe'>): void {
   // Not at once: what is subscribed to in the same turn goes into one request.
-  draft.phase = { name: 'waiting', untilMs: draft.nowMs, why: 'subscribed' };
+  draft.phase = { name: 'waiting', untilMs: draft.nowMs, why: '' };
   subscribe(draft, input);
 }
 
 export function subscribe(draft: Draft, input: InputOf<'subscribe'>): void {
   draft.members.push(createMember(input));
   if (union(draft.members).length > draft.settings.channelsMax) {
-    failMember(draft, input.id, refusal('too_many_channels', 'A connection has at most 100 channels.'));
+    failMember(draft, input.id, refusal('too_many_channels', 'At most 100 channels.'));
   }
 }
 
 export function closedSubscribe(draft: Draft, input: InputOf<'subscribe'>, phase: PhaseOf<'closed'>): void {
-  failMember(draft, input.id, phase.problem ?? refusal('draining', 'The connection is closed.'));
+  failMember(draft, input.id, phase.problem ?? refusal('draining', 'Closed.'));
 }
 
 export function unsubscribe(draft: Draft, { id }: InputOf<'unsubscribe'>): void {
@@ -36,20 +36,15 @@ export function room(draft: Draft, { id, room }: InputOf<'room'>): void {
 }
 
 export function closed(draft: Draft): void {
-  close(draft, 'closed by the client');
+  close(draft, 'closed');
 }
 
-export function caughtUp(draft: Draft, input: InputOf<'caught-up'>): void {
-  const member = memberOf(draft, input.id);
-  if (member?.poll === input.poll) takeCaughtUp(draft, member, input);
-}
-
-export function notCaughtUp(draft: Draft, { id, poll, ending }: InputOf<'not-caught-up'>): void {
+export function polled(draft: Draft, { id, poll, result }: InputOf<'polled'>): void {
   const member = memberOf(draft, id);
   if (member?.poll !== poll) return;
-  const refused = ending.kind === 'refused' ? ending : undefined;
+  if ('events' in result) return takeCaughtUp(draft, member, result);
+  const refused = result.kind === 'refused' ? result : undefined;
   if (refused?.problem.retryable === false) return failMember(draft, id, refused.problem);
   member.poll = 0;
-  member.held = undefined;
   retryLater(draft, member, refused?.retryAfterMs);
 }

@@ -26,7 +26,7 @@ export function openSuccessor(draft: Draft, phase: Open, transport: TransportNam
 }
 
 /** A stream that delivered is no more. */
-export function lose(draft: Draft, phase: Open, ending: Ending): void {
+export function lose(draft: Draft, { ending }: { readonly ending: Ending }, phase: Open): void {
   dropSuccessor(draft, phase);
   draft.members.forEach(leaveStream);
   if (!phase.stable) draft.strikes++;
@@ -43,7 +43,7 @@ export function leaveStream(member: Member): void {
 }
 
 /** An attempt has ended before it delivered; silence, from the proven transport, says that what buffers it will do so again. */
-export function fail(draft: Draft, phase: Connecting, ending: Ending, strikes = 1): void {
+export function fail(draft: Draft, { ending }: { readonly ending: Ending }, phase: Connecting, strikes = 1): void {
   if (phase.transport === draft.proven) draft.strikes += strikes;
   settle(draft, ending, () => connect(draft, phase.rest, reasonOf(ending)));
 }
@@ -52,6 +52,12 @@ export function fail(draft: Draft, phase: Connecting, ending: Ending, strikes = 
 export function sweepOf({ proven, strikes, settings: { transports } }: State): readonly TransportName[] {
   if (proven === undefined) return transports;
   return strikes < STRIKES_MAX ? [proven] : [...transports.filter((name) => name !== proven), proven];
+}
+
+/** An attempt, or a stream, that did not do what it was to do in time. */
+export function giveUp(draft: Draft, given: { readonly attempt: number }, why: string): { readonly ending: Ending } {
+  drop(draft, given);
+  return { ending: { kind: 'lost', why } };
 }
 
 /** Closes for good, with the problem that all subscriptions end with, if there is one. */
@@ -109,7 +115,8 @@ function settleRefusal(draft: Draft, { problem, retryAfterMs }: Extract<Ending, 
 
 /** There is no use in trying again, unless with another token. */
 function stop(draft: Draft, problem: Problem): void {
-  if (problem.code !== 'unauthorized' || draft.renewed || !draft.settings.tokenRenewable) return close(draft, problem.code, problem);
+  if (problem.code !== 'unauthorized' || draft.renewed || !draft.settings.tokenRenewable)
+    return close(draft, problem.code, problem);
   draft.renewed = true;
   wait(draft, problem.code);
 }

@@ -1,4 +1,4 @@
-import { matches, type Gap, type PolycastEvent, type Problem } from '@polycast/protocol';
+import { matches, type Gap, type PollAnswer, type PolycastEvent, type Problem } from '@polycast/protocol';
 import type { Draft, InputOf, Member, Start } from './state.ts';
 
 /**
@@ -33,7 +33,7 @@ export function memberOf(draft: Draft, id: number): Member | undefined {
 }
 
 /** What the current stream brought: events in order, then how far it has spoken. */
-export function takeFromStream(draft: Draft, events: readonly PolycastEvent[], cursor = ''): void {
+export function takeFromStream(draft: Draft, { events, cursor = '' }: InputOf<'events'>): void {
   // A stream that resumes for one member says again what others have had.
   const before = draft.position;
   const reached = latest(events.at(-1)?.id ?? '', cursor);
@@ -56,20 +56,25 @@ export function catchUp(draft: Draft, member: Member): void {
   member.gapTo = latest(member.gapTo, member.cursor);
   member.held = isCovered(draft, member) ? [] : undefined;
   member.retryAtMs = Infinity;
-  draft.effects.push({ kind: 'catch-up', member: { ...member }, start: startOf(member), limit: Math.min(CATCH_UP_LIMIT, member.room) });
+  draft.effects.push({
+    kind: 'catch-up',
+    member: { ...member },
+    start: startOf(member),
+    limit: Math.min(CATCH_UP_LIMIT, member.room),
+  });
 }
 
 /**
  * Takes in the answer to a catch-up. Once it speaks as far as the stream did when it was asked for, what was held
  * follows on, and the member is live, or joining if the stream does not cover it yet.
  */
-export function takeCaughtUp(draft: Draft, member: Member, input: InputOf<'caught-up'>): void {
+export function takeCaughtUp(draft: Draft, member: Member, { events, gaps, cursor }: PollAnswer): void {
   const { held, since } = member;
   member.poll = 0;
   member.held = undefined;
-  for (const gap of input.gaps) tellGap(draft, member, gap);
-  deliver(draft, member, input.events, input.cursor);
-  if (member.mode === 'full' || input.cursor < since) return;
+  for (const gap of gaps) tellGap(draft, member, gap);
+  deliver(draft, member, events, cursor);
+  if (member.mode === 'full' || cursor < since) return;
   if (!isCovered(draft, member)) member.mode = 'joining';
   else if (held !== undefined) {
     deliver(draft, member, held, draft.position);

@@ -1,48 +1,32 @@
-import { drop, leaveStream, lose, openSuccessor, probeAtMs, retryLater } from './flow.ts';
-import { becomeLive, covers, failMember, latest, memberOf, takeFromStream, tellGap } from './members.ts';
-import { takePlaced } from './placing.ts';
+import { drop, giveUp, leaveStream, lose, openSuccessor, probeAtMs, retryLater } from './flow.ts';
+import { becomeLive, covers, failMember, latest, memberOf, tellGap } from './members.ts';
 import type { Attempt, Draft, Ending, InputOf, Open, TransportInput } from './state.ts';
 
 /** The cells of the phase `open`: a stream delivers, and perhaps a successor is on its way. */
-
-export function openEvents(draft: Draft, { events, cursor }: InputOf<'events'>): void {
-  takeFromStream(draft, events, cursor);
-}
 
 export function openGap(draft: Draft, { gap }: InputOf<'gap'>): void {
   for (const member of draft.members) if (member.mode === 'live') tellGap(draft, member, gap);
 }
 
-export function openPlaced(draft: Draft, input: InputOf<'placed'>, phase: Open): void {
-  const member = memberOf(draft, input.id);
-  if (member?.mode === 'placing') takePlaced(phase, member, input.cursor);
-}
-
-export function openNotPlaced(draft: Draft, { id, problem }: InputOf<'not-placed'>): void {
+export function openPlaced(draft: Draft, { id, cursor, problem }: InputOf<'placed'>, phase: Open): void {
   const member = memberOf(draft, id);
   if (member?.mode !== 'placing') return;
-  if (!problem.retryable) return failMember(draft, id, problem);
+  if (problem?.retryable === false) return failMember(draft, id, problem);
   leaveStream(member);
-  retryLater(draft, member);
-}
-
-export function openEnded(draft: Draft, { ending }: InputOf<'ended'>, phase: Open): void {
-  lose(draft, phase, ending);
+  if (problem !== undefined) return retryLater(draft, member);
+  phase.channels = [...phase.channels, ...member.channels];
+  member.since = cursor;
 }
 
 export function openTick(draft: Draft, _input: InputOf<'tick'>, phase: Open): void {
   const { nowMs } = draft;
   const isUnanswered = draft.members.some(({ mode, retryAtMs }) => mode === 'placing' && nowMs >= retryAtMs);
-  if (nowMs >= phase.untilMs || isUnanswered) {
-    drop(draft, phase);
-    return lose(draft, phase, { kind: 'lost', why: 'silent' });
-  }
+  if (nowMs >= phase.untilMs || isUnanswered) return lose(draft, giveUp(draft, phase, 'silent'), phase);
   const { successor } = phase;
   if (successor === undefined) {
     if (nowMs >= phase.probeAtMs) probe(draft, phase);
   } else if (nowMs >= successor.untilMs) {
-    drop(draft, successor);
-    loseSuccessor(draft, phase, { kind: 'lost', why: 'not ready' });
+    loseSuccessor(draft, giveUp(draft, successor, 'silent'), phase);
   }
 }
 
@@ -56,7 +40,7 @@ export function successorTells(draft: Draft, input: TransportInput, phase: Open)
     drop(draft, phase);
     openStream(draft, input, phase.successor as Attempt);
   } else if (input.kind === 'ended') {
-    loseSuccessor(draft, phase, input.ending);
+    loseSuccessor(draft, input, phase);
   }
 }
 
@@ -71,7 +55,11 @@ export function heard(draft: Draft, phase: Open): void {
   if (phase.transport === settings.transports[0]) draft.probes = 0;
 }
 
-export function openStream(draft: Draft, { cursor, heartbeatMs }: InputOf<'ready'>, { attempt, transport, channels, from }: Attempt): void {
+export function openStream(
+  draft: Draft,
+  { cursor, heartbeatMs }: InputOf<'ready'>,
+  { attempt, transport, channels, from }: Attempt,
+): void {
   if (draft.proven !== transport) draft.strikes = 0;
   draft.proven = transport;
   draft.renewed = false;
@@ -79,7 +67,18 @@ export function openStream(draft: Draft, { cursor, heartbeatMs }: InputOf<'ready
   draft.position = latest(draft.position, cursor);
   const untilMs = draft.nowMs + 2 * heartbeatMs + draft.settings.heartbeatMarginMs;
   const probeMs = probeAtMs(draft, transport);
-  draft.phase = { name: 'open', attempt, transport, sinceMs: draft.nowMs, stable: false, heartbeatMs, untilMs, channels, probeAtMs: probeMs, successor: undefined };
+  draft.phase = {
+    name: 'open',
+    attempt,
+    transport,
+    sinceMs: draft.nowMs,
+    stable: false,
+    heartbeatMs,
+    untilMs,
+    channels,
+    probeAtMs: probeMs,
+    successor: undefined,
+  };
   for (const member of draft.members) {
     leaveStream(member);
     member.gapTo = latest(member.gapTo, member.cursor);
@@ -99,11 +98,11 @@ function probe(draft: Draft, phase: Open): void {
   if (transport !== undefined) openSuccessor(draft, phase, transport, 'better');
 }
 
-function loseSuccessor(draft: Draft, phase: Open, ending: Ending): void {
+function loseSuccessor(draft: Draft, input: { readonly ending: Ending }, phase: Open): void {
   const { successor } = phase;
   phase.successor = undefined;
   if (successor?.reason === 'better') return;
   // It was to take over what this one does not cover, or no longer reaches: begin anew.
   drop(draft, phase);
-  lose(draft, phase, ending);
+  lose(draft, input, phase);
 }

@@ -1,4 +1,4 @@
-import { leaveStream, openSuccessor } from './flow.ts';
+import { openSuccessor } from './flow.ts';
 import { becomeLive, catchUp, covers, latest, onStream, startOf, union } from './members.ts';
 import type { Draft, Member, Open, TransportName } from './state.ts';
 
@@ -20,19 +20,16 @@ export function settleMembers(draft: Draft): void {
   openSuccessor(draft, phase, phase.transport, 'channels');
 }
 
-/** The stream has the channels of this member now, from this cursor on. */
-export function takePlaced(phase: Open, member: Member, cursor: string): void {
-  phase.channels = [...new Set([...phase.channels, ...member.channels])];
-  leaveStream(member);
-  member.since = cursor;
-}
-
 /** A subscription ends. What was asked for it, and nobody else wants, is taken back. */
 export function removeMember(draft: Draft, member: Member): void {
   draft.members = draft.members.filter((other) => other !== member);
   const { phase } = draft;
   if (member.mode !== 'placing' || phase.name !== 'open') return;
-  removeUnwanted(draft, phase, member.channels.filter((channel) => !phase.channels.includes(channel)));
+  removeUnwanted(
+    draft,
+    phase,
+    member.channels.filter((channel) => !phase.channels.includes(channel)),
+  );
 }
 
 function settleMember(draft: Draft, phase: Open, member: Member): void {

@@ -1,4 +1,4 @@
-import type { Gap, PolycastEvent, Problem } from '@polycast/protocol';
+import type { Gap, PollAnswer, PolycastEvent, Problem } from '@polycast/protocol';
 
 /** The means of reading, the best first. `tab` reads through another tab of the same browser. */
 export type TransportName = 'tab' | 'websocket' | 'sse' | 'long-poll' | 'poll';
@@ -161,21 +161,39 @@ export type TransportInput =
   /** It delivers. `cursor` is where it begins; empty when that is not known. */
   | { readonly kind: 'ready'; readonly attempt: number; readonly cursor: string; readonly heartbeatMs: number }
   /** Events in order, then how far the stream has spoken (undefined: to the last event). Neither: a sign of life. */
-  | { readonly kind: 'events'; readonly attempt: number; readonly events: readonly PolycastEvent[]; readonly cursor: string | undefined }
+  | {
+      readonly kind: 'events';
+      readonly attempt: number;
+      readonly events: readonly PolycastEvent[];
+      readonly cursor: string | undefined;
+    }
   | { readonly kind: 'gap'; readonly attempt: number; readonly gap: Gap }
   | { readonly kind: 'hint'; readonly attempt: number; readonly reconnectInMs: number }
-  | { readonly kind: 'placed'; readonly attempt: number; readonly id: number; readonly cursor: string }
-  | { readonly kind: 'not-placed'; readonly attempt: number; readonly id: number; readonly problem: Problem }
+  /** The stream has the channels of a member, from `cursor` on; or it refused them. */
+  | {
+      readonly kind: 'placed';
+      readonly attempt: number;
+      readonly id: number;
+      readonly cursor: string;
+      readonly problem: Problem | undefined;
+    }
   | { readonly kind: 'ended'; readonly attempt: number; readonly ending: Ending };
 
 export type Input =
   | TransportInput
-  | { readonly kind: 'subscribe'; readonly id: number; readonly channels: readonly string[]; readonly types: readonly string[] | undefined; readonly start: Start; readonly room: number }
+  | {
+      readonly kind: 'subscribe';
+      readonly id: number;
+      readonly channels: readonly string[];
+      readonly types: readonly string[] | undefined;
+      readonly start: Start;
+      readonly room: number;
+    }
   | { readonly kind: 'unsubscribe'; readonly id: number }
   /** A consumer can take so many events now. */
   | { readonly kind: 'room'; readonly id: number; readonly room: number }
-  | { readonly kind: 'caught-up'; readonly id: number; readonly poll: number; readonly events: readonly PolycastEvent[]; readonly gaps: readonly Gap[]; readonly cursor: string }
-  | { readonly kind: 'not-caught-up'; readonly id: number; readonly poll: number; readonly ending: Ending }
+  /** What a catch-up brought: an answer, or none. */
+  | { readonly kind: 'polled'; readonly id: number; readonly poll: number; readonly result: PollAnswer | Ending }
   | { readonly kind: 'tick' }
   /** The browser says that the network has gone, come back or changed. */
   | { readonly kind: 'network' }
@@ -192,7 +210,12 @@ export interface OpenRequest {
 }
 
 export type Effect =
-  | { readonly kind: 'open'; readonly attempt: number; readonly transport: TransportName; readonly request: OpenRequest }
+  | {
+      readonly kind: 'open';
+      readonly attempt: number;
+      readonly transport: TransportName;
+      readonly request: OpenRequest;
+    }
   | { readonly kind: 'drop'; readonly attempt: number }
   /** To ask the stream for channels, or to take them back (PROTOCOL.md section 7.3). */
   | { readonly kind: 'place'; readonly attempt: number; readonly id: number; readonly channels: readonly string[] }

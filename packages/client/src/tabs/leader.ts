@@ -1,9 +1,9 @@
 import type { ClientMessage, Gap, PolycastEvent } from '@polycast/protocol';
-import { PolycastError, refusal } from '../errors.ts';
+import { PolycastError } from '../errors.ts';
 import type { Connection } from '../connection.ts';
 import type { OpenRequest } from '../machine/state.ts';
 import type { Subscription } from '../subscription.ts';
-import { aborted, sessionName, TAB_HEARTBEAT_MS, type TabMessage, type TabRefusal } from './words.ts';
+import { aborted, sessionName, TAB_HEARTBEAT_MS, withLock, type TabMessage } from './words.ts';
 
 interface Session {
   readonly channel: BroadcastChannel;
@@ -23,13 +23,12 @@ const BEAT_TICKS = TAB_HEARTBEAT_MS / ALIVE_INTERVAL_MS / 2;
 export function standForLeader(name: string, connect: () => Connection): () => void {
   const controller = new AbortController();
   const { signal } = controller;
-  navigator.locks
-    .request(name, { signal }, async () => {
-      const resign = lead(name, connect);
-      await aborted(signal);
-      resign();
-    })
-    .catch(() => undefined);
+  withLock(name, async () => {
+    if (signal.aborted) return;
+    const resign = lead(name, connect);
+    await aborted(signal);
+    resign();
+  });
   return () => controller.abort();
 }
 
@@ -40,10 +39,10 @@ function lead(name: string, connect: () => Connection): () => void {
   const timer = setInterval(keepAlive, ALIVE_INTERVAL_MS);
   let connection = start();
   let ticks = 0;
-  all.addEventListener('message', ({ data }: MessageEvent<TabMessage>) => {
+  all.onmessage = ({ data }: MessageEvent<TabMessage>) => {
     if (data.op === 'open') open(data.session, data.request);
     else if (data.op === 'send') void operate(data.session, data.message);
-  });
+  };
   all.postMessage({ op: 'leader' } satisfies TabMessage);
   return resign;
 
@@ -62,7 +61,7 @@ function lead(name: string, connect: () => Connection): () => void {
       () => undefined,
     );
     // Whoever opened the session holds this lock until it is gone.
-    void navigator.locks.request(sessionName(name, id), () => drop(id)).catch(() => undefined);
+    withLock(sessionName(name, id), () => drop(id));
 
     function deliver(event: PolycastEvent): void {
       ready(begin);
@@ -83,16 +82,15 @@ function lead(name: string, connect: () => Connection): () => void {
 
   function start(): Connection {
     const connection = connect();
-    connection.on('error', ({ subscription, error }) => {
-      for (const [id, session] of sessions) if (session.subscription === subscription) refuse(id, session, error);
+    // Whoever is refused by way of this tab is to hear it from the hub itself.
+    connection.on('error', ({ subscription }) => {
+      for (const [id, session] of sessions) {
+        if (session.subscription !== subscription) continue;
+        session.channel.postMessage({ op: 'gone' });
+        drop(id);
+      }
     });
     return connection;
-  }
-
-  function refuse(id: string, { channel }: Session, error: unknown): void {
-    const problem = error instanceof PolycastError ? error.problem : refusal('internal_error', String(error));
-    channel.postMessage({ op: 'refused', problem } satisfies TabRefusal);
-    drop(id);
   }
 
   async function operate(id: string, message: ClientMessage): Promise<void> {

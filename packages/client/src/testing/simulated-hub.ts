@@ -1,6 +1,15 @@
 import { matches, problem, type PolycastEvent } from '@polycast/protocol';
 import { createState, step, wakeAtMs } from '../machine.ts';
-import type { Effect, Ending, Input, MachineSettings, OpenRequest, Start, State, TransportName } from '../machine/state.ts';
+import type {
+  Effect,
+  Ending,
+  Input,
+  MachineSettings,
+  OpenRequest,
+  Start,
+  State,
+  TransportName,
+} from '../machine/state.ts';
 
 /** A stream as the hub sees it. What was asked for with `subscribe` comes before anything newer (PROTOCOL.md section 7.3). */
 interface Stream {
@@ -67,7 +76,16 @@ export class SimulatedHub {
 
   subscribe(channels: readonly string[], start: Start = {}, bufferMax = Infinity, types?: readonly string[]): number {
     const id = this.#nextId++;
-    this.consumers.set(id, { channels, types, start, delivered: [], joinedAt: undefined, bufferMax, buffered: 0, failed: false });
+    this.consumers.set(id, {
+      channels,
+      types,
+      start,
+      delivered: [],
+      joinedAt: undefined,
+      bufferMax,
+      buffered: 0,
+      failed: false,
+    });
     this.input({ kind: 'subscribe', id, channels, types, start, room: bufferMax });
     return id;
   }
@@ -110,7 +128,8 @@ export class SimulatedHub {
     const stream = this.streams.get(attempt);
     if (stream?.position === undefined) return;
     if (stream.missed.length > 0) {
-      for (const event of stream.missed.splice(0, countMax)) this.input({ kind: 'events', attempt, events: [event], cursor: undefined });
+      for (const event of stream.missed.splice(0, countMax))
+        this.input({ kind: 'events', attempt, events: [event], cursor: undefined });
       return;
     }
     const events: PolycastEvent[] = [];
@@ -131,9 +150,10 @@ export class SimulatedHub {
       stream.channels = stream.channels.filter((channel) => !asked.channels.includes(channel));
       return;
     }
-    if (refusal !== undefined) return this.input({ kind: 'not-placed', attempt, id: asked.id, problem: problem(refusal) });
+    if (refusal !== undefined)
+      return this.input({ kind: 'placed', attempt, id: asked.id, cursor: '', problem: problem(refusal) });
     stream.channels = [...new Set([...stream.channels, ...asked.channels])];
-    this.input({ kind: 'placed', attempt, id: asked.id, cursor: cursorOf(stream.position) });
+    this.input({ kind: 'placed', attempt, id: asked.id, cursor: cursorOf(stream.position), problem: undefined });
   }
 
   answerPoll(id: number): void {
@@ -142,16 +162,22 @@ export class SimulatedHub {
     this.polls.delete(id);
     const { start, limit } = poll;
     const { channels, types } = poll.member;
-    const from = this.#startOf({ channels, after: start.after ?? (start.history === undefined ? 'now' : undefined), history: start.history });
-    const meant = this.log.slice(from).filter((event) => covers(channels, event) && (types === undefined || types.includes(event.type ?? '')));
+    const from = this.#startOf({
+      channels,
+      after: start.after ?? (start.history === undefined ? 'now' : undefined),
+      history: start.history,
+    });
+    const meant = this.log
+      .slice(from)
+      .filter((event) => covers(channels, event) && (types === undefined || types.includes(event.type ?? '')));
     const events = meant.slice(0, limit);
     const cursor = events.length < meant.length ? (events.at(-1) as PolycastEvent).id : cursorOf(this.log.length);
-    this.input({ kind: 'caught-up', id, poll: poll.member.poll, events, gaps: [], cursor });
+    this.input({ kind: 'polled', id, poll: poll.member.poll, result: { events, gaps: [], cursor } });
   }
 
   failPoll(id: number): void {
     const poll = this.polls.get(id)?.member.poll ?? -1;
-    if (this.polls.delete(id)) this.input({ kind: 'not-caught-up', id, poll, ending: { kind: 'lost', why: 'cut' } });
+    if (this.polls.delete(id)) this.input({ kind: 'polled', id, poll, result: { kind: 'lost', why: 'cut' } });
   }
 
   end(attempt: number, ending: Ending): void {
@@ -190,7 +216,11 @@ export class SimulatedHub {
 
   #serve(attempt: number): void {
     this.ready(attempt);
-    for (let stream = this.streams.get(attempt); stream !== undefined && stream.asked.length + stream.missed.length > 0; stream = this.streams.get(attempt)) {
+    for (
+      let stream = this.streams.get(attempt);
+      stream !== undefined && stream.asked.length + stream.missed.length > 0;
+      stream = this.streams.get(attempt)
+    ) {
       this.flow(attempt, 3);
       this.operate(attempt);
     }
@@ -201,7 +231,13 @@ export class SimulatedHub {
   checkComplete(): void {
     for (const consumer of this.consumers.values()) {
       if (consumer.failed) continue;
-      const meant = this.log.filter((event) => covers(consumer.channels, event) && (consumer.types === undefined || consumer.types.includes(event.type ?? ''))).map(({ id }) => id);
+      const meant = this.log
+        .filter(
+          (event) =>
+            covers(consumer.channels, event) &&
+            (consumer.types === undefined || consumer.types.includes(event.type ?? '')),
+        )
+        .map(({ id }) => id);
       const { after, history } = consumer.start;
       let from = this.log.length;
       if (consumer.joinedAt !== undefined) from = consumer.joinedAt;
@@ -211,8 +247,13 @@ export class SimulatedHub {
       const delivered = consumer.delivered.slice(0, -1 * due.length || undefined);
       const late = consumer.delivered.slice(consumer.delivered.length - due.length);
       equal(late, due, 'what was due');
-      equal(delivered, meant.slice(meant.length - consumer.delivered.length, meant.length - due.length), 'what came before that');
-      if (history !== undefined && consumer.delivered.length < Math.min(history, meant.length)) throw new Error('The history was not given.');
+      equal(
+        delivered,
+        meant.slice(meant.length - consumer.delivered.length, meant.length - due.length),
+        'what came before that',
+      );
+      if (history !== undefined && consumer.delivered.length < Math.min(history, meant.length))
+        throw new Error('The history was not given.');
     }
   }
 
@@ -228,7 +269,14 @@ export class SimulatedHub {
     switch (effect.kind) {
       case 'open':
         this.transportsSeen.push(effect.transport);
-        this.streams.set(effect.attempt, { transport: effect.transport, request: effect.request, channels: effect.request.channels, position: undefined, missed: [], asked: [] });
+        this.streams.set(effect.attempt, {
+          transport: effect.transport,
+          request: effect.request,
+          channels: effect.request.channels,
+          position: undefined,
+          missed: [],
+          asked: [],
+        });
         return;
       case 'drop':
         return void this.streams.delete(effect.attempt);

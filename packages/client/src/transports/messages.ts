@@ -1,4 +1,4 @@
-import type { PolycastEvent, ServerMessage } from '@polycast/protocol';
+import type { PolycastEvent, Problem, ServerMessage } from '@polycast/protocol';
 import type { Tell } from './transport.ts';
 
 /** Should a hub not name its heartbeat with `ready` (PROTOCOL.md section 6.1). */
@@ -18,8 +18,8 @@ export function readMessage(message: PolycastEvent | ServerMessage, tell: Tell):
       return tell({ kind: 'hint', reconnectInMs: message.reconnectInMs });
     case 'subscribe': {
       // The machine's own operations have for `ref` the number of the subscription that was to be placed.
-      const id = Number(message.ref);
-      return tell(message.ok ? { kind: 'placed', id, cursor: message.cursor ?? '' } : { kind: 'not-placed', id, problem: message.error });
+      const { cursor = '', error: problem } = message as { readonly cursor?: string; readonly error?: Problem };
+      return tell({ kind: 'placed', id: message.ref as number, cursor, problem });
     }
     case 'publish':
       return tell({ kind: 'answer', message });

@@ -1,7 +1,7 @@
-import { endingOf, poll, type Means, type Target } from '../http.ts';
+import { poll, type Means, type Target } from '../http.ts';
 import type { OpenRequest } from '../machine/state.ts';
 import { sleep } from '../sleep.ts';
-import type { Tell, Transport } from './transport.ts';
+import { createReader, type Tell, type Transport } from './transport.ts';
 
 export interface Pace {
   /** How long the hub may hold an answer, seconds; 0 for at once. */
@@ -20,14 +20,7 @@ const EMPTY_ANSWER_MIN_MS = 500;
  * held: it shows that the transport delivers.
  */
 export function openPolling(means: Means, target: Target, request: OpenRequest, tell: Tell, pace: Pace): Transport {
-  const controller = new AbortController();
-  const { signal } = controller;
-  read().catch((error: unknown) => {
-    if (!signal.aborted) tell({ kind: 'ended', ending: endingOf(error) });
-  });
-  return { close: () => controller.abort() };
-
-  async function read(): Promise<never> {
+  return createReader(tell, async (signal) => {
     let next = request;
     for (let waitSeconds = 0; ; waitSeconds = pace.waitSeconds) {
       const askedMs = performance.now();
@@ -36,12 +29,17 @@ export function openPolling(means: Means, target: Target, request: OpenRequest, 
       const { events, gaps, cursor } = answer;
       const isEmpty = events.length + gaps.length === 0;
       // A first answer to `now` is empty, and ends where it began; else it began where it was asked to.
-      if (next === request) tell({ kind: 'ready', cursor: isEmpty ? cursor : '', heartbeatMs: Math.max(pace.waitSeconds * 1000, pace.pauseMs) });
+      if (next === request)
+        tell({
+          kind: 'ready',
+          cursor: isEmpty ? cursor : '',
+          heartbeatMs: Math.max(pace.waitSeconds * 1000, pace.pauseMs),
+        });
       for (const gap of gaps) tell({ kind: 'gap', gap });
       tell({ kind: 'events', events, cursor });
       next = { channels: request.channels, after: cursor };
       const restMs = isEmpty && waitSeconds > 0 ? askedMs + EMPTY_ANSWER_MIN_MS - performance.now() : 0;
       if (!cut) await sleep(Math.max(pace.pauseMs, restMs), signal);
     }
-  }
+  });
 }

@@ -1,28 +1,19 @@
 import type { PolycastEvent, ServerMessage } from '@polycast/protocol';
-import { addressOf, EndedError, endingOf, exchange, headersOf, type Means, type Target } from '../http.ts';
+import { addressOf, EndedError, exchange, headersOf, type Means, type Target } from '../http.ts';
 import type { OpenRequest } from '../machine/state.ts';
 import { createSseParser, type SseFrame } from '../sse-parser.ts';
 import { readMessage } from './messages.ts';
-import type { Tell, Transport } from './transport.ts';
+import { createReader, type Tell, type Transport } from './transport.ts';
 
 /**
  * Server-Sent Events (PROTOCOL.md section 6), read through `fetch`: unlike EventSource it can send a token in a header,
  * leaves reconnecting to the machine, and is the same in Node and in workers.
  */
 export function openSse(means: Means, target: Target, request: OpenRequest, tell: Tell): Transport {
-  const controller = new AbortController();
-  const { signal } = controller;
-  read().catch((error: unknown) => {
-    if (signal.aborted) return;
-    controller.abort();
-    tell({ kind: 'ended', ending: endingOf(error) });
-  });
-  return { close: () => controller.abort() };
-
-  async function read(): Promise<never> {
+  return createReader(tell, async (signal) => {
     const headers = headersOf(target, 'text/event-stream');
-    const response = await exchange(means, addressOf(target.url, request), { headers, cache: 'no-store', signal });
-    if (!response.headers.get('content-type')?.startsWith('text/event-stream')) throw new EndedError('not an event stream');
+    const response = await exchange(means, addressOf(target.url, request), { headers, signal });
+    if (!response.headers.get('content-type')?.includes('event-stream')) throw new EndedError('no event stream');
     const parser = createSseParser();
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
     for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
@@ -30,7 +21,7 @@ export function openSse(means: Means, target: Target, request: OpenRequest, tell
       tellFrames(parser.feed(piece.value), tell);
     }
     throw new EndedError('ended');
-  }
+  });
 }
 
 /** Events that came together are told together. */

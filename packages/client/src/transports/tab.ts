@@ -2,7 +2,7 @@ import type { ClientMessage, PolycastEvent, ServerMessage } from '@polycast/prot
 import type { Means, Target } from '../http.ts';
 import type { OpenRequest } from '../machine/state.ts';
 import { createKey } from '../key.ts';
-import { aborted, sessionName, type TabMessage, type TabRefusal } from '../tabs/words.ts';
+import { aborted, sessionName, withLock, type TabMessage } from '../tabs/words.ts';
 import type { OpenTransport, Tell, Transport } from './transport.ts';
 import { readMessage } from './messages.ts';
 
@@ -14,11 +14,11 @@ export function createTab(name: string): OpenTransport {
     const own = new BroadcastChannel(sessionName(name, session));
     const closing = new AbortController();
     let isReady = false;
-    own.addEventListener('message', receive);
-    all.addEventListener('message', ({ data }: MessageEvent<TabMessage>) => {
+    own.onmessage = receive;
+    all.onmessage = ({ data }: MessageEvent<TabMessage>) => {
       if (data.op === 'leader') led();
-    });
-    void navigator.locks.request(sessionName(name, session), hold).catch(() => undefined);
+    };
+    withLock(sessionName(name, session), hold);
     return { send, close };
 
     function hold(): Promise<void> {
@@ -32,17 +32,18 @@ export function createTab(name: string): OpenTransport {
 
     /** There is a new leader: it does not know this session, and this tab's place has moved on since it was opened. */
     function led(): void {
-      if (!isReady) return ask();
-      close();
-      tell({ kind: 'ended', ending: { kind: 'closed', code: 1012 } });
+      if (isReady) left();
+      else ask();
     }
 
-    function receive({ data }: MessageEvent<PolycastEvent | ServerMessage | TabRefusal>): void {
-      if ('op' in data && data.op === 'refused') {
-        close();
-        return tell({ kind: 'ended', ending: { kind: 'refused', problem: data.problem, retryAfterMs: 0 } });
-      }
-      if ('op' in data && data.op === 'ready') isReady = true;
+    function left(): void {
+      close();
+      tell({ kind: 'ended', ending: { kind: 'lost', why: 'gone' } });
+    }
+
+    function receive({ data }: MessageEvent<PolycastEvent | ServerMessage | { readonly op: 'gone' }>): void {
+      if ('op' in data && data.op === 'gone') return left();
+      isReady ||= 'op' in data && data.op === 'ready';
       readMessage(data, tell);
     }
 

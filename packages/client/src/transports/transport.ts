@@ -1,5 +1,5 @@
 import type { ClientMessage, ServerMessage } from '@polycast/protocol';
-import type { Means, Target } from '../http.ts';
+import { endingOf, type Means, type Target } from '../http.ts';
 import type { OpenRequest, TransportInput } from '../machine/state.ts';
 
 type WithoutAttempt<Input> = Input extends unknown ? Omit<Input, 'attempt'> : never;
@@ -21,3 +21,15 @@ export interface Transport {
 }
 
 export type OpenTransport = (means: Means, target: Target, request: OpenRequest, tell: Tell) => Transport;
+
+/** A transport that reads until it is closed, or `read` rejects. */
+export function createReader(tell: Tell, read: (signal: AbortSignal) => Promise<never>): Transport {
+  const controller = new AbortController();
+  const close = (): void => controller.abort();
+  read(controller.signal).catch((error: unknown) => {
+    if (controller.signal.aborted) return;
+    close();
+    tell({ kind: 'ended', ending: endingOf(error) });
+  });
+  return { close };
+}
