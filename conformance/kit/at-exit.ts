@@ -1,6 +1,19 @@
-const steps: (() => void)[] = [];
-process.on('exit', () => {
-  // The last first, as things are taken down; what one cannot do keeps no other from its turn.
+import { afterAll } from 'vitest';
+
+let steps: (() => void)[] = [];
+
+/** What a file of tests has started ends with it, and at the latest with its process. */
+afterAll(takeDown);
+process.on('exit', takeDown);
+
+/** Has something done when the tests of this file are over; the answer calls it off. */
+export function atExit(step: () => void): () => void {
+  steps.push(step);
+  return () => void (steps = steps.filter((each) => each !== step));
+}
+
+/** The last first; what one cannot do keeps no other from its turn. */
+function takeDown(): void {
   for (const step of steps.toReversed()) {
     try {
       step();
@@ -8,10 +21,5 @@ process.on('exit', () => {
       console.error(error);
     }
   }
-});
-
-/** Has something done when this process ends; the answer calls it off. */
-export function atExit(step: () => void): () => void {
-  steps.push(step);
-  return () => void steps.splice(steps.indexOf(step), 1);
+  steps = [];
 }
