@@ -43,10 +43,10 @@ export class PageRun {
     const program = this.#start(command as string, rest);
     this.#last = program;
     if (!block.marks.includes('stays')) return this.#end(program);
-    const before = await this.#sessions();
+    const before = await this.#readers();
     this.#staying.push(program);
     await this.#until(
-      async () => program.output() !== '' || (await this.#sessions()) > before,
+      async () => program.output() !== '' || (await this.#readers()) > before,
       () => `it reads nothing: ${program.complaints()}`,
     );
   }
@@ -97,13 +97,10 @@ export class PageRun {
     return { child, output: textOf(child.stdout), complaints: textOf(child.stderr), ended };
   }
 
-  /** Live streams and held polls. */
-  async #sessions(): Promise<number> {
+  /** Streams and held answers. */
+  async #readers(): Promise<number> {
     const metrics = await (await fetch(`${this.#hub}/metrics`)).text();
-    return [...metrics.matchAll(/^polycast_sessions\{.*\} (\d+)$/gm)].reduce(
-      (sum, [, count]) => sum + Number(count),
-      0,
-    );
+    return Number(/^polycast_readers (\d+)$/m.exec(metrics)?.[1]);
   }
 
   #missing(expected: string, program: Program | undefined): { readonly missing: string | undefined; printed: string } {

@@ -21,9 +21,11 @@ export async function readChannel(services: Services, request: IncomingMessage, 
   const waitSeconds = number(values, 'wait', 0, services.settings.pollWaitMaxSeconds) ?? 0;
   const interest = await permitted(services, request, 'subscribe', channel, values.get('token'));
   const known = request.headers['if-none-match']?.replace(/^(?:W\/)?"(.*)"$/, '$1');
+  const { head } = services.feed;
   let latest = await newest(services, interest);
-  if (waitSeconds > 0 && known !== undefined && known === etagOf(services, latest)) {
-    await newsOrTimeout(services, response, interest, latest?.position ?? services.feed.head, waitSeconds);
+  // Of a channel without an event nothing is known, and that is what the first one ends.
+  if (waitSeconds > 0 && known === etagOf(services, latest)) {
+    await newsOrTimeout(services, response, interest, latest?.position ?? head, waitSeconds);
     if (response.destroyed) return;
     latest = await newest(services, interest);
   }
