@@ -54,3 +54,9 @@ test('ARCHITECTURE.md names settings and limits that are there', () => {
   const settings = [...text.matchAll(/`((?:delivery|limits|defaults|storage|drain)\.\w+)`/g)].map(([, name]) => name);
   expect(settings.filter((name) => !FIELDS.some(({ path }) => path === name))).toEqual([]);
 });
+
+test('docs/decisions/README.md lists every decision', () => {
+  const index = readFileSync(join(ROOT, 'docs/decisions/README.md'), 'utf8');
+  const decisions = globSync('docs/decisions/*.md', { cwd: ROOT }).map((path) => posix.basename(path));
+  expect(decisions.filter((name) => name !== 'README.md' && !index.includes(`](${name})`))).toEqual([]);
+});
