@@ -5,10 +5,10 @@ const COMMITS_PER_BLOCK = 128;
 const BLOCKS = 2;
 const BLOCKS_MAX = 32;
 /** Appends per millisecond between which waiting is worth it: slower, commits cost little; faster, they fill anyway. */
-const RATE_MIN = 0.25;
+const RATE_MIN = 0.5;
 const RATE_MAX = 8;
-/** Appends that waiting is meant to gather. */
-const APPENDS_WANTED = 4;
+/** Appends that waiting is meant to gather, beyond the first. */
+const APPENDS_WANTED = 3;
 const DELAY_MIN_MS = 1;
 const DELAY_MAX_MS = 4;
 /** After a pause like this, nobody is kept waiting before the rate has been taken again. */
