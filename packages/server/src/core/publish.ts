@@ -141,7 +141,7 @@ export class Publisher {
   #expected(ifMatch: string): Position {
     if (ifMatch === 'none') return 0;
     const cursor = parseCursor(ifMatch);
-    return cursor?.epoch === this.#log.state.epoch ? cursor.position : -1;
+    return cursor?.epoch === this.#log.state.epoch ? cursor.position : NO_EVENTS_POSITION;
   }
 
   #rateLimit(channel: string, { publishRatePerSecond, publishBurst }: ChannelSettings): PolycastError | undefined {
@@ -182,3 +182,6 @@ function first(results: readonly PublishResult[]): PublishResult {
 function repeat(count: number, error: PolycastError): PublishResult[] {
   return Array.from({ length: count }, () => ({ ok: false, error }));
 }
+
+/** Positions are whole numbers from 0 on; this one no log will reach. */
+const NO_EVENTS_POSITION = Number.MAX_SAFE_INTEGER;
