@@ -86,18 +86,26 @@ export class AppendQueue {
     this.#committing = true;
     const appends = this.#take();
     this.#gathering.committing(performance.now(), appends.length);
+    const committed = await this.#send(appends);
+    // Not within the attempt: a follower that fails has nothing to do with whether the events are durable.
+    if (committed !== undefined) this.#settle(appends, committed);
+    this.#committing = false;
+    if (this.#waiting.length > 0) this.#schedule();
+    else this.#idle?.();
+  }
+
+  /** Undefined when nothing of it was stored, which all have been told then. */
+  async #send(appends: readonly Append[]): Promise<Committed | undefined> {
     try {
       const batch = encodeBatch(
         appends.length === 1 ? (appends[0] as Append).records : appends.flatMap(({ records }) => records),
       );
-      this.#settle(appends, await this.#writer.request<Committed>({ kind: 'append', batch }, [batch]));
+      return await this.#writer.request<Committed>({ kind: 'append', batch }, [batch]);
     } catch (error) {
       this.#listener.failed(error);
       for (const { reject } of appends) reject(error);
+      return undefined;
     }
-    this.#committing = false;
-    if (this.#waiting.length > 0) this.#schedule();
-    else this.#idle?.();
   }
 
   #take(): readonly Append[] {

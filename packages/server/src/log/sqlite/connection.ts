@@ -66,6 +66,11 @@ export class Connection {
     this.do.checkpoint.get();
   }
 
+  /** The same, waiting for readers, so that the write-ahead log is begun again from its start. */
+  restartWal(): void {
+    this.do.restartWal.get();
+  }
+
   close(): void {
     if (this.#database.isOpen) this.#database.close();
   }

@@ -23,6 +23,7 @@ export interface WriterStatements {
   readonly setIndexed: StatementSync;
   readonly setTrimmed: StatementSync;
   readonly checkpoint: StatementSync;
+  readonly restartWal: StatementSync;
 }
 
 export function prepareWriter(database: DatabaseSync): WriterStatements {
@@ -64,5 +65,6 @@ export function prepareWriter(database: DatabaseSync): WriterStatements {
     setIndexed: one('UPDATE state SET indexed_through = ?'),
     setTrimmed: one('UPDATE state SET trims = ?, forgotten_through = ?'),
     checkpoint: one('PRAGMA wal_checkpoint(PASSIVE)'),
+    restartWal: one('PRAGMA wal_checkpoint(RESTART)'),
   };
 }

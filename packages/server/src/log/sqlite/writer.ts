@@ -18,6 +18,9 @@ const RESERVATION = 65_536;
 /** Pages that the write-ahead log is let grow by, by estimate, before they are moved to the database: 16 MB. */
 const WAL_PAGES = 4_096;
 
+/** Reading that never pauses keeps it from being begun again: beyond this the writer waits for the readers. */
+const WAL_BYTES_MAX = 128 * 1024 * 1024;
+
 /** So many times in a row housekeeping may fail before the log is taken for unavailable. */
 const HOUSEKEEPING_FAILURES_MAX = 8;
 
@@ -211,6 +214,7 @@ export class Writer {
     this.#connection.checkpoint();
     this.#figures.checkpoints++;
     this.#measureFiles();
+    if (this.#figures.walBytes > WAL_BYTES_MAX) this.#connection.restartWal();
   }
 
   /** Runs and commits, if anything was written. Whatever fails leaves the disk as it was, and the ledger stale. */
