@@ -1,0 +1,27 @@
+import { onTestFinished, vi } from 'vitest';
+import { connect, type ConnectOptions, type Connection } from '../index.ts';
+
+/** Patience for tests: what takes seconds in the field takes tens of milliseconds here. */
+export const QUICK: ConnectOptions = { readyTimeoutMs: 400, backoffBaseMs: 20, backoffCapMs: 200, pollIntervalMs: 50 };
+
+/** A connection that is closed when the test ends. */
+export function connectForTest(url: string, options: ConnectOptions = {}): Connection {
+  const connection = connect(url, { ...QUICK, ...options });
+  onTestFinished(() => connection.close());
+  return connection;
+}
+
+/** Waits for a condition, as long as the test may last. */
+export function until(condition: () => boolean, what = condition.toString()): Promise<void> {
+  return vi.waitFor(
+    () => {
+      if (!condition()) throw new Error(`It did not come to be: ${what}`);
+    },
+    { timeout: 12_000, interval: 5 },
+  );
+}
+
+/** The numbers from 1. */
+export function numbers(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index + 1);
+}

@@ -1,0 +1,77 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+
+/** A hub in a process of its own. */
+export interface TestHub {
+  readonly url: string;
+  readonly port: number;
+  /** `kill -9`; settles when the process is gone. */
+  kill(): Promise<void>;
+  /** SIGTERM; settles when the hub has sent everyone away and ended. */
+  terminate(): Promise<void>;
+  /** Publishes one event by plain HTTP and returns its id. */
+  publish(channel: string, data: unknown): Promise<string>;
+  /** The value of a metric, summed over its labels. */
+  metric(name: string): Promise<number>;
+}
+
+export interface TestHubOptions {
+  /** A folder, or `:memory:`. */
+  readonly data?: string;
+  readonly port?: number;
+  /** `path=value` of the configuration. */
+  readonly settings?: readonly string[];
+}
+
+const COMMAND = join(import.meta.dirname, '../../../server/src/cli/polycast.ts');
+
+/** Starts a hub; it is killed when the test, or the file if it is started outside of one, ends. */
+export async function startTestHub({ data = ':memory:', port = 0, settings = [] }: TestHubOptions = {}): Promise<TestHub> {
+  const flags = ['delivery.reconnectMs=100', 'drain.timeMs=100', 'logging.level=error', ...settings].flatMap((setting) => ['--set', setting]);
+  const parameters = [COMMAND, 'serve', '--listen', `127.0.0.1:${port}`, '--data', data, ...flags];
+  const child = spawn(process.execPath, parameters, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const url = await listening(child);
+  return {
+    url,
+    port: Number(new URL(url).port),
+    kill: () => end(child, 'SIGKILL'),
+    terminate: () => end(child, 'SIGTERM'),
+    async publish(channel, data) {
+      const response = await fetch(`${url}/v1/events`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ channel, data }) });
+      return ((await response.json()) as { id: string }).id;
+    },
+    async metric(name) {
+      const text = await (await fetch(`${url}/metrics`)).text();
+      const lines = text.split('\n').filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
+      return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+    },
+  };
+}
+
+/** As `startTestHub`, and ends it when the test does. */
+export async function hubForTest(options?: TestHubOptions): Promise<TestHub> {
+  const hub = await startTestHub(options);
+  onTestFinished(() => hub.kill());
+  return hub;
+}
+
+function listening(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    child.stdout?.setEncoding('utf8').on('data', (piece: string) => {
+      text += piece;
+      const [, url] = /Polycast listening on (http:\S+)/.exec(text) ?? [];
+      if (url !== undefined) resolve(url);
+    });
+    child.on('error', reject).on('exit', (code) => reject(new Error(`The hub ended with ${code}: ${text}`)));
+  });
+}
+
+async function end(child: ChildProcess, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  child.kill(signal);
+  await gone;
+}

@@ -1,0 +1,90 @@
+import { createServer, request as forward, type IncomingMessage, type ServerResponse } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+import { onTestFinished } from 'vitest';
+
+/** What stands between a client and a hub, and does what such things do. */
+export interface Proxy {
+  readonly url: string;
+  /** Where it leads. */
+  target: string;
+  /** WebSocket upgrades are refused. */
+  blocksWebSockets: boolean;
+  /** Bodies are passed on only when they are complete: an event stream never is. */
+  buffers: boolean;
+  /** Nothing is passed on any more, and nothing is closed. */
+  stalls: boolean;
+  /** The next request that publishes is passed on, and its answer is not. */
+  losesNextAnswer: boolean;
+  /** All requests so far, `GET /v1/events`, upgrades as `UPGRADE`. */
+  readonly requests: string[];
+  /** How many WebSockets and event streams are open. */
+  streams(): number;
+  /** Cuts all connections. */
+  cut(): void;
+}
+
+/** A proxy before a hub, for the faults that no hub has. */
+export async function startProxy(target: string): Promise<Proxy> {
+  const sockets = new Set<Socket>();
+  let streams = 0;
+  const proxy = { target, blocksWebSockets: false, buffers: false, stalls: false, losesNextAnswer: false, requests: [] as string[], url: '', streams: () => streams, cut };
+  const server = createServer(pass);
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket)).on('error', () => socket.destroy());
+  });
+  server.on('upgrade', upgrade);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  proxy.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  onTestFinished(() => {
+    cut();
+    server.close();
+  });
+  return proxy;
+
+  function cut(): void {
+    for (const socket of sockets) socket.destroy();
+  }
+
+  function pass(request: IncomingMessage, response: ServerResponse): void {
+    proxy.requests.push(`${request.method} ${request.url}`);
+    const loses = proxy.losesNextAnswer && request.method === 'POST';
+    if (loses) proxy.losesNextAnswer = false;
+    const passed = forward(new URL(request.url as string, proxy.target), { method: request.method, headers: request.headers }, (answer) => {
+      if (loses) {
+        answer.resume().on('end', () => request.socket.destroy());
+        return;
+      }
+      const isStream = answer.headers['content-type'] === 'text/event-stream';
+      if (isStream) streams++;
+      answer.on('close', () => isStream && streams--);
+      answer.on('error', () => response.destroy());
+      response.writeHead(answer.statusCode as number, answer.headers);
+      response.flushHeaders();
+      if (proxy.buffers) return void answer.toArray().then((pieces) => response.end(Buffer.concat(pieces as Buffer[])), () => response.destroy());
+      answer.on('data', (piece: Buffer) => proxy.stalls || response.write(piece)).on('end', () => response.end());
+    });
+    passed.on('error', () => request.socket.destroy());
+    request.pipe(passed);
+    response.on('close', () => passed.destroy());
+  }
+
+  function upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    proxy.requests.push(`UPGRADE ${request.url}`);
+    if (proxy.blocksWebSockets) return void socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n');
+    const { hostname, port } = new URL(proxy.target);
+    const hub = connect(Number(port), hostname, () => {
+      const headers = request.rawHeaders.map((text, index) => (index % 2 === 0 ? `${text}: ` : `${text}\r\n`)).join('');
+      hub.write(`GET ${request.url} HTTP/1.1\r\n${headers}\r\n`);
+      hub.write(head);
+      streams++;
+    });
+    hub.on('data', (piece) => proxy.stalls || socket.write(piece));
+    socket.on('data', (piece) => hub.write(piece));
+    hub.on('close', () => socket.destroy()).on('error', () => socket.destroy());
+    socket.on('close', () => {
+      streams--;
+      hub.destroy();
+    });
+  }
+}
