@@ -1,7 +1,7 @@
 import { PolycastError, type Gap } from '@polycast/protocol';
 import type { IncomingMessage } from 'node:http';
 import type { Interest } from '../core/interest.ts';
-import type { Action, Position, Principal } from '../core/ports.ts';
+import type { Action, Credentials, Position, Principal } from '../core/ports.ts';
 import { startAfter } from '../core/start.ts';
 import type { EventsQuery } from './events-query.ts';
 import type { Services } from './services.ts';
@@ -15,22 +15,61 @@ export interface Consumer {
 }
 
 /**
- * Works out where a request begins to read. Nothing is awaited unless it must be: a crowd that comes back at once is
- * let in within one turn.
- * @throws PolycastError `unauthorized`, `forbidden`, `invalid_cursor`
+ * Who asks, and whether they may read what the query names. Nothing here or below is awaited unless it must be: a crowd
+ * that comes back at once is let in within one turn.
+ * @throws PolycastError `unauthorized`, `forbidden`
  */
-export function consumerOf(services: Services, request: IncomingMessage, query: EventsQuery): Consumer | Promise<Consumer> {
+export function authorize(services: Services, request: IncomingMessage, query: EventsQuery): Principal | Promise<Principal> {
   const principal = identify(services, request, query.token);
-  if (principal instanceof Promise) return principal.then((known) => authorized(services, request, query, known));
-  return authorized(services, request, query, principal);
+  if (principal instanceof Promise) return principal.then(async (known) => (await allow(services, known, 'subscribe', query.channels), known));
+  const allowed = allow(services, principal, 'subscribe', query.channels);
+  return allowed === undefined ? principal : allowed.then(() => principal);
+}
+
+/**
+ * Works out where a request begins to read.
+ * @throws PolycastError `invalid_cursor`
+ */
+export function consumerOf(services: Services, request: IncomingMessage, query: EventsQuery, principal: Principal): Consumer | Promise<Consumer> {
+  const { feed, log } = services;
+  const interest = interestOf(services, query);
+  const resumed = lastEventId(request);
+  const start = startAfter(resumed ?? query.after, log.state);
+  if (query.history === undefined || resumed !== undefined) return { interest, position: start.position, gap: start.gap, principal };
+  return feed.historyStart(interest, query.history).then((position) => ({ interest, position, gap: undefined, principal }));
+}
+
+/** The interest of a query, worked out once an address. */
+export function interestOf({ feed }: Services, query: EventsQuery): Interest {
+  if (query.interest === undefined || query.interest.isRetired) query.interest = feed.interest(query.channels, query.types);
+  return query.interest;
 }
 
 export function identify(services: Services, request: IncomingMessage, token: string | undefined): Principal | Promise<Principal> {
-  return services.authority.identify({
-    token: token ?? bearer(request.headers.authorization),
-    origin: request.headers.origin,
-    address: request.socket.remoteAddress ?? '',
-  });
+  return services.authority.identify(new RequestCredentials(request, token));
+}
+
+/** Looked up only as far as the authority looks. */
+class RequestCredentials implements Credentials {
+  readonly #request: IncomingMessage;
+  readonly #token: string | undefined;
+
+  constructor(request: IncomingMessage, token: string | undefined) {
+    this.#request = request;
+    this.#token = token;
+  }
+
+  get token(): string | undefined {
+    return this.#token ?? bearer(this.#request.headers.authorization);
+  }
+
+  get origin(): string | undefined {
+    return this.#request.headers.origin;
+  }
+
+  get address(): string {
+    return this.#request.socket.remoteAddress ?? '';
+  }
 }
 
 /** Asks for each pattern; throws the first refusal. */
@@ -48,24 +87,8 @@ function refuse(decision: Awaited<ReturnType<Services['authority']['decide']>>):
   if (!decision.allowed) throw new PolycastError(decision.code, decision.detail);
 }
 
-function authorized(services: Services, request: IncomingMessage, query: EventsQuery, principal: Principal): Consumer | Promise<Consumer> {
-  const allowed = allow(services, principal, 'subscribe', query.channels);
-  if (allowed === undefined) return begin(services, request, query, principal);
-  return allowed.then(() => begin(services, request, query, principal));
-}
-
-function begin(services: Services, request: IncomingMessage, query: EventsQuery, principal: Principal): Consumer | Promise<Consumer> {
-  const { feed, log } = services;
-  if (query.interest === undefined || query.interest.isRetired) query.interest = feed.interest(query.channels, query.types);
-  const { interest } = query;
-  const resumed = lastEventId(request);
-  const start = startAfter(resumed ?? query.after, log.state);
-  if (query.history === undefined || resumed !== undefined) return { interest, ...start, principal };
-  return feed.historyStart(interest, query.history).then((position) => ({ interest, position, gap: undefined, principal }));
-}
-
 /** EventSource sends an empty one when it has none. */
-function lastEventId(request: IncomingMessage): string | undefined {
+export function lastEventId(request: IncomingMessage): string | undefined {
   const value = request.headers['last-event-id'];
   return typeof value === 'string' && value !== '' ? value : undefined;
 }

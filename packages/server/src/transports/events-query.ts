@@ -1,4 +1,4 @@
-import { isPattern, PolycastError } from '@polycast/protocol';
+import { isPattern, parseCursor, PolycastError, type Cursor } from '@polycast/protocol';
 import type { Interest } from '../core/interest.ts';
 
 /** The query of `GET /v1/events`, checked (PROTOCOL.md section 4). */
@@ -12,6 +12,11 @@ export interface EventsQuery {
   readonly token: string | undefined;
   /** The interest in it, once somebody has asked: an address that is polled again and again is worked out once. */
   interest?: Interest;
+  /** `after`, if it is a cursor. */
+  readonly afterCursor: Cursor | undefined;
+  /** The last `If-None-Match` that came with it, and what that says. */
+  knownTag?: string;
+  knownCursor?: Cursor | undefined;
 }
 
 const TYPES_MAX = 20;
@@ -62,6 +67,7 @@ export class EventsQueries {
     return {
       channels,
       after,
+      afterCursor: after === undefined ? undefined : parseCursor(after),
       history,
       types: types.length === 0 ? undefined : types,
       limit: number(single, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT,

@@ -1,8 +1,9 @@
 import { PolycastError } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { consumerOf, type Consumer } from './consumer.ts';
+import type { Principal } from '../core/ports.ts';
+import { authorize, consumerOf, type Consumer } from './consumer.ts';
 import type { EventsQueries, EventsQuery } from './events-query.ts';
-import { answerPoll } from './poll.ts';
+import { answerPoll, isUnchanged, respondUnchanged, type PollWish } from './poll.ts';
 import type { Services } from './services.ts';
 import { openSse } from './sse.ts';
 
@@ -10,18 +11,30 @@ import { openSse } from './sse.ts';
 export function readEvents(services: Services, queries: EventsQueries, request: IncomingMessage, response: ServerResponse, query: string): void | Promise<void> {
   const wanted = queries.read(query);
   if (wanted.channels.length === 0) throw new PolycastError('channel_missing', 'Name at least one ?channel=.', { parameter: 'channel' });
-  const streams = wantsStream(request.headers.accept);
-  const consumer = consumerOf(services, request, wanted);
-  if (consumer instanceof Promise) return consumer.then((known) => begin(services, request, response, wanted, known, streams));
-  begin(services, request, response, wanted, consumer, streams);
+  const streams = wantsStream(request.headers.accept) && request.method === 'GET';
+  const principal = authorize(services, request, wanted);
+  if (principal instanceof Promise) return principal.then((known) => begin(services, request, response, wanted, known, streams));
+  return begin(services, request, response, wanted, principal, streams);
 }
 
-function begin(services: Services, request: IncomingMessage, response: ServerResponse, query: EventsQuery, consumer: Consumer, streams: boolean): void {
+function begin(services: Services, request: IncomingMessage, response: ServerResponse, query: EventsQuery, principal: Principal, streams: boolean): void | Promise<void> {
+  const wish = streams ? undefined : pollWish(services, request, query);
+  if (wish?.waitSeconds === 0 && isUnchanged(services, request, query)) return respondUnchanged(request, response);
+  const consumer = consumerOf(services, request, query, principal);
+  if (consumer instanceof Promise) return consumer.then((known) => answer(services, request, response, known, wish));
+  answer(services, request, response, consumer, wish);
+}
+
+function answer(services: Services, request: IncomingMessage, response: ServerResponse, consumer: Consumer, wish: PollWish | undefined): void {
   if (response.destroyed) return;
-  if (streams && request.method === 'GET') return openSse(services, request, response, consumer);
-  const preferred = query.waitSeconds === undefined ? preferredWait(request, services.settings.pollWaitMaxSeconds) : undefined;
+  if (wish === undefined) openSse(services, request, response, consumer);
+  else answerPoll(services, request, response, consumer, wish);
+}
+
+function pollWish({ settings }: Services, request: IncomingMessage, query: EventsQuery): PollWish {
+  const preferred = query.waitSeconds === undefined ? preferredWait(request, settings.pollWaitMaxSeconds) : undefined;
   const waitSeconds = request.method === 'HEAD' ? 0 : (query.waitSeconds ?? preferred ?? 0);
-  answerPoll(services, request, response, consumer, { limit: query.limit, waitSeconds, preferred: preferred !== undefined });
+  return { limit: query.limit, waitSeconds, preferred: preferred !== undefined };
 }
 
 /** The first of the media types we can produce. @throws PolycastError `not_acceptable` */

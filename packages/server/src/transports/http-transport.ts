@@ -5,7 +5,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
 import { readChannel, readHistory } from './channels-route.ts';
-import { consumerOf } from './consumer.ts';
+import { authorize, consumerOf } from './consumer.ts';
 import { readEvents } from './events-route.ts';
 import { EventsQueries } from './events-query.ts';
 import { Origins } from './origin.ts';
@@ -169,7 +169,8 @@ export class HttpTransport {
       if (!this.#origins.allows(request)) throw new PolycastError('origin_not_allowed');
       const handshake = readHandshake(request);
       const query = this.#queries.read(question < 0 ? '' : url.slice(question + 1));
-      const consumer = consumerOf(this.#services, request, query);
+      const principal = authorize(this.#services, request, query);
+      const consumer = consumerOf(this.#services, request, query, principal instanceof Promise ? await principal : principal);
       const known = consumer instanceof Promise ? await consumer : consumer;
       if (socket.destroyed) return;
       socket.off('error', destroyQuietly);

@@ -1,11 +1,12 @@
-import { encodeCursor, jsonFraming, parseCursor, type Gap, type PolycastError } from '@polycast/protocol';
+import { encodeCursor, jsonFraming, parseCursor, type Cursor, type Gap, type PolycastError } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Batch } from '../core/batch.ts';
 import { Reader, type Sink } from '../core/reader.ts';
 import { ticksOf, type Timed } from '../core/wheel.ts';
 import type { Position } from '../core/ports.ts';
 import { respondCompressed } from './compress.ts';
-import type { Consumer } from './consumer.ts';
+import { interestOf, lastEventId, type Consumer } from './consumer.ts';
+import type { EventsQuery } from './events-query.ts';
 import { asPolycastError, respondEmpty, respondProblem } from './respond.ts';
 import type { Services, TransportName } from './services.ts';
 import type { Drainable } from './sessions.ts';
@@ -20,22 +21,37 @@ export interface PollWish {
 }
 
 /**
+ * Whether the answer that the client has, by its `If-None-Match`, still is what it would get (PROTOCOL.md section 5.2). Told from
+ * memory; when only the log could tell, it is "no".
+ */
+export function isUnchanged(services: Services, request: IncomingMessage, query: EventsQuery): boolean {
+  const tag = request.headers['if-none-match'];
+  if (tag === undefined || lastEventId(request) !== undefined) return false;
+  const { feed } = services;
+  const known = query.knownTag === tag ? query.knownCursor : cursorOf(tag);
+  query.knownTag = tag;
+  query.knownCursor = known;
+  if (known === undefined || known.epoch !== feed.epoch || known.position > feed.head) return false;
+  const { afterCursor } = query;
+  if (afterCursor !== undefined && (afterCursor.epoch !== feed.epoch || afterCursor.position > known.position)) return false;
+  return feed.isQuiet(interestOf(services, query), known.position) === true;
+}
+
+export function respondUnchanged(request: IncomingMessage, response: ServerResponse): void {
+  respondEmpty(response, 304, ['ETag', request.headers['if-none-match'] as string, 'Cache-Control', 'no-cache']);
+}
+
+/**
  * Short and long poll (PROTOCOL.md section 5). A poll is a reader whose sink is one answer: given by the first batch, or, when
  * there is nothing, at once or when its wait is over.
  */
 export function answerPoll(services: Services, request: IncomingMessage, response: ServerResponse, consumer: Consumer, wish: PollWish): void {
   const { feed } = services;
-  const ifNoneMatch = request.headers['if-none-match'];
-  const known = ifNoneMatch === undefined || consumer.gap !== undefined ? undefined : knownPosition(ifNoneMatch, feed.epoch);
-  if (known === undefined || known < consumer.position || known > feed.head) return new Poll(services, response, consumer, wish).start();
-  if (wish.waitSeconds > 0) {
-    // What the client has already seen does not end its wait.
-    return new Poll(services, response, { ...consumer, position: known }, wish).start();
-  }
-  if (feed.isQuiet(consumer.interest, known) === true) {
-    return respondEmpty(response, 304, ['ETag', ifNoneMatch as string, 'Cache-Control', 'no-cache']);
-  }
-  new Poll(services, response, consumer, wish).start();
+  const tag = wish.waitSeconds > 0 && consumer.gap === undefined ? request.headers['if-none-match'] : undefined;
+  const known = tag === undefined ? undefined : cursorOf(tag);
+  // What the client has already seen does not end its wait.
+  const seen = known !== undefined && known.epoch === feed.epoch && known.position > consumer.position && known.position <= feed.head;
+  new Poll(services, response, seen ? { ...consumer, position: known.position } : consumer, wish).start();
 }
 
 class Poll implements Sink, Timed, Drainable {
@@ -125,9 +141,7 @@ class Poll implements Sink, Timed, Drainable {
 const HEAD = Buffer.from('{"events":[');
 const NO_BYTES = Buffer.alloc(0);
 
-/** The place that an answer the client already has speaks up to. */
-function knownPosition(ifNoneMatch: string, epoch: string): Position | undefined {
-  const start = ifNoneMatch.startsWith('W/"') ? 3 : 1;
-  const cursor = parseCursor(ifNoneMatch.slice(start, -1));
-  return cursor?.epoch === epoch ? cursor.position : undefined;
+/** The place up to which the answer with this entity tag speaks. */
+function cursorOf(tag: string): Cursor | undefined {
+  return parseCursor(tag.slice(tag.startsWith('W/"') ? 3 : 1, -1));
 }
