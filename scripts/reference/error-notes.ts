@@ -116,6 +116,10 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
     members: { limit: 'events' },
   },
   uri_too_long: { when: 'The request line does not fit.', then: 'Name fewer channels, or use a pattern.' },
+  host_not_allowed: {
+    when: 'With the Lab on, as in `polycast dev`: the request names another host than `localhost` or 127.0.0.1, as after DNS rebinding.',
+    then: 'Use `http://127.0.0.1`; a hub that others may reach is run by `polycast serve`.',
+  },
   unsupported_media_type: {
     when: 'The `Content-Type` of `POST /v1/events` is none of those of PROTOCOL.md section 8.1.',
     then: 'Send JSON, NDJSON or CloudEvents; data of other types goes to `/v1/channels/{channel}/events`.',

@@ -41,6 +41,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   event_too_large: kind(413, 'The event is too large for its channel.'),
   batch_too_large: kind(413, 'The batch holds too many events.'),
   uri_too_long: kind(414, 'The address is too long.'),
+  host_not_allowed: kind(421, 'This hub does not answer under this name.'),
   unsupported_media_type: kind(415, 'The media type of the body is not understood here.'),
   idempotency_key_reused: kind(422, 'The idempotency key was used before with another event.'),
   upgrade_required: kind(426, 'This version of the WebSocket protocol is not spoken here.'),
@@ -84,6 +85,7 @@ export type ErrorCode =
   | 'event_too_large'
   | 'batch_too_large'
   | 'uri_too_long'
+  | 'host_not_allowed'
   | 'unsupported_media_type'
   | 'idempotency_key_reused'
   | 'upgrade_required'

@@ -159,7 +159,7 @@ function listen(server: HttpTransport['server'], config: Config): Promise<void> 
   });
 }
 
-async function httpSettings({ limits, tls }: Config): Promise<ConstructorParameters<typeof HttpTransport>[1]> {
+async function httpSettings({ limits, tls, lab }: Config): Promise<ConstructorParameters<typeof HttpTransport>[1]> {
   const { certificateFile, keyFile } = tls;
   const files = certificateFile === null || keyFile === null ? undefined : { certificate: await readFile(certificateFile), key: await readFile(keyFile) };
   return {
@@ -167,6 +167,7 @@ async function httpSettings({ limits, tls }: Config): Promise<ConstructorParamet
     headersTimeoutMs: limits.headersTimeoutMs,
     keepAliveTimeoutMs: limits.keepAliveTimeoutMs,
     connectionsMax: limits.connectionsMax,
+    loopbackNamesOnly: lab.enabled,
     tls: files,
   };
 }

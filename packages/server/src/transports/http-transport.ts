@@ -19,6 +19,8 @@ export interface HttpSettings {
   readonly headersTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
   readonly connectionsMax: number;
+  /** Requests that name another host than the loopback are refused. */
+  readonly loopbackNamesOnly: boolean;
   readonly tls: { readonly certificate: Buffer; readonly key: Buffer } | undefined;
 }
 
@@ -41,10 +43,12 @@ export class HttpTransport {
   #draining = false;
   /** Connections beyond the limit: their first request is told so, and they are closed. */
   readonly #refused = new WeakSet<Duplex>();
+  readonly #loopbackNamesOnly: boolean;
 
   /** @param routes what is answered beside the transports' own: health, metrics, pages */
   constructor(services: Services, settings: HttpSettings, routes: readonly Route[]) {
     this.#services = services;
+    this.#loopbackNamesOnly = settings.loopbackNamesOnly;
     this.#origins = new Origins(services.settings.allowedOrigins);
     this.#queries = new EventsQueries(services.settings);
     for (const { method, path, handle } of [...this.#ownRoutes(), ...routes]) this.#router.on(method, path, NEVER, { handle });
@@ -76,6 +80,14 @@ export class HttpTransport {
     });
   }
 
+  /**
+   * A page whose name was pointed at this machine (DNS rebinding) is of the same origin as the hub it then reaches: on a
+   * developer's machine, where pages of all the world are open, only the names of the loopback are answered.
+   */
+  #refuseForeignName({ headers: { host } }: IncomingMessage): void {
+    if (this.#loopbackNamesOnly && host !== undefined && !LOOPBACK_NAME.test(host)) throw new PolycastError('host_not_allowed');
+  }
+
   #refuseIfTooMany({ socket }: IncomingMessage): void {
     if (this.#refused.has(socket)) throw new PolycastError('overloaded', 'The hub has as many connections as it may.', { retryAfterMs: 5000 });
   }
@@ -96,6 +108,7 @@ export class HttpTransport {
       this.#refuseIfTooMany(request);
       const { url = '/', method = 'GET', headers } = request;
       if (headers.host === undefined && request.httpVersionMinor > 0) throw new PolycastError('invalid_header', 'Host is missing.');
+      this.#refuseForeignName(request);
       if (headers.origin !== undefined || this.#services.settings.allowedOrigins.length > 0) setCors(response, this.#origins.headers(request));
       const question = url.indexOf('?');
       const path = question < 0 ? url : url.slice(0, question);
@@ -166,6 +179,7 @@ export class HttpTransport {
       const question = url.indexOf('?');
       if ((question < 0 ? url : url.slice(0, question)) !== '/v1/events') throw new PolycastError('not_found');
       this.#refuseIfDraining();
+      this.#refuseForeignName(request);
       if (!this.#origins.allows(request)) throw new PolycastError('origin_not_allowed');
       const handshake = readHandshake(request);
       const query = this.#queries.read(question < 0 ? '' : url.slice(question + 1));
@@ -185,6 +199,8 @@ export class HttpTransport {
 
 /** How many more are let in than the limit says, to be told; those beyond are closed without a word. */
 const REFUSED_CONNECTIONS_MAX = 256;
+
+const LOOPBACK_NAME = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
 
 /** `find-my-way` asks for a handler; the routes' own are in its store. */
 const NEVER = (): void => undefined;

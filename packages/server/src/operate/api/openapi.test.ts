@@ -28,6 +28,7 @@ test('every code that an HTTP request can get is told by some operation', () => 
     'not_found',
     'method_not_allowed',
     'uri_too_long',
+    'host_not_allowed',
     'headers_too_large',
     'internal_error',
   ];
