@@ -127,7 +127,8 @@ const READ: Readonly<Record<Transport, Read>> = {
 };
 
 async function poll(hub: string, { channels, types, after }: Wish, waitSeconds: number, ears: Ears): Promise<void> {
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  const { Agent } = hub.startsWith('https:') ? https : http;
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   let left = false;
   ears.leaveBy(() => {
     left = true;
