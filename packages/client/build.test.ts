@@ -24,21 +24,24 @@ test('the bundle is one module without an import, under 10 kB', async () => {
   expect(gzipSync(code, { level: 9 }).length).toBeLessThan(10_000);
 });
 
-test.each(['websocket', 'sse', 'long-poll', 'poll'] as const)('the bundle does over %s what its sources do', async (transport) => {
-  const hub = await hubForTest();
-  const { connect, PolycastError } = (await import(pathToFileURL(file).href)) as typeof Client;
-  const connection = connect(hub.url, { ...QUICK, transports: [transport] });
-  onTestFinished(() => connection.close());
-  const seen: unknown[] = [];
-  await connection.subscribe('a.*', ({ data }) => seen.push(data)).joined;
-  for (const number of numbers(20)) await connection.publish('a.b', number);
-  await until(() => seen.length >= 20);
-  expect(seen).toEqual(numbers(20));
-  const iterated: unknown[] = [];
-  for await (const { data } of connection.subscribe(['a.b', 'c'], { history: 8, bufferEventsMax: 3 })) {
-    if (iterated.push(data) === 8) break;
-  }
-  expect(iterated).toEqual(numbers(20).slice(12));
-  await expect(connection.publish('a b', 1)).rejects.toThrow(PolycastError);
-  expect(connection.state).toMatchObject({ state: 'open', transport });
-});
+test.each(['websocket', 'sse', 'long-poll', 'poll'] as const)(
+  'the bundle does over %s what its sources do',
+  async (transport) => {
+    const hub = await hubForTest();
+    const { connect, PolycastError } = (await import(pathToFileURL(file).href)) as typeof Client;
+    const connection = connect(hub.url, { ...QUICK, transports: [transport] });
+    onTestFinished(() => connection.close());
+    const seen: unknown[] = [];
+    await connection.subscribe('a.*', ({ data }) => seen.push(data)).joined;
+    for (const number of numbers(20)) await connection.publish('a.b', number);
+    await until(() => seen.length >= 20);
+    expect(seen).toEqual(numbers(20));
+    const iterated: unknown[] = [];
+    for await (const { data } of connection.subscribe(['a.b', 'c'], { history: 8, bufferEventsMax: 3 })) {
+      if (iterated.push(data) === 8) break;
+    }
+    expect(iterated).toEqual(numbers(20).slice(12));
+    await expect(connection.publish('a b', 1)).rejects.toThrow(PolycastError);
+    expect(connection.state).toMatchObject({ state: 'open', transport });
+  },
+);

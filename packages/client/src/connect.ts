@@ -13,7 +13,7 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
   if (share === true && options.token !== undefined) throw new TypeError('With a token, share needs a name.');
   // Where tabs cannot find each other, each has a connection of its own.
   if (!share || !globalThis.navigator?.locks || !globalThis.BroadcastChannel) return createConnection(url, options);
-  const name = `polycast ${new URL(url, globalThis.location?.href)} ${share}`;
+  const name = `polycast ${url} ${share}`;
   const end = standForLeader(name, () => createConnection(url, shared));
   return createConnection(url, options, { open: createTab(name), end });
 }

@@ -62,7 +62,10 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     const seen: unknown[] = [];
     await connection.subscribe(channel, ({ data }) => seen.push(data)).joined;
     for (const start of [0, 10, 20]) {
-      await publishAll(channel, numbers(10).map((number) => start + number));
+      await publishAll(
+        channel,
+        numbers(10).map((number) => start + number),
+      );
       proxy.cut();
     }
     await until(() => seen.length >= 30);
@@ -94,13 +97,17 @@ test('a handler that returns a promise is given the next event when it is done',
   const connection = connectForTest(hub.url);
   const seen: unknown[] = [];
   let running = 0;
-  const subscription = connection.subscribe(channel, async ({ data }) => {
-    running++;
-    await Promise.resolve();
-    if (running > 1) throw new Error('Two at once.');
-    seen.push(data);
-    running--;
-  }, { bufferEventsMax: 3 });
+  const subscription = connection.subscribe(
+    channel,
+    async ({ data }) => {
+      running++;
+      await Promise.resolve();
+      if (running > 1) throw new Error('Two at once.');
+      seen.push(data);
+      running--;
+    },
+    { bufferEventsMax: 3 },
+  );
   await subscription.joined;
   await publishAll(channel, numbers(30));
   await until(() => seen.length >= 30);
@@ -222,7 +229,10 @@ test('a publish whose answer was lost is tried again and published once', async 
     seen.push([event.id, event.type, event.data]);
     if (event.data === 'end') break;
   }
-  expect(seen).toEqual([[published.id, 'greeting', 'once'], [expect.any(String), undefined, 'end']]);
+  expect(seen).toEqual([
+    [published.id, 'greeting', 'once'],
+    [expect.any(String), undefined, 'end'],
+  ]);
 });
 
 test('a refused publish rejects with the hub’s code', async () => {
@@ -231,21 +241,30 @@ test('a refused publish rejects with the hub’s code', async () => {
   await connection.publish(channel, 1);
   const { id } = await connection.publish(channel, 2);
   await expect(connection.publish(channel, 3, { ifMatch: id })).resolves.toMatchObject({ channel });
-  await expect(connection.publish(channel, 4, { ifMatch: id })).rejects.toMatchObject({ code: 'precondition_failed', problem: { status: 412 } });
+  await expect(connection.publish(channel, 4, { ifMatch: id })).rejects.toMatchObject({
+    code: 'precondition_failed',
+    problem: { status: 412 },
+  });
   await connection.subscribe(channel, () => undefined).joined;
   await expect(connection.publish(channel, 4, { ifMatch: id })).rejects.toMatchObject({ code: 'precondition_failed' });
 });
 
 test('what is no pattern is refused at once', () => {
   const connection = connectForTest(hub.url);
-  expect(() => connection.subscribe('a..b', () => undefined)).toThrow(expect.objectContaining({ code: 'invalid_pattern' }));
+  expect(() => connection.subscribe('a..b', () => undefined)).toThrow(
+    expect.objectContaining({ code: 'invalid_pattern' }),
+  );
   expect(() => connection.subscribe([], () => undefined)).toThrow(expect.objectContaining({ code: 'channel_missing' }));
 });
 
 test('a page that is loaded again goes on where its consumers were', async () => {
   const channel = newChannel();
   const kept = new Map<string, string>();
-  const storage = { getItem: (key: string) => kept.get(key) ?? null, setItem: (key: string, value: string) => void kept.set(key, value), removeItem: (key: string) => void kept.delete(key) };
+  const storage = {
+    getItem: (key: string) => kept.get(key) ?? null,
+    setItem: (key: string, value: string) => void kept.set(key, value),
+    removeItem: (key: string) => void kept.delete(key),
+  };
   const seen: unknown[] = [];
   for (const page of [0, 1, 2]) {
     const connection = connectForTest(hub.url, { remember: 'place', storage });

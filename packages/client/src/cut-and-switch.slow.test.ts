@@ -46,7 +46,7 @@ test('a client that is moved between transports while hubs are killed sees 1..10
   expect(seen).toEqual(numbers(EVENTS));
   expect(gaps).toEqual([]);
   expect(kills).toBeGreaterThan(5);
-  expect(transports.size).toBeGreaterThan(1);
+  expect([...transports]).toEqual(expect.arrayContaining(['websocket', 'sse', 'long-poll']));
 
   async function publishInOrder(data: readonly number[]): Promise<void> {
     for (const number of data) await publisher.publish('count', number);
@@ -58,6 +58,6 @@ function fault(proxy: Proxy, round: number): boolean {
   proxy.blocksWebSockets = round % 5 > 2;
   proxy.buffers = round % 7 > 4;
   proxy.stalls = round % 11 === 10;
-  if (round % 3 === 1) proxy.cut();
+  if (round % 3 > 0) proxy.cut();
   return round % 3 === 0;
 }

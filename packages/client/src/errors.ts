@@ -22,7 +22,7 @@ export function closedError(): DOMException {
   return new DOMException('Closed.', 'AbortError');
 }
 
-/** A refusal that no hub has put into words. */
+/** A refusal that no hub has put into words. Without a `type` it is `about:blank` (RFC 9457, section 4.2.1). */
 export function refusal(code: ErrorCode, title: string, retryable = false): Problem {
-  return { type: 'about:blank', title, status: 0, code, retryable };
+  return { code, title, retryable, status: 0 } as unknown as Problem;
 }

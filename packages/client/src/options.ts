@@ -9,7 +9,7 @@ export interface CursorStorage {
 
 /** How hard to try. All times in milliseconds; what is left out has the default named. */
 export interface PatienceOptions {
-  /** A stream that has not begun to deliver by then is given up for the next transport. Polls get three times that. 5000. */
+  /** A stream that has not begun to deliver by then is given up for the next transport; up to three times that, when nothing has come to deliver. 5000. */
   readonly readyTimeoutMs?: number;
   /** Silence means a dead stream after two heartbeats of the hub and this. 5000. */
   readonly heartbeatMarginMs?: number;

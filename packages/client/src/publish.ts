@@ -80,7 +80,7 @@ async function publish(options: PublisherOptions, envelope: Envelope): Promise<P
   const untilMs = performance.now() + publishTimeoutMs;
   for (let failures = 0; ; failures++) {
     const tryMs = Math.min(untilMs - performance.now(), TRY_TIMEOUT_MS);
-    const signal = AbortSignal.any([options.signal, AbortSignal.timeout(Math.max(1, tryMs))]);
+    const signal = AbortSignal.any([options.signal, AbortSignal.timeout(Math.max(1, tryMs | 0))]);
     let problem: Problem | undefined;
     let hintMs = 0;
     try {
@@ -117,7 +117,8 @@ async function tryOnce(
         problem: answer.error,
         retryAfterMs: Number(answer.error['retryAfterMs'] ?? 0),
       });
-    return answer as Published & Answer;
+    const { id, channel, time } = answer as Published & Answer;
+    return { id, channel, time };
   }
   const to = await target();
   const headers = headersOf(to, 'application/json');

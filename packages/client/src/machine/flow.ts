@@ -9,8 +9,6 @@ import type { Attempt, Connecting, Draft, Ending, Member, Open, State, Successor
 
 /** A proven transport that fails this often before being stable again is no longer tried first. */
 export const STRIKES_MAX = 3;
-/** Polls are the last resort: they are given more time than what has another behind it. */
-const POLL_PATIENCE = 3;
 
 /** Opens the first of these transports; the others are tried, without waiting, if it does not come to deliver. */
 export function connect(draft: Draft, [transport, ...rest]: readonly TransportName[] = sweepOf(draft), why = ''): void {
@@ -144,7 +142,7 @@ function attempt(draft: Draft, transport: TransportName): Attempt {
   const from = cursors.toSorted()[0] ?? (resumed.length > 0 || draft.phase.name === 'open' ? draft.position : '');
   const number = ++draft.attempts;
   draft.effects.push({ kind: 'open', attempt: number, transport, request: { channels, after: from || 'now' } });
-  const patience = transport.endsWith('poll') ? POLL_PATIENCE : 1;
-  const untilMs = nowMs + settings.readyTimeoutMs * patience * Math.min(1 + failures, 3);
+  // On a slow network everything is tried again with more patience.
+  const untilMs = nowMs + settings.readyTimeoutMs * Math.min(1 + failures, 3);
   return { attempt: number, transport, channels, from, untilMs };
 }

@@ -7,7 +7,7 @@ export type TransportName = 'tab' | 'websocket' | 'sse' | 'long-poll' | 'poll';
 export interface MachineSettings {
   /** In the order of preference; at least one. */
   readonly transports: readonly TransportName[];
-  /** A stream that has not said `ready` by then is taken for one behind a buffering proxy; polls get three times that. */
+  /** A stream that has not said `ready` by then is taken for one behind a buffering proxy; three times that, in the end. */
   readonly readyTimeoutMs: number;
   /** Silence is death after two heartbeats and this. */
   readonly heartbeatMarginMs: number;

@@ -28,8 +28,14 @@ export interface TestHubOptions {
 const COMMAND = join(import.meta.dirname, '../../../server/src/cli/polycast.ts');
 
 /** Starts a hub; it is killed when the test, or the file if it is started outside of one, ends. */
-export async function startTestHub({ data = ':memory:', port = 0, settings = [] }: TestHubOptions = {}): Promise<TestHub> {
-  const flags = ['delivery.reconnectMs=100', 'drain.timeMs=100', 'logging.level=error', ...settings].flatMap((setting) => ['--set', setting]);
+export async function startTestHub({
+  data = ':memory:',
+  port = 0,
+  settings = [],
+}: TestHubOptions = {}): Promise<TestHub> {
+  const flags = ['delivery.reconnectMs=100', 'drain.timeMs=100', 'logging.level=error', ...settings].flatMap(
+    (setting) => ['--set', setting],
+  );
   const parameters = [COMMAND, 'serve', '--listen', `127.0.0.1:${port}`, '--data', data, ...flags];
   const child = spawn(process.execPath, parameters, { stdio: ['ignore', 'pipe', 'inherit'] });
   const url = await listening(child);
@@ -39,7 +45,11 @@ export async function startTestHub({ data = ':memory:', port = 0, settings = [] 
     kill: () => end(child, 'SIGKILL'),
     terminate: () => end(child, 'SIGTERM'),
     async publish(channel, data) {
-      const response = await fetch(`${url}/v1/events`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ channel, data }) });
+      const response = await fetch(`${url}/v1/events`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ channel, data }),
+      });
       return ((await response.json()) as { id: string }).id;
     },
     async metric(name) {

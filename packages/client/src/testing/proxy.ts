@@ -27,7 +27,17 @@ export interface Proxy {
 export async function startProxy(target: string): Promise<Proxy> {
   const sockets = new Set<Socket>();
   let streams = 0;
-  const proxy = { target, blocksWebSockets: false, buffers: false, stalls: false, losesNextAnswer: false, requests: [] as string[], url: '', streams: () => streams, cut };
+  const proxy = {
+    target,
+    blocksWebSockets: false,
+    buffers: false,
+    stalls: false,
+    losesNextAnswer: false,
+    requests: [] as string[],
+    url: '',
+    streams: () => streams,
+    cut,
+  };
   const server = createServer(pass);
   server.on('connection', (socket) => {
     sockets.add(socket);
@@ -50,20 +60,28 @@ export async function startProxy(target: string): Promise<Proxy> {
     proxy.requests.push(`${request.method} ${request.url}`);
     const loses = proxy.losesNextAnswer && request.method === 'POST';
     if (loses) proxy.losesNextAnswer = false;
-    const passed = forward(new URL(request.url as string, proxy.target), { method: request.method, headers: request.headers }, (answer) => {
-      if (loses) {
-        answer.resume().on('end', () => request.socket.destroy());
-        return;
-      }
-      const isStream = answer.headers['content-type'] === 'text/event-stream';
-      if (isStream) streams++;
-      answer.on('close', () => isStream && streams--);
-      answer.on('error', () => response.destroy());
-      response.writeHead(answer.statusCode as number, answer.headers);
-      response.flushHeaders();
-      if (proxy.buffers) return void answer.toArray().then((pieces) => response.end(Buffer.concat(pieces as Buffer[])), () => response.destroy());
-      answer.on('data', (piece: Buffer) => proxy.stalls || response.write(piece)).on('end', () => response.end());
-    });
+    const passed = forward(
+      new URL(request.url as string, proxy.target),
+      { method: request.method, headers: request.headers },
+      (answer) => {
+        if (loses) {
+          answer.resume().on('end', () => request.socket.destroy());
+          return;
+        }
+        const isStream = answer.headers['content-type'] === 'text/event-stream';
+        if (isStream) streams++;
+        answer.on('close', () => isStream && streams--);
+        answer.on('error', () => response.destroy());
+        response.writeHead(answer.statusCode as number, answer.headers);
+        response.flushHeaders();
+        if (proxy.buffers)
+          return void answer.toArray().then(
+            (pieces) => response.end(Buffer.concat(pieces as Buffer[])),
+            () => response.destroy(),
+          );
+        answer.on('data', (piece: Buffer) => proxy.stalls || response.write(piece)).on('end', () => response.end());
+      },
+    );
     passed.on('error', () => request.socket.destroy());
     request.pipe(passed);
     response.on('close', () => passed.destroy());

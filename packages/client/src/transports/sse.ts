@@ -13,7 +13,7 @@ export function openSse(means: Means, target: Target, request: OpenRequest, tell
   return createReader(tell, async (signal) => {
     const headers = headersOf(target, 'text/event-stream');
     const response = await exchange(means, addressOf(target.url, request), { headers, signal });
-    if (!response.headers.get('content-type')?.includes('event-stream')) throw new EndedError('no event stream');
+    if (!response.headers.get('content-type')?.includes('event-stream')) throw new EndedError('no hub');
     const parser = createSseParser();
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
     for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
