@@ -136,6 +136,7 @@ export class Feed {
     if (!this.#tail.covers(interest, after)) return 'behind';
     this.figures.tailHits++;
     const collected = this.#tail.collect(interest, after, this.#options.batchBytesMax, countMax, framing.size);
+    if (collected.records.length === 0) interest.isQuietIn(after, this.head);
     const records = whole ? collected.records : collected.records.filter((record) => record.position <= through);
     if (records.length === 0) return undefined;
     const reached = Math.min(collected.reached, through);
@@ -176,7 +177,9 @@ export class Feed {
     const news = interest.hasNews(after);
     if (news !== undefined) return !news;
     if (!this.#tail.covers(interest, after)) return undefined;
-    return this.#tail.collect(interest, after, 0, 1, () => 0).records.length === 0;
+    const isQuiet = this.#tail.collect(interest, after, 0, 1, () => 0).records.length === 0;
+    if (isQuiet) interest.isQuietIn(after, this.head);
+    return isQuiet;
   }
 
   /** The position from which the last `count` events of an interest are ahead. */
@@ -201,8 +204,9 @@ export class Feed {
     limit: number,
     bytesMax: number,
   ): Promise<ReadPage> {
+    // Whoever has waited is given the place of one that is done.
     if (this.#readsRunning >= this.#options.logReadsConcurrentMax) await new Promise<void>((go) => this.#readsWaiting.push(go));
-    this.#readsRunning++;
+    else this.#readsRunning++;
     this.figures.logReads++;
     try {
       return await this.#log.read({
@@ -217,23 +221,28 @@ export class Feed {
     } catch (error) {
       throw error instanceof PolycastError ? error : new PolycastError('internal_error', 'The log could not be read.', { cause: String(error) });
     } finally {
-      this.#readsRunning--;
-      this.#readsWaiting.shift()?.();
+      const next = this.#readsWaiting.shift();
+      if (next === undefined) this.#readsRunning--;
+      else next();
     }
   }
 
   async #readPage(interest: Interest, framing: Framing, after: Position, countMax: number, through: Position): Promise<Batch> {
-    const head = Math.min(this.head, through);
+    // No farther than the tail begins: from there on it knows more than the log, which keeps no ephemeral events.
+    const begins = this.#tail.start > after ? this.#tail.start : this.head;
+    const end = Math.min(begins, through);
     const limit = Math.min(countMax, LOG_PAGE_COUNT_MAX);
-    const page = await this.read(interest, after, head, 'forward', limit, this.#options.batchBytesMax);
+    const page = await this.read(interest, after, end, 'forward', limit, this.#options.batchBytesMax);
     const gapThrough = page.trimmedThrough > after ? page.trimmedThrough : 0;
-    const { reached } = page;
-    const records = interest.except.length === 0 ? page.records : page.records.filter((record) => interest.means(record));
-    const batch = this.#batch({ interest, framing, from: after, reached, countMax, isCut: reached < head, gapThrough }, records);
-    if (through === Infinity) this.#cache.keep(batch);
-    if (records.length === 0 && gapThrough === 0 && reached >= head && after < interest.quietFrom && reached >= interest.quietFrom) {
-      interest.quietFrom = after;
+    let { reached } = page;
+    let records = interest.except.length === 0 ? page.records : page.records.filter((record) => interest.means(record));
+    if (records.length === 0 && gapThrough === 0 && reached >= end) interest.isQuietIn(after, reached);
+    // A stream goes on in the tail by itself, and the page stays good for all who come after it; a poll is answered once.
+    if (countMax !== Infinity && through === Infinity && reached >= end && this.#tail.covers(interest, reached)) {
+      ({ records, reached } = this.#tail.collect(interest, reached, this.#options.batchBytesMax, countMax, framing.size, records));
     }
+    const batch = this.#batch({ interest, framing, from: after, reached, countMax, isCut: reached < this.head, gapThrough }, records);
+    if (through === Infinity) this.#cache.keep(batch);
     return batch;
   }
 

@@ -53,7 +53,12 @@ export class Interest {
 
   /** Whether something meant may stand after a position that the interest has an eye on; `undefined`: it has not. */
   hasNews(after: Position): boolean | undefined {
-    return after >= this.quietFrom ? this.lastMatched > after : undefined;
+    return after >= this.quietFrom && !this.isRetired ? this.lastMatched > after : undefined;
+  }
+
+  /** Notes that nothing meant stands, or ever stood, after a position and up to and with another. */
+  isQuietIn(after: Position, through: Position): void {
+    if (after < this.quietFrom && through >= this.quietFrom) this.quietFrom = after;
   }
 
   #covers(channel: string): boolean {

@@ -106,6 +106,8 @@ export class Reader {
     if (interest !== this.#interest) {
       this.#feed.leave(this.#interest, this);
       this.#interest = interest;
+      // What was told was lost to the channels it had.
+      this.#gapTold = 0;
       this.#feed.join(interest, this);
     }
     if (this.#phase === 'idle') this.#pump();

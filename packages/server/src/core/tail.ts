@@ -98,12 +98,20 @@ export class Tail {
 
   /**
    * The next events for an interest after a position that it covers, at most `countMax`, and at most `bytesMax` of `size`
-   * but always one.
+   * but always one; what is `before` them counts.
    */
-  collect(interest: Interest, after: Position, bytesMax: number, countMax: number, size: (bodyBytes: number) => number): Collected {
+  collect(
+    interest: Interest,
+    after: Position,
+    bytesMax: number,
+    countMax: number,
+    size: (bodyBytes: number) => number,
+    before: readonly StoredRecord[] = [],
+  ): Collected {
     const source = this.#candidates(interest, after);
-    const records: StoredRecord[] = [];
+    const records = [...before];
     let bytes = 0;
+    for (const { body } of before) bytes += size(body.length);
     for (let index = source.index; index < source.records.length; index++) {
       const record = source.records.at(index);
       if (!interest.means(record) || this.#isSuperseded(record)) continue;

@@ -1,0 +1,141 @@
+import fc from 'fast-check';
+import { test } from 'vitest';
+import { createMemoryLog } from '../log/memory.ts';
+import { ReferenceConsumer, type Published, type Wish } from './testing/reference-consumer.ts';
+import { createWorld, event, settled, type World } from './testing/world.ts';
+
+const CHANNELS = ['a', 'b', 'a.b', 'a.c', 'latest', 'latest.a', 'none', 'none.a'];
+const channel = fc.constantFrom(...CHANNELS);
+const type = fc.constantFrom(undefined, undefined, 'x', 'y');
+const wish: fc.Arbitrary<Wish> = fc.record({
+  patterns: fc.uniqueArray(fc.constantFrom(...CHANNELS, '>', 'a.*', '*', 'a.>', '*.a', 'latest.>'), {
+    minLength: 1,
+    maxLength: 3,
+  }),
+  types: fc.constantFrom(undefined, undefined, undefined, ['x'], ['x', 'y']),
+  except: fc.constantFrom<readonly string[]>([], [], [], ['a'], ['a.*']),
+});
+const which = fc.nat(100);
+
+type Step =
+  | {
+      readonly kind: 'publish';
+      readonly events: readonly {
+        readonly channel: string;
+        readonly type: string | undefined;
+        readonly bodyBytes: number;
+      }[];
+    }
+  | {
+      readonly kind: 'subscribe';
+      readonly wish: Wish;
+      readonly back: number;
+      readonly limit: number;
+      readonly isBounded: boolean;
+      readonly isBlocked: boolean;
+    }
+  | { readonly kind: 'change'; readonly which: number; readonly wish: Wish }
+  | { readonly kind: 'block' | 'flush' | 'leave'; readonly which: number }
+  | { readonly kind: 'trim'; readonly channel: string; readonly countMax: number }
+  | { readonly kind: 'hold' | 'release' | 'settle' };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constant('publish' as const),
+      events: fc.array(fc.record({ channel, type, bodyBytes: fc.constantFrom(10, 10, 100) }), {
+        minLength: 1,
+        maxLength: 4,
+      }),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('subscribe' as const),
+      wish,
+      back: fc.constantFrom(0, 0, 1, 3, 8, 1000),
+      limit: fc.constantFrom(Infinity, Infinity, Infinity, 1, 2),
+      isBounded: fc.constantFrom(false, false, false, true),
+      isBlocked: fc.boolean(),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('change' as const), which, wish }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constantFrom('block' as const, 'flush' as const, 'flush' as const), which }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('leave' as const), which }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('trim' as const), channel, countMax: fc.nat(2) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constantFrom('hold' as const, 'release' as const, 'settle' as const) }),
+  },
+);
+
+test('every consumer gets every event it means once, in order, or is told of the gap before the hole', async () => {
+  const sizes = fc.record({
+    tailBytesMax: fc.constantFrom(600, 1500, 1e6),
+    batchBytesMax: fc.constantFrom(1, 60, 1e5),
+  });
+  await fc.assert(
+    fc.asyncProperty(sizes, fc.array(step, { minLength: 5, maxLength: 70 }), async (sizes, steps) => {
+      const world = createWorld(createMemoryLog(), sizes);
+      const events: Published[] = [];
+      const consumers: ReferenceConsumer[] = [];
+      for (const next of steps) await take(next, world, events, consumers);
+      world.log.release();
+      for (const consumer of consumers) consumer.flush();
+      await settled();
+      for (const consumer of consumers) consumer.demandAtRest();
+    }),
+    { numRuns: 500 },
+  );
+});
+
+async function take(next: Step, world: World, events: Published[], consumers: ReferenceConsumer[]): Promise<void> {
+  const { log, feed } = world;
+  const consumer = 'which' in next && consumers.length > 0 ? consumers[next.which % consumers.length] : undefined;
+  switch (next.kind) {
+    case 'publish': {
+      const { head } = log.state;
+      next.events.forEach(({ channel, type }, index) => events.push({ position: head + index + 1, channel, type }));
+      await log.append(next.events.map(({ channel, type, bodyBytes }) => event(channel, type, bodyBytes)));
+      return;
+    }
+    case 'subscribe': {
+      const position = Math.max(0, feed.head - next.back);
+      const made = new ReferenceConsumer(
+        world,
+        events,
+        next.wish,
+        position,
+        next.limit,
+        next.isBounded ? feed.head : Infinity,
+      );
+      if (next.isBlocked) made.block();
+      consumers.push(made);
+      return;
+    }
+    case 'trim':
+      await log.trim([{ channel: next.channel, countMax: next.countMax }], 0);
+      return;
+    case 'hold':
+      log.isHolding = true;
+      return;
+    case 'release':
+      log.release();
+      return;
+    case 'settle':
+      return settled();
+    case 'change':
+      return consumer?.change(next.wish);
+    case 'block':
+      return consumer?.block();
+    case 'flush':
+      return consumer?.flush();
+    case 'leave':
+      return consumer?.reader.close();
+  }
+}

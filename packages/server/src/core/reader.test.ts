@@ -1,0 +1,184 @@
+import { expect, test } from 'vitest';
+import { createMemoryLog } from '../log/memory.ts';
+import type { Position } from './ports.ts';
+import { Reader } from './reader.ts';
+import { createWorld, positionFraming, publish, RecordingSink, settled, type World } from './testing/world.ts';
+
+/** A tail of two events, and batches of one. */
+const SMALL = { tailBytesMax: 600, batchBytesMax: 1 };
+
+interface Opened {
+  readonly reader: Reader;
+  readonly sink: RecordingSink;
+}
+
+function open(
+  { feed }: World,
+  patterns: readonly string[],
+  position: Position,
+  countMax?: number,
+  through?: Position,
+): Opened {
+  const sink = new RecordingSink();
+  const reader = new Reader(feed, sink, feed.interest(patterns), positionFraming, position, countMax, through);
+  return { reader, sink };
+}
+
+test('a reader that has everything is woken by what it wants, and by nothing else', async () => {
+  const world = createWorld(createMemoryLog());
+  const { reader, sink } = open(world, ['a'], 0);
+  reader.start();
+  await publish(world.log, 'b', 'a', 'b', 'a');
+  expect(sink.positions).toEqual([2, 4]);
+  expect(world.feed.figures).toMatchObject({ wakes: 2, logReads: 0 });
+});
+
+test('a blocked reader holds one batch, however much comes, and then gets all of it', async () => {
+  const world = createWorld(createMemoryLog(), SMALL);
+  const { reader, sink } = open(world, ['a'], 0);
+  sink.isBlocked = true;
+  reader.start();
+  await publish(world.log, ...Array<string>(20).fill('a'));
+  expect(sink.batches).toHaveLength(1);
+  expect(reader.isWriting).toBe(true);
+  sink.isBlocked = false;
+  reader.flushed();
+  await settled();
+  expect(sink.positions).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
+});
+
+test('a reader that is fast but far behind gets the ephemeral events that are still in memory', async () => {
+  const world = createWorld(createMemoryLog(), { tailBytesMax: 900 });
+  await publish(world.log, 'a', 'a', 'a', 'none', 'a');
+  const { reader, sink } = open(world, ['a', 'none'], 0);
+  reader.start();
+  await settled();
+  expect(sink.positions).toEqual([1, 2, 3, 4, 5]);
+});
+
+test('a poll from behind the tail is answered with all there is, not only with what the log was asked for', async () => {
+  const world = createWorld(createMemoryLog(), { tailBytesMax: 900 });
+  await publish(world.log, 'a', 'a', 'a', 'none', 'a');
+  const { reader, sink } = open(world, ['a', 'none'], 0, 4);
+  sink.isBlocked = true;
+  reader.start();
+  await settled();
+  expect(sink.positions).toEqual([1, 2, 3, 4]);
+});
+
+test('a reader stops exactly where it was told to, and says so', async () => {
+  const world = createWorld(createMemoryLog(), SMALL);
+  await publish(world.log, ...Array<string>(10).fill('a'));
+  for (const through of [1, 5, 9, 10]) {
+    const { reader, sink } = open(world, ['a'], 0, Infinity, through);
+    reader.start();
+    await settled();
+    expect(sink.positions).toEqual(Array.from({ length: through }, (_, index) => index + 1));
+    expect([reader.position, sink.caughtUpCount]).toEqual([through, 1]);
+  }
+});
+
+test('a gap comes before what is left, and once', async () => {
+  const world = createWorld(createMemoryLog(), SMALL);
+  await publish(world.log, 'a', 'a', 'b', 'b', 'a', 'b', 'c', 'c', 'c');
+  await world.log.trim(
+    [
+      { channel: 'a', countMax: 0 },
+      { channel: 'b', countMax: 1 },
+    ],
+    0,
+  );
+  const { reader, sink } = open(world, ['a', 'c'], 0);
+  sink.isBlocked = true;
+  reader.start();
+  await settled();
+  expect(sink).toMatchObject({ gaps: [{ from: 0, through: 5 }], positions: [7] });
+  sink.isBlocked = false;
+  reader.flushed();
+  await settled();
+  expect(sink).toMatchObject({ gaps: [{ from: 0, through: 5 }], positions: [7, 8, 9] });
+});
+
+test('what a gap said of some channels says nothing of those that a reader takes on within it', async () => {
+  const world = createWorld(createMemoryLog(), SMALL);
+  await publish(world.log, 'c', 'c', 'b', 'a', 'd', 'd', 'd');
+  await world.log.trim([{ channel: 'a', countMax: 0 }], 0);
+  const { reader, sink } = open(world, ['a', 'c'], 0);
+  sink.isBlocked = true;
+  reader.start();
+  await settled();
+  expect(sink).toMatchObject({ gaps: [{ from: 0, through: 4 }], positions: [1] });
+  await world.log.trim([{ channel: 'b', countMax: 0 }], 0);
+  reader.hold();
+  sink.isBlocked = false;
+  reader.flushed();
+  reader.resume(world.feed.interest(['b', 'c', 'a']));
+  await settled();
+  expect(sink.gaps).toEqual([
+    { from: 0, through: 4 },
+    { from: 1, through: 4 },
+  ]);
+});
+
+test('a reader that is held stands still where it says, and goes on from there', async () => {
+  const world = createWorld(createMemoryLog());
+  const { reader, sink } = open(world, ['a'], 0);
+  reader.start();
+  await publish(world.log, 'a', 'b');
+  expect([reader.hold(), reader.position]).toEqual([true, 2]);
+  await publish(world.log, 'a', 'b');
+  expect(sink.positions).toEqual([1]);
+  reader.resume(world.feed.interest(['a', 'b']));
+  expect(sink.positions).toEqual([1, 3, 4]);
+});
+
+test('a reader that is held while it writes says when it stands', async () => {
+  const world = createWorld(createMemoryLog());
+  const { reader, sink } = open(world, ['a'], 0);
+  sink.isBlocked = true;
+  reader.start();
+  await publish(world.log, 'a', 'a');
+  expect([reader.hold(), sink.caughtUpCount]).toEqual([false, 1]);
+  reader.flushed();
+  expect([reader.position, sink.caughtUpCount]).toEqual([1, 2]);
+});
+
+test('a reader that is closed while a page is on its way is given nothing', async () => {
+  const world = createWorld(createMemoryLog(), SMALL);
+  await publish(world.log, 'a', 'a', 'a', 'a');
+  world.log.isHolding = true;
+  const { reader, sink } = open(world, ['a'], 0);
+  reader.start();
+  reader.close();
+  world.log.release();
+  await settled();
+  expect(sink).toMatchObject({ batches: [], caughtUpCount: 0, failure: undefined });
+  expect(world.feed.lag()).toEqual({ readers: 0, behindMax: 0 });
+});
+
+test('a reader whose log cannot be read closes and says why', async () => {
+  const world = createWorld(createMemoryLog(), SMALL);
+  await publish(world.log, 'a', 'a', 'a', 'a');
+  await world.log.close();
+  const { reader, sink } = open(world, ['a'], 0);
+  reader.start();
+  await settled();
+  expect(reader.isClosed).toBe(true);
+  expect(sink.failure).toMatchObject({ code: 'log_unavailable' });
+});
+
+test('a sink may close its own reader, or others, while they are being woken', async () => {
+  const world = createWorld(createMemoryLog());
+  const all = Array.from({ length: 6 }, () => open(world, ['a'], 0));
+  const closing = [5, 3, 0];
+  for (const [index, { reader, sink }] of all.entries()) {
+    sink.deliver = (batch) => {
+      if (index === 5) for (const other of closing) all[other]?.reader.close();
+      return RecordingSink.prototype.deliver.call(sink, batch, false);
+    };
+    reader.start();
+  }
+  await publish(world.log, 'a', 'a');
+  expect(all.map(({ sink }) => sink.positions)).toEqual([[], [1, 2], [1, 2], [], [1, 2], [1]]);
+  expect(world.feed.lag().readers).toBe(3);
+});
