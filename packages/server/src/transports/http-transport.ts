@@ -1,4 +1,4 @@
-import { ERRORS, PolycastError } from '@polycast/protocol';
+import { ERRORS, PolycastError, type ErrorCode } from '@polycast/protocol';
 import findMyWay from 'find-my-way';
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
@@ -40,6 +40,7 @@ export class HttpTransport {
   readonly #origins: Origins;
   readonly #queries: EventsQueries;
   readonly #router = findMyWay({ maxParamLength: 1024 });
+  readonly #found = new Map<string, Found>();
   #draining = false;
   /** Connections beyond the limit: their first request is told so, and they are closed. */
   readonly #refused = new WeakSet<Duplex>();
@@ -60,7 +61,7 @@ export class HttpTransport {
     this.server.on('connect', (_request: IncomingMessage, socket: Duplex) => refuseUpgrade(socket, new PolycastError('method_not_allowed', 'This is no proxy.')));
     // An expectation that we do not know may be passed over (RFC 9110 section 10.1.1).
     this.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => this.#answer(request, response));
-    this.server.on('clientError', refuseUnreadable);
+    this.server.on('clientError', (error: ClientError, socket: Duplex) => refuseUnreadable(error, socket, settings.headerBytesMax));
     this.server.on('drop', () => services.logger.warn({ limit: settings.connectionsMax }, 'a connection was refused: limits.connectionsMax is reached'));
   }
 
@@ -120,7 +121,7 @@ export class HttpTransport {
         if (reading !== undefined) reading.catch((error: unknown) => this.#failed(request, response, error));
         return;
       }
-      const found = this.#router.find(method === 'HEAD' ? 'GET' : (method as 'GET'), path);
+      const found = this.#find(method, path);
       if (found === null) return this.#notFound(response, path);
       if (path.startsWith('/v1/')) this.#refuseIfDraining();
       if (method === 'POST' && !this.#origins.allows(request)) throw new PolycastError('origin_not_allowed');
@@ -130,6 +131,18 @@ export class HttpTransport {
     } catch (error) {
       this.#failed(request, response, error);
     }
+  }
+
+  /** The router's answer; those for publishing, where the same few paths come again and again, are remembered. */
+  #find(method: string, path: string): Found | null {
+    if (method !== 'POST') return this.#router.find(method === 'HEAD' ? 'GET' : (method as 'GET'), path);
+    const known = this.#found.get(path);
+    if (known !== undefined) return known;
+    const found = this.#router.find('POST', path);
+    if (found === null) return null;
+    if (this.#found.size >= FOUND_MAX) this.#found.clear();
+    this.#found.set(path, found);
+    return found;
   }
 
   #refuseIfDraining(): void {
@@ -200,6 +213,9 @@ export class HttpTransport {
 /** How many more are let in than the limit says, to be told; those beyond are closed without a word. */
 const REFUSED_CONNECTIONS_MAX = 256;
 
+type Found = NonNullable<ReturnType<ReturnType<typeof findMyWay>['find']>>;
+
+const FOUND_MAX = 10_000;
 const LOOPBACK_NAME = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
 
 /** `find-my-way` asks for a handler; the routes' own are in its store. */
@@ -223,15 +239,28 @@ function createHttpServer({ headerBytesMax, headersTimeoutMs, keepAliveTimeoutMs
   return tls === undefined ? createServer(options) : createTlsServer({ ...options, cert: tls.certificate, key: tls.key });
 }
 
+interface ClientError extends NodeJS.ErrnoException {
+  /** What came last; with an overflow often all that came. */
+  readonly rawPacket?: Buffer;
+}
+
 /** Bytes that are no HTTP, or too many, or too slow. */
-function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+function refuseUnreadable(error: ClientError, socket: Duplex, headerBytesMax: number): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
-  const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'headers_too_large' : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'request_timeout' : 'invalid_request';
-  refuseUpgrade(socket, new PolycastError(code));
+  refuseUpgrade(socket, new PolycastError(refusalOf(error, headerBytesMax)));
 }
+
+function refusalOf({ code, rawPacket }: ClientError, headerBytesMax: number): ErrorCode {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'request_timeout';
+  if (code !== 'HPE_HEADER_OVERFLOW') return 'invalid_request';
+  const lineBytes = rawPacket?.indexOf(LINE_FEED) ?? 0;
+  return lineBytes > headerBytesMax || (lineBytes < 0 && (rawPacket?.length ?? 0) > headerBytesMax) ? 'uri_too_long' : 'headers_too_large';
+}
+
+const LINE_FEED = 10;
 
 /** A refusal on a bare socket. */
 function refuseUpgrade(socket: Duplex, error: PolycastError): void {

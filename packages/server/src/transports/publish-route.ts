@@ -70,10 +70,14 @@ async function publishJson(services: Services, request: IncomingMessage, respons
   return answerMany(services, response, await publishMany(services, principal, events));
 }
 
-async function publishOne(services: Services, response: ServerResponse, principal: Principal, publish: PublishRequest): Promise<void> {
+/** The way of most publishes: no promise more than it takes. */
+function publishOne(services: Services, response: ServerResponse, principal: Principal, publish: PublishRequest): Promise<void> {
   const permitted = allow(services, principal, 'publish', [publish.channel]);
-  if (permitted !== undefined) await permitted;
-  const result = await services.publisher.publishOne(publish);
+  const publishing = permitted === undefined ? services.publisher.publishOne(publish) : permitted.then(() => services.publisher.publishOne(publish));
+  return publishing.then((result) => answerOne(services, response, result));
+}
+
+function answerOne(services: Services, response: ServerResponse, result: PublishResult): void {
   if (!result.ok) return respondProblem(response, shown(services, result.error));
   respond(response, 201, 'application/json', resultText(services, result), result.replayed ? REPLAYED : NO_HEADERS);
 }

@@ -46,19 +46,16 @@ class BodyReader implements Timed {
 
   start(timeoutMs: number): void {
     this.#wheel.schedule(this, ticksOf(timeoutMs));
-    const broke = (): void => this.#broke();
-    this.#request
-      .on('data', (chunk: Buffer) => this.#take(chunk))
-      .on('end', () => this.#finish())
-      .on('close', broke)
-      .on('error', broke);
+    const request = this.#request as ReadRequest;
+    request[READER] = this;
+    request.on('data', onData).on('end', onEnd).on('close', onClose);
   }
 
   due(): void {
     this.#fail(new PolycastError('request_timeout'));
   }
 
-  #take(chunk: Buffer): void {
+  take(chunk: Buffer): void {
     if (this.#done) return;
     this.#bytes += chunk.length;
     if (this.#bytes > this.#bytesMax) this.#fail(tooLarge(this.#bytesMax));
@@ -68,11 +65,11 @@ class BodyReader implements Timed {
   }
 
   /** Every request ends with a `close`; only one that comes early means anything. */
-  #broke(): void {
+  broke(): void {
     if (!this.#done) this.#fail(new PolycastError('invalid_request', 'The body broke off.'));
   }
 
-  #finish(): void {
+  finish(): void {
     if (this.#done) return;
     this.#done = true;
     this.#wheel.cancel(this);
@@ -87,6 +84,25 @@ class BodyReader implements Timed {
     this.#rest = undefined;
     this.#reject(error);
   }
+}
+
+/** A request that knows its reader, so that its listeners can be shared by all. */
+interface ReadRequest extends IncomingMessage {
+  [READER]?: BodyReader;
+}
+
+const READER: unique symbol = Symbol('reader');
+
+function onData(this: ReadRequest, chunk: Buffer): void {
+  this[READER]?.take(chunk);
+}
+
+function onEnd(this: ReadRequest): void {
+  this[READER]?.finish();
+}
+
+function onClose(this: ReadRequest): void {
+  this[READER]?.broke();
 }
 
 const NO_BYTES = Buffer.alloc(0);
