@@ -12,7 +12,7 @@ export function connectForTest(url: string, options: ConnectOptions = {}): Conne
 }
 
 /** Waits for a condition, as long as the test may last. */
-export function until(condition: () => boolean, what = condition.toString()): Promise<void> {
+export function until(condition: () => boolean, what: string = condition.toString()): Promise<void> {
   return vi.waitFor(
     () => {
       if (!condition()) throw new Error(`It did not come to be: ${what}`);

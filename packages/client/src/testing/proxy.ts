@@ -15,6 +15,8 @@ export interface Proxy {
   stalls: boolean;
   /** The next request that publishes is passed on, and its answer is not. */
   losesNextAnswer: boolean;
+  /** What it answers itself at `/test-page`. */
+  page: string;
   /** All requests so far, `GET /v1/events`, upgrades as `UPGRADE`. */
   readonly requests: string[];
   /** How many WebSockets and event streams are open. */
@@ -33,6 +35,7 @@ export async function startProxy(target: string): Promise<Proxy> {
     buffers: false,
     stalls: false,
     losesNextAnswer: false,
+    page: '',
     requests: [] as string[],
     url: '',
     streams: () => streams,
@@ -57,6 +60,7 @@ export async function startProxy(target: string): Promise<Proxy> {
   }
 
   function pass(request: IncomingMessage, response: ServerResponse): void {
+    if (request.url === '/test-page') return void response.setHeader('Content-Type', 'text/html').end(proxy.page);
     proxy.requests.push(`${request.method} ${request.url}`);
     const loses = proxy.losesNextAnswer && request.method === 'POST';
     if (loses) proxy.losesNextAnswer = false;

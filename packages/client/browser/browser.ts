@@ -1,0 +1,81 @@
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { onTestFinished } from 'vitest';
+import type * as Client from '../src/index.ts';
+import type { Proxy } from '../src/testing/proxy.ts';
+
+/** What a page of these tests has at hand. */
+declare global {
+  interface Window {
+    client: typeof Client;
+    connection: Client.Connection;
+    seen: unknown[];
+    states: string[];
+  }
+}
+
+const EXECUTABLE = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
+/** As root, without a display, and without the services that a browser calls by itself. */
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+export function launch(): Promise<Browser> {
+  return chromium.launch({ executablePath: EXECUTABLE, args: FLAGS });
+}
+
+/** A browser's profile: its pages share storage, locks and channels. */
+export async function contextForTest(browser: Browser): Promise<BrowserContext> {
+  const context = await browser.newContext();
+  onTestFinished(() => context.close());
+  return context;
+}
+
+const PAGE = `<!doctype html><title>Test</title><script type="module">
+  import * as client from '/client.js';
+  Object.assign(window, { client, seen: [], states: [] });
+</script>`;
+
+/** A page of the hub's own address that loads `/client.js` by a plain script. */
+export async function openPage(context: BrowserContext, proxy: Proxy): Promise<Page> {
+  proxy.page = PAGE;
+  const page = await context.newPage();
+  await page.goto(`${proxy.url}/test-page`);
+  return page;
+}
+
+/** Subscribes in the page, and waits until what is published from then on is sure to come. */
+export async function subscribe(
+  page: Page,
+  channel: string,
+  options: Client.ConnectOptions = {},
+  from: Client.SubscribeOptions = {},
+): Promise<void> {
+  await page.waitForFunction(() => window.client !== undefined);
+  await page.evaluate(
+    async ([channel, options, from]) => {
+      window.connection = window.client.connect('/', {
+        readyTimeoutMs: 500,
+        backoffBaseMs: 20,
+        backoffCapMs: 200,
+        ...options,
+      });
+      window.connection.on(
+        'state',
+        ({ state, transport }) => void window.states.push(`${state} ${transport ?? ''}`.trim()),
+      );
+      await window.connection.subscribe(channel, ({ data }) => window.seen.push(data), from).joined;
+    },
+    [channel, options as Record<string, string>, from] as const,
+  );
+}
+
+export async function untilSeen(page: Page, count: number): Promise<unknown[]> {
+  await page.waitForFunction((count) => window.seen.length >= count, count);
+  return page.evaluate(() => window.seen);
+}

@@ -1,0 +1,136 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { buildClient } from '../build.ts';
+import { numbers } from '../src/testing/consumer.ts';
+import { startTestHub, type TestHub } from '../src/testing/hub.ts';
+import { startProxy } from '../src/testing/proxy.ts';
+import { contextForTest, launch, openPage, subscribe, untilSeen } from './browser.ts';
+
+let browser: Browser;
+let hub: TestHub;
+beforeAll(async () => {
+  await buildClient();
+  [browser, hub] = await Promise.all([launch(), startTestHub()]);
+});
+afterAll(async () => {
+  await browser.close();
+  await hub.kill();
+});
+
+async function publish(channel: string, data: readonly unknown[]): Promise<void> {
+  for (const each of data) await hub.publish(channel, each);
+}
+
+test('the browser’s own EventSource and WebSocket read what is published', async () => {
+  const page = await openPage(await contextForTest(browser), await startProxy(hub.url));
+  await page.evaluate(async () => {
+    window.seen = [];
+    const keep = ({ data, lastEventId }: MessageEvent<string>): void => {
+      const message = JSON.parse(data) as { op?: string; data?: unknown; id?: string };
+      if (message.op === undefined) window.seen.push([message.data, lastEventId === '' || lastEventId === message.id]);
+    };
+    const source = new EventSource('/v1/events?channel=native');
+    source.addEventListener('message', keep);
+    await new Promise((resolve) => source.addEventListener('polycast.ready', resolve));
+    const socket = new WebSocket('/v1/events?channel=native', 'polycast.v1');
+    await new Promise((resolve) => socket.addEventListener('message', resolve, { once: true }));
+    socket.addEventListener('message', keep);
+  });
+  await publish('native', [1, 2, 3]);
+  const seen = (await untilSeen(page, 6)) as [number, boolean][];
+  expect(seen.toSorted()).toEqual([1, 1, 2, 2, 3, 3].map((number) => [number, true]));
+});
+
+test('the client of a plain script reads over WebSocket, and publishes', async () => {
+  const page = await openPage(await contextForTest(browser), await startProxy(hub.url));
+  await subscribe(page, 'plain.>');
+  await page.evaluate(() => window.connection.publish('plain.a', { hello: 'world' }));
+  expect(await untilSeen(page, 1)).toEqual([{ hello: 'world' }]);
+  expect(await page.evaluate(() => window.connection.state)).toMatchObject({ state: 'open', transport: 'websocket' });
+});
+
+test('with WebSocket blocked it reads event streams, with those buffered it polls, and no event is lost', async () => {
+  const proxy = await startProxy(hub.url);
+  const page = await openPage(await contextForTest(browser), proxy);
+  await subscribe(page, 'blocked', { heartbeatMarginMs: 300, probeBaseMs: 60_000 });
+  await publish('blocked', [1, 2]);
+  proxy.blocksWebSockets = true;
+  proxy.cut();
+  await publish('blocked', [3, 4]);
+  await page.waitForFunction(() => window.states.includes('open sse'));
+  await publish('blocked', [5, 6]);
+  proxy.buffers = true;
+  proxy.cut();
+  await publish('blocked', [7, 8]);
+  await page.waitForFunction(() => window.states.includes('open long-poll'));
+  await publish('blocked', [9, 10]);
+  expect(await untilSeen(page, 10)).toEqual(numbers(10));
+});
+
+test('five tabs hold one connection, and when the one that leads is closed or crashes, the next goes on without a loss', async () => {
+  const proxy = await startProxy(hub.url);
+  const context = await contextForTest(browser);
+  const pages = await Promise.all(numbers(5).map(() => openPage(context, proxy)));
+  for (const page of pages) await subscribe(page, 'tabs', { share: true });
+  await publish('tabs', [1, 2, 3]);
+  for (const page of pages) expect(await untilSeen(page, 3)).toEqual(numbers(3));
+  expect(proxy.streams()).toBe(1);
+  expect(proxy.requests.filter((request) => request.startsWith('UPGRADE'))).toHaveLength(1);
+
+  // The first page asked first, and so leads.
+  await pages.shift()?.close();
+  await publish('tabs', [4, 5]);
+  for (const page of pages) expect(await untilSeen(page, 5)).toEqual(numbers(5));
+
+  const crashed = pages.shift();
+  crashed?.goto('chrome://crash').catch(() => undefined);
+  await publish('tabs', [6, 7]);
+  for (const page of pages) expect(await untilSeen(page, 7)).toEqual(numbers(7));
+  expect(proxy.streams()).toBe(1);
+  for (const page of pages) expect(await page.evaluate(() => window.connection.state.transport)).toBe('tab');
+});
+
+test('a page that is left and loaded again goes on where it was', async () => {
+  const page = await openPage(await contextForTest(browser), await startProxy(hub.url));
+  await subscribe(page, 'reload', { remember: 'place' });
+  await publish('reload', [1, 2]);
+  expect(await untilSeen(page, 2)).toEqual([1, 2]);
+  const address = page.url();
+  await page.goto('about:blank');
+  await publish('reload', [3]);
+  await page.goto(address);
+  await subscribe(page, 'reload', { remember: 'place' });
+  await publish('reload', [4]);
+  expect(await untilSeen(page, 2)).toEqual([3, 4]);
+});
+
+test('a network that goes and comes back costs no event', async () => {
+  const context = await contextForTest(browser);
+  const page = await openPage(context, await startProxy(hub.url));
+  await subscribe(page, 'network', { transports: ['sse'] });
+  await publish('network', [1]);
+  await untilSeen(page, 1);
+  await context.setOffline(true);
+  await page.waitForFunction(() => window.states.at(-1)?.startsWith('waiting'));
+  await publish('network', [2, 3]);
+  await context.setOffline(false);
+  expect(await untilSeen(page, 3)).toEqual([1, 2, 3]);
+});
+
+test('it works in a worker as it does in a page', async () => {
+  const page = await openPage(await contextForTest(browser), await startProxy(hub.url));
+  await page.evaluate(async () => {
+    window.seen = [];
+    const code = `
+      import { connect } from '${location.origin}/client.js';
+      const subscription = connect('${location.origin}').subscribe('worker');
+      await subscription.joined;
+      postMessage('joined');
+      for await (const { data } of subscription) postMessage(data);`;
+    const worker = new Worker(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })), { type: 'module' });
+    await new Promise((resolve) => worker.addEventListener('message', resolve, { once: true }));
+    worker.addEventListener('message', ({ data }) => window.seen.push(data));
+  });
+  await publish('worker', [1, 2]);
+  expect(await untilSeen(page, 2)).toEqual([1, 2]);
+});
