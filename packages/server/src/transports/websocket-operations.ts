@@ -17,6 +17,7 @@ import { Reader, type Sink } from '../core/reader.ts';
 import { startAfter, type Start } from '../core/start.ts';
 import { allow } from './consumer.ts';
 import { checkPattern, HISTORY_MAX, tooManyChannels } from './events-query.ts';
+import { shown } from './publish-result.ts';
 import { asPolycastError } from './respond.ts';
 import type { Services } from './services.ts';
 import type { WebSocketSession } from './websocket.ts';
@@ -95,7 +96,7 @@ export class WebSocketOperations {
     if (idempotencyKey !== undefined) checkIdempotencyKey(idempotencyKey);
     await allow(this.#services, this.#session.principal, 'publish', [channel]);
     const result = await this.#services.publisher.publishOne({ channel, type, idempotencyKey, ifMatch, content: `"data":${data}` });
-    if (!result.ok) throw result.error;
+    if (!result.ok) throw shown(this.#services, result.error);
     this.#answer(operation, { id: encodeCursor(this.#services.feed.epoch, result.position), channel: result.channel, time: formatTime(result.timeMs) });
   }
 
