@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { finishPackage } from '../packages/client/build.ts';
 import { build } from './build.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -11,13 +12,21 @@ interface Published {
   readonly folder: string;
   /** Built files by where they stand in the package. */
   readonly assets?: Readonly<Record<string, string>>;
+  /** What is still to be done with what was emitted. */
+  readonly finish?: (dist: string) => Promise<void>;
 }
 
 /** In the order of their dependencies. */
 const PACKAGES: readonly Published[] = [
   { folder: 'packages/protocol' },
-  { folder: 'packages/client' },
-  { folder: 'packages/server', assets: { 'assets/client.js': 'packages/client/generated/client.js', 'assets/console': 'packages/console/generated' } },
+  { folder: 'packages/client', finish: (dist) => finishPackage(dist, join(STAGE, 'packages/protocol/dist')) },
+  {
+    folder: 'packages/server',
+    assets: {
+      'assets/client.js': 'packages/client/generated/client.js',
+      'assets/console': 'packages/console/generated',
+    },
+  },
 ];
 
 /** Makes the tarballs that are published, in `folder`; returns their paths. */
@@ -25,30 +34,45 @@ export async function pack(folder: string): Promise<string[]> {
   await build(true);
   rmSync(STAGE, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  return PACKAGES.map((published) => packOne(published, folder));
+  const tarballs: string[] = [];
+  for (const published of PACKAGES) tarballs.push(await packOne(published, folder));
+  return tarballs;
 }
 
-function packOne({ folder, assets = {} }: Published, destination: string): string {
+async function packOne({ folder, assets = {}, finish }: Published, destination: string): Promise<string> {
   const source = join(ROOT, folder);
   const stage = join(STAGE, folder);
   mkdirSync(stage, { recursive: true });
   emit(source, join(stage, 'dist'));
+  await finish?.(join(stage, 'dist'));
   for (const [to, from] of Object.entries(assets)) cpSync(join(ROOT, from), join(stage, to), { recursive: true });
   cpSync(join(ROOT, 'LICENSE'), join(stage, 'LICENSE'));
   cpSync(join(source, 'README.md'), join(stage, 'README.md'));
   writeFileSync(join(stage, 'package.json'), JSON.stringify(manifest(source), undefined, 2) + '\n');
-  const [{ filename }] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', destination], stage)) as [{ filename: string }];
+  const [{ filename }] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', destination], stage)) as [
+    { filename: string },
+  ];
   return join(destination, filename);
 }
 
 function emit(source: string, outDir: string): void {
   const project = join(source, 'tsconfig.json');
-  run(join(ROOT, 'node_modules/.bin/tsc'), ['-p', project, '--noEmit', 'false', '--declaration', '--rootDir', join(source, 'src'), '--outDir', outDir], ROOT);
+  run(
+    join(ROOT, 'node_modules/.bin/tsc'),
+    ['-p', project, '--noEmit', 'false', '--declaration', '--rootDir', join(source, 'src'), '--outDir', outDir],
+    ROOT,
+  );
 }
 
 /** The manifest with every path to a source turned into the path of what was made of it. */
 function manifest(source: string): object {
-  const { devDependencies: _, publishConfig: __, exports, bin, ...rest } = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8')) as {
+  const {
+    devDependencies: _,
+    publishConfig: __,
+    exports,
+    bin,
+    ...rest
+  } = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8')) as {
     exports: Record<string, string>;
     bin?: Record<string, string>;
     devDependencies?: object;
@@ -57,8 +81,15 @@ function manifest(source: string): object {
   return {
     ...rest,
     files: ['dist', 'assets'],
-    exports: Object.fromEntries(Object.entries(exports).map(([name, path]) => [name, { types: emitted(path, '.d.ts'), default: emitted(path, '.js') }])),
-    ...(bin === undefined ? {} : { bin: Object.fromEntries(Object.entries(bin).map(([name, path]) => [name, emitted(path, '.js')])) }),
+    exports: Object.fromEntries(
+      Object.entries(exports).map(([name, path]) => [
+        name,
+        { types: emitted(path, '.d.ts'), default: emitted(path, '.js') },
+      ]),
+    ),
+    ...(bin === undefined
+      ? {}
+      : { bin: Object.fromEntries(Object.entries(bin).map(([name, path]) => [name, emitted(path, '.js')])) }),
     publishConfig: { access: 'public' },
   };
 }
