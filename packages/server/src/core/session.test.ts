@@ -1,0 +1,56 @@
+import { describe, expect, test } from 'vitest';
+import { stepSession, type SessionInput, type SessionPhase, type SessionState } from './session.ts';
+
+const SETTINGS = { heartbeatTicks: 100, stalledTicks: 2400, leaveTicks: 4 };
+const open: SessionState = { phase: 'open', sentTick: 50, blockedTick: 0 };
+
+describe('an open session', () => {
+  test.each([
+    [149, { phase: 'open', effect: 'none', nextTicks: 1 }],
+    [150, { phase: 'open', effect: 'heartbeat', nextTicks: 100 }],
+    [900, { phase: 'open', effect: 'heartbeat', nextTicks: 100 }],
+  ])('at tick %d, having sent at 50, does %o', (now, step) =>
+    expect(stepSession(open, 'tick', now, SETTINGS)).toEqual(step),
+  );
+
+  test.each([
+    [200, { phase: 'open', effect: 'none', nextTicks: 100 }],
+    [2400, { phase: 'open', effect: 'none', nextTicks: 60 }],
+    [2459, { phase: 'open', effect: 'none', nextTicks: 1 }],
+    [2460, { phase: 'leaving', effect: 'close_stalled', nextTicks: 4 }],
+  ])('at tick %d, having been blocked since 60, gets no heartbeat and does %o', (now, step) =>
+    expect(stepSession({ ...open, blockedTick: 60 }, 'tick', now, SETTINGS)).toEqual(step),
+  );
+
+  test('that is drained says so and leaves; that is ended closes', () => {
+    expect(stepSession(open, 'drain', 60, SETTINGS)).toEqual({
+      phase: 'leaving',
+      effect: 'say_draining',
+      nextTicks: 4,
+    });
+    expect(stepSession(open, 'end', 60, SETTINGS)).toEqual({ phase: 'leaving', effect: 'close', nextTicks: 4 });
+  });
+});
+
+describe('every phase with every input', () => {
+  const inputs: readonly SessionInput[] = ['tick', 'drain', 'end', 'gone'];
+  const cases = (['open', 'leaving', 'closed'] as const).flatMap((phase) =>
+    inputs.map((input) => [phase, input] as const),
+  );
+  const ORDER: readonly SessionPhase[] = ['open', 'leaving', 'closed'];
+
+  test.each(cases)('%s, %s: never goes back, and nothing follows the end', (phase, input) => {
+    const step = stepSession({ phase, sentTick: 1, blockedTick: 0 }, input, 1000, SETTINGS);
+    expect(ORDER.indexOf(step.phase)).toBeGreaterThanOrEqual(ORDER.indexOf(phase));
+    if (phase === 'closed' || input === 'gone') expect(step).toEqual({ phase: 'closed', effect: 'none', nextTicks: 0 });
+    if (phase === 'leaving') expect(['none', 'close', 'destroy']).toContain(step.effect);
+  });
+
+  test('a session that was told to go is gone soon after', () => {
+    expect(stepSession({ phase: 'leaving', sentTick: 1, blockedTick: 0 }, 'tick', 5, SETTINGS)).toEqual({
+      phase: 'closed',
+      effect: 'destroy',
+      nextTicks: 0,
+    });
+  });
+});

@@ -1,0 +1,46 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { TokenBuckets } from './token-buckets.ts';
+
+test('a burst is let through, then as many as the rate says, and the wait that it names is enough', () => {
+  const buckets = new TokenBuckets();
+  const take = (nowMs: number): number => buckets.take('a', 2, 3, nowMs);
+  expect([take(0), take(0), take(0)]).toEqual([0, 0, 0]);
+  expect(take(0)).toBe(500);
+  // Fractions of tokens are rounded so that nobody comes too early.
+  expect(take(499)).toBeLessThanOrEqual(2);
+  expect(take(501)).toBe(0);
+  expect(take(501)).toBeGreaterThan(490);
+  expect([take(60_000), take(60_000), take(60_000), take(60_000)]).toEqual([0, 0, 0, 500]);
+  expect(buckets.take('b', 2, 3, 500)).toBe(0);
+});
+
+test('over any time no more is let through than burst and rate allow', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.nat(400), { maxLength: 200 }),
+      fc.integer({ min: 1, max: 50 }),
+      fc.integer({ min: 1, max: 10 }),
+      (pausesMs, perSecond, burst) => {
+        const buckets = new TokenBuckets();
+        let nowMs = 1000;
+        let taken = 0;
+        for (const pauseMs of pausesMs) {
+          nowMs += pauseMs;
+          const waitMs = buckets.take('a', perSecond, burst, nowMs);
+          if (waitMs === 0) taken++;
+          else (expect(buckets.take('a', perSecond, burst, (nowMs += waitMs))).toBe(0), taken++);
+        }
+        expect(taken).toBeLessThanOrEqual(burst + ((nowMs - 1000) / 1000) * perSecond + 1e-6);
+      },
+    ),
+  );
+});
+
+test('buckets are bounded in number, and those that are full go first', () => {
+  const buckets = new TokenBuckets();
+  buckets.take('drained', 0.001, 1, 0);
+  for (let number = 0; number < 120_000; number++) buckets.take(`b${number}`, 1000, 1, number);
+  expect(buckets.size).toBeLessThanOrEqual(50_000);
+  expect(buckets.take('drained', 0.001, 1, 120_000)).toBeGreaterThan(0);
+});
