@@ -30,7 +30,8 @@ export interface FeedFigures {
 const BATCH_CACHE_BYTES_MAX = 16 * 1024 * 1024;
 /** Interests kept without a reader, so that polls are answered by what is known. */
 const IDLE_INTERESTS_MAX = 4096;
-const TAIL_CHANNELS_MAX = 200_000;
+/** Some 300 bytes each. */
+const TAIL_CHANNELS_MAX = 20_000;
 /** Events read back at opening, so that a crowd that comes back after a restart finds them in memory. */
 const PRELOAD_BYTES_MAX = 8 * 1024 * 1024;
 const PRELOAD_COUNT_MAX = 20_000;
