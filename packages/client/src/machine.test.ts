@@ -101,6 +101,23 @@ test('the same holds where the stream is opened anew for each change', () => {
   fc.assert(run(['sse']), { numRuns: 2000 });
 });
 
+test('what retention removes meanwhile is told as a gap to whoever would have had it', () => {
+  const trim = named('trim', (hub, count: number) => {
+    hub.trimmed = Math.max(hub.trimmed, hub.log.length - count);
+  });
+  const withRetention = fc.oneof({ weight: 40, arbitrary: action }, fc.nat(5).map(trim));
+  fc.assert(
+    fc.property(fc.array(withRetention, { minLength: 5, maxLength: 80, size: 'max' }), (actions) => {
+      const hub = new SimulatedHub();
+      hub.subscribe(['a.1']);
+      for (const act of actions) act(hub);
+      hub.recover();
+      hub.checkComplete();
+    }),
+    { numRuns: 1000 },
+  );
+});
+
 test('inputs of any kind in any phase leave it open, waiting with a timer, idle or closed', () => {
   const refusal = fc.constantFrom('forbidden' as const, 'unauthorized' as const, 'not_acceptable' as const);
   const anything: fc.Arbitrary<Action> = fc.oneof(

@@ -5,7 +5,11 @@ import type { Attempt, Draft, Ending, InputOf, Open, TransportInput } from './st
 /** The cells of the phase `open`: a stream delivers, and perhaps a successor is on its way. */
 
 export function openGap(draft: Draft, { gap }: InputOf<'gap'>): void {
-  for (const member of draft.members) if (member.mode === 'live') tellGap(draft, member, gap);
+  for (const member of draft.members) {
+    if (member.mode === 'live') tellGap(draft, member, gap);
+    // What is held does not follow on any more: the next poll says what is missing.
+    member.held = undefined;
+  }
 }
 
 export function openPlaced(draft: Draft, { id, cursor, problem }: InputOf<'placed'>, phase: Open): void {
