@@ -8,8 +8,10 @@ import { connectForTest, until } from '../testing/consumer.ts';
 
 const READY = { op: 'ready', cursor: 'c1', session: 's', heartbeatMs: 25_000 };
 
+type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
 interface Script {
-  readonly http?: (request: IncomingMessage, response: ServerResponse) => void;
+  readonly http?: Answer;
   /** What is sent on a WebSocket; an empty list refuses it. */
   readonly frames?: readonly Buffer[];
 }
@@ -47,7 +49,7 @@ const text = (value: string): Buffer => frame(1, Buffer.from(value));
 const closing = (code: number): Buffer => frame(8, Buffer.of(code >> 8, code & 255));
 
 /** Answers event streams with these bytes, and then cuts the connection. */
-function eventStream(body: string): Script['http'] {
+function eventStream(body: string): Answer {
   return (_request, response) => {
     response.writeHead(200, { 'Content-Type': 'text/event-stream' });
     response.write(body, () => response.destroy());
@@ -107,7 +109,7 @@ test('an event stream of garbage is lost', async () => {
 });
 
 test.each(['sse', 'long-poll', 'poll'] as const)('the page of a proxy is no answer to %s', async (transport) => {
-  const http: Script['http'] = (_request, response) =>
+  const http: Answer = (_request, response) =>
     void response.writeHead(200, { 'Content-Type': 'text/html' }).end('<html>Please log in.</html>');
   const { seen, whys } = await whatHappens(await serve({ http }), [transport]);
   expect(seen).toEqual([]);
@@ -117,7 +119,7 @@ test.each(['sse', 'long-poll', 'poll'] as const)('the page of a proxy is no answ
 test.each([502, 403, 404])(
   'status %i without a problem document is a loss, and says nothing about the subscription',
   async (status) => {
-    const http: Script['http'] = (_request, response) => void response.writeHead(status).end('nginx');
+    const http: Answer = (_request, response) => void response.writeHead(status).end('nginx');
     const { whys } = await whatHappens(await serve({ http }), ['sse', 'poll']);
     expect(whys[0]).toBe(`status ${status}`);
   },
@@ -125,7 +127,7 @@ test.each([502, 403, 404])(
 
 test('a hub that names a time to come back is not asked before', async () => {
   const askedMs: number[] = [];
-  const http: Script['http'] = (_request, response) => {
+  const http: Answer = (_request, response) => {
     askedMs.push(performance.now());
     response.writeHead(503, { 'Content-Type': 'application/problem+json', 'Retry-After': '1' });
     response.end(
