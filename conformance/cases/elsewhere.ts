@@ -1,0 +1,33 @@
+import type { ErrorCode } from '@polycast/protocol';
+
+/** What no case can show, because it needs a fault, a configuration or a signal: the test that does, and why. */
+export interface Elsewhere {
+  /** From the root of the repository. */
+  readonly file: string;
+  readonly why: string;
+}
+
+export const SECTIONS_ELSEWHERE: Readonly<Record<string, Elsewhere>> = {
+  '11.1': { file: 'conformance/drain.slow.test.ts', why: 'the hub has to be told to end' },
+};
+
+export const CODES_ELSEWHERE: Readonly<Partial<Record<ErrorCode, Elsewhere>>> = {
+  invalid_request: { file: 'conformance/garbage/requests.ts', why: 'no HTTP client sends it' },
+  request_timeout: { file: 'conformance/garbage/slow-clients.slow.test.ts', why: 'it takes time' },
+  unauthorized: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs an authority that refuses' },
+  forbidden: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs an authority that refuses' },
+  host_not_allowed: {
+    file: 'packages/server/src/transports/refusals.test.ts',
+    why: 'needs a hub that answers to loopback names only',
+  },
+  channel_limit: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs a hub that is full' },
+  log_unavailable: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs a log that fails' },
+  log_full: { file: 'conformance/full-disk.slow.test.ts', why: 'needs a full disk' },
+  overloaded: { file: 'conformance/garbage/limits.slow.test.ts', why: 'needs as many connections as the hub may have' },
+  draining: { file: 'conformance/drain.slow.test.ts', why: 'the hub has to be told to end' },
+  internal_error: { file: 'packages/server/src/transports/refusals.test.ts', why: 'must not happen' },
+  idempotency_in_progress: {
+    file: 'packages/server/src/log/contract/append.ts',
+    why: 'for a log of several hubs; one with a log of its own decides at once, and its second publisher gets the first answer',
+  },
+};

@@ -1,0 +1,52 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ERRORS, type ErrorCode } from '@polycast/protocol';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { CODES_ELSEWHERE, SECTIONS_ELSEWHERE } from './cases/elsewhere.ts';
+import { CASES } from './cases/index.ts';
+import { startHubProcess, type HubProcess } from './kit/hub-process.ts';
+import { hasRules, runCase } from './suite/run-case.ts';
+import { protocolSections } from './suite/sections.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+
+describe('a hub speaks PROTOCOL.md', () => {
+  let hub: HubProcess;
+  beforeAll(async () => {
+    const config = parse(readFileSync(join(import.meta.dirname, 'polycast.yaml'), 'utf8')) as object;
+    hub = await startHubProcess({ config });
+    expect(await hasRules(hub.url)).toBe(true);
+  });
+  afterAll(() => hub.end('SIGKILL'));
+
+  test.each(CASES.map((each) => ({ each, title: `${each.sections.join(' ')}: ${each.name}` })))(
+    '$title',
+    async ({ each }) => {
+      await runCase(each, hub.url);
+    },
+  );
+});
+
+describe('the cases cover PROTOCOL.md', () => {
+  const provoked = JSON.stringify(CASES);
+
+  test.each(protocolSections())('section %s is cited by a case, or shown elsewhere', (section) => {
+    const elsewhere = SECTIONS_ELSEWHERE[section];
+    if (elsewhere === undefined) expect(CASES.filter(({ sections }) => sections.includes(section))).not.toEqual([]);
+    else expect(existsSync(join(ROOT, elsewhere.file))).toBe(true);
+  });
+
+  test('only sections that there are are cited', () => {
+    const known = protocolSections();
+    expect(CASES.flatMap(({ sections }) => sections).filter((section) => !known.includes(section))).toEqual([]);
+  });
+
+  test.each(Object.keys(ERRORS) as ErrorCode[])('the code %s is provoked by a case, or shown elsewhere', (code) => {
+    const elsewhere = CODES_ELSEWHERE[code];
+    if (elsewhere === undefined) expect(provoked.includes(`"${code}`)).toBe(true);
+    else if (code === 'idempotency_in_progress' || code === 'request_timeout')
+      expect(existsSync(join(ROOT, elsewhere.file))).toBe(true);
+    else expect(readFileSync(join(ROOT, elsewhere.file), 'utf8')).toContain(code);
+  });
+});

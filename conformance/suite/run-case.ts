@@ -1,0 +1,47 @@
+import { randomUUID } from 'node:crypto';
+import { call } from '../kit/http.ts';
+import type { Case, Notes } from './case.ts';
+import { runConversation } from './run-conversation.ts';
+import { runDialogue } from './run-dialogue.ts';
+import { runExchange } from './run-exchange.ts';
+
+/** One name for the run, so that it can be run against a hub again and again. */
+const RUN = randomUUID().slice(0, 8);
+let count = 0;
+
+/**
+ * Puts a case to a hub.
+ * @throws Error that says what was not as expected
+ */
+export async function runCase({ steps }: Case, hub: string): Promise<void> {
+  const channel = `conformance.${RUN}.${count++}`;
+  const rest = channel.slice('conformance.'.length);
+  const notes: Notes = new Map([
+    ['c', channel],
+    ['key', `key-${rest}`],
+    ...RULED.map((name): [string, string] => [name, `conformance-${name}.${rest}`]),
+  ]);
+  for (const [index, step] of steps.entries()) {
+    try {
+      if ('request' in step) await runExchange(step, hub, notes);
+      else if ('http' in step) await runDialogue(step, hub, notes);
+      else await runConversation(step, hub, notes);
+    } catch (error) {
+      throw new Error(`step ${index + 1}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+}
+
+/** Whether a hub has the rules that some cases need. */
+export async function hasRules(hub: string): Promise<boolean> {
+  const publish = (): Promise<{ status: number }> =>
+    call(`${hub}/v1/channels/conformance-rated.probe-${RUN}/events`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: '1',
+    });
+  return [await publish(), await publish()].at(-1)?.status === 429;
+}
+
+/** Channels that `polycast.yaml` has rules for: `{latest}` is one of `conformance-latest.>`. */
+const RULED = ['latest', 'ephemeral', 'short', 'rated'];

@@ -1,0 +1,52 @@
+import WebSocket from 'ws';
+import { publish } from '../kit/http.ts';
+import { until } from '../kit/wait.ts';
+import type { Conversation, Notes } from './case.ts';
+import { fill, matchesText, mismatch } from './placeholders.ts';
+
+const PATIENCE_MS = 10_000;
+
+/** Sends and compares message by message. @throws Error */
+export async function runConversation({ webSocket, turns }: Conversation, hub: string, notes: Notes): Promise<void> {
+  const messages: string[] = [];
+  let closedWith: number | undefined;
+  const socket = new WebSocket(hub.replace(/^http/, 'ws') + fill(webSocket, notes), 'polycast.v1', {
+    rejectUnauthorized: false,
+  });
+  socket.on('message', (message: Buffer, isBinary) => messages.push(isBinary ? '(binary)' : message.toString('utf8')));
+  socket.on('close', (code) => (closedWith = code));
+  socket.on('error', () => undefined);
+  const isOver = (): boolean => closedWith !== undefined;
+  try {
+    await until('it opens', () => socket.readyState === WebSocket.OPEN || isOver(), PATIENCE_MS);
+    if (socket.protocol !== 'polycast.v1') throw new Error(`the subprotocol is ${JSON.stringify(socket.protocol)}`);
+    for (const turn of turns) {
+      if ('send' in turn) socket.send(fill(turn.send, notes));
+      else if ('publish' in turn) await publish(hub, fill(turn.publish, notes));
+      else if ('receive' in turn) {
+        await until(`${turn.receive} comes`, () => messages.length > 0 || isOver(), PATIENCE_MS);
+        compare(turn.receive, messages.shift(), notes);
+      } else {
+        // A close that the case asks for itself is the client's own.
+        if (turn.close === 1000) socket.close(1000);
+        await until('it closes', isOver, PATIENCE_MS);
+        if (closedWith !== turn.close) throw new Error(`closed with ${closedWith}, not ${turn.close}`);
+      }
+    }
+    if (messages.length > 0) throw new Error(`more came than was expected: ${messages.join(' ')}`);
+  } finally {
+    socket.terminate();
+  }
+}
+
+/** Events are compared to the byte, all else as JSON. */
+function compare(expected: string, message: string | undefined, notes: Notes): void {
+  if (message === undefined) throw new Error(`closed before ${expected}`);
+  const isControl = expected.startsWith('{"op"');
+  const problem = isControl
+    ? mismatch(JSON.parse(expected), JSON.parse(message), notes)
+    : matchesText(expected, message, notes)
+      ? undefined
+      : '';
+  if (problem !== undefined) throw new Error(`the message is ${message.slice(0, 500)}, not ${expected} ${problem}`);
+}

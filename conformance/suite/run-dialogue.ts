@@ -1,0 +1,70 @@
+import { publish } from '../kit/http.ts';
+import { rawSocket, type RawSocket } from '../kit/raw-socket.ts';
+import { until } from '../kit/wait.ts';
+import type { Dialogue, Notes } from './case.ts';
+import { fill, matchesText } from './placeholders.ts';
+
+const PATIENCE_MS = 10_000;
+
+/**
+ * Sends and compares line by line. Header lines may come in any order, and among others; after the empty line that ends them
+ * every line counts.
+ * @throws Error
+ */
+export async function runDialogue({ http }: Dialogue, hub: string, notes: Notes): Promise<void> {
+  const raw = await rawSocket(hub);
+  const lines = new Lines(raw);
+  try {
+    for (const turn of http) {
+      if ('send' in turn) raw.send(`${fill(turn.send, notes)}\r\n`);
+      else if ('publish' in turn) await publish(hub, fill(turn.publish, notes));
+      else if ('close' in turn) await raw.closes(PATIENCE_MS);
+      else await lines.expect(turn.receive, notes);
+    }
+  } finally {
+    raw.destroy();
+  }
+}
+
+class Lines {
+  readonly #raw: RawSocket;
+  #read = 0;
+  #headers: string[] | undefined = undefined;
+  #isBody = false;
+
+  constructor(raw: RawSocket) {
+    this.#raw = raw;
+  }
+
+  async expect(template: string, notes: Notes): Promise<void> {
+    if (this.#isBody || this.#headers === undefined) {
+      const line = await this.#next();
+      if (!matchesText(template, line, notes)) throw new Error(`the line is ${JSON.stringify(line)}, not ${template}`);
+      if (!this.#isBody) await this.#readHeaders();
+    } else if (template === '') this.#isBody = true;
+    else {
+      const [name = '', ...value] = template.split(': ');
+      const found = this.#headers.some(
+        (line) =>
+          line.toLowerCase().startsWith(`${name.toLowerCase()}: `) &&
+          matchesText(value.join(': '), line.slice(name.length + 2), notes),
+      );
+      if (!found) throw new Error(`the header ${template} is not among ${this.#headers.join(', ')}`);
+    }
+  }
+
+  async #readHeaders(): Promise<void> {
+    this.#headers = [];
+    for (let line = await this.#next(); line !== ''; line = await this.#next()) this.#headers.push(line);
+  }
+
+  async #next(): Promise<string> {
+    const text = (): string => Buffer.from(this.#raw.text, 'latin1').toString('utf8');
+    const isThere = (): boolean => text().indexOf('\n', this.#read) >= 0 || this.#raw.closed;
+    await until(`a line comes after ${JSON.stringify(text().slice(-200))}`, isThere, PATIENCE_MS);
+    const end = text().indexOf('\n', this.#read);
+    const line = text().slice(this.#read, end < 0 ? undefined : end);
+    this.#read = end < 0 ? text().length : end + 1;
+    return line.replace(/\r$/, '');
+  }
+}
