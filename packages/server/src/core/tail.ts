@@ -39,6 +39,8 @@ export class Tail {
   readonly #options: TailOptions;
   readonly #records = new RecordDeque();
   readonly #channels = new Map<string, ChannelTail>();
+  /** Channels whose last event has been let go, the longest quiet first. */
+  readonly #quiet = new Map<string, ChannelTail>();
   #bytes = 0;
   /** Every event after this is in the tail. */
   #start: Position;
@@ -108,12 +110,11 @@ export class Tail {
     size: (bodyBytes: number) => number,
     before: readonly StoredRecord[] = [],
   ): Collected {
-    const source = this.#candidates(interest, after);
+    const next = this.#candidates(interest, after);
     const records = [...before];
     let bytes = 0;
     for (const { body } of before) bytes += size(body.length);
-    for (let index = source.index; index < source.records.length; index++) {
-      const record = source.records.at(index);
+    for (let record = next(); record !== undefined; record = next()) {
       if (!interest.means(record) || this.#isSuperseded(record)) continue;
       bytes += size(record.body.length);
       if (records.length > 0 && (bytes > bytesMax || records.length >= countMax)) {
@@ -129,22 +130,11 @@ export class Tail {
     return this.#channels.get(interest.patterns[0] as string)?.records.newest();
   }
 
-  /** The shortest run of records that holds all candidates: a channel's own, a merge of a few, or the whole tail. */
-  #candidates(interest: Interest, after: Position): { readonly records: Pick<RecordDeque, 'at' | 'length'>; readonly index: number } {
-    if (interest.hasWildcard || interest.patterns.length > SEEK_CHANNELS_MAX) {
-      return { records: this.#records, index: this.#records.indexAfter(after) };
-    }
-    if (interest.patterns.length === 1) {
-      const records = this.#channels.get(interest.patterns[0] as string)?.records ?? NO_RECORDS;
-      return { records, index: records.indexAfter(after) };
-    }
-    const merged: StoredRecord[] = [];
-    for (const channel of interest.patterns) {
-      const records = this.#channels.get(channel)?.records ?? NO_RECORDS;
-      for (let index = records.indexAfter(after); index < records.length; index++) merged.push(records.at(index));
-    }
-    merged.sort((a, b) => a.position - b.position);
-    return { records: { length: merged.length, at: (index) => merged[index] as StoredRecord }, index: 0 };
+  /** One by one, the shortest run of records that holds all that may be meant: a channel's own, those of a few, or the whole tail. */
+  #candidates(interest: Interest, after: Position): Next {
+    if (interest.hasWildcard || interest.patterns.length > SEEK_CHANNELS_MAX) return each(this.#records, after);
+    const runs = interest.patterns.map((channel) => each(this.#channels.get(channel)?.records ?? NO_RECORDS, after));
+    return runs.length === 1 ? (runs[0] as Next) : merge(runs);
   }
 
   #take(record: StoredRecord): void {
@@ -152,7 +142,7 @@ export class Tail {
     if (channel === undefined) {
       channel = { records: new RecordDeque(), latestOnly: this.#options.isLatestOnly(record.channel), completeFrom: this.#unknownFrom };
       this.#channels.set(record.channel, channel);
-    }
+    } else if (channel.records.length === 0) this.#quiet.delete(record.channel);
     // Of a value only the newest counts: a slow reader is not given what has been replaced.
     if (channel.latestOnly) channel.records.clear();
     channel.records.push(record);
@@ -174,23 +164,48 @@ export class Tail {
       const channel = this.#channels.get(record.channel);
       if (channel === undefined) continue;
       channel.completeFrom = record.position;
-      if (channel.records.length > 0 && channel.records.at(0) === record) channel.records.shift();
+      if (channel.records.length === 0 || channel.records.at(0) !== record) continue;
+      channel.records.shift();
+      if (channel.records.length === 0) this.#quiet.set(record.channel, channel);
     }
     this.#forgetChannels();
   }
 
-  /** Forgets quiet channels beyond the bound, the first known first; their readers will ask the log. */
+  /** Forgets quiet channels beyond the bound, the longest quiet first; their readers will ask the log. */
   #forgetChannels(): void {
-    let over = this.#channels.size - this.#options.channelsMax;
+    let over = Math.min(this.#channels.size - this.#options.channelsMax, this.#quiet.size);
     if (over <= 0) return;
-    for (const [name, channel] of this.#channels) {
-      if (over <= 0) return;
-      if (channel.records.length > 0) continue;
+    for (const [name, channel] of this.#quiet) {
+      this.#quiet.delete(name);
       this.#channels.delete(name);
       if (channel.completeFrom > this.#unknownFrom) this.#unknownFrom = channel.completeFrom;
-      over--;
+      if (--over === 0) return;
     }
   }
 }
 
 const NO_RECORDS = new RecordDeque();
+
+/** The next record, until there is none. */
+type Next = () => StoredRecord | undefined;
+
+function each(records: RecordDeque, after: Position): Next {
+  let index = records.indexAfter(after);
+  return () => (index < records.length ? records.at(index++) : undefined);
+}
+
+/** A few runs as one, in the order of the log; no more of them is looked at than is asked for. */
+function merge(runs: readonly Next[]): Next {
+  const heads = runs.map((next) => next());
+  return () => {
+    let first = -1;
+    for (let index = 0; index < heads.length; index++) {
+      const head = heads[index];
+      if (head !== undefined && (first < 0 || head.position < (heads[first] as StoredRecord).position)) first = index;
+    }
+    if (first < 0) return undefined;
+    const record = heads[first];
+    heads[first] = (runs[first] as Next)();
+    return record;
+  };
+}

@@ -1,0 +1,127 @@
+import fc from 'fast-check';
+import { expect, test, vi } from 'vitest';
+import { Interest } from './interest.ts';
+import type { Position, StoredRecord } from './ports.ts';
+import { RecordDeque } from './record-deque.ts';
+import { Tail } from './tail.ts';
+import { event } from './testing/world.ts';
+
+/** What an event with a body of ten bytes costs. */
+const EVENT_BYTES = 250;
+const size = (bodyBytes: number): number => bodyBytes;
+
+function record(position: Position, channel: string, type?: string): StoredRecord {
+  return { ...event(channel, type), position };
+}
+
+function createTail(events: number, channelsMax = 1000): Tail {
+  const isLatestOnly = (channel: string): boolean => channel.startsWith('latest');
+  return new Tail({ bytesMax: events * EVENT_BYTES, channelsMax, isLatestOnly }, 0);
+}
+
+function interest(...patterns: readonly string[]): Interest {
+  return new Interest(patterns.join(), patterns, undefined, [], 0);
+}
+
+function positions(
+  tail: Tail,
+  wanted: Interest,
+  after: Position,
+  countMax = Infinity,
+  bytesMax = Infinity,
+): Position[] {
+  return tail.collect(wanted, after, bytesMax, countMax, size).records.map(({ position }) => position);
+}
+
+test('what it says it covers it has, for any channels, however few events it holds', () => {
+  const channel = fc.constantFrom('a', 'b', 'c.a', 'c.b', 'd', 'e', 'f');
+  const patterns = fc.uniqueArray(fc.constantFrom('a', 'b', 'c.a', 'd', 'e', 'f', 'g', 'c.*', '>'), { minLength: 1 });
+  fc.assert(
+    fc.property(
+      fc.array(channel, { size: 'max', maxLength: 60 }),
+      patterns,
+      fc.nat(8),
+      fc.nat(8),
+      (channels, wanted, held, known) => {
+        const tail = createTail(held, known);
+        channels.forEach((name, index) => tail.push(record(index + 1, name)));
+        expect(tail.bytes).toBeLessThanOrEqual(held * EVENT_BYTES);
+        const want = interest(...wanted);
+        const meant = channels.flatMap((name, index) => (want.means(record(index + 1, name)) ? [index + 1] : []));
+        for (let after = 0; after <= channels.length; after++) {
+          if (!tail.covers(want, after)) continue;
+          expect(positions(tail, want, after)).toEqual(meant.filter((position) => position > after));
+        }
+        expect(tail.covers(want, tail.start)).toBe(true);
+      },
+    ),
+  );
+});
+
+test('a quiet channel is covered long after its neighbours have pushed everything else out', () => {
+  const tail = createTail(3);
+  for (let position = 1; position <= 20; position++) tail.push(record(position, 'busy'));
+  expect(tail.start).toBe(17);
+  expect([
+    tail.covers(interest('quiet'), 0),
+    tail.covers(interest('busy'), 16),
+    tail.covers(interest('*'), 16),
+  ]).toEqual([true, false, false]);
+});
+
+test('a batch is as large as it may be, and says how far it speaks', () => {
+  const tail = createTail(10);
+  for (const [index, channel] of ['a', 'b', 'a', 'b', 'c'].entries()) tail.push(record(index + 1, channel));
+  const both = interest('a', 'b');
+  expect(tail.collect(both, 0, Infinity, 2, size)).toMatchObject({
+    records: [{ position: 1 }, { position: 2 }],
+    reached: 2,
+  });
+  expect(tail.collect(both, 0, 25, Infinity, size).reached).toBe(2);
+  expect(tail.collect(both, 2, 1, Infinity, size).reached).toBe(3);
+  expect(tail.collect(both, 3, 10, 1, size)).toMatchObject({ records: [{ position: 4 }], reached: 5 });
+});
+
+test('of a value only the newest is given, and it stays in its place in the order', () => {
+  const tail = createTail(10);
+  for (const [index, channel] of ['latest', 'a', 'latest', 'a', 'latest.b'].entries())
+    tail.push(record(index + 1, channel));
+  expect(positions(tail, interest('>'), 0)).toEqual([2, 3, 4, 5]);
+  expect(positions(tail, interest('latest'), 0)).toEqual([3]);
+  expect(positions(tail, interest('a', 'latest'), 1)).toEqual([2, 3, 4]);
+  expect(tail.newest(interest('latest'))?.position).toBe(3);
+});
+
+test('what was read back at opening is all that it speaks for', () => {
+  const tail = new Tail({ bytesMax: 1e6, channelsMax: 10, isLatestOnly: () => false }, 9);
+  tail.preload([record(6, 'a'), record(9, 'b')], 5);
+  expect([tail.head, tail.start]).toEqual([9, 5]);
+  expect([tail.covers(interest('a'), 5), tail.covers(interest('a'), 4), tail.covers(interest('z'), 4)]).toEqual([
+    true,
+    false,
+    false,
+  ]);
+  expect(positions(tail, interest('a', 'b'), 5)).toEqual([6, 9]);
+});
+
+test('letting one event go costs the same however many channels have events', () => {
+  const channels = 3000;
+  const tail = createTail(channels, 10);
+  for (let position = 1; position <= channels; position++) tail.push(record(position, `c.${position}`));
+  const looks = vi.spyOn(RecordDeque.prototype, 'length', 'get');
+  for (let position = 1; position <= 500; position++) tail.push(record(channels + position, `d.${position}`));
+  const lookCount = looks.mock.calls.length;
+  looks.mockRestore();
+  expect(lookCount).toBeLessThan(5000);
+  expect(tail.covers(interest('c.1'), 0)).toBe(false);
+});
+
+test('a batch of a few channels looks at few of their events, however many lie ahead', () => {
+  const tail = createTail(100_000);
+  for (let position = 1; position <= 20_000; position++) tail.push(record(position, position % 2 === 0 ? 'a' : 'b'));
+  const looks = vi.spyOn(RecordDeque.prototype, 'at');
+  for (let after = 0; after < 1000; after += 10) positions(tail, interest('a', 'b'), after, 10);
+  const lookCount = looks.mock.calls.length;
+  looks.mockRestore();
+  expect(lookCount).toBeLessThan(1500);
+});
