@@ -1,0 +1,27 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { afterClose, CLOSE_CODES, type CloseCode } from './close-codes.ts';
+
+const CODES = Object.keys(CLOSE_CODES).map(Number) as CloseCode[];
+
+describe('close codes (PROTOCOL.md section 7.4)', () => {
+  it('are those of the protocol, with the same words', () => {
+    const text = readFileSync(new URL('../../../PROTOCOL.md', import.meta.url), 'utf8');
+    const table = [...text.matchAll(/^\| (\d{4}) \| ([^|]*) \| ([^|]*) \|$/gm)].map(([, code, , then]) => [
+      Number(code),
+      then,
+    ]);
+    expect(table).toEqual(CODES.map((code) => [code, CLOSE_CODES[code].then.replace('-', ' ')]));
+  });
+
+  it.each(CODES)('%d may be sent, its reason fits a close frame, and it says what to do', (code) => {
+    const { reason, then } = CLOSE_CODES[code];
+    expect(Buffer.byteLength(reason)).toBeLessThanOrEqual(123);
+    expect(afterClose(code)).toBe(then);
+    expect((code >= 1000 && code <= 1014) || (code >= 4000 && code <= 4999)).toBe(true);
+  });
+
+  it.each([0, 999, 1005, 1015, 3000, 4999, Number.NaN])('%d, which is none of ours, is met with patience', (code) =>
+    expect(afterClose(code)).toBe('back-off'),
+  );
+});

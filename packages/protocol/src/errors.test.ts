@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import { ERRORS, ERROR_TYPE_PREFIX, PolycastError, problem, type ErrorCode } from './errors.ts';
+
+const CODES = Object.keys(ERRORS) as ErrorCode[];
+
+describe('the catalogue (PROTOCOL.md section 9)', () => {
+  it.each(CODES)('%s has a status of refusals, a sentence, and says whether to try again', (code) => {
+    const { status, title, retryable } = ERRORS[code];
+    expect(code).toMatch(/^[a-z]+(?:_[a-z0-9]+)*$/);
+    expect(status).toBeGreaterThanOrEqual(400);
+    expect(status).toBeLessThanOrEqual(503);
+    expect(title).toMatch(/^[A-Z][^\n]*\.$/);
+    // What asks for patience can be tried again, and of what blames the request only what depends on time.
+    if (status >= 500 || status === 429 || status === 408) expect(retryable).toBe(true);
+    else if (code !== 'idempotency_in_progress') expect(retryable).toBe(false);
+  });
+
+  it('has each sentence once', () => {
+    const titles = CODES.map((code) => ERRORS[code].title);
+    expect(new Set(titles).size).toBe(titles.length);
+  });
+});
+
+describe('a problem document (RFC 9457)', () => {
+  it.each(CODES)('of %s has the members that it must have, and survives JSON', (code) => {
+    const document = JSON.parse(JSON.stringify(problem(code, 'What happened.', { limit: 5 }))) as unknown;
+    expect(document).toEqual({
+      type: ERROR_TYPE_PREFIX + code,
+      ...ERRORS[code],
+      code,
+      detail: 'What happened.',
+      limit: 5,
+    });
+  });
+
+  it('has no detail where there is nothing to add', () => {
+    expect(problem('not_found')).not.toHaveProperty('detail');
+    expect(new PolycastError('not_found').problem).toEqual(problem('not_found'));
+    expect(new PolycastError('not_found', 'Nothing here.', { path: '/' }).problem).toEqual(
+      problem('not_found', 'Nothing here.', { path: '/' }),
+    );
+  });
+});
+
+describe('a PolycastError', () => {
+  it('is an Error with its code', () => {
+    const error = new PolycastError('forbidden');
+    expect(error).toBeInstanceOf(Error);
+    expect([error.name, error.code, error.message]).toEqual(['PolycastError', 'forbidden', ERRORS.forbidden.title]);
+  });
+});
