@@ -33,51 +33,71 @@ export function joinFrames(framing: Framing, epoch: string, records: readonly St
   return out;
 }
 
-/** Keeps recent batches for the readers still to come to the same place; the oldest go when their bytes exceed the bound. */
+/** A batch's place in the cache; empty once it has been let go. */
+export interface KeptBatch {
+  batch: Batch | undefined;
+}
+
+/**
+ * Keeps recent batches for the readers still to come to the same place. An interest that makes many lets go of its own, those
+ * first that nobody came back to; beyond the bound on bytes the oldest of all go.
+ */
 export class BatchCache {
   readonly #bytesMax: number;
-  #batches: (Batch | undefined)[] = [];
+  /** The oldest first; those before `#first`, and some between, are empty. */
+  #kept: KeptBatch[] = [];
   #first = 0;
+  #count = 0;
   #bytes = 0;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
 
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** A batch that still is all that its reader could be given now: it was cut, or nothing that is meant has come since. */
   find(interest: Interest, framing: Framing, from: Position, countMax: number, head: Position): Batch | undefined {
     const { batches } = interest;
     for (let index = batches.length - 1; index >= 0; index--) {
-      const batch = batches[index] as Batch;
+      const kept = batches[index] as KeptBatch;
+      const batch = kept.batch as Batch;
       if (batch.from !== from || batch.framing !== framing || batch.countMax !== countMax) continue;
-      if (batch.isCut || batch.reached >= head || interest.hasNews(batch.reached) === false) return batch;
+      if (!batch.isCut && batch.reached < head && interest.hasNews(batch.reached) !== false) continue;
+      if (index < batches.length - 1) batches.push(...batches.splice(index, 1));
+      return batch;
     }
     return undefined;
   }
 
   keep(batch: Batch): void {
+    const kept = { batch };
     const { batches } = batch.interest;
-    batches.push(batch);
-    this.#batches.push(batch);
+    batches.push(kept);
+    this.#kept.push(kept);
+    this.#count++;
     this.#bytes += batch.bytes.length + BATCH_OVERHEAD_BYTES;
-    while (this.#bytes > this.#bytesMax || batches.length > BATCHES_PER_INTEREST_MAX) this.#dropOldest();
+    if (batches.length > BATCHES_PER_INTEREST_MAX) this.#letGo(batches[0] as KeptBatch);
+    while (this.#bytes > this.#bytesMax) this.#letGo(this.#kept[this.#first++] as KeptBatch);
+    if (this.#kept.length < 64 || this.#kept.length < this.#count * 2) return;
+    this.#kept = this.#kept.filter((each) => each.batch !== undefined);
+    this.#first = 0;
   }
 
-  #dropOldest(): void {
-    const batch = this.#batches[this.#first] as Batch;
-    this.#batches[this.#first++] = undefined;
-    if (this.#first >= 64 && this.#first * 2 >= this.#batches.length) {
-      this.#batches = this.#batches.slice(this.#first);
-      this.#first = 0;
-    }
-    this.#bytes -= batch.bytes.length + BATCH_OVERHEAD_BYTES;
+  #letGo(kept: KeptBatch): void {
+    const { batch } = kept;
+    if (batch === undefined) return;
+    kept.batch = undefined;
     const { batches } = batch.interest;
-    // The oldest of all is the oldest of its interest.
-    if (batches[0] === batch) batches.shift();
+    batches.splice(batches.indexOf(kept), 1);
+    this.#count--;
+    this.#bytes -= batch.bytes.length + BATCH_OVERHEAD_BYTES;
   }
 }
 
-const BATCH_OVERHEAD_BYTES = 160;
+const BATCH_OVERHEAD_BYTES = 200;
 
 /** Few places are shared at one time: the head, and where a crowd of late readers stands. */
 const BATCHES_PER_INTEREST_MAX = 16;

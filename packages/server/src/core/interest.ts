@@ -1,5 +1,5 @@
 import { hasWildcard, matches } from '@polycast/protocol';
-import type { Batch } from './batch.ts';
+import type { KeptBatch } from './batch.ts';
 import type { Position, StoredRecord } from './ports.ts';
 import type { Reader } from './reader.ts';
 
@@ -20,8 +20,8 @@ export class Interest {
   readonly hasWildcard: boolean;
   /** The live consumers; each knows its index, so that leaving is O(1). */
   readonly readers: Reader[] = [];
-  /** Recently joined frames. */
-  readonly batches: Batch[] = [];
+  /** Recently joined frames, those last that were asked for last. */
+  readonly batches: KeptBatch[] = [];
   /** The newest event meant since this interest was made; 0 before the first. */
   lastMatched: Position = 0;
   /** Nothing that is meant stands after this position and before this interest was made. */

@@ -173,8 +173,10 @@ export class Tail {
 
   /** Forgets quiet channels beyond the bound, the longest quiet first; their readers will ask the log. */
   #forgetChannels(): void {
-    let over = Math.min(this.#channels.size - this.#options.channelsMax, this.#quiet.size);
-    if (over <= 0) return;
+    const { channelsMax } = this.#options;
+    if (this.#channels.size <= channelsMax || this.#quiet.size === 0) return;
+    // A good many at once: each look for the first of a map passes over all that have been deleted before it.
+    let over = Math.min(this.#channels.size - channelsMax + (channelsMax >>> 4), this.#quiet.size);
     for (const [name, channel] of this.#quiet) {
       this.#quiet.delete(name);
       this.#channels.delete(name);
