@@ -1,7 +1,6 @@
-import { encodeCursor } from '@polycast/protocol';
+import { encodeCursor, PolycastError } from '@polycast/protocol';
 import { expect, test } from 'vitest';
 import { createMemoryLog } from '../log/memory.ts';
-import { PolycastError } from '@polycast/protocol';
 import type { Log, NewRecord } from './ports.ts';
 import { Publisher, type PublishRequest } from './publish.ts';
 import { Rules, type ChannelSettings } from './rules.ts';
@@ -121,7 +120,9 @@ test.each([
   const log = {
     ...createMemoryLog(),
     state: createMemoryLog().state,
-    append: () => Promise.reject(error),
+    append: async () => {
+      throw error;
+    },
   } as unknown as Log;
   const publisher = publisherOf(log);
   expect(await codes(publisher, [event(), event()])).toEqual([code, code]);

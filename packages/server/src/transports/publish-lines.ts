@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { finished } from 'node:stream/promises';
 import { PolycastError } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PublishRequest, PublishResult } from '../core/publish.ts';
@@ -31,7 +32,7 @@ export async function publishLines(
   const results = new ResultStream(services, response);
   let index = 0;
   // One that pauses too long is told so behind its results; one that reads none of them for so long hears nothing any more.
-  const deadline = new Deadline(() => results.giveUp(new PolycastError('request_timeout')));
+  const deadline = new Deadline(() => void results.giveUp(new PolycastError('request_timeout')));
   const take = async (texts: readonly (string | PolycastError)[]): Promise<void> => {
     const events: (PublishRequest | PolycastError)[] = [];
     for (const text of texts) {
@@ -152,10 +153,14 @@ class ResultStream {
   }
 
   /** Says why behind the results so far, and lets go of the connection. */
-  giveUp(error: PolycastError): void {
+  async giveUp(reason: PolycastError): Promise<void> {
     const response = this.#response;
-    if (this.#isFull()) response.destroy();
-    else void this.#written.then(() => response.end(resultText(this.#services, { ok: false, error }) + '\n', () => response.destroy()));
+    if (!this.#isFull()) {
+      await this.#written;
+      response.end(resultText(this.#services, { ok: false, error: reason }) + '\n');
+      await finished(response).catch(() => undefined);
+    }
+    response.destroy();
   }
 
   #write(events: readonly (PublishRequest | PolycastError)[], published: readonly PublishResult[]): void {

@@ -322,7 +322,9 @@ function wrapped(log: Log, append: Log['append']): Log {
 }
 
 function failing(error: PolycastError): Log {
-  return wrapped(createMemoryLog(), () => Promise.reject(error));
+  return wrapped(createMemoryLog(), async () => {
+    throw error;
+  });
 }
 
 function post(
