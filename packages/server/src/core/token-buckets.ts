@@ -18,7 +18,7 @@ export class TokenBuckets {
     }
     bucket.tokens = Math.min(burst, bucket.tokens + ((nowMs - bucket.atMs) / 1000) * perSecond);
     bucket.atMs = nowMs;
-    if (bucket.tokens < 1) return Math.ceil(((1 - bucket.tokens) / perSecond) * 1000);
+    if (bucket.tokens < 1 - ROUNDING) return Math.ceil(((1 - bucket.tokens) / perSecond) * 1000);
     bucket.tokens--;
     return 0;
   }
@@ -44,3 +44,7 @@ interface Bucket {
 }
 
 const BUCKETS_MAX = 50_000;
+/** Of a token. */
+const ROUNDING = 1e-6;
+/** What sums of fractions may be off by: a token that is due is not put off for it. */
+const ROUNDING = 1e-6;
