@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { finished } from 'node:stream/promises';
+import { once } from 'node:events';
 import { PolycastError } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PublishRequest, PublishResult } from '../core/publish.ts';
@@ -158,7 +158,7 @@ class ResultStream {
     if (!this.#isFull()) {
       await this.#written;
       response.end(resultText(this.#services, { ok: false, error: reason }) + '\n');
-      await finished(response).catch(() => undefined);
+      await once(response, 'close');
     }
     response.destroy();
   }
