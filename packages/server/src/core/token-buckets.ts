@@ -44,7 +44,5 @@ interface Bucket {
 }
 
 const BUCKETS_MAX = 50_000;
-/** Of a token. */
-const ROUNDING = 1e-6;
 /** What sums of fractions may be off by: a token that is due is not put off for it. */
 const ROUNDING = 1e-6;
