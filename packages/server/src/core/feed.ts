@@ -50,6 +50,7 @@ export class Feed {
   /** Interests without readers, the longest idle first. */
   readonly #idle = new Set<Interest>();
   readonly #readsUnderWay = new Map<string, Promise<Batch>>();
+  readonly #startsUnderWay = new Map<string, Promise<Position>>();
   readonly #readsWaiting: (() => void)[] = [];
   #readsRunning = 0;
   readonly #toWake: Interest[] = [];
@@ -183,17 +184,14 @@ export class Feed {
     return isQuiet;
   }
 
-  /** The position from which the last `count` events of an interest are ahead. */
-  async historyStart(interest: Interest, count: number): Promise<Position> {
-    let through = this.head;
-    let wanted = count;
-    while (wanted > 0 && through > 0) {
-      const page = await this.read(interest, 0, through, 'backward', wanted, Infinity);
-      const oldest = page.records[page.records.length - 1];
-      wanted -= page.records.length;
-      through = wanted > 0 || oldest === undefined ? page.reached : oldest.position - 1;
-    }
-    return through;
+  /** The position from which the last `count` events of an interest are ahead; those who ask at one time share the answer. */
+  historyStart(interest: Interest, count: number): Promise<Position> {
+    const key = `${count} ${this.head} ${interest.key}`;
+    const underWay = this.#startsUnderWay.get(key);
+    if (underWay !== undefined) return underWay;
+    const finding = this.#findStart(interest, count).finally(() => this.#startsUnderWay.delete(key));
+    this.#startsUnderWay.set(key, finding);
+    return finding;
   }
 
   /** One page straight from the log, in line with the other reads. */
@@ -226,6 +224,18 @@ export class Feed {
       if (next === undefined) this.#readsRunning--;
       else next();
     }
+  }
+
+  async #findStart(interest: Interest, count: number): Promise<Position> {
+    let through = this.head;
+    let wanted = count;
+    while (wanted > 0 && through > 0) {
+      const page = await this.read(interest, 0, through, 'backward', wanted, HISTORY_PAGE_BYTES_MAX);
+      const oldest = page.records[page.records.length - 1];
+      wanted -= page.records.length;
+      through = wanted > 0 || oldest === undefined ? page.reached : oldest.position - 1;
+    }
+    return through;
   }
 
   async #readPage(interest: Interest, framing: Framing, after: Position, countMax: number, through: Position): Promise<Batch> {
@@ -298,6 +308,9 @@ export class Feed {
     for (const pattern of interest.patterns) this.#wake.add(pattern, interest);
   }
 }
+
+/** Bytes in memory at once when events are only counted. */
+const HISTORY_PAGE_BYTES_MAX = 1024 * 1024;
 
 /** Events in one page of the log, at most. */
 const LOG_PAGE_COUNT_MAX = 1000;

@@ -1,0 +1,181 @@
+import { jsonFraming, sseFraming } from '@polycast/protocol';
+import { expect, test } from 'vitest';
+import { createMemoryLog } from '../log/memory.ts';
+import { Feed } from './feed.ts';
+import type { Batch } from './batch.ts';
+import { Reader } from './reader.ts';
+import { createWorld, event, positionFraming, positionsOf, publish, RecordingSink, settled } from './testing/world.ts';
+
+/** A tail of two events. */
+const SMALL_TAIL = { tailBytesMax: 600 };
+
+function ten(channel: string): string[] {
+  return Array<string>(10).fill(channel);
+}
+
+test('a thousand readers at one place share one joined piece of memory, live and late', async () => {
+  const world = createWorld(createMemoryLog());
+  const sinks = Array.from({ length: 1000 }, () => new RecordingSink());
+  for (const sink of sinks) new Reader(world.feed, sink, world.feed.interest(['a']), positionFraming, 0).start();
+  await world.log.append([event('a'), event('a')]);
+  expect(world.allocations).toBe(1);
+  expect(new Set(sinks.map(({ batches }) => batches[0]?.bytes)).size).toBe(1);
+
+  for (const sink of sinks) new Reader(world.feed, sink, world.feed.interest(['a']), positionFraming, 0).start();
+  expect(world.allocations).toBe(1);
+  expect(sinks.every(({ positions }) => positions.join() === '1,2,1,2')).toBe(true);
+});
+
+test('each framing is joined on its own', async () => {
+  const world = createWorld(createMemoryLog());
+  const sink = new RecordingSink();
+  sink.deliver = (batch) => sink.batches.push(batch) > 0;
+  for (const framing of [sseFraming, jsonFraming, sseFraming])
+    new Reader(world.feed, sink, world.feed.interest(['a']), framing, 0).start();
+  await publish(world.log, 'a');
+  expect(world.allocations).toBe(2);
+});
+
+test('a crowd far behind costs a read or two of the log, whether it comes at once or one by one, while events go on', async () => {
+  const world = createWorld(createMemoryLog(), SMALL_TAIL);
+  await publish(world.log, ...ten('a'));
+  const sinks = Array.from({ length: 100 }, () => new RecordingSink());
+  for (const [index, sink] of sinks.entries()) {
+    new Reader(world.feed, sink, world.feed.interest(['a']), positionFraming, 0).start();
+    if (index >= 50) await settled();
+    if (index % 10 === 9) await publish(world.log, 'b');
+  }
+  await settled();
+  // One, and then what the tail has let go in the meantime.
+  expect(world.log.queries.length).toBeLessThanOrEqual(3);
+  expect(sinks.every(({ positions }) => positions.join() === '1,2,3,4,5,6,7,8,9,10')).toBe(true);
+});
+
+test('polls that ask for the same at one time cost one read of the log', async () => {
+  const world = createWorld(createMemoryLog(), SMALL_TAIL);
+  await publish(world.log, ...ten('a'));
+  const { feed } = world;
+  const pages = await Promise.all(
+    Array.from({ length: 50 }, () => feed.catchUp(feed.interest(['a']), positionFraming, 2, 5, Infinity)),
+  );
+  expect(world.log.queries).toHaveLength(1);
+  expect(new Set(pages.map((page) => positionsOf(page).join()))).toEqual(new Set(['3,4,5,6,7']));
+});
+
+test('no more reads of the log are under way than may be, and all are done', async () => {
+  const world = createWorld(createMemoryLog(), { ...SMALL_TAIL, logReadsConcurrentMax: 3 });
+  await publish(world.log, ...ten('a'), ...ten('b'));
+  const { feed } = world;
+  world.log.isHolding = true;
+  const reads = Array.from({ length: 9 }, (_, after) =>
+    feed.catchUp(feed.interest(['a']), positionFraming, after, 1, Infinity),
+  );
+  await settled();
+  expect(world.log.queries).toHaveLength(3);
+  world.log.release();
+  // Those that come just then do not push in.
+  const later = feed.catchUp(feed.interest(['b']), positionFraming, 0, 1, Infinity);
+  await Promise.all([...reads, later]);
+  expect(world.log.runningMax).toBe(3);
+  expect(world.log.queries).toHaveLength(10);
+});
+
+test('what nobody has published to is known to be quiet without a look, and found to be so once', async () => {
+  const world = createWorld(createMemoryLog(), SMALL_TAIL);
+  const { feed } = world;
+  const early = feed.interest(['x.*']);
+  await publish(world.log, ...ten('a'));
+  expect(feed.isQuiet(early, 0)).toBe(true);
+  const late = feed.interest(['y.*']);
+  expect(feed.isQuiet(late, 0)).toBeUndefined();
+  expect(feed.isQuiet(late, feed.tail.start)).toBe(true);
+  await feed.catchUp(late, positionFraming, 0, Infinity, Infinity);
+  expect(feed.isQuiet(late, 0)).toBe(true);
+  await publish(world.log, 'y.a');
+  expect([feed.isQuiet(late, 0), feed.isQuiet(late, feed.head - 1), feed.isQuiet(late, feed.head)]).toEqual([
+    false,
+    false,
+    true,
+  ]);
+  expect(feed.isQuiet(early, 0)).toBe(true);
+});
+
+test('an interest that was given up is never taken at its word, and comes back to life with a reader', async () => {
+  const world = createWorld(createMemoryLog());
+  const { feed } = world;
+  const forgotten = feed.interest(['a']);
+  for (let index = 0; index < 5000; index++) feed.interest([`idle.${index}`]);
+  expect(forgotten.isRetired).toBe(true);
+  await publish(world.log, 'a');
+  expect(feed.isQuiet(forgotten, 0)).toBe(false);
+
+  const sink = new RecordingSink();
+  new Reader(feed, sink, forgotten, positionFraming, 0).start();
+  await publish(world.log, 'a', 'b', 'a');
+  expect(sink.positions).toEqual([1, 2, 4]);
+  const again = new RecordingSink();
+  new Reader(feed, again, feed.interest(['a']), positionFraming, 1).start();
+  await publish(world.log, 'a');
+  expect([again.positions, sink.positions]).toEqual([
+    [2, 4, 5],
+    [1, 2, 4, 5],
+  ]);
+});
+
+test('the last events of a channel are counted back from the newest, in pages, once for all who ask', async () => {
+  const world = createWorld(createMemoryLog(), SMALL_TAIL);
+  await publish(world.log, ...ten('a'), ...ten('b'));
+  const { feed } = world;
+  const asked = [1, 3, 10, 11].map((count) =>
+    Promise.all([1, 2, 3].map(() => feed.historyStart(feed.interest(['a']), count))),
+  );
+  expect(await Promise.all(asked)).toEqual([9, 7, 0, 0].map((start) => [start, start, start]));
+  expect(world.log.queries).toHaveLength(4);
+  expect(await feed.historyStart(feed.interest(['a', 'b']), 12)).toBe(8);
+  expect(world.log.queries.every(({ bytesMax }) => bytesMax <= 1024 * 1024)).toBe(true);
+});
+
+test('after a restart the newest events are in memory, as far back as they are whole', async () => {
+  const log = createMemoryLog();
+  await publish(log, ...ten('a'), ...ten('b'), 'latest', 'a', 'latest', 'a');
+  await log.trim([{ channel: 'a', countMax: 3 }], 0);
+  const world = createWorld(log);
+  await world.feed.preload();
+  const { feed } = world;
+  expect([feed.head, feed.tail.start]).toEqual([24, 9]);
+  const sink = new RecordingSink();
+  new Reader(feed, sink, feed.interest(['>']), positionFraming, 9).start();
+  await publish(world.log, 'a');
+  expect(sink.positions).toEqual([10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 22, 23, 24, 25]);
+  expect(world.log.queries).toHaveLength(1);
+});
+
+test('a page that ends before its end is asked for again from there', async () => {
+  const world = createWorld(createMemoryLog(), SMALL_TAIL);
+  for (let count = 0; count < 3; count++) {
+    await world.log.append(Array.from({ length: 2048 }, () => event('noise')));
+    await publish(world.log, 'x.a');
+  }
+  const sink = new RecordingSink();
+  new Reader(world.feed, sink, world.feed.interest(['x.*']), positionFraming, 0).start();
+  await settled();
+  expect(sink.positions).toEqual([2049, 4098, 6147]);
+});
+
+test('each commit is told of once, when those who were live have it', async () => {
+  const sink = new RecordingSink();
+  const seen: unknown[] = [];
+  const log = createMemoryLog();
+  const feed: Feed = new Feed(log, {
+    tailBytesMax: 1e6,
+    batchBytesMax: 1e5,
+    logReadsConcurrentMax: 1,
+    isLatestOnly: () => false,
+    allocate: (bytes) => new Uint8Array(bytes),
+    delivered: (records) => seen.push([records.length, ...sink.batches.map(({ count }: Batch) => count)]),
+  });
+  new Reader(feed, sink, feed.interest(['a', '>', 'a']), positionFraming, 0).start();
+  await log.append([event('a'), event('b'), event('a')]);
+  expect(seen).toEqual([[3, 3]]);
+  expect(feed.figures.wakes).toBe(1);
+});
