@@ -78,7 +78,9 @@ export const shortPolls: Scenario = {
   name: 'short-polls',
   title: 'Short polls that are answered 304',
   run: async (options) => {
-    const load = { path: '/poll/0', header: ['Accept: application/json', `If-None-Match: ${nodeHttpEntityTag}`] };
+    // The hub's request, to the byte.
+    const path = '/v1/events?channel=bench.0&after=0000000000-00000000042';
+    const load = { path, header: ['Accept: application/json', `If-None-Match: ${nodeHttpEntityTag}`] };
     const series = await runInterleaved(
       [
         { name: 'polycast', peer: polycast, run: () => pollHub(options) },

@@ -2,6 +2,7 @@
 import { createServer, type ServerResponse } from 'node:http';
 import { readBody } from './read-body.ts';
 
+const entityTag = 'W/"0000000000-00000000042"';
 const readersByChannel = new Map<string, Set<ServerResponse>>();
 let accepted = 0;
 
@@ -19,10 +20,10 @@ const server = createServer((request, response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     response.flushHeaders();
     subscribe(channel, response);
-  } else if (request.headers['if-none-match'] === '"42"') {
-    response.writeHead(304, { etag: '"42"' }).end();
+  } else if (request.headers['if-none-match'] === entityTag) {
+    response.writeHead(304, { etag: entityTag }).end();
   } else {
-    response.writeHead(200, { etag: '"42"', 'content-length': 2 }).end('{}');
+    response.writeHead(200, { etag: entityTag, 'content-length': 2 }).end('{}');
   }
 });
 
