@@ -120,7 +120,8 @@ export class StreamSession implements Sink, Timed, Drainable {
     this.send(this.wording.gap(gap, cursor));
   }
 
-  cursor(position: Position = this.reader.position): string {
+  /** Where the client would resume; while channels catch up, where those are. */
+  cursor(position: Position = Math.min(this.reader.position, this.active.position)): string {
     return encodeCursor(this.services.feed.epoch, position);
   }
 
@@ -198,6 +199,8 @@ export class StreamSession implements Sink, Timed, Drainable {
   }
 
   #flushed(): void {
+    // A socket that is gone calls back as well, before it says `close`: all that is to come would be framed for nobody.
+    if (this.socket.destroyed) return;
     this.#blockedTick = 0;
     this.active.flushed();
   }

@@ -1,0 +1,65 @@
+import { connect } from 'node:net';
+import { once } from 'node:events';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import WebSocket from 'ws';
+import { loadConfig } from '../config/load.ts';
+import { openHub, type Hub } from '../hub.ts';
+
+/** More than a socket and its kernel take in without a reader. */
+const EVENTS = 100;
+const EVENT_BYTES = 200_000;
+
+async function open(): Promise<Hub> {
+  const { config } = loadConfig({ settings: ['listen=127.0.0.1:0', 'data=":memory:"', 'logging.level=error'] });
+  const hub = await openHub(config);
+  onTestFinished(() => hub.close());
+  return hub;
+}
+
+async function fill(hub: Hub, channel: string): Promise<void> {
+  const request = { method: 'POST', headers: { 'content-type': 'text/plain' }, body: 'x'.repeat(EVENT_BYTES) };
+  for (let count = 0; count < EVENTS; count++)
+    await (await fetch(`${hub.url}/v1/channels/${channel}/events`, request)).text();
+}
+
+async function metric(hub: Hub, name: string, transport: string): Promise<number> {
+  const text = await (await fetch(`${hub.url}/metrics`)).text();
+  const line = text.split('\n').find((each) => each.startsWith(name) && each.includes(`"${transport}"`));
+  return Number(line?.split(' ')[1]);
+}
+
+test('nothing is framed for a client that has gone while it was behind', async () => {
+  const hub = await open();
+  const socket = connect(hub.port, '127.0.0.1');
+  socket.write('GET /v1/events?channel=a HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n');
+  await once(socket, 'data');
+  socket.pause();
+  await fill(hub, 'a');
+  const delivered = await metric(hub, 'polycast_deliveries_total', 'sse');
+  expect(delivered).toBeLessThan(EVENTS);
+  socket.destroy();
+  await vi.waitFor(async () => expect(await metric(hub, 'polycast_sessions', 'sse')).toBe(0), { timeout: 10_000 });
+  expect(await metric(hub, 'polycast_deliveries_total', 'sse')).toBe(delivered);
+});
+
+test('a cursor that is told while new channels catch up is not ahead of them', async () => {
+  const hub = await open();
+  await fill(hub, 'late');
+  const client = new WebSocket(`${hub.url.replace('http', 'ws')}/v1/events?channel=live`);
+  onTestFinished(() => client.terminate());
+  const ids: string[] = [];
+  let told: string | undefined;
+  const idsAfter: string[] = [];
+  client.on('message', (data: Buffer) => {
+    const { op, id, cursor } = JSON.parse(data.toString()) as { op?: string; id?: string; cursor?: string };
+    if (op === 'ready') client.send(JSON.stringify({ op: 'subscribe', channels: ['late'], after: 'earliest' }));
+    if (op === 'ping') told = cursor;
+    if (id === undefined) return;
+    if (ids.push(id) === 1) client.send(JSON.stringify({ op: 'ping' }));
+    if (told !== undefined) idsAfter.push(id);
+  });
+  await vi.waitFor(() => expect(ids).toHaveLength(EVENTS), { timeout: 10_000 });
+  expect(idsAfter.length).toBeGreaterThan(0);
+  expect(told).toBeDefined();
+  expect(idsAfter.every((id) => id > (told as string))).toBe(true);
+});
