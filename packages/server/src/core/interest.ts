@@ -1,10 +1,8 @@
-import { hasWildcard, matches } from '@polycast/protocol';
+import { hasWildcard } from '@polycast/protocol';
 import type { KeptBatch } from './batch.ts';
+import { Coverage } from './coverage.ts';
 import type { Position, StoredRecord } from './ports.ts';
 import type { Reader } from './reader.ts';
-
-/** How many answers of "does this channel belong to me" an interest with wildcards remembers. */
-const COVERED_MEMO_MAX = 4096;
 
 /**
  * A set of channels (and types) that consumers want. All consumers that want the same share one interest, and with it the
@@ -31,9 +29,16 @@ export class Interest {
   /** Whether it has been put on the list of those to be woken in this turn. */
   woken = false;
 
-  #covered: Map<string, boolean> | undefined;
+  #wanted: Coverage | undefined;
+  #unwanted: Coverage | undefined;
 
-  constructor(key: string, patterns: readonly string[], types: readonly string[] | undefined, except: readonly string[], head: Position) {
+  constructor(
+    key: string,
+    patterns: readonly string[],
+    types: readonly string[] | undefined,
+    except: readonly string[],
+    head: Position,
+  ) {
     this.key = key;
     this.patterns = patterns;
     this.types = types === undefined ? undefined : new Set(types);
@@ -62,19 +67,23 @@ export class Interest {
   }
 
   #covers(channel: string): boolean {
-    if (!this.hasWildcard && this.except.length === 0 && this.patterns.length === 1) return this.patterns[0] === channel;
-    const known = this.#covered?.get(channel);
-    if (known !== undefined) return known;
-    const covered = this.patterns.some((pattern) => matches(pattern, channel)) && !this.except.some((pattern) => matches(pattern, channel));
-    this.#covered ??= new Map();
-    if (this.#covered.size >= COVERED_MEMO_MAX) this.#covered.clear();
-    this.#covered.set(channel, covered);
-    return covered;
+    if (!this.hasWildcard && this.except.length === 0 && this.patterns.length === 1)
+      return this.patterns[0] === channel;
+    // Made when first asked for: one channel needs none.
+    this.#wanted ??= new Coverage(this.patterns);
+    if (!this.#wanted.covers(channel)) return false;
+    if (this.except.length === 0) return true;
+    this.#unwanted ??= new Coverage(this.except);
+    return !this.#unwanted.covers(channel);
   }
 }
 
 /** The name that equal interests have in common. */
-export function interestKey(patterns: readonly string[], types: readonly string[] | undefined, except: readonly string[]): string {
+export function interestKey(
+  patterns: readonly string[],
+  types: readonly string[] | undefined,
+  except: readonly string[],
+): string {
   if (types === undefined && except.length === 0 && patterns.length === 1) return patterns[0] as string;
   return JSON.stringify([patterns, types ?? null, except]);
 }
