@@ -48,3 +48,14 @@ test('buckets are bounded in number, and those that are full go first', () => {
   expect(buckets.size).toBeLessThanOrEqual(50_000);
   expect(buckets.take('drained', 0.001, 1, 120_000)).toBeGreaterThan(0);
 });
+
+test('a flood of names that are all held back does not have every bucket looked at for each of them', () => {
+  const buckets = new TokenBuckets();
+  let forgetting = 0;
+  for (let number = 0; number < 60_000; number++) {
+    const before = buckets.size;
+    buckets.take(`b${number}`, 0.001, 1, 0);
+    if (buckets.size <= before) forgetting++;
+  }
+  expect(forgetting).toBeLessThan(20);
+});

@@ -23,15 +23,15 @@ export class TokenBuckets {
     return 0;
   }
 
-  /** Those that have filled up by now are as good as new; if none has, the oldest goes. */
+  /** Those that have filled up by now are as good as new; if too few have, the oldest go, a good many for one look at all. */
   #forget(nowMs: number): void {
     for (const [name, { tokens, atMs, perSecond, burst }] of this.#buckets) {
       if (tokens + ((nowMs - atMs) / 1000) * perSecond >= burst) this.#buckets.delete(name);
     }
-    if (this.#buckets.size < BUCKETS_MAX) return;
+    let over = this.#buckets.size - (BUCKETS_MAX - (BUCKETS_MAX >>> 6));
     for (const name of this.#buckets.keys()) {
+      if (over-- <= 0) return;
       this.#buckets.delete(name);
-      return;
     }
   }
 }
