@@ -63,3 +63,23 @@ test('a cursor that is told while new channels catch up is not ahead of them', a
   expect(told).toBeDefined();
   expect(idsAfter.every((id) => id > (told as string))).toBe(true);
 });
+
+test('subscribing to what the session has already says from where that is delivered: from where it is', async () => {
+  const hub = await open();
+  const body = JSON.stringify({ channel: 'a', data: 1 });
+  const headers = { 'content-type': 'application/json' };
+  const { id } = (await (await fetch(`${hub.url}/v1/events`, { method: 'POST', headers, body })).json()) as {
+    id: string;
+  };
+  const client = new WebSocket(`${hub.url.replace('http', 'ws')}/v1/events?channel=a`);
+  onTestFinished(() => client.terminate());
+  const answers: Record<string, unknown>[] = [];
+  client.on('message', (data: Buffer) => answers.push(JSON.parse(data.toString()) as Record<string, unknown>));
+  await once(client, 'open');
+  client.send(JSON.stringify({ op: 'subscribe', channels: ['a'], after: 'earliest' }));
+  await vi.waitFor(() => expect(answers).toHaveLength(2));
+  expect(answers).toMatchObject([
+    { op: 'ready', cursor: id },
+    { op: 'subscribe', ok: true, channels: ['a'], cursor: id },
+  ]);
+});

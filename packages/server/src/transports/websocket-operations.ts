@@ -109,7 +109,9 @@ export class WebSocketOperations {
     const limit = this.#services.settings.channelsPerConsumerMax;
     if (has.length + wanted.length > limit) throw tooManyChannels(limit);
     await allow(this.#services, session.principal, 'subscribe', wanted);
-    const start = await this.#start(operation, wanted);
+    const asked = await this.#start(operation, wanted);
+    // Channels that it has are delivered from where it is, whatever was asked.
+    const start = wanted.length === 0 ? undefined : asked;
     await session.hold();
     const joinAt = session.reader.position;
     const position = start === undefined ? joinAt : Math.min(start.position, joinAt);
