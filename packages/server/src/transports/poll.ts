@@ -51,13 +51,16 @@ export function answerPoll(services: Services, request: IncomingMessage, respons
   const known = tag === undefined ? undefined : cursorOf(tag);
   // What the client has already seen does not end its wait.
   const seen = known !== undefined && known.epoch === feed.epoch && known.position > consumer.position && known.position <= feed.head;
-  new Poll(services, response, seen ? { ...consumer, position: known.position } : consumer, wish).start();
+  const unchanged = wish.waitSeconds === 0 && lastEventId(request) === undefined ? request.headers['if-none-match'] : undefined;
+  new Poll(services, response, seen ? { ...consumer, position: known.position } : consumer, wish, unchanged).start();
 }
 
 class Poll implements Sink, Timed, Drainable {
   readonly #services: Services;
   readonly #response: ServerResponse;
   readonly #wish: PollWish;
+  /** The answer that the client has already, if it may be told so. */
+  readonly #ifNoneMatch: string | undefined;
   readonly #reader: Reader;
   readonly #gaps: Gap[] = [];
   registryIndex = -1;
@@ -65,10 +68,11 @@ class Poll implements Sink, Timed, Drainable {
   placedTick = 0;
   placedIndex = 0;
 
-  constructor(services: Services, response: ServerResponse, consumer: Consumer, wish: PollWish) {
+  constructor(services: Services, response: ServerResponse, consumer: Consumer, wish: PollWish, ifNoneMatch?: string) {
     this.#services = services;
     this.#response = response;
     this.#wish = wish;
+    this.#ifNoneMatch = ifNoneMatch;
     this.#reader = new Reader(services.feed, this, consumer.interest, jsonFraming, consumer.position, wish.limit);
     if (consumer.gap !== undefined) this.#gaps.push(consumer.gap);
   }
@@ -125,8 +129,12 @@ class Poll implements Sink, Timed, Drainable {
     this.#close();
     const cursor = encodeCursor(this.#services.feed.epoch, position);
     this.#services.figures.gaps += this.#gaps.length;
+    const etag = `W/"${cursor}"`;
+    const headers = ['ETag', etag, 'Cache-Control', 'no-cache'];
+    // An answer that is cut is the same one as long as it ends in the same place.
+    if (etag === this.#ifNoneMatch && this.#gaps.length === 0) return respondEmpty(this.#response, 304, headers);
     const tail = Buffer.from(`],"cursor":"${cursor}","gaps":${JSON.stringify(this.#gaps)}}`);
-    const headers = ['ETag', `W/"${cursor}"`, 'Cache-Control', 'no-cache', 'X-Content-Type-Options', 'nosniff'];
+    headers.push('X-Content-Type-Options', 'nosniff');
     if (this.#wish.preferred) headers.push('Preference-Applied', `wait=${this.#wish.waitSeconds}`);
     respondCompressed(this.#response, 200, 'application/json', [HEAD, events, tail], headers);
   }
