@@ -247,7 +247,7 @@ export class Feed {
     const gapThrough = page.trimmedThrough > after ? page.trimmedThrough : 0;
     let { reached } = page;
     let records = interest.except.length === 0 ? page.records : page.records.filter((record) => interest.means(record));
-    if (records.length === 0 && gapThrough === 0 && reached >= end) interest.isQuietIn(after, reached);
+    if (records.length === 0 && gapThrough === 0) interest.isQuietIn(after, reached);
     // A stream goes on in the tail by itself, and the page stays good for all who come after it; a poll is answered once.
     if (countMax !== Infinity && through === Infinity && reached >= end && this.#tail.covers(interest, reached)) {
       ({ records, reached } = this.#tail.collect(interest, reached, this.#options.batchBytesMax, countMax, framing.size, records));

@@ -33,6 +33,15 @@ test('a reader that has everything is woken by what it wants, and by nothing els
   expect(world.feed.figures).toMatchObject({ wakes: 2, logReads: 0 });
 });
 
+test('a quiet reader does not fall behind, however much passes by that it does not want', async () => {
+  const world = createWorld(createMemoryLog(), SMALL);
+  const { reader, sink } = open(world, ['x.*'], 0);
+  reader.start();
+  await publish(world.log, ...Array<string>(50).fill('noise'), 'x.a');
+  expect(sink.positions).toEqual([51]);
+  expect(world.feed.figures.logReads).toBe(0);
+});
+
 test('a blocked reader holds one batch, however much comes, and then gets all of it', async () => {
   const world = createWorld(createMemoryLog(), SMALL);
   const { reader, sink } = open(world, ['a'], 0);
