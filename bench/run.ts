@@ -7,7 +7,7 @@ import { workFolder } from './harness/folders.ts';
 import { buildLoad } from './harness/load.ts';
 import { machineFacts } from './harness/machine.ts';
 import { loadCore, outputOf } from './harness/processes.ts';
-import { printBars, type Result, writePage, writeResult } from './harness/results.ts';
+import { printBars, type Result, writePages, writeResult } from './harness/results.ts';
 import { verdictOf } from './harness/scenario.ts';
 import { scenarios } from './scenarios/index.ts';
 
@@ -56,7 +56,7 @@ async function main(): Promise<boolean> {
       });
     else results.push(writeResult(scenario, outcome, options, machine));
   }
-  if (!values['dry-run']) writePage(scenarios);
+  if (!values['dry-run']) writePages(scenarios);
   printBars(results);
   return results.every(({ bars }) => bars.every((bar) => verdictOf(bar) !== 'fails'));
 }

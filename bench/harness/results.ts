@@ -14,9 +14,23 @@ export interface Result extends Outcome {
   readonly machine: MachineFacts;
 }
 
-const page = join(repositoryFolder, 'docs', 'benchmarks.md');
-const beginMarker = '<!-- results: written by `npm run bench`, do not edit by hand -->';
-const endMarker = '<!-- end of results -->';
+/** A page with a place that is written from the results. */
+interface Page {
+  readonly file: string;
+  readonly begin: string;
+  readonly end: string;
+}
+
+const benchmarksPage: Page = {
+  file: join(repositoryFolder, 'docs', 'benchmarks.md'),
+  begin: '<!-- results: written by `npm run bench`, do not edit by hand -->',
+  end: '<!-- end of results -->',
+};
+const readme: Page = {
+  file: join(repositoryFolder, 'README.md'),
+  begin: '<!-- bench:begin -->',
+  end: '<!-- bench:end -->',
+};
 
 export function writeResult(scenario: Scenario, outcome: Outcome, options: RunOptions, machine: MachineFacts): Result {
   const result: Result = {
@@ -50,15 +64,19 @@ export function printBars(results: readonly Result[]): void {
   }
 }
 
-/** Writes all committed results, those of earlier runs included, between the markers of the page. */
-export function writePage(order: readonly Scenario[]): void {
+/** Writes all committed results, those of earlier runs included, into the page about them, and the bars into the README. */
+export function writePages(order: readonly Scenario[]): void {
   const results = order.flatMap(({ name }) => readResult(name) ?? []);
-  const text = readFileSync(page, 'utf8');
-  const begin = text.indexOf(beginMarker);
-  const end = text.indexOf(endMarker);
-  if (begin < 0 || end < begin) throw new Error('docs/benchmarks.md has lost its markers for results');
-  const sections = [barTable(results), ...results.map(section)].join('\n\n');
-  writeFileSync(page, `${text.slice(0, begin)}${beginMarker}\n\n${sections}\n\n${text.slice(end)}`);
+  fill(benchmarksPage, [barTable(results), ...results.map(section)].join('\n\n'));
+  fill(readme, barTable(results));
+}
+
+function fill({ file, begin, end }: Page, content: string): void {
+  const text = readFileSync(file, 'utf8');
+  const from = text.indexOf(begin);
+  const to = text.indexOf(end);
+  if (from < 0 || to < from) throw new Error(`${file} has lost its markers for results`);
+  writeFileSync(file, `${text.slice(0, from)}${begin}\n\n${content}\n\n${text.slice(to)}`);
 }
 
 function readResult(name: string): Result | undefined {

@@ -46,7 +46,7 @@ export function check(modules: readonly Module[], entries: ReadonlySet<string>):
   return [...findings, ...deadFiles(modules, entries)];
 }
 
-/** Files that are due a second look (HOUSE: about 200 lines is natural, 400 is where it is due). */
+/** Files that are due a second look (about 200 lines is natural, 400 is where it is due). */
 export function longFiles(modules: readonly Module[], linesMax: number): Finding[] {
   return modules
     .filter(({ lines }) => lines > linesMax)
