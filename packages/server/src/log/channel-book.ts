@@ -1,4 +1,5 @@
 import type { ChannelQuery, ChannelState, Position } from '../core/ports.ts';
+import { SortedNames } from './sorted-names.ts';
 
 /** What a home knows of one channel. Removal is always from the oldest on, so a channel's events have no holes. */
 export interface ChannelEntry {
@@ -21,9 +22,7 @@ export interface ChannelEntry {
 /** All channels of a log, by name and in the order of their names. */
 export class ChannelBook {
   readonly #byName = new Map<string, ChannelEntry>();
-  #sorted: ChannelEntry[] = [];
-  /** Not yet in `#sorted`: merged when somebody asks for the order, so that adding costs no search. */
-  #added: ChannelEntry[] = [];
+  readonly #sorted = new SortedNames<ChannelEntry>();
 
   get size(): number {
     return this.#byName.size;
@@ -35,38 +34,27 @@ export class ChannelBook {
 
   add(entry: ChannelEntry): void {
     this.#byName.set(entry.name, entry);
-    this.#added.push(entry);
+    this.#sorted.add(entry);
   }
 
   values(): IterableIterator<ChannelEntry> {
     return this.#byName.values();
   }
 
-  /** Removes these channels. O(channels): for housekeeping, many at a time. */
-  remove(entries: ReadonlySet<ChannelEntry>): void {
-    for (const entry of entries) this.#byName.delete(entry.name);
-    this.#sorted = this.#sorted.filter((entry) => !entries.has(entry));
-    this.#added = this.#added.filter((entry) => !entries.has(entry));
+  remove(entry: ChannelEntry): void {
+    this.#byName.delete(entry.name);
+    this.#sorted.delete(entry);
   }
 
   list(query: ChannelQuery): ChannelState[] {
-    const sorted = this.#inOrder();
     const since = query.changedSince ?? -1;
     const found: ChannelState[] = [];
-    for (let index = firstAfter(sorted, query.after); index < sorted.length && found.length < query.limit; index++) {
-      const entry = sorted[index] as ChannelEntry;
-      if (entry.appendedPosition > since) found.push(stateOf(entry));
+    if (query.limit < 1) return found;
+    for (const entry of this.#sorted.after(query.after)) {
+      if (entry.appendedPosition <= since) continue;
+      if (found.push(stateOf(entry)) >= query.limit) break;
     }
     return found;
-  }
-
-  #inOrder(): readonly ChannelEntry[] {
-    if (this.#added.length === 0) return this.#sorted;
-    // Two sorted runs: the engine's merge sort takes them in one pass.
-    this.#added.sort(byName);
-    this.#sorted = this.#sorted.concat(this.#added).sort(byName);
-    this.#added = [];
-    return this.#sorted;
   }
 }
 
@@ -86,19 +74,4 @@ export function createChannelEntry(name: string, id: number, trimmedThrough: Pos
 
 function stateOf({ name, count, bytes, oldestTimeMs, latestPosition }: ChannelEntry): ChannelState {
   return { channel: name, count, bytes, oldestTimeMs, latestPosition };
-}
-
-function byName(left: ChannelEntry, right: ChannelEntry): number {
-  return left.name < right.name ? -1 : left.name > right.name ? 1 : 0;
-}
-
-function firstAfter(sorted: readonly ChannelEntry[], name: string): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((sorted[middle] as ChannelEntry).name > name) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }

@@ -7,11 +7,20 @@ export const CHANNELS_MAX_DEFAULT = 1_000_000;
 export const KEY_LIFETIME_MS: number = 24 * 60 * 60 * 1000;
 
 /**
- * A channel that has held no event for so long is forgotten, so that names made up once do not stay for ever. What it
- * had lost is remembered for all forgotten channels together, so a cursor older than that may be told of a gap that was
- * in another channel: a needless gap, never a silent loss.
+ * A channel without events is forgotten so long after its last one, so that names made up once, one an order say, cost
+ * memory only while there is something of them. What it had lost is remembered for its family. An hour: then nobody
+ * who was away for less than that can be told of a gap that was in another channel.
  */
-export const CHANNEL_FORGOTTEN_AFTER_MS: number = 7 * 24 * 60 * 60 * 1000;
+export const CHANNEL_FORGOTTEN_AFTER_MS: number = 60 * 60 * 1000;
+
+/**
+ * Families (first tokens of names) that are remembered one by one for what their forgotten channels had lost, at some
+ * 100 bytes each in the writer and the reader; those that lost the oldest events are remembered together beyond it.
+ */
+export const FAMILIES_MAX = 10_000;
+
+/** Channels that one `trim` forgets at most: each touches a page or two. */
+export const FORGOTTEN_CHANNELS_MAX = 256;
 
 /** Events that one `trim` removes at most, so that no publisher waits behind it for more than a few milliseconds. */
 export const TRIM_EVENTS_MAX = 256;

@@ -14,9 +14,11 @@ import type {
 } from '../core/ports.ts';
 import { ChannelBook, createChannelEntry } from './channel-book.ts';
 import type { ChannelEntry } from './channel-book.ts';
+import { EmptyChannels } from './empty-channels.ts';
+import { Families, familyOf } from './families.ts';
 import {
-  CHANNEL_FORGOTTEN_AFTER_MS,
   CHANNELS_MAX_DEFAULT,
+  FORGOTTEN_CHANNELS_MAX,
   KEY_LIFETIME_MS,
   READ_ROWS_MAX,
   TRIM_EVENTS_MAX,
@@ -69,7 +71,8 @@ class MemoryLog implements Log {
   #all: Held[] = [];
   #removedFromAll = 0;
   #head: Position = 0;
-  #forgottenThrough: Position = 0;
+  readonly #empty = new EmptyChannels();
+  readonly #families = new Families();
   #channelsMade = 0;
   #listener: ((records: readonly StoredRecord[]) => void) | undefined;
   #waiting: Waiting[] = [];
@@ -124,11 +127,13 @@ class MemoryLog implements Log {
     let more = this.#purgeKeys(nowMs);
     for (const order of orders) {
       const channel = this.#channels.get(order.channel);
-      for (; channel !== undefined && left > 0 && exceeds(channel, order); left--)
+      for (; channel !== undefined && left > 0 && exceeds(channel, order); left--) {
         channel.entry.trimmedThrough = this.#removeOldest(channel);
+        if (channel.entry.count === 0) this.#empty.add(channel.entry);
+      }
       more ||= channel !== undefined && exceeds(channel, order);
     }
-    this.#forgetEmptyChannels(nowMs);
+    more = this.#forgetChannels(nowMs) || more;
     this.#figures.trimmed += TRIM_EVENTS_MAX - left;
     return Promise.resolve({ removed: TRIM_EVENTS_MAX - left, more });
   }
@@ -182,8 +187,8 @@ class MemoryLog implements Log {
   #channelFor(name: string): HeldChannel | undefined {
     const known = this.#channels.get(name);
     if (known !== undefined || this.#book.size >= this.#channelsMax) return known;
-    // It may be one of those that were forgotten: then what they lost is all that is known of what it lost.
-    const entry = createChannelEntry(name, ++this.#channelsMade, this.#forgottenThrough);
+    // It may be one of those that were forgotten: then what its family lost is all that is known of what it lost.
+    const entry = createChannelEntry(name, ++this.#channelsMade, this.#families.through(name));
     const made = { entry, held: [], first: 0 };
     this.#book.add(entry);
     this.#channels.set(name, made);
@@ -191,8 +196,9 @@ class MemoryLog implements Log {
   }
 
   #keep(channel: HeldChannel, record: StoredRecord, retain: NewRecord['retain']): void {
-    if (retain === 'latest') while (channel.entry.count > 0) this.#removeOldest(channel);
     const { entry } = channel;
+    if (entry.count === 0) this.#empty.delete(entry);
+    if (retain === 'latest') while (entry.count > 0) this.#removeOldest(channel);
     const held: Held = { record, channel, removed: false };
     if (entry.count === 0) entry.oldestTimeMs = record.timeMs;
     entry.count++;
@@ -271,8 +277,9 @@ class MemoryLog implements Log {
   #trimmedThrough({ patterns, after }: ReadQuery, channels: ReadonlySet<HeldChannel>): Position {
     let trimmed = after;
     for (const { entry } of channels) trimmed = Math.max(trimmed, entry.trimmedThrough);
-    const mayBeForgotten = patterns.some((pattern) => hasWildcard(pattern) || !this.#channels.has(pattern));
-    return mayBeForgotten ? Math.max(trimmed, this.#forgottenThrough) : trimmed;
+    for (const pattern of patterns)
+      if (!this.#channels.has(pattern)) trimmed = Math.max(trimmed, this.#families.through(pattern));
+    return trimmed;
   }
 
   /** Says whether there are more. */
@@ -287,17 +294,14 @@ class MemoryLog implements Log {
     return false;
   }
 
-  #forgetEmptyChannels(nowMs: number): void {
-    const empty = new Set<ChannelEntry>();
-    for (const { entry } of this.#channels.values()) {
-      if (entry.count === 0 && entry.appendedTimeMs + CHANNEL_FORGOTTEN_AFTER_MS <= nowMs) empty.add(entry);
+  /** Says whether there are more. */
+  #forgetChannels(nowMs: number): boolean {
+    for (const entry of this.#empty.take(nowMs, FORGOTTEN_CHANNELS_MAX)) {
+      this.#families.raise(familyOf(entry.name), entry.trimmedThrough);
+      this.#channels.delete(entry.name);
+      this.#book.remove(entry);
     }
-    if (empty.size === 0) return;
-    for (const { name, trimmedThrough } of empty) {
-      this.#channels.delete(name);
-      this.#forgottenThrough = Math.max(this.#forgottenThrough, trimmedThrough);
-    }
-    this.#book.remove(empty);
+    return this.#empty.isDue(nowMs);
   }
 }
 

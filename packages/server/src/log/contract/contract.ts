@@ -1,6 +1,7 @@
 import { describe, onTestFinished } from 'vitest';
 import type { Log } from '../../core/ports.ts';
 import { appending, deciding, retaining } from './append.ts';
+import { forgetting } from './forget.ts';
 import { paging, reading } from './read.ts';
 import type { OpenLog } from './records.ts';
 import { closing, listing, trimming } from './upkeep.ts';
@@ -19,6 +20,7 @@ export function logContract(home: string, open: OpenLog): void {
     describe('read', () => reading(opened));
     describe('read in small pages', () => paging(opened));
     describe('trim', () => trimming(opened));
+    describe('forgetting', () => forgetting(opened));
     describe('channels', () => listing(opened));
     describe('close', () => closing(opened));
   });

@@ -88,17 +88,6 @@ export function trimming(opened: OpenLog): void {
     await trimAll(log, [{ channel: 'a', olderThanMs: NOW_MS }], NOW_MS);
     expect((await log.read(all(log, ['a']))).trimmedThrough).toBe(log.state.head);
   });
-
-  test('a channel long empty is forgotten and makes room, and what it lost is not', async () => {
-    const log = await opened({ channelsMax: 1 });
-    await log.append([record('a')]);
-    const lost = log.state.head;
-    await trimAll(log, [{ channel: 'a', countMax: 0 }], START_MS + 8 * 24 * HOUR_MS);
-    expect(await log.channels({ after: '', limit: 10 })).toEqual([]);
-    for (const patterns of [['a'], ['>']]) expect((await log.read(all(log, patterns))).trimmedThrough).toBe(lost);
-    expect(kinds(await log.append([record('b')]))).toEqual(['appended']);
-    expect((await log.read({ ...all(log, ['b']), after: lost })).trimmedThrough).toBe(lost);
-  });
 }
 
 export function listing(opened: OpenLog): void {

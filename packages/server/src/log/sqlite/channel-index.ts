@@ -1,15 +1,16 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { hasWildcard, matches } from '@polycast/protocol';
+import { hasWildcard } from '@polycast/protocol';
 import type { Position } from '../../core/ports.ts';
+import { Families } from '../families.ts';
+import { ChannelPatterns } from './channel-patterns.ts';
+import type { KnownChannel } from './channel-patterns.ts';
 
-/** Patterns whose channels are remembered, and how many channels in all: those used least recently are dropped. */
-const PATTERNS_MAX = 256;
-const PATTERN_CHANNELS_MAX = 2_000_000;
-
-interface Matched {
-  readonly ids: number[];
-  /** Channels up to this index have been looked at. */
-  upTo: number;
+/** The channels that a query means, and what of them is gone. */
+export interface Meant {
+  /** Ids, of which some may stand in more than one set; none is empty, and none is to be changed. */
+  readonly sets: readonly ReadonlySet<number>[];
+  /** The newest position after the query's that any of them has lost; else the query's. */
+  readonly trimmedThrough: Position;
 }
 
 /**
@@ -19,48 +20,35 @@ interface Matched {
  */
 export class ChannelIndex {
   indexedThrough: Position = 0;
-  forgottenThrough: Position = 0;
-  readonly #state: StatementSync;
-  readonly #newChannels: StatementSync;
-  readonly #newTrims: StatementSync;
-  readonly #newEvents: StatementSync;
-  #ids: number[] = [];
-  #names = new Map<number, string>();
-  #byName = new Map<string, number>();
+  readonly #statements: Statements;
+  readonly #byId = new Map<number, KnownChannel>();
+  readonly #byName = new Map<string, KnownChannel>();
+  readonly #patterns = new ChannelPatterns();
   #lastId = 0;
-  #trimmed = new Map<number, Position>();
-  #trimmedMost: Position = 0;
   #trims = 0;
-  #tail = new Map<number, Position[]>();
+  /** How many channels had ever been forgotten. */
+  #forgotten = 0;
+  #families = new Families();
+  readonly #tail = new Map<number, Position[]>();
   #seenThrough: Position = 0;
-  #matched = new Map<string, Matched>();
-  #matchedChannels = 0;
 
   constructor(database: DatabaseSync) {
-    const many = (sql: string): StatementSync => {
-      const statement = database.prepare(sql);
-      statement.setReturnArrays(true);
-      return statement;
-    };
-    this.#state = many('SELECT indexed_through, forgotten_through, trims FROM state');
-    this.#newChannels = many('SELECT id, name, trimmed_through FROM channel WHERE id > ? ORDER BY id');
-    this.#newTrims = many('SELECT id, trimmed_through FROM channel WHERE trimmed_in > ? AND trimmed_in > 0');
-    this.#newEvents = many('SELECT position, channel FROM event WHERE position > ? ORDER BY position');
+    this.#statements = prepare(database);
   }
 
   /** Within a transaction: takes in all that was committed since the last time. */
   catchUp(): void {
-    const [indexedThrough, forgottenThrough, trims] = this.#state.get() as unknown as [number, number, number];
-    if (forgottenThrough !== this.forgottenThrough) this.#startAfresh();
-    this.forgottenThrough = forgottenThrough;
+    const state = this.#statements.state.get() as unknown as [number, number, number, number];
+    const [indexedThrough, forgottenThrough, forgotten, trims] = state;
+    if (forgotten !== this.#forgotten) this.#forgetChannels(forgotten);
     this.#takeChannels();
-    if (trims !== this.#trims) this.#takeTrims(trims);
+    if (trims !== this.#trims) this.#takeTrims(trims, forgottenThrough);
     if (indexedThrough !== this.indexedThrough) this.#dropIndexed(indexedThrough);
     this.#takeEvents();
   }
 
   nameOf(id: number): string {
-    return this.#names.get(id) as string;
+    return (this.#byId.get(id) as KnownChannel).name;
   }
 
   /** The positions of a channel's events that are not indexed, in order; some may have been removed since. */
@@ -68,78 +56,72 @@ export class ChannelIndex {
     return this.#tail.get(id) ?? [];
   }
 
-  /** The ids of the channels that a pattern covers; the list is not to be changed. */
-  matching(pattern: string): readonly number[] {
-    if (hasWildcard(pattern)) return this.#matchingWildcard(pattern);
-    const id = this.#byName.get(pattern);
-    return id === undefined ? [] : [id];
-  }
-
-  /** The newest position that any of these channels has lost; at most `after` counts as none. */
-  trimmedThrough(lists: readonly (readonly number[])[], after: Position): Position {
-    let through = after;
-    if (this.#trimmedMost <= after) return through;
-    for (const ids of lists) for (const id of ids) through = Math.max(through, this.#trimmed.get(id) ?? 0);
-    return through;
-  }
-
-  #matchingWildcard(pattern: string): readonly number[] {
-    const known = this.#matched.get(pattern);
-    const matched = known ?? { ids: [], upTo: 0 };
-    const before = matched.ids.length;
-    for (; matched.upTo < this.#ids.length; matched.upTo++) {
-      const id = this.#ids[matched.upTo] as number;
-      if (matches(pattern, this.#names.get(id) as string)) matched.ids.push(id);
+  /** What is meant by these patterns. */
+  meant(patterns: readonly string[], after: Position): Meant {
+    const names = new Set<number>();
+    const sets: ReadonlySet<number>[] = [];
+    let trimmedThrough = after;
+    for (const pattern of patterns) {
+      if (hasWildcard(pattern)) {
+        const covered = this.#patterns.covered(pattern);
+        if (covered.ids.size > 0) sets.push(covered.ids);
+        trimmedThrough = Math.max(trimmedThrough, covered.trimmedThrough, this.#families.through(pattern));
+        continue;
+      }
+      const channel = this.#byName.get(pattern);
+      if (channel !== undefined) names.add(channel.id);
+      trimmedThrough = Math.max(trimmedThrough, channel?.trimmedThrough ?? this.#families.through(pattern));
     }
-    this.#matchedChannels += matched.ids.length - before;
-    this.#matched.delete(pattern);
-    this.#matched.set(pattern, matched);
-    this.#dropLeastRecent();
-    return matched.ids;
+    if (names.size > 0) sets.push(names);
+    return { sets, trimmedThrough };
   }
 
-  #dropLeastRecent(): void {
-    for (const [pattern, { ids }] of this.#matched) {
-      const tooMany = this.#matched.size > PATTERNS_MAX || this.#matchedChannels > PATTERN_CHANNELS_MAX;
-      if (!tooMany || this.#matched.size === 1) return;
-      this.#matched.delete(pattern);
-      this.#matchedChannels -= ids.length;
-    }
+  /** Follows what was forgotten since the last time, or reads everything again if that is more than is kept. */
+  #forgetChannels(forgotten: number): void {
+    const rows = this.#statements.forgotten.all(this.#forgotten) as unknown as [number][];
+    const isComplete = rows.length === forgotten - this.#forgotten;
+    this.#forgotten = forgotten;
+    if (!isComplete) return this.#startAfresh();
+    for (const [id] of rows) this.#forget(id);
   }
 
-  /** Channels have been forgotten: rather than look for each, read the table again. Happens seldom. */
+  #forget(id: number): void {
+    const channel = this.#byId.get(id);
+    if (channel === undefined) return;
+    this.#byId.delete(id);
+    this.#byName.delete(channel.name);
+    this.#patterns.forget(channel);
+  }
+
   #startAfresh(): void {
-    this.#ids = [];
-    this.#names.clear();
+    this.#byId.clear();
     this.#byName.clear();
+    this.#patterns.clear();
     this.#lastId = 0;
-    this.#trimmed.clear();
-    this.#matched.clear();
-    this.#matchedChannels = 0;
   }
 
   #takeChannels(): void {
-    for (const row of this.#newChannels.iterate(this.#lastId) as Iterable<unknown>) {
+    for (const row of this.#statements.channels.iterate(this.#lastId) as Iterable<unknown>) {
       const [id, name, trimmedThrough] = row as [number, string, number];
-      this.#ids.push(id);
-      this.#names.set(id, name);
-      this.#byName.set(name, id);
+      const channel = { id, name, trimmedThrough };
+      this.#byId.set(id, channel);
+      this.#byName.set(name, channel);
+      this.#patterns.add(channel);
       this.#lastId = id;
-      if (trimmedThrough > 0) this.#setTrimmed(id, trimmedThrough);
     }
   }
 
-  #takeTrims(trims: number): void {
-    for (const row of this.#newTrims.iterate(this.#trims) as Iterable<unknown>) {
+  #takeTrims(trims: number, forgottenThrough: Position): void {
+    for (const row of this.#statements.trims.iterate(this.#trims) as Iterable<unknown>) {
       const [id, trimmedThrough] = row as [number, number];
-      this.#setTrimmed(id, trimmedThrough);
+      const channel = this.#byId.get(id) as KnownChannel;
+      channel.trimmedThrough = trimmedThrough;
+      this.#patterns.trimmed(channel);
     }
+    for (const row of this.#statements.families.iterate(this.#trims) as Iterable<unknown>)
+      this.#families.raise(...(row as [string, number]));
+    this.#families.foldThrough(forgottenThrough);
     this.#trims = trims;
-  }
-
-  #setTrimmed(id: number, through: Position): void {
-    this.#trimmed.set(id, through);
-    this.#trimmedMost = Math.max(this.#trimmedMost, through);
   }
 
   #dropIndexed(indexedThrough: Position): void {
@@ -157,7 +139,7 @@ export class ChannelIndex {
   }
 
   #takeEvents(): void {
-    for (const row of this.#newEvents.iterate(this.#seenThrough) as Iterable<unknown>) {
+    for (const row of this.#statements.events.iterate(this.#seenThrough) as Iterable<unknown>) {
       const [position, id] = row as [number, number];
       const positions = this.#tail.get(id);
       if (positions === undefined) this.#tail.set(id, [position]);
@@ -165,4 +147,29 @@ export class ChannelIndex {
       this.#seenThrough = position;
     }
   }
+}
+
+interface Statements {
+  readonly state: StatementSync;
+  readonly channels: StatementSync;
+  readonly trims: StatementSync;
+  readonly families: StatementSync;
+  readonly forgotten: StatementSync;
+  readonly events: StatementSync;
+}
+
+function prepare(database: DatabaseSync): Statements {
+  const many = (sql: string): StatementSync => {
+    const statement = database.prepare(sql);
+    statement.setReturnArrays(true);
+    return statement;
+  };
+  return {
+    state: many('SELECT indexed_through, forgotten_through, forgotten, trims FROM state'),
+    channels: many('SELECT id, name, trimmed_through FROM channel WHERE id > ? ORDER BY id'),
+    trims: many('SELECT id, trimmed_through FROM channel WHERE trimmed_in > ? AND trimmed_in > 0'),
+    families: many('SELECT name, forgotten_through FROM family WHERE changed_in > ?'),
+    forgotten: many('SELECT channel FROM forgotten_channel WHERE sequence > ? ORDER BY sequence'),
+    events: many('SELECT position, channel FROM event WHERE position > ? ORDER BY position'),
+  };
 }

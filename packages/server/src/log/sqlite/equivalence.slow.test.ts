@@ -9,7 +9,7 @@ import { createMemoryLog } from '../memory.ts';
 import { openSqliteLog } from './sqlite-log.ts';
 
 const HOUR_MS = 3_600_000;
-const CHANNELS = ['a', 'b', 'a.b', 'a.c', 'a.b.c', 'd'];
+const CHANNELS = ['a', 'b', 'a.b', 'a.c', 'a.b.c', 'd', 'd.a'];
 
 /** Times in a step are hours before the step's own. */
 type Step = { readonly hours: number } & Action;
@@ -42,7 +42,10 @@ const trimOrder: fc.Arbitrary<TrimOrder> = fc.record(
 
 const query = fc
   .record({
-    patterns: fc.array(fc.constantFrom(...CHANNELS, '>', 'a.*', 'a.>', '*', 'z'), { minLength: 1, maxLength: 3 }),
+    patterns: fc.array(fc.constantFrom(...CHANNELS, '>', 'a.*', 'a.>', 'd.>', '*', '*.a', 'z', 'a.z', 'd.z'), {
+      minLength: 1,
+      maxLength: 3,
+    }),
     types: fc.constantFrom(undefined, ['x'], ['ÿ€𝄞', 'x']),
     direction: fc.constantFrom('forward', 'backward'),
     limit: fc.integer({ min: 1, max: 9 }),

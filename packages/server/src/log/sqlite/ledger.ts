@@ -1,9 +1,12 @@
 import type { ChannelQuery, ChannelState, NewRecord, Position, TrimOrder } from '../../core/ports.ts';
 import { createChannelEntry } from '../channel-book.ts';
 import type { ChannelBook, ChannelEntry } from '../channel-book.ts';
-import { CHANNEL_FORGOTTEN_AFTER_MS, TRIM_EVENTS_MAX } from '../limits.ts';
+import { EmptyChannels } from '../empty-channels.ts';
+import type { Families } from '../families.ts';
+import { familyOf } from '../families.ts';
+import { FORGOTTEN_CHANNELS_MAX, TRIM_EVENTS_MAX } from '../limits.ts';
 import type { Connection } from './connection.ts';
-import { loadChannels, noteAppended } from './opening.ts';
+import { loadChannels, loadFamilies, noteAppended } from './opening.ts';
 import type { StateRow } from './opening.ts';
 
 /**
@@ -14,6 +17,9 @@ const PENDING_EVENTS = 8_192;
 const PENDING_EVENTS_PER_CHANNEL = 4;
 const PENDING_EVENTS_MAX = 65_536;
 
+/** Forgotten channels that are kept for the reader to follow; one that is further behind reads all channels again. */
+const FORGOTTEN_KEPT = 16_384;
+
 /**
  * What the writer knows of its channels, and how it writes that down. Everything here happens within a transaction of
  * the connection; when that fails the ledger is ahead of the disk, and has to be made afresh.
@@ -23,17 +29,20 @@ export class Ledger {
   readonly #book: ChannelBook;
   /** Channels whose row is behind what is known here. */
   readonly #dirty: Set<ChannelEntry>;
-  readonly #empty = new Set<ChannelEntry>();
-  /** No empty channel is to be forgotten before this. */
-  #forgetFromMs = Infinity;
+  readonly #empty = new EmptyChannels();
+  readonly #families: Families;
   #lastChannelId: number;
   #pendingEvents: number;
   #indexedThrough: Position;
-  #forgottenThrough: Position;
+  #forgotten: number;
   #trims: number;
 
   /** @param lastChannelId ids up to this one were given out in this process, maybe to channels that are forgotten */
-  constructor(connection: Connection, { indexedThrough, forgottenThrough, trims }: StateRow, lastChannelId = 0) {
+  constructor(
+    connection: Connection,
+    { indexedThrough, forgottenThrough, forgotten, trims }: StateRow,
+    lastChannelId = 0,
+  ) {
     const { book, lastId, dirty, pending } = loadChannels(connection.database, indexedThrough);
     this.#connection = connection;
     this.#book = book;
@@ -41,9 +50,10 @@ export class Ledger {
     this.#lastChannelId = Math.max(lastId, lastChannelId);
     this.#pendingEvents = pending;
     this.#indexedThrough = indexedThrough;
-    this.#forgottenThrough = forgottenThrough;
+    this.#families = loadFamilies(connection.database, forgottenThrough);
+    this.#forgotten = forgotten;
     this.#trims = trims;
-    for (const entry of book.values()) if (entry.count === 0) this.#noteEmpty(entry);
+    for (const entry of book.values()) if (entry.count === 0) this.#empty.add(entry);
   }
 
   get size(): number {
@@ -71,27 +81,23 @@ export class Ledger {
   }
 
   addChannel(name: string): ChannelEntry {
-    // It may be one of those that were forgotten: then what they lost is all that is known of what it lost.
-    const entry = createChannelEntry(name, ++this.#lastChannelId, this.#forgottenThrough);
+    // It may be one of those that were forgotten: then what its family lost is all that is known of what it lost.
+    const lost = this.#families.through(name);
+    const entry = createChannelEntry(name, ++this.#lastChannelId, lost);
     this.#connection.begin();
-    this.#connection.do.insertChannel.run(
-      entry.id,
-      name,
-      this.#forgottenThrough,
-      this.#forgottenThrough > 0 ? this.#trims : 0,
-    );
+    this.#connection.do.insertChannel.run(entry.id, name, lost, lost > 0 ? this.#trims : 0);
     this.#book.add(entry);
     return entry;
   }
 
   store(entry: ChannelEntry, position: Position, { type, timeMs, body, retain }: NewRecord): void {
     this.#connection.begin();
+    if (entry.count === 0) this.#empty.delete(entry);
     if (retain === 'latest' && entry.count > 0) this.#replace(entry, position);
     this.#connection.do.insertEvent.run(position, entry.id, type ?? null, timeMs, body);
     this.#connection.noteBytes(body.byteLength);
     noteAppended(entry, position, timeMs, body.byteLength);
     this.#dirty.add(entry);
-    this.#empty.delete(entry);
     this.#pendingEvents++;
   }
 
@@ -110,7 +116,7 @@ export class Ledger {
 
   /** Whether `trim` has anything to do. */
   isTrimDue(orders: readonly TrimOrder[], nowMs: number): boolean {
-    return nowMs >= this.#forgetFromMs || orders.some((order) => exceeds(this.get(order.channel), order));
+    return this.#empty.isDue(nowMs) || orders.some((order) => exceeds(this.get(order.channel), order));
   }
 
   /** One step of retention, after `settle`. Says how many events it removed, and whether there are more. */
@@ -127,8 +133,8 @@ export class Ledger {
       if (left === 0 && more) break;
     }
     this.#forgetChannels(nowMs);
-    this.#connection.do.setTrimmed.run(this.#trims, this.#forgottenThrough);
-    return { removed: TRIM_EVENTS_MAX - left, more: more && left < TRIM_EVENTS_MAX };
+    this.#connection.do.setTrimmed.run(this.#trims, this.#forgotten, this.#families.rest);
+    return { removed: TRIM_EVENTS_MAX - left, more: (more && left < TRIM_EVENTS_MAX) || this.#empty.isDue(nowMs) };
   }
 
   /** Removes what a `latest` channel holds. It is more than one only after its rule has changed; then it goes in steps. */
@@ -153,7 +159,7 @@ export class Ledger {
     if (removed === 0) return 0;
     entry.trimmedThrough = through;
     this.#save(entry);
-    if (entry.count === 0) this.#noteEmpty(entry);
+    if (entry.count === 0) this.#empty.add(entry);
     return removed;
   }
 
@@ -205,27 +211,25 @@ export class Ledger {
     );
   }
 
-  #noteEmpty(entry: ChannelEntry): void {
-    this.#empty.add(entry);
-    this.#forgetFromMs = Math.min(this.#forgetFromMs, entry.appendedTimeMs + CHANNEL_FORGOTTEN_AFTER_MS);
-  }
-
   /** Forgets channels that have been empty for long, some at a time. */
   #forgetChannels(nowMs: number): void {
-    if (nowMs < this.#forgetFromMs) return;
-    const forgotten = new Set<ChannelEntry>();
-    this.#forgetFromMs = Infinity;
-    for (const entry of this.#empty) {
-      const fromMs = entry.appendedTimeMs + CHANNEL_FORGOTTEN_AFTER_MS;
-      if (fromMs <= nowMs && forgotten.size < TRIM_EVENTS_MAX) forgotten.add(entry);
-      else this.#forgetFromMs = Math.min(this.#forgetFromMs, fromMs);
-    }
+    const forgotten = this.#empty.take(nowMs, FORGOTTEN_CHANNELS_MAX);
+    if (forgotten.length === 0) return;
+    const { do: statements } = this.#connection;
+    const families = new Set<string>();
+    const { rest } = this.#families;
     for (const entry of forgotten) {
-      this.#connection.do.deleteChannel.run(entry.id);
-      this.#empty.delete(entry);
-      this.#forgottenThrough = Math.max(this.#forgottenThrough, entry.trimmedThrough);
+      const family = familyOf(entry.name);
+      this.#families.raise(family, entry.trimmedThrough);
+      families.add(family);
+      this.#book.remove(entry);
+      statements.deleteChannel.run(entry.id);
+      statements.noteForgotten.run(++this.#forgotten, entry.id);
     }
-    this.#book.remove(forgotten);
+    statements.dropForgotten.run(this.#forgotten - FORGOTTEN_KEPT);
+    for (const family of families) statements.saveFamily.run(family, this.#families.through(family), this.#trims);
+    if (this.#families.rest > rest) statements.foldFamilies.run(this.#families.rest);
+    this.#connection.notePages(forgotten.length / 8);
   }
 }
 

@@ -4,6 +4,7 @@ import type { Position } from '../../core/ports.ts';
 import { ChannelBook } from '../channel-book.ts';
 import type { ChannelEntry } from '../channel-book.ts';
 import { DataFolderError } from '../errors.ts';
+import { Families } from '../families.ts';
 import type { FolderFiles } from './folder.ts';
 import { accessing, errorCodeOf, fileBytes } from './folder.ts';
 import { checkOurs, migrate, pragma } from './schema.ts';
@@ -17,7 +18,10 @@ export interface StateRow {
   readonly inode: string;
   readonly reservedThrough: Position;
   readonly indexedThrough: Position;
+  /** Of the families that have no row of their own. */
   readonly forgottenThrough: Position;
+  /** How many channels were ever forgotten. */
+  readonly forgotten: number;
   readonly trims: number;
 }
 
@@ -79,7 +83,7 @@ export function readState(database: DatabaseSync): StateRow | undefined {
   return database
     .prepare(
       `SELECT epoch, epoch_start AS epochStart, generation, inode, reserved_through AS reservedThrough, indexed_through AS indexedThrough,
-         forgotten_through AS forgottenThrough, trims FROM state`,
+         forgotten_through AS forgottenThrough, forgotten, trims FROM state`,
     )
     .get() as StateRow | undefined;
 }
@@ -100,6 +104,7 @@ export function beginGeneration(
     reservedThrough: 0,
     indexedThrough: 0,
     forgottenThrough: 0,
+    forgotten: 0,
     trims: 0,
     ...old,
     generation: (old?.generation ?? 0) + 1,
@@ -109,7 +114,7 @@ export function beginGeneration(
   };
   announceGeneration(files, state.generation);
   database
-    .prepare('INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)')
+    .prepare('INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
     .run(
       state.epoch,
       state.epochStart,
@@ -118,6 +123,7 @@ export function beginGeneration(
       state.reservedThrough,
       state.indexedThrough,
       state.forgottenThrough,
+      state.forgotten,
       state.trims,
     );
   settleGeneration(files, state.generation);
@@ -167,6 +173,13 @@ export function loadChannels(database: DatabaseSync, indexedThrough: Position): 
     pending++;
   }
   return { book, lastId, dirty, pending };
+}
+
+/** What is kept of forgotten channels. */
+export function loadFamilies(database: DatabaseSync, rest: Position): Families {
+  const rows = database.prepare('SELECT name, forgotten_through FROM family');
+  rows.setReturnArrays(true);
+  return new Families(rest, rows.all() as unknown as [string, Position][]);
 }
 
 export function noteAppended(entry: ChannelEntry, position: Position, timeMs: number, bytes: number): void {

@@ -1,7 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { StatementSync } from 'node:sqlite';
 import type { Position, ReadPage, ReadQuery, StoredRecord } from '../../core/ports.ts';
-import { hasWildcard } from '@polycast/protocol';
 import { ChannelIndex } from './channel-index.ts';
 import { filesOf } from './folder.ts';
 import { MergedSource, ScannedSource } from './sources.ts';
@@ -32,9 +31,8 @@ export class Reader {
   read(query: ReadQuery): ReadPage {
     return this.#within(() => {
       this.#channels.catchUp();
-      const meant = this.#meant(query.patterns);
-      const source = this.#source(query, meant);
-      return { ...this.#page(query, source), trimmedThrough: this.#trimmedThrough(query, meant) };
+      const { sets, trimmedThrough } = this.#channels.meant(query.patterns, query.after);
+      return { ...this.#page(query, this.#source(query, sets)), trimmedThrough };
     });
   }
 
@@ -52,17 +50,12 @@ export class Reader {
     }
   }
 
-  /** The ids of the channels that are meant: one list a pattern, which are not to be changed. */
-  #meant(patterns: readonly string[]): readonly (readonly number[])[] {
-    return patterns.map((pattern) => this.#channels.matching(pattern)).filter(({ length }) => length > 0);
-  }
-
-  #source(query: ReadQuery, meant: readonly (readonly number[])[]): PositionSource {
-    const sum = meant.reduce((total, { length }) => total + length, 0);
-    const ids = sum <= 4 * MERGED_CHANNELS_MAX || meant.length > 1 ? new Set(meant.flat()) : undefined;
+  #source(query: ReadQuery, sets: readonly ReadonlySet<number>[]): PositionSource {
+    const sum = sets.reduce((total, { size }) => total + size, 0);
+    const ids = sum > 4 * MERGED_CHANNELS_MAX ? undefined : new Set(sets.flatMap((set) => [...set]));
     if (ids !== undefined && ids.size <= MERGED_CHANNELS_MAX)
       return new MergedSource(this.#database, this.#channels, [...ids], query);
-    return new ScannedSource(this.#database, ids ?? new Set(meant[0]), query);
+    return new ScannedSource(this.#database, sets, query);
   }
 
   #page({ limit, bytesMax, types, direction }: ReadQuery, source: PositionSource): Omit<ReadPage, 'trimmedThrough'> {
@@ -87,13 +80,5 @@ export class Reader {
     if (row === undefined) return undefined;
     const [id, type, timeMs, body] = row;
     return { position, channel: this.#channels.nameOf(id), type: type ?? undefined, timeMs, body };
-  }
-
-  #trimmedThrough({ patterns, after }: ReadQuery, meant: readonly (readonly number[])[]): Position {
-    const { forgottenThrough } = this.#channels;
-    const mayBeForgotten =
-      forgottenThrough > after &&
-      patterns.some((pattern) => hasWildcard(pattern) || this.#channels.matching(pattern).length === 0);
-    return Math.max(after, this.#channels.trimmedThrough(meant, after), mayBeForgotten ? forgottenThrough : 0);
   }
 }

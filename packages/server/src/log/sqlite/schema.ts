@@ -12,6 +12,9 @@ const APPLICATION_ID = 0x706f6c79;
  * - `channel_event` finds a channel's events. It holds those up to `state.indexed_through`; the rest is added in sorted
  *   runs (docs/decisions/0004-deferred-index.md).
  * - `channel` is exact for what is indexed. `trimmed_in` is the number of the trim that last took events from it.
+ * - `family` is what forgotten channels had lost, by the first token of their names; `state.forgotten_through` is the
+ *   same for all families without a row. `changed_in` is the number of a trim, as `trimmed_in`.
+ * - `forgotten_channel` holds the newest of the `state.forgotten` channels ever forgotten, for the reader to follow.
  * - `state.reserved_through` bounds the positions ever given out, to events that are not stored as well.
  */
 export const MIGRATIONS: readonly string[] = [
@@ -24,7 +27,18 @@ export const MIGRATIONS: readonly string[] = [
      reserved_through INTEGER NOT NULL,
      indexed_through INTEGER NOT NULL,
      forgotten_through INTEGER NOT NULL,
+     forgotten INTEGER NOT NULL,
      trims INTEGER NOT NULL
+   );
+   CREATE TABLE family (
+     name TEXT PRIMARY KEY,
+     forgotten_through INTEGER NOT NULL,
+     changed_in INTEGER NOT NULL
+   ) WITHOUT ROWID;
+   CREATE INDEX family_changed ON family (changed_in);
+   CREATE TABLE forgotten_channel (
+     sequence INTEGER PRIMARY KEY,
+     channel INTEGER NOT NULL
    );
    CREATE TABLE channel (
      id INTEGER PRIMARY KEY,

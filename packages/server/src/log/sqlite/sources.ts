@@ -16,34 +16,38 @@ type Range = Pick<ReadQuery, 'after' | 'through' | 'direction' | 'limit'>;
 export class ScannedSource implements PositionSource {
   reached: Position;
   readonly #statement: StatementSync;
-  readonly #ids: ReadonlySet<number>;
+  readonly #sets: readonly ReadonlySet<number>[];
   readonly #range: Range;
   #rows: readonly (readonly [position: Position, channel: number])[] = [];
   #at = 0;
   #left = READ_ROWS_MAX;
   #exhausted = false;
 
-  constructor(database: DatabaseSync, ids: ReadonlySet<number>, range: Range) {
+  constructor(database: DatabaseSync, sets: readonly ReadonlySet<number>[], range: Range) {
     const order = range.direction === 'forward' ? 'ASC' : 'DESC';
     this.#statement = prepared(
       database,
       `SELECT position, channel FROM event WHERE position > ? AND position <= ? ORDER BY position ${order} LIMIT ?`,
     );
-    this.#ids = ids;
+    this.#sets = sets;
     this.#range = range;
     this.reached = range.direction === 'forward' ? range.after : range.through;
-    if (ids.size === 0) this.#finish();
   }
 
   next(): Position | undefined {
     for (;;) {
       while (this.#at < this.#rows.length) {
         const [position, channel] = this.#rows[this.#at++] as readonly [Position, number];
-        if (this.#ids.has(channel)) return position;
+        if (this.#isMeant(channel)) return position;
       }
       if (this.#exhausted || this.#left === 0) return undefined;
       this.#fetch();
     }
+  }
+
+  #isMeant(channel: number): boolean {
+    for (const ids of this.#sets) if (ids.has(channel)) return true;
+    return false;
   }
 
   #fetch(): void {

@@ -11,6 +11,10 @@ export interface WriterStatements {
   readonly updateChannel: StatementSync;
   readonly emptyChannel: StatementSync;
   readonly deleteChannel: StatementSync;
+  readonly noteForgotten: StatementSync;
+  readonly dropForgotten: StatementSync;
+  readonly saveFamily: StatementSync;
+  readonly foldFamilies: StatementSync;
   readonly indexEvents: StatementSync;
   readonly unindexEvent: StatementSync;
   readonly unindexThrough: StatementSync;
@@ -46,6 +50,10 @@ export function prepareWriter(database: DatabaseSync): WriterStatements {
     ),
     emptyChannel: one('UPDATE channel SET count = 0, bytes = 0, oldest_time_ms = 0, latest_position = 0 WHERE id = ?'),
     deleteChannel: one('DELETE FROM channel WHERE id = ?'),
+    noteForgotten: one('INSERT INTO forgotten_channel VALUES (?, ?)'),
+    dropForgotten: one('DELETE FROM forgotten_channel WHERE sequence <= ?'),
+    saveFamily: one('INSERT OR REPLACE INTO family VALUES (?, ?, ?)'),
+    foldFamilies: one('DELETE FROM family WHERE forgotten_through <= ?'),
     indexEvents: one(
       'INSERT INTO channel_event SELECT channel, position FROM event WHERE position > ? ORDER BY channel, position',
     ),
@@ -63,7 +71,7 @@ export function prepareWriter(database: DatabaseSync): WriterStatements {
     ),
     reserve: one('UPDATE state SET reserved_through = ?'),
     setIndexed: one('UPDATE state SET indexed_through = ?'),
-    setTrimmed: one('UPDATE state SET trims = ?, forgotten_through = ?'),
+    setTrimmed: one('UPDATE state SET trims = ?, forgotten = ?, forgotten_through = ?'),
     checkpoint: one('PRAGMA wal_checkpoint(PASSIVE)'),
     restartWal: one('PRAGMA wal_checkpoint(RESTART)'),
   };
