@@ -2,7 +2,7 @@ import { matches } from '@polycast/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Follower, TRANSPORTS, type Wish } from './kit/followers.ts';
 import { startHubProcess, type HubProcess } from './kit/hub-process.ts';
-import { call, publish, publishAll } from './kit/http.ts';
+import { call, publish, publishAll, type Published } from './kit/http.ts';
 import { Seeded } from './kit/seeded.ts';
 import { until } from './kit/wait.ts';
 
@@ -81,10 +81,9 @@ describe('the same publish script', () => {
   test('gives the newest value of a latest channel to all, and to latecomers nothing else', async () => {
     const after = await cursorNow();
     const live = TRANSPORTS.map((transport) => new Follower(hub.url, transport, { channels: ['latest.*'], after }));
-    const published = await publishAll(
-      hub.url,
-      Array.from({ length: 50 }, (_, n) => ({ channel: `latest.${n % 2}`, data: n })),
-    );
+    // One by one, so that what was replaced was once the newest that somebody was given.
+    const published: Published[] = [];
+    for (let n = 0; n < 50; n++) published.push(await publish(hub.url, { channel: `latest.${n % 2}`, data: n }));
     const newest = published.slice(-2).map(({ id }) => id);
     await allHaveReached(newest[1] as string, live);
     const late = TRANSPORTS.map((transport) => new Follower(hub.url, transport, { channels: ['latest.*'], after }));

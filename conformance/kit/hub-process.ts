@@ -43,6 +43,7 @@ export async function startHubProcess({
   const command = [process.execPath, ...args];
   const limited = ['sh', '-c', `ulimit -n ${openFilesMax}; exec "$@"`, 'sh', ...command];
   const [program, ...rest] = (openFilesMax === undefined ? command : limited) as [string, ...string[]];
+  let isEnding = false;
   const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: plainEnvironment() });
   child.on(
     'exit',
@@ -50,6 +51,9 @@ export async function startHubProcess({
   );
   let out = '';
   let log = '';
+  child.on('exit', (code, signal) => {
+    if (!isEnding) console.error(`A hub ended by itself (${code ?? signal}): ${log}`);
+  });
   child.stderr.setEncoding('utf8').on('data', (text: string) => (log += text));
   const url = await new Promise<string>((resolve, reject) => {
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -67,6 +71,7 @@ export async function startHubProcess({
     log: () => log,
     async end(signal) {
       if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+      isEnding = true;
       const ended = once(child, 'exit');
       child.kill(signal);
       const [code] = (await within(`the hub to end on ${signal}`, ended, 30_000)) as [number | null];
