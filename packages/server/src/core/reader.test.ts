@@ -191,3 +191,30 @@ test('a sink may close its own reader, or others, while they are being woken', a
   expect(all.map(({ sink }) => sink.positions)).toEqual([[], [1, 2], [1, 2], [], [1, 2], [1]]);
   expect(world.feed.lag().readers).toBe(3);
 });
+
+test('who begins at the earliest is told of no gap, who comes with a cursor is', async () => {
+  const log = createMemoryLog();
+  const world = createWorld(log, SMALL);
+  await publish(log, 'a', 'a', 'a', 'a', 'b', 'b', 'b', 'b');
+  await log.trim([{ channel: 'a', countMax: 1 }], 0);
+  const earliest = open(world, ['a'], 0);
+  earliest.reader.excuse(world.feed.head);
+  const resumed = open(world, ['a'], 0);
+  for (const { reader } of [earliest, resumed]) reader.start();
+  await settled();
+  expect([earliest.sink.gaps, resumed.sink.gaps]).toEqual([[], [{ from: 0, through: 3 }]]);
+  expect([earliest.sink.positions, resumed.sink.positions]).toEqual([[4], [4]]);
+});
+
+test('a sink that breaks is closed, and the others get what they are owed', async () => {
+  const world = createWorld(createMemoryLog());
+  const sinks = [open(world, ['a'], 0), open(world, ['a'], 0), open(world, ['a'], 0)];
+  const [, broken] = sinks as [Opened, Opened, Opened];
+  broken.sink.deliver = () => {
+    throw new Error('broken');
+  };
+  for (const { reader } of sinks) reader.start();
+  await publish(world.log, 'a');
+  expect(sinks.map(({ sink }) => sink.positions)).toEqual([[1], [], [1]]);
+  expect(broken.reader.isClosed).toBe(true);
+});

@@ -1,4 +1,4 @@
-import type { Framing, PolycastError } from '@polycast/protocol';
+import { PolycastError, type Framing } from '@polycast/protocol';
 import type { Batch } from './batch.ts';
 import type { Feed } from './feed.ts';
 import type { Interest } from './interest.ts';
@@ -70,6 +70,11 @@ export class Reader {
     return this.#phase === 'closed';
   }
 
+  /** What is lost up to a position will not be told; to be said before `start`. */
+  excuse(through: Position): void {
+    this.#gapTold = through;
+  }
+
   start(): void {
     this.#feed.join(this.#interest, this);
     this.#phase = 'idle';
@@ -83,7 +88,12 @@ export class Reader {
   wake(from: Position): void {
     if (this.#phase !== 'live') return;
     if (from > this.#position) this.#position = from;
-    this.#pump();
+    try {
+      this.#pump();
+    } catch (error) {
+      // One sink that breaks must not keep the others from what they are owed.
+      this.#fail(new PolycastError('internal_error', 'A batch could not be delivered.', { cause: String(error) }));
+    }
   }
 
   /** The sink has written the last batch. */
@@ -148,10 +158,13 @@ export class Reader {
   };
 
   readonly #failed = (error: PolycastError): void => {
-    if (this.#phase !== 'reading') return;
+    if (this.#phase === 'reading') this.#fail(error);
+  };
+
+  #fail(error: PolycastError): void {
     this.close();
     this.#sink.failed(error);
-  };
+  }
 
   /** True when the next batch may follow at once. */
   #deliver(batch: Batch): boolean {

@@ -5,6 +5,8 @@ import type { LogState, Position } from './ports.ts';
 export interface Start {
   readonly position: Position;
   readonly gap: Gap | undefined;
+  /** What is lost up to here need not be told: who begins at the earliest asks for what is kept. */
+  readonly excusedThrough: Position;
 }
 
 /**
@@ -13,11 +15,11 @@ export interface Start {
  * @throws PolycastError `invalid_cursor`
  */
 export function startAfter(after: string | undefined, { epoch, epochStart, head }: LogState): Start {
-  if (after === undefined || after === 'now') return { position: head, gap: undefined };
-  if (after === 'earliest') return { position: 0, gap: undefined };
+  if (after === undefined || after === 'now') return { position: head, gap: undefined, excusedThrough: 0 };
+  if (after === 'earliest') return { position: 0, gap: undefined, excusedThrough: head };
   const cursor = parseCursor(after);
   if (cursor === undefined) throw new PolycastError('invalid_cursor', 'A cursor, "earliest" or "now" is expected.', { parameter: 'after' });
-  if (cursor.epoch === epoch && cursor.position <= head) return { position: cursor.position, gap: undefined };
+  if (cursor.epoch === epoch && cursor.position <= head) return { position: cursor.position, gap: undefined, excusedThrough: 0 };
   const position = cursor.epoch === epoch ? head : epochStart;
-  return { position, gap: { from: after, to: encodeCursor(epoch, position), reason: 'epoch' } };
+  return { position, gap: { from: after, to: encodeCursor(epoch, position), reason: 'epoch' }, excusedThrough: 0 };
 }

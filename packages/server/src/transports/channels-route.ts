@@ -49,7 +49,7 @@ export async function readHistory(services: Services, request: IncomingMessage, 
   const start = startAfter(after ?? before ?? 'now', log.state);
   const gaps = start.gap === undefined ? [] : [start.gap];
   const page = after === undefined ? await pageBefore(services, interest, start.position, limit, before !== undefined) : await pageAfter(services, interest, start.position, limit);
-  if (page.gapThrough > 0) gaps.push({ from: encodeCursor(feed.epoch, start.position), to: encodeCursor(feed.epoch, page.gapThrough), reason: 'retention' });
+  if (page.gapThrough > start.excusedThrough) gaps.push({ from: encodeCursor(feed.epoch, start.position), to: encodeCursor(feed.epoch, page.gapThrough), reason: 'retention' });
   const previous = page.hasPrevious && page.records[0] !== undefined ? encodeCursor(feed.epoch, page.records[0].position) : null;
   const next = page.hasNext && page.records.length > 0 ? encodeCursor(feed.epoch, (page.records.at(-1) as StoredRecord).position) : null;
   const events = joinFrames(jsonFraming, feed.epoch, page.records, Buffer.allocUnsafe);

@@ -11,6 +11,7 @@ export interface Consumer {
   readonly interest: Interest;
   readonly position: Position;
   readonly gap: Gap | undefined;
+  readonly excusedThrough: Position;
   readonly principal: Principal;
 }
 
@@ -35,8 +36,8 @@ export function consumerOf(services: Services, request: IncomingMessage, query: 
   const interest = interestOf(services, query);
   const resumed = lastEventId(request);
   const start = startAfter(resumed ?? query.after, log.state);
-  if (query.history === undefined || resumed !== undefined) return { interest, position: start.position, gap: start.gap, principal };
-  return feed.historyStart(interest, query.history).then((position) => ({ interest, position, gap: undefined, principal }));
+  if (query.history === undefined || resumed !== undefined) return { interest, ...start, principal };
+  return feed.historyStart(interest, query.history).then((position) => ({ interest, position, gap: undefined, excusedThrough: 0, principal }));
 }
 
 /** The interest of a query, worked out once an address. */

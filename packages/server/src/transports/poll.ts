@@ -74,6 +74,7 @@ class Poll implements Sink, Timed, Drainable {
     this.#wish = wish;
     this.#ifNoneMatch = ifNoneMatch;
     this.#reader = new Reader(services.feed, this, consumer.interest, jsonFraming, consumer.position, wish.limit);
+    this.#reader.excuse(consumer.excusedThrough);
     if (consumer.gap !== undefined) this.#gaps.push(consumer.gap);
   }
 

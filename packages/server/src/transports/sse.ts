@@ -25,6 +25,7 @@ export function openSse(services: Services, request: IncomingMessage, response: 
   const headers = headerText(corsOf(response));
   const socket = detachSocket(request, response);
   const session = new StreamSession(services, WORDING, socket, consumer.interest, consumer.position);
+  session.reader.excuse(consumer.excusedThrough);
   const cursor = session.cursor(consumer.position);
   const ready = JSON.stringify({ cursor, session: random.token(), heartbeatMs: settings.heartbeatMs });
   const gap = consumer.gap === undefined ? '' : WORDING.gap(consumer.gap, consumer.gap.to);

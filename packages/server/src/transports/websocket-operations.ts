@@ -119,7 +119,7 @@ export class WebSocketOperations {
     this.#answer(operation, { channels, cursor: session.cursor(position) });
     if (start?.gap !== undefined) session.sendGap(start.gap);
     if (wanted.length > 0 && position < joinAt) {
-      await session.catchUp(feed.interest(wanted, session.types, has), position, joinAt);
+      await session.catchUp(feed.interest(wanted, session.types, has), position, joinAt, start?.excusedThrough ?? 0);
     }
     session.resume(feed.interest(channels, session.types));
   }
@@ -133,7 +133,7 @@ export class WebSocketOperations {
     }
     if (after !== undefined) throw invalidMember('history', 'cannot be combined with "after"');
     const { feed } = this.#services;
-    return { position: await feed.historyStart(feed.interest(wanted, this.#session.types), history as number), gap: undefined };
+    return { position: await feed.historyStart(feed.interest(wanted, this.#session.types), history as number), gap: undefined, excusedThrough: 0 };
   }
 
   async #unsubscribe(operation: Operation): Promise<void> {

@@ -79,8 +79,9 @@ export class WebSocketSession extends StreamSession {
   #invalidMessages = 0;
   #onHold: (() => void) | undefined;
 
-  constructor(services: Services, socket: Socket, { interest, position, principal }: Consumer, types: readonly string[] | undefined) {
+  constructor(services: Services, socket: Socket, { interest, position, excusedThrough, principal }: Consumer, types: readonly string[] | undefined) {
     super(services, WORDING, socket, interest, position);
+    this.reader.excuse(excusedThrough);
     this.principal = principal;
     this.types = types;
   }
@@ -121,10 +122,11 @@ export class WebSocketSession extends StreamSession {
   }
 
   /** Sends what an interest has between two positions, while the reader stands still. */
-  async catchUp(interest: Interest, from: Position, through: Position): Promise<void> {
+  async catchUp(interest: Interest, from: Position, through: Position, excusedThrough: Position): Promise<void> {
     try {
       await new Promise<void>((resolve, reject) => {
         this.active = catchUpReader(this, this.services, interest, from, through, (error) => (error === undefined ? resolve() : reject(error)));
+        this.active.excuse(excusedThrough);
         this.active.start();
       });
     } catch (error) {
