@@ -1,6 +1,6 @@
 /** The bounds that every home of the log keeps, each with its reason. */
 
-/** Channels that a log may hold at a time: each costs the writer and the reader some 200 bytes of memory. */
+/** Channels that a log may hold at a time: each costs the writer and the reader some 250 bytes of memory, both of them. */
 export const CHANNELS_MAX_DEFAULT = 1_000_000;
 
 /** How long an idempotency key is remembered, by the time of its event (PROTOCOL.md section 8.4). */

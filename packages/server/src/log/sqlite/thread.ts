@@ -11,6 +11,12 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
+/**
+ * New objects of a thread: batches, rows and pages, which are gone at once. By itself the engine lets that grow to 96 MB
+ * in a busy hour and gives nothing back; with this, CPU time for an event is the same.
+ */
+const YOUNG_GENERATION_MB = 12;
+
 /** A worker thread that answers requests, as the main thread sees it. */
 export class Thread<Body extends object> {
   readonly #worker: Worker;
@@ -22,7 +28,11 @@ export class Thread<Body extends object> {
   constructor(module: string, options: unknown) {
     const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
     // The process's own flags are not for a thread: `--eval` or a test runner's loader would keep it from starting.
-    this.#worker = new Worker(new URL(module + extension, import.meta.url), { workerData: options, execArgv: [] });
+    this.#worker = new Worker(new URL(module + extension, import.meta.url), {
+      workerData: options,
+      execArgv: [],
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    });
     this.#worker.on('message', (answer: Answer) => this.#take(answer));
     this.#worker.on('error', (error) => this.#fail(error as Error));
     this.#worker.on('exit', () => this.#fail(new Error('The thread has ended.')));
