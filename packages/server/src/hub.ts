@@ -58,6 +58,7 @@ export async function openHub(config: Config, { routes = [], ownOrigins = () => 
   const feed = new Feed(log, {
     tailBytesMax: config.delivery.tailBytesMax,
     batchBytesMax: config.delivery.batchBytesMax,
+    pollBytesMax: config.delivery.pollBytesMax,
     logReadsConcurrentMax: config.delivery.logReadsConcurrentMax,
     isLatestOnly: (channel) => rules.of(channel).retain === 'latest',
     allocate: (bytes) => Buffer.allocUnsafeSlow(bytes),

@@ -169,6 +169,7 @@ test('each commit is told of once, when those who were live have it', async () =
   const feed: Feed = new Feed(log, {
     tailBytesMax: 1e6,
     batchBytesMax: 1e5,
+    pollBytesMax: 1e5,
     logReadsConcurrentMax: 1,
     isLatestOnly: () => false,
     allocate: (bytes) => new Uint8Array(bytes),

@@ -10,6 +10,8 @@ export interface FeedOptions {
   readonly tailBytesMax: number;
   /** Bytes that one write to a consumer holds, at most, but always one event. */
   readonly batchBytesMax: number;
+  /** The same for the answer to a poll. */
+  readonly pollBytesMax: number;
   /** Reads of the log under way at once; the others wait in line. */
   readonly logReadsConcurrentMax: number;
   readonly isLatestOnly: (channel: string) => boolean;
@@ -137,7 +139,7 @@ export class Feed {
     if (interest.hasNews(after) === false) return undefined;
     if (!this.#tail.covers(interest, after)) return 'behind';
     this.figures.tailHits++;
-    const collected = this.#tail.collect(interest, after, this.#options.batchBytesMax, countMax, framing.size);
+    const collected = this.#tail.collect(interest, after, this.#bytesMax(framing), countMax, framing.size);
     if (collected.records.length === 0) interest.isQuietIn(after, this.head);
     const records = whole ? collected.records : collected.records.filter((record) => record.position <= through);
     if (records.length === 0) return undefined;
@@ -226,10 +228,14 @@ export class Feed {
     }
   }
 
+  #bytesMax(framing: Framing): number {
+    return framing.name === 'json' ? this.#options.pollBytesMax : this.#options.batchBytesMax;
+  }
+
   async #findStart(interest: Interest, count: number): Promise<Position> {
     let through = this.head;
     let wanted = count;
-    while (wanted > 0 && through > 0) {
+    for (let pages = 0; wanted > 0 && through > 0 && pages < HISTORY_PAGES_MAX; pages++) {
       const page = await this.read(interest, 0, through, 'backward', wanted, HISTORY_PAGE_BYTES_MAX);
       const oldest = page.records[page.records.length - 1];
       wanted -= page.records.length;
@@ -243,14 +249,14 @@ export class Feed {
     const begins = this.#tail.start > after ? this.#tail.start : this.head;
     const end = Math.min(begins, through);
     const limit = Math.min(countMax, LOG_PAGE_COUNT_MAX);
-    const page = await this.read(interest, after, end, 'forward', limit, this.#options.batchBytesMax);
+    const page = await this.read(interest, after, end, 'forward', limit, this.#bytesMax(framing));
     const gapThrough = page.trimmedThrough > after ? page.trimmedThrough : 0;
     let { reached } = page;
     let records = interest.except.length === 0 ? page.records : page.records.filter((record) => interest.means(record));
     if (records.length === 0 && gapThrough === 0) interest.isQuietIn(after, reached);
     // A stream goes on in the tail by itself, and the page stays good for all who come after it; a poll is answered once.
     if (countMax !== Infinity && through === Infinity && reached >= end && this.#tail.covers(interest, reached)) {
-      ({ records, reached } = this.#tail.collect(interest, reached, this.#options.batchBytesMax, countMax, framing.size, records));
+      ({ records, reached } = this.#tail.collect(interest, reached, this.#bytesMax(framing), countMax, framing.size, records));
     }
     const batch = this.#batch({ interest, framing, from: after, reached, countMax, isCut: reached < this.head, gapThrough }, records);
     if (through === Infinity) this.#cache.keep(batch);
@@ -310,6 +316,8 @@ export class Feed {
 }
 
 /** Bytes in memory at once when events are only counted. */
+/** Each looks at some 2,000 events at most: what is rarer than one in 100,000 is not searched for any farther back. */
+const HISTORY_PAGES_MAX = 50;
 const HISTORY_PAGE_BYTES_MAX = 1024 * 1024;
 
 /** Events in one page of the log, at most. */

@@ -122,6 +122,7 @@ export function createWorld(log: Log, options: Partial<FeedOptions> = {}): World
   const feed = new Feed(gated, {
     tailBytesMax: 1e6,
     batchBytesMax: 1e5,
+    pollBytesMax: 1e5,
     logReadsConcurrentMax: 2,
     isLatestOnly: (channel) => channel.startsWith('latest'),
     allocate: (bytes) => {
