@@ -9,7 +9,7 @@ const PLACE_BYTES = 12;
 
 /** Frames an event as its position, the length of its body, and its body: easily read back. */
 export const positionFraming: Framing = {
-  name: 'json',
+  name: 'sse',
   size: (bodyBytes) => PLACE_BYTES + bodyBytes,
   write(out, offset, _epoch, position, body) {
     const view = new DataView(out.buffer, out.byteOffset + offset);
