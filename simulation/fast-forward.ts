@@ -24,16 +24,34 @@ const seed = Number(values.seed);
 const random = randomOf(seed);
 const BODY_BYTES = 240;
 const CONSUMERS = 80;
-const PATTERNS = ['counted.*', 'counted.3', 'counted.>', 'sized.*', 'sized.5', 'aged.>', 'aged.1', 'aged.2', 'value.>', 'typing.*', 'once.>', '>'];
+const PATTERNS = [
+  'counted.*',
+  'counted.3',
+  'counted.>',
+  'sized.*',
+  'sized.5',
+  'aged.>',
+  'aged.1',
+  'aged.2',
+  'value.>',
+  'typing.*',
+  'once.>',
+  '>',
+];
 const SAMPLES = 24;
 
 const folder = mkdtempSync(join(tmpdir(), 'polycast-fast-forward-'));
-const hub = fork(join(import.meta.dirname, 'fast-forward/hub-process.ts'), [folder, String(speed)], { execArgv: ['--expose-gc'] });
+const hub = fork(join(import.meta.dirname, 'fast-forward/hub-process.ts'), [folder, String(speed)], {
+  execArgv: ['--expose-gc'],
+});
 try {
   const { port } = await answer<{ port: number }>('port');
   const base = `http://127.0.0.1:${port}`;
   console.log(`${values.hours} h in ${values.minutes} min (${speed} times as fast), seed ${seed}`);
-  const consumers = Array.from({ length: CONSUMERS }, (_, index) => new Consumer(base, PATTERNS[index % PATTERNS.length] as string, random));
+  const consumers = Array.from(
+    { length: CONSUMERS },
+    (_, index) => new Consumer(base, PATTERNS[index % PATTERNS.length] as string, random),
+  );
   for (const consumer of consumers) consumer.start();
   const publishing = startPublishing(port, Number(values.rate));
   const samples = await sample(consumers, publishing.published);
@@ -76,7 +94,8 @@ function judge(samples: readonly Sample[], consumers: readonly Consumer[], publi
   const perSecond = published / (Number(values.hours) * 3600);
   const retainedMax = retainedBytesMax(perSecond, BODY_BYTES);
   const third = Math.floor(samples.length / 3);
-  const most = (from: number, to: number, of: (one: Sample) => number): number => Math.max(...samples.slice(from, to).map(of));
+  const most = (from: number, to: number, of: (one: Sample) => number): number =>
+    Math.max(...samples.slice(from, to).map(of));
   const violations = consumers.flatMap((consumer) => consumer.violations);
   const heapMiddle = most(third, 2 * third, ({ heapBytes }) => heapBytes);
   const heapLast = most(2 * third, samples.length, ({ heapBytes }) => heapBytes);
@@ -86,11 +105,26 @@ function judge(samples: readonly Sample[], consumers: readonly Consumer[], publi
   // A row, its index entry and a page's slack, twice the body at worst; and the write-ahead log.
   const folderAllowed = 2 * retainedMax + 96 * 1024 * 1024;
   const verdicts: readonly (readonly [string, boolean])[] = [
-    [`heap: ${mb(heapLast)} MB in the last third, ${mb(heapMiddle)} MB in the middle one`, heapLast <= heapMiddle * 1.1 + 4e6],
-    [`resident: ${mb(rssLast)} MB in the last third, ${mb(rssMiddle)} MB in the middle one`, rssLast <= rssMiddle * 1.1 + 16e6],
-    [`folder: at most ${mb(folderMax)} MB; retention keeps ${mb(retainedMax)} MB of bodies, ${mb(folderAllowed)} MB allowed`, folderMax <= folderAllowed],
-    [`holes that nobody was told of: ${violations.length} ${violations.slice(0, 3).join('; ')}`, violations.length === 0],
-    [`published ${published} events, ${perSecond.toFixed(1)} a simulated second; ${consumers.reduce((sum, one) => sum + one.sessions, 0)} sessions`, published > 0],
+    [
+      `heap: ${mb(heapLast)} MB in the last third, ${mb(heapMiddle)} MB in the middle one`,
+      heapLast <= heapMiddle * 1.1 + 4e6,
+    ],
+    [
+      `resident: ${mb(rssLast)} MB in the last third, ${mb(rssMiddle)} MB in the middle one`,
+      rssLast <= rssMiddle * 1.1 + 16e6,
+    ],
+    [
+      `folder: at most ${mb(folderMax)} MB; retention keeps ${mb(retainedMax)} MB of bodies, ${mb(folderAllowed)} MB allowed`,
+      folderMax <= folderAllowed,
+    ],
+    [
+      `holes that nobody was told of: ${violations.length} ${violations.slice(0, 3).join('; ')}`,
+      violations.length === 0,
+    ],
+    [
+      `published ${published} events, ${perSecond.toFixed(1)} a simulated second; ${consumers.reduce((sum, one) => sum + one.sessions, 0)} sessions`,
+      published > 0,
+    ],
   ];
   for (const [what, holds] of verdicts) console.log(`${holds ? 'holds' : 'FAILS'}  ${what}`);
   return verdicts.every(([, holds]) => holds);
@@ -106,7 +140,10 @@ function startPublishing(port: number, perSecond: number): { stop(): void; publi
   const startMs = performance.now();
   const event = (): object => {
     const kind = kinds[Math.floor(random() * kinds.length)] as string;
-    const channel = kind === 'once' ? `once.${published}-${Math.floor(random() * 1e6)}` : `${kind}.${Math.floor(random() * (CHANNELS[kind] as number))}`;
+    const channel =
+      kind === 'once'
+        ? `once.${published}-${Math.floor(random() * 1e6)}`
+        : `${kind}.${Math.floor(random() * (CHANNELS[kind] as number))}`;
     const n = (counts.get(channel) ?? 0) + 1;
     if (kind !== 'once') counts.set(channel, n);
     published++;
@@ -117,9 +154,19 @@ function startPublishing(port: number, perSecond: number): { stop(): void; publi
     const due = Math.floor(((performance.now() - startMs) / 1000) * perSecond) - published;
     if (due < 1) return void setTimeout(publish, 5);
     const body = JSON.stringify(Array.from({ length: Math.min(due, 200) }, event));
-    const sent = request({ agent, port, host: '127.0.0.1', path: '/v1/events', method: 'POST', headers: { 'content-type': 'application/json' } }, (response) => {
-      response.resume().on('end', () => setTimeout(publish, 5));
-    });
+    const sent = request(
+      {
+        agent,
+        port,
+        host: '127.0.0.1',
+        path: '/v1/events',
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+      },
+      (response) => {
+        response.resume().on('end', () => setTimeout(publish, 5));
+      },
+    );
     sent.on('error', (error) => {
       if (!stopped) throw error;
     });

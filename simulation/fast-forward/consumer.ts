@@ -47,12 +47,19 @@ export class Consumer {
     this.sessions++;
     const open = OPENERS[Math.floor(this.#random() * OPENERS.length)] as (typeof OPENERS)[number];
     const query = `channel=${this.#pattern}${this.#cursor === undefined ? '' : `&after=${this.#cursor}`}`;
-    this.#stop = open(this.#base, query, { event: (event) => this.#event(event), gap: (to) => this.#gap(to), ended: () => this.#later() });
+    this.#stop = open(this.#base, query, {
+      event: (event) => this.#event(event),
+      gap: (to) => this.#gap(to),
+      ended: () => this.#later(),
+    });
     // Up to four seconds: ten minutes, at 144 times.
-    this.#timer = setTimeout(() => {
-      this.#stop?.();
-      this.#later();
-    }, 200 + this.#random() * 3800);
+    this.#timer = setTimeout(
+      () => {
+        this.#stop?.();
+        this.#later();
+      },
+      200 + this.#random() * 3800,
+    );
   }
 
   close(): void {
@@ -71,7 +78,8 @@ export class Consumer {
 
   #event({ id, channel, data: { n } }: Parameters<Received['event']>[0]): void {
     this.received++;
-    if (this.#cursor !== undefined && id <= this.#cursor) this.violations.push(`${id} after ${this.#cursor} on ${this.#pattern}`);
+    if (this.#cursor !== undefined && id <= this.#cursor)
+      this.violations.push(`${id} after ${this.#cursor} on ${this.#pattern}`);
     this.#cursor = id;
     if (channel.startsWith('value.') || channel.startsWith('typing.') || channel.startsWith('once.')) return;
     const place = this.#places.get(channel);
@@ -80,7 +88,8 @@ export class Consumer {
       return;
     }
     // What is lost within a gap that was told may still grow while its rest is being read.
-    if (n !== place.next && !(n > place.next && place.lastId < this.#gapTo)) this.violations.push(`${channel}: ${n} came where ${place.next} was due, and no gap was told`);
+    if (n !== place.next && !(n > place.next && place.lastId < this.#gapTo))
+      this.violations.push(`${channel}: ${n} came where ${place.next} was due, and no gap was told`);
     place.next = n + 1;
     place.lastId = id;
   }
@@ -93,7 +102,11 @@ export class Consumer {
   }
 }
 
-const OPENERS: readonly ((base: string, query: string, received: Received) => Stop)[] = [openSse, openWebSocket, openPolls];
+const OPENERS: readonly ((base: string, query: string, received: Received) => Stop)[] = [
+  openSse,
+  openWebSocket,
+  openPolls,
+];
 
 function openSse(base: string, query: string, received: Received): Stop {
   const request = get(`${base}/v1/events?${query}`, { headers: { accept: 'text/event-stream' } }, (response) => {
@@ -141,7 +154,11 @@ function openPolls(base: string, query: string, received: Received): Stop {
         .on('data', (chunk: string) => (text += chunk))
         .on('end', () => {
           if (stopped) return;
-          const answer = JSON.parse(text) as { events: Parameters<Received['event']>[0][]; gaps: { to: string }[]; cursor: string };
+          const answer = JSON.parse(text) as {
+            events: Parameters<Received['event']>[0][];
+            gaps: { to: string }[];
+            cursor: string;
+          };
           for (const { to } of answer.gaps) received.gap(to);
           for (const event of answer.events) received.event(event);
           poll(query.replace(/&after=.*$/, '') + `&after=${answer.cursor}`);

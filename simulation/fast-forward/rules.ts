@@ -11,7 +11,14 @@ export const RULES: readonly object[] = [
 export const DEFAULTS: object = { historyAgeMaxSeconds: 3600 };
 
 /** How many channels of each kind; `once` gets a new name for every event. */
-export const CHANNELS: Readonly<Record<string, number>> = { counted: 20, sized: 20, aged: 100, value: 20, typing: 10, once: 0 };
+export const CHANNELS: Readonly<Record<string, number>> = {
+  counted: 20,
+  sized: 20,
+  aged: 100,
+  value: 20,
+  typing: 10,
+  once: 0,
+};
 
 /**
  * What the rules let the log hold at the given rate, in bytes of bodies: counts and sizes are bounds themselves, ages are

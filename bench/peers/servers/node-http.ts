@@ -39,5 +39,4 @@ function subscribe(channel: string, reader: ServerResponse): void {
   reader.on('close', () => readers.delete(reader));
 }
 
-
 server.listen(Number(process.argv[2]), '127.0.0.1', 4096);

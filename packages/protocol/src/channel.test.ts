@@ -6,10 +6,19 @@ const token = fc.stringMatching(/^[A-Za-z0-9_-]{1,4}$/);
 const channel = fc.array(token, { minLength: 1, maxLength: 5 }).map((tokens) => tokens.join('.'));
 
 describe('channels and patterns (PROTOCOL.md section 1)', () => {
-  it.each(['a', 'orders.42.status', 'A_b-9', 'a'.repeat(200)])('accepts the channel %j', (name) => expect(isChannel(name)).toBe(true));
-  it.each(['', '.', 'a.', '.a', 'a..b', 'a b', 'é', 'a*', '*', '>', 'a/b', 'a\n', 'a'.repeat(201)])('refuses the channel %j', (name) => expect(isChannel(name)).toBe(false));
-  it.each(['*', '>', 'a.*', '*.b', 'a.>', '*.*.>', 'a'])('accepts the pattern %j', (name) => expect(isPattern(name)).toBe(true));
-  it.each(['', '>.a', 'a.>.b', 'a*', 'a.b*', '**', '>>', 'a.', '*.'])('refuses the pattern %j', (name) => expect(isPattern(name)).toBe(false));
+  it.each(['a', 'orders.42.status', 'A_b-9', 'a'.repeat(200)])('accepts the channel %j', (name) =>
+    expect(isChannel(name)).toBe(true),
+  );
+  it.each(['', '.', 'a.', '.a', 'a..b', 'a b', 'é', 'a*', '*', '>', 'a/b', 'a\n', 'a'.repeat(201)])(
+    'refuses the channel %j',
+    (name) => expect(isChannel(name)).toBe(false),
+  );
+  it.each(['*', '>', 'a.*', '*.b', 'a.>', '*.*.>', 'a'])('accepts the pattern %j', (name) =>
+    expect(isPattern(name)).toBe(true),
+  );
+  it.each(['', '>.a', 'a.>.b', 'a*', 'a.b*', '**', '>>', 'a.', '*.'])('refuses the pattern %j', (name) =>
+    expect(isPattern(name)).toBe(false),
+  );
 
   it.each([
     ['orders.*', 'orders.42', true],

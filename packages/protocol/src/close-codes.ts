@@ -26,7 +26,22 @@ export const CLOSE_CODES: Readonly<Record<CloseCode, CloseKind>> = {
   4429: { reason: 'too many messages', then: 'back-off' },
 };
 
-export type CloseCode = 1000 | 1001 | 1002 | 1003 | 1006 | 1007 | 1009 | 1011 | 1012 | 1013 | 4400 | 4401 | 4403 | 4408 | 4429;
+export type CloseCode =
+  | 1000
+  | 1001
+  | 1002
+  | 1003
+  | 1006
+  | 1007
+  | 1009
+  | 1011
+  | 1012
+  | 1013
+  | 4400
+  | 4401
+  | 4403
+  | 4408
+  | 4429;
 
 /** What to do after any close code, those of others included: what is not known is met with patience. */
 export function afterClose(code: number): CloseKind['then'] {

@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { CURSOR_LENGTH, createEpoch, encodeCursor, parseCursor } from './cursor.ts';
 
 const position = fc.nat({ max: Number.MAX_SAFE_INTEGER });
-const epoch = fc.tuple(fc.integer({ min: 1_767_225_600_000, max: 2_800_000_000_000 }), fc.double({ min: 0, max: 0.999, noNaN: true })).map(([now, chance]) => createEpoch(now, chance));
+const epoch = fc
+  .tuple(fc.integer({ min: 1_767_225_600_000, max: 2_800_000_000_000 }), fc.double({ min: 0, max: 0.999, noNaN: true }))
+  .map(([now, chance]) => createEpoch(now, chance));
 
 describe('cursors (PROTOCOL.md section 2)', () => {
   it('round-trip, in 22 characters that are safe in a URL', () => {
@@ -36,7 +38,14 @@ describe('cursors (PROTOCOL.md section 2)', () => {
         if (cursor) expect(encodeCursor(cursor.epoch, cursor.position)).toBe(text);
       }),
     );
-    for (const text of ['', 'now', '0'.repeat(22), `${'0'.repeat(10)}-${'z'.repeat(11)}`, `${'0'.repeat(10)}-0000000000I`, `${'0'.repeat(10)}-0000000000é`]) {
+    for (const text of [
+      '',
+      'now',
+      '0'.repeat(22),
+      `${'0'.repeat(10)}-${'z'.repeat(11)}`,
+      `${'0'.repeat(10)}-0000000000I`,
+      `${'0'.repeat(10)}-0000000000é`,
+    ]) {
       expect(parseCursor(text)).toBeUndefined();
     }
   });

@@ -63,7 +63,9 @@ export function parseCursor(text: string): Cursor | undefined {
  * @param chance a number in [0, 1)
  */
 export function createEpoch(nowMs: number, chance: number): string {
-  const time = encodePosition(Math.max(0, Math.floor(nowMs) - EPOCH_ORIGIN_MS)).slice(POSITION_LENGTH - EPOCH_TIME_LENGTH);
+  const time = encodePosition(Math.max(0, Math.floor(nowMs) - EPOCH_ORIGIN_MS)).slice(
+    POSITION_LENGTH - EPOCH_TIME_LENGTH,
+  );
   return time + encodePosition(Math.floor(chance * 1024)).slice(POSITION_LENGTH - 2);
 }
 

@@ -55,7 +55,10 @@ export function checkType(type: string): string {
 /** @throws PolycastError `invalid_channel` */
 export function checkChannel(channel: string): string {
   if (isChannel(channel)) return channel;
-  throw new PolycastError('invalid_channel', `${quoted(channel)} is not a channel name: tokens of A-Z a-z 0-9 _ - joined by dots, at most 200 characters.`);
+  throw new PolycastError(
+    'invalid_channel',
+    `${quoted(channel)} is not a channel name: tokens of A-Z a-z 0-9 _ - joined by dots, at most 200 characters.`,
+  );
 }
 
 function scanMembers(scanner: JsonScanner, envelope: Envelope, alsoAllowed: ReadonlySet<string>): void {
@@ -67,7 +70,8 @@ function scanMembers(scanner: JsonScanner, envelope: Envelope, alsoAllowed: Read
     const name = stringValue(scanner.text.slice(nameStart, scanner.index));
     if (!scanner.take(58)) throw jsonError(scanner);
     const bit = memberBit(name);
-    if (bit !== 0 && (seen & bit) !== 0) throw new PolycastError('duplicate_member', `"${name}" is given twice.`, { member: name });
+    if (bit !== 0 && (seen & bit) !== 0)
+      throw new PolycastError('duplicate_member', `"${name}" is given twice.`, { member: name });
     seen |= bit;
     scanMember(scanner, envelope, name, alsoAllowed);
   } while (scanner.take(44));
@@ -92,7 +96,10 @@ function scanMember(scanner: JsonScanner, envelope: Envelope, name: string, also
       envelope.ifMatch = scanString(scanner, name);
       return;
     default:
-      if (!alsoAllowed.has(name)) throw new PolycastError('invalid_event', `${quoted(name)} is not a member of an event.`, { member: name.slice(0, 64) });
+      if (!alsoAllowed.has(name))
+        throw new PolycastError('invalid_event', `${quoted(name)} is not a member of an event.`, {
+          member: name.slice(0, 64),
+        });
       if (!scanner.value()) throw jsonError(scanner);
   }
 }
@@ -100,7 +107,9 @@ function scanMember(scanner: JsonScanner, envelope: Envelope, name: string, also
 /** @throws PolycastError `invalid_event` for a key that is empty or too long */
 export function checkIdempotencyKey(key: string): string {
   if (key.length >= 1 && key.length <= IDEMPOTENCY_KEY_LENGTH_MAX) return key;
-  throw new PolycastError('invalid_event', `An idempotency key has 1 to ${IDEMPOTENCY_KEY_LENGTH_MAX} characters.`, { member: 'idempotencyKey' });
+  throw new PolycastError('invalid_event', `An idempotency key has 1 to ${IDEMPOTENCY_KEY_LENGTH_MAX} characters.`, {
+    member: 'idempotencyKey',
+  });
 }
 
 /** Passes one JSON value and returns its text, without line breaks. */
@@ -115,12 +124,15 @@ function scanData(scanner: JsonScanner): string {
 
 function scanString(scanner: JsonScanner, name: string): string {
   if (scanner.peek() !== 34) {
-    throw scanner.value() ? new PolycastError('invalid_event', `"${name}" must be a string.`, { member: name }) : jsonError(scanner);
+    throw scanner.value()
+      ? new PolycastError('invalid_event', `"${name}" must be a string.`, { member: name })
+      : jsonError(scanner);
   }
   const start = scanner.index;
   if (!scanner.string()) throw jsonError(scanner);
   const value = stringValue(scanner.text.slice(start, scanner.index));
-  if (!value.isWellFormed()) throw new PolycastError('invalid_event', `"${name}" holds half a surrogate pair.`, { member: name });
+  if (!value.isWellFormed())
+    throw new PolycastError('invalid_event', `"${name}" holds half a surrogate pair.`, { member: name });
   return value;
 }
 

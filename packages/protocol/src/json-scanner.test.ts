@@ -32,7 +32,30 @@ describe('the JSON scanner', () => {
 
   it('agrees with JSON.parse on damaged JSON', () => {
     const damaged = fc
-      .tuple(fc.json(), fc.nat(), fc.constantFrom('', '"', '\\', '{', '}', '[', ']', ',', ':', '0', '-', '.', 'e', '\n', '\u0000', 'é', '\\u12', ' '))
+      .tuple(
+        fc.json(),
+        fc.nat(),
+        fc.constantFrom(
+          '',
+          '"',
+          '\\',
+          '{',
+          '}',
+          '[',
+          ']',
+          ',',
+          ':',
+          '0',
+          '-',
+          '.',
+          'e',
+          '\n',
+          '\u0000',
+          'é',
+          '\\u12',
+          ' ',
+        ),
+      )
       .map(([json, at, piece]) => {
         const index = at % (json.length + 1);
         return json.slice(0, index) + piece + json.slice(index + 1);
@@ -45,17 +68,45 @@ describe('the JSON scanner', () => {
     );
   });
 
-  it.each(['01', '1.', '.5', '+1', '1e', '1e+', '-', '--1', 'tru', 'nulll', "'a'", '"\u0001"', '"\\x"', '"\\u00g0"', '[1,]', '{"a":1,}', '{,}', '{"a"}', '{1:2}', '', ' ', '\uFEFF1', '\u00a01', 'NaN', 'Infinity', '[', '{"a":'])(
-    'refuses %j',
+  it.each([
+    '01',
+    '1.',
+    '.5',
+    '+1',
+    '1e',
+    '1e+',
+    '-',
+    '--1',
+    'tru',
+    'nulll',
+    "'a'",
+    '"\u0001"',
+    '"\\x"',
+    '"\\u00g0"',
+    '[1,]',
+    '{"a":1,}',
+    '{,}',
+    '{"a"}',
+    '{1:2}',
+    '',
+    ' ',
+    '\uFEFF1',
+    '\u00a01',
+    'NaN',
+    'Infinity',
+    '[',
+    '{"a":',
+  ])('refuses %j', (text) => {
+    expect(accepts(text)).toBe(false);
+    expect(parses(text)).toBe(false);
+  });
+
+  it.each(['-0', '12345678901234567890', '1e400', '"\\ud800"', '{"a":1,"a":2}', '{"__proto__":1}', '"\u2028"'])(
+    'accepts %j',
     (text) => {
-      expect(accepts(text)).toBe(false);
-      expect(parses(text)).toBe(false);
+      expect(accepts(text)).toBe(true);
     },
   );
-
-  it.each(['-0', '12345678901234567890', '1e400', '"\\ud800"', '{"a":1,"a":2}', '{"__proto__":1}', '"\u2028"'])('accepts %j', (text) => {
-    expect(accepts(text)).toBe(true);
-  });
 
   it('accepts nesting up to its limit and no deeper', () => {
     expect(accepts('['.repeat(JSON_DEPTH_MAX) + ']'.repeat(JSON_DEPTH_MAX))).toBe(true);

@@ -6,7 +6,13 @@ import type { Gap } from './event.ts';
  * of the client carries a `ref` of its own choice and gets exactly one answer with the same `op` and `ref`.
  */
 export type ClientMessage =
-  | { readonly op: 'subscribe'; readonly ref?: Ref; readonly channels: readonly string[]; readonly after?: string; readonly history?: number }
+  | {
+      readonly op: 'subscribe';
+      readonly ref?: Ref;
+      readonly channels: readonly string[];
+      readonly after?: string;
+      readonly history?: number;
+    }
   | { readonly op: 'unsubscribe'; readonly ref?: Ref; readonly channels: readonly string[] }
   | {
       readonly op: 'publish';
@@ -29,7 +35,14 @@ export type ServerMessage =
   | { readonly op: 'draining'; readonly reconnectInMs: number }
   | { readonly op: 'error'; readonly ok: false; readonly error: Problem }
   | ({ readonly op: ClientMessage['op']; readonly ref?: Ref } & (
-      | { readonly ok: true; readonly cursor?: string; readonly channels?: readonly string[]; readonly id?: string; readonly channel?: string; readonly time?: string }
+      | {
+          readonly ok: true;
+          readonly cursor?: string;
+          readonly channels?: readonly string[];
+          readonly id?: string;
+          readonly channel?: string;
+          readonly time?: string;
+        }
       | { readonly ok: false; readonly error: Problem }
     ));
 

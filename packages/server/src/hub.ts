@@ -50,7 +50,10 @@ export interface HubParts {
 /**
  * Puts one hub together, and listens.
  */
-export async function openHub(config: Config, { routes = [], ownOrigins = () => [], world = systemWorld }: HubParts = {}): Promise<Hub> {
+export async function openHub(
+  config: Config,
+  { routes = [], ownOrigins = () => [], world = systemWorld }: HubParts = {},
+): Promise<Hub> {
   const { clock, random } = world;
   const logger = createLogger(config.logging.level, config.logging.format);
   const rules = new Rules(config.rules.map(ruleOf), settingsOf(config.defaults));
@@ -88,12 +91,30 @@ export async function openHub(config: Config, { routes = [], ownOrigins = () => 
     logger,
   };
   const metrics = createMetrics(
-    hubFigures({ log, feed, publisher, sessions, deliveries: services.figures.deliveries, transport: services.figures, memory: () => process.memoryUsage() }),
+    hubFigures({
+      log,
+      feed,
+      publisher,
+      sessions,
+      deliveries: services.figures.deliveries,
+      transport: services.figures,
+      memory: () => process.memoryUsage(),
+    }),
   );
   let draining = false;
-  const health = healthRoutes({ metrics, version: VERSION, notReady: () => (draining ? 'draining' : log.state.unavailable) });
-  const transport = new HttpTransport(services, await httpSettings(config), [...health, clientRoute(builtFile('client.js', 'client/generated/client.js')), ...routes]);
-  const retention = new RetentionTask(log, rules, clock, config.storage.retentionIntervalMs, (error) => logger.error({ error: String(error) }, 'retention failed; it will be tried again'));
+  const health = healthRoutes({
+    metrics,
+    version: VERSION,
+    notReady: () => (draining ? 'draining' : log.state.unavailable),
+  });
+  const transport = new HttpTransport(services, await httpSettings(config), [
+    ...health,
+    clientRoute(builtFile('client.js', 'client/generated/client.js')),
+    ...routes,
+  ]);
+  const retention = new RetentionTask(log, rules, clock, config.storage.retentionIntervalMs, (error) =>
+    logger.error({ error: String(error) }, 'retention failed; it will be tried again'),
+  );
   const turning = setInterval(() => services.wheel.advance(), TICK_MS / world.speed);
   turning.unref();
 
@@ -121,7 +142,10 @@ export async function openHub(config: Config, { routes = [], ownOrigins = () => 
       transport.drain();
       server.close();
       server.closeIdleConnections();
-      await Promise.all([drainSessions(sessions, config.drain.timeMs, random.fraction), finishRequests(server, config.drain.timeMs)]);
+      await Promise.all([
+        drainSessions(sessions, config.drain.timeMs, random.fraction),
+        finishRequests(server, config.drain.timeMs),
+      ]);
     },
     close() {
       closing ??= (async () => {
@@ -142,7 +166,9 @@ export async function openHub(config: Config, { routes = [], ownOrigins = () => 
   };
 }
 
-const VERSION: string = (JSON.parse(readFileSync(fileURLToPath(new URL('../package.json', import.meta.url)), 'utf8')) as { version: string }).version;
+const VERSION: string = (
+  JSON.parse(readFileSync(fileURLToPath(new URL('../package.json', import.meta.url)), 'utf8')) as { version: string }
+).version;
 
 function openLog({ data, limits }: Config, { clock, random }: World): Promise<Log> | Log {
   const options = { channelsMax: limits.channelsMax, nowMs: () => clock.nowMs(), chance: () => random.fraction() };
@@ -162,7 +188,10 @@ function listen(server: HttpTransport['server'], config: Config): Promise<void> 
 
 async function httpSettings({ limits, tls, lab }: Config): Promise<ConstructorParameters<typeof HttpTransport>[1]> {
   const { certificateFile, keyFile } = tls;
-  const files = certificateFile === null || keyFile === null ? undefined : { certificate: await readFile(certificateFile), key: await readFile(keyFile) };
+  const files =
+    certificateFile === null || keyFile === null
+      ? undefined
+      : { certificate: await readFile(certificateFile), key: await readFile(keyFile) };
   return {
     headerBytesMax: limits.headerBytesMax,
     headersTimeoutMs: limits.headersTimeoutMs,
@@ -175,7 +204,11 @@ async function httpSettings({ limits, tls, lab }: Config): Promise<ConstructorPa
 
 function transportSettings({ delivery, limits, allowedOrigins }: Config): TransportSettings {
   return {
-    session: { heartbeatTicks: ticksOf(delivery.heartbeatMs), stalledTicks: ticksOf(delivery.stalledTimeoutMs), leaveTicks: ticksOf(1000) },
+    session: {
+      heartbeatTicks: ticksOf(delivery.heartbeatMs),
+      stalledTicks: ticksOf(delivery.stalledTimeoutMs),
+      leaveTicks: ticksOf(1000),
+    },
     heartbeatMs: delivery.heartbeatMs,
     reconnectMs: delivery.reconnectMs,
     pollBytesMax: delivery.pollBytesMax,
@@ -194,15 +227,22 @@ function settingsOf(settings: RuleSettings): ChannelSettings {
   return ruleOf({ pattern: '>', ...settings }) as unknown as ChannelSettings;
 }
 
-function ruleOf({ pattern, ...set }: { readonly pattern: string } & { readonly [Setting in keyof RuleSettings]?: RuleSettings[Setting] | undefined }): Rule {
+function ruleOf({
+  pattern,
+  ...set
+}: { readonly pattern: string } & {
+  readonly [Setting in keyof RuleSettings]?: RuleSettings[Setting] | undefined;
+}): Rule {
   const rule: Record<string, unknown> = { pattern };
   if (set.retain !== undefined) rule['retain'] = set.retain;
   if (set.historyCountMax !== undefined) rule['historyCountMax'] = set.historyCountMax ?? undefined;
   if (set.historyBytesMax !== undefined) rule['historyBytesMax'] = set.historyBytesMax ?? undefined;
-  if (set.historyAgeMaxSeconds !== undefined) rule['historyAgeMaxMs'] = set.historyAgeMaxSeconds === null ? undefined : set.historyAgeMaxSeconds * 1000;
+  if (set.historyAgeMaxSeconds !== undefined)
+    rule['historyAgeMaxMs'] = set.historyAgeMaxSeconds === null ? undefined : set.historyAgeMaxSeconds * 1000;
   if (set.eventBytesMax !== undefined) rule['eventBytesMax'] = set.eventBytesMax;
   if (set.publishRatePerSecond !== undefined) rule['publishRatePerSecond'] = set.publishRatePerSecond ?? undefined;
-  if (set.publishBurst !== undefined) rule['publishBurst'] = set.publishBurst ?? Math.max(1, set.publishRatePerSecond ?? 1);
+  if (set.publishBurst !== undefined)
+    rule['publishBurst'] = set.publishBurst ?? Math.max(1, set.publishRatePerSecond ?? 1);
   return rule as Rule;
 }
 

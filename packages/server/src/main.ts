@@ -41,7 +41,10 @@ class HubWithLab implements Hub {
     this.#lab = await createLab({
       folder: builtFile('console', 'console/generated'),
       hubPort: () => this.#port,
-      actions: { restartHub: () => this.#restart(async () => undefined), wipeLog: () => this.#restart(() => wipe(this.#config.data)) },
+      actions: {
+        restartHub: () => this.#restart(async () => undefined),
+        wipeLog: () => this.#restart(() => wipe(this.#config.data)),
+      },
     });
     try {
       await this.#openHub(this.#config.listen);
@@ -65,7 +68,10 @@ class HubWithLab implements Hub {
   async #openHub(listen: string): Promise<void> {
     const lab = this.#lab as Lab;
     const handle: Handler = (request, response) => void lab.handle(request, response);
-    this.#hub = await openHub({ ...this.#config, listen }, { routes: labRoutes(handle), ownOrigins: (url) => [url, url.replace('//127.0.0.1:', '//localhost:')] });
+    this.#hub = await openHub(
+      { ...this.#config, listen },
+      { routes: labRoutes(handle), ownOrigins: (url) => [url, url.replace('//127.0.0.1:', '//localhost:')] },
+    );
     this.#port = this.#hub.port;
     this.#url = this.#hub.url;
   }

@@ -24,7 +24,12 @@ export interface Batch {
 }
 
 /** Frames records one behind the other into one piece of memory. */
-export function joinFrames(framing: Framing, epoch: string, records: readonly StoredRecord[], allocate: (bytes: number) => Uint8Array): Uint8Array {
+export function joinFrames(
+  framing: Framing,
+  epoch: string,
+  records: readonly StoredRecord[],
+  allocate: (bytes: number) => Uint8Array,
+): Uint8Array {
   let bytes = 0;
   for (const record of records) bytes += framing.size(record.body.length);
   const out = allocate(bytes);

@@ -62,7 +62,10 @@ export class Feed {
   constructor(log: Log, options: FeedOptions) {
     this.#log = log;
     this.#options = options;
-    this.#tail = new Tail({ bytesMax: options.tailBytesMax, channelsMax: TAIL_CHANNELS_MAX, isLatestOnly: options.isLatestOnly }, log.state.head);
+    this.#tail = new Tail(
+      { bytesMax: options.tailBytesMax, channelsMax: TAIL_CHANNELS_MAX, isLatestOnly: options.isLatestOnly },
+      log.state.head,
+    );
     log.follow((records) => this.#committed(records));
   }
 
@@ -93,7 +96,10 @@ export class Feed {
     });
     // What retention has removed since is not in the page: only behind it the tail can speak for every channel.
     const start = Math.max(page.reached, page.trimmedThrough);
-    this.#tail.preload(page.records.toReversed().filter((record) => record.position > start), start);
+    this.#tail.preload(
+      page.records.toReversed().filter((record) => record.position > start),
+      start,
+    );
   }
 
   /** The interest in these channels and types; the same one for all who want the same. */
@@ -131,7 +137,13 @@ export class Feed {
   }
 
   /** What comes next at a position: a batch, nothing, or the word that it is behind the tail and must `catchUp`. */
-  next(interest: Interest, framing: Framing, after: Position, countMax: number, through: Position): Batch | 'behind' | undefined {
+  next(
+    interest: Interest,
+    framing: Framing,
+    after: Position,
+    countMax: number,
+    through: Position,
+  ): Batch | 'behind' | undefined {
     if (after >= this.head) return undefined;
     const whole = through >= this.head;
     const kept = whole ? this.#cache.find(interest, framing, after, countMax, this.head) : undefined;
@@ -144,7 +156,10 @@ export class Feed {
     const records = whole ? collected.records : collected.records.filter((record) => record.position <= through);
     if (records.length === 0) return undefined;
     const reached = Math.min(collected.reached, through);
-    const batch = this.#batch({ interest, framing, from: after, reached, countMax, isCut: reached < this.head, gapThrough: 0 }, records);
+    const batch = this.#batch(
+      { interest, framing, from: after, reached, countMax, isCut: reached < this.head, gapThrough: 0 },
+      records,
+    );
     if (whole) this.#cache.keep(batch);
     return batch;
   }
@@ -154,7 +169,9 @@ export class Feed {
     const key = `${framing.name} ${after} ${countMax} ${through} ${interest.key}`;
     const underWay = this.#readsUnderWay.get(key);
     if (underWay !== undefined) return underWay;
-    const reading = this.#readPage(interest, framing, after, countMax, through).finally(() => this.#readsUnderWay.delete(key));
+    const reading = this.#readPage(interest, framing, after, countMax, through).finally(() =>
+      this.#readsUnderWay.delete(key),
+    );
     this.#readsUnderWay.set(key, reading);
     return reading;
   }
@@ -206,7 +223,8 @@ export class Feed {
     bytesMax: number,
   ): Promise<ReadPage> {
     // Whoever has waited is given the place of one that is done.
-    if (this.#readsRunning >= this.#options.logReadsConcurrentMax) await new Promise<void>((go) => this.#readsWaiting.push(go));
+    if (this.#readsRunning >= this.#options.logReadsConcurrentMax)
+      await new Promise<void>((go) => this.#readsWaiting.push(go));
     else this.#readsRunning++;
     this.figures.logReads++;
     try {
@@ -220,7 +238,9 @@ export class Feed {
         bytesMax,
       });
     } catch (error) {
-      throw error instanceof PolycastError ? error : new PolycastError('internal_error', 'The log could not be read.', { cause: String(error) });
+      throw error instanceof PolycastError
+        ? error
+        : new PolycastError('internal_error', 'The log could not be read.', { cause: String(error) });
     } finally {
       const next = this.#readsWaiting.shift();
       if (next === undefined) this.#readsRunning--;
@@ -244,7 +264,13 @@ export class Feed {
     return through;
   }
 
-  async #readPage(interest: Interest, framing: Framing, after: Position, countMax: number, through: Position): Promise<Batch> {
+  async #readPage(
+    interest: Interest,
+    framing: Framing,
+    after: Position,
+    countMax: number,
+    through: Position,
+  ): Promise<Batch> {
     // No farther than the tail begins: from there on it knows more than the log, which keeps no ephemeral events.
     const begins = this.#tail.start > after ? this.#tail.start : this.head;
     const end = Math.min(begins, through);
@@ -256,15 +282,29 @@ export class Feed {
     if (records.length === 0 && gapThrough === 0) interest.isQuietIn(after, reached);
     // A stream goes on in the tail by itself, and the page stays good for all who come after it; a poll is answered once.
     if (countMax !== Infinity && through === Infinity && reached >= end && this.#tail.covers(interest, reached)) {
-      ({ records, reached } = this.#tail.collect(interest, reached, this.#bytesMax(framing), countMax, framing.size, records));
+      ({ records, reached } = this.#tail.collect(
+        interest,
+        reached,
+        this.#bytesMax(framing),
+        countMax,
+        framing.size,
+        records,
+      ));
     }
-    const batch = this.#batch({ interest, framing, from: after, reached, countMax, isCut: reached < this.head, gapThrough }, records);
+    const batch = this.#batch(
+      { interest, framing, from: after, reached, countMax, isCut: reached < this.head, gapThrough },
+      records,
+    );
     if (through === Infinity) this.#cache.keep(batch);
     return batch;
   }
 
   #batch(about: Omit<Batch, 'count' | 'bytes'>, records: readonly StoredRecord[]): Batch {
-    return { ...about, count: records.length, bytes: joinFrames(about.framing, this.epoch, records, this.#options.allocate) };
+    return {
+      ...about,
+      count: records.length,
+      bytes: joinFrames(about.framing, this.epoch, records, this.#options.allocate),
+    };
   }
 
   /** New events: into the tail, then wake those who want them, each interest once. */
@@ -322,4 +362,3 @@ const HISTORY_PAGE_BYTES_MAX = 1024 * 1024;
 
 /** Events in one page of the log, at most. */
 const LOG_PAGE_COUNT_MAX = 1000;
-

@@ -86,7 +86,12 @@ function isWild(pattern: string): boolean {
   return pattern.includes('*') || pattern.endsWith('>');
 }
 
-function walk<Interest>(at: Node<Interest>, tokens: readonly string[], index: number, found: (interest: Interest) => void): void {
+function walk<Interest>(
+  at: Node<Interest>,
+  tokens: readonly string[],
+  index: number,
+  found: (interest: Interest) => void,
+): void {
   if (index === tokens.length) {
     for (const interest of at.here) found(interest);
     return;

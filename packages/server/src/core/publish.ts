@@ -15,7 +15,13 @@ export interface PublishRequest {
 }
 
 export type PublishResult =
-  | { readonly ok: true; readonly position: Position; readonly channel: string; readonly timeMs: number; readonly replayed: boolean }
+  | {
+      readonly ok: true;
+      readonly position: Position;
+      readonly channel: string;
+      readonly timeMs: number;
+      readonly replayed: boolean;
+    }
   | { readonly ok: false; readonly error: PolycastError };
 
 export interface PublisherOptions {
@@ -95,7 +101,12 @@ export class Publisher {
   #append(records: readonly NewRecord[], bytes: number): Promise<readonly PublishResult[]> {
     if (this.#queuedBytes > 0 && this.#queuedBytes + bytes > this.#options.queueBytesMax) {
       this.figures.refused += records.length;
-      return Promise.resolve(repeat(records.length, new PolycastError('overloaded', 'More is being published than the disk can take.', { retryAfterMs: 1000 })));
+      return Promise.resolve(
+        repeat(
+          records.length,
+          new PolycastError('overloaded', 'More is being published than the disk can take.', { retryAfterMs: 1000 }),
+        ),
+      );
     }
     this.#queuedBytes += bytes;
     const startMs = this.#clock.monotonicMs();
@@ -108,7 +119,10 @@ export class Publisher {
       (error: unknown) => {
         this.#queuedBytes -= bytes;
         this.figures.failed += records.length;
-        const known = error instanceof PolycastError ? error : new PolycastError('log_unavailable', undefined, { retryAfterMs: 1000 });
+        const known =
+          error instanceof PolycastError
+            ? error
+            : new PolycastError('log_unavailable', undefined, { retryAfterMs: 1000 });
         return repeat(records.length, known);
       },
     );
@@ -120,10 +134,15 @@ export class Publisher {
     if (limited !== undefined) return limited;
     const { channel, type, content, idempotencyKey } = request;
     const timeMs = this.#clock.nowMs();
-    const head = type === undefined ? `"channel":"${channel}"` : `"channel":"${channel}","type":${JSON.stringify(type)}`;
+    const head =
+      type === undefined ? `"channel":"${channel}"` : `"channel":"${channel}","type":${JSON.stringify(type)}`;
     const body = this.#options.encode(`${head},"time":"${formatTime(timeMs)}",${content}}`);
     if (body.length > settings.eventBytesMax) {
-      return new PolycastError('event_too_large', `The event has ${body.length} bytes; ${channel} takes ${settings.eventBytesMax}.`, { limit: settings.eventBytesMax });
+      return new PolycastError(
+        'event_too_large',
+        `The event has ${body.length} bytes; ${channel} takes ${settings.eventBytesMax}.`,
+        { limit: settings.eventBytesMax },
+      );
     }
     return {
       channel,
@@ -148,7 +167,9 @@ export class Publisher {
     if (publishRatePerSecond === undefined) return undefined;
     const retryAfterMs = this.#buckets.take(channel, publishRatePerSecond, publishBurst, this.#clock.monotonicMs());
     if (retryAfterMs === 0) return undefined;
-    return new PolycastError('rate_limited', `${channel} takes ${publishRatePerSecond} events a second.`, { retryAfterMs });
+    return new PolycastError('rate_limited', `${channel} takes ${publishRatePerSecond} events a second.`, {
+      retryAfterMs,
+    });
   }
 
   #result(outcome: AppendOutcome, { channel, timeMs, body }: NewRecord): PublishResult {
@@ -159,7 +180,13 @@ export class Publisher {
         return { ok: true, position: outcome.position, channel, timeMs, replayed: false };
       case 'duplicate':
         this.figures.replayed++;
-        return { ok: true, position: outcome.position, channel: outcome.channel, timeMs: outcome.timeMs, replayed: true };
+        return {
+          ok: true,
+          position: outcome.position,
+          channel: outcome.channel,
+          timeMs: outcome.timeMs,
+          replayed: true,
+        };
       case 'key_reused':
         return this.#refused(new PolycastError('idempotency_key_reused'));
       case 'conflict':

@@ -43,7 +43,15 @@ export class Reader {
    * @param countMax events in a batch, at most
    * @param through the last position it reads; Infinity for a consumer that stays
    */
-  constructor(feed: Feed, sink: Sink, interest: Interest, framing: Framing, position: Position, countMax: number = Infinity, through: Position = Infinity) {
+  constructor(
+    feed: Feed,
+    sink: Sink,
+    interest: Interest,
+    framing: Framing,
+    position: Position,
+    countMax: number = Infinity,
+    through: Position = Infinity,
+  ) {
     this.#feed = feed;
     this.#sink = sink;
     this.#interest = interest;
@@ -145,7 +153,9 @@ export class Reader {
       }
       if (batch === 'behind') {
         this.#phase = 'reading';
-        this.#feed.catchUp(this.#interest, this.framing, this.#position, this.#countMax, this.#through).then(this.#arrived, this.#failed);
+        this.#feed
+          .catchUp(this.#interest, this.framing, this.#position, this.#countMax, this.#through)
+          .then(this.#arrived, this.#failed);
         return;
       }
       if (!this.#deliver(batch)) return;

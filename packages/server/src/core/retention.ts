@@ -14,7 +14,11 @@ export function trimOrders(states: readonly ChannelState[], rules: Rules, nowMs:
   return orders;
 }
 
-function trimOrder({ channel, count, bytes, oldestTimeMs }: ChannelState, rules: Rules, nowMs: number): TrimOrder | undefined {
+function trimOrder(
+  { channel, count, bytes, oldestTimeMs }: ChannelState,
+  rules: Rules,
+  nowMs: number,
+): TrimOrder | undefined {
   if (count === 0) return undefined;
   const settings = rules.of(channel);
   if (settings.retain === 'none') return { channel, countMax: 0 };

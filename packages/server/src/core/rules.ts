@@ -14,7 +14,9 @@ export interface ChannelSettings {
   readonly publishBurst: number;
 }
 
-export type Rule = { readonly pattern: string } & { readonly [Setting in keyof ChannelSettings]?: ChannelSettings[Setting] };
+export type Rule = { readonly pattern: string } & {
+  readonly [Setting in keyof ChannelSettings]?: ChannelSettings[Setting];
+};
 
 const MEMO_MAX = 20_000;
 

@@ -35,7 +35,12 @@ export interface SessionStep {
 const GONE: SessionStep = { phase: 'closed', effect: 'none', nextTicks: 0 };
 
 /** Every phase with every input; a cell that is missing does not compile. */
-const TABLE: Readonly<Record<SessionPhase, Readonly<Record<SessionInput, (state: SessionState, nowTick: number, settings: SessionSettings) => SessionStep>>>> = {
+const TABLE: Readonly<
+  Record<
+    SessionPhase,
+    Readonly<Record<SessionInput, (state: SessionState, nowTick: number, settings: SessionSettings) => SessionStep>>
+  >
+> = {
   open: {
     tick: whileOpen,
     drain: (_state, _nowTick, { leaveTicks }) => ({ phase: 'leaving', effect: 'say_draining', nextTicks: leaveTicks }),
@@ -51,7 +56,12 @@ const TABLE: Readonly<Record<SessionPhase, Readonly<Record<SessionInput, (state:
   closed: { tick: () => GONE, drain: () => GONE, end: () => GONE, gone: () => GONE },
 };
 
-export function stepSession(state: SessionState, input: SessionInput, nowTick: number, settings: SessionSettings): SessionStep {
+export function stepSession(
+  state: SessionState,
+  input: SessionInput,
+  nowTick: number,
+  settings: SessionSettings,
+): SessionStep {
   return TABLE[state.phase][input](state, nowTick, settings);
 }
 

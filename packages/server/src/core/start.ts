@@ -18,8 +18,10 @@ export function startAfter(after: string | undefined, { epoch, epochStart, head 
   if (after === undefined || after === 'now') return { position: head, gap: undefined, excusedThrough: 0 };
   if (after === 'earliest') return { position: 0, gap: undefined, excusedThrough: head };
   const cursor = parseCursor(after);
-  if (cursor === undefined) throw new PolycastError('invalid_cursor', 'A cursor, "earliest" or "now" is expected.', { parameter: 'after' });
-  if (cursor.epoch === epoch && cursor.position <= head) return { position: cursor.position, gap: undefined, excusedThrough: 0 };
+  if (cursor === undefined)
+    throw new PolycastError('invalid_cursor', 'A cursor, "earliest" or "now" is expected.', { parameter: 'after' });
+  if (cursor.epoch === epoch && cursor.position <= head)
+    return { position: cursor.position, gap: undefined, excusedThrough: 0 };
   const position = cursor.epoch === epoch ? head : epochStart;
   return { position, gap: { from: after, to: encodeCursor(epoch, position), reason: 'epoch' }, excusedThrough: 0 };
 }

@@ -140,7 +140,11 @@ export class Tail {
   #take(record: StoredRecord): void {
     let channel = this.#channels.get(record.channel);
     if (channel === undefined) {
-      channel = { records: new RecordDeque(), latestOnly: this.#options.isLatestOnly(record.channel), completeFrom: this.#unknownFrom };
+      channel = {
+        records: new RecordDeque(),
+        latestOnly: this.#options.isLatestOnly(record.channel),
+        completeFrom: this.#unknownFrom,
+      };
       this.#channels.set(record.channel, channel);
     } else if (channel.records.length === 0) this.#quiet.delete(record.channel);
     // Of a value only the newest counts: a slow reader is not given what has been replaced.

@@ -12,7 +12,11 @@ const RECONNECT_SPREAD_MS = 2000;
  * Tells every session to go, evenly over the given time, each with a hint of its own when to come back; those that have not
  * gone soon after are cut off. Ends in bounded time.
  */
-export async function drainSessions(sessions: DrainableSessions, timeMs: number, fraction: () => number): Promise<void> {
+export async function drainSessions(
+  sessions: DrainableSessions,
+  timeMs: number,
+  fraction: () => number,
+): Promise<void> {
   const total = sessions.size;
   const waiting = sessions.each();
   const steps = Math.max(1, Math.floor(timeMs / STEP_MS));

@@ -18,7 +18,15 @@ export interface FigureSources {
 const TRANSPORTS = ['poll', 'long_poll', 'sse', 'websocket'] as const;
 
 /** All figures of a hub, by the names under which they are published. */
-export function hubFigures({ log, feed, publisher, deliveries, sessions, transport, memory }: FigureSources): readonly Figure[] {
+export function hubFigures({
+  log,
+  feed,
+  publisher,
+  deliveries,
+  sessions,
+  transport,
+  memory,
+}: FigureSources): readonly Figure[] {
   return [
     counter('polycast_published_events_total', 'Events that became durable.', () => publisher.figures.published),
     counter('polycast_published_bytes_total', 'Their bytes.', () => publisher.figures.bytes),
@@ -27,9 +35,19 @@ export function hubFigures({ log, feed, publisher, deliveries, sessions, transpo
       help: 'Publishes that were not appended: refused, or failed for want of a disk; and those answered from an idempotency key.',
       kind: 'counter',
       label: 'why',
-      read: () => ({ refused: publisher.figures.refused, failed: publisher.figures.failed, replayed: publisher.figures.replayed }),
+      read: () => ({
+        refused: publisher.figures.refused,
+        failed: publisher.figures.failed,
+        replayed: publisher.figures.replayed,
+      }),
     },
-    { name: 'polycast_deliveries_total', help: 'Events written to consumers, by transport.', kind: 'counter', label: 'transport', read: () => ({ ...deliveries }) },
+    {
+      name: 'polycast_deliveries_total',
+      help: 'Events written to consumers, by transport.',
+      kind: 'counter',
+      label: 'transport',
+      read: () => ({ ...deliveries }),
+    },
     {
       name: 'polycast_sessions',
       help: 'Live sessions and polls in progress, by transport.',
@@ -38,19 +56,41 @@ export function hubFigures({ log, feed, publisher, deliveries, sessions, transpo
       read: () => Object.fromEntries(TRANSPORTS.map((name) => [name, sessions.count(name)])),
     },
     counter('polycast_gaps_total', 'Gaps told to consumers.', () => transport.gaps),
-    counter('polycast_stalled_total', 'Sessions ended because they took nothing for too long.', () => transport.stalled),
+    counter(
+      'polycast_stalled_total',
+      'Sessions ended because they took nothing for too long.',
+      () => transport.stalled,
+    ),
     counter('polycast_log_reads_total', 'Pages read from the log for consumers.', () => feed.figures.logReads),
     counter('polycast_tail_hits_total', 'Batches made from the tail in memory.', () => feed.figures.tailHits),
     counter('polycast_wakes_total', 'Readers woken.', () => feed.figures.wakes),
     gauge('polycast_tail_bytes', 'Bytes of events in memory.', () => feed.tail.bytes),
     gauge('polycast_tail_events', 'Events in memory.', () => feed.tail.count),
     gauge('polycast_log_head', 'Position of the newest event.', () => feed.head),
-    gauge('polycast_log_writable', '1 while the log can be written, else 0.', () => (log.state.unavailable === undefined ? 1 : 0)),
+    gauge('polycast_log_writable', '1 while the log can be written, else 0.', () =>
+      log.state.unavailable === undefined ? 1 : 0,
+    ),
     gauge('polycast_append_queue_bytes', 'Bytes accepted and not yet durable.', () => publisher.queuedBytes),
     gauge('polycast_readers', 'Consumers reading.', () => feed.lag().readers),
-    gauge('polycast_cursor_lag_events_max', 'Positions by which the consumer farthest behind is behind.', () => feed.lag().behindMax),
-    { name: 'polycast_log', help: 'What the home of the log counts.', kind: 'gauge', label: 'figure', read: () => log.figures() },
-    { name: 'polycast_memory_bytes', help: 'Memory of the process.', kind: 'gauge', label: 'part', read: () => ({ resident: memory().rss, heap: memory().heapUsed, external: memory().external }) },
+    gauge(
+      'polycast_cursor_lag_events_max',
+      'Positions by which the consumer farthest behind is behind.',
+      () => feed.lag().behindMax,
+    ),
+    {
+      name: 'polycast_log',
+      help: 'What the home of the log counts.',
+      kind: 'gauge',
+      label: 'figure',
+      read: () => log.figures(),
+    },
+    {
+      name: 'polycast_memory_bytes',
+      help: 'Memory of the process.',
+      kind: 'gauge',
+      label: 'part',
+      read: () => ({ resident: memory().rss, heap: memory().heapUsed, external: memory().external }),
+    },
   ];
 }
 

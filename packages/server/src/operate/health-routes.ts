@@ -19,21 +19,42 @@ interface OperateRoute {
 export function healthRoutes({ notReady, metrics, version }: Health): readonly OperateRoute[] {
   const description = JSON.stringify(openApiDocument(version));
   return [
-    { method: 'GET', path: '/healthz', handle: (_request, response) => answer(response, 200, 'application/json', '{"status":"ok"}') },
+    {
+      method: 'GET',
+      path: '/healthz',
+      handle: (_request, response) => answer(response, 200, 'application/json', '{"status":"ok"}'),
+    },
     {
       method: 'GET',
       path: '/readyz',
       handle: (_request, response) => {
         const why = notReady();
-        answer(response, why === undefined ? 200 : 503, 'application/json', why === undefined ? '{"status":"ready"}' : JSON.stringify({ status: 'not ready', why }));
+        answer(
+          response,
+          why === undefined ? 200 : 503,
+          'application/json',
+          why === undefined ? '{"status":"ready"}' : JSON.stringify({ status: 'not ready', why }),
+        );
       },
     },
-    { method: 'GET', path: '/metrics', handle: async (_request, response) => answer(response, 200, metrics.contentType, await metrics.text()) },
-    { method: 'GET', path: '/openapi.json', handle: (_request, response) => answer(response, 200, 'application/json', description) },
+    {
+      method: 'GET',
+      path: '/metrics',
+      handle: async (_request, response) => answer(response, 200, metrics.contentType, await metrics.text()),
+    },
+    {
+      method: 'GET',
+      path: '/openapi.json',
+      handle: (_request, response) => answer(response, 200, 'application/json', description),
+    },
   ];
 }
 
 function answer(response: ServerResponse, status: number, mediaType: string, text: string): void {
-  response.writeHead(status, { 'Content-Type': mediaType, 'Content-Length': Buffer.byteLength(text), 'Cache-Control': 'no-store' });
+  response.writeHead(status, {
+    'Content-Type': mediaType,
+    'Content-Length': Buffer.byteLength(text),
+    'Cache-Control': 'no-store',
+  });
   response.end(response.req.method === 'HEAD' ? undefined : text);
 }

@@ -2,7 +2,15 @@ import { pino, type Logger } from 'pino';
 
 /** Structured logs on standard error: standard output belongs to what commands answer. Tokens and queries are never logged. */
 export function createLogger(level: 'debug' | 'info' | 'warn' | 'error' | 'silent', format: 'json' | 'pretty'): Logger {
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } }, format === 'json' ? pino.destination({ dest: 2, sync: false }) : readable());
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    format === 'json' ? pino.destination({ dest: 2, sync: false }) : readable(),
+  );
 }
 
 /** A line for people: the time, the message, then what belongs to it. */
@@ -10,7 +18,9 @@ function readable(): { write(line: string): void } {
   return {
     write(line) {
       const { level, time, msg, ...fields } = JSON.parse(line) as { level: string; time: string; msg: string };
-      const details = Object.entries(fields).map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+      const details = Object.entries(fields).map(
+        ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+      );
       process.stderr.write([time.slice(11, 19), level.padEnd(5), msg, ...details].join(' ') + '\n');
     },
   };

@@ -38,8 +38,18 @@ export function createMetrics(figures: readonly Figure[]): Metrics {
     if (kind === 'gauge') new Gauge({ name, help, labelNames, registers, collect });
     else new Counter({ name, help, labelNames, registers, collect });
   }
-  const publishToWrite = new Histogram({ name: 'polycast_publish_to_write_seconds', help: 'From the acceptance of an event to the end of its writes to live readers.', buckets: SECONDS, registers });
-  const commit = new Histogram({ name: 'polycast_commit_seconds', help: 'From an append to its being durable, as its publisher waits for it.', buckets: SECONDS, registers });
+  const publishToWrite = new Histogram({
+    name: 'polycast_publish_to_write_seconds',
+    help: 'From the acceptance of an event to the end of its writes to live readers.',
+    buckets: SECONDS,
+    registers,
+  });
+  const commit = new Histogram({
+    name: 'polycast_commit_seconds',
+    help: 'From an append to its being durable, as its publisher waits for it.',
+    buckets: SECONDS,
+    registers,
+  });
   return {
     observePublishToWrite: (durationMs) => publishToWrite.observe(durationMs / 1000),
     observeCommit: (durationMs) => commit.observe(durationMs / 1000),

@@ -56,7 +56,11 @@ export class RetentionTask {
     const { head } = this.#log.state;
     let after = '';
     while (!this.#closed) {
-      const states = await this.#log.channels({ after, limit: CHANNELS_PER_STEP, ...(isFull ? {} : { changedSince: this.#sweptThrough }) });
+      const states = await this.#log.channels({
+        after,
+        limit: CHANNELS_PER_STEP,
+        ...(isFull ? {} : { changedSince: this.#sweptThrough }),
+      });
       await this.#trim(trimOrders(states, this.#rules, nowMs), nowMs);
       const last = states[states.length - 1];
       if (last === undefined || states.length < CHANNELS_PER_STEP) break;

@@ -20,5 +20,9 @@ export function fastWorld(speed: number): World {
   const startWallMs = Date.now();
   const startMs = performance.now();
   const elapsedMs = (): number => (performance.now() - startMs) * speed;
-  return { ...systemWorld, clock: { nowMs: () => Math.floor(startWallMs + elapsedMs()), monotonicMs: elapsedMs }, speed };
+  return {
+    ...systemWorld,
+    clock: { nowMs: () => Math.floor(startWallMs + elapsedMs()), monotonicMs: elapsedMs },
+    speed,
+  };
 }

@@ -15,7 +15,13 @@ import type { Drainable } from './sessions.ts';
 import { storedContent } from './stored-content.ts';
 
 /** `GET /v1/channels/{c}` (PROTOCOL.md section 10.1): the newest event's data, as it was published. */
-export async function readChannel(services: Services, request: IncomingMessage, response: ServerResponse, name: string, query: string): Promise<void> {
+export async function readChannel(
+  services: Services,
+  request: IncomingMessage,
+  response: ServerResponse,
+  name: string,
+  query: string,
+): Promise<void> {
   const channel = checkChannel(name);
   const values = only(query, ['wait', 'token']);
   const waitSeconds = number(values, 'wait', 0, services.settings.pollWaitMaxSeconds) ?? 0;
@@ -37,7 +43,13 @@ export async function readChannel(services: Services, request: IncomingMessage, 
 }
 
 /** `GET /v1/channels/{c}/history` (PROTOCOL.md section 10.2). */
-export async function readHistory(services: Services, request: IncomingMessage, response: ServerResponse, name: string, query: string): Promise<void> {
+export async function readHistory(
+  services: Services,
+  request: IncomingMessage,
+  response: ServerResponse,
+  name: string,
+  query: string,
+): Promise<void> {
   const channel = checkChannel(name);
   const values = only(query, ['limit', 'before', 'after', 'token']);
   const limit = number(values, 'limit', 1, 1000) ?? 100;
@@ -48,10 +60,22 @@ export async function readHistory(services: Services, request: IncomingMessage, 
   if (after !== undefined && before !== undefined) throw invalid('before', 'cannot be combined with after');
   const start = startAfter(after ?? before ?? 'now', log.state);
   const gaps = start.gap === undefined ? [] : [start.gap];
-  const page = after === undefined ? await pageBefore(services, interest, start.position, limit, before !== undefined) : await pageAfter(services, interest, start.position, limit);
-  if (page.gapThrough > start.excusedThrough) gaps.push({ from: encodeCursor(feed.epoch, start.position), to: encodeCursor(feed.epoch, page.gapThrough), reason: 'retention' });
-  const previous = page.hasPrevious && page.records[0] !== undefined ? encodeCursor(feed.epoch, page.records[0].position) : null;
-  const next = page.hasNext && page.records.length > 0 ? encodeCursor(feed.epoch, (page.records.at(-1) as StoredRecord).position) : null;
+  const page =
+    after === undefined
+      ? await pageBefore(services, interest, start.position, limit, before !== undefined)
+      : await pageAfter(services, interest, start.position, limit);
+  if (page.gapThrough > start.excusedThrough)
+    gaps.push({
+      from: encodeCursor(feed.epoch, start.position),
+      to: encodeCursor(feed.epoch, page.gapThrough),
+      reason: 'retention',
+    });
+  const previous =
+    page.hasPrevious && page.records[0] !== undefined ? encodeCursor(feed.epoch, page.records[0].position) : null;
+  const next =
+    page.hasNext && page.records.length > 0
+      ? encodeCursor(feed.epoch, (page.records.at(-1) as StoredRecord).position)
+      : null;
   const events = joinFrames(jsonFraming, feed.epoch, page.records, Buffer.allocUnsafe);
   const tail = `],"previous":${JSON.stringify(previous)},"next":${JSON.stringify(next)},"gaps":${JSON.stringify(gaps)}}`;
   const links = [];
@@ -59,7 +83,13 @@ export async function readHistory(services: Services, request: IncomingMessage, 
   if (previous !== null) links.push(`<${here}&before=${previous}>; rel="prev"`);
   if (next !== null) links.push(`<${here}&after=${next}>; rel="next"`);
   const headers = ['Cache-Control', 'no-cache', ...(links.length > 0 ? ['Link', links.join(', ')] : [])];
-  respondCompressed(response, 200, 'application/json', [Buffer.from('{"events":['), events.subarray(0, Math.max(0, events.length - 1)), Buffer.from(tail)], headers);
+  respondCompressed(
+    response,
+    200,
+    'application/json',
+    [Buffer.from('{"events":['), events.subarray(0, Math.max(0, events.length - 1)), Buffer.from(tail)],
+    headers,
+  );
 }
 
 interface HistoryPage {
@@ -72,15 +102,40 @@ interface HistoryPage {
 
 /** One more than the page is asked for, to know whether there is another. */
 async function pageAfter(services: Services, interest: Interest, after: Position, limit: number): Promise<HistoryPage> {
-  const page = await services.feed.read(interest, after, services.feed.head, 'forward', limit + 1, services.settings.pollBytesMax);
+  const page = await services.feed.read(
+    interest,
+    after,
+    services.feed.head,
+    'forward',
+    limit + 1,
+    services.settings.pollBytesMax,
+  );
   const records = page.records.slice(0, limit);
   const hasNext = page.records.length > records.length || page.reached < services.feed.head;
-  return { records, hasPrevious: after > 0, hasNext, gapThrough: page.trimmedThrough > after ? page.trimmedThrough : 0 };
+  return {
+    records,
+    hasPrevious: after > 0,
+    hasNext,
+    gapThrough: page.trimmedThrough > after ? page.trimmedThrough : 0,
+  };
 }
 
-async function pageBefore(services: Services, interest: Interest, before: Position, limit: number, exclusive: boolean): Promise<HistoryPage> {
+async function pageBefore(
+  services: Services,
+  interest: Interest,
+  before: Position,
+  limit: number,
+  exclusive: boolean,
+): Promise<HistoryPage> {
   const through = exclusive ? before - 1 : before;
-  const page: ReadPage = await services.feed.read(interest, 0, through, 'backward', limit + 1, services.settings.pollBytesMax);
+  const page: ReadPage = await services.feed.read(
+    interest,
+    0,
+    through,
+    'backward',
+    limit + 1,
+    services.settings.pollBytesMax,
+  );
   const records = page.records.slice(0, limit).toReversed();
   return { records, hasPrevious: page.records.length > limit || page.reached > 0, hasNext: exclusive, gapThrough: 0 };
 }
@@ -93,7 +148,13 @@ async function newest({ feed }: Services, interest: Interest): Promise<StoredRec
 }
 
 /** Resolves when the interest has something after a position, when the time is over, or when one of both sides goes. */
-function newsOrTimeout(services: Services, response: ServerResponse, interest: Interest, after: Position, waitSeconds: number): Promise<void> {
+function newsOrTimeout(
+  services: Services,
+  response: ServerResponse,
+  interest: Interest,
+  after: Position,
+  waitSeconds: number,
+): Promise<void> {
   return new Promise((resolve) => new BlockingQuery(services, response, interest, after, resolve).start(waitSeconds));
 }
 
@@ -156,7 +217,13 @@ class BlockingQuery implements Sink, Timed, Drainable {
   };
 }
 
-async function permitted(services: Services, request: IncomingMessage, action: Action, channel: string, token: string | undefined): Promise<Interest> {
+async function permitted(
+  services: Services,
+  request: IncomingMessage,
+  action: Action,
+  channel: string,
+  token: string | undefined,
+): Promise<Interest> {
   const principal = await identify(services, request, token);
   await allow(services, principal, action, [channel]);
   return services.feed.interest([channel]);

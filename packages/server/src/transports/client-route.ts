@@ -10,8 +10,16 @@ export function clientRoute(file: string): Route {
     path: '/client.js',
     async handle(_request, response) {
       const script = await readFile(file).catch(() => undefined);
-      if (script === undefined) throw new PolycastError('not_found', 'The client has not been built: run `npm run build`.');
-      respond(response, 200, 'text/javascript; charset=utf-8', script, ['Cache-Control', 'no-cache', 'X-Content-Type-Options', 'nosniff', 'Cross-Origin-Resource-Policy', 'cross-origin']);
+      if (script === undefined)
+        throw new PolycastError('not_found', 'The client has not been built: run `npm run build`.');
+      respond(response, 200, 'text/javascript; charset=utf-8', script, [
+        'Cache-Control',
+        'no-cache',
+        'X-Content-Type-Options',
+        'nosniff',
+        'Cross-Origin-Resource-Policy',
+        'cross-origin',
+      ]);
     },
   };
 }

@@ -1,4 +1,13 @@
-import { checkType, isChannel, JSON_DEPTH_MAX, JsonScanner, jsonError, PolycastError, stringValue, withoutLineBreaks } from '@polycast/protocol';
+import {
+  checkType,
+  isChannel,
+  JSON_DEPTH_MAX,
+  JsonScanner,
+  jsonError,
+  PolycastError,
+  stringValue,
+  withoutLineBreaks,
+} from '@polycast/protocol';
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { PublishRequest } from '../core/publish.ts';
@@ -28,20 +37,32 @@ export function structuredCloudEvent(text: string, channel: string | undefined):
 }
 
 /** Batch mode: each one, or why it is refused. @throws PolycastError `invalid_json`, `batch_too_large` for the whole */
-export function cloudEventBatch(text: string, channel: string | undefined, eventsMax: number): (PublishRequest | PolycastError)[] {
+export function cloudEventBatch(
+  text: string,
+  channel: string | undefined,
+  eventsMax: number,
+): (PublishRequest | PolycastError)[] {
   const events: (PublishRequest | PolycastError)[] = [];
-  for (const element of arrayElements(text, eventsMax)) events.push(attempt(() => structuredCloudEvent(element, channel)));
+  for (const element of arrayElements(text, eventsMax))
+    events.push(attempt(() => structuredCloudEvent(element, channel)));
   return events;
 }
 
 /** Binary mode: attributes in `ce-` headers, the data in the body. */
-export function binaryCloudEvent(headers: IncomingHttpHeaders, body: Buffer, channel: string | undefined): PublishRequest {
+export function binaryCloudEvent(
+  headers: IncomingHttpHeaders,
+  body: Buffer,
+  channel: string | undefined,
+): PublishRequest {
   const attributes = new Map<string, string>();
   for (const [name, value] of Object.entries(headers)) {
     if (!name.startsWith('ce-')) continue;
     addAttribute(attributes, name.slice(3), JSON.stringify(percentDecoded(String(value))));
   }
-  return publishOf({ attributes, content: body.length === 0 ? '"data":null' : contentOf(body, headers['content-type']) }, channel);
+  return publishOf(
+    { attributes, content: body.length === 0 ? '"data":null' : contentOf(body, headers['content-type']) },
+    channel,
+  );
 }
 
 /** The elements of a JSON array as texts. @throws PolycastError `invalid_json`, `invalid_event`, `batch_too_large` */
@@ -51,7 +72,8 @@ export function arrayElements(text: string, elementsMax: number): string[] {
   if (!elementScanner.take(91)) throw new PolycastError('invalid_event', 'A JSON array is expected.');
   if (!elementScanner.take(93)) {
     do {
-      if (elements.length >= elementsMax) throw new PolycastError('batch_too_large', `At most ${elementsMax} events.`, { limit: elementsMax });
+      if (elements.length >= elementsMax)
+        throw new PolycastError('batch_too_large', `At most ${elementsMax} events.`, { limit: elementsMax });
       elementScanner.peek();
       const start = elementScanner.index;
       if (!elementScanner.value()) throw jsonError(elementScanner);
@@ -77,15 +99,22 @@ function publishOf({ attributes, content }: CloudEvent, channel: string | undefi
   const id = required(attributes, 'id');
   const source = required(attributes, 'source');
   const type = checkType(required(attributes, 'type'));
-  if (required(attributes, 'specversion') !== '1.0') throw new PolycastError('invalid_event', '"specversion" must be "1.0".', { member: 'specversion' });
-  const kept = [...attributes].filter(([name]) => name !== 'type' && name !== 'datacontenttype').map(([name, value]) => `"${name}":${value}`);
+  if (required(attributes, 'specversion') !== '1.0')
+    throw new PolycastError('invalid_event', '"specversion" must be "1.0".', { member: 'specversion' });
+  const kept = [...attributes]
+    .filter(([name]) => name !== 'type' && name !== 'datacontenttype')
+    .map(([name, value]) => `"${name}":${value}`);
   const parts = content.startsWith('"datacontenttype"') ? splitContentType(content) : ['', content];
   return {
     channel: channelOf(attributes, channel),
     type,
     content: `${parts[0]}"cloudevent":{${kept.join(',')}},${parts[1]}`,
     // Source and id together name an event (CloudEvents 1.0, section 3.1.1); their digest is a key of fixed length.
-    idempotencyKey: 'ce:' + createHash('sha256').update(JSON.stringify([source, id])).digest('base64url'),
+    idempotencyKey:
+      'ce:' +
+      createHash('sha256')
+        .update(JSON.stringify([source, id]))
+        .digest('base64url'),
     ifMatch: undefined,
   };
 }
@@ -101,7 +130,8 @@ function channelOf(attributes: ReadonlyMap<string, string>, channel: string | un
     const token = attributes.get(name);
     const value = token?.startsWith('"') ? stringValue(token) : undefined;
     if (value !== undefined && isChannel(value)) return value;
-    if (name === 'channel' && token !== undefined) throw new PolycastError('invalid_channel', 'The attribute "channel" is not a channel name.');
+    if (name === 'channel' && token !== undefined)
+      throw new PolycastError('invalid_channel', 'The attribute "channel" is not a channel name.');
   }
   throw new PolycastError('channel_missing', 'Neither "channel" nor "subject" names one.');
 }
@@ -110,14 +140,17 @@ function required(attributes: ReadonlyMap<string, string>, name: string): string
   const token = attributes.get(name);
   const value = token?.startsWith('"') ? stringValue(token) : '';
   if (value !== '' && value.isWellFormed()) return value;
-  throw new PolycastError('invalid_event', `The CloudEvents attribute "${name}" is missing or empty.`, { member: name });
+  throw new PolycastError('invalid_event', `The CloudEvents attribute "${name}" is missing or empty.`, {
+    member: name,
+  });
 }
 
 function scanCloudEvent(): CloudEvent {
   const attributes = new Map<string, string>();
   let data: string | undefined;
   let base64: string | undefined;
-  if (!scanner.take(123)) throw scanner.value() ? new PolycastError('invalid_event', 'A CloudEvent is a JSON object.') : jsonError(scanner);
+  if (!scanner.take(123))
+    throw scanner.value() ? new PolycastError('invalid_event', 'A CloudEvent is a JSON object.') : jsonError(scanner);
   if (!scanner.take(125)) {
     do {
       const name = scanToken(() => scanner.peek() === 34 && scanner.string());
@@ -129,10 +162,15 @@ function scanCloudEvent(): CloudEvent {
     } while (scanner.take(44));
     if (!scanner.take(125)) throw jsonError(scanner);
   }
-  if (data !== undefined && base64 !== undefined) throw new PolycastError('invalid_event', '"data" and "data_base64" exclude each other.', { member: 'data_base64' });
+  if (data !== undefined && base64 !== undefined)
+    throw new PolycastError('invalid_event', '"data" and "data_base64" exclude each other.', { member: 'data_base64' });
   const contentType = attributes.get('datacontenttype');
-  const named = contentType === undefined || contentType === '"application/json"' ? '' : `"datacontenttype":${contentType},`;
-  return { attributes, content: named + (base64 === undefined ? `"data":${data ?? 'null'}` : `"data_base64":${base64}`) };
+  const named =
+    contentType === undefined || contentType === '"application/json"' ? '' : `"datacontenttype":${contentType},`;
+  return {
+    attributes,
+    content: named + (base64 === undefined ? `"data":${data ?? 'null'}` : `"data_base64":${base64}`),
+  };
 }
 
 /** Without the line breaks of a token that is known to be valid JSON. */
@@ -146,11 +184,20 @@ function checkedBase64(token: string): string {
 }
 
 function addAttribute(attributes: Map<string, string>, name: string, token: string): void {
-  if (!ATTRIBUTE_NAME.test(name)) throw new PolycastError('invalid_event', `${JSON.stringify(name.slice(0, 64))} is not the name of a CloudEvents attribute.`, { member: name.slice(0, 64) });
+  if (!ATTRIBUTE_NAME.test(name))
+    throw new PolycastError(
+      'invalid_event',
+      `${JSON.stringify(name.slice(0, 64))} is not the name of a CloudEvents attribute.`,
+      { member: name.slice(0, 64) },
+    );
   if (attributes.has(name)) throw new PolycastError('duplicate_member', `"${name}" is given twice.`, { member: name });
-  if (attributes.size >= ATTRIBUTES_MAX) throw new PolycastError('invalid_event', `At most ${ATTRIBUTES_MAX} attributes.`);
+  if (attributes.size >= ATTRIBUTES_MAX)
+    throw new PolycastError('invalid_event', `At most ${ATTRIBUTES_MAX} attributes.`);
   if (token === 'null') return;
-  if (token.startsWith('{') || token.startsWith('[')) throw new PolycastError('invalid_event', `The attribute "${name}" must be a string, a number or a boolean.`, { member: name });
+  if (token.startsWith('{') || token.startsWith('['))
+    throw new PolycastError('invalid_event', `The attribute "${name}" must be a string, a number or a boolean.`, {
+      member: name,
+    });
   attributes.set(name, joined(token));
 }
 
@@ -169,4 +216,3 @@ function percentDecoded(value: string): string {
     throw new PolycastError('invalid_header', 'A ce- header is not percent-encoded UTF-8.');
   }
 }
-

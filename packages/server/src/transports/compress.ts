@@ -6,15 +6,41 @@ import { respond } from './respond.ts';
 export const COMPRESS_BYTES_MIN = 1024;
 
 /** Answers with these pieces joined, compressed when they are large and the client takes it. */
-export function respondCompressed(response: ServerResponse, status: number, mediaType: string, pieces: readonly Uint8Array[], headers: readonly string[]): void {
+export function respondCompressed(
+  response: ServerResponse,
+  status: number,
+  mediaType: string,
+  pieces: readonly Uint8Array[],
+  headers: readonly string[],
+): void {
   const body = Buffer.concat(pieces);
-  const encoding = body.length >= COMPRESS_BYTES_MIN ? acceptedEncoding(response.req.headers['accept-encoding']) : undefined;
-  if (encoding === undefined) return respond(response, status, mediaType, body, body.length >= COMPRESS_BYTES_MIN ? [...headers, 'Vary', 'Accept-Encoding'] : headers);
+  const encoding =
+    body.length >= COMPRESS_BYTES_MIN ? acceptedEncoding(response.req.headers['accept-encoding']) : undefined;
+  if (encoding === undefined)
+    return respond(
+      response,
+      status,
+      mediaType,
+      body,
+      body.length >= COMPRESS_BYTES_MIN ? [...headers, 'Vary', 'Accept-Encoding'] : headers,
+    );
   const done = (error: Error | null, compressed: Buffer): void => {
     if (error !== null) respond(response, status, mediaType, body, headers);
-    else respond(response, status, mediaType, compressed, [...headers, 'Content-Encoding', encoding, 'Vary', 'Accept-Encoding']);
+    else
+      respond(response, status, mediaType, compressed, [
+        ...headers,
+        'Content-Encoding',
+        encoding,
+        'Vary',
+        'Accept-Encoding',
+      ]);
   };
-  if (encoding === 'br') brotliCompress(body, { params: { [constants.BROTLI_PARAM_QUALITY]: 4, [constants.BROTLI_PARAM_SIZE_HINT]: body.length } }, done);
+  if (encoding === 'br')
+    brotliCompress(
+      body,
+      { params: { [constants.BROTLI_PARAM_QUALITY]: 4, [constants.BROTLI_PARAM_SIZE_HINT]: body.length } },
+      done,
+    );
   else gzip(body, { level: 3 }, done);
 }
 

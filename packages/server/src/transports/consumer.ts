@@ -20,9 +20,14 @@ export interface Consumer {
  * that comes back at once is let in within one turn.
  * @throws PolycastError `unauthorized`, `forbidden`
  */
-export function authorize(services: Services, request: IncomingMessage, query: EventsQuery): Principal | Promise<Principal> {
+export function authorize(
+  services: Services,
+  request: IncomingMessage,
+  query: EventsQuery,
+): Principal | Promise<Principal> {
   const principal = identify(services, request, query.token);
-  if (principal instanceof Promise) return principal.then(async (known) => (await allow(services, known, 'subscribe', query.channels), known));
+  if (principal instanceof Promise)
+    return principal.then(async (known) => (await allow(services, known, 'subscribe', query.channels), known));
   const allowed = allow(services, principal, 'subscribe', query.channels);
   return allowed === undefined ? principal : allowed.then(() => principal);
 }
@@ -31,22 +36,34 @@ export function authorize(services: Services, request: IncomingMessage, query: E
  * Works out where a request begins to read.
  * @throws PolycastError `invalid_cursor`
  */
-export function consumerOf(services: Services, request: IncomingMessage, query: EventsQuery, principal: Principal): Consumer | Promise<Consumer> {
+export function consumerOf(
+  services: Services,
+  request: IncomingMessage,
+  query: EventsQuery,
+  principal: Principal,
+): Consumer | Promise<Consumer> {
   const { feed, log } = services;
   const interest = interestOf(services, query);
   const resumed = lastEventId(request);
   const start = startAfter(resumed ?? query.after, log.state);
   if (query.history === undefined || resumed !== undefined) return { interest, ...start, principal };
-  return feed.historyStart(interest, query.history).then((position) => ({ interest, position, gap: undefined, excusedThrough: 0, principal }));
+  return feed
+    .historyStart(interest, query.history)
+    .then((position) => ({ interest, position, gap: undefined, excusedThrough: 0, principal }));
 }
 
 /** The interest of a query, worked out once an address. */
 export function interestOf({ feed }: Services, query: EventsQuery): Interest {
-  if (query.interest === undefined || query.interest.isRetired) query.interest = feed.interest(query.channels, query.types);
+  if (query.interest === undefined || query.interest.isRetired)
+    query.interest = feed.interest(query.channels, query.types);
   return query.interest;
 }
 
-export function identify(services: Services, request: IncomingMessage, token: string | undefined): Principal | Promise<Principal> {
+export function identify(
+  services: Services,
+  request: IncomingMessage,
+  token: string | undefined,
+): Principal | Promise<Principal> {
   return services.authority.identify(new RequestCredentials(request, token));
 }
 
@@ -74,7 +91,12 @@ class RequestCredentials implements Credentials {
 }
 
 /** Asks for each pattern; throws the first refusal. */
-export function allow(services: Services, principal: Principal, action: Action, patterns: readonly string[]): void | Promise<void> {
+export function allow(
+  services: Services,
+  principal: Principal,
+  action: Action,
+  patterns: readonly string[],
+): void | Promise<void> {
   let waiting: Promise<void>[] | undefined;
   for (const pattern of patterns) {
     const decision = services.authority.decide(principal, action, pattern);

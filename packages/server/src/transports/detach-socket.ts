@@ -27,13 +27,21 @@ export function detachSocket(request: IncomingMessage, response: ServerResponse)
   const { socket } = request;
   const parts = socket as unknown as HttpSocketParts;
   const { parser } = parts;
-  if (!parser || typeof parser.unconsume !== 'function' || typeof parser.remove !== 'function' || typeof parser.close !== 'function') return socket;
+  if (
+    !parser ||
+    typeof parser.unconsume !== 'function' ||
+    typeof parser.remove !== 'function' ||
+    typeof parser.close !== 'function'
+  )
+    return socket;
   response.detachSocket(socket);
   socket.setTimeout(0);
-  for (const event of ['timeout', 'data', 'end', 'close', 'drain', 'error', 'resume', 'pause']) socket.removeAllListeners(event);
+  for (const event of ['timeout', 'data', 'end', 'close', 'drain', 'error', 'resume', 'pause'])
+    socket.removeAllListeners(event);
   // The server wraps these to notice when somebody takes its socket over; the wrappers hold the parser.
   const wrapped = ['on', 'addListener', 'prependListener', 'setEncoding'] as const;
-  for (const name of wrapped) if (Object.hasOwn(socket, name)) Object.assign(socket, { [name]: Socket.prototype[name] });
+  for (const name of wrapped)
+    if (Object.hasOwn(socket, name)) Object.assign(socket, { [name]: Socket.prototype[name] });
   parser.unconsume();
   parser.remove();
   parser['socket'] = null;

@@ -88,7 +88,12 @@ export function* parameters(query: string): Generator<readonly [string, string]>
 }
 
 /** A whole number within bounds. @throws PolycastError `invalid_parameter` */
-export function number(values: ReadonlyMap<string, string>, name: string, min: number, max: number): number | undefined {
+export function number(
+  values: ReadonlyMap<string, string>,
+  name: string,
+  min: number,
+  max: number,
+): number | undefined {
   const text = values.get(name);
   if (text === undefined) return undefined;
   const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
@@ -99,7 +104,10 @@ export function number(values: ReadonlyMap<string, string>, name: string, min: n
 /** @throws PolycastError `invalid_pattern` */
 export function checkPattern(pattern: string): string {
   if (isPattern(pattern)) return pattern;
-  throw new PolycastError('invalid_pattern', `${JSON.stringify(pattern.slice(0, 64))} is neither a channel nor a pattern.`);
+  throw new PolycastError(
+    'invalid_pattern',
+    `${JSON.stringify(pattern.slice(0, 64))} is neither a channel nor a pattern.`,
+  );
 }
 
 export function tooManyChannels(limit: number): PolycastError {

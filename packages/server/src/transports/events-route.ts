@@ -8,16 +8,31 @@ import type { Services } from './services.ts';
 import { openSse } from './sse.ts';
 
 /** `GET /v1/events` (PROTOCOL.md section 4): the request says which transport answers it. */
-export function readEvents(services: Services, queries: EventsQueries, request: IncomingMessage, response: ServerResponse, query: string): void | Promise<void> {
+export function readEvents(
+  services: Services,
+  queries: EventsQueries,
+  request: IncomingMessage,
+  response: ServerResponse,
+  query: string,
+): void | Promise<void> {
   const wanted = queries.read(query);
-  if (wanted.channels.length === 0) throw new PolycastError('channel_missing', 'Name at least one ?channel=.', { parameter: 'channel' });
+  if (wanted.channels.length === 0)
+    throw new PolycastError('channel_missing', 'Name at least one ?channel=.', { parameter: 'channel' });
   const streams = wantsStream(request.headers.accept) && request.method === 'GET';
   const principal = authorize(services, request, wanted);
-  if (principal instanceof Promise) return principal.then((known) => begin(services, request, response, wanted, known, streams));
+  if (principal instanceof Promise)
+    return principal.then((known) => begin(services, request, response, wanted, known, streams));
   return begin(services, request, response, wanted, principal, streams);
 }
 
-function begin(services: Services, request: IncomingMessage, response: ServerResponse, query: EventsQuery, principal: Principal, streams: boolean): void | Promise<void> {
+function begin(
+  services: Services,
+  request: IncomingMessage,
+  response: ServerResponse,
+  query: EventsQuery,
+  principal: Principal,
+  streams: boolean,
+): void | Promise<void> {
   const wish = streams ? undefined : pollWish(services, request, query);
   if (wish?.waitSeconds === 0 && isUnchanged(services, request, query)) return respondUnchanged(request, response);
   const consumer = consumerOf(services, request, query, principal);
@@ -25,7 +40,13 @@ function begin(services: Services, request: IncomingMessage, response: ServerRes
   answer(services, request, response, consumer, wish);
 }
 
-function answer(services: Services, request: IncomingMessage, response: ServerResponse, consumer: Consumer, wish: PollWish | undefined): void {
+function answer(
+  services: Services,
+  request: IncomingMessage,
+  response: ServerResponse,
+  consumer: Consumer,
+  wish: PollWish | undefined,
+): void {
   if (response.destroyed) return;
   if (wish === undefined) openSse(services, request, response, consumer);
   else answerPoll(services, request, response, consumer, wish);

@@ -31,7 +31,12 @@ export interface Route {
   readonly handle: Handler;
 }
 
-export type Handler = (request: IncomingMessage, response: ServerResponse, parameters: Readonly<Record<string, string | undefined>>, query: string) => void | Promise<void>;
+export type Handler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  parameters: Readonly<Record<string, string | undefined>>,
+  query: string,
+) => void | Promise<void>;
 
 /** The HTTP side of the hub: which address is answered by whom, and what is refused before anyone is asked. */
 export class HttpTransport {
@@ -52,17 +57,34 @@ export class HttpTransport {
     this.#loopbackNamesOnly = settings.loopbackNamesOnly;
     this.#origins = new Origins(services.settings.allowedOrigins);
     this.#queries = new EventsQueries(services.settings);
-    for (const { method, path, handle } of [...this.#ownRoutes(), ...routes]) this.#router.on(method, path, NEVER, { handle });
+    for (const { method, path, handle } of [...this.#ownRoutes(), ...routes])
+      this.#router.on(method, path, NEVER, { handle });
     this.server = createHttpServer(settings);
     this.server.maxConnections = settings.connectionsMax + REFUSED_CONNECTIONS_MAX;
-    this.server.on(settings.tls === undefined ? 'connection' : 'secureConnection', (socket: Duplex) => this.#count(socket, settings.connectionsMax));
+    this.server.on(settings.tls === undefined ? 'connection' : 'secureConnection', (socket: Duplex) =>
+      this.#count(socket, settings.connectionsMax),
+    );
     this.server.on('request', (request, response) => this.#answer(request, response));
-    this.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => void this.#upgrade(request, socket as Socket, head));
-    this.server.on('connect', (_request: IncomingMessage, socket: Duplex) => refuseUpgrade(socket, new PolycastError('method_not_allowed', 'This is no proxy.')));
+    this.server.on(
+      'upgrade',
+      (request: IncomingMessage, socket: Duplex, head: Buffer) => void this.#upgrade(request, socket as Socket, head),
+    );
+    this.server.on('connect', (_request: IncomingMessage, socket: Duplex) =>
+      refuseUpgrade(socket, new PolycastError('method_not_allowed', 'This is no proxy.')),
+    );
     // An expectation that we do not know may be passed over (RFC 9110 section 10.1.1).
-    this.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => this.#answer(request, response));
-    this.server.on('clientError', (error: ClientError, socket: Duplex) => refuseUnreadable(error, socket, settings.headerBytesMax));
-    this.server.on('drop', () => services.logger.warn({ limit: settings.connectionsMax }, 'a connection was refused: limits.connectionsMax is reached'));
+    this.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) =>
+      this.#answer(request, response),
+    );
+    this.server.on('clientError', (error: ClientError, socket: Duplex) =>
+      refuseUnreadable(error, socket, settings.headerBytesMax),
+    );
+    this.server.on('drop', () =>
+      services.logger.warn(
+        { limit: settings.connectionsMax },
+        'a connection was refused: limits.connectionsMax is reached',
+      ),
+    );
   }
 
   /** Lets pages of these origins in, besides those of the configuration. */
@@ -86,21 +108,42 @@ export class HttpTransport {
    * developer's machine, where pages of all the world are open, only the names of the loopback are answered.
    */
   #refuseForeignName({ headers: { host } }: IncomingMessage): void {
-    if (this.#loopbackNamesOnly && host !== undefined && !LOOPBACK_NAME.test(host)) throw new PolycastError('host_not_allowed');
+    if (this.#loopbackNamesOnly && host !== undefined && !LOOPBACK_NAME.test(host))
+      throw new PolycastError('host_not_allowed');
   }
 
   #refuseIfTooMany({ socket }: IncomingMessage): void {
-    if (this.#refused.has(socket)) throw new PolycastError('overloaded', 'The hub has as many connections as it may.', { retryAfterMs: 5000 });
+    if (this.#refused.has(socket))
+      throw new PolycastError('overloaded', 'The hub has as many connections as it may.', { retryAfterMs: 5000 });
   }
 
   #ownRoutes(): Route[] {
     const services = this.#services;
     return [
-      { method: 'GET', path: '/v1/events', handle: (request, response, _parameters, query) => readEvents(services, this.#queries, request, response, query) },
+      {
+        method: 'GET',
+        path: '/v1/events',
+        handle: (request, response, _parameters, query) =>
+          readEvents(services, this.#queries, request, response, query),
+      },
       { method: 'POST', path: '/v1/events', handle: (request, response) => publishEvents(services, request, response) },
-      { method: 'POST', path: '/v1/channels/:channel/events', handle: (request, response, { channel = '' }) => publishData(services, request, response, channel) },
-      { method: 'GET', path: '/v1/channels/:channel', handle: (request, response, { channel = '' }, query) => readChannel(services, request, response, channel, query) },
-      { method: 'GET', path: '/v1/channels/:channel/history', handle: (request, response, { channel = '' }, query) => readHistory(services, request, response, channel, query) },
+      {
+        method: 'POST',
+        path: '/v1/channels/:channel/events',
+        handle: (request, response, { channel = '' }) => publishData(services, request, response, channel),
+      },
+      {
+        method: 'GET',
+        path: '/v1/channels/:channel',
+        handle: (request, response, { channel = '' }, query) =>
+          readChannel(services, request, response, channel, query),
+      },
+      {
+        method: 'GET',
+        path: '/v1/channels/:channel/history',
+        handle: (request, response, { channel = '' }, query) =>
+          readHistory(services, request, response, channel, query),
+      },
     ];
   }
 
@@ -108,9 +151,11 @@ export class HttpTransport {
     try {
       this.#refuseIfTooMany(request);
       const { url = '/', method = 'GET', headers } = request;
-      if (headers.host === undefined && request.httpVersionMinor > 0) throw new PolycastError('invalid_header', 'Host is missing.');
+      if (headers.host === undefined && request.httpVersionMinor > 0)
+        throw new PolycastError('invalid_header', 'Host is missing.');
       this.#refuseForeignName(request);
-      if (headers.origin !== undefined || this.#services.settings.allowedOrigins.length > 0) setCors(response, this.#origins.headers(request));
+      if (headers.origin !== undefined || this.#services.settings.allowedOrigins.length > 0)
+        setCors(response, this.#origins.headers(request));
       const question = url.indexOf('?');
       const path = question < 0 ? url : url.slice(0, question);
       if (method === 'OPTIONS') return this.#options(request, response, path);
@@ -170,7 +215,8 @@ export class HttpTransport {
 
   #failed(request: IncomingMessage, response: ServerResponse, error: unknown): void {
     const known = asPolycastError(error);
-    if (known.code === 'internal_error') this.#services.logger.error({ error, path: pathOf(request) }, 'a request failed');
+    if (known.code === 'internal_error')
+      this.#services.logger.error({ error, path: pathOf(request) }, 'a request failed');
     if (response.destroyed) return;
     if (response.headersSent) {
       response.destroy();
@@ -197,14 +243,20 @@ export class HttpTransport {
       const handshake = readHandshake(request);
       const query = this.#queries.read(question < 0 ? '' : url.slice(question + 1));
       const principal = authorize(this.#services, request, query);
-      const consumer = consumerOf(this.#services, request, query, principal instanceof Promise ? await principal : principal);
+      const consumer = consumerOf(
+        this.#services,
+        request,
+        query,
+        principal instanceof Promise ? await principal : principal,
+      );
       const known = consumer instanceof Promise ? await consumer : consumer;
       if (socket.destroyed) return;
       socket.off('error', destroyQuietly);
       openWebSocket(this.#services, socket, head, handshake, known, query.types);
     } catch (error) {
       const known = asPolycastError(error);
-      if (known.code === 'internal_error') this.#services.logger.error({ error, path: pathOf(request) }, 'an upgrade failed');
+      if (known.code === 'internal_error')
+        this.#services.logger.error({ error, path: pathOf(request) }, 'an upgrade failed');
       refuseUpgrade(socket, known);
     }
   }
@@ -236,7 +288,9 @@ function createHttpServer({ headerBytesMax, headersTimeoutMs, keepAliveTimeoutMs
     // What some clients offer in passing (`Upgrade: h2c`) may be passed over (RFC 9110 section 7.8).
     shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
   };
-  return tls === undefined ? createServer(options) : createTlsServer({ ...options, cert: tls.certificate, key: tls.key });
+  return tls === undefined
+    ? createServer(options)
+    : createTlsServer({ ...options, cert: tls.certificate, key: tls.key });
 }
 
 interface ClientError extends NodeJS.ErrnoException {
@@ -257,7 +311,9 @@ function refusalOf({ code, rawPacket }: ClientError, headerBytesMax: number): Er
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'request_timeout';
   if (code !== 'HPE_HEADER_OVERFLOW') return 'invalid_request';
   const lineBytes = rawPacket?.indexOf(LINE_FEED) ?? 0;
-  return lineBytes > headerBytesMax || (lineBytes < 0 && (rawPacket?.length ?? 0) > headerBytesMax) ? 'uri_too_long' : 'headers_too_large';
+  return lineBytes > headerBytesMax || (lineBytes < 0 && (rawPacket?.length ?? 0) > headerBytesMax)
+    ? 'uri_too_long'
+    : 'headers_too_large';
 }
 
 const LINE_FEED = 10;
@@ -271,7 +327,12 @@ function refuseUpgrade(socket: Duplex, error: PolycastError): void {
   const { status } = ERRORS[error.code];
   const body = JSON.stringify(error.problem);
   const retry = retryAfter(error);
-  const head = [`HTTP/1.1 ${status} Refused`, 'Content-Type: application/problem+json', `Content-Length: ${Buffer.byteLength(body)}`, 'Connection: close'];
+  const head = [
+    `HTTP/1.1 ${status} Refused`,
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ];
   if (retry.length > 0) head.push(`Retry-After: ${retry[1]}`);
   if (error.code === 'upgrade_required') head.push('Sec-WebSocket-Version: 13');
   socket.end(head.join('\r\n') + '\r\n\r\n' + body, () => socket.destroy());

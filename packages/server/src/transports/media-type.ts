@@ -12,7 +12,8 @@ export function parseMediaType(header: string | undefined): MediaType | undefine
   if (!/^[a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+$/.test(name)) return undefined;
   for (const parameter of parameters) {
     const [key = '', value = ''] = parameter.split('=');
-    if (key.trim().toLowerCase() === 'charset') return { essence: name, charset: value.trim().replaceAll('"', '').toLowerCase() };
+    if (key.trim().toLowerCase() === 'charset')
+      return { essence: name, charset: value.trim().replaceAll('"', '').toLowerCase() };
   }
   return { essence: name, charset: undefined };
 }
@@ -27,4 +28,9 @@ export function isText({ essence, charset }: MediaType): boolean {
   return essence.startsWith('text/') || TEXTS.has(essence) || essence.endsWith('+xml');
 }
 
-const TEXTS: ReadonlySet<string> = new Set(['application/x-www-form-urlencoded', 'application/xml', 'application/javascript', 'application/yaml']);
+const TEXTS: ReadonlySet<string> = new Set([
+  'application/x-www-form-urlencoded',
+  'application/xml',
+  'application/javascript',
+  'application/yaml',
+]);

@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 
-const EXPOSED = 'ETag, Link, Location, Retry-After, Idempotency-Replayed, Polycast-Type, Preference-Applied, Last-Modified';
-const ALLOWED_HEADERS = 'Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Polycast-Type, Prefer, Cache-Control';
+const EXPOSED =
+  'ETag, Link, Location, Retry-After, Idempotency-Replayed, Polycast-Type, Preference-Applied, Last-Modified';
+const ALLOWED_HEADERS =
+  'Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Polycast-Type, Prefer, Cache-Control';
 
 /** Which pages may use the hub (PROTOCOL.md section 12.2): those it serves itself, and those of the configured origins. */
 export class Origins {
@@ -29,13 +31,26 @@ export class Origins {
     const { origin } = request.headers;
     if (origin === undefined) return this.#any || this.#allowed.size > 0 ? VARY : NONE;
     if (!this.#any && !this.#allowed.has(origin)) return VARY;
-    return ['Access-Control-Allow-Origin', this.#any ? '*' : origin, 'Access-Control-Expose-Headers', EXPOSED, ...(this.#any ? NONE : VARY)];
+    return [
+      'Access-Control-Allow-Origin',
+      this.#any ? '*' : origin,
+      'Access-Control-Expose-Headers',
+      EXPOSED,
+      ...(this.#any ? NONE : VARY),
+    ];
   }
 
   /** What the answer to a preflight carries. */
   preflight(request: IncomingMessage, methods: string): readonly string[] {
     if (request.headers['access-control-request-method'] === undefined) return NONE;
-    return ['Access-Control-Allow-Methods', methods, 'Access-Control-Allow-Headers', ALLOWED_HEADERS, 'Access-Control-Max-Age', '7200'];
+    return [
+      'Access-Control-Allow-Methods',
+      methods,
+      'Access-Control-Allow-Headers',
+      ALLOWED_HEADERS,
+      'Access-Control-Max-Age',
+      '7200',
+    ];
   }
 }
 

@@ -33,7 +33,8 @@ export function isUnchanged(services: Services, request: IncomingMessage, query:
   query.knownCursor = known;
   if (known === undefined || known.epoch !== feed.epoch || known.position > feed.head) return false;
   const { afterCursor } = query;
-  if (afterCursor !== undefined && (afterCursor.epoch !== feed.epoch || afterCursor.position > known.position)) return false;
+  if (afterCursor !== undefined && (afterCursor.epoch !== feed.epoch || afterCursor.position > known.position))
+    return false;
   return feed.isQuiet(interestOf(services, query), known.position) === true;
 }
 
@@ -45,13 +46,24 @@ export function respondUnchanged(request: IncomingMessage, response: ServerRespo
  * Short and long poll (PROTOCOL.md section 5). A poll is a reader whose sink is one answer: given by the first batch, or, when
  * there is nothing, at once or when its wait is over.
  */
-export function answerPoll(services: Services, request: IncomingMessage, response: ServerResponse, consumer: Consumer, wish: PollWish): void {
+export function answerPoll(
+  services: Services,
+  request: IncomingMessage,
+  response: ServerResponse,
+  consumer: Consumer,
+  wish: PollWish,
+): void {
   const { feed } = services;
   const tag = wish.waitSeconds > 0 && consumer.gap === undefined ? request.headers['if-none-match'] : undefined;
   const known = tag === undefined ? undefined : cursorOf(tag);
   // What the client has already seen does not end its wait.
-  const seen = known !== undefined && known.epoch === feed.epoch && known.position > consumer.position && known.position <= feed.head;
-  const unchanged = wish.waitSeconds === 0 && lastEventId(request) === undefined ? request.headers['if-none-match'] : undefined;
+  const seen =
+    known !== undefined &&
+    known.epoch === feed.epoch &&
+    known.position > consumer.position &&
+    known.position <= feed.head;
+  const unchanged =
+    wish.waitSeconds === 0 && lastEventId(request) === undefined ? request.headers['if-none-match'] : undefined;
   new Poll(services, response, seen ? { ...consumer, position: known.position } : consumer, wish, unchanged).start();
 }
 
@@ -94,7 +106,11 @@ class Poll implements Sink, Timed, Drainable {
   deliver(batch: Batch, tellGap: boolean): boolean {
     const { feed, figures } = this.#services;
     if (tellGap) {
-      this.#gaps.push({ from: encodeCursor(feed.epoch, batch.from), to: encodeCursor(feed.epoch, batch.gapThrough), reason: 'retention' });
+      this.#gaps.push({
+        from: encodeCursor(feed.epoch, batch.from),
+        to: encodeCursor(feed.epoch, batch.gapThrough),
+        reason: 'retention',
+      });
     }
     figures.deliveries[this.transport] += batch.count;
     // The framing leaves a comma behind each event.

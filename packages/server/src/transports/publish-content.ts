@@ -11,7 +11,10 @@ const scanner = new JsonScanner();
  */
 export function contentOf(body: Buffer, contentType: string | undefined): string {
   if (contentType === 'application/json') return `"data":${checkedJson(utf8Text(body))}`;
-  const mediaType = contentType === undefined ? { essence: 'application/octet-stream', charset: undefined } : parseMediaType(contentType);
+  const mediaType =
+    contentType === undefined
+      ? { essence: 'application/octet-stream', charset: undefined }
+      : parseMediaType(contentType);
   if (mediaType === undefined) throw new PolycastError('unsupported_media_type', 'Content-Type is not a media type.');
   if (isJson(mediaType)) {
     const data = `"data":${checkedJson(utf8Text(body))}`;

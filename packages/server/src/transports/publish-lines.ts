@@ -103,7 +103,11 @@ class LineSplitter {
 
   #joined(bytes: Buffer): string | PolycastError {
     this.#keep(bytes);
-    const line = this.#tooLong ? new PolycastError('event_too_large', `A line has at most ${this.#lineBytesMax} bytes.`, { limit: this.#lineBytesMax }) : textOf(Buffer.concat(this.#rest));
+    const line = this.#tooLong
+      ? new PolycastError('event_too_large', `A line has at most ${this.#lineBytesMax} bytes.`, {
+          limit: this.#lineBytesMax,
+        })
+      : textOf(Buffer.concat(this.#rest));
     this.#rest = [];
     this.#restBytes = 0;
     this.#tooLong = false;
@@ -167,7 +171,8 @@ class ResultStream {
     let next = 0;
     let text = '';
     for (const event of events) {
-      const result: PublishResult = event instanceof PolycastError ? { ok: false, error: event } : (published[next++] as PublishResult);
+      const result: PublishResult =
+        event instanceof PolycastError ? { ok: false, error: event } : (published[next++] as PublishResult);
       text += resultText(this.#services, result) + '\n';
     }
     this.#response.write(text);
@@ -185,7 +190,10 @@ class ResultStream {
   }
 }
 
-async function permitAll(events: readonly (PublishRequest | PolycastError)[], permit: (publish: PublishRequest) => Promise<PublishRequest | PolycastError>): Promise<readonly (PublishRequest | PolycastError)[]> {
+async function permitAll(
+  events: readonly (PublishRequest | PolycastError)[],
+  permit: (publish: PublishRequest) => Promise<PublishRequest | PolycastError>,
+): Promise<readonly (PublishRequest | PolycastError)[]> {
   const permitted: (PublishRequest | PolycastError)[] = [];
   for (const event of events) permitted.push(event instanceof PolycastError ? event : await permit(event));
   return permitted;

@@ -15,4 +15,3 @@ export function shown({ feed }: Services, error: PolycastError): PolycastError {
   if (error.code !== 'precondition_failed' || typeof latest !== 'number') return error;
   return new PolycastError(error.code, undefined, { latest: latest === 0 ? null : encodeCursor(feed.epoch, latest) });
 }
-

@@ -1,4 +1,12 @@
-import { checkChannel, checkIdempotencyKey, checkType, JsonScanner, jsonError, PolycastError, scanEnvelope } from '@polycast/protocol';
+import {
+  checkChannel,
+  checkIdempotencyKey,
+  checkType,
+  JsonScanner,
+  jsonError,
+  PolycastError,
+  scanEnvelope,
+} from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PublishRequest, PublishResult } from '../core/publish.ts';
 import type { Principal } from '../core/ports.ts';
@@ -15,7 +23,11 @@ import type { Services } from './services.ts';
 const scanner = new JsonScanner();
 
 /** `POST /v1/events` (PROTOCOL.md section 8.1). */
-export async function publishEvents(services: Services, request: IncomingMessage, response: ServerResponse): Promise<void> {
+export async function publishEvents(
+  services: Services,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const { headers } = request;
   const contentType = headers['content-type'];
   const key = idempotencyKeyOf(request);
@@ -27,24 +39,52 @@ export async function publishEvents(services: Services, request: IncomingMessage
   const essence = parseMediaType(contentType)?.essence;
   if (essence === 'application/x-ndjson' || essence === 'application/ndjson' || essence === 'application/jsonl') {
     checkCoding(request);
-    return publishLines(services, request, response, (line, index) => envelopeOf(line, key === undefined ? undefined : `${key}#${index}`), (publish) => permit(services, principal, publish));
+    return publishLines(
+      services,
+      request,
+      response,
+      (line, index) => envelopeOf(line, key === undefined ? undefined : `${key}#${index}`),
+      (publish) => permit(services, principal, publish),
+    );
   }
   if (essence === 'application/cloudevents-batch+json') {
-    const events = cloudEventBatch(utf8Text(await readBody(request, services.wheel, services.settings)), undefined, services.settings.batchEventsMax);
+    const events = cloudEventBatch(
+      utf8Text(await readBody(request, services.wheel, services.settings)),
+      undefined,
+      services.settings.batchEventsMax,
+    );
     return answerMany(services, response, await publishMany(services, principal, events));
   }
   if (essence === 'application/cloudevents+json') {
-    return publishOne(services, response, principal, structuredCloudEvent(utf8Text(await readBody(request, services.wheel, services.settings)), undefined));
+    return publishOne(
+      services,
+      response,
+      principal,
+      structuredCloudEvent(utf8Text(await readBody(request, services.wheel, services.settings)), undefined),
+    );
   }
   if (headers['ce-specversion'] !== undefined) {
-    return publishOne(services, response, principal, binaryCloudEvent(headers, await readBody(request, services.wheel, services.settings), undefined));
+    return publishOne(
+      services,
+      response,
+      principal,
+      binaryCloudEvent(headers, await readBody(request, services.wheel, services.settings), undefined),
+    );
   }
   if (essence === 'application/json') return publishJson(services, request, response, principal, key);
-  throw new PolycastError('unsupported_media_type', 'Send application/json, application/x-ndjson or a CloudEvent; or the bare data to /v1/channels/{channel}/events.');
+  throw new PolycastError(
+    'unsupported_media_type',
+    'Send application/json, application/x-ndjson or a CloudEvent; or the bare data to /v1/channels/{channel}/events.',
+  );
 }
 
 /** `POST /v1/channels/{c}/events` (PROTOCOL.md section 8.3): the body is the data. */
-export async function publishData(services: Services, request: IncomingMessage, response: ServerResponse, channelName: string): Promise<void> {
+export async function publishData(
+  services: Services,
+  request: IncomingMessage,
+  response: ServerResponse,
+  channelName: string,
+): Promise<void> {
   const channel = checkChannel(channelName);
   const { headers } = request;
   const idempotencyKey = idempotencyKeyOf(request);
@@ -54,26 +94,49 @@ export async function publishData(services: Services, request: IncomingMessage, 
   const type = checkedHeader(request, 'polycast-type', checkType);
   const body = await readBody(request, services.wheel, services.settings);
   const contentType = headers['content-type'];
-  if (headers['ce-specversion'] !== undefined) return publishOne(services, response, principal, binaryCloudEvent(headers, body, channel));
+  if (headers['ce-specversion'] !== undefined)
+    return publishOne(services, response, principal, binaryCloudEvent(headers, body, channel));
   if (contentType !== 'application/json' && parseMediaType(contentType)?.essence === 'application/cloudevents+json') {
     return publishOne(services, response, principal, structuredCloudEvent(utf8Text(body), channel));
   }
-  return publishOne(services, response, principal, { channel, type, content: contentOf(body, contentType), idempotencyKey, ifMatch });
+  return publishOne(services, response, principal, {
+    channel,
+    type,
+    content: contentOf(body, contentType),
+    idempotencyKey,
+    ifMatch,
+  });
 }
 
-async function publishJson(services: Services, request: IncomingMessage, response: ServerResponse, principal: Principal, key: string | undefined): Promise<void> {
+async function publishJson(
+  services: Services,
+  request: IncomingMessage,
+  response: ServerResponse,
+  principal: Principal,
+  key: string | undefined,
+): Promise<void> {
   const text = utf8Text(await readBody(request, services.wheel, services.settings));
   scanner.begin(text);
   if (scanner.peek() !== 91) return publishOne(services, response, principal, envelopeOf(text, key));
   const elements = arrayElements(text, services.settings.batchEventsMax);
-  const events = elements.map((element, index) => attempt(() => envelopeOf(element, key === undefined ? undefined : `${key}#${index}`)));
+  const events = elements.map((element, index) =>
+    attempt(() => envelopeOf(element, key === undefined ? undefined : `${key}#${index}`)),
+  );
   return answerMany(services, response, await publishMany(services, principal, events));
 }
 
 /** The way of most publishes: no promise more than it takes. */
-function publishOne(services: Services, response: ServerResponse, principal: Principal, publish: PublishRequest): Promise<void> {
+function publishOne(
+  services: Services,
+  response: ServerResponse,
+  principal: Principal,
+  publish: PublishRequest,
+): Promise<void> {
   const permitted = allow(services, principal, 'publish', [publish.channel]);
-  const publishing = permitted === undefined ? services.publisher.publishOne(publish) : permitted.then(() => services.publisher.publishOne(publish));
+  const publishing =
+    permitted === undefined
+      ? services.publisher.publishOne(publish)
+      : permitted.then(() => services.publisher.publishOne(publish));
   return publishing.then((result) => answerOne(services, response, result));
 }
 
@@ -83,15 +146,27 @@ function answerOne(services: Services, response: ServerResponse, result: Publish
 }
 
 /** Publishes what was understood and permitted; what was not keeps its place among the results. */
-async function publishMany(services: Services, principal: Principal, events: readonly (PublishRequest | PolycastError)[]): Promise<readonly PublishResult[]> {
-  const permitted = await Promise.all(events.map((event) => (event instanceof PolycastError ? event : permit(services, principal, event))));
+async function publishMany(
+  services: Services,
+  principal: Principal,
+  events: readonly (PublishRequest | PolycastError)[],
+): Promise<readonly PublishResult[]> {
+  const permitted = await Promise.all(
+    events.map((event) => (event instanceof PolycastError ? event : permit(services, principal, event))),
+  );
   const publishes = permitted.filter((event): event is PublishRequest => !(event instanceof PolycastError));
   const published = await services.publisher.publish(publishes);
   let next = 0;
-  return permitted.map((event) => (event instanceof PolycastError ? { ok: false, error: event } : (published[next++] as PublishResult)));
+  return permitted.map((event) =>
+    event instanceof PolycastError ? { ok: false, error: event } : (published[next++] as PublishResult),
+  );
 }
 
-async function permit(services: Services, principal: Principal, publish: PublishRequest): Promise<PublishRequest | PolycastError> {
+async function permit(
+  services: Services,
+  principal: Principal,
+  publish: PublishRequest,
+): Promise<PublishRequest | PolycastError> {
   try {
     await allow(services, principal, 'publish', [publish.channel]);
     return publish;

@@ -250,7 +250,7 @@ async function start({
     feed: new Feed(log, {
       tailBytesMax: 1e6,
       batchBytesMax: 1e5,
-    pollBytesMax: 1e5,
+      pollBytesMax: 1e5,
       logReadsConcurrentMax: 4,
       isLatestOnly: () => false,
       allocate: (bytes) => Buffer.alloc(bytes),

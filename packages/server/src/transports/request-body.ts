@@ -13,7 +13,11 @@ export interface BodyLimits {
  * Reads a whole body.
  * @throws PolycastError `body_too_large`, `request_timeout`, `unsupported_media_type` (a content coding)
  */
-export function readBody(request: IncomingMessage, wheel: Wheel, { bodyBytesMax, bodyTimeoutMs }: BodyLimits): Promise<Buffer> {
+export function readBody(
+  request: IncomingMessage,
+  wheel: Wheel,
+  { bodyBytesMax, bodyTimeoutMs }: BodyLimits,
+): Promise<Buffer> {
   checkCoding(request);
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > bodyBytesMax) return Promise.reject(tooLarge(bodyBytesMax));
@@ -36,7 +40,13 @@ class BodyReader implements Timed {
   #bytes = 0;
   #done = false;
 
-  constructor(request: IncomingMessage, wheel: Wheel, bytesMax: number, resolve: (body: Buffer) => void, reject: (error: PolycastError) => void) {
+  constructor(
+    request: IncomingMessage,
+    wheel: Wheel,
+    bytesMax: number,
+    resolve: (body: Buffer) => void,
+    reject: (error: PolycastError) => void,
+  ) {
     this.#request = request;
     this.#wheel = wheel;
     this.#bytesMax = bytesMax;
@@ -116,7 +126,8 @@ export function utf8Text(bytes: Uint8Array): string {
 /** @throws PolycastError `unsupported_media_type` for a body that is compressed */
 export function checkCoding(request: IncomingMessage): void {
   const coding = request.headers['content-encoding'];
-  if (coding !== undefined && coding !== 'identity') throw new PolycastError('unsupported_media_type', 'Bodies with a Content-Encoding are not taken.');
+  if (coding !== undefined && coding !== 'identity')
+    throw new PolycastError('unsupported_media_type', 'Bodies with a Content-Encoding are not taken.');
 }
 
 /** Calls back once when its time on the wheel has come. */

@@ -2,7 +2,13 @@ import { ERRORS, PolycastError } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /** Answers with a text of known size. The pairs of `headers` come before those of the body. */
-export function respond(response: ServerResponse, status: number, mediaType: string, text: string | Uint8Array, headers: readonly string[] = []): void {
+export function respond(
+  response: ServerResponse,
+  status: number,
+  mediaType: string,
+  text: string | Uint8Array,
+  headers: readonly string[] = [],
+): void {
   const bytes = typeof text === 'string' ? Buffer.byteLength(text) : text.length;
   const cors = corsOf(response);
   const own = ['Content-Type', mediaType, 'Content-Length', String(bytes)];

@@ -12,7 +12,8 @@ const WORDING: Wording = {
   framing: sseFraming,
   heartbeat: (cursor) => `:\nid: ${cursor}\n\n`,
   gap: (gap, cursor) => `event: polycast.gap\nid: ${cursor}\ndata: ${JSON.stringify(gap)}\n\n`,
-  draining: (reconnectInMs) => `event: polycast.draining\nretry: ${reconnectInMs}\ndata: {"reconnectInMs":${reconnectInMs}}\n\n`,
+  draining: (reconnectInMs) =>
+    `event: polycast.draining\nretry: ${reconnectInMs}\ndata: {"reconnectInMs":${reconnectInMs}}\n\n`,
   farewell: () => undefined,
 };
 
@@ -20,7 +21,12 @@ const WORDING: Wording = {
  * Begins a stream. The answer has no length and ends with its connection, so that each event is one write of shared bytes,
  * without the envelope of a chunk.
  */
-export function openSse(services: Services, request: IncomingMessage, response: ServerResponse, consumer: Consumer): void {
+export function openSse(
+  services: Services,
+  request: IncomingMessage,
+  response: ServerResponse,
+  consumer: Consumer,
+): void {
   const { settings, random } = services;
   const headers = headerText(corsOf(response));
   const socket = detachSocket(request, response);
@@ -30,7 +36,9 @@ export function openSse(services: Services, request: IncomingMessage, response: 
   const ready = JSON.stringify({ cursor, session: random.token(), heartbeatMs: settings.heartbeatMs });
   const gap = consumer.gap === undefined ? '' : WORDING.gap(consumer.gap, consumer.gap.to);
   if (consumer.gap !== undefined) services.figures.gaps++;
-  session.open(`${HEAD}${headers}\r\nretry: ${settings.reconnectMs}\nevent: polycast.ready\nid: ${cursor}\ndata: ${ready}\n\n${gap}`);
+  session.open(
+    `${HEAD}${headers}\r\nretry: ${settings.reconnectMs}\nevent: polycast.ready\nid: ${cursor}\ndata: ${ready}\n\n${gap}`,
+  );
   // What a client sends from here on means nothing; it is read so that its leaving is noticed.
   socket.resume();
 }

@@ -103,7 +103,10 @@ export class StreamSession implements Sink, Timed, Drainable {
   caughtUp(): void {}
 
   failed(error: PolycastError): void {
-    this.services.logger.error({ code: error.code, transport: this.transport }, 'a session ended: the log could not be read');
+    this.services.logger.error(
+      { code: error.code, transport: this.transport },
+      'a session ended: the log could not be read',
+    );
     this.#farewell = 'failed';
     this.#step('end');
   }

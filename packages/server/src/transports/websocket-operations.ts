@@ -25,7 +25,13 @@ import type { WebSocketSession } from './websocket.ts';
 /** Operations accepted and not yet answered, at most; then the socket is not read. */
 const PENDING_MAX = 64;
 const REF_LENGTH_MAX = 64;
-const OPERATIONS: ReadonlySet<unknown> = new Set<ClientMessage['op']>(['subscribe', 'unsubscribe', 'publish', 'auth', 'ping']);
+const OPERATIONS: ReadonlySet<unknown> = new Set<ClientMessage['op']>([
+  'subscribe',
+  'unsubscribe',
+  'publish',
+  'auth',
+  'ping',
+]);
 const ALSO_IN_PUBLISH: ReadonlySet<string> = new Set(['op', 'ref']);
 const scanner = new JsonScanner();
 /** An operation's data is one level down. */
@@ -38,7 +44,13 @@ interface Operation {
   readonly members: Readonly<Record<string, unknown>>;
 }
 
-type Answer = { readonly cursor?: string; readonly channels?: readonly string[]; readonly id?: string; readonly channel?: string; readonly time?: string };
+type Answer = {
+  readonly cursor?: string;
+  readonly channels?: readonly string[];
+  readonly id?: string;
+  readonly channel?: string;
+  readonly time?: string;
+};
 
 /** The operations of one WebSocket session (PROTOCOL.md section 7.3). Subscriptions change one at a time, in order. */
 export class WebSocketOperations {
@@ -95,9 +107,19 @@ export class WebSocketOperations {
     if (channel === undefined) throw new PolycastError('channel_missing');
     if (idempotencyKey !== undefined) checkIdempotencyKey(idempotencyKey);
     await allow(this.#services, this.#session.principal, 'publish', [channel]);
-    const result = await this.#services.publisher.publishOne({ channel, type, idempotencyKey, ifMatch, content: `"data":${data}` });
+    const result = await this.#services.publisher.publishOne({
+      channel,
+      type,
+      idempotencyKey,
+      ifMatch,
+      content: `"data":${data}`,
+    });
     if (!result.ok) throw shown(this.#services, result.error);
-    this.#answer(operation, { id: encodeCursor(this.#services.feed.epoch, result.position), channel: result.channel, time: formatTime(result.timeMs) });
+    this.#answer(operation, {
+      id: encodeCursor(this.#services.feed.epoch, result.position),
+      channel: result.channel,
+      time: formatTime(result.timeMs),
+    });
   }
 
   /** New channels catch up while the others stand still, up to where those stand; then all go on together. */
@@ -126,14 +148,20 @@ export class WebSocketOperations {
 
   /** Where the new channels begin; `undefined` for where the session is. */
   async #start({ members: { after, history } }: Operation, wanted: readonly string[]): Promise<Start | undefined> {
-    if (after !== undefined && typeof after !== 'string') throw invalidMember('after', 'must be a cursor, "earliest" or "now"');
-    if (history === undefined) return after === undefined || after === 'now' ? undefined : startAfter(after, this.#services.log.state);
+    if (after !== undefined && typeof after !== 'string')
+      throw invalidMember('after', 'must be a cursor, "earliest" or "now"');
+    if (history === undefined)
+      return after === undefined || after === 'now' ? undefined : startAfter(after, this.#services.log.state);
     if (!Number.isInteger(history) || (history as number) < 1 || (history as number) > HISTORY_MAX) {
       throw invalidMember('history', `must be a whole number from 1 to ${HISTORY_MAX}`);
     }
     if (after !== undefined) throw invalidMember('history', 'cannot be combined with "after"');
     const { feed } = this.#services;
-    return { position: await feed.historyStart(feed.interest(wanted, this.#session.types), history as number), gap: undefined, excusedThrough: 0 };
+    return {
+      position: await feed.historyStart(feed.interest(wanted, this.#session.types), history as number),
+      gap: undefined,
+      excusedThrough: 0,
+    };
   }
 
   async #unsubscribe(operation: Operation): Promise<void> {
@@ -159,7 +187,12 @@ export class WebSocketOperations {
   #refuse({ op, ref }: Operation, error: unknown): void {
     this.#answered();
     if (!(error instanceof PolycastError)) this.#services.logger.error({ error }, 'a WebSocket operation failed');
-    this.#session.answer({ op, ...(ref === undefined ? {} : { ref }), ok: false, error: asPolycastError(error).problem });
+    this.#session.answer({
+      op,
+      ...(ref === undefined ? {} : { ref }),
+      ok: false,
+      error: asPolycastError(error).problem,
+    });
   }
 
   #answered(): void {
@@ -194,26 +227,41 @@ export class CatchUpSink implements Sink {
 }
 
 /** A reader that ends where the session stands. */
-export function catchUpReader(session: WebSocketSession, services: Services, interest: Reader['interest'], from: Position, through: Position, done: (error?: PolycastError) => void): Reader {
+export function catchUpReader(
+  session: WebSocketSession,
+  services: Services,
+  interest: Reader['interest'],
+  from: Position,
+  through: Position,
+  done: (error?: PolycastError) => void,
+): Reader {
   const sink = new CatchUpSink((batch, tellGap) => session.deliver(batch, tellGap), done);
   return new Reader(services.feed, sink, interest, webSocketFraming, from, Infinity, through);
 }
 
 function parseOperation(text: string): Operation {
   operationScanner.begin(text);
-  if (!operationScanner.value() || !operationScanner.atEnd()) throw new PolycastError(operationScanner.fault, undefined, { offset: operationScanner.index });
+  if (!operationScanner.value() || !operationScanner.atEnd())
+    throw new PolycastError(operationScanner.fault, undefined, { offset: operationScanner.index });
   const value: unknown = JSON.parse(text);
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new PolycastError('invalid_message', 'An operation is a JSON object.');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new PolycastError('invalid_message', 'An operation is a JSON object.');
   const members = value as Record<string, unknown>;
   const { op, ref } = members;
-  if (!OPERATIONS.has(op)) throw new PolycastError('invalid_message', '"op" must be subscribe, unsubscribe, publish, auth or ping.', { member: 'op' });
-  const refIsValid = ref === undefined || (typeof ref === 'string' ? ref.length <= REF_LENGTH_MAX : typeof ref === 'number' && Number.isFinite(ref));
+  if (!OPERATIONS.has(op))
+    throw new PolycastError('invalid_message', '"op" must be subscribe, unsubscribe, publish, auth or ping.', {
+      member: 'op',
+    });
+  const refIsValid =
+    ref === undefined ||
+    (typeof ref === 'string' ? ref.length <= REF_LENGTH_MAX : typeof ref === 'number' && Number.isFinite(ref));
   if (!refIsValid) throw invalidMember('ref', `must be a number or a string of at most ${REF_LENGTH_MAX} characters`);
   return { op: op as ClientMessage['op'], ref: ref as Ref | undefined, members };
 }
 
 function patternsOf({ members: { channels } }: Operation): readonly string[] {
-  const isList = Array.isArray(channels) && channels.length > 0 && channels.every((channel) => typeof channel === 'string');
+  const isList =
+    Array.isArray(channels) && channels.length > 0 && channels.every((channel) => typeof channel === 'string');
   if (!isList) throw invalidMember('channels', 'must be an array of channels and patterns');
   return [...new Set(channels.map(checkPattern))];
 }

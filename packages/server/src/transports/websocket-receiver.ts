@@ -23,5 +23,11 @@ const { Receiver } = ws as unknown as { readonly Receiver: new (options: Receive
 
 /** A parser for what clients send; messages larger than the limit, or in too many pieces, are errors. */
 export function createReceiver(messageBytesMax: number): WebSocketReceiver {
-  return new Receiver({ isServer: true, maxPayload: messageBytesMax, maxFragments: 1024, maxBufferedChunks: 65_536, skipUTF8Validation: false });
+  return new Receiver({
+    isServer: true,
+    maxPayload: messageBytesMax,
+    maxFragments: 1024,
+    maxBufferedChunks: 65_536,
+    skipUTF8Validation: false,
+  });
 }

@@ -1,4 +1,12 @@
-import { CLOSE_CODES, PolycastError, SUBPROTOCOL, webSocketFraming, type CloseCode, type Problem, type ServerMessage } from '@polycast/protocol';
+import {
+  CLOSE_CODES,
+  PolycastError,
+  SUBPROTOCOL,
+  webSocketFraming,
+  type CloseCode,
+  type Problem,
+  type ServerMessage,
+} from '@polycast/protocol';
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
@@ -24,7 +32,11 @@ const WORDING: Wording = {
   },
 };
 
-const FAREWELL_CODES: Readonly<Record<'drain' | 'stalled' | 'failed', CloseCode>> = { drain: 1001, stalled: 4408, failed: 1011 };
+const FAREWELL_CODES: Readonly<Record<'drain' | 'stalled' | 'failed', CloseCode>> = {
+  drain: 1001,
+  stalled: 4408,
+  failed: 1011,
+};
 
 /** Appended to the client's key (RFC 6455 section 1.3). */
 const ACCEPT_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
@@ -45,23 +57,38 @@ export interface Handshake {
  */
 export function readHandshake({ headers, method }: IncomingMessage): Handshake {
   const key = headers['sec-websocket-key'];
-  if (method !== 'GET' || headers.upgrade?.toLowerCase() !== 'websocket') throw new PolycastError('invalid_header', 'Only an upgrade to "websocket" is known here.');
-  if (headers['sec-websocket-version'] !== '13') throw new PolycastError('upgrade_required', 'Version 13 is spoken here.');
-  if (key === undefined || !/^[A-Za-z0-9+/]{22}==$/.test(key)) throw new PolycastError('invalid_header', 'Sec-WebSocket-Key is missing or not 16 bytes.');
+  if (method !== 'GET' || headers.upgrade?.toLowerCase() !== 'websocket')
+    throw new PolycastError('invalid_header', 'Only an upgrade to "websocket" is known here.');
+  if (headers['sec-websocket-version'] !== '13')
+    throw new PolycastError('upgrade_required', 'Version 13 is spoken here.');
+  if (key === undefined || !/^[A-Za-z0-9+/]{22}==$/.test(key))
+    throw new PolycastError('invalid_header', 'Sec-WebSocket-Key is missing or not 16 bytes.');
   const offered = headers['sec-websocket-protocol'];
   if (offered === undefined) return { key, subprotocol: undefined };
   if (offered.split(',').some((name) => name.trim() === SUBPROTOCOL)) return { key, subprotocol: SUBPROTOCOL };
   throw new PolycastError('unsupported_subprotocol', `${SUBPROTOCOL} is spoken here.`);
 }
 
-export function openWebSocket(services: Services, socket: Socket, head: Buffer, handshake: Handshake, consumer: Consumer, types: readonly string[] | undefined): void {
+export function openWebSocket(
+  services: Services,
+  socket: Socket,
+  head: Buffer,
+  handshake: Handshake,
+  consumer: Consumer,
+  types: readonly string[] | undefined,
+): void {
   const session = new WebSocketSession(services, socket, consumer, types);
   const { heartbeatMs } = services.settings;
   socket.setTimeout(0);
   socket.write(handshakeAnswer(handshake));
   socket.on('data', onData);
   if (consumer.gap !== undefined) services.figures.gaps++;
-  const ready = message({ op: 'ready', cursor: session.cursor(consumer.position), session: services.random.token(), heartbeatMs });
+  const ready = message({
+    op: 'ready',
+    cursor: session.cursor(consumer.position),
+    session: services.random.token(),
+    heartbeatMs,
+  });
   session.open(consumer.gap === undefined ? ready : Buffer.concat([ready, message({ op: 'gap', ...consumer.gap })]));
   if (head.length > 0) session.receive(head);
 }
@@ -79,7 +106,12 @@ export class WebSocketSession extends StreamSession {
   #invalidMessages = 0;
   #onHold: (() => void) | undefined;
 
-  constructor(services: Services, socket: Socket, { interest, position, excusedThrough, principal }: Consumer, types: readonly string[] | undefined) {
+  constructor(
+    services: Services,
+    socket: Socket,
+    { interest, position, excusedThrough, principal }: Consumer,
+    types: readonly string[] | undefined,
+  ) {
     super(services, WORDING, socket, interest, position);
     this.reader.excuse(excusedThrough);
     this.principal = principal;
@@ -125,7 +157,9 @@ export class WebSocketSession extends StreamSession {
   async catchUp(interest: Interest, from: Position, through: Position, excusedThrough: Position): Promise<void> {
     try {
       await new Promise<void>((resolve, reject) => {
-        this.active = catchUpReader(this, this.services, interest, from, through, (error) => (error === undefined ? resolve() : reject(error)));
+        this.active = catchUpReader(this, this.services, interest, from, through, (error) =>
+          error === undefined ? resolve() : reject(error),
+        );
         this.active.excuse(excusedThrough);
         this.active.start();
       });
@@ -178,7 +212,8 @@ export class WebSocketSession extends StreamSession {
 /** What the parser of `ws` calls its refusals, as close codes. */
 function codeOf(error: Error & { code?: string }): CloseCode {
   if (error.code === 'WS_ERR_INVALID_UTF8') return 1007;
-  if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' || error.code === 'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH') return 1009;
+  if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' || error.code === 'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH')
+    return 1009;
   return 1002;
 }
 
