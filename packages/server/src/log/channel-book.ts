@@ -50,10 +50,10 @@ export class ChannelBook {
     const since = query.changedSince ?? -1;
     const found: ChannelState[] = [];
     if (query.limit < 1) return found;
-    for (const entry of this.#sorted.after(query.after)) {
-      if (entry.appendedPosition <= since) continue;
-      if (found.push(stateOf(entry)) >= query.limit) break;
-    }
+    this.#sorted.after(
+      query.after,
+      (entry) => entry.appendedPosition <= since || found.push(stateOf(entry)) < query.limit,
+    );
     return found;
   }
 }

@@ -38,15 +38,15 @@ export class SortedNames<Entry extends Named> {
     this.#added.clear();
   }
 
-  /** Those whose names come after a name. Nothing may be put in or taken out meanwhile. */
-  *after(name: string): Generator<Entry, undefined, undefined> {
+  /** Visits those whose names come after a name, for as long as `visit` says so; it may put none in and take none out. */
+  after(name: string, visit: (entry: Entry) => boolean): void {
     this.#takeAdded();
-    for (let index = this.#runOf(name); index < this.#runs.length; index++) {
+    const first = this.#runOf(name);
+    for (let index = first; index < this.#runs.length; index++) {
       const run = this.#runs[index] as Entry[];
-      for (let at = firstFrom(run, name); at < run.length; at++) {
-        const entry = run[at] as Entry;
-        if (entry.name !== name) yield entry;
-      }
+      let at = index === first ? firstFrom(run, name) : 0;
+      if (run[at]?.name === name) at++;
+      for (; at < run.length; at++) if (!visit(run[at] as Entry)) return;
     }
   }
 

@@ -83,27 +83,25 @@ export class ChannelPatterns {
     const newest = this.#channels.at(-1)?.id ?? 0;
     if (newest === matched.upTo) return;
     const prefix = pattern.slice(0, pattern.search(/[*>]/));
-    for (const channel of matched.upTo === 0 ? this.#beginningWith(prefix) : this.#newerThan(matched.upTo)) {
-      if (!channel.name.startsWith(prefix) || !matches(pattern, channel.name)) continue;
+    const look = (channel: KnownChannel): boolean => {
+      if (!channel.name.startsWith(prefix)) return false;
+      if (!matches(pattern, channel.name)) return true;
       matched.ids.add(channel.id);
       matched.trimmedThrough = Math.max(matched.trimmedThrough, channel.trimmedThrough);
-    }
+      return true;
+    };
+    // All those that begin like the pattern stand together.
+    if (matched.upTo === 0) this.#sorted.after(prefix, look);
+    else this.#newerThan(matched.upTo, look);
     matched.upTo = newest;
   }
 
-  *#beginningWith(prefix: string): Generator<KnownChannel, undefined, undefined> {
-    for (const channel of this.#sorted.after(prefix)) {
-      if (!channel.name.startsWith(prefix)) return;
-      yield channel;
-    }
-  }
-
-  *#newerThan(id: number): Generator<KnownChannel, undefined, undefined> {
+  #newerThan(id: number, visit: (channel: KnownChannel) => void): void {
     let from = this.#channels.length;
     while (from > 0 && (this.#channels[from - 1] as KnownChannel).id > id) from--;
     for (; from < this.#channels.length; from++) {
       const channel = this.#channels[from] as KnownChannel;
-      if (!this.#forgotten.has(channel)) yield channel;
+      if (!this.#forgotten.has(channel)) visit(channel);
     }
   }
 
