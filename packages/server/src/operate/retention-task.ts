@@ -5,7 +5,7 @@ import type { Rules } from '../core/rules.ts';
 /** Channels looked at in one step. */
 const CHANNELS_PER_STEP = 500;
 /** A pause between steps that remove something, so that appends come in between. */
-const STEP_PAUSE_MS = 20;
+const STEP_PAUSE_MS = 5;
 /** Channels that nothing was appended to are looked at this often, for what has grown too old. */
 const FULL_SWEEP_EVERY_MS = 60_000;
 
