@@ -37,13 +37,17 @@ export class EventsQueries {
     this.#waitMaxSeconds = limits.pollWaitMaxSeconds;
   }
 
-  /** @throws PolycastError `invalid_parameter`, `invalid_pattern`, `too_many_channels` */
-  read(query: string): EventsQuery {
-    let read = this.#memo.get(query);
+  /**
+   * The query of an address, `/v1/events?…`.
+   * @throws PolycastError `invalid_parameter`, `invalid_pattern`, `too_many_channels`
+   */
+  read(url: string): EventsQuery {
+    let read = this.#memo.get(url);
     if (read === undefined) {
-      read = this.#parse(query);
+      const question = url.indexOf('?');
+      read = this.#parse(question < 0 ? '' : url.slice(question + 1));
       if (this.#memo.size >= MEMO_MAX) this.#memo.clear();
-      if (read.token === undefined && query.length < 512) this.#memo.set(query, read);
+      if (read.token === undefined && url.length < 512) this.#memo.set(url, read);
     }
     return read;
   }

@@ -13,9 +13,8 @@ export function readEvents(
   queries: EventsQueries,
   request: IncomingMessage,
   response: ServerResponse,
-  query: string,
 ): void | Promise<void> {
-  const wanted = queries.read(query);
+  const wanted = queries.read(request.url ?? '');
   if (wanted.channels.length === 0)
     throw new PolycastError('channel_missing', 'Name at least one ?channel=.', { parameter: 'channel' });
   const streams = wantsStream(request.headers.accept) && request.method === 'GET';

@@ -49,6 +49,7 @@ export class HttpTransport {
   #draining = false;
   /** Connections beyond the limit: their first request is told so, and they are closed. */
   readonly #refused = new WeakSet<Duplex>();
+  #anyRefused = false;
   readonly #loopbackNamesOnly: boolean;
 
   /** @param routes what is answered beside the transports' own: health, metrics, pages */
@@ -99,7 +100,9 @@ export class HttpTransport {
 
   #count(socket: Duplex, connectionsMax: number): void {
     this.server.getConnections((_error, count) => {
-      if (count > connectionsMax) this.#refused.add(socket);
+      if (count <= connectionsMax) return;
+      this.#refused.add(socket);
+      this.#anyRefused = true;
     });
   }
 
@@ -113,7 +116,7 @@ export class HttpTransport {
   }
 
   #refuseIfTooMany({ socket }: IncomingMessage): void {
-    if (this.#refused.has(socket))
+    if (this.#anyRefused && this.#refused.has(socket))
       throw new PolycastError('overloaded', 'The hub has as many connections as it may.', { retryAfterMs: 5000 });
   }
 
@@ -123,8 +126,7 @@ export class HttpTransport {
       {
         method: 'GET',
         path: '/v1/events',
-        handle: (request, response, _parameters, query) =>
-          readEvents(services, this.#queries, request, response, query),
+        handle: (request, response) => readEvents(services, this.#queries, request, response),
       },
       { method: 'POST', path: '/v1/events', handle: (request, response) => publishEvents(services, request, response) },
       {
@@ -156,16 +158,16 @@ export class HttpTransport {
       this.#refuseForeignName(request);
       if (headers.origin !== undefined || this.#services.settings.allowedOrigins.length > 0)
         setCors(response, this.#origins.headers(request));
+      // The address that is asked for most needs no search.
+      if (method === 'GET' && url.startsWith('/v1/events?') && !this.#draining) {
+        const reading = readEvents(this.#services, this.#queries, request, response);
+        if (reading !== undefined) reading.catch((error: unknown) => this.#failed(request, response, error));
+        return;
+      }
       const question = url.indexOf('?');
       const path = question < 0 ? url : url.slice(0, question);
       if (method === 'OPTIONS') return this.#options(request, response, path);
       const query = question < 0 ? '' : url.slice(question + 1);
-      // The address that is asked for most needs no search.
-      if (path === '/v1/events' && method === 'GET' && !this.#draining) {
-        const reading = readEvents(this.#services, this.#queries, request, response, query);
-        if (reading !== undefined) reading.catch((error: unknown) => this.#failed(request, response, error));
-        return;
-      }
       const found = this.#find(method, path);
       if (found === null) return this.#notFound(response, path);
       if (path.startsWith('/v1/')) this.#refuseIfDraining();
@@ -241,7 +243,7 @@ export class HttpTransport {
       this.#refuseForeignName(request);
       if (!this.#origins.allows(request)) throw new PolycastError('origin_not_allowed');
       const handshake = readHandshake(request);
-      const query = this.#queries.read(question < 0 ? '' : url.slice(question + 1));
+      const query = this.#queries.read(url);
       const principal = authorize(this.#services, request, query);
       const consumer = consumerOf(
         this.#services,

@@ -21,7 +21,8 @@ export function respond(
 
 /** Answers without a body: 204, 304. */
 export function respondEmpty(response: ServerResponse, status: number, headers: readonly string[] = []): void {
-  response.writeHead(status, [...corsOf(response), ...headers]);
+  const cors = corsOf(response);
+  response.writeHead(status, cors.length === 0 ? (headers as string[]) : [...cors, ...headers]);
   response.end();
 }
 
