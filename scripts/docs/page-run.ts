@@ -40,10 +40,11 @@ export class PageRun {
     const script = join(this.#folder, `line-${block.line}.${block.language}`);
     this.write(script, text);
     const [command, ...rest] = block.language === 'sh' ? ['bash', '-euo', 'pipefail', script] : ['node', script];
+    const stays = block.marks.includes('stays');
+    const before = stays ? await this.#readersLeft() : 0;
     const program = this.#start(command as string, rest);
     this.#last = program;
-    if (!block.marks.includes('stays')) return this.#end(program);
-    const before = await this.#readers();
+    if (!stays) return this.#end(program);
     this.#staying.push(program);
     await this.#until(
       async () => program.output() !== '' || (await this.#readers()) > before,
@@ -95,6 +96,16 @@ export class PageRun {
     const child = spawn(command, args, { cwd: this.#folder, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
     return { child, output: textOf(child.stdout), complaints: textOf(child.stderr), ended };
+  }
+
+  /** The readers there are once those of blocks that have ended are gone: only then does one more mean a new one. */
+  async #readersLeft(): Promise<number> {
+    const running = this.#staying.filter(({ child }) => child.exitCode === null).length;
+    await this.#until(
+      async () => (await this.#readers()) <= running,
+      () => 'a reader has not gone',
+    );
+    return this.#readers();
   }
 
   /** Streams and held answers. */
