@@ -24,6 +24,7 @@ struct FanoutSettings {
         eventBytes(options.integer("event-bytes", 128)),
         eventsPerSecond(options.number("rate", 0)),
         warmUpEvents(options.integer("warm-up-events", 0)),
+        warmUpEventsPerSecond(options.number("warm-up-rate", eventsPerSecond)),
         settleSeconds(options.number("settle-seconds", 1)),
         idleSeconds(options.number("idle-seconds", 0)),
         openTimeoutSeconds(options.number("open-timeout-seconds", 120)),
@@ -32,6 +33,7 @@ struct FanoutSettings {
   int subscribers, stalled, channels, events, eventBytes;
   double eventsPerSecond;  // 0 is a burst: as fast as the publishers' connections are answered
   int warmUpEvents;
+  double warmUpEventsPerSecond;
   double settleSeconds, idleSeconds, openTimeoutSeconds, stallTimeoutSeconds;
 };
 
@@ -74,18 +76,19 @@ class Fanout {
 
   void publishAll() {
     PublisherPool publishers(loop, publisherSettings);
-    if (settings.warmUpEvents > 0) publishRound(publishers, settings.warmUpEvents);
+    if (settings.warmUpEvents > 0) publishRound(publishers, settings.warmUpEvents, settings.warmUpEventsPerSecond);
     subscribers.resetCounts();
     publishers.acknowledged.clear();
     residentBefore = residentMax = usage.residentKilobytes();
     double cpuBefore = usage.cpuMicroseconds();
-    double seconds = publishRound(publishers, settings.events);
+    double seconds = publishRound(publishers, settings.events, settings.eventsPerSecond);
     refused = publishers.refused;
     reportRound(publishers, seconds, usage.cpuMicroseconds() - cpuBefore);
   }
 
   // Publishes `events` and waits until every reader has all of them, or until nothing has moved for a while.
-  double publishRound(PublisherPool& publishers, int events) {
+  double publishRound(PublisherPool& publishers, int events, double perSecond) {
+    eventsPerSecond = perSecond;
     published.assign(static_cast<size_t>(settings.channels), 0);
     uint64_t deliveredBefore = subscribers.delivered, owed = 0;
     uint64_t start = nowMicroseconds(), lastProgress = start, lastDelivered = 0, nextSample = start;
@@ -115,8 +118,8 @@ class Fanout {
   }
 
   uint64_t dueAt(uint64_t start, int number) const {
-    if (settings.eventsPerSecond <= 0) return 0;
-    return start + static_cast<uint64_t>(number / settings.eventsPerSecond * 1e6);
+    if (eventsPerSecond <= 0) return 0;
+    return start + static_cast<uint64_t>(number / eventsPerSecond * 1e6);
   }
 
   // Open loop: an event that could not be sent when it was due has waited since then, as its publisher would say.
@@ -126,7 +129,7 @@ class Fanout {
   }
 
   uint64_t waitMicroseconds(uint64_t start, int sent, int events, const PublisherPool& publishers) const {
-    if (sent >= events || settings.eventsPerSecond <= 0 || !publishers.hasIdle()) return 20'000;
+    if (sent >= events || eventsPerSecond <= 0 || !publishers.hasIdle()) return 20'000;
     uint64_t due = dueAt(start, sent), now = nowMicroseconds();
     return due > now ? std::min<uint64_t>(due - now, 20'000) : 0;
   }
@@ -171,6 +174,7 @@ class Fanout {
   const PublisherSettings& publisherSettings;
   Report report;
   std::vector<uint32_t> published;
+  double eventsPerSecond = 0;  // of the present round
   long residentBefore = 0, residentMax = 0;
   uint64_t refused = 0;
 };

@@ -84,6 +84,7 @@ int runRequests(Options& options) {
   double seconds = options.number("seconds", 5);
   double warmUpSeconds = options.number("warm-up-seconds", 1);
   double requestsPerSecond = options.number("rate", 0);
+  double warmUpRequestsPerSecond = options.number("warm-up-rate", requestsPerSecond);
   ServerUsage usage(options.commaSeparatedIntegers("pids"));
   options.refuseUnknown();
 
@@ -95,7 +96,7 @@ int runRequests(Options& options) {
     if (requestsPerSecond <= 0) repeaters.back()->send();
   }
   size_t sent = 0;
-  auto runFor = [&](double duration) {
+  auto runFor = [&](double duration, double requestsPerSecond) {
     uint64_t start = nowNanoseconds();
     for (size_t number = 0; secondsSince(start) < duration;) {
       if (requestsPerSecond <= 0) {
@@ -112,10 +113,10 @@ int runRequests(Options& options) {
     }
     return secondsSince(start);
   };
-  runFor(warmUpSeconds);
+  runFor(warmUpSeconds, warmUpRequestsPerSecond);
   counts = Counts();
   double cpuBefore = usage.cpuMicroseconds();
-  double elapsed = runFor(seconds);
+  double elapsed = runFor(seconds, requestsPerSecond);
   double cpu = usage.cpuMicroseconds() - cpuBefore;
 
   Report report;

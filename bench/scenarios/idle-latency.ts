@@ -13,6 +13,8 @@ import { polycast } from '../peers/polycast.ts';
 const eventBytes = 128;
 const appendBytes = 8_192;
 const eventsPerSecond = 20;
+// An idle hub is one that has long been running, not one that has just been started: both servers are first kept busy.
+const warmUpEventsPerSecond = 500;
 const ratioMax = 1.5;
 
 export const idleLatency: Scenario = {
@@ -26,8 +28,8 @@ export const idleLatency: Scenario = {
       publishers: 1,
       rate: eventsPerSecond,
       events,
-      // An idle hub is one that has long been running, not one that has just been started.
-      warmUpEvents: eventsPerSecond * warmUpSeconds,
+      warmUpEvents: warmUpEventsPerSecond * warmUpSeconds,
+      warmUpRate: warmUpEventsPerSecond,
       eventBytes,
     };
     const disk: Contender = {
@@ -59,6 +61,7 @@ export const idleLatency: Scenario = {
             expectStatus: 201,
             connections: 1,
             rate: eventsPerSecond,
+            warmUpRate: warmUpEventsPerSecond,
             warmUpSeconds,
             seconds: events / eventsPerSecond,
           }),
@@ -73,7 +76,7 @@ export const idleLatency: Scenario = {
     const figure = 'latencyP50Microseconds';
     const floor = figureOf(series, disk.name, figure) + figureOf(series, roundTrip.name, figure);
     return {
-      settings: { events, eventsPerSecond, eventBytes, appendBytes },
+      settings: { events, eventsPerSecond, warmUpEventsPerSecond, warmUpSeconds, eventBytes, appendBytes },
       series,
       bars: [
         {

@@ -211,6 +211,7 @@ function transportSettings({ delivery, limits, allowedOrigins }: Config): Transp
     },
     heartbeatMs: delivery.heartbeatMs,
     reconnectMs: delivery.reconnectMs,
+    keepAlive: `timeout=${Math.floor(limits.keepAliveTimeoutMs / 1000)}`,
     pollBytesMax: delivery.pollBytesMax,
     pollWaitMaxSeconds: delivery.pollWaitMaxSeconds,
     channelsPerConsumerMax: limits.channelsPerConsumerMax,

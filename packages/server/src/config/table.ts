@@ -111,10 +111,10 @@ const delivery = {
     },
   ),
   tailBytesMax: whole(
-    { unit: 'bytes', min: 64 * 1024, max: 64 * GIB, default: 64 * MIB },
+    { unit: 'bytes', min: 64 * 1024, max: 64 * GIB, default: 16 * MIB },
     {
       doc: 'How much of the newest events is held in memory. Readers within it never touch the disk; those behind it read the log.',
-      why: 'At 256 bytes an event it holds some 250,000: minutes of a busy hub, enough for every reconnect storm.',
+      why: 'At 256 bytes an event it holds some 60,000: every reconnect storm of a busy hub. More would be paid for by every hub, and what is older is read from the disk once for all who want it.',
     },
   ),
   batchBytesMax: whole(

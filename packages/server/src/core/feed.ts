@@ -29,7 +29,7 @@ export interface FeedFigures {
 }
 
 /** Joined frames kept for readers still to come to the same place, in bytes. */
-const BATCH_CACHE_BYTES_MAX = 16 * 1024 * 1024;
+const BATCH_CACHE_BYTES_MAX = 4 * 1024 * 1024;
 /** Interests kept without a reader, so that polls are answered by what is known. */
 const IDLE_INTERESTS_MAX = 4096;
 /** Some 300 bytes each. */

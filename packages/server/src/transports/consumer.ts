@@ -1,5 +1,5 @@
 import { PolycastError, type Gap } from '@polycast/protocol';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Interest } from '../core/interest.ts';
 import type { Action, Credentials, Position, Principal } from '../core/ports.ts';
 import { startAfter } from '../core/start.ts';
@@ -44,7 +44,7 @@ export function consumerOf(
 ): Consumer | Promise<Consumer> {
   const { feed, log } = services;
   const interest = interestOf(services, query);
-  const resumed = lastEventId(request);
+  const resumed = lastEventId(request.headers);
   const start = startAfter(resumed ?? query.after, log.state);
   if (query.history === undefined || resumed !== undefined) return { interest, ...start, principal };
   return feed
@@ -111,8 +111,8 @@ function refuse(decision: Awaited<ReturnType<Services['authority']['decide']>>):
 }
 
 /** EventSource sends an empty one when it has none. */
-export function lastEventId(request: IncomingMessage): string | undefined {
-  const value = request.headers['last-event-id'];
+export function lastEventId(headers: IncomingHttpHeaders): string | undefined {
+  const value = headers['last-event-id'];
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 

@@ -3,6 +3,8 @@ import type { Interest } from '../core/interest.ts';
 
 /** The query of `GET /v1/events`, checked (PROTOCOL.md section 4). */
 export interface EventsQuery {
+  /** The address it was read from. */
+  readonly url: string;
   readonly channels: readonly string[];
   readonly after: string | undefined;
   readonly history: number | undefined;
@@ -45,14 +47,14 @@ export class EventsQueries {
     let read = this.#memo.get(url);
     if (read === undefined) {
       const question = url.indexOf('?');
-      read = this.#parse(question < 0 ? '' : url.slice(question + 1));
+      read = { url, ...this.#parse(question < 0 ? '' : url.slice(question + 1)) };
       if (this.#memo.size >= MEMO_MAX) this.#memo.clear();
       if (read.token === undefined && url.length < 512) this.#memo.set(url, read);
     }
     return read;
   }
 
-  #parse(query: string): EventsQuery {
+  #parse(query: string): Omit<EventsQuery, 'url'> {
     const channels: string[] = [];
     const types: string[] = [];
     const single = new Map<string, string>();

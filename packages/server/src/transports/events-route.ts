@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal } from '../core/ports.ts';
 import { authorize, consumerOf, type Consumer } from './consumer.ts';
 import type { EventsQueries, EventsQuery } from './events-query.ts';
+import type { KeptConnection } from './keep-alive.ts';
 import { answerPoll, isUnchanged, respondUnchanged, type PollWish } from './poll.ts';
 import type { Services } from './services.ts';
 import { openSse } from './sse.ts';
@@ -13,8 +14,12 @@ export function readEvents(
   queries: EventsQueries,
   request: IncomingMessage,
   response: ServerResponse,
+  connection?: KeptConnection,
 ): void | Promise<void> {
-  const wanted = queries.read(request.url ?? '');
+  const { url = '' } = request;
+  const last = connection?.lastQuery;
+  const wanted = last !== undefined && last.url === url ? last : queries.read(url);
+  if (connection !== undefined) connection.lastQuery = wanted;
   if (wanted.channels.length === 0)
     throw new PolycastError('channel_missing', 'Name at least one ?channel=.', { parameter: 'channel' });
   const streams = wantsStream(request.headers.accept) && request.method === 'GET';
@@ -32,8 +37,12 @@ function begin(
   principal: Principal,
   streams: boolean,
 ): void | Promise<void> {
+  const { headers } = request;
+  const tag = headers['if-none-match'];
+  // What is asked most, and is answered from memory, comes first.
+  if (tag !== undefined && !streams && isShort(services, request, query) && isUnchanged(services, headers, query, tag))
+    return respondUnchanged(services, response, tag);
   const wish = streams ? undefined : pollWish(services, request, query);
-  if (wish?.waitSeconds === 0 && isUnchanged(services, request, query)) return respondUnchanged(request, response);
   const consumer = consumerOf(services, request, query, principal);
   if (consumer instanceof Promise) return consumer.then((known) => answer(services, request, response, known, wish));
   answer(services, request, response, consumer, wish);
@@ -49,6 +58,10 @@ function answer(
   if (response.destroyed) return;
   if (wish === undefined) openSse(services, request, response, consumer);
   else answerPoll(services, request, response, consumer, wish);
+}
+
+function isShort({ settings }: Services, request: IncomingMessage, { waitSeconds }: EventsQuery): boolean {
+  return request.method === 'HEAD' || !(waitSeconds ?? preferredWait(request, settings.pollWaitMaxSeconds));
 }
 
 function pollWish({ settings }: Services, request: IncomingMessage, query: EventsQuery): PollWish {

@@ -8,6 +8,7 @@ import { readChannel, readHistory } from './channels-route.ts';
 import { authorize, consumerOf } from './consumer.ts';
 import { readEvents } from './events-route.ts';
 import { EventsQueries } from './events-query.ts';
+import { KeepAlive, noteRequest, releaseKept } from './keep-alive.ts';
 import { Origins } from './origin.ts';
 import { publishData, publishEvents } from './publish-route.ts';
 import { asPolycastError, respondEmpty, respondProblem, retryAfter, setCors } from './respond.ts';
@@ -62,9 +63,11 @@ export class HttpTransport {
       this.#router.on(method, path, NEVER, { handle });
     this.server = createHttpServer(settings);
     this.server.maxConnections = settings.connectionsMax + REFUSED_CONNECTIONS_MAX;
-    this.server.on(settings.tls === undefined ? 'connection' : 'secureConnection', (socket: Duplex) =>
-      this.#count(socket, settings.connectionsMax),
-    );
+    const keepAlive = new KeepAlive(services.wheel, settings.keepAliveTimeoutMs);
+    this.server.on(settings.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
+      keepAlive.watch(socket);
+      this.#count(socket, settings.connectionsMax);
+    });
     this.server.on('request', (request, response) => this.#answer(request, response));
     this.server.on(
       'upgrade',
@@ -111,12 +114,12 @@ export class HttpTransport {
    * developer's machine, where pages of all the world are open, only the names of the loopback are answered.
    */
   #refuseForeignName({ headers: { host } }: IncomingMessage): void {
-    if (this.#loopbackNamesOnly && host !== undefined && !LOOPBACK_NAME.test(host))
+    if (host !== undefined && !LOOPBACK_NAME.test(host))
       throw new PolycastError('host_not_allowed');
   }
 
   #refuseIfTooMany({ socket }: IncomingMessage): void {
-    if (this.#anyRefused && this.#refused.has(socket))
+    if (this.#refused.has(socket))
       throw new PolycastError('overloaded', 'The hub has as many connections as it may.', { retryAfterMs: 5000 });
   }
 
@@ -150,17 +153,18 @@ export class HttpTransport {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
+    const connection = noteRequest(request.socket);
     try {
-      this.#refuseIfTooMany(request);
+      if (this.#anyRefused) this.#refuseIfTooMany(request);
       const { url = '/', method = 'GET', headers } = request;
       if (headers.host === undefined && request.httpVersionMinor > 0)
         throw new PolycastError('invalid_header', 'Host is missing.');
-      this.#refuseForeignName(request);
+      if (this.#loopbackNamesOnly) this.#refuseForeignName(request);
       if (headers.origin !== undefined || this.#services.settings.allowedOrigins.length > 0)
         setCors(response, this.#origins.headers(request));
       // The address that is asked for most needs no search.
       if (method === 'GET' && url.startsWith('/v1/events?') && !this.#draining) {
-        const reading = readEvents(this.#services, this.#queries, request, response);
+        const reading = readEvents(this.#services, this.#queries, request, response, connection);
         if (reading !== undefined) reading.catch((error: unknown) => this.#failed(request, response, error));
         return;
       }
@@ -232,15 +236,16 @@ export class HttpTransport {
   }
 
   async #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
+    releaseKept(socket);
     // A socket that breaks before it has its session has nobody else to tell.
     socket.on('error', destroyQuietly);
     try {
-      this.#refuseIfTooMany(request);
+      if (this.#anyRefused) this.#refuseIfTooMany(request);
       const { url = '/' } = request;
       const question = url.indexOf('?');
       if ((question < 0 ? url : url.slice(0, question)) !== '/v1/events') throw new PolycastError('not_found');
       this.#refuseIfDraining();
-      this.#refuseForeignName(request);
+      if (this.#loopbackNamesOnly) this.#refuseForeignName(request);
       if (!this.#origins.allows(request)) throw new PolycastError('origin_not_allowed');
       const handshake = readHandshake(request);
       const query = this.#queries.read(url);
@@ -275,11 +280,12 @@ const LOOPBACK_NAME = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
 /** `find-my-way` asks for a handler; the routes' own are in its store. */
 const NEVER = (): void => undefined;
 
-function createHttpServer({ headerBytesMax, headersTimeoutMs, keepAliveTimeoutMs, tls }: HttpSettings): Server {
+function createHttpServer({ headerBytesMax, headersTimeoutMs, tls }: HttpSettings): Server {
   const options: ServerOptions & { optimizeEmptyRequests: boolean } = {
     maxHeaderSize: headerBytesMax,
     headersTimeout: headersTimeoutMs,
-    keepAliveTimeout: keepAliveTimeoutMs,
+    // Idle connections are ours to close.
+    keepAliveTimeout: 0,
     connectionsCheckingInterval: Math.max(500, Math.min(5000, Math.floor(headersTimeoutMs / 2))),
     // Bodies have deadlines of their own, and a stream of lines may take as long as it goes on.
     requestTimeout: 0,

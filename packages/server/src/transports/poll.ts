@@ -1,5 +1,5 @@
 import { encodeCursor, jsonFraming, parseCursor, type Cursor, type Gap, type PolycastError } from '@polycast/protocol';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Batch } from '../core/batch.ts';
 import { Reader, type Sink } from '../core/reader.ts';
 import { ticksOf, type Timed } from '../core/wheel.ts';
@@ -24,9 +24,13 @@ export interface PollWish {
  * Whether the answer that the client has, by its `If-None-Match`, still is what it would get (PROTOCOL.md section 5.2). Told from
  * memory; when only the log could tell, it is "no".
  */
-export function isUnchanged(services: Services, request: IncomingMessage, query: EventsQuery): boolean {
-  const tag = request.headers['if-none-match'];
-  if (tag === undefined || lastEventId(request) !== undefined) return false;
+export function isUnchanged(
+  services: Services,
+  headers: IncomingHttpHeaders,
+  query: EventsQuery,
+  tag: string,
+): boolean {
+  if (lastEventId(headers) !== undefined) return false;
   const { feed } = services;
   const known = query.knownTag === tag ? query.knownCursor : cursorOf(tag);
   query.knownTag = tag;
@@ -38,8 +42,8 @@ export function isUnchanged(services: Services, request: IncomingMessage, query:
   return feed.isQuiet(interestOf(services, query), known.position) === true;
 }
 
-export function respondUnchanged(request: IncomingMessage, response: ServerResponse): void {
-  respondEmpty(response, 304, ['ETag', request.headers['if-none-match'] as string, 'Cache-Control', 'no-cache']);
+export function respondUnchanged(services: Services, response: ServerResponse, tag: string): void {
+  respondEmpty(response, 304, ['ETag', tag, 'Cache-Control', 'no-cache', 'Keep-Alive', services.settings.keepAlive]);
 }
 
 /**
@@ -63,7 +67,7 @@ export function answerPoll(
     known.position > consumer.position &&
     known.position <= feed.head;
   const unchanged =
-    wish.waitSeconds === 0 && lastEventId(request) === undefined ? request.headers['if-none-match'] : undefined;
+    wish.waitSeconds === 0 && lastEventId(request.headers) === undefined ? request.headers['if-none-match'] : undefined;
   new Poll(services, response, seen ? { ...consumer, position: known.position } : consumer, wish, unchanged).start();
 }
 
@@ -147,7 +151,7 @@ class Poll implements Sink, Timed, Drainable {
     const cursor = encodeCursor(this.#services.feed.epoch, position);
     this.#services.figures.gaps += this.#gaps.length;
     const etag = `W/"${cursor}"`;
-    const headers = ['ETag', etag, 'Cache-Control', 'no-cache'];
+    const headers = ['ETag', etag, 'Cache-Control', 'no-cache', 'Keep-Alive', this.#services.settings.keepAlive];
     // An answer that is cut is the same one as long as it ends in the same place.
     if (etag === this.#ifNoneMatch && this.#gaps.length === 0) return respondEmpty(this.#response, 304, headers);
     const tail = Buffer.from(`],"cursor":"${cursor}","gaps":${JSON.stringify(this.#gaps)}}`);

@@ -299,6 +299,7 @@ const SETTINGS: Services['settings'] = {
   session: { heartbeatTicks: 100, stalledTicks: 100, leaveTicks: 4 },
   heartbeatMs: 25_000,
   reconnectMs: 2000,
+  keepAlive: 'timeout=5',
   pollBytesMax: 1e6,
   pollWaitMaxSeconds: 60,
   channelsPerConsumerMax: 100,

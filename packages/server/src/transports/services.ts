@@ -25,6 +25,8 @@ export interface TransportSettings {
   readonly heartbeatMs: number;
   /** SSE's `retry:`. */
   readonly reconnectMs: number;
+  /** What polls are told in `Keep-Alive`: some clients give a connection up after a few seconds without it. */
+  readonly keepAlive: string;
   readonly pollBytesMax: number;
   readonly pollWaitMaxSeconds: number;
   readonly channelsPerConsumerMax: number;

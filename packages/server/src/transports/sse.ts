@@ -2,6 +2,7 @@ import { sseFraming } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Consumer } from './consumer.ts';
 import { detachSocket } from './detach-socket.ts';
+import { releaseKept } from './keep-alive.ts';
 import { corsOf } from './respond.ts';
 import type { Services } from './services.ts';
 import { StreamSession, type Wording } from './stream-session.ts';
@@ -29,6 +30,7 @@ export function openSse(
 ): void {
   const { settings, random } = services;
   const headers = headerText(corsOf(response));
+  releaseKept(request.socket);
   const socket = detachSocket(request, response);
   const session = new StreamSession(services, WORDING, socket, consumer.interest, consumer.position);
   session.reader.excuse(consumer.excusedThrough);

@@ -2,7 +2,7 @@ import { PolycastError } from '@polycast/protocol';
 import type { AppendOutcome, NewRecord, Position, StoredRecord } from '../../core/ports.ts';
 import { encodeBatch } from './batch-codec.ts';
 import { Gathering } from './gathering.ts';
-import type { Committed, WriterFigures, WriterRequest } from './messages.ts';
+import type { Committed, WriterRequest } from './messages.ts';
 import type { Thread } from './thread.ts';
 
 /** A commit takes whole appends until it has so many records or bytes: some 10 ms of work. */
@@ -10,6 +10,8 @@ const COMMIT_RECORDS_MAX = 8_192;
 const COMMIT_BYTES_MAX = 4 * 1024 * 1024;
 /** What may wait for its commit, in bytes of bodies; beyond it appends are refused as `overloaded`. */
 const WAITING_BYTES_MAX = 256 * 1024 * 1024;
+/** After so long without a commit the next one waits for nothing. */
+const QUIET_MS = 10;
 
 interface Append {
   readonly records: readonly NewRecord[];
@@ -38,10 +40,10 @@ export class AppendQueue {
   #scheduled = false;
   #committing = false;
   #idle: (() => void) | undefined;
-  #figures: WriterFigures;
+  /** When the last commit was settled. */
+  #settledMs = 0;
 
-  constructor(writer: Thread<WriterRequest>, figures: WriterFigures, listener: CommitListener) {
-    this.#figures = figures;
+  constructor(writer: Thread<WriterRequest>, listener: CommitListener) {
     this.#writer = writer;
     this.#listener = listener;
   }
@@ -67,7 +69,6 @@ export class AppendQueue {
 
   figures(): Readonly<Record<string, number>> {
     return {
-      ...this.#figures,
       waiting: this.#waiting.length,
       waitingBytes: this.#waitingBytes,
       ...this.#gathering.figures(),
@@ -75,8 +76,11 @@ export class AppendQueue {
   }
 
   #schedule(): void {
+    const nowMs = performance.now();
+    const delayMs = this.#gathering.delayMs(nowMs);
+    // Where nothing has been published for a while nothing else is to be expected in this turn.
+    if (delayMs === 0 && nowMs - this.#settledMs > QUIET_MS) return void this.#commit();
     this.#scheduled = true;
-    const delayMs = this.#gathering.delayMs(performance.now());
     if (delayMs === 0) setImmediate(() => void this.#commit());
     else setTimeout(() => void this.#commit(), delayMs);
   }
@@ -90,6 +94,7 @@ export class AppendQueue {
     // Not within the attempt: a follower that fails has nothing to do with whether the events are durable.
     if (committed !== undefined) this.#settle(appends, committed);
     this.#committing = false;
+    this.#settledMs = performance.now();
     if (this.#waiting.length > 0) this.#schedule();
     else this.#idle?.();
   }
@@ -126,8 +131,7 @@ export class AppendQueue {
     return this.#waiting.splice(0, count);
   }
 
-  #settle(appends: readonly Append[], { first, others, figures }: Committed): void {
-    this.#figures = figures;
+  #settle(appends: readonly Append[], { first, others }: Committed): void {
     const stored: StoredRecord[] = [];
     const outcomes: AppendOutcome[][] = [];
     let index = 0;

@@ -33,7 +33,8 @@ export interface Opened {
   readonly head: Position;
   /** Why it can be read and not be written, if so. */
   readonly unavailable: Unavailable | undefined;
-  readonly figures: WriterFigures;
+  /** What the writer counts: see `WriterFigures`. */
+  readonly figures: SharedArrayBuffer;
 }
 
 export type Unavailable = 'log_unavailable' | 'log_full';
@@ -42,37 +43,7 @@ export type Unavailable = 'log_unavailable' | 'log_full';
 export interface Committed {
   readonly first: Position;
   readonly others: readonly (readonly [index: number, outcome: AppendOutcome])[];
-  /** What the writer has counted since it opened. */
-  readonly figures: WriterFigures;
 }
-
-export interface WriterFigures {
-  readonly commits: number;
-  readonly commitMsSum: number;
-  readonly commitsOver5Ms: number;
-  readonly commitsOver50Ms: number;
-  readonly records: number;
-  readonly walBytes: number;
-  readonly databaseBytes: number;
-  readonly channels: number;
-  readonly checkpoints: number;
-  readonly settles: number;
-  readonly housekeepingFailures: number;
-}
-
-export const NO_WRITER_FIGURES: WriterFigures = {
-  commits: 0,
-  commitMsSum: 0,
-  commitsOver5Ms: 0,
-  commitsOver50Ms: 0,
-  records: 0,
-  walBytes: 0,
-  databaseBytes: 0,
-  channels: 0,
-  checkpoints: 0,
-  settles: 0,
-  housekeepingFailures: 0,
-};
 
 export interface Trimmed {
   readonly removed: number;

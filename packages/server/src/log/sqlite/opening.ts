@@ -75,7 +75,7 @@ function setUp(database: DatabaseSync): void {
   // Checkpoints are run after a commit has been answered, not within it (see writer.ts).
   database.exec(
     `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;
-     PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY`,
+     PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY`,
   );
 }
 

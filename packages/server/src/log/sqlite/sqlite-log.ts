@@ -26,6 +26,7 @@ import type {
 import { decodePage } from './page-codec.ts';
 import type { PackedPage } from './page-codec.ts';
 import { Thread } from './thread.ts';
+import { WriterFigures } from './writer-figures.ts';
 
 export interface SqliteLogOptions {
   /** Made if it does not exist. */
@@ -69,6 +70,7 @@ class SqliteLog implements Log {
   readonly #reader: Thread<ReaderRequest>;
   readonly #opened: Opened;
   readonly #queue: AppendQueue;
+  readonly #writerFigures: WriterFigures;
   #head: Position;
   #unavailable: Unavailable | undefined;
   #probeTimer: NodeJS.Timeout | undefined;
@@ -82,7 +84,8 @@ class SqliteLog implements Log {
     this.#reader = reader;
     this.#opened = opened;
     this.#head = opened.head;
-    this.#queue = new AppendQueue(writer, opened.figures, {
+    this.#writerFigures = new WriterFigures(opened.figures);
+    this.#queue = new AppendQueue(writer, {
       committed: (stored, head) => {
         this.#head = head;
         this.#listener?.(stored);
@@ -138,7 +141,7 @@ class SqliteLog implements Log {
   }
 
   figures(): Readonly<Record<string, number>> {
-    return { ...this.#queue.figures(), reads: this.#reads, failures: this.#failures };
+    return { ...this.#writerFigures.read(), ...this.#queue.figures(), reads: this.#reads, failures: this.#failures };
   }
 
   close(): Promise<void> {

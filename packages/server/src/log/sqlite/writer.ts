@@ -5,12 +5,12 @@ import { Connection } from './connection.ts';
 import { filesOf, fileBytes, lockFolder } from './folder.ts';
 import type { FolderFiles, FolderLock } from './folder.ts';
 import { Ledger } from './ledger.ts';
-import { NO_WRITER_FIGURES } from './messages.ts';
-import type { Committed, Opened, Trimmed, WriterFigures, WriterOptions } from './messages.ts';
+import type { Committed, Opened, Trimmed, WriterOptions } from './messages.ts';
 import { beginGeneration, connect, openDatabase, readState, refusingDamage } from './opening.ts';
 import type { StateRow } from './opening.ts';
 import { UnavailableError } from './unavailable.ts';
 import { isSame } from './witness.ts';
+import { WriterFigures } from './writer-figures.ts';
 
 /** Positions promised ahead, so that those of events that are not stored are never given again after a crash. */
 const RESERVATION = 65_536;
@@ -41,7 +41,7 @@ export class Writer {
   #failed = false;
   /** Since then the ledger has not been read afresh. */
   #ledgerStale = false;
-  readonly #figures: Mutable<WriterFigures> = { ...NO_WRITER_FIGURES };
+  readonly #figures: WriterFigures = new WriterFigures();
 
   /** @throws DataFolderError */
   constructor(options: WriterOptions) {
@@ -56,12 +56,13 @@ export class Writer {
       this.#next = state.reservedThrough + 1;
       this.#failed = unavailable !== undefined;
       this.#measureFiles();
+      this.#countChannels();
       this.opened = {
         epoch: state.epoch,
         epochStart: state.epochStart,
         head: state.reservedThrough,
         unavailable: unavailable?.code,
-        figures: this.figures(),
+        figures: this.#figures.buffer,
       };
     } catch (error) {
       this.#lock.release();
@@ -84,9 +85,10 @@ export class Writer {
       }
       this.#reserve();
     });
-    this.#figures.records += this.#next - first;
+    this.#figures.add('records', this.#next - first);
+    this.#countChannels();
     this.#noteCommit(performance.now() - startMs);
-    return { first, others, figures: this.figures() };
+    return { first, others };
   }
 
   /** Whether it is time for `keepHouse`: once the commit has been answered. */
@@ -102,7 +104,7 @@ export class Writer {
       this.#housekeepingFailures = 0;
     } catch {
       // Publishing goes on while the write-ahead log has room; it is tried again after as much again.
-      this.#figures.housekeepingFailures++;
+      this.#figures.add('housekeepingFailures', 1);
       if (++this.#housekeepingFailures >= HOUSEKEEPING_FAILURES_MAX) this.#failed = true;
     }
   }
@@ -116,6 +118,7 @@ export class Writer {
     return this.#attempt(() => {
       this.#settle();
       const { removed, more } = this.#ledger.trim(orders, nowMs);
+      this.#countChannels();
       const purged = Number(this.#connection.do.purgeKeys.run(keysBefore, TRIM_EVENTS_MAX).changes);
       return { removed, more: more || purged === TRIM_EVENTS_MAX };
     });
@@ -129,10 +132,6 @@ export class Writer {
   /** Tries whether the disk can be written again. @throws UnavailableError */
   probe(): void {
     this.#recover();
-  }
-
-  figures(): WriterFigures {
-    return { ...this.#figures, channels: this.#ledger.size };
   }
 
   close(): void {
@@ -207,14 +206,14 @@ export class Writer {
 
   #settle(): void {
     this.#ledger.settle(this.#next - 1);
-    this.#figures.settles++;
+    this.#figures.add('settles', 1);
   }
 
   #checkpoint(): void {
     this.#connection.checkpoint();
-    this.#figures.checkpoints++;
+    this.#figures.add('checkpoints', 1);
     this.#measureFiles();
-    if (this.#figures.walBytes > WAL_BYTES_MAX) this.#connection.restartWal();
+    if (this.#figures.get('walBytes') > WAL_BYTES_MAX) this.#connection.restartWal();
   }
 
   /** Runs and commits, if anything was written. Whatever fails leaves the disk as it was, and the ledger stale. */
@@ -256,22 +255,25 @@ export class Writer {
     this.#ledger = new Ledger(this.#connection, state, this.#ledger.lastChannelId);
     this.#reservedThrough = state.reservedThrough;
     this.#ledgerStale = false;
+    this.#countChannels();
   }
 
   #noteCommit(durationMs: number): void {
-    this.#figures.commits++;
-    this.#figures.commitMsSum += durationMs;
-    if (durationMs > 5) this.#figures.commitsOver5Ms++;
-    if (durationMs > 50) this.#figures.commitsOver50Ms++;
+    this.#figures.add('commits', 1);
+    this.#figures.add('commitMsSum', durationMs);
+    if (durationMs > 5) this.#figures.add('commitsOver5Ms', 1);
+    if (durationMs > 50) this.#figures.add('commitsOver50Ms', 1);
+  }
+
+  #countChannels(): void {
+    this.#figures.set('channels', this.#ledger.size);
   }
 
   #measureFiles(): void {
-    this.#figures.databaseBytes = fileBytes(this.#files.database);
-    this.#figures.walBytes = fileBytes(this.#files.database + '-wal');
+    this.#figures.set('databaseBytes', fileBytes(this.#files.database));
+    this.#figures.set('walBytes', fileBytes(this.#files.database + '-wal'));
   }
 }
-
-type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
 interface UsedKey {
   readonly fingerprint: string | null;

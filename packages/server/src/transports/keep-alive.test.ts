@@ -1,0 +1,74 @@
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { Wheel } from '../core/wheel.ts';
+import { KeepAlive, noteRequest, releaseKept } from './keep-alive.ts';
+
+const PERIOD_MS = 1000;
+const PERIOD_TICKS = 4;
+
+test('a connection is kept for a whole period after each request, and then goes', async () => {
+  const { wheel, client } = await openConnection((response) => response.end());
+  for (let requests = 0; requests < 3; requests++) {
+    await ask(client);
+    advance(wheel, PERIOD_TICKS);
+    expect(client.closed).toBe(false);
+  }
+  advance(wheel, PERIOD_TICKS);
+  await once(client, 'close');
+});
+
+test('a connection that is being answered stays', async () => {
+  let finish = (): void => undefined;
+  const { wheel, client } = await openConnection((response) => {
+    response.write('a');
+    finish = () => response.end('b');
+  });
+  await ask(client);
+  advance(wheel, 10 * PERIOD_TICKS);
+  finish();
+  await once(client, 'data');
+  advance(wheel, PERIOD_TICKS);
+  expect(client.closed).toBe(false);
+  advance(wheel, PERIOD_TICKS);
+  await once(client, 'close');
+});
+
+test('one that has become a stream is let alone', async () => {
+  const { wheel, client } = await openConnection((response) => {
+    releaseKept(response.req.socket);
+    response.end();
+  });
+  await ask(client);
+  advance(wheel, 10 * PERIOD_TICKS);
+  await ask(client);
+});
+
+async function openConnection(answer: (response: ServerResponse) => void) {
+  const wheel = new Wheel();
+  const keepAlive = new KeepAlive(wheel, PERIOD_MS);
+  const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
+    noteRequest(request.socket);
+    answer(response);
+  });
+  server.on('connection', (socket) => keepAlive.watch(socket));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  onTestFinished(() => {
+    client.destroy();
+    server.close();
+  });
+  await once(client, 'connect');
+  return { wheel, client };
+}
+
+async function ask(client: Socket): Promise<void> {
+  client.write('GET / HTTP/1.1\r\nHost: hub\r\n\r\n');
+  await once(client, 'data');
+}
+
+function advance(wheel: Wheel, ticks: number): void {
+  for (let turned = 0; turned < ticks; turned++) wheel.advance();
+}
