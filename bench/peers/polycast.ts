@@ -9,7 +9,7 @@ const program = join(repositoryFolder, 'packages/server/src/cli/polycast.ts');
 const readyCheckMs = 2;
 
 function command(port: number, dataFolder: string): string[] {
-  return [process.execPath, program, 'serve', '--listen', `127.0.0.1:${port}`, '--data', dataFolder];
+  return [process.execPath, program, 'serve', '--listen', `127.0.0.1:${port}`, '--data', dataFolder, '--set', 'access=loopback'];
 }
 
 export interface RunningHub extends RunningServer {

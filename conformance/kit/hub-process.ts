@@ -26,7 +26,7 @@ export interface HubSettings {
   readonly data?: string;
   /** 0 for any. */
   readonly port?: number;
-  readonly config?: object;
+  readonly config?: Readonly<Record<string, unknown>>;
   /** `ulimit -n` of the process. */
   readonly openFilesMax?: number;
 }
@@ -39,6 +39,7 @@ export async function startHubProcess({
   openFilesMax,
 }: HubSettings = {}): Promise<HubProcess> {
   const args = [COMMAND, 'serve', '--listen', `127.0.0.1:${port}`, '--data', data];
+  if (config?.['access'] === undefined) args.push('--set', 'access=loopback');
   if (config !== undefined) args.push('--config', configFile(config));
   const command = [process.execPath, ...args];
   const limited = ['sh', '-c', `ulimit -n ${openFilesMax}; exec "$@"`, 'sh', ...command];

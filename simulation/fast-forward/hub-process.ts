@@ -7,6 +7,7 @@ import { DEFAULTS, RULES } from './rules.ts';
 const [folder = '', speed = '1'] = process.argv.slice(2);
 const config = parseConfig({
   listen: '127.0.0.1:0',
+  access: 'loopback',
   data: folder,
   defaults: DEFAULTS,
   rules: RULES,

@@ -28,6 +28,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   too_many_channels: kind(400, 'More channels are named than one consumer may have.'),
   unsupported_subprotocol: kind(400, 'None of the offered WebSocket subprotocols is spoken here.'),
   unauthorized: kind(401, 'Credentials are missing or not valid.'),
+  token_expired: kind(401, 'The token has expired.'),
   forbidden: kind(403, 'This is not allowed here.'),
   origin_not_allowed: kind(403, 'Pages of this origin are not allowed.'),
   not_found: kind(404, 'There is nothing at this address.'),
@@ -51,6 +52,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   channel_limit: kind(503, 'The hub holds as many channels as it may.', true),
   log_unavailable: kind(503, 'The log cannot be written now; nothing was stored.', true),
   log_full: kind(503, 'The disk is full; nothing was stored.', true),
+  identity_unavailable: kind(503, 'Who asks cannot be found out now.', true),
   overloaded: kind(503, 'The hub has more work than it can take on now.', true),
   draining: kind(503, 'The hub is going away; another will answer.', true),
 };
@@ -72,6 +74,7 @@ export type ErrorCode =
   | 'too_many_channels'
   | 'unsupported_subprotocol'
   | 'unauthorized'
+  | 'token_expired'
   | 'forbidden'
   | 'origin_not_allowed'
   | 'not_found'
@@ -95,6 +98,7 @@ export type ErrorCode =
   | 'channel_limit'
   | 'log_unavailable'
   | 'log_full'
+  | 'identity_unavailable'
   | 'overloaded'
   | 'draining';
 

@@ -5,11 +5,14 @@ import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { parseListen } from './config/listen.ts';
 import type { Config, RuleSettings } from './config/schema.ts';
+import { Access } from './core/access.ts';
 import { Feed } from './core/feed.ts';
-import type { Log } from './core/ports.ts';
+import type { Authority, Log } from './core/ports.ts';
 import { Publisher } from './core/publish.ts';
 import { Rules, type ChannelSettings, type Rule } from './core/rules.ts';
+import { USER_TOKEN } from './core/pattern-relation.ts';
 import { TICK_MS, ticksOf, Wheel } from './core/wheel.ts';
+import { createAuthority, NO_CONSENT, NOTHING_REVOKED } from './identity/authority.ts';
 import { openAuthority } from './identity/open-authority.ts';
 import { createMemoryLog } from './log/memory.ts';
 import { openSqliteLog } from './log/sqlite/sqlite-log.ts';
@@ -22,6 +25,7 @@ import { RetentionTask } from './operate/retention-task.ts';
 import { systemWorld, type World } from './operate/world.ts';
 import { builtFile } from './operate/built-file.ts';
 import { clientRoute } from './transports/client-route.ts';
+import { Origins } from './transports/origin.ts';
 import { HttpTransport, type Route } from './transports/http-transport.ts';
 import type { Services, TransportSettings } from './transports/services.ts';
 import { Sessions } from './transports/sessions.ts';
@@ -81,11 +85,12 @@ export async function openHub(
     log,
     feed,
     publisher,
-    authority: openAuthority,
+    authority: authorityOf(config),
     clock,
     random,
     wheel: new Wheel(),
     sessions,
+    origins: new Origins(config.allowedOrigins),
     settings: transportSettings(config),
     figures: { deliveries: { poll: 0, long_poll: 0, sse: 0, websocket: 0 }, gaps: 0, stalled: 0 },
     logger,
@@ -130,7 +135,7 @@ export async function openHub(
   retention.start();
   const { port } = server.address() as AddressInfo;
   const url = `${config.tls.certificateFile === null ? 'http' : 'https'}://${hostIn(config.listen)}:${port}`;
-  transport.allowOrigins(ownOrigins(url));
+  services.origins.add(ownOrigins(url));
   logger.info({ url, data: config.data, epoch: log.state.epoch, head: log.state.head }, 'listening');
 
   let closing: Promise<void> | undefined;
@@ -175,6 +180,16 @@ function openLog({ data, limits }: Config, { clock, random }: World): Promise<Lo
   return data === ':memory:' ? createMemoryLog(options) : openSqliteLog({ ...options, folder: data });
 }
 
+function authorityOf({ access, rules, defaults }: Config): Authority {
+  if (access !== 'rules') return openAuthority;
+  return createAuthority({
+    access: new Access(rules, defaults),
+    identifiers: [],
+    revocations: NOTHING_REVOKED,
+    consent: NO_CONSENT,
+  });
+}
+
 function listen(server: HttpTransport['server'], config: Config): Promise<void> {
   const address = parseListen(config.listen);
   return new Promise((resolve, reject) => {
@@ -202,7 +217,7 @@ async function httpSettings({ limits, tls, lab }: Config): Promise<ConstructorPa
   };
 }
 
-function transportSettings({ delivery, limits, allowedOrigins }: Config): TransportSettings {
+function transportSettings({ delivery, limits }: Config): TransportSettings {
   return {
     session: {
       heartbeatTicks: ticksOf(delivery.heartbeatMs),
@@ -219,7 +234,7 @@ function transportSettings({ delivery, limits, allowedOrigins }: Config): Transp
     bodyTimeoutMs: limits.bodyTimeoutMs,
     batchEventsMax: limits.batchEventsMax,
     messageBytesMax: limits.messageBytesMax,
-    allowedOrigins,
+    tokenCookie: undefined,
   };
 }
 
@@ -234,7 +249,7 @@ function ruleOf({
 }: { readonly pattern: string } & {
   readonly [Setting in keyof RuleSettings]?: RuleSettings[Setting] | undefined;
 }): Rule {
-  const rule: Record<string, unknown> = { pattern };
+  const rule: Record<string, unknown> = { pattern: pattern.replace(USER_TOKEN, '*') };
   if (set.retain !== undefined) rule['retain'] = set.retain;
   if (set.historyCountMax !== undefined) rule['historyCountMax'] = set.historyCountMax ?? undefined;
   if (set.historyBytesMax !== undefined) rule['historyBytesMax'] = set.historyBytesMax ?? undefined;

@@ -6,7 +6,7 @@ import { runHub } from './run-hub.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Nothing is at stake on a developer's machine: restart at once, show the Lab, talk to people. */
-const PRESET = { lab: { enabled: true }, logging: { format: 'pretty', level: 'warn' }, drain: { timeMs: 500 } };
+const PRESET = { access: 'loopback', lab: { enabled: true }, logging: { format: 'pretty', level: 'warn' }, drain: { timeMs: 500 } };
 
 export const dev: Command = {
   name: 'dev',

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { runCli, startCli, startHubProcess, temporaryFolder } from './testing.ts';
+import { runCli, SERVE_OPEN, startCli, startHubProcess, temporaryFolder } from './testing.ts';
 
 test('serve says first where it listens, and works there', async () => {
   const { cli, url } = await startHubProcess();
@@ -42,15 +42,15 @@ test('a port that was asked for and is taken ends it with 1', async () => {
 
 test('a data folder that another hub has open ends it with 1 and the number of its process', async () => {
   const data = temporaryFolder();
-  const { cli } = await startHubProcess(['serve', '--listen', '127.0.0.1:0', '--data', data]);
-  const { code, err } = await runCli(['serve', '--listen', '127.0.0.1:0', '--data', data]);
+  const { cli } = await startHubProcess([...SERVE_OPEN, '--listen', '127.0.0.1:0', '--data', data]);
+  const { code, err } = await runCli([...SERVE_OPEN, '--listen', '127.0.0.1:0', '--data', data]);
   expect(code).toBe(1);
   expect(err).toContain(String(cli.child.pid));
   expect(err).not.toContain('internal');
 });
 
 test('without access control it does not listen for others, unless that is said aloud', async () => {
-  const { code, err } = await runCli(['serve', '--listen', '0.0.0.0:0', '--data', ':memory:']);
+  const { code, err } = await runCli([...SERVE_OPEN, '--listen', '0.0.0.0:0', '--data', ':memory:']);
   expect(code).toBe(78);
   expect(err).toMatch(/can be reached from other machines.*set access: open/);
 });
@@ -65,7 +65,7 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s sends everyone away and ends it wi
 
 test('a second signal ends it at once', async () => {
   const { cli, url } = await startHubProcess([
-    'serve',
+    ...SERVE_OPEN,
     '--listen',
     '127.0.0.1:0',
     '--data',
@@ -83,17 +83,17 @@ test('a second signal ends it at once', async () => {
 
 test('what was published before a restart is there after it', async () => {
   const data = temporaryFolder();
-  const first = await startHubProcess(['serve', '--listen', '127.0.0.1:0', '--data', data]);
+  const first = await startHubProcess([...SERVE_OPEN, '--listen', '127.0.0.1:0', '--data', data]);
   expect((await runCli(['publish', 'a', '1', '--url', first.url])).code).toBe(0);
   first.cli.child.kill('SIGTERM');
   await first.cli.ended;
-  const second = await startHubProcess(['serve', '--listen', '127.0.0.1:0', '--data', data]);
+  const second = await startHubProcess([...SERVE_OPEN, '--listen', '127.0.0.1:0', '--data', data]);
   expect(await (await fetch(`${second.url}/v1/channels/a`)).text()).toBe('1');
 });
 
 test('a renewed epoch turns old cursors into a gap', async () => {
   const data = temporaryFolder();
-  const first = await startHubProcess(['serve', '--listen', '127.0.0.1:0', '--data', data]);
+  const first = await startHubProcess([...SERVE_OPEN, '--listen', '127.0.0.1:0', '--data', data]);
   const { out } = await runCli(['publish', 'a', '1', '--json', '--url', first.url]);
   const { id } = JSON.parse(out) as { id: string };
   const refused = await runCli(['epoch', 'renew', '--data', data]);
@@ -101,7 +101,7 @@ test('a renewed epoch turns old cursors into a gap', async () => {
   first.cli.child.kill('SIGTERM');
   await first.cli.ended;
   expect((await runCli(['epoch', 'renew', '--data', data])).out).toMatch(/^renewed: /);
-  const second = startCli(['serve', '--listen', '127.0.0.1:0', '--data', data]);
+  const second = startCli([...SERVE_OPEN, '--listen', '127.0.0.1:0', '--data', data]);
   const [, url] = await second.outMatches(/listening on (\S+)/);
   const poll = (await (await fetch(`${url}/v1/events?channel=a&after=${id}`)).json()) as { gaps: { reason: string }[] };
   expect(poll.gaps[0]?.reason).toBe('epoch');

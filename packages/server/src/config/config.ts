@@ -1,3 +1,4 @@
+import type { AccessDefaults } from '../core/access.ts';
 import type { Retain } from '../core/ports.ts';
 
 /**
@@ -7,10 +8,10 @@ import type { Retain } from '../core/ports.ts';
 export interface Config {
   readonly listen: string;
   readonly data: string;
-  readonly access: Access;
+  readonly access: AccessMode;
   readonly tls: TlsConfig;
   readonly allowedOrigins: readonly string[];
-  readonly defaults: RuleSettings;
+  readonly defaults: RuleSettings & AccessDefaults;
   readonly rules: readonly RuleConfig[];
   readonly delivery: DeliveryConfig;
   readonly limits: LimitsConfig;
@@ -20,8 +21,8 @@ export interface Config {
   readonly lab: LabConfig;
 }
 
-/** `loopback`: no access control, so only loopback addresses may be listened on. `open`: none, on any address. */
-export type Access = 'loopback' | 'open';
+/** `rules`: who may do what stands in the rules. `loopback`: no access control, so only loopback addresses may be listened on. `open`: none, on any address. */
+export type AccessMode = 'rules' | 'loopback' | 'open';
 
 /** Both or none. */
 export interface TlsConfig {
@@ -43,7 +44,7 @@ export interface RuleSettings {
 /** Each setting of a channel comes from the first rule in the list that covers it and sets it, else from `defaults`. */
 export type RuleConfig = { readonly pattern: string } & {
   readonly [Setting in keyof RuleSettings]?: RuleSettings[Setting] | undefined;
-};
+} & AccessDefaults;
 
 export interface DeliveryConfig {
   readonly heartbeatMs: number;

@@ -77,7 +77,7 @@ test('all problems are told at once, each with its line and the nearest known na
   const told = problems({ file: path, environment: { POLYCAST_LISTN: 'x', POLYCAST_DRAIN_TIME_MS: 'soon' } });
   expect(told.replaceAll(/\/0\.\d+/g, 'hub')).toMatchInlineSnapshot(`
     "POLYCAST_LISTN: sets no known field; did you mean POLYCAST_LISTEN?
-    rules.0.pattern: must be a channel pattern: tokens of A-Z a-z 0-9 _ - joined by dots, \`*\` for one, a last \`>\` for the rest (hub.yaml:6)
+    rules.0.pattern: must be a channel pattern: tokens of A-Z a-z 0-9 _ - joined by dots, \`*\` for one, a last \`>\` for the rest, \`{user}\` for the name of the user who asks (hub.yaml:6)
     rules.0.retains: is not a known field; did you mean \`retain\`? (hub.yaml:7)
     limits.connectionsMax: must be whole number of connections, 1 to 10,000,000; it is "many" (hub.yaml:4)
     limits.bodyByteMax: is not a known field; did you mean \`limits.bodyBytesMax\`? (hub.yaml:3)

@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import { isPattern } from '@polycast/protocol';
 import type { Config } from './config.ts';
 import { choice, field, whole, wholeOrNull } from './field.ts';
+import { access, isRulePattern } from './grantees.ts';
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
@@ -61,12 +61,12 @@ const rule = z.strictObject({
     z
       .string()
       .refine(
-        isPattern,
-        'must be a channel pattern: tokens of A-Z a-z 0-9 _ - joined by dots, `*` for one, a last `>` for the rest',
+        isRulePattern,
+        'must be a channel pattern: tokens of A-Z a-z 0-9 _ - joined by dots, `*` for one, a last `>` for the rest, `{user}` for the name of the user who asks',
       ),
     {
       form: 'channel pattern',
-      doc: 'The channels that the rule is for, as in PROTOCOL.md section 1: `orders.*`, `chat.>`.',
+      doc: 'The channels that the rule is for, as in PROTOCOL.md section 1: `orders.*`, `chat.>`; `{user}` stands for one token like `*`, and for `owner` it is the name of the user who asks: `inbox.{user}.>`.',
       why: 'Required: a rule for everything is `>`, or better `defaults`.',
     },
   ),
@@ -77,6 +77,7 @@ const rule = z.strictObject({
   eventBytesMax: ruleSettings.eventBytesMax.unwrap().optional(),
   publishRatePerSecond: ruleSettings.publishRatePerSecond.unwrap().optional(),
   publishBurst: ruleSettings.publishBurst.unwrap().optional(),
+  ...access,
 });
 
 /** The keys of a rule. */
@@ -286,9 +287,9 @@ export const configSchema: z.ZodType<Config, unknown> & { readonly shape: Readon
       doc: 'Where the log is kept. `:memory:` keeps nothing across restarts. One hub a folder.',
       why: 'Beside the place where it was started, where it is found again.',
     }),
-    access: choice(['loopback', 'open'], 'loopback', {
-      doc: '`loopback`: no access control, and so only loopback addresses may be listened on. `open`: no access control on any address: whoever reaches the port may read and publish everything.',
-      why: 'Openness must be said aloud.',
+    access: choice(['rules', 'loopback', 'open'], 'rules', {
+      doc: '`rules`: `defaults` and `rules` say who may do what, and a server needs a key. `loopback`: no access control, and so only loopback addresses may be listened on. `open`: no access control on any address: whoever reaches the port may read and publish everything.',
+      why: 'Closed until a rule opens it: openness must be said aloud. `polycast dev` uses `loopback`.',
     }),
     tls: z.strictObject(tls).prefault({}),
     allowedOrigins: field(z.array(z.string()).default([]), {
@@ -296,7 +297,7 @@ export const configSchema: z.ZodType<Config, unknown> & { readonly shape: Readon
       doc: "Pages of these origins may read and publish from a browser. Pages that the hub's own address serves always may.",
       why: 'Same origin only: otherwise any page that somebody visits could talk to a hub on their machine.',
     }),
-    defaults: z.strictObject(ruleSettings).prefault({}),
+    defaults: z.strictObject({ ...ruleSettings, ...access }).prefault({}),
     rules: field(z.array(rule).max(1000).default([]), {
       form: 'list of `{pattern, …}` with any of the settings of `defaults`, at most 1,000',
       doc: 'Each setting of a channel comes from the first rule in the list that covers it and sets it, else from `defaults`.',

@@ -3,6 +3,8 @@
  * clock, no chance, no file and no socket of its own.
  */
 
+import type { Action, Principal, Revocation, Scope } from './principal.ts';
+
 /** A place in the log: whole numbers that rise with every event, with holes. 0 is before the first event. */
 export type Position = number;
 
@@ -153,28 +155,39 @@ export interface Random {
   token(): string;
 }
 
-/** Who asks. */
-export interface Principal {
-  readonly user: string | undefined;
-}
-
-export type Action = 'subscribe' | 'publish' | 'history';
-
-/** Decides who may do what. Transports learn yes, or the error that says why not. */
+/** Decides who somebody is and what they may do. Transports learn yes, or the error that says why not. */
 export interface Authority {
-  /** Who these credentials belong to; rejects with PolycastError `unauthorized`. */
+  /**
+   * Who these credentials belong to. Rejects with PolycastError `unauthorized`, `token_expired`, or, when it cannot be found out
+   * now, `identity_unavailable`. Without credentials: `ANONYMOUS`.
+   */
   identify(credentials: Credentials): Principal | Promise<Principal>;
-  /** Yes, or the error that says why not. */
+  /** Yes, or the error that says why not and which rule said so. `pattern` is a channel or a pattern. */
   decide(principal: Principal, action: Action, pattern: string): AuthorityDecision | Promise<AuthorityDecision>;
+  /** Yes if the principal has the scope, for the whole hub: `admin`, `subscriptions`. */
+  permits(principal: Principal, scope: Scope): AuthorityDecision;
+  /** Told of everyone whose standing ends before its time. One listener. */
+  onRevoked(listener: (revocation: Revocation) => void): void;
 }
 
 export type AuthorityDecision =
   | { readonly allowed: true }
-  | { readonly allowed: false; readonly code: 'unauthorized' | 'forbidden'; readonly detail: string };
+  | {
+      readonly allowed: false;
+      readonly code: 'unauthorized' | 'forbidden' | 'identity_unavailable';
+      readonly detail: string;
+      /** The rule that decided. */
+      readonly by?: string;
+    };
 
-/** What a connection brought along to show who it is. */
+/** What a request or a connection brought along to show who it is. Looked up only as far as the authority looks. */
 export interface Credentials {
+  /** From `Authorization: Bearer`, `?token=`, a cookie, or the `auth` message; the first of them. */
   readonly token: string | undefined;
+  /** The value of a cookie; `undefined` also where the page that sends it is of an origin that is not allowed. */
+  cookie(name: string): string | undefined;
+  header(name: string): string | undefined;
   readonly origin: string | undefined;
+  /** The client's address: behind trusted proxies, the one that those tell. */
   readonly address: string;
 }

@@ -2,7 +2,8 @@ import { checkChannel, encodeCursor, jsonFraming, PolycastError } from '@polycas
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { joinFrames } from '../core/batch.ts';
 import type { Interest } from '../core/interest.ts';
-import type { Action, Position, ReadPage, StoredRecord } from '../core/ports.ts';
+import type { Position, ReadPage, StoredRecord } from '../core/ports.ts';
+import type { Action } from '../core/principal.ts';
 import { Reader, type Sink } from '../core/reader.ts';
 import { startAfter } from '../core/start.ts';
 import { ticksOf, type Timed } from '../core/wheel.ts';

@@ -1,8 +1,11 @@
 import { PolycastError, type Gap } from '@polycast/protocol';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Interest } from '../core/interest.ts';
-import type { Action, Credentials, Position, Principal } from '../core/ports.ts';
+import type { Position } from '../core/ports.ts';
+import { OWN_CHANNEL, privateChannel } from '../core/private-channel.ts';
+import type { Action, Principal } from '../core/principal.ts';
 import { startAfter } from '../core/start.ts';
+import { RequestCredentials } from './credentials.ts';
 import type { EventsQuery } from './events-query.ts';
 import type { Services } from './services.ts';
 
@@ -27,9 +30,28 @@ export function authorize(
 ): Principal | Promise<Principal> {
   const principal = identify(services, request, query.token);
   if (principal instanceof Promise)
-    return principal.then(async (known) => (await allow(services, known, 'subscribe', query.channels), known));
-  const allowed = allow(services, principal, 'subscribe', query.channels);
+    return principal.then(async (known) => (await allowReading(services, known, query), known));
+  const allowed = allowReading(services, principal, query);
   return allowed === undefined ? principal : allowed.then(() => principal);
+}
+
+/** Whoever asks for what was before they came has to be allowed that as well. */
+function allowReading(services: Services, principal: Principal, query: EventsQuery): void | Promise<void> {
+  const channels = channelsFor(principal, query.channels);
+  const subscribing = allow(services, principal, 'subscribe', channels);
+  if (query.history === undefined && query.after !== 'earliest') return subscribing;
+  const looking = allow(services, principal, 'history', channels);
+  return subscribing === undefined ? looking : Promise.all([subscribing, looking]).then(() => undefined);
+}
+
+/**
+ * What a consumer's channels stand for, once it is known who it is: `@me` is the private channel.
+ * @throws PolycastError `unauthorized`
+ */
+export function channelsFor({ user }: Principal, channels: readonly string[]): readonly string[] {
+  if (!channels.includes(OWN_CHANNEL)) return channels;
+  if (user === undefined) throw new PolycastError('unauthorized', `${OWN_CHANNEL} is the channel of a user.`);
+  return [...new Set(channels.map((channel) => (channel === OWN_CHANNEL ? privateChannel(user) : channel)))];
 }
 
 /**
@@ -43,7 +65,7 @@ export function consumerOf(
   principal: Principal,
 ): Consumer | Promise<Consumer> {
   const { feed, log } = services;
-  const interest = interestOf(services, query);
+  const interest = interestOf(services, query, principal);
   const resumed = lastEventId(request.headers);
   const start = startAfter(resumed ?? query.after, log.state);
   if (query.history === undefined || resumed !== undefined) return { interest, ...start, principal };
@@ -52,8 +74,9 @@ export function consumerOf(
     .then((position) => ({ interest, position, gap: undefined, excusedThrough: 0, principal }));
 }
 
-/** The interest of a query, worked out once an address. */
-export function interestOf({ feed }: Services, query: EventsQuery): Interest {
+/** The interest of a query, worked out once an address unless it is another one for each user. */
+export function interestOf({ feed }: Services, query: EventsQuery, principal: Principal): Interest {
+  if (query.isPersonal) return feed.interest(channelsFor(principal, query.channels), query.types);
   if (query.interest === undefined || query.interest.isRetired)
     query.interest = feed.interest(query.channels, query.types);
   return query.interest;
@@ -64,30 +87,7 @@ export function identify(
   request: IncomingMessage,
   token: string | undefined,
 ): Principal | Promise<Principal> {
-  return services.authority.identify(new RequestCredentials(request, token));
-}
-
-/** Looked up only as far as the authority looks. */
-class RequestCredentials implements Credentials {
-  readonly #request: IncomingMessage;
-  readonly #token: string | undefined;
-
-  constructor(request: IncomingMessage, token: string | undefined) {
-    this.#request = request;
-    this.#token = token;
-  }
-
-  get token(): string | undefined {
-    return this.#token ?? bearer(this.#request.headers.authorization);
-  }
-
-  get origin(): string | undefined {
-    return this.#request.headers.origin;
-  }
-
-  get address(): string {
-    return this.#request.socket.remoteAddress ?? '';
-  }
+  return services.authority.identify(new RequestCredentials(services, request, token));
 }
 
 /** Asks for each pattern; throws the first refusal. */
@@ -107,15 +107,15 @@ export function allow(
 }
 
 function refuse(decision: Awaited<ReturnType<Services['authority']['decide']>>): void {
-  if (!decision.allowed) throw new PolycastError(decision.code, decision.detail);
+  if (!decision.allowed) throw new PolycastError(decision.code, decision.detail, ruleOf(decision.by));
+}
+
+function ruleOf(by: string | undefined): { readonly rule: string } | undefined {
+  return by === undefined ? undefined : { rule: by };
 }
 
 /** EventSource sends an empty one when it has none. */
 export function lastEventId(headers: IncomingHttpHeaders): string | undefined {
   const value = headers['last-event-id'];
   return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-function bearer(authorization: string | undefined): string | undefined {
-  return authorization !== undefined && /^bearer /i.test(authorization) ? authorization.slice(7).trim() : undefined;
 }

@@ -1,11 +1,15 @@
 import { isPattern, parseCursor, PolycastError, type Cursor } from '@polycast/protocol';
+import { OWN_CHANNEL } from '../core/private-channel.ts';
 import type { Interest } from '../core/interest.ts';
 
 /** The query of `GET /v1/events`, checked (PROTOCOL.md section 4). */
 export interface EventsQuery {
   /** The address it was read from. */
   readonly url: string;
+  /** Channels, patterns, and `@me`. */
   readonly channels: readonly string[];
+  /** Whether it means something else for each user. */
+  readonly isPersonal: boolean;
   readonly after: string | undefined;
   readonly history: number | undefined;
   readonly types: readonly string[] | undefined;
@@ -60,7 +64,7 @@ export class EventsQueries {
     const single = new Map<string, string>();
     for (const [name, value] of parameters(query)) {
       if (name === 'channel') {
-        if (channels.push(checkPattern(value)) > this.#channelsMax) throw tooManyChannels(this.#channelsMax);
+        if (channels.push(value === OWN_CHANNEL ? value : checkPattern(value)) > this.#channelsMax) throw tooManyChannels(this.#channelsMax);
       } else if (name === 'type') types.push(value);
       else if (!SINGLE.has(name)) throw invalid(name.slice(0, 64), 'is not a parameter of this address');
       else if (single.has(name)) throw invalid(name, 'may be given once');
@@ -72,6 +76,7 @@ export class EventsQueries {
     if (after !== undefined && history !== undefined) throw invalid('history', 'cannot be combined with after');
     return {
       channels,
+      isPersonal: channels.includes(OWN_CHANNEL),
       after,
       afterCursor: after === undefined ? undefined : parseCursor(after),
       history,

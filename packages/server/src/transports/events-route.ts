@@ -1,6 +1,6 @@
 import { PolycastError } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Principal } from '../core/ports.ts';
+import type { Principal } from '../core/principal.ts';
 import { authorize, consumerOf, type Consumer } from './consumer.ts';
 import type { EventsQueries, EventsQuery } from './events-query.ts';
 import type { KeptConnection } from './keep-alive.ts';
@@ -40,7 +40,7 @@ function begin(
   const { headers } = request;
   const tag = headers['if-none-match'];
   // What is asked most, and is answered from memory, comes first.
-  if (tag !== undefined && !streams && isShort(services, request, query) && isUnchanged(services, headers, query, tag))
+  if (tag !== undefined && !streams && isShort(services, request, query) && isUnchanged(services, headers, query, principal, tag))
     return respondUnchanged(services, response, tag);
   const wish = streams ? undefined : pollWish(services, request, query);
   const consumer = consumerOf(services, request, query, principal);

@@ -9,7 +9,7 @@ import { authorize, consumerOf } from './consumer.ts';
 import { readEvents } from './events-route.ts';
 import { EventsQueries } from './events-query.ts';
 import { KeepAlive, noteRequest, releaseKept } from './keep-alive.ts';
-import { Origins } from './origin.ts';
+import type { Origins } from './origin.ts';
 import { publishData, publishEvents } from './publish-route.ts';
 import { asPolycastError, respondEmpty, respondProblem, retryAfter, setCors } from './respond.ts';
 import type { Services } from './services.ts';
@@ -57,7 +57,7 @@ export class HttpTransport {
   constructor(services: Services, settings: HttpSettings, routes: readonly Route[]) {
     this.#services = services;
     this.#loopbackNamesOnly = settings.loopbackNamesOnly;
-    this.#origins = new Origins(services.settings.allowedOrigins);
+    this.#origins = services.origins;
     this.#queries = new EventsQueries(services.settings);
     for (const { method, path, handle } of [...this.#ownRoutes(), ...routes])
       this.#router.on(method, path, NEVER, { handle });
@@ -89,11 +89,6 @@ export class HttpTransport {
         'a connection was refused: limits.connectionsMax is reached',
       ),
     );
-  }
-
-  /** Lets pages of these origins in, besides those of the configuration. */
-  allowOrigins(origins: readonly string[]): void {
-    this.#origins.add(origins);
   }
 
   /** From now on new publishes and new readers are sent elsewhere. */
@@ -160,7 +155,7 @@ export class HttpTransport {
       if (headers.host === undefined && request.httpVersionMinor > 0)
         throw new PolycastError('invalid_header', 'Host is missing.');
       if (this.#loopbackNamesOnly) this.#refuseForeignName(request);
-      if (headers.origin !== undefined || this.#services.settings.allowedOrigins.length > 0)
+      if (headers.origin !== undefined || this.#origins.areSome)
         setCors(response, this.#origins.headers(request));
       // The address that is asked for most needs no search.
       if (method === 'GET' && url.startsWith('/v1/events?') && !this.#draining) {

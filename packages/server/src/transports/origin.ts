@@ -15,6 +15,11 @@ export class Origins {
     this.#any = this.#allowed.has('*');
   }
 
+  /** Whether pages of other origins may use the hub at all. */
+  get areSome(): boolean {
+    return this.#any || this.#allowed.size > 0;
+  }
+
   add(origins: readonly string[]): void {
     for (const origin of origins) this.#allowed.add(origin);
   }

@@ -4,6 +4,8 @@ import type { Batch } from '../core/batch.ts';
 import { Reader, type Sink } from '../core/reader.ts';
 import { ticksOf, type Timed } from '../core/wheel.ts';
 import type { Position } from '../core/ports.ts';
+import type { Principal } from '../core/principal.ts';
+import { answerBare } from './bare-answer.ts';
 import { respondCompressed } from './compress.ts';
 import { interestOf, lastEventId, type Consumer } from './consumer.ts';
 import type { EventsQuery } from './events-query.ts';
@@ -28,6 +30,7 @@ export function isUnchanged(
   services: Services,
   headers: IncomingHttpHeaders,
   query: EventsQuery,
+  principal: Principal,
   tag: string,
 ): boolean {
   if (lastEventId(headers) !== undefined) return false;
@@ -39,11 +42,14 @@ export function isUnchanged(
   const { afterCursor } = query;
   if (afterCursor !== undefined && (afterCursor.epoch !== feed.epoch || afterCursor.position > known.position))
     return false;
-  return feed.isQuiet(interestOf(services, query), known.position) === true;
+  return feed.isQuiet(interestOf(services, query, principal), known.position) === true;
 }
 
 export function respondUnchanged(services: Services, response: ServerResponse, tag: string): void {
-  respondEmpty(response, 304, ['ETag', tag, 'Cache-Control', 'no-cache', 'Keep-Alive', services.settings.keepAlive]);
+  const { keepAlive } = services.settings;
+  const head = `HTTP/1.1 304 Not Modified\r\nETag: ${tag}\r\nCache-Control: no-cache\r\nKeep-Alive: ${keepAlive}\r\n`;
+  if (answerBare(services, response, head)) return;
+  respondEmpty(response, 304, ['ETag', tag, 'Cache-Control', 'no-cache', 'Keep-Alive', keepAlive]);
 }
 
 /**

@@ -9,7 +9,7 @@ import {
 } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PublishRequest, PublishResult } from '../core/publish.ts';
-import type { Principal } from '../core/ports.ts';
+import type { Principal } from '../core/principal.ts';
 import { arrayElements, attempt, binaryCloudEvent, cloudEventBatch, structuredCloudEvent } from './cloudevents.ts';
 import { allow, identify } from './consumer.ts';
 import { parseMediaType } from './media-type.ts';

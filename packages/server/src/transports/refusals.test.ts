@@ -5,12 +5,14 @@ import { connect, type AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import WebSocket from 'ws';
 import { Feed } from '../core/feed.ts';
-import type { Action, Authority, Log } from '../core/ports.ts';
+import type { Authority, Log } from '../core/ports.ts';
+import { ANONYMOUS, type Action } from '../core/principal.ts';
 import { Publisher } from '../core/publish.ts';
 import { Rules } from '../core/rules.ts';
 import { Wheel } from '../core/wheel.ts';
 import { createMemoryLog } from '../log/memory.ts';
 import { HttpTransport, type Route } from './http-transport.ts';
+import { Origins } from './origin.ts';
 import type { Services } from './services.ts';
 import { Sessions } from './sessions.ts';
 
@@ -58,8 +60,10 @@ describe.each(['at once', 'later'] as const)('an authority that decides %s', (wh
         if (when === 'at once') throw error;
         return Promise.reject(error);
       }
-      return later({ user: token });
+      return later({ ...ANONYMOUS, user: token });
     },
+    permits: () => YES,
+    onRevoked: () => undefined,
     decide({ user }, action, pattern) {
       asked.push([user, action, pattern]);
       return later(
@@ -262,6 +266,7 @@ async function start({
     random: { fraction: () => 0.5, token: () => 'session' },
     wheel: new Wheel(),
     sessions: new Sessions(),
+    origins: new Origins([]),
     settings: SETTINGS,
     figures: { deliveries: { poll: 0, long_poll: 0, sse: 0, websocket: 0 }, gaps: 0, stalled: 0 },
     logger: {
@@ -293,7 +298,8 @@ async function start({
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, errors };
 }
 
-const OPEN: Authority = { identify: () => ({ user: undefined }), decide: () => ({ allowed: true }) };
+const YES = { allowed: true } as const;
+const OPEN: Authority = { identify: () => ANONYMOUS, decide: () => YES, permits: () => YES, onRevoked: () => undefined };
 
 const SETTINGS: Services['settings'] = {
   session: { heartbeatTicks: 100, stalledTicks: 100, leaveTicks: 4 },
@@ -307,7 +313,7 @@ const SETTINGS: Services['settings'] = {
   bodyTimeoutMs: 5000,
   batchEventsMax: 100,
   messageBytesMax: 1e5,
-  allowedOrigins: [],
+  tokenCookie: undefined,
 };
 
 function wrapped(log: Log, append: Log['append']): Log {

@@ -2,6 +2,7 @@ import type { Authority, Clock, Log, Random } from '../core/ports.ts';
 import type { Feed } from '../core/feed.ts';
 import type { Publisher } from '../core/publish.ts';
 import type { SessionSettings } from '../core/session.ts';
+import type { Origins } from './origin.ts';
 import type { Wheel } from '../core/wheel.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -15,6 +16,7 @@ export interface Services {
   readonly random: Random;
   readonly wheel: Wheel;
   readonly sessions: Sessions;
+  readonly origins: Origins;
   readonly settings: TransportSettings;
   readonly figures: TransportFigures;
   readonly logger: TransportLogger;
@@ -34,8 +36,8 @@ export interface TransportSettings {
   readonly bodyTimeoutMs: number;
   readonly batchEventsMax: number;
   readonly messageBytesMax: number;
-  /** Origins of pages that may use the hub besides its own; `*` for all. */
-  readonly allowedOrigins: readonly string[];
+  /** The cookie that a token may come in, if one may. */
+  readonly tokenCookie: string | undefined;
 }
 
 export type TransportName = 'poll' | 'long_poll' | 'sse' | 'websocket';

@@ -13,9 +13,11 @@ import {
 } from '@polycast/protocol';
 import type { Batch } from '../core/batch.ts';
 import type { Position } from '../core/ports.ts';
+import { OWN_CHANNEL } from '../core/private-channel.ts';
 import { Reader, type Sink } from '../core/reader.ts';
 import { startAfter, type Start } from '../core/start.ts';
-import { allow } from './consumer.ts';
+import { allow, channelsFor } from './consumer.ts';
+import { messageCredentials } from './credentials.ts';
 import { checkPattern, HISTORY_MAX, tooManyChannels } from './events-query.ts';
 import { shown } from './publish-result.ts';
 import { asPolycastError } from './respond.ts';
@@ -97,7 +99,7 @@ export class WebSocketOperations {
   async #authenticate(operation: Operation): Promise<void> {
     const { token } = operation.members;
     if (typeof token !== 'string') throw invalidMember('token', 'must be a string');
-    await this.#services.authority.identify({ token, origin: undefined, address: '' });
+    await this.#services.authority.identify(messageCredentials(token, ''));
     this.#answer(operation, {});
   }
 
@@ -127,10 +129,12 @@ export class WebSocketOperations {
     const session = this.#session;
     const { feed } = this.#services;
     const has = session.reader.interest.patterns;
-    const wanted = patternsOf(operation).filter((pattern) => !has.includes(pattern));
+    const wanted = channelsFor(session.principal, patternsOf(operation)).filter((pattern) => !has.includes(pattern));
     const limit = this.#services.settings.channelsPerConsumerMax;
     if (has.length + wanted.length > limit) throw tooManyChannels(limit);
     await allow(this.#services, session.principal, 'subscribe', wanted);
+    const { after, history } = operation.members;
+    if (history !== undefined || after === 'earliest') await allow(this.#services, session.principal, 'history', wanted);
     const asked = await this.#start(operation, wanted);
     // Channels that it has are delivered from where it is, whatever was asked.
     const start = wanted.length === 0 ? undefined : asked;
@@ -166,7 +170,7 @@ export class WebSocketOperations {
 
   async #unsubscribe(operation: Operation): Promise<void> {
     const session = this.#session;
-    const gone = new Set(patternsOf(operation));
+    const gone = new Set(channelsFor(session.principal, patternsOf(operation)));
     await session.hold();
     const channels = session.reader.interest.patterns.filter((pattern) => !gone.has(pattern));
     session.resume(this.#services.feed.interest(channels, session.types));
@@ -263,7 +267,7 @@ function patternsOf({ members: { channels } }: Operation): readonly string[] {
   const isList =
     Array.isArray(channels) && channels.length > 0 && channels.every((channel) => typeof channel === 'string');
   if (!isList) throw invalidMember('channels', 'must be an array of channels and patterns');
-  return [...new Set(channels.map(checkPattern))];
+  return [...new Set(channels.map((channel) => (channel === OWN_CHANNEL ? channel : checkPattern(channel))))];
 }
 
 function invalidMember(member: string, why: string): PolycastError {

@@ -1,0 +1,142 @@
+import { relationOf, userTokenIn } from './pattern-relation.ts';
+import { PRESENCE_PREFIX } from './presence-channel.ts';
+import { privateChannel, PRIVATE_CHANNELS, userToken } from './private-channel.ts';
+import type { Action, Principal, Scope } from './principal.ts';
+
+/**
+ * To whom a rule grants something. `anyone`: everybody. `users`: whoever the site knows. `owner`: the user whose token stands where
+ * the rule's pattern has `{user}`. A claim: users of whom the site says so. `server`: nobody but a server with a key. `site`: the
+ * site is asked.
+ */
+export type Grantee = 'anyone' | 'users' | 'owner' | 'server' | 'site' | ClaimGrantee;
+
+export interface ClaimGrantee {
+  readonly claim: string;
+  /** What the claim must be, or, if it is a list, hold. */
+  readonly value: string | number | boolean;
+}
+
+/** For each action, any of these grantees. An action that a rule does not name is left to the next one. */
+export type AccessRule = { readonly pattern: string } & AccessDefaults;
+export type AccessDefaults = { readonly [Kind in Action]?: readonly Grantee[] | undefined };
+
+export type AccessAnswer =
+  | { readonly kind: 'yes'; readonly by: string }
+  | { readonly kind: 'no'; readonly by: string; readonly needs: string }
+  /** The site has to be asked, for each pattern of the wish. */
+  | { readonly kind: 'ask'; readonly by: string };
+
+/**
+ * Who may do what, by the rules. For each action the first rule that covers the wish and names the action decides. A wish with
+ * wildcards must be allowed by every rule on the way that covers a part of it. `history`, where no rule names it,
+ * is allowed to those who may subscribe; `presence` to nobody.
+ */
+export class Access {
+  readonly #rules: readonly AccessRule[];
+  readonly #defaults: AccessDefaults;
+
+  constructor(rules: readonly AccessRule[], defaults: AccessDefaults) {
+    this.#rules = rules;
+    this.#defaults = defaults;
+  }
+
+  decide(principal: Principal, action: Action, wish: string): AccessAnswer {
+    const { kind, user } = principal;
+    if (action !== 'publish' && wish.startsWith(PRESENCE_PREFIX))
+      return this.decide(principal, 'presence', wish.slice(PRESENCE_PREFIX.length));
+    if (user !== undefined && wish === privateChannel(user) && action !== 'publish') return yes('the private channel');
+    const isReserved = relationOf(SYSTEM_CHANNELS, wish) !== 'disjoint';
+    if (isReserved && action === 'publish' && relationOf(PRIVATE_CHANNELS, wish) !== 'covers')
+      return no('the system channels', 'to be the hub itself');
+    if (isGranted(principal, action, wish)) return yes(kind === 'server' ? 'the key' : 'the token');
+    if (kind === 'server') return no('the key', `the scope ${scopeOf(action)} for ${wish}`);
+    return this.#byRules(principal, action, wish, isReserved);
+  }
+
+  /** What is reserved is granted only by rules that name it. */
+  #byRules(principal: Principal, action: Action, wish: string, isReserved: boolean): AccessAnswer {
+    let ask: AccessAnswer | undefined;
+    for (const [index, rule] of this.#rules.entries()) {
+      const grantees = granteesOf(rule, action);
+      if (grantees === undefined || (isReserved && !rule.pattern.startsWith(SYSTEM_PREFIX))) continue;
+      const relation = relationOf(rule.pattern, wish);
+      if (relation === 'disjoint') continue;
+      const answer = judge(principal, grantees, `rule ${index + 1} (${rule.pattern})`, rule.pattern, wish);
+      if (answer.kind === 'no') return answer;
+      if (answer.kind === 'ask') ask = answer;
+      if (relation === 'covers') return ask ?? answer;
+    }
+    const byDefault = (isReserved ? undefined : granteesOf(this.#defaults, action)) ?? SERVER_ONLY;
+    const answer = judge(principal, byDefault, isReserved ? 'the system channels' : 'the defaults', '>', wish);
+    return answer.kind === 'yes' && ask !== undefined ? ask : answer;
+  }
+}
+
+const SYSTEM_PREFIX = 'polycast.';
+const SYSTEM_CHANNELS = 'polycast.>';
+const SERVER_ONLY: readonly Grantee[] = ['server'];
+
+function granteesOf(rule: AccessDefaults, action: Action): readonly Grantee[] | undefined {
+  return rule[action] ?? (action === 'history' ? rule.subscribe : undefined);
+}
+
+function judge(
+  principal: Principal,
+  grantees: readonly Grantee[],
+  by: string,
+  pattern: string,
+  wish: string,
+): AccessAnswer {
+  if (grantees.some((grantee) => holds(principal, grantee, pattern, wish))) return yes(by);
+  if (grantees.includes('site')) return { kind: 'ask', by };
+  return no(by, grantees.map(nameOf).join(' or '));
+}
+
+function holds({ kind, user, claims }: Principal, grantee: Grantee, pattern: string, wish: string): boolean {
+  switch (grantee) {
+    case 'anyone':
+      return true;
+    case 'users':
+      return kind === 'user';
+    case 'owner':
+      return user !== undefined && userTokenIn(pattern, wish) === userToken(user);
+    case 'server':
+    case 'site':
+      return false;
+  }
+  const value = Object.hasOwn(claims, grantee.claim) ? claims[grantee.claim] : undefined;
+  return Array.isArray(value) ? value.includes(grantee.value) : value === grantee.value;
+}
+
+function nameOf(grantee: Grantee): string {
+  switch (grantee) {
+    case 'anyone':
+      return 'anyone';
+    case 'users':
+      return 'a user';
+    case 'owner':
+      return 'the user named in the channel';
+    case 'server':
+      return 'a server with a key';
+    case 'site':
+      return "the site's consent";
+  }
+  return `a user with the claim ${grantee.claim} = ${JSON.stringify(grantee.value)}`;
+}
+
+/** What the credentials themselves allow. */
+function isGranted({ grants }: Principal, action: Action, wish: string): boolean {
+  return grants[scopeOf(action)]?.some((pattern) => relationOf(pattern, wish) === 'covers') ?? false;
+}
+
+function scopeOf(action: Action): Scope {
+  return action === 'publish' ? 'publish' : 'subscribe';
+}
+
+function yes(by: string): AccessAnswer {
+  return { kind: 'yes', by };
+}
+
+function no(by: string, needs: string): AccessAnswer {
+  return { kind: 'no', by, needs };
+}
