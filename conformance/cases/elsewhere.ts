@@ -15,6 +15,8 @@ export const CODES_ELSEWHERE: Readonly<Partial<Record<ErrorCode, Elsewhere>>> = 
   invalid_request: { file: 'conformance/garbage/requests.ts', why: 'no HTTP client sends it' },
   request_timeout: { file: 'conformance/garbage/slow-clients.slow.test.ts', why: 'it takes time' },
   unauthorized: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs an authority that refuses' },
+  token_expired: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs a token of its own issuer' },
+  identity_unavailable: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs a site that does not answer' },
   forbidden: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs an authority that refuses' },
   host_not_allowed: {
     file: 'packages/server/src/transports/refusals.test.ts',

@@ -66,9 +66,14 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
     then: 'Offer `polycast.v1`, or none.',
   },
   unauthorized: { when: 'Credentials are missing, wrong or expired.', then: 'Get new ones and try again.' },
+  token_expired: {
+    when: 'The token was good once, and its time is over.',
+    then: 'Get a new one from the site and come back with it, and with the cursor.',
+  },
   forbidden: {
     when: 'The credentials are good, and this is not allowed with them.',
-    then: 'Ask the one who makes the rules.',
+    then: 'Ask the one who makes the rules; `rule` says which one refused.',
+    members: { rule: 'the rule that decided' },
   },
   origin_not_allowed: {
     when: 'A page of another origin asks, and `allowedOrigins` does not have it.',
@@ -151,6 +156,10 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
     then: 'Try again after `Retry-After`, with the same idempotency key. Reading goes on.',
   },
   log_full: { when: 'The disk has no more space.', then: 'Free some: the hub recovers by itself. Reading goes on.' },
+  identity_unavailable: {
+    when: 'The site that knows its users does not answer, and this one is not known from before.',
+    then: 'Try again after `Retry-After`.',
+  },
   overloaded: {
     when: 'More connections than `limits.connectionsMax`, or more unwritten bytes than `limits.appendQueueBytesMax`.',
     then: 'Try again after `Retry-After`, with the same idempotency key.',

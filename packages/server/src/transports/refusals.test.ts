@@ -1,4 +1,4 @@
-import { PolycastError } from '@polycast/protocol';
+import { PolycastError, type ErrorCode } from '@polycast/protocol';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type AddressInfo } from 'node:net';
@@ -40,6 +40,11 @@ const PUBLISHES: readonly (readonly [string, string, string, string])[] = [
     '{"specversion":"1.0","id":"1","source":"s","type":"t","channel":"a"}',
   ],
 ];
+const REFUSED: Readonly<Record<string, ErrorCode>> = {
+  wrong: 'unauthorized',
+  late: 'token_expired',
+  unknown: 'identity_unavailable',
+};
 const LISTS: readonly (readonly [string, string, string])[] = [
   ['an array', 'application/json', '[{"channel":"a","data":1},{"channel":"a","data":2}]'],
   ['lines', 'application/x-ndjson', '{"channel":"a","data":1}\n{"channel":"a","data":2}'],
@@ -55,8 +60,9 @@ describe.each(['at once', 'later'] as const)('an authority that decides %s', (wh
   const asked: [string | undefined, Action, string][] = [];
   const authority: Authority = {
     identify({ token }) {
-      if (token === 'wrong') {
-        const error = new PolycastError('unauthorized', 'Who is that?');
+      const code = REFUSED[token ?? ''];
+      if (code !== undefined) {
+        const error = new PolycastError(code, 'Who is that?');
         if (when === 'at once') throw error;
         return Promise.reject(error);
       }
@@ -76,6 +82,8 @@ describe.each(['at once', 'later'] as const)('an authority that decides %s', (wh
 
   test.each([
     ['/v1/events?channel=a&token=wrong', 401, 'unauthorized'],
+    ['/v1/events?channel=a&token=late', 401, 'token_expired'],
+    ['/v1/events?channel=a&token=unknown', 503, 'identity_unavailable'],
     ['/v1/events?channel=a&channel=secret.a&token=me', 403, 'forbidden'],
     ['/v1/channels/secret?token=me', 403, 'forbidden'],
     ['/v1/channels/secret/history?token=me', 403, 'forbidden'],

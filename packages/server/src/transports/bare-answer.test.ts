@@ -1,0 +1,54 @@
+import { connect } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { loadConfig } from '../config/load.ts';
+import { openHub, type Hub } from '../hub.ts';
+
+test('answers of 304 follow each other on one connection, in the order of the requests', async () => {
+  const { url, port } = await openTestHub();
+  const answer = await fetch(`${url}/v1/channels/a/events`, { method: 'POST', body: '1', headers: JSON_BODY });
+  const { id } = (await answer.json()) as { id: string };
+  const poll = (tag: string) =>
+    `GET /v1/events?channel=a&after=${id} HTTP/1.1\r\nHost: hub\r\nIf-None-Match: ${tag}\r\n\r\n`;
+  const unchanged = poll(`W/"${id}"`);
+  const text = await exchange(port, [
+    unchanged,
+    unchanged,
+    poll('W/"other"'),
+    unchanged + 'GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n' + unchanged,
+    unchanged.replace('Host: hub', 'Host: hub\r\nConnection: close'),
+  ]);
+  const heads = text.split(/(?=HTTP\/1\.1 )/);
+  expect(heads.map((head) => head.slice(9, 12))).toEqual(['304', '304', '200', '304', '200', '304', '304']);
+  for (const head of heads.filter((head) => head.startsWith('HTTP/1.1 304'))) {
+    expect(head).toContain(`ETag: W/"${id}"\r\nCache-Control: no-cache\r\n`);
+    expect(head).toMatch(/\r\nDate: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r\n/);
+    expect(head.endsWith('\r\n\r\n')).toBe(true);
+  }
+  expect(heads.at(-1)).toContain('Connection: close');
+});
+
+const JSON_BODY = { 'content-type': 'application/json' };
+
+async function openTestHub(): Promise<Hub> {
+  const { config } = loadConfig({
+    settings: ['access=loopback', 'listen=127.0.0.1:0', 'data=:memory:', 'logging.level=error'],
+  });
+  const hub = await openHub(config);
+  onTestFinished(() => hub.close());
+  return hub;
+}
+
+/** Sends each piece once the answers to the one before have come; all that came, when the hub closes. */
+async function exchange(port: number, pieces: readonly string[]): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  let text = '';
+  const left = [...pieces];
+  socket.write(left.shift() ?? '');
+  for await (const bytes of socket) {
+    text += String(bytes);
+    const next = left.shift();
+    if (next !== undefined) socket.write(next);
+  }
+  return text;
+}
