@@ -35,6 +35,8 @@ export interface Hub {
   /** `http://HOST:PORT`. */
   readonly url: string;
   readonly port: number;
+  /** What it answers: `GET /v1/channels/{channel}`. */
+  readonly routes: readonly string[];
   /** Sends everyone away, paced over `drain.timeMs`; what is in flight is finished. */
   drain(): Promise<void>;
   /** Ends what is left and closes the log. */
@@ -142,6 +144,7 @@ export async function openHub(
   return {
     url,
     port,
+    routes: transport.routes.map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`),
     async drain() {
       draining = true;
       transport.drain();

@@ -37,6 +37,10 @@ class HubWithLab implements Hub {
     return this.#port;
   }
 
+  get routes(): readonly string[] {
+    return this.#hub?.routes ?? [];
+  }
+
   async open(): Promise<Hub> {
     this.#lab = await createLab({
       folder: builtFile('console', 'console/generated'),

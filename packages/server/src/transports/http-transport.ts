@@ -42,6 +42,8 @@ export type Handler = (
 /** The HTTP side of the hub: which address is answered by whom, and what is refused before anyone is asked. */
 export class HttpTransport {
   readonly server: Server;
+  /** All that is answered. */
+  readonly routes: readonly Route[];
   readonly #services: Services;
   readonly #origins: Origins;
   readonly #queries: EventsQueries;
@@ -59,7 +61,8 @@ export class HttpTransport {
     this.#loopbackNamesOnly = settings.loopbackNamesOnly;
     this.#origins = services.origins;
     this.#queries = new EventsQueries(services.settings);
-    for (const { method, path, handle } of [...this.#ownRoutes(), ...routes])
+    this.routes = [...this.#ownRoutes(), ...routes];
+    for (const { method, path, handle } of this.routes)
       this.#router.on(method, path, NEVER, { handle });
     this.server = createHttpServer(settings);
     this.server.maxConnections = settings.connectionsMax + REFUSED_CONNECTIONS_MAX;

@@ -1,0 +1,17 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { loadConfig } from './config/load.ts';
+import { openHub } from './hub.ts';
+import { ROUTES } from './operate/api/routes.ts';
+
+/** Answered, and no operation of the API. */
+const PAGES = ['GET /client.js'];
+
+test('what a hub answers is what its description says', async () => {
+  const { config } = loadConfig({
+    settings: ['access=rules', 'listen=127.0.0.1:0', 'data=:memory:', 'logging.level=error'],
+  });
+  const hub = await openHub(config);
+  onTestFinished(() => hub.close());
+  const described = ROUTES.map(({ method, path }) => `${method} ${path}`);
+  expect(hub.routes.toSorted()).toEqual([...described, ...PAGES].toSorted());
+});
