@@ -161,7 +161,7 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
     then: 'Try again after `Retry-After`.',
   },
   overloaded: {
-    when: 'More connections than `limits.connectionsMax`, or more unwritten bytes than `limits.appendQueueBytesMax`.',
+    when: 'More connections than `limits.connectionsMax`, more unwritten bytes than `limits.appendQueueBytesMax`, or more half-sent bodies than `limits.bodiesBytesMax`.',
     then: 'Try again after `Retry-After`, with the same idempotency key.',
   },
   draining: {

@@ -24,6 +24,7 @@ import { createMetrics } from './operate/metrics.ts';
 import { RetentionTask } from './operate/retention-task.ts';
 import { systemWorld, type World } from './operate/world.ts';
 import { builtFile } from './operate/built-file.ts';
+import { ByteBudget } from './transports/byte-budget.ts';
 import { clientRoute } from './transports/client-route.ts';
 import { Origins } from './transports/origin.ts';
 import { HttpTransport, type Route } from './transports/http-transport.ts';
@@ -93,6 +94,7 @@ export async function openHub(
     wheel: new Wheel(),
     sessions,
     origins: new Origins(config.allowedOrigins),
+    bodies: new ByteBudget(config.limits.bodiesBytesMax),
     settings: transportSettings(config),
     figures: { deliveries: { poll: 0, long_poll: 0, sse: 0, websocket: 0 }, gaps: 0, stalled: 0 },
     logger,

@@ -62,6 +62,7 @@ export interface LimitsConfig {
   readonly headerBytesMax: number;
   readonly headersTimeoutMs: number;
   readonly bodyBytesMax: number;
+  readonly bodiesBytesMax: number;
   readonly bodyTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
   readonly channelsPerConsumerMax: number;

@@ -50,11 +50,16 @@ function checkSizes({ defaults, rules, limits }: Config): ConfigProblem[] {
   for (const [index, rule] of rules.entries()) {
     if (rule.eventBytesMax !== undefined) settings.push({ path: `rules.${index}`, bytes: rule.eventBytesMax });
   }
-  return settings
+  const bodies =
+    limits.bodiesBytesMax >= limits.bodyBytesMax
+      ? []
+      : [{ path: 'limits.bodiesBytesMax', message: 'must not be less than limits.bodyBytesMax' }];
+  const events = settings
     .filter(({ bytes }) => bytes > limits.bodyBytesMax || bytes > limits.appendQueueBytesMax)
     .map(({ path }) => ({
       path: `${path}.eventBytesMax`,
       message:
         'must not be more than limits.bodyBytesMax and limits.appendQueueBytesMax: such an event could never be published',
     }));
+  return [...bodies, ...events];
 }

@@ -184,6 +184,13 @@ const limits = {
       why: 'A batch of 10,000 events of 1.6 KiB. Larger loads belong into NDJSON, which needs no memory.',
     },
   ),
+  bodiesBytesMax: whole(
+    { unit: 'bytes', min: 1024, max: 1024 * GIB, default: 256 * MIB },
+    {
+      doc: 'What all bodies together may hold that are being read and have not come in one piece; beyond it `503 overloaded`.',
+      why: 'Sixteen of the longest at once. Without it, whoever opens many connections and never ends their bodies fills the memory.',
+    },
+  ),
   bodyTimeoutMs: whole(
     { unit: 'milliseconds', min: 100, max: 3_600_000, default: 30_000 },
     {

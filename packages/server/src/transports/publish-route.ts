@@ -49,7 +49,7 @@ export async function publishEvents(
   }
   if (essence === 'application/cloudevents-batch+json') {
     const events = cloudEventBatch(
-      utf8Text(await readBody(request, services.wheel, services.settings)),
+      utf8Text(await readBody(request, services)),
       undefined,
       services.settings.batchEventsMax,
     );
@@ -60,7 +60,7 @@ export async function publishEvents(
       services,
       response,
       principal,
-      structuredCloudEvent(utf8Text(await readBody(request, services.wheel, services.settings)), undefined),
+      structuredCloudEvent(utf8Text(await readBody(request, services)), undefined),
     );
   }
   if (headers['ce-specversion'] !== undefined) {
@@ -68,7 +68,7 @@ export async function publishEvents(
       services,
       response,
       principal,
-      binaryCloudEvent(headers, await readBody(request, services.wheel, services.settings), undefined),
+      binaryCloudEvent(headers, await readBody(request, services), undefined),
     );
   }
   if (essence === 'application/json') return publishJson(services, request, response, principal, key);
@@ -92,7 +92,7 @@ export async function publishData(
   const principal = identified instanceof Promise ? await identified : identified;
   const ifMatch = ifMatchOf(request);
   const type = checkedHeader(request, 'polycast-type', checkType);
-  const body = await readBody(request, services.wheel, services.settings);
+  const body = await readBody(request, services);
   const contentType = headers['content-type'];
   if (headers['ce-specversion'] !== undefined)
     return publishOne(services, response, principal, binaryCloudEvent(headers, body, channel));
@@ -115,7 +115,7 @@ async function publishJson(
   principal: Principal,
   key: string | undefined,
 ): Promise<void> {
-  const text = utf8Text(await readBody(request, services.wheel, services.settings));
+  const text = utf8Text(await readBody(request, services));
   scanner.begin(text);
   if (scanner.peek() !== 91) return publishOne(services, response, principal, envelopeOf(text, key));
   const elements = arrayElements(text, services.settings.batchEventsMax);

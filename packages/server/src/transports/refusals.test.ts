@@ -11,6 +11,7 @@ import { Publisher } from '../core/publish.ts';
 import { Rules } from '../core/rules.ts';
 import { Wheel } from '../core/wheel.ts';
 import { createMemoryLog } from '../log/memory.ts';
+import { ByteBudget } from './byte-budget.ts';
 import { HttpTransport, type Route } from './http-transport.ts';
 import { Origins } from './origin.ts';
 import type { Services } from './services.ts';
@@ -275,6 +276,7 @@ async function start({
     wheel: new Wheel(),
     sessions: new Sessions(),
     origins: new Origins([]),
+    bodies: new ByteBudget(1e7),
     settings: SETTINGS,
     figures: { deliveries: { poll: 0, long_poll: 0, sse: 0, websocket: 0 }, gaps: 0, stalled: 0 },
     logger: {

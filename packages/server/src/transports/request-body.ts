@@ -2,27 +2,31 @@ import { isUtf8 } from 'node:buffer';
 import { PolycastError } from '@polycast/protocol';
 import type { IncomingMessage } from 'node:http';
 import { ticksOf, type Timed, type Wheel } from '../core/wheel.ts';
+import type { ByteBudget } from './byte-budget.ts';
 
-export interface BodyLimits {
-  readonly bodyBytesMax: number;
-  /** The whole body has to be there by then. */
-  readonly bodyTimeoutMs: number;
+/** What reading bodies takes: of `Services`. */
+export interface BodyServices {
+  readonly wheel: Wheel;
+  /** For all bodies that are being read and have not come at once. */
+  readonly bodies: ByteBudget;
+  readonly settings: {
+    readonly bodyBytesMax: number;
+    /** The whole body has to be there by then. */
+    readonly bodyTimeoutMs: number;
+  };
 }
 
 /**
  * Reads a whole body.
- * @throws PolycastError `body_too_large`, `request_timeout`, `unsupported_media_type` (a content coding)
+ * @throws PolycastError `body_too_large`, `request_timeout`, `overloaded`, `unsupported_media_type` (a content coding)
  */
-export function readBody(
-  request: IncomingMessage,
-  wheel: Wheel,
-  { bodyBytesMax, bodyTimeoutMs }: BodyLimits,
-): Promise<Buffer> {
+export function readBody(request: IncomingMessage, services: BodyServices): Promise<Buffer> {
+  const { bodyBytesMax, bodyTimeoutMs } = services.settings;
   checkCoding(request);
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > bodyBytesMax) return Promise.reject(tooLarge(bodyBytesMax));
   return new Promise((resolve, reject) => {
-    new BodyReader(request, wheel, bodyBytesMax, resolve, reject).start(bodyTimeoutMs);
+    new BodyReader(request, services, announced, resolve, reject).start(bodyTimeoutMs);
   });
 }
 
@@ -31,31 +35,33 @@ class BodyReader implements Timed {
   placedTick = 0;
   placedIndex = 0;
   readonly #request: IncomingMessage;
-  readonly #wheel: Wheel;
-  readonly #bytesMax: number;
+  readonly #services: BodyServices;
+  readonly #announced: number;
   readonly #resolve: (body: Buffer) => void;
   readonly #reject: (error: PolycastError) => void;
   #first: Buffer | undefined;
   #rest: Buffer[] | undefined;
   #bytes = 0;
+  /** Of the budget. */
+  #taken = 0;
   #done = false;
 
   constructor(
     request: IncomingMessage,
-    wheel: Wheel,
-    bytesMax: number,
+    services: BodyServices,
+    announced: number,
     resolve: (body: Buffer) => void,
     reject: (error: PolycastError) => void,
   ) {
     this.#request = request;
-    this.#wheel = wheel;
-    this.#bytesMax = bytesMax;
+    this.#services = services;
+    this.#announced = announced;
     this.#resolve = resolve;
     this.#reject = reject;
   }
 
   start(timeoutMs: number): void {
-    this.#wheel.schedule(this, ticksOf(timeoutMs));
+    this.#services.wheel.schedule(this, ticksOf(timeoutMs));
     const request = this.#request as ReadRequest;
     request[READER] = this;
     request.on('data', onData).on('end', onEnd).on('close', onClose);
@@ -68,8 +74,10 @@ class BodyReader implements Timed {
   take(chunk: Buffer): void {
     if (this.#done) return;
     this.#bytes += chunk.length;
-    if (this.#bytes > this.#bytesMax) this.#fail(tooLarge(this.#bytesMax));
-    // Nearly every body comes in one piece, and is passed on as it is.
+    const { bodyBytesMax } = this.#services.settings;
+    if (this.#bytes > bodyBytesMax) this.#fail(tooLarge(bodyBytesMax));
+    // Nearly every body comes in one piece, takes nothing of the budget, and is passed on as it is.
+    else if (this.#bytes !== this.#announced && !this.#hold(chunk.length)) this.#fail(tooMany());
     else if (this.#first === undefined) this.#first = chunk;
     else (this.#rest ??= [this.#first]).push(chunk);
   }
@@ -81,15 +89,25 @@ class BodyReader implements Timed {
 
   finish(): void {
     if (this.#done) return;
-    this.#done = true;
-    this.#wheel.cancel(this);
+    this.#end();
     this.#resolve(this.#rest === undefined ? (this.#first ?? NO_BYTES) : Buffer.concat(this.#rest, this.#bytes));
+  }
+
+  #hold(bytes: number): boolean {
+    if (!this.#services.bodies.take(bytes)) return false;
+    this.#taken += bytes;
+    return true;
+  }
+
+  #end(): void {
+    this.#done = true;
+    this.#services.wheel.cancel(this);
+    if (this.#taken > 0) this.#services.bodies.giveBack(this.#taken);
   }
 
   #fail(error: PolycastError): void {
     if (this.#done) return;
-    this.#done = true;
-    this.#wheel.cancel(this);
+    this.#end();
     this.#first = undefined;
     this.#rest = undefined;
     this.#reject(error);
@@ -144,6 +162,10 @@ export class Deadline implements Timed {
   due(): void {
     this.#then();
   }
+}
+
+function tooMany(): PolycastError {
+  return new PolycastError('overloaded', 'Too many bodies are being sent at once.', { retryAfterMs: 1000 });
 }
 
 function tooLarge(limit: number): PolycastError {

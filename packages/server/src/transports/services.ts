@@ -2,6 +2,7 @@ import type { Authority, Clock, Log, Random } from '../core/ports.ts';
 import type { Feed } from '../core/feed.ts';
 import type { Publisher } from '../core/publish.ts';
 import type { SessionSettings } from '../core/session.ts';
+import type { ByteBudget } from './byte-budget.ts';
 import type { Origins } from './origin.ts';
 import type { Wheel } from '../core/wheel.ts';
 import type { Sessions } from './sessions.ts';
@@ -17,6 +18,7 @@ export interface Services {
   readonly wheel: Wheel;
   readonly sessions: Sessions;
   readonly origins: Origins;
+  readonly bodies: ByteBudget;
   readonly settings: TransportSettings;
   readonly figures: TransportFigures;
   readonly logger: TransportLogger;

@@ -1,0 +1,36 @@
+import { connect, type Socket } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { loadConfig } from '../config/load.ts';
+import { openHub } from '../hub.ts';
+
+test('half-sent bodies share a budget, and give it back when they go', async () => {
+  const limits = ['limits.bodyBytesMax=1000000', 'limits.bodiesBytesMax=1000000'];
+  const { config } = loadConfig({
+    settings: ['access=loopback', 'listen=127.0.0.1:0', 'data=:memory:', 'logging.level=error', ...limits],
+  });
+  const hub = await openHub(config);
+  onTestFinished(() => hub.close());
+  const sockets = [await halfABody(hub.port), await halfABody(hub.port)];
+  const answers = sockets.map(
+    (socket) => new Promise<string>((resolve) => socket.once('data', (bytes) => resolve(String(bytes)))),
+  );
+  expect(await Promise.race(answers)).toMatch(/^HTTP\/1.1 503 [^]*Retry-After: 1\r\n[^]*"code":"overloaded"/);
+  // What comes in one piece is published meanwhile.
+  const small = await fetch(`${hub.url}/v1/channels/a/events`, { method: 'POST', body: 'a' });
+  expect(small.status).toBe(201);
+  for (const socket of sockets) socket.destroy();
+  await expect.poll(() => published(hub.url)).toBe(201);
+});
+
+async function halfABody(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  socket.write('POST /v1/channels/a/events HTTP/1.1\r\nHost: hub\r\nContent-Length: 900000\r\n\r\n');
+  await new Promise((resolve) => socket.write('x'.repeat(700_000), resolve));
+  return socket;
+}
+
+async function published(url: string): Promise<number> {
+  const { status } = await fetch(`${url}/v1/channels/a/events`, { method: 'POST', body: 'x'.repeat(200_000) });
+  return status;
+}
