@@ -14,6 +14,7 @@ export const SECTIONS_ELSEWHERE: Readonly<Record<string, Elsewhere>> = {
 export const CODES_ELSEWHERE: Readonly<Partial<Record<ErrorCode, Elsewhere>>> = {
   invalid_request: { file: 'conformance/garbage/requests.ts', why: 'no HTTP client sends it' },
   request_timeout: { file: 'conformance/garbage/slow-clients.slow.test.ts', why: 'it takes time' },
+  invalid_body: { file: 'packages/server/src/administration/administration.test.ts', why: 'needs a key' },
   unauthorized: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs an authority that refuses' },
   token_expired: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs a token of its own issuer' },
   identity_unavailable: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs a site that does not answer' },

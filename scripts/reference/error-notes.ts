@@ -25,6 +25,11 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
     when: 'The envelope of an event has the same member twice. (Within `data` that is kept as it is.)',
     then: 'Give each member once.',
   },
+  invalid_body: {
+    when: 'A member of the body is missing, of the wrong kind or not known; of what is no event: a key, a revocation.',
+    then: 'See PROTOCOL.md section 13; `member` names it.',
+    members: { member: 'which one' },
+  },
   invalid_event: {
     when: 'A member of the envelope is missing, of the wrong kind or not known.',
     then: 'See PROTOCOL.md section 8; `detail` names the member.',

@@ -19,7 +19,9 @@ const LEAVES = ['log', 'transports', 'deliveries', 'identity', 'operate', 'lab',
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   core: [],
   ...Object.fromEntries(LEAVES.map((leaf) => [leaf, ['core']])),
-  'hub.ts': ['core', ...LEAVES],
+  // What an operator may ask by HTTP: read as the transports read, acted on in the rooms that it is about.
+  administration: ['core', 'transports', 'identity'],
+  'hub.ts': ['core', 'administration', ...LEAVES],
   'main.ts': ['core', 'hub.ts', ...LEAVES],
   cli: ['core', ...LEAVES, 'main.ts'],
 };

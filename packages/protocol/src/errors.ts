@@ -16,6 +16,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   invalid_utf8: kind(400, 'The text is not valid UTF-8.'),
   json_too_deep: kind(400, 'The JSON is nested too deeply.'),
   duplicate_member: kind(400, 'A member of the envelope is given twice.'),
+  invalid_body: kind(400, 'The body is not of the documented form.'),
   invalid_event: kind(400, 'The event is not of the documented form.'),
   invalid_channel: kind(400, 'The channel name is not valid.'),
   invalid_pattern: kind(400, 'The channel pattern is not valid.'),
@@ -62,6 +63,7 @@ export type ErrorCode =
   | 'invalid_utf8'
   | 'json_too_deep'
   | 'duplicate_member'
+  | 'invalid_body'
   | 'invalid_event'
   | 'invalid_channel'
   | 'invalid_pattern'

@@ -166,6 +166,12 @@ export interface Authority {
   decide(principal: Principal, action: Action, pattern: string): AuthorityDecision | Promise<AuthorityDecision>;
   /** Yes if the principal has the scope, for the whole hub: `admin`, `subscriptions`. */
   permits(principal: Principal, scope: Scope): AuthorityDecision;
+  /**
+   * The same user's standing beyond its present end, found out without the client: before `expiresMs`, for whoever stays. `undefined`
+   * where only the client can renew it. Rejects with PolycastError `unauthorized` when it is at its end, or `identity_unavailable` when
+   * that cannot be found out and the grace is over.
+   */
+  renew?(principal: Principal): Promise<Principal> | undefined;
   /** Told of everyone whose standing ends before its time. One listener. */
   onRevoked(listener: (revocation: Revocation) => void): void;
 }
@@ -190,4 +196,23 @@ export interface Credentials {
   readonly origin: string | undefined;
   /** The client's address: behind trusted proxies, the one that those tell. */
   readonly address: string;
+}
+
+/** What somebody did to the hub itself, or to somebody's standing with it: it is written down. */
+export interface AuditNote {
+  /** `key.created`, `revocation.made`, `user.disconnected`: what was acted on, a dot, what happened to it. */
+  readonly action: string;
+  /** To whom or what: a key's id, a user. At most 256 characters are kept. */
+  readonly subject: string;
+  readonly by: Pick<Principal, 'kind' | 'key' | 'user'>;
+  /** From which address; `undefined` where it was no request. */
+  readonly address: string | undefined;
+  /** What else there is to know of it, without secrets; JSON, of which at most 2,048 characters are kept. */
+  readonly detail?: Readonly<Record<string, unknown>>;
+}
+
+/** The log of administrative actions. */
+export interface Audit {
+  /** Written, and durable, when this returns; a note that cannot be written is logged and lost, and holds up nobody. */
+  note(note: AuditNote): void;
 }

@@ -27,7 +27,7 @@ export interface HttpSettings {
 
 /** One of the addresses that are answered. */
 export interface Route {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly path: string;
   readonly handle: Handler;
 }
@@ -173,7 +173,7 @@ export class HttpTransport {
       const found = this.#find(method, path);
       if (found === null) return this.#notFound(response, path);
       if (path.startsWith('/v1/')) this.#refuseIfDraining();
-      if (method === 'POST' && !this.#origins.allows(request)) throw new PolycastError('origin_not_allowed');
+      if (method !== 'GET' && method !== 'HEAD' && !this.#origins.allows(request)) throw new PolycastError('origin_not_allowed');
       const { handle } = found.store as { handle: Handler };
       const answered = handle(request, response, found.params, query);
       if (answered instanceof Promise) answered.catch((error: unknown) => this.#failed(request, response, error));
@@ -213,7 +213,8 @@ export class HttpTransport {
   #methodsOf(path: string): string {
     const methods: string[] = [];
     if (this.#router.find('GET', path) !== null) methods.push('GET', 'HEAD');
-    if (this.#router.find('POST', path) !== null) methods.push('POST');
+    for (const method of ['POST', 'PATCH', 'DELETE'] as const)
+      if (this.#router.find(method, path) !== null) methods.push(method);
     return methods.length === 0 ? '' : [...methods, 'OPTIONS'].join(', ');
   }
 

@@ -2,7 +2,7 @@ import type { ErrorCode } from '@polycast/protocol';
 
 /** One operation of the HTTP API, as `/openapi.json` and `docs/reference/http.md` show it. */
 export interface Route {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   /** As in OpenAPI: `/v1/channels/{channel}`. */
   readonly path: string;
   /** Its `operationId`. */
