@@ -29,6 +29,8 @@ export interface HubSettings {
   readonly config?: Readonly<Record<string, unknown>>;
   /** `ulimit -n` of the process. */
   readonly openFilesMax?: number;
+  /** Writes beyond a limit of file sizes fail, instead of ending the process. */
+  readonly writesMayFail?: boolean;
 }
 
 /** Starts a hub and waits until it listens. It does not outlive this process. */
@@ -37,13 +39,18 @@ export async function startHubProcess({
   port = 0,
   config,
   openFilesMax,
+  writesMayFail = false,
 }: HubSettings = {}): Promise<HubProcess> {
   const args = [COMMAND, 'serve', '--listen', `127.0.0.1:${port}`, '--data', data];
   if (config?.['access'] === undefined) args.push('--set', 'access=loopback');
   if (config !== undefined) args.push('--config', configFile(config));
   const command = [process.execPath, ...args];
-  const limited = ['sh', '-c', `ulimit -n ${openFilesMax}; exec "$@"`, 'sh', ...command];
-  const [program, ...rest] = (openFilesMax === undefined ? command : limited) as [string, ...string[]];
+  const prepare = [
+    ...(openFilesMax === undefined ? [] : [`ulimit -n ${openFilesMax}`]),
+    ...(writesMayFail ? ["trap '' XFSZ"] : []),
+  ];
+  const prepared = ['sh', '-c', `${prepare.join('; ')}; exec "$@"`, 'sh', ...command];
+  const [program, ...rest] = (prepare.length === 0 ? command : prepared) as [string, ...string[]];
   let isEnding = false;
   const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: plainEnvironment() });
   child.on(
