@@ -10,6 +10,8 @@ export interface Identifier {
    * Throws or rejects with PolycastError `unauthorized`, `token_expired` or `identity_unavailable`.
    */
   identify(credentials: Credentials): Principal | Promise<Principal> | undefined;
+  /** As `Authority.renew`; `undefined` also for principals that are not of its making. */
+  renew?(principal: Principal): Promise<Principal> | undefined;
 }
 
 /** What has been taken back before its time; it outlives a restart. */
@@ -60,6 +62,13 @@ export function createAuthority({ access, identifiers, revocations, consent }: A
       return asked instanceof Promise ? asked.then(judge) : judge(asked);
     },
     permits: (principal, scope) => permits(principal, scope),
+    renew(principal) {
+      for (const identifier of identifiers) {
+        const renewed = identifier.renew?.(principal);
+        if (renewed !== undefined) return renewed.then(valid);
+      }
+      return undefined;
+    },
     onRevoked: (listener) => revocations.onRevoked(listener),
   };
 }
