@@ -7,22 +7,29 @@ const COLUMNS_MAX = 110;
 /** The defaults as a YAML file, each field with what it means: it can be used as it is, and changed line by line. */
 export function annotatedConfig(): string {
   const lines = ['# The configuration of a Polycast hub. Every field is here with its default.'];
-  let section = '';
+  let sections: readonly string[] = [];
   for (const field of FIELDS) {
-    const [first = '', second] = field.path.split('.');
-    if (second !== undefined && first !== section) lines.push('', `${first}:`);
-    section = second === undefined ? '' : first;
-    const words = annotate(field, second ?? first, second === undefined ? '' : '  ');
+    const within = field.path.split('.');
+    const name = within.pop() as string;
+    const known = within.findIndex((section, depth) => section !== sections[depth]);
+    if (known >= 0) {
+      if (known === 0) lines.push('');
+      for (let depth = known; depth < within.length; depth++) lines.push(`${indentOf(depth)}${within[depth]}:`);
+    }
+    sections = within;
+    const words = annotate(field, name, indentOf(within.length));
     lines.push(...(lines.at(-1)?.endsWith(':') ? words.slice(1) : words));
   }
   return `${lines.join('\n')}\n`;
 }
 
-/** A configuration as YAML, each field that was set with the place where. */
+/** A configuration as YAML, each field that was set with the place where; secrets are not shown. */
 export function configWithOrigins(config: Config, origins: ReadonlyMap<string, string>): string {
   const document = new yaml.Document(config);
   yaml.visit(document, {
     Pair(_, { key, value }, ancestors) {
+      if (yaml.isScalar(key) && key.value === 'secret' && yaml.isScalar(value) && value.value !== null)
+        value.value = '(not shown)';
       const keys = ancestors.filter(yaml.isPair).map((pair) => String(pair.key));
       const origin = origins.get([...keys, String(key)].join('.'));
       if (origin === undefined || !yaml.isNode(value)) return;
@@ -34,9 +41,15 @@ export function configWithOrigins(config: Config, origins: ReadonlyMap<string, s
   return document.toString({ lineWidth: 120 });
 }
 
+function indentOf(depth: number): string {
+  return '  '.repeat(depth);
+}
+
 function annotate({ form, doc, environment, default: value }: FieldReference, name: string, indent: string): string[] {
   const words = [...comment(doc.replaceAll('`', '')), ...comment(`${form.replaceAll('`', '')}. ${environment}`)];
-  return ['', ...words.map((line) => indent + line), `${indent}${name}: ${JSON.stringify(value)}`];
+  // What is not set by default has no line that could be right.
+  const line = value === undefined ? `# ${name}:` : `${name}: ${JSON.stringify(value)}`;
+  return ['', ...[...words, line].map((text) => indent + text)];
 }
 
 function comment(text: string): string[] {

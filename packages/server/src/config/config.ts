@@ -1,5 +1,6 @@
 import type { AccessDefaults } from '../core/access.ts';
 import type { Retain } from '../core/ports.ts';
+import type { IdentityConfig } from './identity.ts';
 
 /**
  * The configuration of a hub, complete and checked. What each field means, its unit, bounds, default and the reason for
@@ -13,6 +14,7 @@ export interface Config {
   readonly allowedOrigins: readonly string[];
   readonly defaults: RuleSettings & AccessDefaults;
   readonly rules: readonly RuleConfig[];
+  readonly identity: IdentityConfig;
   readonly delivery: DeliveryConfig;
   readonly limits: LimitsConfig;
   readonly storage: StorageConfig;

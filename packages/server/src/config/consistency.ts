@@ -4,7 +4,13 @@ import type { ConfigProblem } from './config-error.ts';
 
 /** What no field shows alone: forms that need a parser, and fields that must fit each other. */
 export function checkTogether(config: Config): ConfigProblem[] {
-  return [...checkListen(config), ...checkTls(config), ...checkOrigins(config), ...checkSizes(config)];
+  return [
+    ...checkListen(config),
+    ...checkTls(config),
+    ...checkOrigins(config),
+    ...checkSizes(config),
+    ...checkSite(config),
+  ];
 }
 
 function checkListen({ listen, access }: Config): ConfigProblem[] {
@@ -44,6 +50,21 @@ function isOrigin(text: string): boolean {
   const url = URL.parse(text);
   return url !== null && (url.protocol === 'https:' || url.protocol === 'http:') && url.origin === text;
 }
+
+/** A login by nothing would know nobody, and a rule that asks nobody would let nobody in. */
+function checkSite({ identity: { site }, access, defaults, rules }: Config): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  if (site.loginUrl !== null && site.cookies.length + site.headers.length === 0) {
+    const message = 'must name what the site is shown (or identity.site.headers must), as there is a loginUrl';
+    problems.push({ path: 'identity.site.cookies', message });
+  }
+  const asks = [defaults, ...rules].some((rule) => ACTIONS.some((action) => rule[action]?.includes('site') === true));
+  if (access === 'rules' && asks && site.consentUrl === null)
+    problems.push({ path: 'identity.site.consentUrl', message: 'must be set: a rule says `site`' });
+  return problems;
+}
+
+const ACTIONS = ['subscribe', 'publish', 'history', 'presence'] as const;
 
 function checkSizes({ defaults, rules, limits }: Config): ConfigProblem[] {
   const settings = [{ path: 'defaults', bytes: defaults.eventBytesMax }];

@@ -19,7 +19,10 @@ export const FIELDS: readonly FieldReference[] = collect(configSchema.shape, '')
 export const KNOWN_PATHS: readonly string[] = [
   ...FIELDS.map(({ path }) => path),
   ...new Set(
-    FIELDS.map(({ path }) => path).flatMap((path) => (path.includes('.') ? [path.slice(0, path.indexOf('.'))] : [])),
+    FIELDS.flatMap(({ path }) => {
+      const keys = path.split('.').slice(0, -1);
+      return keys.map((_, depth) => keys.slice(0, depth + 1).join('.'));
+    }),
   ),
 ];
 

@@ -41,7 +41,8 @@ function wrongForm(path: readonly string[], issue: z.core.$ZodIssue, input: unkn
   const form = FIELDS.find((each) => each.path === name)?.form;
   let value: unknown = input;
   for (const key of path) value = (value as Readonly<Record<string, unknown>>)[key];
-  return form === undefined ? issue.message : `must be ${form}; it is ${JSON.stringify(value)}`;
+  if (form === undefined) return issue.message;
+  return name.endsWith('.secret') ? `must be ${form}` : `must be ${form}; it is ${JSON.stringify(value)}`;
 }
 
 function unknownKey(path: readonly string[], key: string): string {

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { Config } from './config.ts';
 import { choice, field, whole, wholeOrNull } from './field.ts';
 import { access, isRulePattern } from './grantees.ts';
+import { site } from './site-table.ts';
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
@@ -94,6 +95,10 @@ const tls = {
     doc: 'The private key of `tls.certificateFile`. Both are set or neither.',
     why: 'As for the certificate.',
   }),
+};
+
+const identity = {
+  site,
 };
 
 const delivery = {
@@ -310,6 +315,7 @@ export const configSchema: z.ZodType<Config, unknown> & { readonly shape: Readon
       doc: 'Each setting of a channel comes from the first rule in the list that covers it and sets it, else from `defaults`.',
       why: 'None is needed to begin.',
     }),
+    identity: z.strictObject(identity).prefault({}),
     delivery: z.strictObject(delivery).prefault({}),
     limits: z.strictObject(limits).prefault({}),
     storage: z.strictObject(storage).prefault({}),
