@@ -32,7 +32,7 @@ export interface CommitListener {
  * time, and what comes meanwhile forms the next (docs/decisions/0003-group-commit.md).
  */
 export class AppendQueue {
-  readonly #writer: Thread<WriterRequest>;
+  #writer: Thread<WriterRequest>;
   readonly #listener: CommitListener;
   readonly #gathering = new Gathering();
   #waiting: Append[] = [];
@@ -57,6 +57,11 @@ export class AppendQueue {
     this.#waitingBytes += bytes;
     if (!this.#committing && !this.#scheduled) this.#schedule();
     return promise;
+  }
+
+  /** Goes on with another writer, when the one it had has failed. */
+  use(writer: Thread<WriterRequest>): void {
+    this.#writer = writer;
   }
 
   /** Resolves when nothing waits any more; nothing may be appended meanwhile. */

@@ -52,34 +52,46 @@ export async function openSqliteLog({
   nowMs = Date.now,
   chance = Math.random,
 }: SqliteLogOptions): Promise<Log> {
-  const options: WriterOptions = { folder, channelsMax, nowMs: nowMs(), chance: chance() };
-  const writer = new Thread<WriterRequest>('./writer-worker', options);
-  const reader = new Thread<ReaderRequest>('./reader-worker', { folder });
+  const startWriter = (): Thread<WriterRequest> => {
+    const options: WriterOptions = { folder, channelsMax, nowMs: nowMs(), chance: chance() };
+    return new Thread<WriterRequest>('./writer-worker', options);
+  };
+  const startReader = (): Thread<ReaderRequest> => new Thread<ReaderRequest>('./reader-worker', { folder });
+  const writer = startWriter();
+  const reader = startReader();
   try {
     const opened = await writer.request<Opened>({ kind: 'open' });
     await reader.request({ kind: 'open' });
-    return new SqliteLog(writer, reader, opened);
+    return new SqliteLog(writer, reader, opened, { startWriter, startReader });
   } catch (error) {
     await closeThreads(writer, reader);
     throw error;
   }
 }
 
+interface Threads {
+  readonly startWriter: () => Thread<WriterRequest>;
+  readonly startReader: () => Thread<ReaderRequest>;
+}
+
 class SqliteLog implements Log {
-  readonly #writer: Thread<WriterRequest>;
-  readonly #reader: Thread<ReaderRequest>;
-  readonly #opened: Opened;
+  readonly #threads: Threads;
+  #writer: Thread<WriterRequest>;
+  #reader: Thread<ReaderRequest>;
+  #opened: Opened;
   readonly #queue: AppendQueue;
-  readonly #writerFigures: WriterFigures;
+  #writerFigures: WriterFigures;
   #head: Position;
   #unavailable: Unavailable | undefined;
   #probeTimer: NodeJS.Timeout | undefined;
+  #probing: Promise<void> | undefined;
   #listener: ((records: readonly StoredRecord[]) => void) | undefined;
   #closing: Promise<void> | undefined;
   #reads = 0;
   #failures = 0;
 
-  constructor(writer: Thread<WriterRequest>, reader: Thread<ReaderRequest>, opened: Opened) {
+  constructor(writer: Thread<WriterRequest>, reader: Thread<ReaderRequest>, opened: Opened, threads: Threads) {
+    this.#threads = threads;
     this.#writer = writer;
     this.#reader = reader;
     this.#opened = opened;
@@ -121,7 +133,16 @@ class SqliteLog implements Log {
     this.#reads++;
     // What is committed and not yet known here has not been given to the followers either.
     const within = { ...query, through: Math.max(query.after, Math.min(query.through, this.#head)) };
-    return decodePage(await this.#reader.request<PackedPage>({ kind: 'read', query: within }));
+    try {
+      return await this.#page(within);
+    } catch (error) {
+      if (this.#reader.hasFailed) this.#fail(error);
+      throw error;
+    }
+  }
+
+  async #page(query: ReadQuery): Promise<ReadPage> {
+    return decodePage(await this.#reader.request<PackedPage>({ kind: 'read', query }));
   }
 
   async channels(query: ChannelQuery): Promise<readonly ChannelState[]> {
@@ -150,7 +171,8 @@ class SqliteLog implements Log {
   }
 
   async #close(): Promise<void> {
-    clearInterval(this.#probeTimer);
+    clearTimeout(this.#probeTimer);
+    await this.#probing;
     await this.#queue.drained();
     await closeThreads(this.#writer, this.#reader);
   }
@@ -163,21 +185,73 @@ class SqliteLog implements Log {
   #setUnavailable(code: Unavailable): void {
     this.#unavailable = code;
     if (this.#closing !== undefined || this.#probeTimer !== undefined) return;
-    this.#probeTimer = setTimeout(() => void this.#probe(), PROBE_INTERVAL_MS);
+    this.#probeTimer = setTimeout(() => (this.#probing = this.#probe()), PROBE_INTERVAL_MS);
     this.#probeTimer.unref();
   }
 
   async #probe(): Promise<void> {
     try {
-      await this.#writer.request({ kind: 'probe' });
-      this.#unavailable = undefined;
+      if (this.#reader.hasFailed) await this.#restartReader();
+      if (this.#writer.hasFailed) await this.#restartWriter();
+      else await this.#writer.request({ kind: 'probe' });
+      this.#unavailable = this.#opened.unavailable;
       this.#probeTimer = undefined;
     } catch (error) {
       this.#probeTimer = undefined;
       this.#fail(error);
     }
   }
+
+  async #restartReader(): Promise<void> {
+    const reader = this.#threads.startReader();
+    await this.#opening(reader);
+    this.#reader = reader;
+  }
+
+  async #restartWriter(): Promise<void> {
+    const writer = this.#threads.startWriter();
+    const opened = await this.#opening<Opened>(writer);
+    // Stored, and not acknowledged: readers get it all the same.
+    await this.#tellMissed(opened.head);
+    this.#writer = writer;
+    this.#opened = opened;
+    this.#writerFigures = new WriterFigures(opened.figures);
+    this.#queue.use(writer);
+  }
+
+  /** A thread that cannot be opened is ended. */
+  async #opening<Value>(thread: Thread<WriterRequest> | Thread<ReaderRequest>): Promise<Value> {
+    try {
+      return await thread.request<Value>({ kind: 'open' });
+    } catch (error) {
+      await thread.request({ kind: 'close' }).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #tellMissed(through: Position): Promise<void> {
+    const query = {
+      patterns: ['>'],
+      types: undefined,
+      through,
+      direction: 'forward',
+      limit: MISSED_COUNT_MAX,
+      bytesMax: MISSED_BYTES_MAX,
+    } as const;
+    for (let after = this.#head; after < through; ) {
+      const { records, reached } = await this.#page({ ...query, after });
+      after = reached;
+      const last = records.at(-1);
+      if (last === undefined) continue;
+      this.#head = last.position;
+      this.#listener?.(records);
+    }
+  }
 }
+
+/** Read at once when the followers have to be told what a writer stored and did not live to say. */
+const MISSED_COUNT_MAX = 1000;
+const MISSED_BYTES_MAX = 4 * 1024 * 1024;
 
 /** The reader first: the last connection to be closed puts the write-ahead log away. */
 async function closeThreads(writer: Thread<WriterRequest>, reader: Thread<ReaderRequest>): Promise<void> {

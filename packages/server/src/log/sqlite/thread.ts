@@ -38,6 +38,11 @@ export class Thread<Body extends object> {
     this.#worker.on('exit', () => this.#fail(new Error('The thread has ended.')));
   }
 
+  /** It has ended, or will not answer any more: another has to be started. */
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
   request<Value>(body: Body, transfer: readonly Transferable[] = []): Promise<Value> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const { promise, resolve, reject } = Promise.withResolvers<Value>();
@@ -60,7 +65,10 @@ export class Thread<Body extends object> {
   }
 
   #fail(error: Error): void {
-    this.#failure ??= new PolycastError('log_unavailable', `A thread of the log has failed: ${error.message}`);
+    this.#failure ??= new PolycastError(
+      'log_unavailable',
+      `A thread of the log has failed, and whether this was stored is not known: ${error.message}`,
+    );
     for (const { reject } of this.#pending.values()) reject(this.#failure);
     this.#pending.clear();
   }
