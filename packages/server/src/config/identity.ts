@@ -1,6 +1,14 @@
 /** Who asks: how the hub finds it out. What each field means stands in `identity-table.ts`. */
-export interface IdentityConfig {
+export interface IdentityConfig extends StandingConfig {
   readonly site: SiteConfig;
+}
+
+/** What the hub itself keeps of who may use it: keys, revocations, the audit log. */
+export interface StandingConfig {
+  readonly keysMax: number;
+  readonly revocationsKeptSeconds: number;
+  readonly revocationsMax: number;
+  readonly auditEntriesMax: number;
 }
 
 /** The site's own login (PROTOCOL.md section 13.3). Without `loginUrl` it is not asked who somebody is, without `consentUrl` not what they may do. */

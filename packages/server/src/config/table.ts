@@ -3,6 +3,7 @@ import type { Config } from './config.ts';
 import { choice, field, whole, wholeOrNull } from './field.ts';
 import { access, isRulePattern } from './grantees.ts';
 import { site } from './site-table.ts';
+import { standing } from './standing-table.ts';
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
@@ -95,9 +96,29 @@ const tls = {
     doc: 'The private key of `tls.certificateFile`. Both are set or neither.',
     why: 'As for the certificate.',
   }),
+  reloadIntervalMs: whole(
+    { unit: 'milliseconds', min: 100, max: 86_400_000, default: 10_000 },
+    {
+      doc: 'How often both files are looked at; when they have changed and fit together, new connections get the new certificate. SIGHUP has them looked at once.',
+      why: 'Two small reads. Looking works where being told does not: network disks, and links that are put elsewhere.',
+    },
+  ),
+  http2: field(z.boolean().default(true), {
+    form: 'true or false',
+    doc: 'Clients may choose HTTP/2: event streams, polls and publishes of one client share a connection. WebSockets stay on HTTP/1.1.',
+    why: 'Without it a browser holds no more than six event streams to one address, over all its pages.',
+  }),
+  hstsMaxAgeSeconds: whole(
+    { unit: 'seconds', min: 0, max: 63_072_000, default: 0 },
+    {
+      doc: '`Strict-Transport-Security`: for so long browsers come to this host by TLS only. 0: the header is not sent.',
+      why: 'It holds for all ports of the host name, and cannot be taken back: that is for whoever owns the name to say.',
+    },
+  ),
 };
 
 const identity = {
+  ...standing,
   site,
 };
 
@@ -208,6 +229,20 @@ const limits = {
     {
       doc: 'An idle connection is kept for the next request for this long.',
       why: 'Longer than the 60 s of nginx and the common load balancers, so that they close first and never send into a closing connection.',
+    },
+  ),
+  http2StreamsMax: whole(
+    { unit: 'streams', min: 1, max: 100_000, default: 100 },
+    {
+      doc: 'Open streams of one HTTP/2 connection; those beyond it are refused (`REFUSED_STREAM`). All open streams together are at most `limits.connectionsMax`.',
+      why: "RFC 9113 advises no less. A page has no use for more, and an attacker's connection costs a hundred streams at most.",
+    },
+  ),
+  http2ResetsPerSecondMax: whole(
+    { unit: 'streams a second', min: 1, max: 1_000_000, default: 50 },
+    {
+      doc: 'How many of its streams an HTTP/2 client may take back, and ten times as many at once; then its connection is closed.',
+      why: 'A page that leaves takes back all its streams at once, and not again. Opening streams only to take them back is an attack (CVE-2023-44487).',
     },
   ),
   channelsPerConsumerMax: whole(

@@ -1,0 +1,35 @@
+import type * as z from 'zod';
+import { whole } from './field.ts';
+import type { StandingConfig } from './identity.ts';
+
+/** What the hub itself keeps of who may use it: fields of `identity`. */
+export const standing: Readonly<Record<keyof StandingConfig, z.ZodDefault<z.ZodNumber>>> = {
+  keysMax: whole(
+    { unit: 'keys', min: 1, max: 100_000, default: 1000 },
+    {
+      doc: 'How many API keys there may be; another gets `503 overloaded`.',
+      why: 'A key for each server, not for each user. Each takes half a kilobyte of memory.',
+    },
+  ),
+  revocationsKeptSeconds: whole(
+    { unit: 'seconds', min: 60, max: 3650 * 86_400, default: 30 * 86_400 },
+    {
+      doc: 'How long a revocation is kept. It must be no shorter than the longest life of the tokens that you give out: one that outlives its revocation is good again.',
+      why: 'Thirty days: tokens for browsers live for minutes or hours, so this has room.',
+    },
+  ),
+  revocationsMax: whole(
+    { unit: 'revocations', min: 100, max: 10_000_000, default: 100_000 },
+    {
+      doc: 'How many revocations are kept at once: one for each user, token or key; another gets `503 overloaded`.',
+      why: 'Some 20 MB. Whoever reaches it should revoke users rather than single tokens.',
+    },
+  ),
+  auditEntriesMax: whole(
+    { unit: 'entries', min: 100, max: 10_000_000, default: 10_000 },
+    {
+      doc: 'How many entries the audit log keeps; the oldest go first. Each is logged as well.',
+      why: 'Years of key rotation and months of support work. Who must keep all has the log files.',
+    },
+  ),
+};
