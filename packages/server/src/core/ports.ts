@@ -198,15 +198,22 @@ export interface Credentials {
   readonly address: string;
 }
 
+/** Who did it, and from where: a request's principal and address, or whoever works on the data folder itself. */
+export interface Actor {
+  readonly kind: Principal['kind'] | 'operator' | 'hub';
+  readonly key?: string | undefined;
+  readonly user?: string | undefined;
+  /** The client's address; `undefined` where it was no request. */
+  readonly address?: string | undefined;
+}
+
 /** What somebody did to the hub itself, or to somebody's standing with it: it is written down. */
 export interface AuditNote {
   /** `key.created`, `revocation.made`, `user.disconnected`: what was acted on, a dot, what happened to it. */
   readonly action: string;
   /** To whom or what: a key's id, a user. At most 256 characters are kept. */
   readonly subject: string;
-  readonly by: Pick<Principal, 'kind' | 'key' | 'user'>;
-  /** From which address; `undefined` where it was no request. */
-  readonly address: string | undefined;
+  readonly by: Actor;
   /** What else there is to know of it, without secrets; JSON, of which at most 2,048 characters are kept. */
   readonly detail?: Readonly<Record<string, unknown>>;
 }

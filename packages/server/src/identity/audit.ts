@@ -1,0 +1,91 @@
+import type { StatementSync } from 'node:sqlite';
+import type { Actor, Audit, AuditNote, Clock } from '../core/ports.ts';
+import type { IdentityStore } from './store.ts';
+
+/** One line of the audit log. */
+export interface AuditEntry {
+  /** Rises with every entry. */
+  readonly id: number;
+  readonly timeMs: number;
+  readonly action: string;
+  readonly subject: string;
+  /** With a key's name as it was then. */
+  readonly by: Actor & { readonly name?: string };
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+export interface AuditParts {
+  readonly store: IdentityStore;
+  readonly clock: Clock;
+  /** The oldest entries go when there are more. */
+  readonly entriesMax: number;
+  /** Each entry is logged as well: who can empty this log cannot reach that one. */
+  readonly logged: (entry: AuditEntry) => void;
+  /** An entry that could not be written. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** Who did what to the hub, and when: bounded, durable. */
+export class AuditLog implements Audit {
+  /** The present name of a key; set by the keys. */
+  keyName: (id: string) => string | undefined = () => undefined;
+  readonly #parts: AuditParts;
+  readonly #insert: StatementSync;
+  readonly #forget: StatementSync;
+  readonly #page: StatementSync;
+
+  constructor(parts: AuditParts) {
+    const { database } = parts.store;
+    this.#parts = parts;
+    this.#insert = database.prepare('INSERT INTO audit (time_ms, action, subject, by, detail) VALUES (?, ?, ?, ?, ?)');
+    this.#forget = database.prepare('DELETE FROM audit WHERE id <= ?');
+    this.#page = database.prepare(
+      'SELECT id, time_ms AS timeMs, action, subject, by, detail FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?',
+    );
+  }
+
+  note(note: AuditNote): void {
+    try {
+      this.#parts.store.write(() => this.write(note));
+    } catch (error) {
+      this.#parts.failed(error);
+    }
+  }
+
+  /** Within a transaction of the store: the action and its entry are both kept, or neither is. */
+  write({ action, subject, by, detail = {} }: AuditNote): void {
+    const timeMs = this.#parts.clock.nowMs();
+    const entry = { timeMs, action, subject: subject.slice(0, SUBJECT_MAX), by: this.named(by), detail: bounded(detail) };
+    const texts = [JSON.stringify(entry.by), JSON.stringify(entry.detail)] as const;
+    const id = Number(this.#insert.run(timeMs, action, entry.subject, ...texts).lastInsertRowid);
+    this.#forget.run(id - this.#parts.entriesMax);
+    this.#parts.logged({ id, ...entry });
+  }
+
+  /** The newest first, from before an entry. */
+  page(before: number, limit: number): readonly AuditEntry[] {
+    return this.#page.all(before, limit).map((row) => {
+      const { by, detail, ...entry } = row as unknown as AuditEntry & { by: string; detail: string };
+      return { ...entry, by: JSON.parse(by) as AuditEntry['by'], detail: JSON.parse(detail) as AuditEntry['detail'] };
+    });
+  }
+
+  /** With a key's name as it is now. */
+  named({ kind, key, user, address, ...given }: Actor & { readonly name?: string }): AuditEntry['by'] {
+    const name = given.name ?? (key === undefined ? undefined : this.keyName(key));
+    return {
+      kind,
+      ...(key !== undefined && { key }),
+      ...(name !== undefined && { name }),
+      ...(user !== undefined && { user }),
+      ...(address !== undefined && { address }),
+    };
+  }
+}
+
+const SUBJECT_MAX = 256;
+const DETAIL_MAX = 2048;
+
+function bounded(detail: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return JSON.stringify(detail).length <= DETAIL_MAX ? detail : { omitted: 'longer than is kept' };
+}

@@ -1,0 +1,80 @@
+import type { Clock } from '../core/ports.ts';
+import { AuditLog } from './audit.ts';
+import { KeyRing } from './keys.ts';
+import { RevocationBook } from './revocations.ts';
+import { openIdentityStore } from './store.ts';
+
+export interface IdentitySettings {
+  readonly auditEntriesMax: number;
+  readonly keysMax: number;
+  readonly revocationsMax: number;
+  readonly revocationsKeptSeconds: number;
+}
+
+export interface IdentityLogger {
+  info(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** What a hub remembers of who may use it, and of what was done about that. */
+export interface Identity {
+  readonly keys: KeyRing;
+  readonly revocations: RevocationBook;
+  readonly audit: AuditLog;
+  /** To be called every second or so. Never throws: what the disk does not take is tried again. */
+  upkeep(): void;
+  close(): void;
+}
+
+/**
+ * Opens what a data folder keeps of identity; the folder must be this process's own.
+ * @param data the folder, or `:memory:`
+ * @throws DataFolderError
+ */
+export function openIdentity(data: string, settings: IdentitySettings, clock: Clock, logger: IdentityLogger): Identity {
+  const store = openIdentityStore(data);
+  try {
+    const audit = new AuditLog({
+      store,
+      clock,
+      entriesMax: settings.auditEntriesMax,
+      logged: ({ action, subject, by, detail }) => logger.info({ action, subject, by, detail }, 'audit'),
+      failed: (error) => logger.error({ error: String(error) }, 'an entry of the audit log could not be written'),
+    });
+    const revocations = new RevocationBook({
+      store,
+      audit,
+      clock,
+      keptMs: settings.revocationsKeptSeconds * 1000,
+      countMax: settings.revocationsMax,
+    });
+    const ended: RevocationBook['end'] = (revocation) => revocations.end(revocation);
+    const keys = new KeyRing({ store, audit, clock, countMax: settings.keysMax, ended });
+    let prunedMs = clock.nowMs();
+    const upkeep = (): void => {
+      const nowMs = clock.nowMs();
+      try {
+        keys.upkeep(nowMs);
+        if (nowMs - prunedMs < PRUNE_INTERVAL_MS) return;
+        prunedMs = nowMs;
+        revocations.prune(nowMs);
+      } catch (error) {
+        logger.error({ error: String(error) }, 'what identity keeps could not be written');
+      }
+    };
+    const close = (): void => {
+      try {
+        keys.flush(clock.nowMs());
+      } catch (error) {
+        logger.error({ error: String(error) }, 'when keys were last used could not be written');
+      }
+      store.close();
+    };
+    return { keys, revocations, audit, upkeep, close };
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+}
+
+const PRUNE_INTERVAL_MS = 3_600_000;

@@ -1,0 +1,233 @@
+import { PolycastError } from '@polycast/protocol';
+import { timingSafeEqual } from 'node:crypto';
+import type { Actor, Clock, Credentials } from '../core/ports.ts';
+import { ANONYMOUS, type Grants, type Principal, type Revocation } from '../core/principal.ts';
+import type { AuditLog } from './audit.ts';
+import type { Identifier } from './authority.ts';
+import { KeyTable, type KeyRow, type SecretRow } from './keys-table.ts';
+import { KEY_PREFIX, keyHash, keyIdOf, newKeyText } from './keys-text.ts';
+import { ALL_SCOPES, scopeTexts } from './scopes.ts';
+import type { IdentityStore } from './store.ts';
+
+/** What a key is to be, or to become. */
+export interface KeyWishes {
+  readonly name: string;
+  readonly scopes: Grants;
+  /** Milliseconds since 1970; `undefined`: never. */
+  readonly expiresMs: number | undefined;
+}
+
+/** A key and its text, which nobody can tell afterwards. */
+export interface MadeKey {
+  readonly key: KeyRow;
+  readonly text: string;
+}
+
+export interface KeyRingParts {
+  readonly store: IdentityStore;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  readonly countMax: number;
+  /** Ends the sessions of those whose key is no longer what it was. */
+  readonly ended: (revocation: Revocation) => void;
+}
+
+/**
+ * The keys of the site's servers (PROTOCOL.md section 13.1): kept hashed on disk, asked for in memory. Who may change them is for
+ * others to decide.
+ */
+export class KeyRing implements Identifier {
+  readonly #parts: KeyRingParts;
+  readonly #table: KeyTable;
+  readonly #keys = new Map<string, LiveKey>();
+  readonly #used = new Set<LiveKey>();
+  #usesWrittenMs = -Infinity;
+
+  constructor(parts: KeyRingParts) {
+    this.#parts = parts;
+    this.#table = new KeyTable(parts.store.database);
+    for (const row of this.#table.load()) this.#keys.set(row.id, new LiveKey(row));
+    parts.audit.keyName = (id) => this.#keys.get(id)?.row.name;
+  }
+
+  /** All keys, the oldest first. */
+  list(): readonly KeyRow[] {
+    return [...this.#keys.values()].map(({ row }) => row);
+  }
+
+  get(id: string): KeyRow | undefined {
+    return this.#keys.get(id)?.row;
+  }
+
+  /** What a key may do while it is good; for explanations. */
+  principalOf(id: string): Principal | undefined {
+    return this.#keys.get(id)?.secrets[0]?.principal;
+  }
+
+  /** @throws PolycastError `overloaded` when there are as many as there may be, `log_full`, `log_unavailable` */
+  create({ name, scopes, expiresMs }: KeyWishes, by: Actor): MadeKey {
+    const { countMax } = this.#parts;
+    if (this.#keys.size >= countMax)
+      throw new PolycastError('overloaded', `There are ${countMax} keys, as many as identity.keysMax allows.`, { limit: countMax });
+    const createdMs = this.#parts.clock.nowMs();
+    const { id, text } = newKeyText();
+    const secrets = [{ hash: keyHash(text), createdMs, expiresMs: undefined }];
+    const row: KeyRow = { id, name, scopes, createdMs, expiresMs, lastUsedMs: undefined, secrets };
+    this.#put(row, 'key.created', by);
+    return { key: row, text };
+  }
+
+  /** The first key of a folder that never had one, good for everything; `undefined` ever after. */
+  createFirst(): string | undefined {
+    const isFirst = this.#parts.store.write(() => this.#table.isFirst('first key') && this.#keys.size === 0);
+    if (!isFirst) return undefined;
+    return this.create({ name: 'first', scopes: ALL_SCOPES, expiresMs: undefined }, { kind: 'hub' }).text;
+  }
+
+  /**
+   * Gives a key a new secret. The old one stays good for so long; one that was on its way out before ends now.
+   * @returns undefined when there is no such key
+   */
+  rotate(id: string, overlapMs: number, by: Actor): MadeKey | undefined {
+    const live = this.#keys.get(id);
+    if (live === undefined) return undefined;
+    // Later than the one before, whatever the clock says, so that the two can be told apart.
+    const createdMs = Math.max(this.#parts.clock.nowMs(), live.newest.createdMs + 1);
+    const { text } = newKeyText(id);
+    const secrets: SecretRow[] = [{ hash: keyHash(text), createdMs, expiresMs: undefined }];
+    if (overlapMs > 0) secrets.push({ ...live.newest, expiresMs: this.#parts.clock.nowMs() + overlapMs });
+    const row = { ...live.row, secrets };
+    this.#put(row, 'key.rotated', by, { overlapSeconds: overlapMs / 1000 });
+    // Whoever came with a secret that is gone.
+    this.#parts.ended({ key: id, issuedBeforeMs: secrets.at(-1)?.createdMs ?? createdMs });
+    return { key: row, text };
+  }
+
+  /** Sessions of the key end and come back as what it is now. @returns undefined when there is no such key */
+  change(id: string, wishes: Partial<KeyWishes>, by: Actor): KeyRow | undefined {
+    const live = this.#keys.get(id);
+    if (live === undefined) return undefined;
+    const row = { ...live.row, ...wishes };
+    this.#put(row, 'key.changed', by);
+    if ('scopes' in wishes || 'expiresMs' in wishes) this.#parts.ended({ key: id, issuedBeforeMs: Infinity });
+    return row;
+  }
+
+  /** Takes effect at once, whether or not the disk takes it. @returns false when there is no such key */
+  revoke(id: string, by: Actor): boolean {
+    const live = this.#keys.get(id);
+    if (live === undefined) return false;
+    const { name } = live.row;
+    const actor = this.#parts.audit.named(by);
+    this.#keys.delete(id);
+    this.#used.delete(live);
+    this.#parts.ended({ key: id, issuedBeforeMs: Infinity });
+    this.#parts.store.write(() => {
+      this.#table.delete(id);
+      this.#parts.audit.write({ action: 'key.revoked', subject: id, by: actor, detail: { name } });
+    });
+    return true;
+  }
+
+  /** @throws PolycastError `unauthorized`, `token_expired` */
+  identify({ token }: Pick<Credentials, 'token'>): Principal | undefined {
+    if (token === undefined || !token.startsWith(KEY_PREFIX)) return undefined;
+    const id = keyIdOf(token);
+    const live = id === undefined ? undefined : this.#keys.get(id);
+    const nowMs = this.#parts.clock.nowMs();
+    const secret = secretOf(live, keyHash(token), nowMs);
+    if (live === undefined || secret === undefined) throw new PolycastError('unauthorized', 'The key is not valid.');
+    if (nowMs >= secret.principal.expiresMs) throw new PolycastError('token_expired', 'The key has expired.');
+    live.usedMs = nowMs;
+    this.#used.add(live);
+    return secret.principal;
+  }
+
+  /** Ends what an overlap has left, and writes back when keys were last used. Called every second or so. */
+  upkeep(nowMs: number): void {
+    for (const live of this.#keys.values()) {
+      const [, old] = live.row.secrets;
+      if (old?.expiresMs === undefined || old.expiresMs > nowMs) continue;
+      const row = { ...live.row, secrets: [live.newest] };
+      this.#keys.set(live.row.id, new LiveKey(row));
+      this.#parts.ended({ key: row.id, issuedBeforeMs: live.newest.createdMs });
+      this.#parts.store.write(() => this.#table.put(row));
+    }
+    if (nowMs - this.#usesWrittenMs >= USES_WRITTEN_MS) this.flush(nowMs);
+  }
+
+  /** Writes back when keys were last used. */
+  flush(nowMs: number): void {
+    this.#usesWrittenMs = nowMs;
+    if (this.#used.size === 0) return;
+    this.#parts.store.write(() => {
+      for (const { row, usedMs } of this.#used) this.#table.noteUse(row.id, usedMs);
+    });
+    this.#used.clear();
+  }
+
+  #put(row: KeyRow, action: string, by: Actor, detail: Readonly<Record<string, unknown>> = {}): void {
+    this.#parts.store.write(() => {
+      this.#table.put(row);
+      const { name, scopes, expiresMs } = row;
+      const expires = expiresMs === undefined ? undefined : new Date(expiresMs).toISOString();
+      this.#parts.audit.write({ action, subject: row.id, by, detail: { name, scopes: scopeTexts(scopes), expires, ...detail } });
+    });
+    this.#keys.set(row.id, new LiveKey(row));
+  }
+}
+
+const USES_WRITTEN_MS = 60_000;
+
+/** A key in memory. Each of its secrets makes one principal, which all who come with it share. */
+class LiveKey {
+  readonly secrets: readonly { readonly row: SecretRow; readonly principal: Principal }[];
+  readonly #row: KeyRow;
+  #usedMs: number | undefined;
+
+  constructor(row: KeyRow) {
+    this.#row = row;
+    this.#usedMs = row.lastUsedMs;
+    this.secrets = row.secrets.map((secret) => ({ row: secret, principal: principalOf(row, secret) }));
+  }
+
+  get row(): KeyRow {
+    return { ...this.#row, lastUsedMs: this.#usedMs };
+  }
+
+  get newest(): SecretRow {
+    return this.#row.secrets[0] as SecretRow;
+  }
+
+  get usedMs(): number {
+    return this.#usedMs ?? 0;
+  }
+
+  set usedMs(usedMs: number) {
+    this.#usedMs = usedMs;
+  }
+}
+
+function principalOf({ id, scopes, expiresMs = Infinity }: KeyRow, secret: SecretRow): Principal {
+  return {
+    ...ANONYMOUS,
+    kind: 'server',
+    grants: scopes,
+    key: id,
+    issuedMs: secret.createdMs,
+    expiresMs: Math.min(expiresMs, secret.expiresMs ?? Infinity),
+  };
+}
+
+const NO_HASH = new Uint8Array(32);
+
+/** Takes the same time whether or not there is such a key, and however much of its secret was right. */
+function secretOf(live: LiveKey | undefined, hash: Uint8Array, nowMs: number): LiveKey['secrets'][number] | undefined {
+  let found: LiveKey['secrets'][number] | undefined;
+  if (live === undefined) timingSafeEqual(hash, NO_HASH);
+  for (const secret of live?.secrets ?? []) {
+    const isEqual = timingSafeEqual(hash, secret.row.hash);
+    if (isEqual && nowMs < (secret.row.expiresMs ?? Infinity)) found = secret;
+  }
+  return found;
+}

@@ -1,0 +1,47 @@
+import { isPattern } from '@polycast/protocol';
+import type { Grants, Scope } from '../core/principal.ts';
+
+/** All scopes; those for channels take patterns, those for the hub itself take `>` alone. */
+export const SCOPES: readonly Scope[] = ['publish', 'subscribe', 'subscriptions', 'admin'];
+
+/** Everything that a key may be good for. */
+export const ALL_SCOPES: Grants = { publish: ['>'], subscribe: ['>'], subscriptions: ['>'], admin: ['>'] };
+
+const PATTERNS_MAX = 100;
+
+/** What is wrong with scopes as they come from outside, in words; `undefined` when nothing is. */
+export function wrongScopes(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return 'must be an object: {"publish": ["orders.>"]}';
+  const entries = Object.entries(value);
+  if (entries.length === 0) return `must name one of ${SCOPES.join(', ')}`;
+  for (const [scope, patterns] of entries) {
+    if (!(SCOPES as readonly string[]).includes(scope)) return `"${scope.slice(0, 64)}" is none of ${SCOPES.join(', ')}`;
+    if (!Array.isArray(patterns) || patterns.length === 0 || patterns.length > PATTERNS_MAX)
+      return `${scope} must be a list of 1 to ${PATTERNS_MAX} patterns`;
+    if (patterns.some((pattern) => typeof pattern !== 'string' || !isPattern(pattern)))
+      return `${scope} holds what is neither a channel nor a pattern`;
+    if (isForHub(scope) && (patterns.length !== 1 || patterns[0] !== '>')) return `${scope} is for the whole hub: [">"]`;
+  }
+  return undefined;
+}
+
+/** `publish:orders.>`; a scope alone is for everything. */
+export function scopesOf(texts: readonly string[]): Grants {
+  const scopes = new Map<string, string[]>();
+  for (const text of texts) {
+    const colon = text.indexOf(':');
+    const scope = colon < 0 ? text : text.slice(0, colon);
+    scopes.set(scope, [...(scopes.get(scope) ?? []), colon < 0 ? '>' : text.slice(colon + 1)]);
+  }
+  return Object.fromEntries(scopes);
+}
+
+/** The texts of which `scopesOf` makes these scopes. */
+export function scopeTexts(scopes: Grants): string[] {
+  return SCOPES.flatMap((scope) => (scopes[scope] ?? []).map((pattern) => (pattern === '>' ? scope : `${scope}:${pattern}`)));
+}
+
+function isForHub(scope: string): boolean {
+  return scope === 'admin' || scope === 'subscriptions';
+}
