@@ -33,6 +33,7 @@ export type ServerMessage =
   | ({ readonly op: 'gap' } & Gap)
   | { readonly op: 'heartbeat'; readonly cursor: string }
   | { readonly op: 'draining'; readonly reconnectInMs: number }
+  | { readonly op: 'expiring'; readonly inMs: number }
   | { readonly op: 'error'; readonly ok: false; readonly error: Problem }
   | ({ readonly op: ClientMessage['op']; readonly ref?: Ref } & (
       | {

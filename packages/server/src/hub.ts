@@ -26,6 +26,7 @@ import { systemWorld, type World } from './operate/world.ts';
 import { builtFile } from './operate/built-file.ts';
 import { ByteBudget } from './transports/byte-budget.ts';
 import { clientRoute } from './transports/client-route.ts';
+import { dismissRevoked } from './transports/dismissals.ts';
 import { Origins } from './transports/origin.ts';
 import { HttpTransport, type Route } from './transports/http-transport.ts';
 import type { Services, TransportSettings } from './transports/services.ts';
@@ -121,6 +122,7 @@ export async function openHub(
     clientRoute(builtFile('client.js', 'client/generated/client.js')),
     ...routes,
   ]);
+  services.authority.onRevoked((revocation) => dismissRevoked(sessions, revocation));
   const retention = new RetentionTask(log, rules, clock, config.storage.retentionIntervalMs, (error) =>
     logger.error({ error: String(error) }, 'retention failed; it will be tried again'),
   );
@@ -168,6 +170,7 @@ export async function openHub(
         // Publishes in flight get their answer before their connection goes.
         await log.close();
         server.closeAllConnections();
+        transport.http2.destroy();
         await closed;
         logger.info({ url }, 'closed');
       })();
@@ -211,18 +214,25 @@ async function httpSettings({ limits, tls, lab }: Config): Promise<ConstructorPa
   const files =
     certificateFile === null || keyFile === null
       ? undefined
-      : { certificate: await readFile(certificateFile), key: await readFile(keyFile) };
+      : {
+          certificate: await readFile(certificateFile),
+          key: await readFile(keyFile),
+          http2: tls.http2,
+          hstsMaxAgeSeconds: tls.hstsMaxAgeSeconds,
+        };
   return {
     headerBytesMax: limits.headerBytesMax,
     headersTimeoutMs: limits.headersTimeoutMs,
     keepAliveTimeoutMs: limits.keepAliveTimeoutMs,
     connectionsMax: limits.connectionsMax,
     loopbackNamesOnly: lab.enabled,
+    http2StreamsMax: limits.http2StreamsMax,
+    http2ResetsPerSecondMax: limits.http2ResetsPerSecondMax,
     tls: files,
   };
 }
 
-function transportSettings({ delivery, limits }: Config): TransportSettings {
+function transportSettings({ delivery, identity, limits }: Config): TransportSettings {
   return {
     session: {
       heartbeatTicks: ticksOf(delivery.heartbeatMs),
@@ -230,6 +240,7 @@ function transportSettings({ delivery, limits }: Config): TransportSettings {
       leaveTicks: ticksOf(1000),
     },
     heartbeatMs: delivery.heartbeatMs,
+    expiringTicks: ticksOf(identity.expiringSeconds * 1000),
     reconnectMs: delivery.reconnectMs,
     keepAlive: `timeout=${Math.floor(limits.keepAliveTimeoutMs / 1000)}`,
     pollBytesMax: delivery.pollBytesMax,

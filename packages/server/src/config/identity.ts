@@ -1,5 +1,6 @@
 /** Who asks: how the hub finds it out. What each field means stands in `identity-table.ts`. */
-export interface IdentityConfig extends StandingConfig {
+export interface IdentityConfig extends StandingConfig, TokensConfig {
+  readonly expiringSeconds: number;
   readonly site: SiteConfig;
 }
 
@@ -29,4 +30,40 @@ export interface SiteConfig {
   readonly graceSeconds: number;
   readonly failuresMax: number;
   readonly retryAfterSeconds: number;
+}
+
+/** Signed tokens (PROTOCOL.md section 13.2). What each field means stands in `token-table.ts`. */
+export interface TokensConfig {
+  readonly tokens: readonly TokenIssuerConfig[];
+  readonly tokenCookie: string | null;
+  readonly tokensCachedMax: number;
+  readonly jwksRefreshSeconds: number;
+  readonly jwksKeptSeconds: number;
+  readonly jwksCooldownSeconds: number;
+  readonly jwksTimeoutMs: number;
+}
+
+/** With either `keys` or `jwksUrl`. */
+export interface TokenIssuerConfig {
+  readonly issuer?: string | undefined;
+  readonly audience?: readonly string[] | undefined;
+  readonly userClaim: string;
+  readonly leewaySeconds: number;
+  readonly lifetimeMaxSeconds: number;
+  readonly keys?: readonly TokenKeyConfig[] | undefined;
+  readonly jwksUrl?: string | undefined;
+  readonly algorithms?: readonly ('RS256' | 'ES256' | 'EdDSA')[] | undefined;
+}
+
+/** With one of `secret…` for HS256, and of `publicKey…` for the others. */
+export interface TokenKeyConfig {
+  readonly algorithm: 'HS256' | 'RS256' | 'ES256' | 'EdDSA';
+  readonly kid?: string | undefined;
+  readonly secret?: string | undefined;
+  readonly secretFile?: string | undefined;
+  readonly secretEnvironment?: string | undefined;
+  /** PEM, or a JWK. */
+  readonly publicKey?: string | Readonly<Record<string, unknown>> | undefined;
+  readonly publicKeyFile?: string | undefined;
+  readonly publicKeyEnvironment?: string | undefined;
 }

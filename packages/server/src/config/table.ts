@@ -2,7 +2,9 @@ import * as z from 'zod';
 import type { Config } from './config.ts';
 import { choice, field, whole, wholeOrNull } from './field.ts';
 import { access, isRulePattern } from './grantees.ts';
+import { outgoing } from './outgoing-table.ts';
 import { site } from './site-table.ts';
+import { tokens } from './token-table.ts';
 import { standing } from './standing-table.ts';
 
 const MIB = 1024 * 1024;
@@ -118,7 +120,15 @@ const tls = {
 };
 
 const identity = {
+  expiringSeconds: whole(
+    { unit: 'seconds', min: 1, max: 3600, default: 30 },
+    {
+      doc: 'How long before its standing ends a stream is told so (`polycast.expiring`), or, where the site can be asked, that is renewed without its client. What lasts less than four times as long is told in its last quarter.',
+      why: 'Time enough for a client to fetch a new token through a slow network and to try a second time.',
+    },
+  ),
   ...standing,
+  ...tokens,
   site,
 };
 
@@ -351,6 +361,7 @@ export const configSchema: z.ZodType<Config, unknown> & { readonly shape: Readon
       why: 'None is needed to begin.',
     }),
     identity: z.strictObject(identity).prefault({}),
+    outgoing: z.strictObject(outgoing).prefault({}),
     delivery: z.strictObject(delivery).prefault({}),
     limits: z.strictObject(limits).prefault({}),
     storage: z.strictObject(storage).prefault({}),

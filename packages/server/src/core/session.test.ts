@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { stepSession, type SessionInput, type SessionPhase, type SessionState } from './session.ts';
 
 const SETTINGS = { heartbeatTicks: 100, stalledTicks: 2400, leaveTicks: 4 };
-const open: SessionState = { phase: 'open', sentTick: 50, blockedTick: 0 };
+const open: SessionState = { phase: 'open', sentTick: 50, blockedTick: 0, expiresTick: 0, warnTick: 0 };
 
 describe('an open session', () => {
   test.each([
@@ -32,6 +32,24 @@ describe('an open session', () => {
   });
 });
 
+describe('a session whose standing ends', () => {
+  const expiring: SessionState = { ...open, expiresTick: 130, warnTick: 100 };
+
+  test.each([
+    [60, expiring, { phase: 'open', effect: 'none', nextTicks: 40 }],
+    [100, expiring, { phase: 'open', effect: 'say_expiring', nextTicks: 30 }],
+    [100, { ...expiring, warnTick: 0 }, { phase: 'open', effect: 'none', nextTicks: 30 }],
+    [130, { ...expiring, warnTick: 0 }, { phase: 'leaving', effect: 'close_expired', nextTicks: 4 }],
+    [500, expiring, { phase: 'leaving', effect: 'close_expired', nextTicks: 4 }],
+    [150, { ...expiring, expiresTick: 300, warnTick: 150 }, { phase: 'open', effect: 'say_expiring', nextTicks: 1 }],
+    [151, { ...expiring, expiresTick: 300, warnTick: 0 }, { phase: 'open', effect: 'heartbeat', nextTicks: 100 }],
+    [100, { ...expiring, blockedTick: 60 }, { phase: 'open', effect: 'say_expiring', nextTicks: 30 }],
+    [130, { ...expiring, blockedTick: 60 }, { phase: 'leaving', effect: 'close_expired', nextTicks: 4 }],
+  ] as const)('at tick %d, being %o, does %o', (now, state, step) =>
+    expect(stepSession(state, 'tick', now, SETTINGS)).toEqual(step),
+  );
+});
+
 describe('every phase with every input', () => {
   const inputs: readonly SessionInput[] = ['tick', 'drain', 'end', 'gone'];
   const cases = (['open', 'leaving', 'closed'] as const).flatMap((phase) =>
@@ -40,14 +58,14 @@ describe('every phase with every input', () => {
   const ORDER: readonly SessionPhase[] = ['open', 'leaving', 'closed'];
 
   test.each(cases)('%s, %s: never goes back, and nothing follows the end', (phase, input) => {
-    const step = stepSession({ phase, sentTick: 1, blockedTick: 0 }, input, 1000, SETTINGS);
+    const step = stepSession({ ...open, phase, sentTick: 1 }, input, 1000, SETTINGS);
     expect(ORDER.indexOf(step.phase)).toBeGreaterThanOrEqual(ORDER.indexOf(phase));
     if (phase === 'closed' || input === 'gone') expect(step).toEqual({ phase: 'closed', effect: 'none', nextTicks: 0 });
     if (phase === 'leaving') expect(['none', 'close', 'destroy']).toContain(step.effect);
   });
 
   test('a session that was told to go is gone soon after', () => {
-    expect(stepSession({ phase: 'leaving', sentTick: 1, blockedTick: 0 }, 'tick', 5, SETTINGS)).toEqual({
+    expect(stepSession({ ...open, phase: 'leaving', sentTick: 1 }, 'tick', 5, SETTINGS)).toEqual({
       phase: 'closed',
       effect: 'destroy',
       nextTicks: 0,

@@ -8,6 +8,10 @@ export interface SessionState {
   readonly sentTick: number;
   /** Since when the client takes nothing; 0 while it does. */
   readonly blockedTick: number;
+  /** When its standing ends; 0 for never. */
+  readonly expiresTick: number;
+  /** When that has to be said; 0 once it has been, or for never. */
+  readonly warnTick: number;
 }
 
 /** `leaving`: has been told to go, and is given a moment to take what is left. */
@@ -16,7 +20,15 @@ export type SessionPhase = 'open' | 'leaving' | 'closed';
 export type SessionInput = 'tick' | 'drain' | 'end' | 'gone';
 
 /** What the transport has to do: at most one at a time. */
-export type SessionEffect = 'none' | 'heartbeat' | 'say_draining' | 'close_stalled' | 'close' | 'destroy';
+export type SessionEffect =
+  | 'none'
+  | 'heartbeat'
+  | 'say_expiring'
+  | 'say_draining'
+  | 'close_expired'
+  | 'close_stalled'
+  | 'close'
+  | 'destroy';
 
 export interface SessionSettings {
   readonly heartbeatTicks: number;
@@ -66,6 +78,19 @@ export function stepSession(
 }
 
 function whileOpen(state: SessionState, nowTick: number, settings: SessionSettings): SessionStep {
+  const step = whileStanding(state, nowTick, settings);
+  const { expiresTick, warnTick } = state;
+  if (expiresTick === 0 || step.phase !== 'open') return step;
+  if (nowTick >= expiresTick) return { phase: 'leaving', effect: 'close_expired', nextTicks: settings.leaveTicks };
+  // A heartbeat that is due as well comes with the next tick.
+  if (warnTick > 0 && nowTick >= warnTick) {
+    const isHeartbeat = step.effect === 'heartbeat';
+    return { phase: 'open', effect: 'say_expiring', nextTicks: isHeartbeat ? 1 : Math.min(step.nextTicks, expiresTick - nowTick) };
+  }
+  return { ...step, nextTicks: Math.min(step.nextTicks, (warnTick > 0 ? warnTick : expiresTick) - nowTick) };
+}
+
+function whileStanding(state: SessionState, nowTick: number, settings: SessionSettings): SessionStep {
   if (state.blockedTick > 0) {
     const left = state.blockedTick + settings.stalledTicks - nowTick;
     if (left <= 0) return { phase: 'leaving', effect: 'close_stalled', nextTicks: settings.leaveTicks };

@@ -3,16 +3,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { joinFrames } from '../core/batch.ts';
 import type { Interest } from '../core/interest.ts';
 import type { Position, ReadPage, StoredRecord } from '../core/ports.ts';
-import type { Action } from '../core/principal.ts';
+import type { Action, Principal } from '../core/principal.ts';
 import { Reader, type Sink } from '../core/reader.ts';
 import { startAfter } from '../core/start.ts';
-import { ticksOf, type Timed } from '../core/wheel.ts';
 import { respondCompressed } from './compress.ts';
 import { allow, identify } from './consumer.ts';
 import { invalid, number, parameters } from './events-query.ts';
+import { HeldAnswer } from './held-answer.ts';
 import { respond, respondEmpty } from './respond.ts';
 import type { Services } from './services.ts';
-import type { Drainable } from './sessions.ts';
 import { storedContent } from './stored-content.ts';
 
 /** `GET /v1/channels/{c}` (PROTOCOL.md section 10.1): the newest event's data, as it was published. */
@@ -26,13 +25,14 @@ export async function readChannel(
   const channel = checkChannel(name);
   const values = only(query, ['wait', 'token']);
   const waitSeconds = number(values, 'wait', 0, services.settings.pollWaitMaxSeconds) ?? 0;
-  const interest = await permitted(services, request, 'subscribe', channel, values.get('token'));
+  const asking = await permitted(services, request, ['subscribe'], channel, values.get('token'));
+  const { interest } = asking;
   const known = request.headers['if-none-match']?.replace(/^(?:W\/)?"(.*)"$/, '$1');
   const { head } = services.feed;
   let latest = await newest(services, interest);
   // Of a channel without an event nothing is known, and that is what the first one ends.
   if (waitSeconds > 0 && known === etagOf(services, latest)) {
-    await newsOrTimeout(services, response, interest, latest?.position ?? head, waitSeconds);
+    await newsOrTimeout(services, response, asking, latest?.position ?? head, waitSeconds);
     if (response.destroyed) return;
     latest = await newest(services, interest);
   }
@@ -54,7 +54,8 @@ export async function readHistory(
   const channel = checkChannel(name);
   const values = only(query, ['limit', 'before', 'after', 'token']);
   const limit = number(values, 'limit', 1, 1000) ?? 100;
-  const interest = await permitted(services, request, 'history', channel, values.get('token'));
+  // Nobody reads back what they could not subscribe to.
+  const { interest } = await permitted(services, request, ['subscribe', 'history'], channel, values.get('token'));
   const { feed, log } = services;
   const after = values.get('after');
   const before = values.get('before');
@@ -152,36 +153,35 @@ async function newest({ feed }: Services, interest: Interest): Promise<StoredRec
 function newsOrTimeout(
   services: Services,
   response: ServerResponse,
-  interest: Interest,
+  asking: Asking,
   after: Position,
   waitSeconds: number,
 ): Promise<void> {
-  return new Promise((resolve) => new BlockingQuery(services, response, interest, after, resolve).start(waitSeconds));
+  return new Promise((resolve) => new BlockingQuery(services, response, asking, after, resolve).start(waitSeconds));
 }
 
-class BlockingQuery implements Sink, Timed, Drainable {
+class BlockingQuery extends HeldAnswer implements Sink {
   readonly transport = 'long_poll';
-  registryIndex = -1;
-  dueTick = 0;
-  placedTick = 0;
-  placedIndex = 0;
-  readonly #services: Services;
-  readonly #response: ServerResponse;
-  readonly #reader: Reader;
+  protected readonly reader: Reader;
   readonly #over: () => void;
 
-  constructor(services: Services, response: ServerResponse, interest: Interest, after: Position, over: () => void) {
-    this.#services = services;
-    this.#response = response;
-    this.#reader = new Reader(services.feed, this, interest, jsonFraming, after, 1);
+  constructor(
+    services: Services,
+    response: ServerResponse,
+    { principal, interest }: Asking,
+    after: Position,
+    over: () => void,
+  ) {
+    super(services, response, { principal, address: undefined });
+    this.reader = new Reader(services.feed, this, interest, jsonFraming, after, 1);
     this.#over = over;
   }
 
   start(waitSeconds: number): void {
-    this.#services.sessions.add(this);
-    this.#services.wheel.schedule(this, ticksOf(waitSeconds * 1000));
-    this.#response.on('close', this.#end);
-    this.#reader.start();
+    this.services.sessions.add(this);
+    this.wait(waitSeconds);
+    this.response.on('close', this.#end);
+    this.reader.start();
   }
 
   /** The news is all that it waits for; what it is, is read again. */
@@ -200,34 +200,31 @@ class BlockingQuery implements Sink, Timed, Drainable {
     this.#end();
   }
 
-  drain(): void {
-    this.#response.shouldKeepAlive = false;
-    this.#end();
-  }
-
-  destroy(): void {
-    this.#response.destroy();
-  }
-
   readonly #end = (): void => {
-    this.#reader.close();
-    this.#services.wheel.cancel(this);
-    this.#services.sessions.remove(this);
-    this.#response.off('close', this.#end);
+    this.reader.close();
+    this.services.wheel.cancel(this);
+    this.services.sessions.remove(this);
+    this.response.off('close', this.#end);
     this.#over();
   };
+}
+
+/** Who asks, and for what. */
+interface Asking {
+  readonly principal: Principal;
+  readonly interest: Interest;
 }
 
 async function permitted(
   services: Services,
   request: IncomingMessage,
-  action: Action,
+  actions: readonly Action[],
   channel: string,
   token: string | undefined,
-): Promise<Interest> {
+): Promise<Asking> {
   const principal = await identify(services, request, token);
-  await allow(services, principal, action, [channel]);
-  return services.feed.interest([channel]);
+  for (const action of actions) await allow(services, principal, action, [channel]);
+  return { principal, interest: services.feed.interest([channel]) };
 }
 
 function etagOf({ feed }: Services, record: StoredRecord | undefined): string | undefined {

@@ -16,6 +16,8 @@ export interface Consumer {
   readonly gap: Gap | undefined;
   readonly excusedThrough: Position;
   readonly principal: Principal;
+  /** The client's address, if it is not that of its socket. */
+  readonly address: string | undefined;
 }
 
 /**
@@ -68,10 +70,10 @@ export function consumerOf(
   const interest = interestOf(services, query, principal);
   const resumed = lastEventId(request.headers);
   const start = startAfter(resumed ?? query.after, log.state);
-  if (query.history === undefined || resumed !== undefined) return { interest, ...start, principal };
+  if (query.history === undefined || resumed !== undefined) return { interest, ...start, principal, address: undefined };
   return feed
     .historyStart(interest, query.history)
-    .then((position) => ({ interest, position, gap: undefined, excusedThrough: 0, principal }));
+    .then((position) => ({ interest, position, gap: undefined, excusedThrough: 0, principal, address: undefined }));
 }
 
 /** The interest of a query, worked out once an address unless it is another one for each user. */

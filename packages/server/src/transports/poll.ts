@@ -2,16 +2,15 @@ import { encodeCursor, jsonFraming, parseCursor, type Cursor, type Gap, type Pol
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Batch } from '../core/batch.ts';
 import { Reader, type Sink } from '../core/reader.ts';
-import { ticksOf, type Timed } from '../core/wheel.ts';
 import type { Position } from '../core/ports.ts';
 import type { Principal } from '../core/principal.ts';
 import { answerBare } from './bare-answer.ts';
 import { respondCompressed } from './compress.ts';
 import { interestOf, lastEventId, type Consumer } from './consumer.ts';
 import type { EventsQuery } from './events-query.ts';
+import { HeldAnswer } from './held-answer.ts';
 import { asPolycastError, respondEmpty, respondProblem } from './respond.ts';
 import type { Services, TransportName } from './services.ts';
-import type { Drainable } from './sessions.ts';
 
 /** What a poll asked for beyond its channels. */
 export interface PollWish {
@@ -77,26 +76,19 @@ export function answerPoll(
   new Poll(services, response, seen ? { ...consumer, position: known.position } : consumer, wish, unchanged).start();
 }
 
-class Poll implements Sink, Timed, Drainable {
-  readonly #services: Services;
-  readonly #response: ServerResponse;
+class Poll extends HeldAnswer implements Sink {
   readonly #wish: PollWish;
   /** The answer that the client has already, if it may be told so. */
   readonly #ifNoneMatch: string | undefined;
-  readonly #reader: Reader;
+  protected readonly reader: Reader;
   readonly #gaps: Gap[] = [];
-  registryIndex = -1;
-  dueTick = 0;
-  placedTick = 0;
-  placedIndex = 0;
 
   constructor(services: Services, response: ServerResponse, consumer: Consumer, wish: PollWish, ifNoneMatch?: string) {
-    this.#services = services;
-    this.#response = response;
+    super(services, response, consumer);
     this.#wish = wish;
     this.#ifNoneMatch = ifNoneMatch;
-    this.#reader = new Reader(services.feed, this, consumer.interest, jsonFraming, consumer.position, wish.limit);
-    this.#reader.excuse(consumer.excusedThrough);
+    this.reader = new Reader(services.feed, this, consumer.interest, jsonFraming, consumer.position, wish.limit);
+    this.reader.excuse(consumer.excusedThrough);
     if (consumer.gap !== undefined) this.#gaps.push(consumer.gap);
   }
 
@@ -105,16 +97,16 @@ class Poll implements Sink, Timed, Drainable {
   }
 
   start(): void {
-    this.#services.sessions.add(this);
-    this.#reader.start();
-    if (this.#reader.isClosed || this.#wish.waitSeconds === 0) return;
+    this.services.sessions.add(this);
+    this.reader.start();
+    if (this.reader.isClosed || this.#wish.waitSeconds === 0) return;
     // It waits: for an event, for its time, or for the client to go.
-    this.#response.on('close', () => this.#close());
-    this.#services.wheel.schedule(this, ticksOf(this.#wish.waitSeconds * 1000));
+    this.response.on('close', () => this.#close());
+    this.wait(this.#wish.waitSeconds);
   }
 
   deliver(batch: Batch, tellGap: boolean): boolean {
-    const { feed, figures } = this.#services;
+    const { feed, figures } = this.services;
     if (tellGap) {
       this.#gaps.push({
         from: encodeCursor(feed.epoch, batch.from),
@@ -133,43 +125,33 @@ class Poll implements Sink, Timed, Drainable {
   }
 
   due(): void {
-    this.#answer(NO_BYTES, this.#reader.position);
+    this.#answer(NO_BYTES, this.reader.position);
   }
 
   failed(error: PolycastError): void {
     this.#close();
-    respondProblem(this.#response, asPolycastError(error));
-  }
-
-  /** Answered early: the client comes back with its cursor. */
-  drain(): void {
-    this.#response.shouldKeepAlive = false;
-    this.due();
-  }
-
-  destroy(): void {
-    this.#response.destroy();
+    respondProblem(this.response, asPolycastError(error));
   }
 
   #answer(events: Uint8Array, position: Position): void {
-    if (this.#reader.isClosed) return;
+    if (this.reader.isClosed) return;
     this.#close();
-    const cursor = encodeCursor(this.#services.feed.epoch, position);
-    this.#services.figures.gaps += this.#gaps.length;
+    const cursor = encodeCursor(this.services.feed.epoch, position);
+    this.services.figures.gaps += this.#gaps.length;
     const etag = `W/"${cursor}"`;
-    const headers = ['ETag', etag, 'Cache-Control', 'no-cache', 'Keep-Alive', this.#services.settings.keepAlive];
+    const headers = ['ETag', etag, 'Cache-Control', 'no-cache', 'Keep-Alive', this.services.settings.keepAlive];
     // An answer that is cut is the same one as long as it ends in the same place.
-    if (etag === this.#ifNoneMatch && this.#gaps.length === 0) return respondEmpty(this.#response, 304, headers);
+    if (etag === this.#ifNoneMatch && this.#gaps.length === 0) return respondEmpty(this.response, 304, headers);
     const tail = Buffer.from(`],"cursor":"${cursor}","gaps":${JSON.stringify(this.#gaps)}}`);
     headers.push('X-Content-Type-Options', 'nosniff');
     if (this.#wish.preferred) headers.push('Preference-Applied', `wait=${this.#wish.waitSeconds}`);
-    respondCompressed(this.#response, 200, 'application/json', [HEAD, events, tail], headers);
+    respondCompressed(this.response, 200, 'application/json', [HEAD, events, tail], headers);
   }
 
   #close(): void {
-    this.#reader.close();
-    this.#services.wheel.cancel(this);
-    this.#services.sessions.remove(this);
+    this.reader.close();
+    this.services.wheel.cancel(this);
+    this.services.sessions.remove(this);
   }
 }
 

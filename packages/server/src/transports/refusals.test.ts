@@ -295,6 +295,8 @@ async function start({
       connectionsMax: 100,
       loopbackNamesOnly,
       tls: undefined,
+    http2StreamsMax: 100,
+    http2ResetsPerSecondMax: 50,
     },
     routes,
   );
@@ -314,6 +316,7 @@ const OPEN: Authority = { identify: () => ANONYMOUS, decide: () => YES, permits:
 const SETTINGS: Services['settings'] = {
   session: { heartbeatTicks: 100, stalledTicks: 100, leaveTicks: 4 },
   heartbeatMs: 25_000,
+  expiringTicks: 120,
   reconnectMs: 2000,
   keepAlive: 'timeout=5',
   pollBytesMax: 1e6,

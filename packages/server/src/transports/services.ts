@@ -27,6 +27,8 @@ export interface Services {
 export interface TransportSettings {
   readonly session: SessionSettings;
   readonly heartbeatMs: number;
+  /** How long before its standing ends a session is told so. */
+  readonly expiringTicks: number;
   /** SSE's `retry:`. */
   readonly reconnectMs: number;
   /** What polls are told in `Keep-Alive`: some clients give a connection up after a few seconds without it. */

@@ -1,20 +1,57 @@
+import type { Position } from '../core/ports.ts';
+import type { Principal, Revocation } from '../core/principal.ts';
 import type { TransportName } from './services.ts';
 
-/** A live client, as the drain sees it. */
-export interface Drainable {
+/** Why somebody's session is ended before its client leaves: what the next request would be refused with. */
+export type Dismissal = 'token_expired' | 'unauthorized' | 'forbidden';
+
+/** A live client on one transport: a stream, or a poll for as long as it is answered. */
+export interface Session {
   readonly transport: TransportName;
+  /** The one in `ready`; a poll's is known to nobody who has not asked here. */
+  readonly id: string;
+  /** Who it is now: a WebSocket may say so, or renew it, in mid-connection. */
+  readonly principal: Principal;
+  /** Its channels and patterns now, `@me` by its full name. */
+  readonly channels: readonly string[];
+  /** Everything up to and with this has been given to it. */
+  readonly position: Position;
+  /** When it began, milliseconds since 1970, give or take a tick of the wheel. */
+  readonly sinceMs: number;
+  /** The client's; behind trusted proxies the one that those tell. */
+  readonly address: string;
   /** Its place in the registry; the registry's own note. */
   registryIndex: number;
   /** Tells the client to go and come back elsewhere after so long, and ends the session. */
   drain(reconnectInMs: number): void;
+  /** Ends the session and says why (PROTOCOL.md section 13.4). */
+  dismiss(code: Dismissal): void;
   /** Ends the session at once, without a word. */
   destroy(): void;
 }
 
-/** All live sessions; joining and leaving cost O(1). */
+/** Told, within the turn in which it happens, of who is there: of streams and of polls while they wait. */
+export interface SessionListener {
+  opened?(session: Session): void;
+  /** Its principal and channels are still what they were. */
+  closed?(session: Session): void;
+  /** A WebSocket has other channels than before, or belongs to a user who was not known before. */
+  changed?(session: Session, before: { readonly principal: Principal; readonly channels: readonly string[] }): void;
+  /** Nobody is connected, and a user was here: a short poll. */
+  polled?(principal: Principal, channels: readonly string[]): void;
+}
+
+/**
+ * All live sessions, and whose they are. Joining and leaving cost O(1); whoever is nobody known costs no more than their
+ * place, and who has one session alone no more than a line in a map.
+ */
 export class Sessions {
-  readonly #all: Drainable[] = [];
+  readonly #all: Session[] = [];
   readonly #count: Record<TransportName, number> = { poll: 0, long_poll: 0, sse: 0, websocket: 0 };
+  readonly #byUser: Groups = new Map();
+  readonly #byKey: Groups = new Map();
+  readonly #byToken: Groups = new Map();
+  readonly #listeners: SessionListener[] = [];
 
   get size(): number {
     return this.#all.length;
@@ -24,25 +61,123 @@ export class Sessions {
     return this.#count[transport];
   }
 
-  add(session: Drainable): void {
+  listen(listener: SessionListener): void {
+    this.#listeners.push(listener);
+  }
+
+  add(session: Session): void {
     session.registryIndex = this.#all.length;
     this.#all.push(session);
     this.#count[session.transport]++;
+    // Answered within the turn, as a rule: not worth a line in a map.
+    if (session.transport === 'poll') return;
+    if (session.principal.kind !== 'anonymous') this.#index(session, session.principal);
+    for (const listener of this.#listeners) listener.opened?.(session);
   }
 
-  remove(session: Drainable): void {
+  remove(session: Session): void {
     const index = session.registryIndex;
     if (this.#all[index] !== session) return;
-    const last = this.#all[this.#all.length - 1] as Drainable;
+    const last = this.#all[this.#all.length - 1] as Session;
     this.#all[index] = last;
     last.registryIndex = index;
     this.#all.pop();
     session.registryIndex = -1;
     this.#count[session.transport]--;
+    if (session.transport === 'poll') return;
+    if (session.principal.kind !== 'anonymous') this.#forget(session, session.principal);
+    for (const listener of this.#listeners) listener.closed?.(session);
+  }
+
+  /** A session has become another's, or has other channels; both were as given before. */
+  changed(session: Session, before: { readonly principal: Principal; readonly channels: readonly string[] }): void {
+    if (session.registryIndex < 0) return;
+    if (before.principal !== session.principal) {
+      this.#forget(session, before.principal);
+      this.#index(session, session.principal);
+    }
+    for (const listener of this.#listeners) listener.changed?.(session, before);
+  }
+
+  /** A short poll has been answered. */
+  polled(principal: Principal, channels: readonly string[]): void {
+    if (principal.user === undefined) return;
+    for (const listener of this.#listeners) listener.polled?.(principal, channels);
   }
 
   /** Each of those that live now, once, skipping those that leave in the meantime. */
-  *each(): Generator<Drainable> {
+  *each(): Generator<Session> {
     for (const session of this.#all.slice()) if (session.registryIndex >= 0) yield session;
   }
+
+  /** A user's sessions, those of short polls left out. */
+  ofUser(user: string): readonly Session[] {
+    return members(this.#byUser, user);
+  }
+
+  countOfUser(user: string): number {
+    const group = this.#byUser.get(user);
+    return group === undefined ? 0 : group instanceof Set ? group.size : 1;
+  }
+
+  /** Those whose standing a revocation ends: found by the narrowest name it has, and looked at one by one. */
+  meantBy(revocation: Revocation): readonly Session[] {
+    const { token, user, key } = revocation;
+    const found =
+      token !== undefined
+        ? members(this.#byToken, token)
+        : user !== undefined
+          ? members(this.#byUser, user)
+          : key !== undefined
+            ? members(this.#byKey, key)
+            : revocation.session !== undefined
+              ? this.#all
+              : [];
+    return found.filter((session) => isMeant(session, revocation));
+  }
+
+  #index(session: Session, { user, key, token }: Principal): void {
+    if (user !== undefined) join(this.#byUser, user, session);
+    if (key !== undefined) join(this.#byKey, key, session);
+    if (token !== undefined) join(this.#byToken, token, session);
+  }
+
+  #forget(session: Session, { user, key, token }: Principal): void {
+    if (user !== undefined) leave(this.#byUser, user, session);
+    if (key !== undefined) leave(this.#byKey, key, session);
+    if (token !== undefined) leave(this.#byToken, token, session);
+  }
+}
+
+/** Most names have one session, which needs no set. */
+type Groups = Map<string, Session | Set<Session>>;
+
+function join(groups: Groups, name: string, session: Session): void {
+  const group = groups.get(name);
+  if (group === undefined) groups.set(name, session);
+  else if (group instanceof Set) group.add(session);
+  else groups.set(name, new Set([group, session]));
+}
+
+function leave(groups: Groups, name: string, session: Session): void {
+  const group = groups.get(name);
+  if (group === session) groups.delete(name);
+  else if (group instanceof Set && group.delete(session) && group.size === 1)
+    groups.set(name, [...group][0] as Session);
+}
+
+function members(groups: Groups, name: string): readonly Session[] {
+  const group = groups.get(name);
+  return group === undefined ? [] : group instanceof Set ? [...group] : [group];
+}
+
+function isMeant({ id, principal }: Session, revocation: Revocation): boolean {
+  const { user, token, key, session, issuedBeforeMs } = revocation;
+  return (
+    (user === undefined || principal.user === user) &&
+    (token === undefined || principal.token === token) &&
+    (key === undefined || principal.key === key) &&
+    (session === undefined || id === session) &&
+    principal.issuedMs < issuedBeforeMs
+  );
 }

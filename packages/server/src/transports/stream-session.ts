@@ -3,11 +3,13 @@ import type { Socket } from 'node:net';
 import type { Batch } from '../core/batch.ts';
 import { Reader, type Sink } from '../core/reader.ts';
 import { stepSession, type SessionInput, type SessionPhase } from '../core/session.ts';
-import type { Interest } from '../core/interest.ts';
 import type { Position } from '../core/ports.ts';
-import type { Timed } from '../core/wheel.ts';
+import type { Principal } from '../core/principal.ts';
+import { TICK_MS, type Timed } from '../core/wheel.ts';
+import type { Consumer } from './consumer.ts';
+import { expiryOf, renew, stillAllowed } from './expiry.ts';
 import type { Services, TransportName } from './services.ts';
-import type { Drainable } from './sessions.ts';
+import type { Dismissal, Session } from './sessions.ts';
 
 /** How a streaming transport words its control messages. One object for all of its sessions. */
 export interface Wording {
@@ -17,6 +19,9 @@ export interface Wording {
   /** @param cursor where the client would resume from now on */
   readonly gap: (gap: Gap, cursor: string) => string | Uint8Array;
   readonly draining: (reconnectInMs: number) => string | Uint8Array;
+  readonly expiring: (inMs: number) => string | Uint8Array;
+  /** The last bytes of a session whose client may no longer be here. */
+  readonly dismissal: (code: Dismissal) => Uint8Array;
   /** The last bytes before the socket is ended. */
   readonly farewell: (why: Farewell) => string | Uint8Array | undefined;
 }
@@ -37,10 +42,11 @@ const IDLE_BYTES_MAX = 64 * 1024;
  * A live client on one socket: writes what its reader gives it, at most one batch at a time, says that it is alive, and
  * leaves when told. What it is given next is the reader's affair.
  */
-export class StreamSession implements Sink, Timed, Drainable {
+export class StreamSession implements Sink, Timed, Session {
   protected readonly services: Services;
   protected readonly wording: Wording;
   protected readonly socket: SessionSocket;
+  readonly id: string;
   readonly reader: Reader;
   /** Whose batch may be in flight: the reader's, or that of channels catching up with it. */
   protected active: Reader;
@@ -49,17 +55,29 @@ export class StreamSession implements Sink, Timed, Drainable {
   placedTick = 0;
   placedIndex = 0;
   #phase: SessionPhase = 'open';
-  #sentTick = 0;
+  /** When something was last sent: after the heartbeat's time it is due again. */
+  protected sentTick = 0;
   #blockedTick = 0;
+  #principal: Principal;
+  #expiresTick = 0;
+  #warnTick = 0;
+  readonly #sinceTick: number;
+  /** `undefined` for that of the socket. */
+  readonly #address: string | undefined;
   /** Of the connection, which may have served other requests before. */
   readonly #readBefore: number;
   #farewell: Farewell | Uint8Array = 'drain';
 
-  constructor(services: Services, wording: Wording, socket: Socket, interest: Interest, position: Position) {
+  constructor(services: Services, wording: Wording, socket: Socket, consumer: Consumer) {
     this.services = services;
     this.wording = wording;
     this.socket = socket;
-    this.reader = new Reader(services.feed, this, interest, wording.framing, position);
+    this.id = services.random.token();
+    this.#principal = consumer.principal;
+    this.#address = consumer.address;
+    this.#sinceTick = services.wheel.tick;
+    this.reader = new Reader(services.feed, this, consumer.interest, wording.framing, consumer.position);
+    this.reader.excuse(consumer.excusedThrough);
     this.active = this.reader;
     this.#readBefore = socket.bytesRead;
     this.socket[SESSION] = this;
@@ -73,6 +91,27 @@ export class StreamSession implements Sink, Timed, Drainable {
     return this.#phase;
   }
 
+  get principal(): Principal {
+    return this.#principal;
+  }
+
+  get channels(): readonly string[] {
+    return this.reader.interest.patterns;
+  }
+
+  get position(): Position {
+    return Math.min(this.reader.position, this.active.position);
+  }
+
+  get sinceMs(): number {
+    const { clock, wheel } = this.services;
+    return clock.nowMs() - (wheel.tick - this.#sinceTick) * TICK_MS;
+  }
+
+  get address(): string {
+    return this.#address ?? this.socket.remoteAddress ?? '';
+  }
+
   /** Sends the opening words and begins to read. */
   open(opening: string | Uint8Array): void {
     const { socket, services } = this;
@@ -81,22 +120,42 @@ export class StreamSession implements Sink, Timed, Drainable {
     socket.on('end', onEnd);
     services.sessions.add(this);
     this.send(opening);
-    services.wheel.schedule(this, services.settings.session.heartbeatTicks);
+    if (this.#principal.expiresMs === Infinity) services.wheel.schedule(this, services.settings.session.heartbeatTicks);
+    else this.#heedExpiry();
     this.reader.start();
+  }
+
+  /**
+   * The hub itself has found out how its standing goes on. What is no longer allowed ends it: a stream has its channels from its
+   * request, and the next one is told which of them it is.
+   */
+  async renewed(principal: Principal): Promise<void> {
+    const before = this.channels;
+    const allowed = await stillAllowed(this.services, principal, before);
+    if (allowed.length < before.length) this.dismiss('forbidden');
+    else this.assume(principal);
+  }
+
+  /** From now on it stands on other credentials of the same user, or on the first ones. */
+  assume(principal: Principal): void {
+    const before = { principal: this.#principal, channels: this.channels };
+    this.#principal = principal;
+    this.services.sessions.changed(this, before);
+    if (this.#phase === 'open') this.#heedExpiry();
   }
 
   deliver(batch: Batch, tellGap: boolean): boolean {
     const { socket, services } = this;
-    if (tellGap) this.#tellGap(batch);
+    if (tellGap) this.tellGap(batch);
     if (batch.count > 0) {
       socket.write(batch.bytes);
       services.figures.deliveries[this.wording.transport] += batch.count;
     }
-    this.#sentTick = services.wheel.tick;
+    this.sentTick = services.wheel.tick;
     // A socket that took all at once has nothing left to tell of.
     if (socket.writableLength === 0) return true;
-    if (this.#blockedTick === 0) this.#block();
-    socket.write(NO_BYTES, () => this.#flushed());
+    if (this.#blockedTick === 0) this.block();
+    socket.write(NO_BYTES, () => this.flushed());
     return false;
   }
 
@@ -115,7 +174,7 @@ export class StreamSession implements Sink, Timed, Drainable {
   send(bytes: string | Uint8Array): void {
     if (this.#phase === 'closed') return;
     this.socket.write(bytes);
-    this.#sentTick = this.services.wheel.tick;
+    this.sentTick = this.services.wheel.tick;
   }
 
   sendGap(gap: Gap, cursor: string = gap.to): void {
@@ -124,13 +183,17 @@ export class StreamSession implements Sink, Timed, Drainable {
   }
 
   /** Where the client would resume; while channels catch up, where those are. */
-  cursor(position: Position = Math.min(this.reader.position, this.active.position)): string {
+  cursor(position: Position = this.position): string {
     return encodeCursor(this.services.feed.epoch, position);
   }
 
   drain(reconnectInMs: number): void {
     this.#reconnectInMs = reconnectInMs;
     this.#step('drain');
+  }
+
+  dismiss(code: Dismissal): void {
+    this.end(this.wording.dismissal(code));
   }
 
   destroy(): void {
@@ -155,7 +218,13 @@ export class StreamSession implements Sink, Timed, Drainable {
 
   #step(input: SessionInput): void {
     const { wheel, settings } = this.services;
-    const state = { phase: this.#phase, sentTick: this.#sentTick, blockedTick: this.#blockedTick };
+    const state = {
+      phase: this.#phase,
+      sentTick: this.sentTick,
+      blockedTick: this.#blockedTick,
+      expiresTick: this.#expiresTick,
+      warnTick: this.#warnTick,
+    };
     const step = stepSession(state, input, wheel.tick, settings.session);
     this.#phase = step.phase;
     if (step.nextTicks > 0) wheel.schedule(this, step.nextTicks);
@@ -167,6 +236,11 @@ export class StreamSession implements Sink, Timed, Drainable {
       case 'say_draining':
         this.send(this.wording.draining(this.#reconnectInMs));
         return this.#leave('drain');
+      case 'say_expiring':
+        this.#warnTick = 0;
+        return renew(this.services, this);
+      case 'close_expired':
+        return this.#leave(this.wording.dismissal('token_expired'));
       case 'close_stalled':
         this.services.figures.stalled++;
         return this.#leave('stalled');
@@ -175,6 +249,20 @@ export class StreamSession implements Sink, Timed, Drainable {
       case 'destroy':
         return this.destroy();
     }
+  }
+
+  #heedExpiry(): void {
+    const { expiresTick, warnTick } = expiryOf(this.services, this.#principal);
+    this.#expiresTick = expiresTick;
+    this.#warnTick = warnTick;
+    this.#step('tick');
+  }
+
+  /** Tells the client that its standing ends, unless it need not know. */
+  sayExpiring(): void {
+    if (this.#phase !== 'open') return;
+    const inMs = Math.max(0, this.#principal.expiresMs - this.services.clock.nowMs());
+    this.send(this.wording.expiring(inMs));
   }
 
   /** Ends the session with bytes of its own. */
@@ -194,14 +282,14 @@ export class StreamSession implements Sink, Timed, Drainable {
   }
 
   /** From now on it takes nothing; it is looked at when that has lasted too long, if that is before its heartbeat. */
-  #block(): void {
+  protected block(): void {
     const { wheel, settings } = this.services;
     this.#blockedTick = Math.max(1, wheel.tick);
     const { stalledTicks } = settings.session;
     if (this.#phase === 'open' && this.dueTick > wheel.tick + stalledTicks) wheel.schedule(this, stalledTicks);
   }
 
-  #flushed(): void {
+  protected flushed(): void {
     // A socket that is gone calls back as well, before it says `close`: all that is to come would be framed for nobody.
     if (this.socket.destroyed) return;
     this.#blockedTick = 0;
@@ -209,7 +297,7 @@ export class StreamSession implements Sink, Timed, Drainable {
   }
 
   /** Where the client would resume moves past the gap only when nothing that is left of it is still to come. */
-  #tellGap({ from, gapThrough, reached, count }: Batch): void {
+  protected tellGap({ from, gapThrough, reached, count }: Batch): void {
     const gap: Gap = { from: this.cursor(from), to: this.cursor(gapThrough), reason: 'retention' };
     this.sendGap(gap, this.cursor(count > 0 ? from : reached));
   }

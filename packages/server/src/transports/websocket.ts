@@ -12,7 +12,6 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Interest } from '../core/interest.ts';
 import type { Position } from '../core/ports.ts';
-import type { Principal } from '../core/principal.ts';
 import type { Consumer } from './consumer.ts';
 import type { Services } from './services.ts';
 import { sessionOf, StreamSession, type SessionSocket, type Wording } from './stream-session.ts';
@@ -27,6 +26,8 @@ const WORDING: Wording = {
   heartbeat: (cursor) => message({ op: 'heartbeat', cursor }),
   gap: (gap) => message({ op: 'gap', ...gap }),
   draining: (reconnectInMs) => message({ op: 'draining', reconnectInMs }),
+  expiring: (inMs) => message({ op: 'expiring', inMs }),
+  dismissal: (code) => (code === 'forbidden' ? closeFrame(4403, code) : closeFrame(4401, code)),
   farewell: (why) => {
     const code = FAREWELL_CODES[why];
     return closeFrame(code, CLOSE_CODES[code].reason);
@@ -87,7 +88,7 @@ export function openWebSocket(
   const ready = message({
     op: 'ready',
     cursor: session.cursor(consumer.position),
-    session: services.random.token(),
+    session: session.id,
     heartbeatMs,
   });
   session.open(consumer.gap === undefined ? ready : Buffer.concat([ready, message({ op: 'gap', ...consumer.gap })]));
@@ -100,22 +101,14 @@ export function message(content: ServerMessage): Buffer {
 }
 
 export class WebSocketSession extends StreamSession {
-  readonly principal: Principal;
   readonly types: readonly string[] | undefined;
   #receiver: WebSocketReceiver | undefined;
   #operations: WebSocketOperations | undefined;
   #invalidMessages = 0;
   #onHold: (() => void) | undefined;
 
-  constructor(
-    services: Services,
-    socket: Socket,
-    { interest, position, excusedThrough, principal }: Consumer,
-    types: readonly string[] | undefined,
-  ) {
-    super(services, WORDING, socket, interest, position);
-    this.reader.excuse(excusedThrough);
-    this.principal = principal;
+  constructor(services: Services, socket: Socket, consumer: Consumer, types: readonly string[] | undefined) {
+    super(services, WORDING, socket, consumer);
     this.types = types;
   }
 
@@ -172,8 +165,12 @@ export class WebSocketSession extends StreamSession {
     }
   }
 
+  /** Goes on with these channels. */
   resume(interest: Interest): void {
+    const before = this.reader.interest;
     this.reader.resume(interest);
+    if (interest !== before)
+      this.services.sessions.changed(this, { principal: this.principal, channels: before.patterns });
   }
 
   override caughtUp(): void {

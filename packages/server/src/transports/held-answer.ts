@@ -1,0 +1,88 @@
+import type { ServerResponse } from 'node:http';
+import type { Principal } from '../core/principal.ts';
+import type { Reader } from '../core/reader.ts';
+import { TICK_MS, ticksOf, type Timed } from '../core/wheel.ts';
+import type { Position } from '../core/ports.ts';
+import { ticksUntil } from './expiry.ts';
+import type { Services, TransportName } from './services.ts';
+import type { Session } from './sessions.ts';
+
+/** Whose answer it is, and where that client is if not at the other end of the socket. */
+export interface Asker {
+  readonly principal: Principal;
+  readonly address: string | undefined;
+}
+
+/** An answer that waits for something to say: a session as long as it does. */
+export abstract class HeldAnswer implements Timed, Session {
+  protected readonly services: Services;
+  protected readonly response: ServerResponse;
+  protected abstract readonly reader: Reader;
+  abstract readonly transport: TransportName;
+  readonly principal: Principal;
+  readonly #address: string | undefined;
+  readonly #sinceTick: number;
+  #id: string | undefined = undefined;
+  registryIndex = -1;
+  dueTick = 0;
+  placedTick = 0;
+  placedIndex = 0;
+
+  constructor(services: Services, response: ServerResponse, { principal, address }: Asker) {
+    this.services = services;
+    this.response = response;
+    this.principal = principal;
+    this.#address = address;
+    this.#sinceTick = services.wheel.tick;
+  }
+
+  /** Made when first asked for: its client is never told. */
+  get id(): string {
+    return (this.#id ??= this.services.random.token());
+  }
+
+  get channels(): readonly string[] {
+    return this.reader.interest.patterns;
+  }
+
+  get position(): Position {
+    return this.reader.position;
+  }
+
+  get sinceMs(): number {
+    const { clock, wheel } = this.services;
+    return clock.nowMs() - (wheel.tick - this.#sinceTick) * TICK_MS;
+  }
+
+  get address(): string {
+    return this.#address ?? this.response.socket?.remoteAddress ?? '';
+  }
+
+  /** What is given when there is nothing more to wait for. */
+  abstract due(): void;
+
+  /** Given early: the client comes back with its cursor. */
+  drain(): void {
+    this.response.shouldKeepAlive = false;
+    this.due();
+  }
+
+  /** Given early, with what there is: the next request is told why. */
+  dismiss(): void {
+    this.due();
+  }
+
+  destroy(): void {
+    this.response.destroy();
+  }
+
+  /** Waits for so long, and no longer than its standing lasts. */
+  protected wait(seconds: number): void {
+    const waitTicks = ticksOf(seconds * 1000);
+    const { expiresMs } = this.principal;
+    this.services.wheel.schedule(
+      this,
+      expiresMs === Infinity ? waitTicks : Math.min(waitTicks, ticksUntil(this.services, expiresMs)),
+    );
+  }
+}
