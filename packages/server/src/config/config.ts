@@ -30,6 +30,9 @@ export type AccessMode = 'rules' | 'loopback' | 'open';
 export interface TlsConfig {
   readonly certificateFile: string | null;
   readonly keyFile: string | null;
+  readonly reloadIntervalMs: number;
+  readonly http2: boolean;
+  readonly hstsMaxAgeSeconds: number;
 }
 
 /** What holds for a channel. `null` stands for "no bound". */
@@ -67,6 +70,8 @@ export interface LimitsConfig {
   readonly bodiesBytesMax: number;
   readonly bodyTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
+  readonly http2StreamsMax: number;
+  readonly http2ResetsPerSecondMax: number;
   readonly channelsPerConsumerMax: number;
   readonly batchEventsMax: number;
   readonly messageBytesMax: number;

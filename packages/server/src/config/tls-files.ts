@@ -7,7 +7,7 @@ import type { TlsConfig } from './config.ts';
  * Reads the certificate and its key, if there are any.
  * @throws ConfigError when one cannot be read, is not what it should be, or they do not belong together
  */
-export function checkTlsFiles({ certificateFile, keyFile }: TlsConfig): void {
+export function checkTlsFiles({ certificateFile, keyFile }: Pick<TlsConfig, 'certificateFile' | 'keyFile'>): void {
   if (certificateFile === null || keyFile === null) return;
   const problems: ConfigProblem[] = [];
   const cert = read('tls.certificateFile', certificateFile, problems);

@@ -1,14 +1,15 @@
 import { ERRORS, PolycastError, type ErrorCode } from '@polycast/protocol';
 import findMyWay from 'find-my-way';
-import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
 import { readChannel, readHistory } from './channels-route.ts';
 import { authorize, consumerOf } from './consumer.ts';
 import { readEvents } from './events-route.ts';
 import { EventsQueries } from './events-query.ts';
-import { KeepAlive, noteRequest, releaseKept } from './keep-alive.ts';
+import { createHttpServer, divertHttp2 } from './http-server.ts';
+import { Http2Connections } from './http2.ts';
+import { KeepAlive, noteRequest, releaseKept, type KeptConnection } from './keep-alive.ts';
 import type { Origins } from './origin.ts';
 import { publishData, publishEvents } from './publish-route.ts';
 import { asPolycastError, respondEmpty, respondProblem, retryAfter, setCors } from './respond.ts';
@@ -22,7 +23,18 @@ export interface HttpSettings {
   readonly connectionsMax: number;
   /** Requests that name another host than the loopback are refused. */
   readonly loopbackNamesOnly: boolean;
-  readonly tls: { readonly certificate: Buffer; readonly key: Buffer } | undefined;
+  readonly tls: TlsSettings | undefined;
+  /** Of HTTP/2: open streams of one connection, and those that a client takes back, for each second. */
+  readonly http2StreamsMax: number;
+  readonly http2ResetsPerSecondMax: number;
+}
+
+export interface TlsSettings {
+  readonly certificate: Buffer;
+  readonly key: Buffer;
+  readonly http2: boolean;
+  /** How long browsers are told to come by TLS only, in seconds; 0: they are told nothing. */
+  readonly hstsMaxAgeSeconds: number;
 }
 
 /** One of the addresses that are answered. */
@@ -42,6 +54,8 @@ export type Handler = (
 /** The HTTP side of the hub: which address is answered by whom, and what is refused before anyone is asked. */
 export class HttpTransport {
   readonly server: Server;
+  /** The connections over which HTTP/2 is spoken. */
+  readonly http2: Http2Connections;
   /** All that is answered. */
   readonly routes: readonly Route[];
   readonly #services: Services;
@@ -62,8 +76,7 @@ export class HttpTransport {
     this.#origins = services.origins;
     this.#queries = new EventsQueries(services.settings);
     this.routes = [...this.#ownRoutes(), ...routes];
-    for (const { method, path, handle } of this.routes)
-      this.#router.on(method, path, NEVER, { handle });
+    for (const { method, path, handle } of this.routes) this.#router.on(method, path, NEVER, { handle });
     this.server = createHttpServer(settings);
     this.server.maxConnections = settings.connectionsMax + REFUSED_CONNECTIONS_MAX;
     const keepAlive = new KeepAlive(services.wheel, settings.keepAliveTimeoutMs);
@@ -71,7 +84,15 @@ export class HttpTransport {
       keepAlive.watch(socket);
       this.#count(socket, settings.connectionsMax);
     });
-    this.server.on('request', (request, response) => this.#answer(request, response));
+    this.http2 = new Http2Connections(services, http2Settings(settings), ({ request, response }) =>
+      this.#answer(request, response, undefined),
+    );
+    if (settings.tls?.http2 === true)
+      divertHttp2(this.server, (socket) => {
+        this.http2.add(socket);
+        this.#count(socket, settings.connectionsMax);
+      });
+    this.server.on('request', (request, response) => this.#answer(request, response, noteRequest(request.socket)));
     this.server.on(
       'upgrade',
       (request: IncomingMessage, socket: Duplex, head: Buffer) => void this.#upgrade(request, socket as Socket, head),
@@ -81,7 +102,7 @@ export class HttpTransport {
     );
     // An expectation that we do not know may be passed over (RFC 9110 section 10.1.1).
     this.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) =>
-      this.#answer(request, response),
+      this.#answer(request, response, noteRequest(request.socket)),
     );
     this.server.on('clientError', (error: ClientError, socket: Duplex) =>
       refuseUnreadable(error, socket, settings.headerBytesMax),
@@ -97,6 +118,7 @@ export class HttpTransport {
   /** From now on new publishes and new readers are sent elsewhere. */
   drain(): void {
     this.#draining = true;
+    this.http2.drain();
   }
 
   #count(socket: Duplex, connectionsMax: number): void {
@@ -112,8 +134,7 @@ export class HttpTransport {
    * developer's machine, where pages of all the world are open, only the names of the loopback are answered.
    */
   #refuseForeignName({ headers: { host } }: IncomingMessage): void {
-    if (host !== undefined && !LOOPBACK_NAME.test(host))
-      throw new PolycastError('host_not_allowed');
+    if (host !== undefined && !LOOPBACK_NAME.test(host)) throw new PolycastError('host_not_allowed');
   }
 
   #refuseIfTooMany({ socket }: IncomingMessage): void {
@@ -150,16 +171,14 @@ export class HttpTransport {
     ];
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse): void {
-    const connection = noteRequest(request.socket);
+  #answer(request: IncomingMessage, response: ServerResponse, connection: KeptConnection | undefined): void {
     try {
       if (this.#anyRefused) this.#refuseIfTooMany(request);
       const { url = '/', method = 'GET', headers } = request;
       if (headers.host === undefined && request.httpVersionMinor > 0)
         throw new PolycastError('invalid_header', 'Host is missing.');
       if (this.#loopbackNamesOnly) this.#refuseForeignName(request);
-      if (headers.origin !== undefined || this.#origins.areSome)
-        setCors(response, this.#origins.headers(request));
+      if (headers.origin !== undefined || this.#origins.areSome) setCors(response, this.#origins.headers(request));
       // The address that is asked for most needs no search.
       if (method === 'GET' && url.startsWith('/v1/events?') && !this.#draining) {
         const reading = readEvents(this.#services, this.#queries, request, response, connection);
@@ -173,7 +192,8 @@ export class HttpTransport {
       const found = this.#find(method, path);
       if (found === null) return this.#notFound(response, path);
       if (path.startsWith('/v1/')) this.#refuseIfDraining();
-      if (method !== 'GET' && method !== 'HEAD' && !this.#origins.allows(request)) throw new PolycastError('origin_not_allowed');
+      if (method !== 'GET' && method !== 'HEAD' && !this.#origins.allows(request))
+        throw new PolycastError('origin_not_allowed');
       const { handle } = found.store as { handle: Handler };
       const answered = handle(request, response, found.params, query);
       if (answered instanceof Promise) answered.catch((error: unknown) => this.#failed(request, response, error));
@@ -228,7 +248,7 @@ export class HttpTransport {
       return;
     }
     // What is left of a body that was not read is not waited for.
-    const isUnread = !request.complete && hasBody(request);
+    const isUnread = request.httpVersionMajor === 1 && !request.complete && hasBody(request);
     if (isUnread || this.#refused.has(request.socket)) response.shouldKeepAlive = false;
     respondProblem(response, known);
     if (isUnread) request.resume();
@@ -271,6 +291,16 @@ export class HttpTransport {
 /** How many more are let in than the limit says, to be told; those beyond are closed without a word. */
 const REFUSED_CONNECTIONS_MAX = 256;
 
+function http2Settings(settings: HttpSettings): ConstructorParameters<typeof Http2Connections>[1] {
+  return {
+    streamsMax: settings.http2StreamsMax,
+    resetsPerSecondMax: settings.http2ResetsPerSecondMax,
+    streamsTotalMax: settings.connectionsMax,
+    headerBytesMax: settings.headerBytesMax,
+    idleMs: settings.keepAliveTimeoutMs,
+  };
+}
+
 type Found = NonNullable<ReturnType<ReturnType<typeof findMyWay>['find']>>;
 
 const FOUND_MAX = 10_000;
@@ -278,27 +308,6 @@ const LOOPBACK_NAME = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
 
 /** `find-my-way` asks for a handler; the routes' own are in its store. */
 const NEVER = (): void => undefined;
-
-function createHttpServer({ headerBytesMax, headersTimeoutMs, tls }: HttpSettings): Server {
-  const options: ServerOptions & { optimizeEmptyRequests: boolean } = {
-    maxHeaderSize: headerBytesMax,
-    headersTimeout: headersTimeoutMs,
-    // Idle connections are ours to close.
-    keepAliveTimeout: 0,
-    connectionsCheckingInterval: Math.max(500, Math.min(5000, Math.floor(headersTimeoutMs / 2))),
-    // Bodies have deadlines of their own, and a stream of lines may take as long as it goes on.
-    requestTimeout: 0,
-    noDelay: true,
-    optimizeEmptyRequests: true,
-    // Missing, it is refused with a code.
-    requireHostHeader: false,
-    // What some clients offer in passing (`Upgrade: h2c`) may be passed over (RFC 9110 section 7.8).
-    shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
-  };
-  return tls === undefined
-    ? createServer(options)
-    : createTlsServer({ ...options, cert: tls.certificate, key: tls.key });
-}
 
 interface ClientError extends NodeJS.ErrnoException {
   /** What came last; with an overflow often all that came. */

@@ -1,0 +1,111 @@
+import {
+  constants,
+  performServerHandshake,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import type { TLSSocket } from 'node:tls';
+import type { Timed, Wheel } from '../core/wheel.ts';
+import { exchangeOf, type Exchange } from './http2-exchange.ts';
+
+/** What one connection's end, and its streams, are told to. */
+export interface Http2Owner {
+  readonly wheel: Wheel;
+  readonly idleTicks: number;
+  readonly sessionOptions: object;
+  opened(): void;
+  answer(exchange: Exchange): void;
+  streamClosed(): void;
+  closed(connection: Http2Connection): void;
+  flooded(remoteAddress: string | undefined): void;
+}
+
+/** Settings and pings that a connection may send at once, and for each second: clients send a handful in a minute. */
+const CONTROL_FRAMES_BURST = 100;
+const CONTROL_FRAMES_PER_SECOND = 10;
+const TICKS_PER_SECOND = 4;
+/** How much of all its streams' bodies a client may send ahead, in bytes; one stream: 64 KiB. */
+const CONNECTION_WINDOW_BYTES = 256 * 1024;
+
+/** One connection that speaks HTTP/2: hands its streams on, and keeps to its bounds (PROTOCOL.md section 13.8). */
+export class Http2Connection implements Timed {
+  readonly #owner: Http2Owner;
+  readonly #session: ServerHttp2Session;
+  readonly #socket: TLSSocket;
+  dueTick = 0;
+  placedTick = 0;
+  placedIndex = 0;
+  #streams = 0;
+  /** No stream was opened since the wheel last looked. */
+  #isUnused = false;
+  #allowance = CONTROL_FRAMES_BURST;
+  #allowanceTick: number;
+
+  constructor(owner: Http2Owner, socket: TLSSocket) {
+    this.#owner = owner;
+    this.#socket = socket;
+    this.#allowanceTick = owner.wheel.tick;
+    const session = performServerHandshake(socket, owner.sessionOptions);
+    this.#session = session;
+    const control = (): void => this.#control();
+    session.on('remoteSettings', control);
+    session.on('ping', control);
+    session.on('error', ignore);
+    session.on('stream', (stream, headers, _flags, rawHeaders) => this.#stream(stream, headers, rawHeaders));
+    session.on('close', () => this.#closed());
+    session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
+    owner.wheel.schedule(this, owner.idleTicks);
+  }
+
+  /** Sends GOAWAY: streams that are open go on, and further ones are opened elsewhere. */
+  goAway(): void {
+    if (!this.#session.closed) this.#session.close();
+  }
+
+  destroy(code: number = constants.NGHTTP2_NO_ERROR): void {
+    if (!this.#session.destroyed) this.#session.destroy(code as unknown as Error);
+    this.#socket.destroySoon();
+  }
+
+  due(): void {
+    if (this.#streams === 0 && this.#isUnused) {
+      // Whoever does not take a word of farewell within another period is cut off.
+      if (this.#session.closed) this.#socket.destroy();
+      else this.goAway();
+    }
+    this.#isUnused = this.#streams === 0;
+    this.#owner.wheel.schedule(this, this.#owner.idleTicks);
+  }
+
+  #stream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: readonly string[]): void {
+    this.#isUnused = false;
+    this.#streams++;
+    this.#owner.opened();
+    stream.once('close', () => {
+      this.#streams--;
+      this.#owner.streamClosed();
+    });
+    // It was taken back before anybody looked at it.
+    if (stream.destroyed || stream.closed) stream.on('error', ignore);
+    else this.#owner.answer(exchangeOf(stream, headers, rawHeaders, this.#socket));
+  }
+
+  /** Settings or a ping: each costs an answer, so that many of them are an attack. */
+  #control(): void {
+    const { tick } = this.#owner.wheel;
+    const gained = ((tick - this.#allowanceTick) * CONTROL_FRAMES_PER_SECOND) / TICKS_PER_SECOND;
+    this.#allowanceTick = tick;
+    this.#allowance = Math.min(CONTROL_FRAMES_BURST, this.#allowance + gained) - 1;
+    if (this.#allowance >= 0 || this.#session.destroyed) return;
+    this.#owner.flooded(this.#socket.remoteAddress);
+    this.destroy(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  }
+
+  #closed(): void {
+    this.#owner.wheel.cancel(this);
+    this.#owner.closed(this);
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,108 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Http2ServerRequest, Http2ServerResponse, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
+
+/** One stream of HTTP/2, as the two objects that all of the hub's routes take. */
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/**
+ * Node's own shapes of a request and an answer over HTTP/2, with what else the routes look at: so the same code answers over both
+ * versions (PROTOCOL.md section 13.8).
+ */
+export function exchangeOf(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  rawHeaders: readonly string[],
+  socket: Socket,
+): Exchange {
+  // Section 8.3.1 of RFC 9113: the authority stands for `Host`.
+  headers.host ??= headers[':authority'];
+  const request = new Request(stream, headers, NO_OPTIONS, rawHeaders, socket);
+  // Streams report each reset by the client; the answer's `close` says all that anybody wants to know.
+  request.on('error', ignore);
+  const response = new Response(stream);
+  if (!stream.endAfterHeaders) stream.once('finish', finishReading);
+  return { request: request as unknown as IncomingMessage, response: response as unknown as ServerResponse };
+}
+
+/** The stream beneath an answer over HTTP/2, or undefined: then it is HTTP/1.1. */
+export function streamOf(response: ServerResponse): ServerHttp2Stream | undefined {
+  return response instanceof Response ? response.stream : undefined;
+}
+
+class Request extends (Http2ServerRequest as RequestBase) {
+  readonly #socket: Socket;
+
+  constructor(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    options: object,
+    rawHeaders: readonly string[],
+    socket: Socket,
+  ) {
+    super(stream, headers, options, rawHeaders);
+    this.#socket = socket;
+  }
+
+  /** The connection itself: Node's stand-in for it fails as soon as the stream is gone. */
+  get socket(): Socket {
+    return this.#socket;
+  }
+}
+
+class Response extends (Http2ServerResponse as ResponseBase) {
+  get destroyed(): boolean {
+    return this.stream.destroyed;
+  }
+
+  /** What is about the connection is not said over HTTP/2 (RFC 9113 section 8.2.2). */
+  override writeHead(status: number, headers?: object): this {
+    return super.writeHead(status, Array.isArray(headers) ? withoutConnection(headers as readonly string[]) : headers);
+  }
+
+  override setHeader(name: string, value: string | number | readonly string[]): void {
+    if (!CONNECTION_HEADERS.has(name.toLowerCase())) super.setHeader(name, value);
+  }
+
+  /** As HTTP/1.1's has it. */
+  setHeaders(headers: Headers): this {
+    for (const [name, value] of headers) this.setHeader(name, value);
+    return this;
+  }
+}
+
+/** The types of Node declare as properties what are accessors. */
+type RequestBase = new (
+  ...parameters: ConstructorParameters<typeof Http2ServerRequest>
+) => Omit<Http2ServerRequest, 'socket'>;
+type ResponseBase = new (stream: ServerHttp2Stream) => BaseResponse;
+
+interface BaseResponse extends Omit<Http2ServerResponse, 'destroyed' | 'writeHead' | 'setHeader'> {
+  writeHead(status: number, headers?: object): this;
+  setHeader(name: string, value: string | number | readonly string[]): void;
+}
+
+/** What is left of a body once its answer is out is not waited for (RFC 9113 section 8.1). */
+function finishReading(this: ServerHttp2Stream): void {
+  if (!this.readableEnded) setImmediate(closeStream, this);
+}
+
+function closeStream(stream: ServerHttp2Stream): void {
+  if (!stream.readableEnded) stream.close();
+}
+
+function ignore(): void {}
+
+function withoutConnection(pairs: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let index = 0; index < pairs.length; index += 2)
+    if (!CONNECTION_HEADERS.has((pairs[index] as string).toLowerCase()))
+      kept.push(pairs[index] as string, pairs[index + 1] as string);
+  return kept;
+}
+
+const CONNECTION_HEADERS: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade']);
+const NO_OPTIONS = {};
