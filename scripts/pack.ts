@@ -24,6 +24,7 @@ const PACKAGES: readonly Published[] = [
     folder: 'packages/server',
     assets: {
       'assets/client.js': 'packages/client/generated/client.js',
+      'assets/client': 'packages/client/generated/client',
       'assets/console': 'packages/console/generated',
     },
   },

@@ -13,8 +13,9 @@ let folder: string;
 let file: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'polycast-client-'));
-  file = join(folder, 'client.mjs');
-  await buildClient(file);
+  // Without a package.json above it, Node takes a file for a module by its text.
+  await buildClient(folder);
+  file = join(folder, 'client.js');
 });
 afterAll(() => rm(folder, { recursive: true }));
 

@@ -2,18 +2,23 @@ import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { rolldown, type OutputOptions } from 'rolldown';
 
-/** Where the hub finds what it serves at `/client.js`. */
-export const CLIENT_BUNDLE: string = join(import.meta.dirname, 'generated/client.js');
+/** Where the hub finds what it serves: `client.js`, and its companions in `client/`. */
+export const CLIENT_BUILT: string = join(import.meta.dirname, 'generated');
 
-/** Bundles the client and what it uses of `@polycast/protocol` into one minified module without any import. */
-export async function buildClient(file: string = CLIENT_BUNDLE): Promise<void> {
+/** What pages load beside `client.js` where they need it. Each works with any connection, and shares no code with it. */
+export const COMPANIONS: readonly string[] = ['tabs', 'presence'];
+
+/** Bundles the client, and each companion, with what it uses of `@polycast/protocol`, into a minified module without any import. */
+export async function buildClient(folder: string = CLIENT_BUILT): Promise<void> {
   const mangleProps = { include: new RegExp(`^(?:${INTERNAL_NAMES.join('|')})$`) };
-  await bundle({ file, comments: false, minify: { mangleProps } });
+  await bundle('index', { file: join(folder, 'client.js'), comments: false, minify: { mangleProps } });
+  for (const name of COMPANIONS)
+    await bundle(name, { file: join(folder, 'client', `${name}.js`), comments: false, minify: true });
 }
 
 /**
- * Makes the published package of what `tsc` has emitted for the client: one legible module, and declarations that bring
- * those of the protocol along, so that the package depends on no other.
+ * Makes the published package of what `tsc` has emitted for the client: a legible module for each of its entries, and
+ * declarations that bring those of the protocol along, so that the package depends on no other.
  * @param dist what was emitted for the client
  * @param protocolDist what was emitted for the protocol
  */
@@ -21,7 +26,7 @@ export async function finishPackage(dist: string, protocolDist: string): Promise
   for (const name of await readdir(dist, { recursive: true })) {
     if (name.endsWith('.js')) await rm(join(dist, name));
   }
-  await bundle({ file: join(dist, 'index.js') });
+  for (const name of await entries()) await bundle(name, { file: join(dist, `${name}.js`) });
   const protocol = join(dist, 'protocol');
   await cp(protocolDist, protocol, { recursive: true, filter: (path) => !path.endsWith('.js') });
   for (const name of await readdir(dist, { recursive: true })) {
@@ -30,10 +35,23 @@ export async function finishPackage(dist: string, protocolDist: string): Promise
   }
 }
 
-async function bundle(output: OutputOptions): Promise<void> {
-  const input = join(import.meta.dirname, 'src/index.ts');
+/** The modules that the package exports. */
+async function entries(): Promise<string[]> {
+  const { exports } = JSON.parse(await readFile(join(import.meta.dirname, 'package.json'), 'utf8')) as {
+    exports: Record<string, string>;
+  };
+  return Object.values(exports).map((path) => path.replace(/^\.\/src\/(.+)\.ts$/, '$1'));
+}
+
+async function bundle(name: string, output: OutputOptions): Promise<void> {
+  const input = join(import.meta.dirname, `src/${name}.ts`);
   // Nothing in the client or the protocol works by being imported alone.
-  const build = await rolldown({ input, platform: 'browser', treeshake: { moduleSideEffects: false } });
+  const build = await rolldown({
+    input,
+    platform: 'browser',
+    external: /^node:/,
+    treeshake: { moduleSideEffects: false },
+  });
   await build.write({ format: 'esm', ...output });
   await build.close();
 }
@@ -122,6 +140,8 @@ const INTERNAL_NAMES = [
     'sinks',
   ],
   ...['target', 'waitSeconds'],
+  // Credentials.
+  ...['hub', 'tokens', 'renew', 'refuse'],
 ];
 
 if (import.meta.main) await buildClient();

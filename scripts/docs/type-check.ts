@@ -13,7 +13,7 @@ export function scriptsOf(blocks: readonly Block[]): ReadonlyMap<Block, string> 
     const text = scriptIn(block);
     if (text === undefined) continue;
     last = block.marks.includes('continues') ? last + text : text;
-    scripts.set(block, last.replaceAll(/'(?:https?:\/\/[^/']+)?\/client\.js'/g, "'@polycast/client'"));
+    scripts.set(block, last.replaceAll(/'(?:https?:\/\/[^/']+)?\/client(\/\w+)?\.js'/g, "'@polycast/client$1'"));
   }
   return scripts;
 }

@@ -1,12 +1,14 @@
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { onTestFinished } from 'vitest';
 import type * as Client from '../src/index.ts';
+import type * as Tabs from '../src/tabs.ts';
 import type { Proxy } from '../src/testing/proxy.ts';
 
 /** What a page of these tests has at hand. */
 declare global {
   interface Window {
     client: typeof Client;
+    tabs: typeof Tabs;
     connection: Client.Connection;
     seen: unknown[];
     states: string[];
@@ -38,7 +40,8 @@ export async function contextForTest(browser: Browser): Promise<BrowserContext> 
 
 const PAGE = `<!doctype html><title>Test</title><script type="module">
   import * as client from '/client.js';
-  Object.assign(window, { client, seen: [], states: [] });
+  import * as tabs from '/client/tabs.js';
+  Object.assign(window, { client, tabs, seen: [], states: [] });
 </script>`;
 
 /** A page of the hub's own address that loads `/client.js` by a plain script. */
@@ -53,17 +56,18 @@ export async function openPage(context: BrowserContext, proxy: Proxy): Promise<P
 export async function subscribe(
   page: Page,
   channel: string,
-  options: Client.ConnectOptions = {},
+  { shared = false, ...options }: Client.ConnectOptions & { readonly shared?: boolean } = {},
   from: Client.SubscribeOptions = {},
 ): Promise<void> {
   await page.waitForFunction(() => window.client !== undefined);
   await page.evaluate(
-    async ([channel, options, from]) => {
+    async ([channel, options, from, shared]) => {
       window.connection = window.client.connect('/', {
         readyTimeoutMs: 500,
         backoffBaseMs: 20,
         backoffCapMs: 200,
         ...options,
+        share: shared ? window.tabs.shareTabs() : undefined,
       });
       window.connection.on(
         'state',
@@ -71,7 +75,7 @@ export async function subscribe(
       );
       await window.connection.subscribe(channel, ({ data }) => window.seen.push(data), from).joined;
     },
-    [channel, options as Record<string, string>, from] as const,
+    [channel, options as Record<string, string>, from, shared] as const,
   );
 }
 

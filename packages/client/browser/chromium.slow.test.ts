@@ -71,7 +71,7 @@ test('five tabs hold one connection, and when the one that leads is closed or cr
   const proxy = await startProxy(hub.url);
   const context = await contextForTest(browser);
   const pages = await Promise.all(numbers(5).map(() => openPage(context, proxy)));
-  for (const page of pages) await subscribe(page, 'tabs', { share: true });
+  for (const page of pages) await subscribe(page, 'tabs', { shared: true });
   await publish('tabs', [1, 2, 3]);
   for (const page of pages) expect(await untilSeen(page, 3)).toEqual(numbers(3));
   expect(proxy.streams()).toBe(1);

@@ -289,13 +289,3 @@ test('a hub that goes away sends its clients to the next, which takes them up wh
   proxy.target = hub.url;
   await until(() => states.filter((state) => state === 'open').length === 2);
 });
-
-test('tokens are asked for before each attempt', async () => {
-  const proxy = await startProxy(hub.url);
-  let asked = 0;
-  const connection = connectForTest(proxy.url, { token: () => `t${++asked}`, transports: ['websocket'] });
-  await connection.subscribe(newChannel(), () => undefined).joined;
-  proxy.cut();
-  await until(() => proxy.requests.length === 2);
-  expect(proxy.requests.map((request) => /token=(\w+)/.exec(request)?.[1])).toEqual(['t1', 't2']);
-});

@@ -1,16 +1,19 @@
 import { isPattern, type Gap, type Problem } from '@polycast/protocol';
 import { createDriver, type InnerEffect } from './driver.ts';
 import { closedError, PolycastError, refusal } from './errors.ts';
-import type { Means, Target } from './http.ts';
+import { endingOf, exchange, headersOf, withTarget, type Hub, type Means } from './http.ts';
+import { createKey } from './key.ts';
+import { OWN_CHANNEL } from './machine/members.ts';
 import type { Phase, PhaseName, TransportName } from './machine/state.ts';
-import { DEFAULT_TRANSPORTS, settingsOf, type ConnectOptions } from './options.ts';
+import { DEFAULT_TRANSPORTS, settingsOf, type ConnectOptions, type TabPart } from './options.ts';
 import { createPublisher, type Publish } from './publish.ts';
 import { createMemory } from './remember.ts';
+import { createTokens } from './tokens.ts';
 import { createSink, type Handler, type Sink, type SubscribeOptions, type Subscription } from './subscription.ts';
 import { openLongPoll } from './transports/long-poll.ts';
 import { createPoll } from './transports/poll.ts';
 import { openSse } from './transports/sse.ts';
-import type { OpenTransport } from './transports/transport.ts';
+import { createTab } from './transports/tab.ts';
 import { openWebSocket } from './transports/websocket.ts';
 
 export interface StateChange {
@@ -46,21 +49,24 @@ export interface Connection {
     options?: SubscribeOptions,
   ): Subscription<Data>;
   subscribe<Data = unknown>(channels: string | readonly string[], options?: SubscribeOptions): Subscription<Data>;
+  /** What is sent to this user alone, as `subscribe('@me', …)` (PROTOCOL.md section 13.5). */
+  me<Data = unknown>(handler: Handler<Data>, options?: SubscribeOptions): Subscription<Data>;
+  me<Data = unknown>(options?: SubscribeOptions): Subscription<Data>;
   /**
    * Resolves once the event is durable. Tries again, with an idempotency key, for `publishTimeoutMs`. Rejects with
    * PolycastError: the hub's refusal, or `request_timeout`.
    */
   readonly publish: Publish;
+  /**
+   * Asks the hub by HTTP as whoever this connection speaks for: `fetch('channels/orders.42/history')`. Rejects with
+   * PolycastError when the hub refuses.
+   * @param path below `/v1/`
+   */
+  fetch(path: string, init?: RequestInit): Promise<Response>;
   /** Calls the listener for each of these events; returns what ends that. */
   on<Name extends keyof ConnectionEvents>(name: Name, listener: (event: ConnectionEvents[Name]) => void): () => void;
   /** Ends all subscriptions. Publishes under way are rejected with an `AbortError`. */
   close(): void;
-}
-
-/** How tabs share: what reads through another tab, and what ends this tab's part in it. */
-export interface Sharing {
-  readonly open: OpenTransport;
-  readonly end: () => void;
 }
 
 type Listener<Name extends keyof ConnectionEvents> = (event: ConnectionEvents[Name]) => void;
@@ -68,8 +74,8 @@ type Listeners = { [Name in keyof ConnectionEvents]?: Set<Listener<Name>> };
 
 const SAVE_INTERVAL_MS = 250;
 
-export function createConnection(url: string | URL, options: ConnectOptions, sharing?: Sharing): Connection {
-  const base = eventsUrl(url);
+export function createConnection(url: string | URL, options: ConnectOptions, sharing?: TabPart): Connection {
+  const hub: Hub = { url: eventsUrl(url, options), tokens: createTokens(options) };
   const means = meansOf(options);
   const settings = settingsOf(options, transportsOf(options, means, sharing));
   const storage = options.storage ?? globalThis.sessionStorage;
@@ -85,13 +91,13 @@ export function createConnection(url: string | URL, options: ConnectOptions, sha
     settings,
     means,
     openers: {
-      tab: sharing?.open,
+      tab: sharing && createTab(sharing),
       websocket: openWebSocket,
       sse: openSse,
       'long-poll': openLongPoll,
       poll: createPoll(settings.pollIntervalMs),
     },
-    target,
+    hub,
     onPhase(phase) {
       shown = stateOf(phase);
       emit('state', shown);
@@ -103,7 +109,7 @@ export function createConnection(url: string | URL, options: ConnectOptions, sha
   });
   const publish = createPublisher({
     means,
-    target,
+    hub,
     ask: driver.ask,
     settings,
     signal: ending.signal,
@@ -114,7 +120,9 @@ export function createConnection(url: string | URL, options: ConnectOptions, sha
 
   return {
     subscribe,
+    me: (...rest: (Handler | SubscribeOptions | undefined)[]) => subscribe(OWN_CHANNEL, ...rest),
     publish,
+    fetch: ask,
     on,
     close,
     get state() {
@@ -209,9 +217,19 @@ export function createConnection(url: string | URL, options: ConnectOptions, sha
     globalThis.addEventListener?.(name, listener, { signal: ending.signal });
   }
 
-  async function target(): Promise<Target> {
-    const { token } = options;
-    return { url: base, token: typeof token === 'function' ? await token() : token };
+  async function ask(path: string, init?: RequestInit): Promise<Response> {
+    try {
+      return await withTarget(hub, (to) =>
+        exchange(means, new URL(path, to.url), {
+          signal: ending.signal,
+          ...init,
+          headers: headersOf(to, init?.headers),
+        }),
+      );
+    } catch (error) {
+      const ended = endingOf(error);
+      throw ended.kind === 'refused' ? new PolycastError(ended.problem) : error;
+    }
   }
 }
 
@@ -228,29 +246,34 @@ function stateOf(phase: Phase): StateChange {
 function checkChannels(channels: string | readonly string[]): readonly string[] {
   const wanted = [...new Set([channels].flat())];
   if (wanted.length === 0) throw new PolycastError(refusal('channel_missing', 'No channel.'));
-  const wrong = wanted.find((channel) => !isPattern(channel));
+  const wrong = wanted.find((channel) => channel !== OWN_CHANNEL && !isPattern(channel));
   if (wrong !== undefined) throw new PolycastError(refusal('invalid_pattern', `"${wrong}" is no channel or pattern.`));
   return wanted;
 }
 
 /** `https://hub.example/`, with a path where the hub is behind one; in a page it may be relative. */
-function eventsUrl(url: string | URL): URL {
+function eventsUrl(url: string | URL, { excludeSelf }: ConnectOptions): URL {
   const base = new URL(url, globalThis.location?.href);
   base.protocol = base.protocol.replace('ws', 'http');
   base.pathname = base.pathname.replace(/\/?$/, '/v1/events');
+  // One name for the connection's whole life, however often it comes back.
+  if (excludeSelf) base.search = `exclude=self&client=${createKey()}`;
   return base;
 }
 
-function meansOf(options: ConnectOptions): Means {
-  const { fetch = globalThis.fetch, WebSocket = globalThis.WebSocket } = options;
+function meansOf({
+  fetch = globalThis.fetch,
+  WebSocket = globalThis.WebSocket,
+  credentials = 'same-origin',
+}: ConnectOptions): Means {
   // Called without an object: browsers refuse `fetch` as a method of another.
-  return { fetch: (input, init) => fetch(input, init), WebSocket };
+  return { fetch: (input, init) => fetch(input, { credentials, ...init }), WebSocket };
 }
 
 function transportsOf(
   { transports = DEFAULT_TRANSPORTS }: ConnectOptions,
   means: Means,
-  sharing: Sharing | undefined,
+  sharing: TabPart | undefined,
 ): TransportName[] {
   const usable = transports.filter((name) => name !== 'websocket' || means.WebSocket !== undefined);
   if (usable.length === 0) throw new TypeError('No usable transport.');

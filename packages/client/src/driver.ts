@@ -1,7 +1,8 @@
 import type { ClientMessage } from '@polycast/protocol';
 import { createClock } from './clock.ts';
 import { PolycastError } from './errors.ts';
-import { endingOf, poll, type Means, type Target } from './http.ts';
+import { endingOf, poll, withTarget, type Hub, type Means } from './http.ts';
+import { backoffMs } from './machine/backoff.ts';
 import { createState, step, wakeAtMs } from './machine.ts';
 import type {
   Effect,
@@ -21,8 +22,7 @@ export interface DriverOptions {
   readonly settings: MachineSettings;
   readonly means: Means;
   readonly openers: Readonly<Record<TransportName, OpenTransport | undefined>>;
-  /** The hub, and who asks: asked for before each attempt. */
-  readonly target: () => Promise<Target>;
+  readonly hub: Hub;
   readonly onPhase: (phase: Phase) => void;
   readonly onEffect: (sink: Sink, effect: InnerEffect) => void;
   /** Something has changed: cursors, perhaps. */
@@ -51,7 +51,7 @@ interface OpenAttempt {
 /** A catch-up poll is never held; it gets this many times what a stream gets to be ready. */
 const CATCH_UP_PATIENCE = 3;
 
-export function createDriver({ settings, means, openers, target, onPhase, onEffect, onStep }: DriverOptions): Driver {
+export function createDriver({ settings, means, openers, hub, onPhase, onEffect, onStep }: DriverOptions): Driver {
   const clock = createClock();
   const sinks = new Map<number, Sink>();
   const attempts = new Map<number, OpenAttempt>();
@@ -60,6 +60,9 @@ export function createDriver({ settings, means, openers, target, onPhase, onEffe
   let isRunning = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let timerAtMs = Infinity;
+  /** The token of the latest attempt. */
+  let token: string | undefined;
+  const { url, tokens } = hub;
 
   return {
     dispatch,
@@ -122,6 +125,12 @@ export function createDriver({ settings, means, openers, target, onPhase, onEffe
         return send(effect.attempt, { op: 'unsubscribe', channels: effect.channels });
       case 'catch-up':
         return void catchUp(effect);
+      case 'renew':
+        return renew(effect.attempt, 0);
+      case 'auth':
+        return void tokens.get().then((token = '') => send(effect.attempt, { op: 'auth', token }));
+      case 'refuse':
+        return void tokens.refuse(token);
       case 'state':
         onPhase(effect.phase);
         if (effect.phase.name === 'closed' && effect.phase.problem === undefined)
@@ -151,10 +160,13 @@ export function createDriver({ settings, means, openers, target, onPhase, onEffe
     const entry: OpenAttempt = { transport: undefined, asked: new Map() };
     attempts.set(attempt, entry);
     const tell = (signal: Signal): void => receive(attempt, signal);
-    target()
-      .then(
-        (to) => attempts.has(attempt) && (entry.transport = (openers[name] as OpenTransport)(means, to, request, tell)),
-      )
+    tokens
+      .get()
+      .then((given) => {
+        token = given;
+        if (attempts.has(attempt))
+          entry.transport = (openers[name] as OpenTransport)(means, { url, token }, request, tell);
+      })
       .catch((error: unknown) => tell({ kind: 'ended', ending: endingOf(error) }));
   }
 
@@ -172,6 +184,19 @@ export function createDriver({ settings, means, openers, target, onPhase, onEffe
     entry?.asked.forEach(({ reject }) => reject());
   }
 
+  /** As long as the stream lasts that it is for: when that has ended, the next attempt asks. */
+  function renew(attempt: number, failures: number): void {
+    if (!attempts.has(attempt)) return;
+    tokens.renew().then(
+      () => dispatch({ kind: 'token' }),
+      () =>
+        setTimeout(
+          () => renew(attempt, failures + 1),
+          backoffMs(failures, Math.random(), settings.backoffBaseMs, settings.backoffCapMs),
+        ),
+    );
+  }
+
   async function catchUp({ member, start, limit }: Extract<Effect, { kind: 'catch-up' }>): Promise<void> {
     const { id, poll: number, channels, types } = member;
     const signal = AbortSignal.timeout(settings.readyTimeoutMs * CATCH_UP_PATIENCE);
@@ -179,7 +204,8 @@ export function createDriver({ settings, means, openers, target, onPhase, onEffe
     const { history, after = history === undefined ? 'now' : undefined } = start;
     let result;
     try {
-      result = (await poll(means, await target(), { channels, after, history }, { types, limit, signal })).answer;
+      result = (await withTarget(hub, (to) => poll(means, to, { channels, after, history }, { types, limit, signal })))
+        .answer;
     } catch (error) {
       result = endingOf(error);
     }

@@ -7,12 +7,18 @@ import type { ErrorCode, Problem } from '@polycast/protocol';
 export class PolycastError extends Error {
   override readonly name = 'PolycastError';
   readonly code: ErrorCode;
+  /** What is particular to this case, for people. */
+  readonly detail: string | undefined;
+  /** Which rule refused, where one did: `rule 2 (orders.>)`. */
+  readonly rule: string | undefined;
   /** As the hub told it (PROTOCOL.md section 9.1). */
   readonly problem: Problem;
 
   constructor(problem: Problem) {
     super(problem.detail ?? problem.title);
     this.code = problem.code;
+    this.detail = problem.detail;
+    this.rule = problem['rule'] as string | undefined;
     this.problem = problem;
   }
 }
@@ -25,4 +31,9 @@ export function closedError(): DOMException {
 /** A refusal that no hub has put into words. Without a `type` it is `about:blank` (RFC 9457, section 4.2.1). */
 export function refusal(code: ErrorCode, title: string, retryable = false): Problem {
   return { code, title, retryable, status: 0 } as unknown as Problem;
+}
+
+/** Whether it is the credentials themselves that are refused, and not what was asked for with them. */
+export function isAboutToken({ code, rule }: Problem): boolean {
+  return code === 'token_expired' || (code === 'unauthorized' && rule === undefined);
 }

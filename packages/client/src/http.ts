@@ -1,5 +1,7 @@
 import type { PollAnswer, Problem } from '@polycast/protocol';
+import { isAboutToken } from './errors.ts';
 import type { Ending, OpenRequest } from './machine/state.ts';
+import type { Tokens } from './tokens.ts';
 
 /** What the outside lends; each can be given by the caller. */
 export interface Means {
@@ -12,6 +14,12 @@ export interface Target {
   /** `…/v1/events` */
   readonly url: URL;
   readonly token: string | undefined;
+}
+
+/** A hub, whoever asks. */
+export interface Hub {
+  readonly url: URL;
+  readonly tokens: Tokens;
 }
 
 /** What a poll asks beside the channels. */
@@ -38,7 +46,7 @@ export class EndedError extends Error {
   readonly ending: Ending;
 
   constructor(ending: Ending | string) {
-    super();
+    super(String(ending));
     this.ending = typeof ending === 'string' ? { kind: 'lost', why: ending } : ending;
   }
 }
@@ -54,11 +62,26 @@ export async function poll(
   url.searchParams.set('limit', String(limit));
   for (const type of types) url.searchParams.append('type', type);
   if (waitSeconds) url.searchParams.set('wait', String(waitSeconds));
-  const response = await exchange(means, url, { headers: headersOf(target, 'application/json'), signal });
+  const response = await exchange(means, url, { headers: headersOf(target, { Accept: 'application/json' }), signal });
   const text = await response.text();
   const answer = JSON.parse(text) as PollAnswer;
   if (!Array.isArray(answer.events)) throw new EndedError('no hub');
   return { answer, cut: answer.events.length >= limit || text.length > CUT_LENGTH };
+}
+
+/** Does something with the hub, once more with another token if that which there is was refused. */
+export async function withTarget<Result>(
+  { url, tokens }: Hub,
+  use: (target: Target) => Promise<Result>,
+): Promise<Result> {
+  const token = await tokens.get();
+  try {
+    return await use({ url, token });
+  } catch (error) {
+    const ending = endingOf(error);
+    if (ending.kind !== 'refused' || !isAboutToken(ending.problem) || !tokens.refuse(token)) throw error;
+    return use({ url, token: await tokens.get() });
+  }
 }
 
 /** Sends a request; rejects unless it was answered with 2xx. */
@@ -81,8 +104,8 @@ export function addressOf(base: URL, { channels, after, history }: OpenRequest):
   return url;
 }
 
-export function headersOf({ token }: Target, accept: string): Headers {
-  const headers = new Headers({ Accept: accept });
+export function headersOf({ token }: Target, init: HeadersInit | undefined): Headers {
+  const headers = new Headers(init);
   if (token !== undefined) headers.set('Authorization', `Bearer ${token}`);
   return headers;
 }

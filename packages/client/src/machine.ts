@@ -9,7 +9,17 @@ import {
 } from './machine/connecting.ts';
 import { close, fail, lose } from './machine/flow.ts';
 import { takeFromStream } from './machine/members.ts';
-import { heard, openGap, openNetwork, openPlaced, openStream, openTick, successorTells } from './machine/open.ts';
+import {
+  heard,
+  openExpiring,
+  openGap,
+  openNetwork,
+  openPlaced,
+  openStream,
+  openTick,
+  openToken,
+  successorTells,
+} from './machine/open.ts';
 import { settleMembers } from './machine/placing.ts';
 import type {
   Draft,
@@ -96,11 +106,13 @@ const TABLE: { readonly [Name in PhaseName]: Row<Name> } = {
     ...CONSUMERS,
     subscribe: firstSubscribe,
     tick: ignore,
+    token: ignore,
     network: ignore,
   },
   waiting: {
     ...CONSUMERS,
     tick: waitingTick,
+    token: ignore,
     network: waitingNetwork,
   },
   connecting: {
@@ -109,9 +121,11 @@ const TABLE: { readonly [Name in PhaseName]: Row<Name> } = {
     events: connectingEvents,
     gap: ignore,
     hint,
+    expiring: ignore,
     placed: ignore,
     ended: fail,
     tick: connectingTick,
+    token: ignore,
     network: connectingNetwork,
   },
   open: {
@@ -120,15 +134,18 @@ const TABLE: { readonly [Name in PhaseName]: Row<Name> } = {
     events: takeFromStream,
     gap: openGap,
     hint,
+    expiring: openExpiring,
     placed: openPlaced,
     ended: lose,
     tick: openTick,
+    token: openToken,
     network: openNetwork,
   },
   closed: {
     ...CONSUMERS,
     subscribe: closedSubscribe,
     tick: ignore,
+    token: ignore,
     network: ignore,
     close: ignore,
   },

@@ -1,4 +1,6 @@
-import type { MachineSettings, TransportName } from './machine/state.ts';
+import type { ClientMessage, PolycastEvent, ServerMessage } from '@polycast/protocol';
+import type { Connection } from './connection.ts';
+import type { MachineSettings, OpenRequest, TransportName } from './machine/state.ts';
 
 /** Anything with the three methods of `sessionStorage`. */
 export interface CursorStorage {
@@ -25,26 +27,57 @@ export interface PatienceOptions {
   readonly probeCapMs?: number;
   /** Between short polls. 5000. */
   readonly pollIntervalMs?: number;
-  /** How long a publish is tried again before it is rejected. 30 000. */
+  /** How long a publish is tried before it is rejected; while the browser says that it is offline, time stands still. 30 000. */
   readonly publishTimeoutMs?: number;
 }
 
 export interface ConnectOptions extends PatienceOptions {
   /** In the order of preference. `['websocket', 'sse', 'long-poll', 'poll']`. */
   readonly transports?: readonly Exclude<TransportName, 'tab'>[];
-  /** Credentials, or a function that is asked for them before each attempt. Sent as `Authorization`, on a WebSocket in the query. */
-  readonly token?: string | (() => string | Promise<string>);
+  /** Credentials that never change. Sent as `Authorization`; on a WebSocket as its first message. */
+  readonly token?: string;
+  /**
+   * Asked for credentials when they are first needed, shortly before they expire, and when the hub has refused them; `undefined`,
+   * or an empty text, stands for nobody. Those that it gave are kept in between, it is never asked twice at the same time, and when it rejects it is asked
+   * again later, after longer each time. When those that it gave after a refusal are refused as well, the connection closes.
+   */
+  readonly getToken?: (why: { readonly reason: TokenReason }) => Token | Promise<Token>;
+  /** `include`: cookies go along to a hub of another origin as well, which has to allow this page's. As for `fetch`. */
+  readonly credentials?: RequestCredentials;
+  /** What this connection publishes does not come back to it, reconnected or not (PROTOCOL.md section 13.7). */
+  readonly excludeSelf?: boolean;
   /** Keeps the place of each subscription in `storage` under this key, so that a reloaded page goes on where it was. */
   readonly remember?: string;
   /** Where `remember` keeps it. `sessionStorage`, where there is one. */
   readonly storage?: CursorStorage;
-  /**
-   * Tabs of one browser share one connection, where Web Locks and BroadcastChannel are present. Only tabs that have the same
-   * rights may share: with a `token` it has to be a name, such as the user's id.
-   */
-  readonly share?: boolean | string;
+  /** Tabs of one browser share one connection: `shareTabs(name)` of `@polycast/client/tabs`. */
+  readonly share?: Sharing | undefined;
   readonly fetch?: typeof fetch;
   readonly WebSocket?: typeof WebSocket;
+}
+
+type Token = string | null | undefined;
+
+/** Why `getToken` is asked. `refused`: the last token has expired, or was never good, or has been revoked. */
+export type TokenReason = 'first' | 'expiring' | 'refused';
+
+/** How tabs share. */
+export interface Sharing {
+  /**
+   * Takes part, with those of the same hub.
+   * @param connect makes the connection that all share, should this tab come to lead
+   */
+  join(url: string, connect: () => Connection): TabPart;
+}
+
+/** One tab's part. */
+export interface TabPart {
+  /** Reads through the tab that leads, in the messages of a WebSocket; `undefined` ends it. */
+  open(
+    request: OpenRequest,
+    receive: (message: PolycastEvent | ServerMessage | undefined) => void,
+  ): { send(message: ClientMessage): void; close(): void };
+  end(): void;
 }
 
 export const DEFAULT_TRANSPORTS: readonly Exclude<TransportName, 'tab'>[] = ['websocket', 'sse', 'long-poll', 'poll'];
@@ -79,6 +112,6 @@ export function settingsOf(options: ConnectOptions, transports: readonly Transpo
     wokeLateMs: WOKE_LATE_MS,
     heldEventsMax: HELD_EVENTS_MAX,
     channelsMax: CHANNELS_MAX,
-    tokenRenewable: typeof options.token === 'function',
+    tokenRenewable: options.getToken !== undefined,
   };
 }

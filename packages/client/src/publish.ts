@@ -1,6 +1,6 @@
 import type { ClientMessage, Problem } from '@polycast/protocol';
 import { PolycastError, refusal } from './errors.ts';
-import { EndedError, endingOf, exchange, headersOf, type Means, type Target } from './http.ts';
+import { EndedError, endingOf, exchange, headersOf, withTarget, type Hub, type Means } from './http.ts';
 import { createKey } from './key.ts';
 import { backoffMs } from './machine/backoff.ts';
 import type { Settings } from './options.ts';
@@ -14,6 +14,8 @@ export interface PublishOptions {
   readonly idempotencyKey?: string;
   /** Publishes only if this is the id of the channel's newest event. */
   readonly ifMatch?: string;
+  /** `false`: at once, beside those that wait for their turn. */
+  readonly inOrder?: boolean;
 }
 
 export interface Published {
@@ -31,7 +33,7 @@ export type Ask = (
 
 export interface PublisherOptions {
   readonly means: Means;
-  readonly target: () => Promise<Target>;
+  readonly hub: Hub;
   readonly ask: Ask;
   readonly settings: Settings;
   /** Aborts when the connection is closed. */
@@ -43,72 +45,82 @@ let refs = 0;
 
 /** Larger operations go by HTTP: a socket that is sent too large a message is closed for good (PROTOCOL.md section 7.5). */
 const OPERATION_LENGTH_MAX = 60_000;
-/** Publishes under way at the same time; one more is rejected with `overloaded`. */
-const UNDER_WAY_MAX = 1000;
-/** A single try, of those that fit into the time there is; and the longest wait between two. */
+/** What waits at the same time, in publishes and in characters of their JSON; one more is rejected with `overloaded`. */
+const WAITING_MAX = 1000;
+const WAITING_LENGTH_MAX = 1_000_000;
+/** A single try, and the longest wait between two. */
 const TRY_TIMEOUT_MS = 10_000;
 
 export type Publish = (channel: string, data: unknown, options?: PublishOptions) => Promise<Published>;
 
-/**
- * Publishes over the open stream, or by HTTP, and tries again with the same idempotency key until an answer is had.
- * Rejects with PolycastError: the hub's refusal, or `request_timeout` when no hub answered in time.
- */
-export function createPublisher(options: PublisherOptions): Publish {
-  let underWay = 0;
-  return async (channel, data, publishOptions) => {
-    if (underWay >= UNDER_WAY_MAX) throw new PolycastError(refusal('overloaded', 'Too many publishes.', true));
-    underWay++;
-    try {
-      return await publish(options, {
-        ...publishOptions,
-        idempotencyKey: publishOptions?.idempotencyKey ?? createKey(),
-        channel,
-        data,
-      });
-    } finally {
-      underWay--;
-    }
-  };
-}
-
 type Envelope = Omit<Parameters<Ask>[0], 'op' | 'ref'>;
 
-async function publish(options: PublisherOptions, envelope: Envelope): Promise<Published> {
+/**
+ * Publishes over the open stream, or by HTTP, one after the other, and tries again with the same idempotency key until an
+ * answer is had. Rejects with PolycastError: the hub's refusal, `request_timeout` when no hub answered in time, or `overloaded`
+ * when too much waits.
+ */
+export function createPublisher(options: PublisherOptions): Publish {
   const { publishTimeoutMs, backoffBaseMs } = options.settings;
-  const body = JSON.stringify(envelope);
-  const untilMs = performance.now() + publishTimeoutMs;
-  for (let failures = 0; ; failures++) {
-    const tryMs = Math.min(untilMs - performance.now(), TRY_TIMEOUT_MS);
-    const signal = AbortSignal.any([options.signal, AbortSignal.timeout(Math.max(1, tryMs | 0))]);
-    let problem: Problem | undefined;
-    let hintMs = 0;
-    try {
-      return await tryOnce(options, envelope, body, signal);
-    } catch (error) {
-      options.signal.throwIfAborted();
-      const ending = endingOf(error);
-      if (ending.kind === 'refused') ({ problem, retryAfterMs: hintMs } = ending);
+  let waiting = 0;
+  let waitingLength = 0;
+  let last: Promise<unknown> | undefined;
+  /** When it was last known not to be the hub's fault that there is no answer. */
+  let hopeMs = 0;
+
+  return async (channel, data, { inOrder = true, ...publishOptions } = {}) => {
+    // As it is now, whatever becomes of it while it waits.
+    const idempotencyKey = publishOptions.idempotencyKey ?? createKey();
+    const body = JSON.stringify({ ...publishOptions, idempotencyKey, channel, data });
+    if (waiting >= WAITING_MAX || waitingLength + body.length > WAITING_LENGTH_MAX)
+      throw new PolycastError(refusal('overloaded', 'Too many publishes.', true));
+    waiting++;
+    waitingLength += body.length;
+    const queuedMs = performance.now();
+    const publishing = (): Promise<Published> => publish(body, queuedMs);
+    const published = inOrder && last !== undefined ? last.then(publishing) : publishing();
+    const settled = published.catch(() => undefined);
+    if (inOrder) last = settled;
+    void settled.then(() => {
+      waiting--;
+      waitingLength -= body.length;
+      if (last === settled) last = undefined;
+    });
+    return published;
+  };
+
+  async function publish(body: string, queuedMs: number): Promise<Published> {
+    for (let failures = 0; ; failures++) {
+      const signal = AbortSignal.any([options.signal, AbortSignal.timeout(Math.min(publishTimeoutMs, TRY_TIMEOUT_MS))]);
+      let problem: Problem | undefined;
+      let hintMs = 0;
+      try {
+        const published = await tryOnce(options, body, signal);
+        hopeMs = performance.now();
+        return published;
+      } catch (error) {
+        options.signal.throwIfAborted();
+        const ending = endingOf(error);
+        if (ending.kind === 'refused') ({ problem, retryAfterMs: hintMs } = ending);
+      }
+      const nowMs = performance.now();
+      if (globalThis.navigator?.onLine === false) hopeMs = nowMs;
+      const delayMs = Math.max(hintMs, backoffMs(failures, Math.random(), backoffBaseMs, TRY_TIMEOUT_MS));
+      const isLate = nowMs + delayMs >= Math.max(hopeMs, queuedMs) + publishTimeoutMs;
+      if (isLate || problem?.retryable === false)
+        throw new PolycastError(
+          problem ?? refusal('request_timeout', `No hub answered in ${publishTimeoutMs} ms.`, true),
+        );
+      await sleep(delayMs, options.signal);
     }
-    const delayMs = Math.max(hintMs, backoffMs(failures, Math.random(), backoffBaseMs, TRY_TIMEOUT_MS));
-    const isLate = performance.now() + delayMs >= untilMs;
-    if (isLate || problem?.retryable === false) {
-      throw new PolycastError(
-        problem ?? refusal('request_timeout', `No hub answered in ${publishTimeoutMs} ms.`, true),
-      );
-    }
-    await sleep(delayMs, options.signal);
   }
 }
 
-async function tryOnce(
-  { ask, means, target }: PublisherOptions,
-  envelope: Envelope,
-  body: string,
-  signal: AbortSignal,
-): Promise<Published> {
+async function tryOnce({ ask, means, hub }: PublisherOptions, body: string, signal: AbortSignal): Promise<Published> {
   const asked =
-    body.length > OPERATION_LENGTH_MAX ? undefined : ask({ ...envelope, op: 'publish', ref: `p${++refs}` }, signal);
+    body.length > OPERATION_LENGTH_MAX
+      ? undefined
+      : ask({ ...(JSON.parse(body) as Envelope), op: 'publish', ref: `p${++refs}` }, signal);
   if (asked !== undefined) {
     const answer = await asked;
     if (answer.ok === false)
@@ -120,9 +132,13 @@ async function tryOnce(
     const { id, channel, time } = answer as Published & Answer;
     return { id, channel, time };
   }
-  const to = await target();
-  const headers = headersOf(to, 'application/json');
-  headers.set('Content-Type', 'application/json');
-  const response = await exchange(means, to.url, { method: 'POST', headers, body, signal });
+  const response = await withTarget(hub, (to) =>
+    exchange(means, to.url, {
+      method: 'POST',
+      headers: headersOf(to, { 'Content-Type': 'application/json' }),
+      body,
+      signal,
+    }),
+  );
   return (await response.json()) as Published;
 }

@@ -4,7 +4,7 @@ import { openHub } from './hub.ts';
 import { ROUTES } from './operate/api/routes.ts';
 
 /** Answered, and no operation of the API. */
-const PAGES = ['GET /client.js'];
+const PAGES = ['GET /client.js', 'GET /client/presence.js', 'GET /client/tabs.js'];
 
 test('what a hub answers is what its description says', async () => {
   const { config } = loadConfig({

@@ -25,7 +25,7 @@ import { RetentionTask } from './operate/retention-task.ts';
 import { systemWorld, type World } from './operate/world.ts';
 import { builtFile } from './operate/built-file.ts';
 import { ByteBudget } from './transports/byte-budget.ts';
-import { clientRoute } from './transports/client-route.ts';
+import { clientRoutes } from './transports/client-route.ts';
 import { dismissRevoked } from './transports/dismissals.ts';
 import { Origins } from './transports/origin.ts';
 import { HttpTransport, type Route } from './transports/http-transport.ts';
@@ -119,7 +119,7 @@ export async function openHub(
   });
   const transport = new HttpTransport(services, await httpSettings(config), [
     ...health,
-    clientRoute(builtFile('client.js', 'client/generated/client.js')),
+    ...clientRoutes((name) => builtFile(name, `client/generated/${name}`)),
     ...routes,
   ]);
   services.authority.onRevoked((revocation) => dismissRevoked(sessions, revocation));

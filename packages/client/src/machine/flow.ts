@@ -1,6 +1,6 @@
 import type { ErrorCode, Problem } from '@polycast/protocol';
 import { afterClose } from '../close-codes.ts';
-import { refusal } from '../errors.ts';
+import { isAboutToken, refusal } from '../errors.ts';
 import { backoffMs } from './backoff.ts';
 import { covers, failMember, onStream, union } from './members.ts';
 import type { Attempt, Connecting, Draft, Ending, Member, Open, State, Successor, TransportName } from './state.ts';
@@ -103,7 +103,7 @@ function settle(draft: Draft, ending: Ending, otherwise: () => void): void {
 function settleRefusal(draft: Draft, { problem, retryAfterMs }: Extract<Ending, { kind: 'refused' }>): void {
   if (problem.retryable) return wait(draft, problem.code, Math.max(retryAfterMs, draft.hintMs));
   const { phase } = draft;
-  if (phase.name !== 'connecting' || phase.from !== '' || problem.code === 'unauthorized') return stop(draft, problem);
+  if (phase.name !== 'connecting' || phase.from !== '' || isAboutToken(problem)) return stop(draft, problem);
   const refused = draft.members.filter(({ channels }) => covers(phase.channels, channels));
   // One of these asks for what it may not have: the others are to have theirs.
   if (refused.length > 1 && !draft.singly) draft.singly = true;
@@ -113,9 +113,10 @@ function settleRefusal(draft: Draft, { problem, retryAfterMs }: Extract<Ending, 
 
 /** There is no use in trying again, unless with another token. */
 function stop(draft: Draft, problem: Problem): void {
-  if (problem.code !== 'unauthorized' || draft.renewed || !draft.settings.tokenRenewable)
+  if (!isAboutToken(problem) || draft.renewed || !draft.settings.tokenRenewable)
     return close(draft, problem.code, problem);
   draft.renewed = true;
+  draft.effects.push({ kind: 'refuse' });
   wait(draft, problem.code);
 }
 

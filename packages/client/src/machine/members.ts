@@ -6,6 +6,10 @@ import type { Draft, InputOf, Member, Start } from './state.ts';
  * "not delivered yet" is `id > cursor`, on any stream, in any overlap of two.
  */
 
+/** The private channel of whoever the hub takes us for (PROTOCOL.md section 13.5), and how its real name begins. */
+export const OWN_CHANNEL = '@me';
+const PRIVATE_PREFIX = 'polycast.private.';
+
 /** What a poll may bring at most; the consumer's room may be less (PROTOCOL.md section 4, `limit`). */
 const CATCH_UP_LIMIT = 500;
 
@@ -163,5 +167,7 @@ function isCovered({ phase }: Draft, { channels }: Member): boolean {
 
 function means({ types, channels }: Member, { type, channel }: PolycastEvent): boolean {
   if (types !== undefined && !types.includes(type as string)) return false;
-  return channels.some((pattern) => matches(pattern, channel));
+  return channels.some((pattern) =>
+    pattern === OWN_CHANNEL ? channel.startsWith(PRIVATE_PREFIX) : matches(pattern, channel),
+  );
 }

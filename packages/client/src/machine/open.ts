@@ -1,6 +1,14 @@
 import { drop, giveUp, leaveStream, lose, openSuccessor, probeAtMs, retryLater } from './flow.ts';
 import { becomeLive, covers, failMember, latest, memberOf, tellGap } from './members.ts';
-import type { Attempt, Draft, Ending, InputOf, Open, TransportInput } from './state.ts';
+import {
+  TAKES_OPERATIONS,
+  type Attempt,
+  type Draft,
+  type Ending,
+  type InputOf,
+  type Open,
+  type TransportInput,
+} from './state.ts';
 
 /** The cells of the phase `open`: a stream delivers, and perhaps a successor is on its way. */
 
@@ -36,6 +44,18 @@ export function openTick(draft: Draft, _input: InputOf<'tick'>, phase: Open): vo
 
 export function openNetwork(draft: Draft, _input: InputOf<'network'>, phase: Open): void {
   openSuccessor(draft, phase, phase.transport, 'network');
+}
+
+/** In good time: what holds now goes on until the other is there. */
+export function openExpiring(draft: Draft, { attempt }: InputOf<'expiring'>): void {
+  if (draft.settings.tokenRenewable) draft.effects.push({ kind: 'renew', attempt });
+}
+
+/** A stream that takes operations is told of the new token; any other has a successor with it. */
+export function openToken(draft: Draft, _input: InputOf<'token'>, phase: Open): void {
+  const { attempt, transport } = phase;
+  if (transport === TAKES_OPERATIONS) draft.effects.push({ kind: 'auth', attempt });
+  else openSuccessor(draft, phase, transport, 'token');
 }
 
 /** What the stream beside the current one tells. */

@@ -1,11 +1,8 @@
 import { openSuccessor } from './flow.ts';
 import { becomeLive, catchUp, covers, latest, onStream, startOf, union } from './members.ts';
-import type { Draft, Member, Open, TransportName } from './state.ts';
+import { TAKES_OPERATIONS, type Draft, type Member, type Open } from './state.ts';
 
 /** How subscriptions come onto, and leave, a stream that is open. */
-
-/** That which takes operations (PROTOCOL.md section 7.3); the others are opened anew when the channels change. */
-const TAKES_OPERATIONS: TransportName = 'websocket';
 
 /** Finds every subscription its way onto the stream, and keeps the stream's channels in step with what is wanted. */
 export function settleMembers(draft: Draft): void {

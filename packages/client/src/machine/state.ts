@@ -3,6 +3,9 @@ import type { Gap, PollAnswer, PolycastEvent, Problem } from '@polycast/protocol
 /** The means of reading, the best first. `tab` reads through another tab of the same browser. */
 export type TransportName = 'tab' | 'websocket' | 'sse' | 'long-poll' | 'poll';
 
+/** That which takes operations (PROTOCOL.md section 7.3); the others are opened anew when the channels or the token change. */
+export const TAKES_OPERATIONS: TransportName = 'websocket';
+
 /** What never changes in the life of a connection. All times in milliseconds. */
 export interface MachineSettings {
   /** In the order of preference; at least one. */
@@ -24,7 +27,7 @@ export interface MachineSettings {
   readonly heldEventsMax: number;
   /** The channels of all subscriptions together; the hub's own limit (PROTOCOL.md section 4). */
   readonly channelsMax: number;
-  /** Whether a refused token can be asked for anew. */
+  /** Whether another token can be asked for. */
   readonly tokenRenewable: boolean;
 }
 
@@ -86,7 +89,7 @@ export interface Attempt {
 
 /** A stream opened beside the current one, and why. */
 export interface Successor extends Attempt {
-  readonly reason: 'better' | 'channels' | 'network';
+  readonly reason: 'better' | 'channels' | 'network' | 'token';
 }
 
 export interface Connecting extends Attempt {
@@ -169,6 +172,8 @@ export type TransportInput =
     }
   | { readonly kind: 'gap'; readonly attempt: number; readonly gap: Gap }
   | { readonly kind: 'hint'; readonly attempt: number; readonly reconnectInMs: number }
+  /** The stream's credentials are about to expire. */
+  | { readonly kind: 'expiring'; readonly attempt: number }
   /** The stream has the channels of a member, from `cursor` on; or it refused them. */
   | {
       readonly kind: 'placed';
@@ -195,6 +200,8 @@ export type Input =
   /** What a catch-up brought: an answer, or none. */
   | { readonly kind: 'polled'; readonly id: number; readonly poll: number; readonly result: PollAnswer | Ending }
   | { readonly kind: 'tick' }
+  /** There is another token, before the present one has expired. */
+  | { readonly kind: 'token' }
   /** The browser says that the network has gone, come back or changed. */
   | { readonly kind: 'network' }
   | { readonly kind: 'close' };
@@ -220,6 +227,12 @@ export type Effect =
   /** To ask the stream for channels, or to take them back (PROTOCOL.md section 7.3). */
   | { readonly kind: 'place'; readonly attempt: number; readonly id: number; readonly channels: readonly string[] }
   | { readonly kind: 'remove'; readonly attempt: number; readonly channels: readonly string[] }
+  /** To ask for another token while the present one holds; `token` says that it is there. */
+  | { readonly kind: 'renew'; readonly attempt: number }
+  /** To give it to the stream (PROTOCOL.md section 13.4). */
+  | { readonly kind: 'auth'; readonly attempt: number }
+  /** The present token is of no use any more: the next attempt needs another. */
+  | { readonly kind: 'refuse' }
   /** To poll for what a member has missed. */
   | { readonly kind: 'catch-up'; readonly member: Member; readonly start: Start; readonly limit: number }
   | { readonly kind: 'deliver'; readonly id: number; readonly events: readonly PolycastEvent[] }

@@ -1,5 +1,5 @@
 import type { ClientMessage, Gap, PolycastEvent } from '@polycast/protocol';
-import { PolycastError } from '../errors.ts';
+import type { PolycastError } from '../errors.ts';
 import type { Connection } from '../connection.ts';
 import type { OpenRequest } from '../machine/state.ts';
 import type { Subscription } from '../subscription.ts';
@@ -101,8 +101,9 @@ function lead(name: string, connect: () => Connection): () => void {
       const published = await connection.publish(channel, data, options);
       session.channel.postMessage({ op: 'publish', ref, ok: true, ...published });
     } catch (error) {
-      if (error instanceof PolycastError)
-        session.channel.postMessage({ op: 'publish', ref, ok: false, error: error.problem });
+      // Not by its class: this module may have been bundled apart from the connection's.
+      const { problem } = error as Partial<PolycastError>;
+      if (problem !== undefined) session.channel.postMessage({ op: 'publish', ref, ok: false, error: problem });
     }
   }
 

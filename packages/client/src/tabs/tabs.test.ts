@@ -3,6 +3,7 @@ import type { Connection } from '../index.ts';
 import { connectForTest, numbers, until } from '../testing/consumer.ts';
 import { startTestHub, type TestHub } from '../testing/hub.ts';
 import { startProxy } from '../testing/proxy.ts';
+import { shareTabs } from '../tabs.ts';
 
 // Node has Web Locks and BroadcastChannel as browsers have: each connection here is a tab.
 
@@ -19,7 +20,7 @@ interface Tab {
 
 async function openTabs(url: string, channel: string, count: number): Promise<Tab[]> {
   const tabs = Array.from({ length: count }, (): Tab => ({
-    connection: connectForTest(url, { share: true }),
+    connection: connectForTest(url, { share: shareTabs() }),
     seen: [],
   }));
   await Promise.all(
@@ -88,6 +89,9 @@ test('while the hub is away the tabs wait for the one that leads, and go on wher
   expect(proxy.streams()).toBe(1);
 });
 
-test('with a token, tabs share only by a name', () => {
-  expect(() => connectForTest(hub.url, { share: true, token: 'secret' })).toThrow(TypeError);
+test('tabs of another name have a connection of their own', async () => {
+  const proxy = await startProxy(hub.url);
+  for (const name of ['one', 'other', 'one'])
+    await connectForTest(proxy.url, { share: shareTabs(name) }).subscribe('tabs.names', () => undefined).joined;
+  expect(proxy.streams()).toBe(2);
 });

@@ -33,9 +33,13 @@ export async function startTestHub({
   port = 0,
   settings = [],
 }: TestHubOptions = {}): Promise<TestHub> {
-  const flags = ['access=loopback', 'delivery.reconnectMs=100', 'drain.timeMs=100', 'logging.level=error', ...settings].flatMap(
-    (setting) => ['--set', setting],
-  );
+  const flags = [
+    'access=loopback',
+    'delivery.reconnectMs=100',
+    'drain.timeMs=100',
+    'logging.level=error',
+    ...settings,
+  ].flatMap((setting) => ['--set', setting]);
   const parameters = [COMMAND, 'serve', '--listen', `127.0.0.1:${port}`, '--data', data, ...flags];
   const child = spawn(process.execPath, parameters, { stdio: ['ignore', 'pipe', 'inherit'] });
   const url = await listening(child);

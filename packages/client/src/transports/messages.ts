@@ -16,6 +16,8 @@ export function readMessage(message: PolycastEvent | ServerMessage, tell: Tell):
       return tell({ kind: 'events', events: [], cursor: message.cursor });
     case 'draining':
       return tell({ kind: 'hint', reconnectInMs: message.reconnectInMs });
+    case 'expiring':
+      return tell({ kind: 'expiring' });
     case 'subscribe': {
       // The machine's own operations have for `ref` the number of the subscription that was to be placed.
       const { cursor = '', error: problem } = message as { readonly cursor?: string; readonly error?: Problem };

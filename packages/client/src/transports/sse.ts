@@ -11,7 +11,7 @@ import { createReader, type Tell, type Transport } from './transport.ts';
  */
 export function openSse(means: Means, target: Target, request: OpenRequest, tell: Tell): Transport {
   return createReader(tell, async (signal) => {
-    const headers = headersOf(target, 'text/event-stream');
+    const headers = headersOf(target, { Accept: 'text/event-stream' });
     const response = await exchange(means, addressOf(target.url, request), { headers, signal });
     if (!response.headers.get('content-type')?.includes('event-stream')) throw new EndedError('no hub');
     const parser = createSseParser();

@@ -1,16 +1,21 @@
 import { SUBPROTOCOL, type ClientMessage, type PolycastEvent, type ServerMessage } from '@polycast/protocol';
 import { addressOf, type Means, type Target } from '../http.ts';
-import type { OpenRequest } from '../machine/state.ts';
+import type { Ending, OpenRequest } from '../machine/state.ts';
 import { readMessage } from './messages.ts';
 import type { Tell, Transport } from './transport.ts';
 
-/** A WebSocket (PROTOCOL.md section 7). The token goes into the query: a browser can set no header here. */
-export function openWebSocket(means: Means, target: Target, request: OpenRequest, tell: Tell): Transport {
-  const url = addressOf(target.url, request);
-  url.protocol = url.protocol.replace('http', 'ws');
-  if (target.token !== undefined) url.searchParams.set('token', target.token);
+/**
+ * A WebSocket (PROTOCOL.md section 7). A browser can set no header here, and what stands in an address ends up in logs: a token
+ * goes into the first message, and the channels into the second.
+ */
+export function openWebSocket(means: Means, { url, token }: Target, request: OpenRequest, tell: Tell): Transport {
+  const { channels, after = 'now' } = request;
+  const address = addressOf(url, token === undefined ? request : { channels: [] });
+  address.protocol = address.protocol.replace('http', 'ws');
   const WebSocket = means.WebSocket as typeof globalThis.WebSocket;
-  const socket = new WebSocket(url, SUBPROTOCOL);
+  const socket = new WebSocket(address, SUBPROTOCOL);
+  let heartbeatMs: number;
+  let read = token === undefined ? readMessage : enter;
   socket.onmessage = receive;
   socket.onclose = ({ code }) => tell({ kind: 'ended', ending: { kind: 'closed', code } });
   return { send, close };
@@ -20,10 +25,30 @@ export function openWebSocket(means: Means, target: Target, request: OpenRequest
     try {
       message = JSON.parse(data) as typeof message;
     } catch {
-      close();
-      return tell({ kind: 'ended', ending: { kind: 'lost', why: 'no hub' } });
+      return end({ kind: 'lost', why: 'no hub' });
     }
-    readMessage(message, tell);
+    read(message, tell);
+  }
+
+  /** What comes before there is a stream: `ready` of a session without channels, then the answers. */
+  function enter(message: PolycastEvent | ServerMessage): void {
+    if (!('op' in message)) return;
+    if ('ok' in message && !message.ok)
+      return end({ kind: 'refused', problem: message.error, retryAfterMs: Number(message.error['retryAfterMs']) || 0 });
+    if (message.op === 'ready') {
+      ({ heartbeatMs } = message);
+      send({ op: 'auth', token: token as string });
+    } else if (message.op === 'auth') {
+      send({ op: 'subscribe', channels, after });
+    } else if (message.op === 'subscribe') {
+      read = readMessage;
+      tell({ kind: 'ready', cursor: message.cursor as string, heartbeatMs });
+    }
+  }
+
+  function end(ending: Ending): void {
+    close();
+    tell({ kind: 'ended', ending });
   }
 
   function send(message: ClientMessage): void {

@@ -3,11 +3,21 @@ import { readFile } from 'node:fs/promises';
 import type { Route } from './http-transport.ts';
 import { respond } from './respond.ts';
 
-/** `GET /client.js`: the built SDK as one module, for a plain `<script type="module">`. Pages of any origin may load it. */
-export function clientRoute(file: string): Route {
+/** The built SDK, and what a page loads beside it where it needs that. */
+const MODULES = ['client.js', 'client/presence.js', 'client/tabs.js'];
+
+/**
+ * `GET /client.js` and its companions: modules for a plain `<script type="module">`. Pages of any origin may load them.
+ * @param fileOf where the built module of this name is
+ */
+export function clientRoutes(fileOf: (name: string) => string): readonly Route[] {
+  return MODULES.map((name) => clientRoute(`/${name}`, fileOf(name)));
+}
+
+function clientRoute(path: string, file: string): Route {
   return {
     method: 'GET',
-    path: '/client.js',
+    path,
     async handle(_request, response) {
       const script = await readFile(file).catch(() => undefined);
       if (script === undefined)
