@@ -34,6 +34,7 @@ export type ServerMessage =
   | { readonly op: 'heartbeat'; readonly cursor: string }
   | { readonly op: 'draining'; readonly reconnectInMs: number }
   | { readonly op: 'expiring'; readonly inMs: number }
+  | { readonly op: 'dropped'; readonly channels: readonly string[]; readonly code: 'forbidden' }
   | { readonly op: 'error'; readonly ok: false; readonly error: Problem }
   | ({ readonly op: ClientMessage['op']; readonly ref?: Ref } & (
       | {
@@ -43,6 +44,8 @@ export type ServerMessage =
           readonly id?: string;
           readonly channel?: string;
           readonly time?: string;
+          readonly dropped?: readonly string[];
+          readonly expiresInMs?: number;
         }
       | { readonly ok: false; readonly error: Problem }
     ));

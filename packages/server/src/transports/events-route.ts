@@ -1,7 +1,7 @@
 import { PolycastError } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal } from '../core/principal.ts';
-import { authorize, consumerOf, type Consumer } from './consumer.ts';
+import { authorize, consumerOf, interestOf, type Consumer } from './consumer.ts';
 import type { EventsQueries, EventsQuery } from './events-query.ts';
 import type { KeptConnection } from './keep-alive.ts';
 import { answerPoll, isUnchanged, respondUnchanged, type PollWish } from './poll.ts';
@@ -40,8 +40,11 @@ function begin(
   const { headers } = request;
   const tag = headers['if-none-match'];
   // What is asked most, and is answered from memory, comes first.
-  if (tag !== undefined && !streams && isShort(services, request, query) && isUnchanged(services, headers, query, principal, tag))
+  if (tag !== undefined && !streams && isShort(services, request, query) && isUnchanged(services, headers, query, principal, tag)) {
+    if (principal.user !== undefined)
+      services.sessions.polled(principal, interestOf(services, query, principal).patterns);
     return respondUnchanged(services, response, tag);
+  }
   const wish = streams ? undefined : pollWish(services, request, query);
   const consumer = consumerOf(services, request, query, principal);
   if (consumer instanceof Promise) return consumer.then((known) => answer(services, request, response, known, wish));

@@ -136,6 +136,7 @@ class Poll extends HeldAnswer implements Sink {
   #answer(events: Uint8Array, position: Position): void {
     if (this.reader.isClosed) return;
     this.#close();
+    if (this.#wish.waitSeconds === 0) this.services.sessions.polled(this.principal, this.channels);
     const cursor = encodeCursor(this.services.feed.epoch, position);
     this.services.figures.gaps += this.#gaps.length;
     const etag = `W/"${cursor}"`;

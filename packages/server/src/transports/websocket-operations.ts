@@ -14,11 +14,13 @@ import {
 import type { Batch } from '../core/batch.ts';
 import type { Position } from '../core/ports.ts';
 import { OWN_CHANNEL } from '../core/private-channel.ts';
+import type { Principal } from '../core/principal.ts';
 import { Reader, type Sink } from '../core/reader.ts';
 import { startAfter, type Start } from '../core/start.ts';
 import { allow, channelsFor } from './consumer.ts';
 import { messageCredentials } from './credentials.ts';
 import { checkPattern, HISTORY_MAX, tooManyChannels } from './events-query.ts';
+import { stillAllowed } from './expiry.ts';
 import { shown } from './publish-result.ts';
 import { asPolycastError } from './respond.ts';
 import type { Services } from './services.ts';
@@ -52,6 +54,8 @@ type Answer = {
   readonly id?: string;
   readonly channel?: string;
   readonly time?: string;
+  readonly dropped?: readonly string[];
+  readonly expiresInMs?: number;
 };
 
 /** The operations of one WebSocket session (PROTOCOL.md section 7.3). Subscriptions change one at a time, in order. */
@@ -96,11 +100,38 @@ export class WebSocketOperations {
     }
   }
 
+  /** In mid-connection (PROTOCOL.md section 13.4): whoever nobody knew says who it is; who is known renews it. */
   async #authenticate(operation: Operation): Promise<void> {
     const { token } = operation.members;
     if (typeof token !== 'string') throw invalidMember('token', 'must be a string');
-    await this.#services.authority.identify(messageCredentials(token, ''));
-    this.#answer(operation, {});
+    const session = this.#session;
+    const principal = await this.#services.authority.identify(messageCredentials(token, session.address));
+    if (!isSame(session.principal, principal))
+      throw new PolycastError('forbidden', 'The connection belongs to another user: open a new one.');
+    const dropped = await this.adopt(principal);
+    this.#answer(operation, {
+      channels: session.channels,
+      ...(dropped.length > 0 ? { dropped } : {}),
+      ...(principal.expiresMs === Infinity ? {} : { expiresInMs: principal.expiresMs - this.#services.clock.nowMs() }),
+    });
+  }
+
+  /**
+   * From now on the session stands on these credentials; what they do not allow is dropped. Resolves with what that is.
+   * Rejects with PolycastError `identity_unavailable`, and then nothing has changed.
+   */
+  adopt(principal: Principal): Promise<readonly string[]> {
+    const session = this.#session;
+    return this.#inOrder(async () => {
+      const before = session.channels;
+      const allowed = await stillAllowed(this.#services, principal, before);
+      if (allowed.length < before.length) {
+        await session.hold();
+        session.resume(this.#services.feed.interest(allowed, session.types));
+      }
+      session.assume(principal);
+      return before.filter((channel) => !allowed.includes(channel));
+    });
   }
 
   async #publish(operation: Operation, text: string): Promise<void> {
@@ -177,9 +208,9 @@ export class WebSocketOperations {
     this.#answer(operation, { channels });
   }
 
-  #inOrder(change: () => Promise<void>): Promise<void> {
+  #inOrder<Result>(change: () => Promise<Result>): Promise<Result> {
     const result = this.#changes.then(change);
-    this.#changes = result.catch(() => undefined);
+    this.#changes = result.then(nothing, nothing);
     return result;
   }
 
@@ -242,6 +273,13 @@ export function catchUpReader(
   const sink = new CatchUpSink((batch, tellGap) => session.deliver(batch, tellGap), done);
   return new Reader(services.feed, sink, interest, webSocketFraming, from, Infinity, through);
 }
+
+/** Nobody known may become anybody; whoever is known stays who it is. */
+function isSame(before: Principal, after: Principal): boolean {
+  return before.kind === 'anonymous' || (before.kind === after.kind && before.user === after.user && before.key === after.key);
+}
+
+function nothing(): void {}
 
 function parseOperation(text: string): Operation {
   operationScanner.begin(text);

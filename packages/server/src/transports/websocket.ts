@@ -12,6 +12,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Interest } from '../core/interest.ts';
 import type { Position } from '../core/ports.ts';
+import type { Principal } from '../core/principal.ts';
 import type { Consumer } from './consumer.ts';
 import type { Services } from './services.ts';
 import { sessionOf, StreamSession, type SessionSocket, type Wording } from './stream-session.ts';
@@ -171,6 +172,13 @@ export class WebSocketSession extends StreamSession {
     this.reader.resume(interest);
     if (interest !== before)
       this.services.sessions.changed(this, { principal: this.principal, channels: before.patterns });
+  }
+
+  /** What is no longer allowed is dropped, and the client is told. */
+  override async renewed(principal: Principal): Promise<void> {
+    this.#operations ??= new WebSocketOperations(this.services, this);
+    const channels = await this.#operations.adopt(principal);
+    if (channels.length > 0) this.answer({ op: 'dropped', channels, code: 'forbidden' });
   }
 
   override caughtUp(): void {
