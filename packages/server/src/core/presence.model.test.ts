@@ -4,9 +4,9 @@ import { Presence, type PresenceSettings } from './presence.ts';
 import type { PresenceChange } from './presence-events.ts';
 import { Onlooker, Telling } from './testing/presence-onlooker.ts';
 
-const SETTINGS: PresenceSettings = { graceMs: 100, pollGraceMs: 300, listedMax: 3, systemEvents: true };
+const SETTINGS: PresenceSettings = { graceMs: 100, pollGraceMs: 300, listedMax: 2, systemEvents: true };
 const CHANNELS = ['a', 'b'];
-const USERS = ['u1', 'u2', 'u3', 'u4', 'u5', undefined];
+const USERS = ['ann', 'bob', 'cyd', undefined];
 
 type Step =
   | { readonly do: 'open'; readonly channel: number; readonly user: number; readonly info: number }
@@ -17,12 +17,15 @@ type Step =
   | { readonly do: 'look' }
   | { readonly do: 'restart' };
 
+/** Mostly the first, so that much happens in one place. */
+const CHANNEL = fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.constant(1) });
+
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({
       do: fc.constant('open' as const),
-      channel: fc.nat(CHANNELS.length - 1),
+      channel: CHANNEL,
       user: fc.nat(USERS.length - 1),
       info: fc.nat(2),
     }),
@@ -32,7 +35,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({
       do: fc.constant('poll' as const),
-      channel: fc.nat(CHANNELS.length - 1),
+      channel: CHANNEL,
       user: fc.nat(USERS.length - 2),
     }),
   },
@@ -153,7 +156,7 @@ class World {
 
 test('in any order of opening, closing, polling and restarting, what is told adds up to what is so', () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+    fc.property(fc.array(step, { minLength: 20, maxLength: 120 }), (steps) => {
       const world = new World();
       for (const each of steps) world.run(each);
       world.settle();
@@ -163,13 +166,14 @@ test('in any order of opening, closing, polling and restarting, what is told add
         const snapshot = world.presence.snapshot(channel);
         expect(snapshot.users).toBe(users.size);
         expect(snapshot.anonymous).toBe(here.filter(({ user }) => user === undefined).length);
+        expect(snapshot.isListed ? users.size <= 2 : users.size >= 2).toBe(true);
         if (snapshot.isListed)
           expect(new Map(snapshot.members.map(({ user, sessions }) => [user, sessions]))).toEqual(countByUser(here));
         expect(world.telling.occupied.has(channel)).toBe(here.length > 0);
       }
       expect(world.telling.online).toEqual(new Set(world.sessions.flatMap(({ user }) => user ?? [])));
     }),
-    { numRuns: 500 },
+    { numRuns: 2000 },
   );
 });
 
