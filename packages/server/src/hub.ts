@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import type { Server } from 'node:http';
+import type { Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { parseListen } from './config/listen.ts';
@@ -28,11 +29,12 @@ import { ByteBudget } from './transports/byte-budget.ts';
 import { clientRoutes } from './transports/client-route.ts';
 import { dismissRevoked } from './transports/dismissals.ts';
 import { Origins } from './transports/origin.ts';
-import { HttpTransport, type Route } from './transports/http-transport.ts';
+import { HttpTransport, type HttpSettings, type Route } from './transports/http-transport.ts';
 import type { Services, TransportSettings } from './transports/services.ts';
 import { Sessions } from './transports/sessions.ts';
 
 /** A hub that listens. */
+import { Certificate, readPair, type CertificateFiles } from './transports/tls-certificate.ts';
 export interface Hub {
   /** `http://HOST:PORT`. */
   readonly url: string;
@@ -45,6 +47,8 @@ export interface Hub {
   close(): Promise<void>;
 }
 
+  /** Looks at once whether there is a new certificate. */
+  reloadCertificate(): Promise<void>;
 /** What a hub is given beside its configuration. */
 export interface HubParts {
   /** What is answered besides the hub's own addresses. */
@@ -115,6 +119,8 @@ export async function openHub(
   const health = healthRoutes({
     metrics,
     version: VERSION,
+      http2: () => transport.http2.figures,
+      certificate: () => certificate?.figures,
     notReady: () => (draining ? 'draining' : log.state.unavailable),
   });
   const transport = new HttpTransport(services, await httpSettings(config), [
@@ -138,6 +144,7 @@ export async function openHub(
     await log.close();
     throw error;
   }
+  const certificate = watchCertificate(config, settings.tls, server, services);
   retention.start();
   const { port } = server.address() as AddressInfo;
   const url = `${config.tls.certificateFile === null ? 'http' : 'https'}://${hostIn(config.listen)}:${port}`;
@@ -167,11 +174,15 @@ export async function openHub(
         clearInterval(turning);
         for (const session of sessions.each()) session.destroy();
         const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    async reloadCertificate() {
+      await certificate?.look();
+    },
         // Publishes in flight get their answer before their connection goes.
         await log.close();
         server.closeAllConnections();
         transport.http2.destroy();
         await closed;
+        certificate?.close();
         logger.info({ url }, 'closed');
       })();
       return closing;
@@ -209,17 +220,8 @@ function listen(server: HttpTransport['server'], config: Config): Promise<void> 
   });
 }
 
-async function httpSettings({ limits, tls, lab }: Config): Promise<ConstructorParameters<typeof HttpTransport>[1]> {
-  const { certificateFile, keyFile } = tls;
-  const files =
-    certificateFile === null || keyFile === null
-      ? undefined
-      : {
-          certificate: await readFile(certificateFile),
-          key: await readFile(keyFile),
-          http2: tls.http2,
-          hstsMaxAgeSeconds: tls.hstsMaxAgeSeconds,
-        };
+async function httpSettings({ limits, tls, lab }: Config): Promise<HttpSettings> {
+  const files = certificateFiles(tls);
   return {
     headerBytesMax: limits.headerBytesMax,
     headersTimeoutMs: limits.headersTimeoutMs,
@@ -228,7 +230,10 @@ async function httpSettings({ limits, tls, lab }: Config): Promise<ConstructorPa
     loopbackNamesOnly: lab.enabled,
     http2StreamsMax: limits.http2StreamsMax,
     http2ResetsPerSecondMax: limits.http2ResetsPerSecondMax,
-    tls: files,
+    tls:
+      files === undefined
+        ? undefined
+        : { ...(await readPair(files)), http2: tls.http2, hstsMaxAgeSeconds: tls.hstsMaxAgeSeconds },
   };
 }
 
@@ -240,6 +245,19 @@ function transportSettings({ delivery, identity, limits }: Config): TransportSet
       leaveTicks: ticksOf(1000),
     },
     heartbeatMs: delivery.heartbeatMs,
+function certificateFiles({ certificateFile, keyFile }: Config['tls']): CertificateFiles | undefined {
+  return certificateFile === null || keyFile === null ? undefined : { certificate: certificateFile, key: keyFile };
+}
+
+/** Watches over the files of a server that speaks TLS. */
+function watchCertificate({ tls }: Config, pair: HttpSettings['tls'], server: Server, services: Services): Certificate | undefined {
+  const files = certificateFiles(tls);
+  if (files === undefined || pair === undefined) return undefined;
+  const certificate = new Certificate(server as unknown as TlsServer, files, pair, services.logger);
+  certificate.watch(services.wheel, tls.reloadIntervalMs);
+  return certificate;
+}
+
     expiringTicks: ticksOf(identity.expiringSeconds * 1000),
     reconnectMs: delivery.reconnectMs,
     keepAlive: `timeout=${Math.floor(limits.keepAliveTimeoutMs / 1000)}`,

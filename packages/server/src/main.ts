@@ -64,6 +64,10 @@ class HubWithLab implements Hub {
     await this.#hub?.drain();
   }
 
+  async reloadCertificate(): Promise<void> {
+    await this.#hub?.reloadCertificate();
+  }
+
   async close(): Promise<void> {
     await this.#lab?.close();
     await this.#hub?.close();

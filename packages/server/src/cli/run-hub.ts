@@ -23,6 +23,8 @@ export async function runHub(
   const hub = await start(config, anyPort);
   terminal.out(`Polycast listening on ${hub.url}`);
   greet?.(hub);
+  // Without TLS it means what it always does: the terminal has gone.
+  if (config.tls.certificateFile !== null) process.on('SIGHUP', () => void hub.reloadCertificate());
   const signal = await stop;
   terminal.note(`${signal}: sending everyone away within ${config.drain.timeMs} ms; once more ends it at once`);
   await hub.drain();

@@ -12,6 +12,11 @@ export interface FigureSources {
   readonly deliveries: Readonly<Record<string, number>>;
   readonly sessions: { count(transport: (typeof TRANSPORTS)[number]): number };
   readonly transport: { readonly gaps: number; readonly stalled: number };
+  readonly http2: () => { readonly connections: number; readonly streams: number; readonly floods: number };
+  /** None without TLS. */
+  readonly certificate: () =>
+    | { readonly reloaded: number; readonly failed: number; readonly expiresMs: number }
+    | undefined;
   readonly memory: () => { readonly rss: number; readonly heapUsed: number; readonly external: number };
 }
 
@@ -25,6 +30,8 @@ export function hubFigures({
   deliveries,
   sessions,
   transport,
+  http2,
+  certificate,
   memory,
 }: FigureSources): readonly Figure[] {
   return [
@@ -84,6 +91,26 @@ export function hubFigures({
       label: 'figure',
       read: () => log.figures(),
     },
+    {
+      name: 'polycast_http2',
+      help: 'Open connections that speak HTTP/2, and their open streams.',
+      kind: 'gauge',
+      label: 'figure',
+      read: () => ({ connections: http2().connections, streams: http2().streams }),
+    },
+    counter('polycast_http2_floods_total', 'Connections closed for too many settings or pings.', () => http2().floods),
+    {
+      name: 'polycast_certificate_reloads_total',
+      help: 'Changes of the files of the certificate: taken into use, or refused while the old one goes on.',
+      kind: 'counter',
+      label: 'outcome',
+      read: () => ({ reloaded: certificate()?.reloaded ?? 0, failed: certificate()?.failed ?? 0 }),
+    },
+    gauge(
+      'polycast_certificate_expires_seconds',
+      'When the certificate in use ends, in seconds since 1970; 0 without TLS.',
+      () => Math.floor((certificate()?.expiresMs ?? 0) / 1000),
+    ),
     {
       name: 'polycast_memory_bytes',
       help: 'Memory of the process.',

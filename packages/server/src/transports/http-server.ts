@@ -2,6 +2,7 @@ import { createServer, type Server, type ServerOptions } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import type { HttpSettings } from './http-transport.ts';
+import { TLS_OPTIONS } from './tls-certificate.ts';
 
 /** Node's server as the hub uses it: bounded, and with none of its timers for each request. */
 export function createHttpServer({ headerBytesMax, headersTimeoutMs, tls }: HttpSettings): Server {
@@ -25,7 +26,7 @@ export function createHttpServer({ headerBytesMax, headersTimeoutMs, tls }: Http
     ...options,
     cert: tls.certificate,
     key: tls.key,
-    minVersion: 'TLSv1.2',
+    ...TLS_OPTIONS,
     // A connection that does not get as far as to speak HTTP has no more time than one whose headers do not come.
     handshakeTimeout: headersTimeoutMs,
     ALPNProtocols: tls.http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
