@@ -13,7 +13,9 @@ import { Publisher } from './core/publish.ts';
 import { Rules, type ChannelSettings, type Rule } from './core/rules.ts';
 import { USER_TOKEN } from './core/pattern-relation.ts';
 import { TICK_MS, ticksOf, Wheel } from './core/wheel.ts';
-import { createAuthority, NO_CONSENT, NOTHING_REVOKED } from './identity/authority.ts';
+import { administrationRoutes } from './administration/routes.ts';
+import { createAuthority, NO_CONSENT } from './identity/authority.ts';
+import { openIdentity, type Identity } from './identity/identity.ts';
 import { openAuthority } from './identity/open-authority.ts';
 import { createMemoryLog } from './log/memory.ts';
 import { openSqliteLog } from './log/sqlite/sqlite-log.ts';
@@ -32,23 +34,25 @@ import { Origins } from './transports/origin.ts';
 import { HttpTransport, type HttpSettings, type Route } from './transports/http-transport.ts';
 import type { Services, TransportSettings } from './transports/services.ts';
 import { Sessions } from './transports/sessions.ts';
+import { Certificate, readPair, type CertificateFiles } from './transports/tls-certificate.ts';
 
 /** A hub that listens. */
-import { Certificate, readPair, type CertificateFiles } from './transports/tls-certificate.ts';
 export interface Hub {
   /** `http://HOST:PORT`. */
   readonly url: string;
   readonly port: number;
   /** What it answers: `GET /v1/channels/{channel}`. */
   readonly routes: readonly string[];
+  /** The first key of a data folder that never had one: to be shown, as it cannot be found out again. */
+  readonly firstKey: string | undefined;
   /** Sends everyone away, paced over `drain.timeMs`; what is in flight is finished. */
   drain(): Promise<void>;
+  /** Looks at once whether there is a new certificate. */
+  reloadCertificate(): Promise<void>;
   /** Ends what is left and closes the log. */
   close(): Promise<void>;
 }
 
-  /** Looks at once whether there is a new certificate. */
-  reloadCertificate(): Promise<void>;
 /** What a hub is given beside its configuration. */
 export interface HubParts {
   /** What is answered besides the hub's own addresses. */
@@ -70,6 +74,9 @@ export async function openHub(
   const logger = createLogger(config.logging.level, config.logging.format);
   const rules = new Rules(config.rules.map(ruleOf), settingsOf(config.defaults));
   const log = await openLog(config, world);
+  // The log's lock on the data folder stands for both.
+  const identity = await orClose(log, () => openIdentity(config.data, config.identity, clock, logger));
+  const access = config.access === 'rules' ? new Access(config.rules, config.defaults) : undefined;
   const feed = new Feed(log, {
     tailBytesMax: config.delivery.tailBytesMax,
     batchBytesMax: config.delivery.batchBytesMax,
@@ -93,7 +100,7 @@ export async function openHub(
     log,
     feed,
     publisher,
-    authority: authorityOf(config),
+    authority: authorityOf(access, identity),
     clock,
     random,
     wheel: new Wheel(),
@@ -112,6 +119,8 @@ export async function openHub(
       sessions,
       deliveries: services.figures.deliveries,
       transport: services.figures,
+      http2: () => transport.http2.figures,
+      certificate: () => certificate?.figures,
       memory: () => process.memoryUsage(),
     }),
   );
@@ -119,12 +128,12 @@ export async function openHub(
   const health = healthRoutes({
     metrics,
     version: VERSION,
-      http2: () => transport.http2.figures,
-      certificate: () => certificate?.figures,
     notReady: () => (draining ? 'draining' : log.state.unavailable),
   });
-  const transport = new HttpTransport(services, await httpSettings(config), [
+  const settings = await httpSettings(config);
+  const transport = new HttpTransport(services, settings, [
     ...health,
+    ...administrationRoutes({ services, ...identity, access }),
     ...clientRoutes((name) => builtFile(name, `client/generated/${name}`)),
     ...routes,
   ]);
@@ -134,17 +143,24 @@ export async function openHub(
   );
   const turning = setInterval(() => services.wheel.advance(), TICK_MS / world.speed);
   turning.unref();
+  const keeping = setInterval(() => identity.upkeep(), IDENTITY_UPKEEP_MS / world.speed);
+  keeping.unref();
 
   const { server } = transport;
+  const certificate = watchCertificate(config, settings.tls, server, services);
+  let firstKey: string | undefined;
   try {
     await feed.preload();
     await listen(server, config);
+    firstKey = access === undefined ? undefined : identity.keys.createFirst();
   } catch (error) {
+    server.close();
     clearInterval(turning);
+    clearInterval(keeping);
+    identity.close();
     await log.close();
     throw error;
   }
-  const certificate = watchCertificate(config, settings.tls, server, services);
   retention.start();
   const { port } = server.address() as AddressInfo;
   const url = `${config.tls.certificateFile === null ? 'http' : 'https'}://${hostIn(config.listen)}:${port}`;
@@ -156,6 +172,7 @@ export async function openHub(
     url,
     port,
     routes: transport.routes.map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`),
+    firstKey,
     async drain() {
       draining = true;
       transport.drain();
@@ -166,29 +183,34 @@ export async function openHub(
         finishRequests(server, config.drain.timeMs),
       ]);
     },
+    async reloadCertificate() {
+      await certificate?.look();
+    },
     close() {
       closing ??= (async () => {
         draining = true;
         transport.drain();
         await retention.close();
+        certificate?.close();
         clearInterval(turning);
         for (const session of sessions.each()) session.destroy();
         const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    async reloadCertificate() {
-      await certificate?.look();
-    },
+        clearInterval(keeping);
         // Publishes in flight get their answer before their connection goes.
         await log.close();
         server.closeAllConnections();
         transport.http2.destroy();
         await closed;
-        certificate?.close();
+        identity.close();
         logger.info({ url }, 'closed');
       })();
       return closing;
     },
   };
 }
+
+/** How long a secret may outlive the end of its overlap. */
+const IDENTITY_UPKEEP_MS = 1000;
 
 const VERSION: string = (
   JSON.parse(readFileSync(fileURLToPath(new URL('../package.json', import.meta.url)), 'utf8')) as { version: string }
@@ -199,14 +221,20 @@ function openLog({ data, limits }: Config, { clock, random }: World): Promise<Lo
   return data === ':memory:' ? createMemoryLog(options) : openSqliteLog({ ...options, folder: data });
 }
 
-function authorityOf({ access, rules, defaults }: Config): Authority {
-  if (access !== 'rules') return openAuthority;
-  return createAuthority({
-    access: new Access(rules, defaults),
-    identifiers: [],
-    revocations: NOTHING_REVOKED,
-    consent: NO_CONSENT,
-  });
+/** Without access control everybody may do everything. */
+function authorityOf(access: Access | undefined, { keys, revocations }: Identity): Authority {
+  if (access === undefined) return openAuthority;
+  return createAuthority({ access, identifiers: [keys], revocations, consent: NO_CONSENT });
+}
+
+/** Makes what needs the log's folder; if that fails, the log is closed again. */
+async function orClose<Made>(log: Log, make: () => Made): Promise<Made> {
+  try {
+    return make();
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
 }
 
 function listen(server: HttpTransport['server'], config: Config): Promise<void> {
@@ -237,14 +265,6 @@ async function httpSettings({ limits, tls, lab }: Config): Promise<HttpSettings>
   };
 }
 
-function transportSettings({ delivery, identity, limits }: Config): TransportSettings {
-  return {
-    session: {
-      heartbeatTicks: ticksOf(delivery.heartbeatMs),
-      stalledTicks: ticksOf(delivery.stalledTimeoutMs),
-      leaveTicks: ticksOf(1000),
-    },
-    heartbeatMs: delivery.heartbeatMs,
 function certificateFiles({ certificateFile, keyFile }: Config['tls']): CertificateFiles | undefined {
   return certificateFile === null || keyFile === null ? undefined : { certificate: certificateFile, key: keyFile };
 }
@@ -258,6 +278,14 @@ function watchCertificate({ tls }: Config, pair: HttpSettings['tls'], server: Se
   return certificate;
 }
 
+function transportSettings({ delivery, identity, limits }: Config): TransportSettings {
+  return {
+    session: {
+      heartbeatTicks: ticksOf(delivery.heartbeatMs),
+      stalledTicks: ticksOf(delivery.stalledTimeoutMs),
+      leaveTicks: ticksOf(1000),
+    },
+    heartbeatMs: delivery.heartbeatMs,
     expiringTicks: ticksOf(identity.expiringSeconds * 1000),
     reconnectMs: delivery.reconnectMs,
     keepAlive: `timeout=${Math.floor(limits.keepAliveTimeoutMs / 1000)}`,

@@ -37,6 +37,10 @@ class HubWithLab implements Hub {
     return this.#port;
   }
 
+  get firstKey(): string | undefined {
+    return this.#hub?.firstKey;
+  }
+
   get routes(): readonly string[] {
     return this.#hub?.routes ?? [];
   }

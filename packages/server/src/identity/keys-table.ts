@@ -30,6 +30,7 @@ export class KeyTable {
   readonly #deleteSecrets: StatementSync;
   readonly #delete: StatementSync;
   readonly #use: StatementSync;
+  readonly #noteKeys: StatementSync;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
@@ -41,6 +42,7 @@ export class KeyTable {
     this.#deleteSecrets = database.prepare('DELETE FROM secret WHERE key = ?');
     this.#delete = database.prepare('DELETE FROM key WHERE id = ?');
     this.#use = database.prepare('UPDATE key SET last_used_ms = ? WHERE id = ?');
+    this.#noteKeys = database.prepare("INSERT OR IGNORE INTO note VALUES ('had keys')");
   }
 
   /** @throws DataFolderError when a row is of no version's making */
@@ -58,6 +60,7 @@ export class KeyTable {
   /** Writes a key with all of its secrets, as they are now. */
   put({ id, name, scopes, createdMs, expiresMs, lastUsedMs, secrets }: KeyRow): void {
     this.#put.run(id, name, JSON.stringify(scopes), createdMs, expiresMs ?? null, lastUsedMs ?? null);
+    this.#noteKeys.run();
     this.#deleteSecrets.run(id);
     for (const secret of secrets) this.#putSecret.run(id, secret.hash, secret.createdMs, secret.expiresMs ?? null);
   }
@@ -70,9 +73,9 @@ export class KeyTable {
     this.#use.run(lastUsedMs, id);
   }
 
-  /** Whether this is the first time that the store is told so. */
-  isFirst(note: string): boolean {
-    return this.#database.prepare('INSERT OR IGNORE INTO note VALUES (?)').run(note).changes === 1;
+  /** Whether there ever was a key. */
+  hadKeys(): boolean {
+    return this.#database.prepare("SELECT 1 FROM note WHERE name = 'had keys'").get() !== undefined;
   }
 }
 

@@ -79,8 +79,7 @@ export class KeyRing implements Identifier {
 
   /** The first key of a folder that never had one, good for everything; `undefined` ever after. */
   createFirst(): string | undefined {
-    const isFirst = this.#parts.store.write(() => this.#table.isFirst('first key') && this.#keys.size === 0);
-    if (!isFirst) return undefined;
+    if (this.#keys.size > 0 || this.#table.hadKeys()) return undefined;
     return this.create({ name: 'first', scopes: ALL_SCOPES, expiresMs: undefined }, { kind: 'hub' }).text;
   }
 

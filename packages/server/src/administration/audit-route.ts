@@ -1,0 +1,33 @@
+import type { AuditEntry } from '../identity/audit.ts';
+import { invalid, number } from '../transports/events-query.ts';
+import type { Route } from '../transports/http-transport.ts';
+import { respondJson, timeText, withScope, type Administration } from './desk.ts';
+import { singles } from './query.ts';
+
+const LIMIT_DEFAULT = 100;
+const LIMIT_MAX = 1000;
+
+/** `GET /v1/audit?limit=&before=` (PROTOCOL.md section 13.1): the newest first. */
+export function auditRoute(administration: Administration): Route {
+  return {
+    method: 'GET',
+    path: '/v1/audit',
+    handle: withScope(administration, 'admin', ({ response, query }) => {
+      const values = singles(query, ['limit', 'before']);
+      const limit = number(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
+      const entries = administration.audit.page(before(values.get('before')), limit + 1);
+      const page = entries.slice(0, limit);
+      respondJson(response, 200, { entries: page.map(entryJson), next: entries.length > limit ? (page.at(-1)?.id ?? null) : null });
+    }),
+  };
+}
+
+function before(text: string | undefined): number {
+  if (text === undefined) return Number.MAX_SAFE_INTEGER;
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw invalid('before', 'must be the `next` of a page');
+}
+
+function entryJson({ id, timeMs, action, subject, by, detail }: AuditEntry): object {
+  return { id, time: timeText(timeMs), action, subject, by, detail };
+}

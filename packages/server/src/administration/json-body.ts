@@ -1,0 +1,96 @@
+import { PolycastError } from '@polycast/protocol';
+import type { IncomingMessage } from 'node:http';
+import { parseMediaType } from '../transports/media-type.ts';
+import { readBody, utf8Text } from '../transports/request-body.ts';
+import type { Services } from '../transports/services.ts';
+
+/** What a member of a body must be: its value when it is right, else words that say what it must be. */
+export type Check<Value> = (value: unknown) => { readonly value: Value } | { readonly wrong: string };
+
+/** The members of a body, read one by one; what is left over at the end is not known here. */
+export class Members {
+  readonly #values: Map<string, unknown>;
+
+  constructor(values: Readonly<Record<string, unknown>>) {
+    this.#values = new Map(Object.entries(values));
+  }
+
+  has(name: string): boolean {
+    return this.#values.has(name);
+  }
+
+  /** `undefined` when it is not given. @throws PolycastError `invalid_body` */
+  take<Value>(name: string, check: Check<Value>): Value | undefined {
+    if (!this.#values.has(name)) return undefined;
+    const checked = check(this.#values.get(name));
+    this.#values.delete(name);
+    if ('wrong' in checked) throw invalidBody(name, checked.wrong);
+    return checked.value;
+  }
+
+  /** @throws PolycastError `invalid_body` */
+  need<Value>(name: string, check: Check<Value>): Value {
+    if (!this.#values.has(name)) throw invalidBody(name, 'is missing');
+    return this.take(name, check) as Value;
+  }
+
+  /** @throws PolycastError `invalid_body` */
+  end(): void {
+    for (const name of this.#values.keys()) throw invalidBody(name.slice(0, 64), 'is not known here');
+  }
+}
+
+const BODY_BYTES_MAX = 64 * 1024;
+
+/**
+ * Reads a small JSON object; no body at all is an empty one.
+ * @throws PolycastError `invalid_json`, `invalid_body`, `body_too_large`, `unsupported_media_type`, …
+ */
+export async function readMembers(services: Services, request: IncomingMessage): Promise<Members> {
+  const { wheel, bodies, settings } = services;
+  const bodyBytesMax = Math.min(BODY_BYTES_MAX, settings.bodyBytesMax);
+  const bytes = await readBody(request, { wheel, bodies, settings: { bodyBytesMax, bodyTimeoutMs: settings.bodyTimeoutMs } });
+  if (bytes.length === 0) return new Members({});
+  if (parseMediaType(request.headers['content-type'])?.essence !== 'application/json')
+    throw new PolycastError('unsupported_media_type', 'Send application/json.');
+  const value = parse(utf8Text(bytes));
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new PolycastError('invalid_body', 'It must be an object.');
+  return new Members(value as Record<string, unknown>);
+}
+
+/** A text of 1 to so many characters, none of them a control character. */
+export function shortText(lengthMax: number): Check<string> {
+  return (value) =>
+    // oxlint-disable-next-line no-control-regex
+    typeof value === 'string' && value !== '' && value.length <= lengthMax && !/[\u0000-\u001f\u007f]/.test(value)
+      ? { value }
+      : { wrong: `must be a text of 1 to ${lengthMax} characters` };
+}
+
+/** A whole number within bounds. */
+export function whole(min: number, max: number): Check<number> {
+  return (value) =>
+    Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max
+      ? { value: value as number }
+      : { wrong: `must be a whole number from ${min} to ${max}` };
+}
+
+const TIME = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
+
+/** A time as in RFC 3339, in milliseconds since 1970. */
+export const time: Check<number> = (value) => {
+  const timeMs = typeof value === 'string' && TIME.test(value) ? Date.parse(value) : Number.NaN;
+  return Number.isNaN(timeMs) ? { wrong: 'must be a time such as 2027-01-31T12:00:00Z' } : { value: timeMs };
+};
+
+export function invalidBody(member: string, why: string): PolycastError {
+  return new PolycastError('invalid_body', `"${member}" ${why}.`, { member });
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new PolycastError('invalid_json');
+  }
+}

@@ -1,0 +1,40 @@
+import type { RevocationKind } from '../identity/revocations.ts';
+import type { Route } from '../transports/http-transport.ts';
+import { respondJson, timeText, withScope, type Administration } from './desk.ts';
+import { invalidBody, readMembers, shortText, time, type Members } from './json-body.ts';
+
+const KINDS: readonly RevocationKind[] = ['user', 'token', 'key', 'session'];
+const NAME_LENGTH_MAX = 256;
+/** Whose clock is ahead of the hub's by so much may still say "now". */
+const CLOCK_SKEW_MS = 60_000;
+
+/** `POST /v1/revocations` (PROTOCOL.md section 13.4). */
+export function revocationsRoute(administration: Administration): Route {
+  const { services, revocations } = administration;
+  return {
+    method: 'POST',
+    path: '/v1/revocations',
+    handle: withScope(administration, 'admin', async ({ request, response, actor }) => {
+      const members = await readMembers(services, request);
+      const order = { ...subjectOf(members), issuedBeforeMs: issuedBefore(members, services.clock.nowMs()) };
+      members.end();
+      revocations.revoke(order, actor);
+      respondJson(response, 201, { [order.kind]: order.name, issuedBefore: timeText(order.issuedBeforeMs) });
+    }),
+  };
+}
+
+function subjectOf(members: Members): { readonly kind: RevocationKind; readonly name: string } {
+  const given = KINDS.filter((kind) => members.has(kind));
+  const [kind] = given;
+  if (kind === undefined || given.length > 1) throw invalidBody(given[1] ?? 'user', `must be the only one of ${KINDS.join(', ')}`);
+  return { kind, name: members.need(kind, shortText(NAME_LENGTH_MAX)) };
+}
+
+/** What is to come cannot be taken back yet: a date ahead would lock out for good whoever it names. */
+function issuedBefore(members: Members, nowMs: number): number {
+  const givenMs = members.take('issuedBefore', time);
+  if (givenMs === undefined) return nowMs;
+  if (givenMs > nowMs + CLOCK_SKEW_MS) throw invalidBody('issuedBefore', 'is yet to come');
+  return givenMs;
+}

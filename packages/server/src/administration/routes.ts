@@ -1,0 +1,16 @@
+import type { Route } from '../transports/http-transport.ts';
+import { auditRoute } from './audit-route.ts';
+import type { Administration } from './desk.ts';
+import { explainRoute } from './explain-route.ts';
+import { keysRoutes } from './keys-routes.ts';
+import { revocationsRoute } from './revocations-route.ts';
+
+/** What those with an `admin` key may ask (PROTOCOL.md section 13.1). */
+export function administrationRoutes(administration: Administration): readonly Route[] {
+  return [
+    ...keysRoutes(administration),
+    revocationsRoute(administration),
+    auditRoute(administration),
+    explainRoute(administration),
+  ];
+}
