@@ -91,8 +91,8 @@ export async function exchange(means: Means, url: URL, init: RequestInit): Promi
   const problem = await readProblem(response);
   if (problem === undefined) throw new EndedError(`status ${response.status}`);
   // A date, which only proxies give, is passed over: back-off is patient enough.
-  const retryAfterMs = Number(response.headers.get('retry-after')) * 1000 || 0;
-  throw new EndedError({ kind: 'refused', problem, retryAfterMs });
+  const hintMs = Number(response.headers.get('retry-after')) * 1000 || 0;
+  throw new EndedError(refusedWith(problem, hintMs));
 }
 
 /** Where the events of these channels are read. */
@@ -108,6 +108,11 @@ export function headersOf({ token }: Target, init: HeadersInit | undefined): Hea
   const headers = new Headers(init);
   if (token !== undefined) headers.set('Authorization', `Bearer ${token}`);
   return headers;
+}
+
+/** The hub's refusal. In the answer to an operation the time to wait is a member of the problem (PROTOCOL.md section 9.1). */
+export function refusedWith(problem: Problem, hintMs: number = Number(problem['retryAfterMs']) || 0): Ending {
+  return { kind: 'refused', problem, hintMs };
 }
 
 /** What went wrong, in the words of the machine. */

@@ -56,6 +56,13 @@ const subscribe = named('subscribe', (hub, channels: string[], from: Start | 'cu
   if (hub.consumers.size < 5) hub.subscribe(channels, given, Number(room));
 });
 
+const expire = named('expire', (hub, index: number) => hub.input({ kind: 'expiring', attempt: streamOf(hub, index) }));
+const renewal: fc.Arbitrary<Action> = fc.oneof(
+  fc.nat(3).map(expire),
+  fc.constant(input({ kind: 'token' })),
+  fc.nat(3).map((index) => end(index, { kind: 'closed', code: 4401 })),
+);
+
 const someChannels = fc.uniqueArray(fc.constantFrom(...PATTERNS), { minLength: 1, maxLength: 3 });
 const someRoom = fc.constantFrom('Infinity', 'Infinity', '1', '3');
 const someCode = fc.constantFrom(...CODES.filter((code) => code !== 1000));
@@ -75,7 +82,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 2, arbitrary: fc.nat(5).map(consume) },
   fc.nat(3).map((index) => end(index, { kind: 'lost', why: 'cut' })),
   fc.tuple(fc.nat(3), someCode).map(([index, code]) => end(index, { kind: 'closed', code })),
-  fc.nat(3).map((index) => end(index, { kind: 'refused', problem: problem('overloaded'), retryAfterMs: 2000 })),
+  fc.nat(3).map((index) => end(index, { kind: 'refused', problem: problem('overloaded'), hintMs: 2000 })),
   { weight: 2, arbitrary: fc.tuple(someChannels, start, someRoom, fc.nat(100)).map((args) => subscribe(...args)) },
   fc.nat(5).map(unsubscribe),
 );
@@ -101,6 +108,24 @@ test('the same holds where the stream is opened anew for each change', () => {
   fc.assert(run(['sse']), { numRuns: 2000 });
 });
 
+test.each(['websocket', 'sse'] as const)('the same holds while tokens expire and are renewed, over %s', (transport) => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.oneof({ weight: 12, arbitrary: action }, renewal), { minLength: 5, maxLength: 80, size: 'max' }),
+      (actions) => {
+        const hub = new SimulatedHub({ transports: [transport], tokenRenewable: true });
+        hub.subscribe(['a.1']);
+        for (const act of actions) act(hub);
+        hub.recover();
+        // A second refusal before it is open again closes it, with all that it has.
+        if (hub.state.phase.name !== 'closed') hub.checkComplete();
+        else expect(hub.asked).toContain('refuse');
+      },
+    ),
+    { numRuns: 1000 },
+  );
+});
+
 test('what retention removes meanwhile is told as a gap to whoever would have had it', () => {
   const trim = named('trim', (hub, count: number) => {
     hub.trimmed = Math.max(hub.trimmed, hub.log.length - count);
@@ -123,9 +148,11 @@ test('inputs of any kind in any phase leave it open, waiting with a timer, idle 
   const anything: fc.Arbitrary<Action> = fc.oneof(
     action,
     fc.constantFrom(...CODES).map((code) => end(0, { kind: 'closed', code })),
-    refusal.map((code) => end(0, { kind: 'refused', problem: problem(code), retryAfterMs: 0 })),
+    refusal.map((code) => end(0, { kind: 'refused', problem: problem(code), hintMs: 0 })),
     fc.nat(3).map((index) => refuse(index, 'forbidden')),
     fc.nat(9).map((attempt) => input({ kind: 'events', attempt, events: [], cursor: undefined })),
+    renewal,
+    fc.nat(3).map((index) => input({ kind: 'dropped', attempt: index, channels: ['a.1'] })),
     fc.nat(9).map((attempt) => input({ kind: 'hint', attempt, reconnectInMs: 3000 })),
     fc.nat(9).map((late) => input({ kind: 'ended', attempt: 1e6 + late, ending: { kind: 'lost', why: 'late' } })),
     fc

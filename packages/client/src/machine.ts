@@ -11,6 +11,7 @@ import { close, fail, lose } from './machine/flow.ts';
 import { takeFromStream } from './machine/members.ts';
 import {
   heard,
+  openDropped,
   openExpiring,
   openGap,
   openNetwork,
@@ -121,6 +122,7 @@ const TABLE: { readonly [Name in PhaseName]: Row<Name> } = {
     events: connectingEvents,
     gap: ignore,
     hint,
+    dropped: ignore,
     expiring: ignore,
     placed: ignore,
     ended: fail,
@@ -134,6 +136,7 @@ const TABLE: { readonly [Name in PhaseName]: Row<Name> } = {
     events: takeFromStream,
     gap: openGap,
     hint,
+    dropped: openDropped,
     expiring: openExpiring,
     placed: openPlaced,
     ended: lose,

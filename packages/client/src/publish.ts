@@ -1,6 +1,6 @@
 import type { ClientMessage, Problem } from '@polycast/protocol';
 import { PolycastError, refusal } from './errors.ts';
-import { EndedError, endingOf, exchange, headersOf, withTarget, type Hub, type Means } from './http.ts';
+import { EndedError, endingOf, exchange, headersOf, refusedWith, withTarget, type Hub, type Means } from './http.ts';
 import { createKey } from './key.ts';
 import { backoffMs } from './machine/backoff.ts';
 import type { Settings } from './options.ts';
@@ -101,7 +101,7 @@ export function createPublisher(options: PublisherOptions): Publish {
       } catch (error) {
         options.signal.throwIfAborted();
         const ending = endingOf(error);
-        if (ending.kind === 'refused') ({ problem, retryAfterMs: hintMs } = ending);
+        if (ending.kind === 'refused') ({ problem, hintMs } = ending);
       }
       const nowMs = performance.now();
       if (globalThis.navigator?.onLine === false) hopeMs = nowMs;
@@ -123,12 +123,7 @@ async function tryOnce({ ask, means, hub }: PublisherOptions, body: string, sign
       : ask({ ...(JSON.parse(body) as Envelope), op: 'publish', ref: `p${++refs}` }, signal);
   if (asked !== undefined) {
     const answer = await asked;
-    if (answer.ok === false)
-      throw new EndedError({
-        kind: 'refused',
-        problem: answer.error,
-        retryAfterMs: Number(answer.error['retryAfterMs'] ?? 0),
-      });
+    if (answer.ok === false) throw new EndedError(refusedWith(answer.error));
     const { id, channel, time } = answer as Published & Answer;
     return { id, channel, time };
   }

@@ -1,5 +1,5 @@
 import { refusal } from './errors.ts';
-import { EndedError } from './http.ts';
+import { EndedError, refusedWith } from './http.ts';
 import type { ConnectOptions, TokenReason } from './options.ts';
 
 /** The connection's credentials, one for all that it asks. */
@@ -40,11 +40,7 @@ export function createTokens({ token, getToken }: ConnectOptions): Tokens {
       reason = undefined;
     } catch (error) {
       // To the machine it is a hub that cannot find out who asks: it waits longer each time.
-      throw new EndedError({
-        kind: 'refused',
-        problem: refusal('identity_unavailable', `getToken: ${error}`, true),
-        retryAfterMs: 0,
-      });
+      throw new EndedError(refusedWith(refusal('identity_unavailable', `getToken: ${error}`, true)));
     }
   }
 }

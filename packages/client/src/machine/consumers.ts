@@ -46,5 +46,5 @@ export function polled(draft: Draft, { id, poll, result }: InputOf<'polled'>): v
   const refused = result.kind === 'refused' ? result : undefined;
   if (refused?.problem.retryable === false) return failMember(draft, id, refused.problem);
   member.poll = 0;
-  retryLater(draft, member, refused?.retryAfterMs);
+  retryLater(draft, member, refused?.hintMs);
 }

@@ -112,7 +112,7 @@ test('a hub that is draining says when to come back, and is obeyed (PROTOCOL.md 
 
 test('a hub that has too much to do says how long to wait, and is not asked by another transport (PROTOCOL.md 9.1)', () => {
   const hub = begin();
-  hub.end(newest(hub), { kind: 'refused', problem: problem('rate_limited'), retryAfterMs: 9000 });
+  hub.end(newest(hub), { kind: 'refused', problem: problem('rate_limited'), hintMs: 9000 });
   expect(waitMs(hub)).toBeGreaterThanOrEqual(9000);
 });
 
@@ -139,8 +139,7 @@ test.each([
 
 test('a token that is refused is asked for once more, and the second refusal is final', () => {
   const hub = begin({ tokenRenewable: true, transports: ['sse'] });
-  const refuse = (): void =>
-    hub.end(newest(hub), { kind: 'refused', problem: problem('unauthorized'), retryAfterMs: 0 });
+  const refuse = (): void => hub.end(newest(hub), { kind: 'refused', problem: problem('unauthorized'), hintMs: 0 });
   refuse();
   hub.wake();
   open(hub);
@@ -153,6 +152,79 @@ test('a token that is refused is asked for once more, and the second refusal is 
   expect(hub.state.phase.name).toBe('closed');
 });
 
+test('credentials that expire are renewed in good time, and the stream that takes operations is told', () => {
+  const hub = begin({ tokenRenewable: true });
+  open(hub);
+  hub.input({ kind: 'expiring', attempt: newest(hub) });
+  expect(hub.asked).toEqual(['renew']);
+  hub.input({ kind: 'token' });
+  expect(hub.asked).toEqual(['renew', 'auth']);
+  expect(hub.streams.size).toBe(1);
+});
+
+test('a stream that takes no operations has a successor with the new token, and goes on until that delivers', () => {
+  const hub = begin({ tokenRenewable: true, transports: ['sse'] });
+  open(hub);
+  const old = newest(hub);
+  hub.input({ kind: 'expiring', attempt: old });
+  hub.input({ kind: 'token' });
+  expect(hub.streams.size).toBe(2);
+  hub.publish('a');
+  hub.flow(old, 1);
+  hub.ready(newest(hub));
+  expect([...hub.streams.keys()]).not.toContain(old);
+  hub.recover();
+  hub.checkComplete();
+});
+
+test('who cannot ask for another token is warned in vain', () => {
+  const hub = begin();
+  open(hub);
+  hub.input({ kind: 'expiring', attempt: newest(hub) });
+  expect(hub.asked).toEqual([]);
+});
+
+test.each(['expired by close code', 'expired by HTTP'])('%s: another token is asked for, and all goes on', (way) => {
+  const hub = begin({ tokenRenewable: true });
+  open(hub);
+  if (way === 'expired by close code') hub.end(newest(hub), { kind: 'closed', code: 4401 });
+  else {
+    hub.end(newest(hub), { kind: 'lost', why: 'ended' });
+    hub.wake();
+    hub.end(newest(hub), { kind: 'refused', problem: problem('token_expired'), hintMs: 0 });
+  }
+  expect(hub.asked).toEqual(['refuse']);
+  expect(hub.state.phase.name).toBe('waiting');
+  hub.publish('a');
+  hub.recover();
+  hub.checkComplete();
+});
+
+test('a refusal that a rule made is of the channel and not of the token', () => {
+  const hub = new SimulatedHub({ transports: ['sse'], tokenRenewable: true });
+  const refused = hub.subscribe(['secret']);
+  const allowed = hub.subscribe(['a']);
+  hub.wake();
+  const unauthorized = problem('unauthorized', undefined, { rule: 'the defaults' });
+  for (let tries = 0; tries < 2; tries++) hub.end(newest(hub), { kind: 'refused', problem: unauthorized, hintMs: 0 });
+  hub.recover();
+  expect(hub.consumers.get(refused)?.failed).toBe(true);
+  expect(hub.consumers.get(allowed)?.failed).toBe(false);
+  expect(hub.asked).toEqual([]);
+});
+
+test('a channel that is no longer allowed ends the subscriptions that have it, and no other', () => {
+  const hub = new SimulatedHub();
+  const dropped = hub.subscribe(['secret', 'b']);
+  const kept = hub.subscribe(['a']);
+  hub.wake();
+  open(hub);
+  hub.input({ kind: 'dropped', attempt: newest(hub), channels: ['secret'] });
+  hub.recover();
+  expect(hub.consumers.get(dropped)?.failed).toBe(true);
+  expect(hub.consumers.get(kept)?.failed).toBe(false);
+});
+
 test.each<ErrorCode>(['forbidden', 'invalid_cursor', 'too_many_channels'])(
   '%s ends the subscription that it is meant for, and no other',
   (code) => {
@@ -161,7 +233,7 @@ test.each<ErrorCode>(['forbidden', 'invalid_cursor', 'too_many_channels'])(
     const allowed = hub.subscribe(['a']);
     hub.wake();
     for (let tries = 0; tries < 2; tries++)
-      hub.end(newest(hub), { kind: 'refused', problem: problem(code), retryAfterMs: 0 });
+      hub.end(newest(hub), { kind: 'refused', problem: problem(code), hintMs: 0 });
     hub.publish('a');
     hub.recover();
     expect(hub.consumers.get(refused)?.failed).toBe(true);

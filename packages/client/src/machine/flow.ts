@@ -100,8 +100,8 @@ function settle(draft: Draft, ending: Ending, otherwise: () => void): void {
   stop(draft, refusal(CODE_OF_CLOSE[ending.code] ?? 'invalid_message', `The hub ${reasonOf(ending)}.`));
 }
 
-function settleRefusal(draft: Draft, { problem, retryAfterMs }: Extract<Ending, { kind: 'refused' }>): void {
-  if (problem.retryable) return wait(draft, problem.code, Math.max(retryAfterMs, draft.hintMs));
+function settleRefusal(draft: Draft, { problem, hintMs }: Extract<Ending, { kind: 'refused' }>): void {
+  if (problem.retryable) return wait(draft, problem.code, Math.max(hintMs, draft.hintMs));
   const { phase } = draft;
   if (phase.name !== 'connecting' || phase.from !== '' || isAboutToken(problem)) return stop(draft, problem);
   const refused = draft.members.filter(({ channels }) => covers(phase.channels, channels));

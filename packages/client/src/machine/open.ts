@@ -1,3 +1,4 @@
+import { refusal } from '../errors.ts';
 import { drop, giveUp, leaveStream, lose, openSuccessor, probeAtMs, retryLater } from './flow.ts';
 import { becomeLive, covers, failMember, latest, memberOf, tellGap } from './members.ts';
 import {
@@ -44,6 +45,12 @@ export function openTick(draft: Draft, _input: InputOf<'tick'>, phase: Open): vo
 
 export function openNetwork(draft: Draft, _input: InputOf<'network'>, phase: Open): void {
   openSuccessor(draft, phase, phase.transport, 'network');
+}
+
+export function openDropped(draft: Draft, { channels }: InputOf<'dropped'>): void {
+  const problem = refusal('forbidden', 'No longer allowed.');
+  for (const member of draft.members)
+    if (member.channels.some((channel) => channels.includes(channel))) failMember(draft, member.id, problem);
 }
 
 /** In good time: what holds now goes on until the other is there. */

@@ -154,8 +154,8 @@ export interface State {
 export type Ending =
   /** Refused connection, broken stream, an answer that no hub gives. */
   | { readonly kind: 'lost'; readonly why: string }
-  /** The hub's refusal, by HTTP; `retryAfterMs` is 0 when it named no time. */
-  | { readonly kind: 'refused'; readonly problem: Problem; readonly retryAfterMs: number }
+  /** The hub's refusal, by HTTP; `hintMs` is 0 when it named no time. */
+  | { readonly kind: 'refused'; readonly problem: Problem; readonly hintMs: number }
   /** A WebSocket's close code (PROTOCOL.md section 7.4). */
   | { readonly kind: 'closed'; readonly code: number };
 
@@ -172,6 +172,8 @@ export type TransportInput =
     }
   | { readonly kind: 'gap'; readonly attempt: number; readonly gap: Gap }
   | { readonly kind: 'hint'; readonly attempt: number; readonly reconnectInMs: number }
+  /** The stream does not have these channels any more: they are no longer allowed (PROTOCOL.md section 13.4). */
+  | { readonly kind: 'dropped'; readonly attempt: number; readonly channels: readonly string[] }
   /** The stream's credentials are about to expire. */
   | { readonly kind: 'expiring'; readonly attempt: number }
   /** The stream has the channels of a member, from `cursor` on; or it refused them. */

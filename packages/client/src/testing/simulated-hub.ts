@@ -67,6 +67,8 @@ export class SimulatedHub {
   trimmed = 0;
   readonly phases: string[] = [];
   readonly gaps: Gap[] = [];
+  /** What was asked about credentials. */
+  readonly asked: ('renew' | 'auth' | 'refuse')[] = [];
   /** The log was rolled back: places may go back, this once. */
   allowsGoingBack = false;
   #nextId = 1;
@@ -317,6 +319,10 @@ export class SimulatedHub {
       case 'gap':
         this.consumers.get(effect.id)?.gaps.push(effect.gap);
         return void this.gaps.push(effect.gap);
+      case 'renew':
+      case 'auth':
+      case 'refuse':
+        return void this.asked.push(effect.kind);
       case 'state':
         this.phases.push(effect.phase.name);
     }

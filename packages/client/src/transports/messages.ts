@@ -18,6 +18,11 @@ export function readMessage(message: PolycastEvent | ServerMessage, tell: Tell):
       return tell({ kind: 'hint', reconnectInMs: message.reconnectInMs });
     case 'expiring':
       return tell({ kind: 'expiring' });
+    case 'dropped':
+      return tell({ kind: 'dropped', channels: message.channels });
+    case 'auth':
+      // The new token may allow less. If it was refused, the stream goes on until the old one expires.
+      return tell({ kind: 'dropped', channels: (message.ok && message.dropped) || [] });
     case 'subscribe': {
       // The machine's own operations have for `ref` the number of the subscription that was to be placed.
       const { cursor = '', error: problem } = message as { readonly cursor?: string; readonly error?: Problem };

@@ -1,5 +1,5 @@
 import { SUBPROTOCOL, type ClientMessage, type PolycastEvent, type ServerMessage } from '@polycast/protocol';
-import { addressOf, type Means, type Target } from '../http.ts';
+import { addressOf, refusedWith, type Means, type Target } from '../http.ts';
 import type { Ending, OpenRequest } from '../machine/state.ts';
 import { readMessage } from './messages.ts';
 import type { Tell, Transport } from './transport.ts';
@@ -33,8 +33,7 @@ export function openWebSocket(means: Means, { url, token }: Target, request: Ope
   /** What comes before there is a stream: `ready` of a session without channels, then the answers. */
   function enter(message: PolycastEvent | ServerMessage): void {
     if (!('op' in message)) return;
-    if ('ok' in message && !message.ok)
-      return end({ kind: 'refused', problem: message.error, retryAfterMs: Number(message.error['retryAfterMs']) || 0 });
+    if ('ok' in message && !message.ok) return end(refusedWith(message.error));
     if (message.op === 'ready') {
       ({ heartbeatMs } = message);
       send({ op: 'auth', token: token as string });
