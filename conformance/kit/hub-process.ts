@@ -17,6 +17,8 @@ export interface HubProcess {
   readonly child: ChildProcess;
   /** What it logged. */
   readonly log: () => string;
+  /** What it said on its standard output: the address, and the first key, if it made one. */
+  readonly output: () => string;
   /** Sends a signal and waits for the end; the exit code, or null when it was killed. */
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
@@ -77,6 +79,7 @@ export async function startHubProcess({
     pid: child.pid as number,
     child,
     log: () => log,
+    output: () => out,
     async end(signal) {
       if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
       isEnding = true;

@@ -1,0 +1,117 @@
+import { call } from '../../kit/http.ts';
+import { startHubProcess, type HubProcess } from '../../kit/hub-process.ts';
+import { until } from '../../kit/wait.ts';
+import type { KeyName, Purse } from '../callers.ts';
+import { CHANNELS } from '../channels.ts';
+import { SESSION_COOKIE, startSite } from './site.ts';
+import { ISSUER, signToken } from './tokens.ts';
+
+/** A hub with rules, keys, tokens and a site, and something to read in every channel of the table. */
+export interface World {
+  readonly hub: HubProcess;
+  readonly purse: Purse;
+  /** What the channel's first event is known by, and its id. */
+  readonly first: (channel: string) => Place;
+  /** What its second event is known by. */
+  readonly second: (channel: string) => Place;
+}
+
+export interface Place {
+  readonly id: string;
+  readonly secret: string;
+}
+
+const SECRET = 'a secret of at least thirty-two bytes';
+
+export async function startWorld(more: Readonly<Record<string, unknown>> = {}): Promise<World> {
+  const site = await startSite();
+  const hub = await startHubProcess({
+    config: {
+      access: 'rules',
+      rules: CHANNELS.flatMap(({ rule }) => (rule === undefined ? [] : [rule])),
+      identity: {
+        site: { ...site, cookies: [SESSION_COOKIE], failuresMax: 1000 },
+        tokens: [{ issuer: ISSUER, audience: 'polycast', keys: [{ algorithm: 'HS256', secret: SECRET }] }],
+      },
+      ...more,
+    },
+  });
+  const admin = await firstKey(hub);
+  const keys = await createKeys(hub.url, admin);
+  const places = await fill(hub.url, admin);
+  await revoke(hub.url, admin, { token: 'revoked' });
+  await revoke(hub.url, admin, { user: '66' });
+  const purse: Purse = {
+    token: (user, claims) => signToken(SECRET, user, claims),
+    forgedToken: () => signToken(`not ${SECRET}`, '7'),
+    key: (name) => keys[name],
+  };
+  const placeIn = (channel: string, index: number): Place => places.get(channel)?.[index] as Place;
+  return { hub, purse, first: (channel) => placeIn(channel, 0), second: (channel) => placeIn(channel, 1) };
+}
+
+/** What `serve` says once, when it starts without any key. */
+async function firstKey({ output }: HubProcess): Promise<string> {
+  await until('it says the first key', () => /pck_\w+\s/.test(output()));
+  return (/pck_\w+/.exec(output()) as RegExpExecArray)[0];
+}
+
+async function createKeys(hub: string, admin: string): Promise<Readonly<Record<KeyName, string>>> {
+  const all = { publish: ['>'], subscribe: ['>'] };
+  const create = async (name: string, scopes: object, more: object = {}): Promise<string> => {
+    const { key } = await expectJson<{ key: string }>(hub, admin, 'POST', '/v1/keys', { name, scopes, ...more });
+    return key;
+  };
+  const revoked = await create('revoked', all);
+  await expectJson(hub, admin, 'POST', '/v1/revocations', { key: revoked.split('_')[1] });
+  return {
+    admin,
+    administration: await create('administration', { admin: ['>'] }),
+    full: await create('full', all),
+    narrow: await create('narrow', { publish: ['elsewhere.>'], subscribe: ['elsewhere.>'] }),
+    subscriptions: await create('subscriptions', { subscriptions: ['>'] }),
+    expired: await expire(hub, await create('expired', all, { expires: new Date(Date.now() + 1000).toISOString() })),
+    revoked,
+  };
+}
+
+/** Waits until a key is good for nothing. */
+async function expire(hub: string, key: string): Promise<string> {
+  const headers = { Authorization: `Bearer ${key}` };
+  await until('the key expires', async () => (await call(`${hub}/v1/channels/none`, { headers })).status === 401);
+  return key;
+}
+
+/** A key that changes nothing whoever gets at it: for one caller to try something with. */
+export async function keyToTry({ hub, purse }: World): Promise<string> {
+  const wish = { name: 'to try', scopes: { publish: ['nothing'] } };
+  const { id } = await expectJson<{ id: string }>(hub.url, purse.key('admin'), 'POST', '/v1/keys', wish);
+  return id;
+}
+
+/** Two events in every channel: the first is what somebody who comes now has missed. */
+async function fill(hub: string, admin: string): Promise<ReadonlyMap<string, readonly Place[]>> {
+  const places = new Map<string, Place[]>();
+  for (const { channel } of CHANNELS) {
+    for (const turn of ['first', 'second']) {
+      const secret = `the ${turn} secret of ${channel}`;
+      const { id } = await expectJson<{ id: string }>(hub, admin, 'POST', '/v1/events', { channel, data: secret });
+      places.set(channel, [...(places.get(channel) ?? []), { id, secret }]);
+    }
+  }
+  return places;
+}
+
+async function revoke(hub: string, admin: string, whom: object): Promise<void> {
+  await expectJson(hub, admin, 'POST', '/v1/revocations', whom);
+}
+
+async function expectJson<Value>(hub: string, key: string, method: string, path: string, body: object): Promise<Value> {
+  const reply = await call(`${hub}${path}`, {
+    method,
+    headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  if (reply.status >= 300) throw new Error(`${method} ${path}: ${reply.status} ${reply.text}`);
+  return reply.text === '' ? (undefined as Value) : reply.json<Value>();
+}

@@ -1,0 +1,134 @@
+import { ERRORS, type ErrorCode } from '@polycast/protocol';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { CALLERS, type Caller, type CallerName, type Credentials } from './callers.ts';
+import { CHANNELS, type ChannelRow } from './channels.ts';
+import { startWorld, type World } from './kit/world.ts';
+import { OPERATIONS, ROUTES, type Asked, type Asks } from './rows.ts';
+import { operate, PUBLISHING_WAYS, READING_WAYS, request, type Outcome } from './ways.ts';
+
+/** Every route and operation x each transport x every kind of caller: what came of it is what the tables say. */
+let world: World;
+
+beforeAll(async () => {
+  world = await startWorld();
+});
+
+test('every route of the hub has its row, and every row its route', async () => {
+  const description = (await (await fetch(`${world.hub.url}/openapi.json`)).json()) as {
+    readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  };
+  const routes = Object.entries(description.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  expect(Object.keys(ROUTES).toSorted()).toEqual(routes.toSorted());
+});
+
+describe.each(CHANNELS)('$channel', (row: ChannelRow) => {
+  const { channel } = row;
+  const reading = Object.entries(READING_WAYS);
+
+  test.each(reading)('what comes now, by %s', async (name, read) => {
+    const { id } = world.first(channel);
+    const { secret } = world.second(channel);
+    const outcomes = await all((credentials) =>
+      read(world.hub.url, credentials, { channel, from: `after=${id}`, secret }),
+    );
+    expect(outcomes).toEqual(expected(row.subscribe, name));
+  });
+
+  describe.each(['after=earliest', 'history=2'])('with %s', (from) => {
+    test.each(reading)('what was before, by %s', async (name, read) => {
+      const { secret } = world.first(channel);
+      const outcomes = await all((credentials) => read(world.hub.url, credentials, { channel, from, secret }));
+      expect(outcomes).toEqual(expected(row.history, name));
+    });
+  });
+
+  test('its newest value', async () => {
+    const { secret } = world.second(channel);
+    const path = `/v1/channels/${channel}`;
+    const outcomes = await all((credentials) => request(world.hub.url, credentials, { method: 'GET', path, secret }));
+    expect(outcomes).toEqual(expected(row.subscribe));
+  });
+
+  test('its pages of history', async () => {
+    const { secret } = world.first(channel);
+    const path = `/v1/channels/${channel}/history`;
+    const outcomes = await all((credentials) => request(world.hub.url, credentials, { method: 'GET', path, secret }));
+    expect(outcomes).toEqual(expected(row.history));
+  });
+
+  const publishing = Object.entries(PUBLISHING_WAYS);
+
+  test.each(publishing)('publishing by %s', async (name, publish) => {
+    const data = (caller: Caller): string => `${name} to ${channel} by ${caller.name}`;
+    const outcomes = await all((credentials, caller) =>
+      publish(world.hub.url, credentials, { channel, data: data(caller) }),
+    );
+    expect(outcomes).toEqual(expected(row.publish));
+    // Nothing of those who may not has got in, whatever they were told.
+    const path = `/v1/channels/${channel}/history?limit=1000`;
+    const reply = await fetch(world.hub.url + path, {
+      headers: { Authorization: `Bearer ${world.purse.key('admin')}` },
+    });
+    const { events } = (await reply.json()) as { readonly events: readonly { readonly data: string }[] };
+    const seen = new Set(events.map((event) => event.data));
+    expect(CALLERS.filter((caller) => seen.has(data(caller))).map((caller) => caller.name)).toEqual(
+      CALLERS.filter((caller) => isAllowed(row.publish, caller)).map((caller) => caller.name),
+    );
+  });
+});
+
+test.each(Object.entries(ROUTES).filter(([, { request: asked }]) => asked !== undefined))(
+  '%s',
+  async (route, { asks, request: asked }) => {
+    const [method = ''] = route.split(' ');
+    const outcomes = await all(async (credentials, caller) => {
+      const { path, body } = (await asked?.(world, caller)) as Asked;
+      return request(world.hub.url, credentials, { method, path, body });
+    });
+    expect(outcomes).toEqual(expected(asks));
+  },
+);
+
+test.each(Object.entries(OPERATIONS).filter(([, { operation }]) => operation !== undefined))(
+  'operation %s',
+  async (_name, { asks, operation }) => {
+    const outcomes = await all((credentials) => operate(world.hub.url, credentials, operation as object));
+    expect(outcomes).toEqual(expected(asks));
+  },
+);
+
+type Outcomes = Readonly<Partial<Record<CallerName, Outcome>>>;
+
+/** One cell after the other: what one caller may must not depend on who else asks. */
+async function all(attempt: (credentials: Credentials, caller: Caller) => Promise<Outcome>): Promise<Outcomes> {
+  const outcomes: Partial<Record<CallerName, Outcome>> = {};
+  for (const caller of CALLERS) outcomes[caller.name] = await attempt(caller.brings(world.purse), caller);
+  return outcomes;
+}
+
+function expected(asks: Asks, way?: string): Outcomes {
+  const cells = CALLERS.map((caller) => {
+    const outcome = expectedOf(caller, asks);
+    return [caller.name, way === 'HEAD' && outcome !== 'allowed' ? String(ERRORS[outcome].status) : outcome];
+  });
+  return Object.fromEntries(cells) as Outcomes;
+}
+
+/** Who is not known is asked who they are; who is known is told that it is not enough. */
+function expectedOf(caller: Caller, asks: Asks): ErrorCode | 'allowed' {
+  if (isAllowed(asks, caller)) return 'allowed';
+  if (isRefused(caller)) return caller.standing;
+  return caller.standing === 'nobody' ? 'unauthorized' : 'forbidden';
+}
+
+function isAllowed(asks: Asks, caller: Caller): boolean {
+  if (asks === 'nothing') return true;
+  if (isRefused(caller)) return false;
+  return asks === 'entry' || asks.includes(caller.name);
+}
+
+function isRefused(caller: Caller): caller is Caller & { readonly standing: ErrorCode } {
+  return !['nobody', 'user', 'server'].includes(caller.standing);
+}

@@ -1,0 +1,71 @@
+import type { ClientMessage } from '@polycast/protocol';
+import type { Caller, CallerName } from './callers.ts';
+import { keyToTry, type World } from './kit/world.ts';
+
+/**
+ * What each operation asks of its caller. `nothing`: whoever reaches the port may, and no credentials are looked at. `entry`: whoever
+ * is not refused for their credentials. `subscribe`, `history`, `publish`: what is asked of a channel, so the row is tried with a
+ * channel of each kind. Else those who may are named.
+ */
+export type Asks = 'nothing' | 'entry' | 'subscribe' | 'history' | 'publish' | readonly CallerName[];
+
+/** A request that is not one of the ways of reading and publishing. */
+export interface Asked {
+  readonly path: string;
+  readonly body?: unknown;
+}
+
+export interface RouteRow {
+  readonly asks: Asks;
+  /** How it is asked for; left out where the routes of channels have ways of their own. */
+  readonly request?: (world: World, caller: Caller) => Asked | Promise<Asked>;
+}
+
+const ADMINS: readonly CallerName[] = ['admin', 'key for administration'];
+
+/** A row for every operation of `/openapi.json`. What is asked of a channel is tried in all ways of reading or publishing. */
+export const ROUTES: Readonly<Record<string, RouteRow>> = {
+  'GET /v1/events': { asks: 'subscribe' },
+  'POST /v1/events': { asks: 'publish' },
+  'POST /v1/channels/{channel}/events': { asks: 'publish' },
+  'GET /v1/channels/{channel}': { asks: 'subscribe' },
+  'GET /v1/channels/{channel}/history': { asks: 'history' },
+  'GET /healthz': { asks: 'nothing', request: () => ({ path: '/healthz' }) },
+  'GET /readyz': { asks: 'nothing', request: () => ({ path: '/readyz' }) },
+  'GET /metrics': { asks: 'nothing', request: () => ({ path: '/metrics' }) },
+  'GET /openapi.json': { asks: 'nothing', request: () => ({ path: '/openapi.json' }) },
+  'GET /v1/keys': { asks: ADMINS, request: () => ({ path: '/v1/keys' }) },
+  'POST /v1/keys': {
+    asks: ADMINS,
+    request: () => ({ path: '/v1/keys', body: { name: 'tried', scopes: { admin: ['>'] } } }),
+  },
+  'GET /v1/keys/{id}': { asks: ADMINS, request: async (world) => ({ path: `/v1/keys/${await keyToTry(world)}` }) },
+  'PATCH /v1/keys/{id}': {
+    asks: ADMINS,
+    request: async (world) => ({ path: `/v1/keys/${await keyToTry(world)}`, body: { scopes: { admin: ['>'] } } }),
+  },
+  'DELETE /v1/keys/{id}': { asks: ADMINS, request: async (world) => ({ path: `/v1/keys/${await keyToTry(world)}` }) },
+  'POST /v1/keys/{id}/rotate': {
+    asks: ADMINS,
+    request: async (world) => ({ path: `/v1/keys/${await keyToTry(world)}/rotate`, body: {} }),
+  },
+  'POST /v1/revocations': {
+    asks: ADMINS,
+    request: () => ({ path: '/v1/revocations', body: { user: 'nobody in particular' } }),
+  },
+  'GET /v1/audit': { asks: ADMINS, request: () => ({ path: '/v1/audit' }) },
+  'GET /v1/access/explain': {
+    asks: ADMINS,
+    request: () => ({ path: '/v1/access/explain?user=7&subscribe=inbox.7.letters' }),
+  },
+};
+
+/** A row for every operation of a WebSocket: another one does not compile without its own. */
+export const OPERATIONS: Readonly<Record<ClientMessage['op'], { readonly asks: Asks; readonly operation?: object }>> = {
+  subscribe: { asks: 'subscribe' },
+  unsubscribe: { asks: 'entry', operation: { op: 'unsubscribe', channels: ['open.news'] } },
+  publish: { asks: 'publish' },
+  // Credentials of the handshake are replaced, so the token is the caller's own.
+  auth: { asks: 'entry' },
+  ping: { asks: 'entry', operation: { op: 'ping' } },
+};

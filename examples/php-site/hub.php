@@ -1,0 +1,47 @@
+<?php
+declare(strict_types=1);
+
+/** What the site tells the hub: three requests, with what PHP brings along. */
+
+/** Where the hub is, seen from this machine. */
+const HUB_DEFAULT = 'http://127.0.0.1:8080';
+
+/** To everybody who reads the channel. */
+function publish_news(string $channel, mixed $data): void
+{
+    hub_request('POST', '/v1/events', ['channel' => $channel, 'type' => 'news', 'data' => $data]);
+}
+
+/** To one user, on all of their devices; it waits for them if they are away. */
+function send_letter(string $user, mixed $data): void
+{
+    hub_request('POST', '/v1/users/' . rawurlencode($user) . '/events', ['type' => 'letter', 'data' => $data]);
+}
+
+/** Ends what the user has open now, and forgets that the site knew them. */
+function disconnect(string $user): void
+{
+    hub_request('POST', '/v1/users/' . rawurlencode($user) . '/disconnect', ['reason' => 'logged out']);
+}
+
+function hub_url(): string
+{
+    return getenv('POLYCAST_URL') ?: HUB_DEFAULT;
+}
+
+function hub_request(string $method, string $path, array $body): array
+{
+    $answer = @file_get_contents(hub_url() . $path, false, stream_context_create(['http' => [
+        'method' => $method,
+        'header' => ['Content-Type: application/json', 'Authorization: Bearer ' . getenv('POLYCAST_KEY')],
+        'content' => json_encode($body, JSON_THROW_ON_ERROR),
+        'timeout' => 5,
+        'follow_location' => 0,
+        'ignore_errors' => true,
+    ]]));
+    $status = (int) explode(' ', $http_response_header[0] ?? 'no 0')[1];
+    if ($status < 200 || $status > 299) {
+        throw new RuntimeException("The hub answered $status to $method $path: $answer");
+    }
+    return $answer === '' ? [] : json_decode($answer, true, flags: JSON_THROW_ON_ERROR);
+}
