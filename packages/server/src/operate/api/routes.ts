@@ -1,4 +1,5 @@
 import type { ErrorCode } from '@polycast/protocol';
+import { ADMINISTRATION } from './administration.ts';
 import type { Answer, Content, Parameter, Route } from './route.ts';
 import { list, ref } from './schemas.ts';
 
@@ -292,6 +293,7 @@ export const ROUTES: readonly Route[] = [
   publishToChannel,
   readChannel,
   readHistory,
+  ...ADMINISTRATION,
   ...operating,
 ];
 

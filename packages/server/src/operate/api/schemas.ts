@@ -97,6 +97,83 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     ),
     additionalProperties: true,
   },
+  Scopes: {
+    ...object({
+      publish: list(ref('Pattern')),
+      subscribe: list(ref('Pattern')),
+      subscriptions: { const: ['>'] },
+      admin: { const: ['>'] },
+    }, []),
+    additionalProperties: false,
+    minProperties: 1,
+  },
+  Key: object(
+    {
+      id: { type: 'string' },
+      name: { type: 'string' },
+      scopes: ref('Scopes'),
+      created: { type: 'string', format: 'date-time' },
+      expires: { type: ['string', 'null'], format: 'date-time' },
+      lastUsed: { type: ['string', 'null'], format: 'date-time', description: 'After a crash up to a minute old.' },
+      overlapUntil: {
+        type: ['string', 'null'],
+        format: 'date-time',
+        description: 'While a rotation lasts: until when the old secret is good.',
+      },
+    },
+    ['id', 'name', 'scopes', 'created', 'expires', 'lastUsed', 'overlapUntil'],
+  ),
+  MadeKey: { allOf: [ref('Key'), object({ key: { type: 'string', pattern: '^pck_[0-9A-Za-z]{12}_[0-9A-Za-z]{32}$' } }, ['key'])] },
+  NewKey: object(
+    {
+      name: { type: 'string', minLength: 1, maxLength: 100 },
+      scopes: ref('Scopes'),
+      expires: { type: ['string', 'null'], format: 'date-time' },
+    },
+    ['name', 'scopes'],
+  ),
+  Rotation: object({ overlapSeconds: { type: 'integer', minimum: 0, maximum: 2_592_000, default: 86_400 } }, []),
+  NewRevocation: {
+    ...object(
+      {
+        user: { type: 'string' },
+        token: { type: 'string', description: 'Its id, `jti`.' },
+        key: { type: 'string', description: 'Its id.' },
+        session: { type: 'string', description: 'The one in `ready`.' },
+        issuedBefore: { type: 'string', format: 'date-time', description: 'Now, unless given.' },
+      },
+      [],
+      'One of `user`, `token`, `key` and `session`.',
+    ),
+    additionalProperties: false,
+  },
+  AuditEntry: object(
+    {
+      id: { type: 'integer' },
+      time: { type: 'string', format: 'date-time' },
+      action: { type: 'string' },
+      subject: { type: 'string' },
+      by: { type: 'object', description: '`kind`, and `key` with `name`, or `user`; `address`.' },
+      detail: { type: 'object' },
+    },
+    ['id', 'time', 'action', 'subject', 'by', 'detail'],
+  ),
+  Explanation: object(
+    {
+      allowed: { type: 'boolean' },
+      action: { enum: ['subscribe', 'publish', 'history', 'presence'] },
+      channel: { type: 'string' },
+      as: { type: 'object' },
+      by: { type: 'string', description: 'The rule that decided.' },
+      needs: { type: 'string', description: 'What would have been needed.' },
+      revokedBefore: {
+        type: 'string',
+        format: 'date-time',
+        description: 'What the user was given before then is refused, whatever the rules say.',
+      },
+    },
+    ['allowed', 'action', 'channel', 'as', 'by'],
+  ),
   Problem: object(
     {
       type: { type: 'string', format: 'uri' },

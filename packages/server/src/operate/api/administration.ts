@@ -1,0 +1,115 @@
+import type { ErrorCode } from '@polycast/protocol';
+import type { Answer, Content, Parameter, Route } from './route.ts';
+import { list, ref } from './schemas.ts';
+
+/** What any operation for a key with the scope `admin` may be refused with. */
+const ASKING: readonly ErrorCode[] = ['unauthorized', 'token_expired', 'forbidden', 'identity_unavailable', 'draining'];
+const SENDING: readonly ErrorCode[] = [
+  ...ASKING,
+  'origin_not_allowed',
+  'invalid_json',
+  'invalid_utf8',
+  'invalid_body',
+  'body_too_large',
+  'unsupported_media_type',
+  'request_timeout',
+  'overloaded',
+  'log_full',
+  'log_unavailable',
+];
+const ID: Parameter = { name: 'id', in: 'path', schema: { type: 'string' }, required: true, doc: "The key's id." };
+const KEY = json(ref('Key'), 'The key, without its secret.');
+const MADE = json(ref('MadeKey'), 'The key. `key` is its text, shown here and never again.');
+
+/** Keys, revocations, the audit log, explanations: PROTOCOL.md sections 13.1 and 13.4. */
+export const ADMINISTRATION: readonly Route[] = [
+  route('GET', '/v1/keys', 'listKeys', 'Lists the keys, the oldest first.', {
+    answers: [answer(200, 'All keys.', json({ type: 'object', properties: { keys: list(ref('Key')) } }, 'The keys.'))],
+  }),
+  route('POST', '/v1/keys', 'createKey', 'Creates a key for a server.', {
+    bodies: [json(ref('NewKey'), 'What it is to be good for.')],
+    answers: [{ ...answer(201, 'Created.', MADE), headers: { Location: 'Its address.' } }],
+  }),
+  route('GET', '/v1/keys/{id}', 'readKey', 'Reads one key.', { parameters: [ID], answers: [answer(200, 'The key.', KEY)] }),
+  route('PATCH', '/v1/keys/{id}', 'changeKey', "Changes a key's name, scopes or expiry.", {
+    doc: 'With other scopes or another expiry its sessions end, and come back as what it is now.',
+    parameters: [ID],
+    bodies: [json(ref('NewKey'), 'Any of its members.')],
+    answers: [answer(200, 'Changed.', KEY)],
+  }),
+  route('DELETE', '/v1/keys/{id}', 'revokeKey', 'Revokes a key: at once, and for good.', {
+    doc: 'Its sessions end.',
+    parameters: [ID],
+    answers: [answer(204, 'Revoked.')],
+  }),
+  route('POST', '/v1/keys/{id}/rotate', 'rotateKey', 'Gives a key a new secret.', {
+    doc: 'The old secret stays good for `overlapSeconds`; one from a rotation before ends at once.',
+    parameters: [ID],
+    bodies: [json(ref('Rotation'), 'May be left out.')],
+    answers: [answer(200, 'Rotated.', MADE)],
+  }),
+  route('POST', '/v1/revocations', 'revoke', 'Takes back what a user, a token, a key or a session was given.', {
+    section: '13.4',
+    doc: 'It holds within a second on all connections, and after a restart.',
+    bodies: [json(ref('NewRevocation'), 'Whose, and what was given out before when.')],
+    answers: [answer(201, 'Revoked.', json({ type: 'object' }, 'What was revoked, and `issuedBefore`.'))],
+  }),
+  route('GET', '/v1/audit', 'readAudit', 'Reads who did what to the hub, the newest first.', {
+    parameters: [
+      query('limit', { type: 'integer', minimum: 1, maximum: 1000, default: 100 }, 'At most this many entries.'),
+      query('before', { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER }, '`next` of the page before.'),
+    ],
+    answers: [
+      answer(
+        200,
+        'A page.',
+        json(
+          { type: 'object', properties: { entries: list(ref('AuditEntry')), next: { type: ['integer', 'null'] } } },
+          '`next` is the `before` of the next page.',
+        ),
+      ),
+    ],
+    errors: ['invalid_parameter'],
+  }),
+  route('GET', '/v1/access/explain', 'explainAccess', 'Says whether somebody may do something, and which rule decides.', {
+    doc: 'One of `subscribe`, `publish`, `history` and `presence`. Without `user` and `key`: for somebody without credentials.',
+    parameters: [
+      query('user', { type: 'string' }, 'A user.'),
+      query('claims', { type: 'string' }, 'What the site says of the user: a JSON object.'),
+      query('key', { type: 'string' }, "A key's id."),
+      ...['subscribe', 'publish', 'history', 'presence'].map((action) =>
+        query(action, ref('Pattern'), `Whether they may ${action === 'presence' ? 'see who is there' : action === 'history' ? 'read what was before' : action}.`),
+      ),
+    ],
+    answers: [answer(200, 'Yes or no, and why.', json(ref('Explanation'), 'The answer.'))],
+    errors: ['invalid_parameter', 'invalid_pattern', 'not_found'],
+  }),
+];
+
+interface Rest {
+  readonly section?: string;
+  readonly doc?: string;
+  readonly parameters?: readonly Parameter[];
+  readonly bodies?: readonly Content[];
+  readonly answers: readonly Answer[];
+  readonly errors?: readonly ErrorCode[];
+}
+
+function route(method: Route['method'], path: string, name: string, summary: string, rest: Rest): Route {
+  const { section = '13.1', doc = '', parameters = [], bodies = [], answers, errors = [] } = rest;
+  const common = method === 'GET' ? ASKING : SENDING;
+  const missing: readonly ErrorCode[] = path.includes('{') ? ['not_found'] : [];
+  return { method, path, name, summary, section, doc, parameters, bodies, answers, errors: [...common, ...missing, ...errors] };
+}
+
+function json(schema: Content['schema'], doc: string): Content {
+  return { mediaType: 'application/json', schema, doc };
+}
+
+function answer(status: number, doc: string, ...contents: readonly Content[]): Answer {
+  return { status, doc, contents };
+}
+
+function query(name: string, schema: Parameter['schema'], doc: string): Parameter {
+  return { name, in: 'query', schema, doc };
+}
