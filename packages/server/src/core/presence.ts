@@ -4,7 +4,7 @@ import { countOf, Room, shownOf, type Member } from './presence-room.ts';
 export interface PresenceSettings {
   /** Others are told that somebody has left, or has other sessions than before, only after it has been so for so long. */
   readonly graceMs: number;
-  /** For so long after a short poll its user counts as there. */
+  /** A short poll counts as a session of so long. */
   readonly pollGraceMs: number;
   /** Of a channel with more users than this only counts are told. */
   readonly listedMax: number;
@@ -136,9 +136,7 @@ export class Presence {
       if (member.polledUntilMs > nowMs) break;
       this.#polled.delete(member);
       member.polledUntilMs = 0;
-      // The time since its last poll was its grace.
-      if (member.sessions === 0 && member.told > 0) this.#makeReady(member);
-      else this.#changed(member, member.sessions + 1, nowMs);
+      this.#changed(member, member.sessions + 1, nowMs);
     }
     for (const member of this.#due) {
       if (member.dueMs > nowMs) break;
