@@ -1,0 +1,264 @@
+import { PolycastError } from '@polycast/protocol';
+import type { Clock } from '../../core/ports.ts';
+import { AnswerCache } from './answer-cache.ts';
+import { CLOSED, passes, step, type Breaker, type BreakerInput } from './breaker.ts';
+
+/** What the site has said. */
+export interface SiteAnswer<Value> {
+  readonly value: Value;
+  /** Whom it is about; where it was forgotten meanwhile, the site is asked again. */
+  readonly user: string | undefined;
+  /** Somebody, or yes. What is neither is remembered briefly, and has no grace. */
+  readonly isPositive: boolean;
+  /** Milliseconds since 1970. */
+  readonly freshUntilMs: number;
+}
+
+export interface InquirySettings {
+  readonly concurrentMax: number;
+  readonly queueMax: number;
+  readonly queueTimeoutMs: number;
+  readonly cacheEntriesMax: number;
+  readonly graceMs: number;
+  readonly failuresMax: number;
+  /** How long a site that fails is left alone. */
+  readonly retryAfterMs: number;
+}
+
+export interface InquiryParts<Value> {
+  /** Asks the site, within a bounded time. Rejects when it fails or says what cannot be understood. */
+  send(body: string, askedMs: number): Promise<SiteAnswer<Value>>;
+  /** The same value, good until then. */
+  extend(value: Value, untilMs: number): Value;
+  /** Told when the breaker opens and when it closes. */
+  turned?(breaker: 'open' | 'closed', error?: unknown): void;
+  readonly clock: Clock;
+  /** A number in [0, 1). */
+  readonly chance: () => number;
+}
+
+/** What an inquiry has come to since it began. */
+export interface InquiryFigures {
+  asked: number;
+  failed: number;
+  /** Answers past their time that were given because of a failure. */
+  graced: number;
+  /** Questions that got none. */
+  unavailable: number;
+}
+
+/**
+ * One kind of question to the site. What is known is answered at once; equal questions are asked once; so many are under way and so
+ * many wait; a site that fails is left alone. While it does, what was known holds for the grace; all else is
+ * `identity_unavailable`, never access.
+ */
+export class Inquiry<Value extends NonNullable<unknown>> {
+  readonly figures: InquiryFigures = { asked: 0, failed: 0, graced: 0, unavailable: 0 };
+  readonly #parts: InquiryParts<Value>;
+  readonly #settings: InquirySettings;
+  readonly #positive: AnswerCache<Value>;
+  readonly #negative: AnswerCache<Value>;
+  readonly #flights = new Map<string, Flight<Value>>();
+  readonly #waiting: Queue<Flight<Value>> = new Queue();
+  readonly #underWay = new Set<Flight<Value>>();
+  #breaker: Breaker = CLOSED;
+
+  constructor(parts: InquiryParts<Value>, settings: InquirySettings) {
+    this.#parts = parts;
+    this.#settings = settings;
+    this.#positive = new AnswerCache(settings.cacheEntriesMax, settings.graceMs);
+    this.#negative = new AnswerCache(settings.cacheEntriesMax, 0);
+  }
+
+  get isFailing(): boolean {
+    return this.#breaker.kind !== 'closed';
+  }
+
+  /**
+   * @param key of equal questions
+   * @param compose makes the body, if the site has to be asked
+   * @throws PolycastError `identity_unavailable`, or rejects with it
+   */
+  ask(key: string, compose: () => string): Value | Promise<Value> {
+    const nowMs = this.#parts.clock.nowMs();
+    const positive = this.#positive.get(key, nowMs);
+    if (positive !== undefined && nowMs < positive.freshUntilMs) return positive.value;
+    if (positive === undefined) {
+      const negative = this.#negative.get(key, nowMs);
+      if (negative !== undefined) return negative.value;
+    }
+    return this.#join(key, compose);
+  }
+
+  /** As `ask`, for what is known until then; only an answer that holds longer will do. */
+  renew(key: string, compose: () => string, heldUntilMs: number): Value | Promise<Value> {
+    const nowMs = this.#parts.clock.nowMs();
+    const kept = this.#positive.get(key, nowMs);
+    if (kept !== undefined && kept.freshUntilMs > Math.max(heldUntilMs, nowMs)) return kept.value;
+    return (kept === undefined ? this.#negative.get(key, nowMs)?.value : undefined) ?? this.#join(key, compose);
+  }
+
+  /** Whatever is known of a user, and what the site is just saying, no longer counts. */
+  forget(user: string): void {
+    this.#positive.forget(user);
+    this.#negative.forget(user);
+    for (const flight of this.#underWay) (flight.forgotten ??= new Set()).add(user);
+  }
+
+  /** Refuses all that wait. */
+  close(): void {
+    for (let flight = this.#waiting.take(); flight !== undefined; flight = this.#waiting.take()) this.#fail(flight);
+  }
+
+  #join(key: string, compose: () => string): Value | Promise<Value> {
+    const { concurrentMax, queueMax } = this.#settings;
+    const joined = this.#flights.get(key);
+    if (joined !== undefined) return joined.promise;
+    const nowMs = this.#parts.clock.monotonicMs();
+    const isBusy = this.#underWay.size >= concurrentMax;
+    if (!passes(this.#breaker, nowMs) || (isBusy && this.#waiting.size >= queueMax)) return this.#withoutSite(key);
+    const flight = newFlight<Value>(key, compose(), nowMs);
+    this.#flights.set(key, flight);
+    if (isBusy) this.#waiting.put(flight);
+    else this.#send(flight);
+    return flight.promise;
+  }
+
+  #send(flight: Flight<Value>): void {
+    this.#turn({ kind: 'asked', nowMs: this.#parts.clock.monotonicMs() });
+    const { era } = this.#breaker;
+    const askedMs = this.#parts.clock.nowMs();
+    this.#underWay.add(flight);
+    this.figures.asked++;
+    flight.forgotten = undefined;
+    flight.attempts++;
+    this.#parts.send(flight.body, askedMs).then(
+      (answer) => {
+        this.#turn({ kind: 'answered', era });
+        this.#underWay.delete(flight);
+        // What it said before it was told to forget may be what it has since taken back.
+        const isOld = answer.user !== undefined && flight.forgotten?.has(answer.user) === true;
+        if (!isOld) this.#settle(flight, answer);
+        else if (flight.attempts < ATTEMPTS_MAX && passes(this.#breaker, this.#parts.clock.monotonicMs()))
+          return this.#send(flight);
+        else this.#fail(flight);
+        this.#next();
+      },
+      (error: unknown) => {
+        this.figures.failed++;
+        this.#turn({ kind: 'failed', era, nowMs: this.#parts.clock.monotonicMs() }, error);
+        this.#underWay.delete(flight);
+        this.#fail(flight);
+        this.#next();
+      },
+    );
+  }
+
+  /** Lets those in whose turn it is; whoever has waited too long, or would find a closed door, goes without. */
+  #next(): void {
+    const { concurrentMax, queueTimeoutMs } = this.#settings;
+    while (this.#underWay.size < concurrentMax) {
+      const flight = this.#waiting.take();
+      if (flight === undefined) return;
+      const nowMs = this.#parts.clock.monotonicMs();
+      if (passes(this.#breaker, nowMs) && nowMs - flight.queuedMs <= queueTimeoutMs) this.#send(flight);
+      else this.#fail(flight);
+    }
+  }
+
+  #settle(flight: Flight<Value>, { value, user, isPositive, freshUntilMs }: SiteAnswer<Value>): void {
+    const { key } = flight;
+    this.#flights.delete(key);
+    this.#positive.delete(key);
+    this.#negative.delete(key);
+    if (isPositive) this.#positive.set(key, user, value, freshUntilMs);
+    else if (freshUntilMs > this.#parts.clock.nowMs()) this.#negative.set(key, user, value, freshUntilMs);
+    flight.resolve(value);
+  }
+
+  #fail(flight: Flight<Value>): void {
+    this.#flights.delete(flight.key);
+    try {
+      flight.resolve(this.#withoutSite(flight.key));
+    } catch (error) {
+      flight.reject(error);
+    }
+  }
+
+  /** What was known, as long as there is grace. @throws PolycastError `identity_unavailable` */
+  #withoutSite(key: string): Value {
+    const nowMs = this.#parts.clock.nowMs();
+    const { retryAfterMs } = this.#settings;
+    const kept = this.#positive.get(key, nowMs);
+    if (kept === undefined) {
+      this.figures.unavailable++;
+      throw this.#unavailable();
+    }
+    this.figures.graced++;
+    if (kept.gracedUntilMs - nowMs > retryAfterMs / 2) return kept.value;
+    kept.gracedUntilMs = Math.min(this.#positive.graceEndMs(kept), Math.max(nowMs, kept.freshUntilMs) + retryAfterMs);
+    kept.value = this.#parts.extend(kept.value, kept.gracedUntilMs);
+    return kept.value;
+  }
+
+  /** Those who are refused together do not come back together. */
+  #unavailable(): PolycastError {
+    const { retryAfterMs } = this.#settings;
+    const left = this.#breaker.kind === 'open' ? this.#breaker.untilMs - this.#parts.clock.monotonicMs() : 0;
+    return new PolycastError('identity_unavailable', 'The site that knows does not answer now.', {
+      retryAfterMs: Math.ceil(Math.max(left, retryAfterMs) + this.#parts.chance() * retryAfterMs),
+    });
+  }
+
+  #turn(input: BreakerInput, error?: unknown): void {
+    const { failuresMax, retryAfterMs } = this.#settings;
+    const before = this.#breaker.kind;
+    this.#breaker = step(this.#breaker, input, { failuresMax, openMs: retryAfterMs });
+    if (this.#breaker.kind === 'open' && before === 'closed') this.#parts.turned?.('open', error);
+    if (this.#breaker.kind === 'closed' && before !== 'closed') this.#parts.turned?.('closed');
+  }
+}
+
+/** How often a question is asked whose answer has been taken back meanwhile. */
+const ATTEMPTS_MAX = 3;
+
+/** A question on its way, and all who wait for its answer. */
+interface Flight<Value> {
+  readonly key: string;
+  readonly body: string;
+  readonly queuedMs: number;
+  readonly promise: Promise<Value>;
+  resolve(value: Value): void;
+  reject(error: unknown): void;
+  attempts: number;
+  /** Users to be forgotten since it was sent. */
+  forgotten: Set<string> | undefined;
+}
+
+function newFlight<Value>(key: string, body: string, queuedMs: number): Flight<Value> {
+  return { key, body, queuedMs, attempts: 0, forgotten: undefined, ...Promise.withResolvers<Value>() };
+}
+
+/** First in, first out; both in O(1), as what has gone is cut off once it is the larger half. */
+class Queue<Item> {
+  #items: Item[] = [];
+  #first = 0;
+
+  get size(): number {
+    return this.#items.length - this.#first;
+  }
+
+  put(item: Item): void {
+    this.#items.push(item);
+  }
+
+  take(): Item | undefined {
+    if (this.size === 0) return undefined;
+    const item = this.#items[this.#first++];
+    if (this.#first > this.size) {
+      this.#items = this.#items.slice(this.#first);
+      this.#first = 0;
+    }
+    return item;
+  }
+}

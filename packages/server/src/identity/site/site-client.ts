@@ -1,0 +1,127 @@
+import { Agent, errors, type Dispatcher } from 'undici';
+import { SiteFailure } from './site-failure.ts';
+
+/** The longest answer that is read. */
+const ANSWER_BYTES_MAX = 64 * 1024;
+const HEADER_BYTES_MAX = 16 * 1024;
+/** Shorter than the 5 s of Apache; a site that says `Keep-Alive: timeout=` is taken at its word. */
+const IDLE_TIMEOUT_MS = 4000;
+
+export interface SiteClientSettings {
+  readonly url: string;
+  readonly secret: string | undefined;
+  /** For the whole exchange: connecting, and the answer to its last byte. */
+  readonly timeoutMs: number;
+  readonly concurrentMax: number;
+}
+
+export interface SiteReply {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** Posts to one address of the site's. The address is the operator's, so it may be a private one; redirects are not followed. */
+export class SiteClient {
+  readonly #agent: Agent;
+  readonly #settings: SiteClientSettings;
+  readonly #origin: string;
+  readonly #path: string;
+
+  constructor(settings: SiteClientSettings) {
+    const { url, timeoutMs, concurrentMax } = settings;
+    const { origin, pathname, search } = new URL(url);
+    this.#settings = settings;
+    this.#origin = origin;
+    this.#path = pathname + search;
+    this.#agent = new Agent({
+      connections: concurrentMax,
+      pipelining: 1,
+      allowH2: false,
+      keepAliveTimeout: IDLE_TIMEOUT_MS,
+      connect: { timeout: timeoutMs },
+      // One deadline holds for all.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      maxHeaderSize: HEADER_BYTES_MAX,
+      maxResponseSize: ANSWER_BYTES_MAX,
+    });
+  }
+
+  /** @throws SiteFailure */
+  async post(body: string, headers: Readonly<Record<string, string>>): Promise<SiteReply> {
+    const deadline = new AbortController();
+    const timer = setTimeout(() => deadline.abort(), this.#settings.timeoutMs);
+    try {
+      return await this.#postOnce(body, headers, deadline.signal).catch((error: unknown) => {
+        // The site has ended an idle connection in the moment in which it was used again.
+        if (deadline.signal.aborted || !(error instanceof errors.SocketError || isReset(error))) throw error;
+        return this.#postOnce(body, headers, deadline.signal);
+      });
+    } catch (error) {
+      throw deadline.signal.aborted
+        ? new SiteFailure(`it did not answer within ${this.#settings.timeoutMs} ms`)
+        : asFailure(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #postOnce(body: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<SiteReply> {
+    const { secret } = this.#settings;
+    const own = {
+      'content-type': 'application/json',
+      accept: 'application/json',
+      'accept-encoding': 'identity',
+      ...(secret === undefined ? {} : { 'polycast-secret': secret }),
+    };
+    const options: Dispatcher.RequestOptions = {
+      origin: this.#origin,
+      path: this.#path,
+      method: 'POST',
+      headers: { ...headers, ...own },
+      body,
+      signal,
+    };
+    const answer = await this.#agent.request(options);
+    const refusal = refusalOf(answer.headers);
+    if (refusal === undefined) return { status: answer.statusCode, text: await answer.body.text() };
+    // That it is ended before its end is an error of the body's, and nobody else hears of it.
+    answer.body.on('error', () => undefined).destroy();
+    throw refusal;
+  }
+
+  /** Ends what is under way. */
+  close(): Promise<void> {
+    return this.#agent.destroy();
+  }
+}
+
+/** What can be seen before the body comes. */
+function refusalOf(headers: Dispatcher.ResponseData['headers']): SiteFailure | undefined {
+  const { 'content-encoding': encoding = 'identity', 'content-length': bytes = '0' } = headers;
+  if (encoding !== 'identity') return new SiteFailure('its answer is compressed');
+  return Number(bytes) > ANSWER_BYTES_MAX ? tooLong() : undefined;
+}
+
+function tooLong(): SiteFailure {
+  return new SiteFailure(`its answer is longer than ${ANSWER_BYTES_MAX} bytes`);
+}
+
+/** What the log is told: a category, and nothing of what was sent. */
+function asFailure(error: unknown): SiteFailure {
+  if (error instanceof SiteFailure) return error;
+  if (error instanceof errors.ResponseExceededMaxSizeError) return tooLong();
+  if (error instanceof errors.HeadersOverflowError)
+    return new SiteFailure(`the headers of its answer are longer than ${HEADER_BYTES_MAX} bytes`);
+  const code = codeOf(error);
+  return new SiteFailure(code === undefined ? 'it cannot be reached' : `it cannot be reached (${code})`);
+}
+
+function isReset(error: unknown): boolean {
+  return codeOf(error) === 'ECONNRESET' || codeOf(error) === 'EPIPE';
+}
+
+function codeOf(error: unknown): string | undefined {
+  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : undefined;
+}

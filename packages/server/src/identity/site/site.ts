@@ -1,0 +1,154 @@
+import type { Clock } from '../../core/ports.ts';
+import type { Principal } from '../../core/principal.ts';
+import { NO_CONSENT, type Consent, type Identifier } from '../authority.ts';
+import { readConsent, readLogin } from './answers.ts';
+import { SiteConsent, type ConsentQuestion } from './consent.ts';
+import { Inquiry, type InquiryFigures, type InquirySettings } from './inquiry.ts';
+import { SiteLogin, type LoginQuestion } from './login.ts';
+import { SiteClient } from './site-client.ts';
+import { SiteFailure } from './site-failure.ts';
+
+/** As in the configuration (`identity.site`). */
+export interface SiteSettings {
+  readonly loginUrl: string | null;
+  readonly consentUrl: string | null;
+  readonly cookies: readonly string[];
+  readonly headers: readonly string[];
+  readonly perAddress: boolean;
+  readonly secret: string | null;
+  readonly timeoutMs: number;
+  readonly concurrentMax: number;
+  readonly queueMax: number;
+  readonly queueTimeoutMs: number;
+  readonly cacheEntriesMax: number;
+  readonly ttlSecondsMax: number;
+  readonly refusalSeconds: number;
+  readonly graceSeconds: number;
+  readonly failuresMax: number;
+  readonly retryAfterSeconds: number;
+}
+
+export interface SiteParts {
+  readonly clock: Clock;
+  /** A number in [0, 1). */
+  readonly chance: () => number;
+  readonly logger: SiteLogger;
+}
+
+export interface SiteLogger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+/** The site's own login, and its word on channels. */
+export interface Site {
+  /** None where there is no `loginUrl`. */
+  readonly identifiers: readonly Identifier[];
+  readonly consent: Consent;
+  /** By the member of the settings that names the URL. */
+  readonly figures: Readonly<Partial<Record<'loginUrl' | 'consentUrl', Readonly<InquiryFigures>>>>;
+  /** The next time that the user comes the site is asked anew. For `disconnect` and `reauthenticate`. */
+  forget(user: string): void;
+  /** Ends what is under way; the questions that wait are `identity_unavailable`. */
+  close(): Promise<void>;
+}
+
+/** Puts together what asks the site. Each URL has connections, a cache and a breaker of its own. */
+export function createSite(settings: SiteSettings, parts: SiteParts): Site {
+  const { loginUrl, consentUrl } = settings;
+  const login = loginUrl === null ? undefined : loginTo(loginUrl, settings, parts);
+  const consent = consentUrl === null ? undefined : consentOf(consentUrl, settings, parts);
+  const all = [login, consent].filter((each) => each !== undefined);
+  return {
+    identifiers:
+      login === undefined
+        ? []
+        : [new SiteLogin(login.inquiry, { ...settings, headers: settings.headers.map((name) => name.toLowerCase()) })],
+    consent: consent === undefined ? NO_CONSENT : new SiteConsent(consent.inquiry),
+    figures: {
+      ...(login === undefined ? {} : { loginUrl: login.inquiry.figures }),
+      ...(consent === undefined ? {} : { consentUrl: consent.inquiry.figures }),
+    },
+    forget(user) {
+      for (const { inquiry } of all) inquiry.forget(user);
+    },
+    async close() {
+      for (const { inquiry } of all) inquiry.close();
+      await Promise.all(all.map(({ client }) => client.close()));
+    },
+  };
+}
+
+interface Asking<Value extends NonNullable<unknown>> {
+  readonly inquiry: Inquiry<Value>;
+  readonly client: SiteClient;
+}
+
+function loginTo(url: string, settings: SiteSettings, parts: SiteParts): Asking<Principal> {
+  const client = clientOf(url, settings);
+  const inquiry = new Inquiry<Principal>(
+    {
+      async send(body, askedMs) {
+        const { status, text } = await client.post(body, shownAsThemselves(JSON.parse(body) as LoginQuestion));
+        const isNobody = status === 401 || status === 403;
+        if (status !== 200 && !isNobody) throw new SiteFailure(`it answered ${status}`);
+        return readLogin(isNobody ? undefined : text, { atMs: askedMs, chance: parts.chance() }, timesOf(settings));
+      },
+      extend: (principal, expiresMs) => ({ ...principal, expiresMs }),
+      turned: (breaker, error) => tell(parts.logger, url, breaker, error),
+      clock: parts.clock,
+      chance: parts.chance,
+    },
+    inquirySettings(settings),
+  );
+  return { inquiry, client };
+}
+
+function consentOf(url: string, settings: SiteSettings, parts: SiteParts): Asking<boolean> {
+  const client = clientOf(url, settings);
+  const inquiry = new Inquiry<boolean>(
+    {
+      async send(body, askedMs) {
+        const { status, text } = await client.post(body, {});
+        if (status !== 200) throw new SiteFailure(`it answered ${status}`);
+        const { user } = JSON.parse(body) as ConsentQuestion;
+        return readConsent(text, user, { atMs: askedMs, chance: parts.chance() }, timesOf(settings));
+      },
+      extend: (isAllowed) => isAllowed,
+      turned: (breaker, error) => tell(parts.logger, url, breaker, error),
+      clock: parts.clock,
+      chance: parts.chance,
+    },
+    inquirySettings(settings),
+  );
+  return { inquiry, client };
+}
+
+/** The site's own way of finding out who is logged in works on the hub's question as on any request of the user's. */
+function shownAsThemselves({ cookies, headers }: LoginQuestion): Record<string, string> {
+  const pairs = Object.entries(cookies).map(([name, value]) => `${name}=${value}`);
+  return pairs.length === 0 ? { ...headers } : { ...headers, cookie: pairs.join('; ') };
+}
+
+function clientOf(url: string, { secret, timeoutMs, concurrentMax }: SiteSettings): SiteClient {
+  return new SiteClient({ url, secret: secret ?? undefined, timeoutMs, concurrentMax });
+}
+
+function timesOf({ ttlSecondsMax, refusalSeconds }: SiteSettings): { ttlMsMax: number; refusalMs: number } {
+  return { ttlMsMax: ttlSecondsMax * 1000, refusalMs: refusalSeconds * 1000 };
+}
+
+function inquirySettings(settings: SiteSettings): InquirySettings {
+  return { ...settings, graceMs: settings.graceSeconds * 1000, retryAfterMs: settings.retryAfterSeconds * 1000 };
+}
+
+function tell(logger: SiteLogger, url: string, breaker: 'open' | 'closed', error: unknown): void {
+  const { origin, pathname } = new URL(url);
+  const fields = { url: origin + pathname };
+  if (breaker === 'closed') logger.info(fields, 'the site answers again');
+  else
+    logger.warn(
+      { ...fields, failure: error instanceof SiteFailure ? error.message : String(error) },
+      'the site fails and is left alone for a while; known users stay for the grace',
+    );
+}

@@ -1,0 +1,18 @@
+import type { Clock } from '../../../core/ports.ts';
+
+/** Time that passes when it is told to. */
+export class TestClock implements Clock {
+  #nowMs = 1_700_000_000_000;
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  monotonicMs(): number {
+    return this.#nowMs - 1_699_999_999_000;
+  }
+
+  pass(durationMs: number): void {
+    this.#nowMs += durationMs;
+  }
+}
