@@ -14,9 +14,10 @@ import { Rules, type ChannelSettings, type Rule } from './core/rules.ts';
 import { USER_TOKEN } from './core/pattern-relation.ts';
 import { TICK_MS, ticksOf, Wheel } from './core/wheel.ts';
 import { administrationRoutes } from './administration/routes.ts';
-import { createAuthority, NO_CONSENT } from './identity/authority.ts';
+import { createAuthority } from './identity/authority.ts';
 import { openIdentity, type Identity } from './identity/identity.ts';
 import { openAuthority } from './identity/open-authority.ts';
+import { createSite, type Site } from './identity/site/site.ts';
 import { createMemoryLog } from './log/memory.ts';
 import { openSqliteLog } from './log/sqlite/sqlite-log.ts';
 import { drainSessions, finishRequests } from './operate/drain.ts';
@@ -77,6 +78,7 @@ export async function openHub(
   // The log's lock on the data folder stands for both.
   const identity = await orClose(log, () => openIdentity(config.data, config.identity, clock, logger));
   const access = config.access === 'rules' ? new Access(config.rules, config.defaults) : undefined;
+  const site = createSite(config.identity.site, { clock, chance: random.fraction, logger });
   const feed = new Feed(log, {
     tailBytesMax: config.delivery.tailBytesMax,
     batchBytesMax: config.delivery.batchBytesMax,
@@ -100,7 +102,7 @@ export async function openHub(
     log,
     feed,
     publisher,
-    authority: authorityOf(access, identity),
+    authority: authorityOf(access, identity, site),
     clock,
     random,
     wheel: new Wheel(),
@@ -137,7 +139,11 @@ export async function openHub(
     ...clientRoutes((name) => builtFile(name, `client/generated/${name}`)),
     ...routes,
   ]);
-  services.authority.onRevoked((revocation) => dismissRevoked(sessions, revocation));
+  services.authority.onRevoked((revocation) => {
+    // Whoever is let in again from here on is so by what the site says then.
+    if (revocation.user !== undefined) site.forget(revocation.user);
+    dismissRevoked(sessions, revocation);
+  });
   const retention = new RetentionTask(log, rules, clock, config.storage.retentionIntervalMs, (error) =>
     logger.error({ error: String(error) }, 'retention failed; it will be tried again'),
   );
@@ -201,6 +207,7 @@ export async function openHub(
         server.closeAllConnections();
         transport.http2.destroy();
         await closed;
+        await site.close();
         identity.close();
         logger.info({ url }, 'closed');
       })();
@@ -222,9 +229,9 @@ function openLog({ data, limits }: Config, { clock, random }: World): Promise<Lo
 }
 
 /** Without access control everybody may do everything. */
-function authorityOf(access: Access | undefined, { keys, revocations }: Identity): Authority {
+function authorityOf(access: Access | undefined, { keys, revocations }: Identity, site: Site): Authority {
   if (access === undefined) return openAuthority;
-  return createAuthority({ access, identifiers: [keys], revocations, consent: NO_CONSENT });
+  return createAuthority({ access, identifiers: [keys, ...site.identifiers], revocations, consent: site.consent });
 }
 
 /** Makes what needs the log's folder; if that fails, the log is closed again. */
