@@ -14,10 +14,11 @@ import { Rules, type ChannelSettings, type Rule } from './core/rules.ts';
 import { USER_TOKEN } from './core/pattern-relation.ts';
 import { TICK_MS, ticksOf, Wheel } from './core/wheel.ts';
 import { administrationRoutes } from './administration/routes.ts';
-import { createAuthority } from './identity/authority.ts';
+import { createAuthority, type Identifier } from './identity/authority.ts';
 import { openIdentity, type Identity } from './identity/identity.ts';
 import { openAuthority } from './identity/open-authority.ts';
 import { createSite, type Site } from './identity/site/site.ts';
+import { createTokens } from './identity/tokens/tokens.ts';
 import { createMemoryLog } from './log/memory.ts';
 import { openSqliteLog } from './log/sqlite/sqlite-log.ts';
 import { drainSessions, finishRequests } from './operate/drain.ts';
@@ -28,6 +29,7 @@ import { createMetrics } from './operate/metrics.ts';
 import { RetentionTask } from './operate/retention-task.ts';
 import { systemWorld, type World } from './operate/world.ts';
 import { builtFile } from './operate/built-file.ts';
+import { createGuardedFetch, type GuardedFetch } from './outgoing/guarded-fetch.ts';
 import { ByteBudget } from './transports/byte-budget.ts';
 import { clientRoutes } from './transports/client-route.ts';
 import { dismissRevoked } from './transports/dismissals.ts';
@@ -74,6 +76,13 @@ export async function openHub(
   const { clock, random } = world;
   const logger = createLogger(config.logging.level, config.logging.format);
   const rules = new Rules(config.rules.map(ruleOf), settingsOf(config.defaults));
+  const outgoing = createGuardedFetch({ ...config.outgoing, loopback: config.access === 'loopback' });
+  const tokens = createTokens(config.identity, {
+    clock,
+    logger,
+    environment: process.env,
+    fetchDocument: documentBy(outgoing),
+  });
   const log = await openLog(config, world);
   // The log's lock on the data folder stands for both.
   const identity = await orClose(log, () => openIdentity(config.data, config.identity, clock, logger));
@@ -102,7 +111,7 @@ export async function openHub(
     log,
     feed,
     publisher,
-    authority: authorityOf(access, identity, site),
+    authority: authorityOf(access, identity, tokens, site),
     clock,
     random,
     wheel: new Wheel(),
@@ -209,6 +218,7 @@ export async function openHub(
         await closed;
         await site.close();
         identity.close();
+        await outgoing.close();
         logger.info({ url }, 'closed');
       })();
       return closing;
@@ -229,9 +239,23 @@ function openLog({ data, limits }: Config, { clock, random }: World): Promise<Lo
 }
 
 /** Without access control everybody may do everything. */
-function authorityOf(access: Access | undefined, { keys, revocations }: Identity, site: Site): Authority {
+function authorityOf(
+  access: Access | undefined,
+  { keys, revocations }: Identity,
+  tokens: readonly Identifier[],
+  site: Site,
+): Authority {
+/** A document of somebody else's, which has to come by TLS and at once. */
+function documentBy(outgoing: GuardedFetch): (url: string, bounds: { timeoutMs: number; bytesMax: number }) => Promise<Buffer> {
+  return async (url, bounds) => {
+    const { status, body } = await outgoing.fetch(url, { ...bounds, tlsOnly: true });
+    if (status !== 200) throw new Error(`it was answered ${status}`);
+    return body;
+  };
+}
+
   if (access === undefined) return openAuthority;
-  return createAuthority({ access, identifiers: [keys, ...site.identifiers], revocations, consent: site.consent });
+  return createAuthority({ access, identifiers: [keys, ...tokens, ...site.identifiers], revocations, consent: site.consent });
 }
 
 /** Makes what needs the log's folder; if that fails, the log is closed again. */
@@ -303,7 +327,7 @@ function transportSettings({ delivery, identity, limits }: Config): TransportSet
     bodyTimeoutMs: limits.bodyTimeoutMs,
     batchEventsMax: limits.batchEventsMax,
     messageBytesMax: limits.messageBytesMax,
-    tokenCookie: undefined,
+    tokenCookie: identity.tokenCookie ?? undefined,
   };
 }
 

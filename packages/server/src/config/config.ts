@@ -17,6 +17,7 @@ export interface Config {
   readonly identity: IdentityConfig;
   readonly delivery: DeliveryConfig;
   readonly limits: LimitsConfig;
+  readonly outgoing: OutgoingConfig;
   readonly storage: StorageConfig;
   readonly drain: DrainConfig;
   readonly logging: LoggingConfig;
@@ -85,6 +86,13 @@ export interface StorageConfig {
 
 export interface DrainConfig {
   readonly timeMs: number;
+}
+
+/** Which addresses the hub's own requests may go to. */
+export interface OutgoingConfig {
+  readonly allow: readonly string[];
+  readonly deny: readonly string[];
+  readonly ports: readonly number[];
 }
 
 export interface LoggingConfig {

@@ -42,8 +42,11 @@ function wrongForm(path: readonly string[], issue: z.core.$ZodIssue, input: unkn
   let value: unknown = input;
   for (const key of path) value = (value as Readonly<Record<string, unknown>>)[key];
   if (form === undefined) return issue.message;
-  return name.endsWith('.secret') ? `must be ${form}` : `must be ${form}; it is ${JSON.stringify(value)}`;
+  return SECRET.test(name) ? `must be ${form}` : `must be ${form}; it is ${JSON.stringify(value)}`;
 }
+
+/** What is not to be repeated. */
+const SECRET = /\.secret$|^identity\.tokens/;
 
 function unknownKey(path: readonly string[], key: string): string {
   const inRule = path[0] === 'rules';

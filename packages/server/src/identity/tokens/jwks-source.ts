@@ -1,0 +1,127 @@
+import { PolycastError } from '@polycast/protocol';
+import { JWKS_BYTES_MAX, keysInSet, type PublicAlgorithm } from './jwks.ts';
+import { matching, type KeySource, type VerificationKey } from './keys.ts';
+
+/** Gets a document from an address, with all that guards such requests. Rejects with an Error that says what went wrong. */
+export type FetchDocument = (
+  url: string,
+  bounds: { readonly timeoutMs: number; readonly bytesMax: number },
+) => Promise<Buffer>;
+
+export interface JwksSettings {
+  /** After this long the keys are fetched anew. */
+  readonly refreshMs: number;
+  /** For this long they are trusted while they cannot be fetched. */
+  readonly keptMs: number;
+  /** The pause between two fetches. */
+  readonly cooldownMs: number;
+  readonly timeoutMs: number;
+}
+
+export interface JwksOptions extends JwksSettings {
+  readonly url: string;
+  readonly algorithms: readonly PublicAlgorithm[];
+  readonly fetchDocument: FetchDocument;
+  readonly clock: { monotonicMs(): number };
+  readonly logger: { warn(fields: object, message: string): void; info(fields: object, message: string): void };
+}
+
+/**
+ * The keys that an issuer publishes. They are fetched when they are first needed, then in the background; one fetch is under way at
+ * a time, and everybody who waits, waits for that one. What a fetch that fails leaves behind are the keys of before.
+ */
+export class JwksSource implements KeySource {
+  readonly #options: JwksOptions;
+  #keys: readonly VerificationKey[] | undefined;
+  #fetchedAtMs = -Infinity;
+  #triedAtMs = -Infinity;
+  #hasFailed = false;
+  #underWay: Promise<void> | undefined;
+
+  constructor(options: JwksOptions) {
+    this.#options = options;
+  }
+
+  find(
+    algorithm: VerificationKey['algorithm'],
+    kid: string | undefined,
+  ): readonly VerificationKey[] | Promise<readonly VerificationKey[]> {
+    const known = this.#current();
+    const found = matching(known ?? [], algorithm, kid);
+    if (found.length > 0) {
+      if (this.#age(this.#fetchedAtMs) >= this.#options.refreshMs) void this.#fetch();
+      return found;
+    }
+    const fetching = this.#fetch();
+    if (fetching === undefined) return this.#answer(algorithm, kid);
+    return fetching.then(() => this.#answer(algorithm, kid));
+  }
+
+  trusts(key: VerificationKey): boolean {
+    return !key.isRetired && this.#current() !== undefined;
+  }
+
+  /** Fetches the keys before anybody asks for them. */
+  start(): void {
+    void this.#fetch();
+  }
+
+  /** The keys, as long as their issuer has vouched for them lately. */
+  #current(): readonly VerificationKey[] | undefined {
+    return this.#age(this.#fetchedAtMs) < this.#options.keptMs ? this.#keys : undefined;
+  }
+
+  #answer(algorithm: VerificationKey['algorithm'], kid: string | undefined): readonly VerificationKey[] {
+    const known = this.#current();
+    const found = matching(known ?? [], algorithm, kid);
+    // The key may be a new one that could not be had.
+    if (found.length === 0 && (this.#hasFailed || known === undefined)) throw this.#unavailable();
+    return found;
+  }
+
+  #unavailable(): PolycastError {
+    const retryAfterMs = Math.max(1000, this.#options.cooldownMs - this.#age(this.#triedAtMs));
+    return new PolycastError('identity_unavailable', "The keys of the token's issuer cannot be had now.", {
+      retryAfterMs,
+    });
+  }
+
+  /** The fetch that is under way or now begins; `undefined` if the last one is too short a while ago. */
+  #fetch(): Promise<void> | undefined {
+    if (this.#underWay !== undefined) return this.#underWay;
+    if (this.#age(this.#triedAtMs) < this.#options.cooldownMs) return undefined;
+    this.#triedAtMs = this.#options.clock.monotonicMs();
+    this.#underWay = this.#fetchOnce().finally(() => (this.#underWay = undefined));
+    return this.#underWay;
+  }
+
+  async #fetchOnce(): Promise<void> {
+    const { url, algorithms, fetchDocument, timeoutMs, clock, logger } = this.#options;
+    try {
+      const keys = keysInSet(await fetchDocument(url, { timeoutMs, bytesMax: JWKS_BYTES_MAX }), algorithms);
+      this.#replace(keys);
+      this.#fetchedAtMs = clock.monotonicMs();
+      if (this.#hasFailed) logger.info({ url, keys: keys.length }, "an issuer's keys can be had again");
+      this.#hasFailed = false;
+      if (keys.length === 0) logger.warn({ url }, "none of an issuer's keys can be used");
+    } catch (error) {
+      this.#hasFailed = true;
+      logger.warn({ url, error: (error as Error).message }, "an issuer's keys cannot be had");
+    }
+  }
+
+  /** A key that is still there stays the one it was: what was verified with it is known further on. */
+  #replace(keys: readonly VerificationKey[]): void {
+    const before = this.#keys ?? [];
+    this.#keys = keys.map((key) => before.find((other) => isSame(key, other)) ?? key);
+    for (const key of before) if (!this.#keys.includes(key)) key.isRetired = true;
+  }
+
+  #age(sinceMs: number): number {
+    return this.#options.clock.monotonicMs() - sinceMs;
+  }
+}
+
+function isSame(one: VerificationKey, other: VerificationKey): boolean {
+  return one.kid === other.kid && one.algorithm === other.algorithm && one.key.equals(other.key);
+}

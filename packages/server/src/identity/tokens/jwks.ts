@@ -1,0 +1,49 @@
+import { SCHEMES, type TokenAlgorithm } from './algorithms.ts';
+import { keyFromJwk, type VerificationKey } from './keys.ts';
+import { isObject, parseStrictObject, type JsonObject } from './strict-json.ts';
+
+/** The most keys of one issuer, and the most bytes of the document that they come in. */
+export const JWKS_KEYS_MAX = 100;
+export const JWKS_BYTES_MAX = 65_536;
+
+/** The algorithms of keys that are fetched: what anybody can read is no secret. */
+export type PublicAlgorithm = Exclude<TokenAlgorithm, 'HS256'>;
+
+/**
+ * The keys of a JWK Set (RFC 7517, section 5) that are good for one of the algorithms. Those that are not (of another use, too
+ * short, symmetric, of kinds that are not known here) are passed over, as its section 5 asks.
+ * @throws Error when it is no such document
+ */
+export function keysInSet(document: Buffer, algorithms: readonly PublicAlgorithm[]): readonly VerificationKey[] {
+  const set = parseStrictObject(document);
+  const keys = set?.['keys'];
+  if (!Array.isArray(keys)) throw new Error('it is no JWK Set');
+  if (keys.length > JWKS_KEYS_MAX) throw new Error(`it holds ${keys.length} keys; at most ${JWKS_KEYS_MAX} are taken`);
+  return keys.flatMap((jwk: unknown) => (isObject(jwk) ? (keyIn(jwk, algorithms) ?? []) : []));
+}
+
+function keyIn(jwk: JsonObject, algorithms: readonly PublicAlgorithm[]): VerificationKey | undefined {
+  const { kid, use, alg } = jwk;
+  const algorithm = algorithmOf(jwk);
+  if (algorithm === undefined || !algorithms.includes(algorithm)) return undefined;
+  if ((use !== undefined && use !== 'sig') || (alg !== undefined && alg !== algorithm && !isEdwards(alg, algorithm)))
+    return undefined;
+  if (kid !== undefined && typeof kid !== 'string') return undefined;
+  try {
+    const key = keyFromJwk(jwk);
+    return SCHEMES[algorithm].unfit(key) === undefined ? { algorithm, kid, key, isRetired: false } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a key is for follows from what it is. */
+function algorithmOf({ kty, crv }: JsonObject): PublicAlgorithm | undefined {
+  if (kty === 'RSA') return 'RS256';
+  if (kty === 'EC' && crv === 'P-256') return 'ES256';
+  return kty === 'OKP' && crv === 'Ed25519' ? 'EdDSA' : undefined;
+}
+
+function isEdwards(alg: unknown, algorithm: PublicAlgorithm): boolean {
+  return alg === 'Ed25519' && algorithm === 'EdDSA';
+}

@@ -1,0 +1,77 @@
+import { isUtf8 } from 'node:buffer';
+
+/** A JSON object as it came; its members may be anything. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/**
+ * The JSON object that these bytes are; `undefined` for what is not UTF-8, not JSON, no object, nested more than 16 deep, or has a
+ * member twice anywhere: two readers of the same text must not be able to see two different things in it.
+ */
+export function parseStrictObject(bytes: Buffer): JsonObject | undefined {
+  if (!isUtf8(bytes)) return undefined;
+  const text = bytes.toString();
+  const { depth, members } = shapeOf(text);
+  if (depth > DEPTH_MAX) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  return isObject(value) && members === membersOf(value) ? value : undefined;
+}
+
+const DEPTH_MAX = 16;
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The members that are left of those in the text: of several with one name, the last. */
+function membersOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  const values = Object.values(value);
+  let count = Array.isArray(value) ? 0 : values.length;
+  for (const each of values) count += membersOf(each);
+  return count;
+}
+
+const QUOTE = 34;
+const COLON = 58;
+const OPENING_BRACKET = 91;
+const BACKSLASH = 92;
+const CLOSING_BRACKET = 93;
+const OPENING_BRACE = 123;
+const CLOSING_BRACE = 125;
+
+/** How deep valid JSON goes, and how many members it names: each has a colon, and no other one stands outside of strings. */
+function shapeOf(json: string): { readonly depth: number; readonly members: number } {
+  let members = 0;
+  let depth = 0;
+  let deepest = 0;
+  for (let index = 0; index < json.length; index++) {
+    switch (json.charCodeAt(index)) {
+      case QUOTE:
+        index = stringEnd(json, index);
+        break;
+      case COLON:
+        members++;
+        break;
+      case OPENING_BRACE:
+      case OPENING_BRACKET:
+        if (++depth > deepest) deepest = depth;
+        break;
+      case CLOSING_BRACE:
+      case CLOSING_BRACKET:
+        depth--;
+    }
+  }
+  return { depth: deepest, members };
+}
+
+/** Where the string that begins at `index` ends. */
+function stringEnd(json: string, index: number): number {
+  let at = index + 1;
+  while (at < json.length && json.charCodeAt(at) !== QUOTE) at += json.charCodeAt(at) === BACKSLASH ? 2 : 1;
+  return at;
+}

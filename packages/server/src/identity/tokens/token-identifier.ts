@@ -1,0 +1,87 @@
+import type { Clock, Credentials } from '../../core/ports.ts';
+import type { Principal } from '../../core/principal.ts';
+import type { Identifier } from '../authority.ts';
+import { algorithmNamed, SCHEMES, type TokenAlgorithm } from './algorithms.ts';
+import { principalOf, type ClaimRules } from './claims.ts';
+import { looksLikeToken, parseCompact, refused, type CompactToken } from './compact.ts';
+import type { KeySource, VerificationKey } from './keys.ts';
+import { VerifiedTokens } from './verified-tokens.ts';
+
+/** Somebody whose tokens are believed. */
+export interface TokenIssuer extends ClaimRules {
+  readonly keys: KeySource;
+}
+
+export interface TokenIdentifierOptions {
+  /** At most one of a name, and at most one without. */
+  readonly issuers: readonly TokenIssuer[];
+  readonly clock: Pick<Clock, 'nowMs'>;
+  /** How many verified tokens are remembered. */
+  readonly cachedMax: number;
+}
+
+/** A token without a `kid` is tried with no more keys than this: each costs a verification. */
+const KEYS_TRIED_MAX = 4;
+
+/**
+ * Knows the site's users by signed tokens (JWT, RFC 7519 in the compact form of RFC 7515; PROTOCOL.md section 13.2). Nothing is
+ * awaited unless keys have to be fetched.
+ */
+export function createTokenIdentifier({ issuers, clock, cachedMax }: TokenIdentifierOptions): Identifier {
+  const byName = new Map(issuers.map((issuer) => [issuer.issuer, issuer]));
+  const verified = new VerifiedTokens(cachedMax);
+  return {
+    identify({ token }: Credentials) {
+      if (token === undefined || !looksLikeToken(token)) return undefined;
+      const name = VerifiedTokens.nameOf(token);
+      const known = verified.find(name, clock.nowMs());
+      if (known !== undefined) return known;
+      const parsed = parseCompact(token);
+      const issuer = issuerOf(parsed, byName);
+      const { algorithm, kid } = headerOf(parsed);
+      const finish = (keys: readonly VerificationKey[]): Principal => {
+        const key = signerOf(parsed, algorithm, kid, keys);
+        const principal = principalOf(parsed.payload, issuer, clock.nowMs());
+        verified.add(name, { principal, key, source: issuer.keys });
+        return principal;
+      };
+      const keys = issuer.keys.find(algorithm, kid);
+      return keys instanceof Promise ? keys.then(finish) : finish(keys);
+    },
+  };
+}
+
+/** Only says whose keys are tried: the signature has to hold with one of those. */
+function issuerOf({ payload }: CompactToken, byName: ReadonlyMap<string | undefined, TokenIssuer>): TokenIssuer {
+  const { iss } = payload;
+  const issuer = (typeof iss === 'string' ? byName.get(iss) : undefined) ?? byName.get(undefined);
+  if (issuer === undefined) throw refused('The token is of an issuer that is not known here.');
+  return issuer;
+}
+
+function headerOf({ header }: CompactToken): { readonly algorithm: TokenAlgorithm; readonly kid: string | undefined } {
+  const algorithm = algorithmNamed(header['alg']);
+  if (algorithm === undefined) throw refused("The token's alg is none of HS256, RS256, ES256 and EdDSA.");
+  // RFC 7515, section 4.1.11: what must be understood and is not.
+  if ('crit' in header) throw refused("The token's header has crit, and nothing that is critical is understood here.");
+  const { kid } = header;
+  if (kid !== undefined && typeof kid !== 'string') throw refused("The token's kid is no text.");
+  return { algorithm, kid };
+}
+
+/** The key that has signed the token. @throws PolycastError `unauthorized` when none has */
+function signerOf(
+  { signed, signature }: CompactToken,
+  algorithm: TokenAlgorithm,
+  kid: string | undefined,
+  keys: readonly VerificationKey[],
+): VerificationKey {
+  if (keys.length === 0) {
+    const named = kid === undefined ? '' : ` with the kid ${JSON.stringify(kid.slice(0, 100))}`;
+    throw refused(`The token's issuer has no key for ${algorithm}${named}.`);
+  }
+  if (keys.length > KEYS_TRIED_MAX) throw refused('The token has no kid, and its issuer more keys than are tried.');
+  const signer = keys.find(({ key }) => SCHEMES[algorithm].verify(signed, signature, key));
+  if (signer === undefined) throw refused("The token's signature is not its issuer's.");
+  return signer;
+}

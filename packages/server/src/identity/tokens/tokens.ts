@@ -1,0 +1,133 @@
+import { readFileSync } from 'node:fs';
+import type { Clock } from '../../core/ports.ts';
+import type { Identifier } from '../authority.ts';
+import type { TokenAlgorithm } from './algorithms.ts';
+import { JwksSource, type FetchDocument, type JwksOptions } from './jwks-source.ts';
+import type { PublicAlgorithm } from './jwks.ts';
+import { fixedKeys, verificationKey, type KeySource, type VerificationKey } from './keys.ts';
+import type { JsonObject } from './strict-json.ts';
+import { createTokenIdentifier, type TokenIssuer } from './token-identifier.ts';
+
+/** `identity` of the configuration, as far as tokens go. */
+export interface TokenSettings {
+  readonly tokens: readonly IssuerSettings[];
+  readonly tokensCachedMax: number;
+  readonly jwksRefreshSeconds: number;
+  readonly jwksKeptSeconds: number;
+  readonly jwksCooldownSeconds: number;
+  readonly jwksTimeoutMs: number;
+}
+
+export interface IssuerSettings {
+  readonly issuer?: string | undefined;
+  readonly audience?: readonly string[] | undefined;
+  readonly userClaim: string;
+  readonly leewaySeconds: number;
+  readonly lifetimeMaxSeconds: number;
+  readonly keys?: readonly KeySettings[] | undefined;
+  readonly jwksUrl?: string | undefined;
+  readonly algorithms?: readonly PublicAlgorithm[] | undefined;
+}
+
+export interface KeySettings {
+  readonly algorithm: TokenAlgorithm;
+  readonly kid?: string | undefined;
+  readonly secret?: string | undefined;
+  readonly secretFile?: string | undefined;
+  readonly secretEnvironment?: string | undefined;
+  readonly publicKey?: string | JsonObject | undefined;
+  readonly publicKeyFile?: string | undefined;
+  readonly publicKeyEnvironment?: string | undefined;
+}
+
+export interface TokenParts {
+  readonly clock: Clock;
+  readonly fetchDocument: FetchDocument;
+  readonly logger: JwksOptions['logger'];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** A key that cannot be used, by its place in the configuration. */
+export class TokenKeyError extends Error {
+  override readonly name = 'TokenKeyError';
+  readonly path: string;
+
+  constructor(path: string, message: string) {
+    super(message);
+    this.path = path;
+  }
+}
+
+/**
+ * Knows users by the tokens of the configured issuers; none where there are none. Keys that are published are fetched at once.
+ * @throws TokenKeyError
+ */
+export function createTokens(settings: TokenSettings, parts: TokenParts): readonly Identifier[] {
+  if (settings.tokens.length === 0) return [];
+  const issuers = settings.tokens.map((issuer, index): TokenIssuer => ({
+    issuer: issuer.issuer,
+    audiences: issuer.audience ?? [],
+    userClaim: issuer.userClaim,
+    leewayMs: issuer.leewaySeconds * 1000,
+    lifetimeMaxMs: issuer.lifetimeMaxSeconds * 1000,
+    keys: keysOf(issuer, `identity.tokens.${index}`, settings, parts),
+  }));
+  return [createTokenIdentifier({ issuers, clock: parts.clock, cachedMax: settings.tokensCachedMax })];
+}
+
+/** All keys that stand in the configuration. @throws TokenKeyError for the first that cannot be used */
+export function configuredKeys(
+  { keys = [] }: IssuerSettings,
+  path: string,
+  environment: TokenParts['environment'],
+): readonly VerificationKey[] {
+  return keys.map((key, index) => {
+    const place = `${path}.keys.${index}`;
+    const [name, material] = materialOf(key, place, environment);
+    try {
+      return verificationKey(key.algorithm, key.kid, material);
+    } catch (error) {
+      throw new TokenKeyError(`${place}.${name}`, `cannot be used: ${(error as Error).message}`);
+    }
+  });
+}
+
+function keysOf(issuer: IssuerSettings, path: string, settings: TokenSettings, parts: TokenParts): KeySource {
+  if (issuer.jwksUrl === undefined) return fixedKeys(configuredKeys(issuer, path, parts.environment));
+  const source = new JwksSource({
+    url: issuer.jwksUrl,
+    algorithms: issuer.algorithms ?? ['RS256', 'ES256', 'EdDSA'],
+    refreshMs: settings.jwksRefreshSeconds * 1000,
+    keptMs: settings.jwksKeptSeconds * 1000,
+    cooldownMs: settings.jwksCooldownSeconds * 1000,
+    timeoutMs: settings.jwksTimeoutMs,
+    ...parts,
+  });
+  source.start();
+  return source;
+}
+
+/** Where a key's text stands, and the text. */
+function materialOf(
+  key: KeySettings,
+  place: string,
+  environment: TokenParts['environment'],
+): readonly [name: string, material: string | JsonObject] {
+  const kind = key.algorithm === 'HS256' ? 'secret' : 'publicKey';
+  const inline = key[kind];
+  if (inline !== undefined) return [kind, inline];
+  const variable = key[`${kind}Environment`];
+  if (variable !== undefined) {
+    const text = environment[variable];
+    if (text === undefined)
+      throw new TokenKeyError(`${place}.${kind}Environment`, `the variable ${variable} is not set`);
+    return [`${kind}Environment`, text];
+  }
+  const file = key[`${kind}File`] as string;
+  try {
+    // Editors end files with a line break that is no part of a secret.
+    return [`${kind}File`, readFileSync(file, 'utf8').replace(/\r?\n$/, '')];
+  } catch (error) {
+    throw new TokenKeyError(`${place}.${kind}File`, `cannot be read: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,77 @@
+import { BlockList, isIP, isIPv4 } from 'node:net';
+
+/** Why an address is not public. */
+export type AddressKind =
+  | 'loopback'
+  | 'private'
+  | 'link-local'
+  | 'documentation'
+  | 'multicast'
+  | 'reserved'
+  /** An IPv6 address that leads to an IPv4 one. */
+  | 'embedded';
+
+/**
+ * What is not the public Internet (RFC 6890 and the registries of special addresses). What embeds an IPv4 address is closed as a
+ * whole: it would be another name for any of the others.
+ */
+export const SPECIAL_BLOCKS: readonly (readonly [block: string, kind: AddressKind])[] = [
+  ['0.0.0.0/8', 'reserved'],
+  ['10.0.0.0/8', 'private'],
+  ['100.64.0.0/10', 'private'],
+  ['127.0.0.0/8', 'loopback'],
+  ['169.254.0.0/16', 'link-local'],
+  ['172.16.0.0/12', 'private'],
+  ['192.0.0.0/24', 'reserved'],
+  ['192.0.2.0/24', 'documentation'],
+  ['192.88.99.0/24', 'reserved'],
+  ['192.168.0.0/16', 'private'],
+  ['198.18.0.0/15', 'private'],
+  ['198.51.100.0/24', 'documentation'],
+  ['203.0.113.0/24', 'documentation'],
+  ['224.0.0.0/4', 'multicast'],
+  ['240.0.0.0/4', 'reserved'],
+  ['::1/128', 'loopback'],
+  ['::/96', 'embedded'],
+  ['::ffff:0:0/96', 'embedded'],
+  ['::ffff:0:0:0/96', 'embedded'],
+  ['64:ff9b::/96', 'embedded'],
+  ['64:ff9b:1::/48', 'embedded'],
+  ['100::/64', 'reserved'],
+  ['2001::/32', 'embedded'],
+  ['2001:db8::/32', 'documentation'],
+  ['2002::/16', 'embedded'],
+  ['3fff::/20', 'documentation'],
+  ['5f00::/16', 'reserved'],
+  ['fc00::/7', 'private'],
+  ['fe80::/10', 'link-local'],
+  ['fec0::/10', 'private'],
+  ['ff00::/8', 'multicast'],
+];
+
+/** What kind of special address it is; `undefined` for one of the public Internet. */
+export function specialKind(address: string): AddressKind | undefined {
+  if (isIP(address) === 0) return 'reserved';
+  return TABLE.find(({ blocks }) => blocks.has(address))?.kind;
+}
+
+/** Addresses of some blocks (CIDR, or single ones). Those of one family are never taken for those of the other. */
+export class AddressBlocks {
+  readonly #four = new BlockList();
+  readonly #six = new BlockList();
+
+  constructor(blocks: readonly string[]) {
+    for (const block of blocks) {
+      const [address = '', prefix] = block.split('/');
+      if (isIPv4(address)) this.#four.addSubnet(address, prefix === undefined ? 32 : Number(prefix), 'ipv4');
+      else this.#six.addSubnet(address, prefix === undefined ? 128 : Number(prefix), 'ipv6');
+    }
+  }
+
+  has(address: string): boolean {
+    const [plain = ''] = address.split('%');
+    return isIPv4(plain) ? this.#four.check(plain, 'ipv4') : this.#six.check(plain, 'ipv6');
+  }
+}
+
+const TABLE = SPECIAL_BLOCKS.map(([block, kind]) => ({ blocks: new AddressBlocks([block]), kind }));

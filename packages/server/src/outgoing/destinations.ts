@@ -1,0 +1,86 @@
+import { isIP } from 'node:net';
+import { AddressBlocks, specialKind } from './addresses.ts';
+
+/** Which addresses may be reached. */
+export interface DestinationSettings {
+  /** Names (`hooks.example`, `*.corp.example`), addresses or CIDR blocks, each with `:PORT` or without. */
+  readonly allow: readonly string[];
+  /** As `allow`, and before it. */
+  readonly deny: readonly string[];
+  readonly ports: readonly number[];
+  /** Whether this machine itself may be reached, on any port: for development. */
+  readonly loopback: boolean;
+}
+
+/** Says where requests may go (`outgoing` in the configuration). */
+export class Destinations {
+  readonly #allow: readonly Entry[];
+  readonly #deny: readonly Entry[];
+  readonly #ports: ReadonlySet<number>;
+  readonly #loopback: boolean;
+
+  constructor({ allow, deny, ports, loopback }: DestinationSettings) {
+    this.#allow = allow.map(entryOf);
+    this.#deny = deny.map(entryOf);
+    this.#ports = new Set(ports);
+    this.#loopback = loopback;
+  }
+
+  /** Whether a connection for this host may go to this address, on this port. `host` may be that address itself. */
+  permits(host: string, address: string, port: number): boolean {
+    const name = plainName(host);
+    const names = (entry: Entry): boolean => entry.names(name) || entry.holds(address);
+    if (this.#deny.some((entry) => names(entry) && (entry.port ?? port) === port)) return false;
+    if (this.#allow.some((entry) => names(entry) && this.#opens(entry, port))) return true;
+    const kind = specialKind(address);
+    if (kind === 'loopback' && this.#loopback) return true;
+    return kind === undefined && this.#ports.has(port);
+  }
+
+  /** Whether the host itself was opened by name or address: its traffic may be read by whoever is on the way. */
+  trusts(host: string, port: number): boolean {
+    const name = plainName(host);
+    if (this.#allow.some((entry) => (entry.names(name) || entry.holds(name)) && this.#opens(entry, port))) return true;
+    return this.#loopback && (isLocalName(name) || specialKind(name) === 'loopback');
+  }
+
+  #opens({ port: own }: Entry, port: number): boolean {
+    return own === undefined ? this.#ports.has(port) : own === port;
+  }
+}
+
+/** Names of this machine itself, which no name server is asked for (RFC 6761, section 6.3). */
+export function isLocalName(host: string): boolean {
+  const name = plainName(host);
+  return name === 'localhost' || name.endsWith('.localhost');
+}
+
+interface Entry {
+  readonly port: number | undefined;
+  names(name: string): boolean;
+  holds(address: string): boolean;
+}
+
+function entryOf(text: string): Entry {
+  const [, bracketed, plain, portText] = /^(?:\[([^\]]+)\]|(.+?))(?::(\d+))?$/.exec(text) ?? [];
+  const isSix = bracketed === undefined && text.split(':').length > 2;
+  const target = isSix ? text : (bracketed ?? plain ?? text);
+  const port = isSix || portText === undefined ? undefined : Number(portText);
+  const [address = ''] = target.split('/');
+  if (isIP(address) === 0) return { port, names: namesLike(plainName(target)), holds: () => false };
+  const blocks = new AddressBlocks([target]);
+  return { port, names: () => false, holds: (other) => isIP(other) !== 0 && blocks.has(other) };
+}
+
+function namesLike(pattern: string): (name: string) => boolean {
+  if (!pattern.startsWith('*.')) return (name) => name === pattern;
+  return (name) => name.length > pattern.length - 1 && name.endsWith(pattern.slice(1));
+}
+
+/** Without case, brackets, and the dot at the end that names the same host. */
+function plainName(host: string): string {
+  return host
+    .toLowerCase()
+    .replace(/^\[(.*)\]$/, '$1')
+    .replace(/\.$/, '');
+}
