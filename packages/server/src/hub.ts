@@ -150,7 +150,7 @@ export async function openHub(
   ]);
   services.authority.onRevoked((revocation) => {
     // Whoever is let in again from here on is so by what the site says then.
-    if (revocation.user !== undefined) site.forget(revocation.user);
+    if (revocation.user !== undefined) services.authority.forget?.(revocation.user);
     dismissRevoked(sessions, revocation);
   });
   const retention = new RetentionTask(log, rules, clock, config.storage.retentionIntervalMs, (error) =>

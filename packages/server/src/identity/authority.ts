@@ -12,6 +12,8 @@ export interface Identifier {
   identify(credentials: Credentials): Principal | Promise<Principal> | undefined;
   /** As `Authority.renew`; `undefined` also for principals that are not of its making. */
   renew?(principal: Principal): Promise<Principal> | undefined;
+  /** As `Authority.forget`. */
+  forget?(user: string): void;
 }
 
 /** What has been taken back before its time; it outlives a restart. */
@@ -25,6 +27,8 @@ export interface Revocations {
 export interface Consent {
   /** Rejects with PolycastError `identity_unavailable` when the site cannot be asked. */
   ask(principal: Principal, action: Action, pattern: string): boolean | Promise<boolean>;
+  /** As `Authority.forget`. */
+  forget?(user: string): void;
 }
 
 export interface AuthorityParts {
@@ -68,6 +72,9 @@ export function createAuthority({ access, identifiers, revocations, consent }: A
         if (renewed !== undefined) return renewed.then(valid);
       }
       return undefined;
+    },
+    forget(user) {
+      for (const each of [...identifiers, consent]) each.forget?.(user);
     },
     onRevoked: (listener) => revocations.onRevoked(listener),
   };

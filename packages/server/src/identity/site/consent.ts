@@ -20,6 +20,10 @@ export class SiteConsent implements Consent {
     this.#inquiry = inquiry;
   }
 
+  forget(user: string): void {
+    this.#inquiry.forget(user);
+  }
+
   ask({ user, claims }: Principal, action: Action, channel: string): boolean | Promise<boolean> {
     if (user === undefined) return false;
     const question: ConsentQuestion = { user, action, channel, claims };

@@ -56,6 +56,10 @@ export class SiteLogin implements Identifier {
     return this.#renewed(principal, question);
   }
 
+  forget(user: string): void {
+    this.#inquiry.forget(user);
+  }
+
   async #renewed(principal: Principal, { key, body }: Question): Promise<Principal> {
     const renewed = await this.#inquiry.renew(key, () => body, principal.expiresMs);
     // Whoever has logged out, or is somebody else by now, is not who the session was opened for.

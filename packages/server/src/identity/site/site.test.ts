@@ -69,6 +69,10 @@ function credentials(session: string | undefined, more: Partial<Credentials> = {
   };
 }
 
+function forget({ identifiers, consent }: Site, user: string): void {
+  for (const each of [...identifiers, consent]) each.forget?.(user);
+}
+
 async function refusal(asking: () => unknown): Promise<PolycastError> {
   try {
     await asking();
@@ -334,7 +338,7 @@ test('a site that is back finds one question at its door, not a crowd', async ()
 test('nobody who has been logged out stays for the grace', async () => {
   const { backend, site, clock, login } = await kit(knowsBySession(60));
   await login('user-7');
-  site.forget('7');
+  forget(site, '7');
   backend.behave = (_asked, response) => void response.writeHead(500).end();
   expect((await refusal(() => login('user-7'))).code).toBe('identity_unavailable');
   clock.pass(1);
@@ -345,7 +349,7 @@ test('what the site was saying while it took it back is not believed', async () 
   const { backend, site, login } = await kit(() => new Promise((resolve) => answers.push(resolve)));
   const asking = login('user-7');
   await expect.poll(() => answers.length).toBe(1);
-  site.forget('7');
+  forget(site, '7');
   answers[0]?.({ user: '7', ttlSeconds: 60 });
   await expect.poll(() => answers.length).toBe(2);
   answers[1]?.({ user: null });
@@ -373,7 +377,7 @@ test('a renewal finds out that somebody has logged out, or is another', async ()
   const first = (await login('user-7')) as Principal;
   backend.behave = () => ({ user: '8', ttlSeconds: 60 });
   expect((await refusal(() => login0?.renew?.(first))).code).toBe('unauthorized');
-  site.forget('8');
+  forget(site, '8');
   backend.behave = () => ({ user: null });
   expect((await refusal(() => login0?.renew?.(first))).code).toBe('unauthorized');
 });
@@ -429,7 +433,7 @@ test('consent in an outage: what was allowed stays for the grace, all else is no
   clock.pass(60_000);
   expect(await site.consent.ask(ada, 'subscribe', 'a')).toBe(true);
   expect((await refusal(() => site.consent.ask(ada, 'subscribe', 'b'))).code).toBe('identity_unavailable');
-  site.forget('7');
+  forget(site, '7');
   expect((await refusal(() => site.consent.ask(ada, 'subscribe', 'a'))).code).toBe('identity_unavailable');
 });
 

@@ -47,8 +47,6 @@ export interface Site {
   readonly consent: Consent;
   /** By the member of the settings that names the URL. */
   readonly figures: Readonly<Partial<Record<'loginUrl' | 'consentUrl', Readonly<InquiryFigures>>>>;
-  /** The next time that the user comes the site is asked anew. For `disconnect` and `reauthenticate`. */
-  forget(user: string): void;
   /** Ends what is under way; the questions that wait are `identity_unavailable`. */
   close(): Promise<void>;
 }
@@ -68,9 +66,6 @@ export function createSite(settings: SiteSettings, parts: SiteParts): Site {
     figures: {
       ...(login === undefined ? {} : { loginUrl: login.inquiry.figures }),
       ...(consent === undefined ? {} : { consentUrl: consent.inquiry.figures }),
-    },
-    forget(user) {
-      for (const { inquiry } of all) inquiry.forget(user);
     },
     async close() {
       for (const { inquiry } of all) inquiry.close();
