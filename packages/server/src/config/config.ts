@@ -15,6 +15,7 @@ export interface Config {
   readonly defaults: RuleSettings & AccessDefaults;
   readonly rules: readonly RuleConfig[];
   readonly identity: IdentityConfig;
+  readonly presence: PresenceConfig;
   readonly delivery: DeliveryConfig;
   readonly limits: LimitsConfig;
   readonly outgoing: OutgoingConfig;
@@ -51,6 +52,14 @@ export interface RuleSettings {
 export type RuleConfig = { readonly pattern: string } & {
   readonly [Setting in keyof RuleSettings]?: RuleSettings[Setting] | undefined;
 } & AccessDefaults;
+
+/** Who is where, and what is told of it. What each field means stands in `presence-table.ts`. */
+export interface PresenceConfig {
+  readonly graceSeconds: number;
+  readonly pollSeconds: number;
+  readonly listedMax: number;
+  readonly systemEvents: boolean;
+}
 
 export interface DeliveryConfig {
   readonly heartbeatMs: number;

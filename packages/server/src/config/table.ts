@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { Config } from './config.ts';
 import { choice, field, whole, wholeOrNull } from './field.ts';
 import { access, isRulePattern } from './grantees.ts';
+import { presence } from './presence-table.ts';
 import { outgoing } from './outgoing-table.ts';
 import { site } from './site-table.ts';
 import { tokens } from './token-table.ts';
@@ -362,6 +363,7 @@ export const configSchema: z.ZodType<Config, unknown> & { readonly shape: Readon
     }),
     identity: z.strictObject(identity).prefault({}),
     outgoing: z.strictObject(outgoing).prefault({}),
+    presence: z.strictObject(presence).prefault({}),
     delivery: z.strictObject(delivery).prefault({}),
     limits: z.strictObject(limits).prefault({}),
     storage: z.strictObject(storage).prefault({}),
