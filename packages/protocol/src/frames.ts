@@ -10,6 +10,10 @@ export interface Framing {
   size(bodyBytes: number): number;
   /** Writes one event at `offset` and returns where the next one begins. */
   write(out: Uint8Array, offset: number, epoch: string, position: number, body: Uint8Array): number;
+  /** Where the JSON of the event that was written at `offset` begins. */
+  jsonAt(bytes: Uint8Array, offset: number): number;
+  /** Where what was written at `offset` ends. */
+  endAt(bytes: Uint8Array, offset: number): number;
 }
 
 /** `{"id":"` + 22 characters + `",` */
@@ -28,6 +32,9 @@ export const sseFraming: Framing = {
     out[at++] = 10;
     return at;
   },
+  jsonAt: (_bytes, offset) => offset + 4 + 22 + 7,
+  // An event has no line break.
+  endAt: (bytes, offset) => bytes.indexOf(10, offset + 4 + 22 + 1) + 2,
 };
 
 /** One unmasked text frame an event (RFC 6455 section 5.2, PROTOCOL.md section 7.2). */
@@ -37,6 +44,11 @@ export const webSocketFraming: Framing = {
   write(out, offset, epoch, position, body) {
     const at = writeTextFrameHeader(out, offset, HEAD_BYTES + body.length);
     return eventJson(out, at, epoch, position, body);
+  },
+  jsonAt: (bytes, offset) => offset + textFrameHeaderBytes(payloadBytesAt(bytes, offset)),
+  endAt(bytes, offset) {
+    const payloadBytes = payloadBytesAt(bytes, offset);
+    return offset + textFrameHeaderBytes(payloadBytes) + payloadBytes;
   },
 };
 
@@ -49,6 +61,8 @@ export const jsonFraming: Framing = {
     out[at] = 44;
     return at + 1;
   },
+  jsonAt: (_bytes, offset) => offset,
+  endAt: (bytes, offset) => endOfObject(bytes, offset) + 1,
 };
 
 /** The size of the header of an unmasked frame with this payload. */
@@ -76,6 +90,34 @@ export function writeTextFrameHeader(out: Uint8Array, offset: number, payloadByt
     out[offset + 6 + index] = (payloadBytes >>> (24 - 8 * index)) & 255;
   }
   return offset + 10;
+}
+
+/** What the header of an unmasked text frame says. */
+function payloadBytesAt(bytes: Uint8Array, offset: number): number {
+  const short = bytes[offset + 1] as number;
+  const lengthBytes = short < 126 ? 0 : short === 126 ? 2 : 8;
+  let length = lengthBytes === 0 ? short : 0;
+  for (let index = 0; index < lengthBytes; index++) length = length * 256 + (bytes[offset + 2 + index] as number);
+  return length;
+}
+
+/** Just behind the JSON object that begins at `offset`; it is valid. */
+function endOfObject(bytes: Uint8Array, offset: number): number {
+  let depth = 0;
+  for (let at = offset; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === 34) at = endOfString(bytes, at);
+    else if (byte === 123 || byte === 91) depth++;
+    else if ((byte === 125 || byte === 93) && --depth === 0) return at + 1;
+  }
+  return bytes.length;
+}
+
+/** The closing quotation mark of the string whose opening one stands at `offset`. */
+export function endOfString(bytes: Uint8Array, offset: number): number {
+  let at = offset + 1;
+  while (at < bytes.length && bytes[at] !== 34) at += bytes[at] === 92 ? 2 : 1;
+  return at;
 }
 
 function eventJson(out: Uint8Array, offset: number, epoch: string, position: number, body: Uint8Array): number {

@@ -31,6 +31,7 @@ import { systemWorld, type World } from './operate/world.ts';
 import { builtFile } from './operate/built-file.ts';
 import { createGuardedFetch, type GuardedFetch } from './outgoing/guarded-fetch.ts';
 import { ByteBudget } from './transports/byte-budget.ts';
+import { TrustedProxies } from './transports/client-address.ts';
 import { clientRoutes } from './transports/client-route.ts';
 import { dismissRevoked } from './transports/dismissals.ts';
 import { Origins } from './transports/origin.ts';
@@ -105,6 +106,7 @@ export async function openHub(
     encode: (text) => Buffer.from(text),
     fingerprint: (text) => createHash('sha256').update(text).digest('base64url'),
     appended: (durationMs) => metrics.observeCommit(durationMs),
+    clientRate: clientRate(config),
   });
   const sessions = new Sessions();
   const services: Services = {
@@ -117,6 +119,7 @@ export async function openHub(
     wheel: new Wheel(),
     sessions,
     origins: new Origins(config.allowedOrigins),
+    proxies: new TrustedProxies(config.trustedProxies, config.forwardedHeader),
     bodies: new ByteBudget(config.limits.bodiesBytesMax),
     settings: transportSettings(config),
     figures: { deliveries: { poll: 0, long_poll: 0, sse: 0, websocket: 0 }, gaps: 0, stalled: 0 },
@@ -216,9 +219,9 @@ export async function openHub(
         server.closeAllConnections();
         transport.http2.destroy();
         await closed;
+        await outgoing.close();
         await site.close();
         identity.close();
-        await outgoing.close();
         logger.info({ url }, 'closed');
       })();
       return closing;
@@ -238,13 +241,6 @@ function openLog({ data, limits }: Config, { clock, random }: World): Promise<Lo
   return data === ':memory:' ? createMemoryLog(options) : openSqliteLog({ ...options, folder: data });
 }
 
-/** Without access control everybody may do everything. */
-function authorityOf(
-  access: Access | undefined,
-  { keys, revocations }: Identity,
-  tokens: readonly Identifier[],
-  site: Site,
-): Authority {
 /** A document of somebody else's, which has to come by TLS and at once. */
 function documentBy(outgoing: GuardedFetch): (url: string, bounds: { timeoutMs: number; bytesMax: number }) => Promise<Buffer> {
   return async (url, bounds) => {
@@ -254,6 +250,13 @@ function documentBy(outgoing: GuardedFetch): (url: string, bounds: { timeoutMs: 
   };
 }
 
+/** Without access control everybody may do everything. */
+function authorityOf(
+  access: Access | undefined,
+  { keys, revocations }: Identity,
+  tokens: readonly Identifier[],
+  site: Site,
+): Authority {
   if (access === undefined) return openAuthority;
   return createAuthority({ access, identifiers: [keys, ...tokens, ...site.identifiers], revocations, consent: site.consent });
 }
@@ -266,6 +269,11 @@ async function orClose<Made>(log: Log, make: () => Made): Promise<Made> {
     await log.close();
     throw error;
   }
+}
+
+function clientRate({ limits }: Config): { readonly perSecond: number; readonly burst: number } | undefined {
+  const { clientPublishRatePerSecond: perSecond, clientPublishBurst } = limits;
+  return perSecond === null ? undefined : { perSecond, burst: clientPublishBurst ?? burstOf(perSecond) };
 }
 
 function listen(server: HttpTransport['server'], config: Config): Promise<void> {
@@ -352,7 +360,16 @@ function ruleOf({
   if (set.publishRatePerSecond !== undefined) rule['publishRatePerSecond'] = set.publishRatePerSecond ?? undefined;
   if (set.publishBurst !== undefined)
     rule['publishBurst'] = set.publishBurst ?? Math.max(1, set.publishRatePerSecond ?? 1);
+  if (set.userPublishRatePerSecond !== undefined)
+    rule['userPublishRatePerSecond'] = set.userPublishRatePerSecond ?? undefined;
+  if (typeof set.userPublishBurst === 'number' || set.userPublishRatePerSecond !== undefined)
+    rule['userPublishBurst'] = set.userPublishBurst ?? burstOf(set.userPublishRatePerSecond);
   return rule as Rule;
+}
+
+/** Two seconds' worth. */
+function burstOf(perSecond: number | null | undefined): number {
+  return Math.max(1, 2 * (perSecond ?? 1));
 }
 
 /** The host as it is written in a URL. */

@@ -12,13 +12,15 @@ export interface Config {
   readonly access: AccessMode;
   readonly tls: TlsConfig;
   readonly allowedOrigins: readonly string[];
+  readonly trustedProxies: readonly string[];
+  readonly forwardedHeader: 'x-forwarded-for' | 'forwarded';
   readonly defaults: RuleSettings & AccessDefaults;
   readonly rules: readonly RuleConfig[];
   readonly identity: IdentityConfig;
+  readonly outgoing: OutgoingConfig;
   readonly presence: PresenceConfig;
   readonly delivery: DeliveryConfig;
   readonly limits: LimitsConfig;
-  readonly outgoing: OutgoingConfig;
   readonly storage: StorageConfig;
   readonly drain: DrainConfig;
   readonly logging: LoggingConfig;
@@ -46,6 +48,8 @@ export interface RuleSettings {
   readonly eventBytesMax: number;
   readonly publishRatePerSecond: number | null;
   readonly publishBurst: number | null;
+  readonly userPublishRatePerSecond: number | null;
+  readonly userPublishBurst: number | null;
 }
 
 /** Each setting of a channel comes from the first rule in the list that covers it and sets it, else from `defaults`. */
@@ -74,6 +78,10 @@ export interface DeliveryConfig {
 
 export interface LimitsConfig {
   readonly connectionsMax: number;
+  readonly connectionsPerUserMax: number | null;
+  readonly connectionsPerAddressMax: number | null;
+  readonly clientPublishRatePerSecond: number | null;
+  readonly clientPublishBurst: number | null;
   readonly headerBytesMax: number;
   readonly headersTimeoutMs: number;
   readonly bodyBytesMax: number;
@@ -89,19 +97,19 @@ export interface LimitsConfig {
   readonly appendQueueBytesMax: number;
 }
 
+/** Which addresses the hub's own requests may go to. */
+export interface OutgoingConfig {
+  readonly allow: readonly string[];
+  readonly deny: readonly string[];
+  readonly ports: readonly number[];
+}
+
 export interface StorageConfig {
   readonly retentionIntervalMs: number;
 }
 
 export interface DrainConfig {
   readonly timeMs: number;
-}
-
-/** Which addresses the hub's own requests may go to. */
-export interface OutgoingConfig {
-  readonly allow: readonly string[];
-  readonly deny: readonly string[];
-  readonly ports: readonly number[];
 }
 
 export interface LoggingConfig {

@@ -59,6 +59,20 @@ const ruleSettings = {
       why: "One second's worth lets an even flow arrive unevenly without changing the long-run rate.",
     },
   ),
+  userPublishRatePerSecond: wholeOrNull(
+    { unit: 'events per second, channel and user', min: 1, max: 1e9, default: 20 },
+    {
+      doc: 'How many events a channel takes from one user in a second, in the long run, where a rule lets users publish; from one address, where it lets anyone. Beyond it: `rate_limited` and `Retry-After`. Servers with a key are not meant.',
+      why: 'Nobody types so fast, and the pointer on a shared drawing moves no less smoothly; one client that runs wild is held there.',
+    },
+  ),
+  userPublishBurst: wholeOrNull(
+    { unit: 'events', min: 1, max: 1e9, default: null },
+    {
+      doc: 'How many events a channel takes from one user at once before `userPublishRatePerSecond` holds them back; null means as many as in two seconds.',
+      why: 'What was queued while a phone was offline goes out together.',
+    },
+  ),
 };
 
 const rule = z.strictObject({
@@ -82,6 +96,8 @@ const rule = z.strictObject({
   eventBytesMax: ruleSettings.eventBytesMax.unwrap().optional(),
   publishRatePerSecond: ruleSettings.publishRatePerSecond.unwrap().optional(),
   publishBurst: ruleSettings.publishBurst.unwrap().optional(),
+  userPublishRatePerSecond: ruleSettings.userPublishRatePerSecond.unwrap().optional(),
+  userPublishBurst: ruleSettings.userPublishBurst.unwrap().optional(),
   ...access,
 });
 
@@ -198,6 +214,34 @@ const limits = {
     {
       doc: 'Beyond this many, new connections get `503 overloaded` and are closed.',
       why: 'Some 300 MB at 6 kB for each idle one. Raise it together with `ulimit -n`; the hub also refuses gracefully when that runs out.',
+    },
+  ),
+  connectionsPerUserMax: wholeOrNull(
+    { unit: 'connections', min: 1, max: 10_000_000, default: 100 },
+    {
+      doc: 'How many streams and waiting polls one user may have at once; one more gets `429 too_many_connections`. Servers with a key are not meant.',
+      why: 'A person with three devices and thirty tabs is well below it; a script that leaks connections is not.',
+    },
+  ),
+  connectionsPerAddressMax: wholeOrNull(
+    { unit: 'connections', min: 1, max: 10_000_000, default: null },
+    {
+      doc: 'How many streams and waiting polls may come from one address (IPv6: from one /64) at once; one more gets `429 too_many_connections`. Servers with a key are not meant. Behind a proxy, set `trustedProxies` first.',
+      why: 'No limit: a whole office, or a mobile network, is one address, and so is a proxy that is not named in `trustedProxies`.',
+    },
+  ),
+  clientPublishRatePerSecond: wholeOrNull(
+    { unit: 'events per second and client', min: 1, max: 1e9, default: 100 },
+    {
+      doc: 'How many events one user may publish in a second on all channels together, in the long run; one address, where anyone may. Beyond it: `429 rate_limited`. Servers with a key are not meant.',
+      why: 'Five channels at the full `userPublishRatePerSecond`.',
+    },
+  ),
+  clientPublishBurst: wholeOrNull(
+    { unit: 'events', min: 1, max: 1e9, default: null },
+    {
+      doc: 'How many at once before `limits.clientPublishRatePerSecond` holds them back; null means as many as in two seconds.',
+      why: 'As for `userPublishBurst`.',
     },
   ),
   headerBytesMax: whole(
@@ -351,9 +395,18 @@ export const configSchema: z.ZodType<Config, unknown> & { readonly shape: Readon
     }),
     tls: z.strictObject(tls).prefault({}),
     allowedOrigins: field(z.array(z.string()).default([]), {
-      form: 'list of origins (`https://shop.example`), or `["*"]`',
-      doc: "Pages of these origins may read and publish from a browser. Pages that the hub's own address serves always may.",
+      form: 'list of origins (`https://shop.example`, `https://*.shop.example` for all sub-domains), or `["*"]`',
+      doc: "Pages of these origins may read and publish from a browser, also with their visitors' cookies; those of `*`, all the others, without. Pages that the hub's own address serves always may.",
       why: 'Same origin only: otherwise any page that somebody visits could talk to a hub on their machine.',
+    }),
+    trustedProxies: field(z.array(z.string()).max(100).default([]), {
+      form: 'list of addresses and networks (`10.0.0.0/8`, `fd00::/8`, `192.0.2.7`), at most 100',
+      doc: "Proxies whose word on the client's address is taken: of the addresses that `forwardedHeader` lists, the last one that is no trusted proxy.",
+      why: 'None: what a header says about an address, its sender can make up.',
+    }),
+    forwardedHeader: choice(['x-forwarded-for', 'forwarded'], 'x-forwarded-for', {
+      doc: 'The header in which `trustedProxies` say it. The other one is not looked at: a proxy passes on what it does not know.',
+      why: 'nginx, HAProxy, Traefik and the load balancers of the clouds all speak it.',
     }),
     defaults: z.strictObject({ ...ruleSettings, ...access }).prefault({}),
     rules: field(z.array(rule).max(1000).default([]), {

@@ -172,6 +172,8 @@ export interface Authority {
    * that cannot be found out and the grace is over.
    */
   renew?(principal: Principal): Promise<Principal> | undefined;
+  /** Whether who was identified a while ago has not been revoked since; absent where nothing can be. */
+  stands?(principal: Principal): boolean;
   /** What is remembered of a user no longer counts: by the next request, or renewal, it is found out anew. */
   forget?(user: string): void;
   /** Told of everyone whose standing ends before its time. One listener. */

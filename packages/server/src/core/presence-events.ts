@@ -74,36 +74,43 @@ export function presentUser(
   return { user, ...(info === undefined ? {} : { info }), sessions, since: formatTime(sinceMs) };
 }
 
-/** The members that the data of such an event may have; its type says which it has. */
-interface EventData {
-  readonly user: string;
-  readonly info?: unknown;
-  readonly sessions: number;
-  readonly since: string;
-  readonly users: number;
-  readonly anonymous: number;
-  readonly listed: boolean;
-  readonly sequence: number;
-  readonly channel: string;
-}
-
 /**
- * The change that an event of the hub's own tells of; `undefined` for one that is none.
- * @param parseTime RFC 3339 as milliseconds since 1970
+ * The change that an event of the hub's own tells of; `undefined` for one that is none: where there is no access control, others
+ * may have published there.
+ * @param parseTime RFC 3339 as milliseconds since 1970; not a number for what is none
  */
 export function presenceChangeOf(
   { channel: told, type, data }: PresenceEvent,
   parseTime: (text: string) => number,
 ): PresenceChange | undefined {
+  if (typeof data !== 'object' || data === null) return undefined;
+  const members = data as Readonly<Record<string, unknown>>;
   const kind = type.slice('polycast.'.length);
-  const { user, info, sessions, since, users, anonymous, listed, sequence, channel } = data as EventData;
-  if (told.startsWith(PRESENCE_PREFIX)) {
-    const room = told.slice(PRESENCE_PREFIX.length);
-    if (kind === 'join' || kind === 'update')
-      return { kind, channel: room, user, info, sessions, sinceMs: parseTime(since) };
-    if (kind === 'leave') return { kind, channel: room, user };
-    return kind === 'count' ? { kind, channel: room, users, anonymous, isListed: listed } : undefined;
+  if (told.startsWith(PRESENCE_PREFIX)) return changeIn(told.slice(PRESENCE_PREFIX.length), kind, members, parseTime);
+  const { user, channel, sequence } = members;
+  if (!isCount(sequence)) return undefined;
+  if ((kind === 'online' || kind === 'offline') && typeof user === 'string') return { kind, user, sequence };
+  if ((kind === 'occupied' || kind === 'vacated') && typeof channel === 'string') return { kind, channel, sequence };
+  return undefined;
+}
+
+function changeIn(
+  channel: string,
+  kind: string,
+  { user, info, sessions, since, users, anonymous, listed }: Readonly<Record<string, unknown>>,
+  parseTime: (text: string) => number,
+): PresenceChange | undefined {
+  if (kind === 'count') {
+    const isWhole = isCount(users) && isCount(anonymous) && typeof listed === 'boolean';
+    return isWhole ? { kind, channel, users, anonymous, isListed: listed } : undefined;
   }
-  if (kind === 'online' || kind === 'offline') return { kind, user, sequence };
-  return kind === 'occupied' || kind === 'vacated' ? { kind, channel, sequence } : undefined;
+  if (typeof user !== 'string') return undefined;
+  if (kind === 'leave') return { kind, channel, user };
+  if (kind !== 'join' && kind !== 'update') return undefined;
+  const sinceMs = typeof since === 'string' ? parseTime(since) : Number.NaN;
+  return isCount(sessions) && isCount(sinceMs) ? { kind, channel, user, info, sessions, sinceMs } : undefined;
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }

@@ -13,6 +13,8 @@ const SETTINGS: ChannelSettings = {
   eventBytesMax: 200,
   publishRatePerSecond: undefined,
   publishBurst: 1,
+  userPublishRatePerSecond: undefined,
+  userPublishBurst: 1,
 };
 
 function publisherOf(log: Log, settings: Partial<ChannelSettings> = {}, queueBytesMax = 10_000): Publisher {

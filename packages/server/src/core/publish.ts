@@ -12,6 +12,26 @@ export interface PublishRequest {
   readonly idempotencyKey: string | undefined;
   /** A cursor that must be the newest event's, or `none` when there must be none. */
   readonly ifMatch: string | undefined;
+  /** Who publishes; none for the site's own servers. */
+  readonly author?: Author | undefined;
+}
+
+/** Who publishes, as far as the hub says so in the event, and as far as it is held to a measure. */
+export interface Author {
+  /** What the event says of it: `"user":"…","origin":"…"`, as JSON text. See `authorship`. */
+  readonly members: string | undefined;
+  /** By what its rates are counted: its user, or its address; none for servers. */
+  readonly client: string | undefined;
+  /** Within what its idempotency keys are told apart: its user, or all whom nobody knows; none for servers. */
+  readonly keys: string | undefined;
+}
+
+/** The members of an event that say who published it (PROTOCOL.md section 13.7); `undefined` when there is nothing to say. */
+export function authorship(user: string | undefined, origin: string | undefined): string | undefined {
+  if (user === undefined) return origin === undefined ? undefined : `"origin":${JSON.stringify(origin)}`;
+  return origin === undefined
+    ? `"user":${JSON.stringify(user)}`
+    : `"user":${JSON.stringify(user)},"origin":${JSON.stringify(origin)}`;
 }
 
 export type PublishResult =
@@ -33,6 +53,8 @@ export interface PublisherOptions {
   readonly fingerprint: (text: string) => string;
   /** Told how long each append took, in milliseconds. */
   readonly appended: (durationMs: number) => void;
+  /** How many events a second each client may publish, all channels together, and how many at once; none: no limit. */
+  readonly clientRate?: { readonly perSecond: number; readonly burst: number } | undefined;
 }
 
 /** What the publisher has counted since it began. */
@@ -130,13 +152,15 @@ export class Publisher {
 
   #record(request: PublishRequest): NewRecord | PolycastError {
     const settings = this.#rules.of(request.channel);
-    const limited = this.#rateLimit(request.channel, settings);
+    const { channel, type, content, author } = request;
+    const limited = this.#rateLimit(channel, settings, author?.client);
     if (limited !== undefined) return limited;
-    const { channel, type, content, idempotencyKey } = request;
+    const idempotencyKey = this.#keyOf(request);
     const timeMs = this.#clock.nowMs();
     const head =
       type === undefined ? `"channel":"${channel}"` : `"channel":"${channel}","type":${JSON.stringify(type)}`;
-    const body = this.#options.encode(`${head},"time":"${formatTime(timeMs)}",${content}}`);
+    const by = author?.members === undefined ? '' : `${author.members},`;
+    const body = this.#options.encode(`${head},"time":"${formatTime(timeMs)}",${by}${content}}`);
     if (body.length > settings.eventBytesMax) {
       return new PolycastError(
         'event_too_large',
@@ -163,13 +187,33 @@ export class Publisher {
     return cursor?.epoch === this.#log.state.epoch ? cursor.position : NO_EVENTS_POSITION;
   }
 
-  #rateLimit(channel: string, { publishRatePerSecond, publishBurst }: ChannelSettings): PolycastError | undefined {
+  /** A user's keys are the user's own: nobody can use up those of a server, or of another user. */
+  #keyOf({ idempotencyKey, author }: PublishRequest): string | undefined {
+    if (idempotencyKey === undefined || author?.keys === undefined) return idempotencyKey;
+    return this.#options.fingerprint(`${author.keys}\n${idempotencyKey}`);
+  }
+
+  /** What is the client's own affair comes first: who is held back takes nothing from the others. */
+  #rateLimit(channel: string, settings: ChannelSettings, client: string | undefined): PolycastError | undefined {
+    if (client !== undefined) {
+      const { clientRate } = this.#options;
+      const { userPublishRatePerSecond, userPublishBurst } = settings;
+      const limited =
+        (clientRate && this.#take(client, clientRate.perSecond, clientRate.burst, 'A client may publish')) ??
+        (userPublishRatePerSecond === undefined
+          ? undefined
+          : this.#take(`${client}\n${channel}`, userPublishRatePerSecond, userPublishBurst, `${channel} takes of one user`));
+      if (limited !== undefined) return limited;
+    }
+    const { publishRatePerSecond, publishBurst } = settings;
     if (publishRatePerSecond === undefined) return undefined;
-    const retryAfterMs = this.#buckets.take(channel, publishRatePerSecond, publishBurst, this.#clock.monotonicMs());
+    return this.#take(channel, publishRatePerSecond, publishBurst, `${channel} takes`);
+  }
+
+  #take(name: string, perSecond: number, burst: number, who: string): PolycastError | undefined {
+    const retryAfterMs = this.#buckets.take(name, perSecond, burst, this.#clock.monotonicMs());
     if (retryAfterMs === 0) return undefined;
-    return new PolycastError('rate_limited', `${channel} takes ${publishRatePerSecond} events a second.`, {
-      retryAfterMs,
-    });
+    return new PolycastError('rate_limited', `${who} ${perSecond} events a second.`, { retryAfterMs });
   }
 
   #result(outcome: AppendOutcome, { channel, timeMs, body }: NewRecord): PublishResult {

@@ -15,6 +15,8 @@ const DEFAULTS: ChannelSettings = {
   eventBytesMax: 1000,
   publishRatePerSecond: undefined,
   publishBurst: 1,
+  userPublishRatePerSecond: undefined,
+  userPublishBurst: 1,
 };
 
 function orders(settings: Partial<ChannelSettings>, state: Partial<ChannelState>): readonly TrimOrder[] {

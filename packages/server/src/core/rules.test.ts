@@ -11,6 +11,8 @@ const DEFAULTS: ChannelSettings = {
   eventBytesMax: 1000,
   publishRatePerSecond: undefined,
   publishBurst: 1,
+  userPublishRatePerSecond: undefined,
+  userPublishBurst: 1,
 };
 
 describe('what holds for a channel', () => {

@@ -12,6 +12,9 @@ export interface ChannelSettings {
   readonly publishRatePerSecond: number | undefined;
   /** How many events may come at once when the rate allows fewer. */
   readonly publishBurst: number;
+  /** The same for each user, or, where it is not known who publishes, for each address. */
+  readonly userPublishRatePerSecond: number | undefined;
+  readonly userPublishBurst: number;
 }
 
 export type Rule = { readonly pattern: string } & {

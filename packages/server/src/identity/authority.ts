@@ -73,6 +73,7 @@ export function createAuthority({ access, identifiers, revocations, consent }: A
       }
       return undefined;
     },
+    stands: (principal) => !revocations.isRevoked(principal),
     forget(user) {
       for (const each of [...identifiers, consent]) each.forget?.(user);
     },

@@ -5,6 +5,7 @@ import type { Position } from '../core/ports.ts';
 import { OWN_CHANNEL, privateChannel } from '../core/private-channel.ts';
 import type { Action, Principal } from '../core/principal.ts';
 import { startAfter } from '../core/start.ts';
+import { addressOf } from './client-address.ts';
 import { RequestCredentials } from './credentials.ts';
 import type { EventsQuery } from './events-query.ts';
 import type { Services } from './services.ts';
@@ -18,6 +19,10 @@ export interface Consumer {
   readonly principal: Principal;
   /** The client's address, if it is not that of its socket. */
   readonly address: string | undefined;
+  /** Its own name for itself, which outlives its connections. */
+  readonly client: string | undefined;
+  /** What it has published itself is left out. */
+  readonly excludesSelf: boolean;
 }
 
 /**
@@ -66,14 +71,28 @@ export function consumerOf(
   query: EventsQuery,
   principal: Principal,
 ): Consumer | Promise<Consumer> {
-  const { feed, log } = services;
+  const { feed, log, proxies } = services;
   const interest = interestOf(services, query, principal);
+  const { client, excludesSelf } = query;
+  if (excludesSelf && client === undefined && request.headers.upgrade === undefined)
+    throw new PolycastError('invalid_parameter', '"exclude" needs "client".', { parameter: 'exclude' });
+  const address = proxies.areSome ? addressOf(services, request) : undefined;
   const resumed = lastEventId(request.headers);
   const start = startAfter(resumed ?? query.after, log.state);
-  if (query.history === undefined || resumed !== undefined) return { interest, ...start, principal, address: undefined };
+  if (query.history === undefined || resumed !== undefined)
+    return { interest, ...start, principal, address, client, excludesSelf };
   return feed
     .historyStart(interest, query.history)
-    .then((position) => ({ interest, position, gap: undefined, excusedThrough: 0, principal, address: undefined }));
+    .then((position) => ({
+      interest,
+      position,
+      gap: undefined,
+      excusedThrough: 0,
+      principal,
+      address,
+      client,
+      excludesSelf,
+    }));
 }
 
 /** The interest of a query, worked out once an address unless it is another one for each user. */
@@ -90,6 +109,17 @@ export function identify(
   token: string | undefined,
 ): Principal | Promise<Principal> {
   return services.authority.identify(new RequestCredentials(services, request, token));
+}
+
+/**
+ * What was found out of somebody a while ago must still hold.
+ * @throws PolycastError `token_expired`, `unauthorized`
+ */
+export function checkStanding({ authority, clock }: Services, principal: Principal): void {
+  if (principal.kind === 'anonymous') return;
+  if (principal.expiresMs <= clock.nowMs()) throw new PolycastError('token_expired');
+  if (authority.stands?.(principal) === false)
+    throw new PolycastError('unauthorized', 'These credentials have been revoked.');
 }
 
 /** Asks for each pattern; throws the first refusal. */

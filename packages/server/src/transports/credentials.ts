@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Credentials } from '../core/ports.ts';
+import { addressOf } from './client-address.ts';
 import type { Services } from './services.ts';
 
 /** What a request brings along to show who sends it, looked up only as far as the authority looks. */
@@ -42,7 +43,7 @@ export class RequestCredentials implements Credentials {
   }
 
   get address(): string {
-    return this.#request.socket.remoteAddress ?? '';
+    return addressOf(this.#services, this.#request);
   }
 }
 

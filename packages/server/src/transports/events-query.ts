@@ -16,6 +16,10 @@ export interface EventsQuery {
   readonly limit: number;
   readonly waitSeconds: number | undefined;
   readonly token: string | undefined;
+  /** The client's own name for itself, which outlives its connections. */
+  readonly client: string | undefined;
+  /** Leave out what this client has published itself. */
+  readonly excludesSelf: boolean;
   /** The interest in it, once somebody has asked: an address that is polled again and again is worked out once. */
   interest?: Interest;
   /** `after`, if it is a cursor. */
@@ -74,6 +78,9 @@ export class EventsQueries {
     const after = single.get('after');
     const history = number(single, 'history', 1, HISTORY_MAX);
     if (after !== undefined && history !== undefined) throw invalid('history', 'cannot be combined with after');
+    const client = single.get('client');
+    const exclude = single.get('exclude');
+    if (exclude !== undefined && exclude !== 'self') throw invalid('exclude', 'can be self');
     return {
       channels,
       isPersonal: channels.includes(OWN_CHANNEL),
@@ -84,6 +91,8 @@ export class EventsQueries {
       limit: number(single, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT,
       waitSeconds: number(single, 'wait', 0, this.#waitMaxSeconds),
       token: single.get('token'),
+      client: client === undefined ? undefined : checkClient(client),
+      excludesSelf: exclude !== undefined,
     };
   }
 }
@@ -121,6 +130,12 @@ export function checkPattern(pattern: string): string {
   );
 }
 
+/** @throws PolycastError `invalid_parameter` */
+export function checkClient(client: string): string {
+  if (/^[A-Za-z0-9_-]{1,64}$/.test(client)) return client;
+  throw invalid('client', 'must have 1 to 64 characters of A-Z a-z 0-9 _ -');
+}
+
 export function tooManyChannels(limit: number): PolycastError {
   return new PolycastError('too_many_channels', `At most ${limit} channels and patterns.`, { limit });
 }
@@ -129,7 +144,7 @@ export function invalid(parameter: string, why: string): PolycastError {
   return new PolycastError('invalid_parameter', `"${parameter}" ${why}.`, { parameter });
 }
 
-const SINGLE: ReadonlySet<string> = new Set(['after', 'history', 'limit', 'wait', 'token']);
+const SINGLE: ReadonlySet<string> = new Set(['after', 'history', 'limit', 'wait', 'token', 'client', 'exclude']);
 
 function decode(text: string): string {
   if (!text.includes('%') && !text.includes('+')) return text;

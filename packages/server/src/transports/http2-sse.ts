@@ -30,10 +30,10 @@ class Http2Session extends StreamSession {
 
   override deliver(batch: Batch, tellGap: boolean): boolean {
     if (tellGap) this.tellGap(batch);
-    if (batch.count > 0) {
-      this.services.figures.deliveries[this.transport] += batch.count;
-      this.#write(batch.bytes);
-    }
+    const { bytes, count } = this.toSend(batch);
+    if (count === 0) return !tellGap;
+    this.services.figures.deliveries[this.transport] += count;
+    this.#write(bytes);
     return false;
   }
 

@@ -1,9 +1,11 @@
 import { encodeCursor, jsonFraming, parseCursor, type Cursor, type Gap, type PolycastError } from '@polycast/protocol';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Batch } from '../core/batch.ts';
+import { withoutOwn } from '../core/own-events.ts';
 import { Reader, type Sink } from '../core/reader.ts';
 import type { Position } from '../core/ports.ts';
 import type { Principal } from '../core/principal.ts';
+import { markOf } from './author.ts';
 import { answerBare } from './bare-answer.ts';
 import { respondCompressed } from './compress.ts';
 import { interestOf, lastEventId, type Consumer } from './consumer.ts';
@@ -82,11 +84,14 @@ class Poll extends HeldAnswer implements Sink {
   readonly #ifNoneMatch: string | undefined;
   protected readonly reader: Reader;
   readonly #gaps: Gap[] = [];
+  /** How its client's own events name it, if those are left out. */
+  readonly #ownMark: string | undefined;
 
   constructor(services: Services, response: ServerResponse, consumer: Consumer, wish: PollWish, ifNoneMatch?: string) {
     super(services, response, consumer);
     this.#wish = wish;
     this.#ifNoneMatch = ifNoneMatch;
+    this.#ownMark = consumer.excludesSelf ? markOf(consumer.principal, consumer.client as string) : undefined;
     this.reader = new Reader(services.feed, this, consumer.interest, jsonFraming, consumer.position, wish.limit);
     this.reader.excuse(consumer.excusedThrough);
     if (consumer.gap !== undefined) this.#gaps.push(consumer.gap);
@@ -114,9 +119,12 @@ class Poll extends HeldAnswer implements Sink {
         reason: 'retention',
       });
     }
-    figures.deliveries[this.transport] += batch.count;
+    const { bytes, count } = this.#ownMark === undefined ? batch : withoutOwn(batch, this.#ownMark);
+    // What was all its own is no news.
+    if (count === 0 && batch.count > 0 && this.#gaps.length === 0) return true;
+    figures.deliveries[this.transport] += count;
     // The framing leaves a comma behind each event.
-    this.#answer(batch.count === 0 ? NO_BYTES : batch.bytes.subarray(0, batch.bytes.length - 1), batch.reached);
+    this.#answer(count === 0 ? NO_BYTES : bytes.subarray(0, bytes.length - 1), batch.reached);
     return false;
   }
 

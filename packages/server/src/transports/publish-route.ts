@@ -8,10 +8,11 @@ import {
   scanEnvelope,
 } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { PublishRequest, PublishResult } from '../core/publish.ts';
+import type { Author, PublishRequest, PublishResult } from '../core/publish.ts';
 import type { Principal } from '../core/principal.ts';
 import { arrayElements, attempt, binaryCloudEvent, cloudEventBatch, structuredCloudEvent } from './cloudevents.ts';
-import { allow, identify } from './consumer.ts';
+import { authorOf } from './author.ts';
+import { allow, checkStanding, identify } from './consumer.ts';
 import { parseMediaType } from './media-type.ts';
 import { publishLines } from './publish-lines.ts';
 import { contentOf } from './publish-content.ts';
@@ -32,9 +33,9 @@ export async function publishEvents(
   const contentType = headers['content-type'];
   const key = idempotencyKeyOf(request);
   const identified = identify(services, request, undefined);
-  const principal = identified instanceof Promise ? await identified : identified;
+  const by = publisherOf(services, request, identified instanceof Promise ? await identified : identified);
   if (contentType === 'application/json' && headers['ce-specversion'] === undefined) {
-    return publishJson(services, request, response, principal, key);
+    return publishJson(services, request, response, by, key);
   }
   const essence = parseMediaType(contentType)?.essence;
   if (essence === 'application/x-ndjson' || essence === 'application/ndjson' || essence === 'application/jsonl') {
@@ -44,7 +45,7 @@ export async function publishEvents(
       request,
       response,
       (line, index) => envelopeOf(line, key === undefined ? undefined : `${key}#${index}`),
-      (publish) => permit(services, principal, publish),
+      (publish) => permit(services, by, publish),
     );
   }
   if (essence === 'application/cloudevents-batch+json') {
@@ -53,13 +54,13 @@ export async function publishEvents(
       undefined,
       services.settings.batchEventsMax,
     );
-    return answerMany(services, response, await publishMany(services, principal, events));
+    return answerMany(services, response, await publishMany(services, by, events));
   }
   if (essence === 'application/cloudevents+json') {
     return publishOne(
       services,
       response,
-      principal,
+      by,
       structuredCloudEvent(utf8Text(await readBody(request, services)), undefined),
     );
   }
@@ -67,11 +68,11 @@ export async function publishEvents(
     return publishOne(
       services,
       response,
-      principal,
+      by,
       binaryCloudEvent(headers, await readBody(request, services), undefined),
     );
   }
-  if (essence === 'application/json') return publishJson(services, request, response, principal, key);
+  if (essence === 'application/json') return publishJson(services, request, response, by, key);
   throw new PolycastError(
     'unsupported_media_type',
     'Send application/json, application/x-ndjson or a CloudEvent; or the bare data to /v1/channels/{channel}/events.',
@@ -89,17 +90,17 @@ export async function publishData(
   const { headers } = request;
   const idempotencyKey = idempotencyKeyOf(request);
   const identified = identify(services, request, undefined);
-  const principal = identified instanceof Promise ? await identified : identified;
+  const by = publisherOf(services, request, identified instanceof Promise ? await identified : identified);
   const ifMatch = ifMatchOf(request);
   const type = checkedHeader(request, 'polycast-type', checkType);
   const body = await readBody(request, services);
   const contentType = headers['content-type'];
   if (headers['ce-specversion'] !== undefined)
-    return publishOne(services, response, principal, binaryCloudEvent(headers, body, channel));
+    return publishOne(services, response, by, binaryCloudEvent(headers, body, channel));
   if (contentType !== 'application/json' && parseMediaType(contentType)?.essence === 'application/cloudevents+json') {
-    return publishOne(services, response, principal, structuredCloudEvent(utf8Text(body), channel));
+    return publishOne(services, response, by, structuredCloudEvent(utf8Text(body), channel));
   }
-  return publishOne(services, response, principal, {
+  return publishOne(services, response, by, {
     channel,
     type,
     content: contentOf(body, contentType),
@@ -108,35 +109,51 @@ export async function publishData(
   });
 }
 
+/** Who publishes, and what the events say of that. */
+interface By {
+  readonly principal: Principal;
+  readonly author: Author | undefined;
+}
+
+function publisherOf(services: Services, request: IncomingMessage, principal: Principal): By {
+  return { principal, author: authorOf(services, request, principal) };
+}
+
+/** What is the hub's to say; no publisher can say it. */
+function signedBy({ author }: By, publish: PublishRequest): PublishRequest {
+  return author === undefined ? publish : { ...publish, author };
+}
+
 async function publishJson(
   services: Services,
   request: IncomingMessage,
   response: ServerResponse,
-  principal: Principal,
+  by: By,
   key: string | undefined,
 ): Promise<void> {
   const text = utf8Text(await readBody(request, services));
   scanner.begin(text);
-  if (scanner.peek() !== 91) return publishOne(services, response, principal, envelopeOf(text, key));
+  if (scanner.peek() !== 91) return publishOne(services, response, by, envelopeOf(text, key));
   const elements = arrayElements(text, services.settings.batchEventsMax);
   const events = elements.map((element, index) =>
     attempt(() => envelopeOf(element, key === undefined ? undefined : `${key}#${index}`)),
   );
-  return answerMany(services, response, await publishMany(services, principal, events));
+  return answerMany(services, response, await publishMany(services, by, events));
 }
 
 /** The way of most publishes: no promise more than it takes. */
 function publishOne(
   services: Services,
   response: ServerResponse,
-  principal: Principal,
+  by: By,
   publish: PublishRequest,
 ): Promise<void> {
-  const permitted = allow(services, principal, 'publish', [publish.channel]);
+  const permitted = allow(services, by.principal, 'publish', [publish.channel]);
+  const signed = signedBy(by, publish);
   const publishing =
     permitted === undefined
-      ? services.publisher.publishOne(publish)
-      : permitted.then(() => services.publisher.publishOne(publish));
+      ? services.publisher.publishOne(signed)
+      : permitted.then(() => services.publisher.publishOne(signed));
   return publishing.then((result) => answerOne(services, response, result));
 }
 
@@ -148,11 +165,11 @@ function answerOne(services: Services, response: ServerResponse, result: Publish
 /** Publishes what was understood and permitted; what was not keeps its place among the results. */
 async function publishMany(
   services: Services,
-  principal: Principal,
+  by: By,
   events: readonly (PublishRequest | PolycastError)[],
 ): Promise<readonly PublishResult[]> {
   const permitted = await Promise.all(
-    events.map((event) => (event instanceof PolycastError ? event : permit(services, principal, event))),
+    events.map((event) => (event instanceof PolycastError ? event : permit(services, by, event))),
   );
   const publishes = permitted.filter((event): event is PublishRequest => !(event instanceof PolycastError));
   const published = await services.publisher.publish(publishes);
@@ -164,12 +181,13 @@ async function publishMany(
 
 async function permit(
   services: Services,
-  principal: Principal,
+  by: By,
   publish: PublishRequest,
 ): Promise<PublishRequest | PolycastError> {
   try {
-    await allow(services, principal, 'publish', [publish.channel]);
-    return publish;
+    checkStanding(services, by.principal);
+    await allow(services, by.principal, 'publish', [publish.channel]);
+    return signedBy(by, publish);
   } catch (error) {
     if (error instanceof PolycastError) return error;
     throw error;

@@ -13,6 +13,7 @@ import { Wheel } from '../core/wheel.ts';
 import { createMemoryLog } from '../log/memory.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { HttpTransport, type Route } from './http-transport.ts';
+import { TrustedProxies } from './client-address.ts';
 import { Origins } from './origin.ts';
 import type { Services } from './services.ts';
 import { Sessions } from './sessions.ts';
@@ -254,6 +255,8 @@ async function start({
     eventBytesMax: 1e5,
     publishRatePerSecond: undefined,
     publishBurst: 1,
+    userPublishRatePerSecond: undefined,
+    userPublishBurst: 1,
   });
   const clock = { nowMs: Date.now, monotonicMs: () => performance.now() };
   const encode = (text: string): Uint8Array => Buffer.from(text);
@@ -276,6 +279,7 @@ async function start({
     wheel: new Wheel(),
     sessions: new Sessions(),
     origins: new Origins([]),
+    proxies: new TrustedProxies([], 'x-forwarded-for'),
     bodies: new ByteBudget(1e7),
     settings: SETTINGS,
     figures: { deliveries: { poll: 0, long_poll: 0, sse: 0, websocket: 0 }, gaps: 0, stalled: 0 },

@@ -3,6 +3,7 @@ import type { Feed } from '../core/feed.ts';
 import type { Publisher } from '../core/publish.ts';
 import type { SessionSettings } from '../core/session.ts';
 import type { ByteBudget } from './byte-budget.ts';
+import type { TrustedProxies } from './client-address.ts';
 import type { Origins } from './origin.ts';
 import type { Wheel } from '../core/wheel.ts';
 import type { Sessions } from './sessions.ts';
@@ -18,6 +19,7 @@ export interface Services {
   readonly wheel: Wheel;
   readonly sessions: Sessions;
   readonly origins: Origins;
+  readonly proxies: TrustedProxies;
   readonly bodies: ByteBudget;
   readonly settings: TransportSettings;
   readonly figures: TransportFigures;

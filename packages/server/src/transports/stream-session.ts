@@ -1,11 +1,13 @@
 import { encodeCursor, type Framing, type Gap, type PolycastError } from '@polycast/protocol';
 import type { Socket } from 'node:net';
 import type { Batch } from '../core/batch.ts';
+import { withoutOwn, type Others } from '../core/own-events.ts';
 import { Reader, type Sink } from '../core/reader.ts';
 import { stepSession, type SessionInput, type SessionPhase } from '../core/session.ts';
 import type { Position } from '../core/ports.ts';
 import type { Principal } from '../core/principal.ts';
 import { TICK_MS, type Timed } from '../core/wheel.ts';
+import { markOf } from './author.ts';
 import type { Consumer } from './consumer.ts';
 import { expiryOf, renew, stillAllowed } from './expiry.ts';
 import type { Services, TransportName } from './services.ts';
@@ -64,6 +66,9 @@ export class StreamSession implements Sink, Timed, Session {
   readonly #sinceTick: number;
   /** `undefined` for that of the socket. */
   readonly #address: string | undefined;
+  readonly #client: string | undefined;
+  /** How its own events name it, if those are left out. */
+  #ownMark: string | undefined = undefined;
   /** Of the connection, which may have served other requests before. */
   readonly #readBefore: number;
   #farewell: Farewell | Uint8Array = 'drain';
@@ -75,6 +80,8 @@ export class StreamSession implements Sink, Timed, Session {
     this.id = services.random.token();
     this.#principal = consumer.principal;
     this.#address = consumer.address;
+    this.#client = consumer.client;
+    if (consumer.excludesSelf) this.#ownMark = markOf(this.#principal, this.origin);
     this.#sinceTick = services.wheel.tick;
     this.reader = new Reader(services.feed, this, consumer.interest, wording.framing, consumer.position);
     this.reader.excuse(consumer.excusedThrough);
@@ -112,6 +119,11 @@ export class StreamSession implements Sink, Timed, Session {
     return this.#address ?? this.socket.remoteAddress ?? '';
   }
 
+  /** What its events say of where they come from. */
+  get origin(): string {
+    return this.#client ?? this.id;
+  }
+
   /** Sends the opening words and begins to read. */
   open(opening: string | Uint8Array): void {
     const { socket, services } = this;
@@ -140,6 +152,7 @@ export class StreamSession implements Sink, Timed, Session {
   assume(principal: Principal): void {
     const before = { principal: this.#principal, channels: this.channels };
     this.#principal = principal;
+    if (this.#ownMark !== undefined) this.#ownMark = markOf(principal, this.origin);
     this.services.sessions.changed(this, before);
     if (this.#phase === 'open') this.#heedExpiry();
   }
@@ -147,9 +160,10 @@ export class StreamSession implements Sink, Timed, Session {
   deliver(batch: Batch, tellGap: boolean): boolean {
     const { socket, services } = this;
     if (tellGap) this.tellGap(batch);
-    if (batch.count > 0) {
-      socket.write(batch.bytes);
-      services.figures.deliveries[this.wording.transport] += batch.count;
+    const { bytes, count } = this.toSend(batch);
+    if (count > 0) {
+      socket.write(bytes);
+      services.figures.deliveries[this.wording.transport] += count;
     }
     this.sentTick = services.wheel.tick;
     // A socket that took all at once has nothing left to tell of.
@@ -157,6 +171,11 @@ export class StreamSession implements Sink, Timed, Session {
     if (this.#blockedTick === 0) this.block();
     socket.write(NO_BYTES, () => this.flushed());
     return false;
+  }
+
+  /** What of a batch is sent. */
+  protected toSend(batch: Batch): Others {
+    return this.#ownMark === undefined ? batch : withoutOwn(batch, this.#ownMark);
   }
 
   caughtUp(): void {}

@@ -17,6 +17,7 @@ import { OWN_CHANNEL } from '../core/private-channel.ts';
 import type { Principal } from '../core/principal.ts';
 import { Reader, type Sink } from '../core/reader.ts';
 import { startAfter, type Start } from '../core/start.ts';
+import { author } from './author.ts';
 import { allow, channelsFor } from './consumer.ts';
 import { messageCredentials } from './credentials.ts';
 import { checkPattern, HISTORY_MAX, tooManyChannels } from './events-query.ts';
@@ -139,13 +140,15 @@ export class WebSocketOperations {
     const { channel, type, idempotencyKey, ifMatch, data } = scanEnvelope(scanner, ALSO_IN_PUBLISH);
     if (channel === undefined) throw new PolycastError('channel_missing');
     if (idempotencyKey !== undefined) checkIdempotencyKey(idempotencyKey);
-    await allow(this.#services, this.#session.principal, 'publish', [channel]);
+    const { principal, origin, address } = this.#session;
+    await allow(this.#services, principal, 'publish', [channel]);
     const result = await this.#services.publisher.publishOne({
       channel,
       type,
       idempotencyKey,
       ifMatch,
       content: `"data":${data}`,
+      author: principal.kind === 'server' ? undefined : author(principal, origin, address),
     });
     if (!result.ok) throw shown(this.#services, result.error);
     this.#answer(operation, {

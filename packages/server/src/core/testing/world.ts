@@ -18,6 +18,11 @@ export const positionFraming: Framing = {
     out.set(body, offset + PLACE_BYTES);
     return offset + PLACE_BYTES + body.length;
   },
+  jsonAt: (_bytes, offset) => offset + PLACE_BYTES,
+  endAt(bytes, offset) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return offset + PLACE_BYTES + view.getUint32(offset + 8);
+  },
 };
 
 /** The positions of a batch's events. */

@@ -1,0 +1,111 @@
+import type { IncomingMessage } from 'node:http';
+import { BlockList, isIP } from 'node:net';
+import type { Services } from './services.ts';
+
+/** The client's address; behind trusted proxies the one that those tell (PROTOCOL.md section 13.7). */
+export function addressOf({ proxies }: Services, request: IncomingMessage): string {
+  const peer = request.socket.remoteAddress ?? '';
+  return proxies.areSome ? proxies.addressOf(peer, request) : peer;
+}
+
+/** Proxies whose word on the client's address is taken. */
+export class TrustedProxies {
+  readonly #trusted = new BlockList();
+  readonly #header: ForwardedHeader;
+  readonly #verdicts = new Map<string, boolean>();
+  readonly areSome: boolean;
+
+  /**
+   * @param networks addresses and CIDR networks
+   * @param header the one that they set; the other is their clients' to make up
+   */
+  constructor(networks: readonly string[], header: ForwardedHeader) {
+    this.#header = header;
+    this.areSome = networks.length > 0;
+    for (const network of networks) addNetwork(this.#trusted, network);
+  }
+
+  /** From the right, each proxy has noted who spoke to it: the first who is none of ours is the client. */
+  addressOf(peer: string, request: IncomingMessage): string {
+    let address = plain(peer);
+    if (!this.#isTrusted(address)) return address;
+    const told = request.headers[this.#header];
+    if (told === undefined) return address;
+    const hops = String(told).split(',');
+    for (let index = hops.length - 1; index >= 0 && index >= hops.length - HOPS_MAX; index--) {
+      const hop = this.#header === 'forwarded' ? forwardedFor(hops[index] as string) : withoutPort(hops[index] as string);
+      // What is no address was made up before a trusted proxy: it is that proxy's client that we know.
+      if (hop === undefined || isIP(hop) === 0) return address;
+      address = plain(hop);
+      if (!this.#isTrusted(address)) return address;
+    }
+    return address;
+  }
+
+  #isTrusted(address: string): boolean {
+    let verdict = this.#verdicts.get(address);
+    if (verdict === undefined) {
+      const family = isIP(address);
+      verdict = family !== 0 && this.#trusted.check(address, family === 6 ? 'ipv6' : 'ipv4');
+      if (this.#verdicts.size >= VERDICTS_MAX) this.#verdicts.clear();
+      this.#verdicts.set(address, verdict);
+    }
+    return verdict;
+  }
+}
+
+export type ForwardedHeader = 'x-forwarded-for' | 'forwarded';
+
+const HOPS_MAX = 32;
+const VERDICTS_MAX = 10_000;
+
+/** Whether it is an address, or a network in CIDR notation. */
+export function isNetwork(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 6 ? 128 : 32));
+}
+
+function addNetwork(list: BlockList, text: string): void {
+  const [address = '', bits] = text.split('/');
+  const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+  if (bits === undefined) list.addAddress(address, family);
+  else list.addSubnet(address, Number(bits), family);
+}
+
+/** What one address stands for where addresses are counted: a home has all of a /64. */
+export function countedAs(address: string): string {
+  if (!address.includes(':')) return address;
+  const [head = '', tail = ''] = (address.split('%')[0] as string).split('::');
+  const groups = head === '' ? [] : head.split(':');
+  if (address.includes('::')) {
+    const after = tail === '' ? [] : tail.split(':');
+    while (groups.length + after.length < 8) groups.push('0');
+    groups.push(...after);
+  }
+  return groups
+    .slice(0, 4)
+    .map((group) => group.toLowerCase().replace(/^0+(?=.)/, ''))
+    .join(':');
+}
+
+/** An IPv4 address in the form of IPv6 is that IPv4 address. */
+function plain(address: string): string {
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
+}
+
+/** `192.0.2.7`, `192.0.2.7:4711`, `2001:db8::7`, `[2001:db8::7]:4711` */
+function withoutPort(text: string): string {
+  const hop = text.trim();
+  return /^\[([^\]]*)\](?::\d+)?$/.exec(hop)?.[1] ?? /^([\d.]+):\d+$/.exec(hop)?.[1] ?? hop;
+}
+
+/** The `for` of one element (RFC 7239 section 4). */
+function forwardedFor(element: string): string | undefined {
+  for (const pair of element.split(';')) {
+    const [, value] = /^\s*for\s*=\s*("[^"]*"|[^\s"]+)\s*$/i.exec(pair) ?? [];
+    if (value !== undefined) return withoutPort(value.replaceAll('"', ''));
+  }
+  return undefined;
+}
