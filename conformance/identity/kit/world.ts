@@ -3,6 +3,7 @@ import { startHubProcess, type HubProcess } from '../../kit/hub-process.ts';
 import { until } from '../../kit/wait.ts';
 import type { KeyName, Purse } from '../callers.ts';
 import { CHANNELS } from '../channels.ts';
+import { ask, createKey, firstKey } from './keys.ts';
 import { SESSION_COOKIE, startSite } from './site.ts';
 import { ISSUER, signToken } from './tokens.ts';
 
@@ -39,8 +40,8 @@ export async function startWorld(more: Readonly<Record<string, unknown>> = {}): 
   const admin = await firstKey(hub);
   const keys = await createKeys(hub.url, admin);
   const places = await fill(hub.url, admin);
-  await revoke(hub.url, admin, { token: 'revoked' });
-  await revoke(hub.url, admin, { user: '66' });
+  await ask(hub.url, admin, 'POST', '/v1/revocations', { token: 'revoked' });
+  await ask(hub.url, admin, 'POST', '/v1/revocations', { user: '66' });
   const purse: Purse = {
     token: (user, claims) => signToken(SECRET, user, claims),
     forgedToken: () => signToken(`not ${SECRET}`, '7'),
@@ -50,20 +51,12 @@ export async function startWorld(more: Readonly<Record<string, unknown>> = {}): 
   return { hub, purse, first: (channel) => placeIn(channel, 0), second: (channel) => placeIn(channel, 1) };
 }
 
-/** What `serve` says once, when it starts without any key. */
-async function firstKey({ output }: HubProcess): Promise<string> {
-  await until('it says the first key', () => /pck_\w+\s/.test(output()));
-  return (/pck_\w+/.exec(output()) as RegExpExecArray)[0];
-}
-
 async function createKeys(hub: string, admin: string): Promise<Readonly<Record<KeyName, string>>> {
   const all = { publish: ['>'], subscribe: ['>'] };
-  const create = async (name: string, scopes: object, more: object = {}): Promise<string> => {
-    const { key } = await expectJson<{ key: string }>(hub, admin, 'POST', '/v1/keys', { name, scopes, ...more });
-    return key;
-  };
+  const create = (name: string, scopes: object, more?: object): Promise<string> =>
+    createKey(hub, admin, name, scopes, more);
   const revoked = await create('revoked', all);
-  await expectJson(hub, admin, 'POST', '/v1/revocations', { key: revoked.split('_')[1] });
+  await ask(hub, admin, 'POST', '/v1/revocations', { key: revoked.split('_')[1] });
   return {
     admin,
     administration: await create('administration', { admin: ['>'] }),
@@ -85,7 +78,7 @@ async function expire(hub: string, key: string): Promise<string> {
 /** A key that changes nothing whoever gets at it: for one caller to try something with. */
 export async function keyToTry({ hub, purse }: World): Promise<string> {
   const wish = { name: 'to try', scopes: { publish: ['nothing'] } };
-  const { id } = await expectJson<{ id: string }>(hub.url, purse.key('admin'), 'POST', '/v1/keys', wish);
+  const { id } = await ask<{ id: string }>(hub.url, purse.key('admin'), 'POST', '/v1/keys', wish);
   return id;
 }
 
@@ -95,23 +88,9 @@ async function fill(hub: string, admin: string): Promise<ReadonlyMap<string, rea
   for (const { channel } of CHANNELS) {
     for (const turn of ['first', 'second']) {
       const secret = `the ${turn} secret of ${channel}`;
-      const { id } = await expectJson<{ id: string }>(hub, admin, 'POST', '/v1/events', { channel, data: secret });
+      const { id } = await ask<{ id: string }>(hub, admin, 'POST', '/v1/events', { channel, data: secret });
       places.set(channel, [...(places.get(channel) ?? []), { id, secret }]);
     }
   }
   return places;
-}
-
-async function revoke(hub: string, admin: string, whom: object): Promise<void> {
-  await expectJson(hub, admin, 'POST', '/v1/revocations', whom);
-}
-
-async function expectJson<Value>(hub: string, key: string, method: string, path: string, body: object): Promise<Value> {
-  const reply = await call(`${hub}${path}`, {
-    method,
-    headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  if (reply.status >= 300) throw new Error(`${method} ${path}: ${reply.status} ${reply.text}`);
-  return reply.text === '' ? (undefined as Value) : reply.json<Value>();
 }

@@ -1,0 +1,65 @@
+import { spawn } from 'node:child_process';
+import { createServer, type AddressInfo } from 'node:net';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as yaml from 'yaml';
+import { atExit } from '../../kit/at-exit.ts';
+import { temporaryFolder } from '../../kit/folders.ts';
+import { startHubProcess, type HubProcess } from '../../kit/hub-process.ts';
+import { until } from '../../kit/wait.ts';
+import { createKey, firstKey } from './keys.ts';
+
+const EXAMPLE = join(import.meta.dirname, '../../../examples/php-site');
+/** What the example's configuration calls the site. */
+const SHOWN_SITE = 'http://127.0.0.1:3000';
+
+/** The example as its README says: `php -S`, and a hub on another port beside it. */
+export interface PhpSite {
+  readonly url: string;
+  readonly hub: HubProcess;
+  /** What PHP has to complain of. */
+  readonly complaints: () => readonly string[];
+}
+
+export async function startPhpSite(): Promise<PhpSite> {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const configuration = readFileSync(join(EXAMPLE, 'polycast.yaml'), 'utf8').replaceAll(SHOWN_SITE, url);
+  const { listen: _listen, ...config } = yaml.parse(configuration) as Configuration;
+  const hub = await startHubProcess({ config: { access: 'rules', ...config } });
+  const key = await createKey(hub.url, await firstKey(hub), 'the site', SITE_SCOPES);
+  const php = spawn(
+    'php',
+    ['-d', `session.save_path=${temporaryFolder('php')}`, '-S', `127.0.0.1:${port}`, 'index.php'],
+    {
+      cwd: EXAMPLE,
+      env: { ...process.env, POLYCAST_URL: hub.url, POLYCAST_KEY: key, POLYCAST_SECRET: config.identity.site.secret },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  );
+  atExit(() => void php.kill('SIGKILL'));
+  let log = '';
+  php.stderr.setEncoding('utf8').on('data', (text: string) => (log += text));
+  await until('PHP listens', () => log.includes('started'));
+  return {
+    url,
+    hub,
+    complaints: () => log.split('\n').filter((line) => /PHP (?:Warning|Fatal|Notice|Deprecated)/.test(line)),
+  };
+}
+
+/** What the README has the key made with. */
+const SITE_SCOPES = { publish: ['news.>', 'polycast.private.>'], admin: ['>'] };
+
+interface Configuration extends Readonly<Record<string, unknown>> {
+  readonly identity: { readonly site: { readonly secret: string } };
+}
+
+/** The hub is told of the site's address before the site is there. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
