@@ -1,9 +1,12 @@
+import { accessExplain } from './access.ts';
+import { audit } from './audit.ts';
 import type { Command } from './command.ts';
 import { completionCommand } from './completion.ts';
 import { configCheck, configPrint, configReference } from './config-commands.ts';
 import { dev } from './dev.ts';
 import { epochRenew } from './epoch.ts';
 import { follow } from './follow.ts';
+import { keysCreate, keysList, keysRevoke, keysRotate } from './keys.ts';
 import { publish } from './publish.ts';
 import { serve } from './serve.ts';
 
@@ -12,6 +15,12 @@ const working: readonly Command[] = [
   serve,
   publish,
   follow,
+  keysList,
+  keysCreate,
+  keysRotate,
+  keysRevoke,
+  accessExplain,
+  audit,
   configCheck,
   configPrint,
   configReference,

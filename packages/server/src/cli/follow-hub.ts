@@ -2,7 +2,7 @@ import { connect, type Connection, type StateChange, type SubscribeOptions } fro
 import type { Gap, PolycastEvent } from '@polycast/protocol';
 import { eventLine } from './event-line.ts';
 import { CliError, type ExitName } from './exit-codes.ts';
-import { unreachable } from './hub-address.ts';
+import { unreachable, type HubAddress } from './hub-address.ts';
 import type { Terminal } from './terminal.ts';
 
 export const TRANSPORTS = ['websocket', 'sse', 'long-poll', 'poll'] as const;
@@ -24,9 +24,13 @@ const REACH_TIMEOUT_MS = 10_000;
 const POLL_INTERVAL_MS = 1000;
 
 /** Prints events until there were enough, the hub refuses, or a person has seen enough. */
-export async function followHub(url: string, options: FollowOptions, terminal: Terminal): Promise<ExitName> {
+export async function followHub({ url, key }: HubAddress, options: FollowOptions, terminal: Terminal): Promise<ExitName> {
   await reach(url);
-  const connection = connect(url, { transports: options.transports, pollIntervalMs: POLL_INTERVAL_MS });
+  const connection = connect(url, {
+    transports: options.transports,
+    pollIntervalMs: POLL_INTERVAL_MS,
+    ...(key !== undefined && { token: key }),
+  });
   let said = '';
   // A hub that is away for an hour is told of once.
   const note = (line: string): void => {

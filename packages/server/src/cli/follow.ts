@@ -1,7 +1,7 @@
 import { isPattern, parseCursor } from '@polycast/protocol';
 import { usageError, type Command, type Input } from './command.ts';
 import { TRANSPORTS, followHub, type FollowOptions, type TransportName } from './follow-hub.ts';
-import { hubUrl, URL_OPTION } from './hub-address.ts';
+import { HUB_ADDRESS_OPTIONS, hubAddress } from './hub-address.ts';
 
 const HISTORY_MAX = 1000;
 const CHANNELS_MAX = 100;
@@ -15,7 +15,7 @@ export const follow: Command = {
   details:
     'Keeps its place across lost connections and other transports, and says so when events can no longer be delivered. In patterns * stands for one token and a last > for one or more; quote them. Ends with Ctrl-C, and then says where to go on.',
   options: {
-    url: URL_OPTION,
+    ...HUB_ADDRESS_OPTIONS,
     transport: {
       value: 'NAME',
       short: 't',
@@ -41,7 +41,7 @@ export const follow: Command = {
     { command: 'polycast follow alarms --history 10 --count 10', does: 'the last ten, and no more' },
   ],
   async run(input, terminal) {
-    return followHub(hubUrl(input), followOptions(input), terminal);
+    return followHub(hubAddress(input), followOptions(input), terminal);
   },
 };
 

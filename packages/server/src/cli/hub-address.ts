@@ -4,17 +4,54 @@ import { CliError } from './exit-codes.ts';
 const DEFAULT_URL = 'http://127.0.0.1:8080';
 
 /** The option of every command that talks to a hub. */
-export const URL_OPTION: OptionSpec = {
+const URL_OPTION: OptionSpec = {
   value: 'URL',
   short: 'u',
   doc: `The hub (or POLYCAST_URL); ${DEFAULT_URL} unless given.`,
 };
 
+/** Who asks, for every command that talks to a hub. */
+export const KEY_OPTION: OptionSpec = {
+  value: 'KEY',
+  short: 'k',
+  doc: 'The key that the hub knows you by (or POLYCAST_KEY, which other users of this machine cannot see); a token will do as well.',
+};
+
+/** The options of a command that talks to a hub. */
+export const HUB_ADDRESS_OPTIONS: Readonly<Record<'url' | 'key', OptionSpec>> = { url: URL_OPTION, key: KEY_OPTION };
+
+/** Where the hub is and who asks. */
+export interface HubAddress {
+  readonly url: string;
+  readonly key: string | undefined;
+}
+
+/** @throws CliError `usage` */
+export function hubAddress(input: Input): HubAddress {
+  return { url: hubUrl(input), key: hubKey(input) };
+}
+
+/**
+ * The key, or nothing. A key is never repeated in a message.
+ * @throws CliError `usage` when it cannot be one
+ */
+function hubKey(input: Input): string | undefined {
+  const key = (input.text('key') ?? process.env['POLYCAST_KEY'])?.trim();
+  if (key === undefined || key === '') return undefined;
+  if (/^[\x21-\x7e]+$/.test(key)) return key;
+  throw new CliError('usage', 'the key holds what no key can hold: spaces, or other than ASCII characters');
+}
+
+/** What goes along with each request. */
+export function authorization({ key }: Pick<HubAddress, 'key'>): Readonly<Record<string, string>> {
+  return key === undefined ? {} : { authorization: `Bearer ${key}` };
+}
+
 /**
  * The hub's address, without a slash at its end.
  * @throws CliError `usage` when it is no http address
  */
-export function hubUrl(input: Input): string {
+function hubUrl(input: Input): string {
   const text = input.text('url') ?? process.env['POLYCAST_URL'] ?? DEFAULT_URL;
   const url = URL.parse(text.includes('://') ? text : `http://${text}`);
   if (url === null || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '') {

@@ -1,16 +1,16 @@
 import type { Problem } from '@polycast/protocol';
 import type { ExitName } from './exit-codes.ts';
-import { unreachable } from './hub-address.ts';
+import { authorization, unreachable, type HubAddress } from './hub-address.ts';
 import { describeProblem, readProblem } from './problem.ts';
 import type { Terminal } from './terminal.ts';
 
 export type OutputMode = 'json' | 'quiet' | 'people';
 
 export interface OneEvent {
-  readonly url: string;
+  readonly hub: HubAddress;
   readonly channel: string;
   readonly type: string | undefined;
-  readonly key: string | undefined;
+  readonly idempotencyKey: string | undefined;
   readonly ifMatch: string | undefined;
   readonly contentType: string;
   readonly body: Buffer;
@@ -35,15 +35,15 @@ export async function publishOne(event: OneEvent, mode: OutputMode, terminal: Te
   return 'done';
 }
 
-async function post({ url, channel, type, key, ifMatch, contentType, body }: OneEvent): Promise<Response> {
-  const headers = new Headers({ 'content-type': contentType });
+async function post({ hub, channel, type, idempotencyKey, ifMatch, contentType, body }: OneEvent): Promise<Response> {
+  const headers = new Headers({ ...authorization(hub), 'content-type': contentType });
   if (type !== undefined) headers.set('polycast-type', type);
-  if (key !== undefined) headers.set('idempotency-key', key);
+  if (idempotencyKey !== undefined) headers.set('idempotency-key', idempotencyKey);
   if (ifMatch !== undefined) headers.set('if-match', ifMatch);
   try {
-    return await fetch(`${url}/v1/channels/${channel}/events`, { method: 'POST', headers, body: new Uint8Array(body) });
+    return await fetch(`${hub.url}/v1/channels/${channel}/events`, { method: 'POST', headers, body: new Uint8Array(body) });
   } catch (error) {
-    throw unreachable(url, error);
+    throw unreachable(hub.url, error);
   }
 }
 

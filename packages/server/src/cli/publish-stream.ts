@@ -4,7 +4,7 @@ import https from 'node:https';
 import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CliError, type ExitName } from './exit-codes.ts';
-import { unreachable } from './hub-address.ts';
+import { authorization, unreachable, type HubAddress } from './hub-address.ts';
 import { envelopeLines } from './envelope-lines.ts';
 import { describeProblem, readProblem } from './problem.ts';
 import type { OutputMode } from './publish-one.ts';
@@ -12,13 +12,13 @@ import { PublishReport } from './publish-report.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface EventStream {
-  readonly url: string;
+  readonly hub: HubAddress;
   /** `-` is standard input. */
   readonly file: string;
   /** When given, each line is the data of an event of this channel. */
   readonly channel: string | undefined;
   readonly type: string | undefined;
-  readonly key: string | undefined;
+  readonly idempotencyKey: string | undefined;
 }
 
 /** Publishes lines as they are read, and reads the results as they come (PROTOCOL.md section 8.1, NDJSON). */
@@ -43,7 +43,7 @@ export async function publishStream(stream: EventStream, mode: OutputMode, termi
   } catch (error) {
     report.stop();
     if (error instanceof CliError) throw error;
-    throw report.results === 0 ? unreachable(stream.url, error) : broken(report, error, stream.key);
+    throw report.results === 0 ? unreachable(stream.hub.url, error) : broken(report, error, stream.idempotencyKey);
   }
   return report.finish();
 }
@@ -61,10 +61,14 @@ function open(file: string): { readonly source: Readable; readonly bytes: number
   }
 }
 
-function createRequest({ url, key }: EventStream): http.ClientRequest & { res?: http.IncomingMessage } {
-  const client = url.startsWith('https:') ? https : http;
-  const headers = { 'content-type': 'application/x-ndjson', ...(key !== undefined && { 'idempotency-key': key }) };
-  return client.request(`${url}/v1/events`, { method: 'POST', headers });
+function createRequest({ hub, idempotencyKey }: EventStream): http.ClientRequest & { res?: http.IncomingMessage } {
+  const client = hub.url.startsWith('https:') ? https : http;
+  const headers = {
+    ...authorization(hub),
+    'content-type': 'application/x-ndjson',
+    ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
+  };
+  return client.request(`${hub.url}/v1/events`, { method: 'POST', headers });
 }
 
 function readAnswer(request: http.ClientRequest, report: PublishReport): Promise<void> {
@@ -88,8 +92,8 @@ function readAnswer(request: http.ClientRequest, report: PublishReport): Promise
 function broken(report: PublishReport, error: unknown, key: string | undefined): CliError {
   const again =
     key === undefined
-      ? 'With --key KEY on the first try, the same command could be given again without publishing anything twice'
-      : 'Give the same command again: with its --key nothing is published twice';
+      ? 'With --idempotency-key KEY on the first try, the same command could be given again without publishing anything twice'
+      : 'Give the same command again: with its --idempotency-key nothing is published twice';
   return new CliError(
     'unreachable',
     `the connection broke after ${report.results} results (${(error as Error).message})`,

@@ -56,9 +56,9 @@ test('the same key publishes nothing twice, and another event under it is refuse
   const { url } = await startTestHub();
   const [first, again, other] = await publishAll(
     url,
-    ['a', '1', '--key', 'k'],
-    ['a', '1', '--key', 'k'],
-    ['a', '2', '--key', 'k'],
+    ['a', '1', '--idempotency-key', 'k'],
+    ['a', '1', '--idempotency-key', 'k'],
+    ['a', '2', '--idempotency-key', 'k'],
   );
   expect(again?.out).toBe(first?.out.replace('\n', ' (published before)\n'));
   expect(other).toMatchObject({ code: 1, out: '' });
@@ -119,7 +119,7 @@ test('with a key a file can be published again without publishing anything twice
   const stdin = '{"channel":"a","data":1}\n{"channel":"a","data":2}\n';
   for (let round = 0; round < 2; round++) {
     expect(
-      (await runCli(['publish', '--file', '-', '--key', 'import-1', '--quiet', '--url', url], { stdin })).code,
+      (await runCli(['publish', '--file', '-', '--idempotency-key', 'import-1', '--quiet', '--url', url], { stdin })).code,
     ).toBe(0);
   }
   expect(await eventsOf(url)).toHaveLength(2);

@@ -1,7 +1,7 @@
 import { isChannel } from '@polycast/protocol';
 import { usageError, type Command, type Input } from './command.ts';
 import { CliError } from './exit-codes.ts';
-import { hubUrl, URL_OPTION } from './hub-address.ts';
+import { HUB_ADDRESS_OPTIONS, hubAddress } from './hub-address.ts';
 import { publishOne } from './publish-one.ts';
 import { publishStream } from './publish-stream.ts';
 import { readStandardInput } from './standard-input.ts';
@@ -15,12 +15,12 @@ export const publish: Command = {
   details:
     'Data that is JSON is published as it stands, other text as a JSON string; without data it is read from standard input. With --file each line is one event: an object with channel and data or, when a channel is named, the data alone.',
   options: {
-    url: URL_OPTION,
+    ...HUB_ADDRESS_OPTIONS,
     type: { value: 'TYPE', short: 't', doc: "The event's type: what happened." },
     file: { value: 'FILE', short: 'f', doc: 'Publishes each line of an NDJSON file; - is standard input.' },
     text: { doc: 'Publishes the data as text, even if it looks like JSON.' },
     'content-type': { value: 'TYPE', doc: 'Publishes the data as bytes of this media type.' },
-    key: { value: 'KEY', short: 'k', doc: 'Idempotency key: the same again within 24 h publishes nothing twice.' },
+    'idempotency-key': { value: 'KEY', doc: 'The same again within 24 h publishes nothing twice.' },
     'if-match': { value: 'CURSOR', doc: "Only if this is the id of the channel's newest event." },
     json: { doc: "Prints the hub's answers as JSON, one a line." },
     quiet: { short: 'q', doc: 'Prints nothing but what went wrong.' },
@@ -47,7 +47,7 @@ export const publish: Command = {
     if (file !== undefined) {
       refuseBeside(input, data);
       return publishStream(
-        { url: hubUrl(input), file, channel, type: input.text('type'), key: input.text('key') },
+        { hub: hubAddress(input), file, channel, type: input.text('type'), idempotencyKey: input.text('idempotency-key') },
         mode(input),
         terminal,
       );
@@ -55,10 +55,10 @@ export const publish: Command = {
     if (channel === undefined) throw usageError(publish, 'name a channel, or a --file');
     const body = encodeData(data === undefined ? await readStandardInput() : Buffer.from(data), input);
     const options = {
-      url: hubUrl(input),
+      hub: hubAddress(input),
       channel,
       type: input.text('type'),
-      key: input.text('key'),
+      idempotencyKey: input.text('idempotency-key'),
       ifMatch: input.text('if-match'),
     };
     return publishOne({ ...options, ...body }, mode(input), terminal);

@@ -1,6 +1,7 @@
 import type { Command } from './command.ts';
 import { HUB_OPTIONS, hubConfig } from './hub-options.ts';
 import { runHub } from './run-hub.ts';
+import type { Terminal } from './terminal.ts';
 
 export const serve: Command = {
   name: 'serve',
@@ -21,6 +22,17 @@ export const serve: Command = {
   ],
   async run(input, terminal) {
     const { config } = await hubConfig(input);
-    return runHub(config, terminal, { anyPort: false });
+    return runHub(config, terminal, { anyPort: false, greet: ({ firstKey }) => showFirstKey(firstKey, terminal) });
   },
 };
+
+/** Without it nobody could do anything with a new hub. On lines of their own: a double click takes all of the key. */
+function showFirstKey(key: string | undefined, { out, style }: Terminal): void {
+  if (key === undefined) return;
+  out('');
+  out(style('bold', 'The first key, good for everything. It is shown this once; keep it where your secrets are:'));
+  out('');
+  out(key);
+  out('');
+  out(style('dim', 'Use it as POLYCAST_KEY, or as Authorization: Bearer. Keys for less: polycast keys create --help'));
+}

@@ -1,0 +1,23 @@
+import { authorization, unreachable, type HubAddress } from './hub-address.ts';
+import { CliError } from './exit-codes.ts';
+import { describeProblem, readProblem } from './problem.ts';
+
+/** The hub's answer to a request of an operator's; `undefined` when it has no body. @throws CliError when it refuses */
+export async function askHub(hub: HubAddress, method: string, path: string, body?: object): Promise<unknown> {
+  const response = await send(hub, method, path, body);
+  const text = await response.text();
+  if (response.ok) return text === '' ? undefined : (JSON.parse(text) as unknown);
+  const problem = readProblem(text, response.status);
+  const hints = response.status === 401 && hub.key === undefined ? ['Say who you are with --key or POLYCAST_KEY'] : [];
+  throw new CliError('failed', `refused: ${describeProblem(problem)}`, ...hints);
+}
+
+async function send(hub: HubAddress, method: string, path: string, body: object | undefined): Promise<Response> {
+  const headers = { ...authorization(hub), ...(body !== undefined && { 'content-type': 'application/json' }) };
+  try {
+    // A redirect would take the key along to whoever is there.
+    return await fetch(hub.url + path, { method, headers, redirect: 'error', ...(body !== undefined && { body: JSON.stringify(body) }) });
+  } catch (error) {
+    throw unreachable(hub.url, error);
+  }
+}

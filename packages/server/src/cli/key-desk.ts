@@ -1,0 +1,176 @@
+import { existsSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import type { Config } from '../config/schema.ts';
+import type { AuditEntry } from '../identity/audit.ts';
+import type { Identity } from '../identity/identity.ts';
+import type { KeyRow } from '../identity/keys-table.ts';
+import type { Grants } from '../core/principal.ts';
+import type { Input } from './command.ts';
+import { CliError } from './exit-codes.ts';
+import { hubAddress, type HubAddress } from './hub-address.ts';
+import { askHub } from './hub-request.ts';
+import { hubConfig } from './hub-options.ts';
+
+/** A key as people and programs are shown it. */
+export interface ShownKey {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: Grants;
+  readonly created: string;
+  readonly expires: string | null;
+  readonly lastUsed: string | null;
+  readonly overlapUntil: string | null;
+  /** Its text, when it was made just now. */
+  readonly key?: string;
+}
+
+export interface ShownEntry {
+  readonly id: number;
+  readonly time: string;
+  readonly action: string;
+  readonly subject: string;
+  readonly by: AuditEntry['by'];
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+export interface WantedKey {
+  readonly name: string;
+  readonly scopes: Grants;
+  /** RFC 3339. */
+  readonly expires: string | null;
+}
+
+/** Where keys are worked on: at a hub that runs, or in the data folder of one that does not. */
+export interface KeyDesk {
+  list(): Promise<readonly ShownKey[]>;
+  create(wanted: WantedKey): Promise<ShownKey>;
+  rotate(id: string, overlapSeconds: number | undefined): Promise<ShownKey>;
+  revoke(id: string): Promise<void>;
+  /** The newest first. */
+  audit(limit: number): Promise<readonly ShownEntry[]>;
+}
+
+/** How long the old secret is good unless something else is said, as for the hub. */
+const OVERLAP_SECONDS = 86_400;
+
+/** Works at the hub if one is named, else in the data folder of the configuration. */
+export async function atDesk<Result>(input: Input, work: (desk: KeyDesk) => Promise<Result>): Promise<Result> {
+  if (isHubNamed(input)) return work(new HubDesk(hubAddress(input)));
+  const { config } = await hubConfig(input);
+  return inFolder(config, work);
+}
+
+export function isHubNamed(input: Input): boolean {
+  return input.text('url') !== undefined || process.env['POLYCAST_URL'] !== undefined;
+}
+
+class HubDesk implements KeyDesk {
+  readonly #hub: HubAddress;
+
+  constructor(hub: HubAddress) {
+    this.#hub = hub;
+  }
+
+  async list(): Promise<readonly ShownKey[]> {
+    const { keys } = (await askHub(this.#hub, 'GET', '/v1/keys')) as { keys: ShownKey[] };
+    return keys;
+  }
+
+  async create(wanted: WantedKey): Promise<ShownKey> {
+    return (await askHub(this.#hub, 'POST', '/v1/keys', wanted)) as ShownKey;
+  }
+
+  async rotate(id: string, overlapSeconds = OVERLAP_SECONDS): Promise<ShownKey> {
+    return (await askHub(this.#hub, 'POST', `/v1/keys/${encodeURIComponent(id)}/rotate`, { overlapSeconds })) as ShownKey;
+  }
+
+  async revoke(id: string): Promise<void> {
+    await askHub(this.#hub, 'DELETE', `/v1/keys/${encodeURIComponent(id)}`);
+  }
+
+  async audit(limit: number): Promise<readonly ShownEntry[]> {
+    const { entries } = (await askHub(this.#hub, 'GET', `/v1/audit?limit=${limit}`)) as { entries: ShownEntry[] };
+    return entries;
+  }
+}
+
+async function inFolder<Result>({ data, identity: settings }: Config, work: (desk: KeyDesk) => Promise<Result>): Promise<Result> {
+  if (data === ':memory:') throw new CliError('usage', 'keys in memory belong to a hub that runs', 'Name it: --url URL --key KEY');
+  if (!existsSync(data)) throw new CliError('failed', `there is no data folder at ${data}`, HINT);
+  const { filesOf, lockFolder } = await import('../log/sqlite/folder.ts');
+  const { DataFolderError } = await import('../core/data-folder-error.ts');
+  const { openIdentity } = await import('../identity/identity.ts');
+  try {
+    const lock = lockFolder(filesOf(data));
+    try {
+      const clock = { nowMs: Date.now, monotonicMs: () => performance.now() };
+      const identity = openIdentity(data, settings, clock, { info: () => undefined, error: () => undefined });
+      try {
+        return await work(new FolderDesk(identity));
+      } finally {
+        identity.close();
+      }
+    } finally {
+      lock.release();
+    }
+  } catch (error) {
+    if (error instanceof DataFolderError && error.reason === 'in_use')
+      throw new CliError('failed', `the hub of the data folder ${data} runs`, 'Work at it: --url URL --key KEY (or POLYCAST_URL and POLYCAST_KEY)');
+    throw error;
+  }
+}
+
+const HINT = 'Name it with --data FOLDER; or name a hub that runs, with --url URL --key KEY';
+
+class FolderDesk implements KeyDesk {
+  readonly #identity: Identity;
+  readonly #by = { kind: 'operator', user: userName() } as const;
+
+  constructor(identity: Identity) {
+    this.#identity = identity;
+  }
+
+  async list(): Promise<readonly ShownKey[]> {
+    return this.#identity.keys.list().map(shown);
+  }
+
+  async create({ name, scopes, expires }: WantedKey): Promise<ShownKey> {
+    const expiresMs = expires === null ? undefined : Date.parse(expires);
+    const { key, text } = this.#identity.keys.create({ name, scopes, expiresMs }, this.#by);
+    return { ...shown(key), key: text };
+  }
+
+  async rotate(id: string, overlapSeconds = OVERLAP_SECONDS): Promise<ShownKey> {
+    const made = this.#identity.keys.rotate(id, overlapSeconds * 1000, this.#by);
+    if (made === undefined) throw noSuchKey(id);
+    return { ...shown(made.key), key: made.text };
+  }
+
+  async revoke(id: string): Promise<void> {
+    if (!this.#identity.keys.revoke(id, this.#by)) throw noSuchKey(id);
+  }
+
+  async audit(limit: number): Promise<readonly ShownEntry[]> {
+    const entries = this.#identity.audit.page(Number.MAX_SAFE_INTEGER, limit);
+    return entries.map(({ timeMs, ...entry }) => ({ ...entry, time: new Date(timeMs).toISOString() }));
+  }
+}
+
+function shown({ id, name, scopes, createdMs, expiresMs, lastUsedMs, secrets }: KeyRow): ShownKey {
+  const text = (timeMs: number | undefined): string | null => (timeMs === undefined ? null : new Date(timeMs).toISOString());
+  const overlapUntil = text(secrets[1]?.expiresMs);
+  return { id, name, scopes, created: new Date(createdMs).toISOString(), expires: text(expiresMs), lastUsed: text(lastUsedMs), overlapUntil };
+}
+
+function noSuchKey(id: string): CliError {
+  return new CliError('failed', `there is no key ${id}`, 'See polycast keys list');
+}
+
+/** A user that has a number and no name is known by nothing. */
+function userName(): string | undefined {
+  try {
+    return userInfo().username;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,159 @@
+import { scopesOf, scopeTexts, wrongScopes } from '../identity/scopes.ts';
+import { usageError, type Command, type Input, type OptionSpec } from './command.ts';
+import { CliError } from './exit-codes.ts';
+import { HUB_ADDRESS_OPTIONS } from './hub-address.ts';
+import { HUB_OPTIONS } from './hub-options.ts';
+import { atDesk, type ShownKey } from './key-desk.ts';
+import type { Terminal } from './terminal.ts';
+
+const { config, data, set } = HUB_OPTIONS as Readonly<Record<'config' | 'data' | 'set', OptionSpec>>;
+
+/** The options of every command that works at a hub or in a data folder. */
+export const DESK_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  ...HUB_ADDRESS_OPTIONS,
+  url: { ...HUB_ADDRESS_OPTIONS.url, doc: 'The hub that runs (or POLYCAST_URL). Without one, the data folder of a hub that does not is worked on.' },
+  config,
+  data,
+  set,
+};
+const JSON_OPTION: OptionSpec = { doc: 'Prints JSON.' };
+const WHERE = 'With --url at a hub that runs, by a key with the scope admin; without it in the data folder of a hub that does not.';
+
+export const keysList: Command = {
+  name: 'keys list',
+  summary: 'Lists the keys of a hub.',
+  usage: '',
+  argumentsMin: 0,
+  argumentsMax: 0,
+  details: `${WHERE} The keys themselves are not kept and cannot be shown.`,
+  options: { ...DESK_OPTIONS, json: JSON_OPTION },
+  examples: [
+    { command: 'polycast keys list --url http://127.0.0.1:8080', does: 'of a hub that runs, with POLYCAST_KEY set' },
+    { command: 'polycast keys list --data /var/lib/polycast', does: 'of one that does not' },
+  ],
+  async run(input, terminal) {
+    const keys = await atDesk(input, (desk) => desk.list());
+    if (input.flag('json')) terminal.out(JSON.stringify(keys));
+    else if (keys.length === 0) terminal.note('There are none.');
+    else for (const line of table(keys)) terminal.out(line);
+    return 'done';
+  },
+};
+
+export const keysCreate: Command = {
+  name: 'keys create',
+  summary: 'Creates a key for a server, and prints it once.',
+  usage: '<name>',
+  argumentsMin: 1,
+  argumentsMax: 1,
+  details: `${WHERE} A scope is publish, subscribe, subscriptions or admin; publish and subscribe may name channels: publish:orders.>. Whoever has admin can make keys for everything.`,
+  options: {
+    ...DESK_OPTIONS,
+    scope: { value: 'SCOPE', short: 's', multiple: true, doc: 'What the key is good for: publish, publish:orders.>, admin, …; repeatable.' },
+    expires: { value: 'WHEN', doc: 'After so long (90d, 12h, 30m) or at a time (2027-01-31T12:00:00Z); never unless given.' },
+    json: JSON_OPTION,
+  },
+  examples: [
+    { command: "polycast keys create shop --scope 'publish:orders.>' --scope 'publish:users.>'", does: 'for a backend that publishes' },
+    { command: 'polycast keys create ci --scope admin --expires 1h', does: 'for an hour' },
+  ],
+  async run(input, terminal) {
+    const [name = ''] = input.arguments;
+    const texts = input.texts('scope');
+    const scopes = scopesOf(texts);
+    const wrong = texts.length === 0 ? 'say what it is good for: --scope publish, --scope publish:orders.>, …' : wrongScopes(scopes);
+    if (wrong !== undefined) throw usageError(keysCreate, `--scope: ${wrong}`);
+    // oxlint-disable-next-line no-control-regex
+    if (name === '' || name.length > 100 || /[\u0000-\u001f\u007f]/.test(name)) throw usageError(keysCreate, 'a name has 1 to 100 characters');
+    const made = await atDesk(input, (desk) => desk.create({ name, scopes, expires: expiryOf(input) }));
+    return show(made, input, terminal, `created ${made.id} (${made.name})`);
+  },
+};
+
+export const keysRotate: Command = {
+  name: 'keys rotate',
+  summary: 'Gives a key a new secret, and prints it once.',
+  usage: '<id>',
+  argumentsMin: 1,
+  argumentsMax: 1,
+  details: `${WHERE} The old secret stays good for a day, so that servers can be given the new one at leisure. A key that has leaked is rotated with --overlap 0.`,
+  options: {
+    ...DESK_OPTIONS,
+    overlap: { value: 'SECONDS', doc: 'How long the old secret stays good; 86400 unless given, at most 2592000.' },
+    json: JSON_OPTION,
+  },
+  examples: [
+    { command: 'polycast keys rotate Ab3dEf6hIj9l', does: 'with a day to change over' },
+    { command: 'polycast keys rotate Ab3dEf6hIj9l --overlap 0', does: 'at once' },
+  ],
+  async run(input, terminal) {
+    const overlapSeconds = input.number('overlap', 0);
+    if (overlapSeconds !== undefined && overlapSeconds > 2_592_000) throw usageError(keysRotate, '--overlap: at most 2592000 seconds, 30 days');
+    const made = await atDesk(input, (desk) => desk.rotate(idOf(input), overlapSeconds));
+    const until = made.overlapUntil === null ? 'the old one is good no more' : `the old one is good until ${made.overlapUntil}`;
+    return show(made, input, terminal, `rotated ${made.id} (${made.name}); ${until}`);
+  },
+};
+
+export const keysRevoke: Command = {
+  name: 'keys revoke',
+  summary: 'Revokes a key: at once, and for good.',
+  usage: '<id>',
+  argumentsMin: 1,
+  argumentsMax: 1,
+  details: `${WHERE} Connections of the key end within a second.`,
+  options: DESK_OPTIONS,
+  examples: [{ command: 'polycast keys revoke Ab3dEf6hIj9l', does: 'by its id, as polycast keys list shows it' }],
+  async run(input, { out, style }) {
+    const id = idOf(input);
+    await atDesk(input, (desk) => desk.revoke(id));
+    out(`${style('green', 'revoked')} ${id}`);
+    return 'done';
+  },
+};
+
+/** The key alone on standard output, so that a script can take it from there. */
+function show(made: ShownKey, input: Input, { out, note, noteStyle }: Terminal, what: string): 'done' {
+  if (input.flag('json')) out(JSON.stringify(made));
+  else {
+    note(`${noteStyle('green', what)}: ${scopeTexts(made.scopes).join(', ')}`);
+    note(noteStyle('dim', 'The key, shown this once:'));
+    out(made.key ?? '');
+  }
+  return 'done';
+}
+
+function table(keys: readonly ShownKey[]): string[] {
+  const rows = keys.map(({ id, name, scopes, lastUsed, expires, overlapUntil }) => [
+    id,
+    name,
+    scopeTexts(scopes).join(' '),
+    lastUsed === null ? 'never used' : `used ${minute(lastUsed)}`,
+    expires === null ? 'no expiry' : `expires ${minute(expires)}`,
+    overlapUntil === null ? '' : `rotating until ${minute(overlapUntil)}`,
+  ]);
+  const widths = [0, 1, 2, 3, 4, 5].map((column) => Math.max(...rows.map((row) => (row[column] as string).length)));
+  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] as number)).join('  ').trimEnd());
+}
+
+function minute(time: string): string {
+  return `${time.slice(0, 16).replace('T', ' ')}Z`;
+}
+
+/** An id; of a whole key that somebody has found somewhere, its id. */
+function idOf(input: Input): string {
+  const [text = ''] = input.arguments;
+  return /^pck_([0-9A-Za-z]+)_/.exec(text)?.[1] ?? text;
+}
+
+const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function expiryOf(input: Input): string | null {
+  const text = input.text('expires');
+  if (text === undefined) return null;
+  const [, count, unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
+  const timeMs = count === undefined ? Date.parse(text) : Date.now() + Number(count) * (UNITS[unit] ?? 0);
+  if (Number.isNaN(timeMs) || timeMs <= Date.now())
+    throw new CliError('usage', `--expires ${text}: a time to come is wanted, such as 90d, 12h or 2027-01-31T12:00:00Z`);
+  return new Date(timeMs).toISOString();
+}
