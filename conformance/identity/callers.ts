@@ -4,6 +4,10 @@ import type { ErrorCode } from '@polycast/protocol';
 export interface Credentials {
   /** Sent as `Authorization: Bearer`, unless a way of asking says otherwise. */
   readonly token?: string;
+  /** Sent as `?token=`, where something is read. */
+  readonly queryToken?: string;
+  /** Sent in the cookie that is for tokens. */
+  readonly cookieToken?: string;
   /** Of the cookie that the site's login is known by. */
   readonly session?: string;
 }

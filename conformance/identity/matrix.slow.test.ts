@@ -1,9 +1,9 @@
-import { ERRORS, type ErrorCode } from '@polycast/protocol';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { CALLERS, type Caller, type CallerName, type Credentials } from './callers.ts';
 import { CHANNELS, type ChannelRow } from './channels.ts';
 import { startWorld, type World } from './kit/world.ts';
-import { OPERATIONS, ROUTES, type Asked, type Asks } from './rows.ts';
+import { OPERATIONS, ROUTES, type Asked } from './rows.ts';
+import { expected, isAllowed, type Outcomes } from './verdicts.ts';
 import { operate, PUBLISHING_WAYS, READING_WAYS, request, type Outcome } from './ways.ts';
 
 /** Every route and operation x each transport x every kind of caller: what came of it is what the tables say. */
@@ -99,36 +99,9 @@ test.each(Object.entries(OPERATIONS).filter(([, { operation }]) => operation !==
   },
 );
 
-type Outcomes = Readonly<Partial<Record<CallerName, Outcome>>>;
-
 /** One cell after the other: what one caller may must not depend on who else asks. */
 async function all(attempt: (credentials: Credentials, caller: Caller) => Promise<Outcome>): Promise<Outcomes> {
   const outcomes: Partial<Record<CallerName, Outcome>> = {};
   for (const caller of CALLERS) outcomes[caller.name] = await attempt(caller.brings(world.purse), caller);
   return outcomes;
-}
-
-function expected(asks: Asks, way?: string): Outcomes {
-  const cells = CALLERS.map((caller) => {
-    const outcome = expectedOf(caller, asks);
-    return [caller.name, way === 'HEAD' && outcome !== 'allowed' ? String(ERRORS[outcome].status) : outcome];
-  });
-  return Object.fromEntries(cells) as Outcomes;
-}
-
-/** Who is not known is asked who they are; who is known is told that it is not enough. */
-function expectedOf(caller: Caller, asks: Asks): ErrorCode | 'allowed' {
-  if (isAllowed(asks, caller)) return 'allowed';
-  if (isRefused(caller)) return caller.standing;
-  return caller.standing === 'nobody' ? 'unauthorized' : 'forbidden';
-}
-
-function isAllowed(asks: Asks, caller: Caller): boolean {
-  if (asks === 'nothing') return true;
-  if (isRefused(caller)) return false;
-  return asks === 'entry' || asks.includes(caller.name);
-}
-
-function isRefused(caller: Caller): caller is Caller & { readonly standing: ErrorCode } {
-  return !['nobody', 'user', 'server'].includes(caller.standing);
 }

@@ -4,6 +4,7 @@ import { call, type Reply } from '../kit/http.ts';
 import { within } from '../kit/wait.ts';
 import type { Credentials } from './callers.ts';
 import { SESSION_COOKIE } from './kit/site.ts';
+import { TOKEN_COOKIE } from './kit/tokens.ts';
 
 /** What came of it: `allowed`, or the code of the refusal; of `HEAD`, which has no body, the status. */
 export type Outcome = string;
@@ -23,7 +24,7 @@ export const READING_WAYS: Readonly<Record<string, ReadingWay>> = {
   'short poll': (hub, credentials, reading) => poll(hub, credentials, reading, ''),
   'long poll': (hub, credentials, reading) => poll(hub, credentials, reading, '&wait=20'),
   HEAD: async (hub, credentials, reading) => {
-    const { status, text } = await call(eventsUrl(hub, reading), {
+    const { status, text } = await call(eventsUrl(hub, credentials, reading), {
       method: 'HEAD',
       headers: headersOf(credentials),
     });
@@ -32,7 +33,7 @@ export const READING_WAYS: Readonly<Record<string, ReadingWay>> = {
   SSE: (hub, credentials, reading) =>
     new Promise((resolve, reject) => {
       const headers = { ...headersOf(credentials), Accept: 'text/event-stream' } as OutgoingHttpHeaders;
-      const request = httpGet(eventsUrl(hub, reading), { headers, agent: false }, (answer) => {
+      const request = httpGet(eventsUrl(hub, credentials, reading), { headers, agent: false }, (answer) => {
         let text = '';
         answer.setEncoding('utf8').on('data', (chunk: string) => {
           text += chunk;
@@ -45,11 +46,11 @@ export const READING_WAYS: Readonly<Record<string, ReadingWay>> = {
       request.on('error', reject);
     }),
   WebSocket: (hub, credentials, reading) =>
-    converse(hub, `?${target(reading)}`, headersOf(credentials), (text) =>
+    converse(hub, `?${target(credentials, reading)}`, headersOf(credentials), (text) =>
       text.includes(reading.secret) ? 'allowed' : undefined,
     ),
   'WebSocket, subscribe': (hub, credentials, reading) =>
-    converse(hub, '', headersOf(credentials), subscribing(reading)),
+    converse(hub, openingQuery(credentials), headersOf(credentials), subscribing(reading)),
 };
 
 /** With the first message in place of the handshake: only a token can come so. */
@@ -109,7 +110,7 @@ export const PUBLISHING_WAYS: Readonly<Record<string, PublishingWay>> = {
 
 /** Any operation on a socket that is open already. */
 export function operate(hub: string, credentials: Credentials, operation: object): Promise<Outcome> {
-  return converse(hub, '', headersOf(credentials), (text, socket) => {
+  return converse(hub, openingQuery(credentials), headersOf(credentials), (text, socket) => {
     const message = JSON.parse(text) as Answer;
     if (message.op === 'ready') socket.send(JSON.stringify({ ...operation, ref: 'tried' }));
     return message.ref !== 'tried' ? undefined : message.ok === true ? 'allowed' : message.error?.code;
@@ -131,10 +132,15 @@ export async function request(
   return outcomeOf(reply, secret);
 }
 
-export function headersOf({ token, session }: Credentials): Record<string, string> {
+export function headersOf({ token, cookieToken, session }: Credentials): Record<string, string> {
+  const cookies = [
+    'theme=dark',
+    ...(session === undefined ? [] : [`${SESSION_COOKIE}=${session}`]),
+    ...(cookieToken === undefined ? [] : [`${TOKEN_COOKIE}=${cookieToken}`]),
+  ];
   return {
     ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
-    ...(session === undefined ? {} : { Cookie: `theme=dark; ${SESSION_COOKIE}=${session}` }),
+    ...(cookies.length === 1 ? {} : { Cookie: cookies.join('; ') }),
   };
 }
 
@@ -146,7 +152,7 @@ interface Answer {
 }
 
 async function poll(hub: string, credentials: Credentials, reading: Reading, more: string): Promise<Outcome> {
-  const reply = await call(eventsUrl(hub, reading) + more, { headers: headersOf(credentials) });
+  const reply = await call(eventsUrl(hub, credentials, reading) + more, { headers: headersOf(credentials) });
   if (reply.status === 200) return reply.text.includes(reading.secret) ? 'allowed' : `nothing in ${reply.text}`;
   return codeIn(reply.text, reading.secret);
 }
@@ -172,12 +178,17 @@ function codeIn(text: string, secret: string | undefined): Outcome {
   return /"code":"(\w+)"/.exec(text)?.[1] ?? `no code in ${JSON.stringify(text)}`;
 }
 
-function eventsUrl(hub: string, reading: Reading): string {
-  return `${hub}/v1/events?${target(reading)}`;
+function eventsUrl(hub: string, credentials: Credentials, reading: Reading): string {
+  return `${hub}/v1/events?${target(credentials, reading)}`;
 }
 
-function target({ channel, from }: Reading): string {
-  return `channel=${channel}&${from}`;
+function target({ queryToken }: Credentials, { channel, from }: Reading): string {
+  return `channel=${channel}&${from}${queryToken === undefined ? '' : `&token=${queryToken}`}`;
+}
+
+/** Of a socket that is to subscribe later. */
+function openingQuery({ queryToken }: Credentials): string {
+  return queryToken === undefined ? '' : `?token=${queryToken}`;
 }
 
 function subscription({ channel, from }: Reading): string {

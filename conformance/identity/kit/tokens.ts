@@ -1,5 +1,7 @@
 import { createHmac } from 'node:crypto';
 
+/** The cookie that a token may come in. */
+export const TOKEN_COOKIE = 'hub_token';
 export const ISSUER = 'https://shop.example';
 
 /** A JSON Web Token (RFC 7519) as any backend makes one: HS256, good for ten minutes unless the claims say otherwise. */

@@ -5,7 +5,7 @@ import type { KeyName, Purse } from '../callers.ts';
 import { CHANNELS } from '../channels.ts';
 import { ask, createKey, firstKey } from './keys.ts';
 import { SESSION_COOKIE, startSite } from './site.ts';
-import { ISSUER, signToken } from './tokens.ts';
+import { ISSUER, signToken, TOKEN_COOKIE } from './tokens.ts';
 
 /** A hub with rules, keys, tokens and a site, and something to read in every channel of the table. */
 export interface World {
@@ -31,6 +31,7 @@ export async function startWorld(more: Readonly<Record<string, unknown>> = {}): 
       access: 'rules',
       rules: CHANNELS.flatMap(({ rule }) => (rule === undefined ? [] : [rule])),
       identity: {
+        tokenCookie: TOKEN_COOKIE,
         site: { ...site, cookies: [SESSION_COOKIE], failuresMax: 1000 },
         tokens: [{ issuer: ISSUER, audience: 'polycast', keys: [{ algorithm: 'HS256', secret: SECRET }] }],
       },
