@@ -16,7 +16,7 @@ import { TICK_MS, ticksOf, Wheel } from './core/wheel.ts';
 import { administrationRoutes } from './administration/routes.ts';
 import { createAuthority, type Identifier } from './identity/authority.ts';
 import { openIdentity, type Identity } from './identity/identity.ts';
-import { openAuthority } from './identity/open-authority.ts';
+import { createOpenAuthority } from './identity/open-authority.ts';
 import { createSite, type Site } from './identity/site/site.ts';
 import { createTokens } from './identity/tokens/tokens.ts';
 import { createMemoryLog } from './log/memory.ts';
@@ -257,8 +257,9 @@ function authorityOf(
   tokens: readonly Identifier[],
   site: Site,
 ): Authority {
-  if (access === undefined) return openAuthority;
-  return createAuthority({ access, identifiers: [keys, ...tokens, ...site.identifiers], revocations, consent: site.consent });
+  const identifiers = [keys, ...tokens, ...site.identifiers];
+  if (access === undefined) return createOpenAuthority({ identifiers, revocations });
+  return createAuthority({ access, identifiers, revocations, consent: site.consent });
 }
 
 /** Makes what needs the log's folder; if that fails, the log is closed again. */

@@ -1,0 +1,41 @@
+import { PolycastError } from '@polycast/protocol';
+import { expect, test } from 'vitest';
+import type { Credentials } from '../core/ports.ts';
+import { ANONYMOUS, type Principal } from '../core/principal.ts';
+import { NOTHING_REVOKED, type Identifier } from './authority.ts';
+import { createOpenAuthority } from './open-authority.ts';
+
+const ADA: Principal = { ...ANONYMOUS, kind: 'user', user: 'ada' };
+
+/** Knows `ada`, and says `expired` of `old`. */
+const identifier: Identifier = {
+  identify({ token }) {
+    if (token === undefined) return undefined;
+    if (token === 'ada') return ADA;
+    throw new PolycastError(token === 'old' ? 'token_expired' : 'unauthorized');
+  },
+};
+const later: Identifier = { identify: async (credentials) => (await identifier.identify(credentials)) ?? ANONYMOUS };
+
+function withToken(token: string | undefined): Credentials {
+  return { token, cookie: () => undefined, header: () => undefined, origin: undefined, address: '' };
+}
+
+test.each([identifier, later])(
+  'whoever shows who they are is known, and everybody may do everything',
+  async (given) => {
+    const authority = createOpenAuthority({ identifiers: [given], revocations: NOTHING_REVOKED });
+    expect(await authority.identify(withToken('ada'))).toBe(ADA);
+    expect(await authority.identify(withToken('of another place'))).toMatchObject({ user: undefined, kind: 'server' });
+    await expect((async () => authority.identify(withToken('old')))()).rejects.toMatchObject({ code: 'token_expired' });
+    expect(authority.decide(ADA, 'publish', 'polycast.private.ada')).toEqual({ allowed: true });
+    expect(authority.permits(ANONYMOUS, 'admin')).toEqual({ allowed: true });
+  },
+);
+
+test('whose credentials were taken back is not let in as somebody else', () => {
+  const revocations = { ...NOTHING_REVOKED, isRevoked: ({ user }: Principal) => user === 'ada' };
+  const authority = createOpenAuthority({ identifiers: [identifier], revocations });
+  expect(() => authority.identify(withToken('ada'))).toThrow(expect.objectContaining({ code: 'unauthorized' }));
+  expect(authority.identify(withToken(undefined))).toMatchObject({ user: undefined });
+});
