@@ -23,6 +23,10 @@ export const CODES_ELSEWHERE: Readonly<Partial<Record<ErrorCode, Elsewhere>>> = 
     file: 'packages/server/src/transports/refusals.test.ts',
     why: 'needs a hub that answers to loopback names only',
   },
+  too_many_connections: {
+    file: 'packages/server/src/transports/identity.test.ts',
+    why: 'needs a hub with so low a limit that few connections reach it',
+  },
   channel_limit: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs a hub that is full' },
   log_unavailable: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs a log that fails' },
   log_full: { file: 'conformance/full-disk.slow.test.ts', why: 'needs a full disk' },

@@ -139,6 +139,11 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
     then: 'Take a new key for a new event.',
   },
   upgrade_required: { when: 'The `Sec-WebSocket-Version` is not 13.', then: 'Use a WebSocket client of this age.' },
+  too_many_connections: {
+    when: 'A user, or an address, has as many streams and waiting polls as `limits.connectionsPerUserMax` or `limits.connectionsPerAddressMax` allow.',
+    then: 'Close what is not used any more, share one connection between tabs, or raise the limit. Behind a proxy, see `trustedProxies`.',
+    members: { limit: 'how many there may be' },
+  },
   rate_limited: {
     when: 'More than `publishRatePerSecond` of the channel, or too many messages.',
     then: 'Wait for `Retry-After` and send the same again.',

@@ -47,6 +47,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   unsupported_media_type: kind(415, 'The media type of the body is not understood here.'),
   idempotency_key_reused: kind(422, 'The idempotency key was used before with another event.'),
   upgrade_required: kind(426, 'This version of the WebSocket protocol is not spoken here.'),
+  too_many_connections: kind(429, 'More connections are open than one user or address may have.', true),
   rate_limited: kind(429, 'Too many requests for now.', true),
   headers_too_large: kind(431, 'The request headers are too large.'),
   internal_error: kind(500, 'The hub failed; the failure has been logged.', true),
@@ -94,6 +95,7 @@ export type ErrorCode =
   | 'unsupported_media_type'
   | 'idempotency_key_reused'
   | 'upgrade_required'
+  | 'too_many_connections'
   | 'rate_limited'
   | 'headers_too_large'
   | 'internal_error'

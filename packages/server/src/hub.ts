@@ -30,6 +30,7 @@ import { RetentionTask } from './operate/retention-task.ts';
 import { systemWorld, type World } from './operate/world.ts';
 import { builtFile } from './operate/built-file.ts';
 import { createGuardedFetch, type GuardedFetch } from './outgoing/guarded-fetch.ts';
+import { Admission } from './transports/admission.ts';
 import { ByteBudget } from './transports/byte-budget.ts';
 import { TrustedProxies } from './transports/client-address.ts';
 import { clientRoutes } from './transports/client-route.ts';
@@ -118,8 +119,12 @@ export async function openHub(
     random,
     wheel: new Wheel(),
     sessions,
-    origins: new Origins(config.allowedOrigins),
+    origins: new Origins(config.allowedOrigins, config.identity.site.headers),
     proxies: new TrustedProxies(config.trustedProxies, config.forwardedHeader),
+    admission: new Admission(sessions, {
+      perUserMax: config.limits.connectionsPerUserMax,
+      perAddressMax: config.limits.connectionsPerAddressMax,
+    }),
     bodies: new ByteBudget(config.limits.bodiesBytesMax),
     settings: transportSettings(config),
     figures: { deliveries: { poll: 0, long_poll: 0, sse: 0, websocket: 0 }, gaps: 0, stalled: 0 },

@@ -1,5 +1,6 @@
 import type { Config } from './config.ts';
 import { isLoopback, parseListen } from './listen.ts';
+import { isNetwork } from './network.ts';
 import type { ConfigProblem } from './config-error.ts';
 
 /** What no field shows alone: forms that need a parser, and fields that must fit each other. */
@@ -8,6 +9,7 @@ export function checkTogether(config: Config): ConfigProblem[] {
     ...checkListen(config),
     ...checkTls(config),
     ...checkOrigins(config),
+    ...checkProxies(config),
     ...checkSizes(config),
     ...checkSite(config),
   ];
@@ -40,13 +42,23 @@ function checkOrigins({ allowedOrigins }: Config): ConfigProblem[] {
       : [
           {
             path: `allowedOrigins.${index}`,
-            message: `"${origin}" is not an origin: scheme://host[:port] and nothing more, or *`,
+            message: `"${origin}" is not an origin: scheme://host[:port] and nothing more, scheme://*.domain[:port], or *`,
           },
         ],
   );
 }
 
-function isOrigin(text: string): boolean {
+function checkProxies({ trustedProxies }: Config): ConfigProblem[] {
+  return trustedProxies.flatMap((network, index) =>
+    isNetwork(network)
+      ? []
+      : [{ path: `trustedProxies.${index}`, message: `"${network}" is no address and no network such as 10.0.0.0/8` }],
+  );
+}
+
+/** `https://*.shop.example` stands for its sub-domains; of what is no domain there are none. */
+function isOrigin(pattern: string): boolean {
+  const text = pattern.replace(/^(https?:\/\/)\*\.(?=[a-z0-9-]+\.)/, '$1');
   const url = URL.parse(text);
   return url !== null && (url.protocol === 'https:' || url.protocol === 'http:') && url.origin === text;
 }

@@ -7,7 +7,7 @@ import type { Action, Principal } from '../core/principal.ts';
 import { Reader, type Sink } from '../core/reader.ts';
 import { startAfter } from '../core/start.ts';
 import { respondCompressed } from './compress.ts';
-import { allow, identify } from './consumer.ts';
+import { allow, checkStanding, identify, notedAddress } from './consumer.ts';
 import { invalid, number, parameters } from './events-query.ts';
 import { HeldAnswer } from './held-answer.ts';
 import { respond, respondEmpty } from './respond.ts';
@@ -32,6 +32,8 @@ export async function readChannel(
   let latest = await newest(services, interest);
   // Of a channel without an event nothing is known, and that is what the first one ends.
   if (waitSeconds > 0 && known === etagOf(services, latest)) {
+    checkStanding(services, asking.principal);
+    services.admission.admit(asking.principal, asking.address);
     await newsOrTimeout(services, response, asking, latest?.position ?? head, waitSeconds);
     if (response.destroyed) return;
     latest = await newest(services, interest);
@@ -168,11 +170,11 @@ class BlockingQuery extends HeldAnswer implements Sink {
   constructor(
     services: Services,
     response: ServerResponse,
-    { principal, interest }: Asking,
+    { principal, address, interest }: Asking,
     after: Position,
     over: () => void,
   ) {
-    super(services, response, { principal, address: undefined });
+    super(services, response, { principal, address });
     this.reader = new Reader(services.feed, this, interest, jsonFraming, after, 1);
     this.#over = over;
   }
@@ -212,6 +214,7 @@ class BlockingQuery extends HeldAnswer implements Sink {
 /** Who asks, and for what. */
 interface Asking {
   readonly principal: Principal;
+  readonly address: string | undefined;
   readonly interest: Interest;
 }
 
@@ -224,7 +227,7 @@ async function permitted(
 ): Promise<Asking> {
   const principal = await identify(services, request, token);
   for (const action of actions) await allow(services, principal, action, [channel]);
-  return { principal, interest: services.feed.interest([channel]) };
+  return { principal, address: notedAddress(services, request), interest: services.feed.interest([channel]) };
 }
 
 function etagOf({ feed }: Services, record: StoredRecord | undefined): string | undefined {

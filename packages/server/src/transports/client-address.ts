@@ -59,14 +59,6 @@ export type ForwardedHeader = 'x-forwarded-for' | 'forwarded';
 const HOPS_MAX = 32;
 const VERDICTS_MAX = 10_000;
 
-/** Whether it is an address, or a network in CIDR notation. */
-export function isNetwork(text: string): boolean {
-  const [address = '', bits, ...rest] = text.split('/');
-  const family = isIP(address);
-  if (family === 0 || rest.length > 0) return false;
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 6 ? 128 : 32));
-}
-
 function addNetwork(list: BlockList, text: string): void {
   const [address = '', bits] = text.split('/');
   const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';

@@ -37,18 +37,28 @@ export function authorize(
 ): Principal | Promise<Principal> {
   const principal = identify(services, request, query.token);
   if (principal instanceof Promise)
-    return principal.then(async (known) => (await allowReading(services, known, query), known));
-  const allowed = allowReading(services, principal, query);
+    return principal.then(async (known) => (await allowReading(services, request, known, query), known));
+  const allowed = allowReading(services, request, principal, query);
   return allowed === undefined ? principal : allowed.then(() => principal);
 }
 
 /** Whoever asks for what was before they came has to be allowed that as well. */
-function allowReading(services: Services, principal: Principal, query: EventsQuery): void | Promise<void> {
+function allowReading(
+  services: Services,
+  request: IncomingMessage,
+  principal: Principal,
+  query: EventsQuery,
+): void | Promise<void> {
   const channels = channelsFor(principal, query.channels);
   const subscribing = allow(services, principal, 'subscribe', channels);
-  if (query.history === undefined && query.after !== 'earliest') return subscribing;
+  if (!looksBack(request, query)) return subscribing;
   const looking = allow(services, principal, 'history', channels);
   return subscribing === undefined ? looking : Promise.all([subscribing, looking]).then(() => undefined);
+}
+
+/** Whether it asks for what was before it came. A cursor is a place where it has been. */
+function looksBack({ headers }: IncomingMessage, { after, history }: EventsQuery): boolean {
+  return history !== undefined || (lastEventId(headers) ?? after) === 'earliest';
 }
 
 /**
@@ -71,12 +81,12 @@ export function consumerOf(
   query: EventsQuery,
   principal: Principal,
 ): Consumer | Promise<Consumer> {
-  const { feed, log, proxies } = services;
+  const { feed, log } = services;
   const interest = interestOf(services, query, principal);
   const { client, excludesSelf } = query;
   if (excludesSelf && client === undefined && request.headers.upgrade === undefined)
     throw new PolycastError('invalid_parameter', '"exclude" needs "client".', { parameter: 'exclude' });
-  const address = proxies.areSome ? addressOf(services, request) : undefined;
+  const address = notedAddress(services, request);
   const resumed = lastEventId(request.headers);
   const start = startAfter(resumed ?? query.after, log.state);
   if (query.history === undefined || resumed !== undefined)
@@ -93,6 +103,11 @@ export function consumerOf(
       client,
       excludesSelf,
     }));
+}
+
+/** The client's address, where that of its socket is not its own, or is asked for when the socket is gone. */
+export function notedAddress(services: Services, request: IncomingMessage): string | undefined {
+  return services.proxies.areSome || services.admission.countsAddresses ? addressOf(services, request) : undefined;
 }
 
 /** The interest of a query, worked out once an address unless it is another one for each user. */

@@ -27,10 +27,9 @@ export class RequestCredentials implements Credentials {
 
   /** A page of another site has its visitor's cookies sent along; they speak for the visitor only where the page may. */
   cookie(name: string): string | undefined {
-    const { headers } = this.#request;
-    if (headers.cookie === undefined || !this.#services.origins.allows(this.#request)) return undefined;
-    if (headers.origin === undefined && headers['sec-fetch-site'] === 'cross-site') return undefined;
-    return cookieIn(headers.cookie, name);
+    const { cookie } = this.#request.headers;
+    if (cookie === undefined || !this.#services.origins.allowsCookies(this.#request)) return undefined;
+    return cookieIn(cookie, name);
   }
 
   header(name: string): string | undefined {

@@ -1,7 +1,7 @@
 import { PolycastError } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal } from '../core/principal.ts';
-import { authorize, consumerOf, interestOf, type Consumer } from './consumer.ts';
+import { authorize, checkStanding, consumerOf, interestOf, type Consumer } from './consumer.ts';
 import type { EventsQueries, EventsQuery } from './events-query.ts';
 import type { KeptConnection } from './keep-alive.ts';
 import { answerPoll, isUnchanged, respondUnchanged, type PollWish } from './poll.ts';
@@ -25,7 +25,10 @@ export function readEvents(
   const streams = wantsStream(request.headers.accept) && request.method === 'GET';
   const principal = authorize(services, request, wanted);
   if (principal instanceof Promise)
-    return principal.then((known) => begin(services, request, response, wanted, known, streams));
+    return principal.then((known) => {
+      checkStanding(services, known);
+      return begin(services, request, response, wanted, known, streams);
+    });
   return begin(services, request, response, wanted, principal, streams);
 }
 
@@ -47,7 +50,11 @@ function begin(
   }
   const wish = streams ? undefined : pollWish(services, request, query);
   const consumer = consumerOf(services, request, query, principal);
-  if (consumer instanceof Promise) return consumer.then((known) => answer(services, request, response, known, wish));
+  if (consumer instanceof Promise)
+    return consumer.then((known) => {
+      checkStanding(services, principal);
+      answer(services, request, response, known, wish);
+    });
   answer(services, request, response, consumer, wish);
 }
 
@@ -59,6 +66,7 @@ function answer(
   wish: PollWish | undefined,
 ): void {
   if (response.destroyed) return;
+  if (wish === undefined || wish.waitSeconds > 0) services.admission.admit(consumer.principal, consumer.address);
   if (wish === undefined) openSse(services, request, response, consumer);
   else answerPoll(services, request, response, consumer, wish);
 }

@@ -4,7 +4,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
 import { readChannel, readHistory } from './channels-route.ts';
-import { authorize, consumerOf } from './consumer.ts';
+import { authorize, checkStanding, consumerOf } from './consumer.ts';
 import { readEvents } from './events-route.ts';
 import { EventsQueries } from './events-query.ts';
 import { createHttpServer, divertHttp2 } from './http-server.ts';
@@ -277,6 +277,8 @@ export class HttpTransport {
       );
       const known = consumer instanceof Promise ? await consumer : consumer;
       if (socket.destroyed) return;
+      checkStanding(this.#services, known.principal);
+      this.#services.admission.admit(known.principal, known.address);
       socket.off('error', destroyQuietly);
       openWebSocket(this.#services, socket, head, handshake, known, query.types);
     } catch (error) {

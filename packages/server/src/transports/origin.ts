@@ -5,44 +5,76 @@ const EXPOSED =
 const ALLOWED_HEADERS =
   'Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Polycast-Type, Prefer, Cache-Control';
 
-/** Which pages may use the hub (PROTOCOL.md section 12.2): those it serves itself, and those of the configured origins. */
+/**
+ * Which pages may use the hub, and which of them with their visitor's cookies (PROTOCOL.md section 13.7): those that it serves
+ * itself, and those of the listed origins. Pages of `*` may use it as anybody may, and never with cookies.
+ */
 export class Origins {
-  readonly #allowed: Set<string>;
+  readonly #listed = new Set<string>();
+  readonly #subdomains: RegExp[] = [];
   readonly #any: boolean;
+  readonly #allowedHeaders: string;
 
-  constructor(allowedOrigins: readonly string[]) {
-    this.#allowed = new Set(allowedOrigins);
-    this.#any = this.#allowed.has('*');
+  /**
+   * @param allowedOrigins `https://shop.example`, `https://*.shop.example`, `*`
+   * @param alsoHeaders request headers, beside the hub's own, by which pages may say who they are
+   */
+  constructor(allowedOrigins: readonly string[], alsoHeaders: readonly string[] = []) {
+    this.#any = allowedOrigins.includes('*');
+    this.add(allowedOrigins);
+    this.#allowedHeaders = [ALLOWED_HEADERS, ...alsoHeaders].join(', ');
   }
 
   /** Whether pages of other origins may use the hub at all. */
   get areSome(): boolean {
-    return this.#any || this.#allowed.size > 0;
+    return this.#any || this.#listed.size > 0 || this.#subdomains.length > 0;
   }
 
   add(origins: readonly string[]): void {
-    for (const origin of origins) this.#allowed.add(origin);
+    for (const origin of origins) {
+      const [scheme, domain] = origin.split('://*.');
+      if (domain !== undefined)
+        this.#subdomains.push(new RegExp(`^${scheme}://(?:[a-z0-9_-]+\\.)+${domain.replaceAll('.', '\\.')}$`));
+      else if (origin !== '*') this.#listed.add(origin);
+    }
   }
 
-  /** A request that names no origin is not a page's, and is allowed. */
+  /** A request that names no origin is not a page's of another one, and is allowed. */
   allows(request: IncomingMessage): boolean {
     const { origin, host } = request.headers;
-    if (origin === undefined || this.#any || this.#allowed.has(origin)) return true;
-    return host !== undefined && hostOf(origin) === host.toLowerCase();
+    return origin === undefined || this.#any || this.#isListed(origin) || isOwn(origin, host);
+  }
+
+  /**
+   * Whether a request's cookies speak for its sender: only where the page that sends it may speak for its visitor. What changes
+   * something must besides be such as no page of another origin can send unasked.
+   */
+  allowsCookies({ headers, method }: IncomingMessage): boolean {
+    const { origin, host } = headers;
+    const site = headers['sec-fetch-site'];
+    // An origin does not say all of itself where the browser knows better: another scheme on the same host is another site.
+    if (origin !== undefined)
+      return this.#isListed(origin) || (isOwn(origin, host) && (site === undefined || site === 'same-origin'));
+    if (site === 'same-origin') return true;
+    if (site !== undefined && site !== 'none') return false;
+    return method === 'GET' || method === 'HEAD' || asksFirst(headers['content-type']);
   }
 
   /** What the answer carries so that the page may read it; flat pairs. */
   headers(request: IncomingMessage): readonly string[] {
     const { origin } = request.headers;
-    if (origin === undefined) return this.#any || this.#allowed.size > 0 ? VARY : NONE;
-    if (!this.#any && !this.#allowed.has(origin)) return VARY;
-    return [
-      'Access-Control-Allow-Origin',
-      this.#any ? '*' : origin,
-      'Access-Control-Expose-Headers',
-      EXPOSED,
-      ...(this.#any ? NONE : VARY),
-    ];
+    if (origin === undefined) return this.areSome ? VARY : NONE;
+    if (this.#isListed(origin))
+      return [
+        'Access-Control-Allow-Origin',
+        origin,
+        'Access-Control-Allow-Credentials',
+        'true',
+        'Access-Control-Expose-Headers',
+        EXPOSED,
+        ...VARY,
+      ];
+    return this.#any ? TO_ANY : VARY;
   }
 
   /** What the answer to a preflight carries. */
@@ -52,16 +84,27 @@ export class Origins {
       'Access-Control-Allow-Methods',
       methods,
       'Access-Control-Allow-Headers',
-      ALLOWED_HEADERS,
+      this.#allowedHeaders,
       'Access-Control-Max-Age',
       '7200',
     ];
   }
+
+  #isListed(origin: string): boolean {
+    return this.#listed.has(origin) || this.#subdomains.some((subdomain) => subdomain.test(origin));
+  }
 }
 
 const VARY: readonly string[] = ['Vary', 'Origin'];
+const TO_ANY: readonly string[] = ['Access-Control-Allow-Origin', '*', 'Access-Control-Expose-Headers', EXPOSED, ...VARY];
 const NONE: readonly string[] = [];
 
-function hostOf(origin: string): string {
-  return URL.canParse(origin) ? new URL(origin).host : '';
+/** Whether a page of the hub's own address says so. */
+function isOwn(origin: string, host: string | undefined): boolean {
+  return host !== undefined && URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
+}
+
+/** Whether a browser asks before it sends this to another origin: every media type but those of forms, and none at all. */
+function asksFirst(contentType: string | undefined): boolean {
+  return contentType !== undefined && !/^\s*(?:text\/plain|multipart\/form-data|application\/x-www-form-urlencoded|$)/i.test(contentType);
 }

@@ -13,6 +13,7 @@ import { Wheel } from '../core/wheel.ts';
 import { createMemoryLog } from '../log/memory.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { HttpTransport, type Route } from './http-transport.ts';
+import { Admission } from './admission.ts';
 import { TrustedProxies } from './client-address.ts';
 import { Origins } from './origin.ts';
 import type { Services } from './services.ts';
@@ -261,6 +262,7 @@ async function start({
   const clock = { nowMs: Date.now, monotonicMs: () => performance.now() };
   const encode = (text: string): Uint8Array => Buffer.from(text);
   const fingerprint = (text: string): string => createHash('sha256').update(text).digest('hex');
+  const sessions = new Sessions();
   const services: Services = {
     log,
     feed: new Feed(log, {
@@ -277,9 +279,10 @@ async function start({
     clock,
     random: { fraction: () => 0.5, token: () => 'session' },
     wheel: new Wheel(),
-    sessions: new Sessions(),
+    sessions,
     origins: new Origins([]),
     proxies: new TrustedProxies([], 'x-forwarded-for'),
+    admission: new Admission(sessions, { perUserMax: null, perAddressMax: null }),
     bodies: new ByteBudget(1e7),
     settings: SETTINGS,
     figures: { deliveries: { poll: 0, long_poll: 0, sse: 0, websocket: 0 }, gaps: 0, stalled: 0 },

@@ -3,6 +3,7 @@ import type { Feed } from '../core/feed.ts';
 import type { Publisher } from '../core/publish.ts';
 import type { SessionSettings } from '../core/session.ts';
 import type { ByteBudget } from './byte-budget.ts';
+import type { Admission } from './admission.ts';
 import type { TrustedProxies } from './client-address.ts';
 import type { Origins } from './origin.ts';
 import type { Wheel } from '../core/wheel.ts';
@@ -20,6 +21,7 @@ export interface Services {
   readonly sessions: Sessions;
   readonly origins: Origins;
   readonly proxies: TrustedProxies;
+  readonly admission: Admission;
   readonly bodies: ByteBudget;
   readonly settings: TransportSettings;
   readonly figures: TransportFigures;

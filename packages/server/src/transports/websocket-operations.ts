@@ -109,6 +109,7 @@ export class WebSocketOperations {
     const principal = await this.#services.authority.identify(messageCredentials(token, session.address));
     if (!isSame(session.principal, principal))
       throw new PolycastError('forbidden', 'The connection belongs to another user: open a new one.');
+    if (session.principal.kind === 'anonymous') this.#services.admission.admit(principal, undefined);
     const dropped = await this.adopt(principal);
     this.#answer(operation, {
       channels: session.channels,
