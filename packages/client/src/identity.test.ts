@@ -1,0 +1,182 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { TokenReason } from './index.ts';
+import { connectForTest, until } from './testing/consumer.ts';
+import { startTestHub, type TestHub } from './testing/hub.ts';
+import { startProxy } from './testing/proxy.ts';
+import { TOKEN_SETTINGS, tokenOf } from './testing/tokens.ts';
+
+const RULES = [
+  { pattern: 'news.>', subscribe: 'anyone', publish: 'users' },
+  { pattern: 'members.>', subscribe: 'users', publish: 'users' },
+];
+
+let hub: TestHub;
+beforeAll(async () => {
+  hub = await startTestHub({
+    settings: [
+      'access=rules',
+      `rules=${JSON.stringify(RULES)}`,
+      'identity.expiringSeconds=1',
+      'defaults.userPublishRatePerSecond=null',
+      'limits.clientPublishRatePerSecond=null',
+      'delivery.heartbeatMs=1000',
+      ...TOKEN_SETTINGS,
+    ],
+  });
+});
+afterAll(() => hub.kill());
+
+const TRANSPORTS = ['websocket', 'sse', 'long-poll', 'poll'] as const;
+const PUBLISHER = { sub: 'server', polycast: { publish: ['>', 'polycast.private.>'] } };
+
+async function publish(channel: string, data: unknown): Promise<void> {
+  const response = await fetch(`${hub.url}/v1/events`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${tokenOf('server', 60, PUBLISHER)}` },
+    body: JSON.stringify({ channel, data }),
+  });
+  expect(response.status, await response.text()).toBe(201);
+}
+
+describe.each(TRANSPORTS)('over %s', (transport) => {
+  test('a token opens what the rules open to users, and stands in no address', async () => {
+    const proxy = await startProxy(hub.url);
+    const connection = connectForTest(proxy.url, { transports: [transport], token: tokenOf('ada') });
+    const seen: unknown[] = [];
+    await connection.subscribe(`members.${transport}`, ({ data }) => seen.push(data)).joined;
+    await publish(`members.${transport}`, 1);
+    await until(() => seen.length === 1);
+    expect(proxy.requests.filter((request) => request.includes('token'))).toEqual([]);
+  });
+
+  test('what is sent to a user comes to that user alone, on every device, and is there on return', async () => {
+    const open = (user: string, after?: string): unknown[] => {
+      const seen: unknown[] = [];
+      const connection = connectForTest(hub.url, { transports: [transport], token: tokenOf(user) });
+      connection.me(({ data }) => seen.push(data), after === undefined ? {} : { after });
+      return seen;
+    };
+    const user = `ada-${transport}`;
+    const connection = connectForTest(hub.url, { transports: [transport], token: tokenOf(user) });
+    const letters = connection.me(() => undefined);
+    await letters.joined;
+    const { cursor } = letters;
+    connection.close();
+    await publish(`polycast.private.${user}`, 'while away');
+    const [one, other, stranger] = [open(user, cursor), open(user, cursor), open('eve', cursor)];
+    await until(() => one.length === 1 && other.length === 1);
+    await publish(`polycast.private.${user}`, 'here');
+    await until(() => one.length === 2 && other.length === 2);
+    expect([one, other, stranger]).toEqual([['while away', 'here'], ['while away', 'here'], []]);
+  });
+
+  test('a token is renewed before it expires, and nothing is lost or said twice', async () => {
+    const reasons: TokenReason[] = [];
+    const connection = connectForTest(hub.url, {
+      transports: [transport],
+      getToken({ reason }) {
+        reasons.push(reason);
+        return tokenOf('ada', 1);
+      },
+    });
+    const seen: unknown[] = [];
+    const states: string[] = [];
+    const channel = `members.renewed-${transport}`;
+    await connection.subscribe(channel, ({ data }) => seen.push(data)).joined;
+    connection.on('state', ({ state }) => states.push(state));
+    let last = 0;
+    while (reasons.length < 3) {
+      await publish(channel, ++last);
+      await until(() => seen.length >= last);
+    }
+    expect(seen).toEqual(Array.from({ length: last }, (_, index) => index + 1));
+    expect(reasons[0]).toBe('first');
+    // Polls are told nothing between their answers: the refusal of the next one is the word.
+    if (transport === 'websocket' || transport === 'sse') {
+      expect(reasons).not.toContain('refused');
+      expect(states).not.toContain('waiting');
+    }
+  });
+
+  test('a token that has expired is asked for once more; the second refusal is final, and says why', async () => {
+    const reasons: TokenReason[] = [];
+    const connection = connectForTest(hub.url, {
+      transports: [transport],
+      getToken({ reason }) {
+        reasons.push(reason);
+        return tokenOf('ada', -60);
+      },
+    });
+    connection.on('error', () => undefined);
+    await expect(connection.subscribe('members.a', () => undefined).joined).rejects.toMatchObject({
+      code: 'token_expired',
+    });
+    expect(reasons).toEqual(['first', 'refused']);
+    expect(connection.state).toMatchObject({ state: 'closed', error: { code: 'token_expired' } });
+  });
+
+  test('what a rule refuses ends that subscription, and says which rule it was', async () => {
+    const connection = connectForTest(hub.url, { transports: [transport], token: tokenOf('ada') });
+    connection.on('error', () => undefined);
+    const refused = connection.subscribe('secret.a', () => undefined);
+    const allowed = connection.subscribe('news.a', () => undefined);
+    await expect(refused.joined).rejects.toMatchObject({
+      code: 'forbidden',
+      rule: 'the defaults',
+      detail: expect.stringContaining('secret.a'),
+    });
+    await allowed.joined;
+    await expect(connection.publish('secret.a', 1)).rejects.toMatchObject({ code: 'forbidden', rule: 'the defaults' });
+  });
+});
+
+test('however many ask, the token is asked for once', async () => {
+  let asked = 0;
+  const connection = connectForTest(hub.url, {
+    async getToken() {
+      asked++;
+      await Promise.resolve();
+      return tokenOf('ada');
+    },
+  });
+  await Promise.all([
+    connection.subscribe('members.a', () => undefined).joined,
+    connection.publish('members.b', 1),
+    connection.publish('members.c', 2, { inOrder: false }),
+    connection.fetch('channels/members.a/history'),
+  ]);
+  expect(asked).toBe(1);
+});
+
+test('a getToken that fails is asked again, later each time, and then all goes on', async () => {
+  const askedMs: number[] = [];
+  const whys: unknown[] = [];
+  const connection = connectForTest(hub.url, {
+    getToken() {
+      askedMs.push(performance.now());
+      if (askedMs.length < 4) throw new Error('The site is away.');
+      return tokenOf('ada');
+    },
+  });
+  connection.on('state', ({ state, why }) => state === 'waiting' && why !== '' && whys.push(why));
+  await connection.subscribe('members.a', () => undefined).joined;
+  expect(askedMs).toHaveLength(4);
+  expect(whys).toEqual(['identity_unavailable', 'identity_unavailable', 'identity_unavailable']);
+});
+
+test('who is nobody is nobody: what is open to anyone is read without a token', async () => {
+  const connection = connectForTest(hub.url, { getToken: () => undefined });
+  await connection.subscribe('news.a', () => undefined).joined;
+  connection.on('error', () => undefined);
+  await expect(connection.subscribe('members.a', () => undefined).joined).rejects.toMatchObject({
+    code: 'unauthorized',
+    rule: expect.stringContaining('rule 2'),
+  });
+  expect(connection.state.state).toBe('open');
+});
+
+test('a publish that meets an expired token is sent with another one', async () => {
+  const tokens = [tokenOf('ada', -60), tokenOf('ada')];
+  const connection = connectForTest(hub.url, { getToken: () => tokens.shift() });
+  await expect(connection.publish('members.a', 1)).resolves.toMatchObject({ channel: 'members.a' });
+});
