@@ -1,5 +1,5 @@
 import { lookup as systemLookup, type LookupAddress } from 'node:dns';
-import { isIP, type LookupFunction } from 'node:net';
+import { isIP, type LookupFunction, type Socket } from 'node:net';
 import { buildConnector } from 'undici';
 import { isLocalName, type Destinations } from './destinations.ts';
 import { OutgoingError } from './outgoing-error.ts';
@@ -21,8 +21,9 @@ const CONNECT_TIMEOUT_MS = 10_000;
  * Connects to nothing but what may be reached. A name is looked up once, every address of it is checked, and the connection goes to
  * those very addresses: what the name says a moment later plays no part.
  */
-export function createConnector({ destinations, resolve, authorities }: ConnectorOptions): buildConnector.connector {
-  return (options, callback) => {
+export function createConnector({ destinations, resolve, authorities }: ConnectorOptions): Connector {
+  const connecting = new Set<Socket>();
+  const connector: buildConnector.connector = (options, callback) => {
     const port = Number(options.port === '' ? (options.protocol === 'https:' ? 443 : 80) : options.port);
     const check = (address: string): OutgoingError | undefined =>
       destinations.permits(options.hostname, address, port) ? undefined : closed(options.hostname, port);
@@ -36,14 +37,30 @@ export function createConnector({ destinations, resolve, authorities }: Connecto
       lookup: checkedLookup(resolve, check),
       ...(authorities === undefined ? {} : { ca: [...authorities] }),
     });
-    connect(options, (error, socket) => {
+    // It gives the socket back, which its declaration leaves out.
+    const attempt = connect(options, (error, socket) => {
+      connecting.delete(attempt);
       if (error !== null) return callback(error, null);
       const late = check(socket.remoteAddress ?? '');
       if (late === undefined) return callback(null, socket);
       socket.destroy();
       callback(late, null);
-    });
+    }) as unknown as Socket;
+    connecting.add(attempt);
   };
+  return {
+    connector,
+    close: () => {
+      for (const attempt of connecting)
+        attempt.destroy(new OutgoingError('connection', 'closed while it was connecting'));
+    },
+  };
+}
+
+export interface Connector {
+  readonly connector: buildConnector.connector;
+  /** Gives up whatever is still connecting. */
+  close(): void;
 }
 
 /** The system's own resolver: files, then name servers. */

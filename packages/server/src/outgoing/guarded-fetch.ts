@@ -36,25 +36,35 @@ export interface GuardOptions extends DestinationSettings {
   readonly authorities?: readonly string[];
 }
 
+/** At once, to one origin; more requests wait. */
+const CONNECTIONS_MAX = 16;
+
 export function createGuardedFetch({ resolve = systemResolve, authorities, ...settings }: GuardOptions): GuardedFetch {
   const destinations = new Destinations(settings);
-  const agent = new Agent({ connect: createConnector({ destinations, resolve, authorities }), connections: 16 });
+  const { connector, close } = createConnector({ destinations, resolve, authorities });
+  const agent = new Agent({ connect: connector, connections: CONNECTIONS_MAX });
   return {
     async fetch(url, request) {
       const target = targetOf(url, request, destinations);
       const overdue = new AbortController();
-      const timer = setTimeout(() => overdue.abort(), request.timeoutMs);
+      const late = Promise.withResolvers<never>();
+      const timer = setTimeout(() => {
+        late.reject(new OutgoingError('timeout', `${target.host} did not answer within ${request.timeoutMs} ms`));
+        overdue.abort();
+      }, request.timeoutMs);
       try {
-        return await exchange(agent, target, request, overdue.signal);
+        // The signal is looked at only once there is a connection.
+        return await Promise.race([exchange(agent, target, request, overdue.signal), late.promise]);
       } catch (error) {
-        throw overdue.signal.aborted
-          ? new OutgoingError('timeout', `${target.host} did not answer within ${request.timeoutMs} ms`)
-          : failureOf(error, target);
+        throw failureOf(error, target);
       } finally {
         clearTimeout(timer);
       }
     },
-    close: () => agent.destroy(),
+    close: () => {
+      close();
+      return agent.destroy();
+    },
   };
 }
 
@@ -87,7 +97,7 @@ async function exchange(
   const { statusCode: status, headers: received } = answer;
   const encoding = received['content-encoding'] ?? 'identity';
   if (encoding !== 'identity') {
-    answer.body.destroy();
+    drop(answer.body);
     throw new OutgoingError('answer', `${target.host} answered in an encoding that was not asked for`);
   }
   return { status, headers: received, body: await bounded(answer, bytesMax, target) };
@@ -97,7 +107,7 @@ async function bounded({ headers, body }: Dispatcher.ResponseData, bytesMax: num
   const pieces: Buffer[] = [];
   let bytes = 0;
   const tooLarge = (): OutgoingError => {
-    body.destroy();
+    drop(body);
     return new OutgoingError('too_large', `${target.host} answered with more than ${bytesMax} bytes`);
   };
   if (Number(headers['content-length'] ?? 0) > bytesMax) throw tooLarge();
@@ -107,6 +117,11 @@ async function bounded({ headers, body }: Dispatcher.ResponseData, bytesMax: num
     pieces.push(piece);
   }
   return Buffer.concat(pieces, bytes);
+}
+
+/** Ends an answer that is not wanted; that it was cut off is then no news to anybody. */
+function drop(body: Dispatcher.ResponseData['body']): void {
+  body.on('error', () => undefined).destroy();
 }
 
 const CERTIFICATE_ERROR = /^(?:ERR_TLS_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|EPROTO$|ERR_SSL_)/;

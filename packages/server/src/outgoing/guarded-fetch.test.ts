@@ -1,0 +1,277 @@
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import { createServer as createTcpServer, type AddressInfo, type Server as TcpServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { SPECIAL_BLOCKS } from './addresses.ts';
+import { createGuardedFetch, type GuardedFetch, type GuardOptions, type OutgoingRequest } from './guarded-fetch.ts';
+
+const BOUNDS: OutgoingRequest = { timeoutMs: 5000, bytesMax: 1000 };
+
+function guard(options: Partial<GuardOptions> = {}): GuardedFetch {
+  const made = createGuardedFetch({ allow: [], deny: [], ports: [80, 443, 8443], loopback: false, ...options });
+  onTestFinished(() => made.close());
+  return made;
+}
+
+async function listening(server: Server | TcpServer, host = '127.0.0.1'): Promise<number> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => void sockets.add(socket));
+  server.listen(0, host);
+  await once(server, 'listening');
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+async function site(listener: RequestListener): Promise<{ readonly url: string; readonly port: number }> {
+  const port = await listening(createServer(listener));
+  return { url: `http://127.0.0.1:${port}`, port };
+}
+
+function failing(failure: string): object {
+  return expect.objectContaining({ name: 'OutgoingError', failure }) as object;
+}
+
+describe('what is open', () => {
+  test('is fetched, with its status, headers and body', async () => {
+    const { url } = await site((request, response) => {
+      response.writeHead(203, { 'X-Asked': `${request.method} ${request.url} ${request.headers['x-mine']}` });
+      request.pipe(response);
+    });
+    const answer = await guard({ loopback: true }).fetch(`${url}/a?b=1`, {
+      ...BOUNDS,
+      method: 'POST',
+      headers: { 'x-mine': '7' },
+      body: 'hello',
+    });
+    expect(answer).toMatchObject({ status: 203, headers: { 'x-asked': 'POST /a?b=1 7' } });
+    expect(answer.body.toString()).toBe('hello');
+  });
+
+  test('is not left by a redirect', async () => {
+    const paths: (string | undefined)[] = [];
+    const { url } = await site((request, response) => {
+      paths.push(request.url);
+      response.writeHead(302, { Location: '/elsewhere' }).end();
+    });
+    expect(await guard({ loopback: true }).fetch(url, BOUNDS)).toMatchObject({ status: 302 });
+    expect(paths).toEqual(['/']);
+  });
+
+  test('by an entry of the allow list is this machine as well, on that port alone', async () => {
+    const { url, port } = await site((_request, response) => response.end('here'));
+    const other = await site((_request, response) => response.end('not here'));
+    const some = guard({ allow: [`127.0.0.1:${port}`] });
+    expect((await some.fetch(url, BOUNDS)).body.toString()).toBe('here');
+    await expect(some.fetch(other.url, BOUNDS)).rejects.toEqual(failing('destination'));
+  });
+
+  test('by a name that is allowed is reached at the address that was looked up for it', async () => {
+    const { port } = await site((request, response) => response.end(request.headers.host));
+    const some = guard({
+      allow: [`idp.corp.example:${port}`],
+      resolve: async () => [{ address: '127.0.0.1', family: 4 }],
+    });
+    expect((await some.fetch(`http://idp.corp.example:${port}`, BOUNDS)).body.toString()).toBe(
+      `idp.corp.example:${port}`,
+    );
+  });
+});
+
+describe('what is closed is not connected to', () => {
+  const own = SPECIAL_BLOCKS.map(([block]) => block.split('/')[0] as string).map((address) =>
+    address.includes(':') ? `[${address}]` : address,
+  );
+  const disguised =
+    '0x7f000001 2130706433 0177.0.0.1 127.1 ①②⑦.0.0.1 127。0。0。1 [::ffff:127.0.0.1] [::ffff:a9fe:a9fe] localhost localhost. a.localhost 0 [::] [::127.0.0.1]';
+
+  test.each([...own, ...disguised.split(' ')])('http://%s', async (host) => {
+    const neverAsked = (): never => {
+      throw new Error('a name server was asked');
+    };
+    const closed = guard({ resolve: neverAsked });
+    for (const scheme of ['http', 'https'])
+      await expect(closed.fetch(`${scheme}://${host}/`, BOUNDS)).rejects.toEqual(failing('destination'));
+  });
+
+  test.each([
+    ['that is private', ['10.0.0.1']],
+    ['of the machine itself', ['::1']],
+    ['both public and private', ['1.1.1.1', '192.168.0.1']],
+    ['private and public', ['fd00::1', '2606:4700::1111']],
+  ])('a name with an address %s', async (_kind, addresses) => {
+    const resolve: GuardOptions['resolve'] = async () =>
+      addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
+    await expect(guard({ resolve }).fetch('https://rebind.example/', BOUNDS)).rejects.toEqual(failing('destination'));
+  });
+
+  test('a name that is another address at the next look-up: it is looked up once, and that address is the one that is used', async () => {
+    const { port } = await site((_request, response) => response.end('first'));
+    let lookUps = 0;
+    const resolve: GuardOptions['resolve'] = async () => [
+      { address: lookUps++ === 0 ? '127.0.0.1' : '10.0.0.1', family: 4 },
+    ];
+    const some = guard({ allow: [`127.0.0.1:${port}`], resolve });
+    expect((await some.fetch(`http://rebind.example:${port}`, BOUNDS)).body.toString()).toBe('first');
+    expect(lookUps).toBe(1);
+  });
+
+  test.each([
+    'ftp://a.example',
+    'file:///etc/passwd',
+    'gopher://a.example',
+    'https://a:b@a.example',
+    'https://a@a.example',
+    'a.example',
+    '',
+    'http://',
+  ])('"%s" is no address to fetch from', async (url) => {
+    await expect(guard({ loopback: true }).fetch(url, BOUNDS)).rejects.toEqual(failing('url'));
+  });
+
+  test('a port that serves no web', async () => {
+    const resolve: GuardOptions['resolve'] = async () => [{ address: '1.1.1.1', family: 4 }];
+    await expect(guard({ resolve }).fetch('http://a.example:6379/', BOUNDS)).rejects.toEqual(failing('destination'));
+  });
+
+  test('plain http, where TLS is asked for and the host was not opened by its name', async () => {
+    const resolve: GuardOptions['resolve'] = async () => [{ address: '10.0.0.1', family: 4 }];
+    const some = guard({ allow: ['10.0.0.0/8'], resolve });
+    await expect(some.fetch('http://a.example/', { ...BOUNDS, tlsOnly: true })).rejects.toEqual(failing('url'));
+  });
+});
+
+describe('who answers badly is given up', () => {
+  const own = { loopback: true };
+
+  test('more bytes than are taken, announced', async () => {
+    const { url } = await site((_request, response) => {
+      response.writeHead(200, { 'Content-Length': 1e9 });
+      response.write('x');
+    });
+    await expect(guard(own).fetch(url, BOUNDS)).rejects.toEqual(failing('too_large'));
+  });
+
+  test('more bytes than are taken, without end', async () => {
+    let sent = 0;
+    const { url } = await site((request, response) => {
+      const more = (): void => {
+        while (!request.socket.destroyed && response.write(Buffer.alloc(65_536))) sent += 65_536;
+      };
+      response.on('drain', more);
+      more();
+    });
+    await expect(guard(own).fetch(url, BOUNDS)).rejects.toEqual(failing('too_large'));
+    expect(sent).toBeLessThan(16e6);
+  });
+
+  test('as many bytes as are taken are', async () => {
+    const { url } = await site((_request, response) => response.end('x'.repeat(1000)));
+    expect((await guard(own).fetch(url, BOUNDS)).body.length).toBe(1000);
+  });
+
+  test.each<[how: string, listener: RequestListener]>([
+    ['never', () => undefined],
+    ['with headers and no body', (_request, response) => void response.writeHead(200).write('')],
+    [
+      'a byte at a time, each well before the deadline',
+      (_request, response) => {
+        const dripping = setInterval(() => response.write('x'), 20);
+        response.on('close', () => clearInterval(dripping));
+      },
+    ],
+    [
+      'with one provisional answer after the other',
+      (_request, response) => {
+        const dripping = setInterval(() => response.writeProcessing(), 20);
+        response.on('close', () => clearInterval(dripping));
+      },
+    ],
+  ])('%s: one deadline for all', async (_how, listener) => {
+    const { url } = await site(listener);
+    await expect(guard(own).fetch(url, { ...BOUNDS, timeoutMs: 150 })).rejects.toEqual(failing('timeout'));
+  });
+
+  test('a name server that does not answer', async () => {
+    const resolve: GuardOptions['resolve'] = () => new Promise(() => undefined);
+    await expect(guard({ resolve }).fetch('https://a.example', { ...BOUNDS, timeoutMs: 50 })).rejects.toEqual(
+      failing('timeout'),
+    );
+  });
+
+  test('a name that is not known', async () => {
+    const resolve: GuardOptions['resolve'] = () => Promise.reject(new Error('ENOTFOUND'));
+    await expect(guard({ resolve }).fetch('https://a.example', BOUNDS)).rejects.toEqual(failing('name_not_found'));
+    await expect(guard({ resolve: async () => [] }).fetch('https://a.example', BOUNDS)).rejects.toEqual(
+      failing('name_not_found'),
+    );
+  });
+
+  test('compressed, though nobody asked for that', async () => {
+    const { url } = await site((_request, response) =>
+      response.writeHead(200, { 'Content-Encoding': 'gzip' }).end('x'),
+    );
+    await expect(guard(own).fetch(url, BOUNDS)).rejects.toEqual(failing('answer'));
+  });
+
+  test.each([
+    ['no HTTP', 'SSH-2.0-OpenSSH\r\n'],
+    ['headers without end', `HTTP/1.1 200 OK\r\n${'X-Fill: x\r\n'.repeat(10_000)}`],
+    ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx'],
+  ])('%s', async (_what, bytes) => {
+    const port = await listening(createTcpServer((socket) => void socket.on('error', () => undefined).write(bytes)));
+    await expect(guard(own).fetch(`http://127.0.0.1:${port}`, BOUNDS)).rejects.toEqual(failing('answer'));
+  });
+
+  test.each([
+    ['before the answer', ''],
+    ['within the answer', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf'],
+  ])('a connection that ends %s', async (_when, bytes) => {
+    const port = await listening(
+      createTcpServer((socket) => socket.on('error', () => undefined).once('data', () => socket.end(bytes))),
+    );
+    await expect(guard(own).fetch(`http://127.0.0.1:${port}`, BOUNDS)).rejects.toEqual(failing('connection'));
+  });
+
+  test('nobody there', async () => {
+    const server = createTcpServer();
+    const port = await listening(server);
+    server.close();
+    await once(server, 'close');
+    await expect(guard(own).fetch(`http://127.0.0.1:${port}`, BOUNDS)).rejects.toEqual(failing('connection'));
+  });
+});
+
+describe('over TLS', () => {
+  test('a certificate that nobody vouches for is not taken; one of a trusted authority is, for its own name alone', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'polycast-outgoing-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const files = { keyout: join(folder, 'key.pem'), out: join(folder, 'certificate.pem') };
+    execFileSync(
+      'openssl',
+      // prettier-ignore
+      ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-keyout', files.keyout, '-out', files.out],
+      { stdio: 'ignore' },
+    );
+    const cert = readFileSync(files.out, 'utf8');
+    const server = createSecureServer({ cert, key: readFileSync(files.keyout) }, (_request, response) =>
+      response.end('safe'),
+    );
+    const port = await listening(server);
+    await expect(guard({ loopback: true }).fetch(`https://localhost:${port}`, BOUNDS)).rejects.toEqual(
+      failing('certificate'),
+    );
+    const trusting = guard({ loopback: true, authorities: [cert] });
+    expect((await trusting.fetch(`https://localhost:${port}`, { ...BOUNDS, tlsOnly: true })).body.toString()).toBe(
+      'safe',
+    );
+    await expect(trusting.fetch(`https://127.0.0.1:${port}`, BOUNDS)).rejects.toEqual(failing('certificate'));
+  });
+});
