@@ -1,0 +1,70 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { CLOSED, passes, step, type Breaker } from './breaker.ts';
+
+const SETTINGS = { failuresMax: 3, openMs: 1000 };
+
+function after(breaker: Breaker, ...outcomes: readonly ('answered' | 'failed')[]): Breaker {
+  return outcomes.reduce<Breaker>((state, kind) => step(state, { kind, era: state.era, nowMs: 0 }, SETTINGS), breaker);
+}
+
+test('failures in a row open it, and one answer begins the count anew', () => {
+  expect(after(CLOSED, 'failed', 'failed', 'answered', 'failed', 'failed').kind).toBe('closed');
+  expect(after(CLOSED, 'failed', 'failed', 'failed')).toEqual({ kind: 'open', era: 1, untilMs: 1000 });
+});
+
+test('when its time is over one question tries, and decides', () => {
+  const open = after(CLOSED, 'failed', 'failed', 'failed');
+  expect([passes(open, 999), passes(open, 1000)]).toEqual([false, true]);
+  const trying = step(open, { kind: 'asked', nowMs: 1000 }, SETTINGS);
+  expect(trying.kind).toBe('trying');
+  expect(passes(trying, 1e9)).toBe(false);
+  expect(step(trying, { kind: 'answered', era: trying.era }, SETTINGS)).toMatchObject({ kind: 'closed', failures: 0 });
+  expect(step(trying, { kind: 'failed', era: trying.era, nowMs: 1500 }, SETTINGS)).toMatchObject({ untilMs: 2500 });
+});
+
+/** Questions go out where it lets them, and end in any order; some much later. */
+type Event =
+  | { readonly do: 'ask' }
+  | { readonly do: 'end'; readonly which: number; readonly well: boolean }
+  | { readonly do: 'pass'; readonly ms: number };
+
+const events = fc.array(
+  fc.oneof(
+    fc.constant<Event>({ do: 'ask' }),
+    fc.record({ do: fc.constant('end' as const), which: fc.nat(20), well: fc.boolean() }),
+    fc.record({ do: fc.constant('pass' as const), ms: fc.nat(1500) }),
+  ),
+  { maxLength: 200, size: 'max' },
+);
+
+test('whatever happens: only one tries, what is late decides nothing, and it never stays shut', () => {
+  fc.assert(
+    fc.property(events, (list) => {
+      let state: Breaker = CLOSED;
+      let nowMs = 0;
+      let openedMs = 0;
+      const out: number[] = [];
+      for (const event of list) {
+        const before = state;
+        if (event.do === 'pass') nowMs += event.ms;
+        else if (event.do === 'ask') {
+          if (!passes(state, nowMs)) continue;
+          state = step(state, { kind: 'asked', nowMs }, SETTINGS);
+          out.push(state.era);
+        } else if (out.length > 0) {
+          const [era = 0] = out.splice(event.which % out.length, 1);
+          state = step(state, { kind: event.well ? 'answered' : 'failed', era, nowMs }, SETTINGS);
+          if (era !== before.era) expect(state).toBe(before);
+        }
+        if (state.kind === 'open' && before.kind !== 'open') openedMs = nowMs;
+        if (state.kind === 'open') expect(state.untilMs).toBe(openedMs + SETTINGS.openMs);
+        // Whoever tries is on its way, alone in its era; once it ends, the state is another.
+        if (state.kind === 'trying') expect(out.filter((era) => era === state.era)).toHaveLength(1);
+        expect(state.era).toBeGreaterThanOrEqual(before.era);
+      }
+      while (out.length > 0) state = step(state, { kind: 'failed', era: out.pop() ?? 0, nowMs }, SETTINGS);
+      expect(passes(state, nowMs + SETTINGS.openMs)).toBe(true);
+    }),
+  );
+});
