@@ -15,7 +15,7 @@ const IMPURE_IN_CORE = [...IMPURE, 'Date'];
 
 /** What each room of the server may import from, besides itself and packages. */
 const SERVER = 'packages/server/src/';
-const LEAVES = ['log', 'transports', 'deliveries', 'identity', 'outgoing', 'operate', 'lab', 'config'];
+const LEAVES = ['log', 'transports', 'deliveries', 'identity', 'outgoing', 'presence', 'operate', 'lab', 'config'];
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   core: [],
   ...Object.fromEntries(LEAVES.map((leaf) => [leaf, ['core']])),

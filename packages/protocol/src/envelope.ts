@@ -10,13 +10,15 @@ export interface Envelope {
   ifMatch: string | undefined;
   /** JSON without line breaks. */
   data: string;
+  /** The JSON of the further members that were allowed, by name; `undefined` when there are none. */
+  also: Map<string, string> | undefined;
 }
 
 /** Longest type and longest idempotency key, in characters. */
 export const TYPE_LENGTH_MAX = 200;
 export const IDEMPOTENCY_KEY_LENGTH_MAX = 255;
 
-/** Further members that the envelope may have, by name; each is passed over as any JSON value. */
+/** Further members that the envelope may have, by name; those of the message around it are passed over. */
 const NONE: ReadonlySet<string> = new Set();
 
 /**
@@ -31,6 +33,7 @@ export function scanEnvelope(scanner: JsonScanner, alsoAllowed: ReadonlySet<stri
     idempotencyKey: undefined,
     ifMatch: undefined,
     data: '',
+    also: undefined,
   };
   if (!scanner.take(123)) {
     // Something else than an object: tell apart what is JSON and what is not.
@@ -100,8 +103,19 @@ function scanMember(scanner: JsonScanner, envelope: Envelope, name: string, also
         throw new PolycastError('invalid_event', `${quoted(name)} is not a member of an event.`, {
           member: name.slice(0, 64),
         });
-      if (!scanner.value()) throw jsonError(scanner);
+      scanAlso(scanner, envelope, name);
   }
+}
+
+function scanAlso(scanner: JsonScanner, envelope: Envelope, name: string): void {
+  scanner.peek();
+  const start = scanner.index;
+  if (!scanner.value()) throw jsonError(scanner);
+  // Those of the message around it are read elsewhere.
+  if (memberBit(name) !== 0) return;
+  if (envelope.also?.has(name) === true)
+    throw new PolycastError('duplicate_member', `"${name}" is given twice.`, { member: name });
+  (envelope.also ??= new Map()).set(name, scanner.text.slice(start, scanner.index));
 }
 
 /** @throws PolycastError `invalid_event` for a key that is empty or too long */

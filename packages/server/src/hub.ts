@@ -12,6 +12,7 @@ import type { Authority, Log } from './core/ports.ts';
 import { Publisher } from './core/publish.ts';
 import { Rules, type ChannelSettings, type Rule } from './core/rules.ts';
 import { USER_TOKEN } from './core/pattern-relation.ts';
+import { withSystemRules } from './core/system-rules.ts';
 import { TICK_MS, ticksOf, Wheel } from './core/wheel.ts';
 import { administrationRoutes } from './administration/routes.ts';
 import { createAuthority, type Identifier } from './identity/authority.ts';
@@ -31,6 +32,7 @@ import { systemWorld, type World } from './operate/world.ts';
 import { builtFile } from './operate/built-file.ts';
 import { createGuardedFetch, type GuardedFetch } from './outgoing/guarded-fetch.ts';
 import { Admission } from './transports/admission.ts';
+import { keepPresence } from './presence/keep-presence.ts';
 import { ByteBudget } from './transports/byte-budget.ts';
 import { TrustedProxies } from './transports/client-address.ts';
 import { clientRoutes } from './transports/client-route.ts';
@@ -77,7 +79,7 @@ export async function openHub(
 ): Promise<Hub> {
   const { clock, random } = world;
   const logger = createLogger(config.logging.level, config.logging.format);
-  const rules = new Rules(config.rules.map(ruleOf), settingsOf(config.defaults));
+  const rules = new Rules(withSystemRules(config.rules.map(ruleOf)), settingsOf(config.defaults));
   const outgoing = createGuardedFetch({ ...config.outgoing, loopback: config.access === 'loopback' });
   const tokens = createTokens(config.identity, {
     clock,
@@ -110,6 +112,9 @@ export async function openHub(
     clientRate: clientRate(config),
   });
   const sessions = new Sessions();
+  const wheel = new Wheel();
+  const presence = keepPresence(config, { publisher, log, clock, wheel, logger });
+  sessions.listen(presence);
   const services: Services = {
     log,
     feed,
@@ -117,8 +122,9 @@ export async function openHub(
     authority: authorityOf(access, identity, tokens, site),
     clock,
     random,
-    wheel: new Wheel(),
+    wheel,
     sessions,
+    presence,
     origins: new Origins(config.allowedOrigins, config.identity.site.headers),
     proxies: new TrustedProxies(config.trustedProxies, config.forwardedHeader),
     admission: new Admission(sessions, {
@@ -174,6 +180,7 @@ export async function openHub(
   let firstKey: string | undefined;
   try {
     await feed.preload();
+    await presence.start();
     await listen(server, config);
     firstKey = access === undefined ? undefined : identity.keys.createFirst();
   } catch (error) {
@@ -198,6 +205,7 @@ export async function openHub(
     firstKey,
     async drain() {
       draining = true;
+      presence.freeze();
       transport.drain();
       server.close();
       server.closeIdleConnections();
@@ -213,12 +221,14 @@ export async function openHub(
       closing ??= (async () => {
         draining = true;
         transport.drain();
+        presence.freeze();
         await retention.close();
         certificate?.close();
         clearInterval(turning);
         for (const session of sessions.each()) session.destroy();
         const closed = new Promise<void>((resolve) => server.close(() => resolve()));
         clearInterval(keeping);
+        await presence.close();
         // Publishes in flight get their answer before their connection goes.
         await log.close();
         server.closeAllConnections();

@@ -4,6 +4,7 @@ import type { Administration } from './desk.ts';
 import { explainRoute } from './explain-route.ts';
 import { keysRoutes } from './keys-routes.ts';
 import { revocationsRoute } from './revocations-route.ts';
+import { usersRoutes } from './users-routes.ts';
 
 /** What those with an `admin` key may ask (PROTOCOL.md section 13.1). */
 export function administrationRoutes(administration: Administration): readonly Route[] {
@@ -12,5 +13,6 @@ export function administrationRoutes(administration: Administration): readonly R
     revocationsRoute(administration),
     auditRoute(administration),
     explainRoute(administration),
+    ...usersRoutes(administration),
   ];
 }

@@ -1,9 +1,12 @@
 import * as z from 'zod';
-import type { PresenceConfig } from './config.ts';
 import { field, whole } from './field.ts';
 
 /** Who is where (PROTOCOL.md section 13.6). It is kept for the channels of rules that set `presence`. */
-export const presence: { readonly [Name in keyof PresenceConfig]: z.ZodType<PresenceConfig[Name], unknown> } = {
+export const presence: Readonly<
+  Record<'graceSeconds' | 'pollSeconds' | 'listedMax', z.ZodDefault<z.ZodNumber>> & {
+    systemEvents: z.ZodDefault<z.ZodBoolean>;
+  }
+> = {
   graceSeconds: whole(
     { unit: 'seconds', min: 1, max: 3600, default: 15 },
     {

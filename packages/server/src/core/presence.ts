@@ -1,3 +1,4 @@
+import type { Position } from './ports.ts';
 import type { PresenceChange, PresentUser } from './presence-events.ts';
 import { countOf, Room, shownOf, type Member } from './presence-room.ts';
 
@@ -20,6 +21,17 @@ export interface PresenceSnapshot {
   readonly anonymous: number;
   /** Empty when the channel is not listed. */
   readonly members: readonly PresentUser[];
+}
+
+/** What the transports may ask of presence. */
+export interface PresenceView {
+  /**
+   * Who is in a channel, and the position at which that is true: whoever reads the channel's events after it has it all.
+   * @throws PolycastError `not_found` where presence is not kept, `log_unavailable` while nothing can be told
+   */
+  snapshot(channel: string): Promise<PresenceSnapshot & { readonly position: Position }>;
+  /** Whether a user who is not connected has polled lately. */
+  isOnline(user: string): boolean;
 }
 
 /** What others had been told before a restart. */

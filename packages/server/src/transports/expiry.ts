@@ -31,12 +31,13 @@ const TICKS_MAX = 2 ** 31 - 2 ** 20;
 /**
  * A session's standing is about to end: it is renewed without the client, where that can be done, and else the client is
  * told. Who turns out to be nobody any more is shown out at once.
+ * @param isAsked whether it was asked for before its time, so that what is found out holds whatever it is
  */
-export function renew(services: Services, session: StreamSession): void {
+export function renew(services: Services, session: StreamSession, isAsked: boolean = false): void {
   const { principal } = session;
   const renewing = services.authority.renew?.(principal);
-  if (renewing === undefined) return session.sayExpiring();
-  void adopt(session, principal, renewing).catch((error: unknown) => {
+  if (renewing === undefined) return isAsked ? undefined : session.sayExpiring();
+  void adopt(session, principal, renewing, isAsked).catch((error: unknown) => {
     const code = error instanceof PolycastError ? error.code : undefined;
     if (code === undefined) services.logger.error({ error }, 'a session could not be renewed');
     if (session.principal !== principal) return;
@@ -45,12 +46,17 @@ export function renew(services: Services, session: StreamSession): void {
   });
 }
 
-async function adopt(session: StreamSession, principal: Principal, renewing: Promise<Principal>): Promise<void> {
+async function adopt(
+  session: StreamSession,
+  principal: Principal,
+  renewing: Promise<Principal>,
+  isAsked: boolean,
+): Promise<void> {
   const renewed = await renewing;
   // It may have said in the meantime who it is.
   if (session.principal !== principal || session.phase !== 'open') return;
   if (renewed.user !== principal.user) session.dismiss('unauthorized');
-  else if (renewed.expiresMs <= principal.expiresMs) session.sayExpiring();
+  else if (!isAsked && renewed.expiresMs <= principal.expiresMs) session.sayExpiring();
   else await session.renewed(renewed);
 }
 

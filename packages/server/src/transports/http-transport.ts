@@ -11,9 +11,11 @@ import { createHttpServer, divertHttp2 } from './http-server.ts';
 import { Http2Connections } from './http2.ts';
 import { KeepAlive, noteRequest, releaseKept, type KeptConnection } from './keep-alive.ts';
 import type { Origins } from './origin.ts';
+import { readPresence } from './presence-route.ts';
 import { publishData, publishEvents } from './publish-route.ts';
 import { asPolycastError, respondEmpty, respondProblem, retryAfter, setCors } from './respond.ts';
 import type { Services } from './services.ts';
+import { publishToUser, publishToUsers } from './users-publish.ts';
 import { openWebSocket, readHandshake } from './websocket.ts';
 
 export interface HttpSettings {
@@ -167,6 +169,22 @@ export class HttpTransport {
         path: '/v1/channels/:channel/history',
         handle: (request, response, { channel = '' }, query) =>
           readHistory(services, request, response, channel, query),
+      },
+      {
+        method: 'GET',
+        path: '/v1/channels/:channel/presence',
+        handle: (request, response, { channel = '' }, query) =>
+          readPresence(services, request, response, channel, query),
+      },
+      {
+        method: 'POST',
+        path: '/v1/users/:user/events',
+        handle: (request, response, { user = '' }) => publishToUser(services, request, response, user),
+      },
+      {
+        method: 'POST',
+        path: '/v1/users/events',
+        handle: (request, response) => publishToUsers(services, request, response),
       },
     ];
   }

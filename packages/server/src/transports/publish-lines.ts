@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PublishRequest, PublishResult } from '../core/publish.ts';
 import { ticksOf } from '../core/wheel.ts';
 import { attempt } from './cloudevents.ts';
-import { resultText } from './publish-result.ts';
+import { groupText, resultText } from './publish-result.ts';
 import { Deadline } from './request-body.ts';
 import { corsOf } from './respond.ts';
 import type { Services } from './services.ts';
@@ -24,7 +24,7 @@ export async function publishLines(
   services: Services,
   request: IncomingMessage,
   response: ServerResponse,
-  understand: (line: string, index: number) => PublishRequest,
+  understand: (line: string, index: number) => PublishRequest | readonly PublishRequest[],
   permit: (publish: PublishRequest) => Promise<PublishRequest | PolycastError>,
 ): Promise<void> {
   const { wheel, settings } = services;
@@ -34,7 +34,7 @@ export async function publishLines(
   // One that pauses too long is told so behind its results; one that reads none of them for so long hears nothing any more.
   const deadline = new Deadline(() => void results.giveUp(new PolycastError('request_timeout')));
   const take = async (texts: readonly (string | PolycastError)[]): Promise<void> => {
-    const events: (PublishRequest | PolycastError)[] = [];
+    const events: LineEvent[] = [];
     for (const text of texts) {
       if (text === '') continue;
       const at = index++;
@@ -133,13 +133,14 @@ class ResultStream {
   }
 
   /** Resolves when more may come. */
-  async add(services: Services, events: readonly (PublishRequest | PolycastError)[]): Promise<void> {
-    this.#pending += events.length;
-    const publishes = events.filter((event): event is PublishRequest => !(event instanceof PolycastError));
+  async add(services: Services, events: readonly LineEvent[]): Promise<void> {
+    const publishes = publishesOf(events);
+    const count = Math.max(events.length, publishes.length);
+    this.#pending += count;
     const publishing = services.publisher.publish(publishes);
     this.#written = this.#written.then(async () => {
       const published = await publishing;
-      this.#pending -= events.length;
+      this.#pending -= count;
       this.#write(events, published);
       this.#makeRoom();
     });
@@ -167,13 +168,16 @@ class ResultStream {
     response.destroy();
   }
 
-  #write(events: readonly (PublishRequest | PolycastError)[], published: readonly PublishResult[]): void {
+  #write(events: readonly LineEvent[], published: readonly PublishResult[]): void {
     let next = 0;
     let text = '';
+    const resultOf = (event: PublishRequest | PolycastError): PublishResult =>
+      event instanceof PolycastError ? { ok: false, error: event } : (published[next++] as PublishResult);
     for (const event of events) {
-      const result: PublishResult =
-        event instanceof PolycastError ? { ok: false, error: event } : (published[next++] as PublishResult);
-      text += resultText(this.#services, result) + '\n';
+      text += isGroup(event)
+        ? groupText(this.#services, event.map(resultOf))
+        : resultText(this.#services, resultOf(event));
+      text += '\n';
     }
     this.#response.write(text);
   }
@@ -190,12 +194,31 @@ class ResultStream {
   }
 }
 
+/** What a line asks for: an event, one for each of several, or why it is refused; so may each of several be. */
+type LineEvent = PublishRequest | PolycastError | readonly (PublishRequest | PolycastError)[];
+
+function isGroup(event: LineEvent): event is readonly (PublishRequest | PolycastError)[] {
+  return Array.isArray(event);
+}
+
+function publishesOf(events: readonly LineEvent[]): PublishRequest[] {
+  const publishes: PublishRequest[] = [];
+  for (const event of events) {
+    if (isGroup(event)) publishes.push(...publishesOf(event));
+    else if (!(event instanceof PolycastError)) publishes.push(event);
+  }
+  return publishes;
+}
+
 async function permitAll(
-  events: readonly (PublishRequest | PolycastError)[],
+  events: readonly LineEvent[],
   permit: (publish: PublishRequest) => Promise<PublishRequest | PolycastError>,
-): Promise<readonly (PublishRequest | PolycastError)[]> {
-  const permitted: (PublishRequest | PolycastError)[] = [];
-  for (const event of events) permitted.push(event instanceof PolycastError ? event : await permit(event));
+): Promise<readonly LineEvent[]> {
+  const permitted: LineEvent[] = [];
+  for (const event of events) {
+    if (isGroup(event)) permitted.push((await permitAll(event, permit)) as readonly (PublishRequest | PolycastError)[]);
+    else permitted.push(event instanceof PolycastError ? event : await permit(event));
+  }
   return permitted;
 }
 

@@ -9,6 +9,11 @@ export function resultText(services: Services, result: PublishResult): string {
   return `{"id":"${encodeCursor(services.feed.epoch, position)}","channel":"${channel}","time":"${formatTime(timeMs)}"}`;
 }
 
+/** What became of an event for each of several. */
+export function groupText(services: Services, results: readonly PublishResult[]): string {
+  return `{"results":[${results.map((result) => resultText(services, result)).join(',')}]}`;
+}
+
 /** The position of a conflict is told as the cursor that would have matched. */
 export function shown({ feed }: Services, error: PolycastError): PolycastError {
   const latest = error.extensions?.['latestPosition'];

@@ -110,12 +110,12 @@ export async function publishData(
 }
 
 /** Who publishes, and what the events say of that. */
-interface By {
+export interface By {
   readonly principal: Principal;
   readonly author: Author | undefined;
 }
 
-function publisherOf(services: Services, request: IncomingMessage, principal: Principal): By {
+export function publisherOf(services: Services, request: IncomingMessage, principal: Principal): By {
   return { principal, author: authorOf(services, request, principal) };
 }
 
@@ -142,7 +142,7 @@ async function publishJson(
 }
 
 /** The way of most publishes: no promise more than it takes. */
-function publishOne(
+export function publishOne(
   services: Services,
   response: ServerResponse,
   by: By,
@@ -163,7 +163,7 @@ function answerOne(services: Services, response: ServerResponse, result: Publish
 }
 
 /** Publishes what was understood and permitted; what was not keeps its place among the results. */
-async function publishMany(
+export async function publishMany(
   services: Services,
   by: By,
   events: readonly (PublishRequest | PolycastError)[],
@@ -179,7 +179,7 @@ async function publishMany(
   );
 }
 
-async function permit(
+export async function permit(
   services: Services,
   by: By,
   publish: PublishRequest,
@@ -206,7 +206,7 @@ function envelopeOf(text: string, key: string | undefined): PublishRequest {
   return { channel, type, content: `"data":${data}`, idempotencyKey: idempotencyKey ?? key, ifMatch };
 }
 
-function idempotencyKeyOf(request: IncomingMessage): string | undefined {
+export function idempotencyKeyOf(request: IncomingMessage): string | undefined {
   return checkedHeader(request, 'idempotency-key', checkIdempotencyKey);
 }
 

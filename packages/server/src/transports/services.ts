@@ -1,5 +1,6 @@
 import type { Authority, Clock, Log, Random } from '../core/ports.ts';
 import type { Feed } from '../core/feed.ts';
+import type { PresenceView } from '../core/presence.ts';
 import type { Publisher } from '../core/publish.ts';
 import type { SessionSettings } from '../core/session.ts';
 import type { ByteBudget } from './byte-budget.ts';
@@ -23,6 +24,7 @@ export interface Services {
   readonly proxies: TrustedProxies;
   readonly admission: Admission;
   readonly bodies: ByteBudget;
+  readonly presence: PresenceView;
   readonly settings: TransportSettings;
   readonly figures: TransportFigures;
   readonly logger: TransportLogger;

@@ -1,0 +1,39 @@
+import { matches } from '@polycast/protocol';
+import { USER_TOKEN } from '../core/pattern-relation.ts';
+import { openPresenceStore } from './presence-store.ts';
+import { PresenceTask, type PresenceParts } from './presence-task.ts';
+
+/** What a configuration says of presence. */
+export interface PresenceConfiguration {
+  /** A folder, or `:memory:`. */
+  readonly data: string;
+  readonly presence: {
+    readonly graceSeconds: number;
+    readonly pollSeconds: number;
+    readonly listedMax: number;
+    readonly systemEvents: boolean;
+  };
+  readonly rules: readonly { readonly pattern: string; readonly presence?: unknown }[];
+  readonly defaults: { readonly presence?: unknown };
+}
+
+/** Presence as it is configured; the data folder must be this process's own, and open. */
+export function keepPresence(
+  { data, presence, rules, defaults }: PresenceConfiguration,
+  parts: Omit<PresenceParts, 'settings' | 'isKept' | 'store'>,
+): PresenceTask {
+  const patterns = rules
+    .filter((rule) => rule.presence !== undefined)
+    .map(({ pattern }) => pattern.replace(USER_TOKEN, '*'));
+  return new PresenceTask({
+    ...parts,
+    settings: {
+      graceMs: presence.graceSeconds * 1000,
+      pollGraceMs: presence.pollSeconds * 1000,
+      listedMax: presence.listedMax,
+      systemEvents: presence.systemEvents,
+    },
+    isKept: (channel) => defaults.presence !== undefined || patterns.some((pattern) => matches(pattern, channel)),
+    store: data === ':memory:' ? undefined : openPresenceStore(data, parts.log.state.epoch),
+  });
+}

@@ -1,0 +1,276 @@
+import { formatTime, hasWildcard, isChannel, PolycastError } from '@polycast/protocol';
+import type { Clock, Log, Position, StoredRecord } from '../core/ports.ts';
+import { Presence, type PresenceSettings, type PresenceSnapshot, type PresenceView } from '../core/presence.ts';
+import { presenceChannel } from '../core/presence-channel.ts';
+import { PRESENCE_PATTERNS, presenceChangeOf, presenceEvent, type PresenceChange } from '../core/presence-events.ts';
+import type { Principal } from '../core/principal.ts';
+import type { Publisher, PublishRequest, PublishResult } from '../core/publish.ts';
+import { ticksOf, type Timed, type Wheel } from '../core/wheel.ts';
+import type { PresenceStore } from './presence-store.ts';
+
+/** What presence needs to know of a session. */
+export interface PresentSession {
+  readonly principal: Principal;
+  readonly channels: readonly string[];
+}
+
+export interface PresenceParts {
+  readonly settings: PresenceSettings;
+  /** Whether presence is kept for a channel. */
+  readonly isKept: (channel: string) => boolean;
+  readonly publisher: Publisher;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly wheel: Wheel;
+  /** `undefined` where the log outlives nothing either. */
+  readonly store: PresenceStore | undefined;
+  readonly logger: { warn(fields: object, message: string): void };
+}
+
+/** Changes published in one go. */
+const CHANGES_PER_TURN = 1000;
+/** How long what could not be published waits until it is tried again. */
+const RETRY_MS = 1000;
+/** Longer words about a user are not shown: they would be sent to all of a channel, again and again. In characters of JSON. */
+const INFO_LENGTH_MAX = 4096;
+/** Whose channels are the hub's own. */
+const SYSTEM_PREFIX = 'polycast.';
+
+/**
+ * Has presence kept and told (PROTOCOL.md section 13.6): sessions in, events out. It hears of sessions that come and go, never of
+ * deliveries; for channels whose presence is not kept it does nothing.
+ */
+export class PresenceTask implements Timed, PresenceView {
+  readonly #parts: PresenceParts;
+  readonly #presence: Presence;
+  /** The channels of an interest for which presence is kept; sessions that want the same share their list. */
+  readonly #kept = new WeakMap<readonly string[], readonly string[]>();
+  /** Taken to be told, and not durable yet; nothing else is taken until they are. */
+  #pending: readonly PresenceChange[] = [];
+  #publishing: Promise<void> | undefined;
+  #isWoken = false;
+  /** The store lacks something that the log has. */
+  #isBehind = false;
+  #isFrozen = false;
+  dueTick = 0;
+  placedTick = 0;
+  placedIndex = 0;
+
+  constructor(parts: PresenceParts) {
+    this.#parts = parts;
+    this.#presence = new Presence(parts.settings);
+  }
+
+  /** Takes up what had been told before a restart. To be awaited before the first session. */
+  async start(): Promise<void> {
+    const { store } = this.#parts;
+    if (store === undefined) return;
+    await this.#catchUp(store);
+    this.#presence.restore(store.memory(), this.#nowMs);
+    this.#wake();
+  }
+
+  /** What is told from here on would be about the hub's going, not about its users. */
+  freeze(): void {
+    this.#isFrozen = true;
+    this.#parts.wheel.cancel(this);
+  }
+
+  /** Resolves when nothing is under way any more. To be awaited before the log is closed. */
+  async close(): Promise<void> {
+    this.freeze();
+    await this.#publishing;
+    this.#parts.store?.close();
+  }
+
+  async snapshot(channel: string): Promise<PresenceSnapshot & { readonly position: Position }> {
+    if (!this.#isKept(channel))
+      throw new PolycastError('not_found', `No rule sets "presence" for ${channel}, so it is not kept.`);
+    while (this.#publishing !== undefined) await this.#publishing;
+    if (this.#pending.length > 0)
+      throw new PolycastError('log_unavailable', 'What has changed cannot be told now.', { retryAfterMs: RETRY_MS });
+    return { ...this.#presence.snapshot(channel), position: this.#parts.log.state.head };
+  }
+
+  isOnline(user: string): boolean {
+    return this.#presence.isOnline(user);
+  }
+
+  opened(session: PresentSession): void {
+    this.#enter(session);
+    this.#wake();
+  }
+
+  closed(session: PresentSession): void {
+    if (this.#isFrozen) return;
+    this.#leave(session);
+    this.#wake();
+  }
+
+  changed(session: PresentSession, before: PresentSession): void {
+    // The new first: what stays was never away.
+    this.#enter(session);
+    this.#leave(before);
+    this.#wake();
+  }
+
+  polled({ user, info }: Principal, channels: readonly string[]): void {
+    if (user === undefined) return;
+    const nowMs = this.#nowMs;
+    this.#presence.pollAnything(user, nowMs);
+    for (const channel of this.#channelsOf(channels)) this.#presence.poll(channel, user, shown(info), nowMs);
+    this.#wake();
+  }
+
+  /** Something may be due. */
+  due(): void {
+    this.#presence.advance(this.#nowMs);
+    this.#wake();
+  }
+
+  get #nowMs(): number {
+    return this.#parts.clock.monotonicMs();
+  }
+
+  #enter({ principal, channels }: PresentSession): void {
+    const { user, info, key } = principal;
+    // A server that looks on is not there as somebody.
+    if (key !== undefined) return;
+    const nowMs = this.#nowMs;
+    if (user !== undefined && this.#parts.settings.systemEvents) this.#presence.connect(user, nowMs);
+    for (const channel of this.#channelsOf(channels))
+      this.#presence.enter(channel, user, user === undefined ? undefined : shown(info), nowMs);
+  }
+
+  #leave({ principal, channels }: PresentSession): void {
+    const { user, key } = principal;
+    if (key !== undefined) return;
+    const nowMs = this.#nowMs;
+    if (user !== undefined && this.#parts.settings.systemEvents) this.#presence.disconnect(user, nowMs);
+    for (const channel of this.#channelsOf(channels)) this.#presence.leave(channel, user, nowMs);
+  }
+
+  #channelsOf(channels: readonly string[]): readonly string[] {
+    let kept = this.#kept.get(channels);
+    if (kept === undefined) {
+      kept = channels.some((channel) => this.#isKept(channel)) ? channels.filter((channel) => this.#isKept(channel)) : NONE;
+      this.#kept.set(channels, kept);
+    }
+    return kept;
+  }
+
+  /** Whoever reads a pattern looks on, and is in none of its channels. */
+  #isKept(channel: string): boolean {
+    return (
+      !hasWildcard(channel) &&
+      !channel.startsWith(SYSTEM_PREFIX) &&
+      isChannel(presenceChannel(channel)) &&
+      this.#parts.isKept(channel)
+    );
+  }
+
+  /** What happened in this turn of the event loop is told together. */
+  #wake(): void {
+    if (this.#isWoken || this.#isFrozen || this.#publishing !== undefined) return;
+    this.#isWoken = true;
+    setImmediate(() => {
+      this.#isWoken = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#isFrozen) return;
+    const nowMs = this.#nowMs;
+    this.#presence.advance(nowMs);
+    if (this.#pending.length === 0)
+      this.#pending = this.#presence.take(CHANGES_PER_TURN, nowMs, this.#parts.clock.nowMs());
+    if (this.#pending.length === 0) return this.#sleep(this.#presence.nextMs - nowMs);
+    this.#publishing = this.#publish().finally(() => {
+      this.#publishing = undefined;
+      // Whoever waits for a snapshot comes before what is told next.
+      if (this.#pending.length > 0) this.#sleep(RETRY_MS);
+      else this.#wake();
+    });
+  }
+
+  #sleep(durationMs: number): void {
+    if (durationMs < Infinity && !this.#isFrozen) this.#parts.wheel.schedule(this, ticksOf(durationMs));
+  }
+
+  /** Publishes what is pending; what must be tried again stays so. */
+  async #publish(): Promise<void> {
+    const { publisher, logger } = this.#parts;
+    const results = await publisher.publish(this.#pending.map(requestOf));
+    const told: PresenceChange[] = [];
+    const again: PresenceChange[] = [];
+    let position = 0;
+    for (const [index, change] of this.#pending.entries()) {
+      const result = results[index] as PublishResult;
+      if (result.ok) {
+        told.push(change);
+        position = result.position;
+      } else if (isPassing(result.error)) again.push(change);
+      else logger.warn({ change, code: result.error.code }, 'a change of presence could not be told');
+    }
+    if (again.length > 0) logger.warn({ count: again.length }, 'changes of presence cannot be told now; they are tried again');
+    this.#pending = again;
+    if (told.length > 0) await this.#remember(told, position);
+  }
+
+  async #remember(told: readonly PresenceChange[], position: Position): Promise<void> {
+    const { store, logger } = this.#parts;
+    if (store === undefined) return;
+    try {
+      if (this.#isBehind) await this.#catchUp(store);
+      else store.apply(told, position);
+      this.#isBehind = false;
+    } catch (error) {
+      if (!this.#isBehind) logger.warn({ error: String(error) }, 'who is present could not be noted; it is tried again');
+      this.#isBehind = true;
+    }
+  }
+
+  /** Adds to the store what the log has and the store has not. */
+  async #catchUp(store: PresenceStore): Promise<void> {
+    const { log } = this.#parts;
+    const { head } = log.state;
+    for (let after = store.position; after < head; ) {
+      const page = await log.read({
+        patterns: PRESENCE_PATTERNS,
+        types: undefined,
+        after,
+        through: head,
+        direction: 'forward',
+        limit: 1000,
+        bytesMax: Infinity,
+      });
+      store.apply(page.records.flatMap(changesIn), page.reached);
+      after = page.reached;
+    }
+  }
+}
+
+const NONE: readonly string[] = [];
+
+function requestOf(change: PresenceChange): PublishRequest {
+  const { channel, type, data } = presenceEvent(change, formatTime);
+  return { channel, type, content: `"data":${JSON.stringify(data)}`, idempotencyKey: undefined, ifMatch: undefined };
+}
+
+/** Whether the log may take it later; a channel too many would hold up all the others for as long as there are too many. */
+function isPassing({ code }: PolycastError): boolean {
+  return code === 'log_unavailable' || code === 'log_full' || code === 'overloaded' || code === 'rate_limited';
+}
+
+function shown(info: unknown): unknown {
+  return info !== undefined && JSON.stringify(info).length > INFO_LENGTH_MAX ? undefined : info;
+}
+
+/** The change that a stored event tells of, if somebody else has not published something of their own there. */
+function changesIn({ channel, type, body }: StoredRecord): PresenceChange[] {
+  if (type === undefined) return [];
+  const { data } = JSON.parse(`{${Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()}`) as { data: unknown };
+  const change = presenceChangeOf({ channel, type, data }, Date.parse);
+  return change === undefined ? [] : [change];
+}

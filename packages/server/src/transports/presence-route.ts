@@ -1,0 +1,41 @@
+import { checkChannel, encodeCursor, formatTime } from '@polycast/protocol';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { presentUser } from '../core/presence-events.ts';
+import { allow, identify } from './consumer.ts';
+import { invalid, parameters } from './events-query.ts';
+import { respondCompressed } from './compress.ts';
+import type { Services } from './services.ts';
+
+/** `GET /v1/channels/{c}/presence` (PROTOCOL.md section 13.6): who is there, and the cursor at which that is true. */
+export async function readPresence(
+  services: Services,
+  request: IncomingMessage,
+  response: ServerResponse,
+  name: string,
+  query: string,
+): Promise<void> {
+  const channel = checkChannel(name);
+  const principal = await identify(services, request, tokenIn(query));
+  await allow(services, principal, 'presence', [channel]);
+  const { position, isListed, users, anonymous, members } = await services.presence.snapshot(channel);
+  const body = {
+    channel,
+    cursor: encodeCursor(services.feed.epoch, position),
+    listed: isListed,
+    users,
+    anonymous,
+    members: members.map((member) => presentUser(member, formatTime)),
+  };
+  const headers = ['Cache-Control', 'no-store', 'X-Content-Type-Options', 'nosniff'];
+  respondCompressed(response, 200, 'application/json', [Buffer.from(JSON.stringify(body))], headers);
+}
+
+function tokenIn(query: string): string | undefined {
+  let token: string | undefined;
+  for (const [name, value] of parameters(query)) {
+    if (name !== 'token') throw invalid(name.slice(0, 64), 'is not a parameter of this address');
+    if (token !== undefined) throw invalid(name, 'may be given once');
+    token = value;
+  }
+  return token;
+}

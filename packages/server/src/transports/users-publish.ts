@@ -1,0 +1,181 @@
+import { JsonScanner, jsonError, PolycastError, scanEnvelope, type Envelope } from '@polycast/protocol';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isUser, privateChannel, userToken } from '../core/private-channel.ts';
+import type { PublishRequest, PublishResult } from '../core/publish.ts';
+import { arrayElements, attempt } from './cloudevents.ts';
+import { identify } from './consumer.ts';
+import { parseMediaType } from './media-type.ts';
+import { publishLines } from './publish-lines.ts';
+import { groupText, resultText } from './publish-result.ts';
+import { idempotencyKeyOf, permit, publishData, publisherOf, publishMany, publishOne, type By } from './publish-route.ts';
+import { checkCoding, readBody, utf8Text } from './request-body.ts';
+import { respond } from './respond.ts';
+import type { Services } from './services.ts';
+
+const scanner = new JsonScanner();
+
+/**
+ * `POST /v1/users/{id}/events` (PROTOCOL.md section 13.5): to all of a user's devices, now or when they come back. JSON is an
+ * envelope without a channel, or an array of these; with `Polycast-Type`, and of any other media type, the body is the data.
+ */
+export async function publishToUser(
+  services: Services,
+  request: IncomingMessage,
+  response: ServerResponse,
+  name: string,
+): Promise<void> {
+  if (!isUser(name)) throw new PolycastError('invalid_parameter', NO_USER, { parameter: 'user' });
+  const channel = privateChannel(name);
+  if (!hasEnvelope(request)) return publishData(services, request, response, channel);
+  const key = idempotencyKeyOf(request);
+  const by = publisherOf(services, request, await identify(services, request, undefined));
+  const text = utf8Text(await readBody(request, services));
+  if (!isArray(text)) return publishOne(services, response, by, toOne(scan(text, NONE), channel, key));
+  const events = arrayElements(text, services.settings.batchEventsMax).map((element, index) =>
+    attempt(() => toOne(scan(element, NONE), channel, keyAt(key, index))),
+  );
+  const results = await publishMany(services, by, events);
+  respondText(response, `[${results.map((result) => resultText(services, result)).join(',')}]`);
+}
+
+/**
+ * `POST /v1/users/events` (PROTOCOL.md section 13.5): an envelope with `user` or `users` in place of `channel`, an array or lines
+ * of these. What goes to several users is an event each.
+ */
+export async function publishToUsers(
+  services: Services,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { batchEventsMax } = services.settings;
+  const key = idempotencyKeyOf(request);
+  const by = publisherOf(services, request, await identify(services, request, undefined));
+  const essence = parseMediaType(request.headers['content-type'])?.essence;
+  if (essence === 'application/x-ndjson' || essence === 'application/ndjson' || essence === 'application/jsonl') {
+    checkCoding(request);
+    return publishLines(
+      services,
+      request,
+      response,
+      (line, index) => letter(line, keyAt(key, index), batchEventsMax),
+      (publish) => permit(services, by, publish),
+    );
+  }
+  if (essence !== 'application/json')
+    throw new PolycastError('unsupported_media_type', 'Send application/json or application/x-ndjson.');
+  const text = utf8Text(await readBody(request, services));
+  if (isArray(text)) return publishLetters(services, response, by, letters(text, key, batchEventsMax));
+  const one = letter(text, key, batchEventsMax);
+  if (!Array.isArray(one)) return publishOne(services, response, by, one as PublishRequest);
+  respondText(response, groupText(services, await publishMany(services, by, one)));
+}
+
+/** To one user, to several, or why it is refused. */
+type Letter = PublishRequest | readonly PublishRequest[] | PolycastError;
+
+/** @throws PolycastError `batch_too_large` for more events in all than an array may hold */
+function letters(text: string, key: string | undefined, eventsMax: number): readonly Letter[] {
+  let left = eventsMax;
+  return arrayElements(text, eventsMax).map((element, index) => {
+    const read = attempt(() => letter(element, keyAt(key, index), eventsMax));
+    left -= Array.isArray(read) ? read.length : 1;
+    if (left < 0) throw tooMany(eventsMax);
+    return read;
+  });
+}
+
+async function publishLetters(
+  services: Services,
+  response: ServerResponse,
+  by: By,
+  all: readonly Letter[],
+): Promise<void> {
+  const results = await publishMany(services, by, all.flat() as (PublishRequest | PolycastError)[]);
+  let next = 0;
+  const texts = all.map((each) => {
+    if (!Array.isArray(each)) return resultText(services, results[next++] as PublishResult);
+    next += each.length;
+    return groupText(services, results.slice(next - each.length, next));
+  });
+  respondText(response, `[${texts.join(',')}]`);
+}
+
+/** @throws PolycastError `invalid_event` and what an envelope may be refused with */
+function letter(text: string, key: string | undefined, usersMax: number): PublishRequest | readonly PublishRequest[] {
+  const envelope = scan(text, ADDRESSED);
+  const one = envelope.also?.get('user');
+  const several = envelope.also?.get('users');
+  if ((one === undefined) === (several === undefined))
+    throw invalid('user', 'Give either "user" or "users", and no "channel".');
+  if (one !== undefined) return toOne(envelope, privateChannel(checkUser(JSON.parse(one), 'user')), key);
+  const users = checkUsers(JSON.parse(several as string), usersMax);
+  if (envelope.ifMatch !== undefined) throw invalid('ifMatch', '"ifMatch" is about one user\'s newest event.');
+  const groupKey = envelope.idempotencyKey ?? key;
+  return users.map((user) => {
+    const idempotencyKey = groupKey === undefined ? undefined : `${groupKey}#${userToken(user)}`;
+    return { ...toOne(envelope, privateChannel(user), undefined), idempotencyKey };
+  });
+}
+
+function toOne(
+  { channel: named, type, data, idempotencyKey, ifMatch }: Envelope,
+  channel: string,
+  key: string | undefined,
+): PublishRequest {
+  if (named !== undefined) throw invalid('channel', 'What goes to a user goes to no channel.');
+  return { channel, type, content: `"data":${data}`, idempotencyKey: idempotencyKey ?? key, ifMatch };
+}
+
+function scan(text: string, also: ReadonlySet<string>): Envelope {
+  scanner.begin(text);
+  const envelope = scanEnvelope(scanner, also);
+  if (!scanner.atEnd()) throw jsonError(scanner);
+  return envelope;
+}
+
+function checkUsers(value: unknown, usersMax: number): readonly string[] {
+  if (!Array.isArray(value) || value.length === 0) throw invalid('users', '"users" must be a list of users.');
+  if (value.length > usersMax) throw tooMany(usersMax);
+  const users = value.map((user) => checkUser(user, 'users'));
+  if (new Set(users).size < users.length) throw invalid('users', '"users" names one twice.');
+  return users;
+}
+
+function checkUser(value: unknown, member: string): string {
+  if (typeof value === 'string' && isUser(value)) return value;
+  throw invalid(member, NO_USER);
+}
+
+function hasEnvelope({ headers }: IncomingMessage): boolean {
+  return (
+    headers['polycast-type'] === undefined &&
+    headers['ce-specversion'] === undefined &&
+    parseMediaType(headers['content-type'])?.essence === 'application/json'
+  );
+}
+
+function isArray(text: string): boolean {
+  scanner.begin(text);
+  return scanner.peek() === LEFT_BRACKET;
+}
+
+function respondText(response: ServerResponse, text: string): void {
+  respond(response, 200, 'application/json', text);
+}
+
+function keyAt(key: string | undefined, index: number): string | undefined {
+  return key === undefined ? undefined : `${key}#${index}`;
+}
+
+function invalid(member: string, detail: string): PolycastError {
+  return new PolycastError('invalid_event', detail, { member });
+}
+
+function tooMany(limit: number): PolycastError {
+  return new PolycastError('batch_too_large', `At most ${limit} events are taken at once.`, { limit });
+}
+
+const LEFT_BRACKET = 91;
+const NONE: ReadonlySet<string> = new Set();
+const ADDRESSED: ReadonlySet<string> = new Set(['user', 'users']);
+const NO_USER = 'A user is a text of 1 to 128 characters, none of them a control character.';
