@@ -1,0 +1,100 @@
+import { DatabaseSync } from 'node:sqlite';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { ANONYMOUS, type Principal } from '../core/principal.ts';
+import { IDENTITY_FILE } from './store.ts';
+import { identityFolder, openTestIdentity, OPERATOR, START_MS } from './testing.ts';
+
+const ANNA: Principal = { ...ANONYMOUS, kind: 'user', user: 'anna', token: 't-1', issuedMs: START_MS - 1000 };
+const SHOP: Principal = { ...ANONYMOUS, kind: 'server', key: 'k-1', issuedMs: START_MS - 1000 };
+
+test.each(['user', 'token', 'key'] as const)('by %s: what was given out before is good no more, what comes later is', (kind) => {
+  const { revocations, ended } = openTestIdentity();
+  const principal = kind === 'key' ? SHOP : ANNA;
+  expect(revocations.isRevoked(principal)).toBe(false);
+  const name = principal[kind] as string;
+  revocations.revoke({ kind, name, issuedBeforeMs: START_MS }, OPERATOR);
+  expect(ended).toEqual([{ [kind]: name, issuedBeforeMs: START_MS }]);
+  expect(revocations.isRevoked(principal)).toBe(true);
+  expect(revocations.isRevoked({ ...principal, issuedMs: START_MS })).toBe(false);
+  expect(revocations.isRevoked({ ...principal, [kind]: 'another' })).toBe(false);
+  expect(revocations.isRevoked(ANONYMOUS)).toBe(false);
+});
+
+test('credentials of which nobody knows when they were given out are meant', () => {
+  const { revocations } = openTestIdentity();
+  revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);
+  expect(revocations.isRevoked({ ...ANNA, issuedMs: 0 })).toBe(true);
+});
+
+test('one kind of name is not taken for another, and the names of what all objects have for none', () => {
+  const { revocations } = openTestIdentity();
+  revocations.revoke({ kind: 'token', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);
+  expect(revocations.isRevoked(ANNA)).toBe(false);
+  for (const user of ['__proto__', 'constructor']) expect(revocations.isRevoked({ ...ANNA, user })).toBe(false);
+});
+
+test('a later one takes back more, an earlier one nothing', () => {
+  const { revocations } = openTestIdentity();
+  revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);
+  revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS - 5000 }, OPERATOR);
+  expect(revocations.isRevoked(ANNA)).toBe(true);
+  expect(revocations.revokedBefore('anna')).toBe(START_MS);
+  expect(revocations.size).toBe(1);
+});
+
+test('they hold after a restart', () => {
+  const folder = identityFolder();
+  const before = openTestIdentity(folder);
+  before.revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);
+  before.close();
+  const after = openTestIdentity(folder);
+  expect(after.revocations.isRevoked(ANNA)).toBe(true);
+  expect(after.revocations.size).toBe(1);
+});
+
+test('a session is ended, and nothing is kept of it', () => {
+  const { revocations, ended, audit } = openTestIdentity();
+  revocations.revoke({ kind: 'session', name: 's-1', issuedBeforeMs: START_MS }, OPERATOR);
+  expect(ended).toEqual([{ session: 's-1', issuedBeforeMs: START_MS }]);
+  expect(revocations.size).toBe(0);
+  expect(audit.page(Infinity, 10)).toMatchObject([{ action: 'revocation.made', subject: 's-1' }]);
+});
+
+test('each is forgotten once nothing lives any more that it could mean', () => {
+  const folder = identityFolder();
+  const { revocations, clock, close, upkeep } = openTestIdentity(folder, { revocationsKeptSeconds: 7200 });
+  revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);
+  clock.timeMs = START_MS + 7_200_000;
+  upkeep();
+  expect(revocations.isRevoked(ANNA)).toBe(true);
+  clock.timeMs = START_MS + 2 * 7_200_000;
+  upkeep();
+  expect(revocations.size).toBe(0);
+  close();
+  expect(openTestIdentity(folder).revocations.size).toBe(0);
+});
+
+test('there are only so many; those that are over make room', () => {
+  const { revocations, clock } = openTestIdentity(':memory:', { revocationsMax: 2, revocationsKeptSeconds: 3600 });
+  const revoke = (name: string): void => revocations.revoke({ kind: 'user', name, issuedBeforeMs: clock.timeMs }, OPERATOR);
+  revoke('a');
+  revoke('b');
+  expect(() => revoke('c')).toThrow(expect.objectContaining({ code: 'overloaded' }));
+  revoke('b');
+  clock.timeMs += 3_600_001;
+  revoke('c');
+  expect(revocations.size).toBe(1);
+});
+
+test('one that the disk does not take holds all the same, until the next restart', () => {
+  const folder = identityFolder();
+  const { revocations, ended } = openTestIdentity(folder);
+  using other = new DatabaseSync(join(folder, IDENTITY_FILE));
+  other.exec('CREATE TRIGGER full BEFORE INSERT ON revocation BEGIN SELECT RAISE(ABORT, "no room"); END');
+  expect(() => revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR)).toThrow(
+    expect.objectContaining({ code: 'log_unavailable' }),
+  );
+  expect(ended).toHaveLength(1);
+  expect(revocations.isRevoked(ANNA)).toBe(true);
+});

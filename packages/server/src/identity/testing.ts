@@ -1,0 +1,50 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import type { Clock } from '../core/ports.ts';
+import type { Revocation } from '../core/principal.ts';
+import type { AuditEntry } from './audit.ts';
+import { openIdentity, type Identity, type IdentitySettings } from './identity.ts';
+
+/** What a hub remembers, on a clock that the test turns. */
+export interface TestIdentity extends Identity {
+  readonly clock: Clock & { timeMs: number };
+  /** All that was ended, in order. */
+  readonly ended: Revocation[];
+  readonly logged: object[];
+  readonly errors: string[];
+}
+
+const SETTINGS: IdentitySettings = { auditEntriesMax: 1000, keysMax: 100, revocationsMax: 1000, revocationsKeptSeconds: 3600 };
+
+export const START_MS: number = Date.parse('2026-11-20T12:00:00Z');
+
+/** It is closed when the test ends. */
+export function openTestIdentity(data = ':memory:', settings: Partial<IdentitySettings> = {}, timeMs: number = START_MS): TestIdentity {
+  const clock = {
+    timeMs,
+    nowMs: () => clock.timeMs,
+    monotonicMs: () => clock.timeMs,
+  };
+  const logged: object[] = [];
+  const errors: string[] = [];
+  const logger = {
+    info: (fields: object) => void logged.push(fields),
+    error: (fields: object) => void errors.push(String((fields as { error: unknown }).error)),
+  };
+  const identity = openIdentity(data, { ...SETTINGS, ...settings }, clock, logger);
+  onTestFinished(() => identity.close());
+  const ended: Revocation[] = [];
+  identity.revocations.onRevoked((revocation) => void ended.push(revocation));
+  return { ...identity, clock, ended, logged, errors };
+}
+
+export const OPERATOR: AuditEntry['by'] = { kind: 'operator', user: 'root' };
+
+/** A folder that is gone after the test. */
+export function identityFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'polycast-identity-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
