@@ -115,6 +115,25 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     expect(connection.state).toMatchObject({ state: 'closed', error: { code: 'token_expired' } });
   });
 
+  test('what a connection publishes itself does not come back to it, also after a reconnect', async () => {
+    const proxy = await startProxy(hub.url);
+    const channel = `members.self-${transport}`;
+    const token = tokenOf('ada');
+    const own: unknown[] = [];
+    const others: unknown[] = [];
+    const connection = connectForTest(proxy.url, { transports: [transport], token, excludeSelf: true });
+    const other = connectForTest(hub.url, { transports: [transport], token });
+    await connection.subscribe(channel, ({ data }) => own.push(data)).joined;
+    await other.subscribe(channel, (event) => others.push(event.data)).joined;
+    await connection.publish(channel, 'mine');
+    await other.publish(channel, 'of the same user');
+    proxy.cut();
+    await connection.publish(channel, 'mine again');
+    await other.publish(channel, 'again');
+    await until(() => own.length === 2 && others.length === 4);
+    expect(own).toEqual(['of the same user', 'again']);
+  });
+
   test('what a rule refuses ends that subscription, and says which rule it was', async () => {
     const connection = connectForTest(hub.url, { transports: [transport], token: tokenOf('ada') });
     connection.on('error', () => undefined);
