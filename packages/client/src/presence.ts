@@ -63,7 +63,7 @@ export function presence(connection: Connection, channel: string): PresenceWatch
   async function* watch(): AsyncGenerator<Presence, undefined, undefined> {
     while (!signal.aborted) {
       const snapshot = await read();
-      if (snapshot === undefined) return;
+      if (snapshot === undefined || isClosed()) return;
       const room = createRoom(snapshot);
       let isStale = false;
       const subscription: Subscription = connection.subscribe(`polycast.presence.${channel}`, {
@@ -88,6 +88,10 @@ export function presence(connection: Connection, channel: string): PresenceWatch
     }
   }
 
+  function isClosed(): boolean {
+    return signal.aborted || connection.state.state === 'closed';
+  }
+
   /** Undefined once it is closed. */
   async function read(): Promise<Snapshot | undefined> {
     for (let failures = 0; ; failures++) {
@@ -95,7 +99,7 @@ export function presence(connection: Connection, channel: string): PresenceWatch
         const response = await connection.fetch(`channels/${channel}/presence`, { signal });
         return (await response.json()) as Snapshot;
       } catch (error) {
-        if (signal.aborted || connection.state.state === 'closed') return undefined;
+        if (isClosed()) return undefined;
         if ((error as { problem?: { retryable: boolean } }).problem?.retryable === false) throw error;
       }
       await sleep(backoffMs(failures, Math.random(), RETRY_BASE_MS, RETRY_CAP_MS), signal).catch(() => undefined);

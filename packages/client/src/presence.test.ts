@@ -1,0 +1,107 @@
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { presence, createRoom, type Presence, type PresentUser } from './presence.ts';
+import { connectForTest, until } from './testing/consumer.ts';
+import { startTestHub, type TestHub } from './testing/hub.ts';
+import { startProxy } from './testing/proxy.ts';
+import { TOKEN_SETTINGS, tokenOf } from './testing/tokens.ts';
+import type { Connection } from './index.ts';
+
+const RULES = [
+  { pattern: 'room.>', subscribe: 'users', presence: 'users' },
+  { pattern: 'dark.>', subscribe: 'users' },
+];
+
+let hub: TestHub;
+beforeAll(async () => {
+  hub = await startTestHub({
+    settings: [
+      'access=rules',
+      `rules=${JSON.stringify(RULES)}`,
+      'presence.graceSeconds=1',
+      'delivery.heartbeatMs=1000',
+      ...TOKEN_SETTINGS,
+    ],
+  });
+});
+afterAll(() => hub.kill());
+
+const names = ({ members }: Presence): string[] => members.map(({ user }) => user).toSorted();
+
+async function enter(channel: string, user: string, claims: object = {}): Promise<Connection> {
+  const connection = connectForTest(hub.url, { token: tokenOf(user, 60, claims) });
+  await connection.subscribe(channel, () => undefined).joined;
+  return connection;
+}
+
+/** Follows who is there until the test ends; the last of `moments` is now. */
+function follow(connection: Connection, channel: string): Presence[] {
+  const moments: Presence[] = [];
+  const watch = presence(connection, channel);
+  const following = (async () => {
+    for await (const moment of watch) moments.push(moment);
+  })();
+  onTestFinished(async () => {
+    watch.close();
+    await following;
+  });
+  return moments;
+}
+
+test('who is there is told at first as a whole, and then by each change', async () => {
+  const ada = await enter('room.a', 'ada', { info: { name: 'Ada' } });
+  const moments = follow(ada, 'room.a');
+  await until(() => moments.at(-1)?.members.length === 1);
+  expect(moments.at(-1)?.members[0]).toMatchObject({ user: 'ada', info: { name: 'Ada' }, sessions: 1 });
+  const bo = await enter('room.a', 'bo');
+  await until(() => moments.at(-1)?.members.length === 2);
+  expect(moments.at(-1)).toMatchObject({ listed: true, users: 2, change: { kind: 'join', user: 'bo' } });
+  bo.close();
+  await until(() => moments.at(-1)?.members.length === 1);
+  expect(moments.at(-1)?.change).toEqual({ kind: 'leave', user: 'bo' });
+});
+
+test('a connection that is cut misses no change', async () => {
+  const proxy = await startProxy(hub.url);
+  const watcher = connectForTest(proxy.url, { token: tokenOf('watcher') });
+  const moments = follow(watcher, 'room.cut');
+  await until(() => moments.length > 0);
+  proxy.cut();
+  await enter('room.cut', 'ada');
+  proxy.cut();
+  await enter('room.cut', 'bo');
+  await until(() => moments.at(-1)?.members.length === 2);
+  expect(names(moments.at(-1) as Presence)).toEqual(['ada', 'bo']);
+});
+
+test('leaving the loop ends it, and so does closing the connection', async () => {
+  const ada = await enter('room.b', 'ada');
+  for await (const { members } of presence(ada, 'room.b')) if (members.length === 1) break;
+  const iterated = Array.fromAsync(presence(ada, 'room.b'));
+  ada.close();
+  await iterated;
+});
+
+test('where it may not be seen who is there, the iteration says so, and which rule', async () => {
+  const ada = await enter('room.c', 'ada');
+  const refused = (async () => {
+    for await (const _ of presence(ada, 'dark.a')) return;
+  })();
+  await expect(refused).rejects.toMatchObject({ code: 'forbidden', rule: expect.any(String) });
+});
+
+test('a channel that has too many to name is told in counts, and named again when there are fewer', () => {
+  const member = (user: string): PresentUser => ({ user, sessions: 1, since: '2026-01-01T00:00:00.000Z' });
+  const room = createRoom({ members: [member('ada')], listed: true, users: 1, anonymous: 0 });
+  const apply = (type: string, data: unknown): Presence =>
+    room.now(room.apply({ id: '', channel: 'polycast.presence.a', time: '', type: `polycast.${type}`, data }));
+  expect(apply('join', member('bo'))).toMatchObject({ users: 2 });
+  expect(apply('update', { ...member('bo'), sessions: 3 }).members[1]).toMatchObject({ user: 'bo', sessions: 3 });
+  expect(apply('count', { users: 500, anonymous: 7, listed: false })).toMatchObject({
+    members: [],
+    listed: false,
+    users: 500,
+    anonymous: 7,
+  });
+  apply('count', { users: 1, anonymous: 0, listed: true });
+  expect(apply('join', member('eve'))).toMatchObject({ listed: true, users: 1, members: [member('eve')] });
+});
