@@ -1,0 +1,168 @@
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { parseConfig } from '../../config/schema.ts';
+import { startHub, type Hub } from '../../main.ts';
+import { ecdsa, jwkOf, PAIRS, pem, tokenOf } from './testing.ts';
+
+const es = ecdsa(PAIRS.ES256.privateKey);
+const KEYS = [{ algorithm: 'ES256', publicKey: pem(PAIRS.ES256.publicKey) }];
+
+function token(claims: object = {}, header: object = {}): string {
+  const nowSeconds = Math.floor(Date.now() / 1000);
+  return tokenOf({ alg: 'ES256', ...header }, { sub: 'ann', iat: nowSeconds, exp: nowSeconds + 60, ...claims }, es);
+}
+
+async function hubWith(identity: object, more: object = {}): Promise<Hub> {
+  const hub = await startHub(
+    parseConfig({
+      listen: '127.0.0.1:0',
+      data: ':memory:',
+      logging: { level: 'silent' },
+      rules: [{ pattern: 'news', subscribe: 'users' }],
+      identity,
+      ...more,
+    }),
+  );
+  onTestFinished(() => hub.close());
+  return hub;
+}
+
+async function poll(
+  hub: Hub,
+  bearer: string | undefined,
+  channel = 'news',
+): Promise<{ status: number; code?: string; retryAfter: string | null }> {
+  const headers = bearer === undefined ? {} : { Authorization: `Bearer ${bearer}` };
+  const answer = await fetch(`${hub.url}/v1/events?channel=${channel}`, { headers });
+  const body = (await answer.json()) as { code?: string };
+  return {
+    status: answer.status,
+    ...(body.code === undefined ? {} : { code: body.code }),
+    retryAfter: answer.headers.get('retry-after'),
+  };
+}
+
+async function firstMessage(url: string, options: object = {}): Promise<{ op?: string }> {
+  const socket = new WebSocket(url, options);
+  onTestFinished(() => socket.terminate());
+  const [data] = (await once(socket, 'message')) as [Buffer];
+  return JSON.parse(data.toString()) as { op?: string };
+}
+
+describe('a hub with tokens lets in who has one', () => {
+  test('as a bearer, as token=, and in the cookie that is named for it, on every transport', async () => {
+    const hub = await hubWith({ tokens: [{ keys: KEYS }], tokenCookie: 'session' });
+    const address = `${hub.url}/v1/events?channel=news`;
+    const ways: [query: string, headers: Record<string, string>][] = [
+      ['', { Authorization: `Bearer ${token()}` }],
+      [`&token=${token()}`, {}],
+      ['', { Cookie: `other=1; session=${token()}` }],
+    ];
+    for (const [query, headers] of ways) {
+      expect((await fetch(address + query, { headers })).status).toBe(200);
+      const stream = await fetch(address + query, { headers: { ...headers, Accept: 'text/event-stream' } });
+      expect(stream.headers.get('content-type')).toContain('text/event-stream');
+      await stream.body?.cancel();
+      expect(await firstMessage(address.replace('http', 'ws') + query, { headers })).toMatchObject({ op: 'ready' });
+    }
+    expect(await poll(hub, undefined)).toMatchObject({ status: 401, code: 'unauthorized' });
+    expect(await poll(hub, token({ exp: 1000 }))).toMatchObject({ status: 401, code: 'token_expired' });
+    expect(await poll(hub, token().slice(0, -5))).toMatchObject({ status: 401, code: 'unauthorized' });
+  });
+
+  test('and lets them read what the token says beyond the rules, and @me', async () => {
+    const hub = await hubWith({ tokens: [{ keys: KEYS }] });
+    const granted = token({ polycast: { subscribe: ['orders.7'], publish: ['chat'] } });
+    expect((await poll(hub, granted, 'orders.7')).status).toBe(200);
+    expect(await poll(hub, granted, 'orders.8')).toMatchObject({ status: 403, code: 'forbidden' });
+    expect(await poll(hub, token(), 'orders.7')).toMatchObject({ status: 403, code: 'forbidden' });
+    expect((await poll(hub, token(), '@me')).status).toBe(200);
+    const publish = (channel: string): Promise<Response> =>
+      fetch(`${hub.url}/v1/channels/${channel}/events`, {
+        method: 'POST',
+        headers: { Authorization: `Bearer ${granted}` },
+        body: 'hello',
+      });
+    expect((await publish('chat')).status).toBe(201);
+    expect((await publish('news')).status).toBe(403);
+  });
+});
+
+/** An issuer on this machine. */
+async function issuer(listener: RequestListener): Promise<{ readonly url: string; readonly port: number }> {
+  const server = createServer(listener).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}/jwks`, port };
+}
+
+const SET = JSON.stringify({ keys: [jwkOf(PAIRS.ES256.publicKey, 'a')] });
+
+describe('keys by URL', () => {
+  test('are fetched where the configuration opens the way, and an issuer that was down is believed once it is up', async () => {
+    let isDown = true;
+    const { url, port } = await issuer((_request, response) =>
+      isDown ? response.writeHead(500).end() : response.end(SET),
+    );
+    const hub = await hubWith(
+      { tokens: [{ jwksUrl: url }], jwksCooldownSeconds: 1 },
+      { outgoing: { allow: [`127.0.0.1:${port}`] } },
+    );
+    const refused = await poll(hub, token({}, { kid: 'a' }));
+    expect(refused).toMatchObject({ status: 503, code: 'identity_unavailable', retryAfter: '1' });
+    isDown = false;
+    await expect.poll(async () => (await poll(hub, token({}, { kid: 'a' }))).status, { timeout: 5000 }).toBe(200);
+    isDown = true;
+    expect((await poll(hub, token({ sub: 'bob' }, { kid: 'a' }))).status).toBe(200);
+  });
+
+  test.each<[what: string, listener: RequestListener]>([
+    ['hangs', () => undefined],
+    ['answers 404', (_request, response) => response.writeHead(404).end(SET)],
+    ['sends elsewhere', (_request, response) => response.writeHead(302, { Location: '/other' }).end(SET)],
+    [
+      'sends a gigabyte',
+      (_request, response) => {
+        const more = (): void => {
+          while (!response.destroyed && response.write(Buffer.alloc(65_536, ' ')));
+        };
+        response.on('drain', more);
+        more();
+      },
+    ],
+    [
+      'has a key that anybody can make',
+      (_request, response) => response.end(JSON.stringify({ keys: [{ kty: 'RSA', n: 'AQ', e: 'AQ', kid: 'a' }] })),
+    ],
+    [
+      'has a secret',
+      (_request, response) => response.end(JSON.stringify({ keys: [{ kty: 'oct', k: 'AAAA', kid: 'a' }] })),
+    ],
+  ])('of an issuer that %s let nobody in, and nobody else is held up', async (_what, listener) => {
+    const { url, port } = await issuer(listener);
+    const hub = await hubWith(
+      { tokens: [{ issuer: 'hostile', jwksUrl: url }, { keys: KEYS }], jwksTimeoutMs: 200 },
+      { outgoing: { allow: [`127.0.0.1:${port}`] } },
+    );
+    const [hostile, own] = await Promise.all([poll(hub, token({ iss: 'hostile' }, { kid: 'a' })), poll(hub, token())]);
+    expect([401, 503]).toContain(hostile.status);
+    expect(own.status).toBe(200);
+  });
+
+  test.each([
+    'http://169.254.169.254/jwks',
+    'https://127.0.0.1/jwks',
+    'http://localhost/jwks',
+    'https://[::ffff:10.0.0.1]/',
+  ])('are not fetched from %s', async (jwksUrl) => {
+    const hub = await hubWith({ tokens: [{ jwksUrl }] });
+    expect(await poll(hub, token())).toMatchObject({ status: 503, code: 'identity_unavailable' });
+  });
+});
