@@ -5,9 +5,14 @@ import { allow } from './consumer.ts';
 import type { Services } from './services.ts';
 import type { StreamSession } from './stream-session.ts';
 
-/** Ticks of the wheel until a moment, at least one; `Infinity` for never. */
-export function ticksUntil({ clock }: Services, atMs: number): number {
-  return Math.max(1, Math.ceil((atMs - clock.nowMs()) / TICK_MS));
+/** Ticks of the wheel to a moment, which may have passed. */
+export function ticksTo({ clock }: Services, atMs: number): number {
+  return Math.min(TICKS_MAX, Math.ceil((atMs - clock.nowMs()) / TICK_MS));
+}
+
+/** Ticks of the wheel until a moment, at least one. */
+export function ticksUntil(services: Services, atMs: number): number {
+  return Math.max(1, ticksTo(services, atMs));
 }
 
 /** When a session's standing ends, and when that is to be said; 0 for never (PROTOCOL.md section 13.4). */
@@ -17,7 +22,7 @@ export function expiryOf(
 ): { readonly expiresTick: number; readonly warnTick: number } {
   if (expiresMs === Infinity) return NEVER;
   const { wheel, settings } = services;
-  const lifeTicks = Math.min(TICKS_MAX, ticksUntil(services, expiresMs));
+  const lifeTicks = ticksUntil(services, expiresMs);
   // What lasts only a moment is not said to end as soon as it begins, or whoever renews it would do nothing else.
   const warningTicks = Math.min(settings.expiringTicks, Math.ceil(lifeTicks / 4));
   const expiresTick = wheel.tick + lifeTicks;

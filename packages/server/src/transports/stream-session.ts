@@ -9,7 +9,7 @@ import type { Principal } from '../core/principal.ts';
 import { TICK_MS, type Timed } from '../core/wheel.ts';
 import { markOf } from './author.ts';
 import type { Consumer } from './consumer.ts';
-import { expiryOf, renew, stillAllowed } from './expiry.ts';
+import { expiryOf, renew, stillAllowed, ticksTo } from './expiry.ts';
 import type { Services, TransportName } from './services.ts';
 import type { Dismissal, Session } from './sessions.ts';
 
@@ -221,7 +221,12 @@ export class StreamSession implements Sink, Timed, Session {
 
   due(): void {
     if (this.transport === 'sse' && this.socket.bytesRead - this.#readBefore > IDLE_BYTES_MAX) this.destroy();
-    else this.#step('tick');
+    else {
+      // The wheel may be behind the clock, a little more with each turn.
+      if (this.#expiresTick > 0)
+        this.#expiresTick = Math.max(1, this.services.wheel.tick + ticksTo(this.services, this.#principal.expiresMs));
+      this.#step('tick');
+    }
   }
 
   /** The socket is gone. */

@@ -109,7 +109,7 @@ export class WebSocketOperations {
     const principal = await this.#services.authority.identify(messageCredentials(token, session.address));
     if (!isSame(session.principal, principal))
       throw new PolycastError('forbidden', 'The connection belongs to another user: open a new one.');
-    if (session.principal.kind === 'anonymous') this.#services.admission.admit(principal, undefined);
+    if (isUnknown(session.principal)) this.#services.admission.admit(principal, undefined);
     const dropped = await this.adopt(principal);
     this.#answer(operation, {
       channels: session.channels,
@@ -280,7 +280,11 @@ export function catchUpReader(
 
 /** Nobody known may become anybody; whoever is known stays who it is. */
 function isSame(before: Principal, after: Principal): boolean {
-  return before.kind === 'anonymous' || (before.kind === after.kind && before.user === after.user && before.key === after.key);
+  return isUnknown(before) || (before.kind === after.kind && before.user === after.user && before.key === after.key);
+}
+
+function isUnknown({ user, key }: Principal): boolean {
+  return user === undefined && key === undefined;
 }
 
 function nothing(): void {}
