@@ -2,6 +2,7 @@ import type { ErrorCode } from '@polycast/protocol';
 import { ADMINISTRATION } from './administration.ts';
 import type { Answer, Content, Parameter, Route } from './route.ts';
 import { list, ref } from './schemas.ts';
+import { usersRoutes } from './users.ts';
 
 const TOKEN: Parameter = {
   name: 'token',
@@ -33,6 +34,13 @@ const IDEMPOTENCY_KEY: Parameter = {
   in: 'header',
   schema: { type: 'string', minLength: 1, maxLength: 255 },
   doc: 'For 24 hours the same key gets the first answer again; for several events it stands for `key#0`, `key#1`, ….',
+};
+
+const TYPE: Parameter = {
+  name: 'Polycast-Type',
+  in: 'header',
+  schema: { type: 'string', minLength: 1, maxLength: 200 },
+  doc: "The event's type.",
 };
 
 const READING: readonly ErrorCode[] = [
@@ -194,12 +202,7 @@ const publishToChannel: Route = {
   doc: 'JSON becomes the `data` of the event, text a string, everything else `data_base64`.',
   parameters: [
     CHANNEL,
-    {
-      name: 'Polycast-Type',
-      in: 'header',
-      schema: { type: 'string', minLength: 1, maxLength: 200 },
-      doc: "The event's type.",
-    },
+    TYPE,
     IDEMPOTENCY_KEY,
     {
       name: 'If-Match',
@@ -293,6 +296,7 @@ export const ROUTES: readonly Route[] = [
   publishToChannel,
   readChannel,
   readHistory,
+  ...usersRoutes(PUBLISHING, IDEMPOTENCY_KEY, published(), TYPE),
   ...ADMINISTRATION,
   ...operating,
 ];

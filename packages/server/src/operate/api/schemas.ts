@@ -1,5 +1,16 @@
 import type { JsonSchema } from './route.ts';
 
+const USER: JsonSchema = { type: 'string', minLength: 1, maxLength: 128 };
+const LETTER: Readonly<Record<string, JsonSchema>> = {
+  data: { description: 'Any JSON value; kept character for character.' },
+  type: { type: 'string', minLength: 1, maxLength: 200 },
+  idempotencyKey: { type: 'string', minLength: 1, maxLength: 255 },
+  ifMatch: {
+    $ref: '#/components/schemas/Cursor',
+    description: "Only if this is the id of the newest event of the user's private channel.",
+  },
+};
+
 /** The shapes that several operations share; `ref` refers to them. */
 export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   Cursor: {
@@ -78,6 +89,56 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     'The event is durable.',
   ),
   Result: { oneOf: [ref('Published'), object({ error: ref('Problem') }, ['error'])] },
+  Results: object({ results: list(ref('Result')) }, ['results'], 'One for each user, in order.'),
+  Letter: { ...object(LETTER, ['data']), additionalProperties: false },
+  AddressedLetter: {
+    ...object({ ...LETTER, user: USER, users: { ...list(USER), minItems: 1, maxItems: 10_000 } }, ['data']),
+    oneOf: [{ required: ['user'] }, { required: ['users'] }],
+    additionalProperties: false,
+  },
+  User: object(
+    {
+      user: USER,
+      online: { type: 'boolean', description: 'Connected, or has polled lately.' },
+      info: { description: 'What the site shows of the user.' },
+      sessions: list(
+        object(
+          {
+            session: { type: 'string' },
+            transport: { enum: ['long_poll', 'sse', 'websocket'] },
+            since: { type: 'string', format: 'date-time' },
+            channels: { type: 'integer' },
+            cursor: { ...ref('Cursor'), description: 'All up to here has been given to it.' },
+            behind: { type: 'integer', description: 'By how many positions of the log that is behind.' },
+            address: { type: 'string' },
+          },
+          ['session', 'transport', 'since', 'channels', 'cursor', 'behind', 'address'],
+        ),
+      ),
+    },
+    ['user', 'online', 'sessions'],
+  ),
+  Presence: object(
+    {
+      channel: ref('Channel'),
+      cursor: { ...ref('Cursor'), description: 'At which this is true.' },
+      listed: { type: 'boolean', description: 'Whether members are told of, or only counts.' },
+      users: { type: 'integer' },
+      anonymous: { type: 'integer', description: 'Sessions of nobody known.' },
+      members: list(
+        object(
+          {
+            user: USER,
+            info: { description: 'What the site shows of the user.' },
+            sessions: { type: 'integer' },
+            since: { type: 'string', format: 'date-time' },
+          },
+          ['user', 'sessions', 'since'],
+        ),
+      ),
+    },
+    ['channel', 'cursor', 'listed', 'users', 'anonymous', 'members'],
+  ),
   CloudEvent: {
     ...object(
       {

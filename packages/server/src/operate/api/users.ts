@@ -1,0 +1,149 @@
+import type { ErrorCode } from '@polycast/protocol';
+import type { Answer, Content, Parameter, Route } from './route.ts';
+import { list, ref } from './schemas.ts';
+
+const USER: Parameter = {
+  name: 'user',
+  in: 'path',
+  schema: { type: 'string', minLength: 1, maxLength: 128 },
+  required: true,
+  doc: "The site's name for the user, percent-encoded.",
+};
+const ASKING: readonly ErrorCode[] = ['unauthorized', 'token_expired', 'forbidden', 'identity_unavailable', 'draining'];
+const ADMINISTERING: readonly ErrorCode[] = [
+  ...ASKING,
+  'invalid_parameter',
+  'origin_not_allowed',
+  'invalid_json',
+  'invalid_utf8',
+  'invalid_body',
+  'body_too_large',
+  'unsupported_media_type',
+  'request_timeout',
+  'overloaded',
+];
+
+/**
+ * What is about users and who is there: PROTOCOL.md sections 13.5 and 13.6.
+ * @param publishing what a publish may be refused with
+ * @param key of a request
+ */
+export function usersRoutes(
+  publishing: readonly ErrorCode[],
+  key: Parameter,
+  published: Answer,
+  typeHeader: Parameter,
+): readonly Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/v1/channels/{channel}/presence',
+      name: 'readPresence',
+      summary: 'Reads who is in a channel.',
+      section: '13.6',
+      doc: 'With the cursor at which it is true: what `polycast.presence.{channel}` has after that cursor brings it up to date.',
+      parameters: [
+        { name: 'channel', in: 'path', schema: ref('Channel'), required: true, doc: 'The channel.' },
+        {
+          name: 'token',
+          in: 'query',
+          schema: { type: 'string' },
+          doc: 'Credentials, for clients that can set no header; never logged.',
+        },
+      ],
+      bodies: [],
+      answers: [answer(200, 'Who is there.', json(ref('Presence'), 'Its members, or only counts.'))],
+      errors: ['invalid_channel', 'invalid_parameter', ...ASKING, 'not_found', 'log_unavailable'],
+    },
+    {
+      method: 'POST',
+      path: '/v1/users/{user}/events',
+      name: 'publishToUser',
+      summary: 'Publishes to all of a user\'s devices, now or when they come back.',
+      section: '13.5',
+      doc: 'JSON is an envelope without a channel, or an array of these; with `Polycast-Type`, and of any other media type, the body is the data. The key needs the scope `publish` for `polycast.private.>`, or for all.',
+      parameters: [USER, typeHeader, key],
+      bodies: [
+        {
+          mediaType: 'application/json',
+          schema: { oneOf: [ref('Letter'), { ...list(ref('Letter')), maxItems: 10_000 }] },
+          doc: 'One event, or at most 10,000.',
+        },
+        { mediaType: '*/*', schema: {}, doc: 'The data.' },
+      ],
+      answers: [published, answer(200, 'A result for each item, in order.', json(list(ref('Result')), 'For a list.'))],
+      errors: [...publishing, 'invalid_parameter', 'invalid_header', 'precondition_failed', 'batch_too_large'],
+    },
+    {
+      method: 'POST',
+      path: '/v1/users/events',
+      name: 'publishToUsers',
+      summary: 'Publishes to many users at once.',
+      section: '13.5',
+      doc: 'An envelope with `user` or `users` in place of `channel`, a list or a stream of lines of these. What goes to several users is an event each.',
+      parameters: [key],
+      bodies: [
+        {
+          mediaType: 'application/json',
+          schema: { oneOf: [ref('AddressedLetter'), list(ref('AddressedLetter'))] },
+          doc: 'One, or a list for at most 10,000 users in all.',
+        },
+        { mediaType: 'application/x-ndjson', schema: { type: 'string' }, doc: 'One a line, any number.' },
+      ],
+      answers: [
+        published,
+        answer(
+          200,
+          'A result for each item, in order; of one with `users` it holds a result for each of them.',
+          json({ oneOf: [ref('Results'), list({ oneOf: [ref('Result'), ref('Results')] })] }, 'For `users`, and for a list.'),
+          { mediaType: 'application/x-ndjson', schema: { type: 'string' }, doc: 'For a stream: a result a line.' },
+        ),
+      ],
+      errors: [...publishing, 'duplicate_member', 'precondition_failed', 'batch_too_large', 'unsupported_media_type'],
+    },
+    {
+      method: 'GET',
+      path: '/v1/users/{user}',
+      name: 'readUser',
+      summary: 'Reads whether a user is online, and how.',
+      section: '13.5',
+      doc: '',
+      parameters: [USER],
+      bodies: [],
+      answers: [answer(200, 'The user, known here or not.', json(ref('User'), 'The user.'))],
+      errors: [...ASKING, 'invalid_parameter'],
+    },
+    {
+      method: 'POST',
+      path: '/v1/users/{user}/disconnect',
+      name: 'disconnectUser',
+      summary: "Ends all of a user's sessions: for logging out.",
+      section: '13.5',
+      doc: 'What the user was given before is good for nothing from now on.',
+      parameters: [USER],
+      bodies: [json({ type: 'object', properties: { reason: { type: 'string', maxLength: 200 } } }, 'For the audit log; may be left out.')],
+      answers: [answer(200, 'Ended.', json({ type: 'object' }, 'How many `sessions`, and `issuedBefore`.'))],
+      errors: [...ADMINISTERING, 'log_full', 'log_unavailable'],
+    },
+    {
+      method: 'POST',
+      path: '/v1/users/{user}/reauthenticate',
+      name: 'reauthenticateUser',
+      summary: 'Has the site asked again who a user is, and what they may do.',
+      section: '13.5',
+      doc: 'Sessions go on with what the site says now, or end.',
+      parameters: [USER],
+      bodies: [],
+      answers: [answer(200, 'Being asked.', json({ type: 'object' }, 'How many `sessions`.'))],
+      errors: ADMINISTERING,
+    },
+  ];
+}
+
+function json(schema: Content['schema'], doc: string): Content {
+  return { mediaType: 'application/json', schema, doc };
+}
+
+function answer(status: number, doc: string, ...contents: readonly Content[]): Answer {
+  return { status, doc, contents };
+}
