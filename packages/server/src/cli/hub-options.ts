@@ -1,3 +1,4 @@
+import type { Config } from '../config/config.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { Tree } from '../config/tree.ts';
 import type { Input, OptionSpec } from './command.ts';
@@ -29,5 +30,23 @@ export async function hubConfig(input: Input, preset: Tree = {}): Promise<Loaded
     settings: [...input.texts('set'), ...flags],
   });
   checkTlsFiles(loaded.config.tls);
+  await checkTokenKeys(loaded.config);
   return loaded;
+}
+
+/** @throws ConfigError when a key that tokens are to be verified with cannot be */
+async function checkTokenKeys({ identity }: Config): Promise<void> {
+  if (identity.tokens.length === 0) return;
+  const { configuredKeys, TokenKeyError } = await import('../identity/tokens/tokens.ts');
+  const { ConfigError } = await import('../config/config-error.ts');
+  const problems = identity.tokens.flatMap((issuer, index) => {
+    try {
+      configuredKeys(issuer, `identity.tokens.${index}`, process.env);
+      return [];
+    } catch (error) {
+      if (error instanceof TokenKeyError) return [{ path: error.path, message: error.message }];
+      throw error;
+    }
+  });
+  if (problems.length > 0) throw new ConfigError(problems);
 }
