@@ -34,7 +34,7 @@ export const CHANNELS: readonly ChannelRow[] = [
   },
   {
     channel: 'members.news',
-    rule: { pattern: 'members.>', subscribe: 'users', publish: 'users' },
+    rule: { pattern: 'members.>', subscribe: 'users', publish: 'users', presence: 'users' },
     subscribe: [...USERS, ...KEYS],
     history: [...USERS, ...KEYS],
     publish: [...USERS, ...KEYS],

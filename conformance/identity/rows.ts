@@ -1,5 +1,6 @@
 import type { ClientMessage } from '@polycast/protocol';
 import type { Caller, CallerName } from './callers.ts';
+import { CHANNELS } from './channels.ts';
 import { keyToTry, type World } from './kit/world.ts';
 
 /**
@@ -22,6 +23,9 @@ export interface RouteRow {
 }
 
 const ADMINS: readonly CallerName[] = ['admin', 'key for administration'];
+const PUBLISHERS: readonly CallerName[] = ['admin', 'key with it'];
+/** Of the channel whose presence is kept, for those who may read it. */
+const MEMBERS: readonly CallerName[] = CHANNELS.find(({ channel }) => channel === 'members.news')?.subscribe ?? [];
 
 /** A row for every operation of `/openapi.json`. What is asked of a channel is tried in all ways of reading or publishing. */
 export const ROUTES: Readonly<Record<string, RouteRow>> = {
@@ -30,6 +34,27 @@ export const ROUTES: Readonly<Record<string, RouteRow>> = {
   'POST /v1/channels/{channel}/events': { asks: 'publish' },
   'GET /v1/channels/{channel}': { asks: 'subscribe' },
   'GET /v1/channels/{channel}/history': { asks: 'history' },
+  'GET /v1/channels/{channel}/presence': {
+    asks: MEMBERS,
+    request: () => ({ path: '/v1/channels/members.news/presence' }),
+  },
+  'POST /v1/users/{user}/events': {
+    asks: PUBLISHERS,
+    request: () => ({ path: '/v1/users/nobody%20in%20particular/events', body: { data: 'tried' } }),
+  },
+  'POST /v1/users/events': {
+    asks: PUBLISHERS,
+    request: () => ({ path: '/v1/users/events', body: { user: 'nobody in particular', data: 'tried' } }),
+  },
+  'GET /v1/users/{user}': { asks: ADMINS, request: () => ({ path: '/v1/users/7' }) },
+  'POST /v1/users/{user}/disconnect': {
+    asks: ADMINS,
+    request: () => ({ path: '/v1/users/nobody%20in%20particular/disconnect', body: {} }),
+  },
+  'POST /v1/users/{user}/reauthenticate': {
+    asks: ADMINS,
+    request: () => ({ path: '/v1/users/nobody%20in%20particular/reauthenticate', body: {} }),
+  },
   'GET /healthz': { asks: 'nothing', request: () => ({ path: '/healthz' }) },
   'GET /readyz': { asks: 'nothing', request: () => ({ path: '/readyz' }) },
   'GET /metrics': { asks: 'nothing', request: () => ({ path: '/metrics' }) },

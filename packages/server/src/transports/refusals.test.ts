@@ -284,6 +284,10 @@ async function start({
     proxies: new TrustedProxies([], 'x-forwarded-for'),
     admission: new Admission(sessions, { perUserMax: null, perAddressMax: null }),
     bodies: new ByteBudget(1e7),
+    presence: {
+      snapshot: () => Promise.reject(new PolycastError('not_found')),
+      isOnline: () => false,
+    },
     settings: SETTINGS,
     figures: { deliveries: { poll: 0, long_poll: 0, sse: 0, websocket: 0 }, gaps: 0, stalled: 0 },
     logger: {
