@@ -10,9 +10,10 @@ export interface AnswerTimes {
   readonly refusalMs: number;
 }
 
-/** When it was asked, milliseconds since 1970, and a number in [0, 1). */
+/** When it was asked and answered, milliseconds since 1970, and a number in [0, 1). */
 export interface Asked {
-  readonly atMs: number;
+  readonly askedMs: number;
+  readonly answeredMs: number;
   readonly chance: number;
 }
 
@@ -29,7 +30,7 @@ export function readLogin(text: string | undefined, asked: Asked, times: AnswerT
   const answer = text === undefined ? { user: null } : readObject(text, LOGIN_MEMBERS);
   if (answer['user'] === null) {
     const ttlMs = answer['ttlSeconds'] === undefined ? Infinity : readTtlMs(answer['ttlSeconds'], 0);
-    const freshUntilMs = asked.atMs + Math.min(ttlMs, times.refusalMs);
+    const freshUntilMs = asked.answeredMs + Math.min(ttlMs, times.refusalMs);
     return { value: ANONYMOUS, user: undefined, isPositive: false, freshUntilMs };
   }
   const user = readUser(answer['user']);
@@ -41,7 +42,7 @@ export function readLogin(text: string | undefined, asked: Asked, times: AnswerT
     info: readInfo(answer['info']),
     claims: readClaims(answer['claims']),
     grants: readGrants(answer),
-    issuedMs: asked.atMs,
+    issuedMs: asked.askedMs,
     expiresMs: freshUntilMs,
   };
   return { value, user, isPositive: true, freshUntilMs };
@@ -58,7 +59,7 @@ export function readConsent(text: string, user: string, asked: Asked, times: Ans
   if (allowed)
     return { value: true, user, isPositive: true, freshUntilMs: readUntilMs(answer['ttlSeconds'], 0, asked, times) };
   const ttlMs = answer['ttlSeconds'] === undefined ? Infinity : readTtlMs(answer['ttlSeconds'], 0);
-  return { value: false, user, isPositive: false, freshUntilMs: asked.atMs + Math.min(ttlMs, times.refusalMs) };
+  return { value: false, user, isPositive: false, freshUntilMs: asked.answeredMs + Math.min(ttlMs, times.refusalMs) };
 }
 
 const LOGIN_MEMBERS: ReadonlySet<string> = new Set(['user', 'info', 'claims', 'subscribe', 'publish', 'ttlSeconds']);
@@ -85,8 +86,13 @@ function readUser(value: unknown): string {
 }
 
 /** Answers that were given together do not all end together. */
-function readUntilMs(value: unknown, secondsMin: number, { atMs, chance }: Asked, { ttlMsMax }: AnswerTimes): number {
-  return atMs + Math.floor(Math.min(readTtlMs(value, secondsMin), ttlMsMax) * (1 - chance * TTL_SPREAD));
+function readUntilMs(
+  value: unknown,
+  secondsMin: number,
+  { answeredMs, chance }: Asked,
+  { ttlMsMax }: AnswerTimes,
+): number {
+  return answeredMs + Math.floor(Math.min(readTtlMs(value, secondsMin), ttlMsMax) * (1 - chance * TTL_SPREAD));
 }
 
 const TTL_SPREAD = 0.1;

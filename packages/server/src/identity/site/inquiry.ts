@@ -87,7 +87,7 @@ export class Inquiry<Value extends NonNullable<unknown>> {
       const negative = this.#negative.get(key, nowMs);
       if (negative !== undefined) return negative.value;
     }
-    return this.#join(key, compose);
+    return this.#join(key, compose, 0);
   }
 
   /** As `ask`, for what is known until then; only an answer that holds longer will do. */
@@ -95,7 +95,9 @@ export class Inquiry<Value extends NonNullable<unknown>> {
     const nowMs = this.#parts.clock.nowMs();
     const kept = this.#positive.get(key, nowMs);
     if (kept !== undefined && kept.freshUntilMs > Math.max(heldUntilMs, nowMs)) return kept.value;
-    return (kept === undefined ? this.#negative.get(key, nowMs)?.value : undefined) ?? this.#join(key, compose);
+    return (
+      (kept === undefined ? this.#negative.get(key, nowMs)?.value : undefined) ?? this.#join(key, compose, heldUntilMs)
+    );
   }
 
   /** Whatever is known of a user, and what the site is just saying, no longer counts. */
@@ -110,14 +112,18 @@ export class Inquiry<Value extends NonNullable<unknown>> {
     for (let flight = this.#waiting.take(); flight !== undefined; flight = this.#waiting.take()) this.#fail(flight);
   }
 
-  #join(key: string, compose: () => string): Value | Promise<Value> {
+  #join(key: string, compose: () => string, heldUntilMs: number): Value | Promise<Value> {
     const { concurrentMax, queueMax } = this.#settings;
     const joined = this.#flights.get(key);
-    if (joined !== undefined) return joined.promise;
+    if (joined !== undefined) {
+      joined.heldUntilMs = Math.max(joined.heldUntilMs, heldUntilMs);
+      return joined.promise;
+    }
     const nowMs = this.#parts.clock.monotonicMs();
     const isBusy = this.#underWay.size >= concurrentMax;
-    if (!passes(this.#breaker, nowMs) || (isBusy && this.#waiting.size >= queueMax)) return this.#withoutSite(key);
-    const flight = newFlight<Value>(key, compose(), nowMs);
+    if (!passes(this.#breaker, nowMs) || (isBusy && this.#waiting.size >= queueMax))
+      return this.#withoutSite(key, heldUntilMs);
+    const flight = newFlight<Value>(key, compose(), nowMs, heldUntilMs);
     this.#flights.set(key, flight);
     if (isBusy) this.#waiting.put(flight);
     else this.#send(flight);
@@ -179,14 +185,14 @@ export class Inquiry<Value extends NonNullable<unknown>> {
   #fail(flight: Flight<Value>): void {
     this.#flights.delete(flight.key);
     try {
-      flight.resolve(this.#withoutSite(flight.key));
+      flight.resolve(this.#withoutSite(flight.key, flight.heldUntilMs));
     } catch (error) {
       flight.reject(error);
     }
   }
 
   /** What was known, as long as there is grace. @throws PolycastError `identity_unavailable` */
-  #withoutSite(key: string): Value {
+  #withoutSite(key: string, heldUntilMs: number): Value {
     const nowMs = this.#parts.clock.nowMs();
     const { retryAfterMs } = this.#settings;
     const kept = this.#positive.get(key, nowMs);
@@ -195,7 +201,7 @@ export class Inquiry<Value extends NonNullable<unknown>> {
       throw this.#unavailable();
     }
     this.figures.graced++;
-    if (kept.gracedUntilMs - nowMs > retryAfterMs / 2) return kept.value;
+    if (kept.gracedUntilMs > Math.max(heldUntilMs, nowMs + retryAfterMs / 2)) return kept.value;
     kept.gracedUntilMs = Math.min(this.#positive.graceEndMs(kept), Math.max(nowMs, kept.freshUntilMs) + retryAfterMs);
     kept.value = this.#parts.extend(kept.value, kept.gracedUntilMs);
     return kept.value;
@@ -231,12 +237,14 @@ interface Flight<Value> {
   resolve(value: Value): void;
   reject(error: unknown): void;
   attempts: number;
+  /** Until when those who wait have something already: less is of no use to them. */
+  heldUntilMs: number;
   /** Users to be forgotten since it was sent. */
   forgotten: Set<string> | undefined;
 }
 
-function newFlight<Value>(key: string, body: string, queuedMs: number): Flight<Value> {
-  return { key, body, queuedMs, attempts: 0, forgotten: undefined, ...Promise.withResolvers<Value>() };
+function newFlight<Value>(key: string, body: string, queuedMs: number, heldUntilMs: number): Flight<Value> {
+  return { key, body, queuedMs, heldUntilMs, attempts: 0, forgotten: undefined, ...Promise.withResolvers<Value>() };
 }
 
 /** First in, first out; both in O(1), as what has gone is cut off once it is the larger half. */

@@ -399,6 +399,20 @@ test('in an outage a live session is renewed for as long as the grace lasts', as
   expect((await refusal(() => login0?.renew?.(held))).code).toBe('identity_unavailable');
 });
 
+test('in an outage whoever renews gets more than it has, however soon it comes again', async () => {
+  const { backend, site, clock, login } = await kit(knowsBySession(60), { failuresMax: 1 });
+  const [login0] = site.identifiers;
+  let held = (await login('user-7')) as Principal;
+  backend.behave = (_asked, response) => void response.destroy();
+  clock.pass(59_000);
+  for (let round = 0; round < 20; round++) {
+    clock.pass(1100);
+    const renewed = (await login0?.renew?.(held)) as Principal;
+    expect(renewed.expiresMs).toBeGreaterThan(held.expiresMs);
+    held = renewed;
+  }
+});
+
 test('a rule may leave a channel to the site, which is asked about users alone', async () => {
   const { backend, site, clock } = await kit(({ body }) => ({
     allowed: body['channel'] === 'orders.7',

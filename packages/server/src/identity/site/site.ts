@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/ports.ts';
 import type { Principal } from '../../core/principal.ts';
 import { NO_CONSENT, type Consent, type Identifier } from '../authority.ts';
-import { readConsent, readLogin } from './answers.ts';
+import { readConsent, readLogin, type Asked } from './answers.ts';
 import { SiteConsent, type ConsentQuestion } from './consent.ts';
 import { Inquiry, type InquiryFigures, type InquirySettings } from './inquiry.ts';
 import { SiteLogin, type LoginQuestion } from './login.ts';
@@ -87,7 +87,7 @@ function loginTo(url: string, settings: SiteSettings, parts: SiteParts): Asking<
         const { status, text } = await client.post(body, shownAsThemselves(JSON.parse(body) as LoginQuestion));
         const isNobody = status === 401 || status === 403;
         if (status !== 200 && !isNobody) throw new SiteFailure(`it answered ${status}`);
-        return readLogin(isNobody ? undefined : text, { atMs: askedMs, chance: parts.chance() }, timesOf(settings));
+        return readLogin(isNobody ? undefined : text, askedBy(parts, askedMs), timesOf(settings));
       },
       extend: (principal, expiresMs) => ({ ...principal, expiresMs }),
       turned: (breaker, error) => tell(parts.logger, url, breaker, error),
@@ -107,7 +107,7 @@ function consentOf(url: string, settings: SiteSettings, parts: SiteParts): Askin
         const { status, text } = await client.post(body, {});
         if (status !== 200) throw new SiteFailure(`it answered ${status}`);
         const { user } = JSON.parse(body) as ConsentQuestion;
-        return readConsent(text, user, { atMs: askedMs, chance: parts.chance() }, timesOf(settings));
+        return readConsent(text, user, askedBy(parts, askedMs), timesOf(settings));
       },
       extend: (isAllowed) => isAllowed,
       turned: (breaker, error) => tell(parts.logger, url, breaker, error),
@@ -127,6 +127,10 @@ function shownAsThemselves({ cookies, headers }: LoginQuestion): Record<string, 
 
 function clientOf(url: string, { secret, timeoutMs, concurrentMax }: SiteSettings): SiteClient {
   return new SiteClient({ url, secret: secret ?? undefined, timeoutMs, concurrentMax });
+}
+
+function askedBy({ clock, chance }: SiteParts, askedMs: number): Asked {
+  return { askedMs, answeredMs: clock.nowMs(), chance: chance() };
 }
 
 function timesOf({ ttlSecondsMax, refusalSeconds }: SiteSettings): { ttlMsMax: number; refusalMs: number } {

@@ -1,0 +1,182 @@
+import { afterEach, expect, test } from 'vitest';
+import WebSocket from 'ws';
+import { parseConfig } from '../../config/schema.ts';
+import { openHub, type Hub } from '../../hub.ts';
+import { fastWorld } from '../../operate/world.ts';
+import { knowsBySession, openSite, type Behaviour, type TestSite } from './testing/site.ts';
+
+const opened: { close(): Promise<void> | void }[] = [];
+afterEach(async () => {
+  for (const each of opened.splice(0).toReversed()) await each.close();
+});
+
+interface Kit {
+  readonly backend: TestSite;
+  readonly hub: Hub;
+  get(path: string, headers?: Readonly<Record<string, string>>): Promise<Response>;
+}
+
+async function kit(behave: Behaviour, settings: object = {}, speed = 1): Promise<Kit> {
+  const backend = await openSite(behave);
+  opened.push(backend);
+  const hub = await openHub(
+    parseConfig({
+      listen: '127.0.0.1:0',
+      data: ':memory:',
+      logging: { level: 'silent' },
+      rules: [
+        { pattern: 'news', subscribe: 'anyone' },
+        { pattern: 'orders.*', subscribe: 'site', publish: 'site' },
+        { pattern: 'staff', subscribe: { claim: 'staff', value: true } },
+      ],
+      identity: {
+        site: {
+          loginUrl: `${backend.url}/login`,
+          consentUrl: `${backend.url}/consent`,
+          cookies: ['session'],
+          failuresMax: 1,
+          retryAfterSeconds: 1,
+          refusalSeconds: 0,
+          ...settings,
+        },
+      },
+    }),
+    { world: fastWorld(speed) },
+  );
+  opened.push(hub);
+  return { backend, hub, get: (path, headers = {}) => fetch(hub.url + path, { headers }) };
+}
+
+const down: Behaviour = (_asked, response) => void response.writeHead(500).end();
+const ADA = { cookie: 'session=user-ada' };
+
+/** Messages of an event stream as they come; ends with the stream. */
+async function* messages(response: Response): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const bytes of response.body ?? []) {
+    text += decoder.decode(bytes as Uint8Array, { stream: true });
+    const parts = text.split('\n\n');
+    text = parts.pop() ?? '';
+    yield* parts;
+  }
+}
+
+/** Leaves the stream open. */
+async function messageOf(stream: AsyncGenerator<string>, event: string): Promise<string> {
+  for (;;) {
+    const { done, value } = await stream.next();
+    if (done === true) throw new Error(`the stream ended without ${event}`);
+    if (value.includes(`event: ${event}`)) return value;
+  }
+}
+
+test('a cookie is enough on every transport, and says whose private channel it is', async () => {
+  const { hub, get } = await kit(knowsBySession(60));
+  expect((await get('/v1/events?channel=@me', ADA)).status).toBe(200);
+  const stream = await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' });
+  await messageOf(messages(stream), 'polycast.ready');
+  const socket = new WebSocket(`${hub.url.replace('http', 'ws')}/v1/events?channel=@me`, { headers: ADA });
+  opened.push({ close: () => socket.terminate() });
+  const ready = await new Promise((resolve) => socket.once('message', (data) => resolve(JSON.parse(String(data)))));
+  expect(ready).toMatchObject({ op: 'ready' });
+});
+
+test('who is nobody to the site reads what is for anyone, and is asked who it is elsewhere', async () => {
+  const { get } = await kit(knowsBySession(60));
+  const guest = { cookie: 'session=guest' };
+  expect((await get('/v1/events?channel=news', guest)).status).toBe(200);
+  const refused = await get('/v1/events?channel=@me', guest);
+  expect([refused.status, ((await refused.json()) as { code: string }).code]).toEqual([401, 'unauthorized']);
+});
+
+test('rules ask for what the site claims of its users', async () => {
+  const { get } = await kit(({ body }) => {
+    const { session } = body['cookies'] as { session: string };
+    return { user: session, claims: { staff: session === 'boss' }, ttlSeconds: 60 };
+  });
+  expect((await get('/v1/events?channel=staff', { cookie: 'session=boss' })).status).toBe(200);
+  expect((await get('/v1/events?channel=staff', { cookie: 'session=ada' })).status).toBe(403);
+});
+
+test('a cookie of a page whose origin is not allowed is never shown to the site', async () => {
+  const { backend, get } = await kit(knowsBySession(60));
+  const { status } = await get('/v1/events?channel=@me', { ...ADA, origin: 'https://evil.example' });
+  expect([401, 403]).toContain(status);
+  expect(backend.asked).toHaveLength(0);
+});
+
+test('a site that is down: 503 and when to come back for those it has not named, on every transport', async () => {
+  const { hub, backend, get } = await kit(knowsBySession(60));
+  await get('/v1/events?channel=@me', ADA);
+  backend.behave = down;
+  const eve = { cookie: 'session=user-eve' };
+  for (const accept of ['application/json', 'text/event-stream']) {
+    const refused = await get('/v1/events?channel=@me', { ...eve, accept });
+    expect(refused.status).toBe(503);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(await refused.json()).toMatchObject({ code: 'identity_unavailable', retryable: true });
+  }
+  const socket = new WebSocket(`${hub.url.replace('http', 'ws')}/v1/events`, { headers: eve });
+  const status = await new Promise((resolve) => {
+    socket.once('unexpected-response', (_request, response) => resolve(response.statusCode));
+    socket.once('error', () => undefined);
+  });
+  expect(status).toBe(503);
+  expect((await get('/v1/events?channel=@me', ADA)).status).toBe(200);
+  // Who brings nothing along needs no site.
+  expect((await get('/v1/events?channel=news')).status).toBe(200);
+});
+
+test('where a rule says so, the site decides on a channel: for readers and publishers', async () => {
+  const { hub, backend, get } = await kit((asked, response) => {
+    if (asked.path === '/login') return knowsBySession(60)(asked, response);
+    const { user, action, channel } = asked.body;
+    return { allowed: channel === `orders.${user}` && action === 'subscribe', ttlSeconds: 60 };
+  });
+  expect((await get('/v1/events?channel=orders.ada', ADA)).status).toBe(200);
+  expect((await get('/v1/events?channel=orders.eve', ADA)).status).toBe(403);
+  expect((await get('/v1/events?channel=orders.*', ADA)).status).toBe(403);
+  expect((await get('/v1/events?channel=orders.ada')).status).toBe(401);
+  const published = await fetch(`${hub.url}/v1/channels/orders.ada/events`, {
+    method: 'POST',
+    headers: { ...ADA, 'content-type': 'application/json' },
+    body: '1',
+  });
+  expect(published.status).toBe(403);
+  expect(backend.asked.filter(({ path }) => path === '/consent').map(({ body }) => body['action'])).toEqual([
+    'subscribe',
+    'subscribe',
+    'subscribe',
+    'publish',
+  ]);
+  backend.behave = down;
+  expect((await get('/v1/events?channel=orders.ada', ADA)).status).toBe(200);
+  expect((await get('/v1/events?channel=orders.bob', ADA)).status).toBe(503);
+});
+
+test('a stream lives on beyond its answers: the site is asked again, and its client hears nothing of it', async () => {
+  const { backend, get } = await kit(knowsBySession(2), {}, 10);
+  const stream = messages(await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' }));
+  await messageOf(stream, 'polycast.ready');
+  await expect.poll(() => backend.asked.length, { timeout: 10_000 }).toBeGreaterThanOrEqual(4);
+  backend.behave = () => ({ user: null });
+  const rest: string[] = [];
+  for await (const message of stream) rest.push(message);
+  expect(rest.filter((message) => message.includes('event: '))).toEqual([
+    expect.stringContaining('event: polycast.closing'),
+  ]);
+  expect(rest.at(-1)).toContain('unauthorized');
+});
+
+test('a stream lives on through an outage of the site, and ends with the grace', async () => {
+  const { backend, get } = await kit(knowsBySession(2), { graceSeconds: 6 }, 10);
+  const stream = messages(await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' }));
+  await messageOf(stream, 'polycast.ready');
+  const downMs = performance.now();
+  backend.behave = down;
+  const rest: string[] = [];
+  for await (const message of stream) rest.push(message);
+  expect(performance.now() - downMs).toBeGreaterThan(500);
+  expect(rest.at(-1)).toContain('event: polycast.closing');
+});
