@@ -11,6 +11,8 @@ export const SECTIONS_ELSEWHERE: Readonly<Record<string, Elsewhere>> = {
   '13.4': { file: 'packages/server/src/transports/identity.test.ts', why: 'needs tokens and a clock that runs fast' },
   '13.7': { file: 'packages/server/src/transports/identity.test.ts', why: 'needs tokens, and limits that can be reached' },
   '11.1': { file: 'conformance/drain.slow.test.ts', why: 'the hub has to be told to end' },
+  '13.5': { file: 'conformance/identity/private-messages.slow.test.ts', why: 'needs keys and users' },
+  '13.6': { file: 'conformance/identity/presence.slow.test.ts', why: 'needs rules, users and a restart' },
 };
 
 export const CODES_ELSEWHERE: Readonly<Partial<Record<ErrorCode, Elsewhere>>> = {
