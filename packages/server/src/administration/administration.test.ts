@@ -1,0 +1,280 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import WebSocket from 'ws';
+import { once } from 'node:events';
+import { loadConfig } from '../config/load.ts';
+import { openHub, type Hub } from '../hub.ts';
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Readonly<Record<string, any>>;
+}
+
+/** A hub and whoever asks it. */
+class Desk {
+  readonly hub: Hub;
+
+  constructor(hub: Hub) {
+    this.hub = hub;
+  }
+
+  get admin(): string {
+    return this.hub.firstKey as string;
+  }
+
+  async ask(method: string, path: string, body?: unknown, key: string | undefined = this.admin, more: Record<string, string> = {}): Promise<Answer> {
+    const response = await fetch(this.hub.url + path, {
+      method,
+      headers: {
+        ...(key !== '' && { authorization: `Bearer ${key}` }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...more,
+      },
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, body: text === '' ? {} : (JSON.parse(text) as Answer['body']) };
+  }
+
+  async key(scopes: object, more: object = {}): Promise<{ readonly id: string; readonly text: string }> {
+    const { status, body } = await this.ask('POST', '/v1/keys', { name: 'made', scopes, ...more });
+    expect(status).toBe(201);
+    return { id: body['id'] as string, text: body['key'] as string };
+  }
+}
+
+async function openDesk(...settings: string[]): Promise<Desk> {
+  const { config } = loadConfig({
+    settings: ['access=rules', 'listen=127.0.0.1:0', 'data=:memory:', 'logging.level=silent', 'drain.timeMs=0', ...settings],
+  });
+  const hub = await openHub(config);
+  onTestFinished(() => hub.close());
+  return new Desk(hub);
+}
+
+const PUBLISH = ['/v1/channels/orders.7/events', '1'] as const;
+
+describe('keys', () => {
+  test('are made, listed, changed, rotated and revoked', async () => {
+    const desk = await openDesk();
+    const made = await desk.ask('POST', '/v1/keys', { name: 'shop', scopes: { publish: ['orders.>'] }, expires: '2099-01-01T00:00:00Z' });
+    expect(made.status).toBe(201);
+    expect(made.headers.get('cache-control')).toBe('no-store');
+    const { key, ...shown } = made.body as { key: string; id: string };
+    expect(made.headers.get('location')).toBe(`/v1/keys/${shown.id}`);
+    expect(shown).toMatchObject({ name: 'shop', scopes: { publish: ['orders.>'] }, expires: '2099-01-01T00:00:00.000Z', lastUsed: null });
+    expect((await desk.ask('GET', `/v1/keys/${shown.id}`)).body).toEqual(shown);
+    expect((await desk.ask('POST', ...PUBLISH, key)).status).toBe(201);
+
+    const changed = await desk.ask('PATCH', `/v1/keys/${shown.id}`, { scopes: { publish: ['news.>'] }, expires: null });
+    expect(changed.body).toMatchObject({ name: 'shop', scopes: { publish: ['news.>'] }, expires: null });
+    expect((await desk.ask('POST', ...PUBLISH, key)).body).toMatchObject({ code: 'forbidden', rule: 'the key' });
+
+    const rotated = await desk.ask('POST', `/v1/keys/${shown.id}/rotate`, { overlapSeconds: 0 });
+    expect(rotated.body['key']).not.toBe(key);
+    expect((await desk.ask('POST', ...PUBLISH, key)).body).toMatchObject({ code: 'unauthorized' });
+    expect((await desk.ask('POST', '/v1/channels/news.1/events', '1', rotated.body['key'] as string)).status).toBe(201);
+
+    expect((await desk.ask('DELETE', `/v1/keys/${shown.id}`)).status).toBe(204);
+    expect((await desk.ask('DELETE', `/v1/keys/${shown.id}`)).body).toMatchObject({ code: 'not_found' });
+    expect((await desk.ask('GET', '/v1/keys')).body['keys']).toHaveLength(1);
+  });
+
+  test('a rotation without a body lets the old one be good for a day', async () => {
+    const desk = await openDesk();
+    const { id, text } = await desk.key({ publish: ['>'] });
+    const { body } = await desk.ask('POST', `/v1/keys/${id}/rotate`);
+    const untilMs = Date.parse(body['overlapUntil'] as string) - Date.now();
+    expect(untilMs).toBeGreaterThan(86_000_000);
+    expect(untilMs).toBeLessThanOrEqual(86_400_000);
+    expect((await desk.ask('POST', ...PUBLISH, text)).status).toBe(201);
+  });
+
+  test.each<[unknown, string]>([
+    [{}, 'name'],
+    [{ name: 'a' }, 'scopes'],
+    [{ name: '', scopes: { publish: ['>'] } }, 'name'],
+    [{ name: 'x'.repeat(101), scopes: { publish: ['>'] } }, 'name'],
+    [{ name: 'a\nb', scopes: { publish: ['>'] } }, 'name'],
+    [{ name: 'a', scopes: ['admin'] }, 'scopes'],
+    [{ name: 'a', scopes: { everything: ['>'] } }, 'scopes'],
+    [{ name: 'a', scopes: { publish: ['>'] }, expires: '2020-01-01T00:00:00Z' }, 'expires'],
+    [{ name: 'a', scopes: { publish: ['>'] }, expires: 'tomorrow' }, 'expires'],
+    [{ name: 'a', scopes: { publish: ['>'] }, expires: 4_000_000_000_000 }, 'expires'],
+    [{ name: 'a', scopes: { publish: ['>'] }, secret: 'mine' }, 'secret'],
+  ])('%j is refused, and said why', async (body, member) => {
+    const desk = await openDesk();
+    expect(await desk.ask('POST', '/v1/keys', body)).toMatchObject({ status: 400, body: { code: 'invalid_body', member } });
+    expect((await desk.ask('GET', '/v1/keys')).body['keys']).toHaveLength(1);
+  });
+
+  test('a body that is none is refused', async () => {
+    const desk = await openDesk();
+    expect((await desk.ask('POST', '/v1/keys', '[]')).body).toMatchObject({ code: 'invalid_body' });
+    expect((await desk.ask('POST', '/v1/keys', '{')).body).toMatchObject({ code: 'invalid_json' });
+    expect((await desk.ask('POST', '/v1/keys', `{"name":"${'x'.repeat(70_000)}"}`)).body).toMatchObject({ code: 'body_too_large' });
+    const plain = await desk.ask('POST', '/v1/keys', '{}', desk.admin, { 'content-type': 'text/plain' });
+    expect(plain.body).toMatchObject({ code: 'unsupported_media_type' });
+  });
+
+  test('there are none to be had where there is no access control: they would outlive it', async () => {
+    const desk = await openDesk('access=loopback');
+    expect(desk.hub.firstKey).toBeUndefined();
+    for (const [method, path] of [['GET', '/v1/keys'], ['POST', '/v1/keys']] as const) {
+      const body = method === 'POST' ? { name: 'a', scopes: { admin: ['>'] } } : undefined;
+      expect((await desk.ask(method, path, body, '')).body).toMatchObject({ code: 'forbidden' });
+    }
+    // A program that has a key for production may use it here as well.
+    expect((await desk.ask('POST', ...PUBLISH, 'pck_whatever')).status).toBe(201);
+  });
+});
+
+describe('whoever has no admin key', () => {
+  const ROUTES: readonly (readonly [string, string, object | undefined])[] = [
+    ['GET', '/v1/keys', undefined],
+    ['POST', '/v1/keys', { name: 'a', scopes: { admin: ['>'] } }],
+    ['GET', '/v1/keys/x', undefined],
+    ['PATCH', '/v1/keys/x', { name: 'b' }],
+    ['DELETE', '/v1/keys/x', undefined],
+    ['POST', '/v1/keys/x/rotate', undefined],
+    ['POST', '/v1/revocations', { user: '42' }],
+    ['GET', '/v1/audit', undefined],
+    ['GET', '/v1/access/explain?subscribe=a', undefined],
+  ];
+
+  test.each(ROUTES)('gets nothing of %s %s, and learns nothing of what there is', async (method, path, body) => {
+    const desk = await openDesk();
+    const { id, text } = await desk.key({ publish: ['>'], subscribe: ['>'], subscriptions: ['>'] });
+    const real = path.replace('/x', `/${id}`);
+    const none = await desk.ask(method, real, body, '');
+    expect(none).toMatchObject({ status: 401, body: { code: 'unauthorized' } });
+    const less = await desk.ask(method, real, body, text);
+    expect(less).toMatchObject({ status: 403, body: { code: 'forbidden', rule: 'the scopes of the key' } });
+    expect((await desk.ask(method, path, body, text)).body).toEqual(less.body);
+    expect((await desk.ask('GET', '/v1/keys')).body['keys']).toHaveLength(2);
+  });
+
+  test('a page of another origin cannot make a browser send it', async () => {
+    const desk = await openDesk();
+    for (const [method, path, body] of ROUTES) {
+      if (method === 'GET') continue;
+      const { status } = await desk.ask(method, path, body, desk.admin, { origin: 'https://evil.example' });
+      expect(status, `${method} ${path}`).toBe(403);
+    }
+  });
+
+  test('the methods of an address are told', async () => {
+    const desk = await openDesk();
+    expect((await desk.ask('OPTIONS', '/v1/keys/x')).headers.get('allow')).toBe('GET, HEAD, PATCH, DELETE, OPTIONS');
+    expect((await desk.ask('POST', '/v1/keys/x', {})).body).toMatchObject({ code: 'method_not_allowed' });
+  });
+});
+
+describe('a key on live connections', () => {
+  test.each(['revoked', 'rotated without overlap', 'allowed less'])('that is %s: WebSocket and stream end, and say why', async (what) => {
+    const desk = await openDesk();
+    const { id, text } = await desk.key({ subscribe: ['>'] });
+    const socket = new WebSocket(`${desk.hub.url.replace('http', 'ws')}/v1/events?channel=a`, { headers: { authorization: `Bearer ${text}` } });
+    await once(socket, 'message');
+    const stream = await fetch(`${desk.hub.url}/v1/events?channel=a`, { headers: { accept: 'text/event-stream', authorization: `Bearer ${text}` } });
+    const startedMs = performance.now();
+    const closed = once(socket, 'close');
+    if (what === 'revoked') await desk.ask('DELETE', `/v1/keys/${id}`);
+    else if (what === 'allowed less') await desk.ask('PATCH', `/v1/keys/${id}`, { scopes: { subscribe: ['b'] } });
+    else await desk.ask('POST', `/v1/keys/${id}/rotate`, { overlapSeconds: 0 });
+    expect((await closed)[0]).toBe(4401);
+    expect(await stream.text()).toContain('event: polycast.closing');
+    expect(performance.now() - startedMs).toBeLessThan(1000);
+  });
+});
+
+describe('revocations', () => {
+  test('of a key: what it was before is good no more, a rotated one is', async () => {
+    const desk = await openDesk();
+    const { id, text } = await desk.key({ publish: ['>'] });
+    const { status, body } = await desk.ask('POST', '/v1/revocations', { key: id });
+    expect(status).toBe(201);
+    expect(body).toMatchObject({ key: id });
+    expect((await desk.ask('POST', ...PUBLISH, text)).body).toMatchObject({ code: 'unauthorized' });
+    const rotated = await desk.ask('POST', `/v1/keys/${id}/rotate`);
+    expect((await desk.ask('POST', ...PUBLISH, rotated.body['key'] as string)).status).toBe(201);
+  });
+
+  test.each<[unknown, string]>([
+    [{}, 'user'],
+    [{ user: 'a', token: 'b' }, 'token'],
+    [{ user: '' }, 'user'],
+    [{ user: 7 }, 'user'],
+    [{ everybody: true }, 'user'],
+    [{ user: 'a', issuedBefore: '2099-01-01T00:00:00Z' }, 'issuedBefore'],
+    [{ user: 'a', issuedBefore: 0 }, 'issuedBefore'],
+    [{ user: 'a', until: '2099-01-01T00:00:00Z' }, 'until'],
+  ])('%j is refused', async (body, member) => {
+    const desk = await openDesk();
+    expect((await desk.ask('POST', '/v1/revocations', body)).body).toMatchObject({ code: 'invalid_body', member });
+  });
+});
+
+describe('explanations', () => {
+  const RULES =
+    'rules=[{pattern: news.>, subscribe: anyone}, {pattern: "inbox.{user}.>", subscribe: owner}, {pattern: desk.>, subscribe: {claim: role, value: editor}}]';
+  const asks = async (desk: Desk, query: string): Promise<Answer['body']> => (await desk.ask('GET', `/v1/access/explain?${query}`)).body;
+
+  test('say yes or no, and by which rule', async () => {
+    const desk = await openDesk(RULES);
+    expect(await asks(desk, 'subscribe=news.1')).toMatchObject({ allowed: true, by: 'rule 1 (news.>)', as: { kind: 'anonymous' } });
+    expect(await asks(desk, 'user=42&subscribe=inbox.42.a')).toMatchObject({ allowed: true, by: 'rule 2 (inbox.{user}.>)' });
+    expect(await asks(desk, 'user=42&subscribe=inbox.7.a')).toMatchObject({ allowed: false, needs: 'the user named in the channel' });
+    expect(await asks(desk, 'user=42&subscribe=desk.a')).toMatchObject({ allowed: false, by: 'rule 3 (desk.>)' });
+    expect(await asks(desk, 'user=42&claims=%7B%22role%22%3A%22editor%22%7D&subscribe=desk.a')).toMatchObject({ allowed: true });
+    expect(await asks(desk, 'user=42&publish=news.1')).toMatchObject({ allowed: false, by: 'the defaults', needs: 'a server with a key' });
+    expect(await asks(desk, 'user=42&subscribe=@me')).toMatchObject({ allowed: true, channel: 'polycast.private.42' });
+    const { id } = await desk.key({ publish: ['news.*'] });
+    expect(await asks(desk, `key=${id}&publish=news.1`)).toMatchObject({ allowed: true, by: 'the key', as: { kind: 'server', key: id } });
+    expect(await asks(desk, `key=${id}&subscribe=news.1`)).toMatchObject({ allowed: false, needs: 'the scope subscribe for news.1' });
+  });
+
+  test('agree with what happens', async () => {
+    const desk = await openDesk(RULES);
+    for (const channel of ['news.1', 'inbox.42.a', 'other', 'polycast.private.42']) {
+      const { status } = await desk.ask('GET', `/v1/events?channel=${channel}`, undefined, '');
+      expect(status === 200, channel).toBe((await asks(desk, `subscribe=${channel}`))['allowed']);
+    }
+  });
+
+  test('tell that what the user was given before is revoked', async () => {
+    const desk = await openDesk(RULES);
+    const { body } = await desk.ask('POST', '/v1/revocations', { user: '42' });
+    expect(await asks(desk, 'user=42&subscribe=news.1')).toMatchObject({ allowed: true, revokedBefore: body['issuedBefore'] });
+  });
+
+  test.each([
+    ['', 'subscribe'],
+    ['subscribe=a&publish=a', 'publish'],
+    ['claims=%7B%7D&subscribe=a', 'claims'],
+    ['user=1&claims=7&subscribe=a', 'claims'],
+    ['user=1&key=2&subscribe=a', 'key'],
+    ['user=&subscribe=a', 'user'],
+    ['channel=a', 'channel'],
+  ])('%s is refused', async (query, parameter) => {
+    const desk = await openDesk();
+    expect(await asks(desk, query)).toMatchObject({ code: 'invalid_parameter', parameter });
+  });
+});
+
+test('the audit log tells all of it, page by page', async () => {
+  const desk = await openDesk();
+  const { id } = await desk.key({ publish: ['>'] });
+  await desk.ask('POST', `/v1/keys/${id}/rotate`);
+  await desk.ask('POST', '/v1/revocations', { user: '42' });
+  await desk.ask('DELETE', `/v1/keys/${id}`);
+  const first = await desk.ask('GET', '/v1/audit?limit=3');
+  const actions = (answer: Answer): string[] => (answer.body['entries'] as { action: string }[]).map(({ action }) => action);
+  expect(actions(first)).toEqual(['key.revoked', 'revocation.made', 'key.rotated']);
+  const admin = desk.admin.slice(4, 16);
+  expect(first.body['entries'][0]).toMatchObject({ subject: id, by: { kind: 'server', key: admin, name: 'first', address: '127.0.0.1' } });
+  const second = await desk.ask('GET', `/v1/audit?limit=3&before=${first.body['next']}`);
+  expect(actions(second)).toEqual(['key.created', 'key.created']);
+  expect(second.body['next']).toBeNull();
+  expect((await desk.ask('GET', '/v1/audit?before=x')).body).toMatchObject({ code: 'invalid_parameter' });
+});
