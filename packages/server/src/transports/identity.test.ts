@@ -253,6 +253,20 @@ describe('exclude=self', () => {
   });
 });
 
+test('exclude=self works without access control as well', async () => {
+  const hub = await open({ access: 'loopback' });
+  const query = 'channel=a&exclude=self&client=tab-1';
+  const [socket, unnamed, stream] = [hub.socket(query), hub.socket('channel=a&exclude=self'), await hub.follow(query)];
+  for (const each of [socket, unnamed]) await each.got({ op: 'ready' });
+  await socket.ask({ op: 'publish', channel: 'a', data: 1 });
+  await unnamed.ask({ op: 'publish', channel: 'a', data: 2 });
+  await post(hub, '/v1/events?exclude=self&client=tab-1', { channel: 'a', data: 3 });
+  await post(hub, '/v1/events', { channel: 'a', data: 4 });
+  await vi.waitFor(() => expect(stream.events).toMatchObject([{ data: 2 }, { data: 4 }]));
+  await vi.waitFor(() => expect(socket.events).toMatchObject([{ data: 2 }, { data: 4 }]));
+  await vi.waitFor(() => expect(unnamed.events).toMatchObject([{ data: 1, origin: 'tab-1' }, { data: 3 }, { data: 4 }]));
+});
+
 describe('looking back', () => {
   test('is for those who may subscribe', async () => {
     const hub = await open();

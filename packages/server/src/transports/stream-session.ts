@@ -124,6 +124,11 @@ export class StreamSession implements Sink, Timed, Session {
     return this.#client ?? this.id;
   }
 
+  /** Whether its events have to say so, whoever it is. */
+  get isNamed(): boolean {
+    return this.#client !== undefined || this.#ownMark !== undefined;
+  }
+
   /** Sends the opening words and begins to read. */
   open(opening: string | Uint8Array): void {
     const { socket, services } = this;

@@ -141,7 +141,7 @@ export class WebSocketOperations {
     const { channel, type, idempotencyKey, ifMatch, data } = scanEnvelope(scanner, ALSO_IN_PUBLISH);
     if (channel === undefined) throw new PolycastError('channel_missing');
     if (idempotencyKey !== undefined) checkIdempotencyKey(idempotencyKey);
-    const { principal, origin, address } = this.#session;
+    const { principal, origin, address, isNamed } = this.#session;
     await allow(this.#services, principal, 'publish', [channel]);
     const result = await this.#services.publisher.publishOne({
       channel,
@@ -149,7 +149,7 @@ export class WebSocketOperations {
       idempotencyKey,
       ifMatch,
       content: `"data":${data}`,
-      author: principal.kind === 'server' ? undefined : author(principal, origin, address),
+      author: principal.kind === 'server' && !isNamed ? undefined : author(principal, origin, address),
     });
     if (!result.ok) throw shown(this.#services, result.error);
     this.#answer(operation, {
