@@ -1,4 +1,5 @@
-import { scopesOf, scopeTexts, wrongScopes } from '../identity/scopes.ts';
+import type { Grants } from '../core/principal.ts';
+import { scopeTexts, wrongScopes } from '../identity/scopes.ts';
 import { usageError, type Command, type Input, type OptionSpec } from './command.ts';
 import { CliError } from './exit-codes.ts';
 import { HUB_ADDRESS_OPTIONS } from './hub-address.ts';
@@ -46,23 +47,23 @@ export const keysCreate: Command = {
   usage: '<name>',
   argumentsMin: 1,
   argumentsMax: 1,
-  details: `${WHERE} A scope is publish, subscribe, subscriptions or admin; publish and subscribe may name channels: publish:orders.>. Whoever has admin can make keys for everything.`,
+  details: `${WHERE} Whoever has --admin can make keys for everything.`,
   options: {
     ...DESK_OPTIONS,
-    scope: { value: 'SCOPE', short: 's', multiple: true, doc: 'What the key is good for: publish, publish:orders.>, admin, …; repeatable.' },
+    publish: { value: 'PATTERN', multiple: true, doc: "It may publish to these channels; '>' is all. Repeatable." },
+    subscribe: { value: 'PATTERN', multiple: true, doc: 'It may read these channels, and their history. Repeatable.' },
+    subscriptions: { doc: 'It may manage subscriptions.' },
+    admin: { doc: 'It may manage keys, revoke, read the audit log, and ask about users.' },
     expires: { value: 'WHEN', doc: 'After so long (90d, 12h, 30m) or at a time (2027-01-31T12:00:00Z); never unless given.' },
     json: JSON_OPTION,
   },
   examples: [
-    { command: "polycast keys create shop --scope 'publish:orders.>' --scope 'publish:users.>'", does: 'for a backend that publishes' },
-    { command: 'polycast keys create ci --scope admin --expires 1h', does: 'for an hour' },
+    { command: "polycast keys create shop --publish 'orders.>' --publish 'polycast.private.>'", does: 'for a backend that publishes' },
+    { command: 'polycast keys create ci --admin --expires 1h', does: 'for an hour' },
   ],
   async run(input, terminal) {
     const [name = ''] = input.arguments;
-    const texts = input.texts('scope');
-    const scopes = scopesOf(texts);
-    const wrong = texts.length === 0 ? 'say what it is good for: --scope publish, --scope publish:orders.>, …' : wrongScopes(scopes);
-    if (wrong !== undefined) throw usageError(keysCreate, `--scope: ${wrong}`);
+    const scopes = scopesOf(input);
     // oxlint-disable-next-line no-control-regex
     if (name === '' || name.length > 100 || /[\u0000-\u001f\u007f]/.test(name)) throw usageError(keysCreate, 'a name has 1 to 100 characters');
     const made = await atDesk(input, (desk) => desk.create({ name, scopes, expires: expiryOf(input) }));
@@ -111,6 +112,19 @@ export const keysRevoke: Command = {
     return 'done';
   },
 };
+
+function scopesOf(input: Input): Grants {
+  const scopes = {
+    ...(input.texts('publish').length > 0 && { publish: input.texts('publish') }),
+    ...(input.texts('subscribe').length > 0 && { subscribe: input.texts('subscribe') }),
+    ...(input.flag('subscriptions') && { subscriptions: ['>'] }),
+    ...(input.flag('admin') && { admin: ['>'] }),
+  };
+  if (Object.keys(scopes).length === 0) throw usageError(keysCreate, "say what it is good for: --publish 'orders.>', --subscribe, --admin, …");
+  const wrong = wrongScopes(scopes);
+  if (wrong !== undefined) throw usageError(keysCreate, wrong);
+  return scopes;
+}
 
 /** The key alone on standard output, so that a script can take it from there. */
 function show(made: ShownKey, input: Input, { out, note, noteStyle }: Terminal, what: string): 'done' {

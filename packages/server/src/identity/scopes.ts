@@ -26,18 +26,7 @@ export function wrongScopes(value: unknown): string | undefined {
   return undefined;
 }
 
-/** `publish:orders.>`; a scope alone is for everything. */
-export function scopesOf(texts: readonly string[]): Grants {
-  const scopes = new Map<string, string[]>();
-  for (const text of texts) {
-    const colon = text.indexOf(':');
-    const scope = colon < 0 ? text : text.slice(0, colon);
-    scopes.set(scope, [...(scopes.get(scope) ?? []), colon < 0 ? '>' : text.slice(colon + 1)]);
-  }
-  return Object.fromEntries(scopes);
-}
-
-/** The texts of which `scopesOf` makes these scopes. */
+/** In words: `publish:orders.>`; a scope alone is for everything. */
 export function scopeTexts(scopes: Grants): string[] {
   return SCOPES.flatMap((scope) => (scopes[scope] ?? []).map((pattern) => (pattern === '>' ? scope : `${scope}:${pattern}`)));
 }
