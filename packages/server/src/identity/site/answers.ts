@@ -22,7 +22,7 @@ const CLAIMS_BYTES_MAX = 8192;
 const PATTERNS_MAX = 100;
 
 /**
- * What the site said of somebody's credentials (PROTOCOL.md section 13.3.2).
+ * What the site said of somebody's credentials (PROTOCOL.md section 13.3).
  * @param text of a `200`; `undefined` where it said 401 or 403: nobody
  * @throws SiteFailure for any other form
  */
@@ -49,7 +49,7 @@ export function readLogin(text: string | undefined, asked: Asked, times: AnswerT
 }
 
 /**
- * What the site said to a user's wish (PROTOCOL.md section 13.3.4).
+ * What the site said to a user's wish (PROTOCOL.md section 13.3).
  * @throws SiteFailure
  */
 export function readConsent(text: string, user: string, asked: Asked, times: AnswerTimes): SiteAnswer<boolean> {

@@ -3,7 +3,7 @@ import type { Action, Principal } from '../../core/principal.ts';
 import type { Consent } from '../authority.ts';
 import type { Inquiry } from './inquiry.ts';
 
-/** The body of a question (PROTOCOL.md section 13.3.4). */
+/** The body of a question (PROTOCOL.md section 13.3). */
 export interface ConsentQuestion {
   readonly user: string;
   readonly action: Action;

@@ -18,7 +18,7 @@ interface Question {
   readonly body: string;
 }
 
-/** The body of a question (PROTOCOL.md section 13.3.1). */
+/** The body of a question (PROTOCOL.md section 13.3). */
 export interface LoginQuestion {
   readonly cookies: Readonly<Record<string, string>>;
   readonly headers: Readonly<Record<string, string>>;
