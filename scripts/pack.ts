@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { finishPackage } from '../packages/client/build.ts';
 import { build } from './build.ts';
@@ -56,13 +56,17 @@ async function packOne({ folder, assets = {}, finish }: Published, destination: 
   return join(destination, filename);
 }
 
+/** What each of a package's projects makes: a browser, Node and the core do not know the same types. */
 function emit(source: string, outDir: string): void {
-  const project = join(source, 'tsconfig.json');
-  run(
-    join(ROOT, 'node_modules/.bin/tsc'),
-    ['-p', project, '--noEmit', 'false', '--declaration', '--rootDir', join(source, 'src'), '--outDir', outDir],
-    ROOT,
-  );
+  const projects = globSync('tsconfig*.json', { cwd: source }).filter((name) => name !== 'tsconfig.test.json');
+  for (const project of projects.toSorted()) {
+    run(
+      join(ROOT, 'node_modules/.bin/tsc'),
+      // prettier-ignore
+      ['-p', join(source, project), '--noEmit', 'false', '--declaration', '--rootDir', join(source, 'src'), '--outDir', outDir],
+      ROOT,
+    );
+  }
 }
 
 /** The manifest with every path to a source turned into the path of what was made of it. */

@@ -77,7 +77,7 @@ describe('a JWK Set', () => {
     ['too many keys', { keys: Array.from({ length: JWKS_KEYS_MAX + 1 }, () => ({})) }],
     ['nesting without end', `{"keys":${'['.repeat(30_000)}`],
   ])('is refused: %s', (_what, document) => {
-    expect(() => keysInSet(bytes(document), ALL)).toThrow();
+    expect(() => keysInSet(bytes(document), ALL)).toThrow(/^it /);
   });
 });
 

@@ -1,0 +1,103 @@
+import type { Problem } from '@polycast/protocol';
+import { PolycastError, refusal } from '../errors.ts';
+import { endingOf, exchange, headersOf } from '../http.ts';
+import { createKey } from '../key.ts';
+import { backoffMs } from '../machine/backoff.ts';
+import { sleep } from '../sleep.ts';
+import type { Published } from '../publish.ts';
+
+export interface ServerPublisherOptions {
+  /** One of the hub's keys (`pck_…`), with the scope `publish`. A hub without access control needs none. */
+  readonly key?: string;
+  /** How long one call is tried, milliseconds. @default 30 000 */
+  readonly timeoutMs?: number;
+  /** @default the platform's */
+  readonly fetch?: typeof fetch;
+}
+
+export interface ServerPublishOptions {
+  /** What happened, 1 to 200 characters. */
+  readonly type?: string;
+  /** For 24 hours the same key publishes once (PROTOCOL.md section 8.4). One is made when none is given. */
+  readonly idempotencyKey?: string;
+  /** Publishes only if this is the id of the channel's newest event, or, for `none`, if it has none. */
+  readonly ifMatch?: string;
+}
+
+/** One of many events. */
+export interface ServerEvent extends ServerPublishOptions {
+  readonly channel: string;
+  readonly data: unknown;
+}
+
+/** What became of one of many: it was published, or it was refused, which holds up none of the others. */
+export type ServerPublishResult = Published | { readonly error: Problem };
+
+/**
+ * Publishes from a backend. Each call is tried again, under the same idempotency keys, until the hub has answered. Rejects with
+ * PolycastError: the hub's refusal, or `request_timeout` when no hub answered in time.
+ */
+export interface ServerPublisher {
+  publish(channel: string, data: unknown, options?: ServerPublishOptions): Promise<Published>;
+  /** At most 10,000, in order; a result for each. */
+  publishMany(events: readonly ServerEvent[]): Promise<readonly ServerPublishResult[]>;
+  /** A private message to all of a user's devices, now or when they come back (PROTOCOL.md section 13.5). */
+  publishToUser(user: string, data: unknown, options?: ServerPublishOptions): Promise<Published>;
+  /** The same message to at most 10,000 users; a result for each, in order. */
+  publishToUsers(
+    users: readonly string[],
+    data: unknown,
+    options?: Omit<ServerPublishOptions, 'ifMatch'>,
+  ): Promise<readonly ServerPublishResult[]>;
+}
+
+const TIMEOUT_MS = 30_000;
+/** A single try, and the longest wait between two. */
+const TRY_TIMEOUT_MS = 10_000;
+const BACKOFF_BASE_MS = 200;
+
+/** @param url of the hub, such as `https://hub.example` */
+export function createPublisher(url: string | URL, options: ServerPublisherOptions = {}): ServerPublisher {
+  const send = <Answer>(path: string, body: unknown): Promise<Answer> =>
+    post(new URL(path, url), JSON.stringify(body), options);
+  return {
+    publish: (channel, data, more) => send('/v1/events', keyed({ ...more, channel, data })),
+    publishMany: (events) => send('/v1/events', events.map(keyed)),
+    publishToUser: (user, data, more) => send(`/v1/users/${encodeURIComponent(user)}/events`, keyed({ ...more, data })),
+    async publishToUsers(users, data, more) {
+      const { results } = await send<{ results: ServerPublishResult[] }>(
+        '/v1/users/events',
+        keyed({ ...more, users, data }),
+      );
+      return results;
+    },
+  };
+}
+
+function keyed<Body extends ServerPublishOptions>(body: Body): Body {
+  return { ...body, idempotencyKey: body.idempotencyKey ?? createKey() };
+}
+
+async function post<Answer>(url: URL, body: string, options: ServerPublisherOptions): Promise<Answer> {
+  const { key, timeoutMs = TIMEOUT_MS, fetch: send = fetch } = options;
+  const headers = headersOf({ url, token: key }, { 'Content-Type': 'application/json' });
+  const untilMs = performance.now() + timeoutMs;
+  for (let failures = 0; ; failures++) {
+    const tryMs = Math.max(1, Math.min(untilMs - performance.now(), TRY_TIMEOUT_MS) | 0);
+    let problem: Problem | undefined;
+    let hintMs = 0;
+    try {
+      const init = { method: 'POST', headers, body, signal: AbortSignal.timeout(tryMs) };
+      return (await (await exchange({ fetch: send, WebSocket: undefined }, url, init)).json()) as Answer;
+    } catch (error) {
+      const ending = endingOf(error);
+      if (ending.kind === 'refused') ({ problem, hintMs } = ending);
+    }
+    const delayMs = Math.max(hintMs, backoffMs(failures, Math.random(), BACKOFF_BASE_MS, TRY_TIMEOUT_MS));
+    if (problem?.retryable === false || performance.now() + delayMs >= untilMs)
+      throw new PolycastError(problem ?? refusal('request_timeout', `No hub answered in ${timeoutMs} ms.`, true));
+    await sleep(delayMs, NEVER);
+  }
+}
+
+const NEVER = new AbortController().signal;

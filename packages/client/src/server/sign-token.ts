@@ -1,0 +1,122 @@
+import {
+  createHmac,
+  createPrivateKey,
+  createSecretKey,
+  randomBytes,
+  sign,
+  KeyObject,
+  type webcrypto,
+} from 'node:crypto';
+
+/** Whom a token speaks for, and what it allows. */
+export interface TokenSubject {
+  /** The site's own name for the user, 1 to 128 characters. */
+  readonly user: string;
+  /** What others see of the user where presence is shown; any JSON. */
+  readonly info?: unknown;
+  /** Channels and patterns that the user may read beyond what the hub's rules allow, at most 100. */
+  readonly subscribe?: readonly string[];
+  /** Those that the user may publish to. */
+  readonly publish?: readonly string[];
+  /** What the hub's rules may ask for (`{claim, value}`): any members but the registered ones. */
+  readonly claims?: Readonly<Record<string, unknown>>;
+}
+
+/** What the hub's configuration says of its tokens (`identity.tokens`), the private half of it. */
+export interface TokenSigner {
+  /** For HS256: at least 32 bytes, the same as the hub has. */
+  readonly secret?: string | Uint8Array;
+  /** For RS256, ES256 and EdDSA: a private key, in PEM or as a JWK. What it is says which of these. */
+  readonly key?: string | KeyObject | webcrypto.JsonWebKey;
+  /** Which of several keys it is. */
+  readonly kid?: string;
+  /** What the hub expects as `issuer`. */
+  readonly issuer?: string;
+  /** What the hub expects as `audience`. */
+  readonly audience?: string | readonly string[];
+  /** How long the token is good for, seconds. @default 3600 */
+  readonly expiresInSeconds?: number;
+  /** The token's own name, by which it can be revoked. @default one of chance */
+  readonly tokenId?: string;
+}
+
+type Algorithm = 'HS256' | 'RS256' | 'ES256' | 'EdDSA';
+
+const EXPIRES_IN_SECONDS = 3600;
+const SECRET_BYTES_MIN = 32;
+const RSA_BITS_MIN = 2048;
+
+/**
+ * Signs a token (JWT) by which a hub knows one of your users: hand it to your page, which gives it to `connect` as `getToken`.
+ * @throws TypeError when there is no key, or one that hubs do not take; RangeError for a time that is none
+ */
+export function signToken(subject: TokenSubject, signer: TokenSigner): string {
+  const { algorithm, key } = keyOf(signer);
+  const header = { alg: algorithm, typ: 'JWT', ...(signer.kid === undefined ? {} : { kid: signer.kid }) };
+  const signed = `${part(header)}.${part(claimsOf(subject, signer))}`;
+  return `${signed}.${signatureOf(signed, algorithm, key).toString('base64url')}`;
+}
+
+function claimsOf({ user, info, subscribe, publish, claims }: TokenSubject, signer: TokenSigner): object {
+  const { issuer, audience, expiresInSeconds = EXPIRES_IN_SECONDS, tokenId } = signer;
+  if (!(expiresInSeconds > 0)) throw new RangeError(`${expiresInSeconds} is no time that a token could be good for`);
+  const nowSeconds = Math.floor(Date.now() / 1000);
+  return {
+    ...claims,
+    sub: user,
+    iat: nowSeconds,
+    exp: nowSeconds + expiresInSeconds,
+    jti: tokenId ?? randomBytes(16).toString('base64url'),
+    // JSON leaves out what is not given.
+    iss: issuer,
+    aud: audience,
+    info,
+    polycast: subscribe === undefined && publish === undefined ? undefined : { subscribe, publish },
+  };
+}
+
+function keyOf({ secret, key }: TokenSigner): { readonly algorithm: Algorithm; readonly key: KeyObject } {
+  if ((secret === undefined) === (key === undefined))
+    throw new TypeError('a token is signed with either a secret or a key');
+  if (secret !== undefined) return { algorithm: 'HS256', key: secretKey(secret) };
+  const made = privateKey(key as NonNullable<TokenSigner['key']>);
+  return { algorithm: algorithmOf(made), key: made };
+}
+
+function secretKey(secret: string | Uint8Array): KeyObject {
+  const bytes = Buffer.from(secret);
+  if (bytes.length < SECRET_BYTES_MIN)
+    throw new TypeError(`the secret has ${bytes.length} bytes; hubs take ${SECRET_BYTES_MIN} and more`);
+  return createSecretKey(bytes);
+}
+
+function privateKey(key: NonNullable<TokenSigner['key']>): KeyObject {
+  if (key instanceof KeyObject) return key;
+  return typeof key === 'string' ? createPrivateKey(key) : createPrivateKey({ key, format: 'jwk' });
+}
+
+function algorithmOf({ type, asymmetricKeyType, asymmetricKeyDetails }: KeyObject): Algorithm {
+  if (type !== 'private') throw new TypeError('a token is signed with a private key');
+  if (asymmetricKeyType === 'rsa' && (asymmetricKeyDetails?.modulusLength ?? 0) >= RSA_BITS_MIN) return 'RS256';
+  if (asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === 'prime256v1') return 'ES256';
+  if (asymmetricKeyType === 'ed25519') return 'EdDSA';
+  throw new TypeError(`hubs take keys for RSA of ${RSA_BITS_MIN} bits and more, P-256 and Ed25519`);
+}
+
+function signatureOf(signed: string, algorithm: Algorithm, key: KeyObject): Buffer {
+  const bytes = Buffer.from(signed);
+  switch (algorithm) {
+    case 'HS256':
+      return createHmac('sha256', key).update(bytes).digest();
+    case 'RS256':
+      return sign('sha256', bytes, key);
+    case 'ES256':
+      return sign('sha256', bytes, { key, dsaEncoding: 'ieee-p1363' });
+    case 'EdDSA':
+      return sign(null, bytes, key);
+  }
+}
+
+function part(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
+}
