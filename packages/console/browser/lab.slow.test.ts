@@ -1,5 +1,5 @@
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import type { Browser, Locator, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { bill, kitchenAt, openLab, slide, startBrowser, startDevHub } from './lab-page.ts';
 import type { DevHub, LabPage } from './lab-page.ts';
 
@@ -127,6 +127,67 @@ test('a wiped log is no silent loss: whoever had not read it all is told of the 
   expect(complaints).toEqual([]);
 });
 
+test('news reaches both users, a letter one, on whichever transport, and both see who is there', async () => {
+  const { page, complaints } = await lab();
+  const [one, other] = seats(page);
+  await page.waitForFunction(() => document.querySelectorAll('.seat-open').length === 2);
+  await expectText(present(one), 'Ada', 'Bo');
+  await expectText(present(other), 'Ada', 'Bo');
+  const text = page.getByRole('textbox', { name: 'Your backend says' });
+  await text.fill('To all of you');
+  await page.getByRole('button', { name: 'News to all' }).press('Enter');
+  await text.fill('To you alone');
+  await page.getByRole('button', { name: 'Letter to Bo' }).press('Enter');
+  await expectText(received(other), 'To all of you', 'To you alone');
+  await expectText(received(one), 'To all of you');
+  for (const transport of ['poll', 'long-poll', 'websocket']) {
+    await page.getByRole('combobox', { name: 'One browser: transport' }).selectOption(transport);
+    await page.waitForFunction(() => document.querySelectorAll('.seat-open').length === 2);
+    await text.fill(`By ${transport}`);
+    await page.getByRole('button', { name: 'Letter to Ada' }).press('Enter');
+    await expectText(received(one), `By ${transport}`);
+  }
+  expect(await received(one).textContent()).not.toContain('To you alone');
+  expect(await received(other).textContent()).not.toContain('By ');
+  expect(complaints).toEqual([]);
+});
+
+test('a user on two devices has the letter on both, and is one user with two connections; nobody has none', async () => {
+  const { page, complaints } = await lab();
+  const [one, other] = seats(page);
+  await other.getByRole('radio', { name: 'Ada' }).focus();
+  await page.keyboard.press('ArrowLeft');
+  await expectText(one, 'Ada on 2 connections');
+  await page.getByRole('textbox', { name: 'Your backend says' }).fill('Wherever you are');
+  await page.getByRole('button', { name: 'Letter to Ada' }).press('Enter');
+  await expectText(received(one), 'Wherever you are');
+  await page.keyboard.press('Tab');
+  await other.getByRole('radio', { name: 'Ada' }).focus();
+  await page.keyboard.press('ArrowLeft');
+  await expectText(other, 'Log in', 'News comes here');
+  await page.getByRole('button', { name: 'Letter to Ada' }).press('Enter');
+  await page.getByRole('button', { name: 'News to all' }).press('Enter');
+  await expectText(received(other), 'Wherever you are');
+  expect(await received(other).locator('.item-letter').count()).toBe(0);
+  expect(complaints).toEqual([]);
+});
+
+test('what a user says comes to all with the name that the hub gives, also while the hub is restarted', async () => {
+  const { page } = await lab();
+  const [one, other] = seats(page);
+  const say = one.getByRole('textbox', { name: 'One browser: say to all' });
+  await say.fill('Is it ready yet?');
+  await say.press('Enter');
+  await expectText(received(other), 'AdaIs it ready yet?');
+  await page.evaluate(() =>
+    fetch('/lab/api/hub/restart', { method: 'POST', headers: { 'content-type': 'application/json' } }),
+  );
+  await say.fill('And now?');
+  await say.press('Enter');
+  await expectText(received(other), 'And now?');
+  expect(await received(other).locator('.item').count()).toBe(2);
+});
+
 test.each([320, 390, 768, 1024, 1440, 1920])('nothing is wider than a window of %i pixels', async (width) => {
   const { page } = await lab({ viewport: { width, height: 800 } });
   await slide(page, PACE, 'Home').catch(() => undefined);
@@ -152,6 +213,39 @@ async function lab(options?: Parameters<typeof openLab>[2]): Promise<LabPage> {
   const opened = await openLab(browser, hub.url, options);
   onTestFinished(() => opened.page.context().close());
   return opened;
+}
+
+/** The two users' panes. */
+function seats(page: Page): [Locator, Locator] {
+  return [
+    page.getByRole('region', { name: 'One browser', exact: true }),
+    page.getByRole('region', { name: 'Another', exact: true }),
+  ];
+}
+
+function received(seat: Locator): Locator {
+  return seat.getByRole('log');
+}
+
+function present(seat: Locator): Locator {
+  return seat.getByRole('list', { name: 'Who is here' });
+}
+
+/** Waits until all of these can be read there; white space between elements is none. */
+async function expectText(where: Locator, ...texts: readonly string[]): Promise<void> {
+  await vi.waitFor(
+    async () => {
+      const text = (
+        (await where.innerText()) + (await where.locator('input').evaluateAll(placeholders)).join()
+      ).replace(/\s+/g, ' ');
+      for (const wanted of texts) expect(text.replaceAll(' ', '')).toContain(wanted.replaceAll(' ', ''));
+    },
+    { timeout: 20_000, interval: 50 },
+  );
+}
+
+function placeholders(inputs: (SVGElement | HTMLElement)[]): string[] {
+  return inputs.map((input) => input.getAttribute('placeholder') ?? '');
 }
 
 async function order(page: Page): Promise<void> {

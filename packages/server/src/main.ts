@@ -3,6 +3,7 @@ import { formatListen, parseListen, type ListenAddress } from './config/listen.t
 import type { Config } from './config/schema.ts';
 import { openHub, type Hub } from './hub.ts';
 import { createLab, type Lab } from './lab/lab.ts';
+import { LabLogin, TOWN_CHANNEL } from './lab/login.ts';
 import { filesOf } from './log/sqlite/folder.ts';
 import { builtFile } from './operate/built-file.ts';
 import type { Handler, Route } from './transports/http-transport.ts';
@@ -25,8 +26,12 @@ class HubWithLab implements Hub {
   #port = 0;
   #url = '';
 
+  readonly #login: LabLogin | undefined;
+
   constructor(config: Config) {
-    this.#config = config;
+    // Where rules decide, whoever opens the page must not be given out as one of the site's users.
+    if (config.access === 'loopback') this.#login = new LabLogin();
+    this.#config = this.#login === undefined ? config : withPeople(config, this.#login);
   }
 
   get url(): string {
@@ -49,6 +54,7 @@ class HubWithLab implements Hub {
     this.#lab = await createLab({
       folder: builtFile('console', 'console/generated'),
       hubPort: () => this.#port,
+      login: this.#login,
       actions: {
         restartHub: () => this.#restart(async () => undefined),
         wipeLog: () => this.#restart(() => wipe(this.#config.data)),
@@ -94,6 +100,16 @@ class HubWithLab implements Hub {
     const { host } = parseListen(this.#config.listen) as ListenAddress;
     await this.#openHub(formatListen({ host, port: this.#port }));
   }
+}
+
+/** The hub believes the Lab's own login, and shows who is in its town. */
+function withPeople(config: Config, { issuer }: LabLogin): Config {
+  const { rules, identity } = config;
+  return {
+    ...config,
+    rules: [{ pattern: TOWN_CHANNEL, subscribe: ['anyone'], publish: ['users'], presence: ['anyone'] }, ...rules],
+    identity: { ...identity, tokens: [...identity.tokens, issuer] },
+  };
 }
 
 function labRoutes(handle: Handler): readonly Route[] {

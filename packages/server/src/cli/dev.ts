@@ -5,8 +5,14 @@ import { HUB_OPTIONS, hubConfig } from './hub-options.ts';
 import { runHub } from './run-hub.ts';
 import type { Terminal } from './terminal.ts';
 
-/** Nothing is at stake on a developer's machine: restart at once, show the Lab, talk to people. */
-const PRESET = { access: 'loopback', lab: { enabled: true }, logging: { format: 'pretty', level: 'warn' }, drain: { timeMs: 500 } };
+/** Nothing is at stake on a developer's machine: restart at once, say soon who has left, show the Lab, talk to people. */
+const PRESET = {
+  access: 'loopback',
+  lab: { enabled: true },
+  logging: { format: 'pretty', level: 'warn' },
+  drain: { timeMs: 500 },
+  presence: { graceSeconds: 2 },
+};
 
 export const dev: Command = {
   name: 'dev',

@@ -7,6 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { createLab } from './lab.ts';
+import { LabLogin } from './login.ts';
+import type { Identifier } from '../identity/authority.ts';
+import { createTokens } from '../identity/tokens/tokens.ts';
 import type { Lab, LabActions } from './lab.ts';
 
 const JSON_HEADERS = { 'content-type': 'application/json' };
@@ -55,7 +58,11 @@ test('what is not below /lab is left to the hub', async () => {
 
 test('the configuration says the ports of the lanes and what may be done', async () => {
   const { ask, lab } = await open({ restartHub: () => Promise.resolve() });
-  expect(JSON.parse((await ask('GET', '/lab/api/config')).body)).toEqual({ lanes: lab.lanes, actions: ['restart'] });
+  expect(JSON.parse((await ask('GET', '/lab/api/config')).body)).toEqual({
+    lanes: lab.lanes,
+    actions: ['restart'],
+    people: [],
+  });
 });
 
 test('a lane can be broken and healed, all can be, and what does not exist cannot', async () => {
@@ -104,6 +111,44 @@ test('other sites cannot reach it: not by a form, not with their origin, not by 
   expect((await ask('GET', '/lab/api/config', { host: 'rebound.example' })).status).toBe(403);
 });
 
+test('whoever says that they are Ada is given a token that the hub believes; others are given none', async () => {
+  const login = new LabLogin();
+  const { ask } = await open({}, login);
+  const { status, body } = await ask('POST', '/lab/api/login', JSON_HEADERS, '{"user":"ada"}');
+  expect(status).toBe(200);
+  const { token } = JSON.parse(body) as { token: string };
+  const { issuer, ...settings } = login.issuer;
+  const [identifier] = createTokens({ tokens: [{ issuer, ...settings }], ...CACHE }, PARTS) as [Identifier];
+  expect(await identifier.identify({ ...NO_CREDENTIALS, token })).toMatchObject({ user: 'ada', info: { name: 'Ada' } });
+  const [stranger] = createTokens({ tokens: [new LabLogin().issuer], ...CACHE }, PARTS) as [Identifier];
+  expect(() => stranger.identify({ ...NO_CREDENTIALS, token })).toThrow('signature');
+  expect((await ask('POST', '/lab/api/login', JSON_HEADERS, '{"user":"eve"}')).status).toBe(403);
+  expect((await ask('POST', '/lab/api/login', JSON_HEADERS, '{')).status).toBe(400);
+  expect((await ask('POST', '/lab/api/login', JSON_HEADERS, `"${'x'.repeat(2000)}"`)).status).toBe(413);
+  expect((await ask('POST', '/lab/api/login', { 'content-type': 'text/plain' }, '{"user":"ada"}')).status).toBe(415);
+  expect((await ask('GET', '/lab/api/login')).status).toBe(405);
+});
+
+test('where rules decide, nobody can log in', async () => {
+  const { ask } = await open();
+  expect((await ask('POST', '/lab/api/login', JSON_HEADERS, '{"user":"ada"}')).status).toBe(404);
+});
+
+const NO_CREDENTIALS = { cookie: () => undefined, header: () => undefined, origin: undefined, address: '' };
+const CACHE = {
+  tokensCachedMax: 10,
+  jwksRefreshSeconds: 1,
+  jwksKeptSeconds: 1,
+  jwksCooldownSeconds: 1,
+  jwksTimeoutMs: 1,
+};
+const PARTS = {
+  clock: { nowMs: () => Date.now(), monotonicMs: () => performance.now() },
+  fetchDocument: () => Promise.reject(new Error('must not be called')),
+  logger: { info: () => undefined, warn: () => undefined, error: () => undefined },
+  environment: {},
+};
+
 interface Answer {
   readonly status: number | undefined;
   readonly headers: IncomingMessage['headers'] & { readonly 'content-security-policy'?: string };
@@ -112,18 +157,18 @@ interface Answer {
 
 interface Opened {
   readonly lab: Lab;
-  ask(method: string, path: string, headers?: Record<string, string>): Promise<Answer>;
+  ask(method: string, path: string, headers?: Record<string, string>, body?: string): Promise<Answer>;
   /** Opens a stream; what it returns waits until that has come. */
   stream(path: string): Promise<(pattern: RegExp) => Promise<void>>;
 }
 
-async function open(actions: LabActions = {}): Promise<Opened> {
+async function open(actions: LabActions = {}, login?: LabLogin): Promise<Opened> {
   const folder = mkdtempSync(join(tmpdir(), 'lab-'));
   mkdirSync(join(folder, 'pages/lab/assets'), { recursive: true });
   writeFileSync(join(folder, 'secret.json'), '{}');
   writeFileSync(join(folder, 'pages/lab/index.html'), '<!doctype html>');
   writeFileSync(join(folder, 'pages/lab/assets/index-abc.js'), '');
-  const lab = await createLab({ hubPort: () => 1, folder: join(folder, 'pages'), actions });
+  const lab = await createLab({ hubPort: () => 1, folder: join(folder, 'pages'), actions, login });
   const server = createServer((incoming, response) => {
     if (!lab.handle(incoming, response)) response.writeHead(418).end();
   });
@@ -136,16 +181,20 @@ async function open(actions: LabActions = {}): Promise<Opened> {
     await lab.close();
     rmSync(folder, { recursive: true });
   });
-  const send = async (method: string, path: string, headers: Record<string, string> = {}): Promise<IncomingMessage> => {
-    const [response] = (await once(request({ port, host: '127.0.0.1', method, path, headers }).end(), 'response')) as [
-      IncomingMessage,
-    ];
+  const send = async (
+    method: string,
+    path: string,
+    headers: Record<string, string> = {},
+    body = '',
+  ): Promise<IncomingMessage> => {
+    const asking = request({ port, host: '127.0.0.1', method, path, headers }).end(body);
+    const [response] = (await once(asking, 'response')) as [IncomingMessage];
     return response;
   };
   return {
     lab,
-    async ask(method, path, headers) {
-      const response = await send(method, path, headers);
+    async ask(method, path, headers, body) {
+      const response = await send(method, path, headers, body);
       return {
         status: response.statusCode,
         headers: response.headers,

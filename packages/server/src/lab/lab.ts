@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PolycastError } from '@polycast/protocol';
-import { FAULTS, LANES, nowMs } from './records.ts';
+import { FAULTS, LANES, nowMs, PEOPLE } from './records.ts';
 import type { Fault, LabConfig, LaneName, WireRecord } from './records.ts';
+import { LabLogin } from './login.ts';
 import { answerJson, answerProblem, assertOwnPage } from './answers.ts';
 import { StaticFiles } from './static.ts';
 import { FAULT_DURATION_MS_MAX, Wire } from './wire.ts';
@@ -10,6 +11,8 @@ import { WireLog } from './wire-log.ts';
 export interface LabOptions {
   /** The hub's port on 127.0.0.1; asked anew for each connection, so that the hub may be opened after the Lab. */
   readonly hubPort: () => number;
+  /** Where there is none, nobody can log in. */
+  readonly login?: LabLogin | undefined;
   /** Where the built pages are. */
   readonly folder: string;
   /** What the page may do to the hub. A button is shown for each that is given. */
@@ -46,7 +49,7 @@ export async function createLab(options: LabOptions): Promise<Lab> {
     options,
     log,
     wires,
-    config: { lanes, actions: actionNames(options.actions) },
+    config: { lanes, actions: actionNames(options.actions), people: options.login === undefined ? [] : PEOPLE },
     pages: new StaticFiles(options.folder),
     busy: false,
   };
@@ -89,10 +92,12 @@ async function route(room: Room, request: IncomingMessage, response: ServerRespo
   if (name === 'clock') return read(request, () => answerJson(response, 200, { nowMs: nowMs() }));
   if (name === 'wire') return read(request, () => watchWire(room, request, response));
   if (request.method !== 'POST')
-    throw new PolycastError(name === 'lanes' || name === 'hub' ? 'method_not_allowed' : 'not_found');
+    throw new PolycastError(['lanes', 'hub', 'login'].includes(name) ? 'method_not_allowed' : 'not_found');
   // A form of another site can post text, but not JSON, without being asked for permission first.
   if (request.headers['content-type'] !== 'application/json')
     throw new PolycastError('unsupported_media_type', 'Post application/json.');
+  const { login } = room.options;
+  if (name === 'login' && login !== undefined) return answerJson(response, 200, await login.login(request, nowMs()));
   request.resume();
   if (name === 'lanes') breakLane(room, rest[0], rest[1], request.url ?? '');
   else if (name === 'hub') changeHub(room, rest[0]);

@@ -56,6 +56,23 @@ export interface LabConfig {
   readonly lanes: readonly { readonly name: LaneName; readonly port: number }[];
   /** What the page may ask of the hub itself. */
   readonly actions: readonly ('restart' | 'wipe')[];
+  /** Whom it lets log in; nobody where the hub has users of its own to protect. */
+  readonly people: readonly Person[];
+}
+
+/** Whom the Lab's own login knows. */
+export const PEOPLE = [
+  { name: 'ada', title: 'Ada' },
+  { name: 'bo', title: 'Bo' },
+] as const;
+
+export type Person = (typeof PEOPLE)[number];
+export type PersonName = Person['name'];
+
+/** `POST /lab/api/login`, `{"user": PersonName}`. */
+export interface Login {
+  readonly token: string;
+  readonly lifeSeconds: number;
 }
 
 /** The hub machine's wall clock with fractions of a millisecond. */

@@ -36,7 +36,7 @@ export class Session {
   order: Order | undefined;
   running = false;
   feed: FeedState = 'connecting';
-  config: LabConfig = { lanes: [], actions: [] };
+  config: LabConfig = { lanes: [], actions: [], people: [] };
   /** For those who listen rather than look. */
   announcement = '';
   readonly #listeners = new Set<() => void>();

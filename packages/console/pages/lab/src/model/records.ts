@@ -6,5 +6,7 @@ export type {
   HubChange,
   LabConfig,
   LaneName,
+  Login,
+  PersonName,
   WireRecord,
 } from '../../../../../server/src/lab/records.ts';

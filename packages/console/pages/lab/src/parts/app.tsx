@@ -7,11 +7,13 @@ import { Controls } from './controls.tsx';
 import { Footer } from './footer.tsx';
 import { Header } from './header.tsx';
 import { Stage } from './stage.tsx';
+import { Town } from './town.tsx';
 import { Wires } from './wires.tsx';
 
 export function App({ session }: { session: Session }): VNode {
   const [, setVersion] = useState(0);
   useEffect(() => session.listen(() => setVersion((version) => version + 1)), [session]);
+  const { people } = session.config;
   return (
     <>
       <Header feed={session.feed} />
@@ -20,6 +22,7 @@ export function App({ session }: { session: Session }): VNode {
         <Controls session={session} />
         <Chart session={session} />
         <Bill session={session} />
+        {people.length > 0 && <Town people={people} />}
         <Wires session={session} />
       </main>
       <Footer />

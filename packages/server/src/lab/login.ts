@@ -1,0 +1,75 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { PolycastError } from '@polycast/protocol';
+import { PEOPLE, type Login, type Person } from './records.ts';
+
+/** What the Lab's public news is published on, and where it is shown who is there. */
+export const TOWN_CHANNEL = 'lab.town';
+
+const ISSUER = 'polycast-lab';
+/** Short enough to see a token being renewed. */
+const LIFE_SECONDS = 120;
+const BODY_BYTES_MAX = 1024;
+
+/**
+ * The login of a site that the Lab plays: whoever says that they are Ada is given Ada's token. It signs with a key of its own
+ * making, which is as old as the process, and which the hub is told to believe.
+ */
+export class LabLogin {
+  readonly #secret: string = randomBytes(32).toString('base64url');
+
+  /** What the hub's configuration has to say, so that it believes these tokens. */
+  get issuer(): LabIssuer {
+    return {
+      issuer: ISSUER,
+      userClaim: 'sub',
+      leewaySeconds: 0,
+      lifetimeMaxSeconds: LIFE_SECONDS,
+      keys: [{ algorithm: 'HS256', secret: this.#secret }],
+    };
+  }
+
+  /** Answers `{"user": …}` with a token. @throws PolycastError `invalid_json`, `body_too_large`, `forbidden` */
+  async login(request: IncomingMessage, nowMs: number): Promise<Login> {
+    const { user } = await bodyOf(request);
+    const person = PEOPLE.find(({ name }) => name === user);
+    if (person === undefined) throw new PolycastError('forbidden', 'The Lab knows only Ada and Bo.');
+    return { token: this.#sign(person, Math.floor(nowMs / 1000)), lifeSeconds: LIFE_SECONDS };
+  }
+
+  /** RFC 7515, section 7.1. */
+  #sign({ name, title }: Person, nowSeconds: number): string {
+    const header = { alg: 'HS256', typ: 'JWT' };
+    const claims = {
+      iss: ISSUER,
+      sub: name,
+      iat: nowSeconds,
+      exp: nowSeconds + LIFE_SECONDS,
+      info: { name: title },
+    };
+    const signed = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
+    return `${signed}.${createHmac('sha256', this.#secret).update(signed).digest('base64url')}`;
+  }
+}
+
+/** One of `identity.tokens`. */
+export interface LabIssuer {
+  readonly issuer: string;
+  readonly userClaim: string;
+  readonly leewaySeconds: number;
+  readonly lifetimeMaxSeconds: number;
+  readonly keys: readonly { readonly algorithm: 'HS256'; readonly secret: string }[];
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Record<string, unknown>> {
+  let text = '';
+  for await (const piece of request.setEncoding('utf8')) {
+    text += piece as string;
+    if (text.length > BODY_BYTES_MAX) throw new PolycastError('body_too_large');
+  }
+  try {
+    return Object(JSON.parse(text)) as Record<string, unknown>;
+  } catch {
+    throw new PolycastError('invalid_json');
+  }
+}
