@@ -1,9 +1,11 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import { join } from 'node:path';
+import { chromium, type BrowserContext, type Frame, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { atExit } from '../kit/at-exit.ts';
+import { temporaryFolder } from '../kit/folders.ts';
 import { call } from '../kit/http.ts';
 import { until } from '../kit/wait.ts';
 import { PEEPING, READING, SENDING, type Target } from './kit/attempts.ts';
@@ -20,10 +22,10 @@ const isInstalled = existsSync(CHROMIUM);
 const CHANNELS = ['inbox.7.letters', 'open.news'];
 
 let world: World;
-let browser: Browser;
+let context: BrowserContext;
 let friend: Page;
 /** By what they are to the hub, which is at 127.0.0.1. */
-const strangers = new Map<string, Page>();
+const strangers = new Map<string, Pick<Page, 'evaluate'>>();
 /** At the hub's name, and not the hub: what is sent to it would be sent to the hub as well. */
 let spy: { readonly url: string; readonly cookies: (string | undefined)[] };
 
@@ -32,11 +34,10 @@ beforeAll(async () => {
   const allowed = await servePages('127.0.0.1');
   spy = await startSpy();
   world = await startWorld({ allowedOrigins: [allowed] });
-  browser = await chromium.launch({
+  context = await chromium.launchPersistentContext(leastCarefulProfile(), {
     executablePath: CHROMIUM,
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
   });
-  const context = await browser.newContext();
   // The least careful that a site can be: it is sent along whatever page asks.
   const cookie = { name: SESSION_COOKIE, value: 'seven', domain: '127.0.0.1', path: '/' };
   await context.addCookies([{ ...cookie, secure: true, sameSite: 'None', httpOnly: true }]);
@@ -48,8 +49,9 @@ beforeAll(async () => {
   friend = await open(allowed);
   strangers.set('another port of the same host', await open(await servePages('127.0.0.1')));
   strangers.set('another site', await open(await servePages('localhost')));
+  strangers.set('a sandboxed frame', await sandboxedFrame(await open(allowed)));
 });
-afterAll(() => browser?.close());
+afterAll(() => context?.close());
 
 describe.skipIf(!isInstalled)('from an allowed origin', () => {
   test.each(Object.entries(READING))('a page reads as its user may, by %s', async (_way, attempt) => {
@@ -68,38 +70,41 @@ describe.skipIf(!isInstalled)('from an allowed origin', () => {
   });
 });
 
-describe.skipIf(!isInstalled).each(['another port of the same host', 'another site'])('from %s', (name) => {
-  const stranger = (): Page => strangers.get(name) as Page;
+describe.skipIf(!isInstalled).each(['another port of the same host', 'another site', 'a sandboxed frame'])(
+  'from %s',
+  (name) => {
+    const stranger = (): Pick<Page, 'evaluate'> => strangers.get(name) as Page;
 
-  test('the cookie travels', async () => {
-    spy.cookies.length = 0;
-    await stranger().evaluate((url) => fetch(url, { mode: 'no-cors', credentials: 'include' }), spy.url);
-    expect(spy.cookies).toEqual([`${SESSION_COOKIE}=seven`]);
-  });
+    test('the cookie travels', async () => {
+      spy.cookies.length = 0;
+      await stranger().evaluate((url) => fetch(url, { mode: 'no-cors', credentials: 'include' }), spy.url);
+      expect(spy.cookies).toEqual([`${SESSION_COOKIE}=seven`]);
+    });
 
-  test.each([...Object.entries(READING), ...Object.entries(PEEPING)])(
-    'nothing is read, by %s',
-    async (_way, attempt) => {
+    test.each([...Object.entries(READING), ...Object.entries(PEEPING)])(
+      'nothing is read, by %s',
+      async (_way, attempt) => {
+        for (const channel of CHANNELS) {
+          const learnt = await stranger().evaluate(attempt, targetOf(channel, ''));
+          expect(learnt).not.toContain('secret');
+          expect(learnt).not.toContain('open');
+        }
+      },
+    );
+
+    test.each(Object.entries(SENDING))('nothing is sent, by %s', async (way, attempt) => {
       for (const channel of CHANNELS) {
-        const learnt = await stranger().evaluate(attempt, targetOf(channel, ''));
-        expect(learnt).not.toContain('secret');
-        expect(learnt).not.toContain('open');
+        const mark = `by a stranger at ${name}, ${way}`;
+        await stranger().evaluate(attempt, targetOf(channel, mark));
+        // What a friend sends afterwards has arrived: so would have what the stranger sent.
+        const after = `after ${mark}`;
+        await friend.evaluate(attempt, targetOf(channel, after));
+        await until('the later has arrived', async () => (await everythingIn(channel)).includes(after));
+        expect((await everythingIn(channel)).replace(after, '')).not.toContain(mark);
       }
-    },
-  );
-
-  test.each(Object.entries(SENDING))('nothing is sent, by %s', async (way, attempt) => {
-    for (const channel of CHANNELS) {
-      const mark = `by a stranger at ${name}, ${way}`;
-      await stranger().evaluate(attempt, targetOf(channel, mark));
-      // What a friend sends afterwards has arrived: so would have what the stranger sent.
-      const after = `after ${mark}`;
-      await friend.evaluate(attempt, targetOf(channel, after));
-      await until('the later has arrived', async () => (await everythingIn(channel)).includes(after));
-      expect((await everythingIn(channel)).replace(after, '')).not.toContain(mark);
-    }
-  });
-});
+    });
+  },
+);
 
 function targetOf(channel: string, mark: string): Target {
   return { hub: world.hub.url, channel, secret: world.first(channel).secret, mark };
@@ -110,6 +115,28 @@ async function everythingIn(channel: string): Promise<string> {
   const headers = { Authorization: `Bearer ${world.purse.key('admin')}` };
   const { text } = await call(`${world.hub.url}/v1/channels/${channel}/history?limit=1000`, { headers });
   return decodeURIComponent(text.replaceAll('+', ' '));
+}
+
+/** What an allowed page shows and does not trust: its origin is `null`. */
+async function sandboxedFrame(page: Page): Promise<Frame> {
+  await page.evaluate(() =>
+    new Promise((resolve) => {
+      const frame = document.createElement('iframe');
+      frame.sandbox.add('allow-scripts', 'allow-forms');
+      frame.srcdoc = '<!doctype html><title>foreign</title><body>';
+      frame.onload = resolve;
+      document.body.append(frame);
+    }).then(() => undefined),
+  );
+  return page.frames()[1] as Frame;
+}
+
+/** Of a user who lets third parties have cookies. */
+function leastCarefulProfile(): string {
+  const folder = temporaryFolder('chromium');
+  mkdirSync(join(folder, 'Default'));
+  writeFileSync(join(folder, 'Default/Preferences'), JSON.stringify({ profile: { cookie_controls_mode: 0 } }));
+  return folder;
 }
 
 /** Empty pages, at an origin of their own. */

@@ -135,7 +135,7 @@ export const SENDING: Readonly<Record<string, Attempt>> = {
       Object.assign(input, { name: 'text', value: mark });
       form.append(input);
       document.body.append(form);
-      frame.onload = () => resolve('');
+      frame.onload = () => resolve(frame.remove() ?? '');
       form.submit();
     }),
   'a form of plain text': ({ hub, channel, mark }) =>
@@ -151,7 +151,7 @@ export const SENDING: Readonly<Record<string, Attempt>> = {
       Object.assign(input, { name: `{"channel":"${channel}","data":"${mark}","x":"`, value: '"}' });
       form.append(input);
       document.body.append(form);
-      frame.onload = () => resolve('');
+      frame.onload = () => resolve(frame.remove() ?? '');
       form.submit();
     }),
   WebSocket: ({ hub, channel, mark }) =>

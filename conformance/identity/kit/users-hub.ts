@@ -1,0 +1,71 @@
+import { Follower, type Transport, type Wish } from '../../kit/followers.ts';
+import { startHubProcess, type HubProcess, type HubSettings } from '../../kit/hub-process.ts';
+import { call, type Reply } from '../../kit/http.ts';
+import { firstKey } from './keys.ts';
+import { ISSUER, signToken } from './tokens.ts';
+
+const SECRET = 'a secret of at least thirty-two bytes';
+
+/** A hub with users by tokens, a key for everything, and everybody's readers; all of them are ended with it. */
+export interface UsersHub {
+  readonly process: HubProcess;
+  readonly url: string;
+  readonly key: string;
+  token(user: string, claims?: Readonly<Record<string, unknown>>): string;
+  /** A reader on behalf of a user, or of whoever has a token. */
+  follow(transport: Transport, wish: Wish & { readonly user?: string }): Follower;
+  /** A request with the key, or with other credentials. */
+  ask(method: string, path: string, body?: unknown, more?: AskOptions): Promise<Reply>;
+  end(): Promise<void>;
+}
+
+export interface AskOptions {
+  readonly token?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** @param key of a hub that has run before on this folder */
+export async function startUsersHub(
+  config: Readonly<Record<string, unknown>>,
+  settings: HubSettings = {},
+  key?: string,
+): Promise<UsersHub> {
+  const hub = await startHubProcess({
+    ...settings,
+    config: {
+      access: 'rules',
+      identity: { tokens: [{ issuer: ISSUER, audience: 'polycast', keys: [{ algorithm: 'HS256', secret: SECRET }] }] },
+      ...config,
+    },
+  });
+  const admin = key ?? (await firstKey(hub));
+  const followers: Follower[] = [];
+  const token = (user: string, claims?: Readonly<Record<string, unknown>>): string => signToken(SECRET, user, claims);
+  return {
+    process: hub,
+    url: hub.url,
+    key: admin,
+    token,
+    follow(transport, { user, ...wish }) {
+      const credentials = user === undefined ? {} : { token: token(user, { info: { name: user } }) };
+      const follower = new Follower(hub.url, transport, { ...credentials, ...wish });
+      followers.push(follower);
+      return follower;
+    },
+    ask(method, path, body, { token: shown = admin, headers = {} } = {}) {
+      return call(hub.url + path, {
+        method,
+        headers: {
+          Authorization: `Bearer ${shown}`,
+          ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      });
+    },
+    async end() {
+      for (const follower of followers) await follower.stop();
+      await hub.end('SIGKILL');
+    },
+  };
+}
