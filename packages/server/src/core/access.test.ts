@@ -75,6 +75,14 @@ describe('who may do what', () => {
     [server({ publish: ['>'] }), 'subscribe', 'orders.7', 'no'],
     [server({ subscribe: ['orders.*'] }), 'subscribe', 'orders.>', 'no'],
     [{ ...user('42'), grants: { subscribe: ['elsewhere.7'] } }, 'subscribe', 'elsewhere.7', 'yes'],
+    [{ ...user('42'), grants: { subscribe: ['>'] } }, 'subscribe', 'elsewhere.>', 'yes'],
+    [{ ...user('42'), grants: { subscribe: ['>'] } }, 'subscribe', 'polycast.private.43', 'no'],
+    [{ ...user('42'), grants: { subscribe: ['>'], publish: ['>'] } }, 'publish', 'polycast.private.43', 'no'],
+    [{ ...user('42'), grants: { subscribe: ['*.*.43'] } }, 'subscribe', 'polycast.private.43', 'no'],
+    [{ ...user('42'), grants: { subscribe: ['>'] } }, 'subscribe', '>', 'no'],
+    [{ ...user('42'), grants: { subscribe: ['polycast.private.43'] } }, 'subscribe', 'polycast.private.43', 'yes'],
+    [{ ...user('42'), grants: { publish: ['polycast.private.>'] } }, 'publish', 'polycast.private.43', 'yes'],
+    [server({ subscribe: ['>'] }), 'subscribe', 'polycast.private.43', 'yes'],
   ])('%o: %s %s: %s', (principal, action, wish, kind) => {
     expect(RULES.decide(principal, action, wish).kind).toBe(kind);
   });

@@ -48,7 +48,7 @@ export class Access {
     const isReserved = relationOf(SYSTEM_CHANNELS, wish) !== 'disjoint';
     if (isReserved && action === 'publish' && relationOf(PRIVATE_CHANNELS, wish) !== 'covers')
       return no('the system channels', 'to be the hub itself');
-    if (isGranted(principal, action, wish)) return yes(kind === 'server' ? 'the key' : 'the token');
+    if (isGranted(principal, action, wish, isReserved)) return yes(kind === 'server' ? 'the key' : 'the token');
     if (kind === 'server') return no('the key', `the scope ${scopeOf(action)} for ${wish}`);
     return this.#byRules(principal, action, wish, isReserved);
   }
@@ -124,9 +124,13 @@ function nameOf(grantee: Grantee): string {
   return `a user with the claim ${grantee.claim} = ${JSON.stringify(grantee.value)}`;
 }
 
-/** What the credentials themselves allow. */
-function isGranted({ grants }: Principal, action: Action, wish: string): boolean {
-  return grants[scopeOf(action)]?.some((pattern) => relationOf(pattern, wish) === 'covers') ?? false;
+/** What the credentials themselves allow. A user's `>` is not meant for what is reserved, others' private channels among it. */
+function isGranted({ kind, grants }: Principal, action: Action, wish: string, isReserved: boolean): boolean {
+  const patterns = grants[scopeOf(action)] ?? [];
+  const mustName = isReserved && kind !== 'server';
+  return patterns.some(
+    (pattern) => (!mustName || pattern.startsWith(SYSTEM_PREFIX)) && relationOf(pattern, wish) === 'covers',
+  );
 }
 
 function scopeOf(action: Action): Scope {
