@@ -1,5 +1,7 @@
 #include "subscribers.h"
 
+#include <fstream>
+
 #include "clock.h"
 #include "sockets.h"
 
@@ -21,6 +23,13 @@ std::string maskedTextFrame(const std::string& text) {
   return frame + std::string(4, '\0') + text;
 }
 
+std::vector<std::string> linesOf(const std::string& file) {
+  std::vector<std::string> lines;
+  std::ifstream stream(file);
+  for (std::string line; !file.empty() && std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
 void writeOrFail(int handle, const std::string& bytes) {
   if (write(handle, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size())) return;
   perror("load: subscriber's write");
@@ -34,6 +43,7 @@ SubscriberSettings::SubscriberSettings(Options& options)
       port(options.integer("port", 0)),
       path(options.text("subscribe-path", "/")),
       headers(options.list("subscribe-header")),
+      texts(linesOf(options.text("subscriber-texts", ""))),
       firstFrames(options.list("first-frame")),
       channels(options.integer("channels", 1)),
       handshakesMax(options.integer("handshakes-max", 256)) {}
@@ -57,15 +67,22 @@ void Subscriber::sendRequest() {
     fprintf(stderr, "load: connect: %s\n", strerror(error));
     exit(1);
   }
-  std::string request = "GET " + withChannel(pool.settings.path, channel) + " HTTP/1.1\r\nHost: localhost\r\n";
+  std::string request = "GET " + own(withChannel(pool.settings.path, channel)) + " HTTP/1.1\r\nHost: localhost\r\n";
   request += pool.settings.webSocket
                  ? "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
                  : "Accept: text/event-stream\r\n";
-  for (auto& header : pool.settings.headers) request += header + "\r\n";
+  for (auto& header : pool.settings.headers) request += own(header) + "\r\n";
   writeOrFail(handle, request + "\r\n");
   state = State::handshake;
   pool.loop.modify(handle, EPOLLIN, this);
+}
+
+std::string Subscriber::own(std::string text) const {
+  auto& texts = pool.settings.texts;
+  size_t at = texts.empty() ? std::string::npos : text.find("{t}");
+  if (at != std::string::npos) text.replace(at, 3, texts[static_cast<size_t>(number) % texts.size()]);
+  return text;
 }
 
 void Subscriber::readAvailable() {

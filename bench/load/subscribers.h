@@ -17,6 +17,8 @@ struct SubscriberSettings {
   int port;
   std::string path;
   std::vector<std::string> headers;
+  // One line a subscriber, which stands for `{t}` in the path and the headers: a token of its own.
+  std::vector<std::string> texts;
   // Text frames sent once the WebSocket is open, for protocols that want a subscribe message.
   std::vector<std::string> firstFrames;
   int channels;
@@ -41,6 +43,7 @@ class Subscriber final : public Ready {
   enum class State : uint8_t { connecting, handshake, open, stalled, closed };
 
   void sendRequest();
+  std::string own(std::string text) const;
   void readAvailable();
   void onHandshakeBytes(const char* bytes, size_t length);
   void onEventBytes(const char* bytes, size_t length);
