@@ -2,6 +2,7 @@ import { Follower, TRANSPORTS } from './followers.ts';
 import { publish } from './http.ts';
 import { pause, until } from './wait.ts';
 import * as http from 'node:http';
+import * as https from 'node:https';
 
 const PUBLISH_EVERY_MS = 20;
 
@@ -11,7 +12,7 @@ const PUBLISH_EVERY_MS = 20;
  */
 export class Canary {
   readonly #hub: string;
-  readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  readonly #agent: http.Agent;
   readonly #followers: readonly Follower[];
   readonly #ids: string[] = [];
   readonly #complaints: string[] = [];
@@ -21,6 +22,8 @@ export class Canary {
 
   constructor(hub: string) {
     this.#hub = hub;
+    const { Agent } = hub.startsWith('https:') ? https : http;
+    this.#agent = new Agent({ keepAlive: true, maxSockets: 1 });
     this.#followers = TRANSPORTS.map(
       (transport) => new Follower(hub, transport, { channels: ['canary'], after: 'earliest' }),
     );

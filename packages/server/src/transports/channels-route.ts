@@ -243,10 +243,11 @@ function headersOf(services: Services, record: StoredRecord): string[] {
     new Date(record.timeMs).toUTCString(),
     'Cache-Control',
     'no-cache',
-    'X-Content-Type-Options',
-    'nosniff',
     'Content-Security-Policy',
-    "default-src 'none'; sandbox",
+    "default-src 'none'; sandbox; frame-ancestors 'none'",
+    // What was published may be an image of the site whose hub this is.
+    'Cross-Origin-Resource-Policy',
+    'same-site',
     'Link',
     `<${self}>; rel="self", </v1/websub>; rel="hub"`,
   ];

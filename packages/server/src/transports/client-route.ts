@@ -25,8 +25,6 @@ function clientRoute(path: string, file: string): Route {
       respond(response, 200, 'text/javascript; charset=utf-8', script, [
         'Cache-Control',
         'no-cache',
-        'X-Content-Type-Options',
-        'nosniff',
         'Cross-Origin-Resource-Policy',
         'cross-origin',
       ]);

@@ -14,6 +14,7 @@ import type { Origins } from './origin.ts';
 import { readPresence } from './presence-route.ts';
 import { publishData, publishEvents } from './publish-route.ts';
 import { asPolycastError, respondEmpty, respondProblem, retryAfter, setCors } from './respond.ts';
+import { secure, strictTransport } from './security-headers.ts';
 import type { Services } from './services.ts';
 import { publishToUser, publishToUsers } from './users-publish.ts';
 import { openWebSocket, readHandshake } from './websocket.ts';
@@ -70,11 +71,13 @@ export class HttpTransport {
   readonly #refused = new WeakSet<Duplex>();
   #anyRefused = false;
   readonly #loopbackNamesOnly: boolean;
+  readonly #strict: readonly string[];
 
   /** @param routes what is answered beside the transports' own: health, metrics, pages */
   constructor(services: Services, settings: HttpSettings, routes: readonly Route[]) {
     this.#services = services;
     this.#loopbackNamesOnly = settings.loopbackNamesOnly;
+    this.#strict = strictTransport(settings.tls?.hstsMaxAgeSeconds ?? 0);
     this.#origins = services.origins;
     this.#queries = new EventsQueries(services.settings);
     this.routes = [...this.#ownRoutes(), ...routes];
@@ -196,7 +199,8 @@ export class HttpTransport {
       if (headers.host === undefined && request.httpVersionMinor > 0)
         throw new PolycastError('invalid_header', 'Host is missing.');
       if (this.#loopbackNamesOnly) this.#refuseForeignName(request);
-      if (headers.origin !== undefined || this.#origins.areSome) setCors(response, this.#origins.headers(request));
+      if (headers.origin !== undefined || this.#origins.areSome || this.#strict.length > 0)
+        setCors(response, [...this.#strict, ...this.#origins.headers(request)]);
       // The address that is asked for most needs no search.
       if (method === 'GET' && url.startsWith('/v1/events?') && !this.#draining) {
         const reading = readEvents(this.#services, this.#queries, request, response, connection);
@@ -205,6 +209,7 @@ export class HttpTransport {
       }
       const question = url.indexOf('?');
       const path = question < 0 ? url : url.slice(0, question);
+      if (method !== 'POST' || !path.startsWith('/v1/')) secure(response, this.#strict);
       if (method === 'OPTIONS') return this.#options(request, response, path);
       const query = question < 0 ? '' : url.slice(question + 1);
       const found = this.#find(method, path);
@@ -366,6 +371,8 @@ function refuseUpgrade(socket: Duplex, error: PolycastError): void {
   const head = [
     `HTTP/1.1 ${status} Refused`,
     'Content-Type: application/problem+json',
+    'X-Content-Type-Options: nosniff',
+    'Cross-Origin-Resource-Policy: same-origin',
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',
   ];

@@ -105,6 +105,7 @@ export class Http2Connections implements Http2Owner {
       if (this.#streams > this.#settings.streamsTotalMax)
         throw new PolycastError('overloaded', 'The hub has as many streams as it may.', { retryAfterMs: 5000 });
       const { headers } = exchange.request;
+      this.#refuseIfTooLarge(exchange.request);
       if (headers.host === undefined) throw new PolycastError('invalid_header', 'The authority is missing.');
       if (headers[':authority'] !== undefined && headers.host !== headers[':authority'])
         throw new PolycastError('invalid_header', 'Host is not the authority.');
@@ -114,6 +115,15 @@ export class Http2Connections implements Http2Owner {
       return respondProblem(exchange.response, asPolycastError(error));
     }
     this.#serve(exchange);
+  }
+
+  /** The connection's own limit, which takes its stream back without a word, holds only once the client knows of it. */
+  #refuseIfTooLarge({ rawHeaders, url = '' }: Exchange['request']): void {
+    const { headerBytesMax } = this.#settings;
+    if (url.length > headerBytesMax) throw new PolycastError('uri_too_long');
+    let bytes = 0;
+    for (const text of rawHeaders) bytes += text.length;
+    if (bytes > headerBytesMax) throw new PolycastError('headers_too_large');
   }
 
   closed(connection: Http2Connection): void {

@@ -152,7 +152,7 @@ class Poll extends HeldAnswer implements Sink {
     // An answer that is cut is the same one as long as it ends in the same place.
     if (etag === this.#ifNoneMatch && this.#gaps.length === 0) return respondEmpty(this.response, 304, headers);
     const tail = Buffer.from(`],"cursor":"${cursor}","gaps":${JSON.stringify(this.#gaps)}}`);
-    headers.push('X-Content-Type-Options', 'nosniff');
+    headers.push('Cross-Origin-Resource-Policy', 'same-origin');
     if (this.#wish.preferred) headers.push('Preference-Applied', `wait=${this.#wish.waitSeconds}`);
     respondCompressed(this.response, 200, 'application/json', [HEAD, events, tail], headers);
   }

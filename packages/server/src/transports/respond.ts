@@ -1,5 +1,6 @@
 import { ERRORS, PolycastError } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { secure } from './security-headers.ts';
 
 /** Answers with a text of known size. The pairs of `headers` come before those of the body. */
 export function respond(
@@ -11,7 +12,7 @@ export function respond(
 ): void {
   const bytes = typeof text === 'string' ? Buffer.byteLength(text) : text.length;
   const cors = corsOf(response);
-  const own = ['Content-Type', mediaType, 'Content-Length', String(bytes)];
+  const own = ['Content-Type', mediaType, 'Content-Length', String(bytes), 'X-Content-Type-Options', 'nosniff'];
   response.writeHead(status, cors.length + headers.length === 0 ? own : [...cors, ...headers, ...own]);
   if (isHead(response)) response.end();
   // A text leaves in one write with the head, bytes in two; and one without multi-byte characters needs no encoder.
@@ -29,6 +30,7 @@ export function respondEmpty(response: ServerResponse, status: number, headers: 
 /** Answers with a problem document (PROTOCOL.md section 9). */
 export function respondProblem(response: ServerResponse, error: PolycastError, headers: readonly string[] = []): void {
   const { status } = ERRORS[error.code];
+  secure(response, NO_HEADERS);
   respond(response, status, 'application/problem+json', JSON.stringify(error.problem), [
     ...headers,
     'Cache-Control',

@@ -1,0 +1,229 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Canary } from '../kit/canary.ts';
+import { selfSigned } from '../kit/certificates.ts';
+import { call, publish } from '../kit/http.ts';
+import {
+  FLAG,
+  fieldBlock,
+  frame,
+  get,
+  type RawHttp2,
+  rawHttp2,
+  reset,
+  settings,
+  TYPE,
+  windowUpdate,
+} from '../kit/http2-frames.ts';
+import { residentBytes, startHubProcess, type HubProcess } from '../kit/hub-process.ts';
+import { until } from '../kit/wait.ts';
+
+/** Attacks on HTTP/2 (PROTOCOL.md section 13.8): each is cut short, and costs neither memory nor anybody else. */
+const GROWTH_BYTES_MAX = 128 * 1024 * 1024;
+const CALM = 11;
+const REFUSED = 7;
+const STREAMS_MAX = 100;
+const STALLED_MS = 3000;
+const IDLE_MS = 1500;
+
+let hub: HubProcess;
+let canary: Canary;
+let before = 0;
+beforeAll(async () => {
+  hub = await startHubProcess({
+    config: {
+      tls: selfSigned(),
+      // What is published here is not to be mistaken for what the attacks cost.
+      rules: [{ pattern: 'heavy', retain: 'none' }],
+      delivery: { heartbeatMs: 1000, stalledTimeoutMs: STALLED_MS },
+      limits: { keepAliveTimeoutMs: IDLE_MS, headersTimeoutMs: IDLE_MS },
+    },
+  });
+  canary = new Canary(hub.url);
+  // What the hub keeps of events by itself is there before anything is measured.
+  const data = 'x'.repeat(100_000);
+  for (let n = 0; n < 400; n++) await publish(hub.url, { channel: 'heavy', data });
+  before = residentBytes(hub.pid);
+});
+afterAll(() => hub.end('SIGKILL'));
+
+describe('attacks on HTTP/2', () => {
+  test('rapid reset: streams opened only to be taken back end their connection', async () => {
+    const raw = await rawHttp2(hub.url);
+    const sent = await raw.flood(streams(1_000_000, (id) => [get(id, '/v1/events?channel=a'), reset(id)]));
+    await raw.closes();
+    expect(sent).toBeLessThan(1_000_000);
+    expect(await seen('streams')).toBeLessThan(10);
+  });
+
+  test('rapid reset with event streams, which begin at once', async () => {
+    const raw = await rawHttp2(hub.url);
+    await raw.flood(
+      streams(1_000_000, (id) => [get(id, '/v1/events?channel=a', { accept: 'text/event-stream' }), reset(id)]),
+    );
+    await raw.closes();
+    await until('all sessions are gone', async () => (await seen('streams')) === 0);
+  });
+
+  test('made to reset: streams that the hub has to take back end their connection as well', async () => {
+    const raw = await rawHttp2(hub.url);
+    // A window that grows by nothing is an error of the stream.
+    await raw.flood(streams(1_000_000, (id) => [get(id, '/v1/events?channel=a&wait=20'), windowUpdate(id, 0)]));
+    await raw.closes();
+  });
+
+  test('continuations that never end are not gathered', async () => {
+    const raw = await rawHttp2(hub.url);
+    raw.send(
+      frame(TYPE.headers, FLAG.endStream, 1, fieldBlock({ ':method': 'GET', ':scheme': 'https', ':path': '/' })),
+    );
+    const more = frame(TYPE.continuation, 0, 1, fieldBlock([['x', 'y'.repeat(16_000)]]));
+    const sent = await raw.flood(repeated(100_000, more));
+    await raw.closes();
+    expect(sent).toBeLessThan(10_000);
+  });
+
+  test('a header block that stops in the middle is waited for no longer than an idle connection', async () => {
+    const raw = await rawHttp2(hub.url);
+    raw.send(frame(TYPE.headers, FLAG.endStream, 1, fieldBlock({ ':method': 'GET' })));
+    await raw.closes();
+  });
+
+  test('headers that are too long, or too many, cost their stream and nothing else', async () => {
+    const long = (bytes: number): Record<string, string> => ({ x: 'y'.repeat(bytes) });
+    const many = Array.from({ length: 200 }, (_, index) => [`x-${index}`, 'y'] as const);
+    const raw = await rawHttp2(hub.url);
+    raw.send(get(1, '/healthz', long(20_000)), get(3, '/healthz', many), get(5, '/healthz'));
+    await until('the last is answered', () => raw.dataBytes.has(5));
+    expect(raw.resets()).toEqual([CALM, CALM]);
+    raw.destroy();
+    // Until a client has acknowledged the limit it is told in words.
+    const early = await rawHttp2(hub.url, { acknowledges: false });
+    early.send(get(1, '/healthz', long(20_000)), get(3, `/healthz?${'x'.repeat(20_000)}`), get(5, '/healthz'));
+    await until('the last is answered', () => early.dataBytes.has(5));
+    expect([...early.text.matchAll(/"code":"(\w+)"/g)].map(([, code]) => code)).toEqual([
+      'headers_too_large',
+      'uri_too_long',
+    ]);
+    early.destroy();
+    const immense = await rawHttp2(hub.url);
+    immense.send(get(1, '/healthz', long(100_000)));
+    await immense.closes();
+  });
+
+  test('a flood of settings ends its connection', async () => {
+    const raw = await rawHttp2(hub.url);
+    const sent = await raw.flood(repeated(1_000_000, settings()));
+    await raw.closes();
+    expect(sent).toBeLessThan(1_000_000);
+  });
+
+  test('a flood of pings ends its connection, read or not', async () => {
+    for (const reads of [true, false]) {
+      const raw = await rawHttp2(hub.url);
+      if (!reads) raw.socket.pause();
+      await raw.flood(repeated(1_000_000, frame(TYPE.ping, 0, 0, Buffer.alloc(8))));
+      raw.socket.resume();
+      await raw.closes();
+    }
+  });
+
+  test('frames that do nothing are passed over, a million of them', async () => {
+    for (const nothing of [
+      frame(TYPE.priority, 0, 1, Buffer.from([0, 0, 0, 0, 1])),
+      frame(0xbb, 0, 0),
+      windowUpdate(0, 1),
+    ]) {
+      const raw = await rawHttp2(hub.url);
+      raw.send(get(1, '/v1/events?channel=a', { accept: 'text/event-stream' }));
+      await raw.flood(repeated(1000, Buffer.concat(Array.from({ length: 1000 }, () => nothing))));
+      raw.destroy();
+    }
+  });
+
+  test('empty data without end ends its connection', async () => {
+    const raw = await rawHttp2(hub.url);
+    const fields = { ':method': 'POST', ':scheme': 'https', ':authority': 'localhost', ':path': '/v1/events' };
+    raw.send(frame(TYPE.headers, FLAG.endHeaders, 1, fieldBlock({ ...fields, 'content-type': 'application/json' })));
+    await raw.flood(repeated(1000, Buffer.concat(Array.from({ length: 1000 }, () => frame(TYPE.data, 0, 1)))));
+    await raw.closes();
+  });
+
+  test('streams beyond the limit are refused, and whoever knows it or goes on loses the connection', async () => {
+    const open = (id: number): Buffer => get(id, '/v1/events?channel=a', { accept: 'text/event-stream' });
+    const isFull = ({ text }: RawHttp2): boolean => text.split('polycast.ready').length - 1 === STREAMS_MAX;
+    const early = await rawHttp2(hub.url, { acknowledges: false });
+    await early.flood(streams(STREAMS_MAX + 10, (id) => [open(id)]));
+    await until(
+      'all that may be are open, and the others refused',
+      () => isFull(early) && early.resets().length === 10,
+    );
+    expect(new Set(early.resets())).toEqual(new Set([REFUSED]));
+    await early.flood(streams(10_000, (id) => [open(id + 2 * STREAMS_MAX + 20)]));
+    await early.closes();
+    const raw = await rawHttp2(hub.url);
+    await raw.flood(streams(STREAMS_MAX, (id) => [open(id)]));
+    await until('all that may be are open', () => isFull(raw));
+    raw.send(open(2 * STREAMS_MAX + 1));
+    await raw.closes();
+  });
+
+  test('1,000 streams whose windows are closed hold a batch each at most, and are cut off in the end', async () => {
+    const stream = { accept: 'text/event-stream' };
+    const raws = await Promise.all(Array.from({ length: 10 }, () => rawHttp2(hub.url, { windowBytes: 0 })));
+    for (const raw of raws)
+      for (let n = 0; n < STREAMS_MAX; n++) raw.send(get(2 * n + 1, '/v1/events?channel=heavy', stream));
+    await until('all are open', async () => (await seen('streams')) >= 1000);
+    const event = { channel: 'heavy', data: 'x'.repeat(50_000) };
+    for (let n = 0; n < 200; n++) await publish(hub.url, event);
+    expect(residentBytes(hub.pid) - before).toBeLessThan(GROWTH_BYTES_MAX);
+    await until('all are cut off', async () => (await seen('streams')) === 0, 4 * STALLED_MS);
+    expect(raws.every(({ dataBytes }) => dataBytes.size === 0)).toBe(true);
+    await Promise.all(raws.map((raw) => raw.closes()));
+  });
+
+  test('a connection that takes nothing at all is cut off as well', async () => {
+    const raw = await rawHttp2(hub.url, { windowBytes: 2 ** 31 - 1, feeds: false });
+    raw.send(windowUpdate(0, 2 ** 31 - 65_536));
+    raw.send(get(1, '/v1/events?channel=heavy', { accept: 'text/event-stream' }));
+    await until('it is ready', () => raw.text.includes('polycast.ready'));
+    raw.socket.pause();
+    for (let n = 0; n < 400; n++) await publish(hub.url, { channel: 'heavy', data: 'x'.repeat(50_000) });
+    await until('it is cut off', async () => (await seen('connections')) === 0, 6 * STALLED_MS);
+    raw.destroy();
+  });
+
+  test('what is no HTTP/2 after all is turned away', async () => {
+    for (const wrong of [
+      'GET / HTTP/1.1\r\n\r\n',
+      '\0'.repeat(10_000),
+      'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' + 'x'.repeat(100),
+    ]) {
+      const raw = await rawHttp2(hub.url);
+      raw.send(Buffer.from(wrong));
+      await raw.closes();
+    }
+  });
+
+  test('all the while others are served as if nothing were the matter, and nothing is left of it', async () => {
+    await until('all connections are gone', async () => (await seen('connections')) === 0);
+    const { complaints, slowestMs } = await canary.stop();
+    expect(complaints).toEqual([]);
+    expect(slowestMs).toBeLessThan(2000);
+    expect(residentBytes(hub.pid) - before).toBeLessThan(GROWTH_BYTES_MAX);
+    expect(hub.log()).not.toContain('"level":"error"');
+  });
+});
+
+/** Streams of a client, by their numbers, each as one piece of bytes. */
+function* streams(count: number, make: (id: number) => readonly Buffer[]): Generator<Buffer> {
+  for (let id = 1; id < 2 * count; id += 2) yield Buffer.concat(make(id));
+}
+
+function* repeated(count: number, piece: Buffer): Generator<Buffer> {
+  for (let n = 0; n < count; n++) yield piece;
+}
+
+async function seen(figure: 'connections' | 'streams'): Promise<number> {
+  const { text } = await call(`${hub.url}/metrics`);
+  return Number(new RegExp(`^polycast_http2\\{figure="${figure}"\\} (\\d+)`, 'm').exec(text)?.[1]);
+}
