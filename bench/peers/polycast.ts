@@ -8,8 +8,9 @@ import type { Peer, RunningServer } from './peer.ts';
 const program = join(repositoryFolder, 'packages/server/src/cli/polycast.ts');
 const readyCheckMs = 2;
 
-function command(port: number, dataFolder: string): string[] {
-  return [process.execPath, program, 'serve', '--listen', `127.0.0.1:${port}`, '--data', dataFolder, '--set', 'access=loopback'];
+function command(port: number, dataFolder: string, settings: readonly string[]): string[] {
+  const set = ['access=loopback', ...settings].flatMap((setting) => ['--set', setting]);
+  return [process.execPath, program, 'serve', '--listen', `127.0.0.1:${port}`, '--data', dataFolder, ...set];
 }
 
 export interface RunningHub extends RunningServer {
@@ -18,10 +19,11 @@ export interface RunningHub extends RunningServer {
   readonly readyMs: number;
 }
 
-export async function startHub(dataFolder: string): Promise<RunningHub> {
+/** @param settings `path=value` of the configuration */
+export async function startHub(dataFolder: string, settings: readonly string[] = []): Promise<RunningHub> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const hub: PinnedProcess = startPinned(command(port, dataFolder), {
+  const hub: PinnedProcess = startPinned(command(port, dataFolder, settings), {
     core: serverCore,
     environment: { NODE_ENV: 'production' },
   });

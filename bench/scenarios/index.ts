@@ -1,7 +1,9 @@
 // In the order of the table of bars.
 import type { Scenario } from '../harness/scenario.ts';
 import { burstSse, burstWebSocket } from './burst.ts';
+import { cachedIdentity } from './cached-identity.ts';
 import { idleConnections } from './idle-connections.ts';
+import { identifiedSessions } from './identified-sessions.ts';
 import { idleLatency } from './idle-latency.ts';
 import { ndjsonStream } from './ndjson-stream.ts';
 import { manyChannelsSse, pacedSse } from './paced.ts';
@@ -23,4 +25,6 @@ export const scenarios: readonly Scenario[] = [
   stalledReadersScenario,
   startLarge,
   idleLatency,
+  identifiedSessions,
+  cachedIdentity,
 ];
