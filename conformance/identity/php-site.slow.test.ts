@@ -47,12 +47,14 @@ describe.skipIf(!isInstalled).each(['websocket', 'sse', 'long-poll', 'poll'])('b
     const second = await ben.context().newPage();
     await second.goto(`${site.url}/?transports=${transport}`);
     await connected(second, transport);
-    const loggedOut = second.waitForURL(`${site.url}/`);
+    const answered = second.waitForResponse((response) => response.url().endsWith('/logout'));
+    await second.click('#logout button', { noWaitAfter: true });
+    await answered;
     const startMs = performance.now();
-    await second.click('#logout button');
-    await until('the first tab has been sent away', async () => (await ben.textContent('#state')) === 'closed');
-    expect(performance.now() - startMs).toBeLessThan(1500);
-    await loggedOut;
+    await until('the first tab is cut off', async () => (await ben.textContent('#state')) !== transport);
+    expect(performance.now() - startMs).toBeLessThan(1000);
+    await until('it has learnt that it may not come back', async () => (await ben.textContent('#state')) === 'closed');
+    await second.waitForSelector('#login');
     expect(await second.textContent('body')).toContain('Log in');
 
     await write(ada, 'letter', unique('are you there?'), 'ben');
