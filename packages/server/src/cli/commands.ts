@@ -8,6 +8,7 @@ import { epochRenew } from './epoch.ts';
 import { follow } from './follow.ts';
 import { keysCreate, keysList, keysRevoke, keysRotate } from './keys.ts';
 import { publish } from './publish.ts';
+import { revoke } from './revoke.ts';
 import { serve } from './serve.ts';
 
 const working: readonly Command[] = [
@@ -19,6 +20,7 @@ const working: readonly Command[] = [
   keysCreate,
   keysRotate,
   keysRevoke,
+  revoke,
   accessExplain,
   audit,
   configCheck,

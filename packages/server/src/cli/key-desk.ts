@@ -4,12 +4,15 @@ import type { Config } from '../config/schema.ts';
 import type { AuditEntry } from '../identity/audit.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { KeyRow } from '../identity/keys-table.ts';
+import type { RevocationKind } from '../identity/revocations.ts';
 import type { Grants } from '../core/principal.ts';
 import type { Input } from './command.ts';
 import { CliError } from './exit-codes.ts';
 import { hubAddress, type HubAddress } from './hub-address.ts';
 import { askHub } from './hub-request.ts';
 import { hubConfig } from './hub-options.ts';
+
+export type { RevocationKind } from '../identity/revocations.ts';
 
 /** A key as people and programs are shown it. */
 export interface ShownKey {
@@ -46,6 +49,8 @@ export interface KeyDesk {
   create(wanted: WantedKey): Promise<ShownKey>;
   rotate(id: string, overlapSeconds: number | undefined): Promise<ShownKey>;
   revoke(id: string): Promise<void>;
+  /** All that was given out until now. */
+  revokeAll(kind: RevocationKind, name: string): Promise<void>;
   /** The newest first. */
   audit(limit: number): Promise<readonly ShownEntry[]>;
 }
@@ -86,6 +91,10 @@ class HubDesk implements KeyDesk {
 
   async revoke(id: string): Promise<void> {
     await askHub(this.#hub, 'DELETE', `/v1/keys/${encodeURIComponent(id)}`);
+  }
+
+  async revokeAll(kind: RevocationKind, name: string): Promise<void> {
+    await askHub(this.#hub, 'POST', '/v1/revocations', { [kind]: name });
   }
 
   async audit(limit: number): Promise<readonly ShownEntry[]> {
@@ -148,6 +157,10 @@ class FolderDesk implements KeyDesk {
 
   async revoke(id: string): Promise<void> {
     if (!this.#identity.keys.revoke(id, this.#by)) throw noSuchKey(id);
+  }
+
+  async revokeAll(kind: RevocationKind, name: string): Promise<void> {
+    this.#identity.revocations.revoke({ kind, name, issuedBeforeMs: Date.now() }, this.#by);
   }
 
   async audit(limit: number): Promise<readonly ShownEntry[]> {
