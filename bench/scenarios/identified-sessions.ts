@@ -1,0 +1,180 @@
+// What it costs to know who is there: memory of a session, CPU of a delivery, and the time to end one user's sessions.
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { readFileSync } from 'node:fs';
+import { nothingLost } from '../harness/fanout.ts';
+import { type LoadOptions, type LoadRun, runLoad } from '../harness/load.ts';
+import { type Contender, figureOf, ratioOf, runInterleaved, type Scenario } from '../harness/scenario.ts';
+import { polycast } from '../peers/polycast.ts';
+import { type HubWithUsers, startHubWithUsers } from '../peers/polycast-with-users.ts';
+
+const connections = 15_000;
+const readers = 2_500;
+const settleSeconds = 3;
+const idleSeconds = 1;
+const delivery = { subscribers: readers, events: 240, publishers: 64, eventBytes: 128, warmUpEvents: 120 };
+/** Of these users one is revoked after the other; each has as many sessions. */
+const revokedUsers = 20;
+const sessionsEach = 3;
+
+const memoryMoreMax = 0.7;
+const deliveryRatioMax = 1.05;
+const revocationMillisecondsMax = 50;
+
+const idle = { subscribers: connections, events: 0, settleSeconds, idleSeconds };
+const ways: readonly (readonly [name: string, users: boolean, presence: boolean])[] = [
+  ['nobody known', false, false],
+  ['users', true, false],
+  ['users, present', true, true],
+];
+
+export const identifiedSessions: Scenario = {
+  name: 'identified-sessions',
+  title: 'Sessions whose user is known',
+  run: async (options) => {
+    const contenders: Contender[] = [
+      ...ways.flatMap(([name, users, presence]) => [
+        contender(`idle, ${name}`, users ? connections : 0, presence, idle),
+        contender(`burst, ${name}`, users ? readers : 0, presence, delivery),
+      ]),
+      { name: 'revocation', peer: polycast, run: () => withHub(connections, true, revoke) },
+    ];
+    const series = await runInterleaved(contenders, options);
+    const memory = 'memoryKilobytesPerConnection';
+    const cpu = 'serverCpuMicrosecondsPerDelivery';
+    const nobody = figureOf(series, 'idle, nobody known', memory);
+    return {
+      settings: { connections, readers, revokedUsers, sessionsEach, eventBytes: delivery.eventBytes },
+      series,
+      bars: [
+        {
+          title: 'memory of an identified, present session beyond an anonymous one',
+          figure: figureOf(series, 'idle, users, present', memory) - nobody,
+          atMost: memoryMoreMax,
+          unit: 'kB',
+        },
+        {
+          title: 'memory of an identified session without presence beyond an anonymous one',
+          figure: figureOf(series, 'idle, users', memory) - nobody,
+          unit: 'kB',
+        },
+        {
+          title: 'CPU of a delivery with rules, users and presence, by that without',
+          figure: ratioOf(series, 'burst, users, present', 'burst, nobody known', cpu),
+          atMost: deliveryRatioMax,
+          unit: '×',
+        },
+        {
+          title: `server time to revoke one user among ${connections} connections`,
+          figure: figureOf(series, 'revocation', 'cpuMillisecondsEach'),
+          atMost: revocationMillisecondsMax,
+          unit: 'ms',
+        },
+        {
+          title: 'from the request to the end of the last of its sessions, the slowest of all',
+          figure: figureOf(series, 'revocation', 'endedMillisecondsMax'),
+          atMost: 1000,
+          unit: 'ms',
+        },
+        nothingLost(series, 'burst, users, present'),
+      ],
+      charts: [{ title: 'Memory of an idle connection', figure: memory, unit: 'kB', better: 'less' }],
+      columns: [
+        { title: 'memory, kB each', figure: memory },
+        { title: 'CPU to open, µs each', figure: 'openCpuMicrosecondsPerConnection' },
+        { title: 'CPU, µs a delivery', figure: cpu },
+        { title: 'deliveries/s', figure: 'deliveriesPerSecond' },
+      ],
+    };
+  },
+};
+
+function contender(name: string, users: number, presence: boolean, load: LoadOptions): Contender {
+  return {
+    name,
+    peer: polycast,
+    run: () =>
+      withHub(users, presence, (hub) =>
+        runLoad('fanout', {
+          port: hub.port,
+          pids: hub.process.pids().join(','),
+          transport: 'sse',
+          ...hub.subscribeOptions,
+          ...hub.publishOptions,
+          ...load,
+        }),
+      ),
+  };
+}
+
+async function withHub<T>(users: number, presence: boolean, use: (hub: HubWithUsers) => Promise<T>): Promise<T> {
+  const hub = await startHubWithUsers(users, presence);
+  try {
+    return await use(hub);
+  } finally {
+    await hub.process.stop();
+  }
+}
+
+/** Revokes some users among all that are connected, one after the other, and waits for the end of their sessions. */
+async function revoke(hub: HubWithUsers): Promise<LoadRun> {
+  const others = connections - revokedUsers * sessionsEach;
+  const rest = await openAll(hub, Array.from({ length: others }, (_each, index) => `user-${index}`));
+  let cpuMilliseconds = 0;
+  let endedMillisecondsMax = 0;
+  for (let number = 0; number < revokedUsers; number++) {
+    const user = `leaves-${number}`;
+    const sockets = await openAll(hub, Array.from({ length: sessionsEach }, () => user));
+    const ended = Promise.all(sockets.map((socket) => once(socket, 'close')));
+    const cpuBefore = cpuMillisecondsOf(hub.process.pid);
+    const start = performance.now();
+    const answer = await fetch(`${hub.url}/v1/revocations`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${hub.key}` },
+      body: JSON.stringify({ user }),
+    });
+    if (!answer.ok) throw new Error(`revocation was answered ${answer.status}: ${await answer.text()}`);
+    await ended;
+    endedMillisecondsMax = Math.max(endedMillisecondsMax, performance.now() - start);
+    cpuMilliseconds += cpuMillisecondsOf(hub.process.pid) - cpuBefore;
+  }
+  const left = rest.filter((socket) => !socket.destroyed).length;
+  for (const socket of rest) socket.destroy();
+  return {
+    connections: others,
+    cpuMillisecondsEach: cpuMilliseconds / revokedUsers,
+    endedMillisecondsMax,
+    closedConnections: others - left,
+  };
+}
+
+const openedAtOnce = 200;
+
+async function openAll(hub: HubWithUsers, users: readonly string[]): Promise<Socket[]> {
+  const sockets: Socket[] = [];
+  for (let start = 0; start < users.length; start += openedAtOnce) {
+    const some = users.slice(start, start + openedAtOnce).map(async (user, index) => {
+      // One address has too few ports for all of them.
+      const localAddress = `127.0.0.${2 + ((start + index) % 8)}`;
+      const socket = connect({ port: hub.port, host: '127.0.0.1', localAddress });
+      socket.on('error', () => undefined);
+      socket.write(
+        `GET /v1/events?channel=bench.0 HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nAuthorization: Bearer ${hub.token(user)}\r\n\r\n`,
+      );
+      const [first] = (await once(socket, 'data')) as [Buffer];
+      if (!first.toString('latin1', 0, 15).includes(' 200 ')) throw new Error(`refused: ${first.toString()}`);
+      socket.resume();
+      return socket;
+    });
+    sockets.push(...(await Promise.all(some)));
+  }
+  return sockets;
+}
+
+const ticksPerSecond = 100;
+
+/** What the kernel has counted for a process, in all of its threads. */
+function cpuMillisecondsOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
+  return ((Number(fields[11]) + Number(fields[12])) * 1000) / ticksPerSecond;
+}
