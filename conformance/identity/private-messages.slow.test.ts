@@ -1,0 +1,248 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { TRANSPORTS, type Follower } from '../kit/followers.ts';
+import { until } from '../kit/wait.ts';
+import { startUsersHub, type UsersHub } from './kit/users-hub.ts';
+
+/** PROTOCOL.md section 13.5, seen from outside. */
+let hub: UsersHub;
+beforeAll(async () => {
+  hub = await startUsersHub({});
+});
+afterAll(() => hub.end());
+
+interface UserAnswer {
+  readonly online: boolean;
+  readonly info?: unknown;
+  readonly sessions: readonly { readonly transport: string; readonly channels: number; readonly behind: number }[];
+}
+
+const datas = (follower: Follower): unknown[] => follower.received.map(({ data }) => JSON.parse(data ?? 'null'));
+const userOf = async (name: string): Promise<UserAnswer> =>
+  (await hub.ask('GET', `/v1/users/${encodeURIComponent(name)}`)).json<UserAnswer>();
+
+/** Whether all have begun to read: what is sent from now on reaches them as it comes. */
+async function arrived(user: string, followers: readonly Follower[]): Promise<void> {
+  await until('all are there', async () => {
+    await hub.ask('POST', `/v1/users/${encodeURIComponent(user)}/events`, { data: 'are you there?' });
+    return followers.every(({ received }) => received.length > 0);
+  });
+}
+
+describe('a letter', () => {
+  test.each(['7', 'ann@shop.example', 'Zoë/Ω 1', '-x', 'a.b'])(
+    'reaches all devices of %s on all transports, and nobody else',
+    async (user) => {
+      const mine = TRANSPORTS.map((transport) => hub.follow(transport, { channels: ['@me'], after: 'now', user }));
+      const others = TRANSPORTS.map((transport) =>
+        hub.follow(transport, { channels: ['@me'], after: 'now', user: `${user}0` }),
+      );
+      await arrived(user, mine);
+      await arrived(`${user}0`, others);
+      const reply = await hub.ask('POST', `/v1/users/${encodeURIComponent(user)}/events`, { data: { secret: user } });
+      expect(reply.status).toBe(201);
+      for (const follower of mine) {
+        await until('it has come', () => JSON.stringify(datas(follower)).includes(JSON.stringify({ secret: user })));
+        expect(follower.received.at(-1)?.channel).toBe(reply.json<{ channel: string }>().channel);
+      }
+      await hub.ask('POST', `/v1/users/${encodeURIComponent(`${user}0`)}/events`, { data: 'last' });
+      for (const follower of others) {
+        await until('the last has come', () => datas(follower).includes('last'));
+        expect(new Set(datas(follower))).toEqual(new Set(['are you there?', 'last']));
+      }
+      for (const follower of [...mine, ...others]) {
+        await follower.stop();
+        expect(follower.complaints).toEqual([]);
+      }
+    },
+  );
+
+  test.each(TRANSPORTS)('that was sent while its reader was away is there on return, on %s', async (transport) => {
+    const user = `away-${transport}`;
+    const before = hub.follow(transport, { channels: ['@me'], after: 'now', user });
+    await arrived(user, [before]);
+    await before.stop();
+    const { cursor } = before;
+    const sent = ['one', 'two', 'three'];
+    for (const data of sent) await hub.ask('POST', `/v1/users/${user}/events`, { data });
+    const after = hub.follow(transport, { channels: ['@me'], after: cursor, user });
+    await until('the letters have come', () => datas(after).includes('three'));
+    expect(datas(after).slice(-3)).toEqual(sent);
+    // And, with its whole history, to a device that was never there.
+    const fresh = hub.follow(transport, { channels: ['@me'], after: 'earliest', user });
+    await until('all have come', () => datas(fresh).includes('three'));
+    expect(datas(fresh).slice(-3)).toEqual(sent);
+  });
+
+  test('is read by nobody else, whatever they name', async () => {
+    const { channel } = (await hub.ask('POST', '/v1/users/ann/events', { data: 1 })).json<{ channel: string }>();
+    const shown = { token: hub.token('bob') };
+    for (const name of [
+      channel,
+      'polycast.private.*',
+      'polycast.private.>',
+      'polycast.>',
+      '>',
+      '*.*.ann',
+      'polycast.*.ann',
+    ])
+      expect([
+        name,
+        (await hub.ask('GET', `/v1/events?after=earliest&channel=${name}`, undefined, shown)).status,
+      ]).toEqual([name, 403]);
+    expect((await hub.ask('GET', `/v1/channels/${channel}`, undefined, shown)).status).toBe(403);
+    expect((await hub.ask('GET', `/v1/channels/${channel}/history`, undefined, shown)).status).toBe(403);
+    expect((await hub.ask('GET', `/v1/channels/${channel}`, undefined, { token: hub.token('ann') })).status).toBe(200);
+    expect((await hub.ask('POST', '/v1/users/ann/events', { data: 1 }, shown)).status).toBe(403);
+  });
+
+  test('may be bare data of any media type', async () => {
+    const headers = { 'Content-Type': 'text/plain', 'Polycast-Type': 'note' };
+    expect((await hub.ask('POST', '/v1/users/bare/events', 'Hello', { headers })).status).toBe(201);
+    const json = { 'Content-Type': 'application/json', 'Polycast-Type': 'order' };
+    expect((await hub.ask('POST', '/v1/users/bare/events', '{"channel":1}', { headers: json })).status).toBe(201);
+    const { events } = (
+      await hub.ask('GET', '/v1/events?channel=@me&after=earliest', undefined, { token: hub.token('bare') })
+    ).json<{ events: { type: string; data: unknown }[] }>();
+    expect(events.map(({ type, data }) => [type, data])).toEqual([
+      ['note', 'Hello'],
+      ['order', { channel: 1 }],
+    ]);
+  });
+
+  test('is sent once with an idempotency key', async () => {
+    const again = { headers: { 'Idempotency-Key': 'letter-1' } };
+    const first = await hub.ask('POST', '/v1/users/once/events', { data: 1 }, again);
+    const second = await hub.ask('POST', '/v1/users/once/events', { data: 1 }, again);
+    expect(second.json()).toEqual(first.json());
+    expect(second.headers['idempotency-replayed']).toBe('true');
+  });
+
+  test.each([
+    ['POST', '/v1/users/a%00b/events', { data: 1 }, 400, 'invalid_parameter'],
+    ['POST', `/v1/users/${'x'.repeat(129)}/events`, { data: 1 }, 400, 'invalid_parameter'],
+    ['POST', '/v1/users/ann/events', { channel: 'news', data: 1 }, 400, 'invalid_event'],
+    ['POST', '/v1/users/ann/events', { user: 'ann', data: 1 }, 400, 'invalid_event'],
+    ['POST', '/v1/users/events', { data: 1 }, 400, 'invalid_event'],
+    ['POST', '/v1/users/events', { user: 'ann', users: ['bob'], data: 1 }, 400, 'invalid_event'],
+    ['POST', '/v1/users/events', { user: 7, data: 1 }, 400, 'invalid_event'],
+    ['POST', '/v1/users/events', { users: [], data: 1 }, 400, 'invalid_event'],
+    ['POST', '/v1/users/events', { users: ['a', 'a'], data: 1 }, 400, 'invalid_event'],
+    ['POST', '/v1/users/events', { users: ['a', ''], data: 1 }, 400, 'invalid_event'],
+    ['POST', '/v1/users/events', { users: ['a'], ifMatch: 'none', data: 1 }, 400, 'invalid_event'],
+    ['POST', '/v1/users/events', '{"user":"a","user":"b","data":1}', 400, 'duplicate_member'],
+    ['POST', '/v1/users/events', { users: many(10_001), data: 1 }, 413, 'batch_too_large'],
+    ['POST', '/v1/users/events', [1, 2].map(() => ({ users: many(5001), data: 1 })), 413, 'batch_too_large'],
+    ['GET', '/v1/users/a%0ab', undefined, 400, 'invalid_parameter'],
+    ['POST', '/v1/users/ann/disconnect', { reason: 1 }, 400, 'invalid_body'],
+    ['POST', '/v1/users/ann/disconnect', { why: 'x' }, 400, 'invalid_body'],
+  ])('%s %s that is wrong is refused', async (method, path, body, status, code) => {
+    const reply = await hub.ask(method, path, body);
+    expect([reply.status, reply.json<{ code: string }>().code]).toEqual([status, code]);
+  });
+});
+
+describe('many at once', () => {
+  test('in an array, each with its own result', async () => {
+    const reply = await hub.ask('POST', '/v1/users/events', [
+      { user: 'a', data: 1 },
+      { users: ['a', 'b'], data: 2 },
+      { user: '', data: 3 },
+    ]);
+    const results = reply.json<{ id?: string; results?: { channel: string }[]; error?: { code: string } }[]>();
+    expect(reply.status).toBe(200);
+    expect(results[0]?.id).toHaveLength(22);
+    expect(results[1]?.results?.map(({ channel }) => channel)).toEqual(['polycast.private.a', 'polycast.private.b']);
+    expect(results[2]?.error?.code).toBe('invalid_event');
+  });
+
+  test('by lines, 10,000 and more, in order', async () => {
+    const lines = Array.from({ length: 12_000 }, (_, index) =>
+      JSON.stringify({ user: `line${index % 40}`, data: index }),
+    );
+    const group = JSON.stringify({ users: many(1000), data: 'group' });
+    const headers = { 'Content-Type': 'application/x-ndjson' };
+    const reply = await hub.ask('POST', '/v1/users/events', [...lines, group].join('\n'), { headers });
+    const results = reply.text.trimEnd().split('\n');
+    expect(results).toHaveLength(12_001);
+    expect(results.filter((line) => line.includes('"error"'))).toEqual([]);
+    expect((JSON.parse(results.at(-1) as string) as { results: unknown[] }).results).toHaveLength(1000);
+    const { events } = (
+      await hub.ask('GET', '/v1/events?channel=@me&after=earliest&limit=1000', undefined, { token: hub.token('line7') })
+    ).json<{ events: { data: number }[] }>();
+    expect(events.map(({ data }) => data)).toEqual(Array.from({ length: 300 }, (_, index) => index * 40 + 7));
+  });
+
+  test('and again with the same key, each user gets it once', async () => {
+    const again = { headers: { 'Idempotency-Key': 'group-1' } };
+    const first = await hub.ask('POST', '/v1/users/events', { users: ['k1', 'k2'], data: 1 }, again);
+    const second = await hub.ask('POST', '/v1/users/events', { users: ['k2', 'k1', 'k3'], data: 1 }, again);
+    const ids = (text: string): string[] =>
+      (JSON.parse(text) as { results: { id: string }[] }).results.map(({ id }) => id);
+    expect(ids(second.text).slice(0, 2)).toEqual(ids(first.text).toReversed());
+    expect(ids(first.text)).not.toContain(ids(second.text)[2]);
+  });
+});
+
+describe('a user', () => {
+  test('is online on each transport, and how is told', async () => {
+    const streams = (['long-poll', 'sse', 'websocket'] as const).map((transport) =>
+      hub.follow(transport, { channels: ['@me', 'polycast.private.shown'], after: 'now', user: 'shown' }),
+    );
+    await until('all are connected', async () => (await userOf('shown')).sessions.length === 3);
+    const shown = await userOf('shown');
+    expect(shown.online).toBe(true);
+    expect(shown.info).toEqual({ name: 'shown' });
+    expect(shown.sessions.map(({ transport }) => transport).toSorted()).toEqual(['long_poll', 'sse', 'websocket']);
+    for (const session of shown.sessions)
+      expect(session).toMatchObject({ channels: 1, behind: 0, address: '127.0.0.1' });
+    for (const stream of streams) await stream.stop();
+    await until('all have gone', async () => !(await userOf('shown')).online);
+  });
+
+  test('who only polls is online between the requests', async () => {
+    expect((await userOf('poller')).online).toBe(false);
+    await hub.ask('GET', '/v1/events?channel=@me', undefined, { token: hub.token('poller') });
+    expect(await userOf('poller')).toMatchObject({ online: true, sessions: [] });
+  });
+
+  test.each(TRANSPORTS)(
+    'is disconnected within a second, on %s, and may come back with new credentials',
+    async (transport) => {
+      const user = `gone-${transport}`;
+      const follower = hub.follow(transport, { channels: ['@me'], after: 'now', user });
+      await arrived(user, [follower]);
+      const startMs = performance.now();
+      const reply = await hub.ask('POST', `/v1/users/${user}/disconnect`, { reason: 'log-out' });
+      expect(reply.status).toBe(200);
+      await until('it is told to go', () => follower.complaints.some((complaint) => complaint.startsWith('401')));
+      expect(performance.now() - startMs).toBeLessThan(1000);
+      await follower.stop();
+      expect((await userOf(user)).sessions).toEqual([]);
+      const token = hub.token(user, { iat: Math.floor(Date.now() / 1000) + 1 });
+      const back = hub.follow(transport, { channels: ['@me'], after: 'now', token });
+      await arrived(user, [back]);
+      expect(back.complaints).toEqual([]);
+    },
+  );
+
+  test('and what was done about them stands in the audit log', async () => {
+    await hub.ask('POST', '/v1/users/noted/disconnect', { reason: 'fraud' });
+    await hub.ask('POST', '/v1/users/noted/reauthenticate');
+    const { entries } = (await hub.ask('GET', '/v1/audit?limit=5')).json<{
+      entries: { action: string; subject: string; detail: object }[];
+    }>();
+    expect(entries.filter(({ subject }) => subject === 'noted').map(({ action }) => action)).toEqual([
+      'user.reauthenticated',
+      'user.disconnected',
+      'revocation.made',
+    ]);
+    expect(entries.find(({ action }) => action === 'user.disconnected')?.detail).toEqual({
+      sessions: 0,
+      reason: 'fraud',
+    });
+  });
+});
+
+function many(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `many${index}`);
+}
