@@ -1,35 +1,18 @@
-import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
+import { copyFileSync, writeFileSync } from 'node:fs';
+import { connect, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Follower, TRANSPORTS } from './kit/followers.ts';
-import { temporaryFolder } from './kit/folders.ts';
+import { selfSigned } from './kit/certificates.ts';
 import { startHubProcess, type HubProcess } from './kit/hub-process.ts';
 import { call, publish } from './kit/http.ts';
 import { rawSocket } from './kit/raw-socket.ts';
 import { until } from './kit/wait.ts';
 
+const files = selfSigned('before');
 let hub: HubProcess;
 beforeAll(async () => {
-  const folder = temporaryFolder('tls');
-  const [certificateFile, keyFile] = [join(folder, 'certificate.pem'), join(folder, 'key.pem')];
-  const options = [
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:prime256v1',
-    '-nodes',
-    '-days',
-    '2',
-    '-subj',
-    '/CN=localhost',
-    '-addext',
-    'subjectAltName=DNS:localhost,IP:127.0.0.1',
-  ];
-  execFileSync('openssl', ['req', '-x509', ...options, '-keyout', keyFile, '-out', certificateFile], {
-    stdio: 'ignore',
-  });
   hub = await startHubProcess({
-    config: { tls: { certificateFile, keyFile }, delivery: { heartbeatMs: 1000 }, drain: { timeMs: 200 } },
+    config: { tls: files, delivery: { heartbeatMs: 1000 }, drain: { timeMs: 200 } },
   });
 });
 afterAll(() => hub.end('SIGKILL'));
@@ -40,6 +23,28 @@ test('plain HTTP on the same port is turned away and harms nobody', async () => 
   await raw.closes();
   expect(raw.text).not.toContain('200 OK');
   expect((await call(`${hub.url}/healthz`)).status).toBe(200);
+});
+
+test('SIGHUP brings a new certificate into use; a broken one is refused; open connections stay', async () => {
+  const follower = new Follower(hub.url, 'sse', { channels: ['renewed'], after: 'earliest' });
+  await until('it listens', () => follower.cursor !== 'earliest');
+  const next = selfSigned('after');
+  writeFileSync(files.keyFile, 'half of a k');
+  hub.child.kill('SIGHUP');
+  await until('it is refused', () => hub.log().includes('the new certificate is not used'));
+  expect(await nameOf(hub.url)).toBe('before');
+  copyFileSync(next.certificateFile, files.certificateFile);
+  copyFileSync(next.keyFile, files.keyFile);
+  hub.child.kill('SIGHUP');
+  await until('it is used', async () => (await nameOf(hub.url)) === 'after');
+  const { text } = await call(`${hub.url}/metrics`);
+  expect(text).toMatch(/^polycast_certificate_reloads_total\{outcome="reloaded"\} 1$/m);
+  expect(text).toMatch(/^polycast_certificate_reloads_total\{outcome="failed"\} 1$/m);
+  expect(Number(/^polycast_certificate_expires_seconds (\d+)$/m.exec(text)?.[1])).toBeGreaterThan(Date.now() / 1000);
+  await publish(hub.url, { channel: 'renewed', data: 'still here' });
+  await until('it is heard', () => follower.received.length === 1);
+  expect(follower.endings).toEqual([]);
+  await follower.stop();
 });
 
 test('https and wss carry all transports, and the drain', async () => {
@@ -59,3 +64,15 @@ test('https and wss carry all transports, and the drain', async () => {
   expect(webSocket?.endings.slice(0, 2)).toEqual(['draining', '1001']);
   await Promise.all(followers.map((follower) => follower.stop()));
 });
+
+/** Whom a new connection is told that it talks to. */
+function nameOf(url: string): Promise<unknown> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const socket: TLSSocket = connect({ host: hostname, port: Number(port), rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().subject.CN);
+      socket.destroy();
+    });
+    socket.on('error', reject);
+  });
+}
