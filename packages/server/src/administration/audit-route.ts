@@ -17,7 +17,10 @@ export function auditRoute(administration: Administration): Route {
       const limit = number(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
       const entries = administration.audit.page(before(values.get('before')), limit + 1);
       const page = entries.slice(0, limit);
-      respondJson(response, 200, { entries: page.map(entryJson), next: entries.length > limit ? (page.at(-1)?.id ?? null) : null });
+      respondJson(response, 200, {
+        entries: page.map(entryJson),
+        next: entries.length > limit ? (page.at(-1)?.id ?? null) : null,
+      });
     }),
   };
 }

@@ -53,7 +53,12 @@ export function withScope(
 }
 
 /** An answer that may hold what is nobody else's business, and that is true only now. */
-export function respondJson(response: ServerResponse, status: number, value: unknown, headers: readonly string[] = []): void {
+export function respondJson(
+  response: ServerResponse,
+  status: number,
+  value: unknown,
+  headers: readonly string[] = [],
+): void {
   respond(response, status, 'application/json', JSON.stringify(value), [...headers, 'Cache-Control', 'no-store']);
 }
 

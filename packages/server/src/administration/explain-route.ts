@@ -25,9 +25,13 @@ export function explainRoute(administration: Administration): Route {
 }
 
 /** With the site's own word where a rule leaves it to the site. */
-async function explained({ access, services }: Administration, principal: Principal, action: Action, wish: string): Promise<Explanation> {
-  if (access === undefined)
-    return { allowed: true, action, channel: wish, by: 'no access control', needs: undefined };
+async function explained(
+  { access, services }: Administration,
+  principal: Principal,
+  action: Action,
+  wish: string,
+): Promise<Explanation> {
+  if (access === undefined) return { allowed: true, action, channel: wish, by: 'no access control', needs: undefined };
   const explanation = explain(access, principal, action, wish);
   if (explanation.allowed !== undefined) return explanation;
   const decision = await services.authority.decide(principal, action, explanation.channel);
@@ -53,22 +57,31 @@ function principalOf({ keys }: Administration, values: ReadonlyMap<string, strin
 function claimsOf(text: string): Readonly<Record<string, unknown>> {
   try {
     const claims: unknown = JSON.parse(text);
-    if (typeof claims === 'object' && claims !== null && !Array.isArray(claims)) return claims as Record<string, unknown>;
+    if (typeof claims === 'object' && claims !== null && !Array.isArray(claims))
+      return claims as Record<string, unknown>;
   } catch {
     // Told below.
   }
   throw invalid('claims', 'must be a JSON object');
 }
 
-function wishOf(values: ReadonlyMap<string, string>, { user }: Principal): { readonly action: Action; readonly wish: string } {
+function wishOf(
+  values: ReadonlyMap<string, string>,
+  { user }: Principal,
+): { readonly action: Action; readonly wish: string } {
   const given = ACTIONS.filter((action) => values.has(action));
   const [action] = given;
-  if (action === undefined || given.length > 1) throw invalid(given[1] ?? 'subscribe', `must be the only one of ${ACTIONS.join(', ')}`);
+  if (action === undefined || given.length > 1)
+    throw invalid(given[1] ?? 'subscribe', `must be the only one of ${ACTIONS.join(', ')}`);
   const wish = values.get(action) ?? '';
   return { action, wish: wish === OWN_CHANNEL && user !== undefined ? wish : checkPattern(wish) };
 }
 
-function explanationJson({ revocations }: Administration, { kind, user, key }: Principal, explanation: Explanation): object {
+function explanationJson(
+  { revocations }: Administration,
+  { kind, user, key }: Principal,
+  explanation: Explanation,
+): object {
   const { allowed, action, channel, by, needs } = explanation;
   const revokedBefore = user === undefined ? undefined : revocations.revokedBefore(user);
   return {

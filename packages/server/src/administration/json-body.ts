@@ -49,12 +49,17 @@ const BODY_BYTES_MAX = 64 * 1024;
 export async function readMembers(services: Services, request: IncomingMessage): Promise<Members> {
   const { wheel, bodies, settings } = services;
   const bodyBytesMax = Math.min(BODY_BYTES_MAX, settings.bodyBytesMax);
-  const bytes = await readBody(request, { wheel, bodies, settings: { bodyBytesMax, bodyTimeoutMs: settings.bodyTimeoutMs } });
+  const bytes = await readBody(request, {
+    wheel,
+    bodies,
+    settings: { bodyBytesMax, bodyTimeoutMs: settings.bodyTimeoutMs },
+  });
   if (bytes.length === 0) return new Members({});
   if (parseMediaType(request.headers['content-type'])?.essence !== 'application/json')
     throw new PolycastError('unsupported_media_type', 'Send application/json.');
   const value = parse(utf8Text(bytes));
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new PolycastError('invalid_body', 'It must be an object.');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new PolycastError('invalid_body', 'It must be an object.');
   return new Members(value as Record<string, unknown>);
 }
 

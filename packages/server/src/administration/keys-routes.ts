@@ -21,7 +21,8 @@ export function keysRoutes(administration: Administration): readonly Route[] {
     path,
     handle: withScope(administration, 'admin', (desk) => {
       // Where anybody is let in, anybody could make a key that is still good when nobody is any more.
-      if (administration.access === undefined) throw new PolycastError('forbidden', 'Without access control there are no keys to be had; set access: rules.');
+      if (administration.access === undefined)
+        throw new PolycastError('forbidden', 'Without access control there are no keys to be had; set access: rules.');
       return handle(desk);
     }),
   });
@@ -31,7 +32,9 @@ export function keysRoutes(administration: Administration): readonly Route[] {
       const made = keys.create(newKey(await readMembers(services, request), services.clock.nowMs()), actor);
       respondJson(response, 201, madeJson(made), ['Location', `/v1/keys/${made.key.id}`]);
     }),
-    route('GET', '/v1/keys/:id', ({ response, parameters }) => respondJson(response, 200, keyJson(found(keys.get(idOf(parameters)))))),
+    route('GET', '/v1/keys/:id', ({ response, parameters }) =>
+      respondJson(response, 200, keyJson(found(keys.get(idOf(parameters))))),
+    ),
     route('PATCH', '/v1/keys/:id', async ({ request, response, parameters, actor }) => {
       const wishes = changes(await readMembers(services, request), services.clock.nowMs());
       respondJson(response, 200, keyJson(found(keys.change(idOf(parameters), wishes, actor))));
@@ -65,7 +68,8 @@ function changes(members: Members, nowMs: number): Partial<KeyWishes> {
   const changed = members.take('scopes', scopes);
   members.end();
   const wishes = { ...expires, ...(name !== undefined && { name }), ...(changed !== undefined && { scopes: changed }) };
-  if (Object.keys(wishes).length === 0) throw invalidBody('name', 'is missing, and so are "scopes" and "expires": nothing would change');
+  if (Object.keys(wishes).length === 0)
+    throw invalidBody('name', 'is missing, and so are "scopes" and "expires": nothing would change');
   return wishes as Partial<KeyWishes>;
 }
 

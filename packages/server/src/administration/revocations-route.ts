@@ -27,7 +27,8 @@ export function revocationsRoute(administration: Administration): Route {
 function subjectOf(members: Members): { readonly kind: RevocationKind; readonly name: string } {
   const given = KINDS.filter((kind) => members.has(kind));
   const [kind] = given;
-  if (kind === undefined || given.length > 1) throw invalidBody(given[1] ?? 'user', `must be the only one of ${KINDS.join(', ')}`);
+  if (kind === undefined || given.length > 1)
+    throw invalidBody(given[1] ?? 'user', `must be the only one of ${KINDS.join(', ')}`);
   return { kind, name: members.need(kind, shortText(NAME_LENGTH_MAX)) };
 }
 

@@ -73,7 +73,11 @@ function userJson({ services }: Administration, user: string): object {
 /** @throws PolycastError `invalid_parameter` */
 function userOf({ user = '' }: Desk['parameters']): string {
   if (isUser(user)) return user;
-  throw new PolycastError('invalid_parameter', 'A user is a text of 1 to 128 characters, none of them a control character.', {
-    parameter: 'user',
-  });
+  throw new PolycastError(
+    'invalid_parameter',
+    'A user is a text of 1 to 128 characters, none of them a control character.',
+    {
+      parameter: 'user',
+    },
+  );
 }

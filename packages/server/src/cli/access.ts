@@ -38,15 +38,28 @@ export const accessExplain: Command = {
     json: { doc: 'Prints the answer as JSON.' },
   },
   examples: [
-    { command: 'polycast access explain --user 42 --subscribe orders.7 --config polycast.yaml', does: 'by a configuration' },
-    { command: 'polycast access explain --for-key Ab3dEf6hIj9l --publish orders.7 --url https://hub.example', does: 'at a hub' },
+    {
+      command: 'polycast access explain --user 42 --subscribe orders.7 --config polycast.yaml',
+      does: 'by a configuration',
+    },
+    {
+      command: 'polycast access explain --for-key Ab3dEf6hIj9l --publish orders.7 --url https://hub.example',
+      does: 'at a hub',
+    },
   ],
   async run(input, { out, style }) {
     const { action, channel } = wishOf(input);
-    const answer = isHubNamed(input) ? await atHub(input, action, channel) : await byConfiguration(input, action, channel);
+    const answer = isHubNamed(input)
+      ? await atHub(input, action, channel)
+      : await byConfiguration(input, action, channel);
     if (input.flag('json')) out(JSON.stringify(answer));
     else {
-      const verdict = answer.allowed === undefined ? style('yellow', 'it depends:') : answer.allowed ? style('green', 'yes:') : style('red', 'no:');
+      const verdict =
+        answer.allowed === undefined
+          ? style('yellow', 'it depends:')
+          : answer.allowed
+            ? style('green', 'yes:')
+            : style('red', 'no:');
       const needs = answer.needs === undefined ? '' : `; it takes ${answer.needs}`;
       out(`${verdict} ${who(input)} ${may(answer.allowed)} ${MAY[action]} ${answer.channel}, by ${answer.by}${needs}`);
       if (answer.revokedBefore !== undefined) out(`What the user was given before ${answer.revokedBefore} is revoked.`);
@@ -64,22 +77,29 @@ interface Answer {
 }
 
 async function byConfiguration(input: Input, action: Action, channel: string): Promise<Answer> {
-  if (input.text('for-key') !== undefined) throw usageError(accessExplain, '--for-key is for a hub that runs: name it with --url');
+  if (input.text('for-key') !== undefined)
+    throw usageError(accessExplain, '--for-key is for a hub that runs: name it with --url');
   const { config } = await hubConfig(input);
-  if (config.access !== 'rules') return { allowed: true, channel, by: `access: ${config.access}, which controls nothing` };
+  if (config.access !== 'rules')
+    return { allowed: true, channel, by: `access: ${config.access}, which controls nothing` };
   return explain(new Access(config.rules, config.defaults), principalOf(input), action, channel);
 }
 
 async function atHub(input: Input, action: Action, channel: string): Promise<Answer> {
   const query = new URLSearchParams({ [action]: channel });
-  for (const [name, value] of [['user', input.text('user')], ['claims', input.text('claims')], ['key', input.text('for-key')]] as const)
+  for (const [name, value] of [
+    ['user', input.text('user')],
+    ['claims', input.text('claims')],
+    ['key', input.text('for-key')],
+  ] as const)
     if (value !== undefined) query.set(name, value);
   return (await askHub(hubAddress(input), 'GET', `/v1/access/explain?${query}`)) as Answer;
 }
 
 function wishOf(input: Input): { readonly action: Action; readonly channel: string } {
   const [action, ...others] = ACTIONS.filter((each) => input.text(each) !== undefined);
-  if (action === undefined || others.length > 0) throw usageError(accessExplain, `one of ${ACTIONS.map((each) => `--${each}`).join(', ')} is wanted`);
+  if (action === undefined || others.length > 0)
+    throw usageError(accessExplain, `one of ${ACTIONS.map((each) => `--${each}`).join(', ')} is wanted`);
   const channel = input.text(action) as string;
   if (!isPattern(channel) && !(channel === OWN_CHANNEL && input.text('user') !== undefined))
     throw usageError(accessExplain, `"${channel}" is neither a channel nor a pattern: orders.42, orders.*, orders.>`);

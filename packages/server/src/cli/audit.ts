@@ -26,7 +26,10 @@ export const audit: Command = {
     for (const entry of entries.toReversed()) {
       const { time, action, subject, detail } = entry;
       if (input.flag('json')) out(JSON.stringify(entry));
-      else out(`${style('dim', time)} ${style('cyan', action)} ${subject} ${style('dim', `by ${whoOf(entry)}`)} ${style('dim', JSON.stringify(detail))}`);
+      else
+        out(
+          `${style('dim', time)} ${style('cyan', action)} ${subject} ${style('dim', `by ${whoOf(entry)}`)} ${style('dim', JSON.stringify(detail))}`,
+        );
     }
     return 'done';
   },

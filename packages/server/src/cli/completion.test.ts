@@ -9,7 +9,7 @@ const lines: readonly [line: string, offered: readonly string[]][] = [
   ['polycast config ', ['check', 'print', 'reference']],
   ['polycast config check --s', ['--set']],
   ['polycast completion ', ['bash', 'zsh', 'fish']],
-  ['polycast publish a --i', ['--if-match']],
+  ['polycast publish a --if', ['--if-match']],
 ];
 
 test.each(lines)('bash completes "%s"', async (line, offered) => {

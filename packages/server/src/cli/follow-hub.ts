@@ -24,7 +24,11 @@ const REACH_TIMEOUT_MS = 10_000;
 const POLL_INTERVAL_MS = 1000;
 
 /** Prints events until there were enough, the hub refuses, or a person has seen enough. */
-export async function followHub({ url, key }: HubAddress, options: FollowOptions, terminal: Terminal): Promise<ExitName> {
+export async function followHub(
+  { url, key }: HubAddress,
+  options: FollowOptions,
+  terminal: Terminal,
+): Promise<ExitName> {
   await reach(url);
   const connection = connect(url, {
     transports: options.transports,

@@ -77,7 +77,16 @@ test('it begins after a cursor, with the last N, or with only some types', async
 
 test('it outlives a restart of the hub and misses nothing', async () => {
   const data = temporaryFolder();
-  const serve = [...SERVE_OPEN, '--data', data, '--set', 'drain.timeMs=100', '--set', 'delivery.reconnectMs=100', '--listen'];
+  const serve = [
+    ...SERVE_OPEN,
+    '--data',
+    data,
+    '--set',
+    'drain.timeMs=100',
+    '--set',
+    'delivery.reconnectMs=100',
+    '--listen',
+  ];
   const first = await startHubProcess([...serve, '127.0.0.1:0']);
   const cli = await following(first, 'a', '--count', '2', '--json');
   await publish(first, 'a', 1);

@@ -16,7 +16,12 @@ async function send(hub: HubAddress, method: string, path: string, body: object 
   const headers = { ...authorization(hub), ...(body !== undefined && { 'content-type': 'application/json' }) };
   try {
     // A redirect would take the key along to whoever is there.
-    return await fetch(hub.url + path, { method, headers, redirect: 'error', ...(body !== undefined && { body: JSON.stringify(body) }) });
+    return await fetch(hub.url + path, {
+      method,
+      headers,
+      redirect: 'error',
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
   } catch (error) {
     throw unreachable(hub.url, error);
   }

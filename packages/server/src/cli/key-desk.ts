@@ -86,7 +86,9 @@ class HubDesk implements KeyDesk {
   }
 
   async rotate(id: string, overlapSeconds = OVERLAP_SECONDS): Promise<ShownKey> {
-    return (await askHub(this.#hub, 'POST', `/v1/keys/${encodeURIComponent(id)}/rotate`, { overlapSeconds })) as ShownKey;
+    return (await askHub(this.#hub, 'POST', `/v1/keys/${encodeURIComponent(id)}/rotate`, {
+      overlapSeconds,
+    })) as ShownKey;
   }
 
   async revoke(id: string): Promise<void> {
@@ -103,8 +105,12 @@ class HubDesk implements KeyDesk {
   }
 }
 
-async function inFolder<Result>({ data, identity: settings }: Config, work: (desk: KeyDesk) => Promise<Result>): Promise<Result> {
-  if (data === ':memory:') throw new CliError('usage', 'keys in memory belong to a hub that runs', 'Name it: --url URL --key KEY');
+async function inFolder<Result>(
+  { data, identity: settings }: Config,
+  work: (desk: KeyDesk) => Promise<Result>,
+): Promise<Result> {
+  if (data === ':memory:')
+    throw new CliError('usage', 'keys in memory belong to a hub that runs', 'Name it: --url URL --key KEY');
   if (!existsSync(data)) throw new CliError('failed', `there is no data folder at ${data}`, HINT);
   const { filesOf, lockFolder } = await import('../log/sqlite/folder.ts');
   const { DataFolderError } = await import('../core/data-folder-error.ts');
@@ -124,7 +130,11 @@ async function inFolder<Result>({ data, identity: settings }: Config, work: (des
     }
   } catch (error) {
     if (error instanceof DataFolderError && error.reason === 'in_use')
-      throw new CliError('failed', `the hub of the data folder ${data} runs`, 'Work at it: --url URL --key KEY (or POLYCAST_URL and POLYCAST_KEY)');
+      throw new CliError(
+        'failed',
+        `the hub of the data folder ${data} runs`,
+        'Work at it: --url URL --key KEY (or POLYCAST_URL and POLYCAST_KEY)',
+      );
     throw error;
   }
 }
@@ -170,9 +180,18 @@ class FolderDesk implements KeyDesk {
 }
 
 function shown({ id, name, scopes, createdMs, expiresMs, lastUsedMs, secrets }: KeyRow): ShownKey {
-  const text = (timeMs: number | undefined): string | null => (timeMs === undefined ? null : new Date(timeMs).toISOString());
+  const text = (timeMs: number | undefined): string | null =>
+    timeMs === undefined ? null : new Date(timeMs).toISOString();
   const overlapUntil = text(secrets[1]?.expiresMs);
-  return { id, name, scopes, created: new Date(createdMs).toISOString(), expires: text(expiresMs), lastUsed: text(lastUsedMs), overlapUntil };
+  return {
+    id,
+    name,
+    scopes,
+    created: new Date(createdMs).toISOString(),
+    expires: text(expiresMs),
+    lastUsed: text(lastUsedMs),
+    overlapUntil,
+  };
 }
 
 function noSuchKey(id: string): CliError {

@@ -11,7 +11,18 @@ interface Served {
 }
 
 async function serve(data: string, ...more: readonly string[]): Promise<Served> {
-  const cli = startCli(['serve', '--listen', '127.0.0.1:0', '--data', data, '--set', 'drain.timeMs=0', '--set', 'logging.level=error', ...more]);
+  const cli = startCli([
+    'serve',
+    '--listen',
+    '127.0.0.1:0',
+    '--data',
+    data,
+    '--set',
+    'drain.timeMs=0',
+    '--set',
+    'logging.level=error',
+    ...more,
+  ]);
   const [, url = ''] = await cli.outMatches(/listening on (\S+)\n/);
   return { cli, url };
 }
@@ -40,7 +51,12 @@ describe('serve', () => {
     const follow = ['follow', 'a', '--after', 'earliest', '--count', '2', '--json', '--url', url];
     const { code, out } = await runCli(follow, { env: { POLYCAST_KEY: key } });
     expect(code).toBe(0);
-    expect(out.trim().split('\n').map((line) => (JSON.parse(line) as { data: unknown }).data)).toEqual([1, 2]);
+    expect(
+      out
+        .trim()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as { data: unknown }).data),
+    ).toEqual([1, 2]);
     expect((await runCli(follow)).err).toContain('unauthorized');
   });
 
@@ -81,7 +97,9 @@ describe('keys, at a hub that runs', () => {
     const shop = created.out.trim();
     const id = shop.slice(4, 16);
     expect((await runCli(['publish', 'orders.1', '1', '--key', shop], { env: { POLYCAST_URL: url } })).code).toBe(0);
-    expect((await runCli(['publish', 'news', '1', '--key', shop], { env: { POLYCAST_URL: url } })).err).toContain('forbidden');
+    expect((await runCli(['publish', 'news', '1', '--key', shop], { env: { POLYCAST_URL: url } })).err).toContain(
+      'forbidden',
+    );
     const listed = await runCli(['keys', 'list'], { env });
     expect(listed.out).toMatch(new RegExp(`^${id}  shop   publish:orders\\.>`, 'm'));
     expect(listed.out).not.toContain(shop);
@@ -91,7 +109,10 @@ describe('keys, at a hub that runs', () => {
     expect((await runCli(['keys', 'revoke', rotated.out.trim()], { env })).out).toBe(`revoked ${id}\n`);
     expect((await runCli(['keys', 'revoke', id], { env })).err).toContain('not_found');
     const audit = await runCli(['audit', '--json'], { env });
-    const actions = audit.out.trim().split('\n').map((line) => (JSON.parse(line) as { action: string }).action);
+    const actions = audit.out
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { action: string }).action);
     expect(actions).toEqual(['key.created', 'key.created', 'key.rotated', 'key.revoked']);
     expect(audit.out).not.toContain(shop.slice(-32));
   });
@@ -101,7 +122,9 @@ describe('keys, at a hub that runs', () => {
     const first = await serveFirst(data);
     const env = { POLYCAST_KEY: first.key, POLYCAST_URL: first.url };
     const [one, other] = await Promise.all(
-      ['one', 'other'].map(async (name) => (await runCli(['keys', 'create', name, '--publish', '>'], { env })).out.trim()),
+      ['one', 'other'].map(async (name) =>
+        (await runCli(['keys', 'create', name, '--publish', '>'], { env })).out.trim(),
+      ),
     );
     await runCli(['keys', 'revoke', other as string], { env });
     await runCli(['revoke', 'user', '42'], { env });
@@ -110,8 +133,21 @@ describe('keys, at a hub that runs', () => {
     const { url } = await serve(data);
     expect((await runCli(['publish', 'a', '1', '--url', url, '--key', one as string])).code).toBe(0);
     expect((await runCli(['publish', 'a', '1', '--url', url, '--key', other as string])).code).toBe(1);
-    const explained = await runCli(['access', 'explain', '--user', '42', '--subscribe', '@me', '--url', url, '--key', first.key]);
-    expect(explained.out).toMatch(/^yes: user 42 may subscribe to polycast\.private\.42, by the private channel\nWhat the user was given before .* is revoked\.\n$/);
+    const explained = await runCli([
+      'access',
+      'explain',
+      '--user',
+      '42',
+      '--subscribe',
+      '@me',
+      '--url',
+      url,
+      '--key',
+      first.key,
+    ]);
+    expect(explained.out).toMatch(
+      /^yes: user 42 may subscribe to polycast\.private\.42, by the private channel\nWhat the user was given before .* is revoked\.\n$/,
+    );
   });
 
   test('without a key it is said what is missing', async () => {
@@ -125,7 +161,19 @@ describe('keys, at a hub that runs', () => {
 describe('keys, in the folder of a hub that does not run', () => {
   test('are made beforehand, and the hub knows them', async () => {
     const data = temporaryFolder();
-    const made = await runCli(['keys', 'create', 'boss', '--admin', '--publish', '>', '--expires', '90d', '--data', data, '--json']);
+    const made = await runCli([
+      'keys',
+      'create',
+      'boss',
+      '--admin',
+      '--publish',
+      '>',
+      '--expires',
+      '90d',
+      '--data',
+      data,
+      '--json',
+    ]);
     const { key, expires } = JSON.parse(made.out) as { key: string; expires: string };
     expect(Date.parse(expires) - Date.now()).toBeGreaterThan(89.9 * 86_400_000);
     const hub = await serve(data);

@@ -37,17 +37,43 @@ describe('access explain, by the configuration alone', () => {
 
   test.each([
     [['--user', '42', '--subscribe', 'orders.7'], 0, 'yes: user 42 may subscribe to orders.7, by rule 1 (orders.*)'],
-    [['--subscribe', 'orders.7'], 1, 'no: somebody without credentials may not subscribe to orders.7, by rule 1 (orders.*); it takes a user'],
-    [['--user', '42', '--publish', 'orders.7'], 1, 'no: user 42 may not publish to orders.7, by the defaults; it takes a server with a key'],
-    [['--user', '42', '--history', 'inbox.7.a'], 1, 'no: user 42 may not read what was on inbox.7.a, by rule 2 (inbox.{user}.>); it takes the user named in the channel'],
-    [['--user', 'a b', '--subscribe', '@me'], 0, 'yes: user a b may subscribe to polycast.private.-a-20b, by the private channel'],
-    [['--user', '42', '--subscribe', 'ask.a'], 0, "it depends: user 42 might subscribe to ask.a, by rule 3 (ask.>); it takes the site's consent"],
+    [
+      ['--subscribe', 'orders.7'],
+      1,
+      'no: somebody without credentials may not subscribe to orders.7, by rule 1 (orders.*); it takes a user',
+    ],
+    [
+      ['--user', '42', '--publish', 'orders.7'],
+      1,
+      'no: user 42 may not publish to orders.7, by the defaults; it takes a server with a key',
+    ],
+    [
+      ['--user', '42', '--history', 'inbox.7.a'],
+      1,
+      'no: user 42 may not read what was on inbox.7.a, by rule 2 (inbox.{user}.>); it takes the user named in the channel',
+    ],
+    [
+      ['--user', 'a b', '--subscribe', '@me'],
+      0,
+      'yes: user a b may subscribe to polycast.private.-a-20b, by the private channel',
+    ],
+    [
+      ['--user', '42', '--subscribe', 'ask.a'],
+      0,
+      "it depends: user 42 might subscribe to ask.a, by rule 3 (ask.>); it takes the site's consent",
+    ],
   ])('%j', async (args, code, line) => {
-    expect(await runInside(['access', 'explain', '--set', rules, '--set', site, ...args])).toEqual({ code, out: `${line}\n`, err: '' });
+    expect(await runInside(['access', 'explain', '--set', rules, '--set', site, ...args])).toEqual({
+      code,
+      out: `${line}\n`,
+      err: '',
+    });
   });
 
   test('without access control everybody may, and it is said why', async () => {
     const { out } = await runInside(['access', 'explain', '--set', 'access=loopback', '--publish', 'a']);
-    expect(out).toBe('yes: somebody without credentials may publish to a, by access: loopback, which controls nothing\n');
+    expect(out).toBe(
+      'yes: somebody without credentials may publish to a, by access: loopback, which controls nothing\n',
+    );
   });
 });

@@ -12,13 +12,17 @@ const { config, data, set } = HUB_OPTIONS as Readonly<Record<'config' | 'data' |
 /** The options of every command that works at a hub or in a data folder. */
 export const DESK_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   ...HUB_ADDRESS_OPTIONS,
-  url: { ...HUB_ADDRESS_OPTIONS.url, doc: 'The hub that runs (or POLYCAST_URL). Without one, the data folder of a hub that does not is worked on.' },
+  url: {
+    ...HUB_ADDRESS_OPTIONS.url,
+    doc: 'The hub that runs (or POLYCAST_URL). Without one, the data folder of a hub that does not is worked on.',
+  },
   config,
   data,
   set,
 };
 const JSON_OPTION: OptionSpec = { doc: 'Prints JSON.' };
-const WHERE = 'With --url at a hub that runs, by a key with the scope admin; without it in the data folder of a hub that does not.';
+const WHERE =
+  'With --url at a hub that runs, by a key with the scope admin; without it in the data folder of a hub that does not.';
 
 export const keysList: Command = {
   name: 'keys list',
@@ -54,18 +58,25 @@ export const keysCreate: Command = {
     subscribe: { value: 'PATTERN', multiple: true, doc: 'It may read these channels, and their history. Repeatable.' },
     subscriptions: { doc: 'It may manage subscriptions.' },
     admin: { doc: 'It may manage keys, revoke, read the audit log, and ask about users.' },
-    expires: { value: 'WHEN', doc: 'After so long (90d, 12h, 30m) or at a time (2027-01-31T12:00:00Z); never unless given.' },
+    expires: {
+      value: 'WHEN',
+      doc: 'After so long (90d, 12h, 30m) or at a time (2027-01-31T12:00:00Z); never unless given.',
+    },
     json: JSON_OPTION,
   },
   examples: [
-    { command: "polycast keys create shop --publish 'orders.>' --publish 'polycast.private.>'", does: 'for a backend that publishes' },
+    {
+      command: "polycast keys create shop --publish 'orders.>' --publish 'polycast.private.>'",
+      does: 'for a backend that publishes',
+    },
     { command: 'polycast keys create ci --admin --expires 1h', does: 'for an hour' },
   ],
   async run(input, terminal) {
     const [name = ''] = input.arguments;
     const scopes = scopesOf(input);
     // oxlint-disable-next-line no-control-regex
-    if (name === '' || name.length > 100 || /[\u0000-\u001f\u007f]/.test(name)) throw usageError(keysCreate, 'a name has 1 to 100 characters');
+    if (name === '' || name.length > 100 || /[\u0000-\u001f\u007f]/.test(name))
+      throw usageError(keysCreate, 'a name has 1 to 100 characters');
     const made = await atDesk(input, (desk) => desk.create({ name, scopes, expires: expiryOf(input) }));
     return show(made, input, terminal, `created ${made.id} (${made.name})`);
   },
@@ -89,9 +100,11 @@ export const keysRotate: Command = {
   ],
   async run(input, terminal) {
     const overlapSeconds = input.number('overlap', 0);
-    if (overlapSeconds !== undefined && overlapSeconds > 2_592_000) throw usageError(keysRotate, '--overlap: at most 2592000 seconds, 30 days');
+    if (overlapSeconds !== undefined && overlapSeconds > 2_592_000)
+      throw usageError(keysRotate, '--overlap: at most 2592000 seconds, 30 days');
     const made = await atDesk(input, (desk) => desk.rotate(idOf(input), overlapSeconds));
-    const until = made.overlapUntil === null ? 'the old one is good no more' : `the old one is good until ${made.overlapUntil}`;
+    const until =
+      made.overlapUntil === null ? 'the old one is good no more' : `the old one is good until ${made.overlapUntil}`;
     return show(made, input, terminal, `rotated ${made.id} (${made.name}); ${until}`);
   },
 };
@@ -120,7 +133,8 @@ function scopesOf(input: Input): Grants {
     ...(input.flag('subscriptions') && { subscriptions: ['>'] }),
     ...(input.flag('admin') && { admin: ['>'] }),
   };
-  if (Object.keys(scopes).length === 0) throw usageError(keysCreate, "say what it is good for: --publish 'orders.>', --subscribe, --admin, …");
+  if (Object.keys(scopes).length === 0)
+    throw usageError(keysCreate, "say what it is good for: --publish 'orders.>', --subscribe, --admin, …");
   const wrong = wrongScopes(scopes);
   if (wrong !== undefined) throw usageError(keysCreate, wrong);
   return scopes;
@@ -147,7 +161,12 @@ function table(keys: readonly ShownKey[]): string[] {
     overlapUntil === null ? '' : `rotating until ${minute(overlapUntil)}`,
   ]);
   const widths = [0, 1, 2, 3, 4, 5].map((column) => Math.max(...rows.map((row) => (row[column] as string).length)));
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] as number)).join('  ').trimEnd());
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] as number))
+      .join('  ')
+      .trimEnd(),
+  );
 }
 
 function minute(time: string): string {
@@ -168,6 +187,9 @@ function expiryOf(input: Input): string | null {
   const [, count, unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
   const timeMs = count === undefined ? Date.parse(text) : Date.now() + Number(count) * (UNITS[unit] ?? 0);
   if (Number.isNaN(timeMs) || timeMs <= Date.now())
-    throw new CliError('usage', `--expires ${text}: a time to come is wanted, such as 90d, 12h or 2027-01-31T12:00:00Z`);
+    throw new CliError(
+      'usage',
+      `--expires ${text}: a time to come is wanted, such as 90d, 12h or 2027-01-31T12:00:00Z`,
+    );
   return new Date(timeMs).toISOString();
 }

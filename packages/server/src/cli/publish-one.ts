@@ -41,7 +41,11 @@ async function post({ hub, channel, type, idempotencyKey, ifMatch, contentType, 
   if (idempotencyKey !== undefined) headers.set('idempotency-key', idempotencyKey);
   if (ifMatch !== undefined) headers.set('if-match', ifMatch);
   try {
-    return await fetch(`${hub.url}/v1/channels/${channel}/events`, { method: 'POST', headers, body: new Uint8Array(body) });
+    return await fetch(`${hub.url}/v1/channels/${channel}/events`, {
+      method: 'POST',
+      headers,
+      body: new Uint8Array(body),
+    });
   } catch (error) {
     throw unreachable(hub.url, error);
   }

@@ -119,7 +119,8 @@ test('with a key a file can be published again without publishing anything twice
   const stdin = '{"channel":"a","data":1}\n{"channel":"a","data":2}\n';
   for (let round = 0; round < 2; round++) {
     expect(
-      (await runCli(['publish', '--file', '-', '--idempotency-key', 'import-1', '--quiet', '--url', url], { stdin })).code,
+      (await runCli(['publish', '--file', '-', '--idempotency-key', 'import-1', '--quiet', '--url', url], { stdin }))
+        .code,
     ).toBe(0);
   }
   expect(await eventsOf(url)).toHaveLength(2);

@@ -47,7 +47,13 @@ export const publish: Command = {
     if (file !== undefined) {
       refuseBeside(input, data);
       return publishStream(
-        { hub: hubAddress(input), file, channel, type: input.text('type'), idempotencyKey: input.text('idempotency-key') },
+        {
+          hub: hubAddress(input),
+          file,
+          channel,
+          type: input.text('type'),
+          idempotencyKey: input.text('idempotency-key'),
+        },
         mode(input),
         terminal,
       );

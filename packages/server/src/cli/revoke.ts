@@ -22,7 +22,8 @@ export const revoke: Command = {
     const known = KINDS.find((each) => each === kind);
     if (known === undefined) throw usageError(revoke, `"${kind}" is none of ${KINDS.join(', ')}`);
     // oxlint-disable-next-line no-control-regex
-    if (name === '' || name.length > 256 || /[\u0000-\u001f\u007f]/.test(name)) throw usageError(revoke, 'a name has 1 to 256 characters');
+    if (name === '' || name.length > 256 || /[\u0000-\u001f\u007f]/.test(name))
+      throw usageError(revoke, 'a name has 1 to 256 characters');
     await atDesk(input, (desk) => desk.revokeAll(known, name));
     out(`${style('green', 'revoked')} ${kind} ${name}`);
     return 'done';

@@ -87,7 +87,15 @@ export const SERVE_OPEN: readonly string[] = ['serve', '--set', 'access=loopback
 
 /** A hub in a process of its own, on a free port of the loopback. */
 export async function startHubProcess(
-  args: readonly string[] = [...SERVE_OPEN, '--listen', '127.0.0.1:0', '--data', ':memory:', '--set', 'drain.timeMs=100'],
+  args: readonly string[] = [
+    ...SERVE_OPEN,
+    '--listen',
+    '127.0.0.1:0',
+    '--data',
+    ':memory:',
+    '--set',
+    'drain.timeMs=100',
+  ],
 ): Promise<{ readonly cli: RunningCli; readonly url: string }> {
   const cli = startCli(args);
   const [, url = ''] = await cli.outMatches(/listening on (\S+)\n/);
@@ -96,7 +104,9 @@ export async function startHubProcess(
 
 /** A hub in this process, on a free port of the loopback, that keeps nothing. */
 export async function startTestHub(): Promise<Hub> {
-  const hub = await startHub(parseConfig({ listen: '127.0.0.1:0', data: ':memory:', access: 'loopback', logging: { level: 'silent' } }));
+  const hub = await startHub(
+    parseConfig({ listen: '127.0.0.1:0', data: ':memory:', access: 'loopback', logging: { level: 'silent' } }),
+  );
   onTestFinished(() => hub.close());
   return hub;
 }

@@ -38,7 +38,12 @@ test('holds no secret', () => {
   keys.revoke(key.id, OPERATOR);
   const all = JSON.stringify([audit.page(Infinity, 10), logged]);
   for (const each of [text, rotated?.text]) expect(all).not.toContain(each?.slice(-32));
-  expect(audit.page(Infinity, 10).map(({ action }) => action)).toEqual(['key.revoked', 'key.changed', 'key.rotated', 'key.created']);
+  expect(audit.page(Infinity, 10).map(({ action }) => action)).toEqual([
+    'key.revoked',
+    'key.changed',
+    'key.rotated',
+    'key.created',
+  ]);
 });
 
 test('keeps the newest, page by page, also across a restart', () => {

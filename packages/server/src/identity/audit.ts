@@ -55,7 +55,13 @@ export class AuditLog implements Audit {
   /** Within a transaction of the store: the action and its entry are both kept, or neither is. */
   write({ action, subject, by, detail = {} }: AuditNote): void {
     const timeMs = this.#parts.clock.nowMs();
-    const entry = { timeMs, action, subject: subject.slice(0, SUBJECT_MAX), by: this.named(by), detail: bounded(detail) };
+    const entry = {
+      timeMs,
+      action,
+      subject: subject.slice(0, SUBJECT_MAX),
+      by: this.named(by),
+      detail: bounded(detail),
+    };
     const texts = [JSON.stringify(entry.by), JSON.stringify(entry.detail)] as const;
     const id = Number(this.#insert.run(timeMs, action, entry.subject, ...texts).lastInsertRowid);
     this.#forget.run(id - this.#parts.entriesMax);

@@ -68,7 +68,9 @@ export class KeyRing implements Identifier {
   create({ name, scopes, expiresMs }: KeyWishes, by: Actor): MadeKey {
     const { countMax } = this.#parts;
     if (this.#keys.size >= countMax)
-      throw new PolycastError('overloaded', `There are ${countMax} keys, as many as identity.keysMax allows.`, { limit: countMax });
+      throw new PolycastError('overloaded', `There are ${countMax} keys, as many as identity.keysMax allows.`, {
+        limit: countMax,
+      });
     const createdMs = this.#parts.clock.nowMs();
     const { id, text } = newKeyText();
     const secrets = [{ hash: keyHash(text), createdMs, expiresMs: undefined }];
@@ -170,7 +172,12 @@ export class KeyRing implements Identifier {
       this.#table.put(row);
       const { name, scopes, expiresMs } = row;
       const expires = expiresMs === undefined ? undefined : new Date(expiresMs).toISOString();
-      this.#parts.audit.write({ action, subject: row.id, by, detail: { name, scopes: scopeTexts(scopes), expires, ...detail } });
+      this.#parts.audit.write({
+        action,
+        subject: row.id,
+        by,
+        detail: { name, scopes: scopeTexts(scopes), expires, ...detail },
+      });
     });
     this.#keys.set(row.id, new LiveKey(row));
   }

@@ -8,18 +8,21 @@ import { identityFolder, openTestIdentity, OPERATOR, START_MS } from './testing.
 const ANNA: Principal = { ...ANONYMOUS, kind: 'user', user: 'anna', token: 't-1', issuedMs: START_MS - 1000 };
 const SHOP: Principal = { ...ANONYMOUS, kind: 'server', key: 'k-1', issuedMs: START_MS - 1000 };
 
-test.each(['user', 'token', 'key'] as const)('by %s: what was given out before is good no more, what comes later is', (kind) => {
-  const { revocations, ended } = openTestIdentity();
-  const principal = kind === 'key' ? SHOP : ANNA;
-  expect(revocations.isRevoked(principal)).toBe(false);
-  const name = principal[kind] as string;
-  revocations.revoke({ kind, name, issuedBeforeMs: START_MS }, OPERATOR);
-  expect(ended).toEqual([{ [kind]: name, issuedBeforeMs: START_MS }]);
-  expect(revocations.isRevoked(principal)).toBe(true);
-  expect(revocations.isRevoked({ ...principal, issuedMs: START_MS })).toBe(false);
-  expect(revocations.isRevoked({ ...principal, [kind]: 'another' })).toBe(false);
-  expect(revocations.isRevoked(ANONYMOUS)).toBe(false);
-});
+test.each(['user', 'token', 'key'] as const)(
+  'by %s: what was given out before is good no more, what comes later is',
+  (kind) => {
+    const { revocations, ended } = openTestIdentity();
+    const principal = kind === 'key' ? SHOP : ANNA;
+    expect(revocations.isRevoked(principal)).toBe(false);
+    const name = principal[kind] as string;
+    revocations.revoke({ kind, name, issuedBeforeMs: START_MS }, OPERATOR);
+    expect(ended).toEqual([{ [kind]: name, issuedBeforeMs: START_MS }]);
+    expect(revocations.isRevoked(principal)).toBe(true);
+    expect(revocations.isRevoked({ ...principal, issuedMs: START_MS })).toBe(false);
+    expect(revocations.isRevoked({ ...principal, [kind]: 'another' })).toBe(false);
+    expect(revocations.isRevoked(ANONYMOUS)).toBe(false);
+  },
+);
 
 test('credentials of which nobody knows when they were given out are meant', () => {
   const { revocations } = openTestIdentity();
@@ -77,7 +80,8 @@ test('each is forgotten once nothing lives any more that it could mean', () => {
 
 test('there are only so many; those that are over make room', () => {
   const { revocations, clock } = openTestIdentity(':memory:', { revocationsMax: 2, revocationsKeptSeconds: 3600 });
-  const revoke = (name: string): void => revocations.revoke({ kind: 'user', name, issuedBeforeMs: clock.timeMs }, OPERATOR);
+  const revoke = (name: string): void =>
+    revocations.revoke({ kind: 'user', name, issuedBeforeMs: clock.timeMs }, OPERATOR);
   revoke('a');
   revoke('b');
   expect(() => revoke('c')).toThrow(expect.objectContaining({ code: 'overloaded' }));

@@ -30,7 +30,11 @@ export interface RevocationParts {
  */
 export class RevocationBook implements Revocations {
   readonly #parts: RevocationParts;
-  readonly #byKind: Readonly<Record<StoredKind, Map<string, Kept>>> = { user: new Map(), token: new Map(), key: new Map() };
+  readonly #byKind: Readonly<Record<StoredKind, Map<string, Kept>>> = {
+    user: new Map(),
+    token: new Map(),
+    key: new Map(),
+  };
   readonly #put: StatementSync;
   readonly #prune: StatementSync;
   #count = 0;
@@ -41,7 +45,9 @@ export class RevocationBook implements Revocations {
     this.#parts = parts;
     this.#put = database.prepare('INSERT OR REPLACE INTO revocation VALUES (?, ?, ?, ?)');
     this.#prune = database.prepare('DELETE FROM revocation WHERE kept_until_ms < ?');
-    const rows = database.prepare('SELECT kind, name, issued_before_ms AS issuedBeforeMs, kept_until_ms AS keptUntilMs FROM revocation').all();
+    const rows = database
+      .prepare('SELECT kind, name, issued_before_ms AS issuedBeforeMs, kept_until_ms AS keptUntilMs FROM revocation')
+      .all();
     for (const row of rows) this.#keep(row as unknown as Row);
   }
 
@@ -107,7 +113,8 @@ export class RevocationBook implements Revocations {
 
   #keep({ kind, name, issuedBeforeMs, keptUntilMs }: Row): void {
     const kept = this.#byKind[kind];
-    if (!Number.isSafeInteger(issuedBeforeMs) || !Number.isSafeInteger(keptUntilMs)) throw tampered('a revocation that is none');
+    if (!Number.isSafeInteger(issuedBeforeMs) || !Number.isSafeInteger(keptUntilMs))
+      throw tampered('a revocation that is none');
     if (!kept.has(name)) this.#count++;
     kept.set(name, { issuedBeforeMs, keptUntilMs });
   }

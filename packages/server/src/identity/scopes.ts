@@ -16,19 +16,23 @@ export function wrongScopes(value: unknown): string | undefined {
   const entries = Object.entries(value);
   if (entries.length === 0) return `must name one of ${SCOPES.join(', ')}`;
   for (const [scope, patterns] of entries) {
-    if (!(SCOPES as readonly string[]).includes(scope)) return `"${scope.slice(0, 64)}" is none of ${SCOPES.join(', ')}`;
+    if (!(SCOPES as readonly string[]).includes(scope))
+      return `"${scope.slice(0, 64)}" is none of ${SCOPES.join(', ')}`;
     if (!Array.isArray(patterns) || patterns.length === 0 || patterns.length > PATTERNS_MAX)
       return `${scope} must be a list of 1 to ${PATTERNS_MAX} patterns`;
     if (patterns.some((pattern) => typeof pattern !== 'string' || !isPattern(pattern)))
       return `${scope} holds what is neither a channel nor a pattern`;
-    if (isForHub(scope) && (patterns.length !== 1 || patterns[0] !== '>')) return `${scope} is for the whole hub: [">"]`;
+    if (isForHub(scope) && (patterns.length !== 1 || patterns[0] !== '>'))
+      return `${scope} is for the whole hub: [">"]`;
   }
   return undefined;
 }
 
 /** In words: `publish:orders.>`; a scope alone is for everything. */
 export function scopeTexts(scopes: Grants): string[] {
-  return SCOPES.flatMap((scope) => (scopes[scope] ?? []).map((pattern) => (pattern === '>' ? scope : `${scope}:${pattern}`)));
+  return SCOPES.flatMap((scope) =>
+    (scopes[scope] ?? []).map((pattern) => (pattern === '>' ? scope : `${scope}:${pattern}`)),
+  );
 }
 
 function isForHub(scope: string): boolean {

@@ -74,9 +74,9 @@ test('a file of a newer version is refused', () => {
 });
 
 test.each([
-  ["UPDATE key SET scopes = '{\"everything\": [\">\"]}'", 'a scope that there is not'],
+  ['UPDATE key SET scopes = \'{"everything": [">"]}\'', 'a scope that there is not'],
   ["UPDATE key SET scopes = 'admin'", 'scopes that are no JSON'],
-  ["UPDATE key SET scopes = '{\"publish\": [\"a..b\"]}'", 'a pattern that is none'],
+  ['UPDATE key SET scopes = \'{"publish": ["a..b"]}\'', 'a pattern that is none'],
   ['DELETE FROM secret', 'a key without a secret'],
 ])('rows that no version has written are refused: %s (%s)', (statement) => {
   const { folder, file } = filled();

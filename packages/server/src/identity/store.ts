@@ -97,7 +97,9 @@ export function openIdentityStore(data: string): IdentityStore {
     const database = new DatabaseSync(file, { timeout: 5000, enableForeignKeyConstraints: true });
     try {
       checkOurs(database, file);
-      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA secure_delete = ON');
+      database.exec(
+        'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA secure_delete = ON',
+      );
       migrate(database);
       checkWhole(database, file);
       return new IdentityStore(database);

@@ -16,12 +16,21 @@ export interface TestIdentity extends Identity {
   readonly errors: string[];
 }
 
-const SETTINGS: IdentitySettings = { auditEntriesMax: 1000, keysMax: 100, revocationsMax: 1000, revocationsKeptSeconds: 3600 };
+const SETTINGS: IdentitySettings = {
+  auditEntriesMax: 1000,
+  keysMax: 100,
+  revocationsMax: 1000,
+  revocationsKeptSeconds: 3600,
+};
 
 export const START_MS: number = Date.parse('2026-11-20T12:00:00Z');
 
 /** It is closed when the test ends. */
-export function openTestIdentity(data = ':memory:', settings: Partial<IdentitySettings> = {}, timeMs: number = START_MS): TestIdentity {
+export function openTestIdentity(
+  data = ':memory:',
+  settings: Partial<IdentitySettings> = {},
+  timeMs: number = START_MS,
+): TestIdentity {
   const clock = {
     timeMs,
     nowMs: () => clock.timeMs,

@@ -30,7 +30,10 @@ export const ADMINISTRATION: readonly Route[] = [
     bodies: [json(ref('NewKey'), 'What it is to be good for.')],
     answers: [{ ...answer(201, 'Created.', MADE), headers: { Location: 'Its address.' } }],
   }),
-  route('GET', '/v1/keys/{id}', 'readKey', 'Reads one key.', { parameters: [ID], answers: [answer(200, 'The key.', KEY)] }),
+  route('GET', '/v1/keys/{id}', 'readKey', 'Reads one key.', {
+    parameters: [ID],
+    answers: [answer(200, 'The key.', KEY)],
+  }),
   route('PATCH', '/v1/keys/{id}', 'changeKey', "Changes a key's name, scopes or expiry.", {
     doc: 'With other scopes or another expiry its sessions end, and come back as what it is now.',
     parameters: [ID],
@@ -71,19 +74,29 @@ export const ADMINISTRATION: readonly Route[] = [
     ],
     errors: ['invalid_parameter'],
   }),
-  route('GET', '/v1/access/explain', 'explainAccess', 'Says whether somebody may do something, and which rule decides.', {
-    doc: 'One of `subscribe`, `publish`, `history` and `presence`. Without `user` and `key`: for somebody without credentials.',
-    parameters: [
-      query('user', { type: 'string' }, 'A user.'),
-      query('claims', { type: 'string' }, 'What the site says of the user: a JSON object.'),
-      query('key', { type: 'string' }, "A key's id."),
-      ...['subscribe', 'publish', 'history', 'presence'].map((action) =>
-        query(action, ref('Pattern'), `Whether they may ${action === 'presence' ? 'see who is there' : action === 'history' ? 'read what was before' : action}.`),
-      ),
-    ],
-    answers: [answer(200, 'Yes or no, and why.', json(ref('Explanation'), 'The answer.'))],
-    errors: ['invalid_parameter', 'invalid_pattern', 'not_found'],
-  }),
+  route(
+    'GET',
+    '/v1/access/explain',
+    'explainAccess',
+    'Says whether somebody may do something, and which rule decides.',
+    {
+      doc: 'One of `subscribe`, `publish`, `history` and `presence`. Without `user` and `key`: for somebody without credentials.',
+      parameters: [
+        query('user', { type: 'string' }, 'A user.'),
+        query('claims', { type: 'string' }, 'What the site says of the user: a JSON object.'),
+        query('key', { type: 'string' }, "A key's id."),
+        ...['subscribe', 'publish', 'history', 'presence'].map((action) =>
+          query(
+            action,
+            ref('Pattern'),
+            `Whether they may ${action === 'presence' ? 'see who is there' : action === 'history' ? 'read what was before' : action}.`,
+          ),
+        ),
+      ],
+      answers: [answer(200, 'Yes or no, and why.', json(ref('Explanation'), 'The answer.'))],
+      errors: ['invalid_parameter', 'invalid_pattern', 'not_found'],
+    },
+  ),
 ];
 
 interface Rest {
@@ -99,7 +112,18 @@ function route(method: Route['method'], path: string, name: string, summary: str
   const { section = '13.1', doc = '', parameters = [], bodies = [], answers, errors = [] } = rest;
   const common = method === 'GET' ? ASKING : SENDING;
   const missing: readonly ErrorCode[] = path.includes('{') ? ['not_found'] : [];
-  return { method, path, name, summary, section, doc, parameters, bodies, answers, errors: [...common, ...missing, ...errors] };
+  return {
+    method,
+    path,
+    name,
+    summary,
+    section,
+    doc,
+    parameters,
+    bodies,
+    answers,
+    errors: [...common, ...missing, ...errors],
+  };
 }
 
 function json(schema: Content['schema'], doc: string): Content {
