@@ -25,7 +25,7 @@ export async function metricsPage(): Promise<string> {
       metrics.map(({ name, kind, help, labels }) => [code(name), kind, help, [...labels].map(code).join(' ')]),
     ),
     '## What to watch',
-    '- `polycast_log_writable` is 0: publishers get `503`; the disk is full or fails.\n- `polycast_commit_seconds`: how long publishers wait for the disk.\n- `rate(polycast_log_reads_total)` beside `rate(polycast_tail_hits_total)`: many reads of the log mean that consumers are farther behind than `delivery.tailBytesMax` reaches.\n- `polycast_cursor_lag_events_max`: how far the slowest consumer is behind.\n- `polycast_append_queue_bytes` near `limits.appendQueueBytesMax`: more is published than the disk takes.',
+    '- `polycast_log_writable` is 0: publishers get `503`; the disk is full or fails.\n- `polycast_commit_seconds`: how long publishers wait for the disk.\n- `rate(polycast_log_reads_total)` beside `rate(polycast_tail_hits_total)`: many reads of the log mean that consumers are farther behind than `delivery.tailBytesMax` reaches.\n- `polycast_cursor_lag_events_max`: how far the slowest consumer is behind.\n- `polycast_append_queue_bytes` near `limits.appendQueueBytesMax`: more is published than the disk takes.\n- `polycast_site_failing` is 1: the site that knows the users does not answer, and new ones are not let in.',
   );
 }
 

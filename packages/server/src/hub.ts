@@ -146,6 +146,7 @@ export async function openHub(
       transport: services.figures,
       http2: () => transport.http2.figures,
       certificate: () => certificate?.figures,
+      site: () => site.figures,
       memory: () => process.memoryUsage(),
     }),
   );

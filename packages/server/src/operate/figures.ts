@@ -17,7 +17,17 @@ export interface FigureSources {
   readonly certificate: () =>
     | { readonly reloaded: number; readonly failed: number; readonly expiresMs: number }
     | undefined;
+  /** All questions to the site, of either kind. */
+  readonly site: () => SiteFigures;
   readonly memory: () => { readonly rss: number; readonly heapUsed: number; readonly external: number };
+}
+
+interface SiteFigures {
+  readonly asked: number;
+  readonly failed: number;
+  readonly graced: number;
+  readonly unavailable: number;
+  readonly isFailing: boolean;
 }
 
 const TRANSPORTS = ['poll', 'long_poll', 'sse', 'websocket'] as const;
@@ -32,6 +42,7 @@ export function hubFigures({
   transport,
   http2,
   certificate,
+  site,
   memory,
 }: FigureSources): readonly Figure[] {
   return [
@@ -110,6 +121,19 @@ export function hubFigures({
       'polycast_certificate_expires_seconds',
       'When the certificate in use ends, in seconds since 1970; 0 without TLS.',
       () => Math.floor((certificate()?.expiresMs ?? 0) / 1000),
+    ),
+    {
+      name: 'polycast_site_questions_total',
+      help: 'Questions to the site: asked, and failed; and those that were answered by what was known before, or not at all, because of a failure.',
+      kind: 'counter',
+      label: 'outcome',
+      read: () => {
+        const { asked, failed, graced, unavailable } = site();
+        return { asked, failed, graced, unavailable };
+      },
+    },
+    gauge('polycast_site_failing', '1 while the site fails and is left alone, else 0.', () =>
+      site().isFailing ? 1 : 0,
     ),
     {
       name: 'polycast_memory_bytes',

@@ -288,7 +288,7 @@ test.each(Object.entries(FAULTS))('a site that %s lets nobody in', async (_name,
   const { code, extensions } = await refusal(() => login('user-7'));
   expect(code).toBe('identity_unavailable');
   expect(extensions?.['retryAfterMs']).toBeGreaterThan(0);
-  expect(site.figures.loginUrl).toMatchObject({ failed: 1, unavailable: 1 });
+  expect(site.figures).toMatchObject({ failed: 1, unavailable: 1, isFailing: true });
   expect(told).toHaveLength(1);
   expect(told[0]).not.toContain('user-7');
   expect(backend.asked.map(({ path }) => path)).not.toContain('/elsewhere');
@@ -323,7 +323,8 @@ test('on an outage known users stay for the grace, and unknown ones are not let 
   expect((await login('user-7'))?.user).toBe('7');
   expect((await login('user-8'))?.user).toBe('8');
   expect(told).toEqual([expect.stringMatching(/503/), 'the site answers again']);
-  expect(site.figures.loginUrl?.graced).toBeGreaterThan(0);
+  expect(site.figures.graced).toBeGreaterThan(0);
+  expect(site.figures.isFailing).toBe(false);
 });
 
 test('a site that is back finds one question at its door, not a crowd', async () => {

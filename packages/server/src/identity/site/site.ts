@@ -45,8 +45,8 @@ export interface Site {
   /** None where there is no `loginUrl`. */
   readonly identifiers: readonly Identifier[];
   readonly consent: Consent;
-  /** By the member of the settings that names the URL. */
-  readonly figures: Readonly<Partial<Record<'loginUrl' | 'consentUrl', Readonly<InquiryFigures>>>>;
+  /** Of both URLs together. */
+  readonly figures: Readonly<InquiryFigures> & { readonly isFailing: boolean };
   /** Ends what is under way; the questions that wait are `identity_unavailable`. */
   close(): Promise<void>;
 }
@@ -63,9 +63,16 @@ export function createSite(settings: SiteSettings, parts: SiteParts): Site {
         ? []
         : [new SiteLogin(login.inquiry, { ...settings, headers: settings.headers.map((name) => name.toLowerCase()) })],
     consent: consent === undefined ? NO_CONSENT : new SiteConsent(consent.inquiry),
-    figures: {
-      ...(login === undefined ? {} : { loginUrl: login.inquiry.figures }),
-      ...(consent === undefined ? {} : { consentUrl: consent.inquiry.figures }),
+    get figures() {
+      const sum = (name: keyof InquiryFigures): number =>
+        all.reduce((total, { inquiry }) => total + inquiry.figures[name], 0);
+      return {
+        asked: sum('asked'),
+        failed: sum('failed'),
+        graced: sum('graced'),
+        unavailable: sum('unavailable'),
+        isFailing: all.some(({ inquiry }) => inquiry.isFailing),
+      };
     },
     async close() {
       for (const { inquiry } of all) inquiry.close();
