@@ -1,0 +1,316 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PolycastError } from '@polycast/protocol';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { Log } from '../core/ports.ts';
+import { ANONYMOUS, type Principal } from '../core/principal.ts';
+import { Publisher } from '../core/publish.ts';
+import { Rules } from '../core/rules.ts';
+import { withSystemRules } from '../core/system-rules.ts';
+import { Wheel } from '../core/wheel.ts';
+import { createMemoryLog } from '../log/memory.ts';
+import { openPresenceStore, type PresenceStore } from './presence-store.ts';
+import { PresenceTask } from './presence-task.ts';
+
+const DEFAULTS = {
+  retain: 'history' as const,
+  historyCountMax: undefined,
+  historyAgeMaxMs: undefined,
+  historyBytesMax: undefined,
+  eventBytesMax: 1e5,
+  publishRatePerSecond: undefined,
+  publishBurst: 1,
+  userPublishRatePerSecond: undefined,
+  userPublishBurst: 1,
+};
+
+interface Options {
+  readonly log?: Log;
+  readonly store?: PresenceStore;
+}
+
+/** A task on a clock that the test turns. */
+function begin({ log = createMemoryLog({ channelsMax: 1000 }), store }: Options = {}) {
+  const clock = { timeMs: 1000, nowMs: () => Date.UTC(2026, 0) + clock.timeMs, monotonicMs: () => clock.timeMs };
+  const wheel = new Wheel();
+  const warnings: string[] = [];
+  const encode = (text: string): Uint8Array => Buffer.from(text);
+  const publisher = new Publisher(log, new Rules(withSystemRules([]), DEFAULTS), clock, {
+    queueBytesMax: 1e6,
+    encode,
+    fingerprint: (text) => text,
+    appended: () => undefined,
+  });
+  const task = new PresenceTask({
+    settings: { graceMs: 1000, pollGraceMs: 1000, listedMax: 10, systemEvents: true },
+    isKept: (channel) => channel.startsWith('room.'),
+    publisher,
+    log,
+    clock,
+    wheel,
+    store,
+    logger: { warn: (_fields, message) => void warnings.push(message) },
+  });
+  return {
+    task,
+    log,
+    warnings,
+    pass(durationMs: number): void {
+      for (let passedMs = 0; passedMs < durationMs; passedMs += 250) {
+        clock.timeMs += 250;
+        wheel.advance();
+      }
+    },
+  };
+}
+
+const user = (name: string, info?: unknown): Principal => ({ ...ANONYMOUS, kind: 'user', user: name, info });
+const inRoom = (principal: Principal, channels = ['room.1']) => ({ principal, channels });
+
+async function told(log: Log): Promise<string[]> {
+  const page = await log.read({
+    patterns: ['polycast.>'],
+    types: undefined,
+    after: 0,
+    through: log.state.head,
+    direction: 'forward',
+    limit: 1000,
+    bytesMax: Infinity,
+  });
+  return page.records.map(({ type, body }) => {
+    const { data } = JSON.parse(`{${Buffer.from(body).toString()}`) as { data: { user?: string } };
+    return `${type?.slice('polycast.'.length)} ${data.user ?? ''}`.trim();
+  });
+}
+
+async function untilTold(log: Log, count: number): Promise<string[]> {
+  await expect.poll(async () => (await told(log)).length).toBe(count);
+  return told(log);
+}
+
+function storeIn(folder: string, epoch = 'one'): PresenceStore {
+  const store = openPresenceStore(folder, epoch);
+  onTestFinished(() => store.close());
+  return store;
+}
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'polycast-presence-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+describe('what sessions mean', () => {
+  test('those that read a pattern, a private channel, or with a key, are nowhere', async () => {
+    const { task, log } = begin();
+    task.opened(inRoom(user('ann'), ['room.*', 'polycast.private.ann', 'elsewhere']));
+    task.opened(inRoom({ ...ANONYMOUS, kind: 'server', key: 'k1' }));
+    task.opened(inRoom(user('bob')));
+    expect(await untilTold(log, 4)).toEqual(['online ann', 'online bob', 'join bob', 'occupied']);
+    expect((await task.snapshot('room.1')).users).toBe(1);
+  });
+
+  test('a channel with a name too long for a channel of its own has no presence', async () => {
+    const { task } = begin();
+    const long = `room.${'x'.repeat(178)}`;
+    task.opened(inRoom(user('ann'), [long]));
+    await expect(task.snapshot(long)).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  test('one that goes from one channel to another leaves the first and is in the second', async () => {
+    const { task, log, pass } = begin();
+    const before = inRoom(user('ann'), ['room.1', 'room.2']);
+    task.opened(before);
+    await untilTold(log, 5);
+    task.changed(inRoom(before.principal, ['room.2', 'room.3']), before);
+    await untilTold(log, 7);
+    pass(1000);
+    expect((await untilTold(log, 9)).slice(5)).toEqual(['join ann', 'occupied', 'leave ann', 'vacated']);
+  });
+
+  test('one that says in mid-connection who it is was nobody known before', async () => {
+    const { task, log, pass } = begin();
+    const before = inRoom(ANONYMOUS);
+    task.opened(before);
+    await untilTold(log, 2);
+    task.changed(inRoom(user('ann')), before);
+    await untilTold(log, 4);
+    pass(1000);
+    expect(await untilTold(log, 5)).toEqual(['count', 'occupied', 'online ann', 'join ann', 'count']);
+    expect(await task.snapshot('room.1')).toMatchObject({ users: 1, anonymous: 0 });
+  });
+
+  test('words about a user that are too long are not shown', async () => {
+    const { task, log } = begin();
+    task.opened(inRoom(user('ann', { text: 'x'.repeat(5000) })));
+    await untilTold(log, 3);
+    expect((await task.snapshot('room.1')).members[0]?.info).toBeUndefined();
+  });
+
+  test('of a hub that goes away nobody leaves', async () => {
+    const { task, log, pass } = begin();
+    task.opened(inRoom(user('ann')));
+    await untilTold(log, 3);
+    task.freeze();
+    task.closed(inRoom(user('ann')));
+    pass(5000);
+    await task.close();
+    expect(await told(log)).toHaveLength(3);
+  });
+});
+
+describe('while the log does not take it', () => {
+  test('nothing is told and no snapshot given, and then all of it, in order, without what has cancelled out', async () => {
+    const memory = createMemoryLog({ channelsMax: 1000 });
+    let fails = false;
+    const log: Log = {
+      ...methodsOf(memory),
+      get state() {
+        return memory.state;
+      },
+      append: (records) => (fails ? Promise.reject(new PolycastError('log_full')) : memory.append(records)),
+    };
+    const { task, pass, warnings } = begin({ log });
+    task.opened(inRoom(user('ann')));
+    await untilTold(log, 3);
+    fails = true;
+    task.opened(inRoom(user('bob')));
+    await expect.poll(() => warnings).toContain('changes of presence cannot be told now; they are tried again');
+    await expect(task.snapshot('room.1')).rejects.toMatchObject({ code: 'log_unavailable' });
+    for (let round = 0; round < 100; round++) {
+      task.opened(inRoom(user('cyd')));
+      task.closed(inRoom(user('cyd')));
+    }
+    pass(5000);
+    fails = false;
+    pass(1000);
+    expect((await untilTold(log, 5)).slice(3)).toEqual(['online bob', 'join bob']);
+    expect((await task.snapshot('room.1')).users).toBe(2);
+  });
+});
+
+describe('the store', () => {
+  test('has what was told, and after a restart those who do not come back leave', async () => {
+    const folder = temporaryFolder();
+    const { task, log } = begin({ store: openPresenceStore(folder, 'one') });
+    await task.start();
+    task.opened(inRoom(user('ann', { name: 'Ann' })));
+    task.opened(inRoom(user('bob')));
+    await untilTold(log, 5);
+    await task.close();
+    const again = begin({ log, store: storeIn(folder) });
+    await again.task.start();
+    again.task.opened(inRoom(user('ann', { name: 'Ann' })));
+    expect((await again.task.snapshot('room.1')).members.map((member) => [member.user, member.info])).toEqual([
+      ['ann', { name: 'Ann' }],
+      ['bob', undefined],
+    ]);
+    again.pass(1250);
+    expect((await untilTold(log, 7)).slice(5).toSorted()).toEqual(['leave bob', 'offline bob']);
+  });
+
+  test('that lacks what the log has is brought up to it', async () => {
+    const folder = temporaryFolder();
+    const { task, log } = begin();
+    task.opened(inRoom(user('ann')));
+    task.opened(inRoom(ANONYMOUS));
+    await untilTold(log, 4);
+    // The hub is killed before its store was written at all.
+    const store = storeIn(folder);
+    const again = begin({ log, store });
+    await again.task.start();
+    expect(await again.task.snapshot('room.1')).toMatchObject({ users: 1, anonymous: 1 });
+    expect(store.position).toBe(log.state.head);
+    expect(store.memory()).toMatchObject({
+      online: ['ann'],
+      occupied: ['room.1'],
+      usersSequence: 1,
+      channelsSequence: 1,
+    });
+  });
+
+  test('that cannot be written for a while has it all later', async () => {
+    const folder = temporaryFolder();
+    const store = storeIn(folder);
+    let fails = true;
+    const failing = Object.assign(Object.create(store) as PresenceStore, {
+      apply: (...told: Parameters<PresenceStore['apply']>) => {
+        if (fails) throw new Error('disk I/O error');
+        store.apply(...told);
+      },
+    });
+    Object.defineProperty(failing, 'position', { get: () => store.position });
+    const { task, log, warnings } = begin({ store: failing });
+    task.opened(inRoom(user('ann')));
+    await untilTold(log, 3);
+    await expect.poll(() => warnings).toHaveLength(1);
+    fails = false;
+    task.opened(inRoom(user('bob')));
+    await untilTold(log, 5);
+    await expect.poll(() => store.position).toBe(log.state.head);
+    expect(store.memory().online).toEqual(['ann', 'bob']);
+  });
+
+  test('of another log is empty, but for the sequences', async () => {
+    const folder = temporaryFolder();
+    const { task, log } = begin({ store: openPresenceStore(folder, 'one') });
+    task.opened(inRoom(user('ann')));
+    await untilTold(log, 3);
+    await task.close();
+    expect(storeIn(folder, 'two').memory()).toEqual({
+      rooms: [],
+      online: [],
+      occupied: [],
+      usersSequence: 1,
+      channelsSequence: 1,
+    });
+  });
+
+  test('that is broken is made anew', () => {
+    const folder = temporaryFolder();
+    writeFileSync(
+      join(folder, 'presence.sqlite'),
+      'no database at all, and long enough to be looked at as one'.repeat(100),
+    );
+    expect(storeIn(folder).memory().rooms).toEqual([]);
+  });
+
+  test('takes nothing over from what others have published there, where everybody may', async () => {
+    const { log } = begin();
+    const body = (text: string): Uint8Array => Buffer.from(text);
+    const record = {
+      timeMs: 1,
+      retain: 'history' as const,
+      idempotencyKey: undefined,
+      fingerprint: undefined,
+      ifLatest: undefined,
+    };
+    await log.append([
+      { ...record, channel: 'polycast.presence.room.1', type: 'polycast.join', body: body('"channel":"x","data":7}') },
+      {
+        ...record,
+        channel: 'polycast.users.online',
+        type: 'polycast.online',
+        body: body('"channel":"x","data_base64":""}'),
+      },
+      { ...record, channel: 'polycast.users.online', type: undefined, body: body('"channel":"x","data":{"user":1}}') },
+    ]);
+    const store = storeIn(temporaryFolder());
+    const { task } = begin({ log, store });
+    await task.start();
+    expect(store.memory()).toMatchObject({ rooms: [], online: [] });
+  });
+});
+
+/** A log's methods without what is looked up at each use. */
+function methodsOf(log: Log): Omit<Log, 'state' | 'append'> {
+  return {
+    follow: (listener) => log.follow(listener),
+    read: (query) => log.read(query),
+    channels: (query) => log.channels(query),
+    trim: (orders, nowMs) => log.trim(orders, nowMs),
+    figures: () => log.figures(),
+    close: () => log.close(),
+  };
+}
