@@ -65,8 +65,13 @@ export async function atDesk<Result>(input: Input, work: (desk: KeyDesk) => Prom
   return inFolder(config, work);
 }
 
+/** What stands on the command line goes before the environment. @throws CliError `usage` when both a hub and a folder do */
 export function isHubNamed(input: Input): boolean {
-  return input.text('url') !== undefined || process.env['POLYCAST_URL'] !== undefined;
+  const isUrlGiven = input.text('url') !== undefined;
+  const given = ['config', 'data', 'set'].find((option) => input.texts(option).length > 0);
+  if (isUrlGiven && given !== undefined)
+    throw new CliError('usage', `--url is a hub that runs, --${given} is for one that does not: give one of them`);
+  return isUrlGiven || (given === undefined && process.env['POLYCAST_URL'] !== undefined);
 }
 
 class HubDesk implements KeyDesk {

@@ -18,6 +18,7 @@ describe('a command line that is not right', () => {
     [['access', 'explain', '--claims', '{}', '--subscribe', 'a'], '--user'],
     [['access', 'explain', '--user', '1', '--claims', '7', '--subscribe', 'a'], 'JSON object'],
     [['access', 'explain', '--for-key', 'a', '--subscribe', 'a'], '--url'],
+    [['keys', 'list', '--url', 'http://127.0.0.1:1', '--data', '.'], 'one of them'],
     [['publish', 'a', '1', '--key', 'two words'], 'spaces'],
   ])('%j', async (args, why) => {
     const { code, err } = await runInside(args);

@@ -14,7 +14,7 @@ export const DESK_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   ...HUB_ADDRESS_OPTIONS,
   url: {
     ...HUB_ADDRESS_OPTIONS.url,
-    doc: 'The hub that runs (or POLYCAST_URL). Without one, the data folder of a hub that does not is worked on.',
+    doc: 'The hub that runs (or POLYCAST_URL). Without one, or with --data or --config, the data folder of a hub that does not is worked on.',
   },
   config,
   data,
