@@ -7,6 +7,7 @@ import { identifiedSessions } from './identified-sessions.ts';
 import { idleLatency } from './idle-latency.ts';
 import { ndjsonStream } from './ndjson-stream.ts';
 import { manyChannelsSse, pacedSse } from './paced.ts';
+import { privateMessages } from './private-messages.ts';
 import { reconnectStorm } from './reconnect-storm.ts';
 import { publishes, shortPolls } from './requests.ts';
 import { stalledReadersScenario } from './stalled-readers.ts';
@@ -26,5 +27,6 @@ export const scenarios: readonly Scenario[] = [
   startLarge,
   idleLatency,
   identifiedSessions,
+  privateMessages,
   cachedIdentity,
 ];
