@@ -42,7 +42,7 @@ const ruleSettings = {
     { unit: 'bytes', min: 64, max: 16 * MIB, default: 256 * 1024 },
     {
       doc: 'The longest event, as the JSON that subscribers get. A larger one is refused with `event_too_large`.',
-      why: 'Events tell that something happened; 256 KiB is what SNS, SQS and EventBridge allow, and it keeps one event within two batches.',
+      why: 'Events tell that something happened; 256 KiB is what SNS, SQS and EventBridge allow, and it keeps one event within a few batches.',
     },
   ),
   publishRatePerSecond: wholeOrNull(
@@ -172,10 +172,10 @@ const delivery = {
     },
   ),
   batchBytesMax: whole(
-    { unit: 'bytes', min: 4096, max: 16 * MIB, default: 128 * 1024 },
+    { unit: 'bytes', min: 4096, max: 16 * MIB, default: 64 * 1024 },
     {
       doc: 'How much is written to one connection at once; the next batch follows when its socket has taken this one. At least one event always goes.',
-      why: 'One write of 128 KiB costs little more than one of 16; more would only wait in memory in front of a slow socket.',
+      why: 'One write of 64 KiB costs little more than one of 16; more would only wait in memory in front of a slow socket, and a thousand of those may each wait at another place.',
     },
   ),
   stalledTimeoutMs: whole(
