@@ -4,10 +4,13 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { buildClient } from './build.ts';
+import { buildClient, COMPANIONS } from './build.ts';
 import type * as Client from './src/index.ts';
+import type * as Presence from './src/presence.ts';
+import type * as Tabs from './src/tabs.ts';
 import { numbers, QUICK, until } from './src/testing/consumer.ts';
 import { hubForTest } from './src/testing/hub.ts';
+import { TOKEN_SETTINGS, tokenOf } from './src/testing/tokens.ts';
 
 let folder: string;
 let file: string;
@@ -19,11 +22,59 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-test('the bundle is one module without an import, under 10 kB', async () => {
+test('the bundle is one module without an import, under 10 kB; each companion is one of a kilobyte and a half', async () => {
   const code = await readFile(file, 'utf8');
   expect(code).not.toMatch(/\bimport\b/);
   expect(gzipSync(code, { level: 9 }).length).toBeLessThan(10_000);
+  for (const name of COMPANIONS) {
+    const companion = await readFile(join(folder, 'client', `${name}.js`), 'utf8');
+    expect(companion).not.toMatch(/\bimport\b/);
+    expect(gzipSync(companion, { level: 9 }).length).toBeLessThan(1500);
+  }
 });
+
+test.each(['websocket', 'sse', 'long-poll', 'poll'] as const)(
+  'the bundle and its companions know users over %s as their sources do',
+  async (transport) => {
+    const rules = [{ pattern: 'room', subscribe: 'users', publish: 'users', presence: 'users' }];
+    const hub = await hubForTest({
+      settings: ['access=rules', `rules=${JSON.stringify(rules)}`, 'identity.expiringSeconds=1', ...TOKEN_SETTINGS],
+    });
+    const { connect } = (await import(pathToFileURL(file).href)) as typeof Client;
+    const { presence } = (await companion('presence')) as typeof Presence;
+    const { shareTabs } = (await companion('tabs')) as typeof Tabs;
+    const reasons: string[] = [];
+    const tokens = [-60, 1];
+    const connection = connect(hub.url, {
+      ...QUICK,
+      transports: [transport],
+      excludeSelf: true,
+      share: shareTabs(transport),
+      getToken({ reason }) {
+        reasons.push(reason);
+        return tokenOf('ada', tokens.shift() ?? 60);
+      },
+    });
+    onTestFinished(() => connection.close());
+    const seen: unknown[] = [];
+    await connection.me(({ data }) => seen.push(data)).joined;
+    await connection.subscribe('room', ({ data }) => seen.push(data)).joined;
+    await until(() => reasons.length >= 3);
+    expect(reasons.slice(0, 2)).toEqual(['first', 'refused']);
+    for await (const { members } of presence(connection, 'room')) if (members.length === 1) break;
+    await connection.publish('room', 'mine');
+    const publishing = { 'Content-Type': 'application/json', Authorization: `Bearer ${tokenOf('bo')}` };
+    await fetch(`${hub.url}/v1/channels/room/events`, { method: 'POST', headers: publishing, body: '"of another"' });
+    await until(() => seen.length > 0);
+    expect(seen).toEqual(['of another']);
+    connection.on('error', () => undefined);
+    await expect(connection.publish('secret', 1)).rejects.toMatchObject({ code: 'forbidden', rule: 'the defaults' });
+  },
+);
+
+function companion(name: string): Promise<unknown> {
+  return import(pathToFileURL(join(folder, 'client', `${name}.js`)).href);
+}
 
 test.each(['websocket', 'sse', 'long-poll', 'poll'] as const)(
   'the bundle does over %s what its sources do',

@@ -1,5 +1,8 @@
 import { createConnection, type Connection } from './connection.ts';
+import type { Hub, Means } from './http.ts';
+import { createKey } from './key.ts';
 import type { ConnectOptions } from './options.ts';
+import { createTokens } from './tokens.ts';
 
 /**
  * Connects to a hub, as soon as something is subscribed to. `connect('https://hub.example')`, or `connect('/')` in a page that
@@ -8,9 +11,29 @@ import type { ConnectOptions } from './options.ts';
 export function connect(url: string | URL, options: ConnectOptions = {}): Connection {
   // The tabs remember their places themselves, and not the connection that they share.
   const { share, remember: _remember, ...shared } = options;
+  const hub: Hub = { ...meansOf(options), url: eventsUrl(url, options), tokens: createTokens(options) };
   return createConnection(
-    url,
+    hub,
     options,
-    share?.join(String(url), () => createConnection(url, shared)),
+    share?.join(String(url), () => createConnection(hub, shared)),
   );
+}
+
+/** `https://hub.example/`, with a path where the hub is behind one; in a page it may be relative. */
+function eventsUrl(url: string | URL, { excludeSelf }: ConnectOptions): URL {
+  const base = new URL(url, globalThis.location?.href);
+  base.protocol = base.protocol.replace('ws', 'http');
+  base.pathname = base.pathname.replace(/\/?$/, '/v1/events');
+  // One name for the connection's whole life, however often it comes back.
+  if (excludeSelf) base.search = `exclude=self&client=${createKey()}`;
+  return base;
+}
+
+function meansOf({
+  fetch = globalThis.fetch,
+  WebSocket = globalThis.WebSocket,
+  credentials = 'same-origin',
+}: ConnectOptions): Means {
+  // Called without an object: browsers refuse `fetch` as a method of another.
+  return { fetch: (input, init) => fetch(input, { credentials, ...init }), WebSocket };
 }

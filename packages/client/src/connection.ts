@@ -1,14 +1,12 @@
 import { isPattern, type Gap, type Problem } from '@polycast/protocol';
 import { createDriver, type InnerEffect } from './driver.ts';
 import { closedError, PolycastError, refusal } from './errors.ts';
-import { endingOf, exchange, headersOf, withTarget, type Hub, type Means } from './http.ts';
-import { createKey } from './key.ts';
+import { endingOf, exchange, withTarget, type Hub, type Means } from './http.ts';
 import { OWN_CHANNEL } from './machine/members.ts';
 import type { Phase, PhaseName, TransportName } from './machine/state.ts';
 import { DEFAULT_TRANSPORTS, settingsOf, type ConnectOptions, type TabPart } from './options.ts';
 import { createPublisher, type Publish } from './publish.ts';
 import { createMemory } from './remember.ts';
-import { createTokens } from './tokens.ts';
 import { createSink, type Handler, type Sink, type SubscribeOptions, type Subscription } from './subscription.ts';
 import { openLongPoll } from './transports/long-poll.ts';
 import { createPoll } from './transports/poll.ts';
@@ -74,10 +72,8 @@ type Listeners = { [Name in keyof ConnectionEvents]?: Set<Listener<Name>> };
 
 const SAVE_INTERVAL_MS = 250;
 
-export function createConnection(url: string | URL, options: ConnectOptions, sharing?: TabPart): Connection {
-  const hub: Hub = { url: eventsUrl(url, options), tokens: createTokens(options) };
-  const means = meansOf(options);
-  const settings = settingsOf(options, transportsOf(options, means, sharing));
+export function createConnection(hub: Hub, options: ConnectOptions, sharing?: TabPart): Connection {
+  const settings = settingsOf(options, transportsOf(options, hub, sharing));
   const storage = options.storage ?? globalThis.sessionStorage;
   const memory =
     options.remember === undefined || storage === undefined ? undefined : createMemory(storage, options.remember);
@@ -89,7 +85,6 @@ export function createConnection(url: string | URL, options: ConnectOptions, sha
 
   const driver = createDriver({
     settings,
-    means,
     openers: {
       tab: sharing && createTab(sharing),
       websocket: openWebSocket,
@@ -108,7 +103,6 @@ export function createConnection(url: string | URL, options: ConnectOptions, sha
     },
   });
   const publish = createPublisher({
-    means,
     hub,
     ask: driver.ask,
     settings,
@@ -219,13 +213,7 @@ export function createConnection(url: string | URL, options: ConnectOptions, sha
 
   async function ask(path: string, init?: RequestInit): Promise<Response> {
     try {
-      return await withTarget(hub, (to) =>
-        exchange(means, new URL(path, to.url), {
-          signal: ending.signal,
-          ...init,
-          headers: headersOf(to, init?.headers),
-        }),
-      );
+      return await withTarget(hub, (to) => exchange(to, new URL(path, to.url), { signal: ending.signal, ...init }));
     } catch (error) {
       const ended = endingOf(error);
       throw ended.kind === 'refused' ? new PolycastError(ended.problem) : error;
@@ -249,25 +237,6 @@ function checkChannels(channels: string | readonly string[]): readonly string[] 
   const wrong = wanted.find((channel) => channel !== OWN_CHANNEL && !isPattern(channel));
   if (wrong !== undefined) throw new PolycastError(refusal('invalid_pattern', `"${wrong}" is no channel or pattern.`));
   return wanted;
-}
-
-/** `https://hub.example/`, with a path where the hub is behind one; in a page it may be relative. */
-function eventsUrl(url: string | URL, { excludeSelf }: ConnectOptions): URL {
-  const base = new URL(url, globalThis.location?.href);
-  base.protocol = base.protocol.replace('ws', 'http');
-  base.pathname = base.pathname.replace(/\/?$/, '/v1/events');
-  // One name for the connection's whole life, however often it comes back.
-  if (excludeSelf) base.search = `exclude=self&client=${createKey()}`;
-  return base;
-}
-
-function meansOf({
-  fetch = globalThis.fetch,
-  WebSocket = globalThis.WebSocket,
-  credentials = 'same-origin',
-}: ConnectOptions): Means {
-  // Called without an object: browsers refuse `fetch` as a method of another.
-  return { fetch: (input, init) => fetch(input, { credentials, ...init }), WebSocket };
 }
 
 function transportsOf(

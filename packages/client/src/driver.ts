@@ -1,7 +1,7 @@
 import type { ClientMessage } from '@polycast/protocol';
 import { createClock } from './clock.ts';
 import { PolycastError } from './errors.ts';
-import { endingOf, poll, withTarget, type Hub, type Means } from './http.ts';
+import { endingOf, poll, withTarget, type Hub } from './http.ts';
 import { backoffMs } from './machine/backoff.ts';
 import { createState, step, wakeAtMs } from './machine.ts';
 import type {
@@ -20,7 +20,6 @@ import type { Answer, OpenTransport, Signal, Transport } from './transports/tran
 
 export interface DriverOptions {
   readonly settings: MachineSettings;
-  readonly means: Means;
   readonly openers: Readonly<Record<TransportName, OpenTransport | undefined>>;
   readonly hub: Hub;
   readonly onPhase: (phase: Phase) => void;
@@ -51,7 +50,7 @@ interface OpenAttempt {
 /** A catch-up poll is never held; it gets this many times what a stream gets to be ready. */
 const CATCH_UP_PATIENCE = 3;
 
-export function createDriver({ settings, means, openers, hub, onPhase, onEffect, onStep }: DriverOptions): Driver {
+export function createDriver({ settings, openers, hub, onPhase, onEffect, onStep }: DriverOptions): Driver {
   const clock = createClock();
   const sinks = new Map<number, Sink>();
   const attempts = new Map<number, OpenAttempt>();
@@ -62,7 +61,7 @@ export function createDriver({ settings, means, openers, hub, onPhase, onEffect,
   let timerAtMs = Infinity;
   /** The token of the latest attempt. */
   let token: string | undefined;
-  const { url, tokens } = hub;
+  const { tokens } = hub;
 
   return {
     dispatch,
@@ -164,8 +163,7 @@ export function createDriver({ settings, means, openers, hub, onPhase, onEffect,
       .get()
       .then((given) => {
         token = given;
-        if (attempts.has(attempt))
-          entry.transport = (openers[name] as OpenTransport)(means, { url, token }, request, tell);
+        if (attempts.has(attempt)) entry.transport = (openers[name] as OpenTransport)({ ...hub, token }, request, tell);
       })
       .catch((error: unknown) => tell({ kind: 'ended', ending: endingOf(error) }));
   }
@@ -204,8 +202,7 @@ export function createDriver({ settings, means, openers, hub, onPhase, onEffect,
     const { history, after = history === undefined ? 'now' : undefined } = start;
     let result;
     try {
-      result = (await withTarget(hub, (to) => poll(means, to, { channels, after, history }, { types, limit, signal })))
-        .answer;
+      result = (await withTarget(hub, (to) => poll(to, { channels, after, history }, { types, limit, signal }))).answer;
     } catch (error) {
       result = endingOf(error);
     }

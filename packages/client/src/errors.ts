@@ -28,12 +28,12 @@ export function closedError(): DOMException {
   return new DOMException('Closed.', 'AbortError');
 }
 
-/** A refusal that no hub has put into words. Without a `type` it is `about:blank` (RFC 9457, section 4.2.1). */
+/** A refusal that no hub has put into words: without a `type` it is `about:blank` (RFC 9457, section 4.2.1), and it has no status. */
 export function refusal(code: ErrorCode, title: string, retryable = false): Problem {
-  return { code, title, retryable, status: 0 } as unknown as Problem;
+  return { code, title, retryable } as Problem;
 }
 
 /** Whether it is the credentials themselves that are refused, and not what was asked for with them. */
 export function isAboutToken({ code, rule }: Problem): boolean {
-  return code === 'token_expired' || (code === 'unauthorized' && rule === undefined);
+  return rule === undefined && (code === 'token_expired' || code === 'unauthorized');
 }

@@ -9,17 +9,16 @@ export interface Means {
   readonly WebSocket: typeof WebSocket | undefined;
 }
 
-/** The hub, and who asks. */
-export interface Target {
+/** A hub, whoever asks. */
+export interface Hub extends Means {
   /** `…/v1/events` */
   readonly url: URL;
-  readonly token: string | undefined;
+  readonly tokens: Tokens;
 }
 
-/** A hub, whoever asks. */
-export interface Hub {
-  readonly url: URL;
-  readonly tokens: Tokens;
+/** The hub, and who asks. */
+export interface Target extends Hub {
+  readonly token: string | undefined;
 }
 
 /** What a poll asks beside the channels. */
@@ -53,7 +52,6 @@ export class EndedError extends Error {
 
 /** One poll (PROTOCOL.md section 5). Rejects when it brings nothing; `endingOf` says why. */
 export async function poll(
-  means: Means,
   target: Target,
   request: OpenRequest,
   { types = [], limit, waitSeconds, signal }: PollOptions,
@@ -62,7 +60,7 @@ export async function poll(
   url.searchParams.set('limit', String(limit));
   for (const type of types) url.searchParams.append('type', type);
   if (waitSeconds) url.searchParams.set('wait', String(waitSeconds));
-  const response = await exchange(means, url, { headers: headersOf(target, { Accept: 'application/json' }), signal });
+  const response = await exchange(target, url, { headers: { Accept: 'application/json' }, signal });
   const text = await response.text();
   const answer = JSON.parse(text) as PollAnswer;
   if (!Array.isArray(answer.events)) throw new EndedError('no hub');
@@ -70,23 +68,27 @@ export async function poll(
 }
 
 /** Does something with the hub, once more with another token if that which there is was refused. */
-export async function withTarget<Result>(
-  { url, tokens }: Hub,
-  use: (target: Target) => Promise<Result>,
-): Promise<Result> {
+export async function withTarget<Result>(hub: Hub, use: (target: Target) => Promise<Result>): Promise<Result> {
+  const { tokens } = hub;
   const token = await tokens.get();
   try {
-    return await use({ url, token });
+    return await use({ ...hub, token });
   } catch (error) {
     const ending = endingOf(error);
     if (ending.kind !== 'refused' || !isAboutToken(ending.problem) || !tokens.refuse(token)) throw error;
-    return use({ url, token: await tokens.get() });
+    return use({ ...hub, token: await tokens.get() });
   }
 }
 
-/** Sends a request; rejects unless it was answered with 2xx. */
-export async function exchange(means: Means, url: URL, init: RequestInit): Promise<Response> {
-  const response = await means.fetch(url, { cache: 'no-store', ...init });
+/** Sends a request, in the name of whoever asks; rejects unless it was answered with 2xx. */
+export async function exchange(
+  { fetch, token }: Pick<Target, 'fetch' | 'token'>,
+  url: URL,
+  init: RequestInit,
+): Promise<Response> {
+  const headers = new Headers(init.headers);
+  if (token !== undefined) headers.set('Authorization', `Bearer ${token}`);
+  const response = await fetch(url, { cache: 'no-store', ...init, headers });
   if (response.ok) return response;
   const problem = await readProblem(response);
   if (problem === undefined) throw new EndedError(`status ${response.status}`);
@@ -102,12 +104,6 @@ export function addressOf(base: URL, { channels, after, history }: OpenRequest):
   if (after !== undefined) url.searchParams.set('after', after);
   else if (history !== undefined) url.searchParams.set('history', String(history));
   return url;
-}
-
-export function headersOf({ token }: Target, init: HeadersInit | undefined): Headers {
-  const headers = new Headers(init);
-  if (token !== undefined) headers.set('Authorization', `Bearer ${token}`);
-  return headers;
 }
 
 /** The hub's refusal. In the answer to an operation the time to wait is a member of the problem (PROTOCOL.md section 9.1). */

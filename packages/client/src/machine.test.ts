@@ -8,6 +8,8 @@ const CHANNELS = ['a.1', 'a.2', 'b.1', 'c'];
 const PATTERNS = ['a.1', 'a.*', 'b.>', 'c', '>', 'a.2'];
 const CODES = [1000, 1001, 1006, 1011, 1012, 1013, 4408, 4429, 4999];
 
+const OF_A_RULE = problem('forbidden', undefined, { rule: 'the defaults' });
+
 type Action = (hub: SimulatedHub) => void;
 
 const pick = <Value>(values: readonly Value[], index: number): Value | undefined =>
@@ -150,6 +152,7 @@ test('inputs of any kind in any phase leave it open, waiting with a timer, idle 
     fc.constantFrom(...CODES).map((code) => end(0, { kind: 'closed', code })),
     refusal.map((code) => end(0, { kind: 'refused', problem: problem(code), hintMs: 0 })),
     fc.nat(3).map((index) => refuse(index, 'forbidden')),
+    fc.nat(3).map((index) => end(index, { kind: 'refused', problem: OF_A_RULE, hintMs: 0 })),
     fc.nat(9).map((attempt) => input({ kind: 'events', attempt, events: [], cursor: undefined })),
     renewal,
     fc.nat(3).map((index) => input({ kind: 'dropped', attempt: index, channels: ['a.1'] })),

@@ -1,6 +1,6 @@
 import type { ClientMessage, Problem } from '@polycast/protocol';
 import { PolycastError, refusal } from './errors.ts';
-import { EndedError, endingOf, exchange, headersOf, refusedWith, withTarget, type Hub, type Means } from './http.ts';
+import { EndedError, endingOf, exchange, refusedWith, withTarget, type Hub } from './http.ts';
 import { createKey } from './key.ts';
 import { backoffMs } from './machine/backoff.ts';
 import type { Settings } from './options.ts';
@@ -32,7 +32,6 @@ export type Ask = (
 ) => Promise<Answer> | undefined;
 
 export interface PublisherOptions {
-  readonly means: Means;
   readonly hub: Hub;
   readonly ask: Ask;
   readonly settings: Settings;
@@ -116,7 +115,7 @@ export function createPublisher(options: PublisherOptions): Publish {
   }
 }
 
-async function tryOnce({ ask, means, hub }: PublisherOptions, body: string, signal: AbortSignal): Promise<Published> {
+async function tryOnce({ ask, hub }: PublisherOptions, body: string, signal: AbortSignal): Promise<Published> {
   const asked =
     body.length > OPERATION_LENGTH_MAX
       ? undefined
@@ -128,12 +127,7 @@ async function tryOnce({ ask, means, hub }: PublisherOptions, body: string, sign
     return { id, channel, time };
   }
   const response = await withTarget(hub, (to) =>
-    exchange(means, to.url, {
-      method: 'POST',
-      headers: headersOf(to, { 'Content-Type': 'application/json' }),
-      body,
-      signal,
-    }),
+    exchange(to, to.url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body, signal }),
   );
   return (await response.json()) as Published;
 }

@@ -213,6 +213,37 @@ test('a refusal that a rule made is of the channel and not of the token', () => 
   expect(hub.asked).toEqual([]);
 });
 
+test.each(['sse', 'websocket'] as const)(
+  'what may no longer be had when it comes back costs the others nothing: %s',
+  (transport) => {
+    const hub = new SimulatedHub({ transports: [transport] });
+    const ids = ['a', 'secret', 'b'].map((channel) => hub.subscribe([channel]));
+    const isAllowed = (): boolean => !hub.streams.get(newest(hub))?.request.channels.includes('secret');
+    hub.recover();
+    hub.end(newest(hub), { kind: 'lost', why: 'ended' });
+    for (const channel of ['a', 'b']) hub.publish(channel);
+    const refusal = problem('forbidden', undefined, { rule: 'rule 1 (secret)' });
+    for (let tries = 0; tries < 9 && hub.consumers.get(ids[1] as number)?.failed === false; tries++) {
+      hub.wake();
+      for (const poll of hub.polls.values())
+        if (poll.member.channels.includes('secret'))
+          hub.input({
+            kind: 'polled',
+            id: poll.member.id,
+            poll: poll.member.poll,
+            result: { kind: 'refused', problem: refusal, hintMs: 0 },
+          });
+      if (hub.streams.size === 0) continue;
+      if (isAllowed()) hub.ready(newest(hub));
+      else hub.end(newest(hub), { kind: 'refused', problem: refusal, hintMs: 0 });
+    }
+    hub.recover();
+    hub.checkComplete();
+    expect(ids.map((id) => hub.consumers.get(id)?.failed)).toEqual([false, true, false]);
+    expect(hub.state.phase.name).toBe('open');
+  },
+);
+
 test('a channel that is no longer allowed ends the subscriptions that have it, and no other', () => {
   const hub = new SimulatedHub();
   const dropped = hub.subscribe(['secret', 'b']);

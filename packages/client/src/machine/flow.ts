@@ -103,12 +103,25 @@ function settle(draft: Draft, ending: Ending, otherwise: () => void): void {
 function settleRefusal(draft: Draft, { problem, hintMs }: Extract<Ending, { kind: 'refused' }>): void {
   if (problem.retryable) return wait(draft, problem.code, Math.max(hintMs, draft.hintMs));
   const { phase } = draft;
-  if (phase.name !== 'connecting' || phase.from !== '' || isAboutToken(problem)) return stop(draft, problem);
+  const isConnecting = phase.name === 'connecting';
+  // What a rule refuses is some channel, and not the connection.
+  if (problem['rule'] === undefined && (!isConnecting || phase.from !== '' || isAboutToken(problem)))
+    return stop(draft, problem);
+  if (!isConnecting) return wait(draft, problem.code);
   const refused = draft.members.filter(({ channels }) => covers(phase.channels, channels));
   // One of these asks for what it may not have: the others are to have theirs.
-  if (refused.length > 1 && !draft.singly) draft.singly = true;
-  else for (const { id } of refused) failMember(draft, id, problem);
+  if (refused.length > 1 && !draft.singly) {
+    draft.singly = true;
+    refused.slice(1).forEach(stepAside);
+  } else for (const { id } of refused) failMember(draft, id, problem);
   connect(draft);
+}
+
+/** Has a member come back to the stream by a poll of its own channels, which shows whether it may have them. */
+function stepAside(member: Member): void {
+  if (!onStream(member)) return;
+  member.mode = 'behind';
+  member.wasLive = false;
 }
 
 /** There is no use in trying again, unless with another token. */

@@ -1,6 +1,6 @@
 import type { Problem } from '@polycast/protocol';
 import { PolycastError, refusal } from '../errors.ts';
-import { endingOf, exchange, headersOf } from '../http.ts';
+import { endingOf, exchange } from '../http.ts';
 import { createKey } from '../key.ts';
 import { backoffMs } from '../machine/backoff.ts';
 import { sleep } from '../sleep.ts';
@@ -80,7 +80,7 @@ function keyed<Body extends ServerPublishOptions>(body: Body): Body {
 
 async function post<Answer>(url: URL, body: string, options: ServerPublisherOptions): Promise<Answer> {
   const { key, timeoutMs = TIMEOUT_MS, fetch: send = fetch } = options;
-  const headers = headersOf({ url, token: key }, { 'Content-Type': 'application/json' });
+  const headers = { 'Content-Type': 'application/json' };
   const untilMs = performance.now() + timeoutMs;
   for (let failures = 0; ; failures++) {
     const tryMs = Math.max(1, Math.min(untilMs - performance.now(), TRY_TIMEOUT_MS) | 0);
@@ -88,7 +88,7 @@ async function post<Answer>(url: URL, body: string, options: ServerPublisherOpti
     let hintMs = 0;
     try {
       const init = { method: 'POST', headers, body, signal: AbortSignal.timeout(tryMs) };
-      return (await (await exchange({ fetch: send, WebSocket: undefined }, url, init)).json()) as Answer;
+      return (await (await exchange({ fetch: send, token: key }, url, init)).json()) as Answer;
     } catch (error) {
       const ending = endingOf(error);
       if (ending.kind === 'refused') ({ problem, hintMs } = ending);

@@ -1,4 +1,4 @@
-import type { Means, Target } from '../http.ts';
+import type { Target } from '../http.ts';
 import type { OpenRequest } from '../machine/state.ts';
 import { openPolling } from './polling.ts';
 import type { Tell, Transport } from './transport.ts';
@@ -7,6 +7,6 @@ import type { Tell, Transport } from './transport.ts';
 const WAIT_SECONDS = 25;
 
 /** Long poll (PROTOCOL.md section 5.3): the hub holds the answer until there is something in it. */
-export function openLongPoll(means: Means, target: Target, request: OpenRequest, tell: Tell): Transport {
-  return openPolling(means, target, request, tell, { waitSeconds: WAIT_SECONDS, pauseMs: 0 });
+export function openLongPoll(target: Target, request: OpenRequest, tell: Tell): Transport {
+  return openPolling(target, request, tell, { waitSeconds: WAIT_SECONDS, pauseMs: 0 });
 }

@@ -1,4 +1,4 @@
-import { poll, type Means, type Target } from '../http.ts';
+import { poll, type Target } from '../http.ts';
 import type { OpenRequest } from '../machine/state.ts';
 import { sleep } from '../sleep.ts';
 import { createReader, type Tell, type Transport } from './transport.ts';
@@ -19,12 +19,12 @@ const EMPTY_ANSWER_MIN_MS = 500;
  * Polls again and again, each time from where the last answer ended (PROTOCOL.md section 5). The first answer is never
  * held: it shows that the transport delivers.
  */
-export function openPolling(means: Means, target: Target, request: OpenRequest, tell: Tell, pace: Pace): Transport {
+export function openPolling(target: Target, request: OpenRequest, tell: Tell, pace: Pace): Transport {
   return createReader(tell, async (signal) => {
     let next = request;
     for (let waitSeconds = 0; ; waitSeconds = pace.waitSeconds) {
       const askedMs = performance.now();
-      const { answer, cut } = await poll(means, target, next, { limit: LIMIT, waitSeconds, signal });
+      const { answer, cut } = await poll(target, next, { limit: LIMIT, waitSeconds, signal });
       signal.throwIfAborted();
       const { events, gaps, cursor } = answer;
       const isEmpty = events.length + gaps.length === 0;

@@ -1,5 +1,5 @@
 import type { PolycastEvent, ServerMessage } from '@polycast/protocol';
-import { addressOf, EndedError, exchange, headersOf, type Means, type Target } from '../http.ts';
+import { addressOf, EndedError, exchange, type Target } from '../http.ts';
 import type { OpenRequest } from '../machine/state.ts';
 import { createSseParser, type SseFrame } from '../sse-parser.ts';
 import { readMessage } from './messages.ts';
@@ -9,10 +9,12 @@ import { createReader, type Tell, type Transport } from './transport.ts';
  * Server-Sent Events (PROTOCOL.md section 6), read through `fetch`: unlike EventSource it can send a token in a header,
  * leaves reconnecting to the machine, and is the same in Node and in workers.
  */
-export function openSse(means: Means, target: Target, request: OpenRequest, tell: Tell): Transport {
+export function openSse(target: Target, request: OpenRequest, tell: Tell): Transport {
   return createReader(tell, async (signal) => {
-    const headers = headersOf(target, { Accept: 'text/event-stream' });
-    const response = await exchange(means, addressOf(target.url, request), { headers, signal });
+    const response = await exchange(target, addressOf(target.url, request), {
+      headers: { Accept: 'text/event-stream' },
+      signal,
+    });
     if (!response.headers.get('content-type')?.includes('event-stream')) throw new EndedError('no hub');
     const parser = createSseParser();
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();

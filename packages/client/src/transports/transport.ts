@@ -1,5 +1,5 @@
 import type { ClientMessage, ServerMessage } from '@polycast/protocol';
-import { endingOf, type Means, type Target } from '../http.ts';
+import { endingOf, type Target } from '../http.ts';
 import type { OpenRequest, TransportInput } from '../machine/state.ts';
 
 type WithoutAttempt<Input> = Input extends unknown ? Omit<Input, 'attempt'> : never;
@@ -20,7 +20,7 @@ export interface Transport {
   close(): void;
 }
 
-export type OpenTransport = (means: Means, target: Target, request: OpenRequest, tell: Tell) => Transport;
+export type OpenTransport = (target: Target, request: OpenRequest, tell: Tell) => Transport;
 
 /** A transport that reads until it is closed, or `read` rejects. */
 export function createReader(tell: Tell, read: (signal: AbortSignal) => Promise<never>): Transport {

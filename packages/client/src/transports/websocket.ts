@@ -1,5 +1,5 @@
 import { SUBPROTOCOL, type ClientMessage, type PolycastEvent, type ServerMessage } from '@polycast/protocol';
-import { addressOf, refusedWith, type Means, type Target } from '../http.ts';
+import { addressOf, refusedWith, type Target } from '../http.ts';
 import type { Ending, OpenRequest } from '../machine/state.ts';
 import { readMessage } from './messages.ts';
 import type { Tell, Transport } from './transport.ts';
@@ -8,12 +8,11 @@ import type { Tell, Transport } from './transport.ts';
  * A WebSocket (PROTOCOL.md section 7). A browser can set no header here, and what stands in an address ends up in logs: a token
  * goes into the first message, and the channels into the second.
  */
-export function openWebSocket(means: Means, { url, token }: Target, request: OpenRequest, tell: Tell): Transport {
+export function openWebSocket({ url, token, WebSocket }: Target, request: OpenRequest, tell: Tell): Transport {
   const { channels, after = 'now' } = request;
   const address = addressOf(url, token === undefined ? request : { channels: [] });
   address.protocol = address.protocol.replace('http', 'ws');
-  const WebSocket = means.WebSocket as typeof globalThis.WebSocket;
-  const socket = new WebSocket(address, SUBPROTOCOL);
+  const socket = new (WebSocket as typeof globalThis.WebSocket)(address, SUBPROTOCOL);
   let heartbeatMs: number;
   let read = token === undefined ? readMessage : enter;
   socket.onmessage = receive;
