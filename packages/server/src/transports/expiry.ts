@@ -61,7 +61,8 @@ async function adopt(
   // It may have said in the meantime who it is.
   if (session.principal !== principal || session.phase !== 'open') return;
   if (renewed.user !== principal.user) session.dismiss('unauthorized');
-  else if (!isAsked && renewed.expiresMs <= principal.expiresMs) session.sayExpiring();
+  // In the same moment: that is all there is. Sooner than before is what holds from now on.
+  else if (!isAsked && renewed.expiresMs === principal.expiresMs) session.sayExpiring();
   else await session.renewed(renewed);
 }
 

@@ -169,6 +169,15 @@ test('a stream lives on beyond its answers: the site is asked again, and its cli
   expect(rest.at(-1)).toContain('unauthorized');
 });
 
+test('what the site says on renewal holds, also where it is less than before', async () => {
+  const { backend, get } = await kit(() => ({ user: 'ada', claims: { staff: true }, ttlSeconds: 8 }), {}, 10);
+  const stream = messages(await get('/v1/events?channel=staff', { ...ADA, accept: 'text/event-stream' }));
+  await messageOf(stream, 'polycast.ready');
+  backend.behave = () => ({ user: 'ada', ttlSeconds: 1 });
+  expect(await messageOf(stream, 'polycast.closing')).toContain('forbidden');
+  expect(backend.asked).toHaveLength(2);
+});
+
 test('a stream lives on through an outage of the site, and ends with the grace', async () => {
   const { backend, get } = await kit(knowsBySession(2), { graceSeconds: 6 }, 10);
   const stream = messages(await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' }));
