@@ -2,7 +2,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freshFolder, repositoryFolder } from '../harness/folders.ts';
-import { freePort, type PinnedProcess, serverCore, startPinned, waitUntilReady } from '../harness/processes.ts';
+import {
+  acceptsConnections,
+  freePort,
+  type PinnedProcess,
+  serverCore,
+  startPinned,
+  waitUntilReady,
+} from '../harness/processes.ts';
 import type { Peer, RunningServer } from './peer.ts';
 
 const program = join(repositoryFolder, 'packages/server/src/cli/polycast.ts');
@@ -22,12 +29,13 @@ export interface RunningHub extends RunningServer {
 /** @param settings `path=value` of the configuration */
 export async function startHub(dataFolder: string, settings: readonly string[] = []): Promise<RunningHub> {
   const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
+  const isTls = settings.some((setting) => setting.startsWith('tls.'));
+  const url = `${isTls ? 'https' : 'http'}://127.0.0.1:${port}`;
   const hub: PinnedProcess = startPinned(command(port, dataFolder, settings), {
     core: serverCore,
     environment: { NODE_ENV: 'production' },
   });
-  await waitUntilReady(hub, () => isReady(url), readyCheckMs);
+  await waitUntilReady(hub, () => (isTls ? acceptsConnections(port) : isReady(url)), readyCheckMs);
   return { port, process: hub, url, readyMs: performance.now() - hub.startedAtMs };
 }
 

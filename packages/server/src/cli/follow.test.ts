@@ -2,6 +2,7 @@ import type { Hub } from '../main.ts';
 import { expect, test } from 'vitest';
 import { TRANSPORTS } from './follow-hub.ts';
 import {
+  SERVE_OPEN,
   runCli,
   runInside,
   startCli,

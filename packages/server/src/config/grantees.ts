@@ -36,7 +36,7 @@ export const access: Readonly<Record<'subscribe' | 'publish' | 'history' | 'pres
     "Publishers are the site's servers until a rule says otherwise.",
   ),
   history: grantees(
-    "Who may read what was published before they came: `history=`, `after=earliest`, `/history`. Not set: who may subscribe. A cursor goes on where it was, by `subscribe` alone.",
+    'Who may read what was published before they came: `history=`, `after=earliest`, `/history`. Not set: who may subscribe. A cursor goes on where it was, by `subscribe` alone.',
     'Who may hear what comes may as a rule know what was.',
   ),
   presence: grantees(

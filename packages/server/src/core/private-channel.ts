@@ -12,7 +12,13 @@ const TOKEN = /^[A-Za-z0-9_][A-Za-z0-9_-]*$/;
 /** Whether a site may call a user so: 1 to 128 characters, no control characters, and its channel's name must not be too long. */
 export function isUser(text: string): boolean {
   // oxlint-disable-next-line no-control-regex
-  return text.length > 0 && text.length <= USER_LENGTH_MAX && !/[\u0000-\u001f\u007f]/.test(text) && text.isWellFormed() && isChannel(privateChannel(text));
+  return (
+    text.length > 0 &&
+    text.length <= USER_LENGTH_MAX &&
+    !/[\u0000-\u001f\u007f]/.test(text) &&
+    text.isWellFormed() &&
+    isChannel(privateChannel(text))
+  );
 }
 
 const USER_LENGTH_MAX = 128;
@@ -23,7 +29,10 @@ const USER_LENGTH_MAX = 128;
  */
 export function userToken(user: string): string {
   if (TOKEN.test(user)) return user;
-  const escaped = encodeURIComponent(user).replace(/[-.!~*'()]/g, (mark) => '%' + mark.charCodeAt(0).toString(16).toUpperCase());
+  const escaped = encodeURIComponent(user).replace(
+    /[-.!~*'()]/g,
+    (mark) => '%' + mark.charCodeAt(0).toString(16).toUpperCase(),
+  );
   return '-' + escaped.replaceAll('%', '-');
 }
 

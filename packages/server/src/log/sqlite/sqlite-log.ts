@@ -238,7 +238,7 @@ class SqliteLog implements Log {
       limit: MISSED_COUNT_MAX,
       bytesMax: MISSED_BYTES_MAX,
     } as const;
-    for (let after = this.#head; after < through; ) {
+    for (let after = this.#head; after < through;) {
       const { records, reached } = await this.#page({ ...query, after });
       after = reached;
       const last = records.at(-1);
