@@ -2,6 +2,7 @@
 import type { Scenario } from '../harness/scenario.ts';
 import { burstSse, burstWebSocket } from './burst.ts';
 import { cachedIdentity } from './cached-identity.ts';
+import { http2Sse } from './http2-sse.ts';
 import { idleConnections } from './idle-connections.ts';
 import { identifiedSessions } from './identified-sessions.ts';
 import { idleLatency } from './idle-latency.ts';
@@ -27,6 +28,7 @@ export const scenarios: readonly Scenario[] = [
   startLarge,
   idleLatency,
   identifiedSessions,
+  http2Sse,
   privateMessages,
   cachedIdentity,
 ];
