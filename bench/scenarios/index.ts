@@ -6,6 +6,7 @@ import { http2Sse } from './http2-sse.ts';
 import { idleConnections } from './idle-connections.ts';
 import { identifiedSessions } from './identified-sessions.ts';
 import { idleLatency } from './idle-latency.ts';
+import { jwtConnections } from './jwt-connections.ts';
 import { ndjsonStream } from './ndjson-stream.ts';
 import { manyChannelsSse, pacedSse } from './paced.ts';
 import { privateMessages } from './private-messages.ts';
@@ -31,4 +32,5 @@ export const scenarios: readonly Scenario[] = [
   http2Sse,
   privateMessages,
   cachedIdentity,
+  jwtConnections,
 ];

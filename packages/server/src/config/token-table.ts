@@ -97,7 +97,7 @@ export const tokens: { readonly [Name in keyof TokensConfig]: z.ZodDefault<z.Zod
     { unit: 'tokens', min: 0, max: 10_000_000, default: 20_000 },
     {
       doc: 'How many tokens that were verified are remembered, by a hash, until they expire; the one not used for longest goes first. Coming back with one of these costs no verification.',
-      why: 'A crowd that reconnects brings the tokens it had; some 0.6 kB each.',
+      why: 'A crowd that reconnects brings the tokens it had; some 0.4 kB each.',
     },
   ),
   jwksRefreshSeconds: whole(

@@ -1,0 +1,163 @@
+// Everybody comes with a token of their own, signed with ES256, that the hub has never seen; beside the verifying alone, on the
+// same core; and then the same ones come again.
+import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { benchFolder, freshFolder } from '../harness/folders.ts';
+import { type LoadRun, runLoad } from '../harness/load.ts';
+import { serverCore, startPinned } from '../harness/processes.ts';
+import { figureOf, ratioOf, type RunOptions, runInterleaved, type Scenario } from '../harness/scenario.ts';
+import { polycast, readMetric, type RunningHub, startHub } from '../peers/polycast.ts';
+
+const lifetimeSeconds = 86_400;
+const rules = '[{pattern: "bench.*", subscribe: anyone}]';
+
+interface Material {
+  readonly folder: string;
+  readonly tokens: string;
+  readonly key: string;
+}
+
+function material(count: number): Material {
+  const folder = freshFolder('tokens');
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const made = { folder, tokens: join(folder, 'tokens.txt'), key: join(folder, 'key.pem') };
+  writeFileSync(
+    made.tokens,
+    Array.from({ length: count }, (_, index) => tokenOf(`user-${index}`, privateKey)).join('\n'),
+  );
+  writeFileSync(made.key, publicKey.export({ type: 'spki', format: 'pem' }));
+  return made;
+}
+
+/** As a site gives them out. */
+function tokenOf(user: string, key: KeyObject): string {
+  const iat = Math.floor(Date.now() / 1000);
+  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const claims = {
+    iss: 'https://shop.example',
+    aud: 'polycast',
+    sub: user,
+    iat,
+    exp: iat + lifetimeSeconds,
+    jti: `${user}-${iat}`,
+  };
+  const signed = `${part({ alg: 'ES256', typ: 'JWT', kid: 'bench' })}.${part(claims)}`;
+  return `${signed}.${sign('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
+}
+
+type Comers = 'nobody known' | 'new tokens' | 'known tokens';
+
+async function open(comers: Comers, options: RunOptions): Promise<LoadRun> {
+  const count = connections(options);
+  const { folder, tokens, key } = material(count);
+  const issuer = {
+    issuer: 'https://shop.example',
+    audience: 'polycast',
+    keys: [{ algorithm: 'ES256', kid: 'bench', publicKeyFile: key }],
+  };
+  const hub = await startHub(join(folder, 'data'), [
+    'access=rules',
+    `rules=${rules}`,
+    `identity.tokens=${JSON.stringify([issuer])}`,
+  ]);
+  const load = async (subscribers: number, more: object): Promise<LoadRun> => {
+    const run = await runLoad('fanout', {
+      port: hub.port,
+      pids: hub.process.pids().join(','),
+      transport: 'sse',
+      subscribePath: '/v1/events?channel=bench.{c}',
+      subscribers,
+      events: 0,
+      settleSeconds: 1,
+      ...more,
+    });
+    await allGone(hub);
+    return run;
+  };
+  const bearer = { subscriberTexts: tokens, subscribeHeader: 'Authorization: Bearer {t}' };
+  try {
+    // A hub that has been running for a while has compiled what it does.
+    await load(warmUpConnections, {});
+    if (comers === 'known tokens') await load(count, bearer);
+    const run = await load(count, comers === 'nobody known' ? {} : bearer);
+    return { ...run, perSecond: 1e6 / (run['openCpuMicrosecondsPerConnection'] ?? Number.NaN) };
+  } finally {
+    await hub.process.stop();
+  }
+}
+
+const warmUpConnections = 2000;
+const goneCheckMs = 100;
+
+/** Closing costs something as well, which is not to be counted as the opening of the next ones. */
+async function allGone(hub: RunningHub): Promise<void> {
+  while ((await readMetric(hub, 'polycast_sessions')) > 0) await sleep(goneCheckMs);
+}
+
+async function verifyAlone(options: RunOptions): Promise<LoadRun> {
+  const { tokens, key } = material(2000);
+  const program = join(benchFolder, 'peers/servers/verify-tokens.ts');
+  const verifying = startPinned([process.execPath, program, tokens, key, options.quick ? '2' : '5'], {
+    core: serverCore,
+  });
+  let printed = '';
+  verifying.child.stdout?.on('data', (bytes: Buffer) => (printed += bytes.toString()));
+  await new Promise((resolve) => verifying.child.once('close', resolve));
+  const { cpuMicrosecondsEach } = JSON.parse(printed) as { cpuMicrosecondsEach: number };
+  return { perSecond: 1e6 / cpuMicrosecondsEach, openCpuMicrosecondsPerConnection: cpuMicrosecondsEach };
+}
+
+function connections({ quick }: RunOptions): number {
+  return quick ? 5000 : 15_000;
+}
+
+export const jwtConnections: Scenario = {
+  name: 'jwt-connections',
+  title: 'Connections with a signed token (ES256) each',
+  run: async (options) => {
+    const series = await runInterleaved(
+      [
+        { name: 'ES256 alone', peer: polycast, run: () => verifyAlone(options) },
+        { name: 'polycast, new tokens', peer: polycast, run: () => open('new tokens', options) },
+        { name: 'polycast, known tokens', peer: polycast, run: () => open('known tokens', options) },
+        { name: 'polycast, anonymous', peer: polycast, run: () => open('nobody known', options) },
+      ],
+      options,
+    );
+    const cpu = 'openCpuMicrosecondsPerConnection';
+    return {
+      settings: { connections: connections(options), lifetimeSeconds },
+      series,
+      bars: [
+        {
+          title: 'connections/s with a new token by verifications/s alone',
+          figure: ratioOf(series, 'polycast, new tokens', 'ES256 alone', 'perSecond'),
+          atLeast: 0.7,
+          unit: '×',
+        },
+        {
+          title: "CPU to open with a known token by an anonymous one's",
+          figure: ratioOf(series, 'polycast, known tokens', 'polycast, anonymous', cpu),
+          atMost: 1.15,
+          unit: '×',
+        },
+        {
+          title: 'what a new token costs beyond its verification',
+          figure:
+            figureOf(series, 'polycast, new tokens', cpu) -
+            figureOf(series, 'polycast, anonymous', cpu) -
+            figureOf(series, 'ES256 alone', cpu),
+          unit: 'µs',
+        },
+      ],
+      charts: [{ title: 'A second of one core', figure: 'perSecond', unit: '/s', better: 'more' }],
+      columns: [
+        { title: 'a second of the core', figure: 'perSecond' },
+        { title: 'CPU, µs each', figure: cpu },
+        { title: 'memory, kB each', figure: 'memoryKilobytesPerConnection' },
+      ],
+    };
+  },
+};
