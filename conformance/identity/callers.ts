@@ -35,6 +35,7 @@ export type CallerName =
   | 'token, other user'
   | 'token, with the claim'
   | 'token, with grants'
+  | 'token, with a grant of everything'
   | 'key, unknown secret'
   | 'key, expired'
   | 'key, revoked'
@@ -94,6 +95,12 @@ export const CALLERS: readonly Caller[] = [
     standing: 'user',
     user: '10',
     brings: ({ token }) => ({ token: token('10', { polycast: { subscribe: ['backend.>'], publish: ['backend.>'] } }) }),
+  },
+  {
+    name: 'token, with a grant of everything',
+    standing: 'user',
+    user: '11',
+    brings: ({ token }) => ({ token: token('11', { polycast: { subscribe: ['>'], publish: ['>'] } }) }),
   },
   {
     name: 'key, unknown secret',

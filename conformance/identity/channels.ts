@@ -15,11 +15,14 @@ const TOKENS: readonly CallerName[] = [
   'token, other user',
   'token, with the claim',
   'token, with grants',
+  'token, with a grant of everything',
 ];
 const LOGINS: readonly CallerName[] = ['login, right user', 'login, other user'];
 const USERS: readonly CallerName[] = [...TOKENS, ...LOGINS];
 const SEVEN: readonly CallerName[] = ['token, right user', 'login, right user'];
 const EIGHT: readonly CallerName[] = ['token, other user', 'login, other user'];
+/** `>` in a user's token is all that is the site's; what begins with `polycast.` it would have to name. */
+const ALL_GRANTED: CallerName = 'token, with a grant of everything';
 /** A server's key is decided by its scopes alone, even where anyone may. */
 const KEYS: readonly CallerName[] = ['key with it', 'admin'];
 const ANYONE: readonly CallerName[] = ['none', 'login, unknown to the site', ...USERS, ...KEYS];
@@ -44,14 +47,14 @@ export const CHANNELS: readonly ChannelRow[] = [
     rule: { pattern: 'talk.>', subscribe: 'anyone', history: 'users', publish: 'server' },
     subscribe: ANYONE,
     history: [...USERS, ...KEYS],
-    publish: KEYS,
+    publish: [ALL_GRANTED, ...KEYS],
   },
   {
     channel: 'inbox.7.letters',
     rule: { pattern: 'inbox.{user}.>', subscribe: 'owner', publish: 'owner' },
-    subscribe: [...SEVEN, ...KEYS],
-    history: [...SEVEN, ...KEYS],
-    publish: [...SEVEN, ...KEYS],
+    subscribe: [...SEVEN, ALL_GRANTED, ...KEYS],
+    history: [...SEVEN, ALL_GRANTED, ...KEYS],
+    publish: [...SEVEN, ALL_GRANTED, ...KEYS],
   },
   {
     channel: 'staff.board',
@@ -60,22 +63,22 @@ export const CHANNELS: readonly ChannelRow[] = [
       subscribe: { claim: 'role', value: 'staff' },
       publish: { claim: 'role', value: 'staff' },
     },
-    subscribe: ['token, with the claim', ...KEYS],
-    history: ['token, with the claim', ...KEYS],
-    publish: ['token, with the claim', ...KEYS],
+    subscribe: ['token, with the claim', ALL_GRANTED, ...KEYS],
+    history: ['token, with the claim', ALL_GRANTED, ...KEYS],
+    publish: ['token, with the claim', ALL_GRANTED, ...KEYS],
   },
   {
     channel: 'asked.7',
     rule: { pattern: 'asked.>', subscribe: 'site', publish: 'site' },
-    subscribe: [...SEVEN, ...KEYS],
-    history: [...SEVEN, ...KEYS],
-    publish: [...SEVEN, ...KEYS],
+    subscribe: [...SEVEN, ALL_GRANTED, ...KEYS],
+    history: [...SEVEN, ALL_GRANTED, ...KEYS],
+    publish: [...SEVEN, ALL_GRANTED, ...KEYS],
   },
   {
     channel: 'backend.jobs',
-    subscribe: ['token, with grants', ...KEYS],
-    history: ['token, with grants', ...KEYS],
-    publish: ['token, with grants', ...KEYS],
+    subscribe: ['token, with grants', ALL_GRANTED, ...KEYS],
+    history: ['token, with grants', ALL_GRANTED, ...KEYS],
+    publish: ['token, with grants', ALL_GRANTED, ...KEYS],
   },
   // Private channels by their own name: the user's to read, and never a user's to write.
   {
@@ -84,4 +87,25 @@ export const CHANNELS: readonly ChannelRow[] = [
     history: [...EIGHT, ...KEYS],
     publish: KEYS,
   },
+];
+
+/** Who may read all that a pattern covers, and a channel that it covers. */
+export interface PatternRow {
+  readonly pattern: string;
+  readonly channel: string;
+  readonly subscribe: readonly CallerName[];
+}
+
+/** No pattern opens what its channels do not: it needs every rule on its way. */
+export const PATTERNS: readonly PatternRow[] = [
+  { pattern: 'open.*', channel: 'open.news', subscribe: ANYONE },
+  { pattern: 'members.>', channel: 'members.news', subscribe: [...USERS, ...KEYS] },
+  { pattern: 'inbox.7.>', channel: 'inbox.7.letters', subscribe: [...SEVEN, ALL_GRANTED, ...KEYS] },
+  { pattern: 'inbox.*.letters', channel: 'inbox.7.letters', subscribe: [ALL_GRANTED, ...KEYS] },
+  { pattern: '*.7.letters', channel: 'inbox.7.letters', subscribe: KEYS },
+  { pattern: '*.news', channel: 'open.news', subscribe: KEYS },
+  { pattern: '>', channel: 'open.news', subscribe: KEYS },
+  { pattern: 'polycast.>', channel: 'polycast.private.8', subscribe: KEYS },
+  { pattern: 'polycast.private.*', channel: 'polycast.private.8', subscribe: KEYS },
+  { pattern: '*.private.8', channel: 'polycast.private.8', subscribe: KEYS },
 ];

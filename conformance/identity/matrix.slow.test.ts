@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { CALLERS, type Caller, type CallerName, type Credentials } from './callers.ts';
-import { CHANNELS, type ChannelRow } from './channels.ts';
-import { startWorld, type World } from './kit/world.ts';
+import { CHANNELS, PATTERNS, type ChannelRow } from './channels.ts';
+import { letterTo, startWorld, type World } from './kit/world.ts';
 import { OPERATIONS, ROUTES, type Asked } from './rows.ts';
-import { expected, isAllowed, type Outcomes } from './verdicts.ts';
+import { expected, expectedOf, isAllowed, type Outcomes } from './verdicts.ts';
 import { operate, PUBLISHING_WAYS, READING_WAYS, request, type Outcome } from './ways.ts';
 
 /** Every route and operation x each transport x every kind of caller: what came of it is what the tables say. */
@@ -76,6 +76,30 @@ describe.each(CHANNELS)('$channel', (row: ChannelRow) => {
     expect(CALLERS.filter((caller) => seen.has(data(caller))).map((caller) => caller.name)).toEqual(
       CALLERS.filter((caller) => isAllowed(row.publish, caller)).map((caller) => caller.name),
     );
+  });
+});
+
+describe.each(PATTERNS)('$pattern', ({ pattern, channel, subscribe }) => {
+  test.each(Object.entries(READING_WAYS))('by %s', async (way, read) => {
+    const from = `after=${world.first(channel).id}`;
+    const { secret } = world.second(channel);
+    const outcomes = await all((credentials) => read(world.hub.url, credentials, { channel: pattern, from, secret }));
+    expect(outcomes).toEqual(expected(subscribe, way));
+  });
+});
+
+describe('@me', () => {
+  test.each(Object.entries(READING_WAYS))("is the caller's own, by %s", async (way, read) => {
+    const outcomes = await all((credentials, { user }) =>
+      read(world.hub.url, credentials, { channel: '@me', from: 'after=earliest', secret: letterTo(user ?? '') }),
+    );
+    const everyUser = CALLERS.filter(({ standing }) => standing === 'user').map(({ name }) => name);
+    // A server is no user, and has to say who it is as one, like anybody else.
+    const asked = CALLERS.map((caller) => {
+      const standing = caller.standing === 'server' ? 'nobody' : caller.standing;
+      return [caller.name, expectedOf({ ...caller, standing }, everyUser, way)];
+    });
+    expect(outcomes).toEqual(Object.fromEntries(asked));
   });
 });
 

@@ -1,4 +1,4 @@
-import { get as httpGet, type OutgoingHttpHeaders } from 'node:http';
+import { get as httpGet } from 'node:http';
 import WebSocket from 'ws';
 import { call, type Reply } from '../kit/http.ts';
 import { within } from '../kit/wait.ts';
@@ -30,21 +30,7 @@ export const READING_WAYS: Readonly<Record<string, ReadingWay>> = {
     });
     return status === 200 && text === '' ? 'allowed' : String(status);
   },
-  SSE: (hub, credentials, reading) =>
-    new Promise((resolve, reject) => {
-      const headers = { ...headersOf(credentials), Accept: 'text/event-stream' } as OutgoingHttpHeaders;
-      const request = httpGet(eventsUrl(hub, credentials, reading), { headers, agent: false }, (answer) => {
-        let text = '';
-        answer.setEncoding('utf8').on('data', (chunk: string) => {
-          text += chunk;
-          if (answer.statusCode !== 200 || !text.includes(reading.secret)) return;
-          resolve('allowed');
-          request.destroy();
-        });
-        answer.on('end', () => resolve(codeIn(text, reading.secret)));
-      });
-      request.on('error', reject);
-    }),
+  SSE: (hub, credentials, reading) => within('an answer on a stream', stream(hub, credentials, reading)),
   WebSocket: (hub, credentials, reading) =>
     converse(hub, `?${target(credentials, reading)}`, headersOf(credentials), (text) =>
       text.includes(reading.secret) ? 'allowed' : undefined,
@@ -125,7 +111,8 @@ export async function request(
 ): Promise<Outcome> {
   const reply = await call(`${hub}${path}`, {
     method,
-    headers: { ...headersOf(credentials), ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
+    // With a login, what changes something is looked at only if no form can have sent it (PROTOCOL.md section 13.7).
+    headers: { ...headersOf(credentials), ...(method === 'GET' ? {} : { 'Content-Type': 'application/json' }) },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   if (secret !== undefined && reply.status === 200 && !reply.text.includes(secret)) return `nothing in ${reply.text}`;
@@ -155,6 +142,23 @@ async function poll(hub: string, credentials: Credentials, reading: Reading, mor
   const reply = await call(eventsUrl(hub, credentials, reading) + more, { headers: headersOf(credentials) });
   if (reply.status === 200) return reply.text.includes(reading.secret) ? 'allowed' : `nothing in ${reply.text}`;
   return codeIn(reply.text, reading.secret);
+}
+
+function stream(hub: string, credentials: Credentials, reading: Reading): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const headers = { ...headersOf(credentials), Accept: 'text/event-stream' };
+    const request = httpGet(eventsUrl(hub, credentials, reading), { headers, agent: false }, (answer) => {
+      let text = '';
+      answer.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+        if (answer.statusCode !== 200 || !text.includes(reading.secret)) return;
+        resolve('allowed');
+        request.destroy();
+      });
+      answer.on('end', () => resolve(codeIn(text, reading.secret)));
+    });
+    request.on('error', reject);
+  });
 }
 
 async function post(hub: string, credentials: Credentials, mediaType: string, body: object): Promise<Outcome> {

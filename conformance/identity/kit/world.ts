@@ -1,7 +1,7 @@
 import { call } from '../../kit/http.ts';
 import { startHubProcess, type HubProcess } from '../../kit/hub-process.ts';
 import { until } from '../../kit/wait.ts';
-import type { KeyName, Purse } from '../callers.ts';
+import { CALLERS, type KeyName, type Purse } from '../callers.ts';
 import { CHANNELS } from '../channels.ts';
 import { ask, createKey, firstKey } from './keys.ts';
 import { SESSION_COOKIE, startSite } from './site.ts';
@@ -22,6 +22,11 @@ export interface Place {
   readonly secret: string;
 }
 
+/** What waits in the user's private channel. */
+export function letterTo(user: string): string {
+  return `a letter to ${user}, and to nobody else`;
+}
+
 const SECRET = 'a secret of at least thirty-two bytes';
 
 export async function startWorld(more: Readonly<Record<string, unknown>> = {}): Promise<World> {
@@ -40,6 +45,9 @@ export async function startWorld(more: Readonly<Record<string, unknown>> = {}): 
   });
   const admin = await firstKey(hub);
   const keys = await createKeys(hub.url, admin);
+  const users = new Set(CALLERS.flatMap(({ user }) => user ?? []));
+  const letters = [...users].map((user) => ({ user, data: letterTo(user) }));
+  await ask(hub.url, admin, 'POST', '/v1/users/events', letters);
   const places = await fill(hub.url, admin);
   await ask(hub.url, admin, 'POST', '/v1/revocations', { token: 'revoked' });
   await ask(hub.url, admin, 'POST', '/v1/revocations', { user: '66' });
