@@ -18,7 +18,7 @@ export function revocationsRoute(administration: Administration): Route {
       const members = await readMembers(services, request);
       const order = { ...subjectOf(members), issuedBeforeMs: issuedBefore(members, services.clock.nowMs()) };
       members.end();
-      revocations.revoke(order, actor);
+      await revocations.revoke(order, actor);
       respondJson(response, 201, { [order.kind]: order.name, issuedBefore: timeText(order.issuedBeforeMs) });
     }),
   };

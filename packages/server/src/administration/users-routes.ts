@@ -28,7 +28,7 @@ export function usersRoutes(administration: Administration): readonly Route[] {
       members.end();
       const sessions = services.sessions.countOfUser(user);
       const issuedBeforeMs = services.clock.nowMs();
-      revocations.revoke({ kind: 'user', name: user, issuedBeforeMs }, actor);
+      await revocations.revoke({ kind: 'user', name: user, issuedBeforeMs }, actor);
       const detail = { sessions, ...(reason === undefined ? {} : { reason }) };
       audit.note({ action: 'user.disconnected', subject: user, by: actor, detail });
       respondJson(response, 200, { user, sessions, issuedBefore: timeText(issuedBeforeMs) });

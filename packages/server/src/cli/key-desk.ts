@@ -175,7 +175,7 @@ class FolderDesk implements KeyDesk {
   }
 
   async revokeAll(kind: RevocationKind, name: string): Promise<void> {
-    this.#identity.revocations.revoke({ kind, name, issuedBeforeMs: Date.now() }, this.#by);
+    await this.#identity.revocations.revoke({ kind, name, issuedBeforeMs: Date.now() }, this.#by);
   }
 
   async audit(limit: number): Promise<readonly ShownEntry[]> {

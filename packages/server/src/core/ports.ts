@@ -224,6 +224,6 @@ export interface AuditNote {
 
 /** The log of administrative actions. */
 export interface Audit {
-  /** Written, and durable, when this returns; a note that cannot be written is logged and lost, and holds up nobody. */
+  /** Written soon; a note that cannot be written is logged and lost, and holds up nobody. */
   note(note: AuditNote): void;
 }

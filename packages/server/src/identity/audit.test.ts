@@ -65,9 +65,9 @@ test('what is too long is cut, and holds up nobody', () => {
   expect(JSON.stringify(entry?.detail).length).toBeLessThan(100);
 });
 
-test('an entry that cannot be written is logged', () => {
+test('an entry that cannot be written is logged', async () => {
   const { audit, errors, close } = openTestIdentity();
   close();
   audit.note({ action: 'test.done', subject: 'x', by: OPERATOR });
-  expect(errors).toHaveLength(1);
+  await expect.poll(() => errors).toHaveLength(1);
 });

@@ -45,35 +45,40 @@ export class AuditLog implements Audit {
   }
 
   note(note: AuditNote): void {
-    try {
-      this.#parts.store.write(() => this.write(note));
-    } catch (error) {
-      this.#parts.failed(error);
-    }
+    const entry = this.#entry(note);
+    this.#parts.store.writeSoon(() => this.#write(entry)).catch(this.#parts.failed);
   }
 
   /** Within a transaction of the store: the action and its entry are both kept, or neither is. */
-  write({ action, subject, by, detail = {} }: AuditNote): void {
-    const timeMs = this.#parts.clock.nowMs();
-    const entry = {
-      timeMs,
+  write(note: AuditNote): void {
+    this.#write(this.#entry(note));
+  }
+
+  /** The newest first, from before an entry. */
+  page(before: number, limit: number): readonly AuditEntry[] {
+    this.#parts.store.flush();
+    return this.#page.all(before, limit).map((row) => {
+      const { by, detail, ...entry } = row as unknown as AuditEntry & { by: string; detail: string };
+      return { ...entry, by: JSON.parse(by) as AuditEntry['by'], detail: JSON.parse(detail) as AuditEntry['detail'] };
+    });
+  }
+
+  #entry({ action, subject, by, detail = {} }: AuditNote): Omit<AuditEntry, 'id'> {
+    return {
+      timeMs: this.#parts.clock.nowMs(),
       action,
       subject: subject.slice(0, SUBJECT_MAX),
       by: this.named(by),
       detail: bounded(detail),
     };
-    const texts = [JSON.stringify(entry.by), JSON.stringify(entry.detail)] as const;
-    const id = Number(this.#insert.run(timeMs, action, entry.subject, ...texts).lastInsertRowid);
-    this.#forget.run(id - this.#parts.entriesMax);
-    this.#parts.logged({ id, ...entry });
   }
 
-  /** The newest first, from before an entry. */
-  page(before: number, limit: number): readonly AuditEntry[] {
-    return this.#page.all(before, limit).map((row) => {
-      const { by, detail, ...entry } = row as unknown as AuditEntry & { by: string; detail: string };
-      return { ...entry, by: JSON.parse(by) as AuditEntry['by'], detail: JSON.parse(detail) as AuditEntry['detail'] };
-    });
+  #write(entry: Omit<AuditEntry, 'id'>): void {
+    const { timeMs, action, subject, by, detail } = entry;
+    const inserted = this.#insert.run(timeMs, action, subject, JSON.stringify(by), JSON.stringify(detail));
+    const id = Number(inserted.lastInsertRowid);
+    this.#forget.run(id - this.#parts.entriesMax);
+    this.#parts.logged({ id, ...entry });
   }
 
   /** With a key's name as it is now. */

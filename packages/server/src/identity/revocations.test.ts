@@ -10,12 +10,12 @@ const SHOP: Principal = { ...ANONYMOUS, kind: 'server', key: 'k-1', issuedMs: ST
 
 test.each(['user', 'token', 'key'] as const)(
   'by %s: what was given out before is good no more, what comes later is',
-  (kind) => {
+  async (kind) => {
     const { revocations, ended } = openTestIdentity();
     const principal = kind === 'key' ? SHOP : ANNA;
     expect(revocations.isRevoked(principal)).toBe(false);
     const name = principal[kind] as string;
-    revocations.revoke({ kind, name, issuedBeforeMs: START_MS }, OPERATOR);
+    await revocations.revoke({ kind, name, issuedBeforeMs: START_MS }, OPERATOR);
     expect(ended).toEqual([{ [kind]: name, issuedBeforeMs: START_MS }]);
     expect(revocations.isRevoked(principal)).toBe(true);
     expect(revocations.isRevoked({ ...principal, issuedMs: START_MS })).toBe(false);
@@ -24,50 +24,50 @@ test.each(['user', 'token', 'key'] as const)(
   },
 );
 
-test('credentials of which nobody knows when they were given out are meant', () => {
+test('credentials of which nobody knows when they were given out are meant', async () => {
   const { revocations } = openTestIdentity();
-  revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);
+  await revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);
   expect(revocations.isRevoked({ ...ANNA, issuedMs: 0 })).toBe(true);
 });
 
-test('one kind of name is not taken for another, and the names of what all objects have for none', () => {
+test('one kind of name is not taken for another, and the names of what all objects have for none', async () => {
   const { revocations } = openTestIdentity();
-  revocations.revoke({ kind: 'token', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);
+  await revocations.revoke({ kind: 'token', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);
   expect(revocations.isRevoked(ANNA)).toBe(false);
   for (const user of ['__proto__', 'constructor']) expect(revocations.isRevoked({ ...ANNA, user })).toBe(false);
 });
 
-test('a later one takes back more, an earlier one nothing', () => {
+test('a later one takes back more, an earlier one nothing', async () => {
   const { revocations } = openTestIdentity();
-  revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);
-  revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS - 5000 }, OPERATOR);
+  await revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);
+  await revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS - 5000 }, OPERATOR);
   expect(revocations.isRevoked(ANNA)).toBe(true);
   expect(revocations.revokedBefore('anna')).toBe(START_MS);
   expect(revocations.size).toBe(1);
 });
 
-test('they hold after a restart', () => {
+test('they hold after a restart', async () => {
   const folder = identityFolder();
   const before = openTestIdentity(folder);
-  before.revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);
+  await before.revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);
   before.close();
   const after = openTestIdentity(folder);
   expect(after.revocations.isRevoked(ANNA)).toBe(true);
   expect(after.revocations.size).toBe(1);
 });
 
-test('a session is ended, and nothing is kept of it', () => {
+test('a session is ended, and nothing is kept of it', async () => {
   const { revocations, ended, audit } = openTestIdentity();
-  revocations.revoke({ kind: 'session', name: 's-1', issuedBeforeMs: START_MS }, OPERATOR);
+  await revocations.revoke({ kind: 'session', name: 's-1', issuedBeforeMs: START_MS }, OPERATOR);
   expect(ended).toEqual([{ session: 's-1', issuedBeforeMs: START_MS }]);
   expect(revocations.size).toBe(0);
   expect(audit.page(Infinity, 10)).toMatchObject([{ action: 'revocation.made', subject: 's-1' }]);
 });
 
-test('each is forgotten once nothing lives any more that it could mean', () => {
+test('each is forgotten once nothing lives any more that it could mean', async () => {
   const folder = identityFolder();
   const { revocations, clock, close, upkeep } = openTestIdentity(folder, { revocationsKeptSeconds: 7200 });
-  revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);
+  await revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);
   clock.timeMs = START_MS + 7_200_000;
   upkeep();
   expect(revocations.isRevoked(ANNA)).toBe(true);
@@ -78,27 +78,45 @@ test('each is forgotten once nothing lives any more that it could mean', () => {
   expect(openTestIdentity(folder).revocations.size).toBe(0);
 });
 
-test('there are only so many; those that are over make room', () => {
+test('there are only so many; those that are over make room', async () => {
   const { revocations, clock } = openTestIdentity(':memory:', { revocationsMax: 2, revocationsKeptSeconds: 3600 });
-  const revoke = (name: string): void =>
+  const revoke = (name: string): Promise<void> =>
     revocations.revoke({ kind: 'user', name, issuedBeforeMs: clock.timeMs }, OPERATOR);
-  revoke('a');
-  revoke('b');
-  expect(() => revoke('c')).toThrow(expect.objectContaining({ code: 'overloaded' }));
-  revoke('b');
+  await revoke('a');
+  await revoke('b');
+  await expect(revoke('c')).rejects.toThrow(expect.objectContaining({ code: 'overloaded' }));
+  await revoke('b');
   clock.timeMs += 3_600_001;
-  revoke('c');
+  await revoke('c');
   expect(revocations.size).toBe(1);
 });
 
-test('one that the disk does not take holds all the same, until the next restart', () => {
+test('one that the disk does not take holds all the same, until the next restart', async () => {
   const folder = identityFolder();
   const { revocations, ended } = openTestIdentity(folder);
   using other = new DatabaseSync(join(folder, IDENTITY_FILE));
   other.exec('CREATE TRIGGER full BEFORE INSERT ON revocation BEGIN SELECT RAISE(ABORT, "no room"); END');
-  expect(() => revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR)).toThrow(
-    expect.objectContaining({ code: 'log_unavailable' }),
-  );
+  const revoking = revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);
   expect(ended).toHaveLength(1);
   expect(revocations.isRevoked(ANNA)).toBe(true);
+  await expect(revoking).rejects.toThrow(expect.objectContaining({ code: 'log_unavailable' }));
+  expect(revocations.isRevoked(ANNA)).toBe(true);
+});
+
+test('a crowd that is revoked at once is on the disk after one commit, and none of it is forgotten', async () => {
+  const folder = identityFolder();
+  const { revocations, close } = openTestIdentity(folder);
+  await revocations.revoke({ kind: 'user', name: 'first', issuedBeforeMs: START_MS }, OPERATOR);
+  const revoke = (name: string): Promise<void> =>
+    revocations.revoke({ kind: 'user', name, issuedBeforeMs: START_MS }, OPERATOR);
+  const crowd = Array.from({ length: 500 }, (_, index) => revoke(`user-${index}`));
+  // Not yet durable, and yet in force.
+  expect(revocations.isRevoked({ ...ANNA, user: 'user-499' })).toBe(true);
+  using other = new DatabaseSync(join(folder, IDENTITY_FILE));
+  const seen = (): unknown => other.prepare('SELECT count(*) AS count FROM revocation').get()?.['count'];
+  await Promise.race(crowd);
+  expect(seen()).toBe(501);
+  void revoke('last');
+  close();
+  expect(seen()).toBe(502);
 });

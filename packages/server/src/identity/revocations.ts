@@ -76,10 +76,10 @@ export class RevocationBook implements Revocations {
   }
 
   /**
-   * Takes effect at once, whether or not the disk takes it.
+   * Takes effect at once, whether or not the disk takes it; resolves once it has.
    * @throws PolycastError `log_full`, `log_unavailable`: it holds until the next restart only; `overloaded`: there are too many
    */
-  revoke(order: RevocationOrder, by: Actor): void {
+  async revoke(order: RevocationOrder, by: Actor): Promise<void> {
     const { store, audit, clock, keptMs, countMax } = this.#parts;
     const { kind, name } = order;
     const nowMs = clock.nowMs();
@@ -91,10 +91,11 @@ export class RevocationBook implements Revocations {
     const row = { name, issuedBeforeMs, keptUntilMs: nowMs + keptMs };
     if (kind !== 'session') this.#keep({ kind, ...row });
     this.end({ [kind]: name, issuedBeforeMs });
-    store.write(() => {
+    const actor = audit.named(by);
+    await store.writeSoon(() => {
       if (kind !== 'session') this.#put.run(kind, name, row.issuedBeforeMs, row.keptUntilMs);
       const detail = { kind, issuedBefore: new Date(issuedBeforeMs).toISOString() };
-      audit.write({ action: 'revocation.made', subject: name, by, detail });
+      audit.write({ action: 'revocation.made', subject: name, by: actor, detail });
     });
   }
 

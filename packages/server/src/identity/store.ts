@@ -55,6 +55,9 @@ const MIGRATIONS: readonly string[] = [
  */
 export class IdentityStore {
   readonly database: DatabaseSync;
+  #waiting: Waiting[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #committedMs = -Infinity;
 
   constructor(database: DatabaseSync) {
     this.database = database;
@@ -77,10 +80,48 @@ export class IdentityStore {
     }
   }
 
+  /**
+   * Does it together with what else comes at about that time: a crowd that logs out at once waits for one write of the disk, and
+   * holds up the hub with no more than twenty a second. Resolves once it is durable.
+   */
+  writeSoon(run: () => void): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#waiting.push({ run, resolve, reject });
+    const restMs = this.#committedMs + COMMIT_INTERVAL_MS - performance.now();
+    this.#timer ??= setTimeout(() => this.flush(), Math.max(0, restMs));
+    return promise;
+  }
+
+  /** Does now what would be done soon. */
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const waiting = this.#waiting.splice(0);
+    if (waiting.length === 0) return;
+    try {
+      this.write(() => {
+        for (const { run } of waiting) run();
+      });
+      for (const { resolve } of waiting) resolve();
+    } catch (error) {
+      for (const { reject } of waiting) reject(error);
+    }
+    this.#committedMs = performance.now();
+  }
+
   close(): void {
+    this.flush();
     if (this.database.isOpen) this.database.close();
   }
 }
+
+interface Waiting {
+  readonly run: () => void;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const COMMIT_INTERVAL_MS = 50;
 
 /** The file's name in the data folder. */
 export const IDENTITY_FILE = 'identity.sqlite';
