@@ -28,7 +28,8 @@ export async function publishToUser(
   const channel = privateChannel(name);
   if (!hasEnvelope(request)) return publishData(services, request, response, channel);
   const key = idempotencyKeyOf(request);
-  const by = publisherOf(services, request, await identify(services, request, undefined));
+  const identified = identify(services, request, undefined);
+  const by = publisherOf(services, request, identified instanceof Promise ? await identified : identified);
   const text = utf8Text(await readBody(request, services));
   if (!isArray(text)) return publishOne(services, response, by, toOne(scan(text, NONE), channel, key));
   const events = arrayElements(text, services.settings.batchEventsMax).map((element, index) =>
@@ -147,11 +148,9 @@ function checkUser(value: unknown, member: string): string {
 }
 
 function hasEnvelope({ headers }: IncomingMessage): boolean {
-  return (
-    headers['polycast-type'] === undefined &&
-    headers['ce-specversion'] === undefined &&
-    parseMediaType(headers['content-type'])?.essence === 'application/json'
-  );
+  if (headers['polycast-type'] !== undefined || headers['ce-specversion'] !== undefined) return false;
+  const contentType = headers['content-type'];
+  return contentType === 'application/json' || parseMediaType(contentType)?.essence === 'application/json';
 }
 
 function isArray(text: string): boolean {
