@@ -1,6 +1,7 @@
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { onTestFinished } from 'vitest';
 import type * as Client from '../src/index.ts';
+import type * as Presence from '../src/presence.ts';
 import type * as Tabs from '../src/tabs.ts';
 import type { Proxy } from '../src/testing/proxy.ts';
 
@@ -9,6 +10,7 @@ declare global {
   interface Window {
     client: typeof Client;
     tabs: typeof Tabs;
+    presence: typeof Presence.presence;
     connection: Client.Connection;
     seen: unknown[];
     states: string[];
@@ -41,7 +43,8 @@ export async function contextForTest(browser: Browser): Promise<BrowserContext> 
 const PAGE = `<!doctype html><title>Test</title><script type="module">
   import * as client from '/client.js';
   import * as tabs from '/client/tabs.js';
-  Object.assign(window, { client, tabs, seen: [], states: [] });
+  import { presence } from '/client/presence.js';
+  Object.assign(window, { client, tabs, presence, seen: [], states: [] });
 </script>`;
 
 /** A page of the hub's own address that loads `/client.js` by a plain script. */

@@ -2,8 +2,9 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildClient } from '../build.ts';
 import { numbers } from '../src/testing/consumer.ts';
-import { startTestHub, type TestHub } from '../src/testing/hub.ts';
+import { hubForTest, startTestHub, type TestHub } from '../src/testing/hub.ts';
 import { startProxy } from '../src/testing/proxy.ts';
+import { TOKEN_SETTINGS, tokenOf } from '../src/testing/tokens.ts';
 import { contextForTest, launch, openPage, subscribe, untilSeen } from './browser.ts';
 
 let browser: Browser;
@@ -16,6 +17,9 @@ afterAll(async () => {
   await browser.close();
   await hub.kill();
 });
+
+/** What the site's own token allows. */
+const SITE = { polycast: { publish: ['polycast.private.>'] } };
 
 async function publish(channel: string, data: readonly unknown[]): Promise<void> {
   for (const each of data) await hub.publish(channel, each);
@@ -116,6 +120,85 @@ test('a network that goes and comes back costs no event', async () => {
   await context.setOffline(false);
   expect(await untilSeen(page, 3)).toEqual([1, 2, 3]);
 });
+
+test('what is published while the browser is offline is sent when it is back, once and in order', async () => {
+  const context = await contextForTest(browser);
+  const page = await openPage(context, await startProxy(hub.url));
+  // Less than it is offline for: time runs only while it is online.
+  await subscribe(page, 'offline', { publishTimeoutMs: 400 });
+  await context.setOffline(true);
+  await page.waitForFunction(() => !navigator.onLine);
+  await page.evaluate(() => {
+    const outcomes = Promise.allSettled([1, 2, 3, 4].map((number) => window.connection.publish('offline', number)));
+    void outcomes.then((settled) => window.states.push(settled.map(({ status }) => status).join()));
+  });
+  await page.waitForFunction(() => window.states.filter((state) => state.startsWith('waiting')).length >= 12);
+  expect(await page.evaluate(() => window.states.join())).not.toMatch(/rejected/);
+  await context.setOffline(false);
+  expect(await untilSeen(page, 4)).toEqual([1, 2, 3, 4]);
+  await page.waitForFunction(() => window.states.includes('fulfilled,fulfilled,fulfilled,fulfilled'));
+});
+
+test('who is there is told in a page, of users with tokens, as they come', async () => {
+  const rules = [{ pattern: 'room', subscribe: 'users', presence: 'users' }];
+  const strict = await hubForTest({ settings: ['access=rules', `rules=${JSON.stringify(rules)}`, ...TOKEN_SETTINGS] });
+  const proxy = await startProxy(strict.url);
+  const page = await openPage(await contextForTest(browser), proxy);
+  await subscribe(page, 'room', { token: tokenOf('ada') });
+  await page.evaluate(() => {
+    void (async () => {
+      for await (const { members } of window.presence(window.connection, 'room'))
+        window.states.push(members.map(({ user }) => user).join());
+    })();
+  });
+  await page.waitForFunction(() => window.states.at(-1) === 'ada');
+  const other = await openPage(await contextForTest(browser), proxy);
+  await subscribe(other, 'room', { token: tokenOf('bo') });
+  await page.waitForFunction(() => window.states.at(-1) === 'ada,bo');
+});
+
+test.each(['websocket', 'sse', 'long-poll', 'poll'] as const)(
+  'a cookie is all that a page of another origin has, and with it @me is its visitor’s, over %s',
+  async (transport) => {
+    const rules = [{ pattern: 'room', subscribe: 'users', publish: 'users' }];
+    const page = await openPage(await contextForTest(browser), await startProxy(hub.url));
+    const strict = await hubForTest({
+      settings: [
+        'access=rules',
+        `rules=${JSON.stringify(rules)}`,
+        'identity.tokenCookie=login',
+        `allowedOrigins=${JSON.stringify([new URL(page.url()).origin])}`,
+        ...TOKEN_SETTINGS,
+      ],
+    });
+    await page.context().addCookies([{ name: 'login', value: tokenOf('ada'), url: strict.url, sameSite: 'Lax' }]);
+    await page.waitForFunction(() => window.client !== undefined);
+    await page.evaluate(
+      async ([url, transport]) => {
+        const options = {
+          transports: [transport],
+          credentials: 'include',
+          readyTimeoutMs: 1000,
+          pollIntervalMs: 100,
+        } as const;
+        window.connection = window.client.connect(url, options);
+        window.connection.me(({ data }) => window.seen.push(data));
+        await window.connection.subscribe('room', ({ data, user }) => window.seen.push([user, data])).joined;
+        await window.connection.publish('room', 'hello');
+      },
+      [strict.url, transport] as const,
+    );
+    expect(await untilSeen(page, 1)).toEqual([['ada', 'hello']]);
+    const letter = { 'Content-Type': 'application/json', Authorization: `Bearer ${tokenOf('site', 60, SITE)}` };
+    const sent = await fetch(`${strict.url}/v1/users/ada/events`, {
+      method: 'POST',
+      headers: letter,
+      body: '{"data":"a letter"}',
+    });
+    expect(sent.status, await sent.text()).toBe(201);
+    expect(await untilSeen(page, 2)).toEqual([['ada', 'hello'], 'a letter']);
+  },
+);
 
 test('it works in a worker as it does in a page', async () => {
   const page = await openPage(await contextForTest(browser), await startProxy(hub.url));

@@ -103,8 +103,13 @@ export function createPublisher(options: PublisherOptions): Publish {
         if (ending.kind === 'refused') ({ problem, hintMs } = ending);
       }
       const nowMs = performance.now();
-      if (globalThis.navigator?.onLine === false) hopeMs = nowMs;
-      const delayMs = Math.max(hintMs, backoffMs(failures, Math.random(), backoffBaseMs, TRY_TIMEOUT_MS));
+      // While it is known that there is no network, time stands still, and it costs little to look often.
+      const isOffline = globalThis.navigator?.onLine === false;
+      const delayMs = Math.max(
+        hintMs,
+        backoffMs(isOffline ? 0 : failures, Math.random(), backoffBaseMs, TRY_TIMEOUT_MS),
+      );
+      if (isOffline) hopeMs = nowMs + delayMs;
       const isLate = nowMs + delayMs >= Math.max(hopeMs, queuedMs) + publishTimeoutMs;
       if (isLate || problem?.retryable === false)
         throw new PolycastError(
