@@ -1,0 +1,90 @@
+import { expect, test } from 'vitest';
+import { kit, refusal } from './testing/kit.ts';
+import { knowsBySession, type Behaviour } from './testing/site.ts';
+
+const MiB = 1024 * 1024;
+
+const FAULTS: Readonly<Record<string, Behaviour>> = {
+  'hangs before its answer': () => undefined,
+  'hangs in its answer': (_asked, response) => void response.writeHead(200).write('{"user":'),
+  drips: (_asked, response) => {
+    response.writeHead(200);
+    const timer = setInterval(() => response.write(' '), 20);
+    response.on('close', () => clearInterval(timer));
+  },
+  'cuts the connection': (_asked, response) => void response.destroy(),
+  'cuts its answer': (_asked, response) => {
+    response.writeHead(200, { 'Content-Length': '100' }).write('{"user":"7"');
+    setImmediate(() => response.destroy());
+  },
+  'answers 500': (_asked, response) => void response.writeHead(500).end('{"user":"7","ttlSeconds":60}'),
+  'answers 404': (_asked, response) => void response.writeHead(404).end(),
+  'answers 201': (_asked, response) => void response.writeHead(201).end('{"user":"7","ttlSeconds":60}'),
+  redirects: (_asked, response) =>
+    void response.writeHead(302, { Location: '/elsewhere' }).end('{"user":"7","ttlSeconds":60}'),
+  'sends a gigabyte': (_asked, response) => {
+    response.writeHead(200, { 'Content-Type': 'application/json' });
+    let sentBytes = 0;
+    const more = (): void => {
+      while (sentBytes < 1024 * MiB) {
+        sentBytes += MiB;
+        if (!response.write(Buffer.alloc(MiB, ' '))) return void response.once('drain', more);
+      }
+      response.end();
+    };
+    more();
+  },
+  'says that a gigabyte comes': (_asked, response) =>
+    void response.writeHead(200, { 'Content-Length': String(1024 * MiB) }).write('{'),
+  'sends endless headers': (_asked, response) => {
+    const timer = setInterval(
+      () => response.socket?.write(`HTTP/1.1 200 OK\r\n${'x-a: ' + 'b'.repeat(8000) + '\r\n'}`),
+      1,
+    );
+    response.on('close', () => clearInterval(timer));
+  },
+  compresses: (_asked, response) => void response.writeHead(200, { 'Content-Encoding': 'gzip' }).end('x'),
+  'sends HTML': (_asked, response) => void response.end('<h1>Welcome</h1>'),
+  'sends a list': () => [{ user: '7', ttlSeconds: 60 }],
+  'sends null': (_asked, response) => void response.end('null'),
+  'says nothing': (_asked, response) => void response.end(),
+  'says not how long': () => ({ user: '7' }),
+  'says a time that is none': () => ({ user: '7', ttlSeconds: '60' }),
+  'says no time at all': () => ({ user: '7', ttlSeconds: 0 }),
+  'says an endless time': (_asked, response) => void response.end('{"user":"7","ttlSeconds":1e999}'),
+  'says not who': () => ({ ttlSeconds: 60 }),
+  'says true': () => ({ user: true, ttlSeconds: 60 }),
+  'says an empty user': () => ({ user: '', ttlSeconds: 60 }),
+  'says a user with a line break': () => ({ user: 'a\r\nb', ttlSeconds: 60 }),
+  'says a user without end': () => ({ user: 'a'.repeat(129), ttlSeconds: 60 }),
+  'says what is not known': () => ({ user: '7', ttlSeconds: 60, admin: true }),
+  'grants what is no pattern': () => ({ user: '7', ttlSeconds: 60, subscribe: ['a..b'] }),
+  'grants what is no list': () => ({ user: '7', ttlSeconds: 60, publish: '>' }),
+  'grants without end': () => ({ user: '7', ttlSeconds: 60, publish: Array.from({ length: 101 }, (_, n) => `a.${n}`) }),
+  'claims what is no object': () => ({ user: '7', ttlSeconds: 60, claims: ['admin'] }),
+  'claims without end': () => ({ user: '7', ttlSeconds: 60, claims: { a: 'x'.repeat(8192) } }),
+  'tells too much': () => ({ user: '7', ttlSeconds: 60, info: 'x'.repeat(4096) }),
+};
+
+test.each(Object.entries(FAULTS))('a site that %s lets nobody in', async (_name, behave) => {
+  const { backend, login, site, told } = await kit(behave, { failuresMax: 1, timeoutMs: 300 });
+  const { code, extensions } = await refusal(() => login('user-7'));
+  expect(code).toBe('identity_unavailable');
+  expect(extensions?.['retryAfterMs']).toBeGreaterThan(0);
+  expect(site.figures).toMatchObject({ failed: 1, unavailable: 1, isFailing: true });
+  expect(told).toHaveLength(1);
+  expect(told[0]).not.toContain('user-7');
+  expect(backend.asked.map(({ path }) => path)).not.toContain('/elsewhere');
+});
+
+test('a connection that the site has ended while it was idle is opened anew', async () => {
+  let answered = 0;
+  const { backend, login } = await kit((asked, response) => {
+    // Ended without a word after the answer, as a server does whose patience is over.
+    if (answered++ === 0) response.once('finish', () => setImmediate(() => response.socket?.resetAndDestroy()));
+    return knowsBySession(60)(asked, response);
+  });
+  expect(await login('user-1')).toMatchObject({ user: '1' });
+  expect(await login('user-2')).toMatchObject({ user: '2' });
+  expect(backend.asked).toHaveLength(2);
+});

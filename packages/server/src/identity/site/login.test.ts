@@ -1,0 +1,141 @@
+import { expect, test } from 'vitest';
+import { ANONYMOUS } from '../../core/principal.ts';
+import { kit, refusal } from './testing/kit.ts';
+import { knowsBySession } from './testing/site.ts';
+
+test('the site is shown the named cookies and headers, and says who it is', async () => {
+  const { backend, clock, login } = await kit(
+    () => ({
+      user: '7',
+      info: { name: 'Ada' },
+      claims: { staff: true },
+      subscribe: ['news.>'],
+      publish: ['chat.7'],
+      ttlSeconds: 60,
+    }),
+    { headers: ['X-Device'], secret: 'correct-horse-battery' },
+  );
+  const principal = await login('user-7', {
+    header: (name) => (name === 'x-device' ? 'd1' : undefined),
+    origin: 'https://shop.example',
+  });
+  expect(principal).toEqual({
+    ...ANONYMOUS,
+    kind: 'user',
+    user: '7',
+    info: { name: 'Ada' },
+    claims: { staff: true },
+    grants: { subscribe: ['news.>'], publish: ['chat.7'] },
+    issuedMs: clock.nowMs(),
+    expiresMs: clock.nowMs() + 60_000,
+  });
+  expect(backend.asked).toMatchObject([
+    {
+      path: '/login',
+      headers: {
+        cookie: 'session=user-7',
+        'x-device': 'd1',
+        'polycast-secret': 'correct-horse-battery',
+        'content-type': 'application/json',
+      },
+      body: {
+        cookies: { session: 'user-7' },
+        headers: { 'x-device': 'd1' },
+        address: '192.0.2.7',
+        origin: 'https://shop.example',
+      },
+    },
+  ]);
+});
+
+test("a request without any of it is not the site's, nor is one with a token", async () => {
+  const { backend, login } = await kit(knowsBySession(60));
+  expect(login(undefined)).toBeUndefined();
+  expect(login('user-7', { token: 'something' })).toBeUndefined();
+  expect(backend.asked).toHaveLength(0);
+});
+
+test('what the site has said is known at once, until its time is over', async () => {
+  const { backend, clock, login } = await kit(knowsBySession(60));
+  const first = await login('user-7');
+  expect(login('user-7')).toBe(first);
+  clock.pass(59_999);
+  expect(login('user-7')).toBe(first);
+  clock.pass(1);
+  expect(login('user-7')).toBeInstanceOf(Promise);
+  expect(backend.asked).toHaveLength(1);
+  await expect.poll(() => backend.asked.length).toBe(2);
+});
+
+test('nobody is asked about again only after a moment', async () => {
+  const { backend, clock, login } = await kit(knowsBySession(60));
+  expect(await login('guest')).toEqual(ANONYMOUS);
+  expect(login('guest')).toEqual(ANONYMOUS);
+  clock.pass(3000);
+  expect(await login('guest')).toEqual(ANONYMOUS);
+  expect(backend.asked).toHaveLength(2);
+});
+
+test.each([401, 403])('%s is nobody', async (status) => {
+  const { login } = await kit((_asked, response) => void response.writeHead(status).end('who are you?'));
+  expect(await login('user-7')).toEqual(ANONYMOUS);
+});
+
+test('a token that only the site could know, and does not, is refused', async () => {
+  const { login } = await kit(() => ({ user: null }), { cookies: [], headers: ['Authorization'] });
+  const shown = { token: 'abc', header: (name: string) => (name === 'authorization' ? 'Bearer abc' : undefined) };
+  expect((await refusal(() => login(undefined, shown))).code).toBe('unauthorized');
+  expect((await refusal(() => login(undefined, shown))).code).toBe('unauthorized');
+});
+
+test('a password that a browser sends by itself is not shown for a page', async () => {
+  const { backend, login } = await kit(() => ({ user: '7', ttlSeconds: 60 }), {
+    cookies: [],
+    headers: ['authorization'],
+  });
+  const header = (name: string): string | undefined => (name === 'authorization' ? 'Basic YTpi' : undefined);
+  expect(login(undefined, { header, origin: 'https://evil.example' })).toBeUndefined();
+  const noCors = (name: string): string | undefined => (name === 'sec-fetch-site' ? 'cross-site' : header(name));
+  expect(login(undefined, { header: noCors })).toBeUndefined();
+  expect(await login(undefined, { header })).toMatchObject({ user: '7' });
+  expect(backend.asked).toHaveLength(1);
+});
+
+test('per address: another address is another question', async () => {
+  const { backend, login } = await kit(knowsBySession(60), { perAddress: true });
+  await login('user-7');
+  await login('user-7', { address: '192.0.2.8' });
+  expect(backend.asked.map(({ body }) => body['address'])).toEqual(['192.0.2.7', '192.0.2.8']);
+});
+
+test('a crowd with few cookies costs as many calls, and no more at once than is stated', async () => {
+  const { backend, login } = await kit(async (asked, response) => {
+    await new Promise((resolve) => setImmediate(resolve));
+    return knowsBySession(60)(asked, response);
+  });
+  const crowd = Array.from({ length: 1000 }, (_, index) => login(`user-${index % 200}`));
+  const users = await Promise.all(crowd);
+  expect(users.map((principal) => principal?.user)).toEqual(crowd.map((_, index) => String(index % 200)));
+  expect(backend.asked).toHaveLength(200);
+  expect(backend.concurrentMax).toBeLessThanOrEqual(4);
+  expect(backend.connections).toBeLessThanOrEqual(4);
+});
+
+test('beyond the queue nobody waits', async () => {
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  const { login } = await kit(
+    async (asked, response) => {
+      await held;
+      return knowsBySession(60)(asked, response);
+    },
+    { concurrentMax: 1, queueMax: 1 },
+  );
+  const first = login('user-1');
+  const second = login('user-2');
+  const { code, extensions } = await refusal(() => login('user-3'));
+  expect(code).toBe('identity_unavailable');
+  expect(extensions).toEqual({ retryAfterMs: 5000 });
+  release();
+  expect(await Promise.all([first, second])).toMatchObject([{ user: '1' }, { user: '2' }]);
+});

@@ -1,0 +1,131 @@
+import { expect, test } from 'vitest';
+import { ANONYMOUS, type Principal } from '../../core/principal.ts';
+import { forget, kit, refusal } from './testing/kit.ts';
+import { knowsBySession } from './testing/site.ts';
+
+test('on an outage known users stay for the grace, and unknown ones are not let in', async () => {
+  const { backend, site, clock, login, told } = await kit(knowsBySession(60));
+  const before = (await login('user-7')) as Principal;
+  backend.behave = (_asked, response) => void response.writeHead(503).end();
+  clock.pass(60_000);
+  const graced = (await login('user-7')) as Principal;
+  expect(graced).toEqual({ ...before, expiresMs: before.expiresMs + 5000 });
+  expect((await refusal(() => login('user-8'))).code).toBe('identity_unavailable');
+  expect((await refusal(() => login('guest'))).code).toBe('identity_unavailable');
+  // The breaker is open: nobody is asked.
+  expect(backend.asked).toHaveLength(4);
+  expect(login('user-7')).toBe(graced);
+  expect((await refusal(() => login('user-9'))).code).toBe('identity_unavailable');
+  expect(backend.asked).toHaveLength(4);
+  expect(told).toHaveLength(1);
+  // One question tries it again, and finds it still down.
+  clock.pass(5000);
+  expect(((await login('user-7')) as Principal).expiresMs).toBe(before.expiresMs + 10_000);
+  expect(backend.asked).toHaveLength(5);
+  clock.pass(294_999);
+  expect((await login('user-7'))?.user).toBe('7');
+  clock.pass(1);
+  expect((await refusal(() => login('user-7'))).code).toBe('identity_unavailable');
+  // It comes back.
+  backend.behave = knowsBySession(60);
+  clock.pass(10_000);
+  expect((await login('user-7'))?.user).toBe('7');
+  expect((await login('user-8'))?.user).toBe('8');
+  expect(told).toEqual([expect.stringMatching(/503/), 'the site answers again']);
+  expect(site.figures.graced).toBeGreaterThan(0);
+  expect(site.figures.isFailing).toBe(false);
+});
+
+test('a site that is back finds one question at its door, not a crowd', async () => {
+  const { backend, clock, login } = await kit((_asked, response) => void response.writeHead(500).end());
+  for (let user = 0; user < 3; user++) await refusal(() => login(`user-${user}`));
+  clock.pass(5000);
+  const crowd = await Promise.allSettled(Array.from({ length: 100 }, async (_, user) => login(`user-${user}`)));
+  expect(crowd.every(({ status }) => status === 'rejected')).toBe(true);
+  expect(backend.asked).toHaveLength(4);
+});
+
+test('nobody who has been logged out stays for the grace', async () => {
+  const { backend, site, clock, login } = await kit(knowsBySession(60));
+  await login('user-7');
+  forget(site, '7');
+  backend.behave = (_asked, response) => void response.writeHead(500).end();
+  expect((await refusal(() => login('user-7'))).code).toBe('identity_unavailable');
+  clock.pass(1);
+});
+
+test('what the site was saying while it took it back is not believed', async () => {
+  const answers: ((answer: object) => void)[] = [];
+  const { backend, site, login } = await kit(() => new Promise((resolve) => answers.push(resolve)));
+  const asking = login('user-7');
+  await expect.poll(() => answers.length).toBe(1);
+  forget(site, '7');
+  answers[0]?.({ user: '7', ttlSeconds: 60 });
+  await expect.poll(() => answers.length).toBe(2);
+  answers[1]?.({ user: null });
+  expect(await asking).toEqual(ANONYMOUS);
+  expect(backend.asked).toHaveLength(2);
+});
+
+test('a live session is renewed by asking the site again, once for all that share it', async () => {
+  const { backend, site, clock, login } = await kit(knowsBySession(60));
+  const [login0] = site.identifiers;
+  const first = (await login('user-7')) as Principal;
+  clock.pass(40_000);
+  const renewed = await Promise.all([login0?.renew?.(first), login0?.renew?.(first)]);
+  expect(renewed[0]?.expiresMs).toBe(first.expiresMs + 40_000);
+  expect(renewed[1]).toBe(renewed[0]);
+  expect(await login0?.renew?.(first)).toBe(renewed[0]);
+  expect(backend.asked).toHaveLength(2);
+  expect(login0?.renew?.(ANONYMOUS)).toBeUndefined();
+  expect(login0?.renew?.({ ...first })).toBeUndefined();
+});
+
+test('a renewal finds out that somebody has logged out, or is another', async () => {
+  const { backend, site, login } = await kit(knowsBySession(60));
+  const [login0] = site.identifiers;
+  const first = (await login('user-7')) as Principal;
+  backend.behave = () => ({ user: '8', ttlSeconds: 60 });
+  expect((await refusal(() => login0?.renew?.(first))).code).toBe('unauthorized');
+  forget(site, '8');
+  backend.behave = () => ({ user: null });
+  expect((await refusal(() => login0?.renew?.(first))).code).toBe('unauthorized');
+});
+
+test('in an outage a live session is renewed for as long as the grace lasts', async () => {
+  const { backend, site, clock, login } = await kit(knowsBySession(60), { graceSeconds: 12 });
+  const [login0] = site.identifiers;
+  const first = (await login('user-7')) as Principal;
+  backend.behave = (_asked, response) => void response.destroy();
+  let held = first;
+  const lives: number[] = [];
+  for (let round = 0; round < 3; round++) {
+    clock.pass(held.expiresMs - clock.nowMs() - 100);
+    held = (await login0?.renew?.(held)) as Principal;
+    lives.push(held.expiresMs - first.expiresMs);
+  }
+  expect(lives).toEqual([5000, 9900, 12_000]);
+  clock.pass(held.expiresMs - clock.nowMs());
+  expect((await refusal(() => login0?.renew?.(held))).code).toBe('identity_unavailable');
+});
+
+test('in an outage whoever renews gets more than it has, however soon it comes again', async () => {
+  const { backend, site, clock, login } = await kit(knowsBySession(60), { failuresMax: 1 });
+  const [login0] = site.identifiers;
+  let held = (await login('user-7')) as Principal;
+  backend.behave = (_asked, response) => void response.destroy();
+  clock.pass(59_000);
+  for (let round = 0; round < 20; round++) {
+    clock.pass(1100);
+    const renewed = (await login0?.renew?.(held)) as Principal;
+    expect(renewed.expiresMs).toBeGreaterThan(held.expiresMs);
+    held = renewed;
+  }
+});
+
+test('who waits when the hub ends is told so', async () => {
+  const { site, login } = await kit(() => undefined, { concurrentMax: 1 });
+  const asking = [login('user-1'), login('user-2')].map((each) => refusal(() => each));
+  await site.close();
+  for (const { code } of await Promise.all(asking)) expect(code).toBe('identity_unavailable');
+});

@@ -1,0 +1,83 @@
+import { PolycastError } from '@polycast/protocol';
+import { onTestFinished } from 'vitest';
+import type { Credentials } from '../../../core/ports.ts';
+import type { Principal } from '../../../core/principal.ts';
+import { createSite, type Site, type SiteSettings } from '../site.ts';
+import { TestClock } from './clock.ts';
+import { openSite, type Behaviour, type TestSite } from './site.ts';
+
+const DEFAULTS: SiteSettings = {
+  loginUrl: null,
+  consentUrl: null,
+  cookies: ['session'],
+  headers: [],
+  perAddress: false,
+  secret: null,
+  timeoutMs: 2000,
+  concurrentMax: 4,
+  queueMax: 1000,
+  queueTimeoutMs: 10_000,
+  cacheEntriesMax: 1000,
+  ttlSecondsMax: 3600,
+  refusalSeconds: 3,
+  graceSeconds: 300,
+  failuresMax: 3,
+  retryAfterSeconds: 5,
+};
+
+/** What asks, and the site that it asks; both end with the test. */
+export interface Kit {
+  readonly backend: TestSite;
+  readonly site: Site;
+  readonly clock: TestClock;
+  readonly told: string[];
+  login(session: string | undefined, more?: Partial<Credentials>): Principal | Promise<Principal> | undefined;
+}
+
+export async function kit(behave: Behaviour, settings: Partial<SiteSettings> = {}): Promise<Kit> {
+  const backend = await openSite(behave);
+  const clock = new TestClock();
+  const told: string[] = [];
+  const logger = {
+    info: (_fields: object, message: string) => told.push(message),
+    warn: (fields: object, message: string) => told.push(`${message}: ${JSON.stringify(fields)}`),
+  };
+  const urls = { loginUrl: `${backend.url}/login`, consentUrl: `${backend.url}/consent` };
+  const site = createSite({ ...DEFAULTS, ...urls, ...settings }, { clock, chance: () => 0, logger });
+  onTestFinished(async () => {
+    await site.close();
+    await backend.close();
+  });
+  return {
+    backend,
+    site,
+    clock,
+    told,
+    login: (session, more) => site.identifiers[0]?.identify(credentials(session, more)),
+  };
+}
+
+function credentials(session: string | undefined, more: Partial<Credentials> = {}): Credentials {
+  return {
+    token: undefined,
+    cookie: (name) => (name === 'session' ? session : undefined),
+    header: () => undefined,
+    origin: undefined,
+    address: '192.0.2.7',
+    ...more,
+  };
+}
+
+export function forget({ identifiers, consent }: Site, user: string): void {
+  for (const each of [...identifiers, consent]) each.forget?.(user);
+}
+
+export async function refusal(asking: () => unknown): Promise<PolycastError> {
+  try {
+    await asking();
+  } catch (error) {
+    if (error instanceof PolycastError) return error;
+    throw error;
+  }
+  throw new Error('it was not refused');
+}
