@@ -9,7 +9,7 @@ export interface Elsewhere {
 
 export const SECTIONS_ELSEWHERE: Readonly<Record<string, Elsewhere>> = {
   '13.1': { file: 'packages/server/src/administration/administration.test.ts', why: 'needs rules and keys' },
-  '13.3': { file: 'packages/server/src/identity/site/site.test.ts', why: 'needs a site' },
+  '13.3': { file: 'packages/server/src/identity/site/login.test.ts', why: 'needs a site' },
   '13.4': { file: 'packages/server/src/transports/identity.test.ts', why: 'needs tokens and a clock that runs fast' },
   '13.7': { file: 'packages/server/src/transports/identity.test.ts', why: 'needs tokens, and limits that can be reached' },
   '11.1': { file: 'conformance/drain.slow.test.ts', why: 'the hub has to be told to end' },
