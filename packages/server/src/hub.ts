@@ -87,7 +87,7 @@ export async function openHub(
     environment: process.env,
     fetchDocument: documentBy(outgoing),
   });
-  const log = await openLog(config, world);
+  const log = await orClose(outgoing, () => openLog(config, world));
   // The log's lock on the data folder stands for both.
   const identity = await orClose(log, () => openIdentity(config.data, config.identity, clock, logger));
   const access = config.access === 'rules' ? new Access(config.rules, config.defaults) : undefined;
@@ -189,6 +189,7 @@ export async function openHub(
     clearInterval(turning);
     clearInterval(keeping);
     identity.close();
+    await outgoing.close();
     await log.close();
     throw error;
   }
@@ -278,12 +279,12 @@ function authorityOf(
   return createAuthority({ access, identifiers, revocations, consent: site.consent });
 }
 
-/** Makes what needs the log's folder; if that fails, the log is closed again. */
-async function orClose<Made>(log: Log, make: () => Made): Promise<Made> {
+/** Makes what comes after something that is open; if that fails, this is closed again. */
+async function orClose<Made>(open: { close(): Promise<void> }, make: () => Made | Promise<Made>): Promise<Made> {
   try {
-    return make();
+    return await make();
   } catch (error) {
-    await log.close();
+    await open.close();
     throw error;
   }
 }

@@ -32,7 +32,8 @@ export function principalOf(claims: JsonObject, rules: ClaimRules, nowMs: number
     kind: 'user',
     user: userIn(user, rules.userClaim),
     info,
-    claims: others,
+    // Most tokens say no more than this.
+    claims: Object.keys(others).length === 0 ? NO_CLAIMS : others,
     grants: grantsIn(polycast),
     key: undefined,
     token: jti,
@@ -41,6 +42,7 @@ export function principalOf(claims: JsonObject, rules: ClaimRules, nowMs: number
   };
 }
 
+const NO_CLAIMS: Principal['claims'] = {};
 const NAME_LENGTH_MAX = 255;
 const PATTERNS_MAX = 100;
 

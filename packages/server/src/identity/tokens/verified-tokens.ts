@@ -19,7 +19,7 @@ export class VerifiedTokens {
   }
 
   static nameOf(token: string): string {
-    return hash('sha256', token, 'base64url');
+    return hash('sha256', token, 'latin1');
   }
 
   /** Whom a token speaks for, if that is known and still true. */
