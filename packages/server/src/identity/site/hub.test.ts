@@ -189,3 +189,46 @@ test('a stream lives on through an outage of the site, and ends with the grace',
   expect(performance.now() - downMs).toBeGreaterThan(1200);
   expect(rest.at(-1)).toContain('event: polycast.closing');
 });
+
+/** As the site does it, with a key of its own. */
+function tell({ hub }: Kit, path: string): Promise<Response> {
+  return fetch(hub.url + path, { method: 'POST', headers: { authorization: `Bearer ${hub.firstKey}` } });
+}
+
+test('when the site disconnects a user, its streams end and nothing that it said of them counts', async () => {
+  const world = await kit(knowsBySession(60));
+  const { backend, get } = world;
+  const stream = messages(await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' }));
+  await messageOf(stream, 'polycast.ready');
+  backend.behave = down;
+  expect((await tell(world, '/v1/users/ada/disconnect')).status).toBe(200);
+  expect(await messageOf(stream, 'polycast.closing')).toContain('unauthorized');
+  // Not even for the grace.
+  expect((await get('/v1/events?channel=@me', ADA)).status).toBe(503);
+});
+
+test('whoever logs in again after that is let in, also with the same cookie', async () => {
+  const world = await kit(knowsBySession(60));
+  const { backend, get } = world;
+  expect((await get('/v1/events?channel=@me', ADA)).status).toBe(200);
+  await tell(world, '/v1/users/ada/disconnect');
+  await expect.poll(async () => (await get('/v1/events?channel=@me', ADA)).status).toBe(200);
+  expect(backend.asked).toHaveLength(2);
+});
+
+test('when the site has a user reauthenticated, a stream goes on with what is right now', async () => {
+  const world = await kit(() => ({ user: 'ada', claims: { staff: true }, ttlSeconds: 60 }));
+  const { backend, get } = world;
+  const headers = { ...ADA, accept: 'text/event-stream' };
+  const own = messages(await get('/v1/events?channel=@me', headers));
+  const staff = messages(await get('/v1/events?channel=staff', headers));
+  await Promise.all([messageOf(own, 'polycast.ready'), messageOf(staff, 'polycast.ready')]);
+  backend.behave = () => ({ user: 'ada', ttlSeconds: 60 });
+  expect((await tell(world, '/v1/users/ada/reauthenticate')).status).toBe(200);
+  expect(await messageOf(staff, 'polycast.closing')).toContain('forbidden');
+  const ended = messageOf(own, 'polycast.closing');
+  // Once for both; and the other goes on, until it is sent away.
+  expect(backend.asked).toHaveLength(2);
+  await tell(world, '/v1/users/ada/disconnect');
+  expect(await ended).toContain('unauthorized');
+});

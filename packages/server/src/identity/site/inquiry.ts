@@ -2,6 +2,7 @@ import { PolycastError } from '@polycast/protocol';
 import type { Clock } from '../../core/ports.ts';
 import { AnswerCache } from './answer-cache.ts';
 import { CLOSED, passes, step, type Breaker, type BreakerInput } from './breaker.ts';
+import { Line } from './line.ts';
 
 /** What the site has said. */
 export interface SiteAnswer<Value> {
@@ -59,7 +60,7 @@ export class Inquiry<Value extends NonNullable<unknown>> {
   readonly #positive: AnswerCache<Value>;
   readonly #negative: AnswerCache<Value>;
   readonly #flights = new Map<string, Flight<Value>>();
-  readonly #waiting: Queue<Flight<Value>> = new Queue();
+  readonly #waiting: Line<Flight<Value>> = new Line();
   readonly #underWay = new Set<Flight<Value>>();
   #breaker: Breaker = CLOSED;
 
@@ -245,28 +246,4 @@ interface Flight<Value> {
 
 function newFlight<Value>(key: string, body: string, queuedMs: number, heldUntilMs: number): Flight<Value> {
   return { key, body, queuedMs, heldUntilMs, attempts: 0, forgotten: undefined, ...Promise.withResolvers<Value>() };
-}
-
-/** First in, first out; both in O(1), as what has gone is cut off once it is the larger half. */
-class Queue<Item> {
-  #items: Item[] = [];
-  #first = 0;
-
-  get size(): number {
-    return this.#items.length - this.#first;
-  }
-
-  put(item: Item): void {
-    this.#items.push(item);
-  }
-
-  take(): Item | undefined {
-    if (this.size === 0) return undefined;
-    const item = this.#items[this.#first++];
-    if (this.#first > this.size) {
-      this.#items = this.#items.slice(this.#first);
-      this.#first = 0;
-    }
-    return item;
-  }
 }
