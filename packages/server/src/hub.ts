@@ -190,6 +190,7 @@ export async function openHub(
     clearInterval(keeping);
     identity.close();
     await outgoing.close();
+    await presence.close();
     await log.close();
     throw error;
   }

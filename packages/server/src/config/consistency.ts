@@ -12,6 +12,7 @@ export function checkTogether(config: Config): ConfigProblem[] {
     ...checkProxies(config),
     ...checkSizes(config),
     ...checkSite(config),
+    ...checkPresence(config),
   ];
 }
 
@@ -74,6 +75,15 @@ function checkSite({ identity: { site }, access, defaults, rules }: Config): Con
   if (access === 'rules' && asks && site.consentUrl === null)
     problems.push({ path: 'identity.site.consentUrl', message: 'must be set: a rule says `site`' });
   return problems;
+}
+
+/** After a crash the hub reads there what it had told last. */
+function checkPresence({ rules }: Config): ConfigProblem[] {
+  return rules.flatMap(({ pattern, retain }, index) =>
+    retain !== undefined && retain !== 'history' && pattern.startsWith('polycast.') && !pattern.startsWith('polycast.private.')
+      ? [{ path: `rules.${index}.retain`, message: `must be history for ${pattern}: the hub's own events are told from there` }]
+      : [],
+  );
 }
 
 const ACTIONS = ['subscribe', 'publish', 'history', 'presence'] as const;

@@ -10,7 +10,14 @@ const sinceMs = fc.integer({ min: 0, max: Date.UTC(2100, 0) });
 const info = fc.option(fc.jsonValue(), { nil: undefined }).filter((value) => !JSON.stringify(value)?.includes('-0'));
 
 const change: fc.Arbitrary<PresenceChange> = fc.oneof(
-  fc.record({ kind: fc.constantFrom('join' as const, 'update' as const), channel, user, info, sessions: count, sinceMs }),
+  fc.record({
+    kind: fc.constantFrom('join' as const, 'update' as const),
+    channel,
+    user,
+    info,
+    sessions: count,
+    sinceMs,
+  }),
   fc.record({ kind: fc.constant('leave' as const), channel, user }),
   fc.record({ kind: fc.constant('count' as const), channel, users: count, anonymous: count, isListed: fc.boolean() }),
   fc.record({ kind: fc.constantFrom('online' as const, 'offline' as const), user, sequence: count }),
@@ -29,7 +36,14 @@ test('a change comes back from the event that tells of it', () => {
 
 test('whatever else is published there is no change, and does no harm', () => {
   const told = fc.constantFrom('polycast.presence.a', 'polycast.users.online', 'polycast.channels.vacated');
-  const type = fc.constantFrom('polycast.join', 'polycast.leave', 'polycast.count', 'polycast.online', 'polycast.vacated', 'x');
+  const type = fc.constantFrom(
+    'polycast.join',
+    'polycast.leave',
+    'polycast.count',
+    'polycast.online',
+    'polycast.vacated',
+    'x',
+  );
   fc.assert(
     fc.property(told, type, fc.jsonValue(), (on, as, data) => {
       expect(presenceChangeOf({ channel: on, type: as, data }, Date.parse)).toBeUndefined();

@@ -123,7 +123,13 @@ export class PresenceStore {
       case 'join':
       case 'update': {
         const { channel, user, info, sessions, sinceMs } = change;
-        return void statements.putMember.run(channel, user, info === undefined ? null : JSON.stringify(info), sessions, sinceMs);
+        return void statements.putMember.run(
+          channel,
+          user,
+          info === undefined ? null : JSON.stringify(info),
+          sessions,
+          sinceMs,
+        );
       }
       case 'leave':
         return void statements.dropMember.run(change.channel, change.user);

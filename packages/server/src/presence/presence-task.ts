@@ -97,21 +97,17 @@ export class PresenceTask implements Timed, PresenceView {
   }
 
   opened(session: PresentSession): void {
-    this.#enter(session);
-    this.#wake();
+    if (this.#concerns(session)) this.#enter(session);
   }
 
   closed(session: PresentSession): void {
-    if (this.#isFrozen) return;
-    this.#leave(session);
-    this.#wake();
+    if (!this.#isFrozen && this.#concerns(session)) this.#leave(session);
   }
 
   changed(session: PresentSession, before: PresentSession): void {
     // The new first: what stays was never away.
-    this.#enter(session);
-    this.#leave(before);
-    this.#wake();
+    this.opened(session);
+    this.closed(before);
   }
 
   polled({ user, info }: Principal, channels: readonly string[]): void {
@@ -132,28 +128,33 @@ export class PresenceTask implements Timed, PresenceView {
     return this.#parts.clock.monotonicMs();
   }
 
-  #enter({ principal, channels }: PresentSession): void {
-    const { user, info, key } = principal;
-    // A server that looks on is not there as somebody.
-    if (key !== undefined) return;
+  /** A server that looks on is not there as somebody. */
+  #concerns({ principal: { user, key }, channels }: PresentSession): boolean {
+    if (key !== undefined) return false;
+    return (user !== undefined && this.#parts.settings.systemEvents) || this.#channelsOf(channels).length > 0;
+  }
+
+  #enter({ principal: { user, info }, channels }: PresentSession): void {
     const nowMs = this.#nowMs;
     if (user !== undefined && this.#parts.settings.systemEvents) this.#presence.connect(user, nowMs);
     for (const channel of this.#channelsOf(channels))
       this.#presence.enter(channel, user, user === undefined ? undefined : shown(info), nowMs);
+    this.#wake();
   }
 
-  #leave({ principal, channels }: PresentSession): void {
-    const { user, key } = principal;
-    if (key !== undefined) return;
+  #leave({ principal: { user }, channels }: PresentSession): void {
     const nowMs = this.#nowMs;
     if (user !== undefined && this.#parts.settings.systemEvents) this.#presence.disconnect(user, nowMs);
     for (const channel of this.#channelsOf(channels)) this.#presence.leave(channel, user, nowMs);
+    this.#wake();
   }
 
   #channelsOf(channels: readonly string[]): readonly string[] {
     let kept = this.#kept.get(channels);
     if (kept === undefined) {
-      kept = channels.some((channel) => this.#isKept(channel)) ? channels.filter((channel) => this.#isKept(channel)) : NONE;
+      kept = channels.some((channel) => this.#isKept(channel))
+        ? channels.filter((channel) => this.#isKept(channel))
+        : NONE;
       this.#kept.set(channels, kept);
     }
     return kept;
@@ -213,7 +214,8 @@ export class PresenceTask implements Timed, PresenceView {
       } else if (isPassing(result.error)) again.push(change);
       else logger.warn({ change, code: result.error.code }, 'a change of presence could not be told');
     }
-    if (again.length > 0) logger.warn({ count: again.length }, 'changes of presence cannot be told now; they are tried again');
+    if (again.length > 0)
+      logger.warn({ count: again.length }, 'changes of presence cannot be told now; they are tried again');
     this.#pending = again;
     if (told.length > 0) await this.#remember(told, position);
   }
@@ -226,7 +228,8 @@ export class PresenceTask implements Timed, PresenceView {
       else store.apply(told, position);
       this.#isBehind = false;
     } catch (error) {
-      if (!this.#isBehind) logger.warn({ error: String(error) }, 'who is present could not be noted; it is tried again');
+      if (!this.#isBehind)
+        logger.warn({ error: String(error) }, 'who is present could not be noted; it is tried again');
       this.#isBehind = true;
     }
   }
@@ -235,7 +238,7 @@ export class PresenceTask implements Timed, PresenceView {
   async #catchUp(store: PresenceStore): Promise<void> {
     const { log } = this.#parts;
     const { head } = log.state;
-    for (let after = store.position; after < head; ) {
+    for (let after = store.position; after < head;) {
       const page = await log.read({
         patterns: PRESENCE_PATTERNS,
         types: undefined,
@@ -270,7 +273,9 @@ function shown(info: unknown): unknown {
 /** The change that a stored event tells of, if somebody else has not published something of their own there. */
 function changesIn({ channel, type, body }: StoredRecord): PresenceChange[] {
   if (type === undefined) return [];
-  const { data } = JSON.parse(`{${Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()}`) as { data: unknown };
+  const { data } = JSON.parse(`{${Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()}`) as {
+    data: unknown;
+  };
   const change = presenceChangeOf({ channel, type, data }, Date.parse);
   return change === undefined ? [] : [change];
 }

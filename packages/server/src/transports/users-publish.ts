@@ -7,7 +7,15 @@ import { identify } from './consumer.ts';
 import { parseMediaType } from './media-type.ts';
 import { publishLines } from './publish-lines.ts';
 import { groupText, resultText } from './publish-result.ts';
-import { idempotencyKeyOf, permit, publishData, publisherOf, publishMany, publishOne, type By } from './publish-route.ts';
+import {
+  idempotencyKeyOf,
+  permit,
+  publishData,
+  publisherOf,
+  publishMany,
+  publishOne,
+  type By,
+} from './publish-route.ts';
 import { checkCoding, readBody, utf8Text } from './request-body.ts';
 import { respond } from './respond.ts';
 import type { Services } from './services.ts';

@@ -59,7 +59,7 @@ export function usersRoutes(
       method: 'POST',
       path: '/v1/users/{user}/events',
       name: 'publishToUser',
-      summary: 'Publishes to all of a user\'s devices, now or when they come back.',
+      summary: "Publishes to all of a user's devices, now or when they come back.",
       section: '13.5',
       doc: 'JSON is an envelope without a channel, or an array of these; with `Polycast-Type`, and of any other media type, the body is the data. The key needs the scope `publish` for `polycast.private.>`, or for all.',
       parameters: [USER, typeHeader, key],
@@ -95,7 +95,10 @@ export function usersRoutes(
         answer(
           200,
           'A result for each item, in order; of one with `users` it holds a result for each of them.',
-          json({ oneOf: [ref('Results'), list({ oneOf: [ref('Result'), ref('Results')] })] }, 'For `users`, and for a list.'),
+          json(
+            { oneOf: [ref('Results'), list({ oneOf: [ref('Result'), ref('Results')] })] },
+            'For `users`, and for a list.',
+          ),
           { mediaType: 'application/x-ndjson', schema: { type: 'string' }, doc: 'For a stream: a result a line.' },
         ),
       ],
@@ -121,7 +124,12 @@ export function usersRoutes(
       section: '13.5',
       doc: 'What the user was given before is good for nothing from now on.',
       parameters: [USER],
-      bodies: [json({ type: 'object', properties: { reason: { type: 'string', maxLength: 200 } } }, 'For the audit log; may be left out.')],
+      bodies: [
+        json(
+          { type: 'object', properties: { reason: { type: 'string', maxLength: 200 } } },
+          'For the audit log; may be left out.',
+        ),
+      ],
       answers: [answer(200, 'Ended.', json({ type: 'object' }, 'How many `sessions`, and `issuedBefore`.'))],
       errors: [...ADMINISTERING, 'log_full', 'log_unavailable'],
     },
