@@ -1,3 +1,4 @@
+import WebSocket from 'ws';
 import { afterEach, describe, expect, onTestFailed, test } from 'vitest';
 import type { Follower, Transport } from '../kit/followers.ts';
 import { temporaryFolder } from '../kit/folders.ts';
@@ -168,6 +169,24 @@ describe('who comes and goes', () => {
     for (const transport of visitors) hub.follow(transport, { channels: [ROOM], after: 'now' });
     await until('all are counted', async () => (await snapshotOf()).anonymous === 3);
     expect(await snapshotOf()).toMatchObject({ users: 0, members: [] });
+  });
+
+  test('a WebSocket comes and goes with what it subscribes to, and is known once it says who it is', async () => {
+    hub = await startUsersHub({ ...CONFIG, rules: [{ pattern: 'room.>', subscribe: 'anyone', presence: 'users' }] });
+    const onlooker = lookOn('polycast.presence.>', 'polycast.users.*');
+    const socket = new WebSocket(`${hub.url.replace('http', 'ws')}/v1/events?channel=room.1`);
+    const operate = (operation: object): void => socket.send(JSON.stringify(operation));
+    await until('somebody is there', () => wordsOf(onlooker).join() === 'count');
+    operate({ op: 'auth', ref: 1, token: hub.token('ann') });
+    await until('it is ann', () => wordsOf(onlooker).includes('join ann'));
+    operate({ op: 'subscribe', ref: 2, channels: ['room.2', 'room.*'] });
+    operate({ op: 'unsubscribe', ref: 3, channels: ['room.1'] });
+    await until('ann has gone on', () => wordsOf(onlooker).includes('leave ann'));
+    expect((await snapshotOf('room.1')).users + (await snapshotOf('room.1')).anonymous).toBe(0);
+    expect(usersIn(await snapshotOf('room.2'))).toEqual(['ann']);
+    socket.close();
+    await until('ann is offline', () => wordsOf(onlooker).includes('offline ann'));
+    expect(wordsOf(onlooker).filter((word) => word.startsWith('online'))).toEqual(['online ann']);
   });
 
   test('is told to those alone who may know, and kept only where a rule says so', async () => {

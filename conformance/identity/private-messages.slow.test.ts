@@ -1,4 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { TRANSPORTS, type Follower } from '../kit/followers.ts';
 import { until } from '../kit/wait.ts';
 import { startUsersHub, type UsersHub } from './kit/users-hub.ts';
@@ -241,6 +244,48 @@ describe('a user', () => {
       reason: 'fraud',
     });
   });
+});
+
+describe('a user of the site', () => {
+  test.each(['sse', 'websocket'] as const)(
+    'is asked for again on demand, and %s goes on with the answer',
+    async (transport) => {
+      let answer: object = { user: 'ann', subscribe: ['team.>'], ttlSeconds: 3600 };
+      let asked = 0;
+      const site = createServer((_request, response) => {
+        asked++;
+        response.setHeader('Content-Type', 'application/json').end(JSON.stringify(answer));
+      }).listen(0, '127.0.0.1');
+      await once(site, 'listening');
+      const loginUrl = `http://127.0.0.1:${(site.address() as AddressInfo).port}/login`;
+      const other = await startUsersHub({ identity: { site: { loginUrl, headers: ['authorization'] } } });
+      onTestFinished(async () => {
+        await other.end();
+        site.close();
+        site.closeAllConnections();
+      });
+      const read = (): Follower =>
+        other.follow(transport, { channels: ['team.1', '@me'], after: 'now', token: 'a session' });
+      const sessions = async (): Promise<readonly { session: string }[]> =>
+        (await other.ask('GET', '/v1/users/ann')).json<{ sessions: { session: string }[] }>().sessions;
+      const again = () => other.ask('POST', '/v1/users/ann/reauthenticate');
+      const follower = read();
+      await until('it is there', async () => (await sessions()).length === 1);
+      const [before] = await sessions();
+      expect(asked).toBe(1);
+      answer = { user: 'ann', subscribe: ['team.>'], info: { name: 'Ann' }, ttlSeconds: 60 };
+      expect((await again()).json()).toEqual({ user: 'ann', sessions: 1 });
+      await until('the site has been asked', () => asked === 2);
+      await until('its answer holds', async () =>
+        JSON.stringify(await (await other.ask('GET', '/v1/users/ann')).json()).includes('"Ann"'),
+      );
+      expect((await sessions())[0]?.session).toBe(before?.session);
+      answer = { user: null };
+      await again();
+      await until('it is told to go', () => follower.complaints.some((complaint) => complaint.startsWith('401')));
+      await until('nothing is left of it', async () => (await sessions()).length === 0);
+    },
+  );
 });
 
 function many(count: number): string[] {
