@@ -66,9 +66,17 @@ describe('attacks on HTTP/2', () => {
 
   test('made to reset: streams that the hub has to take back end their connection as well', async () => {
     const raw = await rawHttp2(hub.url);
-    // A window that grows by nothing is an error of the stream.
-    await raw.flood(streams(1_000_000, (id) => [get(id, '/v1/events?channel=a&wait=20'), windowUpdate(id, 0)]));
+    // A length without a body.
+    const wrong = { 'content-length': '5' };
+    const sent = await raw.flood(streams(1_000_000, (id) => [get(id, '/v1/events?channel=a&wait=20', wrong)]));
     await raw.closes();
+    expect(sent).toBeLessThan(1_000_000);
+    // An error of the connection, even.
+    for (const bytes of [0, 2 ** 31 - 1]) {
+      const each = await rawHttp2(hub.url);
+      each.send(get(1, '/v1/events?channel=a&wait=20'), windowUpdate(1, bytes));
+      await each.closes();
+    }
   });
 
   test('continuations that never end are not gathered', async () => {

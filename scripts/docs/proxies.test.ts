@@ -107,7 +107,7 @@ test('the hub has the metrics that the deployment guide names', async () => {
   const hub = await startHub(parseConfig({ listen: '127.0.0.1:0', access: 'loopback', data: ':memory:', logging: { level: 'silent' } }));
   const metrics = await (await fetch(`${hub.url}/metrics`)).text();
   await hub.close();
-  const named = readFileSync(join(ROOT, GUIDE), 'utf8').matchAll(/\bpolycast_[a-z_]+/g);
+  const named = readFileSync(join(ROOT, GUIDE), 'utf8').matchAll(/\bpolycast_[a-z0-9_]+/g);
   const unknown = [...named]
     .map(([name]) => name)
     .filter((name) => !new RegExp(`^(?:# TYPE )?${name}[ {]`, 'm').test(metrics));
