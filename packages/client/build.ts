@@ -141,7 +141,7 @@ const INTERNAL_NAMES = [
   ],
   ...['target', 'waitSeconds'],
   // Credentials.
-  ...['hub', 'tokens', 'renew', 'refuse'],
+  ...['hub', 'tokens', 'renew', 'refuse', 'room', 'round'],
 ];
 
 if (import.meta.main) await buildClient();

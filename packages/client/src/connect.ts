@@ -11,6 +11,8 @@ import { createTokens } from './tokens.ts';
 export function connect(url: string | URL, options: ConnectOptions = {}): Connection {
   // The tabs remember their places themselves, and not the connection that they share.
   const { share, remember: _remember, ...shared } = options;
+  // Tabs publish by the one that leads, and would not know their own events again.
+  if (share && options.excludeSelf) throw new TypeError('excludeSelf with share.');
   const hub: Hub = { ...meansOf(options), url: eventsUrl(url, options), tokens: createTokens(options) };
   return createConnection(
     hub,

@@ -141,7 +141,7 @@ export function createConnection(hub: Hub, options: ConnectOptions, sharing?: Ta
       handler,
       options: subscribeOptions,
       cursor: () => driver.state.members.find((member) => member.id === id)?.cursor ?? '',
-      onRoom: () => driver.dispatch(() => ({ kind: 'room', id, room: sink.room() })),
+      onRoom: () => driver.dispatch(() => ({ kind: 'drained', id, room: sink.room() })),
       onClose() {
         memory?.keep(name, undefined);
         driver.dispatch({ kind: 'unsubscribe', id });
@@ -245,6 +245,6 @@ function transportsOf(
   sharing: TabPart | undefined,
 ): TransportName[] {
   const usable = transports.filter((name) => name !== 'websocket' || means.WebSocket !== undefined);
-  if (usable.length === 0) throw new TypeError('No usable transport.');
+  if (usable.length === 0) throw new TypeError('No transport.');
   return sharing === undefined ? usable : ['tab', ...usable];
 }

@@ -196,7 +196,7 @@ export function createDriver({ settings, openers, hub, onPhase, onEffect, onStep
   }
 
   async function catchUp({ member, start, limit }: Extract<Effect, { kind: 'catch-up' }>): Promise<void> {
-    const { id, poll: number, channels, types } = member;
+    const { id, round, channels, types } = member;
     const signal = AbortSignal.timeout(settings.readyTimeoutMs * CATCH_UP_PATIENCE);
     // `now` has to be said: a poll without a place has nothing to go on from.
     const { history, after = history === undefined ? 'now' : undefined } = start;
@@ -206,7 +206,7 @@ export function createDriver({ settings, openers, hub, onPhase, onEffect, onStep
     } catch (error) {
       result = endingOf(error);
     }
-    dispatch({ kind: 'polled', id, poll: number, result });
+    dispatch({ kind: 'polled', id, round, result });
   }
 
   function endSink(id: number, error?: Error): void {

@@ -160,7 +160,7 @@ test('inputs of any kind in any phase leave it open, waiting with a timer, idle 
     fc.nat(9).map((late) => input({ kind: 'ended', attempt: 1e6 + late, ending: { kind: 'lost', why: 'late' } })),
     fc
       .nat(9)
-      .map((id) => input({ kind: 'polled', id, poll: 1, result: { events: [], gaps: [], cursor: cursorOf(0) } })),
+      .map((id) => input({ kind: 'polled', id, round: 1, result: { events: [], gaps: [], cursor: cursorOf(0) } })),
     fc.constant(input({ kind: 'close' })),
   );
   fc.assert(

@@ -1,4 +1,12 @@
-import { closed, closedSubscribe, firstSubscribe, polled, room, subscribe, unsubscribe } from './machine/consumers.ts';
+import {
+  closed,
+  closedSubscribe,
+  drained,
+  firstSubscribe,
+  polled,
+  subscribe,
+  unsubscribe,
+} from './machine/consumers.ts';
 import {
   connectingEvents,
   connectingNetwork,
@@ -99,7 +107,7 @@ type KindsIn<Name extends PhaseName> = Name extends 'connecting' | 'open'
 
 type Row<Name extends PhaseName> = { readonly [Kind in KindsIn<Name>]: Cell<Name, Kind> };
 
-const CONSUMERS = { subscribe, unsubscribe, room, polled, close: closed };
+const CONSUMERS = { subscribe, unsubscribe, drained, polled, close: closed };
 
 /** Every phase meets every input: a cell that is missing does not compile. */
 const TABLE: { readonly [Name in PhaseName]: Row<Name> } = {

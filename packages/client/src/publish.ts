@@ -112,9 +112,7 @@ export function createPublisher(options: PublisherOptions): Publish {
       if (isOffline) hopeMs = nowMs + delayMs;
       const isLate = nowMs + delayMs >= Math.max(hopeMs, queuedMs) + publishTimeoutMs;
       if (isLate || problem?.retryable === false)
-        throw new PolycastError(
-          problem ?? refusal('request_timeout', `No hub answered in ${publishTimeoutMs} ms.`, true),
-        );
+        throw new PolycastError(problem ?? refusal('request_timeout', 'No hub answered.', true));
       await sleep(delayMs, options.signal);
     }
   }

@@ -28,7 +28,7 @@ export function unsubscribe(draft: Draft, { id }: InputOf<'unsubscribe'>): void 
   if (member !== undefined) removeMember(draft, member);
 }
 
-export function room(draft: Draft, { id, room }: InputOf<'room'>): void {
+export function drained(draft: Draft, { id, room }: InputOf<'drained'>): void {
   const member = memberOf(draft, id);
   if (member === undefined) return;
   member.room = room;
@@ -39,12 +39,12 @@ export function closed(draft: Draft): void {
   close(draft, 'closed');
 }
 
-export function polled(draft: Draft, { id, poll, result }: InputOf<'polled'>): void {
+export function polled(draft: Draft, { id, round, result }: InputOf<'polled'>): void {
   const member = memberOf(draft, id);
-  if (member?.poll !== poll) return;
+  if (member?.round !== round) return;
   if ('events' in result) return takeCaughtUp(draft, member, result);
   const refused = result.kind === 'refused' ? result : undefined;
   if (refused?.problem.retryable === false) return failMember(draft, id, refused.problem);
-  member.poll = 0;
+  member.round = 0;
   retryLater(draft, member, refused?.hintMs);
 }

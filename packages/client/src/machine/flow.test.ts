@@ -230,7 +230,7 @@ test.each(['sse', 'websocket'] as const)(
           hub.input({
             kind: 'polled',
             id: poll.member.id,
-            poll: poll.member.poll,
+            round: poll.member.round,
             result: { kind: 'refused', problem: refusal, hintMs: 0 },
           });
       if (hub.streams.size === 0) continue;

@@ -36,7 +36,7 @@ export function leaveStream(member: Member): void {
   member.held = undefined;
   if (member.cursor !== '' && member.mode !== 'placing') return;
   member.mode = member.cursor === '' ? 'new' : 'joining';
-  member.poll = 0;
+  member.round = 0;
   member.retryAtMs = Infinity;
 }
 

@@ -23,7 +23,7 @@ export function createMember({ id, channels, types, start, room }: InputOf<'subs
     cursor: '',
     gapTo: '',
     room,
-    poll: 0,
+    round: 0,
     since: '',
     held: undefined,
     retryAtMs: Infinity,
@@ -55,7 +55,7 @@ export function takeFromStream(draft: Draft, { events, cursor = '' }: InputOf<'e
 export function catchUp(draft: Draft, member: Member): void {
   if (member.room === 0) return fallBehind(draft, member);
   member.mode = 'behind';
-  member.poll = ++draft.attempts;
+  member.round = ++draft.attempts;
   member.since = latest(draft.position, member.since);
   member.gapTo = latest(member.gapTo, member.cursor);
   member.held = isCovered(draft, member) ? [] : undefined;
@@ -74,7 +74,7 @@ export function catchUp(draft: Draft, member: Member): void {
  */
 export function takeCaughtUp(draft: Draft, member: Member, { events, gaps, cursor }: PollAnswer): void {
   const { held, since } = member;
-  member.poll = 0;
+  member.round = 0;
   member.held = undefined;
   for (const gap of gaps) tellGap(draft, member, gap);
   deliver(draft, member, events, cursor);
@@ -157,7 +157,7 @@ function fallBehind(draft: Draft, member: Member): void {
   if (!member.lagging) draft.effects.push({ kind: 'lag', id: member.id, behind: (member.lagging = true) });
   member.mode = 'full';
   member.held = undefined;
-  member.poll = 0;
+  member.round = 0;
 }
 
 /** Whether the stream that is open delivers what this member is subscribed to. */

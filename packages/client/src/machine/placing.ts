@@ -30,9 +30,9 @@ export function removeMember(draft: Draft, member: Member): void {
 }
 
 function settleMember(draft: Draft, phase: Open, member: Member): void {
-  const { mode, poll, retryAtMs, channels } = member;
+  const { mode, round, retryAtMs, channels } = member;
   if (retryAtMs !== Infinity && retryAtMs > draft.nowMs) return;
-  if (mode === 'behind' && poll === 0) return catchUp(draft, member);
+  if (mode === 'behind' && round === 0) return catchUp(draft, member);
   if (mode !== 'new' && mode !== 'joining') return;
   const missing = channels.filter((channel) => !phase.channels.includes(channel));
   if (missing.length > 0 && phase.transport === TAKES_OPERATIONS) return place(draft, phase, member, missing);

@@ -64,7 +64,7 @@ export interface Member {
   /** Events that its consumer can still take; Infinity for one that takes them at once. */
   room: number;
   /** The number of the poll of `behind` that is under way, 0 without one, */
-  poll: number;
+  round: number;
   /** how far it has to speak at least for what is `held` to follow on, */
   since: string;
   /** and what the stream brought after that. Undefined: it was too much, or not seen throughout. */
@@ -198,9 +198,9 @@ export type Input =
     }
   | { readonly kind: 'unsubscribe'; readonly id: number }
   /** A consumer can take so many events now. */
-  | { readonly kind: 'room'; readonly id: number; readonly room: number }
+  | { readonly kind: 'drained'; readonly id: number; readonly room: number }
   /** What a catch-up brought: an answer, or none. */
-  | { readonly kind: 'polled'; readonly id: number; readonly poll: number; readonly result: PollAnswer | Ending }
+  | { readonly kind: 'polled'; readonly id: number; readonly round: number; readonly result: PollAnswer | Ending }
   | { readonly kind: 'tick' }
   /** There is another token, before the present one has expired. */
   | { readonly kind: 'token' }

@@ -109,7 +109,7 @@ export class SimulatedHub {
     const consumer = this.consumers.get(id);
     if (consumer === undefined || consumer.buffered === 0) return;
     consumer.buffered = 0;
-    this.input({ kind: 'room', id, room: consumer.bufferMax });
+    this.input({ kind: 'drained', id, room: consumer.bufferMax });
   }
 
   advance(ms: number): void {
@@ -190,14 +190,14 @@ export class SimulatedHub {
     this.input({
       kind: 'polled',
       id,
-      poll: poll.member.poll,
+      round: poll.member.round,
       result: { events, gaps: gap === undefined ? [] : [gap], cursor },
     });
   }
 
   failPoll(id: number): void {
-    const poll = this.polls.get(id)?.member.poll ?? -1;
-    if (this.polls.delete(id)) this.input({ kind: 'polled', id, poll, result: { kind: 'lost', why: 'cut' } });
+    const round = this.polls.get(id)?.member.round ?? -1;
+    if (this.polls.delete(id)) this.input({ kind: 'polled', id, round, result: { kind: 'lost', why: 'cut' } });
   }
 
   end(attempt: number, ending: Ending): void {
