@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseConfig } from './config/schema.ts';
 import { startHub, type Hub } from './main.ts';
 
-/** Every route of a hub with the Lab, and every kind of answer (PROTOCOL.md section 13.7). */
+/** Every route of a hub with the Lab, and every kind of answer (PROTOCOL.md section 13.8). */
 let hub: Hub;
 let secureHub: Hub;
 const folder = mkdtempSync(join(tmpdir(), 'polycast-headers-'));

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 
 /**
- * What browsers are told of every answer (PROTOCOL.md section 13.7): it is what it says it is, it is shown in no frame, its address is
+ * What browsers are told of every answer (PROTOCOL.md section 13.8): it is what it says it is, it is shown in no frame, its address is
  * told nobody, and pages of other sites may not load it as one of their images or scripts. An answer that needs another word says it itself.
  */
 const SECURITY_HEADERS: readonly (readonly [string, string])[] = [
