@@ -27,8 +27,8 @@ test.for(PROGRAMS)(
     if (!isThere(command)) skip(`${command} is not on this machine`);
     const folder = mkdtempSync(join(tmpdir(), 'polycast-tokens-'));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-    const [configuration] = blocks.filter((block) => block.language === 'yaml');
-    const [source] = blocks.filter((block) => block.language === language);
+    const configuration = blocks.find((block) => block.language === 'yaml');
+    const source = blocks.find((block) => block.language === language);
     const secret = 'one that only the two of them know';
     process.env['JWT_SECRET'] = secret;
     onTestFinished(() => void delete process.env['JWT_SECRET']);

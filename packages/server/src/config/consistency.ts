@@ -12,6 +12,7 @@ export function checkTogether(config: Config): ConfigProblem[] {
     ...checkProxies(config),
     ...checkSizes(config),
     ...checkSite(config),
+    ...checkTokens(config),
     ...checkPresence(config),
   ];
 }
@@ -80,10 +81,27 @@ function checkSite({ identity: { site }, access, defaults, rules }: Config): Con
 /** After a crash the hub reads there what it had told last. */
 function checkPresence({ rules }: Config): ConfigProblem[] {
   return rules.flatMap(({ pattern, retain }, index) =>
-    retain !== undefined && retain !== 'history' && pattern.startsWith('polycast.') && !pattern.startsWith('polycast.private.')
-      ? [{ path: `rules.${index}.retain`, message: `must be history for ${pattern}: the hub's own events are told from there` }]
+    retain !== undefined &&
+    retain !== 'history' &&
+    pattern.startsWith('polycast.') &&
+    !pattern.startsWith('polycast.private.')
+      ? [
+          {
+            path: `rules.${index}.retain`,
+            message: `must be history for ${pattern}: the hub's own events are told from there`,
+          },
+        ]
       : [],
   );
+}
+
+/** A token must not outlive what revokes it. */
+function checkTokens({ identity: { tokens, revocationsKeptSeconds } }: Config): ConfigProblem[] {
+  return tokens.flatMap(({ lifetimeMaxSeconds, leewaySeconds }, index) => {
+    if (lifetimeMaxSeconds + 2 * leewaySeconds <= revocationsKeptSeconds) return [];
+    const message = `must be less than identity.revocationsKeptSeconds (${revocationsKeptSeconds}) by twice the leeway: a token that outlives its revocation would be good again`;
+    return [{ path: `identity.tokens.${index}.lifetimeMaxSeconds`, message }];
+  });
 }
 
 const ACTIONS = ['subscribe', 'publish', 'history', 'presence'] as const;

@@ -20,7 +20,7 @@ function tokens(...list: object[]): object {
 
 test('an issuer needs no more than a key', () => {
   const [issuer] = parseConfig(tokens({ keys: [key] })).identity.tokens;
-  expect(issuer).toEqual({ userClaim: 'sub', leewaySeconds: 5, lifetimeMaxSeconds: 2_592_000, keys: [key] });
+  expect(issuer).toEqual({ userClaim: 'sub', leewaySeconds: 5, lifetimeMaxSeconds: 604_800, keys: [key] });
 });
 
 test('one audience is a list of one', () => {
@@ -49,6 +49,14 @@ test.each<[what: string, issuer: object]>([
 test('two issuers of one name, or two without, are refused', () => {
   expect(problems(tokens({ issuer: 'a', keys: [key] }, { issuer: 'a', keys: [key] }))).toHaveLength(1);
   expect(problems(tokens({ keys: [key] }, { keys: [key] }))).toHaveLength(1);
+});
+
+test('tokens that would outlive their revocation are refused', () => {
+  const month = 30 * 86_400;
+  expect(problems(tokens({ keys: [key], lifetimeMaxSeconds: month - 10 }))).toEqual([]);
+  expect(problems(tokens({ keys: [key], lifetimeMaxSeconds: month - 9 }))).toEqual([
+    expect.stringMatching(/^identity\.tokens\.0\.lifetimeMaxSeconds: must be less/),
+  ]);
 });
 
 test('a secret that is not right is not repeated', () => {

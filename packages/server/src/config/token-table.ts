@@ -46,7 +46,7 @@ const issuer = z
       .int()
       .min(1)
       .max(366 * DAY_SECONDS)
-      .default(30 * DAY_SECONDS),
+      .default(7 * DAY_SECONDS),
     keys: z.array(key).min(1).max(20).optional(),
     jwksUrl: z
       .string()
@@ -77,8 +77,8 @@ export const tokens: { readonly [Name in keyof TokensConfig]: z.ZodDefault<z.Zod
       .default([]),
     {
       form: 'list of at most 20 issuers: `{issuer, audience, keys or jwksUrl, algorithms, userClaim, leewaySeconds, lifetimeMaxSeconds}`',
-      doc: 'Whose signed tokens (JWT) are believed, by which keys. `issuer` is what `iss` must be; the one without takes what no other does. `audience` (one or a list): a token must be meant for one of these. `keys`: at most 20 of `{algorithm, kid}` and, for HS256, `secret`, `secretFile` or `secretEnvironment` (32 bytes or more); for RS256, ES256 and EdDSA `publicKey` (PEM, or a JWK), `publicKeyFile` or `publicKeyEnvironment`. `jwksUrl`: where they are fetched instead, of the `algorithms` given (all but HS256). `userClaim` (`sub`) names the user. `leewaySeconds` (5, 0 to 600): how far clocks may be apart. `lifetimeMaxSeconds` (2,592,000, 30 days; up to 366 days): a token that is good for longer is refused.',
-      why: "No one's tokens are believed until the hub is told whose. Five seconds are more than clocks that are kept are apart; a revocation must be remembered for as long as tokens live, and thirty days are longer than any should.",
+      doc: 'Whose signed tokens (JWT) are believed, by which keys. `issuer` is what `iss` must be; the one without takes what no other does. `audience` (one or a list): a token must be meant for one of these. `keys`: at most 20 of `{algorithm, kid}` and, for HS256, `secret`, `secretFile` or `secretEnvironment` (32 bytes or more); for RS256, ES256 and EdDSA `publicKey` (PEM, or a JWK), `publicKeyFile` or `publicKeyEnvironment`. `jwksUrl`: where they are fetched instead, of the `algorithms` given (all but HS256). `userClaim` (`sub`) names the user. `leewaySeconds` (5, 0 to 600): how far clocks may be apart. `lifetimeMaxSeconds` (604,800, a week; up to 366 days, and with both leeways less than `identity.revocationsKeptSeconds`): a token that is good for longer is refused.',
+      why: "No one's tokens are believed until the hub is told whose. Five seconds are more than clocks that are kept are apart; a revocation must be remembered for as long as tokens live, and a week is longer than any should.",
     },
   ),
   tokenCookie: field(
