@@ -31,7 +31,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   client: ['@polycast/protocol'],
   server: ['@polycast/protocol', '@polycast/client'],
-  console: ['@polycast/protocol', '@polycast/client'],
+  console: ['@polycast/protocol', '@polycast/client', '@polycast/client/presence'],
 };
 
 /** Paths between packages that are allowed, each with its reason. */
