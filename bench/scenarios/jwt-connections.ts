@@ -143,13 +143,13 @@ export const jwtConnections: Scenario = {
           atMost: 1.15,
           unit: '×',
         },
+        // What holds the first bar back is the connection, not the token: so much of both together is had.
         {
-          title: 'what a new token costs beyond its verification',
+          title: 'connections/s with a new token by what an anonymous opening and a verification allow together',
           figure:
-            figureOf(series, 'polycast, new tokens', cpu) -
-            figureOf(series, 'polycast, anonymous', cpu) -
-            figureOf(series, 'ES256 alone', cpu),
-          unit: 'µs',
+            (figureOf(series, 'polycast, anonymous', cpu) + figureOf(series, 'ES256 alone', cpu)) /
+            figureOf(series, 'polycast, new tokens', cpu),
+          unit: '×',
         },
       ],
       charts: [{ title: 'A second of one core', figure: 'perSecond', unit: '/s', better: 'more' }],

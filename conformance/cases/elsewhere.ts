@@ -9,6 +9,10 @@ export interface Elsewhere {
 
 export const SECTIONS_ELSEWHERE: Readonly<Record<string, Elsewhere>> = {
   '13.1': { file: 'packages/server/src/administration/administration.test.ts', why: 'needs rules and keys' },
+  '13.2': {
+    file: 'packages/server/src/identity/tokens/token-identifier.test.ts',
+    why: 'needs issuers, and a clock that is set',
+  },
   '13.3': { file: 'packages/server/src/identity/site/login.test.ts', why: 'needs a site' },
   '13.4': { file: 'packages/server/src/transports/identity.test.ts', why: 'needs tokens and a clock that runs fast' },
   '13.7': { file: 'packages/server/src/transports/identity.test.ts', why: 'needs tokens, and limits that can be reached' },

@@ -80,7 +80,7 @@ function signerOf(
     const named = kid === undefined ? '' : ` with the kid ${JSON.stringify(kid.slice(0, 100))}`;
     throw refused(`The token's issuer has no key for ${algorithm}${named}.`);
   }
-  if (keys.length > KEYS_TRIED_MAX) throw refused('The token has no kid, and its issuer more keys than are tried.');
+  if (keys.length > KEYS_TRIED_MAX) throw refused('More keys than are tried may have signed the token: give it a kid.');
   const signer = keys.find(({ key }) => SCHEMES[algorithm].verify(signed, signature, key));
   if (signer === undefined) throw refused("The token's signature is not its issuer's.");
   return signer;
