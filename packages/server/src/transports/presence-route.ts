@@ -26,7 +26,7 @@ export async function readPresence(
     anonymous,
     members: members.map((member) => presentUser(member, formatTime)),
   };
-  const headers = ['Cache-Control', 'no-store', 'X-Content-Type-Options', 'nosniff'];
+  const headers = ['Cache-Control', 'no-store'];
   respondCompressed(response, 200, 'application/json', [Buffer.from(JSON.stringify(body))], headers);
 }
 

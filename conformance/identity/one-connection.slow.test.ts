@@ -1,0 +1,106 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { selfSigned } from '../kit/certificates.ts';
+import { Http2Client, type Http2Reading } from '../kit/http2-client.ts';
+import { until } from '../kit/wait.ts';
+import { CALLERS, type Caller } from './callers.ts';
+import { CHANNELS } from './channels.ts';
+import { startWorld, type World } from './kit/world.ts';
+import { ROUTES, type Asked } from './rows.ts';
+import { expected, expectedOf, type Outcomes } from './verdicts.ts';
+import { headersOf, type Outcome } from './ways.ts';
+
+/**
+ * The matrix over HTTP/2 (PROTOCOL.md section 13.8), with all callers at once on one connection, as behind a proxy: each stream is
+ * judged by its own credentials, whatever its neighbours brought.
+ */
+let world: World;
+let client: Http2Client;
+
+beforeAll(async () => {
+  world = await startWorld({ tls: selfSigned() });
+  client = new Http2Client(world.hub.url);
+});
+afterAll(() => client?.close());
+
+describe.each(CHANNELS)('$channel', ({ channel, subscribe, history, publish }) => {
+  const target = `/v1/events?channel=${channel}`;
+
+  test.each(['', '&wait=20'])('polls%s', async (wait) => {
+    const { secret } = world.second(channel);
+    const outcomes = await atOnce((headers) =>
+      ask(`${target}&after=${world.first(channel).id}${wait}`, headers, secret),
+    );
+    expect(outcomes).toEqual(expected(subscribe));
+  });
+
+  test.each(['&after=earliest', '&history=2'])('event streams with %s', async (from) => {
+    const { secret } = world.first(channel);
+    const outcomes = await atOnce((headers) => listen(target + from, headers, secret));
+    expect(outcomes).toEqual(expected(history));
+  });
+
+  test('its newest value, and its pages', async () => {
+    const path = `/v1/channels/${channel}`;
+    const newest = await atOnce((headers) => ask(path, headers, world.second(channel).secret));
+    expect(newest).toEqual(expected(subscribe));
+    const pages = await atOnce((headers) => ask(`${path}/history`, headers, world.first(channel).secret));
+    expect(pages).toEqual(expected(history));
+  });
+
+  test('publishing', async () => {
+    const outcomes = await atOnce((headers, { name }) =>
+      ask('/v1/events', headers, '"id"', JSON.stringify({ channel, data: `over HTTP/2 by ${name}` })),
+    );
+    expect(outcomes).toEqual(expected(publish));
+    const headers = { authorization: `Bearer ${world.purse.key('admin')}` };
+    const { text } = await client.ask(`/v1/channels/${channel}/history?limit=1000`, headers);
+    const got = CALLERS.filter(({ name }) => text.includes(`"over HTTP/2 by ${name}"`)).map(({ name }) => name);
+    expect(got).toEqual(CALLERS.filter((caller) => expectedOf(caller, publish) === 'allowed').map(({ name }) => name));
+  });
+});
+
+test.each(Object.entries(ROUTES).filter(([, { request }]) => request !== undefined))(
+  '%s',
+  async (route, { asks, request }) => {
+    const [method = ''] = route.split(' ');
+    const outcomes = await atOnce(async (headers, caller) => {
+      const { path, body } = (await request?.(world, caller)) as Asked;
+      const text = body === undefined ? undefined : JSON.stringify(body);
+      return ask(path, { ...headers, ':method': method }, '', text);
+    });
+    expect(outcomes).toEqual(expected(asks));
+  },
+);
+
+type Attempt = (headers: Readonly<Record<string, string>>, caller: Caller) => Promise<Outcome>;
+
+async function atOnce(attempt: Attempt): Promise<Outcomes> {
+  const cells = CALLERS.map(async (caller) => {
+    const brought = Object.entries(headersOf(caller.brings(world.purse)));
+    const headers = Object.fromEntries(brought.map(([name, value]) => [name.toLowerCase(), value]));
+    return [caller.name, await attempt({ ...headers, 'content-type': 'application/json' }, caller)] as const;
+  });
+  return Object.fromEntries(await Promise.all(cells)) as Outcomes;
+}
+
+async function ask(
+  path: string,
+  headers: Readonly<Record<string, string>>,
+  secret: string,
+  body?: string,
+): Promise<Outcome> {
+  const { status, text } = await client.ask(path, headers, body);
+  if (status >= 200 && status < 300) return text.includes(secret) ? 'allowed' : `nothing in ${text}`;
+  return codeIn(text);
+}
+
+async function listen(path: string, headers: Readonly<Record<string, string>>, secret: string): Promise<Outcome> {
+  const stream: Http2Reading = client.listen(path, headers);
+  await until('the stream says something', () => stream.closed || stream.text.includes(secret));
+  stream.stream.close();
+  return stream.text.includes(secret) ? 'allowed' : codeIn(stream.text);
+}
+
+function codeIn(text: string): Outcome {
+  return /"code":"(\w+)"/.exec(text)?.[1] ?? `no code in ${JSON.stringify(text)}`;
+}
