@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { get, request as plainRequest, type IncomingMessage } from 'node:http';
+import { request as plainRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:http2';
 import { request as tlsRequest } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -119,7 +119,7 @@ function ask(
   const request = url.startsWith('https:') ? tlsRequest : plainRequest;
   return new Promise((resolve, reject) => {
     const options = { method, headers, agent: false as const, rejectUnauthorized: false };
-    const asking: ReturnType<typeof get> = request(`${url}${path}`, options, (answer) => {
+    const asking: ClientRequest = request(`${url}${path}`, options, (answer) => {
       resolve(answer);
       if (answer.headers['content-type'] === 'text/event-stream') answer.destroy();
       else answer.resume();

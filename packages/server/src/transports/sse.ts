@@ -35,7 +35,8 @@ export function openSse(
   const stream = streamOf(response);
   const headers = corsOf(response);
   if (stream !== undefined) {
-    const session = openHttp2Session(services, WORDING, stream, [...HEADERS, ...headers], consumer);
+    const address = consumer.address ?? request.socket.remoteAddress;
+    const session = openHttp2Session(services, WORDING, stream, [...HEADERS, ...headers], { ...consumer, address });
     return session.open(opening(services, session, consumer));
   }
   releaseKept(request.socket);
