@@ -1,3 +1,4 @@
+import { PolycastError } from '@polycast/protocol';
 import type { RevocationKind } from '../identity/revocations.ts';
 import type { Route } from '../transports/http-transport.ts';
 import { respondJson, timeText, withScope, type Administration } from './desk.ts';
@@ -10,7 +11,7 @@ const CLOCK_SKEW_MS = 60_000;
 
 /** `POST /v1/revocations` (PROTOCOL.md section 13.4). */
 export function revocationsRoute(administration: Administration): Route {
-  const { services, revocations } = administration;
+  const { services, keys, revocations } = administration;
   return {
     method: 'POST',
     path: '/v1/revocations',
@@ -18,6 +19,9 @@ export function revocationsRoute(administration: Administration): Route {
       const members = await readMembers(services, request);
       const order = { ...subjectOf(members), issuedBeforeMs: issuedBefore(members, services.clock.nowMs()) };
       members.end();
+      // One that has never been would be kept all the same.
+      if (order.kind === 'key' && keys.get(order.name) === undefined)
+        throw new PolycastError('not_found', 'There is no such key.');
       await revocations.revoke(order, actor);
       respondJson(response, 201, { [order.kind]: order.name, issuedBefore: timeText(order.issuedBeforeMs) });
     }),

@@ -175,6 +175,7 @@ class FolderDesk implements KeyDesk {
   }
 
   async revokeAll(kind: RevocationKind, name: string): Promise<void> {
+    if (kind === 'key' && this.#identity.keys.get(name) === undefined) throw noSuchKey(name);
     await this.#identity.revocations.revoke({ kind, name, issuedBeforeMs: Date.now() }, this.#by);
   }
 

@@ -21,8 +21,8 @@ export const standing: Readonly<Record<keyof StandingConfig, z.ZodDefault<z.ZodN
   revocationsMax: whole(
     { unit: 'revocations', min: 100, max: 10_000_000, default: 100_000 },
     {
-      doc: 'How many revocations are kept at once: one for each user, token or key; another gets `503 overloaded`.',
-      why: 'Some 20 MB. Whoever reaches it should revoke users rather than single tokens.',
+      doc: 'How many revocations of users, and how many of tokens, are kept by name. Beyond it the oldest give way to one date: what any user, or token, was given out before it is refused.',
+      why: 'Some 15 MB. A site where more users than that log out in thirty days gives out short-lived credentials, which that date does not reach.',
     },
   ),
   auditEntriesMax: whole(

@@ -54,6 +54,7 @@ export function openIdentity(data: string, settings: IdentitySettings, clock: Cl
     const upkeep = (): void => {
       const nowMs = clock.nowMs();
       try {
+        revocations.settle();
         keys.upkeep(nowMs);
         if (nowMs - prunedMs < PRUNE_INTERVAL_MS) return;
         prunedMs = nowMs;
@@ -63,6 +64,7 @@ export function openIdentity(data: string, settings: IdentitySettings, clock: Cl
       }
     };
     const close = (): void => {
+      revocations.settle();
       try {
         keys.flush(clock.nowMs());
       } catch (error) {

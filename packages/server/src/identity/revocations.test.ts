@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ANONYMOUS, type Principal } from '../core/principal.ts';
 import { IDENTITY_FILE } from './store.ts';
@@ -78,29 +79,95 @@ test('each is forgotten once nothing lives any more that it could mean', async (
   expect(openTestIdentity(folder).revocations.size).toBe(0);
 });
 
-test('there are only so many; those that are over make room', async () => {
-  const { revocations, clock } = openTestIdentity(':memory:', { revocationsMax: 2, revocationsKeptSeconds: 3600 });
+test('when there are too many by name, the oldest give way to a date for all, and nothing comes back', async () => {
+  const folder = identityFolder();
+  const { revocations, clock, close } = openTestIdentity(folder, { revocationsMax: 2 });
   const revoke = (name: string): Promise<void> =>
     revocations.revoke({ kind: 'user', name, issuedBeforeMs: clock.timeMs }, OPERATOR);
-  await revoke('a');
-  await revoke('b');
-  await expect(revoke('c')).rejects.toThrow(expect.objectContaining({ code: 'overloaded' }));
-  await revoke('b');
-  clock.timeMs += 3_600_001;
-  await revoke('c');
-  expect(revocations.size).toBe(1);
+  for (const name of ['a', 'b', 'c']) {
+    clock.timeMs += 1000;
+    await revoke(name);
+  }
+  const seen = ({ isRevoked }: Pick<typeof revocations, 'isRevoked'>): boolean[] =>
+    [
+      { user: 'a', issuedMs: START_MS },
+      { user: 'nobody meant', issuedMs: START_MS },
+      { user: 'nobody meant', issuedMs: START_MS + 1000 },
+      { user: 'c', issuedMs: START_MS + 2999 },
+      { user: 'c', issuedMs: START_MS + 3000 },
+    ].map((each) => isRevoked({ ...ANNA, token: undefined, ...each }));
+  expect(revocations.size).toBe(2);
+  expect(seen({ isRevoked: (principal) => revocations.isRevoked(principal) })).toEqual([
+    true,
+    true,
+    false,
+    true,
+    false,
+  ]);
+  close();
+  const after = openTestIdentity(folder, { revocationsMax: 2 });
+  expect(seen({ isRevoked: (principal) => after.revocations.isRevoked(principal) })).toEqual([
+    true,
+    true,
+    false,
+    true,
+    false,
+  ]);
 });
 
-test('one that the disk does not take holds all the same, until the next restart', async () => {
+test('whatever is revoked, in any order, with any bound, across restarts: it does not come back', async () => {
+  const name = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f');
+  const step = fc.oneof(
+    fc.record({ revoke: name, issuedBeforeMs: fc.integer({ min: START_MS - 50, max: START_MS }) }),
+    fc.constant('restart' as const),
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { maxLength: 20 }),
+      fc.integer({ min: 1, max: 4 }),
+      async (steps, revocationsMax) => {
+        const folder = identityFolder();
+        const truth = new Map<string, number>();
+        let identity = openTestIdentity(folder, { revocationsMax });
+        for (const each of [...steps, 'restart' as const]) {
+          if (each === 'restart') {
+            identity.close();
+            identity = openTestIdentity(folder, { revocationsMax });
+          } else {
+            truth.set(each.revoke, Math.max(each.issuedBeforeMs, truth.get(each.revoke) ?? -Infinity));
+            const order = { kind: 'user', name: each.revoke, issuedBeforeMs: each.issuedBeforeMs } as const;
+            identity.revocations.revoke(order, OPERATOR).catch(() => undefined);
+          }
+          for (const [user, issuedBeforeMs] of truth)
+            expect(identity.revocations.isRevoked({ ...ANNA, user, issuedMs: issuedBeforeMs - 1 })).toBe(true);
+          expect(identity.revocations.size).toBeLessThanOrEqual(revocationsMax);
+          expect(identity.revocations.isRevoked({ ...ANNA, issuedMs: START_MS })).toBe(false);
+        }
+        identity.close();
+      },
+    ),
+    { numRuns: 50 },
+  );
+});
+
+test('one that the disk does not take is in force, and is written as soon as it can be', async () => {
   const folder = identityFolder();
-  const { revocations, ended } = openTestIdentity(folder);
+  const { revocations, ended, upkeep, close } = openTestIdentity(folder);
   using other = new DatabaseSync(join(folder, IDENTITY_FILE));
-  other.exec('CREATE TRIGGER full BEFORE INSERT ON revocation BEGIN SELECT RAISE(ABORT, "no room"); END');
+  other.exec("CREATE TRIGGER full BEFORE INSERT ON revocation BEGIN SELECT RAISE(ABORT, 'no room'); END");
   const revoking = revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS }, OPERATOR);
   expect(ended).toHaveLength(1);
   expect(revocations.isRevoked(ANNA)).toBe(true);
   await expect(revoking).rejects.toThrow(expect.objectContaining({ code: 'log_unavailable' }));
-  expect(revocations.isRevoked(ANNA)).toBe(true);
+  upkeep();
+  other.exec('DROP TRIGGER full');
+  // A later one must not be undone by the older one.
+  await revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS + 10 }, OPERATOR);
+  upkeep();
+  close();
+  const after = openTestIdentity(folder);
+  expect(after.revocations.isRevoked({ ...ANNA, issuedMs: START_MS + 9 })).toBe(true);
+  expect(after.audit.page(Infinity, 10)).toHaveLength(2);
 });
 
 test('a crowd that is revoked at once is on the disk after one commit, and none of it is forgotten', async () => {

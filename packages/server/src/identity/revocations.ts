@@ -4,9 +4,10 @@ import type { Actor, Clock } from '../core/ports.ts';
 import type { Principal, Revocation } from '../core/principal.ts';
 import type { AuditLog } from './audit.ts';
 import type { Revocations } from './authority.ts';
+import { Revoked, type StoredKind } from './revoked.ts';
 import { tampered, type IdentityStore } from './store.ts';
 
-export type RevocationKind = 'user' | 'token' | 'key' | 'session';
+export type RevocationKind = StoredKind | 'session';
 
 /** Whose standing ends: all credentials of that name that were given out before then. */
 export interface RevocationOrder {
@@ -21,48 +22,48 @@ export interface RevocationParts {
   readonly clock: Clock;
   /** How long each is kept: no credentials live longer. */
   readonly keptMs: number;
+  /** Of users, and of tokens; see `Revoked`. */
   readonly countMax: number;
 }
 
 /**
- * What has been taken back before its time (PROTOCOL.md section 13.4). Kept on disk, answered from memory: three look-ups a
+ * What has been taken back before its time (PROTOCOL.md section 13.4). Kept on disk, answered from memory: a few look-ups a
  * request. A session that is revoked is gone at once, so that nothing is kept of it.
  */
 export class RevocationBook implements Revocations {
   readonly #parts: RevocationParts;
-  readonly #byKind: Readonly<Record<StoredKind, Map<string, Kept>>> = {
-    user: new Map(),
-    token: new Map(),
-    key: new Map(),
-  };
+  readonly #byKind: Readonly<Record<StoredKind, Revoked>>;
   readonly #put: StatementSync;
+  readonly #delete: StatementSync;
   readonly #prune: StatementSync;
-  #count = 0;
+  /** What the disk has not taken yet. */
+  #unwritten: (() => void)[] = [];
   #listener: (revocation: Revocation) => void = () => undefined;
 
   constructor(parts: RevocationParts) {
     const { database } = parts.store;
+    const { countMax } = parts;
     this.#parts = parts;
+    // Keys are few, and may be old.
+    this.#byKind = { user: new Revoked(countMax), token: new Revoked(countMax), key: new Revoked(Infinity) };
     this.#put = database.prepare('INSERT OR REPLACE INTO revocation VALUES (?, ?, ?, ?)');
+    this.#delete = database.prepare('DELETE FROM revocation WHERE kind = ? AND name = ?');
     this.#prune = database.prepare('DELETE FROM revocation WHERE kept_until_ms < ?');
-    const rows = database
-      .prepare('SELECT kind, name, issued_before_ms AS issuedBeforeMs, kept_until_ms AS keptUntilMs FROM revocation')
-      .all();
-    for (const row of rows) this.#keep(row as unknown as Row);
+    const rows = database.prepare('SELECT * FROM revocation ORDER BY kept_until_ms').all();
+    for (const row of rows) this.#load(row as unknown as Row);
   }
 
   /** How many are kept. */
   get size(): number {
-    return this.#count;
+    return Object.values(this.#byKind).reduce((sum, { size }) => sum + size, 0);
   }
 
   isRevoked({ user, token, key, issuedMs }: Principal): boolean {
-    if (this.#count === 0) return false;
     const { user: users, token: tokens, key: keys } = this.#byKind;
     return (
-      (user !== undefined && issuedMs < issuedBefore(users.get(user))) ||
-      (token !== undefined && issuedMs < issuedBefore(tokens.get(token))) ||
-      (key !== undefined && issuedMs < issuedBefore(keys.get(key)))
+      (user !== undefined && issuedMs < users.before(user)) ||
+      (token !== undefined && issuedMs < tokens.before(token)) ||
+      (key !== undefined && issuedMs < keys.before(key))
     );
   }
 
@@ -72,31 +73,30 @@ export class RevocationBook implements Revocations {
 
   /** Before when a user's credentials are good for nothing; `undefined` for one who was never revoked. */
   revokedBefore(user: string): number | undefined {
-    return this.#byKind.user.get(user)?.issuedBeforeMs;
+    const beforeMs = this.#byKind.user.before(user);
+    return beforeMs === -Infinity ? undefined : beforeMs;
   }
 
   /**
    * Takes effect at once, whether or not the disk takes it; resolves once it has.
-   * @throws PolycastError `log_full`, `log_unavailable`: it holds until the next restart only; `overloaded`: there are too many
+   * @throws PolycastError `log_full`, `log_unavailable`: it is written as soon as the disk takes it
    */
-  async revoke(order: RevocationOrder, by: Actor): Promise<void> {
-    const { store, audit, clock, keptMs, countMax } = this.#parts;
-    const { kind, name } = order;
-    const nowMs = clock.nowMs();
-    const kept = kind === 'session' ? undefined : this.#byKind[kind].get(name);
-    if (this.#count >= countMax && kept === undefined && kind !== 'session') this.prune(nowMs);
-    if (this.#count >= countMax && kept === undefined && kind !== 'session') throw tooMany(countMax);
-    // What was revoked stays so: an earlier date takes nothing back.
-    const issuedBeforeMs = Math.max(order.issuedBeforeMs, issuedBefore(kept));
-    const row = { name, issuedBeforeMs, keptUntilMs: nowMs + keptMs };
-    if (kind !== 'session') this.#keep({ kind, ...row });
+  async revoke({ kind, name, issuedBeforeMs }: RevocationOrder, by: Actor): Promise<void> {
+    const { store, audit } = this.#parts;
+    const write = kind === 'session' ? undefined : this.#keep(kind, name, issuedBeforeMs);
     this.end({ [kind]: name, issuedBeforeMs });
     const actor = audit.named(by);
-    await store.writeSoon(() => {
-      if (kind !== 'session') this.#put.run(kind, name, row.issuedBeforeMs, row.keptUntilMs);
-      const detail = { kind, issuedBefore: new Date(issuedBeforeMs).toISOString() };
+    const detail = { kind, issuedBefore: new Date(issuedBeforeMs).toISOString() };
+    const writeAll = (): void => {
+      write?.();
       audit.write({ action: 'revocation.made', subject: name, by: actor, detail });
-    });
+    };
+    try {
+      await store.writeSoon(writeAll);
+    } catch (error) {
+      if (this.#unwritten.length < UNWRITTEN_MAX) this.#unwritten.push(writeAll);
+      throw inForce(error);
+    }
   }
 
   /** Ends live sessions without keeping anything: for what is refused anyway when it comes back. */
@@ -104,40 +104,68 @@ export class RevocationBook implements Revocations {
     this.#listener(revocation);
   }
 
+  /** Writes what the disk did not take before. Whoever made it has been told. */
+  settle(): void {
+    const unwritten = this.#unwritten;
+    if (unwritten.length === 0) return;
+    try {
+      this.#parts.store.write(() => {
+        for (const write of unwritten) write();
+      });
+      this.#unwritten = [];
+    } catch {
+      // Tried again with the next upkeep.
+    }
+  }
+
   /** Forgets those that nothing depends on any more. */
   prune(nowMs: number): void {
-    for (const kept of Object.values(this.#byKind)) {
-      for (const [name, { keptUntilMs }] of kept) if (keptUntilMs < nowMs && kept.delete(name)) this.#count--;
-    }
+    for (const revoked of Object.values(this.#byKind)) revoked.prune(nowMs);
     this.#parts.store.write(() => this.#prune.run(nowMs));
   }
 
-  #keep({ kind, name, issuedBeforeMs, keptUntilMs }: Row): void {
-    const kept = this.#byKind[kind];
+  /** Into memory now; what is returned does the same on disk. */
+  #keep(kind: StoredKind, name: string, issuedBeforeMs: number): () => void {
+    const { clock, keptMs } = this.#parts;
+    const revoked = this.#byKind[kind];
+    const gone = revoked.put(name, { issuedBeforeMs, keptUntilMs: clock.nowMs() + keptMs });
+    // As it is when it is written: an older one that the disk takes late must not undo a newer one.
+    return () => {
+      if (gone.length > 0) this.#put.run(kind, FLOOR, revoked.floor.issuedBeforeMs, revoked.floor.keptUntilMs);
+      for (const each of [...gone, name]) {
+        const kept = revoked.get(each);
+        if (kept === undefined) this.#delete.run(kind, each);
+        else this.#put.run(kind, each, kept.issuedBeforeMs, kept.keptUntilMs);
+      }
+    };
+  }
+
+  #load({ kind, name, issued_before_ms: issuedBeforeMs, kept_until_ms: keptUntilMs }: Row): void {
     if (!Number.isSafeInteger(issuedBeforeMs) || !Number.isSafeInteger(keptUntilMs))
       throw tampered('a revocation that is none');
-    if (!kept.has(name)) this.#count++;
-    kept.set(name, { issuedBeforeMs, keptUntilMs });
+    const revoked = this.#byKind[kind];
+    if (name === FLOOR) revoked.floor = { issuedBeforeMs, keptUntilMs };
+    else revoked.put(name, { issuedBeforeMs, keptUntilMs });
   }
 }
 
-type StoredKind = Exclude<RevocationKind, 'session'>;
+/** Beyond it they are in force, and are not stored: a disk that has been full through so many has other troubles. */
+const UNWRITTEN_MAX = 100_000;
 
-interface Kept {
-  readonly issuedBeforeMs: number;
-  readonly keptUntilMs: number;
-}
+/** The name under which a floor is stored: no user, token or key has it. */
+const FLOOR = '';
 
-interface Row extends Kept {
+interface Row {
   readonly kind: StoredKind;
   readonly name: string;
+  readonly issued_before_ms: number;
+  readonly kept_until_ms: number;
 }
 
-function issuedBefore(kept: Kept | undefined): number {
-  return kept === undefined ? -Infinity : kept.issuedBeforeMs;
-}
-
-function tooMany(countMax: number): PolycastError {
-  const detail = `There are ${countMax} revocations, as many as identity.revocationsMax allows.`;
-  return new PolycastError('overloaded', detail, { limit: countMax });
+function inForce(error: unknown): unknown {
+  if (!(error instanceof PolycastError)) return error;
+  return new PolycastError(
+    error.code,
+    'It is in force; it is stored once the disk takes it, and lost if the hub ends before.',
+  );
 }

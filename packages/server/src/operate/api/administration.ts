@@ -56,6 +56,7 @@ export const ADMINISTRATION: readonly Route[] = [
     doc: 'It holds within a second on all connections, and after a restart.',
     bodies: [json(ref('NewRevocation'), 'Whose, and what was given out before when.')],
     answers: [answer(201, 'Revoked.', json({ type: 'object' }, 'What was revoked, and `issuedBefore`.'))],
+    errors: ['not_found'],
   }),
   route('GET', '/v1/audit', 'readAudit', 'Reads who did what to the hub, the newest first.', {
     parameters: [
