@@ -2,7 +2,7 @@ import { Agent, errors, type Dispatcher } from 'undici';
 import { SiteFailure } from './site-failure.ts';
 
 /** The longest answer that is read. */
-const ANSWER_BYTES_MAX = 64 * 1024;
+const SITE_ANSWER_BYTES_MAX = 64 * 1024;
 const HEADER_BYTES_MAX = 16 * 1024;
 /** Shorter than the 5 s of Apache; a site that says `Keep-Alive: timeout=` is taken at its word. */
 const IDLE_TIMEOUT_MS = 4000;
@@ -43,7 +43,7 @@ export class SiteClient {
       headersTimeout: 0,
       bodyTimeout: 0,
       maxHeaderSize: HEADER_BYTES_MAX,
-      maxResponseSize: ANSWER_BYTES_MAX,
+      maxResponseSize: SITE_ANSWER_BYTES_MAX,
     });
   }
 
@@ -100,11 +100,11 @@ export class SiteClient {
 function refusalOf(headers: Dispatcher.ResponseData['headers']): SiteFailure | undefined {
   const { 'content-encoding': encoding = 'identity', 'content-length': bytes = '0' } = headers;
   if (encoding !== 'identity') return new SiteFailure('its answer is compressed');
-  return Number(bytes) > ANSWER_BYTES_MAX ? tooLong() : undefined;
+  return Number(bytes) > SITE_ANSWER_BYTES_MAX ? tooLong() : undefined;
 }
 
 function tooLong(): SiteFailure {
-  return new SiteFailure(`its answer is longer than ${ANSWER_BYTES_MAX} bytes`);
+  return new SiteFailure(`its answer is longer than ${SITE_ANSWER_BYTES_MAX} bytes`);
 }
 
 /** What the log is told: a category, and nothing of what was sent. */
