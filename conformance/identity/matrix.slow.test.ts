@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { CALLERS, type Caller, type CallerName, type Credentials } from './callers.ts';
 import { CHANNELS, PATTERNS, type ChannelRow } from './channels.ts';
 import { letterTo, startWorld, type World } from './kit/world.ts';
-import { OPERATIONS, ROUTES, type Asked } from './rows.ts';
+import { OPERATIONS, REQUESTS, ROUTES } from './rows.ts';
 import { expected, expectedOf, isAllowed, type Outcomes } from './verdicts.ts';
 import { operate, PUBLISHING_WAYS, READING_WAYS, request, type Outcome } from './ways.ts';
 
@@ -103,17 +103,13 @@ describe('@me', () => {
   });
 });
 
-test.each(Object.entries(ROUTES).filter(([, { request: asked }]) => asked !== undefined))(
-  '%s',
-  async (route, { asks, request: asked }) => {
-    const [method = ''] = route.split(' ');
-    const outcomes = await all(async (credentials, caller) => {
-      const { path, body } = (await asked?.(world, caller)) as Asked;
-      return request(world.hub.url, credentials, { method, path, body });
-    });
-    expect(outcomes).toEqual(expected(asks));
-  },
-);
+test.each(REQUESTS)('$route', async ({ route, asks, request: asked }) => {
+  const [method = ''] = route.split(' ');
+  const outcomes = await all(async (credentials, caller) =>
+    request(world.hub.url, credentials, { method, ...(await asked(world, caller)) }),
+  );
+  expect(outcomes).toEqual(expected(asks));
+});
 
 test.each(Object.entries(OPERATIONS).filter(([, { operation }]) => operation !== undefined))(
   'operation %s',

@@ -5,7 +5,7 @@ import { until } from '../kit/wait.ts';
 import { CALLERS, type Caller } from './callers.ts';
 import { CHANNELS } from './channels.ts';
 import { startWorld, type World } from './kit/world.ts';
-import { ROUTES, type Asked } from './rows.ts';
+import { REQUESTS } from './rows.ts';
 import { expected, expectedOf, type Outcomes } from './verdicts.ts';
 import { headersOf, type Outcome } from './ways.ts';
 
@@ -59,18 +59,14 @@ describe.each(CHANNELS)('$channel', ({ channel, subscribe, history, publish }) =
   });
 });
 
-test.each(Object.entries(ROUTES).filter(([, { request }]) => request !== undefined))(
-  '%s',
-  async (route, { asks, request }) => {
-    const [method = ''] = route.split(' ');
-    const outcomes = await atOnce(async (headers, caller) => {
-      const { path, body } = (await request?.(world, caller)) as Asked;
-      const text = body === undefined ? undefined : JSON.stringify(body);
-      return ask(path, { ...headers, ':method': method }, '', text);
-    });
-    expect(outcomes).toEqual(expected(asks));
-  },
-);
+test.each(REQUESTS)('$route', async ({ route, asks, request }) => {
+  const [method = ''] = route.split(' ');
+  const outcomes = await atOnce(async (headers, caller) => {
+    const { path, body } = await request(world, caller);
+    return ask(path, { ...headers, ':method': method }, '', body === undefined ? undefined : JSON.stringify(body));
+  });
+  expect(outcomes).toEqual(expected(asks));
+});
 
 type Attempt = (headers: Readonly<Record<string, string>>, caller: Caller) => Promise<Outcome>;
 

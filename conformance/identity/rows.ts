@@ -85,6 +85,12 @@ export const ROUTES: Readonly<Record<string, RouteRow>> = {
   },
 };
 
+/** Those that are asked for by their row, and not by a way of reading or publishing. */
+export const REQUESTS: readonly (RouteRow & Required<Pick<RouteRow, 'request'>> & { readonly route: string })[] =
+  Object.entries(ROUTES).flatMap(([route, { asks, request }]) =>
+    request === undefined ? [] : [{ route, asks, request }],
+  );
+
 /** A row for every operation of a WebSocket: another one does not compile without its own. */
 export const OPERATIONS: Readonly<Record<ClientMessage['op'], { readonly asks: Asks; readonly operation?: object }>> = {
   subscribe: { asks: 'subscribe' },
