@@ -29,6 +29,8 @@ export class Room {
   /** Members with a name of whom it was told, or would have been if the room were listed. */
   known = 0;
   isListed = true;
+  /** Whether anything has been told of it. */
+  isBegun = false;
   /** The counts told last; `users` of a listed room is not told but by its members. */
   toldUsers = 0;
   toldAnonymous = 0;

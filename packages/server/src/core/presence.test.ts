@@ -3,7 +3,14 @@ import { Presence, type PresenceSettings } from './presence.ts';
 import type { PresenceChange } from './presence-events.ts';
 import { Onlooker, Telling } from './testing/presence-onlooker.ts';
 
-const SETTINGS: PresenceSettings = { graceMs: 10_000, pollGraceMs: 60_000, listedMax: 100, systemEvents: false };
+const SETTINGS: PresenceSettings = {
+  graceMs: 10_000,
+  pollGraceMs: 60_000,
+  listedMax: 100,
+  systemEvents: false,
+  newChannelsPerSecond: 10,
+  newChannelsBurst: 100,
+};
 const ROOM = 'room.1';
 
 /** A presence whose time is told by the test. */
@@ -264,6 +271,21 @@ describe('after a restart', () => {
     restore({ rooms: [], online: ['ann'], occupied: [ROOM], usersSequence: 7, channelsSequence: 9 });
     expect(words(after(10_000))).toEqual([`vacated ${ROOM} #10`, 'offline ann #8']);
   });
+});
+
+test('a reader that names ever new channels has those beyond a measure told of later, and does not hold up others', () => {
+  const { presence, enter, leave, after } = begin({ newChannelsPerSecond: 10, newChannelsBurst: 20 });
+  enter('bob');
+  after(0);
+  for (let index = 0; index < 1000; index++) enter('ann', undefined, `made-up.${index}`);
+  expect(after(0)).toHaveLength(19);
+  enter('cyd');
+  expect(words(after(0))).toEqual(['join cyd 1']);
+  expect(after(1000)).toHaveLength(10);
+  for (let index = 0; index < 1000; index++) leave('ann', `made-up.${index}`);
+  after(1000);
+  expect(after(10_000).every(({ kind }) => kind === 'leave')).toBe(true);
+  expect(presence.size).toBe(1);
 });
 
 test('nothing is kept of channels that nobody is in', () => {

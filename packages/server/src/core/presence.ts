@@ -1,6 +1,7 @@
 import type { Position } from './ports.ts';
 import type { PresenceChange, PresentUser } from './presence-events.ts';
 import { countOf, Room, shownOf, type Member } from './presence-room.ts';
+import { TokenBuckets } from './token-buckets.ts';
 
 export interface PresenceSettings {
   /** Others are told that somebody has left, or has other sessions than before, only after it has been so for so long. */
@@ -11,6 +12,12 @@ export interface PresenceSettings {
   readonly listedMax: number;
   /** Whether it is told who is online, and which channels are occupied. */
   readonly systemEvents: boolean;
+  /**
+   * How many channels presence may be begun for, in the long run and at once: a reader names what it likes, and each name is a channel
+   * in the log for a while. Those beyond are told of later.
+   */
+  readonly newChannelsPerSecond: number;
+  readonly newChannelsBurst: number;
 }
 
 /** What is known of a channel. */
@@ -67,11 +74,16 @@ export class Presence {
   readonly #due = new Set<Member>();
   readonly #polled = new Set<Member>();
   readonly #dueRooms = new Set<Room>();
+  /** Of channels that cannot be begun yet. */
+  readonly #deferred = new Set<Member>();
+  #deferredUntilMs = 0;
+  readonly #begun = new TokenBuckets();
   #usersSequence = 0;
   #channelsSequence = 0;
 
   constructor(settings: PresenceSettings) {
     this.#settings = settings;
+    this.#everyone.isBegun = true;
   }
 
   /** A session begins, or is in a further channel; of `undefined`: it is nobody known. */
@@ -121,9 +133,9 @@ export class Presence {
 
   /** When `advance` has something to do next; `Infinity` for never. */
   get nextMs(): number {
-    let nextMs = Infinity;
+    let nextMs = this.#deferred.size === 0 ? Infinity : this.#deferredUntilMs;
     for (const { dueMs } of this.#due) {
-      nextMs = dueMs;
+      nextMs = Math.min(nextMs, dueMs);
       break;
     }
     for (const { polledUntilMs } of this.#polled) {
@@ -154,6 +166,7 @@ export class Presence {
       if (member.dueMs > nowMs) break;
       this.#makeReady(member);
     }
+    if (this.#deferred.size > 0 && this.#deferredUntilMs <= nowMs) this.#tryAgain(nowMs);
     for (const room of this.#dueRooms) {
       if (room.countDueMs > nowMs) break;
       this.#dueRooms.delete(room);
@@ -177,7 +190,7 @@ export class Presence {
     for (const member of this.#ready) {
       if (changes.length >= countMax) break;
       this.#ready.delete(member);
-      this.#tell(member, changes, nowMs, wallMs);
+      if (this.#mayBegin(member, nowMs)) this.#tell(member, changes, nowMs, wallMs);
     }
     return changes;
   }
@@ -200,6 +213,7 @@ export class Presence {
     for (const user of online) this.#remember(this.#everyone, user, 1, nowMs);
     for (const channel of occupied) {
       const room = this.#roomOf(channel);
+      room.isBegun = true;
       room.isOccupied = true;
       this.#countLater(room, nowMs);
     }
@@ -207,6 +221,7 @@ export class Presence {
 
   #restoreRoom({ channel, isListed, users, anonymous, members }: RememberedRoom, nowMs: number): void {
     const room = this.#roomOf(channel);
+    room.isBegun = true;
     room.isListed = isListed;
     room.toldUsers = users;
     room.toldAnonymous = anonymous;
@@ -258,8 +273,8 @@ export class Presence {
   #changed(member: Member, before: number, nowMs: number): void {
     const count = countOf(member);
     if (member.told === 0) {
-      if (count > 0) this.#makeReady(member);
-      else this.#forget(member);
+      if (count === 0) this.#forget(member);
+      else if (!this.#deferred.has(member)) this.#makeReady(member);
     } else if (count === member.told && member.info === member.toldInfo) {
       this.#ready.delete(member);
       this.#due.delete(member);
@@ -274,6 +289,30 @@ export class Presence {
   #makeReady(member: Member): void {
     this.#due.delete(member);
     this.#ready.add(member);
+  }
+
+  /** Whether a member's channel has been begun, or is now. */
+  #mayBegin(member: Member, nowMs: number): boolean {
+    const { room } = member;
+    if (room.isBegun) return true;
+    const { newChannelsPerSecond, newChannelsBurst } = this.#settings;
+    const retryAfterMs = this.#begun.take('', newChannelsPerSecond, newChannelsBurst, nowMs);
+    room.isBegun = retryAfterMs === 0;
+    if (room.isBegun) return true;
+    if (this.#deferred.size === 0) this.#deferredUntilMs = nowMs + retryAfterMs;
+    this.#deferred.add(member);
+    return false;
+  }
+
+  /** A second's worth of those that wait, the longest first. */
+  #tryAgain(nowMs: number): void {
+    let left = this.#settings.newChannelsPerSecond;
+    for (const member of this.#deferred) {
+      if (left-- <= 0) break;
+      this.#deferred.delete(member);
+      this.#ready.add(member);
+    }
+    this.#deferredUntilMs = nowMs + 1000;
   }
 
   #tell(member: Member, changes: PresenceChange[], nowMs: number, wallMs: number): void {
@@ -349,6 +388,7 @@ export class Presence {
   #forget(member: Member): void {
     this.#ready.delete(member);
     this.#due.delete(member);
+    this.#deferred.delete(member);
     member.room.remove(member);
     this.#forgetRoom(member.room);
   }

@@ -32,8 +32,17 @@ export function keepPresence(
       pollGraceMs: presence.pollSeconds * 1000,
       listedMax: presence.listedMax,
       systemEvents: presence.systemEvents,
+      newChannelsPerSecond: NEW_CHANNELS_PER_SECOND,
+      newChannelsBurst: NEW_CHANNELS_BURST,
     },
     isKept: (channel) => defaults.presence !== undefined || patterns.some((pattern) => matches(pattern, channel)),
     store: data === ':memory:' ? undefined : openPresenceStore(data, parts.log.state.epoch),
   });
 }
+
+/**
+ * A channel of presence stays in the log for two hours after its last event: an hour until the event is too old, and one until its
+ * name is forgotten. So at this rate there are 380,000 of them at most, of the million that the log takes.
+ */
+const NEW_CHANNELS_PER_SECOND = 50;
+const NEW_CHANNELS_BURST = 20_000;

@@ -43,7 +43,14 @@ function begin({ log = createMemoryLog({ channelsMax: 1000 }), store }: Options 
     appended: () => undefined,
   });
   const task = new PresenceTask({
-    settings: { graceMs: 1000, pollGraceMs: 1000, listedMax: 10, systemEvents: true },
+    settings: {
+      graceMs: 1000,
+      pollGraceMs: 1000,
+      listedMax: 10,
+      systemEvents: true,
+      newChannelsPerSecond: 100,
+      newChannelsBurst: 100,
+    },
     isKept: (channel) => channel.startsWith('room.'),
     publisher,
     log,

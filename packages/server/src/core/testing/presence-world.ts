@@ -3,7 +3,14 @@ import { Presence, type PresenceSettings, type PresenceSnapshot } from '../prese
 import type { PresenceChange } from '../presence-events.ts';
 import { Onlooker, Telling } from './presence-onlooker.ts';
 
-const SETTINGS: PresenceSettings = { graceMs: 100, pollGraceMs: 300, listedMax: 2, systemEvents: true };
+const SETTINGS: PresenceSettings = {
+  graceMs: 100,
+  pollGraceMs: 300,
+  listedMax: 2,
+  systemEvents: true,
+  newChannelsPerSecond: 2,
+  newChannelsBurst: 1,
+};
 export const CHANNELS: readonly string[] = ['a', 'b'];
 const USERS = ['ann', 'bob', 'cyd', undefined];
 
