@@ -1,6 +1,34 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { CHANNELS, PresenceWorld, step, type OpenSession } from './testing/presence-world.ts';
+import { CHANNELS, PresenceWorld, USERS, type OpenSession, type Step } from './testing/presence-world.ts';
+
+/** Mostly the first, so that much happens in one place. */
+const CHANNEL = fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.constant(1) });
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('open' as const),
+      channel: CHANNEL,
+      user: fc.nat(USERS.length - 1),
+      info: fc.nat(2),
+    }),
+  },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('close' as const), session: fc.nat(1000) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('poll' as const),
+      channel: CHANNEL,
+      user: fc.nat(USERS.length - 2),
+    }),
+  },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.nat(150) }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('take' as const), countMax: fc.integer({ min: 1, max: 5 }) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('look' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const) }) },
+);
 
 test('in any order of opening, closing, polling and restarting, what is told adds up to what is so', () => {
   fc.assert(

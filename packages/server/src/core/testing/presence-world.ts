@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { Presence, type PresenceSettings, type PresenceSnapshot } from '../presence.ts';
 import type { PresenceChange } from '../presence-events.ts';
 import { Onlooker, Telling } from './presence-onlooker.ts';
@@ -12,7 +11,7 @@ const SETTINGS: PresenceSettings = {
   newChannelsBurst: 1,
 };
 export const CHANNELS: readonly string[] = ['a', 'b'];
-const USERS = ['ann', 'bob', 'cyd', undefined];
+export const USERS: readonly (string | undefined)[] = ['ann', 'bob', 'cyd', undefined];
 
 export type Step =
   | { readonly do: 'open'; readonly channel: number; readonly user: number; readonly info: number }
@@ -22,37 +21,6 @@ export type Step =
   | { readonly do: 'take'; readonly countMax: number }
   | { readonly do: 'look' }
   | { readonly do: 'restart' };
-
-/** Mostly the first, so that much happens in one place. */
-const CHANNEL: fc.Arbitrary<number> = fc.oneof(
-  { weight: 4, arbitrary: fc.constant(0) },
-  { weight: 1, arbitrary: fc.constant(1) },
-);
-
-export const step: fc.Arbitrary<Step> = fc.oneof(
-  {
-    weight: 6,
-    arbitrary: fc.record({
-      do: fc.constant('open' as const),
-      channel: CHANNEL,
-      user: fc.nat(USERS.length - 1),
-      info: fc.nat(2),
-    }),
-  },
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('close' as const), session: fc.nat(1000) }) },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      do: fc.constant('poll' as const),
-      channel: CHANNEL,
-      user: fc.nat(USERS.length - 2),
-    }),
-  },
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.nat(150) }) },
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('take' as const), countMax: fc.integer({ min: 1, max: 5 }) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('look' as const) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const) }) },
-);
 
 export interface OpenSession {
   readonly channel: string;
