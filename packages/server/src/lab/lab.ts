@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PolycastError } from '@polycast/protocol';
 import { FAULTS, LANES, nowMs, PEOPLE } from './records.ts';
 import type { Fault, LabConfig, LaneName, WireRecord } from './records.ts';
-import { LabLogin } from './login.ts';
+import type { LabLogin } from './login.ts';
 import { answerJson, answerProblem, assertOwnPage } from './answers.ts';
 import { StaticFiles } from './static.ts';
 import { FAULT_DURATION_MS_MAX, Wire } from './wire.ts';
