@@ -1,0 +1,52 @@
+import { spawnSync } from 'node:child_process';
+import { rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { ANONYMOUS } from '../core/principal.ts';
+import { ALL_SCOPES } from './scopes.ts';
+import { identityFolder, openTestIdentity, OPERATOR, START_MS } from './testing.ts';
+
+/** A folder on a disk of a few megabytes; `undefined` where none can be mounted. */
+function smallDisk(): string | undefined {
+  const folder = identityFolder();
+  if (process.platform !== 'linux' || spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'none', folder]).status !== 0)
+    return undefined;
+  onTestFinished(() => void spawnSync('umount', ['-l', folder]));
+  return folder;
+}
+
+test('a full disk: what is taken back is in force, what is given is refused; all of it goes on when there is room', async ({
+  skip,
+}) => {
+  const folder = smallDisk();
+  if (folder === undefined) return skip('a small disk can be mounted by root only');
+  const identity = openTestIdentity(folder);
+  const revoked = (user: string): boolean =>
+    identity.revocations.isRevoked({ ...ANONYMOUS, kind: 'user', user, issuedMs: START_MS - 1 });
+  const revoke = (name: string): Promise<void> =>
+    identity.revocations.revoke({ kind: 'user', name, issuedBeforeMs: START_MS }, OPERATOR);
+  const key = (): string =>
+    identity.keys.create({ name: 'a', scopes: ALL_SCOPES, expiresMs: undefined }, OPERATOR).text;
+  const good = key();
+  await revoke('before');
+
+  const ballast = join(folder, 'ballast');
+  const { bavail, bsize } = statfsSync(folder);
+  writeFileSync(ballast, Buffer.alloc(bavail * bsize));
+  const refusals = await Promise.allSettled(Array.from({ length: 500 }, (_, index) => revoke(`during-${index}`)));
+  expect(refusals.at(-1)).toMatchObject({ status: 'rejected', reason: { code: 'log_full' } });
+  expect(revoked('during-499')).toBe(true);
+  expect(key).toThrow(expect.objectContaining({ code: 'log_full' }));
+  expect(identity.keys.identify({ token: good })).toMatchObject({ kind: 'server' });
+  const keysBefore = identity.keys.list().length;
+  identity.upkeep();
+
+  rmSync(ballast);
+  identity.upkeep();
+  key();
+  expect(identity.keys.list()).toHaveLength(keysBefore + 1);
+  identity.close();
+  const after = openTestIdentity(folder);
+  expect(after.revocations.size).toBe(501);
+  expect(after.keys.list()).toHaveLength(keysBefore + 1);
+});
