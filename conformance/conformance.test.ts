@@ -14,7 +14,9 @@ const ROOT = join(import.meta.dirname, '..');
 describe('a hub speaks PROTOCOL.md', () => {
   let hub: HubProcess;
   beforeAll(async () => {
-    const config = parse(readFileSync(join(import.meta.dirname, 'polycast.yaml'), 'utf8')) as object;
+    const config = parse(readFileSync(join(import.meta.dirname, 'polycast.yaml'), 'utf8')) as Readonly<
+      Record<string, unknown>
+    >;
     hub = await startHubProcess({ config });
   });
   afterAll(() => hub.end('SIGKILL'));
