@@ -8,6 +8,8 @@ export interface ChannelRow {
   /** Those who may also see what was before they came. */
   readonly history: readonly CallerName[];
   readonly publish: readonly CallerName[];
+  /** Those of whom it cannot be found out at present. */
+  readonly unavailable?: readonly CallerName[];
 }
 
 const TOKENS: readonly CallerName[] = [
@@ -73,6 +75,14 @@ export const CHANNELS: readonly ChannelRow[] = [
     subscribe: [...SEVEN, ALL_GRANTED, ...KEYS],
     history: [...SEVEN, ALL_GRANTED, ...KEYS],
     publish: [...SEVEN, ALL_GRANTED, ...KEYS],
+  },
+  // About this one the site cannot be asked: those whom nothing else lets in are not let in.
+  {
+    channel: 'asked.outage',
+    subscribe: [ALL_GRANTED, ...KEYS],
+    history: [ALL_GRANTED, ...KEYS],
+    publish: [ALL_GRANTED, ...KEYS],
+    unavailable: USERS.filter((name) => name !== ALL_GRANTED),
   },
   {
     channel: 'backend.jobs',

@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => client?.close());
 
-describe.each(CHANNELS)('$channel', ({ channel, subscribe, history, publish }) => {
+describe.each(CHANNELS)('$channel', ({ channel, subscribe, history, publish, unavailable }) => {
   const target = `/v1/events?channel=${channel}`;
 
   test.each(['', '&wait=20'])('polls%s', async (wait) => {
@@ -30,28 +30,28 @@ describe.each(CHANNELS)('$channel', ({ channel, subscribe, history, publish }) =
     const outcomes = await atOnce((headers) =>
       ask(`${target}&after=${world.first(channel).id}${wait}`, headers, secret),
     );
-    expect(outcomes).toEqual(expected(subscribe));
+    expect(outcomes).toEqual(expected(subscribe, '', unavailable));
   });
 
   test.each(['&after=earliest', '&history=2'])('event streams with %s', async (from) => {
     const { secret } = world.first(channel);
     const outcomes = await atOnce((headers) => listen(target + from, headers, secret));
-    expect(outcomes).toEqual(expected(history));
+    expect(outcomes).toEqual(expected(history, '', unavailable));
   });
 
   test('its newest value, and its pages', async () => {
     const path = `/v1/channels/${channel}`;
     const newest = await atOnce((headers) => ask(path, headers, world.second(channel).secret));
-    expect(newest).toEqual(expected(subscribe));
+    expect(newest).toEqual(expected(subscribe, '', unavailable));
     const pages = await atOnce((headers) => ask(`${path}/history`, headers, world.first(channel).secret));
-    expect(pages).toEqual(expected(history));
+    expect(pages).toEqual(expected(history, '', unavailable));
   });
 
   test('publishing', async () => {
     const outcomes = await atOnce((headers, { name }) =>
       ask('/v1/events', headers, '"id"', JSON.stringify({ channel, data: `over HTTP/2 by ${name}` })),
     );
-    expect(outcomes).toEqual(expected(publish));
+    expect(outcomes).toEqual(expected(publish, '', unavailable));
     const headers = { authorization: `Bearer ${world.purse.key('admin')}` };
     const { text } = await client.ask(`/v1/channels/${channel}/history?limit=1000`, headers);
     const got = CALLERS.filter(({ name }) => text.includes(`"over HTTP/2 by ${name}"`)).map(({ name }) => name);

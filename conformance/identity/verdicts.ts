@@ -6,8 +6,15 @@ import type { Outcome } from './ways.ts';
 export type Outcomes = Readonly<Partial<Record<CallerName, Outcome>>>;
 
 /** What the tables say of each caller. */
-export function expected(asks: Asks, way?: string): Outcomes {
-  return Object.fromEntries(CALLERS.map((caller) => [caller.name, expectedOf(caller, asks, way)])) as Outcomes;
+export function expected(asks: Asks, way?: string, unavailable: readonly CallerName[] = []): Outcomes {
+  const cells = CALLERS.map((caller) => {
+    const isUnavailable = unavailable.includes(caller.name);
+    return [
+      caller.name,
+      expectedOf(isUnavailable ? { ...caller, standing: 'identity_unavailable' } : caller, asks, way),
+    ];
+  });
+  return Object.fromEntries(cells) as Outcomes;
 }
 
 /** Of `HEAD` the status is all that is seen. */
