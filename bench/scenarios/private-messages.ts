@@ -36,6 +36,11 @@ export const privateMessages: Scenario = {
           atLeast: rateRatioMin,
           unit: '×',
         },
+        {
+          title: 'CPU of the server for a private message, by that for a public event',
+          figure: ratioOf(series, 'private', 'public', 'serverCpuMicrosecondsPerDelivery'),
+          unit: '×',
+        },
         nothingLost(series, 'private'),
       ],
       charts: [{ title: 'Received in a second', figure: 'deliveriesPerSecond', unit: '', better: 'more' }],

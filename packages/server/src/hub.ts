@@ -147,6 +147,7 @@ export async function openHub(
       http2: () => transport.http2.figures,
       certificate: () => certificate?.figures,
       site: () => site.figures,
+      presence: () => presence.figures,
       memory: () => process.memoryUsage(),
     }),
   );

@@ -154,6 +154,11 @@ export class Presence {
     return this.#ready.size > 0 || this.#readyRooms.size > 0;
   }
 
+  /** Members of whom something is to be told as soon as may be. */
+  get waiting(): number {
+    return this.#ready.size + this.#readyRooms.size + this.#deferred.size;
+  }
+
   /** Brings forward what is due. */
   advance(nowMs: number): void {
     for (const member of this.#polled) {

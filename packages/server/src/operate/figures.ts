@@ -19,6 +19,7 @@ export interface FigureSources {
     | undefined;
   /** All questions to the site, of either kind. */
   readonly site: () => SiteFigures;
+  readonly presence: () => { readonly channels: number; readonly told: number; readonly untold: number };
   readonly memory: () => { readonly rss: number; readonly heapUsed: number; readonly external: number };
 }
 
@@ -43,6 +44,7 @@ export function hubFigures({
   http2,
   certificate,
   site,
+  presence,
   memory,
 }: FigureSources): readonly Figure[] {
   return [
@@ -89,6 +91,17 @@ export function hubFigures({
       log.state.unavailable === undefined ? 1 : 0,
     ),
     gauge('polycast_append_queue_bytes', 'Bytes accepted and not yet durable.', () => publisher.queuedBytes),
+    gauge(
+      'polycast_presence_channels',
+      'Channels that somebody is in, of those whose presence is kept.',
+      () => presence().channels,
+    ),
+    counter(
+      'polycast_presence_changes_total',
+      'Changes of presence, and of who is online, that were told.',
+      () => presence().told,
+    ),
+    gauge('polycast_presence_untold', 'Those that could not be told yet.', () => presence().untold),
     gauge('polycast_readers', 'Consumers reading.', () => feed.lag().readers),
     gauge(
       'polycast_cursor_lag_events_max',

@@ -14,6 +14,15 @@ export interface PresentSession {
   readonly channels: readonly string[];
 }
 
+export interface PresenceFigures {
+  /** Channels that somebody is in. */
+  readonly channels: number;
+  /** Changes that have been told since the hub began. */
+  readonly told: number;
+  /** Changes that wait to be told. */
+  readonly untold: number;
+}
+
 export interface PresenceParts {
   readonly settings: PresenceSettings;
   /** Whether presence is kept for a channel. */
@@ -52,6 +61,7 @@ export class PresenceTask implements Timed, PresenceView {
   /** The store lacks something that the log has. */
   #isBehind = false;
   #isFrozen = false;
+  #told = 0;
   dueTick = 0;
   placedTick = 0;
   placedIndex = 0;
@@ -74,6 +84,14 @@ export class PresenceTask implements Timed, PresenceView {
   freeze(): void {
     this.#isFrozen = true;
     this.#parts.wheel.cancel(this);
+  }
+
+  get figures(): PresenceFigures {
+    return {
+      channels: this.#presence.size,
+      told: this.#told,
+      untold: this.#pending.length + this.#presence.waiting,
+    };
   }
 
   /** Resolves when nothing is under way any more. To be awaited before the log is closed. */
@@ -217,6 +235,7 @@ export class PresenceTask implements Timed, PresenceView {
     if (again.length > 0)
       logger.warn({ count: again.length }, 'changes of presence cannot be told now; they are tried again');
     this.#pending = again;
+    this.#told += told.length;
     if (told.length > 0) await this.#remember(told, position);
   }
 
