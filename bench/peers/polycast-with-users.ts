@@ -2,6 +2,7 @@
 import { createHmac } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { freshFolder } from '../harness/folders.ts';
 import type { LoadOptions } from '../harness/load.ts';
 import { startHub, type RunningHub } from './polycast.ts';
@@ -22,8 +23,7 @@ const lifetimeSeconds = 86_400;
 export async function startHubWithUsers(users: number, hasPresence: boolean): Promise<HubWithUsers> {
   const folder = freshFolder('hub');
   const hub = await startHub(join(folder, 'data'), settingsOf(users > 0, hasPresence));
-  const key = /pck_\w+/.exec(hub.process.output())?.[0];
-  if (key === undefined) throw new Error(`the hub has shown no key: ${hub.process.output()}`);
+  const key = await keyOf(hub);
   const tokens = join(folder, 'tokens');
   writeFileSync(tokens, Array.from({ length: users }, (_each, index) => token(`user-${index}`)).join('\n'));
   const bearers = users === 0 ? {} : { subscriberTexts: tokens, subscribeHeader: 'Authorization: Bearer {t}' };
@@ -38,6 +38,18 @@ export async function startHubWithUsers(users: number, hasPresence: boolean): Pr
     },
   };
 }
+
+/** The first key, which the hub shows once it listens. */
+async function keyOf({ process: { output } }: RunningHub): Promise<string> {
+  for (let waitedMs = 0; waitedMs < keyTimeoutMs; waitedMs += 10) {
+    const key = /pck_\w+(?=\s)/.exec(output())?.[0];
+    if (key !== undefined) return key;
+    await sleep(10);
+  }
+  throw new Error(`the hub has shown no key: ${output()}`);
+}
+
+const keyTimeoutMs = 5000;
 
 function settingsOf(hasUsers: boolean, hasPresence: boolean): string[] {
   const who = hasUsers ? ['users'] : ['anyone'];

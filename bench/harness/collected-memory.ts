@@ -1,0 +1,41 @@
+// What a server in Node really holds: its memory right after its garbage has been collected, which a debugger can ask for.
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { PinnedProcess } from './processes.ts';
+
+export interface CollectedMemory {
+  /** On V8's heap and in its buffers. */
+  readonly liveBytes: number;
+  /** All that the kernel counts for the process, shared pages in proportion. */
+  readonly proportionalBytes: number;
+}
+
+const announced = /Debugger listening on (ws:\S+)/;
+const waitMs = 50;
+/** What one collection lets go of by a callback is gone with the next. */
+const collections = 3;
+
+/** Has a process of Node collect its garbage; it opens its debugger for that, on the loopback, at the first time. */
+export async function collectedMemory(server: PinnedProcess): Promise<CollectedMemory> {
+  if (!announced.test(server.output())) process.kill(server.pid, 'SIGUSR1');
+  while (!announced.test(server.output())) await sleep(waitMs);
+  const socket = new WebSocket(announced.exec(server.output())?.[1] as string);
+  await new Promise((resolve) => socket.addEventListener('open', resolve));
+  const ask = (method: string, params: object = {}): Promise<unknown> =>
+    new Promise((resolve) => {
+      socket.addEventListener('message', ({ data }) => resolve(JSON.parse(String(data))), { once: true });
+      socket.send(JSON.stringify({ id: 1, method, params }));
+    });
+  for (let count = 0; count < collections; count++) {
+    await ask('HeapProfiler.collectGarbage');
+    await sleep(waitMs);
+  }
+  const expression = '(({ heapUsed, external }) => heapUsed + external)(process.memoryUsage())';
+  const answer = (await ask('Runtime.evaluate', { expression })) as { result: { result: { value: number } } };
+  socket.close();
+  return { liveBytes: answer.result.result.value, proportionalBytes: proportionalBytesOf(server.pid) };
+}
+
+function proportionalBytesOf(pid: number): number {
+  return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]) * 1024;
+}
