@@ -12,6 +12,8 @@ let date = '';
  * @returns whether it was answered; otherwise the usual way has to be taken
  */
 export function answerBare(services: Services, response: ServerResponse, head: string): boolean {
+  // Over HTTP/2 the connection is not this answer's own, and takes frames alone.
+  if (response.req.httpVersionMajor !== 1) return false;
   const { socket } = response;
   // Behind others on its connection it has to wait; and what ends its connection or is for a page has more to say.
   if (socket === null || !response.shouldKeepAlive || corsOf(response).length > 0) return false;
