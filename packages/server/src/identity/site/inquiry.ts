@@ -3,6 +3,7 @@ import type { Clock } from '../../core/ports.ts';
 import { AnswerCache } from './answer-cache.ts';
 import { CLOSED, passes, step, type Breaker, type BreakerInput } from './breaker.ts';
 import { Line } from './line.ts';
+import { SiteFailure } from './site-failure.ts';
 
 /** What the site has said. */
 export interface SiteAnswer<Value> {
@@ -33,6 +34,8 @@ export interface InquiryParts<Value> {
   extend(value: Value, untilMs: number): Value;
   /** Told when the breaker opens and when it closes. */
   turned?(breaker: 'open' | 'closed', error?: unknown): void;
+  /** Told of each other failure. */
+  failed?(error: unknown): void;
   readonly clock: Clock;
   /** A number in [0, 1). */
   readonly chance: () => number;
@@ -153,7 +156,10 @@ export class Inquiry<Value extends NonNullable<unknown>> {
       },
       (error: unknown) => {
         this.figures.failed++;
-        this.#turn({ kind: 'failed', era, nowMs: this.#parts.clock.monotonicMs() }, error);
+        const isUp = error instanceof SiteFailure && error.isOfQuestion;
+        const nowMs = this.#parts.clock.monotonicMs();
+        const opened = this.#turn(isUp ? { kind: 'answered', era } : { kind: 'failed', era, nowMs }, error);
+        if (!opened) this.#parts.failed?.(error);
         this.#underWay.delete(flight);
         this.#fail(flight);
         this.#next();
@@ -217,12 +223,15 @@ export class Inquiry<Value extends NonNullable<unknown>> {
     });
   }
 
-  #turn(input: BreakerInput, error?: unknown): void {
+  /** Whether that has opened it. */
+  #turn(input: BreakerInput, error?: unknown): boolean {
     const { failuresMax, retryAfterMs } = this.#settings;
     const before = this.#breaker.kind;
     this.#breaker = step(this.#breaker, input, { failuresMax, openMs: retryAfterMs });
-    if (this.#breaker.kind === 'open' && before === 'closed') this.#parts.turned?.('open', error);
     if (this.#breaker.kind === 'closed' && before !== 'closed') this.#parts.turned?.('closed');
+    if (this.#breaker.kind !== 'open' || before !== 'closed') return false;
+    this.#parts.turned?.('open', error);
+    return true;
   }
 }
 

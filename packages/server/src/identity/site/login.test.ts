@@ -101,6 +101,19 @@ test('a password that a browser sends by itself is not shown for a page', async 
   expect(backend.asked).toHaveLength(1);
 });
 
+test('what is shown arrives byte for byte, and what is too long for the site does not go there', async () => {
+  const { backend, login } = await kit(({ headers, body }) => {
+    const { session } = body['cookies'] as { session: string };
+    return { user: session === 'é"ÿ' && headers.cookie === 'session=é"ÿ' ? 'both' : 'neither', ttlSeconds: 60 };
+  });
+  expect((await login('é"ÿ'))?.user).toBe('both');
+  // HTTP/2 may bring what HTTP/1.1 cannot carry on: then the body has it alone.
+  expect((await login('\u0001'))?.user).toBe('neither');
+  expect(backend.asked[1]?.headers.cookie).toBeUndefined();
+  expect((await refusal(() => login('x'.repeat(4097)))).code).toBe('unauthorized');
+  expect(backend.asked).toHaveLength(2);
+});
+
 test('per address: another address is another question', async () => {
   const { backend, login } = await kit(knowsBySession(60), { perAddress: true });
   await login('user-7');

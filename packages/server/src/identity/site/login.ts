@@ -81,14 +81,14 @@ export class SiteLogin implements Identifier {
     let isSomething = false;
     for (const name of cookies) {
       const value = credentials.cookie(name);
-      if (value !== undefined) isSomething = true;
+      if (value !== undefined) isSomething = checkLength(value, COOKIE_LENGTH_MAX);
       // Neither cookies nor headers can hold a line break, so no two lists look alike.
       shown += value === undefined ? '\n' : `=${value}\n`;
     }
     let isTokenShown = false;
     for (const name of headers) {
       const value = headerOf(credentials, name);
-      if (value !== undefined) isSomething = true;
+      if (value !== undefined) isSomething = checkLength(value, HEADER_LENGTH_MAX);
       if (value !== undefined && name === 'authorization') isTokenShown = true;
       shown += value === undefined ? '\n' : `=${value}\n`;
     }
@@ -106,6 +106,15 @@ export class SiteLogin implements Identifier {
     };
     return JSON.stringify(question);
   }
+}
+
+/** What browsers keep (RFC 6265 section 6.1), and what servers take as a rule: a longer one would only make the site look as if it failed. */
+const COOKIE_LENGTH_MAX = 4096;
+const HEADER_LENGTH_MAX = 6144;
+
+function checkLength(value: string, lengthMax: number): true {
+  if (value.length <= lengthMax) return true;
+  throw new PolycastError('unauthorized', `A cookie or header for the site is longer than ${lengthMax} characters.`);
 }
 
 /** What browsers add by themselves speaks for a visitor no more than a cookie does, and no origin is asked for it here. */

@@ -3,7 +3,7 @@ import type { Principal } from '../../core/principal.ts';
 import { NO_CONSENT, type Consent, type Identifier } from '../authority.ts';
 import { readConsent, readLogin, type Asked } from './answers.ts';
 import { SiteConsent, type ConsentQuestion } from './consent.ts';
-import { Inquiry, type InquiryFigures, type InquirySettings } from './inquiry.ts';
+import { Inquiry, type InquiryFigures, type InquiryParts, type InquirySettings } from './inquiry.ts';
 import { SiteLogin, type LoginQuestion } from './login.ts';
 import { SiteClient } from './site-client.ts';
 import { SiteFailure } from './site-failure.ts';
@@ -93,11 +93,11 @@ function loginTo(url: string, settings: SiteSettings, parts: SiteParts): Asking<
       async send(body, askedMs) {
         const { status, text } = await client.post(body, shownAsThemselves(JSON.parse(body) as LoginQuestion));
         const isNobody = status === 401 || status === 403;
-        if (status !== 200 && !isNobody) throw new SiteFailure(`it answered ${status}`);
+        if (status !== 200 && !isNobody) throw unexpected(status);
         return readLogin(isNobody ? undefined : text, askedBy(parts, askedMs), timesOf(settings));
       },
       extend: (principal, expiresMs) => ({ ...principal, expiresMs }),
-      turned: (breaker, error) => tell(parts.logger, url, breaker, error),
+      ...reportsOf(parts, url),
       clock: parts.clock,
       chance: parts.chance,
     },
@@ -112,12 +112,12 @@ function consentOf(url: string, settings: SiteSettings, parts: SiteParts): Askin
     {
       async send(body, askedMs) {
         const { status, text } = await client.post(body, {});
-        if (status !== 200) throw new SiteFailure(`it answered ${status}`);
+        if (status !== 200) throw unexpected(status);
         const { user } = JSON.parse(body) as ConsentQuestion;
         return readConsent(text, user, askedBy(parts, askedMs), timesOf(settings));
       },
       extend: (isAllowed) => isAllowed,
-      turned: (breaker, error) => tell(parts.logger, url, breaker, error),
+      ...reportsOf(parts, url),
       clock: parts.clock,
       chance: parts.chance,
     },
@@ -126,11 +126,24 @@ function consentOf(url: string, settings: SiteSettings, parts: SiteParts): Askin
   return { inquiry, client };
 }
 
+function unexpected(status: number): SiteFailure {
+  return new SiteFailure(`it answered ${status}`, OF_THE_QUESTION.has(status));
+}
+
+/** Not readable, too large, too long. */
+const OF_THE_QUESTION: ReadonlySet<number> = new Set([400, 413, 414, 422, 431]);
+
 /** The site's own way of finding out who is logged in works on the hub's question as on any request of the user's. */
 function shownAsThemselves({ cookies, headers }: LoginQuestion): Record<string, string> {
-  const pairs = Object.entries(cookies).map(([name, value]) => `${name}=${value}`);
-  return pairs.length === 0 ? { ...headers } : { ...headers, cookie: pairs.join('; ') };
+  const cookie = Object.entries(cookies)
+    .map(([name, value]) => `${name}=${value}`)
+    .join('; ');
+  const all = cookie === '' ? headers : { ...headers, cookie };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => IS_HEADER_VALUE.test(value)));
 }
+
+/** As RFC 9110 section 5.5 has it; what no request could have brought here by HTTP/1.1 does not go out by it. */
+const IS_HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 function clientOf(url: string, { secret, timeoutMs, concurrentMax }: SiteSettings): SiteClient {
   return new SiteClient({ url, secret: secret ?? undefined, timeoutMs, concurrentMax });
@@ -148,13 +161,28 @@ function inquirySettings(settings: SiteSettings): InquirySettings {
   return { ...settings, graceMs: settings.graceSeconds * 1000, retryAfterMs: settings.retryAfterSeconds * 1000 };
 }
 
-function tell(logger: SiteLogger, url: string, breaker: 'open' | 'closed', error: unknown): void {
+/** What the log is told: each turn, and of single failures one in a minute. */
+function reportsOf({ logger, clock }: SiteParts, url: string): Pick<InquiryParts<never>, 'turned' | 'failed'> {
   const { origin, pathname } = new URL(url);
   const fields = { url: origin + pathname };
-  if (breaker === 'closed') logger.info(fields, 'the site answers again');
-  else
-    logger.warn(
-      { ...fields, failure: error instanceof SiteFailure ? error.message : String(error) },
-      'the site fails and is left alone for a while; known users stay for the grace',
-    );
+  let toldMs = -Infinity;
+  return {
+    turned(breaker, error) {
+      if (breaker === 'closed') return logger.info(fields, 'the site answers again');
+      const message = 'the site fails and is left alone for a while; known users stay for the grace';
+      logger.warn({ ...fields, failure: wordsOf(error) }, message);
+    },
+    failed(error) {
+      const nowMs = clock.monotonicMs();
+      if (nowMs - toldMs < TOLD_EVERY_MS) return;
+      toldMs = nowMs;
+      logger.warn({ ...fields, failure: wordsOf(error) }, 'a question to the site failed');
+    },
+  };
+}
+
+const TOLD_EVERY_MS = 60_000;
+
+function wordsOf(error: unknown): string {
+  return error instanceof SiteFailure ? error.message : String(error);
 }
