@@ -235,7 +235,7 @@ function checkChannels(channels: string | readonly string[]): readonly string[] 
   const wanted = [...new Set([channels].flat())];
   if (wanted.length === 0) throw new PolycastError(refusal('channel_missing', 'No channel.'));
   const wrong = wanted.find((channel) => channel !== OWN_CHANNEL && !isPattern(channel));
-  if (wrong !== undefined) throw new PolycastError(refusal('invalid_pattern', `"${wrong}" is no channel or pattern.`));
+  if (wrong !== undefined) throw new PolycastError(refusal('invalid_pattern', `No channel: ${wrong}.`));
   return wanted;
 }
 

@@ -15,7 +15,7 @@ export function firstSubscribe(draft: Draft, input: InputOf<'subscribe'>): void 
 export function subscribe(draft: Draft, input: InputOf<'subscribe'>): void {
   draft.members.push(createMember(input));
   if (union(draft.members).length > draft.settings.channelsMax) {
-    failMember(draft, input.id, refusal('too_many_channels', 'At most 100 channels.'));
+    failMember(draft, input.id, refusal('too_many_channels', 'Too many channels.'));
   }
 }
 

@@ -127,7 +127,6 @@ test.each([
   [1000, 'invalid_message'],
   [1009, 'invalid_message'],
   [4400, 'invalid_message'],
-  [4401, 'unauthorized'],
   [4403, 'forbidden'],
 ])('close code %i: it stops, and says %s (PROTOCOL.md 7.4)', (code, said) => {
   const hub = begin();
@@ -135,6 +134,24 @@ test.each([
   hub.end(newest(hub), { kind: 'closed', code });
   expect(hub.state.phase).toMatchObject({ name: 'closed', problem: { code: said } });
   expect(hub.consumers.get(1)?.failed).toBe(true);
+});
+
+test('who is shown out by close code 4401 comes back once to hear why: it may be over, or it is final', () => {
+  const [over, final] = [begin(), begin()];
+  for (const hub of [over, final]) {
+    open(hub);
+    hub.end(newest(hub), { kind: 'closed', code: 4401 });
+    hub.wake();
+    // A browser is not told why an upgrade was refused.
+    expect(transportOf(hub)).toBe('sse');
+  }
+  over.end(newest(over), { kind: 'refused', problem: problem('identity_unavailable'), hintMs: 9000 });
+  expect(waitMs(over)).toBeGreaterThanOrEqual(9000);
+  over.publish('a');
+  over.recover();
+  over.checkComplete();
+  final.end(newest(final), { kind: 'refused', problem: problem('unauthorized'), hintMs: 0 });
+  expect(final.state.phase).toMatchObject({ name: 'closed', problem: { code: 'unauthorized' } });
 });
 
 test('a token that is refused is asked for once more, and the second refusal is final', () => {

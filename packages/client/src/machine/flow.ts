@@ -97,7 +97,7 @@ function settle(draft: Draft, ending: Ending, otherwise: () => void): void {
   if (then === 'back-off') return wait(draft, reasonOf(ending), draft.hintMs);
   // A hub that stops an attempt before `ready` says why to the next transport, as a problem document.
   if (ending.kind !== 'closed' || then === 'reconnect' || draft.phase.name === 'connecting') return otherwise();
-  stop(draft, refusal(CODE_OF_CLOSE[ending.code] ?? 'invalid_message', `The hub ${reasonOf(ending)}.`));
+  stop(draft, refusal(CODE_OF_CLOSE[ending.code] ?? 'invalid_message', `The hub ${reasonOf(ending)}.`), true);
 }
 
 function settleRefusal(draft: Draft, { problem, hintMs }: Extract<Ending, { kind: 'refused' }>): void {
@@ -124,11 +124,15 @@ function stepAside(member: Member): void {
   member.wasLive = false;
 }
 
-/** There is no use in trying again, unless with another token. */
-function stop(draft: Draft, problem: Problem): void {
-  if (!isAboutToken(problem) || draft.renewed || !draft.settings.tokenRenewable)
-    return close(draft, problem.code, problem);
+/**
+ * There is no use in trying again, unless with another token. A close code alone does not say why: a site that was not there to be
+ * asked may be back, so it is tried once without one.
+ */
+function stop(draft: Draft, problem: Problem, isWorthATry = draft.settings.tokenRenewable): void {
+  if (!isAboutToken(problem) || draft.renewed || !isWorthATry) return close(draft, problem.code, problem);
   draft.renewed = true;
+  // By those transports first that are told why they are refused.
+  if (!draft.settings.tokenRenewable) draft.strikes = STRIKES_MAX;
   draft.effects.push({ kind: 'refuse' });
   wait(draft, problem.code);
 }
