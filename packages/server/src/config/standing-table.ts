@@ -14,8 +14,8 @@ export const standing: Readonly<Record<keyof StandingConfig, z.ZodDefault<z.ZodN
   revocationsKeptSeconds: whole(
     { unit: 'seconds', min: 60, max: 3650 * 86_400, default: 30 * 86_400 },
     {
-      doc: 'How long a revocation is kept. It must be no shorter than the longest life of the tokens that you give out: one that outlives its revocation is good again.',
-      why: 'Thirty days: tokens for browsers live for minutes or hours, so this has room.',
+      doc: 'How long a revocation is kept. It must be longer than any token is good for (`lifetimeMaxSeconds` of `identity.tokens`): one that outlived its revocation would be good again.',
+      why: 'Thirty days: tokens for browsers live for minutes or hours, a week at most unless more is said.',
     },
   ),
   revocationsMax: whole(
