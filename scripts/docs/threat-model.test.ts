@@ -19,8 +19,8 @@ describe.each(threats)('threat $id', ({ tests }) => {
 
   test.each(tests)('$file has "$name"', ({ file, name }) => {
     const path = join(ROOT, file);
-    expect(existsSync(path)).toBe(true);
-    expect(readFileSync(path, 'utf8').replaceAll("\\'", "'")).toContain(name);
+    const text = existsSync(path) ? readFileSync(path, 'utf8').replaceAll("\\'", "'") : '';
+    expect(text.includes(name)).toBe(true);
   });
 });
 
