@@ -16,17 +16,24 @@ const rules = '[{pattern: "bench.*", subscribe: anyone}]';
 interface Material {
   readonly folder: string;
   readonly tokens: string;
+  /** Others than those, for warming up. */
+  readonly others: string;
   readonly key: string;
 }
 
 function material(count: number): Material {
   const folder = freshFolder('tokens');
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const made = { folder, tokens: join(folder, 'tokens.txt'), key: join(folder, 'key.pem') };
-  writeFileSync(
-    made.tokens,
-    Array.from({ length: count }, (_, index) => tokenOf(`user-${index}`, privateKey)).join('\n'),
-  );
+  const made = {
+    folder,
+    tokens: join(folder, 'tokens.txt'),
+    others: join(folder, 'others.txt'),
+    key: join(folder, 'key.pem'),
+  };
+  const tokens = (kind: string): string =>
+    Array.from({ length: count }, (_, index) => tokenOf(`${kind}-${index}`, privateKey)).join('\n');
+  writeFileSync(made.tokens, tokens('user'));
+  writeFileSync(made.others, tokens('other'));
   writeFileSync(made.key, publicKey.export({ type: 'spki', format: 'pem' }));
   return made;
 }
@@ -51,7 +58,7 @@ type Comers = 'nobody known' | 'new tokens' | 'known tokens';
 
 async function open(comers: Comers, options: RunOptions): Promise<LoadRun> {
   const count = connections(options);
-  const { folder, tokens, key } = material(count);
+  const { folder, tokens, others, key } = material(count);
   const issuer = {
     issuer: 'https://shop.example',
     audience: 'polycast',
@@ -78,8 +85,8 @@ async function open(comers: Comers, options: RunOptions): Promise<LoadRun> {
   };
   const bearer = { subscriberTexts: tokens, subscribeHeader: 'Authorization: Bearer {t}' };
   try {
-    // A hub that has been running for a while has compiled what it does.
-    await load(warmUpConnections, {});
+    // A hub that has been running for a while has compiled what it does, and has the memory that it needs.
+    await load(count, comers === 'nobody known' ? {} : { ...bearer, subscriberTexts: others });
     if (comers === 'known tokens') await load(count, bearer);
     const run = await load(count, comers === 'nobody known' ? {} : bearer);
     return { ...run, perSecond: 1e6 / (run['openCpuMicrosecondsPerConnection'] ?? Number.NaN) };
@@ -88,7 +95,6 @@ async function open(comers: Comers, options: RunOptions): Promise<LoadRun> {
   }
 }
 
-const warmUpConnections = 2000;
 const goneCheckMs = 100;
 
 /** Closing costs something as well, which is not to be counted as the opening of the next ones. */
