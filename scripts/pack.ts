@@ -62,8 +62,17 @@ function emit(source: string, outDir: string): void {
   for (const project of projects.toSorted()) {
     run(
       join(ROOT, 'node_modules/.bin/tsc'),
-      // prettier-ignore
-      ['-p', join(source, project), '--noEmit', 'false', '--declaration', '--rootDir', join(source, 'src'), '--outDir', outDir],
+      [
+        '-p',
+        join(source, project),
+        '--noEmit',
+        'false',
+        '--declaration',
+        '--rootDir',
+        join(source, 'src'),
+        '--outDir',
+        outDir,
+      ],
       ROOT,
     );
   }

@@ -256,8 +256,25 @@ describe('over TLS', () => {
     const files = { keyout: join(folder, 'key.pem'), out: join(folder, 'certificate.pem') };
     execFileSync(
       'openssl',
-      // prettier-ignore
-      ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-keyout', files.keyout, '-out', files.out],
+      [
+        'req',
+        '-x509',
+        '-newkey',
+        'ec',
+        '-pkeyopt',
+        'ec_paramgen_curve:P-256',
+        '-nodes',
+        '-days',
+        '1',
+        '-subj',
+        '/CN=localhost',
+        '-addext',
+        'subjectAltName=DNS:localhost',
+        '-keyout',
+        files.keyout,
+        '-out',
+        files.out,
+      ],
       { stdio: 'ignore' },
     );
     const cert = readFileSync(files.out, 'utf8');
