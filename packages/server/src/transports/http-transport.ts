@@ -3,6 +3,7 @@ import findMyWay from 'find-my-way';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { readChannel, readHistory } from './channels-route.ts';
 import { authorize, checkStanding, consumerOf } from './consumer.ts';
 import { readEvents } from './events-route.ts';
@@ -341,7 +342,9 @@ interface ClientError extends NodeJS.ErrnoException {
 
 /** Bytes that are no HTTP, or too many, or too slow. */
 function refuseUnreadable(error: ClientError, socket: Duplex, headerBytesMax: number): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  // Words would wait for a handshake that does not come.
+  const isShaking = (socket as Partial<TLSSocket & { secureConnecting: boolean }>).secureConnecting === true;
+  if (error.code === 'ECONNRESET' || !socket.writable || isShaking) {
     socket.destroy();
     return;
   }
