@@ -109,7 +109,9 @@ describe('whoever tries', () => {
   test('the names of what all objects have gets nothing', () => {
     const { keys } = openTestIdentity();
     for (const id of ['__proto__', 'constructor', 'hasOwnPropert'])
-      expect(() => keys.identify({ token: `pck_${id.padEnd(12, '0').slice(0, 12)}_${'0'.repeat(32)}` })).toThrow('The key is not valid.');
+      expect(() => keys.identify({ token: `pck_${id.padEnd(12, '0').slice(0, 12)}_${'0'.repeat(32)}` })).toThrow(
+        'The key is not valid.',
+      );
   });
 
   test('is compared by hashes of one length, whatever was sent', () => {

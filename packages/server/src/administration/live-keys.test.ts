@@ -1,0 +1,96 @@
+import { once } from 'node:events';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import WebSocket from 'ws';
+import { loadConfig } from '../config/load.ts';
+import { openHub } from '../hub.ts';
+import { Desk } from './testing.ts';
+
+async function openDesk(...settings: string[]): Promise<Desk> {
+  const { config } = loadConfig({
+    settings: [
+      'access=rules',
+      'listen=127.0.0.1:0',
+      'data=:memory:',
+      'logging.level=silent',
+      'drain.timeMs=0',
+      ...settings,
+    ],
+  });
+  const hub = await openHub(config);
+  onTestFinished(() => hub.close());
+  return new Desk(hub);
+}
+
+describe('a key on live connections', () => {
+  test.each(['revoked', 'rotated without overlap', 'allowed less'])(
+    'that is %s: WebSocket and stream end, and say why',
+    async (what) => {
+      const desk = await openDesk();
+      const { id, text } = await desk.key({ subscribe: ['>'] });
+      const socket = new WebSocket(`${desk.hub.url.replace('http', 'ws')}/v1/events?channel=a`, {
+        headers: { authorization: `Bearer ${text}` },
+      });
+      await once(socket, 'message');
+      const stream = await fetch(`${desk.hub.url}/v1/events?channel=a`, {
+        headers: { accept: 'text/event-stream', authorization: `Bearer ${text}` },
+      });
+      const startedMs = performance.now();
+      const closed = once(socket, 'close');
+      if (what === 'revoked') await desk.ask('DELETE', `/v1/keys/${id}`);
+      else if (what === 'allowed less') await desk.ask('PATCH', `/v1/keys/${id}`, { scopes: { subscribe: ['b'] } });
+      else await desk.ask('POST', `/v1/keys/${id}/rotate`, { overlapSeconds: 0 });
+      expect((await closed)[0]).toBe(4401);
+      expect(await stream.text()).toContain('event: polycast.closing');
+      expect(performance.now() - startedMs).toBeLessThan(1000);
+    },
+  );
+});
+
+describe('a session that was opened with a key', () => {
+  const open = async (desk: Desk, key: string): Promise<{ readonly socket: WebSocket; readonly id: string }> => {
+    const socket = new WebSocket(`${desk.hub.url.replace('http', 'ws')}/v1/events?channel=a`, {
+      headers: { authorization: `Bearer ${key}` },
+    });
+    const [ready] = (await once(socket, 'message')) as [Buffer];
+    return { socket, id: (JSON.parse(ready.toString()) as { session: string }).session };
+  };
+
+  test('goes on while its secret is on the way out, and ends within a second of that', async () => {
+    const desk = await openDesk();
+    const { id, text } = await desk.key({ subscribe: ['>'] });
+    const old = await open(desk, text);
+    const closed = once(old.socket, 'close');
+    const rotated = await desk.ask('POST', `/v1/keys/${id}/rotate`, { overlapSeconds: 1 });
+    const young = await open(desk, rotated.body['key'] as string);
+    expect(old.socket.readyState).toBe(WebSocket.OPEN);
+    const endsMs = Date.parse(rotated.body['overlapUntil'] as string);
+    expect((await closed)[0]).toBe(4401);
+    expect(Date.now()).toBeGreaterThanOrEqual(endsMs);
+    expect(Date.now()).toBeLessThan(endsMs + 2000);
+    expect(young.socket.readyState).toBe(WebSocket.OPEN);
+  });
+
+  test('can be revoked alone; the key is good for another', async () => {
+    const desk = await openDesk();
+    const { text } = await desk.key({ subscribe: ['>'] });
+    const [one, other] = [await open(desk, text), await open(desk, text)];
+    const closed = once(one.socket, 'close');
+    await desk.ask('POST', '/v1/revocations', { session: one.id });
+    expect((await closed)[0]).toBe(4401);
+    expect(other.socket.readyState).toBe(WebSocket.OPEN);
+    expect((await open(desk, text)).id).not.toBe(one.id);
+  });
+
+  test('a poll that waits is answered when its key is revoked, and the next one refused', async () => {
+    const desk = await openDesk();
+    const { id, text } = await desk.key({ subscribe: ['>'] });
+    const waiting = desk.ask('GET', '/v1/events?channel=a&wait=50', undefined, text);
+    const held = async (): Promise<string> => (await fetch(`${desk.hub.url}/metrics`)).text();
+    await expect.poll(held).toMatch(/polycast_sessions\{.*long_poll.*\} 1/);
+    await desk.ask('DELETE', `/v1/keys/${id}`);
+    expect((await waiting).body).toMatchObject({ events: [], cursor: expect.any(String) });
+    expect((await desk.ask('GET', '/v1/events?channel=a&wait=50', undefined, text)).body).toMatchObject({
+      code: 'unauthorized',
+    });
+  });
+});
