@@ -16,6 +16,8 @@ export interface Wish {
   readonly types?: readonly string[];
   /** A cursor, `earliest` or `now`. */
   readonly after: string;
+  /** Sent along as `Authorization: Bearer`. */
+  readonly token?: string;
 }
 
 /** Comes back after so long when its connection was lost. */
@@ -126,7 +128,12 @@ const READ: Readonly<Record<Transport, Read>> = {
   websocket: readWebSocket,
 };
 
-async function poll(hub: string, { channels, types, after }: Wish, waitSeconds: number, ears: Ears): Promise<void> {
+async function poll(
+  hub: string,
+  { channels, types, after, token }: Wish,
+  waitSeconds: number,
+  ears: Ears,
+): Promise<void> {
   const { Agent } = hub.startsWith('https:') ? https : http;
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   let left = false;
@@ -137,7 +144,7 @@ async function poll(hub: string, { channels, types, after }: Wish, waitSeconds: 
   try {
     for (let cursor = after; !left;) {
       const target = query({ channel: channels, type: types, after: cursor, limit: LIMIT, wait: waitSeconds });
-      const reply = await call(`${hub}/v1/events?${target}`, { agent });
+      const reply = await call(`${hub}/v1/events?${target}`, { agent, headers: authorization(token) });
       if (left) return;
       if (reply.status !== 200) {
         if (reply.status !== 503) ears.complain(`${reply.status} ${reply.text}`);
@@ -156,12 +163,16 @@ async function poll(hub: string, { channels, types, after }: Wish, waitSeconds: 
   }
 }
 
-function readSse(hub: string, { channels, types, after }: Wish, ears: Ears): Promise<void> {
+function readSse(hub: string, { channels, types, after, token }: Wish, ears: Ears): Promise<void> {
   const { get } = hub.startsWith('https:') ? https : http;
   // A cursor goes where EventSource puts it.
   const isCursor = after.length === 22;
   const target = query({ channel: channels, type: types, after: isCursor ? undefined : after });
-  const headers = { Accept: 'text/event-stream', ...(isCursor ? { 'Last-Event-ID': after } : {}) };
+  const headers = {
+    Accept: 'text/event-stream',
+    ...authorization(token),
+    ...(isCursor ? { 'Last-Event-ID': after } : {}),
+  };
   return new Promise((resolve) => {
     const request = get(`${hub}/v1/events?${target}`, {
       headers,
@@ -212,10 +223,11 @@ class SseParser {
   }
 }
 
-function readWebSocket(hub: string, { channels, types, after }: Wish, ears: Ears): Promise<void> {
+function readWebSocket(hub: string, { channels, types, after, token }: Wish, ears: Ears): Promise<void> {
   const target = query({ channel: channels, type: types, after });
   return new Promise((resolve) => {
     const socket = new WebSocket(`${hub.replace(/^http/, 'ws')}/v1/events?${target}`, 'polycast.v1', {
+      headers: authorization(token),
       rejectUnauthorized: false,
     });
     ears.leaveBy(() => socket.terminate());
@@ -240,4 +252,8 @@ function webSocketMessage(text: string, ears: Ears): void {
   else if (op === '"draining"') ears.ended('draining');
   else if (members.has('cursor')) ears.cursor(JSON.parse(members.get('cursor') as string) as string);
   else ears.complain(text);
+}
+
+function authorization(token: string | undefined): Readonly<Record<string, string>> {
+  return token === undefined ? {} : { Authorization: `Bearer ${token}` };
 }
