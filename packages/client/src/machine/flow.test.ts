@@ -154,6 +154,13 @@ test('who is shown out by close code 4401 comes back once to hear why: it may be
   expect(final.state.phase).toMatchObject({ name: 'closed', problem: { code: 'unauthorized' } });
 });
 
+test('who has nothing but WebSocket takes close code 4401 for the last word', () => {
+  const hub = begin({ transports: ['websocket'] });
+  open(hub);
+  hub.end(newest(hub), { kind: 'closed', code: 4401 });
+  expect(hub.state.phase).toMatchObject({ name: 'closed', problem: { code: 'unauthorized' } });
+});
+
 test('a token that is refused is asked for once more, and the second refusal is final', () => {
   const hub = begin({ tokenRenewable: true, transports: ['sse'] });
   const refuse = (): void => hub.end(newest(hub), { kind: 'refused', problem: problem('unauthorized'), hintMs: 0 });

@@ -126,13 +126,14 @@ function stepAside(member: Member): void {
 
 /**
  * There is no use in trying again, unless with another token. A close code alone does not say why: a site that was not there to be
- * asked may be back, so it is tried once without one.
+ * asked may be back, so it is tried once without one, if there is a transport that is told why it is refused.
  */
-function stop(draft: Draft, problem: Problem, isWorthATry = draft.settings.tokenRenewable): void {
+function stop(draft: Draft, problem: Problem, isUnexplained = false): void {
+  const { tokenRenewable, transports } = draft.settings;
+  const isWorthATry = tokenRenewable || (isUnexplained && transports.length > 1);
   if (!isAboutToken(problem) || draft.renewed || !isWorthATry) return close(draft, problem.code, problem);
   draft.renewed = true;
-  // By those transports first that are told why they are refused.
-  if (!draft.settings.tokenRenewable) draft.strikes = STRIKES_MAX;
+  if (!tokenRenewable) draft.strikes = STRIKES_MAX;
   draft.effects.push({ kind: 'refuse' });
   wait(draft, problem.code);
 }
