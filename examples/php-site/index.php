@@ -13,6 +13,12 @@ require 'hub.php';
 require 'sessions.php';
 require 'users.php';
 
+// What went wrong is for the log, and not for whoever asks.
+set_exception_handler(static function (Throwable $error): void {
+    error_log((string) $error);
+    refuse(500, 'Something went wrong here.');
+});
+
 $path = parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH);
 match ($_SERVER['REQUEST_METHOD'] . ' ' . $path) {
     'GET /' => show_page(),
@@ -55,8 +61,13 @@ function log_out(): void
     $user = $_SESSION['user'] ?? null;
     // First the session, then the connections: whoever comes back at once is nobody already.
     end_session();
-    if ($user !== null) {
-        disconnect($user);
+    try {
+        if ($user !== null) {
+            disconnect($user);
+        }
+    } catch (RuntimeException $error) {
+        // Logged out they are all the same: the hub asks again once `ttlSeconds` are over.
+        error_log($error->getMessage());
     }
     back();
 }
