@@ -1,7 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { TokenReason } from './index.ts';
 import { connectForTest, until } from './testing/consumer.ts';
-import { startTestHub, type TestHub } from './testing/hub.ts';
+import { hubForTest, startTestHub, type TestHub } from './testing/hub.ts';
 import { startProxy } from './testing/proxy.ts';
 import { TOKEN_SETTINGS, tokenOf } from './testing/tokens.ts';
 
@@ -199,3 +201,49 @@ test('a publish that meets an expired token is sent with another one', async () 
   const connection = connectForTest(hub.url, { getToken: () => tokens.shift() });
   await expect(connection.publish('members.a', 1)).resolves.toMatchObject({ channel: 'members.a' });
 });
+
+test('a site that is away for longer than the hub may remember its users costs them the time that it is away', async () => {
+  const site = { isAway: false };
+  const server = createServer((_request, response) => {
+    if (site.isAway) return void response.writeHead(500).end();
+    response.writeHead(200, { 'Content-Type': 'application/json' });
+    response.end(JSON.stringify({ user: 'ada', ttlSeconds: 1 }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const known = await hubForTest({
+    settings: [
+      'access=rules',
+      `rules=${JSON.stringify(RULES)}`,
+      `identity.site.loginUrl=http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+      'identity.site.cookies=["login"]',
+      'identity.site.graceSeconds=0',
+      'identity.site.failuresMax=1',
+      'identity.site.retryAfterSeconds=1',
+    ],
+  });
+  const connection = connectForTest(known.url, {
+    fetch: (input, init) => {
+      const headers = new Headers(init?.headers);
+      headers.set('Cookie', 'login=1');
+      return fetch(input, { ...init, headers });
+    },
+    WebSocket: WithCookie,
+  });
+  const whys: unknown[] = [];
+  connection.on('state', ({ why }) => whys.push(why));
+  await connection.me(() => undefined).joined;
+  expect(connection.state).toMatchObject({ state: 'open', transport: 'websocket' });
+  site.isAway = true;
+  await until(() => whys.includes('identity_unavailable'));
+  expect(whys).toContain('unauthorized');
+  site.isAway = false;
+  await until(() => connection.state.state === 'open');
+});
+
+/** As a browser would: Node's own WebSocket takes headers. */
+class WithCookie extends WebSocket {
+  constructor(url: string | URL, protocols?: string | string[]) {
+    super(url, { protocols: protocols ?? [], headers: { Cookie: 'login=1' } } as unknown as string[]);
+  }
+}
