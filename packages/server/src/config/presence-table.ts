@@ -22,7 +22,7 @@ export const presence: Readonly<
     },
   ),
   listedMax: whole(
-    { unit: 'users', min: 1, max: 100_000, default: 1000 },
+    { unit: 'users', min: 1, max: 10_000, default: 1000 },
     {
       doc: 'Of a channel with more users than this only counts are told, once in `presence.graceSeconds`; with three quarters of it users are listed again.',
       why: 'Each who comes is told to all who look on, so that a crowd costs its square; and nobody reads a list of a thousand.',

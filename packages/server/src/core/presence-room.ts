@@ -37,6 +37,7 @@ export class Room {
   isOccupied = false;
   /** When the counts are looked at next; 0 when nothing has changed. */
   countDueMs = 0;
+  #listed: readonly PresentUser[] | undefined;
 
   constructor(channel: string) {
     this.channel = channel;
@@ -72,11 +73,18 @@ export class Room {
     else this.users.delete(user);
   }
 
-  /** Those of whom it was told. */
-  listed(): PresentUser[] {
+  /** Those of whom it was told; the same list as long as nothing changes. */
+  listed(): readonly PresentUser[] {
+    if (this.#listed !== undefined) return this.#listed;
     const listed: PresentUser[] = [];
     for (const member of this.users.values()) if (member.told > 0) listed.push(shownOf(member));
+    this.#listed = listed;
     return listed;
+  }
+
+  /** What was told of a member is no longer what it was. */
+  changed(): void {
+    this.#listed = undefined;
   }
 }
 

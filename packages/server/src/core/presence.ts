@@ -126,9 +126,10 @@ export class Presence {
     return this.#rooms.size;
   }
 
-  /** Whether somebody is connected or has polled lately, and has not been gone for longer than the grace. */
+  /** Whether `connect` or `pollAnything` has said of a user that they are there. */
   isOnline(user: string): boolean {
-    return this.#everyone.member(user) !== undefined;
+    const member = this.#everyone.member(user);
+    return member !== undefined && countOf(member) > 0;
   }
 
   /** When `advance` has something to do next; `Infinity` for never. */
@@ -327,6 +328,7 @@ export class Presence {
     member.told = count;
     member.toldInfo = member.info;
     if (user !== undefined) room.known += Math.sign(count) - Math.sign(told);
+    room.changed();
     if (room === this.#everyone) this.#tellEveryone(user as string, told, count, changes);
     else if (user === undefined) this.#tellAnonymous(room, changes, nowMs);
     else this.#tellUser(member, told, changes, nowMs);

@@ -205,17 +205,25 @@ export class PresenceTask implements Timed, PresenceView {
     if (this.#pending.length === 0)
       this.#pending = this.#presence.take(CHANGES_PER_TURN, nowMs, this.#parts.clock.nowMs());
     if (this.#pending.length === 0) return this.#sleep(this.#presence.nextMs - nowMs);
-    this.#publishing = this.#publish().finally(() => {
-      this.#publishing = undefined;
-      // Whoever waits for a snapshot comes before what is told next.
-      if (this.#pending.length > 0) this.#sleep(RETRY_MS);
-      else this.#wake();
-    });
+    this.#publishing = this.#publish()
+      .catch(this.#broke)
+      .then(() => {
+        this.#publishing = undefined;
+        // Whoever waits for a snapshot comes before what is told next.
+        if (this.#pending.length > 0) this.#sleep(RETRY_MS);
+        else this.#wake();
+      });
   }
 
   #sleep(durationMs: number): void {
     if (durationMs < Infinity && !this.#isFrozen) this.#parts.wheel.schedule(this, ticksOf(durationMs));
   }
+
+  /** It must not happen; if it does, the others are told of what comes after. */
+  readonly #broke = (error: unknown): void => {
+    this.#pending = [];
+    this.#parts.logger.warn({ error: String(error) }, 'changes of presence are lost');
+  };
 
   /** Publishes what is pending; what must be tried again stays so. */
   async #publish(): Promise<void> {

@@ -1,6 +1,6 @@
 import { checkChannel, encodeCursor, formatTime } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { presentUser } from '../core/presence-events.ts';
+import { presentUser, type PresentUser } from '../core/presence-events.ts';
 import { allow, identify } from './consumer.ts';
 import { invalid, parameters } from './events-query.ts';
 import { respondCompressed } from './compress.ts';
@@ -18,17 +18,24 @@ export async function readPresence(
   const principal = await identify(services, request, tokenIn(query));
   await allow(services, principal, 'presence', [channel]);
   const { position, isListed, users, anonymous, members } = await services.presence.snapshot(channel);
-  const body = {
-    channel,
-    cursor: encodeCursor(services.feed.epoch, position),
-    listed: isListed,
-    users,
-    anonymous,
-    members: members.map((member) => presentUser(member, formatTime)),
-  };
+  const cursor = encodeCursor(services.feed.epoch, position);
+  const counts = JSON.stringify({ channel, cursor, listed: isListed, users, anonymous });
+  const text = `${counts.slice(0, -1)},"members":${membersText(members)}}`;
   const headers = ['Cache-Control', 'no-store'];
-  respondCompressed(response, 200, 'application/json', [Buffer.from(JSON.stringify(body))], headers);
+  respondCompressed(response, 200, 'application/json', [Buffer.from(text)], headers);
 }
+
+/** A crowd that comes at once is told of one list, which is written once. */
+function membersText(members: readonly PresentUser[]): string {
+  let text = texts.get(members);
+  if (text === undefined) {
+    text = JSON.stringify(members.map((member) => presentUser(member, formatTime)));
+    texts.set(members, text);
+  }
+  return text;
+}
+
+const texts = new WeakMap<readonly PresentUser[], string>();
 
 function tokenIn(query: string): string | undefined {
   let token: string | undefined;
