@@ -1,4 +1,10 @@
-import { expect, test } from 'vitest';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import { kit, refusal } from './testing/kit.ts';
 import { knowsBySession, type Behaviour } from './testing/site.ts';
 
@@ -87,4 +93,32 @@ test('a connection that the site has ended while it was idle is opened anew', as
   expect(await login('user-1')).toMatchObject({ user: '1' });
   expect(await login('user-2')).toMatchObject({ user: '2' });
   expect(backend.asked).toHaveLength(2);
+});
+
+test('a site that is not there lets nobody in', async () => {
+  const { backend, login, told } = await kit(knowsBySession(60), { failuresMax: 1 });
+  await backend.close();
+  expect((await refusal(() => login('user-7'))).code).toBe('identity_unavailable');
+  expect(told).toEqual([expect.stringContaining('ECONNREFUSED')]);
+});
+
+test('a site whose certificate nobody vouches for is told nothing', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'polycast-site-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
+  const kind = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
+  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  execFileSync('openssl', ['req', ...kind, ...names, '-keyout', key, '-out', cert], { stdio: 'ignore' });
+  let asked = 0;
+  const server = createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (_request, response) => {
+    asked++;
+    response.end('{"user":"7","ttlSeconds":60}');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const loginUrl = `https://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const { login, told } = await kit(knowsBySession(60), { failuresMax: 1, loginUrl });
+  expect((await refusal(() => login('user-7'))).code).toBe('identity_unavailable');
+  expect(asked).toBe(0);
+  expect(told).toEqual([expect.stringMatching(/CERT/)]);
 });
