@@ -23,6 +23,7 @@ test('the page is served with a policy that names the wires and allows nothing i
   expect(headers['x-content-type-options']).toBe('nosniff');
   const policy = headers['content-security-policy'] ?? '';
   expect(policy).not.toContain('unsafe');
+  expect(policy).toMatch(/connect-src 'self' ws:\/\/127\.0\.0\.1:\d+ /);
   for (const { name, port } of lab.lanes)
     expect(policy).toContain(`${name === 'websocket' ? 'ws' : 'http'}://127.0.0.1:${port}`);
 });

@@ -111,16 +111,19 @@ async function servePage(room: Room, request: IncomingMessage, response: ServerR
   if (request.method !== 'GET' && request.method !== 'HEAD') throw new PolycastError('method_not_allowed');
   const isPage = path === '/lab' || path === '/lab/';
   const headers: Record<string, string> = isPage
-    ? { 'content-security-policy': contentSecurityPolicy(room.config.lanes) }
+    ? { 'content-security-policy': contentSecurityPolicy(room.config.lanes, request.headers.host ?? '') }
     : {};
   if (await room.pages.serve(request, response, isPage ? '/lab/index.html' : path, headers)) return;
   throw new PolycastError('not_found', isPage ? 'The Lab has not been built: run `npm run build`.' : undefined);
 }
 
-/** Only the page's own files, no inline script or style, and no address but the hub and the lanes' ports. */
-function contentSecurityPolicy(lanes: LabConfig['lanes']): string {
+/**
+ * Only the page's own files, no inline script or style, and no address but the hub and the lanes' ports.
+ * @param host the hub's, known to be a loopback name: not every browser takes `'self'` for its WebSockets as well
+ */
+function contentSecurityPolicy(lanes: LabConfig['lanes'], host: string): string {
   const wires = lanes.map(({ name, port }) => `${name === 'websocket' ? 'ws' : 'http'}://127.0.0.1:${port}`).join(' ');
-  return `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ${wires}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+  return `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ws://${host} ${wires}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 }
 
 function watchWire(room: Room, request: IncomingMessage, response: ServerResponse): void {
