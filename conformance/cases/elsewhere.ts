@@ -14,9 +14,13 @@ export const SECTIONS_ELSEWHERE: Readonly<Record<string, Elsewhere>> = {
     why: 'needs issuers, and a clock that is set',
   },
   '13.3': { file: 'packages/server/src/identity/site/login.test.ts', why: 'needs a site' },
-  '13.4': { file: 'packages/server/src/transports/identity.test.ts', why: 'needs tokens and a clock that runs fast' },
-  '13.7': { file: 'packages/server/src/transports/identity.test.ts', why: 'needs tokens, and limits that can be reached' },
+  '13.4': { file: 'packages/server/src/transports/expiry.test.ts', why: 'needs tokens and a clock that runs fast' },
+  '13.7': {
+    file: 'packages/server/src/transports/identity.test.ts',
+    why: 'needs tokens, and limits that can be reached',
+  },
   '11.1': { file: 'conformance/drain.slow.test.ts', why: 'the hub has to be told to end' },
+  '13.8': { file: 'conformance/http2.slow.test.ts', why: 'needs a certificate' },
   '13.5': { file: 'conformance/identity/private-messages.slow.test.ts', why: 'needs keys and users' },
   '13.6': { file: 'conformance/identity/presence.slow.test.ts', why: 'needs rules, users and a restart' },
 };
@@ -27,14 +31,17 @@ export const CODES_ELSEWHERE: Readonly<Partial<Record<ErrorCode, Elsewhere>>> = 
   invalid_body: { file: 'packages/server/src/administration/administration.test.ts', why: 'needs a key' },
   unauthorized: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs an authority that refuses' },
   token_expired: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs a token of its own issuer' },
-  identity_unavailable: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs a site that does not answer' },
+  identity_unavailable: {
+    file: 'packages/server/src/transports/refusals.test.ts',
+    why: 'needs a site that does not answer',
+  },
   forbidden: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs an authority that refuses' },
   host_not_allowed: {
     file: 'packages/server/src/transports/refusals.test.ts',
     why: 'needs a hub that answers to loopback names only',
   },
   too_many_connections: {
-    file: 'packages/server/src/transports/identity.test.ts',
+    file: 'packages/server/src/transports/admission.test.ts',
     why: 'needs a hub with so low a limit that few connections reach it',
   },
   channel_limit: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs a hub that is full' },

@@ -32,19 +32,37 @@ function record({ type, user, origin, data }: Written, index: number): StoredRec
 function batchOf(framing: Framing, written: readonly Written[]): Batch {
   const bytes = joinFrames(framing, EPOCH, written.map(record), Buffer.allocUnsafe);
   const count = written.length;
-  return { interest: INTEREST, framing, from: 0, reached: count, count, bytes, countMax: Infinity, isCut: false, gapThrough: 0 };
+  return {
+    interest: INTEREST,
+    framing,
+    from: 0,
+    reached: count,
+    count,
+    bytes,
+    countMax: Infinity,
+    isCut: false,
+    gapThrough: 0,
+  };
 }
 
 function mark(user: string | undefined, origin: string): string {
   return Buffer.from(authorship(user, origin) as string).toString('latin1');
 }
 
-const name = fc.oneof(fc.constantFrom('a', 'b', 'é', '","origin":"a', '\\"'), fc.string({ unit: 'binary' }).filter((text) => text.isWellFormed()));
+const name = fc.oneof(
+  fc.constantFrom('a', 'b', 'é', '","origin":"a', '\\"'),
+  fc.string({ unit: 'binary' }).filter((text) => text.isWellFormed()),
+);
 const event = fc.record({
   type: fc.option(name, { nil: undefined }),
   user: fc.option(name, { nil: undefined }),
   origin: fc.option(fc.constantFrom('a', 'b', 'tab-1'), { nil: undefined }),
-  data: fc.oneof(fc.jsonValue(), fc.constant({ origin: 'a', user: 'a' }), fc.constant('},{"id":"x'), fc.constant('x'.repeat(70_000))),
+  data: fc.oneof(
+    fc.jsonValue(),
+    fc.constant({ origin: 'a', user: 'a' }),
+    fc.constant('},{"id":"x'),
+    fc.constant('x'.repeat(70_000)),
+  ),
 });
 
 describe.each([sseFraming, webSocketFraming, jsonFraming])('as %j', (framing) => {

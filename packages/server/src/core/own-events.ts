@@ -37,7 +37,7 @@ function authorsOf(batch: Batch): ReadonlyMap<string, readonly Place[]> | undefi
   if (KNOWN.has(batch)) return KNOWN.get(batch);
   const { framing, bytes } = batch;
   let authors: Map<string, Place[]> | undefined;
-  for (let start = 0; start < bytes.length; ) {
+  for (let start = 0; start < bytes.length;) {
     const end = framing.endAt(bytes, start);
     const mark = markIn(bytes, framing.jsonAt(bytes, start));
     if (mark !== undefined) {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Principal } from '../core/principal.ts';
 import { authorship, type Author } from '../core/publish.ts';
-import { addressOf } from './client-address.ts';
+import { addressOf, countedAs } from './client-address.ts';
 import { checkClient, parameters } from './events-query.ts';
 import type { Services } from './services.ts';
 
@@ -19,7 +19,7 @@ export function authorOf(services: Services, request: IncomingMessage, principal
 export function author({ kind, user }: Principal, origin: string | undefined, address: string): Author {
   const members = authorship(kind === 'user' ? user : undefined, origin);
   if (kind === 'server') return { members, client: undefined, keys: undefined };
-  if (user === undefined) return { members, client: `address ${address}`, keys: 'anonymous' };
+  if (user === undefined) return { members, client: `address ${countedAs(address)}`, keys: 'anonymous' };
   return { members, client: `user ${user}`, keys: `user ${user}` };
 }
 

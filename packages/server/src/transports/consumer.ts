@@ -105,9 +105,11 @@ export function consumerOf(
     }));
 }
 
-/** The client's address, where that of its socket is not its own, or is asked for when the socket is gone. */
+/** The client's address, where that of its socket is not its own, is shared with others, or is asked for when the socket is gone. */
 export function notedAddress(services: Services, request: IncomingMessage): string | undefined {
-  return services.proxies.areSome || services.admission.countsAddresses ? addressOf(services, request) : undefined;
+  const { proxies, admission } = services;
+  const isAsked = proxies.areSome || admission.countsAddresses || request.httpVersionMajor > 1;
+  return isAsked ? addressOf(services, request) : undefined;
 }
 
 /** The interest of a query, worked out once an address unless it is another one for each user. */

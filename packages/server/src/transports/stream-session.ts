@@ -227,9 +227,7 @@ export class StreamSession implements Sink, Timed, Session {
   due(): void {
     if (this.transport === 'sse' && this.socket.bytesRead - this.#readBefore > IDLE_BYTES_MAX) this.destroy();
     else {
-      // The wheel may be behind the clock, a little more with each turn.
-      if (this.#expiresTick > 0)
-        this.#expiresTick = Math.max(1, this.services.wheel.tick + ticksTo(this.services, this.#principal.expiresMs));
+      if (this.#expiresTick > 0) this.#followClock();
       this.#step('tick');
     }
   }
@@ -285,6 +283,13 @@ export class StreamSession implements Sink, Timed, Session {
     this.#expiresTick = expiresTick;
     this.#warnTick = warnTick;
     this.#step('tick');
+  }
+
+  /** The wheel may be behind the clock, a little more with each turn. */
+  #followClock(): void {
+    const expiresTick = Math.max(1, this.services.wheel.tick + ticksTo(this.services, this.#principal.expiresMs));
+    if (this.#warnTick > 0) this.#warnTick = Math.max(1, this.#warnTick + expiresTick - this.#expiresTick);
+    this.#expiresTick = expiresTick;
   }
 
   /** Tells the client that its standing ends, unless it need not know. */

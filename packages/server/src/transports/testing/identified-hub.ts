@@ -5,6 +5,17 @@ import { parseConfig } from '../../config/schema.ts';
 import { openHub, type Hub } from '../../hub.ts';
 import { fastWorld } from '../../operate/world.ts';
 
+/** What the tests of transports with identities have in common. */
+export const RULES: readonly object[] = [
+  { pattern: 'news.>', subscribe: ['anyone'] },
+  { pattern: 'inbox.{user}', subscribe: ['owner'] },
+  { pattern: 'staff', subscribe: [{ claim: 'role', value: 'staff' }] },
+  { pattern: 'chat.>', subscribe: ['users'], publish: ['users'] },
+  { pattern: 'wall', subscribe: ['anyone'], publish: ['anyone'] },
+  { pattern: 'log', subscribe: ['users'], history: ['anyone'] },
+  { pattern: 'live', subscribe: ['users'], history: ['server'] },
+];
+
 const SECRET = 'a secret of thirty-two bytes or more';
 /** Minutes pass in seconds. */
 const SPEED = 50;
@@ -21,12 +32,14 @@ export interface IdentifiedHub extends Hub {
   socket(query: string, options?: WebSocket.ClientOptions): Socket;
 }
 
-export async function identifiedHub(settings: object, speed: number = SPEED): Promise<IdentifiedHub> {
+/** @param settings beside the rules, which may be others */
+export async function identifiedHub(settings: object = {}, speed: number = SPEED): Promise<IdentifiedHub> {
   const world = fastWorld(speed);
   const config = parseConfig({
     listen: '127.0.0.1:0',
     data: ':memory:',
     access: 'rules',
+    rules: RULES,
     logging: { level: 'silent' },
     ...settings,
     identity: { tokens: [{ leewaySeconds: 0, keys: [{ algorithm: 'HS256', secret: SECRET }] }], ...identityOf(settings) },
@@ -165,6 +178,24 @@ export class Socket {
   close(): void {
     this.#socket.close();
   }
+}
+
+/** Publishes, as anybody. */
+export function post(hub: IdentifiedHub, path: string, body: object, token?: string): Promise<Response> {
+  return fetch(hub.url + path, {
+    method: 'POST',
+    headers: {
+      'Content-Type': 'application/json',
+      ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
+    },
+    body: JSON.stringify(body),
+  });
+}
+
+/** How many there are now. */
+export async function sessions(hub: IdentifiedHub, transport: string): Promise<number> {
+  const text = await (await fetch(`${hub.url}/metrics`)).text();
+  return Number(new RegExp(`^polycast_sessions\\{transport="${transport}"\\} (\\d+)`, 'm').exec(text)?.[1]);
 }
 
 const WAIT = { timeout: 10_000, interval: 5 };

@@ -1,0 +1,60 @@
+import { describe, expect, test, vi } from 'vitest';
+import { identifiedHub } from './testing/identified-hub.ts';
+
+describe('looking back', () => {
+  test('is for those who may subscribe', async () => {
+    const hub = await identifiedHub();
+    expect((await fetch(`${hub.url}/v1/channels/log/history`)).status).toBe(401);
+    expect((await fetch(`${hub.url}/v1/channels/log/history?token=${hub.token('ann')}`)).status).toBe(200);
+  });
+
+  test('is asked for in whatever way it is named', async () => {
+    const hub = await identifiedHub();
+    const token = hub.token('ann');
+    expect((await fetch(`${hub.url}/v1/events?channel=live&token=${token}`)).status).toBe(200);
+    for (const query of ['after=earliest', 'history=5'])
+      expect((await fetch(`${hub.url}/v1/events?channel=live&token=${token}&${query}`)).status).toBe(403);
+    const stream = await hub.follow('channel=live', token, { 'Last-Event-ID': 'earliest' });
+    expect(stream.status).toBe(403);
+    const socket = hub.socket(`token=${token}`);
+    for (const members of [{ after: 'earliest' }, { history: 5 }])
+      expect(await socket.ask({ op: 'subscribe', channels: ['live'], ...members })).toMatchObject({
+        error: { code: 'forbidden' },
+      });
+  });
+});
+
+describe('connections', () => {
+  test('are bounded by user, also for who says it later', async () => {
+    const hub = await identifiedHub({ limits: { connectionsPerUserMax: 2 } });
+    const query = `channel=news.a&token=${hub.token('ann')}`;
+    const streams = [hub.socket(query), hub.socket(query)];
+    for (const each of streams) await each.got({ op: 'ready' });
+    const refused = await hub.follow('channel=news.a', hub.token('ann'));
+    expect([refused.status, refused.headers.get('Retry-After')]).toEqual([429, '5']);
+    await refused.over();
+    expect(JSON.parse(refused.text)).toMatchObject({ code: 'too_many_connections', limit: 2 });
+    expect(await hub.socket(query).refusal()).toBe(429);
+    expect((await fetch(`${hub.url}/v1/events?${query}&wait=5`)).status).toBe(429);
+    expect((await fetch(`${hub.url}/v1/events?${query}`)).status).toBe(200);
+    const later = hub.socket('');
+    expect(await later.ask({ op: 'auth', token: hub.token('ann') })).toMatchObject({ error: { code: 'too_many_connections' } });
+    const other = hub.socket(`channel=news.a&token=${hub.token('bob')}`);
+    await other.got({ op: 'ready' });
+    streams[0]?.close();
+    await vi.waitFor(async () => expect((await hub.follow('channel=news.a', hub.token('ann'))).status).toBe(200));
+  });
+
+  test('are bounded by address, which trusted proxies tell', async () => {
+    const hub = await identifiedHub({ limits: { connectionsPerAddressMax: 1 }, trustedProxies: ['127.0.0.0/8', '10.0.0.0/8'] });
+    const from = (forwarded: string): Promise<number> =>
+      hub.follow('channel=news.a', undefined, { 'X-Forwarded-For': forwarded }).then(({ status }) => status);
+    expect(await from('192.0.2.1')).toBe(200);
+    // What stands before the first address that no trusted proxy has is the client's to make up.
+    expect(await from('198.51.100.9, 192.0.2.1, 10.1.1.1')).toBe(429);
+    expect(await from('192.0.2.1, 192.0.2.2')).toBe(200);
+    expect(await from('2001:db8::1')).toBe(200);
+    expect(await from('2001:db8::2')).toBe(429);
+    expect(await from('2001:db8:0:1::2')).toBe(200);
+  });
+});
