@@ -81,6 +81,28 @@ describe('a session that was opened with a key', () => {
     expect((await open(desk, text)).id).not.toBe(one.id);
   });
 
+  test('publishes no line of a stream that it is in the middle of, once its key is revoked', async () => {
+    const desk = await openDesk();
+    const { id, text } = await desk.key({ publish: ['>'] });
+    const line = Buffer.from('{"channel":"a","data":1}\n');
+    const lines = new TransformStream<Uint8Array, Uint8Array>();
+    const writer = lines.writable.getWriter();
+    void writer.write(line);
+    const response = await fetch(`${desk.hub.url}/v1/events`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${text}`, 'content-type': 'application/x-ndjson' },
+      body: lines.readable,
+      duplex: 'half',
+    });
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    const next = async (): Promise<unknown> => JSON.parse(Buffer.from((await reader.read()).value ?? []).toString());
+    expect(await next()).toMatchObject({ channel: 'a', id: expect.any(String) });
+    await desk.ask('DELETE', `/v1/keys/${id}`);
+    void writer.write(line);
+    expect(await next()).toMatchObject({ error: { code: 'unauthorized' } });
+    void writer.close();
+  });
+
   test('a poll that waits is answered when its key is revoked, and the next one refused', async () => {
     const desk = await openDesk();
     const { id, text } = await desk.key({ subscribe: ['>'] });

@@ -50,6 +50,7 @@ export function openIdentity(data: string, settings: IdentitySettings, clock: Cl
     });
     const ended: RevocationBook['end'] = (revocation) => revocations.end(revocation);
     const keys = new KeyRing({ store, audit, clock, countMax: settings.keysMax, ended });
+    revocations.isKeyGone = (principal) => keys.isGone(principal);
     let prunedMs = clock.nowMs();
     const upkeep = (): void => {
       const nowMs = clock.nowMs();

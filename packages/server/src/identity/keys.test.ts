@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Grants } from '../core/principal.ts';
+import type { Grants, Principal } from '../core/principal.ts';
 import { keyHash, keyIdOf, newKeyText } from './keys-text.ts';
 import { ALL_SCOPES, scopeTexts, wrongScopes } from './scopes.ts';
 import { identityFolder, openTestIdentity, OPERATOR, START_MS } from './testing.ts';
@@ -230,6 +230,48 @@ describe('keys are kept', () => {
     keys.change(key.id, { scopes: SHOP }, OPERATOR);
     expect(ended).toEqual([{ key: key.id, issuedBeforeMs: Infinity }]);
     expect(keys.identify({ token: text })).toMatchObject({ grants: SHOP });
+  });
+});
+
+describe('whoever came with a key that is not what it was', () => {
+  const come = (scopes: Grants = ALL_SCOPES) => {
+    const identity = openTestIdentity();
+    const { key, text } = identity.keys.create(wishes(scopes), OPERATOR);
+    const principal = identity.keys.identify({ token: text }) as Principal;
+    return { ...identity, id: key.id, principal, stands: () => !identity.revocations.isRevoked(principal) };
+  };
+
+  test('stands no more when it is revoked', () => {
+    const { keys, id, stands } = come();
+    expect(stands()).toBe(true);
+    keys.revoke(id, OPERATOR);
+    expect(stands()).toBe(false);
+  });
+
+  test('stands no more when it may do something else, or until another time', () => {
+    for (const change of [{ scopes: SHOP }, { expiresMs: START_MS }]) {
+      const { keys, id, stands } = come();
+      keys.change(id, { name: 'another' }, OPERATOR);
+      expect(stands()).toBe(true);
+      keys.change(id, change, OPERATOR);
+      expect(stands()).toBe(false);
+    }
+  });
+
+  test('stands for as long as its secret does', () => {
+    const { keys, clock, id, stands } = come();
+    keys.rotate(id, 1000, OPERATOR);
+    expect(stands()).toBe(true);
+    clock.timeMs += 1000;
+    expect(stands()).toBe(false);
+  });
+
+  test('is not taken for whoever comes with the new secret', () => {
+    const { keys, id, principal, stands, revocations } = come();
+    const rotated = keys.rotate(id, 0, OPERATOR);
+    expect(stands()).toBe(false);
+    expect(revocations.isRevoked(keys.identify({ token: rotated?.text }) as Principal)).toBe(false);
+    expect(revocations.isRevoked({ ...principal, grants: { ...principal.grants } })).toBe(true);
   });
 });
 

@@ -134,7 +134,9 @@ export class KeyRing implements Identifier {
   identify({ token }: Pick<Credentials, 'token'>): Principal | undefined {
     if (token === undefined || !token.startsWith(KEY_PREFIX)) return undefined;
     const id = keyIdOf(token);
-    const live = id === undefined ? undefined : this.#keys.get(id);
+    // No key has this form: not a byte of it is worth a hash.
+    if (id === undefined) throw new PolycastError('unauthorized', 'The key is not valid.');
+    const live = this.#keys.get(id);
     const nowMs = this.#parts.clock.nowMs();
     const secret = secretOf(live, keyHash(token), nowMs);
     if (live === undefined || secret === undefined) throw new PolycastError('unauthorized', 'The key is not valid.');
@@ -142,6 +144,15 @@ export class KeyRing implements Identifier {
     live.usedMs = nowMs;
     this.#used.add(live);
     return secret.principal;
+  }
+
+  /** Whether somebody who came with a key could come as the same now. */
+  isGone({ key = '', grants, issuedMs }: Principal): boolean {
+    const live = this.#keys.get(key);
+    const nowMs = this.#parts.clock.nowMs();
+    const isSame = (one: Principal): boolean =>
+      one.issuedMs === issuedMs && one.grants === grants && one.expiresMs > nowMs;
+    return live?.secrets.some(({ principal }) => isSame(principal)) !== true;
   }
 
   /** Ends what an overlap has left, and writes back when keys were last used. Called every second or so. */

@@ -31,6 +31,8 @@ export interface RevocationParts {
  * request. A session that is revoked is gone at once, so that nothing is kept of it.
  */
 export class RevocationBook implements Revocations {
+  /** Whether the key that somebody came with is not what it was: gone, rotated, changed. Set by the keys. */
+  isKeyGone: (principal: Principal) => boolean = () => false;
   readonly #parts: RevocationParts;
   readonly #byKind: Readonly<Record<StoredKind, Revoked>>;
   readonly #put: StatementSync;
@@ -58,12 +60,13 @@ export class RevocationBook implements Revocations {
     return Object.values(this.#byKind).reduce((sum, { size }) => sum + size, 0);
   }
 
-  isRevoked({ user, token, key, issuedMs }: Principal): boolean {
+  isRevoked(principal: Principal): boolean {
+    const { user, token, key, issuedMs } = principal;
     const { user: users, token: tokens, key: keys } = this.#byKind;
     return (
       (user !== undefined && issuedMs < users.before(user)) ||
       (token !== undefined && issuedMs < tokens.before(token)) ||
-      (key !== undefined && issuedMs < keys.before(key))
+      (key !== undefined && (issuedMs < keys.before(key) || this.isKeyGone(principal)))
     );
   }
 
