@@ -202,7 +202,12 @@ export class Publisher {
         (clientRate && this.#take(client, clientRate.perSecond, clientRate.burst, 'A client may publish')) ??
         (userPublishRatePerSecond === undefined
           ? undefined
-          : this.#take(`${client}\n${channel}`, userPublishRatePerSecond, userPublishBurst, `${channel} takes of one user`));
+          : this.#take(
+              `${client}\n${channel}`,
+              userPublishRatePerSecond,
+              userPublishBurst,
+              `${channel} takes of one user`,
+            ));
       if (limited !== undefined) return limited;
     }
     const { publishRatePerSecond, publishBurst } = settings;

@@ -85,7 +85,11 @@ function whileOpen(state: SessionState, nowTick: number, settings: SessionSettin
   // A heartbeat that is due as well comes with the next tick.
   if (warnTick > 0 && nowTick >= warnTick) {
     const isHeartbeat = step.effect === 'heartbeat';
-    return { phase: 'open', effect: 'say_expiring', nextTicks: isHeartbeat ? 1 : Math.min(step.nextTicks, expiresTick - nowTick) };
+    return {
+      phase: 'open',
+      effect: 'say_expiring',
+      nextTicks: isHeartbeat ? 1 : Math.min(step.nextTicks, expiresTick - nowTick),
+    };
   }
   return { ...step, nextTicks: Math.min(step.nextTicks, (warnTick > 0 ? warnTick : expiresTick) - nowTick) };
 }
