@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { Presence, type PresenceSettings } from './presence.ts';
+import { Presence } from './presence.ts';
 import type { PresenceChange } from './presence-events.ts';
+import type { PresenceSettings } from './presence-types.ts';
 import { Onlooker, Telling } from './testing/presence-onlooker.ts';
 
 const SETTINGS: PresenceSettings = {

@@ -1,61 +1,8 @@
-import type { Position } from './ports.ts';
-import type { PresenceChange, PresentUser } from './presence-events.ts';
-import { countOf, Room, shownOf, type Member } from './presence-room.ts';
+import type { PresenceChange } from './presence-events.ts';
+import { countOf, Room, type Member } from './presence-room.ts';
+import { PresenceTeller } from './presence-teller.ts';
+import type { PresenceMemory, PresenceSettings, PresenceSnapshot, RememberedRoom } from './presence-types.ts';
 import { TokenBuckets } from './token-buckets.ts';
-
-export interface PresenceSettings {
-  /** Others are told that somebody has left, or has other sessions than before, only after it has been so for so long. */
-  readonly graceMs: number;
-  /** A short poll counts as a session of so long. */
-  readonly pollGraceMs: number;
-  /** Of a channel with more users than this only counts are told. */
-  readonly listedMax: number;
-  /** Whether it is told who is online, and which channels are occupied. */
-  readonly systemEvents: boolean;
-  /**
-   * How many channels presence may be begun for, in the long run and at once: a reader names what it likes, and each name is a channel
-   * in the log for a while. Those beyond are told of later.
-   */
-  readonly newChannelsPerSecond: number;
-  readonly newChannelsBurst: number;
-}
-
-/** What is known of a channel. */
-export interface PresenceSnapshot {
-  readonly isListed: boolean;
-  readonly users: number;
-  /** Sessions of nobody known. */
-  readonly anonymous: number;
-  /** Empty when the channel is not listed. */
-  readonly members: readonly PresentUser[];
-}
-
-/** What the transports may ask of presence. */
-export interface PresenceView {
-  /**
-   * Who is in a channel, and the position at which that is true: whoever reads the channel's events after it has it all.
-   * @throws PolycastError `not_found` where presence is not kept, `log_unavailable` while nothing can be told
-   */
-  snapshot(channel: string): Promise<PresenceSnapshot & { readonly position: Position }>;
-  /** Whether a user who is not connected has polled lately. */
-  isOnline(user: string): boolean;
-}
-
-/** What others had been told before a restart. */
-export interface PresenceMemory {
-  readonly rooms: readonly RememberedRoom[];
-  readonly online: readonly string[];
-  readonly occupied: readonly string[];
-  readonly usersSequence: number;
-  readonly channelsSequence: number;
-}
-
-export interface RememberedRoom extends PresenceSnapshot {
-  readonly channel: string;
-}
-
-/** A channel is listed again only well below the bound, so that one at the bound does not go back and forth. */
-const RELIST_FRACTION = 0.75;
 
 /**
  * Who is where, and what others have yet to be told of it. Sessions come and go by `enter` and `leave`, in any order and number;
@@ -64,6 +11,7 @@ const RELIST_FRACTION = 0.75;
  */
 export class Presence {
   readonly #settings: PresenceSettings;
+  readonly #teller: PresenceTeller;
   readonly #rooms = new Map<string, Room>();
   /** All users who are connected, in no channel in particular. */
   readonly #everyone = new Room('');
@@ -78,11 +26,10 @@ export class Presence {
   readonly #deferred = new Set<Member>();
   #deferredUntilMs = 0;
   readonly #begun = new TokenBuckets();
-  #usersSequence = 0;
-  #channelsSequence = 0;
 
   constructor(settings: PresenceSettings) {
     this.#settings = settings;
+    this.#teller = new PresenceTeller(settings);
     this.#everyone.isBegun = true;
   }
 
@@ -191,7 +138,8 @@ export class Presence {
     for (const room of this.#readyRooms) {
       if (changes.length >= countMax) return changes;
       this.#readyRooms.delete(room);
-      this.#tellCounts(room, changes);
+      this.#teller.tellCounts(room, changes);
+      this.#forgetRoom(room);
     }
     for (const member of this.#ready) {
       if (changes.length >= countMax) break;
@@ -212,8 +160,7 @@ export class Presence {
 
   /** Takes up what had been told before a restart: those who do not come back leave after the grace. To be called first. */
   restore({ rooms, online, occupied, usersSequence, channelsSequence }: PresenceMemory, nowMs: number): void {
-    this.#usersSequence = usersSequence;
-    this.#channelsSequence = channelsSequence;
+    this.#teller.resume(usersSequence, channelsSequence);
     for (const remembered of rooms) this.#restoreRoom(remembered, nowMs);
     if (!this.#settings.systemEvents) return;
     for (const user of online) this.#remember(this.#everyone, user, 1, nowMs);
@@ -322,42 +269,9 @@ export class Presence {
   }
 
   #tell(member: Member, changes: PresenceChange[], nowMs: number, wallMs: number): void {
-    const { room, user, told } = member;
-    const count = countOf(member);
-    if (told === 0 && count > 0) member.sinceMs = wallMs;
-    member.told = count;
-    member.toldInfo = member.info;
-    if (user !== undefined) room.known += Math.sign(count) - Math.sign(told);
-    room.changed();
-    if (room === this.#everyone) this.#tellEveryone(user as string, told, count, changes);
-    else if (user === undefined) this.#tellAnonymous(room, changes, nowMs);
-    else this.#tellUser(member, told, changes, nowMs);
-    if (count === 0) this.#forget(member);
-    if (room !== this.#everyone) this.#tellOccupancy(room, changes);
-  }
-
-  #tellEveryone(user: string, told: number, count: number, changes: PresenceChange[]): void {
-    if (!this.#settings.systemEvents || Math.sign(told) === Math.sign(count)) return;
-    changes.push({ kind: count > 0 ? 'online' : 'offline', user, sequence: ++this.#usersSequence });
-  }
-
-  #tellAnonymous(room: Room, changes: PresenceChange[], nowMs: number): void {
-    if (!room.isListed) return this.#countLater(room, nowMs);
-    room.toldAnonymous = room.anonymous?.told ?? 0;
-    changes.push(countsOf(room));
-  }
-
-  #tellUser(member: Member, told: number, changes: PresenceChange[], nowMs: number): void {
-    const { room } = member;
-    if (!room.isListed) return this.#countLater(room, nowMs);
-    if (room.known > this.#settings.listedMax) {
-      room.isListed = false;
-      changes.push(countsOf(room));
-    } else if (member.told === 0) {
-      changes.push({ kind: 'leave', channel: room.channel, user: member.user as string });
-    } else {
-      changes.push({ kind: told === 0 ? 'join' : 'update', channel: room.channel, ...shownOf(member) });
-    }
+    if (member.room === this.#everyone) this.#teller.tellEveryone(member, changes, wallMs);
+    else if (this.#teller.tell(member, changes, wallMs)) this.#countLater(member.room, nowMs);
+    if (member.told === 0) this.#forget(member);
   }
 
   /** What changes in a room that is not listed is told once in a grace. */
@@ -365,31 +279,6 @@ export class Presence {
     if (room.countDueMs > 0) return;
     room.countDueMs = nowMs + this.#settings.graceMs;
     this.#dueRooms.add(room);
-  }
-
-  #tellCounts(room: Room, changes: PresenceChange[]): void {
-    const anonymous = room.anonymous?.told ?? 0;
-    if (!room.isListed) {
-      room.isListed = room.known <= this.#settings.listedMax * RELIST_FRACTION;
-      if (room.isListed || room.toldUsers !== room.known || room.toldAnonymous !== anonymous)
-        changes.push(countsOf(room));
-      if (room.isListed)
-        for (const user of room.listed()) changes.push({ kind: 'join', channel: room.channel, ...user });
-    }
-    this.#tellOccupancy(room, changes);
-    this.#forgetRoom(room);
-  }
-
-  #tellOccupancy(room: Room, changes: PresenceChange[]): void {
-    const isOccupied = room.known > 0 || (room.anonymous?.told ?? 0) > 0;
-    if (isOccupied === room.isOccupied) return;
-    room.isOccupied = isOccupied;
-    if (!this.#settings.systemEvents) return;
-    changes.push({
-      kind: isOccupied ? 'occupied' : 'vacated',
-      channel: room.channel,
-      sequence: ++this.#channelsSequence,
-    });
   }
 
   #forget(member: Member): void {
@@ -404,14 +293,6 @@ export class Presence {
     if (room.isEmpty && room.isListed && room.countDueMs === 0 && !this.#readyRooms.has(room))
       this.#rooms.delete(room.channel);
   }
-}
-
-/** The counts as they are now, which from now on are those that were told. */
-function countsOf(room: Room): PresenceChange {
-  room.toldUsers = room.known;
-  room.toldAnonymous = room.anonymous?.told ?? 0;
-  const { channel, toldUsers: users, toldAnonymous: anonymous, isListed } = room;
-  return { kind: 'count', channel, users, anonymous, isListed };
 }
 
 function isSameJson(one: unknown, other: unknown): boolean {

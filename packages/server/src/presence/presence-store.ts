@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { Position } from '../core/ports.ts';
-import type { PresenceMemory, RememberedRoom } from '../core/presence.ts';
+import type { PresenceMemory, RememberedRoom } from '../core/presence-types.ts';
 import type { PresenceChange, PresentUser } from '../core/presence-events.ts';
 
 /** The file's name in the data folder. */

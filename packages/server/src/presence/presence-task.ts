@@ -1,6 +1,7 @@
 import { formatTime, hasWildcard, isChannel, PolycastError } from '@polycast/protocol';
 import type { Clock, Log, Position, StoredRecord } from '../core/ports.ts';
-import { Presence, type PresenceSettings, type PresenceSnapshot, type PresenceView } from '../core/presence.ts';
+import { Presence } from '../core/presence.ts';
+import type { PresenceSettings, PresenceSnapshot, PresenceView } from '../core/presence-types.ts';
 import { presenceChannel } from '../core/presence-channel.ts';
 import { PRESENCE_PATTERNS, presenceChangeOf, presenceEvent, type PresenceChange } from '../core/presence-events.ts';
 import type { Principal } from '../core/principal.ts';

@@ -1,6 +1,6 @@
 import type { Authority, Clock, Log, Random } from '../core/ports.ts';
 import type { Feed } from '../core/feed.ts';
-import type { PresenceView } from '../core/presence.ts';
+import type { PresenceView } from '../core/presence-types.ts';
 import type { Publisher } from '../core/publish.ts';
 import type { SessionSettings } from '../core/session.ts';
 import type { ByteBudget } from './byte-budget.ts';

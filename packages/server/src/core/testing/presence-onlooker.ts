@@ -1,5 +1,5 @@
 import type { PresenceChange, PresentUser } from '../presence-events.ts';
-import type { PresenceMemory, PresenceSnapshot } from '../presence.ts';
+import type { PresenceMemory, PresenceSnapshot } from '../presence-types.ts';
 
 /** A channel as somebody knows it who was handed a snapshot and told of every change since. */
 export class Onlooker {

@@ -1,5 +1,6 @@
-import { Presence, type PresenceSettings, type PresenceSnapshot } from '../presence.ts';
+import { Presence } from '../presence.ts';
 import type { PresenceChange } from '../presence-events.ts';
+import type { PresenceSettings, PresenceSnapshot } from '../presence-types.ts';
 import { Onlooker, Telling } from './presence-onlooker.ts';
 
 const SETTINGS: PresenceSettings = {
