@@ -128,6 +128,32 @@ test.each(['websocket', 'sse'] as const)('the same holds while tokens expire and
   );
 });
 
+test.each(['websocket', 'sse', 'poll'] as const)(
+  'a channel that may not be had any more ends those who have it, and costs no other an event, over %s',
+  (transport) => {
+    const forbid = named('forbid', (hub) => hub.forbid('c'));
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof({ weight: 20, arbitrary: action }, fc.constant(forbid())), {
+          minLength: 5,
+          maxLength: 80,
+          size: 'max',
+        }),
+        (actions) => {
+          const hub = new SimulatedHub({ transports: [transport] });
+          hub.subscribe(['a.1']);
+          for (const act of actions) act(hub);
+          hub.recover();
+          hub.checkComplete();
+          for (const { failed, channels } of hub.consumers.values())
+            expect(failed).toBe(hub.forbidden !== undefined && channels.includes(hub.forbidden));
+        },
+      ),
+      { numRuns: 1500 },
+    );
+  },
+);
+
 test('what retention removes meanwhile is told as a gap to whoever would have had it', () => {
   const trim = named('trim', (hub, count: number) => {
     hub.trimmed = Math.max(hub.trimmed, hub.log.length - count);

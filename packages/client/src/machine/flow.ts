@@ -108,12 +108,13 @@ function settleRefusal(draft: Draft, { problem, hintMs }: Extract<Ending, { kind
   if (problem['rule'] === undefined && (!isConnecting || phase.from !== '' || isAboutToken(problem)))
     return stop(draft, problem);
   if (!isConnecting) return wait(draft, problem.code);
-  const refused = draft.members.filter(({ channels }) => covers(phase.channels, channels));
-  // One of these asks for what it may not have: the others are to have theirs.
-  if (refused.length > 1 && !draft.singly) {
+  const [first, ...others] = draft.members.filter(({ channels }) => covers(phase.channels, channels));
+  if (first !== undefined && covers(first.channels, phase.channels)) failMember(draft, first.id, problem);
+  else {
+    // One of several asks for what it may not have: the others are to have theirs, and so they come one by one.
     draft.singly = true;
-    refused.slice(1).forEach(stepAside);
-  } else for (const { id } of refused) failMember(draft, id, problem);
+    others.forEach(stepAside);
+  }
   connect(draft);
 }
 

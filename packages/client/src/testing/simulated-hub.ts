@@ -36,6 +36,8 @@ export interface Consumer {
   failed: boolean;
 }
 
+const REFUSAL = problem('forbidden', undefined, { rule: 'the defaults' });
+
 export const SETTINGS: MachineSettings = {
   transports: ['websocket', 'sse', 'long-poll', 'poll'],
   readyTimeoutMs: 5000,
@@ -69,6 +71,8 @@ export class SimulatedHub {
   readonly gaps: Gap[] = [];
   /** What was asked about credentials. */
   readonly asked: ('renew' | 'auth' | 'refuse')[] = [];
+  /** A rule does not allow this channel any more. */
+  forbidden: string | undefined;
   /** The log was rolled back: places may go back, this once. */
   allowsGoingBack = false;
   #nextId = 1;
@@ -128,6 +132,8 @@ export class SimulatedHub {
   ready(attempt: number): void {
     const stream = this.streams.get(attempt);
     if (stream === undefined || stream.position !== undefined) return;
+    if (this.#isForbidden(stream.request.channels))
+      return this.end(attempt, { kind: 'refused', problem: REFUSAL, hintMs: 0 });
     stream.position = this.#startOf(stream.request);
     this.input({ kind: 'ready', attempt, cursor: cursorOf(stream.position), heartbeatMs: 25_000 });
   }
@@ -164,8 +170,11 @@ export class SimulatedHub {
       stream.channels = stream.channels.filter((channel) => !asked.channels.includes(channel));
       return;
     }
-    if (refusal !== undefined)
-      return this.input({ kind: 'placed', attempt, id: asked.id, cursor: '', problem: problem(refusal) });
+    const isForbidden = this.#isForbidden(asked.channels);
+    if (refusal !== undefined || isForbidden) {
+      const refused = isForbidden ? REFUSAL : problem(refusal ?? 'forbidden');
+      return this.input({ kind: 'placed', attempt, id: asked.id, cursor: '', problem: refused });
+    }
     stream.channels = [...new Set([...stream.channels, ...asked.channels])];
     this.input({ kind: 'placed', attempt, id: asked.id, cursor: cursorOf(stream.position), problem: undefined });
   }
@@ -175,7 +184,9 @@ export class SimulatedHub {
     if (poll === undefined) return;
     this.polls.delete(id);
     const { start, limit } = poll;
-    const { channels, types } = poll.member;
+    const { channels, types, round } = poll.member;
+    if (this.#isForbidden(channels))
+      return this.input({ kind: 'polled', id, round, result: { kind: 'refused', problem: REFUSAL, hintMs: 0 } });
     const from = this.#startOf({
       channels,
       after: start.after ?? (start.history === undefined ? 'now' : undefined),
@@ -193,6 +204,19 @@ export class SimulatedHub {
       round: poll.member.round,
       result: { events, gaps: gap === undefined ? [] : [gap], cursor },
     });
+  }
+
+  /** From now on nobody may have this channel: streams that take operations lose it, others end (PROTOCOL.md section 13.4). */
+  forbid(channel: string): void {
+    this.forbidden = channel;
+    for (const [attempt, stream] of this.streams) {
+      if (stream.position === undefined || !this.#isForbidden(stream.channels)) continue;
+      if (stream.transport !== 'websocket') this.end(attempt, { kind: 'lost', why: 'ended' });
+      else {
+        stream.channels = stream.channels.filter((each) => each !== channel);
+        this.input({ kind: 'dropped', attempt, channels: [channel] });
+      }
+    }
   }
 
   failPoll(id: number): void {
@@ -273,6 +297,10 @@ export class SimulatedHub {
   #gapAfter(position: number): Gap | undefined {
     if (position >= this.trimmed) return undefined;
     return { from: cursorOf(position), to: cursorOf(this.trimmed), reason: 'retention' };
+  }
+
+  #isForbidden(channels: readonly string[]): boolean {
+    return this.forbidden !== undefined && channels.includes(this.forbidden);
   }
 
   #startOf({ channels, after, history }: OpenRequest): number {
