@@ -1,5 +1,6 @@
 import { PolycastError } from '@polycast/protocol';
-import type { RevocationKind } from '../identity/revocations.ts';
+import type { Clock } from '../core/ports.ts';
+import { revokedNow, type RevocationKind } from '../identity/revocations.ts';
 import type { Route } from '../transports/http-transport.ts';
 import { respondJson, timeText, withScope, type Administration } from './desk.ts';
 import { invalidBody, readMembers, shortText, time, type Members } from './json-body.ts';
@@ -17,7 +18,7 @@ export function revocationsRoute(administration: Administration): Route {
     path: '/v1/revocations',
     handle: withScope(administration, 'admin', async ({ request, response, actor }) => {
       const members = await readMembers(services, request);
-      const order = { ...subjectOf(members), issuedBeforeMs: issuedBefore(members, services.clock.nowMs()) };
+      const order = { ...subjectOf(members), issuedBeforeMs: issuedBefore(members, services.clock) };
       members.end();
       // One that has never been would be kept all the same.
       if (order.kind === 'key' && keys.get(order.name) === undefined)
@@ -37,9 +38,9 @@ function subjectOf(members: Members): { readonly kind: RevocationKind; readonly 
 }
 
 /** What is to come cannot be taken back yet: a date ahead would lock out for good whoever it names. */
-function issuedBefore(members: Members, nowMs: number): number {
+function issuedBefore(members: Members, clock: Clock): number {
   const givenMs = members.take('issuedBefore', time);
-  if (givenMs === undefined) return nowMs;
-  if (givenMs > nowMs + CLOCK_SKEW_MS) throw invalidBody('issuedBefore', 'is yet to come');
+  if (givenMs === undefined) return revokedNow(clock);
+  if (givenMs > clock.nowMs() + CLOCK_SKEW_MS) throw invalidBody('issuedBefore', 'is yet to come');
   return givenMs;
 }

@@ -1,5 +1,6 @@
 import { encodeCursor, PolycastError } from '@polycast/protocol';
 import { isUser } from '../core/private-channel.ts';
+import { revokedNow } from '../identity/revocations.ts';
 import { renew } from '../transports/expiry.ts';
 import type { Route } from '../transports/http-transport.ts';
 import type { Session } from '../transports/sessions.ts';
@@ -27,7 +28,7 @@ export function usersRoutes(administration: Administration): readonly Route[] {
       const reason = members.take('reason', shortText(REASON_LENGTH_MAX));
       members.end();
       const sessions = services.sessions.countOfUser(user);
-      const issuedBeforeMs = services.clock.nowMs();
+      const issuedBeforeMs = revokedNow(services.clock);
       await revocations.revoke({ kind: 'user', name: user, issuedBeforeMs }, actor);
       const detail = { sessions, ...(reason === undefined ? {} : { reason }) };
       audit.note({ action: 'user.disconnected', subject: user, by: actor, detail });

@@ -176,7 +176,7 @@ class FolderDesk implements KeyDesk {
 
   async revokeAll(kind: RevocationKind, name: string): Promise<void> {
     if (kind === 'key' && this.#identity.keys.get(name) === undefined) throw noSuchKey(name);
-    await this.#identity.revocations.revoke({ kind, name, issuedBeforeMs: Date.now() }, this.#by);
+    await this.#identity.revocations.revoke({ kind, name, issuedBeforeMs: Date.now() + 1 }, this.#by);
   }
 
   async audit(limit: number): Promise<readonly ShownEntry[]> {

@@ -49,7 +49,8 @@ export function openIdentity(data: string, settings: IdentitySettings, clock: Cl
       countMax: settings.revocationsMax,
     });
     const ended: RevocationBook['end'] = (revocation) => revocations.end(revocation);
-    const keys = new KeyRing({ store, audit, clock, countMax: settings.keysMax, ended });
+    const revokedBefore = (id: string): number => revocations.keyRevokedBefore(id);
+    const keys = new KeyRing({ store, audit, clock, countMax: settings.keysMax, revokedBefore, ended });
     revocations.isKeyGone = (principal) => keys.isGone(principal);
     let prunedMs = clock.nowMs();
     const upkeep = (): void => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Grants, Principal } from '../core/principal.ts';
 import { keyHash, keyIdOf, newKeyText } from './keys-text.ts';
+import { revokedNow } from './revocations.ts';
 import { ALL_SCOPES, scopeTexts, wrongScopes } from './scopes.ts';
 import { identityFolder, openTestIdentity, OPERATOR, START_MS } from './testing.ts';
 
@@ -147,6 +148,17 @@ describe('rotation', () => {
     // Within the same millisecond, and still told apart.
     expect(ended).toEqual([{ key: first.key.id, issuedBeforeMs: START_MS + 1 }]);
     expect(keys.identify({ token: second?.text })).toMatchObject({ issuedMs: START_MS + 1 });
+  });
+
+  test('of a key that was revoked in this very millisecond gives one that is good', async () => {
+    const { keys, revocations, clock } = openTestIdentity();
+    const { key, text } = keys.create(wishes(), OPERATOR);
+    await revocations.revoke({ kind: 'key', name: key.id, issuedBeforeMs: revokedNow(clock) }, OPERATOR);
+    expect(revocations.isRevoked(keys.identify({ token: text }) as Principal)).toBe(true);
+    const rotated = keys.rotate(key.id, 1000, OPERATOR);
+    expect(revocations.isRevoked(keys.identify({ token: rotated?.text }) as Principal)).toBe(false);
+    // The old one is on its way out, and revoked all the same.
+    expect(revocations.isRevoked(keys.identify({ token: text }) as Principal)).toBe(true);
   });
 
   test('a second rotation ends what the first had left', () => {

@@ -28,6 +28,8 @@ export interface KeyRingParts {
   readonly audit: AuditLog;
   readonly clock: Clock;
   readonly countMax: number;
+  /** Before when a key's secrets are revoked, those that it has now left out of account. */
+  readonly revokedBefore: (id: string) => number;
   /** Ends the sessions of those whose key is no longer what it was. */
   readonly ended: (revocation: Revocation) => void;
 }
@@ -92,8 +94,9 @@ export class KeyRing implements Identifier {
   rotate(id: string, overlapMs: number, by: Actor): MadeKey | undefined {
     const live = this.#keys.get(id);
     if (live === undefined) return undefined;
-    // Later than the one before, whatever the clock says, so that the two can be told apart.
-    const createdMs = Math.max(this.#parts.clock.nowMs(), live.newest.createdMs + 1);
+    // Later than the one before and than what was revoked, whatever the clock says, so that they can be told apart.
+    const { clock, revokedBefore } = this.#parts;
+    const createdMs = Math.max(clock.nowMs(), live.newest.createdMs + 1, revokedBefore(id));
     const { text } = newKeyText(id);
     const secrets: SecretRow[] = [{ hash: keyHash(text), createdMs, expiresMs: undefined }];
     if (overlapMs > 0) secrets.push({ ...live.newest, expiresMs: this.#parts.clock.nowMs() + overlapMs });

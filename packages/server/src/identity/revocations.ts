@@ -13,7 +13,13 @@ export type RevocationKind = StoredKind | 'session';
 export interface RevocationOrder {
   readonly kind: RevocationKind;
   readonly name: string;
+  /** `revokedNow` for all there are. */
   readonly issuedBeforeMs: number;
+}
+
+/** Before when all was given out that there is by now: what was given out in this very millisecond as well. */
+export function revokedNow({ nowMs }: Pick<Clock, 'nowMs'>): number {
+  return nowMs() + 1;
 }
 
 export interface RevocationParts {
@@ -78,6 +84,11 @@ export class RevocationBook implements Revocations {
   revokedBefore(user: string): number | undefined {
     const beforeMs = this.#byKind.user.before(user);
     return beforeMs === -Infinity ? undefined : beforeMs;
+  }
+
+  /** Before when a key's secrets are good for nothing. */
+  keyRevokedBefore(id: string): number {
+    return this.#byKind.key.before(id);
   }
 
   /**
