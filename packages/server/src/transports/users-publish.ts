@@ -56,7 +56,7 @@ export async function publishToUsers(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const { batchEventsMax } = services.settings;
+  const room = roomOf(services);
   const key = idempotencyKeyOf(request);
   const by = publisherOf(services, request, await identify(services, request, undefined));
   const essence = parseMediaType(request.headers['content-type'])?.essence;
@@ -66,15 +66,15 @@ export async function publishToUsers(
       services,
       request,
       response,
-      (line, index) => letter(line, keyAt(key, index), batchEventsMax),
+      (line, index) => letter(line, keyAt(key, index), room),
       (publish) => permit(services, by, publish),
     );
   }
   if (essence !== 'application/json')
     throw new PolycastError('unsupported_media_type', 'Send application/json or application/x-ndjson.');
   const text = utf8Text(await readBody(request, services));
-  if (isArray(text)) return publishLetters(services, response, by, letters(text, key, batchEventsMax));
-  const one = letter(text, key, batchEventsMax);
+  if (isArray(text)) return publishLetters(services, response, by, letters(text, key, room));
+  const one = letter(text, key, room);
   if (!Array.isArray(one)) return publishOne(services, response, by, one as PublishRequest);
   respondText(response, groupText(services, await publishMany(services, by, one)));
 }
@@ -82,13 +82,27 @@ export async function publishToUsers(
 /** To one user, to several, or why it is refused. */
 type Letter = PublishRequest | readonly PublishRequest[] | PolycastError;
 
-/** @throws PolycastError `batch_too_large` for more events in all than an array may hold */
-function letters(text: string, key: string | undefined, eventsMax: number): readonly Letter[] {
-  let left = eventsMax;
-  return arrayElements(text, eventsMax).map((element, index) => {
-    const read = attempt(() => letter(element, keyAt(key, index), eventsMax));
-    left -= Array.isArray(read) ? read.length : 1;
-    if (left < 0) throw tooMany(eventsMax);
+/** What may come of one body at once: words to a great many are as many events, each of their size. */
+interface Expansion {
+  readonly events: number;
+  /** Of data, in characters. */
+  readonly length: number;
+}
+
+function roomOf({ settings }: Services): Expansion {
+  return { events: settings.batchEventsMax, length: settings.bodyBytesMax };
+}
+
+/** @throws PolycastError `batch_too_large` for more in all than may come of one body */
+function letters(text: string, key: string | undefined, room: Expansion): readonly Letter[] {
+  let { events, length } = room;
+  return arrayElements(text, room.events).map((element, index) => {
+    const read = attempt(() => letter(element, keyAt(key, index), room));
+    if (read instanceof PolycastError) return read;
+    const each = Array.isArray(read) ? (read as readonly PublishRequest[]) : [read as PublishRequest];
+    events -= each.length;
+    length -= each.length * (each[0]?.content.length ?? 0);
+    if (events < 0 || length < 0) throw tooMuch(room);
     return read;
   });
 }
@@ -110,14 +124,15 @@ async function publishLetters(
 }
 
 /** @throws PolycastError `invalid_event` and what an envelope may be refused with */
-function letter(text: string, key: string | undefined, usersMax: number): PublishRequest | readonly PublishRequest[] {
+function letter(text: string, key: string | undefined, room: Expansion): PublishRequest | readonly PublishRequest[] {
   const envelope = scan(text, ADDRESSED);
   const one = envelope.also?.get('user');
   const several = envelope.also?.get('users');
   if ((one === undefined) === (several === undefined))
     throw invalid('user', 'Give either "user" or "users", and no "channel".');
   if (one !== undefined) return toOne(envelope, privateChannel(checkUser(JSON.parse(one), 'user')), key);
-  const users = checkUsers(JSON.parse(several as string), usersMax);
+  const users = checkUsers(JSON.parse(several as string), room);
+  if (users.length * envelope.data.length > room.length) throw tooMuch(room);
   if (envelope.ifMatch !== undefined) throw invalid('ifMatch', '"ifMatch" is about one user\'s newest event.');
   const groupKey = envelope.idempotencyKey ?? key;
   return users.map((user) => {
@@ -142,9 +157,9 @@ function scan(text: string, also: ReadonlySet<string>): Envelope {
   return envelope;
 }
 
-function checkUsers(value: unknown, usersMax: number): readonly string[] {
+function checkUsers(value: unknown, room: Expansion): readonly string[] {
   if (!Array.isArray(value) || value.length === 0) throw invalid('users', '"users" must be a list of users.');
-  if (value.length > usersMax) throw tooMany(usersMax);
+  if (value.length > room.events) throw tooMuch(room);
   const users = value.map((user) => checkUser(user, 'users'));
   if (new Set(users).size < users.length) throw invalid('users', '"users" names one twice.');
   return users;
@@ -178,8 +193,9 @@ function invalid(member: string, detail: string): PolycastError {
   return new PolycastError('invalid_event', detail, { member });
 }
 
-function tooMany(limit: number): PolycastError {
-  return new PolycastError('batch_too_large', `At most ${limit} events are taken at once.`, { limit });
+function tooMuch({ events, length }: Expansion): PolycastError {
+  const detail = `At most ${events} events, with ${length} characters of data in all, are taken at once.`;
+  return new PolycastError('batch_too_large', detail, { limit: events });
 }
 
 const LEFT_BRACKET = 91;
