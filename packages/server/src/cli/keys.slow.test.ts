@@ -150,6 +150,32 @@ describe('keys, at a hub that runs', () => {
     );
   });
 
+  test('every revocation that was answered is there after kill -9 in the middle of many', async () => {
+    const data = temporaryFolder();
+    const first = await serveFirst(data);
+    const headers = { authorization: `Bearer ${first.key}`, 'content-type': 'application/json' };
+    const answered: string[] = [];
+    const revoke = async (user: string): Promise<void> => {
+      const body = JSON.stringify({ user });
+      const { status } = await fetch(`${first.url}/v1/revocations`, { method: 'POST', headers, body });
+      if (status === 201) answered.push(user);
+      if (answered.length === 150) first.cli.child.kill('SIGKILL');
+    };
+    // In waves: the kill finds some on the disk, some waiting, some not yet come.
+    const waves = Array.from({ length: 20 }, async (_, wave) => {
+      for (let index = 0; index < 50; index++) await revoke(`user-${wave}-${index}`);
+    });
+    await Promise.allSettled(waves);
+    expect(answered.length).toBeGreaterThanOrEqual(150);
+    expect(answered.length).toBeLessThan(1000);
+    await first.cli.ended;
+    const { url } = await serve(data);
+    for (const user of answered) {
+      const explained = await fetch(`${url}/v1/access/explain?user=${user}&subscribe=a`, { headers });
+      expect(await explained.json()).toMatchObject({ revokedBefore: expect.any(String) });
+    }
+  });
+
   test('without a key it is said what is missing', async () => {
     const { url } = await serveFirst();
     const { code, err } = await runCli(['keys', 'list', '--url', url]);
