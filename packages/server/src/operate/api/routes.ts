@@ -152,6 +152,7 @@ const readEvents: Route = {
     'origin_not_allowed',
     'not_acceptable',
     'upgrade_required',
+    'too_many_connections',
     'overloaded',
     'draining',
   ],

@@ -159,12 +159,15 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     additionalProperties: true,
   },
   Scopes: {
-    ...object({
-      publish: list(ref('Pattern')),
-      subscribe: list(ref('Pattern')),
-      subscriptions: { const: ['>'] },
-      admin: { const: ['>'] },
-    }, []),
+    ...object(
+      {
+        publish: list(ref('Pattern')),
+        subscribe: list(ref('Pattern')),
+        subscriptions: { const: ['>'] },
+        admin: { const: ['>'] },
+      },
+      [],
+    ),
     additionalProperties: false,
     minProperties: 1,
   },
@@ -184,7 +187,9 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     },
     ['id', 'name', 'scopes', 'created', 'expires', 'lastUsed', 'overlapUntil'],
   ),
-  MadeKey: { allOf: [ref('Key'), object({ key: { type: 'string', pattern: '^pck_[0-9A-Za-z]{12}_[0-9A-Za-z]{32}$' } }, ['key'])] },
+  MadeKey: {
+    allOf: [ref('Key'), object({ key: { type: 'string', pattern: '^pck_[0-9A-Za-z]{12}_[0-9A-Za-z]{32}$' } }, ['key'])],
+  },
   NewKey: object(
     {
       name: { type: 'string', minLength: 1, maxLength: 100 },
