@@ -202,6 +202,60 @@ test('a publish that meets an expired token is sent with another one', async () 
   await expect(connection.publish('members.a', 1)).resolves.toMatchObject({ channel: 'members.a' });
 });
 
+test.each(TRANSPORTS)(
+  'a hub without access control takes any token, and knows those that are known, over %s',
+  async (transport) => {
+    const open = await hubForTest({ settings: TOKEN_SETTINGS });
+    const users: unknown[] = [];
+    for (const token of ['of another place', tokenOf('ada')]) {
+      const connection = connectForTest(open.url, { transports: [transport], token });
+      await connection.subscribe('a', ({ user }) => users.push(user)).joined;
+      await connection.publish('a', 1);
+      await until(() => users.length === (token.includes(' ') ? 1 : 2));
+      connection.close();
+    }
+    expect(users).toEqual([undefined, 'ada']);
+  },
+);
+
+test.each(TRANSPORTS)(
+  'whom the site shows out is out within a second over %s, and comes back only with what was given out since',
+  async (transport) => {
+    const open = await hubForTest({ settings: TOKEN_SETTINGS });
+    const reasons: TokenReason[] = [];
+    const fixed = connectForTest(open.url, { transports: [transport], token: tokenOf('ada') });
+    const renewing = connectForTest(open.url, {
+      transports: [transport],
+      getToken({ reason }) {
+        reasons.push(reason);
+        return tokenOf('ada');
+      },
+    });
+    const bystander = connectForTest(open.url, { transports: [transport], token: tokenOf('bo') });
+    const states: string[] = [];
+    const seen: unknown[] = [];
+    fixed.on('error', () => undefined);
+    bystander.on('state', ({ state }) => states.push(state));
+    await Promise.all([
+      fixed.me(() => undefined).joined,
+      renewing.me(({ data }) => seen.push(data)).joined,
+      bystander.me(() => undefined).joined,
+    ]);
+    states.length = 0;
+    const disconnectedMs = performance.now();
+    const answer = await fetch(`${open.url}/v1/users/ada/disconnect`, { method: 'POST' });
+    expect(answer.status).toBe(200);
+    await until(() => fixed.state.state !== 'open');
+    expect(performance.now() - disconnectedMs).toBeLessThan(1000);
+    await until(() => fixed.state.state === 'closed');
+    expect(fixed.state.error).toMatchObject({ code: 'unauthorized' });
+    await until(() => reasons.includes('refused') && renewing.state.state === 'open');
+    await open.publish('polycast.private.ada', 'a letter');
+    await until(() => seen.length === 1);
+    expect(states).toEqual([]);
+  },
+);
+
 test('a site that is away for longer than the hub may remember its users costs them the time that it is away', async () => {
   const site = { isAway: false };
   const server = createServer((_request, response) => {
