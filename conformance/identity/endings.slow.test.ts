@@ -18,7 +18,9 @@ async function start(more: Readonly<Record<string, unknown>> = {}): Promise<HubP
       rules: [{ pattern: 'news', subscribe: ['users'] }],
       identity: {
         expiringSeconds: 1,
-        tokens: [{ issuer: ISSUER, audience: 'polycast', leewaySeconds: 0, keys: [{ algorithm: 'HS256', secret: SECRET }] }],
+        tokens: [
+          { issuer: ISSUER, audience: 'polycast', leewaySeconds: 0, keys: [{ algorithm: 'HS256', secret: SECRET }] },
+        ],
       },
       ...more,
     },

@@ -23,12 +23,18 @@ test('no credentials stand in the log, good, bad or malformed, at any level', as
   const key = /pck_\w+/.exec(hub.output())?.[0] as string;
   const jwt = `${part({ alg: 'HS256' })}.${part({ sub: MARK })}.${MARK}`;
   for (const token of [MARK, jwt, `pck_${MARK}`, key, encodeURIComponent(`${MARK}\n"`)]) {
-    for (const path of ['/v1/events?channel=a', '/v1/events?channel=b', '/v1/channels/b/history?limit=1', '/none?x=1']) {
+    for (const path of [
+      '/v1/events?channel=a',
+      '/v1/events?channel=b',
+      '/v1/channels/b/history?limit=1',
+      '/none?x=1',
+    ]) {
       await text(`${hub.url}${path}&token=${token}`);
       await text(`${hub.url}${path}`, { headers: { Authorization: `Bearer ${token}`, Cookie: `session=${token}` } });
     }
     await text(`${hub.url}/v1/events?token=${token}`, { method: 'POST', body: '{' });
-    for (const path of ['/v1/events?channel=b', '/v1/events?wrong=1', '/none?x=1']) await tried(`${hub.url}${path}&token=${token}`);
+    for (const path of ['/v1/events?channel=b', '/v1/events?wrong=1', '/none?x=1'])
+      await tried(`${hub.url}${path}&token=${token}`);
     const socket = new WebSocket(hub.url.replace('http', 'ws') + '/v1/events');
     await once(socket, 'open');
     socket.send(JSON.stringify({ op: 'auth', token }));

@@ -261,7 +261,9 @@ function openLog({ data, limits }: Config, { clock, random }: World): Promise<Lo
 }
 
 /** A document of somebody else's, which has to come by TLS and at once. */
-function documentBy(outgoing: GuardedFetch): (url: string, bounds: { timeoutMs: number; bytesMax: number }) => Promise<Buffer> {
+function documentBy(
+  outgoing: GuardedFetch,
+): (url: string, bounds: { timeoutMs: number; bytesMax: number }) => Promise<Buffer> {
   return async (url, bounds) => {
     const { status, body } = await outgoing.fetch(url, { ...bounds, tlsOnly: true });
     if (status !== 200) throw new Error(`it was answered ${status}`);
@@ -329,7 +331,12 @@ function certificateFiles({ certificateFile, keyFile }: Config['tls']): Certific
 }
 
 /** Watches over the files of a server that speaks TLS. */
-function watchCertificate({ tls }: Config, pair: HttpSettings['tls'], server: Server, services: Services): Certificate | undefined {
+function watchCertificate(
+  { tls }: Config,
+  pair: HttpSettings['tls'],
+  server: Server,
+  services: Services,
+): Certificate | undefined {
   const files = certificateFiles(tls);
   if (files === undefined || pair === undefined) return undefined;
   const certificate = new Certificate(server as unknown as TlsServer, files, pair, services.logger);

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import { identifiedHub } from './testing/identified-hub.ts';
+import { identifiedHub } from '../testing/identified-hub.ts';
 
 describe('looking back', () => {
   test('is for those who may subscribe', async () => {
@@ -38,7 +38,9 @@ describe('connections', () => {
     expect((await fetch(`${hub.url}/v1/events?${query}&wait=5`)).status).toBe(429);
     expect((await fetch(`${hub.url}/v1/events?${query}`)).status).toBe(200);
     const later = hub.socket('');
-    expect(await later.ask({ op: 'auth', token: hub.token('ann') })).toMatchObject({ error: { code: 'too_many_connections' } });
+    expect(await later.ask({ op: 'auth', token: hub.token('ann') })).toMatchObject({
+      error: { code: 'too_many_connections' },
+    });
     const other = hub.socket(`channel=news.a&token=${hub.token('bob')}`);
     await other.got({ op: 'ready' });
     streams[0]?.close();
@@ -46,7 +48,10 @@ describe('connections', () => {
   });
 
   test('are bounded by address, which trusted proxies tell', async () => {
-    const hub = await identifiedHub({ limits: { connectionsPerAddressMax: 1 }, trustedProxies: ['127.0.0.0/8', '10.0.0.0/8'] });
+    const hub = await identifiedHub({
+      limits: { connectionsPerAddressMax: 1 },
+      trustedProxies: ['127.0.0.0/8', '10.0.0.0/8'],
+    });
     const from = (forwarded: string): Promise<number> =>
       hub.follow('channel=news.a', undefined, { 'X-Forwarded-For': forwarded }).then(({ status }) => status);
     expect(await from('192.0.2.1')).toBe(200);

@@ -33,7 +33,8 @@ export class TrustedProxies {
     if (told === undefined) return address;
     const hops = String(told).split(',');
     for (let index = hops.length - 1; index >= 0 && index >= hops.length - HOPS_MAX; index--) {
-      const hop = this.#header === 'forwarded' ? forwardedFor(hops[index] as string) : withoutPort(hops[index] as string);
+      const hop =
+        this.#header === 'forwarded' ? forwardedFor(hops[index] as string) : withoutPort(hops[index] as string);
       // What is no address was made up before a trusted proxy: it is that proxy's client that we know.
       if (hop === undefined || isIP(hop) === 0) return address;
       address = plain(hop);

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import { identifiedHub, post, sessions } from './testing/identified-hub.ts';
+import { identifiedHub, post, sessions } from '../testing/identified-hub.ts';
 
 describe('a client that publishes', () => {
   test('is named by the hub, and cannot name itself', async () => {
@@ -11,8 +11,12 @@ describe('a client that publishes', () => {
       error: { code: 'invalid_event' },
     });
     expect(await socket.ask({ op: 'publish', channel: 'chat.a', data: 2 })).toMatchObject({ ok: true });
-    expect((await post(hub, '/v1/events?client=tab-1', { channel: 'chat.a', data: 3 }, hub.token('ann'))).status).toBe(201);
-    expect((await post(hub, '/v1/events', { channel: 'chat.a', data: 4, origin: 'x' }, hub.token('ann'))).status).toBe(400);
+    expect((await post(hub, '/v1/events?client=tab-1', { channel: 'chat.a', data: 3 }, hub.token('ann'))).status).toBe(
+      201,
+    );
+    expect((await post(hub, '/v1/events', { channel: 'chat.a', data: 4, origin: 'x' }, hub.token('ann'))).status).toBe(
+      400,
+    );
     expect((await post(hub, '/v1/events', { channel: 'chat.a', data: 5 })).status).toBe(401);
     await hub.publish('chat.a', 6);
     await stream.said('"data":6');
@@ -28,20 +32,32 @@ describe('a client that publishes', () => {
   test('has idempotency keys of its own', async () => {
     const hub = await identifiedHub();
     const publish = async (token: string | undefined, data: number): Promise<{ id: string; code?: string }> =>
-      (await (await post(hub, '/v1/events', { channel: 'wall', data, idempotencyKey: 'k' }, token)).json()) as { id: string };
+      (await (await post(hub, '/v1/events', { channel: 'wall', data, idempotencyKey: 'k' }, token)).json()) as {
+        id: string;
+      };
     const ann = await publish(hub.token('ann'), 1);
     expect((await publish(hub.token('ann'), 1)).id).toBe(ann.id);
     expect(await publish(hub.token('ann'), 2)).toMatchObject({ code: 'idempotency_key_reused' });
     expect((await publish(hub.token('bob'), 1)).id).not.toBe(ann.id);
     expect((await publish(undefined, 1)).id).not.toBe(ann.id);
-    const server = await (await hub.administer('POST', '/v1/events', { channel: 'wall', data: 7, idempotencyKey: 'k' })).json();
+    const server = await (
+      await hub.administer('POST', '/v1/events', { channel: 'wall', data: 7, idempotencyKey: 'k' })
+    ).json();
     expect(server).toMatchObject({ channel: 'wall' });
   });
 
   test('is held to the rate of its user and channel, and to that of its user', async () => {
     const hub = await identifiedHub(
       {
-        rules: [{ pattern: 'chat.>', subscribe: ['users'], publish: ['anyone'], userPublishRatePerSecond: 1, userPublishBurst: 2 }],
+        rules: [
+          {
+            pattern: 'chat.>',
+            subscribe: ['users'],
+            publish: ['anyone'],
+            userPublishRatePerSecond: 1,
+            userPublishBurst: 2,
+          },
+        ],
         limits: { clientPublishRatePerSecond: 1, clientPublishBurst: 3 },
       },
       1,
@@ -78,7 +94,8 @@ describe('exclude=self', () => {
     await post(hub, '/v1/events?client=tab-2', { channel: 'chat.a', data: 'other tab' }, ann);
     await hub.publish('chat.a', 'server');
     const wanted = ['eve', 'other tab', 'server'];
-    const data = (events: readonly Readonly<Record<string, unknown>>[]): unknown[] => events.map((event) => event['data']);
+    const data = (events: readonly Readonly<Record<string, unknown>>[]): unknown[] =>
+      events.map((event) => event['data']);
     await vi.waitFor(() => expect(data(stream.events)).toEqual(wanted));
     await vi.waitFor(() => expect(data(socket.events)).toEqual(wanted));
     await vi.waitFor(() => expect(data(all.events)).toEqual(['own', 'own', ...wanted]));
@@ -112,5 +129,7 @@ test('exclude=self works without access control as well', async () => {
   await post(hub, '/v1/events', { channel: 'a', data: 4 });
   await vi.waitFor(() => expect(stream.events).toMatchObject([{ data: 2 }, { data: 4 }]));
   await vi.waitFor(() => expect(socket.events).toMatchObject([{ data: 2 }, { data: 4 }]));
-  await vi.waitFor(() => expect(unnamed.events).toMatchObject([{ data: 1, origin: 'tab-1' }, { data: 3 }, { data: 4 }]));
+  await vi.waitFor(() =>
+    expect(unnamed.events).toMatchObject([{ data: 1, origin: 'tab-1' }, { data: 3 }, { data: 4 }]),
+  );
 });

@@ -91,18 +91,16 @@ export function consumerOf(
   const start = startAfter(resumed ?? query.after, log.state);
   if (query.history === undefined || resumed !== undefined)
     return { interest, ...start, principal, address, client, excludesSelf };
-  return feed
-    .historyStart(interest, query.history)
-    .then((position) => ({
-      interest,
-      position,
-      gap: undefined,
-      excusedThrough: 0,
-      principal,
-      address,
-      client,
-      excludesSelf,
-    }));
+  return feed.historyStart(interest, query.history).then((position) => ({
+    interest,
+    position,
+    gap: undefined,
+    excusedThrough: 0,
+    principal,
+    address,
+    client,
+    excludesSelf,
+  }));
 }
 
 /** The client's address, where that of its socket is not its own, is shared with others, or is asked for when the socket is gone. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { identifiedHub, type IdentifiedHub } from './testing/identified-hub.ts';
+import { identifiedHub, type IdentifiedHub } from '../testing/identified-hub.ts';
 
 const LISTED = 'https://www.shop.example';
 const FOREIGN = 'https://evil.example';

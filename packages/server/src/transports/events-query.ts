@@ -68,7 +68,8 @@ export class EventsQueries {
     const single = new Map<string, string>();
     for (const [name, value] of parameters(query)) {
       if (name === 'channel') {
-        if (channels.push(value === OWN_CHANNEL ? value : checkPattern(value)) > this.#channelsMax) throw tooManyChannels(this.#channelsMax);
+        if (channels.push(value === OWN_CHANNEL ? value : checkPattern(value)) > this.#channelsMax)
+          throw tooManyChannels(this.#channelsMax);
       } else if (name === 'type') types.push(value);
       else if (!SINGLE.has(name)) throw invalid(name.slice(0, 64), 'is not a parameter of this address');
       else if (single.has(name)) throw invalid(name, 'may be given once');

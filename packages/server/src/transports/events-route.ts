@@ -43,7 +43,12 @@ function begin(
   const { headers } = request;
   const tag = headers['if-none-match'];
   // What is asked most, and is answered from memory, comes first.
-  if (tag !== undefined && !streams && isShort(services, request, query) && isUnchanged(services, headers, query, principal, tag)) {
+  if (
+    tag !== undefined &&
+    !streams &&
+    isShort(services, request, query) &&
+    isUnchanged(services, headers, query, principal, tag)
+  ) {
     if (principal.user !== undefined)
       services.sessions.polled(principal, interestOf(services, query, principal).patterns);
     return respondUnchanged(services, response, tag);

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import { identifiedHub } from './testing/identified-hub.ts';
+import { identifiedHub } from '../testing/identified-hub.ts';
 
 /** So that what is said in time is heard in time, on a machine that has other things to do. */
 const SPEED = 25;
@@ -33,7 +33,10 @@ describe('when a standing ends', () => {
     const from = performance.now();
     const answer = await fetch(`${hub.url}/v1/events?channel=news.a&wait=60&token=${token}`);
     expect(answer.status).toBe(200);
-    expect(await answer.json()).toMatchObject({ events: [], cursor: expect.stringMatching(/^[0-9a-z-]{22}$/) as string });
+    expect(await answer.json()).toMatchObject({
+      events: [],
+      cursor: expect.stringMatching(/^[0-9a-z-]{22}$/) as string,
+    });
     expect(performance.now() - from).toBeLessThan(2300);
     await vi.waitFor(async () => {
       const again = await fetch(`${hub.url}/v1/events?channel=news.a&wait=60&token=${token}`);
@@ -49,7 +52,10 @@ describe('when a standing ends', () => {
     expect(answer).toMatchObject({ ok: true, channels: ['news.a'] });
     expect(answer['expiresInMs']).toBeGreaterThan(3_900_000);
     // Long after the first one has ended.
-    await vi.waitFor(() => expect(socket.messages.filter(({ op }) => op === 'heartbeat').length).toBeGreaterThan(1), 10_000);
+    await vi.waitFor(
+      () => expect(socket.messages.filter(({ op }) => op === 'heartbeat').length).toBeGreaterThan(1),
+      10_000,
+    );
     expect(socket.closed).toBeUndefined();
   });
 });

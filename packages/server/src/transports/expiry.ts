@@ -78,7 +78,8 @@ export async function stillAllowed(
         await allow(services, principal, 'subscribe', [channel]);
         return true;
       } catch (error) {
-        if (error instanceof PolycastError && (error.code === 'forbidden' || error.code === 'unauthorized')) return false;
+        if (error instanceof PolycastError && (error.code === 'forbidden' || error.code === 'unauthorized'))
+          return false;
         throw error;
       }
     }),

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import { identifiedHub, sessions } from './testing/identified-hub.ts';
+import { identifiedHub, sessions } from '../testing/identified-hub.ts';
 
 describe('auth in mid-connection', () => {
   test('whoever came without credentials says who it is, and then subscribes', async () => {
@@ -97,8 +97,7 @@ test('a body of lines is refused from where its sender is revoked', async () => 
   const hub = await identifiedHub();
   const lines = new TransformStream<Uint8Array, Uint8Array>();
   const writer = lines.writable.getWriter();
-  const write = (data: number): Promise<void> =>
-    writer.write(Buffer.from(`{"channel":"chat.a","data":${data}}\n`));
+  const write = (data: number): Promise<void> => writer.write(Buffer.from(`{"channel":"chat.a","data":${data}}\n`));
   const answering = fetch(`${hub.url}/v1/events`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/x-ndjson', Authorization: `Bearer ${hub.token('ann')}` },

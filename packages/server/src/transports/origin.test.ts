@@ -10,7 +10,9 @@ function request(headers: Readonly<Record<string, string>>, method = 'GET'): Inc
 
 function corsOf(allowed: readonly string[], origin: string | undefined): Readonly<Record<string, string>> {
   const pairs = new Origins(allowed).headers(request(origin === undefined ? {} : { origin }));
-  return Object.fromEntries(pairs.flatMap((name, index) => (index % 2 === 0 ? [[name, pairs[index + 1] as string]] : [])));
+  return Object.fromEntries(
+    pairs.flatMap((name, index) => (index % 2 === 0 ? [[name, pairs[index + 1] as string]] : [])),
+  );
 }
 
 describe('an origin', () => {
@@ -58,7 +60,12 @@ describe('cookies', () => {
 
   test.each<[string, Readonly<Record<string, string>>, string, boolean]>([
     ['of any other page', { origin: 'https://evil.example' }, 'GET', false],
-    ['of a page on the same host with another scheme', { origin: 'http://hub.example', 'sec-fetch-site': 'cross-site' }, 'GET', false],
+    [
+      'of a page on the same host with another scheme',
+      { origin: 'http://hub.example', 'sec-fetch-site': 'cross-site' },
+      'GET',
+      false,
+    ],
     ['of an own page', { origin: 'https://hub.example', 'sec-fetch-site': 'same-origin' }, 'POST', true],
     ['of an own page, which reads', { 'sec-fetch-site': 'same-origin' }, 'GET', true],
     ['of an image on a foreign page', { 'sec-fetch-site': 'cross-site' }, 'GET', false],

@@ -96,7 +96,13 @@ export class Origins {
 }
 
 const VARY: readonly string[] = ['Vary', 'Origin'];
-const TO_ANY: readonly string[] = ['Access-Control-Allow-Origin', '*', 'Access-Control-Expose-Headers', EXPOSED, ...VARY];
+const TO_ANY: readonly string[] = [
+  'Access-Control-Allow-Origin',
+  '*',
+  'Access-Control-Expose-Headers',
+  EXPOSED,
+  ...VARY,
+];
 const NONE: readonly string[] = [];
 
 /** Whether a page of the hub's own address says so. */
@@ -106,5 +112,8 @@ function isOwn(origin: string, host: string | undefined): boolean {
 
 /** Whether a browser asks before it sends this to another origin: every media type but those of forms, and none at all. */
 function asksFirst(contentType: string | undefined): boolean {
-  return contentType !== undefined && !/^\s*(?:text\/plain|multipart\/form-data|application\/x-www-form-urlencoded|$)/i.test(contentType);
+  return (
+    contentType !== undefined &&
+    !/^\s*(?:text\/plain|multipart\/form-data|application\/x-www-form-urlencoded|$)/i.test(contentType)
+  );
 }

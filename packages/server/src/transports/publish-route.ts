@@ -65,12 +65,7 @@ export async function publishEvents(
     );
   }
   if (headers['ce-specversion'] !== undefined) {
-    return publishOne(
-      services,
-      response,
-      by,
-      binaryCloudEvent(headers, await readBody(request, services), undefined),
-    );
+    return publishOne(services, response, by, binaryCloudEvent(headers, await readBody(request, services), undefined));
   }
   if (essence === 'application/json') return publishJson(services, request, response, by, key);
   throw new PolycastError(

@@ -306,8 +306,8 @@ async function start({
       connectionsMax: 100,
       loopbackNamesOnly,
       tls: undefined,
-    http2StreamsMax: 100,
-    http2ResetsPerSecondMax: 50,
+      http2StreamsMax: 100,
+      http2ResetsPerSecondMax: 50,
     },
     routes,
   );
@@ -322,7 +322,12 @@ async function start({
 }
 
 const YES = { allowed: true } as const;
-const OPEN: Authority = { identify: () => ANONYMOUS, decide: () => YES, permits: () => YES, onRevoked: () => undefined };
+const OPEN: Authority = {
+  identify: () => ANONYMOUS,
+  decide: () => YES,
+  permits: () => YES,
+  onRevoked: () => undefined,
+};
 
 const SETTINGS: Services['settings'] = {
   session: { heartbeatTicks: 100, stalledTicks: 100, leaveTicks: 4 },

@@ -39,7 +39,13 @@ const principal = fc.record({
   token: optional,
   issuedMs: fc.nat(3),
 });
-const revocation = fc.record({ user: optional, key: optional, token: optional, session: optional, issuedBeforeMs: fc.nat(4) });
+const revocation = fc.record({
+  user: optional,
+  key: optional,
+  token: optional,
+  session: optional,
+  issuedBeforeMs: fc.nat(4),
+});
 
 type Described = typeof principal extends fc.Arbitrary<infer Value> ? Value : never;
 
@@ -96,7 +102,8 @@ describe('a listener', () => {
     sessions.listen({
       opened: ({ id }) => heard.push(`opened ${id}`),
       closed: ({ id, channels }) => heard.push(`closed ${id} ${channels.join()}`),
-      changed: ({ id, channels }, before) => heard.push(`changed ${id} ${before.channels.join()} to ${channels.join()}`),
+      changed: ({ id, channels }, before) =>
+        heard.push(`changed ${id} ${before.channels.join()} to ${channels.join()}`),
       polled: ({ user }, channels) => heard.push(`polled ${user} ${channels.join()}`),
     });
     const ann: Principal = { ...ANONYMOUS, kind: 'user', user: 'ann' };

@@ -10,7 +10,9 @@ const EVENTS = 100;
 const EVENT_BYTES = 200_000;
 
 async function open(): Promise<Hub> {
-  const { config } = loadConfig({ settings: ['access=loopback', 'listen=127.0.0.1:0', 'data=:memory:', 'logging.level=error'] });
+  const { config } = loadConfig({
+    settings: ['access=loopback', 'listen=127.0.0.1:0', 'data=:memory:', 'logging.level=error'],
+  });
   const hub = await openHub(config);
   onTestFinished(() => hub.close());
   return hub;

@@ -169,7 +169,8 @@ export class WebSocketOperations {
     if (has.length + wanted.length > limit) throw tooManyChannels(limit);
     await allow(this.#services, session.principal, 'subscribe', wanted);
     const { after, history } = operation.members;
-    if (history !== undefined || after === 'earliest') await allow(this.#services, session.principal, 'history', wanted);
+    if (history !== undefined || after === 'earliest')
+      await allow(this.#services, session.principal, 'history', wanted);
     const asked = await this.#start(operation, wanted);
     // Channels that it has are delivered from where it is, whatever was asked.
     const start = wanted.length === 0 ? undefined : asked;

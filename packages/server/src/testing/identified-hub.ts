@@ -1,9 +1,9 @@
 import { createHmac } from 'node:crypto';
 import { onTestFinished, vi } from 'vitest';
 import WebSocket from 'ws';
-import { parseConfig } from '../../config/schema.ts';
-import { openHub, type Hub } from '../../hub.ts';
-import { fastWorld } from '../../operate/world.ts';
+import { parseConfig } from '../config/schema.ts';
+import { openHub, type Hub } from '../hub.ts';
+import { fastWorld } from '../operate/world.ts';
 
 /** What the tests of transports with identities have in common. */
 export const RULES: readonly object[] = [
@@ -42,7 +42,10 @@ export async function identifiedHub(settings: object = {}, speed: number = SPEED
     rules: RULES,
     logging: { level: 'silent' },
     ...settings,
-    identity: { tokens: [{ leewaySeconds: 0, keys: [{ algorithm: 'HS256', secret: SECRET }] }], ...identityOf(settings) },
+    identity: {
+      tokens: [{ leewaySeconds: 0, keys: [{ algorithm: 'HS256', secret: SECRET }] }],
+      ...identityOf(settings),
+    },
   });
   const hub = await openHub(config, { world });
   onTestFinished(() => hub.close());
@@ -148,7 +151,9 @@ export class Socket {
   /** The first message that has these members. */
   got(members: Message): Promise<Message> {
     return vi.waitFor(() => {
-      const found = this.messages.find((message) => Object.entries(members).every(([name, value]) => message[name] === value));
+      const found = this.messages.find((message) =>
+        Object.entries(members).every(([name, value]) => message[name] === value),
+      );
       if (found === undefined) throw new Error(`${JSON.stringify(members)} is not in ${JSON.stringify(this.messages)}`);
       return found;
     }, WAIT);
