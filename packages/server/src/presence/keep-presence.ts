@@ -25,6 +25,7 @@ export function keepPresence(
   const patterns = rules
     .filter((rule) => rule.presence !== undefined)
     .map(({ pattern }) => pattern.replace(USER_TOKEN, '*'));
+  const isUsed = patterns.length > 0 || defaults.presence !== undefined || presence.systemEvents;
   return new PresenceTask({
     ...parts,
     settings: {
@@ -36,7 +37,7 @@ export function keepPresence(
       newChannelsBurst: NEW_CHANNELS_BURST,
     },
     isKept: (channel) => defaults.presence !== undefined || patterns.some((pattern) => matches(pattern, channel)),
-    store: data === ':memory:' ? undefined : openPresenceStore(data, parts.log.state.epoch),
+    store: isUsed && data !== ':memory:' ? openPresenceStore(data, parts.log.state.epoch) : undefined,
   });
 }
 

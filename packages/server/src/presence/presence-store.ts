@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { closeSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { Position } from '../core/ports.ts';
@@ -164,6 +164,8 @@ export function openPresenceStore(folder: string, epoch: string): PresenceStore 
 }
 
 function openDatabase(path: string): DatabaseSync {
+  // Who is where is nobody's business but the hub's.
+  closeSync(openSync(path, 'a', 0o600));
   const database = new DatabaseSync(path);
   try {
     // Nothing here has to outlive a loss of power at once: what is lost of it, the log still has.

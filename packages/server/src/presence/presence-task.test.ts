@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PolycastError } from '@polycast/protocol';
@@ -272,6 +272,13 @@ describe('the store', () => {
       usersSequence: 1,
       channelsSequence: 1,
     });
+  });
+
+  test("is the hub's alone to read", () => {
+    const folder = temporaryFolder();
+    storeIn(folder).apply([{ kind: 'online', user: 'ann', sequence: 1 }], 1);
+    for (const name of readdirSync(folder))
+      expect([name, statSync(join(folder, name)).mode & 0o077]).toEqual([name, 0]);
   });
 
   test('that is broken is made anew', () => {
