@@ -22,85 +22,131 @@ const isInstalled = existsSync(CHROMIUM);
 /** User 7's own, and the one that is open to anyone: from a strange page not even that. */
 const CHANNELS = ['inbox.7.letters', 'open.news'];
 
-/** By which cookie the browser is known to be user 7's. */
-const LOGINS: Readonly<Record<string, () => { readonly name: string; readonly value: string }>> = {
-  "the site's session": () => ({ name: SESSION_COOKIE, value: 'seven' }),
-  'a token': () => ({ name: TOKEN_COOKIE, value: world.purse.token('7') }),
+/** What a browser has that is user 7's, and where the hub is to the pages. */
+interface Setting {
+  /** The name that pages call the hub by, … */
+  readonly hub: string;
+  /** … that of the allowed page, and those of others; `null` is a sandboxed frame within the allowed page. */
+  readonly friend: string;
+  readonly strangers: Readonly<Record<string, string | null>>;
+  readonly cookie: () => Parameters<BrowserContext['addCookies']>[0][number];
+  /** Strangers whose requests the browser itself sends without the cookie. */
+  readonly withheld: readonly string[];
+}
+
+/** The least careful that a site can be: the cookie is sent along whatever page asks. */
+const CARELESS = { domain: '127.0.0.1', path: '/', secure: true, sameSite: 'None', httpOnly: true } as const;
+const ONE_HOST = {
+  hub: '127.0.0.1',
+  friend: '127.0.0.1',
+  strangers: { 'another port of the same host': '127.0.0.1', 'another site': 'localhost', 'a sandboxed frame': null },
+  withheld: [],
+};
+const SETTINGS: Readonly<Record<string, Setting>> = {
+  "the site's session": {
+    ...ONE_HOST,
+    cookie: () => ({ name: SESSION_COOKIE, value: 'seven', ...CARELESS }),
+  },
+  'a token': {
+    ...ONE_HOST,
+    cookie: () => ({ name: TOKEN_COOKIE, value: world.purse.token('7'), ...CARELESS }),
+  },
+  'a session for all sub-domains': {
+    hub: 'hub.shop.test',
+    friend: 'www.shop.test',
+    strangers: { 'a sibling': 'blog.shop.test', 'another site': 'www.evil.test', 'a sandboxed frame': null },
+    cookie: () => ({
+      name: SESSION_COOKIE,
+      value: 'seven',
+      domain: '.shop.test',
+      path: '/',
+      sameSite: 'Lax',
+      httpOnly: true,
+    }),
+    withheld: ['another site', 'a sandboxed frame'],
+  },
 };
 
 let world: World;
-let allowed: string;
+/** Where the allowed page is served, by whatever name. */
+let friendPort: number;
 /** At the hub's name, and not the hub: what is sent to it would be sent to the hub as well. */
-let spy: { readonly url: string; readonly cookies: (string | undefined)[] };
+let spy: { readonly port: number; readonly cookies: (string | undefined)[] };
 
 beforeAll(async () => {
   if (!isInstalled) return;
-  allowed = await servePages('127.0.0.1');
+  friendPort = await servePages('127.0.0.1');
   spy = await startSpy();
-  world = await startWorld({ allowedOrigins: [allowed] });
+  const allowedOrigins = ['127.0.0.1', 'www.shop.test'].map((host) => `http://${host}:${friendPort}`);
+  world = await startWorld({ allowedOrigins });
 });
 
-describe.skipIf(!isInstalled).each(Object.keys(LOGINS))('with %s in a cookie', (login) => {
+describe.skipIf(!isInstalled).each(Object.entries(SETTINGS))('with %s in a cookie', (login, setting) => {
   let context: BrowserContext;
   let friend: Page;
-  /** By what they are to the hub, which is at 127.0.0.1. */
   const strangers = new Map<string, Pick<Page, 'evaluate'>>();
-  const cookie = (): { readonly name: string; readonly value: string } =>
-    (LOGINS[login] as () => { name: string; value: string })();
 
   beforeAll(async () => {
     context = await chromium.launchPersistentContext(leastCarefulProfile(), {
       executablePath: CHROMIUM,
-      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
+      args: FLAGS,
     });
-    // The least careful that a site can be: it is sent along whatever page asks.
-    const careless = { domain: '127.0.0.1', path: '/', secure: true, sameSite: 'None', httpOnly: true } as const;
-    await context.addCookies([{ ...cookie(), ...careless }]);
-    const open = async (url: string): Promise<Page> => {
+    await context.addCookies([setting.cookie()]);
+    const open = async (host: string, port: number): Promise<Page> => {
       const page = await context.newPage();
-      await page.goto(url);
+      await page.goto(`http://${host}:${port}`);
       return page;
     };
-    friend = await open(allowed);
-    strangers.set('another port of the same host', await open(await servePages('127.0.0.1')));
-    strangers.set('another site', await open(await servePages('localhost')));
-    strangers.set('a sandboxed frame', await sandboxedFrame(await open(allowed)));
+    friend = await open(setting.friend, friendPort);
+    for (const [name, host] of Object.entries(setting.strangers)) {
+      const stranger =
+        host === null
+          ? await sandboxedFrame(await open(setting.friend, friendPort))
+          : await open(host, await servePages(host === 'localhost' ? host : '127.0.0.1'));
+      strangers.set(name, stranger);
+    }
   });
   afterAll(() => context?.close());
 
-  test.each(Object.entries(READING))(
-    'a page of an allowed origin reads as its user may, by %s',
-    async (_way, attempt) => {
-      for (const channel of CHANNELS) {
-        const target = targetOf(channel, '');
-        expect(await friend.evaluate(attempt, target)).toContain(target.secret);
-      }
-    },
-  );
+  const hub = (): string => `http://${setting.hub}:${world.hub.port}`;
+  const target = (channel: string, mark: string): Target => ({
+    hub: hub(),
+    channel,
+    secret: world.first(channel).secret,
+    mark,
+  });
 
-  test.each(Object.entries(SENDING))(
-    'a page of an allowed origin sends as its user may, by %s',
-    async (way, attempt) => {
-      for (const channel of CHANNELS) {
-        const target = targetOf(channel, `by a friend with ${login}, ${way}`);
-        await friend.evaluate(attempt, target);
-        await until('it has arrived', async () => (await everythingIn(channel)).includes(target.mark));
-      }
-    },
-  );
+  test.each(Object.entries(READING))('an allowed page reads as its user may, by %s', async (_way, attempt) => {
+    for (const channel of CHANNELS) {
+      const wanted = target(channel, '');
+      expect(await friend.evaluate(attempt, wanted)).toContain(wanted.secret);
+    }
+  });
 
-  describe.each(['another port of the same host', 'another site', 'a sandboxed frame'])('from %s', (name) => {
+  test.each(Object.entries(SENDING))('an allowed page sends as its user may, by %s', async (way, attempt) => {
+    for (const channel of CHANNELS) {
+      const sent = target(channel, `by a friend with ${login}, ${way}`);
+      await friend.evaluate(attempt, sent);
+      await until('it has arrived', async () => (await everythingIn(channel)).includes(sent.mark));
+    }
+  });
+
+  describe.each(Object.keys(setting.strangers))('from %s', (name) => {
     const stranger = (): Pick<Page, 'evaluate'> => strangers.get(name) as Page;
+    const isWithheld = setting.withheld.includes(name);
 
-    test('the cookie travels', async () => {
+    test(isWithheld ? 'the browser withholds the cookie' : 'the cookie travels', async () => {
       spy.cookies.length = 0;
-      await stranger().evaluate((url) => fetch(url, { mode: 'no-cors', credentials: 'include' }), spy.url);
-      expect(spy.cookies).toEqual([expect.stringContaining(`${cookie().name}=`)]);
+      const url = `http://${setting.hub}:${spy.port}`;
+      await stranger().evaluate((spied) => fetch(spied, { mode: 'no-cors', credentials: 'include' }), url);
+      const { name: cookie, value } = setting.cookie();
+      const sent = expect.stringContaining(`${cookie}=${value.slice(0, 5)}`) as string;
+      expect(spy.cookies).toEqual([isWithheld ? undefined : sent]);
     });
 
     test.each(Object.entries({ ...PEEPING, ...READING }))('nothing is read, by %s', async (_way, attempt) => {
       for (const channel of CHANNELS) {
-        const learnt = await stranger().evaluate(attempt, targetOf(channel, ''));
+        const learnt = await stranger().evaluate(attempt, target(channel, ''));
         expect(learnt).not.toContain('secret');
         expect(learnt).not.toContain('open');
       }
@@ -109,10 +155,10 @@ describe.skipIf(!isInstalled).each(Object.keys(LOGINS))('with %s in a cookie', (
     test.each(Object.entries(SENDING))('nothing is sent, by %s', async (way, attempt) => {
       for (const channel of CHANNELS) {
         const mark = `by a stranger at ${name} with ${login}, ${way}`;
-        await stranger().evaluate(attempt, targetOf(channel, mark));
+        await stranger().evaluate(attempt, target(channel, mark));
         // What a friend sends afterwards has arrived: so would have what the stranger sent.
         const after = `after ${mark}`;
-        await friend.evaluate(attempt, targetOf(channel, after));
+        await friend.evaluate(attempt, target(channel, after));
         await until('the later has arrived', async () => (await everythingIn(channel)).includes(after));
         expect((await everythingIn(channel)).replace(after, '')).not.toContain(mark);
       }
@@ -120,9 +166,14 @@ describe.skipIf(!isInstalled).each(Object.keys(LOGINS))('with %s in a cookie', (
   });
 });
 
-function targetOf(channel: string, mark: string): Target {
-  return { hub: world.hub.url, channel, secret: world.first(channel).secret, mark };
-}
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--host-resolver-rules=MAP *.test 127.0.0.1',
+];
 
 /** As the admin sees it. */
 async function everythingIn(channel: string): Promise<string> {
@@ -153,14 +204,14 @@ function leastCarefulProfile(): string {
   return folder;
 }
 
-/** Empty pages, at an origin of their own. */
-async function servePages(host: string): Promise<string> {
+/** Empty pages, at a port of their own. */
+async function servePages(host: string): Promise<number> {
   const server = createServer((_request, response) =>
     response.setHeader('Content-Type', 'text/html').end('<!doctype html><title>page</title><body>'),
   );
   await new Promise<void>((resolve) => server.listen(0, host, resolve));
   atExit(() => server.close().closeAllConnections());
-  return `http://${host}:${(server.address() as AddressInfo).port}`;
+  return (server.address() as AddressInfo).port;
 }
 
 async function startSpy(): Promise<typeof spy> {
@@ -171,5 +222,5 @@ async function startSpy(): Promise<typeof spy> {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   atExit(() => server.close().closeAllConnections());
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, cookies };
+  return { port: (server.address() as AddressInfo).port, cookies };
 }
