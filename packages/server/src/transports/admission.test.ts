@@ -62,4 +62,23 @@ describe('connections', () => {
     expect(await from('2001:db8::2')).toBe(429);
     expect(await from('2001:db8:0:1::2')).toBe(200);
   });
+
+  test("of servers count neither themselves nor as their address's, also when they say so later", async () => {
+    const hub = await identifiedHub({ limits: { connectionsPerAddressMax: 2 } });
+    const servers = Array.from({ length: 5 }, () =>
+      hub.socket('', { headers: { Authorization: `Bearer ${hub.firstKey}` } }),
+    );
+    for (const each of servers) await each.got({ op: 'ready' });
+    const later = hub.socket('');
+    expect(await later.ask({ op: 'auth', token: hub.firstKey })).toMatchObject({ ok: true });
+    const people = [hub.socket(''), hub.socket('')];
+    for (const each of people) await each.got({ op: 'ready' });
+    expect(await hub.socket('').refusal()).toBe(429);
+    later.close();
+    await later.ended();
+    people[0]?.close();
+    await people[0]?.ended();
+    await vi.waitFor(async () => expect((await hub.follow('channel=news.a')).status).toBe(200));
+    expect(await hub.socket('').refusal()).toBe(429);
+  });
 });

@@ -27,8 +27,9 @@ export class Admission implements SessionListener {
   }
 
   /** To be asked in the turn in which the session begins. @throws PolycastError `too_many_connections` */
-  admit({ kind, user }: Principal, address: string | undefined): void {
-    if (kind === 'server') return;
+  admit(principal: Principal, address: string | undefined): void {
+    if (!isCounted(principal)) return;
+    const { user } = principal;
     const { perUserMax, perAddressMax } = this.#limits;
     if (perUserMax !== null && user !== undefined && this.#sessions.countOfUser(user) >= perUserMax)
       throw tooMany('user', perUserMax);
@@ -37,16 +38,28 @@ export class Admission implements SessionListener {
   }
 
   opened(session: Session): void {
-    const address = countedAs(session.address);
-    this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1);
+    if (isCounted(session.principal)) this.#count(session.address, 1);
   }
 
   closed(session: Session): void {
-    const address = countedAs(session.address);
-    const left = (this.#byAddress.get(address) ?? 0) - 1;
-    if (left > 0) this.#byAddress.set(address, left);
-    else this.#byAddress.delete(address);
+    if (isCounted(session.principal)) this.#count(session.address, -1);
   }
+
+  changed(session: Session, before: { readonly principal: Principal }): void {
+    const change = Number(isCounted(session.principal)) - Number(isCounted(before.principal));
+    if (change !== 0) this.#count(session.address, change);
+  }
+
+  #count(address: string, change: number): void {
+    const name = countedAs(address);
+    const count = (this.#byAddress.get(name) ?? 0) + change;
+    if (count > 0) this.#byAddress.set(name, count);
+    else this.#byAddress.delete(name);
+  }
+}
+
+function isCounted({ kind }: Principal): boolean {
+  return kind !== 'server';
 }
 
 function tooMany(whose: string, limit: number): PolycastError {

@@ -3,7 +3,9 @@ import { loadConfig } from '../config/load.ts';
 import { openHub, type Hub } from '../hub.ts';
 
 async function open(): Promise<Hub> {
-  const { config } = loadConfig({ settings: ['access=loopback', 'listen=127.0.0.1:0', 'data=:memory:', 'logging.level=error'] });
+  const { config } = loadConfig({
+    settings: ['access=loopback', 'listen=127.0.0.1:0', 'data=:memory:', 'logging.level=error'],
+  });
   const hub = await openHub(config);
   onTestFinished(() => hub.close());
   return hub;
