@@ -29,7 +29,9 @@ describe('pages that the documentation shows', () => {
     await once(site, 'listening');
     const origin = `http://localhost:${(site.address() as AddressInfo).port}`;
     const allowedOrigins = [origin];
-    const hub = await startHub(parseConfig({ listen: '127.0.0.1:0', access: 'loopback', data: ':memory:', allowedOrigins, ...SILENT }));
+    const hub = await startHub(
+      parseConfig({ listen: '127.0.0.1:0', access: 'loopback', data: ':memory:', allowedOrigins, ...SILENT }),
+    );
     const shown = text.replaceAll('http://127.0.0.1:8080', hub.url);
     const page = await browser.newPage();
     onTestFinished(async () => {

@@ -28,7 +28,9 @@ describe.skipIf(!isInstalled('nginx', '-v'))('the nginx of the deployment guide 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'polycast-nginx-'));
     port = await freePort();
-    hub = await startHub(parseConfig({ listen: '127.0.0.1:0', access: 'loopback', data: ':memory:', logging: { level: 'silent' } }));
+    hub = await startHub(
+      parseConfig({ listen: '127.0.0.1:0', access: 'loopback', data: ':memory:', logging: { level: 'silent' } }),
+    );
     writeFileSync(join(folder, 'nginx.conf'), nginxConfiguration(folder, port, hub.port));
     createCertificate(folder);
     const common = ['-p', folder, '-c', 'nginx.conf', '-e', 'error.log', '-g', `pid ${folder}/nginx.pid;`];
@@ -104,7 +106,9 @@ test.skipIf(!isInstalled('systemd-analyze', '--version'))(
 );
 
 test('the hub has the metrics that the deployment guide names', async () => {
-  const hub = await startHub(parseConfig({ listen: '127.0.0.1:0', access: 'loopback', data: ':memory:', logging: { level: 'silent' } }));
+  const hub = await startHub(
+    parseConfig({ listen: '127.0.0.1:0', access: 'loopback', data: ':memory:', logging: { level: 'silent' } }),
+  );
   const metrics = await (await fetch(`${hub.url}/metrics`)).text();
   await hub.close();
   const named = readFileSync(join(ROOT, GUIDE), 'utf8').matchAll(/\bpolycast_[a-z0-9_]+/g);

@@ -31,7 +31,9 @@ export async function metricsPage(): Promise<string> {
 
 async function ask(): Promise<string> {
   const data = await mkdtemp(join(tmpdir(), 'polycast-metrics-'));
-  const hub = await startHub(parseConfig({ listen: '127.0.0.1:0', access: 'loopback', data, logging: { level: 'silent' } }));
+  const hub = await startHub(
+    parseConfig({ listen: '127.0.0.1:0', access: 'loopback', data, logging: { level: 'silent' } }),
+  );
   try {
     return await (await fetch(`${hub.url}/metrics`)).text();
   } finally {
