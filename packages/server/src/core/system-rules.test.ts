@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest';
+import { Rules, type ChannelSettings } from './rules.ts';
+import { withSystemRules } from './system-rules.ts';
+
+const DEFAULTS: ChannelSettings = {
+  retain: 'latest',
+  historyCountMax: 5,
+  historyAgeMaxMs: 5,
+  historyBytesMax: 5,
+  eventBytesMax: 64,
+  publishRatePerSecond: 1,
+  publishBurst: 1,
+  userPublishRatePerSecond: 1,
+  userPublishBurst: 1,
+};
+
+test("the hub's own events are kept for an hour, whatever holds for everything else", () => {
+  const rules = new Rules(withSystemRules([{ pattern: '>', retain: 'none', publishRatePerSecond: 2 }]), DEFAULTS);
+  for (const channel of ['polycast.presence.room.1', 'polycast.users.online', 'polycast.channels.vacated'])
+    expect(rules.of(channel)).toMatchObject({
+      retain: 'history',
+      historyAgeMaxMs: 3_600_000,
+      publishRatePerSecond: undefined,
+      eventBytesMax: 65_536,
+    });
+  expect(rules.of('polycast.private.ann').retain).toBe('none');
+  expect(rules.of('room.1')).toMatchObject({ retain: 'none', publishRatePerSecond: 2 });
+});
+
+test('a rule for them goes first, wherever it stands', () => {
+  const rules = new Rules(
+    withSystemRules([
+      { pattern: '>', historyAgeMaxMs: 1 },
+      { pattern: 'polycast.presence.>', historyAgeMaxMs: 60_000 },
+    ]),
+    DEFAULTS,
+  );
+  expect(rules.of('polycast.presence.room.1')).toMatchObject({ historyAgeMaxMs: 60_000, retain: 'history' });
+});
