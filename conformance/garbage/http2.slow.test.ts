@@ -231,6 +231,7 @@ describe('attacks on HTTP/2', () => {
 
   test('all the while others are served as if nothing were the matter, and nothing is left of it', async () => {
     await until('all connections are gone', async () => (await seen('connections')) === 0);
+    expect(await seen('streams')).toBe(0);
     const { complaints, slowestMs } = await canary.stop();
     expect(complaints).toEqual([]);
     expect(slowestMs).toBeLessThan(2000);

@@ -25,6 +25,8 @@ export interface Http2Owner {
 const CONTROL_FRAMES_BURST = 100;
 const CONTROL_FRAMES_PER_SECOND = 10;
 const TICKS_PER_SECOND = 4;
+/** How long a connection that was ended by an error may take for its last frames: one second. */
+const FAREWELL_TICKS = 4;
 /** How much of all its streams' bodies a client may send ahead, in bytes; one stream: 64 KiB. */
 const CONNECTION_WINDOW_BYTES = 256 * 1024;
 
@@ -51,9 +53,9 @@ export class Http2Connection implements Timed {
     const control = (): void => this.#control();
     session.on('remoteSettings', control);
     session.on('ping', control);
-    session.on('error', ignore);
+    session.on('error', () => owner.wheel.schedule(this, FAREWELL_TICKS));
     session.on('stream', (stream, headers, _flags, rawHeaders) => this.#stream(stream, headers, rawHeaders));
-    session.on('close', () => this.#closed());
+    socket.once('close', () => this.#closed());
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     owner.wheel.schedule(this, owner.idleTicks);
   }
@@ -69,6 +71,11 @@ export class Http2Connection implements Timed {
   }
 
   due(): void {
+    // A session that has ended may leave its socket open, and nobody reads it any more.
+    if (this.#session.destroyed) {
+      this.#socket.destroy();
+      return;
+    }
     if (this.#streams === 0 && this.#isUnused) {
       // Whoever does not take a word of farewell within another period is cut off.
       if (this.#session.closed) this.#socket.destroy();
@@ -80,15 +87,18 @@ export class Http2Connection implements Timed {
 
   #stream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: readonly string[]): void {
     this.#isUnused = false;
+    // It was taken back before anybody looked at it, and may have said already that it is closed.
+    if (stream.destroyed || stream.closed) {
+      stream.on('error', ignore);
+      return;
+    }
     this.#streams++;
     this.#owner.opened();
     stream.once('close', () => {
       this.#streams--;
       this.#owner.streamClosed();
     });
-    // It was taken back before anybody looked at it.
-    if (stream.destroyed || stream.closed) stream.on('error', ignore);
-    else this.#owner.answer(exchangeOf(stream, headers, rawHeaders, this.#socket));
+    this.#owner.answer(exchangeOf(stream, headers, rawHeaders, this.#socket));
   }
 
   /** Settings or a ping: each costs an answer, so that many of them are an attack. */

@@ -77,6 +77,7 @@ export class Http2Connections implements Http2Owner {
 
   /** Takes over a connection whose client chose `h2`. */
   add(socket: TLSSocket): void {
+    if (socket.destroyed) return;
     const connection = new Http2Connection(this, socket);
     this.#connections.add(connection);
     if (this.#draining) connection.goAway();
