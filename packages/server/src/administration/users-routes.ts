@@ -49,7 +49,7 @@ export function usersRoutes(administration: Administration): readonly Route[] {
 /** A stream is found out about anew where it is; a poll is answered now, and its next request is. */
 function askAgain({ services }: Administration, session: Session): void {
   if (session instanceof StreamSession) renew(services, session, true);
-  else session.drain(0);
+  else session.dismiss('unauthorized');
 }
 
 function userJson({ services }: Administration, user: string): object {
