@@ -1,7 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { call, type Reply } from '../kit/http.ts';
 import { CALLERS, type Caller } from './callers.ts';
+import { CHANNELS } from './channels.ts';
 import { letterTo, startWorld, type World } from './kit/world.ts';
+import { ROUTES } from './rows.ts';
 import { headersOf } from './ways.ts';
 
 /** What one may not have asked for plainly, asked for in odd ways. */
@@ -96,6 +98,16 @@ test('its owner does read it so, where the way is one', async () => {
     '/v1/events?channel=open.news&channel=polycast.private.8&after=earliest',
     '/v1/events?channel=@me&channel=polycast.private.8&after=earliest',
   ]);
+});
+
+test('what asks nobody tells of nobody', async () => {
+  const open = Object.entries(ROUTES).filter(([, { asks }]) => asks === 'nothing');
+  expect(open.length).toBeGreaterThan(0);
+  const names = [...CHANNELS.map(({ channel }) => channel), world.purse.key('full').split('_')[1] as string, 'letter'];
+  for (const [route] of open) {
+    const { text } = await call(world.hub.url + route.slice('GET '.length));
+    expect([route, names.filter((name) => text.includes(name))]).toEqual([route, []]);
+  }
 });
 
 /** As user 7, who may publish to `open.news` and to nothing of the others. */
