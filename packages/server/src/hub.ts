@@ -353,6 +353,7 @@ function transportSettings({ delivery, identity, limits }: Config): TransportSet
     },
     heartbeatMs: delivery.heartbeatMs,
     expiringTicks: ticksOf(identity.expiringSeconds * 1000),
+    resumeMs: identity.resumeSeconds * 1000,
     reconnectMs: delivery.reconnectMs,
     keepAlive: `timeout=${Math.floor(limits.keepAliveTimeoutMs / 1000)}`,
     pollBytesMax: delivery.pollBytesMax,

@@ -1,6 +1,7 @@
 /** Who asks: how the hub finds it out. What each field means stands in `identity-table.ts`. */
 export interface IdentityConfig extends StandingConfig, TokensConfig {
   readonly expiringSeconds: number;
+  readonly resumeSeconds: number;
   readonly site: SiteConfig;
 }
 

@@ -144,6 +144,13 @@ const identity = {
       why: 'Time enough for a client to fetch a new token through a slow network and to try a second time.',
     },
   ),
+  resumeSeconds: whole(
+    { unit: 'seconds', min: 0, max: 365 * DAY_SECONDS, default: 3600 },
+    {
+      doc: 'Who may subscribe to a channel, but not read its `history`, may go on from a cursor as long as nothing after it is older than this. Going on from an older one is looking back, and refused.',
+      why: 'Cursors can be made up, so without a bound each would be a way into all of the past. An hour outlasts a lunch break.',
+    },
+  ),
   ...standing,
   ...tokens,
   site,

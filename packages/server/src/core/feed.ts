@@ -181,6 +181,11 @@ export class Feed {
     return this.#tail.newest(interest);
   }
 
+  /** Whether all events after a position are known, from memory, to be no older than a moment. */
+  isRecent(after: Position, sinceMs: number): boolean {
+    return this.#tail.isRecent(after, sinceMs);
+  }
+
   /** How many readers there are, and how far, in positions, the one farthest behind is behind. Looks at every reader. */
   lag(): { readonly readers: number; readonly behindMax: number } {
     let readers = 0;

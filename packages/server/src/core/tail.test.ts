@@ -128,3 +128,14 @@ test('a batch of a few channels looks at few of their events, however many lie a
   looks.mockRestore();
   expect(lookCount).toBeLessThan(1500);
 });
+
+test('what it calls recent has nothing older behind it; of what it does not hold it says nothing', () => {
+  const tail = createTail(4);
+  for (let position = 1; position <= 8; position++) tail.push({ ...record(position, 'a'), timeMs: position * 100 });
+  const recent = (after: Position, sinceMs: number): boolean => tail.isRecent(after, sinceMs);
+  const { start } = tail;
+  expect(start).toBeGreaterThan(0);
+  expect([recent(8, Infinity), recent(9, Infinity), recent(7, 800), recent(7, 801)]).toEqual([true, true, true, false]);
+  expect([recent(start, (start + 1) * 100), recent(start, (start + 1) * 100 + 1)]).toEqual([true, false]);
+  expect(recent(start - 1, 0)).toBe(false);
+});

@@ -72,6 +72,14 @@ export class Tail {
     return this.#records.length;
   }
 
+  /** Whether all that comes after a position was accepted at a moment or later; `false` also when it is not known here. */
+  isRecent(after: Position, sinceMs: number): boolean {
+    if (after >= this.head) return true;
+    if (after < this.#start) return false;
+    const index = this.#records.indexAfter(after);
+    return index >= this.#records.length || this.#records.at(index).timeMs >= sinceMs;
+  }
+
   /** Takes in what a log held before this process began: all events after `start`, oldest first. Only while empty. */
   preload(records: readonly StoredRecord[], start: Position): void {
     this.#start = start;

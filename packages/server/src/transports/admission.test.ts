@@ -24,6 +24,39 @@ describe('looking back', () => {
   });
 });
 
+describe('a cursor', () => {
+  test.each([
+    ['in memory', 16 * 1024 * 1024],
+    ['on the disk', 65_536],
+  ])('that is old is a look back, made up or not; what is after it is %s', async (_name, tailBytesMax) => {
+    const hub = await identifiedHub({ identity: { resumeSeconds: 60 }, delivery: { tailBytesMax } });
+    const token = hub.token('ann');
+    const answer = await fetch(`${hub.url}/v1/events?channel=live&token=${token}`);
+    const { cursor } = (await answer.json()) as { cursor: string };
+    const made = cursor.slice(0, 11) + '0'.repeat(11);
+    await hub.publish('live', 'x');
+    for (let count = 0; count < 10; count++) await hub.publish('other', 'x'.repeat(20_000));
+    const statusOf = async (after: string): Promise<number> =>
+      (await fetch(`${hub.url}/v1/events?channel=live&token=${token}&after=${after}`)).status;
+    expect(await statusOf(cursor)).toBe(200);
+    await vi.waitFor(async () => expect(await statusOf(cursor)).toBe(403), 5000);
+    expect(await statusOf(made)).toBe(403);
+    const socket = hub.socket(`token=${token}`);
+    expect(await socket.ask({ op: 'subscribe', channels: ['live'], after: cursor })).toMatchObject({
+      error: { code: 'forbidden' },
+    });
+    expect((await hub.follow('channel=live', token, { 'Last-Event-ID': cursor })).status).toBe(403);
+    // Who may look back may go on from there as well.
+    expect((await fetch(`${hub.url}/v1/events?channel=log&token=${token}&after=${cursor}`)).status).toBe(200);
+    const server = await hub.administer('GET', `/v1/events?channel=live&after=${cursor}`);
+    expect(await server.json()).toMatchObject({ events: [{ data: 'x' }] });
+    // The newest place is nobody's past.
+    await hub.publish('other', 1);
+    const now = (await (await fetch(`${hub.url}/v1/events?channel=live&token=${token}`)).json()) as { cursor: string };
+    expect(await statusOf(now.cursor)).toBe(200);
+  });
+});
+
 describe('connections', () => {
   test('are bounded by user, also for who says it later', async () => {
     const hub = await identifiedHub({ limits: { connectionsPerUserMax: 2 } });

@@ -8,6 +8,7 @@ import { startAfter } from '../core/start.ts';
 import { addressOf } from './client-address.ts';
 import { RequestCredentials } from './credentials.ts';
 import type { EventsQuery } from './events-query.ts';
+import { allowLookingBack } from './looking-back.ts';
 import type { Services } from './services.ts';
 
 /** A reader-to-be: what it wants, from where, and what it is told first. */
@@ -51,14 +52,10 @@ function allowReading(
 ): void | Promise<void> {
   const channels = channelsFor(principal, query.channels);
   const subscribing = allow(services, principal, 'subscribe', channels);
-  if (!looksBack(request, query)) return subscribing;
-  const looking = allow(services, principal, 'history', channels);
-  return subscribing === undefined ? looking : Promise.all([subscribing, looking]).then(() => undefined);
-}
-
-/** Whether it asks for what was before it came. A cursor is a place where it has been. */
-function looksBack({ headers }: IncomingMessage, { after, history }: EventsQuery): boolean {
-  return history !== undefined || (lastEventId(headers) ?? after) === 'earliest';
+  const after = lastEventId(request.headers) ?? query.after;
+  const wish = { after, history: query.history };
+  if (subscribing === undefined) return allowLookingBack(services, principal, channels, wish);
+  return subscribing.then(() => allowLookingBack(services, principal, channels, wish));
 }
 
 /**

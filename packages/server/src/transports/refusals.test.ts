@@ -333,6 +333,7 @@ const SETTINGS: Services['settings'] = {
   session: { heartbeatTicks: 100, stalledTicks: 100, leaveTicks: 4 },
   heartbeatMs: 25_000,
   expiringTicks: 120,
+  resumeMs: 3_600_000,
   reconnectMs: 2000,
   keepAlive: 'timeout=5',
   pollBytesMax: 1e6,

@@ -37,6 +37,8 @@ export interface TransportSettings {
   readonly expiringTicks: number;
   /** SSE's `retry:`. */
   readonly reconnectMs: number;
+  /** How old a cursor may be that is no look back. */
+  readonly resumeMs: number;
   /** What polls are told in `Keep-Alive`: some clients give a connection up after a few seconds without it. */
   readonly keepAlive: string;
   readonly pollBytesMax: number;

@@ -20,6 +20,7 @@ import { startAfter, type Start } from '../core/start.ts';
 import { author } from './author.ts';
 import { allow, channelsFor } from './consumer.ts';
 import { messageCredentials } from './credentials.ts';
+import { allowLookingBack } from './looking-back.ts';
 import { checkPattern, HISTORY_MAX, tooManyChannels } from './events-query.ts';
 import { stillAllowed } from './expiry.ts';
 import { shown } from './publish-result.ts';
@@ -169,8 +170,10 @@ export class WebSocketOperations {
     if (has.length + wanted.length > limit) throw tooManyChannels(limit);
     await allow(this.#services, session.principal, 'subscribe', wanted);
     const { after, history } = operation.members;
-    if (history !== undefined || after === 'earliest')
-      await allow(this.#services, session.principal, 'history', wanted);
+    await allowLookingBack(this.#services, session.principal, wanted, {
+      after: typeof after === 'string' ? after : undefined,
+      history: typeof history === 'number' ? history : undefined,
+    });
     const asked = await this.#start(operation, wanted);
     // Channels that it has are delivered from where it is, whatever was asked.
     const start = wanted.length === 0 ? undefined : asked;
