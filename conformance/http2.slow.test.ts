@@ -1,5 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { startUsersHub } from './identity/kit/users-hub.ts';
 import { selfSigned } from './kit/certificates.ts';
 import { call, publish } from './kit/http.ts';
 import { Http2Client } from './kit/http2-client.ts';
@@ -189,6 +190,33 @@ describe('the connection', () => {
       ...Array.from({ length: 20 }, () => 200),
       ...Array.from({ length: 5 }, () => 503),
     ]);
+  });
+});
+
+test("a session over HTTP/2 is its user's, with the address of the connection, and counts by it", async () => {
+  const users = await startUsersHub({
+    tls: SETTINGS.tls,
+    rules: [{ pattern: 'news', subscribe: ['users'] }],
+    limits: { connectionsPerAddressMax: 3 },
+  });
+  onTestFinished(() => users.end());
+  const one = client(users.url);
+  const authorization = { authorization: `Bearer ${users.token('ann')}` };
+  const streams = Array.from({ length: 3 }, () => one.listen('/v1/events?channel=news', authorization));
+  await Promise.all(streams.map((stream) => stream.receives('polycast.ready')));
+  const { sessions } = (await users.ask('GET', '/v1/users/ann')).json<{
+    readonly sessions: readonly { readonly transport: string; readonly address: string }[];
+  }>();
+  expect(sessions.map(({ transport, address }) => `${transport} ${address}`)).toEqual(
+    Array.from({ length: 3 }, () => 'sse 127.0.0.1'),
+  );
+  const beyond = await one.listen('/v1/events?channel=news', authorization).whole();
+  expect([beyond.status, JSON.parse(beyond.text).code]).toEqual([429, 'too_many_connections']);
+  streams[0]?.stream.close(8);
+  await until('there is room again', async () => {
+    const next = one.listen('/v1/events?channel=news', authorization);
+    await until('it is answered', () => next.status > 0);
+    return next.status === 200;
   });
 });
 
