@@ -77,7 +77,8 @@ export const keysCreate: Command = {
     // oxlint-disable-next-line no-control-regex
     if (name === '' || name.length > 100 || /[\u0000-\u001f\u007f]/.test(name))
       throw usageError(keysCreate, 'a name has 1 to 100 characters');
-    const made = await atDesk(input, (desk) => desk.create({ name, scopes, expires: expiryOf(input) }));
+    const expires = expiryOf(input);
+    const made = await atDesk(input, (desk) => desk.create({ name, scopes, expires }));
     return show(made, input, terminal, `created ${made.id} (${made.name})`);
   },
 };
@@ -102,7 +103,8 @@ export const keysRotate: Command = {
     const overlapSeconds = input.number('overlap', 0);
     if (overlapSeconds !== undefined && overlapSeconds > 2_592_000)
       throw usageError(keysRotate, '--overlap: at most 2592000 seconds, 30 days');
-    const made = await atDesk(input, (desk) => desk.rotate(idOf(input), overlapSeconds));
+    const id = idOf(input);
+    const made = await atDesk(input, (desk) => desk.rotate(id, overlapSeconds));
     const until =
       made.overlapUntil === null ? 'the old one is good no more' : `the old one is good until ${made.overlapUntil}`;
     return show(made, input, terminal, `rotated ${made.id} (${made.name}); ${until}`);
