@@ -141,7 +141,7 @@ const INTERNAL_NAMES = [
   ],
   ...['target', 'waitSeconds'],
   // Credentials.
-  ...['hub', 'tokens', 'renew', 'refuse', 'room', 'round'],
+  ...['hub', 'tokens', 'renew', 'refuse', 'room', 'round', 'isProbe'],
 ];
 
 if (import.meta.main) await buildClient();

@@ -18,9 +18,14 @@ export function connect(draft: Draft, [transport, ...rest]: readonly TransportNa
 }
 
 /** Opens another stream beside the current one, which goes on until the other delivers: nothing is lost between. */
-export function openSuccessor(draft: Draft, phase: Open, transport: TransportName, reason: Successor['reason']): void {
+export function openSuccessor(
+  draft: Draft,
+  phase: Open,
+  transport: TransportName = phase.transport,
+  isProbe = false,
+): void {
   dropSuccessor(draft, phase);
-  phase.successor = { ...attempt(draft, transport), reason };
+  phase.successor = { ...attempt(draft, transport), isProbe };
 }
 
 /** A stream that delivered is no more. */

@@ -44,7 +44,7 @@ export function openTick(draft: Draft, _input: InputOf<'tick'>, phase: Open): vo
 }
 
 export function openNetwork(draft: Draft, _input: InputOf<'network'>, phase: Open): void {
-  openSuccessor(draft, phase, phase.transport, 'network');
+  openSuccessor(draft, phase);
 }
 
 export function openDropped(draft: Draft, { channels }: InputOf<'dropped'>): void {
@@ -62,7 +62,7 @@ export function openExpiring(draft: Draft, { attempt }: InputOf<'expiring'>): vo
 export function openToken(draft: Draft, _input: InputOf<'token'>, phase: Open): void {
   const { attempt, transport } = phase;
   if (transport === TAKES_OPERATIONS) draft.effects.push({ kind: 'auth', attempt });
-  else openSuccessor(draft, phase, transport, 'token');
+  else openSuccessor(draft, phase);
 }
 
 /** What the stream beside the current one tells. */
@@ -126,13 +126,13 @@ function probe(draft: Draft, phase: Open): void {
   const better = transports.slice(0, transports.indexOf(phase.transport));
   const transport = better[draft.probes++ % better.length];
   phase.probeAtMs = probeAtMs(draft, phase.transport);
-  if (transport !== undefined) openSuccessor(draft, phase, transport, 'better');
+  if (transport !== undefined) openSuccessor(draft, phase, transport, true);
 }
 
 function loseSuccessor(draft: Draft, input: { readonly ending: Ending }, phase: Open): void {
   const { successor } = phase;
   phase.successor = undefined;
-  if (successor?.reason === 'better') return;
+  if (successor?.isProbe) return;
   // It was to take over what this one does not cover, or no longer reaches: begin anew.
   drop(draft, phase);
   lose(draft, input, phase);

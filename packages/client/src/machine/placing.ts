@@ -12,9 +12,9 @@ export function settleMembers(draft: Draft): void {
   if (phase.transport === TAKES_OPERATIONS) return removeUnwanted(draft, phase, phase.channels);
   const wanted = union(draft.members.filter(onStream));
   const { successor } = phase;
-  const coming = successor === undefined || successor.reason === 'better' ? phase.channels : successor.channels;
+  const coming = successor === undefined || successor.isProbe ? phase.channels : successor.channels;
   if (covers(coming, wanted) && covers(union(draft.members), coming)) return;
-  openSuccessor(draft, phase, phase.transport, 'channels');
+  openSuccessor(draft, phase);
 }
 
 /** A subscription ends. What was asked for it, and nobody else wants, is taken back. */

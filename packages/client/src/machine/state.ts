@@ -87,9 +87,10 @@ export interface Attempt {
   untilMs: number;
 }
 
-/** A stream opened beside the current one, and why. */
+/** A stream opened beside the current one: for other channels, after a change of the network, with another token. */
 export interface Successor extends Attempt {
-  readonly reason: 'better' | 'channels' | 'network' | 'token';
+  /** Only to see whether a better transport works: if it does not, the current one goes on. */
+  readonly isProbe: boolean;
 }
 
 export interface Connecting extends Attempt {

@@ -14,7 +14,7 @@ export function openWebSocket({ url, token, WebSocket }: Target, request: OpenRe
   address.protocol = address.protocol.replace('http', 'ws');
   const socket = new (WebSocket as typeof globalThis.WebSocket)(address, SUBPROTOCOL);
   let heartbeatMs: number;
-  let read = token === undefined ? readMessage : enter;
+  let read = token === undefined ? readMessage : (enter as typeof readMessage);
   socket.onmessage = receive;
   socket.onclose = ({ code }) => tell({ kind: 'ended', ending: { kind: 'closed', code } });
   return { send, close };
@@ -29,9 +29,8 @@ export function openWebSocket({ url, token, WebSocket }: Target, request: OpenRe
     read(message, tell);
   }
 
-  /** What comes before there is a stream: `ready` of a session without channels, then the answers. */
-  function enter(message: PolycastEvent | ServerMessage): void {
-    if (!('op' in message)) return;
+  /** What comes before there is a stream: `ready` of a session without channels, then the answers; no event. */
+  function enter(message: ServerMessage): void {
     if ('ok' in message && !message.ok) return end(refusedWith(message.error));
     if (message.op === 'ready') {
       ({ heartbeatMs } = message);
