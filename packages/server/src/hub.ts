@@ -20,6 +20,7 @@ import { openIdentity, type Identity } from './identity/identity.ts';
 import { createOpenAuthority } from './identity/open-authority.ts';
 import { createSite, type Site } from './identity/site/site.ts';
 import { createTokens } from './identity/tokens/tokens.ts';
+import { createBodyEncoder } from './log/body-encoder.ts';
 import { createMemoryLog } from './log/memory.ts';
 import { openSqliteLog } from './log/sqlite/sqlite-log.ts';
 import { drainSessions, finishRequests } from './operate/drain.ts';
@@ -106,7 +107,7 @@ export async function openHub(
   });
   const publisher = new Publisher(log, rules, clock, {
     queueBytesMax: config.limits.appendQueueBytesMax,
-    encode: (text) => Buffer.from(text),
+    encode: createBodyEncoder(),
     fingerprint: (text) => createHash('sha256').update(text).digest('base64url'),
     appended: (durationMs) => metrics.observeCommit(durationMs),
     clientRate: clientRate(config),
@@ -363,6 +364,7 @@ function transportSettings({ delivery, identity, limits }: Config): TransportSet
     bodyTimeoutMs: limits.bodyTimeoutMs,
     batchEventsMax: limits.batchEventsMax,
     messageBytesMax: limits.messageBytesMax,
+    credentialHeaders: identity.site.headers.map((name) => name.toLowerCase()),
     tokenCookie: identity.tokenCookie ?? undefined,
   };
 }
