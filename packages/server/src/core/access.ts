@@ -42,15 +42,27 @@ export class Access {
 
   decide(principal: Principal, action: Action, wish: string): AccessAnswer {
     const { kind, user } = principal;
-    if (action !== 'publish' && wish.startsWith(PRESENCE_PREFIX))
-      return this.decide(principal, 'presence', wish.slice(PRESENCE_PREFIX.length));
     if (user !== undefined && wish === privateChannel(user) && action !== 'publish') return yes('the private channel');
     const isReserved = relationOf(SYSTEM_CHANNELS, wish) !== 'disjoint';
     if (isReserved && action === 'publish' && relationOf(PRIVATE_CHANNELS, wish) !== 'covers')
       return no('the system channels', 'to be the hub itself');
     if (isGranted(principal, action, wish, isReserved)) return yes(kind === 'server' ? 'the key' : 'the token');
+    const isReading = action === 'subscribe' || action === 'history';
+    const presence = isReserved && isReading ? this.#ofPresence(principal, wish) : undefined;
+    if (presence?.kind === 'no' || (presence !== undefined && wish.startsWith(PRESENCE_PREFIX))) return presence;
     if (kind === 'server') return no('the key', `the scope ${scopeOf(action)} for ${wish}`);
-    return this.#byRules(principal, action, wish, isReserved);
+    const answer = this.#byRules(principal, action, wish, isReserved);
+    return answer.kind === 'yes' && presence !== undefined ? presence : answer;
+  }
+
+  /**
+   * What is decided of the presence that somebody would hear of with this wish; `undefined` for none. A wish that means more than it,
+   * such as `polycast.>`, takes that as well.
+   */
+  #ofPresence(principal: Principal, wish: string): AccessAnswer | undefined {
+    if (relationOf(PRESENCE_CHANNELS, wish) === 'disjoint') return undefined;
+    const [first, second, ...channel] = wish.split('.');
+    return this.decide(principal, 'presence', first === '>' || second === '>' ? '>' : channel.join('.'));
   }
 
   /** What is reserved is granted only by rules that name it. */
@@ -74,6 +86,7 @@ export class Access {
 
 const SYSTEM_PREFIX = 'polycast.';
 const SYSTEM_CHANNELS = 'polycast.>';
+const PRESENCE_CHANNELS = PRESENCE_PREFIX + '>';
 const SERVER_ONLY: readonly Grantee[] = ['server'];
 
 function granteesOf(rule: AccessDefaults, action: Action): readonly Grantee[] | undefined {
