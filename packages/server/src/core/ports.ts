@@ -162,6 +162,8 @@ export interface Authority {
    * now, `identity_unavailable`. Without credentials: `ANONYMOUS`.
    */
   identify(credentials: Credentials): Principal | Promise<Principal>;
+  /** Whom it takes everybody for who brings no credentials at all, where that is always the same. */
+  readonly nobody?: Principal;
   /** Yes, or the error that says why not and which rule said so. `pattern` is a channel or a pattern. */
   decide(principal: Principal, action: Action, pattern: string): AuthorityDecision | Promise<AuthorityDecision>;
   /** Yes if the principal has the scope, for the whole hub: `admin`, `subscriptions`. */

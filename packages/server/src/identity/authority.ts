@@ -46,6 +46,7 @@ export function createAuthority({ access, identifiers, revocations, consent }: A
     throw new PolycastError('unauthorized', 'These credentials have been revoked.');
   };
   return {
+    nobody: ANONYMOUS,
     identify(credentials) {
       for (const identifier of identifiers) {
         const principal = identifier.identify(credentials);

@@ -25,6 +25,7 @@ export function createOpenAuthority({
       revocations,
       consent: NO_CONSENT,
     }),
+    nobody: EVERYBODY,
     decide: () => YES,
     permits: () => YES,
   };

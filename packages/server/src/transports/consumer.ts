@@ -120,7 +120,15 @@ export function identify(
   request: IncomingMessage,
   token: string | undefined,
 ): Principal | Promise<Principal> {
-  return services.authority.identify(new RequestCredentials(services, request, token));
+  const { authority, settings } = services;
+  // Most requests of an open hub, and of public pages.
+  if (
+    authority.nobody !== undefined &&
+    token === undefined &&
+    showsNothing(request.headers, settings.credentialHeaders)
+  )
+    return authority.nobody;
+  return authority.identify(new RequestCredentials(services, request, token));
 }
 
 /**
@@ -132,6 +140,14 @@ export function checkStanding({ authority, clock }: Services, principal: Princip
   if (principal.expiresMs <= clock.nowMs()) throw new PolycastError('token_expired');
   if (authority.stands?.(principal) === false)
     throw new PolycastError('unauthorized', 'These credentials have been revoked.');
+}
+
+function showsNothing(headers: IncomingHttpHeaders, credentialHeaders: readonly string[]): boolean {
+  return (
+    headers.authorization === undefined &&
+    headers.cookie === undefined &&
+    (credentialHeaders.length === 0 || credentialHeaders.every((name) => headers[name] === undefined))
+  );
 }
 
 /** Asks for each pattern; throws the first refusal. */

@@ -343,6 +343,7 @@ const SETTINGS: Services['settings'] = {
   bodyTimeoutMs: 5000,
   batchEventsMax: 100,
   messageBytesMax: 1e5,
+  credentialHeaders: [],
   tokenCookie: undefined,
 };
 

@@ -48,6 +48,8 @@ export interface TransportSettings {
   readonly bodyTimeoutMs: number;
   readonly batchEventsMax: number;
   readonly messageBytesMax: number;
+  /** Headers, beside `Authorization` and `Cookie`, by which somebody may show who they are; in lower case. */
+  readonly credentialHeaders: readonly string[];
   /** The cookie that a token may come in, if one may. */
   readonly tokenCookie: string | undefined;
 }
