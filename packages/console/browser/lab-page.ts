@@ -41,7 +41,7 @@ export async function startDevHub(): Promise<DevHub> {
     url: /listening on (\S+)\n/.exec(output)?.[1] ?? '',
     async stop() {
       child.kill('SIGTERM');
-      if (child.exitCode === null) await once(child, 'exit');
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
       rmSync(folder, { recursive: true });
     },
   };
