@@ -131,15 +131,19 @@ export function identify(
   return authority.identify(new RequestCredentials(services, request, token));
 }
 
-/**
- * What was found out of somebody a while ago must still hold.
- * @throws PolycastError `token_expired`, `unauthorized`
- */
-export function checkStanding({ authority, clock }: Services, principal: Principal): void {
-  if (principal.kind === 'anonymous') return;
-  if (principal.expiresMs <= clock.nowMs()) throw new PolycastError('token_expired');
-  if (authority.stands?.(principal) === false)
-    throw new PolycastError('unauthorized', 'These credentials have been revoked.');
+/** What was found out of somebody a while ago may no longer hold: then the error that says so. */
+export function standingOf({ authority, clock }: Services, principal: Principal): PolycastError | undefined {
+  if (principal.kind === 'anonymous') return undefined;
+  if (principal.expiresMs <= clock.nowMs()) return new PolycastError('token_expired');
+  return authority.stands?.(principal) === false
+    ? new PolycastError('unauthorized', 'These credentials have been revoked.')
+    : undefined;
+}
+
+/** @throws PolycastError `token_expired`, `unauthorized` */
+export function checkStanding(services: Services, principal: Principal): void {
+  const error = standingOf(services, principal);
+  if (error !== undefined) throw error;
 }
 
 function showsNothing(headers: IncomingHttpHeaders, credentialHeaders: readonly string[]): boolean {

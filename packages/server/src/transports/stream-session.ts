@@ -8,7 +8,7 @@ import type { Position } from '../core/ports.ts';
 import type { Principal } from '../core/principal.ts';
 import { TICK_MS, type Timed } from '../core/wheel.ts';
 import { markOf } from './author.ts';
-import type { Consumer } from './consumer.ts';
+import { standingOf, type Consumer } from './consumer.ts';
 import { expiryOf, renew, stillAllowed, ticksTo } from './expiry.ts';
 import type { Services, TransportName } from './services.ts';
 import type { Dismissal, Session } from './sessions.ts';
@@ -149,7 +149,8 @@ export class StreamSession implements Sink, Timed, Session {
   async renewed(principal: Principal): Promise<void> {
     const before = this.channels;
     const allowed = await stillAllowed(this.services, principal, before);
-    if (allowed.length < before.length) this.dismiss('forbidden');
+    if (standingOf(this.services, principal) !== undefined) this.dismiss('unauthorized');
+    else if (allowed.length < before.length) this.dismiss('forbidden');
     else this.assume(principal);
   }
 

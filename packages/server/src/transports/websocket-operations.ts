@@ -18,7 +18,7 @@ import type { Principal } from '../core/principal.ts';
 import { Reader, type Sink } from '../core/reader.ts';
 import { startAfter, type Start } from '../core/start.ts';
 import { author } from './author.ts';
-import { allow, channelsFor } from './consumer.ts';
+import { allow, channelsFor, standingOf } from './consumer.ts';
 import { messageCredentials } from './credentials.ts';
 import { allowLookingBack } from './looking-back.ts';
 import { checkPattern, HISTORY_MAX, tooManyChannels } from './events-query.ts';
@@ -128,10 +128,15 @@ export class WebSocketOperations {
     return this.#inOrder(async () => {
       const before = session.channels;
       const allowed = await stillAllowed(this.#services, principal, before);
-      if (allowed.length < before.length) {
-        await session.hold();
-        session.resume(this.#services.feed.interest(allowed, session.types));
+      const isLess = allowed.length < before.length;
+      if (isLess) await session.hold();
+      // It may have been revoked meanwhile, when nobody stood on it yet.
+      const standing = standingOf(this.#services, principal);
+      if (isLess) {
+        const { feed } = this.#services;
+        session.resume(standing === undefined ? feed.interest(allowed, session.types) : session.reader.interest);
       }
+      if (standing !== undefined) throw standing;
       session.assume(principal);
       return before.filter((channel) => !allowed.includes(channel));
     });
