@@ -3,7 +3,7 @@ import { afterClose } from '../close-codes.ts';
 import { isAboutToken, refusal } from '../errors.ts';
 import { backoffMs } from './backoff.ts';
 import { covers, failMember, onStream, union } from './members.ts';
-import type { Attempt, Connecting, Draft, Ending, Member, Open, State, Successor, TransportName } from './state.ts';
+import type { Attempt, Connecting, Draft, Ending, Member, Open, State, TransportName } from './state.ts';
 
 /** From which transport to which, and when: the ways between `connecting`, `open`, `waiting` and `closed`. */
 
