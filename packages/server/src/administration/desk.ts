@@ -6,7 +6,7 @@ import type { Principal, Scope } from '../core/principal.ts';
 import type { AuditLog } from '../identity/audit.ts';
 import type { KeyRing } from '../identity/keys.ts';
 import type { RevocationBook } from '../identity/revocations.ts';
-import { identify } from '../transports/consumer.ts';
+import { identify } from '../transports/permission.ts';
 import { RequestCredentials } from '../transports/credentials.ts';
 import type { Handler } from '../transports/http-transport.ts';
 import { respond } from '../transports/respond.ts';

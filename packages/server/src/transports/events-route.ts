@@ -1,7 +1,8 @@
 import { PolycastError } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal } from '../core/principal.ts';
-import { authorize, checkStanding, consumerOf, interestOf, type Consumer } from './consumer.ts';
+import { authorize, consumerOf, interestOf, type Consumer } from './consumer.ts';
+import { checkStanding } from './permission.ts';
 import type { EventsQueries, EventsQuery } from './events-query.ts';
 import type { KeptConnection } from './keep-alive.ts';
 import { answerPoll, isUnchanged, respondUnchanged, type PollWish } from './poll.ts';

@@ -1,7 +1,7 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Principal } from '../core/principal.ts';
 import { TICK_MS } from '../core/wheel.ts';
-import { allow } from './consumer.ts';
+import { allow } from './permission.ts';
 import type { Services } from './services.ts';
 import type { StreamSession } from './stream-session.ts';
 

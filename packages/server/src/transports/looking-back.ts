@@ -2,7 +2,7 @@ import { PolycastError } from '@polycast/protocol';
 import type { Position } from '../core/ports.ts';
 import type { Principal } from '../core/principal.ts';
 import { startAfter } from '../core/start.ts';
-import { allow } from './consumer.ts';
+import { allow } from './permission.ts';
 import type { Services } from './services.ts';
 
 /** From where a consumer wants to begin. */

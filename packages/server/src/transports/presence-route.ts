@@ -1,7 +1,7 @@
 import { checkChannel, encodeCursor, formatTime } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { presentUser, type PresentUser } from '../core/presence-events.ts';
-import { allow, identify } from './consumer.ts';
+import { allow, identify } from './permission.ts';
 import { invalid, parameters } from './events-query.ts';
 import { respondCompressed } from './compress.ts';
 import type { Services } from './services.ts';

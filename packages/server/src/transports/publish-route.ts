@@ -12,7 +12,7 @@ import type { Author, PublishRequest, PublishResult } from '../core/publish.ts';
 import type { Principal } from '../core/principal.ts';
 import { arrayElements, attempt, binaryCloudEvent, cloudEventBatch, structuredCloudEvent } from './cloudevents.ts';
 import { authorOf } from './author.ts';
-import { allow, checkStanding, identify } from './consumer.ts';
+import { allow, checkStanding, identify } from './permission.ts';
 import { parseMediaType } from './media-type.ts';
 import { publishLines } from './publish-lines.ts';
 import { contentOf } from './publish-content.ts';

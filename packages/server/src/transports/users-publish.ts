@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isUser, privateChannel, userToken } from '../core/private-channel.ts';
 import type { PublishRequest, PublishResult } from '../core/publish.ts';
 import { arrayElements, attempt } from './cloudevents.ts';
-import { identify } from './consumer.ts';
+import { identify } from './permission.ts';
 import { parseMediaType } from './media-type.ts';
 import { publishLines } from './publish-lines.ts';
 import { groupText, resultText } from './publish-result.ts';
