@@ -150,8 +150,8 @@ describe.skipIf(!isInstalled)('Chromium', () => {
       });
       return { reading, writing, streaming, socket };
     }, hub.url);
-    // A page may send what needs no preflight; it does not learn what came of it, and nothing did.
-    expect(outcome).toEqual({ reading: 'refused', writing: 'sent', streaming: 'refused', socket: 'refused' });
+    // A page may send what needs no preflight: it does not learn what came of it, and nothing did.
+    expect(outcome).toEqual({ reading: 'refused', writing: 'refused', streaming: 'refused', socket: 'refused' });
     const { events } = (await (await fetch(`${hub.url}/v1/events?channel=private&after=earliest`)).json()) as {
       events: { data: unknown }[];
     };
