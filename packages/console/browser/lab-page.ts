@@ -57,6 +57,13 @@ export interface LabPage {
   readonly complaints: string[];
 }
 
+async function isReady(url: string): Promise<boolean> {
+  return fetch(`${url}/readyz`).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+}
+
 /** The Lab, ready to order. */
 export async function openLab(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<LabPage> {
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, ...options });
@@ -71,6 +78,8 @@ export async function openLab(browser: Browser, url: string, options: BrowserCon
       console.error(`CSP: ${violatedDirective} ${blockedURI}`),
     ),
   );
+  // A test before this one may have had the hub restarted.
+  while (!(await isReady(url))) await page.waitForTimeout(50);
   await page.goto(`${url}/lab`);
   await page.waitForSelector('.feed-open');
   return { page, complaints };
