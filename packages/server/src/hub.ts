@@ -5,13 +5,13 @@ import type { Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { parseListen } from './config/listen.ts';
-import { clientRate, ruleOf, settingsOf } from './config/channel-rules.ts';
-import type { Config } from './config/schema.ts';
+import type { Config, RuleSettings } from './config/schema.ts';
 import { Access } from './core/access.ts';
 import { Feed } from './core/feed.ts';
 import type { Authority, Log } from './core/ports.ts';
 import { Publisher } from './core/publish.ts';
-import { Rules } from './core/rules.ts';
+import { Rules, type ChannelSettings, type Rule } from './core/rules.ts';
+import { USER_TOKEN } from './core/pattern-relation.ts';
 import { withSystemRules } from './core/system-rules.ts';
 import { TICK_MS, ticksOf, Wheel } from './core/wheel.ts';
 import { administrationRoutes } from './administration/routes.ts';
@@ -294,6 +294,11 @@ async function orClose<Made>(open: { close(): Promise<void> }, make: () => Made 
   }
 }
 
+function clientRate({ limits }: Config): { readonly perSecond: number; readonly burst: number } | undefined {
+  const { clientPublishRatePerSecond: perSecond, clientPublishBurst } = limits;
+  return perSecond === null ? undefined : { perSecond, burst: clientPublishBurst ?? burstOf(perSecond) };
+}
+
 function listen(server: HttpTransport['server'], config: Config): Promise<void> {
   const address = parseListen(config.listen);
   return new Promise((resolve, reject) => {
@@ -362,6 +367,39 @@ function transportSettings({ delivery, identity, limits }: Config): TransportSet
     credentialHeaders: identity.site.headers.map((name) => name.toLowerCase()),
     tokenCookie: identity.tokenCookie ?? undefined,
   };
+}
+
+/** The configuration's words as the core's: `null` is no bound, ages are in milliseconds. */
+function settingsOf(settings: RuleSettings): ChannelSettings {
+  return ruleOf({ pattern: '>', ...settings }) as unknown as ChannelSettings;
+}
+
+function ruleOf({
+  pattern,
+  ...set
+}: { readonly pattern: string } & {
+  readonly [Setting in keyof RuleSettings]?: RuleSettings[Setting] | undefined;
+}): Rule {
+  const rule: Record<string, unknown> = { pattern: pattern.replace(USER_TOKEN, '*') };
+  if (set.retain !== undefined) rule['retain'] = set.retain;
+  if (set.historyCountMax !== undefined) rule['historyCountMax'] = set.historyCountMax ?? undefined;
+  if (set.historyBytesMax !== undefined) rule['historyBytesMax'] = set.historyBytesMax ?? undefined;
+  if (set.historyAgeMaxSeconds !== undefined)
+    rule['historyAgeMaxMs'] = set.historyAgeMaxSeconds === null ? undefined : set.historyAgeMaxSeconds * 1000;
+  if (set.eventBytesMax !== undefined) rule['eventBytesMax'] = set.eventBytesMax;
+  if (set.publishRatePerSecond !== undefined) rule['publishRatePerSecond'] = set.publishRatePerSecond ?? undefined;
+  if (set.publishBurst !== undefined)
+    rule['publishBurst'] = set.publishBurst ?? Math.max(1, set.publishRatePerSecond ?? 1);
+  if (set.userPublishRatePerSecond !== undefined)
+    rule['userPublishRatePerSecond'] = set.userPublishRatePerSecond ?? undefined;
+  if (typeof set.userPublishBurst === 'number' || set.userPublishRatePerSecond !== undefined)
+    rule['userPublishBurst'] = set.userPublishBurst ?? burstOf(set.userPublishRatePerSecond);
+  return rule as Rule;
+}
+
+/** Two seconds' worth. */
+function burstOf(perSecond: number | null | undefined): number {
+  return Math.max(1, 2 * (perSecond ?? 1));
 }
 
 /** The host as it is written in a URL. */
