@@ -1,0 +1,275 @@
+/**
+ * What the rooms that have to do with subscriptions ask of each other: `subscriptions/` (HTTP) and the transports ask
+ * `SubscriptionDesk` and `PullDesk`, which `deliveries/` answers; this asks `SubscriptionStore` and `Sender`.
+ */
+
+import type { Actor, Position } from '../ports.ts';
+import type { OpenEvent, SubscriptionDefinition, SubscriptionStanding } from './definition.ts';
+
+export interface Subscription {
+  readonly definition: SubscriptionDefinition;
+  readonly standing: SubscriptionStanding;
+}
+
+/** A definition still without what the hub gives it. */
+export type NewSubscription = Omit<SubscriptionDefinition, 'id' | 'version' | 'createdMs' | 'changedMs'> & {
+  /** Where it begins. */
+  readonly cursor: Position;
+  /** Needs no consent: an administrator's setting trusts the endpoint, or it is for pull. */
+  readonly isTrusted: boolean;
+  /** The same key and owner give the same subscription again for 24 h. */
+  readonly idempotencyKey: string | undefined;
+};
+
+export type SubscriptionChanges = Partial<
+  Pick<
+    SubscriptionDefinition,
+    | 'description'
+    | 'metadata'
+    | 'channels'
+    | 'types'
+    | 'filter'
+    | 'ordering'
+    | 'ratePerSecond'
+    | 'concurrencyMax'
+    | 'delivery'
+    | 'endsMs'
+  >
+>;
+
+/** Durable subscriptions, as those see them who ask by HTTP. Everything that resolves is durable. */
+export interface SubscriptionDesk {
+  /**
+   * Verifies the endpoint unless it is trusted: in the call itself for REST Hooks, else the subscription is `pending` until it is.
+   * @throws PolycastError `subscription_limit`, `idempotency_key_reused`, `endpoint_refused`, `log_full`, `log_unavailable`
+   */
+  create(wishes: NewSubscription, by: Actor): Promise<{ readonly subscription: Subscription; readonly isNew: boolean }>;
+  get(id: string): Subscription | undefined;
+  /** In the order of their ids; after an id. */
+  list(query: {
+    readonly after: string;
+    readonly limit: number;
+    means(subscription: Subscription): boolean;
+  }): readonly Subscription[];
+  /** The one of a dialect with this callback and channel: WebSub's key, REST Hooks' twin. */
+  find(dialect: 'websub' | 'rest-hooks', url: string, channel: string): Subscription | undefined;
+  /** @throws PolycastError `not_found`, `precondition_failed` when `version` is not the present one */
+  change(id: string, changes: SubscriptionChanges, version: number | undefined, by: Actor): Promise<Subscription>;
+  pause(id: string, by: Actor): Promise<Subscription>;
+  resume(id: string, by: Actor): Promise<Subscription>;
+  /** Ends it with a reason and forgets it, with all that hangs on it. */
+  remove(id: string, by: Actor): Promise<void>;
+  /** Sends a sample at once, beside the live flow, and tells how that went. */
+  test(id: string, sample: Sample, by: Actor): Promise<Attempt>;
+  /** Both secrets sign until the overlap is over. */
+  rotateSecret(id: string, secret: string, overlapMs: number, by: Actor): Promise<Subscription>;
+  /** Sends once more what the log has, from after a position up to where the subscription stands now, beside the live flow. */
+  replay(id: string, from: ReplayWish, by: Actor): Promise<Replay>;
+  replays(id: string): readonly Replay[];
+  attempts(
+    id: string,
+    query: { readonly before: number; readonly limit: number; readonly position?: Position },
+  ): Promise<readonly Attempt[]>;
+  deadLetters(id: string, query: { readonly after: Position; readonly limit: number }): Promise<readonly DeadLetter[]>;
+  /** One, or all; says how many. */
+  retryDeadLetters(id: string, position: Position | undefined, by: Actor): Promise<number>;
+  discardDeadLetters(id: string, position: Position | undefined, by: Actor): Promise<number>;
+  /** Which subscriptions have got an event, when, and after how many tries. */
+  trace(position: Position): Promise<readonly Attempt[]>;
+  /** What is ahead of a subscription, and how it does. */
+  backlog(id: string): {
+    readonly inFlight: number;
+    readonly failing: number;
+    readonly deadLetters: number;
+    readonly lagMs: number;
+    readonly lagPositions: number;
+  };
+  /** Workers' side of the pull subscriptions. */
+  readonly pulls: PullDesk;
+}
+
+/** What a sample is made of. */
+export interface Sample {
+  readonly channel: string;
+  readonly type: string | undefined;
+  /** JSON. */
+  readonly data: string;
+}
+
+export interface ReplayWish {
+  readonly after: Position;
+  /** One channel alone, or all that the subscription means. */
+  readonly channel: string | undefined;
+}
+
+export interface Replay extends ReplayWish {
+  readonly id: string;
+  readonly through: Position;
+  readonly reached: Position;
+  readonly isDone: boolean;
+}
+
+/** One try, and what came of it. */
+export interface Attempt {
+  readonly subscription: string;
+  /** Rises with every attempt of a hub. */
+  readonly number: number;
+  /** The event's place; 0 for a verification or a sample. Of a batch, the first one's. */
+  readonly position: Position;
+  readonly count: number;
+  readonly attempt: number;
+  readonly startedMs: number;
+  readonly outcome: AttemptOutcome;
+  readonly request: {
+    readonly url: string;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly bodyBytes: number;
+  };
+  readonly answer: SentAnswer | undefined;
+  readonly timing: Timing;
+  /** Words for a person; never what an address inside has said. */
+  readonly detail: string;
+}
+
+/** What became of an attempt: the category that metrics, attempts and errors name. */
+export type AttemptOutcome =
+  | 'delivered'
+  | 'refused_status'
+  | 'gone'
+  | 'slowed_down'
+  | 'redirected'
+  | 'timeout'
+  | 'connection'
+  | 'name_not_found'
+  | 'destination'
+  | 'certificate'
+  | 'answer'
+  | 'url';
+
+/** A response, as far as it is kept. */
+export interface SentAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The first 16 KiB, as text. */
+  readonly body: string;
+  readonly isCut: boolean;
+}
+
+/** Where the time went, in milliseconds; `undefined` for what did not happen: a connection that was there needs no name. */
+export interface Timing {
+  readonly nameMs: number | undefined;
+  readonly connectMs: number | undefined;
+  readonly tlsMs: number | undefined;
+  readonly firstByteMs: number | undefined;
+  readonly totalMs: number;
+}
+
+/** An event that was given up on. Its payload is the log's, as long as retention keeps it. */
+export interface DeadLetter {
+  readonly subscription: string;
+  readonly position: Position;
+  readonly channel: string;
+  readonly attempts: number;
+  readonly sinceMs: number;
+  readonly outcome: AttemptOutcome | 'deliveries';
+  readonly detail: string;
+}
+
+/** What workers do with a pull subscription (PROTOCOL.md section 14.6). */
+export interface PullDesk {
+  /**
+   * Up to `countMax` events, each with a lease; waits up to `waitMs` for the first one, or until the signal. May come back empty.
+   * @throws PolycastError `not_found`, `subscription_not_active`
+   */
+  pull(subscription: string, wish: PullWish, signal: AbortSignal): Promise<readonly LeasedEvent[]>;
+  /** Told once when there may be something for whoever found nothing; returns the way to stop listening. */
+  onReady(subscription: string, listener: () => void): () => void;
+  /** How it went with each lease. */
+  acknowledge(subscription: string, leases: readonly string[]): readonly LeaseOutcome[];
+  /** All of this worker's, or anybody's, up to and with a position. Says how many. */
+  acknowledgeThrough(subscription: string, position: Position): number;
+  release(subscription: string, leases: readonly string[], delayMs: number): readonly LeaseOutcome[];
+  extend(subscription: string, leases: readonly string[], leaseMs: number): readonly LeaseOutcome[];
+}
+
+export interface PullWish {
+  readonly countMax: number;
+  readonly waitMs: number;
+  readonly leaseMs: number | undefined;
+}
+
+export interface LeasedEvent {
+  readonly lease: string;
+  readonly position: Position;
+  /** The event's JSON from after its `id` to its end, as in `StoredRecord`. */
+  readonly body: Uint8Array;
+  /** 1 for the first time. */
+  readonly delivery: number;
+  readonly leaseEndsMs: number;
+}
+
+/** `not_held`: it has ended, was given back, or never was. */
+export type LeaseOutcome = 'ok' | 'not_held';
+
+/** What is kept of subscriptions, in the data folder, beside the log and with a schema of its own. */
+export interface SubscriptionStore {
+  /** Everything there was at opening; read once. */
+  load(): Iterable<StoredSubscription>;
+  /** All of it or nothing, durably, together with what else comes at about that time. In the order of the calls, with `note` too. */
+  write(changes: readonly StoreChange[]): Promise<void>;
+  /** The same without waiting: soon, in order. What fails is told once by `onTrouble`, kept, and tried again. */
+  note(changes: readonly StoreChange[]): void;
+  attempts(query: {
+    readonly subscription?: string;
+    readonly position?: Position;
+    readonly before: number;
+    readonly limit: number;
+  }): Promise<readonly Attempt[]>;
+  deadLetters(
+    subscription: string,
+    query: { readonly after: Position; readonly limit: number },
+  ): Promise<readonly DeadLetter[]>;
+  /** Bytes, commits, changes: numbers since opening. */
+  figures(): Readonly<Record<string, number>>;
+  /** Writes what is left, then closes. */
+  close(): Promise<void>;
+}
+
+export interface StoredSubscription extends Subscription {
+  readonly open: readonly OpenEvent[];
+  readonly deadLetters: number;
+}
+
+export type StoreChange =
+  | { readonly kind: 'definition'; readonly definition: SubscriptionDefinition }
+  | { readonly kind: 'standing'; readonly subscription: string; readonly standing: SubscriptionStanding }
+  | { readonly kind: 'removed'; readonly subscription: string }
+  | { readonly kind: 'open'; readonly subscription: string; readonly event: OpenEvent }
+  | { readonly kind: 'closed'; readonly subscription: string; readonly position: Position }
+  | { readonly kind: 'attempt'; readonly attempt: Attempt }
+  | { readonly kind: 'dead_letter'; readonly deadLetter: DeadLetter }
+  | { readonly kind: 'dead_letter_gone'; readonly subscription: string; readonly position: Position };
+
+/** Sends a request to somebody's address, within the guard. Never rejects: a failure is an outcome. */
+export interface Sender {
+  send(request: SendRequest): Promise<Sent>;
+}
+
+export interface SendRequest {
+  readonly url: string;
+  readonly method: 'POST' | 'GET' | 'OPTIONS';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array | undefined;
+  /** The one deadline over the whole exchange. */
+  readonly timeoutMs: number;
+}
+
+export interface Sent {
+  /** `undefined` when there was an answer, of whatever status. */
+  readonly failure:
+    | Exclude<AttemptOutcome, 'delivered' | 'refused_status' | 'gone' | 'slowed_down' | 'redirected'>
+    | undefined;
+  readonly detail: string;
+  readonly answer: SentAnswer | undefined;
+  readonly timing: Timing;
+}
