@@ -211,13 +211,29 @@ export interface LeasedEvent {
 /** `not_held`: it has ended, was given back, or never was. */
 export type LeaseOutcome = 'ok' | 'not_held';
 
-/** What is kept of subscriptions, in the data folder, beside the log and with a schema of its own. */
+/**
+ * What is kept of subscriptions, in the data folder, beside the log and with a schema of its own. A change to a subscription that
+ * has been removed, or never was, is none.
+ */
 export interface SubscriptionStore {
+  /** Of the log that the positions are of, as `epoch` was last written; `undefined` in a new store. */
+  readonly epoch: string | undefined;
+  /** The highest number of an attempt that was kept at opening: the next ones go on from there. */
+  readonly lastAttempt: number;
+  /** Why nothing can be written at present, if so. What is noted is kept, and tried again by itself. */
+  readonly unavailable: 'log_unavailable' | 'log_full' | undefined;
+  /** More has been noted than may wait for the disk: nothing new may be taken up until this is false again. */
+  readonly isBehind: boolean;
   /** Everything there was at opening; read once. */
   load(): Iterable<StoredSubscription>;
+  /** Whether an attempt would be kept: of thousands of successes a second only samples are, and need not be put together. */
+  keepsAttempt(subscription: string, isDelivered: boolean): boolean;
   /** All of it or nothing, durably, together with what else comes at about that time. In the order of the calls, with `note` too. */
   write(changes: readonly StoreChange[]): Promise<void>;
-  /** The same without waiting: soon, in order. What fails is told once by `onTrouble`, kept, and tried again. */
+  /**
+   * The same without waiting: soon, in order, what is in one call never apart. What fails is told once by `onTrouble` (an option at
+   * opening), kept, and tried again; attempts are let go of first.
+   */
   note(changes: readonly StoreChange[]): void;
   attempts(query: {
     readonly subscription?: string;
@@ -238,6 +254,8 @@ export interface SubscriptionStore {
 export interface StoredSubscription extends Subscription {
   readonly open: readonly OpenEvent[];
   readonly deadLetters: number;
+  /** Those that are not done. */
+  readonly replays: readonly Replay[];
 }
 
 export type StoreChange =
@@ -246,9 +264,13 @@ export type StoreChange =
   | { readonly kind: 'removed'; readonly subscription: string }
   | { readonly kind: 'open'; readonly subscription: string; readonly event: OpenEvent }
   | { readonly kind: 'closed'; readonly subscription: string; readonly position: Position }
+  | { readonly kind: 'replay'; readonly subscription: string; readonly replay: Replay }
+  | { readonly kind: 'replay_gone'; readonly subscription: string; readonly id: string }
   | { readonly kind: 'attempt'; readonly attempt: Attempt }
   | { readonly kind: 'dead_letter'; readonly deadLetter: DeadLetter }
-  | { readonly kind: 'dead_letter_gone'; readonly subscription: string; readonly position: Position };
+  | { readonly kind: 'dead_letter_gone'; readonly subscription: string; readonly position: Position }
+  /** From here on positions are of this log. */
+  | { readonly kind: 'epoch'; readonly epoch: string };
 
 /** Sends a request to somebody's address, within the guard. Never rejects: a failure is an outcome. */
 export interface Sender {
