@@ -7,6 +7,8 @@ export interface Elsewhere {
   readonly why: string;
 }
 
+const SUBSCRIPTIONS = 'packages/server/src/subscriptions/subscriptions.test.ts';
+
 export const SECTIONS_ELSEWHERE: Readonly<Record<string, Elsewhere>> = {
   '13.1': { file: 'packages/server/src/administration/administration.test.ts', why: 'needs rules and keys' },
   '13.2': {
@@ -22,6 +24,15 @@ export const SECTIONS_ELSEWHERE: Readonly<Record<string, Elsewhere>> = {
   '11.1': { file: 'conformance/drain.slow.test.ts', why: 'the hub has to be told to end' },
   '13.8': { file: 'conformance/http2.slow.test.ts', why: 'needs a certificate' },
   '13.5': { file: 'conformance/identity/private-messages.slow.test.ts', why: 'needs keys and users' },
+  '14.1': { file: SUBSCRIPTIONS, why: 'needs endpoints' },
+  '14.2': { file: SUBSCRIPTIONS, why: 'needs endpoints' },
+  '14.3': { file: SUBSCRIPTIONS, why: 'needs endpoints' },
+  '14.4': { file: SUBSCRIPTIONS, why: 'needs endpoints, and days' },
+  '14.5': { file: SUBSCRIPTIONS, why: 'needs endpoints' },
+  '14.6': { file: SUBSCRIPTIONS, why: 'needs workers' },
+  '14.7': { file: SUBSCRIPTIONS, why: 'needs subscribers' },
+  '14.8': { file: SUBSCRIPTIONS, why: 'needs endpoints' },
+  '14.9': { file: SUBSCRIPTIONS, why: 'needs a catalogue' },
   '13.6': { file: 'conformance/identity/presence.slow.test.ts', why: 'needs rules, users and a restart' },
 };
 
@@ -45,6 +56,11 @@ export const CODES_ELSEWHERE: Readonly<Partial<Record<ErrorCode, Elsewhere>>> = 
     why: 'needs a hub with so low a limit that few connections reach it',
   },
   channel_limit: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs a hub that is full' },
+  invalid_filter: { file: SUBSCRIPTIONS, why: 'needs a subscription' },
+  subscription_not_active: { file: SUBSCRIPTIONS, why: 'needs a subscription' },
+  endpoint_refused: { file: SUBSCRIPTIONS, why: 'needs endpoints' },
+  event_invalid: { file: SUBSCRIPTIONS, why: 'needs a catalogue' },
+  subscription_limit: { file: SUBSCRIPTIONS, why: 'needs a hub with a low limit' },
   log_unavailable: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs a log that fails' },
   log_full: { file: 'conformance/full-disk.slow.test.ts', why: 'needs a full disk' },
   overloaded: { file: 'conformance/garbage/limits.slow.test.ts', why: 'needs as many connections as the hub may have' },

@@ -26,13 +26,18 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
     then: 'Give each member once.',
   },
   invalid_body: {
-    when: 'A member of the body is missing, of the wrong kind or not known; of what is no event: a key, a revocation.',
-    then: 'See PROTOCOL.md section 13; `member` names it.',
+    when: 'A member of the body is missing, of the wrong kind or not known; of what is no event: a key, a revocation, a subscription.',
+    then: 'See PROTOCOL.md sections 13 and 14; `member` names it.',
     members: { member: 'which one' },
   },
   invalid_event: {
     when: 'A member of the envelope is missing, of the wrong kind or not known.',
     then: 'See PROTOCOL.md section 8; `detail` names the member.',
+  },
+  invalid_filter: {
+    when: 'The filter of a subscription has an operator that is not known, a path that is none, or is too large or too deep.',
+    then: 'See PROTOCOL.md section 14.1; `at` says where in the filter.',
+    members: { at: 'where in the filter, as a JSON pointer' },
   },
   invalid_channel: {
     when: 'The name is no channel: tokens of `A-Z a-z 0-9 _ -` joined by dots, at most 200 characters.',
@@ -105,9 +110,14 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
     when: 'A request with the same key has not been answered yet.',
     then: 'Wait a moment and send the same again.',
   },
+  subscription_not_active: {
+    when: 'What was asked for needs a subscription in another state or of another delivery: a pull from one that is paused, a replay of one that has ended, a test of one that is pulled.',
+    then: 'Read the subscription; `state` says where it stands. Resume it, or make another.',
+    members: { state: 'pending, active, paused, suspended or ended' },
+  },
   precondition_failed: {
-    when: '`If-Match`, `If-None-Match` or `ifMatch` does not hold: somebody published since.',
-    then: "Read the channel's newest event, decide again, and try with its id.",
+    when: '`If-Match`, `If-None-Match` or `ifMatch` does not hold: somebody published since, or has changed the subscription.',
+    then: "Read the channel's newest event, or the subscription, decide again, and try with its id or ETag.",
     members: { latest: "the id of the channel's newest event" },
   },
   body_too_large: {
@@ -135,8 +145,20 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
     then: 'Send JSON, NDJSON or CloudEvents; data of other types goes to `/v1/channels/{channel}/events`.',
   },
   idempotency_key_reused: {
-    when: 'The key was used within 24 hours for another channel, type or data.',
-    then: 'Take a new key for a new event.',
+    when: 'The key was used within 24 hours for another channel, type or data, or for another subscription.',
+    then: 'Take a new key for what is new.',
+  },
+  endpoint_refused: {
+    when: 'The URL of a webhook may not be sent to (its scheme, its port, an address that is not public), or the endpoint did not answer the verification as its dialect asks.',
+    then: 'Mend the endpoint, or have `outgoing.allow` or `subscriptions.trustedEndpoints` name it; `category` says what came of it.',
+    members: {
+      category: 'url, destination, certificate, timeout, connection, name_not_found, answer or a refusing status',
+    },
+  },
+  event_invalid: {
+    when: 'A rule has events checked against the schema of their type, and this one does not fit.',
+    then: 'Mend the data; `at` says where in it. `GET /v1/event-types` has the schemas.',
+    members: { at: 'where in the data, as a JSON pointer' },
   },
   upgrade_required: { when: 'The `Sec-WebSocket-Version` is not 13.', then: 'Use a WebSocket client of this age.' },
   too_many_connections: {
@@ -160,6 +182,10 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
   channel_limit: {
     when: 'The log holds `limits.channelsMax` channels, and this is another.',
     then: 'Raise the limit, or let retention empty old channels.',
+  },
+  subscription_limit: {
+    when: 'The hub holds `subscriptions.subscriptionsMax` subscriptions, and this is another.',
+    then: 'Delete those that nobody needs, or raise the limit.',
   },
   log_unavailable: {
     when: 'The log cannot be written: the disk fails, or the log is just being opened.',

@@ -19,9 +19,14 @@ const LEAVES = ['log', 'transports', 'deliveries', 'identity', 'outgoing', 'pres
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   core: [],
   ...Object.fromEntries(LEAVES.map((leaf) => [leaf, ['core']])),
+  // What homes of data have in common: threads, and SQLite files of our own.
+  sqlite: ['core'],
+  ...Object.fromEntries(['log', 'identity', 'deliveries'].map((room) => [room, ['core', 'sqlite']])),
   // What an operator may ask by HTTP: read as the transports read, acted on in the rooms that it is about.
   administration: ['core', 'transports', 'identity'],
-  'hub.ts': ['core', 'administration', ...LEAVES],
+  // Durable subscriptions as HTTP has them; what becomes of them is asked of the port `SubscriptionDesk`.
+  subscriptions: ['core', 'transports'],
+  'hub.ts': ['core', 'administration', 'subscriptions', ...LEAVES],
   'main.ts': ['core', 'hub.ts', ...LEAVES],
   cli: ['core', ...LEAVES, 'main.ts'],
   // What tests of several rooms have in common: it may what they may.

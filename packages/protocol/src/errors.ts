@@ -18,6 +18,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   duplicate_member: kind(400, 'A member of the envelope is given twice.'),
   invalid_body: kind(400, 'The body is not of the documented form.'),
   invalid_event: kind(400, 'The event is not of the documented form.'),
+  invalid_filter: kind(400, 'The filter is not of the documented form.'),
   invalid_channel: kind(400, 'The channel name is not valid.'),
   invalid_pattern: kind(400, 'The channel pattern is not valid.'),
   invalid_cursor: kind(400, 'The cursor is not valid.'),
@@ -38,20 +39,24 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   not_acceptable: kind(406, 'None of the accepted media types can be produced.'),
   request_timeout: kind(408, 'The request was not sent in time.', true),
   idempotency_in_progress: kind(409, 'A request with this idempotency key is still being worked on.', true),
-  precondition_failed: kind(412, 'Somebody has published to the channel since.'),
+  subscription_not_active: kind(409, 'The subscription is in a state in which this cannot be done.'),
+  precondition_failed: kind(412, 'It has changed since.'),
   body_too_large: kind(413, 'The body is too large.'),
   event_too_large: kind(413, 'The event is too large for its channel.'),
   batch_too_large: kind(413, 'The batch holds too many events.'),
   uri_too_long: kind(414, 'The address is too long.'),
   host_not_allowed: kind(421, 'This hub does not answer under this name.'),
   unsupported_media_type: kind(415, 'The media type of the body is not understood here.'),
-  idempotency_key_reused: kind(422, 'The idempotency key was used before with another event.'),
+  idempotency_key_reused: kind(422, 'The idempotency key was used before for something else.'),
+  endpoint_refused: kind(422, 'The endpoint did not consent, or may not be sent to.'),
+  event_invalid: kind(422, 'The data is not as the schema of its type has it.'),
   upgrade_required: kind(426, 'This version of the WebSocket protocol is not spoken here.'),
   too_many_connections: kind(429, 'More connections are open than one user or address may have.', true),
   rate_limited: kind(429, 'Too many requests for now.', true),
   headers_too_large: kind(431, 'The request headers are too large.'),
   internal_error: kind(500, 'The hub failed; the failure has been logged.', true),
   channel_limit: kind(503, 'The hub holds as many channels as it may.', true),
+  subscription_limit: kind(503, 'The hub holds as many subscriptions as it may.', true),
   log_unavailable: kind(503, 'The log cannot be written now; nothing was stored.', true),
   log_full: kind(503, 'The disk is full; nothing was stored.', true),
   identity_unavailable: kind(503, 'Who asks cannot be found out now.', true),
@@ -66,6 +71,7 @@ export type ErrorCode =
   | 'duplicate_member'
   | 'invalid_body'
   | 'invalid_event'
+  | 'invalid_filter'
   | 'invalid_channel'
   | 'invalid_pattern'
   | 'invalid_cursor'
@@ -86,6 +92,7 @@ export type ErrorCode =
   | 'not_acceptable'
   | 'request_timeout'
   | 'idempotency_in_progress'
+  | 'subscription_not_active'
   | 'precondition_failed'
   | 'body_too_large'
   | 'event_too_large'
@@ -94,12 +101,15 @@ export type ErrorCode =
   | 'host_not_allowed'
   | 'unsupported_media_type'
   | 'idempotency_key_reused'
+  | 'endpoint_refused'
+  | 'event_invalid'
   | 'upgrade_required'
   | 'too_many_connections'
   | 'rate_limited'
   | 'headers_too_large'
   | 'internal_error'
   | 'channel_limit'
+  | 'subscription_limit'
   | 'log_unavailable'
   | 'log_full'
   | 'identity_unavailable'

@@ -68,6 +68,11 @@ export interface SubscriptionDefinition {
   readonly delivery: WebhookDelivery | PullDelivery;
   /** It ends by itself then; `undefined`: never. WebSub's leases. */
   readonly endsMs: number | undefined;
+  /**
+   * What it was created with, if it was: for 24 h after `createdMs` the same owner's same key gives this subscription again, or
+   * `idempotency_key_reused` when the fingerprint of what was asked for is another one. Secrets play no part in the fingerprint.
+   */
+  readonly idempotency: { readonly key: string; readonly fingerprint: string } | undefined;
 }
 
 /** Where a subscription stands, as it is kept in the data folder. */

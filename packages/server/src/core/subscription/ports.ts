@@ -17,8 +17,6 @@ export type NewSubscription = Omit<SubscriptionDefinition, 'id' | 'version' | 'c
   readonly cursor: Position;
   /** Needs no consent: an administrator's setting trusts the endpoint, or it is for pull. */
   readonly isTrusted: boolean;
-  /** The same key and owner give the same subscription again for 24 h. */
-  readonly idempotencyKey: string | undefined;
 };
 
 export type SubscriptionChanges = Partial<
