@@ -1,10 +1,11 @@
 import { PolycastError } from '@polycast/protocol';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { DataFolderError } from '../core/data-folder-error.ts';
+import { isFull } from '../sqlite/failure.ts';
+import { openOwnFile } from '../sqlite/own-file.ts';
 
-/** `plid` in ASCII: tells our file from another program's SQLite database. */
+/** `plid`. Hashes are of no use to a thief, names and the audit log may be: nobody but the hub's own user reads them. */
 const APPLICATION_ID = 0x706c6964;
 
 /**
@@ -132,25 +133,15 @@ export const IDENTITY_FILE = 'identity.sqlite';
  * @throws DataFolderError for a file that is damaged, foreign or too new
  */
 export function openIdentityStore(data: string): IdentityStore {
-  const file = data === ':memory:' ? data : join(data, IDENTITY_FILE);
-  try {
-    if (data !== ':memory:') makePrivate(data, file);
-    const database = new DatabaseSync(file, { timeout: 5000, enableForeignKeyConstraints: true });
-    try {
-      checkOurs(database, file);
-      database.exec(
-        'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA secure_delete = ON',
-      );
-      migrate(database);
-      checkWhole(database, file);
-      return new IdentityStore(database);
-    } catch (error) {
-      database.close();
-      throw error;
-    }
-  } catch (error) {
-    throw error instanceof DataFolderError ? error : openingError(error, file);
-  }
+  return new IdentityStore(
+    openOwnFile({
+      file: data === ':memory:' ? data : join(data, IDENTITY_FILE),
+      applicationId: APPLICATION_ID,
+      migrations: MIGRATIONS,
+      pragmas: 'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA secure_delete = ON',
+      repair: REPAIR,
+    }),
+  );
 }
 
 /** What a row holds that no version has written: somebody else has. */
@@ -161,63 +152,8 @@ export function tampered(what: string): DataFolderError {
 const REPAIR =
   'Nothing has been changed. Put a backup in its place; or move it away, and the keys in it are good no more.';
 
-/** Hashes are of no use to a thief, names and the audit log may be: nobody but the hub's own user reads them. */
-function makePrivate(folder: string, file: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o750 });
-  closeSync(openSync(file, 'a', 0o600));
-}
-
-function checkOurs(database: DatabaseSync, file: string): void {
-  const version = pragma(database, 'user_version') as number;
-  const applicationId = pragma(database, 'application_id');
-  const { count } = database.prepare('SELECT count(*) AS count FROM sqlite_schema').get() as { count: number };
-  if (applicationId !== APPLICATION_ID && (applicationId !== 0 || version !== 0 || count > 0))
-    throw new DataFolderError('corrupt', `${file} is a database, but not one of Polycast. ${REPAIR}`);
-  if (version <= MIGRATIONS.length) return;
-  throw new DataFolderError(
-    'newer_schema',
-    `${file} was written by a newer version of Polycast (schema ${version}; this version knows ${MIGRATIONS.length}). Start that version or a later one.`,
-  );
-}
-
-function migrate(database: DatabaseSync): void {
-  const version = pragma(database, 'user_version') as number;
-  if (version === MIGRATIONS.length) return;
-  database.exec('BEGIN IMMEDIATE');
-  for (const step of MIGRATIONS.slice(version)) database.exec(step);
-  database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`);
-}
-
-function checkWhole(database: DatabaseSync, file: string): void {
-  const result = String(pragma(database, 'quick_check(1)'));
-  if (result !== 'ok') throw damaged(file, result);
-}
-
-function pragma(database: DatabaseSync, name: string): unknown {
-  return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0];
-}
-
-const SQLITE_CORRUPT = 11;
-const SQLITE_FULL = 13;
-const SQLITE_NOTADB = 26;
-
-/** SQLite's primary result code. */
-function codeOf(error: unknown): number {
-  return Number((error as { errcode?: unknown }).errcode) & 0xff;
-}
-
-function openingError(error: unknown, file: string): DataFolderError {
-  const code = codeOf(error);
-  if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) return damaged(file, (error as Error).message);
-  return new DataFolderError('inaccessible', `${file} cannot be used: ${(error as Error).message}`);
-}
-
-function damaged(file: string, what: string): DataFolderError {
-  return new DataFolderError('corrupt', `${file} is damaged: ${what}. ${REPAIR}`);
-}
-
 function writeRefusal(error: unknown): unknown {
   if ((error as { code?: unknown }).code !== 'ERR_SQLITE_ERROR') return error;
-  if (codeOf(error) === SQLITE_FULL) return new PolycastError('log_full');
+  if (isFull(error)) return new PolycastError('log_full');
   return new PolycastError('log_unavailable', `${IDENTITY_FILE} cannot be written: ${(error as Error).message}.`);
 }

@@ -3,7 +3,7 @@ import type { AppendOutcome, NewRecord, Position, StoredRecord } from '../../cor
 import { encodeBatch } from './batch-codec.ts';
 import { Gathering } from './gathering.ts';
 import type { Committed, WriterRequest } from './messages.ts';
-import type { Thread } from './thread.ts';
+import type { Thread } from '../../sqlite/thread.ts';
 
 /** A commit takes whole appends until it has so many records or bytes: some 10 ms of work. */
 const COMMIT_RECORDS_MAX = 8_192;

@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { errorCodeOf, isFull } from '../../sqlite/failure.ts';
 import { DataFolderError } from '../errors.ts';
 
 /** What lies in a data folder. */
@@ -113,19 +114,6 @@ export function fileBytes(file: string): number {
 }
 
 const SQLITE_BUSY = 5;
-const SQLITE_FULL = 13;
-
-/** SQLite's primary result code, or undefined when the error is not of SQLite. */
-export function errorCodeOf(error: unknown): number | undefined {
-  const code = (error as { errcode?: unknown }).errcode;
-  return typeof code === 'number' ? code & 0xff : undefined;
-}
-
-/** Whether the disk, or a quota on it, is full. */
-export function isFull(error: unknown): boolean {
-  const { code } = error as { code?: unknown };
-  return errorCodeOf(error) === SQLITE_FULL || code === 'ENOSPC' || code === 'EDQUOT';
-}
 
 function inUse({ folder, owner }: FolderFiles): DataFolderError {
   const pid = /"pid":(\d+)/.exec(readFileIfAny(owner) ?? '')?.[1];

@@ -1,7 +1,7 @@
 import type { AppendOutcome, ChannelQuery, ChannelState, Position, ReadQuery, TrimOrder } from '../../core/ports.ts';
-import type { DataFolderReason } from '../errors.ts';
+import type { Unavailable } from '../../sqlite/failure.ts';
 
-/** What the threads of one log say to each other. Every request carries an id and is answered once, in any order. */
+/** What the threads of one log say to each other. */
 export interface WriterOptions {
   readonly folder: string;
   readonly channelsMax: number;
@@ -37,8 +37,6 @@ export interface Opened {
   readonly figures: SharedArrayBuffer;
 }
 
-export type Unavailable = 'log_unavailable' | 'log_full';
-
 /** The records that were appended have the positions from `first` on; the others stand in `others`, by their index. */
 export interface Committed {
   readonly first: Position;
@@ -51,13 +49,3 @@ export interface Trimmed {
 }
 
 export type Channels = readonly ChannelState[];
-
-/** A failure, as it crosses to the main thread. */
-export type Failure =
-  | { readonly kind: 'unavailable'; readonly code: Unavailable; readonly detail: string }
-  | { readonly kind: 'folder'; readonly reason: DataFolderReason; readonly message: string };
-
-export type Request<Body> = { readonly id: number } & Body;
-export type Answer =
-  | { readonly id: number; readonly value: unknown }
-  | { readonly id: number; readonly failure: Failure };

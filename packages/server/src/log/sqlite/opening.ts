@@ -1,12 +1,13 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { Position } from '../../core/ports.ts';
+import { errorCodeOf } from '../../sqlite/failure.ts';
 import { ChannelBook } from '../channel-book.ts';
 import type { ChannelEntry } from '../channel-book.ts';
 import { DataFolderError } from '../errors.ts';
 import { Families } from '../families.ts';
 import type { FolderFiles } from './folder.ts';
-import { accessing, errorCodeOf, fileBytes } from './folder.ts';
+import { accessing, fileBytes } from './folder.ts';
 import { checkOurs, migrate, pragma } from './schema.ts';
 import { announceGeneration, epochAfter, inodeOf, isSame, settleGeneration } from './witness.ts';
 

@@ -3,7 +3,7 @@ import type { ReaderOptions, ReaderRequest } from './messages.ts';
 import { encodePage } from './page-codec.ts';
 import type { PackedPage } from './page-codec.ts';
 import { Reader } from './reader.ts';
-import { serve, threadOptions } from './thread.ts';
+import { serve, threadOptions } from '../../sqlite/thread.ts';
 
 /** The thread of the reader: one read after the other. After an error the connection is opened anew. */
 let reader: Reader | undefined;

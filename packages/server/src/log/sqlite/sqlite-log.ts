@@ -12,20 +12,13 @@ import type {
   StoredRecord,
   TrimOrder,
 } from '../../core/ports.ts';
+import type { Unavailable } from '../../sqlite/failure.ts';
+import { Thread } from '../../sqlite/thread.ts';
 import { CHANNELS_MAX_DEFAULT } from '../limits.ts';
 import { AppendQueue } from './append-queue.ts';
-import type {
-  Channels,
-  Opened,
-  ReaderRequest,
-  Trimmed,
-  Unavailable,
-  WriterOptions,
-  WriterRequest,
-} from './messages.ts';
+import type { Channels, Opened, ReaderRequest, Trimmed, WriterOptions, WriterRequest } from './messages.ts';
 import { decodePage } from './page-codec.ts';
 import type { PackedPage } from './page-codec.ts';
-import { Thread } from './thread.ts';
 import { WriterFigures } from './writer-figures.ts';
 
 export interface SqliteLogOptions {
@@ -54,9 +47,10 @@ export async function openSqliteLog({
 }: SqliteLogOptions): Promise<Log> {
   const startWriter = (): Thread<WriterRequest> => {
     const options: WriterOptions = { folder, channelsMax, nowMs: nowMs(), chance: chance() };
-    return new Thread<WriterRequest>('./writer-worker', options);
+    return new Thread<WriterRequest>(import.meta.url, './writer-worker', options);
   };
-  const startReader = (): Thread<ReaderRequest> => new Thread<ReaderRequest>('./reader-worker', { folder });
+  const startReader = (): Thread<ReaderRequest> =>
+    new Thread<ReaderRequest>(import.meta.url, './reader-worker', { folder });
   const writer = startWriter();
   const reader = startReader();
   try {

@@ -1,5 +1,5 @@
 import type { WriterOptions, WriterRequest } from './messages.ts';
-import { serve, threadOptions } from './thread.ts';
+import { serve, threadOptions } from '../../sqlite/thread.ts';
 import { Writer } from './writer.ts';
 
 /** The thread of the writer: requests in their order, and housekeeping once the one that made it due is answered. */

@@ -8,7 +8,7 @@ import { Ledger } from './ledger.ts';
 import type { Committed, Opened, Trimmed, WriterOptions } from './messages.ts';
 import { beginGeneration, connect, openDatabase, readState, refusingDamage } from './opening.ts';
 import type { StateRow } from './opening.ts';
-import { UnavailableError } from './unavailable.ts';
+import { UnavailableError } from '../../sqlite/failure.ts';
 import { isSame } from './witness.ts';
 import { WriterFigures } from './writer-figures.ts';
 

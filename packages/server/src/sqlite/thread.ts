@@ -2,9 +2,11 @@ import { once } from 'node:events';
 import type { MessagePort, Transferable } from 'node:worker_threads';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { PolycastError } from '@polycast/protocol';
-import { DataFolderError } from '../errors.ts';
-import type { Answer, Failure, Request } from './messages.ts';
-import { UnavailableError } from './unavailable.ts';
+import { DataFolderError } from '../core/data-folder-error.ts';
+import { failureOf, type Failure } from './failure.ts';
+
+type Request<Body> = { readonly id: number } & Body;
+type Answer = { readonly id: number; readonly value: unknown } | { readonly id: number; readonly failure: Failure };
 
 interface Pending {
   readonly resolve: (value: never) => void;
@@ -24,11 +26,14 @@ export class Thread<Body extends object> {
   #lastId = 0;
   #failure: Error | undefined;
 
-  /** @param module the module to run, without its extension: `.ts` here, `.js` once it has been emitted */
-  constructor(module: string, options: unknown) {
-    const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
+  /**
+   * @param from the `import.meta.url` of whoever starts it
+   * @param module the module to run, seen from there and without its extension: `.ts` here, `.js` once it has been emitted
+   */
+  constructor(from: string, module: string, options: unknown) {
+    const extension = from.slice(from.lastIndexOf('.'));
     // The process's own flags are not for a thread: `--eval` or a test runner's loader would keep it from starting.
-    this.#worker = new Worker(new URL(module + extension, import.meta.url), {
+    this.#worker = new Worker(new URL(module + extension, from), {
       workerData: options,
       execArgv: [],
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
@@ -67,7 +72,7 @@ export class Thread<Body extends object> {
   #fail(error: Error): void {
     this.#failure ??= new PolycastError(
       'log_unavailable',
-      `A thread of the log has failed, and whether this was stored is not known: ${error.message}`,
+      `A thread that writes to the data folder has failed, and whether this was stored is not known: ${error.message}`,
     );
     for (const { reject } of this.#pending.values()) reject(this.#failure);
     this.#pending.clear();
@@ -99,12 +104,6 @@ export function serve<Body>(
     }
     afterwards();
   });
-}
-
-function failureOf(error: unknown): Failure {
-  if (error instanceof DataFolderError) return { kind: 'folder', reason: error.reason, message: error.message };
-  const { code, message } = error instanceof UnavailableError ? error : new UnavailableError(error);
-  return { kind: 'unavailable', code, detail: message };
 }
 
 function errorOf(failure: Failure): Error {

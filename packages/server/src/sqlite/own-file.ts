@@ -1,0 +1,105 @@
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { DataFolderError } from '../core/data-folder-error.ts';
+import { errorCodeOf } from './failure.ts';
+
+/** A SQLite file of ours in the data folder. */
+export interface OwnFile {
+  /** Its path, or `:memory:`. */
+  readonly file: string;
+  /** Four letters of ASCII: tells our file from another program's. */
+  readonly applicationId: number;
+  /** What leads from each schema version to the next: `user_version` counts those that it has behind it. */
+  readonly migrations: readonly string[];
+  /** Set on each connection, before anything is read. */
+  readonly pragmas: string;
+  /** What to do when it cannot be used: a sentence or two. */
+  readonly repair: string;
+}
+
+/**
+ * Opens it, and makes it if need be, for nobody but the own user to read. It is brought to the present schema and checked page by page.
+ * @throws DataFolderError for a file that is damaged, foreign or too new
+ */
+export function openOwnFile(own: OwnFile): DatabaseSync {
+  const { file } = own;
+  try {
+    if (file !== ':memory:') makePrivate(file);
+    const database = new DatabaseSync(file, CONNECTION);
+    try {
+      checkOurs(database, own);
+      database.exec(own.pragmas);
+      migrate(database, own);
+      checkWhole(database, own);
+      return database;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  } catch (error) {
+    throw error instanceof DataFolderError ? error : openingError(error, own);
+  }
+}
+
+/** Another connection to a file that was opened before. */
+export function reopenOwnFile({ file, pragmas }: OwnFile): DatabaseSync {
+  const database = new DatabaseSync(file, CONNECTION);
+  try {
+    database.exec(pragmas);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+const CONNECTION = { timeout: 5000, enableForeignKeyConstraints: true };
+
+function makePrivate(file: string): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o750 });
+  closeSync(openSync(file, 'a', 0o600));
+}
+
+function checkOurs(database: DatabaseSync, { file, applicationId, migrations, repair }: OwnFile): void {
+  const version = pragma(database, 'user_version') as number;
+  const found = pragma(database, 'application_id');
+  const { count } = database.prepare('SELECT count(*) AS count FROM sqlite_schema').get() as { count: number };
+  if (found !== applicationId && (found !== 0 || version !== 0 || count > 0))
+    throw new DataFolderError('corrupt', `${file} is a database, but not this one of Polycast. ${repair}`);
+  if (version <= migrations.length) return;
+  throw new DataFolderError(
+    'newer_schema',
+    `${file} was written by a newer version of Polycast (schema ${version}; this version knows ${migrations.length}). Start that version or a later one.`,
+  );
+}
+
+function migrate(database: DatabaseSync, { migrations, applicationId }: OwnFile): void {
+  const version = pragma(database, 'user_version') as number;
+  if (version === migrations.length) return;
+  database.exec('BEGIN IMMEDIATE');
+  for (const step of migrations.slice(version)) database.exec(step);
+  database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${migrations.length}; COMMIT`);
+}
+
+function checkWhole(database: DatabaseSync, own: OwnFile): void {
+  const result = String(pragma(database, 'quick_check(1)'));
+  if (result !== 'ok') throw damaged(own, result);
+}
+
+function pragma(database: DatabaseSync, name: string): unknown {
+  return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0];
+}
+
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
+
+function openingError(error: unknown, own: OwnFile): DataFolderError {
+  const code = errorCodeOf(error);
+  if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) return damaged(own, (error as Error).message);
+  return new DataFolderError('inaccessible', `${own.file} cannot be used: ${(error as Error).message}`);
+}
+
+function damaged({ file, repair }: OwnFile, what: string): DataFolderError {
+  return new DataFolderError('corrupt', `${file} is damaged: ${what}. ${repair}`);
+}
