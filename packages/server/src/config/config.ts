@@ -1,6 +1,7 @@
 import type { AccessDefaults } from '../core/access.ts';
+import type { IdentitySettings } from '../core/identity-settings.ts';
 import type { Retain } from '../core/ports.ts';
-import type { IdentityConfig } from './identity.ts';
+import type { SubscriptionSettings } from '../core/subscription/settings.ts';
 
 /**
  * The configuration of a hub, complete and checked. What each field means, its unit, bounds, default and the reason for
@@ -16,9 +17,10 @@ export interface Config {
   readonly forwardedHeader: 'x-forwarded-for' | 'forwarded';
   readonly defaults: RuleSettings & AccessDefaults;
   readonly rules: readonly RuleConfig[];
-  readonly identity: IdentityConfig;
+  readonly identity: IdentitySettings;
   readonly outgoing: OutgoingConfig;
   readonly presence: PresenceConfig;
+  readonly subscriptions: SubscriptionSettings;
   readonly delivery: DeliveryConfig;
   readonly limits: LimitsConfig;
   readonly storage: StorageConfig;

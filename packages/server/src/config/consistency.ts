@@ -14,6 +14,7 @@ export function checkTogether(config: Config): ConfigProblem[] {
     ...checkSite(config),
     ...checkTokens(config),
     ...checkPresence(config),
+    ...checkSubscriptions(config),
   ];
 }
 
@@ -37,13 +38,20 @@ function checkTls({ tls }: Config): ConfigProblem[] {
   return [{ path: `tls.${missing}`, message: 'must be set too: TLS needs a certificate and its key' }];
 }
 
-function checkOrigins({ allowedOrigins }: Config): ConfigProblem[] {
-  return allowedOrigins.flatMap((origin, index) =>
+function checkOrigins({ allowedOrigins, subscriptions: { trustedEndpoints } }: Config): ConfigProblem[] {
+  return [
+    ...originProblems('allowedOrigins', allowedOrigins),
+    ...originProblems('subscriptions.trustedEndpoints', trustedEndpoints),
+  ];
+}
+
+function originProblems(path: string, origins: readonly string[]): ConfigProblem[] {
+  return origins.flatMap((origin, index) =>
     origin === '*' || isOrigin(origin)
       ? []
       : [
           {
-            path: `allowedOrigins.${index}`,
+            path: `${path}.${index}`,
             message: `"${origin}" is not an origin: scheme://host[:port] and nothing more, scheme://*.domain[:port], or *`,
           },
         ],
@@ -93,6 +101,25 @@ function checkPresence({ rules }: Config): ConfigProblem[] {
         ]
       : [],
   );
+}
+
+/** What holds unless a subscription says otherwise must not be more than it may say. */
+function checkSubscriptions({ subscriptions }: Config): ConfigProblem[] {
+  const { concurrency, concurrencyMax, timeoutMs, timeoutMaxMs, leaseSeconds, leaseMaxSeconds } = subscriptions;
+  const { attemptsKept, attemptsKeptMax, failingNoticeSeconds, suspendAfterSeconds } = subscriptions;
+  const pairs = [
+    ['concurrency', concurrency, 'concurrencyMax', concurrencyMax],
+    ['timeoutMs', timeoutMs, 'timeoutMaxMs', timeoutMaxMs],
+    ['leaseSeconds', leaseSeconds, 'leaseMaxSeconds', leaseMaxSeconds],
+    ['attemptsKept', attemptsKept, 'attemptsKeptMax', attemptsKeptMax],
+    ['failingNoticeSeconds', failingNoticeSeconds, 'suspendAfterSeconds', suspendAfterSeconds],
+  ] as const;
+  return pairs
+    .filter(([, value, , max]) => value > max)
+    .map(([name, , maxName]) => ({
+      path: `subscriptions.${name}`,
+      message: `must not be more than subscriptions.${maxName}`,
+    }));
 }
 
 /** A token must not outlive what revokes it. */

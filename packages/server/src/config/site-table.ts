@@ -1,6 +1,6 @@
 import * as z from 'zod';
+import type { SiteSettings } from '../core/identity-settings.ts';
 import { field, whole } from './field.ts';
-import type { SiteConfig } from './identity.ts';
 
 /** A header's or cookie's name (RFC 9110 section 5.6.2). */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
@@ -135,7 +135,7 @@ const fields = {
 };
 
 /** `identity.site` */
-export const site: z.ZodPrefault<z.ZodType<SiteConfig, unknown>> = z.strictObject(fields).prefault({});
+export const site: z.ZodPrefault<z.ZodType<SiteSettings, unknown>> = z.strictObject(fields).prefault({});
 
 function isSiteUrl(text: string): boolean {
   const parsed = URL.parse(text);

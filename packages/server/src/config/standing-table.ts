@@ -1,9 +1,9 @@
 import type * as z from 'zod';
+import type { StandingSettings } from '../core/identity-settings.ts';
 import { whole } from './field.ts';
-import type { StandingConfig } from './identity.ts';
 
 /** What the hub itself keeps of who may use it: fields of `identity`. */
-export const standing: Readonly<Record<keyof StandingConfig, z.ZodDefault<z.ZodNumber>>> = {
+export const standing: Readonly<Record<keyof StandingSettings, z.ZodDefault<z.ZodNumber>>> = {
   keysMax: whole(
     { unit: 'keys', min: 1, max: 100_000, default: 1000 },
     {

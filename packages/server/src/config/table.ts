@@ -7,6 +7,7 @@ import { outgoing } from './outgoing-table.ts';
 import { site } from './site-table.ts';
 import { tokens } from './token-table.ts';
 import { standing } from './standing-table.ts';
+import { subscriptions } from './subscriptions-table.ts';
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
@@ -424,6 +425,7 @@ export const configSchema: z.ZodType<Config, unknown> & { readonly shape: Readon
     identity: z.strictObject(identity).prefault({}),
     outgoing: z.strictObject(outgoing).prefault({}),
     presence: z.strictObject(presence).prefault({}),
+    subscriptions: z.strictObject(subscriptions).prefault({}),
     delivery: z.strictObject(delivery).prefault({}),
     limits: z.strictObject(limits).prefault({}),
     storage: z.strictObject(storage).prefault({}),

@@ -1,15 +1,9 @@
+import type { StandingSettings } from '../core/identity-settings.ts';
 import type { Clock } from '../core/ports.ts';
 import { AuditLog } from './audit.ts';
 import { KeyRing } from './keys.ts';
 import { RevocationBook } from './revocations.ts';
 import { openIdentityStore } from './store.ts';
-
-export interface IdentitySettings {
-  readonly auditEntriesMax: number;
-  readonly keysMax: number;
-  readonly revocationsMax: number;
-  readonly revocationsKeptSeconds: number;
-}
 
 export interface IdentityLogger {
   info(fields: object, message: string): void;
@@ -31,7 +25,7 @@ export interface Identity {
  * @param data the folder, or `:memory:`
  * @throws DataFolderError
  */
-export function openIdentity(data: string, settings: IdentitySettings, clock: Clock, logger: IdentityLogger): Identity {
+export function openIdentity(data: string, settings: StandingSettings, clock: Clock, logger: IdentityLogger): Identity {
   const store = openIdentityStore(data);
   try {
     const audit = new AuditLog({

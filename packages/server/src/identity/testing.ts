@@ -2,10 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import type { StandingSettings } from '../core/identity-settings.ts';
 import type { Clock } from '../core/ports.ts';
 import type { Revocation } from '../core/principal.ts';
 import type { AuditEntry } from './audit.ts';
-import { openIdentity, type Identity, type IdentitySettings } from './identity.ts';
+import { openIdentity, type Identity } from './identity.ts';
 
 /** What a hub remembers, on a clock that the test turns. */
 export interface TestIdentity extends Identity {
@@ -16,7 +17,7 @@ export interface TestIdentity extends Identity {
   readonly errors: string[];
 }
 
-const SETTINGS: IdentitySettings = {
+const SETTINGS: StandingSettings = {
   auditEntriesMax: 1000,
   keysMax: 100,
   revocationsMax: 1000,
@@ -28,7 +29,7 @@ export const START_MS: number = Date.parse('2026-11-20T12:00:00Z');
 /** It is closed when the test ends. */
 export function openTestIdentity(
   data = ':memory:',
-  settings: Partial<IdentitySettings> = {},
+  settings: Partial<StandingSettings> = {},
   timeMs: number = START_MS,
 ): TestIdentity {
   const clock = {

@@ -1,3 +1,4 @@
+import type { SiteSettings } from '../../core/identity-settings.ts';
 import type { Clock } from '../../core/ports.ts';
 import type { Principal } from '../../core/principal.ts';
 import { NO_CONSENT, type Consent, type Identifier } from '../authority.ts';
@@ -7,26 +8,6 @@ import { Inquiry, type InquiryFigures, type InquiryParts, type InquirySettings }
 import { SiteLogin, type LoginQuestion } from './login.ts';
 import { SiteClient } from './site-client.ts';
 import { SiteFailure } from './site-failure.ts';
-
-/** As in the configuration (`identity.site`). */
-export interface SiteSettings {
-  readonly loginUrl: string | null;
-  readonly consentUrl: string | null;
-  readonly cookies: readonly string[];
-  readonly headers: readonly string[];
-  readonly perAddress: boolean;
-  readonly secret: string | null;
-  readonly timeoutMs: number;
-  readonly concurrentMax: number;
-  readonly queueMax: number;
-  readonly queueTimeoutMs: number;
-  readonly cacheEntriesMax: number;
-  readonly ttlSecondsMax: number;
-  readonly refusalSeconds: number;
-  readonly graceSeconds: number;
-  readonly failuresMax: number;
-  readonly retryAfterSeconds: number;
-}
 
 export interface SiteParts {
   readonly clock: Clock;

@@ -1,6 +1,5 @@
 import { createHmac, timingSafeEqual, verify, type KeyObject } from 'node:crypto';
-
-export type TokenAlgorithm = 'HS256' | 'RS256' | 'ES256' | 'EdDSA';
+import type { TokenAlgorithm } from '../../core/identity-settings.ts';
 
 /** An algorithm that tokens may be signed by (RFC 7518, section 3.1; RFC 8037). */
 export interface Scheme {

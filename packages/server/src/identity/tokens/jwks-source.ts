@@ -1,5 +1,6 @@
 import { PolycastError } from '@polycast/protocol';
-import { JWKS_BYTES_MAX, keysInSet, type PublicAlgorithm } from './jwks.ts';
+import type { PublicAlgorithm } from '../../core/identity-settings.ts';
+import { JWKS_BYTES_MAX, keysInSet } from './jwks.ts';
 import { matching, type KeySource, type VerificationKey } from './keys.ts';
 
 /** Gets a document from an address, with all that guards such requests. Rejects with an Error that says what went wrong. */

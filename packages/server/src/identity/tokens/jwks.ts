@@ -1,13 +1,11 @@
-import { SCHEMES, type TokenAlgorithm } from './algorithms.ts';
+import type { PublicAlgorithm } from '../../core/identity-settings.ts';
+import { SCHEMES } from './algorithms.ts';
 import { keyFromJwk, type VerificationKey } from './keys.ts';
 import { isObject, parseStrictObject, type JsonObject } from './strict-json.ts';
 
 /** The most keys of one issuer, and the most bytes of the document that they come in. */
 export const JWKS_KEYS_MAX = 100;
 export const JWKS_BYTES_MAX = 65_536;
-
-/** The algorithms of keys that are fetched: what anybody can read is no secret. */
-export type PublicAlgorithm = Exclude<TokenAlgorithm, 'HS256'>;
 
 /**
  * The keys of a JWK Set (RFC 7517, section 5) that are good for one of the algorithms. Those that are not (of another use, too

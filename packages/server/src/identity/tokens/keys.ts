@@ -1,5 +1,6 @@
 import { createPublicKey, createSecretKey, type KeyObject, type webcrypto } from 'node:crypto';
-import { SCHEMES, type TokenAlgorithm } from './algorithms.ts';
+import type { TokenAlgorithm } from '../../core/identity-settings.ts';
+import { SCHEMES } from './algorithms.ts';
 import { isObject, type JsonObject } from './strict-json.ts';
 
 /** A key that tokens are verified with. It is good for its one algorithm: what a token's header says cannot change that. */

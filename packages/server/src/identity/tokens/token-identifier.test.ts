@@ -2,9 +2,10 @@ import { createSecretKey } from 'node:crypto';
 import { PolycastError } from '@polycast/protocol';
 import { SignJWT } from 'jose';
 import { describe, expect, test } from 'vitest';
+import type { TokenIssuerSettings } from '../../core/identity-settings.ts';
 import type { Principal } from '../../core/principal.ts';
 import type { Identifier } from '../authority.ts';
-import { createTokens, type IssuerSettings } from './tokens.ts';
+import { createTokens } from './tokens.ts';
 import { credentialsWith, ecdsa, hmac, jwkOf, PAIRS, pem, rsa, SECRET, tokenOf } from './testing.ts';
 
 const START_MS = Date.UTC(2030, 0, 1);
@@ -16,7 +17,7 @@ interface Trial {
   nowMs: number;
 }
 
-function trial(issuers: readonly Partial<IssuerSettings>[], tokensCachedMax = 100): Trial {
+function trial(issuers: readonly Partial<TokenIssuerSettings>[], tokensCachedMax = 100): Trial {
   const made = { nowMs: START_MS };
   const defaults = { userClaim: 'sub', leewaySeconds: 5, lifetimeMaxSeconds: 3600 };
   const settings = {
@@ -37,7 +38,7 @@ function trial(issuers: readonly Partial<IssuerSettings>[], tokensCachedMax = 10
   return Object.assign(made, { identifier: identifier as Identifier });
 }
 
-const SITE: Partial<IssuerSettings> = { issuer: 'site', audience: ['hub'] };
+const SITE: Partial<TokenIssuerSettings> = { issuer: 'site', audience: ['hub'] };
 const PUBLIC_KEYS = (['RS256', 'ES256', 'EdDSA'] as const).map((algorithm) => ({
   algorithm,
   kid: algorithm,

@@ -1,7 +1,8 @@
+import type { TokenAlgorithm } from '../../core/identity-settings.ts';
 import type { Clock, Credentials } from '../../core/ports.ts';
 import type { Principal } from '../../core/principal.ts';
 import type { Identifier } from '../authority.ts';
-import { algorithmNamed, SCHEMES, type TokenAlgorithm } from './algorithms.ts';
+import { algorithmNamed, SCHEMES } from './algorithms.ts';
 import { principalOf, type ClaimRules } from './claims.ts';
 import { looksLikeToken, parseCompact, refused, type CompactToken } from './compact.ts';
 import type { KeySource, VerificationKey } from './keys.ts';

@@ -3,18 +3,19 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import type { TokenKeySettings } from '../../core/identity-settings.ts';
 import type { VerificationKey } from './keys.ts';
 import { jwkOf, PAIRS, pem, SECRET } from './testing.ts';
-import { configuredKeys, TokenKeyError, type KeySettings } from './tokens.ts';
+import { configuredKeys, TokenKeyError } from './tokens.ts';
 
 const SETTINGS = { userClaim: 'sub', leewaySeconds: 5, lifetimeMaxSeconds: 3600 };
 
-function keyOf(key: KeySettings, environment: Record<string, string> = {}): VerificationKey {
+function keyOf(key: TokenKeySettings, environment: Record<string, string> = {}): VerificationKey {
   const [made] = configuredKeys({ ...SETTINGS, keys: [key] }, 'identity.tokens.0', environment);
   return made as VerificationKey;
 }
 
-function problemOf(key: KeySettings): string {
+function problemOf(key: TokenKeySettings): string {
   try {
     keyOf(key);
   } catch (error) {
@@ -65,7 +66,7 @@ const weak = generateKeyPairSync('rsa', { modulusLength: 1024 });
 const pss = generateKeyPairSync('rsa-pss', { modulusLength: 2048 });
 const other = generateKeyPairSync('ec', { namedCurve: 'P-384' });
 
-test.each<[what: string, key: KeySettings, message: RegExp]>([
+test.each<[what: string, key: TokenKeySettings, message: RegExp]>([
   [
     'a short secret',
     { algorithm: 'HS256', secret: 'x'.repeat(31) },

@@ -1,44 +1,14 @@
 import { readFileSync } from 'node:fs';
+import type { TokenIssuerSettings, TokenKeySettings, TokenSettings } from '../../core/identity-settings.ts';
 import type { Clock } from '../../core/ports.ts';
 import type { Identifier } from '../authority.ts';
-import type { TokenAlgorithm } from './algorithms.ts';
 import { JwksSource, type FetchDocument, type JwksOptions } from './jwks-source.ts';
-import type { PublicAlgorithm } from './jwks.ts';
 import { fixedKeys, verificationKey, type KeySource, type VerificationKey } from './keys.ts';
 import type { JsonObject } from './strict-json.ts';
 import { createTokenIdentifier, type TokenIssuer } from './token-identifier.ts';
 
-/** `identity` of the configuration, as far as tokens go. */
-export interface TokenSettings {
-  readonly tokens: readonly IssuerSettings[];
-  readonly tokensCachedMax: number;
-  readonly jwksRefreshSeconds: number;
-  readonly jwksKeptSeconds: number;
-  readonly jwksCooldownSeconds: number;
-  readonly jwksTimeoutMs: number;
-}
-
-export interface IssuerSettings {
-  readonly issuer?: string | undefined;
-  readonly audience?: readonly string[] | undefined;
-  readonly userClaim: string;
-  readonly leewaySeconds: number;
-  readonly lifetimeMaxSeconds: number;
-  readonly keys?: readonly KeySettings[] | undefined;
-  readonly jwksUrl?: string | undefined;
-  readonly algorithms?: readonly PublicAlgorithm[] | undefined;
-}
-
-export interface KeySettings {
-  readonly algorithm: TokenAlgorithm;
-  readonly kid?: string | undefined;
-  readonly secret?: string | undefined;
-  readonly secretFile?: string | undefined;
-  readonly secretEnvironment?: string | undefined;
-  readonly publicKey?: string | JsonObject | undefined;
-  readonly publicKeyFile?: string | undefined;
-  readonly publicKeyEnvironment?: string | undefined;
-}
+/** Which cookie a token may come in is for those who read requests. */
+type VerificationSettings = Omit<TokenSettings, 'tokenCookie'>;
 
 export interface TokenParts {
   readonly clock: Clock;
@@ -62,7 +32,7 @@ export class TokenKeyError extends Error {
  * Knows users by the tokens of the configured issuers; none where there are none. Keys that are published are fetched at once.
  * @throws TokenKeyError
  */
-export function createTokens(settings: TokenSettings, parts: TokenParts): readonly Identifier[] {
+export function createTokens(settings: VerificationSettings, parts: TokenParts): readonly Identifier[] {
   if (settings.tokens.length === 0) return [];
   const issuers = settings.tokens.map((issuer, index): TokenIssuer => ({
     issuer: issuer.issuer,
@@ -77,7 +47,7 @@ export function createTokens(settings: TokenSettings, parts: TokenParts): readon
 
 /** All keys that stand in the configuration. @throws TokenKeyError for the first that cannot be used */
 export function configuredKeys(
-  { keys = [] }: IssuerSettings,
+  { keys = [] }: TokenIssuerSettings,
   path: string,
   environment: TokenParts['environment'],
 ): readonly VerificationKey[] {
@@ -92,7 +62,12 @@ export function configuredKeys(
   });
 }
 
-function keysOf(issuer: IssuerSettings, path: string, settings: TokenSettings, parts: TokenParts): KeySource {
+function keysOf(
+  issuer: TokenIssuerSettings,
+  path: string,
+  settings: VerificationSettings,
+  parts: TokenParts,
+): KeySource {
   if (issuer.jwksUrl === undefined) return fixedKeys(configuredKeys(issuer, path, parts.environment));
   const source = new JwksSource({
     url: issuer.jwksUrl,
@@ -109,7 +84,7 @@ function keysOf(issuer: IssuerSettings, path: string, settings: TokenSettings, p
 
 /** Where a key's text stands, and the text. */
 function materialOf(
-  key: KeySettings,
+  key: TokenKeySettings,
   place: string,
   environment: TokenParts['environment'],
 ): readonly [name: string, material: string | JsonObject] {

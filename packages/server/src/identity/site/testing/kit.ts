@@ -1,8 +1,9 @@
 import { PolycastError } from '@polycast/protocol';
 import { onTestFinished } from 'vitest';
+import type { SiteSettings } from '../../../core/identity-settings.ts';
 import type { Credentials } from '../../../core/ports.ts';
 import type { Principal } from '../../../core/principal.ts';
-import { createSite, type Site, type SiteSettings } from '../site.ts';
+import { createSite, type Site } from '../site.ts';
 import { TestClock } from './clock.ts';
 import { openSite, type Behaviour, type TestSite } from './site.ts';
 

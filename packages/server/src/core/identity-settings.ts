@@ -1,12 +1,15 @@
-/** Who asks: how the hub finds it out. What each field means stands in `identity-table.ts`. */
-export interface IdentityConfig extends StandingConfig, TokensConfig {
+/**
+ * Who asks, and how the hub finds it out: what may be configured, as it is once it is complete and checked. Units, bounds, defaults
+ * and reasons stand in the configuration's tables.
+ */
+export interface IdentitySettings extends StandingSettings, TokenSettings {
   readonly expiringSeconds: number;
   readonly resumeSeconds: number;
-  readonly site: SiteConfig;
+  readonly site: SiteSettings;
 }
 
 /** What the hub itself keeps of who may use it: keys, revocations, the audit log. */
-export interface StandingConfig {
+export interface StandingSettings {
   readonly keysMax: number;
   readonly revocationsKeptSeconds: number;
   readonly revocationsMax: number;
@@ -14,7 +17,7 @@ export interface StandingConfig {
 }
 
 /** The site's own login (PROTOCOL.md section 13.3). Without `loginUrl` it is not asked who somebody is, without `consentUrl` not what they may do. */
-export interface SiteConfig {
+export interface SiteSettings {
   readonly loginUrl: string | null;
   readonly consentUrl: string | null;
   readonly cookies: readonly string[];
@@ -33,9 +36,9 @@ export interface SiteConfig {
   readonly retryAfterSeconds: number;
 }
 
-/** Signed tokens (PROTOCOL.md section 13.2). What each field means stands in `token-table.ts`. */
-export interface TokensConfig {
-  readonly tokens: readonly TokenIssuerConfig[];
+/** Signed tokens (PROTOCOL.md section 13.2). */
+export interface TokenSettings {
+  readonly tokens: readonly TokenIssuerSettings[];
   readonly tokenCookie: string | null;
   readonly tokensCachedMax: number;
   readonly jwksRefreshSeconds: number;
@@ -45,20 +48,20 @@ export interface TokensConfig {
 }
 
 /** With either `keys` or `jwksUrl`. */
-export interface TokenIssuerConfig {
+export interface TokenIssuerSettings {
   readonly issuer?: string | undefined;
   readonly audience?: readonly string[] | undefined;
   readonly userClaim: string;
   readonly leewaySeconds: number;
   readonly lifetimeMaxSeconds: number;
-  readonly keys?: readonly TokenKeyConfig[] | undefined;
+  readonly keys?: readonly TokenKeySettings[] | undefined;
   readonly jwksUrl?: string | undefined;
-  readonly algorithms?: readonly ('RS256' | 'ES256' | 'EdDSA')[] | undefined;
+  readonly algorithms?: readonly PublicAlgorithm[] | undefined;
 }
 
 /** With one of `secret…` for HS256, and of `publicKey…` for the others. */
-export interface TokenKeyConfig {
-  readonly algorithm: 'HS256' | 'RS256' | 'ES256' | 'EdDSA';
+export interface TokenKeySettings {
+  readonly algorithm: TokenAlgorithm;
   readonly kid?: string | undefined;
   readonly secret?: string | undefined;
   readonly secretFile?: string | undefined;
@@ -68,3 +71,8 @@ export interface TokenKeyConfig {
   readonly publicKeyFile?: string | undefined;
   readonly publicKeyEnvironment?: string | undefined;
 }
+
+export type TokenAlgorithm = 'HS256' | 'RS256' | 'ES256' | 'EdDSA';
+
+/** The algorithms of keys that are published: what anybody can read is no secret. */
+export type PublicAlgorithm = Exclude<TokenAlgorithm, 'HS256'>;
