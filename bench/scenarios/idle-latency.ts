@@ -1,11 +1,14 @@
 // One reader, an idle hub: publish to receive, beside the least that any durable server must wait for, which is one
-// fdatasync of a small append on the same disk and one round trip through a bare node:http server.
+// fdatasync of a small append on the same disk and one round trip through a bare node:http server. A shared machine's disk
+// and clock speed change by half from one minute to the next: so the least is measured before and after each delivery, and
+// judged round by round.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { freshFolder } from '../harness/folders.ts';
 import { nothingLost, runFanout } from '../harness/fanout.ts';
 import { runLoad } from '../harness/load.ts';
-import { type Contender, figureOf, runInterleaved, type Scenario, withServer } from '../harness/scenario.ts';
+import { type Contender, runInterleaved, type Scenario, type Series, withServer } from '../harness/scenario.ts';
+import { median } from '../harness/statistics.ts';
 import { nchan } from '../peers/nchan.ts';
 import { nodeHttp } from '../peers/node-http.ts';
 import { polycast } from '../peers/polycast.ts';
@@ -17,12 +20,16 @@ const eventsPerSecond = 20;
 const warmUpEventsPerSecond = 500;
 const ratioMax = 1.5;
 
+type When = 'before' | 'after';
+
+const figure = 'latencyP50Microseconds';
+
 export const idleLatency: Scenario = {
   name: 'idle-latency',
   title: 'One delivery on an idle hub, durable',
   run: async (options) => {
-    const events = options.quick ? 60 : 300;
-    const warmUpSeconds = options.quick ? 2 : 12;
+    const events = options.quick ? 60 : 200;
+    const warmUpSeconds = options.quick ? 2 : 8;
     const load = {
       subscribers: 1,
       publishers: 1,
@@ -32,8 +39,8 @@ export const idleLatency: Scenario = {
       warmUpRate: warmUpEventsPerSecond,
       eventBytes,
     };
-    const disk: Contender = {
-      name: 'fdatasync of 8 kB',
+    const disk = (when: When): Contender => ({
+      name: `fdatasync of 8 kB, ${when}`,
       peer: nodeHttp,
       run: async () => {
         const folder = freshFolder('disk');
@@ -46,9 +53,9 @@ export const idleLatency: Scenario = {
         rmSync(folder, { recursive: true });
         return run;
       },
-    };
-    const roundTrip: Contender = {
-      name: 'node:http round trip',
+    });
+    const roundTrip = (when: When): Contender => ({
+      name: `node:http round trip, ${when}`,
       peer: nodeHttp,
       run: () =>
         withServer(nodeHttp, (server) =>
@@ -66,25 +73,28 @@ export const idleLatency: Scenario = {
             seconds: events / eventsPerSecond,
           }),
         ),
-    };
+    });
     const delivery = (peer: typeof polycast): Contender => ({
       name: peer.name,
       peer,
       run: () => runFanout(peer, 'sse', load),
     });
-    const series = await runInterleaved([delivery(polycast), disk, roundTrip, delivery(nchan)], options);
-    const figure = 'latencyP50Microseconds';
-    const floor = figureOf(series, disk.name, figure) + figureOf(series, roundTrip.name, figure);
+    const series = await runInterleaved(
+      [disk('before'), roundTrip('before'), delivery(polycast), disk('after'), roundTrip('after'), delivery(nchan)],
+      options,
+    );
+    const ratios = ratiosByRound(series);
     return {
       settings: { events, eventsPerSecond, warmUpEventsPerSecond, warmUpSeconds, eventBytes, appendBytes },
       series,
       bars: [
         {
-          title: 'p50 by one fdatasync and one round trip',
-          figure: figureOf(series, 'polycast', figure) / floor,
+          title: 'p50 by one fdatasync and one round trip, before and after: the median round',
+          figure: median(ratios),
           atMost: ratioMax,
           unit: '×',
         },
+        { title: 'the worst round', figure: Math.max(...ratios), unit: '×' },
         nothingLost(series, 'polycast'),
       ],
       charts: [{ title: 'Publish to receive, median', figure, unit: 'µs', better: 'less' }],
@@ -96,3 +106,16 @@ export const idleLatency: Scenario = {
     };
   },
 };
+
+/** In each round what a delivery took, by the mean of what the least took on either side of it. */
+function ratiosByRound(series: readonly Series[]): number[] {
+  const figuresOf = (name: string): number[] =>
+    series.filter((one) => one.name === name).flatMap(({ runs }) => runs.map((run) => run[figure] ?? Number.NaN));
+  const least = (['before', 'after'] as const).flatMap((when) => [
+    figuresOf(`fdatasync of 8 kB, ${when}`),
+    figuresOf(`node:http round trip, ${when}`),
+  ]);
+  return figuresOf('polycast').map(
+    (delivered, round) => delivered / (least.reduce((sum, runs) => sum + (runs[round] ?? Number.NaN), 0) / 2),
+  );
+}
