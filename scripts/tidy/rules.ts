@@ -26,7 +26,9 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   administration: ['core', 'transports', 'identity'],
   // Durable subscriptions as HTTP has them; what becomes of them is asked of the port `SubscriptionDesk`.
   subscriptions: ['core', 'transports'],
-  'hub.ts': ['core', 'administration', 'subscriptions', ...LEAVES],
+  // Parts of the putting together.
+  composition: ['core', 'subscriptions', ...LEAVES],
+  'hub.ts': ['core', 'administration', 'composition', 'subscriptions', ...LEAVES],
   'main.ts': ['core', 'hub.ts', ...LEAVES],
   cli: ['core', ...LEAVES, 'main.ts'],
   // What tests of several rooms have in common: it may what they may.

@@ -4,16 +4,19 @@ import type { Server } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { eventTypesOf } from './config/event-schema.ts';
 import { parseListen } from './config/listen.ts';
-import type { Config, RuleSettings } from './config/schema.ts';
+import { clientRate, ruleOf, settingsOf } from './composition/channel-rules.ts';
+import { closeAll } from './composition/closing.ts';
+import { certificateFiles, httpSettings, transportSettings } from './composition/settings.ts';
+import type { Config } from './config/schema.ts';
 import { Access } from './core/access.ts';
 import { Feed } from './core/feed.ts';
 import type { Authority, Log } from './core/ports.ts';
 import { Publisher } from './core/publish.ts';
-import { Rules, type ChannelSettings, type Rule } from './core/rules.ts';
-import { USER_TOKEN } from './core/pattern-relation.ts';
+import { Rules } from './core/rules.ts';
 import { withSystemRules } from './core/system-rules.ts';
-import { TICK_MS, ticksOf, Wheel } from './core/wheel.ts';
+import { TICK_MS, Wheel } from './core/wheel.ts';
 import { administrationRoutes } from './administration/routes.ts';
 import { createAuthority, type Identifier } from './identity/authority.ts';
 import { openIdentity, type Identity } from './identity/identity.ts';
@@ -40,9 +43,9 @@ import { clientRoutes } from './transports/client-route.ts';
 import { dismissRevoked } from './transports/dismissals.ts';
 import { Origins } from './transports/origin.ts';
 import { HttpTransport, type HttpSettings, type Route } from './transports/http-transport.ts';
-import type { Services, TransportSettings } from './transports/services.ts';
+import type { Services } from './transports/services.ts';
 import { Sessions } from './transports/sessions.ts';
-import { Certificate, readPair, type CertificateFiles } from './transports/tls-certificate.ts';
+import { Certificate } from './transports/tls-certificate.ts';
 
 /** A hub that listens. */
 export interface Hub {
@@ -105,7 +108,9 @@ export async function openHub(
       if (first !== undefined) metrics.observePublishToWrite(clock.nowMs() - first.timeMs);
     },
   });
+  const eventTypes = eventTypesOf(config.eventTypes);
   const publisher = new Publisher(log, rules, clock, {
+    eventTypes,
     queueBytesMax: config.limits.appendQueueBytesMax,
     encode: createBodyEncoder(),
     fingerprint: (text) => createHash('sha256').update(text).digest('base64url'),
@@ -180,6 +185,24 @@ export async function openHub(
 
   const { server } = transport;
   const certificate = watchCertificate(config, settings.tls, server, services);
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    draining = true;
+    closing ??= closeAll({
+      transport,
+      sessions,
+      presence,
+      retention,
+      log,
+      stop: () => {
+        certificate?.close();
+        clearInterval(turning);
+        clearInterval(keeping);
+      },
+      others: [outgoing, site, identity],
+    });
+    return closing;
+  };
   let firstKey: string | undefined;
   try {
     await feed.preload();
@@ -187,13 +210,7 @@ export async function openHub(
     await listen(server, config);
     firstKey = access === undefined ? undefined : identity.keys.createFirst();
   } catch (error) {
-    server.close();
-    clearInterval(turning);
-    clearInterval(keeping);
-    identity.close();
-    await outgoing.close();
-    await presence.close();
-    await log.close();
+    await close();
     throw error;
   }
   retention.start();
@@ -202,7 +219,6 @@ export async function openHub(
   services.origins.add(ownOrigins(url));
   logger.info({ url, data: config.data, epoch: log.state.epoch, head: log.state.head }, 'listening');
 
-  let closing: Promise<void> | undefined;
   return {
     url,
     port,
@@ -222,29 +238,10 @@ export async function openHub(
     async reloadCertificate() {
       await certificate?.look();
     },
-    close() {
-      closing ??= (async () => {
-        draining = true;
-        transport.drain();
-        presence.freeze();
-        await retention.close();
-        certificate?.close();
-        clearInterval(turning);
-        for (const session of sessions.each()) session.destroy();
-        const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-        clearInterval(keeping);
-        await presence.close();
-        // Publishes in flight get their answer before their connection goes.
-        await log.close();
-        server.closeAllConnections();
-        transport.http2.destroy();
-        await closed;
-        await outgoing.close();
-        await site.close();
-        identity.close();
-        logger.info({ url }, 'closed');
-      })();
-      return closing;
+    async close() {
+      const isFirst = closing === undefined;
+      await close();
+      if (isFirst) logger.info({ url }, 'closed');
     },
   };
 }
@@ -294,11 +291,6 @@ async function orClose<Made>(open: { close(): Promise<void> }, make: () => Made 
   }
 }
 
-function clientRate({ limits }: Config): { readonly perSecond: number; readonly burst: number } | undefined {
-  const { clientPublishRatePerSecond: perSecond, clientPublishBurst } = limits;
-  return perSecond === null ? undefined : { perSecond, burst: clientPublishBurst ?? burstOf(perSecond) };
-}
-
 function listen(server: HttpTransport['server'], config: Config): Promise<void> {
   const address = parseListen(config.listen);
   return new Promise((resolve, reject) => {
@@ -308,27 +300,6 @@ function listen(server: HttpTransport['server'], config: Config): Promise<void> 
       resolve();
     });
   });
-}
-
-async function httpSettings({ limits, tls, lab }: Config): Promise<HttpSettings> {
-  const files = certificateFiles(tls);
-  return {
-    headerBytesMax: limits.headerBytesMax,
-    headersTimeoutMs: limits.headersTimeoutMs,
-    keepAliveTimeoutMs: limits.keepAliveTimeoutMs,
-    connectionsMax: limits.connectionsMax,
-    loopbackNamesOnly: lab.enabled,
-    http2StreamsMax: limits.http2StreamsMax,
-    http2ResetsPerSecondMax: limits.http2ResetsPerSecondMax,
-    tls:
-      files === undefined
-        ? undefined
-        : { ...(await readPair(files)), http2: tls.http2, hstsMaxAgeSeconds: tls.hstsMaxAgeSeconds },
-  };
-}
-
-function certificateFiles({ certificateFile, keyFile }: Config['tls']): CertificateFiles | undefined {
-  return certificateFile === null || keyFile === null ? undefined : { certificate: certificateFile, key: keyFile };
 }
 
 /** Watches over the files of a server that speaks TLS. */
@@ -343,63 +314,6 @@ function watchCertificate(
   const certificate = new Certificate(server as unknown as TlsServer, files, pair, services.logger);
   certificate.watch(services.wheel, tls.reloadIntervalMs);
   return certificate;
-}
-
-function transportSettings({ delivery, identity, limits }: Config): TransportSettings {
-  return {
-    session: {
-      heartbeatTicks: ticksOf(delivery.heartbeatMs),
-      stalledTicks: ticksOf(delivery.stalledTimeoutMs),
-      leaveTicks: ticksOf(1000),
-    },
-    heartbeatMs: delivery.heartbeatMs,
-    expiringTicks: ticksOf(identity.expiringSeconds * 1000),
-    resumeMs: identity.resumeSeconds * 1000,
-    reconnectMs: delivery.reconnectMs,
-    keepAlive: `timeout=${Math.floor(limits.keepAliveTimeoutMs / 1000)}`,
-    pollBytesMax: delivery.pollBytesMax,
-    pollWaitMaxSeconds: delivery.pollWaitMaxSeconds,
-    channelsPerConsumerMax: limits.channelsPerConsumerMax,
-    bodyBytesMax: limits.bodyBytesMax,
-    bodyTimeoutMs: limits.bodyTimeoutMs,
-    batchEventsMax: limits.batchEventsMax,
-    messageBytesMax: limits.messageBytesMax,
-    credentialHeaders: identity.site.headers.map((name) => name.toLowerCase()),
-    tokenCookie: identity.tokenCookie ?? undefined,
-  };
-}
-
-/** The configuration's words as the core's: `null` is no bound, ages are in milliseconds. */
-function settingsOf(settings: RuleSettings): ChannelSettings {
-  return ruleOf({ pattern: '>', ...settings }) as unknown as ChannelSettings;
-}
-
-function ruleOf({
-  pattern,
-  ...set
-}: { readonly pattern: string } & {
-  readonly [Setting in keyof RuleSettings]?: RuleSettings[Setting] | undefined;
-}): Rule {
-  const rule: Record<string, unknown> = { pattern: pattern.replace(USER_TOKEN, '*') };
-  if (set.retain !== undefined) rule['retain'] = set.retain;
-  if (set.historyCountMax !== undefined) rule['historyCountMax'] = set.historyCountMax ?? undefined;
-  if (set.historyBytesMax !== undefined) rule['historyBytesMax'] = set.historyBytesMax ?? undefined;
-  if (set.historyAgeMaxSeconds !== undefined)
-    rule['historyAgeMaxMs'] = set.historyAgeMaxSeconds === null ? undefined : set.historyAgeMaxSeconds * 1000;
-  if (set.eventBytesMax !== undefined) rule['eventBytesMax'] = set.eventBytesMax;
-  if (set.publishRatePerSecond !== undefined) rule['publishRatePerSecond'] = set.publishRatePerSecond ?? undefined;
-  if (set.publishBurst !== undefined)
-    rule['publishBurst'] = set.publishBurst ?? Math.max(1, set.publishRatePerSecond ?? 1);
-  if (set.userPublishRatePerSecond !== undefined)
-    rule['userPublishRatePerSecond'] = set.userPublishRatePerSecond ?? undefined;
-  if (typeof set.userPublishBurst === 'number' || set.userPublishRatePerSecond !== undefined)
-    rule['userPublishBurst'] = set.userPublishBurst ?? burstOf(set.userPublishRatePerSecond);
-  return rule as Rule;
-}
-
-/** Two seconds' worth. */
-function burstOf(perSecond: number | null | undefined): number {
-  return Math.max(1, 2 * (perSecond ?? 1));
 }
 
 /** The host as it is written in a URL. */

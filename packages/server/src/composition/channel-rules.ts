@@ -1,0 +1,44 @@
+import type { Config, RuleSettings } from '../config/schema.ts';
+import { USER_TOKEN } from '../core/pattern-relation.ts';
+import type { ChannelSettings, Rule } from '../core/rules.ts';
+
+/** The configuration's words as the core's: `null` is no bound, ages are in milliseconds. */
+export function settingsOf(settings: RuleSettings): ChannelSettings {
+  return ruleOf({ pattern: '>', ...settings }) as unknown as ChannelSettings;
+}
+
+/** A rule of the configuration; what it does not set stays unset. */
+export function ruleOf({
+  pattern,
+  ...set
+}: { readonly pattern: string } & {
+  readonly [Setting in keyof RuleSettings]?: RuleSettings[Setting] | undefined;
+}): Rule {
+  const rule: Record<string, unknown> = { pattern: pattern.replace(USER_TOKEN, '*') };
+  if (set.retain !== undefined) rule['retain'] = set.retain;
+  if (set.historyCountMax !== undefined) rule['historyCountMax'] = set.historyCountMax ?? undefined;
+  if (set.historyBytesMax !== undefined) rule['historyBytesMax'] = set.historyBytesMax ?? undefined;
+  if (set.historyAgeMaxSeconds !== undefined)
+    rule['historyAgeMaxMs'] = set.historyAgeMaxSeconds === null ? undefined : set.historyAgeMaxSeconds * 1000;
+  if (set.eventBytesMax !== undefined) rule['eventBytesMax'] = set.eventBytesMax;
+  if (set.publishRatePerSecond !== undefined) rule['publishRatePerSecond'] = set.publishRatePerSecond ?? undefined;
+  if (set.publishBurst !== undefined)
+    rule['publishBurst'] = set.publishBurst ?? Math.max(1, set.publishRatePerSecond ?? 1);
+  if (set.userPublishRatePerSecond !== undefined)
+    rule['userPublishRatePerSecond'] = set.userPublishRatePerSecond ?? undefined;
+  if (typeof set.userPublishBurst === 'number' || set.userPublishRatePerSecond !== undefined)
+    rule['userPublishBurst'] = set.userPublishBurst ?? burstOf(set.userPublishRatePerSecond);
+  if (set.eventTypeCheck !== undefined) rule['eventTypeCheck'] = set.eventTypeCheck;
+  return rule as Rule;
+}
+
+/** Two seconds' worth. */
+function burstOf(perSecond: number | null | undefined): number {
+  return Math.max(1, 2 * (perSecond ?? 1));
+}
+
+/** What one user, or address, may publish over all channels. */
+export function clientRate({ limits }: Config): { readonly perSecond: number; readonly burst: number } | undefined {
+  const { clientPublishRatePerSecond: perSecond, clientPublishBurst } = limits;
+  return perSecond === null ? undefined : { perSecond, burst: clientPublishBurst ?? burstOf(perSecond) };
+}

@@ -1,0 +1,44 @@
+import type { Log } from '../core/ports.ts';
+import type { RetentionTask } from '../operate/retention-task.ts';
+import type { PresenceTask } from '../presence/presence-task.ts';
+import type { HttpTransport } from '../transports/http-transport.ts';
+import type { Sessions } from '../transports/sessions.ts';
+
+/** What a hub has open. */
+export interface OpenParts {
+  readonly transport: HttpTransport;
+  readonly sessions: Sessions;
+  readonly presence: PresenceTask;
+  readonly retention: RetentionTask;
+  readonly log: Log;
+  /** Ends what happens by itself: timers, watched files. */
+  stop(): void;
+  /** What nobody needs any more once the log is closed, in this order. */
+  readonly others: readonly { close(): void | Promise<void> }[];
+}
+
+/** Ends all of a hub, in the order in which its parts need each other; also one that has only been half opened. */
+export async function closeAll({
+  transport,
+  sessions,
+  presence,
+  retention,
+  log,
+  stop,
+  others,
+}: OpenParts): Promise<void> {
+  transport.drain();
+  presence.freeze();
+  await retention.close();
+  stop();
+  for (const session of sessions.each()) session.destroy();
+  const { server } = transport;
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  await presence.close();
+  // Publishes in flight get their answer before their connection goes.
+  await log.close();
+  server.closeAllConnections();
+  transport.http2.destroy();
+  await closed;
+  for (const part of others) await part.close();
+}

@@ -1,0 +1,53 @@
+import type { Config } from '../config/schema.ts';
+import { ticksOf } from '../core/wheel.ts';
+import type { HttpSettings } from '../transports/http-transport.ts';
+import type { TransportSettings } from '../transports/services.ts';
+import { readPair, type CertificateFiles } from '../transports/tls-certificate.ts';
+
+/** What the HTTP server is told. Reads the certificate, where there is one. */
+export async function httpSettings({ limits, tls, lab }: Config): Promise<HttpSettings> {
+  const files = certificateFiles(tls);
+  return {
+    headerBytesMax: limits.headerBytesMax,
+    headersTimeoutMs: limits.headersTimeoutMs,
+    keepAliveTimeoutMs: limits.keepAliveTimeoutMs,
+    connectionsMax: limits.connectionsMax,
+    loopbackNamesOnly: lab.enabled,
+    http2StreamsMax: limits.http2StreamsMax,
+    http2ResetsPerSecondMax: limits.http2ResetsPerSecondMax,
+    tls:
+      files === undefined
+        ? undefined
+        : { ...(await readPair(files)), http2: tls.http2, hstsMaxAgeSeconds: tls.hstsMaxAgeSeconds },
+  };
+}
+
+/** The files of a server that speaks TLS. */
+export function certificateFiles({ certificateFile, keyFile }: Config['tls']): CertificateFiles | undefined {
+  return certificateFile === null || keyFile === null ? undefined : { certificate: certificateFile, key: keyFile };
+}
+
+/** What the transports are told; times as ticks of the wheel. */
+export function transportSettings({ delivery, identity, limits }: Config): TransportSettings {
+  return {
+    session: {
+      heartbeatTicks: ticksOf(delivery.heartbeatMs),
+      stalledTicks: ticksOf(delivery.stalledTimeoutMs),
+      leaveTicks: ticksOf(1000),
+    },
+    heartbeatMs: delivery.heartbeatMs,
+    expiringTicks: ticksOf(identity.expiringSeconds * 1000),
+    resumeMs: identity.resumeSeconds * 1000,
+    reconnectMs: delivery.reconnectMs,
+    keepAlive: `timeout=${Math.floor(limits.keepAliveTimeoutMs / 1000)}`,
+    pollBytesMax: delivery.pollBytesMax,
+    pollWaitMaxSeconds: delivery.pollWaitMaxSeconds,
+    channelsPerConsumerMax: limits.channelsPerConsumerMax,
+    bodyBytesMax: limits.bodyBytesMax,
+    bodyTimeoutMs: limits.bodyTimeoutMs,
+    batchEventsMax: limits.batchEventsMax,
+    messageBytesMax: limits.messageBytesMax,
+    credentialHeaders: identity.site.headers.map((name) => name.toLowerCase()),
+    tokenCookie: identity.tokenCookie ?? undefined,
+  };
+}
