@@ -4,7 +4,7 @@ export type Action = 'subscribe' | 'publish' | 'history' | 'presence';
 /** What a key or a token may be good for: channels, or the hub itself. */
 export type Scope = 'subscribe' | 'publish' | 'subscriptions' | 'admin';
 
-/** Patterns for each scope; `admin` and `subscriptions` have `>` for "all". */
+/** Patterns for each scope; `admin` has `>` for "all". */
 export type Grants = Readonly<Partial<Record<Scope, readonly string[]>>>;
 
 /** Who asks: nobody known, one of the site's users, or a server of the site's with a key of the hub's. */
@@ -21,10 +21,18 @@ export interface Principal {
   /** The credentials' own names, by which they can be revoked. */
   readonly key: string | undefined;
   readonly token: string | undefined;
+  /** What vouches for the credentials, where that can be withdrawn by itself: the key that a token is signed with. */
+  readonly signer?: Signer;
   /** When the credentials were given out, milliseconds since 1970; 0 if that is not known. */
   readonly issuedMs: number;
   /** From then on they are good for nothing, milliseconds since 1970; `Infinity` for never. */
   readonly expiresMs: number;
+}
+
+/** A key that somebody else answers for. Each is one object: who was let in by it is known by that. */
+export interface Signer {
+  /** Its owner no longer has it: nothing that it signed is good any more. */
+  readonly isRetired: boolean;
 }
 
 export const ANONYMOUS: Principal = {
@@ -45,6 +53,7 @@ export interface Revocation {
   readonly token?: string;
   readonly key?: string;
   readonly session?: string;
+  readonly signer?: Signer;
   /** Credentials given out before this are meant; those given out later are good again. */
   readonly issuedBeforeMs: number;
 }

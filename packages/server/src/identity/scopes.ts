@@ -1,7 +1,7 @@
 import { isPattern } from '@polycast/protocol';
 import type { Grants, Scope } from '../core/principal.ts';
 
-/** All scopes; those for channels take patterns, those for the hub itself take `>` alone. */
+/** All scopes; those for channels take patterns, that for the hub itself takes `>` alone. */
 export const SCOPES: readonly Scope[] = ['publish', 'subscribe', 'subscriptions', 'admin'];
 
 /** Everything that a key may be good for. */
@@ -22,7 +22,7 @@ export function wrongScopes(value: unknown): string | undefined {
       return `${scope} must be a list of 1 to ${PATTERNS_MAX} patterns`;
     if (patterns.some((pattern) => typeof pattern !== 'string' || !isPattern(pattern)))
       return `${scope} holds what is neither a channel nor a pattern`;
-    if (isForHub(scope) && (patterns.length !== 1 || patterns[0] !== '>'))
+    if (scope === 'admin' && (patterns.length !== 1 || patterns[0] !== '>'))
       return `${scope} is for the whole hub: [">"]`;
   }
   return undefined;
@@ -33,8 +33,4 @@ export function scopeTexts(scopes: Grants): string[] {
   return SCOPES.flatMap((scope) =>
     (scopes[scope] ?? []).map((pattern) => (pattern === '>' ? scope : `${scope}:${pattern}`)),
   );
-}
-
-function isForHub(scope: string): boolean {
-  return scope === 'admin' || scope === 'subscriptions';
 }
