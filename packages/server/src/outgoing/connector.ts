@@ -1,11 +1,12 @@
-import { lookup as systemLookup, type LookupAddress } from 'node:dns';
-import { isIP, type LookupFunction, type Socket } from 'node:net';
-import { buildConnector } from 'undici';
+import { isIP, connect as netConnect, type Socket, type TcpNetConnectOpts } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
+import type { buildConnector } from 'undici';
+import { specialKind } from './addresses.ts';
 import { isLocalName, type Destinations } from './destinations.ts';
-import { OutgoingError } from './outgoing-error.ts';
-
-/** All addresses of a name, each once. */
-export type Resolve = (name: string) => Promise<readonly LookupAddress[]>;
+import { connectionFailure, OutgoingError } from './outgoing-error.ts';
+import type { Resolve } from './names.ts';
+import { TlsSessions } from './tls-sessions.ts';
+import { openTunnel, type Proxy } from './tunnel.ts';
 
 /** How a connection is made beside where to. */
 export interface ConnectorOptions {
@@ -13,94 +14,224 @@ export interface ConnectorOptions {
   readonly resolve: Resolve;
   /** Authorities beside the system's, in PEM. */
   readonly authorities?: readonly string[] | undefined;
+  /** By which public addresses are reached; others are always reached directly. */
+  readonly proxy?: Proxy | undefined;
+  /** Opens a socket to addresses that were checked; another one for tests. */
+  readonly dial?: Dial | undefined;
 }
 
-const CONNECT_TIMEOUT_MS = 10_000;
+/** Begins to connect; the addresses stand in `lookup`, and no others are used. */
+export type Dial = (options: TcpNetConnectOpts) => Socket;
+
+/** Where to. */
+export interface Peer {
+  readonly protocol: string;
+  /** Without brackets. */
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** A connection, and how long each part of it took, in milliseconds. */
+export interface Connected {
+  readonly socket: Socket;
+  /** 0 for an address that was written out. */
+  readonly nameMs: number;
+  readonly connectMs: number;
+  readonly tlsMs: number | undefined;
+  /** What was connected to is no public address: an entry of the allow list, or this machine, has opened it. */
+  readonly isInside: boolean;
+}
+
+/** A connection that is being made. */
+export interface Connecting {
+  readonly done: Promise<Connected>;
+  /** Gives it up: `done` rejects with this, unless it is settled already. */
+  cancel(error: OutgoingError): void;
+}
 
 /**
  * Connects to nothing but what may be reached. A name is looked up once, every address of it is checked, and the connection goes to
  * those very addresses: what the name says a moment later plays no part.
  */
-export function createConnector({ destinations, resolve, authorities }: ConnectorOptions): Connector {
-  const connecting = new Set<Socket>();
-  const connector: buildConnector.connector = (options, callback) => {
-    const port = Number(options.port === '' ? (options.protocol === 'https:' ? 443 : 80) : options.port);
-    const check = (address: string): OutgoingError | undefined =>
-      destinations.permits(options.hostname, address, port) ? undefined : closed(options.hostname, port);
-    // Node asks no one about an address that is written out.
-    const refusal = isIP(bare(options.hostname)) === 0 ? undefined : check(bare(options.hostname));
-    if (refusal !== undefined) return callback(refusal, null);
-    const connect = buildConnector({
-      allowH2: false,
-      timeout: CONNECT_TIMEOUT_MS,
+export class Connector {
+  readonly #options: ConnectorOptions;
+  readonly #sessions = new TlsSessions();
+  readonly #connecting = new Set<Connecting>();
+
+  constructor(options: ConnectorOptions) {
+    this.#options = options;
+  }
+
+  connect(peer: Peer): Connecting {
+    const attempt = new Attempt(peer, this.#options, this.#sessions);
+    this.#connecting.add(attempt);
+    const forget = (): void => void this.#connecting.delete(attempt);
+    attempt.done.then(forget, forget);
+    return attempt;
+  }
+
+  /** The same in the form that undici asks for. */
+  readonly forUndici: buildConnector.connector = ({ hostname, protocol, port }, callback) => {
+    const portNumber = Number(port === '' ? (protocol === 'https:' ? 443 : 80) : port);
+    const { done, cancel } = this.connect({ protocol, hostname, port: portNumber });
+    const overdue = setTimeout(() => cancel(new OutgoingError('connection', 'it took too long')), CONNECT_TIMEOUT_MS);
+    done
+      .finally(() => clearTimeout(overdue))
+      .then(
+        ({ socket }) => callback(null, socket),
+        (error: Error) => callback(error, null),
+      );
+  };
+
+  /** Gives up whatever is still connecting. */
+  close(): void {
+    for (const attempt of this.#connecting)
+      attempt.cancel(new OutgoingError('connection', 'closed while it was connecting'));
+  }
+}
+
+const CONNECT_TIMEOUT_MS = 10_000;
+/** Dead peers are noticed by the system after about so long. */
+const PROBE_DELAY_MS = 60_000;
+
+class Attempt implements Connecting {
+  readonly done: Promise<Connected>;
+  readonly #peer: Peer;
+  readonly #options: ConnectorOptions;
+  readonly #sessions: TlsSessions;
+  readonly #cancelled = Promise.withResolvers<never>();
+  #socket: Socket | undefined;
+  #isOver = false;
+
+  constructor(peer: Peer, options: ConnectorOptions, sessions: TlsSessions) {
+    this.#peer = peer;
+    this.#options = options;
+    this.#sessions = sessions;
+    this.done = Promise.race([this.#run(), this.#cancelled.promise]);
+  }
+
+  readonly cancel = (error: OutgoingError): void => {
+    this.#isOver = true;
+    this.#cancelled.reject(error);
+    this.#socket?.destroy();
+  };
+
+  async #run(): Promise<Connected> {
+    try {
+      const { hostname, port, protocol } = this.#peer;
+      const begunMs = performance.now();
+      const addresses = await this.#addresses();
+      const namedMs = performance.now();
+      const { destinations } = this.#options;
+      const proxy = addresses.every((address) => specialKind(address) === undefined) ? this.#options.proxy : undefined;
+      const plain = await (proxy === undefined ? this.#dial(addresses) : this.#tunnel(proxy, addresses));
+      const connectedMs = performance.now();
+      if (proxy === undefined && !destinations.permits(hostname, plain.remoteAddress ?? '', port))
+        throw closedTo(this.#peer);
+      const socket = protocol === 'https:' ? await this.#secure(plain) : plain;
+      return {
+        socket,
+        nameMs: namedMs - begunMs,
+        connectMs: connectedMs - namedMs,
+        tlsMs: protocol === 'https:' ? performance.now() - connectedMs : undefined,
+        isInside: addresses.some((address) => destinations.isInside(address)),
+      };
+    } catch (error) {
+      this.#isOver = true;
+      this.#socket?.destroy();
+      throw connectionFailure(error, this.#peer.hostname);
+    }
+  }
+
+  /** All that the host leads to. One that must not be reached spoils all: whoever put it there meant it to be tried. */
+  async #addresses(): Promise<readonly string[]> {
+    const { hostname, port } = this.#peer;
+    const addresses = await addressesOf(hostname, this.#options.resolve);
+    if (addresses.length === 0) throw new OutgoingError('name_not_found', `${hostname} has no address`);
+    if (!addresses.every((address) => this.#options.destinations.permits(hostname, address, port)))
+      throw closedTo(this.#peer);
+    return addresses;
+  }
+
+  #tunnel(proxy: Proxy, addresses: readonly string[]): Promise<Socket> {
+    const { hostname, port } = this.#peer;
+    return openTunnel(proxy, { hostname, port, addresses }, (socket) => this.#hold(socket));
+  }
+
+  async #dial(addresses: readonly string[]): Promise<Socket> {
+    const { hostname, port } = this.#peer;
+    const { dial = netConnect } = this.#options;
+    const found = addresses.map((address) => ({ address, family: isIP(address) }));
+    const socket = this.#hold(
+      dial({
+        host: isIP(hostname) === 0 ? hostname : (addresses[0] as string),
+        port,
+        autoSelectFamily: true,
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: PROBE_DELAY_MS,
+        lookup: (_name, { all }, done) => {
+          const [first] = found as [(typeof found)[0]];
+          if (all === true) done(null, found);
+          else done(null, first.address, first.family);
+        },
+      }),
+    );
+    await happened(socket, 'connect');
+    return socket;
+  }
+
+  async #secure(plain: Socket): Promise<Socket> {
+    const { hostname, port } = this.#peer;
+    const { authorities } = this.#options;
+    const name = hostname.replace(/\.$/, '');
+    const key = `${name}:${port}`;
+    const socket = tlsConnect({
+      socket: plain,
+      host: name,
+      servername: isIP(name) === 0 ? name : '',
+      session: this.#sessions.get(key),
+      ALPNProtocols: ['http/1.1'],
       rejectUnauthorized: true,
-      lookup: checkedLookup(resolve, check),
       ...(authorities === undefined ? {} : { ca: [...authorities] }),
     });
-    // It gives the socket back, which its declaration leaves out.
-    const attempt = connect(options, (error, socket) => {
-      connecting.delete(attempt);
-      if (error !== null) return callback(error, null);
-      const late = check(socket.remoteAddress ?? '');
-      if (late === undefined) return callback(null, socket);
-      socket.destroy();
-      callback(late, null);
-    }) as unknown as Socket;
-    connecting.add(attempt);
-  };
-  return {
-    connector,
-    close: () => {
-      for (const attempt of connecting)
-        attempt.destroy(new OutgoingError('connection', 'closed while it was connecting'));
-    },
-  };
+    this.#hold(socket);
+    socket.on('session', (session) => this.#sessions.set(key, session));
+    await happened(socket, 'secureConnect');
+    return socket;
+  }
+
+  /** Given up with the attempt. What happens to it between two listeners must not bring the hub down. */
+  #hold<Kind extends Socket>(socket: Kind): Kind {
+    socket.on('error', () => undefined);
+    this.#socket = socket;
+    if (this.#isOver) socket.destroy();
+    return socket;
+  }
 }
 
-export interface Connector {
-  readonly connector: buildConnector.connector;
-  /** Gives up whatever is still connecting. */
-  close(): void;
+async function addressesOf(hostname: string, resolve: Resolve): Promise<readonly string[]> {
+  // Node asks no one about an address that is written out.
+  if (isIP(hostname) !== 0) return [hostname];
+  if (isLocalName(hostname)) return ['127.0.0.1', '::1'];
+  try {
+    return (await resolve(hostname)).map(({ address }) => address);
+  } catch (error) {
+    throw new OutgoingError('name_not_found', `${hostname} is not known`, error);
+  }
 }
 
-/** The system's own resolver: files, then name servers. */
-export const systemResolve: Resolve = (name) =>
-  new Promise((resolve, reject) =>
-    systemLookup(name, { all: true }, (error, addresses) => (error === null ? resolve(addresses) : reject(error))),
-  );
-
-function checkedLookup(resolve: Resolve, check: (address: string) => OutgoingError | undefined): LookupFunction {
-  return (name, { all }, done) => {
-    const found = (addresses: readonly LookupAddress[]): void => {
-      const [first] = addresses;
-      if (first === undefined) return done(new OutgoingError('name_not_found', `${name} has no address`), '');
-      // One that must not be reached spoils all: whoever put it there meant it to be tried.
-      for (const { address } of addresses) {
-        const refusal = check(address);
-        if (refusal !== undefined) return done(refusal, '');
-      }
-      if (all === true) done(null, [...addresses]);
-      else done(null, first.address, first.family);
-    };
-    const missed = (error: unknown): void =>
-      done(new OutgoingError('name_not_found', `${name} is not known`, error), '');
-    if (isLocalName(name)) found(LOCAL_ADDRESSES);
-    else resolve(name).then(found, missed);
-  };
+function happened(socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once(event, resolve);
+    socket.once('error', reject);
+    socket.once('close', () => reject(new Error('closed')));
+  });
 }
 
-const LOCAL_ADDRESSES: readonly LookupAddress[] = [
-  { address: '127.0.0.1', family: 4 },
-  { address: '::1', family: 6 },
-];
-
-function closed(host: string, port: number): OutgoingError {
+function closedTo({ hostname, port }: Peer): OutgoingError {
   return new OutgoingError(
     'destination',
-    `${host} on port ${port} must not be reached from here (see outgoing.allow in the configuration)`,
+    `${hostname} on port ${port} must not be reached from here (see outgoing.allow in the configuration)`,
   );
-}
-
-function bare(host: string): string {
-  return host.replace(/^\[(.*)\]$/, '$1');
 }

@@ -37,6 +37,21 @@ export class Destinations {
     return kind === undefined && this.#ports.has(port);
   }
 
+  /** Whether there may be an address of this name, or this address, that could be reached: what can be told without asking anybody. */
+  mayPermit(host: string, port: number): boolean {
+    const name = plainName(host);
+    if (isLocalName(name)) return this.permits(name, '127.0.0.1', port) || this.permits(name, '::1', port);
+    if (isIP(name) !== 0) return this.permits(name, name, port);
+    if (this.#deny.some((entry) => entry.names(name) && (entry.port ?? port) === port)) return false;
+    return this.#loopback || this.#ports.has(port) || this.#allow.some((entry) => entry.port === port);
+  }
+
+  /** Whether what is said there is for those alone who run the hub: it is no public address, nor this machine in development. */
+  isInside(address: string): boolean {
+    const kind = specialKind(address);
+    return kind !== undefined && !(kind === 'loopback' && this.#loopback);
+  }
+
   /** Whether the host itself was opened by name or address: its traffic may be read by whoever is on the way. */
   trusts(host: string, port: number): boolean {
     const name = plainName(host);

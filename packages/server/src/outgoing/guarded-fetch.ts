@@ -1,7 +1,10 @@
-import { Agent, errors, type Dispatcher } from 'undici';
-import { createConnector, systemResolve, type Resolve } from './connector.ts';
+import { Agent, type Dispatcher } from 'undici';
+import { Connector } from './connector.ts';
 import { Destinations, type DestinationSettings } from './destinations.ts';
-import { OutgoingError } from './outgoing-error.ts';
+import { systemResolve, type Resolve } from './names.ts';
+import { exchangeFailure, OutgoingError } from './outgoing-error.ts';
+import { targetOf } from './target.ts';
+import type { Proxy } from './tunnel.ts';
 
 export interface OutgoingRequest {
   /** @default GET */
@@ -34,18 +37,24 @@ export interface GuardedFetch {
 export interface GuardOptions extends DestinationSettings {
   readonly resolve?: Resolve;
   readonly authorities?: readonly string[];
+  readonly proxy?: Proxy | undefined;
 }
 
 /** At once, to one origin; more requests wait. */
 const CONNECTIONS_MAX = 16;
 
-export function createGuardedFetch({ resolve = systemResolve, authorities, ...settings }: GuardOptions): GuardedFetch {
+export function createGuardedFetch({
+  resolve = systemResolve,
+  authorities,
+  proxy,
+  ...settings
+}: GuardOptions): GuardedFetch {
   const destinations = new Destinations(settings);
-  const { connector, close } = createConnector({ destinations, resolve, authorities });
-  const agent = new Agent({ connect: connector, connections: CONNECTIONS_MAX });
+  const connector = new Connector({ destinations, resolve, authorities, proxy });
+  const agent = new Agent({ connect: connector.forUndici, connections: CONNECTIONS_MAX });
   return {
     async fetch(url, request) {
-      const target = targetOf(url, request, destinations);
+      const target = targetOf(url, { tlsOnly: request.tlsOnly ?? false }, destinations);
       const overdue = new AbortController();
       const late = Promise.withResolvers<never>();
       const timer = setTimeout(() => {
@@ -56,28 +65,16 @@ export function createGuardedFetch({ resolve = systemResolve, authorities, ...se
         // The signal is looked at only once there is a connection.
         return await Promise.race([exchange(agent, target, request, overdue.signal), late.promise]);
       } catch (error) {
-        throw failureOf(error, target);
+        throw exchangeFailure(error, target.host);
       } finally {
         clearTimeout(timer);
       }
     },
     close: () => {
-      close();
+      connector.close();
       return agent.destroy();
     },
   };
-}
-
-function targetOf(url: string, { tlsOnly = false }: OutgoingRequest, destinations: Destinations): URL {
-  const target = URL.parse(url);
-  if (target === null || (target.protocol !== 'http:' && target.protocol !== 'https:'))
-    throw new OutgoingError('url', 'it is no http or https URL');
-  if (target.username !== '' || target.password !== '')
-    throw new OutgoingError('url', 'it has a user name or a password');
-  const isOpen =
-    target.protocol === 'https:' || !tlsOnly || destinations.trusts(target.hostname, Number(target.port || 80));
-  if (!isOpen) throw new OutgoingError('url', 'it must be https: whoever is on the way could change the answer');
-  return target;
 }
 
 async function exchange(
@@ -122,19 +119,4 @@ async function bounded({ headers, body }: Dispatcher.ResponseData, bytesMax: num
 /** Ends an answer that is not wanted; that it was cut off is then no news to anybody. */
 function drop(body: Dispatcher.ResponseData['body']): void {
   body.on('error', () => undefined).destroy();
-}
-
-const CERTIFICATE_ERROR = /^(?:ERR_TLS_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|EPROTO$|ERR_SSL_)/;
-
-function failureOf(error: unknown, { host }: URL): OutgoingError {
-  if (error instanceof OutgoingError) return error;
-  if (error instanceof AggregateError && error.errors[0] instanceof OutgoingError) return error.errors[0];
-  if (error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError)
-    return new OutgoingError('answer', `${host} did not answer as HTTP`, error);
-  if (error instanceof errors.ResponseContentLengthMismatchError)
-    return new OutgoingError('answer', `${host} did not send what it announced`, error);
-  const { code = '' } = error as NodeJS.ErrnoException;
-  return CERTIFICATE_ERROR.test(code)
-    ? new OutgoingError('certificate', `${host} has no certificate that is trusted here`, error)
-    : new OutgoingError('connection', `${host} could not be reached, or went away`, error);
 }

@@ -1,3 +1,5 @@
+import { errors } from 'undici';
+
 /** Why a request that the hub sent came to nothing. It may be shown to whoever named the address: it tells nothing from inside. */
 export type OutgoingFailure =
   /** No http or https URL, or one with a user name and password. */
@@ -21,4 +23,26 @@ export class OutgoingError extends Error {
     super(message, { cause });
     this.failure = failure;
   }
+}
+
+const CERTIFICATE_ERROR = /^(?:ERR_TLS_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|EPROTO$|ERR_SSL_)/;
+
+/** What went wrong while a connection was made. */
+export function connectionFailure(error: unknown, host: string): OutgoingError {
+  if (error instanceof OutgoingError) return error;
+  const { code = '' } = error as NodeJS.ErrnoException;
+  return CERTIFICATE_ERROR.test(code)
+    ? new OutgoingError('certificate', `${host} has no certificate that is trusted here`, error)
+    : new OutgoingError('connection', `${host} could not be reached, or went away`, error);
+}
+
+/** What went wrong in an exchange. */
+export function exchangeFailure(error: unknown, host: string): OutgoingError {
+  if (error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError)
+    return new OutgoingError('answer', `${host} did not answer as HTTP`, error);
+  if (error instanceof errors.ResponseContentLengthMismatchError)
+    return new OutgoingError('answer', `${host} did not send what it announced`, error);
+  if (error instanceof errors.InvalidArgumentError)
+    return new OutgoingError('url', `the request to ${host} cannot be written as HTTP`, error);
+  return connectionFailure(error, host);
 }

@@ -273,6 +273,14 @@ export type StoreChange =
 /** Sends a request to somebody's address, within the guard. Never rejects: a failure is an outcome. */
 export interface Sender {
   send(request: SendRequest): Promise<Sent>;
+  /** What speaks against an address, as far as it can be told without asking anybody: its form, a literal address, its port. */
+  objection(url: string): Refusal | undefined;
+}
+
+/** Why nothing came back. The words are for a person, and tell nothing from inside. */
+export interface Refusal {
+  readonly failure: Exclude<AttemptOutcome, 'delivered' | 'refused_status' | 'gone' | 'slowed_down' | 'redirected'>;
+  readonly detail: string;
 }
 
 export interface SendRequest {
@@ -286,10 +294,10 @@ export interface SendRequest {
 
 export interface Sent {
   /** `undefined` when there was an answer, of whatever status. */
-  readonly failure:
-    | Exclude<AttemptOutcome, 'delivered' | 'refused_status' | 'gone' | 'slowed_down' | 'redirected'>
-    | undefined;
+  readonly failure: Refusal['failure'] | undefined;
   readonly detail: string;
   readonly answer: SentAnswer | undefined;
+  /** It went to no public address: what was answered is for those who run the hub, and is left out of an `Attempt`. */
+  readonly isInside: boolean;
   readonly timing: Timing;
 }

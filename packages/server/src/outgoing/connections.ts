@@ -1,0 +1,203 @@
+import { Client } from 'undici';
+import type { Connector } from './connector.ts';
+import { FairQueue } from './fair-queue.ts';
+import type { Exchange } from './exchange.ts';
+import { OutgoingError } from './outgoing-error.ts';
+
+/** How many connections there may be at once. */
+export interface ConnectionBounds {
+  readonly connectionsMax: number;
+  readonly connectionsPerHostMax: number;
+}
+
+/**
+ * Connections, kept alive, each with one exchange at a time. At the bounds exchanges wait: by turns among the URLs of a host, and
+ * among hosts; an idle connection gives way to one that is needed.
+ */
+export class Connections {
+  readonly #connector: Connector;
+  readonly #bounds: ConnectionBounds;
+  readonly #begin: (exchange: Exchange) => void;
+  readonly #hosts = new Map<string, Host>();
+  /** The one that has been idle for longest comes first. */
+  readonly #idle = new Set<Connection>();
+  /** Hosts that could have another connection, were there one left; who has waited longest comes first. */
+  readonly #starved = new Set<Host>();
+  readonly #open = new Set<Connection>();
+
+  /** `begin` is called when an exchange has waited long enough, before it is sent. */
+  constructor(connector: Connector, bounds: ConnectionBounds, begin: (exchange: Exchange) => void) {
+    this.#connector = connector;
+    this.#bounds = bounds;
+    this.#begin = begin;
+  }
+
+  /** Numbers of the moment. */
+  get figures(): { readonly open: number; readonly idle: number; readonly waiting: number } {
+    let waiting = 0;
+    for (const host of this.#hosts.values()) waiting += host.waiting.size;
+    return { open: this.#open.size, idle: this.#idle.size, waiting };
+  }
+
+  take(exchange: Exchange): void {
+    const host = this.#hostOf(exchange.target.origin);
+    const idle = host.idle.pop();
+    if (idle !== undefined) {
+      this.#idle.delete(idle);
+      return this.#run(idle, exchange);
+    }
+    host.waiting.add(exchange.target.url, exchange);
+    this.#serve(host);
+  }
+
+  /** An exchange is done with its connection. */
+  release(exchange: Exchange, isReusable: boolean): void {
+    const connection = exchange.connection as Connection;
+    exchange.connection = undefined;
+    connection.exchange = undefined;
+    // Who waits for a place at all comes before those who wait for this host.
+    if (!isReusable || this.#starved.size > 0) return this.#drop(connection);
+    const next = connection.host.waiting.take();
+    if (next !== undefined) return this.#run(connection, next);
+    connection.host.idle.push(connection);
+    this.#idle.add(connection);
+  }
+
+  /** The exchange's connection was of no use: another one takes its place. */
+  renew(exchange: Exchange): void {
+    const { host } = exchange.connection as Connection;
+    this.#remove(exchange.connection as Connection);
+    this.#run(this.#make(host), exchange);
+  }
+
+  async close(): Promise<void> {
+    const gone = new OutgoingError('connection', 'the hub is going away');
+    for (const host of this.#hosts.values())
+      for (let waiting = host.waiting.take(); waiting !== undefined; waiting = host.waiting.take())
+        waiting.giveUp(gone);
+    const open = [...this.#open];
+    for (const { exchange } of open) exchange?.giveUp(gone);
+    await Promise.all(open.map(({ client }) => client.destroy()));
+  }
+
+  #hostOf(origin: string): Host {
+    const known = this.#hosts.get(origin);
+    if (known !== undefined) return known;
+    const host: Host = { origin, idle: [], waiting: new FairQueue(), count: 0 };
+    this.#hosts.set(origin, host);
+    return host;
+  }
+
+  /** Makes connections for those who wait, as far as they may be made. */
+  #serve(host: Host): void {
+    while (host.waiting.size > 0 && host.count < this.#bounds.connectionsPerHostMax) {
+      if (this.#open.size >= this.#bounds.connectionsMax && !this.#closeIdle()) {
+        this.#starved.add(host);
+        return;
+      }
+      this.#run(this.#make(host), host.waiting.take() as Exchange);
+    }
+    this.#starved.delete(host);
+  }
+
+  #closeIdle(): boolean {
+    for (const connection of this.#idle) {
+      this.#remove(connection);
+      return true;
+    }
+    return false;
+  }
+
+  #make(host: Host): Connection {
+    const connection: Connection = {
+      host,
+      client: undefined as never,
+      exchange: undefined,
+      isUsed: false,
+      isInside: false,
+    };
+    connection.client = new Client(host.origin, {
+      ...CLIENT,
+      connect: ({ hostname, protocol, port }, callback) => {
+        const { exchange } = connection;
+        const portNumber = Number(port === '' ? (protocol === 'https:' ? 443 : 80) : port);
+        const connecting = this.#connector.connect({ protocol, hostname, port: portNumber });
+        if (exchange !== undefined) exchange.cancelConnecting = connecting.cancel;
+        connecting.done.then(
+          (connected) => {
+            connection.isInside = connected.isInside;
+            exchange?.connected(connected);
+            callback(null, connected.socket);
+          },
+          (error: Error) => callback(error, null),
+        );
+      },
+    });
+    // Closed by the other side, or idle for long.
+    connection.client.on('disconnect', () => {
+      if (connection.exchange === undefined) this.#drop(connection);
+    });
+    host.count++;
+    this.#open.add(connection);
+    return connection;
+  }
+
+  #run(connection: Connection, exchange: Exchange): void {
+    const isFirst = !exchange.isStarted;
+    connection.exchange = exchange;
+    exchange.connection = connection;
+    exchange.start(connection);
+    connection.isUsed = true;
+    if (isFirst) this.#begin(exchange);
+    exchange.dispatchOn(connection.client);
+  }
+
+  /** Closes a connection, and serves those who have waited for its place. */
+  #drop(connection: Connection): void {
+    if (!this.#remove(connection)) return;
+    const [starved] = this.#starved;
+    if (starved !== undefined) {
+      this.#starved.delete(starved);
+      this.#serve(starved);
+    }
+    this.#serve(connection.host);
+  }
+
+  #remove(connection: Connection): boolean {
+    if (!this.#open.delete(connection)) return false;
+    const { host, client } = connection;
+    host.count--;
+    if (this.#idle.delete(connection)) host.idle.splice(host.idle.indexOf(connection), 1);
+    if (host.count === 0 && host.waiting.size === 0) this.#hosts.delete(host.origin);
+    void client.destroy();
+    return true;
+  }
+}
+
+/** The deadline is one for the whole exchange and not undici's; what is idle is closed before most servers would. */
+const CLIENT = {
+  pipelining: 1,
+  headersTimeout: 0,
+  bodyTimeout: 0,
+  keepAliveTimeout: 10_000,
+  keepAliveMaxTimeout: 60_000,
+  maxHeaderSize: 16_384,
+} as const;
+
+interface Host {
+  readonly origin: string;
+  /** The one that was used last comes last. */
+  readonly idle: Connection[];
+  readonly waiting: FairQueue<Exchange>;
+  count: number;
+}
+
+/** A client of undici's with one connection, which it makes anew where the other side has closed it. */
+export interface Connection {
+  readonly host: Host;
+  client: Client;
+  exchange: Exchange | undefined;
+  /** Whether its connection has carried an exchange before. */
+  isUsed: boolean;
+  isInside: boolean;
+}

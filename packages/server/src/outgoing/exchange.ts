@@ -1,0 +1,230 @@
+import type { Dispatcher } from 'undici';
+import type { SendRequest, Sent, SentAnswer, Timing } from '../core/subscription/ports.ts';
+import type { Timed } from '../core/wheel.ts';
+import type { Connection } from './connections.ts';
+import type { Connected } from './connector.ts';
+import { exchangeFailure, OutgoingError } from './outgoing-error.ts';
+
+/** Where a request goes, worked out once for each URL. */
+export interface Target {
+  readonly url: string;
+  readonly origin: string;
+  readonly host: string;
+  readonly path: string;
+}
+
+/** Who is told of exchanges. */
+export interface ExchangeEvents {
+  /** Once, as soon as the outcome is known. */
+  settled(exchange: Exchange, sent: Sent): void;
+  /** Once, when its connection has nothing more to do with it; whether that may be used again. */
+  released(exchange: Exchange, isReusable: boolean): void;
+  /** Instead of that: it is to be sent once more, on a connection of its own. */
+  stale(exchange: Exchange): void;
+}
+
+/** As much of an answer is read and kept. */
+export const ANSWER_BYTES_MAX = 16_384;
+/** Interim answers that are put up with. */
+const INTERIM_MAX = 32;
+
+/** One request, and what comes of it: undici's handler, from the first byte sent to the last one read. */
+export class Exchange implements Dispatcher.DispatchHandler, Timed {
+  readonly target: Target;
+  readonly request: SendRequest;
+  readonly #events: ExchangeEvents;
+  readonly #headers: readonly string[];
+  dueTick = 0;
+  placedTick = 0;
+  placedIndex = 0;
+  /** Has what came of it. */
+  readonly resolve: (sent: Sent) => void;
+  /** What it goes over. */
+  connection: Connection | undefined;
+  /** Gives up the connection that it waits for. */
+  cancelConnecting: ((error: OutgoingError) => void) | undefined;
+  #connected: Connected | undefined;
+  #isInside = false;
+  #controller: Dispatcher.DispatchController | undefined;
+  #startedMs = 0;
+  #sentMs = 0;
+  #firstByteMs: number | undefined;
+  #interim = 0;
+  #status = 0;
+  #answerHeaders: Record<string, string | string[] | undefined> = {};
+  #pieces: Buffer[] | undefined;
+  #bytes = 0;
+  #isReadable = true;
+  #isSettled = false;
+  /** Its connection has carried others before it. */
+  #isOnOld = false;
+
+  constructor(
+    target: Target,
+    request: SendRequest,
+    userAgent: string,
+    events: ExchangeEvents,
+    resolve: (sent: Sent) => void,
+  ) {
+    this.target = target;
+    this.request = request;
+    this.resolve = resolve;
+    this.#events = events;
+    const headers = ['accept-encoding', 'identity'];
+    if (request.headers['user-agent'] === undefined) headers.push('user-agent', userAgent);
+    for (const name in request.headers) headers.push(name, request.headers[name] as string);
+    this.#headers = headers;
+  }
+
+  /** Whether its time has begun. */
+  get isStarted(): boolean {
+    return this.#startedMs !== 0;
+  }
+
+  /** Its time begins, unless it has: there is a connection, or one is being made. */
+  start({ isUsed, isInside }: Connection): void {
+    this.#sentMs = performance.now();
+    if (this.#startedMs === 0) this.#startedMs = this.#sentMs;
+    this.#isOnOld = isUsed;
+    this.#isInside = isInside;
+  }
+
+  /** The connection that was made for it. */
+  connected(connected: Connected): void {
+    this.#connected = connected;
+    this.#isInside = connected.isInside;
+    this.#sentMs = performance.now();
+  }
+
+  dispatchOn(client: Dispatcher): void {
+    const { method, body } = this.request;
+    client.dispatch(
+      { path: this.target.path, method, headers: this.#headers as string[], body: body ?? null } as const,
+      this,
+    );
+  }
+
+  /** Its deadline. */
+  due(): void {
+    const { timeoutMs } = this.request;
+    const state = this.#status === 0 ? 'did not answer' : `answered ${this.#status}, and was not done`;
+    this.giveUp(new OutgoingError('timeout', `${this.target.host} ${state} within ${timeoutMs} ms`));
+  }
+
+  giveUp(error: OutgoingError): void {
+    this.#fail(error);
+    this.cancelConnecting?.(error);
+    this.#controller?.abort(error);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#isSettled) controller.abort(new OutgoingError('timeout', 'it was given up before it was sent'));
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    this.#firstByteMs ??= performance.now() - this.#sentMs;
+    if (status < 200) {
+      if (++this.#interim > INTERIM_MAX)
+        this.giveUp(new OutgoingError('answer', `${this.target.host} sent interim answers without end`));
+      return;
+    }
+    this.#status = status;
+    this.#answerHeaders = headers;
+    // It was not asked for, and unpacking what a stranger has packed is how memory is filled.
+    this.#isReadable = (headers['content-encoding'] ?? 'identity') === 'identity';
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, piece: Buffer): void {
+    const rest = ANSWER_BYTES_MAX - this.#bytes;
+    this.#bytes += piece.length;
+    if (this.#isReadable) (this.#pieces ??= []).push(piece.length > rest ? piece.subarray(0, rest) : piece);
+    if (this.#bytes <= ANSWER_BYTES_MAX) return;
+    this.#answered();
+    controller.abort(new OutgoingError('too_large', 'the rest is not read'));
+  }
+
+  onResponseEnd(): void {
+    this.#answered();
+    this.#events.released(this, true);
+  }
+
+  onResponseError(_controller: unknown, error: Error): void {
+    if (this.#isStale(error)) {
+      this.#controller = undefined;
+      return this.#events.stale(this);
+    }
+    this.#fail(exchangeFailure(error, this.target.host));
+    this.#events.released(this, false);
+  }
+
+  /** The other side had closed the connection meanwhile, and said nothing: it is no answer to this. */
+  #isStale(error: NodeJS.ErrnoException): boolean {
+    return this.#isOnOld && !this.#isSettled && this.#firstByteMs === undefined && STALE.has(error.code ?? '');
+  }
+
+  #answered(): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    this.#events.settled(this, {
+      failure: undefined,
+      detail: '',
+      answer: this.#answer(),
+      isInside: this.#isInside,
+      timing: this.#timing(),
+    });
+  }
+
+  #fail({ failure, message }: OutgoingError): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    const category = failure === 'too_large' ? 'answer' : failure;
+    this.#events.settled(this, {
+      failure: category,
+      detail: message,
+      answer: undefined,
+      isInside: this.#isInside,
+      timing: this.#timing(),
+    });
+  }
+
+  #answer(): SentAnswer {
+    return {
+      status: this.#status,
+      headers: joined(this.#answerHeaders),
+      body: textOf(this.#pieces),
+      isCut: this.#bytes > ANSWER_BYTES_MAX || !this.#isReadable,
+    };
+  }
+
+  #timing(): Timing {
+    const connected = this.#connected;
+    return {
+      nameMs: connected?.nameMs,
+      connectMs: connected?.connectMs,
+      tlsMs: connected?.tlsMs,
+      firstByteMs: this.#firstByteMs,
+      totalMs: this.isStarted ? performance.now() - this.#startedMs : 0,
+    };
+  }
+}
+
+const STALE: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
+
+function joined(headers: Record<string, string | string[] | undefined>): Record<string, string> {
+  for (const name in headers) {
+    const value = headers[name];
+    if (typeof value === 'object') headers[name] = value.join(', ');
+  }
+  return headers as Record<string, string>;
+}
+
+function textOf(pieces: Buffer[] | undefined): string {
+  if (pieces === undefined) return '';
+  const [first] = pieces;
+  return pieces.length === 1 ? (first as Buffer).toString() : Buffer.concat(pieces).toString();
+}

@@ -1,0 +1,71 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { SendRequest } from '../core/subscription/ports.ts';
+import { site } from '../testing/peers.ts';
+import { createSender, type OwnSender, type SenderOptions } from './sender.ts';
+
+function sender(options: Partial<SenderOptions> = {}): OwnSender {
+  const made = createSender({
+    allow: [],
+    deny: [],
+    ports: [80, 443, 8443],
+    loopback: true,
+    httpsOnly: false,
+    connectionsMax: 100,
+    connectionsPerHostMax: 10,
+    userAgent: 'Polycast/test',
+    ...options,
+  });
+  onTestFinished(() => made.close());
+  return made;
+}
+
+function post(url: string, body = 'hello', more: Partial<SendRequest> = {}): SendRequest {
+  return { url, method: 'POST', headers: {}, body: Buffer.from(body), timeoutMs: 5000, ...more };
+}
+
+describe('what is sent', () => {
+  test('comes as it is, and the answer comes back, with where the time went', async () => {
+    const { url } = await site(async (request, response) => {
+      const pieces = await request.toArray();
+      response.setHeader('X-Two', ['a', 'b']);
+      response
+        .writeHead(202)
+        .end(JSON.stringify([request.method, request.url, request.headers, `${Buffer.concat(pieces)}`]));
+    });
+    const sent = await sender().send(post(`${url}/a?b=1`, 'hello', { headers: { 'x-mine': '7' } }));
+    expect(sent).toMatchObject({
+      failure: undefined,
+      detail: '',
+      isInside: false,
+      answer: { status: 202, isCut: false },
+    });
+    expect(sent.answer?.headers['x-two']).toBe('a, b');
+    const [method, path, headers, body] = JSON.parse(sent.answer?.body ?? '') as [string, string, object, string];
+    expect([method, path, body]).toEqual(['POST', '/a?b=1', 'hello']);
+    expect(headers).toMatchObject({
+      'accept-encoding': 'identity',
+      'user-agent': 'Polycast/test',
+      'x-mine': '7',
+      'content-length': '5',
+    });
+    const { timing } = sent;
+    expect(timing.tlsMs).toBeUndefined();
+    const parts = (timing.nameMs ?? NaN) + (timing.connectMs ?? NaN) + (timing.firstByteMs ?? NaN);
+    expect(parts).toBeGreaterThan(0);
+    expect(parts).toBeLessThanOrEqual(timing.totalMs);
+  });
+
+  test('goes over a connection that is there already: then no time went into one', async () => {
+    const ports: (number | undefined)[] = [];
+    const { url } = await site((request, response) => {
+      ports.push(request.socket.remotePort);
+      response.end();
+    });
+    const own = sender();
+    await own.send(post(url));
+    const { timing } = await own.send(post(url));
+    expect(timing).toMatchObject({ nameMs: undefined, connectMs: undefined, tlsMs: undefined });
+    expect(new Set(ports).size).toBe(1);
+    expect(own.figures).toEqual({ open: 1, idle: 1, waiting: 0 });
+  });
+});

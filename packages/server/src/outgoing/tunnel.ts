@@ -1,0 +1,67 @@
+import { isIPv6, connect as netConnect, type Socket } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
+import { OutgoingError } from './outgoing-error.ts';
+
+/** The way out that a network prescribes. */
+export interface Proxy {
+  /** http or https; a user name and password in it are sent as Basic. */
+  readonly url: string;
+  /** What it is asked to connect to: one of the addresses that were checked, or the name, which it then looks up itself. */
+  readonly connectTo: 'address' | 'name';
+}
+
+/** Beyond the proxy; all addresses have been checked. */
+interface Beyond {
+  readonly hostname: string;
+  readonly port: number;
+  readonly addresses: readonly string[];
+}
+
+/** Connects to the proxy, and has it connect on (RFC 9110, section 9.3.6). What it says if it will not is kept from who named the address. */
+export async function openTunnel(proxy: Proxy, beyond: Beyond, hold: (socket: Socket) => Socket): Promise<Socket> {
+  const { hostname, port, protocol, username, password } = new URL(proxy.url);
+  const host = hostname.replace(/^\[(.*)\]$/, '$1');
+  const options = { host, port: Number(port || (protocol === 'https:' ? 443 : 80)), noDelay: true, keepAlive: true };
+  const socket = hold(protocol === 'https:' ? tlsConnect({ ...options, servername: host }) : netConnect(options));
+  const target = proxy.connectTo === 'name' ? beyond.hostname : (beyond.addresses[0] as string);
+  const authority = `${isIPv6(target) ? `[${target}]` : target}:${beyond.port}`;
+  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const authorization =
+    username === '' ? '' : `Proxy-Authorization: Basic ${Buffer.from(credentials).toString('base64')}\r\n`;
+  socket.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${authorization}\r\n`);
+  const status = await readHead(socket);
+  if (status >= 200 && status < 300) return socket;
+  throw new OutgoingError('connection', `the proxy would not connect to ${beyond.hostname}`);
+}
+
+const HEAD_BYTES_MAX = 16_384;
+
+/** Reads up to the end of the answer's head, and gives back what comes after it. */
+function readHead(socket: Socket): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let head = Buffer.alloc(0);
+    const fail = (): void => {
+      stop();
+      reject(new OutgoingError('connection', 'the proxy could not be reached, or went away'));
+    };
+    const read = (): void => {
+      for (let piece = socket.read() as Buffer | null; piece !== null; piece = socket.read() as Buffer | null) {
+        head = Buffer.concat([head, piece]);
+        const end = head.indexOf('\r\n\r\n');
+        if (end !== -1) return done(end);
+        if (head.length > HEAD_BYTES_MAX) return fail();
+      }
+    };
+    const done = (end: number): void => {
+      const [, status] = /^HTTP\/1\.[01] (\d{3})[ \r]/.exec(head.toString('latin1', 0, end + 2)) ?? [];
+      if (status === undefined) return fail();
+      stop();
+      if (head.length > end + 4) socket.unshift(head.subarray(end + 4));
+      resolve(Number(status));
+    };
+    const stop = (): void => {
+      socket.off('readable', read).off('error', fail).off('end', fail).off('close', fail);
+    };
+    socket.on('readable', read).on('error', fail).on('end', fail).on('close', fail);
+  });
+}
