@@ -1,5 +1,6 @@
 import type { AccessDefaults } from '../core/access.ts';
 import type { IdentitySettings } from '../core/identity-settings.ts';
+import type { EventTypeCheck } from '../core/event-types.ts';
 import type { Retain } from '../core/ports.ts';
 import type { SubscriptionSettings } from '../core/subscription/settings.ts';
 
@@ -17,6 +18,7 @@ export interface Config {
   readonly forwardedHeader: 'x-forwarded-for' | 'forwarded';
   readonly defaults: RuleSettings & AccessDefaults;
   readonly rules: readonly RuleConfig[];
+  readonly eventTypes: readonly EventTypeConfig[];
   readonly identity: IdentitySettings;
   readonly outgoing: OutgoingConfig;
   readonly presence: PresenceConfig;
@@ -52,12 +54,22 @@ export interface RuleSettings {
   readonly publishBurst: number | null;
   readonly userPublishRatePerSecond: number | null;
   readonly userPublishBurst: number | null;
+  readonly eventTypeCheck: EventTypeCheck;
 }
 
 /** Each setting of a channel comes from the first rule in the list that covers it and sets it, else from `defaults`. */
 export type RuleConfig = { readonly pattern: string } & {
   readonly [Setting in keyof RuleSettings]?: RuleSettings[Setting] | undefined;
 } & AccessDefaults;
+
+/** A kind of event. `schema` and `sample` are JSON; each may be left out. */
+export interface EventTypeConfig {
+  readonly name: string;
+  readonly description: string;
+  readonly channels: readonly string[];
+  readonly schema?: object | boolean | undefined;
+  readonly sample?: unknown;
+}
 
 /** Who is where, and what is told of it. What each field means stands in `presence-table.ts`. */
 export interface PresenceConfig {

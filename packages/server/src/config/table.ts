@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Config } from './config.ts';
+import { eventTypes } from './event-types-table.ts';
 import { choice, field, whole, wholeOrNull } from './field.ts';
 import { access, isRulePattern } from './grantees.ts';
 import { presence } from './presence-table.ts';
@@ -74,6 +75,10 @@ const ruleSettings = {
       why: 'What was queued while a phone was offline goes out together.',
     },
   ),
+  eventTypeCheck: choice(['none', 'schema', 'known'], 'none', {
+    doc: 'Whether what is published is held against `eventTypes`. `schema`: an event whose type has a schema there must fit it. `known`: also, its type must be there. What does not fit is refused with `event_invalid`.',
+    why: "The hub looks into nobody's data unless it is told to; a check parses each event.",
+  }),
 };
 
 const rule = z.strictObject({
@@ -99,6 +104,7 @@ const rule = z.strictObject({
   publishBurst: ruleSettings.publishBurst.unwrap().optional(),
   userPublishRatePerSecond: ruleSettings.userPublishRatePerSecond.unwrap().optional(),
   userPublishBurst: ruleSettings.userPublishBurst.unwrap().optional(),
+  eventTypeCheck: ruleSettings.eventTypeCheck.unwrap().optional(),
   ...access,
 });
 
@@ -422,6 +428,7 @@ export const configSchema: z.ZodType<Config, unknown> & { readonly shape: Readon
       doc: 'Each setting of a channel comes from the first rule in the list that covers it and sets it, else from `defaults`.',
       why: 'None is needed to begin.',
     }),
+    eventTypes,
     identity: z.strictObject(identity).prefault({}),
     outgoing: z.strictObject(outgoing).prefault({}),
     presence: z.strictObject(presence).prefault({}),

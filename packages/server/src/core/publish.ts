@@ -1,4 +1,5 @@
 import { formatTime, parseCursor, PolycastError } from '@polycast/protocol';
+import type { EventTypes } from './event-types.ts';
 import type { AppendOutcome, Clock, Log, NewRecord, Position } from './ports.ts';
 import type { ChannelSettings, Rules } from './rules.ts';
 import { TokenBuckets } from './token-buckets.ts';
@@ -53,6 +54,8 @@ export interface PublisherOptions {
   readonly fingerprint: (text: string) => string;
   /** Told how long each append took, in milliseconds. */
   readonly appended: (durationMs: number) => void;
+  /** What kinds of events there are, for the channels whose rules hold publishers to it. */
+  readonly eventTypes?: Pick<EventTypes, 'refusal'>;
   /** How many events a second each client may publish, all channels together, and how many at once; none: no limit. */
   readonly clientRate?: { readonly perSecond: number; readonly burst: number } | undefined;
 }
@@ -155,6 +158,11 @@ export class Publisher {
     const { channel, type, content, author } = request;
     const limited = this.#rateLimit(channel, settings, author?.client);
     if (limited !== undefined) return limited;
+    const { eventTypeCheck } = settings;
+    if (eventTypeCheck !== undefined && eventTypeCheck !== 'none') {
+      const refusal = this.#options.eventTypes?.refusal(eventTypeCheck, channel, type, content);
+      if (refusal !== undefined) return refusal;
+    }
     const idempotencyKey = this.#keyOf(request);
     const timeMs = this.#clock.nowMs();
     const head =

@@ -1,4 +1,5 @@
 import { matches } from '@polycast/protocol';
+import type { EventTypeCheck } from './event-types.ts';
 import type { Retain } from './ports.ts';
 
 /** What holds for a channel; `undefined` stands for "no bound". */
@@ -15,6 +16,8 @@ export interface ChannelSettings {
   /** The same for each user, or, where it is not known who publishes, for each address. */
   readonly userPublishRatePerSecond: number | undefined;
   readonly userPublishBurst: number;
+  /** Whether what is published is held against the catalogue of event types; absent: it is not. */
+  readonly eventTypeCheck?: EventTypeCheck;
 }
 
 export type Rule = { readonly pattern: string } & {
