@@ -15,7 +15,7 @@ export interface WebhookDelivery {
   readonly url: string;
   readonly dialect: Dialect;
   readonly format: BodyFormat;
-  /** Sent along with each request; names in lower case, none of those that the hub sets itself. */
+  /** Sent along with each request; names in lower case, none of those that the hub sets itself. WebSub's `link` comes so too. */
   readonly headers: Readonly<Record<string, string>>;
   /** Up to so many events in one request, as a JSON array, and how long the first of them waits for others. */
   readonly batch: { readonly countMax: number; readonly waitMs: number } | undefined;
@@ -27,7 +27,10 @@ export interface WebhookDelivery {
   readonly secrets: readonly Secret[];
 }
 
-/** A key to sign with. `whsec_…`: HMAC-SHA256. `whsk_…`: ed25519. For WebSub as its subscriber gave it. */
+/**
+ * A key to sign with. `whsec_…`: HMAC-SHA256. `whsk_…`: ed25519. For WebSub an algorithm, `=`, and the secret as its subscriber gave
+ * it, `sha512=…`: `X-Hub-Signature` is that algorithm, `=`, and the HMAC of the body in hexadecimal.
+ */
 export interface Secret {
   readonly text: string;
   /** From then on nothing is signed with it any more; `undefined` for never. */
