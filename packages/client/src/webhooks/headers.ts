@@ -1,0 +1,41 @@
+import { WebhookError } from './error.ts';
+
+/** Headers as whoever listens has them: a `Headers`, Node's, or an object of texts; the case of names is of no account. */
+export type HeaderSource =
+  | { get(name: string): string | null }
+  | Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** What is signed beside the body (Standard Webhooks). */
+export interface SignedHeaders {
+  readonly id: string;
+  /** As it came: seconds since 1970. */
+  readonly timestamp: string;
+  /** `scheme,base64` each, as they came. */
+  readonly signatures: readonly string[];
+}
+
+/** During a rotation there are two of each scheme. */
+const SIGNATURES_MAX = 16;
+
+/** One header's value; several of one name are joined as HTTP joins them. */
+export function headerOf(headers: HeaderSource, name: string): string | undefined {
+  if (typeof headers.get === 'function') return headers.get(name) ?? undefined;
+  const found = Object.entries(headers).find(([each]) => each.toLowerCase() === name)?.[1];
+  return typeof found === 'object' ? found.join(', ') : (found as string | undefined);
+}
+
+/** @throws WebhookError `missing_header`, `invalid_header` */
+export function signedHeaders(headers: HeaderSource): SignedHeaders {
+  const [id, timestamp, signature] = ['webhook-id', 'webhook-timestamp', 'webhook-signature'].map((name) => {
+    const value = headerOf(headers, name)?.trim();
+    if (value) return value;
+    throw new WebhookError('missing_header', `the header ${name} is missing`);
+  }) as [string, string, string];
+  if (!/^\d{1,12}$/.test(timestamp))
+    throw new WebhookError(
+      'invalid_header',
+      `webhook-timestamp is "${timestamp.slice(0, 40)}", and no number of seconds`,
+    );
+  // Several headers of the name were joined by commas.
+  return { id, timestamp, signatures: signature.split(/,? +/).slice(0, SIGNATURES_MAX) };
+}

@@ -1,0 +1,94 @@
+import { WebhookError } from './error.ts';
+import { signedHeaders, type HeaderSource, type SignedHeaders } from './headers.ts';
+import { decodeBase64, importKey, type VerificationKey } from './keys.ts';
+
+export interface VerifierOptions {
+  /**
+   * What the subscription was given: `whsec_…` for HMAC, `whpk_…` for Ed25519. Several while a key is changed: one that fits is
+   * enough.
+   */
+  readonly secrets: string | readonly string[];
+  /** How far the sender's clock may be from this one's, both ways. @default 300 */
+  readonly toleranceSeconds?: number;
+  /** Milliseconds since 1970. @default Date.now */
+  readonly now?: () => number;
+}
+
+/** What has been signed. */
+export interface VerifiedWebhook {
+  /** Names what was sent: the same for each attempt. */
+  readonly id: string;
+  /** When this attempt was signed. */
+  readonly timestamp: Date;
+  /** Which of the secrets fitted, from 0: once the old one never does, it can go. */
+  readonly secretIndex: number;
+}
+
+/**
+ * Checks one request.
+ * @param body as it came, byte for byte; a text stands for its UTF-8
+ */
+export type Verifier = (body: string | Uint8Array, headers: HeaderSource) => Promise<VerifiedWebhook>;
+
+const TOLERANCE_SECONDS = 300;
+
+/**
+ * Makes what checks signatures of the Standard Webhooks scheme, which rejects with WebhookError, or with TypeError for a secret
+ * that is none. Compares in constant time.
+ */
+export function createVerifier(options: VerifierOptions): Verifier {
+  const { secrets, toleranceSeconds = TOLERANCE_SECONDS, now = Date.now } = options;
+  const list = typeof secrets === 'string' ? [secrets] : secrets;
+  if (list.length === 0) throw new TypeError('without a secret nothing can be verified');
+  let keys: Promise<readonly VerificationKey[]> | undefined;
+  return async (body, headers) => {
+    keys ??= Promise.all(list.map(importKey));
+    const signed = signedHeaders(headers);
+    checkTime(signed, toleranceSeconds, now());
+    const secretIndex = await fitting(await keys, signed, signedBytes(signed, body));
+    return { id: signed.id, timestamp: new Date(Number(signed.timestamp) * 1000), secretIndex };
+  };
+}
+
+function checkTime({ timestamp }: SignedHeaders, toleranceSeconds: number, nowMs: number): void {
+  const ageSeconds = Math.floor(nowMs / 1000) - Number(timestamp);
+  if (Math.abs(ageSeconds) <= toleranceSeconds) return;
+  const distance = `webhook-timestamp is ${Math.abs(ageSeconds)} s`;
+  const tolerated = `${toleranceSeconds} s are tolerated`;
+  throw ageSeconds > 0
+    ? new WebhookError('too_old', `${distance} behind this clock; ${tolerated}`)
+    : new WebhookError('too_new', `${distance} ahead of this clock; ${tolerated}`);
+}
+
+/** The index of the first key that one of the signatures was made with. */
+async function fitting(
+  keys: readonly VerificationKey[],
+  { signatures }: SignedHeaders,
+  content: Uint8Array<ArrayBuffer>,
+): Promise<number> {
+  let tried = false;
+  for (const [index, { scheme, key }] of keys.entries()) {
+    for (const signature of signatures.filter((each) => each.startsWith(`${scheme},`))) {
+      tried = true;
+      const bytes = decodeBase64(signature.slice(scheme.length + 1));
+      if (bytes !== undefined && (await crypto.subtle.verify(key.algorithm, key, bytes, content))) return index;
+    }
+  }
+  if (tried) throw new WebhookError('wrong_signature', 'no secret here gives the signature that came');
+  const schemes = [...new Set(keys.map(({ scheme }) => scheme))].join(' and ');
+  throw new WebhookError(
+    'no_signature',
+    `webhook-signature holds nothing of the scheme ${schemes}, for which there is a secret`,
+  );
+}
+
+/** `id.timestamp.body` */
+function signedBytes({ id, timestamp }: SignedHeaders, body: string | Uint8Array): Uint8Array<ArrayBuffer> {
+  const encoder = new TextEncoder();
+  const head = encoder.encode(`${id}.${timestamp}.`);
+  const rest = typeof body === 'string' ? encoder.encode(body) : body;
+  const bytes = new Uint8Array(head.length + rest.length);
+  bytes.set(head);
+  bytes.set(rest, head.length);
+  return bytes;
+}
