@@ -56,7 +56,7 @@ export const CODES_ELSEWHERE: Readonly<Partial<Record<ErrorCode, Elsewhere>>> = 
     why: 'needs a hub with so low a limit that few connections reach it',
   },
   channel_limit: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs a hub that is full' },
-  invalid_filter: { file: SUBSCRIPTIONS, why: 'needs a subscription' },
+  invalid_filter: { file: 'packages/server/src/core/subscription/filter.test.ts', why: 'needs a subscription' },
   subscription_not_active: { file: SUBSCRIPTIONS, why: 'needs a subscription' },
   endpoint_refused: { file: SUBSCRIPTIONS, why: 'needs endpoints' },
   event_invalid: { file: SUBSCRIPTIONS, why: 'needs a catalogue' },
