@@ -1,0 +1,121 @@
+import type { Attempt } from '../../core/subscription/ports.ts';
+import { keptOf, SLACK, type AttemptBounds } from './bounds.ts';
+import type { AttemptsQuery } from './messages.ts';
+import type { Statements } from './statements.ts';
+
+/** The attempts that are remembered, within their bounds. */
+export class AttemptTable {
+  readonly #do: Statements;
+  readonly #bounds: AttemptBounds;
+  /** How many there are of each subscription: delivered, failed. */
+  readonly #counts = new Map<string, [delivered: number, failed: number]>();
+  readonly #over = new Set<string>();
+  #bytes = 0;
+  #count = 0;
+  readonly last: number;
+
+  constructor(statements: Statements, bounds: AttemptBounds) {
+    this.#do = statements;
+    this.#bounds = bounds;
+    this.last = (statements.attemptsLast.get() as { last: number }).last;
+    this.#recount();
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  put(attempt: Attempt): void {
+    const { number, subscription, position, outcome } = attempt;
+    const failed = outcome === 'delivered' ? 0 : 1;
+    const rest = JSON.stringify(attempt);
+    this.#do.putAttempt.run(number, subscription, failed, position, rest.length, rest);
+    const counts = this.#countsOf(subscription);
+    counts[failed]++;
+    this.#count++;
+    this.#bytes += rest.length;
+    if (counts[failed] > this.#maxOf(failed) * SLACK) this.#over.add(subscription);
+  }
+
+  /** Within the transaction that has added some. */
+  prune(): void {
+    if (this.#over.size > 0) {
+      for (const subscription of this.#over) this.#pruneOne(subscription);
+      this.#over.clear();
+    }
+    if (!this.#isOver) return;
+    // What was removed in between has not been taken off the sum.
+    this.#recount();
+    while (this.#isOver) {
+      this.#do.dropAttemptsOldest.run(Math.ceil(this.#count / 8));
+      this.#recount();
+    }
+  }
+
+  /** They are removed by others. */
+  forget(subscription: string): void {
+    const [delivered, failed] = this.#countsOf(subscription);
+    this.#count -= delivered + failed;
+    this.#counts.delete(subscription);
+    this.#over.delete(subscription);
+  }
+
+  /** The newest first. */
+  list({ subscription, position, before, limit }: AttemptsQuery): readonly Attempt[] {
+    const statements = this.#do;
+    const rows =
+      position === undefined
+        ? subscription === undefined
+          ? statements.attempts.all(before, limit)
+          : statements.attemptsOf.all(subscription, before, limit)
+        : subscription === undefined
+          ? statements.attemptsAt.all(position, before, limit)
+          : statements.attemptsOfAt.all(subscription, position, before, limit);
+    return (rows as unknown as { rest: string }[]).map(({ rest }) => JSON.parse(rest) as Attempt);
+  }
+
+  #pruneOne(subscription: string): void {
+    const counts = this.#countsOf(subscription);
+    for (const failed of [0, 1] as const) {
+      const max = this.#maxOf(failed);
+      if (counts[failed] <= max * SLACK) continue;
+      this.#count -= Number(this.#do.dropAttemptsOf.run(subscription, failed, max).changes);
+      counts[failed] = max;
+    }
+  }
+
+  get #isOver(): boolean {
+    const { allMax, bytesMax } = this.#bounds;
+    return this.#count > allMax || this.#bytes > bytesMax;
+  }
+
+  #maxOf(failed: 0 | 1): number {
+    return keptOf(this.#bounds, failed === 0);
+  }
+
+  #countsOf(subscription: string): [delivered: number, failed: number] {
+    let counts = this.#counts.get(subscription);
+    if (counts === undefined) {
+      counts = [0, 0];
+      this.#counts.set(subscription, counts);
+    }
+    return counts;
+  }
+
+  #recount(): void {
+    this.#counts.clear();
+    this.#bytes = this.#count = 0;
+    for (const { subscription, failed, count, bytes } of this.#do.attemptCounts.all() as unknown as CountRow[]) {
+      this.#countsOf(subscription)[failed] = count;
+      this.#count += count;
+      this.#bytes += bytes;
+    }
+  }
+}
+
+interface CountRow {
+  readonly subscription: string;
+  readonly failed: 0 | 1;
+  readonly count: number;
+  readonly bytes: number;
+}

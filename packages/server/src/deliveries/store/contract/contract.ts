@@ -1,0 +1,205 @@
+import { describe, expect, test } from 'vitest';
+import type { Attempt, StoredSubscription, SubscriptionStore } from '../../../core/subscription/ports.ts';
+import type { AttemptBounds } from '../bounds.ts';
+import { attempt, creation, deadLetter, definition, open, openEvent, standing } from './samples.ts';
+
+/** A home that can be closed and opened again; what it opens is closed at the end of the test. */
+export interface Home {
+  open(): Promise<SubscriptionStore>;
+}
+
+export type MakeHome = (bounds?: Partial<AttemptBounds>) => Promise<Home>;
+
+/** What core/subscription/ports.ts promises of every `SubscriptionStore`, in tests: run against each home. */
+export function storeContract(name: string, makeHome: MakeHome): void {
+  const reopened = async (home: Home, store: SubscriptionStore): Promise<readonly StoredSubscription[]> => {
+    await store.close();
+    return [...(await home.open()).load()];
+  };
+
+  describe(name, () => {
+    test('a new store is empty, and knows no epoch', async () => {
+      const store = await (await makeHome()).open();
+      expect([...store.load()]).toEqual([]);
+      expect(store).toMatchObject({ epoch: undefined, lastAttempt: 0, unavailable: undefined, isBehind: false });
+    });
+
+    test('what was written is there at the next opening, in the order of ids, and is read once', async () => {
+      const home = await makeHome();
+      const store = await home.open();
+      await store.write([...creation('sub_b', 7), ...creation('sub_a'), { kind: 'epoch', epoch: 'abcdefghij' }]);
+      await store.write([
+        open('sub_b', 9, { lease: 'lse_1', heldAfter: 9, attempts: 3 }),
+        open('sub_b', 8),
+        { kind: 'dead_letter', deadLetter: deadLetter('sub_b', 4) },
+        { kind: 'replay', subscription: 'sub_b', replay: REPLAY },
+      ]);
+      await store.close();
+      const again = await home.open();
+      expect(again.epoch).toBe('abcdefghij');
+      expect([...again.load()]).toEqual([
+        { definition: definition('sub_a'), standing: standing(0), open: [], deadLetters: 0, replays: [] },
+        {
+          definition: definition('sub_b'),
+          standing: standing(7),
+          open: [openEvent(8), openEvent(9, { lease: 'lse_1', heldAfter: 9, attempts: 3 })],
+          deadLetters: 1,
+          replays: [REPLAY],
+        },
+      ]);
+      expect([...again.load()]).toEqual([]);
+    });
+
+    test('what was noted is there as well, each thing as it was last', async () => {
+      const home = await makeHome();
+      const store = await home.open();
+      await store.write([...creation('sub_a'), open('sub_a', 1), open('sub_a', 2)]);
+      store.note([{ kind: 'closed', subscription: 'sub_a', position: 1 }, open('sub_a', 3)]);
+      store.note([
+        { kind: 'standing', subscription: 'sub_a', standing: standing(3, { state: 'suspended', failingSinceMs: 5 }) },
+        open('sub_a', 2, { attempts: 2 }),
+        { kind: 'closed', subscription: 'sub_a', position: 3 },
+      ]);
+      store.note([open('sub_a', 4), { kind: 'closed', subscription: 'sub_a', position: 4 }, open('sub_a', 4)]);
+      const [stored] = await reopened(home, store);
+      expect(stored?.standing).toEqual(standing(3, { state: 'suspended', failingSinceMs: 5 }));
+      expect(stored?.open).toEqual([openEvent(2, { attempts: 2 }), openEvent(4)]);
+    });
+
+    test('notes and writes have their effect in the order of the calls', async () => {
+      const home = await makeHome();
+      const store = await home.open();
+      const writes = [store.write(creation('sub_a'))];
+      const expected = new Map<number, number>();
+      for (let turn = 1; turn < 60; turn++) {
+        const position = turn % 5;
+        if (turn % 3 === 0) {
+          store.note([{ kind: 'closed', subscription: 'sub_a', position }]);
+          expected.delete(position);
+        } else {
+          const change = open('sub_a', position, { attempts: turn });
+          if (turn % 7 === 0) writes.push(store.write([change]));
+          else store.note([change]);
+          expected.set(position, turn);
+        }
+        store.note([{ kind: 'standing', subscription: 'sub_a', standing: standing(turn) }]);
+        if (turn % 20 === 0) await Promise.all(writes);
+      }
+      await Promise.all(writes);
+      const [stored] = await reopened(home, store);
+      expect(stored?.standing.cursor).toBe(59);
+      expect(new Map(stored?.open.map(({ position, attempts }) => [position, attempts]))).toEqual(expected);
+    });
+
+    test('what belongs to a subscription goes with it; of one that is gone, or never was, nothing is kept', async () => {
+      const home = await makeHome();
+      const store = await home.open();
+      await store.write([...creation('sub_a'), ...creation('sub_b'), open('sub_a', 1)]);
+      store.note([{ kind: 'attempt', attempt: attempt('sub_a', 1) }]);
+      store.note([{ kind: 'dead_letter', deadLetter: deadLetter('sub_a', 4) }]);
+      await store.write([{ kind: 'removed', subscription: 'sub_a' }]);
+      store.note([
+        { kind: 'attempt', attempt: attempt('sub_a', 2) },
+        { kind: 'attempt', attempt: attempt('sub_never', 3) },
+        open('sub_a', 2),
+        { kind: 'standing', subscription: 'sub_a', standing: standing(9) },
+        { kind: 'dead_letter', deadLetter: deadLetter('sub_never', 4) },
+      ]);
+      expect(await store.attempts({ before: Infinity, limit: 10 })).toEqual([]);
+      expect(await store.deadLetters('sub_a', { after: 0, limit: 10 })).toEqual([]);
+      expect((await reopened(home, store)).map(({ definition: { id } }) => id)).toEqual(['sub_b']);
+    });
+
+    test('dead letters are listed from a position, one page after the other, until they are let go', async () => {
+      const home = await makeHome();
+      const store = await home.open();
+      await store.write(creation('sub_a'));
+      for (const position of [5, 3, 9])
+        store.note([{ kind: 'dead_letter', deadLetter: deadLetter('sub_a', position) }]);
+      expect(await store.deadLetters('sub_a', { after: 0, limit: 2 })).toEqual([
+        deadLetter('sub_a', 3),
+        deadLetter('sub_a', 5),
+      ]);
+      expect(await store.deadLetters('sub_a', { after: 5, limit: 2 })).toEqual([deadLetter('sub_a', 9)]);
+      store.note([{ kind: 'dead_letter_gone', subscription: 'sub_a', position: 5 }]);
+      expect((await store.deadLetters('sub_a', { after: 0, limit: 9 })).map(({ position }) => position)).toEqual([
+        3, 9,
+      ]);
+      expect((await reopened(home, store))[0]?.deadLetters).toBe(2);
+    });
+
+    test('a replay goes on, until it is done', async () => {
+      const home = await makeHome();
+      const store = await home.open();
+      await store.write([...creation('sub_a'), { kind: 'replay', subscription: 'sub_a', replay: REPLAY }]);
+      store.note([
+        { kind: 'replay', subscription: 'sub_a', replay: { ...REPLAY, reached: 15 } },
+        { kind: 'replay', subscription: 'sub_a', replay: { ...REPLAY, id: 'other', channel: 'orders.1' } },
+      ]);
+      await store.close();
+      const again = await home.open();
+      expect([...again.load()][0]?.replays).toEqual([
+        { ...REPLAY, id: 'other', channel: 'orders.1' },
+        { ...REPLAY, reached: 15 },
+      ]);
+      again.note([{ kind: 'replay_gone', subscription: 'sub_a', id: 'rpl_1' }]);
+      expect((await reopened(home, again))[0]?.replays.map(({ id }) => id)).toEqual(['other']);
+    });
+
+    test('attempts are found by subscription and by event, the newest first, page by page', async () => {
+      const home = await makeHome();
+      const store = await home.open();
+      await store.write([...creation('sub_a'), ...creation('sub_b')]);
+      const made: Attempt[] = [
+        attempt('sub_a', 1, { position: 10 }),
+        attempt('sub_b', 2, { position: 10, outcome: 'delivered', answer: undefined }),
+        attempt('sub_a', 3, { position: 10, outcome: 'delivered' }),
+        attempt('sub_a', 4, { position: 11, outcome: 'name_not_found', answer: undefined }),
+      ];
+      for (const one of made) store.note([{ kind: 'attempt', attempt: one }]);
+      const [first, second, third, fourth] = made;
+      expect(await store.attempts({ before: Infinity, limit: 2 })).toEqual([fourth, third]);
+      expect(await store.attempts({ before: 3, limit: 2 })).toEqual([second, first]);
+      expect(await store.attempts({ subscription: 'sub_a', before: 4, limit: 9 })).toEqual([third, first]);
+      expect(await store.attempts({ position: 10, before: Infinity, limit: 9 })).toEqual([third, second, first]);
+      expect(await store.attempts({ subscription: 'sub_b', position: 10, before: Infinity, limit: 9 })).toEqual([
+        second,
+      ]);
+      await store.close();
+      expect((await home.open()).lastAttempt).toBe(4);
+    });
+
+    test('of many attempts the newest are kept, and failures rather than successes', async () => {
+      const store = await (await makeHome({ keptMax: 40 })).open();
+      await store.write([...creation('sub_a'), ...creation('sub_b')]);
+      for (let number = 1; number <= 200; number++) {
+        const outcome = number % 2 === 0 ? 'delivered' : 'timeout';
+        await store.write([{ kind: 'attempt', attempt: attempt('sub_a', number, { outcome }) }]);
+      }
+      await store.write([{ kind: 'attempt', attempt: attempt('sub_b', 201) }]);
+      const kept = await store.attempts({ subscription: 'sub_a', before: Infinity, limit: 1000 });
+      const failed = kept.filter(({ outcome }) => outcome !== 'delivered');
+      expect(failed.length).toBeGreaterThanOrEqual(30);
+      expect(failed.length).toBeLessThanOrEqual(30 * 1.25 + 1);
+      expect(kept.length - failed.length).toBeGreaterThanOrEqual(10);
+      expect(kept.length - failed.length).toBeLessThanOrEqual(10 * 1.25 + 1);
+      expect(failed[0]?.number).toBe(199);
+      expect(await store.attempts({ subscription: 'sub_b', before: Infinity, limit: 9 })).toHaveLength(1);
+    });
+
+    test('of thousands of attempts in a moment samples are kept, failures among them', async () => {
+      const store = await (await makeHome({ keptMax: 10_000 })).open();
+      await store.write([...creation('sub_a'), ...creation('sub_b')]);
+      for (let number = 1; number <= 2000; number++) {
+        const parts = number % 100 === 0 ? {} : { outcome: 'delivered' as const };
+        store.note([{ kind: 'attempt', attempt: attempt(number % 7 === 0 ? 'sub_a' : 'sub_b', number, parts) }]);
+      }
+      const kept = await store.attempts({ before: Infinity, limit: 10_000 });
+      expect(kept.filter(({ outcome }) => outcome !== 'delivered')).toHaveLength(20);
+      expect(kept.length).toBeLessThan(500);
+      expect(new Set(kept.map(({ subscription }) => subscription))).toEqual(new Set(['sub_a', 'sub_b']));
+    });
+  });
+}
+
+const REPLAY = { id: 'rpl_1', after: 10, channel: undefined, through: 20, reached: 12, isDone: false };

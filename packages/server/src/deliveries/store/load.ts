@@ -1,0 +1,62 @@
+import type { OpenEvent, SubscriptionDefinition, SubscriptionState } from '../../core/subscription/definition.ts';
+import type { Replay, StoredSubscription } from '../../core/subscription/ports.ts';
+import { DataFolderError } from '../../core/data-folder-error.ts';
+import type { OwnFile } from '../../sqlite/own-file.ts';
+import type { Statements } from './statements.ts';
+
+/** @throws DataFolderError for rows that no version has written */
+export function readStored(
+  statements: Statements,
+  own: OwnFile,
+  after: string,
+  limit: number,
+): readonly StoredSubscription[] {
+  return (statements.subscriptions.all(after, limit) as unknown as SubscriptionRow[]).map((row) => {
+    const { id, state, reason, sinceMs, cursor, failingSinceMs } = row;
+    if (state === null) throw tampered(own, `${id} without saying where it stands`);
+    return {
+      definition: parse(own, row),
+      standing: { state, reason, sinceMs, cursor, failingSinceMs: failingSinceMs ?? undefined },
+      open: (statements.openOf.all(id) as unknown as OpenRow[]).map((open) => ({
+        ...open,
+        lease: open.lease ?? undefined,
+        heldAfter: open.heldAfter ?? undefined,
+      })),
+      deadLetters: (statements.deadLettersOf.get(id) as { count: number }).count,
+      replays: (statements.replaysOf.all(id) as unknown as ReplayRow[]).map(({ done, channel, ...replay }) => ({
+        ...replay,
+        channel: channel ?? undefined,
+        isDone: done === 1,
+      })),
+    };
+  });
+}
+
+function parse(own: OwnFile, { id, definition }: SubscriptionRow): SubscriptionDefinition {
+  try {
+    return JSON.parse(definition) as SubscriptionDefinition;
+  } catch {
+    throw tampered(own, `a definition of ${id} that is no JSON`);
+  }
+}
+
+function tampered({ file, repair }: OwnFile, what: string): DataFolderError {
+  return new DataFolderError('corrupt', `${file} holds ${what}. ${repair}`);
+}
+
+interface SubscriptionRow {
+  readonly id: string;
+  readonly definition: string;
+  readonly state: SubscriptionState | null;
+  readonly reason: string;
+  readonly sinceMs: number;
+  readonly cursor: number;
+  readonly failingSinceMs: number | null;
+}
+
+type OpenRow = Omit<OpenEvent, 'lease' | 'heldAfter'> & {
+  readonly lease: string | null;
+  readonly heldAfter: number | null;
+};
+
+type ReplayRow = Omit<Replay, 'channel' | 'isDone'> & { readonly channel: string | null; readonly done: 0 | 1 };

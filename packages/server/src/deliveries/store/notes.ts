@@ -1,0 +1,143 @@
+import type { OpenEvent, SubscriptionDefinition, SubscriptionStanding } from '../../core/subscription/definition.ts';
+import type { Attempt, DeadLetter, Replay, StoreChange } from '../../core/subscription/ports.ts';
+import type { Position } from '../../core/ports.ts';
+
+/** Attempts that wait for the disk, at most. */
+const ATTEMPTS_WAITING_MAX = 1000;
+
+/**
+ * What is to be written, as little of it as it takes: of everything the last word, and nothing at all of an event that was taken up
+ * and finished in between. So a disk that takes nothing for a while costs as much as there is to know, not as what has happened.
+ */
+export class Notes {
+  readonly #subscriptions = new Map<string, Noted>();
+  readonly #isOnDisk: (subscription: string, position: Position) => boolean;
+  #delivered: Attempt[] = [];
+  #failed: Attempt[] = [];
+  #epoch: string | undefined;
+  #size = 0;
+
+  /** @param isOnDisk whether an open event may stand in the file: only then its end has to be written */
+  constructor(isOnDisk: (subscription: string, position: Position) => boolean) {
+    this.#isOnDisk = isOnDisk;
+  }
+
+  /** About how many rows it will be, without attempts. */
+  get size(): number {
+    return this.#size;
+  }
+
+  get isEmpty(): boolean {
+    return (
+      this.#subscriptions.size === 0 &&
+      this.#epoch === undefined &&
+      this.#delivered.length === 0 &&
+      this.#failed.length === 0
+    );
+  }
+
+  put(change: StoreChange): void {
+    switch (change.kind) {
+      case 'epoch':
+        return void (this.#epoch = change.epoch);
+      case 'attempt':
+        return this.#attempt(change.attempt);
+      case 'definition':
+        return void (this.#of(change.definition.id).definition = change.definition);
+      case 'standing':
+        return void (this.#of(change.subscription).standing = change.standing);
+      case 'removed':
+        return this.#remove(change.subscription);
+      case 'open':
+        return this.#set(this.#of(change.subscription).open, change.event.position, change.event);
+      case 'closed':
+        return this.#close(change.subscription, change.position);
+      case 'replay':
+        return this.#set(this.#of(change.subscription).replays, change.replay.id, change.replay);
+      case 'replay_gone':
+        return this.#set(this.#of(change.subscription).replays, change.id, undefined);
+      case 'dead_letter':
+        return this.#set(
+          this.#of(change.deadLetter.subscription).deadLetters,
+          change.deadLetter.position,
+          change.deadLetter,
+        );
+      case 'dead_letter_gone':
+        return this.#set(this.#of(change.subscription).deadLetters, change.position, undefined);
+    }
+  }
+
+  /** All of it, as changes. */
+  *changes(): Generator<StoreChange> {
+    if (this.#epoch !== undefined) yield { kind: 'epoch', epoch: this.#epoch };
+    for (const [subscription, noted] of this.#subscriptions) yield* changesOf(subscription, noted);
+    for (const attempt of this.#delivered) yield { kind: 'attempt', attempt };
+    for (const attempt of this.#failed) yield { kind: 'attempt', attempt };
+  }
+
+  #of(subscription: string): Noted {
+    let noted = this.#subscriptions.get(subscription);
+    if (noted === undefined) {
+      noted = { isRemoved: false, open: new Map(), replays: new Map(), deadLetters: new Map() };
+      this.#subscriptions.set(subscription, noted);
+      this.#size++;
+    }
+    return noted;
+  }
+
+  #set<Key, Value>(map: Map<Key, Value>, key: Key, value: Value): void {
+    if (!map.has(key)) this.#size++;
+    map.set(key, value);
+  }
+
+  #close(subscription: string, position: Position): void {
+    const { open } = this.#of(subscription);
+    if (this.#isOnDisk(subscription, position)) this.#set(open, position, undefined);
+    else if (open.delete(position)) this.#size--;
+  }
+
+  /** What comes after this is nothing any more, and what was before need not be written. */
+  #remove(subscription: string): void {
+    const noted = this.#of(subscription);
+    this.#size -= noted.open.size + noted.replays.size + noted.deadLetters.size;
+    this.#subscriptions.set(subscription, {
+      isRemoved: true,
+      open: new Map(),
+      replays: new Map(),
+      deadLetters: new Map(),
+    });
+  }
+
+  /** The newest; at the bound failures are kept rather. */
+  #attempt(attempt: Attempt): void {
+    (attempt.outcome === 'delivered' ? this.#delivered : this.#failed).push(attempt);
+    if (this.#delivered.length + this.#failed.length <= ATTEMPTS_WAITING_MAX) return;
+    if (this.#delivered.length > 0) this.#delivered.shift();
+    else this.#failed.shift();
+  }
+}
+
+interface Noted {
+  readonly isRemoved: boolean;
+  definition?: SubscriptionDefinition;
+  standing?: SubscriptionStanding;
+  /** `undefined`: it is no more. */
+  readonly open: Map<Position, OpenEvent | undefined>;
+  readonly replays: Map<string, Replay | undefined>;
+  readonly deadLetters: Map<Position, DeadLetter | undefined>;
+}
+
+function* changesOf(subscription: string, noted: Noted): Generator<StoreChange> {
+  if (noted.isRemoved) return yield { kind: 'removed', subscription };
+  const { definition, standing, open, replays, deadLetters } = noted;
+  if (definition !== undefined) yield { kind: 'definition', definition };
+  if (standing !== undefined) yield { kind: 'standing', subscription, standing };
+  for (const [position, event] of open)
+    yield event === undefined ? { kind: 'closed', subscription, position } : { kind: 'open', subscription, event };
+  for (const [id, replay] of replays)
+    yield replay === undefined ? { kind: 'replay_gone', subscription, id } : { kind: 'replay', subscription, replay };
+  for (const [position, deadLetter] of deadLetters)
+    yield deadLetter === undefined
+      ? { kind: 'dead_letter_gone', subscription, position }
+      : { kind: 'dead_letter', deadLetter };
+}

@@ -1,0 +1,75 @@
+/** The file's name in the data folder. */
+export const SUBSCRIPTIONS_FILE = 'subscriptions.sqlite';
+
+/** `plsb` in ASCII. */
+export const APPLICATION_ID = 0x706c7362;
+
+export const REPAIR: string =
+  'Nothing has been changed. Put a backup in its place, and subscriptions go on from where they stood then; or move it away, and ' +
+  'subscriptions have to be made anew.';
+
+/** Where subscriptions stand is needed again by whoever has lost power; what is being noted may be repeated. */
+export const PRAGMAS: string =
+  'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA secure_delete = ON; ' +
+  'PRAGMA journal_size_limit = 16777216; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = OFF';
+
+/**
+ * What leads from each schema version to the next. A list that is only ever added to.
+ *
+ * - `definition` and `standing`: one row each for a subscription; what is asked for changes seldom, where it stands all the time.
+ * - `open_event`: taken up, and not done.
+ * - `attempt.failed` is 1 for what was not delivered; `bytes` is the length of `rest`, which holds what nobody asks by.
+ * - `state`: the log's epoch that positions are of.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 0), epoch TEXT NOT NULL) STRICT;
+   CREATE TABLE definition (id TEXT PRIMARY KEY, version INTEGER NOT NULL, definition TEXT NOT NULL) STRICT, WITHOUT ROWID;
+   CREATE TABLE standing (
+     subscription TEXT PRIMARY KEY,
+     state TEXT NOT NULL CHECK (state IN ('pending', 'active', 'paused', 'suspended', 'ended')),
+     reason TEXT NOT NULL,
+     since_ms INTEGER NOT NULL,
+     cursor INTEGER NOT NULL,
+     failing_since_ms INTEGER
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE open_event (
+     subscription TEXT NOT NULL,
+     position INTEGER NOT NULL,
+     channel TEXT NOT NULL,
+     attempts INTEGER NOT NULL,
+     due_ms INTEGER NOT NULL,
+     lease TEXT,
+     held_after INTEGER,
+     PRIMARY KEY (subscription, position)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE replay (
+     subscription TEXT NOT NULL,
+     id TEXT NOT NULL,
+     after INTEGER NOT NULL,
+     channel TEXT,
+     through INTEGER NOT NULL,
+     reached INTEGER NOT NULL,
+     done INTEGER NOT NULL,
+     PRIMARY KEY (subscription, id)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE dead_letter (
+     subscription TEXT NOT NULL,
+     position INTEGER NOT NULL,
+     channel TEXT NOT NULL,
+     attempts INTEGER NOT NULL,
+     since_ms INTEGER NOT NULL,
+     outcome TEXT NOT NULL,
+     detail TEXT NOT NULL,
+     PRIMARY KEY (subscription, position)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE attempt (
+     number INTEGER PRIMARY KEY,
+     subscription TEXT NOT NULL,
+     failed INTEGER NOT NULL,
+     position INTEGER NOT NULL,
+     bytes INTEGER NOT NULL,
+     rest TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX attempt_of ON attempt (subscription, failed, number, bytes);
+   CREATE INDEX attempt_at ON attempt (position, number);`,
+];

@@ -1,0 +1,56 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+
+export type Statements = Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
+
+/** @throws what SQLite says of a file that it cannot read */
+export function prepare(database: DatabaseSync): Statements {
+  const prepared = Object.entries(STATEMENTS).map(([name, sql]) => [name, database.prepare(sql)]);
+  return Object.fromEntries(prepared) as Statements;
+}
+
+const STATEMENTS = {
+  begin: 'BEGIN IMMEDIATE',
+  commit: 'COMMIT',
+  rollback: 'ROLLBACK',
+  epoch: 'SELECT epoch FROM state',
+  putEpoch: 'INSERT OR REPLACE INTO state VALUES (0, ?)',
+  ids: 'SELECT id FROM definition',
+  putDefinition: 'INSERT OR REPLACE INTO definition VALUES (?, ?, ?)',
+  putStanding: 'INSERT OR REPLACE INTO standing VALUES (?, ?, ?, ?, ?, ?)',
+  putOpen: 'INSERT OR REPLACE INTO open_event VALUES (?, ?, ?, ?, ?, ?, ?)',
+  dropOpen: 'DELETE FROM open_event WHERE subscription = ? AND position = ?',
+  putReplay: 'INSERT OR REPLACE INTO replay VALUES (?, ?, ?, ?, ?, ?, ?)',
+  dropReplay: 'DELETE FROM replay WHERE subscription = ? AND id = ?',
+  putDeadLetter: 'INSERT OR REPLACE INTO dead_letter VALUES (?, ?, ?, ?, ?, ?, ?)',
+  dropDeadLetter: 'DELETE FROM dead_letter WHERE subscription = ? AND position = ?',
+  removeDefinition: 'DELETE FROM definition WHERE id = ?',
+  removeStanding: 'DELETE FROM standing WHERE subscription = ?',
+  removeOpen: 'DELETE FROM open_event WHERE subscription = ?',
+  removeReplays: 'DELETE FROM replay WHERE subscription = ?',
+  removeDeadLetters: 'DELETE FROM dead_letter WHERE subscription = ?',
+  removeAttempts: 'DELETE FROM attempt WHERE subscription = ?',
+  subscriptions: `SELECT id, definition, state, reason, since_ms AS sinceMs, cursor, failing_since_ms AS failingSinceMs
+     FROM definition LEFT JOIN standing ON standing.subscription = definition.id WHERE id > ? ORDER BY id LIMIT ?`,
+  openOf: `SELECT position, channel, attempts, due_ms AS dueMs, lease, held_after AS heldAfter
+     FROM open_event WHERE subscription = ? ORDER BY position`,
+  replaysOf: `SELECT id, after, channel, through, reached, done FROM replay WHERE subscription = ? AND done = 0 ORDER BY id`,
+  deadLettersOf: 'SELECT count(*) AS count FROM dead_letter WHERE subscription = ?',
+  deadLetters: `SELECT subscription, position, channel, attempts, since_ms AS sinceMs, outcome, detail
+     FROM dead_letter WHERE subscription = ? AND position > ? ORDER BY position LIMIT ?`,
+  putAttempt: 'INSERT OR REPLACE INTO attempt VALUES (?, ?, ?, ?, ?, ?)',
+  attemptCounts: `SELECT subscription, failed, count(*) AS count, sum(bytes) AS bytes FROM attempt GROUP BY subscription, failed`,
+  attemptsLast: 'SELECT coalesce(max(number), 0) AS last FROM attempt',
+  attempts: 'SELECT rest FROM attempt WHERE number < ? ORDER BY number DESC LIMIT ?',
+  attemptsOf: `SELECT rest FROM attempt WHERE number IN (
+     SELECT number FROM (SELECT number FROM attempt WHERE subscription = ?1 AND failed = 0 AND number < ?2 ORDER BY number DESC LIMIT ?3)
+     UNION ALL
+     SELECT number FROM (SELECT number FROM attempt WHERE subscription = ?1 AND failed = 1 AND number < ?2 ORDER BY number DESC LIMIT ?3)
+   ) ORDER BY number DESC LIMIT ?3`,
+  attemptsAt: 'SELECT rest FROM attempt WHERE position = ? AND number < ? ORDER BY number DESC LIMIT ?',
+  attemptsOfAt:
+    'SELECT rest FROM attempt WHERE subscription = ? AND position = ? AND number < ? ORDER BY number DESC LIMIT ?',
+  /** All but the newest so many of one kind. */
+  dropAttemptsOf: `DELETE FROM attempt WHERE subscription = ?1 AND failed = ?2 AND number <=
+     (SELECT number FROM attempt WHERE subscription = ?1 AND failed = ?2 ORDER BY number DESC LIMIT 1 OFFSET ?3)`,
+  dropAttemptsOldest: 'DELETE FROM attempt WHERE number IN (SELECT number FROM attempt ORDER BY number LIMIT ?)',
+};
