@@ -111,11 +111,17 @@ export interface LimitsConfig {
   readonly appendQueueBytesMax: number;
 }
 
-/** Which addresses the hub's own requests may go to. */
+/** Which addresses the hub's own requests may go to, and how. */
 export interface OutgoingConfig {
   readonly allow: readonly string[];
   readonly deny: readonly string[];
+  readonly httpsOnly: boolean;
   readonly ports: readonly number[];
+  readonly nameServers: readonly string[];
+  readonly proxy: string | null;
+  readonly proxyConnectTo: 'address' | 'name';
+  readonly connectionsMax: number;
+  readonly connectionsPerHostMax: number;
 }
 
 export interface StorageConfig {

@@ -13,7 +13,16 @@ import { createGuardedFetch, type GuardedFetch, type GuardOptions, type Outgoing
 const BOUNDS: OutgoingRequest = { timeoutMs: 5000, bytesMax: 1000 };
 
 function guard(options: Partial<GuardOptions> = {}): GuardedFetch {
-  const made = createGuardedFetch({ allow: [], deny: [], ports: [80, 443, 8443], loopback: false, ...options });
+  const made = createGuardedFetch({
+    allow: [],
+    deny: [],
+    ports: [80, 443, 8443],
+    loopback: false,
+    nameServers: [],
+    proxy: null,
+    proxyConnectTo: 'address',
+    ...options,
+  });
   onTestFinished(() => made.close());
   return made;
 }

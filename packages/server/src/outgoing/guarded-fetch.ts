@@ -1,10 +1,10 @@
 import { Agent, type Dispatcher } from 'undici';
 import { Connector } from './connector.ts';
 import { Destinations, type DestinationSettings } from './destinations.ts';
-import { systemResolve, type Resolve } from './names.ts';
+import { createResolve, systemResolve, type Resolve } from './names.ts';
 import { exchangeFailure, OutgoingError } from './outgoing-error.ts';
 import { targetOf } from './target.ts';
-import type { Proxy } from './tunnel.ts';
+import { proxyOf, type RouteSettings } from './tunnel.ts';
 
 export interface OutgoingRequest {
   /** @default GET */
@@ -34,23 +34,19 @@ export interface GuardedFetch {
   close(): Promise<void>;
 }
 
-export interface GuardOptions extends DestinationSettings {
+export interface GuardOptions extends DestinationSettings, RouteSettings {
   readonly resolve?: Resolve;
   readonly authorities?: readonly string[];
-  readonly proxy?: Proxy | undefined;
 }
 
 /** At once, to one origin; more requests wait. */
 const CONNECTIONS_MAX = 16;
 
-export function createGuardedFetch({
-  resolve = systemResolve,
-  authorities,
-  proxy,
-  ...settings
-}: GuardOptions): GuardedFetch {
-  const destinations = new Destinations(settings);
-  const connector = new Connector({ destinations, resolve, authorities, proxy });
+export function createGuardedFetch(options: GuardOptions): GuardedFetch {
+  const destinations = new Destinations(options);
+  const { nameServers, authorities } = options;
+  const { resolve = nameServers.length === 0 ? systemResolve : createResolve(nameServers) } = options;
+  const connector = new Connector({ destinations, resolve, authorities, proxy: proxyOf(options) });
   const agent = new Agent({ connect: connector.forUndici, connections: CONNECTIONS_MAX });
   return {
     async fetch(url, request) {

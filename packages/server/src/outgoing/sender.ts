@@ -7,12 +7,11 @@ import { Exchange, type ExchangeEvents, type Target } from './exchange.ts';
 import { createResolve, type Resolve } from './names.ts';
 import type { OutgoingError } from './outgoing-error.ts';
 import { portOf, targetOf } from './target.ts';
-import type { Proxy } from './tunnel.ts';
+import { proxyOf, type RouteSettings } from './tunnel.ts';
 
-export interface SenderOptions extends DestinationSettings, ConnectionBounds {
+export interface SenderOptions extends DestinationSettings, RouteSettings, ConnectionBounds {
   /** By https alone, bar to hosts that the configuration opens by name or address. */
   readonly httpsOnly: boolean;
-  readonly proxy?: Proxy | undefined;
   /** What requests call themselves that do not say so. */
   readonly userAgent: string;
   readonly resolve?: Resolve | undefined;
@@ -32,8 +31,8 @@ export interface OwnSender extends Sender {
 /** Sends webhooks: many small requests to addresses that others have named. */
 export function createSender(options: SenderOptions): OwnSender {
   const destinations = new Destinations(options);
-  const { resolve = createResolve(), authorities, proxy, dial } = options;
-  const connector = new Connector({ destinations, resolve, authorities, proxy, dial });
+  const { resolve = createResolve(options.nameServers), authorities, dial } = options;
+  const connector = new Connector({ destinations, resolve, authorities, proxy: proxyOf(options), dial });
   const deadlines = new Deadlines();
   const connections = new Connections(connector, options, (exchange) =>
     deadlines.start(exchange, exchange.request.timeoutMs),

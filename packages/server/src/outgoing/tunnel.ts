@@ -10,6 +10,18 @@ export interface Proxy {
   readonly connectTo: 'address' | 'name';
 }
 
+/** By which way requests leave (`outgoing` in the configuration). */
+export interface RouteSettings {
+  /** Those who are asked for addresses; none: the system's. */
+  readonly nameServers: readonly string[];
+  readonly proxy: string | null;
+  readonly proxyConnectTo: Proxy['connectTo'];
+}
+
+export function proxyOf({ proxy, proxyConnectTo }: RouteSettings): Proxy | undefined {
+  return proxy === null ? undefined : { url: proxy, connectTo: proxyConnectTo };
+}
+
 /** Beyond the proxy; all addresses have been checked. */
 interface Beyond {
   readonly hostname: string;
