@@ -1,8 +1,9 @@
 import type { AuditEntry } from '../identity/audit.ts';
 import { invalid, number } from '../transports/events-query.ts';
 import type { Route } from '../transports/http-transport.ts';
-import { respondJson, timeText, withScope, type Administration } from './desk.ts';
-import { singles } from './query.ts';
+import type { Administration } from './administration.ts';
+import { respondJson, timeText, withScope } from '../transports/desk.ts';
+import { singles } from '../transports/single-parameters.ts';
 
 const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 1000;
@@ -12,7 +13,7 @@ export function auditRoute(administration: Administration): Route {
   return {
     method: 'GET',
     path: '/v1/audit',
-    handle: withScope(administration, 'admin', ({ response, query }) => {
+    handle: withScope(administration.services, 'admin', ({ response, query }) => {
       const values = singles(query, ['limit', 'before']);
       const limit = number(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
       const entries = administration.audit.page(before(values.get('before')), limit + 1);

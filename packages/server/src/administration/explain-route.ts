@@ -4,8 +4,9 @@ import { isUser, OWN_CHANNEL } from '../core/private-channel.ts';
 import { ANONYMOUS, type Action, type Principal } from '../core/principal.ts';
 import { checkPattern, invalid } from '../transports/events-query.ts';
 import type { Route } from '../transports/http-transport.ts';
-import { respondJson, timeText, withScope, type Administration } from './desk.ts';
-import { singles } from './query.ts';
+import type { Administration } from './administration.ts';
+import { respondJson, timeText, withScope } from '../transports/desk.ts';
+import { singles } from '../transports/single-parameters.ts';
 
 const ACTIONS: readonly Action[] = ['subscribe', 'publish', 'history', 'presence'];
 
@@ -14,7 +15,7 @@ export function explainRoute(administration: Administration): Route {
   return {
     method: 'GET',
     path: '/v1/access/explain',
-    handle: withScope(administration, 'admin', async ({ response, query }) => {
+    handle: withScope(administration.services, 'admin', async ({ response, query }) => {
       const values = singles(query, ['user', 'claims', 'key', ...ACTIONS]);
       const principal = principalOf(administration, values);
       const { action, wish } = wishOf(values, principal);

@@ -5,8 +5,9 @@ import { wrongScopes } from '../identity/scopes.ts';
 import type { Grants } from '../core/principal.ts';
 import type { Route } from '../transports/http-transport.ts';
 import { respondEmpty } from '../transports/respond.ts';
-import { respondJson, timeText, withScope, type Administration, type Desk } from './desk.ts';
-import { invalidBody, readMembers, shortText, time, whole, type Check, type Members } from './json-body.ts';
+import type { Administration } from './administration.ts';
+import { respondJson, timeText, withScope, type Desk } from '../transports/desk.ts';
+import { invalidBody, readMembers, shortText, time, whole, type Check, type Members } from '../transports/json-body.ts';
 
 /** How long the old secret of a rotated key stays good unless something else is said: one day. */
 const OVERLAP_SECONDS = 86_400;
@@ -19,7 +20,7 @@ export function keysRoutes(administration: Administration): readonly Route[] {
   const route = (method: Route['method'], path: string, handle: (desk: Desk) => void | Promise<void>): Route => ({
     method,
     path,
-    handle: withScope(administration, 'admin', (desk) => {
+    handle: withScope(administration.services, 'admin', (desk) => {
       // Where anybody is let in, anybody could make a key that is still good when nobody is any more.
       if (administration.access === undefined)
         throw new PolycastError('forbidden', 'Without access control there are no keys to be had; set access: rules.');

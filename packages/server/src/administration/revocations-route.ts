@@ -2,8 +2,9 @@ import { PolycastError } from '@polycast/protocol';
 import type { Clock } from '../core/ports.ts';
 import { revokedNow, type RevocationKind } from '../identity/revocations.ts';
 import type { Route } from '../transports/http-transport.ts';
-import { respondJson, timeText, withScope, type Administration } from './desk.ts';
-import { invalidBody, readMembers, shortText, time, type Members } from './json-body.ts';
+import type { Administration } from './administration.ts';
+import { respondJson, timeText, withScope } from '../transports/desk.ts';
+import { invalidBody, readMembers, shortText, time, type Members } from '../transports/json-body.ts';
 
 const KINDS: readonly RevocationKind[] = ['user', 'token', 'key', 'session'];
 const NAME_LENGTH_MAX = 256;
@@ -16,7 +17,7 @@ export function revocationsRoute(administration: Administration): Route {
   return {
     method: 'POST',
     path: '/v1/revocations',
-    handle: withScope(administration, 'admin', async ({ request, response, actor }) => {
+    handle: withScope(administration.services, 'admin', async ({ request, response, actor }) => {
       const members = await readMembers(services, request);
       const order = { ...subjectOf(members), issuedBeforeMs: issuedBefore(members, services.clock) };
       members.end();

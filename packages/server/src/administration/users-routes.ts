@@ -5,8 +5,9 @@ import { renew } from '../transports/expiry.ts';
 import type { Route } from '../transports/http-transport.ts';
 import type { Session } from '../transports/sessions.ts';
 import { StreamSession } from '../transports/stream-session.ts';
-import { respondJson, timeText, withScope, type Administration, type Desk } from './desk.ts';
-import { readMembers, shortText } from './json-body.ts';
+import type { Administration } from './administration.ts';
+import { respondJson, timeText, withScope, type Desk } from '../transports/desk.ts';
+import { readMembers, shortText } from '../transports/json-body.ts';
 
 const REASON_LENGTH_MAX = 200;
 
@@ -16,7 +17,7 @@ export function usersRoutes(administration: Administration): readonly Route[] {
   const route = (method: Route['method'], path: string, handle: (desk: Desk) => void | Promise<void>): Route => ({
     method,
     path,
-    handle: withScope(administration, 'admin', handle),
+    handle: withScope(administration.services, 'admin', handle),
   });
   return [
     route('GET', '/v1/users/:user', ({ response, parameters }) => {

@@ -111,7 +111,7 @@ const OPERATORS: readonly string[] = ['all', 'any', 'not', 'present', ...Object.
 function placeTest(name: string, operand: unknown, at: string): Filter {
   if (!Array.isArray(operand) || operand.length !== 2)
     throw invalid(at, 'a list of a JSON pointer and a value is expected');
-  const [pointer, value] = operand as readonly [unknown, unknown];
+  const [pointer, value] = operand as readonly unknown[];
   const find = finder(pointer, `${at}/0`);
   const test = (TESTS[name] as (typeof TESTS)[string])(value);
   if (typeof test === 'string') throw invalid(`${at}/1`, test);

@@ -1,26 +1,12 @@
 import { PolycastError } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Access } from '../core/access.ts';
 import type { Actor } from '../core/ports.ts';
 import type { Principal, Scope } from '../core/principal.ts';
-import type { AuditLog } from '../identity/audit.ts';
-import type { KeyRing } from '../identity/keys.ts';
-import type { RevocationBook } from '../identity/revocations.ts';
-import { identify } from '../transports/permission.ts';
-import { RequestCredentials } from '../transports/credentials.ts';
-import type { Handler } from '../transports/http-transport.ts';
-import { respond } from '../transports/respond.ts';
-import type { Services } from '../transports/services.ts';
-
-/** What the operators' addresses work with. */
-export interface Administration {
-  readonly services: Services;
-  readonly keys: KeyRing;
-  readonly revocations: RevocationBook;
-  readonly audit: AuditLog;
-  /** `undefined` where there is no access control. */
-  readonly access: Access | undefined;
-}
+import { RequestCredentials } from './credentials.ts';
+import type { Handler } from './http-transport.ts';
+import { identify } from './permission.ts';
+import { respond } from './respond.ts';
+import type { Services } from './services.ts';
 
 /** A request of somebody who may make it. */
 export interface Desk {
@@ -34,11 +20,7 @@ export interface Desk {
 }
 
 /** Lets those through who have the scope for the whole hub. */
-export function withScope(
-  { services }: Pick<Administration, 'services'>,
-  scope: Scope,
-  handle: (desk: Desk) => void | Promise<void>,
-): Handler {
+export function withScope(services: Services, scope: Scope, handle: (desk: Desk) => void | Promise<void>): Handler {
   return async (request, response, parameters, query) => {
     const principal = await identify(services, request, undefined);
     const decision = services.authority.permits(principal, scope);

@@ -1,4 +1,4 @@
-import { invalid, parameters } from '../transports/events-query.ts';
+import { invalid, parameters } from './events-query.ts';
 
 /** The parameters of a query, each of which may be given once. @throws PolycastError `invalid_parameter` */
 export function singles(query: string, names: readonly string[]): ReadonlyMap<string, string> {

@@ -1,8 +1,8 @@
 import { PolycastError } from '@polycast/protocol';
 import type { IncomingMessage } from 'node:http';
-import { parseMediaType } from '../transports/media-type.ts';
-import { readBody, utf8Text } from '../transports/request-body.ts';
-import type { Services } from '../transports/services.ts';
+import { parseMediaType } from './media-type.ts';
+import { readBody, utf8Text } from './request-body.ts';
+import type { Services } from './services.ts';
 
 /** What a member of a body must be: its value when it is right, else words that say what it must be. */
 export type Check<Value> = (value: unknown) => { readonly value: Value } | { readonly wrong: string };
