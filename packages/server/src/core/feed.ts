@@ -1,9 +1,8 @@
 import { PolycastError, type Framing } from '@polycast/protocol';
 import { BatchCache, joinFrames, type Batch } from './batch.ts';
-import { Interest, interestKey, sortedUnique } from './interest.ts';
+import { Interest, interestKey, sortedUnique, type Woken } from './interest.ts';
 import { PatternIndex } from './pattern-index.ts';
 import type { Log, Position, ReadPage, StoredRecord } from './ports.ts';
-import type { Reader } from './reader.ts';
 import { Tail } from './tail.ts';
 
 export interface FeedOptions {
@@ -19,6 +18,15 @@ export interface FeedOptions {
   readonly allocate: (bytes: number) => Uint8Array;
   /** Told of new events once those who were live have been given them. */
   readonly delivered: (records: readonly StoredRecord[]) => void;
+}
+
+/** What comes next for whoever takes events as they are. */
+export interface Records {
+  readonly records: readonly StoredRecord[];
+  /** Every event meant, up to and with this position, is in `records` or before. */
+  readonly reached: Position;
+  /** As a batch's. */
+  readonly gapThrough: Position;
 }
 
 /** What the feed has counted since it began. */
@@ -52,6 +60,9 @@ export class Feed {
   /** Interests without readers, the longest idle first. */
   readonly #idle = new Set<Interest>();
   readonly #readsUnderWay = new Map<string, Promise<Batch>>();
+  readonly #recordsUnderWay = new Map<string, Promise<Records>>();
+  /** What was collected last: all who are woken together ask for the same. */
+  #collected: (Records & { readonly key: string; readonly head: Position }) | undefined;
   readonly #startsUnderWay = new Map<string, Promise<Position>>();
   readonly #readsWaiting: (() => void)[] = [];
   #readsRunning = 0;
@@ -116,7 +127,7 @@ export class Feed {
     return interest;
   }
 
-  join(interest: Interest, reader: Reader): void {
+  join(interest: Interest, reader: Woken): void {
     // It may have been retired between being asked for and being joined.
     if (interest.isRetired) this.#revive(interest);
     this.#idle.delete(interest);
@@ -124,11 +135,11 @@ export class Feed {
     interest.readers.push(reader);
   }
 
-  leave(interest: Interest, reader: Reader): void {
+  leave(interest: Interest, reader: Woken): void {
     const { readers } = interest;
     const { index } = reader;
     if (index < 0 || readers[index] !== reader) return;
-    const last = readers[readers.length - 1] as Reader;
+    const last = readers[readers.length - 1] as Woken;
     readers[index] = last;
     last.index = index;
     readers.pop();
@@ -174,6 +185,43 @@ export class Feed {
     );
     this.#readsUnderWay.set(key, reading);
     return reading;
+  }
+
+  /** As `next`, as events: at most so many, and at most so many bytes of bodies, but always one. */
+  nextRecords(interest: Interest, after: Position, countMax: number, bytesMax: number): Records | 'behind' | undefined {
+    if (after >= this.head || interest.hasNews(after) === false) return undefined;
+    if (!this.#tail.covers(interest, after)) return 'behind';
+    const key = `${after} ${countMax} ${bytesMax} ${interest.key}`;
+    const last = this.#collected;
+    if (last !== undefined && last.head === this.head && last.key === key) return last;
+    this.figures.tailHits++;
+    const { records, reached } = this.#tail.collect(interest, after, bytesMax, countMax, bodySize);
+    if (records.length === 0) interest.isQuietIn(after, this.head);
+    this.#collected = { key, head: this.head, records, reached, gapThrough: 0 };
+    return this.#collected;
+  }
+
+  /** As `catchUp`, as events, no farther than `through`; those who ask for the same at one time share one read. */
+  readRecords(
+    interest: Interest,
+    after: Position,
+    through: Position,
+    countMax: number,
+    bytesMax: number,
+  ): Promise<Records> {
+    const key = `${after} ${through} ${countMax} ${bytesMax} ${interest.key}`;
+    const underWay = this.#recordsUnderWay.get(key);
+    if (underWay !== undefined) return underWay;
+    const reading = this.#readRecords(interest, after, through, countMax, bytesMax).finally(() =>
+      this.#recordsUnderWay.delete(key),
+    );
+    this.#recordsUnderWay.set(key, reading);
+    return reading;
+  }
+
+  /** The event of a channel at a position, if it is in memory. */
+  find(channel: string, position: Position): StoredRecord | undefined {
+    return this.#tail.find(channel, position);
   }
 
   /** The newest event of an interest, if it is in memory. */
@@ -269,6 +317,26 @@ export class Feed {
     return through;
   }
 
+  async #readRecords(
+    interest: Interest,
+    after: Position,
+    through: Position,
+    countMax: number,
+    bytesMax: number,
+  ): Promise<Records> {
+    const end = Math.min(this.#tailBegin(after), through);
+    if (after >= end) return { records: [], reached: Math.max(after, end), gapThrough: 0 };
+    const page = await this.read(interest, after, end, 'forward', Math.min(countMax, LOG_PAGE_COUNT_MAX), bytesMax);
+    const gapThrough = page.trimmedThrough > after ? page.trimmedThrough : 0;
+    if (page.records.length === 0 && gapThrough === 0) interest.isQuietIn(after, page.reached);
+    return { records: page.records, reached: page.reached, gapThrough };
+  }
+
+  /** Where whoever reads the log goes no farther: from there on the tail knows more, as the log keeps no ephemeral events. */
+  #tailBegin(after: Position): Position {
+    return this.#tail.start > after ? this.#tail.start : this.head;
+  }
+
   async #readPage(
     interest: Interest,
     framing: Framing,
@@ -276,9 +344,7 @@ export class Feed {
     countMax: number,
     through: Position,
   ): Promise<Batch> {
-    // No farther than the tail begins: from there on it knows more than the log, which keeps no ephemeral events.
-    const begins = this.#tail.start > after ? this.#tail.start : this.head;
-    const end = Math.min(begins, through);
+    const end = Math.min(this.#tailBegin(after), through);
     const limit = Math.min(countMax, LOG_PAGE_COUNT_MAX);
     const page = await this.read(interest, after, end, 'forward', limit, this.#bytesMax(framing));
     const gapThrough = page.trimmedThrough > after ? page.trimmedThrough : 0;
@@ -367,3 +433,7 @@ const HISTORY_PAGE_BYTES_MAX = 1024 * 1024;
 
 /** Events in one page of the log, at most. */
 const LOG_PAGE_COUNT_MAX = 1000;
+
+function bodySize(bodyBytes: number): number {
+  return bodyBytes;
+}

@@ -2,7 +2,16 @@ import { hasWildcard } from '@polycast/protocol';
 import type { KeptBatch } from './batch.ts';
 import { Coverage } from './coverage.ts';
 import type { Position, StoredRecord } from './ports.ts';
-import type { Reader } from './reader.ts';
+
+/** Who is woken when there is something for it to read: a reader of frames, or a durable subscription. */
+export interface Woken {
+  /** Events that are meant have been appended after `from`; whoever had come up to the head before has everything up to there. */
+  wake(from: Position): void;
+  /** Everything up to and with this has been delivered. */
+  readonly position: Position;
+  /** Where it stands among its interest's readers; -1 while it is not among them. */
+  index: number;
+}
 
 /**
  * A set of channels (and types) that consumers want. All consumers that want the same share one interest, and with it the
@@ -17,7 +26,7 @@ export class Interest {
   readonly except: readonly string[];
   readonly hasWildcard: boolean;
   /** The live consumers; each knows its index, so that leaving is O(1). */
-  readonly readers: Reader[] = [];
+  readonly readers: Woken[] = [];
   /** Recently joined frames, those last that were asked for last. */
   readonly batches: KeptBatch[] = [];
   /** The newest event meant since this interest was made; 0 before the first. */

@@ -133,6 +133,14 @@ export class Tail {
     return { records, reached: this.#head };
   }
 
+  /** The event of a channel at a position, if it is here. */
+  find(channel: string, position: Position): StoredRecord | undefined {
+    const records = this.#channels.get(channel)?.records;
+    const index = records?.indexAfter(position - 1) ?? 0;
+    const record = records !== undefined && index < records.length ? records.at(index) : undefined;
+    return record?.position === position ? record : undefined;
+  }
+
   /** The newest event of a single channel, if it is here. */
   newest(interest: Interest): StoredRecord | undefined {
     return this.#channels.get(interest.patterns[0] as string)?.records.newest();

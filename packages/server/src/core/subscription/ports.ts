@@ -179,7 +179,7 @@ export interface PullDesk {
    * Up to `countMax` events, each with a lease; waits up to `waitMs` for the first one, or until the signal. May come back empty.
    * @throws PolycastError `not_found`, `subscription_not_active`
    */
-  pull(subscription: string, wish: PullWish, signal: AbortSignal): Promise<readonly LeasedEvent[]>;
+  pull(subscription: string, wish: PullWish, signal: Cancellation): Promise<readonly LeasedEvent[]>;
   /** Told once when there may be something for whoever found nothing; returns the way to stop listening. */
   onReady(subscription: string, listener: () => void): () => void;
   /** How it went with each lease. */
@@ -188,6 +188,13 @@ export interface PullDesk {
   acknowledgeThrough(subscription: string, position: Position): number;
   release(subscription: string, leases: readonly string[], delayMs: number): readonly LeaseOutcome[];
   extend(subscription: string, leases: readonly string[], leaseMs: number): readonly LeaseOutcome[];
+}
+
+/** An `AbortSignal`, as far as it is needed here. */
+export interface Cancellation {
+  readonly aborted: boolean;
+  addEventListener(type: 'abort', listener: () => void, options?: { readonly once?: boolean }): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
 }
 
 export interface PullWish {

@@ -1,0 +1,57 @@
+import type { Position, StoredRecord } from '../ports.ts';
+import type { Due } from './due-heap.ts';
+import { Queue } from './queue.ts';
+
+/**
+ * What is delivered one after the other: in per-channel order a channel's events that are not done, else a single event. Its first
+ * event, the head, is what is handed out; `Progress` moves it on.
+ */
+export class Lane implements Due {
+  readonly channel: string;
+  phase: LanePhase = 'ready';
+  /** The head's place. While `reading`, that of the last event that is done, or of the head whose payload is being fetched. */
+  position: Position;
+  /** The head's event; `undefined` while it is only in the log. */
+  record: StoredRecord | undefined;
+  /** Deliveries of the head that were begun. */
+  attempts = 0;
+  /** When it may be tried again, or its lease ends; milliseconds since 1970. */
+  dueMs = 0;
+  heapIndex = -1;
+  /** The name of the head's lease, for pull. */
+  lease: string | undefined = undefined;
+  /** Events handed out together: the head and those behind it. */
+  span = 1;
+  /** Behind the head, in memory. */
+  queue: Queue<StoredRecord> | undefined = undefined;
+  /** The channel's events after this, and up to where its progress has read, are only in the log; `NOTHING`: there are none. */
+  backlogAfter: Position = NOTHING;
+  /** Not the lane of its channel, but an event beside it: a dead letter that is tried again. */
+  readonly isAside: boolean;
+  /** Whether the head is done, and what follows is still to be read. */
+  isHeadDone = false;
+  /** With which note the present delivery was begun. */
+  begunNote = 0;
+  /** What the store has of it; `NOTHING` when it has nothing. */
+  storedPosition: Position = NOTHING;
+  storedAttempts = 0;
+  storedDueMs = 0;
+  storedLease: string | undefined = undefined;
+  storedHeldAfter: Position = NOTHING;
+
+  constructor(channel: string, position: Position, record: StoredRecord | undefined, isAside: boolean) {
+    this.channel = channel;
+    this.position = position;
+    this.record = record;
+    this.isAside = isAside;
+  }
+}
+
+/**
+ * `ready`: its head may be handed out. `flying`: it has been, and how it went is not known yet. `waiting`: for the time of its next
+ * attempt. `reading`: for a page of the log. `over`: nothing is left of it.
+ */
+export type LanePhase = 'ready' | 'flying' | 'waiting' | 'reading' | 'over';
+
+/** No place. */
+export const NOTHING = -1;

@@ -1,0 +1,497 @@
+import type { Position, StoredRecord } from '../ports.ts';
+import type { OpenEvent, Ordering } from './definition.ts';
+import { DueHeap } from './due-heap.ts';
+import { Lane, NOTHING } from './lane.ts';
+import type { StoreChange } from './ports.ts';
+import { Queue } from './queue.ts';
+
+/** A page of a channel's events that a lane needs. */
+export interface LanePage {
+  readonly after: Position;
+  readonly through: Position;
+  readonly countMax: number;
+}
+
+/** Events that a lane reads ahead of its head, in one page. */
+const LANE_PAGE_COUNT_MAX = 32;
+/** Events that stay in memory behind a head when there is too little room for others. */
+const LANE_COUNT_KEPT = 2;
+
+/**
+ * How far a subscription has come: its position, and what has been taken up and is not done (PROTOCOL.md section 14). It decides what may
+ * be handed out, in per-channel order, and what has to be on the disk so that after a crash nothing is skipped. It holds references to
+ * events, in number and bytes as many as its owner has it take up; what fails it lets go of.
+ *
+ * Handing out: `advance`, `next`, then `done`, `retry` or `putBack` for each lane. Taking up: `take` what was read after `position`, and
+ * for each `nextToRead` the page that `pageOf` names. Keeping: `note`.
+ */
+export class Progress {
+  readonly #ordering: Ordering;
+  readonly #keepsOpen: boolean;
+  readonly #lanes = new Set<Lane>();
+  readonly #byChannel = new Map<string, Lane>();
+  readonly #ready = new Queue<Lane>();
+  readonly #toRead = new Queue<Lane>();
+  readonly #due = new DueHeap<Lane>();
+  /** A gap that has to be told before anything after it is taken up. */
+  #gap: Lane | undefined;
+  #position: Position;
+  /** As it was last noted. */
+  #cursor: Position;
+  #flying = 0;
+  #waiting = 0;
+  #heldCount = 0;
+  #heldBytes = 0;
+  #note = 1;
+  /** Places of the store that are done with. */
+  #closed: Position[] = [];
+  /**
+   * What was open beyond the cursor when it was noted, and so will be read again: in order all of a channel up to a place, else single
+   * events.
+   */
+  readonly #knownThrough = new Map<string, Position>();
+  readonly #known = new Set<Position>();
+
+  /**
+   * @param position everything up to here is done, or comes by `restore`
+   * @param keepsOpen false: nothing but the cursor is kept, which then stays behind whatever is not done
+   */
+  constructor(ordering: Ordering, position: Position, keepsOpen = true) {
+    this.#ordering = ordering;
+    this.#position = position;
+    this.#cursor = position;
+    this.#keepsOpen = keepsOpen;
+  }
+
+  /** Everything that is meant up to here has been taken up. */
+  get position(): Position {
+    return this.#position;
+  }
+
+  /** Lanes that are handed out. */
+  get flying(): number {
+    return this.#flying;
+  }
+
+  /** Lanes that wait for their time. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Lanes with something that is not done. */
+  get size(): number {
+    return this.#lanes.size;
+  }
+
+  get heldCount(): number {
+    return this.#heldCount;
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** Whether it knows of nothing that is not done, and has nothing left to note. */
+  get isIdle(): boolean {
+    return this.#lanes.size === 0 && this.#closed.length === 0;
+  }
+
+  /** Whether a gap holds up what comes after it. */
+  get isHeldUp(): boolean {
+    return this.#gap !== undefined;
+  }
+
+  get hasReady(): boolean {
+    return this.#ready.length > 0;
+  }
+
+  get hasToRead(): boolean {
+    return this.#toRead.length > 0;
+  }
+
+  /** When `advance` next finds something; Infinity for never. */
+  get nextMs(): number {
+    return this.#due.nextMs;
+  }
+
+  /** In no order. */
+  lanes(): Iterable<Lane> {
+    return this.#lanes;
+  }
+
+  /** What was open when it was last noted. Leased events stay leased; all others are due at the time that was set for them. */
+  restore(events: readonly OpenEvent[]): void {
+    for (const event of events.toSorted((one, other) => one.position - other.position)) {
+      if (event.position > this.#position) {
+        if (this.#isOrdered) this.#knownThrough.set(event.channel, event.position);
+        else this.#known.add(event.position);
+      }
+      const before = this.#byChannel.get(event.channel);
+      // Of two in one channel the later one has followers; the other is a dead letter that is tried again.
+      if (this.#isOrdered && before !== undefined && before.backlogAfter !== NOTHING) this.#restored(event, true);
+      else {
+        if (before !== undefined) this.#setAside(before);
+        this.#restored(event, !this.#isOrdered);
+      }
+    }
+  }
+
+  /** Takes up what comes next in the log, all that is meant after `position`, up to and with `reached`. */
+  take(records: readonly StoredRecord[], reached: Position): void {
+    for (const record of records) this.#take(record);
+    if (reached > this.#position) this.#position = reached;
+  }
+
+  /**
+   * Takes up a gap that begins after `position`: until it is done nothing should be taken, so that the cursor stays before it, and
+   * whoever starts anew comes upon it again.
+   */
+  takeGap(record: StoredRecord): void {
+    const lane = this.#add(record.channel, this.#position + 1, record, true);
+    this.#gap = lane;
+    this.#ready.push(lane);
+  }
+
+  /** Takes up a single event beside all others, whatever the order: it is kept at once, and read when its turn comes. */
+  takeAside(channel: string, position: Position): void {
+    const lane = this.#add(channel, position, undefined, true);
+    lane.phase = 'reading';
+    this.#toRead.push(lane);
+  }
+
+  /** Brings forth what has come due by now; lanes whose lease is over are told. */
+  advance(nowMs: number, leaseOver?: (lane: Lane) => void): void {
+    for (let lane = this.#due.take(nowMs); lane !== undefined; lane = this.#due.take(nowMs)) {
+      if (lane.phase === 'waiting') this.#wake(lane);
+      else if (lane.phase === 'flying') leaseOver?.(lane);
+    }
+  }
+
+  /** Everything that waits is due now, the oldest first. */
+  hurry(nowMs: number): void {
+    const waiting = [...this.#due.each()].filter(({ phase }) => phase === 'waiting');
+    for (const lane of waiting.toSorted((one, other) => one.position - other.position))
+      if (lane.dueMs > nowMs) {
+        this.#due.remove(lane);
+        this.#wake(lane);
+      }
+  }
+
+  /**
+   * The next lane to be handed out, its head and up to `countMax` - 1 events behind it; `undefined` when there is none now. Whatever
+   * failed before goes alone.
+   */
+  next(countMax = 1): Lane | undefined {
+    const lane = this.#ready.shift();
+    if (lane === undefined) return undefined;
+    lane.phase = 'flying';
+    lane.begunNote = this.#note;
+    const behind = countMax > 1 && lane.attempts === 0 ? (lane.queue?.length ?? 0) : 0;
+    lane.span = Math.min(countMax, 1 + behind);
+    lane.attempts++;
+    this.#flying++;
+    return lane;
+  }
+
+  /** The oldest of those that wait, ahead of its time: a probe. */
+  probe(): Lane | undefined {
+    let oldest: Lane | undefined;
+    for (const lane of this.#due.each())
+      if (lane.phase === 'waiting' && (oldest === undefined || lane.position < oldest.position)) oldest = lane;
+    if (oldest === undefined) return undefined;
+    this.#due.remove(oldest);
+    this.#wake(oldest);
+    return oldest;
+  }
+
+  /** The events that were handed out together. */
+  handedOut(lane: Lane, into: StoredRecord[]): void {
+    into.push(lane.record as StoredRecord);
+    for (let index = 0; index < lane.span - 1; index++) into.push((lane.queue as Queue<StoredRecord>).at(index));
+  }
+
+  /** What was handed out is done with: delivered, or given up on. */
+  done(lane: Lane): void {
+    if (!this.#land(lane)) return;
+    this.#release(lane.record);
+    for (; lane.span > 1; lane.span--) {
+      const record = lane.queue?.shift() as StoredRecord;
+      lane.position = record.position;
+      this.#release(record);
+    }
+    this.#moveOn(lane);
+  }
+
+  /** What was handed out was not taken: the head is tried again at a time, and what is behind it is let go of. */
+  retry(lane: Lane, dueMs: number): void {
+    if (!this.#land(lane)) return;
+    // A gap stands in no log.
+    if (lane !== this.#gap) {
+      this.#release(lane.record);
+      lane.record = undefined;
+    }
+    lane.lease = undefined;
+    lane.span = 1;
+    this.#letGo(lane, 0);
+    this.#wait(lane, dueMs);
+  }
+
+  /** As `retry`, and the delivery does not count: it was never tried. */
+  putBack(lane: Lane, dueMs: number): void {
+    if (lane.phase === 'flying') lane.attempts--;
+    this.retry(lane, dueMs);
+  }
+
+  /** A lease on what was handed out; it may be set anew. */
+  lease(lane: Lane, name: string, endsMs: number): void {
+    if (lane.phase !== 'flying') return;
+    lane.lease = name;
+    this.#due.set(lane, endsMs);
+  }
+
+  /** A lane that needs a page of the log, and what page; each once. */
+  nextToRead(): Lane | undefined {
+    return this.#toRead.shift();
+  }
+
+  pageOf(lane: Lane): LanePage {
+    return lane.isHeadDone
+      ? { after: lane.backlogAfter, through: this.#position, countMax: LANE_PAGE_COUNT_MAX }
+      : { after: lane.position - 1, through: lane.position, countMax: 1 };
+  }
+
+  /**
+   * A page that was asked for: of the lane's channel, what is meant in it. False when the head itself is no longer in the log; it then
+   * needs a `substitute`.
+   */
+  arrived(lane: Lane, records: readonly StoredRecord[], reached: Position): boolean {
+    if (lane.phase !== 'reading') return true;
+    if (!lane.isHeadDone) {
+      const [head] = records;
+      if (head?.position !== lane.position) return false;
+      this.substitute(lane, head);
+      return true;
+    }
+    lane.backlogAfter = reached >= this.#position ? NOTHING : reached;
+    for (const record of records) this.#behind(lane, record);
+    this.#moveOn(lane);
+    return true;
+  }
+
+  /** What is handed out in place of a head that the log no longer has. */
+  substitute(lane: Lane, record: StoredRecord): void {
+    if (lane.phase !== 'reading') return;
+    lane.record = record;
+    this.#hold(record);
+    lane.phase = 'ready';
+    this.#ready.push(lane);
+  }
+
+  /** The log could not be read: the lane asks again, at a time. */
+  unread(lane: Lane, dueMs: number): void {
+    if (lane.phase === 'reading') this.#wait(lane, dueMs);
+  }
+
+  /** Makes room: of channels that have much in memory, the later events are let go of, to be read again. True when it has. */
+  relieve(): boolean {
+    const before = this.#heldCount;
+    if (this.#isOrdered) for (const lane of this.#lanes) this.#letGo(lane, Math.max(LANE_COUNT_KEPT, lane.span - 1));
+    return this.#heldCount < before;
+  }
+
+  /**
+   * Writes down what has changed since the last note, so that whoever starts from there repeats what must be and skips nothing. What was
+   * taken up and done between two notes leaves no trace.
+   * @returns the cursor that goes with it
+   */
+  note(subscription: string, changes: StoreChange[]): Position {
+    let cursor = this.#position;
+    for (const position of this.#closed) changes.push({ kind: 'closed', subscription, position });
+    this.#closed = [];
+    for (const lane of this.#lanes) {
+      if (this.#keepsOpen && this.#isKept(lane)) this.#store(lane, subscription, changes);
+      else {
+        if (lane.storedPosition !== NOTHING) this.#unstore(lane, subscription, changes);
+        cursor = Math.min(cursor, lane.isHeadDone ? lane.backlogAfter : lane.position - 1);
+      }
+    }
+    this.#note++;
+    this.#cursor = Math.max(cursor, this.#cursor);
+    return this.#cursor;
+  }
+
+  get #isOrdered(): boolean {
+    return this.#ordering === 'per-channel';
+  }
+
+  #take(record: StoredRecord): void {
+    if (this.#isKnown(record)) return;
+    const lane = this.#isOrdered ? this.#byChannel.get(record.channel) : undefined;
+    if (lane === undefined) {
+      this.#ready.push(this.#add(record.channel, record.position, record, !this.#isOrdered));
+      return;
+    }
+    // What is already waiting in the log, or behind an event that fails, is read from there when its turn comes.
+    if (lane.backlogAfter !== NOTHING) return;
+    if (lane.phase === 'waiting' || lane.phase === 'reading') lane.backlogAfter = lane.position;
+    else this.#behind(lane, record);
+  }
+
+  #isKnown({ channel, position }: StoredRecord): boolean {
+    if (this.#known.size > 0 && this.#known.delete(position)) return true;
+    if (this.#knownThrough.size === 0) return false;
+    const through = this.#knownThrough.get(channel);
+    if (through === undefined) return false;
+    if (through <= position) this.#knownThrough.delete(channel);
+    return through >= position;
+  }
+
+  #add(channel: string, position: Position, record: StoredRecord | undefined, isAside: boolean): Lane {
+    const lane = new Lane(channel, position, record, isAside);
+    this.#lanes.add(lane);
+    if (!isAside) this.#byChannel.set(channel, lane);
+    if (record !== undefined) this.#hold(record);
+    return lane;
+  }
+
+  #restored(event: OpenEvent, isAside: boolean): void {
+    const lane = this.#add(event.channel, event.position, undefined, isAside);
+    lane.attempts = event.attempts;
+    lane.lease = event.lease;
+    const { heldAfter = NOTHING } = event;
+    // What is held is what the cursor has passed.
+    lane.backlogAfter = heldAfter < this.#position ? heldAfter : NOTHING;
+    lane.storedPosition = event.position;
+    lane.storedAttempts = event.attempts;
+    lane.storedDueMs = event.dueMs;
+    lane.storedLease = event.lease;
+    lane.storedHeldAfter = heldAfter;
+    if (event.lease === undefined) return this.#wait(lane, event.dueMs);
+    lane.phase = 'flying';
+    this.#flying++;
+    this.#due.set(lane, event.dueMs);
+  }
+
+  #setAside(lane: Lane): void {
+    if (this.#byChannel.get(lane.channel) === lane) this.#byChannel.delete(lane.channel);
+  }
+
+  #behind(lane: Lane, record: StoredRecord): void {
+    lane.queue ??= new Queue();
+    lane.queue.push(record);
+    this.#hold(record);
+  }
+
+  #wait(lane: Lane, dueMs: number): void {
+    lane.phase = 'waiting';
+    this.#waiting++;
+    this.#due.set(lane, dueMs);
+  }
+
+  /** A lane whose time has come: its head is read first. */
+  #wake(lane: Lane): void {
+    this.#waiting--;
+    lane.phase = lane.record === undefined ? 'reading' : 'ready';
+    (lane.record === undefined ? this.#toRead : this.#ready).push(lane);
+  }
+
+  /** False when it is not handed out: it has been dealt with. */
+  #land(lane: Lane): boolean {
+    if (lane.phase !== 'flying') return false;
+    this.#flying--;
+    this.#due.remove(lane);
+    return true;
+  }
+
+  /** The head is done: on to what is behind it, in memory, then in the log. */
+  #moveOn(lane: Lane): void {
+    lane.attempts = 0;
+    lane.lease = undefined;
+    lane.dueMs = 0;
+    lane.span = 1;
+    const record = lane.queue?.shift();
+    if (record !== undefined) {
+      lane.isHeadDone = false;
+      lane.position = record.position;
+      lane.record = record;
+      lane.phase = 'ready';
+      this.#ready.push(lane);
+      return;
+    }
+    lane.record = undefined;
+    if (lane.backlogAfter !== NOTHING) {
+      lane.isHeadDone = true;
+      lane.phase = 'reading';
+      this.#toRead.push(lane);
+    } else this.#over(lane);
+  }
+
+  #over(lane: Lane): void {
+    lane.phase = 'over';
+    this.#lanes.delete(lane);
+    if (!lane.isAside) this.#setAside(lane);
+    if (lane === this.#gap) this.#gap = undefined;
+    if (lane.storedPosition !== NOTHING) this.#closed.push(lane.storedPosition);
+  }
+
+  /** Lets go of what is behind the head, but for so many. */
+  #letGo(lane: Lane, count: number): void {
+    const { queue } = lane;
+    if (queue === undefined || queue.length <= count) return;
+    for (let index = count; index < queue.length; index++) this.#release(queue.at(index));
+    queue.cut(count);
+    lane.backlogAfter = count === 0 ? lane.position : queue.at(count - 1).position;
+  }
+
+  #hold(record: StoredRecord): void {
+    this.#heldCount++;
+    this.#heldBytes += record.body.length;
+  }
+
+  #release(record: StoredRecord | undefined): void {
+    if (record === undefined) return;
+    this.#heldCount--;
+    this.#heldBytes -= record.body.length;
+  }
+
+  /**
+   * Whether the cursor may pass a lane, which then has to stand in the store by itself: when it will take its time. What has just been
+   * taken up and goes well is done by the next note.
+   */
+  #isKept(lane: Lane): boolean {
+    if (lane === this.#gap) return false;
+    if (lane.position <= this.#cursor || lane.isHeadDone || lane.backlogAfter !== NOTHING) return true;
+    if (lane.phase === 'flying') return lane.attempts > 1 || lane.begunNote < this.#note;
+    return lane.phase === 'waiting' || lane.phase === 'reading' || lane.attempts > 0;
+  }
+
+  #store(lane: Lane, subscription: string, changes: StoreChange[]): void {
+    const { channel, position, attempts, dueMs, lease } = lane;
+    const heldAfter = (lane.queue?.length ?? 0) > 0 ? position : lane.backlogAfter;
+    if (
+      lane.storedPosition === position &&
+      lane.storedAttempts === attempts &&
+      lane.storedDueMs === dueMs &&
+      lane.storedLease === lease &&
+      lane.storedHeldAfter === heldAfter
+    )
+      return;
+    if (lane.storedPosition !== NOTHING && lane.storedPosition !== position)
+      changes.push({ kind: 'closed', subscription, position: lane.storedPosition });
+    changes.push({
+      kind: 'open',
+      subscription,
+      event: { position, channel, attempts, dueMs, lease, heldAfter: heldAfter === NOTHING ? undefined : heldAfter },
+    });
+    lane.storedPosition = position;
+    lane.storedAttempts = attempts;
+    lane.storedDueMs = dueMs;
+    lane.storedLease = lease;
+    lane.storedHeldAfter = heldAfter;
+  }
+
+  #unstore(lane: Lane, subscription: string, changes: StoreChange[]): void {
+    changes.push({ kind: 'closed', subscription, position: lane.storedPosition });
+    lane.storedPosition = NOTHING;
+  }
+}

@@ -1,0 +1,98 @@
+import type { SubscriptionState } from './definition.ts';
+
+/** What happens to a subscription (PROTOCOL.md section 14.2). */
+export type StandingInput =
+  /** The endpoint has consented, or has not. */
+  | 'verified'
+  | 'refused'
+  /** Somebody asks for it. */
+  | 'pause'
+  | 'resume'
+  | 'remove'
+  /** Nothing but failures for as long as that is put up with; and a probe that went well afterwards. */
+  | 'all_failing'
+  | 'probe_succeeded'
+  /** The endpoint wants no more (410). */
+  | 'gone'
+  /** Its time is over. */
+  | 'lease_over';
+
+/** Where it goes and why. `stays`: nothing changes. `conflict`: that cannot be asked of it now (`subscription_not_active`). */
+export type StandingStep =
+  | { readonly state: SubscriptionState; readonly reason: StandingReason }
+  | 'stays'
+  | 'conflict';
+
+/** The `reason` of a state, on the wire. */
+export type StandingReason =
+  | 'created'
+  | 'verified'
+  | 'refused'
+  | 'paused'
+  | 'resumed'
+  | 'failing'
+  | 'healed'
+  | 'gone'
+  | 'lease_over'
+  | 'removed';
+
+const ENDINGS = {
+  remove: { state: 'ended', reason: 'removed' },
+  gone: { state: 'ended', reason: 'gone' },
+  lease_over: { state: 'ended', reason: 'lease_over' },
+} as const;
+
+/** Every state with every input; a cell that is missing does not compile. */
+const TABLE: Readonly<Record<SubscriptionState, Readonly<Record<StandingInput, StandingStep>>>> = {
+  pending: {
+    ...ENDINGS,
+    verified: { state: 'active', reason: 'verified' },
+    refused: { state: 'ended', reason: 'refused' },
+    pause: 'conflict',
+    resume: 'conflict',
+    all_failing: 'stays',
+    probe_succeeded: 'stays',
+  },
+  active: {
+    ...ENDINGS,
+    verified: 'stays',
+    refused: 'stays',
+    pause: { state: 'paused', reason: 'paused' },
+    resume: 'stays',
+    all_failing: { state: 'suspended', reason: 'failing' },
+    probe_succeeded: 'stays',
+  },
+  paused: {
+    ...ENDINGS,
+    verified: 'stays',
+    refused: 'stays',
+    pause: 'stays',
+    resume: { state: 'active', reason: 'resumed' },
+    all_failing: 'stays',
+    probe_succeeded: 'stays',
+  },
+  suspended: {
+    ...ENDINGS,
+    verified: 'stays',
+    refused: 'stays',
+    pause: { state: 'paused', reason: 'paused' },
+    resume: { state: 'active', reason: 'resumed' },
+    all_failing: 'stays',
+    probe_succeeded: { state: 'active', reason: 'healed' },
+  },
+  ended: {
+    verified: 'stays',
+    refused: 'stays',
+    pause: 'conflict',
+    resume: 'conflict',
+    remove: 'stays',
+    all_failing: 'stays',
+    probe_succeeded: 'stays',
+    gone: 'stays',
+    lease_over: 'stays',
+  },
+};
+
+export function stepStanding(state: SubscriptionState, input: StandingInput): StandingStep {
+  return TABLE[state][input];
+}
