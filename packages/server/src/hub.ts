@@ -18,11 +18,11 @@ import { Rules } from './core/rules.ts';
 import { withSystemRules } from './core/system-rules.ts';
 import { TICK_MS, Wheel } from './core/wheel.ts';
 import { administrationRoutes } from './administration/routes.ts';
-import { createAuthority, type Identifier } from './identity/authority.ts';
+import { createAuthority } from './identity/authority.ts';
 import { openIdentity, type Identity } from './identity/identity.ts';
 import { createOpenAuthority } from './identity/open-authority.ts';
 import { createSite, type Site } from './identity/site/site.ts';
-import { createTokens } from './identity/tokens/tokens.ts';
+import { createTokens, type Tokens } from './identity/tokens/tokens.ts';
 import { createBodyEncoder } from './log/body-encoder.ts';
 import { createMemoryLog } from './log/memory.ts';
 import { openSqliteLog } from './log/sqlite/sqlite-log.ts';
@@ -175,12 +175,16 @@ export async function openHub(
     if (revocation.user !== undefined) services.authority.forget?.(revocation.user);
     dismissRevoked(sessions, revocation);
   });
+  tokens.onWithdrawn((signer) => identity.revocations.end({ signer, issuedBeforeMs: Infinity }));
   const retention = new RetentionTask(log, rules, clock, config.storage.retentionIntervalMs, (error) =>
     logger.error({ error: String(error) }, 'retention failed; it will be tried again'),
   );
   const turning = setInterval(() => services.wheel.advance(), TICK_MS / world.speed);
   turning.unref();
-  const keeping = setInterval(() => identity.upkeep(), IDENTITY_UPKEEP_MS / world.speed);
+  const keeping = setInterval(() => {
+    identity.upkeep();
+    tokens.upkeep();
+  }, IDENTITY_UPKEEP_MS / world.speed);
   keeping.unref();
 
   const { server } = transport;
@@ -273,10 +277,10 @@ function documentBy(
 function authorityOf(
   access: Access | undefined,
   { keys, revocations }: Identity,
-  tokens: readonly Identifier[],
+  tokens: Tokens,
   site: Site,
 ): Authority {
-  const identifiers = [keys, ...tokens, ...site.identifiers];
+  const identifiers = [keys, ...tokens.identifiers, ...site.identifiers];
   if (access === undefined) return createOpenAuthority({ identifiers, revocations });
   return createAuthority({ access, identifiers, revocations, consent: site.consent });
 }

@@ -41,8 +41,10 @@ export interface AuthorityParts {
 
 /** Access control by the rules: who somebody is by what they bring along, what they may do by what the rules say. */
 export function createAuthority({ access, identifiers, revocations, consent }: AuthorityParts): Authority {
+  const stands = (principal: Principal): boolean =>
+    principal.signer?.isRetired !== true && !revocations.isRevoked(principal);
   const valid = (principal: Principal): Principal => {
-    if (!revocations.isRevoked(principal)) return principal;
+    if (stands(principal)) return principal;
     throw new PolycastError('unauthorized', 'These credentials have been revoked.');
   };
   return {
@@ -74,7 +76,7 @@ export function createAuthority({ access, identifiers, revocations, consent }: A
       }
       return undefined;
     },
-    stands: (principal) => !revocations.isRevoked(principal),
+    stands,
     forget(user) {
       for (const each of [...identifiers, consent]) each.forget?.(user);
     },
@@ -89,7 +91,9 @@ function needsOf(answer: Exclude<ReturnType<Access['decide']>, { kind: 'yes' }>)
 }
 
 function permits(principal: Principal, scope: Scope): AuthorityDecision {
-  if (principal.grants[scope] !== undefined) return YES;
+  const { grants } = principal;
+  // Who may make keys could make one for this.
+  if (grants[scope] !== undefined || (scope === 'users' && grants.admin !== undefined)) return YES;
   return refusal(principal, `This asks for a key with the scope ${scope}.`, 'the scopes of the key');
 }
 

@@ -119,9 +119,9 @@ test('whoever says that they are Ada is given a token that the hub believes; oth
   expect(status).toBe(200);
   const { token } = JSON.parse(body) as { token: string };
   const { issuer, ...settings } = login.issuer;
-  const [identifier] = createTokens({ tokens: [{ issuer, ...settings }], ...CACHE }, PARTS) as [Identifier];
+  const [identifier] = createTokens({ tokens: [{ issuer, ...settings }], ...CACHE }, PARTS).identifiers as [Identifier];
   expect(await identifier.identify({ ...NO_CREDENTIALS, token })).toMatchObject({ user: 'ada', info: { name: 'Ada' } });
-  const [stranger] = createTokens({ tokens: [new LabLogin().issuer], ...CACHE }, PARTS) as [Identifier];
+  const [stranger] = createTokens({ tokens: [new LabLogin().issuer], ...CACHE }, PARTS).identifiers as [Identifier];
   expect(() => stranger.identify({ ...NO_CREDENTIALS, token })).toThrow('signature');
   expect((await ask('POST', '/lab/api/login', JSON_HEADERS, '{"user":"eve"}')).status).toBe(403);
   expect((await ask('POST', '/lab/api/login', JSON_HEADERS, '{')).status).toBe(400);

@@ -130,7 +130,7 @@ export class Sessions {
           ? members(this.#byUser, user)
           : key !== undefined
             ? members(this.#byKey, key)
-            : revocation.session !== undefined
+            : revocation.session !== undefined || revocation.signer !== undefined
               ? this.#all
               : [];
     return found.filter((session) => isMeant(session, revocation));
@@ -172,12 +172,13 @@ function members(groups: Groups, name: string): readonly Session[] {
 }
 
 function isMeant({ id, principal }: Session, revocation: Revocation): boolean {
-  const { user, token, key, session, issuedBeforeMs } = revocation;
+  const { user, token, key, session, signer, issuedBeforeMs } = revocation;
   return (
     (user === undefined || principal.user === user) &&
     (token === undefined || principal.token === token) &&
     (key === undefined || principal.key === key) &&
     (session === undefined || id === session) &&
+    (signer === undefined || principal.signer === signer) &&
     principal.issuedMs < issuedBeforeMs
   );
 }

@@ -1,6 +1,6 @@
 import { isPattern, PolycastError } from '@polycast/protocol';
 import { isUser } from '../../core/private-channel.ts';
-import type { Grants, Principal } from '../../core/principal.ts';
+import type { Grants, Principal, Signer } from '../../core/principal.ts';
 import { refused } from './compact.ts';
 import { isObject, type JsonObject } from './strict-json.ts';
 
@@ -21,7 +21,7 @@ export interface ClaimRules {
  * Whom the claims of a token speak for, once its signature is known to be its issuer's (RFC 7519, section 4.1; RFC 8725).
  * @throws PolycastError `unauthorized`, `token_expired`
  */
-export function principalOf(claims: JsonObject, rules: ClaimRules, nowMs: number): Principal {
+export function principalOf(claims: JsonObject, rules: ClaimRules, signer: Signer, nowMs: number): Principal {
   checkParties(claims, rules);
   const { issuedMs, expiresMs } = timesOf(claims, rules, nowMs);
   const { iss: _iss, aud: _aud, exp: _exp, nbf: _nbf, iat: _iat, jti, info, polycast, ...rest } = claims;
@@ -37,6 +37,7 @@ export function principalOf(claims: JsonObject, rules: ClaimRules, nowMs: number
     grants: grantsIn(polycast),
     key: undefined,
     token: jti,
+    signer,
     issuedMs,
     expiresMs,
   };

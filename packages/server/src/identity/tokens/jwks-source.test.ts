@@ -84,6 +84,7 @@ describe('a JWK Set', () => {
 interface Rig {
   readonly source: JwksSource;
   readonly fetches: () => number;
+  readonly withdrawn: VerificationKey[];
   nowMs: number;
   /** What the next fetches get. */
   answer: () => Promise<unknown>;
@@ -93,6 +94,7 @@ const SETTINGS = { refreshMs: 600_000, keptMs: 86_400_000, cooldownMs: 30_000, t
 
 function rig(): Rig {
   let fetches = 0;
+  const withdrawn: VerificationKey[] = [];
   const made = { nowMs: 0, answer: async (): Promise<unknown> => ({ keys: [jwkOf(ES, 'a')] }) };
   const fetchDocument: FetchDocument = async () => {
     fetches++;
@@ -104,9 +106,10 @@ function rig(): Rig {
     algorithms: ALL,
     fetchDocument,
     clock: { monotonicMs: () => made.nowMs },
+    withdrawn: (key) => withdrawn.push(key),
     logger: { warn: () => undefined, info: () => undefined },
   });
-  return Object.assign(made, { source, fetches: () => fetches });
+  return Object.assign(made, { source, withdrawn, fetches: () => fetches });
 }
 
 async function find({ source }: Rig, kid: string): Promise<readonly VerificationKey[]> {
@@ -137,11 +140,13 @@ describe('keys that are fetched', () => {
     const [before] = await find(made, 'a');
     made.nowMs += SETTINGS.refreshMs;
     made.answer = async () => ({ keys: [jwkOf(ES, 'a'), jwkOf(ES, 'b')] });
+    made.source.refresh();
     expect(made.source.find('ES256', 'a')).toEqual([before]);
     await settled(made, 2);
     expect((await find(made, 'a'))[0]).toBe(before);
     expect(await find(made, 'b')).toHaveLength(1);
     expect(made.fetches()).toBe(2);
+    expect(made.withdrawn).toEqual([]);
   });
 
   test('and are gone count no more, nor does what they have verified', async () => {
@@ -150,10 +155,12 @@ describe('keys that are fetched', () => {
     expect(made.source.trusts(key)).toBe(true);
     made.answer = async () => ({ keys: [jwkOf(PAIRS.EdDSA.publicKey, 'b')] });
     made.nowMs += SETTINGS.refreshMs;
-    void find(made, 'a');
+    made.source.refresh();
     await settled(made, 2);
     expect(made.source.trusts(key)).toBe(false);
     expect(await find(made, 'a')).toEqual([]);
+    expect(made.withdrawn).toEqual([key]);
+    expect(key.isRetired).toBe(true);
   });
 
   test('are fetched for an unknown kid, once in a while however many are made up', async () => {
@@ -173,7 +180,10 @@ describe('keys that are fetched', () => {
     const [key] = (await find(made, 'a')) as [VerificationKey];
     made.answer = () => Promise.reject(new Error('down'));
     made.nowMs = SETTINGS.refreshMs;
-    for (let asked = 0; asked < 10; asked++) expect(await find(made, 'a')).toHaveLength(1);
+    for (let asked = 0; asked < 10; asked++) {
+      made.source.refresh();
+      expect(await find(made, 'a')).toHaveLength(1);
+    }
     await settled(made, 2);
     // A key that is not known may be a new one.
     await expect(find(made, 'new')).rejects.toEqual(unavailable());
@@ -206,7 +216,7 @@ describe('keys that are fetched', () => {
     await find(made, 'a');
     made.answer = async () => document;
     made.nowMs += SETTINGS.refreshMs;
-    void find(made, 'a');
+    made.source.refresh();
     await settled(made, 2);
     expect(await find(made, 'a')).toHaveLength(1);
   });
@@ -216,7 +226,7 @@ describe('keys that are fetched', () => {
     await find(made, 'a');
     made.answer = async () => ({ keys: [] });
     made.nowMs += SETTINGS.refreshMs;
-    void find(made, 'a');
+    made.source.refresh();
     await settled(made, 2);
     expect(await find(made, 'a')).toEqual([]);
   });

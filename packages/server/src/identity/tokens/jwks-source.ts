@@ -24,12 +24,15 @@ export interface JwksOptions extends JwksSettings {
   readonly algorithms: readonly PublicAlgorithm[];
   readonly fetchDocument: FetchDocument;
   readonly clock: { monotonicMs(): number };
+  /** Told of each key that its issuer no longer has. */
+  readonly withdrawn: (key: VerificationKey) => void;
   readonly logger: { warn(fields: object, message: string): void; info(fields: object, message: string): void };
 }
 
 /**
- * The keys that an issuer publishes. They are fetched when they are first needed, then in the background; one fetch is under way at
- * a time, and everybody who waits, waits for that one. What a fetch that fails leaves behind are the keys of before.
+ * The keys that an issuer publishes. They are fetched at the start, in the background each time they have become old, and when
+ * somebody needs one that is not there; one fetch is under way at a time, and everybody who waits, waits for that one. What a fetch
+ * that fails leaves behind are the keys of before.
  */
 export class JwksSource implements KeySource {
   readonly #options: JwksOptions;
@@ -49,10 +52,7 @@ export class JwksSource implements KeySource {
   ): readonly VerificationKey[] | Promise<readonly VerificationKey[]> {
     const known = this.#current();
     const found = matching(known ?? [], algorithm, kid);
-    if (found.length > 0) {
-      if (this.#age(this.#fetchedAtMs) >= this.#options.refreshMs) void this.#fetch();
-      return found;
-    }
+    if (found.length > 0) return found;
     const fetching = this.#fetch();
     if (fetching === undefined) return this.#answer(algorithm, kid);
     return fetching.then(() => this.#answer(algorithm, kid));
@@ -62,9 +62,9 @@ export class JwksSource implements KeySource {
     return !key.isRetired && this.#current() !== undefined;
   }
 
-  /** Fetches the keys before anybody asks for them. */
-  start(): void {
-    void this.#fetch();
+  /** Fetches the keys, if they are due: whoever was let in by one that has been withdrawn may never ask again. */
+  refresh(): void {
+    if (this.#age(this.#fetchedAtMs) >= this.#options.refreshMs) void this.#fetch();
   }
 
   /** The keys, as long as their issuer has vouched for them lately. */
@@ -115,7 +115,13 @@ export class JwksSource implements KeySource {
   #replace(keys: readonly VerificationKey[]): void {
     const before = this.#keys ?? [];
     this.#keys = keys.map((key) => before.find((other) => isSame(key, other)) ?? key);
-    for (const key of before) if (!this.#keys.includes(key)) key.isRetired = true;
+    const gone = before.filter((key) => !keys.some((other) => isSame(key, other)));
+    for (const key of gone) key.isRetired = true;
+    // All of them first: who is shown out by one must not come back by another.
+    for (const key of gone) {
+      this.#options.logger.info({ url: this.#options.url, kid: key.kid }, 'an issuer has withdrawn a key');
+      this.#options.withdrawn(key);
+    }
   }
 
   #age(sinceMs: number): number {

@@ -1,10 +1,11 @@
 import { createPublicKey, createSecretKey, type KeyObject, type webcrypto } from 'node:crypto';
 import type { TokenAlgorithm } from '../../core/identity-settings.ts';
+import type { Signer } from '../../core/principal.ts';
 import { SCHEMES } from './algorithms.ts';
 import { isObject, type JsonObject } from './strict-json.ts';
 
 /** A key that tokens are verified with. It is good for its one algorithm: what a token's header says cannot change that. */
-export interface VerificationKey {
+export interface VerificationKey extends Signer {
   readonly algorithm: TokenAlgorithm;
   /** Without one it stands for tokens with whatever `kid`. */
   readonly kid: string | undefined;

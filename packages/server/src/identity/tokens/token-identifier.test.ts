@@ -34,7 +34,7 @@ function trial(issuers: readonly Partial<TokenIssuerSettings>[], tokensCachedMax
     environment: {},
     fetchDocument: () => Promise.reject(new Error('nothing is fetched here')),
   };
-  const [identifier] = createTokens(settings, parts);
+  const [identifier] = createTokens(settings, parts).identifiers;
   return Object.assign(made, { identifier: identifier as Identifier });
 }
 
@@ -87,6 +87,7 @@ describe('a token that is right', () => {
         grants: {},
         key: undefined,
         token: 't-1',
+        signer: expect.objectContaining({ isRetired: false }) as object,
         issuedMs: START_MS,
         expiresMs: START_MS + 65_000,
       });

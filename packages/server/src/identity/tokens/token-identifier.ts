@@ -42,7 +42,7 @@ export function createTokenIdentifier({ issuers, clock, cachedMax }: TokenIdenti
       const { algorithm, kid } = headerOf(parsed);
       const finish = (keys: readonly VerificationKey[]): Principal => {
         const key = signerOf(parsed, algorithm, kid, keys);
-        const principal = principalOf(parsed.payload, issuer, clock.nowMs());
+        const principal = principalOf(parsed.payload, issuer, key, clock.nowMs());
         verified.add(name, { principal, key, source: issuer.keys });
         return principal;
       };

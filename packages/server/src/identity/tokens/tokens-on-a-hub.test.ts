@@ -1,3 +1,4 @@
+import { sign } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -5,6 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { parseConfig } from '../../config/schema.ts';
 import { startHub, type Hub } from '../../main.ts';
+import { identifiedHub, sessions } from '../../testing/identified-hub.ts';
 import { ecdsa, jwkOf, PAIRS, pem, tokenOf } from './testing.ts';
 
 const es = ecdsa(PAIRS.ES256.privateKey);
@@ -31,7 +33,7 @@ async function hubWith(identity: object, more: object = {}): Promise<Hub> {
 }
 
 async function poll(
-  hub: Hub,
+  hub: Pick<Hub, 'url'>,
   bearer: string | undefined,
   channel = 'news',
 ): Promise<{ status: number; code?: string; retryAfter: string | null }> {
@@ -164,5 +166,70 @@ describe('keys by URL', () => {
   ])('are not fetched from %s', async (jwksUrl) => {
     const hub = await hubWith({ tokens: [{ jwksUrl }] });
     expect(await poll(hub, token())).toMatchObject({ status: 503, code: 'identity_unavailable' });
+  });
+});
+
+describe('a key that its issuer withdraws', () => {
+  const ed = (signed: string): Buffer => sign(null, Buffer.from(signed), PAIRS.EdDSA.privateKey);
+
+  test('ends what was let in by it, on every transport, without anybody asking; others go on', async () => {
+    let keys = [jwkOf(PAIRS.ES256.publicKey, 'old'), jwkOf(PAIRS.EdDSA.publicKey, 'new')];
+    const { url, port } = await issuer((_request, response) => response.end(JSON.stringify({ keys })));
+    const hub = await identifiedHub({
+      rules: [{ pattern: 'news', subscribe: 'users' }],
+      identity: { tokens: [{ jwksUrl: url }], jwksRefreshSeconds: 10, jwksCooldownSeconds: 1 },
+      outgoing: { allow: [`127.0.0.1:${port}`] },
+    });
+    const issuedSeconds = Math.floor(Date.now() / 1000);
+    const claims = { sub: 'ann', iat: issuedSeconds, exp: issuedSeconds + 86_400 };
+    const old = tokenOf({ alg: 'ES256', kid: 'old' }, claims, es);
+    const fresh = tokenOf({ alg: 'EdDSA', kid: 'new' }, claims, ed);
+    const stream = await hub.follow('channel=news', old);
+    const socket = hub.socket(`channel=news&token=${old}`);
+    const late = hub.socket('');
+    expect(await late.ask({ op: 'auth', token: old })).toMatchObject({ ok: true });
+    const waiting = fetch(`${hub.url}/v1/events?channel=news&wait=60`, { headers: { Authorization: `Bearer ${old}` } });
+    const stays = [await hub.follow('channel=news', fresh), hub.socket(`channel=news&token=${fresh}`)] as const;
+    await stays[1].got({ op: 'ready' });
+    await socket.got({ op: 'ready' });
+    await expect.poll(() => sessions(hub, 'long_poll')).toBe(1);
+
+    keys = keys.slice(1);
+    await stream.said('event: polycast.closing\ndata: {"code":"unauthorized"}');
+    await stream.over();
+    expect(await socket.ended()).toEqual({ code: 4401, reason: 'unauthorized' });
+    expect(await late.ended()).toEqual({ code: 4401, reason: 'unauthorized' });
+    expect(await (await waiting).json()).toMatchObject({ events: [] });
+    expect(await poll(hub, old)).toMatchObject({ status: 401, code: 'unauthorized' });
+
+    await hub.publish('news', 'still here');
+    await stays[0].said('still here');
+    await stays[1].got({ data: 'still here' });
+  });
+
+  test('is not missed while its issuer is down, and an issuer that is up again takes it back', async () => {
+    let keys: object[] | undefined = [jwkOf(PAIRS.ES256.publicKey, 'a')];
+    let asked = 0;
+    const { url, port } = await issuer((_request, response) => {
+      asked++;
+      if (keys === undefined) response.writeHead(500).end();
+      else response.end(JSON.stringify({ keys }));
+    });
+    const hub = await identifiedHub({
+      rules: [{ pattern: 'news', subscribe: 'users' }],
+      identity: { tokens: [{ jwksUrl: url }], jwksRefreshSeconds: 10, jwksCooldownSeconds: 1 },
+      outgoing: { allow: [`127.0.0.1:${port}`] },
+    });
+    const issuedSeconds = Math.floor(Date.now() / 1000);
+    const claims = { sub: 'ann', iat: issuedSeconds, exp: issuedSeconds + 86_400 };
+    const stream = await hub.follow('channel=news', tokenOf({ alg: 'ES256', kid: 'a' }, claims, es));
+    keys = undefined;
+    const askedBefore = asked;
+    await expect.poll(() => asked, { timeout: 5000 }).toBeGreaterThan(askedBefore + 2);
+    await hub.publish('news', 'through the outage');
+    await stream.said('through the outage');
+    keys = [];
+    await stream.over();
+    expect(stream.text).toContain('"code":"unauthorized"');
   });
 });

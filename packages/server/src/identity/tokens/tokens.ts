@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { TokenIssuerSettings, TokenKeySettings, TokenSettings } from '../../core/identity-settings.ts';
 import type { Clock } from '../../core/ports.ts';
+import type { Signer } from '../../core/principal.ts';
 import type { Identifier } from '../authority.ts';
 import { JwksSource, type FetchDocument, type JwksOptions } from './jwks-source.ts';
 import { fixedKeys, verificationKey, type KeySource, type VerificationKey } from './keys.ts';
@@ -28,21 +29,48 @@ export class TokenKeyError extends Error {
   }
 }
 
+/** The site's users, known by the tokens of those who are believed. */
+export interface Tokens {
+  /** None where nobody is. */
+  readonly identifiers: readonly Identifier[];
+  /** Told of each key that its issuer no longer publishes. One listener. */
+  onWithdrawn(listener: (signer: Signer) => void): void;
+  /** Fetches published keys that are due. To be called every second or so. */
+  upkeep(): void;
+}
+
 /**
- * Knows users by the tokens of the configured issuers; none where there are none. Keys that are published are fetched at once.
+ * Knows users by the tokens of the configured issuers. Keys that are published are fetched at once.
  * @throws TokenKeyError
  */
-export function createTokens(settings: VerificationSettings, parts: TokenParts): readonly Identifier[] {
-  if (settings.tokens.length === 0) return [];
+export function createTokens(settings: VerificationSettings, parts: TokenParts): Tokens {
+  const sources: JwksSource[] = [];
+  let withdrawn: (signer: Signer) => void = () => undefined;
+  const keysOf = (issuer: TokenIssuerSettings, path: string): KeySource => {
+    const { jwksUrl, algorithms } = issuer;
+    if (jwksUrl === undefined) return fixedKeys(configuredKeys(issuer, path, parts.environment));
+    const source = jwksOf(jwksUrl, algorithms, settings, { ...parts, withdrawn: (key) => withdrawn(key) });
+    source.refresh();
+    sources.push(source);
+    return source;
+  };
   const issuers = settings.tokens.map((issuer, index): TokenIssuer => ({
     issuer: issuer.issuer,
     audiences: issuer.audience ?? [],
     userClaim: issuer.userClaim,
     leewayMs: issuer.leewaySeconds * 1000,
     lifetimeMaxMs: issuer.lifetimeMaxSeconds * 1000,
-    keys: keysOf(issuer, `identity.tokens.${index}`, settings, parts),
+    keys: keysOf(issuer, `identity.tokens.${index}`),
   }));
-  return [createTokenIdentifier({ issuers, clock: parts.clock, cachedMax: settings.tokensCachedMax })];
+  const { clock } = parts;
+  return {
+    identifiers:
+      issuers.length === 0 ? [] : [createTokenIdentifier({ issuers, clock, cachedMax: settings.tokensCachedMax })],
+    onWithdrawn: (listener) => (withdrawn = listener),
+    upkeep() {
+      for (const source of sources) source.refresh();
+    },
+  };
 }
 
 /** All keys that stand in the configuration. @throws TokenKeyError for the first that cannot be used */
@@ -62,24 +90,21 @@ export function configuredKeys(
   });
 }
 
-function keysOf(
-  issuer: TokenIssuerSettings,
-  path: string,
+function jwksOf(
+  url: string,
+  algorithms: JwksOptions['algorithms'] = ['RS256', 'ES256', 'EdDSA'],
   settings: VerificationSettings,
-  parts: TokenParts,
-): KeySource {
-  if (issuer.jwksUrl === undefined) return fixedKeys(configuredKeys(issuer, path, parts.environment));
-  const source = new JwksSource({
-    url: issuer.jwksUrl,
-    algorithms: issuer.algorithms ?? ['RS256', 'ES256', 'EdDSA'],
+  parts: TokenParts & Pick<JwksOptions, 'withdrawn'>,
+): JwksSource {
+  return new JwksSource({
+    url,
+    algorithms,
     refreshMs: settings.jwksRefreshSeconds * 1000,
     keptMs: settings.jwksKeptSeconds * 1000,
     cooldownMs: settings.jwksCooldownSeconds * 1000,
     timeoutMs: settings.jwksTimeoutMs,
     ...parts,
   });
-  source.start();
-  return source;
 }
 
 /** Where a key's text stands, and the text. */
