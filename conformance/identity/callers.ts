@@ -22,7 +22,15 @@ export interface Purse {
   key(name: KeyName): string;
 }
 
-export type KeyName = 'admin' | 'administration' | 'full' | 'narrow' | 'subscriptions' | 'revoked' | 'expired';
+export type KeyName =
+  | 'admin'
+  | 'administration'
+  | 'full'
+  | 'narrow'
+  | 'subscriptions'
+  | 'users'
+  | 'revoked'
+  | 'expired';
 
 export type CallerName =
   | 'none'
@@ -42,6 +50,7 @@ export type CallerName =
   | 'key without the scope'
   | 'key with it'
   | 'key for subscriptions'
+  | 'key for users'
   | 'key for administration'
   | 'admin'
   | 'login, right user'
@@ -112,6 +121,7 @@ export const CALLERS: readonly Caller[] = [
   { name: 'key without the scope', standing: 'server', brings: ({ key }) => ({ token: key('narrow') }) },
   { name: 'key with it', standing: 'server', brings: ({ key }) => ({ token: key('full') }) },
   { name: 'key for subscriptions', standing: 'server', brings: ({ key }) => ({ token: key('subscriptions') }) },
+  { name: 'key for users', standing: 'server', brings: ({ key }) => ({ token: key('users') }) },
   { name: 'key for administration', standing: 'server', brings: ({ key }) => ({ token: key('administration') }) },
   { name: 'admin', standing: 'server', brings: ({ key }) => ({ token: key('admin') }) },
   { name: 'login, right user', standing: 'user', user: '7', brings: () => ({ session: 'seven' }) },

@@ -23,6 +23,8 @@ export interface RouteRow {
 }
 
 const ADMINS: readonly CallerName[] = ['admin', 'key for administration'];
+/** Who may see to users: log them out, and the like. */
+const CARETAKERS: readonly CallerName[] = [...ADMINS, 'key for users'];
 const PUBLISHERS: readonly CallerName[] = ['admin', 'key with it'];
 /** Of the channel whose presence is kept, for those who may read it. */
 const MEMBERS: readonly CallerName[] = CHANNELS.find(({ channel }) => channel === 'members.news')?.subscribe ?? [];
@@ -46,13 +48,13 @@ export const ROUTES: Readonly<Record<string, RouteRow>> = {
     asks: PUBLISHERS,
     request: () => ({ path: '/v1/users/events', body: { user: 'nobody in particular', data: 'tried' } }),
   },
-  'GET /v1/users/{user}': { asks: ADMINS, request: () => ({ path: '/v1/users/7' }) },
+  'GET /v1/users/{user}': { asks: CARETAKERS, request: () => ({ path: '/v1/users/7' }) },
   'POST /v1/users/{user}/disconnect': {
-    asks: ADMINS,
+    asks: CARETAKERS,
     request: () => ({ path: '/v1/users/nobody%20in%20particular/disconnect', body: {} }),
   },
   'POST /v1/users/{user}/reauthenticate': {
-    asks: ADMINS,
+    asks: CARETAKERS,
     request: () => ({ path: '/v1/users/nobody%20in%20particular/reauthenticate', body: {} }),
   },
   'GET /healthz': { asks: 'nothing', request: () => ({ path: '/healthz' }) },

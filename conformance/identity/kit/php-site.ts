@@ -49,7 +49,7 @@ export async function startPhpSite(): Promise<PhpSite> {
 }
 
 /** What the README has the key made with. */
-const SITE_SCOPES = { publish: ['news.>', 'polycast.private.>'], admin: ['>'] };
+const SITE_SCOPES = { publish: ['news.>', 'polycast.private.>'], users: ['>'] };
 
 interface Configuration extends Readonly<Record<string, unknown>> {
   readonly identity: { readonly site: { readonly secret: string } };

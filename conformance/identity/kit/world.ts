@@ -72,6 +72,7 @@ async function createKeys(hub: string, admin: string): Promise<Readonly<Record<K
     full: await create('full', all),
     narrow: await create('narrow', { publish: ['elsewhere.>'], subscribe: ['elsewhere.>'] }),
     subscriptions: await create('subscriptions', { subscriptions: ['>'] }),
+    users: await create('users', { users: ['>'] }),
     expired: await expire(hub, await create('expired', all, { expires: new Date(Date.now() + 1000).toISOString() })),
     revoked,
   };

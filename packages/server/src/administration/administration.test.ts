@@ -128,7 +128,7 @@ describe('whoever has no admin key', () => {
 
   test.each(ROUTES)('gets nothing of %s %s, and learns nothing of what there is', async (method, path, body) => {
     const desk = await openDesk();
-    const { id, text } = await desk.key({ publish: ['>'], subscribe: ['>'], subscriptions: ['>'] });
+    const { id, text } = await desk.key({ publish: ['>'], subscribe: ['>'], subscriptions: ['>'], users: ['>'] });
     const real = path.replace('/x', `/${id}`);
     const none = await desk.ask(method, real, body, '');
     expect(none).toMatchObject({ status: 401, body: { code: 'unauthorized' } });
@@ -136,6 +136,27 @@ describe('whoever has no admin key', () => {
     expect(less).toMatchObject({ status: 403, body: { code: 'forbidden', rule: 'the scopes of the key' } });
     expect((await desk.ask(method, path, body, text)).body).toEqual(less.body);
     expect((await desk.ask('GET', '/v1/keys')).body['keys']).toHaveLength(2);
+  });
+
+  test('but one for users sees to users: asks about them, and shows them out', async () => {
+    const desk = await openDesk();
+    const { id, text } = await desk.key({ users: ['>'] });
+    const paths = [
+      ['GET', '/v1/users/42'],
+      ['POST', '/v1/users/42/disconnect'],
+      ['POST', '/v1/users/42/reauthenticate'],
+    ] as const;
+    for (const [method, path] of paths) {
+      expect(await desk.ask(method, path, undefined, text)).toMatchObject({ status: 200, body: { user: '42' } });
+      const other = await desk.key({ publish: ['>'], subscribe: ['>'], subscriptions: ['>'] });
+      const refused = await desk.ask(method, path, undefined, other.text);
+      expect(refused).toMatchObject({ status: 403, body: { rule: 'the scopes of the key' } });
+      expect(refused.body['detail']).toContain('users');
+      expect((await desk.ask(method, path, undefined, '')).status).toBe(401);
+    }
+    expect((await desk.ask('GET', `/v1/access/explain?key=${id}&subscribe=a`)).body).toMatchObject({ allowed: false });
+    const entries = (await desk.ask('GET', '/v1/audit')).body['entries'] as readonly { action: string; by: object }[];
+    expect(entries.find(({ action }) => action === 'user.disconnected')?.by).toMatchObject({ key: id });
   });
 
   test('a page of another origin cannot make a browser send it', async () => {

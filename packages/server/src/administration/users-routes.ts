@@ -17,7 +17,7 @@ export function usersRoutes(administration: Administration): readonly Route[] {
   const route = (method: Route['method'], path: string, handle: (desk: Desk) => void | Promise<void>): Route => ({
     method,
     path,
-    handle: withScope(administration.services, 'admin', handle),
+    handle: withScope(administration.services, 'users', handle),
   });
   return [
     route('GET', '/v1/users/:user', ({ response, parameters }) => {

@@ -57,7 +57,8 @@ export const keysCreate: Command = {
     publish: { value: 'PATTERN', multiple: true, doc: "It may publish to these channels; '>' is all. Repeatable." },
     subscribe: { value: 'PATTERN', multiple: true, doc: 'It may read these channels, and their history. Repeatable.' },
     subscriptions: { doc: 'It may manage subscriptions.' },
-    admin: { doc: 'It may manage keys, revoke, read the audit log, and ask about users.' },
+    users: { doc: 'It may ask about users, disconnect them, and have the site asked about them again.' },
+    admin: { doc: 'It may manage keys, revoke, read the audit log, and what --users may.' },
     expires: {
       value: 'WHEN',
       doc: 'After so long (90d, 12h, 30m) or at a time (2027-01-31T12:00:00Z); never unless given.',
@@ -68,6 +69,10 @@ export const keysCreate: Command = {
     {
       command: "polycast keys create shop --publish 'orders.>' --publish 'polycast.private.>'",
       does: 'for a backend that publishes',
+    },
+    {
+      command: "polycast keys create site --publish 'polycast.private.>' --users",
+      does: 'for a site that sends messages, and logs users out',
     },
     { command: 'polycast keys create ci --admin --expires 1h', does: 'for an hour' },
   ],
@@ -133,10 +138,11 @@ function scopesOf(input: Input): Grants {
     ...(input.texts('publish').length > 0 && { publish: input.texts('publish') }),
     ...(input.texts('subscribe').length > 0 && { subscribe: input.texts('subscribe') }),
     ...(input.flag('subscriptions') && { subscriptions: ['>'] }),
+    ...(input.flag('users') && { users: ['>'] }),
     ...(input.flag('admin') && { admin: ['>'] }),
   };
   if (Object.keys(scopes).length === 0)
-    throw usageError(keysCreate, "say what it is good for: --publish 'orders.>', --subscribe, --admin, …");
+    throw usageError(keysCreate, "say what it is good for: --publish 'orders.>', --subscribe, --users, …");
   const wrong = wrongScopes(scopes);
   if (wrong !== undefined) throw usageError(keysCreate, wrong);
   return scopes;

@@ -166,7 +166,7 @@ export interface Authority {
   readonly nobody?: Principal;
   /** Yes, or the error that says why not and which rule said so. `pattern` is a channel or a pattern. */
   decide(principal: Principal, action: Action, pattern: string): AuthorityDecision | Promise<AuthorityDecision>;
-  /** Yes if the principal has the scope: `admin`, for the whole hub, or `subscriptions`, of whatever patterns. */
+  /** Yes if the principal has the scope: `users` or `admin`, which includes it, for the whole hub, or `subscriptions`, of whatever patterns. */
   permits(principal: Principal, scope: Scope): AuthorityDecision;
   /**
    * The same user's standing beyond its present end, found out without the client: before `expiresMs`, for whoever stays. `undefined`

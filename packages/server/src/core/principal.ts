@@ -2,9 +2,9 @@
 export type Action = 'subscribe' | 'publish' | 'history' | 'presence';
 
 /** What a key or a token may be good for: channels, or the hub itself. */
-export type Scope = 'subscribe' | 'publish' | 'subscriptions' | 'admin';
+export type Scope = 'subscribe' | 'publish' | 'subscriptions' | 'users' | 'admin';
 
-/** Patterns for each scope; `admin` has `>` for "all". */
+/** Patterns for each scope; `users` and `admin` have `>` for "all". */
 export type Grants = Readonly<Partial<Record<Scope, readonly string[]>>>;
 
 /** Who asks: nobody known, one of the site's users, or a server of the site's with a key of the hub's. */

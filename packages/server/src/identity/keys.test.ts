@@ -329,6 +329,7 @@ describe('scopes', () => {
     [{ publish: ['orders.{user}'] }, /neither/],
     [{ admin: ['orders.>'] }, /whole hub/],
     [{ admin: ['>', '>'] }, /whole hub/],
+    [{ users: ['42'] }, /whole hub/],
     [{ publish: Array.from({ length: 101 }, () => 'a') }, /list/],
     [JSON.parse('{"__proto__": [">"]}'), /none of/],
   ])('%j is refused', (value, why) => {
@@ -337,7 +338,7 @@ describe('scopes', () => {
 
   test('are told in words', () => {
     expect(wrongScopes(ALL_SCOPES)).toBeUndefined();
-    expect(scopeTexts(ALL_SCOPES)).toEqual(['publish', 'subscribe', 'subscriptions', 'admin']);
+    expect(scopeTexts(ALL_SCOPES)).toEqual(['publish', 'subscribe', 'subscriptions', 'users', 'admin']);
     expect(scopeTexts({ admin: ['>'], publish: ['a', 'b.>'] })).toEqual(['publish:a', 'publish:b.>', 'admin']);
   });
 });

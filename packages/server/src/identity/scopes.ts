@@ -1,11 +1,17 @@
 import { isPattern } from '@polycast/protocol';
 import type { Grants, Scope } from '../core/principal.ts';
 
-/** All scopes; those for channels take patterns, that for the hub itself takes `>` alone. */
-export const SCOPES: readonly Scope[] = ['publish', 'subscribe', 'subscriptions', 'admin'];
+/** All scopes; those for channels take patterns, those for the hub itself take `>` alone. */
+export const SCOPES: readonly Scope[] = ['publish', 'subscribe', 'subscriptions', 'users', 'admin'];
 
 /** Everything that a key may be good for. */
-export const ALL_SCOPES: Grants = { publish: ['>'], subscribe: ['>'], subscriptions: ['>'], admin: ['>'] };
+export const ALL_SCOPES: Grants = {
+  publish: ['>'],
+  subscribe: ['>'],
+  subscriptions: ['>'],
+  users: ['>'],
+  admin: ['>'],
+};
 
 const PATTERNS_MAX = 100;
 
@@ -22,7 +28,7 @@ export function wrongScopes(value: unknown): string | undefined {
       return `${scope} must be a list of 1 to ${PATTERNS_MAX} patterns`;
     if (patterns.some((pattern) => typeof pattern !== 'string' || !isPattern(pattern)))
       return `${scope} holds what is neither a channel nor a pattern`;
-    if (scope === 'admin' && (patterns.length !== 1 || patterns[0] !== '>'))
+    if ((scope === 'users' || scope === 'admin') && (patterns.length !== 1 || patterns[0] !== '>'))
       return `${scope} is for the whole hub: [">"]`;
   }
   return undefined;

@@ -164,6 +164,7 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
         publish: list(ref('Pattern')),
         subscribe: list(ref('Pattern')),
         subscriptions: { const: ['>'] },
+        users: { const: ['>'] },
         admin: { const: ['>'] },
       },
       [],

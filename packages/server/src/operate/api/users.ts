@@ -110,7 +110,7 @@ export function usersRoutes(
       name: 'readUser',
       summary: 'Reads whether a user is online, and how.',
       section: '13.5',
-      doc: '',
+      doc: 'The key needs the scope `users`.',
       parameters: [USER],
       bodies: [],
       answers: [answer(200, 'The user, known here or not.', json(ref('User'), 'The user.'))],
@@ -122,7 +122,7 @@ export function usersRoutes(
       name: 'disconnectUser',
       summary: "Ends all of a user's sessions: for logging out.",
       section: '13.5',
-      doc: 'What the user was given before is good for nothing from now on.',
+      doc: 'What the user was given before is good for nothing from now on. The key needs the scope `users`.',
       parameters: [USER],
       bodies: [
         json(
@@ -139,7 +139,7 @@ export function usersRoutes(
       name: 'reauthenticateUser',
       summary: 'Has the site asked again who a user is, and what they may do.',
       section: '13.5',
-      doc: 'Sessions go on with what the site says now, or end.',
+      doc: 'Sessions go on with what the site says now, or end. The key needs the scope `users`.',
       parameters: [USER],
       bodies: [],
       answers: [answer(200, 'Being asked.', json({ type: 'object' }, 'How many `sessions`.'))],
