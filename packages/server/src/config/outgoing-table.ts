@@ -69,17 +69,17 @@ export const outgoing: {
     why: 'Only so does the connection go where the hub has looked.',
   }),
   connectionsMax: whole(
-    { unit: 'connections', min: 1, max: 100_000, default: 8192 },
+    { unit: 'connections', min: 1, max: 100_000, default: 10_000 },
     {
       doc: 'How many connections webhooks may have at once; what is idle is closed for one that is needed, then requests wait.',
-      why: 'Several thousand endpoints that hang leave room for the others; each connection is a file handle and some 30 kB with TLS.',
+      why: 'As many as `subscriptions.requestsMax`, so that endpoints that hang leave room for the others; each connection is a file handle and some 30 kB with TLS.',
     },
   ),
   connectionsPerHostMax: whole(
     { unit: 'connections per host and port', min: 1, max: 10_000, default: 256 },
     {
       doc: 'How many of them may go to one host and port. Beyond it requests wait, the URLs of the host by turns.',
-      why: "One receiver's server must not feel attacked, and one host must not take the room of all; a host that serves many subscribers still gets four times the concurrency of the busiest.",
+      why: 'A provider that many customers share sees one hub as one client, and one host must not take the room of all.',
     },
   ),
 };

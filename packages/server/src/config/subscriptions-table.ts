@@ -43,13 +43,6 @@ export const subscriptions: {
       why: 'Endpoints that hang hold a request for all of its time-out: thousands of them must leave room for the healthy ones.',
     },
   ),
-  connectionsPerHostMax: whole(
-    { unit: 'connections', min: 1, max: 10_000, default: 256 },
-    {
-      doc: 'How many connections are kept to one host and port at once, of all subscriptions; further requests wait.',
-      why: 'A provider that many customers share sees one hub as one client.',
-    },
-  ),
   timeoutMs: whole(
     { unit: 'milliseconds', min: 100, max: 600_000, default: 15_000 },
     {

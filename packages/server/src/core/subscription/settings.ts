@@ -9,9 +9,8 @@ export interface SubscriptionSettings {
   /** Requests of one webhook at once, unless it says otherwise, and the most that it may say. */
   readonly concurrency: number;
   readonly concurrencyMax: number;
-  /** Requests of all webhooks at once, and connections to one host. */
+  /** Requests of all webhooks at once; how many connections they may have stands in `outgoing`. */
   readonly requestsMax: number;
-  readonly connectionsPerHostMax: number;
   readonly timeoutMs: number;
   readonly timeoutMaxMs: number;
   /** From one attempt to the next. */
