@@ -10,8 +10,9 @@ int main(int count, char** words) {
     const char* name;
     int (*run)(Options&);
   } modes[] = {{"fanout", runFanout}, {"storm", runStorm},   {"requests", runRequests},
-               {"stream", runStream}, {"resume", runResume}, {"disk", runDisk}};
-  if (count < 2) Options::fail("the first word is a mode: fanout, storm, requests, stream, resume or disk");
+               {"stream", runStream}, {"resume", runResume}, {"disk", runDisk},
+               {"receive", runReceive}};
+  if (count < 2) Options::fail("the first word is a mode: fanout, storm, requests, stream, resume, disk or receive");
   raiseDescriptorLimit();
   signal(SIGPIPE, SIG_IGN);
   Options options(count - 2, words + 2);

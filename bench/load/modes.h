@@ -9,3 +9,4 @@ int runRequests(Options& options);
 int runStream(Options& options);
 int runResume(Options& options);
 int runDisk(Options& options);
+int runReceive(Options& options);

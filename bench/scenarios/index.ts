@@ -14,6 +14,10 @@ import { reconnectStorm } from './reconnect-storm.ts';
 import { publishes, shortPolls } from './requests.ts';
 import { stalledReadersScenario } from './stalled-readers.ts';
 import { startLarge } from './start-large.ts';
+import { idleSubscriptions, matchingPublishes } from './subscriptions.ts';
+import { webhookBacklog } from './webhook-backlog.ts';
+import { webhookFairness } from './webhook-fairness.ts';
+import { webhooks } from './webhooks.ts';
 
 export const scenarios: readonly Scenario[] = [
   burstSse,
@@ -33,4 +37,9 @@ export const scenarios: readonly Scenario[] = [
   privateMessages,
   cachedIdentity,
   jwtConnections,
+  webhooks,
+  webhookBacklog,
+  webhookFairness,
+  idleSubscriptions,
+  matchingPublishes,
 ];

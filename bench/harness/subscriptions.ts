@@ -1,0 +1,49 @@
+// Durable subscriptions of a hub under test, made and moved by its API, and the endpoints that their webhooks go to.
+import { acceptsConnections, freePort } from './processes.ts';
+import { type LoadOptions, type LoadRun, runLoad } from './load.ts';
+import type { RunningHub } from '../peers/polycast.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const created = 201;
+const creationsAtOnce = 32;
+const listeningCheckMs = 20;
+
+/** @returns its id */
+export async function subscribe(hub: RunningHub, wishes: object): Promise<string> {
+  const answer = await fetch(`${hub.url}/v1/subscriptions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(wishes),
+  });
+  if (answer.status !== created) throw new Error(`subscribing was answered ${answer.status}: ${await answer.text()}`);
+  return ((await answer.json()) as { id: string }).id;
+}
+
+/** Some at a time, in the order of their numbers. */
+export async function subscribeMany(hub: RunningHub, count: number, wishes: (index: number) => object): Promise<void> {
+  for (let first = 0; first < count; first += creationsAtOnce) {
+    const some = Array.from({ length: Math.min(creationsAtOnce, count - first) }, (_, index) => first + index);
+    await Promise.all(some.map((index) => subscribe(hub, wishes(index))));
+  }
+}
+
+export async function move(hub: RunningHub, id: string, to: 'pause' | 'resume'): Promise<void> {
+  const answer = await fetch(`${hub.url}/v1/subscriptions/${id}/${to}`, { method: 'POST' });
+  if (!answer.ok) throw new Error(`${to} was answered ${answer.status}: ${await answer.text()}`);
+  await answer.arrayBuffer();
+}
+
+/** Endpoints that listen. */
+export interface Endpoints {
+  readonly port: number;
+  /** What came to them, once all that is expected has come or the time is over. */
+  readonly received: Promise<LoadRun>;
+}
+
+/** @param options of the load generator's `receive` */
+export async function startEndpoints(options: LoadOptions, port?: number): Promise<Endpoints> {
+  const at = port ?? (await freePort());
+  const received = runLoad('receive', { port: at, ...options });
+  while (!(await acceptsConnections(at))) await sleep(listeningCheckMs);
+  return { port: at, received };
+}
