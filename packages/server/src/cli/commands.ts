@@ -10,6 +10,7 @@ import { keysCreate, keysList, keysRevoke, keysRotate } from './keys.ts';
 import { publish } from './publish.ts';
 import { revoke } from './revoke.ts';
 import { serve } from './serve.ts';
+import { webhookVerify } from './webhook/webhook-verify.ts';
 
 const working: readonly Command[] = [
   dev,
@@ -23,6 +24,7 @@ const working: readonly Command[] = [
   revoke,
   accessExplain,
   audit,
+  webhookVerify,
   configCheck,
   configPrint,
   configReference,

@@ -1,0 +1,52 @@
+import { readFile } from 'node:fs/promises';
+import type { Input } from '../command.ts';
+import { CliError } from '../exit-codes.ts';
+import { readStandardInput } from '../standard-input.ts';
+import type { KeptRequest } from './diagnosis.ts';
+
+/**
+ * A request, put together of what was given: a file that begins like an HTTP request is one, headers and body; any other is the body,
+ * and flags or a file of headers say the rest. Flags go first.
+ * @throws CliError `usage`
+ */
+export async function keptRequest(input: Input): Promise<KeptRequest> {
+  const [name = '-'] = input.arguments;
+  const file = name === '-' ? await readStandardInput() : await read(name);
+  const whole = wholeRequest(file);
+  const headersFile = input.text('headers');
+  const headers = headersOf(whole?.head ?? (headersFile === undefined ? '' : (await read(headersFile)).toString()));
+  return {
+    id: input.text('id') ?? headers.get('webhook-id'),
+    timestamp: input.text('timestamp') ?? headers.get('webhook-timestamp'),
+    signature: input.text('signature') ?? headers.get('webhook-signature'),
+    body: whole?.body ?? file,
+  };
+}
+
+async function read(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new CliError('usage', `${path} cannot be read: ${(error as Error).message}`);
+  }
+}
+
+function wholeRequest(bytes: Buffer): { readonly head: string; readonly body: Buffer } | undefined {
+  if (!/^[A-Z]+ \S+ HTTP\/\d/.test(bytes.subarray(0, 4096).toString('latin1'))) return undefined;
+  const ends = ['\r\n\r\n', '\n\n'].map((end) => ({ at: bytes.indexOf(end), length: end.length }));
+  const end = ends.filter(({ at }) => at >= 0).toSorted((one, other) => one.at - other.at)[0];
+  if (end === undefined) return { head: bytes.toString('latin1'), body: Buffer.alloc(0) };
+  return { head: bytes.subarray(0, end.at).toString('latin1'), body: bytes.subarray(end.at + end.length) };
+}
+
+/** `Name: value` a line; a name that comes again is joined as HTTP joins them. */
+function headersOf(text: string): Map<string, string> {
+  const headers = new Map<string, string>();
+  for (const line of text.split(/\r?\n/)) {
+    const [, name, value] = /^[>\s]*([\w-]+)\s*:\s*(.*?)\s*$/.exec(line) ?? [];
+    if (name === undefined || value === undefined) continue;
+    const before = headers.get(name.toLowerCase());
+    headers.set(name.toLowerCase(), before === undefined ? value : `${before}, ${value}`);
+  }
+  return headers;
+}

@@ -1,0 +1,56 @@
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+
+/** A way in which a secret can be understood. */
+export interface KeyForm {
+  readonly scheme: 'v1' | 'v1a';
+  readonly key: Buffer | KeyObject;
+  /** What it means when this form fits; empty for the right one. */
+  readonly means: string;
+}
+
+const ED25519_BYTES = 32;
+/** The frames of ed25519 keys in DER (RFC 8410). */
+const PUBLIC_FRAME = Buffer.from('302a300506032b6570032100', 'hex');
+const PRIVATE_FRAME = Buffer.from('302e020100300506032b657004220420', 'hex');
+
+/** The right form first. */
+export function keyForms(given: string): KeyForm[] {
+  const text = given.trim().replace(/^(["'])(.*)\1$/s, '$2');
+  if (text === '') return [];
+  if (text.startsWith('whpk_')) return publicForm(Buffer.from(text.slice('whpk_'.length), 'base64'), '');
+  if (text.startsWith('whsk_')) return privateForm(Buffer.from(text.slice('whsk_'.length), 'base64'));
+  const bare = text.replace(/^whsec_/, '');
+  const form = (key: Buffer, means: string): KeyForm => ({ scheme: 'v1', key, means });
+  return [
+    form(Buffer.from(bare, 'base64'), ''),
+    form(
+      Buffer.from(bare),
+      'the secret’s text was taken for the key: what follows whsec_ is base64, and its bytes are the key',
+    ),
+    form(
+      Buffer.from(text),
+      'the secret was taken for the key with its whsec_ and all: what follows that is base64, and its bytes are the key',
+    ),
+    form(Buffer.from(`${text}\n`), 'the secret was taken for the key with the line break at its end'),
+    ...(/^(?:[0-9a-f]{2})+$/i.test(bare)
+      ? [form(Buffer.from(bare, 'hex'), 'the secret was taken for hexadecimal: it is base64')]
+      : []),
+    ...(given === text
+      ? []
+      : [form(Buffer.from(given), 'the secret was taken for the key with the quotes or spaces around it')]),
+  ];
+}
+
+function publicForm(bytes: Buffer, means: string): KeyForm[] {
+  if (bytes.length !== ED25519_BYTES) return [];
+  const key = createPublicKey({ key: Buffer.concat([PUBLIC_FRAME, bytes]), format: 'der', type: 'spki' });
+  return [{ scheme: 'v1a', key, means }];
+}
+
+/** Whoever has the sender's key can check with it as well. */
+function privateForm(bytes: Buffer): KeyForm[] {
+  if (bytes.length < ED25519_BYTES) return [];
+  const seed = bytes.subarray(0, ED25519_BYTES);
+  const key = createPrivateKey({ key: Buffer.concat([PRIVATE_FRAME, seed]), format: 'der', type: 'pkcs8' });
+  return [{ scheme: 'v1a', key: createPublicKey(key), means: '' }];
+}
