@@ -1,7 +1,12 @@
 import { PolycastError } from '@polycast/protocol';
 import { join } from 'node:path';
-import type { Attempt, DeadLetter, StoreChange, StoredSubscription } from '../../core/subscription/ports.ts';
-import type { SubscriptionStore } from '../../core/subscription/ports.ts';
+import type {
+  Attempt,
+  DeadLetter,
+  StoreChange,
+  StoredSubscription,
+  SubscriptionStore,
+} from '../../core/subscription/ports.ts';
 import type { Unavailable } from '../../sqlite/failure.ts';
 import { Thread } from '../../sqlite/thread.ts';
 import { AttemptSamples } from './attempt-samples.ts';

@@ -1,0 +1,140 @@
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { Worker } from 'node:worker_threads';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { attempt, creation, deadLetter, open, openEvent, standing } from './contract/samples.ts';
+import { MIGRATIONS, SUBSCRIPTIONS_FILE } from './schema.ts';
+import { openSubscriptionStore } from './sqlite-store.ts';
+
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'polycast-subscriptions-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+/** A folder with a subscription in it; its file is closed. */
+async function filled(): Promise<{ readonly folder: string; readonly file: string }> {
+  const folder = newFolder();
+  const store = await openSubscriptionStore({ folder });
+  await store.write([...creation('sub_a', 3), open('sub_a', 1)]);
+  await store.close();
+  return { folder, file: join(folder, SUBSCRIPTIONS_FILE) };
+}
+
+function change(file: string, statement: string): void {
+  using database = new DatabaseSync(file);
+  database.exec(statement);
+}
+
+test('nobody but the own user may read it: it holds what requests are signed with', async () => {
+  const { file } = await filled();
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+});
+
+test('a file that is no database is refused with what to do about it, and left as it is', async () => {
+  const { folder, file } = await filled();
+  writeFileSync(file, 'something else that is longer than a page of nothing at all');
+  await expect(openSubscriptionStore({ folder })).rejects.toMatchObject({
+    reason: 'corrupt',
+    message: expect.stringMatching(/subscriptions\.sqlite is damaged.*Put a backup in its place/) as string,
+  });
+  expect(readFileSync(file, 'utf8')).toMatch(/^something else/);
+});
+
+test("another program's database is refused, and so is another file of ours", async () => {
+  const folder = newFolder();
+  change(join(folder, SUBSCRIPTIONS_FILE), 'CREATE TABLE theirs (id INTEGER)');
+  await expect(openSubscriptionStore({ folder })).rejects.toMatchObject({ reason: 'corrupt' });
+  const other = await filled();
+  change(other.file, 'PRAGMA application_id = 0x706c6964');
+  await expect(openSubscriptionStore({ folder: other.folder })).rejects.toMatchObject({ reason: 'corrupt' });
+});
+
+test('a damaged page is found at opening', async () => {
+  const { folder, file } = await filled();
+  truncateSync(file, 8192);
+  appendFileSync(file, Buffer.alloc(4096, 0xff));
+  await expect(openSubscriptionStore({ folder })).rejects.toMatchObject({ reason: 'corrupt' });
+});
+
+test('a file of a newer version is refused', async () => {
+  const { folder, file } = await filled();
+  change(file, `PRAGMA user_version = ${MIGRATIONS.length + 1}`);
+  await expect(openSubscriptionStore({ folder })).rejects.toMatchObject({ reason: 'newer_schema' });
+});
+
+test.each([
+  ["UPDATE definition SET definition = '{'", 'a definition that is no JSON'],
+  ['DELETE FROM standing', 'a subscription that stands nowhere'],
+])('rows that no version has written are refused: %s (%s)', async (statement) => {
+  const { folder, file } = await filled();
+  change(file, statement);
+  await expect(openSubscriptionStore({ folder })).rejects.toMatchObject({ reason: 'corrupt' });
+});
+
+test('a folder that is written to step by step is brought to the present schema', async () => {
+  const folder = newFolder();
+  change(
+    join(folder, SUBSCRIPTIONS_FILE),
+    `${MIGRATIONS[0] as string} PRAGMA application_id = 0x706c7362; PRAGMA user_version = 1`,
+  );
+  const store = await openSubscriptionStore({ folder });
+  await store.write(creation('sub_a'));
+  await store.close();
+});
+
+test('a thread that dies is replaced, and what was noted is written by the next', async () => {
+  const folder = newFolder();
+  const workers: Worker[] = [];
+  const started = (message: unknown): void => void workers.push((message as { worker: Worker }).worker);
+  subscribe('worker_threads', started);
+  onTestFinished(() => void unsubscribe('worker_threads', started));
+  const troubles: unknown[] = [];
+  const store = await openSubscriptionStore({ folder, onTrouble: (error) => troubles.push(error) });
+  await store.write([...creation('sub_a'), open('sub_a', 1), open('sub_a', 2)]);
+  await workers[0]?.terminate();
+  store.note([
+    { kind: 'standing', subscription: 'sub_a', standing: standing(7) },
+    { kind: 'closed', subscription: 'sub_a', position: 1 },
+    { kind: 'dead_letter', deadLetter: deadLetter('sub_a', 1) },
+  ]);
+  await vi.waitFor(() => expect(store.figures()['changes']).toBe(7), { timeout: 10_000 });
+  expect(store.unavailable).toBeUndefined();
+  expect(troubles.length).toBeLessThanOrEqual(1);
+  await store.close();
+  const again = await openSubscriptionStore({ folder });
+  expect([...again.load()]).toMatchObject([{ standing: standing(7), open: [openEvent(2)], deadLetters: 1 }]);
+  await again.close();
+});
+
+test('what was taken up and finished between two commits is not written at all', async () => {
+  const folder = newFolder();
+  const store = await openSubscriptionStore({ folder });
+  await store.write(creation('sub_a'));
+  for (let position = 1; position <= 10_000; position++) {
+    store.note([open('sub_a', position), { kind: 'standing', subscription: 'sub_a', standing: standing(position) }]);
+    store.note([{ kind: 'closed', subscription: 'sub_a', position }]);
+  }
+  expect(store.figures()['waiting']).toBeLessThan(5);
+  await store.close();
+  expect(store.figures()['changes']).toBeLessThan(10);
+  const again = await openSubscriptionStore({ folder });
+  expect([...again.load()]).toMatchObject([{ standing: standing(10_000), open: [] }]);
+  await again.close();
+});
+
+test('of all attempts together no more are kept than the bounds say', async () => {
+  const store = await openSubscriptionStore({ folder: newFolder(), bounds: { allMax: 300 } });
+  await store.write(Array.from({ length: 50 }, (_, index) => creation(`sub_${index}`)).flat());
+  for (let number = 1; number <= 1000; number++)
+    await store.write([{ kind: 'attempt', attempt: attempt(`sub_${number % 50}`, number) }]);
+  const kept = await store.attempts({ before: Infinity, limit: 1000 });
+  expect(kept.length).toBeLessThanOrEqual(300);
+  expect(kept.length).toBeGreaterThan(200);
+  expect(kept[0]?.number).toBe(1000);
+  expect(store.figures()['attempts']).toBe(kept.length);
+  await store.close();
+});
