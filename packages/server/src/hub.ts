@@ -16,7 +16,7 @@ import type { Authority, Log } from './core/ports.ts';
 import { Publisher } from './core/publish.ts';
 import { Rules } from './core/rules.ts';
 import { withSystemRules } from './core/system-rules.ts';
-import { TICK_MS, Wheel } from './core/wheel.ts';
+import { TICK_MS, ticksOf, Wheel } from './core/wheel.ts';
 import { administrationRoutes } from './administration/routes.ts';
 import { createAuthority } from './identity/authority.ts';
 import { openIdentity, type Identity } from './identity/identity.ts';
@@ -40,6 +40,7 @@ import { keepPresence } from './presence/keep-presence.ts';
 import { ByteBudget } from './transports/byte-budget.ts';
 import { TrustedProxies } from './transports/client-address.ts';
 import { clientRoutes } from './transports/client-route.ts';
+import { Consents } from './transports/consents.ts';
 import { dismissRevoked } from './transports/dismissals.ts';
 import { Origins } from './transports/origin.ts';
 import { HttpTransport, type HttpSettings, type Route } from './transports/http-transport.ts';
@@ -142,6 +143,8 @@ export async function openHub(
     figures: { deliveries: { poll: 0, long_poll: 0, sse: 0, websocket: 0 }, gaps: 0, stalled: 0 },
     logger,
   };
+  if (services.authority.holdsUntil !== undefined)
+    sessions.listen(new Consents(services, ticksOf(config.identity.site.consentSecondsMin * 1000)));
   const metrics = createMetrics(
     hubFigures({
       log,

@@ -104,6 +104,13 @@ const fields = {
       why: "A site's slip of the pen must not keep somebody logged in for a month.",
     },
   ),
+  consentSecondsMin: whole(
+    { unit: 'seconds', min: 1, max: 3600, default: 5 },
+    {
+      doc: 'While a stream lasts, the site is asked again whether its user may go on with a channel, each time the `ttlSeconds` of its answer are over, but not sooner than this after the last time.',
+      why: 'A site that says 0, so as to be asked each time, means each request; ten thousand open streams would otherwise ask without end.',
+    },
+  ),
   refusalSeconds: whole(
     { unit: 'seconds', min: 0, max: 3600, default: 3 },
     {

@@ -30,6 +30,7 @@ export interface SiteSettings {
   readonly queueTimeoutMs: number;
   readonly cacheEntriesMax: number;
   readonly ttlSecondsMax: number;
+  readonly consentSecondsMin: number;
   readonly refusalSeconds: number;
   readonly graceSeconds: number;
   readonly failuresMax: number;

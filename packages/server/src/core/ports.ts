@@ -166,8 +166,16 @@ export interface Authority {
   readonly nobody?: Principal;
   /** Yes, or the error that says why not and which rule said so. `pattern` is a channel or a pattern. */
   decide(principal: Principal, action: Action, pattern: string): AuthorityDecision | Promise<AuthorityDecision>;
-  /** Yes if the principal has the scope: `users` or `admin`, which includes it, for the whole hub, or `subscriptions`, of whatever patterns. */
-  permits(principal: Principal, scope: Scope): AuthorityDecision;
+  /**
+   * Until when a yes holds that was just said, milliseconds since 1970: where somebody outside was asked, as long as they said. `Infinity`
+   * for what rules and credentials decide; absent where nobody else is asked.
+   */
+  holdsUntil?(principal: Principal, action: Action, pattern: string): number;
+  /**
+   * Yes if the principal has the scope: `admin` and `users`, for the whole hub, or `subscriptions`, whose patterns must cover the given
+   * channels and patterns, if any are given.
+   */
+  permits(principal: Principal, scope: Scope, channels?: readonly string[]): AuthorityDecision;
   /**
    * The same user's standing beyond its present end, found out without the client: before `expiresMs`, for whoever stays. `undefined`
    * where only the client can renew it. Rejects with PolycastError `unauthorized` when it is at its end, or `identity_unavailable` when

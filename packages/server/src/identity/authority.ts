@@ -1,5 +1,6 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Access } from '../core/access.ts';
+import { relationOf } from '../core/pattern-relation.ts';
 import type { Authority, AuthorityDecision, Credentials } from '../core/ports.ts';
 import { ANONYMOUS, type Action, type Principal, type Revocation, type Scope } from '../core/principal.ts';
 
@@ -27,6 +28,8 @@ export interface Revocations {
 export interface Consent {
   /** Rejects with PolycastError `identity_unavailable` when the site cannot be asked. */
   ask(principal: Principal, action: Action, pattern: string): boolean | Promise<boolean>;
+  /** As `Authority.holdsUntil`, of what was asked last. */
+  holdsUntil?(principal: Principal, action: Action, pattern: string): number;
   /** As `Authority.forget`. */
   forget?(user: string): void;
 }
@@ -68,7 +71,13 @@ export function createAuthority({ access, identifiers, revocations, consent }: A
       const asked = consent.ask(principal, action, pattern);
       return asked instanceof Promise ? asked.then(judge) : judge(asked);
     },
-    permits: (principal, scope) => permits(principal, scope),
+    ...(consent.holdsUntil !== undefined && {
+      holdsUntil: (principal: Principal, action: Action, pattern: string) =>
+        access.decide(principal, action, pattern).kind === 'ask'
+          ? (consent.holdsUntil?.(principal, action, pattern) ?? Infinity)
+          : Infinity,
+    }),
+    permits,
     renew(principal) {
       for (const identifier of identifiers) {
         const renewed = identifier.renew?.(principal);

@@ -3,7 +3,7 @@ import type { Principal, Revocation } from '../core/principal.ts';
 import type { TransportName } from './services.ts';
 
 /** Why somebody's session is ended before its client leaves: what the next request would be refused with. */
-export type Dismissal = 'token_expired' | 'unauthorized' | 'forbidden';
+export type Dismissal = 'token_expired' | 'unauthorized' | 'forbidden' | 'identity_unavailable';
 
 /** A live client on one transport: a stream, or a poll for as long as it is answered. */
 export interface Session {

@@ -15,6 +15,7 @@ import type { Position } from '../core/ports.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Consumer } from './consumer.ts';
 import type { Services } from './services.ts';
+import type { Dismissal } from './sessions.ts';
 import { sessionOf, StreamSession, type SessionSocket, type Wording } from './stream-session.ts';
 import { closeFrame, pongFrame, textFrame } from './websocket-frames.ts';
 import { createReceiver, type WebSocketReceiver } from './websocket-receiver.ts';
@@ -28,11 +29,18 @@ const WORDING: Wording = {
   gap: (gap) => message({ op: 'gap', ...gap }),
   draining: (reconnectInMs) => message({ op: 'draining', reconnectInMs }),
   expiring: (inMs) => message({ op: 'expiring', inMs }),
-  dismissal: (code) => (code === 'forbidden' ? closeFrame(4403, code) : closeFrame(4401, code)),
+  dismissal: (code) => closeFrame(DISMISSAL_CODES[code], code),
   farewell: (why) => {
     const code = FAREWELL_CODES[why];
     return closeFrame(code, CLOSE_CODES[code].reason);
   },
+};
+
+const DISMISSAL_CODES: Readonly<Record<Dismissal, CloseCode>> = {
+  token_expired: 4401,
+  unauthorized: 4401,
+  forbidden: 4403,
+  identity_unavailable: 1013,
 };
 
 const FAREWELL_CODES: Readonly<Record<'drain' | 'stalled' | 'failed', CloseCode>> = {

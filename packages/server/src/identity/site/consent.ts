@@ -26,8 +26,22 @@ export class SiteConsent implements Consent {
 
   ask({ user, claims }: Principal, action: Action, channel: string): boolean | Promise<boolean> {
     if (user === undefined) return false;
-    const question: ConsentQuestion = { user, action, channel, claims };
-    const body = JSON.stringify(question);
-    return this.#inquiry.ask(hash('sha256', body, 'base64url'), () => body);
+    const { key, body } = questionOf(user, claims, action, channel);
+    return this.#inquiry.ask(key, () => body);
   }
+
+  holdsUntil({ user, claims }: Principal, action: Action, channel: string): number {
+    return user === undefined ? Infinity : this.#inquiry.holdsUntil(questionOf(user, claims, action, channel).key);
+  }
+}
+
+function questionOf(
+  user: string,
+  claims: Principal['claims'],
+  action: Action,
+  channel: string,
+): { readonly key: string; readonly body: string } {
+  const question: ConsentQuestion = { user, action, channel, claims };
+  const body = JSON.stringify(question);
+  return { key: hash('sha256', body, 'base64url'), body };
 }

@@ -104,6 +104,12 @@ export class Inquiry<Value extends NonNullable<unknown>> {
     );
   }
 
+  /** Until when what is known holds, milliseconds since 1970; what is not known, or is past its time, not beyond now. */
+  holdsUntil(key: string): number {
+    const nowMs = this.#parts.clock.nowMs();
+    return Math.max(nowMs, this.#positive.get(key, nowMs)?.freshUntilMs ?? nowMs);
+  }
+
   /** Whatever is known of a user, and what the site is just saying, no longer counts. */
   forget(user: string): void {
     this.#positive.forget(user);

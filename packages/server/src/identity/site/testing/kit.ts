@@ -20,6 +20,7 @@ const DEFAULTS: SiteSettings = {
   queueTimeoutMs: 10_000,
   cacheEntriesMax: 1000,
   ttlSecondsMax: 3600,
+  consentSecondsMin: 5,
   refusalSeconds: 3,
   graceSeconds: 300,
   failuresMax: 3,

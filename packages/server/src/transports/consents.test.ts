@@ -1,0 +1,116 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { openSite, type Asked, type Behaviour, type TestSite } from '../identity/site/testing/site.ts';
+import { identifiedHub, sessions, type IdentifiedHub } from '../testing/identified-hub.ts';
+
+/** What the site says of consent, which changes while sessions last. */
+interface Kit {
+  readonly hub: IdentifiedHub;
+  readonly backend: TestSite;
+  /** Channels that are allowed. */
+  readonly allowed: Set<string>;
+  /** How often it was asked about a channel. */
+  asked(channel: string): number;
+}
+
+const RULES = [
+  { pattern: 'orders.*', subscribe: ['site'] },
+  { pattern: 'news', subscribe: ['users'] },
+];
+
+async function kit(ttlSeconds: number, site: object = {}): Promise<Kit> {
+  const allowed = new Set(['orders.1', 'orders.2']);
+  const consents: Behaviour = ({ body }: Asked) => ({ allowed: allowed.has(body['channel'] as string), ttlSeconds });
+  const backend = await openSite(consents);
+  onTestFinished(() => backend.close());
+  const hub = await identifiedHub({
+    rules: RULES,
+    identity: {
+      tokens: [{ leewaySeconds: 0, keys: [{ algorithm: 'HS256', secret: 'a secret of thirty-two bytes or more' }] }],
+      site: { consentUrl: `${backend.url}/consent`, refusalSeconds: 0, failuresMax: 1, retryAfterSeconds: 1, ...site },
+    },
+  });
+  const asked = (channel: string): number => backend.asked.filter(({ body }) => body['channel'] === channel).length;
+  return { hub, backend, allowed, asked };
+}
+
+test('an event stream ends when the site no longer allows one of its channels, long before its token does', async () => {
+  const { hub, allowed } = await kit(10);
+  const stream = await hub.follow('channel=orders.1&channel=news', hub.token('ann'));
+  const other = await hub.follow('channel=orders.2', hub.token('ann'));
+  await stream.said('polycast.ready');
+  allowed.delete('orders.1');
+  await stream.said('event: polycast.closing\ndata: {"code":"forbidden"}');
+  await stream.over();
+  expect((await hub.follow('channel=orders.1', hub.token('ann'))).status).toBe(403);
+  expect(other.isOver).toBe(false);
+});
+
+test('a WebSocket loses that channel alone, is told, and is asked about the others further on', async () => {
+  const { hub, allowed, asked } = await kit(10);
+  const socket = hub.socket(`channel=orders.1&channel=news&token=${hub.token('ann')}`);
+  expect(await socket.ask({ op: 'subscribe', channels: ['orders.2'] })).toMatchObject({ ok: true });
+  allowed.delete('orders.1');
+  expect(await socket.got({ op: 'dropped' })).toMatchObject({ channels: ['orders.1'], code: 'forbidden' });
+  await hub.publish('orders.1', 'not any more');
+  await hub.publish('orders.2', 'still');
+  await socket.got({ data: 'still' });
+  expect(socket.events.map(({ data }) => data)).toEqual(['still']);
+  const before = asked('orders.2');
+  await expect.poll(() => asked('orders.2'), { timeout: 5000 }).toBeGreaterThan(before + 1);
+  allowed.delete('orders.2');
+  await expect.poll(() => socket.messages.filter(({ op }) => op === 'dropped').length, { timeout: 5000 }).toBe(2);
+  expect(socket.closed).toBeUndefined();
+});
+
+test('a poll that waits is answered, and the next one refused', async () => {
+  const { hub, allowed } = await kit(10);
+  const headers = { Authorization: `Bearer ${hub.token('ann')}` };
+  const waiting = fetch(`${hub.url}/v1/events?channel=orders.1&wait=60`, { headers });
+  await expect.poll(() => sessions(hub, 'long_poll')).toBe(1);
+  const beganMs = performance.now();
+  allowed.delete('orders.1');
+  expect(await (await waiting).json()).toMatchObject({ events: [] });
+  // A minute is 1.2 s here.
+  expect(performance.now() - beganMs).toBeLessThan(1000);
+  expect((await fetch(`${hub.url}/v1/events?channel=orders.1`, { headers })).status).toBe(403);
+});
+
+test('many sessions of a user are asked about once', async () => {
+  const { hub, asked } = await kit(3600);
+  await Promise.all(Array.from({ length: 5 }, () => hub.follow('channel=orders.1', hub.token('ann', 86_400))));
+  expect(asked('orders.1')).toBe(1);
+});
+
+test('what holds for no time at all is asked again, though no more often than is said', async () => {
+  const { hub, asked } = await kit(0, { consentSecondsMin: 20 });
+  const beganMs = performance.now();
+  const stream = await hub.follow('channel=orders.1', hub.token('ann', 86_400));
+  await expect.poll(() => asked('orders.1'), { timeout: 5000 }).toBeGreaterThan(2);
+  // Twenty seconds are 0.4 s here.
+  expect(asked('orders.1')).toBeLessThanOrEqual(2 + Math.ceil((performance.now() - beganMs) / 400));
+  expect(stream.isOver).toBe(false);
+});
+
+test('while the site is down its word holds for the grace, and then no longer, on every transport', async () => {
+  const { hub, backend } = await kit(10, { graceSeconds: 60 });
+  const stream = await hub.follow('channel=orders.1', hub.token('ann'));
+  const socket = hub.socket(`channel=orders.1&token=${hub.token('ann')}`);
+  await socket.got({ op: 'ready' });
+  await stream.said('polycast.ready');
+  const askedBefore = backend.asked.length;
+  backend.behave = (_asked, response) => void response.writeHead(500).end();
+  await expect.poll(() => backend.asked.length, { timeout: 5000 }).toBeGreaterThan(askedBefore);
+  await hub.publish('orders.1', 'in the grace');
+  await stream.said('in the grace');
+  await stream.said('event: polycast.closing\ndata: {"code":"identity_unavailable"}');
+  expect(await socket.ended()).toEqual({ code: 1013, reason: 'identity_unavailable' });
+  await stream.over();
+});
+
+test('whose channels are left to no site is never asked about', async () => {
+  const { hub, backend } = await kit(1);
+  const stream = await hub.follow('channel=news', hub.token('ann'));
+  await hub.publish('news', 'read');
+  await stream.said('read');
+  expect(backend.asked).toHaveLength(0);
+});
