@@ -28,13 +28,14 @@ export function certificateFiles({ certificateFile, keyFile }: Config['tls']): C
 }
 
 /** What the transports are told; times as ticks of the wheel. */
-export function transportSettings({ delivery, identity, limits }: Config): TransportSettings {
+export function transportSettings({ delivery, identity, limits, publicUrl }: Config): TransportSettings {
   return {
     session: {
       heartbeatTicks: ticksOf(delivery.heartbeatMs),
       stalledTicks: ticksOf(delivery.stalledTimeoutMs),
       leaveTicks: ticksOf(1000),
     },
+    publicUrl: publicUrl ?? undefined,
     heartbeatMs: delivery.heartbeatMs,
     expiringTicks: ticksOf(identity.expiringSeconds * 1000),
     resumeMs: identity.resumeSeconds * 1000,

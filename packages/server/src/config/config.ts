@@ -3,6 +3,7 @@ import type { IdentitySettings } from '../core/identity-settings.ts';
 import type { EventTypeCheck } from '../core/event-types.ts';
 import type { Retain } from '../core/ports.ts';
 import type { SubscriptionSettings } from '../core/subscription/settings.ts';
+import type { WebSubSettings } from '../core/subscription/websub-settings.ts';
 
 /**
  * The configuration of a hub, complete and checked. What each field means, its unit, bounds, default and the reason for
@@ -10,6 +11,7 @@ import type { SubscriptionSettings } from '../core/subscription/settings.ts';
  */
 export interface Config {
   readonly listen: string;
+  readonly publicUrl: string | null;
   readonly data: string;
   readonly access: AccessMode;
   readonly tls: TlsConfig;
@@ -23,6 +25,7 @@ export interface Config {
   readonly outgoing: OutgoingConfig;
   readonly presence: PresenceConfig;
   readonly subscriptions: SubscriptionSettings;
+  readonly websub: WebSubSettings;
   readonly delivery: DeliveryConfig;
   readonly limits: LimitsConfig;
   readonly storage: StorageConfig;

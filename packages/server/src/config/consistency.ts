@@ -15,7 +15,15 @@ export function checkTogether(config: Config): ConfigProblem[] {
     ...checkTokens(config),
     ...checkPresence(config),
     ...checkSubscriptions(config),
+    ...checkLeases(config),
   ];
+}
+
+/** The default must be one that could be asked for. */
+function checkLeases({ websub: { leaseSeconds, leaseMinSeconds, leaseMaxSeconds } }: Config): ConfigProblem[] {
+  return leaseMinSeconds <= leaseSeconds && leaseSeconds <= leaseMaxSeconds
+    ? []
+    : [{ path: 'websub.leaseSeconds', message: 'must be from websub.leaseMinSeconds to websub.leaseMaxSeconds' }];
 }
 
 function checkListen({ listen, access }: Config): ConfigProblem[] {

@@ -55,7 +55,7 @@ function compiledAlone(schema: object | boolean): ValidateFunction {
   try {
     return compiler.compile(schema);
   } finally {
-    compiler.removeSchema(schema);
+    if (typeof schema === 'object') compiler.removeSchema(schema);
   }
 }
 

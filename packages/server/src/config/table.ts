@@ -9,6 +9,7 @@ import { site } from './site-table.ts';
 import { tokens } from './token-table.ts';
 import { standing } from './standing-table.ts';
 import { subscriptions } from './subscriptions-table.ts';
+import { isBareUrl, websub } from './websub-table.ts';
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
@@ -398,6 +399,21 @@ export const configSchema: z.ZodType<Config, unknown> & { readonly shape: Readon
       doc: 'Where the hub listens. Port 0 takes any free one.',
       why: 'A hub without access control belongs to this machine alone until somebody says otherwise.',
     }),
+    publicUrl: field(
+      z
+        .string()
+        .refine(
+          (text) => isBareUrl(text) && !text.endsWith('/'),
+          'must be an http or https URL without user, query, fragment and last slash',
+        )
+        .nullable()
+        .default(null),
+      {
+        form: 'URL (`https://events.example`, `https://shop.example/hub`), or null',
+        doc: 'Where others reach this hub. WebSub topics and their `Link` headers are told by it.',
+        why: 'What a request names as its host is right as long as nothing stands before the hub that changes it.',
+      },
+    ),
     data: field(z.string().min(1).default('./polycast-data'), {
       form: 'path of a folder, or `:memory:`',
       doc: 'Where the log is kept. `:memory:` keeps nothing across restarts. One hub a folder.',
@@ -433,6 +449,7 @@ export const configSchema: z.ZodType<Config, unknown> & { readonly shape: Readon
     outgoing: z.strictObject(outgoing).prefault({}),
     presence: z.strictObject(presence).prefault({}),
     subscriptions: z.strictObject(subscriptions).prefault({}),
+    websub: z.strictObject(websub).prefault({}),
     delivery: z.strictObject(delivery).prefault({}),
     limits: z.strictObject(limits).prefault({}),
     storage: z.strictObject(storage).prefault({}),

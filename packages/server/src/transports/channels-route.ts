@@ -236,7 +236,8 @@ function etagOf({ feed }: Services, record: StoredRecord | undefined): string | 
 }
 
 function headersOf(services: Services, record: StoredRecord): string[] {
-  const self = `/v1/channels/${record.channel}`;
+  // Relative unless it is known where the hub is: what a request names as its host may be a proxy's.
+  const base = services.settings.publicUrl ?? '';
   const headers = [
     'ETag',
     `"${etagOf(services, record)}"`,
@@ -250,7 +251,7 @@ function headersOf(services: Services, record: StoredRecord): string[] {
     'Cross-Origin-Resource-Policy',
     'same-site',
     'Link',
-    `<${self}>; rel="self", </v1/websub>; rel="hub"`,
+    `<${base}/v1/channels/${record.channel}>; rel="self", <${base}/v1/websub>; rel="hub"`,
   ];
   if (record.type !== undefined && /^[\x20-\x7e]+$/.test(record.type)) headers.push('Polycast-Type', record.type);
   return headers;

@@ -345,6 +345,7 @@ const SETTINGS: Services['settings'] = {
   messageBytesMax: 1e5,
   credentialHeaders: [],
   tokenCookie: undefined,
+  publicUrl: undefined,
 };
 
 function wrapped(log: Log, append: Log['append']): Log {

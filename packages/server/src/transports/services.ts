@@ -32,6 +32,8 @@ export interface Services {
 
 export interface TransportSettings {
   readonly session: SessionSettings;
+  /** Where others reach this hub, if that is configured; without a last slash. */
+  readonly publicUrl: string | undefined;
   readonly heartbeatMs: number;
   /** How long before its standing ends a session is told so. */
   readonly expiringTicks: number;

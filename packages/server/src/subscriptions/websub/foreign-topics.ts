@@ -1,0 +1,108 @@
+import type { Clock } from '../../core/ports.ts';
+import type { PublishRequest, PublishResult } from '../../core/publish.ts';
+import { ticksOf, type Wheel } from '../../core/wheel.ts';
+import { contentOf } from '../../transports/publish-content.ts';
+import { Deadline } from '../../transports/request-body.ts';
+import { isJson, parseMediaType } from '../../transports/media-type.ts';
+import { KeyedWork } from './keyed-work.ts';
+import type { Topic } from './topics.ts';
+
+/** What is fetched: the document and its `Content-Type`, whole. Rejects when it cannot be had. */
+export type FetchTopic = (
+  url: string,
+  bounds: { readonly timeoutMs: number; readonly bytesMax: number },
+) => Promise<{ readonly status: number; readonly contentType: string | undefined; readonly body: Buffer }>;
+
+export interface ForeignTopicsParts {
+  readonly fetchTopic: FetchTopic;
+  readonly publisher: { publishOne(request: PublishRequest): Promise<PublishResult> };
+  readonly clock: Clock;
+  readonly wheel: Wheel;
+  readonly logger: { info(fields: object, message: string): void };
+  /** From one fetch of a topic to the next, at least. */
+  readonly intervalMs: number;
+  hasSubscribers(channel: string): boolean;
+  /** What the channel holds at present, as it was published. */
+  newest(channel: string): Promise<{ readonly mediaType: string; readonly bytes: Uint8Array } | undefined>;
+}
+
+const FETCHES_MAX = 8;
+const WAITING_MAX = 10_000;
+/** Topics whose last fetch is remembered; beyond it the longest ago are forgotten. */
+const REMEMBERED_MAX = 10_000;
+const TIMEOUT_MS = 15_000;
+const DOCUMENT_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Topics of other sites: fetched when their publishers say that they have changed, and published here if they have. */
+export class ForeignTopics {
+  readonly #parts: ForeignTopicsParts;
+  readonly #work = new KeyedWork(FETCHES_MAX, WAITING_MAX);
+  readonly #fetched = new Map<string, number>();
+  readonly #later = new Map<string, Deadline>();
+
+  constructor(parts: ForeignTopicsParts) {
+    this.#parts = parts;
+  }
+
+  /** Its publisher, or somebody who says so, has told that it has changed. What comes too soon after a fetch is done once, later. */
+  changed(topic: Topic): void {
+    const { clock, wheel, intervalMs } = this.#parts;
+    if (this.#later.has(topic.channel) || !this.#parts.hasSubscribers(topic.channel)) return;
+    const dueMs = (this.#fetched.get(topic.channel) ?? -Infinity) + intervalMs - clock.monotonicMs();
+    if (dueMs <= 0) return this.#fetch(topic);
+    if (this.#later.size >= WAITING_MAX) return;
+    const later = new Deadline(() => {
+      this.#later.delete(topic.channel);
+      this.#fetch(topic);
+    });
+    this.#later.set(topic.channel, later);
+    wheel.schedule(later, ticksOf(dueMs));
+  }
+
+  close(): Promise<void> {
+    for (const later of this.#later.values()) this.#parts.wheel.cancel(later);
+    this.#later.clear();
+    return this.#work.close();
+  }
+
+  #fetch(topic: Topic): void {
+    this.#fetched.delete(topic.channel);
+    this.#fetched.set(topic.channel, this.#parts.clock.monotonicMs());
+    const [oldest] = this.#fetched.keys();
+    if (this.#fetched.size > REMEMBERED_MAX) this.#fetched.delete(oldest as string);
+    this.#work.add(topic.channel, () =>
+      this.#distribute(topic).catch((error: unknown) =>
+        this.#parts.logger.info({ topic: topic.url, error: String(error) }, 'a WebSub topic could not be fetched'),
+      ),
+    );
+  }
+
+  async #distribute({ url, channel }: Topic): Promise<void> {
+    const { fetchTopic, publisher, newest } = this.#parts;
+    const { status, contentType, body } = await fetchTopic(url, {
+      timeoutMs: TIMEOUT_MS,
+      bytesMax: DOCUMENT_BYTES_MAX,
+    });
+    if (status !== 200) throw new Error(`it was answered ${status}`);
+    const known = await newest(channel);
+    if (known !== undefined && known.mediaType === (contentType ?? UNKNOWN) && body.equals(known.bytes)) return;
+    const content = exactContent(body, contentType);
+    const result = await publisher.publishOne({
+      channel,
+      type: undefined,
+      content,
+      idempotencyKey: undefined,
+      ifMatch: undefined,
+    });
+    if (!result.ok) throw result.error;
+  }
+}
+
+const UNKNOWN = 'application/octet-stream';
+
+/** Somebody else's document is passed on byte for byte; JSON, which publishing would rid of its line breaks, as bytes. */
+function exactContent(body: Buffer, contentType: string | undefined): string {
+  const mediaType = parseMediaType(contentType);
+  if (mediaType !== undefined && !isJson(mediaType)) return contentOf(body, contentType);
+  return `"datacontenttype":${JSON.stringify(contentType ?? UNKNOWN)},"data_base64":"${body.toString('base64')}"`;
+}

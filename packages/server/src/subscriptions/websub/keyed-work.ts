@@ -1,0 +1,45 @@
+/** Work by name: so much at once, of one name one at a time, and of what waits under one name only the newest. */
+export class KeyedWork {
+  readonly #concurrentMax: number;
+  readonly #waitingMax: number;
+  readonly #waiting = new Map<string, () => Promise<void>>();
+  readonly #busy = new Set<string>();
+  #isClosed = false;
+  #idle: (() => void) | undefined;
+
+  constructor(concurrentMax: number, waitingMax: number) {
+    this.#concurrentMax = concurrentMax;
+    this.#waitingMax = waitingMax;
+  }
+
+  /** Takes it on, or says `false` when too much waits already. @param work never rejects */
+  add(name: string, work: () => Promise<void>): boolean {
+    if (this.#isClosed || (this.#waiting.size >= this.#waitingMax && !this.#waiting.has(name))) return false;
+    this.#waiting.set(name, work);
+    this.#begin();
+    return true;
+  }
+
+  /** Begins nothing more; resolves when what is under way is done. */
+  close(): Promise<void> {
+    this.#isClosed = true;
+    this.#waiting.clear();
+    return this.#busy.size === 0 ? Promise.resolve() : new Promise((resolve) => (this.#idle = resolve));
+  }
+
+  #begin(): void {
+    for (const [name, work] of this.#waiting) {
+      if (this.#busy.size >= this.#concurrentMax) return;
+      if (this.#busy.has(name)) continue;
+      this.#waiting.delete(name);
+      this.#busy.add(name);
+      void work().then(() => this.#done(name));
+    }
+  }
+
+  #done(name: string): void {
+    this.#busy.delete(name);
+    this.#begin();
+    if (this.#busy.size === 0) this.#idle?.();
+  }
+}

@@ -1,0 +1,116 @@
+import { describe, expect, it } from 'vitest';
+import { hubRequestOf } from './parameters.ts';
+
+const WISH = {
+  'hub.mode': 'subscribe',
+  'hub.topic': 'https://hub.example/v1/channels/news',
+  'hub.callback': 'https://reader.example/callback?topic=news&x=%20',
+};
+
+function read(...changes: readonly Readonly<Record<string, string | undefined>>[]) {
+  const form = new URLSearchParams();
+  for (const [name, value] of Object.entries(Object.assign({}, WISH, ...changes) as typeof WISH))
+    if (value !== undefined) form.append(name, value);
+  return hubRequestOf(form);
+}
+
+function refused(...changes: readonly Readonly<Record<string, string | undefined>>[]): string {
+  try {
+    read(...changes);
+    return '';
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+describe('a request to the WebSub hub', () => {
+  it('is understood with what is needed alone', () => {
+    expect(read()).toEqual({
+      mode: 'subscribe',
+      topic: WISH['hub.topic'],
+      callback: WISH['hub.callback'],
+      leaseSeconds: undefined,
+      secret: undefined,
+      algorithm: undefined,
+      verifyToken: undefined,
+    });
+  });
+
+  it('may say how long, with what secret and by which algorithm', () => {
+    expect(read({ 'hub.lease_seconds': '3600', 'hub.secret': 'küche', 'hub.algorithm': 'sha512' })).toMatchObject({
+      leaseSeconds: 3600,
+      secret: 'küche',
+      algorithm: 'sha512',
+    });
+  });
+
+  it('may have parameters that nobody knows', () => {
+    expect(read({ 'hub.strange': 'yes', other: 'too' })).toMatchObject({ mode: 'subscribe' });
+  });
+
+  it('may be of PubSubHubbub 0.3, which signs with SHA-1', () => {
+    const old = { 'hub.verify': 'async', 'hub.verify_token': 'a token', 'hub.lease_seconds': '', 'hub.secret': '' };
+    expect(read(old)).toMatchObject({
+      leaseSeconds: undefined,
+      secret: undefined,
+      algorithm: 'sha1',
+      verifyToken: 'a token',
+    });
+    expect(read(old, { 'hub.lease_seconds': '0', 'hub.algorithm': 'sha384' })).toMatchObject({
+      leaseSeconds: undefined,
+      algorithm: 'sha384',
+    });
+  });
+
+  it.each([
+    [{ 'hub.mode': undefined }, 'hub.mode is missing.'],
+    [{ 'hub.mode': 'Subscribe' }, 'hub.mode must be subscribe, unsubscribe or publish.'],
+    [{ 'hub.topic': undefined }, 'hub.topic is missing.'],
+    [{ 'hub.topic': 'news' }, /hub.topic must be an http or https URL/],
+    [{ 'hub.callback': undefined }, 'hub.callback is missing.'],
+    [{ 'hub.callback': 'ftp://reader.example/' }, /hub.callback must be an http or https URL/],
+    [{ 'hub.callback': 'https://u:p@reader.example/' }, /no user name, password or fragment/],
+    [{ 'hub.callback': 'https://reader.example/#there' }, /no user name, password or fragment/],
+    [{ 'hub.callback': 'https://reader.example/a b' }, /percent-encoded/],
+    [{ 'hub.callback': `https://reader.example/${'x'.repeat(2048)}` }, /at most 2048 characters/],
+    [{ 'hub.lease_seconds': '-1' }, /whole number of seconds/],
+    [{ 'hub.lease_seconds': '1e3' }, /whole number of seconds/],
+    [{ 'hub.secret': 'x'.repeat(200) }, /less than 200 bytes/],
+    [{ 'hub.secret': 'ü'.repeat(100) }, /less than 200 bytes/],
+    [{ 'hub.algorithm': 'md5' }, /must be sha1, sha256, sha384 or sha512/],
+    [{ 'hub.verify_token': 'x'.repeat(1025) }, /at most 1024 characters/],
+  ])('is refused with %o', (change, message) => {
+    expect(refused(change)).toMatch(message);
+  });
+
+  it('is refused where a parameter is given twice', () => {
+    const form = new URLSearchParams(WISH);
+    form.append('hub.callback', 'https://victim.example/');
+    expect(() => hubRequestOf(form)).toThrow('hub.callback may be given once.');
+  });
+
+  it('takes a secret of 199 bytes', () => {
+    expect(read({ 'hub.secret': 'x'.repeat(199) })).toMatchObject({ secret: 'x'.repeat(199) });
+  });
+});
+
+describe("a publisher's ping", () => {
+  const ping = (query: string) => hubRequestOf(new URLSearchParams(`hub.mode=publish&${query}`));
+  it('names topics by hub.url, as PubSubHubbub has it, or by hub.topic, one or several', () => {
+    expect(ping('hub.url=https://a.example/1&hub.url=https://a.example/2')).toEqual({
+      mode: 'publish',
+      topics: ['https://a.example/1', 'https://a.example/2'],
+    });
+    expect(ping('hub.topic=https://a.example/1&hub.url=https://a.example/1')).toEqual({
+      mode: 'publish',
+      topics: ['https://a.example/1'],
+    });
+  });
+
+  it('is refused without one, with one that is none, or with too many', () => {
+    expect(() => ping('')).toThrow('hub.topic is missing, and so is hub.url.');
+    expect(() => ping('hub.url=news')).toThrow(/must be an http or https URL/);
+    const many = Array.from({ length: 101 }, (_, index) => `hub.url=https://a.example/${index}`);
+    expect(() => ping(many.join('&'))).toThrow(/more than 100 times/);
+  });
+});

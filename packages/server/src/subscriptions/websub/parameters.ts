@@ -1,0 +1,110 @@
+import { PolycastError } from '@polycast/protocol';
+import type { HubAlgorithm } from '../../core/subscription/websub-settings.ts';
+
+/** What a request to the hub asks for (PROTOCOL.md section 14.7). */
+export type HubRequest = Intent | Ping;
+
+/** A subscriber's wish, which its callback has to confirm. */
+export interface Intent {
+  readonly mode: 'subscribe' | 'unsubscribe';
+  readonly topic: string;
+  readonly callback: string;
+  /** As asked for; the hub decides. */
+  readonly leaseSeconds: number | undefined;
+  readonly secret: string | undefined;
+  /** Unless something else is configured. */
+  readonly algorithm: HubAlgorithm | undefined;
+  /** Of PubSubHubbub 0.3: it is said again in the verification. */
+  readonly verifyToken: string | undefined;
+}
+
+/** A publisher says that these have changed. */
+export interface Ping {
+  readonly mode: 'publish';
+  readonly topics: readonly string[];
+}
+
+const URL_LENGTH_MAX = 2048;
+/** WebSub section 5.1: less than 200 bytes. */
+const SECRET_BYTES_MAX = 199;
+const TOKEN_LENGTH_MAX = 1024;
+/** Of one ping. */
+const TOPICS_MAX = 100;
+const ALGORITHMS: ReadonlySet<string> = new Set<HubAlgorithm>(['sha1', 'sha256', 'sha384', 'sha512']);
+
+/**
+ * Reads the parameters of a request; those that are not known here are passed over, as WebSub section 5.1 asks for.
+ * @throws PolycastError `invalid_body`
+ */
+export function hubRequestOf(form: URLSearchParams): HubRequest {
+  const mode = single(form, 'hub.mode');
+  if (mode === 'publish') return { mode, topics: pinged(form) };
+  if (mode !== 'subscribe' && mode !== 'unsubscribe')
+    throw invalid('hub.mode', mode === undefined ? 'is missing' : 'must be subscribe, unsubscribe or publish');
+  return {
+    mode,
+    topic: urlOf('hub.topic', single(form, 'hub.topic')),
+    callback: urlOf('hub.callback', single(form, 'hub.callback')),
+    leaseSeconds: leaseOf(single(form, 'hub.lease_seconds')),
+    secret: secretOf(single(form, 'hub.secret')),
+    algorithm: algorithmOf(form),
+    verifyToken: tokenOf(single(form, 'hub.verify_token')),
+  };
+}
+
+/** `hub.topic` in the words of WebSub's drafts, `hub.url` in those of PubSubHubbub; several may be told at once. */
+function pinged(form: URLSearchParams): readonly string[] {
+  const topics = [...new Set([...form.getAll('hub.url'), ...form.getAll('hub.topic')])];
+  if (topics.length === 0) throw invalid('hub.topic', 'is missing, and so is hub.url');
+  if (topics.length > TOPICS_MAX) throw invalid('hub.topic', `is given more than ${TOPICS_MAX} times`);
+  return topics.map((topic) => urlOf('hub.topic', topic));
+}
+
+function urlOf(name: string, text: string | undefined): string {
+  if (text === undefined) throw invalid(name, 'is missing');
+  const url = URL.parse(text);
+  if (text.length > URL_LENGTH_MAX || url === null || (url.protocol !== 'http:' && url.protocol !== 'https:'))
+    throw invalid(name, `must be an http or https URL of at most ${URL_LENGTH_MAX} characters`);
+  if (url.username !== '' || url.password !== '' || text.includes('#'))
+    throw invalid(name, 'must have no user name, password or fragment');
+  // What a URL may hold only encoded would be sent as something else than what was given.
+  if (!/^[\x21-\x7e]+$/.test(text)) throw invalid(name, 'must be percent-encoded ASCII');
+  return text;
+}
+
+function leaseOf(text: string | undefined): number | undefined {
+  // PubSubHubbub 0.3: nothing, or 0, is as the hub likes.
+  if (text === undefined || text === '' || text === '0') return undefined;
+  if (!/^\d{1,15}$/.test(text)) throw invalid('hub.lease_seconds', 'must be a whole number of seconds');
+  return Number(text);
+}
+
+function secretOf(text: string | undefined): string | undefined {
+  if (text === undefined || text === '') return undefined;
+  if (Buffer.byteLength(text) > SECRET_BYTES_MAX) throw invalid('hub.secret', 'must be less than 200 bytes long');
+  return text;
+}
+
+/** An addition of ours. Subscribers that speak PubSubHubbub 0.3 (`hub.verify`) know of nothing but SHA-1. */
+function algorithmOf(form: URLSearchParams): HubAlgorithm | undefined {
+  const text = single(form, 'hub.algorithm');
+  if (text === undefined) return form.has('hub.verify') ? 'sha1' : undefined;
+  if (!ALGORITHMS.has(text)) throw invalid('hub.algorithm', 'must be sha1, sha256, sha384 or sha512');
+  return text as HubAlgorithm;
+}
+
+function tokenOf(text: string | undefined): string | undefined {
+  if (text !== undefined && text.length > TOKEN_LENGTH_MAX)
+    throw invalid('hub.verify_token', `must have at most ${TOKEN_LENGTH_MAX} characters`);
+  return text;
+}
+
+function single(form: URLSearchParams, name: string): string | undefined {
+  const values = form.getAll(name);
+  if (values.length > 1) throw invalid(name, 'may be given once');
+  return values[0];
+}
+
+export function invalid(name: string, why: string): PolycastError {
+  return new PolycastError('invalid_body', `${name} ${why}.`, { member: name });
+}

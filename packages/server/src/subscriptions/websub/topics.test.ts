@@ -1,0 +1,61 @@
+import { isChannel } from '@polycast/protocol';
+import { describe, expect, it } from 'vitest';
+import { topicOf } from './topics.ts';
+
+const BASES = ['https://hub.example', 'http://127.0.0.1:8080', 'https://shop.example/hub'];
+const PREFIXES = ['https://news.example/feeds', 'https://blog.example'];
+const channel = (url: string) => topicOf(url, BASES, PREFIXES)?.channel;
+const isForeign = (url: string) => topicOf(url, BASES, PREFIXES)?.isForeign;
+
+describe('topics', () => {
+  it("are this hub's channels, by whatever scheme", () => {
+    expect(topicOf('https://hub.example/v1/channels/orders.42', BASES, [])).toEqual({
+      url: 'https://hub.example/v1/channels/orders.42',
+      channel: 'orders.42',
+      isForeign: false,
+    });
+    expect(channel('http://hub.example/v1/channels/news')).toBe('news');
+    expect(channel('https://hub.example:443/v1/channels/news')).toBe('news');
+    expect(channel('https://HUB.example/v1/channels/news')).toBe('news');
+    expect(channel('http://127.0.0.1:8080/v1/channels/news')).toBe('news');
+    expect(channel('https://shop.example/hub/v1/channels/news')).toBe('news');
+  });
+
+  it('are nothing else of the hub', () => {
+    for (const url of [
+      'https://hub.example:8443/v1/channels/news',
+      'https://hub.example.evil.example/v1/channels/news',
+      'https://hub.example/v1/channels/news?wait=60',
+      'https://hub.example/v1/channels/news/history',
+      'https://hub.example/v1/channels/news.*',
+      'https://hub.example/v1/channels/%6Eews',
+      'https://hub.example/v1/channels/',
+      'https://hub.example/v1/channels/../channels/',
+      'https://hub.example/other',
+      'https://shop.example/v1/channels/news',
+    ])
+      expect(channel(url), url).toBeUndefined();
+  });
+
+  it("are others' documents where a setting names them, each with a channel of its own", () => {
+    expect(isForeign('https://blog.example/')).toBe(true);
+    expect(isForeign('https://blog.example/a?b=c')).toBe(true);
+    expect(isForeign('https://news.example/feeds')).toBe(true);
+    expect(isForeign('https://news.example/feeds/1.xml')).toBe(true);
+    const [one, other] = [channel('https://blog.example/1'), channel('https://blog.example/2')];
+    expect(one).not.toBe(other);
+    expect(isChannel(one as string)).toBe(true);
+  });
+
+  it("are not what only looks like others' documents", () => {
+    for (const url of [
+      'https://news.example/feedsystem',
+      'https://news.example/',
+      'http://news.example/feeds/1',
+      'https://news.example:8443/feeds/1',
+      'https://blog.example.evil.example/',
+      'https://news.example/feeds/../private',
+    ])
+      expect(channel(url), url).toBeUndefined();
+  });
+});

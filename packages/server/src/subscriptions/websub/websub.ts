@@ -1,0 +1,234 @@
+import { PolycastError } from '@polycast/protocol';
+import type { Actor, Authority, Clock, Position, Random } from '../../core/ports.ts';
+import { ANONYMOUS } from '../../core/principal.ts';
+import type { WebhookDelivery } from '../../core/subscription/definition.ts';
+import type { Sender, Subscription, SubscriptionDesk } from '../../core/subscription/ports.ts';
+import type { SubscriptionSettings } from '../../core/subscription/settings.ts';
+import type { WebSubSettings } from '../../core/subscription/websub-settings.ts';
+import { TokenBuckets } from '../../core/token-buckets.ts';
+import type { ForeignTopics } from './foreign-topics.ts';
+import { KeyedWork } from './keyed-work.ts';
+import { hubRequestOf, invalid, type Intent, type Ping } from './parameters.ts';
+import { FOREIGN_CHANNELS, topicOf, type Topic } from './topics.ts';
+import { denial, isConfirmed, question } from './verification.ts';
+
+/** What the WebSub hub works with. */
+export interface WebSubParts {
+  readonly desk: SubscriptionDesk;
+  readonly sender: Sender;
+  readonly authority: Authority;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly foreign: ForeignTopics;
+  readonly settings: WebSubSettings;
+  readonly deliveries: Pick<SubscriptionSettings, 'concurrency' | 'timeoutMs' | 'retryDelaysSeconds'>;
+  readonly logger: { info(fields: object, message: string): void };
+  /** The newest position there is. */
+  head(): Position;
+}
+
+/** A request, and by which addresses its sender may mean this hub: the first is the one that subscribers are told. */
+export interface HubQuestion {
+  readonly form: URLSearchParams;
+  readonly bases: readonly [string, ...string[]];
+  readonly by: Actor;
+}
+
+/** Callbacks that are asked at once, and requests that wait for that. */
+const ASKED_MAX = 64;
+const WAITING_MAX = 10_000;
+/** What one client may ask for, and how often one host is asked by us, in a second; and ten times as much at once. */
+const REQUESTS_PER_SECOND = 20;
+const QUESTIONS_PER_SECOND = 10;
+const BURST_SECONDS = 10;
+
+/** The hub of WebSub (PROTOCOL.md section 14.7): intents become subscriptions once their callbacks have confirmed them. */
+export class WebSub {
+  readonly #parts: WebSubParts;
+  readonly #work = new KeyedWork(ASKED_MAX, WAITING_MAX);
+  readonly #buckets = new TokenBuckets();
+
+  constructor(parts: WebSubParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Takes a request on: what becomes of it, the callback hears.
+   * @throws PolycastError `invalid_body`, `endpoint_refused`, `rate_limited`, `overloaded`
+   */
+  take({ form, bases, by }: HubQuestion): 'intent' | 'ping' {
+    this.#limit(`client ${by.address ?? ''}`, REQUESTS_PER_SECOND);
+    const request = hubRequestOf(form);
+    if (request.mode === 'publish') {
+      this.#ping(request, bases);
+      return 'ping';
+    }
+    const topic = this.#topicOf(request.topic, bases);
+    const refusal = this.#parts.sender.objection(request.callback);
+    if (refusal !== undefined) throw new PolycastError('endpoint_refused', refusal.detail, { member: 'hub.callback' });
+    this.#limit(`host ${new URL(request.callback).host}`, QUESTIONS_PER_SECOND);
+    const wish: Wish = { request, topic, hubUrl: `${bases[0]}/v1/websub`, by, head: this.#parts.head() };
+    if (!this.#work.add(`${topic.channel} ${request.callback}`, () => this.#settle(wish)))
+      throw new PolycastError('overloaded', 'Too many requests wait to be verified.', { retryAfterMs: 5000 });
+    return 'intent';
+  }
+
+  /** Whoever may not be subscribed any more, since the rules have changed, is told so. To be called once, at the start. */
+  async review(): Promise<void> {
+    const { desk, settings } = this.#parts;
+    let after = '';
+    for (;;) {
+      const page = desk.list({ after, limit: 100, means: isOurs });
+      for (const { definition } of page) {
+        const [channel = ''] = definition.channels;
+        const url = definition.metadata['topic'] ?? '';
+        const isForeign = topicOf(url, [], settings.topics) !== undefined;
+        const topic = { url, channel, isForeign };
+        const refused = await this.#refusal(topic);
+        if (refused !== undefined) await this.#deny(topic, (definition.delivery as WebhookDelivery).url, refused);
+      }
+      const last = page.at(-1);
+      if (last === undefined) return;
+      after = last.definition.id;
+    }
+  }
+
+  /** Begins nothing more; what was not verified by now has to be asked for again. */
+  close(): Promise<void> {
+    return this.#work.close();
+  }
+
+  #ping({ topics }: Ping, bases: HubQuestion['bases']): void {
+    // A channel's own events are told as they are published: there is nothing to be done about it.
+    for (const topic of topics.map((url) => this.#topicOf(url, bases)))
+      if (topic.isForeign) this.#parts.foreign.changed(topic);
+  }
+
+  #topicOf(url: string, bases: HubQuestion['bases']): Topic {
+    const topic = topicOf(url, bases, this.#parts.settings.topics);
+    if (topic === undefined) throw invalid('hub.topic', 'is not a topic of this hub');
+    return topic;
+  }
+
+  async #settle(wish: Wish): Promise<void> {
+    try {
+      await (wish.request.mode === 'subscribe' ? this.#subscribe(wish) : this.#unsubscribe(wish));
+    } catch (error) {
+      // It cannot be kept now: the subscriber has confirmed, and must not go on in the belief that it will be told.
+      const { callback, topic } = wish.request;
+      this.#parts.logger.info({ error: String(error), callback, topic }, 'a WebSub request could not be met');
+      await this.#parts.sender.send(denial(topic, callback, 'The hub cannot take it on now; ask again later.'));
+    }
+  }
+
+  async #subscribe(wish: Wish): Promise<void> {
+    const { request, topic, by } = wish;
+    const { desk, clock } = this.#parts;
+    const refused = await this.#refusal(topic);
+    if (refused !== undefined) return this.#deny(topic, request.callback, refused);
+    const leaseSeconds = this.#lease(request.leaseSeconds);
+    if (!(await this.#confirms(request, leaseSeconds))) return;
+    const delivery = this.#delivery(wish);
+    const endsMs = clock.nowMs() + leaseSeconds * 1000;
+    const present = this.#present(topic.channel, request.callback);
+    if (present?.standing.state === 'ended') await desk.remove(present.definition.id, by);
+    if (present === undefined || present.standing.state === 'ended') {
+      await desk.create({ ...NEW, ...this.#terms(wish), delivery, endsMs, cursor: wish.head, isTrusted: true }, by);
+      return;
+    }
+    await desk.change(present.definition.id, { delivery, endsMs, metadata: { topic: topic.url } }, undefined, by);
+    // Whoever confirms is there again.
+    if (present.standing.state === 'suspended') await desk.resume(present.definition.id, by);
+  }
+
+  async #unsubscribe({ request, topic, by }: Wish): Promise<void> {
+    if (!(await this.#confirms(request, 0))) return;
+    const present = this.#present(topic.channel, request.callback);
+    if (present !== undefined) await this.#parts.desk.remove(present.definition.id, by);
+  }
+
+  /** Why the public may not have it; what is fetched from elsewhere is public already. */
+  async #refusal({ channel, isForeign }: Topic): Promise<string | undefined> {
+    if (isForeign) return undefined;
+    if (channel.startsWith(FOREIGN_CHANNELS)) return 'This hub is not for this topic.';
+    const decision = await this.#parts.authority.decide(ANONYMOUS, 'subscribe', channel);
+    return decision.allowed ? undefined : 'This topic is not public.';
+  }
+
+  /** A subscription that there was ends with it. */
+  async #deny({ url, channel }: Topic, callback: string, reason: string): Promise<void> {
+    const present = this.#present(channel, callback);
+    if (present !== undefined) await this.#parts.desk.remove(present.definition.id, { kind: 'hub' });
+    await this.#parts.sender.send(denial(url, callback, reason));
+  }
+
+  async #confirms(request: Intent, leaseSeconds: number): Promise<boolean> {
+    const challenge = this.#parts.random.token();
+    return isConfirmed(await this.#parts.sender.send(question(request, challenge, leaseSeconds)), challenge);
+  }
+
+  #present(channel: string, callback: string): Subscription | undefined {
+    return this.#parts.desk.find('websub', callback, channel);
+  }
+
+  #lease(wanted: number | undefined): number {
+    const { leaseSeconds, leaseMinSeconds, leaseMaxSeconds } = this.#parts.settings;
+    return Math.min(leaseMaxSeconds, Math.max(leaseMinSeconds, wanted ?? leaseSeconds));
+  }
+
+  #terms({ topic }: Wish): { channels: readonly string[]; concurrencyMax: number; metadata: Record<string, string> } {
+    const { concurrency } = this.#parts.deliveries;
+    return { channels: [topic.channel], concurrencyMax: concurrency, metadata: { topic: topic.url } };
+  }
+
+  #delivery({ request, hubUrl }: Wish): WebhookDelivery {
+    const { deliveries, settings } = this.#parts;
+    const { secret, algorithm = settings.algorithm } = request;
+    return {
+      kind: 'webhook',
+      url: request.callback,
+      dialect: 'websub',
+      format: 'data',
+      headers: { link: `<${request.topic}>; rel="self", <${hubUrl}>; rel="hub"` },
+      batch: undefined,
+      timeoutMs: deliveries.timeoutMs,
+      retryDelaysMs: deliveries.retryDelaysSeconds.map((seconds) => seconds * 1000),
+      secrets: secret === undefined ? [] : [{ text: `${algorithm}=${secret}`, endsMs: undefined }],
+    };
+  }
+
+  #limit(name: string, perSecond: number): void {
+    const retryAfterMs = this.#buckets.take(
+      name,
+      perSecond,
+      perSecond * BURST_SECONDS,
+      this.#parts.clock.monotonicMs(),
+    );
+    if (retryAfterMs > 0)
+      throw new PolycastError('rate_limited', `${perSecond} requests a second are taken.`, { retryAfterMs });
+  }
+}
+
+/** What was asked for, and what was so then. */
+interface Wish {
+  readonly request: Intent;
+  readonly topic: Topic;
+  readonly hubUrl: string;
+  readonly by: Actor;
+  /** What comes after this is delivered, once it is verified. */
+  readonly head: Position;
+}
+
+const NEW = {
+  owner: { key: undefined, user: undefined },
+  description: '',
+  types: undefined,
+  filter: undefined,
+  ordering: 'per-channel',
+  ratePerSecond: undefined,
+  idempotency: undefined,
+} as const;
+
+function isOurs({ definition: { delivery }, standing }: Subscription): boolean {
+  return delivery.kind === 'webhook' && delivery.dialect === 'websub' && standing.state !== 'ended';
+}
