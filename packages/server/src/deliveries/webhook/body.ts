@@ -1,0 +1,108 @@
+import { encodeCursor } from '@polycast/protocol';
+import { createHash } from 'node:crypto';
+import type { StoredRecord } from '../../core/ports.ts';
+import type { BodyFormat } from '../../core/subscription/definition.ts';
+import { attributeHeaders, structuredEvent } from './cloudevents.ts';
+import { eventMembers } from './event-members.ts';
+
+/** What a request carries, whoever it goes to (PROTOCOL.md section 14.3): made of the bytes of the log. */
+export interface WebhookBody {
+  /** `webhook-id`: the event's; of a batch, one that another choice of events never has. */
+  readonly id: string;
+  readonly contentType: string;
+  /** What else tells of the event; names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly bytes: Uint8Array;
+}
+
+export interface BodyOptions {
+  readonly format: BodyFormat;
+  /** A JSON array, though it be of one event. */
+  readonly isBatch: boolean;
+  /** The log's. */
+  readonly epoch: string;
+}
+
+/** One event, or a batch of at least one. */
+export function webhookBody(records: readonly StoredRecord[], options: BodyOptions): WebhookBody {
+  const { format, isBatch, epoch } = options;
+  if (isBatch) return batchOf(records, options);
+  const record = records[0] as StoredRecord;
+  const id = encodeCursor(epoch, record.position);
+  switch (format) {
+    case 'event':
+      return { id, contentType: 'application/json', headers: {}, bytes: envelope(id, record) };
+    case 'data':
+      return { id, headers: dataHeaders(record), ...dataOf(record) };
+    case 'cloudevents':
+      return { id, contentType: CLOUDEVENT, headers: {}, bytes: structuredEvent(id, record) };
+    case 'cloudevents-binary':
+      return { id, headers: attributeHeaders(id, record), ...dataOf(record) };
+  }
+}
+
+/** The event's data as it was published: bytes, and their media type (PROTOCOL.md section 10.1). */
+export function dataOf(record: Pick<StoredRecord, 'body'>): {
+  readonly contentType: string;
+  readonly bytes: Uint8Array;
+} {
+  const { text, value, isBase64 } = eventMembers(record);
+  const named = text('datacontenttype');
+  if (named === undefined && !isBase64) return { contentType: JSON_TYPE, bytes: value };
+  const contentType = named === undefined ? 'application/octet-stream' : (JSON.parse(named) as string);
+  const isText = value[0] === 34 && !IS_JSON.test(contentType);
+  if (isBase64) return { contentType, bytes: Buffer.from(asText(value).slice(1, -1), 'base64') };
+  return { contentType, bytes: isText ? Buffer.from(JSON.parse(asText(value)) as string) : value };
+}
+
+const JSON_TYPE = 'application/json';
+const CLOUDEVENT = 'application/cloudevents+json; charset=utf-8';
+const CLOUDEVENT_BATCH = 'application/cloudevents-batch+json; charset=utf-8';
+const IS_JSON = /^[^;]*[/+]json\s*(?:;|$)/i;
+const PRINTABLE = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
+
+/** `{"id":"…",` and what is stored. */
+function envelope(id: string, { body }: StoredRecord): Buffer {
+  const bytes = Buffer.allocUnsafe(HEAD_BYTES + body.length);
+  bytes.write(`{"id":"${id}",`, 'latin1');
+  bytes.set(body, HEAD_BYTES);
+  return bytes;
+}
+
+/** Of `{"id":"<cursor>",` */
+const HEAD_BYTES = 31;
+
+function dataHeaders(record: StoredRecord): Readonly<Record<string, string>> {
+  const time = new Date(record.timeMs).toISOString();
+  const headers = { 'polycast-channel': record.channel, 'polycast-time': time };
+  // As on `GET /v1/channels/{c}`: header fields are for ASCII.
+  return record.type !== undefined && PRINTABLE.test(record.type)
+    ? { ...headers, 'polycast-type': record.type }
+    : headers;
+}
+
+function batchOf(records: readonly StoredRecord[], { format, epoch }: BodyOptions): WebhookBody {
+  const ids = records.map(({ position }) => encodeCursor(epoch, position));
+  const items = records.map((record, index) => itemOf(format, ids[index] as string, record));
+  const pieces = items.flatMap((item, index) => [index === 0 ? OPENING : COMMA, item]);
+  return {
+    id: `batch_${createHash('sha256').update(ids.join()).digest('base64url').slice(0, 22)}`,
+    contentType: format === 'event' || format === 'data' ? JSON_TYPE : CLOUDEVENT_BATCH,
+    headers: {},
+    bytes: Buffer.concat([...pieces, CLOSING]),
+  };
+}
+
+const OPENING = Buffer.from('[');
+const COMMA = Buffer.from(',');
+const CLOSING = Buffer.from(']');
+
+/** Text and base64 stay the JSON strings that they are stored as. */
+function itemOf(format: BodyFormat, id: string, record: StoredRecord): Uint8Array {
+  if (format === 'event') return envelope(id, record);
+  return format === 'data' ? eventMembers(record).value : structuredEvent(id, record);
+}
+
+function asText(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+}

@@ -1,0 +1,164 @@
+import { describe, expect, test } from 'vitest';
+import type { Sent, SentAnswer } from '../../core/subscription/ports.ts';
+import {
+  cloudEventsQuestion,
+  hookSecretQuestion,
+  signedQuestion,
+  verifyEvent,
+  webSubDenial,
+  webSubQuestion,
+  type Question,
+} from './consent.ts';
+
+const TIMING = { nameMs: undefined, connectMs: undefined, tlsMs: undefined, firstByteMs: 1, totalMs: 1 };
+
+function answered(answer: Partial<SentAnswer>): Sent {
+  const whole = { status: 200, headers: {}, body: '', isCut: false, ...answer };
+  return { failure: undefined, detail: '', answer: whole, isInside: false, timing: TIMING };
+}
+
+const FAILED: Sent = { failure: 'timeout', detail: 'too late', answer: undefined, isInside: false, timing: TIMING };
+
+function consents(question: Question, answer: Partial<SentAnswer>): boolean {
+  return question.judge(answered(answer)).isGiven;
+}
+
+const all: readonly (readonly [kind: string, question: Question, right: Partial<SentAnswer>])[] = [
+  ['a signed event', signedQuestion('https://a.example', {}, new Uint8Array(), 'abc'), { body: 'abc' }],
+  ['X-Hook-Secret', hookSecretQuestion('https://a.example', 'abc'), { headers: { 'x-hook-secret': 'abc' } }],
+  [
+    'WebSub',
+    webSubQuestion({ callback: 'https://a.example', mode: 'subscribe', topic: 't', challenge: 'abc', leaseSeconds: 1 }),
+    { body: 'abc' },
+  ],
+];
+
+describe.each(all)('the question by %s', (_kind, question, right) => {
+  test('is consented to by the right answer, of any status of success', () => {
+    expect(question.judge(answered(right))).toEqual({ isGiven: true, ratePerMinute: undefined });
+    expect(consents(question, { ...right, status: 204 })).toBe(true);
+  });
+
+  test.each([301, 302, 307, 404, 500])('is not by status %d, with the right answer', (status) => {
+    expect(question.judge(answered({ ...right, status }))).toEqual({ isGiven: false, detail: `it answered ${status}` });
+  });
+
+  test('is not by another answer, by none, or by a failure', () => {
+    expect(consents(question, { body: 'abcd', headers: { 'x-hook-secret': 'ABC' } })).toBe(false);
+    expect(consents(question, {})).toBe(false);
+    expect(question.judge(FAILED)).toEqual({ isGiven: false, detail: 'too late' });
+  });
+});
+
+describe('a signed event', () => {
+  const body = verifyEvent({ id: 'verify_1', subscription: 'sub_1', challenge: 'abc', timeMs: 0 });
+
+  test('is one like all others, on a channel of the hub', () => {
+    expect(JSON.parse(Buffer.from(body).toString())).toEqual({
+      id: 'verify_1',
+      channel: 'polycast.subscriptions.sub_1',
+      type: 'polycast.verify',
+      time: '1970-01-01T00:00:00.000Z',
+      data: { challenge: 'abc', subscription: 'sub_1' },
+    });
+    expect(signedQuestion('https://a.example', { 'webhook-id': 'verify_1' }, body, 'abc')).toMatchObject({
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'webhook-id': 'verify_1' },
+      body,
+    });
+  });
+
+  test.each(['abc', ' abc\n', '{"challenge":"abc"}', '{ "ok":true, "challenge":"\\u0061bc" }'])(
+    'is answered by %s',
+    (text) => {
+      expect(consents(signedQuestion('https://a.example', {}, body, 'abc'), { body: text })).toBe(true);
+    },
+  );
+
+  test.each(['', '"abc"', 'null', '[]', '{"challenge":["abc"]}', '{"data":{"challenge":"abc"}}', 'abc abc'])(
+    'is not by %s',
+    (text) => {
+      expect(consents(signedQuestion('https://a.example', {}, body, 'abc'), { body: text })).toBe(false);
+    },
+  );
+});
+
+describe('the handshake of CloudEvents', () => {
+  const ask = (rate?: number): Question => cloudEventsQuestion('https://a.example', 'hub.example', rate);
+
+  test('asks with OPTIONS, by name, and for a rate where there is one', () => {
+    expect(ask()).toMatchObject({
+      method: 'OPTIONS',
+      headers: { 'webhook-request-origin': 'hub.example' },
+      body: undefined,
+    });
+    expect(ask(90.5).headers).toEqual({ 'webhook-request-origin': 'hub.example', 'webhook-request-rate': '90' });
+  });
+
+  test.each<[headers: Record<string, string>, rate: number | undefined, expected: number | '*' | 'refused']>([
+    [{ 'webhook-allowed-origin': '*' }, undefined, '*'],
+    [{ 'webhook-allowed-origin': 'HUB.example' }, undefined, '*'],
+    [{ 'webhook-allowed-origin': 'hub.example', 'webhook-allowed-rate': '120' }, undefined, 120],
+    [{ 'webhook-allowed-origin': 'hub.example', 'webhook-allowed-rate': '*' }, 60, '*'],
+    [{ 'webhook-allowed-origin': 'hub.example', 'webhook-allowed-rate': '30' }, 60, 30],
+    [{ 'webhook-allowed-origin': 'hub.example' }, 60, 'refused'],
+    [{ 'webhook-allowed-origin': 'hub.example', 'webhook-allowed-rate': '0' }, 60, 'refused'],
+    [{ 'webhook-allowed-origin': 'hub.example', 'webhook-allowed-rate': 'lots' }, undefined, 'refused'],
+    [{ 'webhook-allowed-origin': 'other.example', 'webhook-allowed-rate': '*' }, undefined, 'refused'],
+    [{ 'webhook-allowed-rate': '*' }, undefined, 'refused'],
+    [{ allow: 'POST, OPTIONS', 'access-control-allow-origin': '*' }, undefined, 'refused'],
+  ])('%o, asked for %s: %s', (headers, rate, expected) => {
+    const verdict = ask(rate).judge(answered({ status: 200, headers }));
+    const outcome = verdict.isGiven ? (verdict.ratePerMinute ?? '*') : 'refused';
+    expect(outcome).toBe(expected);
+  });
+
+  test('goes by the headers alone, whatever the status', () => {
+    expect(consents(ask(), { status: 405, headers: { 'webhook-allowed-origin': '*' } })).toBe(true);
+    expect(consents(ask(), { status: 200 })).toBe(false);
+    expect(ask().judge(FAILED)).toEqual({ isGiven: false, detail: 'too late' });
+  });
+});
+
+describe('of WebSub', () => {
+  const intent = { mode: 'subscribe', topic: 'https://h.example/a?b=c&d', challenge: 'x/y', leaseSeconds: 60 } as const;
+  const query =
+    'hub.mode=subscribe&hub.topic=https%3A%2F%2Fh.example%2Fa%3Fb%3Dc%26d&hub.challenge=x%2Fy&hub.lease_seconds=60';
+
+  test.each([
+    ['https://a.example/hook', `https://a.example/hook?${query}`],
+    ['https://a.example', `https://a.example?${query}`],
+    ['https://a.example/hook?a=%41&b', `https://a.example/hook?a=%41&b&${query}`],
+    ['https://a.example/hook?', `https://a.example/hook?${query}`],
+    ['https://a.example/hook#part', `https://a.example/hook?${query}`],
+  ])("the question to %s keeps the address's own query", (callback, url) => {
+    expect(webSubQuestion({ ...intent, callback })).toMatchObject({ method: 'GET', url, body: undefined });
+  });
+
+  test('a lease is asked about only when it is subscribed', () => {
+    const { url } = webSubQuestion({
+      ...intent,
+      callback: 'https://a.example',
+      mode: 'unsubscribe',
+      leaseSeconds: undefined,
+    });
+    expect(new URL(url).searchParams.has('hub.lease_seconds')).toBe(false);
+  });
+
+  test('the challenge alone is the answer: nothing around it, and nothing after it', () => {
+    const question = webSubQuestion({ ...intent, callback: 'https://a.example' });
+    for (const body of ['x/y\n', ' x/y', '"x/y"', '{"challenge":"x/y"}'])
+      expect(consents(question, { body })).toBe(false);
+    expect(consents(question, { body: 'x/y', isCut: true })).toBe(false);
+  });
+
+  test('a denial says so', () => {
+    const { url } = webSubDenial('https://a.example/?x=1', 'https://h.example/a', 'lease over');
+    expect(Object.fromEntries(new URL(url).searchParams)).toEqual({
+      x: '1',
+      'hub.mode': 'denied',
+      'hub.topic': 'https://h.example/a',
+      'hub.reason': 'lease over',
+    });
+  });
+});

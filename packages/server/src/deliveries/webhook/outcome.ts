@@ -1,0 +1,34 @@
+import type { AttemptOutcome, Sent } from '../../core/subscription/ports.ts';
+import type { Going } from '../../core/subscription/pace.ts';
+
+/** What an exchange with an endpoint says. */
+export interface Judgement {
+  readonly outcome: AttemptOutcome;
+  readonly going: Going;
+  /** How long the endpoint asks to be left alone. */
+  readonly retryAfterMs: number | undefined;
+}
+
+const DELIVERED: Judgement = { outcome: 'delivered', going: 'well', retryAfterMs: undefined };
+
+/** PROTOCOL.md section 14.4. */
+export function judge({ failure, answer }: Sent, nowMs: number): Judgement {
+  if (failure !== undefined || answer === undefined)
+    return { outcome: failure ?? 'answer', going: 'overrun', retryAfterMs: undefined };
+  const { status } = answer;
+  if (status >= 200 && status < 300) return DELIVERED;
+  const retryAfterMs = retryAfter(answer.headers['retry-after'], nowMs);
+  if (status === 410) return { outcome: 'gone', going: 'refused', retryAfterMs: undefined };
+  if (status === 429 || status === 502 || status === 503 || status === 504)
+    return { outcome: 'slowed_down', going: 'overrun', retryAfterMs };
+  if (status >= 300 && status < 400) return { outcome: 'redirected', going: 'refused', retryAfterMs: undefined };
+  return { outcome: 'refused_status', going: 'refused', retryAfterMs };
+}
+
+/** Seconds, or a date; what is neither says nothing. */
+function retryAfter(text: string | undefined, nowMs: number): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d{1,9}$/.test(text.trim())) return Number(text) * 1000;
+  const dateMs = Date.parse(text);
+  return Number.isNaN(dateMs) ? undefined : Math.max(0, dateMs - nowMs);
+}
