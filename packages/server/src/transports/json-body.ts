@@ -10,9 +10,12 @@ export type Check<Value> = (value: unknown) => { readonly value: Value } | { rea
 /** The members of a body, read one by one; what is left over at the end is not known here. */
 export class Members {
   readonly #values: Map<string, unknown>;
+  readonly #within: string;
 
-  constructor(values: Readonly<Record<string, unknown>>) {
+  /** @param within what they are members of, in the body: `delivery.` */
+  constructor(values: Readonly<Record<string, unknown>>, within = '') {
     this.#values = new Map(Object.entries(values));
+    this.#within = within;
   }
 
   has(name: string): boolean {
@@ -24,29 +27,42 @@ export class Members {
     if (!this.#values.has(name)) return undefined;
     const checked = check(this.#values.get(name));
     this.#values.delete(name);
-    if ('wrong' in checked) throw invalidBody(name, checked.wrong);
+    if ('wrong' in checked) throw invalidBody(this.#within + name, checked.wrong);
     return checked.value;
   }
 
   /** @throws PolycastError `invalid_body` */
   need<Value>(name: string, check: Check<Value>): Value {
-    if (!this.#values.has(name)) throw invalidBody(name, 'is missing');
+    if (!this.#values.has(name)) throw invalidBody(this.#within + name, 'is missing');
     return this.take(name, check) as Value;
+  }
+
+  /** The names that have not been taken. */
+  get names(): readonly string[] {
+    return [...this.#values.keys()];
   }
 
   /** @throws PolycastError `invalid_body` */
   end(): void {
-    for (const name of this.#values.keys()) throw invalidBody(name.slice(0, 64), 'is not known here');
+    for (const name of this.#values.keys()) throw invalidBody(this.#within + name.slice(0, 64), 'is not known here');
   }
 }
 
 const BODY_BYTES_MAX = 64 * 1024;
 
+/** As `readObject`, its members to be read one by one. */
+export async function readMembers(services: Services, request: IncomingMessage): Promise<Members> {
+  return new Members(await readObject(services, request));
+}
+
 /**
  * Reads a small JSON object; no body at all is an empty one.
  * @throws PolycastError `invalid_json`, `invalid_body`, `body_too_large`, `unsupported_media_type`, …
  */
-export async function readMembers(services: Services, request: IncomingMessage): Promise<Members> {
+export async function readObject(
+  services: Services,
+  request: IncomingMessage,
+): Promise<Readonly<Record<string, unknown>>> {
   const { wheel, bodies, settings } = services;
   const bodyBytesMax = Math.min(BODY_BYTES_MAX, settings.bodyBytesMax);
   const bytes = await readBody(request, {
@@ -54,13 +70,13 @@ export async function readMembers(services: Services, request: IncomingMessage):
     bodies,
     settings: { bodyBytesMax, bodyTimeoutMs: settings.bodyTimeoutMs },
   });
-  if (bytes.length === 0) return new Members({});
+  if (bytes.length === 0) return {};
   if (parseMediaType(request.headers['content-type'])?.essence !== 'application/json')
     throw new PolycastError('unsupported_media_type', 'Send application/json.');
   const value = parse(utf8Text(bytes));
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new PolycastError('invalid_body', 'It must be an object.');
-  return new Members(value as Record<string, unknown>);
+  return value as Readonly<Record<string, unknown>>;
 }
 
 /** A text of 1 to so many characters, none of them a control character. */

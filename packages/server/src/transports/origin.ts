@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { OriginList } from './origin-list.ts';
 
 const EXPOSED =
   'ETag, Link, Location, Retry-After, Idempotency-Replayed, Polycast-Type, Preference-Applied, Last-Modified';
@@ -10,9 +11,7 @@ const ALLOWED_HEADERS =
  * itself, and those of the listed origins. Pages of `*` may use it as anybody may, and never with cookies.
  */
 export class Origins {
-  readonly #listed = new Set<string>();
-  readonly #subdomains: RegExp[] = [];
-  readonly #any: boolean;
+  readonly #listed: OriginList;
   readonly #allowedHeaders: string;
 
   /**
@@ -20,29 +19,23 @@ export class Origins {
    * @param alsoHeaders request headers, beside the hub's own, by which pages may say who they are
    */
   constructor(allowedOrigins: readonly string[], alsoHeaders: readonly string[] = []) {
-    this.#any = allowedOrigins.includes('*');
-    this.add(allowedOrigins);
+    this.#listed = new OriginList(allowedOrigins);
     this.#allowedHeaders = [ALLOWED_HEADERS, ...alsoHeaders].join(', ');
   }
 
   /** Whether pages of other origins may use the hub at all. */
   get areSome(): boolean {
-    return this.#any || this.#listed.size > 0 || this.#subdomains.length > 0;
+    return this.#listed.isAny || !this.#listed.isEmpty;
   }
 
   add(origins: readonly string[]): void {
-    for (const origin of origins) {
-      const [scheme, domain] = origin.split('://*.');
-      if (domain !== undefined)
-        this.#subdomains.push(new RegExp(`^${scheme}://(?:[a-z0-9_-]+\\.)+${domain.replaceAll('.', '\\.')}$`));
-      else if (origin !== '*') this.#listed.add(origin);
-    }
+    this.#listed.add(origins);
   }
 
   /** A request that names no origin is not a page's of another one, and is allowed. */
   allows(request: IncomingMessage): boolean {
     const { origin, host } = request.headers;
-    return origin === undefined || this.#any || this.#isListed(origin) || isOwn(origin, host);
+    return origin === undefined || this.#listed.isAny || this.#listed.names(origin) || isOwn(origin, host);
   }
 
   /**
@@ -54,7 +47,7 @@ export class Origins {
     const site = headers['sec-fetch-site'];
     // An origin does not say all of itself where the browser knows better: another scheme on the same host is another site.
     if (origin !== undefined)
-      return this.#isListed(origin) || (isOwn(origin, host) && (site === undefined || site === 'same-origin'));
+      return this.#listed.names(origin) || (isOwn(origin, host) && (site === undefined || site === 'same-origin'));
     if (site === 'same-origin') return true;
     if (site !== undefined && site !== 'none') return false;
     return method === 'GET' || method === 'HEAD' || asksFirst(headers['content-type']);
@@ -64,7 +57,7 @@ export class Origins {
   headers(request: IncomingMessage): readonly string[] {
     const { origin } = request.headers;
     if (origin === undefined) return this.areSome ? VARY : NONE;
-    if (this.#isListed(origin))
+    if (this.#listed.names(origin))
       return [
         'Access-Control-Allow-Origin',
         origin,
@@ -74,7 +67,7 @@ export class Origins {
         EXPOSED,
         ...VARY,
       ];
-    return this.#any ? TO_ANY : VARY;
+    return this.#listed.isAny ? TO_ANY : VARY;
   }
 
   /** What the answer to a preflight carries. */
@@ -88,10 +81,6 @@ export class Origins {
       'Access-Control-Max-Age',
       '7200',
     ];
-  }
-
-  #isListed(origin: string): boolean {
-    return this.#listed.has(origin) || this.#subdomains.some((subdomain) => subdomain.test(origin));
   }
 }
 

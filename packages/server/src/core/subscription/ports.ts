@@ -33,7 +33,10 @@ export type SubscriptionChanges = Partial<
     | 'delivery'
     | 'endsMs'
   >
->;
+> & {
+  /** Where `delivery` has another URL: it needs no consent. */
+  readonly isTrusted?: boolean;
+};
 
 /** Durable subscriptions, as those see them who ask by HTTP. Everything that resolves is durable. */
 export interface SubscriptionDesk {

@@ -1,0 +1,111 @@
+import { PolycastError } from '@polycast/protocol';
+import type { Position } from '../core/ports.ts';
+import type { ReplayWish, Sample, Subscription } from '../core/subscription/ports.ts';
+import { relationOf } from '../core/pattern-relation.ts';
+import { respondJson, type Desk } from '../transports/desk.ts';
+import type { Route } from '../transports/http-transport.ts';
+import { invalidBody, Members, readObject, shortText, time, whole } from '../transports/json-body.ts';
+import { allowDelivery, forOwners } from './caller.ts';
+import { channelOf, start } from './definition-body.ts';
+import { takeSecret } from './delivery-body.ts';
+import { cursorOf } from './new-subscription.ts';
+import type { SubscriptionParts } from './parts.ts';
+import { positionAt } from './position-at.ts';
+import { attemptJson, etagOf, replayJson, subscriptionJson } from './resource.ts';
+
+/** How long the secret before signs as well, unless something else is said: one day. */
+const OVERLAP_SECONDS = 86_400;
+const OVERLAP_SECONDS_MAX = 30 * 86_400;
+const TYPE_LENGTH_MAX = 200;
+
+/** What can be done with a subscription (PROTOCOL.md section 14.1). */
+export function actionRoutes(parts: SubscriptionParts): readonly Route[] {
+  const { desk } = parts;
+  const route = (action: string, act: (caller: Desk, subscription: Subscription) => Promise<void>): Route => ({
+    method: 'POST',
+    path: `/v1/subscriptions/:id/${action}`,
+    handle: forOwners(parts, act),
+  });
+  const moved = (action: 'pause' | 'resume'): Route =>
+    route(action, async (caller, { definition }) => {
+      (await bodyOf(parts, caller)).end();
+      const subscription = await desk[action](definition.id, caller.actor);
+      respondJson(caller.response, 200, subscriptionJson(parts, subscription), ['ETag', etagOf(subscription)]);
+    });
+  return [
+    moved('pause'),
+    moved('resume'),
+    route('test', (caller, subscription) => test(parts, caller, subscription)),
+    route('rotate-secret', (caller, subscription) => rotate(parts, caller, subscription)),
+    route('replay', (caller, subscription) => replay(parts, caller, subscription)),
+    {
+      method: 'GET',
+      path: '/v1/subscriptions/:id/replays',
+      handle: forOwners(parts, ({ response }, { definition }) =>
+        respondJson(response, 200, { replays: desk.replays(definition.id).map((each) => replayJson(parts, each)) }),
+      ),
+    },
+  ];
+}
+
+async function bodyOf({ services }: SubscriptionParts, { request }: Desk): Promise<Members> {
+  return new Members(await readObject(services, request));
+}
+
+async function test(parts: SubscriptionParts, caller: Desk, subscription: Subscription): Promise<void> {
+  const members = await bodyOf(parts, caller);
+  const { definition, standing } = subscription;
+  const channel = members.take('channel', channelOf) ?? sampleChannel(definition.channels);
+  const type = members.take('type', shortText(TYPE_LENGTH_MAX)) ?? definition.types?.[0];
+  const data = members.has('data') ? members.take('data', (value) => ({ value })) : undefined;
+  const given = data === undefined ? undefined : JSON.stringify(data);
+  members.end();
+  if (definition.delivery.kind === 'pull') throw notNow(standing.state, 'Nothing is sent to workers: they pull.');
+  if (standing.state === 'ended') throw notNow('ended', 'It has ended.');
+  const known = type === undefined ? undefined : parts.sampleOf(type);
+  const sample: Sample = { channel, type, data: given ?? known ?? '{"test":true}' };
+  respondJson(caller.response, 200, attemptJson(parts, await parts.desk.test(definition.id, sample, caller.actor)));
+}
+
+/** The first channel, a token such as any in the place of each wildcard. */
+function sampleChannel([first = 'sample']: readonly string[]): string {
+  return first
+    .split('.')
+    .map((token) => (token === '*' || token === '>' ? 'sample' : token))
+    .join('.');
+}
+
+async function rotate(parts: SubscriptionParts, caller: Desk, { definition, standing }: Subscription): Promise<void> {
+  const members = await bodyOf(parts, caller);
+  const secret = takeSecret(members);
+  const overlapSeconds = members.take('overlapSeconds', whole(0, OVERLAP_SECONDS_MAX)) ?? OVERLAP_SECONDS;
+  members.end();
+  if (definition.delivery.kind === 'pull') throw notNow(standing.state, 'Only webhooks are signed.');
+  if (definition.delivery.dialect === 'websub') throw notNow(standing.state, "A WebSub secret is the subscriber's.");
+  const rotated = await parts.desk.rotateSecret(definition.id, secret.text, overlapSeconds * 1000, caller.actor);
+  respondJson(caller.response, 200, subscriptionJson(parts, rotated, secret.text), ['ETag', etagOf(rotated)]);
+}
+
+async function replay(parts: SubscriptionParts, caller: Desk, { definition }: Subscription): Promise<void> {
+  const members = await bodyOf(parts, caller);
+  const after = members.take('after', start);
+  const sinceMs = members.take('since', time);
+  const channel = members.take('channel', channelOf);
+  members.end();
+  if ((after === undefined) === (sinceMs === undefined))
+    throw invalidBody('after', 'or "since" is needed, one of them');
+  if (after === 'now') throw invalidBody('after', 'must be a cursor or earliest');
+  if (channel !== undefined && !definition.channels.some((pattern) => relationOf(pattern, channel) === 'covers'))
+    throw invalidBody('channel', 'is none of the subscription');
+  const { services } = parts;
+  const channels = channel === undefined ? definition.channels : [channel];
+  await allowDelivery(services, caller.principal, channels, after ?? 'earliest');
+  const position: Position =
+    sinceMs === undefined ? await cursorOf(parts, after as string, channels) : await positionAt(services.feed, sinceMs);
+  const wish: ReplayWish = { after: position, channel };
+  respondJson(caller.response, 202, replayJson(parts, await parts.desk.replay(definition.id, wish, caller.actor)));
+}
+
+function notNow(state: string, why: string): PolycastError {
+  return new PolycastError('subscription_not_active', why, { state });
+}

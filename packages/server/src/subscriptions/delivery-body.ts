@@ -1,0 +1,154 @@
+import { PolycastError } from '@polycast/protocol';
+import type { PullDelivery, Secret, WebhookDelivery } from '../core/subscription/definition.ts';
+import type { SubscriptionSettings } from '../core/subscription/settings.ts';
+import { invalidBody, Members, whole, type Check } from '../transports/json-body.ts';
+import { object, orNull, word } from './checks.ts';
+import { headers } from './headers-body.ts';
+import type { SubscriptionParts } from './parts.ts';
+import { createSecret, secretText } from './secrets.ts';
+
+const URL_LENGTH_MAX = 2048;
+const BATCH_COUNT_MAX = 1000;
+const BATCH_WAIT_MS_MAX = 60_000;
+const TIMEOUT_MS_MIN = 100;
+const RETRIES_MAX = 30;
+const RETRY_SECONDS_MAX = 7 * 86_400;
+const DELIVERIES_MAX = 1000;
+
+/**
+ * The `delivery` of a new subscription (PROTOCOL.md section 14.1); a webhook's with a secret, its own or a new one.
+ * @throws PolycastError `invalid_body`, `endpoint_refused`
+ */
+export function newDelivery(
+  parts: SubscriptionParts,
+  value: Readonly<Record<string, unknown>>,
+): WebhookDelivery | PullDelivery {
+  const members = new Members(value, 'delivery.');
+  const kind = members.need('kind', word('webhook', 'pull'));
+  if (kind === 'pull') return changedPull(parts, undefined, members);
+  const dialect = members.take('dialect', word('standard', 'cloudevents')) ?? 'standard';
+  const secret = takeSecret(members);
+  const given = { kind, dialect, url: members.need('url', urlCheck(parts)), secrets: [secret] } as const;
+  return changedWebhook(parts, given, members);
+}
+
+/**
+ * A delivery with those members replaced that are given.
+ * @throws PolycastError `invalid_body`, `endpoint_refused`
+ */
+export function changedDelivery(
+  parts: SubscriptionParts,
+  before: WebhookDelivery | PullDelivery,
+  value: Readonly<Record<string, unknown>>,
+): WebhookDelivery | PullDelivery {
+  const members = new Members(value, 'delivery.');
+  members.take('kind', same(before.kind));
+  if (before.kind === 'pull') return changedPull(parts, before, members);
+  members.take('dialect', same(before.dialect));
+  // WebSub's and REST Hooks' are known by it, and what confirms it is theirs.
+  const isOwn = before.dialect === 'standard' || before.dialect === 'cloudevents';
+  const url = members.take('url', isOwn ? urlCheck(parts) : same(before.url)) ?? before.url;
+  return changedWebhook(parts, { ...before, url }, members);
+}
+
+/** A secret of the caller's, or a new one. @throws PolycastError `invalid_body` */
+export function takeSecret(members: Members): Secret {
+  const own = members.take('secret', secretText);
+  const signature = members.take('signature', word('hmac', 'ed25519'));
+  if (own !== undefined && signature !== undefined && own.startsWith('whsk_') !== (signature === 'ed25519'))
+    throw invalidBody('signature', 'is not what the secret is for');
+  return { text: own ?? createSecret(signature ?? 'hmac'), endsMs: undefined };
+}
+
+type Basis = Pick<WebhookDelivery, 'kind' | 'dialect' | 'url' | 'secrets'> & Partial<WebhookDelivery>;
+
+function changedWebhook({ settings }: SubscriptionParts, before: Basis, members: Members): WebhookDelivery {
+  const after = <Value>(
+    name: keyof WebhookDelivery & string,
+    before: Value,
+    check: Check<Value>,
+    unlessGiven: Value,
+  ): Value => (members.has(name) ? (members.take(name, orNull(check)) ?? unlessGiven) : before);
+  const format = before.dialect === 'cloudevents' ? 'cloudevents' : 'event';
+  const delays = members.has('retryDelaysSeconds')
+    ? (members.take('retryDelaysSeconds', orNull(retryDelays)) ?? settings.retryDelaysSeconds).map(
+        (seconds) => seconds * 1000,
+      )
+    : before.retryDelaysMs;
+  const delivery: WebhookDelivery = {
+    kind: before.kind,
+    url: before.url,
+    dialect: before.dialect,
+    format: after('format', before.format ?? format, word(...FORMATS), format),
+    headers: after('headers', before.headers ?? {}, headers(before.headers), {}),
+    batch: after('batch', before.batch, batch, undefined),
+    timeoutMs: after(
+      'timeoutMs',
+      before.timeoutMs ?? settings.timeoutMs,
+      whole(TIMEOUT_MS_MIN, settings.timeoutMaxMs),
+      settings.timeoutMs,
+    ),
+    retryDelaysMs: delays ?? settings.retryDelaysSeconds.map((seconds) => seconds * 1000),
+    secrets: before.secrets,
+  };
+  members.end();
+  if (delivery.batch !== undefined && delivery.format === 'cloudevents-binary')
+    throw invalidBody('delivery.batch', 'cannot be had of cloudevents-binary: its events are no JSON of their own');
+  return delivery;
+}
+
+const FORMATS = ['event', 'data', 'cloudevents', 'cloudevents-binary'] as const;
+
+function changedPull(
+  { settings }: SubscriptionParts,
+  before: PullDelivery | undefined,
+  members: Members,
+): PullDelivery {
+  const after = (name: string, before: number | undefined, max: number, unlessGiven: number): number =>
+    members.has(name) ? (members.take(name, orNull(whole(1, max))) ?? unlessGiven) : (before ?? unlessGiven);
+  const leaseSeconds = before === undefined ? undefined : before.leaseMs / 1000;
+  const pull: PullDelivery = {
+    kind: 'pull',
+    leaseMs: after('leaseSeconds', leaseSeconds, settings.leaseMaxSeconds, settings.leaseSeconds) * 1000,
+    deliveriesMax: after('deliveriesMax', before?.deliveriesMax, DELIVERIES_MAX, settings.deliveriesMax),
+  };
+  members.end();
+  return pull;
+}
+
+/** Where it leads is looked at again whenever it is connected to; what can be told at once is told at once. */
+export function urlCheck({ objection }: SubscriptionParts): Check<string> {
+  return (value) => {
+    const url = typeof value === 'string' && value.length <= URL_LENGTH_MAX ? URL.parse(value) : null;
+    if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:'))
+      return { wrong: `must be an http or https URL of at most ${URL_LENGTH_MAX} characters` };
+    const text = value as string;
+    if (url.username !== '' || url.password !== '' || text.includes('#') || !/^[\x21-\x7e]+$/.test(text))
+      return { wrong: 'must be percent-encoded, without user, password and fragment' };
+    const refused = objection(text);
+    if (refused !== undefined)
+      throw new PolycastError('endpoint_refused', refused.detail, { category: refused.failure });
+    return { value: text };
+  };
+}
+
+function same<Value extends string>(before: Value): Check<Value> {
+  return (value) => (value === before ? { value: before } : { wrong: `is ${before} and stays so` });
+}
+
+const batch: Check<WebhookDelivery['batch']> = (value) => {
+  const checked = object(value);
+  if ('wrong' in checked) return checked;
+  const members = new Members(checked.value, 'delivery.batch.');
+  const countMax = members.need('countMax', whole(1, BATCH_COUNT_MAX));
+  const waitMs = members.take('waitMs', whole(0, BATCH_WAIT_MS_MAX)) ?? 0;
+  members.end();
+  return { value: { countMax, waitMs } };
+};
+
+const retryDelays: Check<SubscriptionSettings['retryDelaysSeconds']> = (value) =>
+  Array.isArray(value) &&
+  value.length <= RETRIES_MAX &&
+  value.every((seconds) => Number.isSafeInteger(seconds) && seconds >= 1 && seconds <= RETRY_SECONDS_MAX)
+    ? { value: value as number[] }
+    : { wrong: `must be a list of at most ${RETRIES_MAX} whole numbers of seconds, 1 to ${RETRY_SECONDS_MAX}` };

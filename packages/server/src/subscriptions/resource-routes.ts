@@ -1,0 +1,110 @@
+import { matches, PolycastError } from '@polycast/protocol';
+import type { IncomingMessage } from 'node:http';
+import type { Subscription } from '../core/subscription/ports.ts';
+import { respondJson, type Desk } from '../transports/desk.ts';
+import { checkPattern, invalid, number } from '../transports/events-query.ts';
+import type { Route } from '../transports/http-transport.ts';
+import { readObject } from '../transports/json-body.ts';
+import { idempotencyKeyOf } from '../transports/publish-route.ts';
+import { headerOf, respondEmpty } from '../transports/respond.ts';
+import { singles } from '../transports/single-parameters.ts';
+import { allowDelivery, forCallers, forOwners, maySee } from './caller.ts';
+import { changesOf, creationOf, cursorOf } from './new-subscription.ts';
+import type { SubscriptionParts } from './parts.ts';
+import { etagOf, subscriptionJson } from './resource.ts';
+
+const LIMIT_DEFAULT = 100;
+const LIMIT_MAX = 100;
+const STATES = ['pending', 'active', 'paused', 'suspended', 'ended'];
+
+/** Creating, reading, changing and removing subscriptions (PROTOCOL.md section 14.1). */
+export function resourceRoutes(parts: SubscriptionParts): readonly Route[] {
+  const path = '/v1/subscriptions/:id';
+  return [
+    { method: 'POST', path: '/v1/subscriptions', handle: forCallers(parts, (caller) => create(parts, caller)) },
+    { method: 'GET', path: '/v1/subscriptions', handle: forCallers(parts, (caller) => list(parts, caller)) },
+    {
+      method: 'GET',
+      path,
+      handle: forOwners(parts, ({ response }, subscription) =>
+        respondJson(response, 200, subscriptionJson(parts, subscription), ['ETag', etagOf(subscription)]),
+      ),
+    },
+    { method: 'PATCH', path, handle: forOwners(parts, (caller, subscription) => change(parts, caller, subscription)) },
+    {
+      method: 'DELETE',
+      path,
+      handle: forOwners(parts, async ({ response, actor }, { definition }) => {
+        await parts.desk.remove(definition.id, actor);
+        respondEmpty(response, 204);
+      }),
+    },
+  ];
+}
+
+async function create(parts: SubscriptionParts, { request, response, principal, actor }: Desk): Promise<void> {
+  const { services, desk } = parts;
+  const body = await readObject(services, request);
+  const { wishes, start } = creationOf(parts, body, principal, idempotencyKeyOf(request));
+  await allowDelivery(services, principal, wishes.channels, start);
+  const cursor = await cursorOf(parts, start, wishes.channels);
+  const { subscription, isNew } = await desk.create({ ...wishes, cursor }, actor);
+  const { delivery } = wishes;
+  const secret = isNew && delivery.kind === 'webhook' ? delivery.secrets[0]?.text : undefined;
+  respondJson(response, 201, subscriptionJson(parts, subscription, secret), [
+    'Location',
+    `/v1/subscriptions/${subscription.definition.id}`,
+    'ETag',
+    etagOf(subscription),
+    ...(isNew ? [] : ['Idempotency-Replayed', 'true']),
+  ]);
+}
+
+function list(parts: SubscriptionParts, { response, principal, query }: Desk): void {
+  const { services, desk } = parts;
+  const values = singles(query, ['limit', 'after', 'state', 'channel']);
+  const limit = number(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
+  const state = values.get('state');
+  if (state !== undefined && !STATES.includes(state)) throw invalid('state', `must be one of ${STATES.join(', ')}`);
+  const channel = values.get('channel');
+  if (channel !== undefined) checkPattern(channel);
+  const means = (subscription: Subscription): boolean =>
+    (state === undefined || subscription.standing.state === state) &&
+    (channel === undefined || meansChannel(subscription, channel)) &&
+    maySee(services, principal, subscription);
+  const found = desk.list({ after: values.get('after') ?? '', limit: limit + 1, means });
+  const page = found.slice(0, limit);
+  respondJson(response, 200, {
+    subscriptions: page.map((subscription) => subscriptionJson(parts, subscription)),
+    next: found.length > limit ? (page.at(-1)?.definition.id ?? null) : null,
+  });
+}
+
+function meansChannel({ definition }: Subscription, channel: string): boolean {
+  return definition.channels.some((pattern) => pattern === channel || matches(pattern, channel));
+}
+
+async function change(
+  parts: SubscriptionParts,
+  { request, response, principal, actor }: Desk,
+  subscription: Subscription,
+): Promise<void> {
+  const { services, desk } = parts;
+  const version = versionOf(request);
+  const body = await readObject(services, request);
+  const changes = changesOf(parts, body, subscription);
+  if (changes.channels !== undefined) await allowDelivery(services, principal, changes.channels, undefined);
+  // What another has changed while this was read is not undone by it: members of `delivery` are replaced one by one.
+  const seen = version ?? (changes.delivery === undefined ? undefined : subscription.definition.version);
+  const changed = await desk.change(subscription.definition.id, changes, seen, actor);
+  respondJson(response, 200, subscriptionJson(parts, changed), ['ETag', etagOf(changed)]);
+}
+
+/** Of `If-Match`; `undefined` for any. @throws PolycastError `precondition_failed` for what is no ETag of ours */
+function versionOf(request: IncomingMessage): number | undefined {
+  const header = headerOf(request, 'if-match')?.trim();
+  if (header === undefined || header === '*') return undefined;
+  const [, version] = /^"?(\d{1,15})"?$/.exec(header) ?? [];
+  if (version === undefined) throw new PolycastError('precondition_failed');
+  return Number(version);
+}

@@ -1,0 +1,113 @@
+import { encodeCursor } from '@polycast/protocol';
+
+import type { PullDelivery, WebhookDelivery } from '../core/subscription/definition.ts';
+import type { Attempt, DeadLetter, Replay, Subscription } from '../core/subscription/ports.ts';
+import { timeText } from '../transports/desk.ts';
+import { shownHeaders } from './headers-body.ts';
+import type { SubscriptionParts } from './parts.ts';
+import { secretJson } from './secrets.ts';
+
+/** A subscription as it is shown (PROTOCOL.md section 14.1). @param secret only when it is new */
+export function subscriptionJson(
+  { desk, services }: SubscriptionParts,
+  { definition, standing }: Subscription,
+  secret?: string,
+): object {
+  const { id, channels, types, filter, delivery, ordering, ratePerSecond, concurrencyMax, owner } = definition;
+  return {
+    id,
+    state: standing.state,
+    reason: standing.reason,
+    since: timeText(standing.sinceMs),
+    channels,
+    types: types ?? null,
+    filter: filter ?? null,
+    delivery: { ...deliveryJson(delivery), ...(secret !== undefined && { secret }) },
+    ordering,
+    ratePerSecond: ratePerSecond ?? null,
+    concurrencyMax,
+    description: definition.description,
+    metadata: definition.metadata,
+    expires: timeText(definition.endsMs),
+    owner: {
+      ...(owner.key !== undefined && { key: owner.key }),
+      ...(owner.user !== undefined && { user: owner.user }),
+    },
+    created: timeText(definition.createdMs),
+    changed: timeText(definition.changedMs),
+    cursor: encodeCursor(services.log.state.epoch, standing.cursor),
+    backlog: desk.backlog(id),
+  };
+}
+
+/** Of the definition: what happens to a subscription by itself is no other version of it. */
+export function etagOf({ definition }: Subscription): string {
+  return `"${definition.version}"`;
+}
+
+function deliveryJson(delivery: WebhookDelivery | PullDelivery): object {
+  if (delivery.kind === 'pull')
+    return { kind: 'pull', leaseSeconds: delivery.leaseMs / 1000, deliveriesMax: delivery.deliveriesMax };
+  const { kind, url, dialect, format, headers, batch, timeoutMs, retryDelaysMs, secrets } = delivery;
+  return {
+    kind,
+    url,
+    dialect,
+    format,
+    headers: shownHeaders(headers),
+    batch: batch ?? null,
+    timeoutMs,
+    retryDelaysSeconds: retryDelaysMs.map((delayMs) => delayMs / 1000),
+    secrets: secrets.map(secretJson),
+  };
+}
+
+export function attemptJson({ services }: SubscriptionParts, attempt: Attempt): object {
+  const { number, subscription, position, count, startedMs, outcome, detail, request, answer, timing } = attempt;
+  return {
+    number,
+    subscription,
+    event: position === 0 ? null : encodeCursor(services.log.state.epoch, position),
+    count,
+    attempt: attempt.attempt,
+    started: timeText(startedMs),
+    outcome,
+    detail,
+    request: { ...request, headers: shownHeaders(request.headers) },
+    response:
+      answer === undefined
+        ? null
+        : { status: answer.status, headers: answer.headers, body: answer.body, cut: answer.isCut },
+    timing: {
+      nameMs: timing.nameMs ?? null,
+      connectMs: timing.connectMs ?? null,
+      tlsMs: timing.tlsMs ?? null,
+      firstByteMs: timing.firstByteMs ?? null,
+      totalMs: timing.totalMs,
+    },
+  };
+}
+
+export function deadLetterJson({ services }: SubscriptionParts, deadLetter: DeadLetter): object {
+  const { position, channel, attempts, sinceMs, outcome, detail } = deadLetter;
+  return {
+    event: encodeCursor(services.log.state.epoch, position),
+    channel,
+    attempts,
+    since: timeText(sinceMs),
+    outcome,
+    detail,
+  };
+}
+
+export function replayJson({ services }: SubscriptionParts, replay: Replay): object {
+  const { epoch } = services.log.state;
+  return {
+    id: replay.id,
+    after: encodeCursor(epoch, replay.after),
+    through: encodeCursor(epoch, replay.through),
+    reached: encodeCursor(epoch, replay.reached),
+    channel: replay.channel ?? null,
+    done: replay.isDone,
+  };
+}
