@@ -7,6 +7,7 @@ import { dev } from './dev.ts';
 import { epochRenew } from './epoch.ts';
 import { follow } from './follow.ts';
 import { keysCreate, keysList, keysRevoke, keysRotate } from './keys.ts';
+import { listen } from './listen/listen.ts';
 import { publish } from './publish.ts';
 import { revoke } from './revoke.ts';
 import { serve } from './serve.ts';
@@ -17,6 +18,7 @@ const working: readonly Command[] = [
   serve,
   publish,
   follow,
+  listen,
   keysList,
   keysCreate,
   keysRotate,

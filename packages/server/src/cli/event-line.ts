@@ -10,7 +10,7 @@ export function eventLine(event: PolycastEvent, style: Terminal['style']): strin
   return parts.join(' ');
 }
 
-function localTime(time: string): string {
+export function localTime(time: string): string {
   const date = new Date(time);
   const clock = [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, '0'));
   return `${clock.join(':')}.${String(date.getMilliseconds()).padStart(3, '0')}`;
@@ -23,7 +23,7 @@ function dataText({ data, data_base64: base64, datacontenttype }: PolycastEvent)
 }
 
 /** What a publisher wrote must not steer the terminal: control characters are shown as escapes. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\u2028\u2029\u202A-\u202E\u2066-\u2069]/gu, (character) => {
     const code = (character.codePointAt(0) as number).toString(16).padStart(4, '0');
     return `\\u${code}`;

@@ -1,0 +1,145 @@
+import type { Secret } from '../../core/subscription/definition.ts';
+import type { Gap } from '@polycast/protocol';
+import { localTime, printable } from '../event-line.ts';
+import type { ExitName } from '../exit-codes.ts';
+import type { HubAddress } from '../hub-address.ts';
+import type { Terminal } from '../terminal.ts';
+import { Deliveries, type Delivery } from './deliveries.ts';
+import { readEvents, type SourceOptions } from './event-source.ts';
+import { requestOf, send, type LocalAnswer, type LocalRequest } from './send.ts';
+
+export interface ListenOptions extends SourceOptions {
+  readonly forward: string | undefined;
+  readonly secrets: readonly Secret[];
+  /** Made for this time alone: to be shown. */
+  readonly isSecretNew: boolean;
+  readonly print: boolean;
+  readonly json: boolean;
+  /** Infinity: until it is interrupted. */
+  readonly countMax: number;
+}
+
+/** As much of an answer as fits behind it. */
+const ANSWER_SHOWN_MAX = 120;
+
+/** Passes events on until there were enough, the hub refuses, or a person has seen enough. */
+export async function listenTo(hub: HubAddress, options: ListenOptions, terminal: Terminal): Promise<ExitName> {
+  const enough = new AbortController();
+  const deliveries = new Deliveries((delivery) => deliver(delivery, options, terminal));
+  const end = (): void => enough.abort();
+  process.once('SIGINT', end).once('SIGTERM', end);
+  const keys = listenForKeys(deliveries, end);
+  let count = 0;
+  try {
+    await readEvents(
+      hub,
+      options,
+      {
+        async event(event, text) {
+          if (count >= options.countMax) return;
+          await deliveries.take(event, text);
+          if (++count >= options.countMax) end();
+        },
+        gap: (gap) => tellGap(gap, terminal),
+        open: greetOnce(options, terminal),
+        lost: (why) => terminal.note(terminal.noteStyle('yellow', `${why}; trying again`)),
+      },
+      enough.signal,
+    );
+    await deliveries.settled();
+  } finally {
+    keys.close();
+  }
+  if (deliveries.doneId !== undefined && count < options.countMax)
+    terminal.note(terminal.noteStyle('dim', `to go on: the same with --after ${deliveries.doneId}`));
+  return 'done';
+}
+
+function greetOnce(options: ListenOptions, { note, noteStyle }: Terminal): () => void {
+  let isGreeted = false;
+  return () => {
+    if (isGreeted) return note(noteStyle('dim', 'listening again'));
+    isGreeted = true;
+    const { patterns, forward, secrets, isSecretNew } = options;
+    note(`listening for ${patterns.join(' ')}${forward === undefined ? '' : `; forwarding to ${forward}`}`);
+    if (isSecretNew)
+      note(`signed with ${noteStyle('cyan', (secrets[0] as Secret).text)}, made for this time; --secret keeps one`);
+    if (forward !== undefined) note(noteStyle('dim', 'The letter before a delivery sends it again; Ctrl-C ends it.'));
+  };
+}
+
+/** Single keys, where a person sits at them; whatever comes where a program does. */
+function listenForKeys(deliveries: Deliveries, end: () => void): { close(): void } {
+  const { stdin } = process;
+  const onKeys = (keys: Buffer): void => {
+    for (const key of keys.toString()) {
+      // In raw mode Ctrl-C and Ctrl-D are keys like others.
+      if (key === '\u0003' || key === '\u0004') end();
+      else void deliveries.again(key);
+    }
+  };
+  const isTerminal = stdin.isTTY;
+  if (isTerminal) stdin.setRawMode(true);
+  stdin.on('error', () => undefined).on('data', onKeys);
+  return {
+    close() {
+      if (isTerminal) stdin.setRawMode(false);
+      stdin.off('data', onKeys).pause();
+      stdin.unref?.();
+    },
+  };
+}
+
+async function deliver(
+  delivery: Delivery,
+  options: ListenOptions,
+  terminal: Terminal,
+): Promise<LocalAnswer | undefined> {
+  const { forward, secrets, print, json } = options;
+  delivery.attempts += 1;
+  const request = requestOf(forward ?? 'http://localhost/', delivery.event.id, delivery.text, secrets);
+  const answer = forward === undefined ? undefined : await send(request);
+  if (json) terminal.out(JSON.stringify(record(delivery, request, answer)));
+  else if (answer !== undefined) terminal.out(line(delivery, answer, terminal));
+  if (print && !json) terminal.out(whole(request));
+  await terminal.flowing();
+  return answer;
+}
+
+/** `a 12:01:02.123 orders.42 order.baked 204 in 12 ms` */
+function line({ letter, event, attempts }: Delivery, answer: LocalAnswer, { style }: Terminal): string {
+  const { time, channel, type } = event;
+  const { status, why, text, durationMs } = answer;
+  const isGood = status !== undefined && status >= 200 && status < 300;
+  const parts = [style('bold', letter), style('dim', localTime(time)), style('cyan', channel)];
+  if (type !== undefined) parts.push(style('magenta', printable(type)));
+  if (attempts > 1) parts.push(`attempt ${attempts}:`);
+  parts.push(style(isGood ? 'green' : 'red', status === undefined ? why : String(status)));
+  parts.push(style('dim', `in ${durationMs < 10 ? durationMs.toFixed(1) : Math.round(durationMs)} ms`));
+  if (!isGood && text !== '') parts.push(printable(text.slice(0, ANSWER_SHOWN_MAX).trim()));
+  return parts.join(' ');
+}
+
+/** As it goes over the wire, and as `webhook verify` reads it. */
+function whole({ url, headers, body }: LocalRequest): string {
+  const { pathname, search, host } = new URL(url);
+  const lines = Object.entries({ host, ...headers }).map(([name, value]) => `${name}: ${value}`);
+  return [`POST ${pathname}${search} HTTP/1.1`, ...lines, '', body.toString()].join('\n');
+}
+
+function record({ event, attempts }: Delivery, request: LocalRequest, answer: LocalAnswer | undefined): object {
+  const { headers, body } = request;
+  return {
+    event: event.id,
+    channel: event.channel,
+    attempt: attempts,
+    headers,
+    body: body.toString(),
+    answer: answer ?? null,
+  };
+}
+
+function tellGap({ from, to, reason }: Gap, { note, noteStyle }: Terminal): void {
+  const cause = reason === 'epoch' ? 'the log began anew' : 'they are kept no longer';
+  note(noteStyle('yellow', `gap: events after ${from} up to ${to} cannot be delivered, ${cause}`));
+}

@@ -1,0 +1,94 @@
+import { randomBytes } from 'node:crypto';
+import { isPattern, parseCursor } from '@polycast/protocol';
+import { signatures } from '../../deliveries/webhook/signature.ts';
+import { usageError, type Command, type Input } from '../command.ts';
+import { HUB_ADDRESS_OPTIONS, hubAddress } from '../hub-address.ts';
+import { listenTo, type ListenOptions } from './listen-to.ts';
+
+const CHANNELS_MAX = 100;
+
+export const listen: Command = {
+  name: 'listen',
+  summary: 'Receives webhooks on this machine, without a tunnel.',
+  usage: '[channel or pattern…]',
+  argumentsMin: 0,
+  argumentsMax: CHANNELS_MAX,
+  details:
+    'Reads the hub’s stream and posts each event to an address of your own, signed as the hub signs; shows each delivery and its answer. What fails is not tried again by itself: the letter before a delivery sends it again. Each channel’s events go one after the other. All channels are meant unless some are named; in patterns * stands for one token and a last > for one or more.',
+  options: {
+    ...HUB_ADDRESS_OPTIONS,
+    forward: { value: 'URL', short: 'f', doc: 'Where to post; without it requests are only shown.' },
+    secret: {
+      value: 'SECRET',
+      short: 's',
+      multiple: true,
+      doc: 'What to sign with, whsec_… or whsk_…; two as during a rotation (or POLYCAST_WEBHOOK_SECRET). One is made unless given.',
+    },
+    print: { short: 'p', doc: 'Shows requests in full, as webhook verify reads them.' },
+    after: {
+      value: 'CURSOR',
+      short: 'a',
+      doc: 'Begin after this cursor, with earliest (all that is kept) or with now.',
+    },
+    type: { value: 'TYPE', multiple: true, doc: 'Only events of this type; repeatable.' },
+    count: { value: 'N', doc: 'Ends after N events.' },
+    json: { doc: 'Prints each delivery as JSON, one a line.' },
+  },
+  examples: [
+    {
+      command: "polycast listen 'orders.>' --forward http://localhost:3000/hook",
+      does: 'orders, to the site on this machine',
+    },
+    {
+      command: 'polycast listen --forward localhost:3000/hook --after earliest',
+      does: 'everything that the hub still has',
+    },
+    { command: "polycast listen 'orders.>' --print", does: 'what would be sent' },
+  ],
+  async run(input, terminal) {
+    return listenTo(hubAddress(input), listenOptions(input), terminal);
+  },
+};
+
+function listenOptions(input: Input): ListenOptions {
+  const wrong = input.arguments.find((pattern) => !isPattern(pattern));
+  if (wrong !== undefined)
+    throw usageError(listen, `"${wrong}" is neither a channel nor a pattern: orders.42, orders.*, orders.>`);
+  const after = input.text('after');
+  if (after !== undefined && after !== 'earliest' && after !== 'now' && parseCursor(after) === undefined)
+    throw usageError(listen, `--after ${after}: a cursor, earliest or now is wanted`);
+  const forward = forwardUrl(input);
+  return {
+    patterns: input.arguments.length === 0 ? ['>'] : input.arguments,
+    types: input.texts('type'),
+    after,
+    forward,
+    ...secretsOf(input),
+    print: input.flag('print') || (forward === undefined && !input.flag('json')),
+    json: input.flag('json'),
+    countMax: input.number('count', 1) ?? Infinity,
+  };
+}
+
+function forwardUrl(input: Input): string | undefined {
+  const text = input.text('forward');
+  if (text === undefined) return undefined;
+  const url = URL.parse(/^https?:\/\//.test(text) ? text : `http://${text}`);
+  if (url !== null) return url.href;
+  throw usageError(listen, `--forward ${text}: an address like http://localhost:3000/hook is wanted`);
+}
+
+function secretsOf(input: Input): Pick<ListenOptions, 'secrets' | 'isSecretNew'> {
+  const named = input.texts('secret');
+  const given = named.length > 0 ? named : (process.env['POLYCAST_WEBHOOK_SECRET']?.split(/\s+/) ?? []);
+  const texts = given.map((text) => text.trim()).filter((text) => text !== '');
+  const isSecretNew = texts.length === 0;
+  if (isSecretNew) texts.push(`whsec_${randomBytes(24).toString('base64')}`);
+  const secrets = texts.map((text) => ({ text, endsMs: undefined }));
+  try {
+    signatures({ id: 'a', seconds: 0, body: new Uint8Array() }, secrets, 0);
+  } catch (error) {
+    throw usageError(listen, (error as Error).message);
+  }
+  return { secrets, isSecretNew };
+}
