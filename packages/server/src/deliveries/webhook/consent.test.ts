@@ -1,14 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Sent, SentAnswer } from '../../core/subscription/ports.ts';
-import {
-  cloudEventsQuestion,
-  hookSecretQuestion,
-  signedQuestion,
-  verifyEvent,
-  webSubDenial,
-  webSubQuestion,
-  type Question,
-} from './consent.ts';
+import { cloudEventsQuestion, hookSecretQuestion, signedQuestion, verifyEvent, type Question } from './consent.ts';
 
 const TIMING = { nameMs: undefined, connectMs: undefined, tlsMs: undefined, firstByteMs: 1, totalMs: 1 };
 
@@ -26,11 +18,6 @@ function consents(question: Question, answer: Partial<SentAnswer>): boolean {
 const all: readonly (readonly [kind: string, question: Question, right: Partial<SentAnswer>])[] = [
   ['a signed event', signedQuestion('https://a.example', {}, new Uint8Array(), 'abc'), { body: 'abc' }],
   ['X-Hook-Secret', hookSecretQuestion('https://a.example', 'abc'), { headers: { 'x-hook-secret': 'abc' } }],
-  [
-    'WebSub',
-    webSubQuestion({ callback: 'https://a.example', mode: 'subscribe', topic: 't', challenge: 'abc', leaseSeconds: 1 }),
-    { body: 'abc' },
-  ],
 ];
 
 describe.each(all)('the question by %s', (_kind, question, right) => {
@@ -117,48 +104,5 @@ describe('the handshake of CloudEvents', () => {
     expect(consents(ask(), { status: 405, headers: { 'webhook-allowed-origin': '*' } })).toBe(true);
     expect(consents(ask(), { status: 200 })).toBe(false);
     expect(ask().judge(FAILED)).toEqual({ isGiven: false, detail: 'too late' });
-  });
-});
-
-describe('of WebSub', () => {
-  const intent = { mode: 'subscribe', topic: 'https://h.example/a?b=c&d', challenge: 'x/y', leaseSeconds: 60 } as const;
-  const query =
-    'hub.mode=subscribe&hub.topic=https%3A%2F%2Fh.example%2Fa%3Fb%3Dc%26d&hub.challenge=x%2Fy&hub.lease_seconds=60';
-
-  test.each([
-    ['https://a.example/hook', `https://a.example/hook?${query}`],
-    ['https://a.example', `https://a.example?${query}`],
-    ['https://a.example/hook?a=%41&b', `https://a.example/hook?a=%41&b&${query}`],
-    ['https://a.example/hook?', `https://a.example/hook?${query}`],
-    ['https://a.example/hook#part', `https://a.example/hook?${query}`],
-  ])("the question to %s keeps the address's own query", (callback, url) => {
-    expect(webSubQuestion({ ...intent, callback })).toMatchObject({ method: 'GET', url, body: undefined });
-  });
-
-  test('a lease is asked about only when it is subscribed', () => {
-    const { url } = webSubQuestion({
-      ...intent,
-      callback: 'https://a.example',
-      mode: 'unsubscribe',
-      leaseSeconds: undefined,
-    });
-    expect(new URL(url).searchParams.has('hub.lease_seconds')).toBe(false);
-  });
-
-  test('the challenge alone is the answer: nothing around it, and nothing after it', () => {
-    const question = webSubQuestion({ ...intent, callback: 'https://a.example' });
-    for (const body of ['x/y\n', ' x/y', '"x/y"', '{"challenge":"x/y"}'])
-      expect(consents(question, { body })).toBe(false);
-    expect(consents(question, { body: 'x/y', isCut: true })).toBe(false);
-  });
-
-  test('a denial says so', () => {
-    const { url } = webSubDenial('https://a.example/?x=1', 'https://h.example/a', 'lease over');
-    expect(Object.fromEntries(new URL(url).searchParams)).toEqual({
-      x: '1',
-      'hub.mode': 'denied',
-      'hub.topic': 'https://h.example/a',
-      'hub.reason': 'lease over',
-    });
   });
 });

@@ -89,44 +89,6 @@ export function hookSecretQuestion(url: string, secret: string): Question {
   };
 }
 
-/** What a WebSub subscriber is asked (section 5.3). `leaseSeconds` is left out for `unsubscribe`. */
-export interface WebSubIntent {
-  readonly callback: string;
-  readonly mode: 'subscribe' | 'unsubscribe';
-  readonly topic: string;
-  readonly challenge: string;
-  readonly leaseSeconds: number | undefined;
-}
-
-export function webSubQuestion({ callback, mode, topic, challenge, leaseSeconds }: WebSubIntent): Question {
-  const lease: [string, string][] = leaseSeconds === undefined ? [] : [['hub.lease_seconds', String(leaseSeconds)]];
-  return {
-    url: withQuery(callback, [['hub.mode', mode], ['hub.topic', topic], ['hub.challenge', challenge], ...lease]),
-    method: 'GET',
-    headers: {},
-    body: undefined,
-    judge: (sent) =>
-      judged(sent, ({ body, isCut }) => (!isCut && body === challenge) || 'it did not answer with the challenge alone'),
-  };
-}
-
-/** Tells a subscriber that it will get nothing (WebSub, section 5.2). What it answers is of no account. */
-export function webSubDenial(callback: string, topic: string, reason: string): Omit<SendRequest, 'timeoutMs'> {
-  const url = withQuery(callback, [
-    ['hub.mode', 'denied'],
-    ['hub.topic', topic],
-    ['hub.reason', reason],
-  ]);
-  return { url, method: 'GET', headers: {}, body: undefined };
-}
-
-/** Behind the query that the address has of its own, which stays as it is written (WebSub, section 5.3). */
-function withQuery(url: string, parameters: readonly (readonly [string, string])[]): string {
-  const [address = ''] = url.split('#');
-  const query = parameters.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&');
-  return `${address}${address.includes('?') ? (/[?&]$/.test(address) ? '' : '&') : '?'}${query}`;
-}
-
 function judged(sent: Sent, consents: (answer: NonNullable<Sent['answer']>) => true | string): Verdict {
   const { answer } = sent;
   if (answer === undefined) return refused(sent.detail);

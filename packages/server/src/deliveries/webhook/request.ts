@@ -1,38 +1,48 @@
-import { createHmac } from 'node:crypto';
-import { encodeCursor } from '@polycast/protocol';
 import type { StoredRecord } from '../../core/ports.ts';
 import type { SubscriptionDefinition, WebhookDelivery } from '../../core/subscription/definition.ts';
 import type { SendRequest } from '../../core/subscription/ports.ts';
+import { webhookBody } from './body.ts';
+import { hubSignature, signatures } from './signature.ts';
 
-/** What an endpoint is sent for these events: one, or those of a batch. */
+/**
+ * What an endpoint is sent for these events: one, or those of a batch (PROTOCOL.md section 14.3).
+ * @throws TypeError for a secret that is none
+ */
 export function requestOf(
-  definition: SubscriptionDefinition,
+  { delivery }: Pick<SubscriptionDefinition, 'delivery'>,
   records: readonly StoredRecord[],
   epoch: string,
   nowMs: number,
 ): SendRequest {
-  const delivery = definition.delivery as WebhookDelivery;
-  const [first] = records as [StoredRecord];
-  const id = encodeCursor(epoch, first.position);
-  const body = Buffer.concat([Buffer.from(`{"id":"${id}",`), first.body]);
-  const timestamp = String(Math.floor(nowMs / 1000));
-  const signatures = delivery.secrets
-    .filter(({ endsMs }) => endsMs === undefined || endsMs > nowMs)
-    .map(({ text }) => {
-      const key = Buffer.from(text.replace(/^whsec_/, ''), 'base64');
-      return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest('base64')}`;
-    });
+  const webhook = delivery as WebhookDelivery;
+  const isBatch = webhook.batch !== undefined;
+  const { id, contentType, headers, bytes } = webhookBody(records, { format: webhook.format, isBatch, epoch });
   return {
-    url: delivery.url,
+    url: webhook.url,
     method: 'POST',
     headers: {
-      ...delivery.headers,
-      'content-type': 'application/json',
-      'webhook-id': id,
-      'webhook-timestamp': timestamp,
-      'webhook-signature': signatures.join(' '),
+      'content-type': contentType,
+      ...headers,
+      ...webhook.headers,
+      ...signedHeaders(webhook, id, bytes, nowMs),
     },
-    body,
-    timeoutMs: delivery.timeoutMs,
+    body: bytes,
+    timeoutMs: webhook.timeoutMs,
   };
+}
+
+/** By which the endpoint knows whose request it is; of this attempt. */
+export function signedHeaders(
+  { dialect, secrets }: Pick<WebhookDelivery, 'dialect' | 'secrets'>,
+  id: string,
+  body: Uint8Array,
+  nowMs: number,
+): Readonly<Record<string, string>> {
+  if (dialect === 'websub') {
+    const signature = hubSignature(body, secrets, nowMs);
+    return signature === undefined ? {} : { 'x-hub-signature': signature };
+  }
+  const seconds = Math.floor(nowMs / 1000);
+  const signature = signatures({ id, seconds, body }, secrets, nowMs);
+  return { 'webhook-id': id, 'webhook-timestamp': String(seconds), 'webhook-signature': signature };
 }

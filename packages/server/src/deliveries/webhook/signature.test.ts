@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { createHmac, createPublicKey, generateKeyPairSync, randomBytes, verify } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, test } from 'vitest';
-import { hubSignature, publicKeyOf, signatures } from './signature.ts';
+import { hubSignature, signatures } from './signature.ts';
 
 /** The vectors of the specification. */
 const ID = 'msg_p5jXN8AQM9LWM0D4loKWxJek';
@@ -17,10 +17,13 @@ function lasting(...texts: string[]): { text: string; endsMs: undefined }[] {
   return texts.map((text) => ({ text, endsMs: undefined }));
 }
 
-function ownKey(form: 'seed' | 'both'): string {
+function ownKey(form: 'seed' | 'both'): { readonly secret: string; readonly publicKey: string } {
   const { d = '', x = '' } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
   const bytes = Buffer.concat([Buffer.from(d, 'base64url'), Buffer.from(form === 'both' ? x : '', 'base64url')]);
-  return `whsk_${bytes.toString('base64')}`;
+  return {
+    secret: `whsk_${bytes.toString('base64')}`,
+    publicKey: `whpk_${Buffer.from(x, 'base64url').toString('base64')}`,
+  };
 }
 
 function holds(publicKey: string, signature: string, message: Buffer): boolean {
@@ -38,12 +41,12 @@ describe('a signature', () => {
     const message = Buffer.concat([Buffer.from(`${ID}.${SECONDS}.`), BODY]);
     expect(holds(PUBLIC_KEY, ED25519, message)).toBe(true);
     for (const form of ['seed', 'both'] as const) {
-      const secret = ownKey(form);
+      const { secret, publicKey } = ownKey(form);
       const signed = signatures({ id: ID, seconds: SECONDS, body: BODY }, lasting(secret), 0);
       const [, scheme, signature = ''] = /^(v1a),(.*)$/.exec(signed) ?? [];
       expect(scheme).toBe('v1a');
-      expect(holds(publicKeyOf(secret) ?? '', signature, message)).toBe(true);
-      expect(holds(publicKeyOf(secret) ?? '', signature, Buffer.concat([message, BODY]))).toBe(false);
+      expect(holds(publicKey, signature, message)).toBe(true);
+      expect(holds(publicKey, signature, Buffer.concat([message, BODY]))).toBe(false);
     }
   });
 
@@ -65,7 +68,7 @@ describe('a signature', () => {
     const secrets = [
       { text: SECRET, endsMs: undefined },
       { text: old, endsMs: 1000 },
-      { text: ownKey('seed'), endsMs: undefined },
+      { text: ownKey('seed').secret, endsMs: undefined },
     ];
     const at = (nowMs: number): string[] =>
       signatures({ id: ID, seconds: SECONDS, body: BODY }, secrets, nowMs).split(' ');
@@ -90,15 +93,17 @@ describe('a signature', () => {
   });
 });
 
-test('a secret that is shared has no public key', () => {
-  expect(publicKeyOf(SECRET)).toBeUndefined();
-});
+describe('the signature of WebSub', () => {
+  const text = 'geheim=, 秘密';
 
-test.each(['sha256', 'sha384', 'sha512'] as const)(
-  'the signature of WebSub is by %s with the secret as it was given',
-  (algorithm) => {
-    const secret = 'geheim, 秘密';
-    const expected = createHmac(algorithm, Buffer.from(secret)).update(BODY).digest('hex');
-    expect(hubSignature(algorithm, secret, BODY)).toBe(`${algorithm}=${expected}`);
-  },
-);
+  test.each(['sha1', 'sha256', 'sha384', 'sha512'])('is by %s, with the secret as it was given', (algorithm) => {
+    const expected = createHmac(algorithm, Buffer.from(text)).update(BODY).digest('hex');
+    const secrets = lasting(`${algorithm}=${text}`, 'sha1=another');
+    expect(hubSignature(BODY, secrets, 0)).toBe(`${algorithm}=${expected}`);
+  });
+
+  test('is there when, and only when, there is a secret', () => {
+    expect(hubSignature(BODY, [], 0)).toBeUndefined();
+    expect(hubSignature(BODY, [{ text: `sha256=${text}`, endsMs: 5 }], 5)).toBeUndefined();
+  });
+});

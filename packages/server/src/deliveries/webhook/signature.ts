@@ -1,4 +1,4 @@
-import { createHmac, createPrivateKey, createPublicKey, createSecretKey, sign, type KeyObject } from 'node:crypto';
+import { createHmac, createPrivateKey, createSecretKey, sign, type KeyObject } from 'node:crypto';
 import type { Secret } from '../../core/subscription/definition.ts';
 
 /** What is signed: the headers of the same names, and the body as it is sent. */
@@ -25,19 +25,18 @@ export function signatures({ id, seconds, body }: Signed, secrets: readonly Secr
   return list;
 }
 
-/** What receivers verify with, for a secret of the kind `whsk_`; `undefined` for one that is shared. */
-export function publicKeyOf(secret: string): string | undefined {
-  const { key, isShared } = keyOf(secret);
-  if (isShared) return undefined;
-  return `whpk_${Buffer.from(createPublicKey(key).export({ format: 'jwk' }).x ?? '', 'base64url').toString('base64')}`;
-}
-
-/** The digests that WebSub allows. */
-export type HubAlgorithm = 'sha256' | 'sha384' | 'sha512';
-
-/** The value of `X-Hub-Signature` (WebSub, section 7.1). The subscriber's secret is a text, not base64. */
-export function hubSignature(algorithm: HubAlgorithm, secret: string, body: Uint8Array): string {
-  return `${algorithm}=${createHmac(algorithm, secret).update(body).digest('hex')}`;
+/**
+ * The value of `X-Hub-Signature` (WebSub, section 7.1): by the first secret alone, which is an algorithm, `=`, and a text.
+ * Without a secret, or after its end, there is none.
+ */
+export function hubSignature(body: Uint8Array, secrets: readonly Secret[], nowMs: number): string | undefined {
+  const [secret] = secrets;
+  if (secret === undefined || (secret.endsMs !== undefined && secret.endsMs <= nowMs)) return undefined;
+  const at = secret.text.indexOf('=');
+  const algorithm = secret.text.slice(0, at);
+  return `${algorithm}=${createHmac(algorithm, secret.text.slice(at + 1))
+    .update(body)
+    .digest('hex')}`;
 }
 
 interface SigningKey {
