@@ -1,0 +1,109 @@
+import { isPattern, PolycastError } from '@polycast/protocol';
+import type { EventTypes } from '../../core/event-types.ts';
+import { invalidBody, shortText, type Check, type Members } from '../../transports/json-body.ts';
+import { word } from '../checks.ts';
+
+/** What a client of REST Hooks asks for, in whatever words it has for that (PROTOCOL.md section 14.8). */
+export interface HookWish {
+  readonly targetUrl: string;
+  /** As they were named: types of the catalogue, or channels and patterns. */
+  readonly events: readonly string[];
+  /** Which channels of those that events of these types are published to; `undefined`: all. */
+  readonly channels: readonly string[] | undefined;
+  readonly format: 'data' | 'event' | 'cloudevents';
+}
+
+/** What a hook means, in the words of subscriptions. */
+export interface HookMeaning {
+  readonly channels: readonly string[];
+  readonly types: readonly string[] | undefined;
+}
+
+/** As Zapier, Make, n8n, Power Automate, Keap and resthooks.org name them; the first that is given counts. */
+const URL_NAMES = [
+  'target_url',
+  'targetUrl',
+  'target',
+  'hook_url',
+  'hookUrl',
+  'webhook_url',
+  'webhookUrl',
+  'callback_url',
+  'callbackUrl',
+  'notification_url',
+  'notificationUrl',
+  'url',
+] as const;
+const EVENT_NAMES = ['event', 'events', 'event_type', 'eventType', 'event_key', 'eventKey', 'topic'] as const;
+const EVENTS_MAX = 20;
+
+/**
+ * Members that are not known are passed over: each of these clients adds some of its own.
+ * @throws PolycastError `invalid_body`
+ */
+export function hookWish(members: Members, urlCheck: Check<string>): HookWish {
+  return {
+    targetUrl: targetUrl(members, urlCheck),
+    events: eventsOf(members),
+    channels: members.take('channels', list) ?? members.take('channel', list),
+    format: members.take('format', word('data', 'event', 'cloudevents')) ?? 'data',
+  };
+}
+
+/** Which of its hooks a client wants no more: those to an address, of all events or of some. */
+export function hookChoice(members: Members): {
+  readonly targetUrl: string;
+  readonly events: readonly string[] | undefined;
+} {
+  const events = EVENT_NAMES.some((name) => members.has(name)) ? eventsOf(members) : undefined;
+  return { targetUrl: targetUrl(members, shortText(URL_LENGTH_MAX)), events };
+}
+
+const URL_LENGTH_MAX = 2048;
+
+/**
+ * Types of the catalogue go before channels of the same name.
+ * @throws PolycastError `invalid_body`
+ */
+export function hookMeaning(
+  { events, channels }: Pick<HookWish, 'events' | 'channels'>,
+  types: EventTypes,
+): HookMeaning {
+  const known = events.flatMap((event) => types.get(event) ?? []);
+  if (known.length === events.length) {
+    const all = new Set(known.flatMap((type) => type.channels));
+    return { channels: channels ?? [...all], types: events };
+  }
+  const unknown = events.find((event) => types.get(event) === undefined && !isPattern(event));
+  if (unknown !== undefined || known.length > 0 || channels !== undefined)
+    throw invalidBody('event', 'must be types of events (GET /v1/event-types), or channels');
+  return { channels: events, types: undefined };
+}
+
+function targetUrl(members: Members, check: Check<string>): string {
+  const name = URL_NAMES.find((each) => members.has(each));
+  if (name === undefined) throw invalidBody('target_url', 'is missing');
+  return members.need(name, check);
+}
+
+function eventsOf(members: Members): readonly string[] {
+  const name = EVENT_NAMES.find((each) => members.has(each));
+  if (name === undefined) throw invalidBody('event', 'is missing');
+  return members.need(name, list);
+}
+
+/** One, or several. */
+const list: Check<readonly string[]> = (value) => {
+  const texts: readonly unknown[] = Array.isArray(value) ? value : [value];
+  const isRight = texts.length > 0 && texts.length <= EVENTS_MAX && texts.every((text) => 'value' in event(text));
+  return isRight
+    ? { value: [...new Set(texts as string[])] }
+    : { wrong: `must be a text of 1 to 200 characters, or a list of 1 to ${EVENTS_MAX}` };
+};
+
+const event = shortText(200);
+
+/** @throws PolycastError `not_found` */
+export function noSuchHook(): PolycastError {
+  return new PolycastError('not_found', 'There is no such hook.');
+}

@@ -1,0 +1,141 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/**
+ * A WebSub subscriber as the specification describes one, for tests: it shares no code with the hub, and knows of it only what goes
+ * over the wire.
+ */
+export class WebSubSubscriber {
+  readonly #server: Server;
+  /** Whatever came, in the order in which it came. */
+  readonly verifications: Verification[] = [];
+  readonly denials: Denial[] = [];
+  readonly deliveries: Delivery[] = [];
+  /** How it answers to a question; another one makes a subscriber that does not agree, or that is broken. */
+  answer: (verification: Verification, response: ServerResponse) => void = (verification, response) => {
+    response.end(verification.challenge);
+  };
+  /** How it answers to content. */
+  receive: (delivery: Delivery, response: ServerResponse) => void = (_delivery, response) => {
+    response.writeHead(202).end();
+  };
+
+  private constructor() {
+    this.#server = createServer((request, response) => void this.#take(request, response));
+  }
+
+  static async start(): Promise<WebSubSubscriber> {
+    const subscriber = new WebSubSubscriber();
+    await new Promise<void>((resolve) => subscriber.#server.listen(0, '127.0.0.1', resolve));
+    return subscriber;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  callback(path = '/callback'): string {
+    return `http://127.0.0.1:${this.port}${path}`;
+  }
+
+  close(): Promise<void> {
+    this.#server.closeAllConnections();
+    return new Promise((resolve) => this.#server.close(() => resolve()));
+  }
+
+  /** Section 4: what the topic says of its hub and of itself, by its headers. */
+  async discover(topic: string): Promise<{ readonly hub: string; readonly self: string }> {
+    const response = await fetch(topic, { method: 'HEAD' });
+    const links = linksOf(response.headers.get('link') ?? '');
+    const [hub, self] = [links.get('hub'), links.get('self')];
+    if (hub === undefined || self === undefined) throw new Error(`no hub or no self: ${response.headers.get('link')}`);
+    return { hub: new URL(hub, topic).href, self: new URL(self, topic).href };
+  }
+
+  /** Section 5.1. Resolves with the status of the answer. */
+  async ask(hub: string, parameters: Readonly<Record<string, string | undefined>>): Promise<number> {
+    const form = new URLSearchParams();
+    for (const [name, value] of Object.entries(parameters)) if (value !== undefined) form.append(`hub.${name}`, value);
+    const response = await fetch(hub, { method: 'POST', body: form });
+    await response.arrayBuffer();
+    return response.status;
+  }
+
+  async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '', 'http://localhost');
+    const body: Buffer[] = [];
+    for await (const piece of request) body.push(piece as Buffer);
+    if (request.method === 'POST') {
+      const { headers } = request;
+      const delivery = {
+        path: request.url ?? '',
+        headers,
+        body: Buffer.concat(body),
+        links: linksOf(headers.link as string),
+      };
+      this.deliveries.push(delivery);
+      return this.receive(delivery, response);
+    }
+    const parameter = (name: string): string | undefined => url.searchParams.get(`hub.${name}`) ?? undefined;
+    if (parameter('mode') === 'denied') {
+      this.denials.push({ path: request.url ?? '', topic: parameter('topic'), reason: parameter('reason') });
+      response.end();
+      return;
+    }
+    const verification = {
+      path: request.url ?? '',
+      method: request.method ?? '',
+      mode: parameter('mode'),
+      topic: parameter('topic'),
+      challenge: parameter('challenge') ?? '',
+      leaseSeconds: parameter('lease_seconds'),
+      verifyToken: parameter('verify_token'),
+    };
+    this.verifications.push(verification);
+    this.answer(verification, response);
+  }
+}
+
+export interface Verification {
+  readonly path: string;
+  readonly method: string;
+  readonly mode: string | undefined;
+  readonly topic: string | undefined;
+  readonly challenge: string;
+  readonly leaseSeconds: string | undefined;
+  readonly verifyToken: string | undefined;
+}
+
+export interface Denial {
+  readonly path: string;
+  readonly topic: string | undefined;
+  readonly reason: string | undefined;
+}
+
+export interface Delivery {
+  readonly path: string;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: Buffer;
+  /** By relation. */
+  readonly links: ReadonlyMap<string, string>;
+}
+
+/** Section 8: whether content is from whoever knows the secret. */
+export function isAuthentic({ headers, body }: Delivery, secret: string): boolean {
+  const [algorithm = '', hex = ''] = String(headers['x-hub-signature'] ?? '').split('=');
+  if (!['sha1', 'sha256', 'sha384', 'sha512'].includes(algorithm)) return false;
+  const expected = createHmac(algorithm, secret).update(body).digest();
+  const given = Buffer.from(hex, 'hex');
+  return given.length === expected.length && timingSafeEqual(given, expected);
+}
+
+/** RFC 8288, as far as hubs need it. */
+function linksOf(header: string | undefined): ReadonlyMap<string, string> {
+  const links = new Map<string, string>();
+  for (const [, target = '', parameters = ''] of (header ?? '').matchAll(/<([^>]*)>((?:\s*;\s*[^,;]+)*)/g)) {
+    const relations = /rel\s*=\s*(?:"([^"]*)"|([^\s;,]+))/i.exec(parameters);
+    for (const relation of (relations?.[1] ?? relations?.[2] ?? '').split(/\s+/)) links.set(relation, target);
+  }
+  return links;
+}
