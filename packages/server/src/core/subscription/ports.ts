@@ -179,12 +179,11 @@ export interface DeadLetter {
 /** What workers do with a pull subscription (PROTOCOL.md section 14.6). */
 export interface PullDesk {
   /**
-   * Up to `countMax` events, each with a lease; waits up to `waitMs` for the first one, or until the signal. May come back empty.
-   * @throws PolycastError `not_found`, `subscription_not_active`
+   * Up to `countMax` events, each with a lease; waits up to `waitMs` (Infinity: for ever) for the first one, or until the signal. May come
+   * back empty.
+   * @throws PolycastError `not_found`, `subscription_not_active`, also while it waits
    */
   pull(subscription: string, wish: PullWish, signal: Cancellation): Promise<readonly LeasedEvent[]>;
-  /** Told once when there may be something for whoever found nothing; returns the way to stop listening. */
-  onReady(subscription: string, listener: () => void): () => void;
   /** How it went with each lease. */
   acknowledge(subscription: string, leases: readonly string[]): readonly LeaseOutcome[];
   /** All of this worker's, or anybody's, up to and with a position. Says how many. */
@@ -201,6 +200,7 @@ export interface Cancellation {
 }
 
 export interface PullWish {
+  /** Read anew whenever there is something: who waits may come to want more, or fewer. */
   readonly countMax: number;
   readonly waitMs: number;
   readonly leaseMs: number | undefined;
