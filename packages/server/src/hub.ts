@@ -8,6 +8,7 @@ import { eventTypesOf } from './config/event-schema.ts';
 import { parseListen } from './config/listen.ts';
 import { clientRate, ruleOf, settingsOf } from './composition/channel-rules.ts';
 import { closeAll } from './composition/closing.ts';
+import { openDeliveries } from './composition/deliveries.ts';
 import { certificateFiles, httpSettings, transportSettings } from './composition/settings.ts';
 import type { Config } from './config/schema.ts';
 import { Access } from './core/access.ts';
@@ -122,6 +123,9 @@ export async function openHub(
   const wheel = new Wheel();
   const presence = keepPresence(config, { publisher, log, clock, wheel, logger });
   sessions.listen(presence);
+  const deliveries = await orClose(log, () =>
+    openDeliveries(config, { log, feed, publisher, logger, world, version: VERSION }),
+  );
   const services: Services = {
     log,
     feed,
@@ -199,6 +203,7 @@ export async function openHub(
       transport,
       sessions,
       presence,
+      deliveries,
       retention,
       log,
       stop: () => {
@@ -214,6 +219,7 @@ export async function openHub(
   try {
     await feed.preload();
     await presence.start();
+    deliveries.start();
     await listen(server, config);
     firstKey = access === undefined ? undefined : identity.keys.createFirst();
   } catch (error) {

@@ -1,4 +1,5 @@
 import type { Log } from '../core/ports.ts';
+import type { Deliveries } from '../deliveries/deliveries.ts';
 import type { RetentionTask } from '../operate/retention-task.ts';
 import type { PresenceTask } from '../presence/presence-task.ts';
 import type { HttpTransport } from '../transports/http-transport.ts';
@@ -9,6 +10,7 @@ export interface OpenParts {
   readonly transport: HttpTransport;
   readonly sessions: Sessions;
   readonly presence: PresenceTask;
+  readonly deliveries: Deliveries;
   readonly retention: RetentionTask;
   readonly log: Log;
   /** Ends what happens by itself: timers, watched files. */
@@ -22,6 +24,7 @@ export async function closeAll({
   transport,
   sessions,
   presence,
+  deliveries,
   retention,
   log,
   stop,
@@ -34,6 +37,8 @@ export async function closeAll({
   for (const session of sessions.each()) session.destroy();
   const { server } = transport;
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  // What comes back of requests under way is told while there is a log to tell it to.
+  await deliveries.close();
   await presence.close();
   // Publishes in flight get their answer before their connection goes.
   await log.close();

@@ -83,6 +83,11 @@ export class Progress {
     return this.#lanes.size;
   }
 
+  /** As it was last noted. */
+  get cursor(): Position {
+    return this.#cursor;
+  }
+
   get heldCount(): number {
     return this.#heldCount;
   }
@@ -249,6 +254,14 @@ export class Progress {
     this.#due.set(lane, endsMs);
   }
 
+  /** Whoever has what was handed out has its payload: should it be tried again, it is read again. */
+  forgetHead(lane: Lane): void {
+    // A gap stands in no log.
+    if (lane === this.#gap) return;
+    this.#release(lane.record);
+    lane.record = undefined;
+  }
+
   /** A lane that needs a page of the log, and what page; each once. */
   nextToRead(): Lane | undefined {
     return this.#toRead.shift();
@@ -318,6 +331,23 @@ export class Progress {
     this.#note++;
     this.#cursor = Math.max(cursor, this.#cursor);
     return this.#cursor;
+  }
+
+  /** What was open when it was last noted. */
+  noted(): OpenEvent[] {
+    const events: OpenEvent[] = [];
+    for (const lane of this.#lanes) {
+      const {
+        channel,
+        storedPosition: position,
+        storedAttempts: attempts,
+        storedDueMs: dueMs,
+        storedLease: lease,
+      } = lane;
+      const heldAfter = lane.storedHeldAfter === NOTHING ? undefined : lane.storedHeldAfter;
+      if (position !== NOTHING) events.push({ position, channel, attempts, dueMs, lease, heldAfter });
+    }
+    return events;
   }
 
   get #isOrdered(): boolean {

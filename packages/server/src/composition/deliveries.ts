@@ -1,0 +1,42 @@
+import type { Config } from '../config/schema.ts';
+import type { Feed } from '../core/feed.ts';
+import type { Log } from '../core/ports.ts';
+import type { Publisher } from '../core/publish.ts';
+import type { SubscriptionStore } from '../core/subscription/ports.ts';
+import { Deliveries } from '../deliveries/deliveries.ts';
+import { createMemorySubscriptionStore } from '../deliveries/store/memory-store.ts';
+import { openSubscriptionStore } from '../deliveries/store/sqlite-store.ts';
+import type { createLogger } from '../operate/logger.ts';
+import type { World } from '../operate/world.ts';
+import { createSender } from '../outgoing/sender.ts';
+
+/** What a hub has that its subscriptions need. */
+export interface DeliveryNeeds {
+  readonly log: Log;
+  readonly feed: Feed;
+  readonly publisher: Publisher;
+  readonly logger: ReturnType<typeof createLogger>;
+  readonly world: World;
+  readonly version: string;
+}
+
+/** Durable subscriptions as they are configured; the data folder must be this process's own, and open. */
+export async function openDeliveries(config: Config, { world, version, ...parts }: DeliveryNeeds): Promise<Deliveries> {
+  const store = await openStore(config, parts.logger);
+  const sender = createSender({
+    ...config.outgoing,
+    loopback: config.access === 'loopback',
+    userAgent: `Polycast/${version}`,
+  });
+  return new Deliveries({ ...parts, ...world, store, sender, settings: config.subscriptions });
+}
+
+async function openStore({ data, subscriptions }: Config, logger: DeliveryNeeds['logger']): Promise<SubscriptionStore> {
+  if (data === ':memory:') return createMemorySubscriptionStore();
+  return openSubscriptionStore({
+    folder: data,
+    bounds: {},
+    onTrouble: (error) =>
+      logger.error({ error: String(error) }, 'where subscriptions stand cannot be written; it is tried again'),
+  });
+}

@@ -1,0 +1,57 @@
+import type { StoreChange, SubscriptionStore } from '../core/subscription/ports.ts';
+import type { Line } from './line.ts';
+
+/** How often what has changed is handed to the store. */
+const NOTE_INTERVAL_MS = 50;
+
+/** Has noted, now and then, what has changed of the lines that were touched: what came and went in between costs nothing. */
+export class Notes {
+  readonly #store: SubscriptionStore;
+  readonly #touched = new Set<Line>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(store: SubscriptionStore) {
+    this.#store = store;
+  }
+
+  touch(line: Line): void {
+    this.#touched.add(line);
+    this.#timer ??= setTimeout(this.#due, NOTE_INTERVAL_MS);
+  }
+
+  /** What there is to say of a line, now. */
+  changesOf(line: Line): StoreChange[] {
+    const changes: StoreChange[] = [];
+    const subscription = line.id;
+    const cursor = line.hasProgress ? line.progress.note(subscription, changes) : line.position;
+    if (cursor !== line.standing.cursor) line.standing = { ...line.standing, cursor };
+    changes.push({ kind: 'standing', subscription, standing: line.standing });
+    return changes;
+  }
+
+  forget(line: Line): void {
+    this.#touched.delete(line);
+  }
+
+  /** Everything that was touched, at once. */
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const touched = [...this.#touched];
+    this.#touched.clear();
+    for (const line of touched) {
+      this.#store.note(this.changesOf(line));
+      // Something is still under way, and holds back the cursor: next time it is written down by itself.
+      if (line.hasProgress && line.standing.cursor < line.progress.position) this.touch(line);
+      else line.rest();
+    }
+  }
+
+  close(): void {
+    this.flush();
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  readonly #due = (): void => this.flush();
+}

@@ -1,0 +1,24 @@
+import { Queue } from '../core/subscription/queue.ts';
+
+/** Lets so many reads of the log go on at once for all subscriptions, so that those who are live find it free. */
+export class ReadGate {
+  readonly #concurrentMax: number;
+  readonly #waiting = new Queue<() => void>();
+  #running = 0;
+
+  constructor(concurrentMax: number) {
+    this.#concurrentMax = concurrentMax;
+  }
+
+  async run<Result>(read: () => Promise<Result>): Promise<Result> {
+    if (this.#running >= this.#concurrentMax) await new Promise<void>((go) => this.#waiting.push(go));
+    else this.#running++;
+    try {
+      return await read();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#running--;
+      else next();
+    }
+  }
+}
