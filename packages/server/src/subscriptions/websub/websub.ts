@@ -229,6 +229,7 @@ const NEW = {
   idempotency: undefined,
 } as const;
 
-function isOurs({ definition: { delivery }, standing }: Subscription): boolean {
+/** A live one of this dialect. */
+export function isOurs({ definition: { delivery }, standing }: Subscription): boolean {
   return delivery.kind === 'webhook' && delivery.dialect === 'websub' && standing.state !== 'ended';
 }

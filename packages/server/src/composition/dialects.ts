@@ -1,0 +1,49 @@
+import type { Config } from '../config/schema.ts';
+import type { EventTypes } from '../core/event-types.ts';
+import type { Sender } from '../core/subscription/ports.ts';
+import type { GuardedFetch } from '../outgoing/guarded-fetch.ts';
+import { eventTypesRoutes } from '../subscriptions/event-types/routes.ts';
+import type { SubscriptionParts } from '../subscriptions/parts.ts';
+import { hooksRoutes } from '../subscriptions/rest-hooks/routes.ts';
+import { openWebSub } from '../subscriptions/websub/open.ts';
+import type { Route } from '../transports/http-transport.ts';
+
+export interface DialectNeeds {
+  readonly parts: SubscriptionParts;
+  readonly sender: Sender;
+  readonly eventTypes: EventTypes;
+  /** For documents that WebSub publishers have changed. */
+  readonly outgoing: GuardedFetch;
+}
+
+/** Subscriptions as others have them: WebSub, REST Hooks; and the catalogue of what there is to subscribe to. */
+export interface Dialects {
+  readonly routes: readonly Route[];
+  /** Looks over what there was, once it has been taken up. */
+  start(): void;
+  /** Begins nothing more, and finishes what is under way; before the deliveries are closed. */
+  close(): Promise<void>;
+}
+
+export function openDialects({ websub, subscriptions }: Config, needs: DialectNeeds): Dialects {
+  const { parts, sender, eventTypes, outgoing } = needs;
+  const webSub = openWebSub({
+    ...parts,
+    sender,
+    settings: websub,
+    deliveries: subscriptions,
+    fetchTopic: async (url, bounds) => {
+      const { status, headers, body } = await outgoing.fetch(url, bounds);
+      return { status, contentType: headerText(headers['content-type']), body };
+    },
+  });
+  return {
+    routes: [...hooksRoutes({ ...parts, eventTypes }), ...eventTypesRoutes({ ...parts, eventTypes }), ...webSub.routes],
+    start: () => webSub.start(),
+    close: () => webSub.close(),
+  };
+}
+
+function headerText(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header;
+}

@@ -1,0 +1,90 @@
+import { answer, json, operation, query, type Particulars } from './operations.ts';
+import type { Parameter, Route } from './route.ts';
+import { list, ref } from './schemas.ts';
+
+const ID: Parameter = { name: 'id', in: 'path', schema: { type: 'string' }, required: true, doc: "The hook's id." };
+const HOOK = json(ref('Hook'), 'The hook.');
+const MADE = json(ref('Hook'), 'The hook. `secret` is shown here and never again.');
+const EVENT = { type: 'string', minLength: 1, maxLength: 200 };
+
+/** Other ways to have events delivered (PROTOCOL.md sections 14.7 to 14.9). */
+export const DIALECTS: readonly Route[] = [
+  {
+    method: 'POST',
+    path: '/v1/websub',
+    name: 'askWebSub',
+    summary: 'The WebSub hub: subscribes, unsubscribes, and hears from publishers.',
+    section: '14.7',
+    doc: 'Anybody may ask; the callback is asked before anything comes of it, and is told when it cannot be had.',
+    parameters: [],
+    bodies: [{ mediaType: 'application/x-www-form-urlencoded', schema: ref('HubRequest'), doc: 'What is asked for.' }],
+    answers: [answer(202, 'The callback will be asked.'), answer(204, 'Taken note of (`publish`).')],
+    errors: [
+      'invalid_body',
+      'invalid_utf8',
+      'unsupported_media_type',
+      'body_too_large',
+      'request_timeout',
+      'origin_not_allowed',
+      'endpoint_refused',
+      'rate_limited',
+      'overloaded',
+      'draining',
+    ],
+  },
+  route('POST', '/v1/hooks', 'createHook', 'Subscribes an address to an event, as REST Hooks have it.', {
+    doc: 'The address is asked within the call, unless it is trusted. Members have other names as well, as common clients send them.',
+    bodies: [json(ref('NewHook'), 'Where to, and what.')],
+    answers: [
+      { ...answer(201, 'Created.', MADE), headers: { Location: 'Its address.' } },
+      { ...answer(200, 'There is one already.', HOOK), headers: { Location: 'Its address.' } },
+    ],
+    errors: ['invalid_pattern', 'too_many_channels', 'endpoint_refused', 'subscription_limit'],
+  }),
+  route('GET', '/v1/hooks', 'listHooks', 'Lists hooks, at most 1,000.', {
+    answers: [answer(200, 'The hooks.', json({ type: 'object', properties: { hooks: list(ref('Hook')) } }, 'Hooks.'))],
+  }),
+  route('DELETE', '/v1/hooks', 'deleteHooks', 'Ends the hooks to an address.', {
+    doc: 'What is left out of the body may stand in the query.',
+    parameters: [
+      query('target_url', { type: 'string', format: 'uri' }, 'Where they lead.'),
+      query('event', EVENT, 'Only those for this event.'),
+    ],
+    bodies: [json(ref('NewHook'), '`target_url`, and `event` to end only those.')],
+    answers: [answer(204, 'Ended.')],
+    errors: ['not_found'],
+  }),
+  route('GET', '/v1/hooks/samples', 'readHookSamples', 'Shows what a hook of an event would be sent.', {
+    parameters: [{ ...query('event', EVENT, 'A type of events, or a channel.'), required: true }],
+    answers: [answer(200, 'Samples.', json({ type: 'array', items: {} }, 'Data; empty where none is known.'))],
+    errors: ['invalid_parameter'],
+  }),
+  route('GET', '/v1/hooks/{id}', 'readHook', 'Reads a hook.', {
+    parameters: [ID],
+    answers: [answer(200, 'The hook.', HOOK)],
+  }),
+  route('DELETE', '/v1/hooks/{id}', 'deleteHook', 'Ends a hook.', {
+    parameters: [ID],
+    answers: [answer(204, 'Ended.')],
+  }),
+  route('GET', '/v1/event-types', 'listEventTypes', 'Lists the types of events that are published here.', {
+    section: '14.9',
+    answers: [
+      answer(
+        200,
+        'The catalogue.',
+        json({ type: 'object', properties: { eventTypes: list(ref('EventType')) } }, 'As it is configured.'),
+      ),
+    ],
+  }),
+];
+
+function route(
+  method: Route['method'],
+  path: string,
+  name: string,
+  summary: string,
+  rest: Omit<Particulars, 'section'> & { readonly section?: string },
+): Route {
+  return operation(method, path, name, summary, { section: '14.8', ...rest });
+}

@@ -1,0 +1,64 @@
+import type { StoredRecord } from '../../core/ports.ts';
+import type { Sender, SubscriptionDesk } from '../../core/subscription/ports.ts';
+import type { WebSubSettings } from '../../core/subscription/websub-settings.ts';
+import type { Route } from '../../transports/http-transport.ts';
+import type { Services } from '../../transports/services.ts';
+import { storedContent } from '../../transports/stored-content.ts';
+import { ForeignTopics, type FetchTopic } from './foreign-topics.ts';
+import { websubRoutes } from './routes.ts';
+import { isOurs, WebSub, type WebSubParts } from './websub.ts';
+
+export interface WebSubNeeds {
+  readonly services: Services;
+  readonly desk: SubscriptionDesk;
+  readonly sender: Sender;
+  readonly settings: WebSubSettings;
+  readonly deliveries: WebSubParts['deliveries'];
+  readonly fetchTopic: FetchTopic;
+}
+
+/** The WebSub hub with all that it is made of; without routes where it is not wanted. */
+export function openWebSub({ services, desk, sender, settings, deliveries, fetchTopic }: WebSubNeeds): {
+  readonly routes: readonly Route[];
+  start(): void;
+  close(): Promise<void>;
+} {
+  const { feed, publisher, authority, clock, random, wheel, logger } = services;
+  const foreign = new ForeignTopics({
+    fetchTopic,
+    publisher,
+    clock,
+    wheel,
+    logger,
+    intervalMs: settings.fetchIntervalSeconds * 1000,
+    hasSubscribers: (channel) => {
+      const means = (one: Parameters<typeof isOurs>[0]): boolean =>
+        isOurs(one) && one.definition.channels[0] === channel;
+      return desk.list({ after: '', limit: 1, means }).length > 0;
+    },
+    newest: async (channel) => {
+      const record = await newest(services, channel);
+      return record === undefined ? undefined : storedContent(record.body);
+    },
+  });
+  const head = (): number => feed.head;
+  const hub = new WebSub({ desk, sender, authority, clock, random, foreign, settings, deliveries, logger, head });
+  return {
+    routes: settings.enabled ? websubRoutes(services, hub, services.settings.publicUrl) : [],
+    start: () =>
+      void hub
+        .review()
+        .catch((error: unknown) => logger.warn({ error: String(error) }, 'WebSub subscriptions were not looked over')),
+    close: async () => {
+      await Promise.all([hub.close(), foreign.close()]);
+    },
+  };
+}
+
+async function newest({ feed }: Services, channel: string): Promise<StoredRecord | undefined> {
+  const interest = feed.interest([channel]);
+  const recent = feed.newest(interest);
+  if (recent !== undefined) return recent;
+  const page = await feed.read(interest, 0, feed.head, 'backward', 1, Infinity);
+  return page.records[0];
+}
