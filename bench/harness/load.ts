@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { benchFolder, workFolder } from './folders.ts';
 import { loadCore, startPinned } from './processes.ts';
 
-export type LoadMode = 'fanout' | 'storm' | 'requests' | 'stream' | 'resume' | 'disk' | 'receive';
+export type LoadMode = 'fanout' | 'storm' | 'requests' | 'stream' | 'resume' | 'disk' | 'receive' | 'work';
 /** The line of JSON of one run; `lossSeen` is 1 where something was missing, delivered twice or refused. */
 export type LoadRun = Record<string, number>;
 

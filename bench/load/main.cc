@@ -11,8 +11,8 @@ int main(int count, char** words) {
     int (*run)(Options&);
   } modes[] = {{"fanout", runFanout}, {"storm", runStorm},   {"requests", runRequests},
                {"stream", runStream}, {"resume", runResume}, {"disk", runDisk},
-               {"receive", runReceive}};
-  if (count < 2) Options::fail("the first word is a mode: fanout, storm, requests, stream, resume, disk or receive");
+               {"receive", runReceive}, {"work", runWork}};
+  if (count < 2) Options::fail("the first word is a mode: fanout, storm, requests, stream, resume, disk, receive or work");
   raiseDescriptorLimit();
   signal(SIGPIPE, SIG_IGN);
   Options options(count - 2, words + 2);

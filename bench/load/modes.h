@@ -10,3 +10,4 @@ int runStream(Options& options);
 int runResume(Options& options);
 int runDisk(Options& options);
 int runReceive(Options& options);
+int runWork(Options& options);

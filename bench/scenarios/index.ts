@@ -10,6 +10,7 @@ import { jwtConnections } from './jwt-connections.ts';
 import { ndjsonStream } from './ndjson-stream.ts';
 import { manyChannelsSse, pacedSse } from './paced.ts';
 import { privateMessages } from './private-messages.ts';
+import { pullWorkers } from './pull-workers.ts';
 import { reconnectStorm } from './reconnect-storm.ts';
 import { publishes, shortPolls } from './requests.ts';
 import { stalledReadersScenario } from './stalled-readers.ts';
@@ -42,4 +43,5 @@ export const scenarios: readonly Scenario[] = [
   webhookFairness,
   idleSubscriptions,
   matchingPublishes,
+  pullWorkers,
 ];
