@@ -24,21 +24,22 @@ export function eventsOf(body: Uint8Array, headers: HeaderSource, { id }: { read
 function envelope(value: Record<string, unknown> | null): PolycastEvent {
   if (typeof value?.['id'] === 'string' && typeof value['channel'] === 'string')
     return value as unknown as PolycastEvent;
-  throw new WebhookError('invalid_body', 'the body holds no event');
+  throw new WebhookError('invalid_body', 'the body holds no event: of a batch the format `data` does not tell enough');
 }
 
 function fromCloudEvent(value: Record<string, unknown> | null): PolycastEvent {
   if (typeof value?.['id'] !== 'string') throw new WebhookError('invalid_body', 'the body holds no CloudEvent');
-  const { id, channel, subject, type, time, datacontenttype, data, data_base64, ...cloudevent } = value;
+  const { id, cursor, channel, subject, type, time, datacontenttype, data, data_base64, ...cloudevent } = value;
   return {
-    id,
+    // What was published as a CloudEvent has kept the id that it had there.
+    id: cursor ?? id,
     channel: channel ?? subject ?? '',
     type,
     time: time ?? '',
     ...(datacontenttype !== undefined && !isJson(String(datacontenttype)) && { datacontenttype }),
-    cloudevent: { ...cloudevent, ...(subject !== undefined && { subject }) },
+    cloudevent: { id, ...cloudevent, ...(subject !== undefined && { subject }) },
     ...(data_base64 === undefined ? { data } : { data_base64 }),
-  } as PolycastEvent;
+  } as unknown as PolycastEvent;
 }
 
 function binaryCloudEvent(body: Uint8Array, mediaType: string, headers: HeaderSource): PolycastEvent {
@@ -48,7 +49,7 @@ function binaryCloudEvent(body: Uint8Array, mediaType: string, headers: HeaderSo
   return fromCloudEvent({ ...event, ...contentOf(body, mediaType) });
 }
 
-const ATTRIBUTES = ['specversion', 'id', 'source', 'type', 'subject', 'time', 'channel', 'dataschema'];
+const ATTRIBUTES = ['specversion', 'id', 'source', 'type', 'subject', 'time', 'channel', 'cursor', 'dataschema'];
 
 /** As in the log: JSON and text are `data`, the rest is `data_base64` (PROTOCOL.md section 8.3). */
 function contentOf(

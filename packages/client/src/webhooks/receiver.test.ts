@@ -226,7 +226,14 @@ describe('in other formats', () => {
     return seen;
   }
 
-  const CLOUD = { specversion: '1.0', id: 'event-1', source: '/shop', type: 'baked', time: '2026-11-20T12:00:00.000Z' };
+  const CLOUD = {
+    specversion: '1.0',
+    id: 'of-the-shop',
+    cursor: 'event-1',
+    source: '/shop',
+    type: 'baked',
+    time: '2026-11-20T12:00:00.000Z',
+  };
 
   test('a CloudEvent', async () => {
     const body = JSON.stringify({ ...CLOUD, channel: 'orders.1', data: { a: 1 } });
@@ -236,7 +243,7 @@ describe('in other formats', () => {
       type: 'baked',
       time: '2026-11-20T12:00:00.000Z',
       data: { a: 1 },
-      cloudevent: { specversion: '1.0', source: '/shop' },
+      cloudevent: { id: 'of-the-shop', specversion: '1.0', source: '/shop' },
     });
   });
 

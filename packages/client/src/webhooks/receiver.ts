@@ -95,16 +95,18 @@ export class Core {
   /** The answer when that ends the request. */
   async #once(event: PolycastEvent, delivery: Delivery): Promise<Answer | undefined> {
     const { seen, leaseSeconds = LEASE_SECONDS, keepSeconds = KEEP_SECONDS } = this.#options;
-    const state = (await seen?.begin(event.id, leaseSeconds)) ?? 'new';
+    // A gap has the id of the last event that is lost.
+    const id = event.type === 'polycast.gap' ? `gap ${event.id}` : event.id;
+    const state = (await seen?.begin(id, leaseSeconds)) ?? 'new';
     if (state === 'done') return undefined;
     if (state === 'busy') return answerOf(409, 'another attempt is being handled', retryAfter(BUSY_SECONDS));
     try {
       await this.#handler(event, delivery);
     } catch (error) {
-      await seen?.abandon(event.id);
+      await seen?.abandon(id);
       throw error;
     }
-    await seen?.finish(event.id, keepSeconds);
+    await seen?.finish(id, keepSeconds);
     return undefined;
   }
 

@@ -1,4 +1,4 @@
-import type { Secret } from '../../core/subscription/definition.ts';
+import type { BodyFormat, Secret } from '../../core/subscription/definition.ts';
 import type { Gap } from '@polycast/protocol';
 import { localTime, printable } from '../event-line.ts';
 import type { ExitName } from '../exit-codes.ts';
@@ -6,10 +6,11 @@ import type { HubAddress } from '../hub-address.ts';
 import type { Terminal } from '../terminal.ts';
 import { Deliveries, type Delivery } from './deliveries.ts';
 import { readEvents, type SourceOptions } from './event-source.ts';
-import { requestOf, send, type LocalAnswer, type LocalRequest } from './send.ts';
+import { localRequest, send, type LocalAnswer, type LocalRequest } from './send.ts';
 
 export interface ListenOptions extends SourceOptions {
   readonly forward: string | undefined;
+  readonly format: BodyFormat;
   readonly secrets: readonly Secret[];
   /** Made for this time alone: to be shown. */
   readonly isSecretNew: boolean;
@@ -95,9 +96,10 @@ async function deliver(
   options: ListenOptions,
   terminal: Terminal,
 ): Promise<LocalAnswer | undefined> {
-  const { forward, secrets, print, json } = options;
+  const { forward, format, secrets, print, json } = options;
   delivery.attempts += 1;
-  const request = requestOf(forward ?? 'http://localhost/', delivery.event.id, delivery.text, secrets);
+  const endpoint = { url: forward ?? 'http://localhost/', format, secrets };
+  const request = localRequest(endpoint, delivery.event, delivery.text);
   const answer = forward === undefined ? undefined : await send(request);
   if (json) terminal.out(JSON.stringify(record(delivery, request, answer)));
   else if (answer !== undefined) terminal.out(line(delivery, answer, terminal));
@@ -124,7 +126,11 @@ function line({ letter, event, attempts }: Delivery, answer: LocalAnswer, { styl
 function whole({ url, headers, body }: LocalRequest): string {
   const { pathname, search, host } = new URL(url);
   const lines = Object.entries({ host, ...headers }).map(([name, value]) => `${name}: ${value}`);
-  return [`POST ${pathname}${search} HTTP/1.1`, ...lines, '', body.toString()].join('\n');
+  return [`POST ${pathname}${search} HTTP/1.1`, ...lines, '', textOf(body)].join('\n');
+}
+
+function textOf(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
 }
 
 function record({ event, attempts }: Delivery, request: LocalRequest, answer: LocalAnswer | undefined): object {
@@ -134,7 +140,7 @@ function record({ event, attempts }: Delivery, request: LocalRequest, answer: Lo
     channel: event.channel,
     attempt: attempts,
     headers,
-    body: body.toString(),
+    body: textOf(body),
     answer: answer ?? null,
   };
 }

@@ -128,6 +128,26 @@ test('a request that is shown is one that webhook verify takes', async () => {
   expect((await runInside(['webhook', 'verify', file, '--secret', SECRET])).out).toMatch(/^valid: /);
 });
 
+test.each(['event', 'data', 'cloudevents', 'cloudevents-binary'])(
+  'the receiver of the SDK understands the format %s',
+  async (format) => {
+    const [hub, site] = [await startTestHub(), await startSite()];
+    const id = await publish(hub, 'orders.1', '{"text":"é","exact":1}', 'order.baked');
+    const args = ['--secret', SECRET, '--after', 'earliest', '--count', '1', '--format', format];
+    const { out } = await runCli(['listen', '--url', hub.url, '--forward', site.url, ...args]);
+    expect(out).toMatch(/ 204 in /);
+    expect(site.events).toMatchObject([
+      {
+        id,
+        channel: 'orders.1',
+        type: 'order.baked',
+        time: expect.stringMatching(/Z$/) as string,
+        data: { text: 'é', exact: 1 },
+      },
+    ]);
+  },
+);
+
 test('as JSON it has what was sent and what was answered', async () => {
   const [hub, site] = [await startTestHub(), await startSite()];
   const id = await publish(hub, 'a', '1.50');

@@ -6,6 +6,7 @@ import { HUB_ADDRESS_OPTIONS, hubAddress } from '../hub-address.ts';
 import { listenTo, type ListenOptions } from './listen-to.ts';
 
 const CHANNELS_MAX = 100;
+const FORMATS = ['event', 'data', 'cloudevents', 'cloudevents-binary'] as const;
 
 export const listen: Command = {
   name: 'listen',
@@ -23,6 +24,11 @@ export const listen: Command = {
       short: 's',
       multiple: true,
       doc: 'What to sign with, whsec_… or whsk_…; two as during a rotation (or POLYCAST_WEBHOOK_SECRET). One is made unless given.',
+    },
+    format: {
+      value: 'FORMAT',
+      choices: FORMATS,
+      doc: `What a request carries: ${FORMATS.join(', ')}; event unless given.`,
     },
     print: { short: 'p', doc: 'Shows requests in full, as webhook verify reads them.' },
     after: {
@@ -63,6 +69,7 @@ function listenOptions(input: Input): ListenOptions {
     types: input.texts('type'),
     after,
     forward,
+    format: (input.text('format') ?? 'event') as ListenOptions['format'],
     ...secretsOf(input),
     print: input.flag('print') || (forward === undefined && !input.flag('json')),
     json: input.flag('json'),

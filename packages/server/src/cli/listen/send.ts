@@ -1,11 +1,19 @@
-import type { Secret } from '../../core/subscription/definition.ts';
-import { signatures } from '../../deliveries/webhook/signature.ts';
+import { parseCursor, type Cursor, type PolycastEvent } from '@polycast/protocol';
+import type { BodyFormat, Secret } from '../../core/subscription/definition.ts';
+import { requestOf } from '../../deliveries/webhook/request.ts';
 
 /** What an endpoint on this machine is sent. */
 export interface LocalRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: Buffer;
+  readonly body: Uint8Array;
+}
+
+/** How an endpoint wants its requests, as a subscription would say it. */
+export interface LocalEndpoint {
+  readonly url: string;
+  readonly format: BodyFormat;
+  readonly secrets: readonly Secret[];
 }
 
 export interface LocalAnswer {
@@ -21,19 +29,31 @@ export interface LocalAnswer {
 const TIMEOUT_MS = 15_000;
 const ANSWER_BYTES_MAX = 16 * 1024;
 
-/** An event as a webhook's request, signed now (PROTOCOL.md section 14.3). */
-export function requestOf(url: string, id: string, event: string, secrets: readonly Secret[]): LocalRequest {
-  const body = Buffer.from(event);
-  const nowMs = Date.now();
-  const seconds = Math.floor(nowMs / 1000);
-  const headers = {
-    'content-type': 'application/json',
-    'user-agent': 'Polycast-Listen',
-    'webhook-id': id,
-    'webhook-timestamp': String(seconds),
-    'webhook-signature': signatures({ id, seconds, body }, secrets, nowMs),
+/**
+ * An event as a webhook's request, signed now: made as the hub makes it (PROTOCOL.md section 14.3).
+ * @param text the event's JSON, as the hub wrote it
+ */
+export function localRequest(
+  { url, format, secrets }: LocalEndpoint,
+  { id, channel, type, time }: PolycastEvent,
+  text: string,
+): LocalRequest {
+  const { epoch, position } = parseCursor(id) as Cursor;
+  const body = Buffer.from(text.slice(`{"id":"${id}",`.length));
+  const record = { position, channel, type, timeMs: Date.parse(time), body };
+  const delivery = {
+    kind: 'webhook' as const,
+    url,
+    dialect: 'standard' as const,
+    format,
+    headers: { 'user-agent': 'Polycast-Listen' },
+    batch: undefined,
+    timeoutMs: TIMEOUT_MS,
+    retryDelaysMs: [],
+    secrets,
   };
-  return { url, headers, body };
+  const request = requestOf({ delivery }, [record], epoch, Date.now());
+  return { url, headers: request.headers, body: request.body as Uint8Array };
 }
 
 /** Never rejects. */
