@@ -28,6 +28,8 @@ export type KeyName =
   | 'full'
   | 'narrow'
   | 'subscriptions'
+  | 'deliveries'
+  | 'others'
   | 'users'
   | 'revoked'
   | 'expired';
@@ -50,6 +52,8 @@ export type CallerName =
   | 'key without the scope'
   | 'key with it'
   | 'key for subscriptions'
+  | 'key for these subscriptions and their channels'
+  | 'key for other subscriptions'
   | 'key for users'
   | 'key for administration'
   | 'admin'
@@ -121,6 +125,12 @@ export const CALLERS: readonly Caller[] = [
   { name: 'key without the scope', standing: 'server', brings: ({ key }) => ({ token: key('narrow') }) },
   { name: 'key with it', standing: 'server', brings: ({ key }) => ({ token: key('full') }) },
   { name: 'key for subscriptions', standing: 'server', brings: ({ key }) => ({ token: key('subscriptions') }) },
+  {
+    name: 'key for these subscriptions and their channels',
+    standing: 'server',
+    brings: ({ key }) => ({ token: key('deliveries') }),
+  },
+  { name: 'key for other subscriptions', standing: 'server', brings: ({ key }) => ({ token: key('others') }) },
   { name: 'key for users', standing: 'server', brings: ({ key }) => ({ token: key('users') }) },
   { name: 'key for administration', standing: 'server', brings: ({ key }) => ({ token: key('administration') }) },
   { name: 'admin', standing: 'server', brings: ({ key }) => ({ token: key('admin') }) },

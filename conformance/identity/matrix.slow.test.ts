@@ -3,7 +3,7 @@ import { CALLERS, type Caller, type CallerName, type Credentials } from './calle
 import { CHANNELS, PATTERNS, type ChannelRow } from './channels.ts';
 import { letterTo, startWorld, type World } from './kit/world.ts';
 import { OPERATIONS, REQUESTS, ROUTES } from './rows.ts';
-import { expected, expectedOf, isAllowed, type Outcomes } from './verdicts.ts';
+import { expected, expectedOf, expectedOfRow, isAllowed, type Outcomes } from './verdicts.ts';
 import { operate, PUBLISHING_WAYS, READING_WAYS, request, type Outcome } from './ways.ts';
 
 /** Every route and operation x each transport x every kind of caller: what came of it is what the tables say. */
@@ -103,12 +103,13 @@ describe('@me', () => {
   });
 });
 
-test.each(REQUESTS)('$route', async ({ route, asks, request: asked }) => {
+test.each(REQUESTS)('$route', async (row) => {
+  const { route, request: asked } = row;
   const [method = ''] = route.split(' ');
   const outcomes = await all(async (credentials, caller) =>
     request(world.hub.url, credentials, { method, ...(await asked(world, caller)) }),
   );
-  expect(outcomes).toEqual(expected(asks));
+  expect(outcomes).toEqual(expectedOfRow(row));
 });
 
 test.each(Object.entries(OPERATIONS).filter(([, { operation }]) => operation !== undefined))(

@@ -6,7 +6,7 @@ import { CALLERS, type Caller } from './callers.ts';
 import { CHANNELS } from './channels.ts';
 import { startWorld, type World } from './kit/world.ts';
 import { REQUESTS } from './rows.ts';
-import { expected, expectedOf, type Outcomes } from './verdicts.ts';
+import { expected, expectedOf, expectedOfRow, type Outcomes } from './verdicts.ts';
 import { headersOf, type Outcome } from './ways.ts';
 
 /**
@@ -59,13 +59,13 @@ describe.each(CHANNELS)('$channel', ({ channel, subscribe, history, publish, una
   });
 });
 
-test.each(REQUESTS)('$route', async ({ route, asks, request }) => {
+test.each(REQUESTS)('$route', async ({ route, request, ...row }) => {
   const [method = ''] = route.split(' ');
   const outcomes = await atOnce(async (headers, caller) => {
     const { path, body } = await request(world, caller);
     return ask(path, { ...headers, ':method': method }, '', body === undefined ? undefined : JSON.stringify(body));
   });
-  expect(outcomes).toEqual(expected(asks));
+  expect(outcomes).toEqual(expectedOfRow(row));
 });
 
 type Attempt = (headers: Readonly<Record<string, string>>, caller: Caller) => Promise<Outcome>;

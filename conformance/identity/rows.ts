@@ -1,7 +1,7 @@
 import type { ClientMessage } from '@polycast/protocol';
 import type { Caller, CallerName } from './callers.ts';
 import { CHANNELS } from './channels.ts';
-import { keyToTry, type World } from './kit/world.ts';
+import { deadLetterToTry, DELIVERED, keyToTry, subscriptionToTry, type World } from './kit/world.ts';
 
 /**
  * What each operation asks of its caller. `nothing`: whoever reaches the port may, and no credentials are looked at. `entry`: whoever
@@ -18,6 +18,8 @@ export interface Asked {
 
 export interface RouteRow {
   readonly asks: Asks;
+  /** To whom it is as if there were nothing: `not_found`. */
+  readonly hiddenFrom?: readonly CallerName[];
   /** How it is asked for; left out where the routes of channels have ways of their own. */
   readonly request?: (world: World, caller: Caller) => Asked | Promise<Asked>;
 }
@@ -25,6 +27,15 @@ export interface RouteRow {
 const ADMINS: readonly CallerName[] = ['admin', 'key for administration'];
 /** Who may see to users: log them out, and the like. */
 const CARETAKERS: readonly CallerName[] = [...ADMINS, 'key for users'];
+/** Who may see to subscriptions; those of other channels than a key's are not there for it. */
+const SUBSCRIBERS: readonly CallerName[] = [
+  'admin',
+  'key for subscriptions',
+  'key for these subscriptions and their channels',
+];
+const OTHER_SUBSCRIBERS: readonly CallerName[] = ['key for other subscriptions'];
+/** And who may have events delivered besides. */
+const DELIVERED_TO: readonly CallerName[] = ['admin', 'key for these subscriptions and their channels'];
 const PUBLISHERS: readonly CallerName[] = ['admin', 'key with it'];
 /** Of the channel whose presence is kept, for those who may read it. */
 const MEMBERS: readonly CallerName[] = CHANNELS.find(({ channel }) => channel === 'members.news')?.subscribe ?? [];
@@ -81,16 +92,70 @@ export const ROUTES: Readonly<Record<string, RouteRow>> = {
     request: () => ({ path: '/v1/revocations', body: { user: 'nobody in particular' } }),
   },
   'GET /v1/audit': { asks: ADMINS, request: () => ({ path: '/v1/audit' }) },
+  'POST /v1/subscriptions': {
+    asks: DELIVERED_TO,
+    request: () => ({ path: '/v1/subscriptions', body: { channels: [DELIVERED], delivery: { kind: 'pull' } } }),
+  },
+  'GET /v1/subscriptions': {
+    asks: [...SUBSCRIBERS, ...OTHER_SUBSCRIBERS],
+    request: () => ({ path: '/v1/subscriptions' }),
+  },
+  'GET /v1/subscriptions/{id}': ofSubscription(''),
+  'PATCH /v1/subscriptions/{id}': ofSubscription('', { description: 'tried' }),
+  'DELETE /v1/subscriptions/{id}': ofSubscription(''),
+  'POST /v1/subscriptions/{id}/pause': ofSubscription('/pause'),
+  'POST /v1/subscriptions/{id}/resume': ofSubscription('/resume'),
+  'POST /v1/subscriptions/{id}/test': ofSubscription('/test'),
+  'POST /v1/subscriptions/{id}/rotate-secret': ofSubscription('/rotate-secret'),
+  'POST /v1/subscriptions/{id}/replay': {
+    ...ofSubscription('/replay', { after: 'earliest' }),
+    asks: DELIVERED_TO,
+  },
+  'GET /v1/subscriptions/{id}/replays': ofSubscription('/replays'),
+  'GET /v1/subscriptions/{id}/attempts': ofSubscription('/attempts'),
+  'GET /v1/subscriptions/{id}/dead-letters': ofSubscription('/dead-letters'),
+  'POST /v1/subscriptions/{id}/dead-letters/retry': ofSubscription('/dead-letters/retry'),
+  'DELETE /v1/subscriptions/{id}/dead-letters': ofSubscription('/dead-letters'),
+  'GET /v1/subscriptions/{id}/dead-letters/{event}': { ...ofDeadLetter(''), asks: DELIVERED_TO },
+  'POST /v1/subscriptions/{id}/dead-letters/{event}/retry': ofDeadLetter('/retry'),
+  'DELETE /v1/subscriptions/{id}/dead-letters/{event}': ofDeadLetter(''),
+  'GET /v1/events/{id}/deliveries': {
+    asks: [...SUBSCRIBERS, ...OTHER_SUBSCRIBERS],
+    request: (world) => ({ path: `/v1/events/${world.first('open.news').id}/deliveries` }),
+  },
   'GET /v1/access/explain': {
     asks: ADMINS,
     request: () => ({ path: '/v1/access/explain?user=7&subscribe=inbox.7.letters' }),
   },
 };
 
+/** What is below the address of a subscription. */
+function ofSubscription(below: string, body?: unknown): RouteRow {
+  return {
+    asks: SUBSCRIBERS,
+    hiddenFrom: OTHER_SUBSCRIBERS,
+    request: async (world) => ({
+      path: `/v1/subscriptions/${await subscriptionToTry(world)}${below}`,
+      ...(body !== undefined && { body }),
+    }),
+  };
+}
+
+function ofDeadLetter(below: string): RouteRow {
+  return {
+    asks: SUBSCRIBERS,
+    hiddenFrom: OTHER_SUBSCRIBERS,
+    request: async (world) => {
+      const { subscription, event } = await deadLetterToTry(world);
+      return { path: `/v1/subscriptions/${subscription}/dead-letters/${event}${below}` };
+    },
+  };
+}
+
 /** Those that are asked for by their row, and not by a way of reading or publishing. */
 export const REQUESTS: readonly (RouteRow & Required<Pick<RouteRow, 'request'>> & { readonly route: string })[] =
-  Object.entries(ROUTES).flatMap(([route, { asks, request }]) =>
-    request === undefined ? [] : [{ route, asks, request }],
+  Object.entries(ROUTES).flatMap(([route, { request, ...row }]) =>
+    request === undefined ? [] : [{ route, request, ...row }],
   );
 
 /** A row for every operation of a WebSocket: another one does not compile without its own. */

@@ -1,6 +1,6 @@
 import { ERRORS, type ErrorCode } from '@polycast/protocol';
 import { CALLERS, type Caller, type CallerName } from './callers.ts';
-import type { Asks } from './rows.ts';
+import type { Asks, RouteRow } from './rows.ts';
 import type { Outcome } from './ways.ts';
 
 export type Outcomes = Readonly<Partial<Record<CallerName, Outcome>>>;
@@ -15,6 +15,11 @@ export function expected(asks: Asks, way?: string, unavailable: readonly CallerN
     ];
   });
   return Object.fromEntries(cells) as Outcomes;
+}
+
+/** The same, with those to whom it is as if there were nothing. */
+export function expectedOfRow({ asks, hiddenFrom = [] }: RouteRow): Outcomes {
+  return { ...expected(asks), ...Object.fromEntries(hiddenFrom.map((name) => [name, 'not_found'])) };
 }
 
 /** Of `HEAD` the status is all that is seen. */

@@ -27,6 +27,9 @@ export function letterTo(user: string): string {
   return `a letter to ${user}, and to nobody else`;
 }
 
+/** The port of RFC 863, which nobody serves. */
+export const NOBODY = '127.0.0.1:9';
+
 const SECRET = 'a secret of at least thirty-two bytes';
 
 export async function startWorld(more: Readonly<Record<string, unknown>> = {}): Promise<World> {
@@ -40,6 +43,9 @@ export async function startWorld(more: Readonly<Record<string, unknown>> = {}): 
         site: { ...site, cookies: [SESSION_COOKIE], failuresMax: 1000 },
         tokens: [{ issuer: ISSUER, audience: 'polycast', keys: [{ algorithm: 'HS256', secret: SECRET }] }],
       },
+      // Endpoints to try with, where nobody listens.
+      outgoing: { allow: [NOBODY] },
+      subscriptions: { trustedEndpoints: [`http://${NOBODY}`] },
       ...more,
     },
   });
@@ -72,6 +78,8 @@ async function createKeys(hub: string, admin: string): Promise<Readonly<Record<K
     full: await create('full', all),
     narrow: await create('narrow', { publish: ['elsewhere.>'], subscribe: ['elsewhere.>'] }),
     subscriptions: await create('subscriptions', { subscriptions: ['>'] }),
+    deliveries: await create('deliveries', { subscriptions: ['deliveries.>'], subscribe: ['deliveries.>'] }),
+    others: await create('others', { subscriptions: ['elsewhere.>'], subscribe: ['deliveries.>'] }),
     users: await create('users', { users: ['>'] }),
     expired: await expire(hub, await create('expired', all, { expires: new Date(Date.now() + 1000).toISOString() })),
     revoked,
@@ -90,6 +98,33 @@ export async function keyToTry({ hub, purse }: World): Promise<string> {
   const wish = { name: 'to try', scopes: { publish: ['nothing'] } };
   const { id } = await ask<{ id: string }>(hub.url, purse.key('admin'), 'POST', '/v1/keys', wish);
   return id;
+}
+
+/** The channel whose subscriptions the callers are tried with. */
+export const DELIVERED = 'deliveries.try';
+
+/** A webhook for one caller to try something with: its endpoint does not answer, and nothing is tried twice. */
+export async function subscriptionToTry({ hub, purse }: World): Promise<string> {
+  const delivery = { kind: 'webhook', url: `http://${NOBODY}/`, retryDelaysSeconds: [] };
+  const wish = { channels: [DELIVERED], delivery };
+  const { id } = await ask<{ id: string }>(hub.url, purse.key('admin'), 'POST', '/v1/subscriptions', wish);
+  return id;
+}
+
+/** The same with an event that it has given up on. */
+export async function deadLetterToTry(
+  world: World,
+): Promise<{ readonly subscription: string; readonly event: string }> {
+  const admin = world.purse.key('admin');
+  const subscription = await subscriptionToTry(world);
+  const publication = { channel: DELIVERED, data: 'tried' };
+  const { id } = await ask<{ id: string }>(world.hub.url, admin, 'POST', '/v1/events', publication);
+  const path = `/v1/subscriptions/${subscription}/dead-letters`;
+  await until('the event is given up on', async () => {
+    const { deadLetters } = await ask<{ deadLetters: object[] }>(world.hub.url, admin, 'GET', path);
+    return deadLetters.length > 0;
+  });
+  return { subscription, event: id };
 }
 
 /** Two events in every channel: the first is what somebody who comes now has missed. */

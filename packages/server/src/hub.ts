@@ -9,6 +9,7 @@ import { parseListen } from './config/listen.ts';
 import { clientRate, ruleOf, settingsOf } from './composition/channel-rules.ts';
 import { closeAll } from './composition/closing.ts';
 import { openDeliveries } from './composition/deliveries.ts';
+import { subscriptionParts } from './composition/subscriptions.ts';
 import { certificateFiles, httpSettings, transportSettings } from './composition/settings.ts';
 import type { Config } from './config/schema.ts';
 import { Access } from './core/access.ts';
@@ -36,6 +37,7 @@ import { RetentionTask } from './operate/retention-task.ts';
 import { systemWorld, type World } from './operate/world.ts';
 import { builtFile } from './operate/built-file.ts';
 import { createGuardedFetch, type GuardedFetch } from './outgoing/guarded-fetch.ts';
+import { subscriptionRoutes } from './subscriptions/routes.ts';
 import { Admission } from './transports/admission.ts';
 import { keepPresence } from './presence/keep-presence.ts';
 import { ByteBudget } from './transports/byte-budget.ts';
@@ -174,6 +176,7 @@ export async function openHub(
   const transport = new HttpTransport(services, settings, [
     ...health,
     ...administrationRoutes({ services, ...identity, access }),
+    ...subscriptionRoutes(subscriptionParts(config, { services, deliveries, audit: identity.audit, eventTypes })),
     ...clientRoutes((name) => builtFile(name, `client/generated/${name}`)),
     ...routes,
   ]);

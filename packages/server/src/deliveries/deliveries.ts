@@ -52,10 +52,13 @@ export class Deliveries {
   readonly #dispatcher: Dispatcher;
   readonly #lineParts: LineParts;
   readonly desk: SubscriptionDesk;
+  /** What goes to others' addresses goes by it. */
+  readonly sender: Sender;
 
   constructor(parts: DeliveriesParts) {
     const { store, feed, clock } = parts;
     this.#parts = parts;
+    this.sender = parts.sender;
     this.#notes = new Notes(store);
     this.#lineParts = { feed, clock, reads: new ReadGate(READS_CONCURRENT_MAX) };
     this.#standings = new Standings({

@@ -79,11 +79,11 @@ export function attemptJson({ services }: SubscriptionParts, attempt: Attempt): 
         ? null
         : { status: answer.status, headers: answer.headers, body: answer.body, cut: answer.isCut },
     timing: {
-      nameMs: timing.nameMs ?? null,
-      connectMs: timing.connectMs ?? null,
-      tlsMs: timing.tlsMs ?? null,
-      firstByteMs: timing.firstByteMs ?? null,
-      totalMs: timing.totalMs,
+      nameMs: tenths(timing.nameMs),
+      connectMs: tenths(timing.connectMs),
+      tlsMs: tenths(timing.tlsMs),
+      firstByteMs: tenths(timing.firstByteMs),
+      totalMs: tenths(timing.totalMs),
     },
   };
 }
@@ -110,4 +110,9 @@ export function replayJson({ services }: SubscriptionParts, replay: Replay): obj
     channel: replay.channel ?? null,
     done: replay.isDone,
   };
+}
+
+/** A time as it is worth telling. */
+function tenths(timeMs: number | undefined): number | null {
+  return timeMs === undefined ? null : Math.round(timeMs * 10) / 10;
 }

@@ -1,22 +1,7 @@
-import type { ErrorCode } from '@polycast/protocol';
-import type { Answer, Content, Parameter, Route } from './route.ts';
+import { answer, json, operation, query, type Particulars } from './operations.ts';
+import type { Parameter, Route } from './route.ts';
 import { list, ref } from './schemas.ts';
 
-/** What any operation for a key with the scope `admin` may be refused with. */
-const ASKING: readonly ErrorCode[] = ['unauthorized', 'token_expired', 'forbidden', 'identity_unavailable', 'draining'];
-const SENDING: readonly ErrorCode[] = [
-  ...ASKING,
-  'origin_not_allowed',
-  'invalid_json',
-  'invalid_utf8',
-  'invalid_body',
-  'body_too_large',
-  'unsupported_media_type',
-  'request_timeout',
-  'overloaded',
-  'log_full',
-  'log_unavailable',
-];
 const ID: Parameter = { name: 'id', in: 'path', schema: { type: 'string' }, required: true, doc: "The key's id." };
 const KEY = json(ref('Key'), 'The key, without its secret.');
 const MADE = json(ref('MadeKey'), 'The key. `key` is its text, shown here and never again.');
@@ -100,41 +85,12 @@ export const ADMINISTRATION: readonly Route[] = [
   ),
 ];
 
-interface Rest {
-  readonly section?: string;
-  readonly doc?: string;
-  readonly parameters?: readonly Parameter[];
-  readonly bodies?: readonly Content[];
-  readonly answers: readonly Answer[];
-  readonly errors?: readonly ErrorCode[];
-}
-
-function route(method: Route['method'], path: string, name: string, summary: string, rest: Rest): Route {
-  const { section = '13.1', doc = '', parameters = [], bodies = [], answers, errors = [] } = rest;
-  const common = method === 'GET' ? ASKING : SENDING;
-  const missing: readonly ErrorCode[] = path.includes('{') ? ['not_found'] : [];
-  return {
-    method,
-    path,
-    name,
-    summary,
-    section,
-    doc,
-    parameters,
-    bodies,
-    answers,
-    errors: [...common, ...missing, ...errors],
-  };
-}
-
-function json(schema: Content['schema'], doc: string): Content {
-  return { mediaType: 'application/json', schema, doc };
-}
-
-function answer(status: number, doc: string, ...contents: readonly Content[]): Answer {
-  return { status, doc, contents };
-}
-
-function query(name: string, schema: Parameter['schema'], doc: string): Parameter {
-  return { name, in: 'query', schema, doc };
+function route(
+  method: Route['method'],
+  path: string,
+  name: string,
+  summary: string,
+  rest: Omit<Particulars, 'section'> & Partial<Pick<Particulars, 'section'>>,
+): Route {
+  return operation(method, path, name, summary, { section: '13.1', ...rest });
 }

@@ -1,7 +1,9 @@
 import type { ErrorCode } from '@polycast/protocol';
 import { ADMINISTRATION } from './administration.ts';
+import { DIALECTS } from './dialects.ts';
 import type { Answer, Content, Parameter, Route } from './route.ts';
 import { list, ref } from './schemas.ts';
+import { SUBSCRIPTIONS } from './subscriptions.ts';
 import { usersRoutes } from './users.ts';
 
 const TOKEN: Parameter = {
@@ -62,7 +64,9 @@ const PUBLISHING: readonly ErrorCode[] = [
   'idempotency_in_progress',
   'body_too_large',
   'event_too_large',
+  'event_invalid',
   'idempotency_key_reused',
+  'event_invalid',
   'rate_limited',
   'channel_limit',
   'log_unavailable',
@@ -298,6 +302,8 @@ export const ROUTES: readonly Route[] = [
   readChannel,
   readHistory,
   ...usersRoutes(PUBLISHING, IDEMPOTENCY_KEY, published(), TYPE),
+  ...SUBSCRIPTIONS,
+  ...DIALECTS,
   ...ADMINISTRATION,
   ...operating,
 ];

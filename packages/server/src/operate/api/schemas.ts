@@ -1,4 +1,6 @@
+import { DIALECT_SCHEMAS } from './dialect-schemas.ts';
 import type { JsonSchema } from './route.ts';
+import { SUBSCRIPTION_SCHEMAS } from './subscription-schemas.ts';
 
 const USER: JsonSchema = { type: 'string', minLength: 1, maxLength: 128 };
 const LETTER: Readonly<Record<string, JsonSchema>> = {
@@ -241,6 +243,8 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     },
     ['allowed', 'action', 'channel', 'as', 'by'],
   ),
+  ...SUBSCRIPTION_SCHEMAS,
+  ...DIALECT_SCHEMAS,
   Problem: object(
     {
       type: { type: 'string', format: 'uri' },

@@ -1,0 +1,202 @@
+import { answer, json, operation, query, type Particulars } from './operations.ts';
+import type { Answer, Parameter, Route } from './route.ts';
+import { list, ref } from './schemas.ts';
+
+const ID: Parameter = {
+  name: 'id',
+  in: 'path',
+  schema: { type: 'string' },
+  required: true,
+  doc: "The subscription's id.",
+};
+const EVENT: Parameter = {
+  name: 'event',
+  in: 'path',
+  schema: ref('Cursor'),
+  required: true,
+  doc: "The event's id.",
+};
+const PATH = '/v1/subscriptions/{id}';
+const ETAG = { ETag: 'For `If-Match` of the next change.' };
+const SHOWN = json(ref('Subscription'), 'The subscription.');
+const NEW = json(ref('Subscription'), 'The subscription. `delivery.secret` is shown here and never again.');
+
+const limit = (most: number): Parameter =>
+  query('limit', { type: 'integer', minimum: 1, maximum: 100, default: most }, 'At most so many.');
+
+/** Durable subscriptions (PROTOCOL.md section 14). */
+export const SUBSCRIPTIONS: readonly Route[] = [
+  route(
+    'POST',
+    '/v1/subscriptions',
+    'createSubscription',
+    'Creates a durable subscription: a webhook, or a queue to pull from.',
+    {
+      doc: 'A webhook whose endpoint is not trusted is `pending` until that has consented.',
+      parameters: [
+        {
+          name: 'Idempotency-Key',
+          in: 'header',
+          schema: { type: 'string', minLength: 1, maxLength: 255 },
+          doc: 'For 24 hours the same key and body get the same subscription again, without its secret.',
+        },
+      ],
+      bodies: [json(ref('NewSubscription'), 'What is to be delivered, and how.')],
+      answers: [
+        {
+          ...answer(201, 'Created.', NEW),
+          headers: {
+            Location: 'Its address.',
+            ...ETAG,
+            'Idempotency-Replayed': '`true` when the key was used before and nothing was created now.',
+          },
+        },
+      ],
+      errors: [
+        'invalid_header',
+        'invalid_filter',
+        'invalid_pattern',
+        'invalid_cursor',
+        'too_many_channels',
+        'endpoint_refused',
+        'idempotency_key_reused',
+        'subscription_limit',
+      ],
+    },
+  ),
+  route('GET', '/v1/subscriptions', 'listSubscriptions', 'Lists subscriptions, in the order of their ids.', {
+    parameters: [
+      limit(100),
+      query('after', { type: 'string' }, '`next` of the page before.'),
+      query('state', { enum: ['pending', 'active', 'paused', 'suspended', 'ended'] }, 'Only those in this state.'),
+      query('channel', ref('Pattern'), 'Only those that mean this channel.'),
+    ],
+    answers: [page('subscriptions', 'Subscription', { type: ['string', 'null'] })],
+    errors: ['invalid_parameter', 'invalid_pattern'],
+  }),
+  route('GET', PATH, 'readSubscription', 'Reads a subscription, with how far it is.', {
+    parameters: [ID],
+    answers: [{ ...answer(200, 'The subscription.', SHOWN), headers: ETAG }],
+  }),
+  route('PATCH', PATH, 'changeSubscription', 'Changes a subscription.', {
+    doc: 'Of `delivery`, the given members are replaced. With another `url` it has to consent again, unless that is trusted.',
+    parameters: [
+      ID,
+      { name: 'If-Match', in: 'header', schema: { type: 'string' }, doc: 'Only if this is still its `ETag`.' },
+    ],
+    bodies: [json(ref('SubscriptionChanges'), 'What is to change.')],
+    answers: [{ ...answer(200, 'Changed.', SHOWN), headers: ETAG }],
+    errors: ['invalid_filter', 'invalid_pattern', 'too_many_channels', 'endpoint_refused', 'precondition_failed'],
+  }),
+  route('DELETE', PATH, 'removeSubscription', 'Ends a subscription, and forgets it with all that hangs on it.', {
+    parameters: [ID],
+    answers: [answer(204, 'Removed.')],
+  }),
+  action('pause', 'pauseSubscription', 'Stops its deliveries; what comes waits in the log.', {
+    answers: [answer(200, 'Paused.', SHOWN)],
+    errors: ['subscription_not_active'],
+  }),
+  action('resume', 'resumeSubscription', 'Goes on where it stopped.', {
+    answers: [answer(200, 'Active.', SHOWN)],
+    errors: ['subscription_not_active'],
+  }),
+  action('test', 'testSubscription', 'Sends a sample at once, and tells how that went.', {
+    bodies: [
+      json(
+        { type: 'object', properties: { channel: ref('Channel'), type: { type: 'string' }, data: {} } },
+        'What the sample is of; may be left out.',
+      ),
+    ],
+    answers: [answer(200, 'Sent, with whatever outcome.', json(ref('Attempt'), 'The attempt.'))],
+    errors: ['subscription_not_active'],
+  }),
+  action('rotate-secret', 'rotateSubscriptionSecret', 'Gives it a new secret to sign with.', {
+    doc: 'Until the overlap is over, requests carry the signatures of both.',
+    bodies: [json(ref('NewSecret'), 'May be left out.')],
+    answers: [{ ...answer(200, 'Rotated.', NEW), headers: ETAG }],
+    errors: ['subscription_not_active'],
+  }),
+  action('replay', 'replaySubscription', 'Delivers once more what the log has, beside what comes.', {
+    bodies: [json(ref('NewReplay'), 'From where.')],
+    answers: [answer(202, 'Begun.', json(ref('Replay'), 'The replay.'))],
+    errors: ['invalid_cursor', 'subscription_not_active', 'overloaded'],
+  }),
+  route('GET', `${PATH}/replays`, 'listReplays', 'Lists the replays that go on, and how far they are.', {
+    parameters: [ID],
+    answers: [
+      answer(
+        200,
+        'All of them.',
+        json({ type: 'object', properties: { replays: list(ref('Replay')) } }, 'The replays.'),
+      ),
+    ],
+  }),
+  route('GET', `${PATH}/attempts`, 'listAttempts', 'Lists what was tried and what came of it, the newest first.', {
+    parameters: [
+      ID,
+      limit(50),
+      query('before', { type: 'integer', minimum: 0 }, '`next` of the page before.'),
+      query('event', ref('Cursor'), 'Only those of this event.'),
+    ],
+    answers: [page('attempts', 'Attempt', { type: ['integer', 'null'] })],
+    errors: ['invalid_parameter', 'invalid_cursor'],
+  }),
+  deadLetters('GET', '', 'listDeadLetters', 'Lists the events that were given up on, the oldest first.', {
+    parameters: [ID, limit(50), query('after', ref('Cursor'), '`next` of the page before.')],
+    answers: [page('deadLetters', 'DeadLetter', { anyOf: [ref('Cursor'), { type: 'null' }] })],
+    errors: ['invalid_parameter', 'invalid_cursor'],
+  }),
+  deadLetters('GET', '/{event}', 'readDeadLetter', 'Reads one of them, with the event itself.', {
+    parameters: [ID, EVENT],
+    answers: [answer(200, 'The dead letter.', json(ref('DeadLetter'), 'With its `payload`.'))],
+    errors: ['invalid_cursor'],
+  }),
+  deadLetters('POST', '/retry', 'retryDeadLetters', 'Tries all of them again.', {
+    parameters: [ID],
+    answers: [counted(202, 'retried')],
+    errors: ['subscription_not_active'],
+  }),
+  deadLetters('POST', '/{event}/retry', 'retryDeadLetter', 'Tries one of them again.', {
+    parameters: [ID, EVENT],
+    answers: [counted(202, 'retried')],
+    errors: ['invalid_cursor', 'subscription_not_active'],
+  }),
+  deadLetters('DELETE', '', 'discardDeadLetters', 'Forgets all of them.', {
+    parameters: [ID],
+    answers: [counted(200, 'discarded')],
+  }),
+  deadLetters('DELETE', '/{event}', 'discardDeadLetter', 'Forgets one of them.', {
+    parameters: [ID, EVENT],
+    answers: [counted(200, 'discarded')],
+    errors: ['invalid_cursor'],
+  }),
+  route('GET', '/v1/events/{id}/deliveries', 'traceEvent', 'Tells who got an event, when, and after how many tries.', {
+    doc: 'Of the subscriptions that the caller may see, as far as attempts are kept.',
+    parameters: [{ ...EVENT, name: 'id' }],
+    answers: [answer(200, 'What was tried.', json(ref('Trace'), 'By subscription.'))],
+    errors: ['invalid_parameter', 'invalid_cursor'],
+  }),
+];
+
+type Rest = Omit<Particulars, 'section'>;
+
+function route(method: Route['method'], path: string, name: string, summary: string, rest: Rest): Route {
+  return operation(method, path, name, summary, { section: '14.1', ...rest });
+}
+
+function action(name: string, operationName: string, summary: string, rest: Rest): Route {
+  return route('POST', `${PATH}/${name}`, operationName, summary, { parameters: [ID], ...rest });
+}
+
+function deadLetters(method: Route['method'], below: string, name: string, summary: string, rest: Rest): Route {
+  return route(method, `${PATH}/dead-letters${below}`, name, summary, rest);
+}
+
+function page(member: string, schema: string, next: Parameter['schema']): Answer {
+  const content = { type: 'object', properties: { [member]: list(ref(schema)), next } };
+  return answer(200, 'A page.', json(content, '`next` leads to the next page; `null` when there is none.'));
+}
+
+function counted(status: number, member: string): Answer {
+  return answer(status, 'Done.', json({ type: 'object', properties: { [member]: { type: 'integer' } } }, 'How many.'));
+}
