@@ -3,7 +3,6 @@ import type { Clock, Log, Random } from '../core/ports.ts';
 import type { Publisher } from '../core/publish.ts';
 import type { OpenEvent } from '../core/subscription/definition.ts';
 import type {
-  PullDesk,
   Sender,
   StoreChange,
   StoredSubscription,
@@ -16,6 +15,7 @@ import { Desk } from './desk.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Line, type LineParts } from './line.ts';
 import { Notes } from './notes.ts';
+import { Pulls } from './pull/pulls.ts';
 import { ReadGate } from './read-gate.ts';
 import { Registry } from './registry.ts';
 import { Standings } from './standings.ts';
@@ -50,6 +50,7 @@ export class Deliveries {
   readonly #notes: Notes;
   readonly #standings: Standings;
   readonly #dispatcher: Dispatcher;
+  readonly #pulls: Pulls;
   readonly #lineParts: LineParts;
   readonly desk: SubscriptionDesk;
   /** What goes to others' addresses goes by it. */
@@ -73,12 +74,18 @@ export class Deliveries {
       notes: this.#notes,
       verdicts: this.#standings,
     });
+    this.#pulls = new Pulls({
+      ...parts,
+      notes: this.#notes,
+      find: (id) => this.#registry.get(id),
+      deadLetter: (line, letter) => this.#standings.deadLetter(line, letter),
+    });
     this.desk = new Desk({
       ...parts,
       registry: this.#registry,
       notes: this.#notes,
       standings: this.#standings,
-      pulls: NO_PULLS,
+      pulls: this.#pulls,
       makeLine: (subscription) => this.#makeLine({ ...subscription, open: [], deadLetters: 0, replays: [] }),
       begin: (line) => this.#turned(line),
       end: (line) => this.#end(line),
@@ -104,6 +111,7 @@ export class Deliveries {
 
   /** Finishes what is under way, notes where everything stands, and closes the store. */
   async close(): Promise<void> {
+    this.#pulls.close();
     await this.#dispatcher.close(CLOSE_TIME_MS);
     await this.#parts.sender.close();
     for (const line of this.#registry.each()) {
@@ -115,22 +123,25 @@ export class Deliveries {
   }
 
   #makeLine(stored: StoredSubscription): Line {
-    return new Line(this.#lineParts, stored, this.#dispatcher);
+    return new Line(this.#lineParts, stored, isPull(stored) ? this.#pulls : this.#dispatcher);
   }
 
   #turned(line: Line): void {
     if (line.isActive) line.join();
     else line.leave();
+    if (isPull(line)) this.#pulls.ready(line);
   }
 
   #redefined(line: Line): void {
+    if (isPull(line)) return this.#pulls.redefined(line);
     line.pace = undefined;
     if (line.isActive) this.#dispatcher.ready(line);
   }
 
   #end(line: Line): void {
     line.leave();
-    this.#dispatcher.remove(line);
+    if (isPull(line)) this.#pulls.remove(line);
+    else this.#dispatcher.remove(line);
     this.#standings.forget(line);
   }
 
@@ -145,4 +156,6 @@ export class Deliveries {
   }
 }
 
-const NO_PULLS = {} as PullDesk;
+function isPull({ definition }: Pick<StoredSubscription, 'definition'>): boolean {
+  return definition.delivery.kind === 'pull';
+}

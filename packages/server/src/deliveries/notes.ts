@@ -24,6 +24,17 @@ export class Notes {
     const changes: StoreChange[] = [];
     const subscription = line.id;
     const cursor = line.hasProgress ? line.progress.note(subscription, changes) : line.position;
+    const { replayOf } = line;
+    if (replayOf !== undefined) {
+      const isDone = line.isThrough && (!line.hasProgress || line.progress.size === 0);
+      replayOf.replay = { ...replayOf.replay, reached: Math.min(cursor, replayOf.replay.through), isDone };
+      changes.push(
+        isDone
+          ? { kind: 'replay_gone', subscription, id: replayOf.replay.id }
+          : { kind: 'replay', subscription, replay: replayOf.replay },
+      );
+      return changes;
+    }
     if (cursor !== line.standing.cursor) line.standing = { ...line.standing, cursor };
     changes.push({ kind: 'standing', subscription, standing: line.standing });
     return changes;
@@ -42,12 +53,15 @@ export class Notes {
     for (const line of touched) {
       this.#store.note(this.changesOf(line));
       // Something is still under way, and holds back the cursor: next time it is written down by itself.
-      if (line.hasProgress && line.standing.cursor < line.progress.position) this.touch(line);
+      const noted = line.replayOf?.replay.reached ?? line.standing.cursor;
+      if (line.hasProgress && line.replayOf === undefined && noted < line.progress.position) this.touch(line);
       else line.rest();
     }
   }
 
   close(): void {
+    this.flush();
+    // What has only just been taken up and is still under way is written down by the second one: leases outlive the hub.
     this.flush();
     clearTimeout(this.#timer);
     this.#timer = undefined;

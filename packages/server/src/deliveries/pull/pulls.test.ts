@@ -1,0 +1,263 @@
+import { expect, test, vi } from 'vitest';
+import type { LeasedEvent } from '../../core/subscription/ports.ts';
+import { openKit, type Kit } from '../testing.ts';
+import { dataOf, openQueue, queueOf } from './testing.ts';
+
+const OPERATOR = { kind: 'operator' } as const;
+
+async function publishAll(kit: Kit, channel: string, ...data: readonly unknown[]): Promise<void> {
+  await Promise.all(data.map((one) => kit.publish(channel, one)));
+}
+
+test('hands out what there is, in order, each with a lease of its own and counted as the first time', async () => {
+  const kit = await openKit();
+  const queue = await openQueue(kit);
+  await publishAll(kit, 'jobs.a', 1, 2, 3);
+  const events = await queue.pull({ countMax: 2 });
+  expect(events.map(dataOf)).toEqual([1, 2]);
+  expect(new Set(events.map(({ lease }) => lease)).size).toBe(2);
+  for (const { lease, delivery } of events) {
+    expect(lease).toMatch(/^[A-Za-z0-9_-]{16,64}$/);
+    expect(delivery).toBe(1);
+  }
+  expect((await queue.pull()).map(dataOf)).toEqual([3]);
+  expect(await queue.pull()).toEqual([]);
+});
+
+test('what is acknowledged is done, once; a lease of another subscription is none', async () => {
+  const kit = await openKit();
+  const queue = await openQueue(kit);
+  const other = await openQueue(kit);
+  await publishAll(kit, 'jobs.a', 1);
+  const events = await queue.pull();
+  expect(other.acknowledge(...events)).toEqual(['not_held']);
+  expect(queue.acknowledge(...events)).toEqual(['ok']);
+  expect(queue.acknowledge(...events)).toEqual(['not_held']);
+  expect(kit.deliveries.desk.backlog(queue.id)).toMatchObject({ inFlight: 0, failing: 0 });
+});
+
+test('up to here: everything that is leased up to a position is done, by whomever', async () => {
+  const kit = await openKit();
+  const queue = await openQueue(kit);
+  await publishAll(kit, 'jobs.a', 1, 2, 3, 4);
+  const events = [...(await queue.pull({ countMax: 2 })), ...(await queue.pull())];
+  const { position } = events[2] as LeasedEvent;
+  expect(kit.deliveries.desk.pulls.acknowledgeThrough(queue.id, position)).toBe(3);
+  expect(queue.acknowledge(...events)).toEqual(['not_held', 'not_held', 'not_held', 'ok']);
+});
+
+test('a lease that ends is given to the next, under another name and counted, until it is a dead letter', async () => {
+  const kit = await openKit({ speed: 1000 });
+  const queue = await openQueue(kit);
+  await publishAll(kit, 'jobs.a', 1);
+  const names = new Set<string>();
+  for (const delivery of [1, 2, 3]) {
+    const [event] = await queue.pull({ waitMs: 120_000 });
+    expect(event).toMatchObject({ delivery });
+    names.add((event as LeasedEvent).lease);
+  }
+  expect(names.size).toBe(3);
+  await vi.waitFor(async () => {
+    const letters = await kit.deliveries.desk.deadLetters(queue.id, { after: 0, limit: 10 });
+    expect(letters).toMatchObject([{ attempts: 3, outcome: 'deliveries', channel: 'jobs.a' }]);
+  });
+  expect(await queue.pull()).toEqual([]);
+});
+
+test('what is given back is given out again, after the delay and counted', async () => {
+  const kit = await openKit({ speed: 1000 });
+  const queue = await openQueue(kit);
+  await publishAll(kit, 'jobs.a', 1, 2);
+  const events = await queue.pull();
+  const { pulls } = kit.deliveries.desk;
+  const [first, second] = events.map(({ lease }) => lease) as [string, string];
+  expect(pulls.release(queue.id, [first, 'nobody'], 0)).toEqual(['ok', 'not_held']);
+  expect(pulls.release(queue.id, [second], 100_000)).toEqual(['ok']);
+  const again = await queue.pull({ waitMs: 10_000 });
+  expect(again.map((event) => [dataOf(event), event.delivery])).toEqual([[1, 2]]);
+  queue.acknowledge(...again);
+  expect(await queue.pull()).toEqual([]);
+  const later = await queue.pull({ waitMs: 1_000_000 });
+  expect(later.map((event) => [dataOf(event), event.delivery])).toEqual([[2, 2]]);
+});
+
+test('what was given back often enough is a dead letter', async () => {
+  const kit = await openKit();
+  const queue = await openQueue(kit);
+  await publishAll(kit, 'jobs.a', 1);
+  for (let delivery = 1; delivery <= 3; delivery++) {
+    const [event] = await queue.pull({ waitMs: 10_000 });
+    kit.deliveries.desk.pulls.release(queue.id, [(event as LeasedEvent).lease], 0);
+  }
+  expect(await queue.pull()).toEqual([]);
+  expect(await kit.deliveries.desk.deadLetters(queue.id, { after: 0, limit: 10 })).toHaveLength(1);
+});
+
+test('a lease that is extended is not given to another', async () => {
+  const kit = await openKit({ speed: 1000 });
+  const queue = await openQueue(kit);
+  await publishAll(kit, 'jobs.a', 1);
+  const events = await queue.pull({ leaseMs: 5_000 });
+  const leases = events.map(({ lease }) => lease);
+  expect(kit.deliveries.desk.pulls.extend(queue.id, leases, 3_600_000)).toEqual(['ok']);
+  expect(await queue.pull({ waitMs: 60_000 })).toEqual([]);
+  expect(queue.acknowledge(...events)).toEqual(['ok']);
+  expect(kit.deliveries.desk.pulls.extend(queue.id, leases, 1000)).toEqual(['not_held']);
+});
+
+test('in per-channel order the next of a channel comes when the one before is done; other channels do not wait', async () => {
+  const kit = await openKit();
+  const queue = await openQueue(kit, { ordering: 'per-channel' });
+  await publishAll(kit, 'jobs.a', 'a1', 'a2', 'a3');
+  await publishAll(kit, 'jobs.b', 'b1', 'b2');
+  const first = await queue.pull();
+  expect(first.map(dataOf)).toEqual(['a1', 'b1']);
+  expect(await queue.pull()).toEqual([]);
+  queue.acknowledge(first[0] as LeasedEvent);
+  const second = await queue.pull();
+  expect(second.map(dataOf)).toEqual(['a2']);
+  kit.deliveries.desk.pulls.release(queue.id, [(second[0] as LeasedEvent).lease], 0);
+  expect((await queue.pull({ waitMs: 10_000 })).map((event) => [dataOf(event), event.delivery])).toEqual([['a2', 2]]);
+});
+
+test('whoever waits gets what is published, and of two who wait the first one first', async () => {
+  const kit = await openKit();
+  const queue = await openQueue(kit);
+  const waiting = [queue.pull({ waitMs: Infinity, countMax: 1 }), queue.pull({ waitMs: Infinity })];
+  await publishAll(kit, 'jobs.a', 1, 2, 3);
+  const [first, second] = await Promise.all(waiting);
+  expect(first?.map(dataOf)).toEqual([1]);
+  expect(second?.map(dataOf)).toEqual([2, 3]);
+});
+
+test('a wait ends with nothing when its time is over, and at once when it is called off', async () => {
+  const kit = await openKit({ speed: 1000 });
+  const queue = await openQueue(kit);
+  expect(await queue.pull({ waitMs: 10_000 })).toEqual([]);
+  const calling = new AbortController();
+  const called = queue.pull({ waitMs: Infinity }, calling.signal);
+  calling.abort();
+  expect(await called).toEqual([]);
+  await publishAll(kit, 'jobs.a', 1);
+  expect((await queue.pull()).map(dataOf)).toEqual([1]);
+});
+
+test('no more is leased at once than the subscription allows', async () => {
+  const kit = await openKit();
+  const queue = await openQueue(kit, { concurrencyMax: 3 });
+  await publishAll(kit, 'jobs.a', 1, 2, 3, 4, 5);
+  const first = await queue.pull();
+  expect(first).toHaveLength(3);
+  const waiting = queue.pull({ waitMs: Infinity });
+  queue.acknowledge(first[0] as LeasedEvent);
+  expect((await waiting).map(dataOf)).toEqual([4]);
+});
+
+test('no faster than the subscription allows', async () => {
+  const kit = await openKit({ speed: 10 });
+  const queue = await openQueue(kit, { ratePerSecond: 50 });
+  await publishAll(kit, 'jobs.a', ...Array.from({ length: 30 }, (_, index) => index));
+  const startMs = performance.now();
+  for (let count = 0; count < 30;) {
+    const events = await queue.pull({ countMax: 100, waitMs: Infinity });
+    queue.acknowledge(...events);
+    count += events.length;
+  }
+  // Half a second of the clock, less what may come at once.
+  expect((performance.now() - startMs) * 10).toBeGreaterThan(480);
+});
+
+test('what the tail no longer holds is read from the log, also by who does not wait', async () => {
+  const kit = await openKit();
+  const queue = await openQueue(kit);
+  const count = 3000;
+  await publishAll(kit, 'jobs.a', ...Array.from({ length: count }, (_, index) => `${index} ${'x'.repeat(1000)}`));
+  const seen: unknown[] = [];
+  for (
+    let events = await queue.pull({ countMax: 100 });
+    events.length > 0;
+    events = await queue.pull({ countMax: 100 })
+  ) {
+    seen.push(...events.map(dataOf));
+    queue.acknowledge(...events);
+  }
+  expect(seen.map((data) => Number.parseInt(data as string, 10))).toEqual(Array.from({ length: count }, (_, i) => i));
+});
+
+test('in per-channel order a channel that has piled up does not keep the others waiting', async () => {
+  const kit = await openKit();
+  const queue = await openQueue(kit, { ordering: 'per-channel' });
+  await publishAll(kit, 'jobs.a', ...Array.from({ length: 3000 }, (_, index) => `${index} ${'x'.repeat(1000)}`));
+  const [held] = await queue.pull();
+  await publishAll(kit, 'jobs.b', 'b');
+  const [other] = await queue.pull({ waitMs: 10_000 });
+  expect(dataOf(other as LeasedEvent)).toBe('b');
+  for (let index = 0, event = held as LeasedEvent; index < 3000; index++) {
+    expect(Number.parseInt(dataOf(event) as string, 10)).toBe(index);
+    queue.acknowledge(event);
+    if (index < 2999) [event] = (await queue.pull({ waitMs: 10_000 })) as [LeasedEvent];
+  }
+});
+
+test('leases outlive a restart: nobody else gets the event, and it can be acknowledged', async () => {
+  const kit = await openKit();
+  const queue = await openQueue(kit);
+  await publishAll(kit, 'jobs.a', 1, 2);
+  const [first, second] = (await queue.pull()) as [LeasedEvent, LeasedEvent];
+  await kit.close();
+  const again = await openKit({ kept: kit });
+  const reopened = queueOf(again, queue.id);
+  expect(await reopened.pull()).toEqual([]);
+  expect(reopened.acknowledge(first)).toEqual(['ok']);
+  again.deliveries.desk.pulls.release(queue.id, [second.lease], 0);
+  const events = await reopened.pull({ waitMs: 10_000 });
+  expect(events.map((event) => [dataOf(event), event.delivery])).toEqual([[2, 2]]);
+});
+
+test('pausing refuses those who wait and who ask; what is leased can be acknowledged all the same', async () => {
+  const kit = await openKit();
+  const queue = await openQueue(kit, { concurrencyMax: 1 });
+  await publishAll(kit, 'jobs.a', 1, 2);
+  const events = await queue.pull();
+  const waiting = queue.pull({ waitMs: Infinity });
+  await kit.deliveries.desk.pause(queue.id, OPERATOR);
+  await expect(waiting).rejects.toMatchObject({ code: 'subscription_not_active' });
+  await expect(queue.pull()).rejects.toMatchObject({ code: 'subscription_not_active' });
+  expect(queue.acknowledge(...events)).toEqual(['ok']);
+  await kit.deliveries.desk.resume(queue.id, OPERATOR);
+  expect((await queue.pull()).map(dataOf)).toEqual([2]);
+});
+
+test('removing refuses those who wait, and nothing is left to ask for', async () => {
+  const kit = await openKit();
+  const queue = await openQueue(kit);
+  const waiting = queue.pull({ waitMs: Infinity });
+  await kit.deliveries.desk.remove(queue.id, OPERATOR);
+  await expect(waiting).rejects.toMatchObject({ code: 'not_found' });
+  await expect(queue.pull()).rejects.toMatchObject({ code: 'not_found' });
+  expect(() => queue.acknowledge()).toThrow(expect.objectContaining({ code: 'not_found' }));
+});
+
+test('of many workers none gets what another has, and all is done in the end', async () => {
+  const kit = await openKit();
+  const queue = await openQueue(kit);
+  const count = 5000;
+  const taken = new Map<number, number>();
+  let done = 0;
+  const worker = async (): Promise<void> => {
+    while (done < count) {
+      const events = await queue.pull({ countMax: 32, waitMs: 200 });
+      for (const event of events) taken.set(event.position, (taken.get(event.position) ?? 0) + 1);
+      // Somebody else's turn, while these are leased.
+      await new Promise((resolve) => setImmediate(resolve));
+      queue.acknowledge(...events);
+      done += events.length;
+    }
+  };
+  const workers = Array.from({ length: 8 }, worker);
+  for (let index = 0; index < count; index += 100)
+    await publishAll(kit, `jobs.${index % 7}`, ...Array.from({ length: 100 }, (_, i) => index + i));
+  await Promise.all(workers);
+  expect(taken.size).toBe(count);
+  expect(new Set(taken.values())).toEqual(new Set([1]));
+});
