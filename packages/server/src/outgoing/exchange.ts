@@ -122,12 +122,16 @@ export class Exchange implements Dispatcher.DispatchHandler, Timed {
     if (this.#isSettled) controller.abort(new OutgoingError('timeout', 'it was given up before it was sent'));
   }
 
+  /** The first bytes of an answer, be it an interim one. */
+  onResponseStarted(): void {
+    this.#firstByteMs ??= performance.now() - this.#sentMs;
+  }
+
   onResponseStart(
     _controller: Dispatcher.DispatchController,
     status: number,
     headers: Record<string, string | string[] | undefined>,
   ): void {
-    this.#firstByteMs ??= performance.now() - this.#sentMs;
     if (status < 200) {
       if (++this.#interim > INTERIM_MAX)
         this.giveUp(new OutgoingError('answer', `${this.target.host} sent interim answers without end`));

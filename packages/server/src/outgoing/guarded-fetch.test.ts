@@ -1,47 +1,23 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import type { RequestListener } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import { createServer as createTcpServer, type AddressInfo, type Server as TcpServer, type Socket } from 'node:net';
+import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { SPECIAL_BLOCKS } from './addresses.ts';
+import { listening, site } from '../testing/peers.ts';
+import { DEFAULTS } from './testing/test-sender.ts';
 import { createGuardedFetch, type GuardedFetch, type GuardOptions, type OutgoingRequest } from './guarded-fetch.ts';
 
 const BOUNDS: OutgoingRequest = { timeoutMs: 5000, bytesMax: 1000 };
 
 function guard(options: Partial<GuardOptions> = {}): GuardedFetch {
-  const made = createGuardedFetch({
-    allow: [],
-    deny: [],
-    ports: [80, 443, 8443],
-    loopback: false,
-    nameServers: [],
-    proxy: null,
-    proxyConnectTo: 'address',
-    ...options,
-  });
+  const made = createGuardedFetch({ ...DEFAULTS, ...options });
   onTestFinished(() => made.close());
   return made;
-}
-
-async function listening(server: Server | TcpServer, host = '127.0.0.1'): Promise<number> {
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => void sockets.add(socket));
-  server.listen(0, host);
-  await once(server, 'listening');
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  return (server.address() as AddressInfo).port;
-}
-
-async function site(listener: RequestListener): Promise<{ readonly url: string; readonly port: number }> {
-  const port = await listening(createServer(listener));
-  return { url: `http://127.0.0.1:${port}`, port };
 }
 
 function failing(failure: string): object {

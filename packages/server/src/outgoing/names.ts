@@ -34,18 +34,45 @@ export function createResolve(servers: readonly string[] = []): Resolve {
   };
 }
 
+/** How long an answer of one kind waits for that of the other, which some name servers never give. */
+const OTHER_KIND_MS = 500;
 const UNKNOWN: ReadonlySet<string> = new Set(['ENOTFOUND', 'ENODATA']);
 
 async function lookUp(resolver: promises.Resolver, name: string, inFiles: Resolve | undefined): ReturnType<Resolve> {
-  const answers = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)]);
-  const addresses = answers.flatMap((answer, index) =>
-    answer.status === 'fulfilled' ? answer.value.map((address) => ({ address, family: index === 0 ? 4 : 6 })) : [],
-  );
-  if (addresses.length > 0) return addresses;
-  const [failure] = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as Error] : []));
-  const isUnknown = UNKNOWN.has((failure as NodeJS.ErrnoException | undefined)?.code ?? '');
-  if (isUnknown && inFiles !== undefined) return inFiles(name);
+  const { found, failure } = await bothKinds(resolver, name);
+  if (found.length > 0) return found;
+  const { code = '' } = (failure ?? {}) as NodeJS.ErrnoException;
+  if (UNKNOWN.has(code) && inFiles !== undefined) return inFiles(name);
   throw failure ?? new Error('it has no address');
+}
+
+interface Found {
+  readonly found: readonly LookupAddress[];
+  readonly failure: unknown;
+}
+
+function bothKinds(resolver: promises.Resolver, name: string): Promise<Found> {
+  const found: LookupAddress[] = [];
+  const { promise, resolve } = Promise.withResolvers<Found>();
+  let failure: unknown;
+  let left = 2;
+  let waiting: NodeJS.Timeout | undefined;
+  const finish = (): void => {
+    clearTimeout(waiting);
+    resolve({ found: [...found], failure });
+  };
+  const ask = async (family: number, query: Promise<readonly string[]>): Promise<void> => {
+    try {
+      found.push(...(await query).map((address) => ({ address, family })));
+    } catch (error) {
+      failure ??= error;
+    }
+    if (--left === 0) finish();
+    else if (found.length > 0) waiting = setTimeout(finish, OTHER_KIND_MS);
+  };
+  void ask(4, resolver.resolve4(name));
+  void ask(6, resolver.resolve6(name));
+  return promise;
 }
 
 /** Lets so many calls run, and the others wait in line. */

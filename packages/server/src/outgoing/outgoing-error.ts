@@ -25,15 +25,18 @@ export class OutgoingError extends Error {
   }
 }
 
-const CERTIFICATE_ERROR = /^(?:ERR_TLS_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|EPROTO$|ERR_SSL_)/;
+const CERTIFICATE_ERROR = /^(?:ERR_TLS_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_)/;
+const TLS_ERROR = /^(?:EPROTO$|ERR_SSL_)/;
 
 /** What went wrong while a connection was made. */
 export function connectionFailure(error: unknown, host: string): OutgoingError {
   if (error instanceof OutgoingError) return error;
   const { code = '' } = error as NodeJS.ErrnoException;
-  return CERTIFICATE_ERROR.test(code)
-    ? new OutgoingError('certificate', `${host} has no certificate that is trusted here`, error)
-    : new OutgoingError('connection', `${host} could not be reached, or went away`, error);
+  if (CERTIFICATE_ERROR.test(code))
+    return new OutgoingError('certificate', `${host} has no certificate that is trusted here`, error);
+  if (TLS_ERROR.test(code))
+    return new OutgoingError('certificate', `${host} and the hub could not agree on TLS`, error);
+  return new OutgoingError('connection', `${host} could not be reached, or went away`, error);
 }
 
 /** What went wrong in an exchange. */

@@ -1,30 +1,6 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
-import type { SendRequest } from '../core/subscription/ports.ts';
+import { describe, expect, test } from 'vitest';
 import { site } from '../testing/peers.ts';
-import { createSender, type OwnSender, type SenderOptions } from './sender.ts';
-
-function sender(options: Partial<SenderOptions> = {}): OwnSender {
-  const made = createSender({
-    allow: [],
-    deny: [],
-    ports: [80, 443, 8443],
-    loopback: true,
-    httpsOnly: false,
-    nameServers: [],
-    proxy: null,
-    proxyConnectTo: 'address',
-    connectionsMax: 100,
-    connectionsPerHostMax: 10,
-    userAgent: 'Polycast/test',
-    ...options,
-  });
-  onTestFinished(() => made.close());
-  return made;
-}
-
-function post(url: string, body = 'hello', more: Partial<SendRequest> = {}): SendRequest {
-  return { url, method: 'POST', headers: {}, body: Buffer.from(body), timeoutMs: 5000, ...more };
-}
+import { post, testSender } from './testing/test-sender.ts';
 
 describe('what is sent', () => {
   test('comes as it is, and the answer comes back, with where the time went', async () => {
@@ -35,7 +11,7 @@ describe('what is sent', () => {
         .writeHead(202)
         .end(JSON.stringify([request.method, request.url, request.headers, `${Buffer.concat(pieces)}`]));
     });
-    const sent = await sender().send(post(`${url}/a?b=1`, 'hello', { headers: { 'x-mine': '7' } }));
+    const sent = await testSender({ loopback: true }).send(post(`${url}/a?b=1`, { headers: { 'x-mine': '7' } }));
     expect(sent).toMatchObject({
       failure: undefined,
       detail: '',
@@ -64,7 +40,7 @@ describe('what is sent', () => {
       ports.push(request.socket.remotePort);
       response.end();
     });
-    const own = sender();
+    const own = testSender({ loopback: true });
     await own.send(post(url));
     const { timing } = await own.send(post(url));
     expect(timing).toMatchObject({ nameMs: undefined, connectMs: undefined, tlsMs: undefined });
