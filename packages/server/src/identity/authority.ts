@@ -99,11 +99,15 @@ function needsOf(answer: Exclude<ReturnType<Access['decide']>, { kind: 'yes' }>)
   return answer.kind === 'no' ? answer.needs : "the site's consent";
 }
 
-function permits(principal: Principal, scope: Scope): AuthorityDecision {
+function permits(principal: Principal, scope: Scope, channels: readonly string[] = []): AuthorityDecision {
   const { grants } = principal;
   // Who may make keys could make one for this.
-  if (grants[scope] !== undefined || (scope === 'users' && grants.admin !== undefined)) return YES;
-  return refusal(principal, `This asks for a key with the scope ${scope}.`, 'the scopes of the key');
+  const patterns = grants[scope] ?? (scope === 'users' ? grants.admin : undefined);
+  if (patterns === undefined)
+    return refusal(principal, `This asks for a key with the scope ${scope}.`, 'the scopes of the key');
+  const missing = channels.find((channel) => !patterns.some((pattern) => relationOf(pattern, channel) === 'covers'));
+  if (missing === undefined) return YES;
+  return refusal(principal, `This asks for a key with the scope ${scope} for ${missing}.`, 'the scopes of the key');
 }
 
 /** Who brought nothing along is asked to; who is known is told that it is not enough. */
