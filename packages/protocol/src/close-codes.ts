@@ -22,7 +22,7 @@ export const CLOSE_CODES: Readonly<Record<CloseCode, CloseKind>> = {
   4400: { reason: 'too many invalid messages', then: 'stop' },
   4401: { reason: 'unauthorized', then: 'stop' },
   4403: { reason: 'forbidden', then: 'stop' },
-  4408: { reason: 'read nothing for too long', then: 'reconnect' },
+  4408: { reason: 'read nothing, or asked for nothing, for too long', then: 'reconnect' },
   4429: { reason: 'too many messages', then: 'back-off' },
 };
 

@@ -12,6 +12,7 @@ export async function httpSettings({ limits, tls, lab }: Config): Promise<HttpSe
     headersTimeoutMs: limits.headersTimeoutMs,
     keepAliveTimeoutMs: limits.keepAliveTimeoutMs,
     connectionsMax: limits.connectionsMax,
+    socketsPerAddressMax: limits.socketsPerAddressMax,
     loopbackNamesOnly: lab.enabled,
     http2StreamsMax: limits.http2StreamsMax,
     http2ResetsPerSecondMax: limits.http2ResetsPerSecondMax,
@@ -48,6 +49,7 @@ export function transportSettings({ delivery, identity, limits, publicUrl }: Con
     bodyTimeoutMs: limits.bodyTimeoutMs,
     batchEventsMax: limits.batchEventsMax,
     messageBytesMax: limits.messageBytesMax,
+    webSocketEntryTicks: ticksOf(limits.webSocketEntryTimeoutMs),
     credentialHeaders: identity.site.headers.map((name) => name.toLowerCase()),
     tokenCookie: identity.tokenCookie ?? undefined,
   };

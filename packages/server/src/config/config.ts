@@ -97,6 +97,8 @@ export interface LimitsConfig {
   readonly connectionsMax: number;
   readonly connectionsPerUserMax: number | null;
   readonly connectionsPerAddressMax: number | null;
+  readonly socketsPerAddressMax: number | null;
+  readonly webSocketEntryTimeoutMs: number;
   readonly clientPublishRatePerSecond: number | null;
   readonly clientPublishBurst: number | null;
   readonly headerBytesMax: number;

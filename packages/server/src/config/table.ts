@@ -245,6 +245,20 @@ const limits = {
       why: 'No limit: a whole office, or a mobile network, is one address, and so is a proxy that is not named in `trustedProxies`.',
     },
   ),
+  socketsPerAddressMax: wholeOrNull(
+    { unit: 'connections', min: 1, max: 10_000_000, default: null },
+    {
+      doc: 'How many TCP connections one address (IPv6: one /64) may have at once, whether or not a request has come on them. On the next 16 the first request gets `429 too_many_connections`; those beyond are closed at once. Proxies of `trustedProxies` are not meant.',
+      why: 'No limit, as for `connectionsPerAddressMax`. Where it is set, leave room: a browser holds up to six, one that polls keeps them between its requests, and servers with a key come from addresses too.',
+    },
+  ),
+  webSocketEntryTimeoutMs: whole(
+    { unit: 'milliseconds', min: 250, max: 3_600_000, default: 30_000 },
+    {
+      doc: 'How long a WebSocket may do without a channel as long as nobody knows whose it is. Then it is closed with 4408. Saying who it is, subscribing, or publishing is enough.',
+      why: 'A client that connects to say who it is does so within a round trip or two; what stays silent for half a minute only takes up room.',
+    },
+  ),
   clientPublishRatePerSecond: wholeOrNull(
     { unit: 'events per second and client', min: 1, max: 1e9, default: 100 },
     {

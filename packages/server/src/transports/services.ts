@@ -50,6 +50,8 @@ export interface TransportSettings {
   readonly bodyTimeoutMs: number;
   readonly batchEventsMax: number;
   readonly messageBytesMax: number;
+  /** How long a WebSocket of nobody known may do without a channel. */
+  readonly webSocketEntryTicks: number;
   /** Headers, beside `Authorization` and `Cookie`, by which somebody may show who they are; in lower case. */
   readonly credentialHeaders: readonly string[];
   /** The cookie that a token may come in, if one may. */

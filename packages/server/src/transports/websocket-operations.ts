@@ -8,6 +8,7 @@ import {
   scanEnvelope,
   webSocketFraming,
   type ClientMessage,
+  type ErrorCode,
   type Ref,
   type ServerMessage,
 } from '@polycast/protocol';
@@ -31,6 +32,8 @@ import type { WebSocketSession } from './websocket.ts';
 
 /** Operations accepted and not yet answered, at most; then the socket is not read. */
 const PENDING_MAX = 64;
+/** Times in a row that a client may say wrongly who it is. */
+const AUTH_FAILURES_MAX = 5;
 const REF_LENGTH_MAX = 64;
 const OPERATIONS: ReadonlySet<unknown> = new Set<ClientMessage['op']>([
   'subscribe',
@@ -67,6 +70,7 @@ export class WebSocketOperations {
   readonly #session: WebSocketSession;
   #pending = 0;
   #paused = false;
+  #authFailures = 0;
   #changes: Promise<void> = Promise.resolve();
 
   constructor(services: Services, session: WebSocketSession) {
@@ -105,6 +109,9 @@ export class WebSocketOperations {
 
   /** In mid-connection (PROTOCOL.md section 13.4): whoever nobody knew says who it is; who is known renews it. */
   async #authenticate(operation: Operation): Promise<void> {
+    // Counted as failed until it is known better: of those that come in one go not more are looked at.
+    if (++this.#authFailures > AUTH_FAILURES_MAX)
+      throw new PolycastError('unauthorized', `At most ${AUTH_FAILURES_MAX} tries are looked at.`);
     const { token } = operation.members;
     if (typeof token !== 'string') throw invalidMember('token', 'must be a string');
     const session = this.#session;
@@ -113,6 +120,7 @@ export class WebSocketOperations {
       throw new PolycastError('forbidden', 'The connection belongs to another user: open a new one.');
     if (isUnknown(session.principal)) this.#services.admission.admit(principal, undefined);
     const dropped = await this.adopt(principal);
+    this.#authFailures = 0;
     this.#answer(operation, {
       channels: session.channels,
       ...(dropped.length > 0 ? { dropped } : {}),
@@ -159,6 +167,7 @@ export class WebSocketOperations {
       author: principal.kind === 'server' && !isNamed ? undefined : author(principal, origin, address),
     });
     if (!result.ok) throw shown(this.#services, result.error);
+    this.#session.awaitEntry();
     this.#answer(operation, {
       id: encodeCursor(this.#services.feed.epoch, result.position),
       channel: result.channel,
@@ -242,6 +251,13 @@ export class WebSocketOperations {
       ok: false,
       error: asPolycastError(error).problem,
     });
+    if (op === 'auth') this.#authFailed(asPolycastError(error).code);
+  }
+
+  /** What has been asked too often is not asked further; what could not be found out says nothing of who asks. */
+  #authFailed(code: ErrorCode): void {
+    if (code === 'identity_unavailable' || code === 'too_many_connections') this.#authFailures--;
+    else if (this.#authFailures >= AUTH_FAILURES_MAX) this.#session.dismiss('unauthorized');
   }
 
   #answered(): void {

@@ -13,6 +13,7 @@ import type { Socket } from 'node:net';
 import type { Interest } from '../core/interest.ts';
 import type { Position } from '../core/ports.ts';
 import type { Principal } from '../core/principal.ts';
+import type { Timed } from '../core/wheel.ts';
 import type { Consumer } from './consumer.ts';
 import type { Services } from './services.ts';
 import type { Dismissal } from './sessions.ts';
@@ -101,6 +102,7 @@ export function openWebSocket(
     heartbeatMs,
   });
   session.open(consumer.gap === undefined ? ready : Buffer.concat([ready, message({ op: 'gap', ...consumer.gap })]));
+  session.awaitEntry();
   if (head.length > 0) session.receive(head);
 }
 
@@ -115,6 +117,7 @@ export class WebSocketSession extends StreamSession {
   #operations: WebSocketOperations | undefined;
   #invalidMessages = 0;
   #onHold: (() => void) | undefined;
+  #entry: Entry | undefined;
 
   constructor(services: Services, socket: Socket, consumer: Consumer, types: readonly string[] | undefined) {
     super(services, WORDING, socket, consumer);
@@ -150,6 +153,18 @@ export class WebSocketSession extends StreamSession {
     else this.socket.pause();
   }
 
+  /** Whoever has no channel, and is nobody known, has so long for one or the other (PROTOCOL.md section 13.7). */
+  awaitEntry(): void {
+    if (this.principal.kind !== 'anonymous' || this.channels.length > 0) return;
+    this.#entry ??= new Entry(this);
+    this.services.wheel.schedule(this.#entry, this.services.settings.webSocketEntryTicks);
+  }
+
+  override gone(): void {
+    if (this.#entry !== undefined) this.services.wheel.cancel(this.#entry);
+    super.gone();
+  }
+
   /** Has the reader stand still; resolves once it does. */
   hold(): Promise<void> {
     if (this.reader.hold()) return Promise.resolve();
@@ -178,6 +193,7 @@ export class WebSocketSession extends StreamSession {
   resume(interest: Interest): void {
     const before = this.reader.interest;
     this.reader.resume(interest);
+    this.awaitEntry();
     if (interest !== before)
       this.services.sessions.changed(this, { principal: this.principal, channels: before.patterns });
   }
@@ -220,6 +236,23 @@ export class WebSocketSession extends StreamSession {
     if (isBinary) return this.close(1003);
     this.#operations ??= new WebSocketOperations(this.services, this);
     this.#operations.handle(data.toString());
+  }
+}
+
+/** The time that a session has for saying what it is here for. */
+class Entry implements Timed {
+  readonly #session: WebSocketSession;
+  dueTick = 0;
+  placedTick = 0;
+  placedIndex = 0;
+
+  constructor(session: WebSocketSession) {
+    this.#session = session;
+  }
+
+  due(): void {
+    const { principal, channels } = this.#session;
+    if (principal.kind === 'anonymous' && channels.length === 0) this.#session.close(4408);
   }
 }
 
