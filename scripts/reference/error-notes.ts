@@ -162,7 +162,7 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
   },
   upgrade_required: { when: 'The `Sec-WebSocket-Version` is not 13.', then: 'Use a WebSocket client of this age.' },
   too_many_connections: {
-    when: 'A user, or an address, has as many streams and waiting polls as `limits.connectionsPerUserMax` or `limits.connectionsPerAddressMax` allow.',
+    when: 'A user, or an address, has as many streams and waiting polls as `limits.connectionsPerUserMax` or `limits.connectionsPerAddressMax` allow, or an address as many connections as `limits.socketsPerAddressMax`.',
     then: 'Close what is not used any more, share one connection between tabs, or raise the limit. Behind a proxy, see `trustedProxies`.',
     members: { limit: 'how many there may be' },
   },

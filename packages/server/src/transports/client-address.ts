@@ -25,6 +25,11 @@ export class TrustedProxies {
     for (const network of networks) addNetwork(this.#trusted, network);
   }
 
+  /** Whether the peer of a socket is one of them. */
+  trusts(peer: string): boolean {
+    return this.areSome && this.#isTrusted(plain(peer));
+  }
+
   /** From the right, each proxy has noted who spoke to it: the first who is none of ours is the client. */
   addressOf(peer: string, request: IncomingMessage): string {
     let address = plain(peer);
@@ -68,7 +73,8 @@ function addNetwork(list: BlockList, text: string): void {
 }
 
 /** What one address stands for where addresses are counted: a home has all of a /64. */
-export function countedAs(address: string): string {
+export function countedAs(text: string): string {
+  const address = plain(text);
   if (!address.includes(':')) return address;
   const [head = '', tail = ''] = (address.split('%')[0] as string).split('::');
   const groups = head === '' ? [] : head.split(':');

@@ -1,9 +1,9 @@
-import { ERRORS, PolycastError, type ErrorCode } from '@polycast/protocol';
+import { PolycastError } from '@polycast/protocol';
 import findMyWay from 'find-my-way';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import { refuseUnreadable, refuseUpgrade, type ClientError } from './bare-refusal.ts';
 import { readChannel, readHistory } from './channels-route.ts';
 import { authorize, consumerOf } from './consumer.ts';
 import { checkStanding } from './permission.ts';
@@ -15,7 +15,8 @@ import { KeepAlive, noteRequest, releaseKept, type KeptConnection } from './keep
 import type { Origins } from './origin.ts';
 import { readPresence } from './presence-route.ts';
 import { publishData, publishEvents } from './publish-route.ts';
-import { asPolycastError, respondEmpty, respondProblem, retryAfter, setCors } from './respond.ts';
+import { asPolycastError, respondEmpty, respondProblem, setCors } from './respond.ts';
+import { SocketLimit } from './socket-limit.ts';
 import { secure, strictTransport } from './security-headers.ts';
 import type { Services } from './services.ts';
 import { publishToUser, publishToUsers } from './users-publish.ts';
@@ -26,6 +27,7 @@ export interface HttpSettings {
   readonly headersTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
   readonly connectionsMax: number;
+  readonly socketsPerAddressMax: number | null;
   /** Requests that name another host than the loopback are refused. */
   readonly loopbackNamesOnly: boolean;
   readonly tls: TlsSettings | undefined;
@@ -70,8 +72,9 @@ export class HttpTransport {
   readonly #found = new Map<string, Found>();
   #draining = false;
   /** Connections beyond the limit: their first request is told so, and they are closed. */
-  readonly #refused = new WeakSet<Duplex>();
+  readonly #refused = new WeakMap<Duplex, PolycastError>();
   #anyRefused = false;
+  readonly #socketLimit: SocketLimit | undefined;
   readonly #loopbackNamesOnly: boolean;
   readonly #strict: readonly string[];
 
@@ -86,6 +89,12 @@ export class HttpTransport {
     for (const { method, path, handle } of this.routes) this.#router.on(method, path, NEVER, { handle });
     this.server = createHttpServer(settings);
     this.server.maxConnections = settings.connectionsMax + REFUSED_CONNECTIONS_MAX;
+    const { socketsPerAddressMax } = settings;
+    if (socketsPerAddressMax !== null) {
+      const limit = new SocketLimit(socketsPerAddressMax, services.proxies);
+      this.#socketLimit = limit;
+      this.server.on('connection', (socket) => limit.add(socket));
+    }
     const keepAlive = new KeepAlive(services.wheel, settings.keepAliveTimeoutMs);
     this.server.on(settings.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
       keepAlive.watch(socket);
@@ -128,12 +137,26 @@ export class HttpTransport {
     this.http2.drain();
   }
 
-  #count(socket: Duplex, connectionsMax: number): void {
+  /** Connections of addresses that had too many. */
+  get socketsRefused(): number {
+    return this.#socketLimit?.refused ?? 0;
+  }
+
+  #count(socket: Socket, connectionsMax: number): void {
+    const refusal = this.#socketLimit?.refusalOf(socket);
+    if (refusal !== undefined) return this.#refuse(socket, refusal);
     this.server.getConnections((_error, count) => {
-      if (count <= connectionsMax) return;
-      this.#refused.add(socket);
-      this.#anyRefused = true;
+      if (count > connectionsMax)
+        this.#refuse(
+          socket,
+          new PolycastError('overloaded', 'The hub has as many connections as it may.', { retryAfterMs: 5000 }),
+        );
     });
+  }
+
+  #refuse(socket: Socket, error: PolycastError): void {
+    this.#refused.set(socket, error);
+    this.#anyRefused = true;
   }
 
   /**
@@ -145,8 +168,8 @@ export class HttpTransport {
   }
 
   #refuseIfTooMany({ socket }: IncomingMessage): void {
-    if (this.#refused.has(socket))
-      throw new PolycastError('overloaded', 'The hub has as many connections as it may.', { retryAfterMs: 5000 });
+    const error = this.#refused.get(socket);
+    if (error !== undefined) throw error;
   }
 
   #ownRoutes(): Route[] {
@@ -335,55 +358,6 @@ const LOOPBACK_NAME = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
 
 /** `find-my-way` asks for a handler; the routes' own are in its store. */
 const NEVER = (): void => undefined;
-
-interface ClientError extends NodeJS.ErrnoException {
-  /** What came last; with an overflow often all that came. */
-  readonly rawPacket?: Buffer;
-}
-
-/** Bytes that are no HTTP, or too many, or too slow. */
-function refuseUnreadable(error: ClientError, socket: Duplex, headerBytesMax: number): void {
-  // Words would wait for a handshake that does not come.
-  const isShaking = (socket as Partial<TLSSocket & { secureConnecting: boolean }>).secureConnecting === true;
-  if (error.code === 'ECONNRESET' || !socket.writable || isShaking) {
-    socket.destroy();
-    return;
-  }
-  refuseUpgrade(socket, new PolycastError(refusalOf(error, headerBytesMax)));
-}
-
-function refusalOf({ code, rawPacket }: ClientError, headerBytesMax: number): ErrorCode {
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'request_timeout';
-  if (code !== 'HPE_HEADER_OVERFLOW') return 'invalid_request';
-  const lineBytes = rawPacket?.indexOf(LINE_FEED) ?? 0;
-  return lineBytes > headerBytesMax || (lineBytes < 0 && (rawPacket?.length ?? 0) > headerBytesMax)
-    ? 'uri_too_long'
-    : 'headers_too_large';
-}
-
-const LINE_FEED = 10;
-
-/** A refusal on a bare socket. */
-function refuseUpgrade(socket: Duplex, error: PolycastError): void {
-  if (socket.destroyed || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const { status } = ERRORS[error.code];
-  const body = JSON.stringify(error.problem);
-  const retry = retryAfter(error);
-  const head = [
-    `HTTP/1.1 ${status} Refused`,
-    'Content-Type: application/problem+json',
-    'X-Content-Type-Options: nosniff',
-    'Cross-Origin-Resource-Policy: same-origin',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Connection: close',
-  ];
-  if (retry.length > 0) head.push(`Retry-After: ${retry[1]}`);
-  if (error.code === 'upgrade_required') head.push('Sec-WebSocket-Version: 13');
-  socket.end(head.join('\r\n') + '\r\n\r\n' + body, () => socket.destroy());
-}
 
 function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';

@@ -1,0 +1,99 @@
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { identifiedHub, type IdentifiedHub } from '../testing/identified-hub.ts';
+
+/** What a raw connection has brought, and whether it is over. */
+interface Line {
+  readonly socket: Socket;
+  text: string;
+  isOver: boolean;
+}
+
+function line(hub: IdentifiedHub, localAddress = '127.0.0.1', secure = false): Line {
+  const options = { host: '127.0.0.1', port: hub.port, localAddress };
+  const socket = secure ? connectTls({ ...options, rejectUnauthorized: false }) : connect(options);
+  const made: Line = { socket, text: '', isOver: false };
+  socket.on('data', (bytes) => (made.text += bytes.toString()));
+  socket.on('error', () => undefined);
+  socket.on('close', () => (made.isOver = true));
+  onTestFinished(() => void socket.destroy());
+  return made;
+}
+
+/** Connections on which nothing is said. */
+async function silent(hub: IdentifiedHub, count: number, localAddress?: string): Promise<Line[]> {
+  const lines: Line[] = [];
+  for (let index = 0; index < count; index++) {
+    const one = line(hub, localAddress);
+    await once(one.socket, 'connect');
+    lines.push(one);
+  }
+  return lines;
+}
+
+const REQUEST = 'GET /healthz HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n';
+
+/** The answer to a request on a connection of its own. */
+async function asked(hub: IdentifiedHub, localAddress?: string, secure = false): Promise<string> {
+  const one = line(hub, localAddress, secure);
+  one.socket.write(REQUEST);
+  await vi.waitFor(() => expect(one.isOver).toBe(true), 5000);
+  return one.text;
+}
+
+test('connections of one address are counted though nothing is said on them; the next are told, and then closed', async () => {
+  const hub = await identifiedHub({ limits: { socketsPerAddressMax: 3 } });
+  const lines = await silent(hub, 3);
+  const refused = await asked(hub);
+  expect(refused).toMatch(/^HTTP\/1\.1 429 /);
+  expect(refused).toMatch(/^retry-after: 5\r$/im);
+  expect(refused).toContain('"code":"too_many_connections"');
+  const told = await silent(hub, 16);
+  const beyond = line(hub);
+  await vi.waitFor(() => expect(beyond.isOver).toBe(true), 5000);
+  expect(beyond.text).toBe('');
+  expect(told.filter(({ isOver }) => isOver)).toHaveLength(0);
+  // Nobody else is meant.
+  expect(await asked(hub, '127.0.0.2')).toMatch(/^HTTP\/1\.1 200 /);
+  for (const { socket } of [...lines, ...told]) socket.destroy();
+  await vi.waitFor(async () => expect(await asked(hub)).toMatch(/^HTTP\/1\.1 200 /), 5000);
+  const metrics = await (await fetch(`${hub.url}/metrics`)).text();
+  expect(Number(/^polycast_sockets_refused_total (\d+)$/m.exec(metrics)?.[1])).toBeGreaterThanOrEqual(18);
+});
+
+test('an upgrade on such a connection is refused as well', async () => {
+  const hub = await identifiedHub({ limits: { socketsPerAddressMax: 1 } });
+  await silent(hub, 1);
+  expect(await hub.socket('channel=news.a').refusal()).toBe(429);
+});
+
+test('with TLS they are counted before the handshake', async () => {
+  const hub = await identifiedHub({ limits: { socketsPerAddressMax: 2 }, tls: certificate() });
+  await silent(hub, 2);
+  expect(await asked(hub, undefined, true)).toMatch(/^HTTP\/1\.1 429 /);
+  await silent(hub, 16);
+  expect(await asked(hub, undefined, true)).toBe('');
+  expect(await asked(hub, '127.0.0.2', true)).toMatch(/^HTTP\/1\.1 200 /);
+});
+
+test('proxies that are trusted bring as many as they like', async () => {
+  const hub = await identifiedHub({ limits: { socketsPerAddressMax: 1 }, trustedProxies: ['127.0.0.2'] });
+  await silent(hub, 5, '127.0.0.2');
+  expect(await asked(hub, '127.0.0.2')).toMatch(/^HTTP\/1\.1 200 /);
+});
+
+function certificate(): { readonly certificateFile: string; readonly keyFile: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'polycast-sockets-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const files = { certificateFile: join(folder, 'certificate.pem'), keyFile: join(folder, 'key.pem') };
+  const kind = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
+  const out = ['-subj', '/CN=localhost', '-keyout', files.keyFile, '-out', files.certificateFile];
+  execFileSync('openssl', ['req', ...kind, ...out], { stdio: 'ignore' });
+  return files;
+}

@@ -1,0 +1,59 @@
+import { PolycastError } from '@polycast/protocol';
+import type { Socket } from 'node:net';
+import { countedAs, type TrustedProxies } from './client-address.ts';
+
+/** So many more of an address are let in to be told that they are too many; those beyond are closed without a word. */
+const TOLD_MAX = 16;
+
+/**
+ * How many connections one address may have, whether or not a request has come on them (PROTOCOL.md section 13.7). Costs a look into
+ * a map for each connection, and nothing for a request.
+ */
+export class SocketLimit {
+  /** Those that were too many. */
+  refused = 0;
+  readonly #countMax: number;
+  readonly #proxies: TrustedProxies;
+  readonly #byAddress = new Map<string, number>();
+
+  constructor(countMax: number, proxies: TrustedProxies) {
+    this.#countMax = countMax;
+    this.#proxies = proxies;
+  }
+
+  /** Counts a connection until it is closed, or closes it. */
+  add(socket: Socket): void {
+    const name = this.#nameOf(socket);
+    if (name === undefined) return;
+    const count = (this.#byAddress.get(name) ?? 0) + 1;
+    if (count > this.#countMax) this.refused++;
+    if (count > this.#countMax + TOLD_MAX) {
+      socket.destroy();
+      return;
+    }
+    this.#byAddress.set(name, count);
+    socket.once('close', () => this.#remove(name));
+  }
+
+  /** What the first request on a connection is told; `undefined` when there are not too many. */
+  refusalOf(socket: Socket): PolycastError | undefined {
+    const name = this.#nameOf(socket);
+    if (name === undefined || (this.#byAddress.get(name) ?? 0) <= this.#countMax) return undefined;
+    return new PolycastError('too_many_connections', `One address may have ${this.#countMax} connections at once.`, {
+      limit: this.#countMax,
+      retryAfterMs: 5000,
+    });
+  }
+
+  #remove(name: string): void {
+    const count = (this.#byAddress.get(name) ?? 0) - 1;
+    if (count > 0) this.#byAddress.set(name, count);
+    else this.#byAddress.delete(name);
+  }
+
+  /** A trusted proxy brings the connections of many. */
+  #nameOf({ remoteAddress }: Socket): string | undefined {
+    if (remoteAddress === undefined || this.#proxies.trusts(remoteAddress)) return undefined;
+    return countedAs(remoteAddress);
+  }
+}
