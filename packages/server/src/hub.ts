@@ -163,10 +163,19 @@ export async function openHub(
       certificate: () => certificate?.figures,
       site: () => site.figures,
       presence: () => presence.figures,
+      identity: () => ({
+        tokens: tokens.figures,
+        issuers: tokens.issuers,
+        keys: { count: identity.keys.count, ...identity.keys.figures },
+        revocations: { kept: identity.revocations.size, made: identity.revocations.made },
+        dismissed,
+      }),
+      socketsRefused: () => transport.socketsRefused,
       memory: () => process.memoryUsage(),
     }),
   );
   let draining = false;
+  let dismissed = 0;
   const health = healthRoutes({
     metrics,
     version: VERSION,
@@ -183,7 +192,7 @@ export async function openHub(
   services.authority.onRevoked((revocation) => {
     // Whoever is let in again from here on is so by what the site says then.
     if (revocation.user !== undefined) services.authority.forget?.(revocation.user);
-    dismissRevoked(sessions, revocation);
+    dismissed += dismissRevoked(sessions, revocation);
   });
   tokens.onWithdrawn((signer) => identity.revocations.end({ signer, issuedBeforeMs: Infinity }));
   const retention = new RetentionTask(log, rules, clock, config.storage.retentionIntervalMs, (error) =>

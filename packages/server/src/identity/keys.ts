@@ -39,6 +39,8 @@ export interface KeyRingParts {
  * others to decide.
  */
 export class KeyRing implements Identifier {
+  /** How often a key was shown. */
+  readonly figures: { accepted: number; refused: number } = { accepted: 0, refused: 0 };
   readonly #parts: KeyRingParts;
   readonly #table: KeyTable;
   readonly #keys = new Map<string, LiveKey>();
@@ -55,6 +57,10 @@ export class KeyRing implements Identifier {
   /** All keys, the oldest first. */
   list(): readonly KeyRow[] {
     return [...this.#keys.values()].map(({ row }) => row);
+  }
+
+  get count(): number {
+    return this.#keys.size;
   }
 
   get(id: string): KeyRow | undefined {
@@ -138,12 +144,13 @@ export class KeyRing implements Identifier {
     if (token === undefined || !token.startsWith(KEY_PREFIX)) return undefined;
     const id = keyIdOf(token);
     // No key has this form: not a byte of it is worth a hash.
-    if (id === undefined) throw new PolycastError('unauthorized', 'The key is not valid.');
+    if (id === undefined) throw this.#refused('unauthorized', 'The key is not valid.');
     const live = this.#keys.get(id);
     const nowMs = this.#parts.clock.nowMs();
     const secret = secretOf(live, keyHash(token), nowMs);
-    if (live === undefined || secret === undefined) throw new PolycastError('unauthorized', 'The key is not valid.');
-    if (nowMs >= secret.principal.expiresMs) throw new PolycastError('token_expired', 'The key has expired.');
+    if (live === undefined || secret === undefined) throw this.#refused('unauthorized', 'The key is not valid.');
+    if (nowMs >= secret.principal.expiresMs) throw this.#refused('token_expired', 'The key has expired.');
+    this.figures.accepted++;
     live.usedMs = nowMs;
     this.#used.add(live);
     return secret.principal;
@@ -179,6 +186,11 @@ export class KeyRing implements Identifier {
       for (const { row, usedMs } of this.#used) this.#table.noteUse(row.id, usedMs);
     });
     this.#used.clear();
+  }
+
+  #refused(code: 'unauthorized' | 'token_expired', detail: string): PolycastError {
+    this.figures.refused++;
+    return new PolycastError(code, detail);
   }
 
   #put(row: KeyRow, action: string, by: Actor, detail: Readonly<Record<string, unknown>> = {}): void {

@@ -39,6 +39,8 @@ export interface RevocationParts {
 export class RevocationBook implements Revocations {
   /** Whether the key that somebody came with is not what it was: gone, rotated, changed. Set by the keys. */
   isKeyGone: (principal: Principal) => boolean = () => false;
+  /** How many were made since the start, by what they mean. */
+  readonly made: Record<RevocationKind | 'signer', number> = { user: 0, token: 0, key: 0, session: 0, signer: 0 };
   readonly #parts: RevocationParts;
   readonly #byKind: Readonly<Record<StoredKind, Revoked>>;
   readonly #put: StatementSync;
@@ -115,6 +117,7 @@ export class RevocationBook implements Revocations {
 
   /** Ends live sessions without keeping anything: for what is refused anyway when it comes back. */
   end(revocation: Revocation): void {
+    for (const kind of KINDS) if (revocation[kind] !== undefined) this.made[kind]++;
     this.#listener(revocation);
   }
 
@@ -162,6 +165,8 @@ export class RevocationBook implements Revocations {
     else revoked.put(name, { issuedBeforeMs, keptUntilMs });
   }
 }
+
+const KINDS = ['user', 'token', 'key', 'session', 'signer'] as const;
 
 /** Beyond it they are in force, and are not stored: a disk that has been full through so many has other troubles. */
 const UNWRITTEN_MAX = 100_000;

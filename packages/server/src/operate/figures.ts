@@ -1,6 +1,7 @@
 import type { Feed } from '../core/feed.ts';
 import type { Log } from '../core/ports.ts';
 import type { Publisher } from '../core/publish.ts';
+import { identityFigures, type IdentityFigures } from './identity-figures.ts';
 import type { Figure } from './metrics.ts';
 
 /** What the metrics are read from. */
@@ -20,6 +21,9 @@ export interface FigureSources {
   /** All questions to the site, of either kind. */
   readonly site: () => SiteFigures;
   readonly presence: () => { readonly channels: number; readonly told: number; readonly untold: number };
+  readonly identity: () => IdentityFigures;
+  /** Connections of addresses that had too many. */
+  readonly socketsRefused: () => number;
   readonly memory: () => { readonly rss: number; readonly heapUsed: number; readonly external: number };
 }
 
@@ -45,6 +49,8 @@ export function hubFigures({
   certificate,
   site,
   presence,
+  identity,
+  socketsRefused,
   memory,
 }: FigureSources): readonly Figure[] {
   return [
@@ -148,6 +154,8 @@ export function hubFigures({
     gauge('polycast_site_failing', '1 while the site fails and is left alone, else 0.', () =>
       site().isFailing ? 1 : 0,
     ),
+    ...identityFigures(identity),
+    counter('polycast_sockets_refused_total', 'Connections beyond `limits.socketsPerAddressMax`.', socketsRefused),
     {
       name: 'polycast_memory_bytes',
       help: 'Memory of the process.',

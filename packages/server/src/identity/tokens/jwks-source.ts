@@ -35,6 +35,8 @@ export interface JwksOptions extends JwksSettings {
  * that fails leaves behind are the keys of before.
  */
 export class JwksSource implements KeySource {
+  /** How often the keys were fetched, and could not be. */
+  readonly figures: { fetched: number; failed: number } = { fetched: 0, failed: 0 };
   readonly #options: JwksOptions;
   #keys: readonly VerificationKey[] | undefined;
   #fetchedAtMs = -Infinity;
@@ -65,6 +67,11 @@ export class JwksSource implements KeySource {
   /** Fetches the keys, if they are due: whoever was let in by one that has been withdrawn may never ask again. */
   refresh(): void {
     if (this.#age(this.#fetchedAtMs) >= this.#options.refreshMs) void this.#fetch();
+  }
+
+  /** How long ago the keys were had last; `Infinity` if they never were. */
+  get ageMs(): number {
+    return this.#age(this.#fetchedAtMs);
   }
 
   /** The keys, as long as their issuer has vouched for them lately. */
@@ -102,11 +109,13 @@ export class JwksSource implements KeySource {
       const keys = keysInSet(await fetchDocument(url, { timeoutMs, bytesMax: JWKS_BYTES_MAX }), algorithms);
       this.#replace(keys);
       this.#fetchedAtMs = clock.monotonicMs();
+      this.figures.fetched++;
       if (this.#hasFailed) logger.info({ url, keys: keys.length }, "an issuer's keys can be had again");
       this.#hasFailed = false;
       if (keys.length === 0) logger.warn({ url }, "none of an issuer's keys can be used");
     } catch (error) {
       this.#hasFailed = true;
+      this.figures.failed++;
       logger.warn({ url, error: (error as Error).message }, "an issuer's keys cannot be had");
     }
   }

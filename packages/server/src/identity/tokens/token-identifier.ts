@@ -1,3 +1,4 @@
+import { PolycastError } from '@polycast/protocol';
 import type { TokenAlgorithm } from '../../core/identity-settings.ts';
 import type { Clock, Credentials } from '../../core/ports.ts';
 import type { Principal } from '../../core/principal.ts';
@@ -19,6 +20,14 @@ export interface TokenIdentifierOptions {
   readonly clock: Pick<Clock, 'nowMs'>;
   /** How many verified tokens are remembered. */
   readonly cachedMax: number;
+  readonly figures: TokenFigures;
+}
+
+/** How often a token was shown, and what came of it. */
+export interface TokenFigures {
+  verified: number;
+  remembered: number;
+  refused: number;
 }
 
 /** A token without a `kid` is tried with no more keys than this: each costs a verification. */
@@ -28,26 +37,43 @@ const KEYS_TRIED_MAX = 4;
  * Knows the site's users by signed tokens (JWT, RFC 7519 in the compact form of RFC 7515; PROTOCOL.md section 13.2). Nothing is
  * awaited unless keys have to be fetched.
  */
-export function createTokenIdentifier({ issuers, clock, cachedMax }: TokenIdentifierOptions): Identifier {
+export function createTokenIdentifier({ issuers, clock, cachedMax, figures }: TokenIdentifierOptions): Identifier {
   const byName = new Map(issuers.map((issuer) => [issuer.issuer, issuer]));
   const verified = new VerifiedTokens(cachedMax);
+  const verify = (token: string, name: string): Principal | Promise<Principal> => {
+    const parsed = parseCompact(token);
+    const issuer = issuerOf(parsed, byName);
+    const { algorithm, kid } = headerOf(parsed);
+    const finish = (keys: readonly VerificationKey[]): Principal => {
+      const key = signerOf(parsed, algorithm, kid, keys);
+      const principal = principalOf(parsed.payload, issuer, key, clock.nowMs());
+      verified.add(name, { principal, key, source: issuer.keys });
+      figures.verified++;
+      return principal;
+    };
+    const keys = issuer.keys.find(algorithm, kid);
+    return keys instanceof Promise ? keys.then(finish) : finish(keys);
+  };
+  const refuse = (error: unknown): never => {
+    // Keys that cannot be had say nothing of the token.
+    if (!(error instanceof PolycastError) || error.code !== 'identity_unavailable') figures.refused++;
+    throw error;
+  };
   return {
     identify({ token }: Credentials) {
       if (token === undefined || !looksLikeToken(token)) return undefined;
       const name = VerifiedTokens.nameOf(token);
       const known = verified.find(name, clock.nowMs());
-      if (known !== undefined) return known;
-      const parsed = parseCompact(token);
-      const issuer = issuerOf(parsed, byName);
-      const { algorithm, kid } = headerOf(parsed);
-      const finish = (keys: readonly VerificationKey[]): Principal => {
-        const key = signerOf(parsed, algorithm, kid, keys);
-        const principal = principalOf(parsed.payload, issuer, key, clock.nowMs());
-        verified.add(name, { principal, key, source: issuer.keys });
-        return principal;
-      };
-      const keys = issuer.keys.find(algorithm, kid);
-      return keys instanceof Promise ? keys.then(finish) : finish(keys);
+      if (known !== undefined) {
+        figures.remembered++;
+        return known;
+      }
+      try {
+        const found = verify(token, name);
+        return found instanceof Promise ? found.catch(refuse) : found;
+      } catch (error) {
+        return refuse(error);
+      }
     },
   };
 }

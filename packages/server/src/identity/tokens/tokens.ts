@@ -6,7 +6,7 @@ import type { Identifier } from '../authority.ts';
 import { JwksSource, type FetchDocument, type JwksOptions } from './jwks-source.ts';
 import { fixedKeys, verificationKey, type KeySource, type VerificationKey } from './keys.ts';
 import type { JsonObject } from './strict-json.ts';
-import { createTokenIdentifier, type TokenIssuer } from './token-identifier.ts';
+import { createTokenIdentifier, type TokenFigures, type TokenIssuer } from './token-identifier.ts';
 
 /** Which cookie a token may come in is for those who read requests. */
 type VerificationSettings = Omit<TokenSettings, 'tokenCookie'>;
@@ -37,6 +37,17 @@ export interface Tokens {
   onWithdrawn(listener: (signer: Signer) => void): void;
   /** Fetches published keys that are due. To be called every second or so. */
   upkeep(): void;
+  readonly figures: Readonly<TokenFigures>;
+  /** Of those whose keys are fetched, by their name, or their host. */
+  readonly issuers: readonly IssuerFigures[];
+}
+
+export interface IssuerFigures {
+  readonly issuer: string;
+  readonly fetched: number;
+  readonly failed: number;
+  /** Since its keys were had last; `Infinity` if they never were. */
+  readonly ageMs: number;
 }
 
 /**
@@ -44,14 +55,15 @@ export interface Tokens {
  * @throws TokenKeyError
  */
 export function createTokens(settings: VerificationSettings, parts: TokenParts): Tokens {
-  const sources: JwksSource[] = [];
+  const sources: { readonly issuer: string; readonly source: JwksSource }[] = [];
+  const figures: TokenFigures = { verified: 0, remembered: 0, refused: 0 };
   let withdrawn: (signer: Signer) => void = () => undefined;
   const keysOf = (issuer: TokenIssuerSettings, path: string): KeySource => {
     const { jwksUrl, algorithms } = issuer;
     if (jwksUrl === undefined) return fixedKeys(configuredKeys(issuer, path, parts.environment));
     const source = jwksOf(jwksUrl, algorithms, settings, { ...parts, withdrawn: (key) => withdrawn(key) });
     source.refresh();
-    sources.push(source);
+    sources.push({ issuer: issuer.issuer ?? new URL(jwksUrl).host, source });
     return source;
   };
   const issuers = settings.tokens.map((issuer, index): TokenIssuer => ({
@@ -65,10 +77,16 @@ export function createTokens(settings: VerificationSettings, parts: TokenParts):
   const { clock } = parts;
   return {
     identifiers:
-      issuers.length === 0 ? [] : [createTokenIdentifier({ issuers, clock, cachedMax: settings.tokensCachedMax })],
+      issuers.length === 0
+        ? []
+        : [createTokenIdentifier({ issuers, clock, cachedMax: settings.tokensCachedMax, figures })],
     onWithdrawn: (listener) => (withdrawn = listener),
     upkeep() {
-      for (const source of sources) source.refresh();
+      for (const { source } of sources) source.refresh();
+    },
+    figures,
+    get issuers() {
+      return sources.map(({ issuer, source }) => ({ issuer, ...source.figures, ageMs: source.ageMs }));
     },
   };
 }
