@@ -59,7 +59,7 @@ export const CODES_ELSEWHERE: Readonly<Partial<Record<ErrorCode, Elsewhere>>> = 
   invalid_filter: { file: 'packages/server/src/core/subscription/filter.test.ts', why: 'needs a subscription' },
   subscription_not_active: { file: SUBSCRIPTIONS, why: 'needs a subscription' },
   endpoint_refused: { file: SUBSCRIPTIONS, why: 'needs endpoints' },
-  event_invalid: { file: SUBSCRIPTIONS, why: 'needs a catalogue' },
+  event_invalid: { file: 'packages/server/src/core/event-types.test.ts', why: 'needs a catalogue' },
   subscription_limit: { file: SUBSCRIPTIONS, why: 'needs a hub with a low limit' },
   log_unavailable: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs a log that fails' },
   log_full: { file: 'conformance/full-disk.slow.test.ts', why: 'needs a full disk' },

@@ -1,0 +1,409 @@
+import { describe, expect, test, vi } from 'vitest';
+import { openEndpoint, subscriptionHub } from '../testing/subscription-hub.ts';
+
+const until = (condition: () => unknown): Promise<void> => vi.waitFor(condition, { timeout: 10_000, interval: 10 });
+
+const PULL = { channels: ['orders.>'], delivery: { kind: 'pull' } };
+
+describe('creating a subscription', () => {
+  test('needs channels and a delivery; all else has a value unless it is given', async () => {
+    const hub = await subscriptionHub();
+    const endpoint = await openEndpoint();
+    const { status, body, headers } = await hub.ask('POST', '/v1/subscriptions', {
+      channels: ['orders.>', 'orders.>'],
+      delivery: { kind: 'webhook', url: endpoint.url },
+    });
+    expect(status).toBe(201);
+    expect(body).toEqual({
+      id: expect.stringMatching(/^sub_[0-9a-z]{16}$/),
+      state: 'active',
+      reason: 'created',
+      since: expect.any(String),
+      channels: ['orders.>'],
+      types: null,
+      filter: null,
+      delivery: {
+        kind: 'webhook',
+        url: endpoint.url,
+        dialect: 'standard',
+        format: 'event',
+        headers: {},
+        batch: null,
+        timeoutMs: 15_000,
+        retryDelaysSeconds: [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400],
+        secrets: [{ kind: 'hmac', expires: null }],
+        secret: expect.stringMatching(/^whsec_[A-Za-z0-9+/]{43}=$/),
+      },
+      ordering: 'per-channel',
+      ratePerSecond: null,
+      concurrencyMax: 16,
+      description: '',
+      metadata: {},
+      expires: null,
+      owner: {},
+      created: expect.any(String),
+      changed: body['created'],
+      cursor: expect.stringMatching(/^[0-9a-z]{10}-[0-9a-z]{11}$/),
+      backlog: { inFlight: 0, failing: 0, deadLetters: 0, lagMs: 0, lagPositions: 0 },
+    });
+    expect([headers.get('location'), headers.get('etag'), headers.get('cache-control')]).toEqual([
+      `/v1/subscriptions/${String(body['id'])}`,
+      '"1"',
+      'no-store',
+    ]);
+  });
+
+  test('takes all that there is to say, and says it again', async () => {
+    const hub = await subscriptionHub();
+    const wishes = {
+      channels: ['orders.*', 'invoices.>'],
+      types: ['order.paid'],
+      filter: { all: [{ greater: ['/data/total', 10] }, { not: { present: '/data/test' } }] },
+      ordering: 'none',
+      ratePerSecond: 50,
+      concurrencyMax: 4,
+      description: 'The warehouse',
+      metadata: { customer: '42' },
+      expires: '2099-01-01T00:00:00.000Z',
+    };
+    const delivery = {
+      kind: 'webhook',
+      url: 'http://127.0.0.1:9/hook?of=42',
+      dialect: 'cloudevents',
+      format: 'data',
+      headers: { 'X-Tenant': '42', Authorization: 'Bearer of-mine', 'x-api-key': 'mine too' },
+      batch: { countMax: 10, waitMs: 50 },
+      timeoutMs: 2000,
+      retryDelaysSeconds: [1, 2],
+    };
+    const created = await hub.create({ ...wishes, delivery });
+    const { headers, ...rest } = delivery;
+    expect(created).toMatchObject({ ...wishes, delivery: rest });
+    const shown = await hub.ask('GET', `/v1/subscriptions/${String(created['id'])}`);
+    expect(shown.headers.get('etag')).toBe('"1"');
+    const { secret, ...without } = created['delivery'] as Record<string, unknown>;
+    expect(secret).toBeDefined();
+    expect(shown.body).toEqual({ ...created, delivery: without });
+    expect(without['headers']).toEqual({ 'x-tenant': '42', authorization: '…', 'x-api-key': '…' });
+    expect(headers).toBeDefined();
+  });
+
+  test('of a pull has leases in the place of requests', async () => {
+    const hub = await subscriptionHub();
+    expect(await hub.create({ ...PULL, delivery: { kind: 'pull', leaseSeconds: 5 } })).toMatchObject({
+      state: 'active',
+      concurrencyMax: 1000,
+      delivery: { kind: 'pull', leaseSeconds: 5, deliveriesMax: 10 },
+    });
+  });
+
+  test('begins with what comes, with the earliest that is kept, or after a cursor', async () => {
+    const hub = await subscriptionHub();
+    await hub.publish('elsewhere', 0);
+    const first = await hub.publish('orders.1', 1);
+    const second = await hub.publish('orders.1', 2);
+    const cursorOf = async (start: string | undefined): Promise<unknown> =>
+      (await hub.create({ ...PULL, ...(start !== undefined && { start }) }))['cursor'];
+    expect(await cursorOf(undefined)).toBe(second);
+    expect(await cursorOf('now')).toBe(second);
+    expect(await cursorOf(first)).toBe(first);
+    const earliest = (await cursorOf('earliest')) as string;
+    expect(earliest < first).toBe(true);
+    const foreign = await hub.ask('POST', '/v1/subscriptions', { ...PULL, start: `0000000000${first.slice(10)}` });
+    expect(foreign.body).toMatchObject({ code: 'invalid_cursor', parameter: 'start' });
+  });
+
+  test('twice with the same key and wishes is creating it once; its secret is not shown again', async () => {
+    const hub = await subscriptionHub();
+    const delivery = { kind: 'webhook', url: 'http://127.0.0.1:9/' };
+    const key = { 'idempotency-key': 'mine' };
+    const once = await hub.ask('POST', '/v1/subscriptions', { channels: ['a', 'b'], delivery }, key);
+    const again = await hub.ask('POST', '/v1/subscriptions', { delivery, channels: ['a', 'b'] }, key);
+    expect([once.status, again.status]).toEqual([201, 201]);
+    expect([once.headers.get('idempotency-replayed'), again.headers.get('idempotency-replayed')]).toEqual([
+      null,
+      'true',
+    ]);
+    expect(again.body['id']).toBe(once.body['id']);
+    expect([once.body['delivery'], again.body['delivery']]).toEqual([
+      expect.objectContaining({ secret: expect.any(String) }),
+      expect.not.objectContaining({ secret: expect.anything() }),
+    ]);
+    const other = await hub.ask('POST', '/v1/subscriptions', { channels: ['a'], delivery }, key);
+    expect([other.status, other.body['code']]).toEqual([422, 'idempotency_key_reused']);
+    expect((await hub.ask('GET', '/v1/subscriptions')).body['subscriptions']).toHaveLength(1);
+  });
+
+  test('beyond the bound is refused', async () => {
+    const hub = await subscriptionHub({ subscriptions: { subscriptionsMax: 1 } });
+    const { id } = await hub.create(PULL);
+    const refused = await hub.ask('POST', '/v1/subscriptions', PULL);
+    expect([refused.status, refused.body['code']]).toEqual([503, 'subscription_limit']);
+    await hub.ask('DELETE', `/v1/subscriptions/${String(id)}`);
+    expect((await hub.ask('POST', '/v1/subscriptions', PULL)).status).toBe(201);
+  });
+
+  test('is for endpoints that may be sent to', async () => {
+    const hub = await subscriptionHub();
+    for (const url of ['http://10.0.0.1/', 'http://169.254.169.254/latest', 'http://[::ffff:10.0.0.1]/']) {
+      const refused = await hub.ask('POST', '/v1/subscriptions', {
+        channels: ['a'],
+        delivery: { kind: 'webhook', url },
+      });
+      expect([url, refused.status, refused.body['code'], refused.body['category']]).toEqual([
+        url,
+        422,
+        'endpoint_refused',
+        'destination',
+      ]);
+    }
+    expect((await hub.ask('GET', '/v1/subscriptions')).body['subscriptions']).toEqual([]);
+  });
+});
+
+describe('secrets', () => {
+  const webhook = (more: object = {}): object => ({
+    channels: ['a'],
+    delivery: { kind: 'webhook', url: 'http://127.0.0.1:9/', ...more },
+  });
+
+  test('may be one of the subscriber', async () => {
+    const hub = await subscriptionHub();
+    const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
+    expect(await hub.create(webhook({ secret }))).toMatchObject({ delivery: { secret, secrets: [{ kind: 'hmac' }] } });
+  });
+
+  test('of ed25519 tell their public key, always', async () => {
+    const hub = await subscriptionHub();
+    const pair = 'whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==';
+    const given = await hub.create(webhook({ secret: pair }));
+    const publicKey = 'whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=';
+    expect(given).toMatchObject({
+      delivery: { secret: pair, secrets: [{ kind: 'ed25519', publicKey, expires: null }] },
+    });
+    const seed = `whsk_${Buffer.from(pair.slice(5), 'base64').subarray(0, 32).toString('base64')}`;
+    expect(await hub.create(webhook({ secret: seed }))).toMatchObject({ delivery: { secret: pair } });
+    const made = await hub.create(webhook({ signature: 'ed25519' }));
+    expect(made).toMatchObject({
+      delivery: { secret: expect.stringMatching(/^whsk_/), secrets: [{ publicKey: expect.stringMatching(/^whpk_/) }] },
+    });
+    const { body } = await hub.ask('GET', `/v1/subscriptions/${String(made['id'])}`);
+    expect(JSON.stringify(body)).not.toContain('whsk_');
+    expect(body).toMatchObject({ delivery: { secrets: (made['delivery'] as { secrets: unknown }).secrets } });
+  });
+
+  test('are rotated: for a while both sign', async () => {
+    const hub = await subscriptionHub();
+    const endpoint = await openEndpoint();
+    const { id } = await hub.create(webhook({ url: endpoint.url }));
+    const path = `/v1/subscriptions/${String(id)}/rotate-secret`;
+    const rotated = await hub.ask('POST', path, { overlapSeconds: 60 });
+    expect(rotated.status).toBe(200);
+    expect(rotated.body['delivery']).toMatchObject({
+      secret: expect.stringMatching(/^whsec_/),
+      secrets: [
+        { kind: 'hmac', expires: null },
+        { kind: 'hmac', expires: expect.any(String) },
+      ],
+    });
+    expect(rotated.headers.get('etag')).toBe('"2"');
+    await hub.publish('a', 1);
+    await until(() => expect(endpoint.received).toHaveLength(1));
+    expect(String(endpoint.received[0]?.headers['webhook-signature']).split(' ')).toHaveLength(2);
+    const atOnce = await hub.ask('POST', path, { overlapSeconds: 0 });
+    await hub.publish('a', 2);
+    await until(() => expect(endpoint.received).toHaveLength(2));
+    expect(atOnce.status).toBe(200);
+    expect(String(endpoint.received[1]?.headers['webhook-signature']).split(' ')).toHaveLength(1);
+  });
+
+  test('are for webhooks', async () => {
+    const hub = await subscriptionHub();
+    const { id } = await hub.create(PULL);
+    const { status, body } = await hub.ask('POST', `/v1/subscriptions/${String(id)}/rotate-secret`);
+    expect([status, body['code'], body['state']]).toEqual([409, 'subscription_not_active', 'active']);
+  });
+});
+
+describe('changing a subscription', () => {
+  test('replaces what is given, and nothing else; null is what holds unless something is given', async () => {
+    const hub = await subscriptionHub();
+    const created = await hub.create({
+      channels: ['a'],
+      types: ['x'],
+      metadata: { one: '1' },
+      concurrencyMax: 3,
+      delivery: {
+        kind: 'webhook',
+        url: 'http://127.0.0.1:9/',
+        timeoutMs: 1000,
+        headers: { authorization: 'mine', a: 'b' },
+      },
+    });
+    const path = `/v1/subscriptions/${String(created['id'])}`;
+    const changed = await hub.ask('PATCH', path, {
+      types: null,
+      description: 'New',
+      concurrencyMax: null,
+      delivery: { timeoutMs: null, format: 'data', headers: { authorization: '…', c: 'd' } },
+    });
+    expect(changed.status).toBe(200);
+    expect(changed.body).toMatchObject({
+      types: null,
+      description: 'New',
+      metadata: { one: '1' },
+      concurrencyMax: 16,
+      delivery: { timeoutMs: 15_000, format: 'data', dialect: 'standard', headers: { authorization: '…', c: 'd' } },
+    });
+    expect((changed.body['delivery'] as { headers: object }).headers).not.toHaveProperty('a');
+    const endpoint = await openEndpoint();
+    await hub.ask('PATCH', path, { delivery: { url: endpoint.url } });
+    await hub.publish('a', 1, 'y');
+    await until(() => expect(endpoint.received).toHaveLength(1));
+    expect(endpoint.received[0]).toMatchObject({ headers: { authorization: 'mine', c: 'd' }, body: '1' });
+  });
+
+  test('holds for what comes: channels, types and filter', async () => {
+    const hub = await subscriptionHub();
+    const endpoint = await openEndpoint();
+    const { id } = await hub.create({
+      channels: ['a'],
+      delivery: { kind: 'webhook', url: endpoint.url, format: 'data' },
+    });
+    const bodies = (): string[] => endpoint.received.map(({ body }) => body);
+    await hub.publish('a', 1);
+    await until(() => expect(bodies()).toEqual(['1']));
+    const changes = { channels: ['b'], types: ['t'], filter: { greater: ['/data', 10] } };
+    expect((await hub.ask('PATCH', `/v1/subscriptions/${String(id)}`, changes)).status).toBe(200);
+    await hub.publish('a', 2);
+    await hub.publish('b', 11);
+    await hub.publish('b', 9, 't');
+    await hub.publish('b', 12, 't');
+    await until(() => expect(bodies()).toEqual(['1', '12']));
+  });
+
+  test('is refused once somebody else has changed it', async () => {
+    const hub = await subscriptionHub();
+    const { id } = await hub.create(PULL);
+    const path = `/v1/subscriptions/${String(id)}`;
+    const patch = (description: string, etag: string): Promise<number> =>
+      hub.ask('PATCH', path, { description }, { 'if-match': etag }).then(({ status }) => status);
+    expect(await patch('one', '"1"')).toBe(200);
+    expect(await patch('two', '"1"')).toBe(412);
+    expect(await patch('three', '"gibberish"')).toBe(412);
+    expect(await patch('four', '*')).toBe(200);
+    const { body, headers } = await hub.ask('GET', path);
+    expect([body['description'], headers.get('etag')]).toEqual(['four', '"3"']);
+  });
+});
+
+describe('a list of subscriptions', () => {
+  test('comes in pages, by state and by channel', async () => {
+    const hub = await subscriptionHub();
+    const ids: string[] = [];
+    for (const channels of [['a'], ['a.>'], ['b', 'a.*']])
+      ids.push((await hub.create({ ...PULL, channels }))['id'] as string);
+    await hub.ask('POST', `/v1/subscriptions/${ids[0]}/pause`);
+    const list = async (query: string): Promise<readonly unknown[]> => {
+      const { body } = await hub.ask('GET', `/v1/subscriptions?${query}`);
+      return [(body['subscriptions'] as { id: string }[]).map(({ id }) => id), body['next']];
+    };
+    const sorted = ids.toSorted();
+    expect(await list('')).toEqual([sorted, null]);
+    expect(await list('limit=2')).toEqual([sorted.slice(0, 2), sorted[1]]);
+    expect(await list(`limit=2&after=${sorted[1]}`)).toEqual([sorted.slice(2), null]);
+    expect(await list('state=paused')).toEqual([[ids[0]], null]);
+    expect(await list('channel=a.b')).toEqual([[ids[1], ids[2]].toSorted(), null]);
+    expect(await list('channel=c')).toEqual([[], null]);
+  });
+
+  test.each(['limit=0', 'limit=101', 'limit=x', 'state=sleeping', 'unknown=1', 'limit=1&limit=2'])(
+    '%s is refused',
+    async (query) => {
+      const hub = await subscriptionHub();
+      const { status, body } = await hub.ask('GET', `/v1/subscriptions?${query}`);
+      expect([status, body['code']]).toEqual([400, 'invalid_parameter']);
+    },
+  );
+});
+
+describe('what can be done with a subscription', () => {
+  test('it is paused, and goes on where it stopped', async () => {
+    const hub = await subscriptionHub();
+    const endpoint = await openEndpoint();
+    const { id } = await hub.create({
+      channels: ['a'],
+      delivery: { kind: 'webhook', url: endpoint.url, format: 'data' },
+    });
+    const path = `/v1/subscriptions/${String(id)}`;
+    expect((await hub.ask('POST', `${path}/pause`)).body).toMatchObject({ state: 'paused', reason: 'paused' });
+    await hub.publish('a', 1);
+    expect((await hub.ask('GET', path)).body['backlog']).toMatchObject({ lagPositions: 1 });
+    expect(endpoint.received).toEqual([]);
+    expect((await hub.ask('POST', `${path}/resume`, {})).body).toMatchObject({ state: 'active', reason: 'resumed' });
+    await until(() => expect(endpoint.received.map(({ body }) => body)).toEqual(['1']));
+  });
+
+  test('it is removed, and there is nothing any more', async () => {
+    const hub = await subscriptionHub();
+    const endpoint = await openEndpoint();
+    const { id } = await hub.create({ channels: ['a'], delivery: { kind: 'webhook', url: endpoint.url } });
+    const path = `/v1/subscriptions/${String(id)}`;
+    expect((await hub.ask('DELETE', path)).status).toBe(204);
+    await hub.publish('a', 1);
+    for (const [method, below] of [
+      ['GET', ''],
+      ['PATCH', ''],
+      ['DELETE', ''],
+      ['POST', '/pause'],
+      ['POST', '/resume'],
+      ['POST', '/test'],
+      ['POST', '/rotate-secret'],
+      ['POST', '/replay'],
+      ['GET', '/replays'],
+      ['GET', '/attempts'],
+      ['GET', '/dead-letters'],
+      ['POST', '/dead-letters/retry'],
+      ['DELETE', '/dead-letters'],
+    ] as const) {
+      const { status, body } = await hub.ask(method, path + below);
+      expect([method, below, status, body['code']]).toEqual([method, below, 404, 'not_found']);
+    }
+    expect(endpoint.received).toEqual([]);
+  });
+
+  test('a body where none is known is refused', async () => {
+    const hub = await subscriptionHub();
+    const { id } = await hub.create(PULL);
+    for (const action of ['pause', 'resume', 'test', 'rotate-secret', 'replay', 'dead-letters/retry']) {
+      const path = `/v1/subscriptions/${String(id)}/${action}`;
+      const { status, body } = await hub.ask('POST', path, { surprise: 1 });
+      expect([action, status, body['code'], body['member']]).toEqual([action, 400, 'invalid_body', 'surprise']);
+    }
+  });
+});
+
+describe('an endpoint that is not trusted', () => {
+  test('is not sent events before it has consented', async () => {
+    const hub = await subscriptionHub({ access: 'open', outgoing: { allow: ['127.0.0.1:9'] } });
+    expect(
+      await hub.create({ channels: ['a'], delivery: { kind: 'webhook', url: 'http://127.0.0.1:9/' } }),
+    ).toMatchObject({
+      state: 'pending',
+      reason: 'created',
+    });
+  });
+
+  test('is trusted when the configuration says so', async () => {
+    const hub = await subscriptionHub({
+      access: 'open',
+      outgoing: { allow: ['127.0.0.1:9'] },
+      subscriptions: { trustedEndpoints: ['http://127.0.0.1:9'] },
+    });
+    expect(
+      await hub.create({ channels: ['a'], delivery: { kind: 'webhook', url: 'http://127.0.0.1:9/x' } }),
+    ).toMatchObject({
+      state: 'active',
+    });
+  });
+});
