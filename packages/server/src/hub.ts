@@ -9,6 +9,7 @@ import { parseListen } from './config/listen.ts';
 import { clientRate, ruleOf, settingsOf } from './composition/channel-rules.ts';
 import { closeAll } from './composition/closing.ts';
 import { openDeliveries } from './composition/deliveries.ts';
+import { openDialects } from './composition/dialects.ts';
 import { subscriptionParts } from './composition/subscriptions.ts';
 import { certificateFiles, httpSettings, transportSettings } from './composition/settings.ts';
 import type { Config } from './config/schema.ts';
@@ -181,11 +182,14 @@ export async function openHub(
     version: VERSION,
     notReady: () => (draining ? 'draining' : log.state.unavailable),
   });
+  const subscriptions = subscriptionParts(config, { services, deliveries, audit: identity.audit, eventTypes });
+  const dialects = openDialects(config, { parts: subscriptions, sender: deliveries.sender, eventTypes, outgoing });
   const settings = await httpSettings(config);
   const transport = new HttpTransport(services, settings, [
     ...health,
     ...administrationRoutes({ services, ...identity, access }),
-    ...subscriptionRoutes(subscriptionParts(config, { services, deliveries, audit: identity.audit, eventTypes })),
+    ...subscriptionRoutes(subscriptions),
+    ...dialects.routes,
     ...clientRoutes((name) => builtFile(name, `client/generated/${name}`)),
     ...routes,
   ]);
@@ -215,6 +219,7 @@ export async function openHub(
       transport,
       sessions,
       presence,
+      dialects,
       deliveries,
       retention,
       log,
@@ -232,6 +237,7 @@ export async function openHub(
     await feed.preload();
     await presence.start();
     deliveries.start();
+    dialects.start();
     await listen(server, config);
     firstKey = access === undefined ? undefined : identity.keys.createFirst();
   } catch (error) {

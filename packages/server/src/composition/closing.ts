@@ -4,12 +4,14 @@ import type { RetentionTask } from '../operate/retention-task.ts';
 import type { PresenceTask } from '../presence/presence-task.ts';
 import type { HttpTransport } from '../transports/http-transport.ts';
 import type { Sessions } from '../transports/sessions.ts';
+import type { Dialects } from './dialects.ts';
 
 /** What a hub has open. */
 export interface OpenParts {
   readonly transport: HttpTransport;
   readonly sessions: Sessions;
   readonly presence: PresenceTask;
+  readonly dialects: Dialects;
   readonly deliveries: Deliveries;
   readonly retention: RetentionTask;
   readonly log: Log;
@@ -24,6 +26,7 @@ export async function closeAll({
   transport,
   sessions,
   presence,
+  dialects,
   deliveries,
   retention,
   log,
@@ -37,6 +40,7 @@ export async function closeAll({
   for (const session of sessions.each()) session.destroy();
   const { server } = transport;
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  await dialects.close();
   // What comes back of requests under way is told while there is a log to tell it to.
   await deliveries.close();
   await presence.close();

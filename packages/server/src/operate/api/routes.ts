@@ -66,7 +66,6 @@ const PUBLISHING: readonly ErrorCode[] = [
   'event_too_large',
   'event_invalid',
   'idempotency_key_reused',
-  'event_invalid',
   'rate_limited',
   'channel_limit',
   'log_unavailable',

@@ -1,0 +1,90 @@
+import { onTestFinished, vi } from 'vitest';
+import { identifiedHub, type IdentifiedHub } from '../../testing/identified-hub.ts';
+import { WebSubSubscriber } from '../../testing/websub-subscriber.ts';
+
+const WAIT = { timeout: 10_000, interval: 5 };
+
+/** A hub whose channels below `news` are public, and a subscriber that it may send to. */
+export interface WebSubWorld {
+  readonly hub: IdentifiedHub;
+  /** The administrator's. */
+  readonly key: string;
+  readonly subscriber: WebSubSubscriber;
+  readonly endpoint: string;
+  topic(channel: string): string;
+  /** Asks, for the public topic and the usual callback unless something else is given. Resolves with the status. */
+  ask(parameters?: Readonly<Record<string, string | undefined>>): Promise<number>;
+  /** Asks and waits until the hub has kept it. */
+  subscribe(parameters?: Readonly<Record<string, string | undefined>>): Promise<void>;
+  publish(channel: string, body: string | Buffer, contentType: string): Promise<void>;
+  /** Those that are kept, as an administrator sees them. */
+  kept(): Promise<readonly Kept[]>;
+}
+
+export interface Kept {
+  readonly id: string;
+  readonly channels: readonly string[];
+  readonly state: string;
+  readonly expires: string;
+  readonly delivery: { readonly url: string };
+}
+
+/**
+ * @param speed how many times faster time passes for the hub
+ * @param before the hub that there was on the same data folder
+ */
+export async function webSubWorld(settings: object = {}, speed = 1, before?: WebSubWorld): Promise<WebSubWorld> {
+  const subscriber = before?.subscriber ?? (await WebSubSubscriber.start());
+  if (before === undefined) onTestFinished(() => subscriber.close());
+  const hub = await identifiedHub(
+    {
+      outgoing: { allow: [`127.0.0.1:${subscriber.port}`] },
+      rules: [{ pattern: 'news.>', subscribe: ['anyone'] }],
+      ...settings,
+    },
+    speed,
+  );
+  const key = before?.key ?? (hub.firstKey as string);
+  const endpoint = `${hub.url}/v1/websub`;
+  const topic = (channel: string): string => `${hub.url}/v1/channels/${channel}`;
+  const ask: WebSubWorld['ask'] = (parameters = {}) =>
+    subscriber.ask(endpoint, {
+      mode: 'subscribe',
+      topic: topic('news.world'),
+      callback: subscriber.callback(),
+      ...parameters,
+    });
+  const kept: WebSubWorld['kept'] = async () => {
+    const answer = await fetch(`${hub.url}/v1/subscriptions`, { headers: { Authorization: `Bearer ${key}` } });
+    return ((await answer.json()) as { readonly subscriptions: readonly Kept[] }).subscriptions;
+  };
+  return {
+    hub,
+    key,
+    subscriber,
+    endpoint,
+    topic,
+    ask,
+    kept,
+    async subscribe(parameters = {}) {
+      const before = JSON.stringify(await kept());
+      if ((await ask(parameters)) !== 202) throw new Error('it was not taken');
+      await until(async () => JSON.stringify(await kept()) !== before);
+    },
+    async publish(channel, body, contentType) {
+      const answer = await fetch(`${topic(channel)}/events`, {
+        method: 'POST',
+        headers: { Authorization: `Bearer ${key}`, 'Content-Type': contentType },
+        body: new Uint8Array(Buffer.from(body)),
+      });
+      if (answer.status !== 201) throw new Error(await answer.text());
+    },
+  };
+}
+
+/** Waits for a condition. */
+export function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  return vi.waitFor(async () => {
+    if (!(await condition())) throw new Error('it has not come to that');
+  }, WAIT);
+}
