@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import type { Config } from '../config/schema.ts';
 import type { Feed } from '../core/feed.ts';
 import type { Log } from '../core/ports.ts';
@@ -28,14 +29,18 @@ export async function openDeliveries(config: Config, { world, version, ...parts 
     loopback: config.access === 'loopback',
     userAgent: `Polycast/${version}`,
   });
-  return new Deliveries({ ...parts, ...world, store, sender, settings: config.subscriptions });
+  const origin = config.publicUrl === null ? hostname() : new URL(config.publicUrl).hostname;
+  return new Deliveries({ ...parts, ...world, store, sender, origin, settings: config.subscriptions });
 }
 
-async function openStore({ data, subscriptions }: Config, logger: DeliveryNeeds['logger']): Promise<SubscriptionStore> {
+async function openStore(
+  { data, subscriptions: { attemptsKept, attemptsKeptMax } }: Config,
+  logger: DeliveryNeeds['logger'],
+): Promise<SubscriptionStore> {
   if (data === ':memory:') return createMemorySubscriptionStore();
   return openSubscriptionStore({
     folder: data,
-    bounds: {},
+    bounds: { keptMax: attemptsKept, allMax: attemptsKeptMax },
     onTrouble: (error) =>
       logger.error({ error: String(error) }, 'where subscriptions stand cannot be written; it is tried again'),
   });

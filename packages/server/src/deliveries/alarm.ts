@@ -1,39 +1,39 @@
 import type { Clock } from '../core/ports.ts';
-import { DueHeap } from '../core/subscription/due-heap.ts';
+import { DueHeap, type Due } from '../core/subscription/due-heap.ts';
 import type { Line } from './line.ts';
 
 /** What `setTimeout` counts in one go. */
 const TIMER_MAX_MS = 2_000_000_000;
 
-/** One timer for all lines: calls each when its time has come. */
-export class Alarm {
+/** One timer for all: calls each when its time has come. */
+export class Alarm<Item extends Due = Line> {
   readonly #clock: Clock;
   readonly #speed: number;
-  readonly #due: (line: Line) => void;
-  readonly #heap = new DueHeap<Line>();
+  readonly #due: (item: Item) => void;
+  readonly #heap = new DueHeap<Item>();
   #timer: NodeJS.Timeout | undefined;
   #timerMs = Infinity;
 
   /** @param speed how many times faster than on the wall time passes for the clock */
-  constructor(clock: Clock, speed: number, due: (line: Line) => void) {
+  constructor(clock: Clock, speed: number, due: (item: Item) => void) {
     this.#clock = clock;
     this.#speed = speed;
     this.#due = due;
   }
 
   /** Has it called at a time, and at no other. Infinity: never. */
-  set(line: Line, dueMs: number): void {
+  set(item: Item, dueMs: number): void {
     if (dueMs === Infinity) {
-      this.#heap.remove(line);
+      this.#heap.remove(item);
       return;
     }
-    if (line.heapIndex >= 0 && line.dueMs === dueMs) return;
-    this.#heap.set(line, dueMs);
+    if (item.heapIndex >= 0 && item.dueMs === dueMs) return;
+    this.#heap.set(item, dueMs);
     this.#arm();
   }
 
-  remove(line: Line): void {
-    this.#heap.remove(line);
+  remove(item: Item): void {
+    this.#heap.remove(item);
   }
 
   close(): void {
@@ -55,7 +55,7 @@ export class Alarm {
   readonly #ring = (): void => {
     this.#timerMs = Infinity;
     const nowMs = this.#clock.nowMs();
-    for (let line = this.#heap.take(nowMs); line !== undefined; line = this.#heap.take(nowMs)) this.#due(line);
+    for (let item = this.#heap.take(nowMs); item !== undefined; item = this.#heap.take(nowMs)) this.#due(item);
     this.#arm();
   };
 }

@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest';
+import { encodeCursor } from '@polycast/protocol';
+import { expect, test, vi } from 'vitest';
 import { openKit, openReceiver, OPERATOR, webhook } from './testing.ts';
 
 test('what is published is posted, signed, and a restart goes on where it stood', async () => {
@@ -37,4 +38,151 @@ test('a channel that fails holds back itself alone, and comes in order', async (
   const of = (name: string): number[] => bodies.filter(({ channel }) => channel === name).map(({ data }) => data);
   expect(of('a.good')).toEqual([0, 1, 2, 3, 4]);
   expect(of('a.bad')).toEqual([0, 0, 0, 1, 2, 3, 4]);
+});
+
+const dataOf = ({ body }: { readonly body: string }): unknown => (JSON.parse(body) as { data: unknown }).data;
+
+test('an event that fails all its attempts is a dead letter, which can be retried or discarded', async () => {
+  const receiver = await openReceiver();
+  receiver.answer = ({ body }, response) => response.writeHead(dataOf({ body }) === 'bad' ? 500 : 200).end();
+  const kit = await openKit({ speed: 20 });
+  const { desk } = kit.deliveries;
+  const { id } = (await desk.create(webhook(receiver.url), OPERATOR)).subscription.definition;
+  const position = await kit.publish('a.1', 'bad');
+  await kit.publish('a.1', 'next');
+  await receiver.until((received) => received.some((one) => dataOf(one) === 'next'));
+  expect(receiver.received.map(dataOf)).toEqual(['bad', 'bad', 'bad', 'bad', 'next']);
+  await vi.waitFor(async () => expect(await desk.deadLetters(id, { after: 0, limit: 10 })).toHaveLength(1));
+  expect(desk.backlog(id)).toMatchObject({ deadLetters: 1, failing: 0 });
+
+  receiver.answer = (_received, response) => response.writeHead(200).end();
+  expect(await desk.retryDeadLetters(id, undefined, OPERATOR)).toBe(1);
+  await receiver.until(({ length }) => length === 6);
+  expect(dataOf(receiver.received[5] as { body: string })).toBe('bad');
+  expect(await desk.retryDeadLetters(id, position, OPERATOR)).toBe(0);
+  expect(await desk.deadLetters(id, { after: 0, limit: 10 })).toEqual([]);
+});
+
+test('a replay goes over a channel once more, beside what comes, and outlives a restart', async () => {
+  const receiver = await openReceiver();
+  const kit = await openKit();
+  const { desk } = kit.deliveries;
+  const { id } = (await desk.create(webhook(receiver.url), OPERATOR)).subscription.definition;
+  for (let count = 0; count < 4; count++) for (const channel of ['a.1', 'a.2']) await kit.publish(channel, count);
+  await receiver.until(({ length }) => length === 8);
+  receiver.answer = (_received, response) => response.writeHead(503).end();
+  const replay = await desk.replay(id, { after: 2, channel: 'a.1' }, OPERATOR);
+  expect(replay).toMatchObject({ after: 2, isDone: false });
+  await receiver.until(({ length }) => length > 8);
+  await kit.close();
+  const before = receiver.received.length;
+
+  receiver.answer = (_received, response) => response.writeHead(200).end();
+  const next = await openKit({ kept: kit });
+  await receiver.until(({ length }) => length === before + 3);
+  expect(receiver.received.slice(before).map(dataOf)).toEqual([1, 2, 3]);
+  await vi.waitFor(() => expect(next.deliveries.desk.replays(id)).toMatchObject([{ id: replay.id, isDone: true }]));
+});
+
+test('batches are gathered for a time, or until they are full', async () => {
+  const receiver = await openReceiver();
+  const kit = await openKit();
+  await kit.deliveries.desk.create(webhook(receiver.url, {}, { batch: { countMax: 3, waitMs: 30 } }), OPERATOR);
+  for (let count = 0; count < 7; count++) await kit.publish('a.1', count);
+  await receiver.until((received) => received.flatMap(({ body }) => JSON.parse(body) as unknown[]).length === 7);
+  const batches = receiver.received.map(({ body }) => (JSON.parse(body) as { data: number }[]).map(({ data }) => data));
+  expect(batches.flat()).toEqual([0, 1, 2, 3, 4, 5, 6]);
+  expect(Math.max(...batches.map(({ length }) => length))).toBeLessThanOrEqual(3);
+});
+
+test('an endpoint that fails for long is suspended, probed, and goes on by itself when it is back', async () => {
+  const receiver = await openReceiver();
+  const news = await openReceiver();
+  receiver.answer = (_received, response) => response.writeHead(500).end();
+  const settings = { failingNoticeSeconds: 10, suspendAfterSeconds: 20, probeSeconds: 5 };
+  const kit = await openKit({ speed: 50, settings });
+  const { desk } = kit.deliveries;
+  await desk.create(webhook(news.url, { channels: ['polycast.>'] }), OPERATOR);
+  const retryDelaysMs = Array.from({ length: 100 }, () => 1000);
+  const { id } = (await desk.create(webhook(receiver.url, {}, { retryDelaysMs }), OPERATOR)).subscription.definition;
+  for (let count = 0; count < 40; count++) await kit.publish(`a.${count % 10}`, count);
+  await vi.waitFor(() => expect(desk.get(id)?.standing.state).toBe('suspended'), 10_000);
+  const before = receiver.received.length;
+  await receiver.until(({ length }) => length >= before + 2);
+  receiver.answer = (_received, response) => response.writeHead(200).end();
+  await vi.waitFor(() => expect(desk.get(id)?.standing).toMatchObject({ state: 'active', reason: 'healed' }), 10_000);
+  await vi.waitFor(
+    () => expect(desk.backlog(id)).toMatchObject({ failing: 0, lagPositions: 0, deadLetters: 0 }),
+    10_000,
+  );
+  await receiver.until((received) => new Set(received.map(dataOf)).size === 40);
+  await news.until(({ length }) => length >= 3);
+  const types = news.received.map(({ body }) => (JSON.parse(body) as { type: string }).type);
+  expect(types).toEqual(['failing', 'suspended', 'resumed'].map((kind) => `polycast.subscription.${kind}`));
+});
+
+test('an endpoint must consent before it gets anything; one that says 410 gets nothing more', async () => {
+  const receiver = await openReceiver();
+  const kit = await openKit();
+  const { desk } = kit.deliveries;
+  receiver.answer = ({ body }, response) => {
+    const { type, data } = JSON.parse(body) as { type?: string; data: { challenge?: string } };
+    if (type === 'polycast.verify') response.writeHead(200).end(JSON.stringify({ challenge: data.challenge }));
+    else response.writeHead(410).end();
+  };
+  const { subscription } = await desk.create(webhook(receiver.url, { isTrusted: false }), OPERATOR);
+  const { id } = subscription.definition;
+  expect(subscription.standing).toMatchObject({ state: 'pending', reason: 'created' });
+  await kit.publish('a.1', 1);
+  await vi.waitFor(() => expect(desk.get(id)?.standing).toMatchObject({ state: 'ended', reason: 'gone' }));
+  await kit.publish('a.1', 2);
+  expect(receiver.received).toHaveLength(2);
+  await expect(desk.resume(id, OPERATOR)).rejects.toMatchObject({ code: 'subscription_not_active' });
+});
+
+test('what retention has removed is told to the endpoint, in its place', async () => {
+  const receiver = await openReceiver();
+  const kit = await openKit();
+  for (let count = 0; count < 5; count++) await kit.publish('a.1', count);
+  await kit.log.trim([{ channel: 'a.1', countMax: 2 }], Date.now());
+  await kit.close();
+  const next = await openKit({ kept: kit });
+  await next.deliveries.desk.create(webhook(receiver.url, { cursor: 1 }), OPERATOR);
+  await receiver.until(({ length }) => length === 3);
+  const [gap, ...events] = receiver.received.map(({ body }) => JSON.parse(body) as { type?: string; data: unknown });
+  const { epoch } = next.feed;
+  expect(gap).toMatchObject({
+    type: 'polycast.gap',
+    data: { from: encodeCursor(epoch, 1), to: encodeCursor(epoch, 3), reason: 'retention' },
+  });
+  expect(events.map(({ data }) => data)).toEqual([3, 4]);
+});
+
+test('a pause holds back what comes, and a subscription whose time is over ends', async () => {
+  const receiver = await openReceiver();
+  const kit = await openKit({ speed: 50 });
+  const { desk } = kit.deliveries;
+  const endsMs = Date.now() + 20_000;
+  const { id } = (await desk.create(webhook(receiver.url, { endsMs }), OPERATOR)).subscription.definition;
+  await desk.pause(id, OPERATOR);
+  await kit.publish('a.1', 1);
+  await desk.resume(id, OPERATOR);
+  await receiver.until(({ length }) => length === 1);
+  await vi.waitFor(() => expect(desk.get(id)?.standing).toMatchObject({ state: 'ended', reason: 'lease_over' }), 5000);
+});
+
+test('a sample is sent at once, and both secrets sign while one takes the place of the other', async () => {
+  const receiver = await openReceiver();
+  const kit = await openKit();
+  const { desk } = kit.deliveries;
+  const { id } = (await desk.create(webhook(receiver.url), OPERATOR)).subscription.definition;
+  await desk.rotateSecret(id, 'whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA', 60_000, OPERATOR);
+  const attempt = await desk.test(id, { channel: 'a.test', type: 'order.paid', data: '{"total":1}' }, OPERATOR);
+  expect(attempt).toMatchObject({ outcome: 'delivered', position: 0, subscription: id });
+  expect(receiver.received[0]?.headers['webhook-signature']).toMatch(/^v1,\S+ v1,\S+$/);
+  expect(JSON.parse(receiver.received[0]?.body ?? '')).toMatchObject({
+    channel: 'a.test',
+    type: 'order.paid',
+    data: { total: 1 },
+  });
 });

@@ -1,7 +1,6 @@
 import type { Feed } from '../core/feed.ts';
 import type { Clock, Log, Random } from '../core/ports.ts';
 import type { Publisher } from '../core/publish.ts';
-import type { OpenEvent } from '../core/subscription/definition.ts';
 import type {
   Sender,
   StoreChange,
@@ -11,15 +10,21 @@ import type {
   SubscriptionStore,
 } from '../core/subscription/ports.ts';
 import type { SubscriptionSettings } from '../core/subscription/settings.ts';
+import { DeadLetters } from './dead-letters.ts';
 import { Desk } from './desk.ts';
 import { Dispatcher } from './dispatcher.ts';
-import { Line, type LineParts } from './line.ts';
+import { Endings } from './endings.ts';
+import { Line, type LineOwner, type LineParts } from './line.ts';
 import { Notes } from './notes.ts';
 import { Pulls } from './pull/pulls.ts';
 import { ReadGate } from './read-gate.ts';
 import { Registry } from './registry.ts';
+import { Replays } from './replays.ts';
 import { Standings } from './standings.ts';
 import { createTell } from './tell.ts';
+import { sendSample } from './trial.ts';
+import { Verification } from './verification.ts';
+import type { Verdict } from './webhook/consent.ts';
 
 export interface DeliveriesParts {
   readonly log: Log;
@@ -32,6 +37,8 @@ export interface DeliveriesParts {
   readonly store: SubscriptionStore;
   readonly sender: Sender & { close(): Promise<void> };
   readonly settings: SubscriptionSettings;
+  /** What the hub calls itself, to endpoints that it asks for their consent: a host name. */
+  readonly origin: string;
   readonly logger: {
     info(fields: object, message: string): void;
     warn(fields: object, message: string): void;
@@ -51,47 +58,55 @@ export class Deliveries {
   readonly #standings: Standings;
   readonly #dispatcher: Dispatcher;
   readonly #pulls: Pulls;
+  readonly #replays: Replays;
+  readonly #verification: Verification;
+  readonly #endings: Endings;
   readonly #lineParts: LineParts;
   readonly desk: SubscriptionDesk;
   /** What goes to others' addresses goes by it. */
   readonly sender: Sender;
 
   constructor(parts: DeliveriesParts) {
-    const { store, feed, clock } = parts;
+    const { store, feed, clock, speed } = parts;
+    const { epoch } = feed;
     this.#parts = parts;
     this.sender = parts.sender;
-    this.#notes = new Notes(store);
+    const notes = new Notes(store);
+    this.#notes = notes;
     this.#lineParts = { feed, clock, reads: new ReadGate(READS_CONCURRENT_MAX) };
-    this.#standings = new Standings({
-      ...parts,
-      notes: this.#notes,
-      tell: createTell(parts),
-      turned: (line) => this.#turned(line),
-    });
-    this.#dispatcher = new Dispatcher({
-      ...parts,
-      epoch: feed.epoch,
-      notes: this.#notes,
-      verdicts: this.#standings,
-    });
+    const tell = createTell(parts);
+    const standings = new Standings({ ...parts, notes, tell, turned: (line) => this.#turned(line) });
+    this.#standings = standings;
+    this.#dispatcher = new Dispatcher({ ...parts, epoch, notes, verdicts: standings });
     this.#pulls = new Pulls({
       ...parts,
-      notes: this.#notes,
+      notes,
       find: (id) => this.#registry.get(id),
-      deadLetter: (line, letter) => this.#standings.deadLetter(line, letter),
+      deadLetter: (line, letter) => standings.deadLetter(line, letter),
+    });
+    this.#replays = new Replays({ lineParts: this.#lineParts, owner: this.#dispatcher, store, notes });
+    this.#endings = new Endings(clock, speed, (line) => void standings.step(line, 'lease_over'));
+    const nextAttempt = (): number => this.#dispatcher.nextAttempt();
+    this.#verification = new Verification({
+      ...parts,
+      epoch,
+      nextAttempt,
+      judged: (line, verdict) => void this.#judged(line, verdict),
     });
     this.desk = new Desk({
       ...parts,
       registry: this.#registry,
-      notes: this.#notes,
-      standings: this.#standings,
+      notes,
+      standings,
       pulls: this.#pulls,
+      replays: this.#replays,
+      verification: this.#verification,
+      deadLetters: new DeadLetters({ ...parts, notes, ownerOf: (line) => this.#ownerOf(line) }),
       makeLine: (subscription) => this.#makeLine({ ...subscription, open: [], deadLetters: 0, replays: [] }),
       begin: (line) => this.#turned(line),
       end: (line) => this.#end(line),
       redefined: (line) => this.#redefined(line),
-      verify: () => undefined,
-      head: () => ({ position: feed.head }),
+      sendSample: (line, sample) => sendSample({ ...parts, epoch, nextAttempt }, line, sample),
     });
   }
 
@@ -104,6 +119,8 @@ export class Deliveries {
     for (const stored of store.load()) {
       const line = this.#makeLine(isForeign ? this.#transplanted(stored, changes) : stored);
       this.#registry.add(line);
+      if (isForeign) this.#tellLostLog(line, stored, store.epoch as string);
+      else this.#replays.restore(line, stored.replays);
       this.#turned(line);
     }
     if (changes.length > 0) store.note(changes);
@@ -112,6 +129,8 @@ export class Deliveries {
   /** Finishes what is under way, notes where everything stands, and closes the store. */
   async close(): Promise<void> {
     this.#pulls.close();
+    this.#verification.close();
+    this.#endings.close();
     await this.#dispatcher.close(CLOSE_TIME_MS);
     await this.#parts.sender.close();
     for (const line of this.#registry.each()) {
@@ -126,23 +145,54 @@ export class Deliveries {
     return new Line(this.#lineParts, stored, isPull(stored) ? this.#pulls : this.#dispatcher);
   }
 
+  #ownerOf(line: Line): LineOwner {
+    return isPull(line) ? this.#pulls : this.#dispatcher;
+  }
+
+  /** It has come to stand otherwise than before. */
   #turned(line: Line): void {
-    if (line.isActive) line.join();
+    const { state } = line.standing;
+    this.#endings.set(line);
+    if (state === 'pending') this.#verification.begin(line);
+    else this.#verification.forget(line);
+    if (state === 'suspended') this.#dispatcher.suspend(line);
+    if (state === 'active' || state === 'suspended') line.join();
     else line.leave();
     if (isPull(line)) this.#pulls.ready(line);
+    if (state === 'active') this.#replays.ready(line);
   }
 
   #redefined(line: Line): void {
+    this.#endings.set(line);
     if (isPull(line)) return this.#pulls.redefined(line);
+    // Another pace, or another endpoint: it is found out anew.
     line.pace = undefined;
-    if (line.isActive) this.#dispatcher.ready(line);
+    this.#dispatcher.ready(line);
   }
 
   #end(line: Line): void {
     line.leave();
+    this.#endings.forget(line);
+    this.#verification.forget(line);
+    this.#replays.forget(line, (replay) => this.#dispatcher.remove(replay));
     if (isPull(line)) this.#pulls.remove(line);
     else this.#dispatcher.remove(line);
     this.#standings.forget(line);
+  }
+
+  async #judged(line: Line, verdict: Verdict): Promise<void> {
+    const { ratePerMinute } = verdict.isGiven ? verdict : {};
+    const { ratePerSecond = Infinity } = line.definition;
+    // It wants less than it would be sent.
+    if (ratePerMinute !== undefined && ratePerMinute / 60 < ratePerSecond)
+      await this.desk
+        .change(line.id, { ratePerSecond: ratePerMinute / 60 }, undefined, { kind: 'hub' })
+        .catch((error: unknown) =>
+          this.#parts.logger.warn({ subscription: line.id, error: String(error) }, 'a rate could not be kept'),
+        );
+    if (!verdict.isGiven)
+      this.#parts.logger.info({ subscription: line.id, detail: verdict.detail }, 'an endpoint has not consented');
+    this.#standings.step(line, verdict.isGiven ? 'verified' : 'refused');
   }
 
   /** What stood in another log stands nowhere in this one: it begins where this one does. */
@@ -150,9 +200,14 @@ export class Deliveries {
     const subscription = stored.definition.id;
     const standing = { ...stored.standing, cursor: this.#parts.log.state.epochStart };
     for (const { position } of stored.open) changes.push({ kind: 'closed', subscription, position });
+    for (const { id } of stored.replays) changes.push({ kind: 'replay_gone', subscription, id });
     changes.push({ kind: 'standing', subscription, standing });
-    const open: OpenEvent[] = [];
-    return { ...stored, standing, open, replays: [] };
+    return { ...stored, standing, open: [], replays: [] };
+  }
+
+  #tellLostLog(line: Line, { standing }: StoredSubscription, epoch: string): void {
+    const { log, clock } = this.#parts;
+    line.tellLost(epoch, standing.cursor, log.state.epochStart, clock.nowMs());
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { PolycastError } from '@polycast/protocol';
-import type { Actor, Clock, Position } from '../core/ports.ts';
+import type { Actor, Clock, Log, Position } from '../core/ports.ts';
 import type { SubscriptionDefinition, WebhookDelivery } from '../core/subscription/definition.ts';
 import type {
   Attempt,
@@ -16,10 +16,13 @@ import type {
   SubscriptionStore,
 } from '../core/subscription/ports.ts';
 import type { SubscriptionSettings } from '../core/subscription/settings.ts';
+import type { DeadLetters } from './dead-letters.ts';
 import type { Line } from './line.ts';
 import type { Notes } from './notes.ts';
 import type { Registry } from './registry.ts';
+import type { Replays } from './replays.ts';
 import type { Standings } from './standings.ts';
+import type { Verification } from './verification.ts';
 
 /** What works for the desk behind the counter. */
 export interface DeskParts {
@@ -27,7 +30,11 @@ export interface DeskParts {
   readonly store: SubscriptionStore;
   readonly notes: Notes;
   readonly standings: Standings;
+  readonly log: Log;
   readonly clock: Clock;
+  readonly replays: Replays;
+  readonly verification: Verification;
+  readonly deadLetters: DeadLetters;
   readonly settings: SubscriptionSettings;
   readonly pulls: PullDesk;
   readonly makeLine: (subscription: Subscription) => Line;
@@ -36,8 +43,7 @@ export interface DeskParts {
   readonly end: (line: Line) => void;
   /** Its definition has changed. */
   readonly redefined: (line: Line) => void;
-  readonly verify: (line: Line) => void;
-  readonly head: () => { readonly position: Position };
+  readonly sendSample: (line: Line, sample: Sample) => Promise<Attempt>;
 }
 
 /** For so long the same key gives the same subscription. */
@@ -57,7 +63,7 @@ export class Desk implements SubscriptionDesk {
     { cursor, isTrusted, ...wishes }: NewSubscription,
     _by: Actor,
   ): Promise<{ readonly subscription: Subscription; readonly isNew: boolean }> {
-    const { registry, settings, store, clock, makeLine, begin, verify } = this.#parts;
+    const { registry, settings, store, clock, makeLine, begin } = this.#parts;
     const nowMs = clock.nowMs();
     const repeated = registry.findRepeated(wishes);
     if (repeated !== undefined && nowMs - repeated.definition.createdMs < REPEAT_MS) {
@@ -75,7 +81,7 @@ export class Desk implements SubscriptionDesk {
       changedMs: nowMs,
       ...wishes,
     };
-    const state = isTrusted || wishes.delivery.kind === 'pull' ? 'active' : 'pending';
+    const state = isTrusted || (await this.#consentsNow(definition)) ? 'active' : 'pending';
     const line = makeLine({
       definition,
       standing: { state, reason: 'created', sinceMs: nowMs, cursor, failingSinceMs: undefined },
@@ -92,7 +98,6 @@ export class Desk implements SubscriptionDesk {
       throw error;
     }
     begin(line);
-    if (state === 'pending') verify(line);
     return { subscription: line.subscription, isNew: true };
   }
 
@@ -113,7 +118,8 @@ export class Desk implements SubscriptionDesk {
   }
 
   find(dialect: 'websub' | 'rest-hooks', url: string, channel: string): Subscription | undefined {
-    return this.#parts.registry.find(dialect, url, channel)?.subscription;
+    const line = this.#parts.registry.find(dialect, url, channel);
+    return line?.standing.state === 'ended' ? undefined : line?.subscription;
   }
 
   async change(
@@ -146,15 +152,15 @@ export class Desk implements SubscriptionDesk {
     await store.write([{ kind: 'removed', subscription: id }]);
   }
 
-  test(_id: string, _sample: Sample, _by: Actor): Promise<Attempt> {
-    return Promise.reject(new PolycastError('not_found'));
+  async test(id: string, sample: Sample, _by: Actor): Promise<Attempt> {
+    const line = this.#webhook(id);
+    if (line.standing.state === 'ended') throw notNow(line);
+    return this.#parts.sendSample(line, sample);
   }
 
   async rotateSecret(id: string, secret: string, overlapMs: number, _by: Actor): Promise<Subscription> {
-    const line = this.#line(id);
-    const { delivery } = line.definition;
-    if (delivery.kind !== 'webhook')
-      throw new PolycastError('subscription_not_active', 'A subscription for pull has no secret.');
+    const line = this.#webhook(id);
+    const delivery = line.definition.delivery as WebhookDelivery;
     const [newest] = delivery.secrets;
     const endsMs = this.#parts.clock.nowMs() + overlapMs;
     const secrets = [{ text: secret, endsMs: undefined }, ...(newest === undefined ? [] : [{ ...newest, endsMs }])];
@@ -162,12 +168,16 @@ export class Desk implements SubscriptionDesk {
     return this.#redefine(line, { delivery: changed });
   }
 
-  replay(_id: string, _from: ReplayWish, _by: Actor): Promise<Replay> {
-    return Promise.reject(new PolycastError('not_found'));
+  async replay(id: string, from: ReplayWish, _by: Actor): Promise<Replay> {
+    const line = this.#webhook(id);
+    const { state } = line.standing;
+    if (state === 'ended' || state === 'pending') throw notNow(line);
+    this.#throwUnavailable();
+    return this.#parts.replays.begin(line, from);
   }
 
-  replays(_id: string): readonly Replay[] {
-    return [];
+  replays(id: string): readonly Replay[] {
+    return this.#parts.replays.of(this.#line(id));
   }
 
   attempts(
@@ -181,12 +191,17 @@ export class Desk implements SubscriptionDesk {
     return this.#parts.store.deadLetters(this.#line(id).id, query);
   }
 
-  retryDeadLetters(_id: string, _position: Position | undefined, _by: Actor): Promise<number> {
-    return Promise.reject(new PolycastError('not_found'));
+  async retryDeadLetters(id: string, position: Position | undefined, _by: Actor): Promise<number> {
+    const line = this.#line(id);
+    if (line.standing.state === 'ended') throw notNow(line);
+    this.#throwUnavailable();
+    return this.#parts.deadLetters.retry(line, position);
   }
 
-  discardDeadLetters(_id: string, _position: Position | undefined, _by: Actor): Promise<number> {
-    return Promise.reject(new PolycastError('not_found'));
+  async discardDeadLetters(id: string, position: Position | undefined, _by: Actor): Promise<number> {
+    const line = this.#line(id);
+    this.#throwUnavailable();
+    return this.#parts.deadLetters.discard(line, position);
   }
 
   trace(position: Position): Promise<readonly Attempt[]> {
@@ -205,8 +220,8 @@ export class Desk implements SubscriptionDesk {
       inFlight: line.hasProgress ? line.progress.flying : 0,
       failing: line.hasProgress ? line.progress.waiting : 0,
       deadLetters: line.deadLetters,
-      lagMs: 0,
-      lagPositions: this.#parts.head().position - line.position,
+      lagMs: this.#lagMs(line),
+      lagPositions: this.#parts.log.state.head - line.position,
     };
   }
 
@@ -214,23 +229,22 @@ export class Desk implements SubscriptionDesk {
     const line = this.#line(id);
     this.#throwUnavailable();
     const step = this.#parts.standings.step(line, input);
-    if (step === 'conflict')
-      throw new PolycastError('subscription_not_active', `It is ${line.standing.state}.`, {
-        state: line.standing.state,
-      });
+    if (step === 'conflict') throw notNow(line);
     await this.#parts.store.write(this.#parts.notes.changesOf(line));
     return line.subscription;
   }
 
-  async #redefine(line: Line, changes: SubscriptionChanges): Promise<Subscription> {
-    const { clock, notes, registry, store, redefined } = this.#parts;
+  async #redefine(line: Line, { isTrusted, ...changes }: SubscriptionChanges): Promise<Subscription> {
+    const { clock, notes, registry, store, redefined, standings } = this.#parts;
     this.#throwUnavailable();
     const before = line.definition;
+    const isMoved = changes.delivery !== undefined && urlOf(changes.delivery) !== urlOf(before.delivery);
     const definition = { ...before, ...changes, version: before.version + 1, changedMs: clock.nowMs() };
     const noted = notes.changesOf(line);
     line.redefine(definition);
     registry.renamed(line, before);
     redefined(line);
+    if (isMoved && isTrusted !== true) standings.step(line, 'moved');
     await store.write([...noted, { kind: 'definition', definition }]);
     return line.subscription;
   }
@@ -241,10 +255,43 @@ export class Desk implements SubscriptionDesk {
     return line;
   }
 
+  #webhook(id: string): Line {
+    const line = this.#line(id);
+    if (line.definition.delivery.kind === 'webhook') return line;
+    throw new PolycastError('subscription_not_active', 'It is for pulling: no endpoint is sent anything.');
+  }
+
+  /** How old the oldest event is that is not done, as far as memory knows. */
+  #lagMs(line: Line): number {
+    const oldestMs = line.oldestMs();
+    return oldestMs === Infinity ? 0 : Math.max(0, this.#parts.clock.nowMs() - oldestMs);
+  }
+
+  /**
+   * Whether it is active from the start: pulling needs no consent, and who speaks REST Hooks gives it within the call.
+   * @throws PolycastError `endpoint_refused`
+   */
+  async #consentsNow(definition: SubscriptionDefinition): Promise<boolean> {
+    const { delivery } = definition;
+    if (delivery.kind === 'pull') return true;
+    if (delivery.dialect !== 'rest-hooks') return false;
+    const verdict = await this.#parts.verification.askOnce(definition);
+    if (verdict.isGiven) return true;
+    throw new PolycastError('endpoint_refused', `The endpoint has not consented: ${verdict.detail}.`);
+  }
+
   #throwUnavailable(): void {
     const { unavailable } = this.#parts.store;
     if (unavailable !== undefined) throw new PolycastError(unavailable, undefined, { retryAfterMs: 1000 });
   }
+}
+
+function urlOf(delivery: SubscriptionDefinition['delivery']): string | undefined {
+  return delivery.kind === 'webhook' ? delivery.url : undefined;
+}
+
+function notNow({ standing: { state } }: Line): PolycastError {
+  return new PolycastError('subscription_not_active', `It is ${state}.`, { state });
 }
 
 const TRACE_MAX = 10_000;

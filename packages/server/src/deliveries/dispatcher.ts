@@ -16,6 +16,7 @@ import { Queue } from '../core/subscription/queue.ts';
 import { retryDelayMs, withJitter } from '../core/subscription/retry.ts';
 import type { SubscriptionSettings } from '../core/subscription/settings.ts';
 import { Alarm } from './alarm.ts';
+import { GAP_TYPE } from './gap.ts';
 import type { Line, LineOwner } from './line.ts';
 import type { Notes } from './notes.ts';
 import { judge, type Judgement } from './webhook/outcome.ts';
@@ -32,6 +33,7 @@ export interface DispatcherParts {
   readonly speed: number;
   readonly settings: SubscriptionSettings;
   readonly verdicts: Verdicts;
+  readonly logger: { warn(fields: object, message: string): void };
 }
 
 /** Told of what changes a subscription's standing. */
@@ -62,7 +64,8 @@ const BEHIND_MS = 100;
 interface Flight {
   readonly line: Line;
   readonly progress: Progress;
-  readonly lane: Lane;
+  /** One, or those that share the request. */
+  readonly lanes: readonly Lane[];
   readonly request: SendRequest;
   readonly begunMs: number;
   readonly isDoubtful: boolean;
@@ -112,7 +115,7 @@ export class Dispatcher implements LineOwner {
   ready(line: Line): void {
     if (line.isListed || this.#isClosed) return;
     line.isListed = true;
-    (line.pace?.isProven === true ? this.#proven : this.#doubtful).push(line);
+    (line.root.pace?.isProven === true ? this.#proven : this.#doubtful).push(line);
     this.#schedule();
   }
 
@@ -122,6 +125,14 @@ export class Dispatcher implements LineOwner {
     this.#parts.notes.forget(line);
   }
 
+  /** From now on it is only tried now and then. */
+  suspend(line: Line): void {
+    const { clock, random, settings } = this.#parts;
+    line.probeMs = clock.nowMs() + withJitter(settings.probeSeconds * 1000, random.fraction());
+    this.ready(line);
+  }
+
+  /** The number of an attempt that is made now. */
   nextAttempt(): number {
     return ++this.#attemptNumber;
   }
@@ -168,51 +179,136 @@ export class Dispatcher implements LineOwner {
 
   /** Begins what may be begun for a line; says how many requests. */
   #serve(line: Line, quantum: number): number {
-    if (!line.isActive) return 0;
-    const { store, settings, clock } = this.#parts;
-    const nowMs = clock.nowMs();
+    const { root } = line;
+    const nowMs = this.#parts.clock.nowMs();
+    if (root.standing.state === 'suspended') return line === root ? this.#probe(line, nowMs) : 0;
+    if (!root.isActive) return 0;
+    const pace = this.#paceOf(root);
     const { progress } = line;
-    const pace = (line.pace ??= new Pace(line.definition.concurrencyMax, line.definition.ratePerSecond));
     progress.advance(nowMs);
-    const room = store.isBehind ? 0 : Math.min(quantum, pace.room(line.inFlight, nowMs));
-    let begun = 0;
-    if (room > 0) {
-      const heldMax = pace.limit * HELD_PER_REQUEST;
-      const openMax = pace.isFailing ? Math.min(FAILING_OPEN_MAX, settings.openEventsMax) : settings.openEventsMax;
-      line.fill(heldMax, openMax);
-      while (begun < room) {
-        const lane = progress.next();
-        if (lane !== undefined) {
-          this.#begin(line, progress, lane, nowMs, false);
-          begun++;
-        } else if (progress.heldCount >= heldMax && progress.relieve()) line.fill(heldMax, openMax);
-        else break;
-      }
-    } else line.readLanes();
+    const room = this.#parts.store.isBehind ? 0 : Math.min(quantum, pace.room(root.inFlight, nowMs));
+    const begun = room > 0 ? this.#fillRoom(line, progress, pace, room, nowMs) : 0;
+    if (room <= 0) line.readLanes();
     this.#comeBack(line, progress, pace, begun === quantum, nowMs);
     return begun;
   }
 
+  #fillRoom(line: Line, progress: Progress, pace: Pace, room: number, nowMs: number): number {
+    const { settings } = this.#parts;
+    const { batch } = line.definition.delivery as WebhookDelivery;
+    const heldMax = Math.max(pace.limit * HELD_PER_REQUEST, (batch?.countMax ?? 0) * 2);
+    const openMax =
+      pace.isFailing || line !== line.root
+        ? Math.min(FAILING_OPEN_MAX, settings.openEventsMax)
+        : settings.openEventsMax;
+    line.fill(heldMax, openMax);
+    let begun = 0;
+    while (begun < room) {
+      const lanes = batch === undefined ? one(progress.next()) : this.#gather(line, progress, batch, nowMs);
+      if (lanes !== undefined) {
+        this.#begin(line, progress, lanes, nowMs);
+        begun++;
+      } else if (!progress.hasReady && progress.heldCount >= heldMax && progress.relieve()) line.fill(heldMax, openMax);
+      else break;
+    }
+    // So much is open that nothing new is taken up, and nothing is due: one of it shows whether the endpoint is back.
+    if (begun === 0 && pace.isFailing && line.inFlight === 0 && progress.waiting >= openMax) {
+      line.probing = progress.probe();
+      line.readLanes();
+    }
+    return begun;
+  }
+
+  /** The lanes of the next batch, if it is full or has been waited for long enough. */
+  #gather(
+    line: Line,
+    progress: Progress,
+    { countMax, waitMs }: NonNullable<WebhookDelivery['batch']>,
+    nowMs: number,
+  ): readonly Lane[] | undefined {
+    if (!progress.hasReady) {
+      line.gatheringMs = 0;
+      return undefined;
+    }
+    if (line.gatheringMs === 0) line.gatheringMs = nowMs;
+    if (nowMs < line.gatheringMs + waitMs && progress.countReady(countMax) < countMax) return undefined;
+    line.gatheringMs = 0;
+    const lanes: Lane[] = [];
+    for (let count = 0; count < countMax;) {
+      const lane = progress.next(countMax - count);
+      if (lane === undefined) break;
+      lanes.push(lane);
+      count += lane.span;
+    }
+    return lanes;
+  }
+
+  /** Tries a suspended endpoint with its oldest event, now and then. */
+  #probe(line: Line, nowMs: number): number {
+    if (line.inFlight > 0 || this.#parts.store.isBehind) return 0;
+    if (nowMs < line.probeMs) {
+      this.#alarm.set(line, line.probeMs);
+      return 0;
+    }
+    const { progress } = line;
+    line.readLanes();
+    // What it was to be tried with could not be read.
+    if (line.probing?.phase === 'waiting') line.probing = undefined;
+    let lane = progress.next();
+    if (lane === undefined && line.probing === undefined) {
+      line.probing = progress.probe();
+      if (line.probing === undefined) line.fill(1, Infinity);
+      else line.readLanes();
+      lane = progress.next();
+    }
+    if (lane === undefined) return 0;
+    line.probing = lane;
+    this.#begin(line, progress, [lane], nowMs);
+    return 1;
+  }
+
   /** When the line is looked at again, though nothing comes back and nothing is published. */
   #comeBack(line: Line, progress: Progress, pace: Pace, isCut: boolean, nowMs: number): void {
-    if (isCut && pace.room(line.inFlight, nowMs) > 0) return this.ready(line);
-    const hasMore = progress.hasReady || (!line.isLive && !line.isReading);
+    const { inFlight } = line.root;
+    if (isCut && pace.room(inFlight, nowMs) > 0) return this.ready(line);
+    const mayTake = !line.isLive && !line.isReading && !progress.isHeldUp;
+    const hasMore = progress.hasReady || (mayTake && progress.waiting < this.#parts.settings.openEventsMax);
     let nextMs = Math.max(progress.nextMs, pace.restUntilMs);
-    if (hasMore) nextMs = Math.min(nextMs, pace.nextMs(line.inFlight, nowMs));
-    if (this.#parts.store.isBehind) nextMs = Math.min(nextMs, nowMs + BEHIND_MS);
+    if (hasMore) nextMs = Math.min(nextMs, pace.nextMs(inFlight, nowMs));
+    if (line.gatheringMs > 0) {
+      const { batch } = line.definition.delivery as WebhookDelivery;
+      nextMs = Math.min(nextMs, line.gatheringMs + (batch?.waitMs ?? 0));
+    }
     // What it could do now it has just not done: something else has to happen first.
     this.#alarm.set(line, nextMs <= nowMs ? nowMs + BEHIND_MS : nextMs);
   }
 
-  #begin(line: Line, progress: Progress, lane: Lane, nowMs: number, isProbe: boolean): void {
-    const { sender, epoch } = this.#parts;
-    const pace = line.pace as Pace;
+  #paceOf(line: Line): Pace {
+    return (line.pace ??= new Pace(line.definition.concurrencyMax, line.definition.ratePerSecond));
+  }
+
+  #begin(line: Line, progress: Progress, lanes: readonly Lane[], nowMs: number): void {
+    const { sender, epoch, logger } = this.#parts;
+    const { root } = line;
+    const pace = this.#paceOf(root);
     const records: StoredRecord[] = [];
-    progress.handedOut(lane, records);
-    const request = requestOf(line.definition, records, epoch, nowMs);
+    for (const lane of lanes) progress.handedOut(lane, records);
+    if (lanes.length > 1) records.sort(byPosition);
+    const [first] = lanes;
+    const isProbe = first === line.probing;
+    line.probing = undefined;
+    let request: SendRequest;
+    try {
+      request = requestOf(line.definition, records, epoch, nowMs);
+    } catch (error) {
+      // It must not happen; if it does, others are not held up by it.
+      logger.warn({ subscription: line.id, error: String(error) }, 'a webhook could not be put together');
+      for (const lane of lanes) progress.putBack(lane, nowMs + BROKEN_MS);
+      return;
+    }
     const isDoubtful = !pace.isProven;
-    const flight: Flight = { line, progress, lane, request, begunMs: nowMs, isDoubtful, isProbe };
-    line.inFlight++;
+    const flight: Flight = { line, progress, lanes, request, begunMs: nowMs, isDoubtful, isProbe };
+    root.inFlight++;
     this.#inFlight++;
     if (isDoubtful) this.#doubtfulInFlight++;
     pace.begun(records.length);
@@ -220,99 +316,122 @@ export class Dispatcher implements LineOwner {
   }
 
   #landed(flight: Flight, sent: Sent): void {
-    const { line, progress, lane, isDoubtful } = flight;
+    const { line, isDoubtful } = flight;
     const { clock, notes, store } = this.#parts;
+    const { root } = line;
     const nowMs = clock.nowMs();
-    line.inFlight--;
+    root.inFlight--;
     this.#inFlight--;
     if (isDoubtful) this.#doubtfulInFlight--;
     const judgement = judge(sent, nowMs);
     const isDelivered = judgement.outcome === 'delivered';
     this.#count(flight, judgement, sent);
     const changes: StoreChange[] = [];
-    if (store.keepsAttempt(line.id, isDelivered))
+    if (store.keepsAttempt(root.id, isDelivered))
       changes.push({ kind: 'attempt', attempt: this.#attemptOf(flight, sent, judgement) });
     if (isDelivered) this.#delivered(flight, nowMs);
     else this.#failed(flight, judgement, sent, nowMs, changes);
     if (changes.length > 0) store.note(changes);
-    if (progress === line.progress && lane.phase !== 'flying') notes.touch(line);
+    if (root.standing.state !== 'ended') notes.touch(line);
     this.ready(line);
+    if (root !== line) this.ready(root);
     if (this.#proven.length > 0 || this.#doubtful.length > 0) this.#schedule();
     if (this.#inFlight === 0) for (const settled of this.#settled.splice(0)) settled();
   }
 
-  #delivered({ line, progress, lane }: Flight, nowMs: number): void {
-    const pace = line.pace as Pace;
+  #delivered({ line, progress, lanes }: Flight, nowMs: number): void {
+    const { root } = line;
+    const pace = this.#paceOf(root);
     const wasFailing = pace.isFailing;
-    progress.done(lane);
+    for (const lane of lanes) progress.done(lane);
     pace.succeeded(nowMs);
-    if (line.standing.failingSinceMs !== undefined) line.standing = { ...line.standing, failingSinceMs: undefined };
+    const { state, failingSinceMs } = root.standing;
     // What has waited for it to come back need not wait any longer.
-    if (wasFailing) progress.hurry(nowMs);
-    this.#parts.verdicts.succeeded(line);
+    if (wasFailing || state === 'suspended') progress.hurry(nowMs);
+    if (state === 'suspended') pace.healed(nowMs);
+    if (failingSinceMs === undefined) return;
+    root.standing = { ...root.standing, failingSinceMs: undefined };
+    this.#parts.verdicts.succeeded(root);
   }
 
   #failed(flight: Flight, judgement: Judgement, sent: Sent, nowMs: number, changes: StoreChange[]): void {
-    const { line, progress, lane, begunMs, isProbe } = flight;
-    const { random, verdicts } = this.#parts;
+    const { line, progress, lanes, begunMs, isProbe } = flight;
+    const { random, verdicts, settings } = this.#parts;
+    const { root } = line;
     const { retryDelaysMs } = line.definition.delivery as WebhookDelivery;
     if (judgement.outcome === 'gone') {
-      progress.putBack(lane, nowMs);
-      return verdicts.gone(line);
+      for (const lane of lanes) progress.putBack(lane, nowMs);
+      return verdicts.gone(root);
     }
-    const failingSinceMs = line.standing.failingSinceMs ?? begunMs;
-    if (line.standing.failingSinceMs === undefined) line.standing = { ...line.standing, failingSinceMs };
+    const failingSinceMs = root.standing.failingSinceMs ?? begunMs;
+    if (root.standing.failingSinceMs === undefined) root.standing = { ...root.standing, failingSinceMs };
     const going = judgement.going as 'refused' | 'overrun';
-    line.pace?.failed(going, begunMs, nowMs, failingSinceMs, judgement.retryAfterMs);
-    if (isProbe)
-      progress.putBack(lane, nowMs + withJitter(this.#parts.settings.probeSeconds * 1000, random.fraction()));
-    else {
+    this.#paceOf(root).failed(going, begunMs, nowMs, failingSinceMs, judgement.retryAfterMs);
+    root.probeMs = nowMs + withJitter(settings.probeSeconds * 1000, random.fraction());
+    for (const lane of lanes) {
       const delayMs = retryDelayMs(retryDelaysMs, lane.attempts, random.fraction(), judgement.retryAfterMs);
-      if (delayMs === undefined) this.#giveUp(flight, judgement, sent, nowMs, changes);
+      if (isProbe) progress.putBack(lane, Math.max(lane.dueMs, nowMs + PROBED_MS));
+      else if (delayMs === undefined) this.#giveUp(line, progress, lane, judgement, sent, nowMs, changes);
       else progress.retry(lane, nowMs + delayMs);
     }
-    verdicts.failed(line);
+    verdicts.failed(root);
   }
 
   #giveUp(
-    { line, progress, lane }: Flight,
+    line: Line,
+    progress: Progress,
+    lane: Lane,
     { outcome }: Judgement,
-    sent: Sent,
+    { detail }: Sent,
     nowMs: number,
     changes: StoreChange[],
   ): void {
     const { position, channel, attempts } = lane;
+    const { root } = line;
     const deadLetter: DeadLetter = {
-      subscription: line.id,
+      subscription: root.id,
       position,
       channel,
       attempts,
       sinceMs: nowMs,
       outcome,
-      detail: sent.detail,
+      detail,
     };
+    const isGap = lane.record?.type === GAP_TYPE;
     progress.done(lane);
-    line.deadLetters++;
+    // What is lost already is no letter to anybody.
+    if (isGap) return;
+    root.deadLetters++;
     this.figures.deadLetters++;
     changes.push({ kind: 'dead_letter', deadLetter }, ...this.#parts.notes.changesOf(line));
-    this.#parts.verdicts.deadLetter(line, deadLetter);
+    this.#parts.verdicts.deadLetter(root, deadLetter);
   }
 
-  #count({ lane }: Flight, { outcome }: Judgement, sent: Sent): void {
+  #count({ lanes }: Flight, { outcome }: Judgement, sent: Sent): void {
     const { outcomes } = this.figures;
     outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
-    if (outcome === 'delivered') this.figures.events += lane.span;
-    if (lane.attempts > 1) this.figures.retries++;
+    for (const { span, attempts } of lanes) {
+      if (outcome === 'delivered') this.figures.events += span;
+      if (attempts > 1) this.figures.retries++;
+    }
     this.figures.answerMs += sent.timing.totalMs;
   }
 
-  #attemptOf({ line, lane, request, begunMs }: Flight, sent: Sent, { outcome }: Judgement): Attempt {
+  #attemptOf({ line, lanes, request, begunMs }: Flight, sent: Sent, { outcome }: Judgement): Attempt {
+    let position = Infinity;
+    let count = 0;
+    let attempt = 0;
+    for (const lane of lanes) {
+      position = Math.min(position, lane.position);
+      count += lane.span;
+      attempt = Math.max(attempt, lane.attempts);
+    }
     return {
-      subscription: line.id,
+      subscription: line.root.id,
       number: this.nextAttempt(),
-      position: lane.position,
-      count: lane.span,
-      attempt: lane.attempts,
+      position,
+      count,
+      attempt,
       startedMs: begunMs,
       outcome,
       request: { url: request.url, headers: request.headers, bodyBytes: request.body?.length ?? 0 },
@@ -321,4 +440,17 @@ export class Dispatcher implements LineOwner {
       detail: sent.detail,
     };
   }
+}
+
+/** How soon what could not be put together is looked at again. */
+const BROKEN_MS = 60_000;
+/** The least time from a probe to the next attempt with the same event. */
+const PROBED_MS = 1000;
+
+function one(lane: Lane | undefined): readonly Lane[] | undefined {
+  return lane === undefined ? undefined : [lane];
+}
+
+function byPosition(first: StoredRecord, second: StoredRecord): number {
+  return first.position - second.position;
 }

@@ -1,3 +1,4 @@
+import { encodeCursor } from '@polycast/protocol';
 import type { Feed, Records } from '../core/feed.ts';
 import type { Interest, Woken } from '../core/interest.ts';
 import type { Clock, Position, StoredRecord } from '../core/ports.ts';
@@ -6,7 +7,7 @@ import type { Due } from '../core/subscription/due-heap.ts';
 import { compileFilter, type Filter } from '../core/subscription/filter.ts';
 import type { Lane } from '../core/subscription/lane.ts';
 import type { Pace } from '../core/subscription/pace.ts';
-import type { StoredSubscription, Subscription } from '../core/subscription/ports.ts';
+import type { Replay, StoredSubscription, Subscription } from '../core/subscription/ports.ts';
 import { Progress } from '../core/subscription/progress.ts';
 import { gapRecord } from './gap.ts';
 import { jsonOf } from './record-json.ts';
@@ -17,6 +18,12 @@ export interface LineParts {
   readonly feed: Feed;
   readonly clock: Clock;
   readonly reads: ReadGate;
+}
+
+/** A line that goes once more over what another has behind it, beside it (PROTOCOL.md section 14.4). */
+export interface ReplayOf {
+  readonly line: Line;
+  replay: Replay;
 }
 
 /** Who hands out what a line has. */
@@ -40,6 +47,9 @@ const READ_RETRY_MS = 1000;
 export class Line implements Woken, Due {
   readonly #parts: LineParts;
   readonly #owner: LineOwner;
+  readonly #through: Position;
+  /** Whose events it goes over once more, if it does. */
+  readonly replayOf: ReplayOf | undefined;
   #definition: SubscriptionDefinition;
   standing: SubscriptionStanding;
   #interest: Interest;
@@ -54,24 +64,34 @@ export class Line implements Woken, Due {
   /** Counts up when what is being read is no longer wanted. */
   #round = 0;
   #isReading = false;
+  /** When the last event was published that was taken up, or when it began. */
+  #takenMs: number;
   #isJoined = false;
   deadLetters: number;
   /** Of a webhook: what its endpoint can take; and its requests under way. */
   pace: Pace | undefined;
   inFlight = 0;
+  /** When a suspended endpoint is tried again; and what it is tried with. */
+  probeMs = 0;
+  probing: Lane | undefined;
+  /** Since when events wait for others to share a request with; 0 while none do. */
+  gatheringMs = 0;
   /** On its owner's list. */
   isListed = false;
   index = -1;
   dueMs = 0;
   heapIndex = -1;
 
-  constructor(parts: LineParts, stored: StoredSubscription, owner: LineOwner) {
+  constructor(parts: LineParts, stored: StoredSubscription, owner: LineOwner, replayOf?: ReplayOf) {
     this.#parts = parts;
     this.#owner = owner;
+    this.replayOf = replayOf;
+    this.#through = replayOf?.replay.through ?? Infinity;
     this.#definition = stored.definition;
     this.standing = stored.standing;
     this.deadLetters = stored.deadLetters;
     this.#position = stored.standing.cursor;
+    this.#takenMs = parts.clock.nowMs();
     // Who begins at the very beginning asks for what there is.
     this.#gapTold = this.#position === 0 ? parts.feed.head : 0;
     this.#interest = this.#interestOf(stored.definition);
@@ -95,10 +115,20 @@ export class Line implements Woken, Due {
     return this.standing.state === 'active';
   }
 
+  /** The subscription's own line. */
+  get root(): Line {
+    return this.replayOf?.line ?? this;
+  }
+
+  /** Whether all that a replay goes over has been taken up. */
+  get isThrough(): boolean {
+    return this.position >= this.#through;
+  }
+
   /** As a reader: how far it has taken up. */
   get position(): Position {
     const position = this.#progress?.position ?? this.#position;
-    return this.#isLive ? Math.max(position, this.#parts.feed.head) : position;
+    return this.#isLive && this.replayOf === undefined ? Math.max(position, this.#parts.feed.head) : position;
   }
 
   /** Whether it has come to the end of the log, as far as it knows. */
@@ -112,12 +142,19 @@ export class Line implements Woken, Due {
 
   /** Made when first asked for; to be let go of by `rest`. */
   get progress(): Progress {
-    this.#progress ??= new Progress(this.#definition.ordering, this.#position);
+    this.#progress ??= new Progress(this.#definition.ordering, this.#position, this.replayOf === undefined);
     return this.#progress;
   }
 
   get hasProgress(): boolean {
     return this.#progress !== undefined;
+  }
+
+  /** When the oldest event that is not done was published, as far as that is known; Infinity when all is. */
+  oldestMs(): number {
+    const oldestMs = this.#progress?.oldestMs() ?? Infinity;
+    if (oldestMs < Infinity || this.position >= this.#parts.feed.head) return oldestMs;
+    return this.#isLive ? Infinity : this.#takenMs;
   }
 
   /** Has itself woken. */
@@ -159,6 +196,13 @@ export class Line implements Woken, Due {
     if (isJoined) this.#parts.feed.leave(this.#interest, this);
     this.#interest = interest;
     if (isJoined) this.#parts.feed.join(interest, this);
+  }
+
+  /** The log it stood in is no more: that is told before anything of this one. */
+  tellLost(epoch: string, from: Position, to: Position, nowMs: number): void {
+    const { feed } = this.#parts;
+    const places = { from: encodeCursor(epoch, from), to: encodeCursor(feed.epoch, to), reason: 'epoch' } as const;
+    this.progress.takeGap(gapRecord(places, to, nowMs));
   }
 
   /** Takes up more, from memory at once, else from the log soon, until so many events are held. */
@@ -222,7 +266,7 @@ export class Line implements Woken, Due {
   }
 
   #read(progress: Progress, countMax: number): void {
-    const { feed, reads, clock } = this.#parts;
+    const { feed, reads } = this.#parts;
     const round = this.#round;
     const after = progress.position;
     this.#isReading = true;
@@ -232,8 +276,8 @@ export class Line implements Woken, Due {
       if (page.gapThrough > Math.max(after, this.#gapTold)) {
         // Told first; the page is read again after it.
         this.#gapTold = page.gapThrough;
-        progress.takeGap(gapRecord(feed.epoch, after, page.gapThrough, clock.nowMs()));
-      } else progress.take(this.#wanted(page.records), page.reached);
+        progress.takeGap(this.#lost(after, page.gapThrough));
+      } else this.#take(progress, page);
       this.#owner.ready(this);
     };
     const failed = (): void => {
@@ -244,7 +288,9 @@ export class Line implements Woken, Due {
         this.#owner.ready(this);
       }, READ_RETRY_MS).unref();
     };
-    reads.run(() => feed.readRecords(this.#interest, after, feed.head, countMax, PAGE_BYTES_MAX)).then(arrived, failed);
+    const read = (): Promise<Records> =>
+      feed.readRecords(this.#interest, after, Math.min(feed.head, this.#through), countMax, PAGE_BYTES_MAX);
+    reads.run(read).then(arrived, failed);
   }
 
   #readLane(progress: Progress, lane: Lane): void {
@@ -259,10 +305,9 @@ export class Line implements Woken, Due {
     const arrived = ({ records, reached, gapThrough }: Records): void => {
       const wanted = isHead ? [...records] : [...this.#wanted(records)];
       // What retention has taken of a channel is told in its place.
-      if (!isHead && gapThrough > after)
-        wanted.unshift(gapRecord(feed.epoch, after, gapThrough, clock.nowMs(), lane.channel));
+      if (!isHead && gapThrough > after) wanted.unshift(this.#lost(after, gapThrough, lane.channel));
       if (!progress.arrived(lane, wanted, reached))
-        progress.substitute(lane, gapRecord(feed.epoch, after, lane.position, clock.nowMs(), lane.channel));
+        progress.substitute(lane, this.#lost(after, lane.position, lane.channel));
       this.#owner.ready(this);
     };
     const failed = (): void => {
@@ -273,12 +318,26 @@ export class Line implements Woken, Due {
     reads.run(() => feed.readRecords(interest, after, through, countMax, PAGE_BYTES_MAX)).then(arrived, failed);
   }
 
+  #take(progress: Progress, { records, reached }: Records): void {
+    const meant = reached <= this.#through ? records : records.filter(({ position }) => position <= this.#through);
+    progress.take(this.#wanted(meant), Math.min(reached, this.#through));
+    this.#takenMs = meant.at(-1)?.timeMs ?? this.#takenMs;
+  }
+
   #wanted(records: readonly StoredRecord[]): readonly StoredRecord[] {
     return this.#filter === undefined ? records : records.filter((record) => this.wants(record));
   }
 
+  /** What stands for events that retention has removed. */
+  #lost(after: Position, through: Position, channel?: string): StoredRecord {
+    const { epoch } = this.#parts.feed;
+    const places = { from: encodeCursor(epoch, after), to: encodeCursor(epoch, through), reason: 'retention' } as const;
+    return gapRecord(places, through, this.#parts.clock.nowMs(), channel);
+  }
+
   #interestOf({ channels, types }: SubscriptionDefinition): Interest {
-    return this.#parts.feed.interest(channels, types);
+    const channel = this.replayOf?.replay.channel;
+    return this.#parts.feed.interest(channel === undefined ? channels : [channel], types);
   }
 }
 

@@ -48,7 +48,11 @@ export class Standings {
     const { clock, store, notes, tell, turned } = this.#parts;
     const before = line.standing;
     line.standing = { ...before, ...step, sinceMs: clock.nowMs() };
-    if (step.state === 'active') line.standing = { ...line.standing, failingSinceMs: undefined };
+    if (step.state === 'active') {
+      line.standing = { ...line.standing, failingSinceMs: undefined };
+      // Somebody says that it is well: it is believed. What is back by itself is still taken with care.
+      if (step.reason !== 'healed') line.pace = undefined;
+    }
     this.#failing.delete(line);
     turned(line);
     store.note(notes.changesOf(line));

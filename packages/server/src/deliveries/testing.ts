@@ -107,6 +107,7 @@ export async function openKit({
     store,
     sender,
     logger,
+    origin: 'hub.test',
     settings: { ...SETTINGS, ...settings },
   });
   await feed.preload();

@@ -13,6 +13,8 @@ export class Lane implements Due {
   position: Position;
   /** The head's event; `undefined` while it is only in the log. */
   record: StoredRecord | undefined;
+  /** When the head was published; 0 while that is not known. */
+  timeMs: number;
   /** Deliveries of the head that were begun. */
   attempts = 0;
   /** When it may be tried again, or its lease ends; milliseconds since 1970. */
@@ -43,6 +45,7 @@ export class Lane implements Due {
     this.channel = channel;
     this.position = position;
     this.record = record;
+    this.timeMs = record?.timeMs ?? 0;
     this.isAside = isAside;
   }
 }

@@ -198,6 +198,23 @@ export class Progress {
     return lane;
   }
 
+  /** When the oldest event that is not done was published; Infinity where none is known. Looks at all of them. */
+  oldestMs(): number {
+    let oldestMs = Infinity;
+    for (const { timeMs } of this.#lanes) if (timeMs > 0 && timeMs < oldestMs) oldestMs = timeMs;
+    return oldestMs;
+  }
+
+  /** How many events may be handed out now, as far as `countMax`. */
+  countReady(countMax: number): number {
+    let count = 0;
+    for (let index = 0; index < this.#ready.length && count < countMax; index++) {
+      const { attempts, queue } = this.#ready.at(index);
+      count += attempts > 0 ? 1 : 1 + (queue?.length ?? 0);
+    }
+    return count;
+  }
+
   /** The oldest of those that wait, ahead of its time: a probe. */
   probe(): Lane | undefined {
     let oldest: Lane | undefined;
@@ -295,6 +312,7 @@ export class Progress {
   substitute(lane: Lane, record: StoredRecord): void {
     if (lane.phase !== 'reading') return;
     lane.record = record;
+    lane.timeMs = record.timeMs;
     this.#hold(record);
     lane.phase = 'ready';
     this.#ready.push(lane);
@@ -444,6 +462,7 @@ export class Progress {
       lane.isHeadDone = false;
       lane.position = record.position;
       lane.record = record;
+      lane.timeMs = record.timeMs;
       lane.phase = 'ready';
       this.#ready.push(lane);
       return;

@@ -5,6 +5,8 @@ export type StandingInput =
   /** The endpoint has consented, or has not. */
   | 'verified'
   | 'refused'
+  /** Its requests would go to another endpoint, which has not consented. */
+  | 'moved'
   /** Somebody asks for it. */
   | 'pause'
   | 'resume'
@@ -28,6 +30,7 @@ export type StandingReason =
   | 'created'
   | 'verified'
   | 'refused'
+  | 'moved'
   | 'paused'
   | 'resumed'
   | 'failing'
@@ -36,16 +39,18 @@ export type StandingReason =
   | 'lease_over'
   | 'removed';
 
-const ENDINGS = {
+/** What leads to the same from every state that is not the end. */
+const ALIKE = {
   remove: { state: 'ended', reason: 'removed' },
   gone: { state: 'ended', reason: 'gone' },
   lease_over: { state: 'ended', reason: 'lease_over' },
+  moved: { state: 'pending', reason: 'moved' },
 } as const;
 
 /** Every state with every input; a cell that is missing does not compile. */
 const TABLE: Readonly<Record<SubscriptionState, Readonly<Record<StandingInput, StandingStep>>>> = {
   pending: {
-    ...ENDINGS,
+    ...ALIKE,
     verified: { state: 'active', reason: 'verified' },
     refused: { state: 'ended', reason: 'refused' },
     pause: 'conflict',
@@ -54,7 +59,7 @@ const TABLE: Readonly<Record<SubscriptionState, Readonly<Record<StandingInput, S
     probe_succeeded: 'stays',
   },
   active: {
-    ...ENDINGS,
+    ...ALIKE,
     verified: 'stays',
     refused: 'stays',
     pause: { state: 'paused', reason: 'paused' },
@@ -63,7 +68,7 @@ const TABLE: Readonly<Record<SubscriptionState, Readonly<Record<StandingInput, S
     probe_succeeded: 'stays',
   },
   paused: {
-    ...ENDINGS,
+    ...ALIKE,
     verified: 'stays',
     refused: 'stays',
     pause: 'stays',
@@ -72,7 +77,7 @@ const TABLE: Readonly<Record<SubscriptionState, Readonly<Record<StandingInput, S
     probe_succeeded: 'stays',
   },
   suspended: {
-    ...ENDINGS,
+    ...ALIKE,
     verified: 'stays',
     refused: 'stays',
     pause: { state: 'paused', reason: 'paused' },
@@ -83,6 +88,7 @@ const TABLE: Readonly<Record<SubscriptionState, Readonly<Record<StandingInput, S
   ended: {
     verified: 'stays',
     refused: 'stays',
+    moved: 'conflict',
     pause: 'conflict',
     resume: 'conflict',
     remove: 'stays',

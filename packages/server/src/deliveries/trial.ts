@@ -1,0 +1,43 @@
+import { formatTime } from '@polycast/protocol';
+import type { Clock, StoredRecord } from '../core/ports.ts';
+import type { Attempt, Sample, Sender, SubscriptionStore } from '../core/subscription/ports.ts';
+import type { Line } from './line.ts';
+import { judge } from './webhook/outcome.ts';
+import { requestOf } from './webhook/request.ts';
+
+export interface TrialParts {
+  readonly epoch: string;
+  readonly sender: Sender;
+  readonly store: SubscriptionStore;
+  readonly clock: Clock;
+  readonly nextAttempt: () => number;
+}
+
+/** Sends a sample at once, beside the live flow; it is tried once. */
+export async function sendSample(
+  { epoch, sender, store, clock, nextAttempt }: TrialParts,
+  line: Line,
+  { channel, type, data }: Sample,
+): Promise<Attempt> {
+  const startedMs = clock.nowMs();
+  const head = { channel, ...(type === undefined ? {} : { type }), time: formatTime(startedMs) };
+  const body = Buffer.from(`${JSON.stringify(head).slice(1, -1)},"data":${data}}`);
+  const record: StoredRecord = { position: 0, channel, type, timeMs: startedMs, body };
+  const request = requestOf(line.definition, [record], epoch, startedMs);
+  const sent = await sender.send(request);
+  const attempt: Attempt = {
+    subscription: line.id,
+    number: nextAttempt(),
+    position: 0,
+    count: 1,
+    attempt: 1,
+    startedMs,
+    outcome: judge(sent, clock.nowMs()).outcome,
+    request: { url: request.url, headers: request.headers, bodyBytes: request.body?.length ?? 0 },
+    answer: sent.isInside ? undefined : sent.answer,
+    timing: sent.timing,
+    detail: sent.detail,
+  };
+  store.note([{ kind: 'attempt', attempt }]);
+  return attempt;
+}

@@ -1,0 +1,138 @@
+import { randomBytes } from 'node:crypto';
+import { encodeCursor } from '@polycast/protocol';
+import type { Clock, Random } from '../core/ports.ts';
+import type { SubscriptionDefinition, WebhookDelivery } from '../core/subscription/definition.ts';
+import type { Due } from '../core/subscription/due-heap.ts';
+import type { Attempt, Sender, Sent, SubscriptionStore } from '../core/subscription/ports.ts';
+import { withJitter } from '../core/subscription/retry.ts';
+import { Alarm } from './alarm.ts';
+import type { Line } from './line.ts';
+import {
+  cloudEventsQuestion,
+  hookSecretQuestion,
+  signedQuestion,
+  verifyEvent,
+  type Question,
+  type Verdict,
+} from './webhook/consent.ts';
+import { judge } from './webhook/outcome.ts';
+import { signedHeaders } from './webhook/request.ts';
+
+export interface VerificationParts {
+  readonly epoch: string;
+  /** What the hub calls itself, to those who are asked: a host name. */
+  readonly origin: string;
+  readonly sender: Sender;
+  readonly store: SubscriptionStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** How many times faster than on the wall time passes for the clock. */
+  readonly speed: number;
+  readonly nextAttempt: () => number;
+  readonly judged: (line: Line, verdict: Verdict) => void;
+}
+
+/** From one question to the next, while the answer is no, or none: an endpoint may not be there yet. Then it counts as refused. */
+const ASK_AGAIN_MS = [10_000, 60_000, 600_000, 3_600_000];
+
+/** Asks endpoints whether they want what they would be sent (PROTOCOL.md section 14.5). */
+export class Verification {
+  readonly #parts: VerificationParts;
+  readonly #alarm: Alarm<Asking>;
+  readonly #asking = new Map<Line, Asking>();
+
+  constructor(parts: VerificationParts) {
+    this.#parts = parts;
+    this.#alarm = new Alarm<Asking>(parts.clock, parts.speed, (asking) => void this.#ask(asking));
+  }
+
+  /** Asks now, and again, until there is a yes or it is given up. */
+  begin(line: Line): void {
+    this.forget(line);
+    const asking: Asking = { line, asked: 0, dueMs: 0, heapIndex: -1 };
+    this.#asking.set(line, asking);
+    void this.#ask(asking);
+  }
+
+  forget(line: Line): void {
+    const asking = this.#asking.get(line);
+    if (asking === undefined) return;
+    this.#alarm.remove(asking);
+    this.#asking.delete(line);
+  }
+
+  /** Asks once, within somebody's call. */
+  async askOnce(definition: SubscriptionDefinition): Promise<Verdict> {
+    return (await this.#exchange(definition)).verdict;
+  }
+
+  close(): void {
+    this.#alarm.close();
+    this.#asking.clear();
+  }
+
+  async #ask(asking: Asking): Promise<void> {
+    const { line } = asking;
+    const { clock, random, store, judged } = this.#parts;
+    const { verdict, attempt } = await this.#exchange(line.definition, ++asking.asked);
+    store.note([{ kind: 'attempt', attempt }]);
+    // It may have been removed in the meantime, or lead elsewhere.
+    if (this.#asking.get(line) !== asking) return;
+    const delayMs = ASK_AGAIN_MS[asking.asked - 1];
+    if (!verdict.isGiven && attempt.outcome !== 'gone' && delayMs !== undefined) {
+      this.#alarm.set(asking, clock.nowMs() + withJitter(delayMs, random.fraction()));
+      return;
+    }
+    this.#asking.delete(line);
+    judged(line, verdict);
+  }
+
+  async #exchange(
+    definition: SubscriptionDefinition,
+    asked = 1,
+  ): Promise<{ readonly verdict: Verdict; readonly attempt: Attempt }> {
+    const { sender, clock, nextAttempt } = this.#parts;
+    const { timeoutMs } = definition.delivery as WebhookDelivery;
+    const startedMs = clock.nowMs();
+    const { judge: judgeAnswer, ...question } = this.#question(definition, startedMs);
+    const sent: Sent = await sender.send({ ...question, timeoutMs });
+    const verdict = judgeAnswer(sent);
+    const { outcome } = judge(sent, clock.nowMs());
+    const attempt: Attempt = {
+      subscription: definition.id,
+      number: nextAttempt(),
+      position: 0,
+      count: 1,
+      attempt: asked,
+      startedMs,
+      outcome: outcome === 'delivered' && !verdict.isGiven ? 'answer' : outcome,
+      request: { url: question.url, headers: question.headers, bodyBytes: question.body?.length ?? 0 },
+      answer: sent.isInside ? undefined : sent.answer,
+      timing: sent.timing,
+      detail: verdict.isGiven ? sent.detail : verdict.detail,
+    };
+    return { verdict, attempt };
+  }
+
+  #question({ id, delivery, ratePerSecond }: SubscriptionDefinition, nowMs: number): Question {
+    const webhook = delivery as WebhookDelivery;
+    const { url, dialect } = webhook;
+    if (dialect === 'rest-hooks') return hookSecretQuestion(url, randomBytes(24).toString('base64url'));
+    if (dialect === 'cloudevents')
+      return cloudEventsQuestion(url, this.#parts.origin, ratePerSecond === undefined ? undefined : ratePerSecond * 60);
+    const challenge = randomBytes(24).toString('base64url');
+    const eventId = encodeCursor(this.#parts.epoch, 0);
+    const body = verifyEvent({ id: eventId, subscription: id, challenge, timeMs: nowMs });
+    return signedQuestion(
+      url,
+      { ...webhook.headers, ...signedHeaders(webhook, eventId, body, nowMs) },
+      body,
+      challenge,
+    );
+  }
+}
+
+interface Asking extends Due {
+  readonly line: Line;
+  asked: number;
+}
