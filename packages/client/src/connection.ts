@@ -1,4 +1,4 @@
-import { isPattern, type Gap, type Problem } from '@polycast/protocol';
+import { isPattern, type Gap, type PolycastEvent, type Problem } from '@polycast/protocol';
 import { createDriver, type InnerEffect } from './driver.ts';
 import { closedError, PolycastError, refusal } from './errors.ts';
 import { endingOf, exchange, withTarget, type Hub, type Means } from './http.ts';
@@ -31,6 +31,8 @@ export interface ConnectionEvents {
   gap: { readonly subscription: Subscription; readonly gap: Gap };
   /** A consumer has fallen behind the stream because its buffer is full, or has caught up with it again. */
   lag: { readonly subscription: Subscription; readonly behind: boolean };
+  /** What is sent to this user alone (PROTOCOL.md section 13.5). Listening is a subscription of its own, as `me(listener)`. */
+  user: PolycastEvent;
   /** A subscription was refused, or a handler or listener threw. Goes to the console when nobody listens. */
   error: { readonly subscription: Subscription | undefined; readonly error: unknown };
 }
@@ -160,6 +162,7 @@ export function createConnection(hub: Hub, options: ConnectOptions, sharing?: Ta
   }
 
   function on<Name extends keyof ConnectionEvents>(name: Name, listener: Listener<Name>): () => void {
+    if (name === 'user') return subscribe(OWN_CHANNEL, listener as Handler).close;
     const set = ((listeners[name] as Set<Listener<Name>> | undefined) ??= new Set());
     set.add(listener);
     return () => void set.delete(listener);

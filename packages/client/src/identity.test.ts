@@ -72,6 +72,27 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     expect([one, other, stranger]).toEqual([['while away', 'here'], ['while away', 'here'], []]);
   });
 
+  test('what is sent to a user can be listened to as an event, and iterated over', async () => {
+    const user = `lis-${transport}`;
+    const connection = connectForTest(hub.url, { transports: [transport], token: tokenOf(user) });
+    const letters = connection.me();
+    const heard: unknown[] = [];
+    const off = connection.on('user', ({ data }) => heard.push(data));
+    await letters.joined;
+    await publish(`polycast.private.${user}`, 'one');
+    await publish(`polycast.private.${user}`, 'two');
+    const read: unknown[] = [];
+    for await (const { data } of letters) if (read.push(data) === 2) break;
+    expect(read).toEqual(['one', 'two']);
+    await until(() => heard.length === 2);
+    off();
+    const rest = connection.me();
+    await rest.joined;
+    await publish(`polycast.private.${user}`, 'three');
+    for await (const { data } of rest) if (data === 'three') break;
+    expect(heard).toEqual(['one', 'two']);
+  });
+
   test('a token is renewed before it expires, and nothing is lost or said twice', async () => {
     const reasons: TokenReason[] = [];
     const connection = connectForTest(hub.url, {

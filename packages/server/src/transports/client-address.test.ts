@@ -60,5 +60,6 @@ test.each([
   ['2001:db8::1', '2001:db8:0:0'],
   ['2001:0DB8:0:0:1::', '2001:db8:0:0'],
   ['::1', '0:0:0:0'],
+  ['::ffff:203.0.113.1', '203.0.113.1'],
   ['fe80::1%eth0', 'fe80:0:0:0'],
 ])('%s is counted as %s', (address, counted) => expect(countedAs(address)).toBe(counted));
