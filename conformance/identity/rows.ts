@@ -1,7 +1,7 @@
 import type { ClientMessage } from '@polycast/protocol';
 import type { Caller, CallerName } from './callers.ts';
 import { CHANNELS } from './channels.ts';
-import { deadLetterToTry, DELIVERED, keyToTry, subscriptionToTry, type World } from './kit/world.ts';
+import { deadLetterToTry, DELIVERED, hookToTry, keyToTry, NOBODY, subscriptionToTry, type World } from './kit/world.ts';
 
 /**
  * What each operation asks of its caller. `nothing`: whoever reaches the port may, and no credentials are looked at. `entry`: whoever
@@ -111,6 +111,10 @@ export const ROUTES: Readonly<Record<string, RouteRow>> = {
     ...ofSubscription('/replay', { after: 'earliest' }),
     asks: DELIVERED_TO,
   },
+  'POST /v1/subscriptions/{id}/pull': { ...ofSubscription('/pull', {}), asks: DELIVERED_TO },
+  'POST /v1/subscriptions/{id}/ack': ofSubscription('/ack', { leases: ['none'] }),
+  'POST /v1/subscriptions/{id}/nack': ofSubscription('/nack', { leases: ['none'] }),
+  'POST /v1/subscriptions/{id}/extend': ofSubscription('/extend', { leases: ['none'] }),
   'GET /v1/subscriptions/{id}/replays': ofSubscription('/replays'),
   'GET /v1/subscriptions/{id}/attempts': ofSubscription('/attempts'),
   'GET /v1/subscriptions/{id}/dead-letters': ofSubscription('/dead-letters'),
@@ -122,6 +126,38 @@ export const ROUTES: Readonly<Record<string, RouteRow>> = {
   'GET /v1/events/{id}/deliveries': {
     asks: [...SUBSCRIBERS, ...OTHER_SUBSCRIBERS],
     request: (world) => ({ path: `/v1/events/${world.first('open.news').id}/deliveries` }),
+  },
+  'POST /v1/websub': {
+    asks: 'nothing',
+    request: ({ hub }) => {
+      const ping = { 'hub.mode': 'publish', 'hub.topic': `${hub.url}/v1/channels/open.news` };
+      return { path: '/v1/websub', body: new URLSearchParams(ping) };
+    },
+  },
+  'POST /v1/hooks': {
+    asks: DELIVERED_TO,
+    request: (_world, { name }) => {
+      const target = `http://${NOBODY}/${encodeURIComponent(name)}`;
+      return { path: '/v1/hooks', body: { target_url: target, event: DELIVERED } };
+    },
+  },
+  'GET /v1/hooks': { asks: [...SUBSCRIBERS, ...OTHER_SUBSCRIBERS], request: () => ({ path: '/v1/hooks' }) },
+  'DELETE /v1/hooks': {
+    asks: SUBSCRIBERS,
+    hiddenFrom: OTHER_SUBSCRIBERS,
+    request: async (world) => ({
+      path: `/v1/hooks?target_url=${encodeURIComponent((await hookToTry(world)).target_url)}`,
+    }),
+  },
+  'GET /v1/hooks/{id}': ofHook(),
+  'DELETE /v1/hooks/{id}': ofHook(),
+  'GET /v1/hooks/samples': {
+    asks: [...DELIVERED_TO, ...OTHER_SUBSCRIBERS],
+    request: () => ({ path: `/v1/hooks/samples?event=${DELIVERED}` }),
+  },
+  'GET /v1/event-types': {
+    asks: [...SUBSCRIBERS, ...OTHER_SUBSCRIBERS],
+    request: () => ({ path: '/v1/event-types' }),
   },
   'GET /v1/access/explain': {
     asks: ADMINS,
@@ -138,6 +174,14 @@ function ofSubscription(below: string, body?: unknown): RouteRow {
       path: `/v1/subscriptions/${await subscriptionToTry(world)}${below}`,
       ...(body !== undefined && { body }),
     }),
+  };
+}
+
+function ofHook(): RouteRow {
+  return {
+    asks: SUBSCRIBERS,
+    hiddenFrom: OTHER_SUBSCRIBERS,
+    request: async (world) => ({ path: `/v1/hooks/${(await hookToTry(world)).id}` }),
   };
 }
 

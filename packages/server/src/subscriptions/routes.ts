@@ -2,10 +2,17 @@ import type { Route } from '../transports/http-transport.ts';
 import { actionRoutes } from './action-routes.ts';
 import { deadLetterRoutes } from './dead-letter-routes.ts';
 import type { SubscriptionParts } from './parts.ts';
+import { pullRoutes } from './pull-routes.ts';
 import { recordRoutes } from './record-routes.ts';
 import { resourceRoutes } from './resource-routes.ts';
 
 /** `/v1/subscriptions` and what is below it (PROTOCOL.md section 14.1). */
 export function subscriptionRoutes(parts: SubscriptionParts): readonly Route[] {
-  return [...resourceRoutes(parts), ...actionRoutes(parts), ...recordRoutes(parts), ...deadLetterRoutes(parts)];
+  return [
+    ...resourceRoutes(parts),
+    ...actionRoutes(parts),
+    ...recordRoutes(parts),
+    ...deadLetterRoutes(parts),
+    ...pullRoutes(parts),
+  ];
 }

@@ -276,6 +276,16 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     { ...SECRET, overlapSeconds: { type: 'integer', minimum: 0, maximum: 2_592_000, default: 86_400 } },
     [],
   ),
+  LeasedEvent: {
+    type: 'object',
+    properties: {
+      lease: { type: 'string', description: 'What to acknowledge it by.' },
+      delivery: { type: 'integer', minimum: 1, description: '1 for the first time.' },
+      leaseEnds: TIME,
+      event: { $ref: '#/components/schemas/Event' },
+    },
+    required: ['lease', 'delivery', 'leaseEnds', 'event'],
+  },
 };
 
 function closed(

@@ -1,4 +1,5 @@
 import { answer, json, operation, query, type Particulars } from './operations.ts';
+import { PULL } from './pull.ts';
 import type { Answer, Parameter, Route } from './route.ts';
 import { list, ref } from './schemas.ts';
 
@@ -121,6 +122,7 @@ export const SUBSCRIPTIONS: readonly Route[] = [
     answers: [answer(202, 'Begun.', json(ref('Replay'), 'The replay.'))],
     errors: ['invalid_cursor', 'subscription_not_active', 'overloaded'],
   }),
+  ...PULL,
   route('GET', `${PATH}/replays`, 'listReplays', 'Lists the replays that go on, and how far they are.', {
     parameters: [ID],
     answers: [

@@ -1,0 +1,97 @@
+import type { ErrorCode } from '@polycast/protocol';
+import { answer, json, operation } from './operations.ts';
+import type { Content, JsonSchema, Parameter, Route } from './route.ts';
+import { list, ref } from './schemas.ts';
+
+const ID: Parameter = {
+  name: 'id',
+  in: 'path',
+  schema: { type: 'string' },
+  required: true,
+  doc: "The subscription's id.",
+};
+const SECONDS: JsonSchema = { type: 'integer', minimum: 1 };
+const LEASES: JsonSchema = {
+  type: 'array',
+  items: { type: 'string', minLength: 1, maxLength: 64 },
+  minItems: 1,
+  maxItems: 1000,
+};
+const COUNTED: Readonly<Record<string, JsonSchema>> = {
+  count: { type: 'integer', minimum: 0, description: 'Leases that it went well with.' },
+  notHeld: { type: 'array', items: { type: 'string' }, description: 'Those that have ended, or never were.' },
+};
+
+/** Pulling (PROTOCOL.md section 14.6). */
+export const PULL: readonly Route[] = [
+  action('pull', 'pullEvents', 'Gives a worker events, each with a lease, and waits for the first one if asked to.', {
+    body: json(
+      {
+        type: 'object',
+        properties: {
+          count: { type: 'integer', minimum: 1, maximum: 1000, default: 10 },
+          waitSeconds: { type: 'integer', minimum: 0, maximum: 60, default: 0 },
+          leaseSeconds: { ...SECONDS, description: 'As the subscription has it, unless given.' },
+        },
+      },
+      'May be left out.',
+    ),
+    answer: json(
+      { type: 'object', properties: { events: list(ref('LeasedEvent')) } },
+      'The events; there may be none.',
+    ),
+    errors: ['subscription_not_active', 'too_many_connections'],
+  }),
+  action('ack', 'acknowledgeEvents', 'Says that events are done.', {
+    body: json(
+      {
+        type: 'object',
+        properties: {
+          leases: LEASES,
+          through: { ...ref('Cursor'), description: 'All that is leased up to and with this event.' },
+        },
+      },
+      'One of the two.',
+    ),
+    answer: json({ type: 'object', properties: COUNTED }, 'How many.'),
+    errors: ['subscription_not_active'],
+  }),
+  action('nack', 'giveBackEvents', 'Gives events back: they are given out again.', {
+    body: json(
+      {
+        type: 'object',
+        properties: { leases: LEASES, delaySeconds: { type: 'integer', minimum: 0, default: 0 } },
+        required: ['leases'],
+      },
+      'Which, and when they may be given out again.',
+    ),
+    answer: json({ type: 'object', properties: COUNTED }, 'How many.'),
+    errors: ['subscription_not_active'],
+  }),
+  action('extend', 'extendLeases', 'Has leases end later, or sooner.', {
+    body: json(
+      { type: 'object', properties: { leases: LEASES, leaseSeconds: SECONDS }, required: ['leases'] },
+      'Which, and how long from now.',
+    ),
+    answer: json(
+      { type: 'object', properties: { ...COUNTED, leaseEnds: { type: 'string', format: 'date-time' } } },
+      'How many, and until when.',
+    ),
+    errors: ['subscription_not_active'],
+  }),
+];
+
+function action(
+  below: string,
+  name: string,
+  summary: string,
+  rest: { readonly body: Content; readonly answer: Content; readonly errors: readonly ErrorCode[] },
+): Route {
+  return operation('POST', `/v1/subscriptions/{id}/${below}`, name, summary, {
+    section: '14.6',
+    parameters: [ID],
+    bodies: [rest.body],
+    answers: [answer(200, 'Done.', rest.answer)],
+    errors: rest.errors,
+  });
+}

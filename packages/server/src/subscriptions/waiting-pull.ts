@@ -1,0 +1,69 @@
+import type { Position } from '../core/ports.ts';
+import type { Principal } from '../core/principal.ts';
+import type { Subscription } from '../core/subscription/ports.ts';
+import type { Desk } from '../transports/desk.ts';
+import type { Services, TransportName } from '../transports/services.ts';
+import type { Session } from '../transports/sessions.ts';
+
+/**
+ * A worker whose request waits for an event: a session as long as it does, so that it is counted, sent away when the hub goes, and ended
+ * when its key is revoked.
+ */
+export class WaitingPull implements Session {
+  readonly transport: TransportName = 'long_poll';
+  readonly id: string;
+  readonly principal: Principal;
+  /** It is there for no channel: who is where does not hear of it. */
+  readonly channels: readonly string[] = [];
+  readonly sinceMs: number;
+  readonly address: string;
+  registryIndex = -1;
+  readonly #services: Services;
+  readonly #caller: Desk;
+  readonly #subscription: Subscription;
+  readonly #calling = new AbortController();
+
+  /** @throws PolycastError `too_many_connections` */
+  constructor(services: Services, caller: Desk, subscription: Subscription) {
+    this.#services = services;
+    this.#caller = caller;
+    this.#subscription = subscription;
+    this.id = services.random.token();
+    this.principal = caller.principal;
+    this.sinceMs = services.clock.nowMs();
+    this.address = caller.actor.address ?? '';
+    services.admission.admit(caller.principal, this.address);
+    services.sessions.add(this);
+    caller.response.once('close', this.#end);
+  }
+
+  get position(): Position {
+    return this.#subscription.standing.cursor;
+  }
+
+  /** Called off when its client goes, or is to go. */
+  get signal(): AbortSignal {
+    return this.#calling.signal;
+  }
+
+  drain(): void {
+    this.#caller.response.shouldKeepAlive = false;
+    this.#end();
+  }
+
+  dismiss(): void {
+    this.#end();
+  }
+
+  destroy(): void {
+    this.#caller.response.destroy();
+  }
+
+  /** It waits no more. */
+  over(): void {
+    this.#services.sessions.remove(this);
+    this.#caller.response.off('close', this.#end);
+  }
+
+  readonly #end = (): void => this.#calling.abort();
+}
