@@ -1,0 +1,81 @@
+import { PolycastError } from '../errors.ts';
+import { endingOf } from '../http.ts';
+import { backoffMs } from '../machine/backoff.ts';
+import { sleep } from '../sleep.ts';
+import type { PullApi } from './pull-api.ts';
+
+/** How an event ended: done, or to be given out again after so many seconds. */
+export type Settlement = 'done' | { readonly delaySeconds: number };
+
+const LEASES_MAX = 1000;
+const BACKOFF_BASE_MS = 200;
+const BACKOFF_CAP_MS = 10_000;
+const NEVER = new AbortController().signal;
+
+/**
+ * Tells the hub how events ended. One request is under way at a time, and takes what has gathered meanwhile, so that many small jobs cost
+ * few requests. While the hub is away it goes on trying: leases outlive a restart of the hub.
+ */
+export class Settlements {
+  readonly #api: PullApi;
+  readonly #onError: (error: unknown) => void;
+  /** By what is to be said of them: `done`, or the delay. */
+  readonly #waiting = new Map<string, string[]>();
+  #running: Promise<void> | undefined;
+
+  constructor(api: PullApi, onError: (error: unknown) => void) {
+    this.#api = api;
+    this.#onError = onError;
+  }
+
+  add(lease: string, settlement: Settlement): void {
+    const group = settlement === 'done' ? 'done' : String(settlement.delaySeconds);
+    const leases = this.#waiting.get(group);
+    if (leases === undefined) this.#waiting.set(group, [lease]);
+    else leases.push(lease);
+    this.#running ??= this.#run().finally(() => (this.#running = undefined));
+  }
+
+  /** Settles when there is nothing left to tell. */
+  async told(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // What the same turn of the event loop brings goes along.
+    await undefined;
+    for (let [group] = this.#waiting.keys(); group !== undefined; [group] = this.#waiting.keys()) {
+      const leases = (this.#waiting.get(group) as string[]).splice(0, LEASES_MAX);
+      if (this.#waiting.get(group)?.length === 0) this.#waiting.delete(group);
+      await this.#tell(group, leases);
+    }
+  }
+
+  async #tell(group: string, leases: readonly string[]): Promise<void> {
+    for (let failures = 0; ; failures++) {
+      try {
+        const lost =
+          group === 'done' ? await this.#api.acknowledge(leases) : await this.#api.release(leases, Number(group));
+        if (group === 'done' && lost.length > 0) this.#onError(new LeaseEndedError(lost.length));
+        return;
+      } catch (error) {
+        const ending = endingOf(error);
+        if (ending.kind === 'refused' && !ending.problem.retryable)
+          return this.#onError(new PolycastError(ending.problem));
+        const hintMs = ending.kind === 'refused' ? ending.hintMs : 0;
+        await sleep(Math.max(hintMs, backoffMs(failures, Math.random(), BACKOFF_BASE_MS, BACKOFF_CAP_MS)), NEVER);
+      }
+    }
+  }
+}
+
+/** Events that were handled, and that another worker is given as well, because their leases had ended before that was told. */
+export class LeaseEndedError extends Error {
+  override readonly name = 'LeaseEndedError';
+  readonly count: number;
+
+  constructor(count: number) {
+    super(`${count} events were handled after their leases had ended, and will be handled again`);
+    this.count = count;
+  }
+}

@@ -1,0 +1,250 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { hubForTest, type TestHub } from '../testing/hub.ts';
+import { RetryIn, work, type JobHandler, type PolycastEvent, type Work, type WorkOptions } from '../work.ts';
+
+/** A pull subscription to `jobs.>`; every event of a hub is its own. */
+async function subscribe({ url }: TestHub, more: object = {}): Promise<string> {
+  const response = await fetch(`${url}/v1/subscriptions`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ channels: ['jobs.>'], delivery: { kind: 'pull' }, ...more }),
+  });
+  expect(response.status).toBe(201);
+  return ((await response.json()) as { id: string }).id;
+}
+
+async function publishMany({ url }: TestHub, count: number, channelOf: (number: number) => string): Promise<void> {
+  const events = Array.from({ length: count }, (_, number) => ({ channel: channelOf(number), data: number }));
+  await fetch(`${url}/v1/events`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(events),
+  });
+}
+
+function started(hub: { readonly url: string }, id: string, handler: JobHandler, options: WorkOptions = {}): Work {
+  const worker = work(hub.url, id, handler, { onError: () => undefined, ...options });
+  onTestFinished(async () => {
+    await worker.stop(0).catch(() => undefined);
+  });
+  return worker;
+}
+
+async function backlog(
+  { url }: TestHub,
+  id: string,
+): Promise<{ inFlight: number; failing: number; lagPositions: number }> {
+  const answer = (await (await fetch(`${url}/v1/subscriptions/${id}`)).json()) as { backlog: never };
+  return answer.backlog;
+}
+
+test('each event is handled once, by one of several workers, and in the order of its channel', async () => {
+  const hub = await hubForTest();
+  const id = await subscribe(hub);
+  const seen = new Map<string, unknown[]>();
+  let count = 0;
+  const all = Promise.withResolvers<void>();
+  const handler = async ({ channel, data }: PolycastEvent): Promise<void> => {
+    await new Promise(setImmediate);
+    seen.set(channel, [...(seen.get(channel) ?? []), data]);
+    if (++count === 300) all.resolve();
+  };
+  for (const _ of [1, 2, 3]) started(hub, id, handler, { concurrency: 4 });
+  await publishMany(hub, 300, (number) => `jobs.${number % 10}`);
+  await all.promise;
+  for (const [channel, numbers] of seen)
+    expect(numbers).toEqual(Array.from({ length: 30 }, (_, index) => index * 10 + Number(channel.slice(5))));
+  await expect.poll(() => backlog(hub, id)).toMatchObject({ inFlight: 0, lagPositions: 0 });
+  expect(count).toBe(300);
+});
+
+test('no more are handled at once than is said', async () => {
+  const hub = await hubForTest();
+  const id = await subscribe(hub);
+  let busy = 0;
+  let most = 0;
+  let count = 0;
+  const all = Promise.withResolvers<void>();
+  started(
+    hub,
+    id,
+    async () => {
+      most = Math.max(most, ++busy);
+      await new Promise(setImmediate);
+      busy -= 1;
+      if (++count === 50) all.resolve();
+    },
+    { concurrency: 3 },
+  );
+  await publishMany(hub, 50, (number) => `jobs.${number}`);
+  await all.promise;
+  expect(most).toBe(3);
+});
+
+test('what a handler throws is told, and its event comes again, as soon as it says', async () => {
+  const hub = await hubForTest();
+  const id = await subscribe(hub);
+  const deliveries: number[] = [];
+  const errors: unknown[] = [];
+  const done = Promise.withResolvers<void>();
+  const handler: JobHandler = (_event, { delivery }) => {
+    deliveries.push(delivery);
+    if (delivery === 1) throw new RetryIn(0);
+    if (delivery === 2) throw new Error('down');
+    done.resolve();
+  };
+  started(hub, id, handler, { onError: (error, event) => errors.push([(error as Error).message, event?.data]) });
+  await hub.publish('jobs.a', 7);
+  await done.promise;
+  expect(deliveries).toEqual([1, 2, 3]);
+  expect(errors).toEqual([['down', 7]]);
+});
+
+test('a lease is extended for as long as its handler takes', async () => {
+  const hub = await hubForTest();
+  const id = await subscribe(hub);
+  let extensions = 0;
+  const longEnough = Promise.withResolvers<void>();
+  const counting: typeof fetch = async (input, init) => {
+    const answer = await fetch(input, init);
+    // Each is a third of the lease after the last: after seven its first second is over twice.
+    if (String(input).endsWith('/extend') && ++extensions === 7) longEnough.resolve();
+    return answer;
+  };
+  const deliveries: number[] = [];
+  const finished = Promise.withResolvers<void>();
+  const handler: JobHandler = async (_event, { delivery, signal }) => {
+    deliveries.push(delivery);
+    await longEnough.promise;
+    expect(signal.aborted).toBe(false);
+    finished.resolve();
+  };
+  // The other one has nothing to do meanwhile, and would be given what was let go of.
+  for (const _ of [1, 2]) started(hub, id, handler, { leaseSeconds: 1, fetch: counting });
+  await hub.publish('jobs.long', 1);
+  await finished.promise;
+  expect(deliveries).toEqual([1]);
+});
+
+test('a worker that is lost is replaced once its leases end', async () => {
+  const hub = await hubForTest();
+  const id = await subscribe(hub);
+  // As a worker that was killed: it pulls, and is never heard of again.
+  await hub.publish('jobs.a', 1);
+  const pulled = await fetch(`${hub.url}/v1/subscriptions/${id}/pull`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ count: 10, leaseSeconds: 1 }),
+  });
+  expect(((await pulled.json()) as { events: unknown[] }).events).toHaveLength(1);
+  const { promise, resolve } = Promise.withResolvers<number>();
+  started(hub, id, (_event, { delivery }) => resolve(delivery));
+  expect(await promise).toBe(2);
+});
+
+describe('stopping', () => {
+  test('lets what was begun finish, and takes nothing more', async () => {
+    const hub = await hubForTest();
+    const id = await subscribe(hub);
+    const begun = Promise.withResolvers<void>();
+    const finish = Promise.withResolvers<void>();
+    const handled: unknown[] = [];
+    const worker = started(
+      hub,
+      id,
+      async ({ data }) => {
+        begun.resolve();
+        await finish.promise;
+        handled.push(data);
+      },
+      { concurrency: 1 },
+    );
+    await hub.publish('jobs.a', 1);
+    await begun.promise;
+    await hub.publish('jobs.b', 2);
+    const stopped = worker.stop();
+    finish.resolve();
+    await stopped;
+    expect(handled).toEqual([1]);
+    expect(await backlog(hub, id)).toMatchObject({ inFlight: 0 });
+    const next = Promise.withResolvers<[unknown, number]>();
+    started(hub, id, ({ data }, { delivery }) => next.resolve([data, delivery]));
+    expect(await next.promise).toEqual([2, 1]);
+  });
+
+  test('gives back what takes longer than there is patience', async () => {
+    const hub = await hubForTest();
+    const id = await subscribe(hub);
+    const begun = Promise.withResolvers<AbortSignal>();
+    const worker = started(hub, id, (_event, { signal }) => {
+      begun.resolve(signal);
+      return new Promise(() => undefined);
+    });
+    await hub.publish('jobs.a', 1);
+    const signal = await begun.promise;
+    await worker.stop(0);
+    expect(signal.aborted).toBe(true);
+    const again = Promise.withResolvers<number>();
+    started(hub, id, (_event, { delivery }) => again.resolve(delivery));
+    expect(await again.promise).toBe(2);
+  });
+
+  test('by a signal, also one that was given before', async () => {
+    const hub = await hubForTest();
+    const id = await subscribe(hub);
+    const abort = new AbortController();
+    const { ended } = started(hub, id, () => undefined, { signal: abort.signal });
+    abort.abort();
+    await ended;
+    await started(hub, id, () => undefined, { signal: abort.signal }).ended;
+  });
+});
+
+test('a hub that goes away is waited for, and what was done meanwhile is told to the next', async () => {
+  const { mkdtempSync, rmSync } = await import('node:fs');
+  const folder = mkdtempSync(`/tmp/polycast-work-${randomUUID().slice(0, 8)}`);
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const first = await hubForTest({ data: folder });
+  const id = await subscribe(first);
+  const begun = Promise.withResolvers<void>();
+  const finish = Promise.withResolvers<void>();
+  const handled: unknown[] = [];
+  started(first, id, async ({ data }) => {
+    begun.resolve();
+    await finish.promise;
+    handled.push(data);
+  });
+  await first.publish('jobs.a', 1);
+  await begun.promise;
+  await first.terminate();
+  finish.resolve();
+  const second = await hubForTest({ data: folder, port: first.port });
+  await second.publish('jobs.a', 2);
+  await expect.poll(() => handled, { timeout: 20_000 }).toEqual([1, 2]);
+  await expect.poll(() => backlog(second, id), { timeout: 20_000 }).toMatchObject({ inFlight: 0 });
+});
+
+test('a subscription that is paused is waited for; one that is not there ends the work', async () => {
+  const hub = await hubForTest();
+  const id = await subscribe(hub);
+  const post = (route: string): Promise<Response> =>
+    fetch(`${hub.url}/v1/subscriptions/${id}/${route}`, { method: 'POST' });
+  await post('pause');
+  const waits = Promise.withResolvers<unknown>();
+  const handled = Promise.withResolvers<unknown>();
+  started(hub, id, ({ data }) => handled.resolve(data), {
+    onError: (error) => waits.resolve((error as { code: unknown }).code),
+  });
+  expect(await waits.promise).toBe('subscription_not_active');
+  await hub.publish('jobs.a', 1);
+  await post('resume');
+  expect(await handled.promise).toBe(1);
+  await expect(started(hub, 'sub_0000000000000000', () => undefined).ended).rejects.toMatchObject({
+    code: 'not_found',
+  });
+});
+
+test.each([{ concurrency: 0 }, { leaseSeconds: 0 }])('%j is refused at once', (options) => {
+  expect(() => work('http://127.0.0.1:1', 'sub_a', () => undefined, options)).toThrow(RangeError);
+});

@@ -1,0 +1,176 @@
+import type { PolycastEvent } from '@polycast/protocol';
+import { PolycastError } from '../errors.ts';
+import { endingOf } from '../http.ts';
+import { backoffMs } from '../machine/backoff.ts';
+import { sleep } from '../sleep.ts';
+import type { LeasedEvent, PullApi } from './pull-api.ts';
+import { Settlements } from './settlements.ts';
+
+/** What a handler has beside the event. */
+export interface Job {
+  /** 1 for the first time that this event is given out, to whomever. */
+  readonly delivery: number;
+  /** Aborted when the event is no longer this worker's: its lease has ended, or `stop` waits no longer. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Does what an event asks for. When it returns, or what it returns has resolved, the event is done; when it throws, the event is given out
+ * again later: after 1, 2, 4, … up to 300 seconds, or as a `RetryIn` says.
+ */
+export type JobHandler = (event: PolycastEvent, job: Job) => unknown;
+
+export interface WorkerSettings {
+  readonly concurrency: number;
+  readonly leaseSeconds: number;
+  readonly onError: (error: unknown, event: PolycastEvent | undefined) => void;
+}
+
+/** What a handler throws to have its event again after so many seconds, without that being told as an error. */
+export class RetryIn extends Error {
+  override readonly name = 'RetryIn';
+  readonly seconds: number;
+
+  constructor(seconds: number) {
+    super(`again in ${seconds} s`);
+    this.seconds = seconds;
+  }
+}
+
+interface Held extends LeasedEvent {
+  readonly abort: AbortController;
+}
+
+const BACKOFF_BASE_MS = 500;
+const BACKOFF_CAP_MS = 30_000;
+const RETRY_SECONDS_MAX = 300;
+/** So often within a lease it is extended. */
+const EXTENSIONS_PER_LEASE = 3;
+const PULL_MAX = 1000;
+
+/** Pulls as many events as there is room for, hands each to the handler, keeps the leases alive meanwhile, and tells how it ended. */
+export class PullWorker {
+  readonly #api: PullApi;
+  readonly #handler: JobHandler;
+  readonly #settings: WorkerSettings;
+  readonly #settlements: Settlements;
+  readonly #held = new Map<string, Held>();
+  readonly #stopping = new AbortController();
+  /** Handlers that are at it, be it for an event that is no longer held. */
+  #busy = 0;
+  /** Settled when there may be room for one more event, and when the worker stops. */
+  #room = Promise.withResolvers<void>();
+
+  constructor(api: PullApi, handler: JobHandler, settings: WorkerSettings) {
+    this.#api = api;
+    this.#handler = handler;
+    this.#settings = settings;
+    this.#settlements = new Settlements(api, (error) => settings.onError(error, undefined));
+  }
+
+  /** Until it is stopped; rejects with PolycastError when the hub refuses for good. What was begun is finished and told of either way. */
+  async run(): Promise<void> {
+    const extending = setInterval(
+      () => void this.#extend(),
+      (this.#settings.leaseSeconds * 1000) / EXTENSIONS_PER_LEASE,
+    );
+    try {
+      await this.#pullAll();
+    } finally {
+      while (this.#held.size > 0) await this.#room.promise;
+      clearInterval(extending);
+      await this.#settlements.told();
+    }
+  }
+
+  /** @param patienceMs how long what was begun may still take; then it is given back, for others to begin anew */
+  stop(patienceMs: number): void {
+    this.#stopping.abort(new DOMException('Stopped.', 'AbortError'));
+    this.#wake();
+    if (patienceMs === Infinity) return;
+    const timer = setTimeout(() => {
+      for (const held of this.#held.values()) this.#release(held, 0, 'The worker stops.');
+    }, patienceMs);
+    // In a browser's worker a timer is a number, and holds nothing up.
+    (timer as { unref?: () => void }).unref?.();
+  }
+
+  async #pullAll(): Promise<void> {
+    const { signal } = this.#stopping;
+    let failures = 0;
+    while (!signal.aborted) {
+      const count = Math.min(this.#settings.concurrency - this.#busy, PULL_MAX);
+      if (count <= 0) {
+        await this.#room.promise;
+        continue;
+      }
+      try {
+        for (const leased of await this.#api.pull(count, signal)) void this.#work(leased);
+        failures = 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        await this.#pause(error, failures++);
+      }
+    }
+  }
+
+  /** Waits after a pull that failed. @throws PolycastError when there is no use in trying again */
+  async #pause(reason: unknown, failures: number): Promise<void> {
+    const ending = endingOf(reason);
+    const problem = ending.kind === 'refused' ? ending.problem : undefined;
+    // One that is paused or suspended may be resumed.
+    const isHopeless = problem?.retryable === false && problem.code !== 'subscription_not_active';
+    if (isHopeless) throw new PolycastError(problem);
+    if (failures === 0) this.#settings.onError(problem === undefined ? reason : new PolycastError(problem), undefined);
+    const hintMs = ending.kind === 'refused' ? ending.hintMs : 0;
+    const pauseMs = Math.max(hintMs, backoffMs(failures, Math.random(), BACKOFF_BASE_MS, BACKOFF_CAP_MS));
+    await sleep(pauseMs, this.#stopping.signal).catch(() => undefined);
+  }
+
+  async #work(leased: LeasedEvent): Promise<void> {
+    const held: Held = { ...leased, abort: new AbortController() };
+    this.#held.set(held.lease, held);
+    this.#busy += 1;
+    const { event, delivery, lease, abort } = held;
+    try {
+      await this.#handler(event, { delivery, signal: abort.signal });
+      if (this.#held.delete(lease)) this.#settlements.add(lease, 'done');
+    } catch (error) {
+      if (!(error instanceof RetryIn) && !abort.signal.aborted) this.#settings.onError(error, event);
+      const doubling = Math.min(2 ** (delivery - 1), RETRY_SECONDS_MAX);
+      this.#release(held, error instanceof RetryIn ? error.seconds : doubling, undefined);
+    }
+    this.#busy -= 1;
+    this.#wake();
+  }
+
+  /** Gives an event back, unless it was settled before; `why` when the handler is still at it. */
+  #release({ lease, abort }: Held, delaySeconds: number, why: string | undefined): void {
+    if (!this.#held.delete(lease)) return;
+    this.#settlements.add(lease, { delaySeconds });
+    if (why !== undefined) abort.abort(new DOMException(why, 'AbortError'));
+    this.#wake();
+  }
+
+  #wake(): void {
+    this.#room.resolve();
+    this.#room = Promise.withResolvers();
+  }
+
+  async #extend(): Promise<void> {
+    const leases = [...this.#held.keys()];
+    for (let at = 0; at < leases.length; at += PULL_MAX) {
+      // What fails is tried again in a third of a lease; the hub may be away for a moment.
+      const lost = await this.#api.extend(leases.slice(at, at + PULL_MAX)).catch(() => []);
+      for (const lease of lost) this.#lose(lease);
+    }
+  }
+
+  #lose(lease: string): void {
+    const held = this.#held.get(lease);
+    if (held === undefined) return;
+    this.#held.delete(lease);
+    held.abort.abort(new DOMException('The lease has ended.', 'AbortError'));
+    this.#wake();
+  }
+}
