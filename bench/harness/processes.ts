@@ -115,8 +115,30 @@ export async function answersRequests(port: number): Promise<boolean> {
 }
 
 export async function freePort(): Promise<number> {
+  const port = await listenOnce(0);
+  if (port === undefined) throw new Error('there is no free port');
+  return port;
+}
+
+// From where the kernel takes no port by itself: whoever tries a port of those while nobody listens there may reach itself.
+const quietPortMin = 20_000;
+const quietPortMax = 30_000;
+
+/** A port that may be connected to before anybody listens there. */
+export async function freeQuietPort(): Promise<number> {
+  for (let port = quietPortMin + (process.pid % 5000); port < quietPortMax; port++)
+    if ((await listenOnce(port)) !== undefined) return port;
+  throw new Error('there is no free port');
+}
+
+/** Undefined where somebody else listens. */
+async function listenOnce(wanted: number): Promise<number | undefined> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const listening = await new Promise<boolean>((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen(wanted, '127.0.0.1', () => resolve(true));
+  });
+  if (!listening) return undefined;
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
   return port;

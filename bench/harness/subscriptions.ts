@@ -1,5 +1,5 @@
 // Durable subscriptions of a hub under test, made and moved by its API, and the endpoints that their webhooks go to.
-import { acceptsConnections, freePort } from './processes.ts';
+import { acceptsConnections, freeQuietPort } from './processes.ts';
 import { type LoadOptions, type LoadRun, runLoad } from './load.ts';
 import type { RunningHub } from '../peers/polycast.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -42,7 +42,7 @@ export interface Endpoints {
 
 /** @param options of the load generator's `receive` */
 export async function startEndpoints(options: LoadOptions, port?: number): Promise<Endpoints> {
-  const at = port ?? (await freePort());
+  const at = port ?? (await freeQuietPort());
   const received = runLoad('receive', { port: at, ...options });
   while (!(await acceptsConnections(at))) await sleep(listeningCheckMs);
   return { port: at, received };

@@ -2,7 +2,7 @@
 import { runFanout } from '../harness/fanout.ts';
 import { freshFolder } from '../harness/folders.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';
-import { freePort } from '../harness/processes.ts';
+import { freeQuietPort } from '../harness/processes.ts';
 import { figureOf, ratioOf, runInterleaved, type RunOptions, type Scenario } from '../harness/scenario.ts';
 import { startEndpoints, subscribe } from '../harness/subscriptions.ts';
 import { polycast, startHub } from '../peers/polycast.ts';
@@ -19,7 +19,7 @@ async function comeBack(options: RunOptions): Promise<LoadRun> {
   const hub = await startHub(freshFolder('hub'));
   try {
     const pids = hub.process.pids().join(',');
-    const port = await freePort();
+    const port = await freeQuietPort();
     await subscribe(hub, {
       channels: ['stream.>'],
       delivery: { kind: 'webhook', url: `http://127.0.0.1:${port}/well`, retryDelaysSeconds },

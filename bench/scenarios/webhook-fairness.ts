@@ -4,7 +4,7 @@ import { type LoadRun, runLoad } from '../harness/load.ts';
 import { ratioOf, figureOf, runInterleaved, type RunOptions, type Scenario } from '../harness/scenario.ts';
 import { startEndpoints, subscribeMany } from '../harness/subscriptions.ts';
 import { polycast, startHub } from '../peers/polycast.ts';
-import { freePort } from '../harness/processes.ts';
+import { freeQuietPort } from '../harness/processes.ts';
 
 const channels = 100;
 const eventBytes = 128;
@@ -17,7 +17,7 @@ async function deliver(kinds: readonly Kind[], options: RunOptions): Promise<Loa
   const hub = await startHub(freshFolder('hub'));
   try {
     const pids = hub.process.pids().join(',');
-    const port = await freePort();
+    const port = await freeQuietPort();
     let addresses = 0;
     for (const kind of kinds)
       await subscribeMany(hub, sizeOf(kind, options), (index) => ({

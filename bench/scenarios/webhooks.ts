@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { benchFolder, freshFolder } from '../harness/folders.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';
-import { freePort, serverCore, startPinned } from '../harness/processes.ts';
+import { freeQuietPort, serverCore, startPinned } from '../harness/processes.ts';
 import { ratioOf, runInterleaved, type RunOptions, type Scenario, type Series } from '../harness/scenario.ts';
 import { move, startEndpoints, subscribe } from '../harness/subscriptions.ts';
 import { polycast, startHub } from '../peers/polycast.ts';
@@ -15,7 +15,7 @@ async function deliver(channels: number, ordering: string, options: RunOptions):
   const hub = await startHub(freshFolder('hub'));
   try {
     const pids = hub.process.pids().join(',');
-    const port = await freePort();
+    const port = await freeQuietPort();
     const subscription = await subscribe(hub, {
       channels: ['stream.>'],
       ordering,
@@ -34,7 +34,7 @@ async function deliver(channels: number, ordering: string, options: RunOptions):
 }
 
 async function postAlone(options: RunOptions): Promise<LoadRun> {
-  const port = await freePort();
+  const port = await freeQuietPort();
   const count = eventsOf(options);
   const program = join(benchFolder, 'peers/servers/undici-webhooks.ts');
   const words = [process.execPath, program, String(port), String(count), String(concurrency), String(eventBytes)];
