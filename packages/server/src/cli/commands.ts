@@ -11,6 +11,7 @@ import { listen } from './listen/listen.ts';
 import { publish } from './publish.ts';
 import { revoke } from './revoke.ts';
 import { serve } from './serve.ts';
+import { subscriptionCommands } from './subscriptions/commands.ts';
 import { webhookVerify } from './webhook/webhook-verify.ts';
 
 const working: readonly Command[] = [
@@ -19,6 +20,7 @@ const working: readonly Command[] = [
   publish,
   follow,
   listen,
+  ...subscriptionCommands,
   keysList,
   keysCreate,
   keysRotate,

@@ -3,17 +3,41 @@ import { CliError } from './exit-codes.ts';
 import { describeProblem, readProblem } from './problem.ts';
 
 /** The hub's answer to a request of an operator's; `undefined` when it has no body. @throws CliError when it refuses */
-export async function askHub(hub: HubAddress, method: string, path: string, body?: object): Promise<unknown> {
-  const response = await send(hub, method, path, body);
+export async function askHub(
+  hub: HubAddress,
+  method: string,
+  path: string,
+  body?: object,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<unknown> {
+  const response = await send(hub, method, path, body, headers);
   const text = await response.text();
-  if (response.ok) return text === '' ? undefined : (JSON.parse(text) as unknown);
+  if (response.ok) return text === '' ? undefined : parseExactly(text);
   const problem = readProblem(text, response.status);
   const hints = response.status === 401 && hub.key === undefined ? ['Say who you are with --key or POLYCAST_KEY'] : [];
   throw new CliError('failed', `refused: ${describeProblem(problem)}`, ...hints);
 }
 
-async function send(hub: HubAddress, method: string, path: string, body: object | undefined): Promise<Response> {
-  const headers = { ...authorization(hub), ...(body !== undefined && { 'content-type': 'application/json' }) };
+/** With numbers that no double holds kept as they are written: whoever prints it prints what was published. */
+function parseExactly(text: string): unknown {
+  return JSON.parse(text, (_name, value: unknown, context?: { readonly source?: string }) =>
+    typeof value === 'number' && context?.source !== undefined && String(value) !== context.source
+      ? RAW.rawJSON(context.source)
+      : value,
+  ) as unknown;
+}
+
+/** Not yet in the types of the language. */
+const RAW = JSON as unknown as { rawJSON(source: string): unknown };
+
+async function send(
+  hub: HubAddress,
+  method: string,
+  path: string,
+  body: object | undefined,
+  more: Readonly<Record<string, string>>,
+): Promise<Response> {
+  const headers = { ...authorization(hub), ...(body !== undefined && { 'content-type': 'application/json' }), ...more };
   try {
     // A redirect would take the key along to whoever is there.
     return await fetch(hub.url + path, {

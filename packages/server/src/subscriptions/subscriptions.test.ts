@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { openEndpoint, subscriptionHub } from '../testing/subscription-hub.ts';
 
-const until = (condition: () => unknown): Promise<void> => vi.waitFor(condition, { timeout: 10_000, interval: 10 });
+const until = (condition: () => unknown): Promise<unknown> => vi.waitFor(condition, { timeout: 10_000, interval: 10 });
 
 const PULL = { channels: ['orders.>'], delivery: { kind: 'pull' } };
 

@@ -1,0 +1,149 @@
+import { usageError, type Command } from '../command.ts';
+import { JSON_OPTION, pathOf, subscriptionCommand, type ShownAttempt, type ShownSubscription } from './asking.ts';
+import { attemptLine } from './shown.ts';
+import { given, SECRET_OPTIONS, secretOf } from './wishes.ts';
+
+const ID = 'sub_00tmf894vq0000a1';
+
+export const subscriptionsPause: Command = moving(
+  'pause',
+  'paused',
+  'Stops its deliveries; what comes waits in the log.',
+);
+export const subscriptionsResume: Command = moving('resume', 'active', 'Goes on where it stopped.');
+
+function moving(word: 'pause' | 'resume', done: string, summary: string): Command {
+  return subscriptionCommand({
+    word,
+    summary,
+    usage: '<id>',
+    argumentsMin: 1,
+    argumentsMax: 1,
+    options: {},
+    examples: [{ command: `polycast subscriptions ${word} ${ID}`, does: 'one' }],
+    async run(ask, input, { out, style }) {
+      const { id } = (await ask('POST', pathOf(input, `/${word}`))) as ShownSubscription;
+      out(`${style('green', done)} ${id}`);
+      return 'done';
+    },
+  });
+}
+
+export const subscriptionsDelete: Command = subscriptionCommand({
+  word: 'delete',
+  summary: 'Ends a subscription, and forgets it with all that hangs on it.',
+  usage: '<id>',
+  argumentsMin: 1,
+  argumentsMax: 1,
+  options: {},
+  examples: [{ command: `polycast subscriptions delete ${ID}`, does: 'for good' }],
+  async run(ask, input, { out, style }) {
+    await ask('DELETE', pathOf(input));
+    out(`${style('green', 'deleted')} ${input.arguments[0]}`);
+    return 'done';
+  },
+});
+
+export const subscriptionsTest: Command = subscriptionCommand({
+  word: 'test',
+  summary: 'Sends a sample to a webhook at once, and shows how that went.',
+  usage: '<id> [data]',
+  argumentsMin: 1,
+  argumentsMax: 2,
+  details: 'Ends with 1 when it was not delivered.',
+  options: {
+    channel: { value: 'CHANNEL', doc: 'Of which channel it is said to be.' },
+    type: { value: 'TYPE', short: 't', doc: 'Of which type it is said to be.' },
+    json: { doc: 'Prints the attempt as JSON: with request, answer and timing.' },
+  },
+  examples: [{ command: `polycast subscriptions test ${ID} '{"total":5}'`, does: 'with data of your own' }],
+  async run(ask, input, terminal) {
+    const [, data] = input.arguments;
+    const body = {
+      ...given('channel', input.text('channel')),
+      ...given('type', input.text('type')),
+      ...(data !== undefined && { data: dataOf(data) }),
+    };
+    const attempt = (await ask('POST', pathOf(input, '/test'), body)) as ShownAttempt;
+    terminal.out(input.flag('json') ? JSON.stringify(attempt) : attemptLine(attempt, terminal));
+    return attempt.outcome === 'delivered' ? 'done' : 'failed';
+  },
+});
+
+/** @throws CliError `usage` */
+function dataOf(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw usageError(subscriptionsTest, 'the data must be JSON');
+  }
+}
+
+export const subscriptionsRotateSecret: Command = subscriptionCommand({
+  word: 'rotate-secret',
+  summary: 'Gives a webhook a new secret, and prints it once.',
+  usage: '<id>',
+  argumentsMin: 1,
+  argumentsMax: 1,
+  details: 'For a day requests carry the signatures of both, so that receivers can be given the new one at leisure.',
+  options: {
+    ...SECRET_OPTIONS,
+    overlap: { value: 'SECONDS', doc: 'How long the old secret signs too; 86400 unless given, at most 2592000.' },
+    json: JSON_OPTION,
+  },
+  examples: [{ command: `polycast subscriptions rotate-secret ${ID} --overlap 0`, does: 'at once, after a leak' }],
+  async run(ask, input, terminal) {
+    const body = { ...secretOf(input), ...given('overlapSeconds', input.number('overlap', 0)) };
+    const rotated = (await ask('POST', pathOf(input, '/rotate-secret'), body)) as ShownSubscription;
+    if (input.flag('json')) terminal.out(JSON.stringify(rotated));
+    else {
+      terminal.note(`${terminal.noteStyle('green', 'rotated')}: the secret, shown this once`);
+      terminal.out(rotated.delivery.secret ?? '');
+    }
+    return 'done';
+  },
+});
+
+export const subscriptionsReplay: Command = subscriptionCommand({
+  word: 'replay',
+  summary: 'Delivers once more what the log has, beside what comes; or lists the replays that go on.',
+  usage: '<id>',
+  argumentsMin: 1,
+  argumentsMax: 1,
+  options: {
+    after: { value: 'CURSOR', doc: 'What came after this cursor, or earliest.' },
+    since: { value: 'TIME', doc: 'What came since then: 2027-01-31T12:00:00Z.' },
+    channel: { value: 'CHANNEL', doc: 'Of one channel alone.' },
+    json: JSON_OPTION,
+  },
+  examples: [
+    { command: `polycast subscriptions replay ${ID} --since 2027-01-31T12:00:00Z`, does: 'from then on' },
+    { command: `polycast subscriptions replay ${ID}`, does: 'those that go on' },
+  ],
+  async run(ask, input, { out, note, style }) {
+    const [after, since] = [input.text('after'), input.text('since')];
+    if (after !== undefined && since !== undefined)
+      throw usageError(subscriptionsReplay, '--after or --since, not both');
+    const body = { ...given('after', after), ...given('since', since), ...given('channel', input.text('channel')) };
+    const isList = after === undefined && since === undefined;
+    if (isList && input.text('channel') !== undefined)
+      throw usageError(subscriptionsReplay, '--channel is for a replay: say from where, --after or --since');
+    const replays = isList
+      ? ((await ask('GET', pathOf(input, '/replays'))) as { replays: Replay[] }).replays
+      : [(await ask('POST', pathOf(input, '/replay'), body)) as Replay];
+    for (const replay of replays) {
+      const { id, reached, through, done } = replay;
+      const how = done ? style('green', 'done') : `has come to ${reached} of ${through}`;
+      out(input.flag('json') ? JSON.stringify(replay) : `${style('cyan', id)}  ${how}`);
+    }
+    if (replays.length === 0) note('There are none.');
+    return 'done';
+  },
+});
+
+interface Replay {
+  readonly id: string;
+  readonly reached: string;
+  readonly through: string;
+  readonly done: boolean;
+}

@@ -1,0 +1,90 @@
+import type { Command, Input, OptionSpec } from '../command.ts';
+import type { ExitName } from '../exit-codes.ts';
+import { HUB_ADDRESS_OPTIONS, hubAddress } from '../hub-address.ts';
+import { askHub } from '../hub-request.ts';
+import type { Terminal } from '../terminal.ts';
+
+/** A subscription as the hub shows it (PROTOCOL.md section 14.1). */
+export interface ShownSubscription {
+  readonly id: string;
+  readonly state: string;
+  readonly reason: string;
+  readonly since: string;
+  readonly channels: readonly string[];
+  readonly delivery: ShownDelivery;
+  readonly backlog: {
+    readonly inFlight: number;
+    readonly failing: number;
+    readonly deadLetters: number;
+    readonly lagMs: number;
+    readonly lagPositions: number;
+  };
+  readonly [member: string]: unknown;
+}
+
+export interface ShownDelivery {
+  readonly kind: 'webhook' | 'pull';
+  readonly url?: string;
+  readonly secret?: string;
+}
+
+export interface ShownAttempt {
+  readonly number: number;
+  readonly subscription: string;
+  readonly event: string | null;
+  readonly count: number;
+  readonly attempt: number;
+  readonly started: string;
+  readonly outcome: string;
+  readonly detail: string;
+  readonly response: { readonly status: number; readonly body: string } | null;
+  readonly timing: Readonly<Record<'nameMs' | 'connectMs' | 'tlsMs' | 'firstByteMs', number | null>> & {
+    readonly totalMs: number;
+  };
+}
+
+export const JSON_OPTION: OptionSpec = { doc: 'Prints JSON.' };
+const WHO = 'It takes a key with the scope subscriptions, where the hub has access control.';
+
+/** What the commands for subscriptions have in common: they ask a hub that runs. */
+export function subscriptionCommand(
+  command: Omit<Command, 'name' | 'details' | 'run'> & {
+    /** The word after `subscriptions`. */
+    readonly word: string;
+    readonly details?: string;
+    run(ask: Ask, input: Input, terminal: Terminal): Promise<ExitName>;
+  },
+): Command {
+  const { word, details, options, run, ...rest } = command;
+  return {
+    ...rest,
+    name: `subscriptions ${word}`,
+    details: details === undefined ? WHO : `${details} ${WHO}`,
+    options: { ...options, ...HUB_ADDRESS_OPTIONS },
+    run(input, terminal) {
+      const hub = hubAddress(input);
+      return run((method, path, body, headers) => askHub(hub, method, `/v1/${path}`, body, headers), input, terminal);
+    },
+  };
+}
+
+/** @param path below `/v1/` */
+export type Ask = (
+  method: string,
+  path: string,
+  body?: object,
+  headers?: Readonly<Record<string, string>>,
+) => Promise<unknown>;
+
+/** The address of the subscription that is the first argument, and what is below it. */
+export function pathOf(input: Input, below = ''): string {
+  return `subscriptions/${encodeURIComponent(input.arguments[0] ?? '')}${below}`;
+}
+
+/** The parameters that are given, as a query. */
+export function queryOf(values: Readonly<Record<string, string | number | undefined>>): string {
+  const given = Object.entries(values).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`],
+  );
+  return given.length === 0 ? '' : `?${given.join('&')}`;
+}

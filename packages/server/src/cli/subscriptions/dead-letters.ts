@@ -1,0 +1,82 @@
+import { usageError, type Command, type Input } from '../command.ts';
+import { printable } from '../event-line.ts';
+import type { Terminal } from '../terminal.ts';
+import { JSON_OPTION, pathOf, queryOf, subscriptionCommand, type Ask } from './asking.ts';
+
+const ID = 'sub_00tmf894vq0000a1';
+
+export const subscriptionsDeadLetters: Command = subscriptionCommand({
+  word: 'dead-letters',
+  summary: 'Lists the events that were given up on; shows one, tries them again, forgets them.',
+  usage: '<id> [event]',
+  argumentsMin: 1,
+  argumentsMax: 2,
+  options: {
+    retry: { doc: 'Tries the event again, or with --all every one.' },
+    discard: { doc: 'Forgets the event, or with --all every one.' },
+    all: { doc: 'With --retry or --discard: all there are.' },
+    json: JSON_OPTION,
+  },
+  examples: [
+    { command: `polycast subscriptions dead-letters ${ID}`, does: 'which there are' },
+    {
+      command: `polycast subscriptions dead-letters ${ID} 00tmf894vq-00000001006`,
+      does: 'one, with what was published',
+    },
+    { command: `polycast subscriptions dead-letters ${ID} --retry --all`, does: 'all of them once more' },
+  ],
+  async run(ask, input, terminal) {
+    const isRetry = input.flag('retry');
+    if (isRetry && input.flag('discard')) throw usageError(subscriptionsDeadLetters, '--retry or --discard, not both');
+    if (isRetry || input.flag('discard')) await dispose(ask, input, terminal, isRetry);
+    else if (input.arguments[1] === undefined) await list(ask, input, terminal);
+    else terminal.out(JSON.stringify(await ask('GET', pathOf(input, `/dead-letters${eventOf(input)}`))));
+    return 'done';
+  },
+});
+
+async function dispose(ask: Ask, input: Input, { out, style }: Terminal, isRetry: boolean): Promise<void> {
+  const isOne = input.arguments[1] !== undefined;
+  if (isOne === input.flag('all'))
+    throw usageError(subscriptionsDeadLetters, 'say which: the id of an event, or --all of them');
+  const path = pathOf(input, `/dead-letters${eventOf(input)}`);
+  const answer = isRetry ? await ask('POST', `${path}/retry`) : await ask('DELETE', path);
+  const { retried, discarded } = answer as { retried?: number; discarded?: number };
+  if (input.flag('json')) out(JSON.stringify(answer));
+  else out(`${style('green', isRetry ? 'retried' : 'discarded')} ${retried ?? discarded}`);
+}
+
+async function list(ask: Ask, input: Input, { out, note, style }: Terminal): Promise<void> {
+  let after: string | null = '';
+  let count = 0;
+  while (after !== null) {
+    const page = (await ask('GET', pathOf(input, `/dead-letters${queryOf({ after: after || undefined })}`))) as Page;
+    for (const letter of page.deadLetters) {
+      const { event, channel, attempts, since, outcome, detail } = letter;
+      if (input.flag('json')) out(JSON.stringify(letter));
+      else
+        out(
+          `${style('cyan', event)}  ${channel}  ${style('red', outcome)} after ${attempts}  ${style('dim', `${since} ${printable(detail)}`)}`.trimEnd(),
+        );
+    }
+    count += page.deadLetters.length;
+    after = page.next;
+  }
+  if (count === 0) note('There are none.');
+}
+
+function eventOf({ arguments: [, event] }: Input): string {
+  return event === undefined ? '' : `/${encodeURIComponent(event)}`;
+}
+
+interface Page {
+  readonly deadLetters: readonly {
+    readonly event: string;
+    readonly channel: string;
+    readonly attempts: number;
+    readonly since: string;
+    readonly outcome: string;
+    readonly detail: string;
+  }[];
+  readonly next: string | null;
+}

@@ -1,0 +1,115 @@
+import type { Command } from '../command.ts';
+import {
+  JSON_OPTION,
+  pathOf,
+  queryOf,
+  subscriptionCommand,
+  type ShownAttempt,
+  type ShownSubscription,
+} from './asking.ts';
+import { attemptLine, showSubscription, subscriptionLine } from './shown.ts';
+
+const ID = 'sub_00tmf894vq0000a1';
+const STATES = ['pending', 'active', 'paused', 'suspended', 'ended'];
+
+export const subscriptionsList: Command = subscriptionCommand({
+  word: 'list',
+  summary: 'Lists subscriptions, with how they do.',
+  usage: '',
+  argumentsMin: 0,
+  argumentsMax: 0,
+  options: {
+    state: { value: 'STATE', choices: STATES, doc: 'Only those in this state.' },
+    channel: { value: 'CHANNEL', doc: 'Only those that mean this channel.' },
+    json: { doc: 'Prints each as JSON, one a line.' },
+  },
+  examples: [{ command: 'polycast subscriptions list --state suspended', does: 'those whose endpoint only fails' }],
+  async run(ask, input, terminal) {
+    let after: string | null = '';
+    let count = 0;
+    while (after !== null) {
+      const query = queryOf({ state: input.text('state'), channel: input.text('channel'), after: after || undefined });
+      const page = (await ask('GET', `subscriptions${query}`)) as Page;
+      for (const each of page.subscriptions)
+        terminal.out(input.flag('json') ? JSON.stringify(each) : subscriptionLine(each, terminal));
+      count += page.subscriptions.length;
+      after = page.next;
+    }
+    if (count === 0) terminal.note('There are none.');
+    return 'done';
+  },
+});
+
+interface Page {
+  readonly subscriptions: readonly ShownSubscription[];
+  readonly next: string | null;
+}
+
+export const subscriptionsShow: Command = subscriptionCommand({
+  word: 'show',
+  summary: 'Shows a subscription: what it is for, where it stands, how far behind it is.',
+  usage: '<id>',
+  argumentsMin: 1,
+  argumentsMax: 1,
+  options: { json: JSON_OPTION },
+  examples: [{ command: `polycast subscriptions show ${ID}`, does: 'one' }],
+  async run(ask, input, terminal) {
+    showSubscription((await ask('GET', pathOf(input))) as ShownSubscription, input, terminal);
+    return 'done';
+  },
+});
+
+export const subscriptionsAttempts: Command = subscriptionCommand({
+  word: 'attempts',
+  summary: 'Shows what was tried and what came of it, the newest last.',
+  usage: '<id>',
+  argumentsMin: 1,
+  argumentsMax: 1,
+  options: {
+    limit: { value: 'N', short: 'n', doc: 'The last N, at most 100; 50 unless given.' },
+    event: { value: 'ID', doc: 'Only those of this event.' },
+    json: { doc: 'Prints each as JSON, one a line: with request, answer and timing.' },
+  },
+  examples: [{ command: `polycast subscriptions attempts ${ID} -n 10`, does: 'the last ten' }],
+  async run(ask, input, terminal) {
+    const query = queryOf({ limit: input.number('limit', 1), event: input.text('event') });
+    const { attempts } = (await ask('GET', pathOf(input, `/attempts${query}`))) as { attempts: ShownAttempt[] };
+    for (const attempt of attempts.toReversed())
+      terminal.out(input.flag('json') ? JSON.stringify(attempt) : attemptLine(attempt, terminal));
+    if (attempts.length === 0) terminal.note('There are none.');
+    return 'done';
+  },
+});
+
+export const subscriptionsTrace: Command = subscriptionCommand({
+  word: 'trace',
+  summary: 'Shows who got an event, when, and after how many tries.',
+  usage: '<event>',
+  argumentsMin: 1,
+  argumentsMax: 1,
+  details: 'As far as attempts are kept.',
+  options: { json: JSON_OPTION },
+  examples: [{ command: 'polycast subscriptions trace 00tmf894vq-00000001006', does: "an event's way, by its id" }],
+  async run(ask, input, terminal) {
+    const [event = ''] = input.arguments;
+    const trace = (await ask('GET', `events/${encodeURIComponent(event)}/deliveries`)) as Trace;
+    const { out, style, note } = terminal;
+    if (input.flag('json')) out(JSON.stringify(trace));
+    else if (trace.deliveries.length === 0) note('Nothing is known of it: nobody was sent it, or it was long ago.');
+    else
+      for (const { subscription, delivered, tries, last } of trace.deliveries)
+        out(
+          `${style('cyan', subscription)}  ${delivered ? style('green', 'delivered') : style('red', 'not delivered')}  after ${tries} ${tries === 1 ? 'try' : 'tries'}  ${style('dim', last)}`,
+        );
+    return 'done';
+  },
+});
+
+interface Trace {
+  readonly deliveries: readonly {
+    readonly subscription: string;
+    readonly delivered: boolean;
+    readonly tries: number;
+    readonly last: string;
+  }[];
+}

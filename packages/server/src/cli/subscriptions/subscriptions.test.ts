@@ -1,0 +1,122 @@
+import { describe, expect, test, vi } from 'vitest';
+import { openEndpoint, subscriptionHub, type SubscriptionHub } from '../../testing/subscription-hub.ts';
+import { runInside, type CliResult } from '../testing.ts';
+
+const until = (condition: () => unknown): Promise<unknown> => vi.waitFor(condition, { timeout: 10_000, interval: 20 });
+
+/** Runs `polycast subscriptions …` at a hub. */
+function at(hub: SubscriptionHub): (...args: readonly string[]) => Promise<CliResult> {
+  return (...args) => runInside(['subscriptions', ...args, '--url', hub.url]);
+}
+
+describe('a webhook on the command line', () => {
+  test('is created, shown, changed, paused, tested, rotated and deleted', async () => {
+    const hub = await subscriptionHub();
+    const endpoint = await openEndpoint();
+    const run = at(hub);
+    const created = await run('create', 'orders.>', '-w', endpoint.url, '--format', 'data', '--header', 'X-Tenant: 42');
+    expect(created).toMatchObject({ code: 0, err: expect.stringContaining('active') });
+    const [id = '', secret = ''] = created.out.split('\n');
+    expect([id, secret]).toEqual([expect.stringMatching(/^sub_/), expect.stringMatching(/^whsec_/)]);
+    expect((await run('list')).out).toBe(`${id}  active     ${endpoint.url}  orders.>\n`);
+    expect((await run('list', '--state', 'paused')).err).toContain('none');
+    const shown = await run('show', id);
+    expect(shown.out).toMatch(/^state +active$/m);
+    expect(shown.out).not.toContain('whsec_');
+    const filter = '{"greater":["/data/total",10]}';
+    const changed = await run('change', id, '--filter', filter, '--rate', '50', '--metadata', 'a=b', '--json');
+    expect(JSON.parse(changed.out)).toMatchObject({
+      filter: JSON.parse(filter) as unknown,
+      ratePerSecond: 50,
+      metadata: { a: 'b' },
+      delivery: { headers: { 'x-tenant': '42' }, format: 'data' },
+    });
+    expect(await run('change', id, '--rate', '7', '--if-match', '1')).toMatchObject({ code: 1 });
+    expect((await run('test', id, '{"total":11}')).out).toMatch(/sample  try 1  delivered 200/);
+    expect(endpoint.received[0]).toMatchObject({ body: '{"total":11}', headers: { 'x-tenant': '42' } });
+    expect((await run('pause', id)).out).toBe(`paused ${id}\n`);
+    const { id: event } = (await hub.ask('POST', '/v1/events', { channel: 'orders.1', data: { total: 12 } })).body;
+    expect((await run('resume', id)).out).toBe(`active ${id}\n`);
+    await until(() => expect(endpoint.received).toHaveLength(2));
+    await until(async () =>
+      expect((await run('attempts', id, '--event', String(event))).out).toMatch(/try 1  delivered 200/),
+    );
+    expect((await run('trace', String(event))).out).toContain(`${id}  delivered  after 1 try`);
+    const rotated = await run('rotate-secret', id, '--overlap', '0');
+    expect(rotated.out).toMatch(/^whsec_/);
+    expect(rotated.out.trim()).not.toBe(secret);
+    expect((await run('replay', id, '--after', 'earliest')).code).toBe(0);
+    await until(() => expect(endpoint.received).toHaveLength(3));
+    expect((await run('delete', id)).out).toBe(`deleted ${id}\n`);
+    expect(await run('show', id)).toMatchObject({ code: 1, err: expect.stringContaining('no such subscription') });
+  });
+
+  test('shows what was given up on, tries it again, and forgets it', async () => {
+    const hub = await subscriptionHub();
+    let status = 500;
+    const endpoint = await openEndpoint((_received, response) => response.writeHead(status).end());
+    const run = at(hub);
+    const id = (await run('create', 'a', '-w', endpoint.url, '--retries', 'none')).out.split('\n')[0] as string;
+    const events = [await hub.publish('a', 1), await hub.publish('a', 2)];
+    const listed = async (): Promise<readonly string[]> =>
+      (await run('dead-letters', id)).out
+        .split('\n')
+        .flatMap((line) => (line === '' ? [] : (line.split('  ')[0] ?? [])));
+    await until(async () => expect(await listed()).toEqual(events));
+    const one = await run('dead-letters', id, events[0] as string);
+    expect(JSON.parse(one.out)).toMatchObject({ event: events[0], payload: { channel: 'a', data: 1 } });
+    expect((await run('dead-letters', id, '--retry')).code).toBe(2);
+    expect((await run('dead-letters', id, events[0] as string, '--discard')).out).toBe('discarded 1\n');
+    status = 200;
+    expect((await run('dead-letters', id, '--retry', '--all')).out).toBe('retried 1\n');
+    await until(async () => expect(await listed()).toEqual([]));
+    expect((await run('test', id)).code).toBe(0);
+    status = 500;
+    expect(await run('test', id)).toMatchObject({ code: 1, out: expect.stringContaining('refused_status 500') });
+  });
+});
+
+test('a queue on the command line is pulled from; what was published is printed as it was', async () => {
+  const hub = await subscriptionHub();
+  const run = at(hub);
+  const id = (await run('create', 'jobs.>', '--pull', '--lease', '60', '--start', 'earliest')).out.trim();
+  await hub.ask('POST', '/v1/events', '{"channel":"jobs.1","data":{"n":12345678901234567890,"x":1.50}}');
+  await hub.publish('jobs.2', 'two');
+  const pulled = (await run('pull', id)).out.split('\n');
+  expect(pulled[0]).toContain('"data":{"n":12345678901234567890,"x":1.50}');
+  const leases = pulled.flatMap((line) => (line === '' ? [] : [(JSON.parse(line) as { lease: string }).lease]));
+  expect(leases).toHaveLength(2);
+  expect((await run('extend', id, ...leases, '--lease', '300')).out).toBe('2\n');
+  expect((await run('ack', id, leases[0] as string)).out).toBe('1\n');
+  expect(await run('ack', id, leases[0] as string)).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('not held'),
+  });
+  expect((await run('nack', id, leases[1] as string)).code).toBe(0);
+  expect((await run('pull', id, '--ack')).out).toContain('"two"');
+  expect((await run('pull', id)).err).toContain('nothing');
+});
+
+describe('a command line that is not right', () => {
+  test.each<[args: readonly string[], why: string]>([
+    [['create', 'a'], '--webhook'],
+    [['create', 'a', '--pull', '-w', 'http://127.0.0.1/'], '--webhook'],
+    [['create'], 'missing'],
+    [['create', 'a', '--pull', '--filter', '{'], '--filter'],
+    [['create', 'a', '-w', 'x', '--retries', 'soon'], '5,60'],
+    [['create', 'a', '-w', 'x', '--header', 'none'], '--header'],
+    [['create', 'a', '-w', 'x', '--batch-wait', '5'], '--batch'],
+    [['change', 'sub_1'], 'what is to change'],
+    [['test', 'sub_1', '{'], 'JSON'],
+    [['replay', 'sub_1', '--after', 'x', '--since', 'y'], 'not both'],
+    [['replay', 'sub_1', '--channel', 'x'], 'from where'],
+    [['dead-letters', 'sub_1', '--retry', '--discard'], 'not both'],
+    [['dead-letters', 'sub_1', 'event', '--retry', '--all'], 'say which'],
+    [['ack', 'sub_1'], 'say which'],
+    [['ack', 'sub_1', 'x', '--through', 'y'], 'say which'],
+  ])('%j', async (args, why) => {
+    const { code, err } = await runInside(['subscriptions', ...args, '--url', 'http://127.0.0.1:9']);
+    expect(err).toContain(why);
+    expect(code).toBe(2);
+  });
+});

@@ -1,0 +1,101 @@
+import { usageError, type Command, type Input, type OptionSpec } from '../command.ts';
+
+/** What may be said of a subscription when it is created and when it is changed. */
+export const WISH_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  type: { value: 'TYPE', short: 't', multiple: true, doc: 'Only events of this type; repeatable.' },
+  filter: { value: 'JSON', doc: 'Only events that pass: {"equals":["/data/status","paid"]}.' },
+  ordering: {
+    value: 'ORDERING',
+    choices: ['per-channel', 'none'],
+    doc: "per-channel: a channel's events one at a time, in order; none: as they come.",
+  },
+  rate: { value: 'N', doc: 'At most so many events in a second.' },
+  concurrency: { value: 'N', doc: 'So many requests at once; of a pull, events leased at once.' },
+  description: { value: 'TEXT', doc: 'What it is for.' },
+  metadata: { value: 'NAME=TEXT', multiple: true, doc: 'A note of your own; repeatable.' },
+  expires: { value: 'TIME', doc: 'It ends then: 2027-01-31T12:00:00Z.' },
+  format: {
+    value: 'FORMAT',
+    choices: ['event', 'data', 'cloudevents', 'cloudevents-binary'],
+    doc: 'Webhook: what is sent; event unless given.',
+  },
+  header: { value: "'NAME: TEXT'", multiple: true, doc: 'Webhook: sent along with each request; repeatable.' },
+  batch: { value: 'N', doc: 'Webhook: up to so many events in a request.' },
+  'batch-wait': { value: 'MS', doc: 'Webhook: how long the first event of a batch waits for others.' },
+  timeout: { value: 'MS', doc: 'Webhook: for the whole exchange.' },
+  retries: { value: 'S,S,…', doc: 'Webhook: seconds from one attempt to the next; none: one attempt alone.' },
+  lease: { value: 'SECONDS', doc: 'Pull: how long a worker has.' },
+  deliveries: { value: 'N', doc: 'Pull: an event that was leased so often is a dead letter.' },
+};
+
+/** What a webhook is signed with. */
+export const SECRET_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  secret: { value: 'SECRET', doc: 'A secret of your own, whsec_… or whsk_…; the hub makes one unless given.' },
+  ed25519: { doc: 'The hub makes a key pair, and tells the public key.' },
+};
+
+/** The members that the options stand for, without the delivery. @throws CliError `usage` */
+export function wishesOf(command: Command, input: Input): object {
+  const filter = input.text('filter');
+  const types = input.texts('type');
+  const metadata = input.texts('metadata').map((text) => pairOf(command, 'metadata', text, '='));
+  return {
+    ...(types.length > 0 && { types }),
+    ...(filter !== undefined && { filter: jsonOf(command, filter) }),
+    ...given('ordering', input.text('ordering')),
+    ...given('ratePerSecond', input.number('rate', 1)),
+    ...given('concurrencyMax', input.number('concurrency', 1)),
+    ...given('description', input.text('description')),
+    ...(metadata.length > 0 && { metadata: Object.fromEntries(metadata) }),
+    ...given('expires', input.text('expires')),
+  };
+}
+
+/** The members of a delivery that the options stand for. @throws CliError `usage` */
+export function deliveryOf(command: Command, input: Input): object {
+  const headers = input.texts('header').map((text) => pairOf(command, 'header', text, ':'));
+  const countMax = input.number('batch', 1);
+  const waitMs = input.number('batch-wait', 0);
+  if (waitMs !== undefined && countMax === undefined) throw usageError(command, '--batch-wait is for a --batch');
+  return {
+    ...given('format', input.text('format')),
+    ...(headers.length > 0 && { headers: Object.fromEntries(headers) }),
+    ...(countMax !== undefined && { batch: { countMax, ...given('waitMs', waitMs) } }),
+    ...given('timeoutMs', input.number('timeout', 1)),
+    ...given('retryDelaysSeconds', retriesOf(command, input.text('retries'))),
+    ...given('leaseSeconds', input.number('lease', 1)),
+    ...given('deliveriesMax', input.number('deliveries', 1)),
+  };
+}
+
+/** @throws CliError `usage` */
+export function secretOf(input: Input): object {
+  return { ...given('secret', input.text('secret')), ...(input.flag('ed25519') && { signature: 'ed25519' }) };
+}
+
+/** A member, if there is something to say. */
+export function given(name: string, value: unknown): object {
+  return value === undefined ? {} : { [name]: value };
+}
+
+function retriesOf(command: Command, text: string | undefined): readonly number[] | undefined {
+  if (text === undefined) return undefined;
+  if (text === 'none' || text === '') return [];
+  const seconds = text.split(',').map((each) => (/^\s*\d{1,9}\s*$/.test(each) ? Number(each) : Number.NaN));
+  if (seconds.some(Number.isNaN)) throw usageError(command, `--retries ${text}: seconds are wanted, such as 5,60,3600`);
+  return seconds;
+}
+
+function pairOf(command: Command, option: string, text: string, mark: string): [string, string] {
+  const at = text.indexOf(mark);
+  if (at > 0) return [text.slice(0, at).trim(), text.slice(at + 1).trim()];
+  throw usageError(command, `--${option} ${text}: NAME${mark}TEXT is wanted`);
+}
+
+function jsonOf(command: Command, text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw usageError(command, '--filter: JSON is wanted, such as {"equals":["/data/status","paid"]}');
+  }
+}
