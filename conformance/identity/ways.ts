@@ -109,6 +109,15 @@ export async function request(
   credentials: Credentials,
   { method, path, body, secret }: { method: string; path: string; body?: unknown; secret?: string },
 ): Promise<Outcome> {
+  if (body instanceof URLSearchParams) {
+    // Who sends forms is another site's server: it has no cookies of ours, and with some it would be refused as a form of a page.
+    const { token } = credentials;
+    const headers = {
+      'Content-Type': 'application/x-www-form-urlencoded',
+      ...(token !== undefined && { Authorization: `Bearer ${token}` }),
+    };
+    return outcomeOf(await call(`${hub}${path}`, { method, headers, body: body.toString() }), secret);
+  }
   const reply = await call(`${hub}${path}`, {
     method,
     // With a login, what changes something is looked at only if no form can have sent it (PROTOCOL.md section 13.7).

@@ -127,6 +127,14 @@ export async function deadLetterToTry(
   return { subscription, event: id };
 }
 
+/** A hook for one caller to try something with, at an address of its own. */
+export async function hookToTry({ hub, purse }: World): Promise<{ readonly id: string; readonly target_url: string }> {
+  const wish = { target_url: `http://${NOBODY}/hook-${++hooks}`, event: DELIVERED };
+  return ask(hub.url, purse.key('admin'), 'POST', '/v1/hooks', wish);
+}
+
+let hooks = 0;
+
 /** Two events in every channel: the first is what somebody who comes now has missed. */
 async function fill(hub: string, admin: string): Promise<ReadonlyMap<string, readonly Place[]>> {
   const places = new Map<string, Place[]>();
