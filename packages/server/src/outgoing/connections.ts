@@ -24,6 +24,7 @@ export class Connections {
   /** Hosts that could have another connection, were there one left; who has waited longest comes first. */
   readonly #starved = new Set<Host>();
   readonly #open = new Set<Connection>();
+  #isClosed = false;
 
   /** `begin` is called when an exchange has waited long enough, before it is sent. */
   constructor(connector: Connector, bounds: ConnectionBounds, begin: (exchange: Exchange) => void) {
@@ -40,6 +41,7 @@ export class Connections {
   }
 
   take(exchange: Exchange): void {
+    if (this.#isClosed) return exchange.giveUp(goingAway());
     const host = this.#hostOf(exchange.target.origin);
     const idle = host.idle.pop();
     if (idle !== undefined) {
@@ -55,11 +57,14 @@ export class Connections {
     const connection = exchange.connection as Connection;
     exchange.connection = undefined;
     connection.exchange = undefined;
-    // Who waits for a place at all comes before those who wait for this host.
-    if (!isReusable || this.#starved.size > 0) return this.#drop(connection);
-    const next = connection.host.waiting.take();
+    const { host } = connection;
+    const [starved] = this.#starved;
+    // Whose turn it is comes before those who wait for this host.
+    if (!isReusable || (starved !== undefined && starved !== host)) return this.#drop(connection);
+    const next = host.waiting.take();
+    if (this.#starved.delete(host) && host.waiting.size > 0) this.#starved.add(host);
     if (next !== undefined) return this.#run(connection, next);
-    connection.host.idle.push(connection);
+    host.idle.push(connection);
     this.#idle.add(connection);
   }
 
@@ -71,7 +76,8 @@ export class Connections {
   }
 
   async close(): Promise<void> {
-    const gone = new OutgoingError('connection', 'the hub is going away');
+    this.#isClosed = true;
+    const gone = goingAway();
     for (const host of this.#hosts.values())
       for (let waiting = host.waiting.take(); waiting !== undefined; waiting = host.waiting.take())
         waiting.giveUp(gone);
@@ -172,6 +178,10 @@ export class Connections {
     void client.destroy();
     return true;
   }
+}
+
+function goingAway(): OutgoingError {
+  return new OutgoingError('connection', 'the hub is going away');
 }
 
 /** The deadline is one for the whole exchange and not undici's; what is idle is closed before most servers would. */

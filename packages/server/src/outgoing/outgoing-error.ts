@@ -45,7 +45,7 @@ export function exchangeFailure(error: unknown, host: string): OutgoingError {
     return new OutgoingError('answer', `${host} did not answer as HTTP`, error);
   if (error instanceof errors.ResponseContentLengthMismatchError)
     return new OutgoingError('answer', `${host} did not send what it announced`, error);
-  if (error instanceof errors.InvalidArgumentError)
+  if (error instanceof errors.InvalidArgumentError || error instanceof errors.NotSupportedError)
     return new OutgoingError('url', `the request to ${host} cannot be written as HTTP`, error);
   return connectionFailure(error, host);
 }

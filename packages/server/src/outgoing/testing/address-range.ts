@@ -17,6 +17,12 @@ export function addressText(address: bigint, block: string): string {
   return isSix ? parts.map((part) => part.toString(16)).join(':') : parts.join('.');
 }
 
+/** In the order of the network. */
+export function addressBytes(address: string): Buffer {
+  const digits = address.includes(':') ? 32 : 8;
+  return Buffer.from(numberOf(address).toString(16).padStart(digits, '0'), 'hex');
+}
+
 function numberOf(address: string): bigint {
   if (!address.includes(':')) return address.split('.').reduce((sum, part) => sum * 256n + BigInt(part), 0n);
   const [head = '', tail = ''] = address.split('::');

@@ -1,0 +1,144 @@
+import { createServer as createHttpServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import { connect, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { describe, expect, test } from 'vitest';
+import { listening, rawSite, site } from '../testing/peers.ts';
+import type { Resolve } from './names.ts';
+import { createGuardedFetch } from './guarded-fetch.ts';
+import { selfSigned } from './testing/certificates.ts';
+import { DEFAULTS, post, testSender } from './testing/test-sender.ts';
+
+const OWN = selfSigned({ names: 'DNS:hooks.example' });
+const PUBLIC: Resolve = async () => [{ address: '1.1.1.1', family: 4 }];
+
+interface Asked {
+  readonly authority: string | undefined;
+  readonly credentials: string | undefined;
+}
+
+/** A proxy that leads every tunnel to one port of this machine, whatever is asked for. */
+async function proxyTo(port: number): Promise<{ readonly proxy: string; readonly asked: Asked[] }> {
+  const asked: Asked[] = [];
+  const server = createHttpServer((_request, response) => response.writeHead(400).end());
+  server.on('connect', (request, client: Duplex) => {
+    asked.push({ authority: request.url, credentials: request.headers['proxy-authorization'] });
+    const beyond: Socket = connect(port, '127.0.0.1', () => {
+      client.write('HTTP/1.1 200 Connection established\r\nVia: 1.1 test\r\n\r\n');
+      beyond.pipe(client).pipe(beyond);
+    });
+    for (const socket of [beyond, client]) socket.on('error', () => client.destroy());
+  });
+  return { proxy: `http://127.0.0.1:${await listening(server)}`, asked };
+}
+
+async function secureSite(): Promise<number> {
+  return listening(createSecureServer(OWN, (request, response) => response.end(`${request.headers.host} is safe`)));
+}
+
+describe('by a proxy', () => {
+  test('what is public is reached at the address that was checked, with TLS to the far end', async () => {
+    const { proxy, asked } = await proxyTo(await secureSite());
+    const sender = testSender({ proxy, resolve: PUBLIC, authorities: [OWN.cert] });
+    for (let round = 0; round < 2; round++)
+      expect((await sender.send(post('https://hooks.example/a'))).answer?.body).toBe('hooks.example is safe');
+    expect(asked).toEqual([{ authority: '1.1.1.1:443', credentials: undefined }]);
+    const other = await testSender({ proxy, resolve: PUBLIC, authorities: [OWN.cert] }).send(
+      post('https://other.example/'),
+    );
+    expect(other).toMatchObject({ failure: 'certificate' });
+  });
+
+  test('plain http goes through a tunnel as well', async () => {
+    const { port } = await site((request, response) => response.end(`${request.method} ${request.url}`));
+    const { proxy, asked } = await proxyTo(port);
+    const sender = testSender({ proxy, resolve: async () => [{ address: '2606:4700::1111', family: 6 }] });
+    expect((await sender.send(post('http://hooks.example/a?b'))).answer?.body).toBe('POST /a?b');
+    expect(asked[0]?.authority).toBe('[2606:4700::1111]:80');
+  });
+
+  test('that decides by names is told the name, after its addresses were looked at', async () => {
+    const { proxy, asked } = await proxyTo(await secureSite());
+    const settings = { proxy, proxyConnectTo: 'name', authorities: [OWN.cert] } as const;
+    const sender = testSender({ ...settings, resolve: PUBLIC });
+    expect((await sender.send(post('https://hooks.example/'))).answer?.status).toBe(200);
+    expect(asked[0]?.authority).toBe('hooks.example:443');
+    const inside = testSender({ ...settings, resolve: async () => [{ address: '10.0.0.1', family: 4 }] });
+    expect((await inside.send(post('https://hooks.example/'))).failure).toBe('destination');
+    expect(asked).toHaveLength(1);
+  });
+
+  test('with a password it is told the password, and nobody else is', async () => {
+    const headers: string[] = [];
+    const { port } = await site((request, response) => {
+      headers.push(...request.rawHeaders);
+      response.end();
+    });
+    const { proxy, asked } = await proxyTo(port);
+    const own = proxy.replace('//', '//me%40corp:s%3Acret@');
+    await testSender({ proxy: own, resolve: PUBLIC }).send(post('http://hooks.example/'));
+    expect(asked[0]?.credentials).toBe(`Basic ${Buffer.from('me@corp:s:cret').toString('base64')}`);
+    expect(headers.map((header) => header.toLowerCase())).not.toContain('proxy-authorization');
+  });
+
+  test('documents for the hub itself are fetched so too', async () => {
+    const { proxy, asked } = await proxyTo(await secureSite());
+    const fetcher = createGuardedFetch({ ...DEFAULTS, proxy, resolve: PUBLIC, authorities: [OWN.cert] });
+    const { body } = await fetcher.fetch('https://hooks.example/', { timeoutMs: 5000, bytesMax: 100 });
+    expect(body.toString()).toBe('hooks.example is safe');
+    expect(asked).toHaveLength(1);
+    await fetcher.close();
+  });
+});
+
+describe('the guard holds before the proxy is asked', () => {
+  test.each([
+    'https://127.0.0.1/',
+    'https://10.0.0.1/',
+    'https://[::1]/',
+    'https://inside.example/',
+    'https://1.1.1.1:22/',
+  ])('%s', async (url) => {
+    const { proxy, asked } = await proxyTo(1);
+    const sender = testSender({ proxy, resolve: async () => [{ address: '192.168.0.1', family: 4 }] });
+    expect((await sender.send(post(url))).failure).toBe('destination');
+    expect(asked).toEqual([]);
+  });
+
+  test('what is opened inside is reached directly', async () => {
+    const { url, port } = await site((_request, response) => response.end('direct'));
+    const { proxy, asked } = await proxyTo(1);
+    const sender = testSender({ proxy, allow: [`127.0.0.1:${port}`] });
+    expect(await sender.send(post(url))).toMatchObject({ answer: { body: 'direct' }, isInside: true });
+    expect(asked).toEqual([]);
+  });
+});
+
+describe('a proxy that fails is told of as such, and what it said is not', () => {
+  test.each<[how: string, said: string]>([
+    ['refuses', 'HTTP/1.1 403 Forbidden by rule 7\r\nContent-Length: 6\r\n\r\nsecret'],
+    ['wants to know who asks', 'HTTP/1.1 407 Proxy Authentication Required\r\n\r\nsecret'],
+    ['speaks no HTTP', 'SSH-2.0-secret\r\n\r\n'],
+    ['never ends', `HTTP/1.1 200 OK\r\n${'X-Fill: secret\r\n'.repeat(5000)}`],
+  ])('%s', async (_how, said) => {
+    const proxy = await rawSite((socket) => socket.write(said));
+    const sent = await testSender({ proxy, resolve: PUBLIC }).send(post('https://hooks.example/'));
+    expect(sent).toMatchObject({ failure: 'connection', detail: expect.stringContaining('the proxy') });
+    expect(JSON.stringify(sent)).not.toMatch(/secret|rule 7/);
+  });
+
+  test('goes away, or is not there', async () => {
+    const proxy = await rawSite((socket) => socket.destroy());
+    for (const each of [proxy, 'http://127.0.0.1:1']) {
+      const sent = await testSender({ proxy: each, resolve: PUBLIC }).send(post('https://hooks.example/'));
+      expect(sent).toMatchObject({ failure: 'connection', detail: expect.stringContaining('the proxy') });
+    }
+  });
+
+  test('says nothing until the deadline', async () => {
+    const proxy = await rawSite(() => undefined);
+    const sender = testSender({ proxy, resolve: PUBLIC });
+    expect((await sender.send(post('https://hooks.example/', { timeoutMs: 100 }))).failure).toBe('timeout');
+    await expect.poll(() => sender.figures.open).toBe(0);
+  });
+});
