@@ -1,0 +1,104 @@
+import { createHmac } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
+import { createRequire } from 'node:module';
+import type { AddressInfo, Server } from 'node:net';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
+
+/** The subscriber of the npm package `pubsubhubbub`, made for PubSubHubbub 0.3 and 0.4. */
+interface Subscriber extends EventEmitter {
+  /** What it verifies signatures with. */
+  secret: string | false;
+  readonly server: Server;
+  listen(port: number, host: string): void;
+  subscribe(topic: string, hub: string, callback: (error: Error | null) => void): void;
+  unsubscribe(topic: string, hub: string, callback: (error: Error | null) => void): void;
+}
+
+interface Feed {
+  readonly topic: string;
+  readonly hub: string;
+  readonly feed: Buffer;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+const { createServer } = createRequire(import.meta.url)('pubsubhubbub') as {
+  createServer(options: {
+    readonly callbackUrl: string;
+    readonly secret?: string;
+    readonly leaseSeconds?: number;
+  }): Subscriber;
+};
+
+let hub: HubProcess;
+beforeAll(async () => {
+  hub = await startHubProcess();
+});
+afterAll(() => hub.end('SIGKILL'));
+
+test('subscribes, gets what is published, and unsubscribes', async () => {
+  const { subscriber, topic, websub } = await start('feeds.plain');
+  const subscribed = once(subscriber, 'subscribe');
+  await asked((done) => subscriber.subscribe(topic, websub, done));
+  const [{ topic: confirmed, lease }] = (await subscribed) as [{ topic: string; lease: number }];
+  expect(confirmed).toBe(topic);
+  expect(lease - Math.round(Date.now() / 1000)).toBeGreaterThan(3590);
+  const fed = once(subscriber, 'feed');
+  await kept(topic);
+  await publish('feeds.plain', '<feed>ü</feed>');
+  const [{ feed, headers, topic: of }] = (await fed) as [Feed];
+  expect([of, feed.toString(), headers['content-type']]).toEqual([
+    topic,
+    '<feed>ü</feed>',
+    'application/atom+xml; charset=utf-8',
+  ]);
+  expect(headers).not.toHaveProperty('x-hub-signature');
+  const unsubscribed = once(subscriber, 'unsubscribe');
+  await asked((done) => subscriber.unsubscribe(topic, websub, done));
+  await unsubscribed;
+});
+
+test('finds the signature right', async () => {
+  const { subscriber, topic, websub } = await start('feeds.signed', 'a secret');
+  const subscribed = once(subscriber, 'subscribe');
+  await asked((done) => subscriber.subscribe(topic, websub, done));
+  await subscribed;
+  await kept(topic);
+  // It gives each hub a secret of its own, made of the topic and of the one that it was given.
+  subscriber.secret = createHmac('sha1', 'a secret').update(topic).digest('hex');
+  const fed = once(subscriber, 'feed');
+  await publish('feeds.signed', '<feed/>');
+  const [{ feed, headers }] = (await fed) as [Feed];
+  expect(feed.toString()).toBe('<feed/>');
+  expect(headers['x-hub-signature']).toMatch(/^sha1=/);
+});
+
+async function start(channel: string, secret?: string) {
+  const subscriber = createServer({ callbackUrl: '', leaseSeconds: 3600, ...(secret !== undefined && { secret }) });
+  subscriber.listen(0, '127.0.0.1');
+  await once(subscriber, 'listen');
+  const { port } = subscriber.server.address() as AddressInfo;
+  (subscriber as unknown as { callbackUrl: string }).callbackUrl = `http://127.0.0.1:${port}/callback`;
+  onTestFinished(() => void subscriber.server.close());
+  return { subscriber, topic: `${hub.url}/v1/channels/${channel}`, websub: `${hub.url}/v1/websub` };
+}
+
+function asked(ask: (done: (error: Error | null) => void) => void): Promise<void> {
+  return new Promise((resolve, reject) => ask((error) => (error === null ? resolve() : reject(error))));
+}
+
+/** The subscriber has confirmed; the hub writes that down before it counts. */
+async function kept(topic: string): Promise<void> {
+  await expect
+    .poll(async () => (await fetch(`${hub.url}/v1/subscriptions`)).text(), { timeout: 10_000, interval: 5 })
+    .toContain(topic);
+}
+
+async function publish(channel: string, body: string): Promise<void> {
+  const answer = await fetch(`${hub.url}/v1/channels/${channel}/events`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/atom+xml; charset=utf-8' },
+    body,
+  });
+  expect(answer.status).toBe(201);
+}
