@@ -12,14 +12,13 @@ export interface CollectedMemory {
 
 const announced = /Debugger listening on (ws:\S+)/;
 const waitMs = 50;
+const waitsMax = 200;
 /** What one collection lets go of by a callback is gone with the next. */
 const collections = 3;
 
 /** Has a process of Node collect its garbage; it opens its debugger for that, on the loopback, at the first time. */
 export async function collectedMemory(server: PinnedProcess): Promise<CollectedMemory> {
-  if (!announced.test(server.output())) process.kill(server.pid, 'SIGUSR1');
-  while (!announced.test(server.output())) await sleep(waitMs);
-  const socket = new WebSocket(announced.exec(server.output())?.[1] as string);
+  const socket = new WebSocket(await debuggerOf(server));
   await new Promise((resolve) => socket.addEventListener('open', resolve));
   const ask = (method: string, params: object = {}): Promise<unknown> =>
     new Promise((resolve) => {
@@ -34,6 +33,24 @@ export async function collectedMemory(server: PinnedProcess): Promise<CollectedM
   const answer = (await ask('Runtime.evaluate', { expression })) as { result: { result: { value: number } } };
   socket.close();
   return { liveBytes: answer.result.result.value, proportionalBytes: proportionalBytesOf(server.pid) };
+}
+
+/** Of a server's output only the end is kept: what was announced once is remembered here. */
+const debuggers = new WeakMap<PinnedProcess, string>();
+
+async function debuggerOf(server: PinnedProcess): Promise<string> {
+  const known = debuggers.get(server);
+  if (known !== undefined) return known;
+  process.kill(server.pid, 'SIGUSR1');
+  for (let waits = 0; waits < waitsMax; waits++) {
+    const url = announced.exec(server.output())?.[1];
+    if (url !== undefined) {
+      debuggers.set(server, url);
+      return url;
+    }
+    await sleep(waitMs);
+  }
+  throw new Error(`the server opened no debugger: ${server.output()}`);
 }
 
 function proportionalBytesOf(pid: number): number {
