@@ -1,7 +1,16 @@
 import type { ClientMessage } from '@polycast/protocol';
 import type { Caller, CallerName } from './callers.ts';
 import { CHANNELS } from './channels.ts';
-import { deadLetterToTry, DELIVERED, hookToTry, keyToTry, NOBODY, subscriptionToTry, type World } from './kit/world.ts';
+import {
+  deadLetterToTry,
+  DELIVERED,
+  hookToTry,
+  keyToTry,
+  NOBODY,
+  queueToTry,
+  subscriptionToTry,
+  type World,
+} from './kit/world.ts';
 
 /**
  * What each operation asks of its caller. `nothing`: whoever reaches the port may, and no credentials are looked at. `entry`: whoever
@@ -111,10 +120,10 @@ export const ROUTES: Readonly<Record<string, RouteRow>> = {
     ...ofSubscription('/replay', { after: 'earliest' }),
     asks: DELIVERED_TO,
   },
-  'POST /v1/subscriptions/{id}/pull': { ...ofSubscription('/pull', {}), asks: DELIVERED_TO },
-  'POST /v1/subscriptions/{id}/ack': ofSubscription('/ack', { leases: ['none'] }),
-  'POST /v1/subscriptions/{id}/nack': ofSubscription('/nack', { leases: ['none'] }),
-  'POST /v1/subscriptions/{id}/extend': ofSubscription('/extend', { leases: ['none'] }),
+  'POST /v1/subscriptions/{id}/pull': { ...ofQueue('/pull', {}), asks: DELIVERED_TO },
+  'POST /v1/subscriptions/{id}/ack': ofQueue('/ack', { leases: ['none'] }),
+  'POST /v1/subscriptions/{id}/nack': ofQueue('/nack', { leases: ['none'] }),
+  'POST /v1/subscriptions/{id}/extend': ofQueue('/extend', { leases: ['none'] }),
   'GET /v1/subscriptions/{id}/replays': ofSubscription('/replays'),
   'GET /v1/subscriptions/{id}/attempts': ofSubscription('/attempts'),
   'GET /v1/subscriptions/{id}/dead-letters': ofSubscription('/dead-letters'),
@@ -185,6 +194,14 @@ function ofHook(): RouteRow {
   };
 }
 
+/** The same of one that is pulled from. */
+function ofQueue(below: string, body: unknown): RouteRow {
+  return {
+    ...ofSubscription(below),
+    request: async (world) => ({ path: `/v1/subscriptions/${await queueToTry(world)}${below}`, body }),
+  };
+}
+
 function ofDeadLetter(below: string): RouteRow {
   return {
     asks: SUBSCRIBERS,
@@ -202,12 +219,30 @@ export const REQUESTS: readonly (RouteRow & Required<Pick<RouteRow, 'request'>> 
     request === undefined ? [] : [{ route, request, ...row }],
   );
 
+/** What asks for an operation of a WebSocket, when it is not asked for by a way of reading or publishing. */
+export interface OperationRow extends Pick<RouteRow, 'asks' | 'hiddenFrom'> {
+  readonly operation?: (world: World) => object | Promise<object>;
+}
+
 /** A row for every operation of a WebSocket: another one does not compile without its own. */
-export const OPERATIONS: Readonly<Record<ClientMessage['op'], { readonly asks: Asks; readonly operation?: object }>> = {
+export const OPERATIONS: Readonly<Record<ClientMessage['op'], OperationRow>> = {
   subscribe: { asks: 'subscribe' },
-  unsubscribe: { asks: 'entry', operation: { op: 'unsubscribe', channels: ['open.news'] } },
+  unsubscribe: { asks: 'entry', operation: () => ({ op: 'unsubscribe', channels: ['open.news'] }) },
   publish: { asks: 'publish' },
   // Credentials of the handshake are replaced, so the token is the caller's own.
   auth: { asks: 'entry' },
-  ping: { asks: 'entry', operation: { op: 'ping' } },
+  ping: { asks: 'entry', operation: () => ({ op: 'ping' }) },
+  pull: { ...pulling({ op: 'pull', credit: 1 }), asks: DELIVERED_TO },
+  credit: pulling({ op: 'credit', credit: 1 }),
+  ack: pulling({ op: 'ack', leases: ['none'] }),
+  nack: pulling({ op: 'nack', leases: ['none'] }),
+  extend: pulling({ op: 'extend', leases: ['none'] }),
 };
+
+function pulling(members: object): OperationRow {
+  return {
+    asks: SUBSCRIBERS,
+    hiddenFrom: OTHER_SUBSCRIBERS,
+    operation: async (world) => ({ ...members, subscription: await queueToTry(world) }),
+  };
+}

@@ -111,7 +111,14 @@ export async function subscriptionToTry({ hub, purse }: World): Promise<string> 
   return id;
 }
 
-/** The same with an event that it has given up on. */
+/** A queue for one caller to try something with. */
+export async function queueToTry({ hub, purse }: World): Promise<string> {
+  const wish = { channels: [DELIVERED], delivery: { kind: 'pull' } };
+  const { id } = await ask<{ id: string }>(hub.url, purse.key('admin'), 'POST', '/v1/subscriptions', wish);
+  return id;
+}
+
+/** A webhook with an event that it has given up on. */
 export async function deadLetterToTry(
   world: World,
 ): Promise<{ readonly subscription: string; readonly event: string }> {
