@@ -45,7 +45,7 @@ export class Access {
     if (user !== undefined && wish === privateChannel(user) && action !== 'publish') return yes('the private channel');
     const isReserved = relationOf(SYSTEM_CHANNELS, wish) !== 'disjoint';
     if (isReserved && action === 'publish' && relationOf(PRIVATE_CHANNELS, wish) !== 'covers')
-      return no('the system channels', 'to be the hub itself');
+      return no('the system channels', 'the hub itself');
     if (isGranted(principal, action, wish, isReserved)) return yes(kind === 'server' ? 'the key' : 'the token');
     const isReading = action === 'subscribe' || action === 'history';
     const presence = isReserved && isReading ? this.#ofPresence(principal, wish) : undefined;

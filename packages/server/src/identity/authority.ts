@@ -66,7 +66,7 @@ export function createAuthority({ access, identifiers, revocations, consent }: A
       const judge = (isAllowed: boolean): AuthorityDecision =>
         isAllowed
           ? YES
-          : refusal(principal, `${action} ${pattern}: ${answer.by} asks for ${needsOf(answer)}.`, answer.by);
+          : refusal(principal, `${WISHES[action]} ${pattern} takes ${needsOf(answer)}, by ${answer.by}.`, answer.by);
       if (answer.kind === 'no') return judge(false);
       const asked = consent.ask(principal, action, pattern);
       return asked instanceof Promise ? asked.then(judge) : judge(asked);
@@ -94,6 +94,13 @@ export function createAuthority({ access, identifiers, revocations, consent }: A
 }
 
 const YES: AuthorityDecision = { allowed: true };
+
+const WISHES: Readonly<Record<Action, string>> = {
+  subscribe: 'Subscribing to',
+  publish: 'Publishing to',
+  history: 'Looking back on',
+  presence: 'Seeing who is on',
+};
 
 function needsOf(answer: Exclude<ReturnType<Access['decide']>, { kind: 'yes' }>): string {
   return answer.kind === 'no' ? answer.needs : "the site's consent";

@@ -56,7 +56,7 @@ export function identityFigures(read: () => IdentityFigures): readonly Figure[] 
     { name: 'polycast_keys', help: 'Keys that there are.', kind: 'gauge', read: () => ({ '': read().keys.count }) },
     {
       name: 'polycast_revocations_total',
-      help: 'Revocations, by what was taken back; `signer` for a key that an issuer has withdrawn.',
+      help: 'Times that something was taken back, by what: `key` also when one is rotated or changed, `signer` when an issuer has withdrawn a key of its own.',
       kind: 'counter',
       label: 'kind',
       read: () => read().revocations.made,

@@ -22,6 +22,29 @@ test('half-sent bodies share a budget, and give it back when they go', async () 
   await expect.poll(() => published(hub.url)).toBe(201);
 });
 
+test.each(['/v1/users/42/disconnect', '/v1/keys/nobodys/rotate', '/v1/events'])(
+  'a request to %s that announces no body has none, and is not waited for',
+  async (path) => {
+    const { config } = loadConfig({
+      settings: [
+        'access=rules',
+        'listen=127.0.0.1:0',
+        'data=:memory:',
+        'logging.level=error',
+        'limits.bodyTimeoutMs=60000',
+      ],
+    });
+    const hub = await openHub(config);
+    onTestFinished(() => hub.close());
+    // As `curl -X POST` sends it; `fetch` says `Content-Length: 0`.
+    const socket = connect(hub.port, '127.0.0.1');
+    onTestFinished(() => void socket.destroy());
+    socket.write(`POST ${path} HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer ${hub.firstKey}\r\n\r\n`);
+    const answer = await new Promise<string>((resolve) => socket.once('data', (bytes) => resolve(String(bytes))));
+    expect(answer).toMatch(/^HTTP\/1.1 (200|400|404|415) /);
+  },
+);
+
 async function halfABody(port: number): Promise<Socket> {
   const socket = connect(port, '127.0.0.1');
   onTestFinished(() => void socket.destroy());

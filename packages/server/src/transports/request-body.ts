@@ -25,6 +25,8 @@ export function readBody(request: IncomingMessage, services: BodyServices): Prom
   checkCoding(request);
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > bodyBytesMax) return Promise.reject(tooLarge(bodyBytesMax));
+  // A request that announces no body has ended before anybody listens (`optimizeEmptyRequests`).
+  if (request.readableEnded) return Promise.resolve(NO_BYTES);
   return new Promise((resolve, reject) => {
     new BodyReader(request, services, announced, resolve, reject).start(bodyTimeoutMs);
   });
