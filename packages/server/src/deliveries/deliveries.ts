@@ -89,7 +89,6 @@ export class Deliveries {
     const nextAttempt = (): number => this.#dispatcher.nextAttempt();
     this.#verification = new Verification({
       ...parts,
-      epoch,
       nextAttempt,
       judged: (line, verdict) => void this.#judged(line, verdict),
     });

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { formatTime } from '@polycast/protocol';
 import type { Clock, StoredRecord } from '../core/ports.ts';
 import type { Attempt, Sample, Sender, SubscriptionStore } from '../core/subscription/ports.ts';
@@ -23,7 +24,9 @@ export async function sendSample(
   const head = { channel, ...(type === undefined ? {} : { type }), time: formatTime(startedMs) };
   const body = Buffer.from(`${JSON.stringify(head).slice(1, -1)},"data":${data}}`);
   const record: StoredRecord = { position: 0, channel, type, timeMs: startedMs, body };
-  const request = requestOf(line.definition, [record], epoch, startedMs);
+  // Another one each time: receivers leave out what they know.
+  const id = `test_${randomBytes(12).toString('base64url')}`;
+  const request = requestOf(line.definition, [record], epoch, startedMs, id);
   const sent = await sender.send(request);
   const attempt: Attempt = {
     subscription: line.id,

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { encodeCursor } from '@polycast/protocol';
 import type { Clock, Random } from '../core/ports.ts';
 import type { SubscriptionDefinition, WebhookDelivery } from '../core/subscription/definition.ts';
 import type { Due } from '../core/subscription/due-heap.ts';
@@ -19,7 +18,6 @@ import { judge } from './webhook/outcome.ts';
 import { signedHeaders } from './webhook/request.ts';
 
 export interface VerificationParts {
-  readonly epoch: string;
   /** What the hub calls itself, to those who are asked: a host name. */
   readonly origin: string;
   readonly sender: Sender;
@@ -121,7 +119,7 @@ export class Verification {
     if (dialect === 'cloudevents')
       return cloudEventsQuestion(url, this.#parts.origin, ratePerSecond === undefined ? undefined : ratePerSecond * 60);
     const challenge = randomBytes(24).toString('base64url');
-    const eventId = encodeCursor(this.#parts.epoch, 0);
+    const eventId = `verify_${randomBytes(12).toString('base64url')}`;
     const body = verifyEvent({ id: eventId, subscription: id, challenge, timeMs: nowMs });
     return signedQuestion(
       url,

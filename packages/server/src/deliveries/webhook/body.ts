@@ -21,14 +21,16 @@ export interface BodyOptions {
   readonly isBatch: boolean;
   /** The log's. */
   readonly epoch: string;
+  /** In the place of a cursor, for an event that is in no log. */
+  readonly ownId?: string | undefined;
 }
 
 /** One event, or a batch of at least one. */
 export function webhookBody(records: readonly StoredRecord[], options: BodyOptions): WebhookBody {
-  const { format, isBatch, epoch } = options;
+  const { format, isBatch } = options;
   if (isBatch) return batchOf(records, options);
   const record = records[0] as StoredRecord;
-  const id = encodeCursor(epoch, record.position);
+  const id = idOf(record, options);
   switch (format) {
     case 'event':
       return { id, contentType: 'application/json', headers: {}, bytes: envelope(id, record) };
@@ -61,16 +63,18 @@ const CLOUDEVENT_BATCH = 'application/cloudevents-batch+json; charset=utf-8';
 const IS_JSON = /^[^;]*[/+]json\s*(?:;|$)/i;
 const PRINTABLE = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
 
-/** `{"id":"…",` and what is stored. */
-function envelope(id: string, { body }: StoredRecord): Buffer {
-  const bytes = Buffer.allocUnsafe(HEAD_BYTES + body.length);
-  bytes.write(`{"id":"${id}",`, 'latin1');
-  bytes.set(body, HEAD_BYTES);
-  return bytes;
+function idOf({ position }: StoredRecord, { epoch, ownId }: BodyOptions): string {
+  return ownId ?? encodeCursor(epoch, position);
 }
 
-/** Of `{"id":"<cursor>",` */
-const HEAD_BYTES = 31;
+/** `{"id":"…",` and what is stored. Ids are ASCII. */
+function envelope(id: string, { body }: StoredRecord): Buffer {
+  const head = `{"id":"${id}",`;
+  const bytes = Buffer.allocUnsafe(head.length + body.length);
+  bytes.write(head, 'latin1');
+  bytes.set(body, head.length);
+  return bytes;
+}
 
 function dataHeaders(record: StoredRecord): Readonly<Record<string, string>> {
   const time = new Date(record.timeMs).toISOString();
@@ -81,8 +85,9 @@ function dataHeaders(record: StoredRecord): Readonly<Record<string, string>> {
     : headers;
 }
 
-function batchOf(records: readonly StoredRecord[], { format, epoch }: BodyOptions): WebhookBody {
-  const ids = records.map(({ position }) => encodeCursor(epoch, position));
+function batchOf(records: readonly StoredRecord[], options: BodyOptions): WebhookBody {
+  const { format } = options;
+  const ids = records.map((record) => idOf(record, options));
   const items = records.map((record, index) => itemOf(format, ids[index] as string, record));
   const pieces = items.flatMap((item, index) => [index === 0 ? OPENING : COMMA, item]);
   return {

@@ -6,6 +6,7 @@ import { hubSignature, signatures } from './signature.ts';
 
 /**
  * What an endpoint is sent for these events: one, or those of a batch (PROTOCOL.md section 14.3).
+ * @param ownId in the place of a cursor, for an event that is in no log
  * @throws TypeError for a secret that is none
  */
 export function requestOf(
@@ -13,10 +14,11 @@ export function requestOf(
   records: readonly StoredRecord[],
   epoch: string,
   nowMs: number,
+  ownId?: string,
 ): SendRequest {
   const webhook = delivery as WebhookDelivery;
   const isBatch = webhook.batch !== undefined;
-  const { id, contentType, headers, bytes } = webhookBody(records, { format: webhook.format, isBatch, epoch });
+  const { id, contentType, headers, bytes } = webhookBody(records, { format: webhook.format, isBatch, epoch, ownId });
   return {
     url: webhook.url,
     method: 'POST',
