@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { subscriptionHub, type SubscriptionHub } from '../testing/subscription-hub.ts';
 
 const bearer = (key: string): Readonly<Record<string, string>> => ({ authorization: `Bearer ${key}` });
@@ -95,4 +95,29 @@ test('what is done to subscriptions is written down, without secrets', async () 
   ]);
   expect(entries[0]?.['by']).toMatchObject({ kind: 'server', name: 'first' });
   expect(JSON.stringify(entries)).not.toMatch(/mine|whsec/);
+});
+
+test('a dead letter is read by who may read its channel, a trace shows what each may see', async () => {
+  const hub = await subscriptionHub({
+    access: 'rules',
+    outgoing: { allow: ['127.0.0.1:9'] },
+    subscriptions: { trustedEndpoints: ['http://127.0.0.1:9'] },
+  });
+  const delivery = { kind: 'webhook', url: 'http://127.0.0.1:9/', retryDelaysSeconds: [] };
+  const { id } = await hub.create({ channels: ['orders.1'], delivery });
+  const event = await hub.publish('orders.1', 'for some');
+  const path = `/v1/subscriptions/${String(id)}/dead-letters`;
+  await vi.waitFor(async () => expect((await hub.ask('GET', path)).body['deadLetters']).toHaveLength(1), 10_000);
+  const manager = await hub.key({ subscriptions: ['orders.>'] });
+  const listed = await hub.ask('GET', path, undefined, bearer(manager));
+  expect([listed.status, JSON.stringify(listed.body).includes('for some')]).toEqual([200, false]);
+  expect((await hub.ask('GET', `${path}/${event}`, undefined, bearer(manager))).status).toBe(403);
+  const reader = await hub.key({ subscriptions: ['orders.>'], subscribe: ['orders.>'] });
+  expect((await hub.ask('GET', `${path}/${event}`, undefined, bearer(reader))).body['payload']).toMatchObject({
+    data: 'for some',
+  });
+  const traced = async (key: string): Promise<unknown> =>
+    (await hub.ask('GET', `/v1/events/${event}/deliveries`, undefined, bearer(key))).body['deliveries'];
+  expect(await traced(manager)).toHaveLength(1);
+  expect(await traced(await hub.key({ subscriptions: ['news.>'] }))).toEqual([]);
 });
