@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 
@@ -7,6 +8,10 @@ interface HttpSocketParts {
   _httpMessage?: unknown;
   server?: unknown;
   _paused?: boolean;
+  on: Socket['on'];
+  addListener: Socket['addListener'];
+  prependListener: Socket['prependListener'];
+  setEncoding: Socket['setEncoding'];
 }
 
 interface HttpParser {
@@ -18,13 +23,14 @@ interface HttpParser {
 
 /**
  * Takes a socket out of Node's HTTP server, as an upgrade does, for an answer that never ends: the parser, the request, the
- * response and the server's listeners are let go, some 10 kB a connection (docs/decisions/0008-detached-sockets.md).
+ * response and the server's listeners are let go, some 10 kB a connection (docs/decisions/0008-detached-sockets.md). Of all others who
+ * listened to it there remains who asked by `whenClosed`.
  *
  * When this Node does not look as expected nothing is done: the socket can be written to all the same, it only keeps
  * what it holds, and further requests on it wait behind the answer.
  */
 export function detachSocket(request: IncomingMessage, response: ServerResponse): Socket {
-  const { socket } = request;
+  const socket: WatchedSocket = request.socket;
   const parts = socket as unknown as HttpSocketParts;
   const { parser } = parts;
   if (
@@ -34,14 +40,16 @@ export function detachSocket(request: IncomingMessage, response: ServerResponse)
     typeof parser.close !== 'function'
   )
     return socket;
+  // Not the socket's own method, which looks in the next tick whether somebody is still reading.
+  EventEmitter.prototype.removeAllListeners.call(socket);
+  if (socket[CLOSED] !== undefined) socket.on('close', socket[CLOSED]);
   response.detachSocket(socket);
-  socket.setTimeout(0);
-  for (const event of ['timeout', 'data', 'end', 'close', 'drain', 'error', 'resume', 'pause'])
-    socket.removeAllListeners(event);
+  if (socket.timeout !== undefined && socket.timeout > 0) socket.setTimeout(0);
   // The server wraps these to notice when somebody takes its socket over; the wrappers hold the parser.
-  const wrapped = ['on', 'addListener', 'prependListener', 'setEncoding'] as const;
-  for (const name of wrapped)
-    if (Object.hasOwn(socket, name)) Object.assign(socket, { [name]: Socket.prototype[name] });
+  parts.on = Socket.prototype.on;
+  parts.addListener = Socket.prototype.addListener;
+  parts.prependListener = Socket.prototype.prependListener;
+  parts.setEncoding = Socket.prototype.setEncoding;
   parser.unconsume();
   parser.remove();
   parser['socket'] = null;
@@ -53,10 +61,26 @@ export function detachSocket(request: IncomingMessage, response: ServerResponse)
   parts.server = null;
   parts._paused = false;
   // Its code is still running below this call.
-  setImmediate(closeParser, parser);
+  if (left.push(parser) === 1) setImmediate(closeParsers);
   return socket;
 }
 
-function closeParser(parser: HttpParser): void {
-  parser.close?.();
+/** Has a listener called once a socket is closed, whether or not it has been detached by then. One for each socket. */
+export function whenClosed(socket: WatchedSocket, listener: () => void): void {
+  socket[CLOSED] = listener;
+  socket.on('close', listener);
+}
+
+const CLOSED: unique symbol = Symbol('closed');
+
+interface WatchedSocket extends Socket {
+  [CLOSED]?: () => void;
+}
+
+/** Parsers whose sockets were detached in this turn. */
+const left: HttpParser[] = [];
+
+function closeParsers(): void {
+  for (const parser of left) parser.close?.();
+  left.length = 0;
 }

@@ -21,7 +21,7 @@ export class KeepAlive {
     const kept = new KeptConnection(this.#wheel, socket, this.#periodTicks);
     socket[KEPT] = kept;
     this.#wheel.schedule(kept, this.#periodTicks);
-    socket.once('close', release);
+    socket.on('close', release);
   }
 }
 

@@ -67,6 +67,19 @@ test('connections of one address are counted though nothing is said on them; the
   expect(Number(/^polycast_sockets_refused_total (\d+)$/m.exec(metrics)?.[1])).toBeGreaterThanOrEqual(18);
 });
 
+test('those that became streams count for as long as they last, and no longer', async () => {
+  const hub = await identifiedHub({ limits: { socketsPerAddressMax: 2 } });
+  for (let round = 0; round < 3; round++) {
+    const streams = await silent(hub, 2);
+    for (const { socket } of streams)
+      socket.write('GET /v1/events?channel=news.a HTTP/1.1\r\nHost: hub\r\nAccept: text/event-stream\r\n\r\n');
+    for (const stream of streams) await vi.waitFor(() => expect(stream.text).toContain('polycast.ready'), 5000);
+    expect(await asked(hub)).toMatch(/^HTTP\/1\.1 429 /);
+    for (const { socket } of streams) socket.destroy();
+    await vi.waitFor(async () => expect(await asked(hub)).toMatch(/^HTTP\/1\.1 200 /), 5000);
+  }
+});
+
 test('an upgrade on such a connection is refused as well', async () => {
   const hub = await identifiedHub({ limits: { socketsPerAddressMax: 1 } });
   await silent(hub, 1);

@@ -1,6 +1,7 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Socket } from 'node:net';
 import { countedAs, type TrustedProxies } from './client-address.ts';
+import { whenClosed } from './detach-socket.ts';
 
 /** So many more of an address are let in to be told that they are too many; those beyond are closed without a word. */
 const TOLD_MAX = 16;
@@ -32,7 +33,7 @@ export class SocketLimit {
       return;
     }
     this.#byAddress.set(name, count);
-    socket.once('close', () => this.#remove(name));
+    whenClosed(socket, () => this.#remove(name));
   }
 
   /** What the first request on a connection is told; `undefined` when there are not too many. */

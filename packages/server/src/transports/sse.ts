@@ -39,8 +39,8 @@ export function openSse(
     const session = openHttp2Session(services, WORDING, stream, [...HEADERS, ...headers], { ...consumer, address });
     return session.open(opening(services, session, consumer));
   }
-  releaseKept(request.socket);
   const socket = detachSocket(request, response);
+  releaseKept(socket);
   const session = new StreamSession(services, WORDING, socket, consumer);
   session.open(`${HEAD}${headerText(headers)}\r\n${opening(services, session, consumer)}`);
   // What a client sends from here on means nothing; it is read so that its leaving is noticed.
