@@ -1,3 +1,5 @@
+import { Recent } from '../recent.ts';
+
 /** An answer, as long as it is of use. */
 export interface Kept<Value> {
   readonly key: string;
@@ -8,23 +10,20 @@ export interface Kept<Value> {
   value: Value;
   /** While it is past its time: until when its present value holds. */
   gracedUntilMs: number;
-  /** Asked for since it was last looked at for removal. */
-  isUsed: boolean;
 }
 
 /**
  * Answers by the hash of what was asked. Each can be had until its time and the grace are over. The number is bounded: where one
- * more comes, the oldest goes that was not asked for lately.
+ * more comes, the one goes that was not asked for for longest.
  */
 export class AnswerCache<Value> {
-  readonly #entriesMax: number;
   readonly #graceMs: number;
-  readonly #byKey = new Map<string, Kept<Value>>();
+  readonly #byKey: Recent<Kept<Value>>;
   readonly #byUser = new Map<string, Kept<Value> | Set<Kept<Value>>>();
 
   constructor(entriesMax: number, graceMs: number) {
-    this.#entriesMax = entriesMax;
     this.#graceMs = graceMs;
+    this.#byKey = new Recent(entriesMax);
   }
 
   get size(): number {
@@ -35,10 +34,7 @@ export class AnswerCache<Value> {
   get(key: string, nowMs: number): Kept<Value> | undefined {
     const kept = this.#byKey.get(key);
     if (kept === undefined) return undefined;
-    if (nowMs < this.graceEndMs(kept)) {
-      kept.isUsed = true;
-      return kept;
-    }
+    if (nowMs < this.graceEndMs(kept)) return kept;
     this.#remove(kept);
     return undefined;
   }
@@ -49,14 +45,10 @@ export class AnswerCache<Value> {
 
   set(key: string, user: string | undefined, value: Value, freshUntilMs: number): void {
     this.delete(key);
-    if (this.#byKey.size >= this.#entriesMax) this.#makeRoom();
-    const kept: Kept<Value> = { key, user, value, freshUntilMs, gracedUntilMs: 0, isUsed: false };
-    this.#byKey.set(key, kept);
-    if (user === undefined) return;
-    const others = this.#byUser.get(user);
-    if (others === undefined) this.#byUser.set(user, kept);
-    else if (others instanceof Set) others.add(kept);
-    else this.#byUser.set(user, new Set([others, kept]));
+    const kept: Kept<Value> = { key, user, value, freshUntilMs, gracedUntilMs: 0 };
+    this.#joinUser(kept);
+    const gone = this.#byKey.set(key, kept);
+    if (gone !== undefined) this.#leaveUser(gone);
   }
 
   delete(key: string): void {
@@ -72,18 +64,20 @@ export class AnswerCache<Value> {
     for (const { key } of all instanceof Set ? all : [all]) this.#byKey.delete(key);
   }
 
-  /** A Map keeps the order in which its entries came. One that is in use goes to the end of it; the second look finds it unused. */
-  #makeRoom(): void {
-    for (const kept of this.#byKey.values()) {
-      if (!kept.isUsed) return this.#remove(kept);
-      kept.isUsed = false;
-      this.#byKey.delete(kept.key);
-      this.#byKey.set(kept.key, kept);
-    }
-  }
-
   #remove(kept: Kept<Value>): void {
     this.#byKey.delete(kept.key);
+    this.#leaveUser(kept);
+  }
+
+  #joinUser(kept: Kept<Value>): void {
+    if (kept.user === undefined) return;
+    const others = this.#byUser.get(kept.user);
+    if (others === undefined) this.#byUser.set(kept.user, kept);
+    else if (others instanceof Set) others.add(kept);
+    else this.#byUser.set(kept.user, new Set([others, kept]));
+  }
+
+  #leaveUser(kept: Kept<Value>): void {
     if (kept.user === undefined) return;
     const others = this.#byUser.get(kept.user);
     if (!(others instanceof Set)) this.#byUser.delete(kept.user);

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Principal } from '../../core/principal.ts';
+import { Recent } from '../recent.ts';
 import type { KeySource, VerificationKey } from './keys.ts';
 
 /** What was found out about a token. */
@@ -11,11 +12,10 @@ export interface VerifiedToken {
 
 /** Tokens that were verified, by a hash of their text, the one not used for longest going first when there are too many. */
 export class VerifiedTokens {
-  readonly #entries = new Map<string, VerifiedToken>();
-  readonly #countMax: number;
+  readonly #entries: Recent<VerifiedToken>;
 
   constructor(countMax: number) {
-    this.#countMax = countMax;
+    this.#entries = new Recent(countMax);
   }
 
   static nameOf(token: string): string {
@@ -26,19 +26,14 @@ export class VerifiedTokens {
   find(name: string, nowMs: number): Principal | undefined {
     const entry = this.#entries.get(name);
     if (entry === undefined) return undefined;
-    this.#entries.delete(name);
     const { principal, key, source } = entry;
-    if (nowMs >= principal.expiresMs || key.isRetired || !source.trusts(key)) return undefined;
-    this.#entries.set(name, entry);
-    return principal;
+    if (nowMs < principal.expiresMs && !key.isRetired && source.trusts(key)) return principal;
+    this.#entries.delete(name);
+    return undefined;
   }
 
   add(name: string, entry: VerifiedToken): void {
-    if (this.#countMax === 0) return;
     this.#entries.set(name, entry);
-    if (this.#entries.size <= this.#countMax) return;
-    const [oldest] = this.#entries.keys();
-    this.#entries.delete(oldest as string);
   }
 
   get size(): number {
