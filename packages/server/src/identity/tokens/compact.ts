@@ -1,12 +1,13 @@
 import { PolycastError } from '@polycast/protocol';
 import { parseStrictObject, type JsonObject } from './strict-json.ts';
+import type { TokenHeader, TokenHeaders } from './token-headers.ts';
 
 /** The longest token that is looked at, in characters: what fits into a request's headers beside the rest. */
 export const TOKEN_LENGTH_MAX = 8192;
 
 /** A token taken apart (RFC 7515, section 7.1). Nothing in it is to be believed yet. */
 export interface CompactToken {
-  readonly header: JsonObject;
+  readonly header: TokenHeader;
   readonly payload: JsonObject;
   /** What the signature is over. */
   readonly signed: Buffer;
@@ -19,13 +20,12 @@ export function looksLikeToken(text: string): boolean {
 }
 
 /** @throws PolycastError `unauthorized` */
-export function parseCompact(token: string): CompactToken {
+export function parseCompact(token: string, headers: TokenHeaders): CompactToken {
   if (token.length > TOKEN_LENGTH_MAX) throw refused(`The token is longer than ${TOKEN_LENGTH_MAX} characters.`);
   const [, headerText, payloadText, signatureText] = FORM.exec(token) ?? [];
   if (headerText === undefined || payloadText === undefined || signatureText === undefined)
     throw refused('The token is not of three parts in base64url, joined by dots.');
-  const header = parseStrictObject(Buffer.from(headerText, 'base64url'));
-  if (header === undefined) throw refused("The token's header is not a JSON object, each member given once.");
+  const header = headers.read(headerText);
   const payload = parseStrictObject(Buffer.from(payloadText, 'base64url'));
   if (payload === undefined) throw refused("The token's claims are not a JSON object, each member given once.");
   return {

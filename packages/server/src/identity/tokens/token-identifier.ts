@@ -1,12 +1,12 @@
 import { PolycastError } from '@polycast/protocol';
-import type { TokenAlgorithm } from '../../core/identity-settings.ts';
 import type { Clock, Credentials } from '../../core/ports.ts';
 import type { Principal } from '../../core/principal.ts';
 import type { Identifier } from '../authority.ts';
-import { algorithmNamed, SCHEMES } from './algorithms.ts';
+import { SCHEMES } from './algorithms.ts';
 import { principalOf, type ClaimRules } from './claims.ts';
 import { looksLikeToken, parseCompact, refused, type CompactToken } from './compact.ts';
 import type { KeySource, VerificationKey } from './keys.ts';
+import { TokenHeaders } from './token-headers.ts';
 import { VerifiedTokens } from './verified-tokens.ts';
 
 /** Somebody whose tokens are believed. */
@@ -40,12 +40,13 @@ const KEYS_TRIED_MAX = 4;
 export function createTokenIdentifier({ issuers, clock, cachedMax, figures }: TokenIdentifierOptions): Identifier {
   const byName = new Map(issuers.map((issuer) => [issuer.issuer, issuer]));
   const verified = new VerifiedTokens(cachedMax);
+  const headers = new TokenHeaders();
   const verify = (token: string, name: string): Principal | Promise<Principal> => {
-    const parsed = parseCompact(token);
+    const parsed = parseCompact(token, headers);
     const issuer = issuerOf(parsed, byName);
-    const { algorithm, kid } = headerOf(parsed);
+    const { algorithm, kid } = parsed.header;
     const finish = (keys: readonly VerificationKey[]): Principal => {
-      const key = signerOf(parsed, algorithm, kid, keys);
+      const key = signerOf(parsed, keys);
       const principal = principalOf(parsed.payload, issuer, key, clock.nowMs());
       verified.add(name, { principal, key, source: issuer.keys });
       figures.verified++;
@@ -86,21 +87,9 @@ function issuerOf({ payload }: CompactToken, byName: ReadonlyMap<string | undefi
   return issuer;
 }
 
-function headerOf({ header }: CompactToken): { readonly algorithm: TokenAlgorithm; readonly kid: string | undefined } {
-  const algorithm = algorithmNamed(header['alg']);
-  if (algorithm === undefined) throw refused("The token's alg is none of HS256, RS256, ES256 and EdDSA.");
-  // RFC 7515, section 4.1.11: what must be understood and is not.
-  if ('crit' in header) throw refused("The token's header has crit, and nothing that is critical is understood here.");
-  const { kid } = header;
-  if (kid !== undefined && typeof kid !== 'string') throw refused("The token's kid is no text.");
-  return { algorithm, kid };
-}
-
 /** The key that has signed the token. @throws PolycastError `unauthorized` when none has */
 function signerOf(
-  { signed, signature }: CompactToken,
-  algorithm: TokenAlgorithm,
-  kid: string | undefined,
+  { signed, signature, header: { algorithm, kid } }: CompactToken,
   keys: readonly VerificationKey[],
 ): VerificationKey {
   if (keys.length === 0) {

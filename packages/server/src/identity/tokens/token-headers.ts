@@ -1,0 +1,42 @@
+import type { TokenAlgorithm } from '../../core/identity-settings.ts';
+import { algorithmNamed } from './algorithms.ts';
+import { refused } from './compact.ts';
+import { parseStrictObject } from './strict-json.ts';
+
+/** What a token's header says of its key. It chooses among keys, and can do nothing else. */
+export interface TokenHeader {
+  readonly algorithm: TokenAlgorithm;
+  readonly kid: string | undefined;
+}
+
+/** An issuer's tokens have one header for each of its keys; whoever makes up more has them read again and again. */
+const MEMO_MAX = 100;
+const MEMO_TEXT_LENGTH_MAX = 512;
+
+/** Reads headers, remembering those that it has read: their text is the same in all tokens of a key. */
+export class TokenHeaders {
+  readonly #memo = new Map<string, TokenHeader>();
+
+  /** @param text in base64url @throws PolycastError `unauthorized` */
+  read(text: string): TokenHeader {
+    const known = this.#memo.get(text);
+    if (known !== undefined) return known;
+    const header = headerIn(text);
+    if (text.length > MEMO_TEXT_LENGTH_MAX) return header;
+    if (this.#memo.size >= MEMO_MAX) this.#memo.clear();
+    this.#memo.set(text, header);
+    return header;
+  }
+}
+
+function headerIn(text: string): TokenHeader {
+  const header = parseStrictObject(Buffer.from(text, 'base64url'));
+  if (header === undefined) throw refused("The token's header is not a JSON object, each member given once.");
+  const algorithm = algorithmNamed(header['alg']);
+  if (algorithm === undefined) throw refused("The token's alg is none of HS256, RS256, ES256 and EdDSA.");
+  // RFC 7515, section 4.1.11: what must be understood and is not.
+  if ('crit' in header) throw refused("The token's header has crit, and nothing that is critical is understood here.");
+  const { kid } = header;
+  if (kid !== undefined && typeof kid !== 'string') throw refused("The token's kid is no text.");
+  return { algorithm, kid };
+}
