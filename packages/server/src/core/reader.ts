@@ -153,23 +153,24 @@ export class Reader {
       }
       if (batch === 'behind') {
         this.#phase = 'reading';
-        this.#feed
-          .catchUp(this.#interest, this.framing, this.#position, this.#countMax, this.#through)
-          .then(this.#arrived, this.#failed);
+        this.#feed.catchUp(this.#interest, this.framing, this.#position, this.#countMax, this.#through).then(
+          (arrived) => this.#arrived(arrived),
+          (error: PolycastError) => this.#failed(error),
+        );
         return;
       }
       if (!this.#deliver(batch)) return;
     }
   }
 
-  readonly #arrived = (batch: Batch): void => {
+  #arrived(batch: Batch): void {
     if (this.#phase !== 'reading') return;
     if (this.#deliver(batch)) this.#pump();
-  };
+  }
 
-  readonly #failed = (error: PolycastError): void => {
+  #failed(error: PolycastError): void {
     if (this.#phase === 'reading') this.#fail(error);
-  };
+  }
 
   #fail(error: PolycastError): void {
     this.close();

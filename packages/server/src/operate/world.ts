@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import type { Clock, Random } from '../core/ports.ts';
 
 /** Time and chance as a hub sees them. */
@@ -11,9 +11,22 @@ export interface World {
 
 export const systemWorld: World = {
   clock: { nowMs: Date.now, monotonicMs: () => performance.now() },
-  random: { fraction: Math.random, token: () => randomBytes(12).toString('base64url') },
+  random: { fraction: Math.random, token: randomToken },
   speed: 1,
 };
+
+const TOKEN_BYTES = 12;
+/** Asking the operating system's source costs as much for a few bytes as for some hundred. */
+const drawn = Buffer.allocUnsafeSlow(TOKEN_BYTES * 256);
+let used = drawn.length;
+
+function randomToken(): string {
+  if (used === drawn.length) {
+    randomFillSync(drawn);
+    used = 0;
+  }
+  return drawn.toString('base64url', used, (used += TOKEN_BYTES));
+}
 
 /** A world in which time passes faster. */
 export function fastWorld(speed: number): World {

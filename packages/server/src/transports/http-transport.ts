@@ -75,6 +75,8 @@ export class HttpTransport {
   readonly #refused = new WeakMap<Duplex, PolycastError>();
   #anyRefused = false;
   readonly #socketLimit: SocketLimit | undefined;
+  /** How many there may be at most, by what the server said last. */
+  #connectionsAtMost = 0;
   readonly #loopbackNamesOnly: boolean;
   readonly #strict: readonly string[];
 
@@ -145,7 +147,10 @@ export class HttpTransport {
   #count(socket: Socket, connectionsMax: number): void {
     const refusal = this.#socketLimit?.refusalOf(socket);
     if (refusal !== undefined) return this.#refuse(socket, refusal);
+    if (++this.#connectionsAtMost <= connectionsMax) return;
+    this.#connectionsAtMost = 0;
     this.server.getConnections((_error, count) => {
+      this.#connectionsAtMost += count;
       if (count > connectionsMax)
         this.#refuse(
           socket,
