@@ -30,10 +30,10 @@ export class DeadLetters {
       const letters = room <= 0 ? [] : await this.#page(line, after, position, Math.min(PAGE_COUNT, room));
       const [last] = letters.slice(-1);
       if (last === undefined) return retried;
-      for (const { channel, position: at } of letters) line.progress.takeAside(channel, at);
-      await this.#gone(line, letters);
+      const taken = letters.filter(({ channel, position: at }) => line.progress.takeAside(channel, at));
+      await this.#gone(line, taken);
       this.#parts.ownerOf(line).ready(line);
-      retried += letters.length;
+      retried += taken.length;
       after = last.position;
       if (position !== undefined) return retried;
     }

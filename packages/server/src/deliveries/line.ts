@@ -303,10 +303,9 @@ export class Line implements Woken, Due {
       return;
     }
     const arrived = ({ records, reached, gapThrough }: Records): void => {
-      const wanted = isHead ? [...records] : [...this.#wanted(records)];
       // What retention has taken of a channel is told in its place.
-      if (!isHead && gapThrough > after) wanted.unshift(this.#lost(after, gapThrough, lane.channel));
-      if (!progress.arrived(lane, wanted, reached))
+      const gap = !isHead && gapThrough > after ? this.#lost(after, gapThrough, lane.channel) : undefined;
+      if (!progress.arrived(lane, isHead ? records : this.#wanted(records), reached, gap))
         progress.substitute(lane, this.#lost(after, lane.position, lane.channel));
       this.#owner.ready(this);
     };

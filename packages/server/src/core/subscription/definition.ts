@@ -104,7 +104,8 @@ export interface OpenEvent {
   readonly lease: string | undefined;
   /**
    * In per-channel order: what follows in its channel, after this position, has been passed by the cursor and waits for this event.
-   * `undefined` where nothing waits, or order plays no part.
+   * `undefined` where nothing waits, or order plays no part. Before this position: what is open is to be told that events after
+   * `heldAfter` are lost, and all that follows.
    */
   readonly heldAfter: Position | undefined;
 }

@@ -28,6 +28,10 @@ export class Lane implements Due {
   queue: Queue<StoredRecord> | undefined = undefined;
   /** The channel's events after this, and up to where its progress has read, are only in the log; `NOTHING`: there are none. */
   backlogAfter: Position = NOTHING;
+  /** The head stands for events that are lost after this place; `NOTHING`: it is an event. */
+  gapFrom: Position = NOTHING;
+  /** What is read next is what failed before: its attempts go on counting. */
+  isAgain = false;
   /** Not the lane of its channel, but an event beside it: a dead letter that is tried again. */
   readonly isAside: boolean;
   /** Whether the head is done, and what follows is still to be read. */

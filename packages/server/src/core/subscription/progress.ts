@@ -157,11 +157,16 @@ export class Progress {
     this.#ready.push(lane);
   }
 
-  /** Takes up a single event beside all others, whatever the order: it is kept at once, and read when its turn comes. */
-  takeAside(channel: string, position: Position): void {
+  /**
+   * Takes up a single event beside all others, whatever the order: it is kept at once, and read when its turn comes. False where it cannot
+   * be now: something else still stands at its place.
+   */
+  takeAside(channel: string, position: Position): boolean {
+    for (const other of this.#lanes) if (other.position === position) return false;
     const lane = this.#add(channel, position, undefined, true);
     lane.phase = 'reading';
     this.#toRead.push(lane);
+    return true;
   }
 
   /** Brings forth what has come due by now; lanes whose lease is over are told. */
@@ -241,6 +246,7 @@ export class Progress {
       lane.position = record.position;
       this.#release(record);
     }
+    lane.gapFrom = NOTHING;
     this.#moveOn(lane);
   }
 
@@ -255,6 +261,7 @@ export class Progress {
     lane.lease = undefined;
     lane.span = 1;
     this.#letGo(lane, 0);
+    if (lane.gapFrom !== NOTHING) this.#beginAgain(lane, lane.gapFrom);
     this.#wait(lane, dueMs);
   }
 
@@ -293,14 +300,19 @@ export class Progress {
   /**
    * A page that was asked for: of the lane's channel, what is meant in it. False when the head itself is no longer in the log; it then
    * needs a `substitute`.
+   * @param gap what stands for events that are lost between where the page begins and ends; told before the others
    */
-  arrived(lane: Lane, records: readonly StoredRecord[], reached: Position): boolean {
+  arrived(lane: Lane, records: readonly StoredRecord[], reached: Position, gap?: StoredRecord): boolean {
     if (lane.phase !== 'reading') return true;
     if (!lane.isHeadDone) {
       const [head] = records;
       if (head?.position !== lane.position) return false;
       this.substitute(lane, head);
       return true;
+    }
+    if (gap !== undefined) {
+      lane.gapFrom = lane.backlogAfter;
+      this.#behind(lane, gap);
     }
     lane.backlogAfter = reached >= this.#position ? NOTHING : reached;
     for (const record of records) this.#behind(lane, record);
@@ -343,7 +355,7 @@ export class Progress {
       if (this.#keepsOpen && this.#isKept(lane)) this.#store(lane, subscription, changes);
       else {
         if (lane.storedPosition !== NOTHING) this.#unstore(lane, subscription, changes);
-        cursor = Math.min(cursor, lane.isHeadDone ? lane.backlogAfter : lane.position - 1);
+        cursor = Math.min(cursor, doneThrough(lane));
       }
     }
     this.#note++;
@@ -407,8 +419,12 @@ export class Progress {
     lane.attempts = event.attempts;
     lane.lease = event.lease;
     const { heldAfter = NOTHING } = event;
-    // What is held is what the cursor has passed.
-    lane.backlogAfter = heldAfter < this.#position ? heldAfter : NOTHING;
+    // What is held is what the cursor has passed; where it begins before the head, that is a gap.
+    const isGap = heldAfter !== NOTHING && heldAfter < event.position;
+    const after = isGap ? event.position : heldAfter;
+    lane.backlogAfter = after < this.#position ? after : NOTHING;
+    if (isGap) lane.gapFrom = heldAfter;
+    if (isGap && event.lease === undefined) this.#beginAgain(lane, heldAfter);
     lane.storedPosition = event.position;
     lane.storedAttempts = event.attempts;
     lane.storedDueMs = event.dueMs;
@@ -428,6 +444,14 @@ export class Progress {
     lane.queue ??= new Queue();
     lane.queue.push(record);
     this.#hold(record);
+  }
+
+  /** Its head is what comes after a place, a gap first: all of it is read once more. */
+  #beginAgain(lane: Lane, after: Position): void {
+    lane.gapFrom = NOTHING;
+    lane.backlogAfter = after;
+    lane.isHeadDone = true;
+    lane.isAgain = true;
   }
 
   #wait(lane: Lane, dueMs: number): void {
@@ -453,7 +477,8 @@ export class Progress {
 
   /** The head is done: on to what is behind it, in memory, then in the log. */
   #moveOn(lane: Lane): void {
-    lane.attempts = 0;
+    if (!lane.isAgain) lane.attempts = 0;
+    lane.isAgain = false;
     lane.lease = undefined;
     lane.dueMs = 0;
     lane.span = 1;
@@ -516,7 +541,8 @@ export class Progress {
 
   #store(lane: Lane, subscription: string, changes: StoreChange[]): void {
     const { channel, position, attempts, dueMs, lease } = lane;
-    const heldAfter = (lane.queue?.length ?? 0) > 0 ? position : lane.backlogAfter;
+    const behind = (lane.queue?.length ?? 0) > 0 ? position : lane.backlogAfter;
+    const heldAfter = lane.gapFrom === NOTHING ? behind : lane.gapFrom;
     if (
       lane.storedPosition === position &&
       lane.storedAttempts === attempts &&
@@ -543,4 +569,10 @@ export class Progress {
     changes.push({ kind: 'closed', subscription, position: lane.storedPosition });
     lane.storedPosition = NOTHING;
   }
+}
+
+/** All of a lane up to here is done. */
+function doneThrough({ isHeadDone, backlogAfter, gapFrom, position }: Lane): Position {
+  if (isHeadDone) return backlogAfter;
+  return gapFrom === NOTHING ? position - 1 : gapFrom;
 }

@@ -1,0 +1,100 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Ordering } from './definition.ts';
+import { ProgressWorld } from './testing/progress-world.ts';
+
+const which = fc.nat(20);
+const channel = fc.constantFrom('a', 'a', 'a', 'b', 'b', 'c', 'd');
+
+type Step = (world: ProgressWorld) => void;
+
+/** A step, and the words that a failing run shows it by. */
+function step<Arguments extends unknown[]>(
+  name: string,
+  args: { [Index in keyof Arguments]: fc.Arbitrary<Arguments[Index]> },
+  act: (world: ProgressWorld, ...given: Arguments) => void,
+): fc.Arbitrary<Step> {
+  return fc.tuple(...args).map((given) => {
+    const taken = (world: ProgressWorld): void => act(world, ...(given as unknown as Arguments));
+    return Object.assign(taken, { [fc.toStringMethod]: () => `${name}(${given.join(', ')})` });
+  });
+}
+
+const how = fc.constantFrom<'done' | 'retry' | 'dead' | 'putBack'>(
+  'done',
+  'done',
+  'done',
+  'retry',
+  'retry',
+  'dead',
+  'putBack',
+);
+
+const steps: fc.Arbitrary<Step[]> = fc.array(
+  fc.oneof(
+    { weight: 6, arbitrary: step('publish', [channel, fc.nat(2)], (world, name, hole) => world.publish(name, hole)) },
+    { weight: 5, arbitrary: step('fill', [fc.integer({ min: 1, max: 4 })], (world, count) => world.fill(count)) },
+    {
+      weight: 8,
+      arbitrary: step('begin', [fc.constantFrom(1, 1, 2, 5), fc.constantFrom(0, 0, 0, 30)], (world, count, leaseMs) =>
+        world.begin(count, leaseMs),
+      ),
+    },
+    {
+      weight: 8,
+      arbitrary: step('land', [which, how, fc.constantFrom(0, 5, 50)], (world, one, way, delayMs) =>
+        world.land(one, way, delayMs),
+      ),
+    },
+    {
+      weight: 4,
+      arbitrary: step('pass', [fc.constantFrom(1, 10, 100)], (world, durationMs) => world.pass(durationMs)),
+    },
+    { weight: 4, arbitrary: step('askForPages', [], (world) => world.askForPages()) },
+    {
+      weight: 4,
+      arbitrary: step('arrive', [which, fc.constantFrom(true, true, true, false)], (world, one, isRead) =>
+        world.arrive(one, isRead),
+      ),
+    },
+    { weight: 4, arbitrary: step('note', [], (world) => world.note()) },
+    { weight: 3, arbitrary: step('commit', [fc.integer({ min: 1, max: 3 })], (world, count) => world.commit(count)) },
+    { weight: 1, arbitrary: step('crash', [], (world) => world.crash()) },
+    { weight: 1, arbitrary: step('relieve', [], (world) => world.relieve()) },
+    { weight: 1, arbitrary: step('probe', [], (world) => world.probe()) },
+    { weight: 1, arbitrary: step('hurry', [], (world) => world.hurry()) },
+    { weight: 1, arbitrary: step('retryDead', [], (world) => world.retryDead()) },
+    {
+      weight: 1,
+      arbitrary: step('trim', [channel, fc.integer({ min: 1, max: 3 })], (world, name, count) =>
+        world.trim(name, count),
+      ),
+    },
+  ),
+  { minLength: 20, maxLength: 300, size: 'max' },
+);
+
+const RUNS = Number(process.env['PROGRESS_RUNS'] ?? 300);
+
+test.each<[Ordering, boolean]>([
+  ['per-channel', true],
+  ['none', true],
+  ['per-channel', false],
+  ['none', false],
+])(
+  'order %s, kept open %s: whatever fails, and whenever it crashes, nothing is skipped and a channel keeps its order',
+  (ordering, keepsOpen) => {
+    let begun = 0;
+    fc.assert(
+      fc.property(steps, (taken) => {
+        const world = new ProgressWorld(ordering, keepsOpen);
+        for (const each of taken) each(world);
+        world.finish();
+        begun += world.begun;
+      }),
+      { numRuns: RUNS },
+    );
+    expect(begun).toBeGreaterThan(RUNS * 3);
+  },
+  120_000,
+);
