@@ -35,15 +35,17 @@ export async function collectedMemory(server: PinnedProcess): Promise<CollectedM
   return { liveBytes: answer.result.result.value, proportionalBytes: proportionalBytesOf(server.pid) };
 }
 
-/** Of a server's output only the end is kept: what was announced once is remembered here. */
+/** It is announced once. */
 const debuggers = new WeakMap<PinnedProcess, string>();
 
 async function debuggerOf(server: PinnedProcess): Promise<string> {
   const known = debuggers.get(server);
   if (known !== undefined) return known;
+  let printed = '';
+  server.child.stderr?.on('data', (bytes: Buffer) => (printed += bytes.toString()));
   process.kill(server.pid, 'SIGUSR1');
   for (let waits = 0; waits < waitsMax; waits++) {
-    const url = announced.exec(server.output())?.[1];
+    const url = announced.exec(printed)?.[1];
     if (url !== undefined) {
       debuggers.set(server, url);
       return url;

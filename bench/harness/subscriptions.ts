@@ -8,6 +8,9 @@ const created = 201;
 const creationsAtOnce = 32;
 const listeningCheckMs = 20;
 
+/** A hub that does not write down each of thousands of subscriptions that are made. */
+export const quietly: readonly string[] = ['logging.level=warn'];
+
 /** @returns its id */
 export async function subscribe(hub: RunningHub, wishes: object): Promise<string> {
   const answer = await fetch(`${hub.url}/v1/subscriptions`, {

@@ -5,14 +5,14 @@ import { collectedMemory } from '../harness/collected-memory.ts';
 import { freshFolder } from '../harness/folders.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';
 import { figureOf, ratioOf, runInterleaved, type RunOptions, type Scenario } from '../harness/scenario.ts';
-import { startEndpoints, subscribeMany } from '../harness/subscriptions.ts';
+import { quietly, startEndpoints, subscribeMany } from '../harness/subscriptions.ts';
 import { polycast, startHub } from '../peers/polycast.ts';
 
 const restSeconds = 10;
 const bytesMax = 2000;
 
 async function rest(subscriptions: number): Promise<LoadRun> {
-  const hub = await startHub(freshFolder('hub'));
+  const hub = await startHub(freshFolder('hub'), quietly);
   try {
     // What the first ones bring into being is not theirs.
     await subscribeMany(hub, 100, wishesOf);
@@ -88,7 +88,7 @@ const matching = 1000;
 const publishesPerSecond = 2;
 
 async function publishTo(subscriptions: number, options: RunOptions): Promise<LoadRun> {
-  const hub = await startHub(freshFolder('hub'));
+  const hub = await startHub(freshFolder('hub'), quietly);
   try {
     const pids = hub.process.pids().join(',');
     const events = options.quick ? 20 : 100;

@@ -2,7 +2,7 @@
 import { freshFolder } from '../harness/folders.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';
 import { ratioOf, figureOf, runInterleaved, type RunOptions, type Scenario } from '../harness/scenario.ts';
-import { startEndpoints, subscribeMany } from '../harness/subscriptions.ts';
+import { quietly, startEndpoints, subscribeMany } from '../harness/subscriptions.ts';
 import { polycast, startHub } from '../peers/polycast.ts';
 import { freeQuietPort } from '../harness/processes.ts';
 
@@ -14,7 +14,7 @@ const crowd = { well: 3000, hanging: 3000, failing: 3000, dripping: 1000 };
 type Kind = keyof typeof crowd;
 
 async function deliver(kinds: readonly Kind[], options: RunOptions): Promise<LoadRun> {
-  const hub = await startHub(freshFolder('hub'));
+  const hub = await startHub(freshFolder('hub'), quietly);
   try {
     const pids = hub.process.pids().join(',');
     const port = await freeQuietPort();
