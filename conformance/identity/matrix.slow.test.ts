@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { CALLERS, type Caller, type CallerName, type Credentials } from './callers.ts';
 import { CHANNELS, PATTERNS, type ChannelRow } from './channels.ts';
 import { letterTo, startWorld, type World } from './kit/world.ts';
-import { OPERATIONS, REQUESTS, ROUTES } from './rows.ts';
+import { OPERATIONS, REQUESTS, ROUTES, type OperationRow } from './rows.ts';
 import { expected, expectedOf, expectedOfRow, isAllowed, type Outcomes } from './verdicts.ts';
 import { operate, PUBLISHING_WAYS, READING_WAYS, request, type Outcome } from './ways.ts';
 
@@ -114,9 +114,10 @@ test.each(REQUESTS)('$route', async (row) => {
 
 test.each(Object.entries(OPERATIONS).filter(([, { operation }]) => operation !== undefined))(
   'operation %s',
-  async (_name, { asks, operation }) => {
-    const outcomes = await all((credentials) => operate(world.hub.url, credentials, operation as object));
-    expect(outcomes).toEqual(expected(asks));
+  async (_name, row) => {
+    const asked = row.operation as NonNullable<OperationRow['operation']>;
+    const outcomes = await all(async (credentials) => operate(world.hub.url, credentials, await asked(world)));
+    expect(outcomes).toEqual(expectedOfRow(row));
   },
 );
 

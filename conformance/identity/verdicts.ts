@@ -18,7 +18,7 @@ export function expected(asks: Asks, way?: string, unavailable: readonly CallerN
 }
 
 /** The same, with those to whom it is as if there were nothing. */
-export function expectedOfRow({ asks, hiddenFrom = [] }: RouteRow): Outcomes {
+export function expectedOfRow({ asks, hiddenFrom = [] }: Pick<RouteRow, 'asks' | 'hiddenFrom'>): Outcomes {
   return { ...expected(asks), ...Object.fromEntries(hiddenFrom.map((name) => [name, 'not_found'])) };
 }
 

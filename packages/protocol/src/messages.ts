@@ -1,5 +1,5 @@
-import type { Problem } from './errors.ts';
-import type { Gap } from './event.ts';
+import type { ErrorCode, Problem } from './errors.ts';
+import type { Gap, PolycastEvent } from './event.ts';
 
 /**
  * The JSON messages beside events on a WebSocket (PROTOCOL.md section 7). Every one has `op`; no event has. An operation
@@ -24,7 +24,43 @@ export type ClientMessage =
       readonly ifMatch?: string;
     }
   | { readonly op: 'auth'; readonly ref?: Ref; readonly token: string }
-  | { readonly op: 'ping'; readonly ref?: Ref };
+  | { readonly op: 'ping'; readonly ref?: Ref }
+  | PullMessage;
+
+/** What a worker says (PROTOCOL.md section 14.6). */
+export type PullMessage =
+  | {
+      readonly op: 'pull';
+      readonly ref?: Ref;
+      readonly subscription: string;
+      readonly credit: number;
+      readonly leaseSeconds?: number;
+    }
+  | { readonly op: 'credit'; readonly ref?: Ref; readonly subscription: string; readonly credit: number }
+  | {
+      readonly op: 'ack';
+      readonly ref?: Ref;
+      readonly subscription: string;
+      /** One of `leases` and `through`. */
+      readonly leases?: readonly string[];
+      readonly through?: string;
+      readonly credit?: number;
+    }
+  | {
+      readonly op: 'nack';
+      readonly ref?: Ref;
+      readonly subscription: string;
+      readonly leases: readonly string[];
+      readonly delaySeconds?: number;
+      readonly credit?: number;
+    }
+  | {
+      readonly op: 'extend';
+      readonly ref?: Ref;
+      readonly subscription: string;
+      readonly leases: readonly string[];
+      readonly leaseSeconds?: number;
+    };
 
 export type Ref = string | number;
 
@@ -35,6 +71,15 @@ export type ServerMessage =
   | { readonly op: 'draining'; readonly reconnectInMs: number }
   | { readonly op: 'expiring'; readonly inMs: number }
   | { readonly op: 'dropped'; readonly channels: readonly string[]; readonly code: 'forbidden' }
+  | {
+      readonly op: 'delivery';
+      readonly subscription: string;
+      readonly lease: string;
+      readonly delivery: number;
+      readonly leaseEnds: string;
+      readonly event: PolycastEvent;
+    }
+  | { readonly op: 'pulled'; readonly subscription: string; readonly code: ErrorCode }
   | { readonly op: 'error'; readonly ok: false; readonly error: Problem }
   | ({ readonly op: ClientMessage['op']; readonly ref?: Ref } & (
       | {
@@ -46,6 +91,10 @@ export type ServerMessage =
           readonly time?: string;
           readonly dropped?: readonly string[];
           readonly expiresInMs?: number;
+          readonly credit?: number;
+          readonly count?: number;
+          readonly notHeld?: readonly string[];
+          readonly leaseEnds?: string;
         }
       | { readonly ok: false; readonly error: Problem }
     ));

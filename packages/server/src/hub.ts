@@ -127,7 +127,15 @@ export async function openHub(
   const presence = keepPresence(config, { publisher, log, clock, wheel, logger });
   sessions.listen(presence);
   const deliveries = await orClose(log, () =>
-    openDeliveries(config, { log, feed, publisher, logger, world, version: VERSION }),
+    openDeliveries(config, {
+      log,
+      feed,
+      publisher,
+      logger,
+      world,
+      version: VERSION,
+      answered: (durationMs) => metrics.observeWebhook(durationMs),
+    }),
   );
   const services: Services = {
     log,
@@ -139,6 +147,7 @@ export async function openHub(
     wheel,
     sessions,
     presence,
+    pulling: { desk: deliveries.desk, leaseSecondsMax: config.subscriptions.leaseMaxSeconds },
     origins: new Origins(config.allowedOrigins, config.identity.site.headers),
     proxies: new TrustedProxies(config.trustedProxies, config.forwardedHeader),
     admission: new Admission(sessions, {
@@ -164,6 +173,7 @@ export async function openHub(
       certificate: () => certificate?.figures,
       site: () => site.figures,
       presence: () => presence.figures,
+      subscriptions: () => deliveries.figures,
       identity: () => ({
         tokens: tokens.figures,
         issuers: tokens.issuers,
@@ -183,7 +193,7 @@ export async function openHub(
     notReady: () => (draining ? 'draining' : log.state.unavailable),
   });
   const subscriptions = subscriptionParts(config, { services, deliveries, audit: identity.audit, eventTypes });
-  const dialects = openDialects(config, { parts: subscriptions, sender: deliveries.sender, eventTypes, outgoing });
+  const dialects = openDialects(config, { parts: subscriptions, deliveries, eventTypes, outgoing });
   const settings = await httpSettings(config);
   const transport = new HttpTransport(services, settings, [
     ...health,

@@ -112,7 +112,7 @@ describe('pulling', () => {
       10_000,
     );
     calling.abort();
-    await expect(gone).rejects.toThrow();
+    await expect(gone).rejects.toThrow(/abort/);
     await vi.waitFor(
       async () => expect(await sessions()).toMatch(/polycast_sessions\{transport="long_poll"\} 0/),
       10_000,

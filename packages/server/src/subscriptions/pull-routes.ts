@@ -42,7 +42,9 @@ async function pull(parts: SubscriptionParts, caller: Desk, subscription: Subscr
   // No longer than its standing lasts: the next request is told why.
   const standingMs = Math.max(0, principal.expiresMs - services.clock.nowMs());
   const waitMs = Math.min(Math.min(waitSeconds, services.settings.pollWaitMaxSeconds) * 1000, standingMs);
-  const wish: PullWish = { countMax, waitMs, leaseMs: leaseSeconds === undefined ? undefined : leaseSeconds * 1000 };
+  const bytesMax = services.settings.pollBytesMax;
+  const leaseMs = leaseSeconds === undefined ? undefined : leaseSeconds * 1000;
+  const wish: PullWish = { countMax, bytesMax, waitMs, leaseMs };
   const events = await (waitMs === 0
     ? desk.pulls.pull(id, wish, NEVER)
     : whileWaiting(new WaitingPull(services, caller, subscription), ({ signal }) => desk.pulls.pull(id, wish, signal)));

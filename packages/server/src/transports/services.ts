@@ -3,6 +3,7 @@ import type { Feed } from '../core/feed.ts';
 import type { PresenceView } from '../core/presence-types.ts';
 import type { Publisher } from '../core/publish.ts';
 import type { SessionSettings } from '../core/session.ts';
+import type { SubscriptionDesk } from '../core/subscription/ports.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { Admission } from './admission.ts';
 import type { TrustedProxies } from './client-address.ts';
@@ -25,9 +26,16 @@ export interface Services {
   readonly admission: Admission;
   readonly bodies: ByteBudget;
   readonly presence: PresenceView;
+  /** Durable subscriptions that WebSockets may pull from, where there are any. */
+  readonly pulling?: Pulling;
   readonly settings: TransportSettings;
   readonly figures: TransportFigures;
   readonly logger: TransportLogger;
+}
+
+export interface Pulling {
+  readonly desk: Pick<SubscriptionDesk, 'get' | 'pulls'>;
+  readonly leaseSecondsMax: number;
 }
 
 export interface TransportSettings {

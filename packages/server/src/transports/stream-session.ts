@@ -203,6 +203,18 @@ export class StreamSession implements Sink, Timed, Session {
     this.sentTick = this.services.wheel.tick;
   }
 
+  /** Sends what may be much; resolves once the socket has taken it, or is gone. Whoever takes nothing for too long is stalled as ever. */
+  async sendAll(bytes: Uint8Array): Promise<void> {
+    this.send(bytes);
+    const { socket } = this;
+    if (socket.writableLength === 0) return;
+    do {
+      this.block();
+      await new Promise<void>((taken) => socket.write(NO_BYTES, () => taken()));
+    } while (socket.writableLength > 0 && !socket.destroyed);
+    this.flushed();
+  }
+
   sendGap(gap: Gap, cursor: string = gap.to): void {
     this.services.figures.gaps++;
     this.send(this.wording.gap(gap, cursor));

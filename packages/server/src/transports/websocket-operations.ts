@@ -28,6 +28,8 @@ import { stillAllowed } from './expiry.ts';
 import { shown } from './publish-result.ts';
 import { asPolycastError } from './respond.ts';
 import type { Services } from './services.ts';
+import { invalidMember } from './websocket-message.ts';
+import { WebSocketPulls, type PullAnswer, type PullOperation } from './websocket-pulls.ts';
 import type { WebSocketSession } from './websocket.ts';
 
 /** Operations accepted and not yet answered, at most; then the socket is not read. */
@@ -41,6 +43,11 @@ const OPERATIONS: ReadonlySet<unknown> = new Set<ClientMessage['op']>([
   'publish',
   'auth',
   'ping',
+  'pull',
+  'credit',
+  'ack',
+  'nack',
+  'extend',
 ]);
 const ALSO_IN_PUBLISH: ReadonlySet<string> = new Set(['op', 'ref']);
 const scanner = new JsonScanner();
@@ -62,7 +69,7 @@ type Answer = {
   readonly time?: string;
   readonly dropped?: readonly string[];
   readonly expiresInMs?: number;
-};
+} & PullAnswer;
 
 /** The operations of one WebSocket session (PROTOCOL.md section 7.3). Subscriptions change one at a time, in order. */
 export class WebSocketOperations {
@@ -72,6 +79,7 @@ export class WebSocketOperations {
   #paused = false;
   #authFailures = 0;
   #changes: Promise<void> = Promise.resolve();
+  #pulls: WebSocketPulls | undefined;
 
   constructor(services: Services, session: WebSocketSession) {
     this.#services = services;
@@ -104,7 +112,28 @@ export class WebSocketOperations {
         return this.#inOrder(() => this.#subscribe(operation));
       case 'unsubscribe':
         return this.#inOrder(() => this.#unsubscribe(operation));
+      case 'pull':
+      case 'credit':
+      case 'ack':
+      case 'nack':
+      case 'extend':
+        return this.#inOrder(() => this.#pull(operation as PullOperation));
     }
+  }
+
+  /** Whether it is here for events that it pulls. */
+  get isPulling(): boolean {
+    return this.#pulls?.isPulling === true;
+  }
+
+  /** The session is gone. */
+  close(): void {
+    this.#pulls?.close();
+  }
+
+  async #pull(operation: PullOperation): Promise<void> {
+    this.#pulls ??= new WebSocketPulls(this.#services, this.#session);
+    this.#answer(operation, await this.#pulls.run(operation));
   }
 
   /** In mid-connection (PROTOCOL.md section 13.4): whoever nobody knew says who it is; who is known renews it. */
@@ -147,6 +176,7 @@ export class WebSocketOperations {
       }
       if (standing !== undefined) throw standing;
       session.assume(principal);
+      await this.#pulls?.recheck();
       return before.filter((channel) => !allowed.includes(channel));
     });
   }
@@ -325,7 +355,7 @@ function parseOperation(text: string): Operation {
   const members = value as Record<string, unknown>;
   const { op, ref } = members;
   if (!OPERATIONS.has(op))
-    throw new PolycastError('invalid_message', '"op" must be subscribe, unsubscribe, publish, auth or ping.', {
+    throw new PolycastError('invalid_message', `"op" must be one of ${[...OPERATIONS].join(', ')}.`, {
       member: 'op',
     });
   const refIsValid =
@@ -340,8 +370,4 @@ function patternsOf({ members: { channels } }: Operation): readonly string[] {
     Array.isArray(channels) && channels.length > 0 && channels.every((channel) => typeof channel === 'string');
   if (!isList) throw invalidMember('channels', 'must be an array of channels and patterns');
   return [...new Set(channels.map((channel) => (channel === OWN_CHANNEL ? channel : checkPattern(channel))))];
-}
-
-function invalidMember(member: string, why: string): PolycastError {
-  return new PolycastError('invalid_message', `"${member}" ${why}.`, { member });
 }

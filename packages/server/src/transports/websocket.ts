@@ -162,7 +162,13 @@ export class WebSocketSession extends StreamSession {
 
   override gone(): void {
     if (this.#entry !== undefined) this.services.wheel.cancel(this.#entry);
+    this.#operations?.close();
     super.gone();
+  }
+
+  /** Whether it is here for events that it pulls. */
+  get isPulling(): boolean {
+    return this.#operations?.isPulling === true;
   }
 
   /** Has the reader stand still; resolves once it does. */
@@ -251,8 +257,8 @@ class Entry implements Timed {
   }
 
   due(): void {
-    const { principal, channels } = this.#session;
-    if (principal.kind === 'anonymous' && channels.length === 0) this.#session.close(4408);
+    const { principal, channels, isPulling } = this.#session;
+    if (principal.kind === 'anonymous' && channels.length === 0 && !isPulling) this.#session.close(4408);
   }
 }
 

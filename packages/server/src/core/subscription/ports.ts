@@ -202,6 +202,8 @@ export interface Cancellation {
 export interface PullWish {
   /** Read anew whenever there is something: who waits may come to want more, or fewer. */
   readonly countMax: number;
+  /** In bodies; one event always comes. */
+  readonly bytesMax: number;
   readonly waitMs: number;
   readonly leaseMs: number | undefined;
 }

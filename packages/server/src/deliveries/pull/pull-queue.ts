@@ -48,13 +48,14 @@ export class PullQueue {
   }
 
   /** Up to as many as are wished for and may be leased now, each with a name of its own. */
-  take({ countMax, leaseMs }: PullWish, nowMs: number, openMax: number, nameOf: () => string): LeasedEvent[] {
+  take({ countMax, bytesMax, leaseMs }: PullWish, nowMs: number, openMax: number, nameOf: () => string): LeasedEvent[] {
     const { progress, definition } = this.line;
     const leases = this.#held;
     const mayBe = Math.min(countMax, definition.concurrencyMax - progress.flying, this.#rate.room(nowMs));
     const endsMs = nowMs + (leaseMs ?? (definition.delivery as PullDelivery).leaseMs);
     const events: LeasedEvent[] = [];
-    while (events.length < mayBe) {
+    let bytes = 0;
+    while (events.length < mayBe && bytes < bytesMax) {
       const lane = progress.next() ?? this.#readNext(openMax);
       if (lane === undefined) break;
       const { position, body } = lane.record as StoredRecord;
@@ -63,6 +64,7 @@ export class PullQueue {
       // Leases may be long, and many: if it has to be given out again, it is read again.
       progress.forgetHead(lane);
       leases.set(lease, lane);
+      bytes += body.length;
       events.push({ lease, position, body, delivery: lane.attempts, leaseEndsMs: endsMs });
     }
     this.#rate.took(events.length);

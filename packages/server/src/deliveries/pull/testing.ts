@@ -39,7 +39,7 @@ export function queueOf({ deliveries }: Kit, id: string): Queue {
   return {
     id,
     pull: (wish = {}, signal = new AbortController().signal) =>
-      pulls.pull(id, { countMax: 10, waitMs: 0, leaseMs: undefined, ...wish }, signal),
+      pulls.pull(id, { countMax: 10, bytesMax: 1e6, waitMs: 0, leaseMs: undefined, ...wish }, signal),
     acknowledge: (...events) =>
       pulls.acknowledge(
         id,

@@ -1,0 +1,281 @@
+import { formatTime, parseCursor, PolycastError, type PullMessage, type Ref } from '@polycast/protocol';
+import type { PullDelivery } from '../core/subscription/definition.ts';
+import type { LeasedEvent, LeaseOutcome, PullDesk, PullWish, Subscription } from '../core/subscription/ports.ts';
+import { leasedFrames } from './leased-events.ts';
+import { allow } from './permission.ts';
+import { asPolycastError } from './respond.ts';
+import type { Services } from './services.ts';
+import { invalidMember } from './websocket-message.ts';
+import type { WebSocketSession } from './websocket.ts';
+
+/** Subscriptions that one connection pulls from. */
+const PULLS_MAX = 16;
+const CREDIT_MAX = 1000;
+const LEASES_MAX = 1000;
+const LEASE_LENGTH_MAX = 64;
+/** Events of one write, in bytes of their bodies: the next follow when these are out. */
+const WRITE_BYTES_MAX = 256 * 1024;
+
+/** An operation that has to do with pulling, its members unchecked. */
+export interface PullOperation {
+  readonly op: PullMessage['op'];
+  readonly ref: Ref | undefined;
+  readonly members: Readonly<Record<string, unknown>>;
+}
+
+/** What is answered beside `ok`. */
+export interface PullAnswer {
+  readonly credit?: number;
+  readonly count?: number;
+  readonly notHeld?: readonly string[];
+  readonly leaseEnds?: string;
+}
+
+/** What a WebSocket session pulls: events come by themselves, as far as there is credit (PROTOCOL.md section 14.6). */
+export class WebSocketPulls {
+  readonly #services: Services;
+  readonly #session: WebSocketSession;
+  readonly #pulls = new Map<string, Pull>();
+
+  constructor(services: Services, session: WebSocketSession) {
+    this.#services = services;
+    this.#session = session;
+  }
+
+  /** Whether it is here to pull. */
+  get isPulling(): boolean {
+    return this.#pulls.size > 0;
+  }
+
+  /** @throws PolycastError */
+  async run(operation: PullOperation): Promise<PullAnswer> {
+    const subscription = this.#subscription(operation.members['subscription']);
+    switch (operation.op) {
+      case 'pull':
+        return this.#pull(subscription, operation);
+      case 'credit':
+        return this.#credit(subscription, operation);
+      case 'ack':
+        return this.#acknowledge(subscription, operation);
+      case 'nack':
+        return this.#release(subscription, operation);
+      case 'extend':
+        return this.#extend(subscription, operation);
+    }
+  }
+
+  /** Who it is has changed: what is no longer allowed ends, and is told. */
+  async recheck(): Promise<void> {
+    for (const pull of this.#pulls.values()) await this.#stillMay(pull);
+  }
+
+  /** Nothing comes any more. */
+  close(): void {
+    for (const pull of this.#pulls.values()) pull.calling.abort();
+    this.#pulls.clear();
+  }
+
+  get #desk(): PullDesk {
+    return (this.#services.pulling as NonNullable<Services['pulling']>).desk.pulls;
+  }
+
+  async #pull(subscription: Subscription, { members }: PullOperation): Promise<PullAnswer> {
+    const credit = wholeIn(members, 'credit', 0, CREDIT_MAX);
+    const leaseSeconds = this.#leaseSeconds(members);
+    const { definition, standing } = subscription;
+    await allow(this.#services, this.#session.principal, 'subscribe', definition.channels);
+    if (definition.delivery.kind !== 'pull' || standing.state !== 'active')
+      throw new PolycastError('subscription_not_active', undefined, { state: standing.state });
+    const { id, version } = definition;
+    const known = this.#pulls.get(id);
+    if (credit === 0) {
+      known?.calling.abort();
+      this.#pulls.delete(id);
+      return { credit };
+    }
+    if (known === undefined && this.#pulls.size >= PULLS_MAX)
+      throw invalidMember('subscription', `is one more than the ${PULLS_MAX} that a connection may pull from`);
+    const pull = known ?? new Pull(id, version);
+    pull.credit = credit;
+    pull.leaseMs = leaseSeconds === undefined ? undefined : leaseSeconds * 1000;
+    pull.version = version;
+    this.#pulls.set(id, pull);
+    this.#start(pull);
+    return { credit };
+  }
+
+  async #credit({ definition }: Subscription, { members }: PullOperation): Promise<PullAnswer> {
+    return { credit: this.#addCredit(definition.id, wholeIn(members, 'credit', 1, CREDIT_MAX)) };
+  }
+
+  async #acknowledge({ definition }: Subscription, { members }: PullOperation): Promise<PullAnswer> {
+    const { through } = members;
+    const credit = this.#creditToAdd(members);
+    if ((members['leases'] === undefined) === (through === undefined))
+      throw invalidMember('leases', 'or "through" is needed, one of them');
+    if (through === undefined) {
+      const leases = leasesIn(members);
+      return { ...told(leases, this.#desk.acknowledge(definition.id, leases)), ...this.#given(definition.id, credit) };
+    }
+    const cursor = typeof through === 'string' ? parseCursor(through) : undefined;
+    if (cursor?.epoch !== this.#services.feed.epoch) throw invalidMember('through', "must be an event's id");
+    const count = this.#desk.acknowledgeThrough(definition.id, cursor.position);
+    return { count, notHeld: [], ...this.#given(definition.id, credit) };
+  }
+
+  async #release({ definition }: Subscription, { members }: PullOperation): Promise<PullAnswer> {
+    const leases = leasesIn(members);
+    const credit = this.#creditToAdd(members);
+    const delaySeconds =
+      members['delaySeconds'] === undefined ? 0 : wholeIn(members, 'delaySeconds', 0, this.#leaseMax);
+    const outcomes = this.#desk.release(definition.id, leases, delaySeconds * 1000);
+    return { ...told(leases, outcomes), ...this.#given(definition.id, credit) };
+  }
+
+  async #extend({ definition }: Subscription, { members }: PullOperation): Promise<PullAnswer> {
+    const leases = leasesIn(members);
+    const leaseSeconds = this.#leaseSeconds(members);
+    const leaseMs = leaseSeconds === undefined ? (definition.delivery as PullDelivery).leaseMs : leaseSeconds * 1000;
+    const outcomes = this.#desk.extend(definition.id, leases, leaseMs);
+    return { ...told(leases, outcomes), leaseEnds: formatTime(this.#services.clock.nowMs() + leaseMs) };
+  }
+
+  #creditToAdd(members: PullOperation['members']): number | undefined {
+    return members['credit'] === undefined ? undefined : wholeIn(members, 'credit', 1, CREDIT_MAX);
+  }
+
+  #given(subscription: string, credit: number | undefined): PullAnswer {
+    return credit === undefined ? {} : { credit: this.#addCredit(subscription, credit) };
+  }
+
+  #addCredit(subscription: string, credit: number): number {
+    const pull = this.#pulls.get(subscription);
+    // It has ended in the meantime, or was never begun: there is nothing that it could be spent on.
+    if (pull === undefined) return 0;
+    pull.credit = Math.min(CREDIT_MAX, pull.credit + credit);
+    this.#start(pull);
+    return pull.credit;
+  }
+
+  #start(pull: Pull): void {
+    if (pull.isRunning) return;
+    pull.isRunning = true;
+    // The answer comes first, and what comes in one go is credit for one write.
+    setImmediate(() => this.#hand(pull).catch((error: unknown) => this.#ended(pull, asPolycastError(error))));
+  }
+
+  /** Sends what comes for as long as there is credit, no faster than the socket takes it. */
+  async #hand(pull: Pull): Promise<void> {
+    const { id, calling } = pull;
+    try {
+      while (pull.credit > 0 && !calling.signal.aborted) {
+        const events = await this.#desk.pull(id, pull, calling.signal);
+        if (events.length === 0) return;
+        const mayHave = this.#session.phase === 'open' && !calling.signal.aborted && (await this.#stillMay(pull));
+        if (!mayHave) return void this.#desk.release(id, events.map(leaseOf), 0);
+        pull.credit -= Math.min(pull.credit, events.length);
+        this.#services.figures.deliveries.websocket += events.length;
+        await this.#session.sendAll(leasedFrames(this.#services.feed.epoch, id, events));
+      }
+    } finally {
+      // In the same turn in which it ends: credit that comes from here on begins anew.
+      pull.isRunning = false;
+    }
+  }
+
+  /** Whether it may still be pulled from, now that the subscription or who asks may be another; else it ends. */
+  async #stillMay(pull: Pull): Promise<boolean> {
+    try {
+      const { definition } = this.#subscription(pull.id);
+      const { principal } = this.#session;
+      if (pull.version === definition.version && pull.principal === principal) return true;
+      await allow(this.#services, principal, 'subscribe', definition.channels);
+      pull.version = definition.version;
+      pull.principal = principal;
+      return true;
+    } catch (error) {
+      this.#ended(pull, asPolycastError(error));
+      return false;
+    }
+  }
+
+  #ended(pull: Pull, { code }: PolycastError): void {
+    pull.calling.abort();
+    if (this.#pulls.get(pull.id) !== pull) return;
+    this.#pulls.delete(pull.id);
+    this.#session.answer({ op: 'pulled', subscription: pull.id, code });
+  }
+
+  get #leaseMax(): number {
+    return (this.#services.pulling as NonNullable<Services['pulling']>).leaseSecondsMax;
+  }
+
+  #leaseSeconds(members: PullOperation['members']): number | undefined {
+    return members['leaseSeconds'] === undefined ? undefined : wholeIn(members, 'leaseSeconds', 1, this.#leaseMax);
+  }
+
+  /** The one that is meant, if whoever asks may see it. @throws PolycastError `forbidden`, `not_found`, … */
+  #subscription(id: unknown): Subscription {
+    if (typeof id !== 'string') throw invalidMember('subscription', "must be a subscription's id");
+    const { authority, pulling } = this.#services;
+    const { principal } = this.#session;
+    const decision = authority.permits(principal, 'subscriptions');
+    if (!decision.allowed)
+      throw new PolycastError(decision.code, decision.detail, decision.by === undefined ? {} : { rule: decision.by });
+    const subscription = pulling?.desk.get(id);
+    const maySee =
+      subscription !== undefined &&
+      authority.permits(principal, 'subscriptions', subscription.definition.channels).allowed;
+    if (!maySee) throw new PolycastError('not_found', 'There is no such subscription.');
+    return subscription;
+  }
+}
+
+/** One subscription that a session pulls from; it is its own wish, as credit comes and goes while it waits. */
+class Pull implements PullWish {
+  readonly id: string;
+  readonly calling: AbortController = new AbortController();
+  readonly bytesMax: number = WRITE_BYTES_MAX;
+  readonly waitMs: number = Infinity;
+  credit = 0;
+  leaseMs: number | undefined = undefined;
+  isRunning = false;
+  /** What was allowed, and to whom. */
+  version: number;
+  principal: WebSocketSession['principal'] | undefined = undefined;
+
+  constructor(id: string, version: number) {
+    this.id = id;
+    this.version = version;
+  }
+
+  get countMax(): number {
+    return this.credit;
+  }
+}
+
+function told(leases: readonly string[], outcomes: readonly LeaseOutcome[]): PullAnswer {
+  const notHeld = leases.filter((_lease, index) => outcomes[index] === 'not_held');
+  return { count: leases.length - notHeld.length, notHeld };
+}
+
+function leaseOf({ lease }: LeasedEvent): string {
+  return lease;
+}
+
+function leasesIn({ leases }: PullOperation['members']): readonly string[] {
+  const isList =
+    Array.isArray(leases) &&
+    leases.length > 0 &&
+    leases.length <= LEASES_MAX &&
+    leases.every((lease) => typeof lease === 'string' && lease !== '' && lease.length <= LEASE_LENGTH_MAX);
+  if (!isList) throw invalidMember('leases', `must be a list of 1 to ${LEASES_MAX} leases`);
+  return leases as readonly string[];
+}
+
+function wholeIn(members: PullOperation['members'], name: string, min: number, max: number): number {
+  const value = members[name];
+  if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max)
+    throw invalidMember(name, `must be a whole number from ${min} to ${max}`);
+  return value as number;
+}
