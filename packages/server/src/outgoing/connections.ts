@@ -184,6 +184,9 @@ function goingAway(): OutgoingError {
   return new OutgoingError('connection', 'the hub is going away');
 }
 
+/** Of an answer. */
+const HEADER_BYTES_MAX = 16_384;
+
 /** The deadline is one for the whole exchange and not undici's; what is idle is closed before most servers would. */
 const CLIENT = {
   pipelining: 1,
@@ -191,7 +194,7 @@ const CLIENT = {
   bodyTimeout: 0,
   keepAliveTimeout: 10_000,
   keepAliveMaxTimeout: 60_000,
-  maxHeaderSize: 16_384,
+  maxHeaderSize: HEADER_BYTES_MAX,
 } as const;
 
 interface Host {
