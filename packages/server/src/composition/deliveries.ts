@@ -19,6 +19,8 @@ export interface DeliveryNeeds {
   readonly logger: ReturnType<typeof createLogger>;
   readonly world: World;
   readonly version: string;
+  /** Told how long each request to an endpoint took, in milliseconds. */
+  readonly answered: (durationMs: number) => void;
 }
 
 /** Durable subscriptions as they are configured; the data folder must be this process's own, and open. */

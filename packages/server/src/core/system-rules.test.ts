@@ -23,6 +23,7 @@ test("the hub's own events are kept for an hour, whatever holds for everything e
       publishRatePerSecond: undefined,
       eventBytesMax: 65_536,
     });
+  expect(rules.of('polycast.subscriptions.sub_1')).toMatchObject({ retain: 'history', historyAgeMaxMs: 604_800_000 });
   expect(rules.of('polycast.private.ann').retain).toBe('none');
   expect(rules.of('room.1')).toMatchObject({ retain: 'none', publishRatePerSecond: 2 });
 });

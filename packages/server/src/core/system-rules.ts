@@ -5,6 +5,8 @@ export const SYSTEM_RULES: readonly Rule[] = [
   systemRule('polycast.presence.>'),
   systemRule('polycast.users.>'),
   systemRule('polycast.channels.>'),
+  // A subscription that was suspended over a weekend is news on Monday.
+  { ...systemRule('polycast.subscriptions.>'), historyAgeMaxMs: 7 * 86_400_000 },
 ];
 
 /**

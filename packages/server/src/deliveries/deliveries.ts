@@ -12,11 +12,11 @@ import type {
 import type { SubscriptionSettings } from '../core/subscription/settings.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { Desk } from './desk.ts';
-import { Dispatcher } from './dispatcher.ts';
+import { Dispatcher, type DispatcherFigures } from './dispatcher.ts';
 import { Endings } from './endings.ts';
 import { Line, type LineOwner, type LineParts } from './line.ts';
 import { Notes } from './notes.ts';
-import { Pulls } from './pull/pulls.ts';
+import { Pulls, type PullFigures } from './pull/pulls.ts';
 import { ReadGate } from './read-gate.ts';
 import { Registry } from './registry.ts';
 import { Replays } from './replays.ts';
@@ -39,6 +39,8 @@ export interface DeliveriesParts {
   readonly settings: SubscriptionSettings;
   /** What the hub calls itself, to endpoints that it asks for their consent: a host name. */
   readonly origin: string;
+  /** Told how long each request to an endpoint took, in milliseconds. */
+  readonly answered: (durationMs: number) => void;
   readonly logger: {
     info(fields: object, message: string): void;
     warn(fields: object, message: string): void;
@@ -47,8 +49,23 @@ export interface DeliveriesParts {
 
 /** Reads of the log at once for all subscriptions, of those that there may be for everybody. */
 const READS_CONCURRENT_MAX = 3;
+/** How often cursors of quiet subscriptions are written down, if the log has gone on by so much since: whoever starts again reads no more. */
+const SWEEP_INTERVAL_MS = 60_000;
+const SWEEP_POSITIONS = 10_000;
 /** How long requests under way are waited for when the hub goes. */
 const CLOSE_TIME_MS = 5000;
+
+const STATES = ['pending', 'active', 'paused', 'suspended', 'ended'] as const;
+
+export interface DeliveriesFigures {
+  readonly states: Readonly<
+    Record<string, { readonly count: number; readonly lagPositionsMax: number; readonly lagMsMax: number }>
+  >;
+  readonly webhooks: DispatcherFigures & { readonly inFlight: number };
+  readonly pulls: PullFigures;
+  readonly deadLetters: number;
+  readonly store: Readonly<Record<string, number>>;
+}
 
 /** Durable subscriptions at work. */
 export class Deliveries {
@@ -62,6 +79,7 @@ export class Deliveries {
   readonly #verification: Verification;
   readonly #endings: Endings;
   readonly #lineParts: LineParts;
+  #sweeping: NodeJS.Timeout | undefined;
   readonly desk: SubscriptionDesk;
   /** What goes to others' addresses goes by it. */
   readonly sender: Sender;
@@ -109,6 +127,27 @@ export class Deliveries {
     });
   }
 
+  /** Looks at every subscription. */
+  get figures(): DeliveriesFigures {
+    const { clock, log, store } = this.#parts;
+    const nowMs = clock.nowMs();
+    const states: Record<string, { count: number; lagPositionsMax: number; lagMsMax: number }> = {};
+    for (const state of STATES) states[state] = { count: 0, lagPositionsMax: 0, lagMsMax: 0 };
+    for (const line of this.#registry.each()) {
+      const figures = states[line.standing.state];
+      if (figures === undefined) continue;
+      figures.count++;
+      if (line.standing.state === 'ended') continue;
+      figures.lagPositionsMax = Math.max(figures.lagPositionsMax, log.state.head - line.position);
+      const oldestMs = line.oldestMs();
+      if (oldestMs < Infinity) figures.lagMsMax = Math.max(figures.lagMsMax, nowMs - oldestMs);
+    }
+    const { figures: webhooks, inFlight } = this.#dispatcher;
+    const { figures: pulls } = this.#pulls;
+    const deadLetters = webhooks.deadLetters + pulls.deadLetters;
+    return { states, webhooks: { ...webhooks, inFlight }, pulls, deadLetters, store: store.figures() };
+  }
+
   /** Takes up what there was, where it stood. */
   start(): void {
     const { store, log } = this.#parts;
@@ -123,6 +162,8 @@ export class Deliveries {
       this.#turned(line);
     }
     if (changes.length > 0) store.note(changes);
+    this.#sweeping = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS / this.#parts.speed);
+    this.#sweeping.unref();
   }
 
   /** Finishes what is under way, notes where everything stands, and closes the store. */
@@ -130,6 +171,7 @@ export class Deliveries {
     this.#pulls.close();
     this.#verification.close();
     this.#endings.close();
+    clearInterval(this.#sweeping);
     await this.#dispatcher.close(CLOSE_TIME_MS);
     await this.#parts.sender.close();
     for (const line of this.#registry.each()) {
@@ -138,6 +180,11 @@ export class Deliveries {
     }
     this.#notes.close();
     await this.#parts.store.close();
+  }
+
+  #sweep(): void {
+    for (const line of this.#registry.each())
+      if (line.isLive && line.position - line.standing.cursor > SWEEP_POSITIONS) this.#notes.touch(line);
   }
 
   #makeLine(stored: StoredSubscription): Line {

@@ -1,5 +1,5 @@
 import type { Clock, Random, StoredRecord } from '../core/ports.ts';
-import type { WebhookDelivery } from '../core/subscription/definition.ts';
+import type { SubscriptionDefinition, WebhookDelivery } from '../core/subscription/definition.ts';
 import { Pace } from '../core/subscription/pace.ts';
 import type { Lane } from '../core/subscription/lane.ts';
 import type {
@@ -19,6 +19,7 @@ import { Alarm } from './alarm.ts';
 import { GAP_TYPE } from './gap.ts';
 import type { Line, LineOwner } from './line.ts';
 import type { Notes } from './notes.ts';
+import { isGap } from './gap.ts';
 import { judge, type Judgement } from './webhook/outcome.ts';
 import { requestOf } from './webhook/request.ts';
 
@@ -33,6 +34,8 @@ export interface DispatcherParts {
   readonly speed: number;
   readonly settings: SubscriptionSettings;
   readonly verdicts: Verdicts;
+  /** Told how long each request took, in milliseconds. */
+  readonly answered: (durationMs: number) => void;
   readonly logger: { warn(fields: object, message: string): void };
 }
 
@@ -78,7 +81,6 @@ export interface DispatcherFigures {
   events: number;
   retries: number;
   deadLetters: number;
-  answerMs: number;
 }
 
 /**
@@ -98,7 +100,7 @@ export class Dispatcher implements LineOwner {
   #isClosed = false;
   #picks = 0;
   #attemptNumber: number;
-  readonly figures: DispatcherFigures = { outcomes: {}, events: 0, retries: 0, deadLetters: 0, answerMs: 0 };
+  readonly figures: DispatcherFigures = { outcomes: {}, events: 0, retries: 0, deadLetters: 0 };
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
@@ -288,12 +290,17 @@ export class Dispatcher implements LineOwner {
   }
 
   #begin(line: Line, progress: Progress, lanes: readonly Lane[], nowMs: number): void {
-    const { sender, epoch, logger } = this.#parts;
+    const { sender, epoch, logger, notes } = this.#parts;
     const { root } = line;
     const pace = this.#paceOf(root);
     const records: StoredRecord[] = [];
     for (const lane of lanes) progress.handedOut(lane, records);
     if (lanes.length > 1) records.sort(byPosition);
+    if (isUntold(line.definition, records)) {
+      for (const lane of lanes) progress.done(lane);
+      notes.touch(line);
+      return this.ready(line);
+    }
     const [first] = lanes;
     const isProbe = first === line.probing;
     line.probing = undefined;
@@ -414,7 +421,7 @@ export class Dispatcher implements LineOwner {
       if (outcome === 'delivered') this.figures.events += span;
       if (attempts > 1) this.figures.retries++;
     }
-    this.figures.answerMs += sent.timing.totalMs;
+    this.#parts.answered(sent.timing.totalMs);
   }
 
   #attemptOf({ line, lanes, request, begunMs }: Flight, sent: Sent, { outcome }: Judgement): Attempt {
@@ -453,4 +460,9 @@ function one(lane: Lane | undefined): readonly Lane[] | undefined {
 
 function byPosition(first: StoredRecord, second: StoredRecord): number {
   return first.position - second.position;
+}
+
+/** A subscriber of WebSub is sent the topic's content, and nothing else (PROTOCOL.md section 14.7). */
+function isUntold({ delivery }: SubscriptionDefinition, records: readonly StoredRecord[]): boolean {
+  return delivery.kind === 'webhook' && delivery.dialect === 'websub' && records.every(isGap);
 }

@@ -108,6 +108,7 @@ export async function openKit({
     sender,
     logger,
     origin: 'hub.test',
+    answered: () => undefined,
     settings: { ...SETTINGS, ...settings },
   });
   await feed.preload();

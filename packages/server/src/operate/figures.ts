@@ -2,6 +2,7 @@ import type { Feed } from '../core/feed.ts';
 import type { Log } from '../core/ports.ts';
 import type { Publisher } from '../core/publish.ts';
 import { identityFigures, type IdentityFigures } from './identity-figures.ts';
+import { subscriptionFigures, type SubscriptionFigures } from './subscription-figures.ts';
 import type { Figure } from './metrics.ts';
 
 /** What the metrics are read from. */
@@ -22,6 +23,7 @@ export interface FigureSources {
   readonly site: () => SiteFigures;
   readonly presence: () => { readonly channels: number; readonly told: number; readonly untold: number };
   readonly identity: () => IdentityFigures;
+  readonly subscriptions: () => SubscriptionFigures;
   /** Connections of addresses that had too many. */
   readonly socketsRefused: () => number;
   readonly memory: () => { readonly rss: number; readonly heapUsed: number; readonly external: number };
@@ -50,6 +52,7 @@ export function hubFigures({
   site,
   presence,
   identity,
+  subscriptions,
   socketsRefused,
   memory,
 }: FigureSources): readonly Figure[] {
@@ -155,6 +158,7 @@ export function hubFigures({
       site().isFailing ? 1 : 0,
     ),
     ...identityFigures(identity),
+    ...subscriptionFigures(subscriptions),
     counter('polycast_sockets_refused_total', 'Connections beyond `limits.socketsPerAddressMax`.', socketsRefused),
     {
       name: 'polycast_memory_bytes',

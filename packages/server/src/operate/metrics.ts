@@ -15,11 +15,15 @@ export interface Metrics {
   observePublishToWrite(durationMs: number): void;
   /** From an append to its being durable, milliseconds. */
   observeCommit(durationMs: number): void;
+  /** From the beginning of a request to an endpoint to the end of its answer, milliseconds. */
+  observeWebhook(durationMs: number): void;
   text(): Promise<string>;
   readonly contentType: string;
 }
 
 const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+const WEBHOOK_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 /** The `/metrics` page. What is counted on the hot path are plain numbers, read only when somebody asks. */
 export function createMetrics(figures: readonly Figure[]): Metrics {
@@ -50,9 +54,16 @@ export function createMetrics(figures: readonly Figure[]): Metrics {
     buckets: SECONDS,
     registers,
   });
+  const webhook = new Histogram({
+    name: 'polycast_webhook_seconds',
+    help: 'From the beginning of a request to an endpoint to the end of its answer, or to its failure.',
+    buckets: WEBHOOK_SECONDS,
+    registers,
+  });
   return {
     observePublishToWrite: (durationMs) => publishToWrite.observe(durationMs / 1000),
     observeCommit: (durationMs) => commit.observe(durationMs / 1000),
+    observeWebhook: (durationMs) => webhook.observe(durationMs / 1000),
     text: () => registry.metrics(),
     contentType: registry.contentType,
   };

@@ -159,9 +159,10 @@ export class Progress {
 
   /**
    * Takes up a single event beside all others, whatever the order: it is kept at once, and read when its turn comes. False where it cannot
-   * be now: something else still stands at its place.
+   * be now: something else still stands at its place, or it is still to come.
    */
   takeAside(channel: string, position: Position): boolean {
+    if (position > this.#position) return false;
     for (const other of this.#lanes) if (other.position === position) return false;
     const lane = this.#add(channel, position, undefined, true);
     lane.phase = 'reading';

@@ -1,0 +1,106 @@
+import type { Figure } from './metrics.ts';
+
+/** What is counted of durable subscriptions. */
+export interface SubscriptionFigures {
+  /** By state: how many there are, and how far the one farthest behind is behind. */
+  readonly states: Readonly<
+    Record<string, { readonly count: number; readonly lagPositionsMax: number; readonly lagMsMax: number }>
+  >;
+  readonly webhooks: {
+    /** Requests by what came of them. */
+    readonly outcomes: Readonly<Record<string, number>>;
+    /** Events delivered, and requests that were not an event's first. */
+    readonly events: number;
+    readonly retries: number;
+    readonly inFlight: number;
+  };
+  readonly pulls: {
+    readonly leased: number;
+    readonly redelivered: number;
+    readonly acknowledged: number;
+    readonly released: number;
+    readonly leasesOver: number;
+  };
+  /** Events given up on since the hub began. */
+  readonly deadLetters: number;
+  readonly store: Readonly<Record<string, number>>;
+}
+
+/** The figures of subscriptions, by the names under which they are published. */
+export function subscriptionFigures(read: () => SubscriptionFigures): readonly Figure[] {
+  const byState =
+    (of: 'count' | 'lagPositionsMax' | 'lagMsMax', unit = 1) =>
+    (): Record<string, number> =>
+      Object.fromEntries(Object.entries(read().states).map(([state, figures]) => [state, figures[of] / unit]));
+  return [
+    {
+      name: 'polycast_subscriptions',
+      help: 'Durable subscriptions, by state.',
+      kind: 'gauge',
+      label: 'state',
+      read: byState('count'),
+    },
+    {
+      name: 'polycast_subscription_lag_events_max',
+      help: 'Positions of the log by which the subscription farthest behind is behind, by state.',
+      kind: 'gauge',
+      label: 'state',
+      read: byState('lagPositionsMax'),
+    },
+    {
+      name: 'polycast_subscription_lag_seconds_max',
+      help: 'Age of the oldest event that is not delivered, as far as it is known, by state.',
+      kind: 'gauge',
+      label: 'state',
+      read: byState('lagMsMax', 1000),
+    },
+    {
+      name: 'polycast_webhook_requests_total',
+      help: 'Requests to endpoints, by what came of them.',
+      kind: 'counter',
+      label: 'outcome',
+      read: () => ({ ...read().webhooks.outcomes }),
+    },
+    {
+      name: 'polycast_webhook_events_total',
+      help: 'Events delivered to endpoints.',
+      kind: 'counter',
+      read: () => ({ '': read().webhooks.events }),
+    },
+    {
+      name: 'polycast_webhook_retries_total',
+      help: 'Deliveries to endpoints that were not the first of their event.',
+      kind: 'counter',
+      read: () => ({ '': read().webhooks.retries }),
+    },
+    {
+      name: 'polycast_webhook_requests_in_flight',
+      help: 'Requests to endpoints that are under way.',
+      kind: 'gauge',
+      read: () => ({ '': read().webhooks.inFlight }),
+    },
+    {
+      name: 'polycast_pulled_events_total',
+      help: 'Events of pull subscriptions: leased, those among them that had been before, acknowledged, given back, and leases that ended by themselves.',
+      kind: 'counter',
+      label: 'what',
+      read: () => {
+        const { leased, redelivered, acknowledged, released, leasesOver } = read().pulls;
+        return { leased, redelivered, acknowledged, released, lease_over: leasesOver };
+      },
+    },
+    {
+      name: 'polycast_dead_letters_total',
+      help: 'Events that subscriptions have given up on.',
+      kind: 'counter',
+      read: () => ({ '': read().deadLetters }),
+    },
+    {
+      name: 'polycast_subscription_store',
+      help: 'What the home of subscriptions counts.',
+      kind: 'gauge',
+      label: 'figure',
+      read: () => read().store,
+    },
+  ];
+}
