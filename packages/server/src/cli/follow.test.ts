@@ -1,5 +1,6 @@
 import type { Hub } from '../main.ts';
 import { expect, test } from 'vitest';
+import { identifiedHub } from '../testing/identified-hub.ts';
 import { TRANSPORTS } from './follow-hub.ts';
 import {
   SERVE_OPEN,
@@ -121,6 +122,21 @@ test('a cursor from before the log began anew is met with a gap, and it goes on'
   await cli.errMatches(/gap: events after .* the log began anew/);
   await publish(hub, 'a', 2);
   expect((await cli.ended).out).toContain('"data":2');
+});
+
+test.each(TRANSPORTS)('with the token of a user, @me is what that user is sent, by %s', async (transport) => {
+  const hub = await identifiedHub({}, 1);
+  await hub.administer('POST', '/v1/users/ann/events', { data: 'a letter' });
+  const way = ['--transport', transport, '--after', 'earliest', '--count', '1', '--json', '--quiet'];
+  const { code, out } = await runCli(['follow', '@me', ...way, '--url', hub.url, '--key', hub.token('ann')]);
+  expect([code, JSON.parse(out)]).toMatchObject([0, { channel: 'polycast.private.ann', data: 'a letter' }]);
+});
+
+test('without one, @me is refused, and says why', async () => {
+  const hub = await identifiedHub({}, 1);
+  const { code, err } = await runCli(['follow', '@me', '--url', hub.url]);
+  expect(code).not.toBe(0);
+  expect(err).toContain('@me is the channel of a user');
 });
 
 test('the reader of its output may go first', async () => {

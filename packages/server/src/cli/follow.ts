@@ -1,4 +1,5 @@
 import { isPattern, parseCursor } from '@polycast/protocol';
+import { OWN_CHANNEL } from '../core/private-channel.ts';
 import { usageError, type Command, type Input } from './command.ts';
 import { TRANSPORTS, followHub, type FollowOptions, type TransportName } from './follow-hub.ts';
 import { HUB_ADDRESS_OPTIONS, hubAddress } from './hub-address.ts';
@@ -13,7 +14,7 @@ export const follow: Command = {
   argumentsMin: 1,
   argumentsMax: CHANNELS_MAX,
   details:
-    'Keeps its place across lost connections and other transports, and says so when events can no longer be delivered. In patterns * stands for one token and a last > for one or more; quote them. Ends with Ctrl-C, and then says where to go on.',
+    'Keeps its place across lost connections and other transports, and says so when events can no longer be delivered. In patterns * stands for one token and a last > for one or more; quote them. @me is what is sent to the user whose token --key is. Ends with Ctrl-C, and then says where to go on.',
   options: {
     ...HUB_ADDRESS_OPTIONS,
     transport: {
@@ -38,6 +39,7 @@ export const follow: Command = {
     { command: "polycast follow 'orders.>'", does: 'all orders, from now on' },
     { command: 'polycast follow orders.42 --after earliest', does: 'one order, from the beginning' },
     { command: "polycast follow '>' --transport sse --json | jq .data", does: 'everything, by Server-Sent Events' },
+    { command: 'polycast follow @me --key "$token"', does: 'what a user is sent' },
     { command: 'polycast follow alarms --history 10 --count 10', does: 'the last ten, and no more' },
   ],
   async run(input, terminal) {
@@ -46,9 +48,9 @@ export const follow: Command = {
 };
 
 function followOptions(input: Input): FollowOptions {
-  const wrong = input.arguments.find((pattern) => !isPattern(pattern));
+  const wrong = input.arguments.find((pattern) => pattern !== OWN_CHANNEL && !isPattern(pattern));
   if (wrong !== undefined)
-    throw usageError(follow, `"${wrong}" is neither a channel nor a pattern: orders.42, orders.*, orders.>`);
+    throw usageError(follow, `"${wrong}" is neither a channel nor a pattern: orders.42, orders.*, orders.>, @me`);
   const after = input.text('after');
   const history = input.number('history', 1);
   if (after !== undefined && history !== undefined)
