@@ -48,6 +48,9 @@ export function changedDelivery(
   // WebSub's and REST Hooks' are known by it, and what confirms it is theirs.
   const isOwn = before.dialect === 'standard' || before.dialect === 'cloudevents';
   const url = members.take('url', isOwn ? urlCheck(parts) : same(before.url)) ?? before.url;
+  if (before.dialect === 'websub')
+    for (const name of ['format', 'headers', 'batch'])
+      if (members.has(name)) throw invalidBody(`delivery.${name}`, 'is as WebSub has it');
   return changedWebhook(parts, { ...before, url }, members);
 }
 

@@ -59,6 +59,7 @@ export function changesOf(
   { definition }: Subscription,
 ): SubscriptionChanges {
   const members = new Members(body);
+  if (definition.delivery.kind === 'webhook' && definition.delivery.dialect === 'websub') refuseOfWebSub(members);
   const { concurrencyUnlessGiven, concurrencyMax } = concurrencyOf(parts, definition.delivery.kind);
   const channels = members.take('channels', channelsCheck(parts));
   const common = takeCommon(members, parts.services.clock.nowMs());
@@ -78,6 +79,12 @@ export function changesOf(
   if (Object.keys(changes).length === 0)
     throw invalidBody('channels', 'is missing, and so is all else: nothing would change');
   return changes;
+}
+
+/** What a WebSub subscriber has asked for is asked for anew by itself alone (PROTOCOL.md section 14.7). */
+function refuseOfWebSub(members: Members): void {
+  for (const name of ['channels', 'types', 'filter', 'ordering', 'expires'])
+    if (members.has(name)) throw invalidBody(name, 'is as the WebSub subscriber has asked for');
 }
 
 /** Where a subscription to these channels begins. @throws PolycastError `invalid_cursor` */

@@ -30,7 +30,11 @@ export function resourceRoutes(parts: SubscriptionParts): readonly Route[] {
         respondJson(response, 200, subscriptionJson(parts, subscription), ['ETag', etagOf(subscription)]),
       ),
     },
-    { method: 'PATCH', path, handle: forOwners(parts, (caller, subscription) => change(parts, caller, subscription)) },
+    {
+      method: 'PATCH',
+      path,
+      handle: forOwners(parts, (caller, { definition }) => change(parts, caller, definition.id)),
+    },
     {
       method: 'DELETE',
       path,
@@ -87,16 +91,19 @@ function meansChannel({ definition }: Subscription, channel: string): boolean {
 async function change(
   parts: SubscriptionParts,
   { request, response, principal, actor }: Desk,
-  subscription: Subscription,
+  id: string,
 ): Promise<void> {
   const { services, desk } = parts;
   const version = versionOf(request);
   const body = await readObject(services, request);
+  // As it is now: another may have changed it while this was read.
+  const subscription = desk.get(id);
+  if (subscription === undefined) throw new PolycastError('not_found', 'There is no such subscription.');
   const changes = changesOf(parts, body, subscription);
   if (changes.channels !== undefined) await allowDelivery(services, principal, changes.channels, undefined);
-  // What another has changed while this was read is not undone by it: members of `delivery` are replaced one by one.
+  // Members of `delivery` are replaced one by one: what another has changed in the meantime must not be undone by that.
   const seen = version ?? (changes.delivery === undefined ? undefined : subscription.definition.version);
-  const changed = await desk.change(subscription.definition.id, changes, seen, actor);
+  const changed = await desk.change(id, changes, seen, actor);
   respondJson(response, 200, subscriptionJson(parts, changed), ['ETag', etagOf(changed)]);
 }
 

@@ -407,3 +407,35 @@ describe('an endpoint that is not trusted', () => {
     });
   });
 });
+
+test('what a WebSub subscriber has asked for stays; what is the hub’s to say may be changed', async () => {
+  const hub = await subscriptionHub({
+    publicUrl: 'http://hub.example',
+    outgoing: { allow: ['127.0.0.1'] },
+    defaults: { subscribe: ['anyone'] },
+  });
+  const callback = await openEndpoint(({ url }, response) =>
+    response.end(new URL(url, 'http://hub.example').searchParams.get('hub.challenge') ?? ''),
+  );
+  const form = new URLSearchParams({
+    'hub.mode': 'subscribe',
+    'hub.topic': 'http://hub.example/v1/channels/news',
+    'hub.callback': callback.url,
+  });
+  expect((await fetch(`${hub.url}/v1/websub`, { method: 'POST', body: form })).status).toBe(202);
+  const all = async (): Promise<readonly { readonly id: string }[]> =>
+    (await hub.ask('GET', '/v1/subscriptions')).body['subscriptions'] as never;
+  await until(async () => expect(await all()).toHaveLength(1));
+  const path = `/v1/subscriptions/${(await all())[0]?.id}`;
+  for (const [changes, member] of [
+    [{ channels: ['other'] }, 'channels'],
+    [{ filter: null }, 'filter'],
+    [{ expires: null }, 'expires'],
+    [{ delivery: { format: 'data' } }, 'delivery.format'],
+    [{ delivery: { url: 'http://127.0.0.1:9/' } }, 'delivery.url'],
+  ] as const)
+    expect((await hub.ask('PATCH', path, changes)).body).toMatchObject({ code: 'invalid_body', member });
+  const changed = await hub.ask('PATCH', path, { description: 'A reader', delivery: { timeoutMs: 1000 } });
+  expect(changed.body).toMatchObject({ description: 'A reader', delivery: { dialect: 'websub', timeoutMs: 1000 } });
+  expect((await hub.ask('POST', `${path}/rotate-secret`)).body['code']).toBe('subscription_not_active');
+});

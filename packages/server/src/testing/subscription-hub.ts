@@ -69,6 +69,8 @@ export async function subscriptionHub(settings: object = {}, speed = 1): Promise
 
 /** What came to an endpoint. */
 export interface Received {
+  /** Path and query. */
+  readonly url: string;
   readonly headers: IncomingMessage['headers'];
   readonly body: string;
 }
@@ -87,7 +89,7 @@ export async function openEndpoint(
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      const came = { headers: request.headers, body: Buffer.concat(chunks).toString() };
+      const came = { url: request.url ?? '', headers: request.headers, body: Buffer.concat(chunks).toString() };
       received.push(came);
       answer(came, response);
     });
