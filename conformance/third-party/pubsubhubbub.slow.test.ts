@@ -1,34 +1,9 @@
 import { createHmac } from 'node:crypto';
-import { EventEmitter, once } from 'node:events';
-import { createRequire } from 'node:module';
-import type { AddressInfo, Server } from 'node:net';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer, type Feed } from 'pubsubhubbub';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
-
-/** The subscriber of the npm package `pubsubhubbub`, made for PubSubHubbub 0.3 and 0.4. */
-interface Subscriber extends EventEmitter {
-  /** What it verifies signatures with. */
-  secret: string | false;
-  readonly server: Server;
-  listen(port: number, host: string): void;
-  subscribe(topic: string, hub: string, callback: (error: Error | null) => void): void;
-  unsubscribe(topic: string, hub: string, callback: (error: Error | null) => void): void;
-}
-
-interface Feed {
-  readonly topic: string;
-  readonly hub: string;
-  readonly feed: Buffer;
-  readonly headers: Readonly<Record<string, string>>;
-}
-
-const { createServer } = createRequire(import.meta.url)('pubsubhubbub') as {
-  createServer(options: {
-    readonly callbackUrl: string;
-    readonly secret?: string;
-    readonly leaseSeconds?: number;
-  }): Subscriber;
-};
 
 let hub: HubProcess;
 beforeAll(async () => {
@@ -78,7 +53,7 @@ async function start(channel: string, secret?: string) {
   subscriber.listen(0, '127.0.0.1');
   await once(subscriber, 'listen');
   const { port } = subscriber.server.address() as AddressInfo;
-  (subscriber as unknown as { callbackUrl: string }).callbackUrl = `http://127.0.0.1:${port}/callback`;
+  subscriber.callbackUrl = `http://127.0.0.1:${port}/callback`;
   onTestFinished(() => void subscriber.server.close());
   return { subscriber, topic: `${hub.url}/v1/channels/${channel}`, websub: `${hub.url}/v1/websub` };
 }

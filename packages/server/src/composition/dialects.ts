@@ -1,6 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import type { EventTypes } from '../core/event-types.ts';
-import type { Sender } from '../core/subscription/ports.ts';
+import type { Deliveries } from '../deliveries/deliveries.ts';
 import type { GuardedFetch } from '../outgoing/guarded-fetch.ts';
 import { eventTypesRoutes } from '../subscriptions/event-types/routes.ts';
 import type { SubscriptionParts } from '../subscriptions/parts.ts';
@@ -10,7 +10,7 @@ import type { Route } from '../transports/http-transport.ts';
 
 export interface DialectNeeds {
   readonly parts: SubscriptionParts;
-  readonly sender: Sender;
+  readonly deliveries: Deliveries;
   readonly eventTypes: EventTypes;
   /** For documents that WebSub publishers have changed. */
   readonly outgoing: GuardedFetch;
@@ -26,10 +26,12 @@ export interface Dialects {
 }
 
 export function openDialects({ websub, subscriptions }: Config, needs: DialectNeeds): Dialects {
-  const { parts, sender, eventTypes, outgoing } = needs;
+  const { parts, deliveries, eventTypes, outgoing } = needs;
   const webSub = openWebSub({
-    ...parts,
-    sender,
+    services: parts.services,
+    // Its subscribers are anybody: they are not to fill the audit log.
+    desk: deliveries.desk,
+    sender: deliveries.sender,
     settings: websub,
     deliveries: subscriptions,
     fetchTopic: async (url, bounds) => {

@@ -5,6 +5,7 @@ import type { Deliveries } from '../deliveries/deliveries.ts';
 import { auditedDesk } from '../subscriptions/audited-desk.ts';
 import type { SubscriptionParts } from '../subscriptions/parts.ts';
 import { createTrust } from '../subscriptions/trust.ts';
+import { tellingDesk } from '../subscriptions/websub/telling-desk.ts';
 import type { Services } from '../transports/services.ts';
 
 /** What a hub has that those need who ask for subscriptions by HTTP. */
@@ -22,7 +23,7 @@ export function subscriptionParts(
 ): SubscriptionParts {
   return {
     services,
-    desk: auditedDesk(deliveries.desk, audit),
+    desk: tellingDesk(auditedDesk(deliveries.desk, audit), deliveries.sender),
     settings: config.subscriptions,
     objection: (url) => deliveries.sender.objection(url),
     trusts: createTrust(config.subscriptions.trustedEndpoints, config.access === 'loopback'),

@@ -158,6 +158,22 @@ test('what retention has removed is told to the endpoint, in its place', async (
   expect(events.map(({ data }) => data)).toEqual([3, 4]);
 });
 
+test('a subscriber of WebSub is told of no gap: it gets contents alone', async () => {
+  const receiver = await openReceiver();
+  const kit = await openKit();
+  for (let count = 0; count < 5; count++) await kit.publish('a.1', count);
+  await kit.log.trim([{ channel: 'a.1', countMax: 2 }], Date.now());
+  await kit.close();
+  const next = await openKit({ kept: kit });
+  const delivery = { dialect: 'websub', format: 'data', secrets: [] };
+  await next.deliveries.desk.create(webhook(receiver.url, { channels: ['a.1'], cursor: 1 }, delivery), OPERATOR);
+  await receiver.until(({ length }) => length === 2);
+  await vi.waitFor(() =>
+    expect(next.deliveries.desk.list({ after: '', limit: 1, means: () => true })[0]?.standing.cursor).toBe(5),
+  );
+  expect(receiver.received.map(({ body }) => body)).toEqual(['3', '4']);
+});
+
 test('a pause holds back what comes, and a subscription whose time is over ends', async () => {
   const receiver = await openReceiver();
   const kit = await openKit({ speed: 50 });

@@ -7,5 +7,15 @@ export const GAP_TYPE = 'polycast.gap';
 /** What is handed out instead of events that are lost: of one channel, or of all that is meant. */
 export function gapRecord(places: Gap, position: Position, nowMs: number, channel: string = GAP_TYPE): StoredRecord {
   const event = { channel, type: GAP_TYPE, time: formatTime(nowMs), data: places };
-  return { position, channel, type: GAP_TYPE, timeMs: nowMs, body: Buffer.from(JSON.stringify(event).slice(1)) };
+  const body = Buffer.from(JSON.stringify(event).slice(1));
+  const record = { position, channel, type: GAP_TYPE, timeMs: nowMs, body };
+  gaps.add(record);
+  return record;
 }
+
+/** Whether it is one of those; what a publisher calls so is none. */
+export function isGap(record: StoredRecord): boolean {
+  return gaps.has(record);
+}
+
+const gaps = new WeakSet<StoredRecord>();

@@ -69,12 +69,12 @@ describe('a webhook after the CloudEvents specification', () => {
       'WebHook-Allowed-Rate': '*',
     }));
     await isActive();
-    expect(got[0]!.method).toBe('OPTIONS');
-    expect(got[0]!.headers['webhook-request-origin']).toMatch(/^[a-z0-9.:-]+$/i);
+    expect(got[0]?.method).toBe('OPTIONS');
+    expect(got[0]?.headers['webhook-request-origin']).toMatch(/^[a-z0-9.:-]+$/i);
     await publish({ total: 1 });
     await posted(1);
-    expect(posts()[0]!.headers['content-type']).toMatch(/^application\/cloudevents\+json/);
-    expect(JSON.parse(posts()[0]!.body)).toMatchObject({ specversion: '1.0', data: { total: 1 } });
+    expect(posts()[0]?.headers['content-type']).toMatch(/^application\/cloudevents\+json/);
+    expect(JSON.parse(posts()[0]?.body ?? '')).toMatchObject({ specversion: '1.0', data: { total: 1 } });
   });
 
   it('sends in binary mode where that is asked for', async () => {
@@ -82,8 +82,8 @@ describe('a webhook after the CloudEvents specification', () => {
     await isActive();
     await publish({ total: 1 });
     await posted(1);
-    expect(posts()[0]!.headers).toMatchObject({ 'ce-specversion': '1.0', 'content-type': 'application/json' });
-    expect(posts()[0]!.body).toBe('{"total":1}');
+    expect(posts()[0]?.headers).toMatchObject({ 'ce-specversion': '1.0', 'content-type': 'application/json' });
+    expect(posts()[0]?.body).toBe('{"total":1}');
   });
 
   it.each([
@@ -103,11 +103,11 @@ describe('a webhook after the CloudEvents specification', () => {
     const allowed = { ...allowEveryone, 'WebHook-Allowed-Rate': '120' };
     const { got, posts, isActive, publish, posted } = await world(() => allowed, { ratePerSecond: 100 });
     await isActive();
-    expect(got[0]!.headers['webhook-request-rate']).toBe('6000');
+    expect(got[0]?.headers['webhook-request-rate']).toBe('6000');
     for (let n = 0; n < 6; n++) await publish(n);
     await posted(6);
     const [first, ...rest] = posts().map(({ atMs }) => atMs) as [number, ...number[]];
     // Two a second, and as many at once.
-    expect(rest.at(-1)! - first).toBeGreaterThan(1400);
+    expect((rest.at(-1) ?? 0) - first).toBeGreaterThan(1400);
   });
 });

@@ -1,6 +1,6 @@
 import { onTestFinished, vi } from 'vitest';
-import { identifiedHub, type IdentifiedHub } from '../../testing/identified-hub.ts';
-import { WebSubSubscriber } from '../../testing/websub-subscriber.ts';
+import { identifiedHub, type IdentifiedHub } from './identified-hub.ts';
+import { WebSubSubscriber } from './websub-subscriber.ts';
 
 const WAIT = { timeout: 10_000, interval: 5 };
 

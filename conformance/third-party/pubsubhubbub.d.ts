@@ -1,0 +1,28 @@
+/** As far as it is used: a subscriber for PubSubHubbub 0.3 and 0.4, which comes without types. */
+declare module 'pubsubhubbub' {
+  import type { EventEmitter } from 'node:events';
+  import type { Server } from 'node:net';
+
+  export interface Subscriber extends EventEmitter {
+    /** What it verifies signatures with. */
+    secret: string | false;
+    callbackUrl: string;
+    readonly server: Server;
+    listen(port: number, host: string): void;
+    subscribe(topic: string, hub: string, callback: (error: Error | null) => void): void;
+    unsubscribe(topic: string, hub: string, callback: (error: Error | null) => void): void;
+  }
+
+  export interface Feed {
+    readonly topic: string;
+    readonly hub: string;
+    readonly feed: Buffer;
+    readonly headers: Readonly<Record<string, string>>;
+  }
+
+  export function createServer(options: {
+    readonly callbackUrl: string;
+    readonly secret?: string;
+    readonly leaseSeconds?: number;
+  }): Subscriber;
+}

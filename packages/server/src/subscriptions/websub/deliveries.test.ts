@@ -1,0 +1,189 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { isAuthentic, type Delivery } from '../../testing/websub-subscriber.ts';
+import { until, webSubWorld, type WebSubWorld } from '../../testing/websub-world.ts';
+
+const JSON_TYPE = 'application/json';
+
+describe('delivery (WebSub section 7)', () => {
+  it('is the content as it is, with its exact media type, and Links to the topic and the hub', async () => {
+    const { subscriber, subscribe, publish, topic, endpoint } = await webSubWorld();
+    await subscribe();
+    const contents = [
+      ['<feed>ü</feed>', 'application/atom+xml; charset=utf-8'],
+      [Buffer.from([0, 255, 10, 13, 0]), 'image/x-odd; v="1"'],
+      ['{"a": 1.0, "b": [ ]}', JSON_TYPE],
+      ['plain\r\nlines\n', 'text/plain;charset=UTF-8'],
+    ] as const;
+    for (const [body, contentType] of contents) await publish('news.world', body, contentType);
+    await until(() => subscriber.deliveries.length === contents.length);
+    expect(subscriber.deliveries.map(({ body, headers }) => [body, headers['content-type']])).toEqual(
+      contents.map(([body, contentType]) => [Buffer.from(body), contentType]),
+    );
+    for (const { links, headers } of subscriber.deliveries) {
+      expect(Object.fromEntries(links)).toEqual({ hub: endpoint, self: topic('news.world') });
+      expect(headers['x-hub-signature']).toBeUndefined();
+    }
+    const read = await fetch(topic('news.world'));
+    expect([read.headers.get('content-type'), await read.text()]).toEqual([contents[3][1], contents[3][0]]);
+  });
+
+  it('goes to each callback of the topic, and for no other topic', async () => {
+    const { subscriber, subscribe, publish, topic } = await webSubWorld();
+    await subscribe({ callback: subscriber.callback('/1') });
+    await subscribe({ callback: subscriber.callback('/2') });
+    await subscribe({ callback: subscriber.callback('/1'), topic: topic('news.sport') });
+    await publish('news.local', '0', JSON_TYPE);
+    await publish('news.world', '1', JSON_TYPE);
+    await publish('news.sport', '2', JSON_TYPE);
+    await until(() => subscriber.deliveries.length === 3);
+    expect(subscriber.deliveries.map(({ path, body }) => path + body.toString()).toSorted()).toEqual([
+      '/11',
+      '/12',
+      '/21',
+    ]);
+  });
+
+  it.each([
+    ['sha256', {}],
+    ['sha384', { algorithm: 'sha384' }],
+    ['sha512', { algorithm: 'sha512' }],
+    ['sha1', { verify: 'async' }],
+  ])('is signed by %s with the secret, when there is one', async (algorithm, parameters) => {
+    const { subscriber, subscribe, publish } = await webSubWorld();
+    await subscribe({ ...parameters, secret: 'ein Geheimnis: ü' });
+    await publish('news.world', '{"a":"ü"}', JSON_TYPE);
+    await until(() => subscriber.deliveries.length === 1);
+    const delivery = first(subscriber.deliveries);
+    expect(delivery.headers['x-hub-signature']).toMatch(new RegExp(`^${algorithm}=[0-9a-f]+$`));
+    expect(isAuthentic(delivery, 'ein Geheimnis: ü')).toBe(true);
+    expect(isAuthentic(delivery, 'another')).toBe(false);
+  });
+
+  it('is tried again when it fails, in order, and a redirect is a failure', async () => {
+    const { subscriber, subscribe, publish, kept } = await webSubWorld({}, 50);
+    const answers = [500, 302, 404, 202];
+    subscriber.receive = (_delivery, response) =>
+      response.writeHead(answers.shift() ?? 202, { Location: subscriber.callback('/elsewhere') }).end();
+    await subscribe();
+    await publish('news.world', '1', JSON_TYPE);
+    await publish('news.world', '2', JSON_TYPE);
+    await until(() => subscriber.deliveries.length === 3 || subscriber.deliveries.length === 5);
+    expect(subscriber.deliveries.every(({ path, body }) => path === '/callback' && body.toString() === '1')).toBe(true);
+    expect((await kept())[0]).toMatchObject({ state: 'active' });
+  });
+
+  it('ends with 410', async () => {
+    const { subscriber, subscribe, publish, kept } = await webSubWorld();
+    subscriber.receive = (_delivery, response) => response.writeHead(410).end();
+    await subscribe();
+    await publish('news.world', '1', JSON_TYPE);
+    await until(async () => (await kept())[0]?.state !== 'active');
+    subscriber.receive = (_delivery, response) => response.end();
+    // Whoever asks again has it again.
+    await subscribe();
+    await publish('news.world', '2', JSON_TYPE);
+    await until(() => subscriber.deliveries.some(({ body }) => body.toString() === '2'));
+  });
+});
+
+describe('a subscription (WebSub section 5)', () => {
+  it('is known by its topic and callback: asked for again it is renewed, with the new secret', async () => {
+    const { subscriber, subscribe, publish, kept } = await webSubWorld();
+    await subscribe({ secret: 'one', lease_seconds: '600' });
+    const [before] = await kept();
+    await subscribe({ secret: 'two', lease_seconds: '6000' });
+    const [after, ...others] = await kept();
+    expect([after?.id, others]).toEqual([before?.id, []]);
+    expect(Date.parse(after?.expires ?? '') - Date.parse(before?.expires ?? '')).toBeGreaterThan(5_000_000);
+    await publish('news.world', '1', JSON_TYPE);
+    await until(() => subscriber.deliveries.length === 1);
+    expect(isAuthentic(first(subscriber.deliveries), 'two')).toBe(true);
+  });
+
+  it('is left as it was by a renewal that is not confirmed', async () => {
+    const { subscriber, subscribe, ask, publish, kept } = await webSubWorld();
+    await subscribe({ secret: 'one' });
+    const before = await kept();
+    subscriber.answer = (_verification, response) => response.writeHead(404).end();
+    await ask({ secret: "an attacker's" });
+    await ask({ mode: 'unsubscribe' });
+    // What is asked later is settled later, for one topic and callback.
+    await until(() => subscriber.verifications.length === 3);
+    await publish('news.world', '1', JSON_TYPE);
+    await until(() => subscriber.deliveries.length === 1);
+    expect(isAuthentic(first(subscriber.deliveries), 'one')).toBe(true);
+    expect((await kept()).map(({ id, expires }) => [id, expires])).toEqual(
+      before.map(({ id, expires }) => [id, expires]),
+    );
+  });
+
+  it('ends when its lease is over', async () => {
+    const { subscriber, subscribe, publish, kept } = await webSubWorld({}, 50);
+    await subscribe({ lease_seconds: '60', callback: subscriber.callback('/short') });
+    await subscribe({ callback: subscriber.callback('/long') });
+    await until(async () =>
+      (await kept()).every(({ state, delivery }) => delivery.url.endsWith('/long') || state === 'ended'),
+    );
+    await publish('news.world', '1', JSON_TYPE);
+    await until(() => subscriber.deliveries.length > 0);
+    expect(subscriber.deliveries.map(({ path }) => path)).toEqual(['/long']);
+  });
+
+  it('ends when that is asked for and confirmed', async () => {
+    const { subscriber, subscribe, ask, publish, kept } = await webSubWorld();
+    await subscribe({ callback: subscriber.callback('/ends') });
+    await subscribe({ callback: subscriber.callback('/stays') });
+    await ask({ mode: 'unsubscribe', callback: subscriber.callback('/ends') });
+    await until(async () => (await kept()).length === 1);
+    expect(subscriber.verifications.at(-1)).toMatchObject({ mode: 'unsubscribe', leaseSeconds: undefined });
+    await publish('news.world', '1', JSON_TYPE);
+    await until(() => subscriber.deliveries.length > 0);
+    expect(subscriber.deliveries.map(({ path }) => path)).toEqual(['/stays']);
+  });
+
+  it('begins with what was published after it was asked for', async () => {
+    const { subscriber, ask, publish } = await webSubWorld();
+    await publish('news.world', '"before"', JSON_TYPE);
+    let confirm = (): void => undefined;
+    subscriber.answer = ({ challenge }, response) => (confirm = () => response.end(challenge));
+    await ask();
+    await until(() => subscriber.verifications.length === 1);
+    await publish('news.world', '"meanwhile"', JSON_TYPE);
+    confirm();
+    await until(() => subscriber.deliveries.length === 1);
+    expect(first(subscriber.deliveries).body.toString()).toBe('"meanwhile"');
+  });
+});
+
+describe('a hub that was away', () => {
+  it('goes on with the subscriptions that it had', async () => {
+    const { subscriber, publish } = await comeBack((world) => world.subscribe({ secret: 'kept' }));
+    await publish('news.world', '1', JSON_TYPE);
+    await until(() => subscriber.deliveries.length === 1);
+    expect(isAuthentic(first(subscriber.deliveries), 'kept')).toBe(true);
+  });
+
+  it('tells those who may not any more, and forgets them', async () => {
+    const { subscriber, kept } = await comeBack((world) => world.subscribe(), { rules: [] });
+    await until(() => subscriber.denials.length === 1);
+    expect(subscriber.denials[0]).toMatchObject({ reason: 'This topic is not public.' });
+    expect(await kept()).toEqual([]);
+  });
+});
+
+/** A hub that has gone, and another one on its folder. */
+async function comeBack(before: (world: WebSubWorld) => Promise<void>, settings: object = {}): Promise<WebSubWorld> {
+  const data = await mkdtemp(join(tmpdir(), 'polycast-websub-'));
+  onTestFinished(() => rm(data, { recursive: true, force: true }));
+  const first = await webSubWorld({ data });
+  await before(first);
+  await first.hub.close();
+  return webSubWorld({ data, ...settings }, 1, first);
+}
+
+function first(deliveries: readonly Delivery[]): Delivery {
+  return deliveries[0] as Delivery;
+}
