@@ -9,6 +9,7 @@ export interface DeadLettersParts {
   readonly notes: Notes;
   readonly settings: SubscriptionSettings;
   readonly ownerOf: (line: Line) => LineOwner;
+  readonly logger: { warn(fields: object, message: string): void };
 }
 
 /** Dead letters taken in one go. */
@@ -17,6 +18,7 @@ const PAGE_COUNT = 500;
 /** What becomes of dead letters that somebody has looked at. */
 export class DeadLetters {
   readonly #parts: DeadLettersParts;
+  readonly #trimming = new Set<Line>();
 
   constructor(parts: DeadLettersParts) {
     this.#parts = parts;
@@ -36,6 +38,22 @@ export class DeadLetters {
       retried += taken.length;
       after = last.position;
       if (position !== undefined) return retried;
+    }
+  }
+
+  /** Lets go of the oldest, if there are more than are kept. */
+  async trim(line: Line): Promise<void> {
+    const { settings, logger } = this.#parts;
+    // By heaps, and one at a time.
+    const over = line.deadLetters - settings.deadLettersKept;
+    if (over < Math.min(PAGE_COUNT, settings.deadLettersKept / 10) || this.#trimming.has(line)) return;
+    this.#trimming.add(line);
+    try {
+      await this.#gone(line, await this.#page(line, 0, undefined, over));
+    } catch (error) {
+      logger.warn({ subscription: line.id, error: String(error) }, 'old dead letters could not be let go of');
+    } finally {
+      this.#trimming.delete(line);
     }
   }
 

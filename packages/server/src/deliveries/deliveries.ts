@@ -93,7 +93,15 @@ export class Deliveries {
     this.#notes = notes;
     this.#lineParts = { feed, clock, reads: new ReadGate(READS_CONCURRENT_MAX) };
     const tell = createTell(parts);
-    const standings = new Standings({ ...parts, notes, tell, turned: (line) => this.#turned(line) });
+    const deadLetters = new DeadLetters({ ...parts, notes, ownerOf: (line) => this.#ownerOf(line) });
+    const standings = new Standings({
+      ...parts,
+      epoch,
+      notes,
+      tell,
+      turned: (line) => this.#turned(line),
+      trimDeadLetters: (line) => void deadLetters.trim(line),
+    });
     this.#standings = standings;
     this.#dispatcher = new Dispatcher({ ...parts, epoch, notes, verdicts: standings });
     this.#pulls = new Pulls({
@@ -118,7 +126,7 @@ export class Deliveries {
       pulls: this.#pulls,
       replays: this.#replays,
       verification: this.#verification,
-      deadLetters: new DeadLetters({ ...parts, notes, ownerOf: (line) => this.#ownerOf(line) }),
+      deadLetters,
       makeLine: (subscription) => this.#makeLine({ ...subscription, open: [], deadLetters: 0, replays: [] }),
       begin: (line) => this.#turned(line),
       end: (line) => this.#end(line),

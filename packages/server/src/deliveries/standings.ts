@@ -1,3 +1,4 @@
+import { encodeCursor } from '@polycast/protocol';
 import type { Clock, Random } from '../core/ports.ts';
 import type { DeadLetter, SubscriptionStore } from '../core/subscription/ports.ts';
 import type { SubscriptionSettings } from '../core/subscription/settings.ts';
@@ -7,6 +8,7 @@ import type { Notes } from './notes.ts';
 import type { SubscriptionNews, Tell } from './tell.ts';
 
 export interface StandingsParts {
+  readonly epoch: string;
   readonly store: SubscriptionStore;
   readonly notes: Notes;
   readonly clock: Clock;
@@ -15,6 +17,8 @@ export interface StandingsParts {
   readonly tell: Tell;
   /** A line begins or ceases to be at work. */
   readonly turned: (line: Line) => void;
+  /** There may be more dead letters than are kept. */
+  readonly trimDeadLetters: (line: Line) => void;
 }
 
 /** Which news a state is, where it is any. */
@@ -97,7 +101,9 @@ export class Standings {
   }
 
   deadLetter(line: Line, { position, channel, attempts, outcome }: DeadLetter): void {
-    this.#parts.tell(line.id, 'dead-letter', { position, channel, attempts, outcome });
+    const event = encodeCursor(this.#parts.epoch, position);
+    this.#parts.tell(line.id, 'dead-letter', { event, channel, attempts, outcome });
+    this.#parts.trimDeadLetters(line);
   }
 
   forget(line: Line): void {
