@@ -12,9 +12,17 @@ export class WebSubSubscriber {
   readonly verifications: Verification[] = [];
   readonly denials: Denial[] = [];
   readonly deliveries: Delivery[] = [];
+  /** What it has asked for itself: topic, callback, and the secret that it gave. Nothing else is confirmed, or believed. */
+  readonly #wishes: { mode: string; topic: string; path: string; secret: string | undefined }[] = [];
   /** How it answers to a question; another one makes a subscriber that does not agree, or that is broken. */
   answer: (verification: Verification, response: ServerResponse) => void = (verification, response) => {
-    response.end(verification.challenge);
+    // Section 5.3.1: what it has not asked for, it must not confirm.
+    const isOwn = this.#wishes.some(
+      ({ mode, topic, path }) =>
+        mode === verification.mode && topic === verification.topic && verification.path.startsWith(path),
+    );
+    if (isOwn) response.end(verification.challenge);
+    else response.writeHead(404).end();
   };
   /** How it answers to content. */
   receive: (delivery: Delivery, response: ServerResponse) => void = (_delivery, response) => {
@@ -44,6 +52,15 @@ export class WebSubSubscriber {
     return new Promise((resolve) => this.#server.close(() => resolve()));
   }
 
+  /** Section 8: what it takes for the topic's content: with a secret, only what is signed with it. */
+  get contents(): readonly string[] {
+    const isBelieved = (delivery: Delivery): boolean => {
+      const wish = this.#wishes.findLast(({ mode, path }) => mode === 'subscribe' && path === delivery.path);
+      return wish !== undefined && (wish.secret === undefined || isAuthentic(delivery, wish.secret));
+    };
+    return this.deliveries.filter(isBelieved).map(({ body }) => body.toString());
+  }
+
   /** Section 4: what the topic says of its hub and of itself, by its headers. */
   async discover(topic: string): Promise<{ readonly hub: string; readonly self: string }> {
     const response = await fetch(topic, { method: 'HEAD' });
@@ -57,6 +74,11 @@ export class WebSubSubscriber {
   async ask(hub: string, parameters: Readonly<Record<string, string | undefined>>): Promise<number> {
     const form = new URLSearchParams();
     for (const [name, value] of Object.entries(parameters)) if (value !== undefined) form.append(`hub.${name}`, value);
+    const { mode = '', topic = '', callback = this.callback(), secret } = parameters;
+    if (URL.canParse(callback)) {
+      const { pathname, search } = new URL(callback);
+      this.#wishes.push({ mode, topic, path: pathname + search, secret });
+    }
     const response = await fetch(hub, { method: 'POST', body: form });
     await response.arrayBuffer();
     return response.status;

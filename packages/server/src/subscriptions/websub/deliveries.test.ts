@@ -120,6 +120,53 @@ describe('a subscription (WebSub section 5)', () => {
     );
   });
 
+  it('cannot be had, renewed or ended in the name of somebody who did not ask', async () => {
+    const { subscriber, subscribe, publish, kept, endpoint, topic } = await webSubWorld();
+    await subscribe({ secret: "the subscriber's" });
+    const before = await kept();
+    const attack = (mode: string, callback: string) =>
+      fetch(endpoint, {
+        method: 'POST',
+        body: new URLSearchParams({
+          'hub.mode': mode,
+          'hub.callback': callback,
+          'hub.topic': topic('news.world'),
+          'hub.secret': "the attacker's",
+        }),
+      });
+    await attack('subscribe', subscriber.callback('/victim'));
+    await attack('unsubscribe', subscriber.callback());
+    await until(() => subscriber.verifications.length === 3);
+    await subscribe({ callback: subscriber.callback('/second'), secret: "the subscriber's" });
+    await publish('news.world', '"content"', JSON_TYPE);
+    await until(() => subscriber.deliveries.length === 2);
+    expect(subscriber.contents).toEqual(['"content"', '"content"']);
+    expect((await kept()).map(({ id }) => id)).toContain(before[0]?.id);
+    expect(await kept()).toHaveLength(2);
+  });
+
+  it('outlives long failures: its lease alone is its end', async () => {
+    const settings = {
+      retryDelaysSeconds: [1, 1],
+      suspendAfterSeconds: 60,
+      failingNoticeSeconds: 30,
+      probeSeconds: 10,
+    };
+    const { subscriber, subscribe, publish, kept } = await webSubWorld({ subscriptions: settings }, 100);
+    subscriber.receive = (_delivery, response) => response.writeHead(500).end();
+    await subscribe({ lease_seconds: '100000' });
+    let count = 0;
+    await until(async () => {
+      await publish('news.world', String(++count), JSON_TYPE);
+      return (await kept())[0]?.state === 'suspended';
+    });
+    subscriber.receive = (_delivery, response) => response.end();
+    await until(async () => (await kept())[0]?.state === 'active');
+    await publish('news.world', '"after"', JSON_TYPE);
+    await until(() => subscriber.contents.includes('"after"'));
+    expect(subscriber.denials).toEqual([]);
+  });
+
   it('ends when its lease is over', async () => {
     const { subscriber, subscribe, publish, kept } = await webSubWorld({}, 50);
     await subscribe({ lease_seconds: '60', callback: subscriber.callback('/short') });

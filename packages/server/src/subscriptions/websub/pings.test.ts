@@ -45,6 +45,38 @@ describe("publishers' pings", () => {
   });
 });
 
+describe('a topic of another site', () => {
+  it('is not fetched where the hub may not go, though a setting names it, and no redirect is followed', async () => {
+    const inside = await publisherSite();
+    const site = await publisherSite();
+    const { subscriber, subscribe, ask, publish, topic } = await webSubWorld({
+      websub: { topics: [`${inside.url}/feeds`, `${site.url}/feeds`], fetchIntervalSeconds: 1 },
+      outgoing: { allow: [`127.0.0.1:${site.port}`] },
+    });
+    site.subscribers = subscriber.port;
+    const callback = site.proxied('/callback');
+    const topics = [`${inside.url}/feeds/secret`, `${site.url}/feeds/moved`, `${site.url}/feeds/gone`];
+    for (const each of topics) await subscribe({ topic: each, callback });
+    site.moved = `${inside.url}/feeds/secret`;
+    for (const each of topics) expect(await ask({ mode: 'publish', topic: each })).toBe(204);
+    await until(() => site.asked.length === 2);
+    await subscribe({ topic: topic('news.world'), callback });
+    await publish('news.world', '1', 'application/json');
+    await until(() => subscriber.deliveries.length > 0);
+    expect(subscriber.deliveries.map(({ body }) => body.toString())).toEqual(['1']);
+    expect(inside.asked).toEqual([]);
+  });
+
+  it('is denied by the hub once no setting names it any more, and is none of its own channels', async () => {
+    const site = await publisherSite();
+    const { ask, topic, subscriber } = await webSubWorld({ access: 'open' });
+    expect(await ask({ topic: `${site.url}/feeds/1` })).toBe(400);
+    expect(await ask({ topic: topic('polycast.websub.x') })).toBe(202);
+    await until(() => subscriber.denials.length === 1);
+    expect(subscriber.denials[0]).toMatchObject({ reason: 'This hub is not for this topic.' });
+  });
+});
+
 /** A site with feeds; what is asked of it below `/callback` it passes on, so that one port is enough. */
 async function publisherSite() {
   const site = {
@@ -53,12 +85,15 @@ async function publisherSite() {
     content: ['', 'text/plain'] as [string, string],
     asked: [] as string[],
     subscribers: 0,
+    moved: '',
     proxied: (path: string): string => site.url + path,
   };
   const server = createServer((request, response) => {
     const { url = '', method = 'GET' } = request;
     if (url.startsWith('/feeds')) {
       site.asked.push(url);
+      if (url.endsWith('/moved')) return void response.writeHead(302, { Location: site.moved }).end('moved');
+      if (url.endsWith('/gone')) return void response.writeHead(410).end('gone');
       response.writeHead(200, { 'Content-Type': site.content[1] }).end(site.content[0]);
       return;
     }
