@@ -39,7 +39,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   client: ['@polycast/protocol'],
-  server: ['@polycast/protocol', '@polycast/client'],
+  server: ['@polycast/protocol', '@polycast/client', '@polycast/client/webhooks'],
   console: ['@polycast/protocol', '@polycast/client', '@polycast/client/presence'],
 };
 

@@ -5,7 +5,7 @@ import type { DevHub, LabPage } from './lab-page.ts';
 
 const PACE = 'Kitchen takes a step every';
 const INTERVAL = 'Short poll asks every';
-const ALL_OF_IT = ['7 of 7', '7 of 7', '7 of 7', '7 of 7'];
+const ALL_OF_IT = ['7 of 7', '7 of 7', '7 of 7', '7 of 7', '7 of 7'];
 
 let hub: DevHub;
 let browser: Browser;
@@ -19,16 +19,22 @@ afterAll(async () => {
   await hub.stop();
 });
 
-test('a pizza is ordered by keyboard alone, and all four lanes deliver', async () => {
+test('a pizza is ordered by keyboard alone, and all five lanes deliver', async () => {
   const { page, complaints } = await lab();
   await tabTo(page, 'Order a pizza');
   await page.keyboard.press('Enter');
   const lines = await bill(page);
-  expect(lines.map(({ title }) => title)).toEqual(['Short polling', 'Long polling', 'Server-Sent Events', 'WebSocket']);
+  expect(lines.map(({ title }) => title)).toEqual([
+    'Short polling',
+    'Long polling',
+    'Server-Sent Events',
+    'WebSocket',
+    'Webhook',
+  ]);
   expect(lines.map(({ events }) => events)).toEqual(ALL_OF_IT);
-  // One request each for the streams; a request an event for the long poll, and one that waits.
-  expect(lines.slice(1).map(({ requests }) => requests)).toEqual([8, 1, 1]);
-  expect(lines.slice(1).map(({ wasted }) => wasted)).toEqual([0, 0, 0]);
+  // One request each for the streams; a request an event for the long poll, and one that waits; a call an event for the webhook.
+  expect(lines.slice(1).map(({ requests }) => requests)).toEqual([8, 1, 1, 7]);
+  expect(lines.slice(1).map(({ wasted }) => wasted)).toEqual([0, 0, 0, 0]);
   expect(await page.locator('.unseen[aria-live]').textContent()).toContain('WebSocket knew');
   expect(complaints).toEqual([]);
 });
@@ -74,7 +80,7 @@ test('a network that is cut in the midst of an order: every lane comes back to w
   const lines = await bill(page);
   expect(lines.map(({ events }) => events)).toEqual(ALL_OF_IT);
   expect(lines.every(({ wasted }) => wasted > 0)).toBe(true);
-  expect(await page.locator('.band-cut').count()).toBe(4);
+  expect(await page.locator('.band-cut').count()).toBe(5);
   expect(complaints).toEqual([]);
 });
 
@@ -85,9 +91,44 @@ test('one lane stalls; the others go on, and it catches up when bytes move again
   await kitchenAt(page, 2);
   const lane = page.getByRole('group', { name: 'Make trouble for WebSocket' });
   await lane.getByRole('button', { name: 'Stall' }).press('Enter');
-  await page.waitForFunction(() => document.querySelectorAll('.lane-row .pizza-7').length === 3);
-  expect(await page.locator('.lane-row .pizza-7').count()).toBe(3);
+  await page.waitForFunction(() => document.querySelectorAll('.lane-row .pizza-7').length === 4);
+  expect(await page.locator('.lane-row .pizza-7').count()).toBe(4);
   await lane.getByRole('button', { name: 'Stall' }).press('Enter');
+  expect((await bill(page)).map(({ events }) => events)).toEqual(ALL_OF_IT);
+});
+
+test.each([
+  { trouble: 'Failing', seen: '.bar.call.failed', wire: /HTTP\/1\.1 500/ },
+  { trouble: 'Down', seen: '.lane-row .strip .refusal', wire: /connection reset/ },
+])(
+  'a receiver that is $trouble is tried again, later each time, until it takes all in order',
+  async ({ trouble, seen, wire }) => {
+    const { page, complaints } = await lab();
+    await slide(page, PACE, 'Home');
+    await order(page);
+    await kitchenAt(page, 2);
+    const lane = page.getByRole('group', { name: 'Make trouble for Webhook' });
+    await lane.getByRole('button', { name: trouble }).press('Enter');
+    await page.waitForFunction((selector) => document.querySelectorAll(selector).length >= 2, seen);
+    expect(await page.locator('.wait').count()).toBeGreaterThan(0);
+    await lane.getByRole('button', { name: trouble }).press('Enter');
+    const lines = await bill(page);
+    expect(lines.map(({ events }) => events)).toEqual(ALL_OF_IT);
+    expect(lines.map(({ wasted }) => wasted).at(-1)).toBeGreaterThanOrEqual(2);
+    expect(await page.getByRole('region', { name: 'Wire of Webhook' }).textContent()).toMatch(wire);
+    expect(complaints).toEqual([]);
+  },
+);
+
+test('a receiver that is slow holds up nobody but itself', async () => {
+  const { page } = await lab();
+  await slide(page, PACE, 'Home');
+  await page
+    .getByRole('group', { name: 'Make trouble for Webhook' })
+    .getByRole('button', { name: 'Slow' })
+    .press('Enter');
+  await page.waitForSelector('.band-busy');
+  await page.waitForFunction(() => document.querySelectorAll('.lane-row .pizza-7').length === 4);
   expect((await bill(page)).map(({ events }) => events)).toEqual(ALL_OF_IT);
 });
 
@@ -109,7 +150,7 @@ test('trouble that is asked for while no pizza is made comes with the next one',
   const { page } = await lab();
   await page.getByRole('button', { name: 'Restart the hub' }).press('Enter');
   expect((await bill(page)).map(({ events }) => events)).toEqual(ALL_OF_IT);
-  expect(await page.locator('.band-restart').count()).toBe(4);
+  expect(await page.locator('.band-restart').count()).toBe(5);
 });
 
 test('a wiped log is no silent loss: whoever had not read it all is told of the gap', async () => {
@@ -123,7 +164,7 @@ test('a wiped log is no silent loss: whoever had not read it all is told of the 
   const [polled, ...streamed] = await bill(page);
   expect(polled?.events).toMatch(/^[1-6] of 7 gap$/);
   expect(streamed.every(({ events }) => events.startsWith('7 of 7'))).toBe(true);
-  expect(await page.locator('.gap-mark').count()).toBe(4);
+  expect(await page.locator('.gap-mark').count()).toBe(5);
   expect(complaints).toEqual([]);
 });
 

@@ -5,6 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Webhook } from 'standardwebhooks';
 import { expect, onTestFinished, test } from 'vitest';
 import { createLab } from './lab.ts';
 import { LabLogin } from './login.ts';
@@ -24,8 +25,12 @@ test('the page is served with a policy that names the wires and allows nothing i
   const policy = headers['content-security-policy'] ?? '';
   expect(policy).not.toContain('unsafe');
   expect(policy).toMatch(/connect-src 'self' ws:\/\/127\.0\.0\.1:\d+ /);
-  for (const { name, port } of lab.lanes)
-    expect(policy).toContain(`${name === 'websocket' ? 'ws' : 'http'}://127.0.0.1:${port}`);
+  for (const { name, port } of lab.lanes) {
+    const address = `${name === 'websocket' ? 'ws' : 'http'}://127.0.0.1:${port}`;
+    // The hub asks there, not the page.
+    if (name === 'webhook') expect(policy).not.toContain(address);
+    else expect(policy).toContain(address);
+  }
 });
 
 test('hashed files may be kept for ever; the page is asked for again, and answered with 304', async () => {
@@ -62,6 +67,7 @@ test('the configuration says the ports of the lanes and what may be done', async
   expect(JSON.parse((await ask('GET', '/lab/api/config')).body)).toEqual({
     lanes: lab.lanes,
     actions: ['restart'],
+    secret: expect.stringMatching(/^whsec_/) as string,
     people: [],
   });
 });
@@ -70,10 +76,52 @@ test('a lane can be broken and healed, all can be, and what does not exist canno
   const { ask } = await open();
   expect((await ask('POST', '/lab/api/lanes/sse/cut?for=1000', JSON_HEADERS)).status).toBe(204);
   expect((await ask('POST', '/lab/api/lanes/all/stall?for=0', JSON_HEADERS)).status).toBe(204);
+  expect((await ask('POST', '/lab/api/lanes/webhook/failing', JSON_HEADERS)).status).toBe(204);
   expect((await ask('POST', '/lab/api/lanes/sse/burn', JSON_HEADERS)).status).toBe(404);
+  expect((await ask('POST', '/lab/api/lanes/sse/failing', JSON_HEADERS)).status).toBe(404);
   expect((await ask('POST', '/lab/api/lanes/pigeon/cut', JSON_HEADERS)).status).toBe(404);
   expect((await ask('POST', '/lab/api/lanes/sse/cut?for=1e9', JSON_HEADERS)).status).toBe(400);
   expect((await ask('GET', '/lab/api/lanes/sse/cut')).status).toBe(405);
+});
+
+test('the receiver of the webhook takes what is signed, fails when it is told to, and says what it was handed', async () => {
+  const { ask, lab, stream } = await open();
+  const told = await stream('/lab/api/wire');
+  const { secret } = JSON.parse((await ask('GET', '/lab/api/config')).body) as { secret: string };
+  const port = lab.lanes.find(({ name }) => name === 'webhook')?.port;
+  const post = async (sign: Webhook): Promise<number> => {
+    const body = JSON.stringify({ id: 'a', channel: 'lab.orders.1', time: '', data: { step: 'oven' } });
+    const headers = {
+      'webhook-id': 'a',
+      'webhook-timestamp': String(Math.floor(Date.now() / 1000)),
+      'webhook-signature': sign.sign('a', new Date(), body),
+    };
+    return (await fetch(`http://127.0.0.1:${port}/pizzas`, { method: 'POST', headers, body })).status;
+  };
+  expect(await post(new Webhook(`whsec_${Buffer.alloc(32).toString('base64')}`))).toBe(401);
+  await ask('POST', '/lab/api/lanes/webhook/failing?for=60000', JSON_HEADERS);
+  expect(await post(new Webhook(secret))).toBe(500);
+  await ask('POST', '/lab/api/lanes/webhook/failing?for=0', JSON_HEADERS);
+  expect(await post(new Webhook(secret))).toBe(204);
+  await told(/"kind":"received","lane":"webhook","channel":"lab.orders.1","data":{"step":"oven"}/);
+});
+
+test('a receiver that is busy answers late, and at once when it no longer is', async () => {
+  const { ask, lab, stream } = await open();
+  const told = await stream('/lab/api/wire');
+  const { secret } = JSON.parse((await ask('GET', '/lab/api/config')).body) as { secret: string };
+  const port = lab.lanes.find(({ name }) => name === 'webhook')?.port;
+  await ask('POST', '/lab/api/lanes/webhook/busy?for=60000', JSON_HEADERS);
+  const body = '{"id":"a","channel":"a","time":"","data":1}';
+  const headers = {
+    'webhook-id': 'a',
+    'webhook-timestamp': String(Math.floor(Date.now() / 1000)),
+    'webhook-signature': new Webhook(secret).sign('a', new Date(), body),
+  };
+  const answer = fetch(`http://127.0.0.1:${port}/`, { method: 'POST', headers, body });
+  await told(/"direction":"up"/);
+  await ask('POST', '/lab/api/lanes/webhook/busy?for=0', JSON_HEADERS);
+  expect((await answer).status).toBe(204);
 });
 
 test('the hub is restarted once at a time, and the page is told when it goes and comes', async () => {

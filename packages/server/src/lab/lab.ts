@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PolycastError } from '@polycast/protocol';
-import { FAULTS, LANES, nowMs, PEOPLE } from './records.ts';
-import type { Fault, LabConfig, LaneName, WireRecord } from './records.ts';
+import { LANES, nowMs, PEOPLE, RECEIVER_FAULTS, WIRE_FAULTS } from './records.ts';
+import type { LabConfig, LaneName, WireRecord } from './records.ts';
 import type { LabLogin } from './login.ts';
 import { answerJson, answerProblem, assertOwnPage } from './answers.ts';
+import { Receiver } from './receiver.ts';
 import { StaticFiles } from './static.ts';
 import { FAULT_DURATION_MS_MAX, Wire } from './wire.ts';
 import { WireLog } from './wire-log.ts';
@@ -43,13 +44,23 @@ const FAULT_DURATION_MS_DEFAULT = 3000;
 export async function createLab(options: LabOptions): Promise<Lab> {
   const log = new WireLog();
   const wires = new Map<LaneName, Wire>();
-  for (const lane of LANES) wires.set(lane, await Wire.open(lane, options.hubPort, (record) => log.append(record)));
+  const tell = (record: WireRecord): void => log.append(record);
+  const receiver = await Receiver.open(tell);
+  // The webhook's is the one on which the hub asks and another answers.
+  const portOf = (lane: LaneName): (() => number) => (lane === 'webhook' ? () => receiver.port : options.hubPort);
+  for (const lane of LANES) wires.set(lane, await Wire.open(lane, portOf(lane), tell));
   const lanes = [...wires].map(([name, wire]) => ({ name, port: wire.port }));
   const room: Room = {
     options,
     log,
     wires,
-    config: { lanes, actions: actionNames(options.actions), people: options.login === undefined ? [] : PEOPLE },
+    receiver,
+    config: {
+      lanes,
+      actions: actionNames(options.actions),
+      secret: receiver.secret,
+      people: options.login === undefined ? [] : PEOPLE,
+    },
     pages: new StaticFiles(options.folder),
     busy: false,
   };
@@ -69,15 +80,16 @@ export async function createLab(options: LabOptions): Promise<Lab> {
   };
 }
 
-async function closeAll({ log, wires }: Room): Promise<void> {
+async function closeAll({ log, wires, receiver }: Room): Promise<void> {
   log.close();
-  await Promise.all([...wires.values()].map((wire) => wire.close()));
+  await Promise.all([...wires.values(), receiver].map((each) => each.close()));
 }
 
 interface Room {
   readonly options: LabOptions;
   readonly log: WireLog;
   readonly wires: ReadonlyMap<LaneName, Wire>;
+  readonly receiver: Receiver;
   readonly config: LabConfig;
   readonly pages: StaticFiles;
   /** Whether the hub is being restarted or wiped. */
@@ -122,7 +134,10 @@ async function servePage(room: Room, request: IncomingMessage, response: ServerR
  * @param host the hub's, known to be a loopback name: not every browser takes `'self'` for its WebSockets as well
  */
 function contentSecurityPolicy(lanes: LabConfig['lanes'], host: string): string {
-  const wires = lanes.map(({ name, port }) => `${name === 'websocket' ? 'ws' : 'http'}://127.0.0.1:${port}`).join(' ');
+  const browsers = lanes.filter(({ name }) => name !== 'webhook');
+  const wires = browsers
+    .map(({ name, port }) => `${name === 'websocket' ? 'ws' : 'http'}://127.0.0.1:${port}`)
+    .join(' ');
   return `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ws://${host} ${wires}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 }
 
@@ -136,14 +151,21 @@ function watchWire(room: Room, request: IncomingMessage, response: ServerRespons
 /** `/lab/api/lanes/{lane or all}/{fault}?for=<ms>`; `for=0` heals. */
 function breakLane(room: Room, lane: string | undefined, fault: string | undefined, url: string): void {
   const durationMs = Number(new URLSearchParams(url.split('?')[1]).get('for') ?? FAULT_DURATION_MS_DEFAULT);
-  const wires = [...room.wires.values()].filter((wire) => lane === 'all' || lane === wire.lane);
-  if (wires.length === 0 || !isFault(fault)) throw new PolycastError('not_found');
   if (!(durationMs >= 0 && durationMs <= FAULT_DURATION_MS_MAX))
     throw new PolycastError('invalid_parameter', `for is 0 to ${FAULT_DURATION_MS_MAX} milliseconds.`);
-  for (const wire of wires) {
-    if (durationMs === 0) wire.heal(fault);
-    else wire.breakFor(fault, durationMs);
-  }
+  const wires = [...room.wires.values()].filter((wire) => lane === 'all' || lane === wire.lane);
+  if (isOneOf(WIRE_FAULTS, fault) && wires.length > 0) for (const wire of wires) disturb(wire, fault, durationMs);
+  else if (isOneOf(RECEIVER_FAULTS, fault) && lane === 'webhook') disturb(room.receiver, fault, durationMs);
+  else throw new PolycastError('not_found');
+}
+
+function disturb<Fault>(
+  what: { heal(fault: Fault): void; breakFor(fault: Fault, durationMs: number): void },
+  fault: Fault,
+  durationMs: number,
+): void {
+  if (durationMs === 0) what.heal(fault);
+  else what.breakFor(fault, durationMs);
 }
 
 function changeHub(room: Room, action: string | undefined): void {
@@ -175,8 +197,8 @@ function read(request: IncomingMessage, answer: () => void): void {
   answer();
 }
 
-function isFault(name: string | undefined): name is Fault {
-  return (FAULTS as readonly (string | undefined)[]).includes(name);
+function isOneOf<Name extends string>(names: readonly Name[], name: string | undefined): name is Name {
+  return (names as readonly (string | undefined)[]).includes(name);
 }
 
 function actionNames(actions: LabActions): LabConfig['actions'] {

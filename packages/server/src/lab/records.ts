@@ -2,21 +2,28 @@
  * What the Lab tells of a lane's wire. The page imports these types; the records travel as JSON over `/lab/api/wire`.
  * All times are milliseconds since 1970 with fractions, by the clock of the machine that runs the hub.
  */
-export const LANES = ['short-poll', 'long-poll', 'sse', 'websocket'] as const;
+export const LANES = ['short-poll', 'long-poll', 'sse', 'websocket', 'webhook'] as const;
 
 export type LaneName = (typeof LANES)[number];
 
-export const FAULTS = ['cut', 'stall', 'slow'] as const;
+export const WIRE_FAULTS = ['cut', 'stall', 'slow'] as const;
 
 /**
  * `cut`: connections are reset, and new ones too. `stall`: connections stay, but not a byte moves, either way. `slow`:
  * bytes arrive late and few at a time.
  */
-export type Fault = (typeof FAULTS)[number];
+export type WireFault = (typeof WIRE_FAULTS)[number];
+
+export const RECEIVER_FAULTS = ['busy', 'failing'] as const;
+
+/** Of the webhook's receiver. `busy`: it takes seconds for each event. `failing`: it answers 500. */
+export type ReceiverFault = (typeof RECEIVER_FAULTS)[number];
+
+export type Fault = WireFault | ReceiverFault;
 
 export type HubChange = 'restarting' | 'wiping' | 'back' | 'failed';
 
-/** `up` goes to the hub, `down` to the browser. */
+/** `up` goes to the hub, `down` to the browser; of a webhook, where the hub asks, `up` goes to the receiver. */
 export type Direction = 'up' | 'down';
 
 export type WireRecord =
@@ -46,9 +53,19 @@ export type WireRecord =
       readonly atMs: number;
       readonly untilMs: number;
     }
+  /** The webhook's receiver has handled an event. */
+  | {
+      readonly kind: 'received';
+      readonly lane: 'webhook';
+      readonly atMs: number;
+      readonly channel: string;
+      readonly type: string | undefined;
+      readonly data: unknown;
+    }
   | { readonly kind: 'healed'; readonly lane: LaneName; readonly fault: Fault; readonly atMs: number }
   | { readonly kind: 'hub'; readonly change: HubChange; readonly atMs: number };
 
+/** By whom a connection was closed: who opened it, who answers on it, or a cut of the wire. */
 export type CloseCause = 'client' | 'hub' | 'cut';
 
 /** `GET /lab/api/config`. */
@@ -56,6 +73,8 @@ export interface LabConfig {
   readonly lanes: readonly { readonly name: LaneName; readonly port: number }[];
   /** What the page may ask of the hub itself. */
   readonly actions: readonly ('restart' | 'wipe')[];
+  /** What the webhook of the fifth lane is to be signed with. */
+  readonly secret: string;
   /** Whom it lets log in; nobody where the hub has users of its own to protect. */
   readonly people: readonly Person[];
 }

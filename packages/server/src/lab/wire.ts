@@ -1,7 +1,7 @@
 import type { AddressInfo, Server } from 'node:net';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
-import type { Fault, LaneName, WireRecord } from './records.ts';
+import type { LaneName, WireFault, WireRecord } from './records.ts';
 import { nowMs } from './records.ts';
 import { WireConnection } from './wire-connection.ts';
 
@@ -21,7 +21,7 @@ export class Wire {
   readonly #tell: (record: WireRecord) => void;
   readonly #server: Server;
   readonly #connections = new Set<WireConnection>();
-  readonly #faults = new Map<Fault, NodeJS.Timeout>();
+  readonly #faults = new Map<WireFault, NodeJS.Timeout>();
 
   private constructor(lane: LaneName, hubPort: () => number, tell: (record: WireRecord) => void) {
     this.lane = lane;
@@ -61,7 +61,7 @@ export class Wire {
   }
 
   /** Breaks the wire for a while; the same fault again begins anew. `durationMs` is at most FAULT_DURATION_MS_MAX. */
-  breakFor(fault: Fault, durationMs: number): void {
+  breakFor(fault: WireFault, durationMs: number): void {
     const boundedMs = Math.min(durationMs, FAULT_DURATION_MS_MAX);
     clearTimeout(this.#faults.get(fault));
     this.#faults.set(fault, setTimeout(() => this.heal(fault), boundedMs).unref());
@@ -70,7 +70,7 @@ export class Wire {
     this.#apply(fault, true);
   }
 
-  heal(fault: Fault): void {
+  heal(fault: WireFault): void {
     const timer = this.#faults.get(fault);
     if (timer === undefined) return;
     clearTimeout(timer);
@@ -88,7 +88,7 @@ export class Wire {
     await closed;
   }
 
-  #apply(fault: Fault, broken: boolean): void {
+  #apply(fault: WireFault, broken: boolean): void {
     for (const connection of this.#connections) {
       if (fault === 'stall') connection.setStalled(broken);
       else if (fault === 'slow') connection.setSlow(broken);

@@ -3,7 +3,7 @@ import { LANES } from './lanes/index.ts';
 import type { Lane } from './lanes/index.ts';
 import { createOrder, isServed, see } from './model/order.ts';
 import type { Order } from './model/order.ts';
-import type { Fault, LabConfig, LaneName } from './model/records.ts';
+import type { Fault, LabConfig, LaneName, WireRecord } from './model/records.ts';
 import { STEPS, stepNumber } from './model/steps.ts';
 import { tallyOf } from './model/tally.ts';
 import { verdict } from './model/verdict.ts';
@@ -19,9 +19,7 @@ export interface Settings {
 
 export type Trouble = { readonly kind: Fault; readonly lane: LaneName | 'all' } | { readonly kind: 'restart' | 'wipe' };
 
-const FAULT_DURATIONS_MS: Readonly<Record<Fault, number>> = { cut: 3000, stall: 4000, slow: 6000 };
-
-const FAULTS: readonly Fault[] = ['cut', 'stall', 'slow'];
+const FAULT_DURATIONS_MS: Readonly<Partial<Record<Fault, number>>> = { cut: 3000, stall: 4000, slow: 6000 };
 
 /** Nobody waits longer than this for lanes that have not seen the last event. */
 const SERVE_MS_MAX = 30_000;
@@ -36,7 +34,7 @@ export class Session {
   order: Order | undefined;
   running = false;
   feed: FeedState = 'connecting';
-  config: LabConfig = { lanes: [], actions: [], people: [] };
+  config: LabConfig = { lanes: [], actions: [], secret: '', people: [] };
   /** For those who listen rather than look. */
   announcement = '';
   readonly #listeners = new Set<() => void>();
@@ -47,6 +45,7 @@ export class Session {
     this.config = await openWireFeed({
       onRecord: (record) => {
         this.wire.apply(record);
+        if (record.kind === 'received') this.#received(record);
         this.#changed();
       },
       onState: (state) => {
@@ -77,15 +76,25 @@ export class Session {
     this.running = true;
     this.wire.watch(order.channel);
     const { signal } = this.#abort;
-    for (const lane of LANES) void lane.transport(this.#watchOf(lane, order, signal));
-    await this.#until(() => LANES.every(({ name }) => this.wire.lanes[name].exchanges.length > 0), 1500);
+    // What a lane cannot even begin is not waited for: a hub with access control lets nobody subscribe here.
+    const begun = LANES.map(async (lane) => {
+      await Promise.resolve(lane.transport(this.#watchOf(lane, order, signal))).catch(() =>
+        order.failed.add(lane.name),
+      );
+    });
+    const asking = LANES.filter(({ name }) => name !== 'webhook');
+    await this.#until(() => asking.every(({ name }) => this.wire.lanes[name].exchanges.length > 0), 1500);
+    await Promise.race([begun.at(-1), pause(1500, signal)]);
     if (signal.aborted) return;
     await bake(order, {
       stepMs: () => this.settings.stepMs,
       pause: (milliseconds) => pause(milliseconds, signal),
       onChange: ({ step, acceptedAtMs }) => this.#published(step, acceptedAtMs !== undefined),
     });
-    await this.#until(() => LANES.every(({ name }) => isServed(order.views[name])), SERVE_MS_MAX);
+    await this.#until(
+      () => LANES.every(({ name }) => order.failed.has(name) || isServed(order.views[name])),
+      SERVE_MS_MAX,
+    );
     if (this.order === order && this.running) this.#finish(order);
   }
 
@@ -102,7 +111,7 @@ export class Session {
     }
     if (!('lane' in trouble)) return act(`hub/${trouble.kind}`);
     const durationMs =
-      trouble.lane !== 'all' && this.isBroken(trouble.lane, trouble.kind) ? 0 : FAULT_DURATIONS_MS[trouble.kind];
+      trouble.lane !== 'all' && this.isBroken(trouble.lane, trouble.kind) ? 0 : durationOf(trouble.lane, trouble.kind);
     await act(`lanes/${trouble.lane}/${trouble.kind}?for=${durationMs}`);
   }
 
@@ -114,8 +123,11 @@ export class Session {
   #watchOf(lane: Lane, order: Order, signal: AbortSignal): Parameters<Lane['transport']>[0] {
     const port = this.config.lanes.find(({ name }) => name === lane.name)?.port;
     const view = order.views[lane.name];
+    const path = lane.name === 'webhook' ? `pizzas?order=${order.channel}` : `v1/events?channel=${order.channel}`;
     return {
-      url: `${lane.scheme}://127.0.0.1:${port}/v1/events?channel=${order.channel}`,
+      url: `${lane.scheme}://127.0.0.1:${port}/${path}`,
+      channel: order.channel,
+      secret: this.config.secret,
       onEvent: ({ data }) => {
         see(order, lane.name, stepNumber(data.step), pageNowMs());
         this.#changed();
@@ -131,6 +143,16 @@ export class Session {
     };
   }
 
+  /** The receiver of the webhook was handed something. */
+  #received({ channel, type, data, atMs }: WireRecord & { kind: 'received' }): void {
+    const { order } = this;
+    if (order === undefined || !this.running) return;
+    const { reason, step } = (data ?? {}) as { readonly reason?: string; readonly step?: string };
+    // A gap is of all channels of a subscription; this page has but one.
+    if (type === 'polycast.gap') order.views.webhook.gaps.push({ reason: reason ?? '', atMs });
+    else if (channel === order.channel) see(order, 'webhook', stepNumber(step ?? ''), atMs);
+  }
+
   #published(step: number, accepted: boolean): void {
     if (accepted) this.#announce(`Kitchen: ${STEPS[step - 1]?.says ?? ''}`);
     const planned = this.#planned;
@@ -143,9 +165,12 @@ export class Session {
 
   #finish(order: Order): void {
     // The next order begins with whole wires.
-    for (const fault of FAULTS) {
-      if (LANES.some(({ name }) => this.isBroken(name, fault))) void act(`lanes/all/${fault}?for=0`);
+    for (const { name, troubles } of LANES) {
+      for (const { fault } of troubles) if (this.isBroken(name, fault)) void act(`lanes/${name}/${fault}?for=0`);
     }
+    // What was done to all wires is done to the webhook's as well.
+    for (const fault of ['stall', 'slow'] as const)
+      if (this.isBroken('webhook', fault)) void act(`lanes/webhook/${fault}?for=0`);
     order.endedAtMs = pageNowMs();
     this.running = false;
     this.#planned = undefined;
@@ -185,6 +210,11 @@ export class Session {
       for (const listener of this.#listeners) listener();
     }, 16);
   }
+}
+
+function durationOf(lane: LaneName | 'all', fault: Fault): number {
+  const trouble = LANES.find(({ name }) => name === lane)?.troubles.find((each) => each.fault === fault);
+  return trouble?.durationMs ?? FAULT_DURATIONS_MS[fault] ?? 0;
 }
 
 /** Never resolves once the order is done: whoever waits is not needed any more. */

@@ -1,12 +1,13 @@
-import type { LaneName } from '../model/records.ts';
+import type { Fault, LaneName } from '../model/records.ts';
 import { longPoll } from './long-poll.ts';
 import { shortPoll } from './short-poll.ts';
 import { serverSentEvents } from './sse.ts';
 import type { Transport } from './transport.ts';
+import { webhook } from './webhook.ts';
 import { webSocket } from './websocket.ts';
 
 /** The very text of the modules that run. */
-const CODE = import.meta.glob<string>('./{short-poll,long-poll,sse,websocket}.ts', {
+const CODE = import.meta.glob<string>('./{short-poll,long-poll,sse,websocket,webhook}.ts', {
   query: '?raw',
   import: 'default',
   eager: true,
@@ -20,8 +21,29 @@ export interface Lane {
   /** How it works, for somebody who has never heard of it. */
   readonly sentence: string;
   readonly transport: Transport;
+  /** How it may be disturbed. */
+  readonly troubles: readonly LaneTrouble[];
   readonly code: string;
 }
+
+export interface LaneTrouble {
+  readonly fault: Fault;
+  readonly word: string;
+  readonly durationMs: number;
+}
+
+const WIRE_TROUBLES: readonly LaneTrouble[] = [
+  { fault: 'cut', word: 'Cut', durationMs: 3000 },
+  { fault: 'stall', word: 'Stall', durationMs: 4000 },
+  { fault: 'slow', word: 'Slow', durationMs: 6000 },
+];
+
+/** Long enough to see several attempts. */
+const RECEIVER_TROUBLES: readonly LaneTrouble[] = [
+  { fault: 'busy', word: 'Slow', durationMs: 8000 },
+  { fault: 'failing', word: 'Failing', durationMs: 8000 },
+  { fault: 'cut', word: 'Down', durationMs: 8000 },
+];
 
 export const LANES: readonly Lane[] = [
   {
@@ -30,6 +52,7 @@ export const LANES: readonly Lane[] = [
     scheme: 'http',
     sentence: 'Asks again and again, on a timer, whether or not there is news.',
     transport: shortPoll,
+    troubles: WIRE_TROUBLES,
     code: shown('short-poll'),
   },
   {
@@ -38,6 +61,7 @@ export const LANES: readonly Lane[] = [
     scheme: 'http',
     sentence: 'Asks once; the hub holds the question open until there is news.',
     transport: longPoll,
+    troubles: WIRE_TROUBLES,
     code: shown('long-poll'),
   },
   {
@@ -46,6 +70,7 @@ export const LANES: readonly Lane[] = [
     scheme: 'http',
     sentence: 'One answer that never ends: the hub writes each event into it.',
     transport: serverSentEvents,
+    troubles: WIRE_TROUBLES,
     code: shown('sse'),
   },
   {
@@ -54,7 +79,17 @@ export const LANES: readonly Lane[] = [
     scheme: 'ws',
     sentence: 'One request becomes an open line, on which either side may speak.',
     transport: webSocket,
+    troubles: WIRE_TROUBLES,
     code: shown('websocket'),
+  },
+  {
+    name: 'webhook',
+    title: 'Webhook',
+    scheme: 'http',
+    sentence: 'For servers: the hub calls, signs, and tries again until it is taken.',
+    transport: webhook,
+    troubles: RECEIVER_TROUBLES,
+    code: shown('webhook'),
   },
 ];
 

@@ -2,6 +2,9 @@
 export interface Watch {
   /** The hub's address with the channel, as this lane reaches it: `http://127.0.0.1:4001/v1/events?channel=…`. */
   readonly url: string;
+  /** The channel alone, and what a webhook is to be signed with: for the lane in which the hub calls. */
+  readonly channel: string;
+  readonly secret: string;
   onEvent(event: LabEvent): void;
   onGap(gap: LabGap): void;
   /** How long a short poll waits between two requests, milliseconds; it may change at any time. */

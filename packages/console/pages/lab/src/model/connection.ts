@@ -4,6 +4,7 @@ import { HttpReader } from './http-reader.ts';
 import type { HttpHead, HttpPart } from './http-reader.ts';
 import { textOf } from './latin1.ts';
 import type { CloseCause, Direction, LaneName } from './records.ts';
+import { answererOf, askerOf } from './sides.ts';
 
 /** Where a connection's reader puts what it finds. */
 export interface ConnectionSink {
@@ -38,7 +39,7 @@ export class Connection {
   close(by: CloseCause, atMs: number): void {
     const exchange = this.#exchange;
     if (exchange === undefined) return;
-    exchange.broken = by === 'cut' || exchange.kind === 'poll';
+    exchange.broken = by === 'cut' || exchange.kind === 'poll' || exchange.kind === 'call';
     exchange.endedAtMs = atMs;
     this.#exchange = undefined;
     this.#sink.enter({
@@ -47,7 +48,7 @@ export class Connection {
       atMs,
       kind: 'note',
       label: '',
-      text: CLOSE_NOTES[by],
+      text: closeNote(by, this.#lane),
       byteCount: 0,
     });
   }
@@ -56,7 +57,7 @@ export class Connection {
     if (part.kind === 'head') this.#readHead(direction, part, atMs);
     else if (this.#exchange === undefined) return;
     else if (part.kind === 'other') this.#readFrames(this.#exchange, direction, part.bytes, atMs);
-    else if (direction === 'up') return;
+    else if (direction === 'up') this.#readCall(this.#exchange, part, atMs);
     else if (part.kind === 'body') this.#readBody(this.#exchange, part.bytes, atMs);
     else this.#endOfAnswer(this.#exchange, atMs);
   }
@@ -85,7 +86,7 @@ export class Connection {
       lane: this.#lane,
       method,
       target,
-      kind: kindOf(method, head.headers),
+      kind: kindOf(this.#lane, method, head.headers),
       startedAtMs: atMs,
       endedAtMs: undefined,
       status: undefined,
@@ -96,6 +97,14 @@ export class Connection {
       broken: false,
     });
     this.#bytesUpPending = 0;
+  }
+
+  /** What the hub hands over: the one request whose body says something. */
+  #readCall(exchange: Exchange, part: HttpPart, atMs: number): void {
+    if (part.kind === 'body') this.#body += part.bytes;
+    if (part.kind !== 'end' || exchange.kind !== 'call' || this.#body === '') return;
+    this.#enter(exchange, 'up', 'event', 'body', textOf(this.#body), this.#body.length, atMs);
+    this.#body = '';
   }
 
   #readBody(exchange: Exchange, bytes: string, atMs: number): void {
@@ -119,11 +128,17 @@ export class Connection {
   #endOfAnswer(exchange: Exchange, atMs: number): void {
     exchange.endedAtMs = atMs;
     this.#exchange = undefined;
+    if (exchange.kind === 'call') return this.#endOfCall(exchange, atMs);
     if (this.#body === '' || exchange.kind === 'stream') return;
     const answer = parsePoll(textOf(this.#body));
     exchange.events = answer.events;
     exchange.gaps = answer.gaps;
     this.#enter(exchange, 'down', answer.events > 0 ? 'event' : 'body', 'body', answer.text, this.#body.length, atMs);
+  }
+
+  #endOfCall(exchange: Exchange, atMs: number): void {
+    if ((exchange.status ?? 0) < 300) exchange.events = 1;
+    if (this.#body !== '') this.#enter(exchange, 'down', 'body', 'body', textOf(this.#body), this.#body.length, atMs);
   }
 
   #readFrames(exchange: Exchange, direction: Direction, bytes: string, atMs: number): void {
@@ -150,13 +165,13 @@ export class Connection {
   }
 }
 
-const CLOSE_NOTES: Readonly<Record<CloseCause, string>> = {
-  client: 'The browser closed the connection.',
-  hub: 'The hub closed the connection.',
-  cut: 'The network was cut: connection reset.',
-};
+function closeNote(by: CloseCause, lane: LaneName): string {
+  if (by === 'cut') return 'The network was cut: connection reset.';
+  return `The ${by === 'client' ? askerOf(lane) : answererOf(lane)} closed the connection.`;
+}
 
-function kindOf(method: string, headers: ReadonlyMap<string, string>): ExchangeKind {
+function kindOf(lane: LaneName, method: string, headers: ReadonlyMap<string, string>): ExchangeKind {
+  if (lane === 'webhook') return 'call';
   if (method === 'OPTIONS') return 'preflight';
   if (headers.has('upgrade')) return 'socket';
   return headers.get('accept')?.includes('text/event-stream') ? 'stream' : 'poll';

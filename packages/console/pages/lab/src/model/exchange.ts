@@ -22,7 +22,8 @@ export interface Exchange {
   broken: boolean;
 }
 
-export type ExchangeKind = 'poll' | 'stream' | 'socket' | 'preflight';
+/** `call`: the hub asks, and hands an event over. */
+export type ExchangeKind = 'poll' | 'stream' | 'socket' | 'preflight' | 'call';
 
 /** `nothing`: it is over and brought no news, a request wasted. */
 export type Outcome = 'open' | 'news' | 'nothing' | 'failed';

@@ -32,12 +32,20 @@ export interface Order {
   readonly startedAtMs: number;
   readonly publications: Publication[];
   readonly views: Readonly<Record<LaneName, LaneView>>;
+  /** Lanes that could not even begin. */
+  readonly failed: Set<LaneName>;
   endedAtMs: number | undefined;
 }
 
 export function createOrder(number: string, channel: string, startedAtMs: number): Order {
-  const views = { 'short-poll': emptyView(), 'long-poll': emptyView(), sse: emptyView(), websocket: emptyView() };
-  return { number, channel, startedAtMs, publications: [], views, endedAtMs: undefined };
+  const views = {
+    'short-poll': emptyView(),
+    'long-poll': emptyView(),
+    sse: emptyView(),
+    websocket: emptyView(),
+    webhook: emptyView(),
+  };
+  return { number, channel, startedAtMs, publications: [], views, failed: new Set(), endedAtMs: undefined };
 }
 
 export function see(order: Order, lane: LaneName, step: number, seenAtMs: number): void {

@@ -1,4 +1,5 @@
 import { Connection } from './connection.ts';
+import { answererOf } from './sides.ts';
 import type { Exchange, WireEntry } from './exchange.ts';
 import type { CloseCause, Fault, LaneName, WireRecord } from './records.ts';
 
@@ -63,7 +64,7 @@ export class WireModel {
     if (record.kind === 'bytes') this.#applyBytes(record);
     else if (record.kind === 'close') this.#close(record);
     else if (record.kind === 'hub') this.#applyHub(record);
-    else if (record.kind !== 'open') this.#applyTrouble(record);
+    else if (record.kind !== 'open' && record.kind !== 'received') this.#applyTrouble(record);
   }
 
   #applyBytes({ lane, connection: number, direction, bytes, atMs }: WireRecord & { kind: 'bytes' }): void {
@@ -111,7 +112,7 @@ export class WireModel {
       this.#note(
         lane,
         atMs,
-        record.by === 'hub' ? 'The hub is down: connection refused.' : 'No network: connection reset.',
+        record.by === 'hub' ? `The ${answererOf(lane)} is down: connection refused.` : 'No network: connection reset.',
       );
     } else if (record.kind === 'fault') {
       faults.push({ fault: record.fault, fromMs: atMs, toMs: record.untilMs });
@@ -119,7 +120,7 @@ export class WireModel {
     } else {
       const span = faults.findLast(({ fault }) => fault === record.fault);
       if (span !== undefined) span.toMs = atMs;
-      this.#note(lane, atMs, 'The wire is whole again.');
+      this.#note(lane, atMs, lane === 'webhook' ? 'All is well again.' : 'The wire is whole again.');
     }
   }
 
@@ -141,10 +142,18 @@ const FAULT_NOTES: Readonly<Record<Fault, string>> = {
   cut: 'The network is cut.',
   stall: 'The network stalls: connections stay open, and not a byte moves.',
   slow: 'The network is slow: 350 ms late, 2 kB a second.',
+  busy: 'The receiver is slow: it takes three seconds for each event.',
+  failing: 'The receiver is failing: it answers 500.',
 };
 
 function emptyLanes(): Record<LaneName, LaneWire> {
-  return { 'short-poll': emptyLane(), 'long-poll': emptyLane(), sse: emptyLane(), websocket: emptyLane() };
+  return {
+    'short-poll': emptyLane(),
+    'long-poll': emptyLane(),
+    sse: emptyLane(),
+    websocket: emptyLane(),
+    webhook: emptyLane(),
+  };
 }
 
 function emptyLane(): LaneWire {

@@ -12,7 +12,11 @@ export function Footer(): VNode {
         takes to make the event durable.
       </p>
       <p>
-        All four read the same log by the same cursor, which is why a lane that was cut off comes back to exactly where
+        Of the <b>webhook</b>, the hub asks and a small receiver beside it answers: “up” is what the hub sends. While
+        one event fails, those of the same channel wait behind it, in order.
+      </p>
+      <p>
+        All five read the same log by the same cursor, which is why a lane that was cut off comes back to exactly where
         it was, and why none of them can miss an event without being told of a <b>gap</b>.
       </p>
     </footer>

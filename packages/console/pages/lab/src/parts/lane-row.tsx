@@ -1,7 +1,6 @@
 import type { VNode } from 'preact';
 import type { Lane } from '../lanes/index.ts';
 import { known } from '../model/order.ts';
-import type { Fault } from '../model/records.ts';
 import { STEPS } from '../model/steps.ts';
 import { tallyOf } from '../model/tally.ts';
 import type { TimeAxis } from '../model/time-axis.ts';
@@ -37,16 +36,10 @@ export function LaneRow({ lane, session, axis, now }: LaneRowProps): VNode {
   );
 }
 
-const FAULT_WORDS: readonly { readonly fault: Fault; readonly word: string }[] = [
-  { fault: 'cut', word: 'Cut' },
-  { fault: 'stall', word: 'Stall' },
-  { fault: 'slow', word: 'Slow' },
-];
-
 function LaneTroubles({ lane, session }: { lane: Lane; session: Session }): VNode {
   return (
     <div class="lane-troubles" role="group" aria-label={`Make trouble for ${lane.title}`}>
-      {FAULT_WORDS.map(({ fault, word }) => (
+      {lane.troubles.map(({ fault, word }) => (
         <button
           key={fault}
           type="button"

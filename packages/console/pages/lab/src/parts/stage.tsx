@@ -14,7 +14,8 @@ export function Stage({ session }: { session: Session }): VNode {
         <h1>Is it ready yet?</h1>
         <p class="lede">
           On the web only the browser may speak first. So when something changes on the server, and your pizza goes into
-          the oven, how does your browser find out? Order one, and watch four answers to that question side by side.
+          the oven, how does your browser find out? Order one, and watch four answers to that question side by side, and
+          a fifth for other servers, which the hub calls.
         </p>
         <div class="order-line">
           <button

@@ -22,10 +22,11 @@ export function Strip({ lane, session, axis, now }: StripProps): VNode {
   const laneWire = wire.lanes[lane];
   return (
     <div class="strip" role="img" aria-label={describe(order, lane, laneWire)}>
-      <Bands laneWire={laneWire} session={session} axis={axis} now={now} />
+      <Bands lane={lane} laneWire={laneWire} session={session} axis={axis} now={now} />
       {order.publications.map(({ step, sentAtMs }) => (
         <i key={step} class="published-line" style={{ left: `${axis.percent(sentAtMs)}%` }} />
       ))}
+      {lane === 'webhook' && <Waits laneWire={laneWire} session={session} axis={axis} now={now} />}
       {laneWire.exchanges.map((exchange) => (
         <Bar key={exchange.number} exchange={exchange} axis={axis} now={now} />
       ))}
@@ -41,12 +42,48 @@ export function Strip({ lane, session, axis, now }: StripProps): VNode {
 function Bar({ exchange, axis, now }: { exchange: Exchange; axis: TimeAxis; now: number }): VNode {
   const left = axis.percent(exchange.startedAtMs);
   const width = axis.percent(exchange.endedAtMs ?? now) - left;
+  const word = wordOf(exchange, width);
   const state = `${exchange.kind} ${outcomeOf(exchange)} ${exchange.endedAtMs === undefined ? 'still-open' : ''}`;
   return (
     <i class={`bar ${state}`} style={{ left: `${left}%`, width: `${width}%` }} title={titleOf(exchange, now)}>
-      {width > 7 && <span>{HELD_WORDS[exchange.kind]}</span>}
+      {word !== '' && <span>{word}</span>}
     </i>
   );
+}
+
+/** From an attempt that failed to the next one: the hub waits, longer each time. */
+function Waits({ laneWire, session, axis, now }: Omit<StripProps, 'lane'> & { laneWire: LaneWire }): VNode {
+  const attempts = attemptsOf(laneWire);
+  return (
+    <>
+      {attempts.map(({ failedAtMs }, index) => {
+        const next = attempts[index + 1]?.startedAtMs ?? (session.running ? now : undefined);
+        if (failedAtMs === undefined || next === undefined) return null;
+        const left = axis.percent(failedAtMs);
+        const width = axis.percent(next) - left;
+        return (
+          <i key={failedAtMs} class="wait" style={{ left: `${left}%`, width: `${width}%` }}>
+            {width > 6 && <span>{durationText(next - failedAtMs)}</span>}
+          </i>
+        );
+      })}
+    </>
+  );
+}
+
+interface Attempt {
+  readonly startedAtMs: number;
+  /** Undefined when it was taken, or is under way. */
+  readonly failedAtMs: number | undefined;
+}
+
+function attemptsOf({ exchanges, refusals }: LaneWire): Attempt[] {
+  const refused = refusals.map(({ atMs }) => ({ startedAtMs: atMs, failedAtMs: atMs }));
+  const asked = exchanges.map((exchange) => ({
+    startedAtMs: exchange.startedAtMs,
+    failedAtMs: outcomeOf(exchange) === 'failed' ? exchange.endedAtMs : undefined,
+  }));
+  return [...refused, ...asked].toSorted((one, other) => one.startedAtMs - other.startedAtMs);
 }
 
 const HELD_WORDS: Readonly<Record<Exchange['kind'], string>> = {
@@ -54,7 +91,14 @@ const HELD_WORDS: Readonly<Record<Exchange['kind'], string>> = {
   stream: 'one answer, kept open',
   socket: 'one socket',
   preflight: 'preflight',
+  call: 'at work',
 };
+
+/** What stands in a bar that has room for it. */
+function wordOf({ kind, status }: Exchange, width: number): string {
+  if (kind === 'call' && status !== undefined && status >= 300) return width > 2.4 ? String(status) : '';
+  return width > 7 ? HELD_WORDS[kind] : '';
+}
 
 function Marks({ order, lane, axis }: { order: Order; lane: LaneName; axis: TimeAxis }): VNode {
   const { sightings, gaps } = order.views[lane];
@@ -79,17 +123,7 @@ function Marks({ order, lane, axis }: { order: Order; lane: LaneName; axis: Time
   );
 }
 
-function Bands({
-  laneWire,
-  session,
-  axis,
-  now,
-}: {
-  laneWire: LaneWire;
-  session: Session;
-  axis: TimeAxis;
-  now: number;
-}): VNode {
+function Bands({ lane, laneWire, session, axis, now }: StripProps & { laneWire: LaneWire }): VNode {
   const band = (key: string, word: string, fromMs: number, toMs: number): VNode => {
     const left = axis.percent(fromMs);
     return (
@@ -98,7 +132,7 @@ function Bands({
         class={`band band-${word}`}
         style={{ left: `${left}%`, width: `${axis.percent(Math.min(toMs, now)) - left}%` }}
       >
-        <span>{word}</span>
+        <span>{(lane === 'webhook' ? RECEIVER_WORDS[word] : undefined) ?? word}</span>
       </i>
     );
   };
@@ -111,6 +145,9 @@ function Bands({
     </>
   );
 }
+
+/** As its buttons say it. */
+const RECEIVER_WORDS: Readonly<Record<string, string>> = { cut: 'down', busy: 'slow' };
 
 /** Events that one answer brought together get one mark. */
 function together(sightings: readonly Sighting[]): Sighting[][] {

@@ -2,6 +2,7 @@ import { Component, createRef } from 'preact';
 import type { VNode } from 'preact';
 import type { Lane } from '../lanes/index.ts';
 import type { WireEntry } from '../model/exchange.ts';
+import { answererOf, askerOf } from '../model/sides.ts';
 import { bytesText } from '../model/words.ts';
 import type { LaneWire } from '../model/wire-model.ts';
 
@@ -42,7 +43,7 @@ export class WirePane extends Component<WirePaneProps> {
         >
           {wire.entries.length === 0 && <p class="empty">Nothing yet.</p>}
           {wire.entries.map((entry) => (
-            <Entry key={entry.number} entry={entry} startedAtMs={startedAtMs} />
+            <Entry key={entry.number} lane={lane} entry={entry} startedAtMs={startedAtMs} />
           ))}
         </div>
       </section>
@@ -56,14 +57,15 @@ export class WirePane extends Component<WirePaneProps> {
 
 const ARROWS: Readonly<Record<WireEntry['direction'], string>> = { up: '↑', down: '↓', note: '·' };
 
-function Entry({ entry, startedAtMs }: { entry: WireEntry; startedAtMs: number }): VNode {
+function Entry({ lane, entry, startedAtMs }: { lane: Lane; entry: WireEntry; startedAtMs: number }): VNode {
+  const { name } = lane;
   const { direction, kind, atMs, label, text, byteCount } = entry;
   const time = ((atMs - startedAtMs) / 1000).toFixed(3);
   if (direction === 'note') return <p class="entry note">{text}</p>;
   return (
     <div class={`entry ${direction} ${kind}`}>
       <p class="entry-head">
-        <span class="arrow" title={direction === 'up' ? 'from the browser' : 'from the hub'}>
+        <span class="arrow" title={`from the ${direction === 'up' ? askerOf(name) : answererOf(name)}`}>
           {ARROWS[direction]}
         </span>
         <time>{time} s</time> <span>{label}</span> <span class="entry-bytes">{bytesText(byteCount)}</span>

@@ -27,7 +27,7 @@ export function Wires({ session }: { session: Session }): VNode {
         </fieldset>
         <p>
           {view === 'wire'
-            ? 'What the browser and the hub say to each other, as it passes.'
+            ? 'What is said on each wire, as it passes: by browser and hub, and, of the webhook, by hub and receiver.'
             : 'All that runs in each lane, with nothing but what browsers bring along.'}
         </p>
       </div>

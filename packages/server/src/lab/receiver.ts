@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { AnswerWith, createReceiver, type PolycastEvent } from '@polycast/client/webhooks';
+import { nowMs, type ReceiverFault, type WireRecord } from './records.ts';
+
+/** How long a receiver that is busy takes for one event. */
+const BUSY_MS = 3000;
+
+/**
+ * A small site that gets webhooks, on a port of its own on 127.0.0.1. It checks signatures as a customer's would, tells what it was
+ * handed, and can be busy or failing for a while; that it is down is its wire's affair.
+ */
+export class Receiver {
+  /** What the subscription is to be signed with; as old as the process. */
+  readonly secret: string = `whsec_${randomBytes(32).toString('base64')}`;
+  readonly #server: Server;
+  readonly #tell: (record: WireRecord) => void;
+  readonly #faults = new Map<ReceiverFault, NodeJS.Timeout>();
+  /** Answers that wait. */
+  readonly #waiting = new Set<() => void>();
+
+  private constructor(tell: (record: WireRecord) => void) {
+    this.#tell = tell;
+    const receiver = createReceiver({ secrets: this.secret, onError: () => undefined }, (event) => this.#take(event));
+    this.#server = createServer((request, response) => void receiver.node(request, response));
+  }
+
+  static async open(tell: (record: WireRecord) => void): Promise<Receiver> {
+    const receiver = new Receiver(tell);
+    receiver.#server.listen(0, '127.0.0.1');
+    await once(receiver.#server, 'listening');
+    return receiver;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** The same fault again begins anew. */
+  breakFor(fault: ReceiverFault, durationMs: number): void {
+    clearTimeout(this.#faults.get(fault));
+    this.#faults.set(fault, setTimeout(() => this.heal(fault), durationMs).unref());
+    const atMs = nowMs();
+    this.#tell({ kind: 'fault', lane: 'webhook', fault, atMs, untilMs: atMs + durationMs });
+  }
+
+  heal(fault: ReceiverFault): void {
+    const timer = this.#faults.get(fault);
+    if (timer === undefined) return;
+    clearTimeout(timer);
+    this.#faults.delete(fault);
+    this.#tell({ kind: 'healed', lane: 'webhook', fault, atMs: nowMs() });
+    if (fault === 'busy') this.#finishAll();
+  }
+
+  async close(): Promise<void> {
+    for (const timer of this.#faults.values()) clearTimeout(timer);
+    this.#faults.clear();
+    this.#finishAll();
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  async #take({ channel, type, data }: PolycastEvent): Promise<void> {
+    if (this.#faults.has('busy')) await this.#beBusy();
+    if (this.#faults.has('failing')) throw new AnswerWith(500);
+    this.#tell({ kind: 'received', lane: 'webhook', channel, type, data, atMs: nowMs() });
+  }
+
+  /** Until the time is up, or the receiver is no longer busy. */
+  #beBusy(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, BUSY_MS);
+    this.#waiting.add(resolve);
+    return promise.finally(() => {
+      clearTimeout(timer);
+      this.#waiting.delete(resolve);
+    });
+  }
+
+  #finishAll(): void {
+    for (const finish of this.#waiting) finish();
+  }
+}
