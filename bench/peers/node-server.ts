@@ -6,10 +6,10 @@ import { benchFolder } from '../harness/folders.ts';
 import { acceptsConnections, freePort, serverCore, startPinned, waitUntilReady } from '../harness/processes.ts';
 import type { RunningServer } from './peer.ts';
 
-export async function startNodeServer(fileName: string): Promise<RunningServer> {
+export async function startNodeServer(fileName: string, ...words: string[]): Promise<RunningServer> {
   const port = await freePort();
   const file = join(benchFolder, 'peers', 'servers', fileName);
-  const server = startPinned([process.execPath, file, String(port)], {
+  const server = startPinned([process.execPath, file, String(port), ...words], {
     core: serverCore,
     environment: { NODE_ENV: 'production' },
   });

@@ -5,9 +5,12 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { benchFolder, freshFolder } from '../harness/folders.ts';
-import { type LoadRun, runLoad } from '../harness/load.ts';
+import { type LoadOptions, type LoadRun, runLoad } from '../harness/load.ts';
 import { serverCore, startPinned } from '../harness/processes.ts';
 import { figureOf, ratioOf, type RunOptions, runInterleaved, type Scenario } from '../harness/scenario.ts';
+import { nodeHttp } from '../peers/node-http.ts';
+import { startNodeServer } from '../peers/node-server.ts';
+import type { RunningServer } from '../peers/peer.ts';
 import { polycast, readMetric, type RunningHub, startHub } from '../peers/polycast.ts';
 
 const lifetimeSeconds = 86_400;
@@ -57,41 +60,62 @@ function tokenOf(user: string, key: KeyObject): string {
 type Comers = 'nobody known' | 'new tokens' | 'known tokens';
 
 async function open(comers: Comers, options: RunOptions): Promise<LoadRun> {
-  const count = connections(options);
-  const { folder, tokens, others, key } = material(count);
+  const made = material(connections(options));
   const issuer = {
     issuer: 'https://shop.example',
     audience: 'polycast',
-    keys: [{ algorithm: 'ES256', kid: 'bench', publicKeyFile: key }],
+    keys: [{ algorithm: 'ES256', kid: 'bench', publicKeyFile: made.key }],
   };
-  const hub = await startHub(join(folder, 'data'), [
+  const hub = await startHub(join(made.folder, 'data'), [
     'access=rules',
     `rules=${rules}`,
     `identity.tokens=${JSON.stringify([issuer])}`,
   ]);
-  const load = async (subscribers: number, more: object): Promise<LoadRun> => {
+  return measure(hub, () => allGone(hub), comers, made, options);
+}
+
+/** The same on a server that does nothing else. */
+async function openBare(kind: 'net' | 'http', comers: Comers, options: RunOptions): Promise<LoadRun> {
+  const made = material(connections(options));
+  const keys = comers === 'new tokens' ? [made.key] : [];
+  const server = await startNodeServer('bare-streams.ts', kind, ...keys);
+  return measure(server, () => sleep(bareGoneMs), comers, made, options);
+}
+
+/** Long enough for a server to see all its connections closed. */
+const bareGoneMs = 1000;
+
+async function measure(
+  server: RunningServer,
+  gone: () => Promise<unknown>,
+  comers: Comers,
+  { tokens, others }: Material,
+  options: RunOptions,
+): Promise<LoadRun> {
+  const load = async (more: LoadOptions): Promise<LoadRun> => {
     const run = await runLoad('fanout', {
-      port: hub.port,
-      pids: hub.process.pids().join(','),
+      port: server.port,
+      pids: server.process.pids().join(','),
       transport: 'sse',
       subscribePath: '/v1/events?channel=bench.{c}',
-      subscribers,
+      subscribers: connections(options),
       events: 0,
       settleSeconds: 1,
       ...more,
     });
-    await allGone(hub);
+    await gone();
     return run;
   };
-  const bearer = { subscriberTexts: tokens, subscribeHeader: 'Authorization: Bearer {t}' };
+  const bearer = (texts: string): LoadOptions =>
+    comers === 'nobody known' ? {} : { subscriberTexts: texts, subscribeHeader: 'Authorization: Bearer {t}' };
   try {
-    // A hub that has been running for a while has compiled what it does, and has the memory that it needs.
-    await load(count, comers === 'nobody known' ? {} : { ...bearer, subscriberTexts: others });
-    if (comers === 'known tokens') await load(count, bearer);
-    const run = await load(count, comers === 'nobody known' ? {} : bearer);
+    // A server that has been running for a while has compiled what it does, and has the memory that it needs.
+    await load(bearer(others));
+    if (comers === 'known tokens') await load(bearer(tokens));
+    const run = await load(bearer(tokens));
     return { ...run, perSecond: 1e6 / (run['openCpuMicrosecondsPerConnection'] ?? Number.NaN) };
   } finally {
-    await hub.process.stop();
+    await server.process.stop();
   }
 }
 
@@ -129,6 +153,10 @@ export const jwtConnections: Scenario = {
         { name: 'polycast, new tokens', peer: polycast, run: () => open('new tokens', options) },
         { name: 'polycast, known tokens', peer: polycast, run: () => open('known tokens', options) },
         { name: 'polycast, anonymous', peer: polycast, run: () => open('nobody known', options) },
+        { name: 'node:http alone', peer: nodeHttp, run: () => openBare('http', 'nobody known', options) },
+        { name: 'node:http and ES256', peer: nodeHttp, run: () => openBare('http', 'new tokens', options) },
+        { name: 'node:net alone', peer: nodeHttp, run: () => openBare('net', 'nobody known', options) },
+        { name: 'node:net and ES256', peer: nodeHttp, run: () => openBare('net', 'new tokens', options) },
       ],
       options,
     );
@@ -149,7 +177,22 @@ export const jwtConnections: Scenario = {
           atMost: 1.15,
           unit: '×',
         },
-        // What holds the first bar back is the connection, not the token: so much of both together is had.
+        // What holds the first bar back is the connection: this is what is left of it where a server does nothing else.
+        {
+          title: 'the same of a server on node:http that opens and verifies, and does nothing else',
+          figure: ratioOf(series, 'node:http and ES256', 'ES256 alone', 'perSecond'),
+          unit: '×',
+        },
+        {
+          title: 'the same of a server on node:net that reads no HTTP either',
+          figure: ratioOf(series, 'node:net and ES256', 'ES256 alone', 'perSecond'),
+          unit: '×',
+        },
+        {
+          title: 'CPU to open as nobody known by that of a server on node:http that does nothing else',
+          figure: ratioOf(series, 'polycast, anonymous', 'node:http alone', cpu),
+          unit: '×',
+        },
         {
           title: 'connections/s with a new token by what an anonymous opening and a verification allow together',
           figure:
