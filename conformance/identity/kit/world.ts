@@ -104,9 +104,9 @@ export async function keyToTry({ hub, purse }: World): Promise<string> {
 export const DELIVERED = 'deliveries.try';
 
 /** A webhook for one caller to try something with: its endpoint does not answer, and nothing is tried twice. */
-export async function subscriptionToTry({ hub, purse }: World): Promise<string> {
+export async function subscriptionToTry({ hub, purse }: World, channel: string = DELIVERED): Promise<string> {
   const delivery = { kind: 'webhook', url: `http://${NOBODY}/`, retryDelaysSeconds: [] };
-  const wish = { channels: [DELIVERED], delivery };
+  const wish = { channels: [channel], delivery };
   const { id } = await ask<{ id: string }>(hub.url, purse.key('admin'), 'POST', '/v1/subscriptions', wish);
   return id;
 }
@@ -123,16 +123,18 @@ export async function deadLetterToTry(
   world: World,
 ): Promise<{ readonly subscription: string; readonly event: string }> {
   const admin = world.purse.key('admin');
-  const subscription = await subscriptionToTry(world);
-  const publication = { channel: DELIVERED, data: 'tried' };
+  // Its own, so that it waits for nobody else's events.
+  const channel = `${DELIVERED}.letter-${++letters}`;
+  const subscription = await subscriptionToTry(world, channel);
+  const publication = { channel, data: 'tried' };
   const { id } = await ask<{ id: string }>(world.hub.url, admin, 'POST', '/v1/events', publication);
-  const path = `/v1/subscriptions/${subscription}/dead-letters`;
-  await until('the event is given up on', async () => {
-    const { deadLetters } = await ask<{ deadLetters: object[] }>(world.hub.url, admin, 'GET', path);
-    return deadLetters.length > 0;
-  });
+  const headers = { Authorization: `Bearer ${admin}` };
+  const url = `${world.hub.url}/v1/subscriptions/${subscription}/dead-letters/${id}`;
+  await until('the event is given up on', async () => (await call(url, { headers })).status === 200);
   return { subscription, event: id };
 }
+
+let letters = 0;
 
 /** A hook for one caller to try something with, at an address of its own. */
 export async function hookToTry({ hub, purse }: World): Promise<{ readonly id: string; readonly target_url: string }> {

@@ -56,7 +56,11 @@ export const keysCreate: Command = {
     ...DESK_OPTIONS,
     publish: { value: 'PATTERN', multiple: true, doc: "It may publish to these channels; '>' is all. Repeatable." },
     subscribe: { value: 'PATTERN', multiple: true, doc: 'It may read these channels, and their history. Repeatable.' },
-    subscriptions: { doc: 'It may manage subscriptions.' },
+    subscriptions: {
+      value: 'PATTERN',
+      multiple: true,
+      doc: "It may manage durable subscriptions to these channels; '>' is all. What is delivered, it has to be able to read. Repeatable.",
+    },
     users: { doc: 'It may ask about users, disconnect them, and have the site asked about them again.' },
     admin: { doc: 'It may manage keys, revoke, read the audit log, and what --users may.' },
     expires: {
@@ -69,6 +73,10 @@ export const keysCreate: Command = {
     {
       command: "polycast keys create shop --publish 'orders.>' --publish 'polycast.private.>'",
       does: 'for a backend that publishes',
+    },
+    {
+      command: "polycast keys create hooks --subscriptions 'orders.>' --subscribe 'orders.>'",
+      does: 'for a backend that has events delivered',
     },
     {
       command: "polycast keys create site --publish 'polycast.private.>' --users",
@@ -137,7 +145,7 @@ function scopesOf(input: Input): Grants {
   const scopes = {
     ...(input.texts('publish').length > 0 && { publish: input.texts('publish') }),
     ...(input.texts('subscribe').length > 0 && { subscribe: input.texts('subscribe') }),
-    ...(input.flag('subscriptions') && { subscriptions: ['>'] }),
+    ...(input.texts('subscriptions').length > 0 && { subscriptions: input.texts('subscriptions') }),
     ...(input.flag('users') && { users: ['>'] }),
     ...(input.flag('admin') && { admin: ['>'] }),
   };
