@@ -13,6 +13,13 @@ export const websub: {
     doc: 'Answers `POST /v1/websub`: whoever may subscribe without saying who they are may have channels delivered to a callback.',
     why: 'Only what a rule opens to anyone can be had by it; and callbacks are asked first.',
   }),
+  subscriptionsMax: whole(
+    { unit: 'subscriptions', min: 1, max: 1_000_000, default: 10_000 },
+    {
+      doc: 'How many WebSub subscriptions there may be; another is denied. They count among `subscriptions.subscriptionsMax` as well.',
+      why: 'A fifth of all: whoever asks is anybody, and must not take the place of your own webhooks.',
+    },
+  ),
   leaseSeconds: whole(
     { unit: 'seconds', min: 1, max: 365 * DAY_SECONDS, default: 10 * DAY_SECONDS },
     {

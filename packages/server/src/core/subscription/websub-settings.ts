@@ -4,6 +4,7 @@ export type HubAlgorithm = 'sha1' | 'sha256' | 'sha384' | 'sha512';
 /** What holds for the WebSub hub: `websub` in the configuration, where each has its unit, bounds, default and reason. */
 export interface WebSubSettings {
   readonly enabled: boolean;
+  readonly subscriptionsMax: number;
   readonly leaseSeconds: number;
   readonly leaseMinSeconds: number;
   readonly leaseMaxSeconds: number;

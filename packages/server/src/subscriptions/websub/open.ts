@@ -4,9 +4,10 @@ import type { WebSubSettings } from '../../core/subscription/websub-settings.ts'
 import type { Route } from '../../transports/http-transport.ts';
 import type { Services } from '../../transports/services.ts';
 import { storedContent } from '../../transports/stored-content.ts';
+import { Census } from './census.ts';
 import { ForeignTopics, type FetchTopic } from './foreign-topics.ts';
 import { websubRoutes } from './routes.ts';
-import { isOurs, WebSub, type WebSubParts } from './websub.ts';
+import { WebSub, type WebSubParts } from './websub.ts';
 
 export interface WebSubNeeds {
   readonly services: Services;
@@ -24,6 +25,7 @@ export function openWebSub({ services, desk, sender, settings, deliveries, fetch
   close(): Promise<void>;
 } {
   const { feed, publisher, authority, clock, random, wheel, logger } = services;
+  const census = new Census(desk, clock);
   const foreign = new ForeignTopics({
     fetchTopic,
     publisher,
@@ -31,18 +33,26 @@ export function openWebSub({ services, desk, sender, settings, deliveries, fetch
     wheel,
     logger,
     intervalMs: settings.fetchIntervalSeconds * 1000,
-    hasSubscribers: (channel) => {
-      const means = (one: Parameters<typeof isOurs>[0]): boolean =>
-        isOurs(one) && one.definition.channels[0] === channel;
-      return desk.list({ after: '', limit: 1, means }).length > 0;
-    },
+    hasSubscribers: (channel) => census.has(channel),
     newest: async (channel) => {
       const record = await newest(services, channel);
       return record === undefined ? undefined : storedContent(record.body);
     },
   });
   const head = (): number => feed.head;
-  const hub = new WebSub({ desk, sender, authority, clock, random, foreign, settings, deliveries, logger, head });
+  const hub = new WebSub({
+    desk,
+    sender,
+    authority,
+    clock,
+    random,
+    foreign,
+    census,
+    settings,
+    deliveries,
+    logger,
+    head,
+  });
   return {
     routes: settings.enabled ? websubRoutes(services, hub, services.settings.publicUrl) : [],
     start: () =>

@@ -196,6 +196,15 @@ describe('denial (WebSub section 5.2)', () => {
     expect(subscriber.denials[0]).toMatchObject({ topic: topic('news.world') });
   });
 
+  it('comes when there are as many as there may be of this kind', async () => {
+    const { subscriber, subscribe, ask } = await webSubWorld({ websub: { subscriptionsMax: 1 } });
+    await subscribe();
+    await ask({ callback: subscriber.callback('/second') });
+    await until(() => subscriber.denials.length === 1);
+    expect(subscriber.denials[0]).toMatchObject({ reason: 'The hub has as many subscribers as it may have.' });
+    await subscribe({ lease_seconds: '100' });
+  });
+
   it('comes when the hub can keep no more', async () => {
     const { subscriber, subscribe, ask } = await webSubWorld({ subscriptions: { subscriptionsMax: 1 } });
     await subscribe();

@@ -6,6 +6,8 @@ import type { Sender, Subscription, SubscriptionDesk } from '../../core/subscrip
 import type { SubscriptionSettings } from '../../core/subscription/settings.ts';
 import type { WebSubSettings } from '../../core/subscription/websub-settings.ts';
 import { TokenBuckets } from '../../core/token-buckets.ts';
+import { countedAs } from '../../transports/client-address.ts';
+import { isOurs, type Census } from './census.ts';
 import type { ForeignTopics } from './foreign-topics.ts';
 import { KeyedWork } from './keyed-work.ts';
 import { hubRequestOf, invalid, type Intent, type Ping } from './parameters.ts';
@@ -20,6 +22,7 @@ export interface WebSubParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly foreign: ForeignTopics;
+  readonly census: Census;
   readonly settings: WebSubSettings;
   readonly deliveries: Pick<SubscriptionSettings, 'concurrency' | 'timeoutMs' | 'retryDelaysSeconds'>;
   readonly logger: { info(fields: object, message: string): void };
@@ -57,7 +60,7 @@ export class WebSub {
    * @throws PolycastError `invalid_body`, `endpoint_refused`, `rate_limited`, `overloaded`
    */
   take({ form, bases, by }: HubQuestion): 'intent' | 'ping' {
-    this.#limit(`client ${by.address ?? ''}`, REQUESTS_PER_SECOND);
+    this.#limit(`client ${countedAs(by.address ?? '')}`, REQUESTS_PER_SECOND);
     const request = hubRequestOf(form);
     if (request.mode === 'publish') {
       this.#ping(request, bases);
@@ -85,7 +88,10 @@ export class WebSub {
         const isForeign = topicOf(url, [], settings.topics) !== undefined;
         const topic = { url, channel, isForeign };
         const refused = await this.#refusal(topic);
-        if (refused !== undefined) await this.#deny(topic, (definition.delivery as WebhookDelivery).url, refused);
+        if (refused === undefined) continue;
+        const callback = (definition.delivery as WebhookDelivery).url;
+        const deny = (): Promise<void> => this.#deny(topic, callback, refused);
+        if (!this.#work.add(`${channel} ${callback}`, deny)) await deny();
       }
       const last = page.at(-1);
       if (last === undefined) return;
@@ -126,6 +132,9 @@ export class WebSub {
     const { desk, clock } = this.#parts;
     const refused = await this.#refusal(topic);
     if (refused !== undefined) return this.#deny(topic, request.callback, refused);
+    const { settings, census } = this.#parts;
+    if (census.count >= settings.subscriptionsMax && this.#present(topic.channel, request.callback) === undefined)
+      return this.#deny(topic, request.callback, 'The hub has as many subscribers as it may have.');
     const leaseSeconds = this.#lease(request.leaseSeconds);
     if (!(await this.#confirms(request, leaseSeconds))) return;
     const delivery = this.#delivery(wish);
@@ -134,7 +143,7 @@ export class WebSub {
     if (present?.standing.state === 'ended') await desk.remove(present.definition.id, by);
     if (present === undefined || present.standing.state === 'ended') {
       await desk.create({ ...NEW, ...this.#terms(wish), delivery, endsMs, cursor: wish.head, isTrusted: true }, by);
-      return;
+      return census.added(topic.channel);
     }
     await desk.change(present.definition.id, { delivery, endsMs, metadata: { topic: topic.url } }, undefined, by);
     // Whoever confirms is there again.
@@ -228,8 +237,3 @@ const NEW = {
   ratePerSecond: undefined,
   idempotency: undefined,
 } as const;
-
-/** A live one of this dialect. */
-export function isOurs({ definition: { delivery }, standing }: Subscription): boolean {
-  return delivery.kind === 'webhook' && delivery.dialect === 'websub' && standing.state !== 'ended';
-}
