@@ -29,7 +29,6 @@ export const SECTIONS_ELSEWHERE: Readonly<Record<string, Elsewhere>> = {
   '14.3': { file: SUBSCRIPTIONS, why: 'needs endpoints' },
   '14.4': { file: SUBSCRIPTIONS, why: 'needs endpoints, and days' },
   '14.5': { file: SUBSCRIPTIONS, why: 'needs endpoints' },
-  '14.6': { file: SUBSCRIPTIONS, why: 'needs workers' },
   '14.7': { file: SUBSCRIPTIONS, why: 'needs subscribers' },
   '14.8': { file: SUBSCRIPTIONS, why: 'needs endpoints' },
   '14.9': { file: SUBSCRIPTIONS, why: 'needs a catalogue' },
@@ -39,7 +38,6 @@ export const SECTIONS_ELSEWHERE: Readonly<Record<string, Elsewhere>> = {
 export const CODES_ELSEWHERE: Readonly<Partial<Record<ErrorCode, Elsewhere>>> = {
   invalid_request: { file: 'conformance/garbage/requests.ts', why: 'no HTTP client sends it' },
   request_timeout: { file: 'conformance/garbage/slow-clients.slow.test.ts', why: 'it takes time' },
-  invalid_body: { file: 'packages/server/src/administration/administration.test.ts', why: 'needs a key' },
   unauthorized: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs an authority that refuses' },
   token_expired: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs a token of its own issuer' },
   identity_unavailable: {
@@ -57,7 +55,6 @@ export const CODES_ELSEWHERE: Readonly<Partial<Record<ErrorCode, Elsewhere>>> = 
   },
   channel_limit: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs a hub that is full' },
   invalid_filter: { file: 'packages/server/src/core/subscription/filter.test.ts', why: 'needs a subscription' },
-  subscription_not_active: { file: SUBSCRIPTIONS, why: 'needs a subscription' },
   endpoint_refused: { file: SUBSCRIPTIONS, why: 'needs endpoints' },
   event_invalid: { file: 'packages/server/src/core/event-types.test.ts', why: 'needs a catalogue' },
   subscription_limit: { file: SUBSCRIPTIONS, why: 'needs a hub with a low limit' },

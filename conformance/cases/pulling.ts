@@ -1,0 +1,143 @@
+import type { Case, Exchange } from '../suite/case.ts';
+import { publish, refusal } from './steps.ts';
+
+const JSON_TYPE = { 'Content-Type': 'application/json' };
+
+/** A queue of the case's own channel; what is noted as `queue` is its id. */
+function create(ordering: 'none' | 'per-channel'): Exchange {
+  return {
+    request: 'POST /v1/subscriptions',
+    headers: JSON_TYPE,
+    body: `{"channels":["{c}"],"ordering":"${ordering}","delivery":{"kind":"pull","deliveriesMax":2}}`,
+    answer: { status: 201, headers: { Location: '/v1/subscriptions/<text:queue>' } },
+  };
+}
+
+function ask(action: string, body: string, answer: Exchange['answer']): Exchange {
+  return { request: `POST /v1/subscriptions/{queue}/${action}`, headers: JSON_TYPE, body, answer };
+}
+
+/** Events that come, as their data, the delivery that it is, and what their leases are noted as. */
+function pull(...events: readonly (readonly [data: unknown, delivery: number, note: string])[]): Exchange {
+  const leased = events.map(([data, delivery, note]) => ({
+    lease: `<text:${note}>`,
+    delivery,
+    leaseEnds: '<time>',
+    event: { id: '<cursor>', channel: '{c}', time: '<time>', data },
+  }));
+  return ask('pull', '{"waitSeconds":1}', { status: 200, json: { events: leased } });
+}
+
+const settled = (action: string, leases: readonly string[], count: number, notHeld: readonly string[] = []): Exchange =>
+  ask(action, JSON.stringify({ leases }), { status: 200, json: { count, notHeld } });
+const remove: Exchange = { request: 'DELETE /v1/subscriptions/{queue}', answer: { status: 204 } };
+const refused = (action: string, body: string): Exchange => ask(action, body, refusal('invalid_body'));
+
+/** Section 14.6. */
+export const PULLING: readonly Case[] = [
+  {
+    name: 'what is pulled has a lease: acknowledged it is done, given back it comes again, twice and no more',
+    sections: ['14.6'],
+    steps: [
+      create('none'),
+      publish({ channel: '{c}', data: 'a' }),
+      publish({ channel: '{c}', data: 'b' }),
+      pull(['a', 1, 'a1'], ['b', 1, 'b1']),
+      settled('nack', ['{a1}'], 1),
+      settled('ack', ['{a1}', '{b1}'], 1, ['{a1}']),
+      pull(['a', 2, 'a2']),
+      ask('extend', '{"leases":["{a2}","{a1}"],"leaseSeconds":60}', {
+        status: 200,
+        json: { count: 1, notHeld: ['{a1}'], leaseEnds: '<time>' },
+      }),
+      settled('nack', ['{a2}'], 1),
+      ask('pull', '', { status: 200, json: { events: [] } }),
+      {
+        request: 'GET /v1/subscriptions/{queue}/dead-letters',
+        answer: {
+          status: 200,
+          json: {
+            deadLetters: [
+              {
+                event: '<cursor>',
+                channel: '{c}',
+                attempts: 2,
+                since: '<time>',
+                outcome: 'deliveries',
+                detail: '<any>',
+              },
+            ],
+            next: null,
+          },
+        },
+      },
+      remove,
+    ],
+  },
+  {
+    name: "in per-channel order a channel's next event comes when the one before is done",
+    sections: ['14.6'],
+    steps: [
+      create('per-channel'),
+      publish({ channel: '{c}', data: 1 }, undefined, 'first'),
+      publish({ channel: '{c}', data: 2 }),
+      pull([1, 1, 'one']),
+      ask('pull', '{}', { status: 200, json: { events: [] } }),
+      ask('ack', '{"through":"{first}"}', { status: 200, json: { count: 1, notHeld: [] } }),
+      pull([2, 1, 'two']),
+      remove,
+      ask('ack', '{"leases":["{two}"]}', refusal('not_found')),
+    ],
+  },
+  {
+    name: 'who pulls what is paused, or asks for what there is not, is told so',
+    sections: ['14.6'],
+    steps: [
+      create('none'),
+      refused('pull', '{"count":0}'),
+      refused('pull', '{"waitSeconds":61}'),
+      refused('ack', '{}'),
+      refused('nack', '{"leases":[]}'),
+      refused('extend', '{"leases":[1]}'),
+      { request: 'POST /v1/subscriptions/{queue}/pause', answer: { status: 200 } },
+      ask('pull', '{}', refusal('subscription_not_active')),
+      settled('ack', ['nobodys'], 0, ['nobodys']),
+      remove,
+      ask('pull', '{}', refusal('not_found')),
+    ],
+  },
+  {
+    name: 'on a WebSocket events come by themselves, as far as there is credit',
+    sections: ['14.6'],
+    steps: [
+      create('none'),
+      {
+        webSocket: '/v1/events',
+        turns: [
+          { receive: '{"op":"ready","cursor":"<cursor>","session":"<text>","heartbeatMs":"<number>"}' },
+          { send: '{"op":"pull","ref":1,"subscription":"{queue}","credit":1}' },
+          { receive: '{"op":"pull","ref":1,"ok":true,"credit":1}' },
+          { publish: '{"channel":"{c}","data":"a"}' },
+          { receive: delivery('a', 'a') },
+          { publish: '{"channel":"{c}","data":"b"}' },
+          { send: '{"op":"ack","ref":2,"subscription":"{queue}","leases":["{a}"],"credit":1}' },
+          { receive: '{"op":"ack","ref":2,"ok":true,"count":1,"notHeld":[],"credit":1}' },
+          { receive: delivery('b', 'b') },
+          { send: '{"op":"extend","ref":3,"subscription":"{queue}","leases":["{b}","{a}"]}' },
+          { receive: '{"op":"extend","ref":3,"ok":true,"count":1,"notHeld":["{a}"],"leaseEnds":"<time>"}' },
+          { send: '{"op":"ack","ref":4,"subscription":"{queue}","leases":["{b}"]}' },
+          { receive: '{"op":"ack","ref":4,"ok":true,"count":1,"notHeld":[]}' },
+          { send: '{"op":"credit","ref":5,"subscription":"{queue}","credit":3}' },
+          { receive: '{"op":"credit","ref":5,"ok":true,"credit":3}' },
+        ],
+      },
+      remove,
+    ],
+  },
+];
+
+function delivery(data: string, note: string): string {
+  const event = { id: '<cursor>', channel: '{c}', time: '<time>', data };
+  const leased = { lease: `<text:${note}>`, delivery: 1, leaseEnds: '<time>', event };
+  return JSON.stringify({ op: 'delivery', subscription: '{queue}', ...leased });
+}
