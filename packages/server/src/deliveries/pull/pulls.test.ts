@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import type { LeasedEvent } from '../../core/subscription/ports.ts';
 import { openKit, type Kit } from '../testing.ts';
+import type { Pulls } from './pulls.ts';
 import { dataOf, openQueue, queueOf } from './testing.ts';
 
 const OPERATOR = { kind: 'operator' } as const;
@@ -260,4 +261,45 @@ test('of many workers none gets what another has, and all is done in the end', a
   await Promise.all(workers);
   expect(taken.size).toBe(count);
   expect(new Set(taken.values())).toEqual(new Set([1]));
+});
+
+test('what retention has removed is told in its place, with a lease, until that is acknowledged', async () => {
+  const kit = await openKit();
+  // Cursor 0 asks for what there is; this one has been there before.
+  const position = await kit.publish('jobs.a', 'seen');
+  const queue = await openQueue(kit, { cursor: position });
+  await publishAll(kit, 'jobs.a', 'lost', 'lost');
+  await kit.close();
+  await kit.log.trim([{ channel: 'jobs.a', countMax: 0 }], 0);
+  const again = await openKit({ kept: kit });
+  const reopened = queueOf(again, queue.id);
+  await publishAll(again, 'jobs.a', 'kept');
+  const [gap] = (await reopened.pull({ waitMs: 10_000 })) as [LeasedEvent];
+  expect(`{${Buffer.from(gap.body).toString()}`).toContain('"type":"polycast.gap"');
+  again.deliveries.desk.pulls.release(queue.id, [gap.lease], 0);
+  const [told] = (await reopened.pull({ waitMs: 10_000 })) as [LeasedEvent];
+  expect(told).toMatchObject({ delivery: 2, body: gap.body });
+  reopened.acknowledge(told);
+  expect((await reopened.pull({ waitMs: 10_000 })).map(dataOf)).toEqual(['kept']);
+});
+
+test('an event that is gone from the log when it is given out again is told as a gap', async () => {
+  const kit = await openKit();
+  const queue = await openQueue(kit, { ordering: 'per-channel' });
+  await publishAll(kit, 'jobs.a', 'lost');
+  await queue.pull({ leaseMs: 3_600_000 });
+  await kit.close();
+  await kit.log.trim([{ channel: 'jobs.a', countMax: 0 }], 0);
+  const again = await openKit({ kept: kit, speed: 100_000 });
+  const [event] = (await queueOf(again, queue.id).pull({ waitMs: 360_000_000 })) as [LeasedEvent];
+  expect(event.delivery).toBe(2);
+  expect(`{${Buffer.from(event.body).toString()}`).toContain('"type":"polycast.gap"');
+});
+
+test('a queue that nobody pulls from any more costs nothing here', async () => {
+  const kit = await openKit();
+  const queue = await openQueue(kit);
+  await publishAll(kit, 'jobs.a', 1);
+  queue.acknowledge(...(await queue.pull()));
+  await vi.waitFor(() => expect((kit.deliveries.desk.pulls as Pulls).queueCount).toBe(0));
 });

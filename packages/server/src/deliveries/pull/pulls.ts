@@ -70,6 +70,11 @@ export class Pulls implements PullDesk, LineOwner {
     this.#nameOf = () => parts.random.token();
   }
 
+  /** Subscriptions that something is leased of, or that somebody waits for. */
+  get queueCount(): number {
+    return this.#queues.size;
+  }
+
   async pull(subscription: string, wish: PullWish, signal: AbortSignal): Promise<readonly LeasedEvent[]> {
     const line = this.#line(subscription);
     if (!line.isActive) throw notActive(line);

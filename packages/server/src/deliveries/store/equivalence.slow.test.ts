@@ -1,0 +1,99 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { StoreChange, StoredSubscription, SubscriptionStore } from '../../core/subscription/ports.ts';
+import { creation, deadLetter, definition, openEvent, standing } from './contract/samples.ts';
+import { createMemorySubscriptionStore, memoryState } from './memory-store.ts';
+import { openSubscriptionStore } from './sqlite-store.ts';
+
+const ids = fc.constantFrom('sub_a', 'sub_b', 'sub_c');
+const positions = fc.integer({ min: 1, max: 6 });
+const replay = { after: 0, channel: undefined, through: 9, reached: 1, isDone: false };
+
+/** A definition comes with where it stands, as the port has it. */
+const changes: fc.Arbitrary<StoreChange[]> = fc.oneof(
+  ids.map((id) => creation(id)),
+  fc.tuple(ids, fc.nat(99)).map(([id, version]): StoreChange[] => [
+    { kind: 'definition', definition: definition(id, { version }) },
+    { kind: 'standing', subscription: id, standing: standing(version) },
+  ]),
+  fc
+    .tuple(ids, fc.nat(99))
+    .map(([subscription, cursor]): StoreChange[] => [{ kind: 'standing', subscription, standing: standing(cursor) }]),
+  fc
+    .tuple(ids, positions, fc.nat(9), fc.option(fc.constant('lease'), { nil: undefined }))
+    .map(([subscription, position, attempts, lease]): StoreChange[] => [
+      { kind: 'open', subscription, event: openEvent(position, { attempts, lease }) },
+    ]),
+  fc
+    .tuple(ids, positions)
+    .map(([subscription, position]): StoreChange[] => [{ kind: 'closed', subscription, position }]),
+  fc
+    .tuple(ids, positions)
+    .map(([subscription, position]): StoreChange[] => [
+      { kind: 'dead_letter', deadLetter: deadLetter(subscription, position) },
+    ]),
+  fc
+    .tuple(ids, positions)
+    .map(([subscription, position]): StoreChange[] => [{ kind: 'dead_letter_gone', subscription, position }]),
+  fc
+    .tuple(ids, positions, fc.nat(9))
+    .map(([subscription, position, reached]): StoreChange[] => [
+      { kind: 'replay', subscription, replay: { ...replay, id: `rpl_${position}`, reached } },
+    ]),
+  fc
+    .tuple(ids, positions)
+    .map(([subscription, position]): StoreChange[] => [{ kind: 'replay_gone', subscription, id: `rpl_${position}` }]),
+  ids.map((subscription): StoreChange[] => [{ kind: 'removed', subscription }]),
+);
+
+/** `pause`: what was noted so far has time to be written, as in life; `reopen`: the store is closed and opened again. */
+const steps = fc.array(
+  fc.oneof(
+    { weight: 12, arbitrary: fc.record({ how: fc.constantFrom('note', 'note', 'note', 'write'), changes }) },
+    { weight: 2, arbitrary: fc.constant({ how: 'pause', changes: [] as StoreChange[] }) },
+    { weight: 1, arbitrary: fc.constant({ how: 'reopen', changes: [] as StoreChange[] }) },
+  ),
+  { maxLength: 60 },
+);
+
+test('both homes hold the same, whatever comes in whatever order', { timeout: 120_000 }, async () => {
+  await fc.assert(
+    fc.asyncProperty(steps, async (script) => {
+      const folder = mkdtempSync(join(tmpdir(), 'polycast-subscriptions-'));
+      const state = memoryState();
+      let memory = createMemorySubscriptionStore(state);
+      let sqlite = await openSubscriptionStore({ folder });
+      try {
+        for (const { how, changes: told } of script) {
+          if (how === 'note') for (const store of [memory, sqlite]) store.note(told);
+          else if (how === 'write') await Promise.all([memory, sqlite].map((store) => store.write(told)));
+          else if (how === 'pause') await sqlite.deadLetters('sub_a', { after: 0, limit: 1 });
+          else {
+            await sqlite.close();
+            sqlite = await openSubscriptionStore({ folder });
+            memory = createMemorySubscriptionStore(state);
+            expect(held(sqlite)).toEqual(held(memory));
+          }
+        }
+        for (const id of ['sub_a', 'sub_b', 'sub_c'])
+          expect(await sqlite.deadLetters(id, { after: 0, limit: 100 })).toEqual(
+            await memory.deadLetters(id, { after: 0, limit: 100 }),
+          );
+        await sqlite.close();
+        sqlite = await openSubscriptionStore({ folder });
+        expect(held(sqlite)).toEqual(held(createMemorySubscriptionStore(state)));
+      } finally {
+        await sqlite.close();
+        rmSync(folder, { recursive: true });
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+function held(store: SubscriptionStore): readonly StoredSubscription[] {
+  return [...store.load()];
+}
