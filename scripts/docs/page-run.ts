@@ -108,10 +108,11 @@ export class PageRun {
     return this.#readers();
   }
 
-  /** Streams and held answers. */
+  /** Streams and held answers: durable subscriptions read as well, and stay. */
   async #readers(): Promise<number> {
     const metrics = await (await fetch(`${this.#hub}/metrics`)).text();
-    return Number(/^polycast_readers (\d+)$/m.exec(metrics)?.[1]);
+    const of = (name: RegExp): number => Number(name.exec(metrics)?.[1] ?? 0);
+    return of(/^polycast_readers (\d+)$/m) - of(/^polycast_subscriptions\{state="active"\} (\d+)$/m);
   }
 
   #missing(expected: string, program: Program | undefined): { readonly missing: string | undefined; printed: string } {

@@ -39,6 +39,7 @@ function greet({ url }: Hub, { data, lab }: Config, { out, style }: Terminal): v
     ...(lab.enabled ? [`Watch it work     ${style('cyan', `${url}/lab`)}`] : []),
     `Follow            ${style('cyan', `curl -N -H 'Accept: text/event-stream' '${url}/v1/events?channel=orders.>'`)}`,
     `Publish           ${style('cyan', `curl ${url}/v1/channels/orders.42/events -H 'Content-Type: application/json' -d '{"state":"baked"}'`)}`,
+    `Webhooks here     ${style('cyan', "polycast listen 'orders.>' --forward http://localhost:3000/hook")}`,
     style('dim', `Events are kept in ${data}. Ctrl-C ends it.`),
   ];
   for (const line of lines) out(`  ${line}`);
