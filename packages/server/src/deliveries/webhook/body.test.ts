@@ -166,7 +166,7 @@ describe('a CloudEvent', () => {
         'ce-time': '2026-01-02T03:04:05.678Z',
         'ce-channel': 'orders.42',
         'ce-cursor': id,
-        'ce-subject': 'a%20%22%c3%a9%22%205%25',
+        'ce-subject': 'a%20%22%C3%A9%22%205%25',
         'ce-flag': 'true',
         'ce-type': 'paid',
       },

@@ -49,5 +49,7 @@ const JSON_OR_BYTES = ['application/json', 'application/octet-stream'];
 
 /** CloudEvents HTTP binding 1.0, section 3.1.3.2: all but printable ASCII, and of that `"`, `%` and the space. */
 function percentEncoded(text: string): string {
-  return text.replace(/[^\x21\x23\x24\x26-\x7e]+/gu, (part) => Buffer.from(part).toString('hex').replace(/../g, '%$&'));
+  return text.replace(/[^\x21\x23\x24\x26-\x7e]+/gu, (part) =>
+    Buffer.from(part).toString('hex').toUpperCase().replace(/../g, '%$&'),
+  );
 }

@@ -1,0 +1,132 @@
+import { HTTP, type CloudEvent } from 'cloudevents';
+import { once } from 'node:events';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Webhook } from 'standardwebhooks';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
+import { call } from '../kit/http.ts';
+
+/** What is really sent, over a socket, by a hub: taken by the packages that receivers use. */
+
+let hub: HubProcess;
+beforeAll(async () => {
+  hub = await startHubProcess();
+});
+afterAll(() => hub.end('SIGKILL'));
+
+interface Received {
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+describe('the package standardwebhooks', () => {
+  test.each(['event', 'data', 'cloudevents', 'cloudevents-binary'])('takes what is sent as %s', async (format) => {
+    const { received, secret } = await subscribed(`standard.${format}`, { format });
+    await publish(`standard.${format}`, '{"é":"\\u00e9 € 𝄞","n":1.10}');
+    await expect.poll(() => received.length).toBe(1);
+    expect(verified(received[0] as Received, secret)).toBeDefined();
+  });
+
+  test('takes batches', async () => {
+    const { received, secret } = await subscribed('standard.batch', { batch: { countMax: 3, waitMs: 1000 } });
+    for (const data of ['1', '"b"', '[3]']) await publish('standard.batch', data);
+    const events = (): unknown[] => received.flatMap((each) => verified(each, secret) as unknown[]);
+    await expect.poll(() => events().length).toBe(3);
+    expect(events().map((event) => (event as { data: unknown }).data)).toEqual([1, 'b', [3]]);
+  });
+
+  test('takes both secrets while they are exchanged, and only the new one afterwards', async () => {
+    const channel = 'standard.rotated';
+    const { received, secret, id } = await subscribed(channel, {});
+    const rotate = async (overlapSeconds: number): Promise<string> => {
+      const reply = await call(`${hub.url}/v1/subscriptions/${id}/rotate-secret`, json({ overlapSeconds }));
+      return reply.json<{ delivery: { secret: string } }>().delivery.secret;
+    };
+    const next = await rotate(60);
+    await publish(channel, '1');
+    await expect.poll(() => received.length).toBe(1);
+    for (const each of [secret, next]) expect(verified(received[0] as Received, each)).toBeDefined();
+    const last = await rotate(0);
+    await publish(channel, '2');
+    await expect.poll(() => received.length).toBe(2);
+    expect(verified(received[1] as Received, last)).toBeDefined();
+    expect(() => verified(received[1] as Received, next)).toThrow(/No matching signature/);
+  });
+});
+
+describe('the package cloudevents', () => {
+  test.each(['cloudevents', 'cloudevents-binary'])('reads %s', async (format) => {
+    const channel = `read.${format}`;
+    const { received } = await subscribed(channel, { format });
+    const own = {
+      specversion: '1.0',
+      id: `A ${format}`,
+      source: '/shop',
+      type: 'paid',
+      subject: 'ö 5%',
+      channel,
+      data: { a: 1 },
+    };
+    const reply = await call(`${hub.url}/v1/events`, json(own, 'application/cloudevents+json'));
+    expect(reply.status, reply.text).toBe(201);
+    await publish(channel, '[2]');
+    await expect.poll(() => received.length).toBe(2);
+    const [kept, made] = received.map(({ headers, body }) => HTTP.toEvent({ headers, body }) as CloudEvent<unknown>);
+    // It leaves headers percent-encoded (CloudEvents HTTP binding, section 3.1.3.2).
+    const read = (text: unknown): string =>
+      format === 'cloudevents' ? String(text) : decodeURIComponent(String(text));
+    expect({ ...kept, id: read(kept?.id), subject: read(kept?.subject) }).toMatchObject({
+      ...own,
+      datacontenttype: 'application/json',
+    });
+    expect(made).toMatchObject({ source: `/v1/channels/${channel}`, type: 'polycast.event', channel, data: [2] });
+    expect(made?.id).toBe(received[1]?.headers['webhook-id']);
+  });
+});
+
+/** Where what is published on a channel comes to. */
+async function subscribed(
+  channel: string,
+  delivery: object,
+): Promise<{ received: Received[]; id: string; secret: string }> {
+  const received: Received[] = [];
+  const server = createServer((request, response) => {
+    void request.toArray().then((pieces: Buffer[]) => {
+      received.push({ headers: request.headers, body: Buffer.concat(pieces).toString() });
+      response.writeHead(204).end();
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
+  const wishes = { channels: [channel], delivery: { kind: 'webhook', url, ...delivery } };
+  const reply = await call(`${hub.url}/v1/subscriptions`, json(wishes));
+  expect(reply.status, reply.text).toBe(201);
+  const made = reply.json<{ id: string; delivery: { secret: string } }>();
+  return { received, id: made.id, secret: made.delivery.secret };
+}
+
+async function publish(channel: string, data: string): Promise<void> {
+  const reply = await call(`${hub.url}/v1/channels/${channel}/events`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: data,
+  });
+  expect(reply.status, reply.text).toBe(201);
+}
+
+function json(
+  value: object,
+  type = 'application/json',
+): { method: string; headers: Record<string, string>; body: string } {
+  return { method: 'POST', headers: { 'content-type': type }, body: JSON.stringify(value) };
+}
+
+function verified({ headers, body }: Received, secret: string): unknown {
+  return new Webhook(secret).verify(body, headers as Record<string, string>);
+}
