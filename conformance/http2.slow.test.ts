@@ -69,6 +69,18 @@ describe('over one connection', () => {
     });
   });
 
+  test('many long answers at once are all given, whole, and hold up no short one', async () => {
+    const one = client();
+    const text = 'long é '.repeat(28_000);
+    await one.publish('long', text);
+    const answers = Array.from({ length: 40 }, () => one.ask('/v1/channels/long'));
+    expect((await one.ask('/healthz')).status).toBe(200);
+    for (const answer of await Promise.all(answers)) {
+      expect(answer.status).toBe(200);
+      expect(answer.text).toBe(JSON.stringify(text));
+    }
+  });
+
   test('a stream that its client takes back is gone, and the others go on', async () => {
     const one = client();
     const [left, right] = [one.listen('/v1/events?channel=pair'), one.listen('/v1/events?channel=pair')] as const;

@@ -67,6 +67,23 @@ class Response extends (Http2ServerResponse as ResponseBase) {
     if (!CONNECTION_HEADERS.has(name.toLowerCase())) super.setHeader(name, value);
   }
 
+  /**
+   * A long body is handed over piece by piece, as the client takes it: what has been handed over counts as memory of its connection,
+   * and where that is used up further streams are refused.
+   */
+  override end(body: string | Uint8Array = '', encoding: BufferEncoding = 'utf8'): this {
+    if (body.length <= PIECE_BYTES) return super.end(body, encoding);
+    this.#endFrom(typeof body === 'string' ? Buffer.from(body, encoding) : body, 0);
+    return this;
+  }
+
+  #endFrom(body: Uint8Array, from: number): void {
+    const through = from + PIECE_BYTES;
+    if (this.destroyed) return;
+    if (through >= body.length) super.end(body.subarray(from), 'utf8');
+    else super.write(body.subarray(from, through), 'utf8', () => this.#endFrom(body, through));
+  }
+
   /** As HTTP/1.1's has it. */
   setHeaders(headers: Headers): this {
     for (const [name, value] of headers) this.setHeader(name, value);
@@ -80,7 +97,8 @@ type RequestBase = new (
 ) => Omit<Http2ServerRequest, 'socket'>;
 type ResponseBase = new (stream: ServerHttp2Stream) => BaseResponse;
 
-interface BaseResponse extends Omit<Http2ServerResponse, 'destroyed' | 'writeHead' | 'setHeader'> {
+interface BaseResponse extends Omit<Http2ServerResponse, 'destroyed' | 'writeHead' | 'setHeader' | 'end'> {
+  end(body: string | Uint8Array, encoding: BufferEncoding): this;
   writeHead(status: number, headers?: object): this;
   setHeader(name: string, value: string | number | readonly string[]): void;
 }
@@ -105,4 +123,6 @@ function withoutConnection(pairs: readonly string[]): string[] {
 }
 
 const CONNECTION_HEADERS: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade']);
+/** A DATA frame's worth (RFC 9113 section 6.5.2): of a hundred streams together less than a connection may hold. */
+const PIECE_BYTES = 16_384;
 const NO_OPTIONS = {};
