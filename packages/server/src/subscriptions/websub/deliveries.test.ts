@@ -205,6 +205,17 @@ describe('a subscription (WebSub section 5)', () => {
   });
 });
 
+describe('a hub that goes', () => {
+  it('does not wait for callbacks that hang', async () => {
+    const { hub, subscriber, ask } = await webSubWorld();
+    subscriber.answer = () => undefined;
+    await ask();
+    await until(() => subscriber.verifications.length === 1);
+    // A question has 15 seconds; a test has five.
+    await hub.close();
+  });
+});
+
 describe('a hub that was away', () => {
   it('goes on with the subscriptions that it had', async () => {
     const { subscriber, publish } = await comeBack((world) => world.subscribe({ secret: 'kept' }));

@@ -83,6 +83,7 @@ export class ForeignTopics {
       timeoutMs: TIMEOUT_MS,
       bytesMax: DOCUMENT_BYTES_MAX,
     });
+    if (this.#work.isClosed) return;
     if (status !== 200) throw new Error(`it was answered ${status}`);
     const known = await newest(channel);
     if (known !== undefined && known.mediaType === (contentType ?? UNKNOWN) && body.equals(known.bytes)) return;

@@ -20,11 +20,23 @@ export class KeyedWork {
     return true;
   }
 
-  /** Begins nothing more; resolves when what is under way is done. */
+  /** Whether what is under way should come to its end. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Begins nothing more; resolves when what is under way is done, or has not come to its end within a second. */
   close(): Promise<void> {
     this.#isClosed = true;
     this.#waiting.clear();
-    return this.#busy.size === 0 ? Promise.resolve() : new Promise((resolve) => (this.#idle = resolve));
+    if (this.#busy.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const patience = setTimeout(resolve, CLOSE_TIME_MS);
+      this.#idle = () => {
+        clearTimeout(patience);
+        resolve();
+      };
+    });
   }
 
   #begin(): void {
@@ -43,3 +55,6 @@ export class KeyedWork {
     if (this.#busy.size === 0) this.#idle?.();
   }
 }
+
+/** Others' servers are not waited for when the hub goes. */
+const CLOSE_TIME_MS = 1000;

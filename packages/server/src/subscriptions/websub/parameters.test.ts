@@ -72,6 +72,8 @@ describe('a request to the WebSub hub', () => {
     [{ 'hub.callback': 'https://u:p@reader.example/' }, /no user name, password or fragment/],
     [{ 'hub.callback': 'https://reader.example/#there' }, /no user name, password or fragment/],
     [{ 'hub.callback': 'https://reader.example/a b' }, /percent-encoded/],
+    [{ 'hub.topic': 'https://blog.example/>; rel="next", <' }, /percent-encoded/],
+    [{ 'hub.topic': 'https://blog.example/>;rel="next",<' }, /percent-encoded/],
     [{ 'hub.callback': `https://reader.example/${'x'.repeat(2048)}` }, /at most 2048 characters/],
     [{ 'hub.lease_seconds': '-1' }, /whole number of seconds/],
     [{ 'hub.lease_seconds': '1e3' }, /whole number of seconds/],

@@ -67,8 +67,8 @@ function urlOf(name: string, text: string | undefined): string {
     throw invalid(name, `must be an http or https URL of at most ${URL_LENGTH_MAX} characters`);
   if (url.username !== '' || url.password !== '' || text.includes('#'))
     throw invalid(name, 'must have no user name, password or fragment');
-  // What a URL may hold only encoded would be sent as something else than what was given.
-  if (!/^[\x21-\x7e]+$/.test(text)) throw invalid(name, 'must be percent-encoded ASCII');
+  // What a URL may hold only encoded would be sent as something else than what was given, or end the Link that it stands in.
+  if (!/^[\x21\x23-\x3b\x3d\x3f-\x7e]+$/.test(text)) throw invalid(name, 'must be percent-encoded ASCII');
   return text;
 }
 

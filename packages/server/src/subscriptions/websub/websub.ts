@@ -87,7 +87,7 @@ export class WebSub {
         const url = definition.metadata['topic'] ?? '';
         const isForeign = topicOf(url, [], settings.topics) !== undefined;
         const topic = { url, channel, isForeign };
-        const refused = await this.#refusal(topic);
+        const refused = await this.#refusal(topic).catch(() => undefined);
         if (refused === undefined) continue;
         const callback = (definition.delivery as WebhookDelivery).url;
         const deny = (): Promise<void> => this.#deny(topic, callback, refused);
@@ -120,6 +120,7 @@ export class WebSub {
     try {
       await (wish.request.mode === 'subscribe' ? this.#subscribe(wish) : this.#unsubscribe(wish));
     } catch (error) {
+      if (this.#work.isClosed) return;
       // It cannot be kept now: the subscriber has confirmed, and must not go on in the belief that it will be told.
       const { callback, topic } = wish.request;
       this.#parts.logger.info({ error: String(error), callback, topic }, 'a WebSub request could not be met');
@@ -156,12 +157,18 @@ export class WebSub {
     if (present !== undefined) await this.#parts.desk.remove(present.definition.id, by);
   }
 
-  /** Why the public may not have it; what is fetched from elsewhere is public already. */
+  /**
+   * Why the public may not have it; what is fetched from elsewhere is public already.
+   * @throws PolycastError `identity_unavailable`
+   */
   async #refusal({ channel, isForeign }: Topic): Promise<string | undefined> {
     if (isForeign) return undefined;
     if (channel.startsWith(FOREIGN_CHANNELS)) return 'This hub is not for this topic.';
     const decision = await this.#parts.authority.decide(ANONYMOUS, 'subscribe', channel);
-    return decision.allowed ? undefined : 'This topic is not public.';
+    if (decision.allowed) return undefined;
+    // That is no refusal, and ends nothing.
+    if (decision.code === 'identity_unavailable') throw new PolycastError(decision.code, decision.detail);
+    return 'This topic is not public.';
   }
 
   /** A subscription that there was ends with it. */
@@ -173,7 +180,8 @@ export class WebSub {
 
   async #confirms(request: Intent, leaseSeconds: number): Promise<boolean> {
     const challenge = this.#parts.random.token();
-    return isConfirmed(await this.#parts.sender.send(question(request, challenge, leaseSeconds)), challenge);
+    const sent = await this.#parts.sender.send(question(request, challenge, leaseSeconds));
+    return !this.#work.isClosed && isConfirmed(sent, challenge);
   }
 
   #present(channel: string, callback: string): Subscription | undefined {
