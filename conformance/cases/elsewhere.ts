@@ -29,9 +29,9 @@ export const SECTIONS_ELSEWHERE: Readonly<Record<string, Elsewhere>> = {
   '14.3': { file: SUBSCRIPTIONS, why: 'needs endpoints' },
   '14.4': { file: SUBSCRIPTIONS, why: 'needs endpoints, and days' },
   '14.5': { file: SUBSCRIPTIONS, why: 'needs endpoints' },
-  '14.7': { file: SUBSCRIPTIONS, why: 'needs subscribers' },
-  '14.8': { file: SUBSCRIPTIONS, why: 'needs endpoints' },
-  '14.9': { file: SUBSCRIPTIONS, why: 'needs a catalogue' },
+  '14.7': { file: 'packages/server/src/subscriptions/websub/deliveries.test.ts', why: 'needs subscribers' },
+  '14.8': { file: 'packages/server/src/subscriptions/rest-hooks/hooks.test.ts', why: 'needs endpoints' },
+  '14.9': { file: 'packages/server/src/subscriptions/rest-hooks/hooks.test.ts', why: 'needs a catalogue' },
   '13.6': { file: 'conformance/identity/presence.slow.test.ts', why: 'needs rules, users and a restart' },
 };
 
