@@ -42,15 +42,15 @@ export class PatternIndex<Interest> {
     }
     let at = this.#root;
     for (const token of pattern.split('.')) {
-      if (token === '>') return at.below;
-      let next = at.children.get(token);
+      if (token === '>') return create ? (at.below ??= []) : at.below;
+      let next = at.children?.get(token);
       if (next === undefined) {
         if (!create) return undefined;
-        at.children.set(token, (next = node()));
+        (at.children ??= new Map()).set(token, (next = node()));
       }
       at = next;
     }
-    return at.here;
+    return create ? (at.here ??= []) : at.here;
   }
 
   /** Takes away the branches that hold nothing any more, from the leaf up. */
@@ -58,28 +58,33 @@ export class PatternIndex<Interest> {
     const path: Node<Interest>[] = [this.#root];
     const tokens = pattern.split('.').filter((token) => token !== '>');
     for (const token of tokens) {
-      const next = (path[path.length - 1] as Node<Interest>).children.get(token);
+      const next = path[path.length - 1]?.children?.get(token);
       if (next === undefined) return;
       path.push(next);
     }
     for (let depth = path.length - 1; depth > 0; depth--) {
       const at = path[depth] as Node<Interest>;
-      if (at.here.length > 0 || at.below.length > 0 || at.children.size > 0) return;
-      (path[depth - 1] as Node<Interest>).children.delete(tokens[depth - 1] as string);
+      if (!isEmpty(at.here) || !isEmpty(at.below) || (at.children?.size ?? 0) > 0) return;
+      path[depth - 1]?.children?.delete(tokens[depth - 1] as string);
     }
   }
 }
 
+/** What it has none of is not made: there is a node for each customer's `orders.42.>`. */
 interface Node<Interest> {
   /** Patterns that end here. */
-  readonly here: Interest[];
+  here: Interest[] | undefined;
   /** Patterns that end here with `>`. */
-  readonly below: Interest[];
-  readonly children: Map<string, Node<Interest>>;
+  below: Interest[] | undefined;
+  children: Map<string, Node<Interest>> | undefined;
 }
 
 function node<Interest>(): Node<Interest> {
-  return { here: [], below: [], children: new Map() };
+  return { here: undefined, below: undefined, children: undefined };
+}
+
+function isEmpty(list: readonly unknown[] | undefined): boolean {
+  return list === undefined || list.length === 0;
 }
 
 function isWild(pattern: string): boolean {
@@ -93,10 +98,11 @@ function walk<Interest>(
   found: (interest: Interest) => void,
 ): void {
   if (index === tokens.length) {
-    for (const interest of at.here) found(interest);
+    if (at.here !== undefined) for (const interest of at.here) found(interest);
     return;
   }
-  for (const interest of at.below) found(interest);
+  if (at.below !== undefined) for (const interest of at.below) found(interest);
+  if (at.children === undefined) return;
   const named = at.children.get(tokens[index] as string);
   if (named !== undefined) walk(named, tokens, index + 1, found);
   const star = at.children.get('*');

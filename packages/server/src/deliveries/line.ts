@@ -223,6 +223,18 @@ export class Line implements Woken, Due {
     }
   }
 
+  /** Whether there is nothing for it, neither taken up nor to come: most are so most of the time, and cost but their position. */
+  isQuiet(): boolean {
+    if (this.#progress !== undefined || this.replayOf !== undefined) return false;
+    const { feed } = this.#parts;
+    if (!this.#isLive) {
+      if (feed.isQuiet(this.#interest, this.#position) !== true) return false;
+      this.#position = Math.max(this.#position, feed.head);
+      this.#isLive = true;
+    }
+    return true;
+  }
+
   /** Reads what lanes need that have waited. */
   readLanes(): void {
     const { progress } = this;
