@@ -19,12 +19,13 @@ export interface OwnFile {
 }
 
 /**
- * Opens it, and makes it if need be, for nobody but the own user to read. It is brought to the present schema and checked page by page.
+ * Opens it, and makes it if need be, for nobody but the own user to read. It is brought to the present schema and, unless it is large,
+ * checked page by page.
  * @throws DataFolderError for a file that is damaged, foreign or too new
  */
 export function openOwnFile(own: OwnFile): DatabaseSync {
   const { file } = own;
-  try {
+  return refusingDamage(own, () => {
     if (file !== ':memory:') makePrivate(file);
     const database = new DatabaseSync(file, CONNECTION);
     try {
@@ -37,6 +38,13 @@ export function openOwnFile(own: OwnFile): DatabaseSync {
       database.close();
       throw error;
     }
+  });
+}
+
+/** Runs what reads the file for the first time. @throws DataFolderError for what SQLite says of a damaged file */
+export function refusingDamage<Result>(own: OwnFile, run: () => Result): Result {
+  try {
+    return run();
   } catch (error) {
     throw error instanceof DataFolderError ? error : openingError(error, own);
   }
@@ -54,6 +62,8 @@ export function reopenOwnFile({ file, pragmas }: OwnFile): DatabaseSync {
   }
 }
 
+/** Beyond it the start would wait for seconds; damage is then found where it is read. */
+const QUICK_CHECK_BYTES_MAX = 64 * 1024 * 1024;
 const CONNECTION = { timeout: 5000, enableForeignKeyConstraints: true };
 
 function makePrivate(file: string): void {
@@ -83,6 +93,8 @@ function migrate(database: DatabaseSync, { migrations, applicationId }: OwnFile)
 }
 
 function checkWhole(database: DatabaseSync, own: OwnFile): void {
+  const bytes = (pragma(database, 'page_count') as number) * (pragma(database, 'page_size') as number);
+  if (bytes > QUICK_CHECK_BYTES_MAX) return;
   const result = String(pragma(database, 'quick_check(1)'));
   if (result !== 'ok') throw damaged(own, result);
 }

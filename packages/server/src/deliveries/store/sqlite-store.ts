@@ -146,6 +146,8 @@ class SqliteSubscriptionStore implements SubscriptionStore {
   }
 
   note(changes: readonly StoreChange[]): void {
+    // What is still told of when the hub has gone is found out again by the next one.
+    if (this.#closing !== undefined) return;
     this.#pending.note(changes, (attempt) =>
       this.#samples.takes(attempt.subscription, attempt.outcome === 'delivered'),
     );

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Attempt, DeadLetter, StoreChange, StoredSubscription } from '../../core/subscription/ports.ts';
 import { UnavailableError } from '../../sqlite/failure.ts';
-import { openOwnFile, reopenOwnFile, type OwnFile } from '../../sqlite/own-file.ts';
+import { openOwnFile, refusingDamage, reopenOwnFile, type OwnFile } from '../../sqlite/own-file.ts';
 import { AttemptTable } from './attempt-table.ts';
 import { readStored } from './load.ts';
 import type { Applied, AttemptsQuery, DeadLettersQuery, Opened, StoreOptions } from './messages.ts';
@@ -36,15 +36,15 @@ export class StoreWriter {
     };
     this.#database = openOwnFile(this.#own);
     this.#do = prepare(this.#database);
-    this.#attempts = new AttemptTable(this.#do, options.bounds);
-    this.#known = this.#readKnown();
+    this.#attempts = refusingDamage(this.#own, () => new AttemptTable(this.#do, options.bounds));
+    this.#known = refusingDamage(this.#own, () => this.#readKnown());
     const epoch = this.#do.epoch.get() as { epoch: string } | undefined;
     this.opened = { epoch: epoch?.epoch, lastAttempt: this.#attempts.last };
   }
 
   /** A page of all that is known, in the order of the ids. */
   load(after: string, limit: number): readonly StoredSubscription[] {
-    return readStored(this.#do, this.#own, after, limit);
+    return refusingDamage(this.#own, () => readStored(this.#do, this.#own, after, limit));
   }
 
   /** All or nothing. @throws UnavailableError */
