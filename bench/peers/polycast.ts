@@ -1,6 +1,7 @@
 // The hub itself, with its defaults: every event durable before it is delivered. The command is named only here.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { freshFolder, repositoryFolder } from '../harness/folders.ts';
 import {
   acceptsConnections,
@@ -92,4 +93,11 @@ export async function readMetric(hub: RunningHub, name: string): Promise<number>
   const values = lines.filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
   if (values.length === 0) return Number.NaN;
   return values.reduce((total, line) => total + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+}
+
+const goneCheckMs = 100;
+
+/** Closing costs something as well, which is not to be counted as the opening of the next ones. */
+export async function allGone(hub: RunningHub): Promise<void> {
+  while ((await readMetric(hub, 'polycast_sessions')) > 0) await sleep(goneCheckMs);
 }

@@ -11,7 +11,7 @@ import { figureOf, ratioOf, type RunOptions, runInterleaved, type Scenario } fro
 import { nodeHttp } from '../peers/node-http.ts';
 import { startNodeServer } from '../peers/node-server.ts';
 import type { RunningServer } from '../peers/peer.ts';
-import { polycast, readMetric, type RunningHub, startHub } from '../peers/polycast.ts';
+import { allGone, polycast, startHub } from '../peers/polycast.ts';
 
 const lifetimeSeconds = 86_400;
 const rules = '[{pattern: "bench.*", subscribe: anyone}]';
@@ -117,13 +117,6 @@ async function measure(
   } finally {
     await server.process.stop();
   }
-}
-
-const goneCheckMs = 100;
-
-/** Closing costs something as well, which is not to be counted as the opening of the next ones. */
-async function allGone(hub: RunningHub): Promise<void> {
-  while ((await readMetric(hub, 'polycast_sessions')) > 0) await sleep(goneCheckMs);
 }
 
 async function verifyAlone(options: RunOptions): Promise<LoadRun> {
