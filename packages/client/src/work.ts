@@ -1,4 +1,5 @@
 import { createPullApi } from './work/pull-api.ts';
+import { createSocketApi } from './work/socket-api.ts';
 import { PullWorker, type JobHandler } from './work/worker.ts';
 import type { PolycastEvent } from '@polycast/protocol';
 
@@ -9,7 +10,7 @@ export type { PolycastEvent } from '@polycast/protocol';
 
 export interface WorkOptions {
   /** One of the hub's keys (`pck_…`), with the scope `subscriptions`. A hub without access control needs none. */
-  readonly key?: string;
+  readonly key?: string | undefined;
   /** Events that are being handled at once. @default 8 */
   readonly concurrency?: number;
   /**
@@ -17,12 +18,19 @@ export interface WorkOptions {
    * @default 30
    */
   readonly leaseSeconds?: number;
+  /**
+   * `http` asks with requests that wait; over a `websocket` events come by themselves, which is less work where there are many.
+   * @default http
+   */
+  readonly transport?: 'http' | 'websocket';
   /** Stops the worker, as `stop` does. */
   readonly signal?: AbortSignal;
   /** Told what a handler threw, with its event, and what came between worker and hub. @default the console */
   readonly onError?: (error: unknown, event: PolycastEvent | undefined) => void;
   /** @default the platform's */
   readonly fetch?: typeof fetch;
+  /** @default the platform's */
+  readonly WebSocket?: typeof WebSocket;
 }
 
 export interface Work {
@@ -48,7 +56,11 @@ export function work(url: string | URL, subscription: string, handler: JobHandle
   const { key, concurrency = CONCURRENCY, leaseSeconds = LEASE_SECONDS, signal, onError = console.error } = options;
   if (!(concurrency >= 1)) throw new RangeError(`a worker cannot handle ${concurrency} events at once`);
   if (!(leaseSeconds >= 1)) throw new RangeError(`no lease lasts ${leaseSeconds} s`);
-  const api = createPullApi({ url, subscription, key, leaseSeconds, fetch: options.fetch ?? fetch });
+  const common = { url, subscription, key, leaseSeconds };
+  const api =
+    options.transport === 'websocket'
+      ? createSocketApi({ ...common, WebSocket: options.WebSocket ?? WebSocket })
+      : createPullApi({ ...common, fetch: options.fetch ?? fetch });
   const worker = new PullWorker(api, handler, { concurrency, leaseSeconds, onError });
   const ended = worker.run();
   // Who does not look at it hears of a refusal by `onError`.

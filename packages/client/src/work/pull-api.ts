@@ -17,6 +17,8 @@ export interface PullApi {
   acknowledge(leases: readonly string[]): Promise<readonly string[]>;
   release(leases: readonly string[], delaySeconds: number): Promise<readonly string[]>;
   extend(leases: readonly string[]): Promise<readonly string[]>;
+  /** Lets go of what there is, once all is told. */
+  close(): Promise<void>;
 }
 
 export interface PullApiOptions {
@@ -59,5 +61,6 @@ export function createPullApi({ url, subscription, key, fetch, leaseSeconds }: P
     acknowledge: (leases) => settle('ack', { leases }),
     release: (leases, delaySeconds) => settle('nack', { leases, delaySeconds }),
     extend: (leases) => settle('extend', { leases, leaseSeconds }),
+    close: () => Promise.resolve(),
   };
 }

@@ -39,66 +39,199 @@ async function backlog(
   return answer.backlog;
 }
 
-test('each event is handled once, by one of several workers, and in the order of its channel', async () => {
-  const hub = await hubForTest();
-  const id = await subscribe(hub);
-  const seen = new Map<string, unknown[]>();
-  let count = 0;
-  const all = Promise.withResolvers<void>();
-  const handler = async ({ channel, data }: PolycastEvent): Promise<void> => {
-    await new Promise(setImmediate);
-    seen.set(channel, [...(seen.get(channel) ?? []), data]);
-    if (++count === 300) all.resolve();
-  };
-  for (const _ of [1, 2, 3]) started(hub, id, handler, { concurrency: 4 });
-  await publishMany(hub, 300, (number) => `jobs.${number % 10}`);
-  await all.promise;
-  for (const [channel, numbers] of seen)
-    expect(numbers).toEqual(Array.from({ length: 30 }, (_, index) => index * 10 + Number(channel.slice(5))));
-  await expect.poll(() => backlog(hub, id)).toMatchObject({ inFlight: 0, lagPositions: 0 });
-  expect(count).toBe(300);
-});
-
-test('no more are handled at once than is said', async () => {
-  const hub = await hubForTest();
-  const id = await subscribe(hub);
-  let busy = 0;
-  let most = 0;
-  let count = 0;
-  const all = Promise.withResolvers<void>();
-  started(
-    hub,
-    id,
-    async () => {
-      most = Math.max(most, ++busy);
+describe.each(['http', 'websocket'] as const)('over %s', (transport) => {
+  test('each event is handled once, by one of several workers, and in the order of its channel', async () => {
+    const hub = await hubForTest();
+    const id = await subscribe(hub);
+    const seen = new Map<string, unknown[]>();
+    let count = 0;
+    const all = Promise.withResolvers<void>();
+    const handler = async ({ channel, data }: PolycastEvent): Promise<void> => {
       await new Promise(setImmediate);
-      busy -= 1;
-      if (++count === 50) all.resolve();
-    },
-    { concurrency: 3 },
-  );
-  await publishMany(hub, 50, (number) => `jobs.${number}`);
-  await all.promise;
-  expect(most).toBe(3);
-});
+      seen.set(channel, [...(seen.get(channel) ?? []), data]);
+      if (++count === 300) all.resolve();
+    };
+    for (const _ of [1, 2, 3]) started(hub, id, handler, { transport, concurrency: 4 });
+    await publishMany(hub, 300, (number) => `jobs.${number % 10}`);
+    await all.promise;
+    for (const [channel, numbers] of seen)
+      expect(numbers).toEqual(Array.from({ length: 30 }, (_, index) => index * 10 + Number(channel.slice(5))));
+    await expect.poll(() => backlog(hub, id)).toMatchObject({ inFlight: 0, lagPositions: 0 });
+    expect(count).toBe(300);
+  });
 
-test('what a handler throws is told, and its event comes again, as soon as it says', async () => {
-  const hub = await hubForTest();
-  const id = await subscribe(hub);
-  const deliveries: number[] = [];
-  const errors: unknown[] = [];
-  const done = Promise.withResolvers<void>();
-  const handler: JobHandler = (_event, { delivery }) => {
-    deliveries.push(delivery);
-    if (delivery === 1) throw new RetryIn(0);
-    if (delivery === 2) throw new Error('down');
-    done.resolve();
-  };
-  started(hub, id, handler, { onError: (error, event) => errors.push([(error as Error).message, event?.data]) });
-  await hub.publish('jobs.a', 7);
-  await done.promise;
-  expect(deliveries).toEqual([1, 2, 3]);
-  expect(errors).toEqual([['down', 7]]);
+  test('no more are handled at once than is said', async () => {
+    const hub = await hubForTest();
+    const id = await subscribe(hub);
+    let busy = 0;
+    let most = 0;
+    let count = 0;
+    const all = Promise.withResolvers<void>();
+    started(
+      hub,
+      id,
+      async () => {
+        most = Math.max(most, ++busy);
+        await new Promise(setImmediate);
+        busy -= 1;
+        if (++count === 50) all.resolve();
+      },
+      { transport, concurrency: 3 },
+    );
+    await publishMany(hub, 50, (number) => `jobs.${number}`);
+    await all.promise;
+    expect(most).toBe(3);
+  });
+
+  test('what a handler throws is told, and its event comes again, as soon as it says', async () => {
+    const hub = await hubForTest();
+    const id = await subscribe(hub);
+    const deliveries: number[] = [];
+    const errors: unknown[] = [];
+    const done = Promise.withResolvers<void>();
+    const handler: JobHandler = (_event, { delivery }) => {
+      deliveries.push(delivery);
+      if (delivery === 1) throw new RetryIn(0);
+      if (delivery === 2) throw new Error('down');
+      done.resolve();
+    };
+    started(hub, id, handler, {
+      transport,
+      onError: (error, event) => errors.push([(error as Error).message, event?.data]),
+    });
+    await hub.publish('jobs.a', 7);
+    await done.promise;
+    expect(deliveries).toEqual([1, 2, 3]);
+    expect(errors).toEqual([['down', 7]]);
+  });
+
+  test('a worker that is lost is replaced once its leases end', async () => {
+    const hub = await hubForTest();
+    const id = await subscribe(hub);
+    // As a worker that was killed: it pulls, and is never heard of again.
+    await hub.publish('jobs.a', 1);
+    const pulled = await fetch(`${hub.url}/v1/subscriptions/${id}/pull`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ count: 10, leaseSeconds: 1 }),
+    });
+    expect(((await pulled.json()) as { events: unknown[] }).events).toHaveLength(1);
+    const { promise, resolve } = Promise.withResolvers<number>();
+    started(hub, id, (_event, { delivery }) => resolve(delivery), { transport });
+    expect(await promise).toBe(2);
+  });
+
+  describe('stopping', () => {
+    test('lets what was begun finish, and takes nothing more', async () => {
+      const hub = await hubForTest();
+      const id = await subscribe(hub);
+      const begun = Promise.withResolvers<void>();
+      const finish = Promise.withResolvers<void>();
+      const handled: unknown[] = [];
+      const worker = started(
+        hub,
+        id,
+        async ({ data }) => {
+          begun.resolve();
+          await finish.promise;
+          handled.push(data);
+        },
+        { transport, concurrency: 1 },
+      );
+      await hub.publish('jobs.a', 1);
+      await begun.promise;
+      await hub.publish('jobs.b', 2);
+      const stopped = worker.stop();
+      finish.resolve();
+      await stopped;
+      expect(handled).toEqual([1]);
+      expect(await backlog(hub, id)).toMatchObject({ inFlight: 0 });
+      const next = Promise.withResolvers<[unknown, number]>();
+      started(hub, id, ({ data }, { delivery }) => next.resolve([data, delivery]));
+      expect(await next.promise).toEqual([2, 1]);
+    });
+
+    test('gives back what takes longer than there is patience', async () => {
+      const hub = await hubForTest();
+      const id = await subscribe(hub);
+      const begun = Promise.withResolvers<AbortSignal>();
+      const worker = started(
+        hub,
+        id,
+        (_event, { signal }) => {
+          begun.resolve(signal);
+          return new Promise(() => undefined);
+        },
+        { transport },
+      );
+      await hub.publish('jobs.a', 1);
+      const signal = await begun.promise;
+      await worker.stop(0);
+      expect(signal.aborted).toBe(true);
+      const again = Promise.withResolvers<number>();
+      started(hub, id, (_event, { delivery }) => again.resolve(delivery));
+      expect(await again.promise).toBe(2);
+    });
+
+    test('by a signal, also one that was given before', async () => {
+      const hub = await hubForTest();
+      const id = await subscribe(hub);
+      const abort = new AbortController();
+      const { ended } = started(hub, id, () => undefined, { transport, signal: abort.signal });
+      abort.abort();
+      await ended;
+      await started(hub, id, () => undefined, { transport, signal: abort.signal }).ended;
+    });
+  });
+
+  test('a hub that goes away is waited for, and what was done meanwhile is told to the next', async () => {
+    const { mkdtempSync, rmSync } = await import('node:fs');
+    const folder = mkdtempSync(`/tmp/polycast-work-${randomUUID().slice(0, 8)}`);
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const first = await hubForTest({ data: folder });
+    const id = await subscribe(first);
+    const begun = Promise.withResolvers<void>();
+    const finish = Promise.withResolvers<void>();
+    const handled: unknown[] = [];
+    started(
+      first,
+      id,
+      async ({ data }) => {
+        begun.resolve();
+        await finish.promise;
+        handled.push(data);
+      },
+      { transport },
+    );
+    await first.publish('jobs.a', 1);
+    await begun.promise;
+    await first.terminate();
+    finish.resolve();
+    const second = await hubForTest({ data: folder, port: first.port });
+    await second.publish('jobs.a', 2);
+    await expect.poll(() => handled, { timeout: 20_000 }).toEqual([1, 2]);
+    await expect.poll(() => backlog(second, id), { timeout: 20_000 }).toMatchObject({ inFlight: 0 });
+  });
+
+  test('a subscription that is paused is waited for; one that is not there ends the work', async () => {
+    const hub = await hubForTest();
+    const id = await subscribe(hub);
+    const post = (route: string): Promise<Response> =>
+      fetch(`${hub.url}/v1/subscriptions/${id}/${route}`, { method: 'POST' });
+    await post('pause');
+    const waits = Promise.withResolvers<unknown>();
+    const handled = Promise.withResolvers<unknown>();
+    started(hub, id, ({ data }) => handled.resolve(data), {
+      onError: (error) => waits.resolve((error as { code: unknown }).code),
+    });
+    expect(await waits.promise).toBe('subscription_not_active');
+    await hub.publish('jobs.a', 1);
+    await post('resume');
+    expect(await handled.promise).toBe(1);
+    await expect(started(hub, 'sub_0000000000000000', () => undefined, { transport }).ended).rejects.toMatchObject({
+      code: 'not_found',
+    });
+  });
 });
 
 test('a lease is extended for as long as its handler takes', async () => {
@@ -125,124 +258,6 @@ test('a lease is extended for as long as its handler takes', async () => {
   await hub.publish('jobs.long', 1);
   await finished.promise;
   expect(deliveries).toEqual([1]);
-});
-
-test('a worker that is lost is replaced once its leases end', async () => {
-  const hub = await hubForTest();
-  const id = await subscribe(hub);
-  // As a worker that was killed: it pulls, and is never heard of again.
-  await hub.publish('jobs.a', 1);
-  const pulled = await fetch(`${hub.url}/v1/subscriptions/${id}/pull`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ count: 10, leaseSeconds: 1 }),
-  });
-  expect(((await pulled.json()) as { events: unknown[] }).events).toHaveLength(1);
-  const { promise, resolve } = Promise.withResolvers<number>();
-  started(hub, id, (_event, { delivery }) => resolve(delivery));
-  expect(await promise).toBe(2);
-});
-
-describe('stopping', () => {
-  test('lets what was begun finish, and takes nothing more', async () => {
-    const hub = await hubForTest();
-    const id = await subscribe(hub);
-    const begun = Promise.withResolvers<void>();
-    const finish = Promise.withResolvers<void>();
-    const handled: unknown[] = [];
-    const worker = started(
-      hub,
-      id,
-      async ({ data }) => {
-        begun.resolve();
-        await finish.promise;
-        handled.push(data);
-      },
-      { concurrency: 1 },
-    );
-    await hub.publish('jobs.a', 1);
-    await begun.promise;
-    await hub.publish('jobs.b', 2);
-    const stopped = worker.stop();
-    finish.resolve();
-    await stopped;
-    expect(handled).toEqual([1]);
-    expect(await backlog(hub, id)).toMatchObject({ inFlight: 0 });
-    const next = Promise.withResolvers<[unknown, number]>();
-    started(hub, id, ({ data }, { delivery }) => next.resolve([data, delivery]));
-    expect(await next.promise).toEqual([2, 1]);
-  });
-
-  test('gives back what takes longer than there is patience', async () => {
-    const hub = await hubForTest();
-    const id = await subscribe(hub);
-    const begun = Promise.withResolvers<AbortSignal>();
-    const worker = started(hub, id, (_event, { signal }) => {
-      begun.resolve(signal);
-      return new Promise(() => undefined);
-    });
-    await hub.publish('jobs.a', 1);
-    const signal = await begun.promise;
-    await worker.stop(0);
-    expect(signal.aborted).toBe(true);
-    const again = Promise.withResolvers<number>();
-    started(hub, id, (_event, { delivery }) => again.resolve(delivery));
-    expect(await again.promise).toBe(2);
-  });
-
-  test('by a signal, also one that was given before', async () => {
-    const hub = await hubForTest();
-    const id = await subscribe(hub);
-    const abort = new AbortController();
-    const { ended } = started(hub, id, () => undefined, { signal: abort.signal });
-    abort.abort();
-    await ended;
-    await started(hub, id, () => undefined, { signal: abort.signal }).ended;
-  });
-});
-
-test('a hub that goes away is waited for, and what was done meanwhile is told to the next', async () => {
-  const { mkdtempSync, rmSync } = await import('node:fs');
-  const folder = mkdtempSync(`/tmp/polycast-work-${randomUUID().slice(0, 8)}`);
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const first = await hubForTest({ data: folder });
-  const id = await subscribe(first);
-  const begun = Promise.withResolvers<void>();
-  const finish = Promise.withResolvers<void>();
-  const handled: unknown[] = [];
-  started(first, id, async ({ data }) => {
-    begun.resolve();
-    await finish.promise;
-    handled.push(data);
-  });
-  await first.publish('jobs.a', 1);
-  await begun.promise;
-  await first.terminate();
-  finish.resolve();
-  const second = await hubForTest({ data: folder, port: first.port });
-  await second.publish('jobs.a', 2);
-  await expect.poll(() => handled, { timeout: 20_000 }).toEqual([1, 2]);
-  await expect.poll(() => backlog(second, id), { timeout: 20_000 }).toMatchObject({ inFlight: 0 });
-});
-
-test('a subscription that is paused is waited for; one that is not there ends the work', async () => {
-  const hub = await hubForTest();
-  const id = await subscribe(hub);
-  const post = (route: string): Promise<Response> =>
-    fetch(`${hub.url}/v1/subscriptions/${id}/${route}`, { method: 'POST' });
-  await post('pause');
-  const waits = Promise.withResolvers<unknown>();
-  const handled = Promise.withResolvers<unknown>();
-  started(hub, id, ({ data }) => handled.resolve(data), {
-    onError: (error) => waits.resolve((error as { code: unknown }).code),
-  });
-  expect(await waits.promise).toBe('subscription_not_active');
-  await hub.publish('jobs.a', 1);
-  await post('resume');
-  expect(await handled.promise).toBe(1);
-  await expect(started(hub, 'sub_0000000000000000', () => undefined).ended).rejects.toMatchObject({
-    code: 'not_found',
-  });
 });
 
 test.each([{ concurrency: 0 }, { leaseSeconds: 0 }])('%j is refused at once', (options) => {

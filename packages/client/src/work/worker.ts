@@ -80,6 +80,7 @@ export class PullWorker {
       while (this.#held.size > 0) await this.#room.promise;
       clearInterval(extending);
       await this.#settlements.told();
+      await this.#api.close();
     }
   }
 

@@ -1,0 +1,152 @@
+import type { ClientMessage, ServerMessage } from '@polycast/protocol';
+import { EndedError } from '../http.ts';
+import { refusal } from '../errors.ts';
+import type { LeasedEvent, PullApi } from './pull-api.ts';
+import { SocketLine, type SocketAnswer } from './socket-line.ts';
+
+export interface SocketApiOptions {
+  readonly url: string | URL;
+  readonly subscription: string;
+  readonly key: string | undefined;
+  readonly leaseSeconds: number;
+  readonly WebSocket: typeof WebSocket;
+}
+
+/**
+ * The same over a WebSocket (PROTOCOL.md section 14.6): events come by themselves, as far as there is credit, and no request is held open for
+ * them. The connection is made when something is asked, and made anew after it was lost; leases outlive it.
+ */
+export function createSocketApi(options: SocketApiOptions): PullApi {
+  return new SocketApi(options);
+}
+
+class SocketApi implements PullApi {
+  readonly #options: SocketApiOptions;
+  readonly #address: URL;
+  #line: Promise<SocketLine> | undefined;
+  /** What the hub may still send on this line; `undefined` before it was asked to. */
+  #credit: number | undefined;
+  #arrived: LeasedEvent[] = [];
+  /** Whoever waits for what arrives. */
+  #waiting: PromiseWithResolvers<void> | undefined;
+
+  constructor(options: SocketApiOptions) {
+    this.#options = options;
+    this.#address = new URL('/v1/events', options.url);
+    this.#address.protocol = this.#address.protocol.replace('http', 'ws');
+  }
+
+  async pull(count: number, signal: AbortSignal): Promise<readonly LeasedEvent[]> {
+    if (this.#arrived.length === 0) await this.#grant(count);
+    if (this.#arrived.length === 0) {
+      const stop = (): void => {
+        this.#halt();
+        this.#waiting?.reject(signal.reason as Error);
+      };
+      this.#waiting = Promise.withResolvers();
+      signal.addEventListener('abort', stop);
+      if (signal.aborted) stop();
+      try {
+        await this.#waiting.promise;
+      } finally {
+        signal.removeEventListener('abort', stop);
+        this.#waiting = undefined;
+      }
+    }
+    return this.#arrived.splice(0);
+  }
+
+  async acknowledge(leases: readonly string[]): Promise<readonly string[]> {
+    return notHeld(await this.#ask({ op: 'ack', subscription: this.#options.subscription, leases }));
+  }
+
+  async release(leases: readonly string[], delaySeconds: number): Promise<readonly string[]> {
+    return notHeld(await this.#ask({ op: 'nack', subscription: this.#options.subscription, leases, delaySeconds }));
+  }
+
+  async extend(leases: readonly string[]): Promise<readonly string[]> {
+    const { subscription, leaseSeconds } = this.#options;
+    return notHeld(await this.#ask({ op: 'extend', subscription, leases, leaseSeconds }));
+  }
+
+  /** Takes no more events, and gives back those that nobody has begun. */
+  async close(): Promise<void> {
+    const line = await this.#line?.catch(() => undefined);
+    if (line === undefined) return;
+    const { subscription } = this.#options;
+    try {
+      if (this.#credit !== undefined) await line.ask({ op: 'pull', subscription, credit: 0 });
+      // What had been sent before has come before that answer.
+      const leases = this.#arrived.splice(0).map(({ lease }) => lease);
+      if (leases.length > 0) await line.ask({ op: 'nack', subscription, leases });
+    } catch {
+      // Their leases end by themselves.
+    }
+    line.close();
+  }
+
+  /** At once: what is given back in a moment is for others. */
+  #halt(): void {
+    const { subscription } = this.#options;
+    void this.#line?.then((line) => line.ask({ op: 'pull', subscription, credit: 0 })).catch(() => undefined);
+  }
+
+  /** Lets the hub send until so many have come. */
+  async #grant(count: number): Promise<void> {
+    const { subscription, leaseSeconds } = this.#options;
+    const line = await this.#open();
+    if (this.#credit === undefined) {
+      // Events may come before the answer.
+      this.#credit = count;
+      await line.ask({ op: 'pull', subscription, credit: count, leaseSeconds }).catch((error: unknown) => {
+        this.#credit = undefined;
+        throw error;
+      });
+      return;
+    }
+    const credit = count - this.#credit;
+    if (credit <= 0) return;
+    this.#credit = count;
+    await line.ask({ op: 'credit', subscription, credit });
+  }
+
+  async #ask(message: ClientMessage): Promise<SocketAnswer> {
+    return (await this.#open()).ask(message);
+  }
+
+  #open(): Promise<SocketLine> {
+    const { key: token, WebSocket } = this.#options;
+    this.#line ??= SocketLine.open({
+      url: this.#address,
+      token,
+      WebSocket,
+      onMessage: (message) => this.#receive(message),
+      onClose: (error) => this.#lost(error),
+    });
+    return this.#line;
+  }
+
+  #receive(message: ServerMessage): void {
+    if (message.op === 'delivery') {
+      const { lease, delivery, event } = message;
+      this.#arrived.push({ lease, delivery, event });
+      this.#credit = (this.#credit ?? 1) - 1;
+      // All that came together is taken together.
+      queueMicrotask(() => this.#waiting?.resolve());
+    } else if (message.op === 'pulled') {
+      this.#credit = undefined;
+      const title = `The subscription ends this pull: ${message.code}.`;
+      this.#waiting?.reject(new EndedError({ kind: 'refused', problem: refusal(message.code, title), hintMs: 0 }));
+    }
+  }
+
+  #lost(error: EndedError): void {
+    this.#line = undefined;
+    this.#credit = undefined;
+    this.#waiting?.reject(error);
+  }
+}
+
+function notHeld(answer: SocketAnswer): readonly string[] {
+  return (answer as { readonly notHeld?: readonly string[] }).notHeld ?? [];
+}
