@@ -24,7 +24,10 @@ export function cliPage(): string {
     table(
       ['variable', 'does'],
       [
-        [code('POLYCAST_URL'), 'The hub that `publish`, `follow`, `subscriptions` and the like talk to, unless `--url` is given.'],
+        [
+          code('POLYCAST_URL'),
+          'The hub that `publish`, `follow`, `subscriptions` and the like talk to, unless `--url` is given.',
+        ],
         [code('POLYCAST_CONFIG'), 'The configuration file of `serve`, `dev` and `config`, unless `--config` is given.'],
         [code('POLYCAST_…'), 'One for each field of the [configuration](configuration.md).'],
       ],

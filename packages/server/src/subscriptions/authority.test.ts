@@ -25,7 +25,10 @@ describe('who may have what delivered (PROTOCOL.md section 14.1)', () => {
     ]);
     const nobody = await hub.ask('POST', '/v1/subscriptions', pull('orders.1'), { authorization: '' });
     expect([nobody.status, nobody.body['code']]).toEqual([401, 'unauthorized']);
-    expect((await hub.ask('GET', '/v1/subscriptions')).body['subscriptions']).toHaveLength(1);
+    const made = async (by: string): Promise<unknown> =>
+      (await hub.ask('GET', `/v1/subscriptions?key=${by}`)).body['subscriptions'];
+    expect(await made(id as string)).toHaveLength(1);
+    expect(await made('Ab3dEf6hIj9l')).toEqual([]);
   });
 
   test('a change of channels takes the same, and so does a replay', async () => {

@@ -1,7 +1,6 @@
 import { isChannel } from '@polycast/protocol';
 import type { SubscriptionDefinition } from '../core/subscription/definition.ts';
 import { compileFilter } from '../core/subscription/filter.ts';
-import type { SubscriptionChanges } from '../core/subscription/ports.ts';
 import { checkPattern, tooManyChannels } from '../transports/events-query.ts';
 import { shortText, time, whole, type Check, type Members } from '../transports/json-body.ts';
 import { isObject, orNull } from './checks.ts';
@@ -74,12 +73,7 @@ export function channelsCheck({ services }: SubscriptionParts): Check<readonly s
 /** Where it begins: the text of a cursor, `earliest` or `now`. */
 export const start: Check<string> = shortText(START_LENGTH_MAX);
 
-/** Whether anything is to be changed at all. */
-export function isNothing(changes: SubscriptionChanges): boolean {
-  return Object.keys(changes).length === 0;
-}
-
-/** A channel that a pattern may cover. */
+/** A channel, and no pattern. */
 export const channelOf: Check<string> = (value) =>
   typeof value === 'string' && isChannel(value) ? { value } : { wrong: 'must be a channel' };
 

@@ -66,14 +66,16 @@ async function create(parts: SubscriptionParts, { request, response, principal, 
 
 function list(parts: SubscriptionParts, { response, principal, query }: Desk): void {
   const { services, desk } = parts;
-  const values = singles(query, ['limit', 'after', 'state', 'channel']);
+  const values = singles(query, ['limit', 'after', 'state', 'channel', 'key']);
   const limit = number(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
   const state = values.get('state');
   if (state !== undefined && !STATES.includes(state)) throw invalid('state', `must be one of ${STATES.join(', ')}`);
   const channel = values.get('channel');
   if (channel !== undefined) checkPattern(channel);
+  const key = values.get('key');
   const means = (subscription: Subscription): boolean =>
     (state === undefined || subscription.standing.state === state) &&
+    (key === undefined || subscription.definition.owner.key === key) &&
     (channel === undefined || meansChannel(subscription, channel)) &&
     maySee(services, principal, subscription);
   const found = desk.list({ after: values.get('after') ?? '', limit: limit + 1, means });

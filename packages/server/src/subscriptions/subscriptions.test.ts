@@ -1,4 +1,7 @@
-import { describe, expect, test, vi } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openEndpoint, subscriptionHub } from '../testing/subscription-hub.ts';
 
 const until = (condition: () => unknown): Promise<unknown> => vi.waitFor(condition, { timeout: 10_000, interval: 10 });
@@ -161,70 +164,6 @@ describe('creating a subscription', () => {
   });
 });
 
-describe('secrets', () => {
-  const webhook = (more: object = {}): object => ({
-    channels: ['a'],
-    delivery: { kind: 'webhook', url: 'http://127.0.0.1:9/', ...more },
-  });
-
-  test('may be one of the subscriber', async () => {
-    const hub = await subscriptionHub();
-    const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
-    expect(await hub.create(webhook({ secret }))).toMatchObject({ delivery: { secret, secrets: [{ kind: 'hmac' }] } });
-  });
-
-  test('of ed25519 tell their public key, always', async () => {
-    const hub = await subscriptionHub();
-    const pair = 'whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==';
-    const given = await hub.create(webhook({ secret: pair }));
-    const publicKey = 'whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=';
-    expect(given).toMatchObject({
-      delivery: { secret: pair, secrets: [{ kind: 'ed25519', publicKey, expires: null }] },
-    });
-    const seed = `whsk_${Buffer.from(pair.slice(5), 'base64').subarray(0, 32).toString('base64')}`;
-    expect(await hub.create(webhook({ secret: seed }))).toMatchObject({ delivery: { secret: pair } });
-    const made = await hub.create(webhook({ signature: 'ed25519' }));
-    expect(made).toMatchObject({
-      delivery: { secret: expect.stringMatching(/^whsk_/), secrets: [{ publicKey: expect.stringMatching(/^whpk_/) }] },
-    });
-    const { body } = await hub.ask('GET', `/v1/subscriptions/${String(made['id'])}`);
-    expect(JSON.stringify(body)).not.toContain('whsk_');
-    expect(body).toMatchObject({ delivery: { secrets: (made['delivery'] as { secrets: unknown }).secrets } });
-  });
-
-  test('are rotated: for a while both sign', async () => {
-    const hub = await subscriptionHub();
-    const endpoint = await openEndpoint();
-    const { id } = await hub.create(webhook({ url: endpoint.url }));
-    const path = `/v1/subscriptions/${String(id)}/rotate-secret`;
-    const rotated = await hub.ask('POST', path, { overlapSeconds: 60 });
-    expect(rotated.status).toBe(200);
-    expect(rotated.body['delivery']).toMatchObject({
-      secret: expect.stringMatching(/^whsec_/),
-      secrets: [
-        { kind: 'hmac', expires: null },
-        { kind: 'hmac', expires: expect.any(String) },
-      ],
-    });
-    expect(rotated.headers.get('etag')).toBe('"2"');
-    await hub.publish('a', 1);
-    await until(() => expect(endpoint.received).toHaveLength(1));
-    expect(String(endpoint.received[0]?.headers['webhook-signature']).split(' ')).toHaveLength(2);
-    const atOnce = await hub.ask('POST', path, { overlapSeconds: 0 });
-    await hub.publish('a', 2);
-    await until(() => expect(endpoint.received).toHaveLength(2));
-    expect(atOnce.status).toBe(200);
-    expect(String(endpoint.received[1]?.headers['webhook-signature']).split(' ')).toHaveLength(1);
-  });
-
-  test('are for webhooks', async () => {
-    const hub = await subscriptionHub();
-    const { id } = await hub.create(PULL);
-    const { status, body } = await hub.ask('POST', `/v1/subscriptions/${String(id)}/rotate-secret`);
-    expect([status, body['code'], body['state']]).toEqual([409, 'subscription_not_active', 'active']);
-  });
-});
-
 describe('changing a subscription', () => {
   test('replaces what is given, and nothing else; null is what holds unless something is given', async () => {
     const hub = await subscriptionHub();
@@ -315,6 +254,7 @@ describe('a list of subscriptions', () => {
     expect(await list('state=paused')).toEqual([[ids[0]], null]);
     expect(await list('channel=a.b')).toEqual([[ids[1], ids[2]].toSorted(), null]);
     expect(await list('channel=c')).toEqual([[], null]);
+    expect(await list('key=Ab3dEf6hIj9l')).toEqual([[], null]);
   });
 
   test.each(['limit=0', 'limit=101', 'limit=x', 'state=sleeping', 'unknown=1', 'limit=1&limit=2'])(
@@ -383,59 +323,31 @@ describe('what can be done with a subscription', () => {
   });
 });
 
-describe('an endpoint that is not trusted', () => {
-  test('is not sent events before it has consented', async () => {
-    const hub = await subscriptionHub({ access: 'open', outgoing: { allow: ['127.0.0.1:9'] } });
-    expect(
-      await hub.create({ channels: ['a'], delivery: { kind: 'webhook', url: 'http://127.0.0.1:9/' } }),
-    ).toMatchObject({
-      state: 'pending',
-      reason: 'created',
-    });
-  });
-
-  test('is trusted when the configuration says so', async () => {
-    const hub = await subscriptionHub({
-      access: 'open',
-      outgoing: { allow: ['127.0.0.1:9'] },
-      subscriptions: { trustedEndpoints: ['http://127.0.0.1:9'] },
-    });
-    expect(
-      await hub.create({ channels: ['a'], delivery: { kind: 'webhook', url: 'http://127.0.0.1:9/x' } }),
-    ).toMatchObject({
-      state: 'active',
-    });
-  });
-});
-
-test('what a WebSub subscriber has asked for stays; what is the hub’s to say may be changed', async () => {
-  const hub = await subscriptionHub({
-    publicUrl: 'http://hub.example',
-    outgoing: { allow: ['127.0.0.1'] },
-    defaults: { subscribe: ['anyone'] },
-  });
-  const callback = await openEndpoint(({ url }, response) =>
-    response.end(new URL(url, 'http://hub.example').searchParams.get('hub.challenge') ?? ''),
-  );
-  const form = new URLSearchParams({
-    'hub.mode': 'subscribe',
-    'hub.topic': 'http://hub.example/v1/channels/news',
-    'hub.callback': callback.url,
-  });
-  expect((await fetch(`${hub.url}/v1/websub`, { method: 'POST', body: form })).status).toBe(202);
-  const all = async (): Promise<readonly { readonly id: string }[]> =>
-    (await hub.ask('GET', '/v1/subscriptions')).body['subscriptions'] as never;
-  await until(async () => expect(await all()).toHaveLength(1));
-  const path = `/v1/subscriptions/${(await all())[0]?.id}`;
-  for (const [changes, member] of [
-    [{ channels: ['other'] }, 'channels'],
-    [{ filter: null }, 'filter'],
-    [{ expires: null }, 'expires'],
-    [{ delivery: { format: 'data' } }, 'delivery.format'],
-    [{ delivery: { url: 'http://127.0.0.1:9/' } }, 'delivery.url'],
-  ] as const)
-    expect((await hub.ask('PATCH', path, changes)).body).toMatchObject({ code: 'invalid_body', member });
-  const changed = await hub.ask('PATCH', path, { description: 'A reader', delivery: { timeoutMs: 1000 } });
-  expect(changed.body).toMatchObject({ description: 'A reader', delivery: { dialect: 'websub', timeoutMs: 1000 } });
-  expect((await hub.ask('POST', `${path}/rotate-secret`)).body['code']).toBe('subscription_not_active');
+test('all of it outlives a restart, and so does an idempotency key', async () => {
+  const data = mkdtempSync(join(tmpdir(), 'polycast-'));
+  onTestFinished(() => rmSync(data, { recursive: true, force: true }));
+  const key = { 'idempotency-key': 'mine' };
+  const wishes = {
+    channels: ['a'],
+    types: ['t'],
+    filter: { present: '/data' },
+    metadata: { a: 'b' },
+    delivery: { kind: 'webhook', url: 'http://127.0.0.1:9/', headers: { authorization: 'mine' } },
+  };
+  const before = await subscriptionHub({ data });
+  const { id } = await before.create(wishes, key);
+  const path = `/v1/subscriptions/${String(id)}`;
+  await before.ask('PATCH', path, { description: 'kept' });
+  await before.ask('POST', `${path}/pause`);
+  const shown = await before.ask('GET', path);
+  await before.close();
+  const after = await subscriptionHub({ data });
+  const again = await after.ask('GET', path);
+  expect([again.body, again.headers.get('etag')]).toEqual([shown.body, '"2"']);
+  const repeated = await after.ask('POST', '/v1/subscriptions', wishes, key);
+  expect([repeated.status, repeated.body['id'], repeated.headers.get('idempotency-replayed')]).toEqual([
+    201,
+    id,
+    'true',
+  ]);
 });

@@ -21,6 +21,7 @@ export const subscriptionsList: Command = subscriptionCommand({
   options: {
     state: { value: 'STATE', choices: STATES, doc: 'Only those in this state.' },
     channel: { value: 'CHANNEL', doc: 'Only those that mean this channel.' },
+    'made-by': { value: 'KEYID', doc: 'Only those that the key of this id has made.' },
     json: { doc: 'Prints each as JSON, one a line.' },
   },
   examples: [{ command: 'polycast subscriptions list --state suspended', does: 'those whose endpoint only fails' }],
@@ -28,7 +29,12 @@ export const subscriptionsList: Command = subscriptionCommand({
     let after: string | null = '';
     let count = 0;
     while (after !== null) {
-      const query = queryOf({ state: input.text('state'), channel: input.text('channel'), after: after || undefined });
+      const query = queryOf({
+        state: input.text('state'),
+        channel: input.text('channel'),
+        key: input.text('made-by'),
+        after: after || undefined,
+      });
       const page = (await ask('GET', `subscriptions${query}`)) as Page;
       for (const each of page.subscriptions)
         terminal.out(input.flag('json') ? JSON.stringify(each) : subscriptionLine(each, terminal));

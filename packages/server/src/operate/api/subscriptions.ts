@@ -71,6 +71,7 @@ export const SUBSCRIPTIONS: readonly Route[] = [
       query('after', { type: 'string' }, '`next` of the page before.'),
       query('state', { enum: ['pending', 'active', 'paused', 'suspended', 'ended'] }, 'Only those in this state.'),
       query('channel', ref('Pattern'), 'Only those that mean this channel.'),
+      query('key', { type: 'string' }, 'Only those that the key of this id has made.'),
     ],
     answers: [page('subscriptions', 'Subscription', { type: ['string', 'null'] })],
     errors: ['invalid_parameter', 'invalid_pattern'],
