@@ -1,6 +1,6 @@
 import { encodeCursor } from '@polycast/protocol';
 import { expect, test, vi } from 'vitest';
-import { openKit, openReceiver, OPERATOR, webhook } from './testing.ts';
+import { openKit, openReceiver, OPERATOR, webhook } from '../testing/delivery-kit.ts';
 
 test('what is published is posted, signed, and a restart goes on where it stood', async () => {
   const receiver = await openReceiver();

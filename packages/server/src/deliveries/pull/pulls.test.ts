@@ -1,8 +1,8 @@
 import { expect, test, vi } from 'vitest';
 import type { LeasedEvent } from '../../core/subscription/ports.ts';
-import { openKit, type Kit } from '../testing.ts';
+import { openKit, type Kit } from '../../testing/delivery-kit.ts';
 import type { Pulls } from './pulls.ts';
-import { dataOf, openQueue, queueOf } from './testing.ts';
+import { dataOf, openQueue, queueOf } from '../../testing/queue-kit.ts';
 
 const OPERATOR = { kind: 'operator' } as const;
 

@@ -1,5 +1,5 @@
-import type { NewSubscription, LeasedEvent, PullWish } from '../../core/subscription/ports.ts';
-import type { Kit } from '../testing.ts';
+import type { NewSubscription, LeasedEvent, PullWish } from '../core/subscription/ports.ts';
+import type { Kit } from './delivery-kit.ts';
 
 /** What is wished for unless a test says otherwise. */
 export function pullWishes(parts: Partial<NewSubscription> = {}): NewSubscription {

@@ -12,8 +12,8 @@ import { createBodyEncoder } from '../log/body-encoder.ts';
 import { createMemoryLog } from '../log/memory.ts';
 import { fastWorld, systemWorld } from '../operate/world.ts';
 import { createSender } from '../outgoing/sender.ts';
-import { Deliveries } from './deliveries.ts';
-import { createMemorySubscriptionStore, memoryState, type MemoryState } from './store/memory-store.ts';
+import { Deliveries } from '../deliveries/deliveries.ts';
+import { createMemorySubscriptionStore, memoryState, type MemoryState } from '../deliveries/store/memory-store.ts';
 
 export const SETTINGS: SubscriptionSettings = {
   subscriptionsMax: 100_000,
