@@ -84,6 +84,23 @@ test('a replay goes over a channel once more, beside what comes, and outlives a 
   await vi.waitFor(() => expect(next.deliveries.desk.replays(id)).toMatchObject([{ id: replay.id, isDone: true }]));
 });
 
+test('replays take turns with each other and with what comes, and end although some of it fails', async () => {
+  const receiver = await openReceiver();
+  const kit = await openKit({ speed: 20 });
+  const retryDelaysMs = Array.from({ length: 30 }, () => 1000);
+  const wishes = webhook(receiver.url, { ordering: 'none' }, { retryDelaysMs });
+  const { id } = (await kit.deliveries.desk.create(wishes, OPERATOR)).subscription.definition;
+  for (let count = 0; count < 200; count++) await kit.publish(`a.${count % 4}`, count);
+  await receiver.until(({ length }) => length === 200);
+  let asked = 0;
+  receiver.answer = (_received, response) => response.writeHead(asked++ % 40 === 7 ? 500 : 204).end();
+  await kit.deliveries.desk.replay(id, { after: 0, channel: undefined }, OPERATOR);
+  await kit.deliveries.desk.replay(id, { after: 100, channel: undefined }, OPERATOR);
+  for (let count = 0; count < 100; count++) await kit.publish(`a.${count % 4}`, count);
+  await vi.waitFor(() => expect(kit.deliveries.desk.replays(id).every(({ isDone }) => isDone)).toBe(true), 8000);
+  await vi.waitFor(() => expect(kit.deliveries.figures.webhooks.events).toBe(200 + 200 + 100 + 100), 8000);
+});
+
 test('batches are gathered for a time, or until they are full', async () => {
   const receiver = await openReceiver();
   const kit = await openKit();

@@ -16,10 +16,9 @@ import { Queue } from '../core/subscription/queue.ts';
 import { retryDelayMs, withJitter } from '../core/subscription/retry.ts';
 import type { SubscriptionSettings } from '../core/subscription/settings.ts';
 import { Alarm } from './alarm.ts';
-import { GAP_TYPE } from './gap.ts';
+import { GAP_TYPE, isGap } from './gap.ts';
 import type { Line, LineOwner } from './line.ts';
 import type { Notes } from './notes.ts';
-import { isGap } from './gap.ts';
 import { judge, type Judgement } from './webhook/outcome.ts';
 import { requestOf } from './webhook/request.ts';
 
@@ -58,6 +57,8 @@ const QUANTUM = 16;
 const HELD_PER_REQUEST = 8;
 /** Open events of an endpoint at which everything fails: enough to find out when it is back. */
 const FAILING_OPEN_MAX = 16;
+/** Open events of a replay, which are in memory alone. */
+const REPLAY_OPEN_MAX = 256;
 /** Requests to endpoints of which nothing good is known yet, or any more, as a part of all. */
 const DOUBTFUL_PART = 0.75;
 /** How soon a store that is behind is asked again. */
@@ -184,7 +185,7 @@ export class Dispatcher implements LineOwner {
     const { root } = line;
     const nowMs = this.#parts.clock.nowMs();
     if (root.standing.state === 'suspended') return line === root ? this.#probe(line, nowMs) : 0;
-    if (!root.isActive) return 0;
+    if (!root.isActive || line.isQuiet()) return 0;
     const pace = this.#paceOf(root);
     const { progress } = line;
     progress.advance(nowMs);
@@ -192,6 +193,8 @@ export class Dispatcher implements LineOwner {
     const begun = room > 0 ? this.#fillRoom(line, progress, pace, room, nowMs) : 0;
     if (room <= 0) line.readLanes();
     this.#comeBack(line, progress, pace, begun === quantum, nowMs);
+    // A replay may come to its end without anything coming back.
+    if (line.replayOf?.replay.isDone === false && line.isThrough && progress.size === 0) this.#parts.notes.touch(line);
     return begun;
   }
 
@@ -199,10 +202,10 @@ export class Dispatcher implements LineOwner {
     const { settings } = this.#parts;
     const { batch } = line.definition.delivery as WebhookDelivery;
     const heldMax = Math.max(pace.limit * HELD_PER_REQUEST, (batch?.countMax ?? 0) * 2);
-    const openMax =
-      pace.isFailing || line !== line.root
-        ? Math.min(FAILING_OPEN_MAX, settings.openEventsMax)
-        : settings.openEventsMax;
+    const openMax = Math.min(
+      settings.openEventsMax,
+      pace.isFailing ? FAILING_OPEN_MAX : line === line.root ? Infinity : REPLAY_OPEN_MAX,
+    );
     line.fill(heldMax, openMax);
     let begun = 0;
     while (begun < room) {
@@ -340,8 +343,10 @@ export class Dispatcher implements LineOwner {
     else this.#failed(flight, judgement, sent, nowMs, changes);
     if (changes.length > 0) store.note(changes);
     if (root.standing.state !== 'ended') notes.touch(line);
-    this.ready(line);
+    // What has come back leaves room for the others that share it first, so that they take turns.
     if (root !== line) this.ready(root);
+    if (root.replays !== undefined) for (const replay of root.replays) if (replay !== line) this.ready(replay);
+    this.ready(line);
     if (this.#proven.length > 0 || this.#doubtful.length > 0) this.#schedule();
     if (this.#inFlight === 0) for (const settled of this.#settled.splice(0)) settled();
   }

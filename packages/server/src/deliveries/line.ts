@@ -71,6 +71,8 @@ export class Line implements Woken, Due {
   /** Of a webhook: what its endpoint can take; and its requests under way. */
   pace: Pace | undefined;
   inFlight = 0;
+  /** What goes over its events once more, and shares its endpoint's pace. */
+  replays: readonly Line[] | undefined;
   /** When a suspended endpoint is tried again; and what it is tried with. */
   probeMs = 0;
   probing: Lane | undefined;

@@ -72,9 +72,15 @@ export class Replays {
       replays: [],
     };
     const made = new Line(this.#parts.lineParts, stored, this.#parts.owner, { line, replay });
-    const lines = (this.#lines.get(line) ?? []).filter((each) => each.replayOf?.replay.isDone !== true);
-    const done = (this.#lines.get(line) ?? []).filter((each) => each.replayOf?.replay.isDone === true);
-    this.#lines.set(line, [...done.slice(1 - DONE_SHOWN_MAX), ...lines, made]);
+    const lines = this.#lines.get(line) ?? [];
+    const underWay = [...lines.filter(isUnderWay), made];
+    const done = lines.filter((each) => !isUnderWay(each));
+    this.#lines.set(line, [...done.slice(1 - DONE_SHOWN_MAX), ...underWay]);
+    line.replays = underWay;
     return made;
   }
+}
+
+function isUnderWay({ replayOf }: Line): boolean {
+  return replayOf?.replay.isDone === false;
 }

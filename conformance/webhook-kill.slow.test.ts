@@ -1,0 +1,152 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { Endpoint, type Taken } from './kit/endpoint.ts';
+import { temporaryFolder } from './kit/folders.ts';
+import { startHubProcess } from './kit/hub-process.ts';
+import { call } from './kit/http.ts';
+import { Publisher } from './kit/publishers.ts';
+import { Seeded } from './kit/seeded.ts';
+import { pause, until } from './kit/wait.ts';
+
+/** `POLYCAST_HEAVY=1` kills ten times as often. */
+const KILLS = process.env['POLYCAST_HEAVY'] === undefined ? 20 : 200;
+const LIFE_MS_MAX = 600;
+const CHANNELS = ['orders.1', 'orders.2', 'orders.3.a', 'orders.3.b'];
+const RETRIES = Array.from({ length: 30 }, () => 1);
+
+test(
+  `killed ${KILLS} times while webhooks and replays are sent, a hub skips nothing, keeps channels in order and loses no dead letter`,
+  { timeout: KILLS * 5000 + 120_000 },
+  async () => {
+    const seeded = new Seeded();
+    const message = `seed ${seeded.seed}`;
+    const data = temporaryFolder('webhook-kill');
+    const endpoint = await Endpoint.open((path, payload) => {
+      if (path === '/poor') return isPoison(payload) ? 500 : 204;
+      // A channel in order waits a second for each failure.
+      const chance = seeded.below(path === '/ordered' ? 1000 : 200);
+      return chance < 2 ? 0 : chance < 4 ? 500 : chance < 5 ? 503 : 204;
+    });
+    onTestFinished(() => endpoint.close());
+    let hub = await startHubProcess({ data });
+    const { url, port } = hub;
+    const create = async (path: string, ordering: string, retryDelaysSeconds: readonly number[]): Promise<string> => {
+      const delivery = { kind: 'webhook', url: `${endpoint.url}${path}`, retryDelaysSeconds };
+      const reply = await post(`${url}/v1/subscriptions`, { channels: ['orders.>'], ordering, delivery });
+      expect(reply.status, reply.text).toBe(201);
+      return reply.json<{ id: string }>().id;
+    };
+    await create('/ordered', 'per-channel', RETRIES);
+    const loose = await create('/loose', 'none', RETRIES);
+    const poor = await create('/poor', 'none', []);
+    const publishers = Array.from({ length: 3 }, (_, index) => new Publisher(url, `p${index}`, CHANNELS, 'single'));
+
+    const seenDead = new Set<string>();
+    const replays: { readonly id: string; readonly through: string; readonly atMs: number }[] = [];
+    for (let kill = 0; kill < KILLS; kill++) {
+      await pause(seeded.below(LIFE_MS_MAX));
+      if (kill % 5 === 2) {
+        const atMs = performance.now();
+        const reply = await post(`${url}/v1/subscriptions/${loose}/replay`, { after: 'earliest' });
+        if (reply.status === 202) replays.push({ ...reply.json<{ id: string; through: string }>(), atMs });
+      }
+      if (kill % 4 === 3) for (const event of await deadLetters(url, poor)) seenDead.add(event);
+      await hub.end('SIGKILL');
+      hub = await startHubProcess({ data, port });
+    }
+    await Promise.all(publishers.map((publisher) => publisher.stop()));
+    const published = new Map(
+      publishers.flatMap(({ acknowledged }) => acknowledged.map(({ id, payload }) => [id, payload])),
+    );
+    const poison = [...published].flatMap(([id, payload]) => (isPoison(payload) ? [id] : []));
+    await until(
+      'all is delivered, or given up on',
+      async () => {
+        await pause(200);
+        const given = new Set(await deadLetters(url, poor));
+        const isDelivered = (path: string): boolean => {
+          const done = doneIn(endpoint.taken, path);
+          return [...published.keys()].every((id) => done.has(id) || (path === '/poor' && given.has(id)));
+        };
+        return ['/ordered', '/loose', '/poor'].every(isDelivered);
+      },
+      60_000,
+    );
+    await until(
+      'all replays are done',
+      async () => {
+        await pause(200);
+        const reply = await call(`${url}/v1/subscriptions/${loose}/replays`);
+        return reply.json<{ replays: { done: boolean }[] }>().replays.every(({ done }) => done);
+      },
+      60_000,
+    );
+    const dead = await deadLetters(url, poor);
+    await hub.end('SIGTERM');
+
+    expect(published.size, message).toBeGreaterThan(KILLS * 5);
+    expect(replays.length, message).toBeGreaterThan(0);
+    expect(
+      publishers.flatMap(({ complaints }) => complaints),
+      message,
+    ).toEqual([]);
+    expect(new Set(dead), `dead letters, ${message}`).toEqual(new Set(poison));
+    const lostDead = [...seenDead].filter((event) => !dead.includes(event));
+    expect(lostDead, `dead letters lost, ${message}`).toEqual([]);
+    const wrong = endpoint.taken.filter(({ id, payload }) => published.has(id) && published.get(id) !== payload);
+    expect(wrong, `another event, ${message}`).toEqual([]);
+    expect(outOfOrder(endpoint.taken.filter(({ path }) => path === '/ordered')), `out of order, ${message}`).toEqual(
+      [],
+    );
+    for (const { id, through, atMs } of replays) {
+      const again = doneIn(
+        endpoint.taken.filter((taken) => taken.atMs >= atMs),
+        '/loose',
+      );
+      const missing = [...published.keys()].filter((event) => event <= through && !again.has(event));
+      expect(missing, `not sent again by ${id}, ${message}`).toEqual([]);
+    }
+  },
+);
+
+function isPoison(payload: string): boolean {
+  return payload.endsWith('7');
+}
+
+function post(url: string, body: unknown): ReturnType<typeof call> {
+  return call(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+}
+
+function doneIn(taken: readonly Taken[], path: string): ReadonlySet<string> {
+  return new Set(taken.flatMap((one) => (one.isDone && one.path === path ? [one.id] : [])));
+}
+
+async function deadLetters(url: string, subscription: string): Promise<readonly string[]> {
+  const events: string[] = [];
+  for (let after = ''; ;) {
+    const reply = await call(`${url}/v1/subscriptions/${subscription}/dead-letters?limit=100${after}`);
+    const { deadLetters: page, next } = reply.json<{ deadLetters: { event: string }[]; next: string | null }>();
+    events.push(...page.map(({ event }) => event));
+    if (next === null) return events;
+    after = `&after=${next}`;
+  }
+}
+
+/** Events that were tried while one before them in their channel had never been taken. */
+function outOfOrder(taken: readonly Taken[]): string[] {
+  const found: string[] = [];
+  const done = new Set<string>();
+  const byChannel = new Map<string, string[]>();
+  for (const { id, channel } of taken) {
+    const ids = byChannel.get(channel) ?? [];
+    if (!ids.includes(id)) ids.push(id);
+    byChannel.set(channel, ids);
+  }
+  for (const ids of byChannel.values()) ids.sort();
+  for (const { id, channel, isDone } of taken) {
+    const ids = byChannel.get(channel) as string[];
+    const before = ids[ids.indexOf(id) - 1];
+    if (before !== undefined && !done.has(before)) found.push(`${id} before ${before}`);
+    if (isDone) done.add(id);
+  }
+  return found;
+}
