@@ -130,7 +130,8 @@ test('a site that sends a gigabyte each time: nothing of it is kept', async () =
   expect(all.filter(({ status }) => status !== 503)).toHaveLength(0);
   expect(world.site.asked).toHaveLength(500);
   expect((await canary.stop()).complaints).toEqual([]);
-  expect(memoryBytes(world) - before).toBeLessThan(64 * MIB);
+  // What was read of each before it was given up, 64 KiB and the chunk that was too much, collected or not yet.
+  expect(memoryBytes(world) - before).toBeLessThan(128 * MIB);
   // Of 500 gigabytes, what fits into the buffers of the sockets.
   expect(sentBytes / 500).toBeLessThan(16 * MIB);
 });
