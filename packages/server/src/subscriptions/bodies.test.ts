@@ -104,12 +104,6 @@ const WRONG: readonly (readonly [name: string, body: unknown, code: string, at?:
   ],
   ['a batch of nothing', webhook({ batch: { countMax: 0 } }), 'invalid_body', 'delivery.batch.countMax'],
   ['a batch without a count', webhook({ batch: { waitMs: 1 } }), 'invalid_body', 'delivery.batch.countMax'],
-  [
-    'a batch of binary events',
-    webhook({ format: 'cloudevents-binary', batch: { countMax: 2 } }),
-    'invalid_body',
-    'delivery.batch',
-  ],
   ['a time-out that is too long', webhook({ timeoutMs: 60_001 }), 'invalid_body', 'delivery.timeoutMs'],
   ['retries that are none', webhook({ retryDelaysSeconds: [0] }), 'invalid_body', 'delivery.retryDelaysSeconds'],
   [

@@ -95,8 +95,6 @@ function changedWebhook({ settings }: SubscriptionParts, before: Basis, members:
     secrets: before.secrets,
   };
   members.end();
-  if (delivery.batch !== undefined && delivery.format === 'cloudevents-binary')
-    throw invalidBody('delivery.batch', 'cannot be had of cloudevents-binary: its events are no JSON of their own');
   return delivery;
 }
 

@@ -92,6 +92,26 @@ describe('an endpoint that is not trusted', () => {
       state: 'active',
     });
   });
+
+  test('is asked when a webhook is sent there from now on, and not when only something else changes', async () => {
+    const hub = await subscriptionHub({
+      access: 'open',
+      outgoing: { allow: ['127.0.0.1:9', '127.0.0.1:19'] },
+      subscriptions: { trustedEndpoints: ['http://127.0.0.1:9'] },
+    });
+    const { id } = await hub.create({ channels: ['a'], delivery: { kind: 'webhook', url: 'http://127.0.0.1:9/' } });
+    const patch = async (delivery: object): Promise<unknown> =>
+      (await hub.ask('PATCH', `/v1/subscriptions/${String(id)}`, { delivery })).body['state'];
+    expect(await patch({ timeoutMs: 1000 })).toBe('active');
+    expect(await patch({ url: 'http://127.0.0.1:9/elsewhere' })).toBe('active');
+    expect(await patch({ url: 'http://127.0.0.1:19/' })).toBe('pending');
+    const moved = await hub.ask('GET', `/v1/subscriptions/${String(id)}`);
+    expect(moved.body).toMatchObject({ reason: 'moved', delivery: { url: 'http://127.0.0.1:19/' } });
+    const refused = await hub.ask('PATCH', `/v1/subscriptions/${String(id)}`, {
+      delivery: { url: 'http://10.0.0.1/' },
+    });
+    expect([refused.status, refused.body['code']]).toEqual([422, 'endpoint_refused']);
+  });
 });
 
 test('what a WebSub subscriber has asked for stays; what is the hub’s to say may be changed', async () => {
