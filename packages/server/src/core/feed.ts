@@ -114,7 +114,7 @@ export class Feed {
   }
 
   /** The interest in these channels and types; the same one for all who want the same. */
-  interest(patterns: readonly string[], types?: readonly string[], except: readonly string[] = []): Interest {
+  interest(patterns: readonly string[], types?: readonly string[], except: readonly string[] = NOTHING): Interest {
     const wanted = sortedUnique(patterns);
     const wantedTypes = types === undefined ? undefined : sortedUnique(types);
     const key = interestKey(wanted, wantedTypes, except);
@@ -132,7 +132,9 @@ export class Feed {
     if (interest.isRetired) this.#revive(interest);
     this.#idle.delete(interest);
     reader.index = interest.readers.length;
-    interest.readers.push(reader);
+    // An empty list that is pushed to makes room for sixteen: many have but one.
+    if (reader.index === 0) interest.readers = [reader];
+    else interest.readers.push(reader);
   }
 
   leave(interest: Interest, reader: Woken): void {
@@ -433,6 +435,8 @@ const HISTORY_PAGE_BYTES_MAX = 1024 * 1024;
 
 /** Events in one page of the log, at most. */
 const LOG_PAGE_COUNT_MAX = 1000;
+
+const NOTHING: readonly string[] = [];
 
 function bodySize(bodyBytes: number): number {
   return bodyBytes;

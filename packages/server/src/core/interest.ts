@@ -26,7 +26,7 @@ export class Interest {
   readonly except: readonly string[];
   readonly hasWildcard: boolean;
   /** The live consumers; each knows its index, so that leaving is O(1). */
-  readonly readers: Woken[] = [];
+  readers: Woken[] = [];
   /** Recently joined frames, those last that were asked for last. */
   readonly batches: KeptBatch[] = [];
   /** The newest event meant since this interest was made; 0 before the first. */

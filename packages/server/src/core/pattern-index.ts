@@ -8,13 +8,14 @@ export class PatternIndex<Interest> {
   #patterns = 0;
 
   add(pattern: string, interest: Interest): void {
-    const list = this.#listOf(pattern, true);
-    list?.push(interest);
     if (isWild(pattern)) this.#patterns++;
+    const list = this.#listOf(pattern);
+    if (list !== undefined) list.push(interest);
+    else this.#begin(pattern, [interest]);
   }
 
   remove(pattern: string, interest: Interest): void {
-    const list = this.#listOf(pattern, false);
+    const list = this.#listOf(pattern);
     const index = list?.indexOf(interest) ?? -1;
     if (list === undefined || index < 0) return;
     list[index] = list[list.length - 1] as Interest;
@@ -34,23 +35,27 @@ export class PatternIndex<Interest> {
     if (this.#patterns > 0) walk(this.#root, channel.split('.'), 0, found);
   }
 
-  #listOf(pattern: string, create: boolean): Interest[] | undefined {
-    if (!isWild(pattern)) {
-      let list = this.#exact.get(pattern);
-      if (list === undefined && create) this.#exact.set(pattern, (list = []));
-      return list;
+  #listOf(pattern: string): Interest[] | undefined {
+    if (!isWild(pattern)) return this.#exact.get(pattern);
+    let at: Node<Interest> | undefined = this.#root;
+    for (const token of pattern.split('.')) {
+      if (token === '>') return at?.below;
+      at = at?.children?.get(token);
     }
+    return at?.here;
+  }
+
+  #begin(pattern: string, list: Interest[]): void {
+    if (!isWild(pattern)) return void this.#exact.set(pattern, list);
     let at = this.#root;
     for (const token of pattern.split('.')) {
-      if (token === '>') return create ? (at.below ??= []) : at.below;
-      let next = at.children?.get(token);
-      if (next === undefined) {
-        if (!create) return undefined;
-        (at.children ??= new Map()).set(token, (next = node()));
-      }
+      if (token === '>') return void (at.below = list);
+      at.children ??= new Map();
+      let next = at.children.get(token);
+      if (next === undefined) at.children.set(token, (next = node()));
       at = next;
     }
-    return create ? (at.here ??= []) : at.here;
+    at.here = list;
   }
 
   /** Takes away the branches that hold nothing any more, from the leaf up. */
