@@ -1,5 +1,5 @@
 import { Client } from 'undici';
-import type { Connector } from './connector.ts';
+import { peerOf, tell, type Connector } from './connector.ts';
 import { FairQueue } from './fair-queue.ts';
 import type { Exchange } from './exchange.ts';
 import { OutgoingError } from './outgoing-error.ts';
@@ -124,19 +124,16 @@ export class Connections {
     };
     connection.client = new Client(host.origin, {
       ...CLIENT,
-      connect: ({ hostname, protocol, port }, callback) => {
+      connect: (options, callback) => {
         const { exchange } = connection;
-        const portNumber = Number(port === '' ? (protocol === 'https:' ? 443 : 80) : port);
-        const connecting = this.#connector.connect({ protocol, hostname, port: portNumber });
+        const connecting = this.#connector.connect(peerOf(options));
         if (exchange !== undefined) exchange.cancelConnecting = connecting.cancel;
-        connecting.done.then(
-          (connected) => {
-            connection.isInside = connected.isInside;
-            exchange?.connected(connected);
-            callback(null, connected.socket);
-          },
-          (error: Error) => callback(error, null),
-        );
+        void tell(connecting, (error, connected) => {
+          if (error !== null) return callback(error, null);
+          connection.isInside = connected.isInside;
+          exchange?.connected(connected);
+          callback(null, connected.socket);
+        });
       },
     });
     // Closed by the other side, or idle for long.

@@ -70,17 +70,18 @@ export class Connector {
     return attempt;
   }
 
-  /** The same in the form that undici asks for. */
-  readonly forUndici: buildConnector.connector = ({ hostname, protocol, port }, callback) => {
-    const portNumber = Number(port === '' ? (protocol === 'https:' ? 443 : 80) : port);
-    const { done, cancel } = this.connect({ protocol, hostname, port: portNumber });
-    const overdue = setTimeout(() => cancel(new OutgoingError('connection', 'it took too long')), CONNECT_TIMEOUT_MS);
-    done
-      .finally(() => clearTimeout(overdue))
-      .then(
-        ({ socket }) => callback(null, socket),
-        (error: Error) => callback(error, null),
-      );
+  /** The same in the form that undici asks for, and not for long. */
+  readonly forUndici: buildConnector.connector = (options, callback) => {
+    const connecting = this.connect(peerOf(options));
+    const overdue = setTimeout(
+      () => connecting.cancel(new OutgoingError('connection', 'it took too long')),
+      CONNECT_TIMEOUT_MS,
+    );
+    void tell(connecting, (error, connected) => {
+      clearTimeout(overdue);
+      if (error === null) callback(null, connected.socket);
+      else callback(error, null);
+    });
   };
 
   /** Gives up whatever is still connecting. */
@@ -88,6 +89,23 @@ export class Connector {
     for (const attempt of this.#connecting)
       attempt.cancel(new OutgoingError('connection', 'closed while it was connecting'));
   }
+}
+
+/** Where undici wants to be connected to. */
+export function peerOf({ hostname, protocol, port }: buildConnector.Options): Peer {
+  return { protocol, hostname, port: Number(port === '' ? (protocol === 'https:' ? 443 : 80) : port) };
+}
+
+/** Says what came of it. */
+export async function tell(
+  { done }: Connecting,
+  told: (...outcome: [error: null, connected: Connected] | [error: Error, connected: null]) => void,
+): Promise<void> {
+  const outcome = await done.then(
+    (connected) => [null, connected] as const,
+    (error: Error) => [error, null] as const,
+  );
+  told(...outcome);
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;

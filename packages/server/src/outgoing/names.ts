@@ -21,16 +21,36 @@ const FILES_CONCURRENT_MAX = 2;
  * @param servers `address` or `address:port`; none: those of the system
  */
 export function createResolve(servers: readonly string[] = []): Resolve {
-  const resolver = new promises.Resolver({ timeout: QUERY_TIMEOUT_MS, tries: QUERY_TRIES });
-  if (servers.length > 0) resolver.setServers(servers);
+  const resolver = renewed(() => resolverOf(servers));
   const inFiles = servers.length > 0 ? undefined : atMost(FILES_CONCURRENT_MAX, systemResolve);
   const underWay = new Map<string, ReturnType<Resolve>>();
   return (name) => {
     const known = underWay.get(name);
     if (known !== undefined) return known;
-    const look = lookUp(resolver, name, inFiles).finally(() => underWay.delete(name));
+    const look = lookUp(resolver(), name, inFiles).finally(() => underWay.delete(name));
     underWay.set(name, look);
     return look;
+  };
+}
+
+/** The system's name servers may become others, of which a resolver does not hear. */
+const RENEWED_AFTER_MS = 60_000;
+
+function resolverOf(servers: readonly string[]): promises.Resolver {
+  const resolver = new promises.Resolver({ timeout: QUERY_TIMEOUT_MS, tries: QUERY_TRIES });
+  if (servers.length > 0) resolver.setServers(servers);
+  return resolver;
+}
+
+/** What was made lately, or made anew; whoever uses the one before goes on with it. */
+function renewed<Made>(make: () => Made): () => Made {
+  let made = make();
+  let madeMs = performance.now();
+  return () => {
+    if (performance.now() - madeMs < RENEWED_AFTER_MS) return made;
+    madeMs = performance.now();
+    made = make();
+    return made;
   };
 }
 
