@@ -116,6 +116,10 @@ test.each([
     expect(lines.map(({ events }) => events)).toEqual(ALL_OF_IT);
     expect(lines.map(({ wasted }) => wasted).at(-1)).toBeGreaterThanOrEqual(2);
     expect(await page.getByRole('region', { name: 'Wire of Webhook' }).textContent()).toMatch(wire);
+    // What the page asked for it has taken back.
+    await expect
+      .poll(async () => (await fetch(`${hub.url}/v1/subscriptions`)).json())
+      .toMatchObject({ subscriptions: [] });
     expect(complaints).toEqual([]);
   },
 );

@@ -63,7 +63,7 @@ function Waits({ laneWire, session, axis, now }: Omit<StripProps, 'lane'> & { la
         const width = axis.percent(next) - left;
         return (
           <i key={failedAtMs} class="wait" style={{ left: `${left}%`, width: `${width}%` }}>
-            {width > 6 && <span>{durationText(next - failedAtMs)}</span>}
+            <span>{durationText(next - failedAtMs)}</span>
           </i>
         );
       })}
