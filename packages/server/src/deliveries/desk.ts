@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { PolycastError } from '@polycast/protocol';
-import type { Actor, Clock, Log, Position } from '../core/ports.ts';
+import type { Actor, Clock, Log, Position, StoredRecord } from '../core/ports.ts';
 import type { SubscriptionDefinition, WebhookDelivery } from '../core/subscription/definition.ts';
 import type {
   Attempt,
@@ -14,8 +14,10 @@ import type {
   SubscriptionChanges,
   SubscriptionDesk,
   SubscriptionStore,
+  Whereabouts,
 } from '../core/subscription/ports.ts';
 import type { SubscriptionSettings } from '../core/subscription/settings.ts';
+import { whereaboutsOf } from '../core/subscription/whereabouts.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import type { Line } from './line.ts';
 import type { Notes } from './notes.ts';
@@ -206,6 +208,12 @@ export class Desk implements SubscriptionDesk {
 
   trace(position: Position): Promise<readonly Attempt[]> {
     return this.#parts.store.attempts({ position, before: Infinity, limit: TRACE_MAX });
+  }
+
+  whereabouts(id: string, record: StoredRecord): Whereabouts | undefined {
+    const line = this.#line(id);
+    if (!line.means(record)) return undefined;
+    return whereaboutsOf(line.position, line.hasProgress ? line.progress : undefined, record);
   }
 
   backlog(id: string): {

@@ -13,6 +13,7 @@ export function auditedDesk(desk: SubscriptionDesk, audit: Audit): SubscriptionD
     attempts: (id, query) => desk.attempts(id, query),
     deadLetters: (id, query) => desk.deadLetters(id, query),
     trace: (position) => desk.trace(position),
+    whereabouts: (id, record) => desk.whereabouts(id, record),
     backlog: (id) => desk.backlog(id),
     pulls: desk.pulls,
     test: (id, sample, by) => desk.test(id, sample, by),

@@ -1,11 +1,10 @@
-import { encodeCursor, parseCursor, PolycastError } from '@polycast/protocol';
+import { parseCursor, PolycastError } from '@polycast/protocol';
 import type { LogState, Position } from '../core/ports.ts';
-import type { Attempt } from '../core/subscription/ports.ts';
-import { respondJson, timeText, type Desk } from '../transports/desk.ts';
+import { respondJson, type Desk } from '../transports/desk.ts';
 import { invalid, number } from '../transports/events-query.ts';
 import type { Route } from '../transports/http-transport.ts';
 import { singles } from '../transports/single-parameters.ts';
-import { forCallers, forOwners, maySee } from './caller.ts';
+import { forOwners } from './caller.ts';
 import type { SubscriptionParts } from './parts.ts';
 import { attemptJson } from './resource.ts';
 
@@ -19,11 +18,6 @@ export function recordRoutes(parts: SubscriptionParts): readonly Route[] {
       method: 'GET',
       path: '/v1/subscriptions/:id/attempts',
       handle: forOwners(parts, (caller, { definition }) => attempts(parts, caller, definition.id)),
-    },
-    {
-      method: 'GET',
-      path: '/v1/events/:id/deliveries',
-      handle: forCallers(parts, (caller) => deliveries(parts, caller)),
     },
   ];
 }
@@ -55,38 +49,4 @@ function before(text: string | undefined): number {
   if (text === undefined) return Number.MAX_SAFE_INTEGER;
   if (/^\d{1,15}$/.test(text)) return Number(text);
   throw invalid('before', 'must be the `next` of a page');
-}
-
-/** Who got an event, when, and after how many tries: of those subscriptions that the caller may see. */
-async function deliveries(parts: SubscriptionParts, { response, parameters, query, principal }: Desk): Promise<void> {
-  const { services, desk } = parts;
-  singles(query, []);
-  const position = positionOf(services.log.state, parameters['id'] ?? '');
-  const seen = new Map<string, boolean>();
-  const isSeen = ({ subscription: id }: Attempt): boolean => {
-    const known = seen.get(id);
-    if (known !== undefined) return known;
-    const subscription = desk.get(id);
-    const visible = subscription !== undefined && maySee(services, principal, subscription);
-    seen.set(id, visible);
-    return visible;
-  };
-  const traced = Map.groupBy((await desk.trace(position)).filter(isSeen), ({ subscription }) => subscription);
-  respondJson(response, 200, {
-    event: encodeCursor(services.log.state.epoch, position),
-    deliveries: [...traced].map(([subscription, tries]) => deliveryJson(parts, subscription, tries)),
-  });
-}
-
-function deliveryJson(parts: SubscriptionParts, subscription: string, tries: readonly Attempt[]): object {
-  const inOrder = tries.toSorted((one, other) => one.number - other.number);
-  return {
-    subscription,
-    delivered: inOrder.some(({ outcome }) => outcome === 'delivered'),
-    // Of those that are no longer kept, the number of the last one tells.
-    tries: Math.max(...inOrder.map(({ attempt }) => attempt)),
-    first: timeText(inOrder[0]?.startedMs),
-    last: timeText(inOrder.at(-1)?.startedMs),
-    attempts: inOrder.map((attempt) => attemptJson(parts, attempt)),
-  };
 }

@@ -266,31 +266,69 @@ describe('a replay', () => {
 });
 
 describe('the trace of an event', () => {
+  interface Told {
+    readonly subscription: string;
+    readonly state: string;
+    readonly tries: number;
+  }
+
+  async function traced(hub: SubscriptionHub, event: string): Promise<readonly Told[]> {
+    return (await hub.ask('GET', `/v1/events/${event}/deliveries`)).body['deliveries'] as readonly Told[];
+  }
+
+  /** By the paths of their subscriptions. */
+  async function states(hub: SubscriptionHub, event: string): Promise<Readonly<Record<string, string>>> {
+    const told = await traced(hub, event);
+    return Object.fromEntries(told.map(({ subscription, state }) => [`/v1/subscriptions/${subscription}`, state]));
+  }
+
   test('tells who got it, when, and after how many tries', async () => {
-    const open = await subscriptionHub();
-    const healthy = await webhook(open, await openEndpoint());
-    const failing = await webhook(open, await FAILING());
-    const event = await open.publish('a', 1);
-    const traced = async (): Promise<readonly unknown[]> =>
-      (await open.ask('GET', `/v1/events/${event}/deliveries`)).body['deliveries'] as readonly unknown[];
-    await until(async () => expect(await traced()).toHaveLength(2));
-    const { body } = await open.ask('GET', `/v1/events/${event}/deliveries`);
-    expect(body['event']).toBe(event);
-    expect(body['deliveries']).toEqual(
-      expect.arrayContaining([
-        {
-          subscription: healthy.split('/').at(-1),
-          delivered: true,
-          tries: 1,
-          first: expect.any(String),
-          last: expect.any(String),
-          attempts: [expect.objectContaining({ event, outcome: 'delivered' })],
-        },
-        expect.objectContaining({ subscription: failing.split('/').at(-1), delivered: false, tries: 1 }),
-      ]),
+    const hub = await subscriptionHub();
+    const healthy = await webhook(hub, await openEndpoint());
+    const failing = await webhook(hub, await FAILING());
+    const event = await hub.publish('a', 1);
+    await until(async () =>
+      expect(await states(hub, event)).toEqual({ [healthy]: 'delivered', [failing]: 'dead-letter' }),
     );
-    const other = await open.publish('elsewhere', 1);
-    expect((await open.ask('GET', `/v1/events/${other}/deliveries`)).body['deliveries']).toEqual([]);
+    const { body } = await hub.ask('GET', `/v1/events/${event}/deliveries`);
+    expect(body['event']).toBe(event);
+    expect(body['deliveries']).toContainEqual({
+      subscription: healthy.split('/').at(-1),
+      state: 'delivered',
+      tries: 1,
+      first: expect.any(String),
+      last: expect.any(String),
+      attempts: [expect.objectContaining({ event, outcome: 'delivered' })],
+    });
+    expect(await traced(hub, await hub.publish('elsewhere', 1))).toEqual([]);
+  });
+
+  test('tells what waits: for its time, behind another of its channel, or for a subscription that is paused', async () => {
+    const hub = await subscriptionHub();
+    const failing = await webhook(hub, await FAILING(), { retryDelaysSeconds: [600] });
+    const paused = await webhook(hub, await openEndpoint());
+    await hub.ask('POST', `${paused}/pause`);
+    const [first, second] = [await hub.publish('a', 1), await hub.publish('a', 2)];
+    await until(async () => expect(await states(hub, first)).toEqual({ [failing]: 'trying', [paused]: 'waiting' }));
+    await until(async () => expect((await hub.ask('GET', failing)).body['backlog']).toMatchObject({ failing: 1 }));
+    expect(await states(hub, second)).toEqual({ [failing]: 'waiting', [paused]: 'waiting' });
+    await hub.ask('POST', `${paused}/resume`);
+    await until(async () => expect(await states(hub, second)).toEqual({ [failing]: 'waiting', [paused]: 'delivered' }));
+  });
+
+  test('tells who has leased it, and that it is done; a filter, and what came before, do not concern it', async () => {
+    const hub = await subscriptionHub();
+    const before = await hub.publish('a', 0);
+    const { id } = await hub.create({ channels: ['a'], delivery: { kind: 'pull' } });
+    await hub.create({ channels: ['a'], filter: { equals: ['/data', 2] }, delivery: { kind: 'pull' } });
+    const path = `/v1/subscriptions/${String(id)}`;
+    const event = await hub.publish('a', 1);
+    expect(await states(hub, event)).toEqual({ [path]: 'waiting' });
+    const { events } = (await hub.ask('POST', `${path}/pull`)).body as { events: { lease: string }[] };
+    expect(await states(hub, event)).toEqual({ [path]: 'leased' });
+    await hub.ask('POST', `${path}/ack`, { leases: events.map(({ lease }) => lease) });
+    expect(await states(hub, event)).toEqual({ [path]: 'done' });
+    expect(await traced(hub, before)).toEqual([]);
   });
 
   test.each(['x', 'zzzzzzzzzz-00000000001'])('of %s is refused', async (id) => {

@@ -5,6 +5,7 @@ import type { SubscriptionParts } from './parts.ts';
 import { pullRoutes } from './pull-routes.ts';
 import { recordRoutes } from './record-routes.ts';
 import { resourceRoutes } from './resource-routes.ts';
+import { traceRoute } from './trace-route.ts';
 
 /** `/v1/subscriptions` and what is below it (PROTOCOL.md section 14.1). */
 export function subscriptionRoutes(parts: SubscriptionParts): readonly Route[] {
@@ -14,5 +15,6 @@ export function subscriptionRoutes(parts: SubscriptionParts): readonly Route[] {
     ...recordRoutes(parts),
     ...deadLetterRoutes(parts),
     ...pullRoutes(parts),
+    traceRoute(parts),
   ];
 }

@@ -93,7 +93,6 @@ export const subscriptionsTrace: Command = subscriptionCommand({
   usage: '<event>',
   argumentsMin: 1,
   argumentsMax: 1,
-  details: 'As far as attempts are kept.',
   options: { json: JSON_OPTION },
   examples: [{ command: 'polycast subscriptions trace 00tmf894vq-00000001006', does: "an event's way, by its id" }],
   async run(ask, input, terminal) {
@@ -101,21 +100,26 @@ export const subscriptionsTrace: Command = subscriptionCommand({
     const trace = (await ask('GET', `events/${encodeURIComponent(event)}/deliveries`)) as Trace;
     const { out, style, note } = terminal;
     if (input.flag('json')) out(JSON.stringify(trace));
-    else if (trace.deliveries.length === 0) note('Nothing is known of it: nobody was sent it, or it was long ago.');
+    else if (trace.deliveries.length === 0) note('Nobody means it, of the subscriptions that there are.');
     else
-      for (const { subscription, delivered, tries, last } of trace.deliveries)
+      for (const { subscription, state, tries, last } of trace.deliveries)
         out(
-          `${style('cyan', subscription)}  ${delivered ? style('green', 'delivered') : style('red', 'not delivered')}  after ${tries} ${tries === 1 ? 'try' : 'tries'}  ${style('dim', last)}`,
+          `${style('cyan', subscription)}  ${style(state === 'dead-letter' ? 'red' : 'green', state)}${triesText(tries)}  ${style('dim', last ?? '')}`.trimEnd(),
         );
     return 'done';
   },
 });
 
+function triesText(tries: number): string {
+  if (tries === 0) return '';
+  return tries === 1 ? '  after 1 try' : `  after ${tries} tries`;
+}
+
 interface Trace {
   readonly deliveries: readonly {
     readonly subscription: string;
-    readonly delivered: boolean;
+    readonly state: string;
     readonly tries: number;
-    readonly last: string;
+    readonly last: string | null;
   }[];
 }

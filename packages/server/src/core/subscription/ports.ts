@@ -3,7 +3,7 @@
  * `SubscriptionDesk` and `PullDesk`, which `deliveries/` answers; this asks `SubscriptionStore` and `Sender`.
  */
 
-import type { Actor, Position } from '../ports.ts';
+import type { Actor, Position, StoredRecord } from '../ports.ts';
 import type { OpenEvent, SubscriptionDefinition, SubscriptionStanding } from './definition.ts';
 
 export interface Subscription {
@@ -77,6 +77,8 @@ export interface SubscriptionDesk {
   discardDeadLetters(id: string, position: Position | undefined, by: Actor): Promise<number>;
   /** Which subscriptions have got an event, when, and after how many tries. */
   trace(position: Position): Promise<readonly Attempt[]>;
+  /** How far a subscription is with an event; `undefined` when it does not mean it. */
+  whereabouts(id: string, record: StoredRecord): Whereabouts | undefined;
   /** What is ahead of a subscription, and how it does. */
   backlog(id: string): {
     readonly inFlight: number;
@@ -88,6 +90,12 @@ export interface SubscriptionDesk {
   /** Workers' side of the pull subscriptions. */
   readonly pulls: PullDesk;
 }
+
+/**
+ * `waiting`: it comes later, or again. `under_way`: it has been sent and not answered, or is leased. `done`: delivered, acknowledged,
+ * given up on, or from before the subscription.
+ */
+export type Whereabouts = 'waiting' | 'under_way' | 'done';
 
 /** What a sample is made of. */
 export interface Sample {

@@ -174,7 +174,7 @@ export const SUBSCRIPTIONS: readonly Route[] = [
     errors: ['invalid_cursor'],
   }),
   route('GET', '/v1/events/{id}/deliveries', 'traceEvent', 'Tells who got an event, when, and after how many tries.', {
-    doc: 'Of the subscriptions that the caller may see, as far as attempts are kept.',
+    doc: 'Of the subscriptions that the caller may see, at most 1,000; `attempts` as far as they are kept.',
     parameters: [{ ...EVENT, name: 'id' }],
     answers: [answer(200, 'What was tried.', json(ref('Trace'), 'By subscription.'))],
     errors: ['invalid_parameter', 'invalid_cursor'],
