@@ -249,6 +249,8 @@ export class Desk implements SubscriptionDesk {
     const isMoved = changes.delivery !== undefined && urlOf(changes.delivery) !== urlOf(before.delivery);
     const definition = { ...before, ...changes, version: before.version + 1, changedMs: clock.nowMs() };
     const noted = notes.changesOf(line);
+    // In another order it goes on from what is noted: by the second one that is also what has only just been handed out.
+    if (definition.ordering !== before.ordering) noted.push(...notes.changesOf(line));
     line.redefine(definition);
     registry.renamed(line, before);
     redefined(line);

@@ -49,7 +49,7 @@ async function pull(parts: SubscriptionParts, caller: Desk, subscription: Subscr
     ? desk.pulls.pull(id, wish, NEVER)
     : whileWaiting(new WaitingPull(services, caller, subscription), ({ signal }) => desk.pulls.pull(id, wish, signal)));
   // Whoever has gone in the meantime has seen nothing of them.
-  if (response.destroyed) return void desk.pulls.release(id, events.map(leaseOf), 0);
+  if (response.destroyed) return desk.pulls.putBack(id, events.map(leaseOf));
   const pieces = [HEAD, leasedJson(services.feed.epoch, events), TAIL];
   respondCompressed(response, 200, 'application/json', pieces, ['Cache-Control', 'no-store']);
 }

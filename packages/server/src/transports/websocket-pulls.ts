@@ -172,7 +172,7 @@ export class WebSocketPulls {
         const events = await this.#desk.pull(id, pull, calling.signal);
         if (events.length === 0) return;
         const mayHave = this.#session.phase === 'open' && !calling.signal.aborted && (await this.#stillMay(pull));
-        if (!mayHave) return void this.#desk.release(id, events.map(leaseOf), 0);
+        if (!mayHave) return this.#desk.putBack(id, events.map(leaseOf));
         pull.credit -= Math.min(pull.credit, events.length);
         this.#services.figures.deliveries.websocket += events.length;
         await this.#session.sendAll(leasedFrames(this.#services.feed.epoch, id, events));

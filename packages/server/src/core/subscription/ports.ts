@@ -197,6 +197,8 @@ export interface PullDesk {
   /** All of this worker's, or anybody's, up to and with a position. Says how many. */
   acknowledgeThrough(subscription: string, position: Position): number;
   release(subscription: string, leases: readonly string[], delayMs: number): readonly LeaseOutcome[];
+  /** They never got to a worker: they are given out again at once, and that they were does not count. */
+  putBack(subscription: string, leases: readonly string[]): void;
   extend(subscription: string, leases: readonly string[], leaseMs: number): readonly LeaseOutcome[];
 }
 

@@ -303,3 +303,61 @@ test('a queue that nobody pulls from any more costs nothing here', async () => {
   queue.acknowledge(...(await queue.pull()));
   await vi.waitFor(() => expect((kit.deliveries.desk.pulls as Pulls).queueCount).toBe(0));
 });
+
+test('what never got to its worker is given out again, and that does not count', async () => {
+  const kit = await openKit();
+  const queue = await openQueue(kit);
+  await publishAll(kit, 'jobs.a', 1);
+  for (let times = 0; times < 10; times++) {
+    const [event] = (await queue.pull({ waitMs: 10_000 })) as [LeasedEvent];
+    expect(event.delivery).toBe(1);
+    kit.deliveries.desk.pulls.putBack(queue.id, [event.lease]);
+    expect(queue.acknowledge(event)).toEqual(['not_held']);
+  }
+});
+
+test('a dead letter that is retried comes to whoever waits, and is one again if it is not acknowledged', async () => {
+  const kit = await openKit();
+  const { desk } = kit.deliveries;
+  const queue = await openQueue(kit, {
+    ordering: 'per-channel',
+    delivery: { kind: 'pull', leaseMs: 30_000, deliveriesMax: 1 },
+  });
+  await publishAll(kit, 'jobs.a', 1);
+  const giveBack = async (): Promise<void> => {
+    const [event] = (await queue.pull({ waitMs: 10_000 })) as [LeasedEvent];
+    expect(dataOf(event)).toBe(1);
+    desk.pulls.release(queue.id, [event.lease], 0);
+  };
+  await giveBack();
+  const waiting = giveBack();
+  expect(await desk.retryDeadLetters(queue.id, undefined, OPERATOR)).toBe(1);
+  await waiting;
+  expect(await desk.deadLetters(queue.id, { after: 0, limit: 10 })).toHaveLength(1);
+  await desk.retryDeadLetters(queue.id, undefined, OPERATOR);
+  queue.acknowledge(...(await queue.pull({ waitMs: 10_000 })));
+  expect(await desk.deadLetters(queue.id, { after: 0, limit: 10 })).toEqual([]);
+});
+
+test('with other wishes it goes on: fewer at once, another order, other channels', async () => {
+  const kit = await openKit();
+  const { desk } = kit.deliveries;
+  const queue = await openQueue(kit);
+  await publishAll(kit, 'jobs.a', 1, 2, 3);
+  const leased = await queue.pull({ countMax: 1 });
+  await desk.change(queue.id, { concurrencyMax: 1, ordering: 'per-channel' }, undefined, OPERATOR);
+  expect(await queue.pull()).toEqual([]);
+  expect(queue.acknowledge(...leased)).toEqual(['ok']);
+  const next = await queue.pull({ waitMs: 10_000 });
+  expect(next.map(dataOf)).toEqual([2]);
+  await desk.change(queue.id, { channels: ['other'] }, undefined, OPERATOR);
+  expect(queue.acknowledge(...next)).toEqual(['ok']);
+  await publishAll(kit, 'other', 'else');
+  const rest: unknown[] = [];
+  while (!rest.includes('else')) {
+    const events = await queue.pull({ waitMs: 10_000 });
+    rest.push(...events.map(dataOf));
+    queue.acknowledge(...events);
+  }
+  expect(rest.at(-1)).toBe('else');
+});

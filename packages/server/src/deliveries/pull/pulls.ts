@@ -110,6 +110,11 @@ export class Pulls implements PullDesk, LineOwner {
     });
   }
 
+  putBack(subscription: string, leases: readonly string[]): void {
+    const nowMs = this.#parts.clock.nowMs();
+    this.#each(subscription, leases, (line, lane) => line.progress.putBack(lane, nowMs));
+  }
+
   extend(subscription: string, leases: readonly string[], leaseMs: number): readonly LeaseOutcome[] {
     const line = this.#line(subscription);
     const queue = this.#queueOf(line);
