@@ -5,7 +5,6 @@ import type {
   Sender,
   StoreChange,
   StoredSubscription,
-  Subscription,
   SubscriptionDesk,
   SubscriptionStore,
 } from '../core/subscription/ports.ts';
@@ -61,7 +60,7 @@ export interface DeliveriesFigures {
   readonly states: Readonly<
     Record<string, { readonly count: number; readonly lagPositionsMax: number; readonly lagMsMax: number }>
   >;
-  readonly webhooks: DispatcherFigures & { readonly inFlight: number };
+  readonly webhooks: DispatcherFigures & { readonly inFlight: number; readonly connections: Sender['figures'] };
   readonly pulls: PullFigures;
   readonly deadLetters: number;
   readonly store: Readonly<Record<string, number>>;
@@ -153,7 +152,13 @@ export class Deliveries {
     const { figures: webhooks, inFlight } = this.#dispatcher;
     const { figures: pulls } = this.#pulls;
     const deadLetters = webhooks.deadLetters + pulls.deadLetters;
-    return { states, webhooks: { ...webhooks, inFlight }, pulls, deadLetters, store: store.figures() };
+    return {
+      states,
+      webhooks: { ...webhooks, inFlight, connections: this.sender.figures },
+      pulls,
+      deadLetters,
+      store: store.figures(),
+    };
   }
 
   /** Takes up what there was, where it stood. */

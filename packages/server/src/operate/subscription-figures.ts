@@ -13,6 +13,8 @@ export interface SubscriptionFigures {
     readonly events: number;
     readonly retries: number;
     readonly inFlight: number;
+    /** At present; `waiting` are requests that wait for one. */
+    readonly connections: { readonly open: number; readonly idle: number; readonly waiting: number };
   };
   readonly pulls: {
     readonly leased: number;
@@ -78,6 +80,22 @@ export function subscriptionFigures(read: () => SubscriptionFigures): readonly F
       help: 'Requests to endpoints that are under way.',
       kind: 'gauge',
       read: () => ({ '': read().webhooks.inFlight }),
+    },
+    {
+      name: 'polycast_webhook_connections',
+      help: 'Connections to endpoints, busy and idle.',
+      kind: 'gauge',
+      label: 'state',
+      read: () => {
+        const { open, idle } = read().webhooks.connections;
+        return { busy: open - idle, idle };
+      },
+    },
+    {
+      name: 'polycast_webhook_requests_waiting',
+      help: 'Requests to endpoints that wait for a connection, because there are as many as there may be.',
+      kind: 'gauge',
+      read: () => ({ '': read().webhooks.connections.waiting }),
     },
     {
       name: 'polycast_pulled_events_total',

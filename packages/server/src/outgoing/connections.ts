@@ -1,4 +1,5 @@
 import { Client } from 'undici';
+import type { Sender } from '../core/subscription/ports.ts';
 import { peerOf, tell, type Connector } from './connector.ts';
 import { FairQueue } from './fair-queue.ts';
 import type { Exchange } from './exchange.ts';
@@ -34,7 +35,7 @@ export class Connections {
   }
 
   /** Numbers of the moment. */
-  get figures(): { readonly open: number; readonly idle: number; readonly waiting: number } {
+  get figures(): Sender['figures'] {
     let waiting = 0;
     for (const host of this.#hosts.values()) waiting += host.waiting.size;
     return { open: this.#open.size, idle: this.#idle.size, waiting };

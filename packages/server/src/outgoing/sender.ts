@@ -22,8 +22,6 @@ export interface SenderOptions extends DestinationSettings, RouteSettings, Conne
 
 /** The port `Sender`, over connections of its own. */
 export interface OwnSender extends Sender {
-  /** Connections at present: open, idle among them, and requests that wait for one. */
-  readonly figures: Connections['figures'];
   /** Ends all connections, and fails what is under way. */
   close(): Promise<void>;
 }

@@ -297,6 +297,8 @@ export interface Sender {
   send(request: SendRequest): Promise<Sent>;
   /** What speaks against an address, as far as it can be told without asking anybody: its form, a literal address, its port. */
   objection(url: string): Refusal | undefined;
+  /** Connections at present, those among them that nothing goes over, and requests that wait for one. */
+  readonly figures: { readonly open: number; readonly idle: number; readonly waiting: number };
 }
 
 /** Why nothing came back. The words are for a person, and tell nothing from inside. */
