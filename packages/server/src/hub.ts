@@ -174,7 +174,6 @@ export async function openHub(
       site: () => site.figures,
       presence: () => presence.figures,
       subscriptions: () => deliveries.figures,
-      subscriptions: () => deliveries.figures,
       identity: () => ({
         tokens: tokens.figures,
         issuers: tokens.issuers,
