@@ -2,6 +2,15 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { AddressBlocks, SPECIAL_BLOCKS, specialKind } from './addresses.ts';
 import { addressText, rangeOf } from './testing/address-range.ts';
+import { SPECIAL_ADDRESSES } from './testing/special-addresses.ts';
+
+test.each(SPECIAL_ADDRESSES)('%s is %s: %s, %s and %s are', (_block, kind, ...addresses) => {
+  for (const address of addresses) expect([address, specialKind(address)]).toEqual([address, kind]);
+});
+
+test.each(SPECIAL_BLOCKS)('%s is among the blocks that are written out', (block) => {
+  expect(SPECIAL_ADDRESSES.map(([written]) => written)).toContain(block);
+});
 
 test.each(SPECIAL_BLOCKS)('all of %s is %s: its first, its last, and what lies between', (block, kind) => {
   const { first, last } = rangeOf(block);
@@ -26,8 +35,39 @@ test.each([
   '100.63.255.255',
   '100.128.0.0',
   '223.255.255.255',
+  '1.0.0.0',
+  '9.255.255.255',
+  '11.0.0.0',
+  '126.255.255.255',
+  '128.0.0.0',
+  '169.253.255.255',
+  '169.255.0.0',
+  '191.255.255.255',
+  '192.0.1.0',
+  '192.0.1.255',
+  '192.0.3.0',
+  '192.88.98.255',
+  '192.88.100.0',
+  '192.167.255.255',
+  '192.169.0.0',
+  '198.17.255.255',
+  '198.20.0.0',
+  '198.51.99.255',
+  '198.51.101.0',
+  '203.0.112.255',
+  '203.0.114.0',
   '2606:4700::1111',
   '2a00::1',
+  '64:ff9b:2::',
+  '100:0:0:1::',
+  '2000:ffff:ffff:ffff:ffff:ffff:ffff:ffff',
+  '2001:1::',
+  '2001:db7:ffff:ffff:ffff:ffff:ffff:ffff',
+  '2001:db9::',
+  '2001:ffff:ffff:ffff:ffff:ffff:ffff:ffff',
+  '2003::',
+  '3ffe:ffff:ffff:ffff:ffff:ffff:ffff:ffff',
+  '3fff:1000::',
 ])('%s is public', (address) => {
   expect(specialKind(address)).toBeUndefined();
 });
