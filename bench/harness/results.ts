@@ -68,11 +68,12 @@ export function printBars(results: readonly Result[]): void {
 export function writePages(order: readonly Scenario[]): void {
   const results = order.flatMap(({ name }) => readResult(name) ?? []);
   fill(benchmarksPage, [barTable(results), ...results.map(section)].join('\n\n'));
-  // That nothing was lost is a condition of each figure, not a figure of its own.
-  fill(
-    readme,
-    barTable(results.map((result) => ({ ...result, bars: result.bars.filter(({ atMost }) => atMost !== 0) }))),
-  );
+  fill(readme, barTable(results.map((result) => ({ ...result, bars: result.bars.filter(isMain) }))));
+}
+
+/** That nothing was lost is a condition of each figure, not a figure of its own; what has no limit stands on the page of results. */
+function isMain({ atLeast, atMost }: Bar): boolean {
+  return atMost !== 0 && (atLeast ?? atMost) !== undefined;
 }
 
 function fill({ file, begin, end }: Page, content: string): void {
