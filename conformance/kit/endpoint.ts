@@ -16,18 +16,19 @@ export interface Taken {
 
 /** An endpoint that may be in any mood: it is asked for each request how it shall be answered. */
 export class Endpoint {
-  readonly taken: Taken[] = [];
+  readonly taken: readonly Taken[];
   readonly url: string;
   readonly #server: Server;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, taken: Taken[]) {
     this.#server = server;
+    this.taken = taken;
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
   /** @param status of the answer; 0 for none at all */
   static async open(status: (path: string, payload: string) => number): Promise<Endpoint> {
-    let endpoint: Endpoint | undefined;
+    const taken: Taken[] = [];
     const server = createServer((request, response) => {
       const pieces: Buffer[] = [];
       request.on('data', (piece: Buffer) => pieces.push(piece));
@@ -40,15 +41,14 @@ export class Endpoint {
         const path = request.url ?? '';
         const code = status(path, data);
         const isDone = code >= 200 && code < 300;
-        endpoint?.taken.push({ path, id, channel, payload: data, atMs: performance.now(), isDone });
+        taken.push({ path, id, channel, payload: data, atMs: performance.now(), isDone });
         if (code === 0) request.socket.destroy();
         else response.writeHead(code).end();
       });
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    endpoint = new Endpoint(server);
-    return endpoint;
+    return new Endpoint(server, taken);
   }
 
   close(): void {

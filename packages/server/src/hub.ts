@@ -135,6 +135,10 @@ export async function openHub(
       world,
       version: VERSION,
       answered: (durationMs) => metrics.observeWebhook(durationMs),
+      liveEvents: () => {
+        const { long_poll: held, sse, websocket } = services.figures.deliveries;
+        return held + sse + websocket;
+      },
     }),
   );
   const services: Services = {

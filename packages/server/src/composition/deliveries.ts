@@ -21,6 +21,8 @@ export interface DeliveryNeeds {
   readonly version: string;
   /** Told how long each request to an endpoint took, in milliseconds. */
   readonly answered: (durationMs: number) => void;
+  /** Events written to live consumers, in all. */
+  readonly liveEvents: () => number;
 }
 
 /** Durable subscriptions as they are configured; the data folder must be this process's own, and open. */

@@ -241,8 +241,11 @@ export class Feed {
     let readers = 0;
     let behindMax = 0;
     for (const interest of this.#interests.values()) {
-      readers += interest.readers.length;
-      for (const reader of interest.readers) behindMax = Math.max(behindMax, this.head - reader.position);
+      for (const reader of interest.readers) {
+        if (reader.isDurable === true) continue;
+        readers++;
+        behindMax = Math.max(behindMax, this.head - reader.position);
+      }
     }
     return { readers, behindMax };
   }

@@ -11,6 +11,8 @@ export interface Woken {
   readonly position: Position;
   /** Where it stands among its interest's readers; -1 while it is not among them. */
   index: number;
+  /** Of a durable subscription, which is not counted among those that are live. */
+  readonly isDurable?: boolean;
 }
 
 /**

@@ -40,6 +40,8 @@ export interface DeliveriesParts {
   readonly origin: string;
   /** Told how long each request to an endpoint took, in milliseconds. */
   readonly answered: (durationMs: number) => void;
+  /** Events written to live consumers, in all. */
+  readonly liveEvents: () => number;
   readonly logger: {
     info(fields: object, message: string): void;
     warn(fields: object, message: string): void;

@@ -3,7 +3,6 @@ import type { SubscriptionDefinition, WebhookDelivery } from '../core/subscripti
 import { Pace } from '../core/subscription/pace.ts';
 import type { Lane } from '../core/subscription/lane.ts';
 import type {
-  Attempt,
   DeadLetter,
   SendRequest,
   Sender,
@@ -16,7 +15,9 @@ import { Queue } from '../core/subscription/queue.ts';
 import { retryDelayMs, withJitter } from '../core/subscription/retry.ts';
 import type { SubscriptionSettings } from '../core/subscription/settings.ts';
 import { Alarm } from './alarm.ts';
+import { Courtesy } from './courtesy.ts';
 import { GAP_TYPE, isGap } from './gap.ts';
+import { attemptOf, type Flight } from './flight.ts';
 import type { Line, LineOwner } from './line.ts';
 import type { Notes } from './notes.ts';
 import { judge, type Judgement } from './webhook/outcome.ts';
@@ -35,6 +36,8 @@ export interface DispatcherParts {
   readonly verdicts: Verdicts;
   /** Told how long each request took, in milliseconds. */
   readonly answered: (durationMs: number) => void;
+  /** Events written to live consumers, in all. */
+  readonly liveEvents: () => number;
   readonly logger: { warn(fields: object, message: string): void };
 }
 
@@ -61,20 +64,10 @@ const FAILING_OPEN_MAX = 16;
 const REPLAY_OPEN_MAX = 256;
 /** Requests to endpoints of which nothing good is known yet, or any more, as a part of all. */
 const DOUBTFUL_PART = 0.75;
+/** How soon a line looks again that has given way. */
+const GIVING_WAY_MS = 5;
 /** How soon a store that is behind is asked again. */
 const BEHIND_MS = 100;
-
-/** A request under way. */
-interface Flight {
-  readonly line: Line;
-  readonly progress: Progress;
-  /** One, or those that share the request. */
-  readonly lanes: readonly Lane[];
-  readonly request: SendRequest;
-  readonly begunMs: number;
-  readonly isDoubtful: boolean;
-  readonly isProbe: boolean;
-}
 
 /** What has been counted since it began. */
 export interface DispatcherFigures {
@@ -93,6 +86,7 @@ export class Dispatcher implements LineOwner {
   readonly #proven = new Queue<Line>();
   readonly #doubtful = new Queue<Line>();
   readonly #alarm: Alarm;
+  readonly #courtesy: Courtesy;
   readonly #doubtfulMax: number;
   readonly #settled: (() => void)[] = [];
   #inFlight = 0;
@@ -107,6 +101,11 @@ export class Dispatcher implements LineOwner {
     this.#parts = parts;
     this.#attemptNumber = parts.store.lastAttempt;
     this.#doubtfulMax = Math.max(1, Math.floor(parts.settings.requestsMax * DOUBTFUL_PART));
+    this.#courtesy = new Courtesy({
+      nowMs: () => performance.now(),
+      idleMs: () => performance.eventLoopUtilization().idle,
+      liveEvents: parts.liveEvents,
+    });
     this.#alarm = new Alarm(parts.clock, parts.speed, (line) => this.ready(line));
   }
 
@@ -116,9 +115,12 @@ export class Dispatcher implements LineOwner {
 
   /** Puts it on the list; what is to be done for it is found out when its turn comes. */
   ready(line: Line): void {
-    if (line.isListed || this.#isClosed) return;
+    const isProven = line.root.pace?.isProven === true;
+    // What was listed before anything good was known of it need not wait with those any longer.
+    if (this.#isClosed || (line.isListed && (line.isListedFirst || !isProven))) return;
     line.isListed = true;
-    (line.root.pace?.isProven === true ? this.#proven : this.#doubtful).push(line);
+    line.isListedFirst = isProven;
+    (isProven ? this.#proven : this.#doubtful).push(line);
     this.#schedule();
   }
 
@@ -166,6 +168,8 @@ export class Dispatcher implements LineOwner {
     for (let looked = 0; left > 0 && looked < LINES_PER_TURN; looked++) {
       const line = this.#pick();
       if (line === undefined) return;
+      // It stood on both lists, and has had its turn.
+      if (!line.isListed) continue;
       line.isListed = false;
       left -= this.#serve(line, Math.min(left, QUANTUM));
     }
@@ -193,6 +197,8 @@ export class Dispatcher implements LineOwner {
     const begun = room > 0 ? this.#fillRoom(line, progress, pace, room, nowMs) : 0;
     if (room <= 0) line.readLanes();
     this.#comeBack(line, progress, pace, begun === quantum, nowMs);
+    // Thousands may have been woken for nothing, or have just begun.
+    if (begun === 0 && line.isLive && line === root) line.rest();
     // A replay may come to its end without anything coming back.
     if (line.replayOf?.replay.isDone === false && line.isThrough && progress.size === 0) this.#parts.notes.touch(line);
     return begun;
@@ -207,8 +213,12 @@ export class Dispatcher implements LineOwner {
       pace.isFailing ? FAILING_OPEN_MAX : line === line.root ? Infinity : REPLAY_OPEN_MAX,
     );
     line.fill(heldMax, openMax);
+    const startedMs = performance.now();
+    // What keeps up goes at once; what catches up gives way to those who are live.
+    const isBehind = !line.isLive;
+    const allowed = isBehind ? Math.min(room, this.#courtesy.room()) : room;
     let begun = 0;
-    while (begun < room) {
+    while (begun < allowed) {
       const lanes = batch === undefined ? one(progress.next()) : this.#gather(line, progress, batch, nowMs);
       if (lanes !== undefined) {
         this.#begin(line, progress, lanes, nowMs);
@@ -216,6 +226,8 @@ export class Dispatcher implements LineOwner {
       } else if (!progress.hasReady && progress.heldCount >= heldMax && progress.relieve()) line.fill(heldMax, openMax);
       else break;
     }
+    if (isBehind) this.#courtesy.begun(begun, performance.now() - startedMs);
+    if (allowed < room) line.isGivingWay = true;
     // So much is open that nothing new is taken up, and nothing is due: one of it shows whether the endpoint is back.
     if (begun === 0 && pace.isFailing && line.inFlight === 0 && progress.waiting >= openMax) {
       line.probing = progress.probe();
@@ -285,7 +297,9 @@ export class Dispatcher implements LineOwner {
       nextMs = Math.min(nextMs, line.gatheringMs + (batch?.waitMs ?? 0));
     }
     // What it could do now it has just not done: something else has to happen first.
-    this.#alarm.set(line, nextMs <= nowMs ? nowMs + BEHIND_MS : nextMs);
+    const againMs = line.isGivingWay ? GIVING_WAY_MS : BEHIND_MS;
+    line.isGivingWay = false;
+    this.#alarm.set(line, nextMs <= nowMs ? nowMs + againMs : nextMs);
   }
 
   #paceOf(line: Line): Pace {
@@ -338,7 +352,7 @@ export class Dispatcher implements LineOwner {
     this.#count(flight, judgement, sent);
     const changes: StoreChange[] = [];
     if (store.keepsAttempt(root.id, isDelivered))
-      changes.push({ kind: 'attempt', attempt: this.#attemptOf(flight, sent, judgement) });
+      changes.push({ kind: 'attempt', attempt: attemptOf(flight, this.nextAttempt(), sent, judgement) });
     if (isDelivered) this.#delivered(flight, nowMs);
     else this.#failed(flight, judgement, sent, nowMs, changes);
     if (changes.length > 0) store.note(changes);
@@ -427,30 +441,6 @@ export class Dispatcher implements LineOwner {
       if (attempts > 1) this.figures.retries++;
     }
     this.#parts.answered(sent.timing.totalMs);
-  }
-
-  #attemptOf({ line, lanes, request, begunMs }: Flight, sent: Sent, { outcome }: Judgement): Attempt {
-    let position = Infinity;
-    let count = 0;
-    let attempt = 0;
-    for (const lane of lanes) {
-      position = Math.min(position, lane.position);
-      count += lane.span;
-      attempt = Math.max(attempt, lane.attempts);
-    }
-    return {
-      subscription: line.root.id,
-      number: this.nextAttempt(),
-      position,
-      count,
-      attempt,
-      startedMs: begunMs,
-      outcome,
-      request: { url: request.url, headers: request.headers, bodyBytes: request.body?.length ?? 0 },
-      answer: sent.isInside ? undefined : sent.answer,
-      timing: sent.timing,
-      detail: sent.detail,
-    };
   }
 }
 

@@ -78,8 +78,12 @@ export class Line implements Woken, Due {
   probing: Lane | undefined;
   /** Since when events wait for others to share a request with; 0 while none do. */
   gatheringMs = 0;
+  /** It could have begun more, but for those who are live. */
+  isGivingWay = false;
   /** On its owner's list. */
   isListed = false;
+  /** Among those that are known to go well. */
+  isListedFirst = false;
   index = -1;
   dueMs = 0;
   heapIndex = -1;
@@ -115,6 +119,11 @@ export class Line implements Woken, Due {
 
   get isActive(): boolean {
     return this.standing.state === 'active';
+  }
+
+  /** It has figures of its own. */
+  get isDurable(): boolean {
+    return true;
   }
 
   /** The subscription's own line. */
@@ -214,15 +223,17 @@ export class Line implements Woken, Due {
     while (!this.#isReading && !this.#isLive) {
       if (progress.isHeldUp || progress.heldCount >= heldMax || progress.heldBytes >= HELD_BYTES_MAX) return;
       if (progress.waiting >= openMax) return;
+      if (this.isThrough) break;
       const countMax = Math.min(PAGE_COUNT_MAX, heldMax);
       const page = this.#parts.feed.nextRecords(this.#interest, progress.position, countMax, PAGE_BYTES_MAX);
       if (page === 'behind') return this.#read(progress, countMax);
-      if (page === undefined) this.#isLive = true;
-      progress.take(
-        page === undefined ? NO_RECORDS : this.#wanted(page.records),
-        page?.reached ?? this.#parts.feed.head,
-      );
+      if (page !== undefined) this.#take(progress, page);
+      else {
+        this.#isLive = true;
+        progress.take(NO_RECORDS, Math.min(this.#parts.feed.head, this.#through));
+      }
     }
+    if (this.isThrough) this.#isLive = true;
   }
 
   /** Whether there is nothing for it, neither taken up nor to come: most are so most of the time, and cost but their position. */

@@ -109,6 +109,7 @@ export async function openKit({
     logger,
     origin: 'hub.test',
     answered: () => undefined,
+    liveEvents: () => 0,
     settings: { ...SETTINGS, ...settings },
   });
   await feed.preload();

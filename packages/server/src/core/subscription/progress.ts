@@ -1,7 +1,9 @@
 import type { Position, StoredRecord } from '../ports.ts';
 import type { OpenEvent, Ordering } from './definition.ts';
+import { Ahead } from './ahead.ts';
 import { DueHeap } from './due-heap.ts';
 import { Lane, NOTHING } from './lane.ts';
+import { markStored, storedEvent, storeLane, unstoreLane } from './lane-store.ts';
 import type { StoreChange } from './ports.ts';
 import { Queue } from './queue.ts';
 
@@ -45,12 +47,8 @@ export class Progress {
   #note = 1;
   /** Places of the store that are done with. */
   #closed: Position[] = [];
-  /**
-   * What was open beyond the cursor when it was noted, and so will be read again: in order all of a channel up to a place, else single
-   * events.
-   */
-  readonly #knownThrough = new Map<string, Position>();
-  readonly #known = new Set<Position>();
+  /** What was open beyond the cursor when it was noted, and so will be read again. */
+  #ahead: Ahead | undefined;
 
   /**
    * @param position everything up to here is done, or comes by `restore`
@@ -127,10 +125,7 @@ export class Progress {
   /** What was open when it was last noted. Leased events stay leased; all others are due at the time that was set for them. */
   restore(events: readonly OpenEvent[]): void {
     for (const event of events.toSorted((one, other) => one.position - other.position)) {
-      if (event.position > this.#position) {
-        if (this.#isOrdered) this.#knownThrough.set(event.channel, event.position);
-        else this.#known.add(event.position);
-      }
+      if (event.position > this.#position) (this.#ahead ??= new Ahead(this.#ordering)).add(event);
       const before = this.#byChannel.get(event.channel);
       // Of two in one channel the later one has followers; the other is a dead letter that is tried again.
       if (this.#isOrdered && before !== undefined && before.backlogAfter !== NOTHING) this.#restored(event, true);
@@ -353,9 +348,9 @@ export class Progress {
     for (const position of this.#closed) changes.push({ kind: 'closed', subscription, position });
     this.#closed = [];
     for (const lane of this.#lanes) {
-      if (this.#keepsOpen && this.#isKept(lane)) this.#store(lane, subscription, changes);
+      if (this.#keepsOpen && this.#isKept(lane)) storeLane(lane, subscription, changes);
       else {
-        if (lane.storedPosition !== NOTHING) this.#unstore(lane, subscription, changes);
+        if (lane.storedPosition !== NOTHING) unstoreLane(lane, subscription, changes);
         cursor = Math.min(cursor, doneThrough(lane));
       }
     }
@@ -368,15 +363,8 @@ export class Progress {
   noted(): OpenEvent[] {
     const events: OpenEvent[] = [];
     for (const lane of this.#lanes) {
-      const {
-        channel,
-        storedPosition: position,
-        storedAttempts: attempts,
-        storedDueMs: dueMs,
-        storedLease: lease,
-      } = lane;
-      const heldAfter = lane.storedHeldAfter === NOTHING ? undefined : lane.storedHeldAfter;
-      if (position !== NOTHING) events.push({ position, channel, attempts, dueMs, lease, heldAfter });
+      const event = storedEvent(lane);
+      if (event !== undefined) events.push(event);
     }
     return events;
   }
@@ -386,7 +374,7 @@ export class Progress {
   }
 
   #take(record: StoredRecord): void {
-    if (this.#isKnown(record)) return;
+    if (this.#ahead?.holds(record) === true) return;
     const lane = this.#isOrdered ? this.#byChannel.get(record.channel) : undefined;
     if (lane === undefined) {
       this.#ready.push(this.#add(record.channel, record.position, record, !this.#isOrdered));
@@ -396,15 +384,6 @@ export class Progress {
     if (lane.backlogAfter !== NOTHING) return;
     if (lane.phase === 'waiting' || lane.phase === 'reading') lane.backlogAfter = lane.position;
     else this.#behind(lane, record);
-  }
-
-  #isKnown({ channel, position }: StoredRecord): boolean {
-    if (this.#known.size > 0 && this.#known.delete(position)) return true;
-    if (this.#knownThrough.size === 0) return false;
-    const through = this.#knownThrough.get(channel);
-    if (through === undefined) return false;
-    if (through <= position) this.#knownThrough.delete(channel);
-    return through >= position;
   }
 
   #add(channel: string, position: Position, record: StoredRecord | undefined, isAside: boolean): Lane {
@@ -426,11 +405,7 @@ export class Progress {
     lane.backlogAfter = after < this.#position ? after : NOTHING;
     if (isGap) lane.gapFrom = heldAfter;
     if (isGap && event.lease === undefined) this.#beginAgain(lane, heldAfter);
-    lane.storedPosition = event.position;
-    lane.storedAttempts = event.attempts;
-    lane.storedDueMs = event.dueMs;
-    lane.storedLease = event.lease;
-    lane.storedHeldAfter = heldAfter;
+    markStored(lane, event);
     if (event.lease === undefined) return this.#wait(lane, event.dueMs);
     lane.phase = 'flying';
     this.#flying++;
@@ -535,40 +510,9 @@ export class Progress {
    */
   #isKept(lane: Lane): boolean {
     if (lane === this.#gap) return false;
-    if (lane.position <= this.#cursor || lane.isHeadDone || lane.backlogAfter !== NOTHING) return true;
+    if (doneThrough(lane) < this.#cursor || lane.isHeadDone || lane.backlogAfter !== NOTHING) return true;
     if (lane.phase === 'flying') return lane.attempts > 1 || lane.begunNote < this.#note;
     return lane.phase === 'waiting' || lane.phase === 'reading' || lane.attempts > 0;
-  }
-
-  #store(lane: Lane, subscription: string, changes: StoreChange[]): void {
-    const { channel, position, attempts, dueMs, lease } = lane;
-    const behind = (lane.queue?.length ?? 0) > 0 ? position : lane.backlogAfter;
-    const heldAfter = lane.gapFrom === NOTHING ? behind : lane.gapFrom;
-    if (
-      lane.storedPosition === position &&
-      lane.storedAttempts === attempts &&
-      lane.storedDueMs === dueMs &&
-      lane.storedLease === lease &&
-      lane.storedHeldAfter === heldAfter
-    )
-      return;
-    if (lane.storedPosition !== NOTHING && lane.storedPosition !== position)
-      changes.push({ kind: 'closed', subscription, position: lane.storedPosition });
-    changes.push({
-      kind: 'open',
-      subscription,
-      event: { position, channel, attempts, dueMs, lease, heldAfter: heldAfter === NOTHING ? undefined : heldAfter },
-    });
-    lane.storedPosition = position;
-    lane.storedAttempts = attempts;
-    lane.storedDueMs = dueMs;
-    lane.storedLease = lease;
-    lane.storedHeldAfter = heldAfter;
-  }
-
-  #unstore(lane: Lane, subscription: string, changes: StoreChange[]): void {
-    changes.push({ kind: 'closed', subscription, position: lane.storedPosition });
-    lane.storedPosition = NOTHING;
   }
 }
 

@@ -1,0 +1,63 @@
+import type { OpenEvent } from './definition.ts';
+import { NOTHING, type Lane } from './lane.ts';
+import type { StoreChange } from './ports.ts';
+
+/** Has a lane stand in the store as it is; nothing when it does already. */
+export function storeLane(lane: Lane, subscription: string, changes: StoreChange[]): void {
+  const { channel, position, attempts, dueMs, lease } = lane;
+  const heldAfter = heldAfterOf(lane);
+  if (
+    lane.storedPosition === position &&
+    lane.storedAttempts === attempts &&
+    lane.storedDueMs === dueMs &&
+    lane.storedLease === lease &&
+    lane.storedHeldAfter === heldAfter
+  )
+    return;
+  if (lane.storedPosition !== NOTHING && lane.storedPosition !== position)
+    changes.push({ kind: 'closed', subscription, position: lane.storedPosition });
+  const event = {
+    position,
+    channel,
+    attempts,
+    dueMs,
+    lease,
+    heldAfter: heldAfter === NOTHING ? undefined : heldAfter,
+  };
+  changes.push({ kind: 'open', subscription, event });
+  markStored(lane, event);
+}
+
+/** Takes it out of the store. */
+export function unstoreLane(lane: Lane, subscription: string, changes: StoreChange[]): void {
+  changes.push({ kind: 'closed', subscription, position: lane.storedPosition });
+  lane.storedPosition = NOTHING;
+}
+
+/** The store has it so. */
+export function markStored(lane: Lane, { position, attempts, dueMs, lease, heldAfter = NOTHING }: OpenEvent): void {
+  lane.storedPosition = position;
+  lane.storedAttempts = attempts;
+  lane.storedDueMs = dueMs;
+  lane.storedLease = lease;
+  lane.storedHeldAfter = heldAfter;
+}
+
+/** What the store has of it. */
+export function storedEvent(lane: Lane): OpenEvent | undefined {
+  const { channel, storedPosition, storedAttempts, storedDueMs, storedLease, storedHeldAfter } = lane;
+  if (storedPosition === NOTHING) return undefined;
+  return {
+    position: storedPosition,
+    channel,
+    attempts: storedAttempts,
+    dueMs: storedDueMs,
+    lease: storedLease,
+    heldAfter: storedHeldAfter === NOTHING ? undefined : storedHeldAfter,
+  };
+}
+
+function heldAfterOf({ position, queue, backlogAfter, gapFrom }: Lane): number {
+  if (gapFrom !== NOTHING) return gapFrom;
+  return (queue?.length ?? 0) > 0 ? position : backlogAfter;
+}

@@ -1,0 +1,81 @@
+/** What the courtesy is judged by. */
+export interface CourtesyView {
+  /** Milliseconds of a clock that never goes back, with fractions. */
+  readonly nowMs: () => number;
+  /** For how long the event loop has had nothing to do, in all, in milliseconds. */
+  readonly idleMs: () => number;
+  /** Events written to live consumers, in all. */
+  readonly liveEvents: () => number;
+}
+
+/** How often it is judged anew. */
+const LOOK_MS = 100;
+/** The event loop counts as full when less of its time than this is left. */
+const IDLE_PART = 0.1;
+/** Less than this is no crowd that could be kept waiting. */
+const LIVE_PER_SECOND = 5000;
+/** Of the time of the event loop: the least that catching up is left with; and by how much it changes. */
+const SHARE_MIN = 0.1;
+const SHARE_STEP = 0.05;
+const SHARE_CUT = 0.7;
+/** What a request costs in all, by what it costs to begin it: its answer, its socket, its payload from the log. */
+const COST_FACTOR = 3;
+const COST_FIRST_MS = 0.08;
+
+/**
+ * Whoever catches up with a long backlog gives way to those who are live: while the event loop is full and many are live, what it takes of
+ * the loop's time falls, and rises again by steps. What keeps up is never held back.
+ */
+export class Courtesy {
+  readonly #view: CourtesyView;
+  #share = 1;
+  #costMs = COST_FIRST_MS;
+  #allowanceMs = 0;
+  #allowedMs: number;
+  #lookedMs: number;
+  #idleMs: number;
+  #liveEvents: number;
+
+  constructor(view: CourtesyView) {
+    this.#view = view;
+    this.#allowedMs = this.#lookedMs = view.nowMs();
+    this.#idleMs = view.idleMs();
+    this.#liveEvents = view.liveEvents();
+  }
+
+  /** How many requests of a backlog may be begun now; Infinity while nobody is kept waiting by them. */
+  room(): number {
+    const nowMs = this.#view.nowMs();
+    if (nowMs - this.#lookedMs >= LOOK_MS) this.#look(nowMs);
+    if (this.#share >= 1) return Infinity;
+    this.#allowanceMs = Math.min(LOOK_MS * this.#share, this.#allowanceMs + (nowMs - this.#allowedMs) * this.#share);
+    this.#allowedMs = nowMs;
+    return Math.max(0, Math.floor(this.#allowanceMs / this.#costMs));
+  }
+
+  /** So many were begun, in so long. */
+  begun(count: number, durationMs: number): void {
+    if (count === 0) return;
+    this.#costMs += ((durationMs / count) * COST_FACTOR - this.#costMs) * 0.05;
+    if (this.#share < 1) this.#allowanceMs -= count * this.#costMs;
+  }
+
+  #look(nowMs: number): void {
+    const { idleMs, liveEvents } = this.#view;
+    const durationMs = nowMs - this.#lookedMs;
+    const idle = idleMs();
+    const live = liveEvents();
+    const isFull = idle - this.#idleMs < durationMs * IDLE_PART;
+    const isCrowded = live - this.#liveEvents > (LIVE_PER_SECOND * durationMs) / 1000;
+    this.#lookedMs = nowMs;
+    this.#idleMs = idle;
+    this.#liveEvents = live;
+    const wasWhole = this.#share >= 1;
+    if (isFull && isCrowded) this.#share = Math.max(SHARE_MIN, this.#share * SHARE_CUT);
+    else this.#share = Math.min(1, this.#share + (isCrowded ? SHARE_STEP : 2 * SHARE_STEP));
+    if (wasWhole) {
+      this.#allowanceMs = 0;
+      this.#allowedMs = nowMs;
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import { expect, test, vi } from 'vitest';
+import { openKit, openReceiver, OPERATOR, webhook } from '../testing/delivery-kit.ts';
+
+test('endpoints that hang or fail leave the others their share of the requests', async () => {
+  const receiver = await openReceiver();
+  const hanging = new Map<string, () => void>();
+  receiver.answer = ({ url }, response) => {
+    if (url.startsWith('/hang')) hanging.set(url, () => response.destroy());
+    else response.writeHead(url.startsWith('/fail') ? 500 : 204).end();
+  };
+  const kit = await openKit({ settings: { requestsMax: 16 } });
+  const { desk } = kit.deliveries;
+  const base = receiver.url.replace('/hook', '');
+  const make = async (kind: string, count: number): Promise<void> => {
+    for (let index = 0; index < count; index++)
+      await desk.create(webhook(`${base}/${kind}/${index}`, { channels: ['a.*'] }, { timeoutMs: 60_000 }), OPERATOR);
+  };
+  await make('well', 10);
+  await kit.publish('a.0', 0);
+  await receiver.until(({ length }) => length === 10);
+  await make('hang', 100);
+  await make('fail', 100);
+  for (let count = 1; count <= 20; count++) await kit.publish(`a.${count % 3}`, count);
+  const well = (): number => receiver.received.filter(({ url }) => url.startsWith('/well')).length;
+  await vi.waitFor(() => expect(well()).toBe(10 * 21), 10_000);
+  expect(hanging.size).toBeLessThanOrEqual(12);
+  expect(kit.deliveries.figures.webhooks.inFlight).toBeLessThanOrEqual(16);
+  receiver.answer = (_received, response) => response.writeHead(204).end();
+  for (const end of hanging.values()) end();
+});
+
+test('an endpoint at which everything fails is tried seldom, and gets all as soon as it is back', async () => {
+  const receiver = await openReceiver();
+  receiver.answer = (_received, response) => response.writeHead(503).end();
+  const kit = await openKit({ speed: 100 });
+  const { desk } = kit.deliveries;
+  const retryDelaysMs = [5000, 300_000, 1_800_000, 7_200_000];
+  const wishes = webhook(receiver.url, { ordering: 'none' }, { retryDelaysMs });
+  const { id } = (await desk.create(wishes, OPERATOR)).subscription.definition;
+  for (let count = 0; count < 500; count++) await kit.publish('a.1', count);
+  await vi.waitFor(() => expect(desk.backlog(id).failing).toBeGreaterThan(4), 10_000);
+  const { length } = receiver.received;
+  expect(length).toBeLessThan(100);
+  receiver.answer = (_received, response) => response.writeHead(204).end();
+  await vi.waitFor(() => expect(desk.backlog(id)).toMatchObject({ failing: 0, lagPositions: 0, inFlight: 0 }), 20_000);
+  expect(receiver.received.length).toBeGreaterThanOrEqual(length + 500);
+  expect(desk.backlog(id).deadLetters).toBe(0);
+});
