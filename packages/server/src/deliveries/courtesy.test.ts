@@ -27,10 +27,12 @@ function create(): { readonly courtesy: Courtesy; readonly world: World } {
   return { courtesy: new Courtesy(view), world };
 }
 
-test('a backlog takes all there is while nobody is live, and while there is time left', () => {
+test.each([
+  ['nobody is live', { idlePart: 0, live: 100 }],
+  ['there is time left', { idlePart: 0.5, live: 1_000_000 }],
+])('a backlog takes all there is while %s', (_while, load) => {
   const { courtesy, world } = create();
-  expect(second(courtesy, world, { idlePart: 0, live: 100 })).toBe(64_000);
-  expect(second(courtesy, world, { idlePart: 0.5, live: 1_000_000 })).toBe(64_000);
+  expect(second(courtesy, world, load)).toBe(64_000);
 });
 
 test('it falls to a tenth of the time while a crowd is live and none is left, and comes back afterwards', () => {

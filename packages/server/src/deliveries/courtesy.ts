@@ -31,16 +31,14 @@ export class Courtesy {
   #share = 1;
   #costMs = COST_FIRST_MS;
   #allowanceMs = 0;
-  #allowedMs: number;
-  #lookedMs: number;
-  #idleMs: number;
-  #liveEvents: number;
+  #allowedMs = 0;
+  /** As of the last look; the first one finds out only where it begins. */
+  #lookedMs = -Infinity;
+  #idleMs = 0;
+  #liveEvents = 0;
 
   constructor(view: CourtesyView) {
     this.#view = view;
-    this.#allowedMs = this.#lookedMs = view.nowMs();
-    this.#idleMs = view.idleMs();
-    this.#liveEvents = view.liveEvents();
   }
 
   /** How many requests of a backlog may be begun now; Infinity while nobody is kept waiting by them. */
@@ -65,7 +63,8 @@ export class Courtesy {
     const durationMs = nowMs - this.#lookedMs;
     const idle = idleMs();
     const live = liveEvents();
-    const isFull = idle - this.#idleMs < durationMs * IDLE_PART;
+    // The first time says nothing: what is compared with lies in no past.
+    const isFull = durationMs < Infinity && idle - this.#idleMs < durationMs * IDLE_PART;
     const isCrowded = live - this.#liveEvents > (LIVE_PER_SECOND * durationMs) / 1000;
     this.#lookedMs = nowMs;
     this.#idleMs = idle;
