@@ -9,6 +9,8 @@ const ROOT = join(import.meta.dirname, '../..');
 const SHOWN_HUB = /\b(?:127\.0\.0\.1|localhost):8080\b/g;
 /** Where pages have the hub keep its log, and its copies. */
 const SHOWN_FOLDERS = /\/var\/(?:lib|backups)\/polycast\b/g;
+/** Where pages have sites of their own listen: beside others that run at the same time each gets a port of its own. */
+const SHOWN_PORTS = /\b39(?:1[7-9]|20)\b/g;
 const POLL_INTERVAL_MS = 25;
 
 interface Program {
@@ -24,6 +26,7 @@ export class PageRun {
   readonly #folder: string;
   readonly #cursors: Cursors = new Map();
   readonly #staying: Program[] = [];
+  readonly #ports = new Map<string, string>();
   #last: Program | undefined;
 
   /**
@@ -84,9 +87,19 @@ export class PageRun {
   }
 
   #adapted(text: string): string {
-    return withCursors(text, this.#cursors)
-      .replaceAll(SHOWN_HUB, new URL(this.#hub).host)
-      .replaceAll(SHOWN_FOLDERS, (folder) => join(this.#folder, folder));
+    return this.#addressed(withCursors(text, this.#cursors)).replaceAll(SHOWN_FOLDERS, (folder) =>
+      join(this.#folder, folder),
+    );
+  }
+
+  #addressed(text: string): string {
+    return text.replaceAll(SHOWN_HUB, new URL(this.#hub).host).replaceAll(SHOWN_PORTS, (shown) => this.#portFor(shown));
+  }
+
+  #portFor(shown: string): string {
+    const port = this.#ports.get(shown) ?? anyPort();
+    this.#ports.set(shown, port);
+    return port;
   }
 
   #start(command: string, args: readonly string[]): Program {
@@ -118,7 +131,7 @@ export class PageRun {
   #missing(expected: string, program: Program | undefined): { readonly missing: string | undefined; printed: string } {
     const printed = program?.output() ?? '';
     return {
-      missing: missingLine(expected.replaceAll(SHOWN_HUB, new URL(this.#hub).host), printed, this.#cursors),
+      missing: missingLine(this.#addressed(expected), printed, this.#cursors),
       printed,
     };
   }
@@ -131,6 +144,11 @@ export class PageRun {
       await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL_MS));
     }
   }
+}
+
+/** One that is hardly taken, outside of what the system gives out by itself. */
+function anyPort(): string {
+  return String(10_000 + Math.floor(Math.random() * 20_000));
 }
 
 /** What has come on a stream so far. */
