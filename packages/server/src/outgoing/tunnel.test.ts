@@ -1,36 +1,14 @@
-import { createServer as createHttpServer } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import { connect, type Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { listening, rawSite, site } from '../testing/peers.ts';
 import type { Resolve } from './names.ts';
 import { createGuardedFetch } from './guarded-fetch.ts';
 import { selfSigned } from './testing/certificates.ts';
+import { proxyTo } from './testing/proxy.ts';
 import { DEFAULTS, post, testSender } from './testing/test-sender.ts';
 
 const OWN = selfSigned({ names: 'DNS:hooks.example' });
 const PUBLIC: Resolve = async () => [{ address: '1.1.1.1', family: 4 }];
-
-interface Asked {
-  readonly authority: string | undefined;
-  readonly credentials: string | undefined;
-}
-
-/** A proxy that leads every tunnel to one port of this machine, whatever is asked for. */
-async function proxyTo(port: number): Promise<{ readonly proxy: string; readonly asked: Asked[] }> {
-  const asked: Asked[] = [];
-  const server = createHttpServer((_request, response) => response.writeHead(400).end());
-  server.on('connect', (request, client: Duplex) => {
-    asked.push({ authority: request.url, credentials: request.headers['proxy-authorization'] });
-    const beyond: Socket = connect(port, '127.0.0.1', () => {
-      client.write('HTTP/1.1 200 Connection established\r\nVia: 1.1 test\r\n\r\n');
-      beyond.pipe(client).pipe(beyond);
-    });
-    for (const socket of [beyond, client]) socket.on('error', () => client.destroy());
-  });
-  return { proxy: `http://127.0.0.1:${await listening(server)}`, asked };
-}
 
 async function secureSite(): Promise<number> {
   return listening(createSecureServer(OWN, (request, response) => response.end(`${request.headers.host} is safe`)));

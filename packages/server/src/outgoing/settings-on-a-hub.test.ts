@@ -1,0 +1,109 @@
+import { describe, expect, test } from 'vitest';
+import { openEndpoint, subscriptionHub, type SubscriptionHub } from '../testing/subscription-hub.ts';
+import { nameServer } from './testing/name-server.ts';
+import { proxyTo } from './testing/proxy.ts';
+
+/** A hub whose names all lead to these addresses. */
+async function hubWith(outgoing: object, addresses: readonly string[] = ['1.1.1.1']): Promise<SubscriptionHub> {
+  const names = await nameServer((_name, kind) => (kind === 'A' ? addresses : []));
+  return subscriptionHub({
+    access: 'rules',
+    outgoing: { nameServers: [names.address], ...outgoing },
+    subscriptions: { trustedEndpoints: ['*'] },
+  });
+}
+
+function webhook(url: string): object {
+  return { channels: ['a'], delivery: { kind: 'webhook', url, format: 'data' } };
+}
+
+/** What came of the first attempt to deliver an event there. */
+async function outcomeOf(hub: SubscriptionHub, url: string): Promise<unknown> {
+  const { id } = await hub.create(webhook(url));
+  await hub.publish('a', 'hello');
+  const attempts = async (): Promise<readonly { readonly outcome: string }[]> => {
+    const { body } = await hub.ask('GET', `/v1/subscriptions/${String(id)}/attempts`);
+    return body['attempts'] as readonly { readonly outcome: string }[];
+  };
+  await expect.poll(attempts, { timeout: 10_000 }).toHaveLength(1);
+  return (await attempts())[0]?.outcome;
+}
+
+/** It is refused when it is asked for, and nothing is kept of it. */
+async function expectRefused(hub: SubscriptionHub, url: string, category: string): Promise<void> {
+  const { status, body } = await hub.ask('POST', '/v1/subscriptions', webhook(url));
+  expect([status, body['code'], body['category']]).toEqual([422, 'endpoint_refused', category]);
+  expect((await hub.ask('GET', '/v1/subscriptions')).body['subscriptions']).toEqual([]);
+}
+
+describe('outgoing.proxy', () => {
+  test.each([
+    ['is asked for the address that was looked up', {}, '1.1.1.1:80'],
+    ['is asked for the name, with proxyConnectTo', { proxyConnectTo: 'name' }, 'hooks.example:80'],
+  ])('%s', async (_how, more, authority) => {
+    const endpoint = await openEndpoint();
+    const { proxy, asked } = await proxyTo(Number(new URL(endpoint.url).port));
+    const hub = await hubWith({ proxy: proxy.replace('//', '//me:secret@'), ...more });
+    expect(await outcomeOf(hub, 'http://hooks.example/hook?a=b')).toBe('delivered');
+    const credentials = `Basic ${Buffer.from('me:secret').toString('base64')}`;
+    expect(asked).toEqual([{ authority, credentials }]);
+    expect(endpoint.received.map(({ url, body }) => [url, body])).toEqual([['/hook?a=b', '"hello"']]);
+    expect(endpoint.received[0]?.headers['host']).toBe('hooks.example');
+    expect(endpoint.received[0]?.headers).not.toHaveProperty('proxy-authorization');
+  });
+
+  test('is not asked for what leads inside', async () => {
+    const { proxy, asked } = await proxyTo(1);
+    const hub = await hubWith({ proxy }, ['1.1.1.1', '10.0.0.1']);
+    expect(await outcomeOf(hub, 'http://hooks.example/')).toBe('destination');
+    expect(asked).toEqual([]);
+  });
+});
+
+describe('outgoing.deny', () => {
+  test.each([
+    ['a name', 'hooks.example', 'http://hooks.example/'],
+    ['names below one', '*.example', 'https://hooks.example/'],
+    ['an address', '1.1.1.0/24', 'https://1.1.1.1/'],
+    ['a port', 'hooks.example:8443', 'https://hooks.example:8443/'],
+  ])('closes %s, when it is asked for', async (_what, denied, url) => {
+    await expectRefused(await hubWith({ deny: [denied] }), url, 'destination');
+  });
+
+  test('closes where a name leads', async () => {
+    const { proxy, asked } = await proxyTo(1);
+    const hub = await hubWith({ proxy, deny: ['1.1.1.0/24'] });
+    expect(await outcomeOf(hub, 'http://hooks.example/')).toBe('destination');
+    expect(asked).toEqual([]);
+  });
+
+  test('goes before what is allowed', async () => {
+    const { port } = new URL((await openEndpoint()).url);
+    const hub = await hubWith({ allow: [`127.0.0.1:${port}`], deny: ['127.0.0.0/8'] });
+    await expectRefused(hub, `http://127.0.0.1:${port}/`, 'destination');
+  });
+
+  test('goes before what is open for development', async () => {
+    const { url } = await openEndpoint();
+    const hub = await subscriptionHub({ outgoing: { deny: ['127.0.0.1'] } });
+    await expectRefused(hub, url, 'destination');
+  });
+});
+
+describe('outgoing.httpsOnly', () => {
+  test('refuses http, bar to hosts that are allowed by themselves', async () => {
+    const endpoint = await openEndpoint();
+    const { port } = new URL(endpoint.url);
+    const hub = await hubWith({ httpsOnly: true, allow: [`127.0.0.1:${port}`] });
+    await expectRefused(hub, 'http://hooks.example/', 'url');
+    await expectRefused(hub, 'http://1.1.1.1/', 'url');
+    expect(await outcomeOf(hub, endpoint.url)).toBe('delivered');
+  });
+
+  test('lets https be asked for, and is off unless it is set', async () => {
+    const strict = await hubWith({ httpsOnly: true, proxy: 'http://127.0.0.1:1' });
+    expect(await strict.create(webhook('https://hooks.example/'))).toMatchObject({ state: 'active' });
+    const lax = await hubWith({ proxy: 'http://127.0.0.1:1' });
+    expect(await lax.create(webhook('http://hooks.example/'))).toMatchObject({ state: 'active' });
+  });
+});

@@ -1,0 +1,25 @@
+import { createServer } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { listening } from '../../testing/peers.ts';
+
+/** What a proxy was asked for by CONNECT. */
+export interface Asked {
+  readonly authority: string | undefined;
+  readonly credentials: string | undefined;
+}
+
+/** A proxy that leads every tunnel to one port of this machine, whatever is asked for. */
+export async function proxyTo(port: number): Promise<{ readonly proxy: string; readonly asked: Asked[] }> {
+  const asked: Asked[] = [];
+  const server = createServer((_request, response) => response.writeHead(400).end());
+  server.on('connect', (request, client: Duplex) => {
+    asked.push({ authority: request.url, credentials: request.headers['proxy-authorization'] });
+    const beyond: Socket = connect(port, '127.0.0.1', () => {
+      client.write('HTTP/1.1 200 Connection established\r\nVia: 1.1 test\r\n\r\n');
+      beyond.pipe(client).pipe(beyond);
+    });
+    for (const socket of [beyond, client]) socket.on('error', () => client.destroy());
+  });
+  return { proxy: `http://127.0.0.1:${await listening(server)}`, asked };
+}
