@@ -253,7 +253,8 @@ export class Deliveries {
         );
     if (!verdict.isGiven)
       this.#parts.logger.info({ subscription: line.id, detail: verdict.detail }, 'an endpoint has not consented');
-    this.#standings.step(line, verdict.isGiven ? 'verified' : 'refused');
+    const refusal = !verdict.isGiven && verdict.isGone === true ? 'gone' : 'refused';
+    this.#standings.step(line, verdict.isGiven ? 'verified' : refusal);
   }
 
   /** What stood in another log stands nowhere in this one: it begins where this one does. */

@@ -77,12 +77,13 @@ export class Verification {
     // It may have been removed in the meantime, or lead elsewhere.
     if (this.#asking.get(line) !== asking) return;
     const delayMs = ASK_AGAIN_MS[asking.asked - 1];
-    if (!verdict.isGiven && attempt.outcome !== 'gone' && delayMs !== undefined) {
+    const isGone = attempt.outcome === 'gone';
+    if (!verdict.isGiven && !isGone && delayMs !== undefined) {
       this.#alarm.set(asking, clock.nowMs() + withJitter(delayMs, random.fraction()));
       return;
     }
     this.#asking.delete(line);
-    judged(line, verdict);
+    judged(line, verdict.isGiven ? verdict : { ...verdict, isGone });
   }
 
   async #exchange(

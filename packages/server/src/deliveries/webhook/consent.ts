@@ -8,8 +8,8 @@ export interface Question extends Omit<SendRequest, 'timeoutMs'> {
 export type Verdict =
   /** `ratePerMinute`: the most that it wants; `undefined` when it says nothing of that. */
   | { readonly isGiven: true; readonly ratePerMinute: number | undefined }
-  /** In words for a person. */
-  | { readonly isGiven: false; readonly detail: string };
+  /** `detail` is in words for a person; `isGone`: it wants nothing, now or later. */
+  | { readonly isGiven: false; readonly detail: string; readonly isGone?: boolean };
 
 /** What a `polycast.verify` event is made of. */
 export interface VerifyEvent {

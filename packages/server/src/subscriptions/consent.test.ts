@@ -1,0 +1,114 @@
+import { describe, expect, test } from 'vitest';
+import { openEndpoint, subscriptionHub, type Received, type SubscriptionHub } from '../testing/subscription-hub.ts';
+
+/** The hours that an endpoint is given pass in seconds. */
+const SPEED = 2000;
+const SLOW = { timeout: 20_000, interval: 10 };
+
+/** What an endpoint does with the challenges that it has been sent, of which the last is asked for. */
+type Answer = (challenges: readonly string[]) => string | number;
+
+/** An endpoint that has to be asked, and the challenges that came; another, trusted, that tells what has been delivered. */
+async function world(answer: Answer): Promise<{
+  readonly hub: SubscriptionHub;
+  readonly path: string;
+  readonly received: readonly Received[];
+  readonly others: readonly Received[];
+  readonly states: readonly unknown[];
+}> {
+  const challenges: string[] = [];
+  const states: unknown[] = [];
+  const endpoint = await openEndpoint(async ({ body }, response) => {
+    const { type, data } = JSON.parse(body) as { type?: string; data: { challenge: string } };
+    if (type !== 'polycast.verify') return void response.end();
+    challenges.push(data.challenge);
+    // As long as nothing is answered, nothing is decided.
+    states.push((await hub.ask('GET', path)).body['state']);
+    const said = answer(challenges);
+    if (typeof said === 'number') response.writeHead(said).end(JSON.stringify({ challenge: data.challenge }));
+    else response.end(said);
+  });
+  const other = await openEndpoint();
+  const allow = [endpoint, other].map(({ url }) => new URL(url).host);
+  const trustedEndpoints = [new URL(other.url).origin];
+  const hub = await subscriptionHub(
+    { access: 'open', outgoing: { allow }, subscriptions: { trustedEndpoints } },
+    SPEED,
+  );
+  await hub.create({ channels: ['a'], delivery: { kind: 'webhook', url: other.url } });
+  const delivery = { kind: 'webhook', url: endpoint.url, timeoutMs: 60_000 };
+  const { id, state } = await hub.create({ channels: ['a'], delivery });
+  expect(state).toBe('pending');
+  const path = `/v1/subscriptions/${String(id)}`;
+  return { hub, path, received: endpoint.received, others: other.received, states };
+}
+
+const typeOf = ({ body }: Received): unknown => (JSON.parse(body) as { type?: string }).type;
+
+/** When each question was asked, and what came of it; the first one first. */
+async function questions(hub: SubscriptionHub, path: string): Promise<readonly { started: number; outcome: string }[]> {
+  const { body } = await hub.ask('GET', `${path}/attempts`);
+  const attempts = body['attempts'] as readonly { event: string | null; started: string; outcome: string }[];
+  return attempts
+    .filter(({ event }) => event === null)
+    .map(({ started, outcome }) => ({ started: Date.parse(started), outcome }))
+    .toReversed();
+}
+
+describe('an endpoint that has to be asked', () => {
+  test('and answers with a wrong challenge is asked again, never gets an event, and is refused', async () => {
+    const { hub, path, received, others, states } = await world((challenges) => {
+      const [before = 'wrong'] = challenges.slice(-2, -1);
+      return JSON.stringify({ challenge: before });
+    });
+    await hub.publish('a', 1);
+    await expect.poll(() => received.length, SLOW).toBeGreaterThan(1);
+    await hub.publish('a', 2);
+    await expect.poll(async () => (await hub.ask('GET', path)).body['state'], SLOW).toBe('ended');
+    const ended = await hub.ask('GET', path);
+    expect(ended.body).toMatchObject({ state: 'ended', reason: 'refused' });
+    // After 10 s, 1 min, 10 min and an hour, each a fifth more or less (PROTOCOL.md section 14.5).
+    const asked = await questions(hub, path);
+    expect(asked.map(({ outcome }) => outcome)).toEqual(Array.from({ length: 5 }, () => 'answer'));
+    const waits = asked.slice(1).map(({ started }, index) => started - (asked[index]?.started ?? 0));
+    for (const [index, waitMs] of [10_000, 60_000, 600_000, 3_600_000].entries())
+      expect(waits[index]).toBeGreaterThanOrEqual(waitMs * 0.8);
+    expect(states).toEqual(Array.from({ length: 5 }, () => 'pending'));
+    // Whoever has consented gets what is published now; who was refused, and what it wanted before, gets nothing.
+    await hub.publish('a', 3);
+    await expect.poll(() => others.length, SLOW).toBe(3);
+    expect(received.map(typeOf)).toEqual(Array.from({ length: 5 }, () => 'polycast.verify'));
+    const resumed = await hub.ask('POST', `${path}/resume`);
+    expect([resumed.status, resumed.body['code']]).toEqual([409, 'subscription_not_active']);
+    const told = await hub.ask('GET', `/v1/channels/polycast.subscriptions.${path.split('/').at(-1)}/history`);
+    expect(told.body['events']).toMatchObject([
+      { type: 'polycast.subscription.ended', data: { state: 'ended', reason: 'refused' } },
+    ]);
+  });
+
+  test('and comes to the right answer in between gets all that was published since', async () => {
+    const { hub, path, received } = await world((challenges) =>
+      challenges.length < 3 ? 'wrong' : (challenges.at(-1) as string),
+    );
+    await hub.publish('a', 1);
+    await expect.poll(() => received.map(typeOf), SLOW).toContain(undefined);
+    expect(received.map(typeOf)).toEqual(['polycast.verify', 'polycast.verify', 'polycast.verify', undefined]);
+    expect(JSON.parse(received[3]?.body ?? '')).toMatchObject({ channel: 'a', data: 1 });
+    expect((await hub.ask('GET', path)).body).toMatchObject({ state: 'active', reason: 'verified' });
+    expect((await questions(hub, path)).map(({ outcome }) => outcome)).toEqual(['answer', 'answer', 'delivered']);
+  });
+
+  test('and has gone is asked no more; the right challenge with an error, or a redirect, is no yes', async () => {
+    const answers = [500, 302, 410];
+    const { hub, path, received } = await world((challenges) => answers[challenges.length - 1] as number);
+    await hub.publish('a', 1);
+    await expect.poll(async () => (await hub.ask('GET', path)).body['state'], SLOW).toBe('ended');
+    expect((await hub.ask('GET', path)).body['reason']).toBe('gone');
+    expect(received.map(typeOf)).toEqual(Array.from({ length: 3 }, () => 'polycast.verify'));
+    expect((await questions(hub, path)).map(({ outcome }) => outcome)).toEqual([
+      'refused_status',
+      'redirected',
+      'gone',
+    ]);
+  });
+});
