@@ -97,6 +97,41 @@ test('a queue on the command line is pulled from; what was published is printed 
   expect((await run('pull', id)).err).toContain('nothing');
 });
 
+test('a queue is acknowledged up to an event, whoever has what is before it', async () => {
+  const hub = await subscriptionHub();
+  const run = at(hub);
+  const id = (await run('create', 'jobs', '--pull', '--ordering', 'none', '--lease', '60')).out.trim();
+  const events = [await hub.publish('jobs', 1), await hub.publish('jobs', 2), await hub.publish('jobs', 3)];
+  for (let count = 0; count < 3; count++) expect((await run('pull', id, '-n', '1')).code).toBe(0);
+  expect(await run('ack', id, '--through', events[1] as string)).toMatchObject({ code: 0, out: '2\n' });
+  const last = await run('ack', id, '--through', events[2] as string, '--json');
+  expect(JSON.parse(last.out)).toMatchObject({ count: 1 });
+  expect((await hub.ask('GET', `/v1/subscriptions/${id}`)).body['backlog']).toMatchObject({ inFlight: 0, failing: 0 });
+});
+
+test('what the log has is delivered once more, all of it or of one channel, and replays are listed', async () => {
+  const hub = await subscriptionHub();
+  const endpoint = await openEndpoint();
+  const run = at(hub);
+  const id = (await run('create', 'a.>', '-w', endpoint.url)).out.split('\n')[0] as string;
+  expect((await run('replay', id)).err).toContain('none');
+  const first = await hub.publish('a.1', 1);
+  for (const [channel, data] of [
+    ['a.2', 2],
+    ['a.1', 3],
+  ] as const)
+    await hub.publish(channel, data);
+  const numbers = (): unknown[] => endpoint.received.map(({ body }) => (JSON.parse(body) as { data: unknown }).data);
+  await until(() => expect(numbers().toSorted()).toEqual([1, 2, 3]));
+  const since = JSON.parse((await run('replay', id, '--since', '2020-01-01T00:00:00Z', '--json')).out) as object;
+  expect(since).toMatchObject({ id: expect.stringMatching(/^rpl_/) });
+  await until(() => expect(numbers().slice(3).toSorted()).toEqual([1, 2, 3]));
+  expect((await run('replay', id, '--after', first, '--channel', 'a.1')).out).toMatch(/^rpl_/);
+  await until(() => expect(numbers().slice(6)).toEqual([3]));
+  await until(async () => expect((await run('replay', id)).out).toMatch(/^(?:rpl_\w+ {2}done\n){2}$/));
+  expect(numbers()).toHaveLength(7);
+});
+
 describe('a command line that is not right', () => {
   test.each<[args: readonly string[], why: string]>([
     [['create', 'a'], '--webhook'],
