@@ -5,6 +5,7 @@ import { relationOf } from '../core/pattern-relation.ts';
 import { respondJson, type Desk } from '../transports/desk.ts';
 import type { Route } from '../transports/http-transport.ts';
 import { invalidBody, Members, readObject, shortText, time, whole } from '../transports/json-body.ts';
+import { singles } from '../transports/single-parameters.ts';
 import { allowDelivery, forOwners } from './caller.ts';
 import { channelOf, start } from './definition-body.ts';
 import { takeSecret } from './delivery-body.ts';
@@ -41,9 +42,10 @@ export function actionRoutes(parts: SubscriptionParts): readonly Route[] {
     {
       method: 'GET',
       path: '/v1/subscriptions/:id/replays',
-      handle: forOwners(parts, ({ response }, { definition }) =>
-        respondJson(response, 200, { replays: desk.replays(definition.id).map((each) => replayJson(parts, each)) }),
-      ),
+      handle: forOwners(parts, ({ response, query }, { definition }) => {
+        singles(query, []);
+        respondJson(response, 200, { replays: desk.replays(definition.id).map((each) => replayJson(parts, each)) });
+      }),
     },
   ];
 }

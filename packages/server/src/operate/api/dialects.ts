@@ -43,6 +43,7 @@ export const DIALECTS: readonly Route[] = [
   }),
   route('GET', '/v1/hooks', 'listHooks', 'Lists hooks, at most 1,000.', {
     answers: [answer(200, 'The hooks.', json({ type: 'object', properties: { hooks: list(ref('Hook')) } }, 'Hooks.'))],
+    errors: ['invalid_parameter'],
   }),
   route('DELETE', '/v1/hooks', 'deleteHooks', 'Ends the hooks to an address.', {
     doc: 'What is left out of the body may stand in the query.',
@@ -52,7 +53,7 @@ export const DIALECTS: readonly Route[] = [
     ],
     bodies: [json(ref('NewHook'), '`target_url`, and `event` to end only those.')],
     answers: [answer(204, 'Ended.')],
-    errors: ['not_found'],
+    errors: ['invalid_parameter', 'not_found'],
   }),
   route('GET', '/v1/hooks/samples', 'readHookSamples', 'Shows what a hook of an event would be sent.', {
     parameters: [{ ...query('event', EVENT, 'A type of events, or a channel.'), required: true }],
@@ -76,6 +77,7 @@ export const DIALECTS: readonly Route[] = [
         json({ type: 'object', properties: { eventTypes: list(ref('EventType')) } }, 'As it is configured.'),
       ),
     ],
+    errors: ['invalid_parameter'],
   }),
 ];
 

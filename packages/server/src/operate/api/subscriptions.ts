@@ -133,6 +133,7 @@ export const SUBSCRIPTIONS: readonly Route[] = [
         json({ type: 'object', properties: { replays: list(ref('Replay')) } }, 'The replays.'),
       ),
     ],
+    errors: ['invalid_parameter'],
   }),
   route('GET', `${PATH}/attempts`, 'listAttempts', 'Lists what was tried and what came of it, the newest first.', {
     parameters: [

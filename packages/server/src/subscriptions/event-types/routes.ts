@@ -1,6 +1,7 @@
 import type { EventTypes } from '../../core/event-types.ts';
 import { respondJson } from '../../transports/desk.ts';
 import type { Route } from '../../transports/http-transport.ts';
+import { singles } from '../../transports/single-parameters.ts';
 import { forCallers } from '../caller.ts';
 import type { SubscriptionParts } from '../parts.ts';
 
@@ -19,7 +20,10 @@ export function eventTypesRoutes(
     {
       method: 'GET',
       path: '/v1/event-types',
-      handle: forCallers(parts, ({ response }) => respondJson(response, 200, { eventTypes })),
+      handle: forCallers(parts, ({ response, query }) => {
+        singles(query, []);
+        respondJson(response, 200, { eventTypes });
+      }),
     },
   ];
 }

@@ -2,7 +2,7 @@ import type { EventTypes } from '../../core/event-types.ts';
 import type { WebhookDelivery } from '../../core/subscription/definition.ts';
 import type { Subscription } from '../../core/subscription/ports.ts';
 import { respondJson, timeText, type Desk } from '../../transports/desk.ts';
-import { checkPattern, parameters, tooManyChannels } from '../../transports/events-query.ts';
+import { checkPattern, invalid, parameters, tooManyChannels } from '../../transports/events-query.ts';
 import type { Route } from '../../transports/http-transport.ts';
 import { Members, readMembers } from '../../transports/json-body.ts';
 import { respondEmpty } from '../../transports/respond.ts';
@@ -30,6 +30,7 @@ export function hooksRoutes(parts: HookParts): readonly Route[] {
   return [
     route('POST', '/v1/hooks', (caller) => createHook(parts, caller)),
     route('GET', '/v1/hooks', (caller) => {
+      singles(caller.query, []);
       const hooks = hooksOf(parts, caller, () => true, LIST_MAX);
       respondJson(caller.response, 200, { hooks: hooks.map((hook) => hookJson(hook)) });
     }),
@@ -76,10 +77,8 @@ async function createHook(parts: HookParts, caller: Desk): Promise<void> {
 
 /** What a client remembers may be no more than what it has asked with. */
 async function removeHooks(parts: HookParts, caller: Desk): Promise<void> {
-  const inQuery = new Members(Object.fromEntries(parameters(caller.query)));
-  const { targetUrl, events } = hookChoice(
-    caller.query === '' ? await readMembers(parts.services, caller.request) : inQuery,
-  );
+  const members = caller.query === '' ? await readMembers(parts.services, caller.request) : membersIn(caller.query);
+  const { targetUrl, events } = hookChoice(members);
   const meaning = events === undefined ? undefined : hookMeaning({ events, channels: undefined }, parts.eventTypes);
   const isMeant = (one: Subscription): boolean =>
     deliveryIn(one).url === targetUrl && (meaning === undefined || isSame(meaning, one.definition));
@@ -87,6 +86,16 @@ async function removeHooks(parts: HookParts, caller: Desk): Promise<void> {
   if (hooks.length === 0) throw noSuchHook();
   for (const { definition } of hooks) await parts.desk.remove(definition.id, caller.actor);
   respondEmpty(caller.response, 204);
+}
+
+/** Of two addresses neither is ended: it cannot be told which is meant. @throws PolycastError `invalid_parameter` */
+function membersIn(query: string): Members {
+  const values = new Map<string, string>();
+  for (const [name, value] of parameters(query)) {
+    if (values.has(name)) throw invalid(name.slice(0, 64), 'may be given once');
+    values.set(name, value);
+  }
+  return new Members(Object.fromEntries(values));
 }
 
 function deliveryOf({ settings }: HookParts, { targetUrl, format }: HookWish, secret: string): WebhookDelivery {
