@@ -196,12 +196,63 @@ test.each([
   ['nack', { leases: ['a'], delaySeconds: 1e9 }, 'delaySeconds'],
   ['extend', { leases: [1] }, 'leases'],
   ['extend', { leases: ['a'], leaseSeconds: 'b' }, 'leaseSeconds'],
-])('%s with %j is refused, and says by which member', async (op, members, member) => {
+  ['pull', { credit: '1' }, 'credit'],
+  ['pull', { credit: 1, leaseSeconds: 43_201 }, 'leaseSeconds'],
+  ['credit', {}, 'credit'],
+  ['credit', { credit: 1001 }, 'credit'],
+  ['ack', { through: 1 }, 'through'],
+  ['ack', { through: 'zzzzzzzzzz-00000000001' }, 'through'],
+  ['ack', { leases: ['x'.repeat(65)] }, 'leases'],
+  ['nack', {}, 'leases'],
+  ['nack', { leases: ['LEASE'], delaySeconds: -1 }, 'delaySeconds'],
+  ['nack', { leases: ['LEASE'], credit: 1001 }, 'credit'],
+  ['ack', { leases: ['LEASE'], credit: 1.5 }, 'credit'],
+  ['ack', { leases: ['LEASE', 1] }, 'leases'],
+  ['extend', { leases: ['LEASE'], leaseSeconds: -1 }, 'leaseSeconds'],
+])('%s with %j is refused, says by which member, and nothing is leased or done', async (op, members, member) => {
   const hub = await subscriptionHub();
   const subscription = await createQueue(hub);
   const worker = await connect(hub);
-  const { ok, error } = await worker.ask({ op, subscription, ...members });
+  await worker.ask({ op: 'pull', subscription, credit: 1, leaseSeconds: 40_000 });
+  await hub.publish('jobs.a', 'held');
+  await until(() => expect(worker.deliveries()).toHaveLength(1));
+  await hub.publish('jobs.a', 'waiting');
+  const { lease } = worker.deliveries()[0] as Message;
+  const named = JSON.parse(JSON.stringify(members).replace('LEASE', lease as string)) as object;
+  const { ok, error } = await worker.ask({ op, subscription, ...named });
   expect([ok, error?.code, error?.member]).toEqual([false, 'invalid_message', member]);
+  // Others get what waits, and only that; what is leased is leased still, as long as it was.
+  const other = await connect(hub);
+  await other.ask({ op: 'pull', subscription, credit: 10 });
+  await until(() => expect(other.deliveries().map(({ event }) => event?.data)).toEqual(['waiting']));
+  expect(other.deliveries()[0]?.delivery).toBe(1);
+  const { body } = await hub.ask('GET', `/v1/subscriptions/${subscription}`);
+  expect(body['backlog']).toMatchObject({ inFlight: 2, failing: 0, deadLetters: 0 });
+  expect(worker.deliveries()).toHaveLength(1);
+  expect(await worker.ask({ op: 'ack', subscription, leases: [lease] })).toMatchObject({ count: 1, notHeld: [] });
+});
+
+test('operations on a webhook, on what there is not, and on nothing are refused', async () => {
+  const hub = await subscriptionHub();
+  const { id } = await hub.create({ channels: ['jobs.>'], delivery: { kind: 'webhook', url: 'http://127.0.0.1:9/' } });
+  const worker = await connect(hub);
+  for (const [op, members] of [
+    ['pull', { credit: 1 }],
+    ['credit', { credit: 1 }],
+    ['ack', { leases: ['a'] }],
+    ['nack', { leases: ['a'] }],
+    ['extend', { leases: ['a'] }],
+    ['extend', { leases: ['a'], leaseSeconds: 5 }],
+  ] as const) {
+    const { error: notThere } = await worker.ask({ op, subscription: 'sub_0000000000000000', ...members });
+    expect([op, notThere?.code]).toEqual([op, 'not_found']);
+    const { error: nothing } = await worker.ask({ op, ...members });
+    expect([op, nothing?.code, nothing?.member]).toEqual([op, 'invalid_message', 'subscription']);
+    if (op === 'credit') continue;
+    const { error } = await worker.ask({ op, subscription: id, ...members });
+    expect([op, error?.code]).toEqual([op, 'subscription_not_active']);
+  }
+  expect(worker.messages).toEqual([]);
 });
 
 test('a connection pulls from no more than sixteen subscriptions', async () => {
