@@ -8,6 +8,7 @@ import { Seeded } from '../kit/seeded.ts';
 import { within } from '../kit/wait.ts';
 import { FRAMES, NO_OPERATIONS, REFUSED_OPERATIONS } from './frames.ts';
 import { REQUESTS } from './requests.ts';
+import { QUEUE, SUBSCRIPTION_OPERATIONS, SUBSCRIPTION_REQUESTS, WEBHOOK } from './subscriptions.ts';
 
 /** `POLYCAST_HEAVY=1` sends ten times as much noise. */
 const NOISE = process.env['POLYCAST_HEAVY'] === undefined ? 1500 : 15_000;
@@ -17,9 +18,19 @@ const BEAT_MS_MAX = 2000;
 
 let hub: HubProcess;
 let canary: Canary;
+/** What is there, by what stands for it. */
+const ids = new Map<string, string>();
 beforeAll(async () => {
   hub = await startHubProcess({ config: { defaults: { historyCountMax: 1000 } } });
   canary = new Canary(hub.url);
+  ids.set(WEBHOOK, await subscribe({ kind: 'webhook', url: 'http://127.0.0.1:9/' }));
+  ids.set(QUEUE, await subscribe({ kind: 'pull' }));
+  // Nobody may get it by a request that is refused.
+  await fetch(`${hub.url}/v1/channels/garbage/events`, {
+    method: 'POST',
+    headers: { 'content-type': 'text/plain' },
+    body: 'waits',
+  });
 });
 afterAll(() => hub.end('SIGKILL'));
 
@@ -31,6 +42,34 @@ describe('requests that should not be (PROTOCOL.md section 9)', () => {
     if (code === undefined) expect(raw.status).toBeLessThan(300);
     else await expectProblem(raw, code);
     raw.destroy();
+  });
+
+  test.each(SUBSCRIPTION_REQUESTS)('$name gets $code', async ({ bytes, code }) => {
+    const raw = await rawSocket(hub.url);
+    raw.send(withIds(bytes as string));
+    await expectProblem(raw, code as ErrorCode);
+    raw.destroy();
+  });
+
+  test.each(named(SUBSCRIPTION_OPERATIONS))('$name is refused by its answer', async ({ text, code }) => {
+    const raw = await rawWebSocket(hub.url);
+    raw.send(clientFrame(1, Buffer.from(withIds(text))));
+    const [, found] = await raw.receives(/"ok":false,"error":{[^}]*"code":"(\w+)"/);
+    expect(found).toBe(code);
+    await expectAlive(raw);
+  });
+
+  test('and of all that nothing is stored, leased or done', async () => {
+    const found = await json('GET', '/v1/subscriptions');
+    const subscriptions = found['subscriptions'] as { id: string; backlog: object; delivery: { secrets?: object[] } }[];
+    expect(subscriptions.map(({ id }) => id)).toEqual([...ids.values()].toSorted());
+    for (const { id, backlog, delivery } of subscriptions) {
+      if (id === ids.get(QUEUE)) expect(backlog).toMatchObject({ inFlight: 0, failing: 0, deadLetters: 0 });
+      else expect(delivery.secrets).toHaveLength(1);
+      expect((await fetch(`${hub.url}/v1/subscriptions/${id}`)).headers.get('etag')).toBe('"1"');
+    }
+    const { events } = await json('POST', `/v1/subscriptions/${ids.get(QUEUE)}/pull`, {});
+    expect(events).toMatchObject([{ delivery: 1, event: { data: 'waits' } }]);
   });
 
   test('noise, and good requests with noise in them, get a documented answer each', async () => {
@@ -121,6 +160,20 @@ function named(table: readonly (readonly [object | string, string])[]): { name: 
   });
 }
 
+async function json(method: string, path: string, body?: object): Promise<Readonly<Record<string, unknown>>> {
+  const headers = { 'content-type': 'application/json' };
+  const answer = await fetch(hub.url + path, { method, ...(body && { headers, body: JSON.stringify(body) }) });
+  return (await answer.json()) as Readonly<Record<string, unknown>>;
+}
+
+async function subscribe(delivery: object): Promise<string> {
+  return (await json('POST', '/v1/subscriptions', { channels: ['garbage'], delivery }))['id'] as string;
+}
+
+function withIds(text: string): string {
+  return [...ids].reduce((sofar, [place, id]) => sofar.replaceAll(place, id), text);
+}
+
 function errorsIn(log: string): readonly string[] {
   return log.split('\n').filter((line) => line.includes('"level":"error"'));
 }
@@ -144,7 +197,7 @@ function drained(raw: RawSocket): Promise<unknown> {
 
 /** Pure noise, or a good request that was damaged in one place, cut short, or doubled. */
 function noise(seeded: Seeded): Buffer {
-  const good = Buffer.from(seeded.pick(REQUESTS).bytes);
+  const good = Buffer.from(seeded.pick([...REQUESTS, ...SUBSCRIPTION_REQUESTS]).bytes);
   const at = seeded.below(good.length);
   switch (seeded.below(5)) {
     case 0:
