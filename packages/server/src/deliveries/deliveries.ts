@@ -147,8 +147,8 @@ export class Deliveries {
       if (figures === undefined) continue;
       figures.count++;
       if (line.standing.state === 'ended') continue;
-      figures.lagPositionsMax = Math.max(figures.lagPositionsMax, log.state.head - line.position);
       const oldestMs = line.oldestMs();
+      figures.lagPositionsMax = Math.max(figures.lagPositionsMax, log.state.head - line.position);
       if (oldestMs < Infinity) figures.lagMsMax = Math.max(figures.lagMsMax, nowMs - oldestMs);
     }
     const { figures: webhooks, inFlight } = this.#dispatcher;

@@ -64,7 +64,7 @@ export class Line implements Woken, Due {
   /** Counts up when what is being read is no longer wanted. */
   #round = 0;
   #isReading = false;
-  /** When the last event was published that was taken up, or when it began. */
+  /** Whatever has not been taken up is no older: when the last event was published that was, or when it last had all, or began. */
   #takenMs: number;
   #isJoined = false;
   deadLetters: number;
@@ -163,9 +163,12 @@ export class Line implements Woken, Due {
 
   /** When the oldest event that is not done was published, as far as that is known; Infinity when all is. */
   oldestMs(): number {
+    const { feed } = this.#parts;
     const oldestMs = this.#progress?.oldestMs() ?? Infinity;
-    if (oldestMs < Infinity || this.position >= this.#parts.feed.head) return oldestMs;
-    return this.#isLive ? Infinity : this.#takenMs;
+    if (oldestMs < Infinity || this.#isLive || this.position >= feed.head) return oldestMs;
+    // Nobody may have looked, as nobody pulls.
+    const isQuiet = this.#isJoined && this.isQuiet();
+    return isQuiet || feed.isQuiet(this.#interest, this.position) === true ? Infinity : this.#takenMs;
   }
 
   /** Has itself woken. */
@@ -186,6 +189,7 @@ export class Line implements Woken, Due {
   wake(from: Position): void {
     if (this.#isLive) {
       this.#isLive = false;
+      this.#takenMs = this.#parts.clock.nowMs();
       if (this.#progress !== undefined) this.#progress.take(NO_RECORDS, from);
       else if (from > this.#position) this.#position = from;
     }
@@ -277,6 +281,7 @@ export class Line implements Woken, Due {
     if (!this.#isLive) return;
     const { head } = this.#parts.feed;
     this.#isLive = false;
+    this.#takenMs = this.#parts.clock.nowMs();
     if (this.#progress !== undefined) this.#progress.take(NO_RECORDS, head);
     else this.#position = Math.max(this.#position, head);
   }
