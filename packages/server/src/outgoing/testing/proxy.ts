@@ -1,7 +1,8 @@
+import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { listening } from '../../testing/peers.ts';
+import { onTestFinished } from 'vitest';
 
 /** What a proxy was asked for by CONNECT. */
 export interface Asked {
@@ -12,6 +13,7 @@ export interface Asked {
 /** A proxy that leads every tunnel to one port of this machine, whatever is asked for. */
 export async function proxyTo(port: number): Promise<{ readonly proxy: string; readonly asked: Asked[] }> {
   const asked: Asked[] = [];
+  const tunnels = new Set<Duplex>();
   const server = createServer((_request, response) => response.writeHead(400).end());
   server.on('connect', (request, client: Duplex) => {
     asked.push({ authority: request.url, credentials: request.headers['proxy-authorization'] });
@@ -20,6 +22,13 @@ export async function proxyTo(port: number): Promise<{ readonly proxy: string; r
       beyond.pipe(client).pipe(beyond);
     });
     for (const socket of [beyond, client]) socket.on('error', () => client.destroy());
+    tunnels.add(client);
   });
-  return { proxy: `http://127.0.0.1:${await listening(server)}`, asked };
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    for (const tunnel of tunnels) tunnel.destroy();
+    server.close();
+  });
+  return { proxy: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
 }
