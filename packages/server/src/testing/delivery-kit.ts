@@ -10,7 +10,7 @@ import type { NewSubscription, SubscriptionStore } from '../core/subscription/po
 import type { SubscriptionSettings } from '../core/subscription/settings.ts';
 import { createBodyEncoder } from '../log/body-encoder.ts';
 import { createMemoryLog } from '../log/memory.ts';
-import { fastWorld, systemWorld } from '../operate/world.ts';
+import { fastWorld, systemWorld, type World } from '../operate/world.ts';
 import { createSender } from '../outgoing/sender.ts';
 import { Deliveries } from '../deliveries/deliveries.ts';
 import { createMemorySubscriptionStore, memoryState, type MemoryState } from '../deliveries/store/memory-store.ts';
@@ -55,9 +55,9 @@ export async function openKit({
   kept = { log: createMemoryLog(), state: memoryState() },
   settings = {},
   speed = 1,
-}: { kept?: Kept; settings?: Partial<SubscriptionSettings>; speed?: number } = {}): Promise<Kit> {
+  world = speed === 1 ? systemWorld : fastWorld(speed),
+}: { kept?: Kept; settings?: Partial<SubscriptionSettings>; speed?: number; world?: World } = {}): Promise<Kit> {
   const { log, state } = kept;
-  const world = speed === 1 ? systemWorld : fastWorld(speed);
   const rules = new Rules([], {
     retain: 'history',
     historyCountMax: undefined,

@@ -55,6 +55,17 @@ test('does as it is asked for how long it is to be left alone', () => {
   expect(pace.restUntilMs).toBe(7100);
 });
 
+test('what it was asked for holds, though what was under way goes well', () => {
+  const pace = new Pace(16, undefined);
+  for (let count = 0; count < 4; count++) pace.succeeded(0);
+  pace.failed('overrun', 5, 10, 10, 60_000);
+  pace.succeeded(11);
+  expect(pace.restUntilMs).toBe(60_010);
+  expect(pace.room(0, 60_009)).toBe(0);
+  expect(pace.nextMs(0, 11)).toBe(60_010);
+  expect(pace.room(0, 60_010)).toBeGreaterThan(0);
+});
+
 test('keeps to a rate', () => {
   const pace = new Pace(100, 50);
   for (let count = 0; count < 100; count++) pace.succeeded(0);

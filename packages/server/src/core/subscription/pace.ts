@@ -31,7 +31,9 @@ export class Pace {
   #cutMs = -1;
   #failures = 0;
   #isProven = false;
+  /** A rest of its own choice, which a success ends; and one that the endpoint asked for, which what was under way does not. */
   #restUntilMs = 0;
+  #askedUntilMs = 0;
   #tokens: number;
   #tokensMs = 0;
   #rampPerSecond = Infinity;
@@ -60,12 +62,12 @@ export class Pace {
   }
 
   get restUntilMs(): number {
-    return this.#restUntilMs;
+    return Math.max(this.#restUntilMs, this.#askedUntilMs);
   }
 
   /** How many more requests may be begun now. */
   room(inFlight: number, nowMs: number): number {
-    if (nowMs < this.#restUntilMs) return 0;
+    if (nowMs < this.restUntilMs) return 0;
     const room = this.limit - inFlight;
     if (room <= 0 || this.#perSecond === Infinity) return room;
     this.#refill(nowMs);
@@ -79,7 +81,7 @@ export class Pace {
 
   /** When there may be room that there is not now, though nothing comes back; Infinity when that alone can bring it. */
   nextMs(inFlight: number, nowMs: number): number {
-    if (nowMs < this.#restUntilMs) return this.#restUntilMs;
+    if (nowMs < this.restUntilMs) return this.restUntilMs;
     if (this.#perSecond === Infinity || inFlight >= this.limit) return Infinity;
     this.#refill(nowMs);
     if (this.#tokens + ROUNDING >= 1) return nowMs;
@@ -113,7 +115,7 @@ export class Pace {
     this.#failures++;
     this.#isProven = false;
     if (retryAfterMs !== undefined && going === 'overrun')
-      this.#restUntilMs = Math.max(this.#restUntilMs, nowMs + retryAfterMs);
+      this.#askedUntilMs = Math.max(this.#askedUntilMs, nowMs + retryAfterMs);
     if (going === 'refused' && !this.isFailing) return;
     if (begunMs > this.#cutMs) {
       this.#cutMs = nowMs;
@@ -129,6 +131,7 @@ export class Pace {
 
   /** It was away for long, and is back: it is not run over by what has gathered. */
   healed(nowMs: number): void {
+    this.#askedUntilMs = 0;
     this.#rampPerSecond = RAMP_START_PER_SECOND;
     this.#rampMs = nowMs;
     this.#tokens = 1;

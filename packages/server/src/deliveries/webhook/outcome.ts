@@ -1,11 +1,12 @@
 import type { AttemptOutcome, Sent } from '../../core/subscription/ports.ts';
 import type { Going } from '../../core/subscription/pace.ts';
+import { RETRY_AFTER_MAX_MS } from '../../core/subscription/retry.ts';
 
 /** What an exchange with an endpoint says. */
 export interface Judgement {
   readonly outcome: AttemptOutcome;
   readonly going: Going;
-  /** How long the endpoint asks to be left alone. */
+  /** How long the endpoint asks to be left alone: up to a day. */
   readonly retryAfterMs: number | undefined;
 }
 
@@ -25,10 +26,14 @@ export function judge({ failure, answer }: Sent, nowMs: number): Judgement {
   return { outcome: 'refused_status', going: 'refused', retryAfterMs };
 }
 
-/** Seconds, or a date; what is neither says nothing. */
+/** Seconds, or one of HTTP's three forms of a date, up to what is obeyed; what is neither says nothing. */
 function retryAfter(text: string | undefined, nowMs: number): number | undefined {
-  if (text === undefined) return undefined;
-  if (/^\d{1,9}$/.test(text.trim())) return Number(text) * 1000;
-  const dateMs = Date.parse(text);
-  return Number.isNaN(dateMs) ? undefined : Math.max(0, dateMs - nowMs);
+  const trimmed = text?.trim() ?? '';
+  if (/^\d+$/.test(trimmed)) return Math.min(Number(trimmed) * 1000, RETRY_AFTER_MAX_MS);
+  if (!HTTP_DATE.test(trimmed)) return undefined;
+  const dateMs = Date.parse(trimmed.endsWith('GMT') ? trimmed : `${trimmed} GMT`);
+  return Number.isNaN(dateMs) ? undefined : Math.min(Math.max(0, dateMs - nowMs), RETRY_AFTER_MAX_MS);
 }
+
+/** All of them begin with the day of the week. */
+const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? .*\d\d:\d\d:\d\d/;

@@ -1,0 +1,146 @@
+import type { ServerResponse } from 'node:http';
+import { expect, test, vi } from 'vitest';
+import { openReceiver, OPERATOR, type Receiver } from '../testing/delivery-kit.ts';
+import { DAY_MS, HOUR_MS, newsOf, openTravel, SECOND_MS, usualWebhook, type Travel } from '../testing/travel.ts';
+
+interface Arrival {
+  readonly atMs: number;
+  readonly data: unknown;
+}
+
+/** Answers the first request otherwise than all others, which go well; notes when each came. */
+function answerFirst(receiver: Receiver, travel: Travel, answer: (response: ServerResponse) => void): Arrival[] {
+  const arrivals: Arrival[] = [];
+  receiver.answer = ({ body }, response) => {
+    arrivals.push({ atMs: travel.nowMs(), data: (JSON.parse(body) as { data: unknown }).data });
+    if (arrivals.length === 1) answer(response);
+    else response.writeHead(204).end();
+  };
+  return arrivals;
+}
+
+async function outcomesOf({ kit }: Travel, id: string): Promise<readonly string[]> {
+  const attempts = await kit.deliveries.desk.attempts(id, { before: Infinity, limit: 100 });
+  return attempts.map(({ outcome }) => outcome).toReversed();
+}
+
+test.each([
+  [429, 'seconds', () => '7200', 2 * HOUR_MS],
+  [503, 'a date', (nowMs: number) => new Date(nowMs + 2 * HOUR_MS + SECOND_MS).toUTCString(), 2 * HOUR_MS],
+  [502, 'more than a day', () => '1000000', DAY_MS],
+  [504, 'a date after more than a day', (nowMs: number) => new Date(nowMs + 99 * DAY_MS).toUTCString(), DAY_MS],
+] as const)('%d with Retry-After in %s is kept to by the whole subscription', async (status, _form, text, waitMs) => {
+  const receiver = await openReceiver();
+  const travel = await openTravel();
+  const arrivals = answerFirst(receiver, travel, (response) =>
+    response.writeHead(status, { 'retry-after': text(travel.nowMs()) }).end(),
+  );
+  const { id } = (await travel.kit.deliveries.desk.create(usualWebhook(receiver.url), OPERATOR)).subscription
+    .definition;
+  await travel.kit.publish('a.1', 1);
+  await travel.settle();
+  await travel.kit.publish('a.2', 2);
+  await travel.until(() => arrivals.length === 3, 2 * DAY_MS);
+  const [first, ...later] = arrivals as [Arrival, ...Arrival[]];
+  expect(later.map(({ data }) => data).toSorted()).toEqual([1, 2]);
+  for (const { atMs } of later) {
+    expect(atMs - first.atMs).toBeGreaterThanOrEqual(waitMs);
+    expect(atMs - first.atMs).toBeLessThan(waitMs * 1.03);
+  }
+  expect(await outcomesOf(travel, id)).toEqual(['slowed_down', 'delivered', 'delivered']);
+});
+
+test('500 with Retry-After is kept to by its event; the other channels go on', async () => {
+  const receiver = await openReceiver();
+  const travel = await openTravel();
+  const arrivals = answerFirst(receiver, travel, (response) =>
+    response.writeHead(500, { 'retry-after': '3600' }).end(),
+  );
+  await travel.kit.deliveries.desk.create(usualWebhook(receiver.url), OPERATOR);
+  await travel.kit.publish('a.1', 1);
+  await travel.settle();
+  await travel.kit.publish('a.2', 2);
+  await travel.until(() => arrivals.length === 3, DAY_MS);
+  const [first, other, again] = arrivals as [Arrival, Arrival, Arrival];
+  expect([other.data, again.data]).toEqual([2, 1]);
+  expect(other.atMs).toBe(first.atMs);
+  expect(again.atMs - first.atMs).toBeGreaterThanOrEqual(HOUR_MS);
+});
+
+test('an endpoint that does not answer in time is tried again after the schedule', async () => {
+  const receiver = await openReceiver();
+  const travel = await openTravel();
+  const arrivals = answerFirst(receiver, travel, () => undefined);
+  const wishes = usualWebhook(receiver.url, {}, { timeoutMs: 100 });
+  const { id } = (await travel.kit.deliveries.desk.create(wishes, OPERATOR)).subscription.definition;
+  await travel.kit.publish('a.1', 1);
+  await travel.until(() => arrivals.length === 2, HOUR_MS);
+  expect(await outcomesOf(travel, id)).toEqual(['timeout', 'delivered']);
+  const [first, again] = arrivals as [Arrival, Arrival];
+  expect(again.atMs - first.atMs).toBeGreaterThanOrEqual(4 * SECOND_MS);
+  expect(again.atMs - first.atMs).toBeLessThan(7 * SECOND_MS);
+});
+
+test.each([301, 302, 303, 307, 308])('%d is a failure, and not followed', async (status) => {
+  const receiver = await openReceiver();
+  const elsewhere = await openReceiver();
+  const travel = await openTravel();
+  const arrivals = answerFirst(receiver, travel, (response) =>
+    response.writeHead(status, { location: elsewhere.url }).end(),
+  );
+  const { id } = (await travel.kit.deliveries.desk.create(usualWebhook(receiver.url), OPERATOR)).subscription
+    .definition;
+  await travel.kit.publish('a.1', 1);
+  await travel.until(() => arrivals.length === 2, HOUR_MS);
+  expect(await outcomesOf(travel, id)).toEqual(['redirected', 'delivered']);
+  expect(elsewhere.received).toEqual([]);
+});
+
+test('410 ends it, which is told; nothing more is sent', async () => {
+  const receiver = await openReceiver();
+  const travel = await openTravel();
+  const arrivals = answerFirst(receiver, travel, (response) => response.writeHead(410).end());
+  const { desk } = travel.kit.deliveries;
+  const { id } = (await desk.create(usualWebhook(receiver.url), OPERATOR)).subscription.definition;
+  for (let count = 0; count < 3; count++) await travel.kit.publish(`a.${count}`, count);
+  await travel.pass(7 * DAY_MS, HOUR_MS);
+  expect(arrivals).toHaveLength(1);
+  expect(desk.get(id)?.standing).toMatchObject({ state: 'ended', reason: 'gone' });
+  expect(await newsOf(travel.kit)).toMatchObject([
+    { kind: 'ended', data: { subscription: id, state: 'ended', reason: 'gone' } },
+  ]);
+});
+
+test.each([429, 502, 503, 504])('%d halves the requests at once, which then rise by one a round', async (status) => {
+  const receiver = await openReceiver();
+  const { kit } = await openTravel();
+  let held: ServerResponse[] = [];
+  receiver.answer = (_received, response) => held.push(response);
+  await kit.deliveries.desk.create(usualWebhook(receiver.url, { ordering: 'none' }), OPERATOR);
+  for (let count = 0; count < 150; count++) await kit.publish('a.1', count);
+  const until = (count: number): Promise<void> =>
+    vi.waitFor(() => {
+      expect(kit.deliveries.figures.webhooks.inFlight).toBe(count);
+      expect(held).toHaveLength(count);
+    }, 5000);
+  const answerAll = (): void => {
+    for (const response of held) response.writeHead(204).end();
+    held = [];
+  };
+  for (const count of [1, 2, 4, 8, 16]) {
+    await until(count);
+    answerAll();
+  }
+  await until(16);
+  held.shift()?.writeHead(status).end();
+  await until(15);
+  answerAll();
+  for (const count of [9, 10, 11]) {
+    await until(count);
+    answerAll();
+  }
+  await until(12);
+  receiver.answer = (_received, response) => response.writeHead(204).end();
+  answerAll();
+  await vi.waitFor(() => expect(kit.deliveries.figures.webhooks.events).toBe(149), 5000);
+});
