@@ -96,9 +96,9 @@ export async function openHub(
     environment: process.env,
     fetchDocument: documentBy(outgoing),
   });
-  const log = await orClose(outgoing, () => openLog(config, world));
+  const log = await orClose([outgoing], () => openLog(config, world));
   // The log's lock on the data folder stands for both.
-  const identity = await orClose(log, () => openIdentity(config.data, config.identity, clock, logger));
+  const identity = await orClose([log, outgoing], () => openIdentity(config.data, config.identity, clock, logger));
   const access = config.access === 'rules' ? new Access(config.rules, config.defaults) : undefined;
   const site = createSite(config.identity.site, { clock, chance: random.fraction, logger });
   const feed = new Feed(log, {
@@ -126,7 +126,7 @@ export async function openHub(
   const wheel = new Wheel();
   const presence = keepPresence(config, { publisher, log, clock, wheel, logger });
   sessions.listen(presence);
-  const deliveries = await orClose(log, () =>
+  const deliveries = await orClose([presence, log, identity, site, outgoing], () =>
     openDeliveries(config, {
       log,
       feed,
@@ -326,12 +326,15 @@ function authorityOf(
   return createAuthority({ access, identifiers, revocations, consent: site.consent });
 }
 
-/** Makes what comes after something that is open; if that fails, this is closed again. */
-async function orClose<Made>(open: { close(): Promise<void> }, make: () => Made | Promise<Made>): Promise<Made> {
+/** Makes what comes after what is open; if that fails, all of this is closed again, in this order. */
+async function orClose<Made>(
+  open: readonly { close(): void | Promise<void> }[],
+  make: () => Made | Promise<Made>,
+): Promise<Made> {
   try {
     return await make();
   } catch (error) {
-    await open.close();
+    for (const part of open) await part.close();
     throw error;
   }
 }
