@@ -30,7 +30,7 @@ export const SECTIONS_ELSEWHERE: Readonly<Record<string, Elsewhere>> = {
     why: 'its table is held against the code, cell by cell',
   },
   '14.3': { file: 'packages/server/src/deliveries/webhook/request.test.ts', why: 'needs endpoints' },
-  '14.4': { file: 'packages/server/src/deliveries/deliveries.test.ts', why: 'needs endpoints, and days' },
+  '14.4': { file: 'packages/server/src/deliveries/time-travel.slow.test.ts', why: 'needs endpoints, and days' },
   '14.5': { file: 'packages/server/src/deliveries/webhook/consent.test.ts', why: 'needs endpoints' },
   '14.7': { file: 'packages/server/src/subscriptions/websub/deliveries.test.ts', why: 'needs subscribers' },
   '14.8': { file: 'packages/server/src/subscriptions/rest-hooks/hooks.test.ts', why: 'needs endpoints' },
