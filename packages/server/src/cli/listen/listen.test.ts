@@ -182,6 +182,7 @@ test('it outlives a restart of the hub and misses nothing', async () => {
 test.each([
   [['listen', 'a..b'], /neither a channel nor a pattern/],
   [['listen', '--forward', 'http://'], /an address like/],
+  [['listen', '--forward', 'ftp://localhost:3000/'], /an address like/],
   [['listen', '--secret', 'whsec_AAAA'], /a secret is whsec_ and 24 to 64 bytes/],
   [['listen', '--after', 'x'], /a cursor, earliest or now/],
 ])('%j is told what is wrong', async (args, message) => {

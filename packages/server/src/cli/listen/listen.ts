@@ -80,8 +80,10 @@ function listenOptions(input: Input): ListenOptions {
 function forwardUrl(input: Input): string | undefined {
   const text = input.text('forward');
   if (text === undefined) return undefined;
-  const url = URL.parse(/^https?:\/\//.test(text) ? text : `http://${text}`);
-  if (url !== null) return url.href;
+  // A port alone is one of this machine; what has another scheme is a mistake, not a host of that name.
+  const address = /^\d{1,5}$/.test(text) ? `localhost:${text}` : text;
+  const url = URL.parse(address.includes('://') ? address : `http://${address}`);
+  if (url !== null && /^https?:$/.test(url.protocol)) return url.href;
   throw usageError(listen, `--forward ${text}: an address like http://localhost:3000/hook is wanted`);
 }
 
