@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { Endpoint, type Taken } from './kit/endpoint.ts';
+import { deadLetters, doneIn, isPoison, post, sentEarly } from './kit/deliveries.ts';
+import { Endpoint } from './kit/endpoint.ts';
 import { temporaryFolder } from './kit/folders.ts';
 import { startHubProcess } from './kit/hub-process.ts';
 import { call } from './kit/http.ts';
@@ -94,9 +95,7 @@ test(
     expect(lostDead, `dead letters lost, ${message}`).toEqual([]);
     const wrong = endpoint.taken.filter(({ id, payload }) => published.has(id) && published.get(id) !== payload);
     expect(wrong, `another event, ${message}`).toEqual([]);
-    expect(outOfOrder(endpoint.taken.filter(({ path }) => path === '/ordered')), `out of order, ${message}`).toEqual(
-      [],
-    );
+    expect(sentEarly(endpoint.taken.filter(({ path }) => path === '/ordered')), `out of order, ${message}`).toEqual([]);
     for (const { id, through, atMs } of replays) {
       const again = doneIn(
         endpoint.taken.filter((taken) => taken.atMs >= atMs),
@@ -107,46 +106,3 @@ test(
     }
   },
 );
-
-function isPoison(payload: string): boolean {
-  return payload.endsWith('7');
-}
-
-function post(url: string, body: unknown): ReturnType<typeof call> {
-  return call(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
-}
-
-function doneIn(taken: readonly Taken[], path: string): ReadonlySet<string> {
-  return new Set(taken.flatMap((one) => (one.isDone && one.path === path ? [one.id] : [])));
-}
-
-async function deadLetters(url: string, subscription: string): Promise<readonly string[]> {
-  const events: string[] = [];
-  for (let after = ''; ;) {
-    const reply = await call(`${url}/v1/subscriptions/${subscription}/dead-letters?limit=100${after}`);
-    const { deadLetters: page, next } = reply.json<{ deadLetters: { event: string }[]; next: string | null }>();
-    events.push(...page.map(({ event }) => event));
-    if (next === null) return events;
-    after = `&after=${next}`;
-  }
-}
-
-/** Events that were tried while one before them in their channel had never been taken. */
-function outOfOrder(taken: readonly Taken[]): string[] {
-  const found: string[] = [];
-  const done = new Set<string>();
-  const byChannel = new Map<string, string[]>();
-  for (const { id, channel } of taken) {
-    const ids = byChannel.get(channel) ?? [];
-    if (!ids.includes(id)) ids.push(id);
-    byChannel.set(channel, ids);
-  }
-  for (const ids of byChannel.values()) ids.sort();
-  for (const { id, channel, isDone } of taken) {
-    const ids = byChannel.get(channel) as string[];
-    const before = ids[ids.indexOf(id) - 1];
-    if (before !== undefined && !done.has(before)) found.push(`${id} before ${before}`);
-    if (isDone) done.add(id);
-  }
-  return found;
-}

@@ -26,6 +26,8 @@ export interface Delivery {
   settledMs: number;
   /** The hub has said that it is done. */
   isDone: boolean;
+  /** The hub has said that the lease was over, or never was. */
+  isNotHeld: boolean;
 }
 
 export interface WorkerOptions {
@@ -74,7 +76,7 @@ export class Worker {
 
   async #work(events: readonly Leased[], when: Pick<Delivery, 'life' | 'askedMs' | 'gotMs'>): Promise<void> {
     const deliveries = events.map(({ delivery, event: { id, channel, data } }): Delivery => {
-      return { id, channel, payload: data, delivery, ...when, settledMs: Infinity, isDone: false };
+      return { id, channel, payload: data, delivery, ...when, settledMs: Infinity, isDone: false, isNotHeld: false };
     });
     this.deliveries.push(...deliveries);
     for (const action of ['ack', 'nack'] as const) {
@@ -85,8 +87,11 @@ export class Worker {
       const reply = await this.#ask(action, { leases });
       if (reply === undefined || action === 'nack') continue;
       const { notHeld } = reply.json<{ notHeld: readonly string[] }>();
-      for (const [at, index] of mine.entries())
-        (deliveries[index] as Delivery).isDone = !notHeld.includes(leases[at] as string);
+      for (const [at, index] of mine.entries()) {
+        const delivery = deliveries[index] as Delivery;
+        delivery.isNotHeld = notHeld.includes(leases[at] as string);
+        delivery.isDone = !delivery.isNotHeld;
+      }
     }
   }
 
