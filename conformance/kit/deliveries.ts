@@ -54,7 +54,7 @@ export function leasedEarly(deliveries: readonly Delivery[]): string[] {
     const predecessor = before.get(id);
     if (predecessor === undefined) continue;
     const earlier = (byEvent.get(predecessor) ?? []).filter((one) => one.gotMs < gotMs);
-    const last = earlier.filter((one) => one.life === life).at(-1);
+    const last = earlier.findLast((one) => one.life === life);
     const isDone = (one: Delivery): boolean => one.settledMs <= gotMs && !one.isNotHeld;
     if (!earlier.some(isDone) || (last !== undefined && !isDone(last))) found.push(`${id} before ${predecessor}`);
   }
