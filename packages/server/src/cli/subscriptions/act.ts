@@ -1,5 +1,12 @@
 import { usageError, type Command } from '../command.ts';
-import { JSON_OPTION, pathOf, subscriptionCommand, type ShownAttempt, type ShownSubscription } from './asking.ts';
+import {
+  forReceivers,
+  JSON_OPTION,
+  pathOf,
+  subscriptionCommand,
+  type ShownAttempt,
+  type ShownSubscription,
+} from './asking.ts';
 import { attemptLine } from './shown.ts';
 import { given, SECRET_OPTIONS, secretOf } from './wishes.ts';
 
@@ -97,8 +104,11 @@ export const subscriptionsRotateSecret: Command = subscriptionCommand({
     const rotated = (await ask('POST', pathOf(input, '/rotate-secret'), body)) as ShownSubscription;
     if (input.flag('json')) terminal.out(JSON.stringify(rotated));
     else {
-      terminal.note(`${terminal.noteStyle('green', 'rotated')}: the secret, shown this once`);
-      terminal.out(rotated.delivery.secret ?? '');
+      const handed = forReceivers(rotated.delivery);
+      terminal.note(
+        `${terminal.noteStyle('green', 'rotated')}: ${handed?.what ?? 'the secret is the one that was given'}`,
+      );
+      if (handed !== undefined) terminal.out(handed.text);
     }
     return 'done';
   },

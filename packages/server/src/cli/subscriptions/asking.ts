@@ -26,6 +26,15 @@ export interface ShownDelivery {
   readonly kind: 'webhook' | 'pull';
   readonly url?: string;
   readonly secret?: string;
+  /** The newest first. */
+  readonly secrets?: readonly { readonly publicKey?: string }[];
+}
+
+/** What the receivers of a new secret are given, and what that is: of a key pair the public key, as nobody but the hub needs the other. */
+export function forReceivers({ secret, secrets = [] }: ShownDelivery): { what: string; text: string } | undefined {
+  const publicKey = secrets[0]?.publicKey;
+  if (publicKey !== undefined) return { what: 'the public key, for its receivers', text: publicKey };
+  return secret === undefined ? undefined : { what: 'the secret, shown this once', text: secret };
 }
 
 export interface ShownAttempt {

@@ -1,5 +1,5 @@
 import { usageError, type Command } from '../command.ts';
-import { JSON_OPTION, pathOf, subscriptionCommand, type ShownSubscription } from './asking.ts';
+import { forReceivers, JSON_OPTION, pathOf, subscriptionCommand, type ShownSubscription } from './asking.ts';
 import { showSubscription } from './shown.ts';
 import { deliveryOf, given, SECRET_OPTIONS, secretOf, WISH_OPTIONS, wishesOf } from './wishes.ts';
 
@@ -11,7 +11,8 @@ export const subscriptionsCreate: Command = subscriptionCommand({
   usage: '<pattern…>',
   argumentsMin: 1,
   argumentsMax: CHANNELS_MAX,
-  details: 'Prints its id and, of a webhook, the secret that requests are signed with, which is never shown again.',
+  details:
+    'Prints its id and, of a webhook, the secret that requests are signed with, which is never shown again; with --ed25519 the public key.',
   options: {
     webhook: { value: 'URL', short: 'w', doc: 'The endpoint that events are sent to.' },
     pull: { doc: 'Workers ask for events: polycast subscriptions pull.' },
@@ -53,10 +54,11 @@ export const subscriptionsCreate: Command = subscriptionCommand({
     if (input.flag('json')) terminal.out(JSON.stringify(created));
     else {
       const { id, state, delivery: made } = created;
-      const what = made.secret === undefined ? 'its id' : 'its id, and the secret, shown this once';
+      const handed = forReceivers(made);
+      const what = handed === undefined ? 'its id' : `its id, and ${handed.what}`;
       terminal.note(`${terminal.noteStyle('green', 'created')}, ${state}: ${what}`);
       terminal.out(id);
-      if (made.secret !== undefined) terminal.out(made.secret);
+      if (handed !== undefined) terminal.out(handed.text);
     }
     return 'done';
   },

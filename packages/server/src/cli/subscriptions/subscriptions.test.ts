@@ -51,6 +51,17 @@ describe('a webhook on the command line', () => {
     expect(await run('show', id)).toMatchObject({ code: 1, err: expect.stringContaining('no such subscription') });
   });
 
+  test('that is signed with a key pair hands out the public key alone', async () => {
+    const hub = await subscriptionHub();
+    const endpoint = await openEndpoint();
+    const run = at(hub);
+    const created = await run('create', 'orders.>', '-w', endpoint.url, '--ed25519');
+    expect(created.out).toMatch(/^sub_\w+\nwhpk_\S+\n$/);
+    const rotated = await run('rotate-secret', created.out.split('\n')[0] as string, '--ed25519');
+    expect(rotated.out).toMatch(/^whpk_\S+\n$/);
+    expect(created.out).not.toContain(rotated.out);
+  });
+
   test('shows what was given up on, tries it again, and forgets it', async () => {
     const hub = await subscriptionHub();
     let status = 500;
