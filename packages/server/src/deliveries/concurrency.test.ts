@@ -99,3 +99,16 @@ test('an endpoint is sent no more in a second than its subscription wants, and n
   const tookSeconds = (times.at(-1) as number) - (times[0] as number);
   expect(tookSeconds).toBeGreaterThanOrEqual(18);
 });
+
+test('what was held back while the store was behind goes when it is not, though nothing else happens', async () => {
+  const receiver = await openReceiver();
+  const kit = await provenKit(receiver, { channels: ['a.>'] });
+  let isBehind = true;
+  let asked = 0;
+  Object.defineProperty(kit.store, 'isBehind', { get: () => (asked++, isBehind) });
+  await kit.publish('a.1', 1);
+  await vi.waitFor(() => expect(asked).toBeGreaterThan(2));
+  expect(receiver.received).toHaveLength(20);
+  isBehind = false;
+  await receiver.until(({ length }) => length === 21);
+});

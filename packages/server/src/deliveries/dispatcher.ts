@@ -263,7 +263,8 @@ export class Dispatcher implements LineOwner {
 
   /** Tries a suspended endpoint with its oldest event, now and then. */
   #probe(line: Line, nowMs: number): number {
-    if (line.inFlight > 0 || this.#parts.store.isBehind) return 0;
+    if (line.inFlight > 0) return 0;
+    if (this.#parts.store.isBehind) line.probeMs = Math.max(line.probeMs, nowMs + BEHIND_MS);
     if (nowMs < line.probeMs) {
       this.#alarm.set(line, line.probeMs);
       return 0;
@@ -297,6 +298,8 @@ export class Dispatcher implements LineOwner {
       const { batch } = line.definition.delivery as WebhookDelivery;
       nextMs = Math.min(nextMs, line.gatheringMs + (batch?.waitMs ?? 0));
     }
+    // Held back by something that tells nobody when it is over: it is asked again.
+    if (line.isGivingWay || (hasMore && this.#parts.store.isBehind)) nextMs = Math.min(nextMs, nowMs);
     // What it could do now it has just not done: something else has to happen first.
     const againMs = line.isGivingWay ? GIVING_WAY_MS : BEHIND_MS;
     line.isGivingWay = false;
