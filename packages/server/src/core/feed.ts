@@ -3,6 +3,7 @@ import { BatchCache, joinFrames, type Batch } from './batch.ts';
 import { Interest, interestKey, sortedUnique, type Woken } from './interest.ts';
 import { PatternIndex } from './pattern-index.ts';
 import type { Log, Position, ReadPage, StoredRecord } from './ports.ts';
+import { ReadGate } from './read-gate.ts';
 import { Tail } from './tail.ts';
 
 export interface FeedOptions {
@@ -64,8 +65,7 @@ export class Feed {
   /** What was collected last: all who are woken together ask for the same. */
   #collected: (Records & { readonly key: string; readonly head: Position }) | undefined;
   readonly #startsUnderWay = new Map<string, Promise<Position>>();
-  readonly #readsWaiting: (() => void)[] = [];
-  #readsRunning = 0;
+  readonly #reads: ReadGate;
   readonly #toWake: Interest[] = [];
   #waking: StoredRecord | undefined;
   readonly figures: FeedFigures = { logReads: 0, tailHits: 0, wakes: 0 };
@@ -73,6 +73,7 @@ export class Feed {
   constructor(log: Log, options: FeedOptions) {
     this.#log = log;
     this.#options = options;
+    this.#reads = new ReadGate(options.logReadsConcurrentMax);
     this.#tail = new Tail(
       { bytesMax: options.tailBytesMax, channelsMax: TAIL_CHANNELS_MAX, isLatestOnly: options.isLatestOnly },
       log.state.head,
@@ -280,29 +281,17 @@ export class Feed {
     limit: number,
     bytesMax: number,
   ): Promise<ReadPage> {
-    // Whoever has waited is given the place of one that is done.
-    if (this.#readsRunning >= this.#options.logReadsConcurrentMax)
-      await new Promise<void>((go) => this.#readsWaiting.push(go));
-    else this.#readsRunning++;
-    this.figures.logReads++;
+    const types = interest.types === undefined ? undefined : [...interest.types];
+    const query = { patterns: interest.patterns, types, after, through, direction, limit, bytesMax };
     try {
-      return await this.#log.read({
-        patterns: interest.patterns,
-        types: interest.types === undefined ? undefined : [...interest.types],
-        after,
-        through,
-        direction,
-        limit,
-        bytesMax,
+      return await this.#reads.run(() => {
+        this.figures.logReads++;
+        return this.#log.read(query);
       });
     } catch (error) {
       throw error instanceof PolycastError
         ? error
         : new PolycastError('internal_error', 'The log could not be read.', { cause: String(error) });
-    } finally {
-      const next = this.#readsWaiting.shift();
-      if (next === undefined) this.#readsRunning--;
-      else next();
     }
   }
 

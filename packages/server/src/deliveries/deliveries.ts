@@ -16,7 +16,7 @@ import { Endings } from './endings.ts';
 import { Line, type LineOwner, type LineParts } from './line.ts';
 import { Notes } from './notes.ts';
 import { Pulls, type PullFigures } from './pull/pulls.ts';
-import { ReadGate } from './read-gate.ts';
+import { ReadGate } from '../core/read-gate.ts';
 import { Registry } from './registry.ts';
 import { Replays } from './replays.ts';
 import { Standings } from './standings.ts';

@@ -12,7 +12,7 @@ import type {
   SubscriptionStore,
 } from '../core/subscription/ports.ts';
 import type { Progress } from '../core/subscription/progress.ts';
-import { Queue } from '../core/subscription/queue.ts';
+import { Queue } from '../core/queue.ts';
 import { retryDelayMs, withJitter } from '../core/subscription/retry.ts';
 import type { SubscriptionSettings } from '../core/subscription/settings.ts';
 import { Alarm } from './alarm.ts';

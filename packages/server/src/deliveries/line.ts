@@ -11,7 +11,7 @@ import type { Replay, StoredSubscription, Subscription } from '../core/subscript
 import { Progress } from '../core/subscription/progress.ts';
 import { gapRecord } from './gap.ts';
 import { jsonOf } from './record-json.ts';
-import type { ReadGate } from './read-gate.ts';
+import type { ReadGate } from '../core/read-gate.ts';
 
 /** What a line reads from, and whom it tells. */
 export interface LineParts {

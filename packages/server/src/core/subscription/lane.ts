@@ -1,6 +1,6 @@
 import type { Position, StoredRecord } from '../ports.ts';
 import type { Due } from './due-heap.ts';
-import type { Queue } from './queue.ts';
+import type { Queue } from '../queue.ts';
 
 /**
  * What is delivered one after the other: in per-channel order a channel's events that are not done, else a single event. Its first

@@ -5,7 +5,7 @@ import { DueHeap } from './due-heap.ts';
 import { Lane, NOTHING } from './lane.ts';
 import { markStored, storedEvent, storeLane, unstoreLane } from './lane-store.ts';
 import type { StoreChange } from './ports.ts';
-import { Queue } from './queue.ts';
+import { Queue } from '../queue.ts';
 
 /** A page of a channel's events that a lane needs. */
 export interface LanePage {

@@ -2,7 +2,7 @@ import type { Position, StoredRecord } from '../ports.ts';
 import { NOTHING } from './lane.ts';
 import type { Whereabouts } from './ports.ts';
 import type { Progress } from './progress.ts';
-import type { Queue } from './queue.ts';
+import type { Queue } from '../queue.ts';
 
 /**
  * How far a subscription is with an event that it means.

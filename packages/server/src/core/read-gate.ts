@@ -1,6 +1,6 @@
-import { Queue } from '../core/subscription/queue.ts';
+import { Queue } from './queue.ts';
 
-/** Lets so many reads of the log go on at once for all subscriptions, so that those who are live find it free. */
+/** Lets so many reads of the log go on at once; whoever has waited is given the place of one that is done. */
 export class ReadGate {
   readonly #concurrentMax: number;
   readonly #waiting = new Queue<() => void>();
