@@ -12,7 +12,6 @@ import type {
   SubscriptionStore,
 } from '../core/subscription/ports.ts';
 import type { Progress } from '../core/subscription/progress.ts';
-import { Queue } from '../core/queue.ts';
 import { retryDelayMs, withJitter } from '../core/subscription/retry.ts';
 import type { SubscriptionSettings } from '../core/subscription/settings.ts';
 import { Alarm } from './alarm.ts';
@@ -21,6 +20,7 @@ import { GAP_TYPE, isGap } from './gap.ts';
 import { attemptOf, type Flight } from './flight.ts';
 import type { Line, LineOwner } from './line.ts';
 import type { Notes } from './notes.ts';
+import { Turns } from './turns.ts';
 import { judge, type Judgement } from './webhook/outcome.ts';
 import { requestOf } from './webhook/request.ts';
 
@@ -51,20 +51,12 @@ export interface Verdicts {
   deadLetter(line: Line, letter: DeadLetter): void;
 }
 
-/** Requests begun in one turn of the event loop, so that those who are live have theirs. */
-const SENDS_PER_TURN = 64;
-/** Lines looked at in one. */
-const LINES_PER_TURN = 256;
-/** Requests that one line begins before it is another's turn. */
-const QUANTUM = 16;
 /** Events in memory for each request that may be under way: enough that channels follow on each other. */
 const HELD_PER_REQUEST = 8;
 /** Open events of an endpoint at which everything fails: enough to find out when it is back. */
 const FAILING_OPEN_MAX = 16;
 /** Open events of a replay, which are in memory alone. */
 const REPLAY_OPEN_MAX = 256;
-/** Requests to endpoints of which nothing good is known yet, or any more, as a part of all. */
-const DOUBTFUL_PART = 0.75;
 /** How soon a line looks again that has given way. */
 const GIVING_WAY_MS = 5;
 /** How soon a store that is behind is asked again. */
@@ -84,24 +76,16 @@ export interface DispatcherFigures {
  */
 export class Dispatcher implements LineOwner {
   readonly #parts: DispatcherParts;
-  readonly #proven = new Queue<Line>();
-  readonly #doubtful = new Queue<Line>();
+  readonly #turns: Turns;
   readonly #alarm: Alarm;
   readonly #courtesy: Courtesy;
-  readonly #doubtfulMax: number;
-  readonly #settled: (() => void)[] = [];
-  #inFlight = 0;
-  #doubtfulInFlight = 0;
-  #isScheduled = false;
-  #isClosed = false;
-  #picks = 0;
   #attemptNumber: number;
   readonly figures: DispatcherFigures = { outcomes: {}, events: 0, retries: 0, deadLetters: 0 };
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
     this.#attemptNumber = parts.store.lastAttempt;
-    this.#doubtfulMax = Math.max(1, Math.floor(parts.settings.requestsMax * DOUBTFUL_PART));
+    this.#turns = new Turns(parts.settings.requestsMax, (line, quantum) => this.#serve(line, quantum));
     this.#courtesy = new Courtesy({
       nowMs: () => performance.now(),
       idleMs: () => performance.eventLoopUtilization().idle,
@@ -111,18 +95,12 @@ export class Dispatcher implements LineOwner {
   }
 
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#turns.inFlight;
   }
 
   /** Puts it on the list; what is to be done for it is found out when its turn comes. */
   ready(line: Line): void {
-    const isProven = line.root.pace?.isProven === true;
-    // What was listed before anything good was known of it need not wait with those any longer.
-    if (this.#isClosed || (line.isListed && (line.isListedFirst || !isProven))) return;
-    line.isListed = true;
-    line.isListedFirst = isProven;
-    (isProven ? this.#proven : this.#doubtful).push(line);
-    this.#schedule();
+    this.#turns.ready(line);
   }
 
   /** Takes a line off: nothing more is begun for it, and what is under way no longer counts. */
@@ -144,45 +122,9 @@ export class Dispatcher implements LineOwner {
   }
 
   /** Begins nothing more; resolves when nothing is under way, or when the time is over. */
-  async close(timeMs: number): Promise<void> {
-    this.#isClosed = true;
+  close(timeMs: number): Promise<void> {
     this.#alarm.close();
-    if (this.#inFlight === 0) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, timeMs);
-      this.#settled.push(() => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
-  }
-
-  #schedule(): void {
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    setImmediate(this.#turn);
-  }
-
-  readonly #turn = (): void => {
-    this.#isScheduled = false;
-    let left = SENDS_PER_TURN;
-    for (let looked = 0; left > 0 && looked < LINES_PER_TURN; looked++) {
-      const line = this.#pick();
-      if (line === undefined) return;
-      // It stood on both lists, and has had its turn.
-      if (!line.isListed) continue;
-      line.isListed = false;
-      left -= this.#serve(line, Math.min(left, QUANTUM));
-    }
-    if (!this.#isClosed && (this.#proven.length > 0 || this.#doubtful.length > 0)) this.#schedule();
-  };
-
-  /** The next line that may begin something; most turns are for those that are known to go well. */
-  #pick(): Line | undefined {
-    if (this.#isClosed || this.#inFlight >= this.#parts.settings.requestsMax) return undefined;
-    const mayDoubt = this.#doubtful.length > 0 && this.#doubtfulInFlight < this.#doubtfulMax;
-    if (mayDoubt && (this.#proven.length === 0 || ++this.#picks % 4 === 0)) return this.#doubtful.shift();
-    return this.#proven.shift();
+    return this.#turns.close(timeMs);
   }
 
   /** Begins what may be begun for a line; says how many requests. */
@@ -337,8 +279,7 @@ export class Dispatcher implements LineOwner {
     const isDoubtful = !pace.isProven;
     const flight: Flight = { line, progress, lanes, request, begunMs: nowMs, isDoubtful, isProbe };
     root.inFlight++;
-    this.#inFlight++;
-    if (isDoubtful) this.#doubtfulInFlight++;
+    this.#turns.begun(isDoubtful);
     pace.begun(records.length);
     sender.send(request).then((sent) => this.#landed(flight, sent));
   }
@@ -349,8 +290,7 @@ export class Dispatcher implements LineOwner {
     const { root } = line;
     const nowMs = clock.nowMs();
     root.inFlight--;
-    this.#inFlight--;
-    if (isDoubtful) this.#doubtfulInFlight--;
+    this.#turns.landed(isDoubtful);
     const judgement = judge(sent, nowMs);
     const isDelivered = judgement.outcome === 'delivered';
     this.#count(flight, judgement, sent);
@@ -365,8 +305,7 @@ export class Dispatcher implements LineOwner {
     if (root !== line) this.ready(root);
     if (root.replays !== undefined) for (const replay of root.replays) if (replay !== line) this.ready(replay);
     this.ready(line);
-    if (this.#proven.length > 0 || this.#doubtful.length > 0) this.#schedule();
-    if (this.#inFlight === 0) for (const settled of this.#settled.splice(0)) settled();
+    this.#turns.goOn();
   }
 
   #delivered({ line, progress, lanes }: Flight, nowMs: number): void {

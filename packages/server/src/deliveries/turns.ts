@@ -1,0 +1,115 @@
+import { Queue } from '../core/queue.ts';
+import type { Line } from './line.ts';
+
+/** Requests begun in one turn of the event loop, so that those who are live have theirs. */
+const SENDS_PER_TURN = 64;
+/** Lines looked at in one. */
+const LINES_PER_TURN = 256;
+/** Requests that one line begins before it is another's turn. */
+const QUANTUM = 16;
+/** Requests to endpoints of which nothing good is known yet, or any more, as a part of all. */
+const DOUBTFUL_PART = 0.75;
+
+/** Who begins requests: at most so many for a line; says how many there were. */
+type Serve = (line: Line, quantum: number) => number;
+
+/**
+ * Whose turn it is, within the bound on requests under way. Those that are known to go well have room kept for them, and most of the
+ * turns.
+ */
+export class Turns {
+  readonly #requestsMax: number;
+  readonly #doubtfulMax: number;
+  readonly #serve: Serve;
+  readonly #proven = new Queue<Line>();
+  readonly #doubtful = new Queue<Line>();
+  readonly #settled: (() => void)[] = [];
+  #inFlight = 0;
+  #doubtfulInFlight = 0;
+  #isScheduled = false;
+  #isClosed = false;
+  #picks = 0;
+
+  constructor(requestsMax: number, serve: Serve) {
+    this.#requestsMax = requestsMax;
+    this.#doubtfulMax = Math.max(1, Math.floor(requestsMax * DOUBTFUL_PART));
+    this.#serve = serve;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Puts it on the list; what is to be done for it is found out when its turn comes. */
+  ready(line: Line): void {
+    const isProven = line.root.pace?.isProven === true;
+    // What was listed before anything good was known of it need not wait with those any longer.
+    if (this.#isClosed || (line.isListed && (line.isListedFirst || !isProven))) return;
+    line.isListed = true;
+    line.isListedFirst = isProven;
+    (isProven ? this.#proven : this.#doubtful).push(line);
+    this.#schedule();
+  }
+
+  /** A request was begun; `isDoubtful` as it is then, and as it has to be said when it has landed. */
+  begun(isDoubtful: boolean): void {
+    this.#inFlight++;
+    if (isDoubtful) this.#doubtfulInFlight++;
+  }
+
+  landed(isDoubtful: boolean): void {
+    this.#inFlight--;
+    if (isDoubtful) this.#doubtfulInFlight--;
+  }
+
+  /** What has landed has been dealt with: others may have its room. */
+  goOn(): void {
+    if (this.#hasListed) this.#schedule();
+    if (this.#inFlight === 0) for (const settled of this.#settled.splice(0)) settled();
+  }
+
+  /** Begins nothing more; resolves when nothing is under way, or when the time is over. */
+  async close(timeMs: number): Promise<void> {
+    this.#isClosed = true;
+    if (this.#inFlight === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, timeMs);
+      this.#settled.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  get #hasListed(): boolean {
+    return this.#proven.length > 0 || this.#doubtful.length > 0;
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(this.#turn);
+  }
+
+  readonly #turn = (): void => {
+    this.#isScheduled = false;
+    let left = SENDS_PER_TURN;
+    for (let looked = 0; left > 0 && looked < LINES_PER_TURN; looked++) {
+      const line = this.#pick();
+      if (line === undefined) return;
+      // It stood on both lists, and has had its turn.
+      if (!line.isListed) continue;
+      line.isListed = false;
+      left -= this.#serve(line, Math.min(left, QUANTUM));
+    }
+    if (!this.#isClosed && this.#hasListed) this.#schedule();
+  };
+
+  /** The next line that may begin something; most turns are for those that are known to go well. */
+  #pick(): Line | undefined {
+    if (this.#isClosed || this.#inFlight >= this.#requestsMax) return undefined;
+    const mayDoubt = this.#doubtful.length > 0 && this.#doubtfulInFlight < this.#doubtfulMax;
+    if (mayDoubt && (this.#proven.length === 0 || ++this.#picks % 4 === 0)) return this.#doubtful.shift();
+    return this.#proven.shift();
+  }
+}
