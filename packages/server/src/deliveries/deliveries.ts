@@ -170,10 +170,9 @@ export class Deliveries {
     const isForeign = store.epoch !== undefined && store.epoch !== log.state.epoch;
     if (store.epoch !== log.state.epoch) changes.push({ kind: 'epoch', epoch: log.state.epoch });
     for (const stored of store.load()) {
-      const line = this.#makeLine(isForeign ? this.#transplanted(stored, changes) : stored);
+      const line = this.#makeLine(isForeign ? this.#transplanted(stored, store.epoch as string, changes) : stored);
       this.#registry.add(line);
-      if (isForeign) this.#tellLostLog(line, stored, store.epoch as string);
-      else this.#replays.restore(line, stored.replays);
+      if (!isForeign) this.#replays.restore(line, stored.replays);
       this.#turned(line);
     }
     if (changes.length > 0) store.note(changes);
@@ -257,19 +256,16 @@ export class Deliveries {
     this.#standings.step(line, verdict.isGiven ? 'verified' : refusal);
   }
 
-  /** What stood in another log stands nowhere in this one: it begins where this one does. */
-  #transplanted(stored: StoredSubscription, changes: StoreChange[]): StoredSubscription {
+  /** What stood in another log stands nowhere in this one: it begins where this one does, and is told so before all else. */
+  #transplanted(stored: StoredSubscription, epoch: string, changes: StoreChange[]): StoredSubscription {
     const subscription = stored.definition.id;
-    const standing = { ...stored.standing, cursor: this.#parts.log.state.epochStart };
+    // Of logs in between it has heard nothing.
+    const lost = stored.standing.lost ?? { epoch, position: stored.standing.cursor };
+    const standing = { ...stored.standing, cursor: this.#parts.log.state.epochStart, lost };
     for (const { position } of stored.open) changes.push({ kind: 'closed', subscription, position });
     for (const { id } of stored.replays) changes.push({ kind: 'replay_gone', subscription, id });
     changes.push({ kind: 'standing', subscription, standing });
     return { ...stored, standing, open: [], replays: [] };
-  }
-
-  #tellLostLog(line: Line, { standing }: StoredSubscription, epoch: string): void {
-    const { log, clock } = this.#parts;
-    line.tellLost(epoch, standing.cursor, log.state.epochStart, clock.nowMs());
   }
 }
 

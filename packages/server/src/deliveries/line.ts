@@ -103,6 +103,7 @@ export class Line implements Woken, Due {
     this.#interest = this.#interestOf(stored.definition);
     this.#filter = filterOf(stored.definition);
     if (stored.open.length > 0) this.progress.restore(stored.open);
+    this.#tellLost();
   }
 
   get id(): string {
@@ -213,11 +214,10 @@ export class Line implements Woken, Due {
     if (isJoined) this.#parts.feed.join(interest, this);
   }
 
-  /** The log it stood in is no more: that is told before anything of this one. */
-  tellLost(epoch: string, from: Position, to: Position, nowMs: number): void {
-    const { feed } = this.#parts;
-    const places = { from: encodeCursor(epoch, from), to: encodeCursor(feed.epoch, to), reason: 'epoch' } as const;
-    this.progress.takeGap(gapRecord(places, to, nowMs));
+  /** Once it has been heard that the log it stood in is no more, that need not be told again. */
+  noteHeard(): void {
+    if (this.standing.lost === undefined || this.#progress?.isHeldUp === true) return;
+    this.standing = { ...this.standing, lost: undefined };
   }
 
   /** Takes up more, from memory at once, else from the log soon, until so many events are held. */
@@ -291,14 +291,29 @@ export class Line implements Woken, Due {
     if (this.#progress === undefined) return;
     const { cursor } = this.#progress;
     const open = this.#progress.noted();
+    // A gap that has not been heard stands nowhere else: it is come upon anew.
+    if (this.#progress.isHeldUp) this.#gapTold = Math.min(this.#gapTold, cursor);
     this.#progress = new Progress(this.#definition.ordering, cursor);
     this.#progress.restore(open);
+    this.#tellLost();
+  }
+
+  /** The log it stood in is no more: that is told before anything of this one. */
+  #tellLost(): void {
+    const { lost, cursor, state } = this.standing;
+    if (lost === undefined || state === 'ended' || this.replayOf !== undefined) return;
+    const { feed, clock } = this.#parts;
+    const from = encodeCursor(lost.epoch, lost.position);
+    const places = { from, to: encodeCursor(feed.epoch, cursor), reason: 'epoch' } as const;
+    this.progress.takeGap(gapRecord(places, cursor, clock.nowMs()));
   }
 
   #read(progress: Progress, countMax: number): void {
     const { feed, reads } = this.#parts;
     const round = this.#round;
     const after = progress.position;
+    // Nothing is read before it has been.
+    this.noteHeard();
     this.#isReading = true;
     const arrived = (page: Records): void => {
       if (this.#round !== round) return;

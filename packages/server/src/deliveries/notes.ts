@@ -35,6 +35,7 @@ export class Notes {
       );
       return changes;
     }
+    line.noteHeard();
     if (cursor !== line.standing.cursor) line.standing = { ...line.standing, cursor };
     changes.push({ kind: 'standing', subscription, standing: line.standing });
     return changes;

@@ -88,6 +88,13 @@ export interface SubscriptionStanding {
   readonly cursor: Position;
   /** Since when there has been nothing but failures; `undefined` while deliveries succeed. */
   readonly failingSinceMs: number | undefined;
+  /** It stood in a log that is no more, and has not been told yet: the place after which it knows nothing of that one. */
+  readonly lost: LostPlace | undefined;
+}
+
+export interface LostPlace {
+  readonly epoch: string;
+  readonly position: Position;
 }
 
 export type SubscriptionState = 'pending' | 'active' | 'paused' | 'suspended' | 'ended';

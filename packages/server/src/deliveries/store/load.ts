@@ -12,11 +12,18 @@ export function readStored(
   limit: number,
 ): readonly StoredSubscription[] {
   return (statements.subscriptions.all(after, limit) as unknown as SubscriptionRow[]).map((row) => {
-    const { id, state, reason, sinceMs, cursor, failingSinceMs } = row;
+    const { id, state, reason, sinceMs, cursor, failingSinceMs, lostEpoch, lostAfter } = row;
     if (state === null) throw tampered(own, `${id} without saying where it stands`);
     return {
       definition: parse(own, row),
-      standing: { state, reason, sinceMs, cursor, failingSinceMs: failingSinceMs ?? undefined },
+      standing: {
+        state,
+        reason,
+        sinceMs,
+        cursor,
+        failingSinceMs: failingSinceMs ?? undefined,
+        lost: lostEpoch === null ? undefined : { epoch: lostEpoch, position: lostAfter ?? 0 },
+      },
       open: (statements.openOf.all(id) as unknown as OpenRow[]).map((open) => ({
         ...open,
         lease: open.lease ?? undefined,
@@ -52,6 +59,8 @@ interface SubscriptionRow {
   readonly sinceMs: number;
   readonly cursor: number;
   readonly failingSinceMs: number | null;
+  readonly lostEpoch: string | null;
+  readonly lostAfter: number | null;
 }
 
 type OpenRow = Omit<OpenEvent, 'lease' | 'heldAfter'> & {

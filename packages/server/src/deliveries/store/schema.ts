@@ -19,6 +19,7 @@ export const PRAGMAS: string =
  * - `definition` and `standing`: one row each for a subscription; what is asked for changes seldom, where it stands all the time.
  * - `open_event`: taken up, and not done.
  * - `attempt.failed` is 1 for what was not delivered; `bytes` is the length of `rest`, which holds what nobody asks by.
+ * - `standing.lost_epoch` and `lost_after`: a place in a log that is no more, of which the subscription has still to be told.
  * - `state`: the log's epoch that positions are of.
  */
 export const MIGRATIONS: readonly string[] = [
@@ -72,4 +73,5 @@ export const MIGRATIONS: readonly string[] = [
    ) STRICT;
    CREATE INDEX attempt_of ON attempt (subscription, failed, number, bytes);
    CREATE INDEX attempt_at ON attempt (position, number);`,
+  'ALTER TABLE standing ADD COLUMN lost_epoch TEXT; ALTER TABLE standing ADD COLUMN lost_after INTEGER;',
 ];

@@ -151,9 +151,18 @@ export class StoreWriter {
     const statements = this.#do;
     switch (change.kind) {
       case 'standing': {
-        const { state, reason, sinceMs, cursor, failingSinceMs } = change.standing;
+        const { state, reason, sinceMs, cursor, failingSinceMs, lost } = change.standing;
         const failingMs = failingSinceMs === undefined ? null : Math.round(failingSinceMs);
-        return void statements.putStanding.run(subscription, state, reason, Math.round(sinceMs), cursor, failingMs);
+        return void statements.putStanding.run(
+          subscription,
+          state,
+          reason,
+          Math.round(sinceMs),
+          cursor,
+          failingMs,
+          lost?.epoch ?? null,
+          lost?.position ?? null,
+        );
       }
       case 'open': {
         const { position, channel, attempts, dueMs, lease, heldAfter } = change.event;

@@ -66,6 +66,21 @@ export function storeContract(name: string, makeHome: MakeHome): void {
       expect(stored?.open).toEqual([openEvent(2, { attempts: 2 }), openEvent(4)]);
     });
 
+    test('where a subscription stood in a log that is no more is kept until that has been told', async () => {
+      const home = await makeHome();
+      const store = await home.open();
+      const lost = { epoch: '00tmf894vq', position: 7 };
+      await store.write([
+        ...creation('sub_a'),
+        { kind: 'standing', subscription: 'sub_a', standing: standing(0, { lost }) },
+      ]);
+      await store.close();
+      const again = await home.open();
+      expect([...again.load()][0]?.standing).toEqual(standing(0, { lost }));
+      again.note([{ kind: 'standing', subscription: 'sub_a', standing: standing(1) }]);
+      expect((await reopened(home, again))[0]?.standing).toEqual(standing(1));
+    });
+
     test('notes and writes have their effect in the order of the calls', async () => {
       const home = await makeHome();
       const store = await home.open();

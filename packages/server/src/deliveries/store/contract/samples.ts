@@ -24,7 +24,15 @@ export function definition(id: string, parts: Partial<SubscriptionDefinition> = 
 }
 
 export function standing(cursor: number, parts: Partial<SubscriptionStanding> = {}): SubscriptionStanding {
-  return { state: 'active', reason: 'created', sinceMs: 1_000, cursor, failingSinceMs: undefined, ...parts };
+  return {
+    state: 'active',
+    reason: 'created',
+    sinceMs: 1_000,
+    cursor,
+    failingSinceMs: undefined,
+    lost: undefined,
+    ...parts,
+  };
 }
 
 /** What makes a subscription. */

@@ -1,0 +1,123 @@
+import { encodeCursor } from '@polycast/protocol';
+import { expect, test, vi } from 'vitest';
+import { createMemoryLog } from '../log/memory.ts';
+import { openKit, openReceiver, OPERATOR, webhook, type Kit, type Received } from '../testing/delivery-kit.ts';
+
+const eventOf = ({ body }: Received): { id: string; type?: string; data: unknown } =>
+  JSON.parse(body) as { id: string; type?: string; data: unknown };
+
+const gapOf = (before: Kit, position: number, after: Kit): object => ({
+  type: 'polycast.gap',
+  data: { from: encodeCursor(before.feed.epoch, position), to: encodeCursor(after.feed.epoch, 0), reason: 'epoch' },
+});
+
+/** A hub with another log, and the subscriptions that there were. */
+const withAnotherLog = (kit: Kit): Promise<Kit> => openKit({ kept: { log: createMemoryLog(), state: kit.state } });
+
+test('that the log is another one is told until it has been heard, however often the hub starts, and once', async () => {
+  const receiver = await openReceiver();
+  const kit = await openKit();
+  const { id } = (await kit.deliveries.desk.create(webhook(receiver.url), OPERATOR)).subscription.definition;
+  await kit.publish('a.1', 1);
+  await vi.waitFor(() => expect(kit.deliveries.desk.get(id)?.standing.cursor).toBe(1));
+  await kit.close();
+
+  receiver.answer = (_received, response) => response.writeHead(500).end();
+  const second = await withAnotherLog(kit);
+  await second.publish('a.1', 2);
+  await receiver.until(({ length }) => length === 2);
+  await second.close();
+
+  receiver.answer = (_received, response) => response.writeHead(204).end();
+  const third = await openKit({ kept: second });
+  await receiver.until(({ length }) => length === 4);
+  await third.publish('a.1', 3);
+  await receiver.until(({ length }) => length === 5);
+  await third.close();
+  const gap = gapOf(kit, 1, second);
+  expect(receiver.received.slice(1).map(eventOf)).toMatchObject([gap, gap, { data: 2 }, { data: 3 }]);
+
+  const fourth = await openKit({ kept: third });
+  await fourth.publish('a.1', 4);
+  await receiver.until(({ length }) => length === 6);
+  expect(eventOf(receiver.received[5] as Received)).toMatchObject({ data: 4 });
+});
+
+test('who is paused meanwhile is told when it goes on, and of logs that came and went in between as well', async () => {
+  const receiver = await openReceiver();
+  const kit = await openKit();
+  const { id } = (await kit.deliveries.desk.create(webhook(receiver.url), OPERATOR)).subscription.definition;
+  await kit.publish('a.1', 1);
+  await vi.waitFor(() => expect(kit.deliveries.desk.get(id)?.standing.cursor).toBe(1));
+  await kit.deliveries.desk.pause(id, OPERATOR);
+  await kit.close();
+  const second = await withAnotherLog(kit);
+  await second.publish('a.1', 2);
+  await second.close();
+  const third = await withAnotherLog(second);
+  await third.close();
+  const fourth = await openKit({ kept: third });
+  await fourth.publish('a.1', 3);
+  await fourth.deliveries.desk.resume(id, OPERATOR);
+  await receiver.until(({ length }) => length === 3);
+  expect(receiver.received.slice(1).map(eventOf)).toMatchObject([gapOf(kit, 1, fourth), { data: 3 }]);
+});
+
+test('a worker that had it and never acknowledged it is given it again after a restart', async () => {
+  const kit = await openKit();
+  const delivery = { kind: 'pull', leaseMs: 30_000, deliveriesMax: 5 } as const;
+  const wishes = { ...webhook(''), delivery };
+  const { id } = (await kit.deliveries.desk.create(wishes, OPERATOR)).subscription.definition;
+  await kit.close();
+  const wish = { countMax: 10, bytesMax: 1_000_000, waitMs: 5000, leaseMs: undefined };
+  const pull = async ({ deliveries }: Kit): Promise<readonly { lease: string; event: unknown }[]> => {
+    const leased = await deliveries.desk.pulls.pull(id, wish, new AbortController().signal);
+    return leased.map(({ lease, body }) => ({
+      lease,
+      event: JSON.parse(`{${Buffer.from(body).toString()}`) as unknown,
+    }));
+  };
+  const second = await withAnotherLog(kit);
+  await second.publish('a.1', 2);
+  const gap = gapOf(kit, 0, second);
+  expect(await pull(second)).toMatchObject([{ event: gap }]);
+  await second.close();
+  const third = await openKit({ kept: second });
+  const [again] = await pull(third);
+  expect(again).toMatchObject({ event: gap });
+  expect(third.deliveries.desk.pulls.acknowledge(id, [again?.lease ?? ''])).toEqual(['ok']);
+  expect(await pull(third)).toMatchObject([{ event: { data: 2 } }]);
+});
+
+test('another order of events does not forget what is still to be told', async () => {
+  const receiver = await openReceiver();
+  const kit = await openKit();
+  const { id } = (await kit.deliveries.desk.create(webhook(receiver.url), OPERATOR)).subscription.definition;
+  await kit.close();
+  receiver.answer = (_received, response) => response.writeHead(500).end();
+  const second = await withAnotherLog(kit);
+  await receiver.until(({ length }) => length === 1);
+  receiver.answer = (_received, response) => response.writeHead(204).end();
+  await second.deliveries.desk.change(id, { ordering: 'none' }, undefined, OPERATOR);
+  await second.publish('a.1', 1);
+  await receiver.until(({ length }) => length === 3);
+  const gap = gapOf(kit, 0, second);
+  expect(receiver.received.map(eventOf)).toMatchObject([gap, gap, { data: 1 }]);
+});
+
+test('another order of events does not forget what retention has removed', async () => {
+  const receiver = await openReceiver();
+  const kit = await openKit();
+  for (let count = 0; count < 5; count++) await kit.publish('a.1', count);
+  await kit.log.trim([{ channel: 'a.1', countMax: 2 }], Date.now());
+  await kit.close();
+  receiver.answer = (_received, response) => response.writeHead(500).end();
+  const next = await openKit({ kept: kit });
+  const { desk } = next.deliveries;
+  const { id } = (await desk.create(webhook(receiver.url, { cursor: 1 }), OPERATOR)).subscription.definition;
+  await receiver.until(({ length }) => length === 1);
+  receiver.answer = (_received, response) => response.writeHead(204).end();
+  await desk.change(id, { ordering: 'none' }, undefined, OPERATOR);
+  await receiver.until(({ length }) => length === 4);
+  expect(receiver.received.slice(0, 2).map((one) => eventOf(one).type)).toEqual(['polycast.gap', 'polycast.gap']);
+});
