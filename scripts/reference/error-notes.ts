@@ -111,7 +111,7 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
     then: 'Wait a moment and send the same again.',
   },
   subscription_not_active: {
-    when: 'What was asked for needs a subscription in another state or of another delivery: a pull from one that is paused, a replay of one that has ended, a test of one that is pulled.',
+    when: 'What was asked for needs a subscription in another state or of another delivery: a pull from one that is paused, a replay of one that has ended, a test of one that is pulled, a pause of one whose endpoint has not consented.',
     then: 'Read the subscription; `state` says where it stands. Resume it, or make another.',
     members: { state: 'pending, active, paused, suspended or ended' },
   },
@@ -167,7 +167,7 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
     members: { limit: 'how many there may be' },
   },
   rate_limited: {
-    when: 'More than `publishRatePerSecond` of the channel, or too many messages.',
+    when: 'More than `publishRatePerSecond` of the channel, too many messages, or an endpoint is to be asked for its consent (`resume`) that was asked less than 5 s ago.',
     then: 'Wait for `Retry-After` and send the same again.',
     members: { retryAfterMs: 'how long' },
   },

@@ -117,7 +117,7 @@ export class Deliveries {
     this.#verification = new Verification({
       ...parts,
       nextAttempt,
-      judged: (line, verdict) => void this.#judged(line, verdict),
+      judged: (line, verdict) => this.#judged(line, verdict),
     });
     this.desk = new Desk({
       ...parts,
@@ -243,6 +243,7 @@ export class Deliveries {
   async #judged(line: Line, verdict: Verdict): Promise<void> {
     const { ratePerMinute } = verdict.isGiven ? verdict : {};
     const { ratePerSecond = Infinity } = line.definition;
+    const asked = urlOf(line);
     // It wants less than it would be sent.
     if (ratePerMinute !== undefined && ratePerMinute / 60 < ratePerSecond)
       await this.desk
@@ -250,6 +251,8 @@ export class Deliveries {
         .catch((error: unknown) =>
           this.#parts.logger.warn({ subscription: line.id, error: String(error) }, 'a rate could not be kept'),
         );
+    // It may lead elsewhere by now, where nobody has consented.
+    if (urlOf(line) !== asked) return;
     if (!verdict.isGiven)
       this.#parts.logger.info({ subscription: line.id, detail: verdict.detail }, 'an endpoint has not consented');
     const refusal = !verdict.isGiven && verdict.isGone === true ? 'gone' : 'refused';
@@ -267,6 +270,10 @@ export class Deliveries {
     changes.push({ kind: 'standing', subscription, standing });
     return { ...stored, standing, open: [], replays: [] };
   }
+}
+
+function urlOf({ definition: { delivery } }: Line): string | undefined {
+  return delivery.kind === 'webhook' ? delivery.url : undefined;
 }
 
 function isPull({ definition }: Pick<StoredSubscription, 'definition'>): boolean {

@@ -235,10 +235,16 @@ export class Desk implements SubscriptionDesk {
 
   async #step(id: string, input: 'pause' | 'resume'): Promise<Subscription> {
     const line = this.#line(id);
+    const { standings, verification, store, notes } = this.#parts;
     this.#throwUnavailable();
-    const step = this.#parts.standings.step(line, input);
+    const step = standings.step(line, input);
     if (step === 'conflict') throw notNow(line);
-    await this.#parts.store.write(this.#parts.notes.changesOf(line));
+    if (step === 'asks') {
+      await verification.askAgain(line);
+      // It may have been removed while its endpoint thought about it.
+      this.#line(id);
+    }
+    await store.write(notes.changesOf(line));
     return line.subscription;
   }
 

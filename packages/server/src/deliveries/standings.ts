@@ -45,10 +45,10 @@ export class Standings {
     this.#parts = parts;
   }
 
-  /** Takes the step that the table says; what is `conflict` or `stays` changes nothing. */
+  /** Takes the step that the table says; what is `conflict`, `asks` or `stays` changes nothing. */
   step(line: Line, input: StandingInput): StandingStep {
     const step = stepStanding(line.standing.state, input);
-    if (step === 'stays' || step === 'conflict') return step;
+    if (typeof step === 'string') return step;
     const { clock, store, notes, tell, turned } = this.#parts;
     const before = line.standing;
     line.standing = { ...before, ...step, sinceMs: clock.nowMs() };

@@ -35,7 +35,9 @@ export function auditedDesk(desk: SubscriptionDesk, audit: Audit): SubscriptionD
     },
     async resume(id, by) {
       const resumed = await desk.resume(id, by);
-      note('resumed', id, by);
+      const { state } = resumed.standing;
+      // One that is pending has had its endpoint asked, whatever came of it.
+      note('resumed', id, by, state === 'active' ? undefined : { state });
       return resumed;
     },
     async remove(id, by) {

@@ -9,7 +9,10 @@ const SLOW = { timeout: 20_000, interval: 10 };
 type Answer = (challenges: readonly string[]) => string | number;
 
 /** An endpoint that has to be asked, and the challenges that came; another, trusted, that tells what has been delivered. */
-async function world(answer: Answer): Promise<{
+async function world(
+  answer: Answer,
+  speed = SPEED,
+): Promise<{
   readonly hub: SubscriptionHub;
   readonly path: string;
   readonly received: readonly Received[];
@@ -33,7 +36,7 @@ async function world(answer: Answer): Promise<{
   const trustedEndpoints = [new URL(other.url).origin];
   const hub = await subscriptionHub(
     { access: 'open', outgoing: { allow }, subscriptions: { trustedEndpoints } },
-    SPEED,
+    speed,
   );
   await hub.create({ channels: ['a'], delivery: { kind: 'webhook', url: other.url } });
   const delivery = { kind: 'webhook', url: endpoint.url, timeoutMs: 60_000 };
@@ -110,5 +113,102 @@ describe('an endpoint that has to be asked', () => {
       'redirected',
       'gone',
     ]);
+  });
+});
+
+/** Ten minutes take six seconds: longer than what is tested here. */
+const WAITING = 100;
+
+/** Resumes as soon as the hub lets the endpoint be asked again. */
+async function resumed(hub: SubscriptionHub, path: string): Promise<Readonly<Record<string, unknown>>> {
+  let body: Readonly<Record<string, unknown>> = {};
+  await expect
+    .poll(async () => {
+      const reply = await hub.ask('POST', `${path}/resume`);
+      body = reply.body;
+      return reply.status;
+    }, SLOW)
+    .toBe(200);
+  return body;
+}
+
+describe('an owner whose endpoint was not ready', () => {
+  test('has it asked at once by resume, whose answer is what came of it', async () => {
+    let isReady = false;
+    const { hub, path, received } = await world(
+      (challenges) => (isReady ? (challenges.at(-1) as string) : 'wrong'),
+      WAITING,
+    );
+    await hub.publish('a', 1);
+    await expect.poll(async () => (await questions(hub, path)).length, SLOW).toBe(3);
+    expect(await resumed(hub, path)).toMatchObject({ state: 'pending', reason: 'created' });
+    isReady = true;
+    expect(await resumed(hub, path)).toMatchObject({ state: 'active', reason: 'verified' });
+    await expect.poll(() => received.map(typeOf), SLOW).toContain(undefined);
+    const { body } = await hub.ask('GET', `${path}/attempts`);
+    const tries = (body['attempts'] as readonly { event: string | null; attempt: number; outcome: string }[])
+      .filter(({ event }) => event === null)
+      .map(({ attempt, outcome }) => `${attempt} ${outcome}`);
+    // Whoever asks for it has all the times that there were at first.
+    expect(tries[0]).toBe('1 delivered');
+    expect(tries.slice(-4)).toEqual(['1 answer', '3 answer', '2 answer', '1 answer']);
+  });
+
+  test('cannot have it asked more than once in five seconds', async () => {
+    const { hub, path, received } = await world(() => 500, 1);
+    await expect.poll(async () => (await questions(hub, path)).length, SLOW).toBe(1);
+    for (const { status, headers, body } of [
+      await hub.ask('POST', `${path}/resume`),
+      await hub.ask('POST', `${path}/resume`),
+    ]) {
+      expect([status, body['code']]).toEqual([429, 'rate_limited']);
+      expect(Number(headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+      expect(Number(headers.get('retry-after'))).toBeLessThanOrEqual(5);
+      expect(body['retryAfterMs']).toBeLessThanOrEqual(5000);
+    }
+    expect(received).toHaveLength(1);
+    expect((await hub.ask('GET', path)).body['state']).toBe('pending');
+  });
+
+  test('waits for the answer to a question that is under way', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const endpoint = await openEndpoint(async ({ body }, response) => {
+      await promise;
+      response.end((JSON.parse(body) as { data: { challenge: string } }).data.challenge);
+    });
+    const hub = await subscriptionHub({ access: 'open', outgoing: { allow: [new URL(endpoint.url).host] } });
+    const { id } = await hub.create({ channels: ['a'], delivery: { kind: 'webhook', url: endpoint.url } });
+    const path = `/v1/subscriptions/${String(id)}`;
+    const answers = [hub.ask('POST', `${path}/resume`), hub.ask('POST', `${path}/resume`)];
+    await expect.poll(() => endpoint.received.length, SLOW).toBe(1);
+    expect((await hub.ask('GET', path)).body['state']).toBe('pending');
+    resolve();
+    for (const { status, body } of await Promise.all(answers)) expect([status, body['state']]).toEqual([200, 'active']);
+    expect(endpoint.received).toHaveLength(1);
+  });
+
+  test('and is gone is told that it has ended; there is nothing left to ask', async () => {
+    let isGone = false;
+    const { hub, path } = await world(() => (isGone ? 410 : 500), WAITING);
+    await expect.poll(async () => (await questions(hub, path)).length, SLOW).toBe(3);
+    isGone = true;
+    expect(await resumed(hub, path)).toMatchObject({ state: 'ended', reason: 'gone' });
+    expect((await hub.ask('POST', `${path}/resume`)).status).toBe(409);
+  });
+
+  test('is asked in the way of its dialect', async () => {
+    let isReady = false;
+    const methods: string[] = [];
+    const endpoint = await openEndpoint((_received, response) => {
+      methods.push(String(response.req.method));
+      response.writeHead(200, isReady ? { 'webhook-allowed-origin': '*' } : {}).end();
+    });
+    const hub = await subscriptionHub({ access: 'open', outgoing: { allow: [new URL(endpoint.url).host] } }, WAITING);
+    const delivery = { kind: 'webhook', url: endpoint.url, dialect: 'cloudevents' };
+    const path = `/v1/subscriptions/${String((await hub.create({ channels: ['a'], delivery }))['id'])}`;
+    await expect.poll(async () => (await questions(hub, path)).length, SLOW).toBe(3);
+    isReady = true;
+    expect(await resumed(hub, path)).toMatchObject({ state: 'active', reason: 'verified' });
+    expect(new Set(methods)).toEqual(new Set(['OPTIONS']));
   });
 });

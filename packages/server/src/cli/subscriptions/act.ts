@@ -1,4 +1,5 @@
 import { usageError, type Command } from '../command.ts';
+import { printable } from '../event-line.ts';
 import {
   forReceivers,
   JSON_OPTION,
@@ -12,29 +13,42 @@ import { given, SECRET_OPTIONS, secretOf } from './wishes.ts';
 
 const ID = 'sub_00tmf894vq0000a1';
 
-export const subscriptionsPause: Command = moving(
-  'pause',
-  'paused',
-  'Stops its deliveries; what comes waits in the log.',
-);
-export const subscriptionsResume: Command = moving('resume', 'active', 'Goes on where it stopped.');
+export const subscriptionsPause: Command = subscriptionCommand({
+  word: 'pause',
+  summary: 'Stops its deliveries; what comes waits in the log.',
+  usage: '<id>',
+  argumentsMin: 1,
+  argumentsMax: 1,
+  options: {},
+  examples: [{ command: `polycast subscriptions pause ${ID}`, does: 'one' }],
+  async run(ask, input, { out, style }) {
+    const { id, state } = (await ask('POST', pathOf(input, '/pause'))) as ShownSubscription;
+    out(`${style('green', state)} ${id}`);
+    return 'done';
+  },
+});
 
-function moving(word: 'pause' | 'resume', done: string, summary: string): Command {
-  return subscriptionCommand({
-    word,
-    summary,
-    usage: '<id>',
-    argumentsMin: 1,
-    argumentsMax: 1,
-    options: {},
-    examples: [{ command: `polycast subscriptions ${word} ${ID}`, does: 'one' }],
-    async run(ask, input, { out, style }) {
-      const { id } = (await ask('POST', pathOf(input, `/${word}`))) as ShownSubscription;
-      out(`${style('green', done)} ${id}`);
-      return 'done';
-    },
-  });
-}
+export const subscriptionsResume: Command = subscriptionCommand({
+  word: 'resume',
+  summary: 'Goes on where it stopped; of one that is pending, asks its endpoint again.',
+  usage: '<id>',
+  argumentsMin: 1,
+  argumentsMax: 1,
+  details:
+    'An endpoint that has not consented yet is asked now, not sooner than 5 seconds after the question before. Ends with 1 when it still has not, and says what it answered.',
+  options: {},
+  examples: [{ command: `polycast subscriptions resume ${ID}`, does: 'after a pause, or once the endpoint is ready' }],
+  async run(ask, input, { out, note, style }) {
+    const { id, state } = (await ask('POST', pathOf(input, '/resume'))) as ShownSubscription;
+    const isActive = state === 'active';
+    out(`${style(isActive ? 'green' : 'red', state)} ${id}`);
+    if (isActive) return 'done';
+    const { attempts } = (await ask('GET', pathOf(input, '/attempts?limit=1'))) as { attempts: ShownAttempt[] };
+    for (const { detail, outcome } of attempts)
+      note(`the endpoint has not consented: ${printable(detail === '' ? outcome : detail)}`);
+    return 'failed';
+  },
+});
 
 export const subscriptionsDelete: Command = subscriptionCommand({
   word: 'delete',

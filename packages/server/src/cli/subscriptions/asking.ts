@@ -46,6 +46,7 @@ export interface ShownAttempt {
   readonly started: string;
   readonly outcome: string;
   readonly detail: string;
+  readonly request: { readonly headers: Readonly<Record<string, string>> };
   readonly response: { readonly status: number; readonly body: string } | null;
   readonly timing: Readonly<Record<'nameMs' | 'connectMs' | 'tlsMs' | 'firstByteMs', number | null>> & {
     readonly totalMs: number;

@@ -59,6 +59,10 @@ export const subscriptionsCreate: Command = subscriptionCommand({
       terminal.note(`${terminal.noteStyle('green', 'created')}, ${state}: ${what}`);
       terminal.out(id);
       if (handed !== undefined) terminal.out(handed.text);
+      if (state === 'pending')
+        terminal.note(
+          `Its endpoint is asked whether it wants the events; "subscriptions attempts" shows what it answers, "subscriptions resume" asks it again.`,
+        );
     }
     return 'done';
   },

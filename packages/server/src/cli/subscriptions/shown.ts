@@ -36,7 +36,7 @@ export function showSubscription(subscription: ShownSubscription, input: Input, 
 /** What was tried, and what came of it. */
 export function attemptLine(attempt: ShownAttempt, { style }: Terminal): string {
   const { started, event, count, outcome, detail, response, timing } = attempt;
-  const what = event === null ? 'sample' : count > 1 ? `${event} and ${count - 1} more` : event;
+  const what = event === null ? kindOf(attempt) : count > 1 ? `${event} and ${count - 1} more` : event;
   const status = response === null ? '' : ` ${response.status}`;
   return [
     style('dim', started),
@@ -48,6 +48,15 @@ export function attemptLine(attempt: ShownAttempt, { style }: Terminal): string 
   ]
     .join('  ')
     .trimEnd();
+}
+
+/** Of a request without an event: questions whether the endpoint wants any are known by what they ask with (PROTOCOL.md section 14.5). */
+function kindOf({ request: { headers } }: ShownAttempt): 'question' | 'sample' {
+  const isQuestion =
+    headers['webhook-id']?.startsWith('verify_') === true ||
+    headers['webhook-request-origin'] !== undefined ||
+    headers['x-hook-secret'] !== undefined;
+  return isQuestion ? 'question' : 'sample';
 }
 
 function colourOf(state: string): 'green' | 'yellow' | 'red' {

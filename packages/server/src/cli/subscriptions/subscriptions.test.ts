@@ -51,6 +51,35 @@ describe('a webhook on the command line', () => {
     expect(await run('show', id)).toMatchObject({ code: 1, err: expect.stringContaining('no such subscription') });
   });
 
+  test('whose endpoint was not ready is asked again by resume, which says what it answered', async () => {
+    let isReady = false;
+    const endpoint = await openEndpoint(({ body }, response) => {
+      const { data } = JSON.parse(body) as { data: { challenge: string } };
+      response.end(isReady ? data.challenge : '');
+    });
+    const hub = await subscriptionHub({ access: 'open', outgoing: { allow: [new URL(endpoint.url).host] } }, 100);
+    const run = at(hub);
+    const created = await run('create', 'a', '-w', endpoint.url);
+    expect(created.err).toMatch(/created, pending: its id, .*\n.*asked whether it wants.*subscriptions resume/s);
+    const id = created.out.split('\n')[0] as string;
+    const resume = async (): Promise<CliResult> => {
+      let result = await run('resume', id);
+      await until(async () => {
+        if (result.err.includes('rate_limited')) result = await run('resume', id);
+        expect(result.err).not.toContain('rate_limited');
+      });
+      return result;
+    };
+    expect(await resume()).toMatchObject({
+      code: 1,
+      out: `pending ${id}\n`,
+      err: expect.stringContaining('has not consented: it did not return the challenge'),
+    });
+    expect((await run('attempts', id)).out).toMatch(/question  try \d  answer  /);
+    isReady = true;
+    expect(await resume()).toMatchObject({ code: 0, out: `active ${id}\n` });
+  });
+
   test('that is signed with a key pair hands out the public key alone', async () => {
     const hub = await subscriptionHub();
     const endpoint = await openEndpoint();

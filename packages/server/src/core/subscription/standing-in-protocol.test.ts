@@ -38,6 +38,7 @@ test.each(cells)('%s, %s: %s', (state, column, cell) => {
 
 function wordsOf(step: StandingStep): string {
   if (step === 'stays') return '';
+  if (step === 'asks') return 'asked again';
   return step === 'conflict' ? '`409`' : `\`${step.state}\` (\`${step.reason}\`)`;
 }
 

@@ -19,10 +19,14 @@ export type StandingInput =
   /** Its time is over. */
   | 'lease_over';
 
-/** Where it goes and why. `stays`: nothing changes. `conflict`: that cannot be asked of it now (`subscription_not_active`). */
+/**
+ * Where it goes and why. `stays`: nothing changes. `asks`: nor does anything yet, but its endpoint is asked now, whose answer is another
+ * input. `conflict`: that cannot be asked of it now (`subscription_not_active`).
+ */
 export type StandingStep =
   | { readonly state: SubscriptionState; readonly reason: StandingReason }
   | 'stays'
+  | 'asks'
   | 'conflict';
 
 /** The `reason` of a state, on the wire. */
@@ -54,7 +58,7 @@ const TABLE: Readonly<Record<SubscriptionState, Readonly<Record<StandingInput, S
     verified: { state: 'active', reason: 'verified' },
     refused: { state: 'ended', reason: 'refused' },
     pause: 'conflict',
-    resume: 'conflict',
+    resume: 'asks',
     all_failing: 'stays',
     probe_succeeded: 'stays',
   },

@@ -98,9 +98,10 @@ export const SUBSCRIPTIONS: readonly Route[] = [
     answers: [answer(200, 'Paused.', SHOWN)],
     errors: ['subscription_not_active'],
   }),
-  action('resume', 'resumeSubscription', 'Goes on where it stopped.', {
-    answers: [answer(200, 'Active.', SHOWN)],
-    errors: ['subscription_not_active'],
+  action('resume', 'resumeSubscription', 'Goes on where it stopped; of one that is pending, asks its endpoint again.', {
+    doc: 'A `pending` one is answered with what its endpoint said: `active`, still `pending`, or `ended`; its newest attempt says why. Not sooner than 5 s after the question before: `429 rate_limited`.',
+    answers: [answer(200, 'Active; or as its endpoint has it, of which it was asked.', SHOWN)],
+    errors: ['subscription_not_active', 'rate_limited'],
   }),
   action('test', 'testSubscription', 'Sends a sample at once, and tells how that went.', {
     bodies: [
