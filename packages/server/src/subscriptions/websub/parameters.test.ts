@@ -101,18 +101,27 @@ describe("a publisher's ping", () => {
   it('names topics by hub.url, as PubSubHubbub has it, or by hub.topic, one or several', () => {
     expect(ping('hub.url=https://a.example/1&hub.url=https://a.example/2')).toEqual({
       mode: 'publish',
-      topics: ['https://a.example/1', 'https://a.example/2'],
+      topics: [
+        { name: 'hub.url', url: 'https://a.example/1' },
+        { name: 'hub.url', url: 'https://a.example/2' },
+      ],
     });
     expect(ping('hub.topic=https://a.example/1&hub.url=https://a.example/1')).toEqual({
       mode: 'publish',
-      topics: ['https://a.example/1'],
+      topics: [{ name: 'hub.url', url: 'https://a.example/1' }],
     });
   });
 
   it('is refused without one, with one that is none, or with too many', () => {
     expect(() => ping('')).toThrow('hub.topic is missing, and so is hub.url.');
-    expect(() => ping('hub.url=news')).toThrow(/must be an http or https URL/);
-    const many = Array.from({ length: 101 }, (_, index) => `hub.url=https://a.example/${index}`);
-    expect(() => ping(many.join('&'))).toThrow(/more than 100 times/);
+    const many = (name: string) =>
+      Array.from({ length: 101 }, (_, index) => `${name}=https://a.example/${index}`).join('&');
+    // By the name that the publisher has used.
+    for (const name of ['hub.url', 'hub.topic']) {
+      expect(() => ping(`${name}=news`)).toThrow(`${name} must be an http or https URL`);
+      expect(() => ping(many(name))).toThrow(`${name} is given more than 100 times`);
+    }
+    expect(() => ping('hub.topic=https://a.example/1&hub.url=news')).toThrow('hub.url must be');
+    expect(() => ping('hub.url=https://a.example/1&hub.topic=news')).toThrow('hub.topic must be');
   });
 });

@@ -21,7 +21,13 @@ export interface Intent {
 /** A publisher says that these have changed. */
 export interface Ping {
   readonly mode: 'publish';
-  readonly topics: readonly string[];
+  readonly topics: readonly Pinged[];
+}
+
+/** A topic, and what the publisher calls it: `hub.url` in the words of PubSubHubbub, `hub.topic` in those of WebSub's drafts. */
+export interface Pinged {
+  readonly name: 'hub.url' | 'hub.topic';
+  readonly url: string;
 }
 
 const URL_LENGTH_MAX = 2048;
@@ -52,12 +58,15 @@ export function hubRequestOf(form: URLSearchParams): HubRequest {
   };
 }
 
-/** `hub.topic` in the words of WebSub's drafts, `hub.url` in those of PubSubHubbub; several may be told at once. */
-function pinged(form: URLSearchParams): readonly string[] {
-  const topics = [...new Set([...form.getAll('hub.url'), ...form.getAll('hub.topic')])];
-  if (topics.length === 0) throw invalid('hub.topic', 'is missing, and so is hub.url');
-  if (topics.length > TOPICS_MAX) throw invalid('hub.topic', `is given more than ${TOPICS_MAX} times`);
-  return topics.map((topic) => urlOf('hub.topic', topic));
+/** Each topic once; several may be told at once, by both names. */
+function pinged(form: URLSearchParams): readonly Pinged[] {
+  const topics = new Map<string, Pinged>();
+  for (const name of ['hub.url', 'hub.topic'] as const)
+    for (const url of form.getAll(name)) if (!topics.has(url)) topics.set(url, { name, url: urlOf(name, url) });
+  const [first] = topics.values();
+  if (first === undefined) throw invalid('hub.topic', 'is missing, and so is hub.url');
+  if (topics.size > TOPICS_MAX) throw invalid(first.name, `is given more than ${TOPICS_MAX} times`);
+  return [...topics.values()];
 }
 
 function urlOf(name: string, text: string | undefined): string {

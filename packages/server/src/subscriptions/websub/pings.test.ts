@@ -13,6 +13,19 @@ describe("publishers' pings", () => {
     expect(await ask({ mode: 'publish', topic: 'https://elsewhere.example/feed' })).toBe(400);
   });
 
+  it('that are refused are told which of their parameters is wrong', async () => {
+    const { hub } = await webSubWorld();
+    for (const name of ['hub.url', 'hub.topic'])
+      for (const topic of ['https://elsewhere.example/feed', 'feed']) {
+        const body = new URLSearchParams([
+          ['hub.mode', 'publish'],
+          [name, topic],
+        ]);
+        const answer = await fetch(`${hub.url}/v1/websub`, { method: 'POST', body });
+        expect(await answer.json()).toMatchObject({ code: 'invalid_body', member: name });
+      }
+  });
+
   it("have others' documents fetched and delivered byte for byte, where a setting names them and somebody has subscribed", async () => {
     const site = await publisherSite();
     const { subscriber, subscribe, ask } = await webSubWorld(

@@ -106,13 +106,13 @@ export class WebSub {
 
   #ping({ topics }: Ping, bases: HubQuestion['bases']): void {
     // A channel's own events are told as they are published: there is nothing to be done about it.
-    for (const topic of topics.map((url) => this.#topicOf(url, bases)))
+    for (const topic of topics.map(({ url, name }) => this.#topicOf(url, bases, name)))
       if (topic.isForeign) this.#parts.foreign.changed(topic);
   }
 
-  #topicOf(url: string, bases: HubQuestion['bases']): Topic {
+  #topicOf(url: string, bases: HubQuestion['bases'], name = 'hub.topic'): Topic {
     const topic = topicOf(url, bases, this.#parts.settings.topics);
-    if (topic === undefined) throw invalid('hub.topic', 'is not a topic of this hub');
+    if (topic === undefined) throw invalid(name, 'is not a topic of this hub');
     return topic;
   }
 
