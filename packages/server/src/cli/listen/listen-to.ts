@@ -1,5 +1,6 @@
 import type { BodyFormat, Secret } from '../../core/subscription/definition.ts';
-import type { Gap } from '@polycast/protocol';
+import type { Filter } from '../../core/subscription/filter.ts';
+import type { Gap, PolycastEvent } from '@polycast/protocol';
 import { localTime, printable } from '../event-line.ts';
 import type { ExitName } from '../exit-codes.ts';
 import type { HubAddress } from '../hub-address.ts';
@@ -11,6 +12,9 @@ import { localRequest, send, type LocalAnswer, type LocalRequest } from './send.
 export interface ListenOptions extends SourceOptions {
   readonly forward: string | undefined;
   readonly format: BodyFormat;
+  /** Sent along; names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly filter: Filter | undefined;
   readonly secrets: readonly Secret[];
   /** Made for this time alone: to be shown. */
   readonly isSecretNew: boolean;
@@ -37,7 +41,7 @@ export async function listenTo(hub: HubAddress, options: ListenOptions, terminal
       options,
       {
         async event(event, text) {
-          if (count >= options.countMax) return;
+          if (count >= options.countMax || !passes(event, options)) return;
           await deliveries.take(event, text);
           if (++count >= options.countMax) end();
         },
@@ -54,6 +58,11 @@ export async function listenTo(hub: HubAddress, options: ListenOptions, terminal
   if (deliveries.doneId !== undefined && count < options.countMax)
     terminal.note(terminal.noteStyle('dim', `to go on: the same with --after ${deliveries.doneId}`));
   return 'done';
+}
+
+/** As the hub looks at it: without its id (PROTOCOL.md section 14.1). */
+function passes({ id: _id, ...event }: PolycastEvent, { filter }: ListenOptions): boolean {
+  return filter === undefined || filter(event);
 }
 
 function greetOnce(options: ListenOptions, { note, noteStyle }: Terminal): () => void {
@@ -96,9 +105,9 @@ async function deliver(
   options: ListenOptions,
   terminal: Terminal,
 ): Promise<LocalAnswer | undefined> {
-  const { forward, format, secrets, print, json } = options;
+  const { forward, format, headers, secrets, print, json } = options;
   delivery.attempts += 1;
-  const endpoint = { url: forward ?? 'http://localhost/', format, secrets };
+  const endpoint = { url: forward ?? 'http://localhost/', format, headers, secrets };
   const request = localRequest(endpoint, delivery.event, delivery.text);
   const answer = forward === undefined ? undefined : await send(request);
   if (json) terminal.out(JSON.stringify(record(delivery, request, answer)));

@@ -164,6 +164,22 @@ test('as JSON it has what was sent and what was answered', async () => {
   expect(line.body).toContain('"data":1.50');
 });
 
+test('a filter and headers are as a subscription has them', async () => {
+  const [hub, site] = [await startTestHub(), await startSite()];
+  await publish(hub, 'a', '{"total":5}');
+  const id = await publish(hub, 'a', '{"total":50}');
+  const filter = '{"greater":["/data/total",10]}';
+  const options = ['--filter', filter, '--header', 'X-Tenant: 42', '--header', 'x-colour:red: dark'];
+  const args = ['listen', '--url', hub.url, '--after', 'earliest', '--count', '1', '--json', '--secret', SECRET];
+  const { out } = await runCli([...args, '--forward', site.url, ...options]);
+  expect(JSON.parse(out)).toMatchObject({
+    event: id,
+    headers: { 'x-tenant': '42', 'x-colour': 'red: dark' },
+    answer: { status: 204 },
+  });
+  expect(site.events.map(({ data }) => data)).toEqual([{ total: 50 }]);
+});
+
 test('it outlives a restart of the hub and misses nothing', async () => {
   const data = temporaryFolder();
   const serve = [...SERVE_OPEN, '--data', data, '--set', 'drain.timeMs=100', '--listen'];
@@ -185,6 +201,16 @@ test.each([
   [['listen', '--forward', 'ftp://localhost:3000/'], /an address like/],
   [['listen', '--secret', 'whsec_AAAA'], /a secret is whsec_ and 24 to 64 bytes/],
   [['listen', '--after', 'x'], /a cursor, earliest or now/],
+  [['listen', '--filter', "{'equals'"], /--filter: JSON is wanted, such as \{"equals":/],
+  [['listen', '--filter', '{"equal":["/data/a",1]}'], /--filter: .*the operator must be one of all, any/],
+  [['listen', '--filter', '{"all":[{"equals":["data/a",1]}]}'], /--filter: At \/all\/0\/equals\/0 a JSON pointer/],
+  [['listen', '--header', 'x-tenant'], /--header x-tenant: NAME: TEXT is wanted/],
+  [['listen', '--header', 'Host: shop.example'], /--header may not set host/],
+  [['listen', '--header', 'Webhook-Id: 1'], /--header may not set webhook-id/],
+  [['listen', '--header', 'x: ü'], /--header must have a text of at most 4096 characters of ASCII for x/],
+  [['listen', '--header', 'X-A: 1', '--header', 'x-a: 2'], /--header has x-a twice/],
+  [['subscriptions', 'create', 'a', '--pull', '--header', 'X: 1', '--header', 'X: 2'], /--header has X twice/],
+  [['subscriptions', 'create', 'a', '--pull', '--metadata', 'a=1', '--metadata', 'a=2'], /--metadata has a twice/],
 ])('%j is told what is wrong', async (args, message) => {
   const { code, err } = await runInside(args);
   expect(code).toBe(2);

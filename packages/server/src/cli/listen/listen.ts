@@ -1,8 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { isPattern, parseCursor } from '@polycast/protocol';
 import { signatures } from '../../deliveries/webhook/signature.ts';
+import { compileFilter, type Filter } from '../../core/subscription/filter.ts';
+import { HEADERS_MAX, wrongHeader } from '../../core/subscription/header-rules.ts';
 import { usageError, type Command, type Input } from '../command.ts';
 import { HUB_ADDRESS_OPTIONS, hubAddress } from '../hub-address.ts';
+import { filterOf, pairsOf } from '../subscriptions/wishes.ts';
 import { listenTo, type ListenOptions } from './listen-to.ts';
 
 const CHANNELS_MAX = 100;
@@ -30,6 +33,11 @@ export const listen: Command = {
       choices: FORMATS,
       doc: `What a request carries: ${FORMATS.join(', ')}; event unless given.`,
     },
+    header: {
+      value: "'NAME: TEXT'",
+      multiple: true,
+      doc: "Sent along with each request, as a subscription's headers are; repeatable.",
+    },
     print: { short: 'p', doc: 'Shows requests in full, as webhook verify reads them.' },
     after: {
       value: 'CURSOR',
@@ -37,6 +45,10 @@ export const listen: Command = {
       doc: 'Begin after this cursor, with earliest (all that is kept) or with now.',
     },
     type: { value: 'TYPE', multiple: true, doc: 'Only events of this type; repeatable.' },
+    filter: {
+      value: 'JSON',
+      doc: 'Only events that pass, as a subscription has it: {"equals":["/data/status","paid"]}.',
+    },
     count: { value: 'N', doc: 'Ends after N events.' },
     json: { doc: 'Prints each delivery as JSON, one a line.' },
   },
@@ -50,6 +62,10 @@ export const listen: Command = {
       does: 'everything that the hub still has',
     },
     { command: "polycast listen 'orders.>' --print", does: 'what would be sent' },
+    {
+      command: `polycast listen 'orders.>' -f 3000 --filter '{"greater":["/data/total",10]}' --header 'X-Tenant: 42'`,
+      does: 'as a subscription with this filter and header would',
+    },
   ],
   async run(input, terminal) {
     return listenTo(hubAddress(input), listenOptions(input), terminal);
@@ -67,9 +83,11 @@ function listenOptions(input: Input): ListenOptions {
   return {
     patterns: input.arguments.length === 0 ? ['>'] : input.arguments,
     types: input.texts('type'),
+    filter: filter(input),
     after,
     forward,
     format: (input.text('format') ?? 'event') as ListenOptions['format'],
+    headers: headers(input),
     ...secretsOf(input),
     print: input.flag('print') || (forward === undefined && !input.flag('json')),
     json: input.flag('json'),
@@ -85,6 +103,31 @@ function forwardUrl(input: Input): string | undefined {
   const url = URL.parse(address.includes('://') ? address : `http://${address}`);
   if (url !== null && /^https?:$/.test(url.protocol)) return url.href;
   throw usageError(listen, `--forward ${text}: an address like http://localhost:3000/hook is wanted`);
+}
+
+/** Checked here as the hub would. */
+function filter(input: Input): Filter | undefined {
+  const value = filterOf(listen, input);
+  if (value === undefined) return undefined;
+  try {
+    return compileFilter(value);
+  } catch (error) {
+    throw usageError(listen, `--filter: ${(error as Error).message}`);
+  }
+}
+
+/** In lower case. */
+function headers(input: Input): Readonly<Record<string, string>> {
+  const entries = Object.entries(pairsOf(listen, input, 'header', ': ') ?? {});
+  if (entries.length > HEADERS_MAX) throw usageError(listen, `--header may be given ${HEADERS_MAX} times`);
+  const taken = new Map<string, string>();
+  for (const [given, text] of entries) {
+    const name = given.toLowerCase();
+    const wrong = wrongHeader(name, taken, text);
+    if (wrong !== undefined) throw usageError(listen, `--header ${wrong}`);
+    taken.set(name, text);
+  }
+  return Object.fromEntries(taken);
 }
 
 function secretsOf(input: Input): Pick<ListenOptions, 'secrets' | 'isSecretNew'> {

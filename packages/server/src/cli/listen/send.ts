@@ -13,6 +13,8 @@ export interface LocalRequest {
 export interface LocalEndpoint {
   readonly url: string;
   readonly format: BodyFormat;
+  /** Of its own; names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly secrets: readonly Secret[];
 }
 
@@ -34,7 +36,7 @@ const ANSWER_BYTES_MAX = 16 * 1024;
  * @param text the event's JSON, as the hub wrote it
  */
 export function localRequest(
-  { url, format, secrets }: LocalEndpoint,
+  { url, format, headers, secrets }: LocalEndpoint,
   { id, channel, type, time }: PolycastEvent,
   text: string,
 ): LocalRequest {
@@ -46,7 +48,7 @@ export function localRequest(
     url,
     dialect: 'standard' as const,
     format,
-    headers: { 'user-agent': 'Polycast-Listen' },
+    headers: { 'user-agent': 'Polycast-Listen', ...headers },
     batch: undefined,
     timeoutMs: TIMEOUT_MS,
     retryDelaysMs: [],

@@ -36,30 +36,29 @@ export const SECRET_OPTIONS: Readonly<Record<string, OptionSpec>> = {
 
 /** The members that the options stand for, without the delivery. @throws CliError `usage` */
 export function wishesOf(command: Command, input: Input): object {
-  const filter = input.text('filter');
   const types = input.texts('type');
-  const metadata = input.texts('metadata').map((text) => pairOf(command, 'metadata', text, '='));
+  const metadata = pairsOf(command, input, 'metadata', '=');
   return {
     ...(types.length > 0 && { types }),
-    ...(filter !== undefined && { filter: jsonOf(command, filter) }),
+    ...given('filter', filterOf(command, input)),
     ...given('ordering', input.text('ordering')),
     ...given('ratePerSecond', input.number('rate', 1)),
     ...given('concurrencyMax', input.number('concurrency', 1)),
     ...given('description', input.text('description')),
-    ...(metadata.length > 0 && { metadata: Object.fromEntries(metadata) }),
+    ...given('metadata', metadata),
     ...given('expires', input.text('expires')),
   };
 }
 
 /** The members of a delivery that the options stand for. @throws CliError `usage` */
 export function deliveryOf(command: Command, input: Input): object {
-  const headers = input.texts('header').map((text) => pairOf(command, 'header', text, ':'));
+  const headers = pairsOf(command, input, 'header', ': ');
   const countMax = input.number('batch', 1);
   const waitMs = input.number('batch-wait', 0);
   if (waitMs !== undefined && countMax === undefined) throw usageError(command, '--batch-wait is for a --batch');
   return {
     ...given('format', input.text('format')),
-    ...(headers.length > 0 && { headers: Object.fromEntries(headers) }),
+    ...given('headers', headers),
     ...(countMax !== undefined && { batch: { countMax, ...given('waitMs', waitMs) } }),
     ...given('timeoutMs', input.number('timeout', 1)),
     ...given('retryDelaysSeconds', retriesOf(command, input.text('retries'))),
@@ -86,15 +85,29 @@ function retriesOf(command: Command, text: string | undefined): readonly number[
   return seconds;
 }
 
-function pairOf(command: Command, option: string, text: string, mark: string): [string, string] {
-  const at = text.indexOf(mark);
-  if (at > 0) return [text.slice(0, at).trim(), text.slice(at + 1).trim()];
-  throw usageError(command, `--${option} ${text}: NAME${mark}TEXT is wanted`);
+/** Names and texts of an option that may be given several times; `undefined` where it is not. @throws CliError `usage` */
+export function pairsOf(
+  command: Command,
+  input: Input,
+  option: string,
+  mark: '=' | ': ',
+): Readonly<Record<string, string>> | undefined {
+  const pairs = new Map<string, string>();
+  for (const text of input.texts(option)) {
+    const at = text.indexOf(mark.trim());
+    if (at <= 0) throw usageError(command, `--${option} ${text}: NAME${mark}TEXT is wanted`);
+    const name = text.slice(0, at).trim();
+    if (pairs.has(name)) throw usageError(command, `--${option} has ${name} twice`);
+    pairs.set(name, text.slice(at + 1).trim());
+  }
+  return pairs.size === 0 ? undefined : Object.fromEntries(pairs);
 }
 
-function jsonOf(command: Command, text: string): unknown {
+/** A filter as a subscription has it; whether it is one is not looked at. @throws CliError `usage` */
+export function filterOf(command: Command, input: Input): unknown {
+  const text = input.text('filter');
   try {
-    return JSON.parse(text) as unknown;
+    return text === undefined ? undefined : (JSON.parse(text) as unknown);
   } catch {
     throw usageError(command, '--filter: JSON is wanted, such as {"equals":["/data/status","paid"]}');
   }
