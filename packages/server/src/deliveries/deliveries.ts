@@ -116,6 +116,7 @@ export class Deliveries {
     const nextAttempt = (): number => this.#dispatcher.nextAttempt();
     this.#verification = new Verification({
       ...parts,
+      epoch,
       nextAttempt,
       judged: (line, verdict) => this.#judged(line, verdict),
     });

@@ -184,9 +184,10 @@ export class Desk implements SubscriptionDesk {
 
   attempts(
     id: string,
-    query: { readonly before: number; readonly limit: number; readonly position?: Position },
+    { position, ...query }: { readonly before: number; readonly limit: number; readonly position?: Position },
   ): Promise<readonly Attempt[]> {
-    return this.#parts.store.attempts({ subscription: this.#line(id).id, ...query });
+    const event = position === undefined ? {} : { event: this.#event(position) };
+    return this.#parts.store.attempts({ subscription: this.#line(id).id, ...query, ...event });
   }
 
   deadLetters(id: string, query: { readonly after: Position; readonly limit: number }): Promise<readonly DeadLetter[]> {
@@ -207,7 +208,7 @@ export class Desk implements SubscriptionDesk {
   }
 
   trace(position: Position): Promise<readonly Attempt[]> {
-    return this.#parts.store.attempts({ position, before: Infinity, limit: TRACE_MAX });
+    return this.#parts.store.attempts({ event: this.#event(position), before: Infinity, limit: TRACE_MAX });
   }
 
   whereabouts(id: string, record: StoredRecord): Whereabouts | undefined {
@@ -263,6 +264,10 @@ export class Desk implements SubscriptionDesk {
     if (isMoved && isTrusted !== true) standings.step(line, 'moved');
     await store.write([...noted, { kind: 'definition', definition }]);
     return line.subscription;
+  }
+
+  #event(position: Position): { readonly epoch: string; readonly position: Position } {
+    return { epoch: this.#parts.log.state.epoch, position };
   }
 
   #line(id: string): Line {

@@ -16,7 +16,7 @@ import { retryDelayMs, withJitter } from '../core/subscription/retry.ts';
 import type { SubscriptionSettings } from '../core/subscription/settings.ts';
 import { Alarm } from './alarm.ts';
 import { Courtesy } from './courtesy.ts';
-import { GAP_TYPE, isGap } from './gap.ts';
+import { isGap } from './gap.ts';
 import { attemptOf, type Flight } from './flight.ts';
 import type { Line, LineOwner } from './line.ts';
 import type { Notes } from './notes.ts';
@@ -277,7 +277,7 @@ export class Dispatcher implements LineOwner {
       return;
     }
     const isDoubtful = !pace.isProven;
-    const flight: Flight = { line, progress, lanes, request, begunMs: nowMs, isDoubtful, isProbe };
+    const flight: Flight = { line, progress, lanes, records, request, begunMs: nowMs, isDoubtful, isProbe };
     root.inFlight++;
     this.#turns.begun(isDoubtful);
     pace.begun(records.length);
@@ -286,7 +286,7 @@ export class Dispatcher implements LineOwner {
 
   #landed(flight: Flight, sent: Sent): void {
     const { line, isDoubtful } = flight;
-    const { clock, notes, store } = this.#parts;
+    const { clock, notes, store, epoch } = this.#parts;
     const { root } = line;
     const nowMs = clock.nowMs();
     root.inFlight--;
@@ -296,7 +296,7 @@ export class Dispatcher implements LineOwner {
     this.#count(flight, judgement, sent);
     const changes: StoreChange[] = [];
     if (store.keepsAttempt(root.id, isDelivered))
-      changes.push({ kind: 'attempt', attempt: attemptOf(flight, this.nextAttempt(), sent, judgement) });
+      changes.push({ kind: 'attempt', attempt: attemptOf(flight, epoch, this.nextAttempt(), sent, judgement) });
     if (isDelivered) this.#delivered(flight, nowMs);
     else this.#failed(flight, judgement, sent, nowMs, changes);
     if (changes.length > 0) store.note(changes);
@@ -366,10 +366,10 @@ export class Dispatcher implements LineOwner {
       outcome,
       detail,
     };
-    const isGap = lane.record?.type === GAP_TYPE;
+    const isLost = lane.record !== undefined && isGap(lane.record);
     progress.done(lane);
     // What is lost already is no letter to anybody.
-    if (isGap) return;
+    if (isLost) return;
     root.deadLetters++;
     this.figures.deadLetters++;
     changes.push({ kind: 'dead_letter', deadLetter }, ...this.#parts.notes.changesOf(line));

@@ -121,3 +121,60 @@ test('another order of events does not forget what retention has removed', async
   await receiver.until(({ length }) => length === 4);
   expect(receiver.received.slice(0, 2).map((one) => eventOf(one).type)).toEqual(['polycast.gap', 'polycast.gap']);
 });
+
+test('attempts keep the ids that were sent, and those of a gap are found by no event', async () => {
+  const receiver = await openReceiver();
+  const kit = await openKit();
+  const { id } = (await kit.deliveries.desk.create(webhook(receiver.url), OPERATOR)).subscription.definition;
+  await kit.publish('a.1', 1);
+  await vi.waitFor(() => expect(kit.deliveries.desk.get(id)?.standing.cursor).toBe(1));
+  await kit.close();
+  const next = await withAnotherLog(kit);
+  const { desk } = next.deliveries;
+  const position = await next.publish('a.1', 2);
+  await receiver.until(({ length }) => length === 3);
+  const all = { before: Infinity, limit: 10 };
+  await vi.waitFor(async () => expect(await desk.attempts(id, all)).toHaveLength(3));
+  const before = { epoch: kit.feed.epoch, position: 1, isGap: false };
+  const event = { epoch: next.feed.epoch, position, isGap: false };
+  const attempts = await desk.attempts(id, all);
+  expect(attempts).toMatchObject([event, { epoch: next.feed.epoch, position: 0, isGap: true }, before]);
+  expect(attempts[1]?.request.headers['webhook-id']).toBe(encodeCursor(next.feed.epoch, 0));
+  expect(await desk.attempts(id, { ...all, position })).toMatchObject([event]);
+  expect(await desk.trace(position)).toMatchObject([event]);
+});
+
+test.each(['webhook', 'pull'])('a gap that is never taken is no dead letter: %s', async (kind) => {
+  const receiver = await openReceiver();
+  receiver.answer = (one, response) => response.writeHead(eventOf(one).type === undefined ? 204 : 500).end();
+  const pull = { kind: 'pull', leaseMs: 1000, deliveriesMax: 1 } as const;
+  const wishes =
+    kind === 'pull' ? { ...webhook(''), delivery: pull } : webhook(receiver.url, {}, { retryDelaysMs: [] });
+  const kit = await openKit();
+  const { id } = (await kit.deliveries.desk.create(wishes, OPERATOR)).subscription.definition;
+  await kit.close();
+  const next = await withAnotherLog(kit);
+  const { desk } = next.deliveries;
+  await next.publish('a.1', 1);
+  if (kind === 'pull') {
+    const wish = { countMax: 1, bytesMax: 1000, waitMs: 5000, leaseMs: undefined };
+    const [gap] = await desk.pulls.pull(id, wish, new AbortController().signal);
+    desk.pulls.release(id, [gap?.lease ?? ''], 0);
+    const [event] = await desk.pulls.pull(id, wish, new AbortController().signal);
+    expect(Buffer.from(event?.body ?? []).toString()).toContain('"data":1');
+  } else await receiver.until(({ length }) => length === 2);
+  expect(await desk.deadLetters(id, { after: 0, limit: 10 })).toEqual([]);
+});
+
+test('what a publisher calls a gap is a dead letter like any other event', async () => {
+  const receiver = await openReceiver();
+  receiver.answer = (_received, response) => response.writeHead(500).end();
+  const kit = await openKit();
+  const { desk } = kit.deliveries;
+  const { id } = (await desk.create(webhook(receiver.url, {}, { retryDelaysMs: [] }), OPERATOR)).subscription
+    .definition;
+  const position = await kit.publish('a.1', 1, 'polycast.gap');
+  await vi.waitFor(async () =>
+    expect(await desk.deadLetters(id, { after: 0, limit: 10 })).toMatchObject([{ position }]),
+  );
+});

@@ -31,7 +31,10 @@ export async function sendSample(
   const attempt: Attempt = {
     subscription: line.id,
     number: nextAttempt(),
+    epoch,
     position: 0,
+    others: [],
+    isGap: false,
     count: 1,
     attempt: 1,
     startedMs,

@@ -20,6 +20,7 @@ import { judge } from './webhook/outcome.ts';
 import { signedHeaders } from './webhook/request.ts';
 
 export interface VerificationParts {
+  readonly epoch: string;
   /** What the hub calls itself, to those who are asked: a host name. */
   readonly origin: string;
   readonly sender: Sender;
@@ -132,7 +133,7 @@ export class Verification {
     definition: SubscriptionDefinition,
     asked = 1,
   ): Promise<{ readonly verdict: Verdict; readonly attempt: Attempt }> {
-    const { sender, clock, nextAttempt } = this.#parts;
+    const { epoch, sender, clock, nextAttempt } = this.#parts;
     const { timeoutMs } = definition.delivery as WebhookDelivery;
     const startedMs = clock.nowMs();
     const { judge: judgeAnswer, ...question } = this.#question(definition, startedMs);
@@ -142,7 +143,10 @@ export class Verification {
     const attempt: Attempt = {
       subscription: definition.id,
       number: nextAttempt(),
+      epoch,
       position: 0,
+      others: [],
+      isGap: false,
       count: 1,
       attempt: asked,
       startedMs,

@@ -66,7 +66,7 @@ async function test(parts: SubscriptionParts, caller: Desk, subscription: Subscr
   if (standing.state === 'ended') throw notNow('ended', 'It has ended.');
   const known = type === undefined ? undefined : parts.sampleOf(type);
   const sample: Sample = { channel, type, data: given ?? known ?? '{"test":true}' };
-  respondJson(caller.response, 200, attemptJson(parts, await parts.desk.test(definition.id, sample, caller.actor)));
+  respondJson(caller.response, 200, attemptJson(await parts.desk.test(definition.id, sample, caller.actor)));
 }
 
 /** The first channel, a token such as any in the place of each wildcard. */

@@ -40,7 +40,7 @@ async function attempts(parts: SubscriptionParts, { response, query }: Desk, id:
   });
   const page = found.slice(0, limit);
   respondJson(response, 200, {
-    attempts: page.map((attempt) => attemptJson(parts, attempt)),
+    attempts: page.map(attemptJson),
     next: found.length > limit ? (page.at(-1)?.number ?? null) : null,
   });
 }

@@ -33,6 +33,7 @@ describe('attempts', () => {
       number: expect.any(Number),
       subscription: path.split('/').at(-1),
       event,
+      gap: false,
       count: 1,
       attempt: 1,
       started: expect.stringMatching(/Z$/),
@@ -301,6 +302,18 @@ describe('the trace of an event', () => {
       attempts: [expect.objectContaining({ event, outcome: 'delivered' })],
     });
     expect(await traced(hub, await hub.publish('elsewhere', 1))).toEqual([]);
+  });
+
+  test('finds each event of a batch', async () => {
+    const hub = await subscriptionHub();
+    const path = await webhook(hub, await openEndpoint(), { batch: { countMax: 3, waitMs: 60_000 } });
+    const events = [await hub.publish('a', 1), await hub.publish('a.b', 2), await hub.publish('a', 3)];
+    for (const event of events) {
+      await until(async () => expect(await states(hub, event)).toEqual({ [path]: 'delivered' }));
+      const [told] = await traced(hub, event);
+      expect(told).toMatchObject({ tries: 1, attempts: [{ event: events[0], count: 3 }] });
+      expect(await attemptsOf(hub, path, `?event=${event}`)).toHaveLength(1);
+    }
   });
 
   test('tells what waits: for its time, behind another of its channel, or for a subscription that is paused', async () => {

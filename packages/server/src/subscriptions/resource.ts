@@ -62,12 +62,14 @@ function deliveryJson(delivery: WebhookDelivery | PullDelivery): object {
   };
 }
 
-export function attemptJson({ services }: SubscriptionParts, attempt: Attempt): object {
-  const { number, subscription, position, count, startedMs, outcome, detail, request, answer, timing } = attempt;
+export function attemptJson(attempt: Attempt): object {
+  const { number, subscription, epoch, position, isGap, count, startedMs, outcome, detail, request, answer, timing } =
+    attempt;
   return {
     number,
     subscription,
-    event: position === 0 ? null : encodeCursor(services.log.state.epoch, position),
+    event: position === 0 ? null : encodeCursor(epoch, position),
+    gap: isGap,
     count,
     attempt: attempt.attempt,
     started: timeText(startedMs),

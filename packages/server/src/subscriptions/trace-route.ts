@@ -1,5 +1,5 @@
 import { encodeCursor } from '@polycast/protocol';
-import type { StoredRecord } from '../core/ports.ts';
+import type { Position, StoredRecord } from '../core/ports.ts';
 import type { Attempt, Subscription } from '../core/subscription/ports.ts';
 import { respondJson, timeText, type Desk } from '../transports/desk.ts';
 import type { Route } from '../transports/http-transport.ts';
@@ -38,8 +38,8 @@ async function trace(parts: SubscriptionParts, { response, parameters, query, pr
   const deliveries = [];
   for (const subscription of told) {
     const tries = tried.get(subscription.definition.id) ?? [];
-    const state = await stateOf(parts, subscription, record, tries);
-    if (state !== undefined) deliveries.push(deliveryJson(parts, subscription.definition.id, state, tries));
+    const state = await stateOf(parts, subscription, position, record, tries);
+    if (state !== undefined) deliveries.push(deliveryJson(subscription.definition.id, state, tries));
   }
   respondJson(response, 200, { event: encodeCursor(services.log.state.epoch, position), deliveries });
 }
@@ -50,13 +50,13 @@ type State = 'delivered' | 'trying' | 'waiting' | 'leased' | 'dead-letter' | 'do
 async function stateOf(
   { desk }: SubscriptionParts,
   { definition }: Subscription,
+  position: Position,
   record: StoredRecord | undefined,
   tries: readonly Attempt[],
 ): Promise<State | undefined> {
   const where = record === undefined ? undefined : desk.whereabouts(definition.id, record);
   if (where === 'under_way') return definition.delivery.kind === 'pull' ? 'leased' : 'trying';
   if (where === 'waiting') return tries.length > 0 ? 'trying' : 'waiting';
-  const position = record?.position ?? tries[0]?.position ?? 0;
   const [letter] = await desk.deadLetters(definition.id, { after: position - 1, limit: 1 });
   if (letter?.position === position) return 'dead-letter';
   if (tries.some(({ outcome }) => outcome === 'delivered')) return 'delivered';
@@ -64,7 +64,7 @@ async function stateOf(
   return record !== undefined && definition.createdMs <= record.timeMs ? 'done' : undefined;
 }
 
-function deliveryJson(parts: SubscriptionParts, subscription: string, state: State, tries: readonly Attempt[]): object {
+function deliveryJson(subscription: string, state: State, tries: readonly Attempt[]): object {
   const inOrder = tries.toSorted((one, other) => one.number - other.number);
   return {
     subscription,
@@ -73,6 +73,6 @@ function deliveryJson(parts: SubscriptionParts, subscription: string, state: Sta
     tries: Math.max(0, ...inOrder.map(({ attempt }) => attempt)),
     first: timeText(inOrder[0]?.startedMs),
     last: timeText(inOrder.at(-1)?.startedMs),
-    attempts: inOrder.map((attempt) => attemptJson(parts, attempt)),
+    attempts: inOrder.map(attemptJson),
   };
 }

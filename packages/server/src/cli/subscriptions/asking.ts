@@ -41,6 +41,7 @@ export interface ShownAttempt {
   readonly number: number;
   readonly subscription: string;
   readonly event: string | null;
+  readonly gap: boolean;
   readonly count: number;
   readonly attempt: number;
   readonly started: string;

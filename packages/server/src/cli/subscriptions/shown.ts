@@ -51,7 +51,8 @@ export function attemptLine(attempt: ShownAttempt, { style }: Terminal): string 
 }
 
 /** Of a request without an event: questions whether the endpoint wants any are known by what they ask with (PROTOCOL.md section 14.5). */
-function kindOf({ request: { headers } }: ShownAttempt): 'question' | 'sample' {
+function kindOf({ gap, request: { headers } }: ShownAttempt): 'gap' | 'question' | 'sample' {
+  if (gap) return 'gap';
   const isQuestion =
     headers['webhook-id']?.startsWith('verify_') === true ||
     headers['webhook-request-origin'] !== undefined ||

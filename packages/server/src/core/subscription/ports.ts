@@ -123,8 +123,15 @@ export interface Attempt {
   readonly subscription: string;
   /** Rises with every attempt of a hub. */
   readonly number: number;
-  /** The event's place; 0 for a verification or a sample. Of a batch, the first one's. */
+  /** Of the log that the places are of. */
+  readonly epoch: string;
+  /** The event's place; 0 for a verification, a sample, or a gap. Of a batch, the first one's. */
   readonly position: Position;
+  /** Of a batch, the places of the other events, rising. */
+  readonly others: readonly Position[];
+  /** It told of events that are lost: a gap, which is no event, or a batch with one in it. */
+  readonly isGap: boolean;
+  /** Of how many events, gaps among them. */
   readonly count: number;
   readonly attempt: number;
   readonly startedMs: number;
@@ -257,7 +264,8 @@ export interface SubscriptionStore {
   note(changes: readonly StoreChange[]): void;
   attempts(query: {
     readonly subscription?: string;
-    readonly position?: Position;
+    /** Only those that were of it, in a batch or alone. */
+    readonly event?: { readonly epoch: string; readonly position: Position };
     readonly before: number;
     readonly limit: number;
   }): Promise<readonly Attempt[]>;

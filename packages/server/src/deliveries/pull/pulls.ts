@@ -12,6 +12,7 @@ import type {
 } from '../../core/subscription/ports.ts';
 import type { SubscriptionSettings } from '../../core/subscription/settings.ts';
 import { Alarm } from '../alarm.ts';
+import { isGap } from '../gap.ts';
 import type { Line, LineOwner } from '../line.ts';
 import type { Notes } from '../notes.ts';
 import { PullQueue, type Waiter } from './pull-queue.ts';
@@ -282,6 +283,8 @@ export class Pulls implements PullDesk, LineOwner {
   #again(line: Line, lane: Lane, dueMs: number, why: string): void {
     const { deliveriesMax } = line.definition.delivery as PullDelivery;
     if (lane.attempts < deliveriesMax) return line.progress.retry(lane, dueMs);
+    // What is lost already is no letter to anybody.
+    if (lane.record !== undefined && isGap(lane.record)) return line.progress.done(lane);
     const { store, notes, clock, deadLetter } = this.#parts;
     const letter: DeadLetter = {
       subscription: line.id,

@@ -26,10 +26,19 @@ export class AttemptTable {
   }
 
   put(attempt: Attempt): void {
-    const { number, subscription, position, outcome } = attempt;
+    const { number, subscription, epoch, position, others, outcome } = attempt;
     const failed = outcome === 'delivered' ? 0 : 1;
     const rest = JSON.stringify(attempt);
-    this.#do.putAttempt.run(number, subscription, failed, position, rest.length, rest);
+    this.#do.putAttempt.run(
+      number,
+      subscription,
+      failed,
+      position,
+      rest.length,
+      rest,
+      epoch,
+      others.at(-1) ?? position,
+    );
     const counts = this.#countsOf(subscription);
     counts[failed]++;
     this.#count++;
@@ -61,17 +70,17 @@ export class AttemptTable {
   }
 
   /** The newest first. */
-  list({ subscription, position, before, limit }: AttemptsQuery): readonly Attempt[] {
+  list({ subscription, event, before, limit }: AttemptsQuery): readonly Attempt[] {
     const statements = this.#do;
     const rows =
-      position === undefined
+      event === undefined
         ? subscription === undefined
           ? statements.attempts.all(before, limit)
           : statements.attemptsOf.all(subscription, before, limit)
         : subscription === undefined
-          ? statements.attemptsAt.all(position, before, limit)
-          : statements.attemptsOfAt.all(subscription, position, before, limit);
-    return (rows as unknown as { rest: string }[]).map(({ rest }) => JSON.parse(rest) as Attempt);
+          ? statements.attemptsAt.all(event.position, event.epoch, before, limit)
+          : statements.attemptsOfAt.all(event.position, event.epoch, before, limit, subscription);
+    return (rows as unknown as AttemptRow[]).map(attemptOf);
   }
 
   #pruneOne(subscription: string): void {
@@ -111,6 +120,17 @@ export class AttemptTable {
       this.#bytes += bytes;
     }
   }
+}
+
+interface AttemptRow {
+  readonly epoch: string;
+  readonly rest: string;
+}
+
+/** Before schema version 3 it was not said of what log it was, nor what else was in its batch. */
+function attemptOf({ epoch, rest }: AttemptRow): Attempt {
+  const unsaid = { epoch, others: [], isGap: false };
+  return { ...unsaid, ...(JSON.parse(rest) as Attempt) };
 }
 
 interface CountRow {

@@ -86,6 +86,28 @@ test('a folder that is written to step by step is brought to the present schema'
   await store.close();
 });
 
+test('attempts of a file of before are of the log that their ids name', async () => {
+  const folder = newFolder();
+  const old = (number: number, id: string): string => {
+    const { epoch: _epoch, others: _others, isGap: _isGap, ...rest } = attempt('sub_a', number, { position: 7 });
+    const text = JSON.stringify({ ...rest, request: { ...rest.request, headers: { 'webhook-id': id } } });
+    return `INSERT INTO attempt VALUES (${number}, 'sub_a', 1, 7, ${text.length}, '${text}');`;
+  };
+  change(
+    join(folder, SUBSCRIPTIONS_FILE),
+    `${MIGRATIONS[0] as string} INSERT INTO state VALUES (0, '00tmf894vq');
+     ${old(1, '00tmf894va-00000000007')} ${old(2, 'batch_4q2w7r1zB5uYl0k3JcXhTg')} ${old(3, '00tmf894vq-00000000007')}
+     PRAGMA application_id = 0x706c7362; PRAGMA user_version = 1`,
+  );
+  const store = await openSubscriptionStore({ folder });
+  const found = await store.attempts({ before: Infinity, limit: 9 });
+  expect(found.map(({ epoch }) => epoch)).toEqual(['00tmf894vq', '00tmf894vq', '00tmf894va']);
+  expect(found[2]).toMatchObject({ position: 7, others: [], isGap: false });
+  const event = { epoch: '00tmf894va', position: 7 };
+  expect((await store.attempts({ event, before: Infinity, limit: 9 })).map(({ number }) => number)).toEqual([1]);
+  await store.close();
+});
+
 test('a thread that dies is replaced, and what was noted is written by the next', async () => {
   const folder = newFolder();
   const workers: Worker[] = [];

@@ -82,9 +82,9 @@ class MemorySubscriptionStore implements SubscriptionStore {
   }
 
   async attempts(query: Parameters<SubscriptionStore['attempts']>[0]): Promise<readonly Attempt[]> {
-    const { subscription, position, before, limit } = query;
+    const { subscription, event, before, limit } = query;
     return this.#attempts(subscription)
-      .filter((attempt) => attempt.number < before && (position === undefined || attempt.position === position))
+      .filter((attempt) => attempt.number < before && (event === undefined || isOf(attempt, event)))
       .toSorted((one, other) => other.number - one.number)
       .slice(0, limit);
   }
@@ -161,6 +161,10 @@ class MemorySubscriptionStore implements SubscriptionStore {
     list.push(attempt);
     if (list.length > max * SLACK) list.splice(0, list.length - max);
   }
+}
+
+function isOf({ epoch, position, others }: Attempt, event: { epoch: string; position: Position }): boolean {
+  return epoch === event.epoch && (position === event.position || others.includes(event.position));
 }
 
 function subscriptionOf(change: Exclude<StoreChange, { kind: 'epoch' | 'definition' }>): string {

@@ -10,7 +10,7 @@ export interface StoreOptions {
 
 export interface AttemptsQuery {
   readonly subscription?: string;
-  readonly position?: Position;
+  readonly event?: { readonly epoch: string; readonly position: Position };
   readonly before: number;
   readonly limit: number;
 }

@@ -18,7 +18,8 @@ export const PRAGMAS: string =
  *
  * - `definition` and `standing`: one row each for a subscription; what is asked for changes seldom, where it stands all the time.
  * - `open_event`: taken up, and not done.
- * - `attempt.failed` is 1 for what was not delivered; `bytes` is the length of `rest`, which holds what nobody asks by.
+ * - `attempt.failed` is 1 for what was not delivered; `bytes` is the length of `rest`, which holds what nobody asks by. `last` is
+ *   the last place of a batch, else `position`; an event's own id was sent with it, which is how older ones are known to be of a log.
  * - `standing.lost_epoch` and `lost_after`: a place in a log that is no more, of which the subscription has still to be told.
  * - `state`: the log's epoch that positions are of.
  */
@@ -74,4 +75,10 @@ export const MIGRATIONS: readonly string[] = [
    CREATE INDEX attempt_of ON attempt (subscription, failed, number, bytes);
    CREATE INDEX attempt_at ON attempt (position, number);`,
   'ALTER TABLE standing ADD COLUMN lost_epoch TEXT; ALTER TABLE standing ADD COLUMN lost_after INTEGER;',
+  `ALTER TABLE attempt ADD COLUMN epoch TEXT NOT NULL DEFAULT '';
+   ALTER TABLE attempt ADD COLUMN last INTEGER NOT NULL DEFAULT 0;
+   UPDATE attempt SET last = position, epoch = coalesce((SELECT epoch FROM state), '');
+   UPDATE attempt SET epoch = substr(json_extract(rest, '$.request.headers."webhook-id"'), 1, 10)
+     WHERE json_extract(rest, '$.request.headers."webhook-id"') GLOB '??????????-???????????';
+   CREATE INDEX attempt_batch ON attempt (last, position, number) WHERE last > position;`,
 ];

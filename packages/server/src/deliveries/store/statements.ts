@@ -8,6 +8,13 @@ export function prepare(database: DatabaseSync): Statements {
   return Object.fromEntries(prepared) as Statements;
 }
 
+/** Of an event by its position and epoch: by itself, or in a batch, of which only those are looked at that may have it. */
+const ATTEMPTS_AT = `
+     SELECT number FROM attempt WHERE position = ?1 AND epoch = ?2
+     UNION ALL
+     SELECT number FROM attempt WHERE last > position AND last >= ?1 AND position < ?1 AND epoch = ?2
+       AND EXISTS (SELECT 1 FROM json_each(rest, '$.others') WHERE value = ?1)`;
+
 const STATEMENTS = {
   begin: 'BEGIN IMMEDIATE',
   commit: 'COMMIT',
@@ -38,18 +45,18 @@ const STATEMENTS = {
   deadLettersOf: 'SELECT count(*) AS count FROM dead_letter WHERE subscription = ?',
   deadLetters: `SELECT subscription, position, channel, attempts, since_ms AS sinceMs, outcome, detail
      FROM dead_letter WHERE subscription = ? AND position > ? ORDER BY position LIMIT ?`,
-  putAttempt: 'INSERT OR REPLACE INTO attempt VALUES (?, ?, ?, ?, ?, ?)',
+  putAttempt: 'INSERT OR REPLACE INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
   attemptCounts: `SELECT subscription, failed, count(*) AS count, sum(bytes) AS bytes FROM attempt GROUP BY subscription, failed`,
   attemptsLast: 'SELECT coalesce(max(number), 0) AS last FROM attempt',
-  attempts: 'SELECT rest FROM attempt WHERE number < ? ORDER BY number DESC LIMIT ?',
-  attemptsOf: `SELECT rest FROM attempt WHERE number IN (
+  attempts: 'SELECT epoch, rest FROM attempt WHERE number < ? ORDER BY number DESC LIMIT ?',
+  attemptsOf: `SELECT epoch, rest FROM attempt WHERE number IN (
      SELECT number FROM (SELECT number FROM attempt WHERE subscription = ?1 AND failed = 0 AND number < ?2 ORDER BY number DESC LIMIT ?3)
      UNION ALL
      SELECT number FROM (SELECT number FROM attempt WHERE subscription = ?1 AND failed = 1 AND number < ?2 ORDER BY number DESC LIMIT ?3)
    ) ORDER BY number DESC LIMIT ?3`,
-  attemptsAt: 'SELECT rest FROM attempt WHERE position = ? AND number < ? ORDER BY number DESC LIMIT ?',
-  attemptsOfAt:
-    'SELECT rest FROM attempt WHERE subscription = ? AND position = ? AND number < ? ORDER BY number DESC LIMIT ?',
+  attemptsAt: `SELECT epoch, rest FROM attempt WHERE number IN (${ATTEMPTS_AT}) AND number < ?3 ORDER BY number DESC LIMIT ?4`,
+  attemptsOfAt: `SELECT epoch, rest FROM attempt WHERE number IN (${ATTEMPTS_AT}) AND number < ?3 AND subscription = ?5
+     ORDER BY number DESC LIMIT ?4`,
   /** All but the newest so many of one kind. */
   dropAttemptsOf: `DELETE FROM attempt WHERE subscription = ?1 AND failed = ?2 AND number <=
      (SELECT number FROM attempt WHERE subscription = ?1 AND failed = ?2 ORDER BY number DESC LIMIT 1 OFFSET ?3)`,

@@ -185,7 +185,8 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     properties: {
       number: { type: 'integer', minimum: 1 },
       subscription: { type: 'string' },
-      event: { anyOf: [CURSOR, { type: 'null' }], description: '`null` for samples and verifications.' },
+      event: { anyOf: [CURSOR, { type: 'null' }], description: '`null` for samples, verifications and gaps.' },
+      gap: { type: 'boolean', description: 'It told that events are lost, by itself or in a batch.' },
       count: { ...COUNT, description: 'How many events it was of; `event` is the first.' },
       attempt: { type: 'integer', minimum: 1, description: '1 for the first.' },
       started: TIME,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Attempt, StoredSubscription, SubscriptionStore } from '../../../core/subscription/ports.ts';
 import type { AttemptBounds } from '../bounds.ts';
-import { attempt, creation, deadLetter, definition, open, openEvent, standing } from './samples.ts';
+import { attempt, creation, deadLetter, definition, EPOCH, open, openEvent, standing } from './samples.ts';
 
 /** A home that can be closed and opened again; what it opens is closed at the end of the test. */
 export interface Home {
@@ -176,12 +176,37 @@ export function storeContract(name: string, makeHome: MakeHome): void {
       expect(await store.attempts({ before: Infinity, limit: 2 })).toEqual([fourth, third]);
       expect(await store.attempts({ before: 3, limit: 2 })).toEqual([second, first]);
       expect(await store.attempts({ subscription: 'sub_a', before: 4, limit: 9 })).toEqual([third, first]);
-      expect(await store.attempts({ position: 10, before: Infinity, limit: 9 })).toEqual([third, second, first]);
-      expect(await store.attempts({ subscription: 'sub_b', position: 10, before: Infinity, limit: 9 })).toEqual([
-        second,
-      ]);
+      const event = { epoch: EPOCH, position: 10 };
+      expect(await store.attempts({ event, before: Infinity, limit: 9 })).toEqual([third, second, first]);
+      expect(await store.attempts({ subscription: 'sub_b', event, before: Infinity, limit: 9 })).toEqual([second]);
       await store.close();
       expect((await home.open()).lastAttempt).toBe(4);
+    });
+
+    test('an attempt of a batch is found by each of its events, and by those of its log alone', async () => {
+      const store = await (await makeHome()).open();
+      await store.write([...creation('sub_a'), ...creation('sub_b')]);
+      const made: Attempt[] = [
+        attempt('sub_a', 1, { position: 10, others: [12, 15], count: 3 }),
+        attempt('sub_b', 2, { position: 12 }),
+        attempt('sub_a', 3, { position: 12, others: [13], count: 2, outcome: 'delivered' }),
+        attempt('sub_a', 4, { epoch: '00tmf894vr', position: 12, others: [15], count: 2 }),
+        attempt('sub_a', 5, { position: 0, isGap: true }),
+      ];
+      for (const one of made) store.note([{ kind: 'attempt', attempt: one }]);
+      const [first, second, third, fourth] = made;
+      const numbers = async (position: number, epoch = EPOCH, subscription?: string): Promise<readonly Attempt[]> => {
+        const query = { event: { epoch, position }, before: Infinity, limit: 9 };
+        return store.attempts(subscription === undefined ? query : { ...query, subscription });
+      };
+      expect(await numbers(10)).toEqual([first]);
+      expect(await numbers(11)).toEqual([]);
+      expect(await numbers(12)).toEqual([third, second, first]);
+      expect(await numbers(12, EPOCH, 'sub_a')).toEqual([third, first]);
+      expect(await numbers(13)).toEqual([third]);
+      expect(await numbers(15)).toEqual([first]);
+      expect(await numbers(15, '00tmf894vr')).toEqual([fourth]);
+      expect(await store.attempts({ event: { epoch: EPOCH, position: 12 }, before: 3, limit: 1 })).toEqual([second]);
     });
 
     test('of many attempts the newest are kept, and failures rather than successes', async () => {

@@ -1,6 +1,9 @@
 import type { OpenEvent, SubscriptionDefinition, SubscriptionStanding } from '../../../core/subscription/definition.ts';
 import type { Attempt, DeadLetter, StoreChange } from '../../../core/subscription/ports.ts';
 
+/** Of the log that samples are of. */
+export const EPOCH = '00tmf894vq';
+
 export function definition(id: string, parts: Partial<SubscriptionDefinition> = {}): SubscriptionDefinition {
   return {
     id,
@@ -63,7 +66,10 @@ export function attempt(subscription: string, number: number, parts: Partial<Att
   return {
     subscription,
     number,
+    epoch: EPOCH,
     position: number * 10,
+    others: [],
+    isGap: false,
     count: 1,
     attempt: 1,
     startedMs: 3_000,
