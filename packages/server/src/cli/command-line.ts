@@ -6,7 +6,7 @@ import { nearest } from '../config/nearest.ts';
 import { readInput, type Command } from './command.ts';
 import { commands } from './commands.ts';
 import { CliError, EXIT_CODES, type ExitName } from './exit-codes.ts';
-import { commandHelp, generalHelp } from './help.ts';
+import { commandHelp, generalHelp, groupHelp } from './help.ts';
 import type { Terminal } from './terminal.ts';
 
 /**
@@ -25,6 +25,9 @@ async function run(argv: readonly string[], terminal: Terminal): Promise<ExitNam
   }
   if (first === '--version' || first === '-v') return print(terminal, version());
   if (first === 'help') return run([...argv.slice(1), '--help'], terminal);
+  const within = commandsWithin(first);
+  if (within.length > 0 && (argv[1] === '--help' || argv[1] === '-h'))
+    return print(terminal, groupHelp(within, terminal));
   const command = findCommand(argv);
   const input = readInput(command, argv.slice(command.name.split(' ').length));
   if (input.flag('help')) return print(terminal, commandHelp(command, terminal));
@@ -35,20 +38,29 @@ function findCommand(argv: readonly string[]): Command {
   const [first = '', second = ''] = argv;
   const found = commands.find(({ name }) => name === first || name === `${first} ${second}`);
   if (found !== undefined) return found;
-  const within = commands.filter(({ name }) => name.startsWith(`${first} `));
-  if (within.length > 0) {
-    const names = within.map(({ name }) => `polycast ${name}`).join(', ');
-    throw new CliError('usage', `polycast ${first} needs one more word: ${names}`);
-  }
-  const suggestion = nearest(
-    first,
-    commands.map(({ name }) => name),
-  );
-  throw new CliError(
-    'usage',
-    `"${first}" is no command${suggestion === undefined ? '' : `; did you mean polycast ${suggestion}?`}`,
-    'See polycast --help',
-  );
+  const words = commandsWithin(first).map(({ name }) => name.slice(first.length + 1));
+  if (words.length > 0) throw incomplete(first, second, words);
+  const names = commands.map(({ name }) => name);
+  const suggestion = nearest(`${first} ${second}`.trim(), names) ?? nearest(first, names);
+  const meant = suggestion === undefined ? '' : `; did you mean polycast ${suggestion}?`;
+  throw new CliError('usage', `"${first}" is no command${meant}`, 'See polycast --help');
+}
+
+/** @param words what may stand in the place of `second` */
+function incomplete(first: string, second: string, words: readonly string[]): CliError {
+  const hint = `See polycast ${first} --help`;
+  const all = words.join(', ');
+  if (second === '' || second.startsWith('-'))
+    return new CliError('usage', `polycast ${first} needs one more word: ${all}`, hint);
+  const suggestion = nearest(second, words);
+  const meant =
+    suggestion === undefined ? `: polycast ${first} takes ${all}` : `; did you mean polycast ${first} ${suggestion}?`;
+  return new CliError('usage', `"${first} ${second}" is no command${meant}`, hint);
+}
+
+/** Those of two words, of which this is the first. */
+function commandsWithin(first: string): readonly Command[] {
+  return commands.filter(({ name }) => name.startsWith(`${first} `));
 }
 
 function version(): string {

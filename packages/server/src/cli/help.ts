@@ -22,6 +22,16 @@ export function generalHelp(commands: readonly Command[], { style }: Terminal): 
   ].join('\n');
 }
 
+/** What `polycast subscriptions --help` shows, of the commands that begin with one word. */
+export function groupHelp(commands: readonly Command[], { style }: Terminal): string {
+  const width = Math.max(...commands.map(({ name }) => name.length));
+  return [
+    ...commands.map(({ name, summary }) => `  ${style('cyan', `polycast ${name.padEnd(width)}`)}  ${summary}`),
+    '',
+    style('dim', 'Each tells more with --help.'),
+  ].join('\n');
+}
+
 /** What `polycast <command> --help` shows. */
 export function commandHelp(command: Command, { style }: Terminal): string {
   const options = Object.entries({ ...command.options, help: HELP_OPTION });

@@ -1,20 +1,31 @@
+import type { Problem } from '@polycast/protocol';
 import { authorization, unreachable, type HubAddress } from './hub-address.ts';
 import { CliError } from './exit-codes.ts';
 import { describeProblem, readProblem } from './problem.ts';
 
-/** The hub's answer to a request of an operator's; `undefined` when it has no body. @throws CliError when it refuses */
+/**
+ * The hub's answer to a request of an operator's; `undefined` when it has no body.
+ * @param hintOf what else to say of a refusal
+ * @throws CliError when it refuses
+ */
 export async function askHub(
   hub: HubAddress,
   method: string,
   path: string,
   body?: object,
   headers: Readonly<Record<string, string>> = {},
+  hintOf: (problem: Problem) => string | undefined = () => undefined,
 ): Promise<unknown> {
   const response = await send(hub, method, path, body, headers);
   const text = await response.text();
   if (response.ok) return text === '' ? undefined : parseExactly(text);
   const problem = readProblem(text, response.status);
-  const hints = response.status === 401 && hub.key === undefined ? ['Say who you are with --key or POLYCAST_KEY'] : [];
+  const { retryAfterMs } = problem;
+  const hints = [
+    hintOf(problem),
+    response.status === 401 && hub.key === undefined ? 'Say who you are with --key or POLYCAST_KEY' : undefined,
+    typeof retryAfterMs === 'number' ? `Try again in ${Math.ceil(retryAfterMs / 1000)} s` : undefined,
+  ].filter((hint) => hint !== undefined);
   throw new CliError('failed', `refused: ${describeProblem(problem)}`, ...hints);
 }
 

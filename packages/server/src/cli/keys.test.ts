@@ -9,7 +9,7 @@ describe('a command line that is not right', () => {
     [['keys', 'create', 'a', '--admin', '--expires', 'soon', '--data', '.'], '90d'],
     [['keys', 'create', 'a', '--admin', '--expires', '2020-01-01', '--data', '.'], 'to come'],
     [['keys', 'rotate', 'a', '--overlap', '9999999'], 'at most'],
-    [['keys'], 'keys list'],
+    [['keys'], 'keys needs one more word: list, create'],
     [['revoke', 'everybody', '42'], 'none of'],
     [['access', 'explain', '--user', '42'], 'one of'],
     [['access', 'explain', '--subscribe', 'a', '--publish', 'a'], 'one of'],

@@ -31,7 +31,12 @@ test('the version is that of the package', async () => {
 
 const mistakes: readonly [name: string, args: readonly string[], message: RegExp][] = [
   ['an unknown command', ['publsh'], /"publsh" is no command; did you mean polycast publish\?/],
-  ['half a command', ['config'], /polycast config needs one more word: polycast config check/],
+  ['an unknown command with arguments', ['publsh', 'a'], /"publsh" is no command; did you mean polycast publish\?/],
+  ['half a command', ['config'], /polycast config needs one more word: check, print/],
+  ['half a command, and an option', ['config', '--json'], /polycast config needs one more word: check, print/],
+  ['half of it unknown', ['config', 'x'], /"config x" is no command: polycast config takes check, print/],
+  ['half of it nearly right', ['config', 'chek'], /"config chek" is no command; did you mean polycast config check\?/],
+  ['a first word nearly right', ['confg', 'check'], /"confg" is no command; did you mean polycast config check\?/],
   ['an unknown option', ['publish', 'a', '1', '--tyep', 'x'], /--tyep is not known here; did you mean --type\?/],
   ['an option without its value', ['publish', 'a', '1', '--type'], /--type needs a value: --type TYPE/],
   ['a value for a switch', ['publish', 'a', '1', '--json=x'], /--json takes no value/],
@@ -49,6 +54,18 @@ test.each(mistakes)('%s is told, and ends with 2', async (_name, args, message) 
   const { code, out, err } = await runInside(args);
   expect({ code, out }).toEqual({ code: 2, out: '' });
   expect(err).toMatch(message);
+});
+
+test('half a command with --help shows those that begin with it', async () => {
+  for (const args of [
+    ['subscriptions', '--help'],
+    ['help', 'subscriptions'],
+  ]) {
+    const { code, out } = await runInside(args);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^ {2}polycast subscriptions resume +Goes on where it stopped/m);
+    expect(out).not.toContain('config');
+  }
 });
 
 test('a hub that does not answer ends with 69 and says what to do', async () => {

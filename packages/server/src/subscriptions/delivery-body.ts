@@ -94,7 +94,7 @@ function changedWebhook({ settings }: SubscriptionParts, before: Basis, members:
     retryDelaysMs: delays ?? settings.retryDelaysSeconds.map((seconds) => seconds * 1000),
     secrets: before.secrets,
   };
-  members.end();
+  end(members, 'webhook');
   return delivery;
 }
 
@@ -113,8 +113,21 @@ function changedPull(
     leaseMs: after('leaseSeconds', leaseSeconds, settings.leaseMaxSeconds, settings.leaseSeconds) * 1000,
     deliveriesMax: after('deliveriesMax', before?.deliveriesMax, DELIVERIES_MAX, settings.deliveriesMax),
   };
-  members.end();
+  end(members, 'pull');
   return pull;
+}
+
+const OF_KIND = {
+  webhook: ['url', 'dialect', 'format', 'headers', 'batch', 'timeoutMs', 'retryDelaysSeconds', 'secret', 'signature'],
+  pull: ['leaseSeconds', 'deliveriesMax'],
+};
+
+/** Nothing may be left; what the other kind has is a mistake of its own. @throws PolycastError `invalid_body` */
+function end(members: Members, kind: 'webhook' | 'pull'): void {
+  const other = kind === 'pull' ? 'webhook' : 'pull';
+  for (const name of members.names)
+    if (OF_KIND[other].includes(name)) throw invalidBody(`delivery.${name}`, `is of a ${other}, and this is a ${kind}`);
+  members.end();
 }
 
 /** Where it leads is looked at again whenever it is connected to; what can be told at once is told at once. */

@@ -1,3 +1,4 @@
+import type { Problem } from '@polycast/protocol';
 import type { Command, Input, OptionSpec } from '../command.ts';
 import type { ExitName } from '../exit-codes.ts';
 import { HUB_ADDRESS_OPTIONS, hubAddress } from '../hub-address.ts';
@@ -74,9 +75,40 @@ export function subscriptionCommand(
     options: { ...options, ...HUB_ADDRESS_OPTIONS },
     run(input, terminal) {
       const hub = hubAddress(input);
-      return run((method, path, body, headers) => askHub(hub, method, `/v1/${path}`, body, headers), input, terminal);
+      const hintOf = ({ member }: Problem): string | undefined => optionHint(member, command.options);
+      return run(
+        (method, path, body, headers) => askHub(hub, method, `/v1/${path}`, body, headers, hintOf),
+        input,
+        terminal,
+      );
     },
   };
+}
+
+/** Members of a body that are called otherwise on the command line. */
+const OPTION_OF: Readonly<Record<string, string>> = {
+  types: 'type',
+  ratePerSecond: 'rate',
+  concurrencyMax: 'concurrency',
+  'delivery.url': 'webhook',
+  'delivery.headers': 'header',
+  'delivery.batch.countMax': 'batch',
+  'delivery.batch.waitMs': 'batch-wait',
+  'delivery.timeoutMs': 'timeout',
+  'delivery.retryDelaysSeconds': 'retries',
+  'delivery.leaseSeconds': 'lease',
+  'delivery.deliveriesMax': 'deliveries',
+  'delivery.signature': 'ed25519',
+  signature: 'ed25519',
+  overlapSeconds: 'overlap',
+  waitSeconds: 'wait',
+  delaySeconds: 'delay',
+  leaseSeconds: 'lease',
+};
+
+function optionHint(member: unknown, options: Command['options']): string | undefined {
+  const option = typeof member === 'string' ? OPTION_OF[member] : undefined;
+  return option !== undefined && Object.hasOwn(options, option) ? `Here that is --${option}` : undefined;
 }
 
 /** @param path below `/v1/` */

@@ -36,8 +36,11 @@ export const subscriptionsCreate: Command = subscriptionCommand({
   ],
   async run(ask, input, terminal) {
     const url = input.text('webhook');
-    if ((url === undefined) === !input.flag('pull'))
-      throw usageError(subscriptionsCreate, 'say how it is delivered: --webhook URL, or --pull');
+    const isPull = input.flag('pull');
+    if ((url === undefined) === !isPull) {
+      const both = isPull ? ', not both' : '';
+      throw usageError(subscriptionsCreate, `say how it is delivered: --webhook URL, or --pull${both}`);
+    }
     const kind = url === undefined ? 'pull' : 'webhook';
     const delivery = {
       kind,

@@ -28,6 +28,8 @@ export const subscriptionsDeadLetters: Command = subscriptionCommand({
   async run(ask, input, terminal) {
     const isRetry = input.flag('retry');
     if (isRetry && input.flag('discard')) throw usageError(subscriptionsDeadLetters, '--retry or --discard, not both');
+    if (!isRetry && !input.flag('discard') && input.flag('all'))
+      throw usageError(subscriptionsDeadLetters, '--all is for --retry or --discard');
     if (isRetry || input.flag('discard')) await dispose(ask, input, terminal, isRetry);
     else if (input.arguments[1] === undefined) await list(ask, input, terminal);
     else terminal.out(JSON.stringify(await ask('GET', pathOf(input, `/dead-letters${eventOf(input)}`))));
@@ -38,7 +40,10 @@ export const subscriptionsDeadLetters: Command = subscriptionCommand({
 async function dispose(ask: Ask, input: Input, { out, style }: Terminal, isRetry: boolean): Promise<void> {
   const isOne = input.arguments[1] !== undefined;
   if (isOne === input.flag('all'))
-    throw usageError(subscriptionsDeadLetters, 'say which: the id of an event, or --all of them');
+    throw usageError(
+      subscriptionsDeadLetters,
+      `say which: the id of an event, or --all of them${isOne ? ', not both' : ''}`,
+    );
   const path = pathOf(input, `/dead-letters${eventOf(input)}`);
   const answer = isRetry ? await ask('POST', `${path}/retry`) : await ask('DELETE', path);
   const { retried, discarded } = answer as { retried?: number; discarded?: number };
@@ -56,7 +61,7 @@ async function list(ask: Ask, input: Input, { out, note, style }: Terminal): Pro
       if (input.flag('json')) out(JSON.stringify(letter));
       else
         out(
-          `${style('cyan', event)}  ${channel}  ${style('red', outcome)} after ${attempts}  ${style('dim', `${since} ${printable(detail)}`)}`.trimEnd(),
+          `${style('cyan', event)}  ${channel}  ${style('red', outcome)} after ${attempts} ${attempts === 1 ? 'try' : 'tries'}  ${style('dim', `${since} ${printable(detail)}`)}`.trimEnd(),
         );
     }
     count += page.deadLetters.length;

@@ -195,3 +195,29 @@ describe('a command line that is not right', () => {
     expect(code).toBe(2);
   });
 });
+
+describe('what is wrong is told in the words of the command line', () => {
+  test.each([
+    [['create', 'a', '--pull', '-w', 'http://127.0.0.1:9/'], /--webhook URL, or --pull, not both/],
+    [['create', 'a', '-w', 'http://127.0.0.1:9/', '--retries', '0'], /--retries 0: seconds from 1 on are wanted.*none/],
+    [['dead-letters', 'sub_x', '--all'], /--all is for --retry or --discard/],
+    [['dead-letters', 'sub_x', 'event', '--retry', '--all'], /the id of an event, or --all of them, not both/],
+    [['dead-letters', 'sub_x', 'event', '--retry', '--discard'], /--retry or --discard, not both/],
+  ])('%j', async (args, message) => {
+    expect(await runInside(['subscriptions', ...args])).toMatchObject({ code: 2, err: expect.stringMatching(message) });
+  });
+
+  test('also where it is the hub that says so', async () => {
+    const hub = await subscriptionHub();
+    const endpoint = await openEndpoint();
+    const run = at(hub);
+    const queue = await run('create', 'a', '--pull', '--timeout', '10');
+    expect(queue.err).toMatch(/"delivery.timeoutMs" is of a webhook, and this is a pull\..*\n.*that is --timeout/s);
+    const webhook = await run('create', 'a', '-w', endpoint.url, '--lease', '10');
+    expect(webhook.err).toMatch(/"delivery.leaseSeconds" is of a pull, and this is a webhook\..*\n.*that is --lease/s);
+    const secret = await run('create', 'a', '-w', endpoint.url, '--secret', 'x');
+    expect(secret.err).toMatch(/"delivery.secret" must be whsec_/);
+    const id = (await run('create', 'a', '--pull')).out.trim();
+    expect((await run('pull', id, '--wait', '61')).err).toMatch(/"waitSeconds" must be.*\n.*that is --wait/s);
+  });
+});

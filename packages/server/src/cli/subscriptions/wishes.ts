@@ -81,7 +81,8 @@ function retriesOf(command: Command, text: string | undefined): readonly number[
   if (text === undefined) return undefined;
   if (text === 'none' || text === '') return [];
   const seconds = text.split(',').map((each) => (/^\s*\d{1,9}\s*$/.test(each) ? Number(each) : Number.NaN));
-  if (seconds.some(Number.isNaN)) throw usageError(command, `--retries ${text}: seconds are wanted, such as 5,60,3600`);
+  if (!seconds.every((each) => each >= 1))
+    throw usageError(command, `--retries ${text}: seconds from 1 on are wanted, such as 5,60,3600, or none`);
   return seconds;
 }
 
