@@ -228,6 +228,10 @@ export class Deliveries {
     if (isPull(line)) return this.#pulls.redefined(line);
     // Another pace, or another endpoint: it is found out anew.
     line.pace = undefined;
+    if (line.standing.restUntilMs !== undefined) {
+      line.standing = { ...line.standing, restUntilMs: undefined };
+      this.#notes.touch(line);
+    }
     this.#dispatcher.ready(line);
   }
 

@@ -86,7 +86,15 @@ export class Desk implements SubscriptionDesk {
     const state = isTrusted || (await this.#consentsNow(definition)) ? 'active' : 'pending';
     const line = makeLine({
       definition,
-      standing: { state, reason: 'created', sinceMs: nowMs, cursor, failingSinceMs: undefined, lost: undefined },
+      standing: {
+        state,
+        reason: 'created',
+        sinceMs: nowMs,
+        cursor,
+        failingSinceMs: undefined,
+        restUntilMs: undefined,
+        lost: undefined,
+      },
     });
     // Known from now on, so that the same is not made twice while it is being written.
     registry.add(line);

@@ -249,7 +249,17 @@ export class Dispatcher implements LineOwner {
   }
 
   #paceOf(line: Line): Pace {
-    return (line.pace ??= new Pace(line.definition.concurrencyMax, line.definition.ratePerSecond));
+    return (line.pace ??= this.#newPace(line));
+  }
+
+  #newPace({ definition, standing }: Line): Pace {
+    const { concurrencyMax, ratePerSecond } = definition;
+    const { restUntilMs = 0, failingSinceMs } = standing;
+    const nowMs = this.#parts.clock.nowMs();
+    const pace = new Pace(concurrencyMax, ratePerSecond);
+    // As if what was answered before a restart had been answered now.
+    if (nowMs < restUntilMs) pace.failed('overrun', nowMs, nowMs, failingSinceMs ?? nowMs, restUntilMs - nowMs);
+    return pace;
   }
 
   #begin(line: Line, progress: Progress, lanes: readonly Lane[], nowMs: number): void {
@@ -336,6 +346,7 @@ export class Dispatcher implements LineOwner {
     if (root.standing.failingSinceMs === undefined) root.standing = { ...root.standing, failingSinceMs };
     const going = judgement.going as 'refused' | 'overrun';
     this.#paceOf(root).failed(going, begunMs, nowMs, failingSinceMs, judgement.retryAfterMs);
+    if (going === 'overrun' && judgement.retryAfterMs !== undefined) this.#rest(root, nowMs + judgement.retryAfterMs);
     root.probeMs = nowMs + withJitter(settings.probeSeconds * 1000, random.fraction());
     for (const lane of lanes) {
       const delayMs = retryDelayMs(retryDelaysMs, lane.attempts, random.fraction(), judgement.retryAfterMs);
@@ -344,6 +355,13 @@ export class Dispatcher implements LineOwner {
       else progress.retry(lane, nowMs + delayMs);
     }
     verdicts.failed(root);
+  }
+
+  /** It is to be left alone until then, also by the next hub. */
+  #rest(root: Line, untilMs: number): void {
+    if (untilMs <= (root.standing.restUntilMs ?? 0)) return;
+    root.standing = { ...root.standing, restUntilMs: untilMs };
+    this.#parts.notes.touch(root);
   }
 
   #giveUp(

@@ -1,7 +1,16 @@
 import type { ServerResponse } from 'node:http';
 import { expect, test, vi } from 'vitest';
 import { openReceiver, OPERATOR, type Receiver } from '../testing/delivery-kit.ts';
-import { DAY_MS, HOUR_MS, newsOf, openTravel, SECOND_MS, usualWebhook, type Travel } from '../testing/travel.ts';
+import {
+  DAY_MS,
+  HOUR_MS,
+  MINUTE_MS,
+  newsOf,
+  openTravel,
+  SECOND_MS,
+  usualWebhook,
+  type Travel,
+} from '../testing/travel.ts';
 
 interface Arrival {
   readonly atMs: number;
@@ -48,6 +57,24 @@ test.each([
     expect(atMs - first.atMs).toBeLessThan(waitMs * 1.03);
   }
   expect(await outcomesOf(travel, id)).toEqual(['slowed_down', 'delivered', 'delivered']);
+});
+
+test('503 with Retry-After is kept to by the whole subscription although the hub starts anew', async () => {
+  const receiver = await openReceiver();
+  const before = await openTravel();
+  const arrivals: Arrival[] = answerFirst(receiver, before, (response) =>
+    response.writeHead(503, { 'retry-after': '7200' }).end(),
+  );
+  await before.kit.deliveries.desk.create(usualWebhook(receiver.url), OPERATOR);
+  await before.kit.publish('a.1', 1);
+  await before.settle();
+  await before.kit.close();
+  const travel = await openTravel(before);
+  await travel.kit.publish('a.2', 2);
+  await travel.pass(2 * HOUR_MS - MINUTE_MS, MINUTE_MS);
+  expect(arrivals).toHaveLength(1);
+  await travel.until(() => arrivals.length === 3, HOUR_MS);
+  expect(arrivals.map(({ data }) => data).toSorted()).toEqual([1, 1, 2]);
 });
 
 test('500 with Retry-After is kept to by its event; the other channels go on', async () => {

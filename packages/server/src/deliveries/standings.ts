@@ -53,7 +53,7 @@ export class Standings {
     const before = line.standing;
     line.standing = { ...before, ...step, sinceMs: clock.nowMs() };
     if (step.state === 'active') {
-      line.standing = { ...line.standing, failingSinceMs: undefined };
+      line.standing = { ...line.standing, failingSinceMs: undefined, restUntilMs: undefined };
       // Somebody says that it is well: it is believed. What is back by itself is still taken with care.
       if (step.reason !== 'healed') line.pace = undefined;
     }

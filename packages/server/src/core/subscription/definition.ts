@@ -88,6 +88,8 @@ export interface SubscriptionStanding {
   readonly cursor: Position;
   /** Since when there has been nothing but failures; `undefined` while deliveries succeed. */
   readonly failingSinceMs: number | undefined;
+  /** Its endpoint has asked to be left alone until then; `undefined` when it has not. */
+  readonly restUntilMs: number | undefined;
   /** It stood in a log that is no more, and has not been told yet: the place after which it knows nothing of that one. */
   readonly lost: LostPlace | undefined;
 }

@@ -20,7 +20,7 @@ const { openSubscriptionStore } = await import(process.argv[1]);
 const store = await openSubscriptionStore({ folder: process.argv[2] });
 const ids = JSON.parse(process.argv[3]);
 const cursors = new Map([...store.load()].map(({ definition, standing }) => [definition.id, standing.cursor]));
-const standing = (cursor) => ({ state: 'active', reason: 'created', sinceMs: 1, cursor, failingSinceMs: undefined, lost: undefined });
+const standing = (cursor) => ({ state: 'active', reason: 'created', sinceMs: 1, cursor, failingSinceMs: undefined, restUntilMs: undefined, lost: undefined });
 const step = (subscription) => {
   const position = (cursors.get(subscription) ?? 0) + 1;
   cursors.set(subscription, position);

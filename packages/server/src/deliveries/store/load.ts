@@ -12,7 +12,7 @@ export function readStored(
   limit: number,
 ): readonly StoredSubscription[] {
   return (statements.subscriptions.all(after, limit) as unknown as SubscriptionRow[]).map((row) => {
-    const { id, state, reason, sinceMs, cursor, failingSinceMs, lostEpoch, lostAfter } = row;
+    const { id, state, reason, sinceMs, cursor, failingSinceMs, restUntilMs, lostEpoch, lostAfter } = row;
     if (state === null) throw tampered(own, `${id} without saying where it stands`);
     return {
       definition: parse(own, row),
@@ -22,6 +22,7 @@ export function readStored(
         sinceMs,
         cursor,
         failingSinceMs: failingSinceMs ?? undefined,
+        restUntilMs: restUntilMs ?? undefined,
         lost: lostEpoch === null ? undefined : { epoch: lostEpoch, position: lostAfter ?? 0 },
       },
       open: (statements.openOf.all(id) as unknown as OpenRow[]).map((open) => ({
@@ -59,6 +60,7 @@ interface SubscriptionRow {
   readonly sinceMs: number;
   readonly cursor: number;
   readonly failingSinceMs: number | null;
+  readonly restUntilMs: number | null;
   readonly lostEpoch: string | null;
   readonly lostAfter: number | null;
 }

@@ -81,4 +81,5 @@ export const MIGRATIONS: readonly string[] = [
    UPDATE attempt SET epoch = substr(json_extract(rest, '$.request.headers."webhook-id"'), 1, 10)
      WHERE json_extract(rest, '$.request.headers."webhook-id"') GLOB '??????????-???????????';
    CREATE INDEX attempt_batch ON attempt (last, position, number) WHERE last > position;`,
+  'ALTER TABLE standing ADD COLUMN rest_until_ms INTEGER;',
 ];

@@ -56,13 +56,17 @@ export function storeContract(name: string, makeHome: MakeHome): void {
       await store.write([...creation('sub_a'), open('sub_a', 1), open('sub_a', 2)]);
       store.note([{ kind: 'closed', subscription: 'sub_a', position: 1 }, open('sub_a', 3)]);
       store.note([
-        { kind: 'standing', subscription: 'sub_a', standing: standing(3, { state: 'suspended', failingSinceMs: 5 }) },
+        {
+          kind: 'standing',
+          subscription: 'sub_a',
+          standing: standing(3, { state: 'suspended', failingSinceMs: 5, restUntilMs: 9 }),
+        },
         open('sub_a', 2, { attempts: 2 }),
         { kind: 'closed', subscription: 'sub_a', position: 3 },
       ]);
       store.note([open('sub_a', 4), { kind: 'closed', subscription: 'sub_a', position: 4 }, open('sub_a', 4)]);
       const [stored] = await reopened(home, store);
-      expect(stored?.standing).toEqual(standing(3, { state: 'suspended', failingSinceMs: 5 }));
+      expect(stored?.standing).toEqual(standing(3, { state: 'suspended', failingSinceMs: 5, restUntilMs: 9 }));
       expect(stored?.open).toEqual([openEvent(2, { attempts: 2 }), openEvent(4)]);
     });
 

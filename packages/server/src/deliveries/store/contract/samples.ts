@@ -33,6 +33,7 @@ export function standing(cursor: number, parts: Partial<SubscriptionStanding> = 
     sinceMs: 1_000,
     cursor,
     failingSinceMs: undefined,
+    restUntilMs: undefined,
     lost: undefined,
     ...parts,
   };
