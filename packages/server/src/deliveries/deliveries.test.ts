@@ -157,6 +157,32 @@ test('an endpoint must consent before it gets anything; one that says 410 gets n
   await expect(desk.resume(id, OPERATOR)).rejects.toMatchObject({ code: 'subscription_not_active' });
 });
 
+test('a yes is that of the endpoint that was asked, not of one that it is led to while that is written down', async () => {
+  const [asked, other] = [await openReceiver(), await openReceiver()];
+  const yes = { 'webhook-allowed-origin': '*', 'webhook-allowed-rate': '60' };
+  asked.answer = (_received, response) => response.writeHead(200, yes).end();
+  other.answer = (_received, response) => response.writeHead(500).end();
+  const kit = await openKit();
+  const { desk } = kit.deliveries;
+  const write = kit.store.write.bind(kit.store);
+  let isMoved = false;
+  const moving: typeof write = async (changes) => {
+    const [rate] = changes.flatMap((each) => (each.kind === 'definition' ? [each.definition] : []));
+    // The rate that the endpoint wants is being kept.
+    if (rate?.ratePerSecond === 1 && !isMoved) {
+      isMoved = true;
+      const delivery = { ...rate.delivery, url: other.url } as typeof rate.delivery;
+      await desk.change(rate.id, { delivery, isTrusted: false }, undefined, OPERATOR);
+    }
+    await write(changes);
+  };
+  Object.assign(kit.store, { write: moving });
+  const wishes = webhook(asked.url, { isTrusted: false, ratePerSecond: 10 }, { dialect: 'cloudevents' });
+  const { id } = (await desk.create(wishes, OPERATOR)).subscription.definition;
+  await vi.waitFor(async () => expect(await desk.attempts(id, { before: Infinity, limit: 10 })).toHaveLength(2));
+  expect(desk.get(id)?.standing).toMatchObject({ state: 'pending', reason: 'moved' });
+});
+
 test('what retention has removed is told to the endpoint, in its place', async () => {
   const receiver = await openReceiver();
   const kit = await openKit();
