@@ -43,7 +43,10 @@ function spoilt(body: object): fc.Arbitrary<object> {
       const path = added === undefined ? place : [...place.slice(0, -1), added];
       let target = copy as Record<string, unknown>;
       for (const name of path.slice(0, -1)) target = target[name] as Record<string, unknown>;
-      Object.defineProperty(target, path.at(-1) as string, {
+      const last = path.at(-1) as string;
+      // The one member of a list that cannot be replaced.
+      if (Array.isArray(target) && last === 'length') return copy;
+      Object.defineProperty(target, last, {
         value,
         enumerable: true,
         configurable: true,
