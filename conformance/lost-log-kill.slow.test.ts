@@ -1,0 +1,52 @@
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { post } from './kit/deliveries.ts';
+import { Endpoint, type Taken } from './kit/endpoint.ts';
+import { temporaryFolder } from './kit/folders.ts';
+import { startHubProcess } from './kit/hub-process.ts';
+import { until } from './kit/wait.ts';
+
+const KILLS = 5;
+
+test('that the log was wiped is told although the hub is killed again and again before anybody hears it', async () => {
+  const data = temporaryFolder('lost-log-kill');
+  let isUp = true;
+  const endpoint = await Endpoint.open(() => (isUp ? 204 : 500));
+  const heard = (): readonly Taken[] => endpoint.taken.filter(({ isDone }) => isDone);
+  onTestFinished(() => endpoint.close());
+  let hub = await startHubProcess({ data });
+  const { url, port } = hub;
+  const delivery = {
+    kind: 'webhook',
+    url: `${endpoint.url}/hook`,
+    retryDelaysSeconds: Array.from({ length: 30 }, () => 1),
+  };
+  const created = await post(`${url}/v1/subscriptions`, { channels: ['orders.>'], delivery });
+  expect(created.status, created.text).toBe(201);
+  const publish = async (count: number): Promise<void> => {
+    const reply = await post(`${url}/v1/events`, { channel: 'orders.1', data: count });
+    expect(reply.status, reply.text).toBe(201);
+  };
+  await publish(1);
+  await until('the first is delivered', () => heard().length === 1, 10_000);
+  await hub.end('SIGTERM');
+
+  for (const name of readdirSync(data))
+    if (!name.startsWith('subscriptions.sqlite')) rmSync(join(data, name), { recursive: true });
+  isUp = false;
+  for (let kill = 0; kill < KILLS; kill++) {
+    hub = await startHubProcess({ data, port });
+    if (kill === 0) await publish(2);
+    const asked = endpoint.taken.length;
+    await until('it is tried', () => endpoint.taken.length > asked, 10_000);
+    await hub.end('SIGKILL');
+  }
+  isUp = true;
+  hub = await startHubProcess({ data, port });
+  await until('all is delivered', () => heard().length >= 3, 20_000);
+  await hub.end('SIGTERM');
+  const [before, gap, event] = heard();
+  expect(gap).toMatchObject({ channel: 'polycast.gap', payload: { from: before?.id, reason: 'epoch' } });
+  expect(event).toMatchObject({ channel: 'orders.1', payload: 2 });
+});
