@@ -4,6 +4,7 @@ import { everything, publish, publishData, refusal } from './steps.ts';
 const LINES = { 'Content-Type': 'application/x-ndjson' };
 const result = { id: '<cursor>', channel: '{c}', time: '<time>' };
 const CLOUD = { specversion: '1.0', id: '{key}', source: '/shop', type: 'order.made' };
+const HUB_CHANNELS = ['polycast.users.online', 'polycast.subscriptions.{c}'];
 const PROBLEM_OF = (code: string, status: number, more: object = {}): object => ({
   error: { type: '<any>', title: '<any>', status, code, retryable: false, ...more },
 });
@@ -35,6 +36,49 @@ export const PUBLISHING: readonly Case[] = [
         answer: refusal('unsupported_media_type'),
       },
       publish({ channel: '{c}', data: 'x'.repeat(300_000) }, 'event_too_large'),
+    ],
+  },
+  {
+    name: "the hub's own channels are published to by the hub alone, in whatever way it is asked",
+    sections: ['13.1'],
+    steps: [
+      ...HUB_CHANNELS.flatMap((channel) => [
+        publish({ channel, data: 1 }, 'forbidden'),
+        publish({ ...CLOUD, channel }, 'forbidden', undefined, {
+          'Content-Type': 'application/cloudevents+json',
+        }),
+        {
+          request: `POST /v1/channels/${channel}/events`,
+          headers: { 'Content-Type': 'text/plain' },
+          body: 'x',
+          answer: refusal('forbidden'),
+        },
+        {
+          request: 'POST /v1/events',
+          body: [
+            { channel, data: 1 },
+            { channel: '{c}', data: 2 },
+          ],
+          answer: { status: 200, json: [PROBLEM_OF('forbidden', 403, { detail: '<any>', rule: '<any>' }), result] },
+        },
+        {
+          request: 'POST /v1/events',
+          headers: LINES,
+          body: `{"channel":"${channel}","data":1}`,
+          answer: { status: 200, text: '{"error":{<any>"code":"forbidden"<any>}}\n' },
+        },
+      ]),
+      {
+        webSocket: '/v1/events',
+        turns: [
+          { receive: '{"op":"ready","cursor":"<cursor>","session":"<text>","heartbeatMs":"<number>"}' },
+          { send: '{"op":"publish","ref":1,"channel":"polycast.x","data":1}' },
+          {
+            receive:
+              '{"op":"publish","ref":1,"ok":false,"error":{"type":"<any>","title":"<any>","status":403,"code":"forbidden","detail":"<any>","retryable":false,"rule":"<any>"}}',
+          },
+        ],
+      },
     ],
   },
   {

@@ -1,4 +1,5 @@
 import { PolycastError } from '@polycast/protocol';
+import { isHubChannel } from './hub-channels.ts';
 
 /** A kind of event that a site publishes, as its operator describes it (PROTOCOL.md section 14.9). */
 export interface EventType {
@@ -44,7 +45,7 @@ export class EventTypes {
    * @param content the event's members from `datacontenttype` on, as JSON text
    */
   refusal(mode: EventTypeCheck, channel: string, type: string | undefined, content: string): PolycastError | undefined {
-    if (mode === 'none' || isTheHubsOwn(channel)) return undefined;
+    if (mode === 'none' || isHubChannel(channel)) return undefined;
     if (type === undefined || !this.#types.has(type)) {
       if (mode === 'schema') return undefined;
       return type === undefined
@@ -57,8 +58,4 @@ export class EventTypes {
     const wrong = data === undefined ? 'The data is bytes, and its schema is for JSON' : check(data);
     return wrong === undefined ? undefined : new PolycastError('event_invalid', `${wrong}.`);
   }
-}
-
-function isTheHubsOwn(channel: string): boolean {
-  return channel.startsWith('polycast.') && !channel.startsWith('polycast.private.');
 }

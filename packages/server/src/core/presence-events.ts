@@ -75,8 +75,8 @@ export function presentUser(
 }
 
 /**
- * The change that an event of the hub's own tells of; `undefined` for one that is none: where there is no access control, others
- * may have published there.
+ * The change that an event of the hub's own tells of; `undefined` for one that is none, as an older log may
+ * hold of others.
  * @param parseTime RFC 3339 as milliseconds since 1970; not a number for what is none
  */
 export function presenceChangeOf(

@@ -39,3 +39,15 @@ test('whose credentials were taken back is not let in as somebody else', () => {
   expect(() => authority.identify(withToken('ada'))).toThrow(expect.objectContaining({ code: 'unauthorized' }));
   expect(authority.identify(withToken(undefined))).toMatchObject({ user: undefined });
 });
+
+test("the hub's own channels are published to by nobody, with the refusal that rules have for it", () => {
+  const authority = createOpenAuthority({ identifiers: [identifier], revocations: NOTHING_REVOKED });
+  const everybody = authority.nobody as Principal;
+  for (const channel of ['polycast.users.online', 'polycast.subscriptions.sub_1', 'polycast.x', 'polycast.private']) {
+    expect(authority.decide(everybody, 'publish', channel)).toMatchObject({ allowed: false, code: 'forbidden' });
+    expect(authority.decide(ADA, 'publish', channel)).toMatchObject({ code: 'forbidden', by: 'the system channels' });
+    expect(authority.decide(everybody, 'subscribe', channel)).toEqual({ allowed: true });
+  }
+  for (const channel of ['polycast', 'polycasts.x', 'polycast.private.ada'])
+    expect(authority.decide(everybody, 'publish', channel)).toEqual({ allowed: true });
+});

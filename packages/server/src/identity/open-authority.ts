@@ -1,5 +1,6 @@
 import { PolycastError } from '@polycast/protocol';
 import { Access } from '../core/access.ts';
+import { isHubChannel } from '../core/hub-channels.ts';
 import type { Authority, AuthorityDecision } from '../core/ports.ts';
 import { ANONYMOUS, type Principal } from '../core/principal.ts';
 import { createAuthority, NO_CONSENT, type AuthorityParts, type Identifier } from './authority.ts';
@@ -10,7 +11,7 @@ const YES: AuthorityDecision = { allowed: true };
 const EVERYBODY: Principal = { ...ANONYMOUS, kind: 'server' };
 
 /**
- * No access control: everybody may do everything. For a hub that only this machine, or a trusted network, can reach. Who
+ * No access control: everybody may do everything but speak for the hub itself (PROTOCOL.md section 13.1). For a hub that only this machine, or a trusted network, can reach. Who
  * shows who they are is known all the same: private channels, presence and what a user publishes need no rules. Credentials that are
  * none here are passed over, since nothing is closed; ones that have expired are not, so that renewing them can be tried.
  */
@@ -18,15 +19,18 @@ export function createOpenAuthority({
   identifiers,
   revocations,
 }: Pick<AuthorityParts, 'identifiers' | 'revocations'>): Authority {
+  const closed = createAuthority({
+    access: new Access([], {}),
+    identifiers: [...identifiers.map(lenient), { identify: () => EVERYBODY }],
+    revocations,
+    consent: NO_CONSENT,
+  });
   return {
-    ...createAuthority({
-      access: new Access([], {}),
-      identifiers: [...identifiers.map(lenient), { identify: () => EVERYBODY }],
-      revocations,
-      consent: NO_CONSENT,
-    }),
+    ...closed,
     nobody: EVERYBODY,
-    decide: () => YES,
+    // What the hub tells of itself is as refused as it is where there are rules.
+    decide: (principal, action, pattern) =>
+      action === 'publish' && isHubChannel(pattern) ? closed.decide(principal, action, pattern) : YES,
     permits: () => YES,
   };
 }
