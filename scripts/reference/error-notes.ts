@@ -111,7 +111,7 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
     then: 'Wait a moment and send the same again.',
   },
   subscription_not_active: {
-    when: 'What was asked for needs a subscription in another state or of another delivery: a pull from one that is paused, a replay of one that has ended, a test of one that is pulled, a pause of one whose endpoint has not consented.',
+    when: 'What was asked for needs a subscription in another state or of another delivery: a pull from one that is paused, a replay of one that has ended, a test of one that is pulled, a test or a pause of one whose endpoint has not consented.',
     then: 'Read the subscription; `state` says where it stands. Resume it, or make another.',
     members: { state: 'pending, active, paused, suspended or ended' },
   },

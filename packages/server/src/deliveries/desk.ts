@@ -17,6 +17,7 @@ import type {
   Whereabouts,
 } from '../core/subscription/ports.ts';
 import type { SubscriptionSettings } from '../core/subscription/settings.ts';
+import { stepStanding } from '../core/subscription/standing.ts';
 import { whereaboutsOf } from '../core/subscription/whereabouts.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import type { Line } from './line.ts';
@@ -164,7 +165,7 @@ export class Desk implements SubscriptionDesk {
 
   async test(id: string, sample: Sample, _by: Actor): Promise<Attempt> {
     const line = this.#webhook(id);
-    if (line.standing.state === 'ended') throw notNow(line);
+    if (stepStanding(line.standing.state, 'test') === 'conflict') throw notNow(line);
     return this.#parts.sendSample(line, sample);
   }
 
@@ -320,7 +321,8 @@ function urlOf(delivery: SubscriptionDefinition['delivery']): string | undefined
 }
 
 function notNow({ standing: { state } }: Line): PolycastError {
-  return new PolycastError('subscription_not_active', `It is ${state}.`, { state });
+  const why = state === 'pending' ? 'Its endpoint has not consented yet.' : `It is ${state}.`;
+  return new PolycastError('subscription_not_active', why, { state });
 }
 
 const TRACE_MAX = 10_000;

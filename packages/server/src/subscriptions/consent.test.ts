@@ -212,3 +212,34 @@ describe('an owner whose endpoint was not ready', () => {
     expect(new Set(methods)).toEqual(new Set(['OPTIONS']));
   });
 });
+
+describe('an endpoint that has not consented is sent no sample of data that somebody else has chosen', () => {
+  async function refused(hub: SubscriptionHub, id: unknown): Promise<void> {
+    const path = `/v1/subscriptions/${String(id)}`;
+    const { status, body } = await hub.ask('POST', `${path}/test`, { data: 'chosen' });
+    expect([status, body['code'], body['state']]).toEqual([409, 'subscription_not_active', 'pending']);
+  }
+  const chosen = (received: readonly Received[]): readonly Received[] =>
+    received.filter(({ body }) => body.includes('chosen'));
+
+  test.each(['standard', 'cloudevents'])('in the dialect %s', async (dialect) => {
+    const endpoint = await openEndpoint();
+    const hub = await subscriptionHub({ access: 'open', outgoing: { allow: [new URL(endpoint.url).host] } });
+    const { id } = await hub.create({ channels: ['a'], delivery: { kind: 'webhook', url: endpoint.url, dialect } });
+    await refused(hub, id);
+    expect(chosen(endpoint.received)).toEqual([]);
+  });
+
+  test('after its webhook has been moved there, though the endpoint before was sent them', async () => {
+    const [before, after] = [await openEndpoint(), await openEndpoint()];
+    const allow = [before, after].map(({ url }) => new URL(url).host);
+    const trustedEndpoints = [new URL(before.url).origin];
+    const hub = await subscriptionHub({ access: 'open', outgoing: { allow }, subscriptions: { trustedEndpoints } });
+    const { id } = await hub.create({ channels: ['a'], delivery: { kind: 'webhook', url: before.url } });
+    const path = `/v1/subscriptions/${String(id)}`;
+    expect((await hub.ask('POST', `${path}/test`, { data: 'chosen' })).status).toBe(200);
+    expect((await hub.ask('PATCH', path, { delivery: { url: after.url } })).body['state']).toBe('pending');
+    await refused(hub, id);
+    expect([chosen(before.received).length, chosen(after.received).length]).toEqual([1, 0]);
+  });
+});

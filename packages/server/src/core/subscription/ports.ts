@@ -60,7 +60,10 @@ export interface SubscriptionDesk {
   resume(id: string, by: Actor): Promise<Subscription>;
   /** Ends it with a reason and forgets it, with all that hangs on it. */
   remove(id: string, by: Actor): Promise<void>;
-  /** Sends a sample at once, beside the live flow, and tells how that went. */
+  /**
+   * Sends a sample at once, beside the live flow, and tells how that went.
+   * @throws PolycastError `subscription_not_active` while its endpoint has not consented, once it has ended, and for pull
+   */
   test(id: string, sample: Sample, by: Actor): Promise<Attempt>;
   /** Both secrets sign until the overlap is over. */
   rotateSecret(id: string, secret: string, overlapMs: number, by: Actor): Promise<Subscription>;

@@ -11,6 +11,7 @@ const COLUMNS: Readonly<Record<string, StandingInput>> = {
   'another URL': 'moved',
   pause: 'pause',
   resume: 'resume',
+  test: 'test',
   'nothing but failures': 'all_failing',
   'probe succeeded': 'probe_succeeded',
   '410': 'gone',

@@ -10,6 +10,7 @@ export type StandingInput =
   /** Somebody asks for it. */
   | 'pause'
   | 'resume'
+  | 'test'
   | 'remove'
   /** Nothing but failures for as long as that is put up with; and a probe that went well afterwards. */
   | 'all_failing'
@@ -20,7 +21,7 @@ export type StandingInput =
   | 'lease_over';
 
 /**
- * Where it goes and why. `stays`: nothing changes. `asks`: nor does anything yet, but its endpoint is asked now, whose answer is another
+ * Where it goes and why. `stays`: nothing changes, and what was asked for is done. `asks`: nor does anything yet, but its endpoint is asked now, whose answer is another
  * input. `conflict`: that cannot be asked of it now (`subscription_not_active`).
  */
 export type StandingStep =
@@ -59,6 +60,8 @@ const TABLE: Readonly<Record<SubscriptionState, Readonly<Record<StandingInput, S
     refused: { state: 'ended', reason: 'refused' },
     pause: 'conflict',
     resume: 'asks',
+    // Nobody is sent what somebody else has chosen before they have consented (14.5).
+    test: 'conflict',
     all_failing: 'stays',
     probe_succeeded: 'stays',
   },
@@ -68,6 +71,7 @@ const TABLE: Readonly<Record<SubscriptionState, Readonly<Record<StandingInput, S
     refused: 'stays',
     pause: { state: 'paused', reason: 'paused' },
     resume: 'stays',
+    test: 'stays',
     all_failing: { state: 'suspended', reason: 'failing' },
     probe_succeeded: 'stays',
   },
@@ -77,6 +81,7 @@ const TABLE: Readonly<Record<SubscriptionState, Readonly<Record<StandingInput, S
     refused: 'stays',
     pause: 'stays',
     resume: { state: 'active', reason: 'resumed' },
+    test: 'stays',
     all_failing: 'stays',
     probe_succeeded: 'stays',
   },
@@ -86,6 +91,7 @@ const TABLE: Readonly<Record<SubscriptionState, Readonly<Record<StandingInput, S
     refused: 'stays',
     pause: { state: 'paused', reason: 'paused' },
     resume: { state: 'active', reason: 'resumed' },
+    test: 'stays',
     all_failing: 'stays',
     probe_succeeded: { state: 'active', reason: 'healed' },
   },
@@ -95,6 +101,7 @@ const TABLE: Readonly<Record<SubscriptionState, Readonly<Record<StandingInput, S
     moved: 'conflict',
     pause: 'conflict',
     resume: 'conflict',
+    test: 'conflict',
     remove: 'stays',
     all_failing: 'stays',
     probe_succeeded: 'stays',

@@ -104,6 +104,7 @@ export const SUBSCRIPTIONS: readonly Route[] = [
     errors: ['subscription_not_active', 'rate_limited'],
   }),
   action('test', 'testSubscription', 'Sends a sample at once, and tells how that went.', {
+    doc: 'Not to an endpoint that has not consented yet.',
     bodies: [
       json(
         { type: 'object', properties: { channel: ref('Channel'), type: { type: 'string' }, data: {} } },
