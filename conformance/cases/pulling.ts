@@ -33,6 +33,15 @@ const settled = (action: string, leases: readonly string[], count: number, notHe
 const remove: Exchange = { request: 'DELETE /v1/subscriptions/{queue}', answer: { status: 204 } };
 const refused = (action: string, body: string): Exchange => ask(action, body, refusal('invalid_body'));
 
+const OLD = '0000000000-00000000007';
+const GAP = {
+  id: '<cursor>',
+  channel: 'polycast.gap',
+  type: 'polycast.gap',
+  time: '<time>',
+  data: { from: OLD, to: '<cursor>', reason: 'epoch' },
+};
+
 /** Section 14.6. */
 export const PULLING: readonly Case[] = [
   {
@@ -87,6 +96,29 @@ export const PULLING: readonly Case[] = [
       pull([2, 1, 'two']),
       remove,
       ask('ack', '{"leases":["{two}"]}', refusal('not_found')),
+    ],
+  },
+  {
+    name: 'who begins after a cursor of another log is told of a gap, and then given all that is kept',
+    sections: ['14.6'],
+    steps: [
+      publish({ channel: '{c}', data: 'a' }),
+      {
+        ...create('none'),
+        body: `{"channels":["{c}"],"start":"${OLD}","delivery":{"kind":"pull"}}`,
+      },
+      ask('pull', '{"waitSeconds":1}', {
+        status: 200,
+        json: { events: [{ lease: '<text:gap>', delivery: 1, leaseEnds: '<time>', event: GAP }] },
+      }),
+      settled('ack', ['{gap}'], 1),
+      pull(['a', 1, 'a1']),
+      remove,
+      {
+        ...create('none'),
+        body: '{"channels":["{c}"],"start":"nonsense","delivery":{"kind":"pull"}}',
+        answer: refusal('invalid_cursor'),
+      },
     ],
   },
   {

@@ -12,14 +12,15 @@ export interface Start {
 /**
  * Reads an `after` (PROTOCOL.md section 2): a cursor, `earliest` or `now`. A cursor of another epoch, or ahead of this log
  * (which then must have been rolled back), begins with a gap.
+ * @param name of the member or parameter that it was given as
  * @throws PolycastError `invalid_cursor`
  */
-export function startAfter(after: string | undefined, { epoch, epochStart, head }: LogState): Start {
+export function startAfter(after: string | undefined, { epoch, epochStart, head }: LogState, name = 'after'): Start {
   if (after === undefined || after === 'now') return { position: head, gap: undefined, excusedThrough: 0 };
   if (after === 'earliest') return { position: 0, gap: undefined, excusedThrough: head };
   const cursor = parseCursor(after);
   if (cursor === undefined)
-    throw new PolycastError('invalid_cursor', 'A cursor, "earliest" or "now" is expected.', { parameter: 'after' });
+    throw new PolycastError('invalid_cursor', 'A cursor, "earliest" or "now" is expected.', { parameter: name });
   if (cursor.epoch === epoch && cursor.position <= head)
     return { position: cursor.position, gap: undefined, excusedThrough: 0 };
   const position = cursor.epoch === epoch ? head : epochStart;

@@ -63,7 +63,7 @@ export class Desk implements SubscriptionDesk {
   }
 
   async create(
-    { cursor, isTrusted, ...wishes }: NewSubscription,
+    { cursor, lost, isTrusted, ...wishes }: NewSubscription,
     _by: Actor,
   ): Promise<{ readonly subscription: Subscription; readonly isNew: boolean }> {
     const { registry, settings, store, clock, makeLine, begin } = this.#parts;
@@ -94,7 +94,7 @@ export class Desk implements SubscriptionDesk {
         cursor,
         failingSinceMs: undefined,
         restUntilMs: undefined,
-        lost: undefined,
+        lost,
       },
     });
     // Known from now on, so that the same is not made twice while it is being written.

@@ -98,8 +98,8 @@ export class Line implements Woken, Due {
     this.deadLetters = stored.deadLetters;
     this.#position = stored.standing.cursor;
     this.#takenMs = parts.clock.nowMs();
-    // Who begins at the very beginning asks for what there is.
-    this.#gapTold = this.#position === 0 ? parts.feed.head : 0;
+    // Who begins at the very beginning asks for what there is; but for those who had been in another log.
+    this.#gapTold = this.#position === 0 && this.standing.lost === undefined ? parts.feed.head : 0;
     this.#interest = this.#interestOf(stored.definition);
     this.#filter = filterOf(stored.definition);
     if (stored.open.length > 0) this.progress.restore(stored.open);
@@ -301,7 +301,7 @@ export class Line implements Woken, Due {
   /** The log it stood in is no more: that is told before anything of this one. */
   #tellLost(): void {
     const { lost, cursor, state } = this.standing;
-    if (lost === undefined || state === 'ended' || this.replayOf !== undefined) return;
+    if (lost === undefined || state === 'ended') return;
     const { feed, clock } = this.#parts;
     const from = encodeCursor(lost.epoch, lost.position);
     const places = { from, to: encodeCursor(feed.epoch, cursor), reason: 'epoch' } as const;

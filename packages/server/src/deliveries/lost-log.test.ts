@@ -122,6 +122,61 @@ test('another order of events does not forget what retention has removed', async
   expect(receiver.received.slice(0, 2).map((one) => eventOf(one).type)).toEqual(['polycast.gap', 'polycast.gap']);
 });
 
+const NO_MORE = { epoch: '00aaaaaaaa', position: 7 };
+const gapFrom = (kit: Kit): object => ({
+  type: 'polycast.gap',
+  data: { from: '00aaaaaaaa-00000000007', to: encodeCursor(kit.feed.epoch, 0), reason: 'epoch' },
+});
+
+test('who begins in a log that is no more is told so first, although the hub starts again in between', async () => {
+  const receiver = await openReceiver();
+  receiver.answer = (_received, response) => response.writeHead(500).end();
+  const kit = await openKit();
+  await kit.publish('a.1', 1);
+  await kit.deliveries.desk.create(webhook(receiver.url, { cursor: 0, lost: NO_MORE }), OPERATOR);
+  await kit.close();
+  const before = receiver.received.length;
+  receiver.answer = (_received, response) => response.writeHead(204).end();
+  const next = await openKit({ kept: kit });
+  await receiver.until(({ length }) => length === before + 2);
+  await next.publish('a.1', 2);
+  await receiver.until(({ length }) => length === before + 3);
+  expect(receiver.received.slice(before).map(eventOf)).toMatchObject([gapFrom(next), { data: 1 }, { data: 2 }]);
+});
+
+test('who begins in a log that is no more is told as well what retention has taken of this one', async () => {
+  const receiver = await openReceiver();
+  const kit = await openKit();
+  for (let count = 0; count < 3; count++) await kit.publish('a.1', count);
+  await kit.log.trim([{ channel: 'a.1', countMax: 1 }], Date.now());
+  const next = await openKit({ kept: kit });
+  await next.deliveries.desk.create(webhook(receiver.url, { cursor: 0, lost: NO_MORE }), OPERATOR);
+  await receiver.until(({ length }) => length === 3);
+  expect(receiver.received.map(eventOf)).toMatchObject([gapFrom(next), { data: { reason: 'retention' } }, { data: 2 }]);
+});
+
+test.each([0, 1])(
+  'a replay from a log that is no more tells so, though the hub starts again: %i events',
+  async (count) => {
+    const receiver = await openReceiver();
+    const kit = await openKit();
+    const { id } = (await kit.deliveries.desk.create(webhook(receiver.url), OPERATOR)).subscription.definition;
+    for (let data = 0; data < count; data++) await kit.publish('a.1', data);
+    await vi.waitFor(() => expect(kit.deliveries.desk.get(id)?.standing.cursor).toBe(count));
+    receiver.answer = (_received, response) => response.writeHead(500).end();
+    await kit.deliveries.desk.replay(id, { after: 0, channel: undefined, lost: NO_MORE }, OPERATOR);
+    await receiver.until(({ length }) => length === count + 1);
+    await kit.close();
+    const before = receiver.received.length;
+    receiver.answer = (_received, response) => response.writeHead(204).end();
+    const next = await openKit({ kept: kit });
+    const { desk } = next.deliveries;
+    await vi.waitFor(() => expect(desk.replays(id)).toMatchObject([{ isDone: true }]));
+    const expected = [gapFrom(next), { data: 0 }].slice(0, count + 1);
+    expect(receiver.received.slice(before).map(eventOf)).toMatchObject(expected);
+  },
+);
+
 test('attempts keep the ids that were sent, and those of a gap are found by no event', async () => {
   const receiver = await openReceiver();
   const kit = await openKit();

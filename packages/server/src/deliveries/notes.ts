@@ -25,9 +25,11 @@ export class Notes {
     const subscription = line.id;
     const cursor = line.hasProgress ? line.progress.note(subscription, changes) : line.position;
     const { replayOf } = line;
+    line.noteHeard();
     if (replayOf !== undefined) {
       const isDone = line.isThrough && (!line.hasProgress || line.progress.size === 0);
-      replayOf.replay = { ...replayOf.replay, reached: Math.min(cursor, replayOf.replay.through), isDone };
+      const reached = Math.min(cursor, replayOf.replay.through);
+      replayOf.replay = { ...replayOf.replay, lost: line.standing.lost, reached, isDone };
       changes.push(
         isDone
           ? { kind: 'replay_gone', subscription, id: replayOf.replay.id }
@@ -35,7 +37,6 @@ export class Notes {
       );
       return changes;
     }
-    line.noteHeard();
     if (cursor !== line.standing.cursor) line.standing = { ...line.standing, cursor };
     changes.push({ kind: 'standing', subscription, standing: line.standing });
     return changes;

@@ -30,14 +30,15 @@ export class Replays {
   }
 
   /** @throws PolycastError `overloaded`, and what the store says */
-  async begin(line: Line, { after, channel }: ReplayWish): Promise<Replay> {
+  async begin(line: Line, { after, channel, lost }: ReplayWish): Promise<Replay> {
     const underWay = this.of(line).filter(({ isDone }) => !isDone);
     if (underWay.length >= REPLAYS_MAX)
       throw new PolycastError('overloaded', `${REPLAYS_MAX} replays of it are under way.`, { retryAfterMs: 60_000 });
     // What is not done up to here is still to come anyway.
     const through = line.position;
     const id = `rpl_${randomBytes(9).toString('hex')}`;
-    const replay: Replay = { id, after, channel, through, reached: Math.min(after, through), isDone: after >= through };
+    const isDone = after >= through && lost === undefined;
+    const replay: Replay = { id, after, channel, lost, through, reached: Math.min(after, through), isDone };
     if (!replay.isDone) await this.#parts.store.write([{ kind: 'replay', subscription: line.id, replay }]);
     const made = this.#add(line, replay);
     if (!replay.isDone) this.#parts.owner.ready(made);
@@ -66,7 +67,7 @@ export class Replays {
     const { definition, standing } = line;
     const stored: StoredSubscription = {
       definition,
-      standing: { ...standing, cursor: replay.reached },
+      standing: { ...standing, cursor: replay.reached, lost: replay.lost },
       open: [],
       deadLetters: 0,
       replays: [],

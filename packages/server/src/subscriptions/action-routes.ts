@@ -1,5 +1,4 @@
 import { PolycastError } from '@polycast/protocol';
-import type { Position } from '../core/ports.ts';
 import type { ReplayWish, Sample, Subscription } from '../core/subscription/ports.ts';
 import { relationOf } from '../core/pattern-relation.ts';
 import { respondJson, type Desk } from '../transports/desk.ts';
@@ -7,9 +6,9 @@ import type { Route } from '../transports/http-transport.ts';
 import { invalidBody, Members, readObject, shortText, time, whole } from '../transports/json-body.ts';
 import { singles } from '../transports/single-parameters.ts';
 import { allowDelivery, forOwners } from './caller.ts';
-import { channelOf, start } from './definition-body.ts';
+import { channelOf, startCheck } from './definition-body.ts';
 import { takeSecret } from './delivery-body.ts';
-import { cursorOf } from './new-subscription.ts';
+import { beginningOf } from './new-subscription.ts';
 import type { SubscriptionParts } from './parts.ts';
 import { positionAt } from './position-at.ts';
 import { attemptJson, etagOf, replayJson, subscriptionJson } from './resource.ts';
@@ -90,7 +89,7 @@ async function rotate(parts: SubscriptionParts, caller: Desk, { definition, stan
 
 async function replay(parts: SubscriptionParts, caller: Desk, { definition }: Subscription): Promise<void> {
   const members = await bodyOf(parts, caller);
-  const after = members.take('after', start);
+  const after = members.take('after', startCheck(parts, 'after'));
   const sinceMs = members.take('since', time);
   const channel = members.take('channel', channelOf);
   members.end();
@@ -102,9 +101,11 @@ async function replay(parts: SubscriptionParts, caller: Desk, { definition }: Su
   const { services } = parts;
   const channels = channel === undefined ? definition.channels : [channel];
   await allowDelivery(services, caller.principal, channels, after ?? 'earliest');
-  const position: Position =
-    sinceMs === undefined ? await cursorOf(parts, after as string, channels) : await positionAt(services.feed, sinceMs);
-  const wish: ReplayWish = { after: position, channel };
+  const { cursor, lost } =
+    sinceMs === undefined
+      ? await beginningOf(parts, after as string, channels)
+      : { cursor: await positionAt(services.feed, sinceMs), lost: undefined };
+  const wish: ReplayWish = { after: cursor, channel, lost };
   respondJson(caller.response, 202, replayJson(parts, await parts.desk.replay(definition.id, wish, caller.actor)));
 }
 

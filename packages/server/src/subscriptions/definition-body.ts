@@ -1,4 +1,5 @@
 import { isChannel } from '@polycast/protocol';
+import { startAfter } from '../core/start.ts';
 import type { SubscriptionDefinition } from '../core/subscription/definition.ts';
 import { compileFilter } from '../core/subscription/filter.ts';
 import { checkPattern, tooManyChannels } from '../transports/events-query.ts';
@@ -70,8 +71,15 @@ export function channelsCheck({ services }: SubscriptionParts): Check<readonly s
   };
 }
 
-/** Where it begins: the text of a cursor, `earliest` or `now`. */
-export const start: Check<string> = shortText(START_LENGTH_MAX);
+/** Where it begins: the text of a cursor, `earliest` or `now`. @throws PolycastError `invalid_cursor` */
+export function startCheck({ services }: SubscriptionParts, name: string): Check<string> {
+  const text = shortText(START_LENGTH_MAX);
+  return (value) => {
+    const checked = text(value);
+    if ('value' in checked) startAfter(checked.value, services.log.state, name);
+    return checked;
+  };
+}
 
 /** A channel, and no pattern. */
 export const channelOf: Check<string> = (value) =>

@@ -1,11 +1,12 @@
-import { PolycastError } from '@polycast/protocol';
+import { parseCursor } from '@polycast/protocol';
 import type { Position } from '../core/ports.ts';
 import type { Principal } from '../core/principal.ts';
 import { startAfter } from '../core/start.ts';
+import type { LostPlace } from '../core/subscription/definition.ts';
 import type { NewSubscription, Subscription, SubscriptionChanges } from '../core/subscription/ports.ts';
 import { invalidBody, Members, whole } from '../transports/json-body.ts';
 import { object, orNull } from './checks.ts';
-import { channelsCheck, commonWishes, start, takeCommon } from './definition-body.ts';
+import { channelsCheck, commonWishes, startCheck, takeCommon } from './definition-body.ts';
 import { changedDelivery, newDelivery } from './delivery-body.ts';
 import { fingerprintOf } from './idempotency.ts';
 import type { SubscriptionParts } from './parts.ts';
@@ -19,7 +20,7 @@ export interface Creation {
 
 /**
  * Reads the body of `POST /v1/subscriptions`.
- * @throws PolycastError `invalid_body`, `invalid_filter`, `invalid_pattern`, `too_many_channels`, `endpoint_refused`
+ * @throws PolycastError `invalid_body`, `invalid_filter`, `invalid_pattern`, `too_many_channels`, `invalid_cursor`, `endpoint_refused`
  */
 export function creationOf(
   parts: SubscriptionParts,
@@ -30,7 +31,7 @@ export function creationOf(
   const members = new Members(body);
   const channels = members.need('channels', channelsCheck(parts));
   const common = commonWishes(members, parts.services.clock.nowMs());
-  const from = members.take('start', start) ?? 'now';
+  const from = members.take('start', startCheck(parts, 'start')) ?? 'now';
   const delivery = newDelivery(parts, members.need('delivery', object));
   const { concurrencyUnlessGiven, concurrencyMax } = concurrencyOf(parts, delivery.kind);
   const concurrency = members.take('concurrencyMax', orNull(whole(1, concurrencyMax))) ?? concurrencyUnlessGiven;
@@ -87,18 +88,15 @@ function refuseOfWebSub(members: Members): void {
     if (members.has(name)) throw invalidBody(name, 'is as the WebSub subscriber has asked for');
 }
 
-/** Where a subscription to these channels begins. @throws PolycastError `invalid_cursor` */
-export async function cursorOf(
+/** Where a subscription to these channels begins, and after what it was to, if that is no place of this log any more. */
+export async function beginningOf(
   { services }: SubscriptionParts,
   text: string,
   channels: readonly string[],
-): Promise<Position> {
-  if (text === 'earliest') return earliestOf(services.feed, channels);
+): Promise<{ readonly cursor: Position; readonly lost: LostPlace | undefined }> {
+  if (text === 'earliest') return { cursor: await earliestOf(services.feed, channels), lost: undefined };
   const { position, gap } = startAfter(text, services.log.state);
-  if (gap === undefined) return position;
-  throw new PolycastError('invalid_cursor', 'The cursor is of a log that is no more: begin at `earliest`.', {
-    parameter: 'start',
-  });
+  return { cursor: position, lost: gap === undefined ? undefined : parseCursor(gap.from) };
 }
 
 function concurrencyOf(

@@ -9,7 +9,7 @@ import { idempotencyKeyOf } from '../transports/publish-route.ts';
 import { headerOf, respondEmpty } from '../transports/respond.ts';
 import { singles } from '../transports/single-parameters.ts';
 import { allowDelivery, forCallers, forOwners, maySee } from './caller.ts';
-import { changesOf, creationOf, cursorOf } from './new-subscription.ts';
+import { beginningOf, changesOf, creationOf } from './new-subscription.ts';
 import type { SubscriptionParts } from './parts.ts';
 import { etagOf, subscriptionJson } from './resource.ts';
 
@@ -51,8 +51,8 @@ async function create(parts: SubscriptionParts, { request, response, principal, 
   const body = await readObject(services, request);
   const { wishes, start } = creationOf(parts, body, principal, idempotencyKeyOf(request));
   await allowDelivery(services, principal, wishes.channels, start);
-  const cursor = await cursorOf(parts, start, wishes.channels);
-  const { subscription, isNew } = await desk.create({ ...wishes, cursor }, actor);
+  const beginning = await beginningOf(parts, start, wishes.channels);
+  const { subscription, isNew } = await desk.create({ ...wishes, ...beginning }, actor);
   const { delivery } = wishes;
   const secret = isNew && delivery.kind === 'webhook' ? delivery.secrets[0]?.text : undefined;
   respondJson(response, 201, subscriptionJson(parts, subscription, secret), [

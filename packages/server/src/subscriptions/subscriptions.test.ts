@@ -112,8 +112,49 @@ describe('creating a subscription', () => {
     expect(await cursorOf(first)).toBe(first);
     const earliest = (await cursorOf('earliest')) as string;
     expect(earliest < first).toBe(true);
-    const foreign = await hub.ask('POST', '/v1/subscriptions', { ...PULL, start: `0000000000${first.slice(10)}` });
-    expect(foreign.body).toMatchObject({ code: 'invalid_cursor', parameter: 'start' });
+    const junk = await hub.ask('POST', '/v1/subscriptions', { ...PULL, start: 'nonsense' });
+    expect([junk.status, junk.body]).toEqual([
+      400,
+      expect.objectContaining({ code: 'invalid_cursor', parameter: 'start' }),
+    ]);
+  });
+
+  test('after a cursor of a log that is no more begins with a gap, and then all that is kept', async () => {
+    const hub = await subscriptionHub();
+    const first = await hub.publish('orders.1', 1);
+    const old = '0000000000-00000000007';
+    const ofAnother = {
+      type: 'polycast.gap',
+      data: { from: old, to: `${first.slice(0, 10)}-00000000000`, reason: 'epoch' },
+    };
+    const { id } = await hub.create({ ...PULL, start: old });
+    const pull = async (): Promise<readonly { lease: string; event: object }[]> =>
+      (await hub.ask('POST', `/v1/subscriptions/${String(id)}/pull`, {})).body['events'] as [];
+    const [gap, ...others] = await pull();
+    expect([gap, others]).toEqual([expect.objectContaining({ event: expect.objectContaining(ofAnother) }), []]);
+    await hub.ask('POST', `/v1/subscriptions/${String(id)}/ack`, { leases: [gap?.lease] });
+    expect(await pull()).toMatchObject([{ event: { id: first, data: 1 } }]);
+  });
+
+  test('a replay from such a cursor does as well; one from nonsense is refused by the name that was sent', async () => {
+    const hub = await subscriptionHub();
+    const endpoint = await openEndpoint();
+    const { id } = await hub.create({ channels: ['a'], delivery: { kind: 'webhook', url: endpoint.url } });
+    await until(async () =>
+      expect((await hub.ask('GET', `/v1/subscriptions/${String(id)}`)).body['state']).toBe('active'),
+    );
+    await hub.publish('a', 1);
+    await until(() => expect(endpoint.received.some(({ body }) => body.includes('"data":1'))).toBe(true));
+    const before = endpoint.received.length;
+    const replay = (after: string): ReturnType<typeof hub.ask> =>
+      hub.ask('POST', `/v1/subscriptions/${String(id)}/replay`, { after });
+    expect((await replay('0000000000-00000000007')).status).toBe(202);
+    await until(() => expect(endpoint.received).toHaveLength(before + 2));
+    expect(endpoint.received.slice(before).map(({ body }) => JSON.parse(body) as unknown)).toMatchObject([
+      { type: 'polycast.gap', data: { from: '0000000000-00000000007', reason: 'epoch' } },
+      { data: 1 },
+    ]);
+    expect((await replay('nonsense')).body).toMatchObject({ code: 'invalid_cursor', parameter: 'after' });
   });
 
   test('twice with the same key and wishes is creating it once; its secret is not shown again', async () => {

@@ -4,7 +4,7 @@
  */
 
 import type { Actor, Position, StoredRecord } from '../ports.ts';
-import type { OpenEvent, SubscriptionDefinition, SubscriptionStanding } from './definition.ts';
+import type { LostPlace, OpenEvent, SubscriptionDefinition, SubscriptionStanding } from './definition.ts';
 
 export interface Subscription {
   readonly definition: SubscriptionDefinition;
@@ -15,6 +15,8 @@ export interface Subscription {
 export type NewSubscription = Omit<SubscriptionDefinition, 'id' | 'version' | 'createdMs' | 'changedMs'> & {
   /** Where it begins. */
   readonly cursor: Position;
+  /** The place in a log that is no more which it was to begin after: it is told of that first. */
+  readonly lost?: LostPlace | undefined;
   /** Needs no consent: an administrator's setting trusts the endpoint, or it is for pull. */
   readonly isTrusted: boolean;
 };
@@ -112,6 +114,8 @@ export interface ReplayWish {
   readonly after: Position;
   /** One channel alone, or all that the subscription means. */
   readonly channel: string | undefined;
+  /** The place in a log that is no more which it was to begin after, as long as that has not been told. */
+  readonly lost?: LostPlace | undefined;
 }
 
 export interface Replay extends ReplayWish {

@@ -1,4 +1,4 @@
-import type { OpenEvent, SubscriptionDefinition, SubscriptionState } from '../../core/subscription/definition.ts';
+import type { LostPlace, OpenEvent, SubscriptionDefinition, SubscriptionState } from '../../core/subscription/definition.ts';
 import type { Replay, StoredSubscription } from '../../core/subscription/ports.ts';
 import { DataFolderError } from '../../core/data-folder-error.ts';
 import type { OwnFile } from '../../sqlite/own-file.ts';
@@ -23,7 +23,7 @@ export function readStored(
         cursor,
         failingSinceMs: failingSinceMs ?? undefined,
         restUntilMs: restUntilMs ?? undefined,
-        lost: lostEpoch === null ? undefined : { epoch: lostEpoch, position: lostAfter ?? 0 },
+        lost: lostPlace(lostEpoch, lostAfter),
       },
       open: (statements.openOf.all(id) as unknown as OpenRow[]).map((open) => ({
         ...open,
@@ -31,13 +31,17 @@ export function readStored(
         heldAfter: open.heldAfter ?? undefined,
       })),
       deadLetters: (statements.deadLettersOf.get(id) as { count: number }).count,
-      replays: (statements.replaysOf.all(id) as unknown as ReplayRow[]).map(({ done, channel, ...replay }) => ({
-        ...replay,
-        channel: channel ?? undefined,
-        isDone: done === 1,
-      })),
+      replays: (statements.replaysOf.all(id) as unknown as ReplayRow[]).map(replayOf),
     };
   });
+}
+
+function replayOf({ done, channel, lostEpoch, lostAfter, ...replay }: ReplayRow): Replay {
+  return { ...replay, channel: channel ?? undefined, lost: lostPlace(lostEpoch, lostAfter), isDone: done === 1 };
+}
+
+function lostPlace(epoch: string | null, position: number | null): LostPlace | undefined {
+  return epoch === null ? undefined : { epoch, position: position ?? 0 };
 }
 
 function parse(own: OwnFile, { id, definition }: SubscriptionRow): SubscriptionDefinition {
@@ -70,4 +74,9 @@ type OpenRow = Omit<OpenEvent, 'lease' | 'heldAfter'> & {
   readonly heldAfter: number | null;
 };
 
-type ReplayRow = Omit<Replay, 'channel' | 'isDone'> & { readonly channel: string | null; readonly done: 0 | 1 };
+type ReplayRow = Omit<Replay, 'channel' | 'isDone' | 'lost'> & {
+  readonly channel: string | null;
+  readonly done: 0 | 1;
+  readonly lostEpoch: string | null;
+  readonly lostAfter: number | null;
+};

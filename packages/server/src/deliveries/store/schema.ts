@@ -82,4 +82,5 @@ export const MIGRATIONS: readonly string[] = [
      WHERE json_extract(rest, '$.request.headers."webhook-id"') GLOB '??????????-???????????';
    CREATE INDEX attempt_batch ON attempt (last, position, number) WHERE last > position;`,
   'ALTER TABLE standing ADD COLUMN rest_until_ms INTEGER;',
+  'ALTER TABLE replay ADD COLUMN lost_epoch TEXT; ALTER TABLE replay ADD COLUMN lost_after INTEGER;',
 ];

@@ -26,7 +26,7 @@ const STATEMENTS = {
   putStanding: 'INSERT OR REPLACE INTO standing VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
   putOpen: 'INSERT OR REPLACE INTO open_event VALUES (?, ?, ?, ?, ?, ?, ?)',
   dropOpen: 'DELETE FROM open_event WHERE subscription = ? AND position = ?',
-  putReplay: 'INSERT OR REPLACE INTO replay VALUES (?, ?, ?, ?, ?, ?, ?)',
+  putReplay: 'INSERT OR REPLACE INTO replay VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
   dropReplay: 'DELETE FROM replay WHERE subscription = ? AND id = ?',
   putDeadLetter: 'INSERT OR REPLACE INTO dead_letter VALUES (?, ?, ?, ?, ?, ?, ?)',
   dropDeadLetter: 'DELETE FROM dead_letter WHERE subscription = ? AND position = ?',
@@ -41,7 +41,8 @@ const STATEMENTS = {
      FROM definition LEFT JOIN standing ON standing.subscription = definition.id WHERE id > ? ORDER BY id LIMIT ?`,
   openOf: `SELECT position, channel, attempts, due_ms AS dueMs, lease, held_after AS heldAfter
      FROM open_event WHERE subscription = ? ORDER BY position`,
-  replaysOf: `SELECT id, after, channel, through, reached, done FROM replay WHERE subscription = ? AND done = 0 ORDER BY id`,
+  replaysOf: `SELECT id, after, channel, through, reached, done, lost_epoch AS lostEpoch, lost_after AS lostAfter
+     FROM replay WHERE subscription = ? AND done = 0 ORDER BY id`,
   deadLettersOf: 'SELECT count(*) AS count FROM dead_letter WHERE subscription = ?',
   deadLetters: `SELECT subscription, position, channel, attempts, since_ms AS sinceMs, outcome, detail
      FROM dead_letter WHERE subscription = ? AND position > ? ORDER BY position LIMIT ?`,

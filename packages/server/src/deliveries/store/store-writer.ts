@@ -180,7 +180,7 @@ export class StoreWriter {
       case 'closed':
         return void statements.dropOpen.run(subscription, change.position);
       case 'replay': {
-        const { id, after, channel, through, reached, isDone } = change.replay;
+        const { id, after, channel, through, reached, isDone, lost } = change.replay;
         return void statements.putReplay.run(
           subscription,
           id,
@@ -189,6 +189,8 @@ export class StoreWriter {
           through,
           reached,
           isDone ? 1 : 0,
+          lost?.epoch ?? null,
+          lost?.position ?? null,
         );
       }
       case 'replay_gone':

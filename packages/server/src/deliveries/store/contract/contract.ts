@@ -151,16 +151,14 @@ export function storeContract(name: string, makeHome: MakeHome): void {
       const home = await makeHome();
       const store = await home.open();
       await store.write([...creation('sub_a'), { kind: 'replay', subscription: 'sub_a', replay: REPLAY }]);
+      const other = { ...REPLAY, id: 'other', channel: 'orders.1', lost: { epoch: EPOCH, position: 3 } };
       store.note([
         { kind: 'replay', subscription: 'sub_a', replay: { ...REPLAY, reached: 15 } },
-        { kind: 'replay', subscription: 'sub_a', replay: { ...REPLAY, id: 'other', channel: 'orders.1' } },
+        { kind: 'replay', subscription: 'sub_a', replay: other },
       ]);
       await store.close();
       const again = await home.open();
-      expect([...again.load()][0]?.replays).toEqual([
-        { ...REPLAY, id: 'other', channel: 'orders.1' },
-        { ...REPLAY, reached: 15 },
-      ]);
+      expect([...again.load()][0]?.replays).toEqual([other, { ...REPLAY, reached: 15 }]);
       again.note([{ kind: 'replay_gone', subscription: 'sub_a', id: 'rpl_1' }]);
       expect((await reopened(home, again))[0]?.replays.map(({ id }) => id)).toEqual(['other']);
     });
