@@ -25,6 +25,19 @@ test('hands out what there is, in order, each with a lease of its own and counte
   expect(await queue.pull()).toEqual([]);
 });
 
+test('no name of a lease is taken for an option where it is named on a command line', async () => {
+  const kit = await openKit();
+  const queue = await openQueue(kit, { ordering: 'none' });
+  await publishAll(kit, 'jobs.a', ...Array.from({ length: 1000 }, (_, index) => index));
+  const leases: string[] = [];
+  while (leases.length < 1000) {
+    const events = await queue.pull({ countMax: 1000 });
+    leases.push(...events.map(({ lease }) => lease));
+    queue.acknowledge(...events);
+  }
+  expect(leases.filter((lease) => lease.startsWith('-'))).toEqual([]);
+});
+
 test('what is acknowledged is done, once; a lease of another subscription is none', async () => {
   const kit = await openKit();
   const queue = await openQueue(kit);

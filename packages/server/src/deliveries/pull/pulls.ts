@@ -68,7 +68,7 @@ export class Pulls implements PullDesk, LineOwner {
   constructor(parts: PullsParts) {
     this.#parts = parts;
     this.#alarm = new Alarm(parts.clock, parts.speed, (line) => this.ready(line));
-    this.#nameOf = () => parts.random.token();
+    this.#nameOf = () => leaseName(parts.random);
   }
 
   /** Subscriptions that something is leased of, or that somebody waits for. */
@@ -329,6 +329,13 @@ const NONE: readonly LeasedEvent[] = [];
 
 function refuse({ waiters }: PullQueue, error: PolycastError): void {
   for (const waiter of waiters) waiter.refuse(error);
+}
+
+/** None begins with a hyphen: on a command line that would be an option (PROTOCOL.md section 14.6). */
+function leaseName(random: PullsParts['random']): string {
+  let name = random.token();
+  while (name.startsWith('-')) name = random.token();
+  return name;
 }
 
 function notActive({ standing }: Line): PolycastError {

@@ -280,7 +280,11 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   LeasedEvent: {
     type: 'object',
     properties: {
-      lease: { type: 'string', description: 'What to acknowledge it by.' },
+      lease: {
+        type: 'string',
+        pattern: '^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$',
+        description: 'What to acknowledge it by.',
+      },
       delivery: { type: 'integer', minimum: 1, description: '1 for the first time.' },
       leaseEnds: TIME,
       event: { $ref: '#/components/schemas/Event' },
