@@ -213,7 +213,7 @@ export async function openHub(
     dismissed += dismissRevoked(sessions, revocation);
   });
   tokens.onWithdrawn((signer) => identity.revocations.end({ signer, issuedBeforeMs: Infinity }));
-  const retention = new RetentionTask(log, rules, clock, config.storage.retentionIntervalMs, (error) =>
+  const retention = new RetentionTask(log, feed, rules, clock, config.storage.retentionIntervalMs, (error) =>
     logger.error({ error: String(error) }, 'retention failed; it will be tried again'),
   );
   const turning = setInterval(() => services.wheel.advance(), TICK_MS / world.speed);

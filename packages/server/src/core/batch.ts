@@ -91,6 +91,13 @@ export class BatchCache {
     this.#first = 0;
   }
 
+  /** Lets go of all: what was kept is no longer what its readers should be given. */
+  clear(): void {
+    for (const kept of this.#kept) this.#letGo(kept);
+    this.#kept = [];
+    this.#first = 0;
+  }
+
   #letGo(kept: KeptBatch): void {
     const { batch } = kept;
     if (batch === undefined) return;

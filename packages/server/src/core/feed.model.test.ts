@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { test } from 'vitest';
 import { createMemoryLog } from '../log/memory.ts';
+import { GIVEN_AFTER_REMOVAL_MS } from './feed.ts';
 import { ReferenceConsumer, type Published, type Wish } from './testing/reference-consumer.ts';
 import { createWorld, event, settled, type World } from './testing/world.ts';
 
@@ -37,7 +38,7 @@ type Step =
   | { readonly kind: 'change'; readonly which: number; readonly wish: Wish }
   | { readonly kind: 'block' | 'flush' | 'leave'; readonly which: number }
   | { readonly kind: 'trim'; readonly channel: string; readonly countMax: number }
-  | { readonly kind: 'hold' | 'release' | 'settle' };
+  | { readonly kind: 'forget' | 'hold' | 'release' | 'settle' };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
@@ -68,6 +69,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('leave' as const), which }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('trim' as const), channel, countMax: fc.nat(2) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('forget' as const) }) },
   {
     weight: 4,
     arbitrary: fc.record({ kind: fc.constantFrom('hold' as const, 'release' as const, 'settle' as const) }),
@@ -118,9 +120,13 @@ async function take(next: Step, world: World, events: Published[], consumers: Re
       consumers.push(made);
       return;
     }
-    case 'trim':
-      await log.trim([{ channel: next.channel, countMax: next.countMax }], 0);
-      return;
+    case 'trim': {
+      const orders = [{ channel: next.channel, countMax: next.countMax }];
+      await log.trim(orders, 0);
+      return feed.trimmed(orders, 0);
+    }
+    case 'forget':
+      return feed.trimmed([], GIVEN_AFTER_REMOVAL_MS);
     case 'hold':
       log.isHolding = true;
       return;

@@ -1,7 +1,7 @@
 import { jsonFraming, sseFraming } from '@polycast/protocol';
 import { expect, test } from 'vitest';
 import { createMemoryLog } from '../log/memory.ts';
-import { Feed } from './feed.ts';
+import { Feed, GIVEN_AFTER_REMOVAL_MS } from './feed.ts';
 import type { Batch } from './batch.ts';
 import { Reader } from './reader.ts';
 import { createWorld, event, positionFraming, positionsOf, publish, RecordingSink, settled } from './testing/world.ts';
@@ -148,6 +148,42 @@ test('after a restart the newest events are in memory, as far back as they are w
   await publish(world.log, 'a');
   expect(sink.positions).toEqual([10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 22, 23, 24, 25]);
   expect(world.log.queries).toHaveLength(1);
+});
+
+test('what retention has removed is given from memory for a while, and then no more: what it was is told as a gap', async () => {
+  const { log, feed } = createWorld(createMemoryLog());
+  await publish(log, ...ten('a'), 'b', 'latest', 'latest');
+  const seenBy = (...patterns: readonly string[]): unknown => {
+    const sink = new RecordingSink();
+    new Reader(feed, sink, feed.interest(patterns), positionFraming, 0).start();
+    return [sink.positions.join(), sink.gaps.map(({ through }) => through).join()];
+  };
+  const all = ['1,2,3,4,5,6,7,8,9,10,11,13', ''];
+  expect(seenBy('>')).toEqual(all);
+  const orders = [
+    { channel: 'a', countMax: 3 },
+    { channel: 'latest', countMax: 1 },
+  ];
+  await log.trim(orders, 0);
+  feed.trimmed(orders, 0);
+  feed.trimmed([], GIVEN_AFTER_REMOVAL_MS - 1);
+  expect(seenBy('>')).toEqual(all);
+  feed.trimmed([], GIVEN_AFTER_REMOVAL_MS);
+  expect(seenBy('>')).toEqual(['8,9,10,11,13', '7']);
+  expect(seenBy('a')).toEqual(['8,9,10', '7']);
+  expect(seenBy('a', 'b')).toEqual(['8,9,10,11', '7']);
+  expect(seenBy('b')).toEqual(['11', '']);
+  expect(feed.find('a', 7)).toBeUndefined();
+  expect(log.queries).toEqual([]);
+
+  const last = { channel: 'a', olderThanMs: event('a').timeMs + 1 };
+  await log.trim([last], 0);
+  feed.trimmed([last], 0);
+  feed.trimmed([], GIVEN_AFTER_REMOVAL_MS);
+  expect(seenBy('a')).toEqual(['', '10']);
+  expect(feed.newest(feed.interest(['a']))).toBeUndefined();
+  await publish(log, 'a');
+  expect(seenBy('a')).toEqual(['14', '10']);
 });
 
 test('a page that ends before its end is asked for again from there', async () => {

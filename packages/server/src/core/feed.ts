@@ -2,9 +2,9 @@ import { PolycastError, type Framing } from '@polycast/protocol';
 import { BatchCache, joinFrames, type Batch } from './batch.ts';
 import { Interest, interestKey, sortedUnique, type Woken } from './interest.ts';
 import { PatternIndex } from './pattern-index.ts';
-import type { Log, Position, ReadPage, StoredRecord } from './ports.ts';
+import type { Log, Position, ReadPage, StoredRecord, TrimOrder } from './ports.ts';
 import { ReadGate } from './read-gate.ts';
-import { Tail } from './tail.ts';
+import { Tail, type Cut } from './tail.ts';
 
 export interface FeedOptions {
   readonly tailBytesMax: number;
@@ -68,6 +68,8 @@ export class Feed {
   readonly #reads: ReadGate;
   readonly #toWake: Interest[] = [];
   #waking: StoredRecord | undefined;
+  /** What retention has removed from the log, and is given from memory until its time has come; the first due first. */
+  readonly #cuts: { readonly dueMs: number; readonly cuts: readonly Cut[] }[] = [];
   readonly figures: FeedFigures = { logReads: 0, tailHits: 0, wakes: 0 };
 
   constructor(log: Log, options: FeedOptions) {
@@ -166,12 +168,13 @@ export class Feed {
     if (!this.#tail.covers(interest, after)) return 'behind';
     this.figures.tailHits++;
     const collected = this.#tail.collect(interest, after, this.#bytesMax(framing), countMax, framing.size);
-    if (collected.records.length === 0) interest.isQuietIn(after, this.head);
+    const gapThrough = Math.min(collected.gapThrough, through);
+    if (collected.records.length === 0 && gapThrough === 0) interest.isQuietIn(after, this.head);
     const records = whole ? collected.records : collected.records.filter((record) => record.position <= through);
-    if (records.length === 0) return undefined;
+    if (records.length === 0 && gapThrough === 0) return undefined;
     const reached = Math.min(collected.reached, through);
     const batch = this.#batch(
-      { interest, framing, from: after, reached, countMax, isCut: reached < this.head, gapThrough: 0 },
+      { interest, framing, from: after, reached, countMax, isCut: reached < this.head, gapThrough },
       records,
     );
     if (whole) this.#cache.keep(batch);
@@ -198,9 +201,9 @@ export class Feed {
     const last = this.#collected;
     if (last !== undefined && last.head === this.head && last.key === key) return last;
     this.figures.tailHits++;
-    const { records, reached } = this.#tail.collect(interest, after, bytesMax, countMax, bodySize);
-    if (records.length === 0) interest.isQuietIn(after, this.head);
-    this.#collected = { key, head: this.head, records, reached, gapThrough: 0 };
+    const collected = this.#tail.collect(interest, after, bytesMax, countMax, bodySize);
+    if (collected.records.length === 0 && collected.gapThrough === 0) interest.isQuietIn(after, this.head);
+    this.#collected = { key, head: this.head, ...collected };
     return this.#collected;
   }
 
@@ -237,6 +240,21 @@ export class Feed {
     return this.#tail.isRecent(after, sinceMs);
   }
 
+  /**
+   * Retention has just carried out these orders, if any. What they took is given from memory for a little longer, so that whoever is
+   * only just behind misses nothing, and then to nobody. To be called again and again, for what is due meanwhile.
+   */
+  trimmed(orders: readonly TrimOrder[], nowMs: number): void {
+    if (orders.length > 0) this.#cuts.push({ dueMs: nowMs + GIVEN_AFTER_REMOVAL_MS, cuts: this.#tail.cutsOf(orders) });
+    for (let [first] = this.#cuts; first !== undefined && first.dueMs <= nowMs; [first] = this.#cuts) {
+      this.#cuts.shift();
+      this.#tail.cut(first.cuts);
+      // Some of it may have been read from the log before.
+      this.#cache.clear();
+      this.#collected = undefined;
+    }
+  }
+
   /** How many readers there are, and how far, in positions, the one farthest behind is behind. Looks at every reader. */
   lag(): { readonly readers: number; readonly behindMax: number } {
     let readers = 0;
@@ -257,7 +275,8 @@ export class Feed {
     const news = interest.hasNews(after);
     if (news !== undefined) return !news;
     if (!this.#tail.covers(interest, after)) return undefined;
-    const isQuiet = this.#tail.collect(interest, after, 0, 1, () => 0).records.length === 0;
+    const { records, gapThrough } = this.#tail.collect(interest, after, 0, 1, () => 0);
+    const isQuiet = records.length === 0 && gapThrough === 0;
     if (isQuiet) interest.isQuietIn(after, this.head);
     return isQuiet;
   }
@@ -341,20 +360,15 @@ export class Feed {
     const end = Math.min(this.#tailBegin(after), through);
     const limit = Math.min(countMax, LOG_PAGE_COUNT_MAX);
     const page = await this.read(interest, after, end, 'forward', limit, this.#bytesMax(framing));
-    const gapThrough = page.trimmedThrough > after ? page.trimmedThrough : 0;
+    let gapThrough = page.trimmedThrough > after ? page.trimmedThrough : 0;
     let { reached } = page;
     let records = interest.except.length === 0 ? page.records : page.records.filter((record) => interest.means(record));
     if (records.length === 0 && gapThrough === 0) interest.isQuietIn(after, reached);
     // A stream goes on in the tail by itself, and the page stays good for all who come after it; a poll is answered once.
     if (countMax !== Infinity && through === Infinity && reached >= end && this.#tail.covers(interest, reached)) {
-      ({ records, reached } = this.#tail.collect(
-        interest,
-        reached,
-        this.#bytesMax(framing),
-        countMax,
-        framing.size,
-        records,
-      ));
+      const collected = this.#tail.collect(interest, reached, this.#bytesMax(framing), countMax, framing.size, records);
+      ({ records, reached } = collected);
+      gapThrough = Math.max(gapThrough, collected.gapThrough);
     }
     const batch = this.#batch(
       { interest, framing, from: after, reached, countMax, isCut: reached < this.head, gapThrough },
@@ -424,6 +438,9 @@ export class Feed {
 /** Each looks at some 2,000 events at most: what is rarer than one in 100,000 is not searched for any farther back. */
 const HISTORY_PAGES_MAX = 50;
 const HISTORY_PAGE_BYTES_MAX = 1024 * 1024;
+
+/** What retention has removed is in memory for a slow reader for this long. */
+export const GIVEN_AFTER_REMOVAL_MS = 10_000;
 
 /** Events in one page of the log, at most. */
 const LOG_PAGE_COUNT_MAX = 1000;

@@ -139,3 +139,71 @@ test('what it calls recent has nothing older behind it; of what it does not hold
   expect([recent(start, (start + 1) * 100), recent(start, (start + 1) * 100 + 1)]).toEqual([true, false]);
   expect(recent(start - 1, 0)).toBe(false);
 });
+
+test('what is cut off is given to nobody, and that it was is known for as long as it is not the log that knows', () => {
+  const step = fc.oneof(
+    { weight: 5, arbitrary: fc.constantFrom('a', 'b', 'c.a', 'c.b', 'd') },
+    {
+      weight: 1,
+      arbitrary: fc.record({ channel: fc.constantFrom('a', 'b', 'c.a'), countMax: fc.integer({ min: 1, max: 3 }) }),
+    },
+  );
+  const patterns = fc.uniqueArray(fc.constantFrom('a', 'b', 'c.a', 'c.*', 'd', '>'), { minLength: 1 });
+  fc.assert(
+    fc.property(
+      fc.array(step, { maxLength: 60 }),
+      patterns,
+      fc.integer({ min: 3, max: 40 }),
+      fc.nat(4),
+      (steps, wanted, held, known) => {
+        const tail = createTail(held, known);
+        const want = interest(...wanted);
+        let kept: StoredRecord[] = [];
+        const removed: StoredRecord[] = [];
+        for (const [index, next] of steps.entries())
+          if (typeof next === 'string') {
+            const pushed = record(index + 1, next);
+            kept.push(pushed);
+            tail.push(pushed);
+          } else {
+            const own = kept.filter(({ channel }) => channel === next.channel);
+            const gone = own.slice(0, Math.max(0, own.length - next.countMax));
+            removed.push(...gone);
+            kept = kept.filter((each) => !gone.includes(each));
+            tail.cut(tail.cutsOf([next]));
+          }
+        for (let after = 0; after <= tail.head; after++) {
+          if (!tail.covers(want, after)) continue;
+          const { records, gapThrough } = tail.collect(want, after, Infinity, Infinity, size);
+          const isMeant = (each: StoredRecord): boolean => each.position > after && want.means(each);
+          expect(records).toEqual(kept.filter(isMeant));
+          expect(gapThrough).toBe(Math.max(0, ...removed.filter(isMeant).map(({ position }) => position)));
+        }
+      },
+    ),
+    { numRuns: 400 },
+  );
+});
+
+test('an order takes the oldest by their number, their bytes and their age', () => {
+  const tail = createTail(100);
+  for (const position of [1, 2, 3, 4, 5, 6]) tail.push({ ...record(position, 'a'), timeMs: position * 1000 });
+  for (const position of [7, 8]) tail.push(record(position, 'latest'));
+  const through = (order: object): Position | undefined => tail.cutsOf([{ channel: 'a', ...order }])[0]?.through;
+  expect(through({ countMax: 2 })).toBe(4);
+  expect(through({ countMax: 6 })).toBeUndefined();
+  expect(through({ bytesMax: 35 })).toBe(3);
+  expect(through({ bytesMax: 5 })).toBe(6);
+  expect(through({ bytesMax: 60 })).toBeUndefined();
+  expect(through({ olderThanMs: 3000 })).toBe(2);
+  expect(through({ olderThanMs: 9000 })).toBe(6);
+  expect(through({ olderThanMs: 3000, countMax: 5 })).toBe(2);
+  expect(through({ olderThanMs: 3000, bytesMax: 25, countMax: 5 })).toBe(4);
+  expect(through({ countMax: 0 })).toBeUndefined();
+  expect(
+    tail.cutsOf([
+      { channel: 'latest', countMax: 1 },
+      { channel: 'unknown', countMax: 1 },
+    ]),
+  ).toEqual([]);
+});

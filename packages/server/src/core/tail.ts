@@ -1,5 +1,5 @@
 import type { Interest } from './interest.ts';
-import type { Position, StoredRecord } from './ports.ts';
+import type { Position, StoredRecord, TrimOrder } from './ports.ts';
 import { RecordDeque } from './record-deque.ts';
 
 export interface TailOptions {
@@ -16,6 +16,14 @@ export interface Collected {
   readonly records: readonly StoredRecord[];
   /** Every event meant, up to and with this position, is in `records` or before. */
   readonly reached: Position;
+  /** Not 0: up to and with this position, retention has removed some that are meant. */
+  readonly gapThrough: Position;
+}
+
+/** What retention takes of a channel: its events up to and with a position. */
+export interface Cut {
+  readonly channel: string;
+  readonly through: Position;
 }
 
 /** What an event costs beyond its body: the record, its places in two deques, and the view of its bytes. */
@@ -29,6 +37,8 @@ interface ChannelTail {
   readonly latestOnly: boolean;
   /** All events of the channel after this position are in `records`. */
   completeFrom: Position;
+  /** Retention has removed the events up to and with this one, though they lie among those of all channels; 0: none. */
+  removedThrough: Position;
 }
 
 /**
@@ -46,6 +56,8 @@ export class Tail {
   #start: Position;
   /** The same, for a channel that the tail has no word of. */
   #unknownFrom: Position;
+  /** Nothing after this has been removed by retention. */
+  #removedThrough: Position = 0;
   #head: Position;
 
   /** @param head the newest position of the log; the tail begins after it */
@@ -119,18 +131,46 @@ export class Tail {
     before: readonly StoredRecord[] = [],
   ): Collected {
     const next = this.#candidates(interest, after);
+    const gapThrough = after < this.#removedThrough ? this.#removed(interest, after) : 0;
     const records = [...before];
     let bytes = 0;
     for (const { body } of before) bytes += size(body.length);
     for (let record = next(); record !== undefined; record = next()) {
-      if (!interest.means(record) || this.#isSuperseded(record)) continue;
+      if (!interest.means(record) || this.#isGone(record)) continue;
       bytes += size(record.body.length);
       if (records.length > 0 && (bytes > bytesMax || records.length >= countMax)) {
-        return { records, reached: (records[records.length - 1] as StoredRecord).position };
+        return { records, reached: (records[records.length - 1] as StoredRecord).position, gapThrough };
       }
       records.push(record);
     }
-    return { records, reached: this.#head };
+    return { records, reached: this.#head, gapThrough };
+  }
+
+  /** What these orders take of what is here now; of a value that is replaced, and of what only memory holds, nothing. */
+  cutsOf(orders: readonly TrimOrder[]): readonly Cut[] {
+    const cuts: Cut[] = [];
+    for (const order of orders) {
+      const channel = this.#channels.get(order.channel);
+      if (channel === undefined || channel.latestOnly || order.countMax === 0) continue;
+      const count = removedCount(channel.records, order);
+      if (count > 0) cuts.push({ channel: order.channel, through: channel.records.at(count - 1).position });
+    }
+    return cuts;
+  }
+
+  /** From now on the events that are cut off are given to nobody. They count among the bytes for as long as they would have. */
+  cut(cuts: readonly Cut[]): void {
+    for (const { channel: name, through } of cuts) {
+      const channel = this.#channels.get(name);
+      if (channel === undefined) continue;
+      const { records } = channel;
+      while (records.length > 0 && records.at(0).position <= through) {
+        const { position } = records.shift() as StoredRecord;
+        channel.removedThrough = position;
+        channel.completeFrom = Math.max(channel.completeFrom, position);
+        this.#removedThrough = Math.max(this.#removedThrough, position);
+      }
+    }
   }
 
   /** The event of a channel at a position, if it is here. */
@@ -160,6 +200,7 @@ export class Tail {
         records: new RecordDeque(),
         latestOnly: this.#options.isLatestOnly(record.channel),
         completeFrom: this.#unknownFrom,
+        removedThrough: 0,
       };
       this.#channels.set(record.channel, channel);
     } else if (channel.records.length === 0) this.#quiet.delete(record.channel);
@@ -170,9 +211,26 @@ export class Tail {
     this.#bytes += record.body.length + RECORD_OVERHEAD_BYTES;
   }
 
-  #isSuperseded(record: StoredRecord): boolean {
+  /** Replaced by a newer value, or removed by retention. */
+  #isGone(record: StoredRecord): boolean {
     const channel = this.#channels.get(record.channel);
-    return channel !== undefined && channel.latestOnly && channel.records.newest() !== record;
+    if (channel === undefined) return false;
+    return channel.latestOnly ? channel.records.newest() !== record : record.position <= channel.removedThrough;
+  }
+
+  /** The newest event that retention has removed of those that are meant after a position; 0: none. */
+  #removed(interest: Interest, after: Position): Position {
+    let through: Position = 0;
+    if (interest.hasWildcard) {
+      const next = each(this.#records, after);
+      for (let record = next(); record !== undefined && record.position <= this.#removedThrough; record = next())
+        if (interest.means(record) && record.position <= (this.#channels.get(record.channel)?.removedThrough ?? 0))
+          through = record.position;
+      return through;
+    }
+    for (const channel of interest.patterns)
+      through = Math.max(through, this.#channels.get(channel)?.removedThrough ?? 0);
+    return through > after ? through : 0;
   }
 
   #evict(): void {
@@ -183,10 +241,10 @@ export class Tail {
       this.#start = record.position;
       const channel = this.#channels.get(record.channel);
       if (channel === undefined) continue;
-      channel.completeFrom = record.position;
-      if (channel.records.length === 0 || channel.records.at(0) !== record) continue;
-      channel.records.shift();
-      if (channel.records.length === 0) this.#quiet.set(record.channel, channel);
+      channel.completeFrom = Math.max(channel.completeFrom, record.position);
+      const { records } = channel;
+      if (records.length > 0 && records.at(0) === record) records.shift();
+      if (records.length === 0 && record.position >= channel.removedThrough) this.#quiet.set(record.channel, channel);
     }
     this.#forgetChannels();
   }
@@ -207,6 +265,17 @@ export class Tail {
 }
 
 const NO_RECORDS = new RecordDeque();
+
+/** How many of the oldest of a channel's events an order takes. */
+function removedCount(records: RecordDeque, { countMax, bytesMax, olderThanMs }: TrimOrder): number {
+  let count = countMax === undefined ? 0 : Math.max(0, records.length - countMax);
+  if (olderThanMs !== undefined) while (count < records.length && records.at(count).timeMs < olderThanMs) count++;
+  if (bytesMax === undefined) return count;
+  let bytes = 0;
+  let kept = records.length;
+  while (kept > count && bytes + records.at(kept - 1).body.length <= bytesMax) bytes += records.at(--kept).body.length;
+  return kept;
+}
 
 /** The next record, until there is none. */
 type Next = () => StoredRecord | undefined;

@@ -231,7 +231,7 @@ export class Line implements Woken, Due {
       const countMax = Math.min(PAGE_COUNT_MAX, heldMax);
       const page = this.#parts.feed.nextRecords(this.#interest, progress.position, countMax, PAGE_BYTES_MAX);
       if (page === 'behind') return this.#read(progress, countMax);
-      if (page !== undefined) this.#take(progress, page);
+      if (page !== undefined) this.#takeOrTell(progress, page);
       else {
         this.#isLive = true;
         progress.take(NO_RECORDS, Math.min(this.#parts.feed.head, this.#through));
@@ -318,11 +318,7 @@ export class Line implements Woken, Due {
     const arrived = (page: Records): void => {
       if (this.#round !== round) return;
       this.#isReading = false;
-      if (page.gapThrough > Math.max(after, this.#gapTold)) {
-        // Told first; the page is read again after it.
-        this.#gapTold = page.gapThrough;
-        progress.takeGap(this.#lost(after, page.gapThrough));
-      } else this.#take(progress, page);
+      this.#takeOrTell(progress, page);
       this.#owner.ready(this);
     };
     const failed = (): void => {
@@ -360,6 +356,14 @@ export class Line implements Woken, Due {
     };
     const interest = feed.interest([lane.channel], isHead ? undefined : this.#definition.types);
     reads.run(() => feed.readRecords(interest, after, through, countMax, PAGE_BYTES_MAX)).then(arrived, failed);
+  }
+
+  /** What is lost is told first; then the page is read again. */
+  #takeOrTell(progress: Progress, page: Records): void {
+    const after = progress.position;
+    if (page.gapThrough <= Math.max(after, this.#gapTold)) return this.#take(progress, page);
+    this.#gapTold = page.gapThrough;
+    progress.takeGap(this.#lost(after, page.gapThrough));
   }
 
   #take(progress: Progress, { records, reached }: Records): void {

@@ -100,7 +100,7 @@ export class Turns {
       // It stood on both lists, and has had its turn.
       if (!line.isListed) continue;
       line.isListed = false;
-      left -= this.#serve(line, Math.min(left, QUANTUM));
+      left -= this.#serve(line, Math.min(left, QUANTUM, this.#requestsMax - this.#inFlight));
     }
     if (!this.#isClosed && this.#hasListed) this.#schedule();
   };

@@ -1,4 +1,4 @@
-import type { Clock, Log } from '../core/ports.ts';
+import type { Clock, Log, TrimOrder } from '../core/ports.ts';
 import { trimOrders } from '../core/retention.ts';
 import type { Rules } from '../core/rules.ts';
 
@@ -9,9 +9,16 @@ const STEP_PAUSE_MS = 5;
 /** Channels that nothing was appended to are looked at this often, for what has grown too old. */
 const FULL_SWEEP_EVERY_MS = 60_000;
 
+/** What holds events beside the log, and is to let go of them when the log has. */
+export interface Memory {
+  /** These orders have been carried out, if there are any. */
+  trimmed(orders: readonly TrimOrder[], nowMs: number): void;
+}
+
 /** Removes, in small steps, what the rules say should go. */
 export class RetentionTask {
   readonly #log: Log;
+  readonly #memory: Memory;
   readonly #rules: Rules;
   readonly #clock: Clock;
   readonly #intervalMs: number;
@@ -22,8 +29,16 @@ export class RetentionTask {
   #sweptThrough = 0;
   #fullSweepAtMs = 0;
 
-  constructor(log: Log, rules: Rules, clock: Clock, intervalMs: number, failed: (error: unknown) => void) {
+  constructor(
+    log: Log,
+    memory: Memory,
+    rules: Rules,
+    clock: Clock,
+    intervalMs: number,
+    failed: (error: unknown) => void,
+  ) {
     this.#log = log;
+    this.#memory = memory;
     this.#rules = rules;
     this.#clock = clock;
     this.#intervalMs = intervalMs;
@@ -70,11 +85,12 @@ export class RetentionTask {
     this.#sweptThrough = head;
   }
 
-  async #trim(orders: Parameters<Log['trim']>[0], nowMs: number): Promise<void> {
+  async #trim(orders: readonly TrimOrder[], nowMs: number): Promise<void> {
     for (;;) {
       const { more } = await this.#log.trim(orders, nowMs);
-      if (!more || this.#closed) return;
+      if (!more || this.#closed) break;
       await new Promise((resolve) => setTimeout(resolve, STEP_PAUSE_MS));
     }
+    this.#memory.trimmed(orders, nowMs);
   }
 }

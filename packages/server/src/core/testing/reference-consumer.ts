@@ -171,7 +171,7 @@ export class ReferenceConsumer implements Sink {
 
   #isExcused({ position, channel }: Published): boolean {
     const retain = retainOf(channel);
-    if (retain === 'none') return position <= this.#world.feed.tail.start;
+    if (retain === 'none' && position <= this.#world.feed.tail.start) return true;
     if (retain === 'latest' && this.#events.some((later) => later.channel === channel && later.position > position))
       return true;
     return this.#gaps.some(
