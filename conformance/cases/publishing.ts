@@ -200,7 +200,23 @@ export const PUBLISHING: readonly Case[] = [
       },
       publish({ channel: '{c}', data: 1, ifMatch: '{first}' }, 'precondition_failed'),
       publish({ channel: '{c}', data: 1, ifMatch: '0000000000-00000000001' }, 'precondition_failed'),
-      publish({ channel: '{c}', data: 1, ifMatch: '{third}' }),
+      publish({ channel: '{c}', data: 1, ifMatch: '{third}' }, undefined, 'fourth'),
+      publishData('{c}', 'text/plain', 'f', 'fifth', { 'If-Match': '"{first}", "{fourth}"' }),
+      publishData('{c}', 'text/plain', 'g', 'sixth', { 'If-Match': '*' }),
+      publish({ channel: '{c}', data: 1, ifMatch: '*' }),
+      ...[
+        ['{c}', { 'If-Match': '"{first}", "{second}"' }, 'precondition_failed'],
+        ['{c}', { 'If-None-Match': ' * ' }, 'precondition_failed'],
+        ['{c}', { 'If-None-Match': '"{first}"' }, 'invalid_header'],
+        ['{c}', { 'If-None-Match': '*', 'If-Match': '*' }, 'invalid_header'],
+        ['{c}.none', { 'If-Match': '*' }, 'precondition_failed'],
+        ['{c}.none', { 'If-Match': '"{first}", "{second}"' }, 'precondition_failed'],
+      ].map(([channel, headers, code]) => ({
+        request: `POST /v1/channels/${channel as string}/events`,
+        headers: { 'Content-Type': 'text/plain', ...(headers as Readonly<Record<string, string>>) },
+        body: 'h',
+        answer: refusal(code as 'invalid_header'),
+      })),
       {
         request: 'POST /v1/channels/{c}.empty/events',
         headers: { 'Content-Type': 'text/plain', 'If-Match': '"{first}"' },
@@ -418,6 +434,23 @@ export const PUBLISHING: readonly Case[] = [
         request: 'GET /v1/channels/{c}',
         headers: { 'If-None-Match': '"{e1}"' },
         answer: { status: 304, text: '', headers: { ETag: '"{e1}"' } },
+      },
+      ...['"x", "{e1}"', 'W/"{e1}" , "x"', '*'].flatMap((known) => [
+        {
+          request: 'GET /v1/channels/{c}',
+          headers: { 'If-None-Match': known },
+          answer: { status: 304, text: '', headers: { ETag: '"{e1}"' } },
+        },
+        {
+          request: 'GET /v1/channels/{c}?wait=1',
+          headers: { 'If-None-Match': known },
+          answer: { status: 304, text: '' },
+        },
+      ]),
+      {
+        request: 'GET /v1/channels/{c}?wait=30',
+        headers: { 'If-None-Match': '"x", "y"' },
+        answer: { status: 200, text: '{"a":1}' },
       },
       {
         request: 'GET /v1/channels/{c}?wait=1',

@@ -237,7 +237,22 @@ export const READING: readonly Case[] = [
           headers: { 'If-None-Match': 'W/"{tag}"' },
           answer: { status: 304, text: '', headers: { ETag: '<any>' } },
         },
+        ...['"x", W/"{tag}"', '"{tag}","x"', '*'].map((known) => ({
+          request: `GET /v1/events?channel={c}&${from}`,
+          headers: { 'If-None-Match': known },
+          answer: { status: 304, text: '', headers: { ETag: 'W/"<cursor>"' } },
+        })),
       ]),
+      {
+        request: 'GET /v1/events?channel={c}&after=earliest&wait=1',
+        headers: { 'If-None-Match': '"x", "{e1}"' },
+        answer: { status: 200, text: poll('') },
+      },
+      {
+        request: 'GET /v1/events?channel={c}&after=earliest&wait=1',
+        headers: { 'If-None-Match': '*' },
+        answer: { status: 200, text: poll('') },
+      },
       {
         request: 'GET /v1/events?channel={c}&after={e1}',
         answer: { status: 200, headers: { ETag: 'W/"<cursor:tag>"' } },

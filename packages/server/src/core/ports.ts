@@ -27,7 +27,7 @@ export interface NewRecord {
   readonly idempotencyKey: string | undefined;
   /** SHA-256 or the like of what the key stands for, without the time; given when there is a key. */
   readonly fingerprint: string | undefined;
-  /** Appended only if this is the position of the channel's newest event (0: only if it has none). */
+  /** Appended only if this is the position of the channel's newest event (0: only if it has none; `ANY_POSITION`: only if it has one). */
   readonly ifLatest: Position | undefined;
 }
 

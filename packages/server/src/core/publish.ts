@@ -1,5 +1,6 @@
 import { formatTime, parseCursor, PolycastError } from '@polycast/protocol';
 import type { EventTypes } from './event-types.ts';
+import { ANY_POSITION } from './latest.ts';
 import type { AppendOutcome, Clock, Log, NewRecord, Position } from './ports.ts';
 import type { ChannelSettings, Rules } from './rules.ts';
 import { TokenBuckets } from './token-buckets.ts';
@@ -11,7 +12,7 @@ export interface PublishRequest {
   /** Members of the event from `datacontenttype` on, as JSON text without line breaks: `"data":{"a":1}`. */
   readonly content: string;
   readonly idempotencyKey: string | undefined;
-  /** A cursor that must be the newest event's, or `none` when there must be none. */
+  /** A cursor that must be the newest event's, `none` when there must be none, or `*` when there must be one. */
   readonly ifMatch: string | undefined;
   /** Who publishes; none for the site's own servers. */
   readonly author?: Author | undefined;
@@ -191,6 +192,7 @@ export class Publisher {
   /** The position that `ifMatch` stands for; one that no event has when the cursor is not of this log. */
   #expected(ifMatch: string): Position {
     if (ifMatch === 'none') return 0;
+    if (ifMatch === '*') return ANY_POSITION;
     const cursor = parseCursor(ifMatch);
     return cursor?.epoch === this.#log.state.epoch ? cursor.position : NO_EVENTS_POSITION;
   }

@@ -1,4 +1,5 @@
 import { createEpoch, hasWildcard, matches, PolycastError } from '@polycast/protocol';
+import { isLatest } from '../core/latest.ts';
 import type {
   AppendOutcome,
   ChannelQuery,
@@ -167,7 +168,7 @@ class MemoryLog implements Log {
       return { kind: 'duplicate', position: used.position, channel: used.channel, timeMs: used.timeMs };
     }
     const latest = this.#book.get(name)?.latestPosition ?? 0;
-    if (ifLatest !== undefined && ifLatest !== latest) return { kind: 'conflict', latest };
+    if (ifLatest !== undefined && !isLatest(ifLatest, latest)) return { kind: 'conflict', latest };
     const channel = retain === 'none' ? undefined : this.#channelFor(name);
     if (channel === undefined && retain !== 'none') return { kind: 'channel_limit' };
 

@@ -7,6 +7,7 @@ import type { Action, Principal } from '../core/principal.ts';
 import { Reader, type Sink } from '../core/reader.ts';
 import { startAfter } from '../core/start.ts';
 import { respondCompressed } from './compress.ts';
+import { namesTag, tagsIn } from './conditions.ts';
 import { notedAddress } from './consumer.ts';
 import { allow, checkStanding, identify } from './permission.ts';
 import { invalid, number, parameters } from './events-query.ts';
@@ -28,20 +29,20 @@ export async function readChannel(
   const waitSeconds = number(values, 'wait', 0, services.settings.pollWaitMaxSeconds) ?? 0;
   const asking = await permitted(services, request, ['subscribe'], channel, values.get('token'));
   const { interest } = asking;
-  const known = request.headers['if-none-match']?.replace(/^(?:W\/)?"(.*)"$/, '$1');
   const { head } = services.feed;
   let latest = await newest(services, interest);
-  // Of a channel without an event nothing is known, and that is what the first one ends.
-  if (waitSeconds > 0 && known === etagOf(services, latest)) {
+  const before = latest?.position;
+  const isKnown = knows(services, request.headers['if-none-match'], latest);
+  if (waitSeconds > 0 && isKnown) {
     checkStanding(services, asking.principal);
     services.admission.admit(asking.principal, asking.address);
-    await newsOrTimeout(services, response, asking, latest?.position ?? head, waitSeconds);
+    await newsOrTimeout(services, response, asking, before ?? head, waitSeconds);
     if (response.destroyed) return;
     latest = await newest(services, interest);
   }
   if (latest === undefined) throw new PolycastError('channel_empty');
   const headers = headersOf(services, latest);
-  if (known === etagOf(services, latest)) return respondEmpty(response, 304, headers);
+  if (isKnown && latest.position === before) return respondEmpty(response, 304, headers);
   const { mediaType, bytes } = storedContent(latest.body);
   respond(response, 200, mediaType, bytes, headers);
 }
@@ -145,7 +146,8 @@ async function pageBefore(
   return { records, hasPrevious: page.records.length > limit || page.reached > 0, hasNext: exclusive, gapThrough: 0 };
 }
 
-async function newest({ feed }: Services, interest: Interest): Promise<StoredRecord | undefined> {
+/** The newest event that there is; `undefined` for none. */
+export async function newest({ feed }: Pick<Services, 'feed'>, interest: Interest): Promise<StoredRecord | undefined> {
   const recent = feed.newest(interest);
   if (recent !== undefined) return recent;
   const page = await feed.read(interest, 0, feed.head, 'backward', 1, Infinity);
@@ -231,8 +233,17 @@ async function permitted(
   return { principal, address: notedAddress(services, request), interest: services.feed.interest([channel]) };
 }
 
-function etagOf({ feed }: Services, record: StoredRecord | undefined): string | undefined {
-  return record === undefined ? undefined : encodeCursor(feed.epoch, record.position);
+/**
+ * Whether who asks has what there is, by `If-None-Match`. Of a channel without an event nothing is known, and that is what the first
+ * one ends.
+ */
+function knows(services: Services, ifNoneMatch: string | undefined, latest: StoredRecord | undefined): boolean {
+  if (latest === undefined) return ifNoneMatch === undefined || tagsIn(ifNoneMatch) === '*';
+  return namesTag(ifNoneMatch, etagOf(services, latest));
+}
+
+function etagOf({ feed }: Services, { position }: StoredRecord): string {
+  return `"${encodeCursor(feed.epoch, position)}"`;
 }
 
 function headersOf(services: Services, record: StoredRecord): string[] {
@@ -240,7 +251,7 @@ function headersOf(services: Services, record: StoredRecord): string[] {
   const base = services.settings.publicUrl ?? '';
   const headers = [
     'ETag',
-    `"${etagOf(services, record)}"`,
+    etagOf(services, record),
     'Last-Modified',
     new Date(record.timeMs).toUTCString(),
     'Cache-Control',

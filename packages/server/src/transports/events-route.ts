@@ -5,7 +5,7 @@ import { authorize, consumerOf, interestOf, type Consumer } from './consumer.ts'
 import { checkStanding } from './permission.ts';
 import type { EventsQueries, EventsQuery } from './events-query.ts';
 import type { KeptConnection } from './keep-alive.ts';
-import { answerPoll, isUnchanged, respondUnchanged, type PollWish } from './poll.ts';
+import { answerPoll, respondUnchanged, unchangedTag, type PollWish } from './poll.ts';
 import type { Services } from './services.ts';
 import { openSse } from './sse.ts';
 
@@ -42,14 +42,13 @@ function begin(
   streams: boolean,
 ): void | Promise<void> {
   const { headers } = request;
-  const tag = headers['if-none-match'];
+  const ifNoneMatch = headers['if-none-match'];
   // What is asked most, and is answered from memory, comes first.
-  if (
-    tag !== undefined &&
-    !streams &&
-    isShort(services, request, query) &&
-    isUnchanged(services, headers, query, principal, tag)
-  ) {
+  const tag =
+    ifNoneMatch !== undefined && !streams && isShort(services, request, query)
+      ? unchangedTag(services, headers, query, principal, ifNoneMatch)
+      : undefined;
+  if (tag !== undefined) {
     if (principal.user !== undefined)
       services.sessions.polled(principal, interestOf(services, query, principal).patterns);
     return respondUnchanged(services, response, tag);

@@ -8,6 +8,7 @@ import type { Principal } from '../core/principal.ts';
 import { markOf } from './author.ts';
 import { answerBare } from './bare-answer.ts';
 import { respondCompressed } from './compress.ts';
+import { namesTag, tagsIn } from './conditions.ts';
 import { interestOf, lastEventId, type Consumer } from './consumer.ts';
 import type { EventsQuery } from './events-query.ts';
 import { HeldAnswer } from './held-answer.ts';
@@ -24,26 +25,28 @@ export interface PollWish {
 }
 
 /**
- * Whether the answer that the client has, by its `If-None-Match`, still is what it would get (PROTOCOL.md section 5.2). Told from
- * memory; when only the log could tell, it is "no".
+ * The tag of the answer that the client has, by its `If-None-Match`, if that still is what it would get (PROTOCOL.md section 5.2). Told
+ * from memory; when only the log could tell, it is `undefined`.
  */
-export function isUnchanged(
+export function unchangedTag(
   services: Services,
   headers: IncomingHttpHeaders,
   query: EventsQuery,
   principal: Principal,
-  tag: string,
-): boolean {
-  if (lastEventId(headers) !== undefined) return false;
+  ifNoneMatch: string,
+): string | undefined {
+  if (lastEventId(headers) !== undefined) return undefined;
   const { feed } = services;
-  const known = query.knownTag === tag ? query.knownCursor : cursorOf(tag);
-  query.knownTag = tag;
-  query.knownCursor = known;
-  if (known === undefined || known.epoch !== feed.epoch || known.position > feed.head) return false;
+  const single = query.knownTag === ifNoneMatch ? query.knownCursor : cursorOf(ifNoneMatch);
+  query.knownTag = ifNoneMatch;
+  query.knownCursor = single;
+  const known = single ?? newestIn(ifNoneMatch, feed);
+  if (known === undefined || known.epoch !== feed.epoch || known.position > feed.head) return undefined;
   const { afterCursor } = query;
   if (afterCursor !== undefined && (afterCursor.epoch !== feed.epoch || afterCursor.position > known.position))
-    return false;
-  return feed.isQuiet(interestOf(services, query, principal), known.position) === true;
+    return undefined;
+  if (feed.isQuiet(interestOf(services, query, principal), known.position) !== true) return undefined;
+  return single === undefined ? tagOf(known.epoch, known.position) : ifNoneMatch;
 }
 
 export function respondUnchanged(services: Services, response: ServerResponse, tag: string): void {
@@ -66,7 +69,7 @@ export function answerPoll(
 ): void {
   const { feed } = services;
   const tag = wish.waitSeconds > 0 && consumer.gap === undefined ? request.headers['if-none-match'] : undefined;
-  const known = tag === undefined ? undefined : cursorOf(tag);
+  const known = tag === undefined ? undefined : (cursorOf(tag) ?? newestIn(tag, feed));
   // What the client has already seen does not end its wait.
   const seen =
     known !== undefined &&
@@ -147,10 +150,10 @@ class Poll extends HeldAnswer implements Sink {
     if (this.#wish.waitSeconds === 0) this.services.sessions.polled(this.principal, this.channels);
     const cursor = encodeCursor(this.services.feed.epoch, position);
     this.services.figures.gaps += this.#gaps.length;
-    const etag = `W/"${cursor}"`;
+    const etag = tagOf(this.services.feed.epoch, position);
     const headers = ['ETag', etag, 'Cache-Control', 'no-cache', 'Keep-Alive', this.services.settings.keepAlive];
     // An answer that is cut is the same one as long as it ends in the same place.
-    if (etag === this.#ifNoneMatch && this.#gaps.length === 0) return respondEmpty(this.response, 304, headers);
+    if (this.#gaps.length === 0 && namesTag(this.#ifNoneMatch, etag)) return respondEmpty(this.response, 304, headers);
     const tail = Buffer.from(`],"cursor":"${cursor}","gaps":${JSON.stringify(this.#gaps)}}`);
     headers.push('Cross-Origin-Resource-Policy', 'same-origin');
     if (this.#wish.preferred) headers.push('Preference-Applied', `wait=${this.#wish.waitSeconds}`);
@@ -170,4 +173,21 @@ const NO_BYTES = Buffer.alloc(0);
 /** The place up to which the answer with this entity tag speaks. */
 function cursorOf(tag: string): Cursor | undefined {
   return parseCursor(tag.slice(tag.startsWith('W/"') ? 3 : 1, -1));
+}
+
+/** The newest place among those that a header with several tags names, and that this log has; `*` stands for all that there is. */
+function newestIn(ifNoneMatch: string, { epoch, head }: Services['feed']): Cursor | undefined {
+  const tags = tagsIn(ifNoneMatch);
+  if (tags === '*') return { epoch, position: head };
+  let newest: Cursor | undefined;
+  for (const tag of tags) {
+    const cursor = parseCursor(tag);
+    const isOurs = cursor !== undefined && cursor.epoch === epoch && cursor.position <= head;
+    if (isOurs && cursor.position >= (newest?.position ?? 0)) newest = cursor;
+  }
+  return newest;
+}
+
+function tagOf(epoch: string, position: Position): string {
+  return `W/"${encodeCursor(epoch, position)}"`;
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { ANY_POSITION } from '../../core/latest.ts';
 import type { AppendOutcome, NewRecord, StoredRecord } from '../../core/ports.ts';
 import { record, all, positionOf, channelsRead, kinds, bodyOf, bytes, text, HOUR_MS, START_MS } from './records.ts';
 import type { OpenLog } from './records.ts';
@@ -164,6 +165,13 @@ export function deciding(opened: OpenLog): void {
       { kind: 'conflict', latest: positionOf(second) },
     ]);
     expect(kinds(await log.append([record('b', { ifLatest: 0 })]))).toEqual(['appended']);
+  });
+
+  test('ifLatest of any position holds where there is an event', async () => {
+    const log = await opened({});
+    const conditional = record('a', { ifLatest: ANY_POSITION });
+    expect(await log.append([conditional])).toEqual([{ kind: 'conflict', latest: 0 }]);
+    expect(kinds(await log.append([record('a'), conditional, conditional]))).toEqual(Array(3).fill('appended'));
   });
 
   test('a duplicate wins over ifLatest', async () => {

@@ -1,3 +1,4 @@
+import { isLatest } from '../../core/latest.ts';
 import type { AppendOutcome, ChannelQuery, ChannelState, NewRecord, Position, TrimOrder } from '../../core/ports.ts';
 import { KEY_LIFETIME_MS, TRIM_EVENTS_MAX } from '../limits.ts';
 import { decodeBatch } from './batch-codec.ts';
@@ -178,7 +179,7 @@ export class Writer {
       return { kind: 'duplicate', position: used.position, channel: used.channel, timeMs: used.timeMs };
     const known = this.#ledger.get(channel);
     const latest = known?.latestPosition ?? 0;
-    if (ifLatest !== undefined && ifLatest !== latest) return { kind: 'conflict', latest };
+    if (ifLatest !== undefined && !isLatest(ifLatest, latest)) return { kind: 'conflict', latest };
     if (retain !== 'none') {
       if (known === undefined && this.#ledger.size >= this.#options.channelsMax) return { kind: 'channel_limit' };
       this.#ledger.store(known ?? this.#ledger.addChannel(channel), this.#next, record);

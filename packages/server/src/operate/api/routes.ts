@@ -212,7 +212,7 @@ const publishToChannel: Route = {
       name: 'If-Match',
       in: 'header',
       schema: { type: 'string' },
-      doc: "Only if this cursor is the id of the channel's newest event.",
+      doc: "Only if this cursor, or one of a list, is the id of the channel's newest event; `*`: only if it has one.",
     },
     { name: 'If-None-Match', in: 'header', schema: { const: '*' }, doc: 'Only if the channel has no event.' },
   ],

@@ -79,7 +79,11 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
         data: { description: 'Any JSON value; kept character for character.' },
         type: { type: 'string', minLength: 1, maxLength: 200 },
         idempotencyKey: { type: 'string', minLength: 1, maxLength: 255 },
-        ifMatch: { ...ref('Cursor'), description: "Only if this is the id of the channel's newest event." },
+        ifMatch: {
+          oneOf: [ref('Cursor'), { type: 'string', enum: ['none', '*'] }],
+          description:
+            "Only if this is the id of the channel's newest event; `none`: only if it has none; `*`: only if it has one.",
+        },
       },
       ['channel', 'data'],
     ),
