@@ -122,10 +122,15 @@ export const PULLING: readonly Case[] = [
     ],
   },
   {
-    name: 'who pulls what is paused, or asks for what there is not, is told so',
-    sections: ['14.6'],
+    name: 'who pulls what is paused, asks for what there is not, or acts on what has changed, is told so',
+    sections: ['14.1', '14.6'],
     steps: [
       create('none'),
+      ...(['POST /v1/subscriptions/{queue}/pause', 'DELETE /v1/subscriptions/{queue}'] as const).map((request) => ({
+        request,
+        headers: { 'If-Match': '"2"' },
+        answer: refusal('precondition_failed'),
+      })),
       refused('pull', '{"count":0}'),
       refused('pull', '{"waitSeconds":61}'),
       refused('ack', '{}'),

@@ -11,6 +11,7 @@ import { takeSecret } from './delivery-body.ts';
 import { beginningOf } from './new-subscription.ts';
 import type { SubscriptionParts } from './parts.ts';
 import { positionAt } from './position-at.ts';
+import { keepToIfMatch } from './preconditions.ts';
 import { attemptJson, etagOf, replayJson, subscriptionJson } from './resource.ts';
 
 /** How long the secret before signs as well, unless something else is said: one day. */
@@ -24,7 +25,10 @@ export function actionRoutes(parts: SubscriptionParts): readonly Route[] {
   const route = (action: string, act: (caller: Desk, subscription: Subscription) => Promise<void>): Route => ({
     method: 'POST',
     path: `/v1/subscriptions/:id/${action}`,
-    handle: forOwners(parts, act),
+    handle: forOwners(parts, (caller, subscription) => {
+      keepToIfMatch(caller.request, subscription);
+      return act(caller, subscription);
+    }),
   });
   const moved = (action: 'pause' | 'resume'): Route =>
     route(action, async (caller, { definition }) => {

@@ -1,16 +1,16 @@
 import { matches, PolycastError } from '@polycast/protocol';
-import type { IncomingMessage } from 'node:http';
 import type { Subscription } from '../core/subscription/ports.ts';
 import { respondJson, type Desk } from '../transports/desk.ts';
 import { checkPattern, invalid, number } from '../transports/events-query.ts';
 import type { Route } from '../transports/http-transport.ts';
 import { readObject } from '../transports/json-body.ts';
 import { idempotencyKeyOf } from '../transports/publish-route.ts';
-import { headerOf, respondEmpty } from '../transports/respond.ts';
+import { respondEmpty } from '../transports/respond.ts';
 import { singles } from '../transports/single-parameters.ts';
 import { allowDelivery, forCallers, forOwners, maySee } from './caller.ts';
 import { beginningOf, changesOf, creationOf } from './new-subscription.ts';
 import type { SubscriptionParts } from './parts.ts';
+import { keepToIfMatch } from './preconditions.ts';
 import { etagOf, subscriptionJson } from './resource.ts';
 
 const LIMIT_DEFAULT = 100;
@@ -38,8 +38,9 @@ export function resourceRoutes(parts: SubscriptionParts): readonly Route[] {
     {
       method: 'DELETE',
       path,
-      handle: forOwners(parts, async ({ response, actor }, { definition }) => {
-        await parts.desk.remove(definition.id, actor);
+      handle: forOwners(parts, async ({ request, response, actor }, subscription) => {
+        keepToIfMatch(request, subscription);
+        await parts.desk.remove(subscription.definition.id, actor);
         respondEmpty(response, 204);
       }),
     },
@@ -96,24 +97,15 @@ async function change(
   id: string,
 ): Promise<void> {
   const { services, desk } = parts;
-  const version = versionOf(request);
   const body = await readObject(services, request);
   // As it is now: another may have changed it while this was read.
   const subscription = desk.get(id);
   if (subscription === undefined) throw new PolycastError('not_found', 'There is no such subscription.');
+  const isNamed = keepToIfMatch(request, subscription);
   const changes = changesOf(parts, body, subscription);
   if (changes.channels !== undefined) await allowDelivery(services, principal, changes.channels, undefined);
   // Members of `delivery` are replaced one by one: what another has changed in the meantime must not be undone by that.
-  const seen = version ?? (changes.delivery === undefined ? undefined : subscription.definition.version);
+  const seen = isNamed || changes.delivery !== undefined ? subscription.definition.version : undefined;
   const changed = await desk.change(id, changes, seen, actor);
   respondJson(response, 200, subscriptionJson(parts, changed), ['ETag', etagOf(changed)]);
-}
-
-/** Of `If-Match`; `undefined` for any. @throws PolycastError `precondition_failed` for what is no ETag of ours */
-function versionOf(request: IncomingMessage): number | undefined {
-  const header = headerOf(request, 'if-match')?.trim();
-  if (header === undefined || header === '*') return undefined;
-  const [, version] = /^"?(\d{1,15})"?$/.exec(header) ?? [];
-  if (version === undefined) throw new PolycastError('precondition_failed');
-  return Number(version);
 }

@@ -40,7 +40,7 @@ export function subscriptionJson(
   };
 }
 
-/** Of the definition: what happens to a subscription by itself is no other version of it. */
+/** Of what it is to do: where it stands, its state among that, is no other version of it (PROTOCOL.md section 14.1). */
 export function etagOf({ definition }: Subscription): string {
   return `"${definition.version}"`;
 }

@@ -274,6 +274,34 @@ describe('changing a subscription', () => {
     expect(await patch('four', '*')).toBe(200);
     const { body, headers } = await hub.ask('GET', path);
     expect([body['description'], headers.get('etag')]).toEqual(['four', '"3"']);
+    expect(await patch('five', '"1", "3"')).toBe(200);
+    expect(await patch('six', '"1", "3"')).toBe(412);
+  });
+
+  test.each(['DELETE', 'pause', 'resume', 'test', 'rotate-secret', 'replay'])(
+    'and so are its removal and what else can be done: %s',
+    async (action) => {
+      const hub = await subscriptionHub();
+      const { id } = await hub.create(PULL);
+      const path = `/v1/subscriptions/${String(id)}`;
+      const [method, target] = action === 'DELETE' ? [action, path] : ['POST', `${path}/${action}`];
+      const refused = await hub.ask(method, target, undefined, { 'if-match': '"2"' });
+      expect([refused.status, refused.body['code']]).toEqual([412, 'precondition_failed']);
+      expect((await hub.ask('GET', path)).body).toMatchObject({ state: 'active' });
+      expect((await hub.ask(method, target, undefined, { 'if-match': '"1"' })).status).not.toBe(412);
+    },
+  );
+
+  test('pausing and resuming are no changes of what it is to do: neither the ETag nor `changed` moves', async () => {
+    const hub = await subscriptionHub();
+    const created = await hub.create(PULL);
+    const path = `/v1/subscriptions/${String(created['id'])}`;
+    for (const action of ['pause', 'resume', 'pause']) {
+      const { headers, body } = await hub.ask('POST', `${path}/${action}`);
+      expect([headers.get('etag'), body['changed']]).toEqual(['"1"', created['changed']]);
+    }
+    const { status, body } = await hub.ask('PATCH', path, { description: 'a' }, { 'if-match': '"1"' });
+    expect([status, body['state']]).toEqual([200, 'paused']);
   });
 });
 

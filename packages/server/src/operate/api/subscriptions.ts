@@ -19,6 +19,12 @@ const EVENT: Parameter = {
 };
 const PATH = '/v1/subscriptions/{id}';
 const ETAG = { ETag: 'For `If-Match` of the next change.' };
+const IF_MATCH: Parameter = {
+  name: 'If-Match',
+  in: 'header',
+  schema: { type: 'string' },
+  doc: 'Only if this is still its `ETag`.',
+};
 const SHOWN = json(ref('Subscription'), 'The subscription.');
 const NEW = json(ref('Subscription'), 'The subscription. `delivery.secret` is shown here and never again.');
 
@@ -82,17 +88,15 @@ export const SUBSCRIPTIONS: readonly Route[] = [
   }),
   route('PATCH', PATH, 'changeSubscription', 'Changes a subscription.', {
     doc: 'Of `delivery`, the given members are replaced. With another `url` it has to consent again, unless that is trusted.',
-    parameters: [
-      ID,
-      { name: 'If-Match', in: 'header', schema: { type: 'string' }, doc: 'Only if this is still its `ETag`.' },
-    ],
+    parameters: [ID, IF_MATCH],
     bodies: [json(ref('SubscriptionChanges'), 'What is to change.')],
     answers: [{ ...answer(200, 'Changed.', SHOWN), headers: ETAG }],
     errors: ['invalid_filter', 'invalid_pattern', 'too_many_channels', 'endpoint_refused', 'precondition_failed'],
   }),
   route('DELETE', PATH, 'removeSubscription', 'Ends a subscription, and forgets it with all that hangs on it.', {
-    parameters: [ID],
+    parameters: [ID, IF_MATCH],
     answers: [answer(204, 'Removed.')],
+    errors: ['precondition_failed'],
   }),
   action('pause', 'pauseSubscription', 'Stops its deliveries; what comes waits in the log.', {
     answers: [answer(200, 'Paused.', SHOWN)],
@@ -191,7 +195,8 @@ function route(method: Route['method'], path: string, name: string, summary: str
 }
 
 function action(name: string, operationName: string, summary: string, rest: Rest): Route {
-  return route('POST', `${PATH}/${name}`, operationName, summary, { parameters: [ID], ...rest });
+  const errors = [...(rest.errors ?? []), 'precondition_failed'] as const;
+  return route('POST', `${PATH}/${name}`, operationName, summary, { parameters: [ID, IF_MATCH], ...rest, errors });
 }
 
 function deadLetters(method: Route['method'], below: string, name: string, summary: string, rest: Rest): Route {
