@@ -51,9 +51,17 @@ export const SPECIAL_BLOCKS: readonly (readonly [block: string, kind: AddressKin
 
 /** What kind of special address it is; `undefined` for one of the public Internet. */
 export function specialKind(address: string): AddressKind | undefined {
-  if (isIP(address) === 0) return 'reserved';
-  return TABLE.find(({ blocks }) => blocks.has(address))?.kind;
+  const known = kinds.get(address);
+  if (known !== undefined) return known.kind;
+  const kind = isIP(address) === 0 ? 'reserved' : TABLE.find(({ blocks }) => blocks.has(address))?.kind;
+  if (kinds.size >= KINDS_MAX) kinds.clear();
+  kinds.set(address, { kind });
+  return kind;
 }
+
+/** Addresses that were asked about: each connection asks several times, and going through all blocks is a part of what it costs. */
+const kinds = new Map<string, { readonly kind: AddressKind | undefined }>();
+const KINDS_MAX = 10_000;
 
 /** Addresses of some blocks (CIDR, or single ones). Those of one family are never taken for those of the other. */
 export class AddressBlocks {
@@ -69,7 +77,8 @@ export class AddressBlocks {
   }
 
   has(address: string): boolean {
-    const [plain = ''] = address.split('%');
+    const zone = address.indexOf('%');
+    const plain = zone < 0 ? address : address.slice(0, zone);
     return isIPv4(plain) ? this.#four.check(plain, 'ipv4') : this.#six.check(plain, 'ipv6');
   }
 }
