@@ -1,7 +1,12 @@
 import { PolycastError } from '@polycast/protocol';
-import { readFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { brotliCompress, gzip } from 'node:zlib';
+import { acceptedEncoding, COMPRESS_BYTES_MIN } from './compress.ts';
+import { namesTag } from './conditions.ts';
 import type { Route } from './http-transport.ts';
-import { respond } from './respond.ts';
+import { respond, respondEmpty } from './respond.ts';
 
 /** The built SDK, and what a page loads beside it where it needs that. */
 const MODULES = ['client.js', 'client/presence.js', 'client/tabs.js'];
@@ -11,23 +16,73 @@ const MODULES = ['client.js', 'client/presence.js', 'client/tabs.js'];
  * @param fileOf where the built module of this name is
  */
 export function clientRoutes(fileOf: (name: string) => string): readonly Route[] {
-  return MODULES.map((name) => clientRoute(`/${name}`, fileOf(name)));
+  return MODULES.map((name) => clientRoute(`/${name}`, new BuiltScript(fileOf(name))));
 }
 
-function clientRoute(path: string, file: string): Route {
+function clientRoute(path: string, script: BuiltScript): Route {
   return {
     method: 'GET',
     path,
-    async handle(_request, response) {
-      const script = await readFile(file).catch(() => undefined);
-      if (script === undefined)
+    async handle(request, response) {
+      const forms = await script.read();
+      if (forms === undefined)
         throw new PolycastError('not_found', 'The client has not been built: run `npm run build`.');
-      respond(response, 200, 'text/javascript; charset=utf-8', script, [
-        'Cache-Control',
-        'no-cache',
-        'Cross-Origin-Resource-Policy',
-        'cross-origin',
-      ]);
+      const encoding = acceptedEncoding(request.headers['accept-encoding']);
+      const { bytes, tag, isEncoded } = encoding === undefined ? forms.identity : forms[encoding];
+      const headers = ['ETag', tag, 'Cache-Control', 'no-cache', 'Vary', 'Accept-Encoding'];
+      headers.push('Cross-Origin-Resource-Policy', 'cross-origin');
+      if (namesTag(request.headers['if-none-match'], tag)) return respondEmpty(response, 304, headers);
+      if (isEncoded) headers.push('Content-Encoding', encoding as string);
+      respond(response, 200, 'text/javascript; charset=utf-8', bytes, headers);
     },
+  };
+}
+
+/** A script as it is sent in one coding. */
+interface Form {
+  readonly bytes: Buffer;
+  readonly tag: string;
+  readonly isEncoded: boolean;
+}
+
+type Forms = Readonly<Record<'identity' | 'br' | 'gzip', Form>>;
+
+/** A built file, compressed once for all who ask, and anew when it has been built anew. */
+class BuiltScript {
+  readonly #file: string;
+  #stamp = '';
+  #forms: Promise<Forms> | undefined;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  /** `undefined` when it has not been built. */
+  async read(): Promise<Forms | undefined> {
+    const found = await stat(this.#file).catch(() => undefined);
+    if (found === undefined) return undefined;
+    const stamp = `${found.mtimeMs} ${found.size}`;
+    if (stamp !== this.#stamp) {
+      this.#stamp = stamp;
+      this.#forms = formsOf(this.#file);
+    }
+    return this.#forms?.catch(() => {
+      this.#stamp = '';
+      return undefined;
+    });
+  }
+}
+
+async function formsOf(file: string): Promise<Forms> {
+  const bytes = await readFile(file);
+  const hash = createHash('sha256').update(bytes).digest('base64url').slice(0, 22);
+  const identity = { bytes, tag: `"${hash}"`, isEncoded: false };
+  if (bytes.length < COMPRESS_BYTES_MIN) return { identity, br: identity, gzip: identity };
+  const [brotli, gzipped] = await Promise.all([promisify(brotliCompress)(bytes), promisify(gzip)(bytes, { level: 9 })]);
+  return {
+    identity,
+    // Each coding is another representation, and so has another strong tag (RFC 9110 section 8.8.3.3).
+    br: { bytes: brotli, tag: `"${hash}-br"`, isEncoded: true },
+    gzip: { bytes: gzipped, tag: `"${hash}-gzip"`, isEncoded: true },
   };
 }
