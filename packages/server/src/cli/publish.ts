@@ -59,7 +59,7 @@ export const publish: Command = {
       );
     }
     if (channel === undefined) throw usageError(publish, 'name a channel, or a --file');
-    const body = encodeData(data === undefined ? await readStandardInput() : Buffer.from(data), input);
+    const body = encodeData(data === undefined ? await readData(input) : Buffer.from(data), input);
     const options = {
       hub: hubAddress(input),
       channel,
@@ -82,6 +82,20 @@ function refuseBeside(input: Input, data: string | undefined): void {
     if (input.text(option) !== undefined) throw usageError(publish, `--${option} is for one event, not for a --file`);
   }
   if (input.flag('text')) throw usageError(publish, '--text is for one event, not for a --file');
+}
+
+const DATA_HINT = 'Give it as an argument, or pipe it in: date | polycast publish clock';
+
+/** @throws CliError `usage` when nothing came: more often that is a pipe that has failed than an event */
+async function readData(input: Input): Promise<Buffer> {
+  const data = await readStandardInput(DATA_HINT);
+  const isMeant = input.flag('text') || input.text('content-type') !== undefined;
+  if (isMeant || !/^(?:\r?\n)?$/.test(data.toString('latin1'))) return data;
+  throw new CliError(
+    'usage',
+    'there is no data: standard input is empty',
+    `${DATA_HINT}; with --text an empty text is published`,
+  );
 }
 
 /** JSON goes out character for character; what a person typed as text becomes a JSON string. */

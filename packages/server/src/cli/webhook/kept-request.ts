@@ -9,9 +9,12 @@ import type { KeptRequest } from './diagnosis.ts';
  * and flags or a file of headers say the rest. Flags go first.
  * @throws CliError `usage`
  */
-export async function keptRequest(input: Input): Promise<KeptRequest> {
+export async function keptRequest(input: Input): Promise<Kept> {
   const [name = '-'] = input.arguments;
-  const file = name === '-' ? await readStandardInput() : await read(name);
+  const file =
+    name === '-'
+      ? await readStandardInput('Name a file, or pipe it in: polycast webhook verify request.http --secret whsec_…')
+      : await read(name);
   const whole = wholeRequest(file);
   const headersFile = input.text('headers');
   const headers = headersOf(whole?.head ?? (headersFile === undefined ? '' : (await read(headersFile)).toString()));
