@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { printable } from './event-line.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -6,6 +7,8 @@ type Style = Parameters<typeof styleText>[0];
 export interface Terminal {
   /** A line of results, on standard output. */
   out(line: string): void;
+  /** Bytes as they are, on standard output; where a person looks, with escapes for what would steer the terminal. */
+  outBytes(bytes: Uint8Array): void;
   /** Settles when the reader of standard output has taken enough; undefined when it is not behind. */
   flowing(): Promise<void> | undefined;
   /** A line about what goes on, on standard error. */
@@ -37,6 +40,10 @@ export function createTerminal(out: NodeJS.WriteStream, err: NodeJS.WriteStream)
     out(line) {
       clearProgress();
       out.write(`${line}\n`);
+    },
+    outBytes(bytes) {
+      clearProgress();
+      out.write(out.isTTY === true ? Buffer.from(bytes).toString().split('\n').map(printable).join('\n') : bytes);
     },
     flowing() {
       if (!out.writableNeedDrain) return undefined;

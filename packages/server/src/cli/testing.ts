@@ -50,8 +50,9 @@ export async function runInside(args: readonly string[]): Promise<CliResult> {
   const err: string[] = [];
   const plain = (_style: unknown, text: string): string => text;
   const terminal: Terminal = {
-    out: (line) => void out.push(line),
-    note: (line) => void err.push(line),
+    out: (line) => void out.push(`${line}\n`),
+    outBytes: (bytes) => void out.push(Buffer.from(bytes).toString()),
+    note: (line) => void err.push(`${line}\n`),
     flowing: () => undefined,
     progress: () => undefined,
     clearProgress: () => undefined,
@@ -61,7 +62,7 @@ export async function runInside(args: readonly string[]): Promise<CliResult> {
     columns: 80,
   };
   const code = await runCommandLine(args, terminal);
-  return { code, out: out.map((line) => `${line}\n`).join(''), err: err.map((line) => `${line}\n`).join('') };
+  return { code, out: out.join(''), err: err.join('') };
 }
 
 /** Starts a command line in a process of its own. */

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { BodyFormat, Secret } from '../../core/subscription/definition.ts';
 import type { Filter } from '../../core/subscription/filter.ts';
 import type { Gap, PolycastEvent } from '@polycast/protocol';
@@ -111,14 +112,18 @@ async function deliver(
   const request = localRequest(endpoint, delivery.event, delivery.text);
   const answer = forward === undefined ? undefined : await send(request);
   if (json) terminal.out(JSON.stringify(record(delivery, request, answer)));
-  else if (answer !== undefined) terminal.out(line(delivery, answer, terminal));
-  if (print && !json) terminal.out(whole(request));
+  else {
+    // What is shown in full is alone on standard output, so that it can be kept as it is.
+    const { out, style } = print ? { out: terminal.note, style: terminal.noteStyle } : terminal;
+    if (answer !== undefined) out(line(delivery, answer, style));
+    if (print) terminal.outBytes(whole(request));
+  }
   await terminal.flowing();
   return answer;
 }
 
 /** `a 12:01:02.123 orders.42 order.baked 204 in 12 ms` */
-function line({ letter, event, attempts }: Delivery, answer: LocalAnswer, { style }: Terminal): string {
+function line({ letter, event, attempts }: Delivery, answer: LocalAnswer, style: Terminal['style']): string {
   const { time, channel, type } = event;
   const { status, why, text, durationMs } = answer;
   const isGood = status !== undefined && status >= 200 && status < 300;
@@ -131,15 +136,12 @@ function line({ letter, event, attempts }: Delivery, answer: LocalAnswer, { styl
   return parts.join(' ');
 }
 
-/** As it goes over the wire, and as `webhook verify` reads it. */
-function whole({ url, headers, body }: LocalRequest): string {
+/** As it goes over the wire, and as `webhook verify` reads it: `content-length` says that the line break after it is none of the body's. */
+function whole({ url, headers, body }: LocalRequest): Buffer {
   const { pathname, search, host } = new URL(url);
-  const lines = Object.entries({ host, ...headers }).map(([name, value]) => `${name}: ${value}`);
-  return [`POST ${pathname}${search} HTTP/1.1`, ...lines, '', textOf(body)].join('\n');
-}
-
-function textOf(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes);
+  const all = Object.entries({ host, ...headers, 'content-length': body.length });
+  const head = [`POST ${pathname}${search} HTTP/1.1`, ...all.map(([name, value]) => `${name}: ${value}`), '', ''];
+  return Buffer.concat([Buffer.from(head.join('\n')), body, Buffer.from('\n')]);
 }
 
 function record({ event, attempts }: Delivery, request: LocalRequest, answer: LocalAnswer | undefined): object {
@@ -149,7 +151,7 @@ function record({ event, attempts }: Delivery, request: LocalRequest, answer: Lo
     channel: event.channel,
     attempt: attempts,
     headers,
-    body: textOf(body),
+    ...(isUtf8(body) ? { body: Buffer.from(body).toString() } : { body_base64: Buffer.from(body).toString('base64') }),
     answer: answer ?? null,
   };
 }

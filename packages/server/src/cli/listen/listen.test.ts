@@ -14,6 +14,7 @@ import {
   startHubProcess,
   startTestHub,
   temporaryFolder,
+  type CliResult,
   type RunningCli,
 } from '../testing.ts';
 
@@ -123,9 +124,45 @@ test('a request that is shown is one that webhook verify takes', async () => {
   const args = ['listen', 'a', '--url', hub.url, '--secret', SECRET, '--after', 'earliest', '--count', '1'];
   const { out } = await runCli(args);
   expect(out).toMatch(/^POST \/ HTTP\/1\.1\nhost: /);
+  expect(await verified(out)).toMatchObject({ code: 0, out: expect.stringMatching(/^valid: /), err: '' });
+});
+
+async function verified(kept: string | Uint8Array): Promise<CliResult> {
   const file = join(temporaryFolder(), 'request.http');
-  writeFileSync(file, out.replace(/\n$/, ''));
-  expect((await runInside(['webhook', 'verify', file, '--secret', SECRET])).out).toMatch(/^valid: /);
+  writeFileSync(file, kept);
+  return runInside(['webhook', 'verify', file, '--secret', SECRET]);
+}
+
+test.each([
+  ['bytes that are no text', Buffer.from([0xff, 0, 10, 13, 10])],
+  ['a byte order mark and a line break at the end', Buffer.from('\uFEFFa\r\n')],
+  ['nothing at all', Buffer.alloc(0)],
+])('a request with %s is shown as it was signed', async (_what, body) => {
+  const hub = await startTestHub();
+  await fetch(`${hub.url}/v1/channels/a/events`, { method: 'POST', headers: { 'content-type': 'image/png' }, body });
+  const args = ['listen', 'a', '--url', hub.url, '--secret', SECRET, '--after', 'earliest', '--count', '1'];
+  const cli = startCli([...args, '--format', 'data']);
+  cli.child.stdout.setEncoding('latin1');
+  const kept = Buffer.from((await cli.ended).out, 'latin1');
+  expect(kept.subarray(-body.length - 3)).toEqual(Buffer.concat([Buffer.from('\n\n'), body, Buffer.from('\n')]));
+  expect((await verified(kept)).out).toMatch(/^valid: /);
+  const { out } = await runCli([...args, '--format', 'data', '--json']);
+  const { body: text, body_base64: base64 } = JSON.parse(out) as { body?: string; body_base64?: string };
+  expect(base64 === undefined ? Buffer.from(text ?? '') : Buffer.from(base64, 'base64')).toEqual(body);
+});
+
+test('what is shown in full while it is passed on is alone on standard output, one request after the other', async () => {
+  const [hub, site] = [await startTestHub(), await startSite()];
+  await publish(hub, 'a', '1');
+  await publish(hub, 'a', '2');
+  const args = ['listen', 'a', '--url', hub.url, '--secret', SECRET, '--after', 'earliest', '--count', '2', '--print'];
+  const { out, err } = await runCli([...args, '--forward', site.url]);
+  expect(out.match(/^POST \/hook HTTP\/1\.1$/gm)).toHaveLength(2);
+  expect(err).toMatch(/^b .* a baked 204 in/m);
+  expect(await verified(out)).toMatchObject({
+    out: expect.stringMatching(/^valid: /),
+    err: 'There are more requests in it: this is about the first.\n',
+  });
 });
 
 test.each(['event', 'data', 'cloudevents', 'cloudevents-binary'])(

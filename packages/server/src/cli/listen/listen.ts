@@ -38,7 +38,7 @@ export const listen: Command = {
       multiple: true,
       doc: "Sent along with each request, as a subscription's headers are; repeatable.",
     },
-    print: { short: 'p', doc: 'Shows requests in full, as webhook verify reads them.' },
+    print: { short: 'p', doc: 'Shows requests in full, as webhook verify reads them; answers go to standard error then.' },
     after: {
       value: 'CURSOR',
       short: 'a',

@@ -4,6 +4,12 @@ import { CliError } from '../exit-codes.ts';
 import { readStandardInput } from '../standard-input.ts';
 import type { KeptRequest } from './diagnosis.ts';
 
+interface Kept {
+  readonly request: KeptRequest;
+  /** Others come after it, in the same file. */
+  readonly hasMore: boolean;
+}
+
 /**
  * A request, put together of what was given: a file that begins like an HTTP request is one, headers and body; any other is the body,
  * and flags or a file of headers say the rest. Flags go first.
@@ -18,12 +24,13 @@ export async function keptRequest(input: Input): Promise<Kept> {
   const whole = wholeRequest(file);
   const headersFile = input.text('headers');
   const headers = headersOf(whole?.head ?? (headersFile === undefined ? '' : (await read(headersFile)).toString()));
-  return {
+  const request = {
     id: input.text('id') ?? headers.get('webhook-id'),
     timestamp: input.text('timestamp') ?? headers.get('webhook-timestamp'),
     signature: input.text('signature') ?? headers.get('webhook-signature'),
     body: whole?.body ?? file,
   };
+  return { request, hasMore: whole?.hasMore ?? false };
 }
 
 async function read(path: string): Promise<Buffer> {
@@ -34,12 +41,31 @@ async function read(path: string): Promise<Buffer> {
   }
 }
 
-function wholeRequest(bytes: Buffer): { readonly head: string; readonly body: Buffer } | undefined {
+interface WholeRequest {
+  readonly head: string;
+  readonly body: Buffer;
+  readonly hasMore: boolean;
+}
+
+function wholeRequest(bytes: Buffer): WholeRequest | undefined {
   if (!/^[A-Z]+ \S+ HTTP\/\d/.test(bytes.subarray(0, 4096).toString('latin1'))) return undefined;
   const ends = ['\r\n\r\n', '\n\n'].map((end) => ({ at: bytes.indexOf(end), length: end.length }));
   const end = ends.filter(({ at }) => at >= 0).toSorted((one, other) => one.at - other.at)[0];
-  if (end === undefined) return { head: bytes.toString('latin1'), body: Buffer.alloc(0) };
-  return { head: bytes.subarray(0, end.at).toString('latin1'), body: bytes.subarray(end.at + end.length) };
+  if (end === undefined) return { head: bytes.toString('latin1'), body: Buffer.alloc(0), hasMore: false };
+  const head = bytes.subarray(0, end.at).toString('latin1');
+  return { head, ...bodyOf(head, bytes.subarray(end.at + end.length)) };
+}
+
+/**
+ * Without what stands after it in the file: by `content-length` it ends before a line break that ends the file, or that another request
+ * follows. Whatever else has become longer was changed, and is what is to be found out.
+ */
+function bodyOf(head: string, rest: Buffer): { readonly body: Buffer; readonly hasMore: boolean } {
+  const lengthBytes = Number(/^content-length\s*:\s*(\d+)\s*$/im.exec(head)?.[1] ?? rest.length);
+  const after = rest.subarray(lengthBytes, lengthBytes + 4096).toString('latin1');
+  const hasMore = /^\r?\n[A-Z]+ \S+ HTTP\/\d/.test(after);
+  const isCut = hasMore || after === '\n' || after === '\r\n';
+  return { body: isCut ? rest.subarray(0, lengthBytes) : rest, hasMore };
 }
 
 /** `Name: value` a line; a name that comes again is joined as HTTP joins them. */

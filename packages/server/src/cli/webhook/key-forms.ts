@@ -13,6 +13,23 @@ const ED25519_BYTES = 32;
 const PUBLIC_FRAME = Buffer.from('302a300506032b6570032100', 'hex');
 const PRIVATE_FRAME = Buffer.from('302e020100300506032b657004220420', 'hex');
 
+const SHARED_BYTES_MIN = 24;
+const SHARED_BYTES_MAX = 64;
+
+/** What is wrong with a secret that says what it is, as the hub would say it (PROTOCOL.md section 14.3). */
+export function wrongSecret(given: string): string | undefined {
+  const [, prefix, base64 = ''] = /^["']?(whsec_|whpk_|whsk_)(.*?)["']?$/.exec(given.trim()) ?? [];
+  const { length } = Buffer.from(base64, 'base64');
+  const found = `there are ${length}`;
+  if (prefix === 'whsec_' && (length < SHARED_BYTES_MIN || length > SHARED_BYTES_MAX))
+    return `a secret is whsec_ and ${SHARED_BYTES_MIN} to ${SHARED_BYTES_MAX} bytes in base64; ${found}`;
+  if (prefix === 'whpk_' && length !== ED25519_BYTES)
+    return `a public key is whpk_ and ${ED25519_BYTES} bytes in base64; ${found}`;
+  if (prefix === 'whsk_' && length !== ED25519_BYTES && length !== 2 * ED25519_BYTES)
+    return `a key is whsk_ and ${ED25519_BYTES} or ${2 * ED25519_BYTES} bytes in base64; ${found}`;
+  return undefined;
+}
+
 /** The right form first. */
 export function keyForms(given: string): KeyForm[] {
   const text = given.trim().replace(/^(["'])(.*)\1$/s, '$2');

@@ -28,6 +28,18 @@ test.each(['\r\n', '\n'])('a whole request is read from a file, lines ending wit
   expect([code, out]).toEqual([0, expect.stringMatching(/^valid: signed [01] s ago\n$/)]);
 });
 
+test('content-length says where the body ends, when a line break comes after it, and nothing else is cut', async () => {
+  const file = join(files({}), 'request.http');
+  const verified = async (rest: string): Promise<string> => {
+    const request = ['POST /hook HTTP/1.1', ...head(), `Content-Length: ${BODY.length}`, '', BODY].join('\n');
+    writeFileSync(file, request + rest);
+    return (await runInside(['webhook', 'verify', file, '--secret', SECRET])).out;
+  };
+  for (const rest of ['', '\n', '\r\n', '\nPOST / HTTP/1.1\n\n']) expect(await verified(rest)).toMatch(/^valid: /);
+  expect(await verified('\n\n')).toMatch(/^not valid: the body has spaces around it/);
+  expect(await verified(' ')).toMatch(/^not valid: the body has spaces around it/);
+});
+
 test('body and headers are read from two files, as of the time when they came', async () => {
   const then = new Date('2026-11-20T12:00:00Z');
   const folder = files({
@@ -68,7 +80,10 @@ test('a body comes by standard input, and the secret by the environment', async 
 });
 
 test.each([
-  [['webhook', 'verify', 'none'], /name the secret/],
+  [['webhook', 'verify', import.meta.filename], /name the secret/],
+  [['webhook', 'verify', 'none'], /none cannot be read/],
+  [['webhook', 'verify', import.meta.filename, '--secret', 'whsec_AAAA'], /a secret is whsec_ and 24 to 64 bytes/],
+  [['webhook', 'verify', import.meta.filename, '-s', SECRET, '-s', 'whpk_AAAA'], /a public key is whpk_ and 32 bytes/],
   [['webhook', 'verify', '/no/such/file', '--secret', SECRET], /cannot be read/],
   [['webhook', 'verify', 'none', '--secret', SECRET, '--at', 'noon'], /a time like/],
 ])('%j is told what is wrong', async (args, message) => {

@@ -1,6 +1,7 @@
 import { usageError, type Command, type Input } from '../command.ts';
 import { diagnose } from './diagnosis.ts';
 import { keptRequest } from './kept-request.ts';
+import { wrongSecret } from './key-forms.ts';
 
 const TOLERANCE_SECONDS = 300;
 
@@ -34,14 +35,17 @@ export const webhookVerify: Command = {
     },
   ],
   async run(input, terminal) {
-    const secrets = secretsOf(input);
     const at = input.text('at');
     const nowMs = at === undefined ? Date.now() : Date.parse(at);
     if (Number.isNaN(nowMs)) throw usageError(webhookVerify, `--at ${at}: a time like 2026-11-20T12:00:00Z is wanted`);
+    // Whoever has named the wrong file is not asked for a secret first.
+    const { request, hasMore } = await keptRequest(input);
+    const secrets = secretsOf(input);
     const toleranceSeconds = input.number('tolerance', 0) ?? TOLERANCE_SECONDS;
-    const { isValid, lines } = diagnose(await keptRequest(input), secrets, { nowMs, toleranceSeconds });
+    const { isValid, lines } = diagnose(request, secrets, { nowMs, toleranceSeconds });
     for (const [index, line] of lines.entries())
       terminal.out(index === 0 ? terminal.style(isValid ? 'green' : 'red', line) : line);
+    if (hasMore) terminal.note('There are more requests in it: this is about the first.');
     return isValid ? 'done' : 'failed';
   },
 };
@@ -49,6 +53,9 @@ export const webhookVerify: Command = {
 function secretsOf(input: Input): readonly string[] {
   const given = input.texts('secret');
   const secrets = given.length > 0 ? given : (process.env['POLYCAST_WEBHOOK_SECRET']?.split(/\s+/) ?? []);
-  if (secrets.some((secret) => secret.trim() !== '')) return secrets;
-  throw usageError(webhookVerify, 'name the secret with --secret, or by POLYCAST_WEBHOOK_SECRET');
+  if (!secrets.some((secret) => secret.trim() !== ''))
+    throw usageError(webhookVerify, 'name the secret with --secret, or by POLYCAST_WEBHOOK_SECRET');
+  const wrong = secrets.map(wrongSecret).find((message) => message !== undefined);
+  if (wrong !== undefined) throw usageError(webhookVerify, wrong);
+  return secrets;
 }
