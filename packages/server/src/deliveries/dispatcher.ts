@@ -369,7 +369,7 @@ export class Dispatcher implements LineOwner {
     progress: Progress,
     lane: Lane,
     { outcome }: Judgement,
-    { detail }: Sent,
+    sent: Sent,
     nowMs: number,
     changes: StoreChange[],
   ): void {
@@ -382,7 +382,7 @@ export class Dispatcher implements LineOwner {
       attempts,
       sinceMs: nowMs,
       outcome,
-      detail,
+      detail: detailOf(sent),
     };
     const isLost = lane.record !== undefined && isGap(lane.record);
     progress.done(lane);
@@ -409,6 +409,11 @@ export class Dispatcher implements LineOwner {
 const BROKEN_MS = 60_000;
 /** The least time from a probe to the next attempt with the same event. */
 const PROBED_MS = 1000;
+
+/** In words, for a dead letter, which has no response beside it; of an answer from inside nothing is told (PROTOCOL.md section 14.3). */
+function detailOf({ detail, answer, isInside }: Sent): string {
+  return detail === '' && answer !== undefined && !isInside ? `It answered ${answer.status}.` : detail;
+}
 
 function one(lane: Lane | undefined): readonly Lane[] | undefined {
   return lane === undefined ? undefined : [lane];

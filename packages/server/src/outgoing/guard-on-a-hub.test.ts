@@ -56,10 +56,13 @@ describe('a hub with access control', () => {
     const outgoing = { allow: [`127.0.0.1:${port}`] };
     const trusted = { trustedEndpoints: [`http://127.0.0.1:${port}`] };
     const hub = await subscriptionHub({ access: 'rules', outgoing, subscriptions: trusted });
-    const { id } = await hub.create(webhook(inside.url));
+    const { id } = await hub.create(webhook(inside.url, { retryDelaysSeconds: [] }));
     await hub.publish('a.b', 1);
     await expect.poll(() => attempts(hub, id)).toHaveLength(1);
     expect(inside.received).toHaveLength(1);
+    const letters = (): Promise<unknown> =>
+      hub.ask('GET', `/v1/subscriptions/${String(id)}/dead-letters`).then(({ body }) => body['deadLetters']);
+    await expect.poll(letters).toMatchObject([{ outcome: 'refused_status', detail: '' }]);
     const [attempt] = await attempts(hub, id);
     expect(attempt).toMatchObject({ outcome: 'refused_status', response: null });
     expect(JSON.stringify(attempt)).not.toContain('secret inside');
