@@ -159,6 +159,41 @@ test('a pull that ends without the client is told, with why', async () => {
   expect(refused).toMatchObject({ ok: false, error: { code: 'subscription_not_active' } });
 });
 
+test('who has used up its credit is told as well that a pull has ended', async () => {
+  const hub = await subscriptionHub();
+  const ends = {
+    subscription_not_active: (id: string) => hub.ask('POST', `/v1/subscriptions/${id}/pause`),
+    not_found: (id: string) => hub.ask('DELETE', `/v1/subscriptions/${id}`),
+  };
+  for (const [code, end] of Object.entries(ends)) {
+    const subscription = await createQueue(hub);
+    const [worker, stopped] = [await connect(hub), await connect(hub)];
+    for (const each of [worker, stopped]) await each.ask({ op: 'pull', subscription, credit: 1 });
+    await stopped.ask({ op: 'pull', subscription, credit: 0 });
+    await hub.publish('jobs.a', 1);
+    await until(() => expect(worker.deliveries()).toHaveLength(1));
+    await end(subscription);
+    await until(() => expect(worker.messages.slice(1)).toEqual([{ op: 'pulled', subscription, code }]));
+    // Who has stopped by itself knows.
+    expect((await stopped.ask({ op: 'ping' })).ok).toBe(true);
+    expect(stopped.messages).toEqual([]);
+  }
+});
+
+test('a subscription that goes on again may be pulled from again', async () => {
+  const hub = await subscriptionHub();
+  const subscription = await createQueue(hub);
+  const worker = await connect(hub);
+  for (let turn = 1; turn <= 3; turn++) {
+    expect(await worker.ask({ op: 'pull', subscription, credit: turn })).toMatchObject({ ok: true, credit: turn });
+    await hub.publish('jobs.a', turn);
+    await until(() => expect(worker.deliveries()).toHaveLength(turn));
+    await hub.ask('POST', `/v1/subscriptions/${subscription}/pause`);
+    await until(() => expect(worker.messages.filter(({ op }) => op === 'pulled')).toHaveLength(turn));
+    await hub.ask('POST', `/v1/subscriptions/${subscription}/resume`);
+  }
+});
+
 test('who may subscribe to its channels may pull; when the channels become others, no more than that', async () => {
   const hub = await subscriptionHub({
     access: 'rules',

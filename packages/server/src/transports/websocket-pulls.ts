@@ -71,8 +71,7 @@ export class WebSocketPulls {
 
   /** Nothing comes any more. */
   close(): void {
-    for (const pull of this.#pulls.values()) pull.calling.abort();
-    this.#pulls.clear();
+    for (const pull of this.#pulls.values()) this.#drop(pull);
   }
 
   get #desk(): PullDesk {
@@ -87,21 +86,32 @@ export class WebSocketPulls {
     if (definition.delivery.kind !== 'pull' || standing.state !== 'active')
       throw new PolycastError('subscription_not_active', undefined, { state: standing.state });
     const { id, version } = definition;
-    const known = this.#pulls.get(id);
-    if (credit === 0) {
-      known?.calling.abort();
-      this.#pulls.delete(id);
-      return { credit };
+    let known = this.#pulls.get(id);
+    if (known !== undefined && (credit === 0 || known.over !== undefined)) {
+      this.#drop(known);
+      known = undefined;
     }
+    if (credit === 0) return { credit };
     if (known === undefined && this.#pulls.size >= PULLS_MAX)
       throw invalidMember('subscription', `is one more than the ${PULLS_MAX} that a connection may pull from`);
-    const pull = known ?? new Pull(id, version);
+    const pull = known ?? this.#begin(id, version);
     pull.credit = credit;
     pull.leaseMs = leaseSeconds === undefined ? undefined : leaseSeconds * 1000;
     pull.version = version;
-    this.#pulls.set(id, pull);
     this.#start(pull);
     return { credit };
+  }
+
+  /** It ends without credit, too, and is told of that: who has used up theirs waits for nothing, and would not find out. */
+  #begin(id: string, version: number): Pull {
+    const pull = new Pull(id, version);
+    pull.unwatch = this.#desk.watch(id, (error) => {
+      pull.over = error;
+      // What is under way goes out first.
+      if (!pull.isRunning) this.#ended(pull, error);
+    });
+    this.#pulls.set(id, pull);
+    return pull;
   }
 
   async #credit({ definition }: Subscription, { members }: PullOperation): Promise<PullAnswer> {
@@ -161,14 +171,19 @@ export class WebSocketPulls {
     if (pull.isRunning) return;
     pull.isRunning = true;
     // The answer comes first, and what comes in one go is credit for one write.
-    setImmediate(() => this.#hand(pull).catch((error: unknown) => this.#ended(pull, asPolycastError(error))));
+    setImmediate(() =>
+      this.#hand(pull).then(
+        () => pull.over && this.#ended(pull, pull.over),
+        (error: unknown) => this.#ended(pull, asPolycastError(error)),
+      ),
+    );
   }
 
   /** Sends what comes for as long as there is credit, no faster than the socket takes it. */
   async #hand(pull: Pull): Promise<void> {
     const { id, calling } = pull;
     try {
-      while (pull.credit > 0 && !calling.signal.aborted) {
+      while (pull.credit > 0 && pull.over === undefined && !calling.signal.aborted) {
         const events = await this.#desk.pull(id, pull, calling.signal);
         if (events.length === 0) return;
         const mayHave = this.#session.phase === 'open' && !calling.signal.aborted && (await this.#stillMay(pull));
@@ -200,10 +215,14 @@ export class WebSocketPulls {
   }
 
   #ended(pull: Pull, { code }: PolycastError): void {
+    if (this.#drop(pull)) this.#session.answer({ op: 'pulled', subscription: pull.id, code });
+  }
+
+  /** Says whether it was still going on. */
+  #drop(pull: Pull): boolean {
     pull.calling.abort();
-    if (this.#pulls.get(pull.id) !== pull) return;
-    this.#pulls.delete(pull.id);
-    this.#session.answer({ op: 'pulled', subscription: pull.id, code });
+    pull.unwatch();
+    return this.#pulls.get(pull.id) === pull && this.#pulls.delete(pull.id);
   }
 
   get #leaseMax(): number {
@@ -243,6 +262,9 @@ class Pull implements PullWish {
   /** What was allowed, and to whom. */
   version: number;
   principal: WebSocketSession['principal'] | undefined = undefined;
+  /** Why it cannot be pulled from any more. */
+  over: PolycastError | undefined = undefined;
+  unwatch: () => void = () => undefined;
 
   constructor(id: string, version: number) {
     this.id = id;

@@ -3,6 +3,7 @@
  * `SubscriptionDesk` and `PullDesk`, which `deliveries/` answers; this asks `SubscriptionStore` and `Sender`.
  */
 
+import type { PolycastError } from '@polycast/protocol';
 import type { Actor, Position, StoredRecord } from '../ports.ts';
 import type { LostPlace, OpenEvent, SubscriptionDefinition, SubscriptionStanding } from './definition.ts';
 
@@ -206,6 +207,11 @@ export interface PullDesk {
    * @throws PolycastError `not_found`, `subscription_not_active`, also while it waits
    */
   pull(subscription: string, wish: PullWish, signal: Cancellation): Promise<readonly LeasedEvent[]>;
+  /**
+   * Tells, once or more often, that it cannot be pulled from any more, and why: `not_found`, `subscription_not_active`. Gives what ends that.
+   * @throws PolycastError `not_found`, `subscription_not_active`
+   */
+  watch(subscription: string, ended: (error: PolycastError) => void): () => void;
   /** How it went with each lease. */
   acknowledge(subscription: string, leases: readonly string[]): readonly LeaseOutcome[];
   /** All of this worker's, or anybody's, up to and with a position. Says how many. */

@@ -1,3 +1,4 @@
+import type { PolycastError } from '@polycast/protocol';
 import type { Position, StoredRecord } from '../../core/ports.ts';
 import type { PullDelivery } from '../../core/subscription/definition.ts';
 import type { Lane } from '../../core/subscription/lane.ts';
@@ -23,6 +24,8 @@ export class PullQueue {
   readonly line: Line;
   /** Those that came first are first. */
   readonly waiters: Set<Waiter> = new Set();
+  /** Those who wait for nothing now, and are told when it cannot be pulled from any more. */
+  readonly watchers: Set<(error: PolycastError) => void> = new Set();
   readonly #leases = new Map<string, Lane>();
   /** What the leases are of: a line may begin another one. */
   #progress: Progress | undefined;
@@ -35,7 +38,7 @@ export class PullQueue {
 
   /** Nothing is lost by forgetting it. */
   get isIdle(): boolean {
-    return this.waiters.size === 0 && !this.#rate.isBounded && this.#held.size === 0;
+    return this.waiters.size === 0 && this.watchers.size === 0 && !this.#rate.isBounded && this.#held.size === 0;
   }
 
   get leaseCount(): number {

@@ -87,6 +87,15 @@ export class Pulls implements PullDesk, LineOwner {
     return this.#wait(queue, wish, signal);
   }
 
+  watch(subscription: string, ended: (error: PolycastError) => void): () => void {
+    const queue = this.#queueOf(this.#line(subscription));
+    queue.watchers.add(ended);
+    return () => {
+      queue.watchers.delete(ended);
+      this.#left(queue);
+    };
+  }
+
   acknowledge(subscription: string, leases: readonly string[]): readonly LeaseOutcome[] {
     return this.#each(subscription, leases, (line, lane) => {
       this.figures.acknowledged++;
@@ -327,8 +336,9 @@ export class Pulls implements PullDesk, LineOwner {
 
 const NONE: readonly LeasedEvent[] = [];
 
-function refuse({ waiters }: PullQueue, error: PolycastError): void {
+function refuse({ waiters, watchers }: PullQueue, error: PolycastError): void {
   for (const waiter of waiters) waiter.refuse(error);
+  for (const ended of watchers) ended(error);
 }
 
 /** None begins with a hyphen: on a command line that would be an option (PROTOCOL.md section 14.6). */
