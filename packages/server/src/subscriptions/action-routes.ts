@@ -1,9 +1,9 @@
-import { PolycastError } from '@polycast/protocol';
+import { parseCursor, PolycastError } from '@polycast/protocol';
 import type { ReplayWish, Sample, Subscription } from '../core/subscription/ports.ts';
 import { relationOf } from '../core/pattern-relation.ts';
 import { respondJson, type Desk } from '../transports/desk.ts';
 import type { Route } from '../transports/http-transport.ts';
-import { invalidBody, Members, readObject, shortText, time, whole } from '../transports/json-body.ts';
+import { invalidBody, Members, readObject, shortText, time, whole, type Check } from '../transports/json-body.ts';
 import { singles } from '../transports/single-parameters.ts';
 import { allowDelivery, forOwners } from './caller.ts';
 import { channelOf, startCheck } from './definition-body.ts';
@@ -93,13 +93,12 @@ async function rotate(parts: SubscriptionParts, caller: Desk, { definition, stan
 
 async function replay(parts: SubscriptionParts, caller: Desk, { definition }: Subscription): Promise<void> {
   const members = await bodyOf(parts, caller);
-  const after = members.take('after', startCheck(parts, 'after'));
+  const after = members.take('after', replayAfter(parts));
   const sinceMs = members.take('since', time);
   const channel = members.take('channel', channelOf);
   members.end();
   if ((after === undefined) === (sinceMs === undefined))
     throw invalidBody('after', 'or "since" is needed, one of them');
-  if (after === 'now') throw invalidBody('after', 'must be a cursor or earliest');
   if (channel !== undefined && !definition.channels.some((pattern) => relationOf(pattern, channel) === 'covers'))
     throw invalidBody('channel', 'is none of the subscription');
   const { services } = parts;
@@ -111,6 +110,17 @@ async function replay(parts: SubscriptionParts, caller: Desk, { definition }: Su
       : { cursor: await positionAt(services.feed, sinceMs), lost: undefined };
   const wish: ReplayWish = { after: cursor, channel, lost };
   respondJson(caller.response, 202, replayJson(parts, await parts.desk.replay(definition.id, wish, caller.actor)));
+}
+
+/** As a start, but for `now`: after that there is nothing. @throws PolycastError `invalid_cursor` */
+function replayAfter(parts: SubscriptionParts): Check<string> {
+  const check = startCheck(parts, 'after');
+  return (value) => {
+    if (value === 'now') return { wrong: 'must be a cursor or earliest' };
+    if (typeof value === 'string' && value !== 'earliest' && parseCursor(value) === undefined)
+      throw new PolycastError('invalid_cursor', 'A cursor or "earliest" is expected.', { parameter: 'after' });
+    return check(value);
+  };
 }
 
 function notNow(state: string, why: string): PolycastError {

@@ -249,6 +249,14 @@ describe('a replay', () => {
     expect(none.body['after']).toBe(none.body['through']);
   });
 
+  test('from what is no cursor is not told that it might begin now', async () => {
+    const hub = await subscriptionHub();
+    const { body } = await hub.ask('POST', `${await webhook(hub, await openEndpoint())}/replay`, {
+      after: 'gibberish',
+    });
+    expect(body).toMatchObject({ parameter: 'after', detail: 'A cursor or "earliest" is expected.' });
+  });
+
   test.each<[body: object, code: string, member: string | undefined]>([
     [{}, 'invalid_body', 'after'],
     [{ after: 'earliest', since: '2027-01-01T00:00:00Z' }, 'invalid_body', 'after'],
