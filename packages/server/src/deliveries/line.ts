@@ -11,6 +11,7 @@ import type { Replay, StoredSubscription, Subscription } from '../core/subscript
 import { Progress } from '../core/subscription/progress.ts';
 import { gapRecord } from './gap.ts';
 import { jsonOf } from './record-json.ts';
+import { withSharedParts } from './shared-parts.ts';
 import type { ReadGate } from '../core/read-gate.ts';
 
 /** What a line reads from, and whom it tells. */
@@ -93,7 +94,7 @@ export class Line implements Woken, Due {
     this.#owner = owner;
     this.replayOf = replayOf;
     this.#through = replayOf?.replay.through ?? Infinity;
-    this.#definition = stored.definition;
+    this.#definition = withSharedParts(stored.definition);
     this.standing = stored.standing;
     this.deadLetters = stored.deadLetters;
     this.#position = stored.standing.cursor;
@@ -201,7 +202,7 @@ export class Line implements Woken, Due {
   redefine(definition: SubscriptionDefinition): void {
     this.#settle();
     const before = this.#definition;
-    this.#definition = definition;
+    this.#definition = withSharedParts(definition);
     this.#filter = filterOf(definition);
     this.#round++;
     this.#isReading = false;
