@@ -123,7 +123,7 @@ export const PULLING: readonly Case[] = [
   },
   {
     name: 'who pulls what is paused, asks for what there is not, or acts on what has changed, is told so',
-    sections: ['14.1', '14.6'],
+    sections: ['9.1', '14.1', '14.6'],
     steps: [
       create('none'),
       ...(['POST /v1/subscriptions/{queue}/pause', 'DELETE /v1/subscriptions/{queue}'] as const).map((request) => ({
@@ -134,6 +134,7 @@ export const PULLING: readonly Case[] = [
       refused('pull', '{"count":0}'),
       refused('pull', '{"waitSeconds":61}'),
       refused('ack', '{}'),
+      ask('ack', '{"leases":["a"],"leases":["b"]}', refusal('duplicate_member')),
       refused('nack', '{"leases":[]}'),
       refused('extend', '{"leases":[1]}'),
       { request: 'POST /v1/subscriptions/{queue}/pause', answer: { status: 200 } },

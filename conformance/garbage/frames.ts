@@ -127,5 +127,6 @@ export const REFUSED_OPERATIONS: readonly (readonly [object | string, string])[]
   [{ op: 'publish', channel: 'a', data: 1, extra: 1 }, 'invalid_event'],
   [{ op: 'publish', channel: 'a', data: 1, ifMatch: '0000000000-00000000000' }, 'precondition_failed'],
   ['{"op":"publish","channel":"a","data":1,"data":2}', 'duplicate_member'],
+  ['{"op":"subscribe","channels":["a"],"channels":["b"]}', 'duplicate_member'],
   [`{"op":"publish","channel":"a","data":"${'x'.repeat(262_095)}"}`, 'event_too_large'],
 ];

@@ -22,7 +22,7 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
   },
   json_too_deep: { when: 'Arrays and objects are nested more than 128 deep.', then: 'Flatten the data.' },
   duplicate_member: {
-    when: 'The envelope of an event has the same member twice. (Within `data` that is kept as it is.)',
+    when: 'The envelope of an event, an operation on a WebSocket, or an object anywhere in the body of another request has the same member twice. (Within the `data` of what is published that is kept as it is.)',
     then: 'Give each member once.',
   },
   invalid_body: {
@@ -50,6 +50,7 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
   invalid_cursor: {
     when: 'What was given as a cursor is none: it was cut, changed or made up.',
     then: 'Send back exactly what the hub gave, or begin with `earliest` or `now`. An old cursor is no error: it gets a gap.',
+    members: { parameter: 'where it was given', header: 'the header, if it was in one' },
   },
   invalid_parameter: {
     when: 'A query parameter is not known, given twice, out of its range, or does not go with another.',
@@ -156,9 +157,9 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
     },
   },
   event_invalid: {
-    when: 'A rule has events checked against the schema of their type, and this one does not fit.',
+    when: 'A rule has events checked against the schema of their type, and this one does not fit, or its type is not in the catalogue.',
     then: 'Mend the data; `at` says where in it. `GET /v1/event-types` has the schemas.',
-    members: { at: 'where in the data, as a JSON pointer' },
+    members: { at: 'where in the data, as a JSON pointer; absent when it is not about a place in it' },
   },
   upgrade_required: { when: 'The `Sec-WebSocket-Version` is not 13.', then: 'Use a WebSocket client of this age.' },
   too_many_connections: {

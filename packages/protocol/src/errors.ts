@@ -15,7 +15,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   invalid_json: kind(400, 'The body is not valid JSON.'),
   invalid_utf8: kind(400, 'The text is not valid UTF-8.'),
   json_too_deep: kind(400, 'The JSON is nested too deeply.'),
-  duplicate_member: kind(400, 'A member of the envelope is given twice.'),
+  duplicate_member: kind(400, 'A member is given twice.'),
   invalid_body: kind(400, 'The body is not of the documented form.'),
   invalid_event: kind(400, 'The event is not of the documented form.'),
   invalid_filter: kind(400, 'The filter is not of the documented form.'),

@@ -1,5 +1,6 @@
 import { PolycastError } from '@polycast/protocol';
 import type { IncomingMessage } from 'node:http';
+import { refuseDuplicates } from './duplicate-member.ts';
 import { parseMediaType } from './media-type.ts';
 import { readBody, utf8Text } from './request-body.ts';
 import type { Services } from './services.ts';
@@ -57,7 +58,7 @@ export async function readMembers(services: Services, request: IncomingMessage):
 
 /**
  * Reads a small JSON object; no body at all is an empty one.
- * @throws PolycastError `invalid_json`, `invalid_body`, `body_too_large`, `unsupported_media_type`, …
+ * @throws PolycastError `invalid_json`, `duplicate_member`, `invalid_body`, `body_too_large`, `unsupported_media_type`, …
  */
 export async function readObject(
   services: Services,
@@ -109,9 +110,12 @@ export function invalidBody(member: string, why: string): PolycastError {
 }
 
 function parse(text: string): unknown {
+  let value: unknown;
   try {
-    return JSON.parse(text) as unknown;
+    value = JSON.parse(text);
   } catch {
     throw new PolycastError('invalid_json');
   }
+  refuseDuplicates(text);
+  return value;
 }

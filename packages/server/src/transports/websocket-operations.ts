@@ -22,6 +22,7 @@ import { author } from './author.ts';
 import { channelsFor } from './consumer.ts';
 import { allow, standingOf } from './permission.ts';
 import { messageCredentials } from './credentials.ts';
+import { refuseDuplicates } from './duplicate-member.ts';
 import { allowLookingBack } from './looking-back.ts';
 import { checkPattern, HISTORY_MAX, tooManyChannels } from './events-query.ts';
 import { stillAllowed } from './expiry.ts';
@@ -362,6 +363,8 @@ function parseOperation(text: string): Operation {
     ref === undefined ||
     (typeof ref === 'string' ? ref.length <= REF_LENGTH_MAX : typeof ref === 'number' && Number.isFinite(ref));
   if (!refIsValid) throw invalidMember('ref', `must be a number or a string of at most ${REF_LENGTH_MAX} characters`);
+  // What is published is looked at where its data is left as it is.
+  if (op !== 'publish') refuseDuplicates(text);
   return { op: op as ClientMessage['op'], ref: ref as Ref | undefined, members };
 }
 

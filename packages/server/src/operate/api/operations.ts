@@ -7,6 +7,7 @@ const SENDING: readonly ErrorCode[] = [
   ...ASKING,
   'origin_not_allowed',
   'invalid_json',
+  'duplicate_member',
   'invalid_utf8',
   'invalid_body',
   'body_too_large',
