@@ -1,4 +1,4 @@
-import { HELP_OPTION, type Command, type OptionSpec } from './command.ts';
+import { HELP_OPTION, type Command, type Example, type OptionSpec } from './command.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -22,11 +22,15 @@ export function generalHelp(commands: readonly Command[], { style }: Terminal): 
   ].join('\n');
 }
 
-/** What `polycast subscriptions --help` shows, of the commands that begin with one word. */
+/** What `polycast subscriptions --help` shows, of the commands that begin with one word: what each does, and an example of it. */
 export function groupHelp(commands: readonly Command[], { style }: Terminal): string {
   const width = Math.max(...commands.map(({ name }) => name.length));
   return [
+    style('bold', 'Commands'),
     ...commands.map(({ name, summary }) => `  ${style('cyan', `polycast ${name.padEnd(width)}`)}  ${summary}`),
+    '',
+    style('bold', 'Examples'),
+    ...commands.flatMap(({ examples: [first] }) => (first === undefined ? [] : exampleLines(first, style))),
     '',
     style('dim', 'Each tells more with --help.'),
   ].join('\n');
@@ -37,10 +41,7 @@ export function commandHelp(command: Command, { style }: Terminal): string {
   const options = Object.entries({ ...command.options, help: HELP_OPTION });
   const forms = options.map(([name, spec]) => optionForm(name, spec));
   const width = Math.max(...forms.map((form) => form.length));
-  const examples = command.examples.flatMap(({ command: line, does }) => [
-    `  ${style('dim', `# ${does}`)}`,
-    `  ${line}`,
-  ]);
+  const examples = command.examples.flatMap((example) => exampleLines(example, style));
   return [
     `${style('bold', `polycast ${command.name}`)}: ${lowerFirst(command.summary)}`,
     '',
@@ -60,6 +61,10 @@ export function commandHelp(command: Command, { style }: Terminal): string {
         .join(', ')}; docs/reference/cli.md says what they mean.`,
     ),
   ].join('\n');
+}
+
+function exampleLines({ command, does }: Example, style: Terminal['style']): string[] {
+  return [`  ${style('dim', `# ${does}`)}`, `  ${command}`];
 }
 
 /** `-u, --url URL` */

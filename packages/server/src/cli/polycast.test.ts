@@ -56,15 +56,24 @@ test.each(mistakes)('%s is told, and ends with 2', async (_name, args, message) 
   expect(err).toMatch(message);
 });
 
-test('half a command with --help shows those that begin with it', async () => {
-  for (const args of [
-    ['subscriptions', '--help'],
-    ['help', 'subscriptions'],
-  ]) {
-    const { code, out } = await runInside(args);
-    expect(code).toBe(0);
-    expect(out).toMatch(/^ {2}polycast subscriptions resume +Goes on where it stopped/m);
-    expect(out).not.toContain('config');
+test('half a command with --help shows those that begin with it, and an example of each', async () => {
+  const groups = new Set(commands.flatMap(({ name }) => name.split(' ').slice(0, -1)));
+  expect(groups.size).toBeGreaterThan(5);
+  for (const group of groups) {
+    const within = commands.filter(({ name }) => name.startsWith(`${group} `));
+    for (const args of [
+      [group, '--help'],
+      [group, '-h'],
+      ['help', group],
+    ]) {
+      const { code, out, err } = await runInside(args);
+      expect({ args, code, err }).toEqual({ args, code: 0, err: '' });
+      expect(out.match(/^ {2}polycast \S+ \S+ {2,}\S/gm)).toHaveLength(within.length);
+      for (const { name, summary, examples } of within) {
+        expect(out.replaceAll(/ +/g, ' ')).toContain(`\n polycast ${name} ${summary}\n`);
+        expect(out).toContain(`\n  ${examples[0]?.command}\n`);
+      }
+    }
   }
 });
 
