@@ -38,7 +38,10 @@ export const listen: Command = {
       multiple: true,
       doc: "Sent along with each request, as a subscription's headers are; repeatable.",
     },
-    print: { short: 'p', doc: 'Shows requests in full, as webhook verify reads them; answers go to standard error then.' },
+    print: {
+      short: 'p',
+      doc: 'Shows requests in full, as webhook verify reads them; answers go to standard error then.',
+    },
     after: {
       value: 'CURSOR',
       short: 'a',
@@ -101,7 +104,9 @@ function forwardUrl(input: Input): string | undefined {
   // A port alone is one of this machine; what has another scheme is a mistake, not a host of that name.
   const address = /^\d{1,5}$/.test(text) ? `localhost:${text}` : text;
   const url = URL.parse(address.includes('://') ? address : `http://${address}`);
-  if (url !== null && /^https?:$/.test(url.protocol)) return url.href;
+  // What has no host would have its path taken for one; and `mailto:a@b` looks like a user's password.
+  const isAddress = url !== null && /^https?:$/.test(url.protocol) && !/^(?:\/|https?:\/{3})/.test(address);
+  if (isAddress && url.username === '' && url.password === '') return url.href;
   throw usageError(listen, `--forward ${text}: an address like http://localhost:3000/hook is wanted`);
 }
 
