@@ -42,6 +42,33 @@ const GAP = {
   data: { from: OLD, to: '<cursor>', reason: 'epoch' },
 };
 
+/** The queue, of which so many events are leased, and so many wait. */
+function shown(inFlight: number, waiting: number): Exchange {
+  const definition = {
+    id: '<text>',
+    channels: ['{c}'],
+    types: null,
+    filter: null,
+    delivery: { kind: 'pull', leaseSeconds: '<number>', deliveriesMax: 2 },
+    ordering: 'per-channel',
+    ratePerSecond: null,
+    concurrencyMax: '<number>',
+    description: '',
+    metadata: {},
+    expires: null,
+    owner: {},
+    created: '<time>',
+    changed: '<time>',
+  };
+  const standing = { state: 'active', reason: 'created', since: '<time>', cursor: '<cursor>' };
+  const lag = { lagMs: '<number>', lagEvents: '<number>', lagPositions: '<number>' };
+  const backlog = { inFlight, failing: 0, waiting, deadLetters: 0, ...lag };
+  return {
+    request: 'GET /v1/subscriptions/{queue}',
+    answer: { status: 200, json: { ...definition, ...standing, backlog } },
+  };
+}
+
 /** Section 14.6. */
 export const PULLING: readonly Case[] = [
   {
@@ -84,14 +111,15 @@ export const PULLING: readonly Case[] = [
     ],
   },
   {
-    name: "in per-channel order a channel's next event comes when the one before is done",
-    sections: ['14.6'],
+    name: "in per-channel order a channel's next event comes when the one before is done, and waits until then",
+    sections: ['14.1', '14.6'],
     steps: [
       create('per-channel'),
       publish({ channel: '{c}', data: 1 }, undefined, 'first'),
       publish({ channel: '{c}', data: 2 }),
       pull([1, 1, 'one']),
       ask('pull', '{}', { status: 200, json: { events: [] } }),
+      shown(1, 1),
       ask('ack', '{"through":"{first}"}', { status: 200, json: { count: 1, notHeld: [] } }),
       pull([2, 1, 'two']),
       remove,

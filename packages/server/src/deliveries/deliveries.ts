@@ -60,7 +60,7 @@ const STATES = ['pending', 'active', 'paused', 'suspended', 'ended'] as const;
 
 export interface DeliveriesFigures {
   readonly states: Readonly<
-    Record<string, { readonly count: number; readonly lagPositionsMax: number; readonly lagMsMax: number }>
+    Record<string, { readonly count: number; readonly lagEventsMax: number; readonly lagMsMax: number }>
   >;
   readonly webhooks: DispatcherFigures & { readonly inFlight: number; readonly connections: Sender['figures'] };
   readonly pulls: PullFigures;
@@ -141,15 +141,15 @@ export class Deliveries {
   get figures(): DeliveriesFigures {
     const { clock, log, store } = this.#parts;
     const nowMs = clock.nowMs();
-    const states: Record<string, { count: number; lagPositionsMax: number; lagMsMax: number }> = {};
-    for (const state of STATES) states[state] = { count: 0, lagPositionsMax: 0, lagMsMax: 0 };
+    const states: Record<string, { count: number; lagEventsMax: number; lagMsMax: number }> = {};
+    for (const state of STATES) states[state] = { count: 0, lagEventsMax: 0, lagMsMax: 0 };
     for (const line of this.#registry.each()) {
       const figures = states[line.standing.state];
       if (figures === undefined) continue;
       figures.count++;
       if (line.standing.state === 'ended') continue;
       const oldestMs = line.oldestMs();
-      figures.lagPositionsMax = Math.max(figures.lagPositionsMax, log.state.head - line.position);
+      figures.lagEventsMax = Math.max(figures.lagEventsMax, line.lagEvents(log.state.head));
       if (oldestMs < Infinity) figures.lagMsMax = Math.max(figures.lagMsMax, nowMs - oldestMs);
     }
     const { figures: webhooks, inFlight } = this.#dispatcher;

@@ -4,6 +4,7 @@ import type { Actor, Clock, Log, Position, StoredRecord } from '../core/ports.ts
 import type { SubscriptionDefinition, WebhookDelivery } from '../core/subscription/definition.ts';
 import type {
   Attempt,
+  Backlog,
   DeadLetter,
   NewSubscription,
   PullDesk,
@@ -226,20 +227,18 @@ export class Desk implements SubscriptionDesk {
     return whereaboutsOf(line.position, line.hasProgress ? line.progress : undefined, record);
   }
 
-  backlog(id: string): {
-    readonly inFlight: number;
-    readonly failing: number;
-    readonly deadLetters: number;
-    readonly lagMs: number;
-    readonly lagPositions: number;
-  } {
+  backlog(id: string): Backlog {
     const line = this.#line(id);
+    const { underWay, failing, waiting } = line.open;
+    const { head } = this.#parts.log.state;
     return {
-      inFlight: line.hasProgress ? line.progress.flying : 0,
-      failing: line.hasProgress ? line.progress.waiting : 0,
+      inFlight: underWay,
+      failing,
+      waiting,
       deadLetters: line.deadLetters,
       lagMs: this.#lagMs(line),
-      lagPositions: this.#parts.log.state.head - line.position,
+      lagEvents: line.lagEvents(head),
+      lagPositions: head - line.position,
     };
   }
 

@@ -8,7 +8,7 @@ import { compileFilter, type Filter } from '../core/subscription/filter.ts';
 import type { Lane } from '../core/subscription/lane.ts';
 import type { Pace } from '../core/subscription/pace.ts';
 import type { Replay, StoredSubscription, Subscription } from '../core/subscription/ports.ts';
-import { Progress } from '../core/subscription/progress.ts';
+import { Progress, type OpenCounts } from '../core/subscription/progress.ts';
 import { gapRecord } from './gap.ts';
 import { jsonOf } from './record-json.ts';
 import { withSharedParts } from './shared-parts.ts';
@@ -95,7 +95,8 @@ export class Line implements Woken, Due {
     this.replayOf = replayOf;
     this.#through = replayOf?.replay.through ?? Infinity;
     this.#definition = withSharedParts(stored.definition);
-    this.standing = stored.standing;
+    const { held } = stored.standing;
+    this.standing = held === undefined ? stored.standing : { ...stored.standing, held: undefined };
     this.deadLetters = stored.deadLetters;
     this.#position = stored.standing.cursor;
     this.#takenMs = parts.clock.nowMs();
@@ -103,7 +104,7 @@ export class Line implements Woken, Due {
     this.#gapTold = this.#position === 0 && this.standing.lost === undefined ? parts.feed.head : 0;
     this.#interest = this.#interestOf(stored.definition);
     this.#filter = filterOf(stored.definition);
-    if (stored.open.length > 0) this.progress.restore(stored.open);
+    if (stored.open.length > 0) this.progress.restore(stored.open, held);
     this.#tellLost();
   }
 
@@ -163,14 +164,26 @@ export class Line implements Woken, Due {
     return this.#progress !== undefined;
   }
 
-  /** When the oldest event that is not done was published, as far as that is known; Infinity when all is. */
+  /** When the oldest event that is not done was published, or no later than when, as far as is known; Infinity when all is. */
   oldestMs(): number {
     const { feed } = this.#parts;
-    const oldestMs = this.#progress?.oldestMs() ?? Infinity;
+    const unknownMs = Math.min(this.#takenMs, this.standing.failingSinceMs ?? Infinity);
+    const oldestMs = this.#progress?.oldestMs(unknownMs) ?? Infinity;
     if (oldestMs < Infinity || this.#isLive || this.position >= feed.head) return oldestMs;
     // Nobody may have looked, as nobody pulls.
     const isQuiet = this.#isJoined && this.isQuiet();
     return isQuiet || feed.isQuiet(this.#interest, this.position) === true ? Infinity : this.#takenMs;
+  }
+
+  /** What has been taken up and is not done. */
+  get open(): OpenCounts {
+    return this.#progress?.open() ?? NOTHING_OPEN;
+  }
+
+  /** In events: what is not done, and what of the log is not taken up, whether it is meant or not. */
+  lagEvents(head: Position): number {
+    const { underWay, failing, waiting } = this.open;
+    return underWay + failing + waiting + head - this.position;
   }
 
   /** Has itself woken. */
@@ -292,10 +305,11 @@ export class Line implements Woken, Due {
     if (this.#progress === undefined) return;
     const { cursor } = this.#progress;
     const open = this.#progress.noted();
+    const held = this.#progress.held();
     // A gap that has not been heard stands nowhere else: it is come upon anew.
     if (this.#progress.isHeldUp) this.#gapTold = Math.min(this.#gapTold, cursor);
     this.#progress = new Progress(this.#definition.ordering, cursor);
-    this.#progress.restore(open);
+    this.#progress.restore(open, held);
     this.#tellLost();
   }
 
@@ -391,6 +405,7 @@ export class Line implements Woken, Due {
 }
 
 const NO_RECORDS: readonly StoredRecord[] = [];
+const NOTHING_OPEN: OpenCounts = { underWay: 0, failing: 0, waiting: 0 };
 
 function filterOf({ filter }: SubscriptionDefinition): Filter | undefined {
   return filter === undefined ? undefined : compileFilter(filter);

@@ -38,7 +38,8 @@ export class Notes {
       return changes;
     }
     if (cursor !== line.standing.cursor) line.standing = { ...line.standing, cursor };
-    changes.push({ kind: 'standing', subscription, standing: line.standing });
+    const held = line.hasProgress ? line.progress.held() : 0;
+    changes.push({ kind: 'standing', subscription, standing: held > 0 ? { ...line.standing, held } : line.standing });
     return changes;
   }
 

@@ -4,7 +4,7 @@ import type { Figure } from './metrics.ts';
 export interface SubscriptionFigures {
   /** By state: how many there are, and how far the one farthest behind is behind. */
   readonly states: Readonly<
-    Record<string, { readonly count: number; readonly lagPositionsMax: number; readonly lagMsMax: number }>
+    Record<string, { readonly count: number; readonly lagEventsMax: number; readonly lagMsMax: number }>
   >;
   readonly webhooks: {
     /** Requests by what came of them. */
@@ -31,7 +31,7 @@ export interface SubscriptionFigures {
 /** The figures of subscriptions, by the names under which they are published. */
 export function subscriptionFigures(read: () => SubscriptionFigures): readonly Figure[] {
   const byState =
-    (of: 'count' | 'lagPositionsMax' | 'lagMsMax', unit = 1) =>
+    (of: 'count' | 'lagEventsMax' | 'lagMsMax', unit = 1) =>
     (): Record<string, number> =>
       Object.fromEntries(Object.entries(read().states).map(([state, figures]) => [state, figures[of] / unit]));
   return [
@@ -44,10 +44,10 @@ export function subscriptionFigures(read: () => SubscriptionFigures): readonly F
     },
     {
       name: 'polycast_subscription_lag_events_max',
-      help: 'Positions of the log by which the subscription farthest behind is behind, by state.',
+      help: 'Events that the subscription farthest behind has not done, by state: under way, failing, waiting, and whatever of the log it has not taken up.',
       kind: 'gauge',
       label: 'state',
-      read: byState('lagPositionsMax'),
+      read: byState('lagEventsMax'),
     },
     {
       name: 'polycast_subscription_lag_seconds_max',

@@ -47,7 +47,7 @@ describe('creating a subscription', () => {
       created: expect.any(String),
       changed: body['created'],
       cursor: expect.stringMatching(/^[0-9a-z]{10}-[0-9a-z]{11}$/),
-      backlog: { inFlight: 0, failing: 0, deadLetters: 0, lagMs: 0, lagPositions: 0 },
+      backlog: { inFlight: 0, failing: 0, waiting: 0, deadLetters: 0, lagMs: 0, lagEvents: 0, lagPositions: 0 },
     });
     expect([headers.get('location'), headers.get('etag'), headers.get('cache-control')]).toEqual([
       `/v1/subscriptions/${String(body['id'])}`,

@@ -16,8 +16,10 @@ export interface ShownSubscription {
   readonly backlog: {
     readonly inFlight: number;
     readonly failing: number;
+    readonly waiting: number;
     readonly deadLetters: number;
     readonly lagMs: number;
+    readonly lagEvents: number;
     readonly lagPositions: number;
   };
   readonly [member: string]: unknown;

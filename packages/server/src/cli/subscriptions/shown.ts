@@ -7,7 +7,7 @@ import type { ShownAttempt, ShownSubscription } from './asking.ts';
 export function subscriptionLine(subscription: ShownSubscription, { style }: Terminal): string {
   const { id, state, channels, delivery, backlog } = subscription;
   const waiting = [
-    backlog.lagPositions > 0 ? `${backlog.lagPositions} behind` : '',
+    backlog.lagEvents > 0 ? `${backlog.lagEvents} behind` : '',
     backlog.failing > 0 ? `${backlog.failing} failing` : '',
     backlog.deadLetters > 0 ? `${backlog.deadLetters} dead` : '',
   ].filter((part) => part !== '');

@@ -90,6 +90,8 @@ export interface SubscriptionStanding {
   readonly failingSinceMs: number | undefined;
   /** Its endpoint has asked to be left alone until then; `undefined` when it has not. */
   readonly restUntilMs: number | undefined;
+  /** As it is written down: events that the cursor has passed, behind those that are open; none unless given. */
+  readonly held?: number | undefined;
   /** It stood in a log that is no more, and has not been told yet: the place after which it knows nothing of that one. */
   readonly lost: LostPlace | undefined;
 }

@@ -28,6 +28,10 @@ export class Lane implements Due {
   queue: Queue<StoredRecord> | undefined = undefined;
   /** The channel's events after this, and up to where its progress has read, are only in the log; `NOTHING`: there are none. */
   backlogAfter: Position = NOTHING;
+  /** How many those are, but for what had been passed by before a restart. */
+  logged = 0;
+  /** Some of those had been passed by before a restart. */
+  hasUncounted = false;
   /** The head stands for events that are lost after this place; `NOTHING`: it is an event. */
   gapFrom: Position = NOTHING;
   /** What is read next is what failed before: its attempts go on counting. */

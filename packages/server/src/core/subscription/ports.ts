@@ -86,13 +86,7 @@ export interface SubscriptionDesk {
   /** How far a subscription is with an event; `undefined` when it does not mean it. */
   whereabouts(id: string, record: StoredRecord): Whereabouts | undefined;
   /** What is ahead of a subscription, and how it does. */
-  backlog(id: string): {
-    readonly inFlight: number;
-    readonly failing: number;
-    readonly deadLetters: number;
-    readonly lagMs: number;
-    readonly lagPositions: number;
-  };
+  backlog(id: string): Backlog;
   /** Workers' side of the pull subscriptions. */
   readonly pulls: PullDesk;
 }
@@ -102,6 +96,24 @@ export interface SubscriptionDesk {
  * given up on, or from before the subscription.
  */
 export type Whereabouts = 'waiting' | 'under_way' | 'done';
+
+/** What is ahead of a subscription, in events. */
+export interface Backlog {
+  /** Sent and not answered, or leased. */
+  readonly inFlight: number;
+  /** For their next attempt. */
+  readonly failing: number;
+  /** Taken up, and behind others or for their turn. */
+  readonly waiting: number;
+  /** Given up on. */
+  readonly deadLetters: number;
+  /** How old the oldest one is that is not done. */
+  readonly lagMs: number;
+  /** Those that are not done, with all that is published and not taken up, of which some may not be meant. */
+  readonly lagEvents: number;
+  /** What is not taken up alone. */
+  readonly lagPositions: number;
+}
 
 /** What a sample is made of. */
 export interface Sample {

@@ -88,7 +88,10 @@ test.each<[Ordering, boolean]>([
     fc.assert(
       fc.property(steps, (taken) => {
         const world = new ProgressWorld(ordering, keepsOpen);
-        for (const each of taken) each(world);
+        for (const each of taken) {
+          each(world);
+          world.checkCounts();
+        }
         world.finish();
         begun += world.begun;
       }),

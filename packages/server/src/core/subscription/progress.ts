@@ -14,6 +14,16 @@ export interface LanePage {
   readonly countMax: number;
 }
 
+/** How much there is of what is not done. */
+export interface OpenCounts {
+  /** Handed out, or leased. */
+  readonly underWay: number;
+  /** For the time of their next attempt. */
+  readonly failing: number;
+  /** For their turn, in memory or in the log alone. */
+  readonly waiting: number;
+}
+
 /** Events that a lane reads ahead of its head, in one page. */
 const LANE_PAGE_COUNT_MAX = 32;
 /** Events that stay in memory behind a head when there is too little room for others. */
@@ -49,6 +59,10 @@ export class Progress {
   #closed: Position[] = [];
   /** What was open beyond the cursor when it was noted, and so will be read again. */
   #ahead: Ahead | undefined;
+  /** Events behind restored lanes, in the log alone, of which it is not known how many are behind which. */
+  #uncounted = 0;
+  /** Lanes that those are behind. */
+  #uncountedLanes = 0;
 
   /**
    * @param position everything up to here is done, or comes by `restore`
@@ -122,8 +136,11 @@ export class Progress {
     return this.#lanes;
   }
 
-  /** What was open when it was last noted. Leased events stay leased; all others are due at the time that was set for them. */
-  restore(events: readonly OpenEvent[]): void {
+  /**
+   * What was open when it was last noted. Leased events stay leased; all others are due at the time that was set for them.
+   * @param held how many events were behind those, as `held` said
+   */
+  restore(events: readonly OpenEvent[], held = 0): void {
     for (const event of events.toSorted((one, other) => one.position - other.position)) {
       if (event.position > this.#position) (this.#ahead ??= new Ahead(this.#ordering)).add(event);
       const before = this.#byChannel.get(event.channel);
@@ -134,6 +151,7 @@ export class Progress {
         this.#restored(event, !this.#isOrdered);
       }
     }
+    if (this.#uncountedLanes > 0) this.#uncounted = held;
   }
 
   /** Takes up what comes next in the log, all that is meant after `position`, up to and with `reached`. */
@@ -199,11 +217,39 @@ export class Progress {
     return lane;
   }
 
-  /** When the oldest event that is not done was published; Infinity where none is known. Looks at all of them. */
-  oldestMs(): number {
+  /**
+   * When the oldest event that is not done was published; Infinity where there is none. Looks at all of them.
+   * @param unknownMs for what is from before a restart, and has not been read again
+   */
+  oldestMs(unknownMs: number): number {
     let oldestMs = Infinity;
-    for (const { timeMs } of this.#lanes) if (timeMs > 0 && timeMs < oldestMs) oldestMs = timeMs;
+    for (const { timeMs } of this.#lanes) oldestMs = Math.min(oldestMs, timeMs > 0 ? timeMs : unknownMs);
     return oldestMs;
+  }
+
+  /** What has been taken up and is not done, in events, with gaps that are to be told. Looks at all lanes. */
+  open(): OpenCounts {
+    let underWay = 0;
+    let failing = 0;
+    let waiting = this.#uncounted;
+    for (const { phase, isHeadDone, isAgain, span, queue, logged } of this.#lanes) {
+      waiting += (queue?.length ?? 0) + logged;
+      if (phase === 'flying') {
+        underWay += span;
+        waiting -= span - 1;
+      } else if (isHeadDone && !isAgain) continue;
+      else if (phase === 'waiting') failing++;
+      else waiting++;
+    }
+    return { underWay, failing, waiting };
+  }
+
+  /** Events that the cursor has passed, behind what is kept by itself: to be known again after a crash. */
+  held(): number {
+    let held = this.#uncounted;
+    for (const { queue, logged, storedPosition } of this.#lanes)
+      if (storedPosition !== NOTHING) held += (queue?.length ?? 0) + logged;
+    return held;
   }
 
   /** How many events may be handed out now, as far as `countMax`. */
@@ -311,6 +357,7 @@ export class Progress {
       this.#behind(lane, gap);
     }
     lane.backlogAfter = reached >= this.#position ? NOTHING : reached;
+    this.#foundLogged(lane, records.length);
     for (const record of records) this.#behind(lane, record);
     this.#moveOn(lane);
     return true;
@@ -381,9 +428,11 @@ export class Progress {
       return;
     }
     // What is already waiting in the log, or behind an event that fails, is read from there when its turn comes.
-    if (lane.backlogAfter !== NOTHING) return;
-    if (lane.phase === 'waiting' || lane.phase === 'reading') lane.backlogAfter = lane.position;
-    else this.#behind(lane, record);
+    if (lane.backlogAfter !== NOTHING) lane.logged++;
+    else if (lane.phase === 'waiting' || lane.phase === 'reading') {
+      lane.backlogAfter = lane.position;
+      lane.logged = 1;
+    } else this.#behind(lane, record);
   }
 
   #add(channel: string, position: Position, record: StoredRecord | undefined, isAside: boolean): Lane {
@@ -403,6 +452,8 @@ export class Progress {
     const isGap = heldAfter !== NOTHING && heldAfter < event.position;
     const after = isGap ? event.position : heldAfter;
     lane.backlogAfter = after < this.#position ? after : NOTHING;
+    lane.hasUncounted = lane.backlogAfter !== NOTHING;
+    if (lane.hasUncounted) this.#uncountedLanes++;
     if (isGap) lane.gapFrom = heldAfter;
     if (isGap && event.lease === undefined) this.#beginAgain(lane, heldAfter);
     markStored(lane, event);
@@ -420,6 +471,16 @@ export class Progress {
     lane.queue ??= new Queue();
     lane.queue.push(record);
     this.#hold(record);
+  }
+
+  /** So many that were in the log alone have come from there; where nothing is left there, that is how many there were. */
+  #foundLogged(lane: Lane, count: number): void {
+    const isAll = lane.backlogAfter === NOTHING;
+    if (lane.hasUncounted) this.#uncounted = Math.max(0, this.#uncounted - Math.max(0, count - lane.logged));
+    lane.logged = isAll ? 0 : Math.max(0, lane.logged - count);
+    if (!isAll || !lane.hasUncounted) return;
+    lane.hasUncounted = false;
+    if (--this.#uncountedLanes === 0) this.#uncounted = 0;
   }
 
   /** Its head is what comes after a place, a gap first: all of it is read once more. */
@@ -489,6 +550,7 @@ export class Progress {
     const { queue } = lane;
     if (queue === undefined || queue.length <= count) return;
     for (let index = count; index < queue.length; index++) this.#release(queue.at(index));
+    lane.logged += queue.length - count;
     queue.cut(count);
     lane.backlogAfter = count === 0 ? lane.position : queue.at(count - 1).position;
   }

@@ -1,4 +1,9 @@
-import type { LostPlace, OpenEvent, SubscriptionDefinition, SubscriptionState } from '../../core/subscription/definition.ts';
+import type {
+  LostPlace,
+  OpenEvent,
+  SubscriptionDefinition,
+  SubscriptionState,
+} from '../../core/subscription/definition.ts';
 import type { Replay, StoredSubscription } from '../../core/subscription/ports.ts';
 import { DataFolderError } from '../../core/data-folder-error.ts';
 import type { OwnFile } from '../../sqlite/own-file.ts';
@@ -12,19 +17,20 @@ export function readStored(
   limit: number,
 ): readonly StoredSubscription[] {
   return (statements.subscriptions.all(after, limit) as unknown as SubscriptionRow[]).map((row) => {
-    const { id, state, reason, sinceMs, cursor, failingSinceMs, restUntilMs, lostEpoch, lostAfter } = row;
+    const { id, state, reason, sinceMs, cursor, failingSinceMs, restUntilMs, lostEpoch, lostAfter, held } = row;
     if (state === null) throw tampered(own, `${id} without saying where it stands`);
+    const standing = {
+      state,
+      reason,
+      sinceMs,
+      cursor,
+      failingSinceMs: failingSinceMs ?? undefined,
+      restUntilMs: restUntilMs ?? undefined,
+      lost: lostPlace(lostEpoch, lostAfter),
+    };
     return {
       definition: parse(own, row),
-      standing: {
-        state,
-        reason,
-        sinceMs,
-        cursor,
-        failingSinceMs: failingSinceMs ?? undefined,
-        restUntilMs: restUntilMs ?? undefined,
-        lost: lostPlace(lostEpoch, lostAfter),
-      },
+      standing: held === null ? standing : { ...standing, held },
       open: (statements.openOf.all(id) as unknown as OpenRow[]).map((open) => ({
         ...open,
         lease: open.lease ?? undefined,
@@ -65,6 +71,7 @@ interface SubscriptionRow {
   readonly cursor: number;
   readonly failingSinceMs: number | null;
   readonly restUntilMs: number | null;
+  readonly held: number | null;
   readonly lostEpoch: string | null;
   readonly lostAfter: number | null;
 }

@@ -21,6 +21,7 @@ export const PRAGMAS: string =
  * - `attempt.failed` is 1 for what was not delivered; `bytes` is the length of `rest`, which holds what nobody asks by. `last` is
  *   the last place of a batch, else `position`; an event's own id was sent with it, which is how older ones are known to be of a log.
  * - `standing.lost_epoch` and `lost_after`: a place in a log that is no more, of which the subscription has still to be told.
+ * - `standing.held`: events that the cursor has passed, behind what is open; NULL for none, and of rows from before it was counted.
  * - `state`: the log's epoch that positions are of.
  */
 export const MIGRATIONS: readonly string[] = [
@@ -83,4 +84,5 @@ export const MIGRATIONS: readonly string[] = [
    CREATE INDEX attempt_batch ON attempt (last, position, number) WHERE last > position;`,
   'ALTER TABLE standing ADD COLUMN rest_until_ms INTEGER;',
   'ALTER TABLE replay ADD COLUMN lost_epoch TEXT; ALTER TABLE replay ADD COLUMN lost_after INTEGER;',
+  'ALTER TABLE standing ADD COLUMN held INTEGER;',
 ];

@@ -23,7 +23,7 @@ const STATEMENTS = {
   putEpoch: 'INSERT OR REPLACE INTO state VALUES (0, ?)',
   ids: 'SELECT id FROM definition',
   putDefinition: 'INSERT OR REPLACE INTO definition VALUES (?, ?, ?)',
-  putStanding: 'INSERT OR REPLACE INTO standing VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  putStanding: 'INSERT OR REPLACE INTO standing VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   putOpen: 'INSERT OR REPLACE INTO open_event VALUES (?, ?, ?, ?, ?, ?, ?)',
   dropOpen: 'DELETE FROM open_event WHERE subscription = ? AND position = ?',
   putReplay: 'INSERT OR REPLACE INTO replay VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
@@ -37,7 +37,7 @@ const STATEMENTS = {
   removeDeadLetters: 'DELETE FROM dead_letter WHERE subscription = ?',
   removeAttempts: 'DELETE FROM attempt WHERE subscription = ?',
   subscriptions: `SELECT id, definition, state, reason, since_ms AS sinceMs, cursor, failing_since_ms AS failingSinceMs,
-       lost_epoch AS lostEpoch, lost_after AS lostAfter, rest_until_ms AS restUntilMs
+       lost_epoch AS lostEpoch, lost_after AS lostAfter, rest_until_ms AS restUntilMs, held
      FROM definition LEFT JOIN standing ON standing.subscription = definition.id WHERE id > ? ORDER BY id LIMIT ?`,
   openOf: `SELECT position, channel, attempts, due_ms AS dueMs, lease, held_after AS heldAfter
      FROM open_event WHERE subscription = ? ORDER BY position`,

@@ -151,7 +151,7 @@ export class StoreWriter {
     const statements = this.#do;
     switch (change.kind) {
       case 'standing': {
-        const { state, reason, sinceMs, cursor, failingSinceMs, restUntilMs, lost } = change.standing;
+        const { state, reason, sinceMs, cursor, failingSinceMs, restUntilMs, lost, held } = change.standing;
         const failingMs = failingSinceMs === undefined ? null : Math.round(failingSinceMs);
         return void statements.putStanding.run(
           subscription,
@@ -163,6 +163,7 @@ export class StoreWriter {
           lost?.epoch ?? null,
           lost?.position ?? null,
           restUntilMs === undefined ? null : Math.round(restUntilMs),
+          held ?? null,
         );
       }
       case 'open': {

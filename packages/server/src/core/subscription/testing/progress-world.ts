@@ -22,6 +22,7 @@ interface Told {
 interface Noted {
   readonly changes: readonly StoreChange[];
   readonly cursor: Position;
+  readonly held: number;
   /** A dead letter that is written down with it. */
   readonly dead: Thing | undefined;
 }
@@ -36,6 +37,7 @@ interface Reading {
 /** What is on the disk. */
 interface Disk {
   cursor: Position;
+  held: number;
   readonly open: Map<Position, OpenEvent>;
 }
 
@@ -57,7 +59,7 @@ export class ProgressWorld {
   readonly #told: Told[] = [];
   /** Dead letters that are tried again, beside all order. */
   readonly #owed = new Set<Position>();
-  readonly #disk: Disk = { cursor: 0, open: new Map() };
+  readonly #disk: Disk = { cursor: 0, held: 0, open: new Map() };
   #noted: Noted[] = [];
   #progress: Progress;
   #flights: Lane[] = [];
@@ -66,6 +68,8 @@ export class ProgressWorld {
   #nowMs = 0;
   #head = 0;
   #lastCursor = 0;
+  /** Nothing has been lost yet, and it has not crashed: how much is open is known to the event. */
+  #isExact = true;
   /** How often something was handed out. */
   begun = 0;
 
@@ -90,6 +94,7 @@ export class ProgressWorld {
     for (const event of oldest) {
       this.#log.splice(this.#log.indexOf(event), 1);
       this.#lost.set(event.position, channel);
+      this.#isExact = false;
     }
   }
 
@@ -201,18 +206,19 @@ export class ProgressWorld {
     const cursor = this.#progress.note('s', changes);
     if (cursor < this.#lastCursor) throw new Violation(`the cursor goes back from ${this.#lastCursor} to ${cursor}`);
     this.#lastCursor = cursor;
-    this.#noted.push({ changes, cursor, dead });
+    this.#noted.push({ changes, cursor, held: this.#progress.held(), dead });
   }
 
   /** So many notes reach the disk. */
   commit(count: number): void {
-    for (const { changes, cursor, dead } of this.#noted.splice(0, count)) {
+    for (const { changes, cursor, held, dead } of this.#noted.splice(0, count)) {
       if (dead !== undefined) this.#dead.set(dead.position, dead.channel);
       for (const change of changes) {
         if (change.kind === 'open') this.#disk.open.set(change.event.position, change.event);
         else if (change.kind === 'closed') this.#disk.open.delete(change.position);
       }
       this.#disk.cursor = cursor;
+      this.#disk.held = held;
     }
     this.#check();
   }
@@ -224,7 +230,8 @@ export class ProgressWorld {
     this.#readings = [];
     this.#gapTold = 0;
     this.#progress = new Progress(this.#ordering, this.#disk.cursor, this.#keepsOpen);
-    this.#progress.restore([...this.#disk.open.values()]);
+    this.#progress.restore([...this.#disk.open.values()], this.#disk.held);
+    this.#isExact = false;
     this.#lastCursor = this.#disk.cursor;
     for (const lane of this.#progress.lanes()) if (lane.phase === 'flying') this.#flights.push(lane);
   }
@@ -253,6 +260,18 @@ export class ProgressWorld {
     if (this.#progress.heldCount !== 0 || this.#progress.heldBytes !== 0)
       throw new Violation(`${this.#progress.heldCount} events stay in memory`);
     if (this.#progress.flying !== 0 || this.#progress.waiting !== 0) throw new Violation('it has lost count');
+  }
+
+  /** As much is open as is taken up and not done. */
+  checkCounts(): void {
+    const { underWay, failing, waiting } = this.#progress.open();
+    const counted = underWay + failing + waiting;
+    const { position } = this.#progress;
+    const isOpen = (at: Position): boolean => at <= position && (!this.#settled.has(at) || this.#owed.has(at));
+    const open = this.#log.filter((event) => isOpen(event.position)).length;
+    if (this.#isExact && counted !== open) throw new Violation(`${open} are open, and ${counted} are counted`);
+    if (open > 0 && counted === 0) throw new Violation(`${open} are open, and none are counted`);
+    if (this.#progress.size === 0 && counted > 0) throw new Violation(`${counted} are counted, and nothing is open`);
   }
 
   /** Whoever began anew now would skip nothing. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Attempt, StoredSubscription, SubscriptionStore } from '../../../core/subscription/ports.ts';
+import type { Attempt, StoreChange, StoredSubscription, SubscriptionStore } from '../../../core/subscription/ports.ts';
 import type { AttemptBounds } from '../bounds.ts';
 import { attempt, creation, deadLetter, definition, EPOCH, open, openEvent, standing } from './samples.ts';
 
@@ -83,6 +83,22 @@ export function storeContract(name: string, makeHome: MakeHome): void {
       expect([...again.load()][0]?.standing).toEqual(standing(0, { lost }));
       again.note([{ kind: 'standing', subscription: 'sub_a', standing: standing(1) }]);
       expect((await reopened(home, again))[0]?.standing).toEqual(standing(1));
+    });
+
+    test('how many events are behind those that are open is kept, until there are none', async () => {
+      const home = await makeHome();
+      const store = await home.open();
+      const write = (held?: number): StoreChange => ({
+        kind: 'standing',
+        subscription: 'sub_a',
+        standing: standing(9, held === undefined ? {} : { held }),
+      });
+      await store.write([...creation('sub_a'), write(299)]);
+      await store.close();
+      const again = await home.open();
+      expect([...again.load()][0]?.standing).toEqual(standing(9, { held: 299 }));
+      again.note([write()]);
+      expect((await reopened(home, again))[0]?.standing).toEqual(standing(9));
     });
 
     test('notes and writes have their effect in the order of the calls', async () => {

@@ -1,0 +1,59 @@
+import { expect, test, vi } from 'vitest';
+import { openKit, openReceiver, OPERATOR, webhook, type Kit } from '../testing/delivery-kit.ts';
+import { openQueue } from '../testing/queue-kit.ts';
+
+async function publishAll(kit: Kit, channel: string, count: number): Promise<void> {
+  for (let data = 0; data < count; data++) await kit.publish(channel, data);
+}
+
+test('what waits behind an event that fails is counted, and still is after a restart, until all of it is done', async () => {
+  const receiver = await openReceiver();
+  receiver.answer = (_received, response) => response.writeHead(500).end();
+  const kit = await openKit();
+  const { id } = (await kit.deliveries.desk.create(webhook(receiver.url), OPERATOR)).subscription.definition;
+  await publishAll(kit, 'a.1', 60);
+  const behind = { inFlight: 0, failing: 1, waiting: 59, deadLetters: 0, lagEvents: 60, lagPositions: 0 };
+  await vi.waitFor(() => expect(kit.deliveries.desk.backlog(id)).toMatchObject(behind));
+  expect(kit.deliveries.figures.states['active']).toMatchObject({ lagEventsMax: 60 });
+  await kit.close();
+
+  const next = await openKit({ kept: kit, speed: 20 });
+  const { desk, figures } = next.deliveries;
+  expect(desk.backlog(id)).toMatchObject(behind);
+  expect(figures.states['active']).toMatchObject({ lagEventsMax: 60 });
+  await vi.waitFor(() => expect(desk.backlog(id).lagMs).toBeGreaterThan(0));
+  await publishAll(next, 'a.1', 5);
+  await vi.waitFor(() => expect(desk.backlog(id)).toMatchObject({ waiting: 64, lagEvents: 65, lagPositions: 0 }));
+  receiver.answer = (_received, response) => response.writeHead(204).end();
+  const nothing = { inFlight: 0, failing: 0, waiting: 0, lagEvents: 0, lagMs: 0 };
+  await vi.waitFor(() => expect(desk.backlog(id)).toMatchObject(nothing), 10_000);
+});
+
+test('the events of a batch that is under way are counted, and those behind it', async () => {
+  const receiver = await openReceiver();
+  const answers: (() => void)[] = [];
+  receiver.answer = (_received, response) => void answers.push(() => response.writeHead(204).end());
+  const kit = await openKit();
+  const wishes = webhook(receiver.url, { concurrencyMax: 1 }, { batch: { countMax: 4, waitMs: 60_000 } });
+  const { id } = (await kit.deliveries.desk.create(wishes, OPERATOR)).subscription.definition;
+  await publishAll(kit, 'a.1', 7);
+  await vi.waitFor(() =>
+    expect(kit.deliveries.desk.backlog(id)).toMatchObject({ inFlight: 4, failing: 0, waiting: 3, lagEvents: 7 }),
+  );
+  for (const answer of answers) answer();
+});
+
+test.each(['none', 'per-channel'] as const)(
+  'what a worker has not been given is counted: order %s',
+  async (ordering) => {
+    const kit = await openKit();
+    const queue = await openQueue(kit, { ordering });
+    const backlog = (): object => kit.deliveries.desk.backlog(queue.id);
+    await publishAll(kit, 'jobs.a', 50);
+    expect(backlog()).toMatchObject({ inFlight: 0, waiting: 0, lagEvents: 50, lagPositions: 50 });
+    const events = await queue.pull({ countMax: 1 });
+    expect(backlog()).toMatchObject({ inFlight: 1, waiting: 49, lagEvents: 50, lagPositions: 0 });
+    queue.acknowledge(...events);
+    expect(backlog()).toMatchObject({ inFlight: 0, waiting: 49, lagEvents: 49, lagPositions: 0 });
+  },
+);
