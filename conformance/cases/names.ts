@@ -67,7 +67,18 @@ export const NAMES: readonly Case[] = [
       {
         request: 'GET /v1/events?channel={c}',
         headers: { Accept: 'text/event-stream', 'Last-Event-ID': 'nonsense' },
-        answer: { status: 400, code: 'invalid_cursor' },
+        answer: {
+          status: 400,
+          json: {
+            type: '<any>',
+            title: '<any>',
+            status: 400,
+            code: 'invalid_cursor',
+            detail: '<any>',
+            retryable: false,
+            header: 'last-event-id',
+          },
+        },
       },
     ],
   },

@@ -40,10 +40,11 @@ export function compileSchema(schema: object | boolean): SchemaCheck {
       if (validate(value) === true) return undefined;
     } catch {
       // A schema that refers to itself without end.
-      return 'The data cannot be checked';
+      return { at: undefined, what: 'The data cannot be checked' };
     }
     const [error] = validate.errors ?? [];
-    return `${place(error?.instancePath ?? '')} ${error?.message ?? 'is not as its schema says'}`;
+    const at = error?.instancePath ?? '';
+    return { at, what: `${place(at)} ${error?.message ?? 'is not as its schema says'}` };
   };
   if (typeof schema === 'object') compiled.set(schema, check);
   return check;

@@ -25,7 +25,7 @@ function checkSchema({ schema, sample }: z.infer<typeof eventType>, context: z.R
     return wrong('sample', `must have at most ${SAMPLE_LENGTH_MAX} characters as JSON`);
   if (schema === undefined) return;
   try {
-    const unfit = sample === undefined ? undefined : compileSchema(schema)(sample);
+    const unfit = sample === undefined ? undefined : compileSchema(schema)(sample)?.what;
     if (sample === undefined) compileSchema(schema);
     if (unfit !== undefined) wrong('sample', `does not fit its schema: ${unfit}`);
   } catch (error) {

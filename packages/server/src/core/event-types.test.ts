@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { EventTypes, type EventType } from './event-types.ts';
+import { EventTypes, type EventType, type Misfit } from './event-types.ts';
 
 const ORDER: EventType = {
   name: 'order.created',
@@ -8,8 +8,8 @@ const ORDER: EventType = {
   schema: {},
   sample: undefined,
 };
-const isNumber = (value: unknown): string | undefined =>
-  typeof value === 'number' ? undefined : 'data must be number';
+const isNumber = (value: unknown): Misfit | undefined =>
+  typeof value === 'number' ? undefined : { at: '/total', what: 'data must be number' };
 const types = new EventTypes(
   [ORDER, { ...ORDER, name: 'order.seen', schema: undefined }],
   new Map([[ORDER.name, isNumber]]),
@@ -45,6 +45,12 @@ describe('what is published and the catalogue of event types', () => {
     expect(refused('schema', ORDER.name, content('"data":7'))).toBeUndefined();
     expect(refused('schema', ORDER.name, content('"data":"7"'))).toMatch(/must be number/);
     expect(refused('schema', ORDER.name, content('"data_base64":"Nw=="'))).toMatch(/is bytes/);
+  });
+
+  it('is told where it does not fit, if that is in its data', () => {
+    const at = (content: string) => types.refusal('schema', 'orders.1', ORDER.name, content)?.problem;
+    expect(at('"data":"text"')).toMatchObject({ at: '/total' });
+    expect(at('"data_base64":"Nw=="')).not.toHaveProperty('at');
   });
 
   it("leaves the hub's own events alone, and not those to users", () => {

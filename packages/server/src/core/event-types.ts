@@ -17,8 +17,15 @@ export interface EventType {
 /** Whether what is published is held against the catalogue: not at all; where its type has a schema; always, and its type must be there. */
 export type EventTypeCheck = 'none' | 'schema' | 'known';
 
-/** What is wrong with a value, in words, or `undefined`. */
-export type SchemaCheck = (value: unknown) => string | undefined;
+/** What is wrong with a value, or `undefined`. */
+export type SchemaCheck = (value: unknown) => Misfit | undefined;
+
+export interface Misfit {
+  /** Where in the value, as a JSON pointer; `undefined` when that is not known. */
+  readonly at: string | undefined;
+  /** In words, with the place. */
+  readonly what: string;
+}
 
 /** All kinds of events that this hub knows of. */
 export class EventTypes {
@@ -55,7 +62,11 @@ export class EventTypes {
     const check = this.#checks.get(type);
     if (check === undefined) return undefined;
     const { data } = JSON.parse(`{${content}}`) as { readonly data?: unknown };
-    const wrong = data === undefined ? 'The data is bytes, and its schema is for JSON' : check(data);
-    return wrong === undefined ? undefined : new PolycastError('event_invalid', `${wrong}.`);
+    const misfit = data === undefined ? BYTES : check(data);
+    if (misfit === undefined) return undefined;
+    const { at, what } = misfit;
+    return new PolycastError('event_invalid', `${what}.`, at === undefined ? {} : { at });
   }
 }
+
+const BYTES: Misfit = { at: undefined, what: 'The data is bytes, and its schema is for JSON' };

@@ -1,4 +1,4 @@
-import { PolycastError, type Gap } from '@polycast/protocol';
+import { parseCursor, PolycastError, type Gap } from '@polycast/protocol';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Interest } from '../core/interest.ts';
 import type { Position } from '../core/ports.ts';
@@ -52,10 +52,19 @@ function allowReading(
 ): void | Promise<void> {
   const channels = channelsFor(principal, query.channels);
   const subscribing = allow(services, principal, 'subscribe', channels);
-  const after = lastEventId(request.headers) ?? query.after;
-  const wish = { after, history: query.history };
-  if (subscribing === undefined) return allowLookingBack(services, principal, channels, wish);
-  return subscribing.then(() => allowLookingBack(services, principal, channels, wish));
+  const resumed = lastEventId(request.headers);
+  const wish = { after: resumed ?? query.after, history: query.history };
+  const lookBack = (): void | Promise<void> => {
+    if (resumed !== undefined) checkLastEventId(resumed);
+    return allowLookingBack(services, principal, channels, wish);
+  };
+  return subscribing === undefined ? lookBack() : subscribing.then(lookBack);
+}
+
+/** @throws PolycastError `invalid_cursor`, which names the header: there may be an `after` as well, and nothing wrong with it */
+function checkLastEventId(text: string): void {
+  if (text === 'now' || text === 'earliest' || parseCursor(text) !== undefined) return;
+  throw new PolycastError('invalid_cursor', 'A cursor, "earliest" or "now" is expected.', { header: 'last-event-id' });
 }
 
 /**

@@ -284,6 +284,8 @@ describe('event types', () => {
       { channel: 'orders.1', type: 'order.created', data: {} },
     ]);
     expect(batch.body).toMatchObject([{ channel: 'orders.1' }, { error: { code: 'event_invalid' } }]);
+    const { body } = await publish(hub, 'orders.1', 'order.created', { total: '1' });
+    expect(body).toMatchObject({ at: '/total', detail: 'data.total must be number.' });
     const raw = await fetch(`${hub.url}/v1/channels/orders.1/events`, {
       method: 'POST',
       headers: {
