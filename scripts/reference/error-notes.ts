@@ -22,7 +22,7 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
   },
   json_too_deep: { when: 'Arrays and objects are nested more than 128 deep.', then: 'Flatten the data.' },
   duplicate_member: {
-    when: 'The envelope of an event has the same member twice. (Within `data` that is kept as it is.)',
+    when: 'The envelope of an event, an operation on a WebSocket, or an object anywhere in the body of another request has the same member twice. (Within the `data` of what is published that is kept as it is.)',
     then: 'Give each member once.',
   },
   invalid_body: {
