@@ -153,7 +153,9 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
     when: 'The URL of a webhook may not be sent to (its scheme, its port, an address that is not public), or the endpoint did not answer the verification as its dialect asks.',
     then: 'Mend the endpoint, or have `outgoing.allow` or `subscriptions.trustedEndpoints` name it; `category` says what came of it.',
     members: {
-      category: 'url, destination, certificate, timeout, connection, name_not_found, answer or a refusing status',
+      category:
+        'what speaks against it, as the outcome of an attempt: `url`, `destination`, or of an endpoint that was asked `certificate`, `timeout`, `connection`, `name_not_found`, `answer`, `refused_status`, `gone`, `slowed_down`, `redirected`',
+      member: 'of a WebSub request `hub.callback`',
     },
   },
   event_invalid: {

@@ -304,9 +304,11 @@ export class Desk implements SubscriptionDesk {
     const { delivery } = definition;
     if (delivery.kind === 'pull') return true;
     if (delivery.dialect !== 'rest-hooks') return false;
-    const verdict = await this.#parts.verification.askOnce(definition);
+    const { verdict, attempt } = await this.#parts.verification.askOnce(definition);
     if (verdict.isGiven) return true;
-    throw new PolycastError('endpoint_refused', `The endpoint has not consented: ${verdict.detail}.`);
+    throw new PolycastError('endpoint_refused', `The endpoint has not consented: ${verdict.detail}.`, {
+      category: attempt.outcome,
+    });
   }
 
   #throwUnavailable(): void {

@@ -86,8 +86,8 @@ export class Verification {
   }
 
   /** Asks once, within somebody's call. */
-  async askOnce(definition: SubscriptionDefinition): Promise<Verdict> {
-    return (await this.#exchange(definition)).verdict;
+  async askOnce(definition: SubscriptionDefinition): Promise<{ readonly verdict: Verdict; readonly attempt: Attempt }> {
+    return this.#exchange(definition);
   }
 
   close(): void {

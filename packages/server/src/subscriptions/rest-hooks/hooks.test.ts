@@ -204,26 +204,30 @@ describe('the question of REST Hooks', () => {
   });
 
   it.each([
-    ['answers without it', (_got: Got, response: ServerResponse) => response.end()],
+    ['answers without it', 'answer', (_got: Got, response: ServerResponse) => response.end()],
     [
       'answers with another',
+      'answer',
       (_got: Got, response: ServerResponse) => response.writeHead(200, { 'X-Hook-Secret': 'x' }).end(),
     ],
     [
       'answers with it and an error',
+      'refused_status',
       ({ headers }: Got, response: ServerResponse) =>
         response.writeHead(404, { 'X-Hook-Secret': headers['x-hook-secret'] ?? '' }).end(),
     ],
     [
       'sends it elsewhere',
+      'redirected',
       ({ headers }: Got, response: ServerResponse) =>
         response.writeHead(307, { 'X-Hook-Secret': headers['x-hook-secret'] ?? '', Location: '/' }).end(),
     ],
-  ])('who %s has none', async (_what, answer) => {
+    ['hangs up', 'connection', (_got: Got, response: ServerResponse) => response.destroy()],
+  ])('who %s has none', async (_what, category, answer) => {
     const zap = await client(answer as (got: Got, response: ServerResponse) => void);
     const hub = await hubFor(zap, distrusting);
     const made = await ask(hub, 'POST', '/v1/hooks', { target_url: zap.url, event: 'order.created' });
-    expect([made.status, made.body['code']]).toEqual([422, 'endpoint_refused']);
+    expect([made.status, made.body['code'], made.body['category']]).toEqual([422, 'endpoint_refused', category]);
     expect((await ask(hub, 'GET', '/v1/subscriptions')).body['subscriptions']).toEqual([]);
   });
 });

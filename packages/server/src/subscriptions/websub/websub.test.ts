@@ -79,7 +79,9 @@ describe('a request (WebSub section 5.1)', () => {
       if (value !== undefined) form.append(`hub.${name}`, value);
     }
     const answer = await fetch(endpoint, { method: 'POST', body: form });
-    expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([status, code]);
+    const problem = (await answer.json()) as { readonly code: string; readonly category?: string };
+    expect([answer.status, problem.code]).toEqual([status, code]);
+    expect(problem.category).toBe(code === 'endpoint_refused' ? 'destination' : undefined);
     expect([subscriber.verifications, await kept()]).toEqual([[], []]);
   });
 

@@ -68,7 +68,11 @@ export class WebSub {
     }
     const topic = this.#topicOf(request.topic, bases);
     const refusal = this.#parts.sender.objection(request.callback);
-    if (refusal !== undefined) throw new PolycastError('endpoint_refused', refusal.detail, { member: 'hub.callback' });
+    if (refusal !== undefined)
+      throw new PolycastError('endpoint_refused', refusal.detail, {
+        category: refusal.failure,
+        member: 'hub.callback',
+      });
     this.#limit(`host ${new URL(request.callback).host}`, QUESTIONS_PER_SECOND);
     const wish: Wish = { request, topic, hubUrl: `${bases[0]}/v1/websub`, by, head: this.#parts.head() };
     if (!this.#work.add(`${topic.channel} ${request.callback}`, () => this.#settle(wish)))
