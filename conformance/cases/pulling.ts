@@ -127,6 +127,40 @@ export const PULLING: readonly Case[] = [
     ],
   },
   {
+    name: 'of a channel that is added, what comes after the cursor is delivered, also what was there before the change',
+    sections: ['14.1', '14.6'],
+    steps: [
+      create('none'),
+      publish({ channel: '{c}.added', data: 'before' }),
+      publish({ channel: '{c}', data: 'a' }),
+      pull(['a', 1, 'a1']),
+      settled('ack', ['{a1}'], 1),
+      { request: 'POST /v1/subscriptions/{queue}/pause', answer: { status: 200 } },
+      publish({ channel: '{c}.added', data: 'while it was behind' }),
+      {
+        request: 'PATCH /v1/subscriptions/{queue}',
+        headers: JSON_TYPE,
+        body: '{"channels":["{c}.added"]}',
+        answer: { status: 200 },
+      },
+      { request: 'POST /v1/subscriptions/{queue}/resume', answer: { status: 200 } },
+      ask('pull', '{"waitSeconds":1}', {
+        status: 200,
+        json: {
+          events: [
+            {
+              lease: '<text:b>',
+              delivery: 1,
+              leaseEnds: '<time>',
+              event: { id: '<cursor>', channel: '{c}.added', time: '<time>', data: 'while it was behind' },
+            },
+          ],
+        },
+      }),
+      remove,
+    ],
+  },
+  {
     name: 'who begins after a cursor of another log is told of a gap, and then given all that is kept',
     sections: ['14.6'],
     steps: [
