@@ -376,6 +376,21 @@ export const PUBLISHING: readonly Case[] = [
     ],
   },
   {
+    name: 'half of a surrogate pair is kept within data, and no text of an envelope, a name or a description',
+    sections: ['3.2', '8.6', '9.1', '14.1'],
+    steps: [
+      publish('{"channel":"{c}","data":"\\ud800"}'),
+      everything('{c}', '{"id":"<cursor>","channel":"{c}","time":"<time>","data":"\\ud800"}'),
+      publish('{"channel":"{c}","type":"\\ud800","data":1}', 'invalid_event'),
+      {
+        request: 'POST /v1/subscriptions',
+        headers: { 'Content-Type': 'application/json' },
+        body: '{"channels":["{c}"],"description":"\\ud800","delivery":{"kind":"pull"}}',
+        answer: refusal('invalid_body'),
+      },
+    ],
+  },
+  {
     name: 'a page of a foreign origin cannot publish',
     sections: ['9.1'],
     steps: [

@@ -17,7 +17,7 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
     then: 'Mend the publisher; `detail` says where it went wrong.',
   },
   invalid_utf8: {
-    when: 'Bytes that should be text are not UTF-8, or a string holds half of a surrogate pair.',
+    when: 'Bytes that should be text are not UTF-8. (Half of a surrogate pair as an escape, `\\ud800`, is: within `data` it is kept; in the other members of an event it is `invalid_event`, in a name, reason, type, description or metadata `invalid_body`.)',
     then: 'Encode text as UTF-8; publish bytes as bytes, with a media type of their own.',
   },
   json_too_deep: { when: 'Arrays and objects are nested more than 128 deep.', then: 'Flatten the data.' },

@@ -72,6 +72,7 @@ describe('keys', () => {
     [{ name: '', scopes: { publish: ['>'] } }, 'name'],
     [{ name: 'x'.repeat(101), scopes: { publish: ['>'] } }, 'name'],
     [{ name: 'a\nb', scopes: { publish: ['>'] } }, 'name'],
+    [{ name: 'a\ud83d', scopes: { publish: ['>'] } }, 'name'],
     [{ name: 'a', scopes: ['admin'] }, 'scopes'],
     [{ name: 'a', scopes: { everything: ['>'] } }, 'scopes'],
     [{ name: 'a', scopes: { publish: ['>'] }, expires: '2020-01-01T00:00:00Z' }, 'expires'],

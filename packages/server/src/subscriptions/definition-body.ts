@@ -3,7 +3,7 @@ import { startAfter } from '../core/start.ts';
 import type { SubscriptionDefinition } from '../core/subscription/definition.ts';
 import { compileFilter } from '../core/subscription/filter.ts';
 import { checkPattern, tooManyChannels } from '../transports/events-query.ts';
-import { shortText, time, whole, type Check, type Members } from '../transports/json-body.ts';
+import { isText, shortText, time, whole, type Check, type Members } from '../transports/json-body.ts';
 import { isObject, orNull } from './checks.ts';
 import type { SubscriptionParts } from './parts.ts';
 
@@ -89,7 +89,7 @@ const types: Check<readonly string[]> = (value) =>
   Array.isArray(value) &&
   value.length > 0 &&
   value.length <= TYPES_MAX &&
-  value.every((type) => typeof type === 'string' && type !== '' && type.length <= TYPE_LENGTH_MAX)
+  value.every((type) => isText(type, TYPE_LENGTH_MAX) && type !== '')
     ? { value: [...new Set(value as string[])] }
     : { wrong: `must be a list of 1 to ${TYPES_MAX} texts of 1 to ${TYPE_LENGTH_MAX} characters` };
 
@@ -102,7 +102,7 @@ const ordering: Check<SubscriptionDefinition['ordering']> = (value) =>
   value === 'per-channel' || value === 'none' ? { value } : { wrong: 'must be per-channel or none' };
 
 const description: Check<string> = (value) =>
-  typeof value === 'string' && value.length <= DESCRIPTION_LENGTH_MAX
+  isText(value, DESCRIPTION_LENGTH_MAX)
     ? { value }
     : { wrong: `must be a text of at most ${DESCRIPTION_LENGTH_MAX} characters` };
 
@@ -114,7 +114,7 @@ const metadata: Check<Readonly<Record<string, string>>> = (value) =>
       };
 
 function isNote([name, text]: readonly [string, unknown]): boolean {
-  return /^[A-Za-z0-9_.-]{1,64}$/.test(name) && typeof text === 'string' && text.length <= METADATA_LENGTH_MAX;
+  return /^[A-Za-z0-9_.-]{1,64}$/.test(name) && isText(text, METADATA_LENGTH_MAX);
 }
 
 function timeToCome(nowMs: number): Check<number> {

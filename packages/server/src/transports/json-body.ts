@@ -80,13 +80,18 @@ export async function readObject(
   return value as Readonly<Record<string, unknown>>;
 }
 
-/** A text of 1 to so many characters, none of them a control character. */
+/** A text of 1 to so many characters, none of them a control character or half of a surrogate pair. */
 export function shortText(lengthMax: number): Check<string> {
   return (value) =>
     // oxlint-disable-next-line no-control-regex
-    typeof value === 'string' && value !== '' && value.length <= lengthMax && !/[\u0000-\u001f\u007f]/.test(value)
+    isText(value, lengthMax) && value !== '' && !/[\u0000-\u001f\u007f]/.test(value)
       ? { value }
       : { wrong: `must be a text of 1 to ${lengthMax} characters` };
+}
+
+/** Whether it is a text of at most so many characters, and each of them whole: half of a surrogate pair is none (PROTOCOL.md section 9.1). */
+export function isText(value: unknown, lengthMax: number): value is string {
+  return typeof value === 'string' && value.length <= lengthMax && value.isWellFormed();
 }
 
 /** A whole number within bounds. */
