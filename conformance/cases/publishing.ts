@@ -5,6 +5,8 @@ const LINES = { 'Content-Type': 'application/x-ndjson' };
 const result = { id: '<cursor>', channel: '{c}', time: '<time>' };
 const CLOUD = { specversion: '1.0', id: '{key}', source: '/shop', type: 'order.made' };
 const HUB_CHANNELS = ['polycast.users.online', 'polycast.subscriptions.{c}'];
+const BINARY = { 'ce-specversion': '1.0', 'ce-id': '{key}', 'ce-source': '/shop', 'ce-type': 'order.made' };
+const TIMES_THAT_ARE_NONE = ['yesterday', '', 5, '2026-01-02', '2026-01-02T03:04:05', '2026-02-30T00:00:00Z'];
 const PROBLEM_OF = (code: string, status: number, more: object = {}): object => ({
   error: { type: '<any>', title: '<any>', status, code, retryable: false, ...more },
 });
@@ -298,6 +300,43 @@ export const PUBLISHING: readonly Case[] = [
       },
       publish({ channel: '{c}', data: 1 }, 'invalid_header', undefined, { 'Idempotency-Key': 'k'.repeat(256) }),
       publish({ channel: '{c}', data: 1, idempotencyKey: '' }, 'invalid_event'),
+    ],
+  },
+  {
+    name: 'what contradicts a CloudEvent, or CloudEvents, is refused; a condition holds for one as for any other event',
+    sections: ['8.5', '8.3'],
+    steps: [
+      ...TIMES_THAT_ARE_NONE.map((time) =>
+        publish({ ...CLOUD, channel: '{c}', time }, 'invalid_event', undefined, {
+          'Content-Type': 'application/cloudevents+json',
+        }),
+      ),
+      ...['2026-02-28T23:59:60.123456Z', '2024-02-29t00:00:00+23:59', null].map((time, index) =>
+        publish({ ...CLOUD, id: `{key}.${index}`, channel: '{c}', time }, undefined, undefined, {
+          'Content-Type': 'application/cloudevents+json',
+        }),
+      ),
+      ...[
+        ['/v1/events', { 'Content-Type': 'application/cloudevents+json' }, { ...CLOUD, channel: '{c}' }],
+        ['/v1/events', { 'Content-Type': 'application/cloudevents-batch+json' }, [{ ...CLOUD, channel: '{c}' }]],
+        ['/v1/events', { 'Content-Type': 'text/plain', ...BINARY }, 'x'],
+        ['/v1/channels/{c}/events', { 'Content-Type': 'application/cloudevents+json' }, CLOUD],
+        ['/v1/channels/{c}/events', { 'Content-Type': 'text/plain', ...BINARY }, 'x'],
+      ].map(([path, headers, body]) => ({
+        request: `POST ${path as string}`,
+        headers: { ...(headers as Readonly<Record<string, string>>), 'Idempotency-Key': '{key}' },
+        body: body as object,
+        answer: refusal('invalid_header'),
+      })),
+      ...[
+        [{ 'Content-Type': 'application/cloudevents+json' }, CLOUD],
+        [{ 'Content-Type': 'text/plain', ...BINARY }, 'x'],
+      ].map(([headers, body]) => ({
+        request: 'POST /v1/channels/{c}/events',
+        headers: { ...(headers as Readonly<Record<string, string>>), 'If-None-Match': '*' },
+        body: body as object,
+        answer: refusal('precondition_failed'),
+      })),
     ],
   },
   {

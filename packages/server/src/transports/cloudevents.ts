@@ -101,6 +101,10 @@ function publishOf({ attributes, content }: CloudEvent, channel: string | undefi
   const type = checkType(required(attributes, 'type'));
   if (required(attributes, 'specversion') !== '1.0')
     throw new PolycastError('invalid_event', '"specversion" must be "1.0".', { member: 'specversion' });
+  if (attributes.has('time') && !isTimestamp(required(attributes, 'time')))
+    throw new PolycastError('invalid_event', 'The CloudEvents attribute "time" is not a time of RFC 3339.', {
+      member: 'time',
+    });
   const kept = [...attributes]
     .filter(([name]) => name !== 'type' && name !== 'datacontenttype')
     .map(([name, value]) => `"${name}":${value}`);
@@ -118,6 +122,16 @@ function publishOf({ attributes, content }: CloudEvent, channel: string | undefi
     ifMatch: undefined,
   };
 }
+
+/** RFC 3339 section 5.6, as CloudEvents has it for `time`; days that no month has are none. */
+function isTimestamp(text: string): boolean {
+  const [, year, month, day] = TIMESTAMP.exec(text)?.map(Number) ?? [];
+  if (year === undefined || month === undefined || day === undefined) return false;
+  return day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
+}
+
+const TIMESTAMP =
+  /^(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d{1,18})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 
 function splitContentType(content: string): readonly [string, string] {
   const at = content.indexOf(',"data');

@@ -52,6 +52,7 @@ export async function publishEvents(
     );
   }
   if (essence === 'application/cloudevents-batch+json') {
+    refuseKey(key);
     const events = cloudEventBatch(
       utf8Text(await readBody(request, services)),
       undefined,
@@ -60,6 +61,7 @@ export async function publishEvents(
     return answerMany(services, response, await publishMany(services, by, events));
   }
   if (essence === 'application/cloudevents+json') {
+    refuseKey(key);
     return publishOne(
       services,
       response,
@@ -68,6 +70,7 @@ export async function publishEvents(
     );
   }
   if (headers['ce-specversion'] !== undefined) {
+    refuseKey(key);
     return publishOne(services, response, by, binaryCloudEvent(headers, await readBody(request, services), undefined));
   }
   if (essence === 'application/json') return publishJson(services, request, response, by, key);
@@ -94,10 +97,12 @@ export async function publishData(
   const type = checkedHeader(request, 'polycast-type', checkType);
   const body = await readBody(request, services);
   const contentType = headers['content-type'];
-  if (headers['ce-specversion'] !== undefined)
-    return publishOne(services, response, by, binaryCloudEvent(headers, body, channel));
-  if (contentType !== 'application/json' && parseMediaType(contentType)?.essence === 'application/cloudevents+json') {
-    return publishOne(services, response, by, structuredCloudEvent(utf8Text(body), channel));
+  const isBinary = headers['ce-specversion'] !== undefined;
+  const essence = contentType === 'application/json' ? contentType : parseMediaType(contentType)?.essence;
+  if (isBinary || essence === 'application/cloudevents+json') {
+    refuseKey(idempotencyKey);
+    const event = isBinary ? binaryCloudEvent(headers, body, channel) : structuredCloudEvent(utf8Text(body), channel);
+    return publishOne(services, response, by, { ...event, ifMatch });
   }
   return publishOne(services, response, by, {
     channel,
@@ -207,6 +212,13 @@ function envelopeOf(text: string, key: string | undefined): PublishRequest {
 
 export function idempotencyKeyOf(request: IncomingMessage): string | undefined {
   return checkedHeader(request, 'idempotency-key', checkIdempotencyKey);
+}
+
+/** A CloudEvent is known by its `source` and `id` (PROTOCOL.md section 8.5). @throws PolycastError `invalid_header` */
+function refuseKey(key: string | undefined): void {
+  if (key === undefined) return;
+  const why = 'idempotency-key: a CloudEvent has its key already, which is its source and id.';
+  throw new PolycastError('invalid_header', why, { header: 'idempotency-key' });
 }
 
 /** A header's text, which Node reads as one character a byte, as the UTF-8 that it is. @throws PolycastError `invalid_header` */
