@@ -124,6 +124,26 @@ export const PUBLISHING: readonly Case[] = [
     ],
   },
   {
+    name: 'JSON that says that it is not in UTF-8 is not understood',
+    sections: ['8.1', '8.3'],
+    steps: [
+      ...['application/json', 'application/x-ndjson', 'application/cloudevents+json'].map((mediaType) => ({
+        request: 'POST /v1/events',
+        headers: { 'Content-Type': `${mediaType}; charset=utf-16` },
+        body: JSON.stringify({ ...CLOUD, channel: '{c}' }),
+        answer: refusal('unsupported_media_type'),
+      })),
+      ...['application/json', 'application/vnd.x+json', 'application/cloudevents+json'].map((mediaType) => ({
+        request: 'POST /v1/channels/{c}/events',
+        headers: { 'Content-Type': `${mediaType};charset="ISO-8859-1"` },
+        body: JSON.stringify(CLOUD),
+        answer: refusal('unsupported_media_type'),
+      })),
+      publish('{"channel":"{c}","data":"é"}', undefined, 'e', { 'Content-Type': 'application/json; charset="UTF-8"' }),
+      everything('{c}', '{"id":"{e}","channel":"{c}","time":"<time>","data":"é"}'),
+    ],
+  },
+  {
     name: 'a body of any media type is the data',
     sections: ['8.3', '10.1'],
     steps: [

@@ -1,7 +1,7 @@
 import { PolycastError } from '@polycast/protocol';
 import type { IncomingMessage } from 'node:http';
 import { refuseDuplicates } from './duplicate-member.ts';
-import { parseMediaType } from './media-type.ts';
+import { checkJsonCharset, parseMediaType } from './media-type.ts';
 import { readBody, utf8Text } from './request-body.ts';
 import type { Services } from './services.ts';
 
@@ -72,8 +72,10 @@ export async function readObject(
     settings: { bodyBytesMax, bodyTimeoutMs: settings.bodyTimeoutMs },
   });
   if (bytes.length === 0) return {};
-  if (parseMediaType(request.headers['content-type'])?.essence !== 'application/json')
+  const mediaType = parseMediaType(request.headers['content-type']);
+  if (mediaType?.essence !== 'application/json')
     throw new PolycastError('unsupported_media_type', 'Send application/json.');
+  checkJsonCharset(mediaType);
   const value = parse(utf8Text(bytes));
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new PolycastError('invalid_body', 'It must be an object.');

@@ -1,3 +1,5 @@
+import { PolycastError } from '@polycast/protocol';
+
 /** `type/subtype` in lower case, and the charset if one is named. */
 export interface MediaType {
   readonly essence: string;
@@ -18,13 +20,26 @@ export function parseMediaType(header: string | undefined): MediaType | undefine
   return { essence: name, charset: undefined };
 }
 
+/**
+ * JSON is in UTF-8 (RFC 8259 section 8.1): what says that it is not would be read as something else.
+ * @throws PolycastError `unsupported_media_type`
+ */
+export function checkJsonCharset({ charset }: MediaType): void {
+  if (isInUtf8(charset)) return;
+  throw new PolycastError('unsupported_media_type', 'JSON has to be in UTF-8.');
+}
+
+function isInUtf8(charset: string | undefined): boolean {
+  return charset === undefined || charset === 'utf-8' || charset === 'utf8' || charset === 'us-ascii';
+}
+
 export function isJson({ essence }: MediaType): boolean {
   return essence === 'application/json' || essence.endsWith('+json');
 }
 
 /** What is text for a reader too, when it is in UTF-8 (PROTOCOL.md section 8.3). */
 export function isText({ essence, charset }: MediaType): boolean {
-  if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8' && charset !== 'us-ascii') return false;
+  if (!isInUtf8(charset)) return false;
   return essence.startsWith('text/') || TEXTS.has(essence) || essence.endsWith('+xml');
 }
 

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { JsonScanner, jsonError, PolycastError, withoutLineBreaks } from '@polycast/protocol';
-import { isJson, isText, parseMediaType } from './media-type.ts';
+import { checkJsonCharset, isJson, isText, parseMediaType } from './media-type.ts';
 import { utf8Text } from './request-body.ts';
 
 const scanner = new JsonScanner();
@@ -17,6 +17,7 @@ export function contentOf(body: Buffer, contentType: string | undefined): string
       : parseMediaType(contentType);
   if (mediaType === undefined) throw new PolycastError('unsupported_media_type', 'Content-Type is not a media type.');
   if (isJson(mediaType)) {
+    checkJsonCharset(mediaType);
     const data = `"data":${checkedJson(utf8Text(body))}`;
     return mediaType.essence === 'application/json' ? data : `"datacontenttype":${JSON.stringify(contentType)},${data}`;
   }

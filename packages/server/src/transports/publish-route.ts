@@ -16,7 +16,7 @@ import { authorOf } from './author.ts';
 import { newest } from './channels-route.ts';
 import { tagsIn } from './conditions.ts';
 import { allow, checkStanding, identify } from './permission.ts';
-import { parseMediaType } from './media-type.ts';
+import { checkJsonCharset, isJson, parseMediaType } from './media-type.ts';
 import { publishLines } from './publish-lines.ts';
 import { contentOf } from './publish-content.ts';
 import { checkCoding, readBody, utf8Text } from './request-body.ts';
@@ -40,8 +40,12 @@ export async function publishEvents(
   if (contentType === 'application/json' && headers['ce-specversion'] === undefined) {
     return publishJson(services, request, response, by, key);
   }
-  const essence = parseMediaType(contentType)?.essence;
-  if (essence === 'application/x-ndjson' || essence === 'application/ndjson' || essence === 'application/jsonl') {
+  const mediaType = parseMediaType(contentType);
+  const essence = mediaType?.essence;
+  const isLines =
+    essence === 'application/x-ndjson' || essence === 'application/ndjson' || essence === 'application/jsonl';
+  if (mediaType !== undefined && (isLines || isJson(mediaType))) checkJsonCharset(mediaType);
+  if (isLines) {
     checkCoding(request);
     return publishLines(
       services,
@@ -98,9 +102,10 @@ export async function publishData(
   const body = await readBody(request, services);
   const contentType = headers['content-type'];
   const isBinary = headers['ce-specversion'] !== undefined;
-  const essence = contentType === 'application/json' ? contentType : parseMediaType(contentType)?.essence;
-  if (isBinary || essence === 'application/cloudevents+json') {
+  const mediaType = contentType === 'application/json' ? undefined : parseMediaType(contentType);
+  if (isBinary || mediaType?.essence === 'application/cloudevents+json') {
     refuseKey(idempotencyKey);
+    if (!isBinary && mediaType !== undefined) checkJsonCharset(mediaType);
     const event = isBinary ? binaryCloudEvent(headers, body, channel) : structuredCloudEvent(utf8Text(body), channel);
     return publishOne(services, response, by, { ...event, ifMatch });
   }

@@ -4,7 +4,7 @@ import { isUser, privateChannel, userToken } from '../core/private-channel.ts';
 import type { PublishRequest, PublishResult } from '../core/publish.ts';
 import { arrayElements, attempt } from './cloudevents.ts';
 import { identify } from './permission.ts';
-import { parseMediaType } from './media-type.ts';
+import { checkJsonCharset, parseMediaType } from './media-type.ts';
 import { publishLines } from './publish-lines.ts';
 import { groupText, resultText } from './publish-result.ts';
 import {
@@ -35,6 +35,7 @@ export async function publishToUser(
   if (!isUser(name)) throw new PolycastError('invalid_parameter', NO_USER, { parameter: 'user' });
   const channel = privateChannel(name);
   if (!hasEnvelope(request)) return publishData(services, request, response, channel);
+  checkCharset(request);
   const key = idempotencyKeyOf(request);
   const identified = identify(services, request, undefined);
   const by = publisherOf(services, request, identified instanceof Promise ? await identified : identified);
@@ -57,6 +58,7 @@ export async function publishToUsers(
   response: ServerResponse,
 ): Promise<void> {
   const room = roomOf(services);
+  checkCharset(request);
   const key = idempotencyKeyOf(request);
   const by = publisherOf(services, request, await identify(services, request, undefined));
   const essence = parseMediaType(request.headers['content-type'])?.essence;
@@ -174,6 +176,11 @@ function hasEnvelope({ headers }: IncomingMessage): boolean {
   if (headers['polycast-type'] !== undefined || headers['ce-specversion'] !== undefined) return false;
   const contentType = headers['content-type'];
   return contentType === 'application/json' || parseMediaType(contentType)?.essence === 'application/json';
+}
+
+function checkCharset({ headers }: IncomingMessage): void {
+  const mediaType = parseMediaType(headers['content-type']);
+  if (mediaType !== undefined) checkJsonCharset(mediaType);
 }
 
 function isArray(text: string): boolean {
