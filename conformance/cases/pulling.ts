@@ -69,6 +69,19 @@ function shown(inFlight: number, waiting: number): Exchange {
   };
 }
 
+/** What is told of an event that the queue has. */
+function traced(event: string, of: object): Exchange {
+  const delivery = { subscription: '{queue}', attempts: [], ...of };
+  return {
+    request: `GET /v1/events/${event}/deliveries`,
+    answer: { status: 200, json: { event, deliveries: [delivery] } },
+  };
+}
+
+const LEASED = { state: 'leased', tries: 1, first: '<time>', last: '<time>', due: '<time>' };
+/** How often it was given out, and when, is not kept. */
+const DONE = { state: 'done', tries: null, first: null, last: null, due: null };
+
 /** Section 14.6. */
 export const PULLING: readonly Case[] = [
   {
@@ -120,7 +133,9 @@ export const PULLING: readonly Case[] = [
       pull([1, 1, 'one']),
       ask('pull', '{}', { status: 200, json: { events: [] } }),
       shown(1, 1),
+      traced('{first}', LEASED),
       ask('ack', '{"through":"{first}"}', { status: 200, json: { count: 1, notHeld: [] } }),
+      traced('{first}', DONE),
       pull([2, 1, 'two']),
       remove,
       ask('ack', '{"leases":["{two}"]}', refusal('not_found')),

@@ -278,7 +278,8 @@ describe('the trace of an event', () => {
   interface Told {
     readonly subscription: string;
     readonly state: string;
-    readonly tries: number;
+    readonly tries: number | null;
+    readonly last: string | null;
   }
 
   async function traced(hub: SubscriptionHub, event: string): Promise<readonly Told[]> {
@@ -307,6 +308,7 @@ describe('the trace of an event', () => {
       tries: 1,
       first: expect.any(String),
       last: expect.any(String),
+      due: null,
       attempts: [expect.objectContaining({ event, outcome: 'delivered' })],
     });
     expect(await traced(hub, await hub.publish('elsewhere', 1))).toEqual([]);
@@ -350,6 +352,40 @@ describe('the trace of an event', () => {
     await hub.ask('POST', `${path}/ack`, { leases: events.map(({ lease }) => lease) });
     expect(await states(hub, event)).toEqual({ [path]: 'done' });
     expect(await traced(hub, before)).toEqual([]);
+  });
+
+  test('tells of a queue how often an event was given out, when, and until when; of what is done it claims nothing', async () => {
+    const hub = await subscriptionHub();
+    const { id } = await hub.create({ channels: ['a'], delivery: { kind: 'pull', leaseSeconds: 60 } });
+    const path = `/v1/subscriptions/${String(id)}`;
+    const pull = async (waitSeconds: number): Promise<{ lease: string; leaseEnds: string }> => {
+      const { body } = await hub.ask('POST', `${path}/pull`, { waitSeconds });
+      return (body['events'] as [{ lease: string; leaseEnds: string }])[0];
+    };
+    const event = await hub.publish('a', 1);
+    const behind = await hub.publish('a', 2);
+    const first = await pull(0);
+    const [leased] = await traced(hub, event);
+    const time = expect.stringMatching(/^20\d{2}-.*Z$/);
+    expect(leased).toEqual({
+      subscription: id,
+      state: 'leased',
+      tries: 1,
+      first: time,
+      last: time,
+      due: first.leaseEnds,
+      attempts: [],
+    });
+    const untried = { state: 'waiting', tries: 0, first: null, last: null, due: null };
+    expect(await traced(hub, behind)).toMatchObject([untried]);
+    await hub.ask('POST', `${path}/nack`, { leases: [first.lease], delaySeconds: 1 });
+    expect(await traced(hub, event)).toMatchObject([{ state: 'trying', tries: 1, last: leased?.last, due: time }]);
+    const { lease, leaseEnds } = await pull(10);
+    const second = { state: 'leased', tries: 2, first: null, last: time, due: leaseEnds };
+    expect(await traced(hub, event)).toMatchObject([second]);
+    await hub.ask('POST', `${path}/ack`, { leases: [lease] });
+    const unknown = { state: 'done', tries: null, first: null, last: null, due: null, attempts: [] };
+    expect(await traced(hub, event)).toEqual([{ subscription: id, ...unknown }]);
   });
 
   test.each(['x', 'zzzzzzzzzz-00000000001'])('of %s is refused', async (id) => {

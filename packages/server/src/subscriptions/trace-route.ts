@@ -34,45 +34,61 @@ async function trace(parts: SubscriptionParts, { response, parameters, query, pr
     const isConcerned = tried.has(id) || (record !== undefined && desk.whereabouts(id, record) !== undefined);
     return isConcerned && maySee(services, principal, subscription);
   };
-  const told = desk.list({ after: '', limit: SUBSCRIPTIONS_MAX, means: isTold });
+  const concerned = desk.list({ after: '', limit: SUBSCRIPTIONS_MAX, means: isTold });
   const deliveries = [];
-  for (const subscription of told) {
-    const tries = tried.get(subscription.definition.id) ?? [];
-    const state = await stateOf(parts, subscription, position, record, tries);
-    if (state !== undefined) deliveries.push(deliveryJson(subscription.definition.id, state, tries));
+  for (const subscription of concerned) {
+    const attempts = tried.get(subscription.definition.id) ?? [];
+    const told = await toldOf(parts, subscription, position, record, attempts);
+    if (told !== undefined) deliveries.push(deliveryJson(subscription.definition.id, told, attempts));
   }
   respondJson(response, 200, { event: encodeCursor(services.log.state.epoch, position), deliveries });
 }
 
 type State = 'delivered' | 'trying' | 'waiting' | 'leased' | 'dead-letter' | 'done';
 
+/** What there is to say of an event, but for its attempts. */
+interface Told {
+  readonly state: State;
+  /** That were begun, as far as they are known without attempts. */
+  readonly tries?: number;
+  readonly leasedMs?: number | undefined;
+  readonly dueMs?: number | undefined;
+}
+
 /** `undefined` where the event is from before the subscription, as far as can be told. */
-async function stateOf(
+async function toldOf(
   { desk }: SubscriptionParts,
   { definition }: Subscription,
   position: Position,
   record: StoredRecord | undefined,
-  tries: readonly Attempt[],
-): Promise<State | undefined> {
+  attempts: readonly Attempt[],
+): Promise<Told | undefined> {
   const where = record === undefined ? undefined : desk.whereabouts(definition.id, record);
-  if (where === 'under_way') return definition.delivery.kind === 'pull' ? 'leased' : 'trying';
-  if (where === 'waiting') return tries.length > 0 ? 'trying' : 'waiting';
+  if (where !== undefined && where.state !== 'done') {
+    const isTried = where.tries > 0 || attempts.length > 0;
+    if (where.state === 'waiting') return { ...where, state: isTried ? 'trying' : 'waiting' };
+    return { ...where, state: definition.delivery.kind === 'pull' ? 'leased' : 'trying' };
+  }
   const [letter] = await desk.deadLetters(definition.id, { after: position - 1, limit: 1 });
-  if (letter?.position === position) return 'dead-letter';
-  if (tries.some(({ outcome }) => outcome === 'delivered')) return 'delivered';
-  if (tries.length > 0) return 'done';
-  return record !== undefined && definition.createdMs <= record.timeMs ? 'done' : undefined;
+  if (letter?.position === position) return { state: 'dead-letter', tries: letter.attempts };
+  if (attempts.some(({ outcome }) => outcome === 'delivered')) return { state: 'delivered' };
+  if (attempts.length > 0) return { state: 'done' };
+  return record !== undefined && definition.createdMs <= record.timeMs ? { state: 'done' } : undefined;
 }
 
-function deliveryJson(subscription: string, state: State, tries: readonly Attempt[]): object {
-  const inOrder = tries.toSorted((one, other) => one.number - other.number);
+function deliveryJson(subscription: string, told: Told, attempts: readonly Attempt[]): object {
+  const { state, leasedMs, dueMs } = told;
+  const inOrder = attempts.toSorted((one, other) => one.number - other.number);
+  // Of those that are no longer kept, the number of the last one tells; where none is, nobody knows how many there were.
+  const tries = Math.max(told.tries ?? -1, ...inOrder.map(({ attempt }) => attempt));
+  const firstMs = inOrder[0]?.startedMs ?? (tries === 1 ? leasedMs : undefined);
   return {
     subscription,
     state,
-    // Of those that are no longer kept, the number of the last one tells.
-    tries: Math.max(0, ...inOrder.map(({ attempt }) => attempt)),
-    first: timeText(inOrder[0]?.startedMs),
-    last: timeText(inOrder.at(-1)?.startedMs),
+    tries: tries < 0 ? null : tries,
+    first: timeText(firstMs),
+    last: timeText(inOrder.at(-1)?.startedMs ?? leasedMs),
+    due: timeText(dueMs),
     attempts: inOrder.map(attemptJson),
   };
 }

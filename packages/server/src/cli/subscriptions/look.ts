@@ -102,24 +102,35 @@ export const subscriptionsTrace: Command = subscriptionCommand({
     if (input.flag('json')) out(JSON.stringify(trace));
     else if (trace.deliveries.length === 0) note('Nobody means it, of the subscriptions that there are.');
     else
-      for (const { subscription, state, tries, last } of trace.deliveries)
-        out(
-          `${style('cyan', subscription)}  ${style(state === 'dead-letter' ? 'red' : 'green', state)}${triesText(tries)}  ${style('dim', last ?? '')}`.trimEnd(),
-        );
+      for (const delivery of trace.deliveries) {
+        const { subscription, state } = delivery;
+        const shown = style(state === 'dead-letter' ? 'red' : 'green', state);
+        const times = style('dim', timesText(delivery));
+        out(`${style('cyan', subscription)}  ${shown}${triesText(delivery)}  ${times}`.trimEnd());
+      }
     return 'done';
   },
 });
 
-function triesText(tries: number): string {
-  if (tries === 0) return '';
+function triesText({ state, tries }: Traced): string {
+  if (tries === null || tries === 0) return '';
+  if (state === 'leased') return tries === 1 ? '  given out once' : `  given out ${tries} times`;
   return tries === 1 ? '  after 1 try' : `  after ${tries} tries`;
 }
 
+function timesText({ state, last, due }: Traced): string {
+  const next = due === null ? '' : `${state === 'leased' ? 'until' : 'again'} ${due}`;
+  return [last ?? '', next].filter((part) => part !== '').join(', ');
+}
+
 interface Trace {
-  readonly deliveries: readonly {
-    readonly subscription: string;
-    readonly state: string;
-    readonly tries: number;
-    readonly last: string | null;
-  }[];
+  readonly deliveries: readonly Traced[];
+}
+
+interface Traced {
+  readonly subscription: string;
+  readonly state: string;
+  readonly tries: number | null;
+  readonly last: string | null;
+  readonly due: string | null;
 }

@@ -127,7 +127,11 @@ test('a queue on the command line is pulled from; what was published is printed 
   const leases = pulled.flatMap((line) => (line === '' ? [] : [(JSON.parse(line) as { lease: string }).lease]));
   expect(leases).toHaveLength(2);
   expect((await run('extend', id, ...leases, '--lease', '300')).out).toBe('2\n');
+  const { event } = JSON.parse(pulled[0] as string) as { event: { id: string } };
+  const leased = new RegExp(`^${id}  leased  given out once  20\\S+Z, until 20\\S+Z\n$`);
+  expect((await run('trace', event.id)).out).toMatch(leased);
   expect((await run('ack', id, leases[0] as string)).out).toBe('1\n');
+  expect((await run('trace', event.id)).out).toBe(`${id}  done\n`);
   expect(await run('ack', id, leases[0] as string)).toMatchObject({
     code: 1,
     err: expect.stringContaining('not held'),

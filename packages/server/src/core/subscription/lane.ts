@@ -17,6 +17,8 @@ export class Lane implements Due {
   timeMs: number;
   /** Deliveries of the head that were begun. */
   attempts = 0;
+  /** When a worker was last given the head; 0 where that is not known, as after a restart. Of no account without attempts. */
+  leasedMs = 0;
   /** When it may be tried again, or its lease ends; milliseconds since 1970. */
   dueMs = 0;
   heapIndex = -1;

@@ -91,11 +91,20 @@ export interface SubscriptionDesk {
   readonly pulls: PullDesk;
 }
 
-/**
- * `waiting`: it comes later, or again. `under_way`: it has been sent and not answered, or is leased. `done`: delivered, acknowledged,
- * given up on, or from before the subscription.
- */
-export type Whereabouts = 'waiting' | 'under_way' | 'done';
+/** How far a subscription is with an event. Of what is done nothing else is known here. */
+export type Whereabouts = OpenWhereabouts | { readonly state: 'done' };
+
+/** What is known of an event that is not done. */
+export interface OpenWhereabouts {
+  /** `waiting`: it comes later, or again. `under_way`: it has been sent and not answered, or is leased. */
+  readonly state: 'waiting' | 'under_way';
+  /** Deliveries that were begun, with the one that is under way. */
+  readonly tries: number;
+  /** When a worker was last given it, as far as that is known. */
+  readonly leasedMs: number | undefined;
+  /** When its lease ends, or it is tried again; `undefined` for neither. */
+  readonly dueMs: number | undefined;
+}
 
 /** What is ahead of a subscription, in events. */
 export interface Backlog {

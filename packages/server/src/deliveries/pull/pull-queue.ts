@@ -64,6 +64,7 @@ export class PullQueue {
       const { position, body } = lane.record as StoredRecord;
       const lease = nameOf();
       progress.lease(lane, lease, endsMs);
+      lane.leasedMs = nowMs;
       // Leases may be long, and many: if it has to be given out again, it is read again.
       progress.forgetHead(lane);
       leases.set(lease, lane);

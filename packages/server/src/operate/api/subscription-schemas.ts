@@ -260,9 +260,14 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
           properties: {
             subscription: { type: 'string' },
             state: { enum: ['delivered', 'trying', 'waiting', 'leased', 'dead-letter', 'done'] },
-            tries: { type: 'integer', minimum: 0 },
+            tries: {
+              type: ['integer', 'null'],
+              minimum: 0,
+              description: '`null` where that is not kept: of a pull that is done, and of a webhook without attempts.',
+            },
             first: TIME_OR_NULL,
             last: TIME_OR_NULL,
+            due: { ...TIME_OR_NULL, description: 'When its lease ends, or it is tried again.' },
             attempts: { type: 'array', items: { $ref: '#/components/schemas/Attempt' } },
           },
         },
