@@ -63,7 +63,13 @@ export function readInput(command: Command, argv: readonly string[]): Input {
   if (!help && (positionals.length < argumentsMin || positionals.length > argumentsMax)) {
     const problem =
       positionals.length < argumentsMin ? 'something is missing' : `"${positionals[argumentsMax]}" is too much`;
-    throw usageError(command, `${problem}: polycast ${command.name} ${command.usage}`.trimEnd());
+    const [example] = command.examples;
+    throw new CliError(
+      'usage',
+      `${problem}: polycast ${command.name} ${command.usage}`.trimEnd(),
+      ...(example === undefined ? [] : [`Such as: ${example.command}`]),
+      seeHelp(command),
+    );
   }
   return {
     arguments: positionals,
@@ -81,7 +87,11 @@ export function readInput(command: Command, argv: readonly string[]): Input {
 }
 
 export function usageError(command: Command, message: string): CliError {
-  return new CliError('usage', message, `See polycast ${command.name} --help`);
+  return new CliError('usage', message, seeHelp(command));
+}
+
+function seeHelp({ name }: Command): string {
+  return `See polycast ${name} --help`;
 }
 
 function parse(

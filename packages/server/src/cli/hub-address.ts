@@ -53,7 +53,9 @@ export function authorization({ key }: Pick<HubAddress, 'key'>): Readonly<Record
  */
 function hubUrl(input: Input): string {
   const text = input.text('url') ?? process.env['POLYCAST_URL'] ?? DEFAULT_URL;
-  const url = URL.parse(text.includes('://') ? text : `http://${text}`);
+  // A port alone is one of this machine, and not an address written as a number.
+  const address = /^\d{1,5}$/.test(text) ? `127.0.0.1:${text}` : text;
+  const url = URL.parse(address.includes('://') ? address : `http://${address}`);
   if (url === null || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '') {
     throw new CliError('usage', `${text} is no address of a hub`, `Write it like ${DEFAULT_URL}`);
   }

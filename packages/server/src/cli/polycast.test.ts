@@ -1,6 +1,9 @@
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { commands } from './commands.ts';
 import { closedPort, runCli, runInside, temporaryFolder } from './testing.ts';
 
@@ -41,6 +44,12 @@ const mistakes: readonly [name: string, args: readonly string[], message: RegExp
   ['an option without its value', ['publish', 'a', '1', '--type'], /--type needs a value: --type TYPE/],
   ['a value for a switch', ['publish', 'a', '1', '--json=x'], /--json takes no value/],
   ['an argument too many', ['serve', 'now'], /"now" is too much: polycast serve/],
+  [
+    'an argument too many, as without quotes',
+    ['publish', 'a', 'b', 'c'],
+    /\nSuch as: polycast publish orders\.42 '\{"state"/,
+  ],
+  ['arguments for options', ['access', 'explain', 'a'], /\nSuch as: polycast access explain --/],
   ['an argument too few', ['completion'], /something is missing: polycast completion <shell>/],
   ['a channel that is none', ['publish', 'a..b', '1'], /"a..b" is no channel/],
   ['JSON that is none', ['publish', 'a', '{x'], /begins like JSON and is none/],
@@ -84,6 +93,22 @@ test('a hub that does not answer ends with 69 and says what to do', async () => 
   expect(err).toContain(`no hub answers at ${url} (ECONNREFUSED)`);
   expect(err).toContain('polycast dev');
   expect((await runCli(['publish', '--file', '-', '--url', url], { stdin: '{}\n' })).code).toBe(69);
+});
+
+test('a hub of this machine is named by its port alone', async () => {
+  const port = await closedPort();
+  const { err } = await runCli(['publish', 'a', '1', '--url', String(port)]);
+  expect(err).toContain(`no hub answers at http://127.0.0.1:${port} (ECONNREFUSED)`);
+});
+
+test('what answers and is no hub is not taken for one that has failed', async () => {
+  const server = createServer((_request, response) => response.writeHead(403).end('go away\n')).listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const { code, err } = await runCli(['publish', 'a', '1', '--url', String(port)]);
+  expect(code).toBe(1);
+  expect(err).toContain('This is no answer of a hub; is the address right? It was 403: go away');
 });
 
 test('a file that is not there ends with 1', async () => {

@@ -1,4 +1,5 @@
 import { problem, type Problem } from '@polycast/protocol';
+import { printable } from './event-line.ts';
 
 /** The problem document of an answer; what is none (a proxy's page, say) is put into words. */
 export function readProblem(text: string, status: number): Problem {
@@ -8,7 +9,8 @@ export function readProblem(text: string, status: number): Problem {
   } catch {
     // Not of a hub's making: told below.
   }
-  return { ...problem('internal_error', `the answer was ${status}: ${text.slice(0, 200)}`), status };
+  const title = 'This is no answer of a hub; is the address right?';
+  return { ...problem('internal_error', `It was ${status}: ${printable(text.slice(0, 200))}`), title, status };
 }
 
 /** One line for people: what, why and the code to look up. */
