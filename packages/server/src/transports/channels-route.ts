@@ -68,7 +68,7 @@ export async function readHistory(
   const gaps = start.gap === undefined ? [] : [start.gap];
   const page =
     after === undefined
-      ? await pageBefore(services, interest, start.position, limit, before !== undefined)
+      ? await pageBefore(services, interest, start.position, limit, before !== undefined && before !== 'now')
       : await pageAfter(services, interest, start.position, limit);
   if (page.gapThrough > start.excusedThrough)
     gaps.push({
@@ -143,7 +143,16 @@ async function pageBefore(
     services.settings.pollBytesMax,
   );
   const records = page.records.slice(0, limit).toReversed();
-  return { records, hasPrevious: page.records.length > limit || page.reached > 0, hasNext: exclusive, gapThrough: 0 };
+  const last = records.at(-1);
+  const hasNext = exclusive && last !== undefined && (await hasAfter(services, interest, last.position));
+  return { records, hasPrevious: page.records.length > limit || page.reached > 0, hasNext, gapThrough: 0 };
+}
+
+async function hasAfter({ feed }: Services, interest: Interest, position: Position): Promise<boolean> {
+  const isQuiet = feed.isQuiet(interest, position);
+  if (isQuiet !== undefined) return !isQuiet;
+  const page = await feed.read(interest, position, feed.head, 'forward', 1, 1);
+  return page.records.length > 0;
 }
 
 /** The newest event that there is; `undefined` for none. */
@@ -264,8 +273,16 @@ function headersOf(services: Services, record: StoredRecord): string[] {
     'Link',
     `<${base}/v1/channels/${record.channel}>; rel="self", <${base}/v1/websub>; rel="hub"`,
   ];
-  if (record.type !== undefined && /^[\x20-\x7e]+$/.test(record.type)) headers.push('Polycast-Type', record.type);
+  if (record.type !== undefined && !CONTROLS.test(record.type)) headers.push('Polycast-Type', inUtf8(record.type));
   return headers;
+}
+
+// oxlint-disable-next-line no-control-regex
+const CONTROLS = /[\u0000-\u001f\u007f]/;
+
+/** A header's text as Node writes it, which is one byte a character. */
+function inUtf8(text: string): string {
+  return Buffer.from(text).toString('latin1');
 }
 
 function only(query: string, names: readonly string[]): ReadonlyMap<string, string> {
