@@ -176,6 +176,26 @@ export const PULLING: readonly Case[] = [
     ],
   },
   {
+    name: "what became of an event is asked for by its id, though it be another log's: nothing is taken for it",
+    sections: ['14.1', '14.4'],
+    steps: [
+      create('none'),
+      publish({ channel: '{c}', data: 'a' }),
+      {
+        request: `GET /v1/subscriptions/{queue}/attempts?event=${OLD}`,
+        answer: { status: 200, json: { attempts: [], next: null } },
+      },
+      {
+        request: `GET /v1/events/${OLD}/deliveries`,
+        answer: { status: 200, json: { event: OLD, deliveries: [] } },
+      },
+      { request: `GET /v1/subscriptions/{queue}/dead-letters/${OLD}`, answer: refusal('not_found') },
+      { request: `POST /v1/subscriptions/{queue}/dead-letters/${OLD}/retry`, answer: refusal('not_found') },
+      { request: 'GET /v1/events/nonsense/deliveries', answer: refusal('invalid_cursor') },
+      remove,
+    ],
+  },
+  {
     name: 'who begins after a cursor of another log is told of a gap, and then given all that is kept',
     sections: ['14.6'],
     steps: [

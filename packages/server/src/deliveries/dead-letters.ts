@@ -1,10 +1,12 @@
-import type { Position } from '../core/ports.ts';
-import type { DeadLetter, StoreChange, SubscriptionStore } from '../core/subscription/ports.ts';
+import { PolycastError } from '@polycast/protocol';
+import type { DeadLetter, EventPlace, StoreChange, SubscriptionStore } from '../core/subscription/ports.ts';
 import type { SubscriptionSettings } from '../core/subscription/settings.ts';
 import type { Line, LineOwner } from './line.ts';
 import type { Notes } from './notes.ts';
 
 export interface DeadLettersParts {
+  /** Of the log that there is now. */
+  readonly epoch: string;
   readonly store: SubscriptionStore;
   readonly notes: Notes;
   readonly settings: SubscriptionSettings;
@@ -24,20 +26,28 @@ export class DeadLetters {
     this.#parts = parts;
   }
 
-  /** Has one, or as many as may be open, delivered once more, beside all that comes; says how many. */
-  async retry(line: Line, position: Position | undefined): Promise<number> {
+  /**
+   * Has one, or as many as may be open, delivered once more, beside all that comes; says how many. Those of a log that is no more stay:
+   * at their places stands something else, or nothing.
+   * @throws PolycastError `not_found` for one of them
+   */
+  async retry(line: Line, event: EventPlace | undefined): Promise<number> {
+    const { epoch, settings } = this.#parts;
+    if (event !== undefined && event.epoch !== epoch)
+      throw new PolycastError('not_found', 'The log that it was in is no more: it can be discarded, and not retried.');
     let retried = 0;
-    for (let after = position === undefined ? 0 : position - 1; ;) {
-      const room = this.#parts.settings.openEventsMax - line.progress.waiting - line.progress.flying;
-      const letters = room <= 0 ? [] : await this.#page(line, after, position, Math.min(PAGE_COUNT, room));
+    for (let after = event === undefined ? { epoch, position: 0 } : before(event); ;) {
+      const room = settings.openEventsMax - line.progress.waiting - line.progress.flying;
+      const page = room <= 0 ? [] : await this.#page(line, after, event, Math.min(PAGE_COUNT, room));
+      const letters = page.filter((letter) => letter.epoch === epoch);
       const [last] = letters.slice(-1);
       if (last === undefined) return retried;
-      const taken = letters.filter(({ channel, position: at }) => line.progress.takeAside(channel, at));
+      const taken = letters.filter(({ channel, position }) => line.progress.takeAside(channel, position));
       await this.#gone(line, taken);
       this.#parts.ownerOf(line).ready(line);
       retried += taken.length;
-      after = last.position;
-      if (position !== undefined) return retried;
+      after = last;
+      if (event !== undefined) return retried;
     }
   }
 
@@ -49,7 +59,7 @@ export class DeadLetters {
     if (over < Math.min(PAGE_COUNT, settings.deadLettersKept / 10) || this.#trimming.has(line)) return;
     this.#trimming.add(line);
     try {
-      await this.#gone(line, await this.#page(line, 0, undefined, over));
+      await this.#gone(line, await this.#page(line, undefined, undefined, over));
     } catch (error) {
       logger.warn({ subscription: line.id, error: String(error) }, 'old dead letters could not be let go of');
     } finally {
@@ -57,37 +67,47 @@ export class DeadLetters {
     }
   }
 
-  async discard(line: Line, position: Position | undefined): Promise<number> {
+  async discard(line: Line, event: EventPlace | undefined): Promise<number> {
     let discarded = 0;
-    for (let after = position === undefined ? 0 : position - 1; ;) {
-      const letters = await this.#page(line, after, position, PAGE_COUNT);
+    for (let after = event === undefined ? undefined : before(event); ;) {
+      const letters = await this.#page(line, after, event, PAGE_COUNT);
       const [last] = letters.slice(-1);
       if (last === undefined) return discarded;
       await this.#gone(line, letters);
       discarded += letters.length;
-      after = last.position;
-      if (position !== undefined) return discarded;
+      after = last;
+      if (event !== undefined) return discarded;
     }
   }
 
   async #page(
     line: Line,
-    after: Position,
-    position: Position | undefined,
+    after: EventPlace | undefined,
+    event: EventPlace | undefined,
     limit: number,
   ): Promise<readonly DeadLetter[]> {
-    const letters = await this.#parts.store.deadLetters(line.id, { after, limit: position === undefined ? limit : 1 });
-    return position === undefined ? letters : letters.filter((letter) => letter.position === position);
+    const letters = await this.#parts.store.deadLetters(line.id, { after, limit: event === undefined ? limit : 1 });
+    return event === undefined ? letters : letters.filter((letter) => isAt(letter, event));
   }
 
   /** With what has come in their place, so that a crash loses neither. */
   async #gone(line: Line, letters: readonly DeadLetter[]): Promise<void> {
     line.deadLetters = Math.max(0, line.deadLetters - letters.length);
-    const changes: StoreChange[] = letters.map(({ subscription, position }) => ({
+    const changes: StoreChange[] = letters.map(({ subscription, epoch, position }) => ({
       kind: 'dead_letter_gone',
       subscription,
+      epoch,
       position,
     }));
     await this.#parts.store.write([...changes, ...this.#parts.notes.changesOf(line)]);
   }
+}
+
+/** What is asked for after this begins with the event. */
+function before({ epoch, position }: EventPlace): EventPlace {
+  return { epoch, position: position - 1 };
+}
+
+function isAt(letter: DeadLetter, { epoch, position }: EventPlace): boolean {
+  return letter.epoch === epoch && letter.position === position;
 }

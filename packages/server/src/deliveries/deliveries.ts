@@ -94,10 +94,9 @@ export class Deliveries {
     this.#notes = notes;
     this.#lineParts = { feed, clock, reads: new ReadGate(READS_CONCURRENT_MAX) };
     const tell = createTell(parts);
-    const deadLetters = new DeadLetters({ ...parts, notes, ownerOf: (line) => this.#ownerOf(line) });
+    const deadLetters = new DeadLetters({ ...parts, epoch, notes, ownerOf: (line) => this.#ownerOf(line) });
     const standings = new Standings({
       ...parts,
-      epoch,
       notes,
       tell,
       turned: (line) => this.#turned(line),
@@ -107,6 +106,7 @@ export class Deliveries {
     this.#dispatcher = new Dispatcher({ ...parts, epoch, notes, verdicts: standings });
     this.#pulls = new Pulls({
       ...parts,
+      epoch,
       notes,
       find: (id) => this.#registry.get(id),
       deadLetter: (line, letter) => standings.deadLetter(line, letter),

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { PolycastError } from '@polycast/protocol';
-import type { Actor, Clock, Log, Position, StoredRecord } from '../core/ports.ts';
+import type { Actor, Clock, Log, StoredRecord } from '../core/ports.ts';
 import type { SubscriptionDefinition, WebhookDelivery } from '../core/subscription/definition.ts';
 import type {
   Attempt,
   Backlog,
   DeadLetter,
+  DeadLettersQuery,
+  EventPlace,
   NewSubscription,
   PullDesk,
   Replay,
@@ -194,31 +196,30 @@ export class Desk implements SubscriptionDesk {
 
   attempts(
     id: string,
-    { position, ...query }: { readonly before: number; readonly limit: number; readonly position?: Position },
+    query: { readonly before: number; readonly limit: number; readonly event?: EventPlace },
   ): Promise<readonly Attempt[]> {
-    const event = position === undefined ? {} : { event: this.#event(position) };
-    return this.#parts.store.attempts({ subscription: this.#line(id).id, ...query, ...event });
+    return this.#parts.store.attempts({ subscription: this.#line(id).id, ...query });
   }
 
-  deadLetters(id: string, query: { readonly after: Position; readonly limit: number }): Promise<readonly DeadLetter[]> {
+  deadLetters(id: string, query: DeadLettersQuery): Promise<readonly DeadLetter[]> {
     return this.#parts.store.deadLetters(this.#line(id).id, query);
   }
 
-  async retryDeadLetters(id: string, position: Position | undefined, _by: Actor): Promise<number> {
+  async retryDeadLetters(id: string, event: EventPlace | undefined, _by: Actor): Promise<number> {
     const line = this.#line(id);
     if (line.standing.state === 'ended') throw notNow(line);
     this.#throwUnavailable();
-    return this.#parts.deadLetters.retry(line, position);
+    return this.#parts.deadLetters.retry(line, event);
   }
 
-  async discardDeadLetters(id: string, position: Position | undefined, _by: Actor): Promise<number> {
+  async discardDeadLetters(id: string, event: EventPlace | undefined, _by: Actor): Promise<number> {
     const line = this.#line(id);
     this.#throwUnavailable();
-    return this.#parts.deadLetters.discard(line, position);
+    return this.#parts.deadLetters.discard(line, event);
   }
 
-  trace(position: Position): Promise<readonly Attempt[]> {
-    return this.#parts.store.attempts({ event: this.#event(position), before: Infinity, limit: TRACE_MAX });
+  trace(event: EventPlace): Promise<readonly Attempt[]> {
+    return this.#parts.store.attempts({ event, before: Infinity, limit: TRACE_MAX });
   }
 
   whereabouts(id: string, record: StoredRecord): Whereabouts | undefined {
@@ -272,10 +273,6 @@ export class Desk implements SubscriptionDesk {
     if (isMoved && isTrusted !== true) standings.step(line, 'moved');
     await store.write([...noted, { kind: 'definition', definition }]);
     return line.subscription;
-  }
-
-  #event(position: Position): { readonly epoch: string; readonly position: Position } {
-    return { epoch: this.#parts.log.state.epoch, position };
   }
 
   #line(id: string): Line {

@@ -377,6 +377,7 @@ export class Dispatcher implements LineOwner {
     const { root } = line;
     const deadLetter: DeadLetter = {
       subscription: root.id,
+      epoch: this.#parts.epoch,
       position,
       channel,
       attempts,

@@ -195,8 +195,11 @@ test('attempts keep the ids that were sent, and those of a gap are found by no e
   const attempts = await desk.attempts(id, all);
   expect(attempts).toMatchObject([event, { epoch: next.feed.epoch, position: 0, isGap: true }, before]);
   expect(attempts[1]?.request.headers['webhook-id']).toBe(encodeCursor(next.feed.epoch, 0));
-  expect(await desk.attempts(id, { ...all, position })).toMatchObject([event]);
-  expect(await desk.trace(position)).toMatchObject([event]);
+  expect(await desk.attempts(id, { ...all, event: { epoch: next.feed.epoch, position } })).toMatchObject([event]);
+  expect(await desk.trace({ epoch: next.feed.epoch, position })).toMatchObject([event]);
+  const first = { epoch: kit.feed.epoch, position: 1 };
+  expect(await desk.attempts(id, { ...all, event: first })).toMatchObject([before]);
+  expect(await desk.trace(first)).toMatchObject([before]);
 });
 
 test.each(['webhook', 'pull'])('a gap that is never taken is no dead letter: %s', async (kind) => {
@@ -218,7 +221,27 @@ test.each(['webhook', 'pull'])('a gap that is never taken is no dead letter: %s'
     const [event] = await desk.pulls.pull(id, wish, new AbortController().signal);
     expect(Buffer.from(event?.body ?? []).toString()).toContain('"data":1');
   } else await receiver.until(({ length }) => length === 2);
-  expect(await desk.deadLetters(id, { after: 0, limit: 10 })).toEqual([]);
+  expect(await desk.deadLetters(id, { limit: 10 })).toEqual([]);
+});
+
+test('of a dead letter that retention has removed a gap is sent when it is retried', async () => {
+  const receiver = await openReceiver();
+  receiver.answer = (_received, response) => response.writeHead(500).end();
+  const kit = await openKit();
+  const { desk } = kit.deliveries;
+  const wishes = webhook(receiver.url, {}, { retryDelaysMs: [] });
+  const { id } = (await desk.create(wishes, OPERATOR)).subscription.definition;
+  const position = await kit.publish('a.1', 1);
+  await vi.waitFor(async () => expect(await desk.deadLetters(id, { limit: 10 })).toMatchObject([{ position }]));
+  await kit.close();
+  await kit.log.trim([{ channel: 'a.1', countMax: 0 }], Date.now());
+  receiver.answer = (_received, response) => response.writeHead(204).end();
+  const next = await openKit({ kept: kit });
+  expect(await next.deliveries.desk.retryDeadLetters(id, undefined, OPERATOR)).toBe(1);
+  await receiver.until(({ length }) => length === 2);
+  const to = encodeCursor(kit.feed.epoch, position);
+  const lost = { channel: 'a.1', type: 'polycast.gap', data: { to, reason: 'retention' } };
+  expect(eventOf(receiver.received[1] as Received)).toMatchObject(lost);
 });
 
 test('what a publisher calls a gap is a dead letter like any other event', async () => {
@@ -229,7 +252,5 @@ test('what a publisher calls a gap is a dead letter like any other event', async
   const { id } = (await desk.create(webhook(receiver.url, {}, { retryDelaysMs: [] }), OPERATOR)).subscription
     .definition;
   const position = await kit.publish('a.1', 1, 'polycast.gap');
-  await vi.waitFor(async () =>
-    expect(await desk.deadLetters(id, { after: 0, limit: 10 })).toMatchObject([{ position }]),
-  );
+  await vi.waitFor(async () => expect(await desk.deadLetters(id, { limit: 10 })).toMatchObject([{ position }]));
 });

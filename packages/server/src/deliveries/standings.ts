@@ -8,7 +8,6 @@ import type { Notes } from './notes.ts';
 import type { SubscriptionNews, Tell } from './tell.ts';
 
 export interface StandingsParts {
-  readonly epoch: string;
   readonly store: SubscriptionStore;
   readonly notes: Notes;
   readonly clock: Clock;
@@ -100,8 +99,8 @@ export class Standings {
     this.step(line, 'gone');
   }
 
-  deadLetter(line: Line, { position, channel, attempts, outcome }: DeadLetter): void {
-    const event = encodeCursor(this.#parts.epoch, position);
+  deadLetter(line: Line, { epoch, position, channel, attempts, outcome }: DeadLetter): void {
+    const event = encodeCursor(epoch, position);
     this.#parts.tell(line.id, 'dead-letter', { event, channel, attempts, outcome });
     this.#parts.trimDeadLetters(line);
   }

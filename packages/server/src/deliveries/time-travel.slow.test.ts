@@ -86,7 +86,7 @@ test('an event is tried by the schedule over three days, each time a fifth soone
     ratios.push(ratio);
   }
   expect(Math.max(...ratios) - Math.min(...ratios)).toBeGreaterThan(0.02);
-  expect(await desk.deadLetters(id, { after: 0, limit: 10 })).toMatchObject([
+  expect(await desk.deadLetters(id, { limit: 10 })).toMatchObject([
     { position, channel: 'a.1', attempts: 10, outcome: 'refused_status', sinceMs: attempts.at(-1)?.startedMs },
   ]);
   const news = await newsOf(travel.kit);
@@ -123,7 +123,7 @@ test('failing is told after a day, suspended after five, and what is back goes o
     suspendedAt: new Date(startMs + 5 * DAY_MS).toISOString(),
   });
   expect(suspended?.data).toMatchObject({ state: 'suspended', reason: 'failing' });
-  const letters = await desk.deadLetters(id, { after: 0, limit: 100 });
+  const letters = await desk.deadLetters(id, { limit: 100 });
   expect(letters.length).toBeGreaterThan(0);
   expect(failed.filter(({ kind }) => kind === 'dead-letter')).toHaveLength(letters.length);
   expect(failed.indexOf(failing as never)).toBeLessThan(failed.findIndex(({ kind }) => kind === 'dead-letter'));
@@ -135,7 +135,7 @@ test('failing is told after a day, suspended after five, and what is back goes o
   const probes = receiver.received.length - probedBefore;
   expect(probes).toBeGreaterThanOrEqual(48 / 1.4);
   expect(probes).toBeLessThanOrEqual(48 / 0.8);
-  expect(await desk.deadLetters(id, { after: 0, limit: 100 })).toHaveLength(letters.length);
+  expect(await desk.deadLetters(id, { limit: 100 })).toHaveLength(letters.length);
 
   status = 204;
   await travel.until(() => desk.get(id)?.standing.state === 'active', 1.3 * HOUR_MS);
@@ -168,7 +168,7 @@ test.each(['running', 'started anew'])(
     }
     await trim(travel, DAY_MS);
     const lost = new Set(
-      (await travel.kit.deliveries.desk.deadLetters(id, { after: 0, limit: 100 })).map(({ position }) => position),
+      (await travel.kit.deliveries.desk.deadLetters(id, { limit: 100 })).map(({ position }) => position),
     );
     if (how === 'started anew') {
       await travel.kit.close();
@@ -293,7 +293,7 @@ test('a lease of a pull ends when it says; after as many as there may be it is a
   expect(await queue.pull()).toEqual([]);
   const { desk } = travel.kit.deliveries;
   const letter = { position, attempts: deliveriesMax, outcome: 'deliveries', sinceMs: travel.nowMs() };
-  expect(await desk.deadLetters(queue.id, { after: 0, limit: 10 })).toMatchObject([letter]);
+  expect(await desk.deadLetters(queue.id, { limit: 10 })).toMatchObject([letter]);
   expect(await newsOf(travel.kit)).toMatchObject([
     { kind: 'dead-letter', timeMs: travel.nowMs(), data: { attempts: deliveriesMax, outcome: 'deliveries' } },
   ]);

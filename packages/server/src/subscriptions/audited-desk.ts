@@ -12,12 +12,12 @@ export function auditedDesk(desk: SubscriptionDesk, audit: Audit): SubscriptionD
     replays: (id) => desk.replays(id),
     attempts: (id, query) => desk.attempts(id, query),
     deadLetters: (id, query) => desk.deadLetters(id, query),
-    trace: (position) => desk.trace(position),
+    trace: (event) => desk.trace(event),
     whereabouts: (id, record) => desk.whereabouts(id, record),
     backlog: (id) => desk.backlog(id),
     pulls: desk.pulls,
     test: (id, sample, by) => desk.test(id, sample, by),
-    retryDeadLetters: (id, position, by) => desk.retryDeadLetters(id, position, by),
+    retryDeadLetters: (id, event, by) => desk.retryDeadLetters(id, event, by),
     async create(wishes, by) {
       const created = await desk.create(wishes, by);
       if (created.isNew) note('created', created.subscription.definition.id, by, summaryOf(created.subscription));
@@ -55,8 +55,8 @@ export function auditedDesk(desk: SubscriptionDesk, audit: Audit): SubscriptionD
       note('replayed', id, by, { after: replay.after, through: replay.through });
       return replay;
     },
-    async discardDeadLetters(id, position, by) {
-      const discarded = await desk.discardDeadLetters(id, position, by);
+    async discardDeadLetters(id, event, by) {
+      const discarded = await desk.discardDeadLetters(id, event, by);
       note('dead-letters-discarded', id, by, { discarded });
       return discarded;
     },

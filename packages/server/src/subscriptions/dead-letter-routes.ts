@@ -1,6 +1,6 @@
 import { encodeCursor, PolycastError } from '@polycast/protocol';
-import type { Position } from '../core/ports.ts';
-import type { DeadLetter, Subscription } from '../core/subscription/ports.ts';
+import type { StoredRecord } from '../core/ports.ts';
+import type { DeadLetter, EventPlace, Subscription } from '../core/subscription/ports.ts';
 import { respondJson, type Desk } from '../transports/desk.ts';
 import { number } from '../transports/events-query.ts';
 import type { Route } from '../transports/http-transport.ts';
@@ -10,7 +10,7 @@ import { respond } from '../transports/respond.ts';
 import { singles } from '../transports/single-parameters.ts';
 import { forOwners } from './caller.ts';
 import type { SubscriptionParts } from './parts.ts';
-import { positionOf } from './record-routes.ts';
+import { placeOf } from './record-routes.ts';
 import { deadLetterJson } from './resource.ts';
 
 const LIMIT_DEFAULT = 50;
@@ -29,13 +29,11 @@ export function deadLetterRoutes(parts: SubscriptionParts): readonly Route[] {
     route('GET', '/:event', (caller, subscription) => read(parts, caller, subscription)),
     route('POST', '/retry', (caller, subscription) => retry(parts, caller, subscription, undefined)),
     route('POST', '/:event/retry', async (caller, subscription) => {
-      const { position } = await found(parts, caller, subscription);
-      await retry(parts, caller, subscription, position);
+      await retry(parts, caller, subscription, await found(parts, caller, subscription));
     }),
     route('DELETE', '', (caller, subscription) => discard(parts, caller, subscription, undefined)),
     route('DELETE', '/:event', async (caller, subscription) => {
-      const { position } = await found(parts, caller, subscription);
-      await discard(parts, caller, subscription, position);
+      await discard(parts, caller, subscription, await found(parts, caller, subscription));
     }),
   ];
 }
@@ -46,14 +44,14 @@ async function list(parts: SubscriptionParts, { response, query }: Desk, { defin
   const limit = number(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
   const after = values.get('after');
   const letters = await parts.desk.deadLetters(definition.id, {
-    after: after === undefined ? 0 : positionOf(state, after),
+    after: after === undefined ? undefined : placeOf(state, after),
     limit: limit + 1,
   });
   const page = letters.slice(0, limit);
   const last = page.at(-1);
   respondJson(response, 200, {
-    deadLetters: page.map((letter) => deadLetterJson(parts, letter)),
-    next: letters.length > limit && last !== undefined ? encodeCursor(state.epoch, last.position) : null,
+    deadLetters: page.map(deadLetterJson),
+    next: letters.length > limit && last !== undefined ? encodeCursor(last.epoch, last.position) : null,
   });
 }
 
@@ -62,25 +60,31 @@ async function read(parts: SubscriptionParts, caller: Desk, subscription: Subscr
   const { services } = parts;
   const letter = await found(parts, caller, subscription);
   await allow(services, caller.principal, 'subscribe', [letter.channel]);
-  const interest = services.feed.interest([letter.channel]);
-  const { position } = letter;
-  const { records } = await services.feed.read(interest, position - 1, position, 'forward', 1, 1);
-  const [record] = records;
-  const id = encodeCursor(services.log.state.epoch, position);
+  const record = await recordOf(parts, letter);
+  const id = encodeCursor(letter.epoch, letter.position);
   // What was published is passed on as it is: numbers are not rounded.
   const payload = record === undefined ? 'null' : `{"id":"${id}",${Buffer.from(record.body).toString()}`;
-  const text = `${JSON.stringify(deadLetterJson(parts, letter)).slice(0, -1)},"payload":${payload}}`;
+  const text = `${JSON.stringify(deadLetterJson(letter)).slice(0, -1)},"payload":${payload}}`;
   respond(caller.response, 200, 'application/json', text, ['Cache-Control', 'no-store']);
+}
+
+/** `undefined` when retention has removed it, or its log is no more. */
+async function recordOf({ services }: SubscriptionParts, letter: DeadLetter): Promise<StoredRecord | undefined> {
+  const { channel, epoch, position } = letter;
+  if (epoch !== services.log.state.epoch) return undefined;
+  const interest = services.feed.interest([channel]);
+  const { records } = await services.feed.read(interest, position - 1, position, 'forward', 1, 1);
+  return records[0];
 }
 
 async function retry(
   parts: SubscriptionParts,
   { request, response, actor }: Desk,
   { definition }: Subscription,
-  position: Position | undefined,
+  event: EventPlace | undefined,
 ): Promise<void> {
   new Members(await readObject(parts.services, request)).end();
-  const retried = await parts.desk.retryDeadLetters(definition.id, position, actor);
+  const retried = await parts.desk.retryDeadLetters(definition.id, event, actor);
   respondJson(response, 202, { retried });
 }
 
@@ -88,9 +92,9 @@ async function discard(
   parts: SubscriptionParts,
   { response, actor }: Desk,
   { definition }: Subscription,
-  position: Position | undefined,
+  event: EventPlace | undefined,
 ): Promise<void> {
-  const discarded = await parts.desk.discardDeadLetters(definition.id, position, actor);
+  const discarded = await parts.desk.discardDeadLetters(definition.id, event, actor);
   respondJson(response, 200, { discarded });
 }
 
@@ -100,8 +104,18 @@ async function found(
   { parameters }: Desk,
   { definition }: Subscription,
 ): Promise<DeadLetter> {
-  const position = positionOf(parts.services.log.state, parameters['event'] ?? '');
-  const [letter] = await parts.desk.deadLetters(definition.id, { after: position - 1, limit: 1 });
-  if (letter?.position === position) return letter;
+  const event = placeOf(parts.services.log.state, parameters['event'] ?? '');
+  const letter = await letterAt(parts, definition.id, event);
+  if (letter !== undefined) return letter;
   throw new PolycastError('not_found', 'There is no such dead letter.');
+}
+
+/** The dead letter that an event has become for a subscription, if it has. */
+export async function letterAt(
+  { desk }: SubscriptionParts,
+  subscription: string,
+  { epoch, position }: EventPlace,
+): Promise<DeadLetter | undefined> {
+  const [letter] = await desk.deadLetters(subscription, { after: { epoch, position: position - 1 }, limit: 1 });
+  return letter?.epoch === epoch && letter.position === position ? letter : undefined;
 }

@@ -1,5 +1,6 @@
 import { parseCursor, PolycastError } from '@polycast/protocol';
-import type { LogState, Position } from '../core/ports.ts';
+import type { LogState } from '../core/ports.ts';
+import type { EventPlace } from '../core/subscription/ports.ts';
 import { respondJson, type Desk } from '../transports/desk.ts';
 import { invalid, number } from '../transports/events-query.ts';
 import type { Route } from '../transports/http-transport.ts';
@@ -22,11 +23,14 @@ export function recordRoutes(parts: SubscriptionParts): readonly Route[] {
   ];
 }
 
-/** The position of an event of this log. @throws PolycastError `invalid_cursor` */
-export function positionOf({ epoch, head }: LogState, text: string): Position {
+/**
+ * What the id of an event says. That may be of a log that is no more: what became of its events is still kept.
+ * @throws PolycastError `invalid_cursor`
+ */
+export function placeOf({ epoch, head }: LogState, text: string): EventPlace {
   const cursor = parseCursor(text);
-  if (cursor !== undefined && cursor.epoch === epoch && cursor.position <= head) return cursor.position;
-  throw new PolycastError('invalid_cursor', 'The id of an event of this log is expected.');
+  if (cursor !== undefined && (cursor.epoch !== epoch || cursor.position <= head)) return cursor;
+  throw new PolycastError('invalid_cursor', 'The id of an event is expected.');
 }
 
 async function attempts(parts: SubscriptionParts, { response, query }: Desk, id: string): Promise<void> {
@@ -36,7 +40,7 @@ async function attempts(parts: SubscriptionParts, { response, query }: Desk, id:
   const found = await parts.desk.attempts(id, {
     before: before(values.get('before')),
     limit: limit + 1,
-    ...(event !== undefined && { position: positionOf(parts.services.log.state, event) }),
+    ...(event !== undefined && { event: placeOf(parts.services.log.state, event) }),
   });
   const page = found.slice(0, limit);
   respondJson(response, 200, {

@@ -69,7 +69,6 @@ describe('dead letters', () => {
     ['after=x', 'invalid_cursor'],
     ['after=', 'invalid_cursor'],
     ['after=now', 'invalid_cursor'],
-    ['after=zzzzzzzzzz-00000000001', 'invalid_cursor'],
   ])('are not listed by %s', async (query, code) => {
     const hub = await subscriptionHub();
     const { id } = await hub.create({ channels: ['a'], delivery: { kind: 'pull' } });
@@ -85,11 +84,11 @@ describe('dead letters', () => {
       ['DELETE', ''],
       ['POST', '/retry'],
     ] as const) {
-      for (const event of [delivered, first]) {
+      for (const event of [delivered, first, 'zzzzzzzzzz-00000000001']) {
         const missing = await hub.ask(method, `${path}/dead-letters/${event}${below}`);
         expect([method, missing.status, missing.body['code']]).toEqual([method, 404, 'not_found']);
       }
-      for (const event of ['x', 'zzzzzzzzzz-00000000001', `${letter.slice(0, -1)}z`]) {
+      for (const event of ['x', `${letter.slice(0, -1)}z`]) {
         const wrong = await hub.ask(method, `${path}/dead-letters/${event}${below}`);
         expect([method, wrong.status, wrong.body['code']]).toEqual([method, 400, 'invalid_cursor']);
       }
@@ -121,7 +120,7 @@ describe('a query where none is known is refused', () => {
   });
 });
 
-test.each(['x', '00000000000', 'zzzzzzzzzz-00000000001'])('an event %j has no trace', async (event) => {
+test.each(['x', '00000000000', 'zzzzzzzzzz'])('an event %j has no trace', async (event) => {
   const hub = await subscriptionHub();
   const { status, body } = await hub.ask('GET', `/v1/events/${event}/deliveries`);
   expect([status, body['code']]).toEqual([400, 'invalid_cursor']);

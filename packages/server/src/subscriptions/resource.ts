@@ -90,10 +90,10 @@ export function attemptJson(attempt: Attempt): object {
   };
 }
 
-export function deadLetterJson({ services }: SubscriptionParts, deadLetter: DeadLetter): object {
-  const { position, channel, attempts, sinceMs, outcome, detail } = deadLetter;
+export function deadLetterJson(deadLetter: DeadLetter): object {
+  const { epoch, position, channel, attempts, sinceMs, outcome, detail } = deadLetter;
   return {
-    event: encodeCursor(services.log.state.epoch, position),
+    event: encodeCursor(epoch, position),
     channel,
     attempts,
     since: timeText(sinceMs),

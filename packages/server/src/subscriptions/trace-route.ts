@@ -1,12 +1,13 @@
 import { encodeCursor } from '@polycast/protocol';
-import type { Position, StoredRecord } from '../core/ports.ts';
-import type { Attempt, Subscription } from '../core/subscription/ports.ts';
+import type { StoredRecord } from '../core/ports.ts';
+import type { Attempt, EventPlace, Subscription } from '../core/subscription/ports.ts';
 import { respondJson, timeText, type Desk } from '../transports/desk.ts';
 import type { Route } from '../transports/http-transport.ts';
 import { singles } from '../transports/single-parameters.ts';
 import { forCallers, maySee } from './caller.ts';
 import type { SubscriptionParts } from './parts.ts';
-import { positionOf } from './record-routes.ts';
+import { letterAt } from './dead-letter-routes.ts';
+import { placeOf } from './record-routes.ts';
 import { attemptJson } from './resource.ts';
 
 /** Of one event. */
@@ -24,11 +25,10 @@ export function traceRoute(parts: SubscriptionParts): Route {
 async function trace(parts: SubscriptionParts, { response, parameters, query, principal }: Desk): Promise<void> {
   const { services, desk } = parts;
   singles(query, []);
-  const position = positionOf(services.log.state, parameters['id'] ?? '');
-  const { records } = await services.feed.read(services.feed.interest(['>']), position - 1, position, 'forward', 1, 1);
-  const tried = Map.groupBy(await desk.trace(position), ({ subscription }) => subscription);
+  const event = placeOf(services.log.state, parameters['id'] ?? '');
+  const record = await recordOf(parts, event);
+  const tried = Map.groupBy(await desk.trace(event), ({ subscription }) => subscription);
   // Those that were tried, though they mean something else by now; and those that mean it.
-  const [record] = records;
   const isTold = (subscription: Subscription): boolean => {
     const { id } = subscription.definition;
     const isConcerned = tried.has(id) || (record !== undefined && desk.whereabouts(id, record) !== undefined);
@@ -38,10 +38,20 @@ async function trace(parts: SubscriptionParts, { response, parameters, query, pr
   const deliveries = [];
   for (const subscription of concerned) {
     const attempts = tried.get(subscription.definition.id) ?? [];
-    const told = await toldOf(parts, subscription, position, record, attempts);
+    const told = await toldOf(parts, subscription, event, record, attempts);
     if (told !== undefined) deliveries.push(deliveryJson(subscription.definition.id, told, attempts));
   }
-  respondJson(response, 200, { event: encodeCursor(services.log.state.epoch, position), deliveries });
+  respondJson(response, 200, { event: encodeCursor(event.epoch, event.position), deliveries });
+}
+
+/** `undefined` when retention has removed it, or its log is no more: then there is only what was kept of it. */
+async function recordOf(
+  { services }: SubscriptionParts,
+  { epoch, position }: EventPlace,
+): Promise<StoredRecord | undefined> {
+  if (epoch !== services.log.state.epoch) return undefined;
+  const { records } = await services.feed.read(services.feed.interest(['>']), position - 1, position, 'forward', 1, 1);
+  return records[0];
 }
 
 type State = 'delivered' | 'trying' | 'waiting' | 'leased' | 'dead-letter' | 'done';
@@ -57,20 +67,20 @@ interface Told {
 
 /** `undefined` where the event is from before the subscription, as far as can be told. */
 async function toldOf(
-  { desk }: SubscriptionParts,
+  parts: SubscriptionParts,
   { definition }: Subscription,
-  position: Position,
+  event: EventPlace,
   record: StoredRecord | undefined,
   attempts: readonly Attempt[],
 ): Promise<Told | undefined> {
-  const where = record === undefined ? undefined : desk.whereabouts(definition.id, record);
+  const where = record === undefined ? undefined : parts.desk.whereabouts(definition.id, record);
   if (where !== undefined && where.state !== 'done') {
     const isTried = where.tries > 0 || attempts.length > 0;
     if (where.state === 'waiting') return { ...where, state: isTried ? 'trying' : 'waiting' };
     return { ...where, state: definition.delivery.kind === 'pull' ? 'leased' : 'trying' };
   }
-  const [letter] = await desk.deadLetters(definition.id, { after: position - 1, limit: 1 });
-  if (letter?.position === position) return { state: 'dead-letter', tries: letter.attempts };
+  const letter = await letterAt(parts, definition.id, event);
+  if (letter !== undefined) return { state: 'dead-letter', tries: letter.attempts };
   if (attempts.some(({ outcome }) => outcome === 'delivered')) return { state: 'delivered' };
   if (attempts.length > 0) return { state: 'done' };
   return record !== undefined && definition.createdMs <= record.timeMs ? { state: 'done' } : undefined;

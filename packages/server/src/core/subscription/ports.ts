@@ -75,14 +75,18 @@ export interface SubscriptionDesk {
   replays(id: string): readonly Replay[];
   attempts(
     id: string,
-    query: { readonly before: number; readonly limit: number; readonly position?: Position },
+    query: { readonly before: number; readonly limit: number; readonly event?: EventPlace },
   ): Promise<readonly Attempt[]>;
-  deadLetters(id: string, query: { readonly after: Position; readonly limit: number }): Promise<readonly DeadLetter[]>;
-  /** One, or all; says how many. */
-  retryDeadLetters(id: string, position: Position | undefined, by: Actor): Promise<number>;
-  discardDeadLetters(id: string, position: Position | undefined, by: Actor): Promise<number>;
-  /** Which subscriptions have got an event, when, and after how many tries. */
-  trace(position: Position): Promise<readonly Attempt[]>;
+  /** In the order of their ids; after one. */
+  deadLetters(id: string, query: DeadLettersQuery): Promise<readonly DeadLetter[]>;
+  /**
+   * One, or all that are of this log; says how many.
+   * @throws PolycastError `not_found` for one of a log that is no more
+   */
+  retryDeadLetters(id: string, event: EventPlace | undefined, by: Actor): Promise<number>;
+  discardDeadLetters(id: string, event: EventPlace | undefined, by: Actor): Promise<number>;
+  /** Which subscriptions have got an event, of this log or one before, when, and after how many tries. */
+  trace(event: EventPlace): Promise<readonly Attempt[]>;
   /** How far a subscription is with an event; `undefined` when it does not mean it. */
   whereabouts(id: string, record: StoredRecord): Whereabouts | undefined;
   /** What is ahead of a subscription, and how it does. */
@@ -147,6 +151,17 @@ export interface Replay extends ReplayWish {
   readonly isDone: boolean;
 }
 
+/** An event's place, and the log that it is of: what its id says. */
+export interface EventPlace {
+  readonly epoch: string;
+  readonly position: Position;
+}
+
+export interface DeadLettersQuery {
+  readonly after?: EventPlace | undefined;
+  readonly limit: number;
+}
+
 /** One try, and what came of it. */
 export interface Attempt {
   readonly subscription: string;
@@ -209,9 +224,11 @@ export interface Timing {
   readonly totalMs: number;
 }
 
-/** An event that was given up on. Its payload is the log's, as long as retention keeps it. */
+/** An event that was given up on. Its payload is the log's, as long as retention keeps it and the log is this one. */
 export interface DeadLetter {
   readonly subscription: string;
+  /** Of the log that it is of. */
+  readonly epoch: string;
   readonly position: Position;
   readonly channel: string;
   readonly attempts: number;
@@ -299,14 +316,12 @@ export interface SubscriptionStore {
   attempts(query: {
     readonly subscription?: string;
     /** Only those that were of it, in a batch or alone. */
-    readonly event?: { readonly epoch: string; readonly position: Position };
+    readonly event?: EventPlace;
     readonly before: number;
     readonly limit: number;
   }): Promise<readonly Attempt[]>;
-  deadLetters(
-    subscription: string,
-    query: { readonly after: Position; readonly limit: number },
-  ): Promise<readonly DeadLetter[]>;
+  /** In the order of their ids: those of the oldest log first. */
+  deadLetters(subscription: string, query: DeadLettersQuery): Promise<readonly DeadLetter[]>;
   /** Bytes, commits, changes: numbers since opening. */
   figures(): Readonly<Record<string, number>>;
   /** Writes what is left, then closes. */
@@ -330,7 +345,12 @@ export type StoreChange =
   | { readonly kind: 'replay_gone'; readonly subscription: string; readonly id: string }
   | { readonly kind: 'attempt'; readonly attempt: Attempt }
   | { readonly kind: 'dead_letter'; readonly deadLetter: DeadLetter }
-  | { readonly kind: 'dead_letter_gone'; readonly subscription: string; readonly position: Position }
+  | {
+      readonly kind: 'dead_letter_gone';
+      readonly subscription: string;
+      readonly epoch: string;
+      readonly position: Position;
+    }
   /** From here on positions are of this log. */
   | { readonly kind: 'epoch'; readonly epoch: string };
 

@@ -18,6 +18,8 @@ import type { Notes } from '../notes.ts';
 import { PullQueue, type Waiter } from './pull-queue.ts';
 
 export interface PullsParts {
+  /** Of the log. */
+  readonly epoch: string;
   readonly store: SubscriptionStore;
   readonly notes: Notes;
   readonly clock: Clock;
@@ -294,9 +296,10 @@ export class Pulls implements PullDesk, LineOwner {
     if (lane.attempts < deliveriesMax) return line.progress.retry(lane, dueMs);
     // What is lost already is no letter to anybody.
     if (lane.record !== undefined && isGap(lane.record)) return line.progress.done(lane);
-    const { store, notes, clock, deadLetter } = this.#parts;
+    const { epoch, store, notes, clock, deadLetter } = this.#parts;
     const letter: DeadLetter = {
       subscription: line.id,
+      epoch,
       position: lane.position,
       channel: lane.channel,
       attempts: lane.attempts,

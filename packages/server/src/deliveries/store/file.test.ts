@@ -108,6 +108,24 @@ test('attempts of a file of before are of the log that their ids name', async ()
   await store.close();
 });
 
+test('dead letters of a file of before are of the log of their attempts, else of the last one', async () => {
+  const folder = newFolder();
+  const letter = (position: number): string =>
+    `INSERT INTO dead_letter VALUES ('sub_a', ${position}, 'orders.1', 9, 4000, 'timeout', 'It took too long.');`;
+  const tried = (number: number, epoch: string, startedMs: number): string =>
+    `INSERT INTO attempt VALUES (${number}, 'sub_a', 1, 7, 1, '{"startedMs":${startedMs}}', '${epoch}', 7);`;
+  change(
+    join(folder, SUBSCRIPTIONS_FILE),
+    `${MIGRATIONS.slice(0, 6).join('')} INSERT INTO state VALUES (0, '00tmf894vq');
+     ${letter(7)} ${letter(8)} ${tried(1, '00tmf894v0', 2000)} ${tried(2, '00tmf894va', 3990)} ${tried(3, '00tmf894vq', 5000)}
+     PRAGMA application_id = 0x706c7362; PRAGMA user_version = 6`,
+  );
+  const store = await openSubscriptionStore({ folder });
+  const [first, second] = [deadLetter('sub_a', 7, '00tmf894va'), deadLetter('sub_a', 8, '00tmf894vq')];
+  expect(await store.deadLetters('sub_a', { limit: 9 })).toEqual([first, second]);
+  await store.close();
+});
+
 test('a thread that dies is replaced, and what was noted is written by the next', async () => {
   const folder = newFolder();
   const workers: Worker[] = [];

@@ -3,6 +3,8 @@ import type { OpenEvent, SubscriptionDefinition, SubscriptionStanding } from '..
 import type {
   Attempt,
   DeadLetter,
+  DeadLettersQuery,
+  EventPlace,
   Replay,
   StoreChange,
   StoredSubscription,
@@ -10,6 +12,7 @@ import type {
 } from '../../core/subscription/ports.ts';
 import { AttemptSamples } from './attempt-samples.ts';
 import { ATTEMPT_BOUNDS, keptOf, SLACK, type AttemptBounds } from './bounds.ts';
+import { placeKey } from './notes.ts';
 
 /** What a memory home holds: given to another one, it begins where this one stood. */
 export interface MemoryState {
@@ -22,7 +25,7 @@ interface Kept {
   standing: SubscriptionStanding | undefined;
   readonly open: Map<Position, OpenEvent>;
   readonly replays: Map<string, Replay>;
-  readonly deadLetters: Map<Position, DeadLetter>;
+  readonly deadLetters: Map<string, DeadLetter>;
   readonly delivered: Attempt[];
   readonly failed: Attempt[];
 }
@@ -89,13 +92,10 @@ class MemorySubscriptionStore implements SubscriptionStore {
       .slice(0, limit);
   }
 
-  async deadLetters(
-    subscription: string,
-    { after, limit }: { readonly after: Position; readonly limit: number },
-  ): Promise<readonly DeadLetter[]> {
+  async deadLetters(subscription: string, { after, limit }: DeadLettersQuery): Promise<readonly DeadLetter[]> {
     return [...(this.#state.kept.get(subscription)?.deadLetters.values() ?? [])]
-      .filter(({ position }) => position > after)
-      .toSorted((one, other) => one.position - other.position)
+      .filter((letter) => after === undefined || inOrder(after, letter) < 0)
+      .toSorted(inOrder)
       .slice(0, limit);
   }
 
@@ -130,9 +130,9 @@ class MemorySubscriptionStore implements SubscriptionStore {
       case 'replay_gone':
         return void kept.replays.delete(change.id);
       case 'dead_letter':
-        return void kept.deadLetters.set(change.deadLetter.position, change.deadLetter);
+        return void kept.deadLetters.set(placeKey(change.deadLetter), change.deadLetter);
       case 'dead_letter_gone':
-        return void kept.deadLetters.delete(change.position);
+        return void kept.deadLetters.delete(placeKey(change));
       case 'attempt':
         return this.#attempt(kept, change.attempt);
       case 'removed':
@@ -163,8 +163,13 @@ class MemorySubscriptionStore implements SubscriptionStore {
   }
 }
 
-function isOf({ epoch, position, others }: Attempt, event: { epoch: string; position: Position }): boolean {
+function isOf({ epoch, position, others }: Attempt, event: EventPlace): boolean {
   return epoch === event.epoch && (position === event.position || others.includes(event.position));
+}
+
+function inOrder(one: EventPlace, other: EventPlace): number {
+  if (one.epoch !== other.epoch) return one.epoch < other.epoch ? -1 : 1;
+  return one.position - other.position;
 }
 
 function subscriptionOf(change: Exclude<StoreChange, { kind: 'epoch' | 'definition' }>): string {

@@ -1,5 +1,4 @@
-import type { Position } from '../../core/ports.ts';
-import type { StoreChange, StoredSubscription } from '../../core/subscription/ports.ts';
+import type { DeadLettersQuery, EventPlace, StoreChange, StoredSubscription } from '../../core/subscription/ports.ts';
 import type { AttemptBounds } from './bounds.ts';
 
 /** What the store and its thread say to each other. */
@@ -10,13 +9,8 @@ export interface StoreOptions {
 
 export interface AttemptsQuery {
   readonly subscription?: string;
-  readonly event?: { readonly epoch: string; readonly position: Position };
+  readonly event?: EventPlace;
   readonly before: number;
-  readonly limit: number;
-}
-
-export interface DeadLettersQuery {
-  readonly after: Position;
   readonly limit: number;
 }
 

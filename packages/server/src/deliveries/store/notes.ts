@@ -1,5 +1,5 @@
 import type { OpenEvent, SubscriptionDefinition, SubscriptionStanding } from '../../core/subscription/definition.ts';
-import type { Attempt, DeadLetter, Replay, StoreChange } from '../../core/subscription/ports.ts';
+import type { Attempt, EventPlace, Replay, StoreChange } from '../../core/subscription/ports.ts';
 import type { Position } from '../../core/ports.ts';
 
 /** Attempts that wait for the disk, at most. */
@@ -57,13 +57,9 @@ export class Notes {
       case 'replay_gone':
         return this.#set(this.#of(change.subscription).replays, change.id, undefined);
       case 'dead_letter':
-        return this.#set(
-          this.#of(change.deadLetter.subscription).deadLetters,
-          change.deadLetter.position,
-          change.deadLetter,
-        );
+        return this.#set(this.#of(change.deadLetter.subscription).deadLetters, placeKey(change.deadLetter), change);
       case 'dead_letter_gone':
-        return this.#set(this.#of(change.subscription).deadLetters, change.position, undefined);
+        return this.#set(this.#of(change.subscription).deadLetters, placeKey(change), change);
     }
   }
 
@@ -117,6 +113,11 @@ export class Notes {
   }
 }
 
+/** By what an event is told from those of other logs. */
+export function placeKey({ epoch, position }: EventPlace): string {
+  return `${epoch}-${position}`;
+}
+
 interface Noted {
   readonly isRemoved: boolean;
   definition?: SubscriptionDefinition;
@@ -124,7 +125,8 @@ interface Noted {
   /** `undefined`: it is no more. */
   readonly open: Map<Position, OpenEvent | undefined>;
   readonly replays: Map<string, Replay | undefined>;
-  readonly deadLetters: Map<Position, DeadLetter | undefined>;
+  /** By their places: what became of each. */
+  readonly deadLetters: Map<string, StoreChange>;
 }
 
 function* changesOf(subscription: string, noted: Noted): Generator<StoreChange> {
@@ -136,8 +138,5 @@ function* changesOf(subscription: string, noted: Noted): Generator<StoreChange> 
     yield event === undefined ? { kind: 'closed', subscription, position } : { kind: 'open', subscription, event };
   for (const [id, replay] of replays)
     yield replay === undefined ? { kind: 'replay_gone', subscription, id } : { kind: 'replay', subscription, replay };
-  for (const [position, deadLetter] of deadLetters)
-    yield deadLetter === undefined
-      ? { kind: 'dead_letter_gone', subscription, position }
-      : { kind: 'dead_letter', deadLetter };
+  yield* deadLetters.values();
 }

@@ -20,6 +20,7 @@ export const PRAGMAS: string =
  * - `open_event`: taken up, and not done.
  * - `attempt.failed` is 1 for what was not delivered; `bytes` is the length of `rest`, which holds what nobody asks by. `last` is
  *   the last place of a batch, else `position`; an event's own id was sent with it, which is how older ones are known to be of a log.
+ * - `dead_letter.epoch`: rows from before it was kept are of the log of the attempt that they are of, where that is kept, else of `state`.
  * - `standing.lost_epoch` and `lost_after`: a place in a log that is no more, of which the subscription has still to be told.
  * - `standing.held`: events that the cursor has passed, behind what is open; NULL for none, and of rows from before it was counted.
  * - `state`: the log's epoch that positions are of.
@@ -85,4 +86,25 @@ export const MIGRATIONS: readonly string[] = [
   'ALTER TABLE standing ADD COLUMN rest_until_ms INTEGER;',
   'ALTER TABLE replay ADD COLUMN lost_epoch TEXT; ALTER TABLE replay ADD COLUMN lost_after INTEGER;',
   'ALTER TABLE standing ADD COLUMN held INTEGER;',
+  `CREATE TABLE letter (
+     subscription TEXT NOT NULL,
+     epoch TEXT NOT NULL,
+     position INTEGER NOT NULL,
+     channel TEXT NOT NULL,
+     attempts INTEGER NOT NULL,
+     since_ms INTEGER NOT NULL,
+     outcome TEXT NOT NULL,
+     detail TEXT NOT NULL,
+     PRIMARY KEY (subscription, epoch, position)
+   ) STRICT, WITHOUT ROWID;
+   INSERT INTO letter SELECT subscription,
+       coalesce((SELECT epoch FROM attempt
+           WHERE attempt.subscription = dead_letter.subscription AND attempt.position = dead_letter.position AND failed = 1
+             AND json_extract(rest, '$.startedMs') <= since_ms + 1
+           ORDER BY number DESC LIMIT 1),
+         (SELECT epoch FROM state), ''),
+       position, channel, attempts, since_ms, outcome, detail
+     FROM dead_letter;
+   DROP TABLE dead_letter;
+   ALTER TABLE letter RENAME TO dead_letter;`,
 ];

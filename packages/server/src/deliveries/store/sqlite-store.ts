@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type {
   Attempt,
   DeadLetter,
+  DeadLettersQuery,
   StoreChange,
   StoredSubscription,
   SubscriptionStore,
@@ -11,15 +12,7 @@ import type { Unavailable } from '../../sqlite/failure.ts';
 import { Thread } from '../../sqlite/thread.ts';
 import { AttemptSamples } from './attempt-samples.ts';
 import { ATTEMPT_BOUNDS, type AttemptBounds } from './bounds.ts';
-import type {
-  Applied,
-  AttemptsQuery,
-  DeadLettersQuery,
-  Loaded,
-  Opened,
-  StoreOptions,
-  StoreRequest,
-} from './messages.ts';
+import type { Applied, AttemptsQuery, Loaded, Opened, StoreOptions, StoreRequest } from './messages.ts';
 import { OpenOnDisk } from './open-on-disk.ts';
 import { PendingChanges, type Group } from './pending-changes.ts';
 import { SUBSCRIPTIONS_FILE } from './schema.ts';

@@ -28,8 +28,8 @@ const STATEMENTS = {
   dropOpen: 'DELETE FROM open_event WHERE subscription = ? AND position = ?',
   putReplay: 'INSERT OR REPLACE INTO replay VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
   dropReplay: 'DELETE FROM replay WHERE subscription = ? AND id = ?',
-  putDeadLetter: 'INSERT OR REPLACE INTO dead_letter VALUES (?, ?, ?, ?, ?, ?, ?)',
-  dropDeadLetter: 'DELETE FROM dead_letter WHERE subscription = ? AND position = ?',
+  putDeadLetter: 'INSERT OR REPLACE INTO dead_letter VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+  dropDeadLetter: 'DELETE FROM dead_letter WHERE subscription = ? AND epoch = ? AND position = ?',
   removeDefinition: 'DELETE FROM definition WHERE id = ?',
   removeStanding: 'DELETE FROM standing WHERE subscription = ?',
   removeOpen: 'DELETE FROM open_event WHERE subscription = ?',
@@ -44,8 +44,8 @@ const STATEMENTS = {
   replaysOf: `SELECT id, after, channel, through, reached, done, lost_epoch AS lostEpoch, lost_after AS lostAfter
      FROM replay WHERE subscription = ? AND done = 0 ORDER BY id`,
   deadLettersOf: 'SELECT count(*) AS count FROM dead_letter WHERE subscription = ?',
-  deadLetters: `SELECT subscription, position, channel, attempts, since_ms AS sinceMs, outcome, detail
-     FROM dead_letter WHERE subscription = ? AND position > ? ORDER BY position LIMIT ?`,
+  deadLetters: `SELECT subscription, epoch, position, channel, attempts, since_ms AS sinceMs, outcome, detail
+     FROM dead_letter WHERE subscription = ? AND (epoch, position) > (?, ?) ORDER BY epoch, position LIMIT ?`,
   putAttempt: 'INSERT OR REPLACE INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
   attemptCounts: `SELECT subscription, failed, count(*) AS count, sum(bytes) AS bytes FROM attempt GROUP BY subscription, failed`,
   attemptsLast: 'SELECT coalesce(max(number), 0) AS last FROM attempt',

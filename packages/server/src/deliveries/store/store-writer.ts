@@ -1,10 +1,16 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { Attempt, DeadLetter, StoreChange, StoredSubscription } from '../../core/subscription/ports.ts';
+import type {
+  Attempt,
+  DeadLetter,
+  DeadLettersQuery,
+  StoreChange,
+  StoredSubscription,
+} from '../../core/subscription/ports.ts';
 import { UnavailableError } from '../../sqlite/failure.ts';
 import { openOwnFile, refusingDamage, reopenOwnFile, type OwnFile } from '../../sqlite/own-file.ts';
 import { AttemptTable } from './attempt-table.ts';
 import { readStored } from './load.ts';
-import type { Applied, AttemptsQuery, DeadLettersQuery, Opened, StoreOptions } from './messages.ts';
+import type { Applied, AttemptsQuery, Opened, StoreOptions } from './messages.ts';
 import { APPLICATION_ID, MIGRATIONS, PRAGMAS, REPAIR } from './schema.ts';
 import { prepare, type Statements } from './statements.ts';
 import { fileBytes } from './file-bytes.ts';
@@ -74,7 +80,10 @@ export class StoreWriter {
   }
 
   deadLetters(subscription: string, { after, limit }: DeadLettersQuery): readonly DeadLetter[] {
-    return this.#reading(() => this.#do.deadLetters.all(subscription, after, limit) as unknown as DeadLetter[]);
+    const { epoch, position } = after ?? { epoch: '', position: 0 };
+    return this.#reading(
+      () => this.#do.deadLetters.all(subscription, epoch, position, limit) as unknown as DeadLetter[],
+    );
   }
 
   close(): void {
@@ -132,10 +141,11 @@ export class StoreWriter {
       return;
     }
     if (change.kind === 'dead_letter') {
-      const { subscription, position, channel, attempts, sinceMs, outcome, detail } = change.deadLetter;
+      const { subscription, epoch, position, channel, attempts, sinceMs, outcome, detail } = change.deadLetter;
       if (!this.#known.has(subscription)) return;
       return void statements.putDeadLetter.run(
         subscription,
+        epoch,
         position,
         channel,
         attempts,
@@ -197,7 +207,7 @@ export class StoreWriter {
       case 'replay_gone':
         return void statements.dropReplay.run(subscription, change.id);
       case 'dead_letter_gone':
-        return void statements.dropDeadLetter.run(subscription, change.position);
+        return void statements.dropDeadLetter.run(subscription, change.epoch, change.position);
       case 'removed':
         this.#known.delete(subscription);
         this.#attempts.forget(subscription);

@@ -234,7 +234,8 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       detail: { type: 'string' },
       payload: {
         anyOf: [{ $ref: '#/components/schemas/Event' }, { type: 'null' }],
-        description: 'When it is read alone: the event, or `null` when retention has removed it.',
+        description:
+          'When it is read alone: the event, or `null` when retention has removed it, or its log is no more.',
       },
     },
   },

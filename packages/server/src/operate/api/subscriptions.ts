@@ -146,7 +146,7 @@ export const SUBSCRIPTIONS: readonly Route[] = [
       ID,
       limit(50),
       query('before', { type: 'integer', minimum: 0 }, '`next` of the page before.'),
-      query('event', ref('Cursor'), 'Only those of this event.'),
+      query('event', ref('Cursor'), 'Only those of this event, of this log or one before.'),
     ],
     answers: [page('attempts', 'Attempt', { type: ['integer', 'null'] })],
     errors: ['invalid_parameter', 'invalid_cursor'],
@@ -162,11 +162,13 @@ export const SUBSCRIPTIONS: readonly Route[] = [
     errors: ['invalid_cursor'],
   }),
   deadLetters('POST', '/retry', 'retryDeadLetters', 'Tries all of them again.', {
+    doc: 'As many as may be open at once; those of a log that is no more are passed over.',
     parameters: [ID],
     answers: [counted(202, 'retried')],
     errors: ['subscription_not_active'],
   }),
   deadLetters('POST', '/{event}/retry', 'retryDeadLetter', 'Tries one of them again.', {
+    doc: 'One of a log that is no more gets `404 not_found`: it can be discarded.',
     parameters: [ID, EVENT],
     answers: [counted(202, 'retried')],
     errors: ['invalid_cursor', 'subscription_not_active'],

@@ -141,7 +141,7 @@ export function storeContract(name: string, makeHome: MakeHome): void {
         { kind: 'dead_letter', deadLetter: deadLetter('sub_never', 4) },
       ]);
       expect(await store.attempts({ before: Infinity, limit: 10 })).toEqual([]);
-      expect(await store.deadLetters('sub_a', { after: 0, limit: 10 })).toEqual([]);
+      expect(await store.deadLetters('sub_a', { limit: 10 })).toEqual([]);
       expect((await reopened(home, store)).map(({ definition: { id } }) => id)).toEqual(['sub_b']);
     });
 
@@ -151,16 +151,38 @@ export function storeContract(name: string, makeHome: MakeHome): void {
       await store.write(creation('sub_a'));
       for (const position of [5, 3, 9])
         store.note([{ kind: 'dead_letter', deadLetter: deadLetter('sub_a', position) }]);
-      expect(await store.deadLetters('sub_a', { after: 0, limit: 2 })).toEqual([
-        deadLetter('sub_a', 3),
-        deadLetter('sub_a', 5),
+      expect(await store.deadLetters('sub_a', { limit: 2 })).toEqual([deadLetter('sub_a', 3), deadLetter('sub_a', 5)]);
+      expect(await store.deadLetters('sub_a', { after: { epoch: EPOCH, position: 5 }, limit: 2 })).toEqual([
+        deadLetter('sub_a', 9),
       ]);
-      expect(await store.deadLetters('sub_a', { after: 5, limit: 2 })).toEqual([deadLetter('sub_a', 9)]);
-      store.note([{ kind: 'dead_letter_gone', subscription: 'sub_a', position: 5 }]);
-      expect((await store.deadLetters('sub_a', { after: 0, limit: 9 })).map(({ position }) => position)).toEqual([
-        3, 9,
-      ]);
+      store.note([{ kind: 'dead_letter_gone', subscription: 'sub_a', epoch: EPOCH, position: 5 }]);
+      expect((await store.deadLetters('sub_a', { limit: 9 })).map(({ position }) => position)).toEqual([3, 9]);
       expect((await reopened(home, store))[0]?.deadLetters).toBe(2);
+    });
+
+    test('dead letters of several logs stand side by side, though it be at the same place', async () => {
+      const home = await makeHome();
+      const store = await home.open();
+      const [older, later] = ['00tmf894va', '00tmf894vz'];
+      await store.write(creation('sub_a'));
+      const made = [5, 3].flatMap((position) =>
+        [EPOCH, later, older].map((epoch) => deadLetter('sub_a', position, epoch)),
+      );
+      for (const letter of made) store.note([{ kind: 'dead_letter', deadLetter: letter }]);
+      const inOrder = [older, EPOCH, later].flatMap((epoch) => [
+        deadLetter('sub_a', 3, epoch),
+        deadLetter('sub_a', 5, epoch),
+      ]);
+      expect(await store.deadLetters('sub_a', { limit: 9 })).toEqual(inOrder);
+      const after = { epoch: older, position: 5 };
+      expect(await store.deadLetters('sub_a', { after, limit: 2 })).toEqual(inOrder.slice(2, 4));
+      store.note([{ kind: 'dead_letter_gone', subscription: 'sub_a', epoch: EPOCH, position: 5 }]);
+      const left = inOrder.filter(({ epoch, position }) => epoch !== EPOCH || position !== 5);
+      expect(await store.deadLetters('sub_a', { limit: 9 })).toEqual(left);
+      await store.close();
+      const again = await home.open();
+      expect([...again.load()][0]?.deadLetters).toBe(5);
+      expect(await again.deadLetters('sub_a', { limit: 9 })).toEqual(left);
     });
 
     test('a replay goes on, until it is done', async () => {

@@ -83,9 +83,10 @@ export function attempt(subscription: string, number: number, parts: Partial<Att
   };
 }
 
-export function deadLetter(subscription: string, position: number): DeadLetter {
+export function deadLetter(subscription: string, position: number, epoch: string = EPOCH): DeadLetter {
   return {
     subscription,
+    epoch,
     position,
     channel: 'orders.1',
     attempts: 9,
