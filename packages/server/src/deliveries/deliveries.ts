@@ -110,6 +110,7 @@ export class Deliveries {
       notes,
       find: (id) => this.#registry.get(id),
       deadLetter: (line, letter) => standings.deadLetter(line, letter),
+      deadGap: (line, gap) => standings.deadGap(line, gap),
     });
     this.#replays = new Replays({ lineParts: this.#lineParts, owner: this.#dispatcher, store, notes });
     this.#endings = new Endings(clock, speed, (line) => void standings.step(line, 'lease_over'));

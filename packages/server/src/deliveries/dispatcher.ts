@@ -16,7 +16,7 @@ import { retryDelayMs, withJitter } from '../core/subscription/retry.ts';
 import type { SubscriptionSettings } from '../core/subscription/settings.ts';
 import { Alarm } from './alarm.ts';
 import { Courtesy } from './courtesy.ts';
-import { isGap } from './gap.ts';
+import { deadGapOf, isGap, type DeadGap } from './gap.ts';
 import { attemptOf, type Flight } from './flight.ts';
 import type { Line, LineOwner } from './line.ts';
 import type { Notes } from './notes.ts';
@@ -49,6 +49,7 @@ export interface Verdicts {
   succeeded(line: Line): void;
   gone(line: Line): void;
   deadLetter(line: Line, letter: DeadLetter): void;
+  deadGap(line: Line, gap: DeadGap): void;
 }
 
 /** Events in memory for each request that may be under way: enough that channels follow on each other. */
@@ -373,8 +374,12 @@ export class Dispatcher implements LineOwner {
     nowMs: number,
     changes: StoreChange[],
   ): void {
-    const { position, channel, attempts } = lane;
+    const { position, channel, attempts, record } = lane;
     const { root } = line;
+    progress.done(lane);
+    // What is lost already is no letter to anybody; that it is not known is told.
+    if (record !== undefined && isGap(record))
+      return this.#parts.verdicts.deadGap(root, deadGapOf(record, attempts, outcome));
     const deadLetter: DeadLetter = {
       subscription: root.id,
       epoch: this.#parts.epoch,
@@ -385,10 +390,6 @@ export class Dispatcher implements LineOwner {
       outcome,
       detail: detailOf(sent),
     };
-    const isLost = lane.record !== undefined && isGap(lane.record);
-    progress.done(lane);
-    // What is lost already is no letter to anybody.
-    if (isLost) return;
     root.deadLetters++;
     this.figures.deadLetters++;
     changes.push({ kind: 'dead_letter', deadLetter }, ...this.#parts.notes.changesOf(line));

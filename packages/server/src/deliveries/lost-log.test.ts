@@ -202,7 +202,7 @@ test('attempts keep the ids that were sent, and those of a gap are found by no e
   expect(await desk.trace(first)).toMatchObject([before]);
 });
 
-test.each(['webhook', 'pull'])('a gap that is never taken is no dead letter: %s', async (kind) => {
+test.each(['webhook', 'pull'])('a gap that is never taken is no dead letter, but that is told: %s', async (kind) => {
   const receiver = await openReceiver();
   receiver.answer = (one, response) => response.writeHead(eventOf(one).type === undefined ? 204 : 500).end();
   const pull = { kind: 'pull', leaseMs: 1000, deliveriesMax: 1 } as const;
@@ -222,6 +222,18 @@ test.each(['webhook', 'pull'])('a gap that is never taken is no dead letter: %s'
     expect(Buffer.from(event?.body ?? []).toString()).toContain('"data":1');
   } else await receiver.until(({ length }) => length === 2);
   expect(await desk.deadLetters(id, { limit: 10 })).toEqual([]);
+  const outcome = kind === 'pull' ? 'deliveries' : 'refused_status';
+  const gap = { from: encodeCursor(kit.feed.epoch, 0), to: encodeCursor(next.feed.epoch, 0), reason: 'epoch' };
+  const data = { subscription: id, gap, channel: 'polycast.gap', attempts: 1, outcome };
+  const interest = next.feed.interest([`polycast.subscriptions.${id}`]);
+  await vi.waitFor(async () => {
+    const { records } = await next.feed.read(interest, 0, next.feed.head, 'forward', 10, 10_000);
+    const news = records.map(({ type, body }) => ({
+      type,
+      ...(JSON.parse(`{${Buffer.from(body).toString()}`) as object),
+    }));
+    expect(news).toMatchObject([{ type: 'polycast.subscription.dead-gap', data }]);
+  });
 });
 
 test('of a dead letter that retention has removed a gap is sent when it is retried', async () => {

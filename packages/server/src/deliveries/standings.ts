@@ -3,6 +3,7 @@ import type { Clock, Random } from '../core/ports.ts';
 import type { DeadLetter, SubscriptionStore } from '../core/subscription/ports.ts';
 import type { SubscriptionSettings } from '../core/subscription/settings.ts';
 import { stepStanding, type StandingInput, type StandingStep } from '../core/subscription/standing.ts';
+import type { DeadGap } from './gap.ts';
 import type { Line } from './line.ts';
 import type { Notes } from './notes.ts';
 import type { SubscriptionNews, Tell } from './tell.ts';
@@ -103,6 +104,10 @@ export class Standings {
     const event = encodeCursor(epoch, position);
     this.#parts.tell(line.id, 'dead-letter', { event, channel, attempts, outcome });
     this.#parts.trimDeadLetters(line);
+  }
+
+  deadGap(line: Line, gap: DeadGap): void {
+    this.#parts.tell(line.id, 'dead-gap', { ...gap });
   }
 
   forget(line: Line): void {

@@ -1,7 +1,7 @@
 import type { Publisher, PublishRequest } from '../core/publish.ts';
 
 /** What is told of subscriptions, on `polycast.subscriptions.<id>` (PROTOCOL.md section 14.4). */
-export type SubscriptionNews = 'suspended' | 'resumed' | 'failing' | 'dead-letter' | 'ended' | 'verified';
+export type SubscriptionNews = 'suspended' | 'resumed' | 'failing' | 'dead-letter' | 'dead-gap' | 'ended' | 'verified';
 
 export type Tell = (subscription: string, news: SubscriptionNews, data: Readonly<Record<string, unknown>>) => void;
 

@@ -12,7 +12,7 @@ import type {
 } from '../../core/subscription/ports.ts';
 import type { SubscriptionSettings } from '../../core/subscription/settings.ts';
 import { Alarm } from '../alarm.ts';
-import { isGap } from '../gap.ts';
+import { deadGapOf, isGap, type DeadGap } from '../gap.ts';
 import type { Line, LineOwner } from '../line.ts';
 import type { Notes } from '../notes.ts';
 import { PullQueue, type Waiter } from './pull-queue.ts';
@@ -31,6 +31,7 @@ export interface PullsParts {
   readonly find: (subscription: string) => Line | undefined;
   /** Told of events that were given up on. */
   readonly deadLetter: (line: Line, letter: DeadLetter) => void;
+  readonly deadGap: (line: Line, gap: DeadGap) => void;
 }
 
 /** What has been counted since it began. */
@@ -294,8 +295,12 @@ export class Pulls implements PullDesk, LineOwner {
   #again(line: Line, lane: Lane, dueMs: number, why: string): void {
     const { deliveriesMax } = line.definition.delivery as PullDelivery;
     if (lane.attempts < deliveriesMax) return line.progress.retry(lane, dueMs);
-    // What is lost already is no letter to anybody.
-    if (lane.record !== undefined && isGap(lane.record)) return line.progress.done(lane);
+    const { record, attempts } = lane;
+    // What is lost already is no letter to anybody; that it is not known is told.
+    if (record !== undefined && isGap(record)) {
+      line.progress.done(lane);
+      return this.#parts.deadGap(line, deadGapOf(record, attempts, 'deliveries'));
+    }
     const { epoch, store, notes, clock, deadLetter } = this.#parts;
     const letter: DeadLetter = {
       subscription: line.id,
