@@ -104,6 +104,10 @@ export class Dispatcher implements LineOwner {
     this.#turns.ready(line);
   }
 
+  woken(line: Line): void {
+    this.#turns.woken(line);
+  }
+
   /** Takes a line off: nothing more is begun for it, and what is under way no longer counts. */
   remove(line: Line): void {
     this.#alarm.remove(line);

@@ -29,6 +29,19 @@ test('endpoints that hang or fail leave the others their share of the requests',
   for (const end of hanging.values()) end();
 });
 
+test('of those that one event wakes, who has been there for longest comes first', async () => {
+  const receiver = await openReceiver();
+  const kit = await openKit({ settings: { requestsMax: 1 } });
+  const urls = Array.from({ length: 20 }, (_, index) => `/hook/${index}`);
+  const base = receiver.url.replace('/hook', '');
+  for (const url of urls) await kit.deliveries.desk.create(webhook(base + url, { channels: ['a.*'] }), OPERATOR);
+  // Each has had its first turn, in which there was nothing yet.
+  await new Promise(setImmediate);
+  await kit.publish('a.0', 1);
+  await receiver.until(({ length }) => length === urls.length);
+  expect(receiver.received.map(({ url }) => url)).toEqual(urls);
+});
+
 test('an endpoint at which everything fails is tried seldom, and gets all as soon as it is back', async () => {
   const receiver = await openReceiver();
   receiver.answer = (_received, response) => response.writeHead(503).end();

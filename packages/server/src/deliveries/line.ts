@@ -31,6 +31,8 @@ export interface ReplayOf {
 export interface LineOwner {
   /** There may be something to do for a line; it is called in the midst of other things, and only takes note. */
   ready(line: Line): void;
+  /** The same, since events were published: of those who mean them the newest line is told first. */
+  woken(line: Line): void;
 }
 
 /** Bytes of events that one line has in memory, at most, but always one event. */
@@ -208,7 +210,7 @@ export class Line implements Woken, Due {
       if (this.#progress !== undefined) this.#progress.take(NO_RECORDS, from);
       else if (from > this.#position) this.#position = from;
     }
-    this.#owner.ready(this);
+    this.#owner.woken(this);
   }
 
   /** Other wishes; what was taken up stays as it is. To be noted just before, as a change of the order begins from there. */

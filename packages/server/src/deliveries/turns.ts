@@ -1,8 +1,8 @@
 import { Queue } from '../core/queue.ts';
 import type { Line } from './line.ts';
 
-/** Requests begun in one turn of the event loop, so that those who are live have theirs. */
-const SENDS_PER_TURN = 64;
+/** Requests begun in one turn of the event loop, so that those who are live have theirs, and what has been connected is written. */
+const SENDS_PER_TURN = 32;
 /** Lines looked at in one. */
 const LINES_PER_TURN = 256;
 /** Requests that one line begins before it is another's turn. */
@@ -15,12 +15,15 @@ type Serve = (line: Line, quantum: number) => number;
 
 /**
  * Whose turn it is, within the bound on requests under way. Those that are known to go well have room kept for them, and most of the
- * turns.
+ * turns; of those that one event wakes, who has been there for longest comes first, so that nobody gets ahead of others by making many
+ * subscriptions.
  */
 export class Turns {
   readonly #requestsMax: number;
   readonly #doubtfulMax: number;
   readonly #serve: Serve;
+  /** Woken since the last turn, the newest first. */
+  #woken: Line[] = [];
   readonly #proven = new Queue<Line>();
   readonly #doubtful = new Queue<Line>();
   readonly #settled: (() => void)[] = [];
@@ -42,12 +45,15 @@ export class Turns {
 
   /** Puts it on the list; what is to be done for it is found out when its turn comes. */
   ready(line: Line): void {
-    const isProven = line.root.pace?.isProven === true;
-    // What was listed before anything good was known of it need not wait with those any longer.
-    if (this.#isClosed || (line.isListed && (line.isListedFirst || !isProven))) return;
-    line.isListed = true;
-    line.isListedFirst = isProven;
-    (isProven ? this.#proven : this.#doubtful).push(line);
+    if (!this.#list(line)) return;
+    this.#queueOf(line).push(line);
+    this.#schedule();
+  }
+
+  /** As `ready`, for one of those that an event wakes, who are woken from the newest to the oldest. */
+  woken(line: Line): void {
+    if (!this.#list(line)) return;
+    this.#woken.push(line);
     this.#schedule();
   }
 
@@ -81,8 +87,29 @@ export class Turns {
     });
   }
 
+  /** False where it stands on the right list already. */
+  #list(line: Line): boolean {
+    const isProven = line.root.pace?.isProven === true;
+    // What was listed before anything good was known of it need not wait with those any longer.
+    if (this.#isClosed || (line.isListed && (line.isListedFirst || !isProven))) return false;
+    line.isListed = true;
+    line.isListedFirst = isProven;
+    return true;
+  }
+
+  #queueOf({ isListedFirst }: Line): Queue<Line> {
+    return isListedFirst ? this.#proven : this.#doubtful;
+  }
+
+  #lineUp(): void {
+    const woken = this.#woken;
+    if (woken.length === 0) return;
+    this.#woken = [];
+    for (let line = woken.pop(); line !== undefined; line = woken.pop()) this.#queueOf(line).push(line);
+  }
+
   get #hasListed(): boolean {
-    return this.#proven.length > 0 || this.#doubtful.length > 0;
+    return this.#woken.length > 0 || this.#proven.length > 0 || this.#doubtful.length > 0;
   }
 
   #schedule(): void {
@@ -93,6 +120,7 @@ export class Turns {
 
   readonly #turn = (): void => {
     this.#isScheduled = false;
+    this.#lineUp();
     let left = SENDS_PER_TURN;
     for (let looked = 0; left > 0 && looked < LINES_PER_TURN; looked++) {
       const line = this.#pick();

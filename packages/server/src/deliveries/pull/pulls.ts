@@ -142,6 +142,10 @@ export class Pulls implements PullDesk, LineOwner {
     return outcomes;
   }
 
+  woken(line: Line): void {
+    this.ready(line);
+  }
+
   /** There may be something for those who wait, or a lease may be over. Does no more than take note. */
   ready(line: Line): void {
     if (line.isListed || (!line.hasProgress && !this.#queues.has(line))) return;
