@@ -185,12 +185,18 @@ describe('with a memory of what was handled', () => {
   });
 
   test('while one attempt is being handled, another is asked to come back', async () => {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const send = remembering(() => promise);
+    const begun = Promise.withResolvers<void>();
+    const done = Promise.withResolvers<void>();
+    const send = remembering(() => {
+      begun.resolve();
+      return done.promise;
+    });
     const first = send(signed(JSON.stringify(event(1))));
+    // Signatures are verified in threads, where the second could overtake the first.
+    await begun.promise;
     const second = await send(signed(JSON.stringify(event(1))));
     expect([second.status, second.headers.get('retry-after')]).toEqual([409, '5']);
-    resolve();
+    done.resolve();
     expect((await first).status).toBe(204);
     expect((await send(signed(JSON.stringify(event(1))))).status).toBe(204);
   });
