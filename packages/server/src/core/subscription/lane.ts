@@ -1,6 +1,7 @@
 import type { Position, StoredRecord } from '../ports.ts';
 import type { Due } from './due-heap.ts';
-import type { Queue } from '../queue.ts';
+import type { HeldEvents } from './held-events.ts';
+import { Queue } from '../queue.ts';
 
 /**
  * What is delivered one after the other: in per-channel order a channel's events that are not done, else a single event. Its first
@@ -58,6 +59,72 @@ export class Lane implements Due {
     this.timeMs = record?.timeMs ?? 0;
     this.isAside = isAside;
   }
+
+  /** All of its channel up to here is done. */
+  get doneThrough(): Position {
+    if (this.isHeadDone) return this.backlogAfter;
+    return this.gapFrom === NOTHING ? this.position - 1 : this.gapFrom;
+  }
+
+  /**
+   * What it has to read next: its head, or what comes after it.
+   * @param through as far as its progress has read
+   */
+  page(through: Position): LanePage {
+    return this.isHeadDone
+      ? { after: this.backlogAfter, through, countMax: PAGE_COUNT_MAX }
+      : { after: this.position - 1, through: this.position, countMax: 1 };
+  }
+
+  /** The head is done: on to what is behind it, in memory, then in the log; where there is nothing, it is over. */
+  moveOn(): void {
+    if (!this.isAgain) this.attempts = 0;
+    this.isAgain = false;
+    this.lease = undefined;
+    this.dueMs = 0;
+    this.span = 1;
+    this.record = this.queue?.shift();
+    if (this.record !== undefined) {
+      this.isHeadDone = false;
+      this.position = this.record.position;
+      this.timeMs = this.record.timeMs;
+      this.phase = 'ready';
+    } else if (this.backlogAfter !== NOTHING) {
+      this.isHeadDone = true;
+      this.phase = 'reading';
+    } else this.phase = 'over';
+  }
+
+  /** Its head is what comes after a place, a gap first: all of it is read once more. */
+  beginAgain(after: Position): void {
+    this.gapFrom = NOTHING;
+    this.backlogAfter = after;
+    this.isHeadDone = true;
+    this.isAgain = true;
+  }
+
+  putBehind(record: StoredRecord, held: HeldEvents): void {
+    this.queue ??= new Queue();
+    this.queue.push(record);
+    held.add(record);
+  }
+
+  /** Lets go of what is behind the head, but for so many: that is read again. */
+  letGo(countKept: number, held: HeldEvents): void {
+    const { queue } = this;
+    if (queue === undefined || queue.length <= countKept) return;
+    for (let index = countKept; index < queue.length; index++) held.remove(queue.at(index));
+    this.logged += queue.length - countKept;
+    queue.cut(countKept);
+    this.backlogAfter = countKept === 0 ? this.position : queue.at(countKept - 1).position;
+  }
+}
+
+/** A page of a channel's events that a lane needs. */
+export interface LanePage {
+  readonly after: Position;
+  readonly through: Position;
+  readonly countMax: number;
 }
 
 /**
@@ -68,3 +135,6 @@ export type LanePhase = 'ready' | 'flying' | 'waiting' | 'reading' | 'over';
 
 /** No place. */
 export const NOTHING = -1;
+
+/** Events that a lane reads ahead of its head, in one page. */
+const PAGE_COUNT_MAX = 32;

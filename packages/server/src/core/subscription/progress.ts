@@ -2,30 +2,14 @@ import type { Position, StoredRecord } from '../ports.ts';
 import type { OpenEvent, Ordering } from './definition.ts';
 import { Ahead } from './ahead.ts';
 import { DueHeap } from './due-heap.ts';
-import { Lane, NOTHING } from './lane.ts';
-import { markStored, storedEvent, storeLane, unstoreLane } from './lane-store.ts';
+import { HeldEvents } from './held-events.ts';
+import { Lane, NOTHING, type LanePage } from './lane.ts';
+import { heldBehind, openCounts, Uncounted, type OpenCounts } from './lane-counts.ts';
+import { markStored, storedEvent } from './lane-store.ts';
+import { Ledger } from './ledger.ts';
 import type { StoreChange } from './ports.ts';
 import { Queue } from '../queue.ts';
 
-/** A page of a channel's events that a lane needs. */
-export interface LanePage {
-  readonly after: Position;
-  readonly through: Position;
-  readonly countMax: number;
-}
-
-/** How much there is of what is not done. */
-export interface OpenCounts {
-  /** Handed out, or leased. */
-  readonly underWay: number;
-  /** For the time of their next attempt. */
-  readonly failing: number;
-  /** For their turn, in memory or in the log alone. */
-  readonly waiting: number;
-}
-
-/** Events that a lane reads ahead of its head, in one page. */
-const LANE_PAGE_COUNT_MAX = 32;
 /** Events that stay in memory behind a head when there is too little room for others. */
 const LANE_COUNT_KEPT = 2;
 
@@ -39,30 +23,21 @@ const LANE_COUNT_KEPT = 2;
  */
 export class Progress {
   readonly #ordering: Ordering;
-  readonly #keepsOpen: boolean;
+  readonly #ledger: Ledger;
   readonly #lanes = new Set<Lane>();
   readonly #byChannel = new Map<string, Lane>();
   readonly #ready = new Queue<Lane>();
   readonly #toRead = new Queue<Lane>();
   readonly #due = new DueHeap<Lane>();
+  readonly #held = new HeldEvents();
+  readonly #uncounted = new Uncounted();
   /** A gap that has to be told before anything after it is taken up. */
   #gap: Lane | undefined;
   #position: Position;
-  /** As it was last noted. */
-  #cursor: Position;
   #flying = 0;
   #waiting = 0;
-  #heldCount = 0;
-  #heldBytes = 0;
-  #note = 1;
-  /** Places of the store that are done with. */
-  #closed: Position[] = [];
   /** What was open beyond the cursor when it was noted, and so will be read again. */
   #ahead: Ahead | undefined;
-  /** Events behind restored lanes, in the log alone, of which it is not known how many are behind which. */
-  #uncounted = 0;
-  /** Lanes that those are behind. */
-  #uncountedLanes = 0;
 
   /**
    * @param position everything up to here is done, or comes by `restore`
@@ -71,8 +46,7 @@ export class Progress {
   constructor(ordering: Ordering, position: Position, keepsOpen = true) {
     this.#ordering = ordering;
     this.#position = position;
-    this.#cursor = position;
-    this.#keepsOpen = keepsOpen;
+    this.#ledger = new Ledger(position, keepsOpen);
   }
 
   /** Everything that is meant up to here has been taken up. */
@@ -97,20 +71,20 @@ export class Progress {
 
   /** As it was last noted. */
   get cursor(): Position {
-    return this.#cursor;
+    return this.#ledger.cursor;
   }
 
   get heldCount(): number {
-    return this.#heldCount;
+    return this.#held.count;
   }
 
   get heldBytes(): number {
-    return this.#heldBytes;
+    return this.#held.bytes;
   }
 
   /** Whether it knows of nothing that is not done, and has nothing left to note. */
   get isIdle(): boolean {
-    return this.#lanes.size === 0 && this.#closed.length === 0;
+    return this.#lanes.size === 0 && this.#ledger.isUpToDate;
   }
 
   /** Whether a gap holds up what comes after it. */
@@ -151,7 +125,7 @@ export class Progress {
         this.#restored(event, !this.#isOrdered);
       }
     }
-    if (this.#uncountedLanes > 0) this.#uncounted = held;
+    this.#uncounted.begin(held);
   }
 
   /** Takes up what comes next in the log, all that is meant after `position`, up to and with `reached`. */
@@ -209,7 +183,7 @@ export class Progress {
     const lane = this.#ready.shift();
     if (lane === undefined) return undefined;
     lane.phase = 'flying';
-    lane.begunNote = this.#note;
+    lane.begunNote = this.#ledger.nextNote;
     const behind = countMax > 1 && lane.attempts === 0 ? (lane.queue?.length ?? 0) : 0;
     lane.span = Math.min(countMax, 1 + behind);
     lane.attempts++;
@@ -229,27 +203,12 @@ export class Progress {
 
   /** What has been taken up and is not done, in events, with gaps that are to be told. Looks at all lanes. */
   open(): OpenCounts {
-    let underWay = 0;
-    let failing = 0;
-    let waiting = this.#uncounted;
-    for (const { phase, isHeadDone, isAgain, span, queue, logged } of this.#lanes) {
-      waiting += (queue?.length ?? 0) + logged;
-      if (phase === 'flying') {
-        underWay += span;
-        waiting -= span - 1;
-      } else if (isHeadDone && !isAgain) continue;
-      else if (phase === 'waiting') failing++;
-      else waiting++;
-    }
-    return { underWay, failing, waiting };
+    return openCounts(this.#lanes, this.#uncounted);
   }
 
   /** Events that the cursor has passed, behind what is kept by itself: to be known again after a crash. */
   held(): number {
-    let held = this.#uncounted;
-    for (const { queue, logged, storedPosition } of this.#lanes)
-      if (storedPosition !== NOTHING) held += (queue?.length ?? 0) + logged;
-    return held;
+    return heldBehind(this.#lanes, this.#uncounted);
   }
 
   /** How many events may be handed out now, as far as `countMax`. */
@@ -282,11 +241,11 @@ export class Progress {
   /** What was handed out is done with: delivered, or given up on. */
   done(lane: Lane): void {
     if (!this.#land(lane)) return;
-    this.#release(lane.record);
+    this.#held.remove(lane.record);
     for (; lane.span > 1; lane.span--) {
       const record = lane.queue?.shift() as StoredRecord;
       lane.position = record.position;
-      this.#release(record);
+      this.#held.remove(record);
     }
     lane.gapFrom = NOTHING;
     this.#moveOn(lane);
@@ -297,13 +256,13 @@ export class Progress {
     if (!this.#land(lane)) return;
     // A gap stands in no log.
     if (lane !== this.#gap) {
-      this.#release(lane.record);
+      this.#held.remove(lane.record);
       lane.record = undefined;
     }
     lane.lease = undefined;
     lane.span = 1;
-    this.#letGo(lane, 0);
-    if (lane.gapFrom !== NOTHING) this.#beginAgain(lane, lane.gapFrom);
+    lane.letGo(0, this.#held);
+    if (lane.gapFrom !== NOTHING) lane.beginAgain(lane.gapFrom);
     this.#wait(lane, dueMs);
   }
 
@@ -324,7 +283,7 @@ export class Progress {
   forgetHead(lane: Lane): void {
     // A gap stands in no log.
     if (lane === this.#gap) return;
-    this.#release(lane.record);
+    this.#held.remove(lane.record);
     lane.record = undefined;
   }
 
@@ -334,9 +293,7 @@ export class Progress {
   }
 
   pageOf(lane: Lane): LanePage {
-    return lane.isHeadDone
-      ? { after: lane.backlogAfter, through: this.#position, countMax: LANE_PAGE_COUNT_MAX }
-      : { after: lane.position - 1, through: lane.position, countMax: 1 };
+    return lane.page(this.#position);
   }
 
   /**
@@ -354,11 +311,11 @@ export class Progress {
     }
     if (gap !== undefined) {
       lane.gapFrom = lane.backlogAfter;
-      this.#behind(lane, gap);
+      lane.putBehind(gap, this.#held);
     }
     lane.backlogAfter = reached >= this.#position ? NOTHING : reached;
-    this.#foundLogged(lane, records.length);
-    for (const record of records) this.#behind(lane, record);
+    this.#uncounted.found(lane, records.length);
+    for (const record of records) lane.putBehind(record, this.#held);
     this.#moveOn(lane);
     return true;
   }
@@ -368,7 +325,7 @@ export class Progress {
     if (lane.phase !== 'reading') return;
     lane.record = record;
     lane.timeMs = record.timeMs;
-    this.#hold(record);
+    this.#held.add(record);
     lane.phase = 'ready';
     this.#ready.push(lane);
   }
@@ -380,9 +337,10 @@ export class Progress {
 
   /** Makes room: of channels that have much in memory, the later events are let go of, to be read again. True when it has. */
   relieve(): boolean {
-    const before = this.#heldCount;
-    if (this.#isOrdered) for (const lane of this.#lanes) this.#letGo(lane, Math.max(LANE_COUNT_KEPT, lane.span - 1));
-    return this.#heldCount < before;
+    const before = this.#held.count;
+    if (this.#isOrdered)
+      for (const lane of this.#lanes) lane.letGo(Math.max(LANE_COUNT_KEPT, lane.span - 1), this.#held);
+    return this.#held.count < before;
   }
 
   /**
@@ -391,19 +349,7 @@ export class Progress {
    * @returns the cursor that goes with it
    */
   note(subscription: string, changes: StoreChange[]): Position {
-    let cursor = this.#position;
-    for (const position of this.#closed) changes.push({ kind: 'closed', subscription, position });
-    this.#closed = [];
-    for (const lane of this.#lanes) {
-      if (this.#keepsOpen && this.#isKept(lane)) storeLane(lane, subscription, changes);
-      else {
-        if (lane.storedPosition !== NOTHING) unstoreLane(lane, subscription, changes);
-        cursor = Math.min(cursor, doneThrough(lane));
-      }
-    }
-    this.#note++;
-    this.#cursor = Math.max(cursor, this.#cursor);
-    return this.#cursor;
+    return this.#ledger.note(this.#lanes, this.#gap, this.#position, subscription, changes);
   }
 
   /** What was open when it was last noted. */
@@ -432,14 +378,14 @@ export class Progress {
     else if (lane.phase === 'waiting' || lane.phase === 'reading') {
       lane.backlogAfter = lane.position;
       lane.logged = 1;
-    } else this.#behind(lane, record);
+    } else lane.putBehind(record, this.#held);
   }
 
   #add(channel: string, position: Position, record: StoredRecord | undefined, isAside: boolean): Lane {
     const lane = new Lane(channel, position, record, isAside);
     this.#lanes.add(lane);
     if (!isAside) this.#byChannel.set(channel, lane);
-    if (record !== undefined) this.#hold(record);
+    if (record !== undefined) this.#held.add(record);
     return lane;
   }
 
@@ -452,10 +398,9 @@ export class Progress {
     const isGap = heldAfter !== NOTHING && heldAfter < event.position;
     const after = isGap ? event.position : heldAfter;
     lane.backlogAfter = after < this.#position ? after : NOTHING;
-    lane.hasUncounted = lane.backlogAfter !== NOTHING;
-    if (lane.hasUncounted) this.#uncountedLanes++;
+    if (lane.backlogAfter !== NOTHING) this.#uncounted.add(lane);
     if (isGap) lane.gapFrom = heldAfter;
-    if (isGap && event.lease === undefined) this.#beginAgain(lane, heldAfter);
+    if (isGap && event.lease === undefined) lane.beginAgain(heldAfter);
     markStored(lane, event);
     if (event.lease === undefined) return this.#wait(lane, event.dueMs);
     lane.phase = 'flying';
@@ -465,30 +410,6 @@ export class Progress {
 
   #setAside(lane: Lane): void {
     if (this.#byChannel.get(lane.channel) === lane) this.#byChannel.delete(lane.channel);
-  }
-
-  #behind(lane: Lane, record: StoredRecord): void {
-    lane.queue ??= new Queue();
-    lane.queue.push(record);
-    this.#hold(record);
-  }
-
-  /** So many that were in the log alone have come from there; where nothing is left there, that is how many there were. */
-  #foundLogged(lane: Lane, count: number): void {
-    const isAll = lane.backlogAfter === NOTHING;
-    if (lane.hasUncounted) this.#uncounted = Math.max(0, this.#uncounted - Math.max(0, count - lane.logged));
-    lane.logged = isAll ? 0 : Math.max(0, lane.logged - count);
-    if (!isAll || !lane.hasUncounted) return;
-    lane.hasUncounted = false;
-    if (--this.#uncountedLanes === 0) this.#uncounted = 0;
-  }
-
-  /** Its head is what comes after a place, a gap first: all of it is read once more. */
-  #beginAgain(lane: Lane, after: Position): void {
-    lane.gapFrom = NOTHING;
-    lane.backlogAfter = after;
-    lane.isHeadDone = true;
-    lane.isAgain = true;
   }
 
   #wait(lane: Lane, dueMs: number): void {
@@ -512,74 +433,18 @@ export class Progress {
     return true;
   }
 
-  /** The head is done: on to what is behind it, in memory, then in the log. */
+  /** The head is done: on to what is behind it. */
   #moveOn(lane: Lane): void {
-    if (!lane.isAgain) lane.attempts = 0;
-    lane.isAgain = false;
-    lane.lease = undefined;
-    lane.dueMs = 0;
-    lane.span = 1;
-    const record = lane.queue?.shift();
-    if (record !== undefined) {
-      lane.isHeadDone = false;
-      lane.position = record.position;
-      lane.record = record;
-      lane.timeMs = record.timeMs;
-      lane.phase = 'ready';
-      this.#ready.push(lane);
-      return;
-    }
-    lane.record = undefined;
-    if (lane.backlogAfter !== NOTHING) {
-      lane.isHeadDone = true;
-      lane.phase = 'reading';
-      this.#toRead.push(lane);
-    } else this.#over(lane);
+    lane.moveOn();
+    if (lane.phase === 'ready') this.#ready.push(lane);
+    else if (lane.phase === 'reading') this.#toRead.push(lane);
+    else this.#over(lane);
   }
 
   #over(lane: Lane): void {
-    lane.phase = 'over';
     this.#lanes.delete(lane);
     if (!lane.isAside) this.#setAside(lane);
     if (lane === this.#gap) this.#gap = undefined;
-    if (lane.storedPosition !== NOTHING) this.#closed.push(lane.storedPosition);
+    this.#ledger.close(lane);
   }
-
-  /** Lets go of what is behind the head, but for so many. */
-  #letGo(lane: Lane, count: number): void {
-    const { queue } = lane;
-    if (queue === undefined || queue.length <= count) return;
-    for (let index = count; index < queue.length; index++) this.#release(queue.at(index));
-    lane.logged += queue.length - count;
-    queue.cut(count);
-    lane.backlogAfter = count === 0 ? lane.position : queue.at(count - 1).position;
-  }
-
-  #hold(record: StoredRecord): void {
-    this.#heldCount++;
-    this.#heldBytes += record.body.length;
-  }
-
-  #release(record: StoredRecord | undefined): void {
-    if (record === undefined) return;
-    this.#heldCount--;
-    this.#heldBytes -= record.body.length;
-  }
-
-  /**
-   * Whether the cursor may pass a lane, which then has to stand in the store by itself: when it will take its time. What has just been
-   * taken up and goes well is done by the next note.
-   */
-  #isKept(lane: Lane): boolean {
-    if (lane === this.#gap) return false;
-    if (doneThrough(lane) < this.#cursor || lane.isHeadDone || lane.backlogAfter !== NOTHING) return true;
-    if (lane.phase === 'flying') return lane.attempts > 1 || lane.begunNote < this.#note;
-    return lane.phase === 'waiting' || lane.phase === 'reading' || lane.attempts > 0;
-  }
-}
-
-/** All of a lane up to here is done. */
-function doneThrough({ isHeadDone, backlogAfter, gapFrom, position }: Lane): Position {
-  if (isHeadDone) return backlogAfter;
-  return gapFrom === NOTHING ? position - 1 : gapFrom;
 }
