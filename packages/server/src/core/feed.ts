@@ -1,10 +1,11 @@
-import { PolycastError, type Framing } from '@polycast/protocol';
+import type { Framing } from '@polycast/protocol';
 import { BatchCache, joinFrames, type Batch } from './batch.ts';
-import { Interest, interestKey, sortedUnique, type Woken } from './interest.ts';
-import { PatternIndex } from './pattern-index.ts';
+import type { Interest, Woken } from './interest.ts';
+import { Interests } from './interests.ts';
+import { LogReads } from './log-reads.ts';
 import type { Log, Position, ReadPage, StoredRecord, TrimOrder } from './ports.ts';
-import { ReadGate } from './read-gate.ts';
 import { Tail, type Cut } from './tail.ts';
+import { UnderWay } from './under-way.ts';
 
 export interface FeedOptions {
   readonly tailBytesMax: number;
@@ -39,8 +40,6 @@ export interface FeedFigures {
 
 /** Joined frames kept for readers still to come to the same place, in bytes. */
 const BATCH_CACHE_BYTES_MAX = 4 * 1024 * 1024;
-/** Interests kept without a reader, so that polls are answered by what is known. */
-const IDLE_INTERESTS_MAX = 4096;
 /** Some 300 bytes each. */
 const TAIL_CHANNELS_MAX = 20_000;
 /** Events read back at opening, so that a crowd that comes back after a restart finds them in memory. */
@@ -55,19 +54,13 @@ export class Feed {
   readonly #log: Log;
   readonly #options: FeedOptions;
   readonly #tail: Tail;
-  readonly #interests = new Map<string, Interest>();
-  readonly #wake = new PatternIndex<Interest>();
+  readonly #reads: LogReads;
+  readonly #interests = new Interests();
   readonly #cache = new BatchCache(BATCH_CACHE_BYTES_MAX);
-  /** Interests without readers, the longest idle first. */
-  readonly #idle = new Set<Interest>();
-  readonly #readsUnderWay = new Map<string, Promise<Batch>>();
-  readonly #recordsUnderWay = new Map<string, Promise<Records>>();
+  readonly #batchesUnderWay = new UnderWay<Batch>();
+  readonly #recordsUnderWay = new UnderWay<Records>();
   /** What was collected last: all who are woken together ask for the same. */
   #collected: (Records & { readonly key: string; readonly head: Position }) | undefined;
-  readonly #startsUnderWay = new Map<string, Promise<Position>>();
-  readonly #reads: ReadGate;
-  readonly #toWake: Interest[] = [];
-  #waking: StoredRecord | undefined;
   /** What retention has removed from the log, and is given from memory until its time has come; the first due first. */
   readonly #cuts: { readonly dueMs: number; readonly cuts: readonly Cut[] }[] = [];
   readonly figures: FeedFigures = { logReads: 0, tailHits: 0, wakes: 0 };
@@ -75,7 +68,7 @@ export class Feed {
   constructor(log: Log, options: FeedOptions) {
     this.#log = log;
     this.#options = options;
-    this.#reads = new ReadGate(options.logReadsConcurrentMax);
+    this.#reads = new LogReads(log, this.figures, options.logReadsConcurrentMax);
     this.#tail = new Tail(
       { bytesMax: options.tailBytesMax, channelsMax: TAIL_CHANNELS_MAX, isLatestOnly: options.isLatestOnly },
       log.state.head,
@@ -118,38 +111,15 @@ export class Feed {
 
   /** The interest in these channels and types; the same one for all who want the same. */
   interest(patterns: readonly string[], types?: readonly string[], except: readonly string[] = NOTHING): Interest {
-    const wanted = sortedUnique(patterns);
-    const wantedTypes = types === undefined ? undefined : sortedUnique(types);
-    const key = interestKey(wanted, wantedTypes, except);
-    const known = this.#interests.get(key);
-    if (known !== undefined) return known;
-    const interest = new Interest(key, wanted, wantedTypes, except, this.head);
-    this.#interests.set(key, interest);
-    for (const pattern of wanted) this.#wake.add(pattern, interest);
-    this.#rest(interest);
-    return interest;
+    return this.#interests.of(patterns, types, except, this.head);
   }
 
   join(interest: Interest, reader: Woken): void {
-    // It may have been retired between being asked for and being joined.
-    if (interest.isRetired) this.#revive(interest);
-    this.#idle.delete(interest);
-    reader.index = interest.readers.length;
-    // An empty list that is pushed to makes room for sixteen: many have but one.
-    if (reader.index === 0) interest.readers = [reader];
-    else interest.readers.push(reader);
+    this.#interests.join(interest, reader, this.head);
   }
 
   leave(interest: Interest, reader: Woken): void {
-    const { readers } = interest;
-    const { index } = reader;
-    if (index < 0 || readers[index] !== reader) return;
-    const last = readers[readers.length - 1] as Woken;
-    readers[index] = last;
-    last.index = index;
-    readers.pop();
-    reader.index = -1;
-    if (readers.length === 0) this.#rest(interest);
+    this.#interests.leave(interest, reader);
   }
 
   /** What comes next at a position: a batch, nothing, or the word that it is behind the tail and must `catchUp`. */
@@ -184,13 +154,8 @@ export class Feed {
   /** Reads a page from the log; readers who ask for the same at one time share one read. */
   catchUp(interest: Interest, framing: Framing, after: Position, countMax: number, through: Position): Promise<Batch> {
     const key = `${framing.name} ${after} ${countMax} ${through} ${interest.key}`;
-    const underWay = this.#readsUnderWay.get(key);
-    if (underWay !== undefined) return underWay;
-    const reading = this.#readPage(interest, framing, after, countMax, through).finally(() =>
-      this.#readsUnderWay.delete(key),
-    );
-    this.#readsUnderWay.set(key, reading);
-    return reading;
+    const underWay = this.#batchesUnderWay.get(key);
+    return underWay ?? this.#batchesUnderWay.begin(key, this.#readPage(interest, framing, after, countMax, through));
   }
 
   /** As `next`, as events: at most so many, and at most so many bytes of bodies, but always one. */
@@ -217,12 +182,9 @@ export class Feed {
   ): Promise<Records> {
     const key = `${after} ${through} ${countMax} ${bytesMax} ${interest.key}`;
     const underWay = this.#recordsUnderWay.get(key);
-    if (underWay !== undefined) return underWay;
-    const reading = this.#readRecords(interest, after, through, countMax, bytesMax).finally(() =>
-      this.#recordsUnderWay.delete(key),
+    return (
+      underWay ?? this.#recordsUnderWay.begin(key, this.#readRecords(interest, after, through, countMax, bytesMax))
     );
-    this.#recordsUnderWay.set(key, reading);
-    return reading;
   }
 
   /** The event of a channel at a position, if it is in memory. */
@@ -259,7 +221,7 @@ export class Feed {
   lag(): { readonly readers: number; readonly behindMax: number } {
     let readers = 0;
     let behindMax = 0;
-    for (const interest of this.#interests.values()) {
+    for (const interest of this.#interests.all()) {
       for (const reader of interest.readers) {
         if (reader.isDurable === true) continue;
         readers++;
@@ -283,16 +245,11 @@ export class Feed {
 
   /** The position from which the last `count` events of an interest are ahead; those who ask at one time share the answer. */
   historyStart(interest: Interest, count: number): Promise<Position> {
-    const key = `${count} ${this.head} ${interest.key}`;
-    const underWay = this.#startsUnderWay.get(key);
-    if (underWay !== undefined) return underWay;
-    const finding = this.#findStart(interest, count).finally(() => this.#startsUnderWay.delete(key));
-    this.#startsUnderWay.set(key, finding);
-    return finding;
+    return this.#reads.historyStart(interest, count, this.head);
   }
 
   /** One page straight from the log, in line with the other reads. */
-  async read(
+  read(
     interest: Interest,
     after: Position,
     through: Position,
@@ -300,34 +257,11 @@ export class Feed {
     limit: number,
     bytesMax: number,
   ): Promise<ReadPage> {
-    const types = interest.types === undefined ? undefined : [...interest.types];
-    const query = { patterns: interest.patterns, types, after, through, direction, limit, bytesMax };
-    try {
-      return await this.#reads.run(() => {
-        this.figures.logReads++;
-        return this.#log.read(query);
-      });
-    } catch (error) {
-      throw error instanceof PolycastError
-        ? error
-        : new PolycastError('internal_error', 'The log could not be read.', { cause: String(error) });
-    }
+    return this.#reads.page(interest, after, through, direction, limit, bytesMax);
   }
 
   #bytesMax(framing: Framing): number {
     return framing.name === 'json' ? this.#options.pollBytesMax : this.#options.batchBytesMax;
-  }
-
-  async #findStart(interest: Interest, count: number): Promise<Position> {
-    let through = this.head;
-    let wanted = count;
-    for (let pages = 0; wanted > 0 && through > 0 && pages < HISTORY_PAGES_MAX; pages++) {
-      const page = await this.read(interest, 0, through, 'backward', wanted, HISTORY_PAGE_BYTES_MAX);
-      const oldest = page.records[page.records.length - 1];
-      wanted -= page.records.length;
-      through = wanted > 0 || oldest === undefined ? page.reached : oldest.position - 1;
-    }
-    return through;
   }
 
   async #readRecords(
@@ -339,7 +273,14 @@ export class Feed {
   ): Promise<Records> {
     const end = Math.min(this.#tailBegin(after), through);
     if (after >= end) return { records: [], reached: Math.max(after, end), gapThrough: 0 };
-    const page = await this.read(interest, after, end, 'forward', Math.min(countMax, LOG_PAGE_COUNT_MAX), bytesMax);
+    const page = await this.#reads.page(
+      interest,
+      after,
+      end,
+      'forward',
+      Math.min(countMax, LOG_PAGE_COUNT_MAX),
+      bytesMax,
+    );
     const gapThrough = page.trimmedThrough > after ? page.trimmedThrough : 0;
     if (page.records.length === 0 && gapThrough === 0) interest.isQuietIn(after, page.reached);
     return { records: page.records, reached: page.reached, gapThrough };
@@ -359,7 +300,7 @@ export class Feed {
   ): Promise<Batch> {
     const end = Math.min(this.#tailBegin(after), through);
     const limit = Math.min(countMax, LOG_PAGE_COUNT_MAX);
-    const page = await this.read(interest, after, end, 'forward', limit, this.#bytesMax(framing));
+    const page = await this.#reads.page(interest, after, end, 'forward', limit, this.#bytesMax(framing));
     let gapThrough = page.trimmedThrough > after ? page.trimmedThrough : 0;
     let { reached } = page;
     let records = interest.except.length === 0 ? page.records : page.records.filter((record) => interest.means(record));
@@ -389,55 +330,11 @@ export class Feed {
   /** New events: into the tail, then wake those who want them, each interest once. */
   #committed(records: readonly StoredRecord[]): void {
     const from = this.#tail.head;
-    for (const record of records) {
-      this.#tail.push(record);
-      this.#waking = record;
-      this.#wake.match(record.channel, this.#mark);
-    }
-    this.#waking = undefined;
-    for (const interest of this.#toWake) {
-      interest.woken = false;
-      const { readers } = interest;
-      // From the end: a reader that leaves while it is woken is replaced by one that has had its turn.
-      for (let index = readers.length - 1; index >= 0; index--) readers[index]?.wake(from);
-      this.figures.wakes += readers.length;
-    }
-    this.#toWake.length = 0;
+    for (const record of records) this.#tail.push(record);
+    this.figures.wakes += this.#interests.wake(records, from);
     this.#options.delivered(records);
   }
-
-  readonly #mark = (interest: Interest): void => {
-    const record = this.#waking as StoredRecord;
-    if (!interest.wantsType(record.type)) return;
-    interest.lastMatched = record.position;
-    if (interest.woken) return;
-    interest.woken = true;
-    this.#toWake.push(interest);
-  };
-
-  #rest(interest: Interest): void {
-    this.#idle.add(interest);
-    if (this.#idle.size <= IDLE_INTERESTS_MAX) return;
-    const [longest] = this.#idle;
-    if (longest === undefined || longest.woken) return;
-    this.#idle.delete(longest);
-    longest.isRetired = true;
-    if (this.#interests.get(longest.key) === longest) this.#interests.delete(longest.key);
-    for (const pattern of longest.patterns) this.#wake.remove(pattern, longest);
-  }
-
-  #revive(interest: Interest): void {
-    interest.isRetired = false;
-    interest.quietFrom = this.head;
-    if (!this.#interests.has(interest.key)) this.#interests.set(interest.key, interest);
-    for (const pattern of interest.patterns) this.#wake.add(pattern, interest);
-  }
 }
-
-/** Bytes in memory at once when events are only counted. */
-/** Each looks at some 2,000 events at most: what is rarer than one in 100,000 is not searched for any farther back. */
-const HISTORY_PAGES_MAX = 50;
-const HISTORY_PAGE_BYTES_MAX = 1024 * 1024;
 
 /** What retention has removed is in memory for a slow reader for this long. */
 export const GIVEN_AFTER_REMOVAL_MS = 10_000;

@@ -35,7 +35,7 @@ export class Interest {
   lastMatched: Position = 0;
   /** Nothing that is meant stands after this position and before this interest was made. */
   quietFrom: Position;
-  /** No longer woken: nobody had read it for long. The feed revives it when somebody does. */
+  /** No longer woken: nobody had read it for long. It is revived when somebody does. */
   isRetired = false;
   /** Whether it has been put on the list of those to be woken in this turn. */
   woken = false;

@@ -1,0 +1,69 @@
+import { PolycastError } from '@polycast/protocol';
+import type { Interest } from './interest.ts';
+import type { Log, Position, ReadPage } from './ports.ts';
+import { ReadGate } from './read-gate.ts';
+import { UnderWay } from './under-way.ts';
+
+/** What is read of the log behind the tail: a page at a time, so many pages at once. */
+export class LogReads {
+  readonly #log: Log;
+  readonly #gate: ReadGate;
+  readonly #figures: { logReads: number };
+  readonly #startsUnderWay = new UnderWay<Position>();
+
+  /**
+   * @param figures where each page is counted
+   * @param concurrentMax reads under way at once; the others wait in line
+   */
+  constructor(log: Log, figures: { logReads: number }, concurrentMax: number) {
+    this.#log = log;
+    this.#figures = figures;
+    this.#gate = new ReadGate(concurrentMax);
+  }
+
+  /** @throws PolycastError `internal_error`, or what the log says */
+  async page(
+    interest: Interest,
+    after: Position,
+    through: Position,
+    direction: 'forward' | 'backward',
+    limit: number,
+    bytesMax: number,
+  ): Promise<ReadPage> {
+    const types = interest.types === undefined ? undefined : [...interest.types];
+    const query = { patterns: interest.patterns, types, after, through, direction, limit, bytesMax };
+    try {
+      return await this.#gate.run(() => {
+        this.#figures.logReads++;
+        return this.#log.read(query);
+      });
+    } catch (error) {
+      throw error instanceof PolycastError
+        ? error
+        : new PolycastError('internal_error', 'The log could not be read.', { cause: String(error) });
+    }
+  }
+
+  /** The position from which the last `count` events of an interest are ahead; those who ask at one time share the answer. */
+  historyStart(interest: Interest, count: number, head: Position): Promise<Position> {
+    const key = `${count} ${head} ${interest.key}`;
+    return this.#startsUnderWay.get(key) ?? this.#startsUnderWay.begin(key, this.#findStart(interest, count, head));
+  }
+
+  async #findStart(interest: Interest, count: number, head: Position): Promise<Position> {
+    let through = head;
+    let wanted = count;
+    for (let pages = 0; wanted > 0 && through > 0 && pages < HISTORY_PAGES_MAX; pages++) {
+      const page = await this.page(interest, 0, through, 'backward', wanted, HISTORY_PAGE_BYTES_MAX);
+      const oldest = page.records[page.records.length - 1];
+      wanted -= page.records.length;
+      through = wanted > 0 || oldest === undefined ? page.reached : oldest.position - 1;
+    }
+    return through;
+  }
+}
+
+/** Each looks at some 2,000 events at most: what is rarer than one in 100,000 is not searched for any farther back. */
+const HISTORY_PAGES_MAX = 50;
+/** In memory at once when events are only counted. */
+const HISTORY_PAGE_BYTES_MAX = 1024 * 1024;
