@@ -7,7 +7,7 @@ import type { WebSubSettings } from '../core/subscription/websub-settings.ts';
 
 /**
  * The configuration of a hub, complete and checked. What each field means, its unit, bounds, default and the reason for
- * it stand in `table.ts`, from which the reference is generated.
+ * it stand in `table.ts` and the tables beside it, from which the reference is generated.
  */
 export interface Config {
   readonly listen: string;

@@ -4,7 +4,8 @@ import { ConfigError, type ConfigProblem } from './config-error.ts';
 import { checkTogether } from './consistency.ts';
 import { nearest } from './nearest.ts';
 import { FIELDS, KNOWN_PATHS } from './reference.ts';
-import { configSchema, RULE_KEYS } from './table.ts';
+import { RULE_KEYS } from './rules-table.ts';
+import { configSchema } from './table.ts';
 
 export type * from './config.ts';
 export { ConfigError, type ConfigProblem } from './config-error.ts';

@@ -1,0 +1,152 @@
+import type * as z from 'zod';
+import type { LimitsConfig } from './config.ts';
+import { whole, wholeOrNull } from './field.ts';
+
+const MIB = 1024 * 1024;
+const GIB = 1024 * MIB;
+
+/** `limits`: what clients and publishers may take up. */
+export const limits: {
+  readonly [Name in keyof LimitsConfig]: z.ZodDefault<z.ZodType<LimitsConfig[Name], unknown>>;
+} = {
+  connectionsMax: whole(
+    { unit: 'connections', min: 1, max: 10_000_000, default: 50_000 },
+    {
+      doc: 'Beyond this many, new connections get `503 overloaded` and are closed.',
+      why: 'Some 300 MB at 6 kB for each idle one. Raise it together with `ulimit -n`; the hub also refuses gracefully when that runs out.',
+    },
+  ),
+  connectionsPerUserMax: wholeOrNull(
+    { unit: 'connections', min: 1, max: 10_000_000, default: 100 },
+    {
+      doc: 'How many streams and waiting polls one user may have at once; one more gets `429 too_many_connections`. Servers with a key are not meant.',
+      why: 'A person with three devices and thirty tabs is well below it; a script that leaks connections is not.',
+    },
+  ),
+  connectionsPerAddressMax: wholeOrNull(
+    { unit: 'connections', min: 1, max: 10_000_000, default: null },
+    {
+      doc: 'How many streams and waiting polls may come from one address (IPv6: from one /64) at once; one more gets `429 too_many_connections`. Servers with a key are not meant. Behind a proxy, set `trustedProxies` first.',
+      why: 'No limit: a whole office, or a mobile network, is one address, and so is a proxy that is not named in `trustedProxies`.',
+    },
+  ),
+  socketsPerAddressMax: wholeOrNull(
+    { unit: 'connections', min: 1, max: 10_000_000, default: null },
+    {
+      doc: 'How many TCP connections one address (IPv6: one /64) may have at once, whether or not a request has come on them. On the next 16 the first request gets `429 too_many_connections`; those beyond are closed at once. Proxies of `trustedProxies` are not meant.',
+      why: 'No limit, as for `connectionsPerAddressMax`. Where it is set, leave room: a browser holds up to six, one that polls keeps them between its requests, and servers with a key come from addresses too.',
+    },
+  ),
+  webSocketEntryTimeoutMs: whole(
+    { unit: 'milliseconds', min: 250, max: 3_600_000, default: 30_000 },
+    {
+      doc: 'How long a WebSocket may do without a channel as long as nobody knows whose it is. Then it is closed with 4408. Saying who it is, subscribing, or publishing is enough.',
+      why: 'A client that connects to say who it is does so within a round trip or two; what stays silent for half a minute only takes up room.',
+    },
+  ),
+  clientPublishRatePerSecond: wholeOrNull(
+    { unit: 'events per second and client', min: 1, max: 1e9, default: 100 },
+    {
+      doc: 'How many events one user may publish in a second on all channels together, in the long run; one address, where anyone may. Beyond it: `429 rate_limited`. Servers with a key are not meant.',
+      why: 'Five channels at the full `userPublishRatePerSecond`.',
+    },
+  ),
+  clientPublishBurst: wholeOrNull(
+    { unit: 'events', min: 1, max: 1e9, default: null },
+    {
+      doc: 'How many at once before `limits.clientPublishRatePerSecond` holds them back; null means as many as in two seconds.',
+      why: 'As for `userPublishBurst`.',
+    },
+  ),
+  headerBytesMax: whole(
+    { unit: 'bytes', min: 2048, max: MIB, default: 16_384 },
+    {
+      doc: 'Request line and headers together; beyond it `431 headers_too_large`.',
+      why: "Node's own default, and room for the cookies that a page's other services set.",
+    },
+  ),
+  headersTimeoutMs: whole(
+    { unit: 'milliseconds', min: 100, max: 600_000, default: 10_000 },
+    {
+      doc: 'The headers must have come within this time; else `408 request_timeout`, and the connection is closed.',
+      why: 'A slow phone needs one or two seconds; who needs more than ten is holding the door open.',
+    },
+  ),
+  bodyBytesMax: whole(
+    { unit: 'bytes', min: 1024, max: GIB, default: 16 * MIB },
+    {
+      doc: 'The longest body that is read as a whole; beyond it `413 body_too_large`. NDJSON is read line by line and has no such limit.',
+      why: 'A batch of 10,000 events of 1.6 KiB. Larger loads belong into NDJSON, which needs no memory.',
+    },
+  ),
+  bodiesBytesMax: whole(
+    { unit: 'bytes', min: 1024, max: 1024 * GIB, default: 256 * MIB },
+    {
+      doc: 'What all bodies together may hold that are being read and have not come in one piece; beyond it `503 overloaded`.',
+      why: 'Sixteen of the longest at once. Without it, whoever opens many connections and never ends their bodies fills the memory.',
+    },
+  ),
+  bodyTimeoutMs: whole(
+    { unit: 'milliseconds', min: 100, max: 3_600_000, default: 30_000 },
+    {
+      doc: 'A body that is read as a whole must have come within this time, and an NDJSON body may pause no longer; else `408 request_timeout`.',
+      why: '16 MiB in 30 s is 4.5 Mbit/s; a publisher in a data centre needs a fraction of that.',
+    },
+  ),
+  keepAliveTimeoutMs: whole(
+    { unit: 'milliseconds', min: 1000, max: 3_600_000, default: 65_000 },
+    {
+      doc: 'An idle connection is kept for the next request for this long.',
+      why: 'Longer than the 60 s of nginx and the common load balancers, so that they close first and never send into a closing connection.',
+    },
+  ),
+  http2StreamsMax: whole(
+    { unit: 'streams', min: 1, max: 100_000, default: 100 },
+    {
+      doc: 'Open streams of one HTTP/2 connection; those beyond it are refused (`REFUSED_STREAM`). All open streams together are at most `limits.connectionsMax`.',
+      why: "RFC 9113 advises no less. A page has no use for more, and an attacker's connection costs a hundred streams at most.",
+    },
+  ),
+  http2ResetsPerSecondMax: whole(
+    { unit: 'streams a second', min: 1, max: 1_000_000, default: 50 },
+    {
+      doc: 'How many of its streams an HTTP/2 client may take back, and ten times as many at once; then its connection is closed.',
+      why: 'A page that leaves takes back all its streams at once, and not again. Opening streams only to take them back is an attack (CVE-2023-44487).',
+    },
+  ),
+  channelsPerConsumerMax: whole(
+    { unit: 'channels and patterns', min: 1, max: 10_000, default: 100 },
+    {
+      doc: 'How many channels and patterns one consumer may have; beyond it `400 too_many_channels`.',
+      why: 'PROTOCOL.md section 4 promises 100. Who needs more wants a pattern.',
+    },
+  ),
+  batchEventsMax: whole(
+    { unit: 'events', min: 1, max: 1_000_000, default: 10_000 },
+    {
+      doc: 'How many events one JSON array may hold; beyond it `413 batch_too_large`.',
+      why: 'PROTOCOL.md section 8.1 promises 10,000. More belongs into NDJSON.',
+    },
+  ),
+  messageBytesMax: whole(
+    { unit: 'bytes', min: 1024, max: 16 * MIB, default: 262_144 },
+    {
+      doc: 'The longest WebSocket message of a client; beyond it close code 1009.',
+      why: 'PROTOCOL.md section 7.5 promises 256 KiB.',
+    },
+  ),
+  channelsMax: whole(
+    { unit: 'channels', min: 1, max: 1_000_000_000, default: 1_000_000 },
+    {
+      doc: 'How many channels the log may hold; publishing to another gets `503 channel_limit`. A channel whose events are all gone counts no more.',
+      why: 'A channel for each order or user of a large product; a bound, because each costs a row and its name is chosen by publishers.',
+    },
+  ),
+  appendQueueBytesMax: whole(
+    { unit: 'bytes', min: 64 * 1024, max: 16 * GIB, default: 64 * MIB },
+    {
+      doc: 'How many bytes of events may be accepted and not yet durable; publishing beyond it gets `503 overloaded`. NDJSON is read more slowly instead.',
+      why: 'Seconds of work for a slow disk; what waits longer than that should be told so.',
+    },
+  ),
+};
