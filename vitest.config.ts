@@ -1,4 +1,5 @@
 import type { ViteUserConfig } from 'vitest/config';
+import { CONDITION_TIMEOUT_MS, SLOW_TEST_TIMEOUT_MS, TEST_TIMEOUT_MS } from './scripts/testing/timeouts.ts';
 
 /**
  * Two projects. `quick` is what `npm run check` runs. `slow` holds the suites that start many processes, browsers or
@@ -6,6 +7,11 @@ import type { ViteUserConfig } from 'vitest/config';
  */
 const everywhere = ['packages', 'conformance', 'simulation', 'bench', 'scripts', 'examples', 'docs'];
 const skipped = ['**/node_modules/**', '**/dist/**', '**/generated/**', 'bench/build/**'];
+const patience = {
+  setupFiles: ['scripts/testing/patience.ts'],
+  expect: { poll: { timeout: CONDITION_TIMEOUT_MS } },
+  hookTimeout: TEST_TIMEOUT_MS,
+};
 
 const config: ViteUserConfig = {
   test: {
@@ -18,8 +24,8 @@ const config: ViteUserConfig = {
           name: 'quick',
           include: everywhere.map((folder) => `${folder}/**/*.test.ts`),
           exclude: [...skipped, '**/*.slow.test.ts'],
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
+          ...patience,
+          testTimeout: TEST_TIMEOUT_MS,
         },
       },
       {
@@ -27,8 +33,8 @@ const config: ViteUserConfig = {
           name: 'slow',
           include: everywhere.map((folder) => `${folder}/**/*.slow.test.ts`),
           exclude: skipped,
-          testTimeout: 180_000,
-          hookTimeout: 60_000,
+          ...patience,
+          testTimeout: SLOW_TEST_TIMEOUT_MS,
           fileParallelism: false,
         },
       },
