@@ -1,8 +1,12 @@
-import { PolycastError } from '@polycast/protocol';
+import { encodeCursor, PolycastError } from '@polycast/protocol';
+import type { Lane } from '../core/subscription/lane.ts';
 import type { DeadLetter, EventPlace, StoreChange, SubscriptionStore } from '../core/subscription/ports.ts';
+import type { Progress } from '../core/subscription/progress.ts';
 import type { SubscriptionSettings } from '../core/subscription/settings.ts';
+import { gapOf, isGap } from './gap.ts';
 import type { Line, LineOwner } from './line.ts';
 import type { Notes } from './notes.ts';
+import type { Tell } from './tell.ts';
 
 export interface DeadLettersParts {
   /** Of the log that there is now. */
@@ -10,6 +14,7 @@ export interface DeadLettersParts {
   readonly store: SubscriptionStore;
   readonly notes: Notes;
   readonly settings: SubscriptionSettings;
+  readonly tell: Tell;
   readonly ownerOf: (line: Line) => LineOwner;
   readonly logger: { warn(fields: object, message: string): void };
 }
@@ -17,13 +22,43 @@ export interface DeadLettersParts {
 /** Dead letters taken in one go. */
 const PAGE_COUNT = 500;
 
-/** What becomes of dead letters that somebody has looked at. */
+/** Events that were given up on: kept, told of, and tried again or discarded when somebody has looked at them. */
 export class DeadLetters {
   readonly #parts: DeadLettersParts;
   readonly #trimming = new Set<Line>();
+  #givenUp = 0;
 
   constructor(parts: DeadLettersParts) {
     this.#parts = parts;
+  }
+
+  /** Events given up on since it began. */
+  get givenUp(): number {
+    return this.#givenUp;
+  }
+
+  /** An event has failed often enough: it is done. */
+  giveUp(
+    line: Line,
+    progress: Progress,
+    lane: Lane,
+    outcome: DeadLetter['outcome'],
+    detail: string,
+    nowMs: number,
+  ): void {
+    const { epoch, store, notes, tell } = this.#parts;
+    const { root } = line;
+    const { position, channel, attempts, record } = lane;
+    progress.done(lane);
+    // What is lost already is no letter to anybody; that it is not known is told.
+    if (record !== undefined && isGap(record))
+      return tell(root.id, 'dead-gap', { gap: gapOf(record), channel: record.channel, attempts, outcome });
+    root.deadLetters++;
+    this.#givenUp++;
+    const letter = { epoch, position, channel, attempts, sinceMs: nowMs, outcome, detail };
+    store.note([{ kind: 'dead_letter', deadLetter: { subscription: root.id, ...letter } }, ...notes.changesOf(line)]);
+    tell(root.id, 'dead-letter', { event: encodeCursor(epoch, position), channel, attempts, outcome });
+    void this.#trim(root);
   }
 
   /**
@@ -32,34 +67,42 @@ export class DeadLetters {
    * @throws PolycastError `not_found` for one of them
    */
   async retry(line: Line, event: EventPlace | undefined): Promise<number> {
-    const { epoch, settings } = this.#parts;
+    const { epoch } = this.#parts;
     if (event !== undefined && event.epoch !== epoch)
       throw new PolycastError('not_found', 'The log that it was in is no more: it can be discarded, and not retried.');
+    if (event !== undefined) return this.#roomOf(line) > 0 ? this.#again(line, await this.#at(line, event)) : 0;
     let retried = 0;
-    for (let after = event === undefined ? { epoch, position: 0 } : before(event); ;) {
-      const room = settings.openEventsMax - line.progress.waiting - line.progress.flying;
-      const page = room <= 0 ? [] : await this.#page(line, after, event, Math.min(PAGE_COUNT, room));
+    for (let after: EventPlace = { epoch, position: 0 }; ;) {
+      const room = this.#roomOf(line);
+      const page = room > 0 ? await this.#page(line, after, Math.min(PAGE_COUNT, room)) : [];
       const letters = page.filter((letter) => letter.epoch === epoch);
-      const [last] = letters.slice(-1);
+      const last = letters.at(-1);
       if (last === undefined) return retried;
-      const taken = letters.filter(({ channel, position }) => line.progress.takeAside(channel, position));
-      await this.#gone(line, taken);
-      this.#parts.ownerOf(line).ready(line);
-      retried += taken.length;
+      retried += await this.#again(line, letters);
       after = last;
-      if (event !== undefined) return retried;
+    }
+  }
+
+  async discard(line: Line, event: EventPlace | undefined): Promise<number> {
+    if (event !== undefined) return this.#gone(line, await this.#at(line, event));
+    let discarded = 0;
+    for (let after: EventPlace | undefined; ;) {
+      const letters = await this.#page(line, after, PAGE_COUNT);
+      if (letters.length === 0) return discarded;
+      discarded += await this.#gone(line, letters);
+      after = letters.at(-1);
     }
   }
 
   /** Lets go of the oldest, if there are more than are kept. */
-  async trim(line: Line): Promise<void> {
+  async #trim(line: Line): Promise<void> {
     const { settings, logger } = this.#parts;
     // By heaps, and one at a time.
     const over = line.deadLetters - settings.deadLettersKept;
     if (over < Math.min(PAGE_COUNT, settings.deadLettersKept / 10) || this.#trimming.has(line)) return;
     this.#trimming.add(line);
     try {
-      await this.#gone(line, await this.#page(line, undefined, undefined, over));
+      await this.#gone(line, await this.#page(line, undefined, over));
     } catch (error) {
       logger.warn({ subscription: line.id, error: String(error) }, 'old dead letters could not be let go of');
     } finally {
@@ -67,47 +110,39 @@ export class DeadLetters {
     }
   }
 
-  async discard(line: Line, event: EventPlace | undefined): Promise<number> {
-    let discarded = 0;
-    for (let after = event === undefined ? undefined : before(event); ;) {
-      const letters = await this.#page(line, after, event, PAGE_COUNT);
-      const [last] = letters.slice(-1);
-      if (last === undefined) return discarded;
-      await this.#gone(line, letters);
-      discarded += letters.length;
-      after = last;
-      if (event !== undefined) return discarded;
-    }
+  /** How many more may be open. */
+  #roomOf({ progress }: Line): number {
+    return this.#parts.settings.openEventsMax - progress.waiting - progress.flying;
   }
 
-  async #page(
-    line: Line,
-    after: EventPlace | undefined,
-    event: EventPlace | undefined,
-    limit: number,
-  ): Promise<readonly DeadLetter[]> {
-    const letters = await this.#parts.store.deadLetters(line.id, { after, limit: event === undefined ? limit : 1 });
-    return event === undefined ? letters : letters.filter((letter) => isAt(letter, event));
+  #page(line: Line, after: EventPlace | undefined, limit: number): Promise<readonly DeadLetter[]> {
+    return this.#parts.store.deadLetters(line.id, { after, limit });
+  }
+
+  /** That of one event, if it has become one. */
+  async #at(line: Line, { epoch, position }: EventPlace): Promise<readonly DeadLetter[]> {
+    const letters = await this.#page(line, { epoch, position: position - 1 }, 1);
+    return letters.filter((letter) => letter.epoch === epoch && letter.position === position);
+  }
+
+  async #again(line: Line, letters: readonly DeadLetter[]): Promise<number> {
+    const taken = letters.filter(({ channel, position }) => line.progress.takeAside(channel, position));
+    await this.#gone(line, taken);
+    this.#parts.ownerOf(line).ready(line);
+    return taken.length;
   }
 
   /** With what has come in their place, so that a crash loses neither. */
-  async #gone(line: Line, letters: readonly DeadLetter[]): Promise<void> {
+  async #gone(line: Line, letters: readonly DeadLetter[]): Promise<number> {
+    if (letters.length === 0) return 0;
     line.deadLetters = Math.max(0, line.deadLetters - letters.length);
-    const changes: StoreChange[] = letters.map(({ subscription, epoch, position }) => ({
+    const changes = letters.map(({ subscription, epoch, position }): StoreChange => ({
       kind: 'dead_letter_gone',
       subscription,
       epoch,
       position,
     }));
     await this.#parts.store.write([...changes, ...this.#parts.notes.changesOf(line)]);
+    return letters.length;
   }
-}
-
-/** What is asked for after this begins with the event. */
-function before({ epoch, position }: EventPlace): EventPlace {
-  return { epoch, position: position - 1 };
-}
-
-function isAt(letter: DeadLetter, { epoch, position }: EventPlace): boolean {
-  return letter.epoch === epoch && letter.position === position;
 }

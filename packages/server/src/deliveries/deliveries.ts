@@ -11,8 +11,9 @@ import type {
 import type { SubscriptionSettings } from '../core/subscription/settings.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { Desk } from './desk.ts';
-import { Dispatcher, type DispatcherFigures } from './dispatcher.ts';
+import { Dispatcher } from './dispatcher.ts';
 import { Endings } from './endings.ts';
+import type { LandingFigures } from './landings.ts';
 import { Line, type LineOwner, type LineParts } from './line.ts';
 import { Notes } from './notes.ts';
 import { Pulls, type PullFigures } from './pull/pulls.ts';
@@ -62,8 +63,9 @@ export interface DeliveriesFigures {
   readonly states: Readonly<
     Record<string, { readonly count: number; readonly lagEventsMax: number; readonly lagMsMax: number }>
   >;
-  readonly webhooks: DispatcherFigures & { readonly inFlight: number; readonly connections: Sender['figures'] };
+  readonly webhooks: LandingFigures & { readonly inFlight: number; readonly connections: Sender['figures'] };
   readonly pulls: PullFigures;
+  /** Events given up on since it began. */
   readonly deadLetters: number;
   readonly store: Readonly<Record<string, number>>;
 }
@@ -73,6 +75,7 @@ export class Deliveries {
   readonly #parts: DeliveriesParts;
   readonly #registry = new Registry();
   readonly #notes: Notes;
+  readonly #deadLetters: DeadLetters;
   readonly #standings: Standings;
   readonly #dispatcher: Dispatcher;
   readonly #pulls: Pulls;
@@ -94,27 +97,16 @@ export class Deliveries {
     this.#notes = notes;
     this.#lineParts = { feed, clock, reads: new ReadGate(READS_CONCURRENT_MAX) };
     const tell = createTell(parts);
-    const deadLetters = new DeadLetters({ ...parts, epoch, notes, ownerOf: (line) => this.#ownerOf(line) });
-    const standings = new Standings({
-      ...parts,
-      notes,
-      tell,
-      turned: (line) => this.#turned(line),
-      trimDeadLetters: (line) => void deadLetters.trim(line),
-    });
+    const deadLetters = new DeadLetters({ ...parts, epoch, notes, tell, ownerOf: (line) => this.#ownerOf(line) });
+    this.#deadLetters = deadLetters;
+    const standings = new Standings({ ...parts, notes, tell, turned: (line) => this.#turned(line) });
     this.#standings = standings;
-    this.#dispatcher = new Dispatcher({ ...parts, epoch, notes, verdicts: standings });
-    this.#pulls = new Pulls({
-      ...parts,
-      epoch,
-      notes,
-      find: (id) => this.#registry.get(id),
-      deadLetter: (line, letter) => standings.deadLetter(line, letter),
-      deadGap: (line, gap) => standings.deadGap(line, gap),
-    });
+    let attemptNumber = store.lastAttempt;
+    const nextAttempt = (): number => ++attemptNumber;
+    this.#dispatcher = new Dispatcher({ ...parts, epoch, notes, standings, deadLetters, nextAttempt });
+    this.#pulls = new Pulls({ ...parts, notes, deadLetters, find: (id) => this.#registry.get(id) });
     this.#replays = new Replays({ lineParts: this.#lineParts, owner: this.#dispatcher, store, notes });
     this.#endings = new Endings(clock, speed, (line) => void standings.step(line, 'lease_over'));
-    const nextAttempt = (): number => this.#dispatcher.nextAttempt();
     this.#verification = new Verification({
       ...parts,
       epoch,
@@ -154,13 +146,11 @@ export class Deliveries {
       if (oldestMs < Infinity) figures.lagMsMax = Math.max(figures.lagMsMax, nowMs - oldestMs);
     }
     const { figures: webhooks, inFlight } = this.#dispatcher;
-    const { figures: pulls } = this.#pulls;
-    const deadLetters = webhooks.deadLetters + pulls.deadLetters;
     return {
       states,
       webhooks: { ...webhooks, inFlight, connections: this.sender.figures },
-      pulls,
-      deadLetters,
+      pulls: this.#pulls.figures,
+      deadLetters: this.#deadLetters.givenUp,
       store: store.figures(),
     };
   }

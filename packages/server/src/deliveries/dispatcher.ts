@@ -1,55 +1,29 @@
 import { performance } from 'node:perf_hooks';
-import type { Clock, Random, StoredRecord } from '../core/ports.ts';
+import type { Clock, StoredRecord } from '../core/ports.ts';
 import type { SubscriptionDefinition, WebhookDelivery } from '../core/subscription/definition.ts';
-import { Pace } from '../core/subscription/pace.ts';
 import type { Lane } from '../core/subscription/lane.ts';
-import type {
-  DeadLetter,
-  SendRequest,
-  Sender,
-  Sent,
-  StoreChange,
-  SubscriptionStore,
-} from '../core/subscription/ports.ts';
+import type { Pace } from '../core/subscription/pace.ts';
+import type { SendRequest, Sender, Sent } from '../core/subscription/ports.ts';
 import type { Progress } from '../core/subscription/progress.ts';
-import { retryDelayMs, withJitter } from '../core/subscription/retry.ts';
-import type { SubscriptionSettings } from '../core/subscription/settings.ts';
+import { withJitter } from '../core/subscription/retry.ts';
 import { Alarm } from './alarm.ts';
 import { Courtesy } from './courtesy.ts';
-import { deadGapOf, isGap, type DeadGap } from './gap.ts';
-import { attemptOf, type Flight } from './flight.ts';
+import type { Flight } from './flight.ts';
+import { isGap } from './gap.ts';
+import { Landings, type LandingFigures, type LandingsParts } from './landings.ts';
 import type { Line, LineOwner } from './line.ts';
-import type { Notes } from './notes.ts';
+import { paceOf } from './pace-of.ts';
 import { Turns } from './turns.ts';
-import { judge, type Judgement } from './webhook/outcome.ts';
 import { requestOf } from './webhook/request.ts';
 
-export interface DispatcherParts {
-  readonly epoch: string;
+export interface DispatcherParts extends LandingsParts {
   readonly sender: Sender;
-  readonly store: SubscriptionStore;
-  readonly notes: Notes;
   readonly clock: Clock;
-  readonly random: Random;
   /** How many times faster than on the wall time passes for the clock. */
   readonly speed: number;
-  readonly settings: SubscriptionSettings;
-  readonly verdicts: Verdicts;
-  /** Told how long each request took, in milliseconds. */
-  readonly answered: (durationMs: number) => void;
   /** Events written to live consumers, in all. */
   readonly liveEvents: () => number;
   readonly logger: { warn(fields: object, message: string): void };
-}
-
-/** Told of what changes a subscription's standing. */
-export interface Verdicts {
-  /** Nothing but failures since `standing.failingSinceMs`; told of each failure. */
-  failed(line: Line): void;
-  succeeded(line: Line): void;
-  gone(line: Line): void;
-  deadLetter(line: Line, letter: DeadLetter): void;
-  deadGap(line: Line, gap: DeadGap): void;
 }
 
 /** Events in memory for each request that may be under way: enough that channels follow on each other. */
@@ -63,29 +37,22 @@ const GIVING_WAY_MS = 5;
 /** How soon a store that is behind is asked again. */
 const BEHIND_MS = 100;
 
-/** What has been counted since it began. */
-export interface DispatcherFigures {
-  readonly outcomes: Record<string, number>;
-  events: number;
-  retries: number;
-  deadLetters: number;
-}
+/** How soon what could not be put together is looked at again. */
+const BROKEN_MS = 60_000;
 
 /**
- * Sends webhooks: takes lines in turn, begins as many requests of each as its endpoint takes, and sees to what comes of them. What is
- * known to go well has room kept for it from what is not.
+ * Sends webhooks: takes lines in turn, and begins as many requests of each as its endpoint takes. What is known to go well has room kept
+ * for it from what is not.
  */
 export class Dispatcher implements LineOwner {
   readonly #parts: DispatcherParts;
   readonly #turns: Turns;
   readonly #alarm: Alarm;
   readonly #courtesy: Courtesy;
-  #attemptNumber: number;
-  readonly figures: DispatcherFigures = { outcomes: {}, events: 0, retries: 0, deadLetters: 0 };
+  readonly #landings: Landings;
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
-    this.#attemptNumber = parts.store.lastAttempt;
     this.#turns = new Turns(parts.settings.requestsMax, (line, quantum) => this.#serve(line, quantum));
     this.#courtesy = new Courtesy({
       nowMs: () => performance.now(),
@@ -93,6 +60,11 @@ export class Dispatcher implements LineOwner {
       liveEvents: parts.liveEvents,
     });
     this.#alarm = new Alarm(parts.clock, parts.speed, (line) => this.ready(line));
+    this.#landings = new Landings(parts);
+  }
+
+  get figures(): LandingFigures {
+    return this.#landings.figures;
   }
 
   get inFlight(): number {
@@ -121,11 +93,6 @@ export class Dispatcher implements LineOwner {
     this.ready(line);
   }
 
-  /** The number of an attempt that is made now. */
-  nextAttempt(): number {
-    return ++this.#attemptNumber;
-  }
-
   /** Begins nothing more; resolves when nothing is under way, or when the time is over. */
   close(timeMs: number): Promise<void> {
     this.#alarm.close();
@@ -138,7 +105,7 @@ export class Dispatcher implements LineOwner {
     const nowMs = this.#parts.clock.nowMs();
     if (root.standing.state === 'suspended') return line === root ? this.#probe(line, nowMs) : 0;
     if (!root.isActive || line.isQuiet()) return 0;
-    const pace = this.#paceOf(root);
+    const pace = paceOf(root, nowMs);
     const { progress } = line;
     progress.advance(nowMs);
     const room = this.#parts.store.isBehind ? 0 : Math.min(quantum, pace.room(root.inFlight, nowMs));
@@ -253,24 +220,10 @@ export class Dispatcher implements LineOwner {
     this.#alarm.set(line, nextMs <= nowMs ? nowMs + againMs : nextMs);
   }
 
-  #paceOf(line: Line): Pace {
-    return (line.pace ??= this.#newPace(line));
-  }
-
-  #newPace({ definition, standing }: Line): Pace {
-    const { concurrencyMax, ratePerSecond } = definition;
-    const { restUntilMs = 0, failingSinceMs } = standing;
-    const nowMs = this.#parts.clock.nowMs();
-    const pace = new Pace(concurrencyMax, ratePerSecond);
-    // As if what was answered before a restart had been answered now.
-    if (nowMs < restUntilMs) pace.failed('overrun', nowMs, nowMs, failingSinceMs ?? nowMs, restUntilMs - nowMs);
-    return pace;
-  }
-
   #begin(line: Line, progress: Progress, lanes: readonly Lane[], nowMs: number): void {
     const { sender, epoch, logger, notes } = this.#parts;
     const { root } = line;
-    const pace = this.#paceOf(root);
+    const pace = paceOf(root, nowMs);
     const records: StoredRecord[] = [];
     for (const lane of lanes) progress.handedOut(lane, records);
     if (lanes.length > 1) records.sort(byPosition);
@@ -301,124 +254,16 @@ export class Dispatcher implements LineOwner {
 
   #landed(flight: Flight, sent: Sent): void {
     const { line, isDoubtful } = flight;
-    const { clock, notes, store, epoch } = this.#parts;
     const { root } = line;
-    const nowMs = clock.nowMs();
     root.inFlight--;
     this.#turns.landed(isDoubtful);
-    const judgement = judge(sent, nowMs);
-    const isDelivered = judgement.outcome === 'delivered';
-    this.#count(flight, judgement, sent);
-    const changes: StoreChange[] = [];
-    if (store.keepsAttempt(root.id, isDelivered))
-      changes.push({ kind: 'attempt', attempt: attemptOf(flight, epoch, this.nextAttempt(), sent, judgement) });
-    if (isDelivered) this.#delivered(flight, nowMs);
-    else this.#failed(flight, judgement, sent, nowMs, changes);
-    if (changes.length > 0) store.note(changes);
-    if (root.standing.state !== 'ended') notes.touch(line);
+    this.#landings.landed(flight, sent, this.#parts.clock.nowMs());
     // What has come back leaves room for the others that share it first, so that they take turns.
     if (root !== line) this.ready(root);
     if (root.replays !== undefined) for (const replay of root.replays) if (replay !== line) this.ready(replay);
     this.ready(line);
     this.#turns.goOn();
   }
-
-  #delivered({ line, progress, lanes }: Flight, nowMs: number): void {
-    const { root } = line;
-    const pace = this.#paceOf(root);
-    const wasFailing = pace.isFailing;
-    for (const lane of lanes) progress.done(lane);
-    pace.succeeded(nowMs);
-    const { state, failingSinceMs } = root.standing;
-    // What has waited for it to come back need not wait any longer.
-    if (wasFailing || state === 'suspended') progress.hurry(nowMs);
-    if (state === 'suspended') pace.healed(nowMs);
-    if (failingSinceMs === undefined) return;
-    root.standing = { ...root.standing, failingSinceMs: undefined };
-    this.#parts.verdicts.succeeded(root);
-  }
-
-  #failed(flight: Flight, judgement: Judgement, sent: Sent, nowMs: number, changes: StoreChange[]): void {
-    const { line, progress, lanes, begunMs, isProbe } = flight;
-    const { random, verdicts, settings } = this.#parts;
-    const { root } = line;
-    const { retryDelaysMs } = line.definition.delivery as WebhookDelivery;
-    if (judgement.outcome === 'gone') {
-      for (const lane of lanes) progress.putBack(lane, nowMs);
-      return verdicts.gone(root);
-    }
-    const failingSinceMs = root.standing.failingSinceMs ?? begunMs;
-    if (root.standing.failingSinceMs === undefined) root.standing = { ...root.standing, failingSinceMs };
-    const going = judgement.going as 'refused' | 'overrun';
-    this.#paceOf(root).failed(going, begunMs, nowMs, failingSinceMs, judgement.retryAfterMs);
-    if (going === 'overrun' && judgement.retryAfterMs !== undefined) this.#rest(root, nowMs + judgement.retryAfterMs);
-    root.probeMs = nowMs + withJitter(settings.probeSeconds * 1000, random.fraction());
-    for (const lane of lanes) {
-      const delayMs = retryDelayMs(retryDelaysMs, lane.attempts, random.fraction(), judgement.retryAfterMs);
-      if (isProbe) progress.putBack(lane, Math.max(lane.dueMs, nowMs + PROBED_MS));
-      else if (delayMs === undefined) this.#giveUp(line, progress, lane, judgement, sent, nowMs, changes);
-      else progress.retry(lane, nowMs + delayMs);
-    }
-    verdicts.failed(root);
-  }
-
-  /** It is to be left alone until then, also by the next hub. */
-  #rest(root: Line, untilMs: number): void {
-    if (untilMs <= (root.standing.restUntilMs ?? 0)) return;
-    root.standing = { ...root.standing, restUntilMs: untilMs };
-    this.#parts.notes.touch(root);
-  }
-
-  #giveUp(
-    line: Line,
-    progress: Progress,
-    lane: Lane,
-    { outcome }: Judgement,
-    sent: Sent,
-    nowMs: number,
-    changes: StoreChange[],
-  ): void {
-    const { position, channel, attempts, record } = lane;
-    const { root } = line;
-    progress.done(lane);
-    // What is lost already is no letter to anybody; that it is not known is told.
-    if (record !== undefined && isGap(record))
-      return this.#parts.verdicts.deadGap(root, deadGapOf(record, attempts, outcome));
-    const deadLetter: DeadLetter = {
-      subscription: root.id,
-      epoch: this.#parts.epoch,
-      position,
-      channel,
-      attempts,
-      sinceMs: nowMs,
-      outcome,
-      detail: detailOf(sent),
-    };
-    root.deadLetters++;
-    this.figures.deadLetters++;
-    changes.push({ kind: 'dead_letter', deadLetter }, ...this.#parts.notes.changesOf(line));
-    this.#parts.verdicts.deadLetter(root, deadLetter);
-  }
-
-  #count({ lanes }: Flight, { outcome }: Judgement, sent: Sent): void {
-    const { outcomes } = this.figures;
-    outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
-    for (const { span, attempts } of lanes) {
-      if (outcome === 'delivered') this.figures.events += span;
-      if (attempts > 1) this.figures.retries++;
-    }
-    this.#parts.answered(sent.timing.totalMs);
-  }
-}
-
-/** How soon what could not be put together is looked at again. */
-const BROKEN_MS = 60_000;
-/** The least time from a probe to the next attempt with the same event. */
-const PROBED_MS = 1000;
-
-/** In words, for a dead letter, which has no response beside it; of an answer from inside nothing is told (PROTOCOL.md section 14.3). */
-function detailOf({ detail, answer, isInside }: Sent): string {
-  return detail === '' && answer !== undefined && !isInside ? `It answered ${answer.status}.` : detail;
 }
 
 function one(lane: Lane | undefined): readonly Lane[] | undefined {

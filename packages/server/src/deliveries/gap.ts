@@ -1,6 +1,5 @@
 import { formatTime, type Gap } from '@polycast/protocol';
 import type { Position, StoredRecord } from '../core/ports.ts';
-import type { DeadLetter } from '../core/subscription/ports.ts';
 import { jsonOf } from './record-json.ts';
 
 /** The type of the event that stands for those that can no longer be delivered (PROTOCOL.md section 14.3). */
@@ -20,15 +19,9 @@ export function isGap(record: StoredRecord): boolean {
   return gaps.has(record);
 }
 
-/** A gap that was given up on: nobody has heard of it. */
-export interface DeadGap extends Pick<DeadLetter, 'channel' | 'attempts' | 'outcome'> {
-  readonly gap: Gap;
-}
-
-/** What is told of one that is given up on. */
-export function deadGapOf(record: StoredRecord, attempts: number, outcome: DeadLetter['outcome']): DeadGap {
-  const { data: gap } = jsonOf(record) as { readonly data: Gap };
-  return { gap, channel: record.channel, attempts, outcome };
+/** What is told by a record that stands for a gap. */
+export function gapOf(record: StoredRecord): Gap {
+  return (jsonOf(record) as { readonly data: Gap }).data;
 }
 
 const gaps = new WeakSet<StoredRecord>();

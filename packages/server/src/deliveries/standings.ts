@@ -1,9 +1,7 @@
-import { encodeCursor } from '@polycast/protocol';
 import type { Clock, Random } from '../core/ports.ts';
-import type { DeadLetter, SubscriptionStore } from '../core/subscription/ports.ts';
+import type { SubscriptionStore } from '../core/subscription/ports.ts';
 import type { SubscriptionSettings } from '../core/subscription/settings.ts';
 import { stepStanding, type StandingInput, type StandingStep } from '../core/subscription/standing.ts';
-import type { DeadGap } from './gap.ts';
 import type { Line } from './line.ts';
 import type { Notes } from './notes.ts';
 import type { SubscriptionNews, Tell } from './tell.ts';
@@ -17,8 +15,6 @@ export interface StandingsParts {
   readonly tell: Tell;
   /** A line begins or ceases to be at work. */
   readonly turned: (line: Line) => void;
-  /** There may be more dead letters than are kept. */
-  readonly trimDeadLetters: (line: Line) => void;
 }
 
 /** Which news a state is, where it is any. */
@@ -70,6 +66,7 @@ export class Standings {
     return step;
   }
 
+  /** Nothing but failures since `standing.failingSinceMs`; to be called for each of them. */
   failed(line: Line): void {
     const { failingSinceMs, state } = line.standing;
     if (failingSinceMs === undefined || state !== 'active') return;
@@ -98,16 +95,6 @@ export class Standings {
 
   gone(line: Line): void {
     this.step(line, 'gone');
-  }
-
-  deadLetter(line: Line, { epoch, position, channel, attempts, outcome }: DeadLetter): void {
-    const event = encodeCursor(epoch, position);
-    this.#parts.tell(line.id, 'dead-letter', { event, channel, attempts, outcome });
-    this.#parts.trimDeadLetters(line);
-  }
-
-  deadGap(line: Line, gap: DeadGap): void {
-    this.#parts.tell(line.id, 'dead-gap', { ...gap });
   }
 
   forget(line: Line): void {

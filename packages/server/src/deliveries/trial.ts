@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { formatTime } from '@polycast/protocol';
 import type { Clock, StoredRecord } from '../core/ports.ts';
 import type { Attempt, Sample, Sender, SubscriptionStore } from '../core/subscription/ports.ts';
+import { attemptApart } from './attempt.ts';
 import type { Line } from './line.ts';
 import { judge } from './webhook/outcome.ts';
 import { requestOf } from './webhook/request.ts';
@@ -28,22 +29,9 @@ export async function sendSample(
   const id = `test_${randomBytes(12).toString('base64url')}`;
   const request = requestOf(line.definition, [record], epoch, startedMs, id);
   const sent = await sender.send(request);
-  const attempt: Attempt = {
-    subscription: line.id,
-    number: nextAttempt(),
-    epoch,
-    position: 0,
-    others: [],
-    isGap: false,
-    count: 1,
-    attempt: 1,
-    startedMs,
-    outcome: judge(sent, clock.nowMs()).outcome,
-    request: { url: request.url, headers: request.headers, bodyBytes: request.body?.length ?? 0 },
-    answer: sent.isInside ? undefined : sent.answer,
-    timing: sent.timing,
-    detail: sent.detail,
-  };
+  const { outcome } = judge(sent, clock.nowMs());
+  const known = { subscription: line.id, number: nextAttempt(), epoch, attempt: 1, startedMs, outcome };
+  const attempt = attemptApart({ ...known, detail: sent.detail }, request, sent);
   store.note([{ kind: 'attempt', attempt }]);
   return attempt;
 }

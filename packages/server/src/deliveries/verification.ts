@@ -7,6 +7,7 @@ import type { Attempt, Sender, Sent, SubscriptionStore } from '../core/subscript
 import { withJitter } from '../core/subscription/retry.ts';
 import { TokenBuckets } from '../core/token-buckets.ts';
 import { Alarm } from './alarm.ts';
+import { attemptApart } from './attempt.ts';
 import type { Line } from './line.ts';
 import {
   cloudEventsQuestion,
@@ -140,22 +141,16 @@ export class Verification {
     const sent: Sent = await sender.send({ ...question, timeoutMs });
     const verdict = judgeAnswer(sent);
     const { outcome } = judge(sent, clock.nowMs());
-    const attempt: Attempt = {
+    const known = {
       subscription: definition.id,
       number: nextAttempt(),
       epoch,
-      position: 0,
-      others: [],
-      isGap: false,
-      count: 1,
       attempt: asked,
       startedMs,
       outcome: outcome === 'delivered' && !verdict.isGiven ? 'answer' : outcome,
-      request: { url: question.url, headers: question.headers, bodyBytes: question.body?.length ?? 0 },
-      answer: sent.isInside ? undefined : sent.answer,
-      timing: sent.timing,
       detail: verdict.isGiven ? sent.detail : verdict.detail,
     };
+    const attempt = attemptApart(known, question, sent);
     return { verdict, attempt };
   }
 

@@ -3,7 +3,6 @@ import type { Clock, Position, Random } from '../../core/ports.ts';
 import type { PullDelivery } from '../../core/subscription/definition.ts';
 import type { Lane } from '../../core/subscription/lane.ts';
 import type {
-  DeadLetter,
   LeasedEvent,
   LeaseOutcome,
   PullDesk,
@@ -12,14 +11,12 @@ import type {
 } from '../../core/subscription/ports.ts';
 import type { SubscriptionSettings } from '../../core/subscription/settings.ts';
 import { Alarm } from '../alarm.ts';
-import { deadGapOf, isGap, type DeadGap } from '../gap.ts';
+import type { DeadLetters } from '../dead-letters.ts';
 import type { Line, LineOwner } from '../line.ts';
 import type { Notes } from '../notes.ts';
 import { PullQueue, type Waiter } from './pull-queue.ts';
 
 export interface PullsParts {
-  /** Of the log. */
-  readonly epoch: string;
   readonly store: SubscriptionStore;
   readonly notes: Notes;
   readonly clock: Clock;
@@ -29,9 +26,7 @@ export interface PullsParts {
   readonly settings: SubscriptionSettings;
   /** The line of an id; `undefined`: there is none. */
   readonly find: (subscription: string) => Line | undefined;
-  /** Told of events that were given up on. */
-  readonly deadLetter: (line: Line, letter: DeadLetter) => void;
-  readonly deadGap: (line: Line, gap: DeadGap) => void;
+  readonly deadLetters: DeadLetters;
 }
 
 /** What has been counted since it began. */
@@ -41,7 +36,6 @@ export interface PullFigures {
   acknowledged: number;
   released: number;
   leasesOver: number;
-  deadLetters: number;
 }
 
 /** How soon a store that is behind is asked again. */
@@ -64,7 +58,6 @@ export class Pulls implements PullDesk, LineOwner {
     acknowledged: 0,
     released: 0,
     leasesOver: 0,
-    deadLetters: 0,
   };
   readonly #nameOf: () => string;
 
@@ -299,28 +292,8 @@ export class Pulls implements PullDesk, LineOwner {
   #again(line: Line, lane: Lane, dueMs: number, why: string): void {
     const { deliveriesMax } = line.definition.delivery as PullDelivery;
     if (lane.attempts < deliveriesMax) return line.progress.retry(lane, dueMs);
-    const { record, attempts } = lane;
-    // What is lost already is no letter to anybody; that it is not known is told.
-    if (record !== undefined && isGap(record)) {
-      line.progress.done(lane);
-      return this.#parts.deadGap(line, deadGapOf(record, attempts, 'deliveries'));
-    }
-    const { epoch, store, notes, clock, deadLetter } = this.#parts;
-    const letter: DeadLetter = {
-      subscription: line.id,
-      epoch,
-      position: lane.position,
-      channel: lane.channel,
-      attempts: lane.attempts,
-      sinceMs: clock.nowMs(),
-      outcome: 'deliveries',
-      detail: `It was given out ${lane.attempts} times and never acknowledged; in the end it was ${why}.`,
-    };
-    line.progress.done(lane);
-    line.deadLetters++;
-    this.figures.deadLetters++;
-    store.note([{ kind: 'dead_letter', deadLetter: letter }, ...notes.changesOf(line)]);
-    deadLetter(line, letter);
+    const detail = `It was given out ${lane.attempts} times and never acknowledged; in the end it was ${why}.`;
+    this.#parts.deadLetters.giveUp(line, line.progress, lane, 'deliveries', detail, this.#parts.clock.nowMs());
   }
 
   #changed(line: Line): void {
