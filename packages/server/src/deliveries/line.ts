@@ -1,21 +1,21 @@
-import { encodeCursor } from '@polycast/protocol';
 import type { Feed, Records } from '../core/feed.ts';
 import type { Interest, Woken } from '../core/interest.ts';
 import type { Clock, Position, StoredRecord } from '../core/ports.ts';
+import type { ReadGate } from '../core/read-gate.ts';
 import type { SubscriptionDefinition, SubscriptionStanding } from '../core/subscription/definition.ts';
 import type { Due } from '../core/subscription/due-heap.ts';
 import { compileFilter, type Filter } from '../core/subscription/filter.ts';
+import type { OpenCounts } from '../core/subscription/lane-counts.ts';
 import type { Lane } from '../core/subscription/lane.ts';
 import type { Pace } from '../core/subscription/pace.ts';
 import type { Replay, StoredSubscription, Subscription } from '../core/subscription/ports.ts';
-import type { OpenCounts } from '../core/subscription/lane-counts.ts';
 import { Progress } from '../core/subscription/progress.ts';
-import { gapRecord } from './gap.ts';
+import { epochGap, retentionGap } from './gap.ts';
+import { PAGE_BYTES_MAX, READ_RETRY_MS, readLanes } from './lane-reads.ts';
 import { jsonOf } from './record-json.ts';
 import { withSharedParts } from './shared-parts.ts';
-import type { ReadGate } from '../core/read-gate.ts';
 
-/** What a line reads from, and whom it tells. */
+/** What lines read from, all of them. */
 export interface LineParts {
   readonly feed: Feed;
   readonly clock: Clock;
@@ -38,11 +38,8 @@ export interface LineOwner {
 
 /** Bytes of events that one line has in memory, at most, but always one event. */
 const HELD_BYTES_MAX = 1024 * 1024;
-/** In one page. */
+/** Events in one page. */
 const PAGE_COUNT_MAX = 256;
-const PAGE_BYTES_MAX = 256 * 1024;
-/** How soon a log that could not be read is asked again. */
-const READ_RETRY_MS = 1000;
 
 /**
  * One subscription at work: it stands somewhere in the log, is woken like every reader, and takes up as much as is asked for. Quiet, it
@@ -271,9 +268,7 @@ export class Line implements Woken, Due {
 
   /** Reads what lanes need that have waited. */
   readLanes(): void {
-    const { progress } = this;
-    for (let lane = progress.nextToRead(); lane !== undefined; lane = progress.nextToRead())
-      this.#readLane(progress, lane);
+    readLanes(this.#parts, this.#owner, this);
   }
 
   /** Lets go of what a quiet line does not need. */
@@ -283,14 +278,18 @@ export class Line implements Woken, Due {
     this.#progress = undefined;
   }
 
-  /** Whether an event is among what it wants. */
-  wants(record: StoredRecord): boolean {
-    return this.#filter === undefined || this.#filter(jsonOf(record));
+  /** Whether it means an event. */
+  means(record: StoredRecord): boolean {
+    return this.#interest.means(record) && this.#wants(record);
   }
 
-  /** Whether it means an event by its channel and type. */
-  means(record: StoredRecord): boolean {
-    return this.#interest.means(record) && this.wants(record);
+  /** What it means of events that are its own by their channel and type. */
+  wanted(records: readonly StoredRecord[]): readonly StoredRecord[] {
+    return this.#filter === undefined ? records : records.filter((record) => this.#wants(record));
+  }
+
+  #wants(record: StoredRecord): boolean {
+    return this.#filter === undefined || this.#filter(jsonOf(record));
   }
 
   /** What was live is told from where it is so, before anything about its reading changes. */
@@ -321,16 +320,14 @@ export class Line implements Woken, Due {
     const { lost, cursor, state } = this.standing;
     if (lost === undefined || state === 'ended') return;
     const { feed, clock } = this.#parts;
-    const from = encodeCursor(lost.epoch, lost.position);
-    const places = { from, to: encodeCursor(feed.epoch, cursor), reason: 'epoch' } as const;
-    this.progress.takeGap(gapRecord(places, cursor, clock.nowMs()));
+    this.progress.takeGap(epochGap(lost, feed.epoch, cursor, clock.nowMs()));
   }
 
   #read(progress: Progress, countMax: number): void {
     const { feed, reads } = this.#parts;
     const round = this.#round;
     const after = progress.position;
-    // Nothing is read before it has been.
+    // Nothing of this log is read before the loss of the other one has been heard of.
     this.noteHeard();
     this.#isReading = true;
     const arrived = (page: Records): void => {
@@ -352,53 +349,19 @@ export class Line implements Woken, Due {
     reads.run(read).then(arrived, failed);
   }
 
-  #readLane(progress: Progress, lane: Lane): void {
-    const { feed, reads, clock } = this.#parts;
-    const { after, through, countMax } = progress.pageOf(lane);
-    const isHead = !lane.isHeadDone;
-    const inMemory = isHead ? feed.find(lane.channel, lane.position) : undefined;
-    if (inMemory !== undefined) {
-      progress.arrived(lane, [inMemory], through);
-      return;
-    }
-    const arrived = ({ records, reached, gapThrough }: Records): void => {
-      // What retention has taken of a channel is told in its place.
-      const gap = !isHead && gapThrough > after ? this.#lost(after, gapThrough, lane.channel) : undefined;
-      if (!progress.arrived(lane, isHead ? records : this.#wanted(records), reached, gap))
-        progress.substitute(lane, this.#lost(after, lane.position, lane.channel));
-      this.#owner.ready(this);
-    };
-    const failed = (): void => {
-      progress.unread(lane, clock.nowMs() + READ_RETRY_MS);
-      this.#owner.ready(this);
-    };
-    const interest = feed.interest([lane.channel], isHead ? undefined : this.#definition.types);
-    reads.run(() => feed.readRecords(interest, after, through, countMax, PAGE_BYTES_MAX)).then(arrived, failed);
-  }
-
   /** What is lost is told first; then the page is read again. */
   #takeOrTell(progress: Progress, page: Records): void {
     const after = progress.position;
     if (page.gapThrough <= Math.max(after, this.#gapTold)) return this.#take(progress, page);
     this.#gapTold = page.gapThrough;
-    progress.takeGap(this.#lost(after, page.gapThrough));
+    const { feed, clock } = this.#parts;
+    progress.takeGap(retentionGap(feed.epoch, after, page.gapThrough, clock.nowMs()));
   }
 
   #take(progress: Progress, { records, reached }: Records): void {
     const meant = reached <= this.#through ? records : records.filter(({ position }) => position <= this.#through);
-    progress.take(this.#wanted(meant), Math.min(reached, this.#through));
+    progress.take(this.wanted(meant), Math.min(reached, this.#through));
     this.#takenMs = meant.at(-1)?.timeMs ?? this.#takenMs;
-  }
-
-  #wanted(records: readonly StoredRecord[]): readonly StoredRecord[] {
-    return this.#filter === undefined ? records : records.filter((record) => this.wants(record));
-  }
-
-  /** What stands for events that retention has removed. */
-  #lost(after: Position, through: Position, channel?: string): StoredRecord {
-    const { epoch } = this.#parts.feed;
-    const places = { from: encodeCursor(epoch, after), to: encodeCursor(epoch, through), reason: 'retention' } as const;
-    return gapRecord(places, through, this.#parts.clock.nowMs(), channel);
   }
 
   #interestOf({ channels, types }: SubscriptionDefinition): Interest {
