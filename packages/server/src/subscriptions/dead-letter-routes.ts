@@ -1,5 +1,4 @@
 import { encodeCursor, PolycastError } from '@polycast/protocol';
-import type { StoredRecord } from '../core/ports.ts';
 import type { DeadLetter, EventPlace, Subscription } from '../core/subscription/ports.ts';
 import { respondJson, type Desk } from '../transports/desk.ts';
 import { number } from '../transports/events-query.ts';
@@ -9,8 +8,8 @@ import { allow } from '../transports/permission.ts';
 import { respond } from '../transports/respond.ts';
 import { singles } from '../transports/single-parameters.ts';
 import { forOwners } from './caller.ts';
+import { letterAt, placeOf, recordAt } from './event-places.ts';
 import type { SubscriptionParts } from './parts.ts';
-import { placeOf } from './record-routes.ts';
 import { deadLetterJson } from './resource.ts';
 
 const LIMIT_DEFAULT = 50;
@@ -39,12 +38,11 @@ export function deadLetterRoutes(parts: SubscriptionParts): readonly Route[] {
 }
 
 async function list(parts: SubscriptionParts, { response, query }: Desk, { definition }: Subscription): Promise<void> {
-  const { state } = parts.services.log;
   const values = singles(query, ['limit', 'after']);
   const limit = number(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
   const after = values.get('after');
   const letters = await parts.desk.deadLetters(definition.id, {
-    after: after === undefined ? undefined : placeOf(state, after),
+    after: after === undefined ? undefined : placeOf(parts, after),
     limit: limit + 1,
   });
   const page = letters.slice(0, limit);
@@ -60,21 +58,12 @@ async function read(parts: SubscriptionParts, caller: Desk, subscription: Subscr
   const { services } = parts;
   const letter = await found(parts, caller, subscription);
   await allow(services, caller.principal, 'subscribe', [letter.channel]);
-  const record = await recordOf(parts, letter);
+  const record = await recordAt(parts, letter, letter.channel);
   const id = encodeCursor(letter.epoch, letter.position);
   // What was published is passed on as it is: numbers are not rounded.
   const payload = record === undefined ? 'null' : `{"id":"${id}",${Buffer.from(record.body).toString()}`;
   const text = `${JSON.stringify(deadLetterJson(letter)).slice(0, -1)},"payload":${payload}}`;
   respond(caller.response, 200, 'application/json', text, ['Cache-Control', 'no-store']);
-}
-
-/** `undefined` when retention has removed it, or its log is no more. */
-async function recordOf({ services }: SubscriptionParts, letter: DeadLetter): Promise<StoredRecord | undefined> {
-  const { channel, epoch, position } = letter;
-  if (epoch !== services.log.state.epoch) return undefined;
-  const interest = services.feed.interest([channel]);
-  const { records } = await services.feed.read(interest, position - 1, position, 'forward', 1, 1);
-  return records[0];
 }
 
 async function retry(
@@ -104,18 +93,8 @@ async function found(
   { parameters }: Desk,
   { definition }: Subscription,
 ): Promise<DeadLetter> {
-  const event = placeOf(parts.services.log.state, parameters['event'] ?? '');
+  const event = placeOf(parts, parameters['event'] ?? '');
   const letter = await letterAt(parts, definition.id, event);
   if (letter !== undefined) return letter;
   throw new PolycastError('not_found', 'There is no such dead letter.');
-}
-
-/** The dead letter that an event has become for a subscription, if it has. */
-export async function letterAt(
-  { desk }: SubscriptionParts,
-  subscription: string,
-  { epoch, position }: EventPlace,
-): Promise<DeadLetter | undefined> {
-  const [letter] = await desk.deadLetters(subscription, { after: { epoch, position: position - 1 }, limit: 1 });
-  return letter?.epoch === epoch && letter.position === position ? letter : undefined;
 }

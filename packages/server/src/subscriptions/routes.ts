@@ -1,9 +1,9 @@
 import type { Route } from '../transports/http-transport.ts';
 import { actionRoutes } from './action-routes.ts';
+import { attemptsRoute } from './attempts-route.ts';
 import { deadLetterRoutes } from './dead-letter-routes.ts';
 import type { SubscriptionParts } from './parts.ts';
 import { pullRoutes } from './pull-routes.ts';
-import { recordRoutes } from './record-routes.ts';
 import { resourceRoutes } from './resource-routes.ts';
 import { traceRoute } from './trace-route.ts';
 
@@ -12,7 +12,7 @@ export function subscriptionRoutes(parts: SubscriptionParts): readonly Route[] {
   return [
     ...resourceRoutes(parts),
     ...actionRoutes(parts),
-    ...recordRoutes(parts),
+    attemptsRoute(parts),
     ...deadLetterRoutes(parts),
     ...pullRoutes(parts),
     traceRoute(parts),

@@ -5,9 +5,8 @@ import { respondJson, timeText, type Desk } from '../transports/desk.ts';
 import type { Route } from '../transports/http-transport.ts';
 import { singles } from '../transports/single-parameters.ts';
 import { forCallers, maySee } from './caller.ts';
+import { letterAt, placeOf, recordAt } from './event-places.ts';
 import type { SubscriptionParts } from './parts.ts';
-import { letterAt } from './dead-letter-routes.ts';
-import { placeOf } from './record-routes.ts';
 import { attemptJson } from './resource.ts';
 
 /** Of one event. */
@@ -25,8 +24,9 @@ export function traceRoute(parts: SubscriptionParts): Route {
 async function trace(parts: SubscriptionParts, { response, parameters, query, principal }: Desk): Promise<void> {
   const { services, desk } = parts;
   singles(query, []);
-  const event = placeOf(services.log.state, parameters['id'] ?? '');
-  const record = await recordOf(parts, event);
+  const event = placeOf(parts, parameters['id'] ?? '');
+  // Without it there is only what was kept of it.
+  const record = await recordAt(parts, event, '>');
   const tried = Map.groupBy(await desk.trace(event), ({ subscription }) => subscription);
   // Those that were tried, though they mean something else by now; and those that mean it.
   const isTold = (subscription: Subscription): boolean => {
@@ -42,16 +42,6 @@ async function trace(parts: SubscriptionParts, { response, parameters, query, pr
     if (told !== undefined) deliveries.push(deliveryJson(subscription.definition.id, told, attempts));
   }
   respondJson(response, 200, { event: encodeCursor(event.epoch, event.position), deliveries });
-}
-
-/** `undefined` when retention has removed it, or its log is no more: then there is only what was kept of it. */
-async function recordOf(
-  { services }: SubscriptionParts,
-  { epoch, position }: EventPlace,
-): Promise<StoredRecord | undefined> {
-  if (epoch !== services.log.state.epoch) return undefined;
-  const { records } = await services.feed.read(services.feed.interest(['>']), position - 1, position, 'forward', 1, 1);
-  return records[0];
 }
 
 type State = 'delivered' | 'trying' | 'waiting' | 'leased' | 'dead-letter' | 'done';
