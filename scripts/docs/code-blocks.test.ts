@@ -15,7 +15,7 @@ const pages = readPages(ROOT);
 /** Drawings and wire excerpts, and what other tests run: proxies.test.ts. */
 const ELSEWHERE = new Set(['mermaid', 'text', 'nginx', 'caddy']);
 
-test('the scripts on all pages pass the type check', { timeout: 60_000 }, () => {
+test('the scripts on all pages pass the type check', () => {
   const all = [...pages.values()].map((blocks) => scriptsOf(blocks));
   expect(typeCheck(new Map(all.flatMap((scripts) => [...scripts])))).toBe('');
 });

@@ -49,7 +49,7 @@ describe('pages that the documentation shows', () => {
       body,
     });
     expect(published.status).toBe(201);
-    await expect.poll(() => page.textContent('body'), { timeout: 10_000 }).toContain(body);
+    await expect.poll(() => page.textContent('body')).toContain(body);
   });
 });
 

@@ -91,8 +91,7 @@ test('five tabs hold one connection, and when the one that leads is closed or cr
   await publish('tabs', [6, 7]);
   for (const page of pages) expect(await untilSeen(page, 7)).toEqual(numbers(7));
   expect(proxy.streams()).toBe(1);
-  for (const page of pages)
-    await expect.poll(() => page.evaluate(() => window.connection.state.transport), { timeout: 10_000 }).toBe('tab');
+  for (const page of pages) await expect.poll(() => page.evaluate(() => window.connection.state.transport)).toBe('tab');
 });
 
 test('a page that is left and loaded again goes on where it was', async () => {

@@ -17,7 +17,7 @@ export function until(condition: () => boolean, what: string = condition.toStrin
     () => {
       if (!condition()) throw new Error(`It did not come to be: ${what}`);
     },
-    { timeout: 12_000, interval: 5 },
+    { interval: 5 },
   );
 }
 

@@ -209,8 +209,8 @@ describe.each(['http', 'websocket'] as const)('over %s', (transport) => {
     finish.resolve();
     const second = await hubForTest({ data: folder, port: first.port });
     await second.publish('jobs.a', 2);
-    await expect.poll(() => handled, { timeout: 20_000 }).toEqual([1, 2]);
-    await expect.poll(() => backlog(second, id), { timeout: 20_000 }).toMatchObject({ inFlight: 0 });
+    await expect.poll(() => handled).toEqual([1, 2]);
+    await expect.poll(() => backlog(second, id)).toMatchObject({ inFlight: 0 });
   });
 
   test('a subscription that is paused is waited for; one that is not there ends the work', async () => {

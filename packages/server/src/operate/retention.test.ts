@@ -20,7 +20,11 @@ test('what a rule has removed is told as a gap by every route alike, without a r
   expect(late.body['gaps']).toMatchObject([{ to: ids[6], reason: 'retention' }]);
   const wide = await hub.ask('GET', `/v1/events?channel=${encodeURIComponent('>')}&after=${first}`);
   expect(wide.body['gaps']).toMatchObject([{ to: ids[6], reason: 'retention' }]);
-  const { id } = await hub.create({ channels: ['few.>'], start: first, delivery: { kind: 'pull' } });
+  const { id } = await hub.create({
+    channels: ['few.>'],
+    start: first,
+    delivery: { kind: 'pull', leaseSeconds: 43_200 },
+  });
   const pull = async (): Promise<{ lease: string; event: { type?: string; id: string } }[]> => {
     const { body } = await hub.ask('POST', `/v1/subscriptions/${String(id)}/pull`, { count: 10 });
     return body['events'] as { lease: string; event: { type?: string; id: string } }[];

@@ -35,7 +35,8 @@ test('in a crowd of good and bad hosts each request has its own outcome, within 
   const outcomes = Array.from({ length: 600 }, async (_, index) => {
     const mood = moods[(index * 7) % moods.length] as string;
     const host = hosts[(index * 5) % hosts.length] as string;
-    const sent = await sender.send(post(`${host}/${mood}`, { timeoutMs: 150 }));
+    // Whom nobody makes wait has all the time that a busy machine may need.
+    const sent = await sender.send(post(`${host}/${mood}`, { timeoutMs: mood === 'hang' ? 150 : 60_000 }));
     const { open, idle } = sender.figures;
     expect(open).toBeLessThanOrEqual(8);
     expect(idle).toBeLessThanOrEqual(open);

@@ -25,7 +25,7 @@ async function outcomeOf(hub: SubscriptionHub, url: string): Promise<unknown> {
     const { body } = await hub.ask('GET', `/v1/subscriptions/${String(id)}/attempts`);
     return body['attempts'] as readonly { readonly outcome: string }[];
   };
-  await expect.poll(attempts, { timeout: 10_000 }).toHaveLength(1);
+  await expect.poll(attempts).toHaveLength(1);
   return (await attempts())[0]?.outcome;
 }
 

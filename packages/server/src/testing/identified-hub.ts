@@ -44,8 +44,10 @@ export async function identifiedHub(settings: object = {}, speed: number = SPEED
     ...settings,
     identity: {
       tokens: [{ leewaySeconds: 0, keys: [{ algorithm: 'HS256', secret: SECRET }] }],
-      ...identityOf(settings),
+      ...partOf(settings, 'identity'),
     },
+    // Half a minute to say who one is would be half a second here.
+    limits: { webSocketEntryTimeoutMs: 3_600_000, ...partOf(settings, 'limits') },
   });
   const hub = await openHub(config, { world });
   onTestFinished(() => hub.close());
@@ -203,10 +205,10 @@ export async function sessions(hub: IdentifiedHub, transport: string): Promise<n
   return Number(new RegExp(`^polycast_sessions\\{transport="${transport}"\\} (\\d+)`, 'm').exec(text)?.[1]);
 }
 
-const WAIT = { timeout: 10_000, interval: 5 };
+const WAIT = { interval: 5 };
 
-function identityOf(settings: object): object {
-  return 'identity' in settings ? (settings.identity as object) : {};
+function partOf(settings: object, name: 'identity' | 'limits'): object {
+  return (settings as Readonly<Record<string, object | undefined>>)[name] ?? {};
 }
 
 function sign(claims: object): string {

@@ -2,7 +2,7 @@ import { onTestFinished, vi } from 'vitest';
 import { identifiedHub, type IdentifiedHub } from './identified-hub.ts';
 import { WebSubSubscriber } from './websub-subscriber.ts';
 
-const WAIT = { timeout: 10_000, interval: 5 };
+const WAIT = { interval: 5 };
 
 /** A hub whose channels below `news` are public, and a subscriber that it may send to. */
 export interface WebSubWorld {

@@ -6,7 +6,8 @@ const IDLE = { code: 4408, reason: 'read nothing, or asked for nothing, for too 
 
 describe('a WebSocket of nobody known, without a channel', () => {
   test('is closed when its time is over, whatever else it asks', async () => {
-    const hub = await identifiedHub(QUICK);
+    // Two seconds: time for what is asked meanwhile, also on a machine that has other things to do.
+    const hub = await identifiedHub(QUICK, 2.5);
     const [silent, pinging] = [hub.socket(''), hub.socket('')];
     expect(await pinging.ask({ op: 'ping' })).toMatchObject({ ok: true });
     expect(await pinging.ask({ op: 'subscribe', channels: ['staff'] })).toMatchObject({ ok: false });
@@ -16,7 +17,7 @@ describe('a WebSocket of nobody known, without a channel', () => {
   });
 
   test('stays once it has said who it is, has a channel, or publishes', async () => {
-    const hub = await identifiedHub(QUICK, 10);
+    const hub = await identifiedHub(QUICK, 2.5);
     const idle = hub.socket('');
     const known = hub.socket('');
     const reading = hub.socket('');

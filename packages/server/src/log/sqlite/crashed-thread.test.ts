@@ -93,5 +93,5 @@ function record(): NewRecord {
 }
 
 async function recovered(log: Log): Promise<void> {
-  await expect.poll(() => log.append([]).then(() => log.state.unavailable), { timeout: 10_000 }).toBe(undefined);
+  await expect.poll(() => log.append([]).then(() => log.state.unavailable)).toBe(undefined);
 }
