@@ -54,17 +54,17 @@ describe('a revocation', () => {
     ['user', { user: 'ann' }],
     ['token', { token: 'ann-1' }],
   ])('by %s ends what it means on all transports, and nothing else', async (_name, revocation) => {
-    const hub = await identifiedHub();
+    const hub = await identifiedHub({}, 5);
     const ann = hub.token('ann', 3600, { jti: 'ann-1' });
     const bob = hub.token('bob', 3600, { jti: 'bob-1' });
     const stream = await hub.follow('channel=news.a', ann);
     const socket = hub.socket(`channel=news.a&token=${ann}`);
-    const poll = fetch(`${hub.url}/v1/events?channel=news.a&wait=60&token=${ann}`);
-    const held = fetch(`${hub.url}/v1/channels/news.b?wait=60&token=${ann}`);
     const others = [await hub.follow('channel=news.a', bob), await hub.follow('channel=news.a')];
     const other = hub.socket(`channel=news.a&token=${bob}`);
     await other.got({ op: 'ready' });
     await socket.got({ op: 'ready' });
+    const poll = fetch(`${hub.url}/v1/events?channel=news.a&wait=60&token=${ann}`);
+    const held = fetch(`${hub.url}/v1/channels/news.b?wait=60&token=${ann}`);
     await vi.waitFor(async () => expect(await sessions(hub, 'long_poll')).toBe(2));
     expect((await hub.administer('POST', '/v1/revocations', revocation)).status).toBeLessThan(300);
     await stream.over();
