@@ -14,7 +14,7 @@ export function eventsOf(body: Uint8Array, headers: HeaderSource, { id }: { read
   if (channel !== undefined) {
     const known = { id, channel, time: headerOf(headers, 'polycast-time') ?? '' };
     const type = headerOf(headers, 'polycast-type');
-    return [{ ...known, ...(type !== undefined && { type }), ...contentOf(body, mediaType) }];
+    return [{ ...known, ...(type !== undefined && { type: percentDecoded(type) }), ...contentOf(body, mediaType) }];
   }
   const parsed = jsonOf(body);
   const list = (Array.isArray(parsed) ? parsed : [parsed]) as Record<string, unknown>[];

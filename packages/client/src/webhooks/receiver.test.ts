@@ -264,6 +264,21 @@ describe('in other formats', () => {
       data: { a: 1 },
     });
   });
+
+  test('data alone, of a type that is no ASCII', async () => {
+    const headers = {
+      'polycast-channel': 'orders.1',
+      'polycast-time': CLOUD.time,
+      'polycast-type': '100%25%20bezahlt%20%E2%82%AC',
+    };
+    expect(await eventOf(signed('{"a":1}', 'event-1', { ...JSON_TYPE, ...headers }))).toEqual({
+      id: 'event-1',
+      channel: 'orders.1',
+      type: '100% bezahlt €',
+      time: CLOUD.time,
+      data: { a: 1 },
+    });
+  });
 });
 
 describe('CloudEvents’ handshake', () => {

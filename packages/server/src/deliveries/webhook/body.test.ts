@@ -82,13 +82,24 @@ describe('the data alone', () => {
     expect(sent('data', { content, user: '"data":1}' })).toEqual({ id, contentType, headers, text });
   });
 
-  test('has its type in a header, if a header can hold it', () => {
-    expect(sent('data', { type: 'paid', content: '"data":1' }).headers).toEqual({
-      ...headers,
-      'polycast-type': 'paid',
-    });
-    for (const type of ['bezahlt €', 'a\r\nb', ' a'])
-      expect(sent('data', { type, content: '"data":1' }).headers).toEqual(headers);
+  test.each([
+    ['paid', 'paid'],
+    ['order paid', 'order%20paid'],
+    ['bezahlt 100 €', 'bezahlt%20100%20%E2%82%AC'],
+    ['a\r\nb%', 'a%0D%0Ab%25'],
+  ])('has its type in a header: %j', (type, header) => {
+    expect(sent('data', { type, content: '"data":1' }).headers).toEqual({ ...headers, 'polycast-type': header });
+  });
+
+  test('has any type in a header of printable ASCII, from which it is read again', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', minLength: 1 }), (type) => {
+        const made = sent('data', { type, content: '"data":1' }).headers as Record<string, string>;
+        const header = made['polycast-type'] as string;
+        expect(header).toMatch(/^[\x21-\x7e]+$/);
+        expect(decodeURIComponent(header)).toBe(type);
+      }),
+    );
   });
 
   test('is what was published, whatever that was', () => {

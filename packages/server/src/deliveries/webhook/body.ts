@@ -2,7 +2,7 @@ import { encodeCursor } from '@polycast/protocol';
 import { createHash } from 'node:crypto';
 import type { StoredRecord } from '../../core/ports.ts';
 import type { BodyFormat } from '../../core/subscription/definition.ts';
-import { attributeHeaders, structuredEvent } from './cloudevents.ts';
+import { attributeHeaders, percentEncoded, structuredEvent } from './cloudevents.ts';
 import { eventMembers } from './event-members.ts';
 
 /** What a request carries, whoever it goes to (PROTOCOL.md section 14.3): made of the bytes of the log. */
@@ -61,7 +61,6 @@ const JSON_TYPE = 'application/json';
 const CLOUDEVENT = 'application/cloudevents+json; charset=utf-8';
 const CLOUDEVENT_BATCH = 'application/cloudevents-batch+json; charset=utf-8';
 const IS_JSON = /^[^;]*[/+]json\s*(?:;|$)/i;
-const PRINTABLE = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
 
 function idOf({ position }: StoredRecord, { epoch, ownId }: BodyOptions): string {
   return ownId ?? encodeCursor(epoch, position);
@@ -76,13 +75,9 @@ function envelope(id: string, { body }: StoredRecord): Buffer {
   return bytes;
 }
 
-function dataHeaders(record: StoredRecord): Readonly<Record<string, string>> {
-  const time = new Date(record.timeMs).toISOString();
-  const headers = { 'polycast-channel': record.channel, 'polycast-time': time };
-  // As on `GET /v1/channels/{c}`: header fields are for ASCII.
-  return record.type !== undefined && PRINTABLE.test(record.type)
-    ? { ...headers, 'polycast-type': record.type }
-    : headers;
+function dataHeaders({ channel, timeMs, type }: StoredRecord): Readonly<Record<string, string>> {
+  const headers = { 'polycast-channel': channel, 'polycast-time': new Date(timeMs).toISOString() };
+  return type === undefined ? headers : { ...headers, 'polycast-type': percentEncoded(type) };
 }
 
 function batchOf(records: readonly StoredRecord[], options: BodyOptions): WebhookBody {

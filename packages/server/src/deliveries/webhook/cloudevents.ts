@@ -47,8 +47,8 @@ function attributesOf(
 
 const JSON_OR_BYTES = ['application/json', 'application/octet-stream'];
 
-/** CloudEvents HTTP binding 1.0, section 3.1.3.2: all but printable ASCII, and of that `"`, `%` and the space. */
-function percentEncoded(text: string): string {
+/** Any text, for a header. CloudEvents HTTP binding 1.0, section 3.1.3.2: all but printable ASCII, and of that `"`, `%` and the space. */
+export function percentEncoded(text: string): string {
   return text.replace(/[^\x21\x23\x24\x26-\x7e]+/gu, (part) =>
     Buffer.from(part).toString('hex').toUpperCase().replace(/../g, '%$&'),
   );
