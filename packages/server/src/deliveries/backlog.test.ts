@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { openKit, openReceiver, OPERATOR, webhook, type Kit } from '../testing/delivery-kit.ts';
+import { answering, openKit, openReceiver, webhook, type Kit } from '../testing/delivery-kit.ts';
 import { openQueue } from '../testing/queue-kit.ts';
 
 async function publishAll(kit: Kit, channel: string, count: number): Promise<void> {
@@ -8,9 +8,9 @@ async function publishAll(kit: Kit, channel: string, count: number): Promise<voi
 
 test('what waits behind an event that fails is counted, and still is after a restart, until all of it is done', async () => {
   const receiver = await openReceiver();
-  receiver.answer = (_received, response) => response.writeHead(500).end();
+  receiver.answer = answering(500);
   const kit = await openKit();
-  const { id } = (await kit.deliveries.desk.create(webhook(receiver.url), OPERATOR)).subscription.definition;
+  const id = await kit.create(webhook(receiver.url));
   await publishAll(kit, 'a.1', 60);
   const behind = { inFlight: 0, failing: 1, waiting: 59, deadLetters: 0, lagEvents: 60, lagPositions: 0 };
   await vi.waitFor(() => expect(kit.deliveries.desk.backlog(id)).toMatchObject(behind));
@@ -24,7 +24,7 @@ test('what waits behind an event that fails is counted, and still is after a res
   await vi.waitFor(() => expect(desk.backlog(id).lagMs).toBeGreaterThan(0));
   await publishAll(next, 'a.1', 5);
   await vi.waitFor(() => expect(desk.backlog(id)).toMatchObject({ waiting: 64, lagEvents: 65, lagPositions: 0 }));
-  receiver.answer = (_received, response) => response.writeHead(204).end();
+  receiver.answer = answering(204);
   const nothing = { inFlight: 0, failing: 0, waiting: 0, lagEvents: 0, lagMs: 0 };
   await vi.waitFor(() => expect(desk.backlog(id)).toMatchObject(nothing), 10_000);
 });
@@ -35,7 +35,7 @@ test('the events of a batch that is under way are counted, and those behind it',
   receiver.answer = (_received, response) => void answers.push(() => response.writeHead(204).end());
   const kit = await openKit();
   const wishes = webhook(receiver.url, { concurrencyMax: 1 }, { batch: { countMax: 4, waitMs: 60_000 } });
-  const { id } = (await kit.deliveries.desk.create(wishes, OPERATOR)).subscription.definition;
+  const id = await kit.create(wishes);
   await publishAll(kit, 'a.1', 7);
   await vi.waitFor(() =>
     expect(kit.deliveries.desk.backlog(id)).toMatchObject({ inFlight: 4, failing: 0, waiting: 3, lagEvents: 7 }),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { openKit, openReceiver, OPERATOR, webhook, type Received } from '../testing/delivery-kit.ts';
+import { openKit, openReceiver, webhook, type Received } from '../testing/delivery-kit.ts';
 
 const batchOf = ({ body }: Received): readonly { readonly data: number; readonly time: string }[] =>
   JSON.parse(body) as { data: number; time: string }[];
@@ -19,9 +19,8 @@ test('what comes one after the other waits for the others, and a full batch goes
   const receiver = await openReceiver();
   const witness = await openReceiver();
   const kit = await openKit();
-  const { desk } = kit.deliveries;
-  await desk.create(webhook(receiver.url, {}, { batch: { countMax: 3, waitMs: HOUR_MS } }), OPERATOR);
-  await desk.create(webhook(witness.url), OPERATOR);
+  await kit.create(webhook(receiver.url, {}, { batch: { countMax: 3, waitMs: HOUR_MS } }));
+  await kit.create(webhook(witness.url));
   for (let count = 0; count < 10; count++) {
     await kit.publish(`a.${count % 2}`, count);
     // Another subscription has it: this one could have had it too.
@@ -39,7 +38,7 @@ test('what comes one after the other waits for the others, and a full batch goes
 test('what has gathered when the first has waited for long enough goes then, and not before', async () => {
   const receiver = await openReceiver();
   const kit = await openKit({ speed: 10_000 });
-  await kit.deliveries.desk.create(webhook(receiver.url, {}, { batch: { countMax: 100, waitMs: HOUR_MS } }), OPERATOR);
+  await kit.create(webhook(receiver.url, {}, { batch: { countMax: 100, waitMs: HOUR_MS } }));
   for (const [round, counts] of [
     [0, 1, 2],
     [3, 4],
@@ -58,7 +57,7 @@ test('more than a batch that is there at once goes in full ones, and only the re
   for (let count = 0; count < 8; count++) await kit.publish(`a.${count % 3}`, count);
   const wishes = { ordering: 'none', cursor: 0 } as const;
   const batch = { countMax: 3, waitMs: HOUR_MS };
-  await kit.deliveries.desk.create(webhook(receiver.url, wishes, { batch }), OPERATOR);
+  await kit.create(webhook(receiver.url, wishes, { batch }));
   await receiver.until(({ length }) => length === 2);
   await kit.publish('a.1', 8);
   await receiver.until(({ length }) => length === 3);

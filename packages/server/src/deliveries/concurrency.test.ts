@@ -1,14 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { expect, test, vi } from 'vitest';
-import {
-  openKit,
-  openReceiver,
-  OPERATOR,
-  webhook,
-  type Kit,
-  type Received,
-  type Receiver,
-} from '../testing/delivery-kit.ts';
+import { openKit, openReceiver, webhook, type Kit, type Received, type Receiver } from '../testing/delivery-kit.ts';
 
 interface Held {
   readonly channel: string;
@@ -31,7 +23,7 @@ function holding(receiver: Receiver): { readonly held: Held[]; begin(): void } {
 /** The endpoint is known to go well, so that it is sent as much at once as may be. */
 async function provenKit(receiver: Receiver, wishes: Parameters<typeof webhook>[1]): Promise<Kit> {
   const kit = await openKit();
-  await kit.deliveries.desk.create(webhook(receiver.url, wishes), OPERATOR);
+  await kit.create(webhook(receiver.url, wishes));
   for (let count = 0; count < 20; count++) await kit.publish(`a.${count % 4}`, -1);
   await receiver.until(({ length }) => length === 20);
   await vi.waitFor(() => expect(kit.deliveries.figures.webhooks).toMatchObject({ inFlight: 0, events: 20 }));
@@ -86,7 +78,7 @@ test('an endpoint is sent no more in a second than its subscription wants, and n
   const receiver = await openReceiver();
   const kit = await openKit({ speed: 20 });
   const wishes = { ordering: 'none', ratePerSecond: 10 } as const;
-  await kit.deliveries.desk.create(webhook(receiver.url, wishes), OPERATOR);
+  await kit.create(webhook(receiver.url, wishes));
   for (let count = 0; count < 200; count++) await kit.publish(`a.${count % 8}`, count);
   await receiver.until(({ length }) => length === 200);
   const times = receiver.received.map(begunSeconds).toSorted((one, other) => one - other);

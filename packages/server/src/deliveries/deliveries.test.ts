@@ -1,6 +1,6 @@
 import { encodeCursor } from '@polycast/protocol';
 import { expect, test, vi } from 'vitest';
-import { openKit, openReceiver, OPERATOR, webhook } from '../testing/delivery-kit.ts';
+import { answering, openKit, openReceiver, OPERATOR, webhook } from '../testing/delivery-kit.ts';
 
 test('what is published is posted, signed, and a restart goes on where it stood', async () => {
   const receiver = await openReceiver();
@@ -31,7 +31,7 @@ test('a channel that fails holds back itself alone, and comes in order', async (
     response.writeHead(isBad ? 500 : 200).end();
   };
   const kit = await openKit({ speed: 20 });
-  await kit.deliveries.desk.create(webhook(receiver.url), OPERATOR);
+  await kit.create(webhook(receiver.url));
   for (let count = 0; count < 5; count++) for (const channel of ['a.bad', 'a.good']) await kit.publish(channel, count);
   await receiver.until(({ length }) => length === 12);
   const bodies = receiver.received.map(({ body }) => JSON.parse(body) as { channel: string; data: number });
@@ -47,7 +47,7 @@ test('an event that fails all its attempts is a dead letter, which can be retrie
   receiver.answer = ({ body }, response) => response.writeHead(dataOf({ body }) === 'bad' ? 500 : 200).end();
   const kit = await openKit({ speed: 20 });
   const { desk } = kit.deliveries;
-  const { id } = (await desk.create(webhook(receiver.url), OPERATOR)).subscription.definition;
+  const id = await kit.create(webhook(receiver.url));
   const position = await kit.publish('a.1', 'bad');
   await kit.publish('a.1', 'next');
   await receiver.until((received) => received.some((one) => dataOf(one) === 'next'));
@@ -55,7 +55,7 @@ test('an event that fails all its attempts is a dead letter, which can be retrie
   await vi.waitFor(async () => expect(await desk.deadLetters(id, { limit: 10 })).toHaveLength(1));
   expect(desk.backlog(id)).toMatchObject({ deadLetters: 1, failing: 0 });
 
-  receiver.answer = (_received, response) => response.writeHead(200).end();
+  receiver.answer = answering(200);
   expect(await desk.retryDeadLetters(id, undefined, OPERATOR)).toBe(1);
   await receiver.until(({ length }) => length === 6);
   expect(dataOf(receiver.received[5] as { body: string })).toBe('bad');
@@ -67,17 +67,17 @@ test('a replay goes over a channel once more, beside what comes, and outlives a 
   const receiver = await openReceiver();
   const kit = await openKit();
   const { desk } = kit.deliveries;
-  const { id } = (await desk.create(webhook(receiver.url), OPERATOR)).subscription.definition;
+  const id = await kit.create(webhook(receiver.url));
   for (let count = 0; count < 4; count++) for (const channel of ['a.1', 'a.2']) await kit.publish(channel, count);
   await receiver.until(({ length }) => length === 8);
-  receiver.answer = (_received, response) => response.writeHead(503).end();
+  receiver.answer = answering(503);
   const replay = await desk.replay(id, { after: 2, channel: 'a.1' }, OPERATOR);
   expect(replay).toMatchObject({ after: 2, isDone: false });
   await receiver.until(({ length }) => length > 8);
   await kit.close();
   const before = receiver.received.length;
 
-  receiver.answer = (_received, response) => response.writeHead(200).end();
+  receiver.answer = answering(200);
   const next = await openKit({ kept: kit });
   await receiver.until(({ length }) => length === before + 3);
   expect(receiver.received.slice(before).map(dataOf)).toEqual([1, 2, 3]);
@@ -89,7 +89,7 @@ test('replays take turns with each other and with what comes, and end although s
   const kit = await openKit({ speed: 20 });
   const retryDelaysMs = Array.from({ length: 30 }, () => 1000);
   const wishes = webhook(receiver.url, { ordering: 'none' }, { retryDelaysMs });
-  const { id } = (await kit.deliveries.desk.create(wishes, OPERATOR)).subscription.definition;
+  const id = await kit.create(wishes);
   for (let count = 0; count < 200; count++) await kit.publish(`a.${count % 4}`, count);
   await receiver.until(({ length }) => length === 200);
   let asked = 0;
@@ -104,7 +104,7 @@ test('replays take turns with each other and with what comes, and end although s
 test('batches are gathered for a time, or until they are full', async () => {
   const receiver = await openReceiver();
   const kit = await openKit();
-  await kit.deliveries.desk.create(webhook(receiver.url, {}, { batch: { countMax: 3, waitMs: 30 } }), OPERATOR);
+  await kit.create(webhook(receiver.url, {}, { batch: { countMax: 3, waitMs: 30 } }));
   for (let count = 0; count < 7; count++) await kit.publish('a.1', count);
   await receiver.until((received) => received.flatMap(({ body }) => JSON.parse(body) as unknown[]).length === 7);
   const batches = receiver.received.map(({ body }) => (JSON.parse(body) as { data: number }[]).map(({ data }) => data));
@@ -115,18 +115,18 @@ test('batches are gathered for a time, or until they are full', async () => {
 test('an endpoint that fails for long is suspended, probed, and goes on by itself when it is back', async () => {
   const receiver = await openReceiver();
   const news = await openReceiver();
-  receiver.answer = (_received, response) => response.writeHead(500).end();
+  receiver.answer = answering(500);
   const settings = { failingNoticeSeconds: 10, suspendAfterSeconds: 20, probeSeconds: 5 };
   const kit = await openKit({ speed: 50, settings });
   const { desk } = kit.deliveries;
-  await desk.create(webhook(news.url, { channels: ['polycast.>'] }), OPERATOR);
+  await kit.create(webhook(news.url, { channels: ['polycast.>'] }));
   const retryDelaysMs = Array.from({ length: 100 }, () => 1000);
-  const { id } = (await desk.create(webhook(receiver.url, {}, { retryDelaysMs }), OPERATOR)).subscription.definition;
+  const id = await kit.create(webhook(receiver.url, {}, { retryDelaysMs }));
   for (let count = 0; count < 40; count++) await kit.publish(`a.${count % 10}`, count);
   await vi.waitFor(() => expect(desk.get(id)?.standing.state).toBe('suspended'), 10_000);
   const before = receiver.received.length;
   await receiver.until(({ length }) => length >= before + 2);
-  receiver.answer = (_received, response) => response.writeHead(200).end();
+  receiver.answer = answering(200);
   await vi.waitFor(() => expect(desk.get(id)?.standing).toMatchObject({ state: 'active', reason: 'healed' }), 10_000);
   await vi.waitFor(
     () => expect(desk.backlog(id)).toMatchObject({ failing: 0, lagPositions: 0, deadLetters: 0 }),
@@ -161,7 +161,7 @@ test('a yes is that of the endpoint that was asked, not of one that it is led to
   const [asked, other] = [await openReceiver(), await openReceiver()];
   const yes = { 'webhook-allowed-origin': '*', 'webhook-allowed-rate': '60' };
   asked.answer = (_received, response) => response.writeHead(200, yes).end();
-  other.answer = (_received, response) => response.writeHead(500).end();
+  other.answer = answering(500);
   const kit = await openKit();
   const { desk } = kit.deliveries;
   const write = kit.store.write.bind(kit.store);
@@ -178,7 +178,7 @@ test('a yes is that of the endpoint that was asked, not of one that it is led to
   };
   Object.assign(kit.store, { write: moving });
   const wishes = webhook(asked.url, { isTrusted: false, ratePerSecond: 10 }, { dialect: 'cloudevents' });
-  const { id } = (await desk.create(wishes, OPERATOR)).subscription.definition;
+  const id = await kit.create(wishes);
   await vi.waitFor(async () => expect(await desk.attempts(id, { before: Infinity, limit: 10 })).toHaveLength(2));
   expect(desk.get(id)?.standing).toMatchObject({ state: 'pending', reason: 'moved' });
 });
@@ -190,7 +190,7 @@ test('what retention has removed is told to the endpoint, in its place', async (
   await kit.log.trim([{ channel: 'a.1', countMax: 2 }], Date.now());
   await kit.close();
   const next = await openKit({ kept: kit });
-  await next.deliveries.desk.create(webhook(receiver.url, { cursor: 1 }), OPERATOR);
+  await next.create(webhook(receiver.url, { cursor: 1 }));
   await receiver.until(({ length }) => length === 3);
   const [gap, ...events] = receiver.received.map(({ body }) => JSON.parse(body) as { type?: string; data: unknown });
   const { epoch } = next.feed;
@@ -209,7 +209,7 @@ test('a subscriber of WebSub is told of no gap: it gets contents alone', async (
   await kit.close();
   const next = await openKit({ kept: kit });
   const delivery = { dialect: 'websub', format: 'data', secrets: [] };
-  await next.deliveries.desk.create(webhook(receiver.url, { channels: ['a.1'], cursor: 1 }, delivery), OPERATOR);
+  await next.create(webhook(receiver.url, { channels: ['a.1'], cursor: 1 }, delivery));
   await receiver.until(({ length }) => length === 2);
   await vi.waitFor(() =>
     expect(next.deliveries.desk.list({ after: '', limit: 1, means: () => true })[0]?.standing.cursor).toBe(5),
@@ -222,7 +222,7 @@ test('a pause holds back what comes, and a subscription whose time is over ends'
   const kit = await openKit({ speed: 50 });
   const { desk } = kit.deliveries;
   const endsMs = Date.now() + 20_000;
-  const { id } = (await desk.create(webhook(receiver.url, { endsMs }), OPERATOR)).subscription.definition;
+  const id = await kit.create(webhook(receiver.url, { endsMs }));
   await desk.pause(id, OPERATOR);
   await kit.publish('a.1', 1);
   await desk.resume(id, OPERATOR);
@@ -234,7 +234,7 @@ test('a sample is sent at once, and both secrets sign while one takes the place 
   const receiver = await openReceiver();
   const kit = await openKit();
   const { desk } = kit.deliveries;
-  const { id } = (await desk.create(webhook(receiver.url), OPERATOR)).subscription.definition;
+  const id = await kit.create(webhook(receiver.url));
   await desk.rotateSecret(id, 'whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA', 60_000, OPERATOR);
   const attempt = await desk.test(id, { channel: 'a.test', type: 'order.paid', data: '{"total":1}' }, OPERATOR);
   expect(attempt).toMatchObject({ outcome: 'delivered', position: 0, subscription: id });

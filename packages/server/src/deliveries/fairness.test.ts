@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { openKit, openReceiver, OPERATOR, webhook } from '../testing/delivery-kit.ts';
+import { answering, openKit, openReceiver, webhook } from '../testing/delivery-kit.ts';
 
 test('endpoints that hang or fail leave the others their share of the requests', async () => {
   const receiver = await openReceiver();
@@ -9,11 +9,10 @@ test('endpoints that hang or fail leave the others their share of the requests',
     else response.writeHead(url.startsWith('/fail') ? 500 : 204).end();
   };
   const kit = await openKit({ settings: { requestsMax: 16 } });
-  const { desk } = kit.deliveries;
   const base = receiver.url.replace('/hook', '');
   const make = async (kind: string, count: number): Promise<void> => {
     for (let index = 0; index < count; index++)
-      await desk.create(webhook(`${base}/${kind}/${index}`, { channels: ['a.*'] }, { timeoutMs: 60_000 }), OPERATOR);
+      await kit.create(webhook(`${base}/${kind}/${index}`, { channels: ['a.*'] }, { timeoutMs: 60_000 }));
   };
   await make('well', 10);
   await kit.publish('a.0', 0);
@@ -25,7 +24,7 @@ test('endpoints that hang or fail leave the others their share of the requests',
   await vi.waitFor(() => expect(well()).toBe(10 * 21), 10_000);
   expect(hanging.size).toBeLessThanOrEqual(12);
   expect(kit.deliveries.figures.webhooks.inFlight).toBeLessThanOrEqual(16);
-  receiver.answer = (_received, response) => response.writeHead(204).end();
+  receiver.answer = answering(204);
   for (const end of hanging.values()) end();
 });
 
@@ -34,7 +33,7 @@ test('of those that one event wakes, who has been there for longest comes first'
   const kit = await openKit({ settings: { requestsMax: 1 } });
   const urls = Array.from({ length: 20 }, (_, index) => `/hook/${index}`);
   const base = receiver.url.replace('/hook', '');
-  for (const url of urls) await kit.deliveries.desk.create(webhook(base + url, { channels: ['a.*'] }), OPERATOR);
+  for (const url of urls) await kit.create(webhook(base + url, { channels: ['a.*'] }));
   // Each has had its first turn, in which there was nothing yet.
   await new Promise(setImmediate);
   await kit.publish('a.0', 1);
@@ -44,17 +43,17 @@ test('of those that one event wakes, who has been there for longest comes first'
 
 test('an endpoint at which everything fails is tried seldom, and gets all as soon as it is back', async () => {
   const receiver = await openReceiver();
-  receiver.answer = (_received, response) => response.writeHead(503).end();
+  receiver.answer = answering(503);
   const kit = await openKit({ speed: 100 });
   const { desk } = kit.deliveries;
   const retryDelaysMs = [5000, 300_000, 1_800_000, 7_200_000];
   const wishes = webhook(receiver.url, { ordering: 'none' }, { retryDelaysMs });
-  const { id } = (await desk.create(wishes, OPERATOR)).subscription.definition;
+  const id = await kit.create(wishes);
   for (let count = 0; count < 500; count++) await kit.publish('a.1', count);
   await vi.waitFor(() => expect(desk.backlog(id).failing).toBeGreaterThan(4), 10_000);
   const { length } = receiver.received;
   expect(length).toBeLessThan(100);
-  receiver.answer = (_received, response) => response.writeHead(204).end();
+  receiver.answer = answering(204);
   await vi.waitFor(() => expect(desk.backlog(id)).toMatchObject({ failing: 0, lagPositions: 0, inFlight: 0 }), 20_000);
   expect(receiver.received.length).toBeGreaterThanOrEqual(length + 500);
   expect(desk.backlog(id).deadLetters).toBe(0);

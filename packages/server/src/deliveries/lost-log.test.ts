@@ -1,34 +1,57 @@
 import { encodeCursor } from '@polycast/protocol';
 import { expect, test, vi } from 'vitest';
+import type { LeasedEvent } from '../core/subscription/ports.ts';
 import { createMemoryLog } from '../log/memory.ts';
-import { openKit, openReceiver, OPERATOR, webhook, type Kit, type Received } from '../testing/delivery-kit.ts';
+import {
+  answering,
+  openKit,
+  openReceiver,
+  OPERATOR,
+  webhook,
+  type Kit,
+  type Received,
+  type Receiver,
+} from '../testing/delivery-kit.ts';
+import { dataOf, queueOf } from '../testing/queue-kit.ts';
+import { newsOf } from '../testing/travel.ts';
 
 const eventOf = ({ body }: Received): { id: string; type?: string; data: unknown } =>
   JSON.parse(body) as { id: string; type?: string; data: unknown };
+
+const leasedOf = ({ body }: LeasedEvent): unknown => JSON.parse(`{${Buffer.from(body).toString()}`) as unknown;
+
+/** As workers pull. */
+const WAITING = { waitMs: 5000 };
 
 const gapOf = (before: Kit, position: number, after: Kit): object => ({
   type: 'polycast.gap',
   data: { from: encodeCursor(before.feed.epoch, position), to: encodeCursor(after.feed.epoch, 0), reason: 'epoch' },
 });
 
+/** A hub that has delivered one event, and noted that. */
+async function withOneDelivered(): Promise<{ receiver: Receiver; kit: Kit; id: string }> {
+  const receiver = await openReceiver();
+  const kit = await openKit();
+  const id = await kit.create(webhook(receiver.url));
+  await kit.publish('a.1', 1);
+  await vi.waitFor(() => expect(kit.deliveries.desk.get(id)?.standing.cursor).toBe(1));
+  return { receiver, kit, id };
+}
+
 /** A hub with another log, and the subscriptions that there were. */
 const withAnotherLog = (kit: Kit): Promise<Kit> => openKit({ kept: { log: createMemoryLog(), state: kit.state } });
 
 test('that the log is another one is told until it has been heard, however often the hub starts, and once', async () => {
-  const receiver = await openReceiver();
-  const kit = await openKit();
-  const { id } = (await kit.deliveries.desk.create(webhook(receiver.url), OPERATOR)).subscription.definition;
-  await kit.publish('a.1', 1);
-  await vi.waitFor(() => expect(kit.deliveries.desk.get(id)?.standing.cursor).toBe(1));
+  const { receiver, kit } = await withOneDelivered();
   await kit.close();
 
-  receiver.answer = (_received, response) => response.writeHead(500).end();
+  receiver.answer = answering(500);
   const second = await withAnotherLog(kit);
   await second.publish('a.1', 2);
   await receiver.until(({ length }) => length === 2);
   await second.close();
 
-  receiver.answer = (_received, response) => response.writeHead(204).end();
+  receiver.answer = answering(204);
   const third = await openKit({ kept: second });
   await receiver.until(({ length }) => length === 4);
   await third.publish('a.1', 3);
@@ -44,11 +67,7 @@ test('that the log is another one is told until it has been heard, however often
 });
 
 test('who is paused meanwhile is told when it goes on, and of logs that came and went in between as well', async () => {
-  const receiver = await openReceiver();
-  const kit = await openKit();
-  const { id } = (await kit.deliveries.desk.create(webhook(receiver.url), OPERATOR)).subscription.definition;
-  await kit.publish('a.1', 1);
-  await vi.waitFor(() => expect(kit.deliveries.desk.get(id)?.standing.cursor).toBe(1));
+  const { receiver, kit, id } = await withOneDelivered();
   await kit.deliveries.desk.pause(id, OPERATOR);
   await kit.close();
   const second = await withAnotherLog(kit);
@@ -66,38 +85,29 @@ test('who is paused meanwhile is told when it goes on, and of logs that came and
 test('a worker that had it and never acknowledged it is given it again after a restart', async () => {
   const kit = await openKit();
   const delivery = { kind: 'pull', leaseMs: 30_000, deliveriesMax: 5 } as const;
-  const wishes = { ...webhook(''), delivery };
-  const { id } = (await kit.deliveries.desk.create(wishes, OPERATOR)).subscription.definition;
+  const id = await kit.create({ ...webhook(''), delivery });
   await kit.close();
-  const wish = { countMax: 10, bytesMax: 1_000_000, waitMs: 5000, leaseMs: undefined };
-  const pull = async ({ deliveries }: Kit): Promise<readonly { lease: string; event: unknown }[]> => {
-    const leased = await deliveries.desk.pulls.pull(id, wish, new AbortController().signal);
-    return leased.map(({ lease, body }) => ({
-      lease,
-      event: JSON.parse(`{${Buffer.from(body).toString()}`) as unknown,
-    }));
-  };
   const second = await withAnotherLog(kit);
   await second.publish('a.1', 2);
   const gap = gapOf(kit, 0, second);
-  expect(await pull(second)).toMatchObject([{ event: gap }]);
+  expect((await queueOf(second, id).pull(WAITING)).map(leasedOf)).toMatchObject([gap]);
   await second.close();
-  const third = await openKit({ kept: second });
-  const [again] = await pull(third);
-  expect(again).toMatchObject({ event: gap });
-  expect(third.deliveries.desk.pulls.acknowledge(id, [again?.lease ?? ''])).toEqual(['ok']);
-  expect(await pull(third)).toMatchObject([{ event: { data: 2 } }]);
+  const queue = queueOf(await openKit({ kept: second }), id);
+  const again = await queue.pull(WAITING);
+  expect(again.map(leasedOf)).toMatchObject([gap]);
+  expect(queue.acknowledge(...again)).toEqual(['ok']);
+  expect((await queue.pull(WAITING)).map(leasedOf)).toMatchObject([{ data: 2 }]);
 });
 
 test('another order of events does not forget what is still to be told', async () => {
   const receiver = await openReceiver();
   const kit = await openKit();
-  const { id } = (await kit.deliveries.desk.create(webhook(receiver.url), OPERATOR)).subscription.definition;
+  const id = await kit.create(webhook(receiver.url));
   await kit.close();
-  receiver.answer = (_received, response) => response.writeHead(500).end();
+  receiver.answer = answering(500);
   const second = await withAnotherLog(kit);
   await receiver.until(({ length }) => length === 1);
-  receiver.answer = (_received, response) => response.writeHead(204).end();
+  receiver.answer = answering(204);
   await second.deliveries.desk.change(id, { ordering: 'none' }, undefined, OPERATOR);
   await second.publish('a.1', 1);
   await receiver.until(({ length }) => length === 3);
@@ -111,12 +121,12 @@ test('another order of events does not forget what retention has removed', async
   for (let count = 0; count < 5; count++) await kit.publish('a.1', count);
   await kit.log.trim([{ channel: 'a.1', countMax: 2 }], Date.now());
   await kit.close();
-  receiver.answer = (_received, response) => response.writeHead(500).end();
+  receiver.answer = answering(500);
   const next = await openKit({ kept: kit });
   const { desk } = next.deliveries;
-  const { id } = (await desk.create(webhook(receiver.url, { cursor: 1 }), OPERATOR)).subscription.definition;
+  const id = await next.create(webhook(receiver.url, { cursor: 1 }));
   await receiver.until(({ length }) => length === 1);
-  receiver.answer = (_received, response) => response.writeHead(204).end();
+  receiver.answer = answering(204);
   await desk.change(id, { ordering: 'none' }, undefined, OPERATOR);
   await receiver.until(({ length }) => length === 4);
   expect(receiver.received.slice(0, 2).map((one) => eventOf(one).type)).toEqual(['polycast.gap', 'polycast.gap']);
@@ -130,13 +140,13 @@ const gapFrom = (kit: Kit): object => ({
 
 test('who begins in a log that is no more is told so first, although the hub starts again in between', async () => {
   const receiver = await openReceiver();
-  receiver.answer = (_received, response) => response.writeHead(500).end();
+  receiver.answer = answering(500);
   const kit = await openKit();
   await kit.publish('a.1', 1);
-  await kit.deliveries.desk.create(webhook(receiver.url, { cursor: 0, lost: NO_MORE }), OPERATOR);
+  await kit.create(webhook(receiver.url, { cursor: 0, lost: NO_MORE }));
   await kit.close();
   const before = receiver.received.length;
-  receiver.answer = (_received, response) => response.writeHead(204).end();
+  receiver.answer = answering(204);
   const next = await openKit({ kept: kit });
   await receiver.until(({ length }) => length === before + 2);
   await next.publish('a.1', 2);
@@ -150,7 +160,7 @@ test('who begins in a log that is no more is told as well what retention has tak
   for (let count = 0; count < 3; count++) await kit.publish('a.1', count);
   await kit.log.trim([{ channel: 'a.1', countMax: 1 }], Date.now());
   const next = await openKit({ kept: kit });
-  await next.deliveries.desk.create(webhook(receiver.url, { cursor: 0, lost: NO_MORE }), OPERATOR);
+  await next.create(webhook(receiver.url, { cursor: 0, lost: NO_MORE }));
   await receiver.until(({ length }) => length === 3);
   expect(receiver.received.map(eventOf)).toMatchObject([gapFrom(next), { data: { reason: 'retention' } }, { data: 2 }]);
 });
@@ -160,15 +170,15 @@ test.each([0, 1])(
   async (count) => {
     const receiver = await openReceiver();
     const kit = await openKit();
-    const { id } = (await kit.deliveries.desk.create(webhook(receiver.url), OPERATOR)).subscription.definition;
+    const id = await kit.create(webhook(receiver.url));
     for (let data = 0; data < count; data++) await kit.publish('a.1', data);
     await vi.waitFor(() => expect(kit.deliveries.desk.get(id)?.standing.cursor).toBe(count));
-    receiver.answer = (_received, response) => response.writeHead(500).end();
+    receiver.answer = answering(500);
     await kit.deliveries.desk.replay(id, { after: 0, channel: undefined, lost: NO_MORE }, OPERATOR);
     await receiver.until(({ length }) => length === count + 1);
     await kit.close();
     const before = receiver.received.length;
-    receiver.answer = (_received, response) => response.writeHead(204).end();
+    receiver.answer = answering(204);
     const next = await openKit({ kept: kit });
     const { desk } = next.deliveries;
     await vi.waitFor(() => expect(desk.replays(id)).toMatchObject([{ isDone: true }]));
@@ -178,11 +188,7 @@ test.each([0, 1])(
 );
 
 test('attempts keep the ids that were sent, and those of a gap are found by no event', async () => {
-  const receiver = await openReceiver();
-  const kit = await openKit();
-  const { id } = (await kit.deliveries.desk.create(webhook(receiver.url), OPERATOR)).subscription.definition;
-  await kit.publish('a.1', 1);
-  await vi.waitFor(() => expect(kit.deliveries.desk.get(id)?.standing.cursor).toBe(1));
+  const { receiver, kit, id } = await withOneDelivered();
   await kit.close();
   const next = await withAnotherLog(kit);
   const { desk } = next.deliveries;
@@ -209,45 +215,36 @@ test.each(['webhook', 'pull'])('a gap that is never taken is no dead letter, but
   const wishes =
     kind === 'pull' ? { ...webhook(''), delivery: pull } : webhook(receiver.url, {}, { retryDelaysMs: [] });
   const kit = await openKit();
-  const { id } = (await kit.deliveries.desk.create(wishes, OPERATOR)).subscription.definition;
+  const id = await kit.create(wishes);
   await kit.close();
   const next = await withAnotherLog(kit);
   const { desk } = next.deliveries;
   await next.publish('a.1', 1);
   if (kind === 'pull') {
-    const wish = { countMax: 1, bytesMax: 1000, waitMs: 5000, leaseMs: undefined };
-    const [gap] = await desk.pulls.pull(id, wish, new AbortController().signal);
+    const queue = queueOf(next, id);
+    const [gap] = await queue.pull({ ...WAITING, countMax: 1 });
     desk.pulls.release(id, [gap?.lease ?? ''], 0);
-    const [event] = await desk.pulls.pull(id, wish, new AbortController().signal);
-    expect(Buffer.from(event?.body ?? []).toString()).toContain('"data":1');
+    expect((await queue.pull({ ...WAITING, countMax: 1 })).map(dataOf)).toEqual([1]);
   } else await receiver.until(({ length }) => length === 2);
   expect(await desk.deadLetters(id, { limit: 10 })).toEqual([]);
   const outcome = kind === 'pull' ? 'deliveries' : 'refused_status';
   const gap = { from: encodeCursor(kit.feed.epoch, 0), to: encodeCursor(next.feed.epoch, 0), reason: 'epoch' };
   const data = { subscription: id, gap, channel: 'polycast.gap', attempts: 1, outcome };
-  const interest = next.feed.interest([`polycast.subscriptions.${id}`]);
-  await vi.waitFor(async () => {
-    const { records } = await next.feed.read(interest, 0, next.feed.head, 'forward', 10, 10_000);
-    const news = records.map(({ type, body }) => ({
-      type,
-      ...(JSON.parse(`{${Buffer.from(body).toString()}`) as object),
-    }));
-    expect(news).toMatchObject([{ type: 'polycast.subscription.dead-gap', data }]);
-  });
+  await vi.waitFor(async () => expect(await newsOf(next)).toMatchObject([{ kind: 'dead-gap', data }]));
 });
 
 test('of a dead letter that retention has removed a gap is sent when it is retried', async () => {
   const receiver = await openReceiver();
-  receiver.answer = (_received, response) => response.writeHead(500).end();
+  receiver.answer = answering(500);
   const kit = await openKit();
   const { desk } = kit.deliveries;
   const wishes = webhook(receiver.url, {}, { retryDelaysMs: [] });
-  const { id } = (await desk.create(wishes, OPERATOR)).subscription.definition;
+  const id = await kit.create(wishes);
   const position = await kit.publish('a.1', 1);
   await vi.waitFor(async () => expect(await desk.deadLetters(id, { limit: 10 })).toMatchObject([{ position }]));
   await kit.close();
   await kit.log.trim([{ channel: 'a.1', countMax: 0 }], Date.now());
-  receiver.answer = (_received, response) => response.writeHead(204).end();
+  receiver.answer = answering(204);
   const next = await openKit({ kept: kit });
   expect(await next.deliveries.desk.retryDeadLetters(id, undefined, OPERATOR)).toBe(1);
   await receiver.until(({ length }) => length === 2);
@@ -258,11 +255,10 @@ test('of a dead letter that retention has removed a gap is sent when it is retri
 
 test('what a publisher calls a gap is a dead letter like any other event', async () => {
   const receiver = await openReceiver();
-  receiver.answer = (_received, response) => response.writeHead(500).end();
+  receiver.answer = answering(500);
   const kit = await openKit();
   const { desk } = kit.deliveries;
-  const { id } = (await desk.create(webhook(receiver.url, {}, { retryDelaysMs: [] }), OPERATOR)).subscription
-    .definition;
+  const id = await kit.create(webhook(receiver.url, {}, { retryDelaysMs: [] }));
   const position = await kit.publish('a.1', 1, 'polycast.gap');
   await vi.waitFor(async () => expect(await desk.deadLetters(id, { limit: 10 })).toMatchObject([{ position }]));
 });

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { expect, test, vi } from 'vitest';
-import { openReceiver, OPERATOR, type Receiver } from '../testing/delivery-kit.ts';
+import { answering, openReceiver, type Receiver } from '../testing/delivery-kit.ts';
 import {
   DAY_MS,
   HOUR_MS,
@@ -44,8 +44,7 @@ test.each([
   const arrivals = answerFirst(receiver, travel, (response) =>
     response.writeHead(status, { 'retry-after': text(travel.nowMs()) }).end(),
   );
-  const { id } = (await travel.kit.deliveries.desk.create(usualWebhook(receiver.url), OPERATOR)).subscription
-    .definition;
+  const id = await travel.kit.create(usualWebhook(receiver.url));
   await travel.kit.publish('a.1', 1);
   await travel.settle();
   await travel.kit.publish('a.2', 2);
@@ -65,7 +64,7 @@ test('503 with Retry-After is kept to by the whole subscription although the hub
   const arrivals: Arrival[] = answerFirst(receiver, before, (response) =>
     response.writeHead(503, { 'retry-after': '7200' }).end(),
   );
-  await before.kit.deliveries.desk.create(usualWebhook(receiver.url), OPERATOR);
+  await before.kit.create(usualWebhook(receiver.url));
   await before.kit.publish('a.1', 1);
   await before.settle();
   await before.kit.close();
@@ -83,7 +82,7 @@ test('500 with Retry-After is kept to by its event; the other channels go on', a
   const arrivals = answerFirst(receiver, travel, (response) =>
     response.writeHead(500, { 'retry-after': '3600' }).end(),
   );
-  await travel.kit.deliveries.desk.create(usualWebhook(receiver.url), OPERATOR);
+  await travel.kit.create(usualWebhook(receiver.url));
   await travel.kit.publish('a.1', 1);
   await travel.settle();
   await travel.kit.publish('a.2', 2);
@@ -99,7 +98,7 @@ test('an endpoint that does not answer in time is tried again after the schedule
   const travel = await openTravel();
   const arrivals = answerFirst(receiver, travel, () => undefined);
   const wishes = usualWebhook(receiver.url, {}, { timeoutMs: 100 });
-  const { id } = (await travel.kit.deliveries.desk.create(wishes, OPERATOR)).subscription.definition;
+  const id = await travel.kit.create(wishes);
   await travel.kit.publish('a.1', 1);
   await travel.until(() => arrivals.length === 2, HOUR_MS);
   expect(await outcomesOf(travel, id)).toEqual(['timeout', 'delivered']);
@@ -115,8 +114,7 @@ test.each([301, 302, 303, 307, 308])('%d is a failure, and not followed', async 
   const arrivals = answerFirst(receiver, travel, (response) =>
     response.writeHead(status, { location: elsewhere.url }).end(),
   );
-  const { id } = (await travel.kit.deliveries.desk.create(usualWebhook(receiver.url), OPERATOR)).subscription
-    .definition;
+  const id = await travel.kit.create(usualWebhook(receiver.url));
   await travel.kit.publish('a.1', 1);
   await travel.until(() => arrivals.length === 2, HOUR_MS);
   expect(await outcomesOf(travel, id)).toEqual(['redirected', 'delivered']);
@@ -128,7 +126,7 @@ test('410 ends it, which is told; nothing more is sent', async () => {
   const travel = await openTravel();
   const arrivals = answerFirst(receiver, travel, (response) => response.writeHead(410).end());
   const { desk } = travel.kit.deliveries;
-  const { id } = (await desk.create(usualWebhook(receiver.url), OPERATOR)).subscription.definition;
+  const id = await travel.kit.create(usualWebhook(receiver.url));
   for (let count = 0; count < 3; count++) await travel.kit.publish(`a.${count}`, count);
   await travel.pass(7 * DAY_MS, HOUR_MS);
   expect(arrivals).toHaveLength(1);
@@ -143,7 +141,7 @@ test.each([429, 502, 503, 504])('%d halves the requests at once, which then rise
   const { kit } = await openTravel();
   let held: ServerResponse[] = [];
   receiver.answer = (_received, response) => held.push(response);
-  await kit.deliveries.desk.create(usualWebhook(receiver.url, { ordering: 'none' }), OPERATOR);
+  await kit.create(usualWebhook(receiver.url, { ordering: 'none' }));
   for (let count = 0; count < 150; count++) await kit.publish('a.1', count);
   const until = (count: number): Promise<void> =>
     vi.waitFor(() => {
@@ -167,7 +165,7 @@ test.each([429, 502, 503, 504])('%d halves the requests at once, which then rise
     answerAll();
   }
   await until(12);
-  receiver.answer = (_received, response) => response.writeHead(204).end();
+  receiver.answer = answering(204);
   answerAll();
   await vi.waitFor(() => expect(kit.deliveries.figures.webhooks.events).toBe(149), 5000);
 });

@@ -36,9 +36,8 @@ function answerBy(receiver: Receiver, status: () => number): Told[] {
   return taken;
 }
 
-async function create({ kit }: Travel, url: string, wishes: object = {}, delivery: object = {}): Promise<string> {
-  const wanted = usualWebhook(url, wishes, delivery);
-  return (await kit.deliveries.desk.create(wanted, OPERATOR)).subscription.definition.id;
+function create({ kit }: Travel, url: string, wishes: object = {}, delivery: object = {}): Promise<string> {
+  return kit.create(usualWebhook(url, wishes, delivery));
 }
 
 interface Published {

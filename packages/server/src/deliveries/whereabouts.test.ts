@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import type { StoredRecord } from '../core/ports.ts';
-import { openKit, openReceiver, OPERATOR, webhook, type Kit } from '../testing/delivery-kit.ts';
+import { openKit, openReceiver, webhook, type Kit } from '../testing/delivery-kit.ts';
 import { openQueue, queueOf } from '../testing/queue-kit.ts';
 
 function recordOf({ feed }: Kit, channel: string, position: number): StoredRecord {
@@ -38,7 +38,7 @@ test('every event of a batch is under way, and what is behind it waits', async (
   const kit = await openKit();
   const { desk } = kit.deliveries;
   const wishes = webhook(receiver.url, { concurrencyMax: 1 }, { batch: { countMax: 2, waitMs: 60_000 } });
-  const { id } = (await desk.create(wishes, OPERATOR)).subscription.definition;
+  const id = await kit.create(wishes);
   const records: StoredRecord[] = [];
   for (let count = 0; count < 3; count++) records.push(recordOf(kit, 'a.1', await kit.publish('a.1', count)));
   await vi.waitFor(() =>

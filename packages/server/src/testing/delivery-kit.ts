@@ -46,6 +46,8 @@ export interface Kit extends Kept {
   readonly deliveries: Deliveries;
   readonly feed: Feed;
   readonly store: SubscriptionStore;
+  /** Makes a subscription, and says its id. */
+  create(wishes: NewSubscription): Promise<string>;
   publish(channel: string, data: unknown, type?: string): Promise<number>;
   close(): Promise<void>;
 }
@@ -123,6 +125,9 @@ export async function openKit({
     deliveries,
     feed,
     store,
+    async create(wishes) {
+      return (await deliveries.desk.create(wishes, OPERATOR)).subscription.definition.id;
+    },
     async publish(channel, data, type) {
       const content = `"data":${JSON.stringify(data)}`;
       const request = { channel, type, content, idempotencyKey: undefined, ifMatch: undefined };
@@ -156,7 +161,7 @@ export async function openReceiver(): Promise<Receiver> {
   const receiver: Receiver = {
     url: '',
     received,
-    answer: (_received, response) => response.writeHead(204).end(),
+    answer: answering(204),
     until(condition) {
       if (condition(received)) return Promise.resolve();
       return new Promise((resolve) => waiting.push({ condition, resolve }));
@@ -182,6 +187,11 @@ export async function openReceiver(): Promise<Receiver> {
     server.close();
   });
   return Object.assign(receiver, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook` });
+}
+
+/** An answer of nothing but a status, for `Receiver.answer`. */
+export function answering(status: number): Receiver['answer'] {
+  return (_received, response) => response.writeHead(status).end();
 }
 
 /** What a test wants: a trusted webhook, unless it says otherwise. */
