@@ -44,7 +44,7 @@ test.each(['websocket', 'sse', 'long-poll', 'poll'] as const)(
     const { presence } = (await companion('presence')) as typeof Presence;
     const { shareTabs } = (await companion('tabs')) as typeof Tabs;
     const reasons: string[] = [];
-    const tokens = [-60, 1];
+    const tokens = [-60, 2];
     const excludesSelf = transport === 'sse' || transport === 'poll';
     const connection = connect(hub.url, {
       ...QUICK,

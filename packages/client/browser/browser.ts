@@ -66,7 +66,7 @@ export async function subscribe(
   await page.evaluate(
     async ([channel, options, from, shared]) => {
       window.connection = window.client.connect('/', {
-        readyTimeoutMs: 500,
+        readyTimeoutMs: 20_000,
         backoffBaseMs: 20,
         backoffCapMs: 200,
         ...options,

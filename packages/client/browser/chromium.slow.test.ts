@@ -56,7 +56,7 @@ test('the client of a plain script reads over WebSocket, and publishes', async (
 test('with WebSocket blocked it reads event streams, with those buffered it polls, and no event is lost', async () => {
   const proxy = await startProxy(hub.url);
   const page = await openPage(await contextForTest(browser), proxy);
-  await subscribe(page, 'blocked', { heartbeatMarginMs: 300, probeBaseMs: 60_000 });
+  await subscribe(page, 'blocked', { readyTimeoutMs: 2000, heartbeatMarginMs: 300, probeBaseMs: 60_000 });
   await publish('blocked', [1, 2]);
   proxy.blocksWebSockets = true;
   proxy.cut();
@@ -178,7 +178,7 @@ test.each(['websocket', 'sse', 'long-poll', 'poll'] as const)(
         const options = {
           transports: [transport],
           credentials: 'include',
-          readyTimeoutMs: 1000,
+          readyTimeoutMs: 20_000,
           pollIntervalMs: 100,
         } as const;
         window.connection = window.client.connect(url, options);

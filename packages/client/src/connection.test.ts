@@ -142,7 +142,7 @@ test('closing ends an iteration', async () => {
 test('a stream that brings no heartbeat is dead, and the next one goes on', async () => {
   const channel = newChannel();
   const proxy = await startProxy(hub.url);
-  const connection = connectForTest(proxy.url, { heartbeatMarginMs: 50 });
+  const connection = connectForTest(proxy.url, { heartbeatMarginMs: 50, readyTimeoutMs: 1000 });
   const states: unknown[] = [];
   const seen: unknown[] = [];
   await connection.subscribe(channel, ({ data }) => seen.push(data)).joined;
@@ -162,7 +162,8 @@ test('without WebSocket, and with event streams that a proxy buffers, it falls b
   proxy.blocksWebSockets = true;
   proxy.buffers = true;
   const cursor = await hub.publish(channel, 0);
-  const connection = connectForTest(proxy.url);
+  // An event stream that is buffered is silent for that long; a long poll must not be.
+  const connection = connectForTest(proxy.url, { readyTimeoutMs: 2000 });
   const seen: unknown[] = [];
   const { joined } = connection.subscribe(channel, ({ data }) => seen.push(data), { after: cursor });
   await publishAll(channel, numbers(5));

@@ -20,7 +20,12 @@ test('a client that is moved between transports while hubs are killed sees 1..10
   const proxy = await startProxy(hub.url);
   const publisher = connectForTest(hub.url, { transports: ['poll'] });
   const { port } = hub;
-  const connection = connectForTest(proxy.url, { heartbeatMarginMs: 200, probeBaseMs: 300, probeCapMs: 600 });
+  const connection = connectForTest(proxy.url, {
+    readyTimeoutMs: 1000,
+    heartbeatMarginMs: 200,
+    probeBaseMs: 300,
+    probeCapMs: 600,
+  });
   const seen: unknown[] = [];
   const transports = new Set<string | undefined>();
   const gaps: unknown[] = [];

@@ -93,7 +93,8 @@ test('without a hub all that waits is given up after the time it was given, and 
   const proxy = await startProxy('http://127.0.0.1:9');
   const connection = connectForTest(proxy.url, { publishTimeoutMs: 200 });
   const begunMs = performance.now();
-  const settled = await Promise.allSettled(numbers(30).map((number) => connection.publish('queue.late', number)));
+  const settled = await Promise.allSettled(numbers(300).map((number) => connection.publish('queue.late', number)));
   expect(settled.map(({ status }) => status)).toEqual(settled.map(() => 'rejected'));
-  expect(performance.now() - begunMs).toBeLessThan(3000);
+  // One after the other it would be a minute.
+  expect(performance.now() - begunMs).toBeLessThan(30_000);
 });

@@ -183,12 +183,7 @@ describe('a backend publishes', () => {
   });
 
   test('and gives up when no hub answers in time', async () => {
-    const nobody = createServer().listen(0, '127.0.0.1');
-    await once(nobody, 'listening');
-    const url = `http://127.0.0.1:${(nobody.address() as AddressInfo).port}`;
-    nobody.close();
-    await once(nobody, 'close');
-    await expect(createPublisher(url, { timeoutMs: 100 }).publish('a', 1)).rejects.toMatchObject({
+    await expect(createPublisher('http://127.0.0.1:9', { timeoutMs: 100 }).publish('a', 1)).rejects.toMatchObject({
       code: 'request_timeout',
     });
   });
