@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import { createServer as createTcpServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { SPECIAL_BLOCKS } from './addresses.ts';
+import { testFolder } from '../testing/folder.ts';
 import { listening, site } from '../testing/peers.ts';
 import { DEFAULTS } from './testing/test-sender.ts';
 import { createGuardedFetch, type GuardedFetch, type GuardOptions, type OutgoingRequest } from './guarded-fetch.ts';
@@ -232,8 +232,7 @@ describe('who answers badly is given up', () => {
 
 describe('over TLS', () => {
   test('a certificate that nobody vouches for is not taken; one of a trusted authority is, for its own name alone', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'polycast-outgoing-'));
-    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const folder = testFolder();
     const files = { keyout: join(folder, 'key.pem'), out: join(folder, 'certificate.pem') };
     execFileSync(
       'openssl',

@@ -1,7 +1,5 @@
-import { describe, expect, test, vi } from 'vitest';
-import { openEndpoint, subscriptionHub } from '../testing/subscription-hub.ts';
-
-const until = (condition: () => unknown): Promise<unknown> => vi.waitFor(condition, { timeout: 10_000, interval: 10 });
+import { describe, expect, test } from 'vitest';
+import { openEndpoint, subscriptionHub, until } from '../testing/subscription-hub.ts';
 
 const PULL = { channels: ['orders.>'], delivery: { kind: 'pull' } };
 

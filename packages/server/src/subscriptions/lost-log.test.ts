@@ -1,17 +1,14 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test, vi } from 'vitest';
-import { openEndpoint, subscriptionHub, type SubscriptionHub } from '../testing/subscription-hub.ts';
-
-const until = (condition: () => unknown): Promise<unknown> => vi.waitFor(condition, { timeout: 10_000, interval: 10 });
+import { expect, test } from 'vitest';
+import { testFolder } from '../testing/folder.ts';
+import { openEndpoint, subscriptionHub, until, type SubscriptionHub } from '../testing/subscription-hub.ts';
 
 const FAILED = { channel: 'a', attempts: 1, outcome: 'refused_status' };
 
 /** A hub whose log was wiped: the dead letter that there was, and another one that stands where it stood. */
 async function afterTheLog(): Promise<{ hub: SubscriptionHub; path: string; old: string; late: string }> {
-  const data = mkdtempSync(join(tmpdir(), 'polycast-lost-log-'));
-  onTestFinished(() => rmSync(data, { recursive: true, force: true }));
+  const data = testFolder();
   const endpoint = await openEndpoint(({ body }, response) =>
     response.writeHead(body.includes('polycast.gap') ? 204 : 500).end(),
   );

@@ -1,7 +1,11 @@
-import { describe, expect, test, vi } from 'vitest';
-import { openEndpoint, subscriptionHub, type Endpoint, type SubscriptionHub } from '../testing/subscription-hub.ts';
-
-const until = (condition: () => unknown): Promise<unknown> => vi.waitFor(condition, { timeout: 10_000, interval: 10 });
+import { describe, expect, test } from 'vitest';
+import {
+  openEndpoint,
+  subscriptionHub,
+  until,
+  type Endpoint,
+  type SubscriptionHub,
+} from '../testing/subscription-hub.ts';
 
 /** A webhook for channel `a` and those below, and the path of its address. */
 async function webhook(hub: SubscriptionHub, { url }: Endpoint, more: object = {}): Promise<string> {

@@ -1,7 +1,5 @@
-import { describe, expect, test, vi } from 'vitest';
-import { openEndpoint, subscriptionHub, type SubscriptionHub } from '../testing/subscription-hub.ts';
-
-const until = (condition: () => unknown): Promise<unknown> => vi.waitFor(condition, { timeout: 10_000, interval: 10 });
+import { describe, expect, test } from 'vitest';
+import { openEndpoint, subscriptionHub, until, type SubscriptionHub } from '../testing/subscription-hub.ts';
 
 /** A webhook with one dead letter, and an event that was delivered. */
 async function withLetter(): Promise<{ hub: SubscriptionHub; path: string; letter: string; delivered: string }> {

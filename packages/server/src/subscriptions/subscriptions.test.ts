@@ -1,10 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { openEndpoint, subscriptionHub } from '../testing/subscription-hub.ts';
-
-const until = (condition: () => unknown): Promise<unknown> => vi.waitFor(condition, { timeout: 10_000, interval: 10 });
+import { describe, expect, test } from 'vitest';
+import { testFolder } from '../testing/folder.ts';
+import { openEndpoint, subscriptionHub, until } from '../testing/subscription-hub.ts';
 
 const PULL = { channels: ['orders.>'], delivery: { kind: 'pull' } };
 
@@ -393,8 +389,7 @@ describe('what can be done with a subscription', () => {
 });
 
 test('all of it outlives a restart, and so does an idempotency key', async () => {
-  const data = mkdtempSync(join(tmpdir(), 'polycast-'));
-  onTestFinished(() => rmSync(data, { recursive: true, force: true }));
+  const data = testFolder();
   const key = { 'idempotency-key': 'mine' };
   const wishes = {
     channels: ['a'],

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import { parseConfig } from '../config/schema.ts';
 import { openHub, type Hub } from '../hub.ts';
 import { fastWorld, systemWorld } from '../operate/world.ts';
@@ -65,6 +65,11 @@ export async function subscriptionHub(settings: object = {}, speed = 1): Promise
       return key as string;
     },
   });
+}
+
+/** Resolves when the expectations hold. */
+export function until(expectations: () => unknown): Promise<unknown> {
+  return vi.waitFor(expectations, { timeout: 10_000, interval: 10 });
 }
 
 /** What came to an endpoint. */

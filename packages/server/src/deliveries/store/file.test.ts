@@ -1,23 +1,17 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { testFolder } from '../../testing/folder.ts';
 import { attempt, creation, deadLetter, open, openEvent, standing } from './contract/samples.ts';
 import { MIGRATIONS, SUBSCRIPTIONS_FILE } from './schema.ts';
 import { openSubscriptionStore } from './sqlite-store.ts';
 
-function newFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'polycast-subscriptions-'));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  return folder;
-}
-
 /** A folder with a subscription in it; its file is closed. */
 async function filled(): Promise<{ readonly folder: string; readonly file: string }> {
-  const folder = newFolder();
+  const folder = testFolder();
   const store = await openSubscriptionStore({ folder });
   await store.write([...creation('sub_a', 3), open('sub_a', 1)]);
   await store.close();
@@ -45,7 +39,7 @@ test('a file that is no database is refused with what to do about it, and left a
 });
 
 test("another program's database is refused, and so is another file of ours", async () => {
-  const folder = newFolder();
+  const folder = testFolder();
   change(join(folder, SUBSCRIPTIONS_FILE), 'CREATE TABLE theirs (id INTEGER)');
   await expect(openSubscriptionStore({ folder })).rejects.toMatchObject({ reason: 'corrupt' });
   const other = await filled();
@@ -76,7 +70,7 @@ test.each([
 });
 
 test('a folder that is written to step by step is brought to the present schema', async () => {
-  const folder = newFolder();
+  const folder = testFolder();
   change(
     join(folder, SUBSCRIPTIONS_FILE),
     `${MIGRATIONS[0] as string} PRAGMA application_id = 0x706c7362; PRAGMA user_version = 1`,
@@ -87,7 +81,7 @@ test('a folder that is written to step by step is brought to the present schema'
 });
 
 test('attempts of a file of before are of the log that their ids name', async () => {
-  const folder = newFolder();
+  const folder = testFolder();
   const old = (number: number, id: string): string => {
     const { epoch: _epoch, others: _others, isGap: _isGap, ...rest } = attempt('sub_a', number, { position: 7 });
     const text = JSON.stringify({ ...rest, request: { ...rest.request, headers: { 'webhook-id': id } } });
@@ -109,7 +103,7 @@ test('attempts of a file of before are of the log that their ids name', async ()
 });
 
 test('dead letters of a file of before are of the log of their attempts, else of the last one', async () => {
-  const folder = newFolder();
+  const folder = testFolder();
   const letter = (position: number): string =>
     `INSERT INTO dead_letter VALUES ('sub_a', ${position}, 'orders.1', 9, 4000, 'timeout', 'It took too long.');`;
   const tried = (number: number, epoch: string, startedMs: number): string =>
@@ -127,7 +121,7 @@ test('dead letters of a file of before are of the log of their attempts, else of
 });
 
 test('a thread that dies is replaced, and what was noted is written by the next', async () => {
-  const folder = newFolder();
+  const folder = testFolder();
   const workers: Worker[] = [];
   const started = (message: unknown): void => void workers.push((message as { worker: Worker }).worker);
   subscribe('worker_threads', started);
@@ -151,7 +145,7 @@ test('a thread that dies is replaced, and what was noted is written by the next'
 });
 
 test('what was taken up and finished between two commits is not written at all', async () => {
-  const folder = newFolder();
+  const folder = testFolder();
   const store = await openSubscriptionStore({ folder });
   await store.write(creation('sub_a'));
   for (let position = 1; position <= 10_000; position++) {
@@ -167,7 +161,7 @@ test('what was taken up and finished between two commits is not written at all',
 });
 
 test('of all attempts together no more are kept than the bounds say', async () => {
-  const store = await openSubscriptionStore({ folder: newFolder(), bounds: { allMax: 300 } });
+  const store = await openSubscriptionStore({ folder: testFolder(), bounds: { allMax: 300 } });
   await store.write(Array.from({ length: 50 }, (_, index) => creation(`sub_${index}`)).flat());
   for (let number = 1; number <= 1000; number++)
     await store.write([{ kind: 'attempt', attempt: attempt(`sub_${number % 50}`, number) }]);
