@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { problem } from '@polycast/protocol';
 import { expect, test } from 'vitest';
 import type { Ending, Input, Start } from './machine/state.ts';
-import { cursorOf, SimulatedHub } from './testing/simulated-hub.ts';
+import { cursorOf } from './testing/places.ts';
+import { SimulatedHub } from './testing/simulated-hub.ts';
 
 const CHANNELS = ['a.1', 'a.2', 'b.1', 'c'];
 const PATTERNS = ['a.1', 'a.*', 'b.>', 'c', '>', 'a.2'];

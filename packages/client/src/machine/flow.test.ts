@@ -1,7 +1,8 @@
 import { problem, type ErrorCode } from '@polycast/protocol';
 import { expect, test } from 'vitest';
 import { wakeAtMs } from '../machine.ts';
-import { cursorOf, SimulatedHub } from '../testing/simulated-hub.ts';
+import { cursorOf } from '../testing/places.ts';
+import { SimulatedHub } from '../testing/simulated-hub.ts';
 import type { MachineSettings, TransportName } from './state.ts';
 
 /** One subscription, and the first attempt under way. */

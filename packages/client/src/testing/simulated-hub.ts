@@ -10,6 +10,8 @@ import type {
   State,
   TransportName,
 } from '../machine/state.ts';
+import { covers, cursorOf, positionOf } from './places.ts';
+import { checkComplete, checkPhase, checkPlaces, checkTaken, type Consumer } from './what-must-hold.ts';
 
 /** A stream as the hub sees it. What was asked for with `subscribe` comes before anything newer (PROTOCOL.md section 7.3). */
 interface Stream {
@@ -20,20 +22,6 @@ interface Stream {
   position: number | undefined;
   missed: PolycastEvent[];
   asked: Extract<Effect, { kind: 'place' | 'remove' }>[];
-}
-
-/** What is known of a subscription, to check against. */
-export interface Consumer {
-  readonly channels: readonly string[];
-  readonly types: readonly string[] | undefined;
-  readonly start: Start;
-  readonly delivered: string[];
-  readonly gaps: Gap[];
-  /** How many events there were when it joined; undefined until it has. */
-  joinedAt: number | undefined;
-  readonly bufferMax: number;
-  buffered: number;
-  failed: boolean;
 }
 
 const REFUSAL = problem('forbidden', undefined, { rule: 'the defaults' });
@@ -233,9 +221,9 @@ export class SimulatedHub {
     this.#chance = (this.#chance + 0.37) % 1;
     const { state, effects } = step(before, input, { nowMs: this.nowMs, chance: this.#chance });
     this.state = state;
-    this.#checkPlaces(before, state);
+    if (!this.allowsGoingBack) checkPlaces(before, state);
     for (const effect of effects) this.#carryOut(effect);
-    this.#checkPhase();
+    checkPhase(state, this.streams.size);
   }
 
   /** Everything works from here on: goes on until nothing is left to be done. */
@@ -271,27 +259,8 @@ export class SimulatedHub {
     this.flow(attempt, 1000);
   }
 
-  /**
-   * From where a consumer wanted to begin, or was given its first event, to the end, it has each event that is meant for it,
-   * or was told of a gap instead.
-   */
   checkComplete(): void {
-    for (const { failed, channels, types, start, joinedAt, delivered, gaps } of this.consumers.values()) {
-      if (failed) continue;
-      const meant = this.log
-        .filter((event) => covers(channels, event) && (types?.includes(event.type ?? '') ?? true))
-        .map(({ id }) => id);
-      const { after = 'now', history } = start;
-      const wanted = after === 'now' ? (joinedAt ?? this.log.length) : after === 'earliest' ? 0 : positionOf(after);
-      const begin = Math.min(wanted, delivered[0] === undefined ? wanted : positionOf(delivered[0]) - 1);
-      const missing = meant.filter((id) => positionOf(id) > begin && !delivered.includes(id));
-      const untold = missing.filter((id) => !gaps.some(({ from, to }) => from < id && id <= to));
-      if (untold.length > 0) throw new Error(`Missing and untold: ${untold.join()}`);
-      if (this.trimmed > 0) continue;
-      if (gaps.length > 0) throw new Error('A gap where nothing is lost.');
-      if (history !== undefined && delivered.length < Math.min(history, meant.length))
-        throw new Error('The history was not given.');
-    }
+    checkComplete(this.consumers.values(), this.log, this.trimmed);
   }
 
   #gapAfter(position: number): Gap | undefined {
@@ -360,44 +329,10 @@ export class SimulatedHub {
     const consumer = this.consumers.get(id);
     if (consumer === undefined) return;
     for (const event of events) {
-      const last = consumer.delivered.at(-1);
-      if (last !== undefined && event.id <= last && !this.allowsGoingBack)
-        throw new Error(`${event.id} was delivered after ${last}.`);
-      if (!covers(consumer.channels, event)) throw new Error(`${event.channel} was not asked for.`);
+      checkTaken(consumer, event, this.allowsGoingBack);
       consumer.delivered.push(event.id);
       consumer.buffered++;
     }
     if (consumer.buffered > consumer.bufferMax) throw new Error('The buffer was exceeded.');
   }
-
-  #checkPlaces(before: State, after: State): void {
-    if (this.allowsGoingBack) return;
-    if (after.position < before.position) throw new Error('The stream went back.');
-    for (const member of after.members) {
-      const old = before.members.find(({ id }) => id === member.id);
-      if (old !== undefined && member.cursor < old.cursor) throw new Error('A cursor went back.');
-    }
-  }
-
-  #checkPhase(): void {
-    const { phase } = this.state;
-    const wakeMs = wakeAtMs(this.state);
-    const isAtRest = phase.name === 'idle' || phase.name === 'closed';
-    if (isAtRest ? wakeMs !== Infinity : wakeMs === Infinity) throw new Error(`Waiting for nothing in ${phase.name}.`);
-    if (isAtRest && this.streams.size > 0) throw new Error('A stream was left open.');
-    if (this.streams.size > 2) throw new Error('Too many streams.');
-    if (phase.name === 'idle' && this.state.members.length > 0) throw new Error('Idle, with subscriptions.');
-  }
-}
-
-export function cursorOf(position: number): string {
-  return `c${String(position).padStart(6, '0')}`;
-}
-
-function positionOf(cursor: string): number {
-  return Number(cursor.slice(1));
-}
-
-function covers(patterns: readonly string[], event: PolycastEvent): boolean {
-  return patterns.some((pattern) => matches(pattern, event.channel));
 }
