@@ -11,7 +11,7 @@ interface Got {
   readonly atMs: number;
 }
 
-const WAIT = { timeout: 10_000, interval: 5 };
+const WAIT = { interval: 5 };
 
 /** An endpoint after *HTTP 1.1 Web Hooks for Event Delivery*, and a hub that has to ask it. */
 async function world(

@@ -381,9 +381,9 @@ describe('the trace of an event', () => {
     });
     const untried = { state: 'waiting', tries: 0, first: null, last: null, due: null };
     expect(await traced(hub, behind)).toMatchObject([untried]);
-    await hub.ask('POST', `${path}/nack`, { leases: [first.lease], delaySeconds: 1 });
+    await hub.ask('POST', `${path}/nack`, { leases: [first.lease], delaySeconds: 3 });
     expect(await traced(hub, event)).toMatchObject([{ state: 'trying', tries: 1, last: leased?.last, due: time }]);
-    const { lease, leaseEnds } = await pull(10);
+    const { lease, leaseEnds } = await pull(60);
     const second = { state: 'leased', tries: 2, first: null, last: time, due: leaseEnds };
     expect(await traced(hub, event)).toMatchObject([second]);
     await hub.ask('POST', `${path}/ack`, { leases: [lease] });

@@ -62,7 +62,7 @@ async function createQueue(hub: SubscriptionHub, wishes: object = {}): Promise<s
   return id as string;
 }
 
-const until = (condition: () => void): Promise<void> => vi.waitFor(condition, { timeout: 10_000, interval: 5 });
+const until = (condition: () => void): Promise<void> => vi.waitFor(condition, { interval: 5 });
 
 test('events come by themselves, as far as there is credit, and each costs one', async () => {
   const hub = await subscriptionHub();

@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { openEndpoint, subscriptionHub, type SubscriptionHub } from '../../testing/subscription-hub.ts';
 import { runInside, type CliResult } from '../testing.ts';
 
-const until = (condition: () => unknown): Promise<unknown> => vi.waitFor(condition, { timeout: 10_000, interval: 20 });
+const until = (condition: () => unknown): Promise<unknown> => vi.waitFor(condition, { interval: 20 });
 
 /** Runs `polycast subscriptions …` at a hub. */
 function at(hub: SubscriptionHub): (...args: readonly string[]) => Promise<CliResult> {

@@ -72,7 +72,7 @@ const until = (condition: () => boolean): Promise<void> =>
     () => {
       if (!condition()) throw new Error('it has not come to that');
     },
-    { timeout: 10_000, interval: 5 },
+    { interval: 5 },
   );
 
 const publish = (hub: IdentifiedHub, channel: string, type: string | undefined, data: unknown) =>
