@@ -213,9 +213,14 @@ export async function openHub(
     dismissed += dismissRevoked(sessions, revocation);
   });
   tokens.onWithdrawn((signer) => identity.revocations.end({ signer, issuedBeforeMs: Infinity }));
-  const retention = new RetentionTask(log, feed, rules, clock, config.storage.retentionIntervalMs, (error) =>
-    logger.error({ error: String(error) }, 'retention failed; it will be tried again'),
-  );
+  const retention = new RetentionTask({
+    log,
+    memory: feed,
+    rules,
+    clock,
+    intervalMs: config.storage.retentionIntervalMs,
+    failed: (error) => logger.error({ error: String(error) }, 'retention failed; it will be tried again'),
+  });
   const turning = setInterval(() => services.wheel.advance(), TICK_MS / world.speed);
   turning.unref();
   const keeping = setInterval(() => {

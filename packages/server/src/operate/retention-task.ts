@@ -15,44 +15,38 @@ export interface Memory {
   trimmed(orders: readonly TrimOrder[], nowMs: number): void;
 }
 
+export interface RetentionParts {
+  readonly log: Log;
+  readonly memory: Memory;
+  readonly rules: Rules;
+  readonly clock: Clock;
+  /** From the end of one sweep to the next. */
+  readonly intervalMs: number;
+  /** Told why a sweep ended early: the next one comes all the same. */
+  readonly failed: (error: unknown) => void;
+}
+
 /** Removes, in small steps, what the rules say should go. */
 export class RetentionTask {
-  readonly #log: Log;
-  readonly #memory: Memory;
-  readonly #rules: Rules;
-  readonly #clock: Clock;
-  readonly #intervalMs: number;
-  readonly #failed: (error: unknown) => void;
+  readonly #parts: RetentionParts;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
   #closed = false;
   #sweptThrough = 0;
   #fullSweepAtMs = 0;
 
-  constructor(
-    log: Log,
-    memory: Memory,
-    rules: Rules,
-    clock: Clock,
-    intervalMs: number,
-    failed: (error: unknown) => void,
-  ) {
-    this.#log = log;
-    this.#memory = memory;
-    this.#rules = rules;
-    this.#clock = clock;
-    this.#intervalMs = intervalMs;
-    this.#failed = failed;
+  constructor(parts: RetentionParts) {
+    this.#parts = parts;
   }
 
   start(): void {
     this.#timer = setTimeout(() => {
       this.#running = this.sweep()
-        .catch(this.#failed)
+        .catch(this.#parts.failed)
         .then(() => {
           if (!this.#closed) this.start();
         });
-    }, this.#intervalMs);
+    }, this.#parts.intervalMs);
     this.#timer.unref();
   }
 
@@ -65,18 +59,19 @@ export class RetentionTask {
 
   /** Looks at all channels that have changed since the last sweep, now and then at all. */
   async sweep(): Promise<void> {
-    if (this.#log.state.unavailable !== undefined && this.#log.state.unavailable !== 'log_full') return;
-    const nowMs = this.#clock.nowMs();
+    const { log, rules, clock } = this.#parts;
+    const { unavailable, head } = log.state;
+    if (unavailable !== undefined && unavailable !== 'log_full') return;
+    const nowMs = clock.nowMs();
     const isFull = nowMs >= this.#fullSweepAtMs || nowMs < this.#fullSweepAtMs - FULL_SWEEP_EVERY_MS;
-    const { head } = this.#log.state;
     let after = '';
     while (!this.#closed) {
-      const states = await this.#log.channels({
+      const states = await log.channels({
         after,
         limit: CHANNELS_PER_STEP,
         ...(isFull ? {} : { changedSince: this.#sweptThrough }),
       });
-      await this.#trim(trimOrders(states, this.#rules, nowMs), nowMs);
+      await this.#trim(trimOrders(states, rules, nowMs), nowMs);
       const last = states[states.length - 1];
       if (last === undefined || states.length < CHANNELS_PER_STEP) break;
       after = last.channel;
@@ -86,11 +81,12 @@ export class RetentionTask {
   }
 
   async #trim(orders: readonly TrimOrder[], nowMs: number): Promise<void> {
+    const { log, memory } = this.#parts;
     for (;;) {
-      const { more } = await this.#log.trim(orders, nowMs);
+      const { more } = await log.trim(orders, nowMs);
       if (!more || this.#closed) break;
       await new Promise((resolve) => setTimeout(resolve, STEP_PAUSE_MS));
     }
-    this.#memory.trimmed(orders, nowMs);
+    memory.trimmed(orders, nowMs);
   }
 }
