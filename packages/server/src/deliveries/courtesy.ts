@@ -12,8 +12,8 @@ export interface CourtesyView {
 const LOOK_MS = 100;
 /** The event loop counts as full when less of its time than this is left. */
 const IDLE_PART = 0.1;
-/** Less than this is no crowd that could be kept waiting. */
-const LIVE_PER_SECOND = 5000;
+/** Events written to live consumers in a second: fewer are no crowd that could be kept waiting. */
+const CROWD_PER_SECOND = 5000;
 /** Of the time of the event loop: the least that catching up is left with; and by how much it changes. */
 const SHARE_MIN = 0.1;
 const SHARE_STEP = 0.05;
@@ -21,6 +21,8 @@ const SHARE_CUT = 0.7;
 /** What a request costs in all, by what it costs to begin it: its answer, its socket, its payload from the log. */
 const COST_FACTOR = 3;
 const COST_FIRST_MS = 0.08;
+/** How much of what it cost the last time goes into what it is taken to cost. */
+const COST_WEIGHT = 0.05;
 
 /**
  * Whoever catches up with a long backlog gives way to those who are live: while the event loop is full and many are live, what it takes of
@@ -30,8 +32,9 @@ export class Courtesy {
   readonly #view: CourtesyView;
   #share = 1;
   #costMs = COST_FIRST_MS;
+  /** Of the event loop's time, what requests may still be begun with; and when it last grew. */
   #allowanceMs = 0;
-  #allowedMs = 0;
+  #grownMs = 0;
   /** As of the last look; the first one finds out only where it begins. */
   #lookedMs = -Infinity;
   #idleMs = 0;
@@ -46,15 +49,15 @@ export class Courtesy {
     const nowMs = this.#view.nowMs();
     if (nowMs - this.#lookedMs >= LOOK_MS) this.#look(nowMs);
     if (this.#share >= 1) return Infinity;
-    this.#allowanceMs = Math.min(LOOK_MS * this.#share, this.#allowanceMs + (nowMs - this.#allowedMs) * this.#share);
-    this.#allowedMs = nowMs;
+    this.#allowanceMs = Math.min(LOOK_MS * this.#share, this.#allowanceMs + (nowMs - this.#grownMs) * this.#share);
+    this.#grownMs = nowMs;
     return Math.max(0, Math.floor(this.#allowanceMs / this.#costMs));
   }
 
   /** So many were begun, in so long. */
   begun(count: number, durationMs: number): void {
     if (count === 0) return;
-    this.#costMs += ((durationMs / count) * COST_FACTOR - this.#costMs) * 0.05;
+    this.#costMs += ((durationMs / count) * COST_FACTOR - this.#costMs) * COST_WEIGHT;
     if (this.#share < 1) this.#allowanceMs -= count * this.#costMs;
   }
 
@@ -65,7 +68,7 @@ export class Courtesy {
     const live = liveEvents();
     // The first time says nothing: what is compared with lies in no past.
     const isFull = durationMs < Infinity && idle - this.#idleMs < durationMs * IDLE_PART;
-    const isCrowded = live - this.#liveEvents > (LIVE_PER_SECOND * durationMs) / 1000;
+    const isCrowded = live - this.#liveEvents > (CROWD_PER_SECOND * durationMs) / 1000;
     this.#lookedMs = nowMs;
     this.#idleMs = idle;
     this.#liveEvents = live;
@@ -74,7 +77,7 @@ export class Courtesy {
     else this.#share = Math.min(1, this.#share + (isCrowded ? SHARE_STEP : 2 * SHARE_STEP));
     if (wasWhole) {
       this.#allowanceMs = 0;
-      this.#allowedMs = nowMs;
+      this.#grownMs = nowMs;
     }
   }
 }

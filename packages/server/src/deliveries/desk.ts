@@ -69,48 +69,21 @@ export class Desk implements SubscriptionDesk {
     { cursor, lost, isTrusted, ...wishes }: NewSubscription,
     _by: Actor,
   ): Promise<{ readonly subscription: Subscription; readonly isNew: boolean }> {
-    const { registry, settings, store, clock, makeLine, begin } = this.#parts;
+    const { registry, settings, clock, makeLine, begin } = this.#parts;
     const nowMs = clock.nowMs();
-    const repeated = registry.findRepeated(wishes);
-    if (repeated !== undefined && nowMs - repeated.definition.createdMs < REPEAT_MS) {
-      if (repeated.definition.idempotency?.fingerprint !== wishes.idempotency?.fingerprint)
-        throw new PolycastError('idempotency_key_reused');
-      return { subscription: repeated.subscription, isNew: false };
-    }
+    const repeated = this.#repeated(wishes, nowMs);
+    if (repeated !== undefined) return { subscription: repeated.subscription, isNew: false };
     if (registry.size >= settings.subscriptionsMax)
       throw new PolycastError('subscription_limit', undefined, { retryAfterMs: 60_000 });
     this.#throwUnavailable();
-    const definition: SubscriptionDefinition = {
-      id: createId(),
-      version: 1,
-      createdMs: nowMs,
-      changedMs: nowMs,
-      ...wishes,
-    };
+    const definition = { id: createId(), version: 1, createdMs: nowMs, changedMs: nowMs, ...wishes };
     const state = isTrusted || (await this.#consentsNow(definition)) ? 'active' : 'pending';
+    const never = { failingSinceMs: undefined, restUntilMs: undefined };
     const line = makeLine({
       definition,
-      standing: {
-        state,
-        reason: 'created',
-        sinceMs: nowMs,
-        cursor,
-        failingSinceMs: undefined,
-        restUntilMs: undefined,
-        lost,
-      },
+      standing: { state, reason: 'created', sinceMs: nowMs, cursor, lost, ...never },
     });
-    // Known from now on, so that the same is not made twice while it is being written.
-    registry.add(line);
-    try {
-      await store.write([
-        { kind: 'definition', definition },
-        { kind: 'standing', subscription: definition.id, standing: line.standing },
-      ]);
-    } catch (error) {
-      registry.remove(line);
-      throw error;
-    }
+    await this.#writeNew(line);
     begin(line);
     return { subscription: line.subscription, isNew: true };
   }
@@ -275,6 +248,30 @@ export class Desk implements SubscriptionDesk {
     return line.subscription;
   }
 
+  /** What the same wish with the same key has made. @throws PolycastError `idempotency_key_reused` for another wish */
+  #repeated(wishes: Pick<NewSubscription, 'owner' | 'idempotency'>, nowMs: number): Line | undefined {
+    const line = this.#parts.registry.findRepeated(wishes);
+    if (line === undefined || nowMs - line.definition.createdMs >= REPEAT_MS) return undefined;
+    if (line.definition.idempotency?.fingerprint === wishes.idempotency?.fingerprint) return line;
+    throw new PolycastError('idempotency_key_reused');
+  }
+
+  async #writeNew(line: Line): Promise<void> {
+    const { registry, store } = this.#parts;
+    const { id, definition, standing } = line;
+    // Known from now on, so that the same is not made twice while it is being written.
+    registry.add(line);
+    try {
+      await store.write([
+        { kind: 'definition', definition },
+        { kind: 'standing', subscription: id, standing },
+      ]);
+    } catch (error) {
+      registry.remove(line);
+      throw error;
+    }
+  }
+
   #line(id: string): Line {
     const line = this.#parts.registry.get(id);
     if (line === undefined) throw new PolycastError('not_found', 'There is no such subscription.');
@@ -323,6 +320,7 @@ function notNow({ standing: { state } }: Line): PolycastError {
   return new PolycastError('subscription_not_active', why, { state });
 }
 
+/** Attempts of one event, of all subscriptions. */
 const TRACE_MAX = 10_000;
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

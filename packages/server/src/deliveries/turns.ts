@@ -9,6 +9,8 @@ const LINES_PER_TURN = 256;
 const QUANTUM = 16;
 /** Requests to endpoints of which nothing good is known yet, or any more, as a part of all. */
 const DOUBTFUL_PART = 0.75;
+/** While others wait as well, one turn in so many is for one of those. */
+const DOUBTFUL_TURN = 4;
 
 /** Who begins requests: at most so many for a line; says how many there were. */
 type Serve = (line: Line, quantum: number) => number;
@@ -137,7 +139,7 @@ export class Turns {
   #pick(): Line | undefined {
     if (this.#isClosed || this.#inFlight >= this.#requestsMax) return undefined;
     const mayDoubt = this.#doubtful.length > 0 && this.#doubtfulInFlight < this.#doubtfulMax;
-    if (mayDoubt && (this.#proven.length === 0 || ++this.#picks % 4 === 0)) return this.#doubtful.shift();
+    if (mayDoubt && (this.#proven.length === 0 || ++this.#picks % DOUBTFUL_TURN === 0)) return this.#doubtful.shift();
     return this.#proven.shift();
   }
 }

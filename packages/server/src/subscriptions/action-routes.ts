@@ -62,8 +62,7 @@ async function test(parts: SubscriptionParts, caller: Desk, subscription: Subscr
   const { definition, standing } = subscription;
   const channel = members.take('channel', channelOf) ?? sampleChannel(definition.channels);
   const type = members.take('type', shortText(TYPE_LENGTH_MAX)) ?? definition.types?.[0];
-  const data = members.has('data') ? members.take('data', (value) => ({ value })) : undefined;
-  const given = data === undefined ? undefined : JSON.stringify(data);
+  const given = members.take('data', (value) => ({ value: JSON.stringify(value) }));
   members.end();
   if (definition.delivery.kind === 'pull') throw notNow(standing.state, 'Nothing is sent to workers: they pull.');
   if (standing.state === 'ended') throw notNow('ended', 'It has ended.');

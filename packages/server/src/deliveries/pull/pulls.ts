@@ -135,6 +135,7 @@ export class Pulls implements PullDesk, LineOwner {
     return outcomes;
   }
 
+  /** In whatever order: each has its own workers, and waits for no other. */
   woken(line: Line): void {
     this.ready(line);
   }
