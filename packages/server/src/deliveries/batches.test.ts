@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { openKit, openReceiver, webhook, type Received } from '../testing/delivery-kit.ts';
+import { HOUR_MS, openTravel } from '../testing/travel.ts';
 
 const batchOf = ({ body }: Received): readonly { readonly data: number; readonly time: string }[] =>
   JSON.parse(body) as { data: number; time: string }[];
@@ -13,7 +14,6 @@ function waitedMs(received: Received): number {
 }
 
 const ROUNDED_MS = 1000;
-const HOUR_MS = 3_600_000;
 
 test('what comes one after the other waits for the others, and a full batch goes at once', async () => {
   const receiver = await openReceiver();
@@ -37,14 +37,17 @@ test('what comes one after the other waits for the others, and a full batch goes
 
 test('what has gathered when the first has waited for long enough goes then, and not before', async () => {
   const receiver = await openReceiver();
-  const kit = await openKit({ speed: 10_000 });
+  const travel = await openTravel();
+  const { kit } = travel;
   await kit.create(webhook(receiver.url, {}, { batch: { countMax: 100, waitMs: HOUR_MS } }));
   for (const [round, counts] of [
     [0, 1, 2],
     [3, 4],
   ].entries()) {
     for (const count of counts) await kit.publish('a.1', count);
-    await receiver.until(({ length }) => length === round + 1);
+    await travel.pass(HOUR_MS - ROUNDED_MS);
+    expect(receiver.received).toHaveLength(round);
+    await travel.until(() => receiver.received.length === round + 1, HOUR_MS);
     const came = receiver.received[round] as Received;
     expect(dataOf(came)).toEqual(counts);
     expect(waitedMs(came)).toBeGreaterThanOrEqual(HOUR_MS - ROUNDED_MS);

@@ -3,6 +3,7 @@ import type { LeasedEvent } from '../../core/subscription/ports.ts';
 import { openKit, type Kit } from '../../testing/delivery-kit.ts';
 import type { Pulls } from './pulls.ts';
 import { dataOf, openQueue, queueOf } from '../../testing/queue-kit.ts';
+import { openTravel } from '../../testing/travel.ts';
 
 const OPERATOR = { kind: 'operator' } as const;
 
@@ -66,7 +67,7 @@ test('a lease that ends is given to the next, under another name and counted, un
   await publishAll(kit, 'jobs.a', 1);
   const names = new Set<string>();
   for (const delivery of [1, 2, 3]) {
-    const [event] = await queue.pull({ waitMs: 120_000 });
+    const [event] = await queue.pull({ waitMs: Infinity });
     expect(event).toMatchObject({ delivery });
     names.add((event as LeasedEvent).lease);
   }
@@ -79,7 +80,8 @@ test('a lease that ends is given to the next, under another name and counted, un
 });
 
 test('what is given back is given out again, after the delay and counted', async () => {
-  const kit = await openKit({ speed: 1000 });
+  const travel = await openTravel();
+  const { kit } = travel;
   const queue = await openQueue(kit);
   await publishAll(kit, 'jobs.a', 1, 2);
   const events = await queue.pull();
@@ -90,8 +92,10 @@ test('what is given back is given out again, after the delay and counted', async
   const again = await queue.pull({ waitMs: 10_000 });
   expect(again.map((event) => [dataOf(event), event.delivery])).toEqual([[1, 2]]);
   queue.acknowledge(...again);
+  await travel.pass(99_999);
   expect(await queue.pull()).toEqual([]);
-  const later = await queue.pull({ waitMs: 1_000_000 });
+  await travel.pass(1);
+  const later = await queue.pull();
   expect(later.map((event) => [dataOf(event), event.delivery])).toEqual([[2, 2]]);
 });
 
@@ -108,13 +112,15 @@ test('what was given back often enough is a dead letter', async () => {
 });
 
 test('a lease that is extended is not given to another', async () => {
-  const kit = await openKit({ speed: 1000 });
+  const travel = await openTravel();
+  const { kit } = travel;
   const queue = await openQueue(kit);
   await publishAll(kit, 'jobs.a', 1);
   const events = await queue.pull({ leaseMs: 5_000 });
   const leases = events.map(({ lease }) => lease);
   expect(kit.deliveries.desk.pulls.extend(queue.id, leases, 3_600_000)).toEqual(['ok']);
-  expect(await queue.pull({ waitMs: 60_000 })).toEqual([]);
+  await travel.pass(60_000);
+  expect(await queue.pull()).toEqual([]);
   expect(queue.acknowledge(...events)).toEqual(['ok']);
   expect(kit.deliveries.desk.pulls.extend(queue.id, leases, 1000)).toEqual(['not_held']);
 });
