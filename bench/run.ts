@@ -1,4 +1,3 @@
-// npm run bench -- [SCENARIO ...] [--repeats N] [--quick] [--list]
 // Runs the hub beside its peers, writes bench/results/ and the tables in docs/benchmarks.md, and says which bars hold.
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,28 +12,50 @@ import { scenarios } from './scenarios/index.ts';
 
 const repeatsDefault = 3;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    repeats: { type: 'string' },
-    quick: { type: 'boolean', default: false },
-    list: { type: 'boolean', default: false },
-    // Look without changing what is committed.
-    'dry-run': { type: 'boolean', default: false },
-  },
-});
+const usage = `npm run bench -- [SCENARIO ...]    all, unless some are named
 
-if (values.list) {
-  for (const { name, title } of scenarios) console.log(`${name.padEnd(20)} ${title}`);
-} else {
-  process.exitCode = (await main()) ? 0 : 1;
+  --list         the scenarios
+  --repeats N    rounds, of which the median counts; ${repeatsDefault} by default
+  --quick        short, once, and so of no weight
+  --dry-run      nothing of bench/results/ and docs/benchmarks.md is changed
+
+Exits with 1 when a bar fails.`;
+
+const { values, positionals } = commandLine();
+const repeats = Number(values.repeats ?? (values.quick ? 1 : repeatsDefault));
+const unknown = positionals.filter((word) => !scenarios.some(({ name }) => name === word));
+
+if (values.help) console.log(usage);
+else if (values.list) for (const { name, title } of scenarios) console.log(`${name.padEnd(20)} ${title}`);
+else if (unknown.length > 0) refuse(`no scenario is called ${unknown.join(', ')}; --list shows them all`);
+else if (!(Number.isInteger(repeats) && repeats > 0)) refuse('--repeats takes a whole number above 0');
+else process.exitCode = (await main()) ? 0 : 1;
+
+function commandLine() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        repeats: { type: 'string' },
+        quick: { type: 'boolean', default: false },
+        list: { type: 'boolean', default: false },
+        'dry-run': { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+  } catch (error) {
+    return refuse((error as Error).message);
+  }
+}
+
+function refuse(why: string): never {
+  console.error(`${why}\n\n${usage}`);
+  process.exit(2);
 }
 
 async function main(): Promise<boolean> {
   const chosen = positionals.length === 0 ? scenarios : scenarios.filter(({ name }) => positionals.includes(name));
-  const unknown = positionals.filter((word) => !scenarios.some(({ name }) => name === word));
-  if (unknown.length > 0) throw new Error(`no scenario is called ${unknown.join(', ')}; --list shows them all`);
-  const options = { quick: values.quick, repeats: Number(values.repeats ?? (values.quick ? 1 : repeatsDefault)) };
+  const options = { quick: values.quick, repeats };
 
   // What this process does itself, such as asking whether a server is ready, must not cost the server's core anything.
   outputOf('taskset', '-a', '-c', '-p', String(loadCore), String(process.pid));
@@ -50,7 +71,7 @@ async function main(): Promise<boolean> {
         scenario: scenario.name,
         title: scenario.title,
         measuredOn: '',
-        repeats: options.repeats,
+        repeats,
         machine,
         ...outcome,
       });
