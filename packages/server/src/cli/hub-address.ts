@@ -53,13 +53,21 @@ export function authorization({ key }: Pick<HubAddress, 'key'>): Readonly<Record
  */
 function hubUrl(input: Input): string {
   const text = input.text('url') ?? process.env['POLYCAST_URL'] ?? DEFAULT_URL;
-  // A port alone is one of this machine, and not an address written as a number.
-  const address = /^\d{1,5}$/.test(text) ? `127.0.0.1:${text}` : text;
-  const url = URL.parse(address.includes('://') ? address : `http://${address}`);
+  const url = URL.parse(wholeAddress(text, '127.0.0.1'));
   if (url === null || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '') {
     throw new CliError('usage', `${text} is no address of a hub`, `Write it like ${DEFAULT_URL}`);
   }
   return url.href.replace(/\/+$/, '');
+}
+
+/**
+ * An address as people write it: by http unless it says otherwise, and a port alone is one of this machine, not an address that is
+ * written as a number. What has another scheme is left as it is: it is a mistake, and no host of that name.
+ * @param own what this machine is called
+ */
+export function wholeAddress(text: string, own: string): string {
+  const address = /^\d{1,5}$/.test(text) ? `${own}:${text}` : text;
+  return address.includes('://') ? address : `http://${address}`;
 }
 
 /** What to say when a connection could not be made or broke. */

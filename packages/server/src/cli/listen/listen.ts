@@ -4,7 +4,7 @@ import { signatures } from '../../deliveries/webhook/signature.ts';
 import { compileFilter, type Filter } from '../../core/subscription/filter.ts';
 import { HEADERS_MAX, wrongHeader } from '../../core/subscription/header-rules.ts';
 import { usageError, type Command, type Input } from '../command.ts';
-import { HUB_ADDRESS_OPTIONS, hubAddress } from '../hub-address.ts';
+import { HUB_ADDRESS_OPTIONS, hubAddress, wholeAddress } from '../hub-address.ts';
 import { filterOf, pairsOf } from '../subscriptions/wishes.ts';
 import { listenTo, type ListenOptions } from './listen-to.ts';
 
@@ -101,11 +101,10 @@ function listenOptions(input: Input): ListenOptions {
 function forwardUrl(input: Input): string | undefined {
   const text = input.text('forward');
   if (text === undefined) return undefined;
-  // A port alone is one of this machine; what has another scheme is a mistake, not a host of that name.
-  const address = /^\d{1,5}$/.test(text) ? `localhost:${text}` : text;
-  const url = URL.parse(address.includes('://') ? address : `http://${address}`);
+  const address = wholeAddress(text, 'localhost');
+  const url = URL.parse(address);
   // What has no host would have its path taken for one; and `mailto:a@b` looks like a user's password.
-  const isAddress = url !== null && /^https?:$/.test(url.protocol) && !/^(?:\/|https?:\/{3})/.test(address);
+  const isAddress = url !== null && /^https?:$/.test(url.protocol) && !/^https?:\/{3}/.test(address);
   if (isAddress && url.username === '' && url.password === '') return url.href;
   throw usageError(listen, `--forward ${text}: an address like http://localhost:3000/hook is wanted`);
 }

@@ -2,7 +2,9 @@ import { usageError, type Command } from '../command.ts';
 import { printable } from '../event-line.ts';
 import {
   forReceivers,
+  EXAMPLE_ID,
   JSON_OPTION,
+  OF_ONE,
   pathOf,
   subscriptionCommand,
   type ShownAttempt,
@@ -11,16 +13,12 @@ import {
 import { attemptLine } from './shown.ts';
 import { given, SECRET_OPTIONS, secretOf } from './wishes.ts';
 
-const ID = 'sub_00tmf894vq0000a1';
-
 export const subscriptionsPause: Command = subscriptionCommand({
   word: 'pause',
   summary: 'Stops its deliveries; what comes waits in the log.',
-  usage: '<id>',
-  argumentsMin: 1,
-  argumentsMax: 1,
+  ...OF_ONE,
   options: {},
-  examples: [{ command: `polycast subscriptions pause ${ID}`, does: 'one' }],
+  examples: [{ command: `polycast subscriptions pause ${EXAMPLE_ID}`, does: 'one' }],
   async run(ask, input, { out, style }) {
     const { id, state } = (await ask('POST', pathOf(input, '/pause'))) as ShownSubscription;
     out(`${style('green', state)} ${id}`);
@@ -31,13 +29,13 @@ export const subscriptionsPause: Command = subscriptionCommand({
 export const subscriptionsResume: Command = subscriptionCommand({
   word: 'resume',
   summary: 'Goes on where it stopped; of one that is pending, asks its endpoint again.',
-  usage: '<id>',
-  argumentsMin: 1,
-  argumentsMax: 1,
+  ...OF_ONE,
   details:
     'An endpoint that has not consented yet is asked now, not sooner than 5 seconds after the question before. Ends with 1 when it still has not, and says what it answered.',
   options: {},
-  examples: [{ command: `polycast subscriptions resume ${ID}`, does: 'after a pause, or once the endpoint is ready' }],
+  examples: [
+    { command: `polycast subscriptions resume ${EXAMPLE_ID}`, does: 'after a pause, or once the endpoint is ready' },
+  ],
   async run(ask, input, { out, note, style }) {
     const { id, state } = (await ask('POST', pathOf(input, '/resume'))) as ShownSubscription;
     const isActive = state === 'active';
@@ -53,11 +51,9 @@ export const subscriptionsResume: Command = subscriptionCommand({
 export const subscriptionsDelete: Command = subscriptionCommand({
   word: 'delete',
   summary: 'Ends a subscription, and forgets it with all that hangs on it.',
-  usage: '<id>',
-  argumentsMin: 1,
-  argumentsMax: 1,
+  ...OF_ONE,
   options: {},
-  examples: [{ command: `polycast subscriptions delete ${ID}`, does: 'for good' }],
+  examples: [{ command: `polycast subscriptions delete ${EXAMPLE_ID}`, does: 'for good' }],
   async run(ask, input, { out, style }) {
     await ask('DELETE', pathOf(input));
     out(`${style('green', 'deleted')} ${input.arguments[0]}`);
@@ -77,7 +73,7 @@ export const subscriptionsTest: Command = subscriptionCommand({
     type: { value: 'TYPE', short: 't', doc: 'Of which type it is said to be.' },
     json: { doc: 'Prints the attempt as JSON: with request, answer and timing.' },
   },
-  examples: [{ command: `polycast subscriptions test ${ID} '{"total":5}'`, does: 'with data of your own' }],
+  examples: [{ command: `polycast subscriptions test ${EXAMPLE_ID} '{"total":5}'`, does: 'with data of your own' }],
   async run(ask, input, terminal) {
     const [, data] = input.arguments;
     const body = {
@@ -103,16 +99,16 @@ function dataOf(text: string): unknown {
 export const subscriptionsRotateSecret: Command = subscriptionCommand({
   word: 'rotate-secret',
   summary: 'Gives a webhook a new secret, and prints it once.',
-  usage: '<id>',
-  argumentsMin: 1,
-  argumentsMax: 1,
+  ...OF_ONE,
   details: 'For a day requests carry the signatures of both, so that receivers can be given the new one at leisure.',
   options: {
     ...SECRET_OPTIONS,
     overlap: { value: 'SECONDS', doc: 'How long the old secret signs too; 86400 unless given, at most 2592000.' },
     json: JSON_OPTION,
   },
-  examples: [{ command: `polycast subscriptions rotate-secret ${ID} --overlap 0`, does: 'at once, after a leak' }],
+  examples: [
+    { command: `polycast subscriptions rotate-secret ${EXAMPLE_ID} --overlap 0`, does: 'at once, after a leak' },
+  ],
   async run(ask, input, terminal) {
     const body = { ...secretOf(input), ...given('overlapSeconds', input.number('overlap', 0)) };
     const rotated = (await ask('POST', pathOf(input, '/rotate-secret'), body)) as ShownSubscription;
@@ -131,9 +127,7 @@ export const subscriptionsRotateSecret: Command = subscriptionCommand({
 export const subscriptionsReplay: Command = subscriptionCommand({
   word: 'replay',
   summary: 'Delivers once more what the log has, beside what comes; or lists the replays that go on.',
-  usage: '<id>',
-  argumentsMin: 1,
-  argumentsMax: 1,
+  ...OF_ONE,
   options: {
     after: { value: 'CURSOR', doc: 'What came after this cursor, or earliest.' },
     since: { value: 'TIME', doc: 'What came since then: 2027-01-31T12:00:00Z.' },
@@ -141,8 +135,8 @@ export const subscriptionsReplay: Command = subscriptionCommand({
     json: JSON_OPTION,
   },
   examples: [
-    { command: `polycast subscriptions replay ${ID} --since 2027-01-31T12:00:00Z`, does: 'from then on' },
-    { command: `polycast subscriptions replay ${ID}`, does: 'those that go on' },
+    { command: `polycast subscriptions replay ${EXAMPLE_ID} --since 2027-01-31T12:00:00Z`, does: 'from then on' },
+    { command: `polycast subscriptions replay ${EXAMPLE_ID}`, does: 'those that go on' },
   ],
   async run(ask, input, { out, note, style }) {
     const [after, since] = [input.text('after'), input.text('since')];

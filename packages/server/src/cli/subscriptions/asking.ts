@@ -13,15 +13,8 @@ export interface ShownSubscription {
   readonly since: string;
   readonly channels: readonly string[];
   readonly delivery: ShownDelivery;
-  readonly backlog: {
-    readonly inFlight: number;
-    readonly failing: number;
-    readonly waiting: number;
-    readonly deadLetters: number;
-    readonly lagMs: number;
-    readonly lagEvents: number;
-    readonly lagPositions: number;
-  };
+  /** As far as it is looked at here. */
+  readonly backlog: { readonly failing: number; readonly deadLetters: number; readonly lagEvents: number };
   readonly [member: string]: unknown;
 }
 
@@ -56,6 +49,16 @@ export interface ShownAttempt {
     readonly totalMs: number;
   };
 }
+
+/** An id as examples have it. */
+export const EXAMPLE_ID = 'sub_00tmf894vq0000a1';
+
+/** What a command is given that is about one subscription, and takes nothing else. */
+export const OF_ONE: Pick<Command, 'usage' | 'argumentsMin' | 'argumentsMax'> = {
+  usage: '<id>',
+  argumentsMin: 1,
+  argumentsMax: 1,
+};
 
 export const JSON_OPTION: OptionSpec = { doc: 'Prints JSON.' };
 const WHO = 'It takes a key with the scope subscriptions, where the hub has access control.';

@@ -1,5 +1,5 @@
 import { usageError, type Command } from '../command.ts';
-import { forReceivers, JSON_OPTION, pathOf, subscriptionCommand, type ShownSubscription } from './asking.ts';
+import { forReceivers, JSON_OPTION, OF_ONE, pathOf, subscriptionCommand, type ShownSubscription } from './asking.ts';
 import { showSubscription } from './shown.ts';
 import { deliveryOf, given, SECRET_OPTIONS, secretOf, WISH_OPTIONS, wishesOf } from './wishes.ts';
 
@@ -74,9 +74,7 @@ export const subscriptionsCreate: Command = subscriptionCommand({
 export const subscriptionsChange: Command = subscriptionCommand({
   word: 'change',
   summary: 'Changes a subscription.',
-  usage: '<id>',
-  argumentsMin: 1,
-  argumentsMax: 1,
+  ...OF_ONE,
   details: 'What is not given stays as it is.',
   options: {
     channel: { value: 'PATTERN', multiple: true, doc: 'The channels that it is for from now on; repeatable.' },

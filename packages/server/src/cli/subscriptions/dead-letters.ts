@@ -1,9 +1,7 @@
 import { usageError, type Command, type Input } from '../command.ts';
 import { printable } from '../event-line.ts';
 import type { Terminal } from '../terminal.ts';
-import { JSON_OPTION, pathOf, queryOf, subscriptionCommand, type Ask } from './asking.ts';
-
-const ID = 'sub_00tmf894vq0000a1';
+import { EXAMPLE_ID, JSON_OPTION, pathOf, queryOf, subscriptionCommand, type Ask } from './asking.ts';
 
 export const subscriptionsDeadLetters: Command = subscriptionCommand({
   word: 'dead-letters',
@@ -18,12 +16,12 @@ export const subscriptionsDeadLetters: Command = subscriptionCommand({
     json: JSON_OPTION,
   },
   examples: [
-    { command: `polycast subscriptions dead-letters ${ID}`, does: 'which there are' },
+    { command: `polycast subscriptions dead-letters ${EXAMPLE_ID}`, does: 'which there are' },
     {
-      command: `polycast subscriptions dead-letters ${ID} 00tmf894vq-00000001006`,
+      command: `polycast subscriptions dead-letters ${EXAMPLE_ID} 00tmf894vq-00000001006`,
       does: 'one, with what was published',
     },
-    { command: `polycast subscriptions dead-letters ${ID} --retry --all`, does: 'all of them once more' },
+    { command: `polycast subscriptions dead-letters ${EXAMPLE_ID} --retry --all`, does: 'all of them once more' },
   ],
   async run(ask, input, terminal) {
     const isRetry = input.flag('retry');

@@ -1,6 +1,8 @@
 import type { Command } from '../command.ts';
 import {
+  EXAMPLE_ID,
   JSON_OPTION,
+  OF_ONE,
   pathOf,
   queryOf,
   subscriptionCommand,
@@ -9,7 +11,6 @@ import {
 } from './asking.ts';
 import { attemptLine, showSubscription, subscriptionLine } from './shown.ts';
 
-const ID = 'sub_00tmf894vq0000a1';
 const STATES = ['pending', 'active', 'paused', 'suspended', 'ended'];
 
 export const subscriptionsList: Command = subscriptionCommand({
@@ -54,11 +55,9 @@ interface Page {
 export const subscriptionsShow: Command = subscriptionCommand({
   word: 'show',
   summary: 'Shows a subscription: what it is for, where it stands, how far behind it is.',
-  usage: '<id>',
-  argumentsMin: 1,
-  argumentsMax: 1,
+  ...OF_ONE,
   options: { json: JSON_OPTION },
-  examples: [{ command: `polycast subscriptions show ${ID}`, does: 'one' }],
+  examples: [{ command: `polycast subscriptions show ${EXAMPLE_ID}`, does: 'one' }],
   async run(ask, input, terminal) {
     showSubscription((await ask('GET', pathOf(input))) as ShownSubscription, input, terminal);
     return 'done';
@@ -68,15 +67,13 @@ export const subscriptionsShow: Command = subscriptionCommand({
 export const subscriptionsAttempts: Command = subscriptionCommand({
   word: 'attempts',
   summary: 'Shows what was tried and what came of it, the newest last.',
-  usage: '<id>',
-  argumentsMin: 1,
-  argumentsMax: 1,
+  ...OF_ONE,
   options: {
     limit: { value: 'N', short: 'n', doc: 'The last N, at most 100; 50 unless given.' },
     event: { value: 'ID', doc: 'Only those of this event.' },
     json: { doc: 'Prints each as JSON, one a line: with request, answer and timing.' },
   },
-  examples: [{ command: `polycast subscriptions attempts ${ID} -n 10`, does: 'the last ten' }],
+  examples: [{ command: `polycast subscriptions attempts ${EXAMPLE_ID} -n 10`, does: 'the last ten' }],
   async run(ask, input, terminal) {
     const query = queryOf({ limit: input.number('limit', 1), event: input.text('event') });
     const { attempts } = (await ask('GET', pathOf(input, `/attempts${query}`))) as { attempts: ShownAttempt[] };

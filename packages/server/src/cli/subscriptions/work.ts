@@ -1,18 +1,15 @@
 import { usageError, type Command, type Input, type OptionSpec } from '../command.ts';
 import type { ExitName } from '../exit-codes.ts';
 import type { Terminal } from '../terminal.ts';
-import { JSON_OPTION, pathOf, subscriptionCommand } from './asking.ts';
+import { EXAMPLE_ID, JSON_OPTION, OF_ONE, pathOf, subscriptionCommand } from './asking.ts';
 import { given } from './wishes.ts';
 
-const ID = 'sub_00tmf894vq0000a1';
 const LEASES_MAX = 1000;
 
 export const subscriptionsPull: Command = subscriptionCommand({
   word: 'pull',
   summary: 'Takes events from a queue, each with a lease; prints one a line.',
-  usage: '<id>',
-  argumentsMin: 1,
-  argumentsMax: 1,
+  ...OF_ONE,
   details:
     'Until its lease ends nobody else is given an event; then, or with polycast subscriptions nack, it is given out again.',
   options: {
@@ -21,7 +18,9 @@ export const subscriptionsPull: Command = subscriptionCommand({
     lease: { value: 'SECONDS', doc: 'How long each lease is.' },
     ack: { doc: 'Acknowledges them as soon as they are printed.' },
   },
-  examples: [{ command: `polycast subscriptions pull ${ID} -n 1 --wait 30`, does: 'the next one, when it comes' }],
+  examples: [
+    { command: `polycast subscriptions pull ${EXAMPLE_ID} -n 1 --wait 30`, does: 'the next one, when it comes' },
+  ],
   async run(ask, input, terminal) {
     const body = {
       ...given('count', input.number('count', 1)),
@@ -42,7 +41,7 @@ export const subscriptionsAck: Command = settling({
   usage: '<id> [lease…]',
   argumentsMin: 1,
   options: { through: { value: 'EVENT', doc: 'All that are leased up to and with this event, whoever has them.' } },
-  examples: [{ command: `polycast subscriptions ack ${ID} 4f6c1e9a`, does: 'one, by its lease' }],
+  examples: [{ command: `polycast subscriptions ack ${EXAMPLE_ID} 4f6c1e9a`, does: 'one, by its lease' }],
   body(input) {
     const through = input.text('through');
     const leases = input.arguments.slice(1);
@@ -58,7 +57,7 @@ export const subscriptionsNack: Command = settling({
   usage: '<id> <lease…>',
   argumentsMin: 2,
   options: { delay: { value: 'SECONDS', doc: 'Not before so long; at once unless given.' } },
-  examples: [{ command: `polycast subscriptions nack ${ID} 4f6c1e9a --delay 60`, does: 'in a minute' }],
+  examples: [{ command: `polycast subscriptions nack ${EXAMPLE_ID} 4f6c1e9a --delay 60`, does: 'in a minute' }],
   body: (input) => ({ leases: input.arguments.slice(1), ...given('delaySeconds', input.number('delay', 0)) }),
 });
 
@@ -68,7 +67,9 @@ export const subscriptionsExtend: Command = settling({
   usage: '<id> <lease…>',
   argumentsMin: 2,
   options: { lease: { value: 'SECONDS', doc: 'So long from now; as the subscription has it unless given.' } },
-  examples: [{ command: `polycast subscriptions extend ${ID} 4f6c1e9a --lease 300`, does: 'five minutes more' }],
+  examples: [
+    { command: `polycast subscriptions extend ${EXAMPLE_ID} 4f6c1e9a --lease 300`, does: 'five minutes more' },
+  ],
   body: (input) => ({ leases: input.arguments.slice(1), ...given('leaseSeconds', input.number('lease', 1)) }),
 });
 
