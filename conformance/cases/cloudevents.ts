@@ -1,5 +1,5 @@
 import type { Case } from '../suite/case.ts';
-import { everything, publish, refusal } from './steps.ts';
+import { everything, problemOf, publish, refusal } from './steps.ts';
 
 const result = { id: '<cursor>', channel: '{c}', time: '<time>' };
 const CLOUD = { specversion: '1.0', id: '{key}', source: '/shop', type: 'order.made' };
@@ -109,7 +109,3 @@ export const CLOUDEVENTS: readonly Case[] = [
     ],
   },
 ];
-
-function problemOf(code: string, status: number, more: object = {}): object {
-  return { error: { type: '<any>', title: '<any>', status, code, retryable: false, ...more } };
-}

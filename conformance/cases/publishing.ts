@@ -1,13 +1,10 @@
 import type { Case } from '../suite/case.ts';
-import { everything, publish, publishData, refusal } from './steps.ts';
+import { everything, problemOf, publish, publishData, refusal } from './steps.ts';
 
 const LINES = { 'Content-Type': 'application/x-ndjson' };
 const result = { id: '<cursor>', channel: '{c}', time: '<time>' };
 const CLOUD = { specversion: '1.0', id: '{key}', source: '/shop', type: 'order.made' };
 const HUB_CHANNELS = ['polycast.users.online', 'polycast.subscriptions.{c}'];
-const PROBLEM_OF = (code: string, status: number, more: object = {}): object => ({
-  error: { type: '<any>', title: '<any>', status, code, retryable: false, ...more },
-});
 
 /** Section 8, and of section 13 that the hub's own channels are its own. */
 export const PUBLISHING: readonly Case[] = [
@@ -59,7 +56,7 @@ export const PUBLISHING: readonly Case[] = [
             { channel, data: 1 },
             { channel: '{c}', data: 2 },
           ],
-          answer: { status: 200, json: [PROBLEM_OF('forbidden', 403, { detail: '<any>', rule: '<any>' }), result] },
+          answer: { status: 200, json: [problemOf('forbidden', 403, { detail: '<any>', rule: '<any>' }), result] },
         },
         {
           request: 'POST /v1/events',
@@ -92,7 +89,7 @@ export const PUBLISHING: readonly Case[] = [
           { channel: '{c}.', data: 2 },
           { channel: '{c}', data: 3 },
         ],
-        answer: { status: 200, json: [result, PROBLEM_OF('invalid_channel', 400, { detail: '<any>' }), result] },
+        answer: { status: 200, json: [result, problemOf('invalid_channel', 400, { detail: '<any>' }), result] },
       },
       { request: 'POST /v1/events', body: [], answer: { status: 200, json: [] } },
       {

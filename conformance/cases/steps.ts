@@ -55,3 +55,8 @@ export function everything(channel: string, events: string, headers: Readonly<Re
 export function refusal(code: ErrorCode): Exchange['answer'] {
   return { status: ERRORS[code].status, code };
 }
+
+/** What stands in the place of a result that has failed. */
+export function problemOf(code: string, status: number, more: object = {}): object {
+  return { error: { type: '<any>', title: '<any>', status, code, retryable: false, ...more } };
+}
