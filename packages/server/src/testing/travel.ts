@@ -13,7 +13,7 @@ export interface Travel {
   /**
    * Moves the clock in steps until there is what is waited for. Steps are a fiftieth of what has passed since the last thing happened, so
    * that everything is on time by 2 %, or by 50 ms.
-   * @throws Error when it has not come after `durationMax`
+   * @throws Error when it has not come after `durationMaxMs`
    */
   until(condition: () => boolean, durationMaxMs: number): Promise<void>;
   /** Waits until nothing is under way, and nothing due. */
@@ -44,9 +44,9 @@ export async function openTravel(before?: { readonly kit: Kept; nowMs(): number 
     Object.values(kit.deliveries.figures.webhooks.outcomes).reduce((sum, count) => sum + count, 0);
   const settle = async (): Promise<void> => {
     for (let quiet = 0; quiet < 2; quiet++) {
-      const before = requests();
+      const count = requests();
       await turn();
-      if (requests() !== before || kit.deliveries.figures.webhooks.inFlight > 0) quiet = -1;
+      if (requests() !== count || kit.deliveries.figures.webhooks.inFlight > 0) quiet = -1;
     }
   };
   return {

@@ -11,6 +11,7 @@ import { namesTag, tagsIn } from './conditions.ts';
 import { notedAddress } from './consumer.ts';
 import { allow, checkStanding, identify } from './permission.ts';
 import { invalid, number, parameters } from './events-query.ts';
+import { newestEvent } from './newest-event.ts';
 import { HeldAnswer } from './held-answer.ts';
 import { respond, respondEmpty } from './respond.ts';
 import type { Services } from './services.ts';
@@ -30,7 +31,7 @@ export async function readChannel(
   const asking = await permitted(services, request, ['subscribe'], channel, values.get('token'));
   const { interest } = asking;
   const { head } = services.feed;
-  let latest = await newest(services, interest);
+  let latest = await newestEvent(services.feed, interest);
   const before = latest?.position;
   const isKnown = knows(services, request.headers['if-none-match'], latest);
   if (waitSeconds > 0 && isKnown) {
@@ -38,7 +39,7 @@ export async function readChannel(
     services.admission.admit(asking.principal, asking.address);
     await newsOrTimeout(services, response, asking, before ?? head, waitSeconds);
     if (response.destroyed) return;
-    latest = await newest(services, interest);
+    latest = await newestEvent(services.feed, interest);
   }
   if (latest === undefined) throw new PolycastError('channel_empty');
   const headers = headersOf(services, latest);
@@ -153,14 +154,6 @@ async function hasAfter({ feed }: Services, interest: Interest, position: Positi
   if (isQuiet !== undefined) return !isQuiet;
   const page = await feed.read(interest, position, feed.head, 'forward', 1, 1);
   return page.records.length > 0;
-}
-
-/** The newest event that there is; `undefined` for none. */
-export async function newest({ feed }: Pick<Services, 'feed'>, interest: Interest): Promise<StoredRecord | undefined> {
-  const recent = feed.newest(interest);
-  if (recent !== undefined) return recent;
-  const page = await feed.read(interest, 0, feed.head, 'backward', 1, Infinity);
-  return page.records[0];
 }
 
 /** Resolves when the interest has something after a position, when the time is over, or when one of both sides goes. */

@@ -15,7 +15,9 @@ export function tagsIn(header: string): Tags {
 
 /** Whether a conditional header names this entity tag, by the weak comparison. @param tag with its quotes */
 export function namesTag(header: string | undefined, tag: string): boolean {
-  if (header === undefined || header === tag) return header !== undefined;
+  if (header === undefined) return false;
+  // What is sent most.
+  if (header === tag) return true;
   const tags = tagsIn(header);
   return tags === '*' || tags.includes(ONE.exec(tag)?.[1] as string);
 }

@@ -2,7 +2,6 @@ import {
   checkChannel,
   checkIdempotencyKey,
   checkType,
-  encodeCursor,
   JsonScanner,
   jsonError,
   PolycastError,
@@ -13,12 +12,11 @@ import type { Author, PublishRequest, PublishResult } from '../core/publish.ts';
 import type { Principal } from '../core/principal.ts';
 import { arrayElements, attempt, binaryCloudEvent, cloudEventBatch, structuredCloudEvent } from './cloudevents.ts';
 import { authorOf } from './author.ts';
-import { newest } from './channels-route.ts';
-import { tagsIn } from './conditions.ts';
 import { allow, checkStanding, identify } from './permission.ts';
 import { checkJsonCharset, isJson, parseMediaType } from './media-type.ts';
-import { publishLines } from './publish-lines.ts';
+import { ifMatchOf } from './publish-condition.ts';
 import { contentOf } from './publish-content.ts';
+import { publishLines } from './publish-lines.ts';
 import { checkCoding, readBody, utf8Text } from './request-body.ts';
 import { resultText, shown } from './publish-result.ts';
 import { headerOf, respond, respondProblem } from './respond.ts';
@@ -96,7 +94,7 @@ export async function publishData(
   const idempotencyKey = idempotencyKeyOf(request);
   const identified = identify(services, request, undefined);
   const by = publisherOf(services, request, identified instanceof Promise ? await identified : identified);
-  const condition = ifMatchOf(services, request, channel);
+  const condition = ifMatchOf(services.feed, request, channel);
   const ifMatch = condition instanceof Promise ? await condition : condition;
   const type = checkedHeader(request, 'polycast-type', checkType);
   const body = await readBody(request, services);
@@ -234,35 +232,6 @@ function checkedHeader(request: IncomingMessage, name: string, check: (text: str
   const checked = typeof text === 'string' ? attempt(() => check(text)) : text;
   if (typeof checked === 'string') return checked;
   throw new PolycastError('invalid_header', `${name}: ${checked.message}`, { header: name });
-}
-
-/**
- * `If-Match: "<cursor>"` or bare, several of them or `*`, or `If-None-Match: *`. A precondition that cannot be kept to is not passed over.
- * @throws PolycastError `invalid_header`
- */
-function ifMatchOf(
-  services: Services,
-  request: IncomingMessage,
-  channel: string,
-): string | undefined | Promise<string> {
-  const ifMatch = headerOf(request, 'if-match');
-  const ifNoneMatch = headerOf(request, 'if-none-match');
-  if (ifNoneMatch !== undefined) {
-    if (ifMatch === undefined && tagsIn(ifNoneMatch) === '*') return 'none';
-    const why = ifMatch === undefined ? 'can be *' : 'and if-match exclude each other';
-    throw new PolycastError('invalid_header', `if-none-match: ${why}.`, { header: 'if-none-match' });
-  }
-  if (ifMatch === undefined) return undefined;
-  const tags = tagsIn(ifMatch);
-  if (tags === '*') return '*';
-  return tags.length === 1 ? (tags[0] as string) : amongTags(services, tags, channel);
-}
-
-/** Of several tags the one that is the newest event's. If that is another one when it comes to it, it is none of them. */
-async function amongTags({ feed }: Services, tags: readonly string[], channel: string): Promise<string> {
-  const latest = await newest({ feed }, feed.interest([channel]));
-  const tag = latest === undefined ? '' : encodeCursor(feed.epoch, latest.position);
-  return tags.includes(tag) ? tag : '';
 }
 
 const REPLAYED: readonly string[] = ['Idempotency-Replayed', 'true'];

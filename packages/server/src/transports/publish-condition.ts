@@ -1,0 +1,32 @@
+import { encodeCursor, PolycastError } from '@polycast/protocol';
+import type { IncomingMessage } from 'node:http';
+import type { Feed } from '../core/feed.ts';
+import { tagsIn } from './conditions.ts';
+import { newestEvent } from './newest-event.ts';
+import { headerOf } from './respond.ts';
+
+/**
+ * What headers say of a publish's `ifMatch` (PROTOCOL.md section 8.3): `If-Match: "<cursor>"` or bare, several of them or `*`, or
+ * `If-None-Match: *`. A precondition that cannot be kept to is not passed over.
+ * @throws PolycastError `invalid_header`
+ */
+export function ifMatchOf(feed: Feed, request: IncomingMessage, channel: string): string | undefined | Promise<string> {
+  const ifMatch = headerOf(request, 'if-match');
+  const ifNoneMatch = headerOf(request, 'if-none-match');
+  if (ifNoneMatch !== undefined) {
+    if (ifMatch === undefined && tagsIn(ifNoneMatch) === '*') return 'none';
+    const why = ifMatch === undefined ? 'can be *' : 'and if-match exclude each other';
+    throw new PolycastError('invalid_header', `if-none-match: ${why}.`, { header: 'if-none-match' });
+  }
+  if (ifMatch === undefined) return undefined;
+  const tags = tagsIn(ifMatch);
+  if (tags === '*') return '*';
+  return tags.length === 1 ? (tags[0] as string) : amongTags(feed, tags, channel);
+}
+
+/** Of several tags the one that is the newest event's. If that is another one when it comes to it, it is none of them. */
+async function amongTags(feed: Feed, tags: readonly string[], channel: string): Promise<string> {
+  const latest = await newestEvent(feed, feed.interest([channel]));
+  const tag = latest === undefined ? '' : encodeCursor(feed.epoch, latest.position);
+  return tags.includes(tag) ? tag : '';
+}
