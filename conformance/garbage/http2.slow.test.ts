@@ -234,7 +234,8 @@ describe('attacks on HTTP/2', () => {
     expect(await seen('streams')).toBe(0);
     const { complaints, slowestMs } = await canary.stop();
     expect(complaints).toEqual([]);
-    expect(slowestMs).toBeLessThan(2000);
+    // As long as it may take on a busy machine; a hub that chokes takes longer.
+    expect(slowestMs).toBeLessThan(8000);
     expect(residentBytes(hub.pid) - before).toBeLessThan(GROWTH_BYTES_MAX);
     expect(hub.log()).not.toContain('"level":"error"');
   });

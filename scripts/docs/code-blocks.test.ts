@@ -42,7 +42,7 @@ describe.each([...pages])('%s', (page, blocks) => {
     await hub.close();
   });
 
-  for (const block of checked) test(nameOf(block), { timeout: 30_000 }, () => check(block, run, scripts.get(block)));
+  for (const block of checked) test(nameOf(block), () => check(block, run, scripts.get(block)));
 });
 
 const FOR_TESTS = {

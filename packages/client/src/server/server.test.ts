@@ -183,7 +183,7 @@ describe('a backend publishes', () => {
   });
 
   test('and gives up when no hub answers in time', async () => {
-    await expect(createPublisher('http://127.0.0.1:9', { timeoutMs: 100 }).publish('a', 1)).rejects.toMatchObject({
+    await expect(createPublisher('http://127.0.0.1:8', { timeoutMs: 100 }).publish('a', 1)).rejects.toMatchObject({
       code: 'request_timeout',
     });
   });

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { commands } from './commands.ts';
-import { closedPort, runCli, runInside, temporaryFolder } from './testing.ts';
+import { CLOSED_PORT, runCli, runInside, temporaryFolder } from './testing.ts';
 
 test('without a command it tells which there are', async () => {
   const { code, out, err } = await runInside([]);
@@ -87,7 +87,7 @@ test('half a command with --help shows those that begin with it, and an example 
 });
 
 test('a hub that does not answer ends with 69 and says what to do', async () => {
-  const url = `http://127.0.0.1:${await closedPort()}`;
+  const url = `http://127.0.0.1:${CLOSED_PORT}`;
   const { code, err } = await runCli(['publish', 'a', '1', '--url', url]);
   expect(code).toBe(69);
   expect(err).toContain(`no hub answers at ${url} (ECONNREFUSED)`);
@@ -96,9 +96,8 @@ test('a hub that does not answer ends with 69 and says what to do', async () => 
 });
 
 test('a hub of this machine is named by its port alone', async () => {
-  const port = await closedPort();
-  const { err } = await runCli(['publish', 'a', '1', '--url', String(port)]);
-  expect(err).toContain(`no hub answers at http://127.0.0.1:${port} (ECONNREFUSED)`);
+  const { err } = await runCli(['publish', 'a', '1', '--url', String(CLOSED_PORT)]);
+  expect(err).toContain(`no hub answers at http://127.0.0.1:${CLOSED_PORT} (ECONNREFUSED)`);
 });
 
 test('what answers and is no hub is not taken for one that has failed', async () => {

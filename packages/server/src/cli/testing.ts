@@ -1,7 +1,5 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -112,14 +110,8 @@ export async function startTestHub(): Promise<Hub> {
   return hub;
 }
 
-/** A port on which nobody listens any more. */
-export async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}
+/** On which nobody listens, and that `fetch` may ask: one that was free a moment ago may be that of another test by now. */
+export const CLOSED_PORT = 8;
 
 /** A folder that is gone after the test. */
 export function temporaryFolder(): string {

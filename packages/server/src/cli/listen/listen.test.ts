@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createReceiver, type PolycastEvent } from '@polycast/client/webhooks';
 import { expect, onTestFinished, test } from 'vitest';
 import {
-  closedPort,
+  CLOSED_PORT,
   runCli,
   runInside,
   SERVE_OPEN,
@@ -96,7 +96,7 @@ test('a delivery that failed shows why, and is sent again by its letter', async 
 
 test('where nobody listens that is the answer', async () => {
   const hub = await startTestHub();
-  const cli = await listening(hub, '--forward', `127.0.0.1:${await closedPort()}`, '--secret', SECRET, '--count', '1');
+  const cli = await listening(hub, '--forward', `127.0.0.1:${CLOSED_PORT}`, '--secret', SECRET, '--count', '1');
   await publish(hub, 'a', '1');
   expect((await cli.ended).out).toMatch(/ a baked ECONNREFUSED in/);
 });
@@ -107,6 +107,8 @@ test('one channel waits for its own events, not for those of others', async () =
   site.handler = ({ data }) => (data === 'slow' ? promise : undefined);
   const cli = await listening(hub, '--forward', site.url, '--secret', SECRET);
   await publish(hub, 'a', '"slow"');
+  // Each has a connection and a thread that verifies it: the later one could be there first.
+  await expect.poll(() => site.events.length).toBe(1);
   await publish(hub, 'a', '"behind it"');
   const id = await publish(hub, 'b', '"beside it"');
   await cli.outMatches(/^c .* b baked 204/m);
