@@ -1,7 +1,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { post } from './kit/deliveries.ts';
+import { post, subscribe } from './kit/deliveries.ts';
 import { Endpoint, type Taken } from './kit/endpoint.ts';
 import { temporaryFolder } from './kit/folders.ts';
 import { startHubProcess } from './kit/hub-process.ts';
@@ -22,8 +22,7 @@ test('that the log was wiped is told although the hub is killed again and again 
     url: `${endpoint.url}/hook`,
     retryDelaysSeconds: Array.from({ length: 30 }, () => 1),
   };
-  const created = await post(`${url}/v1/subscriptions`, { channels: ['orders.>'], delivery });
-  expect(created.status, created.text).toBe(201);
+  await subscribe(url, { channels: ['orders.>'], delivery });
   const publish = async (count: number): Promise<void> => {
     const reply = await post(`${url}/v1/events`, { channel: 'orders.1', data: count });
     expect(reply.status, reply.text).toBe(201);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { deadLetters, isPoison, leasedEarly, post } from './kit/deliveries.ts';
+import { deadLetters, doneBy, isPoison, leasedEarly, mistaken, publishedBy, subscribe } from './kit/deliveries.ts';
 import { temporaryFolder } from './kit/folders.ts';
 import { startHubProcess } from './kit/hub-process.ts';
 import { Publisher } from './kit/publishers.ts';
@@ -25,11 +25,9 @@ test(
     let hub = await startHubProcess({ data });
     const { url, port } = hub;
     let life = 0;
-    const create = async (ordering: string, deliveriesMax: number): Promise<string> => {
+    const create = (ordering: string, deliveriesMax: number): Promise<string> => {
       const delivery = { kind: 'pull', leaseSeconds: LEASE_SECONDS, deliveriesMax };
-      const reply = await post(`${url}/v1/subscriptions`, { channels: ['jobs.>'], ordering, delivery });
-      expect(reply.status, reply.text).toBe(201);
-      return reply.json<{ id: string }>().id;
+      return subscribe(url, { channels: ['jobs.>'], ordering, delivery });
     };
     const queues = {
       ordered: await create('per-channel', 1000),
@@ -57,14 +55,12 @@ test(
       hub = await startHubProcess({ data, port });
     }
     await Promise.all(publishers.map((publisher) => publisher.stop()));
-    const published = new Map(
-      publishers.flatMap(({ acknowledged }) => acknowledged.map(({ id, payload }) => [id, payload])),
-    );
+    const published = publishedBy(publishers);
     const all = Object.values(workers).flat();
     const deliveriesOf = (name: keyof typeof workers): Delivery[] =>
       workers[name].flatMap((worker) => worker.deliveries);
     const isFinished = (name: keyof typeof workers, given: ReadonlySet<string>): boolean => {
-      const done = new Set(deliveriesOf(name).flatMap(({ id, isDone }) => (isDone ? [id] : [])));
+      const done = doneBy(workers[name]);
       return [...published.keys()].every((id) => done.has(id) || given.has(id));
     };
     await until(
@@ -94,8 +90,7 @@ test(
     for (const name of Object.keys(workers) as (keyof typeof workers)[]) {
       const deliveries = deliveriesOf(name);
       expect(leasedTwice(deliveries), `leased twice, ${name}, ${message}`).toEqual([]);
-      const wrong = deliveries.filter(({ id, payload }) => published.has(id) && published.get(id) !== payload);
-      expect(wrong, `another event, ${name}, ${message}`).toEqual([]);
+      expect(mistaken(deliveries, published), `another event, ${name}, ${message}`).toEqual([]);
     }
     expect(leasedEarly(deliveriesOf('ordered')), `out of order, ${message}`).toEqual([]);
   },

@@ -1,5 +1,18 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { deadLetters, doneIn, isPoison, leasedEarly, post, sentEarly } from './kit/deliveries.ts';
+import {
+  deadLetters,
+  doneBy,
+  doneIn,
+  isPoison,
+  leasedEarly,
+  mistaken,
+  notReplayed,
+  post,
+  publishedBy,
+  sentEarly,
+  subscribe,
+  type Replay,
+} from './kit/deliveries.ts';
 import { Endpoint } from './kit/endpoint.ts';
 import { temporaryFolder } from './kit/folders.ts';
 import { startHubProcess } from './kit/hub-process.ts';
@@ -31,11 +44,8 @@ test(`killed ${KILLS} times in the midst of a webhook, a queue and a replay, a h
   let life = 0;
   let hub = await startHubProcess({ data });
   const { url, port } = hub;
-  const create = async (ordering: string, delivery: object, wishes: object = {}): Promise<string> => {
-    const reply = await post(`${url}/v1/subscriptions`, { channels: ['work.>'], ordering, delivery, ...wishes });
-    expect(reply.status, reply.text).toBe(201);
-    return reply.json<{ id: string }>().id;
-  };
+  const create = (ordering: string, delivery: object, wishes: object = {}): Promise<string> =>
+    subscribe(url, { channels: ['work.>'], ordering, delivery, ...wishes });
   const webhook = (path: string, retryDelaysSeconds: readonly number[]): object => {
     return { kind: 'webhook', url: `${endpoint.url}${path}`, retryDelaysSeconds };
   };
@@ -56,7 +66,7 @@ test(`killed ${KILLS} times in the midst of a webhook, a queue and a replay, a h
   const publishers = Array.from({ length: 2 }, (_, index) => new Publisher(url, `p${index}`, CHANNELS, 'single'));
   const publishedCount = (): number => publishers.reduce((sum, { acknowledged }) => sum + acknowledged.length, 0);
 
-  const replays: { readonly id: string; readonly through: string; readonly atMs: number }[] = [];
+  const replays: Replay[] = [];
   const replaysUnderWay = async (): Promise<number> => {
     const reply = await call(`${url}/v1/subscriptions/${replayed}/replays`);
     return reply.json<{ replays: { done: boolean }[] }>().replays.filter(({ done }) => !done).length;
@@ -80,11 +90,7 @@ test(`killed ${KILLS} times in the midst of a webhook, a queue and a replay, a h
     hub = await startHubProcess({ data, port });
   }
   await Promise.all(publishers.map((publisher) => publisher.stop()));
-  const published = new Map(
-    publishers.flatMap(({ acknowledged }) => acknowledged.map(({ id, payload }) => [id, payload])),
-  );
-  const acknowledgedBy = (workers: readonly Worker[]): ReadonlySet<string> =>
-    new Set(workers.flatMap(({ deliveries }) => deliveries.flatMap(({ id, isDone }) => (isDone ? [id] : []))));
+  const published = publishedBy(publishers);
   const missing = async (): Promise<Record<string, number>> => {
     const [endpointDead, queueDead] = [await deadLetters(url, lists.endpoint), await deadLetters(url, lists.queue)];
     const left = (...done: readonly Iterable<string>[]): number => {
@@ -95,8 +101,8 @@ test(`killed ${KILLS} times in the midst of a webhook, a queue and a replay, a h
       ordered: left(doneIn(endpoint.taken, '/ordered')),
       replayed: left(doneIn(endpoint.taken, '/replayed')),
       endpoint: left(doneIn(endpoint.taken, '/poor'), endpointDead),
-      pulled: left(acknowledgedBy(queue)),
-      queue: left(acknowledgedBy([poor]), queueDead),
+      pulled: left(doneBy(queue)),
+      queue: left(doneBy([poor]), queueDead),
       replays: await replaysUnderWay(),
     };
   };
@@ -124,16 +130,11 @@ test(`killed ${KILLS} times in the midst of a webhook, a queue and a replay, a h
     ).toEqual([]);
   }
   const got = [...endpoint.taken, ...[...queue, poor].flatMap(({ deliveries }) => deliveries)];
-  const wrong = got.filter(({ id, payload }) => published.has(id) && published.get(id) !== payload);
-  expect(wrong, `another event, ${message}`).toEqual([]);
+  expect(mistaken(got, published), `another event, ${message}`).toEqual([]);
   expect(sentEarly(endpoint.taken.filter(({ path }) => path === '/ordered')), `sent, ${message}`).toEqual([]);
   expect(leasedEarly(queue.flatMap(({ deliveries }) => deliveries)), `leased, ${message}`).toEqual([]);
-  for (const { id, through, atMs } of replays) {
-    const again = doneIn(
-      endpoint.taken.filter((taken) => taken.atMs >= atMs),
-      '/replayed',
-    );
-    const skipped = [...published.keys()].filter((event) => event <= through && !again.has(event));
-    expect(skipped, `not sent again by ${id}, ${message}`).toEqual([]);
+  for (const replay of replays) {
+    const skipped = notReplayed(replay, published, endpoint.taken, '/replayed');
+    expect(skipped, `not sent again by ${replay.id}, ${message}`).toEqual([]);
   }
 });

@@ -1,5 +1,16 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { deadLetters, doneIn, isPoison, post, sentEarly } from './kit/deliveries.ts';
+import {
+  deadLetters,
+  doneIn,
+  isPoison,
+  mistaken,
+  notReplayed,
+  post,
+  publishedBy,
+  sentEarly,
+  subscribe,
+  type Replay,
+} from './kit/deliveries.ts';
 import { Endpoint } from './kit/endpoint.ts';
 import { temporaryFolder } from './kit/folders.ts';
 import { startHubProcess } from './kit/hub-process.ts';
@@ -30,11 +41,9 @@ test(
     onTestFinished(() => endpoint.close());
     let hub = await startHubProcess({ data });
     const { url, port } = hub;
-    const create = async (path: string, ordering: string, retryDelaysSeconds: readonly number[]): Promise<string> => {
+    const create = (path: string, ordering: string, retryDelaysSeconds: readonly number[]): Promise<string> => {
       const delivery = { kind: 'webhook', url: `${endpoint.url}${path}`, retryDelaysSeconds };
-      const reply = await post(`${url}/v1/subscriptions`, { channels: ['orders.>'], ordering, delivery });
-      expect(reply.status, reply.text).toBe(201);
-      return reply.json<{ id: string }>().id;
+      return subscribe(url, { channels: ['orders.>'], ordering, delivery });
     };
     await create('/ordered', 'per-channel', RETRIES);
     const loose = await create('/loose', 'none', RETRIES);
@@ -42,7 +51,7 @@ test(
     const publishers = Array.from({ length: 3 }, (_, index) => new Publisher(url, `p${index}`, CHANNELS, 'single'));
 
     const seenDead = new Set<string>();
-    const replays: { readonly id: string; readonly through: string; readonly atMs: number }[] = [];
+    const replays: Replay[] = [];
     for (let kill = 0; kill < KILLS; kill++) {
       await pause(seeded.below(LIFE_MS_MAX));
       if (kill % 5 === 2) {
@@ -55,9 +64,7 @@ test(
       hub = await startHubProcess({ data, port });
     }
     await Promise.all(publishers.map((publisher) => publisher.stop()));
-    const published = new Map(
-      publishers.flatMap(({ acknowledged }) => acknowledged.map(({ id, payload }) => [id, payload])),
-    );
+    const published = publishedBy(publishers);
     const poison = [...published].flatMap(([id, payload]) => (isPoison(payload) ? [id] : []));
     await until(
       'all is delivered, or given up on',
@@ -93,16 +100,11 @@ test(
     expect(new Set(dead), `dead letters, ${message}`).toEqual(new Set(poison));
     const lostDead = [...seenDead].filter((event) => !dead.includes(event));
     expect(lostDead, `dead letters lost, ${message}`).toEqual([]);
-    const wrong = endpoint.taken.filter(({ id, payload }) => published.has(id) && published.get(id) !== payload);
-    expect(wrong, `another event, ${message}`).toEqual([]);
+    expect(mistaken(endpoint.taken, published), `another event, ${message}`).toEqual([]);
     expect(sentEarly(endpoint.taken.filter(({ path }) => path === '/ordered')), `out of order, ${message}`).toEqual([]);
-    for (const { id, through, atMs } of replays) {
-      const again = doneIn(
-        endpoint.taken.filter((taken) => taken.atMs >= atMs),
-        '/loose',
-      );
-      const missing = [...published.keys()].filter((event) => event <= through && !again.has(event));
-      expect(missing, `not sent again by ${id}, ${message}`).toEqual([]);
+    for (const replay of replays) {
+      const missing = notReplayed(replay, published, endpoint.taken, '/loose');
+      expect(missing, `not sent again by ${replay.id}, ${message}`).toEqual([]);
     }
   },
 );

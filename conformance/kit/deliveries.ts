@@ -1,6 +1,8 @@
+import { expect } from 'vitest';
 import type { Taken } from './endpoint.ts';
 import { call, type Reply } from './http.ts';
-import type { Delivery } from './workers.ts';
+import type { Publisher } from './publishers.ts';
+import type { Delivery, Worker } from './workers.ts';
 
 /** Every tenth event is one that nobody takes. */
 export function isPoison(payload: string): boolean {
@@ -9,6 +11,18 @@ export function isPoison(payload: string): boolean {
 
 export function post(url: string, body: unknown): Promise<Reply> {
   return call(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+}
+
+/** Makes a subscription, and gives its id. */
+export async function subscribe(hub: string, wishes: object): Promise<string> {
+  const reply = await post(`${hub}/v1/subscriptions`, wishes);
+  expect(reply.status, reply.text).toBe(201);
+  return reply.json<{ id: string }>().id;
+}
+
+/** What publishers know to be published: payloads, by the ids of their events. */
+export function publishedBy(publishers: readonly Publisher[]): ReadonlyMap<string, string> {
+  return new Map(publishers.flatMap(({ acknowledged }) => acknowledged.map(({ id, payload }) => [id, payload])));
 }
 
 /** Ids of the events that a subscription has given up on, all pages of them. */
@@ -26,6 +40,39 @@ export async function deadLetters(hub: string, subscription: string): Promise<re
 /** Events that an endpoint has taken, of one subscription. */
 export function doneIn(taken: readonly Taken[], path: string): ReadonlySet<string> {
   return new Set(taken.flatMap((one) => (one.isDone && one.path === path ? [one.id] : [])));
+}
+
+/** Events that workers know to be done. */
+export function doneBy(workers: readonly Worker[]): ReadonlySet<string> {
+  return new Set(workers.flatMap(({ deliveries }) => deliveries.flatMap(({ id, isDone }) => (isDone ? [id] : []))));
+}
+
+/** What came under the id of a published event, and is another one. */
+export function mistaken<Seen extends { readonly id: string; readonly payload: string }>(
+  seen: readonly Seen[],
+  published: ReadonlyMap<string, string>,
+): readonly Seen[] {
+  return seen.filter(({ id, payload }) => published.has(id) && published.get(id) !== payload);
+}
+
+/** A replay that the hub has taken on. */
+export interface Replay {
+  readonly id: string;
+  readonly through: string;
+  /** When it was asked for; milliseconds of this process's clock. */
+  readonly atMs: number;
+}
+
+/** Events of a replay that an endpoint has not taken since the replay was asked for. */
+export function notReplayed(
+  { through, atMs }: Replay,
+  published: ReadonlyMap<string, string>,
+  taken: readonly Taken[],
+  path: string,
+): readonly string[] {
+  const since = taken.filter((one) => one.atMs >= atMs);
+  const again = doneIn(since, path);
+  return [...published.keys()].filter((event) => event <= through && !again.has(event));
 }
 
 /** Events that were sent while one before them in their channel had never been taken. */
