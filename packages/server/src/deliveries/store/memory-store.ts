@@ -1,3 +1,4 @@
+import { encodeCursor } from '@polycast/protocol';
 import type { Position } from '../../core/ports.ts';
 import type { OpenEvent, SubscriptionDefinition, SubscriptionStanding } from '../../core/subscription/definition.ts';
 import type {
@@ -12,7 +13,6 @@ import type {
 } from '../../core/subscription/ports.ts';
 import { AttemptSamples } from './attempt-samples.ts';
 import { ATTEMPT_BOUNDS, keptOf, SLACK, type AttemptBounds } from './bounds.ts';
-import { placeKey } from './notes.ts';
 
 /** What a memory home holds: given to another one, it begins where this one stood. */
 export interface MemoryState {
@@ -25,6 +25,7 @@ interface Kept {
   standing: SubscriptionStanding | undefined;
   readonly open: Map<Position, OpenEvent>;
   readonly replays: Map<string, Replay>;
+  /** By their events' ids. */
   readonly deadLetters: Map<string, DeadLetter>;
   readonly delivered: Attempt[];
   readonly failed: Attempt[];
@@ -130,9 +131,9 @@ class MemorySubscriptionStore implements SubscriptionStore {
       case 'replay_gone':
         return void kept.replays.delete(change.id);
       case 'dead_letter':
-        return void kept.deadLetters.set(placeKey(change.deadLetter), change.deadLetter);
+        return void kept.deadLetters.set(idOf(change.deadLetter), change.deadLetter);
       case 'dead_letter_gone':
-        return void kept.deadLetters.delete(placeKey(change));
+        return void kept.deadLetters.delete(idOf(change));
       case 'attempt':
         return this.#attempt(kept, change.attempt);
       case 'removed':
@@ -165,6 +166,10 @@ class MemorySubscriptionStore implements SubscriptionStore {
 
 function isOf({ epoch, position, others }: Attempt, event: EventPlace): boolean {
   return epoch === event.epoch && (position === event.position || others.includes(event.position));
+}
+
+function idOf({ epoch, position }: EventPlace): string {
+  return encodeCursor(epoch, position);
 }
 
 function inOrder(one: EventPlace, other: EventPlace): number {

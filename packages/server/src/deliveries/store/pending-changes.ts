@@ -1,5 +1,5 @@
 import type { Attempt, StoreChange } from '../../core/subscription/ports.ts';
-import { Notes } from './notes.ts';
+import { PendingNotes } from './pending-notes.ts';
 import type { OpenOnDisk } from './open-on-disk.ts';
 
 /** Changes that are written together, and what is done when that has, or has not, come to pass. */
@@ -21,24 +21,24 @@ interface Write {
 /** What waits to be written, in its order: notes, of which only the last word counts, and between them what is awaited. */
 export class PendingChanges {
   readonly #onDisk: OpenOnDisk;
-  #parts: (Notes | Write)[] = [];
+  #parts: (PendingNotes | Write)[] = [];
 
   constructor(onDisk: OpenOnDisk) {
     this.#onDisk = onDisk;
   }
 
   get isEmpty(): boolean {
-    return this.#parts.every((part) => part instanceof Notes && part.isEmpty);
+    return this.#parts.every((part) => part instanceof PendingNotes && part.isEmpty);
   }
 
   get isAwaited(): boolean {
-    return this.#parts.some((part) => !(part instanceof Notes));
+    return this.#parts.some((part) => !(part instanceof PendingNotes));
   }
 
   /** About how many rows. */
   get size(): number {
     let size = 0;
-    for (const part of this.#parts) size += part instanceof Notes ? part.size : part.changes.length;
+    for (const part of this.#parts) size += part instanceof PendingNotes ? part.size : part.changes.length;
     return size;
   }
 
@@ -51,7 +51,7 @@ export class PendingChanges {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     // What is noted after this is written after this: it must know what may be there by then.
     const last = this.#parts.at(-1);
-    if (last instanceof Notes) this.#onDisk.sent(last.changes());
+    if (last instanceof PendingNotes) this.#onDisk.sent(last.changes());
     this.#onDisk.sent(changes);
     this.#parts.push({ changes, resolve, reject });
     return promise;
@@ -60,9 +60,9 @@ export class PendingChanges {
   take(): Group {
     const parts = this.#parts;
     this.#parts = [];
-    const changes = parts.flatMap((part) => (part instanceof Notes ? [...part.changes()] : part.changes));
+    const changes = parts.flatMap((part) => (part instanceof PendingNotes ? [...part.changes()] : part.changes));
     this.#onDisk.sent(changes);
-    const writes = parts.filter((part): part is Write => !(part instanceof Notes));
+    const writes = parts.filter((part): part is Write => !(part instanceof PendingNotes));
     return {
       changes,
       isAwaited: writes.length > 0,
@@ -77,21 +77,21 @@ export class PendingChanges {
     };
   }
 
-  #lastNotes(): Notes {
+  #lastNotes(): PendingNotes {
     const last = this.#parts.at(-1);
-    if (last instanceof Notes) return last;
-    const notes = new Notes(this.#onDisk.has);
+    if (last instanceof PendingNotes) return last;
+    const notes = new PendingNotes(this.#onDisk.has);
     this.#parts.push(notes);
     return notes;
   }
 
-  #putBack(parts: readonly (Notes | Write)[]): void {
+  #putBack(parts: readonly (PendingNotes | Write)[]): void {
     const since = this.#parts;
     this.#parts = [];
     const notes = this.#lastNotes();
-    for (const part of parts) if (part instanceof Notes) for (const change of part.changes()) notes.put(change);
+    for (const part of parts) if (part instanceof PendingNotes) for (const change of part.changes()) notes.put(change);
     for (const part of since) {
-      if (!(part instanceof Notes)) this.#parts.push(part);
+      if (!(part instanceof PendingNotes)) this.#parts.push(part);
       else for (const change of part.changes()) this.#lastNotes().put(change);
     }
   }

@@ -1,3 +1,4 @@
+import { encodeCursor } from '@polycast/protocol';
 import type { OpenEvent, SubscriptionDefinition, SubscriptionStanding } from '../../core/subscription/definition.ts';
 import type { Attempt, EventPlace, Replay, StoreChange } from '../../core/subscription/ports.ts';
 import type { Position } from '../../core/ports.ts';
@@ -9,7 +10,7 @@ const ATTEMPTS_WAITING_MAX = 1000;
  * What is to be written, as little of it as it takes: of everything the last word, and nothing at all of an event that was taken up
  * and finished in between. So a disk that takes nothing for a while costs as much as there is to know, not as what has happened.
  */
-export class Notes {
+export class PendingNotes {
   readonly #subscriptions = new Map<string, Noted>();
   readonly #isOnDisk: (subscription: string, position: Position) => boolean;
   #delivered: Attempt[] = [];
@@ -57,9 +58,9 @@ export class Notes {
       case 'replay_gone':
         return this.#set(this.#of(change.subscription).replays, change.id, undefined);
       case 'dead_letter':
-        return this.#set(this.#of(change.deadLetter.subscription).deadLetters, placeKey(change.deadLetter), change);
+        return this.#deadLetter(change.deadLetter, change);
       case 'dead_letter_gone':
-        return this.#set(this.#of(change.subscription).deadLetters, placeKey(change), change);
+        return this.#deadLetter(change, change);
     }
   }
 
@@ -79,6 +80,13 @@ export class Notes {
       this.#size++;
     }
     return noted;
+  }
+
+  #deadLetter(
+    { subscription, epoch, position }: EventPlace & { readonly subscription: string },
+    change: StoreChange,
+  ): void {
+    this.#set(this.#of(subscription).deadLetters, encodeCursor(epoch, position), change);
   }
 
   #set<Key, Value>(map: Map<Key, Value>, key: Key, value: Value): void {
@@ -113,11 +121,6 @@ export class Notes {
   }
 }
 
-/** By what an event is told from those of other logs. */
-export function placeKey({ epoch, position }: EventPlace): string {
-  return `${epoch}-${position}`;
-}
-
 interface Noted {
   readonly isRemoved: boolean;
   definition?: SubscriptionDefinition;
@@ -125,7 +128,7 @@ interface Noted {
   /** `undefined`: it is no more. */
   readonly open: Map<Position, OpenEvent | undefined>;
   readonly replays: Map<string, Replay | undefined>;
-  /** By their places: what became of each. */
+  /** By their events' ids: what became of each. */
   readonly deadLetters: Map<string, StoreChange>;
 }
 
