@@ -1,8 +1,8 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Clock } from '../../core/ports.ts';
+import { Queue } from '../../core/queue.ts';
 import { AnswerCache } from './answer-cache.ts';
 import { CLOSED, passes, step, type Breaker, type BreakerInput } from './breaker.ts';
-import { Line } from './line.ts';
 import { SiteFailure } from './site-failure.ts';
 
 /** What the site has said. */
@@ -63,7 +63,7 @@ export class Inquiry<Value extends NonNullable<unknown>> {
   readonly #positive: AnswerCache<Value>;
   readonly #negative: AnswerCache<Value>;
   readonly #flights = new Map<string, Flight<Value>>();
-  readonly #waiting: Line<Flight<Value>> = new Line();
+  readonly #waiting: Queue<Flight<Value>> = new Queue();
   readonly #underWay = new Set<Flight<Value>>();
   #breaker: Breaker = CLOSED;
 
@@ -119,7 +119,7 @@ export class Inquiry<Value extends NonNullable<unknown>> {
 
   /** Refuses all that wait. */
   close(): void {
-    for (let flight = this.#waiting.take(); flight !== undefined; flight = this.#waiting.take()) this.#fail(flight);
+    for (let flight = this.#waiting.shift(); flight !== undefined; flight = this.#waiting.shift()) this.#fail(flight);
   }
 
   #join(key: string, compose: () => string, heldUntilMs: number): Value | Promise<Value> {
@@ -131,11 +131,11 @@ export class Inquiry<Value extends NonNullable<unknown>> {
     }
     const nowMs = this.#parts.clock.monotonicMs();
     const isBusy = this.#underWay.size >= concurrentMax;
-    if (!passes(this.#breaker, nowMs) || (isBusy && this.#waiting.size >= queueMax))
+    if (!passes(this.#breaker, nowMs) || (isBusy && this.#waiting.length >= queueMax))
       return this.#withoutSite(key, heldUntilMs);
     const flight = newFlight<Value>(key, compose(), nowMs, heldUntilMs);
     this.#flights.set(key, flight);
-    if (isBusy) this.#waiting.put(flight);
+    if (isBusy) this.#waiting.push(flight);
     else this.#send(flight);
     return flight.promise;
   }
@@ -177,7 +177,7 @@ export class Inquiry<Value extends NonNullable<unknown>> {
   #next(): void {
     const { concurrentMax, queueTimeoutMs } = this.#settings;
     while (this.#underWay.size < concurrentMax) {
-      const flight = this.#waiting.take();
+      const flight = this.#waiting.shift();
       if (flight === undefined) return;
       const nowMs = this.#parts.clock.monotonicMs();
       if (passes(this.#breaker, nowMs) && nowMs - flight.queuedMs <= queueTimeoutMs) this.#send(flight);
