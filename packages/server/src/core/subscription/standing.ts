@@ -21,8 +21,8 @@ export type StandingInput =
   | 'lease_over';
 
 /**
- * Where it goes and why. `stays`: nothing changes, and what was asked for is done. `asks`: nor does anything yet, but its endpoint is asked now, whose answer is another
- * input. `conflict`: that cannot be asked of it now (`subscription_not_active`).
+ * Where it goes and why. `stays`: nothing changes, and what was asked for is done. `asks`: nothing changes yet, but its endpoint is
+ * asked now, whose answer is another input. `conflict`: that cannot be asked of it now (`subscription_not_active`).
  */
 export type StandingStep =
   | { readonly state: SubscriptionState; readonly reason: StandingReason }
