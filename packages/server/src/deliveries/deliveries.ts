@@ -10,7 +10,7 @@ import type {
 } from '../core/subscription/ports.ts';
 import type { SubscriptionSettings } from '../core/subscription/settings.ts';
 import { DeadLetters } from './dead-letters.ts';
-import { Desk } from './desk.ts';
+import { Desk, urlOf } from './desk.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Endings } from './endings.ts';
 import type { LandingFigures } from './landings.ts';
@@ -239,7 +239,7 @@ export class Deliveries {
   async #judged(line: Line, verdict: Verdict): Promise<void> {
     const { ratePerMinute } = verdict.isGiven ? verdict : {};
     const { ratePerSecond = Infinity } = line.definition;
-    const asked = urlOf(line);
+    const asked = urlOf(line.definition.delivery);
     // It wants less than it would be sent.
     if (ratePerMinute !== undefined && ratePerMinute / 60 < ratePerSecond)
       await this.desk
@@ -248,7 +248,7 @@ export class Deliveries {
           this.#parts.logger.warn({ subscription: line.id, error: String(error) }, 'a rate could not be kept'),
         );
     // It may lead elsewhere by now, where nobody has consented.
-    if (urlOf(line) !== asked) return;
+    if (urlOf(line.definition.delivery) !== asked) return;
     if (!verdict.isGiven)
       this.#parts.logger.info({ subscription: line.id, detail: verdict.detail }, 'an endpoint has not consented');
     const refusal = !verdict.isGiven && verdict.isGone === true ? 'gone' : 'refused';
@@ -266,10 +266,6 @@ export class Deliveries {
     changes.push({ kind: 'standing', subscription, standing });
     return { ...stored, standing, open: [], replays: [] };
   }
-}
-
-function urlOf({ definition: { delivery } }: Line): string | undefined {
-  return delivery.kind === 'webhook' ? delivery.url : undefined;
 }
 
 function isPull({ definition }: Pick<StoredSubscription, 'definition'>): boolean {

@@ -311,7 +311,8 @@ export class Desk implements SubscriptionDesk {
   }
 }
 
-function urlOf(delivery: SubscriptionDefinition['delivery']): string | undefined {
+/** Where a webhook leads; `undefined` for what is pulled. */
+export function urlOf(delivery: SubscriptionDefinition['delivery']): string | undefined {
   return delivery.kind === 'webhook' ? delivery.url : undefined;
 }
 

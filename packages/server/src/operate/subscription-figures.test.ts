@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import { expect, test, vi } from 'vitest';
-import { openEndpoint, subscriptionHub, type SubscriptionHub } from '../testing/subscription-hub.ts';
+import { expect, test } from 'vitest';
+import { openEndpoint, subscriptionHub, until, type SubscriptionHub } from '../testing/subscription-hub.ts';
 
 type Figures = Readonly<Record<string, number>>;
 
@@ -21,8 +21,6 @@ function byLabel(figures: Figures, name: string): Figures {
     ),
   );
 }
-
-const until = (condition: () => unknown): Promise<unknown> => vi.waitFor(condition, { interval: 20 });
 
 /** Milliseconds since 1970 by the hub's clock. */
 async function hubTimeMs(hub: SubscriptionHub): Promise<number> {

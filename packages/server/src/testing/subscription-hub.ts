@@ -69,7 +69,7 @@ export async function subscriptionHub(settings: object = {}, speed = 1): Promise
 
 /** Resolves when the expectations hold. */
 export function until(expectations: () => unknown): Promise<unknown> {
-  return vi.waitFor(expectations, { timeout: 10_000, interval: 10 });
+  return vi.waitFor(expectations, { interval: 10 });
 }
 
 /** What came to an endpoint. */
