@@ -1,3 +1,4 @@
+import { isHubChannel } from '../core/hub-channels.ts';
 import type { Config } from './config.ts';
 import { isLoopback, parseListen } from './listen.ts';
 import { isNetwork } from './network.ts';
@@ -97,10 +98,7 @@ function checkSite({ identity: { site }, access, defaults, rules }: Config): Con
 /** After a crash the hub reads there what it had told last. */
 function checkPresence({ rules }: Config): ConfigProblem[] {
   return rules.flatMap(({ pattern, retain }, index) =>
-    retain !== undefined &&
-    retain !== 'history' &&
-    pattern.startsWith('polycast.') &&
-    !pattern.startsWith('polycast.private.')
+    retain !== undefined && retain !== 'history' && isHubChannel(pattern)
       ? [
           {
             path: `rules.${index}.retain`,

@@ -1,5 +1,6 @@
 import { relationOf, userTokenIn } from './pattern-relation.ts';
 import { PRESENCE_PREFIX } from './presence-channel.ts';
+import { SYSTEM_PREFIX } from './hub-channels.ts';
 import { privateChannel, PRIVATE_CHANNELS, userToken } from './private-channel.ts';
 import type { Action, Principal, Scope } from './principal.ts';
 
@@ -84,7 +85,6 @@ export class Access {
   }
 }
 
-const SYSTEM_PREFIX = 'polycast.';
 const SYSTEM_CHANNELS = 'polycast.>';
 const PRESENCE_CHANNELS = PRESENCE_PREFIX + '>';
 const SERVER_ONLY: readonly Grantee[] = ['server'];

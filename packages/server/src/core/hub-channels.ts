@@ -1,7 +1,7 @@
-import { PRIVATE_CHANNELS } from './private-channel.ts';
+import { PRIVATE_PREFIX } from './private-channel.ts';
 
-const SYSTEM_PREFIX = 'polycast.';
-const PRIVATE_PREFIX = PRIVATE_CHANNELS.slice(0, -1);
+/** What channels begin with that are not for sites to name: the hub's own, and private ones. */
+export const SYSTEM_PREFIX = 'polycast.';
 
 /** Whether the hub alone publishes to a channel: below `polycast.`, private ones excepted (PROTOCOL.md section 13.1). */
 export function isHubChannel(channel: string): boolean {

@@ -3,10 +3,12 @@ import { isChannel } from '@polycast/protocol';
 /** What a consumer or a publisher calls the private channel of whoever it is. */
 export const OWN_CHANNEL = '@me';
 
+/** What private channels begin with. */
+export const PRIVATE_PREFIX = 'polycast.private.';
+
 /** All private channels. */
 export const PRIVATE_CHANNELS = 'polycast.private.>';
 
-const PREFIX = 'polycast.private.';
 const TOKEN = /^[A-Za-z0-9_][A-Za-z0-9_-]*$/;
 
 /** Whether a site may call a user so: 1 to 128 characters, no control characters, and its channel's name must not be too long. */
@@ -43,10 +45,10 @@ export function userOf(token: string): string {
 
 /** The channel that only this user reads. */
 export function privateChannel(user: string): string {
-  return PREFIX + userToken(user);
+  return PRIVATE_PREFIX + userToken(user);
 }
 
 /** Whose private channel it is; `undefined` for any other channel. */
 export function ownerOf(channel: string): string | undefined {
-  return channel.startsWith(PREFIX) ? userOf(channel.slice(PREFIX.length)) : undefined;
+  return channel.startsWith(PRIVATE_PREFIX) ? userOf(channel.slice(PRIVATE_PREFIX.length)) : undefined;
 }

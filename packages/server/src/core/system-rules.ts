@@ -1,3 +1,4 @@
+import { SYSTEM_PREFIX } from './hub-channels.ts';
 import type { Rule } from './rules.ts';
 
 /** What holds for the hub's own events, whatever the rules for everything say; a rule whose pattern begins with `polycast.` goes before it. */
@@ -27,6 +28,6 @@ function systemRule(pattern: string): Rule {
 
 /** The rules of a hub in the order in which they hold. */
 export function withSystemRules(rules: readonly Rule[]): readonly Rule[] {
-  const isSystemRule = ({ pattern }: Rule): boolean => pattern.startsWith('polycast.');
+  const isSystemRule = ({ pattern }: Rule): boolean => pattern.startsWith(SYSTEM_PREFIX);
   return [...rules.filter(isSystemRule), ...SYSTEM_RULES, ...rules.filter((rule) => !isSystemRule(rule))];
 }

@@ -1,4 +1,5 @@
 import { formatTime, hasWildcard, isChannel, PolycastError } from '@polycast/protocol';
+import { SYSTEM_PREFIX } from '../core/hub-channels.ts';
 import type { Clock, Log, Position, StoredRecord } from '../core/ports.ts';
 import { Presence } from '../core/presence.ts';
 import type { PresenceSettings, PresenceSnapshot, PresenceView } from '../core/presence-types.ts';
@@ -43,8 +44,6 @@ const CHANGES_PER_TURN = 1000;
 const RETRY_MS = 1000;
 /** Longer words about a user are not shown: they would be sent to all of a channel, again and again. In characters of JSON. */
 const INFO_LENGTH_MAX = 4096;
-/** Whose channels are the hub's own. */
-const SYSTEM_PREFIX = 'polycast.';
 
 /**
  * Has presence kept and told (PROTOCOL.md section 13.6): sessions in, events out. It hears of sessions that come and go, never of
