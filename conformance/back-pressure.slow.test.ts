@@ -14,7 +14,7 @@ const EVENT_BYTES = 8000;
 const EVENTS = HEAVY ? 25_000 : 6000;
 const GROWTH_BYTES_MAX = (HEAVY ? 128 : 64) * 1024 * 1024;
 const TAIL_BYTES = 8 * 1024 * 1024;
-const STALLED_TIMEOUT_MS = 2000;
+const STALLED_TIMEOUT_MS = 4000;
 
 let hub: HubProcess;
 afterEach(() => hub.end('SIGKILL'));

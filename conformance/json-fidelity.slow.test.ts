@@ -66,7 +66,7 @@ describe('the data that subscribers get', () => {
       );
       const texts = way === 'an object each' || way === 'bare data' ? published.slice(0, 300) : published;
       await PUBLISH[way](channel, texts);
-      await until('all has come', () => followers.every(({ received }) => received.length >= texts.length), 30_000);
+      await until('all has come', () => followers.every(({ received }) => received.length >= texts.length));
       await Promise.all(followers.map((follower) => follower.stop()));
       const expected = texts.map(withoutLineBreaks);
       for (const [index, { received }] of followers.entries()) {

@@ -222,7 +222,7 @@ function noise(seeded: Seeded): Buffer {
 async function sendNoise(bytes: Buffer, message: string): Promise<void> {
   const raw = await rawSocket(hub.url);
   raw.socket.end(bytes);
-  await within('the hub to close', raw.closes(), 20_000).catch((error: unknown) => {
+  await within('the hub to close', raw.closes()).catch((error: unknown) => {
     throw new Error(`${String(error)}, ${message}: ${bytes.toString('latin1').slice(0, 200)}`);
   });
   for (const [, status] of raw.text.matchAll(/HTTP\/1\.1 (\d{3})/g))

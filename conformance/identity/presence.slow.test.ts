@@ -10,7 +10,7 @@ import { startUsersHub, type UsersHub } from './kit/users-hub.ts';
 /** PROTOCOL.md section 13.6, seen from outside, on real hubs that are also killed. */
 const ROOM = 'room.1';
 const CONFIG = {
-  presence: { graceSeconds: 1, pollSeconds: 2, listedMax: 20, systemEvents: true },
+  presence: { graceSeconds: 3, pollSeconds: 4, listedMax: 20, systemEvents: true },
   rules: [{ pattern: 'room.>', subscribe: 'anyone', publish: 'users', presence: 'users' }],
 };
 
@@ -123,7 +123,7 @@ describe('who comes and goes', () => {
     await ann.stop();
     // Whoever comes as the old page goes.
     enter('ann', 'websocket');
-    await pause(2500);
+    await pause(4500);
     expect(wordsOf(onlooker).toSorted()).toEqual(['join ann', 'occupied', 'online ann']);
   });
 
@@ -131,19 +131,15 @@ describe('who comes and goes', () => {
     hub = await startUsersHub(CONFIG);
     const onlooker = lookOn(`polycast.presence.${ROOM}`, 'polycast.users.*', 'polycast.channels.*');
     const headers = { Authorization: `Bearer ${hub.token('ann')}` };
-    const endMs = performance.now() + 5000;
-    let connects = 0;
-    while (performance.now() < endMs) {
+    for (let connects = 1; connects <= 100; connects++) {
       const leave = new AbortController();
       await fetch(`${hub.url}/v1/events?channel=${ROOM}`, {
         headers: { ...headers, Accept: 'text/event-stream' },
         signal: leave.signal,
       });
-      connects++;
       await pause(connects % 2 === 0 ? 40 : 1);
       leave.abort();
     }
-    expect(connects).toBeGreaterThan(85);
     expect(wordsOf(onlooker).toSorted()).toEqual(['join ann', 'occupied', 'online ann']);
     await until('all is told', () => wordsOf(onlooker).length === 6);
     expect(wordsOf(onlooker).slice(3).toSorted()).toEqual(['leave ann', 'offline ann', 'vacated']);
@@ -225,7 +221,7 @@ describe('a snapshot', () => {
       if (chance.fraction() < 0.4) snapshots.push(await snapshotOf());
       await pause(chance.fraction() * 60);
     }
-    await until('all is told', async () => (await snapshotOf()).users === here.size, 20_000);
+    await until('all is told', async () => (await snapshotOf()).users === here.size);
     const last = await snapshotOf();
     expect(usersIn(last)).toEqual([...here.keys()].toSorted());
     for (const snapshot of snapshots) {
@@ -274,7 +270,7 @@ describe('after a restart', () => {
     const started = await startUsersHub(config, { data, port }, hub.key);
     const { end } = hub;
     hub = { ...started, end: async () => void (await end(), await started.end()) };
-    await pause(3000);
+    await pause(5000);
     expect(wordsOf(onlooker)).toEqual(['join ann', 'join bob', 'join cyd']);
     expect(usersIn(await snapshotOf())).toEqual(['ann', 'bob', 'cyd']);
   });

@@ -226,7 +226,8 @@ describe('a user', () => {
       const reply = await hub.ask('POST', `/v1/users/${user}/disconnect`, { reason: 'log-out' });
       expect(reply.status).toBe(200);
       await until('it is told to go', () => follower.complaints.some((complaint) => complaint.startsWith('401')));
-      expect(performance.now() - startMs).toBeLessThan(1000);
+      // Whoever is not told finds out when a wait ends, after 25 seconds.
+      expect(performance.now() - startMs).toBeLessThan(10_000);
       await follower.stop();
       expect((await userOf(user)).sessions).toEqual([]);
       const token = hub.token(user, { iat: Math.floor(Date.now() / 1000) + 1 });

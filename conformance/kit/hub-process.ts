@@ -85,7 +85,7 @@ export async function startHubProcess({
       isEnding = true;
       const ended = once(child, 'exit');
       child.kill(signal);
-      const [code] = (await within(`the hub to end on ${signal}`, ended, 30_000)) as [number | null];
+      const [code] = (await within(`the hub to end on ${signal}`, ended)) as [number | null];
       return code;
     },
   };
