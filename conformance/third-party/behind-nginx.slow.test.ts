@@ -1,6 +1,5 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { chmodSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { atExit } from '../kit/at-exit.ts';
@@ -8,6 +7,7 @@ import { Follower, TRANSPORTS } from '../kit/followers.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { call, publish } from '../kit/http.ts';
+import { quietPort } from '../kit/quiet-port.ts';
 import { rawSocket } from '../kit/raw-socket.ts';
 import { until } from '../kit/wait.ts';
 
@@ -21,7 +21,7 @@ let url: string;
 beforeAll(async () => {
   if (!isInstalled) return;
   hub = await startHubProcess();
-  const port = await freePort();
+  const port = await quietPort();
   url = `http://127.0.0.1:${port}`;
   const folder = temporaryFolder('nginx');
   // Its workers are nobody, who has to find the way to the temporary files.
@@ -117,13 +117,4 @@ http {
   }
 }
 `;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { request, type RequestOptions } from 'node:https';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { quietPort } from '../../conformance/kit/quiet-port.ts';
 import { parseConfig } from '../../packages/server/src/config/schema.ts';
 import { startHub, type Hub } from '../../packages/server/src/main.ts';
 import { readPages, type Block } from './blocks.ts';
@@ -27,7 +27,7 @@ describe.skipIf(!isInstalled('nginx', '-v'))('the nginx of the deployment guide 
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'polycast-nginx-'));
-    port = await freePort();
+    port = await quietPort();
     hub = await startHub(
       parseConfig({ listen: '127.0.0.1:0', access: 'loopback', data: ':memory:', logging: { level: 'silent' } }),
     );
@@ -37,7 +37,7 @@ describe.skipIf(!isInstalled('nginx', '-v'))('the nginx of the deployment guide 
     const { stderr, status } = spawnSync('nginx', ['-t', ...common], { encoding: 'utf8' });
     if (status !== 0) throw new Error(stderr);
     nginx = spawn('nginx', [...common.slice(0, -1), `${common.at(-1)} daemon off;`], { stdio: 'inherit' });
-    await answers(port);
+    await answers(port, nginx);
   });
 
   afterAll(async () => {
@@ -164,24 +164,17 @@ async function ask(port: number, path: string, options: RequestOptions = {}, bod
   return response;
 }
 
-/** Waits until somebody answers: the test's own time is the bound. */
-async function answers(port: number): Promise<void> {
+/** Waits until it answers: the test's own time is the bound. */
+async function answers(port: number, program: ChildProcess): Promise<void> {
   while (
     !(await ask(port, '/healthz').then(
       () => true,
       () => false,
     ))
-  )
+  ) {
+    if (program.exitCode !== null) throw new Error(`it has ended with ${program.exitCode}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+  }
 }
 
 function isInstalled(command: string, argument: string): boolean {

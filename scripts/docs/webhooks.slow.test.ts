@@ -1,10 +1,10 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { quietPort } from '../../conformance/kit/quiet-port.ts';
 import { parseConfig } from '../../packages/server/src/config/schema.ts';
 import { startHub, type Hub } from '../../packages/server/src/main.ts';
 import { readPages } from './blocks.ts';
@@ -23,7 +23,7 @@ test.for(RECEIVERS)(
   'the receiver in $language consents, takes what is signed, and nothing else',
   async ({ language, command, args }, { skip }) => {
     if (!isThere(command)) skip(`${command} is not on this machine`);
-    const port = await freePort();
+    const port = await quietPort();
     const hub = await startGuardedHub(port);
     const file = fileOf('docs/guides/receiving-webhooks.md', language);
     const program = run(command, args(file, port), { PORT: String(port), WEBHOOK_SECRET: SECRET });
@@ -108,14 +108,6 @@ async function end(child: ChildProcess): Promise<void> {
   const gone = once(child, 'exit');
   process.kill(-(child.pid as number), 'SIGKILL');
   await gone;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
 }
 
 function isThere(command: string): boolean {

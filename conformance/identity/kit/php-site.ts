@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
-import { createServer, type AddressInfo } from 'node:net';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as yaml from 'yaml';
 import { atExit } from '../../kit/at-exit.ts';
 import { temporaryFolder } from '../../kit/folders.ts';
 import { startHubProcess, type HubProcess } from '../../kit/hub-process.ts';
+import { quietPort } from '../../kit/quiet-port.ts';
 import { until } from '../../kit/wait.ts';
 import { createKey, firstKey } from './keys.ts';
 
@@ -22,7 +22,8 @@ export interface PhpSite {
 }
 
 export async function startPhpSite(): Promise<PhpSite> {
-  const port = await freePort();
+  // The hub is told of the site's address before the site is there.
+  const port = await quietPort();
   const url = `http://127.0.0.1:${port}`;
   const configuration = readFileSync(join(EXAMPLE, 'polycast.yaml'), 'utf8').replaceAll(SHOWN_SITE, url);
   const { listen: _listen, ...config } = yaml.parse(configuration) as Configuration;
@@ -53,13 +54,4 @@ const SITE_SCOPES = { publish: ['news.>', 'polycast.private.>'], users: ['>'] };
 
 interface Configuration extends Readonly<Record<string, unknown>> {
   readonly identity: { readonly site: { readonly secret: string } };
-}
-
-/** The hub is told of the site's address before the site is there. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -36,6 +36,7 @@ export function launch(): Promise<Browser> {
 /** A browser's profile: its pages share storage, locks and channels. */
 export async function contextForTest(browser: Browser): Promise<BrowserContext> {
   const context = await browser.newContext();
+  context.setDefaultTimeout(120_000);
   onTestFinished(() => context.close());
   return context;
 }

@@ -67,6 +67,7 @@ async function isReady(url: string): Promise<boolean> {
 /** The Lab, ready to order. */
 export async function openLab(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<LabPage> {
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, ...options });
+  page.setDefaultTimeout(120_000);
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => {

@@ -285,7 +285,7 @@ async function expectText(where: Locator, ...texts: readonly string[]): Promise<
       ).replace(/\s+/g, ' ');
       for (const wanted of texts) expect(text.replaceAll(' ', '')).toContain(wanted.replaceAll(' ', ''));
     },
-    { timeout: 20_000, interval: 50 },
+    { interval: 50 },
   );
 }
 

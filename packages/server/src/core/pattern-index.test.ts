@@ -49,8 +49,8 @@ test('a match looks at the branches of the channel, not at all patterns', () => 
   for (let number = 0; number < 100_000; number++) index.add(`users.${number}.*`, number);
   const beganMs = performance.now();
   let found = 0;
-  for (let number = 0; number < 10_000; number++) index.match(`users.${number}.news`, () => found++);
-  expect(found).toBe(10_000);
-  // Walking all of them each time would be a billion steps.
-  expect(performance.now() - beganMs).toBeLessThan(2000);
+  for (let number = 0; number < 30_000; number++) index.match(`users.${number}.news`, () => found++);
+  expect(found).toBe(30_000);
+  // Walking all of them each time would be three billion steps.
+  expect(performance.now() - beganMs).toBeLessThan(8000);
 });
