@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { atExit } from './at-exit.ts';
 import { temporaryFolder } from './folders.ts';
+import { quietPort } from './quiet-port.ts';
 import { within } from './wait.ts';
 
 const COMMAND = join(import.meta.dirname, '../../packages/server/src/cli/polycast.ts');
@@ -26,7 +27,7 @@ export interface HubProcess {
 export interface HubSettings {
   /** A data folder; in memory when left out. */
   readonly data?: string;
-  /** 0 for any. */
+  /** One that stays free for the next hub when this one is killed, when left out. */
   readonly port?: number;
   readonly config?: Readonly<Record<string, unknown>>;
   /** `ulimit -n` of the process. */
@@ -38,12 +39,12 @@ export interface HubSettings {
 /** Starts a hub and waits until it listens. It does not outlive this process. */
 export async function startHubProcess({
   data = ':memory:',
-  port = 0,
+  port,
   config,
   openFilesMax,
   writesMayFail = false,
 }: HubSettings = {}): Promise<HubProcess> {
-  const args = [COMMAND, 'serve', '--listen', `127.0.0.1:${port}`, '--data', data];
+  const args = [COMMAND, 'serve', '--listen', `127.0.0.1:${port ?? (await quietPort())}`, '--data', data];
   if (config?.['access'] === undefined) args.push('--set', 'access=loopback');
   if (config !== undefined) args.push('--config', configFile(config));
   const command = [process.execPath, ...args];
