@@ -4,6 +4,12 @@ export interface VerificationKey {
   readonly key: CryptoKey;
 }
 
+/** The same before it is in the hands of Web Crypto. */
+export interface Secret {
+  readonly scheme: Scheme;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
 /** `v1`: HMAC-SHA256 with a shared secret. `v1a`: Ed25519. */
 export type Scheme = 'v1' | 'v1a';
 
@@ -13,18 +19,20 @@ const PUBLIC_KEY_BYTES = 32;
  * Reads a key: `whsec_…`, or the same without its prefix, for HMAC; `whpk_…` for Ed25519.
  * @throws TypeError when it is neither
  */
-export async function importKey(text: string): Promise<VerificationKey> {
+export function readSecret(text: string): Secret {
   const [, prefix, encoded = ''] = /^(wh[a-z]+_)?(.*)$/s.exec(text.trim()) as RegExpExecArray;
   if (prefix === 'whsk_') throw new TypeError('whsk_… is the sender’s own key; receivers are given whpk_…');
   const bytes = decodeBase64(encoded);
   if (bytes === undefined || bytes.length === 0) throw new TypeError('a secret is whsec_ or whpk_ and base64');
-  if (prefix !== 'whpk_') {
-    const algorithm = { name: 'HMAC', hash: 'SHA-256' };
-    return { scheme: 'v1', key: await crypto.subtle.importKey('raw', bytes, algorithm, false, ['sign', 'verify']) };
-  }
+  if (prefix !== 'whpk_') return { scheme: 'v1', bytes };
   if (bytes.length !== PUBLIC_KEY_BYTES)
     throw new TypeError(`whpk_… holds ${bytes.length} bytes; a key for Ed25519 has ${PUBLIC_KEY_BYTES}`);
-  return { scheme: 'v1a', key: await crypto.subtle.importKey('raw', bytes, 'Ed25519', false, ['verify']) };
+  return { scheme: 'v1a', bytes };
+}
+
+export async function importKey({ scheme, bytes }: Secret): Promise<VerificationKey> {
+  const algorithm = scheme === 'v1' ? { name: 'HMAC', hash: 'SHA-256' } : 'Ed25519';
+  return { scheme, key: await crypto.subtle.importKey('raw', bytes, algorithm, false, ['verify']) };
 }
 
 /** `undefined` when it is no base64. */

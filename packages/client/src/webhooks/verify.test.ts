@@ -140,7 +140,6 @@ test.each([
   ['one of another alphabet', 'whsec_a-b'],
   ['a private key', 'whsk_AAAA'],
   ['half a public key', 'whpk_AAAA'],
-])('%s is a mistake of the receiver, not of the sender', async (_what, secrets) => {
-  const check = async (): Promise<unknown> => createVerifier(at(SENT_MS, secrets))(VECTOR.body, headers());
-  await expect(check()).rejects.toThrow(TypeError);
+])('%s is a mistake of the receiver, not of the sender, and told before anything is sent', (_what, secrets) => {
+  expect(() => createVerifier({ secrets })).toThrow(TypeError);
 });

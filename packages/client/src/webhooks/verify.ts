@@ -1,6 +1,6 @@
 import { WebhookError } from './error.ts';
 import { signedHeaders, type HeaderSource, type SignedHeaders } from './headers.ts';
-import { decodeBase64, importKey, type VerificationKey } from './keys.ts';
+import { decodeBase64, importKey, readSecret, type VerificationKey } from './keys.ts';
 
 export interface VerifierOptions {
   /**
@@ -33,12 +33,12 @@ export type Verifier = (body: string | Uint8Array, headers: HeaderSource) => Pro
 const TOLERANCE_SECONDS = 300;
 
 /**
- * Makes what checks signatures of the Standard Webhooks scheme, which rejects with WebhookError, or with TypeError for a secret
- * that is none. Compares in constant time.
+ * Makes what checks signatures of the Standard Webhooks scheme, which rejects with WebhookError. Compares in constant time.
+ * @throws TypeError without a secret, or for one that is none, as that of an environment in which it is not set
  */
 export function createVerifier(options: VerifierOptions): Verifier {
   const { secrets, toleranceSeconds = TOLERANCE_SECONDS, now = Date.now } = options;
-  const list = typeof secrets === 'string' ? [secrets] : secrets;
+  const list = (typeof secrets === 'string' ? [secrets] : secrets).map(readSecret);
   if (list.length === 0) throw new TypeError('without a secret nothing can be verified');
   let keys: Promise<readonly VerificationKey[]> | undefined;
   return async (body, headers) => {

@@ -18,9 +18,9 @@ export class CliError extends Error {
   /** What to do next, one line each. */
   readonly hints: readonly string[];
 
-  constructor(exit: ExitName, message: string, ...hints: readonly string[]) {
+  constructor(exit: ExitName, message: string, ...hints: readonly (string | undefined)[]) {
     super(message);
     this.exit = exit;
-    this.hints = hints;
+    this.hints = hints.filter((hint) => hint !== undefined);
   }
 }

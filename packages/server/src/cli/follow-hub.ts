@@ -2,7 +2,7 @@ import { connect, type Connection, type StateChange, type SubscribeOptions } fro
 import type { Gap, PolycastEvent } from '@polycast/protocol';
 import { eventLine } from './event-line.ts';
 import { CliError, type ExitName } from './exit-codes.ts';
-import { unreachable, type HubAddress } from './hub-address.ts';
+import { keyHint, unreachable, type HubAddress } from './hub-address.ts';
 import type { Terminal } from './terminal.ts';
 
 export const TRANSPORTS = ['websocket', 'sse', 'long-poll', 'poll'] as const;
@@ -24,11 +24,8 @@ const REACH_TIMEOUT_MS = 10_000;
 const POLL_INTERVAL_MS = 1000;
 
 /** Prints events until there were enough, the hub refuses, or a person has seen enough. */
-export async function followHub(
-  { url, key }: HubAddress,
-  options: FollowOptions,
-  terminal: Terminal,
-): Promise<ExitName> {
+export async function followHub(hub: HubAddress, options: FollowOptions, terminal: Terminal): Promise<ExitName> {
+  const { url, key } = hub;
   await reach(url);
   const connection = connect(url, {
     transports: options.transports,
@@ -42,7 +39,7 @@ export async function followHub(
     said = line;
   };
   try {
-    return await print(connection, options, { ...terminal, note });
+    return await print(connection, hub, options, { ...terminal, note });
   } finally {
     connection.close();
   }
@@ -58,7 +55,7 @@ async function reach(url: string): Promise<void> {
   }
 }
 
-function print(connection: Connection, options: FollowOptions, terminal: Terminal): Promise<ExitName> {
+function print(connection: Connection, hub: HubAddress, options: FollowOptions, terminal: Terminal): Promise<ExitName> {
   const { patterns, countMax, json } = options;
   const { promise, resolve, reject } = Promise.withResolvers<ExitName>();
   let count = 0;
@@ -74,11 +71,11 @@ function print(connection: Connection, options: FollowOptions, terminal: Termina
   let attempted = false;
   connection.on('state', (change) => {
     attempted ||= change.state === 'connecting';
-    const refusal = attempted ? tell(change, terminal) : undefined;
+    const refusal = attempted ? tell(change, hub, terminal) : undefined;
     if (refusal !== undefined) reject(refusal);
   });
   connection.on('gap', ({ gap }) => tellGap(gap, terminal));
-  connection.on('error', ({ error }) => reject(refused(error)));
+  connection.on('error', ({ error }) => reject(refused(error, hub)));
   process.once('SIGINT', () => {
     if (lastId !== undefined)
       terminal.note(
@@ -100,11 +97,15 @@ function subscribeOptions({ after, history, types }: FollowOptions): SubscribeOp
 }
 
 /** Says how it stands with the connection; what ends it for good is returned. */
-function tell({ state, transport, why, error }: StateChange, { note, noteStyle }: Terminal): CliError | undefined {
+function tell(
+  { state, transport, why, error }: StateChange,
+  hub: HubAddress,
+  { note, noteStyle }: Terminal,
+): CliError | undefined {
   if (state === 'open') note(noteStyle('dim', `following by ${transport}`));
   if (state === 'waiting') note(noteStyle('yellow', `${why ?? 'the connection is lost'}; trying again`));
   if (state !== 'closed' || (error === undefined && why === undefined)) return undefined;
-  return error === undefined ? new CliError('failed', `the connection has ended: ${why}`) : refused(error);
+  return error === undefined ? new CliError('failed', `the connection has ended: ${why}`) : refused(error, hub);
 }
 
 function tellGap({ from, to, reason }: Gap, { note, noteStyle }: Terminal): void {
@@ -112,9 +113,9 @@ function tellGap({ from, to, reason }: Gap, { note, noteStyle }: Terminal): void
   note(noteStyle('yellow', `gap: events after ${from} up to ${to} cannot be delivered, ${cause}`));
 }
 
-function refused(error: unknown): CliError {
+function refused(error: unknown, hub: HubAddress): CliError {
   const { code, message } = error as { code?: string; message: string };
-  return new CliError('failed', code === undefined ? message : `refused: ${message} (${code})`);
+  return new CliError('failed', code === undefined ? message : `refused: ${message} (${code})`, keyHint(hub, code));
 }
 
 function quoted(pattern: string): string {

@@ -70,6 +70,11 @@ export function wholeAddress(text: string, own: string): string {
   return address.includes('://') ? address : `http://${address}`;
 }
 
+/** What to do next, for whoever is refused and has not said who it is. */
+export function keyHint({ key }: HubAddress, code: string | undefined): string | undefined {
+  return code === 'unauthorized' && key === undefined ? 'Say who you are with --key or POLYCAST_KEY' : undefined;
+}
+
 /** What to say when a connection could not be made or broke. */
 export function unreachable(url: string, error: unknown): CliError {
   const cause = (error as { cause?: unknown }).cause ?? error;

@@ -1,5 +1,5 @@
 import type { Problem } from '@polycast/protocol';
-import { authorization, unreachable, type HubAddress } from './hub-address.ts';
+import { authorization, keyHint, unreachable, type HubAddress } from './hub-address.ts';
 import { CliError } from './exit-codes.ts';
 import { describeProblem, readProblem } from './problem.ts';
 
@@ -21,12 +21,13 @@ export async function askHub(
   if (response.ok) return text === '' ? undefined : parseExactly(text);
   const problem = readProblem(text, response.status);
   const { retryAfterMs } = problem;
-  const hints = [
+  throw new CliError(
+    'failed',
+    `refused: ${describeProblem(problem)}`,
     hintOf(problem),
-    response.status === 401 && hub.key === undefined ? 'Say who you are with --key or POLYCAST_KEY' : undefined,
+    keyHint(hub, problem.code),
     typeof retryAfterMs === 'number' ? `Try again in ${Math.ceil(retryAfterMs / 1000)} s` : undefined,
-  ].filter((hint) => hint !== undefined);
-  throw new CliError('failed', `refused: ${describeProblem(problem)}`, ...hints);
+  );
 }
 
 /** With numbers that no double holds kept as they are written: whoever prints it prints what was published. */

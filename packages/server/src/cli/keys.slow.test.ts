@@ -176,12 +176,15 @@ describe('keys, at a hub that runs', () => {
     }
   });
 
-  test('without a key it is said what is missing', async () => {
-    const { url } = await serveFirst();
-    const { code, err } = await runCli(['keys', 'list', '--url', url]);
-    expect(code).toBe(1);
-    expect(err).toContain('POLYCAST_KEY');
-  });
+  test.each([['keys list'], ['publish a 1'], ['follow a']])(
+    'without a key it is said what is missing: %s',
+    async (line) => {
+      const { url } = await serveFirst();
+      const { code, err } = await runCli([...line.split(' '), '--url', url]);
+      expect(code).toBe(1);
+      expect(err).toContain('POLYCAST_KEY');
+    },
+  );
 });
 
 describe('keys, in the folder of a hub that does not run', () => {

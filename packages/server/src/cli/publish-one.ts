@@ -1,6 +1,6 @@
 import type { Problem } from '@polycast/protocol';
 import type { ExitName } from './exit-codes.ts';
-import { authorization, unreachable, type HubAddress } from './hub-address.ts';
+import { authorization, keyHint, unreachable, type HubAddress } from './hub-address.ts';
 import { describeProblem, readProblem } from './problem.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -24,6 +24,8 @@ export async function publishOne(event: OneEvent, mode: OutputMode, terminal: Te
     const problem = readProblem(text, response.status);
     if (mode === 'json') terminal.out(JSON.stringify(problem));
     terminal.note(`${terminal.noteStyle('red', 'refused:')} ${describeProblem(problem)}${hint(problem)}`);
+    const next = keyHint(event.hub, problem.code);
+    if (next !== undefined) terminal.note(terminal.noteStyle('dim', next));
     return 'failed';
   }
   const { id, channel } = JSON.parse(text) as { id: string; channel: string };

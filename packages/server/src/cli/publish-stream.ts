@@ -4,7 +4,7 @@ import https from 'node:https';
 import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CliError, type ExitName } from './exit-codes.ts';
-import { authorization, unreachable, type HubAddress } from './hub-address.ts';
+import { authorization, keyHint, unreachable, type HubAddress } from './hub-address.ts';
 import { envelopeLines } from './envelope-lines.ts';
 import { describeProblem, readProblem } from './problem.ts';
 import type { OutputMode } from './publish-one.ts';
@@ -32,7 +32,7 @@ export async function publishStream(stream: EventStream, mode: OutputMode, termi
     },
   });
   const request = createRequest(stream);
-  const answered = readAnswer(request, report);
+  const answered = readAnswer(request, stream.hub, report);
   const lines = stream.channel === undefined ? [] : [envelopeLines(stream.channel, stream.type)];
   // A refusal may end the request before all is sent; the answer then says why, and is awaited below.
   const sent = pipeline([source, counted, ...lines, request]).catch(async (error: unknown) => {
@@ -71,7 +71,7 @@ function createRequest({ hub, idempotencyKey }: EventStream): http.ClientRequest
   return client.request(`${hub.url}/v1/events`, { method: 'POST', headers });
 }
 
-function readAnswer(request: http.ClientRequest, report: PublishReport): Promise<void> {
+function readAnswer(request: http.ClientRequest, hub: HubAddress, report: PublishReport): Promise<void> {
   return new Promise((resolve, reject) => {
     request.on('error', reject);
     request.on('response', (response) => {
@@ -83,7 +83,7 @@ function readAnswer(request: http.ClientRequest, report: PublishReport): Promise
         if (status === 200) return resolve();
         const problem = readProblem(Buffer.concat(refusal).toString('utf8'), status);
         request.destroy();
-        reject(new CliError('failed', `refused: ${describeProblem(problem)}`));
+        reject(new CliError('failed', `refused: ${describeProblem(problem)}`, keyHint(hub, problem.code)));
       });
     });
   });

@@ -11,7 +11,7 @@ import { namesTag, tagsIn } from './conditions.ts';
 import { notedAddress } from './consumer.ts';
 import { allow, checkStanding, identify } from './permission.ts';
 import { invalid, number, parameters } from './events-query.ts';
-import { newestEvent } from './newest-event.ts';
+import { newestEvent } from '../core/newest-event.ts';
 import { HeldAnswer } from './held-answer.ts';
 import { respond, respondEmpty } from './respond.ts';
 import type { Services } from './services.ts';

@@ -2,7 +2,7 @@ import { encodeCursor, PolycastError } from '@polycast/protocol';
 import type { IncomingMessage } from 'node:http';
 import type { Feed } from '../core/feed.ts';
 import { tagsIn } from './conditions.ts';
-import { newestEvent } from './newest-event.ts';
+import { newestEvent } from '../core/newest-event.ts';
 import { headerOf } from './respond.ts';
 
 /**

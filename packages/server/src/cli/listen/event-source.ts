@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Gap, PolycastEvent } from '@polycast/protocol';
-import { authorization, unreachable, type HubAddress } from '../hub-address.ts';
+import { authorization, keyHint, unreachable, type HubAddress } from '../hub-address.ts';
 import { CliError } from '../exit-codes.ts';
 import { describeProblem, readProblem } from '../problem.ts';
 
@@ -74,7 +74,7 @@ async function readStream(
       redirect: 'error',
       signal: AbortSignal.any([signal, silence.signal]),
     });
-    if (!response.ok) await refuse(response, place);
+    if (!response.ok) await refuse(response, hub, place);
     const stream = (response.body as ReadableStream<BufferSource>).pipeThrough(new TextDecoderStream());
     for await (const frame of framesOf(stream)) {
       await take(frame, listener, place);
@@ -93,10 +93,10 @@ function addressOf(hub: HubAddress, { patterns, types }: SourceOptions, after: s
 }
 
 /** What can be otherwise in a moment is tried again, once it was otherwise before. */
-async function refuse(response: Response, { hasOpened }: Place): Promise<never> {
+async function refuse(response: Response, hub: HubAddress, { hasOpened }: Place): Promise<never> {
   const problem = readProblem(await response.text(), response.status);
   if (hasOpened && problem.retryable) throw new Error(describeProblem(problem));
-  throw new CliError('failed', `refused: ${describeProblem(problem)}`);
+  throw new CliError('failed', `refused: ${describeProblem(problem)}`, keyHint(hub, problem.code));
 }
 
 interface Frame {

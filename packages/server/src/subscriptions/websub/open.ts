@@ -1,4 +1,4 @@
-import type { StoredRecord } from '../../core/ports.ts';
+import { newestEvent } from '../../core/newest-event.ts';
 import type { Sender, SubscriptionDesk } from '../../core/subscription/ports.ts';
 import type { WebSubSettings } from '../../core/subscription/websub-settings.ts';
 import type { Route } from '../../transports/http-transport.ts';
@@ -35,7 +35,7 @@ export function openWebSub({ services, desk, sender, settings, deliveries, fetch
     intervalMs: settings.fetchIntervalSeconds * 1000,
     hasSubscribers: (channel) => census.has(channel),
     newest: async (channel) => {
-      const record = await newest(services, channel);
+      const record = await newestEvent(feed, feed.interest([channel]));
       return record === undefined ? undefined : storedContent(record.body);
     },
   });
@@ -63,12 +63,4 @@ export function openWebSub({ services, desk, sender, settings, deliveries, fetch
       await Promise.all([hub.close(), foreign.close()]);
     },
   };
-}
-
-async function newest({ feed }: Services, channel: string): Promise<StoredRecord | undefined> {
-  const interest = feed.interest([channel]);
-  const recent = feed.newest(interest);
-  if (recent !== undefined) return recent;
-  const page = await feed.read(interest, 0, feed.head, 'backward', 1, Infinity);
-  return page.records[0];
 }

@@ -1,6 +1,6 @@
-import type { Feed } from '../core/feed.ts';
-import type { Interest } from '../core/interest.ts';
-import type { StoredRecord } from '../core/ports.ts';
+import type { Feed } from './feed.ts';
+import type { Interest } from './interest.ts';
+import type { StoredRecord } from './ports.ts';
 
 /** The newest event that is kept, from memory if it is there; `undefined` for none. */
 export async function newestEvent(feed: Feed, interest: Interest): Promise<StoredRecord | undefined> {
