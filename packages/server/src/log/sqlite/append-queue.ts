@@ -28,8 +28,8 @@ export interface CommitListener {
 }
 
 /**
- * Group commit: what one turn of the event loop brought goes to the writer as one batch; one batch is on its way at a
- * time, and what comes meanwhile forms the next (docs/decisions/0003-group-commit.md).
+ * Group commit: what one turn of the event loop brought, or a few while there is much, goes to the writer as one batch; one batch is on
+ * its way at a time, and what comes meanwhile forms the next (docs/decisions/0003-group-commit.md).
  */
 export class AppendQueue {
   #writer: Thread<WriterRequest>;
@@ -86,8 +86,17 @@ export class AppendQueue {
     // Where nothing has been published for a while nothing else is to be expected in this turn.
     if (delayMs === 0 && nowMs - this.#settledMs > QUIET_MS) return void this.#commit();
     this.#scheduled = true;
-    if (delayMs === 0) setImmediate(() => void this.#commit());
+    if (delayMs === 0) this.#fill(0);
     else setTimeout(() => void this.#commit(), delayMs);
+  }
+
+  /** Commits after this turn of the event loop, or a later one while each brings more. */
+  #fill(appendsBefore: number): void {
+    setImmediate(() => {
+      const { length } = this.#waiting;
+      if (this.#gathering.isFilling(length, appendsBefore)) this.#fill(length);
+      else void this.#commit();
+    });
   }
 
   async #commit(): Promise<void> {

@@ -97,6 +97,22 @@ describe('gathering', () => {
     expect(endMs).toBeLessThan(withoutMs * 1.1);
   });
 
+  test.each([
+    { commits: [1, 1], waiting: 1, before: 0, isFilling: false, what: 'a lone append' },
+    { commits: [30, 34], waiting: 3, before: 0, isFilling: true, what: 'the first few of many' },
+    { commits: [30, 34], waiting: 31, before: 3, isFilling: true, what: 'less than half of many' },
+    { commits: [30, 34], waiting: 32, before: 31, isFilling: false, what: 'half of many' },
+    { commits: [30, 34], waiting: 3, before: 3, isFilling: false, what: 'what no more has come to' },
+    { commits: [900, 30, 34], waiting: 40, before: 3, isFilling: false, what: 'as many as of late' },
+  ])(
+    '$what: a turn of the event loop more before the commit, $isFilling',
+    ({ commits, waiting, before, isFilling }) => {
+      const gathering = new Gathering();
+      for (const [index, appends] of commits.entries()) gathering.committing(index, appends);
+      expect(gathering.isFilling(waiting, before)).toBe(isFilling);
+    },
+  );
+
   test('it tries again later: a stream that follows on a lone publisher is gathered', () => {
     const gathering = new Gathering();
     for (let nowMs = 0; nowMs < 1_000; nowMs += 0.3) {

@@ -45,6 +45,9 @@ export class Gathering {
   #skip = 0;
   #backOff = BACK_OFF_COMMITS;
   #waits = 0;
+  /** What the last commit took, and the one before it. */
+  #lastAppends = 0;
+  #appendsBefore = 0;
 
   /** How long to wait for more, now that the first append of a commit is here; 0: not at all. */
   delayMs(nowMs: number): number {
@@ -53,8 +56,21 @@ export class Gathering {
     return this.#delayMs;
   }
 
+  /**
+   * Whether to let the event loop come round once more before a commit: for as long as that brings more, up to half of what the last two
+   * commits took. Else what a busy loop brings first makes a commit of three, and all that comes meanwhile one of sixty; of two that
+   * are alike one is filled while the other is on the disk.
+   * @param appends waiting now
+   * @param appendsBefore that waited one turn ago
+   */
+  isFilling(appends: number, appendsBefore: number): boolean {
+    return appends > appendsBefore && 2 * appends < this.#lastAppends + this.#appendsBefore;
+  }
+
   /** A commit of so many appends begins. */
   committing(nowMs: number, appends: number): void {
+    this.#appendsBefore = this.#lastAppends;
+    this.#lastAppends = appends;
     if (nowMs - this.#lastMs > PAUSE_MS && this.#delayMs === 0) this.#begin(nowMs, 0);
     else this.#appends += appends;
     this.#lastMs = nowMs;
