@@ -58,7 +58,7 @@ test('over HTTP/2 a stream is warned and ended as over HTTP/1.1, and its connect
   expect(client.closed).toBe(false);
 });
 
-test('who takes nothing is ended within a second all the same', async () => {
+test('who takes nothing is ended all the same, long before its silence would be noticed', async () => {
   const hub = await start();
   const key = await firstKey(hub);
   const socket = connect(hub.port, '127.0.0.1');
