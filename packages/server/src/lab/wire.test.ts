@@ -20,7 +20,7 @@ test('an end is passed on in its own direction, and what is on its way back stil
   client.end('x');
   expect(await readBytes(client, 7)).toBe('goodbye');
   await once(client, 'close');
-  await until(() => records.at(-1)?.kind === 'close');
+  await expect.poll(() => records.at(-1)?.kind === 'close').toBe(true);
   expect(records.at(-1)).toMatchObject({ kind: 'close', by: 'client' });
 });
 
@@ -75,7 +75,7 @@ test('a slow wire delivers late, in order and whole', async () => {
 test('a fault ends by itself', async () => {
   const { wire, records } = await wired(echo());
   wire.breakFor('cut', 20);
-  await until(() => records.some(({ kind }) => kind === 'healed'));
+  await expect.poll(() => records.some(({ kind }) => kind === 'healed')).toBe(true);
   await exchange(opened(wire.port), 'x');
 });
 
@@ -93,11 +93,13 @@ test('a client that does not read holds up the hub, not the memory', async () =>
   client.pause();
   let before = -1;
   // Loopback buffers fill, then nothing moves any more.
-  await until(() => {
-    const still = written === before && written > 0;
-    before = written;
-    return still;
-  });
+  await expect
+    .poll(() => {
+      const still = written === before && written > 0;
+      before = written;
+      return still;
+    })
+    .toBe(true);
   expect(bytesOf(records, 'down').length).toBeLessThan(64 * 1024 * 1024);
 });
 
@@ -151,9 +153,4 @@ function bytesOf(records: readonly WireRecord[], direction: 'up' | 'down'): stri
   return records
     .map((record) => (record.kind === 'bytes' && record.direction === direction ? record.bytes : ''))
     .join('');
-}
-
-/** Looks again after each turn of the event loop's timers. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 10));
 }
