@@ -2,6 +2,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { changesOf, changeTable, writeChanges } from './harness/against.ts';
 import { workFolder } from './harness/folders.ts';
 import { buildLoad } from './harness/load.ts';
 import { machineFacts } from './harness/machine.ts';
@@ -17,6 +18,8 @@ const usage = `npm run bench -- [SCENARIO ...]    all, unless some are named
   --list         the scenarios
   --repeats N    rounds, of which the median counts; ${repeatsDefault} by default
   --quick        short, once, and so of no weight
+  --against DIR  the hub of another checkout in turns with this one, and no other server; writes only
+                 bench/results/before-and-after.md
   --dry-run      nothing of bench/results/ and docs/benchmarks.md is changed
 
 Exits with 1 when a bar fails.`;
@@ -39,6 +42,7 @@ function commandLine() {
         repeats: { type: 'string' },
         quick: { type: 'boolean', default: false },
         list: { type: 'boolean', default: false },
+        against: { type: 'string' },
         'dry-run': { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
@@ -55,7 +59,9 @@ function refuse(why: string): never {
 
 async function main(): Promise<boolean> {
   const chosen = positionals.length === 0 ? scenarios : scenarios.filter(({ name }) => positionals.includes(name));
-  const options = { quick: values.quick, repeats };
+  const { against } = values;
+  const options = { quick: values.quick, repeats, against };
+  const changes: ReturnType<typeof changesOf> = [];
 
   // What this process does itself, such as asking whether a server is ready, must not cost the server's core anything.
   outputOf('taskset', '-a', '-c', '-p', String(loadCore), String(process.pid));
@@ -66,7 +72,8 @@ async function main(): Promise<boolean> {
     console.log(`\n${scenario.name}: ${scenario.title}`);
     const outcome = await scenario.run(options);
     clearWorkFolder();
-    if (values['dry-run'])
+    if (against !== undefined) changes.push(...changesOf(scenario.name, outcome));
+    else if (values['dry-run'])
       results.push({
         scenario: scenario.name,
         title: scenario.title,
@@ -77,9 +84,17 @@ async function main(): Promise<boolean> {
       });
     else results.push(writeResult(scenario, outcome, options, machine));
   }
+  if (against !== undefined) return tellChanges(changeTable(changes, against, repeats));
   if (!values['dry-run']) writePages(scenarios);
   printBars(results);
   return results.every(({ bars }) => bars.every((bar) => verdictOf(bar) !== 'fails'));
+}
+
+/** A comparison has no bars: who reads it decides. */
+function tellChanges(table: string): boolean {
+  console.log(`\n${table}`);
+  if (!values['dry-run']) writeChanges(table);
+  return true;
 }
 
 /** Removes what the servers wrote; the built programs stay. */

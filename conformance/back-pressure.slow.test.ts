@@ -121,7 +121,7 @@ describe('readers that do not read', () => {
 
 async function openSse(): Promise<RawSocket> {
   const raw = await rawSocket(hub.url);
-  raw.send('GET /v1/events?channel=a HTTP/1.1\r\nHost: hub\r\nAccept: text/event-stream\r\n\r\n');
+  raw.send('GET /v1/events?channel=a HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n');
   await raw.receives(/polycast.ready/);
   return raw;
 }

@@ -41,7 +41,7 @@ describe('blocking queries (PROTOCOL.md section 10.1)', () => {
     const { id } = await publish(hub.url, { channel: 'left', data: 1 });
     const raws = await Promise.all(Array.from({ length: 20 }, () => rawSocket(hub.url)));
     for (const raw of raws)
-      raw.send(`GET /v1/channels/left?wait=60 HTTP/1.1\r\nHost: hub\r\nIf-None-Match: "${id}"\r\n\r\n`);
+      raw.send(`GET /v1/channels/left?wait=60 HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: "${id}"\r\n\r\n`);
     const longPolls = async (): Promise<number> =>
       Number(/polycast_sessions{transport="long_poll"} (\d+)/.exec((await get('/metrics')).text)?.[1]);
     await until('all wait', async () => (await longPolls()) === 20);

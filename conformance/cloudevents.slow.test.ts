@@ -118,6 +118,49 @@ test('headers in binary mode are percent-encoded text', async () => {
   expect(await newest('percent')).toMatchObject({ type: 'café', data: { a: 1 }, cloudevent: { note: '100% "sure"' } });
 });
 
+/** CloudEvents HTTP binding 1.0.2, section 3.1.3.2, and what the Go SDK sends: UTF-8 as it is, and `%` for itself. */
+test.each([
+  ['"quoted \\"x\\" y"', 'quoted "x" y'],
+  ['"50%25"', '50%'],
+  ['"half', '"half'],
+  ['ž x', 'ž x'],
+  ['Å¾', 'Å¾'],
+  ['ž x%', 'ž x%'],
+  ['%C5%BE %zz %C5', 'ž %zz %C5'],
+  ['100%2525', '100%25'],
+])('a header in binary mode: %s', async (value, expected) => {
+  const headers = {
+    'Content-Type': 'application/json',
+    'ce-specversion': '1.0',
+    'ce-id': value,
+    'ce-source': '/headers',
+    'ce-type': 't',
+    'ce-channel': 'headers',
+    'ce-subject': value,
+  };
+  const asBytes = Object.fromEntries(
+    Object.entries(headers).map(([name, text]) => [name, Buffer.from(text).toString('latin1')]),
+  );
+  const reply = await call(`${hub.url}/v1/events`, { method: 'POST', headers: asBytes, body: ONE });
+  expect([reply.status, reply.text.includes('"id"')]).toEqual([201, true]);
+  expect(await newest('headers')).toMatchObject({ cloudevent: { id: expected, subject: expected } });
+});
+
+test('a header in binary mode that is no UTF-8 is refused', async () => {
+  const headers = {
+    'ce-specversion': '1.0',
+    'ce-id': '\xff',
+    'ce-source': 's',
+    'ce-type': 't',
+    'ce-channel': 'headers',
+  };
+  const reply = await call(`${hub.url}/v1/events`, { method: 'POST', headers, body: ONE });
+  expect([reply.status, reply.json<{ code: string }>().code]).toEqual([400, 'invalid_header']);
+});
+
+/** As bytes: Node writes headers in front of a text in the encoding of the text. */
+const ONE = Buffer.from('1');
+
 function send(mode: 'binary' | 'structured', event: CloudEvent<unknown>, path = '/v1/events'): Promise<Reply> {
   const { headers, body } = HTTP[mode](event);
   const text = typeof body === 'number' ? String(body) : (body as string | undefined);

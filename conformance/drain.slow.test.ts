@@ -11,7 +11,7 @@ const DRAIN_MS = 1000;
  * do. Whoever is waited for is waited for longer.
  */
 const END_MS_MAX = DRAIN_MS + 14_000;
-const HOST = 'Host: hub\r\n';
+const HOST = 'Host: localhost\r\n';
 
 let hub: HubProcess;
 let beganMs: number;
@@ -38,8 +38,9 @@ describe('a hub that is told to end', () => {
     terminate();
 
     await Promise.all([...sse, ...webSockets, longPoll, preferring, blocking].map((raw) => raw.closes(END_MS_MAX)));
+    // The last chunk says that the stream ended and did not break off.
     for (const raw of sse)
-      expect(raw.text).toMatch(/event: polycast.draining\nretry: (\d+)\ndata: {"reconnectInMs":\1}\n\n$/);
+      expect(raw.text).toMatch(/event: polycast.draining\nretry: (\d+)\ndata: {"reconnectInMs":\1}\n\n\r\n0\r\n\r\n$/);
     for (const raw of webSockets) {
       expect(raw.text).toMatch(/{"op":"draining","reconnectInMs":\d+}/);
       expect(closeCodeIn(raw.text)).toBe(1001);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { atExit } from './kit/at-exit.ts';
 import { Follower, TRANSPORTS } from './kit/followers.ts';
+import { canShim, shimDisk } from './kit/disk-shim.ts';
 import { temporaryFolder } from './kit/folders.ts';
 import { startHubProcess } from './kit/hub-process.ts';
 import { call, publish, type Published } from './kit/http.ts';
@@ -63,6 +64,34 @@ test('a disk that fills stops publishers with 503 and nobody else, and all goes 
   expect(events.map(({ id }) => id)).toEqual(acknowledged.slice(0, events.length).map(({ id }) => id));
   await again.end('SIGKILL');
 });
+
+test('a hub that starts on a full disk can be read, and takes everything again when there is room', async ({
+  skip,
+}) => {
+  skip(!canShim, 'there is no compiler');
+  const data = temporaryFolder('started-full');
+  const disk = shimDisk(data);
+  const first = await startHubProcess({ data });
+  const before = await publish(first.url, { channel: 'a', data: 'before' });
+  await first.end('SIGTERM');
+  disk.order('full', '');
+  const hub = await startHubProcess({ data, environment: disk.environment });
+  expect(await readiness(hub.url)).toEqual([503, 'log_full']);
+  const page = await call(`${hub.url}/v1/events?channel=a&after=earliest`);
+  expect(page.json<{ events: { id: string }[] }>().events[0]?.id).toBe(before.id);
+
+  disk.order('full', undefined);
+  await until('it can be published again', async () => (await readiness(hub.url))[0] === 200);
+  await publish(hub.url, { channel: 'a', data: 'after' });
+  const subscription = { channels: ['a'], delivery: { kind: 'pull' } };
+  expect((await call(`${hub.url}/v1/subscriptions`, publishing(subscription))).status).toBe(201);
+  expect((await call(`${hub.url}/v1/revocations`, publishing({ user: 'ada' }))).status).toBe(201);
+  await hub.end('SIGKILL');
+});
+
+function publishing(body: object): { method: string; headers: Record<string, string>; body: string } {
+  return { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) };
+}
 
 /** Takes what is free, but for some pages. */
 function fill(path: string): void {

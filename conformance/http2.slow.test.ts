@@ -90,7 +90,7 @@ describe('over one connection', () => {
     await until('it is gone', async () => (await figure('polycast_sessions{transport="sse"}')) === sessions - 1);
     await one.publish('pair', 'still here');
     await right.receives('still here');
-    await right.receives(':\nid: ');
+    await right.receives('\n:\n');
   });
 
   test('resuming goes on after Last-Event-ID', async () => {

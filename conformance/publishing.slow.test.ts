@@ -205,7 +205,7 @@ describe('lines (section 8.1)', () => {
   test('results come while the body is still being sent', async () => {
     const raw = await rawSocket(hub.url);
     raw.send(
-      'POST /v1/events HTTP/1.1\r\nHost: hub\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n',
+      'POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n',
     );
     for (let n = 1; n <= 3; n++) {
       const line = `{"channel":"live","data":${n}}\n`;

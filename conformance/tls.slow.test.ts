@@ -19,7 +19,7 @@ afterAll(() => hub.end('SIGKILL'));
 
 test('plain HTTP on the same port is turned away and harms nobody', async () => {
   const raw = await rawSocket(hub.url);
-  raw.send('GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n');
+  raw.send('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n');
   await raw.closes();
   expect(raw.text).not.toContain('200 OK');
   expect((await call(`${hub.url}/healthz`)).status).toBe(200);

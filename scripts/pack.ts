@@ -7,6 +7,9 @@ import { build } from './build.ts';
 const ROOT = join(import.meta.dirname, '..');
 const STAGE = join(ROOT, '.cache/packages');
 
+/** With `node:sqlite` as it is needed. */
+const NODE_WANTED = '>=24';
+
 /** A package as it is published: JavaScript instead of TypeScript, and what the hub serves beside it. */
 interface Published {
   readonly folder: string;
@@ -94,6 +97,8 @@ function manifest(source: string): object {
   };
   return {
     ...rest,
+    // Said here alone: in a checkout npm would warn of it on the Node that npm itself runs on, which is not the one that runs the hub.
+    engines: { node: NODE_WANTED },
     files: ['dist', 'assets'],
     exports: Object.fromEntries(
       Object.entries(exports).map(([name, path]) => [

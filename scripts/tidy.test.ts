@@ -41,6 +41,30 @@ const violations: readonly [name: string, path: string, source: string, message:
     /core must not import transports/,
   ],
   [
+    'a route makes its own cache headers',
+    'packages/server/src/transports/presence-route.ts',
+    "export const headers = ['Cache-Control', 'no-cache'];",
+    /names Cache-Control/,
+  ],
+  [
+    'a handler reads a body by itself',
+    'packages/server/src/transports/publish-route.ts',
+    "import { readBody } from './request-body.ts'; readBody(1);",
+    /only AuthorizedRequest does/,
+  ],
+  [
+    'a handler takes the bare response',
+    'packages/server/src/subscriptions/pull-routes.ts',
+    "import { AuthorizedRequest } from '../transports/authorized-request.ts'; AuthorizedRequest.responseOf(1);",
+    /takes the bare response/,
+  ],
+  [
+    'a handler knows the bare request',
+    'packages/server/src/administration/keys-routes.ts',
+    "import type { IncomingMessage } from 'node:http';",
+    /imports node:http/,
+  ],
+  [
     'one sibling knows another',
     'packages/server/src/log/memory.ts',
     "import '../transports/sse.ts';",
@@ -64,6 +88,18 @@ const violations: readonly [name: string, path: string, source: string, message:
     'packages/client/src/index.ts',
     "import '../../protocol/src/event.ts';",
     /imported by name/,
+  ],
+  [
+    'a socket loses all of its listeners',
+    'packages/server/src/transports/sse.ts',
+    'export const strip = (socket: { removeAllListeners(): void }): void => socket.removeAllListeners();',
+    /uses removeAllListeners/,
+  ],
+  [
+    'a memo is bounded by entries, whose size a client chooses',
+    'packages/server/src/transports/events-query.ts',
+    'const MEMO_MAX = 100; const memo = new Map<string, object>();\nexport const keep = (url: string): void => { if (memo.size >= MEMO_MAX) memo.clear(); memo.set(url, {}); };',
+    /empties a map at MEMO_MAX/,
   ],
 ];
 

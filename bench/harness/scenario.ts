@@ -1,5 +1,7 @@
 // A scenario runs servers beside each other and holds what it saw against its bars.
+import { resolve } from 'node:path';
 import type { Peer, RunningServer } from '../peers/peer.ts';
+import { polycast, withCheckout } from '../peers/polycast.ts';
 import type { LoadRun } from './load.ts';
 import { medianOfEach } from './statistics.ts';
 
@@ -7,6 +9,8 @@ export interface RunOptions {
   readonly repeats: number;
   /** A look in a minute or two, not a result. */
   readonly quick: boolean;
+  /** Another checkout, whose hub is measured in turns with this one; servers of others are left out. */
+  readonly against?: string | undefined;
 }
 
 export interface Scenario {
@@ -63,8 +67,12 @@ export interface Contender {
   run(): Promise<LoadRun>;
 }
 
+export const BEFORE = 'before';
+export const AFTER = 'after';
+
 /** Runs all contenders in turn, as often as is asked, so that a noisy minute falls on all of them. */
-export async function runInterleaved(contenders: readonly Contender[], options: RunOptions): Promise<Series[]> {
+export async function runInterleaved(all: readonly Contender[], options: RunOptions): Promise<Series[]> {
+  const contenders = options.against === undefined ? all : beforeAndAfter(all, options.against);
   const runs = new Map<string, LoadRun[]>(contenders.map(({ name }) => [name, []]));
   const skipped = new Map<string, string>();
   for (let round = 0; round < options.repeats; round++) {
@@ -85,6 +93,16 @@ export async function runInterleaved(contenders: readonly Contender[], options: 
     }
   }
   return contenders.map(({ name, peer }) => seriesOf(name, peer, runs.get(name) ?? [], skipped.get(name)));
+}
+
+/** Each of the hub's own contenders twice; servers of others tell nothing about a change of the hub. */
+function beforeAndAfter(contenders: readonly Contender[], checkout: string): Contender[] {
+  return contenders
+    .filter(({ peer }) => peer === polycast)
+    .flatMap(({ name, peer, run }) => [
+      { name: `${name} (${BEFORE})`, peer, run: () => withCheckout(resolve(checkout), run) },
+      { name: `${name} (${AFTER})`, peer, run },
+    ]);
 }
 
 function seriesOf(name: string, peer: Peer, runs: readonly LoadRun[], skipped: string | undefined): Series {

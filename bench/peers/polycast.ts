@@ -13,12 +13,28 @@ import {
 } from '../harness/processes.ts';
 import type { Peer, RunningServer } from './peer.ts';
 
-const program = join(repositoryFolder, 'packages/server/src/cli/polycast.ts');
 const readyCheckMs = 2;
+
+/** Where the hub's program is taken from: this repository, or another checkout of it that is measured beside it. */
+let checkout = repositoryFolder;
+
+/** Hubs that start while `run` is under way are those of another checkout. */
+export async function withCheckout<T>(other: string, run: () => Promise<T>): Promise<T> {
+  checkout = other;
+  try {
+    return await run();
+  } finally {
+    checkout = repositoryFolder;
+  }
+}
+
+function program(): string {
+  return join(checkout, 'packages/server/src/cli/polycast.ts');
+}
 
 function command(port: number, dataFolder: string, settings: readonly string[]): string[] {
   const set = ['access=loopback', ...settings].flatMap((setting) => ['--set', setting]);
-  return [process.execPath, program, 'serve', '--listen', `127.0.0.1:${port}`, '--data', dataFolder, ...set];
+  return [process.execPath, program(), 'serve', '--listen', `127.0.0.1:${port}`, '--data', dataFolder, ...set];
 }
 
 export interface RunningHub extends RunningServer {
@@ -52,7 +68,7 @@ async function isReady(url: string): Promise<boolean> {
 
 export const polycast: Peer = {
   name: 'polycast',
-  unavailable: () => (existsSync(program) ? undefined : "the hub's command line is not in this checkout yet"),
+  unavailable: () => (existsSync(program()) ? undefined : "the hub's command line is not in this checkout yet"),
   version: () => {
     const { version } = JSON.parse(readFileSync(join(repositoryFolder, 'packages/server/package.json'), 'utf8')) as {
       version: string;

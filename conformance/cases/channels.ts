@@ -75,7 +75,7 @@ export const CHANNELS: readonly Case[] = [
       {
         http: [
           { send: 'GET /v1/channels/{c}?wait=30 HTTP/1.1' },
-          { send: 'Host: hub' },
+          { send: 'Host: localhost' },
           { send: 'Connection: close' },
           { send: '' },
           { publish: '{"channel":"{c}","data":"the first"}' },

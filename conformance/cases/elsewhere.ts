@@ -10,7 +10,11 @@ export interface Elsewhere {
 const SUBSCRIPTIONS = 'packages/server/src/subscriptions/subscriptions.test.ts';
 
 export const SECTIONS_ELSEWHERE: Readonly<Record<string, Elsewhere>> = {
+  '9.2': { file: 'packages/server/src/transports/pipelining.test.ts', why: 'needs bytes that no client sends' },
+  '9.3': { file: 'conformance/garbage/requests.ts', why: 'needs bytes that no client sends' },
   '3.5': { file: 'packages/server/src/operate/retention.test.ts', why: 'needs rules, and a clock that runs fast' },
+  '10.3': { file: 'packages/server/src/administration/lists.test.ts', why: 'needs keys, and the scope of an operator' },
+  '5.6': { file: 'conformance/third-party/caches.slow.test.ts', why: 'needs caches, users and rules' },
   '13.1': { file: 'packages/server/src/administration/administration.test.ts', why: 'needs rules and keys' },
   '13.2': {
     file: 'packages/server/src/identity/tokens/token-identifier.test.ts',
@@ -41,6 +45,11 @@ export const SECTIONS_ELSEWHERE: Readonly<Record<string, Elsewhere>> = {
 
 export const CODES_ELSEWHERE: Readonly<Partial<Record<ErrorCode, Elsewhere>>> = {
   invalid_request: { file: 'conformance/garbage/requests.ts', why: 'no HTTP client sends it' },
+  pipelined_request: {
+    file: 'packages/server/src/transports/pipelining.test.ts',
+    why: 'needs requests that no client sends',
+  },
+  unsupported_transfer_coding: { file: 'conformance/garbage/requests.ts', why: 'no HTTP client sends it' },
   request_timeout: { file: 'conformance/garbage/slow-clients.slow.test.ts', why: 'it takes time' },
   unauthorized: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs an authority that refuses' },
   token_expired: { file: 'packages/server/src/transports/refusals.test.ts', why: 'needs a token of its own issuer' },

@@ -56,7 +56,10 @@ export const PUBLISHING: readonly Case[] = [
             { channel, data: 1 },
             { channel: '{c}', data: 2 },
           ],
-          answer: { status: 200, json: [problemOf('forbidden', 403, { detail: '<any>', rule: '<any>' }), result] },
+          answer: {
+            status: 200,
+            json: [problemOf('forbidden', 403, { detail: '<any>', channel: '<any>', rule: '<any>' }), result],
+          },
         },
         {
           request: 'POST /v1/events',
@@ -72,7 +75,7 @@ export const PUBLISHING: readonly Case[] = [
           { send: '{"op":"publish","ref":1,"channel":"polycast.x","data":1}' },
           {
             receive:
-              '{"op":"publish","ref":1,"ok":false,"error":{"type":"<any>","title":"<any>","status":403,"code":"forbidden","detail":"<any>","retryable":false,"rule":"<any>"}}',
+              '{"op":"publish","ref":1,"ok":false,"error":{"type":"<any>","title":"<any>","status":403,"code":"forbidden","detail":"<any>","retryable":false,"channel":"<any>","rule":"<any>"}}',
           },
         ],
       },

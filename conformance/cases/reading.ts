@@ -300,7 +300,7 @@ export const READING: readonly Case[] = [
       {
         http: [
           { send: 'GET /v1/events?channel={c}&wait=30 HTTP/1.1' },
-          { send: 'Host: hub' },
+          { send: 'Host: localhost' },
           { send: 'Connection: close' },
           { send: '' },
           { publish: '{"channel":"{c}","data":"at last"}' },

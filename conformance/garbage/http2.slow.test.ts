@@ -16,6 +16,7 @@ import {
 } from '../kit/http2-frames.ts';
 import { residentBytes, startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { rawSocket } from '../kit/raw-socket.ts';
+import { http2Noise } from '../kit/http2-noise.ts';
 import { Seeded } from '../kit/seeded.ts';
 import { until } from '../kit/wait.ts';
 
@@ -247,40 +248,13 @@ async function sendNoise(seeded: Seeded): Promise<void> {
   const raw = await rawHttp2(hub.url, { feeds: seeded.below(2) === 0, windowBytes: seeded.pick([0, 100, 65_535]) });
   const count = 5 + seeded.below(60);
   for (let n = 0; n < count && !raw.closed; n++) {
-    const bytes = noise(seeded);
+    const bytes = http2Noise(seeded);
     if (seeded.below(40) === 0) bytes[seeded.below(bytes.length)] = seeded.below(256);
     raw.send(bytes);
     if (seeded.below(20) === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   if (seeded.below(2) === 0) await new Promise((resolve) => setTimeout(resolve, seeded.below(30)));
   raw.destroy();
-}
-
-function noise(seeded: Seeded): Buffer {
-  const stream = seeded.pick([0, 1, 3, 5, 7, 9, 11, 13, 15, 17, 2, 101, 0x7fff_ffff]);
-  const flags = seeded.below(4) === 0 ? seeded.below(256) : seeded.pick([0, 1, 4, 5]);
-  const payload = Buffer.from(Array.from({ length: seeded.pick([0, 4, 5, 6, 8, 200]) }, () => seeded.below(256)));
-  const accept = seeded.pick(['text/event-stream', '*/*', 'image/png']);
-  switch (seeded.below(8)) {
-    case 0:
-    case 1:
-      return get(stream, `/v1/events?channel=canary&after=earliest&wait=${seeded.pick(['0', '20'])}`, { accept });
-    case 2: {
-      const fields = { ':method': 'POST', ':scheme': 'https', ':authority': 'localhost', ':path': '/v1/events' };
-      const type = { 'content-type': seeded.pick(['application/json', 'application/x-ndjson']) };
-      return frame(TYPE.headers, FLAG.endHeaders, stream, fieldBlock({ ...fields, ...type }));
-    }
-    case 3:
-      return frame(TYPE.data, flags, stream, Buffer.from('{"channel":"noise","data":1}\n'));
-    case 4:
-      return reset(stream, seeded.below(14));
-    case 5:
-      return windowUpdate(stream, seeded.pick([1, 1000, 65_535]));
-    case 6:
-      return settings([[seeded.below(9), seeded.pick([0, 1, 100, 65_535, 2 ** 31])]]);
-    default:
-      return frame(seeded.below(12), flags, stream, payload);
-  }
 }
 
 /** Streams of a client, by their numbers, each as one piece of bytes. */

@@ -6,9 +6,9 @@ import { call, publish } from '../kit/http.ts';
 import { rawSocket, type RawSocket } from '../kit/raw-socket.ts';
 import { until } from '../kit/wait.ts';
 
-const HEALTH = 'GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n';
+const HEALTH = 'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n';
 const UPGRADE =
-  'GET /v1/events HTTP/1.1\r\nHost: hub\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
+  'GET /v1/events HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
 
 let hub: HubProcess;
 afterEach(() => hub.end('SIGKILL'));

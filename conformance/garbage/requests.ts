@@ -7,7 +7,7 @@ export interface Garbage {
   readonly code: ErrorCode | undefined;
 }
 
-const HOST = 'Host: hub\r\n';
+const HOST = 'Host: localhost\r\n';
 const LONG = 'a'.repeat(20_000);
 const KEY = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
 
@@ -49,8 +49,26 @@ const HTTP: readonly Garbage[] = [
   {
     name: 'a transfer coding that is not known',
     bytes: `POST /v1/events HTTP/1.1\r\n${HOST}Transfer-Encoding: gzip\r\n\r\n`,
-    code: 'invalid_request',
+    code: 'unsupported_transfer_coding',
   },
+  {
+    name: 'a transfer coding beside chunked',
+    bytes: `POST /v1/events HTTP/1.1\r\n${HOST}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`,
+    code: 'unsupported_transfer_coding',
+  },
+  { name: 'two hosts', bytes: `GET /healthz HTTP/1.1\r\n${HOST}host: other\r\n\r\n`, code: 'invalid_header' },
+  {
+    name: 'two hosts that are one',
+    bytes: `GET /healthz HTTP/1.1\r\n${HOST}${HOST}\r\n`,
+    code: 'invalid_header',
+  },
+  { name: 'an absolute address', bytes: `GET http://localhost/healthz HTTP/1.1\r\n${HOST}\r\n`, code: undefined },
+  {
+    name: 'an absolute address without a path',
+    bytes: `GET http://localhost HTTP/1.1\r\n${HOST}\r\n`,
+    code: 'not_found',
+  },
+  { name: 'an address of FTP', bytes: `GET ftp://hub/healthz HTTP/1.1\r\n${HOST}\r\n`, code: 'invalid_request' },
   { name: 'CONNECT', bytes: `CONNECT a:1 HTTP/1.1\r\n${HOST}\r\n`, code: 'method_not_allowed' },
   { name: 'a method of WebDAV', bytes: `PROPFIND /v1/events HTTP/1.1\r\n${HOST}\r\n`, code: 'method_not_allowed' },
   { name: 'TRACE of nothing', bytes: `TRACE / HTTP/1.1\r\n${HOST}\r\n`, code: 'not_found' },
@@ -288,10 +306,9 @@ const BODIES: readonly Garbage[] = [
   },
   {
     name: 'a CloudEvent header of noise',
-    bytes: post(
-      'text/plain',
-      'hi',
-      'ce-specversion: 1.0\r\nce-id: %ff\r\nce-source: s\r\nce-type: t\r\nce-channel: g\r\n',
+    bytes: Buffer.from(
+      post('text/plain', 'hi', 'ce-specversion: 1.0\r\nce-id: \xff\r\nce-source: s\r\nce-type: t\r\nce-channel: g\r\n'),
+      'latin1',
     ),
     code: 'invalid_header',
   },

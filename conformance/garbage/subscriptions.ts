@@ -78,7 +78,7 @@ const POSTED: readonly (readonly [path: string, body: string, code: ErrorCode])[
 export const SUBSCRIPTION_REQUESTS: readonly Garbage[] = [
   ...ASKED.map(([request, code]) => ({
     name: request,
-    bytes: `${request} HTTP/1.1\r\nHost: hub\r\n${request.startsWith('POST') ? 'Content-Length: 0\r\n' : ''}\r\n`,
+    bytes: `${request} HTTP/1.1\r\nHost: localhost\r\n${request.startsWith('POST') ? 'Content-Length: 0\r\n' : ''}\r\n`,
     code,
   })),
   ...POSTED.map(([path, body, code]) => ({
@@ -108,6 +108,6 @@ export const SUBSCRIPTION_OPERATIONS: readonly (readonly [object, ErrorCode])[] 
 ];
 
 function posted(path: string, mediaType: string, body: string): string {
-  const head = `POST ${path} HTTP/1.1\r\nHost: hub\r\nContent-Type: ${mediaType}\r\n`;
+  const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${mediaType}\r\n`;
   return `${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }

@@ -65,7 +65,7 @@ test('who takes nothing is ended all the same, long before its silence would be 
   onTestFinished(() => void socket.destroy());
   socket.on('error', () => undefined);
   socket.write(
-    `GET /v1/events?channel=news HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\nAuthorization: Bearer ${signToken(SECRET, 'ann')}\r\n\r\n`,
+    `GET /v1/events?channel=news HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nAuthorization: Bearer ${signToken(SECRET, 'ann')}\r\n\r\n`,
   );
   await new Promise((resolve) => socket.once('data', resolve));
   socket.pause();

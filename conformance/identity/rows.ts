@@ -68,6 +68,8 @@ export const ROUTES: Readonly<Record<string, RouteRow>> = {
     asks: PUBLISHERS,
     request: () => ({ path: '/v1/users/events', body: { user: 'nobody in particular', data: 'tried' } }),
   },
+  'GET /v1/users': { asks: CARETAKERS, request: () => ({ path: '/v1/users?online=true' }) },
+  'GET /v1/channels': { asks: [...ADMINS, 'key with it'], request: () => ({ path: '/v1/channels' }) },
   'GET /v1/users/{user}': { asks: CARETAKERS, request: () => ({ path: '/v1/users/7' }) },
   'POST /v1/users/{user}/disconnect': {
     asks: CARETAKERS,
@@ -127,10 +129,10 @@ export const ROUTES: Readonly<Record<string, RouteRow>> = {
   'GET /v1/subscriptions/{id}/replays': ofSubscription('/replays'),
   'GET /v1/subscriptions/{id}/attempts': ofSubscription('/attempts'),
   'GET /v1/subscriptions/{id}/dead-letters': ofSubscription('/dead-letters'),
-  'POST /v1/subscriptions/{id}/dead-letters/retry': ofSubscription('/dead-letters/retry'),
+  'POST /v1/subscriptions/{id}/dead-letters/retry': { ...ofSubscription('/dead-letters/retry'), asks: DELIVERED_TO },
   'DELETE /v1/subscriptions/{id}/dead-letters': ofSubscription('/dead-letters'),
   'GET /v1/subscriptions/{id}/dead-letters/{event}': { ...ofDeadLetter(''), asks: DELIVERED_TO },
-  'POST /v1/subscriptions/{id}/dead-letters/{event}/retry': ofDeadLetter('/retry'),
+  'POST /v1/subscriptions/{id}/dead-letters/{event}/retry': { ...ofDeadLetter('/retry'), asks: DELIVERED_TO },
   'DELETE /v1/subscriptions/{id}/dead-letters/{event}': ofDeadLetter(''),
   'GET /v1/events/{id}/deliveries': {
     asks: [...SUBSCRIBERS, ...OTHER_SUBSCRIBERS],

@@ -1,9 +1,7 @@
-import { afterAll } from 'vitest';
-
 let steps: (() => void)[] = [];
 
-/** What a file of tests has started ends with it, and at the latest with its process. */
-afterAll(takeDown);
+/** What a file of tests has started ends with it, and at the latest with its process; without tests, as in a run by hand, with that alone. */
+if (process.env['VITEST'] !== undefined) (await import('vitest')).afterAll(takeDown);
 process.on('exit', takeDown);
 
 /** Has something done when the tests of this file are over; the answer calls it off. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { connect, type TLSSocket } from 'node:tls';
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { until } from './wait.ts';
 
 /** Frames of HTTP/2 (RFC 9113 section 6), made by hand: for what no client would send. */
@@ -127,10 +128,13 @@ export class RawHttp2 {
   /** Bytes of data, by stream. */
   readonly dataBytes: Map<number, number> = new Map();
   closed = false;
+  readonly #connection: Socket;
   #text = '';
 
-  constructor(socket: TLSSocket, { feeds = true, acknowledges = true }: RawHttp2Options) {
+  /** @param connection what carries the socket */
+  constructor(socket: TLSSocket, connection: Socket, { feeds = true, acknowledges = true }: RawHttp2Options) {
     this.socket = socket;
+    this.#connection = connection;
     const parser = new FrameParser();
     socket.on('error', () => undefined);
     socket.on('close', () => (this.closed = true));
@@ -188,6 +192,11 @@ export class RawHttp2 {
     this.socket.destroy();
   }
 
+  /** Breaks the TCP connection off with a RST. */
+  reset(): void {
+    this.#connection.resetAndDestroy();
+  }
+
   #take(each: Frame, feeds: boolean, acknowledges: boolean): void {
     if (acknowledges && each.type === TYPE.settings && (each.flags & FLAG.acknowledge) === 0)
       this.send(frame(TYPE.settings, FLAG.acknowledge, 0));
@@ -205,9 +214,11 @@ export class RawHttp2 {
 /** Connects, and sends the preface with these settings. */
 export async function rawHttp2(hub: string, options: RawHttp2Options = {}): Promise<RawHttp2> {
   const { hostname, port } = new URL(hub);
-  const socket = connect({ host: hostname, port: Number(port), ALPNProtocols: ['h2'], rejectUnauthorized: false });
+  const connection = connect(Number(port), hostname);
+  connection.on('error', () => undefined);
+  const socket = connectTls({ socket: connection, ALPNProtocols: ['h2'], rejectUnauthorized: false });
   await once(socket, 'secureConnect');
-  const raw = new RawHttp2(socket, options);
+  const raw = new RawHttp2(socket, connection, options);
   const { windowBytes, acknowledges = true } = options;
   raw.send(Buffer.from(PREFACE), settings(windowBytes === undefined ? [] : [[SETTING.initialWindowSize, windowBytes]]));
   if (acknowledges) await until('the settings come', () => raw.frames.some(({ type }) => type === TYPE.settings));

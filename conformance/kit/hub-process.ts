@@ -34,6 +34,8 @@ export interface HubSettings {
   readonly openFilesMax?: number;
   /** Writes beyond a limit of file sizes fail, instead of ending the process. */
   readonly writesMayFail?: boolean;
+  /** Beside this process's own. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** Starts a hub and waits until it listens. It does not outlive this process. */
@@ -43,6 +45,7 @@ export async function startHubProcess({
   config,
   openFilesMax,
   writesMayFail = false,
+  environment = {},
 }: HubSettings = {}): Promise<HubProcess> {
   const args = [COMMAND, 'serve', '--listen', `127.0.0.1:${port ?? (await quietPort())}`, '--data', data];
   if (config?.['access'] === undefined) args.push('--set', 'access=loopback');
@@ -55,7 +58,10 @@ export async function startHubProcess({
   const prepared = ['sh', '-c', `${prepare.join('; ')}; exec "$@"`, 'sh', ...command];
   const [program, ...rest] = (prepare.length === 0 ? command : prepared) as [string, ...string[]];
   let isEnding = false;
-  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: plainEnvironment() });
+  const child = spawn(program, rest, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...plainEnvironment(), ...environment },
+  });
   child.on(
     'exit',
     atExit(() => void child.kill('SIGKILL')),

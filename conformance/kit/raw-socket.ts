@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { until } from './wait.ts';
 
 /** A bare TCP connection: for what no client would send, and for reading when we like. */
@@ -6,10 +8,13 @@ export class RawSocket {
   readonly socket: Socket;
   #chunks: Buffer[] = [];
   #text = '';
+  readonly #connection: Socket;
   closed = false;
 
-  constructor(socket: Socket) {
+  /** @param connection what carries the socket, if that is TLS */
+  constructor(socket: Socket, connection: Socket = socket) {
     this.socket = socket;
+    this.#connection = connection;
     socket.on('data', (chunk: Buffer) => this.#chunks.push(chunk));
     socket.on('error', () => undefined);
     socket.on('close', () => (this.closed = true));
@@ -57,6 +62,24 @@ export class RawSocket {
   destroy(): void {
     this.socket.destroy();
   }
+
+  /** Breaks the TCP connection off with a RST. */
+  reset(): void {
+    this.#connection.resetAndDestroy();
+  }
+}
+
+/** A bare connection to an `http:` hub, or one over TLS, with HTTP/1.1, to an `https:` hub. */
+export async function rawConnection(hub: string): Promise<RawSocket> {
+  const { hostname, port, protocol } = new URL(hub);
+  const connection = connect(Number(port), hostname);
+  const socket =
+    protocol === 'https:'
+      ? connectTls({ socket: connection, ALPNProtocols: ['http/1.1'], rejectUnauthorized: false })
+      : connection;
+  connection.on('error', () => undefined);
+  await once(socket, protocol === 'https:' ? 'secureConnect' : 'connect');
+  return new RawSocket(socket, connection);
 }
 
 export function rawSocket(hub: string): Promise<RawSocket> {
@@ -75,7 +98,7 @@ export function rawSocket(hub: string): Promise<RawSocket> {
 export async function rawWebSocket(hub: string, target = '/v1/events'): Promise<RawSocket> {
   const raw = await rawSocket(hub);
   raw.send(
-    `GET ${target} HTTP/1.1\r\nHost: hub\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`,
+    `GET ${target} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`,
   );
   await raw.receives(/"op":"ready"/);
   return raw;

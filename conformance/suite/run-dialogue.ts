@@ -1,3 +1,4 @@
+import { withoutChunks } from '../kit/chunks.ts';
 import { publish } from '../kit/http.ts';
 import { rawSocket, type RawSocket } from '../kit/raw-socket.ts';
 import { until } from '../kit/wait.ts';
@@ -59,7 +60,7 @@ class Lines {
   }
 
   async #next(): Promise<string> {
-    const text = (): string => Buffer.from(this.#raw.text, 'latin1').toString('utf8');
+    const text = (): string => Buffer.from(withoutChunks(this.#raw.text), 'latin1').toString('utf8');
     const isThere = (): boolean => text().indexOf('\n', this.#read) >= 0 || this.#raw.closed;
     await until(`a line comes after ${JSON.stringify(text().slice(-200))}`, isThere, PATIENCE_MS);
     const end = text().indexOf('\n', this.#read);

@@ -44,7 +44,7 @@ afterAll(async () => {
 describe.skipIf(!isInstalled)('behind nginx with its defaults', () => {
   test('each event of a stream comes at once, not when a buffer is full', async () => {
     const raw = await rawSocket(url);
-    raw.send('GET /v1/events?channel=stream HTTP/1.1\r\nHost: hub\r\nAccept: text/event-stream\r\n\r\n');
+    raw.send('GET /v1/events?channel=stream HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n');
     await raw.receives(/event: polycast.ready/);
     for (let n = 0; n < 20; n++) {
       const { id } = await publish(url, { channel: 'stream', data: n });
@@ -81,7 +81,7 @@ describe.skipIf(!isInstalled)('behind nginx with its defaults', () => {
 
   test('a client that leaves is noticed through the proxy', async () => {
     const raw = await rawSocket(url);
-    raw.send('GET /v1/events?channel=leaves HTTP/1.1\r\nHost: hub\r\nAccept: text/event-stream\r\n\r\n');
+    raw.send('GET /v1/events?channel=leaves HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n');
     await raw.receives(/event: polycast.ready/);
     const streams = async (): Promise<number> =>
       Number(/polycast_sessions{transport="sse"} (\d+)/.exec((await call(`${hub.url}/metrics`)).text)?.[1]);

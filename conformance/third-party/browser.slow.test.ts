@@ -127,7 +127,7 @@ describe.skipIf(!isInstalled)('Chromium', () => {
     await publish(hub.url, { channel: 'private', data: 'secret' });
     const outcome = await stranger.evaluate(async (url) => {
       const reading = await fetch(`${url}/v1/events?channel=private&after=earliest`).then(
-        (answer) => answer.text(),
+        async (answer) => ((await answer.json()) as { code?: string }).code,
         () => 'refused',
       );
       const writing = await fetch(`${url}/v1/channels/private/events`, {
@@ -151,7 +151,12 @@ describe.skipIf(!isInstalled)('Chromium', () => {
       return { reading, writing, streaming, socket };
     }, hub.url);
     // A page may send what needs no preflight: it does not learn what came of it, and nothing did.
-    expect(outcome).toEqual({ reading: 'refused', writing: 'refused', streaming: 'refused', socket: 'refused' });
+    expect(outcome).toEqual({
+      reading: 'origin_not_allowed',
+      writing: 'refused',
+      streaming: 'refused',
+      socket: 'refused',
+    });
     const { events } = (await (await fetch(`${hub.url}/v1/events?channel=private&after=earliest`)).json()) as {
       events: { data: unknown }[];
     };

@@ -108,6 +108,8 @@ const INTERNAL_NAMES = [
     'untilMs',
     'wasLive',
     'wokeLateMs',
+    'lingerMs',
+    'lingerUntilMs',
   ],
   // What passes between the files.
   ...[
@@ -139,7 +141,7 @@ const INTERNAL_NAMES = [
     'save',
     'sinks',
   ],
-  ...['target', 'waitSeconds'],
+  ...['attempt', 'target', 'waitSeconds', 'answer', 'matcher', 'handler', 'options', 'request'],
   // Credentials.
   ...['hub', 'tokens', 'renew', 'refuse', 'room', 'round', 'isProbe'],
 ];

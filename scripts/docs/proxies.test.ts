@@ -1,11 +1,14 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import type { IncomingMessage } from 'node:http';
-import { request, type RequestOptions } from 'node:https';
+import * as http from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import * as https from 'node:https';
+import type { RequestOptions } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { quietPort } from '../../conformance/kit/quiet-port.ts';
 import { parseConfig } from '../../packages/server/src/config/schema.ts';
 import { startHub, type Hub } from '../../packages/server/src/main.ts';
@@ -19,79 +22,137 @@ const ROOT = join(import.meta.dirname, '../..');
 const GUIDE = 'docs/guides/deployment.md';
 const blocks = readPages(ROOT).get(GUIDE) ?? [];
 
-describe.skipIf(!isInstalled('nginx', '-v'))('the nginx of the deployment guide (skipped without nginx)', () => {
-  let hub: Hub;
-  let nginx: ChildProcess;
-  let folder: string;
-  let port: number;
+interface Proxy {
+  readonly name: string;
+  readonly scheme: 'http' | 'https';
+  /** Its command, with the guide's file adapted to this machine's ports and folders. */
+  readonly command: (folder: string, port: number, hubPort: number) => readonly [string, ...string[]];
+}
 
-  beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'polycast-nginx-'));
-    port = await quietPort();
-    hub = await startHub(
-      parseConfig({ listen: '127.0.0.1:0', access: 'loopback', data: ':memory:', logging: { level: 'silent' } }),
-    );
-    writeFileSync(join(folder, 'nginx.conf'), nginxConfiguration(folder, port, hub.port));
+const NGINX: Proxy = {
+  name: 'nginx',
+  scheme: 'https',
+  command(folder, port, hubPort) {
+    writeFileSync(join(folder, 'nginx.conf'), nginxConfiguration(folder, port, hubPort));
     createCertificate(folder);
     const common = ['-p', folder, '-c', 'nginx.conf', '-e', 'error.log', '-g', `pid ${folder}/nginx.pid;`];
     const { stderr, status } = spawnSync('nginx', ['-t', ...common], { encoding: 'utf8' });
     if (status !== 0) throw new Error(stderr);
-    nginx = spawn('nginx', [...common.slice(0, -1), `${common.at(-1)} daemon off;`], { stdio: 'inherit' });
-    await answers(port, nginx);
+    return ['nginx', ...common.slice(0, -1), `${common.at(-1)} daemon off;`];
+  },
+};
+
+/** Debian's, which is the oldest that the guide promises; another one by hand: `POLYCAST_CADDY=/path/to/caddy`. */
+const CADDY_COMMAND = process.env['POLYCAST_CADDY'] ?? 'caddy';
+
+const CADDY: Proxy = {
+  name: 'caddy',
+  scheme: 'http',
+  command(folder, port, hubPort) {
+    const globals = `{\n\tadmin off\n\tauto_https off\n\tstorage file_system ${folder}\n}\n`;
+    const file = blockOf('caddy')
+      .text.replace('hub.example', `http://127.0.0.1:${port}`)
+      .replace('127.0.0.1:8080', `127.0.0.1:${hubPort}`);
+    writeFileSync(join(folder, 'Caddyfile'), globals + file);
+    return [CADDY_COMMAND, 'run', '--adapter', 'caddyfile', '--config', join(folder, 'Caddyfile')];
+  },
+};
+
+describe.each([
+  { ...NGINX, installed: isInstalled('nginx', '-v') },
+  { ...CADDY, installed: isInstalled(CADDY_COMMAND, 'version') },
+])('the $name of the deployment guide (skipped where it is not installed)', ({ installed, command, scheme, name }) => {
+  let hub: Hub;
+  let proxy: ChildProcess;
+  let folder: string;
+  let target: Target;
+
+  beforeAll(async () => {
+    if (!installed) return;
+    folder = mkdtempSync(join(tmpdir(), `polycast-${name}-`));
+    const port = await quietPort();
+    target = { scheme, port };
+    hub = await startHub(guideConfiguration());
+    const [program, ...args] = command(folder, port, hub.port);
+    proxy = spawn(program, args, { stdio: ['ignore', 'ignore', name === 'caddy' ? 'ignore' : 'inherit'] });
+    await answers(target, proxy);
   });
 
   afterAll(async () => {
-    nginx.kill('SIGTERM');
-    await once(nginx, 'exit');
+    if (!installed) return;
+    const ended = once(proxy, 'exit');
+    proxy.kill('SIGTERM');
+    await ended;
     await hub.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
-  test('passes on the first bytes of an event stream at once', async () => {
-    const response = await ask(port, '/v1/events?channel=a', { headers: { Accept: 'text/event-stream' } });
+  test.skipIf(!installed)('passes on the first bytes of an event stream at once', async () => {
+    const response = await ask(target, '/v1/events?channel=a', { headers: { Accept: 'text/event-stream' } });
     const [first] = (await once(response, 'data')) as [Buffer];
     expect(first.toString()).toContain('event: polycast.ready');
     response.destroy();
   });
 
-  test('passes a WebSocket on', async () => {
+  test.skipIf(!installed)('passes a WebSocket on', async () => {
     const headers = {
       Connection: 'Upgrade',
       Upgrade: 'websocket',
       'Sec-WebSocket-Version': '13',
       'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAA==',
     };
-    const asked = request({ ...addressOf(port), path: '/v1/events?channel=a', headers }).end();
+    const asked = requestOf(target, '/v1/events?channel=a', { headers }).end();
     const [response, socket] = (await once(asked, 'upgrade')) as [IncomingMessage, NodeJS.ReadWriteStream];
     expect(response.statusCode).toBe(101);
     socket.end();
   });
 
-  test('lets a page of its own address publish, and no other', async () => {
+  test.skipIf(!installed)('lets a page of its own address publish, and no other', async () => {
     const publish = (origin: string): Promise<IncomingMessage> =>
-      ask(port, '/v1/channels/a/events', { method: 'POST', headers: { Origin: origin } }, '1');
-    expect((await publish(`https://127.0.0.1:${port}`)).statusCode).toBe(201);
+      ask(target, '/v1/channels/a/events', { method: 'POST', headers: { Origin: origin } }, '1');
+    expect((await publish(`${scheme}://127.0.0.1:${target.port}`)).statusCode).toBe(201);
     expect((await publish('https://stranger.example')).statusCode).toBe(403);
   });
 
-  test('keeps the metrics to itself, and queries out of its log', async () => {
-    expect((await ask(port, '/metrics')).statusCode).toBe(404);
-    expect((await ask(port, '/v1/events?channel=a&token=secret')).statusCode).toBe(200);
-    await expect.poll(() => readFileSync(join(folder, 'access.log'), 'utf8')).toMatch(/GET \/v1\/events 200/);
+  test.skipIf(!installed)('keeps the metrics to itself', async () => {
+    expect((await ask(target, '/metrics')).statusCode).toBe(404);
+  });
+
+  test.skipIf(!installed || name !== 'nginx')('keeps queries out of its log', async () => {
+    expect((await ask(target, '/v1/events?channel=a&token=secret')).statusCode).toBe(401);
+    await expect.poll(() => readFileSync(join(folder, 'access.log'), 'utf8')).toMatch(/GET \/v1\/events 401/);
     expect(readFileSync(join(folder, 'access.log'), 'utf8')).not.toContain('secret');
+  });
+
+  test.skipIf(!installed)('tells the hub each client by its own address, which the client cannot make up', async () => {
+    const open = (localAddress: string, forged?: string): Promise<IncomingMessage> =>
+      ask(target, '/v1/events?channel=a', {
+        localAddress,
+        headers: { Accept: 'text/event-stream', ...(forged !== undefined && { 'X-Forwarded-For': forged }) },
+      });
+    const streams = [await open('127.0.0.2'), await open('127.0.0.2')];
+    expect(streams.map(({ statusCode }) => statusCode)).toEqual([200, 200]);
+    expect((await open('127.0.0.2')).statusCode).toBe(429);
+    expect((await open('127.0.0.2', '198.51.100.7')).statusCode).toBe(429);
+    streams.push(await open('127.0.0.3'));
+    expect(streams[2]?.statusCode).toBe(200);
+    for (const stream of streams) stream.destroy();
   });
 });
 
-test.skipIf(!isInstalled('caddy', 'version'))(
-  'Caddy takes the Caddyfile of the deployment guide (skipped without caddy)',
-  () => {
-    const adapted = spawnSync('caddy', ['adapt', '--adapter', 'caddyfile', '--config', '-'], {
-      input: blockOf('caddy').text,
-      encoding: 'utf8',
-    });
-    expect(adapted.status, adapted.stderr).toBe(0);
-  },
-);
+test('the files of the deployment guide name the same user, folder and files', () => {
+  const unit = blockOf('ini').text;
+  const user = /^User=(.+)$/m.exec(unit)?.[1] as string;
+  const environment = /^EnvironmentFile=-(.+)$/m.exec(unit)?.[1] as string;
+  const folder = `/var/lib/${/^StateDirectory=(.+)$/m.exec(unit)?.[1]}`;
+  const setUp = blocks.find(({ text }) => text.includes('useradd'))?.text ?? '';
+  expect(setUp).toMatch(new RegExp(`^useradd .* --home-dir ${folder} .* ${user}$`, 'm'));
+  expect(setUp).toContain(` -g ${user} /dev/null ${environment}\n`);
+  expect(setUp).toContain(/ --config (\S+)$/m.exec(unit)?.[1] as string);
+  expect(spawnSync('bash', ['-n'], { input: setUp, encoding: 'utf8' }).stderr).toBe('');
+  const configuration = parse(guideFile()) as { data: string; trustedProxies: string[] };
+  expect(configuration).toMatchObject({ data: folder, trustedProxies: ['127.0.0.1'] });
+});
 
 test.skipIf(!isInstalled('systemd-analyze', '--version'))(
   'systemd takes the unit of the deployment guide (skipped without systemd)',
@@ -111,12 +172,33 @@ test('the hub has the metrics that the deployment guide names', async () => {
   );
   const metrics = await (await fetch(`${hub.url}/metrics`)).text();
   await hub.close();
-  const named = readFileSync(join(ROOT, GUIDE), 'utf8').matchAll(/\bpolycast_[a-z0-9_]+/g);
+  const named = readFileSync(join(ROOT, GUIDE), 'utf8').matchAll(/(?<!\$)\bpolycast_[a-z0-9_]+/g);
   const unknown = [...named]
     .map(([name]) => name)
     .filter((name) => !new RegExp(`^(?:# TYPE )?${name}[ {]`, 'm').test(metrics));
   expect(unknown).toEqual([]);
 });
+
+interface Target {
+  readonly scheme: 'http' | 'https';
+  readonly port: number;
+}
+
+function guideFile(): string {
+  return blocks.find(({ file }) => file === 'polycast.yaml')?.text ?? '';
+}
+
+/** The guide's, with a port and a folder of its own, and a bound that shows by which address a client is known. */
+function guideConfiguration() {
+  return parseConfig({
+    ...(parse(guideFile()) as object),
+    listen: '127.0.0.1:0',
+    data: ':memory:',
+    rules: [{ pattern: '>', subscribe: 'anyone', publish: 'anyone', history: 'anyone' }],
+    logging: { level: 'silent' },
+    limits: { connectionsPerAddressMax: 2 },
+  });
+}
 
 function blockOf(language: string): Block {
   const block = blocks.find((each) => each.language === language);
@@ -152,22 +234,21 @@ function createCertificate(folder: string): void {
   if (status !== 0) throw new Error(stderr);
 }
 
-function addressOf(port: number): RequestOptions {
-  return { host: '127.0.0.1', port, rejectUnauthorized: false };
+function requestOf({ scheme, port }: Target, path: string, options: RequestOptions = {}): ClientRequest {
+  const target = { host: '127.0.0.1', port, rejectUnauthorized: false, agent: false, path, ...options };
+  return scheme === 'https' ? https.request(target) : http.request(target);
 }
 
-async function ask(port: number, path: string, options: RequestOptions = {}, body = ''): Promise<IncomingMessage> {
-  const [response] = (await once(request({ ...addressOf(port), path, ...options }).end(body), 'response')) as [
-    IncomingMessage,
-  ];
+async function ask(target: Target, path: string, options: RequestOptions = {}, body = ''): Promise<IncomingMessage> {
+  const [response] = (await once(requestOf(target, path, options).end(body), 'response')) as [IncomingMessage];
   if (!/event-stream/.test(response.headers['content-type'] ?? '')) response.resume();
   return response;
 }
 
 /** Waits until it answers: the test's own time is the bound. */
-async function answers(port: number, program: ChildProcess): Promise<void> {
+async function answers(target: Target, program: ChildProcess): Promise<void> {
   while (
-    !(await ask(port, '/healthz').then(
+    !(await ask(target, '/healthz').then(
       () => true,
       () => false,
     ))

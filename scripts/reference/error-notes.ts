@@ -45,7 +45,7 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
   },
   invalid_pattern: {
     when: 'What was subscribed to is neither a channel nor a pattern.',
-    then: '`*` stands alone for one token, `>` only as the last.',
+    then: '`*` stands alone for one token, `>` only as the last. A pattern has at most 16 tokens, 4 of them `*`.',
   },
   invalid_cursor: {
     when: 'What was given as a cursor is none: it was cut, changed or made up.',
@@ -62,13 +62,21 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
     when: 'What came is not HTTP/1.1.',
     then: 'Look for what speaks something else to this port: TLS to a plain one, for one.',
   },
+  pipelined_request: {
+    when: 'An event stream or an upgrade was sent on a connection on which an earlier request has no answer yet.',
+    then: 'Send it on a connection of its own. No common client does otherwise.',
+  },
+  unsupported_transfer_coding: {
+    when: 'The request has a `Transfer-Encoding` other than `chunked`.',
+    then: 'Send the body as it is, with a `Content-Length` or in chunks.',
+  },
   invalid_message: {
     when: 'A WebSocket message is no operation of PROTOCOL.md section 7.3.',
     then: 'Mend the client: the 20th closes the connection with 4400.',
   },
   channel_missing: { when: 'A poll or an SSE stream names no channel.', then: 'Add `channel=`; a pattern will do.' },
   too_many_channels: {
-    when: 'More channels and patterns than `limits.channelsPerConsumerMax`.',
+    when: 'More channels and patterns than `limits.channelsPerConsumerMax`, or patterns with more than ten times as many tokens.',
     then: 'Use a pattern, or several consumers.',
     members: { limit: 'how many are allowed' },
   },
@@ -83,12 +91,12 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
   },
   forbidden: {
     when: 'The credentials are good, and this is not allowed with them.',
-    then: 'Ask the one who makes the rules; `rule` says which one refused.',
-    members: { rule: 'the rule that decided' },
+    then: 'Ask the one who makes the rules; `channel` says what was refused, and to servers `rule` by which one.',
+    members: { channel: 'the channel or pattern that was refused', rule: 'the rule that decided; to servers alone' },
   },
   origin_not_allowed: {
-    when: 'A page of another origin asks, and `allowedOrigins` does not have it.',
-    then: 'Add the origin to `allowedOrigins`.',
+    when: 'A page of another origin asks, and `allowedOrigins` does not have it; or a page of a file asks a hub of `polycast dev` for more than events.',
+    then: 'Add the origin to `allowedOrigins`. For pages of the same machine there is `localPages`.',
   },
   not_found: {
     when: 'The hub has nothing at this path.',
@@ -138,7 +146,7 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
   },
   uri_too_long: { when: 'The request line does not fit.', then: 'Name fewer channels, or use a pattern.' },
   host_not_allowed: {
-    when: 'With the Lab on, as in `polycast dev`: the request names another host than `localhost` or 127.0.0.1, as after DNS rebinding.',
+    when: 'Without access control because only this machine can reach the hub (`access: loopback`, `polycast dev`): the request names another host than `localhost`, 127.0.0.1 or that of `publicUrl`, as after DNS rebinding.',
     then: 'Use `http://127.0.0.1`; a hub that others may reach is run by `polycast serve`.',
   },
   unsupported_media_type: {
@@ -154,7 +162,7 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
     then: 'Mend the endpoint, or have `outgoing.allow` or `subscriptions.trustedEndpoints` name it; `category` says what came of it.',
     members: {
       category:
-        'what speaks against it, as the outcome of an attempt: `url`, `destination`, or of an endpoint that was asked `certificate`, `timeout`, `connection`, `name_not_found`, `answer`, `refused_status`, `gone`, `slowed_down`, `redirected`',
+        'what speaks against it, as the outcome of an attempt: `url`, `request`, `destination`, or of an endpoint that was asked `certificate`, `timeout`, `connection`, `name_not_found`, `answer`, `refused_status`, `gone`, `slowed_down`, `redirected`',
       member: 'of a WebSub request `hub.callback`',
     },
   },
@@ -183,7 +191,7 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
     then: 'Try again later, with the same idempotency key; tell whoever runs it.',
   },
   channel_limit: {
-    when: 'The log holds `limits.channelsMax` channels, and this is another.',
+    when: 'The log holds `limits.channelsMax` channels (for clients: `limits.clientChannelsPercent` of them), and this is another.',
     then: 'Raise the limit, or let retention empty old channels.',
   },
   subscription_limit: {

@@ -1,7 +1,9 @@
 import { ERRORS } from '../../packages/protocol/src/index.ts';
 import type { Answer, Content, JsonSchema, Parameter, Route } from '../../packages/server/src/operate/api/route.ts';
 import { ROUTES } from '../../packages/server/src/operate/api/routes.ts';
+import { SCHEMAS } from '../../packages/server/src/operate/api/schemas.ts';
 import { code, page, table } from './markdown.ts';
+import { example, form } from './shape.ts';
 
 /** docs/reference/http.md */
 export function httpPage(): string {
@@ -15,6 +17,9 @@ export function httpPage(): string {
     ),
     'Every path also answers `OPTIONS` with `204` and `Allow`, and those that answer `GET` answer `HEAD` with the same headers and no body.',
     ...ROUTES.map(entry),
+    '## Shapes',
+    'What bodies and answers are made of. A member that is not marked "Always" may be left out.',
+    ...Object.entries(SCHEMAS).map(shape),
   );
 }
 
@@ -37,10 +42,17 @@ function entry(route: Route): string {
     `${summary} ${doc}`.trim(),
     `PROTOCOL.md section ${section}.`,
     ...optional('Parameters', parameters, () => table(['parameter', 'in', 'form', ''], parameters.map(parameterRow))),
-    ...optional('Body', bodies, () => table(['media type', ''], bodies.map(contentRow))),
-    ...optional('Answers', answers, () => table(['status', '', 'headers'], answers.map(answerRow))),
+    ...optional('Body', bodies, () =>
+      [table(['media type', 'form', ''], bodies.map(contentRow)), ...examples(bodies)].join('\n\n'),
+    ),
+    ...optional('Answers', answers, () =>
+      [
+        table(['status', 'form', '', 'headers'], answers.map(answerRow)),
+        ...answers.flatMap(({ contents }) => examples(contents)),
+      ].join('\n\n'),
+    ),
     ...optional('Refusals', errors, () =>
-      errors.map((name) => `[\`${name}\`](errors.md#${name}) ${ERRORS[name].status}`).join(' · '),
+      [...new Set(errors)].map((name) => `[\`${name}\`](errors.md#${name}) ${ERRORS[name].status}`).join(' · '),
     ),
   ].join('\n\n');
 }
@@ -53,34 +65,38 @@ function parameterRow({ name, in: place, schema, required, doc }: Parameter): st
   return [code(name), place, form(schema), required === true ? `${doc} Required.` : doc];
 }
 
-function contentRow({ mediaType, doc }: Content): string[] {
-  return [code(mediaType), doc];
+function contentRow({ mediaType, schema, doc }: Content): string[] {
+  return [code(mediaType), form(schema), doc];
 }
 
 function answerRow({ status, doc, contents, headers = {} }: Answer): string[] {
   const types = contents.map(({ mediaType }) => code(mediaType)).join(', ');
   const said = Object.entries(headers).map(([name, text]) => `${code(name)}: ${text}`);
-  return [code(String(status)), types === '' ? doc : `${doc} ${types}`, said.join('<br>')];
+  const forms = contents.map(({ schema }) => form(schema)).join('<br>');
+  return [code(String(status)), forms, types === '' ? doc : `${doc} ${types}`, said.join('<br>')];
 }
 
-/** A schema in a few words. */
-function form(schema: JsonSchema): string {
-  const {
-    $ref,
-    type,
-    minimum,
-    maximum,
-    default: value,
-    anyOf,
-    enum: words,
-    const: constant,
-    items,
-  } = schema as Record<string, unknown>;
-  const suffix = value === undefined ? '' : `, default ${code(String(value))}`;
-  if (typeof $ref === 'string') return $ref.slice($ref.lastIndexOf('/') + 1).toLowerCase();
-  if (Array.isArray(anyOf)) return anyOf.map((each) => form(each as JsonSchema)).join(' or ') + suffix;
-  if (Array.isArray(words)) return words.map((word) => code(String(word))).join(' or ');
-  if (constant !== undefined) return code(String(constant));
-  if (type === 'array') return `${form(items as JsonSchema)}, repeatable`;
-  return type === 'integer' ? `${String(minimum)} to ${String(maximum)}${suffix}` : 'text';
+/** Bodies and answers in JSON, as they may look. */
+function examples(contents: readonly Content[]): string[] {
+  return contents
+    .filter(({ mediaType, schema }) => mediaType === 'application/json' && Object.keys(schema).length > 0)
+    .map(({ schema }) => `\`\`\`json\n${JSON.stringify(example(schema), undefined, 2)}\n\`\`\``);
+}
+
+/** One of the shapes that operations share. */
+function shape([name, schema]: readonly [string, JsonSchema]): string {
+  const { description, properties, required = [], allOf, oneOf } = schema as Readonly<Record<string, unknown>>;
+  const members = Object.entries((properties ?? {}) as Record<string, JsonSchema>);
+  const needed = new Set(required as readonly string[]);
+  const rows = members.map(([member, each]) => [
+    code(member),
+    form(each),
+    [needed.has(member) ? 'Always.' : '', (each['description'] as string | undefined) ?? ''].join(' ').trim(),
+  ]);
+  const isMix = members.length === 0 && (allOf !== undefined || oneOf !== undefined);
+  return [
+    `### Shape: ${name}`,
+    ...(description === undefined ? [] : [String(description)]),
+    ...(rows.length > 0 ? [table(['member', 'form', ''], rows)] : [`${isMix ? '' : 'Form: '}${form(schema)}.`]),
+  ].join('\n\n');
 }

@@ -10,6 +10,10 @@ export interface Module {
   readonly imports: readonly string[];
   /** Names used and not declared by an import, and the forms `Object.member` of static members. */
   readonly names: ReadonlySet<string>;
+  /** Names of members that are used: `emit` of `this.emit()`. */
+  readonly members: ReadonlySet<string>;
+  /** Its string literals. */
+  readonly texts: ReadonlySet<string>;
   readonly lines: number;
 }
 
@@ -41,8 +45,11 @@ export function parseModule(path: string, source: string): Module {
   );
   const urls = [...source.matchAll(WORKER_URL)].map(([, target]) => target as string);
   const names = new Set<string>();
-  collectNames(program as unknown as Node, names);
-  return { path, imports: [...new Set([...statics, ...dynamics, ...urls])], names, lines: source.split('\n').length };
+  const members = new Set<string>();
+  const texts = new Set<string>();
+  collectNames(program as unknown as Node, { names, members, texts });
+  const imports = [...new Set([...statics, ...dynamics, ...urls])];
+  return { path, imports, names, members, texts, lines: source.split('\n').length };
 }
 
 /** The path of a relative import's file; `undefined` for what comes from a package. */
@@ -59,21 +66,30 @@ function sources(root: string, folder: string): string[] {
   });
 }
 
+interface Collected {
+  readonly names: Set<string>;
+  readonly members: Set<string>;
+  readonly texts: Set<string>;
+}
+
 /** Property names do not count as uses: `record.process` is no use of `process`. */
-function collectNames(node: Node, names: Set<string>): void {
+function collectNames(node: Node, into: Collected): void {
+  const { names, members, texts } = into;
+  if (node.type === 'Literal' && typeof node['value'] === 'string') texts.add(node['value']);
   if (node.type === 'Identifier') names.add(node['name'] as string);
   const plainMember = node.type === 'MemberExpression' && node['computed'] === false;
-  if (plainMember) addMember(node, names);
+  if (plainMember) addMember(node, names, members);
   const skipped = plainMember ? 'property' : isNamedByKey(node) ? 'key' : undefined;
   for (const key of visitorKeys[node.type] ?? []) {
     if (key === skipped) continue;
-    for (const child of [node[key]].flat()) if (isNode(child)) collectNames(child, names);
+    for (const child of [node[key]].flat()) if (isNode(child)) collectNames(child, into);
   }
 }
 
-function addMember(node: Node, names: Set<string>): void {
+function addMember(node: Node, names: Set<string>, members: Set<string>): void {
   const object = node['object'] as Node;
   const property = node['property'] as Node;
+  members.add(property['name'] as string);
   if (object.type === 'Identifier') names.add(`${object['name'] as string}.${property['name'] as string}`);
 }
 

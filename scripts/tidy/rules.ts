@@ -21,13 +21,13 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(LEAVES.map((leaf) => [leaf, ['core']])),
   // What homes of data have in common: threads, and SQLite files of our own.
   sqlite: ['core'],
-  ...Object.fromEntries(['log', 'identity', 'deliveries'].map((room) => [room, ['core', 'sqlite']])),
+  ...Object.fromEntries(['log', 'identity', 'deliveries', 'presence'].map((room) => [room, ['core', 'sqlite']])),
   // What an operator may ask by HTTP: read as the transports read, acted on in the rooms that it is about.
   administration: ['core', 'transports', 'identity'],
   // Durable subscriptions as HTTP has them; what becomes of them is asked of the port `SubscriptionDesk`.
   subscriptions: ['core', 'transports'],
   // Parts of the putting together.
-  composition: ['core', 'subscriptions', ...LEAVES],
+  composition: ['core', 'sqlite', 'subscriptions', ...LEAVES],
   'hub.ts': ['core', 'administration', 'composition', 'subscriptions', ...LEAVES],
   'main.ts': ['core', 'hub.ts', ...LEAVES],
   cli: ['core', ...LEAVES, 'main.ts'],
@@ -43,17 +43,48 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   console: ['@polycast/protocol', '@polycast/client', '@polycast/client/presence'],
 };
 
+/** Who may name the headers by which caches decide: one place makes them, from who asks. */
+const CACHE_HEADER = /^(?:cache-control|vary|etag)$/i;
+const CACHE_HEADERS_HOME = `${SERVER}transports/cache-headers.ts`;
+/** Answers that are the same for all, of rooms that must not know the transports. */
+const CACHE_HEADERS_ELSEWHERE: ReadonlySet<string> = new Set(
+  ['operate/health-routes.ts', 'lab/answers.ts', 'lab/static.ts', 'lab/wire-log.ts'].map((path) => SERVER + path),
+);
+
 /** Paths between packages that are allowed, each with its reason. */
 const CROSSINGS: Readonly<Record<string, string>> = {
   // The server tells the Lab's page what goes over the wire; the form of it is the server's, and only types cross.
   'packages/console/pages/lab/src/model/records.ts': 'packages/server/src/lab/records.ts',
 };
 
+/**
+ * Where listeners are removed that others have added. An `error` event without a listener ends the process, so a socket that is stripped
+ * of all of them must get one back in the same call.
+ */
+const MAY_REMOVE_ALL_LISTENERS: Readonly<Record<string, string>> = {
+  'packages/server/src/transports/owned-socket.ts': 'Gives the listener of errors back.',
+  'packages/server/src/transports/http-server.ts': 'Names the event.',
+};
+
+/** Memos that are bounded by their number of entries, each with the reason why an entry is short whatever a client chooses. */
+const MAY_COUNT_ENTRIES: Readonly<Record<string, string>> = {
+  'packages/server/src/outgoing/addresses.ts': 'Addresses of name servers and sockets: 45 characters.',
+  'packages/server/src/identity/tokens/token-headers.ts': '100 of 512 characters.',
+  'packages/server/src/deliveries/webhook/signature.ts': 'Secrets of 24 to 64 bytes.',
+};
+
 /** Everything that is not as ARCHITECTURE.md says. */
 export function check(modules: readonly Module[], entries: ReadonlySet<string>): Finding[] {
   const findings = modules
     .filter(({ path }) => !isTest(path))
-    .flatMap((module) => [...impurities(module), ...misdirections(module)]);
+    .flatMap((module) => [
+      ...impurities(module),
+      ...misdirections(module),
+      ...removals(module),
+      ...unauthorized(module),
+      ...cacheHeaders(module),
+      ...countedMemos(module),
+    ]);
   return [...findings, ...deadFiles(modules, entries)];
 }
 
@@ -78,6 +109,46 @@ function impurities({ path, imports, names }: Module): Finding[] {
       message: `imports ${specifier}: only ${inCore ? '@polycast/protocol' : 'its own files'} may be imported here`,
     }));
   return [...used, ...foreign];
+}
+
+function cacheHeaders({ path, texts }: Module): Finding[] {
+  if (!path.startsWith(SERVER) || path === CACHE_HEADERS_HOME || CACHE_HEADERS_ELSEWHERE.has(path)) return [];
+  return [...texts]
+    .filter((text) => CACHE_HEADER.test(text))
+    .map((text) => ({ path, message: `names ${text}: ${CACHE_HEADERS_HOME} makes it, from who asks` }));
+}
+
+/** A map that is emptied at so many entries is as large as its clients make the entries. */
+function countedMemos({ path, names, members }: Module): Finding[] {
+  if (!path.startsWith(SERVER) || path.startsWith(`${SERVER}cli/`) || MAY_COUNT_ENTRIES[path] !== undefined) return [];
+  if (!names.has('Map') || !members.has('clear')) return [];
+  return [...names]
+    .filter((name) => /^(?:MEMO|CACHE|ENTRIES|FOUND|KEYS|KINDS|KNOWN|SEEN|TARGETS|VERDICTS)_MAX$/.test(name))
+    .map((name) => ({ path, message: `empties a map at ${name}: core/memo.ts bounds bytes, not entries` }));
+}
+
+function removals({ path, members }: Module): Finding[] {
+  if (!members.has('removeAllListeners') || MAY_REMOVE_ALL_LISTENERS[path] !== undefined) return [];
+  return [{ path, message: 'uses removeAllListeners: `releaseListeners` keeps the listener of errors' }];
+}
+
+/**
+ * Handlers get an `AuthorizedRequest` and nothing below it: whoever reads a body, or writes an answer, by themselves would do so without
+ * asking again whether the caller still may.
+ */
+function unauthorized({ path, imports, names }: Module): Finding[] {
+  if (!path.startsWith(SERVER)) return [];
+  const findings: Finding[] = [];
+  const below = path.slice(SERVER.length);
+  const readers = ['transports/request-body.ts', 'transports/authorized-request.ts'];
+  if (names.has('readBody') && !readers.includes(below))
+    findings.push({ path, message: 'reads a body: only AuthorizedRequest does, and then asks again' });
+  if (names.has('AuthorizedRequest.responseOf') && !below.startsWith('transports/'))
+    findings.push({ path, message: 'takes the bare response: AuthorizedRequest answers' });
+  const isHandlers = below.startsWith('administration/') || below.startsWith('subscriptions/');
+  if (isHandlers && !below.includes('testing') && imports.includes('node:http'))
+    findings.push({ path, message: 'imports node:http: handlers get an AuthorizedRequest' });
+  return findings;
 }
 
 function misdirections({ path, imports }: Module): Finding[] {

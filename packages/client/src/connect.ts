@@ -31,11 +31,8 @@ function eventsUrl(url: string | URL, { excludeSelf }: ConnectOptions): URL {
   return base;
 }
 
-function meansOf({
-  fetch = globalThis.fetch,
-  WebSocket = globalThis.WebSocket,
-  credentials = 'same-origin',
-}: ConnectOptions): Means {
+function meansOf({ fetch = globalThis.fetch, WebSocket = globalThis.WebSocket, credentials }: ConnectOptions): Means {
+  const always = credentials && { credentials };
   // Called without an object: browsers refuse `fetch` as a method of another.
-  return { fetch: (input, init) => fetch(input, { credentials, ...init }), WebSocket };
+  return { fetch: (input, init) => fetch(input, { ...always, ...init }), WebSocket };
 }

@@ -89,7 +89,7 @@ test('the hub is read in an iteration, and one that is slow falls behind, is cau
   }
   expect(seen).toEqual(numbers(40));
   expect(lags[0]).toBe(true);
-  expect(connection.state.state).toBe('idle');
+  await until(() => connection.state.state === 'idle');
 });
 
 test('a handler that returns a promise is given the next event when it is done', async () => {
@@ -276,6 +276,63 @@ test('a page that is loaded again goes on where its consumers were', async () =>
     await publishAll(channel, [page * 2 + 2]);
   }
   expect(seen).toEqual([1, 2, 3, 4, 5]);
+});
+
+test('`history` is for who has no place yet: with `remember` a page goes on where it was', async () => {
+  const channel = newChannel();
+  await publishAll(channel, numbers(9));
+  const kept = new Map<string, string>();
+  const storage = {
+    getItem: (key: string) => kept.get(key) ?? null,
+    setItem: (key: string, value: string) => void kept.set(key, value),
+    removeItem: (key: string) => void kept.delete(key),
+  };
+  const load = async (): Promise<unknown[]> => {
+    const seen: unknown[] = [];
+    const connection = connectForTest(hub.url, { remember: 'place', storage });
+    const last = (await hub.publish(channel, 'last')) && 'last';
+    connection.subscribe(channel, ({ data }) => seen.push(data), { history: 3 });
+    await until(() => seen.includes(last));
+    connection.close();
+    return seen;
+  };
+  expect(await load()).toEqual([8, 9, 'last']);
+  await publishAll(channel, [11, 12, 13, 14, 15]);
+  expect(await load()).toEqual([11, 12, 13, 14, 15, 'last']);
+});
+
+test.each(TRANSPORTS)(
+  'a subscription that follows the last one’s end finds the connection open: %s',
+  async (transport) => {
+    const [one, other] = [newChannel(), newChannel()];
+    const proxy = await startProxy(hub.url);
+    const connection = connectForTest(proxy.url, { transports: [transport] });
+    const states: string[] = [];
+    connection.on('state', ({ state }) => states.push(state));
+    const first = connection.subscribe(one, () => undefined);
+    await first.joined;
+    first.close();
+    const seen: unknown[] = [];
+    const second = connection.subscribe(other, ({ data }) => seen.push(data));
+    await second.joined;
+    await publishAll(other, [1, 2]);
+    await until(() => seen.length === 2);
+    expect(states).toEqual(['waiting', 'connecting', 'open']);
+    second.close();
+    await until(() => connection.state.state === 'idle');
+    expect(states).toEqual(['waiting', 'connecting', 'open', 'idle']);
+  },
+);
+
+test('what is under way when the application closes is rejected with an error of the client', async () => {
+  const proxy = await startProxy(hub.url);
+  proxy.stalls = true;
+  const connection = connectForTest(proxy.url);
+  const subscription = connection.subscribe(newChannel(), () => undefined);
+  const underWay = [subscription.joined, connection.publish('a', 1), connection.fetch('channels/a/history')];
+  connection.close();
+  for (const each of [...underWay, connection.publish('a', 1), connection.subscribe('a', () => undefined).joined])
+    await expect(each).rejects.toMatchObject({ name: 'PolycastError', code: 'closed' });
 });
 
 test('a hub that goes away sends its clients to the next, which takes them up where they were', async () => {

@@ -1,10 +1,10 @@
-import { isPattern, type Gap, type PolycastEvent, type Problem } from '@polycast/protocol';
+import type { Gap, PolycastEvent, Problem } from '@polycast/protocol';
 import { createDriver, type InnerEffect } from './driver.ts';
 import { closedError, PolycastError, refusal } from './errors.ts';
 import { endingOf, exchange, withTarget, type Hub, type Means } from './http.ts';
-import { OWN_CHANNEL } from './machine/members.ts';
 import type { Phase, PhaseName, TransportName } from './machine/state.ts';
 import { DEFAULT_TRANSPORTS, settingsOf, type ConnectOptions, type TabPart } from './options.ts';
+import { isPattern, OWN_CHANNEL } from './patterns.ts';
 import { createPublisher, type Publish } from './publish.ts';
 import { createMemory } from './remember.ts';
 import { createSink, type Handler, type Sink, type SubscribeOptions, type Subscription } from './subscription.ts';
@@ -33,7 +33,10 @@ export interface ConnectionEvents {
   lag: { readonly subscription: Subscription; readonly behind: boolean };
   /** What is sent to this user alone (PROTOCOL.md section 13.5). Listening is a subscription of its own, as `me(listener)`. */
   user: PolycastEvent;
-  /** A subscription was refused, or a handler or listener threw. Goes to the console when nobody listens. */
+  /**
+   * A subscription was refused, a handler threw, or `getToken` did (PolycastError `identity_unavailable`, whose `cause` is what it threw).
+   * Goes to the console when nobody listens.
+   */
   error: { readonly subscription: Subscription | undefined; readonly error: unknown };
 }
 
@@ -65,7 +68,7 @@ export interface Connection {
   fetch(path: string, init?: RequestInit): Promise<Response>;
   /** Calls the listener for each of these events; returns what ends that. */
   on<Name extends keyof ConnectionEvents>(name: Name, listener: (event: ConnectionEvents[Name]) => void): () => void;
-  /** Ends all subscriptions. Publishes under way are rejected with an `AbortError`. */
+  /** Ends all subscriptions. What is under way is rejected with PolycastError `closed`. */
   close(): void;
 }
 
@@ -110,6 +113,8 @@ export function createConnection(hub: Hub, options: ConnectOptions, sharing?: Ta
     settings,
     signal: ending.signal,
   });
+  // Of a connection that tabs share, the tab's own, which was there first, is told.
+  hub.tokens.onError ??= (error) => emit('error', { subscription: undefined, error });
   listen('online', onNetwork);
   listen('offline', onNetwork);
   listen('pagehide', save);
@@ -136,7 +141,7 @@ export function createConnection(hub: Hub, options: ConnectOptions, sharing?: Ta
     const { types, after, history } = subscribeOptions;
     const id = nextId++;
     const name = [...wanted, '', ...(types ?? [])].join();
-    const recalled = after === undefined && history === undefined ? memory?.recall(name) : after;
+    const recalled = after ?? memory?.recall(name);
     const sink: Sink = createSink({
       name,
       channels: wanted,
@@ -150,7 +155,8 @@ export function createConnection(hub: Hub, options: ConnectOptions, sharing?: Ta
       },
       onError: (error) => emit('error', { subscription: sink.subscription, error }),
     });
-    driver.subscribe(sink, {
+    driver.sinks.set(id, sink);
+    driver.dispatch({
       kind: 'subscribe',
       id,
       channels: wanted,

@@ -4,16 +4,7 @@ import { PolycastError } from './errors.ts';
 import { endingOf, poll, withTarget, type Hub } from './http.ts';
 import { backoffMs } from './machine/backoff.ts';
 import { createState, step, wakeAtMs } from './machine.ts';
-import type {
-  Effect,
-  Input,
-  InputOf,
-  MachineSettings,
-  OpenRequest,
-  Phase,
-  State,
-  TransportName,
-} from './machine/state.ts';
+import type { Effect, Input, MachineSettings, OpenRequest, Phase, State, TransportName } from './machine/state.ts';
 import type { Ask } from './publish.ts';
 import type { Sink } from './subscription.ts';
 import type { Answer, OpenTransport, Signal, Transport } from './transports/transport.ts';
@@ -34,10 +25,10 @@ export type InnerEffect = Extract<Effect, { readonly kind: 'gap' | 'lag' }>;
 /** Does what the machine says: it alone knows timers, sockets and requests. */
 export interface Driver {
   readonly state: State;
-  readonly sinks: ReadonlyMap<number, Sink>;
+  /** By the number of their subscription, which is to be here before the machine hears of it. */
+  readonly sinks: Map<number, Sink>;
   /** Takes in an input; a function is asked for it when its turn comes. */
   dispatch(input: Input | (() => Input)): void;
-  subscribe(sink: Sink, input: InputOf<'subscribe'>): void;
   /** Asks the open stream to publish; undefined when there is none that can. Rejects when it is lost before it has answered. */
   ask: Ask;
 }
@@ -65,18 +56,12 @@ export function createDriver({ settings, openers, hub, onPhase, onEffect, onStep
 
   return {
     dispatch,
-    subscribe,
     ask,
     sinks,
     get state() {
       return state;
     },
   };
-
-  function subscribe(sink: Sink, input: InputOf<'subscribe'>): void {
-    sinks.set(input.id, sink);
-    dispatch(input);
-  }
 
   /** What a handler does in the middle of a step comes after it. */
   function dispatch(input: Input | (() => Input)): void {
@@ -202,7 +187,8 @@ export function createDriver({ settings, openers, hub, onPhase, onEffect, onStep
     const { history, after = history === undefined ? 'now' : undefined } = start;
     let result;
     try {
-      result = (await withTarget(hub, (to) => poll(to, { channels, after, history }, { types, limit, signal }))).answer;
+      const asked = { types, limit, signal };
+      result = (await withTarget(hub, (to) => poll(to, { channels, after, history }, asked))).answer;
     } catch (error) {
       result = endingOf(error);
     }

@@ -6,16 +6,18 @@ import type { ErrorCode, Problem } from '@polycast/protocol';
  */
 export class PolycastError extends Error {
   override readonly name = 'PolycastError';
-  readonly code: ErrorCode;
+  /** `closed`: the application has closed the connection, or the subscription. All others are the hub's. */
+  readonly code: ErrorCode | 'closed';
   /** What is particular to this case, for people. */
   readonly detail: string | undefined;
-  /** Which rule refused, where one did: `rule 2 (orders.>)`. */
+  /** Which rule refused: `rule 2 (orders.>)`. The hub tells that to servers alone. */
   readonly rule: string | undefined;
   /** As the hub told it (PROTOCOL.md section 9.1). */
   readonly problem: Problem;
 
-  constructor(problem: Problem) {
-    super(problem.detail ?? problem.title);
+  /** @param options `cause`: what the application threw */
+  constructor(problem: Problem, options?: ErrorOptions) {
+    super(problem.detail ?? problem.title, options);
     this.code = problem.code;
     this.detail = problem.detail;
     this.rule = problem['rule'] as string | undefined;
@@ -24,16 +26,25 @@ export class PolycastError extends Error {
 }
 
 /** What is left undone when the application closes. */
-export function closedError(): DOMException {
-  return new DOMException('Closed.', 'AbortError');
+export function closedError(): PolycastError {
+  return new PolycastError(closedRefusal());
+}
+
+export function closedRefusal(): Problem {
+  return refusal('closed', 'Closed.');
 }
 
 /** A refusal that no hub has put into words: without a `type` it is `about:blank` (RFC 9457, section 4.2.1), and it has no status. */
-export function refusal(code: ErrorCode, title: string, retryable = false): Problem {
+export function refusal(code: PolycastError['code'], title: string, retryable = false): Problem {
   return { code, title, retryable } as Problem;
 }
 
-/** Whether it is the credentials themselves that are refused, and not what was asked for with them. */
-export function isAboutToken({ code, rule }: Problem): boolean {
-  return rule === undefined && (code === 'token_expired' || code === 'unauthorized');
+/** Whether it is the credentials themselves that are refused, and not a channel that was asked for with them. */
+export function isAboutToken({ code, channel }: Problem): boolean {
+  return channel === undefined && (code === 'token_expired' || code === 'unauthorized');
+}
+
+/** Whether it is whoever asks that is refused, whatever they ask: by their credentials, or as a page of this origin. */
+export function isAboutAsker(problem: Problem): boolean {
+  return isAboutToken(problem) || problem.code === 'origin_not_allowed';
 }

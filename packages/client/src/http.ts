@@ -26,14 +26,17 @@ export interface PollOptions {
   readonly types?: readonly string[] | undefined;
   /** 1 to 1000. */
   readonly limit: number;
-  /** How long the hub may hold the answer, seconds; 0 for at once. */
-  readonly waitSeconds?: number;
+  /**
+   * How long the hub may hold the answer, seconds; 0 for at once. Undefined: at once, and beside a stream that shows who is there, so that
+   * this poll does not count as presence (PROTOCOL.md section 13.6).
+   */
+  readonly waitSeconds?: number | undefined;
   readonly signal: AbortSignal;
 }
 
 export interface Polled {
   readonly answer: PollAnswer;
-  /** Whether more may wait, because the answer was as long as it may be (PROTOCOL.md section 5.4). */
+  /** Whether more may wait, because the answer was as long as it may be, or the search for it (PROTOCOL.md section 5.4). */
   readonly cut: boolean;
 }
 
@@ -59,12 +62,13 @@ export async function poll(
   const url = addressOf(target.url, request);
   url.searchParams.set('limit', String(limit));
   for (const type of types) url.searchParams.append('type', type);
-  if (waitSeconds) url.searchParams.set('wait', String(waitSeconds));
+  if (waitSeconds === undefined) url.searchParams.set('presence', 'none');
+  else url.searchParams.set('wait', String(waitSeconds));
   const response = await exchange(target, url, { headers: { Accept: 'application/json' }, signal });
   const text = await response.text();
   const answer = JSON.parse(text) as PollAnswer;
   if (!Array.isArray(answer.events)) throw new EndedError('no hub');
-  return { answer, cut: answer.events.length >= limit || text.length > CUT_LENGTH };
+  return { answer, cut: answer.events.length >= limit || text.length > CUT_LENGTH || answer.more === true };
 }
 
 /** Does something with the hub, once more with another token if that which there is was refused. */

@@ -9,7 +9,7 @@ const CHANNELS = ['a.1', 'a.2', 'b.1', 'c'];
 const PATTERNS = ['a.1', 'a.*', 'b.>', 'c', '>', 'a.2'];
 const CODES = [1000, 1001, 1006, 1011, 1012, 1013, 4408, 4429, 4999];
 
-const OF_A_RULE = problem('forbidden', undefined, { rule: 'the defaults' });
+const OF_A_RULE = problem('forbidden', undefined, { channel: 'a.1' });
 
 type Action = (hub: SimulatedHub) => void;
 

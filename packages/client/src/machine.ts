@@ -1,12 +1,4 @@
-import {
-  closed,
-  closedSubscribe,
-  drained,
-  firstSubscribe,
-  polled,
-  subscribe,
-  unsubscribe,
-} from './machine/consumers.ts';
+import { closedSubscribe, drained, firstSubscribe, polled, subscribe, unsubscribe } from './machine/consumers.ts';
 import {
   connectingEvents,
   connectingNetwork,
@@ -30,18 +22,20 @@ import {
   successorTells,
 } from './machine/open.ts';
 import { settleMembers } from './machine/placing.ts';
-import type {
-  Draft,
-  Effect,
-  Input,
-  InputKind,
-  InputOf,
-  MachineSettings,
-  Moment,
-  PhaseName,
-  PhaseOf,
-  State,
-  TransportInput,
+import {
+  isStreaming,
+  type Draft,
+  type Effect,
+  type Input,
+  type InputKind,
+  type InputOf,
+  type MachineSettings,
+  type Moment,
+  type Open,
+  type PhaseName,
+  type PhaseOf,
+  type State,
+  type TransportInput,
 } from './machine/state.ts';
 
 /**
@@ -58,12 +52,9 @@ export function step(
   const woke = input.kind === 'tick' && moment.nowMs - wakeAtMs(state) > state.settings.wokeLateMs;
   if (woke) cross(draft, { kind: 'network' });
   cross(draft, input);
-  settleMembers(draft);
-  const { phase, effects } = draft;
-  if (draft.members.length === 0 && phase.name !== 'closed') {
-    close(draft, '');
-    draft.phase = { name: 'idle' };
-  }
+  if (draft.members.length > 0) settleMembers(draft);
+  else linger(draft, state);
+  const { effects } = draft;
   if (draft.phase.name !== state.phase.name || transportOf(draft) !== transportOf(state))
     effects.unshift({ kind: 'state', phase: draft.phase });
   return { state: draft, effects };
@@ -86,11 +77,24 @@ export function createState(settings: MachineSettings): State {
   };
 }
 
+/** Without a subscription an open stream goes on for a moment: often the next subscription follows the last one's end. */
+function linger(draft: Draft, before: State): void {
+  const { phase, nowMs } = draft;
+  if (phase.name === 'closed') return;
+  if (phase.name === 'open') {
+    if (before.members.length > 0) phase.lingerUntilMs = nowMs + draft.settings.lingerMs;
+    if (nowMs < phase.lingerUntilMs) return;
+  }
+  close(draft, '');
+  draft.phase = { name: 'idle' };
+}
+
 /** When the machine wants its next `tick`; Infinity when it waits for nothing. */
 export function wakeAtMs({ phase, members }: State): number {
   if (phase.name === 'idle' || phase.name === 'closed') return Infinity;
   if (phase.name !== 'open') return phase.untilMs;
   const { untilMs, probeAtMs, successor } = phase;
+  if (members.length === 0) return phase.lingerUntilMs;
   return Math.min(untilMs, probeAtMs, successor?.untilMs ?? Infinity, ...members.map(({ retryAtMs }) => retryAtMs));
 }
 
@@ -107,23 +111,13 @@ type KindsIn<Name extends PhaseName> = Name extends 'connecting' | 'open'
 
 type Row<Name extends PhaseName> = { readonly [Kind in KindsIn<Name>]: Cell<Name, Kind> };
 
-const CONSUMERS = { subscribe, unsubscribe, drained, polled, close: closed };
+const CONSUMERS = { subscribe, unsubscribe, drained, polled, close: (draft: Draft) => close(draft, 'closed') };
+const AT_REST = { ...CONSUMERS, tick: ignore, token: ignore, network: ignore };
 
 /** Every phase meets every input: a cell that is missing does not compile. */
 const TABLE: { readonly [Name in PhaseName]: Row<Name> } = {
-  idle: {
-    ...CONSUMERS,
-    subscribe: firstSubscribe,
-    tick: ignore,
-    token: ignore,
-    network: ignore,
-  },
-  waiting: {
-    ...CONSUMERS,
-    tick: waitingTick,
-    token: ignore,
-    network: waitingNetwork,
-  },
+  idle: { ...AT_REST, subscribe: firstSubscribe },
+  waiting: { ...AT_REST, tick: waitingTick, network: waitingNetwork },
   connecting: {
     ...CONSUMERS,
     ready: openStream,
@@ -152,22 +146,15 @@ const TABLE: { readonly [Name in PhaseName]: Row<Name> } = {
     token: openToken,
     network: openNetwork,
   },
-  closed: {
-    ...CONSUMERS,
-    subscribe: closedSubscribe,
-    tick: ignore,
-    token: ignore,
-    network: ignore,
-    close: ignore,
-  },
+  closed: { ...AT_REST, subscribe: closedSubscribe, close: ignore },
 };
 
 /** Finds the cell. The table's own type has checked that it fits its phase and its input. */
 function cross(draft: Draft, input: Input): void {
   const { phase } = draft;
-  if ('attempt' in input) {
+  if (isTransportInput(input)) {
     // What a transport tells after it was dropped is nobody's.
-    if (!('attempt' in phase)) return;
+    if (!isStreaming(phase)) return;
     if (phase.name === 'open' && input.attempt === phase.successor?.attempt) return successorTells(draft, input, phase);
     if (input.attempt !== phase.attempt) return;
     if (phase.name === 'open') heard(draft, phase);
@@ -176,8 +163,12 @@ function cross(draft: Draft, input: Input): void {
   cell(draft, input, phase);
 }
 
-function transportOf({ phase }: State): string {
-  return 'transport' in phase ? phase.transport : '';
+function isTransportInput(input: Input): input is TransportInput {
+  return (input as TransportInput).attempt !== undefined;
+}
+
+function transportOf({ phase }: State): string | undefined {
+  return (phase as Open).transport;
 }
 
 function ignore(): void {}

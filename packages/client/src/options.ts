@@ -97,6 +97,8 @@ const PATIENCE: Required<PatienceOptions> = {
 
 /** Browsers let the timers of hidden pages fire up to a minute late; later than this is sleep. */
 const WOKE_LATE_MS = 90_000;
+/** An effect of a page that subscribes to another channel ends and begins at once; the next view of it may take a moment. */
+const LINGER_MS = 1000;
 /** As many events as one poll brings: a second round is asked for rather than more kept. */
 const HELD_EVENTS_MAX = 500;
 /** PROTOCOL.md section 4. */
@@ -110,6 +112,7 @@ export function settingsOf(options: ConnectOptions, transports: readonly Transpo
     ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
     transports,
     wokeLateMs: WOKE_LATE_MS,
+    lingerMs: LINGER_MS,
     heldEventsMax: HELD_EVENTS_MAX,
     channelsMax: CHANNELS_MAX,
     tokenRenewable: options.getToken !== undefined,

@@ -18,17 +18,21 @@ function splitAt(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
   return bounds.slice(1).map((end, index) => bytes.subarray(bounds[index], end));
 }
 
-test('a ready, an event, a heartbeat and a gap are read as the hub writes them (PROTOCOL.md 6)', () => {
+test('a ready, an event, heartbeats and a gap are read as the hub writes them (PROTOCOL.md 6)', () => {
   const stream =
-    'retry: 1000\n\nevent: polycast.ready\nid: c1\ndata: {"cursor":"c1"}\n\nid: c2\ndata: {"id":"c2"}\n\n' +
-    ':\nid: c3\n\nevent: polycast.gap\nid: c4\ndata: {}\n\n';
+    'retry: 1000\nevent: polycast.ready\nid: c1\ndata: {"cursor":"c1"}\n\nid: c2\ndata: {"id":"c2"}\n\n' +
+    ':\n:\nevent: polycast.heartbeat\nid: c3\ndata: {"cursor":"c3"}\n\nevent: polycast.gap\nid: c4\ndata: {}\n\n';
   expect(parse(bytesOf(stream))).toEqual([
     { kind: 'retry', retryMs: 1000 },
     { kind: 'message', event: 'polycast.ready', data: '{"cursor":"c1"}', id: 'c1' },
     { kind: 'message', event: 'message', data: '{"id":"c2"}', id: 'c2' },
-    { kind: 'id', id: 'c3' },
+    { kind: 'message', event: 'polycast.heartbeat', data: '{"cursor":"c3"}', id: 'c3' },
     { kind: 'message', event: 'polycast.gap', data: '{}', id: 'c4' },
   ]);
+});
+
+test('an id without data is where the stream has come to', () => {
+  expect(parse(bytesOf(':\nid: c3\n\n'))).toEqual([{ kind: 'id', id: 'c3' }]);
 });
 
 test('an id is the last one given until another comes', () => {

@@ -103,7 +103,7 @@ export function createSink({ name, channels, handler, options, cursor, onRoom, o
       const event = queue.shift() as PolycastEvent;
       try {
         const result = handler(event);
-        if (isThenable(result)) pause(result, event, handler);
+        if (typeof (result as PromiseLike<unknown> | undefined)?.then === 'function') pause(result, event, handler);
       } catch (error) {
         onError(error);
       }
@@ -111,7 +111,7 @@ export function createSink({ name, channels, handler, options, cursor, onRoom, o
     }
   }
 
-  function pause(result: PromiseLike<unknown>, event: PolycastEvent, handler: Handler): void {
+  function pause(result: unknown, event: PolycastEvent, handler: Handler): void {
     isBusy = true;
     // The machine took it for one that is always ready, and has to learn otherwise.
     if (!isBounded) onRoom();
@@ -177,8 +177,4 @@ export function createSink({ name, channels, handler, options, cursor, onRoom, o
     if (error !== undefined) onError(error);
     feed();
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | undefined)?.then === 'function';
 }

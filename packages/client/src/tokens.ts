@@ -1,9 +1,11 @@
-import { refusal } from './errors.ts';
+import { PolycastError, refusal } from './errors.ts';
 import { EndedError, refusedWith } from './http.ts';
 import type { ConnectOptions, TokenReason } from './options.ts';
 
 /** The connection's credentials, one for all that it asks. */
 export interface Tokens {
+  /** Told each time that the application's `getToken` has thrown. */
+  onError?: (error: PolycastError) => void;
   /** The token that holds; it is asked for when there is none, or it was refused. Rejects with EndedError when it cannot be had. */
   get(): Promise<string | undefined>;
   /** Asks for another one before the present one expires; until it is there, that one goes on. */
@@ -18,7 +20,7 @@ export function createTokens({ token, getToken }: ConnectOptions): Tokens {
   let reason: TokenReason | undefined = getToken && 'first';
   let asking: Promise<void> | undefined;
 
-  return {
+  const tokens: Tokens = {
     async get() {
       if (reason) await ask(reason);
       return current;
@@ -29,6 +31,7 @@ export function createTokens({ token, getToken }: ConnectOptions): Tokens {
       return getToken !== undefined;
     },
   };
+  return tokens;
 
   function ask(reason: TokenReason): Promise<void> {
     return (asking ??= askOnce(reason).finally(() => (asking = undefined)));
@@ -38,9 +41,11 @@ export function createTokens({ token, getToken }: ConnectOptions): Tokens {
     try {
       current = (await getToken?.({ reason: why })) || undefined;
       reason = undefined;
-    } catch (error) {
+    } catch (cause) {
       // To the machine it is a hub that cannot find out who asks: it waits longer each time.
-      throw new EndedError(refusedWith(refusal('identity_unavailable', `getToken: ${error}`, true)));
+      const problem = refusal('identity_unavailable', `getToken: ${cause}`, true);
+      tokens.onError?.(new PolycastError(problem, { cause }));
+      throw new EndedError(refusedWith(problem));
     }
   }
 }

@@ -241,6 +241,65 @@ test.each([320, 390, 768, 1024, 1440, 1920])('nothing is wider than a window of 
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
 });
 
+// Marks stand where events arrived in time: on a busy machine a rare arrangement still has two of them touch.
+test('whatever its width, nothing in the page lies on anything else, or leaves its card', { retry: 2 }, async () => {
+  const { page } = await lab();
+  await order(page);
+  await kitchenAt(page, 2);
+  await page.getByRole('button', { name: 'Slow it down' }).press('Enter');
+  await page.waitForSelector('.trouble-buttons button[aria-pressed="true"]');
+  await kitchenAt(page, 4);
+  await check();
+  await bill(page);
+  await check();
+
+  async function check(): Promise<void> {
+    for (const width of [390, 1024, 1100, 1180, 1280, 1440]) {
+      await page.setViewportSize({ width, height: 900 });
+      // The chart learns of its width a moment later.
+      await expect.poll(() => page.evaluate(collisions), { message: `at ${width} pixels` }).toEqual([]);
+    }
+  }
+});
+
+/** Texts, marks and buttons of the chart that lie on each other, or stand out of the chart. Runs in the page. */
+function collisions(): string[] {
+  const groups = [
+    '.lane-head h2, .lane-head .sentence, .lane-troubles button, .figures',
+    '.figure, .aside, .row-head-figures span',
+    '.publication-title, .publication .number',
+    '.tick',
+    '.strip .number.seen',
+    '.slider span, .slider input, .trouble-buttons button',
+    '.bill th, .bill td',
+  ];
+  const textBox = (element: Element): DOMRect => {
+    const range = document.createRange();
+    range.selectNodeContents(element);
+    const text = range.getBoundingClientRect();
+    return element.matches('button, input, .number') || text.width === 0 ? element.getBoundingClientRect() : text;
+  };
+  const found: string[] = [];
+  // On a phone the table is moved sideways.
+  const frame = innerWidth > 720 ? '.table-frame, ' : '';
+  for (const row of document.querySelectorAll(`${frame}.row, .lane-head, .strip, .controls, .bill tr`))
+    for (const group of groups) {
+      const boxes = [...row.querySelectorAll(group)]
+        .map((element) => ({ box: textBox(element), text: element.textContent ?? '' }))
+        .filter(({ box }) => box.width > 1 && box.height > 1);
+      const within = row.getBoundingClientRect();
+      for (const [index, { box, text }] of boxes.entries()) {
+        if (box.right > within.right + 1) found.push(`${text} stands out`);
+        for (const other of boxes.slice(index + 1)) {
+          const across = Math.min(box.right, other.box.right) - Math.max(box.left, other.box.left);
+          const down = Math.min(box.bottom, other.box.bottom) - Math.max(box.top, other.box.top);
+          if (across > 0.5 && down > 2) found.push(`${text} on ${other.text}`);
+        }
+      }
+    }
+  return found;
+}
+
 test('the colours follow the system until they are chosen, and the choice is kept', async () => {
   const { page } = await lab({ colorScheme: 'dark' });
   const background = (): Promise<string> =>

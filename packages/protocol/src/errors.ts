@@ -25,6 +25,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   invalid_parameter: kind(400, 'A query parameter is not valid.'),
   invalid_header: kind(400, 'A request header is not valid.'),
   invalid_request: kind(400, 'The request cannot be read as HTTP.'),
+  pipelined_request: kind(400, 'A stream or an upgrade cannot wait behind another answer of its connection.'),
   invalid_message: kind(400, 'The message is not one of the documented operations.'),
   channel_missing: kind(400, 'No channel is named.'),
   too_many_channels: kind(400, 'More channels are named than one consumer may have.'),
@@ -55,6 +56,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   rate_limited: kind(429, 'Too many requests for now.', true),
   headers_too_large: kind(431, 'The request headers are too large.'),
   internal_error: kind(500, 'The hub failed; the failure has been logged.', true),
+  unsupported_transfer_coding: kind(501, 'The only transfer coding that is understood here is chunked.'),
   channel_limit: kind(503, 'The hub holds as many channels as it may.', true),
   subscription_limit: kind(503, 'The hub holds as many subscriptions as it may.', true),
   log_unavailable: kind(503, 'The log cannot be written now; nothing was stored.', true),
@@ -78,6 +80,7 @@ export type ErrorCode =
   | 'invalid_parameter'
   | 'invalid_header'
   | 'invalid_request'
+  | 'pipelined_request'
   | 'invalid_message'
   | 'channel_missing'
   | 'too_many_channels'
@@ -108,6 +111,7 @@ export type ErrorCode =
   | 'rate_limited'
   | 'headers_too_large'
   | 'internal_error'
+  | 'unsupported_transfer_coding'
   | 'channel_limit'
   | 'subscription_limit'
   | 'log_unavailable'

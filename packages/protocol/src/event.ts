@@ -28,8 +28,14 @@ export interface Gap {
   readonly reason: GapReason;
 }
 
-/** `retention`: they were removed by a rule. `epoch`: the log they were in is not this one. */
-export type GapReason = 'retention' | 'epoch';
+/** Each reason, with what it says (PROTOCOL.md section 2.3). */
+export const GAP_REASONS = {
+  retention: 'a rule removed them',
+  epoch: 'the log that they were in is not this one',
+  corrupt: 'they are damaged on the hub’s disk',
+} as const;
+
+export type GapReason = keyof typeof GAP_REASONS;
 
 /** What a poll answers (PROTOCOL.md section 5). */
 export interface PollAnswer<Data = unknown> {
@@ -37,4 +43,6 @@ export interface PollAnswer<Data = unknown> {
   /** Where the next poll goes on: its `after=`. */
   readonly cursor: string;
   readonly gaps: readonly Gap[];
+  /** The hub has looked through a part of the log and found nothing, and there is more of it: ask again at once. */
+  readonly more?: true;
 }

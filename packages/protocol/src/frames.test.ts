@@ -3,6 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { encodeCursor } from './cursor.ts';
 import {
   jsonFraming,
+  asciiChunk,
+  LAST_CHUNK,
+  sseChunkFraming,
   sseFraming,
   textFrameHeaderBytes,
   webSocketFraming,
@@ -24,6 +27,7 @@ const READ: Readonly<Record<Framing['name'], (bytes: Buffer) => string[]>> = {
     const text = bytes.toString('utf8');
     return (JSON.parse(`[${text.slice(0, -1)}]`) as unknown[]).map((event) => JSON.stringify(event));
   },
+  'sse-chunk': (bytes) => READ.sse(bytes),
   sse: (bytes) =>
     bytes
       .toString('utf8')
@@ -52,7 +56,7 @@ const READ: Readonly<Record<Framing['name'], (bytes: Buffer) => string[]>> = {
   },
 };
 
-describe.each([sseFraming, webSocketFraming, jsonFraming])('the $name framing', (framing) => {
+describe.each([sseFraming, sseChunkFraming, webSocketFraming, jsonFraming])('the $name framing', (framing) => {
   it('holds the events, the same JSON on every transport, in exactly the bytes that it says', () => {
     fc.assert(
       fc.property(events, fc.nat(20), (list, begin) => {
@@ -104,4 +108,21 @@ describe('the header of a text frame (RFC 6455 section 5.2)', () => {
     expect(textFrameHeaderBytes(payloadBytes)).toBe(hex.length / 2);
     expect(out.subarray(1, 1 + hex.length / 2).toString('hex')).toBe(hex);
   });
+});
+
+describe('a chunk of HTTP/1.1', () => {
+  const { enclosure } = sseChunkFraming;
+
+  it.each([1, 9, 10, 15, 16, 255, 256, 65_535, 65_536, 16_777_216])('of %d bytes says its size and ends', (size) => {
+    const head = `${size.toString(16)}\r\n`;
+    expect(enclosure?.headBytes(size)).toBe(head.length);
+    const out = Buffer.alloc(head.length + size + (enclosure?.tailBytes ?? 0), 'x');
+    enclosure?.write(out, size);
+    expect(out.toString('latin1', 0, head.length)).toBe(head);
+    expect(out.toString('latin1', head.length + size)).toBe('\r\n');
+    expect(out.subarray(head.length, head.length + size).every((byte) => byte === 120)).toBe(true);
+    expect(enclosure?.contentAt(out)).toBe(head.length);
+  });
+
+  it('of a text is the same', () => expect(asciiChunk(':\n') + LAST_CHUNK).toBe('2\r\n:\n\r\n0\r\n\r\n'));
 });

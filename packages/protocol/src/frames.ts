@@ -5,7 +5,7 @@ import { encodePosition } from './cursor.ts';
  * are joined, and for whom, the core decides. All write the same JSON, `{"id":"<cursor>",` and then the stored body.
  */
 export interface Framing {
-  readonly name: 'sse' | 'websocket' | 'json';
+  readonly name: 'sse' | 'sse-chunk' | 'websocket' | 'json';
   /** The bytes that an event with a body of this size takes. */
   size(bodyBytes: number): number;
   /** Writes one event at `offset` and returns where the next one begins. */
@@ -14,6 +14,19 @@ export interface Framing {
   jsonAt(bytes: Uint8Array, offset: number): number;
   /** Where what was written at `offset` ends. */
   endAt(bytes: Uint8Array, offset: number): number;
+  /** What goes around all events of one write, where something does. */
+  readonly enclosure?: Enclosure;
+}
+
+/** The bytes around events that are written together. Nothing is put into an enclosure that has no content. */
+export interface Enclosure {
+  /** The bytes before a content of this size. */
+  headBytes(contentBytes: number): number;
+  readonly tailBytes: number;
+  /** Writes the bytes before and behind a content that lies at `headBytes`; `out` holds all three. */
+  write(out: Uint8Array, contentBytes: number): void;
+  /** Where the content begins. */
+  contentAt(bytes: Uint8Array): number;
 }
 
 /** `{"id":"` + 22 characters + `",` */
@@ -36,6 +49,38 @@ export const sseFraming: Framing = {
   // An event has no line break.
   endAt: (bytes, offset) => bytes.indexOf(10, offset + 4 + 22 + 1) + 2,
 };
+
+/**
+ * One chunk of HTTP/1.1 a write (RFC 9112 section 7.1): the size of the content in hexadecimal digits, a line end, the content, a line end.
+ * `1f\r\nid: …\n\n\r\n`.
+ */
+const CHUNK: Enclosure = {
+  headBytes: (contentBytes) => hexDigits(contentBytes) + 2,
+  tailBytes: 2,
+  write(out, contentBytes) {
+    let at = hexDigits(contentBytes);
+    out[at] = 13;
+    out[at + 1] = 10;
+    for (let left = contentBytes; at > 0; left = Math.floor(left / 16)) {
+      const digit = left % 16;
+      out[--at] = digit < 10 ? 48 + digit : 87 + digit;
+    }
+    out[out.length - 2] = 13;
+    out[out.length - 1] = 10;
+  },
+  contentAt: (bytes) => bytes.indexOf(10) + 1,
+};
+
+/** `sseFraming` with each write as one chunk. */
+export const sseChunkFraming: Framing = { ...sseFraming, name: 'sse-chunk', enclosure: CHUNK };
+
+/** One chunk with a text of ASCII characters. */
+export function asciiChunk(text: string): string {
+  return `${text.length.toString(16)}\r\n${text}\r\n`;
+}
+
+/** The end of a body in chunks. */
+export const LAST_CHUNK = '0\r\n\r\n';
 
 /** One unmasked text frame an event (RFC 6455 section 5.2, PROTOCOL.md section 7.2). */
 export const webSocketFraming: Framing = {
@@ -118,6 +163,12 @@ export function endOfString(bytes: Uint8Array, offset: number): number {
   let at = offset + 1;
   while (at < bytes.length && bytes[at] !== 34) at += bytes[at] === 92 ? 2 : 1;
   return at;
+}
+
+function hexDigits(value: number): number {
+  let digits = 1;
+  for (let left = Math.floor(value / 16); left > 0; left = Math.floor(left / 16)) digits++;
+  return digits;
 }
 
 function eventJson(out: Uint8Array, offset: number, epoch: string, position: number, body: Uint8Array): number {

@@ -10,12 +10,13 @@ import { clientRate, ruleOf, settingsOf } from './composition/channel-rules.ts';
 import { closeAll } from './composition/closing.ts';
 import { openDeliveries } from './composition/deliveries.ts';
 import { openDialects } from './composition/dialects.ts';
+import { openLog } from './composition/log.ts';
 import { subscriptionParts } from './composition/subscriptions.ts';
 import { certificateFiles, httpSettings, transportSettings } from './composition/settings.ts';
 import type { Config } from './config/schema.ts';
 import { Access } from './core/access.ts';
 import { Feed } from './core/feed.ts';
-import type { Authority, Log } from './core/ports.ts';
+import type { Authority } from './core/ports.ts';
 import { Publisher } from './core/publish.ts';
 import { Rules } from './core/rules.ts';
 import { withSystemRules } from './core/system-rules.ts';
@@ -27,8 +28,6 @@ import { createOpenAuthority } from './identity/open-authority.ts';
 import { createSite, type Site } from './identity/site/site.ts';
 import { createTokens, type Tokens } from './identity/tokens/tokens.ts';
 import { createBodyEncoder } from './log/body-encoder.ts';
-import { createMemoryLog } from './log/memory.ts';
-import { openSqliteLog } from './log/sqlite/sqlite-log.ts';
 import { drainSessions, finishRequests } from './operate/drain.ts';
 import { hubFigures } from './operate/figures.ts';
 import { healthRoutes } from './operate/health-routes.ts';
@@ -42,12 +41,15 @@ import { subscriptionRoutes } from './subscriptions/routes.ts';
 import { Admission } from './transports/admission.ts';
 import { keepPresence } from './presence/keep-presence.ts';
 import { ByteBudget } from './transports/byte-budget.ts';
+import { CacheHeaders } from './transports/cache-headers.ts';
 import { TrustedProxies } from './transports/client-address.ts';
 import { clientRoutes } from './transports/client-route.ts';
 import { Consents } from './transports/consents.ts';
 import { dismissRevoked } from './transports/dismissals.ts';
 import { Origins } from './transports/origin.ts';
-import { HttpTransport, type HttpSettings, type Route } from './transports/http-transport.ts';
+import { Refusals, type Refusal } from './transports/refusals.ts';
+import { HttpTransport, type HttpSettings } from './transports/http-transport.ts';
+import { routeName, type Route } from './transports/route.ts';
 import type { Services } from './transports/services.ts';
 import { Sessions } from './transports/sessions.ts';
 import { Certificate } from './transports/tls-certificate.ts';
@@ -77,6 +79,8 @@ export interface HubParts {
   readonly ownOrigins?: (url: string) => readonly string[];
   /** Time and chance; another one makes days pass in minutes. */
   readonly world?: World;
+  /** Told of each request that is refused. */
+  readonly refused?: ((refusal: Refusal) => void) | undefined;
 }
 
 /**
@@ -84,19 +88,21 @@ export interface HubParts {
  */
 export async function openHub(
   config: Config,
-  { routes = [], ownOrigins = () => [], world = systemWorld }: HubParts = {},
+  { routes = [], ownOrigins = () => [], world = systemWorld, refused }: HubParts = {},
 ): Promise<Hub> {
   const { clock, random } = world;
   const logger = createLogger(config.logging.level, config.logging.format);
   const rules = new Rules(withSystemRules(config.rules.map(ruleOf)), settingsOf(config.defaults));
-  const outgoing = createGuardedFetch({ ...config.outgoing, loopback: config.access === 'loopback' });
+  const broken = (error: unknown): void =>
+    logger.error({ error: errorText(error) }, 'outgoing: the HTTP client threw an error; the request has failed');
+  const outgoing = createGuardedFetch({ ...config.outgoing, loopback: config.access === 'loopback', broken });
   const tokens = createTokens(config.identity, {
     clock,
     logger,
     environment: process.env,
     fetchDocument: documentBy(outgoing),
   });
-  const log = await orClose([outgoing], () => openLog(config, world));
+  const log = await orClose([outgoing], () => openLog(config, world, logger));
   // The log's lock on the data folder stands for both.
   const identity = await orClose([log, outgoing], () => openIdentity(config.data, config.identity, clock, logger));
   const access = config.access === 'rules' ? new Access(config.rules, config.defaults) : undefined;
@@ -106,7 +112,9 @@ export async function openHub(
     batchBytesMax: config.delivery.batchBytesMax,
     pollBytesMax: config.delivery.pollBytesMax,
     logReadsConcurrentMax: config.delivery.logReadsConcurrentMax,
+    interestsBytesMax: INTERESTS_BYTES_MIN + config.limits.connectionsMax * INTEREST_BYTES_PER_CONNECTION,
     isLatestOnly: (channel) => rules.of(channel).retain === 'latest',
+    isStored: (channel) => rules.of(channel).retain === 'history',
     allocate: (bytes) => Buffer.allocUnsafeSlow(bytes),
     delivered: (records) => {
       const [first] = records;
@@ -116,6 +124,7 @@ export async function openHub(
   const eventTypes = eventTypesOf(config.eventTypes);
   const publisher = new Publisher(log, rules, clock, {
     eventTypes,
+    clientChannelsMax: Math.floor((config.limits.channelsMax * config.limits.clientChannelsPercent) / 100),
     queueBytesMax: config.limits.appendQueueBytesMax,
     encode: createBodyEncoder(),
     fingerprint: (text) => createHash('sha256').update(text).digest('base64url'),
@@ -134,6 +143,7 @@ export async function openHub(
       logger,
       world,
       version: VERSION,
+      broken,
       answered: (durationMs) => metrics.observeWebhook(durationMs),
       liveEvents: () => {
         const { long_poll: held, sse, websocket } = services.figures.deliveries;
@@ -152,14 +162,25 @@ export async function openHub(
     sessions,
     presence,
     pulling: { desk: deliveries.desk, leaseSecondsMax: config.subscriptions.leaseMaxSeconds },
-    origins: new Origins(config.allowedOrigins, config.identity.site.headers),
+    origins: new Origins(config.allowedOrigins, config.identity.site.headers, config.localPages),
+    caching: new CacheHeaders(random, {
+      credentialHeaders: config.identity.site.headers,
+      pageMaxAgeSeconds: config.delivery.pageMaxAgeSeconds,
+    }),
     proxies: new TrustedProxies(config.trustedProxies, config.forwardedHeader),
     admission: new Admission(sessions, {
       perUserMax: config.limits.connectionsPerUserMax,
       perAddressMax: config.limits.connectionsPerAddressMax,
+      // Without trusted proxies the address is that of the connection, which is counted itself.
+      perPublicAddressMax: config.trustedProxies.length > 0 ? config.limits.connectionsPerPublicAddressMax : null,
     }),
-    bodies: new ByteBudget(config.limits.bodiesBytesMax),
+    // One body may always be sent.
+    bodies: new ByteBudget(
+      config.limits.bodiesBytesMax,
+      Math.max(config.limits.clientBodiesBytesMax, config.limits.bodyBytesMax),
+    ),
     settings: transportSettings(config),
+    refusals: new Refusals(logger, refused),
     figures: { deliveries: { poll: 0, long_poll: 0, sse: 0, websocket: 0 }, gaps: 0, stalled: 0 },
     logger,
   };
@@ -185,6 +206,7 @@ export async function openHub(
         revocations: { kept: identity.revocations.size, made: identity.revocations.made },
         dismissed,
       }),
+      refusals: () => services.refusals.counts,
       socketsRefused: () => transport.socketsRefused,
       memory: () => process.memoryUsage(),
     }),
@@ -195,9 +217,19 @@ export async function openHub(
     metrics,
     version: VERSION,
     notReady: () => (draining ? 'draining' : log.state.unavailable),
+    problems: () => [
+      ...((log.figures()['damagedRanges'] ?? 0) > 0 ? ['log_damaged'] : []),
+      ...(identity.hasLostCommits ? ['identity_incomplete'] : []),
+    ],
   });
   const subscriptions = subscriptionParts(config, { services, deliveries, audit: identity.audit, eventTypes });
-  const dialects = openDialects(config, { parts: subscriptions, deliveries, eventTypes, outgoing });
+  const dialects = openDialects(config, {
+    parts: subscriptions,
+    deliveries,
+    eventTypes,
+    outgoing,
+    audit: identity.audit,
+  });
   const settings = await httpSettings(config);
   const transport = new HttpTransport(services, settings, [
     ...health,
@@ -259,6 +291,7 @@ export async function openHub(
     dialects.start();
     await listen(server, config);
     firstKey = access === undefined ? undefined : identity.keys.createFirst();
+    await identity.keys.stored();
   } catch (error) {
     await close();
     throw error;
@@ -272,7 +305,7 @@ export async function openHub(
   return {
     url,
     port,
-    routes: transport.routes.map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`),
+    routes: transport.routes.map(routeName),
     firstKey,
     async drain() {
       draining = true;
@@ -296,17 +329,15 @@ export async function openHub(
   };
 }
 
+/** What readers' channels and patterns may take: for each connection there may be, several times what an ordinary one has. */
+const INTERESTS_BYTES_MIN = 64 * 1024 * 1024;
+const INTEREST_BYTES_PER_CONNECTION = 8192;
 /** How long a secret may outlive the end of its overlap. */
 const IDENTITY_UPKEEP_MS = 1000;
 
 const VERSION: string = (
   JSON.parse(readFileSync(fileURLToPath(new URL('../package.json', import.meta.url)), 'utf8')) as { version: string }
 ).version;
-
-function openLog({ data, limits }: Config, { clock, random }: World): Promise<Log> | Log {
-  const options = { channelsMax: limits.channelsMax, nowMs: () => clock.nowMs(), chance: () => random.fraction() };
-  return data === ':memory:' ? createMemoryLog(options) : openSqliteLog({ ...options, folder: data });
-}
 
 /** A document of somebody else's, which has to come by TLS and at once. */
 function documentBy(
@@ -317,6 +348,10 @@ function documentBy(
     if (status !== 200) throw new Error(`it was answered ${status}`);
     return body;
   };
+}
+
+function errorText(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 /** Without access control everybody may do everything. */

@@ -1,12 +1,12 @@
 import { rm } from 'node:fs/promises';
 import { formatListen, parseListen, type ListenAddress } from './config/listen.ts';
 import type { Config } from './config/schema.ts';
-import { openHub, type Hub } from './hub.ts';
+import { openHub, type Hub, type HubParts } from './hub.ts';
 import { createLab, type Lab } from './lab/lab.ts';
 import { LabLogin, TOWN_CHANNEL } from './lab/login.ts';
 import { filesOf } from './log/sqlite/folder.ts';
 import { builtFile } from './operate/built-file.ts';
-import type { Handler, Route } from './transports/http-transport.ts';
+import type { Answerer, Route } from './transports/route.ts';
 
 export type { Hub } from './hub.ts';
 
@@ -14,8 +14,8 @@ export type { Hub } from './hub.ts';
  * Starts a hub; with the Lab, if the configuration says so.
  * @throws DataFolderError, or the error of `listen` (`EADDRINUSE`, …)
  */
-export async function startHub(config: Config): Promise<Hub> {
-  return config.lab.enabled ? new HubWithLab(config).open() : openHub(config);
+export async function startHub(config: Config, parts: Pick<HubParts, 'refused'> = {}): Promise<Hub> {
+  return config.lab.enabled ? new HubWithLab(config, parts).open() : openHub(config, parts);
 }
 
 /** A hub that the Lab's page may restart and wipe. The Lab, its wires and its view of them outlive each restart. */
@@ -28,7 +28,10 @@ class HubWithLab implements Hub {
 
   readonly #login: LabLogin | undefined;
 
-  constructor(config: Config) {
+  readonly #parts: Pick<HubParts, 'refused'>;
+
+  constructor(config: Config, parts: Pick<HubParts, 'refused'>) {
+    this.#parts = parts;
     // Where rules decide, whoever opens the page must not be given out as one of the site's users.
     if (config.access === 'loopback') this.#login = new LabLogin();
     this.#config = this.#login === undefined ? config : withPeople(config, this.#login);
@@ -85,10 +88,14 @@ class HubWithLab implements Hub {
 
   async #openHub(listen: string): Promise<void> {
     const lab = this.#lab as Lab;
-    const handle: Handler = (request, response) => void lab.handle(request, response);
+    const answer: Answerer = (request, response) => void lab.handle(request, response);
     this.#hub = await openHub(
       { ...this.#config, listen },
-      { routes: labRoutes(handle), ownOrigins: (url) => [url, url.replace('//127.0.0.1:', '//localhost:')] },
+      {
+        ...this.#parts,
+        routes: labRoutes(answer),
+        ownOrigins: (url) => [url, url.replace('//127.0.0.1:', '//localhost:')],
+      },
     );
     this.#port = this.#hub.port;
     this.#url = this.#hub.url;
@@ -112,16 +119,16 @@ function withPeople(config: Config, { issuer }: LabLogin): Config {
   };
 }
 
-function labRoutes(handle: Handler): readonly Route[] {
+function labRoutes(answer: Answerer): readonly Route[] {
   return [
-    { method: 'GET', path: '/', handle: toLab },
-    { method: 'GET', path: '/lab', handle },
-    { method: 'GET', path: '/lab/*', handle },
-    { method: 'POST', path: '/lab/*', handle },
+    { method: 'GET', path: '/', answer: toLab },
+    { method: 'GET', path: '/lab', answer },
+    { method: 'GET', path: '/lab/*', answer },
+    { method: 'POST', path: '/lab/*', answer },
   ];
 }
 
-const toLab: Handler = (_request, response) => {
+const toLab: Answerer = (_request, response) => {
   response.writeHead(302, { Location: '/lab', 'Content-Length': 0 });
   response.end();
 };

@@ -121,7 +121,7 @@ function ask(
     const options = { method, headers, agent: false as const, rejectUnauthorized: false };
     const asking: ClientRequest = request(`${url}${path}`, options, (answer) => {
       resolve(answer);
-      if (answer.headers['content-type'] === 'text/event-stream') answer.destroy();
+      if (answer.headers['content-type']?.startsWith('text/event-stream')) answer.destroy();
       else answer.resume();
     });
     asking.on('error', reject);

@@ -1,5 +1,5 @@
-import { refusal } from '../errors.ts';
-import { close, retryLater } from './flow.ts';
+import { closedRefusal, refusal } from '../errors.ts';
+import { retryLater } from './flow.ts';
 import { createMember, failMember, memberOf, takeCaughtUp, union } from './members.ts';
 import { removeMember } from './placing.ts';
 import type { Draft, InputOf, PhaseOf } from './state.ts';
@@ -20,7 +20,7 @@ export function subscribe(draft: Draft, input: InputOf<'subscribe'>): void {
 }
 
 export function closedSubscribe(draft: Draft, input: InputOf<'subscribe'>, phase: PhaseOf<'closed'>): void {
-  failMember(draft, input.id, phase.problem ?? refusal('draining', 'Closed.'));
+  failMember(draft, input.id, phase.problem ?? closedRefusal());
 }
 
 export function unsubscribe(draft: Draft, { id }: InputOf<'unsubscribe'>): void {
@@ -33,10 +33,6 @@ export function drained(draft: Draft, { id, room }: InputOf<'drained'>): void {
   if (member === undefined) return;
   member.room = room;
   if (member.mode === 'full' && room > 0) member.mode = 'behind';
-}
-
-export function closed(draft: Draft): void {
-  close(draft, 'closed');
 }
 
 export function polled(draft: Draft, { id, round, result }: InputOf<'polled'>): void {

@@ -230,7 +230,7 @@ test('a refusal that a rule made is of the channel and not of the token', () => 
   const refused = hub.subscribe(['secret']);
   const allowed = hub.subscribe(['a']);
   hub.wake();
-  const unauthorized = problem('unauthorized', undefined, { rule: 'the defaults' });
+  const unauthorized = problem('unauthorized', undefined, { channel: 'secret' });
   for (let tries = 0; tries < 2; tries++) hub.end(newest(hub), { kind: 'refused', problem: unauthorized, hintMs: 0 });
   hub.recover();
   expect(hub.consumers.get(refused)?.failed).toBe(true);
@@ -247,7 +247,7 @@ test.each(['sse', 'websocket'] as const)(
     hub.recover();
     hub.end(newest(hub), { kind: 'lost', why: 'ended' });
     for (const channel of ['a', 'b']) hub.publish(channel);
-    const refusal = problem('forbidden', undefined, { rule: 'rule 1 (secret)' });
+    const refusal = problem('forbidden', undefined, { channel: 'secret' });
     for (let tries = 0; tries < 9 && hub.consumers.get(ids[1] as number)?.failed === false; tries++) {
       hub.wake();
       for (const poll of hub.polls.values())

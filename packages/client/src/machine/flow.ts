@@ -1,9 +1,19 @@
 import type { ErrorCode, Problem } from '@polycast/protocol';
 import { afterClose } from '../close-codes.ts';
-import { isAboutToken, refusal } from '../errors.ts';
+import { isAboutAsker, isAboutToken, refusal } from '../errors.ts';
 import { backoffMs } from './backoff.ts';
 import { covers, failMember, onStream, union } from './members.ts';
-import type { Attempt, Connecting, Draft, Ending, Member, Open, State, TransportName } from './state.ts';
+import {
+  isStreaming,
+  type Attempt,
+  type Connecting,
+  type Draft,
+  type Ending,
+  type Member,
+  type Open,
+  type State,
+  type TransportName,
+} from './state.ts';
 
 /** From which transport to which, and when: the ways between `connecting`, `open`, `waiting` and `closed`. */
 
@@ -24,6 +34,8 @@ export function openSuccessor(
   transport: TransportName = phase.transport,
   isProbe = false,
 ): void {
+  // Without a subscription nothing goes on for long, and there is nothing to ask for.
+  if (draft.members.length === 0) return;
   dropSuccessor(draft, phase);
   phase.successor = { ...attempt(draft, transport), isProbe };
 }
@@ -66,7 +78,7 @@ export function giveUp(draft: Draft, given: { readonly attempt: number }, why: s
 /** Closes for good, with the problem that all subscriptions end with, if there is one. */
 export function close(draft: Draft, why: string, problem?: Problem): void {
   const { phase } = draft;
-  if ('attempt' in phase) drop(draft, phase);
+  if (isStreaming(phase)) drop(draft, phase);
   if (phase.name === 'open') dropSuccessor(draft, phase);
   if (problem !== undefined) for (const { id } of draft.members) failMember(draft, id, problem);
   draft.members = [];
@@ -109,8 +121,8 @@ function settleRefusal(draft: Draft, { problem, hintMs }: Extract<Ending, { kind
   if (problem.retryable) return wait(draft, problem.code, Math.max(hintMs, draft.hintMs));
   const { phase } = draft;
   const isConnecting = phase.name === 'connecting';
-  // What a rule refuses is some channel, and not the connection.
-  if (problem['rule'] === undefined && (!isConnecting || phase.from !== '' || isAboutToken(problem)))
+  // It may be some channel that is refused, and not the connection.
+  if (problem['channel'] === undefined && (!isConnecting || phase.from !== '' || isAboutAsker(problem)))
     return stop(draft, problem);
   if (!isConnecting) return wait(draft, problem.code);
   const [first, ...others] = draft.members.filter(({ channels }) => covers(phase.channels, channels));

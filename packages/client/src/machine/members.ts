@@ -1,14 +1,11 @@
-import { matches, type Gap, type PollAnswer, type PolycastEvent, type Problem } from '@polycast/protocol';
+import type { Gap, PollAnswer, PolycastEvent, Problem } from '@polycast/protocol';
+import { matcherOf } from '../patterns.ts';
 import type { Draft, InputOf, Member, Start } from './state.ts';
 
 /**
  * What each subscription is given, and from where it goes on. Cursors compare as text (PROTOCOL.md section 2.1), so
  * "not delivered yet" is `id > cursor`, on any stream, in any overlap of two.
  */
-
-/** The private channel of whoever the hub takes us for (PROTOCOL.md section 13.5), and how its real name begins. */
-export const OWN_CHANNEL = '@me';
-const PRIVATE_PREFIX = 'polycast.private.';
 
 /** What a poll may bring at most; the consumer's room may be less (PROTOCOL.md section 4, `limit`). */
 const CATCH_UP_LIMIT = 500;
@@ -17,6 +14,7 @@ export function createMember({ id, channels, types, start, room }: InputOf<'subs
   return {
     id,
     channels,
+    matcher: matcherOf(channels),
     types,
     start,
     mode: 'new',
@@ -165,9 +163,6 @@ function isCovered({ phase }: Draft, { channels }: Member): boolean {
   return phase.name === 'open' && covers(phase.channels, channels);
 }
 
-function means({ types, channels }: Member, { type, channel }: PolycastEvent): boolean {
-  if (types !== undefined && !types.includes(type as string)) return false;
-  return channels.some((pattern) =>
-    pattern === OWN_CHANNEL ? channel.startsWith(PRIVATE_PREFIX) : matches(pattern, channel),
-  );
+function means({ types, matcher }: Member, { type, channel }: PolycastEvent): boolean {
+  return (types === undefined || types.includes(type as string)) && matcher.test(channel);
 }

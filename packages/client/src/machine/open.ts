@@ -108,6 +108,7 @@ export function openStream(
     untilMs,
     channels,
     probeAtMs: probeMs,
+    lingerUntilMs: 0,
     successor: undefined,
   };
   for (const member of draft.members) {

@@ -23,6 +23,8 @@ export interface MachineSettings {
   readonly probeCapMs: number;
   /** A timer that fires so much too late means that the machine slept. */
   readonly wokeLateMs: number;
+  /** How long a stream goes on without a subscription. */
+  readonly lingerMs: number;
   /** Live events kept for a subscription that is catching up; beyond, they are polled for again. */
   readonly heldEventsMax: number;
   /** The channels of all subscriptions together; the hub's own limit (PROTOCOL.md section 4). */
@@ -53,6 +55,8 @@ export type MemberMode = 'new' | 'placing' | 'live' | 'behind' | 'joining' | 'fu
 export interface Member {
   readonly id: number;
   readonly channels: readonly string[];
+  /** Matches the names of the channels that these cover. */
+  readonly matcher: RegExp;
   /** Only events of these types; all when undefined. */
   readonly types: readonly string[] | undefined;
   readonly start: Start;
@@ -113,6 +117,8 @@ export interface Open {
   channels: readonly string[];
   /** When a better transport is tried; Infinity on the best. */
   probeAtMs: number;
+  /** Without a subscription, when it is closed. */
+  lingerUntilMs: number;
   successor: Successor | undefined;
 }
 
@@ -122,6 +128,11 @@ export type Phase =
   | Open
   | { readonly name: 'waiting'; readonly untilMs: number; readonly why: string }
   | { readonly name: 'closed'; readonly why: string; readonly problem: Problem | undefined };
+
+/** Whether an attempt is under way, or its stream open. */
+export function isStreaming(phase: Phase): phase is Connecting | Open {
+  return (phase as Open).attempt !== undefined;
+}
 
 export type PhaseName = Phase['name'];
 export type PhaseOf<Name extends PhaseName> = Extract<Phase, { readonly name: Name }>;

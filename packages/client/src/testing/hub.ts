@@ -7,6 +7,8 @@ import { onTestFinished } from 'vitest';
 export interface TestHub {
   readonly url: string;
   readonly port: number;
+  /** What it has printed so far. */
+  readonly printed: string;
   /** `kill -9`; settles when the process is gone. */
   kill(): Promise<void>;
   /** SIGTERM; settles when the hub has sent everyone away and ended. */
@@ -23,29 +25,32 @@ export interface TestHubOptions {
   readonly port?: number;
   /** `path=value` of the configuration. */
   readonly settings?: readonly string[];
+  /** `dev` has settings of its own. `serve` unless given. */
+  readonly command?: 'serve' | 'dev';
 }
 
 const COMMAND = join(import.meta.dirname, '../../../server/src/cli/polycast.ts');
+
+const SERVE_SETTINGS = ['access=loopback', 'delivery.reconnectMs=100', 'drain.timeMs=100', 'logging.level=error'];
 
 /** Starts a hub; it is killed when the test, or the file if it is started outside of one, ends. */
 export async function startTestHub({
   data = ':memory:',
   port = 0,
   settings = [],
+  command = 'serve',
 }: TestHubOptions = {}): Promise<TestHub> {
-  const flags = [
-    'access=loopback',
-    'delivery.reconnectMs=100',
-    'drain.timeMs=100',
-    'logging.level=error',
-    ...settings,
-  ].flatMap((setting) => ['--set', setting]);
-  const parameters = [COMMAND, 'serve', '--listen', `127.0.0.1:${port}`, '--data', data, ...flags];
+  const flags = [...(command === 'dev' ? [] : SERVE_SETTINGS), ...settings].flatMap((setting) => ['--set', setting]);
+  const parameters = [COMMAND, command, '--listen', `127.0.0.1:${port}`, '--data', data, ...flags];
   const child = spawn(process.execPath, parameters, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const url = await listening(child);
+  const printed: string[] = [];
+  const url = await listening(child, printed);
   return {
     url,
     port: Number(new URL(url).port),
+    get printed() {
+      return printed.join('');
+    },
     kill: () => end(child, 'SIGKILL'),
     terminate: () => end(child, 'SIGTERM'),
     async publish(channel, data) {
@@ -71,15 +76,16 @@ export async function hubForTest(options?: TestHubOptions): Promise<TestHub> {
   return hub;
 }
 
-function listening(child: ChildProcess): Promise<string> {
+function listening(child: ChildProcess, printed: string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    let text = '';
     child.stdout?.setEncoding('utf8').on('data', (piece: string) => {
-      text += piece;
-      const [, url] = /Polycast listening on (http:\S+)/.exec(text) ?? [];
+      printed.push(piece);
+      const [, url] = /Polycast listening on (http:\S+)/.exec(printed.join('')) ?? [];
       if (url !== undefined) resolve(url);
     });
-    child.on('error', reject).on('exit', (code) => reject(new Error(`The hub ended with ${code}: ${text}`)));
+    child
+      .on('error', reject)
+      .on('exit', (code) => reject(new Error(`The hub ended with ${code}: ${printed.join('')}`)));
   });
 }
 

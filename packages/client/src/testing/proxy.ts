@@ -72,7 +72,7 @@ export async function startProxy(target: string): Promise<Proxy> {
           answer.resume().on('end', () => request.socket.destroy());
           return;
         }
-        const isStream = answer.headers['content-type'] === 'text/event-stream';
+        const isStream = answer.headers['content-type']?.startsWith('text/event-stream') === true;
         if (isStream) streams++;
         answer.on('close', () => isStream && streams--);
         answer.on('error', () => response.destroy());

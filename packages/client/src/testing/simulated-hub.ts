@@ -24,7 +24,7 @@ interface Stream {
   asked: Extract<Effect, { kind: 'place' | 'remove' }>[];
 }
 
-const REFUSAL = problem('forbidden', undefined, { rule: 'the defaults' });
+const REFUSAL = problem('forbidden', undefined, { channel: 'a.1' });
 
 export const SETTINGS: MachineSettings = {
   transports: ['websocket', 'sse', 'long-poll', 'poll'],
@@ -36,6 +36,7 @@ export const SETTINGS: MachineSettings = {
   probeBaseMs: 30_000,
   probeCapMs: 600_000,
   wokeLateMs: 90_000,
+  lingerMs: 1000,
   heldEventsMax: 4,
   channelsMax: 100,
   tokenRenewable: false,

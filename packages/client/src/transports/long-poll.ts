@@ -8,5 +8,5 @@ const WAIT_SECONDS = 25;
 
 /** Long poll (PROTOCOL.md section 5.3): the hub holds the answer until there is something in it. */
 export function openLongPoll(target: Target, request: OpenRequest, tell: Tell): Transport {
-  return openPolling(target, request, tell, { waitSeconds: WAIT_SECONDS, pauseMs: 0 });
+  return openPolling(target, request, tell, WAIT_SECONDS, 0);
 }

@@ -6,5 +6,5 @@ import type { OpenTransport, Tell, Transport } from './transport.ts';
 /** Short poll (PROTOCOL.md section 5.1): what gets through where nothing is allowed to last. */
 export function createPoll(intervalMs: number): OpenTransport {
   return (target: Target, request: OpenRequest, tell: Tell): Transport =>
-    openPolling(target, request, tell, { waitSeconds: 0, pauseMs: intervalMs });
+    openPolling(target, request, tell, 0, intervalMs);
 }

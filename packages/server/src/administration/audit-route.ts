@@ -1,8 +1,8 @@
 import type { AuditEntry } from '../identity/audit.ts';
 import { invalid, number } from '../transports/events-query.ts';
-import type { Route } from '../transports/http-transport.ts';
+import type { Route } from '../transports/route.ts';
 import type { Administration } from './administration.ts';
-import { respondJson, timeText, withScope } from '../transports/desk.ts';
+import { timeText } from '../transports/time-text.ts';
 import { singles } from '../transports/single-parameters.ts';
 
 const LIMIT_DEFAULT = 100;
@@ -13,16 +13,17 @@ export function auditRoute(administration: Administration): Route {
   return {
     method: 'GET',
     path: '/v1/audit',
-    handle: withScope(administration.services, 'admin', ({ response, query }) => {
-      const values = singles(query, ['limit', 'before']);
+    asks: 'admin',
+    handle(request) {
+      const values = singles(request.query, ['limit', 'before']);
       const limit = number(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
       const entries = administration.audit.page(before(values.get('before')), limit + 1);
       const page = entries.slice(0, limit);
-      respondJson(response, 200, {
+      request.respondJson(200, {
         entries: page.map(entryJson),
         next: entries.length > limit ? (page.at(-1)?.id ?? null) : null,
       });
-    }),
+    },
   };
 }
 

@@ -3,9 +3,9 @@ import { explain, userPrincipal, type Explanation } from '../core/explain.ts';
 import { isUser, OWN_CHANNEL } from '../core/private-channel.ts';
 import { ANONYMOUS, type Action, type Principal } from '../core/principal.ts';
 import { checkPattern, invalid } from '../transports/events-query.ts';
-import type { Route } from '../transports/http-transport.ts';
+import type { Route } from '../transports/route.ts';
 import type { Administration } from './administration.ts';
-import { respondJson, timeText, withScope } from '../transports/desk.ts';
+import { timeText } from '../transports/time-text.ts';
 import { singles } from '../transports/single-parameters.ts';
 
 const ACTIONS: readonly Action[] = ['subscribe', 'publish', 'history', 'presence'];
@@ -15,13 +15,14 @@ export function explainRoute(administration: Administration): Route {
   return {
     method: 'GET',
     path: '/v1/access/explain',
-    handle: withScope(administration.services, 'admin', async ({ response, query }) => {
-      const values = singles(query, ['user', 'claims', 'key', ...ACTIONS]);
+    asks: 'admin',
+    async handle(request) {
+      const values = singles(request.query, ['user', 'claims', 'key', ...ACTIONS]);
       const principal = principalOf(administration, values);
       const { action, wish } = wishOf(values, principal);
       const explanation = await explained(administration, principal, action, wish);
-      respondJson(response, 200, explanationJson(administration, principal, explanation));
-    }),
+      request.respondJson(200, explanationJson(administration, principal, explanation));
+    },
   };
 }
 

@@ -3,11 +3,11 @@ import type { KeyRow } from '../identity/keys-table.ts';
 import type { KeyWishes, MadeKey } from '../identity/keys.ts';
 import { wrongScopes } from '../identity/scopes.ts';
 import type { Grants } from '../core/principal.ts';
-import type { Route } from '../transports/http-transport.ts';
-import { respondEmpty } from '../transports/respond.ts';
+import type { AuthorizedRequest } from '../transports/authorized-request.ts';
+import type { AuthorizedRoute, Route } from '../transports/route.ts';
 import type { Administration } from './administration.ts';
-import { respondJson, timeText, withScope, type Desk } from '../transports/desk.ts';
-import { invalidBody, readMembers, shortText, time, whole, type Check, type Members } from '../transports/json-body.ts';
+import { timeText } from '../transports/time-text.ts';
+import { invalidBody, shortText, time, whole, type Check, type Members } from '../transports/json-body.ts';
 
 /** How long the old secret of a rotated key stays good unless something else is said: one day. */
 const OVERLAP_SECONDS = 86_400;
@@ -17,38 +17,44 @@ const NAME_LENGTH_MAX = 100;
 /** `/v1/keys` (PROTOCOL.md section 13.1). */
 export function keysRoutes(administration: Administration): readonly Route[] {
   const { services, keys } = administration;
-  const route = (method: Route['method'], path: string, handle: (desk: Desk) => void | Promise<void>): Route => ({
+  const route = (method: Route['method'], path: string, handle: AuthorizedRoute['handle']): Route => ({
     method,
     path,
-    handle: withScope(administration.services, 'admin', (desk) => {
+    asks: 'admin',
+    handle(request) {
       // Where anybody is let in, anybody could make a key that is still good when nobody is any more.
       if (administration.access === undefined)
         throw new PolycastError('forbidden', 'Without access control there are no keys to be had; set access: rules.');
-      return handle(desk);
-    }),
+      return handle(request);
+    },
   });
   return [
-    route('GET', '/v1/keys', ({ response }) => respondJson(response, 200, { keys: keys.list().map(keyJson) })),
-    route('POST', '/v1/keys', async ({ request, response, actor }) => {
-      const made = keys.create(newKey(await readMembers(services, request), services.clock.nowMs()), actor);
-      respondJson(response, 201, madeJson(made), ['Location', `/v1/keys/${made.key.id}`]);
+    route('GET', '/v1/keys', (request) => request.respondJson(200, { keys: keys.list().map(keyJson) })),
+    route('POST', '/v1/keys', async (request) => {
+      const wishes = newKey(await request.members(), services.clock.nowMs());
+      const made = keys.create(wishes, request.actor);
+      await keys.stored();
+      request.respondJson(201, madeJson(made), ['Location', `/v1/keys/${made.key.id}`]);
     }),
-    route('GET', '/v1/keys/:id', ({ response, parameters }) =>
-      respondJson(response, 200, keyJson(found(keys.get(idOf(parameters))))),
-    ),
-    route('PATCH', '/v1/keys/:id', async ({ request, response, parameters, actor }) => {
-      const wishes = changes(await readMembers(services, request), services.clock.nowMs());
-      respondJson(response, 200, keyJson(found(keys.change(idOf(parameters), wishes, actor))));
+    route('GET', '/v1/keys/:id', (request) => request.respondJson(200, keyJson(found(keys.get(idOf(request)))))),
+    route('PATCH', '/v1/keys/:id', async (request) => {
+      const wishes = changes(await request.members(), services.clock.nowMs());
+      const changed = found(keys.change(idOf(request), wishes, request.actor));
+      await keys.stored();
+      request.respondJson(200, keyJson(changed));
     }),
-    route('DELETE', '/v1/keys/:id', ({ response, parameters, actor }) => {
-      found(keys.revoke(idOf(parameters), actor) ? true : undefined);
-      respondEmpty(response, 204);
+    route('DELETE', '/v1/keys/:id', async (request) => {
+      found(keys.revoke(idOf(request), request.actor) ? true : undefined);
+      await keys.stored();
+      request.respondEmpty(204);
     }),
-    route('POST', '/v1/keys/:id/rotate', async ({ request, response, parameters, actor }) => {
-      const members = await readMembers(services, request);
+    route('POST', '/v1/keys/:id/rotate', async (request) => {
+      const members = await request.members();
       const overlapSeconds = members.take('overlapSeconds', whole(0, OVERLAP_SECONDS_MAX)) ?? OVERLAP_SECONDS;
       members.end();
-      respondJson(response, 200, madeJson(found(keys.rotate(idOf(parameters), overlapSeconds * 1000, actor))));
+      const made = found(keys.rotate(idOf(request), overlapSeconds * 1000, request.actor));
+      await keys.stored();
+      request.respondJson(200, madeJson(made));
     }),
   ];
 }
@@ -106,7 +112,7 @@ function madeJson({ key, text }: MadeKey): object {
   return { ...keyJson(key), key: text };
 }
 
-function idOf({ id = '' }: Desk['parameters']): string {
+function idOf({ parameters: { id = '' } }: AuthorizedRequest): string {
   return id;
 }
 

@@ -1,10 +1,10 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Clock } from '../core/ports.ts';
 import { revokedNow, type RevocationKind } from '../identity/revocations.ts';
-import type { Route } from '../transports/http-transport.ts';
+import type { Route } from '../transports/route.ts';
 import type { Administration } from './administration.ts';
-import { respondJson, timeText, withScope } from '../transports/desk.ts';
-import { invalidBody, readMembers, shortText, time, type Members } from '../transports/json-body.ts';
+import { timeText } from '../transports/time-text.ts';
+import { invalidBody, shortText, time, type Members } from '../transports/json-body.ts';
 
 const KINDS: readonly RevocationKind[] = ['user', 'token', 'key', 'session'];
 const NAME_LENGTH_MAX = 256;
@@ -17,16 +17,17 @@ export function revocationsRoute(administration: Administration): Route {
   return {
     method: 'POST',
     path: '/v1/revocations',
-    handle: withScope(administration.services, 'admin', async ({ request, response, actor }) => {
-      const members = await readMembers(services, request);
+    asks: 'admin',
+    async handle(request) {
+      const members = await request.members();
       const order = { ...subjectOf(members), issuedBeforeMs: issuedBefore(members, services.clock) };
       members.end();
       // One that has never been would be kept all the same.
       if (order.kind === 'key' && keys.get(order.name) === undefined)
         throw new PolycastError('not_found', 'There is no such key.');
-      await revocations.revoke(order, actor);
-      respondJson(response, 201, { [order.kind]: order.name, issuedBefore: timeText(order.issuedBeforeMs) });
-    }),
+      await revocations.revoke(order, request.actor);
+      request.respondJson(201, { [order.kind]: order.name, issuedBefore: timeText(order.issuedBeforeMs) });
+    },
   };
 }
 

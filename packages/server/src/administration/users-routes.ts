@@ -2,47 +2,51 @@ import { encodeCursor, PolycastError } from '@polycast/protocol';
 import { isUser } from '../core/private-channel.ts';
 import { revokedNow } from '../identity/revocations.ts';
 import { renew } from '../transports/expiry.ts';
-import type { Route } from '../transports/http-transport.ts';
+import type { AuthorizedRequest } from '../transports/authorized-request.ts';
+import type { AuthorizedRoute, Route } from '../transports/route.ts';
 import type { Session } from '../transports/sessions.ts';
 import { StreamSession } from '../transports/stream-session.ts';
 import type { Administration } from './administration.ts';
-import { respondJson, timeText, withScope, type Desk } from '../transports/desk.ts';
-import { readMembers, shortText } from '../transports/json-body.ts';
+import { timeText } from '../transports/time-text.ts';
+import { shortText } from '../transports/json-body.ts';
 
 const REASON_LENGTH_MAX = 200;
 
 /** `/v1/users/{id}` and what can be done about a user (PROTOCOL.md section 13.5). */
 export function usersRoutes(administration: Administration): readonly Route[] {
   const { services, revocations, audit } = administration;
-  const route = (method: Route['method'], path: string, handle: (desk: Desk) => void | Promise<void>): Route => ({
+  const route = (method: Route['method'], path: string, handle: AuthorizedRoute['handle']): Route => ({
     method,
     path,
-    handle: withScope(administration.services, 'users', handle),
+    asks: 'users',
+    handle,
   });
   return [
-    route('GET', '/v1/users/:user', ({ response, parameters }) => {
-      respondJson(response, 200, userJson(administration, userOf(parameters)));
+    route('GET', '/v1/users/:user', (request) => {
+      request.respondJson(200, userJson(administration, userOf(request)));
     }),
-    route('POST', '/v1/users/:user/disconnect', async ({ request, response, parameters, actor }) => {
-      const user = userOf(parameters);
-      const members = await readMembers(services, request);
+    route('POST', '/v1/users/:user/disconnect', async (request) => {
+      const user = userOf(request);
+      const members = await request.members();
       const reason = members.take('reason', shortText(REASON_LENGTH_MAX));
       members.end();
+      const { actor } = request;
       const sessions = services.sessions.countOfUser(user);
       const issuedBeforeMs = revokedNow(services.clock);
       await revocations.revoke({ kind: 'user', name: user, issuedBeforeMs }, actor);
       const detail = { sessions, ...(reason === undefined ? {} : { reason }) };
       audit.note({ action: 'user.disconnected', subject: user, by: actor, detail });
-      respondJson(response, 200, { user, sessions, issuedBefore: timeText(issuedBeforeMs) });
+      request.respondJson(200, { user, sessions, issuedBefore: timeText(issuedBeforeMs) });
     }),
-    route('POST', '/v1/users/:user/reauthenticate', async ({ request, response, parameters, actor }) => {
-      const user = userOf(parameters);
-      (await readMembers(services, request)).end();
+    route('POST', '/v1/users/:user/reauthenticate', async (request) => {
+      const user = userOf(request);
+      (await request.members()).end();
+      const { actor } = request;
       services.authority.forget?.(user);
       const sessions = services.sessions.ofUser(user);
       for (const session of sessions) askAgain(administration, session);
       audit.note({ action: 'user.reauthenticated', subject: user, by: actor, detail: { sessions: sessions.length } });
-      respondJson(response, 200, { user, sessions: sessions.length });
+      request.respondJson(200, { user, sessions: sessions.length });
     }),
   ];
 }
@@ -73,7 +77,7 @@ function userJson({ services }: Administration, user: string): object {
 }
 
 /** @throws PolycastError `invalid_parameter` */
-function userOf({ user = '' }: Desk['parameters']): string {
+function userOf({ parameters: { user = '' } }: AuthorizedRequest): string {
   if (isUser(user)) return user;
   throw new PolycastError(
     'invalid_parameter',

@@ -2,11 +2,12 @@ import { readFileSync } from 'node:fs';
 import { PolycastError } from '@polycast/protocol';
 import { ConfigError } from '../config/config-error.ts';
 import { DataFolderError } from '../log/errors.ts';
-import { nearest } from '../config/nearest.ts';
+import { nearest } from '../core/nearest.ts';
 import { readInput, type Command } from './command.ts';
 import { commands } from './commands.ts';
 import { CliError, EXIT_CODES, type ExitName } from './exit-codes.ts';
 import { commandHelp, generalHelp, groupHelp } from './help.ts';
+import { pasteable } from './own-name.ts';
 import type { Terminal } from './terminal.ts';
 
 /**
@@ -78,7 +79,7 @@ function report(error: unknown, { note, noteStyle }: Terminal): ExitName {
   const label = noteStyle('red', 'polycast:');
   if (error instanceof CliError) {
     note(`${label} ${error.message}`);
-    for (const hint of error.hints) note(noteStyle('dim', hint));
+    for (const hint of error.hints) note(noteStyle('dim', pasteable(hint)));
     return error.exit;
   }
   if (error instanceof ConfigError) {

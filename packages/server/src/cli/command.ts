@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { nearest } from '../config/nearest.ts';
+import { nearest } from '../core/nearest.ts';
 import { CliError, type ExitName } from './exit-codes.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -123,6 +123,13 @@ interface Token {
   readonly value: string | undefined;
 }
 
+/** Options as other programs have them. */
+function elsewhere(name: string, options: Readonly<Record<string, OptionSpec>>): string | undefined {
+  if (name !== 'port' && name !== 'host') return undefined;
+  if ('listen' in options) return 'listen 127.0.0.1:PORT';
+  return 'url' in options ? 'url http://HOST:PORT' : undefined;
+}
+
 function checkOption(
   command: Command,
   options: Readonly<Record<string, OptionSpec>>,
@@ -132,7 +139,9 @@ function checkOption(
 ): void {
   const spec = Object.hasOwn(options, name) ? options[name] : undefined;
   if (spec === undefined) {
-    const suggestion = rawName.startsWith('--') ? nearest(name, Object.keys(options)) : undefined;
+    const suggestion = rawName.startsWith('--')
+      ? (elsewhere(name, options) ?? nearest(name, Object.keys(options)))
+      : undefined;
     throw usageError(
       command,
       `${rawName} is not known here${suggestion === undefined ? '' : `; did you mean --${suggestion}?`}`,

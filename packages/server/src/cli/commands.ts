@@ -7,6 +7,7 @@ import { dev } from './dev.ts';
 import { epochRenew } from './epoch.ts';
 import { follow } from './follow.ts';
 import { keysCreate, keysList, keysRevoke, keysRotate } from './keys.ts';
+import { channels, users } from './lists.ts';
 import { listen } from './listen/listen.ts';
 import { publish } from './publish.ts';
 import { revoke } from './revoke.ts';
@@ -28,6 +29,8 @@ const working: readonly Command[] = [
   revoke,
   accessExplain,
   audit,
+  users,
+  channels,
   webhookVerify,
   configCheck,
   configPrint,

@@ -2,12 +2,16 @@ import type { Hub } from '../main.ts';
 import type { Config } from '../config/schema.ts';
 import type { Command } from './command.ts';
 import { HUB_OPTIONS, hubConfig } from './hub-options.ts';
+import { refusalNotes } from './refusal-notes.ts';
 import { runHub } from './run-hub.ts';
+import { DEFAULT_URL } from './hub-address.ts';
+import { pasteable } from './own-name.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Nothing is at stake on a developer's machine: restart at once, say soon who has left, show the Lab, talk to people. */
 const PRESET = {
   access: 'loopback',
+  localPages: 'files',
   lab: { enabled: true },
   logging: { format: 'pretty', level: 'warn' },
   drain: { timeMs: 500 },
@@ -30,7 +34,11 @@ export const dev: Command = {
   ],
   async run(input, terminal) {
     const { config, origins } = await hubConfig(input, PRESET);
-    return runHub(config, terminal, { anyPort: !origins.has('listen'), greet: (hub) => greet(hub, config, terminal) });
+    return runHub(config, terminal, {
+      anyPort: !origins.has('listen'),
+      greet: (hub) => greet(hub, config, terminal),
+      refused: refusalNotes(terminal, () => performance.now()),
+    });
   },
 };
 
@@ -39,8 +47,13 @@ function greet({ url }: Hub, { data, lab }: Config, { out, style }: Terminal): v
     ...(lab.enabled ? [`Watch it work     ${style('cyan', `${url}/lab`)}`] : []),
     `Follow            ${style('cyan', `curl -N -H 'Accept: text/event-stream' '${url}/v1/events?channel=orders.>'`)}`,
     `Publish           ${style('cyan', `curl ${url}/v1/channels/orders.42/events -H 'Content-Type: application/json' -d '{"state":"baked"}'`)}`,
-    `Webhooks here     ${style('cyan', "polycast listen 'orders.>' --forward http://localhost:3000/hook")}`,
+    `Webhooks here     ${style('cyan', pasteable(`polycast listen 'orders.>' --forward http://localhost:3000/hook${elsewhere(url)}`))}`,
     style('dim', `Events are kept in ${data}. Ctrl-C ends it.`),
   ];
   for (const line of lines) out(`  ${line}`);
+}
+
+/** What a command has to be told of a hub that is not where commands look. */
+function elsewhere(url: string): string {
+  return url === DEFAULT_URL ? '' : ` --url ${url}`;
 }

@@ -1,8 +1,9 @@
 import { connect, type Connection, type StateChange, type SubscribeOptions } from '@polycast/client';
-import type { Gap, PolycastEvent } from '@polycast/protocol';
+import { GAP_REASONS, type Gap, type PolycastEvent } from '@polycast/protocol';
 import { eventLine } from './event-line.ts';
 import { CliError, type ExitName } from './exit-codes.ts';
 import { keyHint, unreachable, type HubAddress } from './hub-address.ts';
+import { pasteable } from './own-name.ts';
 import type { Terminal } from './terminal.ts';
 
 export const TRANSPORTS = ['websocket', 'sse', 'long-poll', 'poll'] as const;
@@ -79,7 +80,10 @@ function print(connection: Connection, hub: HubAddress, options: FollowOptions, 
   process.once('SIGINT', () => {
     if (lastId !== undefined)
       terminal.note(
-        terminal.noteStyle('dim', `to go on: polycast follow ${patterns.map(quoted).join(' ')} --after ${lastId}`),
+        terminal.noteStyle(
+          'dim',
+          pasteable(`to go on: polycast follow ${patterns.map(quoted).join(' ')} --after ${lastId}`),
+        ),
       );
     resolve('done');
   });
@@ -109,8 +113,7 @@ function tell(
 }
 
 function tellGap({ from, to, reason }: Gap, { note, noteStyle }: Terminal): void {
-  const cause = reason === 'epoch' ? 'the log began anew' : 'they are kept no longer';
-  note(noteStyle('yellow', `gap: events after ${from} up to ${to} cannot be delivered, ${cause}`));
+  note(noteStyle('yellow', `gap: events after ${from} up to ${to} cannot be delivered, since ${GAP_REASONS[reason]}`));
 }
 
 function refused(error: unknown, hub: HubAddress): CliError {

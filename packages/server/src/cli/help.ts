@@ -1,5 +1,6 @@
 import { HELP_OPTION, type Command, type Example, type OptionSpec } from './command.ts';
 import { EXIT_CODES } from './exit-codes.ts';
+import { pasteable } from './own-name.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What `polycast --help` shows. */
@@ -8,17 +9,17 @@ export function generalHelp(commands: readonly Command[], { style }: Terminal): 
   return [
     `${style('bold', 'Polycast')}: publish once, deliver over everything.`,
     '',
-    `${style('bold', 'Usage')}  polycast <command> [options]`,
+    `${style('bold', 'Usage')}  ${pasteable('polycast <command> [options]')}`,
     '',
     style('bold', 'Commands'),
     ...commands.map(({ name, summary }) => `  ${style('cyan', name.padEnd(width))}  ${summary}`),
     '',
     style('bold', 'Begin with'),
-    `  polycast dev                                      ${style('dim', 'a hub on this machine')}`,
-    `  polycast follow 'orders.>'                        ${style('dim', 'see what comes, in a second terminal')}`,
-    `  polycast publish orders.42 '{"state":"baked"}'    ${style('dim', 'publish, in a third')}`,
+    ...exampleLines({ command: 'polycast dev', does: 'a hub on this machine' }, style),
+    ...exampleLines({ command: "polycast follow 'orders.>'", does: 'see what comes, in a second terminal' }, style),
+    ...exampleLines({ command: `polycast publish orders.42 '{"state":"baked"}'`, does: 'publish, in a third' }, style),
     '',
-    style('dim', 'polycast <command> --help tells more; polycast --version the version.'),
+    style('dim', pasteable('polycast <command> --help tells more; polycast --version the version.')),
   ].join('\n');
 }
 
@@ -45,7 +46,7 @@ export function commandHelp(command: Command, { style }: Terminal): string {
   return [
     `${style('bold', `polycast ${command.name}`)}: ${lowerFirst(command.summary)}`,
     '',
-    `${style('bold', 'Usage')}  polycast ${command.name}${command.usage === '' ? '' : ` ${command.usage}`} [options]`,
+    `${style('bold', 'Usage')}  ${pasteable(`polycast ${command.name}`)}${command.usage === '' ? '' : ` ${command.usage}`} [options]`,
     ...(command.details === undefined ? [] : ['', wrap(command.details, 100)]),
     '',
     style('bold', 'Options'),
@@ -64,7 +65,7 @@ export function commandHelp(command: Command, { style }: Terminal): string {
 }
 
 function exampleLines({ command, does }: Example, style: Terminal['style']): string[] {
-  return [`  ${style('dim', `# ${does}`)}`, `  ${command}`];
+  return [`  ${style('dim', `# ${does}`)}`, `  ${pasteable(command)}`];
 }
 
 /** `-u, --url URL` */

@@ -1,7 +1,8 @@
 import type { Input, OptionSpec } from './command.ts';
 import { CliError } from './exit-codes.ts';
+import { HIDDEN_FORMS, secretText } from './secret-text.ts';
 
-const DEFAULT_URL = 'http://127.0.0.1:8080';
+export const DEFAULT_URL = 'http://127.0.0.1:8080';
 
 /** The option of every command that talks to a hub. */
 const URL_OPTION: OptionSpec = {
@@ -14,7 +15,7 @@ const URL_OPTION: OptionSpec = {
 export const KEY_OPTION: OptionSpec = {
   value: 'KEY',
   short: 'k',
-  doc: 'The key that the hub knows you by (or POLYCAST_KEY, which other users of this machine cannot see); a token will do as well.',
+  doc: `The key that the hub knows you by; ${HIDDEN_FORMS} (or POLYCAST_KEY): neither can be seen by other users of this machine. A token will do as well.`,
 };
 
 /** The options of a command that talks to a hub. */
@@ -36,7 +37,8 @@ export function hubAddress(input: Input): HubAddress {
  * @throws CliError `usage` when it cannot be one
  */
 function hubKey(input: Input): string | undefined {
-  const key = (input.text('key') ?? process.env['POLYCAST_KEY'])?.trim();
+  const given = input.text('key');
+  const key = (given === undefined ? process.env['POLYCAST_KEY'] : secretText(given))?.trim();
   if (key === undefined || key === '') return undefined;
   if (/^[\x21-\x7e]+$/.test(key)) return key;
   throw new CliError('usage', 'the key holds what no key can hold: spaces, or other than ASCII characters');
@@ -79,9 +81,21 @@ export function keyHint({ key }: HubAddress, code: string | undefined): string |
 export function unreachable(url: string, error: unknown): CliError {
   const cause = (error as { cause?: unknown }).cause ?? error;
   const { code, message } = cause as NodeJS.ErrnoException;
+  if (code !== undefined && UNTRUSTED.test(code))
+    return new CliError(
+      'unreachable',
+      `${url} answers, with a certificate that is not trusted (${code})`,
+      'Name the certificate of who has signed it: NODE_EXTRA_CA_CERTS=ca.pem polycast …',
+    );
+  if (code !== undefined && NO_TLS.test(code))
+    return new CliError('unreachable', `${url} answers, and not by TLS (${code})`, 'Name it by http, not https');
   return new CliError(
     'unreachable',
     `no hub answers at ${url} (${code ?? message})`,
     'Start one with polycast dev, or name another with --url or POLYCAST_URL',
   );
 }
+
+/** Codes of OpenSSL's verification, and of Node's check of names. */
+const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|HOSTNAME_MISMATCH/;
+const NO_TLS = /WRONG_VERSION_NUMBER|ERR_SSL_/;

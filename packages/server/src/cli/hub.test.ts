@@ -63,6 +63,32 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s sends everyone away and ends it wi
   expect((await cli.ended).code).toBe(0);
 });
 
+test('signals that mean something else elsewhere are ignored, and told', async () => {
+  const { cli, url } = await startHubProcess();
+  for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGXFSZ', 'SIGPWR'] as const) {
+    cli.child.kill(signal);
+    await cli.errMatches(new RegExp(`${signal} ignored`));
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  }
+  for (const signal of ['SIGPIPE', 'SIGWINCH', 'SIGCHLD', 'SIGCONT', 'SIGURG'] as const) cli.child.kill(signal);
+  expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  // Node would open a debugger at SIGUSR1.
+  expect(cli.err()).not.toContain('Debugger');
+  cli.child.kill('SIGQUIT');
+  expect((await cli.ended).code).toBe(0);
+});
+
+test('a hub goes on when nobody reads any more what it prints', async () => {
+  const { cli, url } = await startHubProcess(['dev', '--listen', '127.0.0.1:0', '--data', ':memory:']);
+  cli.child.stdout?.destroy();
+  cli.child.stderr?.destroy();
+  cli.child.kill('SIGUSR2');
+  for (const path of ['/healthz', '/v1/events?channel=a', '/healthz'])
+    expect((await fetch(url + path)).status).toBe(200);
+  cli.child.kill('SIGTERM');
+  expect((await cli.ended).code).toBe(0);
+});
+
 test('a second signal ends it at once', async () => {
   const { cli, url } = await startHubProcess([
     ...SERVE_OPEN,

@@ -1,10 +1,13 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { commands } from './commands.ts';
+import { pasteable } from './own-name.ts';
 import { CLOSED_PORT, runCli, runInside, temporaryFolder } from './testing.ts';
 
 test('without a command it tells which there are', async () => {
@@ -19,7 +22,7 @@ test('every command has help with its options and examples', async () => {
     const { code, out } = helps[index] as { code: number; out: string };
     expect(code, name).toBe(0);
     for (const option of Object.keys(options)) expect(out).toContain(`--${option}`);
-    for (const { command } of examples) expect(out).toContain(command);
+    for (const { command } of examples) expect(out).toContain(pasteable(command));
   }
 });
 
@@ -41,15 +44,21 @@ const mistakes: readonly [name: string, args: readonly string[], message: RegExp
   ['half of it nearly right', ['config', 'chek'], /"config chek" is no command; did you mean polycast config check\?/],
   ['a first word nearly right', ['confg', 'check'], /"confg" is no command; did you mean polycast config check\?/],
   ['an unknown option', ['publish', 'a', '1', '--tyep', 'x'], /--tyep is not known here; did you mean --type\?/],
+  [
+    'a port, as others have it',
+    ['dev', '--port', '9000'],
+    /--port is not known here; did you mean --listen 127\.0\.0\.1:PORT\?/,
+  ],
+  ['a port of a hub', ['publish', 'a', '1', '--port=1'], /did you mean --url http:\/\/HOST:PORT\?/],
   ['an option without its value', ['publish', 'a', '1', '--type'], /--type needs a value: --type TYPE/],
   ['a value for a switch', ['publish', 'a', '1', '--json=x'], /--json takes no value/],
   ['an argument too many', ['serve', 'now'], /"now" is too much: polycast serve/],
   [
     'an argument too many, as without quotes',
     ['publish', 'a', 'b', 'c'],
-    /\nSuch as: polycast publish orders\.42 '\{"state"/,
+    /\nSuch as: npx polycast publish orders\.42 '\{"state"/,
   ],
-  ['arguments for options', ['access', 'explain', 'a'], /\nSuch as: polycast access explain --/],
+  ['arguments for options', ['access', 'explain', 'a'], /\nSuch as: npx polycast access explain --/],
   ['an argument too few', ['completion'], /something is missing: polycast completion <shell>/],
   ['a channel that is none', ['publish', 'a..b', '1'], /"a..b" is no channel/],
   ['JSON that is none', ['publish', 'a', '{x'], /begins like JSON and is none/],
@@ -80,7 +89,7 @@ test('half a command with --help shows those that begin with it, and an example 
       expect(out.match(/^ {2}polycast \S+ \S+ {2,}\S/gm)).toHaveLength(within.length);
       for (const { name, summary, examples } of within) {
         expect(out.replaceAll(/ +/g, ' ')).toContain(`\n polycast ${name} ${summary}\n`);
-        expect(out).toContain(`\n  ${examples[0]?.command}\n`);
+        expect(out).toContain(`\n  ${pasteable(examples[0]?.command ?? '')}\n`);
       }
     }
   }
@@ -93,6 +102,47 @@ test('a hub that does not answer ends with 69 and says what to do', async () => 
   expect(err).toContain(`no hub answers at ${url} (ECONNREFUSED)`);
   expect(err).toContain('polycast dev');
   expect((await runCli(['publish', '--file', '-', '--url', url], { stdin: '{}\n' })).code).toBe(69);
+});
+
+test('commands that are shown can be pasted: by npx, or by name where the shell finds it', async () => {
+  const shown = async (path: string): Promise<string> =>
+    (await runCli(['publish', 'a', '1', '--url', String(CLOSED_PORT)], { env: { PATH: path } })).err;
+  const installed = temporaryFolder();
+  symlinkSync(join(import.meta.dirname, 'polycast.ts'), join(installed, 'polycast'));
+  expect(await shown(`${installed}:/usr/bin`)).toContain('Start one with polycast dev');
+  expect(await shown('/usr/bin')).toContain('Start one with npx polycast dev');
+  const ofNpm = join(temporaryFolder(), 'node_modules/.bin');
+  mkdirSync(ofNpm, { recursive: true });
+  symlinkSync(join(import.meta.dirname, 'polycast.ts'), join(ofNpm, 'polycast'));
+  expect(await shown(ofNpm)).toContain('Start one with npx polycast dev');
+  expect(pasteable('date | polycast publish clock --config polycast.yaml ./polycast dev')).toBe(
+    'date | npx polycast publish clock --config polycast.yaml ./polycast dev',
+  );
+});
+
+test('a hub whose certificate is not trusted, or that speaks no TLS, is said to be there', async () => {
+  const folder = temporaryFolder();
+  const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
+  const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
+  execFileSync('openssl', [...made, '-subj', '/CN=localhost', '-keyout', key, '-out', certificate], {
+    stdio: 'ignore',
+  });
+  const servers = [
+    createTlsServer({ key: readFileSync(key), cert: readFileSync(certificate) }),
+    createServer((_request, response) => response.end()),
+  ];
+  const answers = [
+    /answers, with a certificate that is not trusted \(\w+\)\n.*NODE_EXTRA_CA_CERTS/,
+    /answers, and not by TLS/,
+  ];
+  for (const [index, server] of servers.entries()) {
+    onTestFinished(() => void server.close());
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { code, err } = await runCli(['publish', 'a', '1', '--url', url]);
+    expect(code).toBe(69);
+    expect(err).toMatch(answers[index] as RegExp);
+  }
 });
 
 test('a hub of this machine is named by its port alone', async () => {

@@ -1,12 +1,21 @@
 import { setFlagsFromString } from 'node:v8';
 import type { Config } from '../config/schema.ts';
 import type { Hub } from '../main.ts';
+import type { Refusal } from '../transports/refusals.ts';
 import { formatListen, parseListen, type ListenAddress } from '../config/listen.ts';
 import { CliError, type ExitName } from './exit-codes.ts';
+import { hearSignals } from './signals.ts';
 import type { Terminal } from './terminal.ts';
 
 /** How many ports after the wanted one are tried when any will do. */
 const PORTS_TRIED_MAX = 20;
+
+/** How a hub is run, beside its configuration. */
+export interface HubRun {
+  readonly anyPort: boolean;
+  readonly greet?: (hub: Hub) => void;
+  readonly refused?: (refusal: Refusal) => void;
+}
 
 /**
  * Runs a hub until it is told to stop.
@@ -16,23 +25,22 @@ const PORTS_TRIED_MAX = 20;
 export async function runHub(
   config: Config,
   terminal: Terminal,
-  { anyPort, greet }: { readonly anyPort: boolean; readonly greet?: (hub: Hub) => void },
+  { anyPort, greet, refused }: HubRun,
 ): Promise<ExitName> {
   // Heard from the start: a signal while the log is being opened ends it in order as well.
-  const stop = stopSignal();
-  const hub = await start(config, anyPort);
+  const signals = hearSignals(terminal);
+  const hub = await start(config, anyPort, refused);
   terminal.out(`Polycast listening on ${hub.url}`);
   greet?.(hub);
-  // Without TLS it means what it always does: the terminal has gone.
-  if (config.tls.certificateFile !== null) process.on('SIGHUP', () => void hub.reloadCertificate());
-  const signal = await stop;
+  if (config.tls.certificateFile !== null) signals.onHangUp(() => void hub.reloadCertificate());
+  const signal = await signals.stop;
   terminal.note(`${signal}: sending everyone away within ${config.drain.timeMs} ms; once more ends it at once`);
   await hub.drain();
   await hub.close();
   return 'done';
 }
 
-async function start(config: Config, anyPort: boolean): Promise<Hub> {
+async function start(config: Config, anyPort: boolean, refused: HubRun['refused']): Promise<Hub> {
   // A quiet hub runs each of its functions seldom, and would interpret them for long: compiled at once, an event on an idle
   // hub costs a tenth less.
   setFlagsFromString('--always-sparkplug');
@@ -41,7 +49,7 @@ async function start(config: Config, anyPort: boolean): Promise<Hub> {
   for (let tried = 0; ; tried++) {
     const listen = formatListen({ ...address, port: address.port + tried });
     try {
-      return await startHub({ ...config, listen });
+      return await startHub({ ...config, listen }, { refused });
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EADDRINUSE' && anyPort && tried < PORTS_TRIED_MAX) continue;
@@ -68,18 +76,4 @@ function startError(error: unknown, listen: string): unknown {
     );
   }
   return error;
-}
-
-/** The first SIGTERM or SIGINT. The second ends the process. */
-function stopSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    let isStopping = false;
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.on(signal, () => {
-        if (isStopping) process.exit(130);
-        isStopping = true;
-        resolve(signal);
-      });
-    }
-  });
 }

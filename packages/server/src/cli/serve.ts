@@ -1,6 +1,7 @@
 import type { Command } from './command.ts';
 import { HUB_OPTIONS, hubConfig } from './hub-options.ts';
 import { runHub } from './run-hub.ts';
+import { pasteable } from './own-name.ts';
 import type { Terminal } from './terminal.ts';
 
 export const serve: Command = {
@@ -10,7 +11,7 @@ export const serve: Command = {
   argumentsMin: 0,
   argumentsMax: 0,
   details:
-    'The configuration comes from a YAML file, from POLYCAST_* variables and from flags; flags go before variables, variables before the file. SIGTERM and SIGINT send all sessions away over drain.timeMs and end the hub; a second signal ends it at once.',
+    'The configuration comes from a YAML file, from POLYCAST_* variables and from flags; flags go before variables, variables before the file. SIGTERM, SIGINT and SIGQUIT send all sessions away over drain.timeMs and end the hub; a second one ends it at once. SIGHUP reads the TLS certificate again; other signals are ignored, with a line that says so.',
   options: HUB_OPTIONS,
   examples: [
     { command: 'polycast serve --config polycast.yaml', does: 'as the file says' },
@@ -34,5 +35,10 @@ function showFirstKey(key: string | undefined, { out, style }: Terminal): void {
   out('');
   out(key);
   out('');
-  out(style('dim', 'Use it as POLYCAST_KEY, or as Authorization: Bearer. Keys for less: polycast keys create --help'));
+  out(
+    style(
+      'dim',
+      pasteable('Use it as POLYCAST_KEY, or as Authorization: Bearer. Keys for less: polycast keys create --help'),
+    ),
+  );
 }

@@ -1,17 +1,21 @@
 import type { Config } from '../config/schema.ts';
 import type { EventTypes } from '../core/event-types.ts';
+import type { Audit } from '../core/ports.ts';
 import type { Deliveries } from '../deliveries/deliveries.ts';
 import type { GuardedFetch } from '../outgoing/guarded-fetch.ts';
+import { auditedDesk } from '../subscriptions/audited-desk.ts';
+import { boundedAudit } from '../subscriptions/bounded-audit.ts';
 import { eventTypesRoutes } from '../subscriptions/event-types/routes.ts';
 import type { SubscriptionParts } from '../subscriptions/parts.ts';
 import { hooksRoutes } from '../subscriptions/rest-hooks/routes.ts';
 import { openWebSub } from '../subscriptions/websub/open.ts';
-import type { Route } from '../transports/http-transport.ts';
+import type { Route } from '../transports/route.ts';
 
 export interface DialectNeeds {
   readonly parts: SubscriptionParts;
   readonly deliveries: Deliveries;
   readonly eventTypes: EventTypes;
+  readonly audit: Audit;
   /** For documents that WebSub publishers have changed. */
   readonly outgoing: GuardedFetch;
 }
@@ -26,11 +30,11 @@ export interface Dialects {
 }
 
 export function openDialects({ websub, subscriptions }: Config, needs: DialectNeeds): Dialects {
-  const { parts, deliveries, eventTypes, outgoing } = needs;
+  const { parts, deliveries, eventTypes, outgoing, audit } = needs;
   const webSub = openWebSub({
     services: parts.services,
     // Its subscribers are anybody: they are not to fill the audit log.
-    desk: deliveries.desk,
+    desk: auditedDesk(deliveries.desk, boundedAudit(audit, parts.services.clock)),
     sender: deliveries.sender,
     settings: websub,
     deliveries: subscriptions,
@@ -40,7 +44,7 @@ export function openDialects({ websub, subscriptions }: Config, needs: DialectNe
     },
   });
   return {
-    routes: [...hooksRoutes({ ...parts, eventTypes }), ...eventTypesRoutes({ ...parts, eventTypes }), ...webSub.routes],
+    routes: [...hooksRoutes({ ...parts, eventTypes }), ...eventTypesRoutes({ eventTypes }), ...webSub.routes],
     start: () => webSub.start(),
     close: () => webSub.close(),
   };

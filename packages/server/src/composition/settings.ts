@@ -5,7 +5,7 @@ import type { TransportSettings } from '../transports/services.ts';
 import { readPair, type CertificateFiles } from '../transports/tls-certificate.ts';
 
 /** What the HTTP server is told. Reads the certificate, where there is one. */
-export async function httpSettings({ limits, tls, lab }: Config): Promise<HttpSettings> {
+export async function httpSettings({ access, limits, localPages, publicUrl, tls, lab }: Config): Promise<HttpSettings> {
   const files = certificateFiles(tls);
   return {
     headerBytesMax: limits.headerBytesMax,
@@ -13,7 +13,10 @@ export async function httpSettings({ limits, tls, lab }: Config): Promise<HttpSe
     keepAliveTimeoutMs: limits.keepAliveTimeoutMs,
     connectionsMax: limits.connectionsMax,
     socketsPerAddressMax: limits.socketsPerAddressMax,
-    loopbackNamesOnly: lab.enabled,
+    // Whatever is open to all because only this machine can reach it.
+    loopbackNamesOnly: access === 'loopback' || lab.enabled || localPages !== 'none',
+    publicHost: publicUrl === null ? undefined : new URL(publicUrl).hostname,
+    socketsPerPublicAddressMax: limits.connectionsPerPublicAddressMax,
     http2StreamsMax: limits.http2StreamsMax,
     http2ResetsPerSecondMax: limits.http2ResetsPerSecondMax,
     tls:

@@ -16,6 +16,7 @@ export interface Config {
   readonly access: AccessMode;
   readonly tls: TlsConfig;
   readonly allowedOrigins: readonly string[];
+  readonly localPages: 'none' | 'loopback' | 'files';
   readonly trustedProxies: readonly string[];
   readonly forwardedHeader: 'x-forwarded-for' | 'forwarded';
   readonly defaults: RuleSettings & AccessDefaults;
@@ -90,6 +91,7 @@ export interface DeliveryConfig {
   readonly stalledTimeoutMs: number;
   readonly pollBytesMax: number;
   readonly pollWaitMaxSeconds: number;
+  readonly pageMaxAgeSeconds: number;
   readonly logReadsConcurrentMax: number;
 }
 
@@ -98,6 +100,7 @@ export interface LimitsConfig {
   readonly connectionsPerUserMax: number | null;
   readonly connectionsPerAddressMax: number | null;
   readonly socketsPerAddressMax: number | null;
+  readonly connectionsPerPublicAddressMax: number | null;
   readonly webSocketEntryTimeoutMs: number;
   readonly clientPublishRatePerSecond: number | null;
   readonly clientPublishBurst: number | null;
@@ -105,6 +108,7 @@ export interface LimitsConfig {
   readonly headersTimeoutMs: number;
   readonly bodyBytesMax: number;
   readonly bodiesBytesMax: number;
+  readonly clientBodiesBytesMax: number;
   readonly bodyTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
   readonly http2StreamsMax: number;
@@ -113,6 +117,7 @@ export interface LimitsConfig {
   readonly batchEventsMax: number;
   readonly messageBytesMax: number;
   readonly channelsMax: number;
+  readonly clientChannelsPercent: number;
   readonly appendQueueBytesMax: number;
 }
 

@@ -10,6 +10,7 @@ export function checkTogether(config: Config): ConfigProblem[] {
     ...checkListen(config),
     ...checkTls(config),
     ...checkOrigins(config),
+    ...checkLocalPages(config),
     ...checkProxies(config),
     ...checkSizes(config),
     ...checkSite(config),
@@ -39,6 +40,13 @@ function checkListen({ listen, access }: Config): ConfigProblem[] {
     `${address.host} can be reached from other machines, and there is no access control (access: loopback); ` +
     'listen on 127.0.0.1, or set access: open to let whoever reaches the port read and publish everything';
   return [{ path: 'listen', message }];
+}
+
+/** Others' machines have pages of their own on their loopback. */
+function checkLocalPages({ localPages, listen }: Config): ConfigProblem[] {
+  const { host } = parseListen(listen) ?? {};
+  if (localPages === 'none' || host === undefined || isLoopback(host)) return [];
+  return [{ path: 'localPages', message: `must be none: ${host} can be reached from other machines` }];
 }
 
 function checkTls({ tls }: Config): ConfigProblem[] {

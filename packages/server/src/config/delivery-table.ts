@@ -10,7 +10,7 @@ export const delivery: Readonly<Record<keyof DeliveryConfig, z.ZodDefault<z.ZodN
   heartbeatMs: whole(
     { unit: 'milliseconds', min: 1000, max: 3_600_000, default: 25_000 },
     {
-      doc: 'A stream on which nothing was sent for this long gets a heartbeat that carries its cursor.',
+      doc: 'A stream on which nothing was sent for this long gets a heartbeat.',
       why: 'Below the 30 s after which the most impatient proxies and mobile networks cut a silent connection.',
     },
   ),
@@ -54,6 +54,13 @@ export const delivery: Readonly<Record<keyof DeliveryConfig, z.ZodDefault<z.ZodN
     {
       doc: 'The longest `wait=` of a long poll; a longer one is refused, as PROTOCOL.md section 4 says.',
       why: 'Common proxies give up on a silent answer after 60 s.',
+    },
+  ),
+  pageMaxAgeSeconds: whole(
+    { unit: 'seconds', min: 0, max: 86_400, default: 10 },
+    {
+      doc: 'How long caches may share a full page of events between two cursors, on channels that anyone may read (PROTOCOL.md section 5.6). `0`: they share none.',
+      why: 'A crowd that comes back together is answered by the cache. What retention removes, or a new rule closes, is in caches for as long and no longer.',
     },
   ),
   logReadsConcurrentMax: whole(

@@ -37,6 +37,13 @@ export const limits: {
       why: 'No limit, as for `connectionsPerAddressMax`. Where it is set, leave room: a browser holds up to six, one that polls keeps them between its requests, and servers with a key come from addresses too.',
     },
   ),
+  connectionsPerPublicAddressMax: wholeOrNull(
+    { unit: 'connections', min: 1, max: 10_000_000, default: 5000 },
+    {
+      doc: 'How many TCP connections one public address (IPv6: one /64) may have at once where `limits.socketsPerAddressMax` says nothing. Behind `trustedProxies`, how many streams and waiting polls, where `limits.connectionsPerAddressMax` says nothing. Loopback, private and link-local addresses are not meant, nor are trusted proxies. Beyond it `429 too_many_connections`.',
+      why: 'A tenth of `limits.connectionsMax`: ten addresses are needed to fill the hub, and an office of a thousand desks does not meet it. Addresses that are not public belong to proxies, containers and load tests. Raise it where mobile networks put many users behind one address; null for no limit.',
+    },
+  ),
   webSocketEntryTimeoutMs: whole(
     { unit: 'milliseconds', min: 250, max: 3_600_000, default: 30_000 },
     {
@@ -84,6 +91,13 @@ export const limits: {
     {
       doc: 'What all bodies together may hold that are being read and have not come in one piece; beyond it `503 overloaded`.',
       why: 'Sixteen of the longest at once. Without it, whoever opens many connections and never ends their bodies fills the memory.',
+    },
+  ),
+  clientBodiesBytesMax: whole(
+    { unit: 'bytes', min: 1024, max: 1024 * GIB, default: 32 * MIB },
+    {
+      doc: 'What the bodies of one user, or of one address of whom nobody is known, may hold of `limits.bodiesBytesMax`; beyond it `503 overloaded`. All users and addresses together may hold three quarters. Servers with a key are not meant.',
+      why: 'Two of the longest bodies. Sixteen that nobody ends would else keep everybody from sending for as long as `limits.bodyTimeoutMs`.',
     },
   ),
   bodyTimeoutMs: whole(
@@ -140,6 +154,13 @@ export const limits: {
     {
       doc: 'How many channels the log may hold; publishing to another gets `503 channel_limit`. A channel whose events are all gone counts no more.',
       why: 'A channel for each order or user of a large product; a bound, because each costs a row and its name is chosen by publishers.',
+    },
+  ),
+  clientChannelsPercent: whole(
+    { unit: 'percent', min: 0, max: 100, default: 80 },
+    {
+      doc: 'Clients (users, and whoever nobody knows) may begin a new channel while the log has fewer than this part of `limits.channelsMax`; then they get `503 channel_limit`. Servers with a key may use them all.',
+      why: 'A fifth stays for servers: a client that invents names cannot keep them from publishing. 100 where servers begin no channels of their own.',
     },
   ),
   appendQueueBytesMax: whole(

@@ -1,6 +1,6 @@
 import * as yaml from 'yaml';
 import * as z from 'zod';
-import { nearest } from './nearest.ts';
+import { nearest } from '../core/nearest.ts';
 import { FIELDS } from './reference.ts';
 import { ConfigError, parseConfig, type Config, type ConfigProblem } from './schema.ts';
 import { leafPaths, mergeTrees, setIn, type Tree } from './tree.ts';

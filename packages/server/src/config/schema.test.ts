@@ -100,6 +100,26 @@ test('wrong kinds, ranges and words are told by field', () => {
   );
 });
 
+test('a member of a list that is missing, or of another kind, is told in plain words, and a secret is not repeated', () => {
+  const wrong = { rules: [{ subscribe: 'anyone' }, { pattern: 5 }], identity: { tokens: [{ issuer: 4, keys: [] }] } };
+  expect(() => parseConfig(wrong)).toThrow(
+    expect.objectContaining({
+      problems: expect.arrayContaining([
+        { path: 'rules.0.pattern', message: 'is missing: it must be a text' },
+        { path: 'rules.1.pattern', message: 'must be a text; it is 5' },
+        { path: 'identity.tokens.0.issuer', message: 'must be a text' },
+      ]),
+    }),
+  );
+});
+
+test('pages of the same machine are allowed only where no other machine can ask', () => {
+  expect(() => parseConfig({ access: 'open', listen: '0.0.0.0:80', localPages: 'loopback' })).toThrow(
+    /localPages: must be none: 0\.0\.0\.0 can be reached/,
+  );
+  expect(parseConfig({ localPages: 'files' }).localPages).toBe('files');
+});
+
 test('an unknown key without any near one names where to look', () => {
   expect(problems({ zzzzzzzz: 1 })[0]).toMatch(/polycast config reference/);
 });

@@ -2,7 +2,7 @@ import type * as z from 'zod';
 import type { Config } from './config.ts';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
 import { checkTogether } from './consistency.ts';
-import { nearest } from './nearest.ts';
+import { nearest } from '../core/nearest.ts';
 import { FIELDS, KNOWN_PATHS } from './reference.ts';
 import { RULE_KEYS } from './rules-table.ts';
 import { configSchema } from './table.ts';
@@ -42,9 +42,26 @@ function wrongForm(path: readonly string[], issue: z.core.$ZodIssue, input: unkn
   const form = FIELDS.find((each) => each.path === name)?.form;
   let value: unknown = input;
   for (const key of path) value = (value as Readonly<Record<string, unknown>>)[key];
-  if (form === undefined) return issue.message;
+  if (form === undefined) return wrongType(issue, SECRET.test(name) ? undefined : value, value === undefined);
   return SECRET.test(name) ? `must be ${form}` : `must be ${form}; it is ${JSON.stringify(value)}`;
 }
+
+/** Of a member of a list, such as the `pattern` of a rule, which has no form of its own. @param shown may be repeated */
+function wrongType(issue: z.core.$ZodIssue, shown: unknown, isMissing: boolean): string {
+  if (issue.code !== 'invalid_type') return issue.message;
+  const wanted = TYPE_NAMES[issue.expected] ?? issue.expected;
+  if (isMissing) return `is missing: it must be ${wanted}`;
+  return `must be ${wanted}${shown === undefined ? '' : `; it is ${JSON.stringify(shown)}`}`;
+}
+
+const TYPE_NAMES: Readonly<Record<string, string>> = {
+  string: 'a text',
+  number: 'a number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a group of fields',
+  record: 'a group of fields',
+};
 
 /** What is not to be repeated. */
 const SECRET = /\.secret$|^identity\.tokens/;

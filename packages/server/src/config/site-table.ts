@@ -128,7 +128,7 @@ const fields = {
   failuresMax: whole(
     { unit: 'failures in a row', min: 1, max: 1000, default: 5 },
     {
-      doc: 'After this many the site is left alone for `retryAfterSeconds`; then one question tries it again.',
+      doc: 'After this many the site is left alone for `retryAfterSeconds`, if a question fails too that it has answered before; then one question tries it again.',
       why: 'One may be chance; a site that is down should find no crowd at its door when it comes back.',
     },
   ),

@@ -136,7 +136,7 @@ export const configSchema: z.ZodType<Config, unknown> & { readonly shape: Readon
       why: 'Beside the place where it was started, where it is found again.',
     }),
     access: choice(['rules', 'loopback', 'open'], 'rules', {
-      doc: '`rules`: `defaults` and `rules` say who may do what, and a server needs a key. `loopback`: no access control, and so only loopback addresses may be listened on. `open`: no access control on any address: whoever reaches the port may read and publish everything.',
+      doc: '`rules`: `defaults` and `rules` say who may do what, and a server needs a key. `loopback`: no access control, and so only loopback addresses may be listened on, and only names of the loopback and of `publicUrl` are answered. `open`: no access control on any address: whoever reaches the port may read and publish everything.',
       why: 'Closed until a rule opens it: openness must be said aloud. `polycast dev` uses `loopback`.',
     }),
     tls: z.strictObject(tls).prefault({}),
@@ -144,6 +144,10 @@ export const configSchema: z.ZodType<Config, unknown> & { readonly shape: Readon
       form: 'list of origins (`https://shop.example`, `https://*.shop.example` for all sub-domains), or `["*"]`',
       doc: "Pages of these origins may read and publish from a browser, also with their visitors' cookies; those of `*`, all the others, without. Pages that the hub's own address serves always may.",
       why: 'Same origin only: otherwise any page that somebody visits could talk to a hub on their machine.',
+    }),
+    localPages: choice(['none', 'loopback', 'files'], 'none', {
+      doc: "Pages of the same machine that are allowed beside `allowedOrigins`. `loopback`: those of `localhost`, `*.localhost`, `127.0.0.1` and `[::1]` at any port, with their visitors' cookies. `files`: these, and pages opened from a file, which may read and publish events and nothing else. Only with a loopback `listen`. `polycast dev` uses `files`.",
+      why: 'A page opened from a file looks like a sandboxed frame of any web site (origin `null`): that is for development alone. `loopback` keeps such frames out.',
     }),
     trustedProxies: field(z.array(z.string()).max(100).default([]), {
       form: 'list of addresses and networks (`10.0.0.0/8`, `fd00::/8`, `192.0.2.7`), at most 100',

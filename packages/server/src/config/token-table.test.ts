@@ -23,12 +23,21 @@ test('an issuer needs no more than a key', () => {
   expect(issuer).toEqual({ userClaim: 'sub', leewaySeconds: 5, lifetimeMaxSeconds: 604_800, keys: [key] });
 });
 
+test('an issuer that is an https URL needs nothing else: it says where its keys are', () => {
+  const issuer = { issuer: 'https://login.example/realms/shop', algorithms: ['RS256'] };
+  expect(parseConfig(tokens(issuer)).identity.tokens[0]).toMatchObject(issuer);
+});
+
 test('one audience is a list of one', () => {
   expect(parseConfig(tokens({ audience: 'hub', keys: [key] })).identity.tokens[0]?.audience).toEqual(['hub']);
 });
 
 test.each<[what: string, issuer: object]>([
-  ['neither keys nor a jwksUrl', { issuer: 'a' }],
+  ['neither keys nor a jwksUrl, and a name that is no URL', { issuer: 'a' }],
+  ['neither, and no name', { audience: 'hub' }],
+  ['neither, and a URL by plain http', { issuer: 'http://login.example' }],
+  ['neither, and a URL with a query', { issuer: 'https://login.example?tenant=1' }],
+  ['neither, and a URL with a password', { issuer: 'https://me:secret@login.example' }],
   ['both', { keys: [key], jwksUrl: 'https://a.example/jwks' }],
   ['no key in its list', { keys: [] }],
   ['algorithms for keys that have their own', { keys: [key], algorithms: ['ES256'] }],

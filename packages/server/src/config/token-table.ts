@@ -57,12 +57,22 @@ const issuer = z
       .min(1)
       .optional(),
   })
-  .refine(({ keys, jwksUrl }) => (keys === undefined) !== (jwksUrl === undefined), {
+  .refine(({ keys, jwksUrl }) => keys === undefined || jwksUrl === undefined, {
     message: 'must have either keys or jwksUrl',
   })
-  .refine(({ algorithms, jwksUrl }) => algorithms === undefined || jwksUrl !== undefined, {
+  .refine((value) => value.keys !== undefined || value.jwksUrl !== undefined || isDiscoverable(value.issuer), {
+    message:
+      'must have keys, jwksUrl, or an https URL as its issuer, which publishes /.well-known/openid-configuration',
+  })
+  .refine(({ algorithms, keys }) => algorithms === undefined || keys === undefined, {
     message: 'algorithms is for jwksUrl; keys have their own',
   });
+
+/** "The URL … uses the https scheme and has no query or fragment component" (OpenID Connect Discovery 1.0, section 3). */
+function isDiscoverable(issuer: string | undefined): boolean {
+  const url = issuer === undefined ? null : URL.parse(issuer);
+  return url !== null && url.protocol === 'https:' && !/[?#@]/.test(issuer as string);
+}
 
 /** The settings of `identity` for tokens (PROTOCOL.md section 13.2). */
 export const tokens: { readonly [Name in keyof TokenSettings]: z.ZodDefault<z.ZodType<TokenSettings[Name], unknown>> } =
@@ -77,8 +87,8 @@ export const tokens: { readonly [Name in keyof TokenSettings]: z.ZodDefault<z.Zo
         )
         .default([]),
       {
-        form: 'list of at most 20 issuers: `{issuer, audience, keys or jwksUrl, algorithms, userClaim, leewaySeconds, lifetimeMaxSeconds}`',
-        doc: 'Whose signed tokens (JWT) are believed, by which keys. `issuer` is what `iss` must be; the one without takes what no other does. `audience` (one or a list): a token must be meant for one of these. `keys`: at most 20 of `{algorithm, kid}` and, for HS256, `secret`, `secretFile` or `secretEnvironment` (32 bytes or more); for RS256, ES256 and EdDSA `publicKey` (PEM, or a JWK), `publicKeyFile` or `publicKeyEnvironment`. `jwksUrl`: where they are fetched instead, of the `algorithms` given (all but HS256). `userClaim` (`sub`) names the user. `leewaySeconds` (5, 0 to 600): how far clocks may be apart. `lifetimeMaxSeconds` (604,800, a week; up to 366 days, and with both leeways less than `identity.revocationsKeptSeconds`): a token that is good for longer is refused.',
+        form: 'list of at most 20 issuers: `{issuer, audience, keys or jwksUrl or neither, algorithms, userClaim, leewaySeconds, lifetimeMaxSeconds}`',
+        doc: 'Whose signed tokens (JWT) are believed, by which keys. `issuer` is what `iss` must be; the one without takes what no other does. `audience` (one or a list): a token must be meant for one of these. `keys`: at most 20 of `{algorithm, kid}` and, for HS256, `secret`, `secretFile` or `secretEnvironment` (32 bytes or more); for RS256, ES256 and EdDSA `publicKey` (PEM, or a JWK), `publicKeyFile` or `publicKeyEnvironment`. `jwksUrl`: where they are fetched instead, of the `algorithms` given (all but HS256). With neither, `issuer` must be an https URL: its keys are where its `/.well-known/openid-configuration` says (`jwks_uri`). `userClaim` (`sub`) names the user. `leewaySeconds` (5, 0 to 600): how far clocks may be apart. `lifetimeMaxSeconds` (604,800, a week; up to 366 days, and with both leeways less than `identity.revocationsKeptSeconds`): a token that is good for longer is refused.',
         why: "No one's tokens are believed until the hub is told whose. Five seconds are more than clocks that are kept are apart; a revocation must be remembered for as long as tokens live, and a week is longer than any should.",
       },
     ),

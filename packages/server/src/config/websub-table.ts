@@ -20,6 +20,20 @@ export const websub: {
       why: 'A fifth of all: whoever asks is anybody, and must not take the place of your own webhooks.',
     },
   ),
+  subscriptionsPerHostMax: whole(
+    { unit: 'subscriptions', min: 1, max: 1_000_000, default: 50 },
+    {
+      doc: 'How many WebSub subscriptions may have callbacks on one host name, on whatever port; another is denied.',
+      why: 'One publish is one request to each of them: a reader of feeds needs a few, and somebody who is to be bombarded asked for none.',
+    },
+  ),
+  subscriptionsPerClientMax: whole(
+    { unit: 'subscriptions a day', min: 1, max: 1_000_000, default: 100 },
+    {
+      doc: 'How many new WebSub subscriptions one client may ask for in a day, all at once or not; then it gets `429 rate_limited`. Renewing and ending one is always possible.',
+      why: 'A hundred days to take all places, which last thirty at most.',
+    },
+  ),
   leaseSeconds: whole(
     { unit: 'seconds', min: 1, max: 365 * DAY_SECONDS, default: 10 * DAY_SECONDS },
     {

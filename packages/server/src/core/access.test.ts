@@ -124,3 +124,24 @@ test('each user has a channel of their own, and only they', () => {
     }),
   );
 });
+
+describe('what decisions cost', () => {
+  const rules = Array.from({ length: 300 }, (_, index) => ({
+    pattern: `area${index}.*.>`,
+    subscribe: ['users'] as const,
+  }));
+  const access = new Access([...rules, { pattern: 'pub.>', subscribe: ['anyone'] }], {});
+
+  test('a wish is compared with the rules of its first token alone, and for anyone once', () => {
+    const channels = Array.from({ length: 100 }, (_, index) => `pub.${index}.${'a.'.repeat(80)}a`);
+    for (let asked = 0; asked < 50; asked++)
+      for (const channel of channels) expect(access.decide(ANONYMOUS, 'subscribe', channel).kind).toBe('yes');
+    expect(access.comparisons).toBe(100);
+    for (const channel of channels) expect(access.decide(user('1'), 'subscribe', channel).kind).toBe('yes');
+    expect(access.comparisons).toBe(100);
+    expect(access.decide(user('1'), 'subscribe', 'area7.a.b').kind).toBe('yes');
+    expect(access.decide(ANONYMOUS, 'subscribe', 'area7.a.b').kind).toBe('no');
+    // Once for anyone, once for the user.
+    expect(access.comparisons).toBe(102);
+  });
+});

@@ -1,8 +1,10 @@
+import { Memo } from './memo.ts';
 import { relationOf, userTokenIn } from './pattern-relation.ts';
 import { PRESENCE_PREFIX } from './presence-channel.ts';
 import { SYSTEM_PREFIX } from './hub-channels.ts';
 import { privateChannel, PRIVATE_CHANNELS, userToken } from './private-channel.ts';
-import type { Action, Principal, Scope } from './principal.ts';
+import { ANONYMOUS, type Action, type Principal, type Scope } from './principal.ts';
+import { RuleIndex } from './rule-index.ts';
 
 /**
  * To whom a rule grants something. `anyone`: everybody. `users`: whoever the site knows. `owner`: the user whose token stands where
@@ -33,12 +35,28 @@ export type AccessAnswer =
  * is allowed to those who may subscribe; `presence` to nobody.
  */
 export class Access {
-  readonly #rules: readonly AccessRule[];
+  readonly #rules: Readonly<Record<Action, RuleIndex<Compiled>>>;
   readonly #defaults: AccessDefaults;
+  /** Of any rule, and of the defaults. */
+  readonly #grantees: Readonly<Record<Action, readonly Grantee[]>>;
+  /** What the rules let nobody in particular do: most decisions of a public page, and asked before anybody is known. */
+  readonly #forAnyone: Readonly<Record<Action, Memo<AccessAnswer>>>;
+  /** Rules that wishes have been compared with so far. */
+  comparisons = 0;
 
   constructor(rules: readonly AccessRule[], defaults: AccessDefaults) {
-    this.#rules = rules;
+    this.#rules = forEachAction((action) => new RuleIndex(compile(rules, action)));
     this.#defaults = defaults;
+    this.#grantees = forEachAction((action) => [
+      ...new Set([...rules, defaults].flatMap((rule) => granteesOf(rule, action) ?? [])),
+    ]);
+    this.#forAnyone = forEachAction(() => new Memo(ANSWERS_BYTES_MAX, () => ANSWER_BYTES));
+  }
+
+  /** Whether there is any channel of which the answer may be other than no: to be asked before it is known which is meant. */
+  mayEver(principal: Principal, action: Action): boolean {
+    if ((principal.grants[scopeOf(action)] ?? []).length > 0) return true;
+    return principal.kind !== 'server' && this.#grantees[action].some((grantee) => mayHold(principal, grantee));
   }
 
   decide(principal: Principal, action: Action, wish: string): AccessAnswer {
@@ -68,13 +86,22 @@ export class Access {
 
   /** What is reserved is granted only by rules that name it. */
   #byRules(principal: Principal, action: Action, wish: string, isReserved: boolean): AccessAnswer {
+    const memo = this.#forAnyone[action];
+    let forAnyone = memo.get(wish);
+    if (forAnyone === undefined) memo.set(wish, (forAnyone = this.#judge(ANONYMOUS, action, wish, isReserved)));
+    // Whatever anyone may, everybody may who is asked about here.
+    if (forAnyone.kind === 'yes' || principal === ANONYMOUS) return forAnyone;
+    return this.#judge(principal, action, wish, isReserved);
+  }
+
+  #judge(principal: Principal, action: Action, wish: string, isReserved: boolean): AccessAnswer {
     let ask: AccessAnswer | undefined;
-    for (const [index, rule] of this.#rules.entries()) {
-      const grantees = granteesOf(rule, action);
-      if (grantees === undefined || (isReserved && !rule.pattern.startsWith(SYSTEM_PREFIX))) continue;
-      const relation = relationOf(rule.pattern, wish);
+    for (const { pattern, grantees, by } of this.#rules[action].of(wish)) {
+      if (isReserved && !pattern.startsWith(SYSTEM_PREFIX)) continue;
+      this.comparisons++;
+      const relation = relationOf(pattern, wish);
       if (relation === 'disjoint') continue;
-      const answer = judge(principal, grantees, `rule ${index + 1} (${rule.pattern})`, rule.pattern, wish);
+      const answer = judge(principal, grantees, by, pattern, wish);
       if (answer.kind === 'no') return answer;
       if (answer.kind === 'ask') ask = answer;
       if (relation === 'covers') return ask ?? answer;
@@ -84,6 +111,37 @@ export class Access {
     return answer.kind === 'yes' && ask !== undefined ? ask : answer;
   }
 }
+
+/** A rule as far as it is about one action. */
+interface Compiled {
+  readonly pattern: string;
+  readonly grantees: readonly Grantee[];
+  /** What answers name it by. */
+  readonly by: string;
+}
+
+function compile(rules: readonly AccessRule[], action: Action): Compiled[] {
+  return rules.flatMap((rule, index) => {
+    const grantees = granteesOf(rule, action);
+    return grantees === undefined
+      ? []
+      : [{ pattern: rule.pattern, grantees, by: `rule ${index + 1} (${rule.pattern})` }];
+  });
+}
+
+function forEachAction<Value>(make: (action: Action) => Value): Record<Action, Value> {
+  return {
+    subscribe: make('subscribe'),
+    publish: make('publish'),
+    history: make('history'),
+    presence: make('presence'),
+  };
+}
+
+/** For each action: some 8,000 channels. */
+const ANSWERS_BYTES_MAX = 2 * 1024 * 1024;
+/** An answer with what it says is needed; what it names the rule by is the rule's. */
+const ANSWER_BYTES = 120;
 
 const SYSTEM_CHANNELS = 'polycast.>';
 const PRESENCE_CHANNELS = PRESENCE_PREFIX + '>';
@@ -119,6 +177,12 @@ function holds({ kind, user, claims }: Principal, grantee: Grantee, pattern: str
   }
   const value = Object.hasOwn(claims, grantee.claim) ? claims[grantee.claim] : undefined;
   return Array.isArray(value) ? value.includes(grantee.value) : value === grantee.value;
+}
+
+/** Whether it holds of some channel. */
+function mayHold(principal: Principal, grantee: Grantee): boolean {
+  if (grantee === 'owner' || grantee === 'site') return principal.user !== undefined;
+  return holds(principal, grantee, '>', '>');
 }
 
 function nameOf(grantee: Grantee): string {

@@ -6,7 +6,9 @@ import type { Position } from './ports.ts';
 import { event } from './testing/world.ts';
 
 function interest(channel: string): Interest {
-  return new Interest(channel, [channel], undefined, [], 0);
+  const made = new Interest(channel, [channel], undefined, [], 0);
+  made.isIndexed = true;
+  return made;
 }
 
 function batch(wanted: Interest, from: Position, over: Partial<Batch> = {}): Batch {
@@ -16,11 +18,14 @@ function batch(wanted: Interest, from: Position, over: Partial<Batch> = {}): Bat
     framing: sseFraming,
     from,
     reached: from + 1,
+    last: from + 1,
     count: 1,
     bytes,
     countMax: Infinity,
     isCut: false,
     gapThrough: 0,
+    gapReason: 'retention',
+    isPage: false,
     ...over,
   };
 }
@@ -92,4 +97,16 @@ test('a batch larger than the whole cache is not kept', () => {
   const a = interest('a');
   cache.keep(batch(a, 0, { bytes: new Uint8Array(2000) }));
   expect([cache.bytes, a.batches.length]).toEqual([0, 0]);
+});
+
+test('nothing is kept for an interest that is not in the index, and what is kept goes with it', () => {
+  const cache = new BatchCache(1e6);
+  const a = interest('a');
+  cache.keep(batch(a, 5));
+  cache.keep(batch(a, 6));
+  cache.forget(a);
+  expect([cache.bytes, a.batches]).toEqual([0, []]);
+  a.isIndexed = false;
+  cache.keep(batch(a, 5));
+  expect(cache.bytes).toBe(0);
 });

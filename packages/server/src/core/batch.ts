@@ -1,4 +1,4 @@
-import type { Framing } from '@polycast/protocol';
+import type { Framing, GapReason } from '@polycast/protocol';
 import type { Interest } from './interest.ts';
 import type { Position, StoredRecord } from './ports.ts';
 
@@ -13,14 +13,20 @@ export interface Batch {
   /** How many events. 0 when a page of the log held nothing that is meant; there are no bytes then. */
   readonly count: number;
   readonly bytes: Uint8Array;
+  /** Where its last event stands; 0 without events. */
+  readonly last: Position;
   /** The bound on events that it was made with, and whether more had been there but for its bounds. */
   readonly countMax: number;
   readonly isCut: boolean;
   /**
-   * Not 0: some of the events after `from`, up to and with this position, are lost to retention. That is told before those
+   * Not 0: some of the events after `from`, up to and with this position, are lost. That is told before those
    * that are left of them, so that nobody sees a hole before knowing of it.
    */
   readonly gapThrough: Position;
+  /** Why, if there is a gap. */
+  readonly gapReason: GapReason;
+  /** Of a poll: it is all there is between two places, and no event can join or replace these. */
+  readonly isPage: boolean;
 }
 
 /** Frames records one behind the other into one piece of memory. */
@@ -32,8 +38,11 @@ export function joinFrames(
 ): Uint8Array {
   let bytes = 0;
   for (const record of records) bytes += framing.size(record.body.length);
-  const out = allocate(bytes);
-  let at = 0;
+  const { enclosure } = framing;
+  const isEnclosed = enclosure !== undefined && bytes > 0;
+  let at = isEnclosed ? enclosure.headBytes(bytes) : 0;
+  const out = allocate(isEnclosed ? at + bytes + enclosure.tailBytes : bytes);
+  if (isEnclosed) enclosure.write(out, bytes);
   for (const record of records) at = framing.write(out, at, epoch, record.position, record.body);
   return out;
 }
@@ -77,7 +86,9 @@ export class BatchCache {
     return undefined;
   }
 
+  /** What is kept for an interest that nobody may ever have again would keep that as well, whose size is its client's choice. */
   keep(batch: Batch): void {
+    if (!batch.interest.isIndexed) return;
     const kept = { batch };
     const { batches } = batch.interest;
     batches.push(kept);
@@ -89,6 +100,11 @@ export class BatchCache {
     if (this.#kept.length < 64 || this.#kept.length < this.#count * 2) return;
     this.#kept = this.#kept.filter((each) => each.batch !== undefined);
     this.#first = 0;
+  }
+
+  /** Lets go of what is kept for an interest. */
+  forget({ batches }: Interest): void {
+    for (const kept of batches.toReversed()) this.#letGo(kept);
   }
 
   /** Lets go of all: what was kept is no longer what its readers should be given. */

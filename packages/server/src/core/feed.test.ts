@@ -83,10 +83,10 @@ test('no more reads of the log are under way than may be, and all are done', asy
 test('what nobody has published to is known to be quiet without a look, and found to be so once', async () => {
   const world = createWorld(createMemoryLog(), SMALL_TAIL);
   const { feed } = world;
-  const early = feed.interest(['x.*']);
+  const early = indexed(feed, ['x.*']);
   await publish(world.log, ...ten('a'));
   expect(feed.isQuiet(early, 0)).toBe(true);
-  const late = feed.interest(['y.*']);
+  const late = indexed(feed, ['y.*']);
   expect(feed.isQuiet(late, 0)).toBeUndefined();
   expect(feed.isQuiet(late, feed.tail.start)).toBe(true);
   await feed.catchUp(late, positionFraming, 0, Infinity, Infinity);
@@ -103,9 +103,9 @@ test('what nobody has published to is known to be quiet without a look, and foun
 test('an interest that was given up is never taken at its word, and comes back to life with a reader', async () => {
   const world = createWorld(createMemoryLog());
   const { feed } = world;
-  const forgotten = feed.interest(['a']);
+  const forgotten = indexed(feed, ['a']);
   for (let index = 0; index < 5000; index++) feed.interest([`idle.${index}`]);
-  expect(forgotten.isRetired).toBe(true);
+  expect(forgotten.isIndexed).toBe(false);
   await publish(world.log, 'a');
   expect(feed.isQuiet(forgotten, 0)).toBe(false);
 
@@ -208,6 +208,7 @@ test('each commit is told of once, when those who were live have it', async () =
     pollBytesMax: 1e5,
     logReadsConcurrentMax: 1,
     isLatestOnly: () => false,
+    isStored: () => true,
     allocate: (bytes) => new Uint8Array(bytes),
     delivered: (records) => seen.push([records.length, ...sink.batches.map(({ count }: Batch) => count)]),
   });
@@ -216,3 +217,9 @@ test('each commit is told of once, when those who were live have it', async () =
   expect(seen).toEqual([[3, 3]]);
   expect(feed.figures.wakes).toBe(1);
 });
+
+/** What has been asked for twice is in the index. */
+function indexed(feed: Feed, patterns: readonly string[]): ReturnType<Feed['interest']> {
+  feed.interest(patterns);
+  return feed.interest(patterns);
+}

@@ -1,11 +1,11 @@
-import type { Framing } from '@polycast/protocol';
+import { PolycastError, type Framing, type GapReason } from '@polycast/protocol';
 import { BatchCache, joinFrames, type Batch } from './batch.ts';
 import type { Interest, Woken } from './interest.ts';
 import { Interests } from './interests.ts';
 import { LogReads } from './log-reads.ts';
 import type { Log, Position, ReadPage, StoredRecord, TrimOrder } from './ports.ts';
 import { Tail, type Cut } from './tail.ts';
-import { UnderWay } from './under-way.ts';
+import { UnderWay, type IsWanted } from './under-way.ts';
 
 export interface FeedOptions {
   readonly tailBytesMax: number;
@@ -16,8 +16,12 @@ export interface FeedOptions {
   /** Reads of the log under way at once; the others wait in line. */
   readonly logReadsConcurrentMax: number;
   readonly isLatestOnly: (channel: string) => boolean;
+  /** Whether the log stores all events of a channel, until retention removes them. */
+  readonly isStored: (channel: string) => boolean;
   /** Memory for joined frames. */
   readonly allocate: (bytes: number) => Uint8Array;
+  /** What the channels and patterns of all who read may take of memory, each set of them once. */
+  readonly interestsBytesMax?: number;
   /** Told of new events once those who were live have been given them. */
   readonly delivered: (records: readonly StoredRecord[]) => void;
 }
@@ -29,6 +33,7 @@ export interface Records {
   readonly reached: Position;
   /** As a batch's. */
   readonly gapThrough: Position;
+  readonly gapReason: GapReason;
 }
 
 /** What the feed has counted since it began. */
@@ -55,8 +60,8 @@ export class Feed {
   readonly #options: FeedOptions;
   readonly #tail: Tail;
   readonly #reads: LogReads;
-  readonly #interests = new Interests();
   readonly #cache = new BatchCache(BATCH_CACHE_BYTES_MAX);
+  readonly #interests = new Interests((interest) => this.#cache.forget(interest));
   readonly #batchesUnderWay = new UnderWay<Batch>();
   readonly #recordsUnderWay = new UnderWay<Records>();
   /** What was collected last: all who are woken together ask for the same. */
@@ -102,7 +107,7 @@ export class Feed {
       bytesMax: Math.min(PRELOAD_BYTES_MAX, this.#options.tailBytesMax / 2),
     });
     // What retention has removed since is not in the page: only behind it the tail can speak for every channel.
-    const start = Math.max(page.reached, page.trimmedThrough);
+    const start = Math.max(page.reached, page.trimmedThrough, page.corruptThrough);
     this.#tail.preload(
       page.records.toReversed().filter((record) => record.position > start),
       start,
@@ -112,6 +117,18 @@ export class Feed {
   /** The interest in these channels and types; the same one for all who want the same. */
   interest(patterns: readonly string[], types?: readonly string[], except: readonly string[] = NOTHING): Interest {
     return this.#interests.of(patterns, types, except, this.head);
+  }
+
+  /**
+   * To be asked before somebody joins an interest.
+   * @throws PolycastError `overloaded`
+   */
+  checkRoom(interest: Interest): void {
+    const { interestsBytesMax = Infinity } = this.#options;
+    if (interest.readers.length > 0 || this.#interests.liveBytes + interest.bytes <= interestsBytesMax) return;
+    throw new PolycastError('overloaded', 'Readers have more different channels and patterns than there is room for.', {
+      retryAfterMs: 5000,
+    });
   }
 
   join(interest: Interest, reader: Woken): void {
@@ -144,18 +161,38 @@ export class Feed {
     if (records.length === 0 && gapThrough === 0) return undefined;
     const reached = Math.min(collected.reached, through);
     const batch = this.#batch(
-      { interest, framing, from: after, reached, countMax, isCut: reached < this.head, gapThrough },
+      {
+        interest,
+        framing,
+        from: after,
+        reached,
+        countMax,
+        isCut: reached < this.head,
+        gapThrough,
+        gapReason: 'retention',
+      },
       records,
     );
     if (whole) this.#cache.keep(batch);
     return batch;
   }
 
-  /** Reads a page from the log; readers who ask for the same at one time share one read. */
-  catchUp(interest: Interest, framing: Framing, after: Position, countMax: number, through: Position): Promise<Batch> {
+  /**
+   * Reads a page from the log; readers who ask for the same at one time share one read. It is not read when all of them have
+   * gone before it is its turn.
+   */
+  catchUp(
+    interest: Interest,
+    framing: Framing,
+    after: Position,
+    countMax: number,
+    through: Position,
+    isWanted: IsWanted = always,
+  ): Promise<Batch> {
     const key = `${framing.name} ${after} ${countMax} ${through} ${interest.key}`;
-    const underWay = this.#batchesUnderWay.get(key);
-    return underWay ?? this.#batchesUnderWay.begin(key, this.#readPage(interest, framing, after, countMax, through));
+    return this.#batchesUnderWay.share(key, isWanted, (isAnyLeft) =>
+      this.#readPage(interest, framing, after, countMax, through, isAnyLeft),
+    );
   }
 
   /** As `next`, as events: at most so many, and at most so many bytes of bodies, but always one. */
@@ -168,7 +205,7 @@ export class Feed {
     this.figures.tailHits++;
     const collected = this.#tail.collect(interest, after, bytesMax, countMax, bodySize);
     if (collected.records.length === 0 && collected.gapThrough === 0) interest.isQuietIn(after, this.head);
-    this.#collected = { key, head: this.head, ...collected };
+    this.#collected = { key, head: this.head, gapReason: 'retention', ...collected };
     return this.#collected;
   }
 
@@ -181,9 +218,8 @@ export class Feed {
     bytesMax: number,
   ): Promise<Records> {
     const key = `${after} ${through} ${countMax} ${bytesMax} ${interest.key}`;
-    const underWay = this.#recordsUnderWay.get(key);
-    return (
-      underWay ?? this.#recordsUnderWay.begin(key, this.#readRecords(interest, after, through, countMax, bytesMax))
+    return this.#recordsUnderWay.share(key, always, () =>
+      this.#readRecords(interest, after, through, countMax, bytesMax),
     );
   }
 
@@ -231,6 +267,13 @@ export class Feed {
     return { readers, behindMax };
   }
 
+  /** How many events that are meant stand after a position; `undefined` when only the log could tell. */
+  countAfter(interest: Interest, after: Position): number | undefined {
+    if (after >= this.head || interest.hasNews(after) === false) return 0;
+    if (!this.#tail.covers(interest, after)) return undefined;
+    return this.#tail.collect(interest, after, Infinity, Infinity, bodySize).records.length;
+  }
+
   /** Whether nothing that is meant stands after a position; `undefined` when only the log could tell. */
   isQuiet(interest: Interest, after: Position): boolean | undefined {
     if (after >= this.head) return true;
@@ -244,11 +287,11 @@ export class Feed {
   }
 
   /** The position from which the last `count` events of an interest are ahead; those who ask at one time share the answer. */
-  historyStart(interest: Interest, count: number): Promise<Position> {
-    return this.#reads.historyStart(interest, count, this.head);
+  historyStart(interest: Interest, count: number, isWanted: IsWanted = always): Promise<Position> {
+    return this.#reads.historyStart(interest, count, this.head, isWanted);
   }
 
-  /** One page straight from the log, in line with the other reads. */
+  /** One page straight from the log, in line with the other reads. @throws PolycastError also when nobody waits for it any more */
   read(
     interest: Interest,
     after: Position,
@@ -256,8 +299,9 @@ export class Feed {
     direction: 'forward' | 'backward',
     limit: number,
     bytesMax: number,
+    isWanted: IsWanted = always,
   ): Promise<ReadPage> {
-    return this.#reads.page(interest, after, through, direction, limit, bytesMax);
+    return this.#reads.page(interest, after, through, direction, limit, bytesMax, isWanted);
   }
 
   #bytesMax(framing: Framing): number {
@@ -272,7 +316,7 @@ export class Feed {
     bytesMax: number,
   ): Promise<Records> {
     const end = Math.min(this.#tailBegin(after), through);
-    if (after >= end) return { records: [], reached: Math.max(after, end), gapThrough: 0 };
+    if (after >= end) return { records: [], reached: Math.max(after, end), gapThrough: 0, gapReason: 'retention' };
     const page = await this.#reads.page(
       interest,
       after,
@@ -281,9 +325,9 @@ export class Feed {
       Math.min(countMax, LOG_PAGE_COUNT_MAX),
       bytesMax,
     );
-    const gapThrough = page.trimmedThrough > after ? page.trimmedThrough : 0;
+    const { gapThrough, gapReason } = lossOf(page, after);
     if (page.records.length === 0 && gapThrough === 0) interest.isQuietIn(after, page.reached);
-    return { records: page.records, reached: page.reached, gapThrough };
+    return { records: page.records, reached: page.reached, gapThrough, gapReason };
   }
 
   /** Where whoever reads the log goes no farther: from there on the tail knows more, as the log keeps no ephemeral events. */
@@ -297,11 +341,14 @@ export class Feed {
     after: Position,
     countMax: number,
     through: Position,
+    isWanted: IsWanted,
   ): Promise<Batch> {
     const end = Math.min(this.#tailBegin(after), through);
     const limit = Math.min(countMax, LOG_PAGE_COUNT_MAX);
-    const page = await this.#reads.page(interest, after, end, 'forward', limit, this.#bytesMax(framing));
-    let gapThrough = page.trimmedThrough > after ? page.trimmedThrough : 0;
+    const bytesMax = this.#bytesMax(framing);
+    const page = await this.#reads.page(interest, after, end, 'forward', limit, bytesMax, isWanted);
+    const loss = lossOf(page, after);
+    let { gapThrough } = loss;
     let { reached } = page;
     let records = interest.except.length === 0 ? page.records : page.records.filter((record) => interest.means(record));
     if (records.length === 0 && gapThrough === 0) interest.isQuietIn(after, reached);
@@ -312,17 +359,34 @@ export class Feed {
       gapThrough = Math.max(gapThrough, collected.gapThrough);
     }
     const batch = this.#batch(
-      { interest, framing, from: after, reached, countMax, isCut: reached < this.head, gapThrough },
+      {
+        interest,
+        framing,
+        from: after,
+        reached,
+        countMax,
+        isCut: reached < this.head,
+        gapThrough,
+        gapReason: loss.gapReason,
+      },
       records,
     );
     if (through === Infinity) this.#cache.keep(batch);
     return batch;
   }
 
-  #batch(about: Omit<Batch, 'count' | 'bytes'>, records: readonly StoredRecord[]): Batch {
+  #batch(about: Omit<Batch, 'count' | 'bytes' | 'last' | 'isPage'>, records: readonly StoredRecord[]): Batch {
+    const { isStored } = this.#options;
     return {
       ...about,
+      isPage:
+        about.isCut &&
+        about.gapThrough === 0 &&
+        about.framing.name === 'json' &&
+        records.length > 0 &&
+        records.every(({ channel }) => isStored(channel)),
       count: records.length,
+      last: records.at(-1)?.position ?? 0,
       bytes: joinFrames(about.framing, this.epoch, records, this.#options.allocate),
     };
   }
@@ -336,6 +400,15 @@ export class Feed {
   }
 }
 
+/** What a page of the log says is lost. What is damaged ends a page, so all of it is told as that. */
+export function lossOf(
+  { trimmedThrough, corruptThrough }: ReadPage,
+  after: Position,
+): { readonly gapThrough: Position; readonly gapReason: GapReason } {
+  if (corruptThrough > after) return { gapThrough: Math.max(corruptThrough, trimmedThrough), gapReason: 'corrupt' };
+  return { gapThrough: trimmedThrough > after ? trimmedThrough : 0, gapReason: 'retention' };
+}
+
 /** What retention has removed is in memory for a slow reader for this long. */
 export const GIVEN_AFTER_REMOVAL_MS = 10_000;
 
@@ -343,6 +416,10 @@ export const GIVEN_AFTER_REMOVAL_MS = 10_000;
 const LOG_PAGE_COUNT_MAX = 1000;
 
 const NOTHING: readonly string[] = [];
+
+function always(): boolean {
+  return true;
+}
 
 function bodySize(bodyBytes: number): number {
   return bodyBytes;

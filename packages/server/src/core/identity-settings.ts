@@ -48,7 +48,7 @@ export interface TokenSettings {
   readonly jwksTimeoutMs: number;
 }
 
-/** With either `keys` or `jwksUrl`. */
+/** With either `keys` or `jwksUrl`; with neither, `issuer` is a URL below which it says where its keys are. */
 export interface TokenIssuerSettings {
   readonly issuer?: string | undefined;
   readonly audience?: readonly string[] | undefined;

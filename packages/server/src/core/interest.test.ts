@@ -40,8 +40,10 @@ test('means what its patterns cover, without exceptions, of its types', () => {
   );
 });
 
-test('knows of news only from where it has watched, and while it is woken', () => {
+test('knows of news only from where it has watched, and while it is in the index', () => {
   const interest = new Interest('a', ['a'], undefined, [], 10);
+  expect(interest.hasNews(10)).toBeUndefined();
+  interest.isIndexed = true;
   expect([interest.hasNews(9), interest.hasNews(10)]).toEqual([undefined, false]);
   interest.lastMatched = 15;
   expect([interest.hasNews(14), interest.hasNews(15)]).toEqual([true, false]);
@@ -49,7 +51,7 @@ test('knows of news only from where it has watched, and while it is woken', () =
   expect(interest.hasNews(3)).toBeUndefined();
   interest.isQuietIn(3, 10);
   expect([interest.hasNews(2), interest.hasNews(3)]).toEqual([undefined, true]);
-  interest.isRetired = true;
+  interest.isIndexed = false;
   expect([interest.hasNews(14), interest.hasNews(20)]).toEqual([undefined, undefined]);
 });
 

@@ -27,6 +27,8 @@ export class Interest {
   /** Left out although a pattern covers them: what a session already gets. */
   readonly except: readonly string[];
   readonly hasWildcard: boolean;
+  /** What it takes of memory, at most: the texts in its key, its lists and the index, and what holds them. */
+  readonly bytes: number;
   /** The live consumers; each knows its index, so that leaving is O(1). */
   readers: Woken[] = [];
   /** Recently joined frames, those last that were asked for last. */
@@ -35,8 +37,11 @@ export class Interest {
   lastMatched: Position = 0;
   /** Nothing that is meant stands after this position and before this interest was made. */
   quietFrom: Position;
-  /** No longer woken: nobody had read it for long. It is revived when somebody does. */
-  isRetired = false;
+  /**
+   * Whether it is in the index, so that it knows of news. It is once a reader has joined it, or a second request has asked
+   * for it; no longer once it has been idle for long.
+   */
+  isIndexed = false;
   /** Whether it has been put on the list of those to be woken in this turn. */
   woken = false;
 
@@ -56,6 +61,11 @@ export class Interest {
     this.except = except;
     this.hasWildcard = patterns.some(hasWildcard);
     this.quietFrom = head;
+    let bytes = INTEREST_BYTES;
+    for (const pattern of patterns) bytes += PATTERN_BYTES + 3 * pattern.length;
+    for (const type of types ?? NOTHING) bytes += TEXT_BYTES + 2 * type.length;
+    for (const pattern of except) bytes += PATTERN_BYTES + 2 * pattern.length;
+    this.bytes = bytes;
   }
 
   /** Whether an event is meant. */
@@ -69,7 +79,7 @@ export class Interest {
 
   /** Whether something meant may stand after a position that the interest has an eye on; `undefined`: it has not. */
   hasNews(after: Position): boolean | undefined {
-    return after >= this.quietFrom && !this.isRetired ? this.lastMatched > after : undefined;
+    return this.isIndexed && after >= this.quietFrom ? this.lastMatched > after : undefined;
   }
 
   /** Notes that nothing meant stands, or ever stood, after a position and up to and with another. */
@@ -89,6 +99,13 @@ export class Interest {
   }
 }
 
+const NOTHING: readonly string[] = [];
+
+/** Measured, and rounded up: the interest and its places in maps; a pattern's nodes, lists and strings; any other text. */
+const INTEREST_BYTES = 600;
+const PATTERN_BYTES = 500;
+const TEXT_BYTES = 60;
+
 /** The name that equal interests have in common. */
 export function interestKey(
   patterns: readonly string[],
@@ -97,6 +114,11 @@ export function interestKey(
 ): string {
   if (types === undefined && except.length === 0 && patterns.length === 1) return patterns[0] as string;
   return JSON.stringify([patterns, types ?? null, except]);
+}
+
+/** A text that holds nothing but itself: one that was cut out of a request's address keeps all of that alive. */
+export function ownText(text: string): string {
+  return [text, ''].join('');
 }
 
 /** Sorted, without doubles. */

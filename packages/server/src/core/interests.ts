@@ -1,18 +1,40 @@
-import { Interest, interestKey, sortedUnique, type Woken } from './interest.ts';
+import { Interest, interestKey, ownText, sortedUnique, type Woken } from './interest.ts';
 import { PatternIndex } from './pattern-index.ts';
 import type { Position, StoredRecord } from './ports.ts';
 
-/** Interests kept without a reader, so that polls are answered by what is known. */
-const IDLE_INTERESTS_MAX = 4096;
+/**
+ * Interests kept without a reader, so that polls are answered by what is known: in number, since each publish looks at all of
+ * them that want it, and in bytes, since clients choose how long they are.
+ */
+export const IDLE_INTERESTS_MAX = 4096;
+export const IDLE_BYTES_MAX: number = 16 * 1024 * 1024;
 
 /** Who wants what: one interest for all who want the same, found by what is published, and its readers, to be woken. */
 export class Interests {
+  readonly #forgotten: (interest: Interest) => void;
   readonly #byKey = new Map<string, Interest>();
   readonly #byChannel = new PatternIndex<Interest>();
   /** Interests without readers, the longest idle first. */
   readonly #idle = new Set<Interest>();
+  #idleBytes = 0;
+  #liveBytes = 0;
   readonly #toWake: Interest[] = [];
   #waking: StoredRecord | undefined;
+
+  /** @param forgotten told of each interest that is let go of: what is kept for it can go as well */
+  constructor(forgotten: (interest: Interest) => void = nothing) {
+    this.#forgotten = forgotten;
+  }
+
+  /** What those without a reader take of memory. */
+  get idleBytes(): number {
+    return this.#idleBytes;
+  }
+
+  /** What those with readers take of memory. */
+  get liveBytes(): number {
+    return this.#liveBytes;
+  }
 
   /** @param head of the log: nothing that stands before it is known to a new interest */
   of(
@@ -25,10 +47,13 @@ export class Interests {
     const wantedTypes = types === undefined ? undefined : sortedUnique(types);
     const key = interestKey(wanted, wantedTypes, except);
     const known = this.#byKey.get(key);
-    if (known !== undefined) return known;
-    const interest = new Interest(key, wanted, wantedTypes, except, head);
-    this.#byKey.set(key, interest);
-    for (const pattern of wanted) this.#byChannel.add(pattern, interest);
+    if (known !== undefined) {
+      // Asked for again and again by polls: from now on they are answered from memory.
+      if (!known.isIndexed) this.#index(known, head);
+      return known;
+    }
+    const interest = new Interest(ownText(key), wanted.map(ownText), wantedTypes?.map(ownText), except, head);
+    this.#byKey.set(interest.key, interest);
     this.#rest(interest);
     return interest;
   }
@@ -38,13 +63,15 @@ export class Interests {
   }
 
   join(interest: Interest, reader: Woken, head: Position): void {
-    // It may have been retired between being asked for and being joined.
-    if (interest.isRetired) this.#revive(interest, head);
-    this.#idle.delete(interest);
+    if (!interest.isIndexed) this.#index(interest, head);
     reader.index = interest.readers.length;
     // An empty list that is pushed to makes room for sixteen: many have but one.
-    if (reader.index === 0) interest.readers = [reader];
-    else interest.readers.push(reader);
+    if (reader.index > 0) interest.readers.push(reader);
+    else {
+      interest.readers = [reader];
+      this.#liveBytes += interest.bytes;
+      if (this.#idle.delete(interest)) this.#idleBytes -= interest.bytes;
+    }
   }
 
   leave(interest: Interest, reader: Woken): void {
@@ -56,7 +83,9 @@ export class Interests {
     last.index = index;
     readers.pop();
     reader.index = -1;
-    if (readers.length === 0) this.#rest(interest);
+    if (readers.length > 0) return;
+    this.#liveBytes -= interest.bytes;
+    this.#rest(interest);
   }
 
   /**
@@ -93,19 +122,30 @@ export class Interests {
 
   #rest(interest: Interest): void {
     this.#idle.add(interest);
-    if (this.#idle.size <= IDLE_INTERESTS_MAX) return;
-    const [longest] = this.#idle;
-    if (longest === undefined || longest.woken) return;
-    this.#idle.delete(longest);
-    longest.isRetired = true;
-    if (this.#byKey.get(longest.key) === longest) this.#byKey.delete(longest.key);
-    for (const pattern of longest.patterns) this.#byChannel.remove(pattern, longest);
+    this.#idleBytes += interest.bytes;
+    while (this.#idle.size > IDLE_INTERESTS_MAX || this.#idleBytes > IDLE_BYTES_MAX) {
+      const [longest] = this.#idle;
+      if (longest === undefined || longest.woken) return;
+      this.#forget(longest);
+    }
   }
 
-  #revive(interest: Interest, head: Position): void {
-    interest.isRetired = false;
+  #forget(interest: Interest): void {
+    this.#idle.delete(interest);
+    this.#idleBytes -= interest.bytes;
+    if (this.#byKey.get(interest.key) === interest) this.#byKey.delete(interest.key);
+    if (interest.isIndexed) for (const pattern of interest.patterns) this.#byChannel.remove(pattern, interest);
+    interest.isIndexed = false;
+    this.#forgotten(interest);
+  }
+
+  /** From now on it knows of what comes; it may have been forgotten between being asked for and being joined. */
+  #index(interest: Interest, head: Position): void {
+    interest.isIndexed = true;
     interest.quietFrom = head;
     if (!this.#byKey.has(interest.key)) this.#byKey.set(interest.key, interest);
     for (const pattern of interest.patterns) this.#byChannel.add(pattern, interest);
   }
 }
+
+function nothing(): void {}

@@ -2,7 +2,7 @@ import { PolycastError } from '@polycast/protocol';
 import type { Interest } from './interest.ts';
 import type { Log, Position, ReadPage } from './ports.ts';
 import { ReadGate } from './read-gate.ts';
-import { UnderWay } from './under-way.ts';
+import { UnderWay, type IsWanted } from './under-way.ts';
 
 /** What is read of the log behind the tail: a page at a time, so many pages at once. */
 export class LogReads {
@@ -29,11 +29,14 @@ export class LogReads {
     direction: 'forward' | 'backward',
     limit: number,
     bytesMax: number,
+    isWanted: IsWanted = always,
   ): Promise<ReadPage> {
     const types = interest.types === undefined ? undefined : [...interest.types];
     const query = { patterns: interest.patterns, types, after, through, direction, limit, bytesMax };
     try {
       return await this.#gate.run(() => {
+        // Whoever asked may have gone while it was in line.
+        if (!isWanted()) throw new PolycastError('overloaded', 'Nobody waits for this read any more.');
         this.#figures.logReads++;
         return this.#log.read(query);
       });
@@ -45,22 +48,26 @@ export class LogReads {
   }
 
   /** The position from which the last `count` events of an interest are ahead; those who ask at one time share the answer. */
-  historyStart(interest: Interest, count: number, head: Position): Promise<Position> {
+  historyStart(interest: Interest, count: number, head: Position, isWanted: IsWanted): Promise<Position> {
     const key = `${count} ${head} ${interest.key}`;
-    return this.#startsUnderWay.get(key) ?? this.#startsUnderWay.begin(key, this.#findStart(interest, count, head));
+    return this.#startsUnderWay.share(key, isWanted, (isAnyLeft) => this.#findStart(interest, count, head, isAnyLeft));
   }
 
-  async #findStart(interest: Interest, count: number, head: Position): Promise<Position> {
+  async #findStart(interest: Interest, count: number, head: Position, isWanted: IsWanted): Promise<Position> {
     let through = head;
     let wanted = count;
     for (let pages = 0; wanted > 0 && through > 0 && pages < HISTORY_PAGES_MAX; pages++) {
-      const page = await this.page(interest, 0, through, 'backward', wanted, HISTORY_PAGE_BYTES_MAX);
+      const page = await this.page(interest, 0, through, 'backward', wanted, HISTORY_PAGE_BYTES_MAX, isWanted);
       const oldest = page.records[page.records.length - 1];
       wanted -= page.records.length;
       through = wanted > 0 || oldest === undefined ? page.reached : oldest.position - 1;
     }
     return through;
   }
+}
+
+function always(): boolean {
+  return true;
 }
 
 /** Each looks at some 2,000 events at most: what is rarer than one in 100,000 is not searched for any farther back. */

@@ -1,3 +1,4 @@
+import { PolycastError } from '@polycast/protocol';
 import type { Feed } from './feed.ts';
 import type { Interest } from './interest.ts';
 import type { StoredRecord } from './ports.ts';
@@ -6,6 +7,8 @@ import type { StoredRecord } from './ports.ts';
 export async function newestEvent(feed: Feed, interest: Interest): Promise<StoredRecord | undefined> {
   const recent = feed.newest(interest);
   if (recent !== undefined) return recent;
-  const page = await feed.read(interest, 0, feed.head, 'backward', 1, Infinity);
-  return page.records[0];
+  const { records, corruptThrough } = await feed.read(interest, 0, feed.head, 'backward', 1, Infinity);
+  if (corruptThrough > (records[0]?.position ?? 0))
+    throw new PolycastError('log_unavailable', 'The newest event of the channel is damaged on the disk.');
+  return records[0];
 }

@@ -1,4 +1,11 @@
-import { encodeCursor, jsonFraming, sseFraming, webSocketFraming, type Framing } from '@polycast/protocol';
+import {
+  encodeCursor,
+  jsonFraming,
+  sseChunkFraming,
+  sseFraming,
+  webSocketFraming,
+  type Framing,
+} from '@polycast/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { joinFrames, type Batch } from './batch.ts';
@@ -37,11 +44,14 @@ function batchOf(framing: Framing, written: readonly Written[]): Batch {
     framing,
     from: 0,
     reached: count,
+    last: count,
     count,
     bytes,
     countMax: Infinity,
     isCut: false,
     gapThrough: 0,
+    gapReason: 'retention',
+    isPage: false,
   };
 }
 
@@ -65,7 +75,7 @@ const event = fc.record({
   ),
 });
 
-describe.each([sseFraming, webSocketFraming, jsonFraming])('as %j', (framing) => {
+describe.each([sseFraming, sseChunkFraming, webSocketFraming, jsonFraming])('as %j', (framing) => {
   test('what one client has published is left out, byte for byte the rest is the same', () => {
     fc.assert(
       fc.property(fc.array(event, { maxLength: 8 }), fc.option(name, { nil: undefined }), (written, user) => {

@@ -15,17 +15,24 @@ export interface Others {
 export function withoutOwn(batch: Batch, mark: string): Others {
   const own = authorsOf(batch)?.get(mark);
   if (own === undefined) return batch;
-  const { bytes } = batch;
-  const left = new Uint8Array(own.reduce((length, [start, end]) => length - (end - start), bytes.length));
-  let from = 0;
-  let at = 0;
-  for (const [start, end] of [...own, [bytes.length, bytes.length] as const]) {
+  const { bytes, framing } = batch;
+  const [contentStart, contentEnd] = contentOf(batch);
+  const leftBytes = own.reduce((length, [start, end]) => length - (end - start), contentEnd - contentStart);
+  if (leftBytes === 0) return { bytes: NO_BYTES, count: 0 };
+  const { enclosure } = framing;
+  let at = enclosure?.headBytes(leftBytes) ?? 0;
+  const left = new Uint8Array(at + leftBytes + (enclosure?.tailBytes ?? 0));
+  enclosure?.write(left, leftBytes);
+  let from = contentStart;
+  for (const [start, end] of [...own, [contentEnd, contentEnd] as const]) {
     left.set(bytes.subarray(from, start), at);
     at += start - from;
     from = end;
   }
   return { bytes: left, count: batch.count - own.length };
 }
+
+const NO_BYTES = new Uint8Array();
 
 /** From where to where a frame stands. */
 type Place = readonly [start: number, end: number];
@@ -36,8 +43,9 @@ const KNOWN = new WeakMap<Batch, ReadonlyMap<string, readonly Place[]> | undefin
 function authorsOf(batch: Batch): ReadonlyMap<string, readonly Place[]> | undefined {
   if (KNOWN.has(batch)) return KNOWN.get(batch);
   const { framing, bytes } = batch;
+  const [contentStart, contentEnd] = contentOf(batch);
   let authors: Map<string, Place[]> | undefined;
-  for (let start = 0; start < bytes.length;) {
+  for (let start = contentStart; start < contentEnd;) {
     const end = framing.endAt(bytes, start);
     const mark = markIn(bytes, framing.jsonAt(bytes, start));
     if (mark !== undefined) {
@@ -50,6 +58,12 @@ function authorsOf(batch: Batch): ReadonlyMap<string, readonly Place[]> | undefi
   }
   KNOWN.set(batch, authors);
   return authors;
+}
+
+/** From where to where the frames stand, within what is around them. */
+function contentOf({ framing: { enclosure }, bytes }: Batch): Place {
+  if (enclosure === undefined || bytes.length === 0) return [0, bytes.length];
+  return [enclosure.contentAt(bytes), bytes.length - enclosure.tailBytes];
 }
 
 /** What an event says of its author, from `user` to the end of `origin`; `undefined` without an origin. The order of members is fixed. */

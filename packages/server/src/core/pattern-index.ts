@@ -1,29 +1,54 @@
+import { endOfToken, hasWildcard } from '@polycast/protocol';
+
 /**
- * Finds the interests whose patterns cover a channel. Channel names without wildcards are one look-up; patterns are a trie
- * over tokens, walked in O(tokens) times the branches that wildcards open, whatever the number of subscribers.
+ * Finds the interests whose patterns cover a channel. Channel names without wildcards are one look-up. Patterns are a compressed
+ * trie: a chain of tokens without a branch is one node, so `a.b.c.*` and `a.b.d.>` together have three nodes below the root
+ * (`a.b`, `c.*`, `d`). A match visits the branches that wildcards open, whatever the number of subscribers.
  */
 export class PatternIndex<Interest> {
   readonly #exact = new Map<string, Interest[]>();
-  readonly #root: Node<Interest> = node();
+  readonly #root: Node<Interest> = node('');
   #patterns = 0;
+  /** Nodes that all matches have visited so far. */
+  visits = 0;
+
+  /** Nodes there are. */
+  get size(): number {
+    return count(this.#root);
+  }
 
   add(pattern: string, interest: Interest): void {
-    if (isWild(pattern)) this.#patterns++;
-    const list = this.#listOf(pattern);
+    if (!hasWildcard(pattern)) {
+      const list = this.#exact.get(pattern);
+      if (list !== undefined) list.push(interest);
+      else this.#exact.set(pattern, [interest]);
+      return;
+    }
+    this.#patterns++;
+    const isOpen = pattern.endsWith('>');
+    const at = reach(this.#root, tokensOf(pattern, isOpen));
+    const list = isOpen ? at.below : at.here;
     if (list !== undefined) list.push(interest);
-    else this.#begin(pattern, [interest]);
+    else if (isOpen) at.below = [interest];
+    else at.here = [interest];
   }
 
   remove(pattern: string, interest: Interest): void {
-    const list = this.#listOf(pattern);
-    const index = list?.indexOf(interest) ?? -1;
-    if (list === undefined || index < 0) return;
-    list[index] = list[list.length - 1] as Interest;
-    list.pop();
-    if (isWild(pattern)) {
-      this.#patterns--;
-      if (list.length === 0) this.#prune(pattern);
-    } else if (list.length === 0) this.#exact.delete(pattern);
+    if (!hasWildcard(pattern)) {
+      const list = this.#exact.get(pattern);
+      if (list !== undefined && drop(list, interest) && list.length === 0) this.#exact.delete(pattern);
+      return;
+    }
+    const isOpen = pattern.endsWith('>');
+    const path = find(this.#root, tokensOf(pattern, isOpen));
+    const at = path?.at(-1)?.node;
+    const list = isOpen ? at?.below : at?.here;
+    if (path === undefined || at === undefined || list === undefined || !drop(list, interest)) return;
+    this.#patterns--;
+    if (list.length > 0) return;
+    if (isOpen) at.below = undefined;
+    else at.here = undefined;
+    compact(path);
   }
 
   /**
@@ -32,84 +57,163 @@ export class PatternIndex<Interest> {
   match(channel: string, found: (interest: Interest) => void): void {
     const exact = this.#exact.get(channel);
     if (exact !== undefined) for (const interest of exact) found(interest);
-    if (this.#patterns > 0) walk(this.#root, channel.split('.'), 0, found);
+    if (this.#patterns > 0) this.#walk(this.#root, channel, 0, found);
   }
 
-  #listOf(pattern: string): Interest[] | undefined {
-    if (!isWild(pattern)) return this.#exact.get(pattern);
-    let at: Node<Interest> | undefined = this.#root;
-    for (const token of pattern.split('.')) {
-      if (token === '>') return at?.below;
-      at = at?.children?.get(token);
+  /** @param from where the channel's next token begins; beyond its end when there is none */
+  #walk(at: Node<Interest>, channel: string, from: number, found: (interest: Interest) => void): void {
+    this.visits++;
+    const next = at.rest === '' ? from : pass(at.rest, channel, from);
+    if (next < 0) return;
+    if (next > channel.length) {
+      if (at.here !== undefined) for (const interest of at.here) found(interest);
+      return;
     }
-    return at?.here;
-  }
-
-  #begin(pattern: string, list: Interest[]): void {
-    if (!isWild(pattern)) return void this.#exact.set(pattern, list);
-    let at = this.#root;
-    for (const token of pattern.split('.')) {
-      if (token === '>') return void (at.below = list);
-      at.children ??= new Map();
-      let next = at.children.get(token);
-      if (next === undefined) at.children.set(token, (next = node()));
-      at = next;
-    }
-    at.here = list;
-  }
-
-  /** Takes away the branches that hold nothing any more, from the leaf up. */
-  #prune(pattern: string): void {
-    const path: Node<Interest>[] = [this.#root];
-    const tokens = pattern.split('.').filter((token) => token !== '>');
-    for (const token of tokens) {
-      const next = path[path.length - 1]?.children?.get(token);
-      if (next === undefined) return;
-      path.push(next);
-    }
-    for (let depth = path.length - 1; depth > 0; depth--) {
-      const at = path[depth] as Node<Interest>;
-      if (!isEmpty(at.here) || !isEmpty(at.below) || (at.children?.size ?? 0) > 0) return;
-      path[depth - 1]?.children?.delete(tokens[depth - 1] as string);
-    }
+    if (at.below !== undefined) for (const interest of at.below) found(interest);
+    if (at.children === undefined && at.star === undefined) return;
+    const end = endOfToken(channel, next);
+    const named = at.children?.get(channel.slice(next, end));
+    if (named !== undefined) this.#walk(named, channel, end + 1, found);
+    if (at.star !== undefined) this.#walk(at.star, channel, end + 1, found);
   }
 }
 
-/** What it has none of is not made: there is a node for each customer's `orders.42.>`. */
+/** It is found under one token, by its parent. What it has none of is not made: each customer's `orders.42.>` is a node. */
 interface Node<Interest> {
+  /** The tokens that follow that one without a branch: `b.*.c`, or nothing. */
+  rest: string;
   /** Patterns that end here. */
   here: Interest[] | undefined;
   /** Patterns that end here with `>`. */
   below: Interest[] | undefined;
   children: Map<string, Node<Interest>> | undefined;
+  star: Node<Interest> | undefined;
 }
 
-function node<Interest>(): Node<Interest> {
-  return { here: undefined, below: undefined, children: undefined };
+/** The way to a node: each with the token that its parent has it under. */
+type Path<Interest> = { readonly node: Node<Interest>; readonly token: string }[];
+
+function node<Interest>(rest: string): Node<Interest> {
+  return { rest, here: undefined, below: undefined, children: undefined, star: undefined };
 }
 
-function isEmpty(list: readonly unknown[] | undefined): boolean {
-  return list === undefined || list.length === 0;
+/** Without the `>` of an open one. */
+function tokensOf(pattern: string, isOpen: boolean): string[] {
+  const tokens = pattern.split('.');
+  if (isOpen) tokens.pop();
+  return tokens;
 }
 
-function isWild(pattern: string): boolean {
-  return pattern.includes('*') || pattern.endsWith('>');
+function childOf<Interest>(at: Node<Interest>, token: string): Node<Interest> | undefined {
+  return token === '*' ? at.star : at.children?.get(token);
 }
 
-function walk<Interest>(
-  at: Node<Interest>,
-  tokens: readonly string[],
-  index: number,
-  found: (interest: Interest) => void,
-): void {
-  if (index === tokens.length) {
-    if (at.here !== undefined) for (const interest of at.here) found(interest);
-    return;
+function attach<Interest>(at: Node<Interest>, token: string, child: Node<Interest>): void {
+  if (token === '*') at.star = child;
+  else (at.children ??= new Map()).set(token, child);
+}
+
+function detach<Interest>(at: Node<Interest>, token: string): void {
+  if (token === '*') at.star = undefined;
+  else if (at.children?.delete(token) === true && at.children.size === 0) at.children = undefined;
+}
+
+/** The node at which a pattern ends; made, and a chain split, where there is none. */
+function reach<Interest>(root: Node<Interest>, tokens: readonly string[]): Node<Interest> {
+  let at = root;
+  for (let index = 0; index < tokens.length;) {
+    const token = tokens[index++] as string;
+    let next = childOf(at, token);
+    if (next === undefined) {
+      attach(at, token, (next = node(tokens.slice(index).join('.'))));
+      return next;
+    }
+    const rest = next.rest === '' ? [] : next.rest.split('.');
+    let same = 0;
+    while (same < rest.length && rest[same] === tokens[index + same]) same++;
+    if (same < rest.length) {
+      const upper = node<Interest>(rest.slice(0, same).join('.'));
+      attach(upper, rest[same] as string, next);
+      next.rest = rest.slice(same + 1).join('.');
+      attach(at, token, upper);
+      next = upper;
+    }
+    index += same;
+    at = next;
   }
-  if (at.below !== undefined) for (const interest of at.below) found(interest);
-  if (at.children === undefined) return;
-  const named = at.children.get(tokens[index] as string);
-  if (named !== undefined) walk(named, tokens, index + 1, found);
-  const star = at.children.get('*');
-  if (star !== undefined) walk(star, tokens, index + 1, found);
+  return at;
 }
+
+/** The way to the node at which a pattern ends, if there is one. */
+function find<Interest>(root: Node<Interest>, tokens: readonly string[]): Path<Interest> | undefined {
+  const path: Path<Interest> = [{ node: root, token: '' }];
+  for (let index = 0; index < tokens.length;) {
+    const token = tokens[index++] as string;
+    const next = childOf((path.at(-1) as Path<Interest>[number]).node, token);
+    if (next === undefined) return undefined;
+    path.push({ node: next, token });
+    if (next.rest === '') continue;
+    for (const each of next.rest.split('.')) if (each !== tokens[index++]) return undefined;
+  }
+  return path;
+}
+
+/** The end of a path holds nothing any more: it goes, or becomes one with its only child; so may its parent. */
+function compact<Interest>(path: Path<Interest>): void {
+  for (let depth = path.length - 1; depth > 0 && depth >= path.length - 2; depth--) {
+    const { node: at, token } = path[depth] as Path<Interest>[number];
+    if (at.here !== undefined || at.below !== undefined) return;
+    const children = (at.children?.size ?? 0) + (at.star === undefined ? 0 : 1);
+    if (children > 1) return;
+    if (children === 1) return joinWithChild(at);
+    detach((path[depth - 1] as Path<Interest>[number]).node, token);
+  }
+}
+
+function joinWithChild<Interest>(at: Node<Interest>): void {
+  const [token, child] = at.star === undefined ? ([...(at.children ?? [])][0] ?? ['', at]) : (['*', at.star] as const);
+  at.rest = [at.rest, token, child.rest].filter((part) => part !== '').join('.');
+  at.here = child.here;
+  at.below = child.below;
+  at.children = child.children;
+  at.star = child.star;
+}
+
+function drop<Interest>(list: Interest[], interest: Interest): boolean {
+  const index = list.indexOf(interest);
+  if (index < 0) return false;
+  list[index] = list[list.length - 1] as Interest;
+  list.pop();
+  return true;
+}
+
+function count<Interest>(at: Node<Interest>): number {
+  let nodes = 1 + (at.star === undefined ? 0 : count(at.star));
+  for (const child of at.children?.values() ?? []) nodes += count(child);
+  return nodes;
+}
+
+/** Where a channel goes on behind the tokens of a chain; -1 when it does not have them. */
+function pass(rest: string, channel: string, from: number): number {
+  if (from > channel.length) return -1;
+  let at = 0;
+  for (;;) {
+    if (rest.charCodeAt(at) === STAR) {
+      at++;
+      from = endOfToken(channel, from);
+    } else {
+      while (at < rest.length && rest.charCodeAt(at) !== DOT) {
+        if (rest.charCodeAt(at++) !== channel.charCodeAt(from++)) return -1;
+      }
+    }
+    const isEnded = from === channel.length;
+    if (!isEnded && channel.charCodeAt(from) !== DOT) return -1;
+    if (at === rest.length) return from + 1;
+    if (isEnded) return -1;
+    at++;
+    from++;
+  }
+}
+
+const DOT = 46;
+const STAR = 42;

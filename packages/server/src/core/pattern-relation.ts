@@ -1,27 +1,45 @@
+import { endOfToken } from '@polycast/protocol';
+
 /** How the channels of a pattern stand to those that somebody wishes for. */
 export type Relation = 'covers' | 'overlaps' | 'disjoint';
 
 /**
  * Whether a pattern covers all channels of a wish, some of them or none. Both are valid patterns; `{user}` in the first stands
- * for any one token. O(tokens).
+ * for any one token. O(characters), and it allocates nothing: a request may name a hundred wishes, and a hub have hundreds of rules.
  */
 export function relationOf(pattern: string, wish: string): Relation {
-  const ours = pattern.split('.');
-  const theirs = wish.split('.');
   let relation: Relation = 'covers';
-  for (let index = 0; ; index++) {
-    const our = ours[index];
-    const their = theirs[index];
-    if (our === undefined && their === undefined) return relation;
+  for (let ours = 0, theirs = 0; ;) {
+    const hasOurs = ours < pattern.length;
+    const hasTheirs = theirs < wish.length;
+    if (!hasOurs && !hasTheirs) return relation;
+    const our = hasOurs ? pattern.charCodeAt(ours) : 0;
+    const their = hasTheirs ? wish.charCodeAt(theirs) : 0;
     // `>` stands for one token or more, so it covers and overlaps nothing that has ended.
-    if (our === '>') return their === undefined ? 'disjoint' : relation;
-    if (their === '>') return our === undefined ? 'disjoint' : 'overlaps';
-    if (our === undefined || their === undefined) return 'disjoint';
-    if (our === '*' || our === USER_TOKEN || our === their) continue;
-    if (their !== '*') return 'disjoint';
-    relation = 'overlaps';
+    if (our === ABOVE) return hasTheirs ? relation : 'disjoint';
+    if (their === ABOVE) return hasOurs ? 'overlaps' : 'disjoint';
+    if (!hasOurs || !hasTheirs) return 'disjoint';
+    const ourEnd = endOfToken(pattern, ours);
+    const theirEnd = endOfToken(wish, theirs);
+    if (our !== STAR && our !== BRACE && !isSame(pattern, ours, ourEnd, wish, theirs, theirEnd)) {
+      if (their !== STAR) return 'disjoint';
+      relation = 'overlaps';
+    }
+    ours = ourEnd + 1;
+    theirs = theirEnd + 1;
   }
 }
+
+function isSame(one: string, from: number, to: number, other: string, otherFrom: number, otherTo: number): boolean {
+  if (to - from !== otherTo - otherFrom) return false;
+  for (; from < to; from++, otherFrom++) if (one.charCodeAt(from) !== other.charCodeAt(otherFrom)) return false;
+  return true;
+}
+
+const STAR = 42;
+const ABOVE = 62;
+/** No token of a channel begins so: it is that of `{user}`. */
+const BRACE = 123;
 
 /** Stands, in a rule's pattern, for the token of the user who asks. */
 export const USER_TOKEN = '{user}';

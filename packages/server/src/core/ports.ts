@@ -92,6 +92,11 @@ export interface ReadPage {
    * nothing was lost. Replaced values of `latest` channels and events of `none` channels do not count as lost.
    */
   readonly trimmedThrough: Position;
+  /**
+   * The newest position of events in this page that are damaged on the disk, up to which some that are meant may be missing; `after`
+   * itself when all could be read. Forward, `reached` is never before it, and `records` are none: the damage begins right after `after`.
+   */
+  readonly corruptThrough: Position;
 }
 
 export interface ChannelState {
@@ -166,6 +171,8 @@ export interface Authority {
   readonly nobody?: Principal;
   /** Yes, or the error that says why not and which rule said so. `pattern` is a channel or a pattern. */
   decide(principal: Principal, action: Action, pattern: string): AuthorityDecision | Promise<AuthorityDecision>;
+  /** Whether there is any channel of which `decide` may say yes; absent where there always is. */
+  mayEver?(principal: Principal, action: Action): boolean;
   /**
    * Until when a yes holds that was just said, milliseconds since 1970: where somebody outside was asked, as long as they said. `Infinity`
    * for what rules and credentials decide; absent where nobody else is asked.
@@ -195,9 +202,12 @@ export type AuthorityDecision =
   | {
       readonly allowed: false;
       readonly code: 'unauthorized' | 'forbidden' | 'identity_unavailable';
+      /** What everybody may be told. */
       readonly detail: string;
       /** The rule that decided. */
       readonly by?: string;
+      /** What it asks for: `a user`, `the scope publish for orders.1`. */
+      readonly needs?: string;
     };
 
 /** What a request or a connection brought along to show who it is. Looked up only as far as the authority looks. */

@@ -37,6 +37,8 @@ export interface PresenceView {
   snapshot(channel: string): Promise<PresenceSnapshot & { readonly position: Position }>;
   /** Whether a user who is not connected has polled lately. */
   isOnline(user: string): boolean;
+  /** Users who are connected or have polled lately, as far as they are known here. */
+  onlineUsers(): Iterable<string>;
 }
 
 /** What others had been told before a restart. */

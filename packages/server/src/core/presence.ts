@@ -79,6 +79,11 @@ export class Presence {
     return member !== undefined && countOf(member) > 0;
   }
 
+  /** Those of whom `isOnline` is true. */
+  *onlineUsers(): Generator<string> {
+    for (const [user, member] of this.#everyone.users) if (countOf(member) > 0) yield user;
+  }
+
   /** When `advance` has something to do next; `Infinity` for never. */
   get nextMs(): number {
     let nextMs = this.#deferred.size === 0 ? Infinity : this.#deferredUntilMs;

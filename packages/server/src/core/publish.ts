@@ -1,4 +1,5 @@
 import { formatTime, parseCursor, PolycastError } from '@polycast/protocol';
+import { cursorOfTag } from './entity-tag.ts';
 import type { EventTypes } from './event-types.ts';
 import { ANY_POSITION } from './latest.ts';
 import type { AppendOutcome, Clock, Log, NewRecord, Position } from './ports.ts';
@@ -57,6 +58,8 @@ export interface PublisherOptions {
   readonly appended: (durationMs: number) => void;
   /** What kinds of events there are, for the channels whose rules hold publishers to it. */
   readonly eventTypes?: Pick<EventTypes, 'refusal'>;
+  /** How many channels there may be for a client to begin another one; servers may use up what the log has. None: no limit. */
+  readonly clientChannelsMax?: number | undefined;
   /** How many events a second each client may publish, all channels together, and how many at once; none: no limit. */
   readonly clientRate?: { readonly perSecond: number; readonly burst: number } | undefined;
 }
@@ -78,6 +81,9 @@ export class Publisher {
   readonly #options: PublisherOptions;
   readonly #buckets = new TokenBuckets();
   #queuedBytes = 0;
+  /** How many the log has, counted now and then. */
+  #channels = 0;
+  #channelsAtMs = -Infinity;
   readonly figures: PublishFigures = { published: 0, bytes: 0, replayed: 0, refused: 0, failed: 0 };
 
   constructor(log: Log, rules: Rules, clock: Clock, options: PublisherOptions) {
@@ -104,7 +110,7 @@ export class Publisher {
    */
   async publish(requests: readonly PublishRequest[]): Promise<readonly PublishResult[]> {
     const results: (PublishResult | undefined)[] = [];
-    const records: NewRecord[] = [];
+    const records: Prepared[] = [];
     let bytes = 0;
     for (const request of requests) {
       const record = this.#record(request);
@@ -124,7 +130,7 @@ export class Publisher {
     return results as PublishResult[];
   }
 
-  #append(records: readonly NewRecord[], bytes: number): Promise<readonly PublishResult[]> {
+  #append(records: readonly Prepared[], bytes: number): Promise<readonly PublishResult[]> {
     if (this.#queuedBytes > 0 && this.#queuedBytes + bytes > this.#options.queueBytesMax) {
       this.figures.refused += records.length;
       return Promise.resolve(
@@ -140,7 +146,7 @@ export class Publisher {
       (outcomes) => {
         this.#queuedBytes -= bytes;
         this.#options.appended(this.#clock.monotonicMs() - startMs);
-        return outcomes.map((outcome, index) => this.#result(outcome, records[index] as NewRecord));
+        return outcomes.map((outcome, index) => this.#result(outcome, records[index] as Prepared));
       },
       (error: unknown) => {
         this.#queuedBytes -= bytes;
@@ -154,7 +160,7 @@ export class Publisher {
     );
   }
 
-  #record(request: PublishRequest): NewRecord | PolycastError {
+  #record(request: PublishRequest): Prepared | PolycastError {
     const settings = this.#rules.of(request.channel);
     const { channel, type, content, author } = request;
     const limited = this.#rateLimit(channel, settings, author?.client);
@@ -164,6 +170,9 @@ export class Publisher {
       const refusal = this.#options.eventTypes?.refusal(eventTypeCheck, channel, type, content);
       if (refusal !== undefined) return refusal;
     }
+    const isNewRefused = author?.client !== undefined && settings.retain !== 'none' && this.#isFullForClients();
+    // "Only if there is none" would be a new channel.
+    if (isNewRefused && request.ifMatch === 'none') return channelLimit();
     const idempotencyKey = this.#keyOf(request);
     const timeMs = this.#clock.nowMs();
     const head =
@@ -177,7 +186,7 @@ export class Publisher {
         { limit: settings.eventBytesMax },
       );
     }
-    return {
+    const record: NewRecord = {
       channel,
       type,
       timeMs,
@@ -187,13 +196,28 @@ export class Publisher {
       fingerprint: idempotencyKey === undefined ? undefined : this.#options.fingerprint(`${head},${content}`),
       ifLatest: request.ifMatch === undefined ? undefined : this.#expected(request.ifMatch),
     };
+    // The log's own test of whether there is an event already.
+    return isNewRefused && request.ifMatch === undefined
+      ? { ...record, ifLatest: ANY_POSITION, isForExisting: true }
+      : record;
+  }
+
+  /** What is left of the log's channels is for servers, so that no client can keep them from publishing. */
+  #isFullForClients(): boolean {
+    const { clientChannelsMax } = this.#options;
+    if (clientChannelsMax === undefined) return false;
+    if (this.#channelsAtMs + CHANNELS_COUNTED_MS <= this.#clock.monotonicMs()) {
+      this.#channelsAtMs = this.#clock.monotonicMs();
+      this.#channels = this.#log.figures()['channels'] ?? 0;
+    }
+    return this.#channels >= clientChannelsMax;
   }
 
   /** The position that `ifMatch` stands for; one that no event has when the cursor is not of this log. */
   #expected(ifMatch: string): Position {
     if (ifMatch === 'none') return 0;
     if (ifMatch === '*') return ANY_POSITION;
-    const cursor = parseCursor(ifMatch);
+    const cursor = parseCursor(cursorOfTag(ifMatch));
     return cursor?.epoch === this.#log.state.epoch ? cursor.position : NO_EVENTS_POSITION;
   }
 
@@ -231,7 +255,7 @@ export class Publisher {
     return new PolycastError('rate_limited', `${who} ${perSecond} events a second.`, { retryAfterMs });
   }
 
-  #result(outcome: AppendOutcome, { channel, timeMs, body }: NewRecord): PublishResult {
+  #result(outcome: AppendOutcome, { channel, timeMs, body, isForExisting }: Prepared): PublishResult {
     switch (outcome.kind) {
       case 'appended':
         this.figures.published++;
@@ -249,9 +273,10 @@ export class Publisher {
       case 'key_reused':
         return this.#refused(new PolycastError('idempotency_key_reused'));
       case 'conflict':
+        if (isForExisting) return this.#refused(channelLimit());
         return this.#refused(new PolycastError('precondition_failed', undefined, { latestPosition: outcome.latest }));
       case 'channel_limit':
-        return this.#refused(new PolycastError('channel_limit', undefined, { retryAfterMs: 60_000 }));
+        return this.#refused(channelLimit());
     }
   }
 
@@ -260,6 +285,16 @@ export class Publisher {
     return { ok: false, error };
   }
 }
+
+/** An event for the log; `isForExisting`: a conflict means that its channel would have been a new one. */
+type Prepared = NewRecord & { readonly isForExisting?: true };
+
+function channelLimit(): PolycastError {
+  return new PolycastError('channel_limit', undefined, { retryAfterMs: 60_000 });
+}
+
+/** How old the number of channels may be. */
+const CHANNELS_COUNTED_MS = 100;
 
 function first(results: readonly PublishResult[]): PublishResult {
   return results[0] as PublishResult;

@@ -11,6 +11,8 @@ export interface Sink {
    * else `reader.flushed()` is called once it has.
    */
   deliver(batch: Batch, tellGap: boolean): boolean;
+  /** A page of the log was read, and nothing that was delivered keeps the reader from the next; false: it is not to go on. */
+  searched?(): boolean;
   /** All there is has been delivered; what comes next will wake the reader. May be called often. */
   caughtUp(): void;
   /** The log could not be read; the reader has closed. */
@@ -83,8 +85,9 @@ export class Reader {
     this.#gapTold = through;
   }
 
-  start(): void {
-    this.#feed.join(this.#interest, this);
+  /** @param stays it may have to be woken; whoever only asks what there is now need not be known to those that publish */
+  start(stays = true): void {
+    if (stays) this.#feed.join(this.#interest, this);
     this.#phase = 'idle';
     this.#pump();
   }
@@ -153,7 +156,9 @@ export class Reader {
       }
       if (batch === 'behind') {
         this.#phase = 'reading';
-        this.#feed.catchUp(this.#interest, this.framing, this.#position, this.#countMax, this.#through).then(
+        const { framing } = this;
+        const isWanted = (): boolean => !this.isClosed;
+        this.#feed.catchUp(this.#interest, framing, this.#position, this.#countMax, this.#through, isWanted).then(
           (arrived) => this.#arrived(arrived),
           (error: PolycastError) => this.#failed(error),
         );
@@ -165,7 +170,7 @@ export class Reader {
 
   #arrived(batch: Batch): void {
     if (this.#phase !== 'reading') return;
-    if (this.#deliver(batch)) this.#pump();
+    if (this.#deliver(batch) && this.#sink.searched?.() !== false) this.#pump();
   }
 
   #failed(error: PolycastError): void {
@@ -182,8 +187,9 @@ export class Reader {
     this.#position = batch.reached;
     // Set before the sink runs, which may close this reader.
     this.#phase = 'writing';
-    const tellGap = batch.gapThrough > this.#gapTold;
-    if (tellGap) this.#gapTold = batch.gapThrough;
+    // Damage is passed at once, so it is met once; and nobody is excused from hearing of it.
+    const tellGap = batch.gapThrough > this.#gapTold || (batch.gapReason === 'corrupt' && batch.gapThrough > 0);
+    if (tellGap) this.#gapTold = Math.max(this.#gapTold, batch.gapThrough);
     if ((batch.count > 0 || tellGap) && !this.#sink.deliver(batch, tellGap)) return false;
     return this.#phase === 'writing';
   }

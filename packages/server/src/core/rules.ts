@@ -1,6 +1,8 @@
 import { matches } from '@polycast/protocol';
 import type { EventTypeCheck } from './event-types.ts';
+import { Memo } from './memo.ts';
 import type { Retain } from './ports.ts';
+import { RuleIndex } from './rule-index.ts';
 
 /** What holds for a channel; `undefined` stands for "no bound". */
 export interface ChannelSettings {
@@ -24,34 +26,33 @@ export type Rule = { readonly pattern: string } & {
   readonly [Setting in keyof ChannelSettings]?: ChannelSettings[Setting];
 };
 
-const MEMO_MAX = 20_000;
+/** What holds for some 30,000 channels with names of an ordinary length. */
+const MEMO_BYTES_MAX = 8 * 1024 * 1024;
+/** Settings of a channel, as an object. */
+const SETTINGS_BYTES = 160;
 
 /** What holds for which channel: each setting from the first rule that covers the channel and sets it, else the default. */
 export class Rules {
-  readonly #rules: readonly Rule[];
+  readonly #rules: RuleIndex<Rule> | undefined;
   readonly #defaults: ChannelSettings;
-  readonly #memo = new Map<string, ChannelSettings>();
+  readonly #memo = new Memo<ChannelSettings>(MEMO_BYTES_MAX, () => SETTINGS_BYTES);
 
   constructor(rules: readonly Rule[], defaults: ChannelSettings) {
-    this.#rules = rules;
+    // From the last rule to the first, so that the first that sets a thing has the last word.
+    this.#rules = rules.length === 0 ? undefined : new RuleIndex(rules.toReversed());
     this.#defaults = defaults;
   }
 
   of(channel: string): ChannelSettings {
-    if (this.#rules.length === 0) return this.#defaults;
+    if (this.#rules === undefined) return this.#defaults;
     let settings = this.#memo.get(channel);
-    if (settings === undefined) {
-      settings = this.#work(channel);
-      if (this.#memo.size >= MEMO_MAX) this.#memo.clear();
-      this.#memo.set(channel, settings);
-    }
+    if (settings === undefined) this.#memo.set(channel, (settings = this.#work(channel, this.#rules)));
     return settings;
   }
 
-  #work(channel: string): ChannelSettings {
+  #work(channel: string, rules: RuleIndex<Rule>): ChannelSettings {
     let settings: ChannelSettings = this.#defaults;
-    // From the last rule to the first, so that the first that sets a thing has the last word.
-    for (const { pattern, ...set } of this.#rules.toReversed()) {
+    for (const { pattern, ...set } of rules.of(channel)) {
       if (matches(pattern, channel)) settings = { ...settings, ...set };
     }
     return settings;

@@ -59,3 +59,10 @@ test('a flood of names that are all held back does not have every bucket looked 
   }
   expect(forgetting).toBeLessThan(20);
 });
+
+test('buckets are bounded in bytes, however long their names are', () => {
+  const buckets = new TokenBuckets();
+  for (let number = 0; number < 60_000; number++) buckets.take(`${number}`.padEnd(330, 'x'), 0.001, 1, 0);
+  expect(buckets.bytes).toBeLessThanOrEqual(16 * 1024 * 1024 + 1000);
+  expect(buckets.size * 810).toBe(buckets.bytes);
+});

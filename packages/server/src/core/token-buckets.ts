@@ -1,6 +1,12 @@
 /** Token buckets by name: what is allowed per second, and how much at once. Full buckets are forgotten. */
 export class TokenBuckets {
   readonly #buckets = new Map<string, Bucket>();
+  #bytes = 0;
+
+  /** What the names and their buckets take of memory. */
+  get bytes(): number {
+    return this.#bytes;
+  }
 
   get size(): number {
     return this.#buckets.size;
@@ -13,7 +19,8 @@ export class TokenBuckets {
   take(name: string, perSecond: number, burst: number, nowMs: number): number {
     let bucket = this.#buckets.get(name);
     if (bucket === undefined) {
-      if (this.#buckets.size >= BUCKETS_MAX) this.#forget(nowMs);
+      if (this.#buckets.size >= BUCKETS_MAX || this.#bytes >= BYTES_MAX) this.#forget(nowMs);
+      this.#bytes += bytesOf(name);
       this.#buckets.set(name, (bucket = { tokens: burst, atMs: nowMs, perSecond, burst }));
     }
     bucket.tokens = Math.min(burst, bucket.tokens + ((nowMs - bucket.atMs) / 1000) * perSecond);
@@ -26,13 +33,19 @@ export class TokenBuckets {
   /** Those that have filled up by now are as good as new; if too few have, the oldest go, a good many for one look at all. */
   #forget(nowMs: number): void {
     for (const [name, { tokens, atMs, perSecond, burst }] of this.#buckets) {
-      if (tokens + ((nowMs - atMs) / 1000) * perSecond >= burst) this.#buckets.delete(name);
+      if (tokens + ((nowMs - atMs) / 1000) * perSecond >= burst) this.#delete(name);
     }
-    let over = this.#buckets.size - (BUCKETS_MAX - (BUCKETS_MAX >>> 6));
+    const countMax = BUCKETS_MAX - (BUCKETS_MAX >>> 6);
+    const bytesMax = BYTES_MAX - (BYTES_MAX >>> 6);
     for (const name of this.#buckets.keys()) {
-      if (over-- <= 0) return;
-      this.#buckets.delete(name);
+      if (this.#buckets.size <= countMax && this.#bytes <= bytesMax) return;
+      this.#delete(name);
     }
+  }
+
+  #delete(name: string): void {
+    this.#buckets.delete(name);
+    this.#bytes -= bytesOf(name);
   }
 }
 
@@ -44,5 +57,13 @@ interface Bucket {
 }
 
 const BUCKETS_MAX = 50_000;
+/** Names are those of users and channels, 330 characters at most. */
+const BYTES_MAX = 16 * 1024 * 1024;
+
+/** A bucket with its place in the map, and the name, of which each character may take two bytes. */
+function bytesOf(name: string): number {
+  return 150 + 2 * name.length;
+}
+
 /** What sums of fractions may be off by: a token that is due is not put off for it. */
 const ROUNDING = 1e-6;

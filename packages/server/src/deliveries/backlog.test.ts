@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest';
+import { createMemoryLog } from '../log/memory.ts';
 import { answering, openKit, openReceiver, webhook, type Kit } from '../testing/delivery-kit.ts';
-import { openQueue } from '../testing/queue-kit.ts';
+import { openQueue, queueOf } from '../testing/queue-kit.ts';
 
 async function publishAll(kit: Kit, channel: string, count: number): Promise<void> {
   for (let data = 0; data < count; data++) await kit.publish(channel, data);
@@ -29,6 +30,22 @@ test('what waits behind an event that fails is counted, and still is after a res
   receiver.answer = answering(204);
   const nothing = { inFlight: 0, failing: 0, waiting: 0, lagEvents: 0, lagMs: 0 };
   await vi.waitFor(() => expect(desk.backlog(id)).toMatchObject(nothing));
+});
+
+test('what others publish is no lag of an idle queue that a gap waits for', async () => {
+  const before = await openKit();
+  const { id } = await openQueue(before, { channels: ['print.>'] });
+  await before.publish('print.1', 'done');
+  queueOf(before, id).acknowledge(...(await queueOf(before, id).pull({ countMax: 1 })));
+  await before.close();
+  const kit = await openKit({ kept: { log: createMemoryLog(), state: before.state } });
+  await publishAll(kit, 'other.1', 22);
+  const backlog = (): object => kit.deliveries.desk.backlog(id);
+  expect(backlog()).toMatchObject({ lagEvents: 1, lagPositions: 22 });
+  expect(kit.deliveries.figures.states['active']).toMatchObject({ lagEventsMax: 1 });
+  await kit.publish('print.1', 'new');
+  await publishAll(kit, 'other.1', 3);
+  expect(backlog()).toMatchObject({ lagEvents: 2, lagPositions: 26 });
 });
 
 test('the events of a batch that is under way are counted, and those behind it', async () => {

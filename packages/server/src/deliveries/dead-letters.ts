@@ -37,7 +37,7 @@ export class DeadLetters {
     return this.#givenUp;
   }
 
-  /** An event has failed often enough: it is done. */
+  /** The first event of a lane has failed often enough, or can never be sent: it is done. */
   giveUp(
     line: Line,
     progress: Progress,
@@ -49,6 +49,7 @@ export class DeadLetters {
     const { epoch, store, notes, tell } = this.#parts;
     const { root } = line;
     const { position, channel, attempts, record } = lane;
+    progress.narrow(lane, 1);
     progress.done(lane);
     // What is lost already is no letter to anybody; that it is not known is told.
     if (record !== undefined && isGap(record))

@@ -13,10 +13,12 @@ import { DeadLetters } from './dead-letters.ts';
 import { Desk, urlOf } from './desk.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Endings } from './endings.ts';
+import type { InFlight } from './in-flight-file.ts';
 import type { LandingFigures } from './landings.ts';
 import { Line, type LineOwner, type LineParts } from './line.ts';
 import { Notes } from './notes.ts';
 import { Pulls, type PullFigures } from './pull/pulls.ts';
+import { Quarantine } from './quarantine.ts';
 import { ReadGate } from '../core/read-gate.ts';
 import { Registry } from './registry.ts';
 import { Replays } from './replays.ts';
@@ -36,6 +38,8 @@ export interface DeliveriesParts {
   readonly speed: number;
   readonly store: SubscriptionStore;
   readonly sender: Sender & { close(): Promise<void> };
+  /** What was in flight when the hub before died, and what is now. */
+  readonly inFlight: InFlight;
   readonly settings: SubscriptionSettings;
   /** What the hub calls itself, to endpoints that it asks for their consent: a host name. */
   readonly origin: string;
@@ -82,6 +86,7 @@ export class Deliveries {
   readonly #replays: Replays;
   readonly #verification: Verification;
   readonly #endings: Endings;
+  readonly #quarantine: Quarantine;
   readonly #lineParts: LineParts;
   #sweeping: NodeJS.Timeout | undefined;
   readonly desk: SubscriptionDesk;
@@ -103,12 +108,15 @@ export class Deliveries {
     this.#standings = standings;
     let attemptNumber = store.lastAttempt;
     const nextAttempt = (): number => ++attemptNumber;
-    this.#dispatcher = new Dispatcher({ ...parts, epoch, notes, standings, deadLetters, nextAttempt });
+    const quarantine = new Quarantine({ ...parts, released: (line) => this.#released(line) });
+    this.#quarantine = quarantine;
+    this.#dispatcher = new Dispatcher({ ...parts, quarantine, epoch, notes, standings, deadLetters, nextAttempt });
     this.#pulls = new Pulls({ ...parts, notes, deadLetters, find: (id) => this.#registry.get(id) });
     this.#replays = new Replays({ lineParts: this.#lineParts, owner: this.#dispatcher, store, notes });
     this.#endings = new Endings(clock, speed, (line) => void standings.step(line, 'lease_over'));
     this.#verification = new Verification({
       ...parts,
+      quarantine,
       epoch,
       nextAttempt,
       judged: (line, verdict) => this.#judged(line, verdict),
@@ -165,8 +173,9 @@ export class Deliveries {
       const line = this.#makeLine(isForeign ? this.#transplanted(stored, store.epoch as string, changes) : stored);
       this.#registry.add(line);
       if (!isForeign) this.#replays.restore(line, stored.replays);
-      this.#turned(line);
     }
+    this.#quarantine.start((id) => this.#registry.get(id));
+    for (const line of this.#registry.each()) this.#turned(line);
     if (changes.length > 0) store.note(changes);
     this.#sweeping = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS / this.#parts.speed);
     this.#sweeping.unref();
@@ -178,8 +187,10 @@ export class Deliveries {
     this.#verification.close();
     this.#endings.close();
     clearInterval(this.#sweeping);
+    this.#quarantine.close();
     await this.#dispatcher.close(CLOSE_TIME_MS);
     await this.#parts.sender.close();
+    this.#parts.inFlight.close();
     for (const line of this.#registry.each()) {
       line.leave();
       if (line.position !== line.standing.cursor) this.#notes.touch(line);
@@ -214,6 +225,14 @@ export class Deliveries {
     if (state === 'active') this.#replays.ready(line);
   }
 
+  /** It had been held back, and may be sent to now. */
+  #released(line: Line): void {
+    this.#verification.released(line);
+    if (isPull(line)) return;
+    this.#dispatcher.ready(line);
+    this.#replays.ready(line);
+  }
+
   #redefined(line: Line): void {
     this.#endings.set(line);
     if (isPull(line)) return this.#pulls.redefined(line);
@@ -228,6 +247,7 @@ export class Deliveries {
 
   #end(line: Line): void {
     line.leave();
+    this.#quarantine.remove(line);
     this.#endings.forget(line);
     this.#verification.forget(line);
     this.#replays.forget(line, (replay) => this.#dispatcher.remove(replay));

@@ -3,22 +3,26 @@ import type { Clock, StoredRecord } from '../core/ports.ts';
 import type { SubscriptionDefinition, WebhookDelivery } from '../core/subscription/definition.ts';
 import type { Lane } from '../core/subscription/lane.ts';
 import type { Pace } from '../core/subscription/pace.ts';
-import type { SendRequest, Sender, Sent } from '../core/subscription/ports.ts';
+import type { Sender, Sent } from '../core/subscription/ports.ts';
 import type { Progress } from '../core/subscription/progress.ts';
 import { withJitter } from '../core/subscription/retry.ts';
 import { Alarm } from './alarm.ts';
+import { assemble, recordsOf, type Broken } from './assemble.ts';
 import { Courtesy } from './courtesy.ts';
 import type { Flight } from './flight.ts';
+import type { InFlight } from './in-flight-file.ts';
 import { isGap } from './gap.ts';
 import { Landings, type LandingFigures, type LandingsParts } from './landings.ts';
 import type { Line, LineOwner } from './line.ts';
 import { paceOf } from './pace-of.ts';
+import type { Quarantine } from './quarantine.ts';
 import { Turns } from './turns.ts';
-import { requestOf } from './webhook/request.ts';
 
 export interface DispatcherParts extends LandingsParts {
   readonly sender: Sender;
   readonly clock: Clock;
+  readonly inFlight: InFlight;
+  readonly quarantine: Quarantine;
   /** How many times faster than on the wall time passes for the clock. */
   readonly speed: number;
   /** Events written to live consumers, in all. */
@@ -36,9 +40,6 @@ const REPLAY_OPEN_MAX = 256;
 const GIVING_WAY_MS = 5;
 /** How soon a store that is behind is asked again. */
 const BEHIND_MS = 100;
-
-/** How soon what could not be put together is looked at again. */
-const BROKEN_MS = 60_000;
 
 /**
  * Sends webhooks: takes lines in turn, and begins as many requests of each as its endpoint takes. What is known to go well has room kept
@@ -102,13 +103,16 @@ export class Dispatcher implements LineOwner {
   /** Begins what may be begun for a line; says how many requests. */
   #serve(line: Line, quantum: number): number {
     const { root } = line;
+    const { quarantine } = this.#parts;
+    if (quarantine.size > 0 && quarantine.isHeld(root)) return 0;
     const nowMs = this.#parts.clock.nowMs();
     if (root.standing.state === 'suspended') return line === root ? this.#probe(line, nowMs) : 0;
     if (!root.isActive || line.isQuiet()) return 0;
     const pace = paceOf(root, nowMs);
     const { progress } = line;
     progress.advance(nowMs);
-    const room = this.#parts.store.isBehind ? 0 : Math.min(quantum, pace.room(root.inFlight, nowMs));
+    const most = quarantine.size > 0 ? quarantine.room(root, quantum) : quantum;
+    const room = this.#parts.store.isBehind ? 0 : Math.min(most, pace.room(root.inFlight, nowMs));
     const begun = room > 0 ? this.#fillRoom(line, progress, pace, room, nowMs) : 0;
     if (room <= 0) line.readLanes();
     this.#comeBack(line, progress, pace, begun === quantum, nowMs);
@@ -221,12 +225,10 @@ export class Dispatcher implements LineOwner {
   }
 
   #begin(line: Line, progress: Progress, lanes: readonly Lane[], nowMs: number): void {
-    const { sender, epoch, logger, notes } = this.#parts;
+    const { sender, epoch, notes, inFlight } = this.#parts;
     const { root } = line;
     const pace = paceOf(root, nowMs);
-    const records: StoredRecord[] = [];
-    for (const lane of lanes) progress.handedOut(lane, records);
-    if (lanes.length > 1) records.sort(byPosition);
+    const records = recordsOf(progress, lanes);
     if (isUntold(line.definition, records)) {
       for (const lane of lanes) progress.done(lane);
       notes.touch(line);
@@ -235,26 +237,40 @@ export class Dispatcher implements LineOwner {
     const [first] = lanes;
     const isProbe = first === line.probing;
     line.probing = undefined;
-    let request: SendRequest;
-    try {
-      request = requestOf(line.definition, records, epoch, nowMs);
-    } catch (error) {
-      // It must not happen; if it does, others are not held up by it.
-      logger.warn({ subscription: line.id, error: String(error) }, 'a webhook could not be put together');
-      for (const lane of lanes) progress.putBack(lane, nowMs + BROKEN_MS);
-      return;
-    }
+    const assembled = assemble(line.definition, progress, lanes, records, epoch, nowMs);
+    if ('broken' in assembled) return this.#giveUp(line, progress, lanes, assembled, nowMs);
+    const { request } = assembled;
     const isDoubtful = !pace.isProven;
-    const flight: Flight = { line, progress, lanes, records, request, begunMs: nowMs, isDoubtful, isProbe };
+    const slot = inFlight.began(root.id, (records[0] as StoredRecord).position);
+    const flight: Flight = { line, progress, lanes, records, request, begunMs: nowMs, isDoubtful, isProbe, slot };
     root.inFlight++;
     this.#turns.begun(isDoubtful);
     pace.begun(records.length);
     sender.send(request).then((sent) => this.#landed(flight, sent));
   }
 
+  /** What can never be sent is a dead letter at once, and holds up nothing; what was to go with it goes without it. */
+  #giveUp(line: Line, progress: Progress, lanes: readonly Lane[], { broken, error }: Broken, nowMs: number): void {
+    const { deadLetters, logger, notes } = this.#parts;
+    logger.warn({ subscription: line.id, error: String(error) }, 'no webhook can be made of an event');
+    for (const lane of broken)
+      deadLetters.giveUp(line, progress, lane, 'request', `No request can be made of it: ${String(error)}`, nowMs);
+    const others = lanes.filter((lane) => !broken.includes(lane));
+    if (others.length > 0) return this.#begin(line, progress, others, nowMs);
+    notes.touch(line);
+    this.ready(line);
+  }
+
   #landed(flight: Flight, sent: Sent): void {
-    const { line, isDoubtful } = flight;
+    const { line, isDoubtful, slot, records } = flight;
     const { root } = line;
+    const { inFlight, quarantine } = this.#parts;
+    inFlight.ended(slot);
+    if (quarantine.size > 0)
+      quarantine.landed(
+        root,
+        records.map(({ position }) => position),
+      );
     root.inFlight--;
     this.#turns.landed(isDoubtful);
     this.#landings.landed(flight, sent, this.#parts.clock.nowMs());
@@ -268,10 +284,6 @@ export class Dispatcher implements LineOwner {
 
 function one(lane: Lane | undefined): readonly Lane[] | undefined {
   return lane === undefined ? undefined : [lane];
-}
-
-function byPosition(first: StoredRecord, second: StoredRecord): number {
-  return first.position - second.position;
 }
 
 /** A subscriber of WebSub is sent the topic's content, and nothing else (PROTOCOL.md section 14.7). */

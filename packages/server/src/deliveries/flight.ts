@@ -16,4 +16,6 @@ export interface Flight {
   readonly begunMs: number;
   readonly isDoubtful: boolean;
   readonly isProbe: boolean;
+  /** Where it is noted for a hub that comes after a crash; -1 where it is not. */
+  readonly slot: number;
 }

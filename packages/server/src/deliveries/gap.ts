@@ -1,4 +1,4 @@
-import { encodeCursor, formatTime, type Gap } from '@polycast/protocol';
+import { encodeCursor, formatTime, type Gap, type GapReason } from '@polycast/protocol';
 import type { Position, StoredRecord } from '../core/ports.ts';
 import type { LostPlace } from '../core/subscription/definition.ts';
 import { jsonOf } from './record-json.ts';
@@ -6,15 +6,16 @@ import { jsonOf } from './record-json.ts';
 /** The type of the event that stands for those that can no longer be delivered (PROTOCOL.md section 14.3). */
 export const GAP_TYPE = 'polycast.gap';
 
-/** What is handed out instead of events that retention has removed: of one channel, or of all that is meant. */
-export function retentionGap(
+/** What is handed out instead of events that this log has no more, or cannot read: of one channel, or of all that is meant. */
+export function lossGap(
   epoch: string,
   after: Position,
   through: Position,
+  reason: GapReason,
   nowMs: number,
   channel?: string,
 ): StoredRecord {
-  const gap: Gap = { from: encodeCursor(epoch, after), to: encodeCursor(epoch, through), reason: 'retention' };
+  const gap: Gap = { from: encodeCursor(epoch, after), to: encodeCursor(epoch, through), reason };
   return gapRecord(gap, through, nowMs, channel);
 }
 

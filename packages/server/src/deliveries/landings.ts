@@ -84,6 +84,11 @@ export class Landings {
       for (const lane of lanes) progress.putBack(lane, nowMs);
       return standings.gone(root);
     }
+    // The endpoint has no part in it, and no time mends it.
+    if (outcome === 'request') {
+      for (const lane of lanes) deadLetters.giveUp(line, progress, lane, outcome, detailOf(sent), nowMs);
+      return;
+    }
     const failingSinceMs = root.standing.failingSinceMs ?? begunMs;
     if (root.standing.failingSinceMs === undefined) root.standing = { ...root.standing, failingSinceMs };
     const going = judgement.going as 'refused' | 'overrun';

@@ -1,7 +1,7 @@
 import type { Records } from '../core/feed.ts';
 import type { Lane } from '../core/subscription/lane.ts';
 import type { Progress } from '../core/subscription/progress.ts';
-import { retentionGap } from './gap.ts';
+import { lossGap } from './gap.ts';
 import type { Line, LineOwner, LineParts } from './line.ts';
 
 /** Of events, in one page. */
@@ -31,13 +31,16 @@ function readLane(
     progress.arrived(lane, [inMemory], through);
     return;
   }
-  const arrived = ({ records, reached, gapThrough }: Records): void => {
+  const arrived = ({ records, reached, gapThrough, gapReason }: Records): void => {
     const { epoch } = feed;
     // What retention has taken of a channel is told in its place.
+    const isTold = gapReason === 'corrupt' && gapThrough <= line.damageTold;
     const gap =
-      !isHead && gapThrough > after ? retentionGap(epoch, after, gapThrough, clock.nowMs(), channel) : undefined;
+      !isHead && !isTold && gapThrough > after
+        ? lossGap(epoch, after, gapThrough, gapReason, clock.nowMs(), channel)
+        : undefined;
     if (!progress.arrived(lane, isHead ? records : line.wanted(records), reached, gap))
-      progress.substitute(lane, retentionGap(epoch, after, lane.position, clock.nowMs(), channel));
+      progress.substitute(lane, lossGap(epoch, after, lane.position, gapReason, clock.nowMs(), channel));
     owner.ready(line);
   };
   const failed = (): void => {

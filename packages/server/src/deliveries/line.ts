@@ -10,7 +10,8 @@ import type { Lane } from '../core/subscription/lane.ts';
 import type { Pace } from '../core/subscription/pace.ts';
 import type { Replay, StoredSubscription, Subscription } from '../core/subscription/ports.ts';
 import { Progress } from '../core/subscription/progress.ts';
-import { epochGap, retentionGap } from './gap.ts';
+import { EventsAhead } from './events-ahead.ts';
+import { epochGap, lossGap } from './gap.ts';
 import { PAGE_BYTES_MAX, READ_RETRY_MS, readLanes } from './lane-reads.ts';
 import { jsonOf } from './record-json.ts';
 import { withSharedParts } from './shared-parts.ts';
@@ -62,6 +63,9 @@ export class Line implements Woken, Due {
   #isLive = false;
   /** What is lost up to here has been told, or need not be. */
   #gapTold: Position;
+  readonly #ahead = new EventsAhead();
+  /** The same as `#gapTold` of what is damaged, which who begins with the earliest event is told as well. */
+  #damageTold: Position = 0;
   /** Counts up when what is being read is no longer wanted. */
   #round = 0;
   #isReading = false;
@@ -175,15 +179,20 @@ export class Line implements Woken, Due {
     return isQuiet || feed.isQuiet(this.#interest, this.position) === true ? Infinity : this.#takenMs;
   }
 
+  /** Damage up to here has been told of all that is meant: a lane need not tell it of its channel. */
+  get damageTold(): Position {
+    return this.#damageTold;
+  }
+
   /** What has been taken up and is not done. */
   get open(): OpenCounts {
     return this.#progress?.open() ?? NOTHING_OPEN;
   }
 
-  /** In events: what is not done, and what of the log is not taken up, whether it is meant or not. */
+  /** In events: what is not done, and what it has not taken up. Too high where memory does not reach back to its position. */
   lagEvents(head: Position): number {
     const { underWay, failing, waiting } = this.open;
-    return underWay + failing + waiting + head - this.position;
+    return underWay + failing + waiting + this.#ahead.count(this.#parts.feed, this.#interest, this.position, head);
   }
 
   /** Has itself woken. */
@@ -309,7 +318,10 @@ export class Line implements Woken, Due {
     const open = this.#progress.noted();
     const held = this.#progress.held();
     // A gap that has not been heard stands nowhere else: it is come upon anew.
-    if (this.#progress.isHeldUp) this.#gapTold = Math.min(this.#gapTold, cursor);
+    if (this.#progress.isHeldUp) {
+      this.#gapTold = Math.min(this.#gapTold, cursor);
+      this.#damageTold = Math.min(this.#damageTold, cursor);
+    }
     this.#progress = new Progress(this.#definition.ordering, cursor);
     this.#progress.restore(open, held);
     this.#tellLost();
@@ -352,10 +364,13 @@ export class Line implements Woken, Due {
   /** What is lost is told first; then the page is read again. */
   #takeOrTell(progress: Progress, page: Records): void {
     const after = progress.position;
-    if (page.gapThrough <= Math.max(after, this.#gapTold)) return this.#take(progress, page);
-    this.#gapTold = page.gapThrough;
+    const isDamage = page.gapReason === 'corrupt';
+    if (page.gapThrough <= Math.max(after, isDamage ? this.#damageTold : this.#gapTold))
+      return this.#take(progress, page);
+    if (isDamage) this.#damageTold = page.gapThrough;
+    this.#gapTold = isDamage ? Math.max(this.#gapTold, page.gapThrough) : page.gapThrough;
     const { feed, clock } = this.#parts;
-    progress.takeGap(retentionGap(feed.epoch, after, page.gapThrough, clock.nowMs()));
+    progress.takeGap(lossGap(feed.epoch, after, page.gapThrough, page.gapReason, clock.nowMs()));
   }
 
   #take(progress: Progress, { records, reached }: Records): void {

@@ -15,7 +15,7 @@ export interface TrialParts {
   readonly nextAttempt: () => number;
 }
 
-/** Sends a sample at once, beside the live flow; it is tried once. */
+/** Sends a sample at once, beside the live flow; it is tried once. Nobody can take it for an event. */
 export async function sendSample(
   { epoch, sender, store, clock, nextAttempt }: TrialParts,
   line: Line,
@@ -23,7 +23,7 @@ export async function sendSample(
 ): Promise<Attempt> {
   const startedMs = clock.nowMs();
   const head = { channel, ...(type === undefined ? {} : { type }), time: formatTime(startedMs) };
-  const body = Buffer.from(`${JSON.stringify(head).slice(1, -1)},"data":${data}}`);
+  const body = Buffer.from(`${JSON.stringify(head).slice(1, -1)},"data":${markedAsTest(data)}}`);
   const record: StoredRecord = { position: 0, channel, type, timeMs: startedMs, body };
   // Another one each time: receivers leave out what they know.
   const id = `test_${randomBytes(12).toString('base64url')}`;
@@ -34,4 +34,11 @@ export async function sendSample(
   const attempt = attemptApart({ ...known, detail: sent.detail }, request, sent);
   store.note([{ kind: 'attempt', attempt }]);
   return attempt;
+}
+
+/** In the data, since that is in what is signed whatever the dialect and the format. What is no object comes within one. */
+function markedAsTest(data: string): string {
+  const value: unknown = JSON.parse(data);
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return JSON.stringify(isObject ? Object.assign({ test: true }, value, { test: true }) : { test: true, data: value });
 }

@@ -8,7 +8,9 @@ import { withJitter } from '../core/subscription/retry.ts';
 import { TokenBuckets } from '../core/token-buckets.ts';
 import { Alarm } from './alarm.ts';
 import { attemptApart } from './attempt.ts';
+import type { InFlight } from './in-flight-file.ts';
 import type { Line } from './line.ts';
+import type { Quarantine } from './quarantine.ts';
 import {
   cloudEventsQuestion,
   hookSecretQuestion,
@@ -27,6 +29,8 @@ export interface VerificationParts {
   readonly sender: Sender;
   readonly store: SubscriptionStore;
   readonly clock: Clock;
+  readonly inFlight: InFlight;
+  readonly quarantine: Quarantine;
   readonly random: Random;
   /** How many times faster than on the wall time passes for the clock. */
   readonly speed: number;
@@ -59,7 +63,13 @@ export class Verification {
     this.forget(line);
     const asking: Asking = { line, asked: 0, askedMs: 0, underWay: undefined, dueMs: 0, heapIndex: -1 };
     this.#asking.set(line, asking);
-    this.#ask(asking);
+    if (!this.#parts.quarantine.isHeld(line)) this.#ask(asking);
+  }
+
+  /** It may be asked now, where that had been put off. */
+  released(line: Line): void {
+    const asking = this.#asking.get(line);
+    if (asking?.underWay === undefined && asking?.asked === 0) this.#ask(asking);
   }
 
   /**
@@ -118,6 +128,7 @@ export class Verification {
     const { line } = asking;
     const { clock, random, store, judged } = this.#parts;
     const { verdict, attempt } = await this.#exchange(line.definition, ++asking.asked);
+    this.#parts.quarantine.landed(line, [0]);
     store.note([{ kind: 'attempt', attempt }]);
     // It may have been removed in the meantime, or lead elsewhere.
     if (this.#asking.get(line) !== asking) return;
@@ -134,11 +145,13 @@ export class Verification {
     definition: SubscriptionDefinition,
     asked = 1,
   ): Promise<{ readonly verdict: Verdict; readonly attempt: Attempt }> {
-    const { epoch, sender, clock, nextAttempt } = this.#parts;
+    const { epoch, sender, clock, nextAttempt, inFlight } = this.#parts;
     const { timeoutMs } = definition.delivery as WebhookDelivery;
     const startedMs = clock.nowMs();
     const { judge: judgeAnswer, ...question } = this.#question(definition, startedMs);
+    const slot = inFlight.began(definition.id, 0);
     const sent: Sent = await sender.send({ ...question, timeoutMs });
+    inFlight.ended(slot);
     const verdict = judgeAnswer(sent);
     const { outcome } = judge(sent, clock.nowMs());
     const known = {

@@ -66,7 +66,7 @@ export function createAuthority({ access, identifiers, revocations, consent }: A
       const judge = (isAllowed: boolean): AuthorityDecision =>
         isAllowed
           ? YES
-          : refusal(principal, `${WISHES[action]} ${pattern} takes ${needsOf(answer)}, by ${answer.by}.`, answer.by);
+          : refusal(principal, `${WISHES[action]} ${pattern} is not allowed.`, answer.by, needsOf(answer));
       if (answer.kind === 'no') return judge(false);
       const asked = consent.ask(principal, action, pattern);
       return asked instanceof Promise ? asked.then(judge) : judge(asked);
@@ -77,6 +77,7 @@ export function createAuthority({ access, identifiers, revocations, consent }: A
           ? (consent.holdsUntil?.(principal, action, pattern) ?? Infinity)
           : Infinity,
     }),
+    mayEver: (principal, action) => access.mayEver(principal, action),
     permits,
     renew(principal) {
       for (const identifier of identifiers) {
@@ -111,15 +112,25 @@ function permits(principal: Principal, scope: Scope, channels: readonly string[]
   // Who may make keys could make one for this.
   const patterns = grants[scope] ?? (scope === 'users' ? grants.admin : undefined);
   if (patterns === undefined)
-    return refusal(principal, `This asks for a key with the scope ${scope}.`, 'the scopes of the key');
+    return refusal(
+      principal,
+      `This asks for a key with the scope ${scope}.`,
+      'the scopes of the key',
+      scopeNamed(scope),
+    );
   const missing = channels.find((channel) => !patterns.some((pattern) => relationOf(pattern, channel) === 'covers'));
   if (missing === undefined) return YES;
-  return refusal(principal, `This asks for a key with the scope ${scope} for ${missing}.`, 'the scopes of the key');
+  const detail = `This asks for a key with the scope ${scope} for ${missing}.`;
+  return refusal(principal, detail, 'the scopes of the key', `${scopeNamed(scope)} for ${missing}`);
+}
+
+function scopeNamed(scope: Scope): string {
+  return `a key with the scope ${scope}`;
 }
 
 /** Who brought nothing along is asked to; who is known is told that it is not enough. */
-function refusal({ kind }: Principal, detail: string, by: string): AuthorityDecision {
-  return { allowed: false, code: kind === 'anonymous' ? 'unauthorized' : 'forbidden', detail, by };
+function refusal({ kind }: Principal, detail: string, by: string, needs: string): AuthorityDecision {
+  return { allowed: false, code: kind === 'anonymous' ? 'unauthorized' : 'forbidden', detail, by, needs };
 }
 
 /** Where nothing can be revoked, and no site is asked. */

@@ -15,6 +15,8 @@ export interface Identity {
   readonly keys: KeyRing;
   readonly revocations: RevocationBook;
   readonly audit: AuditLog;
+  /** Acknowledged changes were missing from the file when it was opened. */
+  readonly hasLostCommits: boolean;
   /** To be called every second or so. Never throws: what the disk does not take is tried again. */
   upkeep(): void;
   close(): void;
@@ -27,6 +29,8 @@ export interface Identity {
  */
 export function openIdentity(data: string, settings: StandingSettings, clock: Clock, logger: IdentityLogger): Identity {
   const store = openIdentityStore(data);
+  const { hasLostCommits } = store;
+  if (hasLostCommits) logger.error({ data }, LOST_COMMITS);
   try {
     const audit = new AuditLog({
       store,
@@ -50,6 +54,7 @@ export function openIdentity(data: string, settings: StandingSettings, clock: Cl
     const upkeep = (): void => {
       const nowMs = clock.nowMs();
       try {
+        store.upkeep();
         revocations.settle();
         keys.upkeep(nowMs);
         if (nowMs - prunedMs < PRUNE_INTERVAL_MS) return;
@@ -68,11 +73,13 @@ export function openIdentity(data: string, settings: StandingSettings, clock: Cl
       }
       store.close();
     };
-    return { keys, revocations, audit, upkeep, close };
+    return { keys, revocations, audit, hasLostCommits, upkeep, close };
   } catch (error) {
     store.close();
     throw error;
   }
 }
 
+const LOST_COMMITS =
+  'identity: the newest acknowledged changes are missing from identity.sqlite; keys and tokens that were revoked may be accepted again';
 const PRUNE_INTERVAL_MS = 3_600_000;

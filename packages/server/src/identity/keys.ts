@@ -54,6 +54,11 @@ export class KeyRing implements Identifier {
     parts.audit.keyName = (id) => this.#keys.get(id)?.row.name;
   }
 
+  /** What was done to keys is durable once it resolves: nobody is answered before. @throws PolycastError `log_unavailable` */
+  stored(): Promise<void> {
+    return this.#parts.store.synced();
+  }
+
   /** All keys, the oldest first. */
   list(): readonly KeyRow[] {
     return [...this.#keys.values()].map(({ row }) => row);

@@ -31,6 +31,7 @@ export function createOpenAuthority({
     // What the hub tells of itself is as refused as it is where there are rules.
     decide: (principal, action, pattern) =>
       action === 'publish' && isHubChannel(pattern) ? closed.decide(principal, action, pattern) : YES,
+    mayEver: () => true,
     permits: () => YES,
   };
 }

@@ -30,11 +30,19 @@ test('it is a map of the newest, in the order in which they were asked for', () 
           const [oldest] = model;
           const gone = model.size > countMax ? oldest : undefined;
           if (gone !== undefined) model.delete(gone[0]);
-          expect(recent.set(one.name, one.value)).toBe(gone?.[1]);
+          expect(recent.set(one.name, one.value)[0]).toBe(gone?.[1]);
         }
         expect(recent.size).toBe(model.size);
       }
       for (const [each, value] of model) expect(recent.get(each)).toBe(value);
     }),
   );
+});
+
+test('what is kept is bounded in bytes as well, and an entry that is longer than all may be pushes out all', () => {
+  const recent = new Recent<number>(100, 1000);
+  for (let number = 0; number < 50; number++) recent.set(`${number}`, number, 300);
+  expect([recent.size, recent.bytes, recent.get('49'), recent.get('46')]).toEqual([3, 900, 49, undefined]);
+  expect(recent.set('long', 0, 2000)).toEqual([47, 48, 49, 0]);
+  expect([recent.size, recent.bytes]).toEqual([0, 0]);
 });

@@ -130,6 +130,7 @@ export class RevocationBook implements Revocations {
         for (const write of unwritten) write();
       });
       this.#unwritten = [];
+      void this.#parts.store.synced().catch(() => undefined);
     } catch {
       // Tried again with the next upkeep.
     }

@@ -1,8 +1,10 @@
 import { PolycastError } from '@polycast/protocol';
-import { join } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
+import { dirname, join } from 'node:path';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { DataFolderError } from '../core/data-folder-error.ts';
+import { CommittedMark, readMark } from '../sqlite/committed-mark.ts';
 import { isFull } from '../sqlite/failure.ts';
+import { OffLoopSync } from '../sqlite/off-loop-sync.ts';
 import { openOwnFile } from '../sqlite/own-file.ts';
 
 /** `plid`. Hashes are of no use to a thief, names and the audit log may be: nobody but the hub's own user reads them. */
@@ -15,6 +17,7 @@ const APPLICATION_ID = 0x706c6964;
  * - `secret` holds SHA-256 of what the key's holder has; a key that is being rotated has two.
  * - `revocation`: credentials of that name given out before `issued_before_ms` are good for nothing; needed until `kept_until_ms`.
  * - `note` holds what was done once for this folder.
+ * - `committed` counts transactions: see `sqlite/committed-mark.ts`.
  */
 const MIGRATIONS: readonly string[] = [
   `CREATE TABLE key (
@@ -48,24 +51,43 @@ const MIGRATIONS: readonly string[] = [
      detail TEXT NOT NULL
    ) STRICT;
    CREATE TABLE note (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE committed (id INTEGER PRIMARY KEY CHECK (id = 0), count INTEGER NOT NULL) STRICT;
+   INSERT INTO committed VALUES (0, 0);`,
 ];
 
 /**
- * What identity keeps across restarts: keys, revocations, the audit log. One SQLite file, written seldom and on the main thread;
- * what each request asks for is answered from memory.
+ * What identity keeps across restarts: keys, revocations, the audit log. One SQLite file, written seldom and on the main thread,
+ * which never waits for the disk: syncs run beside it. What each request asks for is answered from memory.
  */
 export class IdentityStore {
   readonly database: DatabaseSync;
+  readonly #disk: OffLoopSync;
   #waiting: Waiting[] = [];
   #timer: NodeJS.Timeout | undefined;
   #committedMs = -Infinity;
+  /** Acknowledged changes are missing from the file: somebody removed its write-ahead log, or put an older file in its place. */
+  readonly hasLostCommits: boolean;
+  readonly #countUp: StatementSync;
+  readonly #mark: CommittedMark | undefined;
+  #committed: number;
+  #synced: number;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, file: string) {
     this.database = database;
+    this.#disk = new OffLoopSync(file);
+    this.#countUp = database.prepare('UPDATE committed SET count = count + 1');
+    const row = database.prepare('SELECT count FROM committed').get() as { count: number } | undefined;
+    if (row === undefined) throw tampered('no count of its transactions');
+    this.#committed = this.#synced = row.count;
+    const mark = file === ':memory:' ? undefined : join(dirname(file), MARK_FILE);
+    this.hasLostCommits = mark !== undefined && (readMark(mark)?.through ?? 0) > row.count;
+    if (mark === undefined) return;
+    this.#mark = new CommittedMark(mark);
+    this.#mark.begin({ generation: 0, through: row.count });
   }
 
   /**
-   * Does all of it or nothing, durably.
+   * Does all of it or nothing. It is durable once `synced` has resolved: nobody is answered before.
    * @throws PolycastError `log_full`, `log_unavailable` when the disk does not take it
    */
   write<Result>(run: () => Result): Result {
@@ -73,12 +95,33 @@ export class IdentityStore {
     try {
       database.exec('BEGIN IMMEDIATE');
       const result = run();
+      this.#countUp.run();
       database.exec('COMMIT');
+      this.#committed++;
       return result;
     } catch (error) {
       if (database.isOpen && database.isTransaction) database.exec('ROLLBACK');
       throw writeRefusal(error);
     }
+  }
+
+  /**
+   * All that was written before is durable once it resolves.
+   * @throws PolycastError `log_unavailable` when the disk does not take it
+   */
+  async synced(): Promise<void> {
+    const committed = this.#committed;
+    try {
+      await this.#disk.sync();
+      this.#noteSynced(committed);
+    } catch (error) {
+      throw new PolycastError('log_unavailable', `${IDENTITY_FILE} cannot be written: ${(error as Error).message}.`);
+    }
+  }
+
+  /** To be called every second or so. */
+  upkeep(): void {
+    this.#disk.upkeep();
   }
 
   /**
@@ -93,26 +136,46 @@ export class IdentityStore {
     return promise;
   }
 
-  /** Does now what would be done soon. */
-  flush(): void {
+  /** Does now what would be done soon; later while a thread may hold the file's lock. */
+  flush(isLast = false): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    if (this.#disk.isMoving && !isLast) {
+      this.#timer = setTimeout(() => this.flush(), COMMIT_INTERVAL_MS);
+      return;
+    }
     const waiting = this.#waiting.splice(0);
     if (waiting.length === 0) return;
     try {
       this.write(() => {
         for (const { run } of waiting) run();
       });
-      for (const { resolve } of waiting) resolve();
     } catch (error) {
       for (const { reject } of waiting) reject(error);
+      return;
+    } finally {
+      this.#committedMs = performance.now();
     }
-    this.#committedMs = performance.now();
+    void this.synced().then(
+      () => waiting.forEach(({ resolve }) => resolve()),
+      (error: unknown) => waiting.forEach(({ reject }) => reject(error)),
+    );
   }
 
+  /** The last connection that is closed syncs all there is. */
   close(): void {
-    this.flush();
+    this.flush(true);
+    void this.#disk.close();
     if (this.database.isOpen) this.database.close();
+    this.#noteSynced(this.#committed);
+    this.#mark?.close();
+  }
+
+  /** Only what is durable is marked, so a mark never claims more than was acknowledged. */
+  #noteSynced(committed: number): void {
+    if (committed <= this.#synced) return;
+    this.#synced = committed;
+    this.#mark?.note(committed);
   }
 }
 
@@ -126,6 +189,7 @@ const COMMIT_INTERVAL_MS = 50;
 
 /** The file's name in the data folder. */
 export const IDENTITY_FILE = 'identity.sqlite';
+const MARK_FILE = 'identity-committed.json';
 
 /**
  * Opens the store of a data folder that this process holds, or one in memory.
@@ -133,15 +197,17 @@ export const IDENTITY_FILE = 'identity.sqlite';
  * @throws DataFolderError for a file that is damaged, foreign or too new
  */
 export function openIdentityStore(data: string): IdentityStore {
-  return new IdentityStore(
-    openOwnFile({
-      file: data === ':memory:' ? data : join(data, IDENTITY_FILE),
-      applicationId: APPLICATION_ID,
-      migrations: MIGRATIONS,
-      pragmas: 'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA secure_delete = ON',
-      repair: REPAIR,
-    }),
-  );
+  const file = data === ':memory:' ? data : join(data, IDENTITY_FILE);
+  const database = openOwnFile({
+    file,
+    applicationId: APPLICATION_ID,
+    migrations: MIGRATIONS,
+    pragmas: 'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA secure_delete = ON',
+    repair: REPAIR,
+  });
+  // From here on commits sync nothing by themselves: see `OffLoopSync`.
+  database.exec('PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; PRAGMA busy_timeout = 0');
+  return new IdentityStore(database, file);
 }
 
 /** What a row holds that no version has written: somebody else has. */

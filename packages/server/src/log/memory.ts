@@ -115,6 +115,7 @@ class MemoryLog implements Log {
     return Promise.resolve({
       ...this.#page(within, source, channels),
       trimmedThrough: this.#trimmedThrough(within, channels),
+      corruptThrough: within.after,
     });
   }
 
@@ -245,7 +246,7 @@ class MemoryLog implements Log {
     query: ReadQuery,
     source: readonly Held[],
     channels: ReadonlySet<HeldChannel>,
-  ): Omit<ReadPage, 'trimmedThrough'> {
+  ): Omit<ReadPage, 'trimmedThrough' | 'corruptThrough'> {
     const { after, through, limit, bytesMax, types } = query;
     const forward = query.direction === 'forward';
     const step = forward ? 1 : -1;

@@ -24,6 +24,7 @@ export interface FigureSources {
   readonly presence: () => { readonly channels: number; readonly told: number; readonly untold: number };
   readonly identity: () => IdentityFigures;
   readonly subscriptions: () => SubscriptionFigures;
+  readonly refusals: () => Iterable<{ readonly code: string; readonly route: string; readonly count: number }>;
   /** Connections of addresses that had too many. */
   readonly socketsRefused: () => number;
   readonly memory: () => { readonly rss: number; readonly heapUsed: number; readonly external: number };
@@ -53,6 +54,7 @@ export function hubFigures({
   presence,
   identity,
   subscriptions,
+  refusals,
   socketsRefused,
   memory,
 }: FigureSources): readonly Figure[] {
@@ -159,7 +161,18 @@ export function hubFigures({
     ),
     ...identityFigures(identity),
     ...subscriptionFigures(subscriptions),
-    counter('polycast_sockets_refused_total', 'Connections beyond `limits.socketsPerAddressMax`.', socketsRefused),
+    {
+      name: 'polycast_refusals_total',
+      help: 'Requests, operations and published items that were refused, by code and route.',
+      kind: 'counter',
+      labels: ['code', 'route'],
+      rows: () => [...refusals()].map(({ code, route, count }) => [[code, route], count] as const),
+    },
+    counter(
+      'polycast_sockets_refused_total',
+      'Connections beyond `limits.socketsPerAddressMax`, or `limits.connectionsPerPublicAddressMax`.',
+      socketsRefused,
+    ),
     {
       name: 'polycast_memory_bytes',
       help: 'Memory of the process.',

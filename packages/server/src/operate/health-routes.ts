@@ -5,6 +5,8 @@ import type { Metrics } from './metrics.ts';
 export interface Health {
   /** Why it takes no work at present; `undefined` when it does. */
   readonly notReady: () => 'starting' | 'draining' | 'log_unavailable' | 'log_full' | undefined;
+  /** What an operator should look at, though it works: `log_damaged`, `identity_incomplete`. */
+  readonly problems: () => readonly string[];
   readonly metrics: Metrics;
   readonly version: string;
 }
@@ -12,24 +14,28 @@ export interface Health {
 interface OperateRoute {
   readonly method: 'GET';
   readonly path: string;
-  readonly handle: (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
+  readonly answer: (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 }
 
 /** The addresses for the people who run a hub (PROTOCOL.md section 12). */
-export function healthRoutes({ notReady, metrics, version }: Health): readonly OperateRoute[] {
+export function healthRoutes({ notReady, problems, metrics, version }: Health): readonly OperateRoute[] {
   const description = JSON.stringify(openApiDocument(version));
   return [
     {
       method: 'GET',
       path: '/healthz',
-      handle: (_request, response) => answer(response, 200, 'application/json', '{"status":"ok"}'),
+      answer: (_request, response) => {
+        const found = problems();
+        const status = found.length === 0 ? { status: 'ok' } : { status: 'ok', problems: found };
+        write(response, 200, 'application/json', JSON.stringify(status));
+      },
     },
     {
       method: 'GET',
       path: '/readyz',
-      handle: (_request, response) => {
+      answer: (_request, response) => {
         const why = notReady();
-        answer(
+        write(
           response,
           why === undefined ? 200 : 503,
           'application/json',
@@ -40,17 +46,17 @@ export function healthRoutes({ notReady, metrics, version }: Health): readonly O
     {
       method: 'GET',
       path: '/metrics',
-      handle: async (_request, response) => answer(response, 200, metrics.contentType, await metrics.text()),
+      answer: async (_request, response) => write(response, 200, metrics.contentType, await metrics.text()),
     },
     {
       method: 'GET',
       path: '/openapi.json',
-      handle: (_request, response) => answer(response, 200, 'application/json', description),
+      answer: (_request, response) => write(response, 200, 'application/json', description),
     },
   ];
 }
 
-function answer(response: ServerResponse, status: number, mediaType: string, text: string): void {
+function write(response: ServerResponse, status: number, mediaType: string, text: string): void {
   response.writeHead(status, {
     'Content-Type': mediaType,
     'Content-Length': Buffer.byteLength(text),

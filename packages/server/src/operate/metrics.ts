@@ -1,10 +1,21 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /** A figure that somebody else counts, and that is asked for when the metrics are. */
-export interface Figure {
+export type Figure = SingleFigure | LabelledFigure;
+
+interface FigureName {
   readonly name: string;
   readonly help: string;
   readonly kind: 'counter' | 'gauge';
+}
+
+/** One with several labels, and their values. */
+interface LabelledFigure extends FigureName {
+  readonly labels: readonly string[];
+  readonly rows: () => Iterable<readonly [values: readonly string[], count: number]>;
+}
+
+interface SingleFigure extends FigureName {
   /** By label value, when there is a label; else by ''. */
   readonly read: () => Readonly<Record<string, number>>;
   readonly label?: string;
@@ -29,18 +40,20 @@ const WEBHOOK_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 export function createMetrics(figures: readonly Figure[]): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  for (const { name, help, kind, read, label } of figures) {
-    const labelNames = label === undefined ? [] : [label];
+  for (const figure of figures) {
+    const { name, help, kind } = figure;
+    const { labels: labelNames, rows } = 'rows' in figure ? figure : asRows(figure);
     const collect = function (this: Gauge | Counter): void {
       this.reset();
-      for (const [value, count] of Object.entries(read())) {
-        const labels = label === undefined ? {} : { [label]: value };
+      for (const [values, count] of rows()) {
+        const labels = Object.fromEntries(labelNames.map((label, index) => [label, values[index] ?? '']));
         if (this instanceof Gauge) this.set(labels, count);
         else this.inc(labels, count);
       }
     };
-    if (kind === 'gauge') new Gauge({ name, help, labelNames, registers, collect });
-    else new Counter({ name, help, labelNames, registers, collect });
+    const options = { name, help, labelNames: [...labelNames], registers, collect };
+    if (kind === 'gauge') new Gauge(options);
+    else new Counter(options);
   }
   const publishToWrite = new Histogram({
     name: 'polycast_publish_to_write_seconds',
@@ -67,4 +80,9 @@ export function createMetrics(figures: readonly Figure[]): Metrics {
     text: () => registry.metrics(),
     contentType: registry.contentType,
   };
+}
+
+function asRows({ label, read }: SingleFigure): Pick<LabelledFigure, 'labels' | 'rows'> {
+  const rows = (): [readonly string[], number][] => Object.entries(read()).map(([value, count]) => [[value], count]);
+  return { labels: label === undefined ? [] : [label], rows };
 }

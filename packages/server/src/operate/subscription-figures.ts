@@ -44,7 +44,7 @@ export function subscriptionFigures(read: () => SubscriptionFigures): readonly F
     },
     {
       name: 'polycast_subscription_lag_events_max',
-      help: 'Events that the subscription farthest behind has not done, by state: under way, failing, waiting, and whatever of the log it has not taken up.',
+      help: 'Events that the subscription farthest behind has not done, by state: under way, failing, waiting, and those that it means and has not taken up.',
       kind: 'gauge',
       label: 'state',
       read: byState('lagEventsMax'),

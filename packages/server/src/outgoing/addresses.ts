@@ -20,6 +20,8 @@ export const SPECIAL_BLOCKS: readonly (readonly [block: string, kind: AddressKin
   ['10.0.0.0/8', 'private'],
   ['100.64.0.0/10', 'private'],
   ['127.0.0.0/8', 'loopback'],
+  // Azure's host agent: public by its number, and reached by each machine there as its own.
+  ['168.63.129.16/32', 'reserved'],
   ['169.254.0.0/16', 'link-local'],
   ['172.16.0.0/12', 'private'],
   ['192.0.0.0/24', 'reserved'],

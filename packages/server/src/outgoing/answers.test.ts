@@ -263,7 +263,7 @@ test('a request that cannot be written as HTTP is not sent, and costs nobody els
   const { url } = await site((_request, response) => response.end('fine'));
   const sender = testSender({ loopback: true });
   for (const headers of [{ 'x-a': 'a\r\nx-b: c' }, { 'x a': 'b' }, { 'x-a': '€' }, { 'transfer-encoding': 'chunked' }])
-    expect(await sender.send(post(url, { headers }))).toMatchObject({ failure: 'url', answer: undefined });
+    expect(await sender.send(post(url, { headers }))).toMatchObject({ failure: 'request', answer: undefined });
   expect((await sender.send(post(url))).answer?.body).toBe('fine');
   expect(sender.figures.waiting).toBe(0);
 });

@@ -1,7 +1,9 @@
+import type { EventEmitter } from 'node:events';
 import { Client } from 'undici';
 import type { Sender } from '../core/subscription/ports.ts';
-import { peerOf, tell, type Connector } from './connector.ts';
-import { FairQueue } from './fair-queue.ts';
+import { goneAgain, peerOf, tell, type Connector } from './connector.ts';
+import { contain } from './contain.ts';
+import { FairQueue } from '../core/fair-queue.ts';
 import type { Exchange } from './exchange.ts';
 import { OutgoingError } from './outgoing-error.ts';
 
@@ -19,6 +21,7 @@ export class Connections {
   readonly #connector: Connector;
   readonly #bounds: ConnectionBounds;
   readonly #begin: (exchange: Exchange) => void;
+  readonly #broken: (error: unknown) => void;
   readonly #hosts = new Map<string, Host>();
   /** The one that has been idle for longest comes first. */
   readonly #idle = new Set<Connection>();
@@ -27,11 +30,20 @@ export class Connections {
   readonly #open = new Set<Connection>();
   #isClosed = false;
 
-  /** `begin` is called when an exchange has waited long enough, before it is sent. */
-  constructor(connector: Connector, bounds: ConnectionBounds, begin: (exchange: Exchange) => void) {
+  /**
+   * `begin` is called when an exchange has waited long enough, before it is sent; `broken` with an error that undici has thrown where
+   * nobody would have caught it.
+   */
+  constructor(
+    connector: Connector,
+    bounds: ConnectionBounds,
+    begin: (exchange: Exchange) => void,
+    broken: (error: unknown) => void,
+  ) {
     this.#connector = connector;
     this.#bounds = bounds;
     this.#begin = begin;
+    this.#broken = broken;
   }
 
   /** Numbers of the moment. */
@@ -131,12 +143,22 @@ export class Connections {
         if (exchange !== undefined) exchange.cancelConnecting = connecting.cancel;
         void tell(connecting, (error, connected) => {
           if (error !== null) return callback(error, null);
-          connection.isInside = connected.isInside;
+          const { socket, isInside } = connected;
+          connection.isInside = isInside;
           exchange?.connected(connected);
-          callback(null, connected.socket);
+          // Undici would connect again, and again, for an exchange that may be over.
+          if (!socket.destroyed && exchange?.isSettled !== true)
+            return callback(
+              null,
+              contain(socket, (thrown) => this.#broke(connection, thrown)),
+            );
+          socket.destroy();
+          callback(goneAgain(options.hostname), null);
         });
       },
     });
+    // What undici catches of a handler's errors it tells here; unheard, they would end the process.
+    (connection.client as EventEmitter).on('error', (error) => this.#broke(connection, error));
     // Closed by the other side, or idle for long.
     connection.client.on('disconnect', () => {
       if (connection.exchange === undefined) this.#drop(connection);
@@ -144,6 +166,13 @@ export class Connections {
     host.count++;
     this.#open.add(connection);
     return connection;
+  }
+
+  #broke(connection: Connection, error: unknown): void {
+    this.#broken(error);
+    const { exchange } = connection;
+    if (exchange === undefined) this.#drop(connection);
+    else exchange.broke(error);
   }
 
   #run(connection: Connection, exchange: Exchange): void {
@@ -173,7 +202,8 @@ export class Connections {
     host.count--;
     if (this.#idle.delete(connection)) host.idle.splice(host.idle.indexOf(connection), 1);
     if (host.count === 0 && host.waiting.size === 0) this.#hosts.delete(host.origin);
-    void client.destroy();
+    // It may be in the midst of a callback, of which this is the outcome: it finishes that first.
+    queueMicrotask(() => void client.destroy());
     return true;
   }
 }

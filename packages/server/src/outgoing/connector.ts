@@ -2,6 +2,7 @@ import { isIP, connect as netConnect, type Socket, type TcpNetConnectOpts } from
 import { connect as tlsConnect } from 'node:tls';
 import type { buildConnector } from 'undici';
 import { specialKind } from './addresses.ts';
+import { contain } from './contain.ts';
 import { isLocalName, type Destinations } from './destinations.ts';
 import { connectionFailure, OutgoingError } from './outgoing-error.ts';
 import type { Resolve } from './names.ts';
@@ -16,6 +17,8 @@ export interface ConnectorOptions {
   readonly authorities?: readonly string[] | undefined;
   /** By which public addresses are reached; others are always reached directly. */
   readonly proxy?: Proxy | undefined;
+  /** Is told of an error that the HTTP client has thrown in an event of a socket which `forUndici` gave it. */
+  readonly broken: (error: unknown) => void;
   /** Opens a socket to addresses that were checked; another one for tests. */
   readonly dial?: Dial | undefined;
 }
@@ -45,7 +48,7 @@ export interface Connected {
 /** A connection that is being made. */
 export interface Connecting {
   readonly done: Promise<Connected>;
-  /** Gives it up: `done` rejects with this, unless it is settled already. */
+  /** Gives it up: `done` rejects with this. Once `done` is settled this does nothing, as the socket has another owner. */
   cancel(error: OutgoingError): void;
 }
 
@@ -79,8 +82,10 @@ export class Connector {
     );
     void tell(connecting, (error, connected) => {
       clearTimeout(overdue);
-      if (error === null) callback(null, connected.socket);
-      else callback(error, null);
+      if (error !== null) return callback(error, null);
+      const { socket } = connected;
+      if (socket.destroyed) callback(goneAgain(options.hostname), null);
+      else callback(null, contain(socket, this.#options.broken));
     });
   };
 
@@ -129,6 +134,7 @@ class Attempt implements Connecting {
   }
 
   readonly cancel = (error: OutgoingError): void => {
+    if (this.#isOver) return;
     this.#isOver = true;
     this.#cancelled.reject(error);
     this.#socket?.destroy();
@@ -147,6 +153,10 @@ class Attempt implements Connecting {
       if (proxy === undefined && !destinations.permits(hostname, plain.remoteAddress ?? '', port))
         throw closedTo(this.#peer);
       const socket = protocol === 'https:' ? await this.#secure(plain) : plain;
+      if (this.#isOver) throw new Error('given up');
+      // From here on the HTTP client owns the socket. Whoever else destroyed it would do so unnoticed by that.
+      this.#isOver = true;
+      this.#socket = undefined;
       return {
         socket,
         nameMs: namedMs - begunMs,
@@ -245,6 +255,11 @@ function happened(socket: Socket, event: 'connect' | 'secureConnect'): Promise<v
     socket.once('error', reject);
     socket.once('close', () => reject(new Error('closed')));
   });
+}
+
+/** The other side accepted the connection, and closed it before anything was sent. */
+export function goneAgain(hostname: string): OutgoingError {
+  return new OutgoingError('connection', `${hostname} could not be reached, or went away`);
 }
 
 function closedTo({ hostname, port }: Peer): OutgoingError {

@@ -56,6 +56,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Timed {
   #bytes = 0;
   #isReadable = true;
   #isSettled = false;
+  #isReleased = false;
   /** Its connection has carried others before it. */
   #isOnOld = false;
 
@@ -81,6 +82,11 @@ export class Exchange implements Dispatcher.DispatchHandler, Timed {
     return this.#startedMs !== 0;
   }
 
+  /** Whether its outcome is known. */
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
   /** Its time begins, unless it has: there is a connection, or one is being made. */
   start({ isUsed, isInside }: Connection): void {
     this.#sentMs = performance.now();
@@ -91,6 +97,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Timed {
 
   /** The connection that was made for it. */
   connected(connected: Connected): void {
+    // The socket belongs to undici now, and is destroyed through it alone.
+    this.cancelConnecting = undefined;
     this.#connected = connected;
     this.#isInside = connected.isInside;
     this.#sentMs = performance.now();
@@ -154,16 +162,29 @@ export class Exchange implements Dispatcher.DispatchHandler, Timed {
 
   onResponseEnd(): void {
     this.#answered();
-    this.#events.released(this, true);
+    this.#release(true);
   }
 
   onResponseError(_controller: unknown, error: Error): void {
+    if (this.#isReleased) return;
     if (this.#isStale(error)) {
       this.#controller = undefined;
       return this.#events.stale(this);
     }
     this.#fail(exchangeFailure(error, this.target.host));
-    this.#events.released(this, false);
+    this.#release(false);
+  }
+
+  /** Undici has thrown while it dealt with the answer: what it does from here on is of no account. */
+  broke(error: unknown): void {
+    this.#fail(new OutgoingError('answer', `the answer of ${this.target.host} could not be read`, error));
+    this.#release(false);
+  }
+
+  #release(isReusable: boolean): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#events.released(this, isReusable);
   }
 
   /** The other side had closed the connection meanwhile, and said nothing: it is no answer to this. */

@@ -37,6 +37,8 @@ export interface GuardedFetch {
 export interface GuardOptions extends DestinationSettings, RouteSettings {
   readonly resolve?: Resolve;
   readonly authorities?: readonly string[];
+  /** Is told of an error that the HTTP client has thrown where nobody would have caught it. */
+  readonly broken: (error: unknown) => void;
 }
 
 /** At once, to one origin; more requests wait. */
@@ -46,8 +48,15 @@ export function createGuardedFetch(options: GuardOptions): GuardedFetch {
   const destinations = new Destinations(options);
   const { nameServers, authorities } = options;
   const { resolve = nameServers.length === 0 ? systemResolve : createResolve(nameServers) } = options;
-  const connector = new Connector({ destinations, resolve, authorities, proxy: proxyOf(options) });
-  const agent = new Agent({ connect: connector.forUndici, connections: CONNECTIONS_MAX });
+  const broken = (error: unknown): void => {
+    options.broken(error);
+    // Its connections may no longer know where they stand.
+    void agent.destroy();
+    agent = makeAgent();
+  };
+  const connector = new Connector({ destinations, resolve, authorities, proxy: proxyOf(options), broken });
+  const makeAgent = (): Agent => new Agent({ connect: connector.forUndici, connections: CONNECTIONS_MAX });
+  let agent = makeAgent();
   return {
     async fetch(url, request) {
       const target = targetOf(url, { tlsOnly: request.tlsOnly ?? false }, destinations);

@@ -4,6 +4,8 @@ import { errors } from 'undici';
 export type OutgoingFailure =
   /** No http or https URL, or one with a user name and password. */
   | 'url'
+  /** It cannot be written as HTTP. */
+  | 'request'
   /** Where it leads must not be reached from here. */
   | 'destination'
   | 'name_not_found'
@@ -46,6 +48,6 @@ export function exchangeFailure(error: unknown, host: string): OutgoingError {
   if (error instanceof errors.ResponseContentLengthMismatchError)
     return new OutgoingError('answer', `${host} did not send what it announced`, error);
   if (error instanceof errors.InvalidArgumentError || error instanceof errors.NotSupportedError)
-    return new OutgoingError('url', `the request to ${host} cannot be written as HTTP`, error);
+    return new OutgoingError('request', `the request to ${host} cannot be written as HTTP`, error);
   return connectionFailure(error, host);
 }

@@ -1,3 +1,4 @@
+import { Memo } from '../core/memo.ts';
 import type { Refusal, Sender } from '../core/subscription/ports.ts';
 import { Connections, type ConnectionBounds } from './connections.ts';
 import { Connector, type Dial } from './connector.ts';
@@ -18,6 +19,8 @@ export interface SenderOptions extends DestinationSettings, RouteSettings, Conne
   /** Authorities beside the system's, in PEM. */
   readonly authorities?: readonly string[] | undefined;
   readonly dial?: Dial | undefined;
+  /** Is told of an error that the HTTP client has thrown where nobody would have caught it; the request it was about has failed. */
+  readonly broken: (error: unknown) => void;
 }
 
 /** The port `Sender`, over connections of its own. */
@@ -29,12 +32,11 @@ export interface OwnSender extends Sender {
 /** Sends webhooks: many small requests to addresses that others have named. */
 export function createSender(options: SenderOptions): OwnSender {
   const destinations = new Destinations(options);
-  const { resolve = createResolve(options.nameServers), authorities, dial } = options;
-  const connector = new Connector({ destinations, resolve, authorities, proxy: proxyOf(options), dial });
+  const { resolve = createResolve(options.nameServers), authorities, dial, broken } = options;
+  const connector = new Connector({ destinations, resolve, authorities, proxy: proxyOf(options), dial, broken });
   const deadlines = new Deadlines();
-  const connections = new Connections(connector, options, (exchange) =>
-    deadlines.start(exchange, exchange.request.timeoutMs),
-  );
+  const begin = (exchange: Exchange): void => deadlines.start(exchange, exchange.request.timeoutMs);
+  const connections = new Connections(connector, options, begin, broken);
   const events: ExchangeEvents = {
     settled(exchange, sent) {
       if (exchange.isStarted) deadlines.stop(exchange);
@@ -76,7 +78,7 @@ const NO_TIME = {
 
 /** URLs that were taken apart before. */
 class Targets {
-  readonly #memo = new Map<string, Target>();
+  readonly #memo = new Memo<Target>(TARGETS_BYTES_MAX, ({ url }) => TARGET_BYTES + url.length);
   readonly #parse: (url: string) => URL;
 
   constructor(parse: (url: string) => URL) {
@@ -89,13 +91,14 @@ class Targets {
     if (known !== undefined) return known;
     const { origin, host, pathname, search } = this.#parse(url);
     const target = { url, origin, host, path: pathname + search };
-    if (this.#memo.size >= TARGETS_MAX) this.#memo.clear();
     this.#memo.set(url, target);
     return target;
   }
 }
 
-const TARGETS_MAX = 20_000;
+/** Some 20,000 of an ordinary length. */
+const TARGETS_BYTES_MAX = 16 * 1024 * 1024;
+const TARGET_BYTES = 300;
 
 function objectionTo(url: string, tlsOnly: boolean, destinations: Destinations): Refusal | undefined {
   try {

@@ -7,6 +7,8 @@ export class TlsSessions {
   }
 
   set(key: string, session: Buffer): void {
+    // How long a ticket is, is the other side's choice.
+    if (session.length > SESSION_BYTES_MAX) return;
     this.#sessions.delete(key);
     this.#sessions.set(key, session);
     if (this.#sessions.size <= SESSIONS_MAX) return;
@@ -17,5 +19,6 @@ export class TlsSessions {
   }
 }
 
-/** Some 2 kB each. */
+/** Some 2 kB each; together 8 MiB at most. */
 const SESSIONS_MAX = 1000;
+const SESSION_BYTES_MAX = 8 * 1024;

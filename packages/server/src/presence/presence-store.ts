@@ -1,9 +1,11 @@
-import { closeSync, openSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { Position } from '../core/ports.ts';
 import type { PresenceMemory, RememberedRoom } from '../core/presence-types.ts';
 import type { PresenceChange, PresentUser } from '../core/presence-events.ts';
+import { OffLoopSync } from '../sqlite/off-loop-sync.ts';
+import { makePrivateFile } from '../sqlite/private-files.ts';
 
 /** The file's name in the data folder. */
 const FILE = 'presence.sqlite';
@@ -42,14 +44,16 @@ const SCHEMA = `
  */
 export class PresenceStore {
   readonly #database: DatabaseSync;
+  readonly #disk: OffLoopSync;
   readonly #statements: Statements;
   readonly #epoch: string;
   #position: Position = 0;
   #usersSequence = 0;
   #channelsSequence = 0;
 
-  constructor(database: DatabaseSync, epoch: string) {
+  constructor(database: DatabaseSync, file: string, epoch: string) {
     this.#database = database;
+    this.#disk = new OffLoopSync(file);
     this.#epoch = epoch;
     const prepare = ([name, sql]: [string, string]): [string, StatementSync] => [name, database.prepare(sql)];
     this.#statements = Object.fromEntries(Object.entries(STATEMENTS).map(prepare)) as unknown as Statements;
@@ -70,6 +74,7 @@ export class PresenceStore {
       this.#statements.mark.run(this.#epoch, position, this.#usersSequence, this.#channelsSequence);
       this.#database.exec('COMMIT');
       this.#position = position;
+      this.#disk.upkeep();
     } catch (error) {
       this.#usersSequence = before.users;
       this.#channelsSequence = before.channels;
@@ -104,6 +109,7 @@ export class PresenceStore {
   }
 
   close(): void {
+    void this.#disk.close();
     if (this.#database.isOpen) this.#database.close();
   }
 
@@ -156,20 +162,20 @@ export class PresenceStore {
 export function openPresenceStore(folder: string, epoch: string): PresenceStore {
   const path = join(folder, FILE);
   try {
-    return new PresenceStore(openDatabase(path), epoch);
+    return new PresenceStore(openDatabase(path), path, epoch);
   } catch {
     for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });
-    return new PresenceStore(openDatabase(path), epoch);
+    return new PresenceStore(openDatabase(path), path, epoch);
   }
 }
 
 function openDatabase(path: string): DatabaseSync {
   // Who is where is nobody's business but the hub's.
-  closeSync(openSync(path, 'a', 0o600));
+  makePrivateFile(path);
   const database = new DatabaseSync(path);
   try {
-    // Nothing here has to outlive a loss of power at once: what is lost of it, the log still has.
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
+    // Nothing here has to outlive a loss of power at once: what is lost of it, the log still has. No commit waits for the disk.
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0');
     const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number };
     if (version === 0) database.exec(SCHEMA);
     else if (version !== VERSION) throw new Error(`version ${version}`);

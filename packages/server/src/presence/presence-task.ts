@@ -114,6 +114,10 @@ export class PresenceTask implements Timed, PresenceView {
     return this.#presence.isOnline(user);
   }
 
+  onlineUsers(): Iterable<string> {
+    return this.#presence.onlineUsers();
+  }
+
   opened(session: PresentSession): void {
     if (this.#concerns(session)) this.#enter(session);
   }

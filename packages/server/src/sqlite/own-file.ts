@@ -1,8 +1,8 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { DataFolderError } from '../core/data-folder-error.ts';
 import { errorCodeOf } from './failure.ts';
+import { makePrivateFile, makePrivateFolder } from './private-files.ts';
 
 /** A SQLite file of ours in the data folder. */
 export interface OwnFile {
@@ -26,7 +26,10 @@ export interface OwnFile {
 export function openOwnFile(own: OwnFile): DatabaseSync {
   const { file } = own;
   return refusingDamage(own, () => {
-    if (file !== ':memory:') makePrivate(file);
+    if (file !== ':memory:') {
+      makePrivateFolder(dirname(file));
+      makePrivateFile(file);
+    }
     const database = new DatabaseSync(file, CONNECTION);
     try {
       checkOurs(database, own);
@@ -65,11 +68,6 @@ export function reopenOwnFile({ file, pragmas }: OwnFile): DatabaseSync {
 /** Beyond it the start would wait for seconds; damage is then found where it is read. */
 const QUICK_CHECK_BYTES_MAX = 64 * 1024 * 1024;
 const CONNECTION = { timeout: 5000, enableForeignKeyConstraints: true };
-
-function makePrivate(file: string): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o750 });
-  closeSync(openSync(file, 'a', 0o600));
-}
 
 function checkOurs(database: DatabaseSync, { file, applicationId, migrations, repair }: OwnFile): void {
   const version = pragma(database, 'user_version') as number;

@@ -1,8 +1,8 @@
-import { respondJson, type Desk } from '../transports/desk.ts';
+import type { AuthorizedRequest } from '../transports/authorized-request.ts';
 import { invalid, number } from '../transports/events-query.ts';
-import type { Route } from '../transports/http-transport.ts';
+import type { Route } from '../transports/route.ts';
 import { singles } from '../transports/single-parameters.ts';
-import { forOwners } from './caller.ts';
+import { ownersRoute, type OwnedSubscription } from './caller.ts';
 import { placeOf } from './event-places.ts';
 import type { SubscriptionParts } from './parts.ts';
 import { attemptJson } from './resource.ts';
@@ -12,24 +12,21 @@ const LIMIT_MAX = 100;
 
 /** `GET /v1/subscriptions/{id}/attempts` (PROTOCOL.md section 14.1): what has been tried, and what became of it. */
 export function attemptsRoute(parts: SubscriptionParts): Route {
-  return {
-    method: 'GET',
-    path: '/v1/subscriptions/:id/attempts',
-    handle: forOwners(parts, (caller, { definition }) => attempts(parts, caller, definition.id)),
-  };
+  return ownersRoute(parts, 'GET', '/v1/subscriptions/:id/attempts', (caller, owned) => attempts(parts, caller, owned));
 }
 
-async function attempts(parts: SubscriptionParts, { response, query }: Desk, id: string): Promise<void> {
-  const values = singles(query, ['limit', 'before', 'event']);
+async function attempts(parts: SubscriptionParts, caller: AuthorizedRequest, owned: OwnedSubscription): Promise<void> {
+  const values = singles(caller.query, ['limit', 'before', 'event']);
   const limit = number(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
   const event = values.get('event');
-  const found = await parts.desk.attempts(id, {
+  const found = await parts.desk.attempts(owned().definition.id, {
     before: before(values.get('before')),
     limit: limit + 1,
     ...(event !== undefined && { event: placeOf(parts, event) }),
   });
   const page = found.slice(0, limit);
-  respondJson(response, 200, {
+  owned();
+  caller.respondJson(200, {
     attempts: page.map(attemptJson),
     next: found.length > limit ? (page.at(-1)?.number ?? null) : null,
   });

@@ -16,8 +16,17 @@ export function auditedDesk(desk: SubscriptionDesk, audit: Audit): SubscriptionD
     whereabouts: (id, record) => desk.whereabouts(id, record),
     backlog: (id) => desk.backlog(id),
     pulls: desk.pulls,
-    test: (id, sample, by) => desk.test(id, sample, by),
-    retryDeadLetters: (id, event, by) => desk.retryDeadLetters(id, event, by),
+    async test(id, sample, by) {
+      const attempt = await desk.test(id, sample, by);
+      const { channel, type } = sample;
+      note('tested', id, by, { channel, ...(type !== undefined && { type }), outcome: attempt.outcome });
+      return attempt;
+    },
+    async retryDeadLetters(id, event, by) {
+      const retried = await desk.retryDeadLetters(id, event, by);
+      note('dead-letters-retried', id, by, { retried, ...(event !== undefined && { position: event.position }) });
+      return retried;
+    },
     async create(wishes, by) {
       const created = await desk.create(wishes, by);
       if (created.isNew) note('created', created.subscription.definition.id, by, summaryOf(created.subscription));

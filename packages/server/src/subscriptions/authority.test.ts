@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import { subscriptionHub, type SubscriptionHub } from '../testing/subscription-hub.ts';
+import { openEndpoint, subscriptionHub, type SubscriptionHub } from '../testing/subscription-hub.ts';
 
 const bearer = (key: string): Readonly<Record<string, string>> => ({ authorization: `Bearer ${key}` });
 const pull = (...channels: string[]): object => ({ channels, delivery: { kind: 'pull' } });
@@ -46,6 +46,57 @@ describe('who may have what delivered (PROTOCOL.md section 14.1)', () => {
     expect([replay.status, replay.body['code']]).toEqual([403, 'forbidden']);
   });
 
+  test.each([
+    ['another URL', { delivery: { url: 'http://127.0.0.1:10/steal' } }],
+    ['another URL of the same host', { delivery: { url: 'http://127.0.0.1:9/steal' } }],
+    ['types', { types: ['paid'] }],
+    ['all types', { types: null }],
+    ['a filter', { filter: { startsWith: ['/data/card', '4'] } }],
+  ])('a change that leads elsewhere takes the same: %s', async (_what, change) => {
+    const hub = await subscriptionHub({ access: 'rules', outgoing: { allow: ['127.0.0.1:9', '127.0.0.1:10'] } });
+    const delivery = { kind: 'webhook', url: 'http://127.0.0.1:9/' };
+    const { id, changed } = await hub.create({ channels: ['orders.1'], delivery, types: ['made'] });
+    const path = `/v1/subscriptions/${String(id)}`;
+    const manager = await hub.key({ subscriptions: ['>'] });
+    const refused = await hub.ask('PATCH', path, change, bearer(manager));
+    expect([refused.status, refused.body['code']]).toEqual([403, 'forbidden']);
+    expect((await hub.ask('GET', path)).body['changed']).toBe(changed);
+    expect((await hub.ask('PATCH', path, { description: 'x' }, bearer(manager))).status).toBe(200);
+    const reader = await hub.key({ subscriptions: ['>'], subscribe: ['orders.>'] });
+    expect((await hub.ask('PATCH', path, change, bearer(reader))).status).toBe(200);
+  });
+
+  test('a retry of dead letters takes the same', async () => {
+    const hub = await subscriptionHub({ access: 'rules' });
+    const { id } = await hub.create({ channels: ['orders.1'], delivery: { kind: 'pull' } });
+    const path = `/v1/subscriptions/${String(id)}/dead-letters/retry`;
+    const retry = async (key: string): Promise<number> => (await hub.ask('POST', path, undefined, bearer(key))).status;
+    expect(await retry(await hub.key({ subscriptions: ['>'] }))).toBe(403);
+    expect(await retry(await hub.key({ subscriptions: ['>'], subscribe: ['orders.>'] }))).toBe(202);
+  });
+
+  test('another origin is sent no header that was not given anew, nor shown any', async () => {
+    const [before, after] = [await openEndpoint(), await openEndpoint()];
+    const hosts = [before, after].map(({ url }) => new URL(url).host);
+    const trustedEndpoints = hosts.map((host) => `http://${host}`);
+    const hub = await subscriptionHub({ outgoing: { allow: hosts }, subscriptions: { trustedEndpoints } });
+    const headers = { authorization: 'Bearer secret', 'x-pass': 'word', 'x-tenant': '42' };
+    const delivery = { kind: 'webhook', url: before.url, headers };
+    const { id, delivery: shown } = await hub.create({ channels: ['a'], delivery });
+    expect(shown).toMatchObject({ headers: { authorization: '…', 'x-pass': '…', 'x-tenant': '…' } });
+    const path = `/v1/subscriptions/${String(id)}`;
+    await hub.ask('PATCH', path, { delivery: { url: `${before.url}/other` } });
+    await hub.ask('POST', `${path}/test`);
+    expect(before.received[0]?.headers).toMatchObject(headers);
+    const kept = await hub.ask('PATCH', path, { delivery: { url: after.url, headers: { 'x-pass': '…' } } });
+    expect([kept.status, kept.body['member']]).toEqual([400, 'delivery.headers']);
+    await hub.ask('PATCH', path, { delivery: { url: after.url } });
+    await hub.ask('POST', `${path}/test`);
+    expect(Object.keys(after.received[0]?.headers ?? {})).not.toEqual(expect.arrayContaining(['authorization']));
+    expect(JSON.stringify(after.received)).not.toMatch(/secret|word|x-tenant/);
+    expect(JSON.stringify((await hub.ask('GET', `${path}/attempts`)).body)).not.toMatch(/Bearer secret|word|42"/);
+  });
+
   test('those of other channels than a key has are not there for it', async () => {
     const hub = await subscriptionHub({ access: 'rules' });
     const mine = await hub.key({ subscriptions: ['mine.>'], subscribe: ['mine.>'] });
@@ -75,6 +126,67 @@ describe('who may have what delivered (PROTOCOL.md section 14.1)', () => {
   });
 });
 
+describe('a test', () => {
+  test.each(
+    ['event', 'data', 'cloudevents', 'cloudevents-binary'].flatMap((format) => [
+      [format, false] as const,
+      [format, true] as const,
+    ]),
+  )('in the format %s (batch: %s) says in what is signed that it is one', async (format, isBatch) => {
+    const endpoint = await openEndpoint();
+    const host = new URL(endpoint.url).host;
+    const hub = await subscriptionHub({
+      outgoing: { allow: [host] },
+      subscriptions: { trustedEndpoints: [`http://${host}`] },
+    });
+    const batch = isBatch ? { countMax: 10 } : null;
+    const { id } = await hub.create({
+      channels: ['a'],
+      delivery: { kind: 'webhook', url: endpoint.url, format, batch },
+    });
+    for (const data of [undefined, { total: 1, test: false }, 'a text', [1]])
+      await hub.ask('POST', `/v1/subscriptions/${String(id)}/test`, data === undefined ? undefined : { data });
+    const bodies = endpoint.received
+      .map(({ body }) => JSON.parse(body) as unknown)
+      .map((body) => (isBatch ? (body as unknown[])[0] : body));
+    const told = bodies.map((body) => {
+      const { data, channel } = body as { data?: unknown; channel?: string };
+      return channel === undefined ? body : data;
+    });
+    expect(told).toEqual([
+      { test: true },
+      { test: true, total: 1 },
+      { test: true, data: 'a text' },
+      { test: true, data: [1] },
+    ]);
+  });
+
+  test('is of the channels and types of its subscription, and of data that its sender may publish', async () => {
+    const hub = await subscriptionHub({
+      access: 'rules',
+      outgoing: { allow: ['127.0.0.1:9'] },
+      subscriptions: { trustedEndpoints: ['http://127.0.0.1:9'] },
+    });
+    const delivery = { kind: 'webhook', url: 'http://127.0.0.1:9/' };
+    const { id } = await hub.create({ channels: ['orders.>'], types: ['made'], delivery });
+    const tried = async (key: string, body: object): Promise<unknown> => {
+      const answer = await hub.ask('POST', `/v1/subscriptions/${String(id)}/test`, body, bearer(key));
+      return answer.body['code'] ?? answer.body['outcome'];
+    };
+    const manager = await hub.key({ subscriptions: ['>'] });
+    const publisher = await hub.key({ subscriptions: ['>'], publish: ['orders.1'] });
+    expect(await tried(manager, {})).toBe('connection');
+    expect(await tried(manager, { channel: 'payments.captured' })).toBe('invalid_body');
+    expect(await tried(manager, { type: 'payment.ok' })).toBe('invalid_body');
+    expect(await tried(manager, { channel: 'orders.1', data: { total: 1 } })).toBe('forbidden');
+    expect(await tried(publisher, { channel: 'orders.1', data: { total: 1 } })).toBe('connection');
+    expect(await tried(publisher, { channel: 'orders.2', data: { total: 1 } })).toBe('forbidden');
+    const entries = (await hub.ask('GET', '/v1/audit?limit=3')).body['entries'] as { action: string; detail: object }[];
+    const tests = entries.filter(({ action }) => action === 'subscription.tested').map(({ detail }) => detail);
+    expect(tests[0]).toEqual({ channel: 'orders.1', type: 'made', outcome: 'connection' });
+  });
+});
+
 test('what is done to subscriptions is written down, without secrets', async () => {
   const hub = await subscriptionHub({ access: 'rules', outgoing: { allow: ['127.0.0.1:9'] } });
   const url = 'http://127.0.0.1:9/hook?token=mine';
@@ -83,11 +195,13 @@ test('what is done to subscriptions is written down, without secrets', async () 
   const path = `/v1/subscriptions/${String(id)}`;
   await hub.ask('PATCH', path, { description: 'x' });
   await hub.ask('POST', `${path}/rotate-secret`, { overlapSeconds: 5 });
+  await hub.ask('POST', `${path}/dead-letters/retry`);
   await hub.ask('DELETE', path);
-  const { body } = await hub.ask('GET', '/v1/audit?limit=4');
+  const { body } = await hub.ask('GET', '/v1/audit?limit=5');
   const entries = body['entries'] as Readonly<Record<string, unknown>>[];
   expect(entries.map(({ action, subject, detail }) => [action, subject, detail])).toEqual([
     ['subscription.removed', id, expect.objectContaining({ channels: ['a'] })],
+    ['subscription.dead-letters-retried', id, { retried: 0 }],
     ['subscription.secret-rotated', id, { overlapSeconds: 5 }],
     ['subscription.changed', id, { members: ['description'], version: 2 }],
     [

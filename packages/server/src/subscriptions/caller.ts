@@ -1,30 +1,52 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Principal } from '../core/principal.ts';
 import type { Subscription } from '../core/subscription/ports.ts';
-import { withScope, type Desk } from '../transports/desk.ts';
-import type { Handler } from '../transports/http-transport.ts';
+import type { AuthorizedRequest } from '../transports/authorized-request.ts';
 import { allowLookingBack } from '../transports/looking-back.ts';
-import { allow } from '../transports/permission.ts';
+import { allow, checkScope } from '../transports/permission.ts';
+import type { Address, AuthorizedRoute, Route } from '../transports/route.ts';
 import type { Services } from '../transports/services.ts';
 import type { SubscriptionParts } from './parts.ts';
 
-/** Lets those through who have the scope `subscriptions`, of whatever channels. */
-export function forCallers(
-  { services }: Pick<SubscriptionParts, 'services'>,
-  handle: (caller: Desk) => void | Promise<void>,
-): Handler {
-  return withScope(services, 'subscriptions', handle);
+/** A route for those who have the scope `subscriptions`, of whatever channels. */
+export function callersRoute(method: Address['method'], path: string, handle: AuthorizedRoute['handle']): Route {
+  return { method, path, asks: 'subscriptions', handle };
 }
 
-/** The same, for a subscription that the address names and the caller may see. @throws PolycastError `not_found` */
-export function forOwners(
+/**
+ * The subscription that the address names, as it is now, to be looked up again after every wait: another may have changed it, or
+ * whom it is for. @throws PolycastError `not_found` where the caller may not see it
+ */
+export type OwnedSubscription = () => Subscription;
+
+/**
+ * What was asked for was allowed of the subscription as it was then; to be called in the turn of the effect.
+ * @throws PolycastError `precondition_failed` when another has changed it since
+ */
+export function checkUnchanged(owned: OwnedSubscription, { definition }: Pick<Subscription, 'definition'>): void {
+  if (owned().definition.version !== definition.version)
+    throw new PolycastError('precondition_failed', 'The subscription was changed at the same time.');
+}
+
+/** The same, for a subscription that the address names and the caller may see. */
+export function ownersRoute(
   parts: Pick<SubscriptionParts, 'services' | 'desk'>,
-  handle: (caller: Desk, subscription: Subscription) => void | Promise<void>,
-): Handler {
-  return forCallers(parts, (caller) => handle(caller, found(parts, caller)));
+  method: Address['method'],
+  path: string,
+  handle: (caller: AuthorizedRequest, owned: OwnedSubscription) => void | Promise<void>,
+): Route {
+  return callersRoute(method, path, (caller) => {
+    const owned = (): Subscription => found(parts, caller);
+    // Before a body is read.
+    owned();
+    return handle(caller, owned);
+  });
 }
 
-function found({ services, desk }: Pick<SubscriptionParts, 'services' | 'desk'>, caller: Desk): Subscription {
+function found(
+  { services, desk }: Pick<SubscriptionParts, 'services' | 'desk'>,
+  caller: AuthorizedRequest,
+): Subscription {
   const subscription = desk.get(caller.parameters['id'] ?? '');
   if (subscription === undefined || !maySee(services, caller.principal, subscription))
     throw new PolycastError('not_found', 'There is no such subscription.');
@@ -47,9 +69,7 @@ export async function allowDelivery(
   channels: readonly string[],
   after: string | undefined,
 ): Promise<void> {
-  const decision = services.authority.permits(principal, 'subscriptions', channels);
-  if (!decision.allowed)
-    throw new PolycastError(decision.code, decision.detail, decision.by === undefined ? {} : { rule: decision.by });
+  checkScope(services, principal, 'subscriptions', channels);
   await allow(services, principal, 'subscribe', channels);
   await allowLookingBack(services, principal, channels, { after, history: undefined });
 }

@@ -51,7 +51,9 @@ export function changedDelivery(
   if (before.dialect === 'websub')
     for (const name of ['format', 'headers', 'batch'])
       if (members.has(name)) throw invalidBody(`delivery.${name}`, 'is as WebSub has it');
-  return changedWebhook(parts, { ...before, url }, members);
+  // What a header says to one host is nobody else's to hear.
+  const isSameHost = URL.parse(url)?.origin === URL.parse(before.url)?.origin;
+  return changedWebhook(parts, { ...before, url, headers: isSameHost ? before.headers : {} }, members);
 }
 
 /** A secret of the caller's, or a new one. @throws PolycastError `invalid_body` */

@@ -1,11 +1,8 @@
-import { HEADERS_MAX, wrongHeader } from '../core/subscription/header-rules.ts';
+import { HEADERS_MAX, isHubHeader, wrongHeader } from '../core/subscription/header-rules.ts';
 import type { Check } from '../transports/json-body.ts';
 import { isObject } from './checks.ts';
 
-/** Whose value speaks for its sender: it is never shown again. */
-const SECRET = /auth|token|secret|key|cookie|password|signature|credential/;
-
-/** In the place of what is not shown; sent back in a change it stands for the value as it is. */
+/** In the place of a value, none of which is shown again; sent back in a change it stands for the value as it is. */
 export const NOT_SHOWN = '…';
 
 /**
@@ -20,6 +17,8 @@ export function headers(before: Readonly<Record<string, string>> | undefined): C
     const taken = new Map<string, string>();
     for (const [given, text] of entries) {
       const name = given.toLowerCase();
+      if (text === NOT_SHOWN && before?.[name] === undefined)
+        return { wrong: `has no value to keep for ${name}: of another origin none is kept` };
       const wrong = wrongHeader(name, taken, text === NOT_SHOWN ? before?.[name] : text);
       if (wrong !== undefined) return { wrong };
       taken.set(name, text === NOT_SHOWN ? (before?.[name] as string) : (text as string));
@@ -28,12 +27,9 @@ export function headers(before: Readonly<Record<string, string>> | undefined): C
   };
 }
 
-/** Without the values of those that carry credentials. */
+/** Without the values of a subscription's own: any of them may speak for its sender, whatever it is called. */
 export function shownHeaders(given: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(given).map(([name, value]) => [name, isShown(name) ? value : NOT_SHOWN]));
-}
-
-/** The signatures of a request are its receiver's to check, and good for nothing else. */
-function isShown(name: string): boolean {
-  return name.startsWith('webhook-') || name.startsWith('x-hub-') || !SECRET.test(name);
+  return Object.fromEntries(
+    Object.entries(given).map(([name, value]) => [name, isHubHeader(name) ? value : NOT_SHOWN]),
+  );
 }

@@ -12,6 +12,7 @@ function feedOf(log: Log): Feed {
     pollBytesMax: 1000,
     logReadsConcurrentMax: 2,
     isLatestOnly: () => false,
+    isStored: () => true,
     allocate: (bytes) => new Uint8Array(bytes),
     delivered: () => undefined,
   });

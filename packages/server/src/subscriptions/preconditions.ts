@@ -1,15 +1,14 @@
 import { PolycastError } from '@polycast/protocol';
-import type { IncomingMessage } from 'node:http';
 import type { Subscription } from '../core/subscription/ports.ts';
-import { headerOf } from '../transports/respond.ts';
+import type { AuthorizedRequest } from '../transports/authorized-request.ts';
 import { etagOf } from './resource.ts';
 
 /**
  * Keeps to `If-Match` (PROTOCOL.md section 14.1), of which the ETag may stand without its quotes. Says whether it named the version.
  * @throws PolycastError `precondition_failed`
  */
-export function keepToIfMatch(request: IncomingMessage, subscription: Subscription): boolean {
-  const header = headerOf(request, 'if-match')?.trim();
+export function keepToIfMatch(request: AuthorizedRequest, subscription: Subscription): boolean {
+  const header = request.header('if-match')?.trim();
   if (header === undefined || header === '*') return false;
   const etag = etagOf(subscription);
   const named = header.split(',').map((tag) => tag.trim());

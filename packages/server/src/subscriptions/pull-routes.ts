@@ -1,12 +1,13 @@
 import { parseCursor, PolycastError } from '@polycast/protocol';
 import type { Position } from '../core/ports.ts';
-import type { LeasedEvent, LeaseOutcome, PullWish, Subscription } from '../core/subscription/ports.ts';
-import { respondCompressed } from '../transports/compress.ts';
-import { respondJson, timeText, type Desk } from '../transports/desk.ts';
-import type { Route } from '../transports/http-transport.ts';
-import { invalidBody, Members, readObject, whole, type Check } from '../transports/json-body.ts';
+import type { LeasedEvent, LeaseOutcome, PullWish } from '../core/subscription/ports.ts';
+import type { AuthorizedRequest } from '../transports/authorized-request.ts';
+import { NO_STORE } from '../transports/cache-headers.ts';
+import type { Route } from '../transports/route.ts';
+import { invalidBody, whole, type Check } from '../transports/json-body.ts';
 import { leasedJson } from '../transports/leased-events.ts';
-import { allowDelivery, forOwners } from './caller.ts';
+import { timeText } from '../transports/time-text.ts';
+import { allowDelivery, ownersRoute, type OwnedSubscription } from './caller.ts';
 import type { SubscriptionParts } from './parts.ts';
 import { WaitingPull } from './waiting-pull.ts';
 
@@ -20,25 +21,24 @@ const LEASE_LENGTH_MAX = 64;
 export function pullRoutes(parts: SubscriptionParts): readonly Route[] {
   const route = (
     action: string,
-    act: (parts: SubscriptionParts, caller: Desk, subscription: Subscription) => Promise<void>,
-  ): Route => ({
-    method: 'POST',
-    path: `/v1/subscriptions/:id/${action}`,
-    handle: forOwners(parts, (caller, subscription) => act(parts, caller, subscription)),
-  });
+    act: (parts: SubscriptionParts, caller: AuthorizedRequest, owned: OwnedSubscription) => Promise<void>,
+  ): Route =>
+    ownersRoute(parts, 'POST', `/v1/subscriptions/:id/${action}`, (caller, owned) => act(parts, caller, owned));
   return [route('pull', pull), route('ack', acknowledge), route('nack', release), route('extend', extend)];
 }
 
-async function pull(parts: SubscriptionParts, caller: Desk, subscription: Subscription): Promise<void> {
+async function pull(parts: SubscriptionParts, caller: AuthorizedRequest, owned: OwnedSubscription): Promise<void> {
   const { services, desk, settings } = parts;
-  const { principal, response } = caller;
-  const members = new Members(await readObject(services, caller.request));
+  const { principal } = caller;
+  const members = await caller.members();
   const countMax = members.take('count', whole(1, COUNT_MAX)) ?? COUNT;
   const waitSeconds = members.take('waitSeconds', whole(0, WAIT_SECONDS_MAX)) ?? 0;
   const leaseSeconds = members.take('leaseSeconds', whole(1, settings.leaseMaxSeconds));
   members.end();
-  const { id, channels } = subscription.definition;
+  const subscription = owned();
+  const { id, channels, version } = subscription.definition;
   await allowDelivery(services, principal, channels, undefined);
+  caller.check();
   // No longer than its standing lasts: the next request is told why.
   const standingMs = Math.max(0, principal.expiresMs - services.clock.nowMs());
   const waitMs = Math.min(Math.min(waitSeconds, services.settings.pollWaitMaxSeconds) * 1000, standingMs);
@@ -49,9 +49,18 @@ async function pull(parts: SubscriptionParts, caller: Desk, subscription: Subscr
     ? desk.pulls.pull(id, wish, NEVER)
     : whileWaiting(new WaitingPull(services, caller, subscription), ({ signal }) => desk.pulls.pull(id, wish, signal)));
   // Whoever has gone in the meantime has seen nothing of them.
-  if (response.destroyed) return desk.pulls.putBack(id, events.map(leaseOf));
+  if (caller.isGone) return desk.pulls.putBack(id, events.map(leaseOf));
+  try {
+    caller.check();
+    if (owned().definition.version !== version)
+      await allowDelivery(services, principal, owned().definition.channels, undefined);
+    caller.check();
+  } catch (error) {
+    desk.pulls.putBack(id, events.map(leaseOf));
+    throw error;
+  }
   const pieces = [HEAD, leasedJson(services.feed.epoch, events), TAIL];
-  respondCompressed(response, 200, 'application/json', pieces, ['Cache-Control', 'no-store']);
+  caller.respondCompressed(pieces, NO_STORE);
 }
 
 async function whileWaiting<Result>(
@@ -65,9 +74,14 @@ async function whileWaiting<Result>(
   }
 }
 
-async function acknowledge(parts: SubscriptionParts, caller: Desk, { definition }: Subscription): Promise<void> {
+async function acknowledge(
+  parts: SubscriptionParts,
+  caller: AuthorizedRequest,
+  owned: OwnedSubscription,
+): Promise<void> {
   const { services, desk } = parts;
-  const members = new Members(await readObject(services, caller.request));
+  const members = await caller.members();
+  const { definition } = owned();
   const leases = members.take('leases', leaseList);
   const through = members.take('through', positionIn(services.feed.epoch));
   members.end();
@@ -75,24 +89,26 @@ async function acknowledge(parts: SubscriptionParts, caller: Desk, { definition 
     throw invalidBody('leases', 'or "through" is needed, one of them');
   if (through !== undefined) {
     const count = desk.pulls.acknowledgeThrough(definition.id, through);
-    return respondJson(caller.response, 200, { count, notHeld: [] });
+    return caller.respondJson(200, { count, notHeld: [] });
   }
   const held = leases as readonly string[];
-  respondJson(caller.response, 200, told(held, desk.pulls.acknowledge(definition.id, held)));
+  caller.respondJson(200, told(held, desk.pulls.acknowledge(definition.id, held)));
 }
 
-async function release(parts: SubscriptionParts, caller: Desk, { definition }: Subscription): Promise<void> {
-  const members = new Members(await readObject(parts.services, caller.request));
+async function release(parts: SubscriptionParts, caller: AuthorizedRequest, owned: OwnedSubscription): Promise<void> {
+  const members = await caller.members();
+  const { definition } = owned();
   const leases = members.need('leases', leaseList);
   const delaySeconds = members.take('delaySeconds', whole(0, parts.settings.leaseMaxSeconds)) ?? 0;
   members.end();
   const outcomes = parts.desk.pulls.release(definition.id, leases, delaySeconds * 1000);
-  respondJson(caller.response, 200, told(leases, outcomes));
+  caller.respondJson(200, told(leases, outcomes));
 }
 
-async function extend(parts: SubscriptionParts, caller: Desk, { definition }: Subscription): Promise<void> {
+async function extend(parts: SubscriptionParts, caller: AuthorizedRequest, owned: OwnedSubscription): Promise<void> {
   const { services, desk, settings } = parts;
-  const members = new Members(await readObject(services, caller.request));
+  const members = await caller.members();
+  const { definition } = owned();
   const leases = members.need('leases', leaseList);
   const leaseSeconds = members.take('leaseSeconds', whole(1, settings.leaseMaxSeconds));
   members.end();
@@ -101,7 +117,7 @@ async function extend(parts: SubscriptionParts, caller: Desk, { definition }: Su
   const leaseMs = leaseSeconds === undefined ? definition.delivery.leaseMs : leaseSeconds * 1000;
   const outcomes = desk.pulls.extend(definition.id, leases, leaseMs);
   const leaseEnds = timeText(services.clock.nowMs() + leaseMs);
-  respondJson(caller.response, 200, { ...told(leases, outcomes), leaseEnds });
+  caller.respondJson(200, { ...told(leases, outcomes), leaseEnds });
 }
 
 /** How many leases it went well with, and which are not held. */

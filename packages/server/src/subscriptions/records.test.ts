@@ -47,7 +47,7 @@ describe('attempts', () => {
         url: expect.stringMatching(/^http:/),
         headers: expect.objectContaining({
           authorization: '…',
-          'x-tenant': '42',
+          'x-tenant': '…',
           'webhook-id': expect.any(String),
           'webhook-signature': expect.stringMatching(/^v1,/),
         }),
@@ -97,10 +97,14 @@ describe('a test', () => {
     const tested = await hub.ask('POST', `${path}/test`);
     expect([tested.status, tested.body['event'], tested.body['outcome']]).toEqual([200, null, 'delivered']);
     await hub.ask('POST', `${path}/test`, { channel: 'a.b', type: 't', data: { mine: true } });
-    expect(endpoint.received.map(({ body }) => body)).toEqual(['{"test":true}', '{"mine":true}']);
+    expect(endpoint.received.map(({ body }) => body)).toEqual(['{"test":true}', '{"test":true,"mine":true}']);
     await hub.ask('PATCH', path, { delivery: { format: 'event' } });
     await hub.ask('POST', `${path}/test`, { channel: 'a.b', type: 't', data: null });
-    expect(JSON.parse(endpoint.received[2]?.body ?? '')).toMatchObject({ channel: 'a.b', type: 't', data: null });
+    expect(JSON.parse(endpoint.received[2]?.body ?? '')).toMatchObject({
+      channel: 'a.b',
+      type: 't',
+      data: { test: true, data: null },
+    });
     expect((await hub.ask('GET', path)).body['backlog']).toMatchObject({ lagPositions: 0, failing: 0 });
   });
 
@@ -119,13 +123,14 @@ describe('a test', () => {
     const endpoint = await openEndpoint();
     const path = await webhook(hub, endpoint);
     await hub.ask('POST', `${path}/test`, { type: 'paid' });
-    expect(endpoint.received[0]?.body).toBe('{"total":5}');
+    expect(endpoint.received[0]?.body).toBe('{"test":true,"total":5}');
   });
 
   test.each([
     [{ channel: 'a.*' }, 'channel'],
     [{ channel: 1 }, 'channel'],
     [{ type: '' }, 'type'],
+    [{ channel: 'elsewhere' }, 'channel'],
   ])('%j is refused', async (body, member) => {
     const hub = await subscriptionHub();
     const endpoint = await openEndpoint();

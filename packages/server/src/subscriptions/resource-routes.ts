@@ -1,17 +1,16 @@
-import { matches, PolycastError } from '@polycast/protocol';
-import type { Subscription } from '../core/subscription/ports.ts';
-import { respondJson, type Desk } from '../transports/desk.ts';
+import { matches } from '@polycast/protocol';
+import type { SubscriptionDefinition } from '../core/subscription/definition.ts';
+import type { Subscription, SubscriptionChanges } from '../core/subscription/ports.ts';
+import type { AuthorizedRequest } from '../transports/authorized-request.ts';
 import { checkPattern, invalid, number } from '../transports/events-query.ts';
-import type { Route } from '../transports/http-transport.ts';
-import { readObject } from '../transports/json-body.ts';
+import type { Route } from '../transports/route.ts';
 import { idempotencyKeyOf } from '../transports/publish-route.ts';
-import { respondEmpty } from '../transports/respond.ts';
 import { singles } from '../transports/single-parameters.ts';
-import { allowDelivery, forCallers, forOwners, maySee } from './caller.ts';
+import { allowDelivery, callersRoute, maySee, ownersRoute, type OwnedSubscription } from './caller.ts';
 import { beginningOf, changesOf, creationOf } from './new-subscription.ts';
 import type { SubscriptionParts } from './parts.ts';
 import { keepToIfMatch } from './preconditions.ts';
-import { etagOf, subscriptionJson } from './resource.ts';
+import { etagHeader, subscriptionJson } from './resource.ts';
 
 const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 100;
@@ -21,52 +20,43 @@ const STATES = ['pending', 'active', 'paused', 'suspended', 'ended'];
 export function resourceRoutes(parts: SubscriptionParts): readonly Route[] {
   const path = '/v1/subscriptions/:id';
   return [
-    { method: 'POST', path: '/v1/subscriptions', handle: forCallers(parts, (caller) => create(parts, caller)) },
-    { method: 'GET', path: '/v1/subscriptions', handle: forCallers(parts, (caller) => list(parts, caller)) },
-    {
-      method: 'GET',
-      path,
-      handle: forOwners(parts, ({ response }, subscription) =>
-        respondJson(response, 200, subscriptionJson(parts, subscription), ['ETag', etagOf(subscription)]),
-      ),
-    },
-    {
-      method: 'PATCH',
-      path,
-      handle: forOwners(parts, (caller, { definition }) => change(parts, caller, definition.id)),
-    },
-    {
-      method: 'DELETE',
-      path,
-      handle: forOwners(parts, async ({ request, response, actor }, subscription) => {
-        keepToIfMatch(request, subscription);
-        await parts.desk.remove(subscription.definition.id, actor);
-        respondEmpty(response, 204);
-      }),
-    },
+    callersRoute('POST', '/v1/subscriptions', (caller) => create(parts, caller)),
+    callersRoute('GET', '/v1/subscriptions', (caller) => list(parts, caller)),
+    ownersRoute(parts, 'GET', path, (caller, owned) => {
+      const subscription = owned();
+      caller.respondJson(200, subscriptionJson(parts, subscription), etagHeader(subscription));
+    }),
+    ownersRoute(parts, 'PATCH', path, (caller, owned) => change(parts, caller, owned)),
+    ownersRoute(parts, 'DELETE', path, async (caller, owned) => {
+      const subscription = owned();
+      keepToIfMatch(caller, subscription);
+      await parts.desk.remove(subscription.definition.id, caller.actor);
+      caller.respondEmpty(204);
+    }),
   ];
 }
 
-async function create(parts: SubscriptionParts, { request, response, principal, actor }: Desk): Promise<void> {
+async function create(parts: SubscriptionParts, caller: AuthorizedRequest): Promise<void> {
   const { services, desk } = parts;
-  const body = await readObject(services, request);
-  const { wishes, start } = creationOf(parts, body, principal, idempotencyKeyOf(request));
+  const { principal } = caller;
+  const body = await caller.object();
+  const { wishes, start } = creationOf(parts, body, principal, idempotencyKeyOf(caller));
   await allowDelivery(services, principal, wishes.channels, start);
   const beginning = await beginningOf(parts, start, wishes.channels);
-  const { subscription, isNew } = await desk.create({ ...wishes, ...beginning }, actor);
+  const { subscription, isNew } = await desk.create({ ...wishes, ...beginning }, caller.actor);
   const { delivery } = wishes;
   const secret = isNew && delivery.kind === 'webhook' ? delivery.secrets[0]?.text : undefined;
-  respondJson(response, 201, subscriptionJson(parts, subscription, secret), [
+  caller.respondJson(201, subscriptionJson(parts, subscription, secret), [
     'Location',
     `/v1/subscriptions/${subscription.definition.id}`,
-    'ETag',
-    etagOf(subscription),
+    ...etagHeader(subscription),
     ...(isNew ? [] : ['Idempotency-Replayed', 'true']),
   ]);
 }
 
-function list(parts: SubscriptionParts, { response, principal, query }: Desk): void {
+function list(parts: SubscriptionParts, caller: AuthorizedRequest): void {
   const { services, desk } = parts;
+  const { principal, query } = caller;
   const values = singles(query, ['limit', 'after', 'state', 'channel', 'key']);
   const limit = number(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
   const state = values.get('state');
@@ -81,7 +71,7 @@ function list(parts: SubscriptionParts, { response, principal, query }: Desk): v
     maySee(services, principal, subscription);
   const found = desk.list({ after: values.get('after') ?? '', limit: limit + 1, means });
   const page = found.slice(0, limit);
-  respondJson(response, 200, {
+  caller.respondJson(200, {
     subscriptions: page.map((subscription) => subscriptionJson(parts, subscription)),
     next: found.length > limit ? (page.at(-1)?.definition.id ?? null) : null,
   });
@@ -91,21 +81,32 @@ function meansChannel({ definition }: Subscription, channel: string): boolean {
   return definition.channels.some((pattern) => pattern === channel || matches(pattern, channel));
 }
 
-async function change(
-  parts: SubscriptionParts,
-  { request, response, principal, actor }: Desk,
-  id: string,
-): Promise<void> {
+async function change(parts: SubscriptionParts, caller: AuthorizedRequest, owned: OwnedSubscription): Promise<void> {
   const { services, desk } = parts;
-  const body = await readObject(services, request);
-  // As it is now: another may have changed it while this was read.
-  const subscription = desk.get(id);
-  if (subscription === undefined) throw new PolycastError('not_found', 'There is no such subscription.');
-  const isNamed = keepToIfMatch(request, subscription);
+  const body = await caller.object();
+  const subscription = owned();
+  const { definition } = subscription;
+  const isNamed = keepToIfMatch(caller, subscription);
   const changes = changesOf(parts, body, subscription);
-  if (changes.channels !== undefined) await allowDelivery(services, principal, changes.channels, undefined);
-  // Members of `delivery` are replaced one by one: what another has changed in the meantime must not be undone by that.
-  const seen = isNamed || changes.delivery !== undefined ? subscription.definition.version : undefined;
-  const changed = await desk.change(id, changes, seen, actor);
-  respondJson(response, 200, subscriptionJson(parts, changed), ['ETag', etagOf(changed)]);
+  const isRedirected = leadsElsewhere(changes, definition);
+  if (isRedirected) await allowDelivery(services, caller.principal, changes.channels ?? definition.channels, undefined);
+  // What was allowed, and members of `delivery`, which are replaced one by one, are of this version: what another has changed in the
+  // meantime must not be undone, nor be delivered to who was not asked about.
+  const seen = isNamed || isRedirected || changes.delivery !== undefined ? definition.version : undefined;
+  const changed = await desk.change(definition.id, changes, seen, caller.actor);
+  caller.respondJson(200, subscriptionJson(parts, changed), etagHeader(changed));
+}
+
+/** Whether other events go out from now on, or to somewhere else: who asks for that asks for as much as who creates one. */
+function leadsElsewhere(changes: SubscriptionChanges, { delivery }: SubscriptionDefinition): boolean {
+  const { channels, types, filter, delivery: next } = changes;
+  const hasMoved = next?.kind === 'webhook' && delivery.kind === 'webhook' && next.url !== delivery.url;
+  return (
+    channels !== undefined ||
+    hasMoved ||
+    types !== undefined ||
+    filter !== undefined ||
+    'types' in changes ||
+    'filter' in changes
+  );
 }

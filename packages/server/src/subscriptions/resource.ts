@@ -2,7 +2,8 @@ import { encodeCursor } from '@polycast/protocol';
 
 import type { PullDelivery, WebhookDelivery } from '../core/subscription/definition.ts';
 import type { Attempt, DeadLetter, Replay, Subscription } from '../core/subscription/ports.ts';
-import { timeText } from '../transports/desk.ts';
+import { entityTag, etagPair } from '../transports/cache-headers.ts';
+import { timeText } from '../transports/time-text.ts';
 import { shownHeaders } from './headers-body.ts';
 import type { SubscriptionParts } from './parts.ts';
 import { secretJson } from './secrets.ts';
@@ -42,7 +43,12 @@ export function subscriptionJson(
 
 /** Of what it is to do: where it stands, its state among that, is no other version of it (PROTOCOL.md section 14.1). */
 export function etagOf({ definition }: Subscription): string {
-  return `"${definition.version}"`;
+  return entityTag(String(definition.version), true);
+}
+
+/** The same as a header. */
+export function etagHeader(subscription: Subscription): readonly string[] {
+  return etagPair(etagOf(subscription));
 }
 
 function deliveryJson(delivery: WebhookDelivery | PullDelivery): object {

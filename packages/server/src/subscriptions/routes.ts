@@ -1,4 +1,4 @@
-import type { Route } from '../transports/http-transport.ts';
+import type { Route } from '../transports/route.ts';
 import { actionRoutes } from './action-routes.ts';
 import { attemptsRoute } from './attempts-route.ts';
 import { deadLetterRoutes } from './dead-letter-routes.ts';

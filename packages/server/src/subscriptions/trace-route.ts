@@ -1,10 +1,11 @@
 import { encodeCursor } from '@polycast/protocol';
 import type { StoredRecord } from '../core/ports.ts';
 import type { Attempt, EventPlace, Subscription } from '../core/subscription/ports.ts';
-import { respondJson, timeText, type Desk } from '../transports/desk.ts';
-import type { Route } from '../transports/http-transport.ts';
+import type { AuthorizedRequest } from '../transports/authorized-request.ts';
+import type { Route } from '../transports/route.ts';
 import { singles } from '../transports/single-parameters.ts';
-import { forCallers, maySee } from './caller.ts';
+import { timeText } from '../transports/time-text.ts';
+import { callersRoute, maySee } from './caller.ts';
 import { letterAt, placeOf, recordAt } from './event-places.ts';
 import type { SubscriptionParts } from './parts.ts';
 import { attemptJson } from './resource.ts';
@@ -14,14 +15,11 @@ const SUBSCRIPTIONS_MAX = 1000;
 
 /** `GET /v1/events/{id}/deliveries` (PROTOCOL.md section 14.1): who got an event, when, and after how many tries. */
 export function traceRoute(parts: SubscriptionParts): Route {
-  return {
-    method: 'GET',
-    path: '/v1/events/:id/deliveries',
-    handle: forCallers(parts, (caller) => trace(parts, caller)),
-  };
+  return callersRoute('GET', '/v1/events/:id/deliveries', (caller) => trace(parts, caller));
 }
 
-async function trace(parts: SubscriptionParts, { response, parameters, query, principal }: Desk): Promise<void> {
+async function trace(parts: SubscriptionParts, caller: AuthorizedRequest): Promise<void> {
+  const { parameters, query, principal } = caller;
   const { services, desk } = parts;
   singles(query, []);
   const event = placeOf(parts, parameters['id'] ?? '');
@@ -41,7 +39,7 @@ async function trace(parts: SubscriptionParts, { response, parameters, query, pr
     const told = await toldOf(parts, subscription, event, record, attempts);
     if (told !== undefined) deliveries.push(deliveryJson(subscription.definition.id, told, attempts));
   }
-  respondJson(response, 200, { event: encodeCursor(event.epoch, event.position), deliveries });
+  caller.respondJson(200, { event: encodeCursor(event.epoch, event.position), deliveries });
 }
 
 type State = 'delivered' | 'trying' | 'waiting' | 'leased' | 'dead-letter' | 'done';

@@ -1,7 +1,7 @@
 import type { Position } from '../core/ports.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Subscription } from '../core/subscription/ports.ts';
-import type { Desk } from '../transports/desk.ts';
+import type { AuthorizedRequest } from '../transports/authorized-request.ts';
 import type { Services, TransportName } from '../transports/services.ts';
 import type { Session } from '../transports/sessions.ts';
 
@@ -19,22 +19,22 @@ export class WaitingPull implements Session {
   readonly address: string;
   registryIndex = -1;
   readonly #services: Services;
-  readonly #caller: Desk;
+  readonly #caller: AuthorizedRequest;
   readonly #subscription: Subscription;
   readonly #calling = new AbortController();
 
   /** @throws PolycastError `too_many_connections` */
-  constructor(services: Services, caller: Desk, subscription: Subscription) {
+  constructor(services: Services, caller: AuthorizedRequest, subscription: Subscription) {
     this.#services = services;
     this.#caller = caller;
     this.#subscription = subscription;
     this.id = services.random.token();
     this.principal = caller.principal;
     this.sinceMs = services.clock.nowMs();
-    this.address = caller.actor.address ?? '';
+    this.address = caller.address;
     services.admission.admit(caller.principal, this.address);
     services.sessions.add(this);
-    caller.response.once('close', this.#end);
+    caller.onGone(this.#end);
   }
 
   get position(): Position {
@@ -47,7 +47,7 @@ export class WaitingPull implements Session {
   }
 
   drain(): void {
-    this.#caller.response.shouldKeepAlive = false;
+    this.#caller.endConnection();
     this.#end();
   }
 
@@ -56,13 +56,13 @@ export class WaitingPull implements Session {
   }
 
   destroy(): void {
-    this.#caller.response.destroy();
+    this.#caller.destroy();
   }
 
   /** It waits no more. */
   over(): void {
     this.#services.sessions.remove(this);
-    this.#caller.response.off('close', this.#end);
+    this.#caller.offGone(this.#end);
   }
 
   readonly #end = (): void => this.#calling.abort();

@@ -13,6 +13,7 @@ import { createMemoryLog } from '../log/memory.ts';
 import { fastWorld, systemWorld, type World } from '../operate/world.ts';
 import { createSender } from '../outgoing/sender.ts';
 import { Deliveries } from '../deliveries/deliveries.ts';
+import { NOT_NOTED } from '../deliveries/in-flight-file.ts';
 import { createMemorySubscriptionStore, memoryState, type MemoryState } from '../deliveries/store/memory-store.ts';
 
 export const SETTINGS: SubscriptionSettings = {
@@ -77,6 +78,7 @@ export async function openKit({
     pollBytesMax: 65_536,
     logReadsConcurrentMax: 8,
     isLatestOnly: () => false,
+    isStored: () => true,
     allocate: (bytes) => new Uint8Array(bytes),
     delivered: () => undefined,
   });
@@ -98,6 +100,9 @@ export async function openKit({
     proxyConnectTo: 'address',
     connectionsMax: 10_000,
     connectionsPerHostMax: 256,
+    broken: (error) => {
+      throw error;
+    },
   });
   const store = createMemorySubscriptionStore(state);
   const logger = { info: () => undefined, warn: () => undefined };
@@ -108,6 +113,7 @@ export async function openKit({
     ...world,
     store,
     sender,
+    inFlight: NOT_NOTED,
     logger,
     origin: 'hub.test',
     answered: () => undefined,

@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
+import { loadConfig } from '../config/load.ts';
 import { identifiedHub } from '../testing/identified-hub.ts';
 
 describe('looking back', () => {
@@ -94,6 +95,21 @@ describe('connections', () => {
     expect(await from('2001:db8::1')).toBe(200);
     expect(await from('2001:db8::2')).toBe(429);
     expect(await from('2001:db8:0:1::2')).toBe(200);
+  });
+
+  test('are bounded by public address unless it is said otherwise, and not by those of proxies that nobody named', async () => {
+    const hub = await identifiedHub({
+      limits: { connectionsPerPublicAddressMax: 1 },
+      trustedProxies: ['127.0.0.0/8'],
+    });
+    const from = (forwarded: string): Promise<number> =>
+      hub.follow('channel=news.a', undefined, { 'X-Forwarded-For': forwarded }).then(({ status }) => status);
+    expect([await from('198.51.100.1'), await from('198.51.100.1'), await from('198.51.100.2')]).toEqual([
+      200, 429, 200,
+    ]);
+    expect([await from('10.0.0.1'), await from('10.0.0.1')]).toEqual([200, 200]);
+    const { limits } = loadConfig({}).config;
+    expect(limits.connectionsPerPublicAddressMax).toBeLessThanOrEqual(limits.connectionsMax / 10);
   });
 
   test("of servers count neither themselves nor as their address's, also when they say so later", async () => {

@@ -1,12 +1,15 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Principal } from '../core/principal.ts';
-import { countedAs } from './client-address.ts';
+import { countedAs } from '../core/counted-address.ts';
+import { isPublic } from './client-address.ts';
 import type { Session, SessionListener, Sessions } from './sessions.ts';
 
 export interface AdmissionLimits {
   /** Streams and waiting polls at once; `null` for no limit. */
   readonly perUserMax: number | null;
   readonly perAddressMax: number | null;
+  /** The same for public addresses alone, where `perAddressMax` is `null`. */
+  readonly perPublicAddressMax?: number | null;
 }
 
 /** How many connections one user, or one address, may have (PROTOCOL.md section 13.7). The site's own servers are not counted. */
@@ -23,18 +26,26 @@ export class Admission implements SessionListener {
 
   /** Whether sessions have to know where their client is. */
   get countsAddresses(): boolean {
-    return this.#limits.perAddressMax !== null;
+    const { perAddressMax, perPublicAddressMax = null } = this.#limits;
+    return perAddressMax !== null || perPublicAddressMax !== null;
   }
 
   /** To be asked in the turn in which the session begins. @throws PolycastError `too_many_connections` */
   admit(principal: Principal, address: string | undefined): void {
     if (!isCounted(principal)) return;
     const { user } = principal;
-    const { perUserMax, perAddressMax } = this.#limits;
+    const { perUserMax } = this.#limits;
     if (perUserMax !== null && user !== undefined && this.#sessions.countOfUser(user) >= perUserMax)
       throw tooMany('user', perUserMax);
-    if (perAddressMax === null || address === undefined) return;
+    if (address === undefined) return;
+    const perAddressMax = this.#maxOf(address);
+    if (perAddressMax === null) return;
     if ((this.#byAddress.get(countedAs(address)) ?? 0) >= perAddressMax) throw tooMany('address', perAddressMax);
+  }
+
+  #maxOf(address: string): number | null {
+    const { perAddressMax, perPublicAddressMax = null } = this.#limits;
+    return perAddressMax ?? (perPublicAddressMax !== null && isPublic(address) ? perPublicAddressMax : null);
   }
 
   opened(session: Session): void {

@@ -1,15 +1,15 @@
-import type { IncomingMessage } from 'node:http';
 import type { Principal } from '../core/principal.ts';
 import { authorship, type Author } from '../core/publish.ts';
-import { addressOf, countedAs } from './client-address.ts';
+import type { AuthorizedRequest } from './authorized-request.ts';
+import { countedAs } from '../core/counted-address.ts';
 import { checkClient, parameters } from './events-query.ts';
-import type { Services } from './services.ts';
 
 /** Who publishes by a request (PROTOCOL.md section 13.7). @throws PolycastError `invalid_parameter` */
-export function authorOf(services: Services, request: IncomingMessage, principal: Principal): Author | undefined {
-  const client = clientOf(request.url ?? '');
+export function authorOf(request: AuthorizedRequest): Author | undefined {
+  const { principal } = request;
+  const client = clientOf(request.url);
   if (principal.kind === 'server' && client === undefined) return undefined;
-  return author(principal, client, principal.kind === 'anonymous' ? addressOf(services, request) : '');
+  return author(principal, client, principal.kind === 'anonymous' ? request.address : '');
 }
 
 /**

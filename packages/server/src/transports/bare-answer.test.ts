@@ -8,14 +8,14 @@ test('answers of 304 follow each other on one connection, in the order of the re
   const answer = await fetch(`${url}/v1/channels/a/events`, { method: 'POST', body: '1', headers: JSON_BODY });
   const { id } = (await answer.json()) as { id: string };
   const poll = (tag: string) =>
-    `GET /v1/events?channel=a&after=${id} HTTP/1.1\r\nHost: hub\r\nIf-None-Match: ${tag}\r\n\r\n`;
+    `GET /v1/events?channel=a&after=${id} HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: ${tag}\r\n\r\n`;
   const unchanged = poll(`W/"${id}"`);
   const text = await exchange(port, [
     unchanged,
     unchanged,
     poll('W/"other"'),
-    unchanged + 'GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n' + unchanged,
-    unchanged.replace('Host: hub', 'Host: hub\r\nConnection: close'),
+    unchanged + 'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n' + unchanged,
+    unchanged.replace('Host: localhost', 'Host: localhost\r\nConnection: close'),
   ]);
   const heads = text.split(/(?=HTTP\/1\.1 )/);
   expect(heads.map((head) => head.slice(9, 12))).toEqual(['304', '304', '200', '304', '200', '304', '304']);

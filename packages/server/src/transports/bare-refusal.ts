@@ -1,7 +1,9 @@
 import { ERRORS, PolycastError, type ErrorCode } from '@polycast/protocol';
-import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
-import { retryAfter } from './respond.ts';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { isDetached } from './detach-socket.ts';
+import type { Owned } from './owned-socket.ts';
+import { refusalPairs } from './respond.ts';
 
 export interface ClientError extends NodeJS.ErrnoException {
   /** What came last; with an overflow often all that came. */
@@ -9,14 +11,16 @@ export interface ClientError extends NodeJS.ErrnoException {
 }
 
 /** Bytes that are no HTTP, or too many, or too slow. */
-export function refuseUnreadable(error: ClientError, socket: Duplex, headerBytesMax: number): void {
+export function refuseUnreadable(error: ClientError, socket: Owned, headerBytesMax: number): void {
+  // What comes behind the request of a stream means nothing, whatever it is.
+  if (isDetached(socket)) return;
   // Words would wait for a handshake that does not come.
-  const isShaking = (socket as Partial<TLSSocket & { secureConnecting: boolean }>).secureConnecting === true;
+  const isShaking = (socket as { secureConnecting?: boolean }).secureConnecting === true;
   if (error.code === 'ECONNRESET' || !socket.writable || isShaking) {
     socket.destroy();
     return;
   }
-  refuseUpgrade(socket, new PolycastError(refusalOf(error, headerBytesMax)));
+  refuseInTurn(socket, new PolycastError(refusalOf(error, headerBytesMax)));
 }
 
 function refusalOf({ code, rawPacket }: ClientError, headerBytesMax: number): ErrorCode {
@@ -30,15 +34,51 @@ function refusalOf({ code, rawPacket }: ClientError, headerBytesMax: number): Er
 
 const LINE_FEED = 10;
 
+/** What Node's HTTP server notes on a socket. */
+interface HttpSocketParts {
+  /** The answer whose turn it is. */
+  _httpMessage?: ServerResponse | null;
+  parser?: { readonly incoming?: IncomingMessage | null } | null;
+  [REFUSED]?: true;
+}
+
+const REFUSED: unique symbol = Symbol('refused');
+
+/** Whether a request on this connection has no answer yet. */
+export function isAnswering(socket: Socket & HttpSocketParts): boolean {
+  return (socket._httpMessage ?? null) !== null;
+}
+
+/** A refusal on a bare socket once all requests before have been answered; the first one, and nothing is read after it. */
+export function refuseInTurn(socket: Owned & HttpSocketParts, error: PolycastError): void {
+  if (socket[REFUSED] === true) return;
+  socket[REFUSED] = true;
+  socket.pause();
+  const incoming = socket.parser?.incoming;
+  // A request that broke off in its body is refused itself.
+  refuseAfterAnswers(socket, error, incoming?.complete === false ? incoming : undefined);
+}
+
+function refuseAfterAnswers(
+  socket: Owned & HttpSocketParts,
+  error: PolycastError,
+  broken: IncomingMessage | undefined,
+): void {
+  const answer = socket._httpMessage ?? undefined;
+  if (answer === undefined) refuseUpgrade(socket, error);
+  else if (answer.req !== broken) answer.once('close', () => refuseAfterAnswers(socket, error, broken));
+  else if (answer.headersSent) socket.destroySoon();
+  else refuseUpgrade(socket, error);
+}
+
 /** A refusal on a bare socket. */
-export function refuseUpgrade(socket: Duplex, error: PolycastError): void {
+export function refuseUpgrade(socket: Owned, error: PolycastError): void {
   if (socket.destroyed || !socket.writable) {
     socket.destroy();
     return;
   }
   const { status } = ERRORS[error.code];
   const body = JSON.stringify(error.problem);
-  const retry = retryAfter(error);
   const head = [
     `HTTP/1.1 ${status} Refused`,
     'Content-Type: application/problem+json',
@@ -47,7 +87,8 @@ export function refuseUpgrade(socket: Duplex, error: PolycastError): void {
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',
   ];
-  if (retry.length > 0) head.push(`Retry-After: ${retry[1]}`);
+  const pairs = refusalPairs(error);
+  for (let index = 0; index < pairs.length; index += 2) head.push(`${pairs[index]}: ${pairs[index + 1]}`);
   if (error.code === 'upgrade_required') head.push('Sec-WebSocket-Version: 13');
   socket.end(head.join('\r\n') + '\r\n\r\n' + body, () => socket.destroy());
 }

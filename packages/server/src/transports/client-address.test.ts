@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, test } from 'vitest';
-import { countedAs, TrustedProxies, type ForwardedHeader } from './client-address.ts';
+import { countedAs } from '../core/counted-address.ts';
+import { TrustedProxies, type ForwardedHeader } from './client-address.ts';
 
 const TRUSTED = ['10.0.0.0/8', '192.0.2.1', 'fd00::/8', '::1'];
 

@@ -1,5 +1,7 @@
+import { plainAddress } from '../core/counted-address.ts';
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
+import { Memo } from '../core/memo.ts';
 import type { Services } from './services.ts';
 
 /** The client's address; behind trusted proxies the one that those tell (PROTOCOL.md section 13.7). */
@@ -12,7 +14,7 @@ export function addressOf({ proxies }: Services, request: IncomingMessage): stri
 export class TrustedProxies {
   readonly #trusted = new BlockList();
   readonly #header: ForwardedHeader;
-  readonly #verdicts = new Map<string, boolean>();
+  readonly #verdicts = new Memo<boolean>(VERDICTS_BYTES_MAX, () => 0);
   readonly areSome: boolean;
 
   /**
@@ -27,12 +29,12 @@ export class TrustedProxies {
 
   /** Whether the peer of a socket is one of them. */
   trusts(peer: string): boolean {
-    return this.areSome && this.#isTrusted(plain(peer));
+    return this.areSome && this.#isTrusted(plainAddress(peer));
   }
 
   /** From the right, each proxy has noted who spoke to it: the first who is none of ours is the client. */
   addressOf(peer: string, request: IncomingMessage): string {
-    let address = plain(peer);
+    let address = plainAddress(peer);
     if (!this.#isTrusted(address)) return address;
     const told = request.headers[this.#header];
     if (told === undefined) return address;
@@ -42,7 +44,7 @@ export class TrustedProxies {
         this.#header === 'forwarded' ? forwardedFor(hops[index] as string) : withoutPort(hops[index] as string);
       // What is no address was made up before a trusted proxy: it is that proxy's client that we know.
       if (hop === undefined || isIP(hop) === 0) return address;
-      address = plain(hop);
+      address = plainAddress(hop);
       if (!this.#isTrusted(address)) return address;
     }
     return address;
@@ -53,7 +55,6 @@ export class TrustedProxies {
     if (verdict === undefined) {
       const family = isIP(address);
       verdict = family !== 0 && this.#trusted.check(address, family === 6 ? 'ipv6' : 'ipv4');
-      if (this.#verdicts.size >= VERDICTS_MAX) this.#verdicts.clear();
       this.#verdicts.set(address, verdict);
     }
     return verdict;
@@ -63,7 +64,8 @@ export class TrustedProxies {
 export type ForwardedHeader = 'x-forwarded-for' | 'forwarded';
 
 const HOPS_MAX = 32;
-const VERDICTS_MAX = 10_000;
+/** Some 10,000. An address may carry a zone of any length (`fe80::1%…`). */
+const VERDICTS_BYTES_MAX = 2 * 1024 * 1024;
 
 function addNetwork(list: BlockList, text: string): void {
   const [address = '', bits] = text.split('/');
@@ -72,27 +74,27 @@ function addNetwork(list: BlockList, text: string): void {
   else list.addSubnet(address, Number(bits), family);
 }
 
-/** What one address stands for where addresses are counted: a home has all of a /64. */
-export function countedAs(text: string): string {
-  const address = plain(text);
-  if (!address.includes(':')) return address;
-  const [head = '', tail = ''] = (address.split('%')[0] as string).split('::');
-  const groups = head === '' ? [] : head.split(':');
-  if (address.includes('::')) {
-    const after = tail === '' ? [] : tail.split(':');
-    while (groups.length + after.length < 8) groups.push('0');
-    groups.push(...after);
-  }
-  return groups
-    .slice(0, 4)
-    .map((group) => group.toLowerCase().replace(/^0+(?=.)/, ''))
-    .join(':');
+/** Whether an address is one of the internet's: not of this machine, nor of a private network. */
+export function isPublic(text: string): boolean {
+  const address = plainAddress(text).split('%')[0] as string;
+  const family = isIP(address);
+  return family !== 0 && !OWN_NETWORKS.check(address, family === 6 ? 'ipv6' : 'ipv4');
 }
 
-/** An IPv4 address in the form of IPv6 is that IPv4 address. */
-function plain(address: string): string {
-  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
-}
+const OWN_NETWORKS = new BlockList();
+for (const network of [
+  '0.0.0.0/8',
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '::1',
+  'fc00::/7',
+  'fe80::/10',
+])
+  addNetwork(OWN_NETWORKS, network);
 
 /** `192.0.2.7`, `192.0.2.7:4711`, `2001:db8::7`, `[2001:db8::7]:4711` */
 function withoutPort(text: string): string {

@@ -29,6 +29,29 @@ describe('a client that publishes', () => {
     expect(Object.keys(stream.events[2] as object)).toEqual(['id', 'channel', 'time', 'data']);
   });
 
+  test('begins no channels beyond its share of them, and leaves the rest to servers', async () => {
+    const hub = await identifiedHub({
+      limits: { channelsMax: 10, clientChannelsPercent: 50, clientPublishRatePerSecond: null },
+    });
+    const publish = async (channel: string, headers: object = {}): Promise<number> => {
+      const response = await fetch(`${hub.url}/v1/channels/${channel}/events`, {
+        method: 'POST',
+        headers: { Authorization: `Bearer ${hub.token('ann')}`, 'Content-Type': 'application/json', ...headers },
+        body: '1',
+      });
+      await response.text();
+      return response.status;
+    };
+    for (let number = 0; number < 5; number++) expect(await publish(`chat.${number}`)).toBe(201);
+    await vi.waitFor(async () => expect(await publish('chat.new')).toBe(503));
+    expect(await publish('chat.new', { 'If-None-Match': '*' })).toBe(503);
+    expect(await publish('chat.new', { 'If-Match': '*' })).toBe(412);
+    // Those that are there take more.
+    expect(await publish('chat.0')).toBe(201);
+    for (let number = 0; number < 5; number++) await hub.publish(`orders.${number}`, 1);
+    expect((await hub.administer('POST', '/v1/events', { channel: 'orders.last', data: 1 })).status).toBe(503);
+  });
+
   test('has idempotency keys of its own', async () => {
     const hub = await identifiedHub();
     const publish = async (token: string | undefined, data: number): Promise<{ id: string; code?: string }> =>

@@ -24,7 +24,7 @@ async function serve(): Promise<{
   const folder = mkdtempSync(join(tmpdir(), 'polycast-client-'));
   const [route] = clientRoutes((name) => join(folder, name.replace('/', '-')));
   const server = createServer((message, response) => {
-    Promise.resolve(route?.handle(message, response, {}, '')).catch((error: { code: string }) => {
+    Promise.resolve(route?.answer(message, response, {}, '')).catch((error: { code: string }) => {
       response.writeHead(404).end(error.code);
     });
   }).listen(0, '127.0.0.1');

@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { brotliCompress, gzip } from 'node:zlib';
+import { ASK_EACH_TIME, entityTag, etagPair, withVary } from './cache-headers.ts';
 import { acceptedEncoding, COMPRESS_BYTES_MIN } from './compress.ts';
 import { namesTag } from './conditions.ts';
-import type { Route } from './http-transport.ts';
+import type { OpenRoute } from './route.ts';
 import { respond, respondEmpty } from './respond.ts';
 
 /** The built SDK, and what a page loads beside it where it needs that. */
@@ -15,21 +16,22 @@ const MODULES = ['client.js', 'client/presence.js', 'client/tabs.js'];
  * `GET /client.js` and its companions: modules for a plain `<script type="module">`. Pages of any origin may load them.
  * @param fileOf where the built module of this name is
  */
-export function clientRoutes(fileOf: (name: string) => string): readonly Route[] {
+export function clientRoutes(fileOf: (name: string) => string): readonly OpenRoute[] {
   return MODULES.map((name) => clientRoute(`/${name}`, new BuiltScript(fileOf(name))));
 }
 
-function clientRoute(path: string, script: BuiltScript): Route {
+function clientRoute(path: string, script: BuiltScript): OpenRoute {
   return {
     method: 'GET',
     path,
-    async handle(request, response) {
+    isPublic: true,
+    async answer(request, response) {
       const forms = await script.read();
       if (forms === undefined)
         throw new PolycastError('not_found', 'The client has not been built: run `npm run build`.');
       const encoding = acceptedEncoding(request.headers['accept-encoding']);
       const { bytes, tag, isEncoded } = encoding === undefined ? forms.identity : forms[encoding];
-      const headers = ['ETag', tag, 'Cache-Control', 'no-cache', 'Vary', 'Accept-Encoding'];
+      const headers = [...withVary(ASK_EACH_TIME, 'Accept-Encoding'), ...etagPair(tag)];
       headers.push('Cross-Origin-Resource-Policy', 'cross-origin');
       if (namesTag(request.headers['if-none-match'], tag)) return respondEmpty(response, 304, headers);
       if (isEncoded) headers.push('Content-Encoding', encoding as string);
@@ -76,13 +78,13 @@ class BuiltScript {
 async function formsOf(file: string): Promise<Forms> {
   const bytes = await readFile(file);
   const hash = createHash('sha256').update(bytes).digest('base64url').slice(0, 22);
-  const identity = { bytes, tag: `"${hash}"`, isEncoded: false };
+  const identity = { bytes, tag: entityTag(hash, true), isEncoded: false };
   if (bytes.length < COMPRESS_BYTES_MIN) return { identity, br: identity, gzip: identity };
   const [brotli, gzipped] = await Promise.all([promisify(brotliCompress)(bytes), promisify(gzip)(bytes, { level: 9 })]);
   return {
     identity,
     // Each coding is another representation, and so has another strong tag (RFC 9110 section 8.8.3.3).
-    br: { bytes: brotli, tag: `"${hash}-br"`, isEncoded: true },
-    gzip: { bytes: gzipped, tag: `"${hash}-gzip"`, isEncoded: true },
+    br: { bytes: brotli, tag: entityTag(`${hash}-br`, true), isEncoded: true },
+    gzip: { bytes: gzipped, tag: entityTag(`${hash}-gzip`, true), isEncoded: true },
   };
 }

@@ -8,8 +8,10 @@ import {
   stringValue,
   withoutLineBreaks,
 } from '@polycast/protocol';
+import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { isMediaType, MEDIA_TYPE_LENGTH_MAX } from '../core/media-type.ts';
 import type { PublishRequest } from '../core/publish.ts';
 import { contentOf } from './publish-content.ts';
 
@@ -57,7 +59,7 @@ export function binaryCloudEvent(
   const attributes = new Map<string, string>();
   for (const [name, value] of Object.entries(headers)) {
     if (!name.startsWith('ce-')) continue;
-    addAttribute(attributes, name.slice(3), JSON.stringify(percentDecoded(String(value))));
+    addAttribute(attributes, name.slice(3), JSON.stringify(headerText(name, String(value))));
   }
   return publishOf(
     { attributes, content: body.length === 0 ? '"data":null' : contentOf(body, headers['content-type']) },
@@ -179,12 +181,20 @@ function scanCloudEvent(): CloudEvent {
   if (data !== undefined && base64 !== undefined)
     throw new PolycastError('invalid_event', '"data" and "data_base64" exclude each other.', { member: 'data_base64' });
   const contentType = attributes.get('datacontenttype');
+  if (contentType !== undefined) checkMediaType(contentType);
   const named =
     contentType === undefined || contentType === '"application/json"' ? '' : `"datacontenttype":${contentType},`;
   return {
     attributes,
     content: named + (base64 === undefined ? `"data":${data ?? 'null'}` : `"data_base64":${base64}`),
   };
+}
+
+/** CloudEvents 1.0, section 3.1.2: it "MUST adhere to the format specified in RFC 2046". It becomes a header again. */
+function checkMediaType(token: string): void {
+  if (token.startsWith('"') && isMediaType(stringValue(token))) return;
+  const why = `"datacontenttype" is not a media type of at most ${MEDIA_TYPE_LENGTH_MAX} characters.`;
+  throw new PolycastError('invalid_event', why, { member: 'datacontenttype' });
 }
 
 /** Without the line breaks of a token that is known to be valid JSON. */
@@ -222,11 +232,23 @@ function scanToken(step: () => boolean): string {
   return scanner.text.slice(start, scanner.index);
 }
 
-/** CloudEvents HTTP binding, section 3.1.3.2. */
-function percentDecoded(value: string): string {
-  try {
-    return decodeURIComponent(value);
-  } catch {
-    throw new PolycastError('invalid_header', 'A ce- header is not percent-encoded UTF-8.');
-  }
+/**
+ * CloudEvents HTTP binding 1.0.2, section 3.1.3.2: a value "MUST first be unescaped with respect to double-quoted strings"; then "a
+ * single round of percent-decoding MUST be performed". SDKs also send UTF-8 as it is, and `%` for itself: what encodes nothing stays.
+ * @param value as Node reads it, one character a byte
+ * @throws PolycastError `invalid_header`
+ */
+function headerText(name: string, value: string): string {
+  const bytes = Buffer.from(value, 'latin1');
+  if (!isUtf8(bytes)) throw new PolycastError('invalid_header', `${name} is not in UTF-8.`, { header: name });
+  const text = bytes.toString('utf8');
+  const quoted = QUOTED.exec(text)?.[1];
+  const unquoted = quoted === undefined ? text : quoted.replaceAll(/\\(.)/gu, '$1');
+  return unquoted.replaceAll(/(?:%[0-9A-Fa-f]{2})+/g, (encoded) => {
+    const decoded = Buffer.from(encoded.replaceAll('%', ''), 'hex');
+    return isUtf8(decoded) ? decoded.toString('utf8') : encoded;
+  });
 }
+
+/** RFC 9110 section 5.6.4. */
+const QUOTED = /^"((?:[^"\\]|\\.)*)"$/u;

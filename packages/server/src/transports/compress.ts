@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { brotliCompress, constants, gzip } from 'node:zlib';
+import { withVary } from './cache-headers.ts';
 import { respond } from './respond.ts';
 
 /** Smaller answers gain nothing (PROTOCOL.md section 5.5), in bytes. */
@@ -14,26 +15,12 @@ export function respondCompressed(
   headers: readonly string[],
 ): void {
   const body = Buffer.concat(pieces);
-  const encoding =
-    body.length >= COMPRESS_BYTES_MIN ? acceptedEncoding(response.req.headers['accept-encoding']) : undefined;
-  if (encoding === undefined)
-    return respond(
-      response,
-      status,
-      mediaType,
-      body,
-      body.length >= COMPRESS_BYTES_MIN ? [...headers, 'Vary', 'Accept-Encoding'] : headers,
-    );
+  const encoding = encodingFor(response, body.length);
+  const varying = body.length >= COMPRESS_BYTES_MIN ? withVary(headers, 'Accept-Encoding') : headers;
+  if (encoding === undefined) return respond(response, status, mediaType, body, varying);
   const done = (error: Error | null, compressed: Buffer): void => {
-    if (error !== null) respond(response, status, mediaType, body, headers);
-    else
-      respond(response, status, mediaType, compressed, [
-        ...headers,
-        'Content-Encoding',
-        encoding,
-        'Vary',
-        'Accept-Encoding',
-      ]);
+    if (error !== null) respond(response, status, mediaType, body, varying);
+    else respond(response, status, mediaType, compressed, [...varying, 'Content-Encoding', encoding]);
   };
   if (encoding === 'br')
     brotliCompress(
@@ -42,6 +29,11 @@ export function respondCompressed(
       done,
     );
   else gzip(body, { level: 3 }, done);
+}
+
+/** The coding that an answer of this size gets. */
+export function encodingFor(response: ServerResponse, bytes: number): 'br' | 'gzip' | undefined {
+  return bytes >= COMPRESS_BYTES_MIN ? acceptedEncoding(response.req.headers['accept-encoding']) : undefined;
 }
 
 /** `br`, else `gzip`, unless the client gives them no weight. */

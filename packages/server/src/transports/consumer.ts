@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Interest } from '../core/interest.ts';
 import type { Position } from '../core/ports.ts';
 import { OWN_CHANNEL, privateChannel } from '../core/private-channel.ts';
-import type { Principal } from '../core/principal.ts';
+import { ANONYMOUS, type Principal } from '../core/principal.ts';
 import { startAfter } from '../core/start.ts';
 import { addressOf } from './client-address.ts';
 import type { EventsQuery } from './events-query.ts';
@@ -52,19 +52,20 @@ function allowReading(
 ): void | Promise<void> {
   const channels = channelsFor(principal, query.channels);
   const subscribing = allow(services, principal, 'subscribe', channels);
-  const resumed = lastEventId(request.headers);
+  const resumed = resumedFrom(request.headers, query);
   const wish = { after: resumed ?? query.after, history: query.history };
   const lookBack = (): void | Promise<void> => {
-    if (resumed !== undefined) checkLastEventId(resumed);
+    if (resumed !== undefined) checkResumed(resumed, resumed === query.lastEventId);
     return allowLookingBack(services, principal, channels, wish);
   };
   return subscribing === undefined ? lookBack() : subscribing.then(lookBack);
 }
 
-/** @throws PolycastError `invalid_cursor`, which names the header: there may be an `after` as well, and nothing wrong with it */
-function checkLastEventId(text: string): void {
+/** @throws PolycastError `invalid_cursor`, which names what is wrong: there may be a valid `after` as well */
+function checkResumed(text: string, isParameter: boolean): void {
   if (text === 'now' || text === 'earliest' || parseCursor(text) !== undefined) return;
-  throw new PolycastError('invalid_cursor', 'A cursor, "earliest" or "now" is expected.', { header: 'last-event-id' });
+  const where = isParameter ? { parameter: 'lastEventId' } : { header: 'last-event-id' };
+  throw new PolycastError('invalid_cursor', 'A cursor, "earliest" or "now" is expected.', where);
 }
 
 /**
@@ -89,24 +90,27 @@ export function consumerOf(
 ): Consumer | Promise<Consumer> {
   const { feed, log } = services;
   const interest = interestOf(services, query, principal);
+  feed.checkRoom(interest);
   const { client, excludesSelf } = query;
   if (excludesSelf && client === undefined && request.headers.upgrade === undefined)
     throw new PolycastError('invalid_parameter', '"exclude" needs "client".', { parameter: 'exclude' });
   const address = notedAddress(services, request);
-  const resumed = lastEventId(request.headers);
+  const resumed = resumedFrom(request.headers, query);
   const start = startAfter(resumed ?? query.after, log.state);
   if (query.history === undefined || resumed !== undefined)
     return { interest, ...start, principal, address, client, excludesSelf };
-  return feed.historyStart(interest, query.history).then((position) => ({
-    interest,
-    position,
-    gap: undefined,
-    excusedThrough: 0,
-    principal,
-    address,
-    client,
-    excludesSelf,
-  }));
+  return feed
+    .historyStart(interest, query.history, () => !request.socket.destroyed)
+    .then((position) => ({
+      interest,
+      position,
+      gap: undefined,
+      excusedThrough: 0,
+      principal,
+      address,
+      client,
+      excludesSelf,
+    }));
 }
 
 /** The client's address, where that of its socket is not its own, is shared with others, or is asked for when the socket is gone. */
@@ -119,13 +123,31 @@ export function notedAddress(services: Services, request: IncomingMessage): stri
 /** The interest of a query, worked out once an address unless it is another one for each user. */
 export function interestOf({ feed }: Services, query: EventsQuery, principal: Principal): Interest {
   if (query.isPersonal) return feed.interest(channelsFor(principal, query.channels), query.types);
-  if (query.interest === undefined || query.interest.isRetired)
+  if (query.interest === undefined || !query.interest.isIndexed)
     query.interest = feed.interest(query.channels, query.types);
   return query.interest;
 }
 
-/** EventSource sends an empty one when it has none. */
-export function lastEventId(headers: IncomingHttpHeaders): string | undefined {
+/**
+ * Whether everybody may read all that a query names, and look back on it, by the rules alone: then caches may share it. Nobody
+ * outside is asked, and rules do not change while the hub runs.
+ */
+export function isForAnyone({ authority }: Services, query: EventsQuery): boolean {
+  return (query.isForAnyone ??= query.channels.every((pattern) =>
+    (['subscribe', 'history'] as const).every((action) => {
+      const nobody = authority.nobody ?? ANONYMOUS;
+      if ((authority.holdsUntil?.(nobody, action, pattern) ?? Infinity) !== Infinity) return false;
+      const decision = authority.decide(nobody, action, pattern);
+      return !(decision instanceof Promise) && decision.allowed;
+    }),
+  ));
+}
+
+/**
+ * Where a client that reconnects goes on; goes before `after` and `history`. The header goes before the parameter: a client that puts
+ * the parameter into its address once sends a newer header with each later reconnect. EventSource sends an empty header when it has none.
+ */
+export function resumedFrom(headers: IncomingHttpHeaders, query: EventsQuery): string | undefined {
   const value = headers['last-event-id'];
-  return typeof value === 'string' && value !== '' ? value : undefined;
+  return typeof value === 'string' && value !== '' ? value : query.lastEventId;
 }

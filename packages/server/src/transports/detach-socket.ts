@@ -1,12 +1,12 @@
-import { EventEmitter } from 'node:events';
+import { PolycastError } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
+import { own, releaseListeners, type Owned } from './owned-socket.ts';
 
 /** What Node's HTTP server hangs on a socket; not documented, so every part is looked at before it is touched. */
 interface HttpSocketParts {
   parser?: HttpParser | null;
   _httpMessage?: unknown;
-  server?: unknown;
   _paused?: boolean;
   on: Socket['on'];
   addListener: Socket['addListener'];
@@ -24,13 +24,17 @@ interface HttpParser {
 /**
  * Takes a socket out of Node's HTTP server, as an upgrade does, for an answer that never ends: the parser, the request, the
  * response and the server's listeners are let go, some 10 kB a connection (docs/decisions/0008-detached-sockets.md). Of all others who
- * listened to it there remains who asked by `whenClosed`.
+ * listened to it there remains who asked by `whenClosed`, and the listener of errors.
+ *
+ * The parser may be in the middle of what one packet brought. The rest of it means nothing, as all that comes later.
  *
  * When this Node does not look as expected nothing is done: the socket can be written to all the same, it only keeps
  * what it holds, and further requests on it wait behind the answer.
+ * @throws PolycastError `pipelined_request`: the socket is that of another answer still
  */
-export function detachSocket(request: IncomingMessage, response: ServerResponse): Socket {
+export function detachSocket(request: IncomingMessage, response: ServerResponse): Owned {
   const socket: WatchedSocket = request.socket;
+  if (response.socket !== socket) throw new PolycastError('pipelined_request');
   const parts = socket as unknown as HttpSocketParts;
   const { parser } = parts;
   if (
@@ -39,9 +43,8 @@ export function detachSocket(request: IncomingMessage, response: ServerResponse)
     typeof parser.remove !== 'function' ||
     typeof parser.close !== 'function'
   )
-    return socket;
-  // Not the socket's own method, which looks in the next tick whether somebody is still reading.
-  EventEmitter.prototype.removeAllListeners.call(socket);
+    return own(socket);
+  const owned = releaseListeners(socket);
   if (socket[CLOSED] !== undefined) socket.on('close', socket[CLOSED]);
   response.detachSocket(socket);
   if (socket.timeout !== undefined && socket.timeout > 0) socket.setTimeout(0);
@@ -55,14 +58,19 @@ export function detachSocket(request: IncomingMessage, response: ServerResponse)
   parser['socket'] = null;
   parser['incoming'] = null;
   parser['outgoing'] = null;
-  parser['onIncoming'] = null;
+  parser['onIncoming'] = passOver;
   parts.parser = null;
   parts._httpMessage = null;
-  parts.server = null;
   parts._paused = false;
   // Its code is still running below this call.
   if (left.push(parser) === 1) setImmediate(closeParsers);
-  return socket;
+  socket[DETACHED] = true;
+  return owned;
+}
+
+/** Whether the socket is no longer that of Node's HTTP server. */
+export function isDetached(socket: object): boolean {
+  return (socket as WatchedSocket)[DETACHED] === true;
 }
 
 /** Has a listener called once a socket is closed, whether or not it has been detached by then. One for each socket. */
@@ -72,9 +80,17 @@ export function whenClosed(socket: WatchedSocket, listener: () => void): void {
 }
 
 const CLOSED: unique symbol = Symbol('closed');
+const DETACHED: unique symbol = Symbol('detached');
 
 interface WatchedSocket extends Socket {
   [CLOSED]?: () => void;
+  [DETACHED]?: true;
+}
+
+/** A request behind the one whose answer never ends. Nobody answers it; least of all is it an upgrade of this socket. */
+function passOver(request: IncomingMessage & { upgrade?: boolean }): number {
+  request.upgrade = false;
+  return 0;
 }
 
 /** Parsers whose sockets were detached in this turn. */

@@ -6,6 +6,7 @@ const NOTHING = {
   channels: [],
   after: undefined,
   history: undefined,
+  lastEventId: undefined,
   types: undefined,
   limit: 100,
   waitSeconds: undefined,
@@ -19,6 +20,8 @@ test.each([
   ['limit=1&wait=0&after=now&token=a%26b', { limit: 1, waitSeconds: 0, after: 'now', token: 'a&b' }],
   ['history=1000&limit=1000&wait=60', { history: 1000, limit: 1000, waitSeconds: 60 }],
   ['&&limit=2&', { limit: 2 }],
+  ['history=5&lastEventId=0000000000-00000000001', { history: 5, lastEventId: '0000000000-00000000001' }],
+  ['after=now&lastEventId=', { after: 'now', lastEventId: undefined }],
 ])('%j is read', (query, expected) => {
   for (let again = 0; again < 2; again++)
     expect(queries.read('/v1/events?' + query)).toMatchObject({ ...NOTHING, ...expected });
@@ -34,6 +37,7 @@ test.each([
   ['wait=1&wait=1', 'invalid_parameter'],
   ['history=1&after=now', 'invalid_parameter'],
   ['x=1', 'invalid_parameter'],
+  ['lastEventId=1&lastEventId=2', 'invalid_parameter'],
   ['hasOwnProperty=1', 'invalid_parameter'],
   ['channel=%E0%A4%A', 'invalid_parameter'],
 ])('%j is refused as %s', (query, code) => {

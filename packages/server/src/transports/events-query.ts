@@ -1,6 +1,7 @@
-import { isPattern, parseCursor, PolycastError, type Cursor } from '@polycast/protocol';
+import { hasWildcard, isPattern, parseCursor, PolycastError, type Cursor } from '@polycast/protocol';
 import { OWN_CHANNEL } from '../core/private-channel.ts';
 import type { Interest } from '../core/interest.ts';
+import { Memo } from '../core/memo.ts';
 
 /** The query of `GET /v1/events`, checked (PROTOCOL.md section 4). */
 export interface EventsQuery {
@@ -12,6 +13,8 @@ export interface EventsQuery {
   readonly isPersonal: boolean;
   readonly after: string | undefined;
   readonly history: number | undefined;
+  /** What `Last-Event-ID` would say, of a client that can set no header; an empty one is none. */
+  readonly lastEventId: string | undefined;
   readonly types: readonly string[] | undefined;
   readonly limit: number;
   readonly waitSeconds: number | undefined;
@@ -20,12 +23,17 @@ export interface EventsQuery {
   readonly client: string | undefined;
   /** Leave out what this client has published itself. */
   readonly excludesSelf: boolean;
+  /** A short poll by it does not count as presence (PROTOCOL.md section 13.6). */
+  readonly isAside: boolean;
   /** The interest in it, once somebody has asked: an address that is polled again and again is worked out once. */
   interest?: Interest;
+  /** Whether everybody may read all of it, and back to its beginning: found out once. */
+  isForAnyone?: boolean;
   /** `after`, if it is a cursor. */
   readonly afterCursor: Cursor | undefined;
   /** The last `If-None-Match` that came with it, and what that says. */
   knownTag?: string;
+  knownMark?: string;
   knownCursor?: Cursor | undefined;
 }
 
@@ -34,13 +42,26 @@ const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 1000;
 export const HISTORY_MAX = 1000;
 /** A client that polls sends the same address again and again. */
-const MEMO_MAX = 2000;
+const MEMO_BYTES_MAX = 8 * 1024 * 1024;
+/** A query with its lists, and with the interest in it when that has been forgotten everywhere else. */
+const QUERY_BYTES = 1000;
+const QUERY_BYTES_PER_CHARACTER = 8;
+/** Longer ones are read anew each time, also where a connection asks for the same again. */
+const KEPT_LENGTH_MAX = 512;
+
+/** Whether a query may be kept for requests to come. */
+export function isKept({ url, token }: EventsQuery): boolean {
+  return token === undefined && url.length < KEPT_LENGTH_MAX;
+}
 
 /** Reads queries, remembering those it has read. */
 export class EventsQueries {
   readonly #channelsMax: number;
   readonly #waitMaxSeconds: number;
-  readonly #memo = new Map<string, EventsQuery>();
+  readonly #memo = new Memo<EventsQuery>(
+    MEMO_BYTES_MAX,
+    ({ url }) => QUERY_BYTES + QUERY_BYTES_PER_CHARACTER * url.length,
+  );
 
   constructor(limits: { readonly channelsPerConsumerMax: number; readonly pollWaitMaxSeconds: number }) {
     this.#channelsMax = limits.channelsPerConsumerMax;
@@ -56,8 +77,7 @@ export class EventsQueries {
     if (read === undefined) {
       const question = url.indexOf('?');
       read = { url, ...this.#parse(question < 0 ? '' : url.slice(question + 1)) };
-      if (this.#memo.size >= MEMO_MAX) this.#memo.clear();
-      if (read.token === undefined && url.length < 512) this.#memo.set(url, read);
+      if (isKept(read)) this.#memo.set(url, read);
     }
     return read;
   }
@@ -75,6 +95,7 @@ export class EventsQueries {
       else if (single.has(name)) throw invalid(name, 'may be given once');
       else single.set(name, value);
     }
+    checkTokens(channels, this.#channelsMax);
     if (types.length > TYPES_MAX) throw invalid('type', `may be given ${TYPES_MAX} times`);
     const after = single.get('after');
     const history = number(single, 'history', 1, HISTORY_MAX);
@@ -88,12 +109,14 @@ export class EventsQueries {
       after,
       afterCursor: after === undefined ? undefined : parseCursor(after),
       history,
+      lastEventId: single.get('lastEventId') || undefined,
       types: types.length === 0 ? undefined : types,
       limit: number(single, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT,
       waitSeconds: number(single, 'wait', 0, this.#waitMaxSeconds),
       token: single.get('token'),
       client: client === undefined ? undefined : checkClient(client),
       excludesSelf: exclude !== undefined,
+      isAside: checkPresence(single.get('presence')),
     };
   }
 }
@@ -137,6 +160,28 @@ export function checkClient(client: string): string {
   throw invalid('client', 'must have 1 to 64 characters of A-Z a-z 0-9 _ -');
 }
 
+/**
+ * Patterns of a usual length may be as many as there may be channels, and longer ones fewer (PROTOCOL.md section 4): their tokens are
+ * what they cost each publisher.
+ * @throws PolycastError `too_many_channels`
+ */
+export function checkTokens(patterns: readonly string[], channelsMax: number): void {
+  let tokens = 0;
+  for (const pattern of patterns) if (hasWildcard(pattern)) tokens += pattern.split('.').length;
+  const limit = channelsMax * TOKENS_PER_PATTERN;
+  if (tokens > limit)
+    throw new PolycastError('too_many_channels', `The patterns of one consumer may have ${limit} tokens in all.`, {
+      limit,
+    });
+}
+
+const TOKENS_PER_PATTERN = 10;
+
+function checkPresence(presence: string | undefined): boolean {
+  if (presence !== undefined && presence !== 'none') throw invalid('presence', 'can be none');
+  return presence !== undefined;
+}
+
 export function tooManyChannels(limit: number): PolycastError {
   return new PolycastError('too_many_channels', `At most ${limit} channels and patterns.`, { limit });
 }
@@ -145,7 +190,17 @@ export function invalid(parameter: string, why: string): PolycastError {
   return new PolycastError('invalid_parameter', `"${parameter}" ${why}.`, { parameter });
 }
 
-const SINGLE: ReadonlySet<string> = new Set(['after', 'history', 'limit', 'wait', 'token', 'client', 'exclude']);
+const SINGLE: ReadonlySet<string> = new Set([
+  'after',
+  'history',
+  'lastEventId',
+  'limit',
+  'wait',
+  'token',
+  'client',
+  'exclude',
+  'presence',
+]);
 
 function decode(text: string): string {
   if (!text.includes('%') && !text.includes('+')) return text;

@@ -1,9 +1,10 @@
 import { PolycastError } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal } from '../core/principal.ts';
-import { authorize, consumerOf, interestOf, type Consumer } from './consumer.ts';
+import { preferredType } from './accept.ts';
+import { authorize, consumerOf, interestOf, resumedFrom, type Consumer } from './consumer.ts';
 import { checkStanding } from './permission.ts';
-import type { EventsQueries, EventsQuery } from './events-query.ts';
+import { isKept, type EventsQueries, type EventsQuery } from './events-query.ts';
 import type { KeptConnection } from './keep-alive.ts';
 import { answerPoll, respondUnchanged, unchangedTag, type PollWish } from './poll.ts';
 import type { Services } from './services.ts';
@@ -20,7 +21,8 @@ export function readEvents(
   const { url = '' } = request;
   const last = connection?.lastQuery;
   const wanted = last !== undefined && last.url === url ? last : queries.read(url);
-  if (connection !== undefined) connection.lastQuery = wanted;
+  // An idle connection costs nothing: its client chooses how long an address is.
+  if (connection !== undefined) connection.lastQuery = isKept(wanted) ? wanted : undefined;
   if (wanted.channels.length === 0)
     throw new PolycastError('channel_missing', 'Name at least one ?channel=.', { parameter: 'channel' });
   const streams = wantsStream(request.headers.accept) && request.method === 'GET';
@@ -49,9 +51,9 @@ function begin(
       ? unchangedTag(services, headers, query, principal, ifNoneMatch)
       : undefined;
   if (tag !== undefined) {
-    if (principal.user !== undefined)
+    if (principal.user !== undefined && !query.isAside)
       services.sessions.polled(principal, interestOf(services, query, principal).patterns);
-    return respondUnchanged(services, response, tag);
+    return respondUnchanged(services, response, principal, tag);
   }
   const wish = streams ? undefined : pollWish(services, request, query);
   const consumer = consumerOf(services, request, query, principal);
@@ -83,18 +85,18 @@ function isShort({ settings }: Services, request: IncomingMessage, { waitSeconds
 function pollWish({ settings }: Services, request: IncomingMessage, query: EventsQuery): PollWish {
   const preferred = query.waitSeconds === undefined ? preferredWait(request, settings.pollWaitMaxSeconds) : undefined;
   const waitSeconds = request.method === 'HEAD' ? 0 : (query.waitSeconds ?? preferred ?? 0);
-  return { limit: query.limit, waitSeconds, preferred: preferred !== undefined };
+  const isResumed = resumedFrom(request.headers, query) !== undefined;
+  return { limit: query.limit, waitSeconds, preferred: preferred !== undefined, isResumed, query };
 }
 
-/** The first of the media types we can produce. @throws PolycastError `not_acceptable` */
+const FORMS = ['application/json', 'text/event-stream'] as const;
+
+/** Which form of the answer the client prefers. @throws PolycastError `not_acceptable` */
 function wantsStream(accept: string | undefined): boolean {
   if (accept === undefined || accept === '*/*' || accept === 'application/json') return false;
   if (accept === 'text/event-stream') return true;
-  for (const part of accept.toLowerCase().split(',')) {
-    const essence = part.split(';')[0]?.trim();
-    if (essence === 'text/event-stream') return true;
-    if (essence === 'application/json' || essence === '*/*' || essence === 'application/*') return false;
-  }
+  const type = preferredType(accept, FORMS);
+  if (type !== undefined) return type === 'text/event-stream';
   throw new PolycastError('not_acceptable', 'application/json and text/event-stream can be had here.');
 }
 

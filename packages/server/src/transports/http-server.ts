@@ -2,10 +2,17 @@ import { createServer, type Server, type ServerOptions } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import type { HttpSettings } from './http-transport.ts';
+import { own, ownConnections, type Owned } from './owned-socket.ts';
 import { TLS_OPTIONS } from './tls-certificate.ts';
 
-/** Node's server as the hub uses it: bounded, and with none of its timers for each request. */
-export function createHttpServer({ headerBytesMax, headersTimeoutMs, tls }: HttpSettings): Server {
+/** Node's server as the hub uses it: bounded, with none of its timers for each request, and with a listener for the errors of each connection. */
+export function createHttpServer(settings: HttpSettings): Server {
+  const server = createNodeServer(settings);
+  ownConnections(server);
+  return server;
+}
+
+function createNodeServer({ headerBytesMax, headersTimeoutMs, tls }: HttpSettings): Server {
   const options: ServerOptions & { optimizeEmptyRequests: boolean } = {
     maxHeaderSize: headerBytesMax,
     headersTimeout: headersTimeoutMs,
@@ -37,11 +44,11 @@ export function createHttpServer({ headerBytesMax, headersTimeoutMs, tls }: Http
  * Hands connections whose client chose `h2` to somebody else. Those of HTTP/1.1 go where they always went, and pay nothing for it: so
  * the server is that of `node:https` and not that of `node:http2`, which knows neither its limits nor its upgrades.
  */
-export function divertHttp2(server: Server, take: (socket: TLSSocket) => void): void {
+export function divertHttp2(server: Server, take: (socket: Owned<TLSSocket>) => void): void {
   const http1 = server.listeners('secureConnection') as ((socket: TLSSocket) => void)[];
   server.removeAllListeners('secureConnection');
   server.on('secureConnection', (socket: TLSSocket) => {
-    if (socket.alpnProtocol === 'h2') return take(socket);
+    if (socket.alpnProtocol === 'h2') return take(own(socket));
     for (const listener of http1) listener.call(server, socket);
   });
 }

@@ -1,10 +1,10 @@
 import { PolycastError } from '@polycast/protocol';
-import findMyWay from 'find-my-way';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
-import { refuseUnreadable, refuseUpgrade, type ClientError } from './bare-refusal.ts';
-import { readChannel, readHistory } from './channels-route.ts';
+import { isAnswering, refuseInTurn, refuseUnreadable, refuseUpgrade, type ClientError } from './bare-refusal.ts';
+import { channelRoutes } from './channel-routes.ts';
+import { addressOf } from './client-address.ts';
 import { authorize, consumerOf } from './consumer.ts';
 import { checkStanding } from './permission.ts';
 import { readEvents } from './events-route.ts';
@@ -12,14 +12,15 @@ import { EventsQueries } from './events-query.ts';
 import { createHttpServer, divertHttp2 } from './http-server.ts';
 import { Http2Connections } from './http2.ts';
 import { KeepAlive, noteRequest, releaseKept, type KeptConnection } from './keep-alive.ts';
-import type { Origins } from './origin.ts';
-import { readPresence } from './presence-route.ts';
-import { publishData, publishEvents } from './publish-route.ts';
+import { PUBLIC_CORS, type Origins } from './origin.ts';
+import { own } from './owned-socket.ts';
+import { checkHead } from './request-head.ts';
+import { answererOf, routeName, type Answerer, type Route } from './route.ts';
 import { asPolycastError, respondEmpty, respondProblem, setCors } from './respond.ts';
+import { Router, type Match } from './router.ts';
 import { SocketLimit } from './socket-limit.ts';
 import { secure, strictTransport } from './security-headers.ts';
 import type { Services } from './services.ts';
-import { publishToUser, publishToUsers } from './users-publish.ts';
 import { openWebSocket, readHandshake } from './websocket.ts';
 
 export interface HttpSettings {
@@ -28,8 +29,11 @@ export interface HttpSettings {
   readonly keepAliveTimeoutMs: number;
   readonly connectionsMax: number;
   readonly socketsPerAddressMax: number | null;
+  readonly socketsPerPublicAddressMax: number | null;
   /** Requests that name another host than the loopback are refused. */
   readonly loopbackNamesOnly: boolean;
+  /** The name that this hub has for others, which is answered as well. */
+  readonly publicHost: string | undefined;
   readonly tls: TlsSettings | undefined;
   /** Of HTTP/2: open streams of one connection, and those that a client takes back, for each second. */
   readonly http2StreamsMax: number;
@@ -44,20 +48,6 @@ export interface TlsSettings {
   readonly hstsMaxAgeSeconds: number;
 }
 
-/** One of the addresses that are answered. */
-export interface Route {
-  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
-  readonly path: string;
-  readonly handle: Handler;
-}
-
-export type Handler = (
-  request: IncomingMessage,
-  response: ServerResponse,
-  parameters: Readonly<Record<string, string | undefined>>,
-  query: string,
-) => void | Promise<void>;
-
 /** The HTTP side of the hub: which address is answered by whom, and what is refused before anyone is asked. */
 export class HttpTransport {
   readonly server: Server;
@@ -68,8 +58,7 @@ export class HttpTransport {
   readonly #services: Services;
   readonly #origins: Origins;
   readonly #queries: EventsQueries;
-  readonly #router = findMyWay({ maxParamLength: 1024 });
-  readonly #found = new Map<string, Found>();
+  readonly #router = new Router<StoredRoute>();
   #draining = false;
   /** Connections beyond the limit: their first request is told so, and they are closed. */
   readonly #refused = new WeakMap<Duplex, PolycastError>();
@@ -78,22 +67,34 @@ export class HttpTransport {
   /** How many there may be at most, by what the server said last. */
   #connectionsAtMost = 0;
   readonly #loopbackNamesOnly: boolean;
+  readonly #publicHost: string | undefined;
   readonly #strict: readonly string[];
 
   /** @param routes what is answered beside the transports' own: health, metrics, pages */
   constructor(services: Services, settings: HttpSettings, routes: readonly Route[]) {
     this.#services = services;
     this.#loopbackNamesOnly = settings.loopbackNamesOnly;
+    this.#publicHost = settings.publicHost?.toLowerCase();
     this.#strict = strictTransport(settings.tls?.hstsMaxAgeSeconds ?? 0);
     this.#origins = services.origins;
     this.#queries = new EventsQueries(services.settings);
     this.routes = [...this.#ownRoutes(), ...routes];
-    for (const { method, path, handle } of this.routes) this.#router.on(method, path, NEVER, { handle });
+    for (const route of this.routes) {
+      const { path, isPublic = false } = route;
+      const stored: StoredRoute = {
+        answer: answererOf(services, route),
+        isPublic,
+        isApi: path.startsWith('/v1/'),
+        name: routeName(route),
+      };
+      this.#router.add(route, stored);
+    }
     this.server = createHttpServer(settings);
     this.server.maxConnections = settings.connectionsMax + REFUSED_CONNECTIONS_MAX;
-    const { socketsPerAddressMax } = settings;
-    if (socketsPerAddressMax !== null) {
-      const limit = new SocketLimit(socketsPerAddressMax, services.proxies);
+    const { socketsPerAddressMax, socketsPerPublicAddressMax } = settings;
+    const countMax = socketsPerAddressMax ?? socketsPerPublicAddressMax;
+    if (countMax !== null) {
+      const limit = new SocketLimit(countMax, services.proxies, socketsPerAddressMax === null);
       this.#socketLimit = limit;
       this.server.on('connection', (socket) => limit.add(socket));
     }
@@ -113,17 +114,17 @@ export class HttpTransport {
     this.server.on('request', (request, response) => this.#answer(request, response, noteRequest(request.socket)));
     this.server.on(
       'upgrade',
-      (request: IncomingMessage, socket: Duplex, head: Buffer) => void this.#upgrade(request, socket as Socket, head),
+      (request: IncomingMessage, stream: Duplex, head: Buffer) => void this.#upgrade(request, stream, head),
     );
-    this.server.on('connect', (_request: IncomingMessage, socket: Duplex) =>
-      refuseUpgrade(socket, new PolycastError('method_not_allowed', 'This is no proxy.')),
+    this.server.on('connect', (request: IncomingMessage, stream: Duplex) =>
+      refuseTakeover(request, stream, new PolycastError('method_not_allowed', 'This is no proxy.')),
     );
     // An expectation that we do not know may be passed over (RFC 9110 section 10.1.1).
     this.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) =>
       this.#answer(request, response, noteRequest(request.socket)),
     );
     this.server.on('clientError', (error: ClientError, socket: Duplex) =>
-      refuseUnreadable(error, socket, settings.headerBytesMax),
+      refuseUnreadable(error, own(socket as Socket), settings.headerBytesMax),
     );
     this.server.on('drop', () =>
       services.logger.warn(
@@ -165,11 +166,13 @@ export class HttpTransport {
   }
 
   /**
-   * A page whose name was pointed at this machine (DNS rebinding) is of the same origin as the hub it then reaches: on a
-   * developer's machine, where pages of all the world are open, only the names of the loopback are answered.
+   * A page whose name was pointed at this machine (DNS rebinding) is of the same origin as the hub it then reaches: where whoever is on
+   * this machine may do everything, only the names of the loopback are answered.
    */
   #refuseForeignName({ headers: { host } }: IncomingMessage): void {
-    if (host !== undefined && !LOOPBACK_NAME.test(host)) throw new PolycastError('host_not_allowed');
+    if (host === undefined || LOOPBACK_NAME.test(host)) return;
+    if (host.toLowerCase().replace(/:\d+$/, '') === this.#publicHost) return;
+    throw new PolycastError('host_not_allowed', `It does not answer as ${host.slice(0, 100)}.`);
   }
 
   #refuseIfTooMany({ socket }: IncomingMessage): void {
@@ -178,61 +181,22 @@ export class HttpTransport {
   }
 
   #ownRoutes(): Route[] {
-    const services = this.#services;
-    return [
-      {
-        method: 'GET',
-        path: '/v1/events',
-        handle: (request, response) => readEvents(services, this.#queries, request, response),
-      },
-      { method: 'POST', path: '/v1/events', handle: (request, response) => publishEvents(services, request, response) },
-      {
-        method: 'POST',
-        path: '/v1/channels/:channel/events',
-        handle: (request, response, { channel = '' }) => publishData(services, request, response, channel),
-      },
-      {
-        method: 'GET',
-        path: '/v1/channels/:channel',
-        handle: (request, response, { channel = '' }, query) =>
-          readChannel(services, request, response, channel, query),
-      },
-      {
-        method: 'GET',
-        path: '/v1/channels/:channel/history',
-        handle: (request, response, { channel = '' }, query) =>
-          readHistory(services, request, response, channel, query),
-      },
-      {
-        method: 'GET',
-        path: '/v1/channels/:channel/presence',
-        handle: (request, response, { channel = '' }, query) =>
-          readPresence(services, request, response, channel, query),
-      },
-      {
-        method: 'POST',
-        path: '/v1/users/:user/events',
-        handle: (request, response, { user = '' }) => publishToUser(services, request, response, user),
-      },
-      {
-        method: 'POST',
-        path: '/v1/users/events',
-        handle: (request, response) => publishToUsers(services, request, response),
-      },
-    ];
+    const answer: Answerer = (request, response) => readEvents(this.#services, this.#queries, request, response);
+    return [{ method: 'GET', path: '/v1/events', answer }, ...channelRoutes(this.#services)];
   }
 
   #answer(request: IncomingMessage, response: ServerResponse, connection: KeptConnection | undefined): void {
     try {
       if (this.#anyRefused) this.#refuseIfTooMany(request);
+      checkHead(request);
       const { url = '/', method = 'GET', headers } = request;
-      if (headers.host === undefined && request.httpVersionMinor > 0)
-        throw new PolycastError('invalid_header', 'Host is missing.');
       if (this.#loopbackNamesOnly) this.#refuseForeignName(request);
       if (headers.origin !== undefined || this.#origins.areSome || this.#strict.length > 0)
         setCors(response, [...this.#strict, ...this.#origins.headers(request)]);
+      const isForeign =
+        (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined) && !this.#origins.allows(request);
       // The address that is asked for most needs no search.
-      if (method === 'GET' && url.startsWith('/v1/events?') && !this.#draining) {
+      if (method === 'GET' && url.startsWith('/v1/events?') && !this.#draining && !isForeign) {
         const reading = readEvents(this.#services, this.#queries, request, response, connection);
         if (reading !== undefined) reading.catch((error: unknown) => this.#failed(request, response, error));
         return;
@@ -240,31 +204,28 @@ export class HttpTransport {
       const question = url.indexOf('?');
       const path = question < 0 ? url : url.slice(0, question);
       if (method !== 'POST' || !path.startsWith('/v1/')) secure(response, this.#strict);
+      const found = method === 'OPTIONS' ? null : this.#router.find(method, path);
+      if (isForeign) this.#refuseOrigin(request, response, found);
       if (method === 'OPTIONS') return this.#options(request, response, path);
       const query = question < 0 ? '' : url.slice(question + 1);
-      const found = this.#find(method, path);
       if (found === null) return this.#notFound(response, path);
-      if (path.startsWith('/v1/')) this.#refuseIfDraining();
-      if (method !== 'GET' && method !== 'HEAD' && !this.#origins.allows(request))
-        throw new PolycastError('origin_not_allowed');
-      const { handle } = found.store as { handle: Handler };
-      const answered = handle(request, response, found.params, query);
+      const { answer, isApi } = found.stored;
+      if (isApi) this.#refuseIfDraining();
+      const answered = answer(request, response, found.params, query);
       if (answered instanceof Promise) answered.catch((error: unknown) => this.#failed(request, response, error));
     } catch (error) {
       this.#failed(request, response, error);
     }
   }
 
-  /** The router's answer; those for publishing, where the same few paths come again and again, are remembered. */
-  #find(method: string, path: string): Found | null {
-    if (method !== 'POST') return this.#router.find(method === 'HEAD' ? 'GET' : (method as 'GET'), path);
-    const known = this.#found.get(path);
-    if (known !== undefined) return known;
-    const found = this.#router.find('POST', path);
-    if (found === null) return null;
-    if (this.#found.size >= FOUND_MAX) this.#found.clear();
-    this.#found.set(path, found);
-    return found;
+  /**
+   * Every request of a page that is not allowed, whatever it asks, ends here, before anyone is asked who sends it. So its browser may be
+   * told that it may ask, and the page may read why it is refused (docs/decisions/0030-refused-origins.md).
+   */
+  #refuseOrigin(request: IncomingMessage, response: ServerResponse, found: Match<StoredRoute> | null): void {
+    if (found?.stored.isPublic === true) return setCors(response, PUBLIC_CORS);
+    setCors(response, [...this.#strict, ...this.#origins.refusal(request)]);
+    if (request.method !== 'OPTIONS') throw originNotAllowed(request);
   }
 
   #refuseIfDraining(): void {
@@ -272,29 +233,37 @@ export class HttpTransport {
   }
 
   #options(request: IncomingMessage, response: ServerResponse, path: string): void {
-    const methods = this.#methodsOf(path);
+    const methods = this.#router.allowed(path);
     if (methods === '') return this.#notFound(response, path);
     respondEmpty(response, 204, ['Allow', methods, ...this.#origins.preflight(request, methods)]);
   }
 
   #notFound(response: ServerResponse, path: string): void {
-    const methods = this.#methodsOf(path);
-    if (methods === '') return respondProblem(response, new PolycastError('not_found'));
-    respondProblem(response, new PolycastError('method_not_allowed', `Allowed: ${methods}.`), ['Allow', methods]);
+    const methods = this.#router.allowed(path);
+    const isNothing = methods === '';
+    const error = isNothing
+      ? new PolycastError('not_found')
+      : new PolycastError('method_not_allowed', `Allowed: ${methods}.`);
+    this.#noteRefusal(response.req, error, NO_ROUTE);
+    respondProblem(response, error, isNothing ? [] : ['Allow', methods]);
   }
 
-  #methodsOf(path: string): string {
-    const methods: string[] = [];
-    if (this.#router.find('GET', path) !== null) methods.push('GET', 'HEAD');
-    for (const method of ['POST', 'PATCH', 'DELETE'] as const)
-      if (this.#router.find(method, path) !== null) methods.push(method);
-    return methods.length === 0 ? '' : [...methods, 'OPTIONS'].join(', ');
+  #noteRefusal(request: IncomingMessage, error: PolycastError, route: string): void {
+    const { origin, host } = request.headers;
+    this.#services.refusals.record(error, { route, address: addressOf(this.#services, request), origin, host });
+  }
+
+  /** What a request is counted as; looked up only when it is refused. */
+  #routeOf(request: IncomingMessage): string {
+    const found = this.#router.find(request.method ?? 'GET', pathOf(request));
+    return found === null ? NO_ROUTE : found.stored.name;
   }
 
   #failed(request: IncomingMessage, response: ServerResponse, error: unknown): void {
     const known = asPolycastError(error);
     if (known.code === 'internal_error')
       this.#services.logger.error({ error, path: pathOf(request) }, 'a request failed');
+    this.#noteRefusal(request, known, this.#routeOf(request));
     if (response.destroyed) return;
     if (response.headersSent) {
       response.destroy();
@@ -307,18 +276,22 @@ export class HttpTransport {
     if (isUnread) request.resume();
   }
 
-  async #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
+  async #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> {
+    const socket = own(request.socket);
+    if (isAnswering(socket)) return refuseTakeover(request, stream, new PolycastError('pipelined_request'));
+    // Behind half a body Node gives something that is no socket.
+    if (stream !== socket || hasBody(request))
+      return refuseTakeover(request, stream, new PolycastError('invalid_request', 'An upgrade has no body.'));
     releaseKept(socket);
-    // A socket that breaks before it has its session has nobody else to tell.
-    socket.on('error', destroyQuietly);
     try {
       if (this.#anyRefused) this.#refuseIfTooMany(request);
+      checkHead(request);
       const { url = '/' } = request;
       const question = url.indexOf('?');
       if ((question < 0 ? url : url.slice(0, question)) !== '/v1/events') throw new PolycastError('not_found');
       this.#refuseIfDraining();
       if (this.#loopbackNamesOnly) this.#refuseForeignName(request);
-      if (!this.#origins.allows(request)) throw new PolycastError('origin_not_allowed');
+      if (!this.#origins.allows(request)) throw originNotAllowed(request);
       const handshake = readHandshake(request);
       const query = this.#queries.read(url);
       const principal = authorize(this.#services, request, query);
@@ -332,12 +305,12 @@ export class HttpTransport {
       if (socket.destroyed) return;
       checkStanding(this.#services, known.principal);
       this.#services.admission.admit(known.principal, known.address);
-      socket.off('error', destroyQuietly);
       openWebSocket(this.#services, socket, head, handshake, known, query.types);
     } catch (error) {
       const known = asPolycastError(error);
       if (known.code === 'internal_error')
         this.#services.logger.error({ error, path: pathOf(request) }, 'an upgrade failed');
+      this.#noteRefusal(request, known, 'WebSocket');
       refuseUpgrade(socket, known);
     }
   }
@@ -356,20 +329,33 @@ function http2Settings(settings: HttpSettings): ConstructorParameters<typeof Htt
   };
 }
 
-type Found = NonNullable<ReturnType<ReturnType<typeof findMyWay>['find']>>;
+function originNotAllowed({ headers: { origin } }: IncomingMessage): PolycastError {
+  if (origin === undefined)
+    return new PolycastError('origin_not_allowed', 'A page of another site, which does not say of which.');
+  const detail = origin === 'null' ? 'A file, or a sandboxed frame.' : `allowedOrigins does not list ${origin}.`;
+  return new PolycastError('origin_not_allowed', detail);
+}
 
-const FOUND_MAX = 10_000;
+interface StoredRoute {
+  readonly answer: Answerer;
+  readonly isPublic: boolean;
+  /** Below `/v1/`, however a request may spell that. */
+  readonly isApi: boolean;
+  readonly name: string;
+}
+
+/** What is refused before, or without, a route of the hub's. */
+const NO_ROUTE = 'none';
 const LOOPBACK_NAME = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
-
-/** `find-my-way` asks for a handler; the routes' own are in its store. */
-const NEVER = (): void => undefined;
 
 function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
 }
 
-function destroyQuietly(this: Socket): void {
-  this.destroy();
+/** Refuses a request for the connection itself: an upgrade or `CONNECT`. */
+function refuseTakeover(request: IncomingMessage, stream: Duplex, error: PolycastError): void {
+  own(stream);
+  refuseInTurn(own(request.socket), error);
 }
 
 /** Without its query, which may hold a token. */

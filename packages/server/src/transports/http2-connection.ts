@@ -7,6 +7,7 @@ import {
 } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import type { Timed, Wheel } from '../core/wheel.ts';
+import { own, type Owned } from './owned-socket.ts';
 import { exchangeOf, type Exchange } from './http2-exchange.ts';
 
 /** What one connection's end, and its streams, are told to. */
@@ -34,7 +35,7 @@ const CONNECTION_WINDOW_BYTES = 256 * 1024;
 export class Http2Connection implements Timed {
   readonly #owner: Http2Owner;
   readonly #session: ServerHttp2Session;
-  readonly #socket: TLSSocket;
+  readonly #socket: Owned<TLSSocket>;
   dueTick = 0;
   placedTick = 0;
   placedIndex = 0;
@@ -44,7 +45,7 @@ export class Http2Connection implements Timed {
   #allowance = CONTROL_FRAMES_BURST;
   #allowanceTick: number;
 
-  constructor(owner: Http2Owner, socket: TLSSocket) {
+  constructor(owner: Http2Owner, socket: Owned<TLSSocket>) {
     this.#owner = owner;
     this.#socket = socket;
     this.#allowanceTick = owner.wheel.tick;
@@ -87,11 +88,9 @@ export class Http2Connection implements Timed {
 
   #stream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: readonly string[]): void {
     this.#isUnused = false;
+    own(stream);
     // It was taken back before anybody looked at it, and may have said already that it is closed.
-    if (stream.destroyed || stream.closed) {
-      stream.on('error', ignore);
-      return;
-    }
+    if (stream.destroyed || stream.closed) return;
     this.#streams++;
     this.#owner.opened();
     stream.once('close', () => {
@@ -117,5 +116,3 @@ export class Http2Connection implements Timed {
     this.#owner.closed(this);
   }
 }
-
-function ignore(): void {}

@@ -1,7 +1,7 @@
 import type { ServerHttp2Stream } from 'node:http2';
-import type { Socket } from 'node:net';
 import type { Batch } from '../core/batch.ts';
 import type { Consumer } from './consumer.ts';
+import { own, type Owned } from './owned-socket.ts';
 import type { Services } from './services.ts';
 import { StreamSession, type Wording } from './stream-session.ts';
 
@@ -17,7 +17,7 @@ export function openHttp2Session(
   for (let index = 0; index < headers.length; index += 2)
     fields[(headers[index] as string).toLowerCase()] = headers[index + 1] as string;
   stream.respond(fields);
-  return new Http2Session(services, wording, stream as unknown as Socket, consumer);
+  return new Http2Session(services, wording, own(stream) as unknown as Owned, consumer);
 }
 
 /**

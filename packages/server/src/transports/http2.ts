@@ -3,6 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import { ticksOf } from '../core/wheel.ts';
 import { Http2Connection, type Http2Owner } from './http2-connection.ts';
 import type { Exchange } from './http2-exchange.ts';
+import type { Owned } from './owned-socket.ts';
 import { asPolycastError, respondProblem } from './respond.ts';
 import type { Services } from './services.ts';
 
@@ -76,7 +77,7 @@ export class Http2Connections implements Http2Owner {
   }
 
   /** Takes over a connection whose client chose `h2`. */
-  add(socket: TLSSocket): void {
+  add(socket: Owned<TLSSocket>): void {
     if (socket.destroyed) return;
     const connection = new Http2Connection(this, socket);
     this.#connections.add(connection);

@@ -33,6 +33,17 @@ describe('auth in mid-connection', () => {
     await socket.got({ channel: 'inbox.ann' });
   });
 
+  test("of two users named in one go the first is the connection's", async () => {
+    const hub = await identifiedHub();
+    const socket = hub.socket('');
+    await socket.got({ op: 'ready' });
+    const answers = await Promise.all(['ann', 'bob'].map((user) => socket.ask({ op: 'auth', token: hub.token(user) })));
+    expect(answers).toMatchObject([{ ok: true }, { ok: false, error: { code: 'forbidden' } }]);
+    expect(await socket.ask({ op: 'subscribe', channels: ['@me'] })).toMatchObject({
+      channels: ['polycast.private.ann'],
+    });
+  });
+
   test('channels that are no longer allowed are dropped, and named', async () => {
     const hub = await identifiedHub();
     const socket = hub.socket(`channel=staff&channel=news.a&token=${hub.token('ann', 3600, { role: 'staff' })}`);
@@ -71,7 +82,7 @@ describe('a revocation', () => {
     expect(stream.text).toMatch(/event: polycast\.closing\ndata: \{"code":"unauthorized"\}\n\n$/);
     expect(await socket.ended()).toEqual({ code: 4401, reason: 'unauthorized' });
     expect((await poll).status).toBe(200);
-    expect((await held).status).toBe(404);
+    expect((await held).status).toBe(401);
     await hub.publish('news.a', 1);
     for (const each of others) await each.said('"data":1');
     await other.got({ channel: 'news.a' });

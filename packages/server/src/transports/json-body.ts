@@ -1,9 +1,7 @@
 import { PolycastError } from '@polycast/protocol';
-import type { IncomingMessage } from 'node:http';
 import { refuseDuplicates } from './duplicate-member.ts';
 import { checkJsonCharset, parseMediaType } from './media-type.ts';
-import { readBody, utf8Text } from './request-body.ts';
-import type { Services } from './services.ts';
+import { utf8Text } from './request-body.ts';
 
 /** What a member of a body must be: its value when it is right, else words that say what it must be. */
 export type Check<Value> = (value: unknown) => { readonly value: Value } | { readonly wrong: string };
@@ -49,30 +47,13 @@ export class Members {
   }
 }
 
-const BODY_BYTES_MAX = 64 * 1024;
-
-/** As `readObject`, its members to be read one by one. */
-export async function readMembers(services: Services, request: IncomingMessage): Promise<Members> {
-  return new Members(await readObject(services, request));
-}
-
 /**
- * Reads a small JSON object; no body at all is an empty one.
- * @throws PolycastError `invalid_json`, `duplicate_member`, `invalid_body`, `body_too_large`, `unsupported_media_type`, …
+ * The object that a body is; no body at all is an empty one.
+ * @throws PolycastError `invalid_json`, `duplicate_member`, `invalid_body`, `unsupported_media_type`
  */
-export async function readObject(
-  services: Services,
-  request: IncomingMessage,
-): Promise<Readonly<Record<string, unknown>>> {
-  const { wheel, bodies, settings } = services;
-  const bodyBytesMax = Math.min(BODY_BYTES_MAX, settings.bodyBytesMax);
-  const bytes = await readBody(request, {
-    wheel,
-    bodies,
-    settings: { bodyBytesMax, bodyTimeoutMs: settings.bodyTimeoutMs },
-  });
+export function objectIn(bytes: Buffer, contentType: string | undefined): Readonly<Record<string, unknown>> {
   if (bytes.length === 0) return {};
-  const mediaType = parseMediaType(request.headers['content-type']);
+  const mediaType = parseMediaType(contentType);
   if (mediaType?.essence !== 'application/json')
     throw new PolycastError('unsupported_media_type', 'Send application/json.');
   checkJsonCharset(mediaType);

@@ -65,7 +65,7 @@ async function openConnection(answer: (response: ServerResponse) => void) {
 }
 
 async function ask(client: Socket): Promise<void> {
-  client.write('GET / HTTP/1.1\r\nHost: hub\r\n\r\n');
+  client.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
   await once(client, 'data');
 }
 

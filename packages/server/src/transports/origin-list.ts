@@ -3,7 +3,7 @@ export class OriginList {
   /** Whether `*` is among them. */
   readonly isAny: boolean;
   readonly #listed = new Set<string>();
-  readonly #subdomains: RegExp[] = [];
+  readonly #subdomains: { readonly scheme: string; readonly domain: string }[] = [];
 
   constructor(origins: readonly string[]) {
     this.isAny = origins.includes('*');
@@ -16,15 +16,22 @@ export class OriginList {
 
   add(origins: readonly string[]): void {
     for (const origin of origins) {
-      const [scheme, domain] = origin.split('://*.');
-      if (domain !== undefined)
-        this.#subdomains.push(new RegExp(`^${scheme}://(?:[a-z0-9_-]+\\.)+${domain.replaceAll('.', '\\.')}$`));
+      const [scheme = '', domain] = origin.split('://*.');
+      if (domain !== undefined) this.#subdomains.push({ scheme: `${scheme}://`, domain: `.${domain}` });
       else if (origin !== '*') this.#listed.add(origin);
     }
   }
 
   /** Whether it is listed, other than by `*`. */
   names(origin: string): boolean {
-    return this.#listed.has(origin) || this.#subdomains.some((subdomain) => subdomain.test(origin));
+    return this.#listed.has(origin) || this.#subdomains.some((each) => isBelow(origin, each));
   }
 }
+
+/** Compared as text: nothing that a configuration says is a pattern but the `*`. */
+function isBelow(origin: string, { scheme, domain }: { readonly scheme: string; readonly domain: string }): boolean {
+  const labels = origin.slice(scheme.length, -domain.length);
+  return origin.startsWith(scheme) && origin.endsWith(domain) && SUBDOMAINS.test(labels);
+}
+
+const SUBDOMAINS = /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/;

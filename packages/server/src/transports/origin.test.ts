@@ -54,6 +54,55 @@ describe('an origin', () => {
   });
 });
 
+describe('a page of this machine', () => {
+  const local = (pages: 'none' | 'loopback' | 'files'): Origins => new Origins(LISTED, [], pages);
+
+  test.each([
+    ['http://localhost:5173', true],
+    ['https://localhost', true],
+    ['http://shop.localhost:3000', true],
+    ['http://127.0.0.1:3000', true],
+    ['http://127.8.9.1', true],
+    ['http://[::1]:3000', true],
+    ['http://localhost.evil.example', false],
+    ['http://evillocalhost', false],
+    ['http://127.0.0.1.evil.example', false],
+    ['http://127.0.0.1@evil.example', false],
+    ['http://192.168.1.5:3000', false],
+    ['http://0.0.0.0:3000', false],
+    ['file://localhost', false],
+    ['https://evil.example', false],
+  ])('%s is allowed where loopback pages are: %s', (origin, isAllowed) => {
+    expect(local('loopback').allows(request({ origin }))).toBe(isAllowed);
+    expect(local('files').allows(request({ origin }))).toBe(isAllowed);
+    expect(local('loopback').allowsCookies(request({ origin }))).toBe(isAllowed);
+    expect(local('none').allows(request({ origin }))).toBe(false);
+  });
+
+  test.each([
+    ['/v1/events', true],
+    ['/v1/events?channel=a&wait=5', true],
+    ['/v1/channels/a.b/events', true],
+    ['/v1/channels/a.b', true],
+    ['/v1/channels/a.b/history?limit=1', true],
+    ['/v1/channels/a.b/presence', true],
+    ['/v1/events/00tmf894vq-00000000001/deliveries', false],
+    ['/v1/subscriptions', false],
+    ['/v1/%73ubscriptions', false],
+    ['/v1/channels/a/../../subscriptions', false],
+    ['/v1/users/ada', false],
+    ['/v1/keys', false],
+    ['/lab/wires', false],
+    ['/metrics', false],
+  ])('of a file may ask for %s: %s, and never with cookies', (url, isAllowed) => {
+    const asked = { ...request({ origin: 'null' }), url } as IncomingMessage;
+    expect(local('files').allows(asked)).toBe(isAllowed);
+    expect(local('files').allowsCookies(asked)).toBe(false);
+    expect(local('files').headers(asked).includes('Access-Control-Allow-Credentials')).toBe(false);
+    expect(local('loopback').allows(asked)).toBe(false);
+  });
+});
+
 describe('cookies', () => {
   const json = { 'content-type': 'application/json' };
   const form = { 'content-type': 'Text/Plain; charset=utf-8' };

@@ -1,41 +1,60 @@
 import type { IncomingMessage } from 'node:http';
+import { VARY_ORIGIN } from './cache-headers.ts';
 import { OriginList } from './origin-list.ts';
 
 const EXPOSED =
-  'ETag, Link, Location, Retry-After, Idempotency-Replayed, Polycast-Type, Preference-Applied, Last-Modified';
+  'ETag, Link, Location, Retry-After, Idempotency-Replayed, Polycast-Type, Preference-Applied, Last-Modified, WWW-Authenticate';
 const ALLOWED_HEADERS =
   'Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Polycast-Type, Prefer, Cache-Control';
 
+/** Pages of the same machine that are allowed beside the listed ones: none, those of loopback origins, or files as well. */
+export type LocalPages = 'none' | 'loopback' | 'files';
+
 /**
  * Which pages may use the hub, and which of them with their visitor's cookies (PROTOCOL.md section 13.7): those that it serves
- * itself, and those of the listed origins. Pages of `*` may use it as anybody may, and never with cookies.
+ * itself, those of the listed origins, and, where `localPages` says so, those of the same machine. Pages of `*` and files may use it
+ * as anybody may, and never with cookies.
  */
 export class Origins {
   readonly #listed: OriginList;
+  readonly #localPages: LocalPages;
   readonly #allowedHeaders: string;
 
   /**
    * @param allowedOrigins `https://shop.example`, `https://*.shop.example`, `*`
    * @param alsoHeaders request headers, beside the hub's own, by which pages may say who they are
    */
-  constructor(allowedOrigins: readonly string[], alsoHeaders: readonly string[] = []) {
+  constructor(allowedOrigins: readonly string[], alsoHeaders: readonly string[] = [], localPages: LocalPages = 'none') {
     this.#listed = new OriginList(allowedOrigins);
+    this.#localPages = localPages;
     this.#allowedHeaders = [ALLOWED_HEADERS, ...alsoHeaders].join(', ');
   }
 
   /** Whether pages of other origins may use the hub at all. */
   get areSome(): boolean {
-    return this.#listed.isAny || !this.#listed.isEmpty;
+    return this.#listed.isAny || !this.#listed.isEmpty || this.#localPages !== 'none';
   }
 
   add(origins: readonly string[]): void {
     this.#listed.add(origins);
   }
 
-  /** A request that names no origin is not a page's of another one, and is allowed. */
-  allows(request: IncomingMessage): boolean {
-    const { origin, host } = request.headers;
-    return origin === undefined || this.#listed.isAny || this.#listed.names(origin) || isOwn(origin, host);
+  /** A request that names no origin is not a page's of another one, and is allowed, unless the browser says that it is. */
+  allows({ headers, url, method }: IncomingMessage): boolean {
+    const { origin, host } = headers;
+    if (origin === undefined) return this.#listed.isAny || !isCrossSite(headers['sec-fetch-site'], method);
+    if (this.#listed.isAny || this.#names(origin) || isOwn(origin, host)) return true;
+    return this.#allowsFile(origin, url);
+  }
+
+  /** Whether it is listed by name, or of this machine where that is as good. */
+  #names(origin: string): boolean {
+    return this.#listed.names(origin) || (this.#localPages !== 'none' && LOOPBACK_ORIGIN.test(origin));
+  }
+
+  /** The origin of a file is `null`, and so is that of a sandboxed frame of any site: what both may do is events, and nothing else. */
+  #allowsFile(origin: string, url = ''): boolean {
+    return this.#localPages === 'files' && origin === 'null' && EVENTS_PATH.test(url);
   }
 
   /**
@@ -47,17 +66,16 @@ export class Origins {
     const site = headers['sec-fetch-site'];
     // An origin does not say all of itself where the browser knows better: another scheme on the same host is another site.
     if (origin !== undefined)
-      return this.#listed.names(origin) || (isOwn(origin, host) && (site === undefined || site === 'same-origin'));
+      return this.#names(origin) || (isOwn(origin, host) && (site === undefined || site === 'same-origin'));
     if (site === 'same-origin') return true;
     if (site !== undefined && site !== 'none') return false;
     return method === 'GET' || method === 'HEAD' || asksFirst(headers['content-type']);
   }
 
-  /** What the answer carries so that the page may read it; flat pairs. */
-  headers(request: IncomingMessage): readonly string[] {
-    const { origin } = request.headers;
-    if (origin === undefined) return this.areSome ? VARY : NONE;
-    if (this.#listed.names(origin))
+  /** What the answer to a request that is allowed carries so that the page may read it; flat pairs. */
+  headers({ headers: { origin }, url }: IncomingMessage): readonly string[] {
+    if (origin === undefined) return this.areSome ? VARY_ORIGIN : NONE;
+    if (this.#names(origin))
       return [
         'Access-Control-Allow-Origin',
         origin,
@@ -65,9 +83,20 @@ export class Origins {
         'true',
         'Access-Control-Expose-Headers',
         EXPOSED,
-        ...VARY,
+        ...VARY_ORIGIN,
       ];
-    return this.#listed.isAny ? TO_ANY : VARY;
+    return this.#listed.isAny || this.#allowsFile(origin, url) ? TO_ANY : VARY_ORIGIN;
+  }
+
+  /**
+   * What the refusal of a page's origin carries. The page may read it, to name the cause: it is the same for everybody, and made
+   * before anyone is asked who sends it. Nothing else that is sent to such a page may carry these.
+   */
+  refusal({ headers: { origin }, method }: IncomingMessage): readonly string[] {
+    if (origin === undefined) return VARY_ORIGIN;
+    const toThisPage = ['Access-Control-Allow-Origin', origin, ...VARY_ORIGIN];
+    // A request with cookies that the browser asks about first stays at home.
+    return method === 'OPTIONS' ? toThisPage : [...toThisPage, 'Access-Control-Allow-Credentials', 'true'];
   }
 
   /** What the answer to a preflight carries. */
@@ -84,15 +113,28 @@ export class Origins {
   }
 }
 
-const VARY: readonly string[] = ['Vary', 'Origin'];
+/** Names that every browser takes for this machine, whatever a name server says. */
+const LOOPBACK_ORIGIN = /^https?:\/\/(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/;
+/** Reading and publishing events, and no route that makes the hub send requests, or that administers it. */
+const EVENTS_PATH = /^\/v1\/(?:events|channels\/[^/?]+(?:\/(?:events|history|presence))?)(?:\?|$)/;
+
+/** Pages of every origin may read it: what everybody gets, whoever they are. */
+export const PUBLIC_CORS: readonly string[] = ['Access-Control-Allow-Origin', '*'];
+
 const TO_ANY: readonly string[] = [
   'Access-Control-Allow-Origin',
   '*',
   'Access-Control-Expose-Headers',
   EXPOSED,
-  ...VARY,
+  ...VARY_ORIGIN,
 ];
 const NONE: readonly string[] = [];
+
+/** A link, or an image, of another site only reads; what changes something would be a page's that hides where it is from. */
+function isCrossSite(site: string | string[] | undefined, method: string | undefined): boolean {
+  if (site === undefined || site === 'same-origin' || site === 'none') return false;
+  return method !== 'GET' && method !== 'HEAD' && method !== 'OPTIONS';
+}
 
 /** Whether a page of the hub's own address says so. */
 function isOwn(origin: string, host: string | undefined): boolean {

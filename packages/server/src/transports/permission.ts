@@ -1,6 +1,7 @@
 import { PolycastError } from '@polycast/protocol';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { Action, Principal } from '../core/principal.ts';
+import type { AuthorityDecision } from '../core/ports.ts';
+import type { Action, Principal, Scope } from '../core/principal.ts';
 import { RequestCredentials } from './credentials.ts';
 import type { Services } from './services.ts';
 
@@ -30,7 +31,10 @@ export function standingOf({ authority, clock }: Services, principal: Principal)
     : undefined;
 }
 
-/** @throws PolycastError `token_expired`, `unauthorized` */
+/**
+ * To be asked again after every wait, in the turn of the effect.
+ * @throws PolycastError `token_expired`, `unauthorized`
+ */
 export function checkStanding(services: Services, principal: Principal): void {
   const error = standingOf(services, principal);
   if (error !== undefined) throw error;
@@ -54,16 +58,68 @@ export function allow(
   let waiting: Promise<void>[] | undefined;
   for (const pattern of patterns) {
     const decision = services.authority.decide(principal, action, pattern);
-    if (decision instanceof Promise) (waiting ??= []).push(decision.then(refuse));
-    else refuse(decision);
+    if (decision instanceof Promise)
+      (waiting ??= []).push(decision.then((later) => refuseUnless(later, principal, action, pattern)));
+    else if (!decision.allowed) throw new AccessError(decision, { principal, action, channel: pattern });
   }
   return waiting === undefined ? undefined : Promise.all(waiting).then(() => undefined);
 }
 
-function refuse(decision: Awaited<ReturnType<Services['authority']['decide']>>): void {
-  if (!decision.allowed) throw new PolycastError(decision.code, decision.detail, ruleOf(decision.by));
+/** Refuses who may do this nowhere, whatever the channel. @throws AccessError */
+export function allowSomewhere({ authority }: Services, principal: Principal, action: Action): void {
+  if (authority.mayEver?.(principal, action) !== false) return;
+  const code = principal.kind === 'anonymous' ? 'unauthorized' : 'forbidden';
+  const decision = {
+    allowed: false,
+    code,
+    detail: 'There is no channel for which this is allowed.',
+    by: 'the rules',
+  } as const;
+  throw new AccessError(decision, { principal, action, channel: undefined });
 }
 
-function ruleOf(by: string | undefined): { readonly rule: string } | undefined {
-  return by === undefined ? undefined : { rule: by };
+function refuseUnless(decision: AuthorityDecision, principal: Principal, action: Action, channel: string): void {
+  if (!decision.allowed) throw new AccessError(decision, { principal, action, channel });
+}
+
+/** Asks for a scope, and, if channels are given, for a scope that covers them. @throws AccessError */
+export function checkScope(
+  { authority }: Services,
+  principal: Principal,
+  scope: Scope,
+  channels?: readonly string[],
+): void {
+  const decision = authority.permits(principal, scope, channels);
+  if (!decision.allowed) throw new AccessError(decision, { principal, action: scope, channel: channels?.join(' ') });
+}
+
+type Refusal = Extract<AuthorityDecision, { readonly allowed: false }>;
+
+/** What was asked for, and by whom. */
+export interface Wanted {
+  readonly principal: Principal;
+  readonly action: Action | Scope;
+  readonly channel: string | undefined;
+}
+
+/**
+ * Somebody may not do something. It holds what operators look for; only servers are told the rule: its pattern, and the claim that it
+ * asks for, are nobody else's business. All are told the channel that they have named, which tells a refusal of what was asked for from
+ * one of the credentials.
+ */
+export class AccessError extends PolycastError {
+  readonly wanted: Wanted;
+  readonly rule: string | undefined;
+  readonly needs: string | undefined;
+
+  constructor({ code, detail, by, needs }: Refusal, wanted: Wanted) {
+    const isTold = wanted.principal.kind === 'server' && by !== undefined;
+    super(code, isTold && needs !== undefined ? `${detail} It takes ${needs}, by ${by}.` : detail, {
+      ...(wanted.channel === undefined ? {} : { channel: wanted.channel }),
+      ...(isTold ? { rule: by } : {}),
+    });
+    this.wanted = wanted;
+    this.rule = by;
+    this.needs = needs;
+  }
 }

@@ -1,18 +1,22 @@
 import { encodeCursor, PolycastError } from '@polycast/protocol';
-import type { IncomingMessage } from 'node:http';
 import type { Feed } from '../core/feed.ts';
+import { cursorOfTag } from '../core/entity-tag.ts';
+import type { AuthorizedRequest } from './authorized-request.ts';
 import { tagsIn } from './conditions.ts';
 import { newestEvent } from '../core/newest-event.ts';
-import { headerOf } from './respond.ts';
 
 /**
  * What headers say of a publish's `ifMatch` (PROTOCOL.md section 8.3): `If-Match: "<cursor>"` or bare, several of them or `*`, or
  * `If-None-Match: *`. A precondition that cannot be kept to is not passed over.
  * @throws PolycastError `invalid_header`
  */
-export function ifMatchOf(feed: Feed, request: IncomingMessage, channel: string): string | undefined | Promise<string> {
-  const ifMatch = headerOf(request, 'if-match');
-  const ifNoneMatch = headerOf(request, 'if-none-match');
+export function ifMatchOf(
+  feed: Feed,
+  request: AuthorizedRequest,
+  channel: string,
+): string | undefined | Promise<string> {
+  const ifMatch = request.header('if-match');
+  const ifNoneMatch = request.header('if-none-match');
   if (ifNoneMatch !== undefined) {
     if (ifMatch === undefined && tagsIn(ifNoneMatch) === '*') return 'none';
     const why = ifMatch === undefined ? 'can be *' : 'and if-match exclude each other';
@@ -21,7 +25,7 @@ export function ifMatchOf(feed: Feed, request: IncomingMessage, channel: string)
   if (ifMatch === undefined) return undefined;
   const tags = tagsIn(ifMatch);
   if (tags === '*') return '*';
-  return tags.length === 1 ? (tags[0] as string) : amongTags(feed, tags, channel);
+  return tags.length === 1 ? (tags[0] as string) : amongTags(feed, tags.map(cursorOfTag), channel);
 }
 
 /** Of several tags the one that is the newest event's. If that is another one when it comes to it, it is none of them. */

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { JsonScanner, jsonError, PolycastError, withoutLineBreaks } from '@polycast/protocol';
+import { isMediaType, MEDIA_TYPE_LENGTH_MAX } from '../core/media-type.ts';
 import { checkJsonCharset, isJson, isText, parseMediaType } from './media-type.ts';
 import { utf8Text } from './request-body.ts';
 
@@ -15,7 +16,8 @@ export function contentOf(body: Buffer, contentType: string | undefined): string
     contentType === undefined
       ? { essence: 'application/octet-stream', charset: undefined }
       : parseMediaType(contentType);
-  if (mediaType === undefined) throw new PolycastError('unsupported_media_type', 'Content-Type is not a media type.');
+  if (mediaType === undefined || (contentType !== undefined && !isMediaType(contentType)))
+    throw new PolycastError('unsupported_media_type', NO_MEDIA_TYPE);
   if (isJson(mediaType)) {
     checkJsonCharset(mediaType);
     const data = `"data":${checkedJson(utf8Text(body))}`;
@@ -25,6 +27,8 @@ export function contentOf(body: Buffer, contentType: string | undefined): string
   if (isText(mediaType) && isUtf8(body)) return `${named},"data":${JSON.stringify(body.toString('utf8'))}`;
   return `${named},"data_base64":"${body.toString('base64')}"`;
 }
+
+const NO_MEDIA_TYPE = `Content-Type is not a media type of at most ${MEDIA_TYPE_LENGTH_MAX} characters.`;
 
 /** The text of one JSON value without line breaks around or within it. @throws PolycastError `invalid_json`, `json_too_deep` */
 export function checkedJson(text: string): string {

@@ -1,10 +1,13 @@
 import { isUtf8 } from 'node:buffer';
 import { once } from 'node:events';
 import { PolycastError } from '@polycast/protocol';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { PublishRequest, PublishResult } from '../core/publish.ts';
 import { ticksOf } from '../core/wheel.ts';
+import { AuthorizedRequest } from './authorized-request.ts';
 import { attempt } from './cloudevents.ts';
+import { Pieces } from './pieces.ts';
+import { permit, stillPermitted, type By } from './publish-permission.ts';
 import { groupText, resultText } from './publish-result.ts';
 import { Deadline } from './request-body.ts';
 import { corsOf } from './respond.ts';
@@ -22,14 +25,16 @@ const LINE_FEED = 10;
  */
 export async function publishLines(
   services: Services,
-  request: IncomingMessage,
-  response: ServerResponse,
+  by: By,
   understand: (line: string, index: number) => PublishRequest | readonly PublishRequest[],
-  permit: (publish: PublishRequest) => Promise<PublishRequest | PolycastError>,
 ): Promise<void> {
   const { wheel, settings } = services;
-  const lines = new LineSplitter(settings.bodyBytesMax);
-  const results = new ResultStream(services, response);
+  const { client } = by.request;
+  const lines = new LineSplitter(settings.bodyBytesMax, {
+    take: (bytes) => services.bodies.take(bytes, client),
+    giveBack: (bytes) => services.bodies.giveBack(bytes, client),
+  });
+  const results = new ResultStream(services, AuthorizedRequest.responseOf(by.request));
   let index = 0;
   // One that pauses too long is told so behind its results; one that reads none of them for so long hears nothing any more.
   const deadline = new Deadline(() => void results.giveUp(new PolycastError('request_timeout')));
@@ -40,35 +45,54 @@ export async function publishLines(
       const at = index++;
       events.push(typeof text === 'string' ? attempt(() => understand(text, at)) : text);
     }
-    if (events.length > 0) await results.add(services, await permitAll(events, permit));
+    if (events.length === 0) return;
+    const permitted = await permitAll(events, by);
+    await results.add(services, stillPermitted(by, permitted));
   };
   const patienceTicks = ticksOf(settings.bodyTimeoutMs);
   wheel.schedule(deadline, patienceTicks);
   try {
-    for await (const chunk of request) {
+    for await (const chunk of by.request.pieces()) {
       wheel.schedule(deadline, patienceTicks);
-      await take(lines.feed(chunk as Buffer));
+      await take(lines.feed(chunk));
       wheel.schedule(deadline, patienceTicks);
     }
     await take(lines.end());
     await results.end();
   } catch (error) {
     // Whoever has gone, or was shown out, has nobody to tell: what came whole is published all the same.
-    if (!results.isOver) throw error;
+    if (results.isOver) return;
+    if (!(error instanceof PolycastError)) throw error;
+    await results.giveUp(error);
   } finally {
     wheel.cancel(deadline);
+    lines.close();
   }
+}
+
+/** What lines that have not come whole may hold. */
+interface LineBudget {
+  take(bytes: number): boolean;
+  giveBack(bytes: number): void;
 }
 
 /** Splits bytes into lines; a line that is too long, or not UTF-8, is an error in its place. */
 class LineSplitter {
   readonly #lineBytesMax: number;
-  #rest: Buffer[] = [];
-  #restBytes = 0;
+  readonly #budget: LineBudget;
+  readonly #rest = new Pieces();
+  /** Of the budget. */
+  #held = 0;
   #tooLong = false;
 
-  constructor(lineBytesMax: number) {
+  constructor(lineBytesMax: number, budget: LineBudget) {
     this.#lineBytesMax = lineBytesMax;
+    this.#budget = budget;
+  }
+
+  /** What it holds is let go of. */
+  close(): void {
+    this.#drop();
   }
 
   feed(chunk: Buffer): (string | PolycastError)[] {
@@ -89,16 +113,19 @@ class LineSplitter {
   }
 
   end(): (string | PolycastError)[] {
-    return this.#restBytes === 0 && !this.#tooLong ? [] : [this.#joined(Buffer.alloc(0))];
+    return this.#rest.bytes === 0 && !this.#tooLong ? [] : [this.#joined(Buffer.alloc(0))];
   }
 
   #keep(bytes: Buffer): void {
     if (bytes.length === 0 || this.#tooLong) return;
-    this.#restBytes += bytes.length;
-    if (this.#restBytes > this.#lineBytesMax) {
+    if (this.#rest.bytes + bytes.length > this.#lineBytesMax) {
       this.#tooLong = true;
-      this.#rest = [];
-    } else this.#rest.push(bytes);
+      return this.#drop();
+    }
+    if (!this.#budget.take(bytes.length))
+      throw new PolycastError('overloaded', 'Too many bodies are being sent at once.', { retryAfterMs: 1000 });
+    this.#held += bytes.length;
+    this.#rest.add(bytes);
   }
 
   #joined(bytes: Buffer): string | PolycastError {
@@ -107,11 +134,16 @@ class LineSplitter {
       ? new PolycastError('event_too_large', `A line has at most ${this.#lineBytesMax} bytes.`, {
           limit: this.#lineBytesMax,
         })
-      : textOf(Buffer.concat(this.#rest));
-    this.#rest = [];
-    this.#restBytes = 0;
+      : textOf(this.#rest.take());
+    this.#drop();
     this.#tooLong = false;
     return line;
+  }
+
+  #drop(): void {
+    this.#rest.clear();
+    if (this.#held > 0) this.#budget.giveBack(this.#held);
+    this.#held = 0;
   }
 }
 
@@ -210,14 +242,11 @@ function publishesOf(events: readonly LineEvent[]): PublishRequest[] {
   return publishes;
 }
 
-async function permitAll(
-  events: readonly LineEvent[],
-  permit: (publish: PublishRequest) => Promise<PublishRequest | PolycastError>,
-): Promise<readonly LineEvent[]> {
+async function permitAll(events: readonly LineEvent[], by: By): Promise<readonly LineEvent[]> {
   const permitted: LineEvent[] = [];
   for (const event of events) {
-    if (isGroup(event)) permitted.push((await permitAll(event, permit)) as readonly (PublishRequest | PolycastError)[]);
-    else permitted.push(event instanceof PolycastError ? event : await permit(event));
+    if (isGroup(event)) permitted.push((await permitAll(event, by)) as readonly (PublishRequest | PolycastError)[]);
+    else permitted.push(event instanceof PolycastError ? event : await permit(by, event));
   }
   return permitted;
 }

@@ -12,10 +12,13 @@ import { Rules } from '../core/rules.ts';
 import { Wheel } from '../core/wheel.ts';
 import { createMemoryLog } from '../log/memory.ts';
 import { ByteBudget } from './byte-budget.ts';
-import { HttpTransport, type Route } from './http-transport.ts';
+import { CacheHeaders } from './cache-headers.ts';
+import { HttpTransport } from './http-transport.ts';
+import type { Route } from './route.ts';
 import { Admission } from './admission.ts';
 import { TrustedProxies } from './client-address.ts';
 import { Origins } from './origin.ts';
+import { Refusals } from './refusals.ts';
 import type { Services } from './services.ts';
 import { Sessions } from './sessions.ts';
 
@@ -227,8 +230,8 @@ test('a fault of our own is 500 internal_error, logged, and told without what it
   const late = (): Promise<never> => Promise.reject(new TypeError('the password is 1234'));
   const { url, errors } = await start({
     routes: [
-      { method: 'GET', path: '/at-once', handle },
-      { method: 'GET', path: '/late', handle: late },
+      { method: 'GET', path: '/at-once', answer: handle },
+      { method: 'GET', path: '/late', answer: late },
     ],
   });
   for (const path of ['/at-once', '/late']) {
@@ -275,6 +278,7 @@ async function start({
       pollBytesMax: 1e5,
       logReadsConcurrentMax: 4,
       isLatestOnly: () => false,
+      isStored: () => true,
       allocate: (bytes) => Buffer.alloc(bytes),
       delivered: () => undefined,
     }),
@@ -285,14 +289,20 @@ async function start({
     wheel: new Wheel(),
     sessions,
     origins: new Origins([]),
+    caching: new CacheHeaders(
+      { fraction: () => 0.5, token: () => 'salt' },
+      { credentialHeaders: [], pageMaxAgeSeconds: 10 },
+    ),
     proxies: new TrustedProxies([], 'x-forwarded-for'),
     admission: new Admission(sessions, { perUserMax: null, perAddressMax: null }),
     bodies: new ByteBudget(1e7),
     presence: {
       snapshot: () => Promise.reject(new PolycastError('not_found')),
       isOnline: () => false,
+      onlineUsers: () => [],
     },
     settings: SETTINGS,
+    refusals: new Refusals({ debug: () => undefined }),
     figures: { deliveries: { poll: 0, long_poll: 0, sse: 0, websocket: 0 }, gaps: 0, stalled: 0 },
     logger: {
       debug: () => undefined,
@@ -309,7 +319,9 @@ async function start({
       keepAliveTimeoutMs: 5000,
       connectionsMax: 100,
       socketsPerAddressMax: null,
+      socketsPerPublicAddressMax: null,
       loopbackNamesOnly,
+      publicHost: undefined,
       tls: undefined,
       http2StreamsMax: 100,
       http2ResetsPerSecondMax: 50,

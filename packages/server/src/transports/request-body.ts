@@ -1,8 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { PolycastError } from '@polycast/protocol';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { ticksOf, type Timed, type Wheel } from '../core/wheel.ts';
 import type { ByteBudget } from './byte-budget.ts';
+import { Pieces } from './pieces.ts';
 
 /** What reading bodies takes: of `Services`. */
 export interface BodyServices {
@@ -16,55 +17,64 @@ export interface BodyServices {
   };
 }
 
+/** Whose body it is. */
+export interface BodyOwner {
+  /** Whether it still may send it, now that it is there. @throws PolycastError */
+  check(): void;
+  /** Whose share of the budget it takes; `undefined` for a server. */
+  readonly client: string | undefined;
+}
+
 /**
- * Reads a whole body.
+ * Reads a whole body. In the turn in which it ends, its owner is checked.
+ * @param bytesMax a bound below that of all bodies
  * @throws PolycastError `body_too_large`, `request_timeout`, `overloaded`, `unsupported_media_type` (a content coding)
  */
-export function readBody(request: IncomingMessage, services: BodyServices): Promise<Buffer> {
-  const { bodyBytesMax, bodyTimeoutMs } = services.settings;
-  checkCoding(request);
+export function readBody(
+  request: IncomingMessage,
+  services: BodyServices,
+  owner: BodyOwner,
+  bytesMax: number = Infinity,
+): Promise<Buffer> {
+  const { bodyTimeoutMs } = services.settings;
+  const bodyBytesMax = Math.min(bytesMax, services.settings.bodyBytesMax);
+  checkCoding(request.headers);
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > bodyBytesMax) return Promise.reject(tooLarge(bodyBytesMax));
   // A request that announces no body has ended before anybody listens (`optimizeEmptyRequests`).
   if (request.readableEnded) return Promise.resolve(NO_BYTES);
   return new Promise((resolve, reject) => {
-    new BodyReader(request, services, announced, resolve, reject).start(bodyTimeoutMs);
+    new BodyReader({ request, services, owner, bodyBytesMax, announced, resolve, reject }).start(bodyTimeoutMs);
   });
+}
+
+interface Reading {
+  readonly request: IncomingMessage;
+  readonly services: BodyServices;
+  readonly owner: BodyOwner;
+  readonly bodyBytesMax: number;
+  readonly announced: number;
+  readonly resolve: (body: Buffer) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 class BodyReader implements Timed {
   dueTick = 0;
   placedTick = 0;
   placedIndex = 0;
-  readonly #request: IncomingMessage;
-  readonly #services: BodyServices;
-  readonly #announced: number;
-  readonly #resolve: (body: Buffer) => void;
-  readonly #reject: (error: PolycastError) => void;
-  #first: Buffer | undefined;
-  #rest: Buffer[] | undefined;
-  #bytes = 0;
+  readonly #reading: Reading;
+  readonly #pieces = new Pieces();
   /** Of the budget. */
   #taken = 0;
   #done = false;
 
-  constructor(
-    request: IncomingMessage,
-    services: BodyServices,
-    announced: number,
-    resolve: (body: Buffer) => void,
-    reject: (error: PolycastError) => void,
-  ) {
-    this.#request = request;
-    this.#services = services;
-    this.#announced = announced;
-    this.#resolve = resolve;
-    this.#reject = reject;
+  constructor(reading: Reading) {
+    this.#reading = reading;
   }
 
   start(timeoutMs: number): void {
-    this.#services.wheel.schedule(this, ticksOf(timeoutMs));
-    const request = this.#request as ReadRequest;
+    this.#reading.services.wheel.schedule(this, ticksOf(timeoutMs));
+    const request = this.#reading.request as ReadRequest;
     request[READER] = this;
     request.on('data', onData).on('end', onEnd).on('close', onClose);
   }
@@ -75,13 +85,12 @@ class BodyReader implements Timed {
 
   take(chunk: Buffer): void {
     if (this.#done) return;
-    this.#bytes += chunk.length;
-    const { bodyBytesMax } = this.#services.settings;
-    if (this.#bytes > bodyBytesMax) this.#fail(tooLarge(bodyBytesMax));
+    const bytes = this.#pieces.bytes + chunk.length;
+    const { bodyBytesMax, announced } = this.#reading;
+    if (bytes > bodyBytesMax) this.#fail(tooLarge(bodyBytesMax));
     // Nearly every body comes in one piece, takes nothing of the budget, and is passed on as it is.
-    else if (this.#bytes !== this.#announced && !this.#hold(chunk.length)) this.#fail(tooMany());
-    else if (this.#first === undefined) this.#first = chunk;
-    else (this.#rest ??= [this.#first]).push(chunk);
+    else if (bytes !== announced && !this.#hold(chunk.length)) this.#fail(tooMany());
+    else this.#pieces.add(chunk);
   }
 
   /** Every request ends with a `close`; only one that comes early means anything. */
@@ -91,28 +100,33 @@ class BodyReader implements Timed {
 
   finish(): void {
     if (this.#done) return;
+    try {
+      this.#reading.owner.check();
+    } catch (error) {
+      return this.#fail(error);
+    }
     this.#end();
-    this.#resolve(this.#rest === undefined ? (this.#first ?? NO_BYTES) : Buffer.concat(this.#rest, this.#bytes));
+    this.#reading.resolve(this.#pieces.take());
   }
 
   #hold(bytes: number): boolean {
-    if (!this.#services.bodies.take(bytes)) return false;
+    const { services, owner } = this.#reading;
+    if (!services.bodies.take(bytes, owner.client)) return false;
     this.#taken += bytes;
     return true;
   }
 
   #end(): void {
     this.#done = true;
-    this.#services.wheel.cancel(this);
-    if (this.#taken > 0) this.#services.bodies.giveBack(this.#taken);
+    this.#reading.services.wheel.cancel(this);
+    if (this.#taken > 0) this.#reading.services.bodies.giveBack(this.#taken, this.#reading.owner.client);
   }
 
-  #fail(error: PolycastError): void {
+  #fail(error: unknown): void {
     if (this.#done) return;
     this.#end();
-    this.#first = undefined;
-    this.#rest = undefined;
-    this.#reject(error);
+    this.#pieces.clear();
+    this.#reading.reject(error);
   }
 }
 
@@ -144,8 +158,8 @@ export function utf8Text(bytes: Uint8Array): string {
 }
 
 /** @throws PolycastError `unsupported_media_type` for a body that is compressed */
-export function checkCoding(request: IncomingMessage): void {
-  const coding = request.headers['content-encoding'];
+export function checkCoding(headers: IncomingHttpHeaders): void {
+  const coding = headers['content-encoding'];
   if (coding !== undefined && coding !== 'identity')
     throw new PolycastError('unsupported_media_type', 'Bodies with a Content-Encoding are not taken.');
 }

@@ -5,9 +5,11 @@ import type { Publisher } from '../core/publish.ts';
 import type { SessionSettings } from '../core/session.ts';
 import type { SubscriptionDesk } from '../core/subscription/ports.ts';
 import type { ByteBudget } from './byte-budget.ts';
+import type { CacheHeaders } from './cache-headers.ts';
 import type { Admission } from './admission.ts';
 import type { TrustedProxies } from './client-address.ts';
 import type { Origins } from './origin.ts';
+import type { Refusals } from './refusals.ts';
 import type { Wheel } from '../core/wheel.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -22,6 +24,7 @@ export interface Services {
   readonly wheel: Wheel;
   readonly sessions: Sessions;
   readonly origins: Origins;
+  readonly caching: CacheHeaders;
   readonly proxies: TrustedProxies;
   readonly admission: Admission;
   readonly bodies: ByteBudget;
@@ -29,6 +32,7 @@ export interface Services {
   /** Durable subscriptions that WebSockets may pull from, where there are any. */
   readonly pulling?: Pulling;
   readonly settings: TransportSettings;
+  readonly refusals: Refusals;
   readonly figures: TransportFigures;
   readonly logger: TransportLogger;
 }

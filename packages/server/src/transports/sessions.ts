@@ -115,6 +115,11 @@ export class Sessions {
     return members(this.#byUser, user);
   }
 
+  /** Users with a session, those of short polls left out. */
+  users(): IterableIterator<string> {
+    return this.#byUser.keys();
+  }
+
   countOfUser(user: string): number {
     const group = this.#byUser.get(user);
     return group === undefined ? 0 : group instanceof Set ? group.size : 1;

@@ -1,11 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import { connect, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { SocketLimit } from './socket-limit.ts';
+import { TrustedProxies } from './client-address.ts';
 import { identifiedHub, type IdentifiedHub } from '../testing/identified-hub.ts';
 
 /** What a raw connection has brought, and whether it is over. */
@@ -37,7 +39,7 @@ async function silent(hub: IdentifiedHub, count: number, localAddress?: string):
   return lines;
 }
 
-const REQUEST = 'GET /healthz HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n';
+const REQUEST = 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
 
 /** The answer to a request on a connection of its own. */
 async function asked(hub: IdentifiedHub, localAddress?: string, secure = false): Promise<string> {
@@ -72,7 +74,7 @@ test('those that became streams count for as long as they last, and no longer', 
   for (let round = 0; round < 3; round++) {
     const streams = await silent(hub, 2);
     for (const { socket } of streams)
-      socket.write('GET /v1/events?channel=news.a HTTP/1.1\r\nHost: hub\r\nAccept: text/event-stream\r\n\r\n');
+      socket.write('GET /v1/events?channel=news.a HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n');
     for (const stream of streams) await vi.waitFor(() => expect(stream.text).toContain('polycast.ready'), 5000);
     expect(await asked(hub)).toMatch(/^HTTP\/1\.1 429 /);
     for (const { socket } of streams) socket.destroy();
@@ -110,3 +112,29 @@ function certificate(): { readonly certificateFile: string; readonly keyFile: st
   execFileSync('openssl', ['req', ...kind, ...out], { stdio: 'ignore' });
   return files;
 }
+
+test('where only public addresses are counted, those of this machine and of private networks are not', () => {
+  const limit = new SocketLimit(1, new TrustedProxies(['192.0.2.0/24'], 'x-forwarded-for'), true);
+  const refusal = (remoteAddress: string): string | undefined => {
+    const sockets = [new Socket(), new Socket()].map((each) =>
+      Object.defineProperty(each, 'remoteAddress', { value: remoteAddress }),
+    );
+    for (const each of sockets) limit.add(each);
+    return limit.refusalOf(sockets[1] as Socket)?.code;
+  };
+  expect(['198.51.100.7', '::ffff:198.51.100.8', '2001:db8::1'].map(refusal)).toEqual(
+    Array(3).fill('too_many_connections'),
+  );
+  const own = [
+    '127.0.0.1',
+    '::1',
+    '::ffff:127.0.0.1',
+    '10.1.2.3',
+    '172.17.0.1',
+    '192.168.1.1',
+    'fd00::1',
+    'fe80::1%eth0',
+  ];
+  // A trusted proxy of a public address is none of a client's.
+  expect([...own, '192.0.2.1'].map(refusal)).toEqual(Array(own.length + 1).fill(undefined));
+});

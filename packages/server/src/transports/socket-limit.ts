@@ -1,6 +1,7 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Socket } from 'node:net';
-import { countedAs, type TrustedProxies } from './client-address.ts';
+import { countedAs } from '../core/counted-address.ts';
+import { isPublic, type TrustedProxies } from './client-address.ts';
 import { whenClosed } from './detach-socket.ts';
 
 /** So many more of an address are let in to be told that they are too many; those beyond are closed without a word. */
@@ -15,11 +16,14 @@ export class SocketLimit {
   refused = 0;
   readonly #countMax: number;
   readonly #proxies: TrustedProxies;
+  readonly #publicOnly: boolean;
   readonly #byAddress = new Map<string, number>();
 
-  constructor(countMax: number, proxies: TrustedProxies) {
+  /** @param publicOnly loopback and private addresses are not counted: proxies that nobody named are there */
+  constructor(countMax: number, proxies: TrustedProxies, publicOnly = false) {
     this.#countMax = countMax;
     this.#proxies = proxies;
+    this.#publicOnly = publicOnly;
   }
 
   /** Counts a connection until it is closed, or closes it. */
@@ -53,8 +57,17 @@ export class SocketLimit {
   }
 
   /** A trusted proxy brings the connections of many. */
-  #nameOf({ remoteAddress }: Socket): string | undefined {
+  #nameOf(socket: Socket): string | undefined {
+    const { remoteAddress } = socket;
     if (remoteAddress === undefined || this.#proxies.trusts(remoteAddress)) return undefined;
-    return countedAs(remoteAddress);
+    if (!this.#publicOnly || isPublic(remoteAddress)) return countedAs(remoteAddress);
+    forgetPeer(socket);
+    return undefined;
   }
+}
+
+/** Node keeps what it was asked for as long as the connection lasts, 150 bytes each; it asks the kernel again when it needs it. */
+function forgetPeer(socket: Socket): void {
+  const parts = socket as { _peername?: unknown };
+  if (parts._peername !== undefined) parts._peername = undefined;
 }

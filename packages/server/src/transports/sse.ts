@@ -1,5 +1,6 @@
-import { sseFraming } from '@polycast/protocol';
+import { asciiChunk, LAST_CHUNK, sseChunkFraming, sseFraming } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { joinPairs, STREAM } from './cache-headers.ts';
 import type { Consumer } from './consumer.ts';
 import { detachSocket } from './detach-socket.ts';
 import { streamOf } from './http2-exchange.ts';
@@ -7,25 +8,41 @@ import { openHttp2Session } from './http2-sse.ts';
 import { releaseKept } from './keep-alive.ts';
 import { corsOf } from './respond.ts';
 import type { Services } from './services.ts';
+import type { Dismissal } from './sessions.ts';
 import { StreamSession, type Wording } from './stream-session.ts';
 
-/** Server-Sent Events (PROTOCOL.md section 6). */
-const WORDING: Wording = {
+/** Server-Sent Events (PROTOCOL.md section 6). All is ASCII. */
+const WORDING = {
   transport: 'sse',
   framing: sseFraming,
-  heartbeat: (cursor) => `:\nid: ${cursor}\n\n`,
+  heartbeat: (cursor) => `event: polycast.heartbeat\nid: ${cursor}\ndata: {"cursor":"${cursor}"}\n\n`,
+  // No empty line: many clients take one for the end of a message, whether or not it had data.
+  alive: Buffer.from(':\n'),
   gap: (gap, cursor) => `event: polycast.gap\nid: ${cursor}\ndata: ${JSON.stringify(gap)}\n\n`,
   draining: (reconnectInMs) =>
     `event: polycast.draining\nretry: ${reconnectInMs}\ndata: {"reconnectInMs":${reconnectInMs}}\n\n`,
   expiring: (inMs) => `event: polycast.expiring\ndata: {"inMs":${inMs}}\n\n`,
-  dismissal: (code) => Buffer.from(`event: polycast.closing\ndata: {"code":"${code}"}\n\n`),
+  dismissal: (code) => Buffer.from(closing(code)),
   farewell: () => undefined,
-};
+} satisfies Wording;
 
 /**
- * Begins a stream. The answer has no length and ends with its connection, so that each event is one write of shared bytes,
- * without the envelope of a chunk.
+ * The same over HTTP/1.1: each write is a chunk (docs/decisions/0036-event-streams-in-chunks.md). A stream that the hub ends in order has its
+ * last chunk; one that breaks off has none, and its client knows.
  */
+const CHUNKED: Wording = {
+  transport: 'sse',
+  framing: sseChunkFraming,
+  heartbeat: (cursor) => asciiChunk(WORDING.heartbeat(cursor)),
+  alive: Buffer.from(asciiChunk(WORDING.alive.toString('latin1'))),
+  gap: (gap, cursor) => asciiChunk(WORDING.gap(gap, cursor)),
+  draining: (reconnectInMs) => asciiChunk(WORDING.draining(reconnectInMs)),
+  expiring: (inMs) => asciiChunk(WORDING.expiring(inMs)),
+  dismissal: (code) => Buffer.from(asciiChunk(closing(code)) + LAST_CHUNK),
+  farewell: (why) => (why === 'drain' ? LAST_CHUNK : undefined),
+};
+
+/** Begins a stream, which ends with its connection: each batch is one write of bytes that all readers at its place share. */
 export function openSse(
   services: Services,
   request: IncomingMessage,
@@ -33,16 +50,19 @@ export function openSse(
   consumer: Consumer,
 ): void {
   const stream = streamOf(response);
-  const headers = corsOf(response);
+  const headers = joinPairs(corsOf(response), HEADERS);
   if (stream !== undefined) {
     const address = consumer.address ?? request.socket.remoteAddress;
-    const session = openHttp2Session(services, WORDING, stream, [...HEADERS, ...headers], { ...consumer, address });
+    const session = openHttp2Session(services, WORDING, stream, headers, { ...consumer, address });
     return session.open(opening(services, session, consumer));
   }
   const socket = detachSocket(request, response);
   releaseKept(socket);
-  const session = new StreamSession(services, WORDING, socket, consumer);
-  session.open(`${HEAD}${headerText(headers)}\r\n${opening(services, session, consumer)}`);
+  const isChunked = request.httpVersionMinor > 0;
+  const session = new StreamSession(services, isChunked ? CHUNKED : WORDING, socket, consumer);
+  const first = opening(services, session, consumer);
+  const head = `${HEAD}${headers === HEADERS ? HEADER_TEXT : headerText(headers)}`;
+  session.open(isChunked ? `${head}${CHUNKED_END}${asciiChunk(first)}` : `${head}\r\n${first}`);
   // What a client sends from here on means nothing; it is read so that its leaving is noticed.
   socket.resume();
 }
@@ -59,9 +79,9 @@ function opening(services: Services, session: StreamSession, consumer: Consumer)
 
 const HEADERS: readonly string[] = [
   'Content-Type',
-  'text/event-stream',
-  'Cache-Control',
-  'no-store, no-transform',
+  // Without the parameter, clients that take it for any other text read ISO 8859-1 (Python requests).
+  'text/event-stream; charset=utf-8',
+  ...STREAM,
   'X-Accel-Buffering',
   'no',
   'X-Content-Type-Options',
@@ -76,4 +96,10 @@ function headerText(pairs: readonly string[]): string {
   return text;
 }
 
-const HEAD = `HTTP/1.1 200 OK\r\n${headerText(HEADERS)}Connection: close\r\n`;
+function closing(code: Dismissal): string {
+  return `event: polycast.closing\ndata: {"code":"${code}"}\n\n`;
+}
+
+const HEAD = 'HTTP/1.1 200 OK\r\nConnection: close\r\n';
+const HEADER_TEXT = headerText(HEADERS);
+const CHUNKED_END = 'Transfer-Encoding: chunked\r\n\r\n';

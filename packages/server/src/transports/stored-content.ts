@@ -1,4 +1,5 @@
 import { JsonScanner, stringValue } from '@polycast/protocol';
+import { writableMediaType } from '../core/media-type.ts';
 
 const scanner = new JsonScanner();
 
@@ -7,7 +8,8 @@ export function storedContent(body: Uint8Array): { readonly mediaType: string; r
   const text = '{' + Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
   const members = membersOf(text);
   const named = members.get('datacontenttype');
-  const mediaType = named === undefined ? 'application/json' : stringValue(named);
+  const stored = named?.startsWith('"') === true ? stringValue(named) : '';
+  const mediaType = named === undefined ? 'application/json' : writableMediaType(stored);
   const base64 = members.get('data_base64');
   if (base64 !== undefined) return { mediaType, bytes: Buffer.from(stringValue(base64), 'base64') };
   const data = members.get('data') ?? 'null';

@@ -1,5 +1,4 @@
 import { encodeCursor, type Framing, type Gap, type PolycastError } from '@polycast/protocol';
-import type { Socket } from 'node:net';
 import type { Batch } from '../core/batch.ts';
 import { withoutOwn, type Others } from '../core/own-events.ts';
 import { Reader, type Sink } from '../core/reader.ts';
@@ -9,6 +8,7 @@ import type { Principal } from '../core/principal.ts';
 import { TICK_MS, type Timed } from '../core/wheel.ts';
 import { markOf } from './author.ts';
 import type { Consumer } from './consumer.ts';
+import type { Owned } from './owned-socket.ts';
 import { standingOf } from './permission.ts';
 import { expiryOf, renew, stillAllowed, ticksTo } from './expiry.ts';
 import type { Services, TransportName } from './services.ts';
@@ -19,6 +19,8 @@ export interface Wording {
   readonly transport: TransportName;
   readonly framing: Framing;
   readonly heartbeat: (cursor: string) => string | Uint8Array;
+  /** A heartbeat that says nothing, for where the cursor is what the client knows already; without it, it is said again. */
+  readonly alive?: Uint8Array;
   /** @param cursor where the client would resume from now on */
   readonly gap: (gap: Gap, cursor: string) => string | Uint8Array;
   readonly draining: (reconnectInMs: number) => string | Uint8Array;
@@ -32,9 +34,9 @@ export interface Wording {
 export type Farewell = 'drain' | 'stalled' | 'failed';
 
 /** A socket that knows its session, so that its listeners can be shared by all sockets. */
-export interface SessionSocket extends Socket {
+export type SessionSocket = Owned & {
   [SESSION]?: StreamSession | undefined;
-}
+};
 
 const SESSION: unique symbol = Symbol('session');
 const NO_BYTES = Buffer.alloc(0);
@@ -60,6 +62,8 @@ export class StreamSession implements Sink, Timed, Session {
   #phase: SessionPhase = 'open';
   /** When something was last sent: after the heartbeat's time it is due again. */
   protected sentTick = 0;
+  /** The client knows this place by an event or a control message: it resumes from here, or farther on. */
+  #knownPosition: Position = 0;
   #blockedTick = 0;
   #principal: Principal;
   #expiresTick = 0;
@@ -74,7 +78,7 @@ export class StreamSession implements Sink, Timed, Session {
   readonly #readBefore: number;
   #farewell: Farewell | Uint8Array = 'drain';
 
-  constructor(services: Services, wording: Wording, socket: Socket, consumer: Consumer) {
+  constructor(services: Services, wording: Wording, socket: Owned, consumer: Consumer) {
     this.services = services;
     this.wording = wording;
     this.socket = socket;
@@ -133,10 +137,10 @@ export class StreamSession implements Sink, Timed, Session {
   /** Sends the opening words and begins to read. */
   open(opening: string | Uint8Array): void {
     const { socket, services } = this;
-    socket.on('error', ignore);
     socket.on('close', onClose);
     socket.on('end', onEnd);
     services.sessions.add(this);
+    this.#knownPosition = this.reader.position;
     this.send(opening);
     if (this.#principal.expiresMs === Infinity) services.wheel.schedule(this, services.settings.session.heartbeatTicks);
     else this.#heedExpiry();
@@ -182,7 +186,9 @@ export class StreamSession implements Sink, Timed, Session {
 
   /** What of a batch is sent. */
   protected toSend(batch: Batch): Others {
-    return this.#ownMark === undefined ? batch : withoutOwn(batch, this.#ownMark);
+    const others = this.#ownMark === undefined ? batch : withoutOwn(batch, this.#ownMark);
+    if (others === batch && batch.count > 0) this.#knownPosition = batch.last;
+    return others;
   }
 
   caughtUp(): void {}
@@ -273,7 +279,7 @@ export class StreamSession implements Sink, Timed, Session {
       case 'none':
         return;
       case 'heartbeat':
-        return this.send(this.wording.heartbeat(this.cursor()));
+        return this.#beat();
       case 'say_draining':
         this.send(this.wording.draining(this.#reconnectInMs));
         return this.#leave('drain');
@@ -290,6 +296,15 @@ export class StreamSession implements Sink, Timed, Session {
       case 'destroy':
         return this.destroy();
     }
+  }
+
+  /** Says that the hub is there; and where the client would resume, if it has read past events that it does not get. */
+  #beat(): void {
+    const { position } = this;
+    const { alive, heartbeat } = this.wording;
+    if (alive !== undefined && position === this.#knownPosition) return this.send(alive);
+    this.#knownPosition = position;
+    this.send(heartbeat(this.cursor(position)));
   }
 
   #heedExpiry(): void {
@@ -345,8 +360,8 @@ export class StreamSession implements Sink, Timed, Session {
   }
 
   /** Where the client would resume moves past the gap only when nothing that is left of it is still to come. */
-  protected tellGap({ from, gapThrough, reached, count }: Batch): void {
-    const gap: Gap = { from: this.cursor(from), to: this.cursor(gapThrough), reason: 'retention' };
+  protected tellGap({ from, gapThrough, gapReason, reached, count }: Batch): void {
+    const gap: Gap = { from: this.cursor(from), to: this.cursor(gapThrough), reason: gapReason };
     this.sendGap(gap, this.cursor(count > 0 ? from : reached));
   }
 }
@@ -361,9 +376,6 @@ function onClose(this: SessionSocket): void {
 function onEnd(this: SessionSocket): void {
   this.destroy();
 }
-
-/** `close` follows. */
-function ignore(): void {}
 
 export function sessionOf(socket: SessionSocket): StreamSession | undefined {
   return socket[SESSION];

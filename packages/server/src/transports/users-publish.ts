@@ -1,23 +1,14 @@
 import { JsonScanner, jsonError, PolycastError, scanEnvelope, type Envelope } from '@polycast/protocol';
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isUser, privateChannel, userToken } from '../core/private-channel.ts';
 import type { PublishRequest, PublishResult } from '../core/publish.ts';
+import type { AuthorizedRequest } from './authorized-request.ts';
 import { arrayElements, attempt } from './cloudevents.ts';
-import { identify } from './permission.ts';
 import { checkJsonCharset, parseMediaType } from './media-type.ts';
+import { publisherOf, type By } from './publish-permission.ts';
 import { publishLines } from './publish-lines.ts';
 import { groupText, resultText } from './publish-result.ts';
-import {
-  idempotencyKeyOf,
-  permit,
-  publishData,
-  publisherOf,
-  publishMany,
-  publishOne,
-  type By,
-} from './publish-route.ts';
-import { checkCoding, readBody, utf8Text } from './request-body.ts';
-import { respond } from './respond.ts';
+import { idempotencyKeyOf, publishData, publishMany, publishOne } from './publish-route.ts';
+import { checkCoding, utf8Text } from './request-body.ts';
 import type { Services } from './services.ts';
 
 const scanner = new JsonScanner();
@@ -26,59 +17,46 @@ const scanner = new JsonScanner();
  * `POST /v1/users/{id}/events` (PROTOCOL.md section 13.5): to all of a user's devices, now or when they come back. JSON is an
  * envelope without a channel, or an array of these; with `Polycast-Type`, and of any other media type, the body is the data.
  */
-export async function publishToUser(
-  services: Services,
-  request: IncomingMessage,
-  response: ServerResponse,
-  name: string,
-): Promise<void> {
+export async function publishToUser(services: Services, request: AuthorizedRequest, name: string): Promise<void> {
   if (!isUser(name)) throw new PolycastError('invalid_parameter', NO_USER, { parameter: 'user' });
   const channel = privateChannel(name);
-  if (!hasEnvelope(request)) return publishData(services, request, response, channel);
+  if (!hasEnvelope(request)) return publishData(services, request, channel);
   checkCharset(request);
   const key = idempotencyKeyOf(request);
-  const identified = identify(services, request, undefined);
-  const by = publisherOf(services, request, identified instanceof Promise ? await identified : identified);
-  const text = utf8Text(await readBody(request, services));
-  if (!isArray(text)) return publishOne(services, response, by, toOne(scan(text, NONE), channel, key));
+  const by = publisherOf(request);
+  const permitted = request.allow('publish', [channel]);
+  if (permitted !== undefined) await permitted;
+  const text = utf8Text(await request.body());
+  if (!isArray(text)) return publishOne(services, by, toOne(scan(text, NONE), channel, key));
   const events = arrayElements(text, services.settings.batchEventsMax).map((element, index) =>
     attempt(() => toOne(scan(element, NONE), channel, keyAt(key, index))),
   );
   const results = await publishMany(services, by, events);
-  respondText(response, `[${results.map((result) => resultText(services, result)).join(',')}]`);
+  respondText(request, `[${results.map((result) => resultText(services, result)).join(',')}]`);
 }
 
 /**
  * `POST /v1/users/events` (PROTOCOL.md section 13.5): an envelope with `user` or `users` in place of `channel`, an array or lines
  * of these. What goes to several users is an event each.
  */
-export async function publishToUsers(
-  services: Services,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+export async function publishToUsers(services: Services, request: AuthorizedRequest): Promise<void> {
   const room = roomOf(services);
   checkCharset(request);
   const key = idempotencyKeyOf(request);
-  const by = publisherOf(services, request, await identify(services, request, undefined));
+  const by = publisherOf(request);
+  request.allowSomewhere('publish');
   const essence = parseMediaType(request.headers['content-type'])?.essence;
   if (essence === 'application/x-ndjson' || essence === 'application/ndjson' || essence === 'application/jsonl') {
-    checkCoding(request);
-    return publishLines(
-      services,
-      request,
-      response,
-      (line, index) => letter(line, keyAt(key, index), room),
-      (publish) => permit(services, by, publish),
-    );
+    checkCoding(request.headers);
+    return publishLines(services, by, (line, index) => letter(line, keyAt(key, index), room));
   }
   if (essence !== 'application/json')
     throw new PolycastError('unsupported_media_type', 'Send application/json or application/x-ndjson.');
-  const text = utf8Text(await readBody(request, services));
-  if (isArray(text)) return publishLetters(services, response, by, letters(text, key, room));
+  const text = utf8Text(await request.body());
+  if (isArray(text)) return publishLetters(services, by, letters(text, key, room));
   const one = letter(text, key, room);
-  if (!Array.isArray(one)) return publishOne(services, response, by, one as PublishRequest);
-  respondText(response, groupText(services, await publishMany(services, by, one)));
+  if (!Array.isArray(one)) return publishOne(services, by, one as PublishRequest);
+  respondText(request, groupText(services, await publishMany(services, by, one)));
 }
 
 /** To one user, to several, or why it is refused. */
@@ -109,12 +87,7 @@ function letters(text: string, key: string | undefined, room: Expansion): readon
   });
 }
 
-async function publishLetters(
-  services: Services,
-  response: ServerResponse,
-  by: By,
-  all: readonly Letter[],
-): Promise<void> {
+async function publishLetters(services: Services, by: By, all: readonly Letter[]): Promise<void> {
   const results = await publishMany(services, by, all.flat() as (PublishRequest | PolycastError)[]);
   let next = 0;
   const texts = all.map((each) => {
@@ -122,7 +95,7 @@ async function publishLetters(
     next += each.length;
     return groupText(services, results.slice(next - each.length, next));
   });
-  respondText(response, `[${texts.join(',')}]`);
+  respondText(by.request, `[${texts.join(',')}]`);
 }
 
 /** @throws PolycastError `invalid_event` and what an envelope may be refused with */
@@ -172,13 +145,13 @@ function checkUser(value: unknown, member: string): string {
   throw invalid(member, NO_USER);
 }
 
-function hasEnvelope({ headers }: IncomingMessage): boolean {
+function hasEnvelope({ headers }: AuthorizedRequest): boolean {
   if (headers['polycast-type'] !== undefined || headers['ce-specversion'] !== undefined) return false;
   const contentType = headers['content-type'];
   return contentType === 'application/json' || parseMediaType(contentType)?.essence === 'application/json';
 }
 
-function checkCharset({ headers }: IncomingMessage): void {
+function checkCharset({ headers }: AuthorizedRequest): void {
   const mediaType = parseMediaType(headers['content-type']);
   if (mediaType !== undefined) checkJsonCharset(mediaType);
 }
@@ -188,8 +161,8 @@ function isArray(text: string): boolean {
   return scanner.peek() === LEFT_BRACKET;
 }
 
-function respondText(response: ServerResponse, text: string): void {
-  respond(response, 200, 'application/json', text);
+function respondText(request: AuthorizedRequest, text: string): void {
+  request.respond(200, 'application/json', text);
 }
 
 function keyAt(key: string | undefined, index: number): string | undefined {

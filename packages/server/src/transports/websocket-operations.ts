@@ -20,11 +20,11 @@ import { Reader, type Sink } from '../core/reader.ts';
 import { startAfter, type Start } from '../core/start.ts';
 import { author } from './author.ts';
 import { channelsFor } from './consumer.ts';
-import { allow, standingOf } from './permission.ts';
+import { allow, checkStanding, standingOf } from './permission.ts';
 import { messageCredentials } from './credentials.ts';
 import { refuseDuplicates } from './duplicate-member.ts';
 import { allowLookingBack } from './looking-back.ts';
-import { checkPattern, HISTORY_MAX, tooManyChannels } from './events-query.ts';
+import { checkPattern, checkTokens, HISTORY_MAX, tooManyChannels } from './events-query.ts';
 import { stillAllowed } from './expiry.ts';
 import { shown } from './publish-result.ts';
 import { asPolycastError } from './respond.ts';
@@ -108,18 +108,24 @@ export class WebSocketOperations {
       case 'auth':
         return this.#authenticate(operation);
       case 'publish':
-        return this.#publish(operation, text);
+        return this.#checked(() => this.#publish(operation, text));
       case 'subscribe':
-        return this.#inOrder(() => this.#subscribe(operation));
+        return this.#inOrder(() => this.#checked(() => this.#subscribe(operation)));
       case 'unsubscribe':
-        return this.#inOrder(() => this.#unsubscribe(operation));
+        return this.#inOrder(() => this.#checked(() => this.#unsubscribe(operation)));
       case 'pull':
       case 'credit':
       case 'ack':
       case 'nack':
       case 'extend':
-        return this.#inOrder(() => this.#pull(operation as PullOperation));
+        return this.#inOrder(() => this.#checked(() => this.#pull(operation as PullOperation)));
     }
+  }
+
+  /** Who was revoked, or has expired, may have sent this before the session was ended. */
+  #checked(operate: () => Promise<void>): Promise<void> {
+    const refusal = standingOf(this.#services, this.#session.principal);
+    return refusal === undefined ? operate() : Promise.reject(refusal);
   }
 
   /** Whether it is here for events that it pulls. */
@@ -146,10 +152,12 @@ export class WebSocketOperations {
     if (typeof token !== 'string') throw invalidMember('token', 'must be a string');
     const session = this.#session;
     const principal = await this.#services.authority.identify(messageCredentials(token, session.address));
-    if (!isSame(session.principal, principal))
-      throw new PolycastError('forbidden', 'The connection belongs to another user: open a new one.');
-    if (isUnknown(session.principal)) this.#services.admission.admit(principal, undefined);
-    const dropped = await this.adopt(principal);
+    const dropped = await this.adopt(principal, () => {
+      // In order: of two that come in one go the second finds whom the first has made the connection's.
+      if (!isSame(session.principal, principal))
+        throw new PolycastError('forbidden', 'The connection belongs to another user: open a new one.');
+      if (isUnknown(session.principal)) this.#services.admission.admit(principal, undefined);
+    });
     this.#authFailures = 0;
     this.#answer(operation, {
       channels: session.channels,
@@ -160,11 +168,13 @@ export class WebSocketOperations {
 
   /**
    * From now on the session stands on these credentials; what they do not allow is dropped. Resolves with what that is.
-   * Rejects with PolycastError `identity_unavailable`, and then nothing has changed.
+   * Rejects with PolycastError `identity_unavailable`, or what `begin` throws, and then nothing has changed.
+   * @param begin called when its turn has come
    */
-  adopt(principal: Principal): Promise<readonly string[]> {
+  adopt(principal: Principal, begin: () => void = nothing): Promise<readonly string[]> {
     const session = this.#session;
     return this.#inOrder(async () => {
+      begin();
       const before = session.channels;
       const allowed = await stillAllowed(this.#services, principal, before);
       const isLess = allowed.length < before.length;
@@ -188,7 +198,11 @@ export class WebSocketOperations {
     if (channel === undefined) throw new PolycastError('channel_missing');
     if (idempotencyKey !== undefined) checkIdempotencyKey(idempotencyKey);
     const { principal, origin, address, isNamed } = this.#session;
-    await allow(this.#services, principal, 'publish', [channel]);
+    const allowed = allow(this.#services, principal, 'publish', [channel]);
+    if (allowed !== undefined) {
+      await allowed;
+      checkStanding(this.#services, principal);
+    }
     const result = await this.#services.publisher.publishOne({
       channel,
       type,
@@ -214,6 +228,7 @@ export class WebSocketOperations {
     const wanted = channelsFor(session.principal, patternsOf(operation)).filter((pattern) => !has.includes(pattern));
     const limit = this.#services.settings.channelsPerConsumerMax;
     if (has.length + wanted.length > limit) throw tooManyChannels(limit);
+    checkTokens([...has, ...wanted], limit);
     await allow(this.#services, session.principal, 'subscribe', wanted);
     const { after, history } = operation.members;
     await allowLookingBack(this.#services, session.principal, wanted, {
@@ -221,18 +236,21 @@ export class WebSocketOperations {
       history: typeof history === 'number' ? history : undefined,
     });
     const asked = await this.#start(operation, wanted);
+    checkStanding(this.#services, session.principal);
     // Channels that it has are delivered from where it is, whatever was asked.
     const start = wanted.length === 0 ? undefined : asked;
+    const channels = [...has, ...wanted];
+    const all = feed.interest(channels, session.types);
+    feed.checkRoom(all);
     await session.hold();
     const joinAt = session.reader.position;
     const position = start === undefined ? joinAt : Math.min(start.position, joinAt);
-    const channels = [...has, ...wanted];
     this.#answer(operation, { channels, cursor: session.cursor(position) });
     if (start?.gap !== undefined) session.sendGap(start.gap);
     if (wanted.length > 0 && position < joinAt) {
       await session.catchUp(feed.interest(wanted, session.types, has), position, joinAt, start?.excusedThrough ?? 0);
     }
-    session.resume(feed.interest(channels, session.types));
+    session.resume(all);
   }
 
   /** Where the new channels begin; `undefined` for where the session is. */
@@ -247,7 +265,11 @@ export class WebSocketOperations {
     if (after !== undefined) throw invalidMember('history', 'cannot be combined with "after"');
     const { feed } = this.#services;
     return {
-      position: await feed.historyStart(feed.interest(wanted, this.#session.types), history as number),
+      position: await feed.historyStart(
+        feed.interest(wanted, this.#session.types),
+        history as number,
+        () => !this.#session.reader.isClosed,
+      ),
       gap: undefined,
       excusedThrough: 0,
     };
@@ -276,6 +298,8 @@ export class WebSocketOperations {
   #refuse({ op, ref }: Operation, error: unknown): void {
     this.#answered();
     if (!(error instanceof PolycastError)) this.#services.logger.error({ error }, 'a WebSocket operation failed');
+    const { principal, address } = this.#session;
+    this.#services.refusals.record(asPolycastError(error), { route: `WebSocket ${op}`, address, principal });
     this.#session.answer({
       op,
       ...(ref === undefined ? {} : { ref }),

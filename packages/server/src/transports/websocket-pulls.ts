@@ -2,7 +2,7 @@ import { formatTime, parseCursor, PolycastError, type PullMessage, type Ref } fr
 import type { PullDelivery } from '../core/subscription/definition.ts';
 import type { LeasedEvent, LeaseOutcome, PullDesk, PullWish, Subscription } from '../core/subscription/ports.ts';
 import { leasedFrames } from './leased-events.ts';
-import { allow } from './permission.ts';
+import { allow, checkScope, checkStanding } from './permission.ts';
 import { asPolycastError } from './respond.ts';
 import type { Services } from './services.ts';
 import { invalidMember } from './websocket-message.ts';
@@ -83,6 +83,7 @@ export class WebSocketPulls {
     const leaseSeconds = this.#leaseSeconds(members);
     const { definition, standing } = subscription;
     await allow(this.#services, this.#session.principal, 'subscribe', definition.channels);
+    checkStanding(this.#services, this.#session.principal);
     if (definition.delivery.kind !== 'pull' || standing.state !== 'active')
       throw new PolycastError('subscription_not_active', undefined, { state: standing.state });
     const { id, version } = definition;
@@ -203,8 +204,10 @@ export class WebSocketPulls {
     try {
       const { definition } = this.#subscription(pull.id);
       const { principal } = this.#session;
+      checkStanding(this.#services, principal);
       if (pull.version === definition.version && pull.principal === principal) return true;
       await allow(this.#services, principal, 'subscribe', definition.channels);
+      checkStanding(this.#services, principal);
       pull.version = definition.version;
       pull.principal = principal;
       return true;
@@ -238,9 +241,7 @@ export class WebSocketPulls {
     if (typeof id !== 'string') throw invalidMember('subscription', "must be a subscription's id");
     const { authority, pulling } = this.#services;
     const { principal } = this.#session;
-    const decision = authority.permits(principal, 'subscriptions');
-    if (!decision.allowed)
-      throw new PolycastError(decision.code, decision.detail, decision.by === undefined ? {} : { rule: decision.by });
+    checkScope(this.#services, principal, 'subscriptions');
     const subscription = pulling?.desk.get(id);
     const maySee =
       subscription !== undefined &&

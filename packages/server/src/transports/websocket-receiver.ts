@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import * as ws from 'ws';
+import { joinTail } from './pieces.ts';
 
 /** The frame parser of `ws`, which the package exports and its types leave out. */
 export interface WebSocketReceiver extends Writable {
@@ -19,15 +20,44 @@ interface ReceiverOptions {
   readonly skipUTF8Validation: boolean;
 }
 
-const { Receiver } = ws as unknown as { readonly Receiver: new (options: ReceiverOptions) => WebSocketReceiver };
+/** What the parser of `ws` keeps between writes, beside what its types say. */
+interface ReceiverParts extends WebSocketReceiver {
+  /** Of a frame that has not come whole. */
+  readonly _buffers: Buffer[];
+  /** Payloads of a message that has not come whole. */
+  readonly _fragments: Buffer[];
+  dataMessage(callback: (error?: Error) => void): void;
+}
 
-/** A parser for what clients send; messages larger than the limit, or in too many pieces, are errors. */
+const { Receiver } = ws as unknown as { readonly Receiver: new (options: ReceiverOptions) => ReceiverParts };
+
+/**
+ * A message is bounded by its bytes, not by how many frames or packets it comes in (RFC 6455 section 5.4: "an intermediary MAY change the
+ * fragmentation"). So small pieces are put together as they come.
+ */
+class CompactReceiver extends Receiver {
+  #joinedBuffers = 0;
+  #joinedFragments = 0;
+
+  override _write(chunk: Buffer, encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    super._write(chunk, encoding, callback);
+    this.#joinedBuffers = joinTail(this._buffers, this.#joinedBuffers);
+  }
+
+  override dataMessage(callback: (error?: Error) => void): void {
+    super.dataMessage(callback);
+    this.#joinedFragments = joinTail(this._fragments, this.#joinedFragments);
+  }
+}
+
+/** A parser for what clients send; messages larger than the limit are errors. */
 export function createReceiver(messageBytesMax: number): WebSocketReceiver {
-  return new Receiver({
+  return new CompactReceiver({
     isServer: true,
     maxPayload: messageBytesMax,
-    maxFragments: 1024,
-    maxBufferedChunks: 65_536,
+    // Not bounded by `ws`.
+    maxFragments: 0,
+    maxBufferedChunks: 0,
     skipUTF8Validation: false,
   });
 }

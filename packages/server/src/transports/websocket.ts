@@ -9,12 +9,12 @@ import {
 } from '@polycast/protocol';
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
 import type { Interest } from '../core/interest.ts';
 import type { Position } from '../core/ports.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Timed } from '../core/wheel.ts';
 import type { Consumer } from './consumer.ts';
+import type { Owned } from './owned-socket.ts';
 import type { Services } from './services.ts';
 import type { Dismissal } from './sessions.ts';
 import { sessionOf, StreamSession, type SessionSocket, type Wording } from './stream-session.ts';
@@ -52,6 +52,8 @@ const FAREWELL_CODES: Readonly<Record<'drain' | 'stalled' | 'failed', CloseCode>
 
 /** Appended to the client's key (RFC 6455 section 1.3). */
 const ACCEPT_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+/** What the parser calls a close frame without a code (RFC 6455 section 7.1.5). */
+const NO_CODE = 1005;
 const INVALID_MESSAGES_MAX = 20;
 /** Answers that a client does not read are its own trouble up to here, in bytes. */
 const ANSWER_BYTES_MAX = 1024 * 1024;
@@ -83,7 +85,7 @@ export function readHandshake({ headers, method }: IncomingMessage): Handshake {
 
 export function openWebSocket(
   services: Services,
-  socket: Socket,
+  socket: Owned,
   head: Buffer,
   handshake: Handshake,
   consumer: Consumer,
@@ -119,7 +121,7 @@ export class WebSocketSession extends StreamSession {
   #onHold: (() => void) | undefined;
   #entry: Entry | undefined;
 
-  constructor(services: Services, socket: Socket, consumer: Consumer, types: readonly string[] | undefined) {
+  constructor(services: Services, socket: Owned, consumer: Consumer, types: readonly string[] | undefined) {
     super(services, WORDING, socket, consumer);
     this.types = types;
   }
@@ -227,7 +229,7 @@ export class WebSocketSession extends StreamSession {
     const receiver = createReceiver(this.services.settings.messageBytesMax);
     receiver.on('message', (data, isBinary) => this.#message(data, isBinary));
     receiver.on('ping', (payload) => this.#pong(payload));
-    receiver.on('conclude', () => this.close(1000));
+    receiver.on('conclude', (code) => this.end(closeFrame(code === NO_CODE ? 1000 : code, '')));
     receiver.on('error', (error) => this.close(codeOf(error)));
     return receiver;
   }

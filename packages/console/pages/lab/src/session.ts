@@ -110,14 +110,20 @@ export class Session {
       return;
     }
     if (!('lane' in trouble)) return act(`hub/${trouble.kind}`);
-    const durationMs =
-      trouble.lane !== 'all' && this.isBroken(trouble.lane, trouble.kind) ? 0 : durationOf(trouble.lane, trouble.kind);
+    const durationMs = this.isBroken(trouble.lane, trouble.kind) ? 0 : durationOf(trouble.lane, trouble.kind);
     await act(`lanes/${trouble.lane}/${trouble.kind}?for=${durationMs}`);
   }
 
-  isBroken(lane: LaneName, fault: Fault): boolean {
+  /** @param lane `all`: whether it was done to every wire; the webhook's ends by itself, or by a button of its own */
+  isBroken(lane: LaneName | 'all', fault: Fault): boolean {
+    if (lane === 'all')
+      return LANES.filter(({ name }) => name !== 'webhook').every(({ name }) => this.isBroken(name, fault));
     const now = pageNowMs();
     return this.running && this.wire.lanes[lane].faults.some((span) => span.fault === fault && span.toMs > now);
+  }
+
+  get isHubAway(): boolean {
+    return this.running && this.wire.hubSpans.some(({ toMs }) => toMs === undefined);
   }
 
   #watchOf(lane: Lane, order: Order, signal: AbortSignal): Parameters<Lane['transport']>[0] {

@@ -76,7 +76,7 @@ async function readStream(
     });
     if (!response.ok) await refuse(response, hub, place);
     const stream = (response.body as ReadableStream<BufferSource>).pipeThrough(new TextDecoderStream());
-    for await (const frame of framesOf(stream)) {
+    for await (const frame of framesOf(stream, () => timer.refresh())) {
       await take(frame, listener, place);
       timer.refresh();
     }
@@ -105,10 +105,11 @@ interface Frame {
   readonly data: string | undefined;
 }
 
-/** As a hub writes them: lines that end with \n, one `data:` each. */
-async function* framesOf(stream: AsyncIterable<string>): AsyncGenerator<Frame> {
+/** As a hub writes them: lines that end with \n, one `data:` each. A heartbeat may be a comment alone, which is no frame. */
+async function* framesOf(stream: AsyncIterable<string>, onPiece: () => void): AsyncGenerator<Frame> {
   let rest = '';
   for await (const piece of stream) {
+    onPiece();
     const frames = (rest + piece).split('\n\n');
     rest = frames.pop() as string;
     for (const frame of frames) {

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { BodyFormat, Secret } from '../../core/subscription/definition.ts';
 import type { Filter } from '../../core/subscription/filter.ts';
-import type { Gap, PolycastEvent } from '@polycast/protocol';
+import { GAP_REASONS, type Gap, type PolycastEvent } from '@polycast/protocol';
 import { localTime, printable } from '../event-line.ts';
 import type { ExitName } from '../exit-codes.ts';
 import type { HubAddress } from '../hub-address.ts';
@@ -157,6 +157,5 @@ function record({ event, attempts }: Delivery, request: LocalRequest, answer: Lo
 }
 
 function tellGap({ from, to, reason }: Gap, { note, noteStyle }: Terminal): void {
-  const cause = reason === 'epoch' ? 'the log began anew' : 'they are kept no longer';
-  note(noteStyle('yellow', `gap: events after ${from} up to ${to} cannot be delivered, ${cause}`));
+  note(noteStyle('yellow', `gap: events after ${from} up to ${to} cannot be delivered, since ${GAP_REASONS[reason]}`));
 }

@@ -1,3 +1,4 @@
+import { HIDDEN_FORMS, secretText } from '../secret-text.ts';
 import { randomBytes } from 'node:crypto';
 import { isPattern, parseCursor } from '@polycast/protocol';
 import { signatures } from '../../deliveries/webhook/signature.ts';
@@ -26,7 +27,7 @@ export const listen: Command = {
       value: 'SECRET',
       short: 's',
       multiple: true,
-      doc: 'What to sign with, whsec_… or whsk_…; two as during a rotation (or POLYCAST_WEBHOOK_SECRET). One is made unless given.',
+      doc: `What to sign with, whsec_… or whsk_…; two as during a rotation; ${HIDDEN_FORMS} (or POLYCAST_WEBHOOK_SECRET). One is made unless given.`,
     },
     format: {
       value: 'FORMAT',
@@ -135,7 +136,7 @@ function headers(input: Input): Readonly<Record<string, string>> {
 }
 
 function secretsOf(input: Input): Pick<ListenOptions, 'secrets' | 'isSecretNew'> {
-  const named = input.texts('secret');
+  const named = input.texts('secret').map(secretText);
   const given = named.length > 0 ? named : (process.env['POLYCAST_WEBHOOK_SECRET']?.split(/\s+/) ?? []);
   const texts = given.map((text) => text.trim()).filter((text) => text !== '');
   const isSecretNew = texts.length === 0;

@@ -51,7 +51,7 @@ export interface ShownAttempt {
 }
 
 /** An id as examples have it. */
-export const EXAMPLE_ID = 'sub_00tmf894vq0000a1';
+export const EXAMPLE_ID = 'sub_0t24qj92dx0000a1';
 
 /** What a command is given that is about one subscription, and takes nothing else. */
 export const OF_ONE: Pick<Command, 'usage' | 'argumentsMin' | 'argumentsMax'> = {

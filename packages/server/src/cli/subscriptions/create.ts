@@ -85,7 +85,7 @@ export const subscriptionsChange: Command = subscriptionCommand({
   },
   examples: [
     {
-      command: 'polycast subscriptions change sub_00tmf894vq0000a1 --rate 50 --description "The warehouse"',
+      command: 'polycast subscriptions change sub_0t24qj92dx0000a1 --rate 50 --description "The warehouse"',
       does: 'slower, and with a name',
     },
   ],

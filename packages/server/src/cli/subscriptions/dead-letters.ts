@@ -18,7 +18,7 @@ export const subscriptionsDeadLetters: Command = subscriptionCommand({
   examples: [
     { command: `polycast subscriptions dead-letters ${EXAMPLE_ID}`, does: 'which there are' },
     {
-      command: `polycast subscriptions dead-letters ${EXAMPLE_ID} 00tmf894vq-00000001006`,
+      command: `polycast subscriptions dead-letters ${EXAMPLE_ID} 0t24qj92dx-00000001006`,
       does: 'one, with what was published',
     },
     { command: `polycast subscriptions dead-letters ${EXAMPLE_ID} --retry --all`, does: 'all of them once more' },

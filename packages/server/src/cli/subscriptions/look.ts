@@ -91,7 +91,7 @@ export const subscriptionsTrace: Command = subscriptionCommand({
   argumentsMin: 1,
   argumentsMax: 1,
   options: { json: JSON_OPTION },
-  examples: [{ command: 'polycast subscriptions trace 00tmf894vq-00000001006', does: "an event's way, by its id" }],
+  examples: [{ command: 'polycast subscriptions trace 0t24qj92dx-00000001006', does: "an event's way, by its id" }],
   async run(ask, input, terminal) {
     const [event = ''] = input.arguments;
     const trace = (await ask('GET', `events/${encodeURIComponent(event)}/deliveries`)) as Trace;

@@ -29,11 +29,11 @@ describe('a webhook on the command line', () => {
       filter: JSON.parse(filter) as unknown,
       ratePerSecond: 50,
       metadata: { a: 'b' },
-      delivery: { headers: { 'x-tenant': '42' }, format: 'data' },
+      delivery: { headers: { 'x-tenant': '…' }, format: 'data' },
     });
     expect(await run('change', id, '--rate', '7', '--if-match', '1')).toMatchObject({ code: 1 });
     expect((await run('test', id, '{"total":11}')).out).toMatch(/sample  try 1  delivered 200/);
-    expect(endpoint.received[0]).toMatchObject({ body: '{"total":11}', headers: { 'x-tenant': '42' } });
+    expect(endpoint.received[0]).toMatchObject({ body: '{"test":true,"total":11}', headers: { 'x-tenant': '42' } });
     expect((await run('pause', id)).out).toBe(`paused ${id}\n`);
     const { id: event } = (await hub.ask('POST', '/v1/events', { channel: 'orders.1', data: { total: 12 } })).body;
     expect((await run('resume', id)).out).toBe(`active ${id}\n`);

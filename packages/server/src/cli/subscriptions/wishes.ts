@@ -1,3 +1,4 @@
+import { HIDDEN_FORMS, secretText } from '../secret-text.ts';
 import { usageError, type Command, type Input, type OptionSpec } from '../command.ts';
 
 /** What may be said of a subscription when it is created and when it is changed. */
@@ -30,7 +31,10 @@ export const WISH_OPTIONS: Readonly<Record<string, OptionSpec>> = {
 
 /** What a webhook is signed with. */
 export const SECRET_OPTIONS: Readonly<Record<string, OptionSpec>> = {
-  secret: { value: 'SECRET', doc: 'A secret of your own, whsec_… or whsk_…; the hub makes one unless given.' },
+  secret: {
+    value: 'SECRET',
+    doc: `A secret of your own, whsec_… or whsk_…; ${HIDDEN_FORMS}, which other users of this machine cannot see. The hub makes one unless given.`,
+  },
   ed25519: { doc: 'The hub makes a key pair, and tells the public key.' },
 };
 
@@ -69,7 +73,11 @@ export function deliveryOf(command: Command, input: Input): object {
 
 /** @throws CliError `usage` */
 export function secretOf(input: Input): object {
-  return { ...given('secret', input.text('secret')), ...(input.flag('ed25519') && { signature: 'ed25519' }) };
+  const secret = input.text('secret');
+  return {
+    ...given('secret', secret === undefined ? undefined : secretText(secret)),
+    ...(input.flag('ed25519') && { signature: 'ed25519' }),
+  };
 }
 
 /** A member, if there is something to say. */

@@ -1,3 +1,4 @@
+import { HIDDEN_FORMS, secretText } from '../secret-text.ts';
 import { usageError, type Command, type Input } from '../command.ts';
 import { diagnose } from './diagnosis.ts';
 import { keptRequest } from './kept-request.ts';
@@ -18,7 +19,7 @@ export const webhookVerify: Command = {
       value: 'SECRET',
       short: 's',
       multiple: true,
-      doc: 'whsec_… or whpk_…, repeatable (or POLYCAST_WEBHOOK_SECRET, which other users of this machine cannot see).',
+      doc: `whsec_… or whpk_…, repeatable; ${HIDDEN_FORMS} (or POLYCAST_WEBHOOK_SECRET): neither can be seen by other users of this machine.`,
     },
     headers: { value: 'FILE', doc: 'A file of the headers, a line each: Name: value.' },
     id: { value: 'ID', doc: 'The header webhook-id.' },
@@ -51,7 +52,7 @@ export const webhookVerify: Command = {
 };
 
 function secretsOf(input: Input): readonly string[] {
-  const given = input.texts('secret');
+  const given = input.texts('secret').map(secretText);
   const secrets = given.length > 0 ? given : (process.env['POLYCAST_WEBHOOK_SECRET']?.split(/\s+/) ?? []);
   if (!secrets.some((secret) => secret.trim() !== ''))
     throw usageError(webhookVerify, 'name the secret with --secret, or by POLYCAST_WEBHOOK_SECRET');

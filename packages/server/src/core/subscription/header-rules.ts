@@ -5,6 +5,11 @@ const VALUE_LENGTH_MAX = 4096;
 const RESERVED =
   /^(?:host|content-.*|webhook-.*|ce-.*|x-hub-.*|polycast-.*|proxy-.*|connection|keep-alive|transfer-encoding|te|trailer|upgrade|expect|accept-encoding|user-agent|date|link|origin|cookie2|http2-settings|x-hook-.*)$/;
 
+/** Whether the hub sets this header, and nobody else can: its value holds nothing of a subscriber's. */
+export function isHubHeader(name: string): boolean {
+  return RESERVED.test(name);
+}
+
 /**
  * What is wrong with a header that is sent along with each request, in words (PROTOCOL.md section 14.1); `undefined` when it is right.
  * @param name in lower case

@@ -70,9 +70,11 @@ export class Ledger {
 
   /**
    * Whether the cursor may pass a lane, which then has to stand in the store by itself: when it will take its time. What has just been
-   * taken up and goes well is done by the next note.
+   * taken up and goes well is done by the next note. What stands in the store stays there until it is done: a dead letter that is tried
+   * again stands nowhere else, and whoever reads the log anew may not mean it any more.
    */
   #isKept(lane: Lane): boolean {
+    if (lane.storedPosition === lane.position) return true;
     if (lane.doneThrough < this.#cursor || lane.isHeadDone || lane.backlogAfter !== NOTHING) return true;
     if (lane.phase === 'flying') return lane.attempts > 1 || lane.begunNote < this.#nextNote;
     return lane.phase === 'waiting' || lane.phase === 'reading' || lane.attempts > 0;

@@ -64,7 +64,7 @@ export interface SubscriptionDesk {
   /** Ends it with a reason and forgets it, with all that hangs on it. */
   remove(id: string, by: Actor): Promise<void>;
   /**
-   * Sends a sample at once, beside the live flow, and tells how that went.
+   * Sends a sample at once, beside the live flow, marked as a test in its data, and tells how that went.
    * @throws PolycastError `subscription_not_active` while its endpoint has not consented, once it has ended, and for pull
    */
   test(id: string, sample: Sample, by: Actor): Promise<Attempt>;
@@ -122,7 +122,7 @@ export interface Backlog {
   readonly deadLetters: number;
   /** How old the oldest one is that is not done. */
   readonly lagMs: number;
-  /** Those that are not done, with all that is published and not taken up, of which some may not be meant. */
+  /** Those that are not done, with those that are not taken up; of the latter too many where memory does not reach back so far. */
   readonly lagEvents: number;
   /** What is not taken up alone. */
   readonly lagPositions: number;
@@ -204,7 +204,8 @@ export type AttemptOutcome =
   | 'destination'
   | 'certificate'
   | 'answer'
-  | 'url';
+  | 'url'
+  | 'request';
 
 /** A response, as far as it is kept. */
 export interface SentAnswer {

@@ -63,7 +63,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
     { weight: 1, arbitrary: step('relieve', [], (world) => world.relieve()) },
     { weight: 1, arbitrary: step('probe', [], (world) => world.probe()) },
     { weight: 1, arbitrary: step('hurry', [], (world) => world.hurry()) },
-    { weight: 1, arbitrary: step('retryDead', [], (world) => world.retryDead()) },
+    { weight: 3, arbitrary: step('retryDead', [], (world) => world.retryDead()) },
     {
       weight: 1,
       arbitrary: step('trim', [channel, fc.integer({ min: 1, max: 3 })], (world, name, count) =>
@@ -73,6 +73,40 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
   ),
   { minLength: 20, maxLength: 300, size: 'max' },
 );
+
+/** A failing run that was found before: it runs each time. */
+type Example = [Step[]];
+
+const EXAMPLES: readonly Example[] = [
+  // A dead letter that is tried again is kept while its turn has not come, although the cursor is still before it: after the crash
+  // it is delivered or told to be lost by itself, and not merely read again if somebody still means it.
+  [
+    [
+      (world) => world.publish('a', 0),
+      (world) => world.publish('b', 0),
+      (world) => world.fill(2),
+      (world) => world.begin(1, 0),
+      (world) => world.begin(1, 0),
+      (world) => world.land(1, 'dead', 0),
+      (world) => world.land(0, 'putBack', 0),
+      (world) => world.pass(1),
+      (world) => world.commit(1),
+      (world) => world.askForPages(),
+      (world) => world.arrive(0, true),
+      (world) => world.retryDead(),
+      (world) => world.askForPages(),
+      (world) => world.arrive(0, true),
+      (world) => world.note(),
+      (world) => world.commit(1),
+      (world) => world.crash(),
+      (world) => world.publish('a', 0),
+      (world) => world.trim('a', 1),
+      (world) => world.fill(1),
+      (world) => world.trim('b', 1),
+      (world) => world.trim('a', 1),
+    ],
+  ],
+];
 
 const RUNS = Number(process.env['PROGRESS_RUNS'] ?? 300);
 
@@ -95,7 +129,7 @@ test.each<[Ordering, boolean]>([
         world.finish();
         begun += world.begun;
       }),
-      { numRuns: RUNS },
+      { numRuns: RUNS, examples: [...EXAMPLES] },
     );
     expect(begun).toBeGreaterThan(RUNS * 3);
   },

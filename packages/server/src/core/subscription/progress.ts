@@ -251,6 +251,11 @@ export class Progress {
     this.#moveOn(lane);
   }
 
+  /** Fewer are handed out with the head than `next` said. */
+  narrow(lane: Lane, count: number): void {
+    if (lane.phase === 'flying') lane.span = Math.max(1, Math.min(lane.span, count));
+  }
+
   /** What was handed out was not taken: the head is tried again at a time, and what is behind it is let go of. */
   retry(lane: Lane, dueMs: number): void {
     if (!this.#land(lane)) return;

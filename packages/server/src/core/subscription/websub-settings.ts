@@ -5,6 +5,8 @@ export type HubAlgorithm = 'sha1' | 'sha256' | 'sha384' | 'sha512';
 export interface WebSubSettings {
   readonly enabled: boolean;
   readonly subscriptionsMax: number;
+  readonly subscriptionsPerHostMax: number;
+  readonly subscriptionsPerClientMax: number;
   readonly leaseSeconds: number;
   readonly leaseMinSeconds: number;
   readonly leaseMaxSeconds: number;

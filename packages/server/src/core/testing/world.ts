@@ -130,6 +130,7 @@ export function createWorld(log: Log, options: Partial<FeedOptions> = {}): World
     pollBytesMax: 1e5,
     logReadsConcurrentMax: 2,
     isLatestOnly: (channel) => channel.startsWith('latest'),
+    isStored: (channel) => !channel.startsWith('latest'),
     allocate: (bytes) => {
       if (bytes > 0) world.allocations++;
       return new Uint8Array(bytes);

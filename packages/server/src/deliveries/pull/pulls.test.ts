@@ -358,6 +358,31 @@ test('a dead letter that is retried comes to whoever waits, and is one again if 
   expect(await desk.deadLetters(queue.id, { limit: 10 })).toEqual([]);
 });
 
+test('a dead letter that is retried is given out after a restart as well, though its channel is no longer meant', async () => {
+  const kit = await openKit();
+  const { desk } = kit.deliveries;
+  const delivery = { kind: 'pull', leaseMs: 30_000, deliveriesMax: 1 } as const;
+  const queue = await openQueue(kit, { ordering: 'per-channel', delivery });
+  await publishAll(kit, 'jobs.a', 1, 2);
+  await publishAll(kit, 'jobs.b', 'one bad');
+  await publishAll(kit, 'jobs.c', 'other bad');
+  const [first] = (await queue.pull({ countMax: 1 })) as [LeasedEvent];
+  queue.acknowledge(first);
+  const bad = await queue.pull({ countMax: 2 });
+  expect([first, ...bad].map(dataOf)).toEqual([1, 'one bad', 'other bad']);
+  const leases = bad.map(({ lease }) => lease);
+  desk.pulls.release(queue.id, leases, 0);
+  // The cursor is before them, as 2 has not been given out.
+  expect(await desk.retryDeadLetters(queue.id, undefined, OPERATOR)).toBe(2);
+  const events = await queue.pull({ countMax: 2 });
+  expect(events.map(dataOf)).toEqual([2, 'one bad']);
+  queue.acknowledge(...events);
+  await desk.change(queue.id, { channels: ['jobs.a'] }, undefined, OPERATOR);
+  await kit.close();
+  const reopened = queueOf(await openKit({ kept: kit }), queue.id);
+  expect((await reopened.pull()).map(dataOf)).toEqual(['other bad']);
+});
+
 test('with other wishes it goes on: fewer at once, another order, other channels', async () => {
   const kit = await openKit();
   const { desk } = kit.deliveries;

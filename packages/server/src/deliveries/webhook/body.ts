@@ -1,6 +1,7 @@
 import { encodeCursor } from '@polycast/protocol';
 import { createHash } from 'node:crypto';
 import type { StoredRecord } from '../../core/ports.ts';
+import { writableMediaType } from '../../core/media-type.ts';
 import type { BodyFormat } from '../../core/subscription/definition.ts';
 import { attributeHeaders, percentEncoded, structuredEvent } from './cloudevents.ts';
 import { eventMembers } from './event-members.ts';
@@ -39,7 +40,7 @@ export function webhookBody(records: readonly StoredRecord[], options: BodyOptio
     case 'cloudevents':
       return { id, contentType: CLOUDEVENT, headers: {}, bytes: structuredEvent(id, record) };
     case 'cloudevents-binary':
-      return { id, headers: attributeHeaders(id, record), ...dataOf(record) };
+      return binaryEvent(id, record);
   }
 }
 
@@ -51,12 +52,27 @@ export function dataOf(record: Pick<StoredRecord, 'body'>): {
   const { text, value, isBase64 } = eventMembers(record);
   const named = text('datacontenttype');
   if (named === undefined && !isBase64) return { contentType: JSON_TYPE, bytes: value };
-  const contentType = named === undefined ? 'application/octet-stream' : (JSON.parse(named) as string);
+  const contentType = writableMediaType(named === undefined ? undefined : JSON.parse(named));
   const isText = value[0] === 34 && !IS_JSON.test(contentType);
   if (isBase64) return { contentType, bytes: Buffer.from(asText(value).slice(1, -1), 'base64') };
   return { contentType, bytes: isText ? Buffer.from(JSON.parse(asText(value)) as string) : value };
 }
 
+/**
+ * In binary mode, unless there are more attributes than servers take as headers: then in structured mode, which a receiver of
+ * CloudEvents tells by the media type.
+ */
+function binaryEvent(id: string, record: StoredRecord): WebhookBody {
+  const headers = attributeHeaders(id, record);
+  let bytes = 0;
+  for (const [name, value] of Object.entries(headers)) bytes += name.length + value.length + 4;
+  if (bytes > ATTRIBUTES_BYTES_MAX)
+    return { id, contentType: CLOUDEVENT, headers: {}, bytes: structuredEvent(id, record) };
+  return { id, headers, ...dataOf(record) };
+}
+
+/** Of the attributes of one event as headers: half of what common servers take for all headers. */
+const ATTRIBUTES_BYTES_MAX = 4096;
 const JSON_TYPE = 'application/json';
 const CLOUDEVENT = 'application/cloudevents+json; charset=utf-8';
 const CLOUDEVENT_BATCH = 'application/cloudevents-batch+json; charset=utf-8';

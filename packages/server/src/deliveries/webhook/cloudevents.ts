@@ -1,4 +1,5 @@
 import type { StoredRecord } from '../../core/ports.ts';
+import { writableMediaType } from '../../core/media-type.ts';
 import { eventMembers, type EventMembers } from './event-members.ts';
 
 /**
@@ -41,7 +42,8 @@ function attributesOf(
     ...(kept === undefined ? {} : (JSON.parse(kept) as Attributes)),
     // The specification has no event without one.
     type: type ?? 'polycast.event',
-    datacontenttype: mediaType === undefined ? JSON_OR_BYTES[Number(isBase64)] : (JSON.parse(mediaType) as string),
+    datacontenttype:
+      mediaType === undefined ? JSON_OR_BYTES[Number(isBase64)] : writableMediaType(JSON.parse(mediaType)),
   } as Attributes;
 }
 

@@ -53,10 +53,12 @@ function stringEnd(bytes: Buffer, start: number): number {
   return at + 1;
 }
 
-/** Just behind a string, or an object of strings, numbers and booleans: no other kind of member comes before the data. */
+/** Just behind a string, an object of strings, numbers and booleans, or one of these: no other kind of member comes before the data. */
 function endOfValue(bytes: Buffer, start: number): number {
   if (bytes[start] === 34) return stringEnd(bytes, start);
   let at = start;
-  while (at < bytes.length && bytes[at] !== 125) at = bytes[at] === 34 ? stringEnd(bytes, at) : at + 1;
-  return at + 1;
+  const isObject = bytes[start] === 123;
+  const end = isObject ? 125 : 44;
+  while (at < bytes.length && bytes[at] !== end) at = bytes[at] === 34 ? stringEnd(bytes, at) : at + 1;
+  return isObject ? at + 1 : at;
 }

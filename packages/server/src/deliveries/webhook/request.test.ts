@@ -38,6 +38,9 @@ async function deliver(wishes: Partial<WebhookDelivery>, ...contents: string[]):
     connectionsMax: 10,
     connectionsPerHostMax: 10,
     userAgent: 'Polycast/test',
+    broken: (error) => {
+      throw error;
+    },
   });
   onTestFinished(() => sender.close());
   const delivery: WebhookDelivery = {

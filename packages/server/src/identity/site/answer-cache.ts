@@ -23,7 +23,7 @@ export class AnswerCache<Value> {
 
   constructor(entriesMax: number, graceMs: number) {
     this.#graceMs = graceMs;
-    this.#byKey = new Recent(entriesMax);
+    this.#byKey = new Recent(entriesMax, BYTES_MAX);
   }
 
   get size(): number {
@@ -47,8 +47,7 @@ export class AnswerCache<Value> {
     this.delete(key);
     const kept: Kept<Value> = { key, user, value, freshUntilMs, gracedUntilMs: 0 };
     this.#joinUser(kept);
-    const gone = this.#byKey.set(key, kept);
-    if (gone !== undefined) this.#leaveUser(gone);
+    for (const gone of this.#byKey.set(key, kept, bytesOf(key, value))) this.#leaveUser(gone);
   }
 
   delete(key: string): void {
@@ -83,4 +82,11 @@ export class AnswerCache<Value> {
     if (!(others instanceof Set)) this.#byUser.delete(kept.user);
     else if (others.delete(kept) && others.size === 0) this.#byUser.delete(kept.user);
   }
+}
+
+/** Answers of one kind, all together: what the site says of a user may be long. */
+const BYTES_MAX = 64 * 1024 * 1024;
+
+function bytesOf(key: string, value: unknown): number {
+  return 400 + 2 * (key.length + (JSON.stringify(value) ?? '').length);
 }

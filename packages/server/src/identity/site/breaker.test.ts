@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { CLOSED, passes, step, type Breaker } from './breaker.ts';
+import { CLOSED, isDoubtful, passes, step, type Breaker } from './breaker.ts';
 
-const SETTINGS = { failuresMax: 3, openMs: 1000 };
+const SETTINGS = { failuresMax: 3, openMs: 1000, opensFor: 'clients' } as const;
 
 function after(breaker: Breaker, ...outcomes: readonly ('answered' | 'failed')[]): Breaker {
   return outcomes.reduce<Breaker>((state, kind) => step(state, { kind, era: state.era, nowMs: 0 }, SETTINGS), breaker);
@@ -11,6 +11,21 @@ function after(breaker: Breaker, ...outcomes: readonly ('answered' | 'failed')[]
 test('failures in a row open it, and one answer begins the count anew', () => {
   expect(after(CLOSED, 'failed', 'failed', 'answered', 'failed', 'failed').kind).toBe('closed');
   expect(after(CLOSED, 'failed', 'failed', 'failed')).toEqual({ kind: 'open', era: 1, untilMs: 1000 });
+});
+
+test('failures of one client alone do not open it, whatever their number; those of two do, or one that is surely of the site', () => {
+  const failed = (breaker: Breaker, client?: string, opensFor: 'clients' | 'sure' = 'clients'): Breaker =>
+    step(breaker, { kind: 'failed', era: breaker.era, nowMs: 0, client }, { ...SETTINGS, opensFor });
+  let state: Breaker = CLOSED;
+  for (let failure = 0; failure < 10; failure++) {
+    expect(isDoubtful(state, SETTINGS)).toBe(failure >= 3);
+    state = failed(state, 'one');
+  }
+  expect(state.kind).toBe('closed');
+  expect(failed(state, 'two').kind).toBe('open');
+  expect(failed(state, 'two', 'sure').kind).toBe('closed');
+  expect(failed(state).kind).toBe('open');
+  expect(failed(failed(failed(CLOSED), 'one', 'sure'), 'one', 'sure').kind).toBe('open');
 });
 
 test('when its time is over one question tries, and decides', () => {

@@ -4,7 +4,15 @@
  * anything.
  */
 export type Breaker =
-  | { readonly kind: 'closed'; readonly era: number; readonly failures: number }
+  | {
+      readonly kind: 'closed';
+      readonly era: number;
+      readonly failures: number;
+      /** Who asked what was not answered in this row, as far as that tells whose failures they are: two of them at most. */
+      readonly clients: readonly string[];
+      /** Something failed in this row that cannot be the question's fault. */
+      readonly isSure: boolean;
+    }
   | { readonly kind: 'open'; readonly era: number; readonly untilMs: number }
   | { readonly kind: 'trying'; readonly era: number };
 
@@ -13,14 +21,30 @@ export type BreakerInput =
   | { readonly kind: 'asked'; readonly nowMs: number }
   /** One that went out in that era was answered, or not. */
   | { readonly kind: 'answered'; readonly era: number }
-  | { readonly kind: 'failed'; readonly era: number; readonly nowMs: number };
+  | {
+      readonly kind: 'failed';
+      readonly era: number;
+      readonly nowMs: number;
+      /** Who asked it, where it may be the question's fault: one client's questions alone do not open it. */
+      readonly client?: string | undefined;
+    };
 
 export interface BreakerSettings {
   readonly failuresMax: number;
+  /** What it takes beside their number: failures that are surely the site's, or, while nothing is known to ask that with, those of several clients. */
+  readonly opensFor: 'sure' | 'clients';
   readonly openMs: number;
 }
 
-export const CLOSED: Breaker = { kind: 'closed', era: 0, failures: 0 };
+export const CLOSED: Breaker = closed(0);
+
+/** Failures of so many clients are no longer those of their questions. */
+const CLIENTS_MIN = 2;
+
+/** There have been enough failures, but they may all be the fault of what was asked: the site is to be tried with something else. */
+export function isDoubtful(breaker: Breaker, { failuresMax }: Pick<BreakerSettings, 'failuresMax'>): boolean {
+  return breaker.kind === 'closed' && breaker.failures >= failuresMax;
+}
 
 export function passes(breaker: Breaker, nowMs: number): boolean {
   return breaker.kind === 'closed' || (breaker.kind === 'open' && nowMs >= breaker.untilMs);
@@ -45,11 +69,17 @@ type Table = {
 const TABLE: Table = {
   closed: {
     asked: (breaker) => breaker,
-    answered: (breaker) => (breaker.failures === 0 ? breaker : { ...breaker, failures: 0 }),
-    failed: (breaker, { nowMs }, settings) =>
-      breaker.failures + 1 < settings.failuresMax
-        ? { ...breaker, failures: breaker.failures + 1 }
-        : open(breaker, nowMs, settings),
+    answered: (breaker) => (breaker.failures === 0 ? breaker : closed(breaker.era)),
+    failed: (breaker, { nowMs, client }, settings) => {
+      const { failuresMax, opensFor } = settings;
+      const failures = breaker.failures + 1;
+      const isSure = breaker.isSure || client === undefined;
+      const isNew = client !== undefined && !breaker.clients.includes(client) && breaker.clients.length < CLIENTS_MIN;
+      const clients = isNew ? [...breaker.clients, client] : breaker.clients;
+      const isOfMany = opensFor === 'clients' && clients.length >= Math.min(CLIENTS_MIN, failuresMax);
+      if (failures >= failuresMax && (isSure || isOfMany)) return open(breaker, nowMs, settings);
+      return { ...breaker, failures, clients, isSure };
+    },
   },
   open: {
     asked: (breaker, { nowMs }) => (nowMs >= breaker.untilMs ? { kind: 'trying', era: breaker.era + 1 } : breaker),
@@ -59,11 +89,15 @@ const TABLE: Table = {
   },
   trying: {
     asked: (breaker) => breaker,
-    answered: ({ era }) => ({ kind: 'closed', era: era + 1, failures: 0 }),
+    answered: ({ era }) => closed(era + 1),
     failed: (breaker, { nowMs }, settings) => open(breaker, nowMs, settings),
   },
 };
 
 function open({ era }: Breaker, nowMs: number, { openMs }: BreakerSettings): Breaker {
   return { kind: 'open', era: era + 1, untilMs: nowMs + openMs };
+}
+
+function closed(era: number): Breaker {
+  return { kind: 'closed', era, failures: 0, clients: [], isSure: false };
 }

@@ -27,7 +27,7 @@ export class SiteConsent implements Consent {
   ask({ user, claims }: Principal, action: Action, channel: string): boolean | Promise<boolean> {
     if (user === undefined) return false;
     const { key, body } = questionOf(user, claims, action, channel);
-    return this.#inquiry.ask(key, () => body);
+    return this.#inquiry.ask(key, () => body, user);
   }
 
   holdsUntil({ user, claims }: Principal, action: Action, channel: string): number {

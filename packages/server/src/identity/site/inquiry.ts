@@ -1,8 +1,9 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Clock } from '../../core/ports.ts';
-import { Queue } from '../../core/queue.ts';
+import { FairQueue } from '../../core/fair-queue.ts';
 import { AnswerCache } from './answer-cache.ts';
-import { CLOSED, passes, step, type Breaker, type BreakerInput } from './breaker.ts';
+import { CLOSED, isDoubtful, passes, step, type Breaker, type BreakerInput } from './breaker.ts';
+import { KnownQuestions } from './known-questions.ts';
 import { SiteFailure } from './site-failure.ts';
 
 /** What the site has said. */
@@ -53,7 +54,8 @@ export interface InquiryFigures {
 
 /**
  * One kind of question to the site. What is known is answered at once; equal questions are asked once; so many are under way and so
- * many wait; a site that fails is left alone. While it does, what was known holds for the grace; all else is
+ * many wait, by turns among clients; a site that fails is left alone. Whether it fails is found out with a question that it has
+ * answered before: what one client asks may be of a kind that the site cannot read. While it does, what was known holds for the grace; all else is
  * `identity_unavailable`, never access.
  */
 export class Inquiry<Value extends NonNullable<unknown>> {
@@ -63,7 +65,9 @@ export class Inquiry<Value extends NonNullable<unknown>> {
   readonly #positive: AnswerCache<Value>;
   readonly #negative: AnswerCache<Value>;
   readonly #flights = new Map<string, Flight<Value>>();
-  readonly #waiting: Queue<Flight<Value>> = new Queue();
+  /** By turns among those who ask. */
+  readonly #waiting = new FairQueue<Flight<Value>>();
+  readonly #known = new KnownQuestions();
   readonly #underWay = new Set<Flight<Value>>();
   #breaker: Breaker = CLOSED;
 
@@ -81,9 +85,10 @@ export class Inquiry<Value extends NonNullable<unknown>> {
   /**
    * @param key of equal questions
    * @param compose makes the body, if the site has to be asked
+   * @param client who asks
    * @throws PolycastError `identity_unavailable`, or rejects with it
    */
-  ask(key: string, compose: () => string): Value | Promise<Value> {
+  ask(key: string, compose: () => string, client = ''): Value | Promise<Value> {
     const nowMs = this.#parts.clock.nowMs();
     const positive = this.#positive.get(key, nowMs);
     if (positive !== undefined && nowMs < positive.freshUntilMs) return positive.value;
@@ -91,16 +96,17 @@ export class Inquiry<Value extends NonNullable<unknown>> {
       const negative = this.#negative.get(key, nowMs);
       if (negative !== undefined) return negative.value;
     }
-    return this.#join(key, compose, 0);
+    return this.#join(key, compose, 0, client);
   }
 
   /** As `ask`, for what is known until then; only an answer that holds longer will do. */
-  renew(key: string, compose: () => string, heldUntilMs: number): Value | Promise<Value> {
+  renew(key: string, compose: () => string, heldUntilMs: number, client = ''): Value | Promise<Value> {
     const nowMs = this.#parts.clock.nowMs();
     const kept = this.#positive.get(key, nowMs);
     if (kept !== undefined && kept.freshUntilMs > Math.max(heldUntilMs, nowMs)) return kept.value;
     return (
-      (kept === undefined ? this.#negative.get(key, nowMs)?.value : undefined) ?? this.#join(key, compose, heldUntilMs)
+      (kept === undefined ? this.#negative.get(key, nowMs)?.value : undefined) ??
+      this.#join(key, compose, heldUntilMs, client)
     );
   }
 
@@ -114,15 +120,16 @@ export class Inquiry<Value extends NonNullable<unknown>> {
   forget(user: string): void {
     this.#positive.forget(user);
     this.#negative.forget(user);
+    this.#known.forget(user);
     for (const flight of this.#underWay) (flight.forgotten ??= new Set()).add(user);
   }
 
   /** Refuses all that wait. */
   close(): void {
-    for (let flight = this.#waiting.shift(); flight !== undefined; flight = this.#waiting.shift()) this.#fail(flight);
+    for (let flight = this.#waiting.take(); flight !== undefined; flight = this.#waiting.take()) this.#fail(flight);
   }
 
-  #join(key: string, compose: () => string, heldUntilMs: number): Value | Promise<Value> {
+  #join(key: string, compose: () => string, heldUntilMs: number, client: string): Value | Promise<Value> {
     const { concurrentMax, queueMax } = this.#settings;
     const joined = this.#flights.get(key);
     if (joined !== undefined) {
@@ -131,13 +138,39 @@ export class Inquiry<Value extends NonNullable<unknown>> {
     }
     const nowMs = this.#parts.clock.monotonicMs();
     const isBusy = this.#underWay.size >= concurrentMax;
-    if (!passes(this.#breaker, nowMs) || (isBusy && this.#waiting.length >= queueMax))
+    if (!passes(this.#breaker, nowMs) || (isBusy && !this.#hasRoom(queueMax, client)))
       return this.#withoutSite(key, heldUntilMs);
-    const flight = newFlight<Value>(key, compose(), nowMs, heldUntilMs);
+    const flight = newFlight<Value>(key, compose(), client, nowMs, heldUntilMs);
     this.#flights.set(key, flight);
-    if (isBusy) this.#waiting.push(flight);
-    else this.#send(flight);
+    if (isBusy) this.#waiting.add(client, flight);
+    else this.#begin(flight);
     return flight.promise;
+  }
+
+  /** When all places are taken, the client with the most of them gives one to a client that will still have fewer. */
+  #hasRoom(queueMax: number, client: string): boolean {
+    if (this.#waiting.size < queueMax) return true;
+    const left = this.#waiting.takeFromLongest(this.#waiting.sizeOf(client) + 1);
+    if (left !== undefined) this.#fail(left);
+    return left !== undefined;
+  }
+
+  /** Sends it, or, if the site has yet to be tried, something that it has answered before: then this waits for what comes of that. */
+  #begin(flight: Flight<Value>): void {
+    if (this.#breaker.kind !== 'open' || this.#known.has(flight.key) || !this.#tryKnown()) return this.#send(flight);
+    this.#waiting.add(flight.client, flight);
+  }
+
+  /** Asks what the site has answered before; false when nothing is known, or when it is being asked already. */
+  #tryKnown(): boolean {
+    const known = this.#known.newest;
+    if (known === undefined || this.#flights.has(known.key)) return false;
+    const flight = newFlight<Value>(known.key, known.body, '', this.#parts.clock.monotonicMs(), 0);
+    // Nobody may wait for it.
+    flight.promise.catch(() => undefined);
+    this.#flights.set(known.key, flight);
+    this.#send(flight);
+    return true;
   }
 
   #send(flight: Flight<Value>): void {
@@ -152,6 +185,7 @@ export class Inquiry<Value extends NonNullable<unknown>> {
       (answer) => {
         this.#turn({ kind: 'answered', era });
         this.#underWay.delete(flight);
+        if (answer.isPositive) this.#known.add(flight.key, flight.body, answer.user);
         // What it said before it was told to forget may be what it has since taken back.
         const isOld = answer.user !== undefined && flight.forgotten?.has(answer.user) === true;
         if (!isOld) this.#settle(flight, answer);
@@ -162,25 +196,33 @@ export class Inquiry<Value extends NonNullable<unknown>> {
       },
       (error: unknown) => {
         this.figures.failed++;
-        const isUp = error instanceof SiteFailure && error.isOfQuestion;
-        const nowMs = this.#parts.clock.monotonicMs();
-        const opened = this.#turn(isUp ? { kind: 'answered', era } : { kind: 'failed', era, nowMs }, error);
+        const opened = this.#failed(flight, error, era);
         if (!opened) this.#parts.failed?.(error);
         this.#underWay.delete(flight);
         this.#fail(flight);
+        // All of these may be the fault of what was asked.
+        if (isDoubtful(this.#breaker, this.#settings)) this.#tryKnown();
         this.#next();
       },
     );
+  }
+
+  /** Whether that has opened the breaker. */
+  #failed({ key, client }: Flight<Value>, error: unknown, era: number): boolean {
+    if (error instanceof SiteFailure && error.isOf === 'question') return this.#turn({ kind: 'answered', era });
+    const isSure = this.#known.delete(key) || (error instanceof SiteFailure && error.isOf === 'site');
+    const nowMs = this.#parts.clock.monotonicMs();
+    return this.#turn({ kind: 'failed', era, nowMs, client: isSure ? undefined : client }, error);
   }
 
   /** Lets those in whose turn it is; whoever has waited too long, or would find a closed door, goes without. */
   #next(): void {
     const { concurrentMax, queueTimeoutMs } = this.#settings;
     while (this.#underWay.size < concurrentMax) {
-      const flight = this.#waiting.shift();
+      const flight = this.#waiting.take();
       if (flight === undefined) return;
       const nowMs = this.#parts.clock.monotonicMs();
-      if (passes(this.#breaker, nowMs) && nowMs - flight.queuedMs <= queueTimeoutMs) this.#send(flight);
+      if (passes(this.#breaker, nowMs) && nowMs - flight.queuedMs <= queueTimeoutMs) this.#begin(flight);
       else this.#fail(flight);
     }
   }
@@ -233,7 +275,11 @@ export class Inquiry<Value extends NonNullable<unknown>> {
   #turn(input: BreakerInput, error?: unknown): boolean {
     const { failuresMax, retryAfterMs } = this.#settings;
     const before = this.#breaker.kind;
-    this.#breaker = step(this.#breaker, input, { failuresMax, openMs: retryAfterMs });
+    this.#breaker = step(this.#breaker, input, {
+      failuresMax,
+      openMs: retryAfterMs,
+      opensFor: this.#known.newest === undefined ? 'clients' : 'sure',
+    });
     if (this.#breaker.kind === 'closed' && before !== 'closed') this.#parts.turned?.('closed');
     if (this.#breaker.kind !== 'open' || before !== 'closed') return false;
     this.#parts.turned?.('open', error);
@@ -248,6 +294,8 @@ const ATTEMPTS_MAX = 3;
 interface Flight<Value> {
   readonly key: string;
   readonly body: string;
+  /** Who asked first. */
+  readonly client: string;
   readonly queuedMs: number;
   readonly promise: Promise<Value>;
   resolve(value: Value): void;
@@ -259,6 +307,21 @@ interface Flight<Value> {
   forgotten: Set<string> | undefined;
 }
 
-function newFlight<Value>(key: string, body: string, queuedMs: number, heldUntilMs: number): Flight<Value> {
-  return { key, body, queuedMs, heldUntilMs, attempts: 0, forgotten: undefined, ...Promise.withResolvers<Value>() };
+function newFlight<Value>(
+  key: string,
+  body: string,
+  client: string,
+  queuedMs: number,
+  heldUntilMs: number,
+): Flight<Value> {
+  return {
+    key,
+    body,
+    client,
+    queuedMs,
+    heldUntilMs,
+    attempts: 0,
+    forgotten: undefined,
+    ...Promise.withResolvers<Value>(),
+  };
 }

@@ -1,5 +1,6 @@
 import { PolycastError } from '@polycast/protocol';
 import { hash } from 'node:crypto';
+import { countedAs } from '../../core/counted-address.ts';
 import type { Credentials } from '../../core/ports.ts';
 import type { Principal } from '../../core/principal.ts';
 import type { Identifier } from '../authority.ts';
@@ -44,7 +45,7 @@ export class SiteLogin implements Identifier {
     const key = hash('sha256', shown, 'base64url');
     let body: string | undefined;
     const compose = (): string => (body ??= this.#compose(credentials));
-    const known = this.#inquiry.ask(key, compose);
+    const known = this.#inquiry.ask(key, compose, countedAs(credentials.address));
     const hasToken = credentials.token !== undefined;
     if (!(known instanceof Promise)) return this.#noted(known, key, compose, hasToken);
     return known.then((principal) => this.#noted(principal, key, compose, hasToken));

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ANONYMOUS, type Principal } from '../../core/principal.ts';
 import { forget, kit, refusal } from './testing/kit.ts';
-import { knowsBySession } from './testing/site.ts';
+import { knowsBySession, type Behaviour } from './testing/site.ts';
 
 test('on an outage known users stay for the grace, and unknown ones are not let in', async () => {
   const { backend, site, clock, login, told } = await kit(knowsBySession(60));
@@ -50,9 +50,78 @@ test.each([400, 413, 414, 422, 431])('a %s is about the one question, and keeps 
   expect(told).toHaveLength(2);
 });
 
+const failsOn = (bad: string): Behaviour => {
+  const well = knowsBySession(60);
+  return (asked, response) =>
+    JSON.stringify(asked).includes(bad) ? void response.writeHead(500).end() : well(asked, response);
+};
+
+test('whoever shows the site what it cannot read keeps nobody else out, however often it comes', async () => {
+  for (const isAnybodyKnown of [true, false]) {
+    const { site, login } = await kit(failsOn('odd'), { failuresMax: 3 });
+    if (isAnybodyKnown) await login('user-0');
+    const attack = (round: number): Promise<unknown> =>
+      Promise.allSettled(
+        Array.from({ length: 6 }, async (_, cookie) => login(`odd-${round}-${cookie}`, { address: '203.0.113.9' })),
+      );
+    for (let round = 0; round < 5; round++) {
+      const attacking = attack(round);
+      expect((await login(`user-${round + 1}`, { address: '192.0.2.8' }))?.user).toBe(`${round + 1}`);
+      await attacking;
+    }
+    expect(site.figures).toMatchObject({ isFailing: false, failed: 30 });
+  }
+});
+
+test('nor from many addresses, once somebody is known: what was answered before decides', async () => {
+  const { backend, site, login } = await kit(failsOn('odd'), { failuresMax: 3 });
+  await login('user-0');
+  for (let round = 0; round < 12; round++)
+    await refusal(() => login(`odd-${round}`, { address: `203.0.113.${round}` }));
+  expect((await login('user-1'))?.user).toBe('1');
+  expect(site.figures.isFailing).toBe(false);
+  // Once in three failures the site was asked what it had answered before.
+  await expect.poll(() => backend.asked.length).toBe(2 + 12 + 4);
+});
+
+test('a site that is down is tried with what it has answered before, and then answers who was there', async () => {
+  const { backend, clock, login, site } = await kit(knowsBySession(60), { failuresMax: 3 });
+  await login('user-0');
+  backend.behave = (_asked, response) => void response.writeHead(500).end();
+  for (let user = 1; user < 4; user++) await refusal(() => login(`user-${user}`, { address: `192.0.2.${user}` }));
+  await expect.poll(() => site.figures.isFailing).toBe(true);
+  backend.behave = failsOn('odd');
+  clock.pass(5000);
+  expect((await login('user-5'))?.user).toBe('5');
+});
+
+test('who asks without end waits for its own turn alone, and its places go to others', async () => {
+  const answers: (() => void)[] = [];
+  const { backend, login } = await kit(
+    (asked, response) =>
+      void answers.push(() => {
+        response.setHeader('Content-Type', 'application/json');
+        response.end(JSON.stringify({ user: (asked.headers['cookie'] ?? '').replace(/\D/g, ''), ttlSeconds: 60 }));
+      }),
+    { concurrentMax: 1, queueMax: 10 },
+  );
+  const crowd = Promise.allSettled(Array.from({ length: 50 }, async (_, user) => login(`user-${user}`)));
+  const other = login('user-99', { address: '192.0.2.8' });
+  await expect.poll(() => answers.length).toBe(1);
+  answers.shift()?.();
+  await expect.poll(() => answers.length).toBe(1);
+  answers.shift()?.();
+  const isOtherSecond = (): boolean => backend.asked.slice(0, 3).some((asked) => JSON.stringify(asked).includes('99'));
+  await expect.poll(isOtherSecond).toBe(true);
+  const answering = setInterval(() => answers.shift()?.(), 1);
+  expect(await other).toBeDefined();
+  await crowd;
+  clearInterval(answering);
+});
+
 test('a site that is back finds one question at its door, not a crowd', async () => {
   const { backend, clock, login } = await kit((_asked, response) => void response.writeHead(500).end());
-  for (let user = 0; user < 3; user++) await refusal(() => login(`user-${user}`));
+  for (let user = 0; user < 3; user++) await refusal(() => login(`user-${user}`, { address: `192.0.2.${user}` }));
   clock.pass(5000);
   const crowd = await Promise.allSettled(Array.from({ length: 100 }, async (_, user) => login(`user-${user}`)));
   expect(crowd.every(({ status }) => status === 'rejected')).toBe(true);

@@ -114,8 +114,13 @@ function asFailure(error: unknown): SiteFailure {
   if (error instanceof errors.HeadersOverflowError)
     return new SiteFailure(`the headers of its answer are longer than ${HEADER_BYTES_MAX} bytes`);
   const code = codeOf(error);
-  return new SiteFailure(code === undefined ? 'it cannot be reached' : `it cannot be reached (${code})`);
+  const isOf = code !== undefined && OF_THE_SITE.test(code) ? 'site' : 'either';
+  return new SiteFailure(code === undefined ? 'it cannot be reached' : `it cannot be reached (${code})`, isOf);
 }
+
+/** There was no connection, so nothing that was asked plays a part. */
+const OF_THE_SITE =
+  /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|CERT_.*|ERR_TLS_.*|DEPTH_ZERO_.*|SELF_SIGNED_.*|UNABLE_TO_.*)$/;
 
 function isReset(error: unknown): boolean {
   return codeOf(error) === 'ECONNRESET' || codeOf(error) === 'EPIPE';

@@ -1,11 +1,14 @@
-/** The site did not answer, or not in the documented form. The message is for the log: it never holds what the site sent or was sent. */
+/** The site could not be asked, or said what cannot be understood. The message is for the log: it has nothing in it that was sent. */
 export class SiteFailure extends Error {
   override readonly name = 'SiteFailure';
-  /** It is up, and found fault with this one question: what anybody can bring about by what they send says nothing of the site. */
-  readonly isOfQuestion: boolean;
+  /**
+   * `question`: the site is well, and could do nothing with this one. `site`: whatever was asked, it would have failed. `either`: nobody
+   * can tell, as of a `500`.
+   */
+  readonly isOf: 'question' | 'site' | 'either';
 
-  constructor(message: string, isOfQuestion: boolean = false) {
+  constructor(message: string, isOf: SiteFailure['isOf'] = 'either') {
     super(message);
-    this.isOfQuestion = isOfQuestion;
+    this.isOf = isOf;
   }
 }

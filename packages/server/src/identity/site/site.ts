@@ -108,7 +108,7 @@ function consentOf(url: string, settings: SiteSettings, parts: SiteParts): Askin
 }
 
 function unexpected(status: number): SiteFailure {
-  return new SiteFailure(`it answered ${status}`, OF_THE_QUESTION.has(status));
+  return new SiteFailure(`it answered ${status}`, OF_THE_QUESTION.has(status) ? 'question' : 'either');
 }
 
 /** Not readable, too large, too long. */

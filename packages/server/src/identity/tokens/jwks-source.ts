@@ -19,8 +19,18 @@ export interface JwksSettings {
   readonly timeoutMs: number;
 }
 
+/** Where the keys are, where that has to be found out. */
+export interface KeysLocation {
+  /** Rejects with an Error that says what went wrong. */
+  find(): Promise<string>;
+  /** What was found was of no use. */
+  forget(): void;
+}
+
 export interface JwksOptions extends JwksSettings {
+  /** Where the keys are, or, with `location`, whose they are. */
   readonly url: string;
+  readonly location?: KeysLocation | undefined;
   readonly algorithms: readonly PublicAlgorithm[];
   readonly fetchDocument: FetchDocument;
   readonly clock: { monotonicMs(): number };
@@ -104,9 +114,10 @@ export class JwksSource implements KeySource {
   }
 
   async #fetchOnce(): Promise<void> {
-    const { url, algorithms, fetchDocument, timeoutMs, clock, logger } = this.#options;
+    const { url, location, algorithms, fetchDocument, timeoutMs, clock, logger } = this.#options;
     try {
-      const keys = keysInSet(await fetchDocument(url, { timeoutMs, bytesMax: JWKS_BYTES_MAX }), algorithms);
+      const where = location === undefined ? url : await location.find();
+      const keys = keysInSet(await fetchDocument(where, { timeoutMs, bytesMax: JWKS_BYTES_MAX }), algorithms);
       this.#replace(keys);
       this.#fetchedAtMs = clock.monotonicMs();
       this.figures.fetched++;
@@ -114,6 +125,7 @@ export class JwksSource implements KeySource {
       this.#hasFailed = false;
       if (keys.length === 0) logger.warn({ url }, "none of an issuer's keys can be used");
     } catch (error) {
+      location?.forget();
       this.#hasFailed = true;
       this.figures.failed++;
       logger.warn({ url, error: (error as Error).message }, "an issuer's keys cannot be had");

@@ -48,7 +48,7 @@ export function createTokenIdentifier({ issuers, clock, cachedMax, figures }: To
     const finish = (keys: readonly VerificationKey[]): Principal => {
       const key = signerOf(parsed, keys);
       const principal = principalOf(parsed.payload, issuer, key, clock.nowMs());
-      verified.add(name, { principal, key, source: issuer.keys });
+      verified.add(name, { principal, key, source: issuer.keys }, token.length);
       figures.verified++;
       return principal;
     };

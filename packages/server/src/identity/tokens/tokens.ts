@@ -3,6 +3,7 @@ import type { TokenIssuerSettings, TokenKeySettings, TokenSettings } from '../..
 import type { Clock } from '../../core/ports.ts';
 import type { Signer } from '../../core/principal.ts';
 import type { Identifier } from '../authority.ts';
+import { Discovery } from './discovery.ts';
 import { JwksSource, type FetchDocument, type JwksOptions } from './jwks-source.ts';
 import { fixedKeys, verificationKey, type KeySource, type VerificationKey } from './keys.ts';
 import type { JsonObject } from './strict-json.ts';
@@ -59,11 +60,14 @@ export function createTokens(settings: VerificationSettings, parts: TokenParts):
   const figures: TokenFigures = { verified: 0, remembered: 0, refused: 0 };
   let withdrawn: (signer: Signer) => void = () => undefined;
   const keysOf = (issuer: TokenIssuerSettings, path: string): KeySource => {
-    const { jwksUrl, algorithms } = issuer;
-    if (jwksUrl === undefined) return fixedKeys(configuredKeys(issuer, path, parts.environment));
-    const source = jwksOf(jwksUrl, algorithms, settings, { ...parts, withdrawn: (key) => withdrawn(key) });
+    const { jwksUrl, algorithms, keys } = issuer;
+    if (keys !== undefined) return fixedKeys(configuredKeys(issuer, path, parts.environment));
+    // The configuration has one or the other.
+    const url = jwksUrl ?? (issuer.issuer as string);
+    const location = jwksUrl === undefined ? discoveryOf(url, settings, parts) : undefined;
+    const source = jwksOf(url, algorithms, settings, { ...parts, location, withdrawn: (key) => withdrawn(key) });
     source.refresh();
-    sources.push({ issuer: issuer.issuer ?? new URL(jwksUrl).host, source });
+    sources.push({ issuer: issuer.issuer ?? new URL(url).host, source });
     return source;
   };
   const issuers = settings.tokens.map((issuer, index): TokenIssuer => ({
@@ -112,7 +116,7 @@ function jwksOf(
   url: string,
   algorithms: JwksOptions['algorithms'] = ['RS256', 'ES256', 'EdDSA'],
   settings: VerificationSettings,
-  parts: TokenParts & Pick<JwksOptions, 'withdrawn'>,
+  parts: TokenParts & Pick<JwksOptions, 'withdrawn' | 'location'>,
 ): JwksSource {
   return new JwksSource({
     url,
@@ -123,6 +127,11 @@ function jwksOf(
     timeoutMs: settings.jwksTimeoutMs,
     ...parts,
   });
+}
+
+function discoveryOf(issuer: string, { jwksTimeoutMs }: VerificationSettings, parts: TokenParts): Discovery {
+  const { fetchDocument, clock } = parts;
+  return new Discovery({ issuer, timeoutMs: jwksTimeoutMs, fetchDocument, clock });
 }
 
 /** Where a key's text stands, and the text. */

@@ -15,7 +15,7 @@ export class VerifiedTokens {
   readonly #entries: Recent<VerifiedToken>;
 
   constructor(countMax: number) {
-    this.#entries = new Recent(countMax);
+    this.#entries = new Recent(countMax, BYTES_MAX);
   }
 
   static nameOf(token: string): string {
@@ -32,11 +32,17 @@ export class VerifiedTokens {
     return undefined;
   }
 
-  add(name: string, entry: VerifiedToken): void {
-    this.#entries.set(name, entry);
+  /** @param length of the token: what it says is no longer */
+  add(name: string, entry: VerifiedToken, length: number): void {
+    this.#entries.set(name, entry, ENTRY_BYTES + BYTES_PER_CHARACTER * length);
   }
 
   get size(): number {
     return this.#entries.size;
   }
 }
+
+/** A token has 8 KiB at most; claims take a few times their text. */
+const BYTES_MAX = 64 * 1024 * 1024;
+const ENTRY_BYTES = 600;
+const BYTES_PER_CHARACTER = 3;

@@ -59,6 +59,7 @@ export function reading(opened: OpenLog): void {
       records: [],
       reached: log.state.head,
       trimmedThrough: 0,
+      corruptThrough: 0,
     });
   });
 
@@ -69,14 +70,21 @@ export function reading(opened: OpenLog): void {
       records: [],
       reached: head,
       trimmedThrough: head,
+      corruptThrough: head,
     });
     expect(await log.read({ ...all(log, ['>']), after: head, through: head + 1000 })).toEqual({
       records: [],
       reached: head,
       trimmedThrough: head,
+      corruptThrough: head,
     });
     const ahead = { ...all(log, ['>']), after: head + 5, through: head + 9 };
-    expect(await log.read(ahead)).toEqual({ records: [], reached: head + 5, trimmedThrough: head + 5 });
+    expect(await log.read(ahead)).toEqual({
+      records: [],
+      reached: head + 5,
+      trimmedThrough: head + 5,
+      corruptThrough: head + 5,
+    });
   });
 }
 

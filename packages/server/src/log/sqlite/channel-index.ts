@@ -47,8 +47,8 @@ export class ChannelIndex {
     this.#takeEvents();
   }
 
-  nameOf(id: number): string {
-    return (this.#byId.get(id) as KnownChannel).name;
+  nameOf(id: number): string | undefined {
+    return this.#byId.get(id)?.name;
   }
 
   /** The positions of a channel's events that are not indexed, in order; some may have been removed since. */

@@ -40,7 +40,7 @@ test('a batch is read as it was written', () => {
 test('a page is read as it was written', () => {
   fc.assert(
     fc.property(fc.array(storedRecord), position, position, (records, reached, trimmedThrough) => {
-      const page = { records, reached, trimmedThrough };
+      const page = { records, reached, trimmedThrough, corruptThrough: reached };
       expect(decodePage(encodePage(page))).toEqual(page);
     }),
   );

@@ -111,6 +111,17 @@ describe('what cannot be opened is refused and left as it is', () => {
   });
 });
 
+test('a first page of zeros is no damage while the write-ahead log has that page', async () => {
+  const folder = await temporaryFolder();
+  const cut = join(folder, 'cut');
+  const log = await open(join(folder, 'whole'));
+  await log.append(Array.from({ length: 500 }, (_, index) => record(`c.${index % 7}`)));
+  await cp(join(folder, 'whole'), cut, { recursive: true });
+  await overwrite(join(cut, 'log.db'), 0, Buffer.alloc(4096));
+  const again = await open(cut);
+  expect((await again.read(all(again, ['>']))).records).toHaveLength(500);
+});
+
 describe('epochs', () => {
   test('stay when a folder is opened again, and positions go on', async () => {
     const folder = await temporaryFolder();

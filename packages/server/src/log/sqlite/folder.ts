@@ -1,7 +1,8 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { errorCodeOf, isFull } from '../../sqlite/failure.ts';
+import { makePrivateFile, makePrivateFolder, narrowDataFolder, PRIVATE_FILE_MODE } from '../../sqlite/private-files.ts';
 import { DataFolderError } from '../errors.ts';
 
 /** What lies in a data folder. */
@@ -15,6 +16,8 @@ export interface FolderFiles {
   readonly owner: string;
   /** The database's generation, as a second witness: see `witness.ts`. */
   readonly witness: string;
+  /** How far it was committed: see `sqlite/committed-mark.ts`. */
+  readonly mark: string;
 }
 
 export function filesOf(folder: string): FolderFiles {
@@ -24,6 +27,7 @@ export function filesOf(folder: string): FolderFiles {
     lock: join(folder, 'lock.db'),
     owner: join(folder, 'owner.json'),
     witness: join(folder, 'generation.json'),
+    mark: join(folder, 'committed.json'),
   };
 }
 
@@ -42,10 +46,13 @@ export interface FolderLock {
 export function lockFolder(files: FolderFiles): FolderLock {
   const lock = accessing(files.folder, () => {
     makeFolder(files.folder);
+    narrowDataFolder(files.folder);
+    makePrivateFile(files.lock);
     return new DatabaseSync(files.lock, { timeout: 0 });
   });
   try {
-    lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    // Nothing is ever written to it, so its journal needs no file: a full disk takes none.
+    lock.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
     replaceFile(files.owner, JSON.stringify({ pid: process.pid, since: new Date().toISOString() }) + '\n');
   } catch (error) {
     const busy = errorCodeOf(error) === SQLITE_BUSY;
@@ -70,7 +77,7 @@ export function accessing<Result>(folder: string, run: () => Result): Result {
 /** Writes a small file so that after a crash it holds either the old text or the new, and the new one from here on. */
 export function replaceFile(file: string, text: string): void {
   const temporary = file + '.new';
-  const descriptor = openSync(temporary, 'w', 0o640);
+  const descriptor = openSync(temporary, 'w', PRIVATE_FILE_MODE);
   try {
     writeSync(descriptor, text);
     fsyncSync(descriptor);
@@ -83,7 +90,7 @@ export function replaceFile(file: string, text: string): void {
 
 /** Makes a folder, and those above it, so that they are there after a power loss as well. */
 function makeFolder(folder: string): void {
-  const first = mkdirSync(folder, { recursive: true, mode: 0o750 });
+  const first = makePrivateFolder(folder);
   if (first === undefined) return;
   const top = dirname(resolve(first));
   for (let made = resolve(folder); made !== top; made = dirname(made)) syncFolder(dirname(made));

@@ -5,7 +5,9 @@ import { EmptyChannels } from '../empty-channels.ts';
 import type { Families } from '../families.ts';
 import { familyOf } from '../families.ts';
 import { FORGOTTEN_CHANNELS_MAX, TRIM_EVENTS_MAX } from '../limits.ts';
+import { channelChecksumOf, checksumOf } from './checksum.ts';
 import type { Connection } from './connection.ts';
+import { deleteEvent, oldestEvents } from './oldest-events.ts';
 import { loadChannels, loadFamilies, noteAppended } from './opening.ts';
 import type { StateRow } from './opening.ts';
 
@@ -85,7 +87,13 @@ export class Ledger {
     const lost = this.#families.through(name);
     const entry = createChannelEntry(name, ++this.#lastChannelId, lost);
     this.#connection.begin();
-    this.#connection.do.insertChannel.run(entry.id, name, lost, lost > 0 ? this.#trims : 0);
+    this.#connection.do.insertChannel.run(
+      entry.id,
+      name,
+      lost,
+      lost > 0 ? this.#trims : 0,
+      channelChecksumOf(entry.id, name),
+    );
     this.#book.add(entry);
     return entry;
   }
@@ -94,7 +102,8 @@ export class Ledger {
     this.#connection.begin();
     if (entry.count === 0) this.#empty.delete(entry);
     if (retain === 'latest' && entry.count > 0) this.#replace(entry, position);
-    this.#connection.do.insertEvent.run(position, entry.id, type ?? null, timeMs, body);
+    const checksum = checksumOf(position, entry.id, type, timeMs, body);
+    this.#connection.do.insertEvent.run(position, entry.id, type ?? null, timeMs, body, checksum);
     this.#connection.noteBytes(body.byteLength);
     noteAppended(entry, position, timeMs, body.byteLength);
     this.#dirty.add(entry);
@@ -167,22 +176,18 @@ export class Ledger {
   #removeOldest(entry: ChannelEntry, goes: () => boolean, limit: number): { removed: number; through: Position } {
     let removed = 0;
     let through: Position = 0;
-    const rows = this.#connection.do.oldestEvents.all(entry.id, limit + 1) as unknown as [
-      position: number,
-      timeMs: number,
-      bytes: number,
-    ][];
-    for (const [position, timeMs, bytes] of rows) {
-      entry.oldestTimeMs = timeMs;
+    for (const [position, timeMs, bytes] of oldestEvents(this.#connection.do, entry.id, limit + 1)) {
+      // One that cannot be read goes with its neighbours.
+      entry.oldestTimeMs = timeMs ?? entry.oldestTimeMs;
       if (removed === limit || !goes()) break;
-      this.#connection.do.deleteEvent.run(position);
+      deleteEvent(this.#connection.do, position);
       entry.count--;
-      entry.bytes -= bytes;
+      entry.bytes = Math.max(0, entry.bytes - (bytes ?? 0));
       through = position;
       removed++;
     }
     if (removed > 0) this.#connection.do.unindexThrough.run(entry.id, through);
-    if (entry.count === 0) entry.oldestTimeMs = entry.latestPosition = 0;
+    if (entry.count === 0) entry.bytes = entry.oldestTimeMs = entry.latestPosition = 0;
     this.#connection.notePages(removed);
     return { removed, through };
   }

@@ -1,5 +1,6 @@
 import type { AppendOutcome, ChannelQuery, ChannelState, Position, ReadQuery, TrimOrder } from '../../core/ports.ts';
 import type { Unavailable } from '../../sqlite/failure.ts';
+import type { Difference } from './witness.ts';
 
 /** What the threads of one log say to each other. */
 export interface WriterOptions {
@@ -33,6 +34,8 @@ export interface Opened {
   readonly head: Position;
   /** Why it can be read and not be written, if so. */
   readonly unavailable: Unavailable | undefined;
+  /** Why this log has a new epoch, if it has. */
+  readonly difference: Difference | undefined;
   /** What the writer counts: see `WriterFigures`. */
   readonly figures: SharedArrayBuffer;
 }

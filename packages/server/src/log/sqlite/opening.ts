@@ -6,10 +6,13 @@ import { ChannelBook } from '../channel-book.ts';
 import type { ChannelEntry } from '../channel-book.ts';
 import { DataFolderError } from '../errors.ts';
 import { Families } from '../families.ts';
+import { channelChecksumOf } from './checksum.ts';
 import type { FolderFiles } from './folder.ts';
 import { accessing, fileBytes } from './folder.ts';
 import { checkOurs, migrate, pragma } from './schema.ts';
-import { announceGeneration, epochAfter, inodeOf, isSame, settleGeneration } from './witness.ts';
+import { makePrivateFile } from '../../sqlite/private-files.ts';
+import { announceGeneration, differenceOf, epochAfter, inodeOf, settleGeneration } from './witness.ts';
+import type { Difference } from './witness.ts';
 
 /** The one row of `state`. */
 export interface StateRow {
@@ -24,6 +27,8 @@ export interface StateRow {
   /** How many channels were ever forgotten. */
   readonly forgotten: number;
   readonly trims: number;
+  /** Events up to this one have no checksum. */
+  readonly uncheckedThrough: Position;
 }
 
 /** What the writer knows of its channels, as of the last commit. */
@@ -35,10 +40,12 @@ export interface LoadedChannels {
   readonly pending: number;
 }
 
-/** A file up to this size is checked page by page when it is opened: that takes some 30 ms at most. */
-const QUICK_CHECK_BYTES_MAX = 16 * 1024 * 1024;
+/** A file up to this size is checked page by page when it is opened: that takes some 100 ms at most. */
+const QUICK_CHECK_BYTES_MAX = 64 * 1024 * 1024;
 const CONNECTION = { timeout: 5_000, enableForeignKeyConstraints: false };
 const MAGIC = 'SQLite format 3\0';
+/** SQLite takes what is shorter for an empty database. */
+const PAGE_BYTES_MIN = 512;
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 
@@ -46,6 +53,7 @@ const SQLITE_NOTADB = 26;
 export function openDatabase(files: FolderFiles): DatabaseSync {
   return refusingDamage(files, () => {
     checkMagic(files);
+    makePrivateFile(files.database);
     const database = new DatabaseSync(files.database, CONNECTION);
     try {
       checkOurs(database, files.database);
@@ -84,9 +92,24 @@ export function readState(database: DatabaseSync): StateRow | undefined {
   return database
     .prepare(
       `SELECT epoch, epoch_start AS epochStart, generation, inode, reserved_through AS reservedThrough, indexed_through AS indexedThrough,
-         forgotten_through AS forgottenThrough, forgotten, trims FROM state`,
+         forgotten_through AS forgottenThrough, forgotten, trims, unchecked_through AS uncheckedThrough FROM state`,
     )
     .get() as StateRow | undefined;
+}
+
+/** The newest event that the database can be shown to have had: what retention takes was indexed before. */
+export function newestStored(database: DatabaseSync): Position {
+  const { newest } = database
+    .prepare(
+      'SELECT max(coalesce((SELECT max(position) FROM event), 0), coalesce((SELECT indexed_through FROM state), 0)) AS newest',
+    )
+    .get() as { newest: Position };
+  return newest;
+}
+
+/** Why the database is another than the one that was last written to in this folder, if it is. */
+export function whyOther(database: DatabaseSync, files: FolderFiles, state: StateRow): Difference | undefined {
+  return differenceOf(files, { ...state, newest: newestStored(database) });
 }
 
 /**
@@ -97,16 +120,18 @@ export function beginGeneration(
   database: DatabaseSync,
   files: FolderFiles,
   options: { nowMs: number; chance: number; renew: boolean },
-): StateRow {
+): StateRow & { readonly difference: Difference | undefined } {
   const old = readState(database);
   const inode = inodeOf(files);
-  const keepsEpoch = old !== undefined && !options.renew && isSame(files, old);
+  const difference = old === undefined ? undefined : whyOther(database, files, old);
+  const keepsEpoch = old !== undefined && !options.renew && difference === undefined;
   const state: StateRow = {
     reservedThrough: 0,
     indexedThrough: 0,
     forgottenThrough: 0,
     forgotten: 0,
     trims: 0,
+    uncheckedThrough: 0,
     ...old,
     generation: (old?.generation ?? 0) + 1,
     inode,
@@ -115,7 +140,7 @@ export function beginGeneration(
   };
   announceGeneration(files, state.generation);
   database
-    .prepare('INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+    .prepare('INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
     .run(
       state.epoch,
       state.epochStart,
@@ -126,9 +151,10 @@ export function beginGeneration(
       state.forgottenThrough,
       state.forgotten,
       state.trims,
+      state.uncheckedThrough,
     );
   settleGeneration(files, state.generation);
-  return state;
+  return { ...state, difference };
 }
 
 /** Reads what is kept of all channels, and adds the events that came after. */
@@ -136,13 +162,25 @@ export function loadChannels(database: DatabaseSync, indexedThrough: Position): 
   const book = new ChannelBook();
   const byId = new Map<number, ChannelEntry>();
   const channels = database.prepare(
-    `SELECT id, name, count, bytes, oldest_time_ms, latest_position, appended_position, appended_time_ms, trimmed_through FROM channel ORDER BY id`,
+    `SELECT id, name, count, bytes, oldest_time_ms, latest_position, appended_position, appended_time_ms, trimmed_through, checksum FROM channel ORDER BY id`,
   );
   channels.setReturnArrays(true);
   let lastId = 0;
   for (const row of channels.iterate() as Iterable<unknown>) {
-    const [id, name, count, bytes, oldestTimeMs, latestPosition, appendedPosition, appendedTimeMs, trimmedThrough] =
-      row as [number, string, number, number, number, number, number, number, number];
+    const [
+      id,
+      name,
+      count,
+      bytes,
+      oldestTimeMs,
+      latestPosition,
+      appendedPosition,
+      appendedTimeMs,
+      trimmedThrough,
+      checksum,
+    ] = row as [number, string, number, number, number, number, number, number, number, number | null];
+    if (checksum !== null && checksum !== channelChecksumOf(id, name))
+      throw Object.assign(new Error(`channel ${id} is not what was stored`), { errcode: SQLITE_CORRUPT });
     const entry = {
       id,
       name,
@@ -203,13 +241,18 @@ export function refusingDamage<Result>(files: FolderFiles, run: () => Result): R
   });
 }
 
-/** Opened by hand only while the folder's lock is held and no connection is: closing it drops the process's locks. */
+/**
+ * Opened by hand only while the folder's lock is held and no connection is: closing it drops the process's locks.
+ * A power cut while the write-ahead log is moved may leave a first page of zeros. The write-ahead log has that page, so SQLite decides.
+ */
 function checkMagic(files: FolderFiles): void {
   if (fileBytes(files.database) === 0) return;
   const head = Buffer.alloc(MAGIC.length);
   const descriptor = openSync(files.database, 'r');
   const length = readSync(descriptor, head);
   closeSync(descriptor);
+  const isZeroed = fileBytes(files.database) >= PAGE_BYTES_MIN && head.every((byte) => byte === 0);
+  if (isZeroed && fileBytes(`${files.database}-wal`) > 0) return;
   if (length < MAGIC.length || head.toString('latin1') !== MAGIC)
     throw damaged(files, 'it does not begin as a database does');
 }

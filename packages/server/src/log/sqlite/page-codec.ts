@@ -4,6 +4,7 @@ import type { Position, ReadPage, StoredRecord } from '../../core/ports.ts';
 export interface PackedPage {
   readonly reached: Position;
   readonly trimmedThrough: Position;
+  readonly corruptThrough: Position;
   /** Channels and types that occur. */
   readonly names: readonly string[];
   readonly numbers: Float64Array<ArrayBuffer>;
@@ -13,7 +14,7 @@ export interface PackedPage {
 const NUMBERS_PER_RECORD = 5;
 const ABSENT = -1;
 
-export function encodePage({ records, reached, trimmedThrough }: ReadPage): PackedPage {
+export function encodePage({ records, reached, trimmedThrough, corruptThrough }: ReadPage): PackedPage {
   const indexes = new Map<string, number>();
   const numbers = new Float64Array(records.length * NUMBERS_PER_RECORD);
   const bodies = Buffer.allocUnsafeSlow(records.reduce((sum, { body }) => sum + body.byteLength, 0));
@@ -29,11 +30,18 @@ export function encodePage({ records, reached, trimmedThrough }: ReadPage): Pack
     offset += body.byteLength;
     at += NUMBERS_PER_RECORD;
   }
-  return { reached, trimmedThrough, names: [...indexes.keys()], numbers, bodies: bodies.buffer as ArrayBuffer };
+  return {
+    reached,
+    trimmedThrough,
+    corruptThrough,
+    names: [...indexes.keys()],
+    numbers,
+    bodies: bodies.buffer as ArrayBuffer,
+  };
 }
 
 /** Bodies are views of the page's buffer: one that is kept keeps the page. */
-export function decodePage({ reached, trimmedThrough, names, numbers, bodies }: PackedPage): ReadPage {
+export function decodePage({ reached, trimmedThrough, corruptThrough, names, numbers, bodies }: PackedPage): ReadPage {
   const records: StoredRecord[] = [];
   let offset = 0;
   for (let at = 0; at < numbers.length; at += NUMBERS_PER_RECORD) {
@@ -48,7 +56,7 @@ export function decodePage({ reached, trimmedThrough, names, numbers, bodies }: 
     });
     offset += length;
   }
-  return { records, reached, trimmedThrough };
+  return { records, reached, trimmedThrough, corruptThrough };
 }
 
 function indexOf(indexes: Map<string, number>, name: string): number {

@@ -2,28 +2,45 @@ import { DatabaseSync } from 'node:sqlite';
 import type { StatementSync } from 'node:sqlite';
 import type { Position, ReadPage, ReadQuery, StoredRecord } from '../../core/ports.ts';
 import { ChannelIndex } from './channel-index.ts';
+import { checksumOf } from './checksum.ts';
+import { DamagedEvent, isDamage } from './damage.ts';
 import { filesOf } from './folder.ts';
+import { EVENT_COLUMNS, Salvage } from './salvage.ts';
+import type { EventRow } from './salvage.ts';
 import { MergedSource, ScannedSource } from './sources.ts';
 import type { PositionSource } from './sources.ts';
 
 /** Up to so many channels are read each by its own index; more by going through the log and picking. */
 const MERGED_CHANNELS_MAX = 64;
 
-/** Reads pages of the log: runs in a thread of its own, on a connection that can only read and waits for no commit. */
+type Page = Omit<ReadPage, 'trimmedThrough'>;
+type Sets = readonly ReadonlySet<number>[];
+
+/**
+ * Reads pages of the log: runs in a thread of its own, on a connection that can only read and waits for no commit. Each event that it
+ * reads is compared with its checksum.
+ */
 export class Reader {
   readonly #database: DatabaseSync;
   readonly #channels: ChannelIndex;
   readonly #begin: StatementSync;
   readonly #end: StatementSync;
   readonly #event: StatementSync;
+  readonly #salvage: Salvage;
+  /** Events up to this one were stored before there were checksums. */
+  readonly #uncheckedThrough: Position;
 
   constructor(folder: string) {
     this.#database = new DatabaseSync(filesOf(folder).database, { readOnly: true, timeout: 1_000 });
     this.#database.exec('PRAGMA cache_size = -32768; PRAGMA query_only = 1');
     this.#begin = this.#database.prepare('BEGIN');
-    this.#end = this.#database.prepare('COMMIT');
-    this.#event = this.#database.prepare('SELECT channel, type, time_ms, body FROM event WHERE position = ?');
+    // Not COMMIT: that repeats what a damaged page said, and nothing was written.
+    this.#end = this.#database.prepare('ROLLBACK');
+    this.#event = this.#database.prepare(`SELECT ${EVENT_COLUMNS} FROM event WHERE position = ?`);
     this.#event.setReturnArrays(true);
+    this.#salvage = new Salvage(this.#database);
+    const state = this.#database.prepare('SELECT unchecked_through AS unchecked FROM state').get();
+    this.#uncheckedThrough = (state?.['unchecked'] ?? 0) as Position;
     this.#channels = new ChannelIndex(this.#database);
     this.#within(() => this.#channels.catchUp());
   }
@@ -32,7 +49,7 @@ export class Reader {
     return this.#within(() => {
       this.#channels.catchUp();
       const { sets, trimmedThrough } = this.#channels.meant(query.patterns, query.after);
-      return { ...this.#page(query, this.#source(query, sets)), trimmedThrough };
+      return { ...this.#pageOrSalvage(query, sets), trimmedThrough };
     });
   }
 
@@ -50,35 +67,74 @@ export class Reader {
     }
   }
 
-  #source(query: ReadQuery, sets: readonly ReadonlySet<number>[]): PositionSource {
-    const sum = sets.reduce((total, { size }) => total + size, 0);
-    const ids = sum > 4 * MERGED_CHANNELS_MAX ? undefined : new Set(sets.flatMap((set) => [...set]));
-    if (ids !== undefined && ids.size <= MERGED_CHANNELS_MAX)
-      return new MergedSource(this.#database, this.#channels, [...ids], query);
-    return new ScannedSource(this.#database, sets, query);
+  /** What comes before damage is a page; the next one begins there, and is salvaged. */
+  #pageOrSalvage(query: ReadQuery, sets: Sets): Page {
+    const records: StoredRecord[] = [];
+    try {
+      return this.#page(query, sets, records);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      const last = records.at(-1)?.position;
+      if (last !== undefined && query.direction === 'forward')
+        return { records, reached: last, corruptThrough: query.after };
+      const missing = error instanceof DamagedEvent ? error.position : undefined;
+      const judge = {
+        recordOf: (row: EventRow) => this.#recordOf(row),
+        isMeant: ([, channel]: EventRow) => sets.some((ids) => ids.has(channel)),
+      };
+      return this.#salvage.page(query, judge, missing);
+    }
   }
 
-  #page({ limit, bytesMax, types, direction }: ReadQuery, source: PositionSource): Omit<ReadPage, 'trimmedThrough'> {
-    const records: StoredRecord[] = [];
+  #page(query: ReadQuery, sets: Sets, records: StoredRecord[]): Page {
+    const { limit, bytesMax, types, direction, after: corruptThrough } = query;
+    const isForward = direction === 'forward';
+    const { source, ids } = this.#source(query, sets);
     let bytes = 0;
+    let last = isForward ? -1 : Infinity;
     for (let position = source.next(); position !== undefined; position = source.next()) {
-      const before = direction === 'forward' ? position - 1 : position;
-      if (records.length >= limit) return { records, reached: before };
-      const record = this.#record(position);
+      if (isForward ? position <= last : position >= last) throw new DamagedEvent(position);
+      last = position;
+      const before = isForward ? position - 1 : position;
+      if (records.length >= limit) return { records, reached: before, corruptThrough };
+      const record = this.#record(position, ids);
       if (record === undefined || (types !== undefined && (record.type === undefined || !types.includes(record.type))))
         continue;
       bytes += record.body.byteLength;
-      if (bytes > bytesMax && records.length > 0) return { records, reached: before };
+      if (bytes > bytesMax && records.length > 0) return { records, reached: before, corruptThrough };
       records.push(record);
     }
-    return { records, reached: source.reached };
+    return { records, reached: source.reached, corruptThrough };
   }
 
-  /** Undefined when it was removed before it was indexed. */
-  #record(position: Position): StoredRecord | undefined {
-    const row = this.#event.get(position) as unknown as [number, string | null, number, Uint8Array] | undefined;
-    if (row === undefined) return undefined;
-    const [id, type, timeMs, body] = row;
-    return { position, channel: this.#channels.nameOf(id), type: type ?? undefined, timeMs, body };
+  #source(query: ReadQuery, sets: Sets): { source: PositionSource; ids: ReadonlySet<number> | undefined } {
+    const sum = sets.reduce((total, { size }) => total + size, 0);
+    const ids = sum > 4 * MERGED_CHANNELS_MAX ? undefined : new Set(sets.flatMap((set) => [...set]));
+    if (ids !== undefined && ids.size <= MERGED_CHANNELS_MAX)
+      return { source: new MergedSource(this.#database, this.#channels, [...ids], query), ids };
+    return { source: new ScannedSource(this.#database, sets, query), ids: undefined };
+  }
+
+  /**
+   * Undefined when it was removed before it was indexed.
+   * @param ids where its index says that it belongs
+   * @throws DamagedEvent
+   */
+  #record(position: Position, ids: ReadonlySet<number> | undefined): StoredRecord | undefined {
+    const row = this.#event.get(position) as unknown as EventRow | undefined;
+    if (row === undefined && position > this.#channels.indexedThrough) return undefined;
+    const record = row === undefined ? undefined : this.#recordOf(row);
+    if (row === undefined || record === undefined || ids?.has(row[1]) === false) throw new DamagedEvent(position);
+    return record;
+  }
+
+  /** Undefined when it is not what was stored. */
+  #recordOf([position, id, type, timeMs, body, checksum]: EventRow): StoredRecord | undefined {
+    const channel = this.#channels.nameOf(id);
+    if (channel === undefined || !(body instanceof Uint8Array) || typeof timeMs !== 'number') return undefined;
+    if (type !== null && typeof type !== 'string') return undefined;
+    const record = { position, channel, type: type ?? undefined, timeMs, body };
+    if (checksum === null) return position <= this.#uncheckedThrough ? record : undefined;
+    return checksumOf(position, id, record.type, timeMs, body) === checksum ? record : undefined;
   }
 }

@@ -15,6 +15,8 @@ const APPLICATION_ID = 0x706f6c79;
  * - `family` is what forgotten channels had lost, by the first token of their names; `state.forgotten_through` is the
  *   same for all families without a row. `changed_in` is the number of a trim, as `trimmed_in`.
  * - `forgotten_channel` holds the newest of the `state.forgotten` channels ever forgotten, for the reader to follow.
+ * - `event.checksum` is that of `checksum.ts`; NULL for events up to `state.unchecked_through`, which are older than checksums.
+ *   `channel.checksum` is over its id and name, NULL for older channels.
  * - `state.reserved_through` bounds the positions ever given out, to events that are not stored as well.
  */
 export const MIGRATIONS: readonly string[] = [
@@ -73,6 +75,10 @@ export const MIGRATIONS: readonly string[] = [
      time_ms INTEGER NOT NULL
    ) WITHOUT ROWID;
    CREATE INDEX idempotency_key_time ON idempotency_key (time_ms);`,
+  `ALTER TABLE event ADD COLUMN checksum INTEGER;
+   ALTER TABLE channel ADD COLUMN checksum INTEGER;
+   ALTER TABLE state ADD COLUMN unchecked_through INTEGER NOT NULL DEFAULT 0;
+   UPDATE state SET unchecked_through = reserved_through;`,
 ];
 
 /** Refuses what is not ours to touch, before anything is written. @throws DataFolderError */

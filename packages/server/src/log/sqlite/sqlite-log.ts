@@ -19,6 +19,7 @@ import { AppendQueue } from './append-queue.ts';
 import type { Channels, Opened, ReaderRequest, Trimmed, WriterOptions, WriterRequest } from './messages.ts';
 import { decodePage } from './page-codec.ts';
 import type { PackedPage } from './page-codec.ts';
+import type { Difference } from './witness.ts';
 import { WriterFigures } from './writer-figures.ts';
 
 export interface SqliteLogOptions {
@@ -29,6 +30,13 @@ export interface SqliteLogOptions {
   readonly nowMs?: () => number;
   /** A number in [0, 1); names the epoch. */
   readonly chance?: () => number;
+  readonly logger?: LogLogger;
+}
+
+/** Where the log says what its operator has to know. */
+export interface LogLogger {
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
 }
 
 /** How often a log that cannot be written is tried again. */
@@ -44,6 +52,7 @@ export async function openSqliteLog({
   channelsMax = CHANNELS_MAX_DEFAULT,
   nowMs = Date.now,
   chance = Math.random,
+  logger = SILENT,
 }: SqliteLogOptions): Promise<Log> {
   const startWriter = (): Thread<WriterRequest> => {
     const options: WriterOptions = { folder, channelsMax, nowMs: nowMs(), chance: chance() };
@@ -55,8 +64,9 @@ export async function openSqliteLog({
   const reader = startReader();
   try {
     const opened = await writer.request<Opened>({ kind: 'open' });
+    sayDifference(opened, folder, logger);
     await reader.request({ kind: 'open' });
-    return new SqliteLog(writer, reader, opened, { startWriter, startReader });
+    return new SqliteLog(writer, reader, opened, { startWriter, startReader, logger });
   } catch (error) {
     await closeThreads(writer, reader);
     throw error;
@@ -66,6 +76,7 @@ export async function openSqliteLog({
 interface Threads {
   readonly startWriter: () => Thread<WriterRequest>;
   readonly startReader: () => Thread<ReaderRequest>;
+  readonly logger: LogLogger;
 }
 
 class SqliteLog implements Log {
@@ -81,11 +92,15 @@ class SqliteLog implements Log {
   #probing: Promise<void> | undefined;
   #listener: ((records: readonly StoredRecord[]) => void) | undefined;
   #closing: Promise<void> | undefined;
+  readonly #logger: LogLogger;
+  /** Where damaged ranges end. */
+  readonly #damage = new Set<Position>();
   #reads = 0;
   #failures = 0;
 
   constructor(writer: Thread<WriterRequest>, reader: Thread<ReaderRequest>, opened: Opened, threads: Threads) {
     this.#threads = threads;
+    this.#logger = threads.logger;
     this.#writer = writer;
     this.#reader = reader;
     this.#opened = opened;
@@ -128,11 +143,21 @@ class SqliteLog implements Log {
     // What is committed and not yet known here has not been given to the followers either.
     const within = { ...query, through: Math.max(query.after, Math.min(query.through, this.#head)) };
     try {
-      return await this.#page(within);
+      const page = await this.#page(within);
+      if (page.corruptThrough > within.after) this.#noteDamage(within, page);
+      return page;
     } catch (error) {
       if (this.#reader.hasFailed) this.#fail(error);
       throw error;
     }
+  }
+
+  /** Each damaged range is counted and logged once, however many readers come to it. */
+  #noteDamage({ after, direction }: ReadQuery, { corruptThrough: through }: ReadPage): void {
+    if (this.#damage.has(through) || this.#damage.size >= DAMAGE_MAX) return;
+    this.#damage.add(through);
+    const from = direction === 'forward' ? { after } : {};
+    this.#logger.error({ ...from, through }, 'log: events are damaged on the disk, readers get a gap');
   }
 
   async #page(query: ReadQuery): Promise<ReadPage> {
@@ -156,7 +181,13 @@ class SqliteLog implements Log {
   }
 
   figures(): Readonly<Record<string, number>> {
-    return { ...this.#writerFigures.read(), ...this.#queue.figures(), reads: this.#reads, failures: this.#failures };
+    return {
+      ...this.#writerFigures.read(),
+      ...this.#queue.figures(),
+      reads: this.#reads,
+      failures: this.#failures,
+      damagedRanges: this.#damage.size,
+    };
   }
 
   close(): Promise<void> {
@@ -187,7 +218,7 @@ class SqliteLog implements Log {
     try {
       if (this.#reader.hasFailed) await this.#restartReader();
       if (this.#writer.hasFailed) await this.#restartWriter();
-      else await this.#writer.request({ kind: 'probe' });
+      else this.#opened = await this.#writer.request<Opened>({ kind: 'probe' });
       this.#unavailable = this.#opened.unavailable;
       this.#probeTimer = undefined;
     } catch (error) {
@@ -241,6 +272,23 @@ class SqliteLog implements Log {
       this.#listener?.(records);
     }
   }
+}
+
+/** Damaged ranges that are told apart. */
+const DAMAGE_MAX = 1_000;
+
+const SILENT: LogLogger = { warn: () => undefined, error: () => undefined };
+
+const DIFFERENCES: Readonly<Record<Difference, string>> = {
+  copied: 'log: new epoch, since the database is a copy',
+  older: 'log: new epoch, since the database is older than the last one that was written in this folder',
+  lost_commits: 'log: new epoch, since the newest acknowledged events are missing from the database',
+};
+
+function sayDifference({ difference, epoch }: Opened, folder: string, logger: LogLogger): void {
+  if (difference === undefined) return;
+  const level = difference === 'lost_commits' ? 'error' : 'warn';
+  logger[level]({ folder, epoch, why: difference }, DIFFERENCES[difference]);
 }
 
 /** Read at once when the followers have to be told what a writer stored and did not live to say. */

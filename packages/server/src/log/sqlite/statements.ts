@@ -19,6 +19,8 @@ export interface WriterStatements {
   readonly unindexEvent: StatementSync;
   readonly unindexThrough: StatementSync;
   readonly oldestEvents: StatementSync;
+  readonly oldestPositions: StatementSync;
+  readonly timeAndBytes: StatementSync;
   readonly findKey: StatementSync;
   readonly insertKey: StatementSync;
   readonly oldestKey: StatementSync;
@@ -41,9 +43,9 @@ export function prepareWriter(database: DatabaseSync): WriterStatements {
     begin: one('BEGIN IMMEDIATE'),
     commit: one('COMMIT'),
     rollback: one('ROLLBACK'),
-    insertEvent: one('INSERT INTO event (position, channel, type, time_ms, body) VALUES (?, ?, ?, ?, ?)'),
+    insertEvent: one('INSERT INTO event (position, channel, type, time_ms, body, checksum) VALUES (?, ?, ?, ?, ?, ?)'),
     deleteEvent: one('DELETE FROM event WHERE position = ?'),
-    insertChannel: one('INSERT INTO channel VALUES (?, ?, 0, 0, 0, 0, 0, 0, ?, ?)'),
+    insertChannel: one('INSERT INTO channel VALUES (?, ?, 0, 0, 0, 0, 0, 0, ?, ?, ?)'),
     updateChannel: one(
       `UPDATE channel SET count = ?, bytes = ?, oldest_time_ms = ?, latest_position = ?, appended_position = ?, appended_time_ms = ?,
          trimmed_in = CASE WHEN trimmed_through = ? THEN trimmed_in ELSE ? END, trimmed_through = ? WHERE id = ?`,
@@ -60,9 +62,11 @@ export function prepareWriter(database: DatabaseSync): WriterStatements {
     unindexEvent: one('DELETE FROM channel_event WHERE channel = ? AND position = ?'),
     unindexThrough: one('DELETE FROM channel_event WHERE channel = ? AND position <= ?'),
     oldestEvents: many(
-      `SELECT event.position, event.time_ms, length(event.body) FROM channel_event JOIN event USING (position)
+      `SELECT channel_event.position, event.time_ms, length(event.body) FROM channel_event LEFT JOIN event USING (position)
          WHERE channel_event.channel = ? ORDER BY channel_event.position LIMIT ?`,
     ),
+    oldestPositions: many('SELECT position FROM channel_event WHERE channel = ? ORDER BY position LIMIT ?'),
+    timeAndBytes: many('SELECT time_ms, length(body) FROM event WHERE position = ?'),
     findKey: one('SELECT fingerprint, position, channel, time_ms AS timeMs FROM idempotency_key WHERE key = ?'),
     insertKey: one('INSERT OR REPLACE INTO idempotency_key VALUES (?, ?, ?, ?, ?)'),
     oldestKey: one('SELECT min(time_ms) AS timeMs FROM idempotency_key'),

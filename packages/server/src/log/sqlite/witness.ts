@@ -1,5 +1,7 @@
 import { statSync } from 'node:fs';
 import { createEpoch } from '@polycast/protocol';
+import type { Position } from '../../core/ports.ts';
+import { readMark } from '../../sqlite/committed-mark.ts';
 import type { FolderFiles } from './folder.ts';
 import { readFileIfAny, replaceFile } from './folder.ts';
 
@@ -9,7 +11,8 @@ import { readFileIfAny, replaceFile } from './folder.ts';
  *
  * The database holds its own inode, which a copy does not have, and a generation that rises with every opening. A
  * small file beside it holds the generation as well, so a database that was put back in place, inode and all, is
- * behind its witness. docs/decisions/0005-epochs.md says what this cannot see.
+ * behind its witness. A third file says how far it was committed, so a database that lost its newest commits is noticed
+ * too. docs/decisions/0005-epochs.md says what this cannot see.
  */
 interface Witness {
   readonly generation: number;
@@ -20,13 +23,21 @@ interface Witness {
 export interface Identity {
   readonly generation: number;
   readonly inode: string;
+  /** The newest event that it can be shown to have had. */
+  readonly newest: Position;
 }
 
-/** Whether the database is the very one that was last written to in this folder. */
-export function isSame(files: FolderFiles, { generation, inode }: Identity): boolean {
+/** Why a database is not the very one that was last written to in this folder. */
+export type Difference = 'copied' | 'older' | 'lost_commits';
+
+/** `undefined` for the very database that was last written to in this folder. */
+export function differenceOf(files: FolderFiles, { generation, inode, newest }: Identity): Difference | undefined {
   const witness = readWitness(files);
-  if (witness === undefined || inode !== inodeOf(files)) return false;
-  return witness.generation === generation || (!witness.settled && witness.generation === generation + 1);
+  if (witness === undefined || inode !== inodeOf(files)) return 'copied';
+  const isCurrent = witness.generation === generation || (!witness.settled && witness.generation === generation + 1);
+  if (!isCurrent) return 'older';
+  const mark = readMark(files.mark);
+  return mark?.generation === generation && mark.through > newest ? 'lost_commits' : undefined;
 }
 
 /** Before the database takes this generation… */

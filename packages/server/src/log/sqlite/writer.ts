@@ -2,15 +2,24 @@ import { isLatest } from '../../core/latest.ts';
 import type { AppendOutcome, ChannelQuery, ChannelState, NewRecord, Position, TrimOrder } from '../../core/ports.ts';
 import { KEY_LIFETIME_MS, TRIM_EVENTS_MAX } from '../limits.ts';
 import { decodeBatch } from './batch-codec.ts';
+import { CommittedMark } from '../../sqlite/committed-mark.ts';
 import { Connection } from './connection.ts';
 import { filesOf, fileBytes, lockFolder } from './folder.ts';
 import type { FolderFiles, FolderLock } from './folder.ts';
 import { Ledger } from './ledger.ts';
 import type { Committed, Opened, Trimmed, WriterOptions } from './messages.ts';
-import { beginGeneration, connect, openDatabase, readState, refusingDamage } from './opening.ts';
+import {
+  beginGeneration,
+  connect,
+  newestStored,
+  openDatabase,
+  readState,
+  refusingDamage,
+  whyOther,
+} from './opening.ts';
 import type { StateRow } from './opening.ts';
 import { UnavailableError } from '../../sqlite/failure.ts';
-import { isSame } from './witness.ts';
+import type { Difference } from './witness.ts';
 import { WriterFigures } from './writer-figures.ts';
 
 /** Positions promised ahead, so that those of events that are not stored are never given again after a crash. */
@@ -27,14 +36,19 @@ const HOUSEKEEPING_FAILURES_MAX = 8;
 
 /** The one writer of a log: runs in a thread of its own, where it may wait for the disk. */
 export class Writer {
-  readonly opened: Opened;
   readonly #files: FolderFiles;
   readonly #lock: FolderLock;
   readonly #options: WriterOptions;
+  readonly #mark: CommittedMark;
   #connection: Connection;
   #ledger: Ledger;
   #next: Position;
+  /** The newest event that was stored. */
+  #stored: Position = 0;
   #reservedThrough: Position;
+  #state: StateRow;
+  #difference: Difference | undefined;
+  #unavailable: UnavailableError | undefined;
   #housekeepingFailures = 0;
   /** Whether this opening has been written down. */
   #begun = false;
@@ -49,26 +63,33 @@ export class Writer {
     this.#options = options;
     this.#files = filesOf(options.folder);
     this.#lock = lockFolder(this.#files);
+    this.#mark = new CommittedMark(this.#files.mark);
     try {
       this.#connection = new Connection(openDatabase(this.#files));
-      const { state, unavailable } = refusingDamage(this.#files, () => this.#beginIfWritable());
-      this.#ledger = refusingDamage(this.#files, () => new Ledger(this.#connection, state));
-      this.#reservedThrough = state.reservedThrough;
-      this.#next = state.reservedThrough + 1;
-      this.#failed = unavailable !== undefined;
+      this.#state = refusingDamage(this.#files, () => this.#beginIfWritable());
+      this.#ledger = refusingDamage(this.#files, () => new Ledger(this.#connection, this.#state));
+      this.#reservedThrough = this.#state.reservedThrough;
+      this.#next = this.#state.reservedThrough + 1;
+      this.#failed = this.#unavailable !== undefined;
       this.#measureFiles();
       this.#countChannels();
-      this.opened = {
-        epoch: state.epoch,
-        epochStart: state.epochStart,
-        head: state.reservedThrough,
-        unavailable: unavailable?.code,
-        figures: this.#figures.buffer,
-      };
     } catch (error) {
       this.#lock.release();
       throw error;
     }
+  }
+
+  /** Where it began, and whether it can be written by now. */
+  get opened(): Opened {
+    const { epoch, epochStart, reservedThrough: head } = this.#state;
+    return {
+      epoch,
+      epochStart,
+      head,
+      unavailable: this.#unavailable?.code,
+      difference: this.#difference,
+      figures: this.#figures.buffer,
+    };
   }
 
   /** Appends all that may be appended, in one transaction. @throws UnavailableError when nothing was */
@@ -77,6 +98,7 @@ export class Writer {
     const others: [number, AppendOutcome][] = [];
     if (this.#failed) this.#recover();
     const first = this.#next;
+    const storedBefore = this.#stored;
     this.#attempt(() => {
       let index = 0;
       for (const record of decodeBatch(batch)) {
@@ -86,6 +108,7 @@ export class Writer {
       }
       this.#reserve();
     });
+    if (this.#stored > storedBefore) this.#mark.note(this.#stored);
     this.#figures.add('records', this.#next - first);
     this.#countChannels();
     this.#noteCommit(performance.now() - startMs);
@@ -131,8 +154,9 @@ export class Writer {
   }
 
   /** Tries whether the disk can be written again. @throws UnavailableError */
-  probe(): void {
+  probe(): Opened {
     this.#recover();
+    return this.opened;
   }
 
   close(): void {
@@ -149,24 +173,31 @@ export class Writer {
       // All that was acknowledged is durable; what could not be tidied up is tidied up at the next opening.
     } finally {
       this.#connection.close();
+      this.#mark.close();
       this.#lock.release();
     }
   }
 
   /** A disk that is full or failing does not keep a log that was not restored from being read. */
-  #beginIfWritable(): { state: StateRow; unavailable?: UnavailableError } {
+  #beginIfWritable(): StateRow {
+    const { database } = this.#connection;
     try {
-      return { state: this.#beginGeneration() };
+      return this.#beginGeneration();
     } catch (error) {
-      const state = readState(this.#connection.database);
-      if (state === undefined || !isSame(this.#files, state)) throw error;
-      return { state, unavailable: new UnavailableError(error) };
+      const state = readState(database);
+      if (state === undefined || whyOther(database, this.#files, state) !== undefined) throw error;
+      this.#unavailable = new UnavailableError(error);
+      return state;
     }
   }
 
   #beginGeneration(): StateRow {
-    const state = beginGeneration(this.#connection.database, this.#files, { ...this.#options, renew: false });
+    const { database } = this.#connection;
+    const { difference, ...state } = beginGeneration(database, this.#files, { ...this.#options, renew: false });
+    this.#stored = newestStored(database);
+    this.#mark.begin({ generation: state.generation, through: this.#stored });
     this.#begun = true;
+    this.#difference = difference;
     return state;
   }
 
@@ -183,6 +214,7 @@ export class Writer {
     if (retain !== 'none') {
       if (known === undefined && this.#ledger.size >= this.#options.channelsMax) return { kind: 'channel_limit' };
       this.#ledger.store(known ?? this.#ledger.addChannel(channel), this.#next, record);
+      this.#stored = this.#next;
     }
     if (key !== undefined) {
       this.#connection.begin();
@@ -220,12 +252,14 @@ export class Writer {
   /** Runs and commits, if anything was written. Whatever fails leaves the disk as it was, and the ledger stale. */
   #attempt<Result>(run: () => Result): Result {
     const next = this.#next;
+    const stored = this.#stored;
     try {
       const result = run();
       this.#connection.commit();
       return result;
     } catch (error) {
       this.#next = next;
+      this.#stored = stored;
       this.#failed = true;
       this.#ledgerStale = true;
       this.#connection.rollBack();
@@ -245,7 +279,9 @@ export class Writer {
       this.#connection.do.reserve.run(state.reservedThrough);
       this.#checkpoint();
       this.#readLedger(state);
+      this.#state = state;
       this.#failed = false;
+      this.#unavailable = undefined;
       this.#housekeepingFailures = 0;
     } catch (error) {
       throw new UnavailableError(error);

@@ -34,6 +34,7 @@ export const ADMINISTRATION: readonly Route[] = [
     doc: 'The old secret stays good for `overlapSeconds`; one from a rotation before ends at once.',
     parameters: [ID],
     bodies: [json(ref('Rotation'), 'May be left out.')],
+    isBodyOptional: true,
     answers: [answer(200, 'Rotated.', MADE)],
   }),
   route('POST', '/v1/revocations', 'revoke', 'Takes back what a user, a token, a key or a session was given.', {
@@ -42,6 +43,17 @@ export const ADMINISTRATION: readonly Route[] = [
     bodies: [json(ref('NewRevocation'), 'Whose, and what was given out before when.')],
     answers: [answer(201, 'Revoked.', json({ type: 'object' }, 'What was revoked, and `issuedBefore`.'))],
     errors: ['not_found'],
+  }),
+  route('GET', '/v1/channels', 'listChannels', 'Lists the channels that there are, in the order of their names.', {
+    section: '10.3',
+    doc: 'The key needs the scope `subscribe` for all that `match` covers, or `admin`. A page may hold fewer channels than asked for, or none, and still have a next one.',
+    parameters: [
+      query('match', { ...ref('Pattern'), default: '>' }, 'Only channels that this pattern covers.'),
+      query('limit', { type: 'integer', minimum: 1, maximum: 1000, default: 100 }, 'At most this many channels.'),
+      query('after', { type: 'string' }, '`next` of the page before.'),
+    ],
+    answers: [answer(200, 'A page.', json(ref('ChannelList'), '`next` is the `after` of the next page.'))],
+    errors: ['invalid_parameter', 'invalid_pattern', 'log_unavailable'],
   }),
   route('GET', '/v1/audit', 'readAudit', 'Reads who did what to the hub, the newest first.', {
     parameters: [

@@ -5,6 +5,14 @@ import { list, ref } from './schemas.ts';
 const ID: Parameter = { name: 'id', in: 'path', schema: { type: 'string' }, required: true, doc: "The hook's id." };
 const HOOK = json(ref('Hook'), 'The hook.');
 const MADE = json(ref('Hook'), 'The hook. `secret` is shown here and never again.');
+const REMOVED = answer(
+  200,
+  'Ended.',
+  json(
+    { type: 'object', properties: { removed: { type: 'integer', minimum: 1 } }, required: ['removed'] },
+    'How many.',
+  ),
+);
 const EVENT = { type: 'string', minLength: 1, maxLength: 200 };
 
 /** Other ways to have events delivered (PROTOCOL.md sections 14.7 to 14.9). */
@@ -52,7 +60,7 @@ export const DIALECTS: readonly Route[] = [
       query('event', EVENT, 'Only those for this event.'),
     ],
     bodies: [json(ref('NewHook'), '`target_url`, and `event` to end only those.')],
-    answers: [answer(204, 'Ended.')],
+    answers: [REMOVED],
     errors: ['invalid_parameter', 'not_found'],
   }),
   route('GET', '/v1/hooks/samples', 'readHookSamples', 'Shows what a hook of an event would be sent.', {
@@ -66,7 +74,7 @@ export const DIALECTS: readonly Route[] = [
   }),
   route('DELETE', '/v1/hooks/{id}', 'deleteHook', 'Ends a hook.', {
     parameters: [ID],
-    answers: [answer(204, 'Ended.')],
+    answers: [REMOVED],
   }),
   route('GET', '/v1/event-types', 'listEventTypes', 'Lists the types of events that are published here.', {
     section: '14.9',

@@ -24,6 +24,8 @@ test('operations have names of their own, and the parameters of their paths', ()
 test('every code that an HTTP request can get is told by some operation', () => {
   const anywhere: readonly ErrorCode[] = [
     'invalid_request',
+    'pipelined_request',
+    'unsupported_transfer_coding',
     'invalid_message',
     'not_found',
     'method_not_allowed',

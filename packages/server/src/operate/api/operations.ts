@@ -24,6 +24,7 @@ export interface Particulars {
   readonly doc?: string;
   readonly parameters?: readonly Parameter[];
   readonly bodies?: readonly Content[];
+  readonly isBodyOptional?: boolean;
   readonly answers: readonly Answer[];
   readonly errors?: readonly ErrorCode[];
 }
@@ -36,7 +37,7 @@ export function operation(
   summary: string,
   rest: Particulars,
 ): Route {
-  const { section, doc = '', parameters = [], bodies = [], answers, errors = [] } = rest;
+  const { section, doc = '', parameters = [], bodies = [], isBodyOptional = false, answers, errors = [] } = rest;
   const common = method === 'GET' ? ASKING : SENDING;
   const missing: readonly ErrorCode[] = path.includes('{') ? ['not_found'] : [];
   return {
@@ -48,6 +49,7 @@ export function operation(
     doc,
     parameters,
     bodies,
+    isBodyOptional,
     answers,
     errors: [...common, ...missing, ...errors],
   };

@@ -13,6 +13,10 @@ export interface Route {
   readonly doc: string;
   readonly parameters: readonly Parameter[];
   readonly bodies: readonly Content[];
+  /** A request without a body is one as well. */
+  readonly isBodyOptional?: boolean;
+  /** Whether rules can allow it to callers without credentials. */
+  readonly isForAnyone?: boolean;
   readonly answers: readonly Answer[];
   readonly errors: readonly ErrorCode[];
 }

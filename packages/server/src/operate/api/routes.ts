@@ -46,13 +46,33 @@ const TYPE: Parameter = {
 };
 
 const READING: readonly ErrorCode[] = [
+  'invalid_header',
+  'token_expired',
+  'identity_unavailable',
+  'log_unavailable',
   'invalid_parameter',
   'invalid_pattern',
   'invalid_cursor',
   'unauthorized',
   'forbidden',
 ];
+const READING_ONE: readonly ErrorCode[] = [
+  'invalid_channel',
+  'invalid_parameter',
+  'unauthorized',
+  'token_expired',
+  'forbidden',
+  'identity_unavailable',
+  'log_unavailable',
+  'draining',
+];
 const PUBLISHING: readonly ErrorCode[] = [
+  'invalid_header',
+  'invalid_parameter',
+  'origin_not_allowed',
+  'token_expired',
+  'identity_unavailable',
+  'unsupported_media_type',
   'invalid_json',
   'invalid_utf8',
   'json_too_deep',
@@ -80,6 +100,7 @@ const readEvents: Route = {
   method: 'GET',
   path: '/v1/events',
   name: 'readEvents',
+  isForAnyone: true,
   summary: 'Reads events: short poll, long poll, Server-Sent Events or WebSocket.',
   section: '4',
   doc: 'The form follows from the request: `Upgrade: websocket` with the subprotocol `polycast.v1` or none, else `Accept`. Without an `Accept` it is a poll.',
@@ -113,10 +134,34 @@ const readEvents: Route = {
     { ...WAIT, doc: 'Polls: hold the answer for up to this many seconds until there is an event.' },
     TOKEN,
     {
+      name: 'client',
+      in: 'query',
+      schema: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,64}$' },
+      doc: "The client's own name for itself, which outlives its connections.",
+    },
+    {
+      name: 'exclude',
+      in: 'query',
+      schema: { enum: ['self'] },
+      doc: '`self`: without what this client has published itself.',
+    },
+    {
+      name: 'presence',
+      in: 'query',
+      schema: { enum: ['none'] },
+      doc: '`none`: this short poll does not count as presence.',
+    },
+    {
+      name: 'lastEventId',
+      in: 'query',
+      schema: ref('Cursor'),
+      doc: 'The header `Last-Event-ID`, for clients that can set no header; the header goes before it.',
+    },
+    {
       name: 'Last-Event-ID',
       in: 'header',
       schema: ref('Cursor'),
-      doc: 'Server-Sent Events: where to go on; goes before `after` and `history`.',
+      doc: 'Server-Sent Events: where to go on; goes before `lastEventId`, `after` and `history`.',
     },
     {
       name: 'Prefer',
@@ -165,6 +210,7 @@ const publishEvents: Route = {
   method: 'POST',
   path: '/v1/events',
   name: 'publishEvents',
+  isForAnyone: true,
   summary: 'Publishes one event, a list, a stream of lines, or CloudEvents.',
   section: '8.1',
   doc: 'The answer comes once the event is durable. In a list or a stream each item has its own result; one that is refused does not hold up the others. With `ce-` headers the body is the data of a CloudEvent in binary mode.',
@@ -194,13 +240,14 @@ const publishEvents: Route = {
       ],
     },
   ],
-  errors: [...PUBLISHING, 'duplicate_member', 'precondition_failed', 'batch_too_large', 'unsupported_media_type'],
+  errors: [...PUBLISHING, 'duplicate_member', 'precondition_failed', 'batch_too_large'],
 };
 
 const publishToChannel: Route = {
   method: 'POST',
   path: '/v1/channels/{channel}/events',
   name: 'publishToChannel',
+  isForAnyone: true,
   summary: 'Publishes the body as it is, of any media type.',
   section: '8.3',
   doc: 'JSON becomes the `data` of the event, text a string, everything else `data_base64`.',
@@ -216,15 +263,19 @@ const publishToChannel: Route = {
     },
     { name: 'If-None-Match', in: 'header', schema: { const: '*' }, doc: 'Only if the channel has no event.' },
   ],
-  bodies: [{ mediaType: '*/*', schema: {}, doc: 'The data.' }],
+  bodies: [
+    { mediaType: 'application/octet-stream', schema: { type: 'string', format: 'binary' }, doc: 'Bytes.' },
+    { mediaType: '*/*', schema: {}, doc: 'The data, of any media type.' },
+  ],
   answers: [published()],
-  errors: [...PUBLISHING, 'invalid_header', 'precondition_failed'],
+  errors: [...PUBLISHING, 'precondition_failed'],
 };
 
 const readChannel: Route = {
   method: 'GET',
   path: '/v1/channels/{channel}',
   name: 'readChannel',
+  isForAnyone: true,
   summary: "Reads the newest event's data as it was published.",
   section: '10.1',
   doc: 'With `If-None-Match` and `wait` it is a blocking query: the answer comes once there is a newer event.',
@@ -244,13 +295,14 @@ const readChannel: Route = {
     },
     { status: 304, doc: 'There is no newer event.', contents: [] },
   ],
-  errors: ['invalid_channel', 'invalid_parameter', 'unauthorized', 'forbidden', 'channel_empty'],
+  errors: [...READING_ONE, 'channel_empty', 'too_many_connections', 'overloaded'],
 };
 
 const readHistory: Route = {
   method: 'GET',
   path: '/v1/channels/{channel}/history',
   name: 'readHistory',
+  isForAnyone: true,
   summary: 'Reads what the channel keeps, page by page, in both directions.',
   section: '10.2',
   doc: 'Without `before` and `after` it is the newest page.',
@@ -280,7 +332,7 @@ const readHistory: Route = {
       headers: { Link: '`rel="prev"` and `rel="next"`.' },
     },
   ],
-  errors: ['invalid_channel', 'invalid_parameter', 'invalid_cursor', 'unauthorized', 'forbidden'],
+  errors: [...READING_ONE, 'invalid_cursor'],
 };
 
 const operating: readonly Route[] = [

@@ -1,3 +1,4 @@
+import { GAP_REASONS } from '@polycast/protocol';
 import { DIALECT_SCHEMAS } from './dialect-schemas.ts';
 import type { JsonSchema } from './route.ts';
 import { SUBSCRIPTION_SCHEMAS } from './subscription-schemas.ts';
@@ -13,18 +14,29 @@ const LETTER: Readonly<Record<string, JsonSchema>> = {
   },
 };
 
+/** What a scope is for: channels, or the whole hub. */
+const PATTERNS: JsonSchema = {
+  type: 'array',
+  items: { $ref: '#/components/schemas/Pattern' },
+  minItems: 1,
+  maxItems: 100,
+};
+const WHOLE_HUB: JsonSchema = { type: 'array', items: { type: 'string', enum: ['>'] }, minItems: 1, maxItems: 1 };
+
 /** The shapes that several operations share; `ref` refers to them. */
 export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   Cursor: {
     type: 'string',
     pattern: '^[0-9a-hjkmnp-tv-z]{10}-[0-9a-hjkmnp-tv-z]{11}$',
     description: 'A place in the log (PROTOCOL.md section 2). Opaque: store it, send it back.',
+    examples: ['0t24qj92dx-00000000010'],
   },
   Channel: {
     type: 'string',
     maxLength: 200,
     pattern: String.raw`^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$`,
     description: 'A channel (PROTOCOL.md section 1.1).',
+    examples: ['orders.42'],
   },
   Pattern: {
     type: 'string',
@@ -32,6 +44,7 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     pattern: String.raw`^(?:(?:[A-Za-z0-9_-]+|\*)\.)*(?:[A-Za-z0-9_-]+|\*|>)$`,
     description:
       'A channel, or a pattern with `*` for one token and a last `>` for one or more (PROTOCOL.md section 1.2).',
+    examples: ['orders.>'],
   },
   Event: object(
     {
@@ -53,12 +66,20 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     ['id', 'channel', 'time'],
   ),
   Gap: object(
-    { from: ref('Cursor'), to: ref('Cursor'), reason: { enum: ['retention', 'epoch'] } },
+    { from: ref('Cursor'), to: ref('Cursor'), reason: { enum: Object.keys(GAP_REASONS) } },
     ['from', 'to', 'reason'],
     'Events after `from`, up to and with `to`, can no longer be delivered (PROTOCOL.md section 2.3).',
   ),
   Poll: object(
-    { events: list(ref('Event')), cursor: ref('Cursor'), gaps: list(ref('Gap')) },
+    {
+      events: list(ref('Event')),
+      cursor: ref('Cursor'),
+      gaps: list(ref('Gap')),
+      more: {
+        const: true,
+        description: 'A part of the log was looked through, and there is more of it: ask again at once.',
+      },
+    },
     ['events', 'cursor', 'gaps'],
     'The next poll asks with `after` = `cursor`.',
   ),
@@ -102,6 +123,40 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     oneOf: [{ required: ['user'] }, { required: ['users'] }],
     additionalProperties: false,
   },
+  UserList: object(
+    {
+      users: list(
+        object(
+          {
+            user: USER,
+            sessions: { type: 'integer', description: 'Its sessions; 0 of a user who has polled lately.' },
+            info: { description: 'What the site shows of the user.' },
+          },
+          ['user', 'sessions'],
+        ),
+      ),
+      next: { type: ['string', 'null'] },
+    },
+    ['users', 'next'],
+  ),
+  ChannelList: object(
+    {
+      channels: list(
+        object(
+          {
+            channel: ref('Channel'),
+            events: { type: 'integer', description: 'Events that are kept.' },
+            bytes: { type: 'integer', description: 'Of their JSON.' },
+            oldest: { type: ['string', 'null'], description: 'When the oldest of them was accepted.' },
+            latest: { type: ['string', 'null'], description: 'The id of the newest of them.' },
+          },
+          ['channel', 'events', 'bytes', 'oldest', 'latest'],
+        ),
+      ),
+      next: { type: ['string', 'null'] },
+    },
+    ['channels', 'next'],
+  ),
   User: object(
     {
       user: USER,
@@ -167,11 +222,11 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   Scopes: {
     ...object(
       {
-        publish: list(ref('Pattern')),
-        subscribe: list(ref('Pattern')),
-        subscriptions: { const: ['>'] },
-        users: { const: ['>'] },
-        admin: { const: ['>'] },
+        publish: PATTERNS,
+        subscribe: PATTERNS,
+        subscriptions: PATTERNS,
+        users: WHOLE_HUB,
+        admin: WHOLE_HUB,
       },
       [],
     ),

@@ -18,6 +18,7 @@ const OUTCOMES = [
   'certificate',
   'answer',
   'url',
+  'request',
 ];
 
 /** What may be said of a subscription when it is created and when it is changed. */
@@ -26,6 +27,7 @@ const WISHES: Readonly<Record<string, JsonSchema>> = {
   types: {
     type: ['array', 'null'],
     items: { type: 'string', minLength: 1, maxLength: 200 },
+    minItems: 1,
     maxItems: 20,
     description: '`null`: all.',
   },
@@ -174,7 +176,7 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
           lagEvents: {
             ...COUNT,
             description:
-              'Events that are not done: under way, failing, waiting, and at most so many more as `lagPositions` says.',
+              'Events that are not done: under way, failing, waiting, and those after `cursor` that it means and has not taken up. Never more than with `lagPositions` instead of the latter.',
           },
           lagPositions: { ...COUNT, description: 'Positions of the log from `cursor` to its head.' },
         },

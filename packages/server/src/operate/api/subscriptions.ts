@@ -121,6 +121,7 @@ export const SUBSCRIPTIONS: readonly Route[] = [
   action('rotate-secret', 'rotateSubscriptionSecret', 'Gives it a new secret to sign with.', {
     doc: 'Until the overlap is over, requests carry the signatures of both.',
     bodies: [json(ref('NewSecret'), 'May be left out.')],
+    isBodyOptional: true,
     answers: [{ ...answer(200, 'Rotated.', NEW), headers: ETAG }],
     errors: ['subscription_not_active'],
   }),

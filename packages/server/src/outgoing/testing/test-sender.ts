@@ -18,7 +18,13 @@ export const DEFAULTS: GuardOptions & SenderOptions = {
   connectionsMax: 100,
   connectionsPerHostMax: 10,
   userAgent: 'Polycast/test',
+  broken: unexpected,
 };
+
+/** What would have ended the hub fails the test that it happens in. */
+function unexpected(error: unknown): never {
+  throw error;
+}
 
 /** Until the test is over. */
 export function testSender(options: Partial<SenderOptions> = {}): OwnSender {

@@ -1,14 +1,10 @@
 import type { EventTypes } from '../../core/event-types.ts';
-import { respondJson } from '../../transports/desk.ts';
-import type { Route } from '../../transports/http-transport.ts';
+import type { Route } from '../../transports/route.ts';
 import { singles } from '../../transports/single-parameters.ts';
-import { forCallers } from '../caller.ts';
-import type { SubscriptionParts } from '../parts.ts';
+import { callersRoute } from '../caller.ts';
 
 /** `GET /v1/event-types` (PROTOCOL.md section 14.9): what may be subscribed to. */
-export function eventTypesRoutes(
-  parts: Pick<SubscriptionParts, 'services'> & { readonly eventTypes: EventTypes },
-): readonly Route[] {
+export function eventTypesRoutes(parts: { readonly eventTypes: EventTypes }): readonly Route[] {
   const eventTypes = parts.eventTypes.all.map(({ name, description, channels, schema, sample }) => ({
     name,
     description,
@@ -17,13 +13,9 @@ export function eventTypesRoutes(
     sample: sample === undefined ? null : (JSON.parse(sample) as unknown),
   }));
   return [
-    {
-      method: 'GET',
-      path: '/v1/event-types',
-      handle: forCallers(parts, ({ response, query }) => {
-        singles(query, []);
-        respondJson(response, 200, { eventTypes });
-      }),
-    },
+    callersRoute('GET', '/v1/event-types', (caller) => {
+      singles(caller.query, []);
+      caller.respondJson(200, { eventTypes });
+    }),
   ];
 }

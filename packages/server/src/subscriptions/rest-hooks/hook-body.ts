@@ -1,5 +1,6 @@
 import { isPattern, PolycastError } from '@polycast/protocol';
 import type { EventTypes } from '../../core/event-types.ts';
+import { nearestAll } from '../../core/nearest.ts';
 import { invalidBody, shortText, type Check, type Members } from '../../transports/json-body.ts';
 import { word } from '../checks.ts';
 
@@ -44,8 +45,7 @@ const EVENTS_MAX = 20;
 export function hookWish(members: Members, urlCheck: Check<string>): HookWish {
   return {
     targetUrl: targetUrl(members, urlCheck),
-    events: eventsOf(members),
-    channels: members.take('channels', list) ?? members.take('channel', list),
+    ...eventsAndChannels(members),
     format: members.take('format', word('data', 'event', 'cloudevents')) ?? 'data',
   };
 }
@@ -60,6 +60,38 @@ export function hookChoice(members: Members): {
 }
 
 const URL_LENGTH_MAX = 2048;
+
+/**
+ * Types of the catalogue go before channels of the same name. Where there is a catalogue, a name that is neither a type of it, nor one of
+ * its channels, nor a pattern is taken for a mistake; a single channel is then asked for as `channels`.
+ * @throws PolycastError `invalid_body`
+ */
+export function newHookMeaning(wish: Pick<HookWish, 'events' | 'channels'>, types: EventTypes): HookMeaning {
+  const { events, channels } = wish;
+  if (events.length === 0) return { channels: channels ?? [], types: undefined };
+  const { all } = types;
+  const channelsKnown = new Set(all.flatMap((type) => type.channels));
+  const mistaken = events.find(
+    (event) => types.get(event) === undefined && !channelsKnown.has(event) && !IS_WILD.test(event),
+  );
+  if (mistaken !== undefined && all.length > 0) throw unknownEvent(mistaken, types);
+  return hookMeaning(wish, types);
+}
+
+function unknownEvent(event: string, { all }: EventTypes): PolycastError {
+  const names = nearestAll(
+    event,
+    all.map(({ name }) => name),
+    NEAREST_MAX,
+  );
+  const meant = names.length === 0 ? '' : ` Did you mean ${names.join(' or ')}?`;
+  const detail = `There is no type of events called ${JSON.stringify(event)} (GET /v1/event-types).${meant}`;
+  return new PolycastError('invalid_body', detail, { member: 'event', nearest: names });
+}
+
+const NEAREST_MAX = 3;
+/** Nobody mistypes a name into a pattern. */
+const IS_WILD = /[*>]/;
 
 /**
  * Types of the catalogue go before channels of the same name.
@@ -78,6 +110,13 @@ export function hookMeaning(
   if (unknown !== undefined || known.length > 0 || channels !== undefined)
     throw invalidBody('event', 'must be types of events (GET /v1/event-types), or channels');
   return { channels: events, types: undefined };
+}
+
+/** Channels may be asked for alone. */
+function eventsAndChannels(members: Members): Pick<HookWish, 'events' | 'channels'> {
+  const isNamed = EVENT_NAMES.some((name) => members.has(name));
+  const events = isNamed || !(members.has('channels') || members.has('channel')) ? eventsOf(members) : [];
+  return { events, channels: members.take('channels', list) ?? members.take('channel', list) };
 }
 
 function targetUrl(members: Members, check: Check<string>): string {

@@ -1,17 +1,25 @@
 import type { EventTypes } from '../../core/event-types.ts';
 import type { WebhookDelivery } from '../../core/subscription/definition.ts';
 import type { Subscription } from '../../core/subscription/ports.ts';
-import { respondJson, timeText, type Desk } from '../../transports/desk.ts';
+import type { AuthorizedRequest } from '../../transports/authorized-request.ts';
 import { checkPattern, invalid, parameters, tooManyChannels } from '../../transports/events-query.ts';
-import type { Route } from '../../transports/http-transport.ts';
-import { Members, readMembers } from '../../transports/json-body.ts';
-import { respondEmpty } from '../../transports/respond.ts';
+import { Members } from '../../transports/json-body.ts';
+import type { Route } from '../../transports/route.ts';
 import { singles } from '../../transports/single-parameters.ts';
-import { allowDelivery, forCallers, maySee } from '../caller.ts';
+import { timeText } from '../../transports/time-text.ts';
+import { allowDelivery, callersRoute, maySee } from '../caller.ts';
 import { urlCheck } from '../delivery-body.ts';
 import type { SubscriptionParts } from '../parts.ts';
 import { createSecret } from '../secrets.ts';
-import { hookChoice, hookMeaning, hookWish, noSuchHook, type HookMeaning, type HookWish } from './hook-body.ts';
+import {
+  hookChoice,
+  hookMeaning,
+  hookWish,
+  newHookMeaning,
+  noSuchHook,
+  type HookMeaning,
+  type HookWish,
+} from './hook-body.ts';
 import { samplesOf } from './samples.ts';
 
 export interface HookParts extends SubscriptionParts {
@@ -22,41 +30,37 @@ const LIST_MAX = 1000;
 
 /** `/v1/hooks`: subscriptions as the clients of REST Hooks ask for them (PROTOCOL.md section 14.8). */
 export function hooksRoutes(parts: HookParts): readonly Route[] {
-  const route = (method: Route['method'], path: string, handle: (caller: Desk) => void | Promise<void>): Route => ({
-    method,
-    path,
-    handle: forCallers(parts, handle),
-  });
   return [
-    route('POST', '/v1/hooks', (caller) => createHook(parts, caller)),
-    route('GET', '/v1/hooks', (caller) => {
+    callersRoute('POST', '/v1/hooks', (caller) => createHook(parts, caller)),
+    callersRoute('GET', '/v1/hooks', (caller) => {
       singles(caller.query, []);
       const hooks = hooksOf(parts, caller, () => true, LIST_MAX);
-      respondJson(caller.response, 200, { hooks: hooks.map((hook) => hookJson(hook)) });
+      caller.respondJson(200, { hooks: hooks.map((hook) => hookJson(hook)) });
     }),
-    route('DELETE', '/v1/hooks', (caller) => removeHooks(parts, caller)),
-    route('GET', '/v1/hooks/samples', async (caller) => {
+    callersRoute('DELETE', '/v1/hooks', (caller) => removeHooks(parts, caller)),
+    callersRoute('GET', '/v1/hooks/samples', async (caller) => {
       const event = singles(caller.query, ['event']).get('event') ?? '';
-      respondJson(caller.response, 200, await samplesOf(parts, caller.principal, event));
+      caller.respondJson(200, await samplesOf(parts, caller.principal, event));
     }),
-    route('GET', '/v1/hooks/:id', (caller) => respondJson(caller.response, 200, hookJson(hookOf(parts, caller)))),
-    route('DELETE', '/v1/hooks/:id', async (caller) => {
+    callersRoute('GET', '/v1/hooks/:id', (caller) => caller.respondJson(200, hookJson(hookOf(parts, caller)))),
+    // Zapier's client fails on an answer without a body.
+    callersRoute('DELETE', '/v1/hooks/:id', async (caller) => {
       await parts.desk.remove(hookOf(parts, caller).definition.id, caller.actor);
-      respondEmpty(caller.response, 204);
+      caller.respondJson(200, { removed: 1 });
     }),
   ];
 }
 
-async function createHook(parts: HookParts, caller: Desk): Promise<void> {
+async function createHook(parts: HookParts, caller: AuthorizedRequest): Promise<void> {
   const { services, desk, eventTypes, trusts } = parts;
-  const wish = hookWish(await readMembers(services, caller.request), urlCheck(parts));
-  const meaning = hookMeaning(wish, eventTypes);
+  const wish = hookWish(await caller.members(), urlCheck(parts));
+  const meaning = newHookMeaning(wish, eventTypes);
   const { channelsPerConsumerMax } = services.settings;
   if (meaning.channels.length > channelsPerConsumerMax) throw tooManyChannels(channelsPerConsumerMax);
   meaning.channels.forEach(checkPattern);
   await allowDelivery(services, caller.principal, meaning.channels, undefined);
   const [twin] = hooksOf(parts, caller, (one) => isTwin(one, wish, meaning), 1);
-  if (twin !== undefined) return respondJson(caller.response, 200, hookJson(twin), locationOf(twin));
+  if (twin !== undefined) return caller.respondJson(200, hookJson(twin), locationOf(twin));
   const { key, user } = caller.principal;
   const secret = createSecret('hmac');
   const { subscription } = await desk.create(
@@ -64,7 +68,9 @@ async function createHook(parts: HookParts, caller: Desk): Promise<void> {
       ...NEW,
       ...meaning,
       owner: { key, user },
-      metadata: { events: wish.events.join(' ').slice(0, NOTE_LENGTH_MAX) },
+      metadata: {
+        events: (wish.events.length > 0 ? wish.events : meaning.channels).join(' ').slice(0, NOTE_LENGTH_MAX),
+      },
       concurrencyMax: parts.settings.concurrency,
       delivery: deliveryOf(parts, wish, secret),
       cursor: services.feed.head,
@@ -72,12 +78,12 @@ async function createHook(parts: HookParts, caller: Desk): Promise<void> {
     },
     caller.actor,
   );
-  respondJson(caller.response, 201, { ...hookJson(subscription), secret }, locationOf(subscription));
+  caller.respondJson(201, { ...hookJson(subscription), secret }, locationOf(subscription));
 }
 
 /** What a client remembers may be no more than what it has asked with. */
-async function removeHooks(parts: HookParts, caller: Desk): Promise<void> {
-  const members = caller.query === '' ? await readMembers(parts.services, caller.request) : membersIn(caller.query);
+async function removeHooks(parts: HookParts, caller: AuthorizedRequest): Promise<void> {
+  const members = caller.query === '' ? await caller.members() : membersIn(caller.query);
   const { targetUrl, events } = hookChoice(members);
   const meaning = events === undefined ? undefined : hookMeaning({ events, channels: undefined }, parts.eventTypes);
   const isMeant = (one: Subscription): boolean =>
@@ -85,7 +91,7 @@ async function removeHooks(parts: HookParts, caller: Desk): Promise<void> {
   const hooks = hooksOf(parts, caller, isMeant, LIST_MAX);
   if (hooks.length === 0) throw noSuchHook();
   for (const { definition } of hooks) await parts.desk.remove(definition.id, caller.actor);
-  respondEmpty(caller.response, 204);
+  caller.respondJson(200, { removed: hooks.length });
 }
 
 /** Of two addresses neither is ended: it cannot be told which is meant. @throws PolycastError `invalid_parameter` */
@@ -112,7 +118,7 @@ function deliveryOf({ settings }: HookParts, { targetUrl, format }: HookWish, se
   };
 }
 
-function hookOf(parts: HookParts, { parameters: { id = '' }, principal }: Desk): Subscription {
+function hookOf(parts: HookParts, { parameters: { id = '' }, principal }: AuthorizedRequest): Subscription {
   const subscription = parts.desk.get(id);
   if (subscription === undefined || !isHook(subscription) || !maySee(parts.services, principal, subscription))
     throw noSuchHook();
@@ -121,7 +127,7 @@ function hookOf(parts: HookParts, { parameters: { id = '' }, principal }: Desk):
 
 function hooksOf(
   { services, desk }: HookParts,
-  { principal }: Desk,
+  { principal }: AuthorizedRequest,
   isMeant: (subscription: Subscription) => boolean,
   limit: number,
 ): readonly Subscription[] {

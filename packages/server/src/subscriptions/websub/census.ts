@@ -4,11 +4,12 @@ import type { Subscription, SubscriptionDesk } from '../../core/subscription/por
 /** All are looked through no more often than once in so long: who asks is anybody. */
 const AGE_MAX_MS = 1000;
 
-/** How many WebSub subscriptions there are, and of which channels: as it was up to a second ago, and what was added since. */
+/** How many WebSub subscriptions there are, of which channels and to which hosts: as it was up to a second ago, and what was added since. */
 export class Census {
   readonly #desk: Pick<SubscriptionDesk, 'list'>;
   readonly #clock: Clock;
   #channels = new Set<string>();
+  #hosts = new Map<string, number>();
   #count = 0;
   #takenMs = -Infinity;
 
@@ -27,9 +28,35 @@ export class Census {
     return this.#channels.has(channel);
   }
 
-  added(channel: string): void {
+  /** How many have their callback on a host. */
+  ofHost(host: string): number {
+    this.#take();
+    return this.#hosts.get(host) ?? 0;
+  }
+
+  /** Of the host that has the most of them, the newest one. */
+  newestOfLargest(): Subscription | undefined {
+    this.#take();
+    let largest = '';
+    for (const [host, count] of this.#hosts) if (count > (this.#hosts.get(largest) ?? 0)) largest = host;
+    const all = this.#desk.list({
+      after: '',
+      limit: Infinity,
+      means: (each) => isOurs(each) && hostOf(each) === largest,
+    });
+    const [first] = all;
+    return all.reduce((newest, each) => (isNewer(each, newest) ? each : newest), first as Subscription);
+  }
+
+  added(channel: string, host: string): void {
     this.#channels.add(channel);
+    this.#hosts.set(host, (this.#hosts.get(host) ?? 0) + 1);
     this.#count++;
+  }
+
+  /** One was taken away: it is counted anew. */
+  removed(): void {
+    this.#takenMs = -Infinity;
   }
 
   #take(): void {
@@ -39,10 +66,25 @@ export class Census {
     const all = this.#desk.list({ after: '', limit: Infinity, means: isOurs });
     this.#count = all.length;
     this.#channels = new Set(all.flatMap(({ definition }) => definition.channels));
+    this.#hosts = new Map();
+    for (const each of all) this.#hosts.set(hostOf(each), (this.#hosts.get(hostOf(each)) ?? 0) + 1);
   }
 }
 
 /** A live one of this dialect. */
 export function isOurs({ definition: { delivery }, standing }: Subscription): boolean {
   return delivery.kind === 'webhook' && delivery.dialect === 'websub' && standing.state !== 'ended';
+}
+
+/** A callback's host name: which of its ports it is makes no other host of it. */
+export function hostnameOf(callback: string): string {
+  return URL.parse(callback)?.hostname ?? '';
+}
+
+function hostOf({ definition: { delivery } }: Subscription): string {
+  return delivery.kind === 'webhook' ? hostnameOf(delivery.url) : '';
+}
+
+function isNewer({ definition: one }: Subscription, { definition: other }: Subscription): boolean {
+  return one.createdMs > other.createdMs;
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/ports.ts';
+import { writableMediaType } from '../../core/media-type.ts';
 import type { PublishRequest, PublishResult } from '../../core/publish.ts';
 import { ticksOf, type Wheel } from '../../core/wheel.ts';
 import { contentOf } from '../../transports/publish-content.ts';
@@ -79,14 +80,20 @@ export class ForeignTopics {
 
   async #distribute({ url, channel }: Topic): Promise<void> {
     const { fetchTopic, publisher, newest } = this.#parts;
-    const { status, contentType, body } = await fetchTopic(url, {
+    const {
+      status,
+      contentType: said,
+      body,
+    } = await fetchTopic(url, {
       timeoutMs: TIMEOUT_MS,
       bytesMax: DOCUMENT_BYTES_MAX,
     });
     if (this.#work.isClosed) return;
+    // Whatever a site says of its document, the hub says it again as a header.
+    const contentType = writableMediaType(said);
     if (status !== 200) throw new Error(`it was answered ${status}`);
     const known = await newest(channel);
-    if (known !== undefined && known.mediaType === (contentType ?? UNKNOWN) && body.equals(known.bytes)) return;
+    if (known !== undefined && known.mediaType === contentType && body.equals(known.bytes)) return;
     const content = exactContent(body, contentType);
     const result = await publisher.publishOne({
       channel,
@@ -99,11 +106,9 @@ export class ForeignTopics {
   }
 }
 
-const UNKNOWN = 'application/octet-stream';
-
 /** Somebody else's document is passed on byte for byte; JSON, which publishing would rid of its line breaks, as bytes. */
-function exactContent(body: Buffer, contentType: string | undefined): string {
+function exactContent(body: Buffer, contentType: string): string {
   const mediaType = parseMediaType(contentType);
   if (mediaType !== undefined && !isJson(mediaType)) return contentOf(body, contentType);
-  return `"datacontenttype":${JSON.stringify(contentType ?? UNKNOWN)},"data_base64":"${body.toString('base64')}"`;
+  return `"datacontenttype":${JSON.stringify(contentType)},"data_base64":"${body.toString('base64')}"`;
 }

@@ -1,7 +1,7 @@
 import { newestEvent } from '../../core/newest-event.ts';
 import type { Sender, SubscriptionDesk } from '../../core/subscription/ports.ts';
 import type { WebSubSettings } from '../../core/subscription/websub-settings.ts';
-import type { Route } from '../../transports/http-transport.ts';
+import type { Route } from '../../transports/route.ts';
 import type { Services } from '../../transports/services.ts';
 import { storedContent } from '../../transports/stored-content.ts';
 import { Census } from './census.ts';
@@ -54,7 +54,7 @@ export function openWebSub({ services, desk, sender, settings, deliveries, fetch
     head,
   });
   return {
-    routes: settings.enabled ? websubRoutes(services, hub, services.settings.publicUrl) : [],
+    routes: settings.enabled ? websubRoutes(hub, services.settings.publicUrl) : [],
     start: () =>
       void hub
         .review()

@@ -44,6 +44,13 @@ describe('a request to the WebSub hub', () => {
     });
   });
 
+  it('to unsubscribe says nothing of lease, secret or algorithm: what stands there is not looked at', () => {
+    const terms = { 'hub.lease_seconds': 'abc', 'hub.secret': 'x'.repeat(300), 'hub.algorithm': 'md5' };
+    const nothing = { leaseSeconds: undefined, secret: undefined, algorithm: undefined };
+    expect(read({ 'hub.mode': 'unsubscribe' }, terms)).toMatchObject(nothing);
+    expect(refused(terms)).not.toBe('');
+  });
+
   it('may have parameters that nobody knows', () => {
     expect(read({ 'hub.strange': 'yes', other: 'too' })).toMatchObject({ mode: 'subscribe' });
   });

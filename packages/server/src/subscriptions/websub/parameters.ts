@@ -51,12 +51,23 @@ export function hubRequestOf(form: URLSearchParams): HubRequest {
     mode,
     topic: urlOf('hub.topic', single(form, 'hub.topic')),
     callback: urlOf('hub.callback', single(form, 'hub.callback')),
-    leaseSeconds: leaseOf(single(form, 'hub.lease_seconds')),
-    secret: secretOf(single(form, 'hub.secret')),
-    algorithm: algorithmOf(form),
+    ...(mode === 'subscribe' ? termsOf(form) : NO_TERMS),
     verifyToken: tokenOf(single(form, 'hub.verify_token')),
   };
 }
+
+type Terms = Pick<Intent, 'leaseSeconds' | 'secret' | 'algorithm'>;
+
+function termsOf(form: URLSearchParams): Terms {
+  return {
+    leaseSeconds: leaseOf(single(form, 'hub.lease_seconds')),
+    secret: secretOf(single(form, 'hub.secret')),
+    algorithm: algorithmOf(form),
+  };
+}
+
+/** "This parameter MAY be present for unsubscription requests and MUST be ignored by the hub in that case" (WebSub section 5.1). */
+const NO_TERMS: Terms = { leaseSeconds: undefined, secret: undefined, algorithm: undefined };
 
 /** Each topic once; several may be told at once, by both names. */
 function pinged(form: URLSearchParams): readonly Pinged[] {

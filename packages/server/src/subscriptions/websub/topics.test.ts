@@ -21,6 +21,16 @@ describe('topics', () => {
     expect(channel('https://shop.example/hub/v1/channels/news')).toBe('news');
   });
 
+  it('are the same with unreserved characters encoded, be they its own or others', () => {
+    expect(channel('https://hub.example/v1/channels/%6Eew%73')).toBe('news');
+    expect(channel('https://hub.example/%76%31/channels/a%2Eb%2db')).toBe('a.b-b');
+    expect(topicOf('https://hub.example/v1/channels/%6eews', BASES, [])?.url).toBe(
+      'https://hub.example/v1/channels/%6eews',
+    );
+    expect(channel('https://blog.example/%61?q=%2F')).toBe(channel('https://blog.example/a?q=%2F'));
+    expect(channel('https://blog.example/a%2Fb')).not.toBe(channel('https://blog.example/a/b'));
+  });
+
   it('are nothing else of the hub', () => {
     for (const url of [
       'https://hub.example:8443/v1/channels/news',
@@ -28,7 +38,7 @@ describe('topics', () => {
       'https://hub.example/v1/channels/news?wait=60',
       'https://hub.example/v1/channels/news/history',
       'https://hub.example/v1/channels/news.*',
-      'https://hub.example/v1/channels/%6Eews',
+      'https://hub.example/v1/channels/new%2As',
       'https://hub.example/v1/channels/',
       'https://hub.example/v1/channels/../channels/',
       'https://hub.example/other',

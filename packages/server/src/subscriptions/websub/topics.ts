@@ -15,14 +15,23 @@ export const FOREIGN_CHANNELS = 'polycast.websub.';
 
 /**
  * What a topic's URL stands for; `undefined` when this hub is not its hub.
+ * @param given as it is told to the subscriber again
  * @param bases where this hub is reached: `https://hub.example`, or with a path
  * @param prefixes what foreign topics' URLs may begin with
  */
-export function topicOf(url: string, bases: readonly string[], prefixes: readonly string[]): Topic | undefined {
+export function topicOf(given: string, bases: readonly string[], prefixes: readonly string[]): Topic | undefined {
+  const url = withUnreservedDecoded(given);
   const own = ownChannel(url, bases);
-  if (own !== undefined) return { url, channel: own, isForeign: false };
+  if (own !== undefined) return { url: given, channel: own, isForeign: false };
   if (!prefixes.some((prefix) => beginsWith(url, prefix))) return undefined;
   return { url, channel: FOREIGN_CHANNELS + createHash('sha256').update(url).digest('base64url'), isForeign: true };
+}
+
+/** "Hubs MUST always decode non-reserved characters" (WebSub section 5.1): two spellings of a URL are one topic (RFC 3986, section 6.2.2.2). */
+function withUnreservedDecoded(url: string): string {
+  return url.replace(/%(?:2[DE]|3\d|4[1-9A-F]|5[0-9A]|5F|6[1-9A-F]|7[0-9A]|7E)/gi, (escape) =>
+    String.fromCharCode(Number.parseInt(escape.slice(1), 16)),
+  );
 }
 
 /** By whatever scheme: a proxy may have ended TLS. What the hub's own address does not answer, such as a query, is no topic. */

@@ -17,6 +17,20 @@ describe('discovery (WebSub section 4)', () => {
     expect(asked).toBe(202);
   });
 
+  it('goes before its first event, for who may read it, and for nobody else', async () => {
+    const { subscriber, topic, endpoint, publish, subscribe } = await webSubWorld();
+    expect(await subscriber.discover(topic('news.empty'))).toEqual({ hub: endpoint, self: topic('news.empty') });
+    for (const method of ['GET', 'HEAD']) {
+      const empty = await fetch(topic('news.empty'), { method });
+      expect([empty.status, empty.headers.get('content-type')]).toEqual([404, 'application/problem+json']);
+      const closed = await fetch(topic('private.empty'), { method });
+      expect([closed.status, closed.headers.get('link')]).toEqual([401, null]);
+    }
+    await subscribe({ topic: topic('news.empty') });
+    await publish('news.empty', '"first"', JSON_TYPE);
+    await until(() => subscriber.deliveries.length === 1);
+  });
+
   it('by the address that is configured, where there is one', async () => {
     const publicUrl = 'https://shop.example/hub';
     const { subscriber, topic, publish, subscribe } = await webSubWorld({ publicUrl });

@@ -6,8 +6,8 @@ import type { Sender, Subscription, SubscriptionDesk } from '../../core/subscrip
 import type { SubscriptionSettings } from '../../core/subscription/settings.ts';
 import type { WebSubSettings } from '../../core/subscription/websub-settings.ts';
 import { TokenBuckets } from '../../core/token-buckets.ts';
-import { countedAs } from '../../transports/client-address.ts';
-import { isOurs, type Census } from './census.ts';
+import { countedAs } from '../../core/counted-address.ts';
+import { hostnameOf, isOurs, type Census } from './census.ts';
 import type { ForeignTopics } from './foreign-topics.ts';
 import { KeyedWork } from './keyed-work.ts';
 import { hubRequestOf, invalid, type Intent, type Ping } from './parameters.ts';
@@ -44,12 +44,14 @@ const WAITING_MAX = 10_000;
 const REQUESTS_PER_SECOND = 20;
 const QUESTIONS_PER_SECOND = 10;
 const BURST_SECONDS = 10;
+const DAY_SECONDS = 86_400;
 
 /** The hub of WebSub (PROTOCOL.md section 14.7): intents become subscriptions once their callbacks have confirmed them. */
 export class WebSub {
   readonly #parts: WebSubParts;
   readonly #work = new KeyedWork(ASKED_MAX, WAITING_MAX);
   readonly #buckets = new TokenBuckets();
+  readonly #newOfClients = new TokenBuckets();
 
   constructor(parts: WebSubParts) {
     this.#parts = parts;
@@ -74,6 +76,8 @@ export class WebSub {
         member: 'hub.callback',
       });
     this.#limit(`host ${new URL(request.callback).host}`, QUESTIONS_PER_SECOND);
+    if (request.mode === 'subscribe' && this.#present(topic.channel, request.callback) === undefined)
+      this.#limitNew(countedAs(by.address ?? ''));
     const wish: Wish = { request, topic, hubUrl: `${bases[0]}/v1/websub`, by, head: this.#parts.head() };
     if (!this.#work.add(`${topic.channel} ${request.callback}`, () => this.#settle(wish)))
       throw new PolycastError('overloaded', 'Too many requests wait to be verified.', { retryAfterMs: 5000 });
@@ -137,22 +141,61 @@ export class WebSub {
     const { desk, clock } = this.#parts;
     const refused = await this.#refusal(topic);
     if (refused !== undefined) return this.#deny(topic, request.callback, refused);
-    const { settings, census } = this.#parts;
-    if (census.count >= settings.subscriptionsMax && this.#present(topic.channel, request.callback) === undefined)
-      return this.#deny(topic, request.callback, 'The hub has as many subscribers as it may have.');
+    const noPlace = this.#noPlace(wish);
+    if (noPlace !== undefined) return this.#deny(topic, request.callback, noPlace);
     const leaseSeconds = this.#lease(request.leaseSeconds);
     if (!(await this.#confirms(request, leaseSeconds))) return;
+    // Others may have been confirmed meanwhile.
+    const noPlaceNow = this.#noPlace(wish);
+    if (noPlaceNow !== undefined) return this.#deny(topic, request.callback, noPlaceNow);
+    await this.#makePlace(wish);
     const delivery = this.#delivery(wish);
     const endsMs = clock.nowMs() + leaseSeconds * 1000;
     const present = this.#present(topic.channel, request.callback);
     if (present?.standing.state === 'ended') await desk.remove(present.definition.id, by);
     if (present === undefined || present.standing.state === 'ended') {
       await desk.create({ ...NEW, ...this.#terms(wish), delivery, endsMs, cursor: wish.head, isTrusted: true }, by);
-      return census.added(topic.channel);
+      return this.#parts.census.added(topic.channel, hostnameOf(request.callback));
     }
     await desk.change(present.definition.id, { delivery, endsMs, metadata: { topic: topic.url } }, undefined, by);
     // Whoever confirms is there again.
     if (present.standing.state === 'suspended') await desk.resume(present.definition.id, by);
+  }
+
+  /** Why there is no place for a new one, if there is none. */
+  #noPlace({ topic, request }: Wish): string | undefined {
+    if (this.#present(topic.channel, request.callback) !== undefined) return undefined;
+    const { settings, census } = this.#parts;
+    const ofHost = census.ofHost(hostnameOf(request.callback));
+    if (ofHost >= settings.subscriptionsPerHostMax) return 'This host has as many subscriptions as one host may have.';
+    if (census.count < settings.subscriptionsMax || this.#largestBeyond(ofHost) !== undefined) return undefined;
+    return 'The hub has as many subscribers as it may have.';
+  }
+
+  /** When all places are taken, the host with the most of them gives one to a host that will still have fewer. */
+  async #makePlace({ topic, request }: Wish): Promise<void> {
+    const { settings, census } = this.#parts;
+    if (census.count < settings.subscriptionsMax) return;
+    if (this.#present(topic.channel, request.callback) !== undefined) return;
+    const leaving = this.#largestBeyond(census.ofHost(hostnameOf(request.callback)));
+    if (leaving === undefined) return;
+    const { channels, metadata, delivery } = leaving.definition;
+    const [channel = ''] = channels;
+    const left = { url: metadata['topic'] ?? '', channel, isForeign: false };
+    await this.#deny(
+      left,
+      (delivery as WebhookDelivery).url,
+      'Its host has the most subscriptions, and another host has none left.',
+    );
+    census.removed();
+  }
+
+  #largestBeyond(ofHost: number): Subscription | undefined {
+    const { census } = this.#parts;
+    const newest = census.newestOfLargest();
+    if (newest === undefined) return undefined;
+    const { url } = newest.definition.delivery as WebhookDelivery;
+    return census.ofHost(hostnameOf(url)) > ofHost + 1 ? newest : undefined;
   }
 
   async #unsubscribe({ request, topic, by }: Wish): Promise<void> {
@@ -216,6 +259,16 @@ export class WebSub {
       retryDelaysMs: deliveries.retryDelaysSeconds.map((seconds) => seconds * 1000),
       secrets: secret === undefined ? [] : [{ text: `${algorithm}=${secret}`, endsMs: undefined }],
     };
+  }
+
+  #limitNew(client: string): void {
+    const { settings, clock } = this.#parts;
+    const max = settings.subscriptionsPerClientMax;
+    const retryAfterMs = this.#newOfClients.take(client, max / DAY_SECONDS, max, clock.monotonicMs());
+    if (retryAfterMs > 0)
+      throw new PolycastError('rate_limited', `${max} new subscriptions a day are taken of one client.`, {
+        retryAfterMs,
+      });
   }
 
   #limit(name: string, perSecond: number): void {

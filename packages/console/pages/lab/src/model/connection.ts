@@ -110,19 +110,26 @@ export class Connection {
   #readBody(exchange: Exchange, bytes: string, atMs: number): void {
     this.#body += bytes;
     if (exchange.kind !== 'stream') return;
-    const blocks = this.#body.split('\n\n');
-    this.#body = blocks.pop() ?? '';
-    for (const block of blocks) this.#readBlock(exchange, block, atMs);
+    let from = 0;
+    for (;;) {
+      // A comment is a line of its own: it has no empty line of its own behind it.
+      const separator = this.#body.startsWith(':', from) ? '\n' : '\n\n';
+      const end = this.#body.indexOf(separator, from);
+      if (end < 0) break;
+      this.#readBlock(exchange, this.#body.slice(from, end), end + separator.length - from, atMs);
+      from = end + separator.length;
+    }
+    this.#body = this.#body.slice(from);
   }
 
   /** One block of an event stream; the browser makes an event of it at its empty line. */
-  #readBlock(exchange: Exchange, block: string, atMs: number): void {
+  #readBlock(exchange: Exchange, block: string, bytes: number, atMs: number): void {
     const name = /^event: ?(.*)$/m.exec(block)?.[1];
     const isEvent = name === undefined && /^data:/m.test(block);
     if (isEvent) exchange.events++;
     if (name === 'polycast.gap') exchange.gaps++;
     const label = isEvent ? 'event' : (name ?? (block.startsWith(':') ? 'heartbeat' : 'setting'));
-    this.#enter(exchange, 'down', isEvent ? 'event' : 'control', label, textOf(block), block.length + 2, atMs);
+    this.#enter(exchange, 'down', isEvent ? 'event' : 'control', label, textOf(block), bytes, atMs);
   }
 
   #endOfAnswer(exchange: Exchange, atMs: number): void {

@@ -50,11 +50,22 @@ test('an event stream is one exchange, in which control messages and heartbeats 
   up(get('Accept: text/event-stream\r\n'), 1);
   down('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n', 2);
   down('retry: 500\n\nevent: polycast.ready\nid: c0\ndata: {}\n\n', 2);
-  down(`id: c1\ndata: ${EVENT}\n\n:\nid: c2\n`, 3);
+  down(`id: c1\ndata: ${EVENT}\n\n:\n:`, 3);
+  down('\nevent: polycast.heartbeat\nid: c2\ndata: {"cursor":"c2"}\n', 3);
   down('\nevent: polycast.gap\nid: c3\ndata: {}\n\n', 4);
   expect(model.lanes.sse.exchanges).toMatchObject([{ kind: 'stream', events: 1, gaps: 1, endedAtMs: undefined }]);
   const labels = model.lanes.sse.entries.map(({ label }) => label);
-  expect(labels).toEqual(['request', 'answer', 'setting', 'polycast.ready', 'event', 'heartbeat', 'polycast.gap']);
+  expect(labels).toEqual([
+    'request',
+    'answer',
+    'setting',
+    'polycast.ready',
+    'event',
+    'heartbeat',
+    'heartbeat',
+    'polycast.heartbeat',
+    'polycast.gap',
+  ]);
 });
 
 test('a WebSocket is one exchange, its frames are read in both directions', () => {

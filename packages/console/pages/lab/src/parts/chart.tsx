@@ -1,4 +1,4 @@
-import type { VNode } from 'preact';
+import type { RefObject, VNode } from 'preact';
 import { LANES } from '../lanes/index.ts';
 import type { Order } from '../model/order.ts';
 import { STEPS } from '../model/steps.ts';
@@ -8,6 +8,7 @@ import { secondsText } from '../model/words.ts';
 import type { Session } from '../session.ts';
 import { LaneRow } from './lane-row.tsx';
 import { useNow } from './use-frame.ts';
+import { useWidth } from './use-width.ts';
 
 /** The kitchen's row and one row a lane, over one time axis. */
 export function Chart({ session }: { session: Session }): VNode {
@@ -16,25 +17,34 @@ export function Chart({ session }: { session: Session }): VNode {
   const now = order?.endedAtMs ?? clock;
   const ended = order?.endedAtMs !== undefined;
   const axis = timeAxis(order?.startedAtMs ?? now, now, ended);
+  const [strip, stripWidth] = useWidth();
   return (
     <section class={ended ? 'chart ended' : 'chart'} aria-label="What happens on the wires">
-      <KitchenRow session={session} axis={axis} now={now} />
+      <KitchenRow session={session} axis={axis} now={now} strip={strip} stripWidth={stripWidth} />
       {LANES.map((lane) => (
-        <LaneRow key={lane.name} lane={lane} session={session} axis={axis} now={now} />
+        <LaneRow key={lane.name} lane={lane} session={session} axis={axis} now={now} stripWidth={stripWidth} />
       ))}
       <Legend />
     </section>
   );
 }
 
-function KitchenRow({ session, axis, now }: { session: Session; axis: TimeAxis; now: number }): VNode {
+interface KitchenRowProps {
+  readonly session: Session;
+  readonly axis: TimeAxis;
+  readonly now: number;
+  readonly strip: RefObject<HTMLDivElement | null>;
+  readonly stripWidth: number;
+}
+
+function KitchenRow({ session, axis, now, strip, stripWidth }: KitchenRowProps): VNode {
   const { order } = session;
   return (
     <div class="row kitchen-row">
       <p class="row-label">
         <b>Kitchen</b> publishes
       </p>
-      <div class="strip" aria-hidden="true">
+      <div class="strip" aria-hidden="true" ref={strip}>
         {axis.ticksMs
           .filter((offsetMs) => axis.percent(axis.fromMs + offsetMs) < 97)
           .map((offsetMs) => (
@@ -52,7 +62,7 @@ function KitchenRow({ session, axis, now }: { session: Session; axis: TimeAxis; 
             style={{ left: `${axis.percent(sentAtMs)}%` }}
           >
             <span class="number">{step}</span>
-            {hasRoom(order, step, axis) && <span class="publication-title">{STEPS[step - 1]?.title}</span>}
+            {hasRoom(order, step, axis, stripWidth) && <span class="publication-title">{STEPS[step - 1]?.title}</span>}
           </span>
         ))}
         {session.running && <span class="now" style={{ left: `${axis.percent(now)}%` }} />}
@@ -66,13 +76,17 @@ function KitchenRow({ session, axis, now }: { session: Session; axis: TimeAxis; 
   );
 }
 
-/** Whether a title fits in before the next publication. The shares of the width are those of the text on a desktop. */
-function hasRoom(order: Order, step: number, axis: TimeAxis): boolean {
-  const next = order.publications[step];
-  if (next === undefined) return true;
-  const titleShare = 3.6 + 0.95 * (STEPS[step - 1]?.title.length ?? 0);
-  return axis.percent(next.sentAtMs) - axis.percent(order.publications[step - 1]?.sentAtMs ?? 0) > titleShare;
+/** Whether a title fits in before the next publication, or the end of the strip. */
+function hasRoom(order: Order, step: number, axis: TimeAxis, stripWidth: number): boolean {
+  const [own, next] = [order.publications[step - 1], order.publications[step]];
+  const from = axis.percent(own?.sentAtMs ?? 0);
+  const room = ((next === undefined ? 100 : axis.percent(next.sentAtMs)) - from) * (stripWidth / 100);
+  return room > NUMBER_WIDTH + LETTER_WIDTH * (STEPS[step - 1]?.title.length ?? 0);
 }
+
+/** In pixels: of the number before a title with what is left free on both sides, and of a letter of the title. */
+const NUMBER_WIDTH = 34;
+const LETTER_WIDTH = 7;
 
 function Legend(): VNode {
   return (

@@ -89,17 +89,33 @@ function Troubles({ session }: { session: Session }): VNode {
     <div class="troubles" role="group" aria-label="Make trouble on all wires">
       <p>Make trouble on all wires</p>
       <div class="trouble-buttons">
-        <button type="button" onClick={() => void session.trouble({ kind: 'cut', lane: 'all' })}>
+        <button
+          type="button"
+          aria-pressed={session.isBroken('all', 'cut')}
+          onClick={() => void session.trouble({ kind: 'cut', lane: 'all' })}
+        >
           Cut the network
         </button>
-        <button type="button" onClick={() => void session.trouble({ kind: 'stall', lane: 'all' })}>
+        <button
+          type="button"
+          aria-pressed={session.isBroken('all', 'stall')}
+          onClick={() => void session.trouble({ kind: 'stall', lane: 'all' })}
+        >
           Stall it
         </button>
-        <button type="button" onClick={() => void session.trouble({ kind: 'slow', lane: 'all' })}>
+        <button
+          type="button"
+          aria-pressed={session.isBroken('all', 'slow')}
+          onClick={() => void session.trouble({ kind: 'slow', lane: 'all' })}
+        >
           Slow it down
         </button>
         {actions.includes('restart') && (
-          <button type="button" onClick={() => void session.trouble({ kind: 'restart' })}>
+          <button
+            type="button"
+            aria-pressed={session.isHubAway}
+            onClick={() => void session.trouble({ kind: 'restart' })}
+          >
             Restart the hub
           </button>
         )}

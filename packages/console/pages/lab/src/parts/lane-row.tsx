@@ -14,10 +14,11 @@ interface LaneRowProps {
   readonly session: Session;
   readonly axis: TimeAxis;
   readonly now: number;
+  readonly stripWidth: number;
 }
 
 /** One lane: what it is, what it knows, what happened on its wire, and what that cost. */
-export function LaneRow({ lane, session, axis, now }: LaneRowProps): VNode {
+export function LaneRow({ lane, session, axis, now, stripWidth }: LaneRowProps): VNode {
   const { order } = session;
   const step = order === undefined ? 0 : known(order.views[lane.name]);
   return (
@@ -27,10 +28,10 @@ export function LaneRow({ lane, session, axis, now }: LaneRowProps): VNode {
           <Pizza step={step} small />
         </div>
         <h2 id={`lane-${lane.name}`}>{lane.title}</h2>
-        <LaneTroubles lane={lane} session={session} />
         <p class="sentence">{lane.sentence}</p>
+        <LaneTroubles lane={lane} session={session} />
       </div>
-      <Strip lane={lane.name} session={session} axis={axis} now={now} />
+      <Strip lane={lane.name} session={session} axis={axis} now={now} stripWidth={stripWidth} />
       <Figures lane={lane} session={session} />
     </article>
   );

@@ -13,10 +13,12 @@ interface StripProps {
   readonly session: Session;
   readonly axis: TimeAxis;
   readonly now: number;
+  /** In pixels. */
+  readonly stripWidth: number;
 }
 
 /** A lane's time: a bar for each request, a mark for each event, bands where the wire was broken. */
-export function Strip({ lane, session, axis, now }: StripProps): VNode {
+export function Strip({ lane, session, axis, now, stripWidth }: StripProps): VNode {
   const { order, wire } = session;
   if (order === undefined) return <div class="strip" />;
   const laneWire = wire.lanes[lane];
@@ -28,21 +30,23 @@ export function Strip({ lane, session, axis, now }: StripProps): VNode {
       ))}
       {lane === 'webhook' && <Waits laneWire={laneWire} session={session} axis={axis} now={now} />}
       {laneWire.exchanges.map((exchange) => (
-        <Bar key={exchange.number} exchange={exchange} axis={axis} now={now} />
+        <Bar key={exchange.number} exchange={exchange} axis={axis} now={now} stripWidth={stripWidth} />
       ))}
       {laneWire.refusals.map(({ atMs }) => (
         <i key={atMs} class="refusal" style={{ left: `${axis.percent(atMs)}%` }} />
       ))}
-      <Marks order={order} lane={lane} axis={axis} />
+      <Marks order={order} lane={lane} axis={axis} stripWidth={stripWidth} />
       {session.running && <i class="now" style={{ left: `${axis.percent(now)}%` }} />}
     </div>
   );
 }
 
-function Bar({ exchange, axis, now }: { exchange: Exchange; axis: TimeAxis; now: number }): VNode {
+type BarProps = Pick<StripProps, 'axis' | 'now' | 'stripWidth'> & { readonly exchange: Exchange };
+
+function Bar({ exchange, axis, now, stripWidth }: BarProps): VNode {
   const left = axis.percent(exchange.startedAtMs);
   const width = axis.percent(exchange.endedAtMs ?? now) - left;
-  const word = wordOf(exchange, width);
+  const word = wordOf(exchange, (width * stripWidth) / 100);
   const state = `${exchange.kind} ${outcomeOf(exchange)} ${exchange.endedAtMs === undefined ? 'still-open' : ''}`;
   return (
     <i class={`bar ${state}`} style={{ left: `${left}%`, width: `${width}%` }} title={titleOf(exchange, now)}>
@@ -52,7 +56,12 @@ function Bar({ exchange, axis, now }: { exchange: Exchange; axis: TimeAxis; now:
 }
 
 /** From an attempt that failed to the next one: the hub waits, longer each time. */
-function Waits({ laneWire, session, axis, now }: Omit<StripProps, 'lane'> & { laneWire: LaneWire }): VNode {
+function Waits({
+  laneWire,
+  session,
+  axis,
+  now,
+}: Omit<StripProps, 'lane' | 'stripWidth'> & { laneWire: LaneWire }): VNode {
   const attempts = attemptsOf(laneWire);
   return (
     <>
@@ -94,13 +103,17 @@ const HELD_WORDS: Readonly<Record<Exchange['kind'], string>> = {
   call: 'at work',
 };
 
-/** What stands in a bar that has room for it. */
+/** What stands in a bar that has room for it. @param width in pixels */
 function wordOf({ kind, status }: Exchange, width: number): string {
-  if (kind === 'call' && status !== undefined && status >= 300) return width > 2.4 ? String(status) : '';
-  return width > 7 ? HELD_WORDS[kind] : '';
+  const word = kind === 'call' && status !== undefined && status >= 300 ? String(status) : HELD_WORDS[kind];
+  return width > WORD_PADDING + LETTER_WIDTH * word.length ? word : '';
 }
 
-function Marks({ order, lane, axis }: { order: Order; lane: LaneName; axis: TimeAxis }): VNode {
+/** In pixels. */
+const WORD_PADDING = 24;
+const LETTER_WIDTH = 6.5;
+
+function Marks({ order, lane, axis, stripWidth }: Omit<StripProps, 'session' | 'now'> & { order: Order }): VNode {
   const { sightings, gaps } = order.views[lane];
   return (
     <>
@@ -109,7 +122,7 @@ function Marks({ order, lane, axis }: { order: Order; lane: LaneName; axis: Time
         const to = axis.percent(sighting.seenAtMs);
         return <i key={sighting.step} class="delay" style={{ left: `${from}%`, width: `${to - from}%` }} />;
       })}
-      {together(sightings).map((group) => (
+      {together(sightings, axis, stripWidth).map((group) => (
         <i key={group[0]?.step} class="number seen" style={{ left: `${axis.percent(group[0]?.seenAtMs ?? 0)}%` }}>
           {group.map(({ step }) => step).join('·')}
         </i>
@@ -123,7 +136,7 @@ function Marks({ order, lane, axis }: { order: Order; lane: LaneName; axis: Time
   );
 }
 
-function Bands({ lane, laneWire, session, axis, now }: StripProps & { laneWire: LaneWire }): VNode {
+function Bands({ lane, laneWire, session, axis, now }: Omit<StripProps, 'stripWidth'> & { laneWire: LaneWire }): VNode {
   const band = (key: string, word: string, fromMs: number, toMs: number): VNode => {
     const left = axis.percent(fromMs);
     return (
@@ -149,16 +162,26 @@ function Bands({ lane, laneWire, session, axis, now }: StripProps & { laneWire: 
 /** As its buttons say it. */
 const RECEIVER_WORDS: Readonly<Record<string, string>> = { cut: 'down', busy: 'slow' };
 
-/** Events that one answer brought together get one mark. */
-function together(sightings: readonly Sighting[]): Sighting[][] {
+/** Events that one answer brought together get one mark, and so do those whose marks would lie on each other. */
+function together(sightings: readonly Sighting[], axis: TimeAxis, stripWidth: number): Sighting[][] {
+  const placeOf = ({ seenAtMs }: Sighting): number => (axis.percent(seenAtMs) * stripWidth) / 100;
   const groups: Sighting[][] = [];
   for (const sighting of sightings) {
     const group = groups.at(-1);
-    if (group?.[0] !== undefined && sighting.seenAtMs - group[0].seenAtMs < 30) group.push(sighting);
+    const first = group?.[0];
+    const isNear =
+      group !== undefined &&
+      first !== undefined &&
+      (sighting.seenAtMs - first.seenAtMs < 30 ||
+        placeOf(sighting) - placeOf(first) < (MARK_WIDTH * (group.length + 1)) / 2);
+    if (isNear) group.push(sighting);
     else groups.push([sighting]);
   }
   return groups;
 }
+
+/** Of a mark with one number, and what is free beside it, in pixels; each further number takes less. */
+const MARK_WIDTH = 26;
 
 function titleOf(exchange: Exchange, now: number): string {
   const { method, status, startedAtMs, endedAtMs, events, bytesUp, bytesDown } = exchange;

@@ -281,7 +281,9 @@ export class ProgressWorld {
     const isHeld = (channel: string, position: Position): boolean =>
       rows.some((row) => row.channel === channel && row.heldAfter !== undefined && row.heldAfter < position);
     for (const { position, channel } of this.#log) {
-      const isSettled = this.#settled.has(position) && !this.#owed.has(position);
+      const isOwed = this.#owed.has(position);
+      if (isOwed && !open.has(position)) throw new Violation(`${position}, a dead letter, is not kept by itself`);
+      const isSettled = this.#settled.has(position) && !isOwed;
       if (position > cursor || isSettled || open.has(position)) continue;
       if (!isHeld(channel, position)) throw new Violation(`${position} in ${channel} would be skipped`);
     }

@@ -14,6 +14,20 @@ export class FairQueue<Item> {
     else line.push(item);
   }
 
+  /** How many wait under a key. */
+  sizeOf(key: string): number {
+    return this.#lines.get(key)?.length ?? 0;
+  }
+
+  /** Takes the newest of the key with the most, if that has more than so many. */
+  takeFromLongest(moreThan: number): Item | undefined {
+    let longest: Item[] = [];
+    for (const line of this.#lines.values()) if (line.length > longest.length) longest = line;
+    if (longest.length <= moreThan) return undefined;
+    this.#size--;
+    return longest.pop();
+  }
+
   take(): Item | undefined {
     for (const [key, line] of this.#lines) {
       const item = line.shift();

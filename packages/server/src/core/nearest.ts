@@ -13,6 +13,17 @@ export function nearest(given: string, candidates: readonly string[]): string | 
   return bestDistance <= Math.max(1.5, leaf.length / 3) ? best : undefined;
 }
 
+/** All that are near, those first that are fewest edits away. */
+export function nearestAll(given: string, candidates: readonly string[], countMax: number): readonly string[] {
+  const found: string[] = [];
+  let left = candidates;
+  for (let next = nearest(given, left); next !== undefined && found.length < countMax; next = nearest(given, left)) {
+    found.push(next);
+    left = left.filter((each) => each !== next);
+  }
+  return found;
+}
+
 function leafOf(path: string): string {
   return path.slice(path.lastIndexOf('.') + 1);
 }

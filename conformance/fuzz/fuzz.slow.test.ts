@@ -1,0 +1,53 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { HubProcess } from '../kit/hub-process.ts';
+import { Seeded } from '../kit/seeded.ts';
+import { Accountant } from './accountant.ts';
+import { keptSeeds } from './seeds.ts';
+import { SHAPES, type Shape } from './shapes.ts';
+import { FuzzWorld, start } from './world.ts';
+
+/** `POLYCAST_HEAVY=1` runs ten times as many; `node conformance/fuzz/run.ts` as many as one likes. */
+const ROUNDS = process.env['POLYCAST_HEAVY'] === undefined ? 15 : 150;
+const GROWTH_BYTES_MAX = 24 * 1024 * 1024;
+
+test('rounds of random clients end no hub, fail in none, and leave nothing behind', async () => {
+  const world = await FuzzWorld.open();
+  try {
+    for (const seed of keptSeeds()) await world.round(seed);
+    const before = await world.liveBytes();
+    const { seed } = new Seeded();
+    for (let index = 0; index < ROUNDS; index++) await world.round(seed + index);
+    await expect
+      .poll(async () => (await world.liveBytes()) - before, { timeout: 60_000 })
+      .toBeLessThan(GROWTH_BYTES_MAX);
+  } finally {
+    await world.close();
+  }
+});
+
+let hub: HubProcess;
+beforeAll(async () => {
+  hub = await start({ limits: { bodyTimeoutMs: 300_000, headersTimeoutMs: 300_000 } });
+});
+afterAll(() => hub.end('SIGKILL'));
+
+test.each(SHAPES)('$name: what is sent takes no more than twenty times its size', async (shape) => {
+  await expectAccounted(shape);
+});
+
+async function expectAccounted({ name, clients, send }: Shape): Promise<void> {
+  const seeded = new Seeded();
+  // What a hub keeps for good it keeps from the first client on.
+  const first = await send(hub.url, seeded);
+  const accountant = await Accountant.of(hub);
+  const all = [first, ...(await Promise.all(Array.from({ length: clients }, () => send(hub.url, seeded))))];
+  try {
+    // What the kernel holds is not there yet: a hub that has answered this has read on.
+    for (let times = 0; times < 3; times++) await fetch(`${hub.url}/healthz`);
+    const bytes = all.reduce((sum, each) => sum + each.bytes, 0);
+    await accountant.expectWithin(`${name} (seed ${seeded.seed})`, { clients, bytes });
+  } finally {
+    accountant.close();
+    for (const { raw } of all) raw.destroy();
+  }
+}

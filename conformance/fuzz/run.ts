@@ -1,0 +1,53 @@
+import { parseArgs } from 'node:util';
+import { FuzzWorld, ROUND } from './world.ts';
+import { keptSeeds } from './seeds.ts';
+
+const USAGE = `Random pipelines, HTTP/2 connections and WebSocket sessions against hubs in processes of their own.
+
+  node conformance/fuzz/run.ts [--seed 1] [--minutes 60] [--rounds 1000]
+
+A round is ${ROUND.pipelines} pipelines, ${ROUND.http2} connections of HTTP/2 and ${ROUND.webSockets} WebSocket sessions. It ends with 1, and names the seed, when a hub
+ends, does not answer, or logs an error. Such a seed belongs into conformance/fuzz/seeds.txt.`;
+
+const MB = 1024 * 1024;
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string' },
+    minutes: { type: 'string', default: '60' },
+    rounds: { type: 'string', default: 'Infinity' },
+    help: { type: 'boolean' },
+  },
+});
+if (values.help === true) console.log(USAGE);
+else await run();
+
+async function run(): Promise<void> {
+  const first = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
+  const endMs = performance.now() + Number(values.minutes) * 60_000;
+  const world = await FuzzWorld.open();
+  try {
+    for (const seed of keptSeeds()) await world.round(seed);
+    const before = await world.liveBytes();
+    for (let index = 0; index < Number(values.rounds) && performance.now() < endMs; index++) {
+      await world.round(first + index);
+      if (index % 20 === 19) await report(world, first + index, before);
+    }
+    await report(world, first, before);
+  } catch (error) {
+    console.error((error as Error).message);
+    process.exitCode = 1;
+  } finally {
+    await world.close();
+    // Connections that no hub answers any more need not be waited for.
+    process.exit();
+  }
+}
+
+async function report(world: FuzzWorld, seed: number, before: number): Promise<void> {
+  const { pipelines, http2, webSockets } = world.ran;
+  const grown = ((await world.liveBytes()) - before) / MB;
+  const sent = (world.bytesSent / MB).toFixed(1);
+  console.log(
+    `seed ${seed}: ${pipelines} pipelines, ${http2} HTTP/2, ${webSockets} WebSockets, ${sent} MB sent, ${grown.toFixed(1)} MB more in use`,
+  );
+}

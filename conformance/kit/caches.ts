@@ -1,0 +1,131 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Agent, interceptors, request as undiciRequest } from 'undici';
+import { atExit } from './at-exit.ts';
+import { temporaryFolder } from './folders.ts';
+import { call } from './http.ts';
+import { quietPort } from './quiet-port.ts';
+import { until } from './wait.ts';
+
+/** What came through a cache. */
+export interface Cached {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** A cache of others in front of an origin, as its users run it. */
+export interface Cache {
+  get(path: string, headers?: Readonly<Record<string, string>>): Promise<Cached>;
+  close(): void | Promise<void>;
+}
+
+const NGINX = '/usr/sbin/nginx';
+const VARNISH = '/usr/sbin/varnishd';
+
+/** Each kind. `isProxy`: it stands before the hub, for all. */
+export const CACHES: readonly {
+  readonly name: string;
+  readonly isInstalled: boolean;
+  readonly isProxy: boolean;
+  readonly start: (originPort: number) => Promise<Cache>;
+}[] = [
+  { name: 'nginx', isInstalled: runs(NGINX, '-v'), isProxy: true, start: startNginx },
+  { name: 'Varnish', isInstalled: runs(VARNISH, '-V'), isProxy: true, start: startVarnish },
+  { name: 'undici, shared', isInstalled: true, isProxy: false, start: (port) => startUndici(port, 'shared') },
+  { name: 'undici, private', isInstalled: true, isProxy: false, start: (port) => startUndici(port, 'private') },
+];
+
+/** `proxy_cache` by the settings of the deployment guide, and no others. */
+async function startNginx(originPort: number): Promise<Cache> {
+  const folder = temporaryFolder('nginx-cache');
+  // Its workers are nobody, who has to find the way to the files.
+  chmodSync(folder, 0o755);
+  mkdirSync(join(folder, 'cache'));
+  chmodSync(join(folder, 'cache'), 0o777);
+  const port = await quietPort();
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (name) => `${name}_temp_path ${folder}/${name};`,
+  );
+  const [ofHttp = '', ofLocation = ''] = guideBlocks(/proxy_cache/);
+  writeFileSync(
+    join(folder, 'nginx.conf'),
+    `daemon off; worker_processes 1; pid ${folder}/nginx.pid; error_log stderr error;
+events { worker_connections 512; }
+http {
+  access_log off;
+  ${temporary.join(' ')}
+  ${ofHttp.replace('/var/cache/nginx/polycast', `${folder}/cache`)}
+  server {
+    listen 127.0.0.1:${port};
+    location / {
+      proxy_pass http://127.0.0.1:${originPort};
+      proxy_http_version 1.1;
+      proxy_set_header Host $http_host;
+      ${/* However slow the machine is. */ ofLocation.replace('lock_timeout 100ms', 'lock_timeout 60s')}
+    }
+  }
+}
+`,
+  );
+  return proxy(spawn(NGINX, ['-p', folder, '-c', join(folder, 'nginx.conf')], { stdio: 'inherit' }), port);
+}
+
+function guideBlocks(about: RegExp): readonly string[] {
+  const guide = readFileSync(join(import.meta.dirname, '../../docs/guides/deployment.md'), 'utf8');
+  return [...guide.matchAll(/```nginx\n([^]*?)```/g)]
+    .map(([, text]) => text as string)
+    .filter((text) => about.test(text));
+}
+
+/** With all requests looked up in the cache: by its own rules it would pass on those with cookies, whatever the hub says. */
+async function startVarnish(originPort: number): Promise<Cache> {
+  const folder = temporaryFolder('varnish');
+  chmodSync(folder, 0o755);
+  const port = await quietPort();
+  writeFileSync(
+    join(folder, 'polycast.vcl'),
+    `vcl 4.1;
+backend hub { .host = "127.0.0.1"; .port = "${originPort}"; .first_byte_timeout = 70s; }
+sub vcl_recv { if (req.method == "GET" || req.method == "HEAD") { return (hash); } }
+`,
+  );
+  const args = ['-F', '-a', `127.0.0.1:${port}`, '-f', join(folder, 'polycast.vcl'), '-n', join(folder, 'work')];
+  return proxy(spawn(VARNISH, [...args, '-s', 'malloc,16m'], { stdio: ['ignore', 'ignore', 'inherit'] }), port);
+}
+
+async function proxy(child: ChildProcess, port: number): Promise<Cache> {
+  const forget = atExit(() => child.kill('SIGKILL'));
+  child.on('exit', forget);
+  const url = `http://127.0.0.1:${port}`;
+  await until('the cache answers', () =>
+    call(`${url}/healthz`).then(
+      ({ status }) => status === 200,
+      () => false,
+    ),
+  );
+  return {
+    get: (path, headers = {}) => call(url + path, { headers }),
+    close: () => void child.kill('SIGTERM'),
+  };
+}
+
+/** The cache of RFC 9111 that Node's `fetch` can be given: as of a proxy, or as of one browser with one user after the other. */
+async function startUndici(originPort: number, type: 'shared' | 'private'): Promise<Cache> {
+  const agent = new Agent({ connections: 64 });
+  const dispatcher = agent.compose(interceptors.cache({ type }));
+  return {
+    async get(path, headers = {}) {
+      const { statusCode, body } = await undiciRequest(`http://127.0.0.1:${originPort}${path}`, {
+        dispatcher,
+        headers,
+      });
+      return { status: statusCode, text: await body.text() };
+    },
+    close: () => agent.close(),
+  };
+}
+
+function runs(program: string, option: string): boolean {
+  return spawnSync(program, [option]).status === 0;
+}

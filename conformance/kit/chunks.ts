@@ -1,0 +1,28 @@
+/**
+ * What a client of HTTP/1.1 reads of the bytes of an answer, one character a byte: the head, and its body without the framing of chunks
+ * (RFC 9112 section 7.1). A chunk that has not come whole is not in it.
+ * @throws Error when the framing is broken
+ */
+export function withoutChunks(answer: string): string {
+  const bodyAt = answer.indexOf('\r\n\r\n') + 4;
+  if (bodyAt < 4 || !/^transfer-encoding: *chunked *$/im.test(answer.slice(0, bodyAt - 2))) return answer;
+  return answer.slice(0, bodyAt) + chunksOf(answer.slice(bodyAt)).join('');
+}
+
+/** The chunks of a body, the last one, which is empty, included. */
+export function chunksOf(body: string): readonly string[] {
+  const chunks: string[] = [];
+  for (let at = 0; at < body.length;) {
+    const lineEnd = body.indexOf('\r\n', at);
+    if (lineEnd < 0) break;
+    const size = body.slice(at, lineEnd);
+    if (!/^[0-9a-f]+$/i.test(size)) throw new Error(`No size of a chunk: ${JSON.stringify(size.slice(0, 80))}`);
+    const end = lineEnd + 2 + Number.parseInt(size, 16);
+    if (body.length < end + 2) break;
+    if (body.slice(end, end + 2) !== '\r\n') throw new Error(`A chunk of ${size} does not end where it should`);
+    chunks.push(body.slice(lineEnd + 2, end));
+    at = end + 2;
+    if (size === '0' && at < body.length) throw new Error('Bytes behind the last chunk');
+  }
+  return chunks;
+}

@@ -1,0 +1,38 @@
+import { Agent, createServer, request as httpRequest } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
+
+/** Stands between a cache and the hub, passes all on as it is, and counts the requests that reach the hub. */
+export interface CountingProxy {
+  readonly port: number;
+  /** Path and query of each request, in order. */
+  readonly paths: string[];
+  close(): void;
+}
+
+export async function startCountingProxy(hubPort: number): Promise<CountingProxy> {
+  const paths: string[] = [];
+  const agent = new Agent({ keepAlive: true });
+  const server = createServer((request, response) => {
+    const { method = 'GET', url: path = '/', headers } = request;
+    paths.push(path);
+    const forwarded = httpRequest({ host: '127.0.0.1', port: hubPort, method, path, headers, agent }, (answer) => {
+      response.writeHead(answer.statusCode as number, answer.rawHeaders);
+      answer.pipe(response);
+    });
+    forwarded.on('error', () => response.destroy());
+    response.on('close', () => forwarded.destroy());
+    request.pipe(forwarded);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    paths,
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+      agent.destroy();
+    },
+  };
+}

@@ -1,0 +1,49 @@
+import { WebSocket } from 'ws';
+import type { HubProcess } from './hub-process.ts';
+
+/** The environment of a hub process whose heap is to be looked at. */
+export const WITH_INSPECTOR: Readonly<Record<string, string>> = { NODE_OPTIONS: '--inspect=127.0.0.1:0' };
+
+/** Looks at the memory of a hub over the inspector of its Node: nothing of it is in the hub itself. */
+export class Heap {
+  readonly #socket: WebSocket;
+  #asked = 0;
+
+  private constructor(socket: WebSocket) {
+    this.#socket = socket;
+  }
+
+  static async of(hub: HubProcess): Promise<Heap> {
+    const address = /Debugger listening on (ws:\S+)/.exec(hub.log())?.[1];
+    if (address === undefined) throw new Error('The hub was started without its inspector.');
+    const socket = new WebSocket(address);
+    await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
+    return new Heap(socket);
+  }
+
+  /** What objects and buffers take once all garbage is collected, in bytes. */
+  async liveBytes(): Promise<number> {
+    await this.#ask('HeapProfiler.collectGarbage');
+    const { result } = await this.#ask('Runtime.evaluate', {
+      expression: '{ const { heapUsed, external } = process.memoryUsage(); heapUsed + external }',
+    });
+    return result?.value as number;
+  }
+
+  close(): void {
+    this.#socket.terminate();
+  }
+
+  #ask(method: string, params: object = {}): Promise<{ readonly result?: { readonly value: unknown } }> {
+    const id = ++this.#asked;
+    return new Promise((resolve) => {
+      const listen = (data: Buffer): void => {
+        const answer = JSON.parse(data.toString()) as { id?: number; result: { result?: { value: unknown } } };
+        if (answer.id !== id) return;
+        this.#socket.off('message', listen);
+        resolve(answer.result);
+      };
+      this.#socket.on('message', listen).send(JSON.stringify({ id, method, params }));
+    });
+  }
+}

@@ -1,0 +1,88 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { basename, join } from 'node:path';
+
+/**
+ * Packages of others, installed by the ordinary client of their registry into a temporary folder that later runs find again. A recipe is
+ * a folder of programs with the manifest of their packages, each with its version: `package.json`, `requirements.txt`, `go.mod`, `pom.xml`.
+ * The same recipe has the same folder; a changed one is installed anew.
+ */
+export interface Recipe {
+  /** Of programs and manifest. */
+  readonly folder: string;
+  /** Run one after the other in a copy of the folder. */
+  readonly steps: readonly (readonly [program: string, ...args: readonly string[]])[];
+  /** Each must be installed: a program, and an argument with which it ends at once. */
+  readonly toolchain: readonly (readonly [program: string, argument: string])[];
+}
+
+export type Installed =
+  | { readonly folder: string }
+  /** A toolchain or a registry is missing. It is printed, and whoever needs the packages is skipped with it. */
+  | { readonly missing: string };
+
+/** Beyond this an installation counts as a registry that cannot be reached. */
+const STEP_TIMEOUT_MS = 300_000;
+
+export async function install(recipe: Recipe): Promise<Installed> {
+  const place = join(tmpdir(), `polycast-packages-${userInfo().uid}`);
+  const folder = join(place, `${basename(recipe.folder)}-${fingerprint(recipe)}`);
+  if (existsSync(folder)) return { folder };
+  for (const [program, argument] of recipe.toolchain) {
+    const { code } = await run([program, argument], process.cwd());
+    if (code !== 0) return skipped(`${program} is not installed`);
+  }
+  mkdirSync(place, { recursive: true, mode: 0o700 });
+  // Not under its own name until it is whole: another run may look for it at the same time.
+  const draft = mkdtempSync(join(place, 'draft-'));
+  cpSync(recipe.folder, draft, { recursive: true });
+  for (const step of recipe.steps) {
+    const { code, output } = await run(step, draft);
+    if (code === 0) continue;
+    rmSync(draft, { recursive: true, force: true });
+    return skipped(`"${step.join(' ')}" ended with ${code}: ${output.slice(-600)}`);
+  }
+  try {
+    renameSync(draft, folder);
+  } catch (error) {
+    rmSync(draft, { recursive: true, force: true });
+    if (!existsSync(folder)) throw error;
+  }
+  return { folder };
+}
+
+/** Never silently: a machine that should have it shows here what it lacks. */
+function skipped(missing: string): Installed {
+  process.stderr.write(`\n*** Clients of others are SKIPPED: ${missing}\n\n`);
+  return { missing };
+}
+
+function fingerprint({ folder, steps }: Recipe): string {
+  const hash = createHash('sha256').update(JSON.stringify(steps));
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }).toSorted()) {
+    const path = join(folder, name);
+    hash.update(name);
+    if (existsSync(path) && !name.includes('.')) continue;
+    hash.update(readFileSync(path));
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+function run(
+  [program, ...args]: readonly [string, ...(readonly string[])],
+  cwd: string,
+): Promise<{
+  readonly code: number | null;
+  readonly output: string;
+}> {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], timeout: STEP_TIMEOUT_MS });
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text));
+    child.on('error', (error) => resolve({ code: -1, output: String(error) }));
+    child.on('close', (code) => resolve({ code, output }));
+  });
+}

@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startUsersHub, type UsersHub } from '../identity/kit/users-hub.ts';
+import { ISSUER, TOKEN_COOKIE } from '../identity/kit/tokens.ts';
+import { CACHES, type Cache } from '../kit/caches.ts';
+import { startCountingProxy, type CountingProxy } from '../kit/counting-proxy.ts';
+import { within } from '../kit/wait.ts';
+
+const CROWD = 50;
+
+let hub: UsersHub;
+let origin: CountingProxy;
+
+beforeAll(async () => {
+  const keys = [{ algorithm: 'HS256', secret: 'a secret of at least thirty-two bytes' }];
+  hub = await startUsersHub({
+    identity: { tokenCookie: TOKEN_COOKIE, tokens: [{ issuer: ISSUER, audience: 'polycast', keys }] },
+    // However long the test takes, what it has seen once is not asked for again.
+    delivery: { pageMaxAgeSeconds: 600 },
+    rules: [
+      { pattern: 'news.>', subscribe: ['anyone'] },
+      { pattern: 'chat.>', subscribe: ['users'], presence: ['users'] },
+    ],
+  });
+  origin = await startCountingProxy(hub.process.port);
+});
+afterAll(async () => {
+  origin?.close();
+  await hub?.end();
+});
+
+/** Each way by which a user may be known. */
+const WAYS: Readonly<Record<string, (user: string) => Readonly<Record<string, string>>>> = {
+  cookie: (user) => ({ cookie: `${TOKEN_COOKIE}=${hub.token(user)}` }),
+  header: (user) => ({ authorization: `Bearer ${hub.token(user)}` }),
+};
+
+const PRIVATE_PATHS = [
+  '/v1/events?channel=@me&after=earliest',
+  '/v1/events?channel=@me&history=1',
+  '/v1/events?channel=@me&channel=news.a&after=earliest',
+  '/v1/events?channel=chat.a&after=earliest',
+  '/v1/channels/chat.a',
+  '/v1/channels/chat.a/history',
+  '/v1/channels/chat.a/presence',
+];
+
+describe.each(CACHES)('$name', ({ name, isInstalled, isProxy, start }) => {
+  let cache: Cache;
+  beforeAll(async () => {
+    if (isInstalled) cache = await start(origin.port);
+  });
+  afterAll(() => cache?.close());
+
+  test.skipIf(!isInstalled).each(Object.keys(WAYS))(
+    'gives what one user was sent to nobody else, known by %s',
+    async (way) => {
+      const as = WAYS[way] as (user: string) => Readonly<Record<string, string>>;
+      await hub.ask('POST', '/v1/events', { channel: 'chat.a', data: 'said among users' });
+      await hub.ask('POST', '/v1/users/ann/events', { data: 'a letter for ann' });
+      await hub.ask('POST', '/v1/users/ben/events', { data: 'a letter for ben' });
+      for (const path of PRIVATE_PATHS) {
+        for (let round = 0; round < 2; round++) {
+          const ann = await cache.get(path, as('ann'));
+          const ben = await cache.get(path, as('ben'));
+          const nobody = await cache.get(path);
+          expect([path, ann.status, ben.status, nobody.status]).toEqual([path, 200, 200, 401]);
+          if (path.includes('@me')) expect(ann.text).toContain('a letter for ann');
+          expect(ann.text).not.toContain('a letter for ben');
+          expect(ben.text).not.toContain('a letter for ann');
+        }
+      }
+    },
+  );
+
+  test.skipIf(!isInstalled)('asks the hub once for a page that a crowd wants, and gives nothing stale', async () => {
+    const channel = `news.${name.replaceAll(/\W/g, '')}`;
+    const [{ id: first }] = (await (
+      await hub.ask(
+        'POST',
+        '/v1/events',
+        [0, 1, 2, 3, 4].map((data) => ({ channel, data })),
+      )
+    ).json()) as [{ id: string }];
+    const path = `/v1/events?channel=${channel}&after=${first}&limit=3`;
+    origin.paths.length = 0;
+    const startMs = performance.now();
+    // A client's cache asks when it has nothing yet, however often: its crowd comes once it has.
+    const before = isProxy ? [] : [await cache.get(path)];
+    const crowd = await Promise.all(Array.from({ length: CROWD }, () => cache.get(path)));
+    const coldMs = performance.now() - startMs;
+    expect(new Set([...before, ...crowd].map(({ text }) => text)).size).toBe(1);
+    expect(origin.paths).toEqual([path]);
+    const warmStartMs = performance.now();
+    await Promise.all(Array.from({ length: CROWD }, () => cache.get(path)));
+    const warmMs = performance.now() - warmStartMs;
+    expect(origin.paths).toEqual([path]);
+    console.log(
+      `${name}: ${CROWD} equal polls in ${coldMs.toFixed(0)} ms, then in ${warmMs.toFixed(0)} ms, one at the hub`,
+    );
+
+    const { cursor } = JSON.parse(crowd[0]?.text as string) as { cursor: string };
+    const newest = `/v1/events?channel=${channel}&after=${cursor}`;
+    for (let data = 5; data < 8; data++) {
+      expect((await cache.get(newest)).text).toContain(`"data":${data - 1}`);
+      await hub.ask('POST', '/v1/events', { channel, data });
+      expect((await cache.get(newest)).text).toContain(`"data":${data}`);
+      expect((await cache.get(`/v1/channels/${channel}`)).text).toBe(String(data));
+    }
+  });
+
+  test.skipIf(!isInstalled)('lets a crowd wait for one event, and gives it to all', async () => {
+    const channel = `news.held.${name.replaceAll(/\W/g, '')}`;
+    const path = `/v1/events?channel=${channel}&wait=30`;
+    origin.paths.length = 0;
+    const held = Array.from({ length: CROWD }, () => cache.get(path));
+    // However many of them the cache sends on, they are held: none is answered before there is something to say.
+    await expect
+      .poll(async () =>
+        Number(/polycast_sessions\{transport="long_poll"\} (\d+)/.exec((await hub.ask('GET', '/metrics')).text)?.[1]),
+      )
+      .toBeGreaterThan(0);
+    await expect
+      .poll(async () => {
+        await hub.ask('POST', '/v1/events', { channel, data: 'for all' });
+        return Promise.race([
+          Promise.all(held).then(() => true),
+          new Promise((resolve) => setTimeout(resolve, 50, false)),
+        ]);
+      })
+      .toBe(true);
+    for (const { status, text } of await within('all answers', Promise.all(held)))
+      expect([status, text.includes('for all')]).toEqual([200, true]);
+    expect((await cache.get(`/v1/events?channel=${channel}&wait=0`)).text).not.toContain('for all');
+  });
+});

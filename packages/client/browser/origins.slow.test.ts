@@ -1,0 +1,111 @@
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { buildClient } from '../build.ts';
+import { startTestHub, type TestHub } from '../src/testing/hub.ts';
+import { contextForTest, launch } from './browser.ts';
+
+/** Pages that the hub does not serve: of a file, of another port, and of a sandboxed frame. */
+
+let browser: Browser;
+let dev: TestHub;
+let served: TestHub;
+beforeAll(async () => {
+  await buildClient();
+  [browser, dev, served] = await Promise.all([launch(), startTestHub({ command: 'dev' }), startTestHub()]);
+});
+afterAll(async () => {
+  await Promise.all([browser.close(), dev.kill(), served.kill()]);
+});
+
+describe('the page of the README, as it is, in a hub of `polycast dev`', () => {
+  test('works when it is opened from a file', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'polycast-page-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    await writeFile(join(folder, 'page.html'), readmePage(dev));
+    await shows(dev, await open(`file://${folder}/page.html`));
+  });
+
+  test.each(['localhost', '127.0.0.1', 'shop.localhost'])('works when http://%s:PORT serves it', async (host) => {
+    await shows(dev, await open(`http://${host}:${await serve(readmePage(dev))}/`));
+  });
+});
+
+test('a sandboxed frame, whose origin is that of a file, gets at events of `dev`, and at nothing that administers or sends', async () => {
+  const script = `Promise.all(['/v1/events?channel=a', '/v1/subscriptions', '/v1/users/ada', '/lab/wires', '/openapi.json']
+    .map((path) => fetch('${dev.url}' + path).then((answer) => answer.status, String)))
+    .then((statuses) => parent.postMessage(statuses, '*'))`;
+  const frame = `<iframe sandbox="allow-scripts" srcdoc="<script>${script.replaceAll('"', '&quot;')}</script>"></iframe>`;
+  const page = await open(
+    `http://localhost:${await serve(`<script>onmessage = ({ data }) => (window.got = data)</script>${frame}`)}/`,
+  );
+  await page.waitForFunction(() => 'got' in window);
+  expect(await page.evaluate(() => (window as unknown as { got: unknown }).got)).toEqual([200, 403, 403, 403, 403]);
+});
+
+test.each([{}, { token: 'x'.repeat(20) }, { credentials: 'include' }])(
+  'a page that `serve` does not allow is told so by the SDK, which tries no more: %j',
+  async (options) => {
+    const script = `import * as client from '${served.url}/client.js'; Object.assign(window, { client })`;
+    const page = await open(`http://localhost:${await serve(`<script type="module">${script}</script>`)}/`);
+    await page.waitForFunction(() => window.client !== undefined);
+    const told = await page.evaluate(
+      async ([url, options]) => {
+        const hub = window.client.connect(url, options as object);
+        const refused = new Promise((resolve) =>
+          hub.on('error', ({ error }) => resolve((error as { code?: string }).code)),
+        );
+        hub.subscribe('a', () => undefined);
+        return [await refused, hub.state.state, hub.state.error?.code];
+      },
+      [served.url, options] as const,
+    );
+    expect(told).toEqual(['origin_not_allowed', 'closed', 'origin_not_allowed']);
+    // What needs leave of the browser first is refused as legibly, but for what would bring cookies.
+    if ('credentials' in options) return;
+    const publishing = page.evaluate(
+      ([url, options]) =>
+        window.client
+          .connect(url, options as object)
+          .publish('a', 1)
+          .catch(({ code }: { code: string }) => code),
+      [served.url, options] as const,
+    );
+    expect(await publishing).toBe('origin_not_allowed');
+  },
+);
+
+/** The first page of HTML in the README, with the address of this hub. */
+function readmePage({ url }: TestHub): string {
+  const readme = readFileSync(join(import.meta.dirname, '../../../README.md'), 'utf8');
+  const [, page = ''] = /```html\n([^`]+)```/.exec(readme) ?? [];
+  return page.replaceAll('http://127.0.0.1:8080', url);
+}
+
+async function shows(hub: TestHub, page: Page): Promise<void> {
+  // It begins with what comes: something comes until it has seen it.
+  await expect
+    .poll(async () => {
+      await hub.publish('orders.7', { state: 'baked' });
+      return page.textContent('body');
+    })
+    .toContain('{"state":"baked"}');
+}
+
+async function open(url: string): Promise<Page> {
+  const page = await (await contextForTest(browser)).newPage();
+  await page.goto(url);
+  return page;
+}
+
+async function serve(html: string): Promise<number> {
+  const server = createServer((_request, response) => response.setHeader('Content-Type', 'text/html').end(html));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close().closeAllConnections());
+  return (server.address() as AddressInfo).port;
+}

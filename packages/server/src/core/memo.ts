@@ -1,0 +1,60 @@
+import { ownText } from './interest.ts';
+
+/**
+ * Remembers what was worked out for texts that others choose, within a bound in bytes. Once a half is full the older half goes;
+ * what was used since then is in the newer one. Example: what the rules say of a channel.
+ */
+export class Memo<Value> {
+  readonly #halfBytes: number;
+  readonly #sizeOf: (value: Value) => number;
+  #newer = new Map<string, Value>();
+  #older = new Map<string, Value>();
+  #newerBytes = 0;
+  #olderBytes = 0;
+
+  /**
+   * @param bytesMax texts, values, and what it takes to hold them
+   * @param sizeOf a value, in bytes
+   */
+  constructor(bytesMax: number, sizeOf: (value: Value) => number) {
+    this.#halfBytes = bytesMax / 2;
+    this.#sizeOf = sizeOf;
+  }
+
+  get bytes(): number {
+    return this.#newerBytes + this.#olderBytes;
+  }
+
+  get(key: string): Value | undefined {
+    const value = this.#newer.get(key);
+    if (value !== undefined) return value;
+    const older = this.#older.get(key);
+    if (older !== undefined) this.set(key, older);
+    return older;
+  }
+
+  /** What is longer than half of all is not remembered. */
+  set(key: string, value: Value): void {
+    // A text of which one character is not Latin-1 has two bytes a character.
+    const bytes = ENTRY_BYTES + 2 * key.length + this.#sizeOf(value);
+    if (bytes > this.#halfBytes) return;
+    if (this.#newerBytes + bytes > this.#halfBytes) {
+      this.#older = this.#newer;
+      this.#olderBytes = this.#newerBytes;
+      this.#newer = new Map();
+      this.#newerBytes = 0;
+    }
+    this.#newerBytes += bytes;
+    this.#newer.set(ownText(key), value);
+  }
+
+  clear(): void {
+    this.#newer = new Map();
+    this.#older = new Map();
+    this.#newerBytes = 0;
+    this.#olderBytes = 0;
+  }
+}
+
+/** A place in a map, and a string's head. */
+const ENTRY_BYTES = 80;

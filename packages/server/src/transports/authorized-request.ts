@@ -1,0 +1,218 @@
+import type { PolycastError } from '@polycast/protocol';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { Actor } from '../core/ports.ts';
+import type { Action, Principal, Scope } from '../core/principal.ts';
+import { NO_STORE } from './cache-headers.ts';
+import { countedAs } from '../core/counted-address.ts';
+import { addressOf } from './client-address.ts';
+import { respondCompressed } from './compress.ts';
+import { notedAddress } from './consumer.ts';
+import { Members, objectIn } from './json-body.ts';
+import { allow, allowSomewhere, checkScope, checkStanding } from './permission.ts';
+import { readBody } from './request-body.ts';
+import { headerOf, respond, respondEmpty, respondProblem } from './respond.ts';
+import type { Services } from './services.ts';
+
+/**
+ * What a route asks of its caller. `nothing`: no credentials are looked at. `entry`: credentials that are not refused; the handler asks for
+ * more. Else a scope for the whole hub.
+ */
+export type Asks = 'nothing' | 'entry' | Extract<Scope, 'subscriptions' | 'users' | 'admin'>;
+
+/** Of bodies that are a small JSON object, in bytes. */
+const OBJECT_BYTES_MAX = 64 * 1024;
+
+interface Parts {
+  readonly services: Services;
+  /** `POST /v1/keys/{id}`. */
+  readonly route: string;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly parameters: Readonly<Record<string, string | undefined>>;
+  readonly query: string;
+  readonly principal: Principal;
+  readonly asks: Asks;
+}
+
+/**
+ * A request whose caller is known and may make it. Credentials can end, and be revoked, while a handler waits: for a body, the log, the
+ * site. So authority is decided in the turn of the effect, and no handler has to remember it: a body is only had from here, an
+ * audited effect needs `actor`, and a read answers by `respond…`; each of these checks again.
+ */
+export class AuthorizedRequest {
+  readonly parameters: Readonly<Record<string, string | undefined>>;
+  readonly query: string;
+  readonly principal: Principal;
+  readonly #services: Services;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #asks: Asks;
+  readonly #route: string;
+  #client: string | undefined;
+
+  constructor({ services, route, request, response, parameters, query, principal, asks }: Parts) {
+    this.parameters = parameters;
+    this.query = query;
+    this.principal = principal;
+    this.#services = services;
+    this.#request = request;
+    this.#response = response;
+    this.#asks = asks;
+    this.#route = route;
+  }
+
+  /** For transports that write their answer piece by piece; `scripts/tidy` lets nobody else use it. */
+  static responseOf(authorized: AuthorizedRequest): ServerResponse {
+    return authorized.#response;
+  }
+
+  get headers(): IncomingHttpHeaders {
+    return this.#request.headers;
+  }
+
+  /** With its query. */
+  get url(): string {
+    return this.#request.url ?? '';
+  }
+
+  /** The client's address. */
+  get address(): string {
+    return addressOf(this.#services, this.#request);
+  }
+
+  /** The same, where a session has to be told it. */
+  get notedAddress(): string | undefined {
+    return notedAddress(this.#services, this.#request);
+  }
+
+  get isEncrypted(): boolean {
+    return 'encrypted' in this.#request.socket && this.#request.socket.encrypted === true;
+  }
+
+  /** Whose share of what clients may hold together this request takes; `undefined` for a server, which has none. */
+  get client(): string | undefined {
+    const { kind, user } = this.principal;
+    if (kind === 'server') return undefined;
+    return (this.#client ??= user === undefined ? `address ${countedAs(this.address)}` : `user ${user}`);
+  }
+
+  /** The client has gone. */
+  get isGone(): boolean {
+    return this.#response.destroyed;
+  }
+
+  /**
+   * Whom the audit log names. To be read in the turn of the effect, as an argument of it: it checks.
+   * @throws PolycastError `token_expired`, `unauthorized`, `forbidden`
+   */
+  get actor(): Actor {
+    this.check();
+    const { kind, key, user } = this.principal;
+    return { kind, key, user, address: this.address };
+  }
+
+  header(name: string): string | undefined {
+    return headerOf(this.#request, name);
+  }
+
+  /** Whether the caller still is who it was, and may still do this. @throws PolycastError `token_expired`, `unauthorized`, `forbidden` */
+  check(): void {
+    const asks = this.#asks;
+    if (asks === 'nothing') return;
+    checkStanding(this.#services, this.principal);
+    if (asks !== 'entry') checkScope(this.#services, this.principal, asks);
+  }
+
+  /**
+   * Asks whether there is any channel for which the caller may do this: before a body is read that is to name one.
+   * @throws AccessError
+   */
+  allowSomewhere(action: Action): void {
+    allowSomewhere(this.#services, this.principal, action);
+  }
+
+  /** One of several items was refused, while the request goes on. */
+  noteRefusal(error: PolycastError): void {
+    const { address, principal } = this;
+    this.#services.refusals.record(error, { route: this.#route, address, principal });
+  }
+
+  /** Asks for each pattern. @throws PolycastError `unauthorized`, `forbidden`, `identity_unavailable` */
+  allow(action: Action, patterns: readonly string[]): void | Promise<void> {
+    const allowed = allow(this.#services, this.principal, action, patterns);
+    return allowed === undefined ? undefined : allowed.then(() => this.check());
+  }
+
+  /** The whole body; then the caller is checked again. @throws PolycastError what `readBody` throws, and what `check` throws */
+  body(bytesMax: number = Infinity): Promise<Buffer> {
+    return readBody(this.#request, this.#services, this, bytesMax);
+  }
+
+  /** The pieces of a body that is published while it comes; the caller is checked for each of its lines. */
+  pieces(): AsyncIterable<Buffer> {
+    return this.#request;
+  }
+
+  /**
+   * A small JSON object; no body at all is an empty one.
+   * @throws PolycastError `invalid_json`, `duplicate_member`, `invalid_body`, `body_too_large`, `unsupported_media_type`, …
+   */
+  async object(): Promise<Readonly<Record<string, unknown>>> {
+    return objectIn(await this.body(OBJECT_BYTES_MAX), this.headers['content-type']);
+  }
+
+  /** The same, its members to be read one by one. */
+  async members(): Promise<Members> {
+    return new Members(await this.object());
+  }
+
+  /** Listens to the client's going; `offGone` ends that. */
+  onGone(listener: () => void): void {
+    this.#response.on('close', listener);
+  }
+
+  offGone(listener: () => void): void {
+    this.#response.off('close', listener);
+  }
+
+  /** Its connection is closed after the answer. */
+  endConnection(): void {
+    this.#response.shouldKeepAlive = false;
+  }
+
+  destroy(): void {
+    this.#response.destroy();
+  }
+
+  respond(status: number, mediaType: string, text: string | Uint8Array, headers?: readonly string[]): void {
+    this.#checkRead();
+    respond(this.#response, status, mediaType, text, headers);
+  }
+
+  /** An answer that may hold what is nobody else's business, and that is true only now. */
+  respondJson(status: number, value: unknown, headers: readonly string[] = []): void {
+    this.respond(status, 'application/json', JSON.stringify(value), [...headers, ...NO_STORE]);
+  }
+
+  respondCompressed(pieces: readonly Uint8Array[], headers: readonly string[]): void {
+    this.#checkRead();
+    respondCompressed(this.#response, 200, 'application/json', pieces, headers);
+  }
+
+  /** For a refusal that has more to say than its document does; all others are thrown. */
+  respondProblem(error: PolycastError, headers: readonly string[]): void {
+    this.#checkRead();
+    respondProblem(this.#response, error, headers);
+  }
+
+  respondEmpty(status: number, headers?: readonly string[]): void {
+    this.#checkRead();
+    respondEmpty(this.#response, status, headers);
+  }
+
+  /** Who only reads is checked when the answer leaves; of what has been done the answer is told in any case. */
+  #checkRead(): void {
+    const { method } = this.#request;
+    if (method === 'GET' || method === 'HEAD') this.check();
+  }
+}

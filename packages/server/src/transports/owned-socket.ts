@@ -1,0 +1,36 @@
+import { EventEmitter } from 'node:events';
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+declare const OWNED: unique symbol;
+
+/**
+ * A stream whose errors always have a listener. An error without one ends the process, and Node takes its own listener away whenever it
+ * gives a socket up: before `upgrade` and `connect`, and after bytes that are no HTTP. So whatever writes to a socket past Node's
+ * responses asks for this type, and `own` alone makes it.
+ */
+export type Owned<Stream extends Duplex = Socket> = Stream & { readonly [OWNED]: true };
+
+/** Gives every connection of a server its listener, before anybody else knows of it. */
+export function ownConnections(server: Server): void {
+  server.prependListener('connection', own);
+  // Over TLS the connection and the socket above it are two.
+  server.prependListener('secureConnection', own);
+}
+
+/** Gives a stream its listener, unless it has it. */
+export function own<Stream extends Duplex>(stream: Stream): Owned<Stream> {
+  if (stream.listenerCount('error', ignoreError) === 0) stream.on('error', ignoreError);
+  return stream as Owned<Stream>;
+}
+
+/** Lets go of all listeners but that of errors: the only place where that is allowed (`scripts/tidy`). */
+export function releaseListeners(socket: Socket): Owned {
+  // Not the socket's own method, which looks in the next tick whether somebody is still reading.
+  EventEmitter.prototype.removeAllListeners.call(socket);
+  return own(socket);
+}
+
+/** `close` follows, which is what everybody waits for. */
+function ignoreError(): void {}

@@ -1,0 +1,106 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
+import { loadConfig } from '../config/load.ts';
+import { openHub, type Hub } from '../hub.ts';
+
+interface Answer {
+  readonly events: readonly { readonly channel: string }[];
+  readonly cursor: string;
+  readonly more?: true;
+}
+
+const EVENTS = 100_000;
+/** A page of the log looks at so many at most. */
+const PAGES = Math.ceil(EVENTS / 2048);
+
+let hub: Hub;
+beforeAll(async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'polycast-polls-'));
+  const { config } = loadConfig({
+    settings: [
+      'access=loopback',
+      'listen=127.0.0.1:0',
+      `data=${folder}`,
+      'logging.level=error',
+      'delivery.tailBytesMax=65536',
+      'delivery.logReadsConcurrentMax=1',
+    ],
+  });
+  hub = await openHub(config);
+  const events = Array.from({ length: 10_000 }, (_, index) => ({ channel: `noise.${index % 50}`, data: 1 }));
+  for (let sent = 0; sent < EVENTS; sent += events.length) await publish(events);
+  await publish([{ channel: 'noise.rare', type: 'rare', data: 1 }]);
+  await publish(events.slice(0, 1000));
+  return async () => {
+    await hub.close();
+    rmSync(folder, { recursive: true });
+  };
+}, 60_000);
+
+async function publish(events: readonly object[]): Promise<void> {
+  const response = await fetch(`${hub.url}/v1/events`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(events),
+  });
+  expect(response.ok).toBe(true);
+  await response.text();
+}
+
+async function poll(query: string): Promise<Answer> {
+  return (await (await fetch(`${hub.url}/v1/events?${query}`)).json()) as Answer;
+}
+
+async function logReads(): Promise<number> {
+  const text = await (await fetch(`${hub.url}/metrics`)).text();
+  return Number(/^polycast_log_reads_total (\d+)/m.exec(text)?.[1]);
+}
+
+/** PROTOCOL.md section 5.4. */
+test.each(['', '&wait=30'])(
+  'a poll for what is rare looks at a part of the log, and goes on from there%s',
+  async (held) => {
+    const before = await logReads();
+    let cursor = 'earliest';
+    const answers: Answer[] = [];
+    do {
+      const answer = await poll(`channel=noise.*&type=rare&after=${cursor}${held}`);
+      expect(answer.cursor > cursor || cursor === 'earliest').toBe(true);
+      ({ cursor } = answer);
+      answers.push(answer);
+    } while (answers.at(-1)?.more === true);
+    expect(answers.flatMap(({ events }) => events).map(({ channel }) => channel)).toEqual(['noise.rare']);
+    expect(answers.length).toBe(Math.ceil(PAGES / 16));
+    expect((await logReads()) - before).toBeLessThanOrEqual(PAGES + answers.length);
+  },
+);
+
+test('the reads of a client that has gone are not carried on, nor are those begun that wait in line', async () => {
+  const before = await logReads();
+  const sockets = Array.from({ length: 40 }, (_, index) => {
+    const socket = connect(Number(new URL(hub.url).port), '127.0.0.1');
+    onTestFinished(() => void socket.destroy());
+    socket.on('error', () => undefined);
+    socket.write(`GET /v1/events?channel=noise.>&type=none${index}&after=earliest HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+    return socket;
+  });
+  await expect.poll(logReads, { timeout: 30_000 }).toBeGreaterThan(before);
+  for (const socket of sockets) socket.resetAndDestroy();
+  let last = -1;
+  await expect
+    .poll(
+      async () => {
+        const now = await logReads();
+        const isStill = now === last;
+        last = now;
+        return isStill;
+      },
+      { interval: 200, timeout: 30_000 },
+    )
+    .toBe(true);
+  // Each of them alone would have read 16 pages before it was answered.
+  expect(last - before).toBeLessThan((40 * 16) / 2);
+});

@@ -1,0 +1,44 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+
+const ROOT = join(import.meta.dirname, '..');
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly engines?: object;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+}
+
+function read<Json>(path: string): Json {
+  return JSON.parse(readFileSync(join(ROOT, path), 'utf8')) as Json;
+}
+
+const root = read<Manifest>('package.json');
+const packages = globSync('packages/*/package.json', { cwd: ROOT }).map((path) => ({ path, ...read<Manifest>(path) }));
+
+test('npm warns of no package of this project, whatever Node it runs on: engines are for what is published', () => {
+  const locked = read<{ packages: Readonly<Record<string, Manifest>> }>('package-lock.json').packages;
+  expect(packages.length).toBeGreaterThan(3);
+  for (const { path, engines } of packages) expect([path, engines]).toEqual([path, undefined]);
+  for (const { path } of packages) expect(locked[path.replace('/package.json', '')]?.engines).toBeUndefined();
+});
+
+test('`npm ci --omit=dev` brings all that `npm start` needs: Node, and what the pages and the client are built with', () => {
+  const wanted = new Map<string, string>();
+  for (const { path, dependencies = {}, devDependencies = {} } of packages) {
+    const builds = globSync(
+      [path.replace('package.json', 'build.ts'), path.replace('package.json', 'pages/**/*.tsx')],
+      {
+        cwd: ROOT,
+      },
+    );
+    const text = builds.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n');
+    for (const [name, version] of Object.entries({ ...devDependencies, ...dependencies }))
+      if (new RegExp(`from '${name}['/]`).test(text) && !name.startsWith('@polycast/')) wanted.set(name, version);
+  }
+  expect([...wanted.keys()].toSorted()).toEqual(['preact', 'rolldown', 'vite']);
+  expect(root.dependencies).toEqual({ node: expect.stringMatching(/^26\./), ...Object.fromEntries(wanted) });
+});

@@ -1,0 +1,213 @@
+// Comings and goings: node simulation/churn.ts [--hours 6] [--minutes 6] [--seed N] [--rate EVENTS_PER_SECOND]
+// A real hub on a real folder whose clock runs fast. Each event is the first and last of its channel, each visitor comes once,
+// subscriptions are made and removed, their endpoint fails now and then. Memory must be flat once V8's heaps have their size: after the first sixth.
+import { fork } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Visitors } from './churn/visitors.ts';
+
+const { values } = parseArgs({
+  options: {
+    hours: { type: 'string', default: '6' },
+    minutes: { type: 'string', default: '6' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    rate: { type: 'string', default: '250' },
+  },
+});
+const hours = Number(values.hours);
+const realMs = Number(values.minutes) * 60_000;
+const speed = (hours * 3_600_000) / realMs;
+const random = randomOf(Number(values.seed));
+const SAMPLES = 24;
+/** How many subscriptions there are at one time, and visitors. */
+const SUBSCRIPTIONS = 100;
+const VISITORS = 120;
+const TURN_MS = 50;
+
+const folder = mkdtempSync(join(tmpdir(), 'polycast-churn-'));
+const hub = fork(join(import.meta.dirname, 'churn/hub-process.ts'), [folder, String(speed)], {
+  execArgv: ['--expose-gc'],
+});
+const endpoint = createServer((request, response) => {
+  request.resume().on('end', () => response.writeHead(random() < 0.1 ? 500 : 204).end());
+});
+try {
+  const { port } = await answer<{ port: number }>('port');
+  await new Promise<void>((resolve) => endpoint.listen(0, '127.0.0.1', resolve));
+  const base = `http://127.0.0.1:${port}`;
+  console.log(`${hours} h in ${values.minutes} min (${speed} times as fast), seed ${values.seed}`);
+  const visitors = new Visitors(base, random);
+  const load = startLoad(base, visitors, `http://127.0.0.1:${(endpoint.address() as AddressInfo).port}/hook`);
+  const samples = await sample(visitors, load);
+  load.stop();
+  visitors.close();
+  process.exitCode = judge(samples) ? 0 : 1;
+  hub.send('close');
+  await new Promise((resolve) => hub.on('exit', resolve));
+} finally {
+  hub.kill('SIGKILL');
+  endpoint.closeAllConnections();
+  endpoint.close();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+interface Sample {
+  readonly hour: number;
+  /** Anonymous memory of the process: everything but the mapped files. */
+  readonly residentBytes: number;
+  /** Of the event loop's thread, after a collection. */
+  readonly heapBytes: number;
+  readonly walBytes: number;
+}
+
+interface Load {
+  published: number;
+  subscribed: number;
+  failed: number;
+  stop(): void;
+}
+
+async function sample(visitors: Visitors, load: Load): Promise<Sample[]> {
+  const samples: Sample[] = [];
+  for (let index = 1; index <= SAMPLES; index++) {
+    await pause(realMs / SAMPLES);
+    const waiting = answer<{ memory: Record<string, number> }>('memory');
+    hub.send('memory');
+    const { memory } = await waiting;
+    const { heapUsed = 0, external = 0, heap = 0, arrayBuffers = 0 } = memory;
+    const taken = {
+      hour: (index * hours) / SAMPLES,
+      residentBytes: anonymousBytes(),
+      heapBytes: heapUsed + external,
+      walBytes: walBytes(),
+    };
+    samples.push(taken);
+    console.log(
+      `${taken.hour.toFixed(2).padStart(6)} h  resident ${mb(taken.residentBytes)} MB  heap ${mb(heapUsed)} of ${mb(heap)} MB  external ${mb(external)} MB (buffers ${mb(arrayBuffers)})  WAL ${mb(taken.walBytes)} MB  channels ${load.published}  visitors ${visitors.count}  subscriptions ${load.subscribed}  failed ${load.failed}`,
+    );
+  }
+  return samples;
+}
+
+/** Flat: the last third takes no more than the first sixth did, give or take a tenth and what a collector leaves lying. */
+function judge(samples: readonly Sample[]): boolean {
+  const most = (from: number, to: number, of: (one: Sample) => number): number =>
+    Math.max(...samples.filter(({ hour }) => hour > from && hour <= to).map(of));
+  const last = hours - hours / 3;
+  const begun = Math.max(1, hours / 6);
+  const verdicts = (['heapBytes', 'residentBytes', 'walBytes'] as const).map((name) => {
+    const first = most(0, begun, (one) => one[name]);
+    const then = most(last, hours, (one) => one[name]);
+    return { name, first, then, holds: then <= first * 1.1 + 16e6 };
+  });
+  for (const { name, first, then, holds } of verdicts)
+    console.log(
+      `${holds ? 'holds' : 'FAILS'}  ${name}: ${mb(then)} MB in the last third, ${mb(first)} MB in the first ${begun} h`,
+    );
+  return verdicts.every(({ holds }) => holds);
+}
+
+function startLoad(base: string, visitors: Visitors, url: string): Load {
+  const load: Load = { published: 0, subscribed: 0, failed: 0, stop };
+  function stop(): void {
+    clearInterval(timer);
+    // What is refused from now on is the closing of the hub.
+    load.failed = Infinity;
+  }
+  const made: string[] = [];
+  let isSubscribing = false;
+  const perTurn = (Number(values.rate) * TURN_MS) / 1000;
+  const stayMs = 4000;
+  let owedEvents = 0;
+  let owedVisitors = 0;
+  const timer = setInterval(() => {
+    owedEvents += perTurn;
+    owedVisitors += (VISITORS * TURN_MS) / stayMs;
+    const events = Array.from({ length: Math.floor(owedEvents) }, () => event(load.published++));
+    owedEvents -= events.length;
+    if (events.length > 0) void send(load, 'POST', `${base}/v1/events`, events);
+    for (; owedVisitors >= 1; owedVisitors--) visitors.come(stayMs);
+    if (isSubscribing) return;
+    isSubscribing = true;
+    void turnOver(base, url, load, made).finally(() => (isSubscribing = false));
+  }, TURN_MS);
+  return load;
+}
+
+/** A new subscription, and an end to the oldest. */
+async function turnOver(base: string, url: string, load: Load, made: string[]): Promise<void> {
+  const created = await send(load, 'POST', `${base}/v1/subscriptions`, {
+    channels: [`once.${load.subscribed++ % 50}.>`],
+    delivery: { kind: 'webhook', url },
+  });
+  const { id } = (created ?? {}) as { id?: string };
+  if (id !== undefined) made.push(id);
+  if (made.length > SUBSCRIPTIONS) await send(load, 'DELETE', `${base}/v1/subscriptions/${made.shift()}`);
+}
+
+function event(number: number): object {
+  return {
+    channel: `once.${number % 50}.${number}-${Math.floor(random() * 1e9)}`,
+    data: { text: 'x'.repeat(number % 400) },
+  };
+}
+
+async function send(load: Load, method: string, url: string, body?: object): Promise<unknown> {
+  try {
+    const response = await fetch(url, {
+      method,
+      ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    if (!response.ok && load.failed++ < 5) console.log(method, response.status, text.slice(0, 300));
+    return text === '' ? undefined : JSON.parse(text);
+  } catch {
+    load.failed++;
+    return undefined;
+  }
+}
+
+/** `RssAnon` of Linux. */
+function anonymousBytes(): number {
+  const kilobytes = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${hub.pid}/status`, 'utf8'))?.[1];
+  return Number(kilobytes) * 1024;
+}
+
+function walBytes(): number {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('-wal'))
+    .reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+}
+
+function answer<Message extends object>(member: string): Promise<Message> {
+  return new Promise((resolve, reject) => {
+    const ended = (code: number | null): void => reject(new Error(`the hub ended with ${code}`));
+    const listen = (message: Message): void => {
+      if (!(member in message)) return;
+      hub.off('message', listen).off('exit', ended);
+      resolve(message);
+    };
+    hub.on('message', listen);
+    hub.on('exit', ended);
+  });
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function mb(bytes: number): string {
+  return (bytes / 1e6).toFixed(1);
+}
+
+function randomOf(start: number): () => number {
+  let state = start >>> 0;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}

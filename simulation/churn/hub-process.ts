@@ -1,0 +1,29 @@
+// The hub of a churn run, in a process of its own: argv is the data folder and how fast time passes.
+import { getHeapStatistics } from 'node:v8';
+import { parseConfig } from '../../packages/server/src/config/schema.ts';
+import { openHub } from '../../packages/server/src/hub.ts';
+import { fastWorld } from '../../packages/server/src/operate/world.ts';
+import { SECRET } from './tokens.ts';
+
+const [folder = '', speed = '1'] = process.argv.slice(2);
+const config = parseConfig({
+  listen: '127.0.0.1:0',
+  access: 'loopback',
+  data: folder,
+  defaults: { historyAgeMaxSeconds: 1800 },
+  rules: [{ pattern: 'room.>', presence: ['anyone'] }],
+  storage: { retentionIntervalMs: 50 },
+  identity: { tokens: [{ keys: [{ algorithm: 'HS256', secret: SECRET }] }] },
+  logging: { level: 'error', format: 'json' },
+});
+const hub = await openHub(config, { world: fastWorld(Number(speed)) });
+process.send?.({ port: hub.port });
+process.on('message', (message) => {
+  if (message === 'memory') {
+    globalThis.gc?.();
+    const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage();
+    const { total_physical_size: heap } = getHeapStatistics();
+    process.send?.({ memory: { rss, heapUsed, heap, external, arrayBuffers } });
+  } else if (message === 'close') void hub.close().then(() => process.exit(0));
+});
+process.on('disconnect', () => process.exit(1));

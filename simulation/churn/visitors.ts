@@ -1,0 +1,60 @@
+import { get } from 'node:http';
+import { WebSocket } from 'ws';
+import { tokenOf } from './tokens.ts';
+
+/** Users who come once, on one transport after the other, look around and never come back. */
+export class Visitors {
+  readonly #base: string;
+  readonly #random: () => number;
+  readonly #present = new Set<() => void>();
+  count = 0;
+
+  constructor(base: string, random: () => number) {
+    this.#base = base;
+    this.#random = random;
+  }
+
+  get present(): number {
+    return this.#present.size;
+  }
+
+  /** Somebody comes, and goes after a while. */
+  come(stayMs: number): void {
+    const number = this.count++;
+    const user = `user-${number}-${'x'.repeat(number % 40)}`;
+    const query = `channel=@me&channel=room.${number % 300}&channel=once.${number}.*&token=${tokenOf(user)}`;
+    const leave = [this.#stream, this.#webSocket, this.#poll][number % 3]?.call(this, query);
+    if (leave === undefined) return;
+    const gone = (): void => {
+      this.#present.delete(gone);
+      clearTimeout(timer);
+      leave();
+    };
+    const timer = setTimeout(gone, stayMs * (0.2 + this.#random() * 1.6));
+    this.#present.add(gone);
+  }
+
+  close(): void {
+    for (const gone of this.#present) gone();
+  }
+
+  #stream(query: string): () => void {
+    const request = get(`${this.#base}/v1/events?${query}`, { headers: { accept: 'text/event-stream' } }, (response) =>
+      response.resume(),
+    );
+    request.on('error', () => undefined);
+    return () => request.destroy();
+  }
+
+  #webSocket(query: string): () => void {
+    const socket = new WebSocket(`${this.#base.replace('http', 'ws')}/v1/events?${query}`);
+    socket.on('error', () => undefined);
+    return () => socket.terminate();
+  }
+
+  #poll(query: string): () => void {
+    const request = get(`${this.#base}/v1/events?${query}&wait=30`, (response) => response.resume());
+    request.on('error', () => undefined);
+    return () => request.destroy();
+  }
+}
