@@ -1,32 +1,27 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Server } from 'node:http';
-import type { Server as TlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { eventTypesOf } from './config/event-schema.ts';
-import { parseListen } from './config/listen.ts';
 import { clientRate, ruleOf, settingsOf } from './composition/channel-rules.ts';
-import { closeAll } from './composition/closing.ts';
+import { authorityOf } from './composition/authority.ts';
+import { closeAll, orClose } from './composition/closing.ts';
 import { openDeliveries } from './composition/deliveries.ts';
 import { openDialects } from './composition/dialects.ts';
+import { listen, watchCertificate, type Address } from './composition/listening.ts';
 import { openLog } from './composition/log.ts';
 import { subscriptionParts } from './composition/subscriptions.ts';
-import { certificateFiles, httpSettings, transportSettings } from './composition/settings.ts';
+import { httpSettings, transportSettings } from './composition/settings.ts';
 import type { Config } from './config/schema.ts';
 import { Access } from './core/access.ts';
 import { Feed } from './core/feed.ts';
-import type { Authority } from './core/ports.ts';
 import { Publisher } from './core/publish.ts';
 import { Rules } from './core/rules.ts';
 import { withSystemRules } from './core/system-rules.ts';
 import { TICK_MS, ticksOf, Wheel } from './core/wheel.ts';
 import { administrationRoutes } from './administration/routes.ts';
-import { createAuthority } from './identity/authority.ts';
-import { openIdentity, type Identity } from './identity/identity.ts';
-import { createOpenAuthority } from './identity/open-authority.ts';
-import { createSite, type Site } from './identity/site/site.ts';
-import { createTokens, type Tokens } from './identity/tokens/tokens.ts';
+import { openIdentity } from './identity/identity.ts';
+import { createSite } from './identity/site/site.ts';
+import { createTokens } from './identity/tokens/tokens.ts';
 import { createBodyEncoder } from './log/body-encoder.ts';
 import { drainSessions, finishRequests } from './operate/drain.ts';
 import { hubFigures } from './operate/figures.ts';
@@ -48,11 +43,10 @@ import { Consents } from './transports/consents.ts';
 import { dismissRevoked } from './transports/dismissals.ts';
 import { Origins } from './transports/origin.ts';
 import { Refusals, type Refusal } from './transports/refusals.ts';
-import { HttpTransport, type HttpSettings } from './transports/http-transport.ts';
+import { HttpTransport } from './transports/http-transport.ts';
 import { routeName, type Route } from './transports/route.ts';
 import type { Services } from './transports/services.ts';
 import { Sessions } from './transports/sessions.ts';
-import { Certificate } from './transports/tls-certificate.ts';
 
 /** A hub that listens. */
 export interface Hub {
@@ -284,12 +278,13 @@ export async function openHub(
     return closing;
   };
   let firstKey: string | undefined;
+  let address: Address;
   try {
     await feed.preload();
     await presence.start();
     deliveries.start();
     dialects.start();
-    await listen(server, config);
+    address = await listen(server, config);
     firstKey = access === undefined ? undefined : identity.keys.createFirst();
     await identity.keys.stored();
   } catch (error) {
@@ -297,8 +292,7 @@ export async function openHub(
     throw error;
   }
   retention.start();
-  const { port } = server.address() as AddressInfo;
-  const url = `${config.tls.certificateFile === null ? 'http' : 'https'}://${hostIn(config.listen)}:${port}`;
+  const { url, port } = address;
   services.origins.add(ownOrigins(url));
   logger.info({ url, data: config.data, epoch: log.state.epoch, head: log.state.head }, 'listening');
 
@@ -339,6 +333,10 @@ const VERSION: string = (
   JSON.parse(readFileSync(fileURLToPath(new URL('../package.json', import.meta.url)), 'utf8')) as { version: string }
 ).version;
 
+function errorText(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
 /** A document of somebody else's, which has to come by TLS and at once. */
 function documentBy(
   outgoing: GuardedFetch,
@@ -348,64 +346,4 @@ function documentBy(
     if (status !== 200) throw new Error(`it was answered ${status}`);
     return body;
   };
-}
-
-function errorText(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
-}
-
-/** Without access control everybody may do everything. */
-function authorityOf(
-  access: Access | undefined,
-  { keys, revocations }: Identity,
-  tokens: Tokens,
-  site: Site,
-): Authority {
-  const identifiers = [keys, ...tokens.identifiers, ...site.identifiers];
-  if (access === undefined) return createOpenAuthority({ identifiers, revocations });
-  return createAuthority({ access, identifiers, revocations, consent: site.consent });
-}
-
-/** Makes what comes after what is open; if that fails, all of this is closed again, in this order. */
-async function orClose<Made>(
-  open: readonly { close(): void | Promise<void> }[],
-  make: () => Made | Promise<Made>,
-): Promise<Made> {
-  try {
-    return await make();
-  } catch (error) {
-    for (const part of open) await part.close();
-    throw error;
-  }
-}
-
-function listen(server: HttpTransport['server'], config: Config): Promise<void> {
-  const address = parseListen(config.listen);
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host: address?.host, port: address?.port, backlog: 4096 }, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
-}
-
-/** Watches over the files of a server that speaks TLS. */
-function watchCertificate(
-  { tls }: Config,
-  pair: HttpSettings['tls'],
-  server: Server,
-  services: Services,
-): Certificate | undefined {
-  const files = certificateFiles(tls);
-  if (files === undefined || pair === undefined) return undefined;
-  const certificate = new Certificate(server as unknown as TlsServer, files, pair, services.logger);
-  certificate.watch(services.wheel, tls.reloadIntervalMs);
-  return certificate;
-}
-
-/** The host as it is written in a URL. */
-function hostIn(listen: string): string {
-  const host = listen.slice(0, listen.lastIndexOf(':'));
-  return host === '' || host === '0.0.0.0' ? '127.0.0.1' : host === '[::]' ? '[::1]' : host;
 }

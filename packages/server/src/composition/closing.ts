@@ -51,3 +51,16 @@ export async function closeAll({
   await closed;
   for (const part of others) await part.close();
 }
+
+/** Makes what comes after what is open; if that fails, all of this is closed again, in this order. */
+export async function orClose<Made>(
+  open: readonly { close(): void | Promise<void> }[],
+  make: () => Made | Promise<Made>,
+): Promise<Made> {
+  try {
+    return await make();
+  } catch (error) {
+    for (const part of open) await part.close();
+    throw error;
+  }
+}

@@ -1,14 +1,14 @@
 import type { Position, StoredRecord } from '../ports.ts';
 import type { OpenEvent, Ordering } from './definition.ts';
 import { Ahead } from './ahead.ts';
-import { DueHeap } from './due-heap.ts';
 import { HeldEvents } from './held-events.ts';
 import { Lane, NOTHING, type LanePage } from './lane.ts';
 import { heldBehind, openCounts, Uncounted, type OpenCounts } from './lane-counts.ts';
+import { LaneSchedule } from './lane-schedule.ts';
 import { markStored, storedEvent } from './lane-store.ts';
 import { Ledger } from './ledger.ts';
 import type { StoreChange } from './ports.ts';
-import { Queue } from '../queue.ts';
+import type { Queue } from '../queue.ts';
 
 /** Events that stay in memory behind a head when there is too little room for others. */
 const LANE_COUNT_KEPT = 2;
@@ -26,16 +26,13 @@ export class Progress {
   readonly #ledger: Ledger;
   readonly #lanes = new Set<Lane>();
   readonly #byChannel = new Map<string, Lane>();
-  readonly #ready = new Queue<Lane>();
-  readonly #toRead = new Queue<Lane>();
-  readonly #due = new DueHeap<Lane>();
+  readonly #schedule = new LaneSchedule();
   readonly #held = new HeldEvents();
   readonly #uncounted = new Uncounted();
   /** A gap that has to be told before anything after it is taken up. */
   #gap: Lane | undefined;
   #position: Position;
   #flying = 0;
-  #waiting = 0;
   /** What was open beyond the cursor when it was noted, and so will be read again. */
   #ahead: Ahead | undefined;
 
@@ -61,7 +58,7 @@ export class Progress {
 
   /** Lanes that wait for their time. */
   get waiting(): number {
-    return this.#waiting;
+    return this.#schedule.waiting;
   }
 
   /** Lanes with something that is not done. */
@@ -93,16 +90,16 @@ export class Progress {
   }
 
   get hasReady(): boolean {
-    return this.#ready.length > 0;
+    return this.#schedule.hasReady;
   }
 
   get hasToRead(): boolean {
-    return this.#toRead.length > 0;
+    return this.#schedule.hasToRead;
   }
 
   /** When `advance` next finds something; Infinity for never. */
   get nextMs(): number {
-    return this.#due.nextMs;
+    return this.#schedule.nextMs;
   }
 
   /** In no order. */
@@ -141,7 +138,7 @@ export class Progress {
   takeGap(record: StoredRecord): void {
     const lane = this.#add(record.channel, this.#position + 1, record, true);
     this.#gap = lane;
-    this.#ready.push(lane);
+    this.#schedule.place(lane);
   }
 
   /**
@@ -153,26 +150,18 @@ export class Progress {
     for (const other of this.#lanes) if (other.position === position) return false;
     const lane = this.#add(channel, position, undefined, true);
     lane.phase = 'reading';
-    this.#toRead.push(lane);
+    this.#schedule.place(lane);
     return true;
   }
 
   /** Brings forth what has come due by now; lanes whose lease is over are told. */
   advance(nowMs: number, leaseOver?: (lane: Lane) => void): void {
-    for (let lane = this.#due.take(nowMs); lane !== undefined; lane = this.#due.take(nowMs)) {
-      if (lane.phase === 'waiting') this.#wake(lane);
-      else if (lane.phase === 'flying') leaseOver?.(lane);
-    }
+    this.#schedule.advance(nowMs, leaseOver);
   }
 
   /** Everything that waits is due now, the oldest first. */
   hurry(nowMs: number): void {
-    const waiting = [...this.#due.each()].filter(({ phase }) => phase === 'waiting');
-    for (const lane of waiting.toSorted((one, other) => one.position - other.position))
-      if (lane.dueMs > nowMs) {
-        this.#due.remove(lane);
-        this.#wake(lane);
-      }
+    this.#schedule.hurry(nowMs);
   }
 
   /**
@@ -180,7 +169,7 @@ export class Progress {
    * failed before goes alone.
    */
   next(countMax = 1): Lane | undefined {
-    const lane = this.#ready.shift();
+    const lane = this.#schedule.nextReady();
     if (lane === undefined) return undefined;
     lane.phase = 'flying';
     lane.begunNote = this.#ledger.nextNote;
@@ -213,23 +202,12 @@ export class Progress {
 
   /** How many events may be handed out now, as far as `countMax`. */
   countReady(countMax: number): number {
-    let count = 0;
-    for (let index = 0; index < this.#ready.length && count < countMax; index++) {
-      const { attempts, queue } = this.#ready.at(index);
-      count += attempts > 0 ? 1 : 1 + (queue?.length ?? 0);
-    }
-    return count;
+    return this.#schedule.countReady(countMax);
   }
 
   /** The oldest of those that wait, ahead of its time: a probe. */
   probe(): Lane | undefined {
-    let oldest: Lane | undefined;
-    for (const lane of this.#due.each())
-      if (lane.phase === 'waiting' && (oldest === undefined || lane.position < oldest.position)) oldest = lane;
-    if (oldest === undefined) return undefined;
-    this.#due.remove(oldest);
-    this.#wake(oldest);
-    return oldest;
+    return this.#schedule.probe();
   }
 
   /** The events that were handed out together. */
@@ -268,7 +246,7 @@ export class Progress {
     lane.span = 1;
     lane.letGo(0, this.#held);
     if (lane.gapFrom !== NOTHING) lane.beginAgain(lane.gapFrom);
-    this.#wait(lane, dueMs);
+    this.#schedule.wait(lane, dueMs);
   }
 
   /** As `retry`, and the delivery does not count: it was never tried. */
@@ -281,7 +259,7 @@ export class Progress {
   lease(lane: Lane, name: string, endsMs: number): void {
     if (lane.phase !== 'flying') return;
     lane.lease = name;
-    this.#due.set(lane, endsMs);
+    this.#schedule.setEnd(lane, endsMs);
   }
 
   /** Whoever has what was handed out has its payload: should it be tried again, it is read again. */
@@ -294,7 +272,7 @@ export class Progress {
 
   /** A lane that needs a page of the log, and what page; each once. */
   nextToRead(): Lane | undefined {
-    return this.#toRead.shift();
+    return this.#schedule.nextToRead();
   }
 
   pageOf(lane: Lane): LanePage {
@@ -332,12 +310,12 @@ export class Progress {
     lane.timeMs = record.timeMs;
     this.#held.add(record);
     lane.phase = 'ready';
-    this.#ready.push(lane);
+    this.#schedule.place(lane);
   }
 
   /** The log could not be read: the lane asks again, at a time. */
   unread(lane: Lane, dueMs: number): void {
-    if (lane.phase === 'reading') this.#wait(lane, dueMs);
+    if (lane.phase === 'reading') this.#schedule.wait(lane, dueMs);
   }
 
   /** Makes room: of channels that have much in memory, the later events are let go of, to be read again. True when it has. */
@@ -375,7 +353,7 @@ export class Progress {
     if (this.#ahead?.holds(record) === true) return;
     const lane = this.#isOrdered ? this.#byChannel.get(record.channel) : undefined;
     if (lane === undefined) {
-      this.#ready.push(this.#add(record.channel, record.position, record, !this.#isOrdered));
+      this.#schedule.place(this.#add(record.channel, record.position, record, !this.#isOrdered));
       return;
     }
     // What is already waiting in the log, or behind an event that fails, is read from there when its turn comes.
@@ -407,43 +385,29 @@ export class Progress {
     if (isGap) lane.gapFrom = heldAfter;
     if (isGap && event.lease === undefined) lane.beginAgain(heldAfter);
     markStored(lane, event);
-    if (event.lease === undefined) return this.#wait(lane, event.dueMs);
+    if (event.lease === undefined) return this.#schedule.wait(lane, event.dueMs);
     lane.phase = 'flying';
     this.#flying++;
-    this.#due.set(lane, event.dueMs);
+    this.#schedule.setEnd(lane, event.dueMs);
   }
 
   #setAside(lane: Lane): void {
     if (this.#byChannel.get(lane.channel) === lane) this.#byChannel.delete(lane.channel);
   }
 
-  #wait(lane: Lane, dueMs: number): void {
-    lane.phase = 'waiting';
-    this.#waiting++;
-    this.#due.set(lane, dueMs);
-  }
-
-  /** A lane whose time has come: its head is read first. */
-  #wake(lane: Lane): void {
-    this.#waiting--;
-    lane.phase = lane.record === undefined ? 'reading' : 'ready';
-    (lane.record === undefined ? this.#toRead : this.#ready).push(lane);
-  }
-
   /** False when it is not handed out: it has been dealt with. */
   #land(lane: Lane): boolean {
     if (lane.phase !== 'flying') return false;
     this.#flying--;
-    this.#due.remove(lane);
+    this.#schedule.removeEnd(lane);
     return true;
   }
 
   /** The head is done: on to what is behind it. */
   #moveOn(lane: Lane): void {
     lane.moveOn();
-    if (lane.phase === 'ready') this.#ready.push(lane);
-    else if (lane.phase === 'reading') this.#toRead.push(lane);
-    else this.#over(lane);
+    if (lane.phase === 'over') this.#over(lane);
+    else this.#schedule.place(lane);
   }
 
   #over(lane: Lane): void {

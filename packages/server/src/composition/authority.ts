@@ -1,0 +1,19 @@
+import type { Access } from '../core/access.ts';
+import type { Authority } from '../core/ports.ts';
+import { createAuthority } from '../identity/authority.ts';
+import type { Identity } from '../identity/identity.ts';
+import { createOpenAuthority } from '../identity/open-authority.ts';
+import type { Site } from '../identity/site/site.ts';
+import type { Tokens } from '../identity/tokens/tokens.ts';
+
+/** Without access control everybody may do everything. */
+export function authorityOf(
+  access: Access | undefined,
+  { keys, revocations }: Identity,
+  tokens: Tokens,
+  site: Site,
+): Authority {
+  const identifiers = [keys, ...tokens.identifiers, ...site.identifiers];
+  if (access === undefined) return createOpenAuthority({ identifiers, revocations });
+  return createAuthority({ access, identifiers, revocations, consent: site.consent });
+}
