@@ -2,12 +2,18 @@ import { parseArgs } from 'node:util';
 import { FuzzWorld, ROUND } from './world.ts';
 import { keptSeeds } from './seeds.ts';
 
+/** Caches are full by then: what is remembered of queries and of idle interests has its bound within the first half. */
+const ROUNDS_TO_JUDGE = 1000;
+const GROWTH_MB_MAX = 3;
+const ROUNDS_OF_SAMPLE = 20;
+
 const USAGE = `Random pipelines, HTTP/2 connections and WebSocket sessions against hubs in processes of their own.
 
   node conformance/fuzz/run.ts [--seed 1] [--minutes 60] [--rounds 1000]
 
 A round is ${ROUND.pipelines} pipelines, ${ROUND.http2} connections of HTTP/2 and ${ROUND.webSockets} WebSocket sessions. It ends with 1, and names the seed, when a hub
-ends, does not answer, or logs an error. Such a seed belongs into conformance/fuzz/seeds.txt.`;
+ends, does not answer, or logs an error. Such a seed belongs into conformance/fuzz/seeds.txt. It ends with 1 as well when, after
+${ROUNDS_TO_JUDGE} rounds or more, the last quarter takes ${GROWTH_MB_MAX} MB more of live memory than the third did: medians, after collections.`;
 
 const MB = 1024 * 1024;
 const { values } = parseArgs({
@@ -25,14 +31,16 @@ async function run(): Promise<void> {
   const first = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
   const endMs = performance.now() + Number(values.minutes) * 60_000;
   const world = await FuzzWorld.open();
+  /** In MB, one a sample. */
+  const grown: number[] = [];
   try {
     for (const seed of keptSeeds()) await world.round(seed);
     const before = await world.liveBytes();
     for (let index = 0; index < Number(values.rounds) && performance.now() < endMs; index++) {
       await world.round(first + index);
-      if (index % 20 === 19) await report(world, first + index, before);
+      if (index % ROUNDS_OF_SAMPLE === ROUNDS_OF_SAMPLE - 1) grown.push(await report(world, first + index, before));
     }
-    await report(world, first, before);
+    if (!isFlat(grown)) process.exitCode = 1;
   } catch (error) {
     console.error((error as Error).message);
     process.exitCode = 1;
@@ -43,11 +51,27 @@ async function run(): Promise<void> {
   }
 }
 
-async function report(world: FuzzWorld, seed: number, before: number): Promise<void> {
+async function report(world: FuzzWorld, seed: number, before: number): Promise<number> {
   const { pipelines, http2, webSockets } = world.ran;
   const grown = ((await world.liveBytes()) - before) / MB;
   const sent = (world.bytesSent / MB).toFixed(1);
   console.log(
     `seed ${seed}: ${pipelines} pipelines, ${http2} HTTP/2, ${webSockets} WebSockets, ${sent} MB sent, ${grown.toFixed(1)} MB more in use`,
   );
+  return grown;
+}
+
+function isFlat(grown: readonly number[]): boolean {
+  if (grown.length * ROUNDS_OF_SAMPLE < ROUNDS_TO_JUDGE) return true;
+  const quarter = Math.floor(grown.length / 4);
+  const [third, last] = [median(grown.slice(-2 * quarter, -quarter)), median(grown.slice(-quarter))];
+  const holds = last - third < GROWTH_MB_MAX;
+  console.log(
+    `${holds ? 'holds' : 'FAILS'}  ${last.toFixed(1)} MB more in use in the last quarter, ${third.toFixed(1)} MB in the third`,
+  );
+  return holds;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((one, other) => one - other)[values.length >> 1] ?? 0;
 }

@@ -35,7 +35,7 @@ import { createGuardedFetch, type GuardedFetch } from './outgoing/guarded-fetch.
 import { subscriptionRoutes } from './subscriptions/routes.ts';
 import { Admission } from './transports/admission.ts';
 import { keepPresence } from './presence/keep-presence.ts';
-import { ByteBudget } from './transports/byte-budget.ts';
+import { ByteBudget } from './core/byte-budget.ts';
 import { CacheHeaders } from './transports/cache-headers.ts';
 import { TrustedProxies } from './transports/client-address.ts';
 import { clientRoutes } from './transports/client-route.ts';

@@ -1,4 +1,5 @@
 import type { Config } from '../config/schema.ts';
+import type { Held } from '../core/byte-budget.ts';
 import type { EventTypes } from '../core/event-types.ts';
 import type { Audit } from '../core/ports.ts';
 import type { Deliveries } from '../deliveries/deliveries.ts';
@@ -23,6 +24,7 @@ export interface DialectNeeds {
 /** Subscriptions as others have them: WebSub, REST Hooks; and the catalogue of what there is to subscribe to. */
 export interface Dialects {
   readonly routes: readonly Route[];
+  readonly held: Readonly<Record<string, Held>>;
   /** Looks over what there was, once it has been taken up. */
   start(): void;
   /** Begins nothing more, and finishes what is under way; before the deliveries are closed. */
@@ -45,6 +47,7 @@ export function openDialects({ websub, subscriptions }: Config, needs: DialectNe
   });
   return {
     routes: [...hooksRoutes({ ...parts, eventTypes }), ...eventTypesRoutes({ eventTypes }), ...webSub.routes],
+    held: webSub.held,
     start: () => webSub.start(),
     close: () => webSub.close(),
   };

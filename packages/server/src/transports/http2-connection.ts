@@ -55,6 +55,7 @@ export class Http2Connection implements Timed {
     session.on('remoteSettings', control);
     session.on('ping', control);
     session.on('error', () => owner.wheel.schedule(this, FAREWELL_TICKS));
+    session.once('close', releaseSession);
     session.on('stream', (stream, headers, _flags, rawHeaders) => this.#stream(stream, headers, rawHeaders));
     socket.once('close', () => this.#closed());
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
@@ -116,3 +117,14 @@ export class Http2Connection implements Timed {
     this.#owner.closed(this);
   }
 }
+
+/**
+ * A session that was ended by an error is held by Node for good when its client has not acknowledged the settings, and our listeners
+ * would hold the connection, whose socket holds the error, whose stack holds nghttp2's own memory: 25 kB of each. Nothing comes of it any more.
+ */
+function releaseSession(this: ServerHttp2Session): void {
+  this.removeAllListeners();
+  this.on('error', ignore);
+}
+
+function ignore(): void {}

@@ -11,7 +11,7 @@ import { Publisher } from '../core/publish.ts';
 import { Rules } from '../core/rules.ts';
 import { Wheel } from '../core/wheel.ts';
 import { createMemoryLog } from '../log/memory.ts';
-import { ByteBudget } from './byte-budget.ts';
+import { ByteBudget } from '../core/byte-budget.ts';
 import { CacheHeaders } from './cache-headers.ts';
 import { HttpTransport } from './http-transport.ts';
 import type { Route } from './route.ts';

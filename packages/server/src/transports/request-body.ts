@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { PolycastError } from '@polycast/protocol';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { ticksOf, type Timed, type Wheel } from '../core/wheel.ts';
-import type { ByteBudget } from './byte-budget.ts';
+import type { ByteBudget } from '../core/byte-budget.ts';
 import { Pieces } from './pieces.ts';
 
 /** What reading bodies takes: of `Services`. */

@@ -4,7 +4,7 @@ import type { PresenceView } from '../core/presence-types.ts';
 import type { Publisher } from '../core/publish.ts';
 import type { SessionSettings } from '../core/session.ts';
 import type { SubscriptionDesk } from '../core/subscription/ports.ts';
-import type { ByteBudget } from './byte-budget.ts';
+import type { ByteBudget } from '../core/byte-budget.ts';
 import type { CacheHeaders } from './cache-headers.ts';
 import type { Admission } from './admission.ts';
 import type { TrustedProxies } from './client-address.ts';

@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/ports.ts';
+import type { Held } from '../../core/byte-budget.ts';
 import { writableMediaType } from '../../core/media-type.ts';
 import type { PublishRequest, PublishResult } from '../../core/publish.ts';
 import { ticksOf, type Wheel } from '../../core/wheel.ts';
@@ -29,6 +30,7 @@ export interface ForeignTopicsParts {
 
 const FETCHES_MAX = 8;
 const WAITING_MAX = 10_000;
+const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 /** Topics whose last fetch is remembered; beyond it the longest ago are forgotten. */
 const REMEMBERED_MAX = 10_000;
 const TIMEOUT_MS = 15_000;
@@ -37,9 +39,14 @@ const DOCUMENT_BYTES_MAX = 4 * 1024 * 1024;
 /** Topics of other sites: fetched when their publishers say that they have changed, and published here if they have. */
 export class ForeignTopics {
   readonly #parts: ForeignTopicsParts;
-  readonly #work = new KeyedWork(FETCHES_MAX, WAITING_MAX);
+  readonly #work = new KeyedWork({
+    concurrentMax: FETCHES_MAX,
+    waitingMax: WAITING_MAX,
+    waitingBytesMax: WAITING_BYTES_MAX,
+  });
   readonly #fetched = new Map<string, number>();
   readonly #later = new Map<string, Deadline>();
+  #laterBytes = 0;
 
   constructor(parts: ForeignTopicsParts) {
     this.#parts = parts;
@@ -51,18 +58,28 @@ export class ForeignTopics {
     if (this.#later.has(topic.channel) || !this.#parts.hasSubscribers(topic.channel)) return;
     const dueMs = (this.#fetched.get(topic.channel) ?? -Infinity) + intervalMs - clock.monotonicMs();
     if (dueMs <= 0) return this.#fetch(topic);
-    if (this.#later.size >= WAITING_MAX) return;
+    const bytes = bytesOf(topic);
+    if (this.#later.size >= WAITING_MAX || this.#laterBytes + bytes > WAITING_BYTES_MAX) return;
+    this.#laterBytes += bytes;
     const later = new Deadline(() => {
       this.#later.delete(topic.channel);
+      this.#laterBytes -= bytes;
       this.#fetch(topic);
     });
     this.#later.set(topic.channel, later);
     wheel.schedule(later, ticksOf(dueMs));
   }
 
+  /** Pings that wait: for their turn, and for the time to fetch again. */
+  get waiting(): Held {
+    const { bytes, bytesMax, refused } = this.#work;
+    return { bytes: bytes + this.#laterBytes, bytesMax: bytesMax + WAITING_BYTES_MAX, refused };
+  }
+
   close(): Promise<void> {
     for (const later of this.#later.values()) this.#parts.wheel.cancel(later);
     this.#later.clear();
+    this.#laterBytes = 0;
     return this.#work.close();
   }
 
@@ -71,7 +88,7 @@ export class ForeignTopics {
     this.#fetched.set(topic.channel, this.#parts.clock.monotonicMs());
     const [oldest] = this.#fetched.keys();
     if (this.#fetched.size > REMEMBERED_MAX) this.#fetched.delete(oldest as string);
-    this.#work.add(topic.channel, () =>
+    this.#work.add(topic.channel, bytesOf(topic), () =>
       this.#distribute(topic).catch((error: unknown) =>
         this.#parts.logger.info({ topic: topic.url, error: String(error) }, 'a WebSub topic could not be fetched'),
       ),
@@ -104,6 +121,11 @@ export class ForeignTopics {
     });
     if (!result.ok) throw result.error;
   }
+}
+
+/** Its texts, and what holds them. */
+function bytesOf({ url, channel }: Topic): number {
+  return 400 + 2 * (url.length + channel.length);
 }
 
 /** Somebody else's document is passed on byte for byte; JSON, which publishing would rid of its line breaks, as bytes. */

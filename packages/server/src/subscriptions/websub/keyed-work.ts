@@ -1,21 +1,59 @@
+import type { Held } from '../../core/byte-budget.ts';
+import { ownText } from '../../core/interest.ts';
+
+/** What a queue of work may hold. */
+export interface KeyedWorkBounds {
+  readonly concurrentMax: number;
+  readonly waitingMax: number;
+  /** Of all that waits, by what `add` is told. */
+  readonly waitingBytesMax: number;
+}
+
 /** Work by name: so much at once, of one name one at a time, and of what waits under one name only the newest. */
-export class KeyedWork {
-  readonly #concurrentMax: number;
-  readonly #waitingMax: number;
-  readonly #waiting = new Map<string, () => Promise<void>>();
+export class KeyedWork implements Held {
+  readonly #bounds: KeyedWorkBounds;
+  readonly #waiting = new Map<string, Waiting>();
   readonly #busy = new Set<string>();
   #isClosed = false;
   #idle: (() => void) | undefined;
 
-  constructor(concurrentMax: number, waitingMax: number) {
-    this.#concurrentMax = concurrentMax;
-    this.#waitingMax = waitingMax;
+  #bytes = 0;
+  #refused = 0;
+
+  constructor(bounds: KeyedWorkBounds) {
+    this.#bounds = bounds;
   }
 
-  /** Takes it on, or says `false` when too much waits already. @param work never rejects */
-  add(name: string, work: () => Promise<void>): boolean {
-    if (this.#isClosed || (this.#waiting.size >= this.#waitingMax && !this.#waiting.has(name))) return false;
-    this.#waiting.set(name, work);
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get bytesMax(): number {
+    return this.#bounds.waitingBytesMax;
+  }
+
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /**
+   * Takes it on, or says `false` when too much waits already.
+   * @param bytes what the work holds while it waits, without its name
+   * @param work never rejects
+   */
+  add(name: string, bytes: number, work: () => Promise<void>): boolean {
+    if (this.#isClosed) return false;
+    const replaced = this.#waiting.get(name);
+    const held = ENTRY_BYTES + 2 * name.length + bytes;
+    const grown = held - (replaced?.bytes ?? 0);
+    const { waitingMax, waitingBytesMax } = this.#bounds;
+    const isCrowded = replaced === undefined && this.#waiting.size >= waitingMax;
+    if (isCrowded || (grown > 0 && this.#bytes + grown > waitingBytesMax)) {
+      this.#refused++;
+      return false;
+    }
+    this.#bytes += grown;
+    this.#waiting.set(replaced === undefined ? ownText(name) : name, { bytes: held, work });
     this.#begin();
     return true;
   }
@@ -29,6 +67,7 @@ export class KeyedWork {
   close(): Promise<void> {
     this.#isClosed = true;
     this.#waiting.clear();
+    this.#bytes = 0;
     if (this.#busy.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
       const patience = setTimeout(resolve, CLOSE_TIME_MS);
@@ -40,10 +79,11 @@ export class KeyedWork {
   }
 
   #begin(): void {
-    for (const [name, work] of this.#waiting) {
-      if (this.#busy.size >= this.#concurrentMax) return;
+    for (const [name, { bytes, work }] of this.#waiting) {
+      if (this.#busy.size >= this.#bounds.concurrentMax) return;
       if (this.#busy.has(name)) continue;
       this.#waiting.delete(name);
+      this.#bytes -= bytes;
       this.#busy.add(name);
       void work().then(() => this.#done(name));
     }
@@ -56,5 +96,12 @@ export class KeyedWork {
   }
 }
 
+interface Waiting {
+  readonly bytes: number;
+  readonly work: () => Promise<void>;
+}
+
+/** A place in a map, and a closure with what it stands on. */
+const ENTRY_BYTES = 400;
 /** Others' servers are not waited for when the hub goes. */
 const CLOSE_TIME_MS = 1000;

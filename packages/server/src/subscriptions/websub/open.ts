@@ -1,3 +1,4 @@
+import type { Held } from '../../core/byte-budget.ts';
 import { newestEvent } from '../../core/newest-event.ts';
 import type { Sender, SubscriptionDesk } from '../../core/subscription/ports.ts';
 import type { WebSubSettings } from '../../core/subscription/websub-settings.ts';
@@ -21,6 +22,8 @@ export interface WebSubNeeds {
 /** The WebSub hub with all that it is made of; without routes where it is not wanted. */
 export function openWebSub({ services, desk, sender, settings, deliveries, fetchTopic }: WebSubNeeds): {
   readonly routes: readonly Route[];
+  /** What waits here, and may not grow beyond its bound. */
+  readonly held: Readonly<Record<'websub_requests' | 'websub_pings', Held>>;
   start(): void;
   close(): Promise<void>;
 } {
@@ -55,6 +58,14 @@ export function openWebSub({ services, desk, sender, settings, deliveries, fetch
   });
   return {
     routes: settings.enabled ? websubRoutes(hub, services.settings.publicUrl) : [],
+    held: {
+      get websub_requests() {
+        return hub.waiting;
+      },
+      get websub_pings() {
+        return foreign.waiting;
+      },
+    },
     start: () =>
       void hub
         .review()

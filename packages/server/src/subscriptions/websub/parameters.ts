@@ -1,4 +1,5 @@
 import { PolycastError } from '@polycast/protocol';
+import { ownText } from '../../core/interest.ts';
 import type { HubAlgorithm } from '../../core/subscription/websub-settings.ts';
 
 /** What a request to the hub asks for (PROTOCOL.md section 14.7). */
@@ -73,7 +74,7 @@ const NO_TERMS: Terms = { leaseSeconds: undefined, secret: undefined, algorithm:
 function pinged(form: URLSearchParams): readonly Pinged[] {
   const topics = new Map<string, Pinged>();
   for (const name of ['hub.url', 'hub.topic'] as const)
-    for (const url of form.getAll(name)) if (!topics.has(url)) topics.set(url, { name, url: urlOf(name, url) });
+    for (const url of form.getAll(name)) if (!topics.has(url)) topics.set(url, { name, url: ownText(urlOf(name, url)) });
   const [first] = topics.values();
   if (first === undefined) throw invalid('hub.topic', 'is missing, and so is hub.url');
   if (topics.size > TOPICS_MAX) throw invalid(first.name, `is given more than ${TOPICS_MAX} times`);
@@ -122,7 +123,9 @@ function tokenOf(text: string | undefined): string | undefined {
 function single(form: URLSearchParams, name: string): string | undefined {
   const values = form.getAll(name);
   if (values.length > 1) throw invalid(name, 'may be given once');
-  return values[0];
+  const [value] = values;
+  // A part of a text holds the whole of it, which is a body of a length that its sender chooses.
+  return value === undefined ? undefined : ownText(value);
 }
 
 export function invalid(name: string, why: string): PolycastError {

@@ -1,5 +1,7 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Actor, Authority, Clock, Position, Random } from '../../core/ports.ts';
+import type { Held } from '../../core/byte-budget.ts';
+import { ownText } from '../../core/interest.ts';
 import { ANONYMOUS } from '../../core/principal.ts';
 import type { WebhookDelivery } from '../../core/subscription/definition.ts';
 import type { Sender, Subscription, SubscriptionDesk } from '../../core/subscription/ports.ts';
@@ -40,6 +42,7 @@ export interface HubQuestion {
 /** Callbacks that are asked at once, and requests that wait for that. */
 const ASKED_MAX = 64;
 const WAITING_MAX = 10_000;
+const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 /** What one client may ask for, and how often one host is asked by us, in a second; and ten times as much at once. */
 const REQUESTS_PER_SECOND = 20;
 const QUESTIONS_PER_SECOND = 10;
@@ -49,7 +52,11 @@ const DAY_SECONDS = 86_400;
 /** The hub of WebSub (PROTOCOL.md section 14.7): intents become subscriptions once their callbacks have confirmed them. */
 export class WebSub {
   readonly #parts: WebSubParts;
-  readonly #work = new KeyedWork(ASKED_MAX, WAITING_MAX);
+  readonly #work = new KeyedWork({
+    concurrentMax: ASKED_MAX,
+    waitingMax: WAITING_MAX,
+    waitingBytesMax: WAITING_BYTES_MAX,
+  });
   readonly #buckets = new TokenBuckets();
   readonly #newOfClients = new TokenBuckets();
 
@@ -78,8 +85,9 @@ export class WebSub {
     this.#limit(`host ${new URL(request.callback).host}`, QUESTIONS_PER_SECOND);
     if (request.mode === 'subscribe' && this.#present(topic.channel, request.callback) === undefined)
       this.#limitNew(countedAs(by.address ?? ''));
-    const wish: Wish = { request, topic, hubUrl: `${bases[0]}/v1/websub`, by, head: this.#parts.head() };
-    if (!this.#work.add(`${topic.channel} ${request.callback}`, () => this.#settle(wish)))
+    const hubUrl = ownText(`${bases[0]}/v1/websub`);
+    const wish: Wish = { request, topic, hubUrl, by, head: this.#parts.head() };
+    if (!this.#work.add(`${topic.channel} ${request.callback}`, bytesOf(wish), () => this.#settle(wish)))
       throw new PolycastError('overloaded', 'Too many requests wait to be verified.', { retryAfterMs: 5000 });
     return 'intent';
   }
@@ -99,12 +107,17 @@ export class WebSub {
         if (refused === undefined) continue;
         const callback = (definition.delivery as WebhookDelivery).url;
         const deny = (): Promise<void> => this.#deny(topic, callback, refused);
-        if (!this.#work.add(`${channel} ${callback}`, deny)) await deny();
+        if (!this.#work.add(`${channel} ${callback}`, 2 * (url.length + callback.length), deny)) await deny();
       }
       const last = page.at(-1);
       if (last === undefined) return;
       after = last.definition.id;
     }
+  }
+
+  /** Requests that wait for their callbacks to be asked. */
+  get waiting(): Held {
+    return this.#work;
   }
 
   /** Begins nothing more; what was not verified by now has to be asked for again. */
@@ -292,6 +305,24 @@ interface Wish {
   /** What comes after this is delivered, once it is verified. */
   readonly head: Position;
 }
+
+/** What a request holds while it waits, in bytes; a text of which one character is not Latin-1 has two a character. */
+function bytesOf({ request, topic, hubUrl, by }: Wish): number {
+  const texts = [
+    request.topic,
+    request.callback,
+    request.secret,
+    request.verifyToken,
+    topic.channel,
+    hubUrl,
+    by.address,
+    by.user,
+  ];
+  return texts.reduce((sum, text) => sum + 2 * (text?.length ?? 0), WISH_BYTES);
+}
+
+/** Its objects, and its strings' heads. */
+const WISH_BYTES = 600;
 
 const NEW = {
   owner: { key: undefined, user: undefined },
