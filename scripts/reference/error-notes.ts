@@ -208,7 +208,7 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
     then: 'Try again after `Retry-After`.',
   },
   overloaded: {
-    when: 'More connections than `limits.connectionsMax`, more unwritten bytes than `limits.appendQueueBytesMax`, or more half-sent bodies than `limits.bodiesBytesMax`.',
+    when: 'More connections than `limits.connectionsMax`, more unwritten bytes than `limits.appendQueueBytesMax`, more half-sent bodies than `limits.bodiesBytesMax`, or as many members of presence, WebSub requests or (without a data folder) idempotency keys as there is room for.',
     then: 'Try again after `Retry-After`, with the same idempotency key.',
   },
   draining: {

@@ -202,6 +202,13 @@ export async function openHub(
       }),
       refusals: () => services.refusals.counts,
       socketsRefused: () => transport.socketsRefused,
+      held: () => ({
+        bodies: services.bodies,
+        unread_answers: transport.unread,
+        ...presence.held,
+        ...dialects.held,
+        ...log.held,
+      }),
       memory: () => process.memoryUsage(),
     }),
   );

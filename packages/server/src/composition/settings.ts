@@ -12,6 +12,7 @@ export async function httpSettings({ access, limits, localPages, publicUrl, tls,
     headersTimeoutMs: limits.headersTimeoutMs,
     keepAliveTimeoutMs: limits.keepAliveTimeoutMs,
     connectionsMax: limits.connectionsMax,
+    answersBytesMax: limits.answersBytesMax,
     socketsPerAddressMax: limits.socketsPerAddressMax,
     // Whatever is open to all because only this machine can reach it.
     loopbackNamesOnly: access === 'loopback' || lab.enabled || localPages !== 'none',

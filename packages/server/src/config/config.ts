@@ -109,6 +109,7 @@ export interface LimitsConfig {
   readonly bodyBytesMax: number;
   readonly bodiesBytesMax: number;
   readonly clientBodiesBytesMax: number;
+  readonly answersBytesMax: number;
   readonly bodyTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
   readonly http2StreamsMax: number;

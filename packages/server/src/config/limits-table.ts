@@ -100,6 +100,13 @@ export const limits: {
       why: 'Two of the longest bodies. Sixteen that nobody ends would else keep everybody from sending for as long as `limits.bodyTimeoutMs`.',
     },
   ),
+  answersBytesMax: whole(
+    { unit: 'bytes', min: 64 * 1024, max: 1024 * GIB, default: 256 * MIB },
+    {
+      doc: 'What all answers together may hold that their clients have asked for and do not take: polls, pages, documents. Beyond it the client with the most of them loses its oldest, and that connection; it asks again with its cursor. One that is not taken within `delivery.stalledTimeoutMs` ends in the same way.',
+      why: '256 of the longest polls, or 16,000 of an ordinary length, and as many as one likes that are read as they come. Without it, whoever asks and does not read fills the memory.',
+    },
+  ),
   bodyTimeoutMs: whole(
     { unit: 'milliseconds', min: 100, max: 3_600_000, default: 30_000 },
     {

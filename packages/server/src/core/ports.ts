@@ -3,6 +3,7 @@
  * clock, no chance, no file and no socket of its own.
  */
 
+import type { Held } from './byte-budget.ts';
 import type { Action, Principal, Revocation, Scope } from './principal.ts';
 
 /** A place in the log: whole numbers that rise with every event, with holes. 0 is before the first event. */
@@ -47,7 +48,9 @@ export type AppendOutcome =
   | { readonly kind: 'key_reused' }
   /** `ifLatest` did not hold; `latest` is the position that would have. */
   | { readonly kind: 'conflict'; readonly latest: Position }
-  | { readonly kind: 'channel_limit' };
+  | { readonly kind: 'channel_limit' }
+  /** Another idempotency key cannot be remembered. */
+  | { readonly kind: 'key_limit' };
 
 export interface LogState {
   /** Names this log's history: ten base32 digits. A wiped or restored log has another. */
@@ -142,6 +145,8 @@ export interface Log {
   trim(orders: readonly TrimOrder[], nowMs: number): Promise<{ readonly removed: number; readonly more: boolean }>;
   /** Bytes on disk, commits, rows, times: what metrics show. Names are stable, values are numbers since opening. */
   figures(): Readonly<Record<string, number>>;
+  /** What clients fill in the memory of this home, if it keeps anything of the kind there. */
+  readonly held?: Readonly<Record<string, Held>>;
   /** Finishes what was accepted, then closes. */
   close(): Promise<void>;
 }

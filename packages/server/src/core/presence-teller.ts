@@ -1,3 +1,4 @@
+import type { PresenceInfos } from './presence-info.ts';
 import type { PresenceChange } from './presence-events.ts';
 import { countOf, shownOf, type Member, type Room } from './presence-room.ts';
 import type { PresenceSettings } from './presence-types.ts';
@@ -11,8 +12,11 @@ export class PresenceTeller {
   #usersSequence = 0;
   #channelsSequence = 0;
 
-  constructor(settings: Pick<PresenceSettings, 'listedMax' | 'systemEvents'>) {
+  readonly #infos: PresenceInfos;
+
+  constructor(settings: Pick<PresenceSettings, 'listedMax' | 'systemEvents'>, infos: PresenceInfos) {
     this.#settings = settings;
+    this.#infos = infos;
   }
 
   /** Goes on with the numbers after these. */
@@ -23,7 +27,7 @@ export class PresenceTeller {
 
   /** That a user has come online or gone. */
   tellEveryone(member: Member, changes: PresenceChange[], wallMs: number): void {
-    const told = note(member, wallMs);
+    const told = this.#note(member, wallMs);
     if (!this.#settings.systemEvents || Math.sign(told) === Math.sign(member.told)) return;
     const kind = member.told > 0 ? 'online' : 'offline';
     changes.push({ kind, user: member.user as string, sequence: ++this.#usersSequence });
@@ -32,7 +36,7 @@ export class PresenceTeller {
   /** How it is with a member of a channel. True when the channel is not listed, so that its counts are to be told instead, later. */
   tell(member: Member, changes: PresenceChange[], wallMs: number): boolean {
     const { room, user } = member;
-    const told = note(member, wallMs);
+    const told = this.#note(member, wallMs);
     const isCounted = !room.isListed;
     if (!isCounted && user === undefined) changes.push(countsOf(room));
     else if (!isCounted) this.#tellUser(member, told, changes);
@@ -73,17 +77,19 @@ export class PresenceTeller {
     const kind = isOccupied ? 'occupied' : 'vacated';
     changes.push({ kind, channel: room.channel, sequence: ++this.#channelsSequence });
   }
-}
 
-/** From now on others know of a member as it is; what they knew of its sessions before. */
-function note(member: Member, wallMs: number): number {
-  const { room, user, told } = member;
-  member.told = countOf(member);
-  member.toldInfo = member.info;
-  if (told === 0) member.sinceMs = wallMs;
-  if (user !== undefined) room.known += Math.sign(member.told) - Math.sign(told);
-  room.changed();
-  return told;
+  /** From now on others know of a member as it is; what they knew of its sessions before. */
+  #note(member: Member, wallMs: number): number {
+    const { room, user, told } = member;
+    member.told = countOf(member);
+    const info = this.#infos.hold(member.info);
+    this.#infos.release(member.toldInfo);
+    member.toldInfo = info;
+    if (told === 0) member.sinceMs = wallMs;
+    if (user !== undefined) room.known += Math.sign(member.told) - Math.sign(told);
+    room.changed();
+    return told;
+  }
 }
 
 /** The counts as they are now, which from now on are those that were told. */

@@ -1,5 +1,6 @@
 import type { Position } from './ports.ts';
 import type { PresentUser } from './presence-events.ts';
+import type { Principal } from './principal.ts';
 
 export interface PresenceSettings {
   /** Others are told that somebody has left, or has other sessions than before, only after it has been so for so long. */
@@ -16,6 +17,10 @@ export interface PresenceSettings {
    */
   readonly newChannelsPerSecond: number;
   readonly newChannelsBurst: number;
+  /** What all members may take, and those of one user; what is shown of them is counted on its own. */
+  readonly membersBytesMax: number;
+  readonly userMembersBytesMax: number;
+  readonly infosBytesMax: number;
 }
 
 /** What is known of a channel. */
@@ -35,6 +40,11 @@ export interface PresenceView {
    * @throws PolycastError `not_found` where presence is not kept, `log_unavailable` while nothing can be told
    */
   snapshot(channel: string): Promise<PresenceSnapshot & { readonly position: Position }>;
+  /**
+   * To be asked before a session begins, a short poll of a user's is answered, or channels are added.
+   * @throws PolycastError `overloaded` when nobody more can be kept where presence is
+   */
+  checkRoom(principal: Principal, channels: readonly string[]): void;
   /** Whether a user who is not connected has polled lately. */
   isOnline(user: string): boolean;
   /** Users who are connected or have polled lately, as far as they are known here. */

@@ -11,6 +11,9 @@ const SETTINGS: PresenceSettings = {
   systemEvents: false,
   newChannelsPerSecond: 10,
   newChannelsBurst: 100,
+  membersBytesMax: 1e9,
+  userMembersBytesMax: 1e9,
+  infosBytesMax: 1e9,
 };
 const ROOM = 'room.1';
 
@@ -298,4 +301,52 @@ test('nothing is kept of channels that nobody is in', () => {
   expect(presence.size).toBe(0);
   expect(presence.nextMs).toBe(Infinity);
   expect(presence.isReady).toBe(false);
+});
+
+describe('what members may take', () => {
+  const ALL = { membersBytesMax: 10_000, userMembersBytesMax: 4000, infosBytesMax: 3000 };
+
+  test('is bounded, for one user as for all, and free again when they have gone', () => {
+    const { presence, enter, leave, after } = begin({ ...ALL, graceMs: 1000 });
+    const rooms = Array.from({ length: 100 }, (_, index) => `room.${index}`);
+    expect(presence.hasRoom(rooms.slice(0, 5), 'ann')).toBe(true);
+    for (const room of rooms.slice(0, 5)) enter('ann', undefined, room);
+    expect(presence.hasRoom(rooms.slice(0, 5), 'ann')).toBe(true);
+    expect(presence.hasRoom(rooms.slice(5, 6), 'ann')).toBe(false);
+    expect(presence.hasRoom(rooms.slice(5, 6), 'bob')).toBe(true);
+    expect(presence.hasRoom(rooms.slice(5), undefined)).toBe(false);
+    expect(presence.held.presence_members).toMatchObject({ bytesMax: 10_000, refused: 2 });
+    after(0);
+    for (const room of rooms.slice(0, 5)) leave('ann', room);
+    after(1000);
+    expect([presence.held.presence_members.bytes, presence.hasRoom(rooms.slice(5, 10), 'ann')]).toEqual([0, true]);
+  });
+
+  test('of what is shown is bounded: equal ones count once, and beyond it a user is shown without', () => {
+    const { presence, enter, leave, after } = begin({ ...ALL, graceMs: 1000 });
+    const info = (letter: string): object => ({ name: letter.repeat(100) });
+    for (const user of ['ann', 'bob', 'cem']) enter(user, info('a'));
+    enter('dan', info('d'));
+    enter('eve', info('e'));
+    after(0);
+    const shown = (): unknown[] => presence.snapshot(ROOM).members.map((each) => [each.user, each.info !== undefined]);
+    expect(shown()).toEqual([
+      ['ann', true],
+      ['bob', true],
+      ['cem', true],
+      ['dan', true],
+      ['eve', false],
+    ]);
+    expect(presence.held.presence_info).toMatchObject({ refused: 1 });
+    expect(presence.held.presence_info.bytes).toBeLessThanOrEqual(3000);
+    for (const user of ['ann', 'bob', 'cem', 'dan']) leave(user);
+    after(1000);
+    enter('eve', info('e'));
+    after(1000);
+    expect(shown()).toEqual([['eve', true]]);
+    leave('eve');
+    leave('eve');
+    after(1000);
+    expect(presence.held.presence_info.bytes).toBe(0);
+  });
 });

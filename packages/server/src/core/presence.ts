@@ -1,4 +1,6 @@
+import { ByteBudget, type Held } from './byte-budget.ts';
 import type { PresenceChange } from './presence-events.ts';
+import { PresenceInfos } from './presence-info.ts';
 import { countOf, Room, type Member } from './presence-room.ts';
 import { PresenceTeller } from './presence-teller.ts';
 import type { PresenceMemory, PresenceSettings, PresenceSnapshot, RememberedRoom } from './presence-types.ts';
@@ -26,10 +28,15 @@ export class Presence {
   readonly #deferred = new Set<Member>();
   #deferredUntilMs = 0;
   readonly #begun = new TokenBuckets();
+  /** Members, each with its part of what their channel takes; a user has a share. */
+  readonly #members: ByteBudget;
+  readonly #infos: PresenceInfos;
 
   constructor(settings: PresenceSettings) {
     this.#settings = settings;
-    this.#teller = new PresenceTeller(settings);
+    this.#members = new ByteBudget(settings.membersBytesMax, settings.userMembersBytesMax);
+    this.#infos = new PresenceInfos(settings.infosBytesMax);
+    this.#teller = new PresenceTeller(settings, this.#infos);
     this.#everyone.isBegun = true;
   }
 
@@ -66,6 +73,19 @@ export class Presence {
   /** A user has polled, whatever. */
   pollAnything(user: string, nowMs: number): void {
     this.#poll(this.#memberOf(this.#everyone, user, undefined), nowMs);
+  }
+
+  /** What members take, and what is shown of them. */
+  get held(): Readonly<Record<'presence_members' | 'presence_info', Held>> {
+    return { presence_members: this.#members, presence_info: this.#infos };
+  }
+
+  /** Whether there is room for a user, or for somebody unknown, in all of these channels. To be asked before `enter` and `poll`. */
+  hasRoom(channels: readonly string[], user: string | undefined): boolean {
+    let bytes = 0;
+    for (const channel of channels)
+      if (this.#rooms.get(channel)?.member(user) === undefined) bytes += memberBytes(channel, user);
+    return bytes === 0 || this.#members.hasRoom(bytes, user);
   }
 
   /** Channels that something is known of. */
@@ -185,7 +205,8 @@ export class Presence {
     room.toldAnonymous = anonymous;
     for (const { user, info, sessions, sinceMs } of members) {
       const member = this.#remember(room, user, sessions, nowMs);
-      member.info = member.toldInfo = info;
+      member.info = this.#infos.hold(info);
+      member.toldInfo = this.#infos.hold(info);
       member.sinceMs = sinceMs;
     }
     if (anonymous > 0) this.#remember(room, undefined, anonymous, nowMs);
@@ -193,7 +214,7 @@ export class Presence {
   }
 
   #remember(room: Room, user: string | undefined, told: number, nowMs: number): Member {
-    const member = room.add(user);
+    const member = this.#add(room, user);
     member.told = told;
     if (user !== undefined) room.known++;
     this.#changed(member, told, nowMs);
@@ -207,10 +228,18 @@ export class Presence {
   }
 
   #memberOf(room: Room, user: string | undefined, info: unknown): Member {
-    const member = room.member(user) ?? room.add(user);
-    // Equal ones stay the same one, so that what was told is compared at a glance.
-    if (member.info !== info && !isSameJson(member.info, info)) member.info = info;
+    const member = room.member(user) ?? this.#add(room, user);
+    // Equal ones are the same one, so that what was told is compared at a glance.
+    const held = this.#infos.hold(info);
+    this.#infos.release(member.info);
+    member.info = held;
     return member;
+  }
+
+  /** Whoever is not to be let in was refused before. */
+  #add(room: Room, user: string | undefined): Member {
+    this.#members.takeAnyway(memberBytes(room.channel, user), user);
+    return room.add(user);
   }
 
   #poll(member: Member, nowMs: number): void {
@@ -290,6 +319,9 @@ export class Presence {
     this.#ready.delete(member);
     this.#due.delete(member);
     this.#deferred.delete(member);
+    this.#infos.release(member.info);
+    this.#infos.release(member.toldInfo);
+    this.#members.giveBack(memberBytes(member.room.channel, member.user), member.user);
     member.room.remove(member);
     this.#forgetRoom(member.room);
   }
@@ -300,6 +332,10 @@ export class Presence {
   }
 }
 
-function isSameJson(one: unknown, other: unknown): boolean {
-  return JSON.stringify(one) === JSON.stringify(other);
+/** The member and the channel, as if nobody else were in it; names that are not Latin-1 have two bytes a character. */
+function memberBytes(channel: string, user: string | undefined): number {
+  return MEMBER_BYTES + 2 * channel.length + 2 * (user?.length ?? 0);
 }
+
+/** Both objects, their places in maps and sets, and the member's place in the list that is shown. */
+const MEMBER_BYTES = 700;

@@ -277,6 +277,12 @@ export class Publisher {
         return this.#refused(new PolycastError('precondition_failed', undefined, { latestPosition: outcome.latest }));
       case 'channel_limit':
         return this.#refused(channelLimit());
+      case 'key_limit':
+        return this.#refused(
+          new PolycastError('overloaded', 'The hub remembers as many idempotency keys as it may.', {
+            retryAfterMs: 60_000,
+          }),
+        );
     }
   }
 

@@ -7,6 +7,12 @@ export const CHANNELS_MAX_DEFAULT = 1_000_000;
 export const KEY_LIFETIME_MS: number = 24 * 60 * 60 * 1000;
 
 /**
+ * What the idempotency keys of a log in memory may take, in bytes: some 200,000 of them. A new key beyond it is refused, since to forget
+ * one that is still promised would publish an event twice. A log on a disk keeps them there.
+ */
+export const KEYS_BYTES_MAX: number = 64 * 1024 * 1024;
+
+/**
  * A channel without events is forgotten so long after its last one, so that names made up once, one an order say, cost
  * memory only while there is something of them. What it had lost is remembered for its family. An hour: then nobody
  * who was away for less than that can be told of a gap that was in another channel.

@@ -1,4 +1,6 @@
 import { createEpoch, hasWildcard, matches, PolycastError } from '@polycast/protocol';
+import type { Held as HeldBytes } from '../core/byte-budget.ts';
+import { ownText } from '../core/interest.ts';
 import { isLatest } from '../core/latest.ts';
 import type {
   AppendOutcome,
@@ -21,6 +23,7 @@ import {
   CHANNELS_MAX_DEFAULT,
   FORGOTTEN_CHANNELS_MAX,
   KEY_LIFETIME_MS,
+  KEYS_BYTES_MAX,
   READ_ROWS_MAX,
   TRIM_EVENTS_MAX,
 } from './limits.ts';
@@ -31,6 +34,8 @@ export interface MemoryLogOptions {
   /** A number in [0, 1); names the epoch. */
   readonly chance?: () => number;
   readonly channelsMax?: number;
+  /** What idempotency keys may take, in bytes. */
+  readonly keysBytesMax?: number;
 }
 
 /** A log that is gone with its process: for tests, and for `--data :memory:`. Bounded by retention alone. */
@@ -69,6 +74,9 @@ class MemoryLog implements Log {
   readonly #book = new ChannelBook();
   readonly #channels = new Map<string, HeldChannel>();
   readonly #keys = new Map<string, UsedKey>();
+  readonly #keysBytesMax: number;
+  #keysBytes = 0;
+  #keysRefused = 0;
   #all: Held[] = [];
   #removedFromAll = 0;
   #head: Position = 0;
@@ -80,7 +88,13 @@ class MemoryLog implements Log {
   #closed = false;
   readonly #figures = { commits: 0, records: 0, reads: 0, rowsRead: 0, trimmed: 0 };
 
-  constructor({ nowMs = Date.now, chance = Math.random, channelsMax = CHANNELS_MAX_DEFAULT }: MemoryLogOptions) {
+  constructor({
+    nowMs = Date.now,
+    chance = Math.random,
+    channelsMax = CHANNELS_MAX_DEFAULT,
+    keysBytesMax = KEYS_BYTES_MAX,
+  }: MemoryLogOptions) {
+    this.#keysBytesMax = keysBytesMax;
     this.#epoch = createEpoch(nowMs(), chance());
     this.#channelsMax = channelsMax;
   }
@@ -144,6 +158,12 @@ class MemoryLog implements Log {
     return { ...this.#figures, channels: this.#book.size, keys: this.#keys.size };
   }
 
+  get held(): Readonly<Record<'idempotency_keys', HeldBytes>> {
+    return {
+      idempotency_keys: { bytes: this.#keysBytes, bytesMax: this.#keysBytesMax, refused: this.#keysRefused },
+    };
+  }
+
   async close(): Promise<void> {
     this.#commit();
     this.#closed = true;
@@ -170,6 +190,10 @@ class MemoryLog implements Log {
     }
     const latest = this.#book.get(name)?.latestPosition ?? 0;
     if (ifLatest !== undefined && !isLatest(ifLatest, latest)) return { kind: 'conflict', latest };
+    if (key !== undefined && used === undefined && this.#keysBytes + keyBytes(key, fingerprint) > this.#keysBytesMax) {
+      this.#keysRefused++;
+      return { kind: 'key_limit' };
+    }
     const channel = retain === 'none' ? undefined : this.#channelFor(name);
     if (channel === undefined && retain !== 'none') return { kind: 'channel_limit' };
 
@@ -182,8 +206,16 @@ class MemoryLog implements Log {
   }
 
   #remember(key: string, used: UsedKey): void {
-    this.#keys.delete(key); // An expired one would keep its old place in the order.
-    this.#keys.set(key, used);
+    this.#forgetKey(key); // An expired one would keep its old place in the order.
+    this.#keys.set(ownText(key), used);
+    this.#keysBytes += keyBytes(key, used.fingerprint);
+  }
+
+  #forgetKey(key: string): void {
+    const used = this.#keys.get(key);
+    if (used === undefined) return;
+    this.#keys.delete(key);
+    this.#keysBytes -= keyBytes(key, used.fingerprint);
   }
 
   #channelFor(name: string): HeldChannel | undefined {
@@ -291,7 +323,7 @@ class MemoryLog implements Log {
     for (const [key, { timeMs }] of this.#keys) {
       if (timeMs + KEY_LIFETIME_MS > nowMs) return false;
       if (left-- === 0) return true;
-      this.#keys.delete(key);
+      this.#forgetKey(key);
     }
     return false;
   }
@@ -305,6 +337,11 @@ class MemoryLog implements Log {
     }
     return this.#empty.isDue(nowMs);
   }
+}
+
+/** The texts, the entry, and its place in the map; the channel's name is held by the channel. */
+function keyBytes(key: string, fingerprint: string | undefined): number {
+  return 200 + 2 * key.length + (fingerprint?.length ?? 0);
 }
 
 function exceeds(

@@ -1,3 +1,4 @@
+import type { Held } from '../core/byte-budget.ts';
 import type { Feed } from '../core/feed.ts';
 import type { Log } from '../core/ports.ts';
 import type { Publisher } from '../core/publish.ts';
@@ -27,6 +28,8 @@ export interface FigureSources {
   readonly refusals: () => Iterable<{ readonly code: string; readonly route: string; readonly count: number }>;
   /** Connections of addresses that had too many. */
   readonly socketsRefused: () => number;
+  /** What clients fill, by what it is. */
+  readonly held: () => Readonly<Record<string, Held>>;
   readonly memory: () => { readonly rss: number; readonly heapUsed: number; readonly external: number };
 }
 
@@ -56,6 +59,7 @@ export function hubFigures({
   subscriptions,
   refusals,
   socketsRefused,
+  held,
   memory,
 }: FigureSources): readonly Figure[] {
   return [
@@ -174,6 +178,27 @@ export function hubFigures({
       socketsRefused,
     ),
     {
+      name: 'polycast_held_bytes',
+      help: 'Bytes that clients fill and that wait, by what holds them. Estimates on the safe side.',
+      kind: 'gauge',
+      label: 'what',
+      read: () => heldBy(held(), ({ bytes }) => bytes),
+    },
+    {
+      name: 'polycast_held_bytes_max',
+      help: 'The bounds of `polycast_held_bytes`.',
+      kind: 'gauge',
+      label: 'what',
+      read: () => heldBy(held(), ({ bytesMax }) => bytesMax),
+    },
+    {
+      name: 'polycast_held_refused_total',
+      help: 'What found no room there and was refused, or had others give way to it.',
+      kind: 'counter',
+      label: 'what',
+      read: () => heldBy(held(), ({ refused }) => refused),
+    },
+    {
       name: 'polycast_memory_bytes',
       help: 'Memory of the process.',
       kind: 'gauge',
@@ -181,6 +206,10 @@ export function hubFigures({
       read: () => ({ resident: memory().rss, heap: memory().heapUsed, external: memory().external }),
     },
   ];
+}
+
+function heldBy(held: Readonly<Record<string, Held>>, figure: (held: Held) => number): Record<string, number> {
+  return Object.fromEntries(Object.entries(held).map(([what, each]) => [what, figure(each)]));
 }
 
 function counter(name: string, help: string, read: () => number): Figure {

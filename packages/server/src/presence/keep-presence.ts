@@ -13,13 +13,14 @@ export interface PresenceConfiguration {
     readonly listedMax: number;
     readonly systemEvents: boolean;
   };
+  readonly limits: { readonly connectionsMax: number };
   readonly rules: readonly { readonly pattern: string; readonly presence?: unknown }[];
   readonly defaults: { readonly presence?: unknown };
 }
 
 /** Presence as it is configured; the data folder must be this process's own, and open. */
 export function keepPresence(
-  { data, presence, rules, defaults }: PresenceConfiguration,
+  { data, limits, presence, rules, defaults }: PresenceConfiguration,
   parts: Omit<PresenceParts, 'settings' | 'isKept' | 'store'>,
 ): PresenceTask {
   const patterns = rules
@@ -35,6 +36,9 @@ export function keepPresence(
       systemEvents: presence.systemEvents,
       newChannelsPerSecond: NEW_CHANNELS_PER_SECOND,
       newChannelsBurst: NEW_CHANNELS_BURST,
+      membersBytesMax: MEMBERS_BYTES_MIN + limits.connectionsMax * MEMBERS_BYTES_PER_CONNECTION,
+      userMembersBytesMax: USER_MEMBERS_BYTES_MAX,
+      infosBytesMax: INFOS_BYTES_MAX,
     },
     isKept: (channel) => defaults.presence !== undefined || patterns.some((pattern) => matches(pattern, channel)),
     store: isUsed && data !== ':memory:' ? openPresenceStore(data, parts.log.state.epoch) : undefined,
@@ -47,3 +51,11 @@ export function keepPresence(
  */
 const NEW_CHANNELS_PER_SECOND = 50;
 const NEW_CHANNELS_BURST = 20_000;
+
+/** Members of channels: for each connection there may be as much as eight ordinary ones take. */
+const MEMBERS_BYTES_MIN = 64 * 1024 * 1024;
+const MEMBERS_BYTES_PER_CONNECTION = 8192;
+/** A hundred connections with a hundred channels each, all of them different. */
+const USER_MEMBERS_BYTES_MAX = 16 * 1024 * 1024;
+/** What is shown of users: of 50,000 users with a name and a picture each. */
+const INFOS_BYTES_MAX = 64 * 1024 * 1024;

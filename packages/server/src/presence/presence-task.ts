@@ -110,6 +110,18 @@ export class PresenceTask implements Timed, PresenceView {
     return { ...this.#presence.snapshot(channel), position: this.#parts.log.state.head };
   }
 
+  checkRoom({ user, key }: Principal, channels: readonly string[]): void {
+    if (key !== undefined || this.#presence.hasRoom(this.#channelsOf(channels), user)) return;
+    throw new PolycastError('overloaded', 'More members are in channels that keep presence than there is room for.', {
+      retryAfterMs: 5000,
+    });
+  }
+
+  /** What clients fill here. */
+  get held(): Presence['held'] {
+    return this.#presence.held;
+  }
+
   isOnline(user: string): boolean {
     return this.#presence.isOnline(user);
   }

@@ -5,7 +5,7 @@ import { Memo } from '../core/memo.ts';
 import type { Services } from './services.ts';
 
 /** The client's address; behind trusted proxies the one that those tell (PROTOCOL.md section 13.7). */
-export function addressOf({ proxies }: Services, request: IncomingMessage): string {
+export function addressOf({ proxies }: Pick<Services, 'proxies'>, request: IncomingMessage): string {
   const peer = request.socket.remoteAddress ?? '';
   return proxies.areSome ? proxies.addressOf(peer, request) : peer;
 }

@@ -51,8 +51,11 @@ function begin(
       ? unchangedTag(services, headers, query, principal, ifNoneMatch)
       : undefined;
   if (tag !== undefined) {
-    if (principal.user !== undefined && !query.isAside)
-      services.sessions.polled(principal, interestOf(services, query, principal).patterns);
+    if (principal.user !== undefined && !query.isAside) {
+      const { patterns } = interestOf(services, query, principal);
+      services.presence.checkRoom(principal, patterns);
+      services.sessions.polled(principal, patterns);
+    }
     return respondUnchanged(services, response, principal, tag);
   }
   const wish = streams ? undefined : pollWish(services, request, query);
@@ -73,7 +76,11 @@ function answer(
   wish: PollWish | undefined,
 ): void {
   if (response.destroyed) return;
-  if (wish === undefined || wish.waitSeconds > 0) services.admission.admit(consumer.principal, consumer.address);
+  const { principal, interest, address } = consumer;
+  const isSession = wish === undefined || wish.waitSeconds > 0;
+  if (isSession) services.admission.admit(principal, address);
+  if (isSession || (principal.user !== undefined && !wish.query.isAside))
+    services.presence.checkRoom(principal, interest.patterns);
   if (wish === undefined) openSse(services, request, response, consumer);
   else answerPoll(services, request, response, consumer, wish);
 }

@@ -21,6 +21,7 @@ import { Router, type Match } from './router.ts';
 import { SocketLimit } from './socket-limit.ts';
 import { secure, strictTransport } from './security-headers.ts';
 import type { Services } from './services.ts';
+import { UnreadAnswers } from './unread-answers.ts';
 import { openWebSocket, readHandshake } from './websocket.ts';
 
 export interface HttpSettings {
@@ -28,6 +29,7 @@ export interface HttpSettings {
   readonly headersTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
   readonly connectionsMax: number;
+  readonly answersBytesMax: number;
   readonly socketsPerAddressMax: number | null;
   readonly socketsPerPublicAddressMax: number | null;
   /** Requests that name another host than the loopback are refused. */
@@ -53,6 +55,8 @@ export class HttpTransport {
   readonly server: Server;
   /** The connections over which HTTP/2 is spoken. */
   readonly http2: Http2Connections;
+  /** What clients have asked for and do not take. */
+  readonly unread: UnreadAnswers;
   /** All that is answered. */
   readonly routes: readonly Route[];
   readonly #services: Services;
@@ -89,6 +93,7 @@ export class HttpTransport {
       };
       this.#router.add(route, stored);
     }
+    this.unread = new UnreadAnswers(services, settings.answersBytesMax);
     this.server = createHttpServer(settings);
     this.server.maxConnections = settings.connectionsMax + REFUSED_CONNECTIONS_MAX;
     const { socketsPerAddressMax, socketsPerPublicAddressMax } = settings;
@@ -146,6 +151,7 @@ export class HttpTransport {
   }
 
   #count(socket: Socket, connectionsMax: number): void {
+    this.unread.of(socket);
     const refusal = this.#socketLimit?.refusalOf(socket);
     if (refusal !== undefined) return this.#refuse(socket, refusal);
     if (++this.#connectionsAtMost <= connectionsMax) return;
@@ -305,6 +311,7 @@ export class HttpTransport {
       if (socket.destroyed) return;
       checkStanding(this.#services, known.principal);
       this.#services.admission.admit(known.principal, known.address);
+      this.#services.presence.checkRoom(known.principal, known.interest.patterns);
       openWebSocket(this.#services, socket, head, handshake, known, query.types);
     } catch (error) {
       const known = asPolycastError(error);

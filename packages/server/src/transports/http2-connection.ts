@@ -7,7 +7,7 @@ import {
 } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import type { Timed, Wheel } from '../core/wheel.ts';
-import { own, type Owned } from './owned-socket.ts';
+import { own, releaseListeners, type Owned } from './owned-socket.ts';
 import { exchangeOf, type Exchange } from './http2-exchange.ts';
 
 /** What one connection's end, and its streams, are told to. */
@@ -123,8 +123,5 @@ export class Http2Connection implements Timed {
  * would hold the connection, whose socket holds the error, whose stack holds nghttp2's own memory: 25 kB of each. Nothing comes of it any more.
  */
 function releaseSession(this: ServerHttp2Session): void {
-  this.removeAllListeners();
-  this.on('error', ignore);
+  releaseListeners(this);
 }
-
-function ignore(): void {}

@@ -1,7 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 
 declare const OWNED: unique symbol;
 
@@ -10,7 +9,7 @@ declare const OWNED: unique symbol;
  * gives a socket up: before `upgrade` and `connect`, and after bytes that are no HTTP. So whatever writes to a socket past Node's
  * responses asks for this type, and `own` alone makes it.
  */
-export type Owned<Stream extends Duplex = Socket> = Stream & { readonly [OWNED]: true };
+export type Owned<Stream extends EventEmitter = Socket> = Stream & { readonly [OWNED]: true };
 
 /** Gives every connection of a server its listener, before anybody else knows of it. */
 export function ownConnections(server: Server): void {
@@ -20,13 +19,13 @@ export function ownConnections(server: Server): void {
 }
 
 /** Gives a stream its listener, unless it has it. */
-export function own<Stream extends Duplex>(stream: Stream): Owned<Stream> {
+export function own<Stream extends EventEmitter>(stream: Stream): Owned<Stream> {
   if (stream.listenerCount('error', ignoreError) === 0) stream.on('error', ignoreError);
   return stream as Owned<Stream>;
 }
 
 /** Lets go of all listeners but that of errors: the only place where that is allowed (`scripts/tidy`). */
-export function releaseListeners(socket: Socket): Owned {
+export function releaseListeners<Stream extends EventEmitter = Socket>(socket: Stream): Owned<Stream> {
   // Not the socket's own method, which looks in the next tick whether somebody is still reading.
   EventEmitter.prototype.removeAllListeners.call(socket);
   return own(socket);

@@ -24,3 +24,33 @@ test('what is neither said nor left out is refused', async () => {
     { code: 'invalid_parameter', parameter: 'presence' },
   ]);
 });
+
+/** PROTOCOL.md section 13.6. */
+test('one user is in so many channels and no more: what would be too many is refused, on polls as on streams', async () => {
+  const hub = await identifiedHub({
+    rules: [{ pattern: 'room.>', subscribe: ['users'], presence: ['users'] }],
+    presence: { pollSeconds: 3600 },
+    defaults: { userPublishRatePerSecond: null },
+  });
+  const token = hub.token('ann');
+  const channels = (turn: number): string =>
+    Array.from({ length: 100 }, (_, index) => `channel=room.${'x'.repeat(50)}-${turn}-${index}`).join('&');
+  const ask = async (query: string, accept: string): Promise<number> => {
+    const answer = await fetch(`${hub.url}/v1/events?${query}&token=${token}`, { headers: { accept } });
+    const text = answer.ok ? '' : await answer.text();
+    await answer.body?.cancel().catch(() => undefined);
+    if (answer.status === 503) expect(JSON.parse(text)).toMatchObject({ code: 'overloaded' });
+    return answer.status;
+  };
+  let turn = 0;
+  while ((await ask(channels(turn), 'application/json')) === 200) turn++;
+  // 16 MiB, of which each member takes some 830 bytes.
+  expect(turn).toBeGreaterThan(190);
+  expect(turn).toBeLessThan(215);
+  expect(await ask(channels(turn), 'text/event-stream')).toBe(503);
+  expect(await ask(channels(0), 'application/json')).toBe(200);
+  expect(await ask(`${channels(turn)}&presence=none`, 'application/json')).toBe(200);
+  const others = hub.token('bob');
+  const answer = await fetch(`${hub.url}/v1/events?${channels(turn)}&token=${others}`);
+  expect(answer.status).toBe(200);
+});

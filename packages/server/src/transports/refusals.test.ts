@@ -298,6 +298,7 @@ async function start({
     bodies: new ByteBudget(1e7),
     presence: {
       snapshot: () => Promise.reject(new PolycastError('not_found')),
+      checkRoom: () => undefined,
       isOnline: () => false,
       onlineUsers: () => [],
     },
@@ -318,6 +319,7 @@ async function start({
       headersTimeoutMs: 5000,
       keepAliveTimeoutMs: 5000,
       connectionsMax: 100,
+      answersBytesMax: 1e7,
       socketsPerAddressMax: null,
       socketsPerPublicAddressMax: null,
       loopbackNamesOnly,

@@ -2,6 +2,7 @@ import { ERRORS, PolycastError } from '@polycast/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { joinPairs, NO_STORE } from './cache-headers.ts';
 import { secure } from './security-headers.ts';
+import { noteGiven } from './unread-answers.ts';
 
 /** Answers with a text of known size. The pairs of `headers` come before those of the body. */
 export function respond(
@@ -19,6 +20,7 @@ export function respond(
   // A text leaves in one write with the head, bytes in two; and one without multi-byte characters needs no encoder.
   else if (typeof text === 'string') response.end(text, bytes === text.length ? 'latin1' : 'utf8');
   else response.end(text);
+  noteGiven(response, bytes);
 }
 
 /** Answers without a body: 204, 304. */

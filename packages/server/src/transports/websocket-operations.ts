@@ -242,6 +242,7 @@ export class WebSocketOperations {
     const channels = [...has, ...wanted];
     const all = feed.interest(channels, session.types);
     feed.checkRoom(all);
+    this.#services.presence.checkRoom(session.principal, all.patterns);
     await session.hold();
     const joinAt = session.reader.position;
     const position = start === undefined ? joinAt : Math.min(start.position, joinAt);

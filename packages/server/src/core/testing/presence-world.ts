@@ -10,6 +10,9 @@ const SETTINGS: PresenceSettings = {
   systemEvents: true,
   newChannelsPerSecond: 2,
   newChannelsBurst: 1,
+  membersBytesMax: 1e9,
+  userMembersBytesMax: 1e9,
+  infosBytesMax: 1e9,
 };
 export const CHANNELS: readonly string[] = ['a', 'b'];
 export const USERS: readonly (string | undefined)[] = ['ann', 'bob', 'cyd', undefined];

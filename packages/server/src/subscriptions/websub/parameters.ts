@@ -74,7 +74,8 @@ const NO_TERMS: Terms = { leaseSeconds: undefined, secret: undefined, algorithm:
 function pinged(form: URLSearchParams): readonly Pinged[] {
   const topics = new Map<string, Pinged>();
   for (const name of ['hub.url', 'hub.topic'] as const)
-    for (const url of form.getAll(name)) if (!topics.has(url)) topics.set(url, { name, url: ownText(urlOf(name, url)) });
+    for (const url of form.getAll(name))
+      if (!topics.has(url)) topics.set(url, { name, url: ownText(urlOf(name, url)) });
   const [first] = topics.values();
   if (first === undefined) throw invalid('hub.topic', 'is missing, and so is hub.url');
   if (topics.size > TOPICS_MAX) throw invalid(first.name, `is given more than ${TOPICS_MAX} times`);
