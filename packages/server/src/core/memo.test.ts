@@ -20,3 +20,13 @@ test('what is longer than half of it is not remembered, and pushes nothing out',
   memo.clear();
   expect([memo.get('a'), memo.bytes]).toEqual([undefined, 0]);
 });
+
+test('what was asked for last is the newest value, and is gone when the memo is cleared', () => {
+  const memo = new Memo<string>(1000, (value) => value.length);
+  memo.set('a', 'first');
+  expect(memo.get('a')).toBe('first');
+  memo.set('a', 'second');
+  expect([memo.get('a'), memo.get('b')]).toEqual(['second', undefined]);
+  memo.clear();
+  expect(memo.get('a')).toBeUndefined();
+});

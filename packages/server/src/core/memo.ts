@@ -11,6 +11,9 @@ export class Memo<Value> {
   #older = new Map<string, Value>();
   #newerBytes = 0;
   #olderBytes = 0;
+  /** What was asked for last is often asked for next: a comparison instead of a search. */
+  #lastKey: string | undefined = undefined;
+  #lastValue: Value | undefined = undefined;
 
   /**
    * @param bytesMax texts, values, and what it takes to hold them
@@ -26,11 +29,12 @@ export class Memo<Value> {
   }
 
   get(key: string): Value | undefined {
-    const value = this.#newer.get(key);
-    if (value !== undefined) return value;
-    const older = this.#older.get(key);
-    if (older !== undefined) this.set(key, older);
-    return older;
+    if (key === this.#lastKey) return this.#lastValue;
+    const value = this.#newer.get(key) ?? this.#fromOlder(key);
+    if (value === undefined) return undefined;
+    this.#lastKey = key;
+    this.#lastValue = value;
+    return value;
   }
 
   /** What is longer than half of all is not remembered. */
@@ -46,6 +50,8 @@ export class Memo<Value> {
     }
     this.#newerBytes += bytes;
     this.#newer.set(ownText(key), value);
+    this.#lastKey = undefined;
+    this.#lastValue = undefined;
   }
 
   clear(): void {
@@ -53,6 +59,14 @@ export class Memo<Value> {
     this.#older = new Map();
     this.#newerBytes = 0;
     this.#olderBytes = 0;
+    this.#lastKey = undefined;
+    this.#lastValue = undefined;
+  }
+
+  #fromOlder(key: string): Value | undefined {
+    const value = this.#older.get(key);
+    if (value !== undefined) this.set(key, value);
+    return value;
   }
 }
 

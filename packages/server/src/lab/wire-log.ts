@@ -37,7 +37,7 @@ export class WireLog {
     const next = afterSequence === undefined ? head : Math.min(afterSequence + 1, head);
     const watcher: Watcher = { response, next, blocked: false };
     this.#watchers.set(response, watcher);
-    response.on('close', () => this.#watchers.delete(response));
+    response.on('close', () => void this.#watchers.delete(response));
     response.on('drain', () => {
       watcher.blocked = false;
       this.#pump(watcher);

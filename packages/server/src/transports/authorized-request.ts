@@ -22,15 +22,11 @@ export type Asks = 'nothing' | 'entry' | Extract<Scope, 'subscriptions' | 'users
 /** Of bodies that are a small JSON object, in bytes. */
 const OBJECT_BYTES_MAX = 64 * 1024;
 
-interface Parts {
+/** What is the same for all requests of a route. */
+export interface RoutePlace {
   readonly services: Services;
   /** `POST /v1/keys/{id}`. */
   readonly route: string;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly parameters: Readonly<Record<string, string | undefined>>;
-  readonly query: string;
-  readonly principal: Principal;
   readonly asks: Asks;
 }
 
@@ -43,22 +39,25 @@ export class AuthorizedRequest {
   readonly parameters: Readonly<Record<string, string | undefined>>;
   readonly query: string;
   readonly principal: Principal;
-  readonly #services: Services;
+  readonly #place: RoutePlace;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
-  readonly #asks: Asks;
-  readonly #route: string;
   #client: string | undefined;
 
-  constructor({ services, route, request, response, parameters, query, principal, asks }: Parts) {
+  constructor(
+    place: RoutePlace,
+    request: IncomingMessage,
+    response: ServerResponse,
+    parameters: Readonly<Record<string, string | undefined>>,
+    query: string,
+    principal: Principal,
+  ) {
     this.parameters = parameters;
     this.query = query;
     this.principal = principal;
-    this.#services = services;
+    this.#place = place;
     this.#request = request;
     this.#response = response;
-    this.#asks = asks;
-    this.#route = route;
   }
 
   /** For transports that write their answer piece by piece; `scripts/tidy` lets nobody else use it. */
@@ -77,12 +76,12 @@ export class AuthorizedRequest {
 
   /** The client's address. */
   get address(): string {
-    return addressOf(this.#services, this.#request);
+    return addressOf(this.#place.services, this.#request);
   }
 
   /** The same, where a session has to be told it. */
   get notedAddress(): string | undefined {
-    return notedAddress(this.#services, this.#request);
+    return notedAddress(this.#place.services, this.#request);
   }
 
   get isEncrypted(): boolean {
@@ -117,10 +116,10 @@ export class AuthorizedRequest {
 
   /** Whether the caller still is who it was, and may still do this. @throws PolycastError `token_expired`, `unauthorized`, `forbidden` */
   check(): void {
-    const asks = this.#asks;
+    const asks = this.#place.asks;
     if (asks === 'nothing') return;
-    checkStanding(this.#services, this.principal);
-    if (asks !== 'entry') checkScope(this.#services, this.principal, asks);
+    checkStanding(this.#place.services, this.principal);
+    if (asks !== 'entry') checkScope(this.#place.services, this.principal, asks);
   }
 
   /**
@@ -128,24 +127,24 @@ export class AuthorizedRequest {
    * @throws AccessError
    */
   allowSomewhere(action: Action): void {
-    allowSomewhere(this.#services, this.principal, action);
+    allowSomewhere(this.#place.services, this.principal, action);
   }
 
   /** One of several items was refused, while the request goes on. */
   noteRefusal(error: PolycastError): void {
     const { address, principal } = this;
-    this.#services.refusals.record(error, { route: this.#route, address, principal });
+    this.#place.services.refusals.record(error, { route: this.#place.route, address, principal });
   }
 
   /** Asks for each pattern. @throws PolycastError `unauthorized`, `forbidden`, `identity_unavailable` */
   allow(action: Action, patterns: readonly string[]): void | Promise<void> {
-    const allowed = allow(this.#services, this.principal, action, patterns);
+    const allowed = allow(this.#place.services, this.principal, action, patterns);
     return allowed === undefined ? undefined : allowed.then(() => this.check());
   }
 
   /** The whole body; then the caller is checked again. @throws PolycastError what `readBody` throws, and what `check` throws */
   body(bytesMax: number = Infinity): Promise<Buffer> {
-    return readBody(this.#request, this.#services, this, bytesMax);
+    return readBody(this.#request, this.#place.services, this, bytesMax);
   }
 
   /** The pieces of a body that is published while it comes; the caller is checked for each of its lines. */

@@ -4,6 +4,9 @@ import { corsOf } from './respond.ts';
 
 let dateTick = -1;
 let date = '';
+/** The last answer, whole: the same one is often given many times within a tick. */
+let lastHead = '';
+let lastText = '';
 
 /**
  * Answers without a body in one write, past Node's own making of heads: for answers so small and so frequent that making their head
@@ -21,8 +24,13 @@ export function answerBare(services: Services, response: ServerResponse, head: s
   if (wheel.tick !== dateTick) {
     dateTick = wheel.tick;
     date = new Date(clock.nowMs()).toUTCString();
+    lastHead = '';
   }
-  socket.write(`${head}Date: ${date}\r\nConnection: keep-alive\r\n\r\n`, 'latin1');
+  if (head !== lastHead) {
+    lastHead = head;
+    lastText = `${head}Date: ${date}\r\nConnection: keep-alive\r\n\r\n`;
+  }
+  socket.write(lastText, 'latin1');
   response.emit('finish');
   return true;
 }

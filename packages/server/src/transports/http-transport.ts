@@ -3,6 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
 import { isAnswering, refuseInTurn, refuseUnreadable, refuseUpgrade, type ClientError } from './bare-refusal.ts';
+import { ownText } from '../core/interest.ts';
 import { channelRoutes } from './channel-routes.ts';
 import { addressOf } from './client-address.ts';
 import { authorize, consumerOf } from './consumer.ts';
@@ -71,6 +72,8 @@ export class HttpTransport {
   /** How many there may be at most, by what the server said last. */
   #connectionsAtMost = 0;
   readonly #loopbackNamesOnly: boolean;
+  /** The `Host` that was found to be one of them last: most requests name it again. */
+  #lastOwnName: string | undefined;
   readonly #publicHost: string | undefined;
   readonly #strict: readonly string[];
 
@@ -176,9 +179,10 @@ export class HttpTransport {
    * this machine may do everything, only the names of the loopback are answered.
    */
   #refuseForeignName({ headers: { host } }: IncomingMessage): void {
-    if (host === undefined || LOOPBACK_NAME.test(host)) return;
-    if (host.toLowerCase().replace(/:\d+$/, '') === this.#publicHost) return;
-    throw new PolycastError('host_not_allowed', `It does not answer as ${host.slice(0, 100)}.`);
+    if (host === undefined || host === this.#lastOwnName) return;
+    const isOwn = LOOPBACK_NAME.test(host) || host.toLowerCase().replace(/:\d+$/, '') === this.#publicHost;
+    if (!isOwn) throw new PolycastError('host_not_allowed', `It does not answer as ${host.slice(0, 100)}.`);
+    this.#lastOwnName = ownText(host);
   }
 
   #refuseIfTooMany({ socket }: IncomingMessage): void {

@@ -13,9 +13,17 @@ export type Owned<Stream extends EventEmitter = Socket> = Stream & { readonly [O
 
 /** Gives every connection of a server its listener, before anybody else knows of it. */
 export function ownConnections(server: Server): void {
-  server.prependListener('connection', own);
+  server.prependListener('connection', ownQuietly);
   // Over TLS the connection and the socket above it are two.
-  server.prependListener('secureConnection', own);
+  server.prependListener('secureConnection', ownQuietly);
+}
+
+/**
+ * A listener has to return nothing. A single one that returns something makes `emit` keep a list of arguments for each event of
+ * everything from then on (Node's `captureRejections` asks for it): 400 bytes a request.
+ */
+function ownQuietly(socket: Socket): void {
+  own(socket);
 }
 
 /** Gives a stream its listener, unless it has it. */

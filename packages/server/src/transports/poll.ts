@@ -67,12 +67,17 @@ export function respondUnchanged(
   const { caching, settings } = services;
   const { keepAlive } = settings;
   const lines = caching.lines(principal, 'events', 'asked');
-  if (answerBare(services, response, `${NOT_MODIFIED}${tag}\r\n${lines}Keep-Alive: ${keepAlive}\r\n`)) return;
+  // A crowd that polls one channel has one tag.
+  if (tag !== unchanged.tag || lines !== unchanged.lines || keepAlive !== unchanged.keepAlive)
+    unchanged = { tag, lines, keepAlive, head: `${NOT_MODIFIED}${tag}\r\n${lines}Keep-Alive: ${keepAlive}\r\n` };
+  if (answerBare(services, response, unchanged.head)) return;
   const pairs = caching.pairs(principal, 'events', 'asked');
   respondEmpty(response, 304, [...etagPair(tag), ...pairs, 'Keep-Alive', keepAlive]);
 }
 
 const NOT_MODIFIED = 'HTTP/1.1 304 Not Modified\r\nETag: ';
+/** The head of the last answer. */
+let unchanged = { tag: '', lines: '', keepAlive: '', head: '' };
 
 /**
  * Short and long poll (PROTOCOL.md section 5). A poll is a reader whose sink is one answer: given by the first batch, or, when

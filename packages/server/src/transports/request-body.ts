@@ -44,37 +44,47 @@ export function readBody(
   // A request that announces no body has ended before anybody listens (`optimizeEmptyRequests`).
   if (request.readableEnded) return Promise.resolve(NO_BYTES);
   return new Promise((resolve, reject) => {
-    new BodyReader({ request, services, owner, bodyBytesMax, announced, resolve, reject }).start(bodyTimeoutMs);
+    new BodyReader(services, owner, bodyBytesMax, announced, resolve, reject).start(request, bodyTimeoutMs);
   });
-}
-
-interface Reading {
-  readonly request: IncomingMessage;
-  readonly services: BodyServices;
-  readonly owner: BodyOwner;
-  readonly bodyBytesMax: number;
-  readonly announced: number;
-  readonly resolve: (body: Buffer) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 class BodyReader implements Timed {
   dueTick = 0;
   placedTick = 0;
   placedIndex = 0;
-  readonly #reading: Reading;
-  readonly #pieces = new Pieces();
+  readonly #services: BodyServices;
+  readonly #owner: BodyOwner;
+  readonly #bodyBytesMax: number;
+  readonly #announced: number;
+  readonly #resolve: (body: Buffer) => void;
+  readonly #reject: (error: unknown) => void;
+  /** Nearly always there is no other. */
+  #first: Buffer | undefined = undefined;
+  /** All of them, once there is a second one. */
+  #pieces: Pieces | undefined = undefined;
+  #bytes = 0;
   /** Of the budget. */
   #taken = 0;
   #done = false;
 
-  constructor(reading: Reading) {
-    this.#reading = reading;
+  constructor(
+    services: BodyServices,
+    owner: BodyOwner,
+    bodyBytesMax: number,
+    announced: number,
+    resolve: (body: Buffer) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#services = services;
+    this.#owner = owner;
+    this.#bodyBytesMax = bodyBytesMax;
+    this.#announced = announced;
+    this.#resolve = resolve;
+    this.#reject = reject;
   }
 
-  start(timeoutMs: number): void {
-    this.#reading.services.wheel.schedule(this, ticksOf(timeoutMs));
-    const request = this.#reading.request as ReadRequest;
+  start(request: ReadRequest, timeoutMs: number): void {
+    this.#services.wheel.schedule(this, ticksOf(timeoutMs));
     request[READER] = this;
     request.on('data', onData).on('end', onEnd).on('close', onClose);
   }
@@ -85,12 +95,12 @@ class BodyReader implements Timed {
 
   take(chunk: Buffer): void {
     if (this.#done) return;
-    const bytes = this.#pieces.bytes + chunk.length;
-    const { bodyBytesMax, announced } = this.#reading;
-    if (bytes > bodyBytesMax) this.#fail(tooLarge(bodyBytesMax));
+    this.#bytes += chunk.length;
+    if (this.#bytes > this.#bodyBytesMax) this.#fail(tooLarge(this.#bodyBytesMax));
     // Nearly every body comes in one piece, takes nothing of the budget, and is passed on as it is.
-    else if (bytes !== announced && !this.#hold(chunk.length)) this.#fail(tooMany());
-    else this.#pieces.add(chunk);
+    else if (this.#bytes !== this.#announced && !this.#hold(chunk.length)) this.#fail(tooMany());
+    else if (this.#first === undefined) this.#first = chunk;
+    else this.#addTo(this.#first, chunk);
   }
 
   /** Every request ends with a `close`; only one that comes early means anything. */
@@ -101,32 +111,40 @@ class BodyReader implements Timed {
   finish(): void {
     if (this.#done) return;
     try {
-      this.#reading.owner.check();
+      this.#owner.check();
     } catch (error) {
       return this.#fail(error);
     }
     this.#end();
-    this.#reading.resolve(this.#pieces.take());
+    this.#resolve(this.#pieces?.take() ?? this.#first ?? NO_BYTES);
+  }
+
+  #addTo(first: Buffer, chunk: Buffer): void {
+    if (this.#pieces === undefined) {
+      this.#pieces = new Pieces();
+      this.#pieces.add(first);
+    }
+    this.#pieces.add(chunk);
   }
 
   #hold(bytes: number): boolean {
-    const { services, owner } = this.#reading;
-    if (!services.bodies.take(bytes, owner.client)) return false;
+    if (!this.#services.bodies.take(bytes, this.#owner.client)) return false;
     this.#taken += bytes;
     return true;
   }
 
   #end(): void {
     this.#done = true;
-    this.#reading.services.wheel.cancel(this);
-    if (this.#taken > 0) this.#reading.services.bodies.giveBack(this.#taken, this.#reading.owner.client);
+    this.#services.wheel.cancel(this);
+    if (this.#taken > 0) this.#services.bodies.giveBack(this.#taken, this.#owner.client);
   }
 
   #fail(error: unknown): void {
     if (this.#done) return;
     this.#end();
-    this.#pieces.clear();
-    this.#reading.reject(error);
+    this.#first = undefined;
+    this.#pieces = undefined;
+    this.#reject(error);
   }
 }
 

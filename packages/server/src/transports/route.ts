@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { ANONYMOUS, type Principal } from '../core/principal.ts';
-import { AuthorizedRequest, type Asks } from './authorized-request.ts';
+import { ANONYMOUS } from '../core/principal.ts';
+import { AuthorizedRequest, type Asks, type RoutePlace } from './authorized-request.ts';
 import { parameters as parametersIn } from './events-query.ts';
 import { identify } from './permission.ts';
 import type { Services } from './services.ts';
@@ -39,26 +39,21 @@ export type Answerer = (
 export function answererOf(services: Services, route: Route): Answerer {
   if ('answer' in route) return route.answer;
   const { asks, takesQueryToken = false, handle } = route;
-  const name = routeName(route);
+  const place: RoutePlace = { services, route: routeName(route), asks };
   return (request, response, parameters, query) => {
-    const begin = (principal: Principal): void | Promise<void> => {
-      const authorized = new AuthorizedRequest({
-        services,
-        route: name,
-        request,
-        response,
-        parameters,
-        query,
-        principal,
-        asks,
-      });
-      authorized.check();
-      return handle(authorized);
-    };
-    if (asks === 'nothing') return begin(ANONYMOUS);
-    const principal = identify(services, request, takesQueryToken ? tokenIn(query) : undefined);
-    return principal instanceof Promise ? principal.then(begin) : begin(principal);
+    const principal =
+      asks === 'nothing' ? ANONYMOUS : identify(services, request, takesQueryToken ? tokenIn(query) : undefined);
+    if (principal instanceof Promise)
+      return principal.then((known) =>
+        begin(handle, new AuthorizedRequest(place, request, response, parameters, query, known)),
+      );
+    return begin(handle, new AuthorizedRequest(place, request, response, parameters, query, principal));
   };
+}
+
+function begin(handle: AuthorizedRoute['handle'], request: AuthorizedRequest): void | Promise<void> {
+  request.check();
+  return handle(request);
 }
 
 /** `GET /v1/channels/{channel}`, as the description has it. */

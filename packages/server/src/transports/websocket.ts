@@ -222,7 +222,7 @@ export class WebSocketSession extends StreamSession {
 
   #rest(): void {
     this.socket.pause();
-    this.#receiver?.once('drain', () => this.socket.resume());
+    this.#receiver?.once('drain', () => void this.socket.resume());
   }
 
   #createReceiver(): WebSocketReceiver {
