@@ -1,9 +1,10 @@
-import { PolycastError, type Framing, type GapReason } from '@polycast/protocol';
+import { PolycastError, type Framing } from '@polycast/protocol';
 import { BatchCache, joinFrames, type Batch } from './batch.ts';
 import type { Interest, Woken } from './interest.ts';
 import { Interests } from './interests.ts';
-import { LogReads } from './log-reads.ts';
+import { LOG_PAGE_COUNT_MAX, LogReads, lossOf, pageEnd } from './log-reads.ts';
 import type { Log, Position, ReadPage, StoredRecord, TrimOrder } from './ports.ts';
+import { bodySize, RecordReads, type Records } from './record-reads.ts';
 import { Tail, type Cut } from './tail.ts';
 import { UnderWay, type IsWanted } from './under-way.ts';
 
@@ -24,16 +25,6 @@ export interface FeedOptions {
   readonly interestsBytesMax?: number;
   /** Told of new events once those who were live have been given them. */
   readonly delivered: (records: readonly StoredRecord[]) => void;
-}
-
-/** What comes next for whoever takes events as they are. */
-export interface Records {
-  readonly records: readonly StoredRecord[];
-  /** Every event meant, up to and with this position, is in `records` or before. */
-  readonly reached: Position;
-  /** As a batch's. */
-  readonly gapThrough: Position;
-  readonly gapReason: GapReason;
 }
 
 /** What the feed has counted since it began. */
@@ -63,9 +54,7 @@ export class Feed {
   readonly #cache = new BatchCache(BATCH_CACHE_BYTES_MAX);
   readonly #interests = new Interests((interest) => this.#cache.forget(interest));
   readonly #batchesUnderWay = new UnderWay<Batch>();
-  readonly #recordsUnderWay = new UnderWay<Records>();
-  /** What was collected last: all who are woken together ask for the same. */
-  #collected: (Records & { readonly key: string; readonly head: Position }) | undefined;
+  readonly #records: RecordReads;
   /** What retention has removed from the log, and is given from memory until its time has come; the first due first. */
   readonly #cuts: { readonly dueMs: number; readonly cuts: readonly Cut[] }[] = [];
   readonly figures: FeedFigures = { logReads: 0, tailHits: 0, wakes: 0 };
@@ -78,6 +67,7 @@ export class Feed {
       { bytesMax: options.tailBytesMax, channelsMax: TAIL_CHANNELS_MAX, isLatestOnly: options.isLatestOnly },
       log.state.head,
     );
+    this.#records = new RecordReads(this.#tail, this.#reads, this.figures);
     log.follow((records) => this.#committed(records));
   }
 
@@ -161,16 +151,7 @@ export class Feed {
     if (records.length === 0 && gapThrough === 0) return undefined;
     const reached = Math.min(collected.reached, through);
     const batch = this.#batch(
-      {
-        interest,
-        framing,
-        from: after,
-        reached,
-        countMax,
-        isCut: reached < this.head,
-        gapThrough,
-        gapReason: 'retention',
-      },
+      { interest, framing, from: after, reached, countMax, gapThrough, gapReason: 'retention' },
       records,
     );
     if (whole) this.#cache.keep(batch);
@@ -197,16 +178,7 @@ export class Feed {
 
   /** As `next`, as events: at most so many, and at most so many bytes of bodies, but always one. */
   nextRecords(interest: Interest, after: Position, countMax: number, bytesMax: number): Records | 'behind' | undefined {
-    if (after >= this.head || interest.hasNews(after) === false) return undefined;
-    if (!this.#tail.covers(interest, after)) return 'behind';
-    const key = `${after} ${countMax} ${bytesMax} ${interest.key}`;
-    const last = this.#collected;
-    if (last !== undefined && last.head === this.head && last.key === key) return last;
-    this.figures.tailHits++;
-    const collected = this.#tail.collect(interest, after, bytesMax, countMax, bodySize);
-    if (collected.records.length === 0 && collected.gapThrough === 0) interest.isQuietIn(after, this.head);
-    this.#collected = { key, head: this.head, gapReason: 'retention', ...collected };
-    return this.#collected;
+    return this.#records.next(interest, after, countMax, bytesMax);
   }
 
   /** As `catchUp`, as events, no farther than `through`; those who ask for the same at one time share one read. */
@@ -217,10 +189,7 @@ export class Feed {
     countMax: number,
     bytesMax: number,
   ): Promise<Records> {
-    const key = `${after} ${through} ${countMax} ${bytesMax} ${interest.key}`;
-    return this.#recordsUnderWay.share(key, always, () =>
-      this.#readRecords(interest, after, through, countMax, bytesMax),
-    );
+    return this.#records.read(interest, after, through, countMax, bytesMax);
   }
 
   /** The event of a channel at a position, if it is in memory. */
@@ -249,7 +218,7 @@ export class Feed {
       this.#tail.cut(first.cuts);
       // Some of it may have been read from the log before.
       this.#cache.clear();
-      this.#collected = undefined;
+      this.#records.forget();
     }
   }
 
@@ -308,33 +277,6 @@ export class Feed {
     return framing.name === 'json' ? this.#options.pollBytesMax : this.#options.batchBytesMax;
   }
 
-  async #readRecords(
-    interest: Interest,
-    after: Position,
-    through: Position,
-    countMax: number,
-    bytesMax: number,
-  ): Promise<Records> {
-    const end = Math.min(this.#tailBegin(after), through);
-    if (after >= end) return { records: [], reached: Math.max(after, end), gapThrough: 0, gapReason: 'retention' };
-    const page = await this.#reads.page(
-      interest,
-      after,
-      end,
-      'forward',
-      Math.min(countMax, LOG_PAGE_COUNT_MAX),
-      bytesMax,
-    );
-    const { gapThrough, gapReason } = lossOf(page, after);
-    if (page.records.length === 0 && gapThrough === 0) interest.isQuietIn(after, page.reached);
-    return { records: page.records, reached: page.reached, gapThrough, gapReason };
-  }
-
-  /** Where whoever reads the log goes no farther: from there on the tail knows more, as the log keeps no ephemeral events. */
-  #tailBegin(after: Position): Position {
-    return this.#tail.start > after ? this.#tail.start : this.head;
-  }
-
   async #readPage(
     interest: Interest,
     framing: Framing,
@@ -343,7 +285,7 @@ export class Feed {
     through: Position,
     isWanted: IsWanted,
   ): Promise<Batch> {
-    const end = Math.min(this.#tailBegin(after), through);
+    const end = Math.min(pageEnd(this.#tail, after), through);
     const limit = Math.min(countMax, LOG_PAGE_COUNT_MAX);
     const bytesMax = this.#bytesMax(framing);
     const page = await this.#reads.page(interest, after, end, 'forward', limit, bytesMax, isWanted);
@@ -359,28 +301,21 @@ export class Feed {
       gapThrough = Math.max(gapThrough, collected.gapThrough);
     }
     const batch = this.#batch(
-      {
-        interest,
-        framing,
-        from: after,
-        reached,
-        countMax,
-        isCut: reached < this.head,
-        gapThrough,
-        gapReason: loss.gapReason,
-      },
+      { interest, framing, from: after, reached, countMax, gapThrough, gapReason: loss.gapReason },
       records,
     );
     if (through === Infinity) this.#cache.keep(batch);
     return batch;
   }
 
-  #batch(about: Omit<Batch, 'count' | 'bytes' | 'last' | 'isPage'>, records: readonly StoredRecord[]): Batch {
+  #batch(about: Omit<Batch, 'isCut' | 'count' | 'bytes' | 'last' | 'isPage'>, records: readonly StoredRecord[]): Batch {
     const { isStored } = this.#options;
+    const isCut = about.reached < this.head;
     return {
       ...about,
+      isCut,
       isPage:
-        about.isCut &&
+        isCut &&
         about.gapThrough === 0 &&
         about.framing.name === 'json' &&
         records.length > 0 &&
@@ -400,27 +335,11 @@ export class Feed {
   }
 }
 
-/** What a page of the log says is lost. What is damaged ends a page, so all of it is told as that. */
-export function lossOf(
-  { trimmedThrough, corruptThrough }: ReadPage,
-  after: Position,
-): { readonly gapThrough: Position; readonly gapReason: GapReason } {
-  if (corruptThrough > after) return { gapThrough: Math.max(corruptThrough, trimmedThrough), gapReason: 'corrupt' };
-  return { gapThrough: trimmedThrough > after ? trimmedThrough : 0, gapReason: 'retention' };
-}
-
 /** What retention has removed is in memory for a slow reader for this long. */
 export const GIVEN_AFTER_REMOVAL_MS = 10_000;
-
-/** Events in one page of the log, at most. */
-const LOG_PAGE_COUNT_MAX = 1000;
 
 const NOTHING: readonly string[] = [];
 
 function always(): boolean {
   return true;
-}
-
-function bodySize(bodyBytes: number): number {
-  return bodyBytes;
 }

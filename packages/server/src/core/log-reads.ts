@@ -1,7 +1,8 @@
-import { PolycastError } from '@polycast/protocol';
+import { PolycastError, type GapReason } from '@polycast/protocol';
 import type { Interest } from './interest.ts';
 import type { Log, Position, ReadPage } from './ports.ts';
 import { ReadGate } from './read-gate.ts';
+import type { Tail } from './tail.ts';
 import { UnderWay, type IsWanted } from './under-way.ts';
 
 /** What is read of the log behind the tail: a page at a time, so many pages at once. */
@@ -65,6 +66,23 @@ export class LogReads {
     return through;
   }
 }
+
+/** What a page of the log says is lost. What is damaged ends a page, so all of it is told as that. */
+export function lossOf(
+  { trimmedThrough, corruptThrough }: ReadPage,
+  after: Position,
+): { readonly gapThrough: Position; readonly gapReason: GapReason } {
+  if (corruptThrough > after) return { gapThrough: Math.max(corruptThrough, trimmedThrough), gapReason: 'corrupt' };
+  return { gapThrough: trimmedThrough > after ? trimmedThrough : 0, gapReason: 'retention' };
+}
+
+/** Where whoever reads the log goes no farther: from there on the tail knows more, as the log keeps no ephemeral events. */
+export function pageEnd(tail: Tail, after: Position): Position {
+  return tail.start > after ? tail.start : tail.head;
+}
+
+/** Events in one page of the log, at most. */
+export const LOG_PAGE_COUNT_MAX = 1000;
 
 function always(): boolean {
   return true;

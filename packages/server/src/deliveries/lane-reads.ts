@@ -1,4 +1,4 @@
-import type { Records } from '../core/feed.ts';
+import type { Records } from '../core/record-reads.ts';
 import type { Lane } from '../core/subscription/lane.ts';
 import type { Progress } from '../core/subscription/progress.ts';
 import { lossGap } from './gap.ts';

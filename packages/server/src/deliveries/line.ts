@@ -1,7 +1,8 @@
-import type { Feed, Records } from '../core/feed.ts';
+import type { Feed } from '../core/feed.ts';
 import type { Interest, Woken } from '../core/interest.ts';
 import type { Clock, Position, StoredRecord } from '../core/ports.ts';
 import type { ReadGate } from '../core/read-gate.ts';
+import type { Records } from '../core/record-reads.ts';
 import type { SubscriptionDefinition, SubscriptionStanding } from '../core/subscription/definition.ts';
 import type { Due } from '../core/subscription/due-heap.ts';
 import { compileFilter, type Filter } from '../core/subscription/filter.ts';

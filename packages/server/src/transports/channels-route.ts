@@ -1,6 +1,6 @@
 import { checkChannel, encodeCursor, jsonFraming, PolycastError, type GapReason } from '@polycast/protocol';
 import { joinFrames } from '../core/batch.ts';
-import { lossOf } from '../core/feed.ts';
+import { lossOf } from '../core/log-reads.ts';
 import type { Interest } from '../core/interest.ts';
 import type { Position, ReadPage, StoredRecord } from '../core/ports.ts';
 import type { Action, Principal } from '../core/principal.ts';

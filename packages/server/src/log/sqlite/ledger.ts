@@ -192,27 +192,18 @@ export class Ledger {
     return { removed, through };
   }
 
-  #save({
-    id,
-    count,
-    bytes,
-    oldestTimeMs,
-    latestPosition,
-    appendedPosition,
-    appendedTimeMs,
-    trimmedThrough,
-  }: ChannelEntry): void {
+  #save(entry: ChannelEntry): void {
     this.#connection.do.updateChannel.run(
-      count,
-      bytes,
-      oldestTimeMs,
-      latestPosition,
-      appendedPosition,
-      appendedTimeMs,
-      trimmedThrough,
+      entry.count,
+      entry.bytes,
+      entry.oldestTimeMs,
+      entry.latestPosition,
+      entry.appendedPosition,
+      entry.appendedTimeMs,
+      entry.trimmedThrough,
       this.#trims,
-      trimmedThrough,
-      id,
+      entry.trimmedThrough,
+      entry.id,
     );
   }
 

@@ -162,39 +162,16 @@ export function loadChannels(database: DatabaseSync, indexedThrough: Position): 
   const book = new ChannelBook();
   const byId = new Map<number, ChannelEntry>();
   const channels = database.prepare(
-    `SELECT id, name, count, bytes, oldest_time_ms, latest_position, appended_position, appended_time_ms, trimmed_through, checksum FROM channel ORDER BY id`,
+    `SELECT id, name, checksum, count, bytes, oldest_time_ms, latest_position, appended_position, appended_time_ms, trimmed_through
+       FROM channel ORDER BY id`,
   );
   channels.setReturnArrays(true);
   let lastId = 0;
   for (const row of channels.iterate() as Iterable<unknown>) {
-    const [
-      id,
-      name,
-      count,
-      bytes,
-      oldestTimeMs,
-      latestPosition,
-      appendedPosition,
-      appendedTimeMs,
-      trimmedThrough,
-      checksum,
-    ] = row as [number, string, number, number, number, number, number, number, number, number | null];
-    if (checksum !== null && checksum !== channelChecksumOf(id, name))
-      throw Object.assign(new Error(`channel ${id} is not what was stored`), { errcode: SQLITE_CORRUPT });
-    const entry = {
-      id,
-      name,
-      count,
-      bytes,
-      oldestTimeMs,
-      latestPosition,
-      appendedPosition,
-      appendedTimeMs,
-      trimmedThrough,
-    };
+    const entry = channelOf(row as ChannelRow);
     book.add(entry);
-    byId.set(id, entry);
-    lastId = id;
+    byId.set(entry.id, entry);
+    lastId = entry.id;
   }
   const tail = database.prepare(
     'SELECT position, channel, time_ms, length(body) FROM event WHERE position > ? ORDER BY position',
@@ -212,6 +189,36 @@ export function loadChannels(database: DatabaseSync, indexedThrough: Position): 
     pending++;
   }
   return { book, lastId, dirty, pending };
+}
+
+type ChannelRow = readonly [
+  id: number,
+  name: string,
+  checksum: number | null,
+  count: number,
+  bytes: number,
+  oldestTimeMs: number,
+  latestPosition: number,
+  appendedPosition: number,
+  appendedTimeMs: number,
+  trimmedThrough: number,
+];
+
+function channelOf(row: ChannelRow): ChannelEntry {
+  const [id, name, checksum] = row;
+  if (checksum !== null && checksum !== channelChecksumOf(id, name))
+    throw Object.assign(new Error(`channel ${id} is not what was stored`), { errcode: SQLITE_CORRUPT });
+  return {
+    id,
+    name,
+    count: row[3],
+    bytes: row[4],
+    oldestTimeMs: row[5],
+    latestPosition: row[6],
+    appendedPosition: row[7],
+    appendedTimeMs: row[8],
+    trimmedThrough: row[9],
+  };
 }
 
 /** What is kept of forgotten channels. */
