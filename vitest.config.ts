@@ -1,41 +1,74 @@
+import { join } from 'node:path';
 import type { ViteUserConfig } from 'vitest/config';
 import { CONDITION_TIMEOUT_MS, SLOW_TEST_TIMEOUT_MS, TEST_TIMEOUT_MS } from './scripts/testing/timeouts.ts';
 
 /**
- * Two projects. `quick` is what `npm run check` runs. `slow` holds the suites that start many processes, browsers or
- * long loads (`*.slow.test.ts`); `npm test` and CI run both.
+ * Three projects, one after the other. `quick` is what `npm run check` runs. `slow` holds the suites that start many processes, browsers
+ * or long loads (`*.slow.test.ts`); they mostly wait, so two run side by side. `alone` holds those of them that measure memory or time:
+ * nothing runs beside them. `npm test` and CI run all three.
  */
 const everywhere = ['packages', 'conformance', 'simulation', 'bench', 'scripts', 'examples', 'docs'];
 const skipped = ['**/node_modules/**', '**/dist/**', '**/generated/**', 'bench/build/**'];
+const slow = everywhere.map((folder) => `${folder}/**/*.slow.test.ts`);
+const alone = [
+  'conformance/back-pressure.slow.test.ts',
+  'conformance/drain.slow.test.ts',
+  'conformance/fuzz/*.slow.test.ts',
+  'conformance/garbage/*.slow.test.ts',
+  'conformance/identity/delegation.slow.test.ts',
+  'conformance/identity/endings.slow.test.ts',
+  'conformance/publishing.slow.test.ts',
+];
 const patience = {
   setupFiles: ['scripts/testing/patience.ts'],
   expect: { poll: { timeout: CONDITION_TIMEOUT_MS } },
   hookTimeout: TEST_TIMEOUT_MS,
 };
 
+/**
+ * Tests start the command line some thousand times, from sources whose types Node strips each time. With its compile cache a start takes
+ * half the CPU; entries are found by the text of a source, so that a changed one is never taken for the one before.
+ */
+process.env['NODE_COMPILE_CACHE'] ??= join(import.meta.dirname, 'node_modules/.cache/node-compile');
+
 const config: ViteUserConfig = {
   test: {
     pool: 'forks',
     maxWorkers: 2,
     environment: 'node',
+    reporters: ['default', './scripts/testing/slowest-files.ts'],
     projects: [
       {
         test: {
           name: 'quick',
           include: everywhere.map((folder) => `${folder}/**/*.test.ts`),
-          exclude: [...skipped, '**/*.slow.test.ts'],
+          exclude: [...skipped, ...slow],
           ...patience,
           testTimeout: TEST_TIMEOUT_MS,
+          // Files share a process, and so the modules that most of them import.
+          isolate: false,
+          sequence: { groupOrder: 0 },
         },
       },
       {
         test: {
           name: 'slow',
-          include: everywhere.map((folder) => `${folder}/**/*.slow.test.ts`),
+          include: slow,
+          exclude: [...skipped, ...alone],
+          ...patience,
+          testTimeout: SLOW_TEST_TIMEOUT_MS,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'alone',
+          include: alone,
           exclude: skipped,
           ...patience,
           testTimeout: SLOW_TEST_TIMEOUT_MS,
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -5,6 +5,7 @@ import { Agent, interceptors, request as undiciRequest } from 'undici';
 import { atExit } from './at-exit.ts';
 import { temporaryFolder } from './folders.ts';
 import { call } from './http.ts';
+import { hasNginx, spawnNginx } from './nginx.ts';
 import { quietPort } from './quiet-port.ts';
 import { until } from './wait.ts';
 
@@ -20,7 +21,6 @@ export interface Cache {
   close(): void | Promise<void>;
 }
 
-const NGINX = '/usr/sbin/nginx';
 const VARNISH = '/usr/sbin/varnishd';
 
 /** Each kind. `isProxy`: it stands before the hub, for all. */
@@ -30,7 +30,7 @@ export const CACHES: readonly {
   readonly isProxy: boolean;
   readonly start: (originPort: number) => Promise<Cache>;
 }[] = [
-  { name: 'nginx', isInstalled: runs(NGINX, '-v'), isProxy: true, start: startNginx },
+  { name: 'nginx', isInstalled: hasNginx, isProxy: true, start: startNginx },
   { name: 'Varnish', isInstalled: runs(VARNISH, '-V'), isProxy: true, start: startVarnish },
   { name: 'undici, shared', isInstalled: true, isProxy: false, start: (port) => startUndici(port, 'shared') },
   { name: 'undici, private', isInstalled: true, isProxy: false, start: (port) => startUndici(port, 'private') },
@@ -38,37 +38,22 @@ export const CACHES: readonly {
 
 /** `proxy_cache` by the settings of the deployment guide, and no others. */
 async function startNginx(originPort: number): Promise<Cache> {
-  const folder = temporaryFolder('nginx-cache');
-  // Its workers are nobody, who has to find the way to the files.
-  chmodSync(folder, 0o755);
-  mkdirSync(join(folder, 'cache'));
-  chmodSync(join(folder, 'cache'), 0o777);
-  const port = await quietPort();
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (name) => `${name}_temp_path ${folder}/${name};`,
-  );
   const [ofHttp = '', ofLocation = ''] = guideBlocks(/proxy_cache/);
-  writeFileSync(
-    join(folder, 'nginx.conf'),
-    `daemon off; worker_processes 1; pid ${folder}/nginx.pid; error_log stderr error;
-events { worker_connections 512; }
-http {
-  access_log off;
-  ${temporary.join(' ')}
-  ${ofHttp.replace('/var/cache/nginx/polycast', `${folder}/cache`)}
+  const { child, port } = await spawnNginx((folder, ownPort) => {
+    mkdirSync(join(folder, 'cache'));
+    chmodSync(join(folder, 'cache'), 0o777);
+    return `${ofHttp.replace('/var/cache/nginx/polycast', `${folder}/cache`)}
   server {
-    listen 127.0.0.1:${port};
+    listen 127.0.0.1:${ownPort};
     location / {
       proxy_pass http://127.0.0.1:${originPort};
       proxy_http_version 1.1;
       proxy_set_header Host $http_host;
       ${/* However slow the machine is. */ ofLocation.replace('lock_timeout 100ms', 'lock_timeout 60s')}
     }
-  }
-}
-`,
-  );
-  return proxy(spawn(NGINX, ['-p', folder, '-c', join(folder, 'nginx.conf')], { stdio: 'inherit' }), port);
+  }`;
+  });
+  return proxy(child, port);
 }
 
 function guideBlocks(about: RegExp): readonly string[] {

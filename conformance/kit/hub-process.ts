@@ -112,6 +112,8 @@ function configFile(config: object): string {
 }
 
 function plainEnvironment(): Record<string, string> {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(?:POLYCAST_|NODE_|VITEST)/.test(name));
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !/^(?:POLYCAST_|NODE_(?!COMPILE_CACHE)|VITEST)/.test(name),
+  );
   return Object.fromEntries(kept.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }

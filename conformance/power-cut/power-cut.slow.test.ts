@@ -21,7 +21,7 @@ function live(folder: string, killAt?: number): Buffer {
   if (killAt !== undefined) disk.order('kill-at', String(killAt));
   const { status, signal, stderr } = spawnSync(process.execPath, [LIFE, folder], {
     encoding: 'utf8',
-    env: { PATH: process.env['PATH'], ...disk.environment },
+    env: { PATH: process.env['PATH'], NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'], ...disk.environment },
   });
   if (killAt === undefined) expect(status, stderr).toBe(0);
   else expect([status, signal], stderr).toEqual([null, 'SIGKILL']);

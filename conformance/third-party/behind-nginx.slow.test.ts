@@ -1,33 +1,24 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { chmodSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import type { ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { atExit } from '../kit/at-exit.ts';
 import { Follower, TRANSPORTS } from '../kit/followers.ts';
-import { temporaryFolder } from '../kit/folders.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { call, publish } from '../kit/http.ts';
-import { quietPort } from '../kit/quiet-port.ts';
+import { hasNginx, spawnNginx } from '../kit/nginx.ts';
 import { rawSocket } from '../kit/raw-socket.ts';
 import { until } from '../kit/wait.ts';
 
 /** Debian's nginx as it is, buffering and all: what the guide says is all that it needs. */
-const NGINX = '/usr/sbin/nginx';
-const isInstalled = spawnSync(NGINX, ['-v']).status === 0;
 let hub: HubProcess;
 let nginx: ChildProcess;
 let url: string;
 
 beforeAll(async () => {
-  if (!isInstalled) return;
+  if (!hasNginx) return;
   hub = await startHubProcess();
-  const port = await quietPort();
+  const { child, port } = await spawnNginx((_folder, ownPort) => configuration(ownPort, hub.port));
+  nginx = child;
   url = `http://127.0.0.1:${port}`;
-  const folder = temporaryFolder('nginx');
-  // Its workers are nobody, who has to find the way to the temporary files.
-  chmodSync(folder, 0o755);
-  writeFileSync(join(folder, 'nginx.conf'), configuration(folder, port, hub.port));
-  nginx = spawn(NGINX, ['-p', folder, '-c', join(folder, 'nginx.conf')], { stdio: 'inherit' });
   atExit(() => nginx.kill('SIGKILL'));
   await until('nginx answers', () =>
     call(`${url}/healthz`).then(
@@ -41,7 +32,7 @@ afterAll(async () => {
   await hub?.end('SIGKILL');
 });
 
-describe.skipIf(!isInstalled)('behind nginx with its defaults', () => {
+describe.skipIf(!hasNginx)('behind nginx with its defaults', () => {
   test('each event of a stream comes at once, not when a buffer is full', async () => {
     const raw = await rawSocket(url);
     raw.send('GET /v1/events?channel=stream HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n');
@@ -91,19 +82,8 @@ describe.skipIf(!isInstalled)('behind nginx with its defaults', () => {
   });
 });
 
-function configuration(folder: string, port: number, hubPort: number): string {
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (name) => `${name}_temp_path ${folder}/${name};`,
-  );
+function configuration(port: number, hubPort: number): string {
   return `
-daemon off;
-worker_processes 1;
-pid ${folder}/nginx.pid;
-error_log stderr error;
-events { worker_connections 256; }
-http {
-  access_log off;
-  ${temporary.join('\n  ')}
   map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
   server {
     listen 127.0.0.1:${port};
@@ -114,7 +94,5 @@ http {
       proxy_set_header Upgrade $http_upgrade;
       proxy_set_header Connection $connection_upgrade;
     }
-  }
-}
-`;
+  }`;
 }

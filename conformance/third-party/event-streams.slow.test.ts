@@ -8,7 +8,7 @@ import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { publish } from '../kit/http.ts';
 import { quietPort } from '../kit/quiet-port.ts';
 import { pause, until } from '../kit/wait.ts';
-import { commandOf, packagesOf, type Language, type Program } from './packages.ts';
+import { commandOf, installAll, type Language, type Program } from './packages.ts';
 
 /**
  * Event stream clients of others, each a process of its own, all at one hub through its life: five events, a quiet time with heartbeats,
@@ -65,7 +65,7 @@ const quiet = new Map<string, readonly [before: number, after: number]>();
 let hub: HubProcess;
 
 beforeAll(async () => {
-  for (const language of ['npm', 'python', 'go', 'java'] as const) programs.set(language, await packagesOf(language));
+  await installAll(programs, ['npm', 'python', 'go', 'java']);
   const port = await quietPort();
   await start(port);
   for (const { language, name } of CLIENTS) {

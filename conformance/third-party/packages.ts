@@ -40,7 +40,12 @@ const RECIPES: Readonly<Record<Language, Omit<Recipe, 'folder'>>> = {
   },
 };
 
-export async function packagesOf(language: Language): Promise<Program> {
+/** All at once: most of an installation waits for its registry. */
+export async function installAll(into: Map<Language, Program>, languages: readonly Language[]): Promise<void> {
+  await Promise.all(languages.map(async (language) => into.set(language, await packagesOf(language))));
+}
+
+async function packagesOf(language: Language): Promise<Program> {
   const installed: Installed = await install({ folder: join(import.meta.dirname, language), ...RECIPES[language] });
   return 'missing' in installed ? { folder: '', ...installed } : { ...installed, missing: undefined };
 }

@@ -1,19 +1,19 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingHttpHeaders } from 'node:http';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { receiveHooks, type ReceivedHook } from '../kit/hook-receiver.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { call, publish } from '../kit/http.ts';
 import { until } from '../kit/wait.ts';
-import { commandOf, packagesOf, type Language, type Program } from './packages.ts';
+import { commandOf, installAll, type Language, type Program } from './packages.ts';
 
 /** WebSocket clients and webhook receivers of other languages; those of npm are in `clients` and `webhooks`. */
 const programs = new Map<Language, Program>();
 let hub: HubProcess;
 beforeAll(async () => {
   hub = await startHubProcess();
-  for (const language of ['python', 'go', 'java'] as const) programs.set(language, await packagesOf(language));
+  await installAll(programs, ['python', 'go', 'java']);
 }, 600_000);
 afterAll(() => hub.end('SIGKILL'));
 
@@ -57,10 +57,8 @@ describe.each(['python', 'go', 'java'] as const)('the library standardwebhooks, 
   });
 });
 
-interface Delivery {
+interface Delivery extends ReceivedHook {
   readonly secret: string;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: Buffer;
 }
 
 function lineOf(secret: string, headers: IncomingHttpHeaders, body: Buffer): string {
@@ -69,20 +67,7 @@ function lineOf(secret: string, headers: IncomingHttpHeaders, body: Buffer): str
 }
 
 async function deliveriesTo(channel: string): Promise<readonly Delivery[]> {
-  const received: Omit<Delivery, 'secret'>[] = [];
-  const server = createServer((request, response) => {
-    void request.toArray().then((pieces: Buffer[]) => {
-      received.push({ headers: request.headers, body: Buffer.concat(pieces) });
-      response.writeHead(204).end();
-    });
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
+  const { url, received } = await receiveHooks();
   const body = JSON.stringify({ channels: [channel], delivery: { kind: 'webhook', url } });
   const reply = await call(`${hub.url}/v1/subscriptions`, {
     method: 'POST',

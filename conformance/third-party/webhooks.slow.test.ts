@@ -1,9 +1,7 @@
 import { HTTP, type CloudEvent } from 'cloudevents';
-import { once } from 'node:events';
-import { createServer, type IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { receiveHooks, type ReceivedHook } from '../kit/hook-receiver.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { call } from '../kit/http.ts';
 
@@ -15,17 +13,12 @@ beforeAll(async () => {
 });
 afterAll(() => hub.end('SIGKILL'));
 
-interface Received {
-  readonly headers: IncomingHttpHeaders;
-  readonly body: string;
-}
-
 describe('the package standardwebhooks', () => {
   test.each(['event', 'data', 'cloudevents', 'cloudevents-binary'])('takes what is sent as %s', async (format) => {
     const { received, secret } = await subscribed(`standard.${format}`, { format });
     await publish(`standard.${format}`, '{"é":"\\u00e9 € 𝄞","n":1.10}');
     await expect.poll(() => received.length).toBe(1);
-    expect(verified(received[0] as Received, secret)).toBeDefined();
+    expect(verified(received[0] as ReceivedHook, secret)).toBeDefined();
   });
 
   test('takes batches', async () => {
@@ -46,12 +39,12 @@ describe('the package standardwebhooks', () => {
     const next = await rotate(60);
     await publish(channel, '1');
     await expect.poll(() => received.length).toBe(1);
-    for (const each of [secret, next]) expect(verified(received[0] as Received, each)).toBeDefined();
+    for (const each of [secret, next]) expect(verified(received[0] as ReceivedHook, each)).toBeDefined();
     const last = await rotate(0);
     await publish(channel, '2');
     await expect.poll(() => received.length).toBe(2);
-    expect(verified(received[1] as Received, last)).toBeDefined();
-    expect(() => verified(received[1] as Received, next)).toThrow(/No matching signature/);
+    expect(verified(received[1] as ReceivedHook, last)).toBeDefined();
+    expect(() => verified(received[1] as ReceivedHook, next)).toThrow(/No matching signature/);
   });
 });
 
@@ -72,7 +65,9 @@ describe('the package cloudevents', () => {
     expect(reply.status, reply.text).toBe(201);
     await publish(channel, '[2]');
     await expect.poll(() => received.length).toBe(2);
-    const [kept, made] = received.map(({ headers, body }) => HTTP.toEvent({ headers, body }) as CloudEvent<unknown>);
+    const [kept, made] = received.map(
+      ({ headers, body }) => HTTP.toEvent({ headers, body: body.toString() }) as CloudEvent<unknown>,
+    );
     // It leaves headers percent-encoded (CloudEvents HTTP binding, section 3.1.3.2).
     const read = (text: unknown): string =>
       format === 'cloudevents' ? String(text) : decodeURIComponent(String(text));
@@ -89,21 +84,8 @@ describe('the package cloudevents', () => {
 async function subscribed(
   channel: string,
   delivery: object,
-): Promise<{ received: Received[]; id: string; secret: string }> {
-  const received: Received[] = [];
-  const server = createServer((request, response) => {
-    void request.toArray().then((pieces: Buffer[]) => {
-      received.push({ headers: request.headers, body: Buffer.concat(pieces).toString() });
-      response.writeHead(204).end();
-    });
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
+): Promise<{ received: readonly ReceivedHook[]; id: string; secret: string }> {
+  const { url, received } = await receiveHooks();
   const wishes = { channels: [channel], delivery: { kind: 'webhook', url, ...delivery } };
   const reply = await call(`${hub.url}/v1/subscriptions`, json(wishes));
   expect(reply.status, reply.text).toBe(201);
@@ -127,6 +109,6 @@ function json(
   return { method: 'POST', headers: { 'content-type': type }, body: JSON.stringify(value) };
 }
 
-function verified({ headers, body }: Received, secret: string): unknown {
+function verified({ headers, body }: ReceivedHook, secret: string): unknown {
   return new Webhook(secret).verify(body, headers as Record<string, string>);
 }

@@ -124,8 +124,9 @@ test('a network that goes and comes back costs no event', async () => {
 test('what is published while the browser is offline is sent when it is back, once and in order', async () => {
   const context = await contextForTest(browser);
   const page = await openPage(context, await startProxy(hub.url));
-  // Less than it is offline for: time runs only while it is online.
-  await subscribe(page, 'offline', { publishTimeoutMs: 400 });
+  // Less than it is offline for: time runs only while it is online. And enough for a slow machine to publish once it is.
+  const publishTimeoutMs = 4000;
+  await subscribe(page, 'offline', { publishTimeoutMs });
   await context.setOffline(true);
   await page.waitForFunction(() => !navigator.onLine);
   await page.evaluate(() => {
@@ -133,6 +134,7 @@ test('what is published while the browser is offline is sent when it is back, on
     void outcomes.then((settled) => window.states.push(settled.map(({ status }) => status).join()));
   });
   await page.waitForFunction(() => window.states.filter((state) => state.startsWith('waiting')).length >= 12);
+  await page.waitForTimeout(publishTimeoutMs + 500);
   expect(await page.evaluate(() => window.states.join())).not.toMatch(/rejected/);
   await context.setOffline(false);
   expect(await untilSeen(page, 4)).toEqual([1, 2, 3, 4]);

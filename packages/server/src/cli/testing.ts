@@ -122,7 +122,9 @@ export function temporaryFolder(): string {
 
 /** Without what would change how the command behaves or looks. */
 function plainEnvironment(): Record<string, string> {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(?:POLYCAST_|NODE_|FORCE_COLOR|VITEST)/.test(name));
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !/^(?:POLYCAST_|NODE_(?!COMPILE_CACHE)|FORCE_COLOR|VITEST)/.test(name),
+  );
   return Object.fromEntries(kept.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }
 

@@ -1,7 +1,6 @@
 import { connect } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { loadConfig } from '../config/load.ts';
-import { openHub, type Hub } from '../hub.ts';
+import { openTestHub } from '../testing/open-hub.ts';
 
 test('answers of 304 follow each other on one connection, in the order of the requests', async () => {
   const { url, port } = await openTestHub();
@@ -28,15 +27,6 @@ test('answers of 304 follow each other on one connection, in the order of the re
 });
 
 const JSON_BODY = { 'content-type': 'application/json' };
-
-async function openTestHub(): Promise<Hub> {
-  const { config } = loadConfig({
-    settings: ['access=loopback', 'listen=127.0.0.1:0', 'data=:memory:', 'logging.level=error'],
-  });
-  const hub = await openHub(config);
-  onTestFinished(() => hub.close());
-  return hub;
-}
 
 /** Sends each piece once the answers to the one before have come; all that came, when the hub closes. */
 async function exchange(port: number, pieces: readonly string[]): Promise<string> {

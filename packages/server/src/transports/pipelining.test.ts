@@ -1,7 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { loadConfig } from '../config/load.ts';
-import { openHub, type Hub } from '../hub.ts';
+import { openTestHub } from '../testing/open-hub.ts';
 
 const HOST = 'Host: localhost\r\n';
 const HELD = `GET /v1/events?channel=a&wait=60 HTTP/1.1\r\n${HOST}\r\n`;
@@ -98,13 +97,4 @@ async function sessions(url: string): Promise<number> {
 async function publish(url: string): Promise<void> {
   const headers = { 'content-type': 'application/json' };
   await fetch(`${url}/v1/channels/a/events`, { method: 'POST', headers, body: '"news"' });
-}
-
-async function openTestHub(): Promise<Hub> {
-  const { config } = loadConfig({
-    settings: ['access=loopback', 'listen=127.0.0.1:0', 'data=:memory:', 'logging.level=error'],
-  });
-  const hub = await openHub(config);
-  onTestFinished(() => hub.close());
-  return hub;
 }

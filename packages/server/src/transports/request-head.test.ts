@@ -1,7 +1,6 @@
 import { connect } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { loadConfig } from '../config/load.ts';
-import { openHub, type Hub } from '../hub.ts';
+import { openTestHub } from '../testing/open-hub.ts';
 
 test.each(['/v1/channels/a', 'http://localhost/v1/channels/a', 'HTTP://localhost/%761/channels/a', '/%761/channels/a'])(
   'a hub that goes away answers nothing more at %s',
@@ -37,13 +36,4 @@ async function statusOf(port: number, address: string, host = 'localhost'): Prom
   let text = '';
   for await (const bytes of socket) text += String(bytes);
   return Number(text.slice(9, 12));
-}
-
-async function openTestHub(...settings: readonly string[]): Promise<Hub> {
-  const { config } = loadConfig({
-    settings: ['access=loopback', 'listen=127.0.0.1:0', 'data=:memory:', 'logging.level=error', ...settings],
-  });
-  const hub = await openHub(config);
-  onTestFinished(() => hub.close());
-  return hub;
 }
