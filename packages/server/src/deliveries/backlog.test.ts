@@ -76,3 +76,40 @@ test.each(['none', 'per-channel'] as const)(
     expect(backlog()).toMatchObject({ inFlight: 0, waiting: 49, lagEvents: 49, lagPositions: 0 });
   },
 );
+
+/** More than a hub reads back into memory when it starts. */
+async function fillLog(kit: Kit, channel: string): Promise<void> {
+  await publishAll(kit, channel, 3);
+  for (let count = 0; count < 10; count++) await kit.publish(channel, 'x'.repeat(90_000));
+}
+
+test('after a restart the lag of a queue that nobody pulls from counts what it matches, though memory does not reach back', async () => {
+  const before = await openKit();
+  const idle = await openQueue(before, { channels: ['print.>'] });
+  const some = await openQueue(before, { channels: ['jobs.>'] });
+  const filtered = await openQueue(before, { channels: ['jobs.>'], filter: { equals: ['/data', 'never'] } });
+  const paused = await openQueue(before, { channels: ['print.>', 'jobs.b'] });
+  await before.deliveries.desk.pause(paused.id, { kind: 'operator' });
+  await publishAll(before, 'jobs.a', 7);
+  await fillLog(before, 'other.1');
+  await publishAll(before, 'jobs.b', 4);
+  // As after a crash: nobody has said goodbye.
+  const kept = { log: before.log, state: structuredClone(before.state) };
+
+  const kit = await openKit({ kept });
+  const { desk } = kit.deliveries;
+  await vi.waitFor(() => {
+    expect(desk.backlog(idle.id)).toMatchObject({ lagEvents: 0, lagMs: 0, lagPositions: 0 });
+    expect(desk.backlog(some.id)).toMatchObject({ lagEvents: 11 });
+    expect(desk.backlog(filtered.id)).toMatchObject({ lagEvents: 0, lagMs: 0 });
+    expect(desk.backlog(paused.id)).toMatchObject({ lagEvents: 4 });
+  });
+  expect(kit.deliveries.figures.states['active']).toMatchObject({ lagEventsMax: 11 });
+  const events = await queueOf(kit, some.id).pull({ countMax: 5 });
+  expect(desk.backlog(some.id)).toMatchObject({ inFlight: 5, lagEvents: 11 });
+  queueOf(kit, some.id).acknowledge(...events);
+  await vi.waitFor(() => expect(desk.backlog(some.id)).toMatchObject({ lagEvents: 6 }));
+  // Where the idle one stands is kept: the next hub need not count.
+  await kit.close();
+  expect(kit.state.kept.get(idle.id)?.standing?.cursor).toBe(kit.log.state.head);
+});

@@ -15,6 +15,7 @@ import { Dispatcher } from './dispatcher.ts';
 import { Endings } from './endings.ts';
 import type { InFlight } from './in-flight-file.ts';
 import type { LandingFigures } from './landings.ts';
+import { LagCounter } from './lag-counter.ts';
 import { Line, type LineOwner, type LineParts } from './line.ts';
 import { Notes } from './notes.ts';
 import { Pulls, type PullFigures } from './pull/pulls.ts';
@@ -100,7 +101,8 @@ export class Deliveries {
     this.sender = parts.sender;
     const notes = new Notes(store);
     this.#notes = notes;
-    this.#lineParts = { feed, clock, reads: new ReadGate(READS_CONCURRENT_MAX) };
+    const counter = new LagCounter((line) => notes.touch(line));
+    this.#lineParts = { feed, clock, reads: new ReadGate(READS_CONCURRENT_MAX), counter };
     const tell = createTell(parts);
     const deadLetters = new DeadLetters({ ...parts, epoch, notes, tell, ownerOf: (line) => this.#ownerOf(line) });
     this.#deadLetters = deadLetters;
@@ -149,8 +151,8 @@ export class Deliveries {
       if (figures === undefined) continue;
       figures.count++;
       if (line.standing.state === 'ended') continue;
-      const oldestMs = line.oldestMs();
       figures.lagEventsMax = Math.max(figures.lagEventsMax, line.lagEvents(log.state.head));
+      const oldestMs = line.oldestMs();
       if (oldestMs < Infinity) figures.lagMsMax = Math.max(figures.lagMsMax, nowMs - oldestMs);
     }
     const { figures: webhooks, inFlight } = this.#dispatcher;
@@ -184,6 +186,7 @@ export class Deliveries {
   /** Finishes what is under way, notes where everything stands, and closes the store. */
   async close(): Promise<void> {
     this.#pulls.close();
+    this.#lineParts.counter.close();
     this.#verification.close();
     this.#endings.close();
     clearInterval(this.#sweeping);
@@ -247,6 +250,7 @@ export class Deliveries {
 
   #end(line: Line): void {
     line.leave();
+    this.#lineParts.counter.forget(line);
     this.#quarantine.remove(line);
     this.#endings.forget(line);
     this.#verification.forget(line);

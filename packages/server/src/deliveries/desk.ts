@@ -205,13 +205,14 @@ export class Desk implements SubscriptionDesk {
     const line = this.#line(id);
     const { underWay, failing, waiting } = line.open;
     const { head } = this.#parts.log.state;
+    const lagEvents = line.lagEvents(head);
     return {
       inFlight: underWay,
       failing,
       waiting,
       deadLetters: line.deadLetters,
       lagMs: this.#lagMs(line),
-      lagEvents: line.lagEvents(head),
+      lagEvents,
       lagPositions: head - line.position,
     };
   }

@@ -11,8 +11,9 @@ import type { Lane } from '../core/subscription/lane.ts';
 import type { Pace } from '../core/subscription/pace.ts';
 import type { Replay, StoredSubscription, Subscription } from '../core/subscription/ports.ts';
 import { Progress } from '../core/subscription/progress.ts';
-import { EventsAhead } from './events-ahead.ts';
+import { EventsAhead, type Counted } from './events-ahead.ts';
 import { epochGap, lossGap } from './gap.ts';
+import type { LagCounter } from './lag-counter.ts';
 import { PAGE_BYTES_MAX, READ_RETRY_MS, readLanes } from './lane-reads.ts';
 import { jsonOf } from './record-json.ts';
 import { withSharedParts } from './shared-parts.ts';
@@ -22,6 +23,8 @@ export interface LineParts {
   readonly feed: Feed;
   readonly clock: Clock;
   readonly reads: ReadGate;
+  /** Counts what memory cannot tell. */
+  readonly counter: LagCounter;
 }
 
 /** A line that goes once more over what another has behind it, beside it (PROTOCOL.md section 14.4). */
@@ -177,7 +180,8 @@ export class Line implements Woken, Due {
     if (oldestMs < Infinity || this.#isLive || this.position >= feed.head) return oldestMs;
     // Nobody may have looked, as nobody pulls.
     const isQuiet = this.#isJoined && this.isQuiet();
-    return isQuiet || feed.isQuiet(this.#interest, this.position) === true ? Infinity : this.#takenMs;
+    const empty = this.#ahead.emptyThrough(this.#counted, this.position);
+    return isQuiet || feed.isQuiet(this.#interest, empty) === true ? Infinity : this.#takenMs;
   }
 
   /** Damage up to here has been told of all that is meant: a lane need not tell it of its channel. */
@@ -190,10 +194,27 @@ export class Line implements Woken, Due {
     return this.#progress?.open() ?? NOTHING_OPEN;
   }
 
-  /** In events: what is not done, and what it has not taken up. Too high where memory does not reach back to its position. */
+  /** In events: what is not done, and what it has not taken up. Too high until what memory cannot tell has been counted. */
   lagEvents(head: Position): number {
     const { underWay, failing, waiting } = this.open;
-    return underWay + failing + waiting + this.#ahead.count(this.#parts.feed, this.#interest, this.position, head);
+    if (this.needsCounting) this.#parts.counter.ask(this);
+    return underWay + failing + waiting + this.#ahead.count(this.#counted, this.position, head);
+  }
+
+  /** Whether what is ahead of it can only be told by `countAhead`. */
+  get needsCounting(): boolean {
+    return this.position < this.#parts.feed.head && this.#ahead.needsLook(this.#counted, this.position);
+  }
+
+  /** Counts a page more of what is ahead; an idle line is moved over what turns out not to be meant. */
+  async countAhead(): Promise<void> {
+    const { reads, feed } = this.#parts;
+    await reads.run(() => this.#ahead.look(this.#counted, this.position));
+    if (!this.#isJoined || this.#isLive || this.#progress !== undefined || this.replayOf !== undefined) return;
+    const before = this.#position;
+    this.#position = Math.min(feed.head, this.#ahead.emptyThrough(this.#counted, before));
+    this.#ahead.took(0, before, this.#position);
+    this.isQuiet();
   }
 
   /** Has itself woken. */
@@ -365,19 +386,35 @@ export class Line implements Woken, Due {
   /** What is lost is told first; then the page is read again. */
   #takeOrTell(progress: Progress, page: Records): void {
     const after = progress.position;
+    if (!this.#hasUntold(page, after)) return this.#take(progress, page);
     const isDamage = page.gapReason === 'corrupt';
-    if (page.gapThrough <= Math.max(after, isDamage ? this.#damageTold : this.#gapTold))
-      return this.#take(progress, page);
     if (isDamage) this.#damageTold = page.gapThrough;
     this.#gapTold = isDamage ? Math.max(this.#gapTold, page.gapThrough) : page.gapThrough;
     const { feed, clock } = this.#parts;
     progress.takeGap(lossGap(feed.epoch, after, page.gapThrough, page.gapReason, clock.nowMs()));
   }
 
+  /** Whether a page that begins after a position speaks of a loss that has to be told. */
+  #hasUntold({ gapThrough, gapReason }: Records, after: Position): boolean {
+    return gapThrough > Math.max(after, gapReason === 'corrupt' ? this.#damageTold : this.#gapTold);
+  }
+
   #take(progress: Progress, { records, reached }: Records): void {
     const meant = reached <= this.#through ? records : records.filter(({ position }) => position <= this.#through);
-    progress.take(this.wanted(meant), Math.min(reached, this.#through));
+    const wanted = this.wanted(meant);
+    this.#ahead.took(wanted.length, progress.position, reached);
+    progress.take(wanted, Math.min(reached, this.#through));
     this.#takenMs = meant.at(-1)?.timeMs ?? this.#takenMs;
+  }
+
+  get #counted(): Counted {
+    return {
+      feed: this.#parts.feed,
+      interest: this.#interest,
+      filter: this.#filter,
+      wanted: (records) => this.wanted(records),
+      hasUntold: (page, after) => this.#hasUntold(page, after),
+    };
   }
 
   #interestOf({ channels, types }: SubscriptionDefinition): Interest {

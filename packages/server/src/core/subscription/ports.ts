@@ -122,7 +122,7 @@ export interface Backlog {
   readonly deadLetters: number;
   /** How old the oldest one is that is not done. */
   readonly lagMs: number;
-  /** Those that are not done, with those that are not taken up; of the latter too many where memory does not reach back so far. */
+  /** Those that are not done, with those that are not taken up; of the latter too many until those that are not in memory have been counted. */
   readonly lagEvents: number;
   /** What is not taken up alone. */
   readonly lagPositions: number;

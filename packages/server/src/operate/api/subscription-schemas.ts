@@ -176,7 +176,7 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
           lagEvents: {
             ...COUNT,
             description:
-              'Events that are not done: under way, failing, waiting, and those after `cursor` that it means and has not taken up. Never more than with `lagPositions` instead of the latter.',
+              'Events that are not done: under way, failing, waiting, and those after `cursor` that it matches and has not taken up. Those that are not in memory are counted once somebody has asked; until then, and beyond 100,000, their positions count.',
           },
           lagPositions: { ...COUNT, description: 'Positions of the log from `cursor` to its head.' },
         },
