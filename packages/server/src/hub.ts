@@ -9,6 +9,7 @@ import { openDeliveries } from './composition/deliveries.ts';
 import { openDialects } from './composition/dialects.ts';
 import { listen, watchCertificate, type Address } from './composition/listening.ts';
 import { openLog } from './composition/log.ts';
+import { tellLostSubscriptions } from './composition/lost-subscriptions.ts';
 import { subscriptionParts } from './composition/subscriptions.ts';
 import { httpSettings, transportSettings } from './composition/settings.ts';
 import type { Config } from './config/schema.ts';
@@ -221,6 +222,7 @@ export async function openHub(
     problems: () => [
       ...((log.figures()['damagedRanges'] ?? 0) > 0 ? ['log_damaged'] : []),
       ...(identity.hasLostCommits ? ['identity_incomplete'] : []),
+      ...(deliveries.hasLostCommits ? ['subscriptions_incomplete'] : []),
     ],
   });
   const subscriptions = subscriptionParts(config, { services, deliveries, audit: identity.audit, eventTypes });
@@ -290,6 +292,8 @@ export async function openHub(
     await feed.preload();
     await presence.start();
     deliveries.start();
+    if (deliveries.hasLostCommits)
+      tellLostSubscriptions({ data: config.data, audit: identity.audit, desk: deliveries.desk, logger });
     dialects.start();
     address = await listen(server, config);
     firstKey = access === undefined ? undefined : identity.keys.createFirst();

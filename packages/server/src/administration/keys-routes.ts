@@ -32,6 +32,7 @@ export function keysRoutes(administration: Administration): readonly Route[] {
     route('GET', '/v1/keys', (request) => request.respondJson(200, { keys: keys.list().map(keyJson) })),
     route('POST', '/v1/keys', async (request) => {
       const wishes = newKey(await request.members(), services.clock.nowMs());
+      await keys.writable();
       const made = keys.create(wishes, request.actor);
       await keys.stored();
       request.respondJson(201, madeJson(made), ['Location', `/v1/keys/${made.key.id}`]);
@@ -39,6 +40,7 @@ export function keysRoutes(administration: Administration): readonly Route[] {
     route('GET', '/v1/keys/:id', (request) => request.respondJson(200, keyJson(found(keys.get(idOf(request)))))),
     route('PATCH', '/v1/keys/:id', async (request) => {
       const wishes = changes(await request.members(), services.clock.nowMs());
+      await keys.writable();
       const changed = found(keys.change(idOf(request), wishes, request.actor));
       await keys.stored();
       request.respondJson(200, keyJson(changed));
@@ -52,6 +54,7 @@ export function keysRoutes(administration: Administration): readonly Route[] {
       const members = await request.members();
       const overlapSeconds = members.take('overlapSeconds', whole(0, OVERLAP_SECONDS_MAX)) ?? OVERLAP_SECONDS;
       members.end();
+      await keys.writable();
       const made = found(keys.rotate(idOf(request), overlapSeconds * 1000, request.actor));
       await keys.stored();
       request.respondJson(200, madeJson(made));

@@ -140,6 +140,11 @@ export class Deliveries {
     });
   }
 
+  /** Acknowledged changes of subscriptions were missing when their store was opened. */
+  get hasLostCommits(): boolean {
+    return this.#parts.store.hasLostCommits;
+  }
+
   /** Looks at every subscription. */
   get figures(): DeliveriesFigures {
     const { clock, log, store } = this.#parts;

@@ -337,15 +337,11 @@ export class Line implements Woken, Due {
   #reorder(): void {
     if (this.#progress === undefined) return;
     const { cursor } = this.#progress;
-    const open = this.#progress.noted();
-    const held = this.#progress.held();
-    // A gap that has not been heard stands nowhere else: it is come upon anew.
-    if (this.#progress.isHeldUp) {
-      this.#gapTold = Math.min(this.#gapTold, cursor);
-      this.#damageTold = Math.min(this.#damageTold, cursor);
-    }
-    this.#progress = new Progress(this.#definition.ordering, cursor);
-    this.#progress.restore(open, held);
+    // It is read anew from the cursor: a gap that has not been heard stands nowhere else, and events that were in memory alone may be
+    // lost by now.
+    this.#gapTold = Math.min(this.#gapTold, cursor);
+    this.#damageTold = Math.min(this.#damageTold, cursor);
+    this.#progress = this.#progress.reordered(this.#definition.ordering);
     this.#tellLost();
   }
 

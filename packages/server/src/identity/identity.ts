@@ -53,13 +53,16 @@ export function openIdentity(data: string, settings: StandingSettings, clock: Cl
     let prunedMs = clock.nowMs();
     const upkeep = (): void => {
       const nowMs = clock.nowMs();
+      // It is done a second later.
+      if (store.isMoving) return;
       try {
-        store.upkeep();
         revocations.settle();
         keys.upkeep(nowMs);
-        if (nowMs - prunedMs < PRUNE_INTERVAL_MS) return;
-        prunedMs = nowMs;
-        revocations.prune(nowMs);
+        if (nowMs - prunedMs >= PRUNE_INTERVAL_MS) {
+          prunedMs = nowMs;
+          revocations.prune(nowMs);
+        }
+        store.upkeep();
       } catch (error) {
         logger.error({ error: String(error) }, 'what identity keeps could not be written');
       }

@@ -44,6 +44,8 @@ export class KeyRing implements Identifier {
   readonly #parts: KeyRingParts;
   readonly #table: KeyTable;
   readonly #keys = new Map<string, LiveKey>();
+  /** Those that are not on the disk yet. */
+  readonly #revoking = new Set<Promise<void>>();
   readonly #used = new Set<LiveKey>();
   #usesWrittenMs = -Infinity;
 
@@ -54,9 +56,15 @@ export class KeyRing implements Identifier {
     parts.audit.keyName = (id) => this.#keys.get(id)?.row.name;
   }
 
-  /** What was done to keys is durable once it resolves: nobody is answered before. @throws PolycastError `log_unavailable` */
-  stored(): Promise<void> {
-    return this.#parts.store.synced();
+  /** Resolves when a key can be written: to be awaited before `create`, `rotate` and `change`, and the caller checked after it. */
+  writable(): Promise<void> {
+    return this.#parts.store.free();
+  }
+
+  /** What was done to keys is durable once it resolves: nobody is answered before. @throws PolycastError `log_full`, `log_unavailable` */
+  async stored(): Promise<void> {
+    await Promise.all(this.#revoking);
+    await this.#parts.store.synced();
   }
 
   /** All keys, the oldest first. */
@@ -137,10 +145,12 @@ export class KeyRing implements Identifier {
     this.#keys.delete(id);
     this.#used.delete(live);
     this.#parts.ended({ key: id, issuedBeforeMs: Infinity });
-    this.#parts.store.write(() => {
+    const write = (): void => {
       this.#table.delete(id);
       this.#parts.audit.write({ action: 'key.revoked', subject: id, by: actor, detail: { name } });
-    });
+    };
+    if (this.#parts.store.isMoving) this.#writeSoon(write);
+    else this.#parts.store.write(write);
     return true;
   }
 
@@ -196,6 +206,14 @@ export class KeyRing implements Identifier {
   #refused(code: 'unauthorized' | 'token_expired', detail: string): PolycastError {
     this.figures.refused++;
     return new PolycastError(code, detail);
+  }
+
+  /** While the file is locked; `stored` waits for it. */
+  #writeSoon(write: () => void): void {
+    const revoking = this.#parts.store.writeSoon(write);
+    this.#revoking.add(revoking);
+    const over = (): void => void this.#revoking.delete(revoking);
+    revoking.then(over, over);
   }
 
   #put(row: KeyRow, action: string, by: Actor, detail: Readonly<Record<string, unknown>> = {}): void {

@@ -99,3 +99,26 @@ test('what fails within is undone as a whole', () => {
   expect(store.database.prepare('SELECT * FROM note').all()).toEqual([]);
   store.close();
 });
+
+test('while the write-ahead log is moved a new key waits for it; a revoked one is refused at once, and written later', async () => {
+  const folder = identityFolder();
+  const identity = openTestIdentity(folder);
+  const wishes = { name: 'shop', scopes: ALL_SCOPES, expiresMs: undefined };
+  const old = identity.keys.create(wishes, OPERATOR);
+  // Enough for a thread to move it, and the lock that this thread takes now and then.
+  const other = new DatabaseSync(join(folder, IDENTITY_FILE));
+  other.exec('CREATE TABLE filling (bytes BLOB); INSERT INTO filling VALUES (zeroblob(6000000)); BEGIN IMMEDIATE');
+  identity.upkeep();
+  expect(() => identity.keys.create(wishes, OPERATOR)).toThrow(/locked/);
+  expect(identity.keys.revoke(old.key.id, OPERATOR)).toBe(true);
+  expect(() => identity.keys.identify({ token: old.text })).toThrow('not valid');
+  other.close();
+  const revoked = identity.keys.stored();
+  await identity.keys.writable();
+  const made = identity.keys.create(wishes, OPERATOR);
+  await Promise.all([revoked, identity.keys.stored()]);
+  identity.close();
+  const again = openTestIdentity(folder);
+  expect(again.keys.list().map(({ id }) => id)).toEqual([made.key.id]);
+  expect(identity.errors).toEqual([]);
+});

@@ -119,7 +119,17 @@ export class IdentityStore {
     }
   }
 
-  /** To be called every second or so. */
+  /** A thread works on the file, and may hold the lock that `write` needs. */
+  get isMoving(): boolean {
+    return this.#disk.isMoving;
+  }
+
+  /** Resolves when `write` finds no lock. To be awaited before a write that somebody waits for, and whatever was checked is to be checked again. */
+  free(): Promise<void> {
+    return this.#disk.free();
+  }
+
+  /** To be called every second or so, after what is to be written then: a thread may work on the file for a while. */
   upkeep(): void {
     this.#disk.upkeep();
   }

@@ -5,7 +5,7 @@ import type { Metrics } from './metrics.ts';
 export interface Health {
   /** Why it takes no work at present; `undefined` when it does. */
   readonly notReady: () => 'starting' | 'draining' | 'log_unavailable' | 'log_full' | undefined;
-  /** What an operator should look at, though it works: `log_damaged`, `identity_incomplete`. */
+  /** What an operator should look at, though it works: `log_damaged`, `identity_incomplete`, `subscriptions_incomplete`. */
   readonly problems: () => readonly string[];
   readonly metrics: Metrics;
   readonly version: string;

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { closeSync, existsSync, fsync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -25,6 +26,11 @@ export class OffLoopSync {
   /** A thread works on the file: for a moment it may hold the lock that a write needs. */
   get isMoving(): boolean {
     return this.#mover !== undefined;
+  }
+
+  /** Resolves when no thread works on the file: in that turn of the loop a write finds no lock. */
+  async free(): Promise<void> {
+    while (this.#mover !== undefined) await once(this.#mover, 'exit').catch(() => undefined);
   }
 
   /** All that was committed before is durable once it resolves. Rejects when the disk does not take it. */

@@ -1,30 +1,27 @@
 import type { Position, StoredRecord } from '../ports.ts';
-import type { OpenEvent, Ordering } from './definition.ts';
+import type { OpenEvent } from './definition.ts';
 
-/** Events that are open although the cursor has not come to them yet: who reads on from there comes upon them a second time. */
+/**
+ * Events that are open although the cursor has not come to them yet: who reads on from there comes upon them a second time. What each
+ * stands for is told by the event, not by the present order, which may be another one than that in which it was taken up.
+ */
 export class Ahead {
-  readonly #ordering: Ordering;
-  /** In order what comes before an open event is done: all of a channel up to a place is known. */
+  /** What comes before the first open event of a channel is done: all of the channel up to a place is known. */
   readonly #through = new Map<string, Position>();
-  /** Else single events are. */
   readonly #single = new Set<Position>();
 
-  constructor(ordering: Ordering) {
-    this.#ordering = ordering;
-  }
-
-  add({ channel, position }: OpenEvent): void {
-    if (this.#ordering === 'per-channel') this.#through.set(channel, position);
-    else this.#single.add(position);
+  add({ channel, position, isAside }: OpenEvent): void {
+    if (isAside === true) this.#single.add(position);
+    else this.#through.set(channel, Math.max(position, this.#through.get(channel) ?? 0));
   }
 
   /** Whether an event that is read is known; asked once for each, in the order of the log. */
   holds({ channel, position }: StoredRecord): boolean {
-    if (this.#single.size > 0 && this.#single.delete(position)) return true;
-    if (this.#through.size === 0) return false;
+    const isSingle = this.#single.size > 0 && this.#single.delete(position);
+    if (this.#through.size === 0) return isSingle;
     const through = this.#through.get(channel);
-    if (through === undefined) return false;
+    if (through === undefined) return isSingle;
     if (through <= position) this.#through.delete(channel);
-    return through >= position;
+    return isSingle || through >= position;
   }
 }

@@ -119,4 +119,6 @@ export interface OpenEvent {
    * `heldAfter` are lost, and all that follows.
    */
   readonly heldAfter: Position | undefined;
+  /** Not the first of its channel that is open, but an event by itself: nothing waits for it, and it speaks for no other. */
+  readonly isAside?: boolean | undefined;
 }

@@ -16,13 +16,14 @@ export function storeLane(lane: Lane, subscription: string, changes: StoreChange
     return;
   if (lane.storedPosition !== NOTHING && lane.storedPosition !== position)
     changes.push({ kind: 'closed', subscription, position: lane.storedPosition });
-  const event = {
+  const event: OpenEvent = {
     position,
     channel,
     attempts,
     dueMs,
     lease,
     heldAfter: heldAfter === NOTHING ? undefined : heldAfter,
+    isAside: lane.isAside || undefined,
   };
   changes.push({ kind: 'open', subscription, event });
   markStored(lane, event);
@@ -45,7 +46,7 @@ export function markStored(lane: Lane, { position, attempts, dueMs, lease, heldA
 
 /** What the store has of it. */
 export function storedEvent(lane: Lane): OpenEvent | undefined {
-  const { channel, storedPosition, storedAttempts, storedDueMs, storedLease, storedHeldAfter } = lane;
+  const { channel, isAside, storedPosition, storedAttempts, storedDueMs, storedLease, storedHeldAfter } = lane;
   if (storedPosition === NOTHING) return undefined;
   return {
     position: storedPosition,
@@ -54,10 +55,11 @@ export function storedEvent(lane: Lane): OpenEvent | undefined {
     dueMs: storedDueMs,
     lease: storedLease,
     heldAfter: storedHeldAfter === NOTHING ? undefined : storedHeldAfter,
+    isAside: isAside || undefined,
   };
 }
 
-function heldAfterOf({ position, queue, backlogAfter, gapFrom }: Lane): number {
+function heldAfterOf({ queue, backlogAfter, gapFrom }: Lane): number {
   if (gapFrom !== NOTHING) return gapFrom;
-  return (queue?.length ?? 0) > 0 ? position : backlogAfter;
+  return queue !== undefined && queue.length > 0 ? queue.at(0).position - 1 : backlogAfter;
 }

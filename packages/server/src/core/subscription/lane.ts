@@ -31,6 +31,10 @@ export class Lane implements Due {
   queue: Queue<StoredRecord> | undefined = undefined;
   /** The channel's events after this, and up to where its progress has read, are only in the log; `NOTHING`: there are none. */
   backlogAfter: Position = NOTHING;
+  /** Behind the head is nothing that comes after this. */
+  heldThrough: Position = Infinity;
+  /** Of what is behind the head these are open by themselves, or were: they are not handed out with the others. */
+  besides: Set<Position> | undefined = undefined;
   /** How many those are, but for what had been passed by before a restart. */
   logged = 0;
   /** Some of those had been passed by before a restart. */
@@ -39,7 +43,7 @@ export class Lane implements Due {
   gapFrom: Position = NOTHING;
   /** What is read next is what failed before: its attempts go on counting. */
   isAgain = false;
-  /** Not the lane of its channel, but an event beside it: a dead letter that is tried again. */
+  /** Not the lane of its channel, but an event by itself: a dead letter that is tried again, or any where order plays no part. */
   readonly isAside: boolean;
   /** Whether the head is done, and what follows is still to be read. */
   isHeadDone = false;
@@ -72,7 +76,7 @@ export class Lane implements Due {
    */
   page(through: Position): LanePage {
     return this.isHeadDone
-      ? { after: this.backlogAfter, through, countMax: PAGE_COUNT_MAX }
+      ? { after: this.backlogAfter, through: Math.min(through, this.heldThrough), countMax: PAGE_COUNT_MAX }
       : { after: this.position - 1, through: this.position, countMax: 1 };
   }
 
@@ -103,6 +107,11 @@ export class Lane implements Due {
     this.isAgain = true;
   }
 
+  /** An event behind the head is open by itself. */
+  leaveOut(position: Position): void {
+    (this.besides ??= new Set()).add(position);
+  }
+
   putBehind(record: StoredRecord, held: HeldEvents): void {
     this.queue ??= new Queue();
     this.queue.push(record);
@@ -115,8 +124,20 @@ export class Lane implements Due {
     if (queue === undefined || queue.length <= countKept) return;
     for (let index = countKept; index < queue.length; index++) held.remove(queue.at(index));
     this.logged += queue.length - countKept;
+    // From the first of those on: between it and the head may be what is done.
+    this.backlogAfter = queue.at(countKept).position - 1;
     queue.cut(countKept);
-    this.backlogAfter = countKept === 0 ? this.position : queue.at(countKept - 1).position;
+  }
+
+  /** Whether an event is its head, or behind it. */
+  has(channel: string, position: Position): boolean {
+    if (this.position === position) return true;
+    if (this.channel !== channel) return false;
+    const { queue, backlogAfter } = this;
+    if (backlogAfter !== NOTHING && position > backlogAfter && position <= this.heldThrough) return true;
+    for (let index = 0; queue !== undefined && index < queue.length; index++)
+      if (queue.at(index).position === position) return true;
+    return false;
   }
 }
 

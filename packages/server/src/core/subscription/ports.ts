@@ -299,6 +299,8 @@ export interface SubscriptionStore {
   readonly epoch: string | undefined;
   /** The highest number of an attempt that was kept at opening: the next ones go on from there. */
   readonly lastAttempt: number;
+  /** At opening, acknowledged changes were missing: it stands where it stood before them. */
+  readonly hasLostCommits: boolean;
   /** Why nothing can be written at present, if so. What is noted is kept, and tried again by itself. */
   readonly unavailable: 'log_unavailable' | 'log_full' | undefined;
   /** More has been noted than may wait for the disk: nothing new may be taken up until this is false again. */

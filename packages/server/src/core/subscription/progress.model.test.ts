@@ -59,6 +59,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
     },
     { weight: 4, arbitrary: step('note', [], (world) => world.note()) },
     { weight: 3, arbitrary: step('commit', [fc.integer({ min: 1, max: 3 })], (world, count) => world.commit(count)) },
+    { weight: 1, arbitrary: step('reorder', [], (world) => world.reorder()) },
     { weight: 1, arbitrary: step('crash', [], (world) => world.crash()) },
     { weight: 1, arbitrary: step('relieve', [], (world) => world.relieve()) },
     { weight: 1, arbitrary: step('probe', [], (world) => world.probe()) },

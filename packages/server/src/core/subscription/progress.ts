@@ -113,16 +113,25 @@ export class Progress {
    */
   restore(events: readonly OpenEvent[], held = 0): void {
     for (const event of events.toSorted((one, other) => one.position - other.position)) {
-      if (event.position > this.#position) (this.#ahead ??= new Ahead(this.#ordering)).add(event);
+      if (event.position > this.#position) (this.#ahead ??= new Ahead()).add(event);
       const before = this.#byChannel.get(event.channel);
-      // Of two in one channel the later one has followers; the other is a dead letter that is tried again.
-      if (this.#isOrdered && before !== undefined && before.backlogAfter !== NOTHING) this.#restored(event, true);
-      else {
-        if (before !== undefined) this.#setAside(before);
-        this.#restored(event, !this.#isOrdered);
-      }
+      // Of two in one channel the later one has followers: stores of before do not say which one is a dead letter that is tried again.
+      const isAside = event.isAside === true || (before !== undefined && before.backlogAfter !== NOTHING);
+      if (!isAside && before !== undefined) this.#setAside(before);
+      this.#restored(event, isAside);
+    }
+    for (const { channel, position, isAside } of this.#lanes) {
+      const lane = isAside ? this.#byChannel.get(channel) : undefined;
+      if (lane !== undefined && lane.position < position) lane.leaveOut(position);
     }
     this.#uncounted.begin(held);
+  }
+
+  /** The same under another order: what is open goes on from what has just been noted of it. */
+  reordered(ordering: Ordering): Progress {
+    const next = new Progress(ordering, this.cursor);
+    next.restore(this.noted(), this.held());
+    return next;
   }
 
   /** Takes up what comes next in the log, all that is meant after `position`, up to and with `reached`. */
@@ -147,7 +156,7 @@ export class Progress {
    */
   takeAside(channel: string, position: Position): boolean {
     if (position > this.#position) return false;
-    for (const other of this.#lanes) if (other.position === position) return false;
+    for (const other of this.#lanes) if (other.has(channel, position)) return false;
     const lane = this.#add(channel, position, undefined, true);
     lane.phase = 'reading';
     this.#schedule.place(lane);
@@ -292,14 +301,21 @@ export class Progress {
       this.substitute(lane, head);
       return true;
     }
+    // The store has one row a place, and what is open by itself may have that of the last lost event: then the gap keeps the row of what is
+    // done before it.
+    const isTaken = gap !== undefined && lane.besides?.has(gap.position) === true;
+    const { position } = lane;
     if (gap !== undefined) {
       lane.gapFrom = lane.backlogAfter;
       lane.putBehind(gap, this.#held);
     }
-    lane.backlogAfter = reached >= this.#position ? NOTHING : reached;
-    this.#uncounted.found(lane, records.length);
-    for (const record of records) lane.putBehind(record, this.#held);
+    lane.backlogAfter = reached >= Math.min(this.#position, lane.heldThrough) ? NOTHING : reached;
+    const { besides } = lane;
+    const behind = besides === undefined ? records : records.filter(({ position }) => !besides.has(position));
+    this.#uncounted.found(lane, behind.length);
+    for (const record of behind) lane.putBehind(record, this.#held);
     this.#moveOn(lane);
+    if (isTaken) lane.position = position;
     return true;
   }
 
@@ -350,7 +366,7 @@ export class Progress {
   }
 
   #take(record: StoredRecord): void {
-    if (this.#ahead?.holds(record) === true) return;
+    if (this.#ahead?.holds(record) === true) return this.#byChannel.get(record.channel)?.leaveOut(record.position);
     const lane = this.#isOrdered ? this.#byChannel.get(record.channel) : undefined;
     if (lane === undefined) {
       this.#schedule.place(this.#add(record.channel, record.position, record, !this.#isOrdered));
@@ -359,7 +375,7 @@ export class Progress {
     // What is already waiting in the log, or behind an event that fails, is read from there when its turn comes.
     if (lane.backlogAfter !== NOTHING) lane.logged++;
     else if (lane.phase === 'waiting' || lane.phase === 'reading') {
-      lane.backlogAfter = lane.position;
+      lane.backlogAfter = record.position - 1;
       lane.logged = 1;
     } else lane.putBehind(record, this.#held);
   }
@@ -382,6 +398,8 @@ export class Progress {
     const after = isGap ? event.position : heldAfter;
     lane.backlogAfter = after < this.#position ? after : NOTHING;
     if (lane.backlogAfter !== NOTHING) this.#uncounted.add(lane);
+    // Where order plays no part, whatever comes now is handed out by itself.
+    if (!this.#isOrdered) lane.heldThrough = this.#position;
     if (isGap) lane.gapFrom = heldAfter;
     if (isGap && event.lease === undefined) lane.beginAgain(heldAfter);
     markStored(lane, event);

@@ -35,6 +35,7 @@ export function readStored(
         ...open,
         lease: open.lease ?? undefined,
         heldAfter: open.heldAfter ?? undefined,
+        isAside: open.isAside === 1 || undefined,
       })),
       deadLetters: (statements.deadLettersOf.get(id) as { count: number }).count,
       replays: (statements.replaysOf.all(id) as unknown as ReplayRow[]).map(replayOf),
@@ -58,7 +59,8 @@ function parse(own: OwnFile, { id, definition }: SubscriptionRow): SubscriptionD
   }
 }
 
-function tampered({ file, repair }: OwnFile, what: string): DataFolderError {
+/** What no version has written. */
+export function tampered({ file, repair }: OwnFile, what: string): DataFolderError {
   return new DataFolderError('corrupt', `${file} holds ${what}. ${repair}`);
 }
 
@@ -76,7 +78,8 @@ interface SubscriptionRow {
   readonly lostAfter: number | null;
 }
 
-type OpenRow = Omit<OpenEvent, 'lease' | 'heldAfter'> & {
+type OpenRow = Omit<OpenEvent, 'lease' | 'heldAfter' | 'isAside'> & {
+  readonly isAside: 0 | 1;
   readonly lease: string | null;
   readonly heldAfter: number | null;
 };

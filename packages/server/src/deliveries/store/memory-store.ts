@@ -46,6 +46,7 @@ export function createMemorySubscriptionStore(
 class MemorySubscriptionStore implements SubscriptionStore {
   readonly epoch: string | undefined;
   readonly lastAttempt: number;
+  readonly hasLostCommits = false;
   readonly unavailable = undefined;
   readonly isBehind = false;
   readonly #state: MemoryState;

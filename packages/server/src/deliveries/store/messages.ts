@@ -26,6 +26,7 @@ export type StoreRequest =
 export interface Opened {
   readonly epoch: string | undefined;
   readonly lastAttempt: number;
+  readonly hasLostCommits: boolean;
 }
 
 export interface Applied {

@@ -1,5 +1,7 @@
 /** The file's name in the data folder. */
 export const SUBSCRIPTIONS_FILE = 'subscriptions.sqlite';
+/** Beside it: how far it was committed. */
+export const MARK_FILE = 'subscriptions-committed.json';
 
 /** `plsb` in ASCII. */
 export const APPLICATION_ID = 0x706c7362;
@@ -17,13 +19,14 @@ export const PRAGMAS: string =
  * What leads from each schema version to the next. A list that is only ever added to.
  *
  * - `definition` and `standing`: one row each for a subscription; what is asked for changes seldom, where it stands all the time.
- * - `open_event`: taken up, and not done.
+ * - `open_event`: taken up, and not done. `aside` is 1 for an event by itself; of rows from before it was kept, where order plays no part.
  * - `attempt.failed` is 1 for what was not delivered; `bytes` is the length of `rest`, which holds what nobody asks by. `last` is
  *   the last place of a batch, else `position`; an event's own id was sent with it, which is how older ones are known to be of a log.
  * - `dead_letter.epoch`: rows from before it was kept are of the log of the attempt that they are of, where that is kept, else of `state`.
  * - `standing.lost_epoch` and `lost_after`: a place in a log that is no more, of which the subscription has still to be told.
  * - `standing.held`: events that the cursor has passed, behind what is open; NULL for none, and of rows from before it was counted.
  * - `state`: the log's epoch that positions are of.
+ * - `committed` counts transactions: see `sqlite/committed-mark.ts`.
  */
 export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 0), epoch TEXT NOT NULL) STRICT;
@@ -107,4 +110,9 @@ export const MIGRATIONS: readonly string[] = [
      FROM dead_letter;
    DROP TABLE dead_letter;
    ALTER TABLE letter RENAME TO dead_letter;`,
+  `CREATE TABLE committed (id INTEGER PRIMARY KEY CHECK (id = 0), count INTEGER NOT NULL) STRICT;
+   INSERT INTO committed VALUES (0, 0);`,
+  `ALTER TABLE open_event ADD COLUMN aside INTEGER NOT NULL DEFAULT 0;
+   UPDATE open_event SET aside = 1 WHERE subscription IN
+     (SELECT id FROM definition WHERE json_valid(definition) AND json_extract(definition, '$.ordering') = 'none');`,
 ];

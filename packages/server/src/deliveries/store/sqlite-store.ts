@@ -110,6 +110,10 @@ class SqliteSubscriptionStore implements SubscriptionStore {
     return this.#opened.lastAttempt;
   }
 
+  get hasLostCommits(): boolean {
+    return this.#opened.hasLostCommits;
+  }
+
   get unavailable(): Unavailable | undefined {
     return this.#unavailable;
   }
@@ -158,7 +162,7 @@ class SqliteSubscriptionStore implements SubscriptionStore {
   }
 
   figures(): Readonly<Record<string, number>> {
-    return { ...this.#figures, waiting: this.#pending.size };
+    return { ...this.#figures, waiting: this.#pending.size, lostCommits: Number(this.hasLostCommits) };
   }
 
   close(): Promise<void> {

@@ -21,10 +21,12 @@ const STATEMENTS = {
   rollback: 'ROLLBACK',
   epoch: 'SELECT epoch FROM state',
   putEpoch: 'INSERT OR REPLACE INTO state VALUES (0, ?)',
+  committed: 'SELECT count FROM committed',
+  countUp: 'UPDATE committed SET count = count + 1',
   ids: 'SELECT id FROM definition',
   putDefinition: 'INSERT OR REPLACE INTO definition VALUES (?, ?, ?)',
   putStanding: 'INSERT OR REPLACE INTO standing VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-  putOpen: 'INSERT OR REPLACE INTO open_event VALUES (?, ?, ?, ?, ?, ?, ?)',
+  putOpen: 'INSERT OR REPLACE INTO open_event VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
   dropOpen: 'DELETE FROM open_event WHERE subscription = ? AND position = ?',
   putReplay: 'INSERT OR REPLACE INTO replay VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
   dropReplay: 'DELETE FROM replay WHERE subscription = ? AND id = ?',
@@ -39,7 +41,7 @@ const STATEMENTS = {
   subscriptions: `SELECT id, definition, state, reason, since_ms AS sinceMs, cursor, failing_since_ms AS failingSinceMs,
        lost_epoch AS lostEpoch, lost_after AS lostAfter, rest_until_ms AS restUntilMs, held
      FROM definition LEFT JOIN standing ON standing.subscription = definition.id WHERE id > ? ORDER BY id LIMIT ?`,
-  openOf: `SELECT position, channel, attempts, due_ms AS dueMs, lease, held_after AS heldAfter
+  openOf: `SELECT position, channel, attempts, due_ms AS dueMs, lease, held_after AS heldAfter, aside AS isAside
      FROM open_event WHERE subscription = ? ORDER BY position`,
   replaysOf: `SELECT id, after, channel, through, reached, done, lost_epoch AS lostEpoch, lost_after AS lostAfter
      FROM replay WHERE subscription = ? AND done = 0 ORDER BY id`,

@@ -9,7 +9,8 @@ import type {
 import { UnavailableError } from '../../sqlite/failure.ts';
 import { openOwnFile, refusingDamage, reopenOwnFile, type OwnFile } from '../../sqlite/own-file.ts';
 import { AttemptTable } from './attempt-table.ts';
-import { readStored } from './load.ts';
+import { CommittedCount } from './committed-count.ts';
+import { readStored, tampered } from './load.ts';
 import type { Applied, AttemptsQuery, Opened, StoreOptions } from './messages.ts';
 import { APPLICATION_ID, MIGRATIONS, PRAGMAS, REPAIR } from './schema.ts';
 import { prepare, type Statements } from './statements.ts';
@@ -29,6 +30,7 @@ export class StoreWriter {
   #isSynchronous = true;
   /** A write has failed: the connection is not trusted any more. */
   #hasFailed = false;
+  readonly #count: CommittedCount;
 
   /** @throws DataFolderError */
   constructor(options: StoreOptions) {
@@ -45,7 +47,9 @@ export class StoreWriter {
     this.#attempts = refusingDamage(this.#own, () => new AttemptTable(this.#do, options.bounds));
     this.#known = refusingDamage(this.#own, () => this.#readKnown());
     const epoch = this.#do.epoch.get() as { epoch: string } | undefined;
-    this.opened = { epoch: epoch?.epoch, lastAttempt: this.#attempts.last };
+    this.#count = refusingDamage(this.#own, () => new CommittedCount(options.file, this.#readCount()));
+    const { hasLostCommits } = this.#count;
+    this.opened = { epoch: epoch?.epoch, lastAttempt: this.#attempts.last, hasLostCommits };
   }
 
   /** A page of all that is known, in the order of the ids. */
@@ -61,7 +65,9 @@ export class StoreWriter {
       this.#do.begin.run();
       for (const change of changes) this.#apply(change);
       this.#attempts.prune();
+      this.#do.countUp.run();
       this.#do.commit.run();
+      this.#count.committed(isAwaited);
     } catch (error) {
       this.#hasFailed = true;
       this.#rollBack();
@@ -87,6 +93,12 @@ export class StoreWriter {
   }
 
   close(): void {
+    this.#count.closing();
+    this.#closeDatabase();
+    this.#count.closed();
+  }
+
+  #closeDatabase(): void {
     if (this.#database.isOpen) this.#database.close();
   }
 
@@ -103,6 +115,12 @@ export class StoreWriter {
     return new Set((this.#do.ids.all() as unknown as { id: string }[]).map(({ id }) => id));
   }
 
+  #readCount(): number {
+    const row = this.#do.committed.get() as { count: number } | undefined;
+    if (row === undefined) throw tampered(this.#own, 'no count of its transactions');
+    return row.count;
+  }
+
   #setSynchronous(isSynchronous: boolean): void {
     if (this.#isSynchronous === isSynchronous) return;
     // What nobody waits for is consistent all the same: a loss of power takes it back as a whole.
@@ -111,12 +129,13 @@ export class StoreWriter {
   }
 
   #reopen(): void {
-    this.close();
+    this.#closeDatabase();
     this.#database = reopenOwnFile(this.#own);
     this.#isSynchronous = true;
     this.#do = prepare(this.#database);
     this.#attempts = new AttemptTable(this.#do, this.#options.bounds);
     this.#known = this.#readKnown();
+    this.#count.reopened(this.#readCount());
     this.#hasFailed = false;
   }
 
@@ -177,7 +196,7 @@ export class StoreWriter {
         );
       }
       case 'open': {
-        const { position, channel, attempts, dueMs, lease, heldAfter } = change.event;
+        const { position, channel, attempts, dueMs, lease, heldAfter, isAside } = change.event;
         return void statements.putOpen.run(
           subscription,
           position,
@@ -186,6 +205,7 @@ export class StoreWriter {
           Math.round(dueMs),
           lease ?? null,
           heldAfter ?? null,
+          isAside === true ? 1 : 0,
         );
       }
       case 'closed':

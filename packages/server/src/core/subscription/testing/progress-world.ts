@@ -25,6 +25,7 @@ interface Noted {
   readonly held: number;
   /** A dead letter that is written down with it. */
   readonly dead: Thing | undefined;
+  readonly ordering: Ordering;
 }
 
 interface Reading {
@@ -36,6 +37,7 @@ interface Reading {
 
 /** What is on the disk. */
 interface Disk {
+  ordering: Ordering;
   cursor: Position;
   held: number;
   readonly open: Map<Position, OpenEvent>;
@@ -49,7 +51,7 @@ const LEASE = 'lease';
  * has is enough to skip nothing, and nothing is begun in a channel while something before it is not done.
  */
 export class ProgressWorld {
-  readonly #ordering: Ordering;
+  #ordering: Ordering;
   readonly #keepsOpen: boolean;
   readonly #log: Thing[] = [];
   readonly #lost = new Map<Position, string>();
@@ -57,9 +59,13 @@ export class ProgressWorld {
   readonly #settled = new Set<Position>();
   readonly #dead = new Map<Position, string>();
   readonly #told: Told[] = [];
+  /** Settled, and no promise is broken when they are begun again: the disk does not know it. */
+  readonly #mayRepeat = new Set<Position>();
+  /** Open when order did not play a part: nothing waits for them. */
+  readonly #beside = new Set<Position>();
   /** Dead letters that are tried again, beside all order. */
   readonly #owed = new Set<Position>();
-  readonly #disk: Disk = { cursor: 0, held: 0, open: new Map() };
+  readonly #disk: Disk;
   #noted: Noted[] = [];
   #progress: Progress;
   #flights: Lane[] = [];
@@ -76,6 +82,7 @@ export class ProgressWorld {
   constructor(ordering: Ordering, keepsOpen: boolean) {
     this.#ordering = ordering;
     this.#keepsOpen = keepsOpen;
+    this.#disk = { ordering, cursor: 0, held: 0, open: new Map() };
     this.#progress = new Progress(ordering, 0, keepsOpen);
   }
 
@@ -120,10 +127,22 @@ export class ProgressWorld {
     this.begun++;
     const things = this.#handedOut(lane);
     for (const [index, { position, channel, gap }] of things.entries()) {
+      if (
+        gap === undefined &&
+        this.#settled.has(position) &&
+        !this.#owed.has(position) &&
+        !this.#mayRepeat.has(position)
+      )
+        throw new Violation(`${position} in ${channel} is done, and is begun again`);
       if (gap !== undefined || lane.isAside || this.#ordering === 'none') continue;
       const together = new Set(things.slice(0, index).map((thing) => thing.position));
       for (const earlier of this.#log)
-        if (earlier.channel === channel && earlier.position < position && !together.has(earlier.position))
+        if (
+          earlier.channel === channel &&
+          earlier.position < position &&
+          !together.has(earlier.position) &&
+          !this.#beside.has(earlier.position)
+        )
           this.#mustBeSettled(earlier, `${position} is begun before`);
     }
     this.#flights.push(lane);
@@ -206,12 +225,12 @@ export class ProgressWorld {
     const cursor = this.#progress.note('s', changes);
     if (cursor < this.#lastCursor) throw new Violation(`the cursor goes back from ${this.#lastCursor} to ${cursor}`);
     this.#lastCursor = cursor;
-    this.#noted.push({ changes, cursor, held: this.#progress.held(), dead });
+    this.#noted.push({ changes, cursor, held: this.#progress.held(), dead, ordering: this.#ordering });
   }
 
   /** So many notes reach the disk. */
   commit(count: number): void {
-    for (const { changes, cursor, held, dead } of this.#noted.splice(0, count)) {
+    for (const { changes, cursor, held, dead, ordering } of this.#noted.splice(0, count)) {
       if (dead !== undefined) this.#dead.set(dead.position, dead.channel);
       for (const change of changes) {
         if (change.kind === 'open') this.#disk.open.set(change.event.position, change.event);
@@ -219,6 +238,7 @@ export class ProgressWorld {
       }
       this.#disk.cursor = cursor;
       this.#disk.held = held;
+      this.#disk.ordering = ordering;
     }
     this.#check();
   }
@@ -226,14 +246,48 @@ export class ProgressWorld {
   /** Nothing is left but what is on the disk. */
   crash(): void {
     this.#noted = [];
+    this.#gapTold = 0;
+    const { ordering, cursor, held, open } = this.#disk;
+    this.#ordering = ordering;
+    this.#progress = new Progress(ordering, cursor, this.#keepsOpen);
+    this.#progress.restore([...open.values()], held);
+    this.#lastCursor = cursor;
+    this.#beganAnew([...open.values()], ordering);
+  }
+
+  /** Somebody wants another order: that is written down together with what is open. */
+  reorder(): void {
+    if (!this.#keepsOpen) return;
+    this.note();
+    this.note();
+    const was = this.#ordering;
+    this.#ordering = was === 'none' ? 'per-channel' : 'none';
+    const before = this.#progress;
+    const rows = before.noted();
+    this.#gapTold = Math.min(this.#gapTold, before.cursor);
+    this.#progress = before.reordered(this.#ordering);
+    this.#noted.push({ ...(this.#noted.at(-1) as Noted), changes: [], dead: undefined, ordering: this.#ordering });
+    this.commit(Infinity);
+    this.#beganAnew(rows, was);
+  }
+
+  #beganAnew(rows: readonly OpenEvent[], was: Ordering): void {
+    const { cursor } = this.#progress;
     this.#flights = [];
     this.#readings = [];
-    this.#gapTold = 0;
-    this.#progress = new Progress(this.#ordering, this.#disk.cursor, this.#keepsOpen);
-    this.#progress.restore([...this.#disk.open.values()], this.#disk.held);
     this.#isExact = false;
-    this.#lastCursor = this.#disk.cursor;
-    for (const lane of this.#progress.lanes()) if (lane.phase === 'flying') this.#flights.push(lane);
+    for (const lane of this.#progress.lanes()) {
+      if (lane.phase === 'flying') this.#flights.push(lane);
+      if (lane.isAside) this.#beside.add(lane.position);
+    }
+    const channels = new Map(this.#log.map(({ position, channel }) => [position, channel]));
+    const isHeld = (position: Position): boolean =>
+      rows.some((row) => row.channel === channels.get(position) && (row.heldAfter ?? Infinity) < position);
+    // What came by itself, while a lane of another order had others behind it, is not told apart from those.
+    if (was === 'none') for (const { position } of this.#log) if (isHeld(position)) this.#mayRepeat.add(position);
+    const isRow = (position: Position): boolean => rows.some((row) => row.position === position);
+    for (const position of this.#settled)
+      if (position > cursor || isRow(position) || isHeld(position)) this.#mayRepeat.add(position);
   }
 
   /** Everything goes well until nothing is left to do. */
@@ -292,6 +346,7 @@ export class ProgressWorld {
   /** Of what was leased before a crash only the place is known. */
   #handedOut(lane: Lane): [Thing, ...Thing[]] {
     const { position, channel } = lane;
+    if (lane.record === undefined && lane.gapFrom >= 0) return [this.#gap(lane.gapFrom, position, channel)];
     if (lane.record === undefined) return [{ position, channel, type: undefined, timeMs: 1, body: BODY }];
     const things: Thing[] = [];
     this.#progress.handedOut(lane, things);

@@ -1,0 +1,65 @@
+import type { SubscriptionDesk } from '../core/subscription/ports.ts';
+import type { AuditEntry, AuditLog } from '../identity/audit.ts';
+
+export interface LostSubscriptionsNeeds {
+  readonly data: string;
+  readonly audit: Pick<AuditLog, 'page'>;
+  readonly desk: Pick<SubscriptionDesk, 'get'>;
+  readonly logger: { error(fields: object, message: string): void };
+}
+
+/** Entries of the audit log read at once. */
+const PAGE_COUNT = 500;
+/** Subscriptions that one log line names. */
+const NAMED_MAX = 100;
+
+/**
+ * Says that the newest acknowledged changes of subscriptions are missing, and which: the audit log stands in another file and remembers
+ * who was made, changed, paused and removed. What it was not told, or has forgotten, cannot be named.
+ */
+export function tellLostSubscriptions({ data, audit, desk, logger }: LostSubscriptionsNeeds): void {
+  logger.error(
+    { data },
+    'subscriptions: the newest acknowledged changes are missing from subscriptions.sqlite; deliveries continue from older cursors, so events may be delivered twice',
+  );
+  const seen = new Set<string>();
+  const missing: string[] = [];
+  const back: string[] = [];
+  const older: string[] = [];
+  for (let before = Infinity; ;) {
+    const entries = audit.page(before, PAGE_COUNT);
+    for (const entry of entries) {
+      const { action, subject } = entry;
+      if (!action.startsWith('subscription.')) continue;
+      const now = desk.get(subject);
+      const isNewest = !seen.has(subject);
+      seen.add(subject);
+      if (isNewest && action === 'subscription.removed') {
+        if (now !== undefined) back.push(subject);
+      } else if (now === undefined) {
+        if (isNewest) missing.push(subject);
+      } else if (isNewerThan(entry, now, isNewest) && !back.includes(subject) && !older.includes(subject))
+        older.push(subject);
+    }
+    const last = entries.at(-1);
+    if (last === undefined || entries.length < PAGE_COUNT) break;
+    before = last.id;
+  }
+  const tell = (subscriptions: readonly string[], message: string): void => {
+    if (subscriptions.length === 0) return;
+    logger.error({ count: subscriptions.length, subscriptions: subscriptions.slice(0, NAMED_MAX) }, message);
+  };
+  tell(missing, 'subscriptions: these are missing; create them again');
+  tell(back, 'subscriptions: these had been removed and are active again; remove them again');
+  tell(older, 'subscriptions: these are as they were before their last change; change them again');
+}
+
+/** Whether an entry tells of a change that a subscription does not have. */
+function isNewerThan(
+  { action, detail }: AuditEntry,
+  { definition, standing }: NonNullable<ReturnType<SubscriptionDesk['get']>>,
+  isNewest: boolean,
+): boolean {
+  if (action === 'subscription.changed') return Number(detail['version']) > definition.version;
+  return isNewest && action === 'subscription.paused' && standing.state === 'active';
+}
