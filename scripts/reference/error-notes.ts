@@ -162,7 +162,7 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
     then: 'Mend the endpoint, or have `outgoing.allow` or `subscriptions.trustedEndpoints` name it; `category` says what came of it.',
     members: {
       category:
-        'what speaks against it, as the outcome of an attempt: `url`, `request`, `destination`, or of an endpoint that was asked `certificate`, `timeout`, `connection`, `name_not_found`, `answer`, `refused_status`, `gone`, `slowed_down`, `redirected`',
+        'what speaks against it, as the outcome of an attempt: `url`, `request`, `destination`, or of an endpoint that was asked `certificate`, `timeout`, `connection`, `answer`, `refused_status`, `gone`, `slowed_down`, `redirected`',
       member: 'of a WebSub request `hub.callback`',
     },
   },

@@ -174,8 +174,8 @@ class Attempt implements Connecting {
   /** All that the host leads to. One that must not be reached spoils all: whoever put it there meant it to be tried. */
   async #addresses(): Promise<readonly string[]> {
     const { hostname, port } = this.#peer;
-    const addresses = await addressesOf(hostname, this.#options.resolve);
-    if (addresses.length === 0) throw new OutgoingError('name_not_found', `${hostname} has no address`);
+    const addresses = await addressesOf(this.#peer, this.#options.resolve);
+    if (addresses.length === 0) throw unknownName(this.#peer, 'has no address');
     if (!addresses.every((address) => this.#options.destinations.permits(hostname, address, port)))
       throw closedTo(this.#peer);
     return addresses;
@@ -238,14 +238,15 @@ class Attempt implements Connecting {
   }
 }
 
-async function addressesOf(hostname: string, resolve: Resolve): Promise<readonly string[]> {
+async function addressesOf(peer: Peer, resolve: Resolve): Promise<readonly string[]> {
+  const { hostname } = peer;
   // Node asks no one about an address that is written out.
   if (isIP(hostname) !== 0) return [hostname];
   if (isLocalName(hostname)) return ['127.0.0.1', '::1'];
   try {
     return (await resolve(hostname)).map(({ address }) => address);
   } catch (error) {
-    throw new OutgoingError('name_not_found', `${hostname} is not known`, error);
+    throw unknownName(peer, 'is not known', error);
   }
 }
 
@@ -262,9 +263,20 @@ export function goneAgain(hostname: string): OutgoingError {
   return new OutgoingError('connection', `${hostname} could not be reached, or went away`);
 }
 
+/**
+ * The hub's own log is told that a name is unknown. Others are told the same as of a name that leads inside: they are not to find out
+ * which names exist there.
+ */
+function unknownName(peer: Peer, what: string, cause?: unknown): OutgoingError {
+  const error = new OutgoingError('name_not_found', `${peer.hostname} ${what}`, cause);
+  error.shown = closedTo(peer);
+  return error;
+}
+
 function closedTo({ hostname, port }: Peer): OutgoingError {
+  const isName = isIP(hostname) === 0;
   return new OutgoingError(
     'destination',
-    `${hostname} on port ${port} must not be reached from here (see outgoing.allow in the configuration)`,
+    `${hostname} on port ${port} ${isName ? 'is not known, or must' : 'must'} not be reached from here (see outgoing.allow in the configuration)`,
   );
 }

@@ -204,7 +204,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Timed {
     });
   }
 
-  #fail({ failure, message }: OutgoingError): void {
+  #fail({ shown: { failure, message } }: OutgoingError): void {
     if (this.#isSettled) return;
     this.#isSettled = true;
     const category = failure === 'too_large' ? 'answer' : failure;

@@ -28,10 +28,17 @@ describe('a name', () => {
   test('that nobody knows is not found', async () => {
     const { address } = await nameServer(() => 'unknown');
     const sender = testSender({ nameServers: [address] });
-    expect(await sender.send(post('https://a.example/'))).toMatchObject({
-      failure: 'name_not_found',
-      detail: 'a.example is not known',
-    });
+    expect(await sender.send(post('https://a.example/'))).toMatchObject({ failure: 'destination' });
+  });
+
+  test('that nobody knows is not told from one that leads inside', async () => {
+    const { address } = await nameServer((name) => (name === 'inside.example' ? ['10.0.0.7'] : 'unknown'));
+    const sender = testSender({ nameServers: [address] });
+    const told = async (name: string): Promise<object> => {
+      const { timing: _, ...sent } = await sender.send(post(`https://${name}.example/`));
+      return JSON.parse(JSON.stringify(sent).replaceAll(name, 'NAME')) as object;
+    };
+    expect(await told('inside')).toEqual(await told('nowhere'));
   });
 
   test('whose server says nothing of one kind is reached by the other', async () => {
