@@ -1,6 +1,7 @@
-import type { Feed, Records } from '../core/feed.ts';
+import type { Feed } from '../core/feed.ts';
 import type { Interest } from '../core/interest.ts';
 import type { Position, StoredRecord } from '../core/ports.ts';
+import type { Records } from '../core/record-reads.ts';
 import type { Filter } from '../core/subscription/filter.ts';
 import { PAGE_BYTES_MAX } from './lane-reads.ts';
 

@@ -197,8 +197,9 @@ export class Line implements Woken, Due {
   /** In events: what is not done, and what it has not taken up. Too high until what memory cannot tell has been counted. */
   lagEvents(head: Position): number {
     const { underWay, failing, waiting } = this.open;
+    const ahead = this.#ahead.count(this.#counted, this.position, head);
     if (this.needsCounting) this.#parts.counter.ask(this);
-    return underWay + failing + waiting + this.#ahead.count(this.#counted, this.position, head);
+    return underWay + failing + waiting + ahead;
   }
 
   /** Whether what is ahead of it can only be told by `countAhead`. */
