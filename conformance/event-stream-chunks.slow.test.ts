@@ -12,9 +12,10 @@ beforeAll(async () => {
 });
 afterAll(() => hub.end('SIGKILL'));
 
-async function listen(version: string, query: string): Promise<RawSocket> {
+async function listen(version: string, query: string, header = ''): Promise<RawSocket> {
   const raw = await rawSocket(hub.url);
-  raw.send(`GET /v1/events?${query} ${version}\r\nHost: ${new URL(hub.url).host}\r\nAccept: text/event-stream\r\n\r\n`);
+  const head = `Host: ${new URL(hub.url).host}\r\nAccept: text/event-stream\r\n${header}\r\n`;
+  raw.send(`GET /v1/events?${query} ${version}\r\n${head}`);
   await raw.receives(/polycast\.ready/);
   return raw;
 }
@@ -45,11 +46,18 @@ test('so is a heartbeat', async () => {
   stream.destroy();
 });
 
-test('over HTTP/1.0 there are no chunks', async () => {
-  const stream = await listen('HTTP/1.0', 'channel=old');
-  await publish(hub.url, { channel: 'old', data: 1 });
+test.each([
+  ['over HTTP/1.0', 'HTTP/1.0', ''],
+  ['over HTTP/1.0 with a connection to be kept', 'HTTP/1.0', 'Connection: keep-alive\r\n'],
+  ['for who closes afterwards', 'HTTP/1.1', 'Connection: close\r\n'],
+  ['for who closes afterwards, among other things', 'HTTP/1.1', 'connection: TE , Close\r\nTE: trailers\r\n'],
+])('%s there are no chunks', async (_name, version, header) => {
+  const channel = `plain-${Math.random().toString(36).slice(2)}`;
+  const stream = await listen(version, `channel=${channel}`, header);
+  await publish(hub.url, { channel, data: 1 });
   await stream.receives(/"data":1}/);
-  expect(stream.text).not.toMatch(/transfer-encoding/i);
+  expect(stream.text).toMatch(/^HTTP\/1\.1 200 OK\r\n(?:.+\r\n)*Connection: close\r\n/);
+  expect(stream.text).not.toMatch(/transfer-encoding|content-length/i);
   expect(bodyOf(stream)).toMatch(
     /^retry: \d+\nevent: polycast\.ready\nid: .{22}\ndata: .*\n\nid: .{22}\ndata: .*\n\n$/,
   );
@@ -79,9 +87,18 @@ test('what a client has published itself is left out of a chunk, also when nothi
   stream.destroy();
 });
 
-test('a stream that the hub ends in order has a last chunk', async () => {
+test('a connection that is to be kept, by its own word, has chunks', async () => {
+  const stream = await listen('HTTP/1.1', 'channel=kept', 'Connection: keep-alive\r\n');
+  expect(stream.text).toMatch(/\r\nTransfer-Encoding: chunked\r\n/);
+  stream.destroy();
+});
+
+test('a stream that the hub ends in order has a last chunk; without chunks its connection is closed', async () => {
   const stream = await listen('HTTP/1.1', 'channel=drained');
+  const plain = await listen('HTTP/1.1', 'channel=drained', 'Connection: close\r\n');
   await hub.end('SIGTERM');
+  await plain.closes();
+  expect(bodyOf(plain)).toMatch(/event: polycast\.draining\nretry: \d+\ndata: .*\n\n$/);
   await stream.closes();
   const chunks = chunksOf(bodyOf(stream));
   expect(chunks.at(-1)).toBe('');

@@ -2,8 +2,7 @@
 // Reads so many events of a channel as a stream, with PHP's own streams alone: URL CHANNEL COUNT.
 [, $hub, $channel, $count] = $argv;
 $query = http_build_query(['channel' => $channel, 'after' => 'earliest']);
-// Of a chunked answer PHP's fgets shows a line only once 8 KiB have come; HTTP/1.0 has no chunks.
-$options = ['header' => "Accept: text/event-stream\r\n", 'protocol_version' => 1.0, 'timeout' => 30];
+$options = ['header' => "Accept: text/event-stream\r\n", 'timeout' => 30];
 $context = stream_context_create(['http' => $options]);
 $stream = fopen("$hub/v1/events?$query", 'r', false, $context);
 

@@ -27,8 +27,8 @@ const WORDING = {
 } satisfies Wording;
 
 /**
- * The same over HTTP/1.1: each write is a chunk (docs/decisions/0036-event-streams-in-chunks.md). A stream that the hub ends in order has its
- * last chunk; one that breaks off has none, and its client knows.
+ * The same over HTTP/1.1, unless the request says `Connection: close`: each write is a chunk (docs/decisions/0036-event-streams-in-chunks.md).
+ * A stream that the hub ends in order has its last chunk; one that breaks off has none, and its client knows.
  */
 const CHUNKED: Wording = {
   transport: 'sse',
@@ -58,7 +58,8 @@ export function openSse(
   }
   const socket = detachSocket(request, response);
   releaseKept(socket);
-  const isChunked = request.httpVersionMinor > 0;
+  // Who says `Connection: close` reads until then: PHP's streams hold back 8 KiB of what comes in chunks.
+  const isChunked = request.httpVersionMinor > 0 && response.shouldKeepAlive;
   const session = new StreamSession(services, isChunked ? CHUNKED : WORDING, socket, consumer);
   const first = opening(services, session, consumer);
   const head = `${HEAD}${headers === HEADERS ? HEADER_TEXT : headerText(headers)}`;
