@@ -4,8 +4,11 @@ import { install, type Installed, type Recipe } from '../kit/registries.ts';
 /** How the programs beside this file are installed, by registry, and run. */
 export type Language = 'npm' | 'python' | 'go' | 'java';
 
-/** `events CLIENT URL` reads event streams, `sockets CLIENT URL` a WebSocket, `verify` webhooks; see the programs in each folder. */
-export type Job = 'events' | 'sockets' | 'verify';
+/**
+ * `events CLIENT URL` reads event streams, `sockets CLIENT URL` a WebSocket, `verify` webhooks, `cloudevents URL` publishes; see the programs
+ * in each folder.
+ */
+export type Job = 'events' | 'sockets' | 'verify' | 'cloudevents';
 
 export interface Program {
   /** Of the programs and their packages. */
@@ -45,8 +48,9 @@ export async function installAll(into: Map<Language, Program>, languages: readon
   await Promise.all(languages.map(async (language) => into.set(language, await packagesOf(language))));
 }
 
-async function packagesOf(language: Language): Promise<Program> {
-  const installed: Installed = await install({ folder: join(import.meta.dirname, language), ...RECIPES[language] });
+/** @param folder of its programs, when that is not the one that is named after the language */
+export async function packagesOf(language: Language, folder: string = language): Promise<Program> {
+  const installed: Installed = await install({ folder: join(import.meta.dirname, folder), ...RECIPES[language] });
   return 'missing' in installed ? { folder: '', ...installed } : { ...installed, missing: undefined };
 }
 

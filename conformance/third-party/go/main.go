@@ -26,6 +26,10 @@ func main() {
 		verify()
 		return
 	}
+	if os.Args[1] == "cloudevents" {
+		publishCloudEvents(os.Args[2])
+		return
+	}
 	client, url := os.Args[2], os.Args[3]
 	if os.Args[1] == "sockets" {
 		sockets[client](url)
