@@ -1,6 +1,16 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { basename, join } from 'node:path';
 
@@ -64,8 +74,7 @@ function fingerprint({ folder, steps }: Recipe): string {
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }).toSorted()) {
     const path = join(folder, name);
     hash.update(name);
-    if (existsSync(path) && !name.includes('.')) continue;
-    hash.update(readFileSync(path));
+    if (statSync(path).isFile()) hash.update(readFileSync(path));
   }
   return hash.digest('hex').slice(0, 16);
 }

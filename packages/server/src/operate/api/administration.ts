@@ -22,7 +22,7 @@ export const ADMINISTRATION: readonly Route[] = [
   route('PATCH', '/v1/keys/{id}', 'changeKey', "Changes a key's name, scopes or expiry.", {
     doc: 'With other scopes or another expiry its sessions end, and come back as what it is now.',
     parameters: [ID],
-    bodies: [json(ref('NewKey'), 'Any of its members.')],
+    bodies: [json(ref('KeyChanges'), 'What is to change.')],
     answers: [answer(200, 'Changed.', KEY)],
   }),
   route('DELETE', '/v1/keys/{id}', 'revokeKey', 'Revokes a key: at once, and for good.', {

@@ -36,6 +36,11 @@ export const DIALECT_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       format: FORMAT,
     },
   },
+  HookChoice: {
+    type: 'object',
+    required: ['target_url'],
+    properties: { target_url: WEB_URL, event: { ...EVENTS, description: 'Only those for this event.' } },
+  },
   Hook: {
     type: 'object',
     required: ['id', 'target_url', 'event', 'channels', 'format', 'state', 'created'],

@@ -54,12 +54,13 @@ export const DIALECTS: readonly Route[] = [
     errors: ['invalid_parameter'],
   }),
   route('DELETE', '/v1/hooks', 'deleteHooks', 'Ends the hooks to an address.', {
-    doc: 'What is left out of the body may stand in the query.',
+    doc: 'With a query the body is not looked at: both may stand there instead.',
     parameters: [
       query('target_url', { type: 'string', format: 'uri' }, 'Where they lead.'),
       query('event', EVENT, 'Only those for this event.'),
     ],
-    bodies: [json(ref('NewHook'), '`target_url`, and `event` to end only those.')],
+    bodies: [json(ref('HookChoice'), 'Unless the query says it.')],
+    isBodyOptional: true,
     answers: [REMOVED],
     errors: ['invalid_parameter', 'not_found'],
   }),

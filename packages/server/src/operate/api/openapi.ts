@@ -5,6 +5,23 @@ import { ref, SCHEMAS } from './schemas.ts';
 
 /** The OpenAPI 3.1 document that the hub serves as `/openapi.json`. */
 export function openApiDocument(version: string): JsonSchema {
+  return defaultsInWords(describe(version));
+}
+
+/**
+ * Clients that are made from defaults send them with every request, also beside what excludes them, and in TypeScript their members may
+ * not be left out.
+ */
+function defaultsInWords(document: JsonSchema): JsonSchema {
+  return JSON.parse(JSON.stringify(document), (_key, value: unknown) => {
+    if (typeof value !== 'object' || value === null || !('default' in value)) return value;
+    const { default: assumed, description, ...schema } = value as JsonSchema;
+    const words = `Unless given: \`${typeof assumed === 'string' ? assumed : JSON.stringify(assumed)}\`.`;
+    return { ...schema, description: description === undefined ? words : `${String(description)} ${words}` };
+  }) as JsonSchema;
+}
+
+function describe(version: string): JsonSchema {
   const paths: Record<string, Record<string, JsonSchema>> = {};
   for (const route of ROUTES) (paths[route.path] ??= {})[route.method.toLowerCase()] = operation(route);
   return {
@@ -18,8 +35,28 @@ export function openApiDocument(version: string): JsonSchema {
     servers: [{ url: '/', description: 'The hub that serves this document.' }],
     tags: TAGS,
     paths,
-    components: { schemas: SCHEMAS, securitySchemes: SECURITY_SCHEMES },
+    components: {
+      schemas: referredSchemas(paths),
+      responses: Object.fromEntries(
+        [...byStatus(OF_EVERY_REQUEST)].map(([status, codes]) => [`Refusal${status}`, refusal(codes)]),
+      ),
+      securitySchemes: SECURITY_SCHEMES,
+    },
   };
+}
+
+/** Those that are named somewhere, by way of others as well: tools warn of what is never used. */
+function referredSchemas(paths: unknown): JsonSchema {
+  const found = new Set<string>();
+  const look = (within: unknown): void => {
+    for (const [, name = ''] of JSON.stringify(within).matchAll(/"#\/components\/schemas\/(\w+)"/g)) {
+      if (found.has(name)) continue;
+      found.add(name);
+      look(SCHEMAS[name]);
+    }
+  };
+  look([paths, ref('Problem')]);
+  return Object.fromEntries(Object.entries(SCHEMAS).filter(([name]) => found.has(name)));
 }
 
 function operation(route: Route): JsonSchema {
@@ -30,13 +67,40 @@ function operation(route: Route): JsonSchema {
     summary: route.summary,
     description: `${route.doc} PROTOCOL.md section ${route.section}.`.trim(),
     parameters: route.parameters.filter(({ name }) => name !== 'token').map(parameter),
-    ...(route.bodies.length > 0 && {
-      requestBody: { required: route.isBodyOptional !== true, content: contents(route.bodies) },
-    }),
+    ...(route.bodies.length > 0 && { requestBody: requestBody(route) }),
     responses: {
       ...Object.fromEntries(route.answers.map((answer) => [answer.status, response(answer)])),
       ...refusals(route.errors),
     },
+  };
+}
+
+/** What may be wrong with any request, whatever it asks for. */
+export const OF_EVERY_REQUEST: readonly ErrorCode[] = [
+  'invalid_header',
+  'invalid_request',
+  'pipelined_request',
+  'origin_not_allowed',
+  'request_timeout',
+  'uri_too_long',
+  'host_not_allowed',
+  'too_many_connections',
+  'headers_too_large',
+  'internal_error',
+  'unsupported_transfer_coding',
+  'overloaded',
+];
+
+/**
+ * One media type, the first; the others in words. openapi-python-client warns of those that it does not know, and from several of them it
+ * makes code that fails when it is called.
+ */
+function requestBody({ bodies: [first, ...others], isBodyOptional = false }: Route): JsonSchema {
+  const words = others.map(({ mediaType, doc }) => `\`${mediaType}\`: ${doc}`).join(' ');
+  return {
+    ...(others.length > 0 && { description: `Taken as well: ${words}` }),
+    required: !isBodyOptional,
+    content: contents(first === undefined ? [] : [first]),
   };
 }
 
@@ -101,18 +165,28 @@ function contents(each: readonly Content[]): JsonSchema {
 
 /** One response for each status, naming the codes that come with it. */
 function refusals(codes: readonly ErrorCode[]): Record<string, JsonSchema> {
-  const byStatus = Map.groupBy(new Set(codes), (code) => ERRORS[code].status);
+  const common = byStatus(OF_EVERY_REQUEST);
   return Object.fromEntries(
-    [...byStatus].map(([status, group]) => [
+    [...byStatus([...codes, ...OF_EVERY_REQUEST])].map(([status, group]) => [
       status,
-      {
-        description: group.map((code) => `\`${code}\`: ${ERRORS[code].title}`).join(' '),
-        content: {
-          'application/problem+json': {
-            schema: { allOf: [ref('Problem'), { properties: { code: { enum: group } } }] },
-          },
-        },
-      },
+      group.length === common.get(status)?.length
+        ? { $ref: `#/components/responses/Refusal${status}` }
+        : refusal(group),
     ]),
   );
+}
+
+function byStatus(codes: readonly ErrorCode[]): ReadonlyMap<number, readonly ErrorCode[]> {
+  return Map.groupBy(new Set(codes), (code) => ERRORS[code].status);
+}
+
+function refusal(codes: readonly ErrorCode[]): JsonSchema {
+  return {
+    description: codes.map((code) => `\`${code}\`: ${ERRORS[code].title}`).join(' '),
+    content: {
+      'application/problem+json': {
+        schema: { allOf: [ref('Problem'), { properties: { code: { enum: codes } } }] },
+      },
+    },
+  };
 }

@@ -1,5 +1,4 @@
-import type { ErrorCode } from '@polycast/protocol';
-import { answer, json, operation } from './operations.ts';
+import { answer, json, operation, type Particulars } from './operations.ts';
 import type { Content, JsonSchema, Parameter, Route } from './route.ts';
 import { list, ref } from './schemas.ts';
 
@@ -25,6 +24,7 @@ const COUNTED: Readonly<Record<string, JsonSchema>> = {
 /** Pulling (PROTOCOL.md section 14.6). */
 export const PULL: readonly Route[] = [
   action('pull', 'pullEvents', 'Gives a worker events, each with a lease, and waits for the first one if asked to.', {
+    isBodyOptional: true,
     body: json(
       {
         type: 'object',
@@ -33,6 +33,7 @@ export const PULL: readonly Route[] = [
           waitSeconds: { type: 'integer', minimum: 0, maximum: 60, default: 0 },
           leaseSeconds: { ...SECONDS, description: 'As the subscription has it, unless given.' },
         },
+        additionalProperties: false,
       },
       'May be left out.',
     ),
@@ -50,6 +51,7 @@ export const PULL: readonly Route[] = [
           leases: LEASES,
           through: { ...ref('Cursor'), description: 'All that is leased up to and with this event.' },
         },
+        additionalProperties: false,
       },
       'One of the two.',
     ),
@@ -62,6 +64,7 @@ export const PULL: readonly Route[] = [
         type: 'object',
         properties: { leases: LEASES, delaySeconds: { type: 'integer', minimum: 0, default: 0 } },
         required: ['leases'],
+        additionalProperties: false,
       },
       'Which, and when they may be given out again.',
     ),
@@ -70,7 +73,12 @@ export const PULL: readonly Route[] = [
   }),
   action('extend', 'extendLeases', 'Has leases end later, or sooner.', {
     body: json(
-      { type: 'object', properties: { leases: LEASES, leaseSeconds: SECONDS }, required: ['leases'] },
+      {
+        type: 'object',
+        properties: { leases: LEASES, leaseSeconds: SECONDS },
+        required: ['leases'],
+        additionalProperties: false,
+      },
       'Which, and how long from now.',
     ),
     answer: json(
@@ -85,13 +93,14 @@ function action(
   below: string,
   name: string,
   summary: string,
-  rest: { readonly body: Content; readonly answer: Content; readonly errors: readonly ErrorCode[] },
+  rest: Pick<Particulars, 'isBodyOptional' | 'errors'> & { readonly body: Content; readonly answer: Content },
 ): Route {
   return operation('POST', `/v1/subscriptions/{id}/${below}`, name, summary, {
     section: '14.6',
     parameters: [ID],
     bodies: [rest.body],
+    isBodyOptional: rest.isBodyOptional ?? false,
     answers: [answer(200, 'Done.', rest.answer)],
-    errors: rest.errors,
+    errors: rest.errors ?? [],
   });
 }

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '@polycast/protocol';
 import { ADMINISTRATION } from './administration.ts';
+import { ANY_DATA, BYTES } from './contents.ts';
 import { DIALECTS } from './dialects.ts';
 import type { Answer, Content, Parameter, Route } from './route.ts';
 import { list, ref } from './schemas.ts';
@@ -261,12 +262,14 @@ const publishToChannel: Route = {
       schema: { type: 'string' },
       doc: "Only if this cursor, or one of a list, is the id of the channel's newest event; `*`: only if it has one.",
     },
-    { name: 'If-None-Match', in: 'header', schema: { const: '*' }, doc: 'Only if the channel has no event.' },
+    {
+      name: 'If-None-Match',
+      in: 'header',
+      schema: { type: 'string', enum: ['*'] },
+      doc: 'Only if the channel has no event.',
+    },
   ],
-  bodies: [
-    { mediaType: 'application/octet-stream', schema: { type: 'string', format: 'binary' }, doc: 'Bytes.' },
-    { mediaType: '*/*', schema: {}, doc: 'The data, of any media type.' },
-  ],
+  bodies: [{ mediaType: 'application/json', schema: {}, doc: 'Any JSON.' }, BYTES, ANY_DATA],
   answers: [published()],
   errors: [...PUBLISHING, 'precondition_failed'],
 };
@@ -285,7 +288,8 @@ const readChannel: Route = {
     {
       status: 200,
       doc: 'The data, in its own media type.',
-      contents: [{ mediaType: '*/*', schema: {}, doc: 'The data.' }],
+      // Bytes first: clients that are made from this know no ranges of media types, and take them for all of it.
+      contents: [BYTES, ANY_DATA],
       headers: {
         ETag: "The event's id.",
         'Polycast-Type': "The event's type.",

@@ -4,14 +4,24 @@ import type { JsonSchema } from './route.ts';
 import { SUBSCRIPTION_SCHEMAS } from './subscription-schemas.ts';
 
 const USER: JsonSchema = { type: 'string', minLength: 1, maxLength: 128 };
-const LETTER: Readonly<Record<string, JsonSchema>> = {
+const LETTER_TO_MANY: Readonly<Record<string, JsonSchema>> = {
   data: { description: 'Any JSON value; kept character for character.' },
   type: { type: 'string', minLength: 1, maxLength: 200 },
   idempotencyKey: { type: 'string', minLength: 1, maxLength: 255 },
+};
+const LETTER: Readonly<Record<string, JsonSchema>> = {
+  ...LETTER_TO_MANY,
   ifMatch: {
     $ref: '#/components/schemas/Cursor',
     description: "Only if this is the id of the newest event of the user's private channel.",
   },
+};
+
+/** What may be said of a key. */
+const KEY_OPTIONS: Readonly<Record<string, JsonSchema>> = {
+  name: { type: 'string', minLength: 1, maxLength: 100 },
+  scopes: { $ref: '#/components/schemas/Scopes' },
+  expires: { type: ['string', 'null'], format: 'date-time' },
 };
 
 /** What a scope is for: channels, or the whole hub. */
@@ -76,8 +86,8 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       cursor: ref('Cursor'),
       gaps: list(ref('Gap')),
       more: {
-        const: true,
-        description: 'A part of the log was looked through, and there is more of it: ask again at once.',
+        type: 'boolean',
+        description: '`true`: a part of the log was looked through, and there is more of it: ask again at once.',
       },
     },
     ['events', 'cursor', 'gaps'],
@@ -118,11 +128,15 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   Result: { oneOf: [ref('Published'), object({ error: ref('Problem') }, ['error'])] },
   Results: object({ results: list(ref('Result')) }, ['results'], 'One for each user, in order.'),
   Letter: { ...object(LETTER, ['data']), additionalProperties: false },
-  AddressedLetter: {
-    ...object({ ...LETTER, user: USER, users: { ...list(USER), minItems: 1, maxItems: 10_000 } }, ['data']),
-    oneOf: [{ required: ['user'] }, { required: ['users'] }],
+  LetterToUser: { ...object({ ...LETTER, user: USER }, ['data', 'user']), additionalProperties: false },
+  LetterToUsers: {
+    ...object({ ...LETTER_TO_MANY, users: { ...list(USER), minItems: 1, maxItems: 10_000, uniqueItems: true } }, [
+      'data',
+      'users',
+    ]),
     additionalProperties: false,
   },
+  AddressedLetter: { oneOf: [ref('LetterToUser'), ref('LetterToUsers')] },
   UserList: object(
     {
       users: list(
@@ -252,15 +266,12 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   MadeKey: {
     allOf: [ref('Key'), object({ key: { type: 'string', pattern: '^pck_[0-9A-Za-z]{12}_[0-9A-Za-z]{32}$' } }, ['key'])],
   },
-  NewKey: object(
-    {
-      name: { type: 'string', minLength: 1, maxLength: 100 },
-      scopes: ref('Scopes'),
-      expires: { type: ['string', 'null'], format: 'date-time' },
-    },
-    ['name', 'scopes'],
-  ),
-  Rotation: object({ overlapSeconds: { type: 'integer', minimum: 0, maximum: 2_592_000, default: 86_400 } }, []),
+  NewKey: { ...object(KEY_OPTIONS, ['name', 'scopes']), additionalProperties: false },
+  KeyChanges: { ...object(KEY_OPTIONS, [], 'Any of its members.'), minProperties: 1, additionalProperties: false },
+  Rotation: {
+    ...object({ overlapSeconds: { type: 'integer', minimum: 0, maximum: 2_592_000, default: 86_400 } }, []),
+    additionalProperties: false,
+  },
   NewRevocation: {
     ...object(
       {

@@ -103,34 +103,53 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       'One operator: `equals`, `differs`, `less`, `lessOrEqual`, `greater`, `greaterOrEqual`, `oneOf`, `startsWith`, `contains`, each with a list of a JSON pointer into the event and a value; `present` with a pointer; `all`, `any` with filters; `not` with one.',
     examples: [{ all: [{ equals: ['/data/status', 'paid'] }, { greater: ['/data/total', 100] }] }],
   },
+  NewWebhookDelivery: closed(
+    { ...WEBHOOK, dialect: { enum: ['standard', 'cloudevents'], default: 'standard' }, ...SECRET },
+    ['kind', 'url'],
+  ),
+  NewPullDelivery: closed(PULL, ['kind']),
   NewSubscription: closed(
     {
       ...WISHES,
-      delivery: {
-        oneOf: [
-          closed({ ...WEBHOOK, dialect: { enum: ['standard', 'cloudevents'], default: 'standard' }, ...SECRET }, [
-            'kind',
-            'url',
-          ]),
-          closed(PULL, ['kind']),
-        ],
-      },
+      delivery: { oneOf: [shape('NewWebhookDelivery'), shape('NewPullDelivery')] },
       start: { anyOf: [CURSOR, { enum: ['earliest', 'now'] }], default: 'now', description: 'Where it begins.' },
     },
     ['channels', 'delivery'],
   ),
   SubscriptionChanges: closed(
     {
-      ...WISHES,
+      ...withoutDefaults(WISHES),
       delivery: {
         type: 'object',
-        properties: { ...WEBHOOK, ...PULL, kind: { enum: ['webhook', 'pull'] } },
+        properties: { ...withoutDefaults(WEBHOOK), ...PULL, kind: { enum: ['webhook', 'pull'] } },
         description: 'Its members that are to be replaced; the kind and the dialect stay.',
       },
     },
     [],
     'Any of its members; `null` stands for what holds unless something is given.',
   ),
+  WebhookDelivery: {
+    type: 'object',
+    properties: {
+      ...WEBHOOK,
+      dialect: { enum: ['standard', 'cloudevents', 'rest-hooks', 'websub'] },
+      secret: { type: 'string', description: 'When it is new: shown here and never again.' },
+      secrets: {
+        type: 'array',
+        items: {
+          type: 'object',
+          properties: {
+            kind: { enum: ['hmac', 'ed25519'] },
+            publicKey: { type: 'string' },
+            expires: TIME_OR_NULL,
+          },
+        },
+        description: 'What requests are signed with at present.',
+      },
+    },
+    required: ['kind'],
+  },
+  PullDelivery: { type: 'object', properties: PULL, required: ['kind'] },
   Subscription: {
     type: 'object',
     properties: {
@@ -139,31 +158,7 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       reason: { type: 'string', description: 'Why (PROTOCOL.md section 14.2).' },
       since: TIME,
       ...WISHES,
-      delivery: {
-        oneOf: [
-          {
-            type: 'object',
-            properties: {
-              ...WEBHOOK,
-              dialect: { enum: ['standard', 'cloudevents', 'rest-hooks', 'websub'] },
-              secret: { type: 'string', description: 'When it is new: shown here and never again.' },
-              secrets: {
-                type: 'array',
-                items: {
-                  type: 'object',
-                  properties: {
-                    kind: { enum: ['hmac', 'ed25519'] },
-                    publicKey: { type: 'string' },
-                    expires: TIME_OR_NULL,
-                  },
-                },
-                description: 'What requests are signed with at present.',
-              },
-            },
-          },
-          { type: 'object', properties: PULL },
-        ],
-      },
+      delivery: { oneOf: [shape('WebhookDelivery'), shape('PullDelivery')] },
       cursor: { ...CURSOR, description: 'All up to here is done, or counted in `backlog`.' },
       backlog: {
         type: 'object',
@@ -305,6 +300,17 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     required: ['lease', 'delivery', 'leaseEnds', 'event'],
   },
 };
+
+function shape(name: string): JsonSchema {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+/** Of what stays as it is unless it is given: clients that are made from this send the defaults that they find. */
+function withoutDefaults(properties: Readonly<Record<string, JsonSchema>>): Record<string, JsonSchema> {
+  const without = (schema: JsonSchema): JsonSchema =>
+    Object.fromEntries(Object.entries(schema).filter(([member]) => member !== 'default'));
+  return Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, without(schema)]));
+}
 
 function closed(
   properties: Readonly<Record<string, JsonSchema>>,

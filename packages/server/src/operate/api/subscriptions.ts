@@ -111,10 +111,15 @@ export const SUBSCRIPTIONS: readonly Route[] = [
     doc: 'Not to an endpoint that has not consented yet.',
     bodies: [
       json(
-        { type: 'object', properties: { channel: ref('Channel'), type: { type: 'string' }, data: {} } },
+        {
+          type: 'object',
+          properties: { channel: ref('Channel'), type: { type: 'string', minLength: 1, maxLength: 200 }, data: {} },
+          additionalProperties: false,
+        },
         'What the sample is of; may be left out.',
       ),
     ],
+    isBodyOptional: true,
     answers: [answer(200, 'Sent, with whatever outcome.', json(ref('Attempt'), 'The attempt.'))],
     errors: ['subscription_not_active'],
   }),

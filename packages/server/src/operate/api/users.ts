@@ -1,4 +1,5 @@
 import type { ErrorCode } from '@polycast/protocol';
+import { ANY_DATA, BYTES } from './contents.ts';
 import type { Answer, Content, Parameter, Route } from './route.ts';
 import { list, ref } from './schemas.ts';
 
@@ -60,6 +61,7 @@ export function usersRoutes(
       method: 'POST',
       path: '/v1/users/{user}/events',
       name: 'publishToUser',
+      isForAnyone: true,
       summary: "Publishes to all of a user's devices, now or when they come back.",
       section: '13.5',
       doc: 'JSON is an envelope without a channel, or an array of these; with `Polycast-Type`, and of any other media type, the body is the data. The key needs the scope `publish` for `polycast.private.>`, or for all.',
@@ -70,7 +72,8 @@ export function usersRoutes(
           schema: { oneOf: [ref('Letter'), { ...list(ref('Letter')), maxItems: 10_000 }] },
           doc: 'One event, or at most 10,000.',
         },
-        { mediaType: '*/*', schema: {}, doc: 'The data.' },
+        BYTES,
+        ANY_DATA,
       ],
       answers: [published, answer(200, 'A result for each item, in order.', json(list(ref('Result')), 'For a list.'))],
       errors: [...publishing, 'precondition_failed', 'batch_too_large'],
@@ -79,6 +82,7 @@ export function usersRoutes(
       method: 'POST',
       path: '/v1/users/events',
       name: 'publishToUsers',
+      isForAnyone: true,
       summary: 'Publishes to many users at once.',
       section: '13.5',
       doc: 'An envelope with `user` or `users` in place of `channel`, a list or a stream of lines of these. What goes to several users is an event each.',
@@ -154,7 +158,11 @@ export function usersRoutes(
       parameters: [USER],
       bodies: [
         json(
-          { type: 'object', properties: { reason: { type: 'string', maxLength: 200 } } },
+          {
+            type: 'object',
+            properties: { reason: { type: 'string', minLength: 1, maxLength: 200 } },
+            additionalProperties: false,
+          },
           'For the audit log; may be left out.',
         ),
       ],
