@@ -50,7 +50,7 @@ async function bundle(name: string, output: OutputOptions): Promise<void> {
     input,
     platform: 'browser',
     external: /^node:/,
-    treeshake: { moduleSideEffects: false },
+    treeshake: { moduleSideEffects: false, propertyReadSideEffects: false },
   });
   await build.write({ format: 'esm', ...output });
   await build.close();

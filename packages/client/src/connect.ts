@@ -1,6 +1,6 @@
-import { createConnection, type Connection } from './connection.ts';
-import type { Hub, Means } from './http.ts';
 import { createKey } from './key.ts';
+import type { Hub, Means } from './http.ts';
+import { createConnection, type Connection } from './connection.ts';
 import type { ConnectOptions } from './options.ts';
 import { createTokens } from './tokens.ts';
 

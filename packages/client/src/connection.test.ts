@@ -174,6 +174,54 @@ test('without WebSocket, and with event streams that a proxy buffers, it falls b
   expect(seen).toEqual(numbers(7));
 });
 
+test('what is asked for of the past does not wait for a WebSocket that is taken and never answered', async () => {
+  const channel = newChannel();
+  const proxy = await startProxy(hub.url);
+  proxy.swallowsWebSockets = true;
+  await publishAll(channel, [1, 2, 3]);
+  // Longer than this test may take: whatever comes, comes without the WebSocket.
+  const connection = connectForTest(proxy.url, { readyTimeoutMs: 600_000 });
+  const seen: Record<string, unknown[]> = { last: [], all: [] };
+  connection.subscribe(channel, ({ data }) => seen['last']?.push(data), { history: 2 });
+  connection.subscribe(channel, ({ data }) => seen['all']?.push(data), { after: 'earliest' });
+  await until(() => seen['last']?.length === 2 && seen['all']?.length === 3);
+  expect(seen).toEqual({ last: [2, 3], all: [1, 2, 3] });
+  expect(connection.state).toMatchObject({ state: 'connecting', transport: 'websocket' });
+  expect(proxy.requests.filter((request) => request.startsWith('GET'))).toHaveLength(2);
+});
+
+test('a long past comes as a whole while the stream is still connecting', async () => {
+  const channel = newChannel();
+  const proxy = await startProxy(hub.url);
+  proxy.swallowsWebSockets = true;
+  const items = numbers(1100).map((data) => JSON.stringify({ channel, data }));
+  const body = items.join('\n');
+  await fetch(`${hub.url}/v1/events`, { method: 'POST', headers: { 'Content-Type': 'application/x-ndjson' }, body });
+  const connection = connectForTest(proxy.url, { readyTimeoutMs: 600_000 });
+  const seen: unknown[] = [];
+  connection.subscribe(channel, ({ data }) => seen.push(data), { after: 'earliest' });
+  await until(() => seen.length >= 1100);
+  expect(seen).toEqual(numbers(1100));
+  expect(connection.state.state).toBe('connecting');
+});
+
+test('a WebSocket that is never answered is given up in time, and the next transport goes on where the past ended', async () => {
+  const channel = newChannel();
+  const proxy = await startProxy(hub.url);
+  proxy.swallowsWebSockets = true;
+  await publishAll(channel, [1, 2]);
+  const connection = connectForTest(proxy.url, { readyTimeoutMs: 2000 });
+  const seen: unknown[] = [];
+  const { joined } = connection.subscribe(channel, ({ data }) => seen.push(data), { history: 5 });
+  await until(() => seen.length === 2);
+  await publishAll(channel, [3]);
+  await joined;
+  expect(connection.state).toMatchObject({ state: 'open', transport: 'sse' });
+  await publishAll(channel, [4]);
+  await until(() => seen.length >= 4);
+  expect(seen).toEqual([1, 2, 3, 4]);
+});
+
 test('it moves back up as soon as a better transport delivers, in mid-stream, without a loss or a duplicate', async () => {
   const channel = newChannel();
   const proxy = await startProxy(hub.url);
@@ -333,6 +381,21 @@ test('what is under way when the application closes is rejected with an error of
   connection.close();
   for (const each of [...underWay, connection.publish('a', 1), connection.subscribe('a', () => undefined).joined])
     await expect(each).rejects.toMatchObject({ name: 'PolycastError', code: 'closed' });
+});
+
+test('closing ends what was asked with a signal of its own as well, and that signal still does', async () => {
+  const proxy = await startProxy(hub.url);
+  proxy.stalls = true;
+  const connection = connectForTest(proxy.url);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const own = connection.fetch('channels/a/history', { signal }).then((response) => response.text());
+  const others = connection.fetch('channels/a/history', { signal: new AbortController().signal });
+  const read = others.then((response) => response.text());
+  controller.abort(new Error('Enough.'));
+  await expect(own).rejects.toThrow('Enough.');
+  connection.close();
+  await expect(read).rejects.toMatchObject({ name: 'PolycastError', code: 'closed' });
 });
 
 test('a hub that goes away sends its clients to the next, which takes them up where they were', async () => {

@@ -1,18 +1,18 @@
 import type { Gap, PolycastEvent, Problem } from '@polycast/protocol';
 import { createDriver, type InnerEffect } from './driver.ts';
 import { closedError, PolycastError, refusal } from './errors.ts';
-import { endingOf, exchange, withTarget, type Hub, type Means } from './http.ts';
+import { createMemory } from './remember.ts';
 import type { Phase, PhaseName, TransportName } from './machine/state.ts';
+import { openWebSocket } from './transports/websocket.ts';
+import { endingOf, exchange, withTarget, type Hub, type Means } from './http.ts';
+import { createTab } from './transports/tab.ts';
+import { createPoll } from './transports/poll.ts';
+import { createSink, type Handler, type Sink, type SubscribeOptions, type Subscription } from './subscription.ts';
 import { DEFAULT_TRANSPORTS, settingsOf, type ConnectOptions, type TabPart } from './options.ts';
 import { isPattern, OWN_CHANNEL } from './patterns.ts';
-import { createPublisher, type Publish } from './publish.ts';
-import { createMemory } from './remember.ts';
-import { createSink, type Handler, type Sink, type SubscribeOptions, type Subscription } from './subscription.ts';
-import { openLongPoll } from './transports/long-poll.ts';
-import { createPoll } from './transports/poll.ts';
 import { openSse } from './transports/sse.ts';
-import { createTab } from './transports/tab.ts';
-import { openWebSocket } from './transports/websocket.ts';
+import { createPublisher, type Publish } from './publish.ts';
+import { openLongPoll } from './transports/long-poll.ts';
 
 export interface StateChange {
   /** `idle`: nothing is subscribed to. `waiting`: for the next attempt. */
@@ -34,7 +34,8 @@ export interface ConnectionEvents {
   /** What is sent to this user alone (PROTOCOL.md section 13.5). Listening is a subscription of its own, as `me(listener)`. */
   user: PolycastEvent;
   /**
-   * A subscription was refused, a handler threw, or `getToken` did (PolycastError `identity_unavailable`, whose `cause` is what it threw).
+   * A subscription was refused, a handler threw, or `getToken` did, or gave nothing in time (PolycastError `identity_unavailable`, whose `cause`
+   * is what it threw, or a `TimeoutError`).
    * Goes to the console when nobody listens.
    */
   error: { readonly subscription: Subscription | undefined; readonly error: unknown };
@@ -84,7 +85,7 @@ export function createConnection(hub: Hub, options: ConnectOptions, sharing?: Ta
     options.remember === undefined || storage === undefined ? undefined : createMemory(storage, options.remember);
   const listeners: Listeners = {};
   const ending = new AbortController();
-  let shown = stateOf({ name: 'idle' });
+  let shown = stateOf({ kind: 'idle' });
   let nextId = 1;
   let saveTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -98,6 +99,7 @@ export function createConnection(hub: Hub, options: ConnectOptions, sharing?: Ta
       poll: createPoll(settings.pollIntervalMs),
     },
     hub,
+    signal: ending.signal,
     onPhase(phase) {
       shown = stateOf(phase);
       emit('state', shown);
@@ -221,8 +223,9 @@ export function createConnection(hub: Hub, options: ConnectOptions, sharing?: Ta
   }
 
   async function ask(path: string, init?: RequestInit): Promise<Response> {
+    const signal = AbortSignal.any([ending.signal, init?.signal ?? []].flat());
     try {
-      return await withTarget(hub, (to) => exchange(to, new URL(path, to.url), { signal: ending.signal, ...init }));
+      return await withTarget(hub, signal, (to) => exchange(to, new URL(path, to.url), { ...init, signal }));
     } catch (error) {
       const ended = endingOf(error);
       throw ended.kind === 'refused' ? new PolycastError(ended.problem) : error;
@@ -232,19 +235,21 @@ export function createConnection(hub: Hub, options: ConnectOptions, sharing?: Ta
 
 function stateOf(phase: Phase): StateChange {
   const {
-    name: state,
+    kind: state,
     transport,
     why,
     problem,
-  }: { name: PhaseName; transport?: TransportName; why?: string; problem?: Problem | undefined } = phase;
+  }: { kind: PhaseName; transport?: TransportName; why?: string; problem?: Problem | undefined } = phase;
   return { state, transport, why, error: problem && new PolycastError(problem) };
 }
 
 function checkChannels(channels: string | readonly string[]): readonly string[] {
   const wanted = [...new Set([channels].flat())];
-  if (wanted.length === 0) throw new PolycastError(refusal('channel_missing', 'No channel.'));
-  const wrong = wanted.find((channel) => channel !== OWN_CHANNEL && !isPattern(channel));
-  if (wrong !== undefined) throw new PolycastError(refusal('invalid_pattern', `No channel: ${wrong}.`));
+  const wrong = wanted.length === 0 ? '' : wanted.find((channel) => channel !== OWN_CHANNEL && !isPattern(channel));
+  if (wrong !== undefined)
+    throw new PolycastError(
+      refusal(wanted.length === 0 ? 'channel_missing' : 'invalid_pattern', `No channel: ${wrong}`),
+    );
   return wanted;
 }
 

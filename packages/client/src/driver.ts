@@ -1,11 +1,12 @@
 import type { ClientMessage } from '@polycast/protocol';
 import { createClock } from './clock.ts';
 import { PolycastError } from './errors.ts';
+import { createState, step, wakeAtMs } from './machine.ts';
 import { endingOf, poll, withTarget, type Hub } from './http.ts';
 import { backoffMs } from './machine/backoff.ts';
-import { createState, step, wakeAtMs } from './machine.ts';
 import type { Effect, Input, MachineSettings, OpenRequest, Phase, State, TransportName } from './machine/state.ts';
 import type { Ask } from './publish.ts';
+import { sleep, unlessAborted } from './sleep.ts';
 import type { Sink } from './subscription.ts';
 import type { Answer, OpenTransport, Signal, Transport } from './transports/transport.ts';
 
@@ -15,6 +16,8 @@ export interface DriverOptions {
   readonly hub: Hub;
   readonly onPhase: (phase: Phase) => void;
   readonly onEffect: (sink: Sink, effect: InnerEffect) => void;
+  /** Aborts when the connection is closed. */
+  readonly signal: AbortSignal;
   /** Something has changed: cursors, perhaps. */
   readonly onStep: () => void;
 }
@@ -41,7 +44,7 @@ interface OpenAttempt {
 /** A catch-up poll is never held; it gets this many times what a stream gets to be ready. */
 const CATCH_UP_PATIENCE = 3;
 
-export function createDriver({ settings, openers, hub, onPhase, onEffect, onStep }: DriverOptions): Driver {
+export function createDriver({ settings, openers, hub, signal, onPhase, onEffect, onStep }: DriverOptions): Driver {
   const clock = createClock();
   const sinks = new Map<number, Sink>();
   const attempts = new Map<number, OpenAttempt>();
@@ -110,16 +113,19 @@ export function createDriver({ settings, openers, hub, onPhase, onEffect, onStep
       case 'catch-up':
         return void catchUp(effect);
       case 'renew':
-        return renew(effect.attempt, 0);
+        return void renew(effect.attempt).catch(ignore);
       case 'auth':
-        return void tokens.get().then((token = '') => send(effect.attempt, { op: 'auth', token }));
+        // If it was refused a moment ago, and there is no other, the stream goes on with the old one until that expires.
+        return void tokens.get().then((token = '') => send(effect.attempt, { op: 'auth', token }), ignore);
       case 'refuse':
         return void tokens.refuse(token);
       case 'state':
         onPhase(effect.phase);
-        if (effect.phase.name === 'closed' && effect.phase.problem === undefined)
+        if (effect.phase.kind === 'closed' && effect.phase.problem === undefined)
           for (const id of sinks.keys()) endSink(id);
         return;
+      case 'failed':
+        return endSink(effect.id, new PolycastError(effect.problem));
       default:
         return carryOutFor(sinks.get(effect.id), effect);
     }
@@ -131,12 +137,11 @@ export function createDriver({ settings, openers, hub, onPhase, onEffect, onStep
 
   function carryOutFor(
     sink: Sink | undefined,
-    effect: Extract<Effect, { readonly id: number; readonly kind: 'deliver' | 'joined' | 'failed' }> | InnerEffect,
+    effect: Extract<Effect, { readonly id: number; readonly kind: 'deliver' | 'joined' }> | InnerEffect,
   ): void {
     if (sink === undefined) return;
     if (effect.kind === 'deliver') return sink.deliver(effect.events);
     if (effect.kind === 'joined') return sink.join();
-    if (effect.kind === 'failed') return endSink(effect.id, new PolycastError(effect.problem));
     onEffect(sink, effect);
   }
 
@@ -148,7 +153,9 @@ export function createDriver({ settings, openers, hub, onPhase, onEffect, onStep
       .get()
       .then((given) => {
         token = given;
-        if (attempts.has(attempt)) entry.transport = (openers[name] as OpenTransport)({ ...hub, token }, request, tell);
+        if (!attempts.has(attempt)) return;
+        dispatch({ kind: 'events', attempt, events: [], cursor: undefined });
+        entry.transport = (openers[name] as OpenTransport)({ ...hub, token }, request, tell);
       })
       .catch((error: unknown) => tell({ kind: 'ended', ending: endingOf(error) }));
   }
@@ -168,27 +175,26 @@ export function createDriver({ settings, openers, hub, onPhase, onEffect, onStep
   }
 
   /** As long as the stream lasts that it is for: when that has ended, the next attempt asks. */
-  function renew(attempt: number, failures: number): void {
-    if (!attempts.has(attempt)) return;
-    tokens.renew().then(
-      () => dispatch({ kind: 'token' }),
-      () =>
-        setTimeout(
-          () => renew(attempt, failures + 1),
-          backoffMs(failures, Math.random(), settings.backoffBaseMs, settings.backoffCapMs),
-        ),
-    );
+  async function renew(attempt: number): Promise<void> {
+    for (let failures = 0; attempts.has(attempt); failures++) {
+      try {
+        await tokens.get('expiring');
+        return dispatch({ kind: 'token' });
+      } catch {
+        await sleep(backoffMs(failures, Math.random(), settings.backoffBaseMs, settings.backoffCapMs), signal);
+      }
+    }
   }
 
   async function catchUp({ member, start, limit }: Extract<Effect, { kind: 'catch-up' }>): Promise<void> {
     const { id, round, channels, types } = member;
-    const signal = AbortSignal.timeout(settings.readyTimeoutMs * CATCH_UP_PATIENCE);
+    const inTime = AbortSignal.any([signal, AbortSignal.timeout(settings.readyTimeoutMs * CATCH_UP_PATIENCE)]);
     // `now` has to be said: a poll without a place has nothing to go on from.
     const { history, after = history === undefined ? 'now' : undefined } = start;
     let result;
     try {
-      const asked = { types, limit, signal };
-      result = (await withTarget(hub, (to) => poll(to, { channels, after, history }, asked))).answer;
+      const asked = { types, limit, signal: inTime };
+      result = await withTarget(hub, inTime, (to) => poll(to, { channels, after, history }, asked));
     } catch (error) {
       result = endingOf(error);
     }
@@ -202,12 +208,13 @@ export function createDriver({ settings, openers, hub, onPhase, onEffect, onStep
   }
 
   function ask(message: Parameters<Ask>[0], signal: AbortSignal): Promise<Answer> | undefined {
-    const entry = state.phase.name === 'open' ? attempts.get(state.phase.attempt) : undefined;
+    const entry = state.phase.kind === 'open' ? attempts.get(state.phase.attempt) : undefined;
     if (entry?.transport?.send === undefined) return undefined;
     const asked = Promise.withResolvers<Answer>();
     entry.asked.set(message.ref, asked);
-    signal.addEventListener('abort', () => asked.reject(signal.reason));
     entry.transport.send(message);
-    return asked.promise.finally(() => entry.asked.delete(message.ref));
+    return unlessAborted(asked.promise, signal).finally(() => entry.asked.delete(message.ref));
   }
 }
+
+function ignore(): void {}

@@ -7,13 +7,13 @@ import type { ErrorCode, Problem } from '@polycast/protocol';
 export class PolycastError extends Error {
   override readonly name = 'PolycastError';
   /** `closed`: the application has closed the connection, or the subscription. All others are the hub's. */
-  readonly code: ErrorCode | 'closed';
+  declare readonly code: ErrorCode | 'closed';
   /** What is particular to this case, for people. */
-  readonly detail: string | undefined;
+  declare readonly detail: string | undefined;
   /** Which rule refused: `rule 2 (orders.>)`. The hub tells that to servers alone. */
-  readonly rule: string | undefined;
+  declare readonly rule: string | undefined;
   /** As the hub told it (PROTOCOL.md section 9.1). */
-  readonly problem: Problem;
+  declare readonly problem: Problem;
 
   /** @param options `cause`: what the application threw */
   constructor(problem: Problem, options?: ErrorOptions) {

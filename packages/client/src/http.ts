@@ -1,6 +1,7 @@
 import type { PollAnswer, Problem } from '@polycast/protocol';
-import { isAboutToken } from './errors.ts';
+import { unlessAborted } from './sleep.ts';
 import type { Ending, OpenRequest } from './machine/state.ts';
+import { isAboutToken } from './errors.ts';
 import type { Tokens } from './tokens.ts';
 
 /** What the outside lends; each can be given by the caller. */
@@ -34,18 +35,12 @@ export interface PollOptions {
   readonly signal: AbortSignal;
 }
 
-export interface Polled {
-  readonly answer: PollAnswer;
-  /** Whether more may wait, because the answer was as long as it may be, or the search for it (PROTOCOL.md section 5.4). */
-  readonly cut: boolean;
-}
-
 /** An answer of this many characters may have been cut at the hub's 1 MiB. */
 const CUT_LENGTH = 400_000;
 
 /** An exchange that did not bring what was asked for. */
 export class EndedError extends Error {
-  readonly ending: Ending;
+  declare readonly ending: Ending;
 
   constructor(ending: Ending | string) {
     super(String(ending));
@@ -53,12 +48,15 @@ export class EndedError extends Error {
   }
 }
 
-/** One poll (PROTOCOL.md section 5). Rejects when it brings nothing; `endingOf` says why. */
+/**
+ * One poll (PROTOCOL.md section 5). Its `more` is also there when the answer was as long as it may be, so that more may wait.
+ * Rejects when it brings nothing; `endingOf` says why.
+ */
 export async function poll(
   target: Target,
   request: OpenRequest,
   { types = [], limit, waitSeconds, signal }: PollOptions,
-): Promise<Polled> {
+): Promise<PollAnswer> {
   const url = addressOf(target.url, request);
   url.searchParams.set('limit', String(limit));
   for (const type of types) url.searchParams.append('type', type);
@@ -68,19 +66,28 @@ export async function poll(
   const text = await response.text();
   const answer = JSON.parse(text) as PollAnswer;
   if (!Array.isArray(answer.events)) throw new EndedError('no hub');
-  return { answer, cut: answer.events.length >= limit || text.length > CUT_LENGTH || answer.more === true };
+  return answer.events.length >= limit || text.length > CUT_LENGTH ? { ...answer, more: true } : answer;
 }
 
-/** Does something with the hub, once more with another token if that which there is was refused. */
-export async function withTarget<Result>(hub: Hub, use: (target: Target) => Promise<Result>): Promise<Result> {
-  const { tokens } = hub;
-  const token = await tokens.get();
+/**
+ * Does something with the hub, once more with another token if that which there is was refused.
+ * @param signal ends the wait for a token; `use` sees to its own
+ */
+export async function withTarget<Result>(
+  hub: Hub,
+  signal: AbortSignal,
+  use: (target: Target) => Promise<Result>,
+  isSecond = false,
+): Promise<Result> {
+  const token = await unlessAborted(hub.tokens.get(), signal);
   try {
     return await use({ ...hub, token });
   } catch (error) {
     const ending = endingOf(error);
-    if (ending.kind !== 'refused' || !isAboutToken(ending.problem) || !tokens.refuse(token)) throw error;
-    return use({ ...hub, token: await tokens.get() });
+    const isWorthATry =
+      !isSecond && ending.kind === 'refused' && isAboutToken(ending.problem) && hub.tokens.refuse(token);
+    if (!isWorthATry) throw error;
+    return withTarget(hub, signal, use, true);
   }
 }
 

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -209,6 +211,75 @@ test('a getToken that fails is asked again, later each time, and then all goes o
   expect(whys).toEqual(['identity_unavailable', 'identity_unavailable', 'identity_unavailable']);
   const told = expect.objectContaining({ name: 'PolycastError', code: 'identity_unavailable', cause: away });
   expect(errors).toEqual(Array.from({ length: 3 }, () => [told, undefined]));
+});
+
+test('a getToken that never settles is given up, told with its cause, and asked again, later each time', async () => {
+  const signals: AbortSignal[] = [];
+  const errors: unknown[] = [];
+  const whys: unknown[] = [];
+  const connection = connectForTest(hub.url, {
+    tokenTimeoutMs: 50,
+    getToken({ signal }) {
+      signals.push(signal);
+      return signals.length < 4 ? new Promise(() => undefined) : tokenOf('ada');
+    },
+  });
+  connection.on('error', ({ error }) => errors.push(error));
+  connection.on('state', ({ state, why }) => state === 'waiting' && why !== '' && whys.push(why));
+  await connection.subscribe('members.a', () => undefined).joined;
+  expect(signals.map(({ aborted }) => aborted).slice(0, 3)).toEqual([true, true, true]);
+  expect(whys).toEqual(['identity_unavailable', 'identity_unavailable', 'identity_unavailable']);
+  const told = expect.objectContaining({
+    name: 'PolycastError',
+    code: 'identity_unavailable',
+    cause: expect.objectContaining({ name: 'TimeoutError' }),
+  });
+  expect(errors).toEqual([told, told, told]);
+  await connection.publish('members.a', 1);
+});
+
+test('the time that a token takes is not held against the transport', async () => {
+  const given = Promise.withResolvers<string>();
+  const whys: unknown[] = [];
+  const connection = connectForTest(hub.url, { readyTimeoutMs: 1000, getToken: () => given.promise });
+  connection.on('state', ({ why }) => whys.push(why));
+  const { joined } = connection.subscribe('members.a', () => undefined);
+  setTimeout(() => given.resolve(tokenOf('ada')), 2500);
+  await joined;
+  expect(connection.state).toMatchObject({ state: 'open', transport: 'websocket' });
+  expect(whys).not.toContain('silent');
+});
+
+test('what waits for a token that never comes ends when the application closes', async () => {
+  const connection = connectForTest(hub.url, { tokenTimeoutMs: 600_000, getToken: () => new Promise(() => undefined) });
+  const subscription = connection.subscribe('members.a', () => undefined);
+  const underWay = [subscription.joined, connection.publish('a', 1), connection.fetch('channels/a/history')];
+  connection.close();
+  for (const each of underWay) await expect(each).rejects.toMatchObject({ name: 'PolycastError', code: 'closed' });
+});
+
+test('a program that has closed its connection ends, whatever getToken does', async () => {
+  const program = `
+    import { connect } from ${JSON.stringify(new URL('index.ts', import.meta.url).href)};
+    const patience = { tokenTimeoutMs: 600_000, backoffBaseMs: 600_000, backoffCapMs: 600_000 };
+    const hung = connect(process.argv[1], { ...patience, getToken: () => new Promise(() => undefined) });
+    hung.subscribe('members.a', () => undefined);
+    const failing = connect(process.argv[1], {
+      ...patience,
+      getToken({ reason }) {
+        if (reason === 'expiring') throw new Error('No.');
+        return process.argv[2];
+      },
+    });
+    failing.subscribe('members.a', () => undefined);
+    failing.on('error', () => setImmediate(() => [hung, failing].forEach((connection) => connection.close())));
+  `;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program, hub.url, tokenOf('ada', 3)], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const [code] = await once(child, 'exit');
+  expect(code).toBe(0);
 });
 
 test('a getToken that fails is told where it is asked before the token expires, and with tabs to the tab that has it', async () => {

@@ -1,5 +1,5 @@
-export { PolycastError } from './errors.ts';
 export { connect } from './connect.ts';
+export { PolycastError } from './errors.ts';
 export type { Connection, ConnectionEvents, StateChange } from './connection.ts';
 export type { TransportName } from './machine/state.ts';
 export type { ConnectOptions, CursorStorage, PatienceOptions, Sharing, TabPart, TokenReason } from './options.ts';

@@ -121,7 +121,7 @@ test.each(['websocket', 'sse'] as const)('the same holds while tokens expire and
         for (const act of actions) act(hub);
         hub.recover();
         // A second refusal before it is open again closes it, with all that it has.
-        if (hub.state.phase.name !== 'closed') hub.checkComplete();
+        if (hub.state.phase.kind !== 'closed') hub.checkComplete();
         else expect(hub.asked).toContain('refuse');
       },
     ),
@@ -194,7 +194,7 @@ test('inputs of any kind in any phase leave it open, waiting with a timer, idle 
     fc.property(fc.array(anything, { maxLength: 60, size: 'max' }), (actions) => {
       const hub = new SimulatedHub();
       for (const act of actions) act(hub);
-      expect(['idle', 'connecting', 'open', 'waiting', 'closed']).toContain(hub.state.phase.name);
+      expect(['idle', 'connecting', 'open', 'waiting', 'closed']).toContain(hub.state.phase.kind);
     }),
     { numRuns: 2000 },
   );

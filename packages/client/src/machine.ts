@@ -1,14 +1,5 @@
-import { closedSubscribe, drained, firstSubscribe, polled, subscribe, unsubscribe } from './machine/consumers.ts';
-import {
-  connectingEvents,
-  connectingNetwork,
-  connectingTick,
-  hint,
-  waitingNetwork,
-  waitingTick,
-} from './machine/connecting.ts';
-import { close, fail, lose } from './machine/flow.ts';
 import { takeFromStream } from './machine/members.ts';
+import { settleMembers } from './machine/placing.ts';
 import {
   heard,
   openDropped,
@@ -21,9 +12,10 @@ import {
   openToken,
   successorTells,
 } from './machine/open.ts';
-import { settleMembers } from './machine/placing.ts';
+import { close, fail, lose } from './machine/flow.ts';
 import {
   isStreaming,
+  type Connecting,
   type Draft,
   type Effect,
   type Input,
@@ -37,6 +29,15 @@ import {
   type State,
   type TransportInput,
 } from './machine/state.ts';
+import { closedSubscribe, drained, firstSubscribe, polled, subscribe, unsubscribe } from './machine/consumers.ts';
+import {
+  signOfLife,
+  connectingNetwork,
+  connectingTick,
+  hint,
+  waitingNetwork,
+  waitingTick,
+} from './machine/connecting.ts';
 
 /**
  * The client as a pure machine: what happened, and when, goes in; the next state and what is to be done come out. Clocks,
@@ -55,7 +56,7 @@ export function step(
   if (draft.members.length > 0) settleMembers(draft);
   else linger(draft, state);
   const { effects } = draft;
-  if (draft.phase.name !== state.phase.name || transportOf(draft) !== transportOf(state))
+  if (draft.phase.kind !== state.phase.kind || transportOf(draft) !== transportOf(state))
     effects.unshift({ kind: 'state', phase: draft.phase });
   return { state: draft, effects };
 }
@@ -63,7 +64,7 @@ export function step(
 export function createState(settings: MachineSettings): State {
   return {
     settings,
-    phase: { name: 'idle' },
+    phase: { kind: 'idle' },
     members: [],
     position: '',
     attempts: 0,
@@ -80,19 +81,18 @@ export function createState(settings: MachineSettings): State {
 /** Without a subscription an open stream goes on for a moment: often the next subscription follows the last one's end. */
 function linger(draft: Draft, before: State): void {
   const { phase, nowMs } = draft;
-  if (phase.name === 'closed') return;
-  if (phase.name === 'open') {
+  if (phase.kind === 'closed') return;
+  if (phase.kind === 'open') {
     if (before.members.length > 0) phase.lingerUntilMs = nowMs + draft.settings.lingerMs;
     if (nowMs < phase.lingerUntilMs) return;
   }
   close(draft, '');
-  draft.phase = { name: 'idle' };
+  draft.phase = { kind: 'idle' };
 }
 
 /** When the machine wants its next `tick`; Infinity when it waits for nothing. */
 export function wakeAtMs({ phase, members }: State): number {
-  if (phase.name === 'idle' || phase.name === 'closed') return Infinity;
-  if (phase.name !== 'open') return phase.untilMs;
+  if (phase.kind !== 'open') return (phase as Connecting).untilMs ?? Infinity;
   const { untilMs, probeAtMs, successor } = phase;
   if (members.length === 0) return phase.lingerUntilMs;
   return Math.min(untilMs, probeAtMs, successor?.untilMs ?? Infinity, ...members.map(({ retryAtMs }) => retryAtMs));
@@ -113,31 +113,33 @@ type Row<Name extends PhaseName> = { readonly [Kind in KindsIn<Name>]: Cell<Name
 
 const CONSUMERS = { subscribe, unsubscribe, drained, polled, close: (draft: Draft) => close(draft, 'closed') };
 const AT_REST = { ...CONSUMERS, tick: ignore, token: ignore, network: ignore };
+/** What matters in one phase that has a transport, and not in the other. */
+const STREAMING = {
+  ...AT_REST,
+  ready: ignore,
+  gap: ignore,
+  hint,
+  dropped: ignore,
+  expiring: ignore,
+  placed: ignore,
+};
 
 /** Every phase meets every input: a cell that is missing does not compile. */
 const TABLE: { readonly [Name in PhaseName]: Row<Name> } = {
   idle: { ...AT_REST, subscribe: firstSubscribe },
   waiting: { ...AT_REST, tick: waitingTick, network: waitingNetwork },
   connecting: {
-    ...CONSUMERS,
+    ...STREAMING,
     ready: openStream,
-    events: connectingEvents,
-    gap: ignore,
-    hint,
-    dropped: ignore,
-    expiring: ignore,
-    placed: ignore,
+    events: signOfLife,
     ended: fail,
     tick: connectingTick,
-    token: ignore,
     network: connectingNetwork,
   },
   open: {
-    ...CONSUMERS,
-    ready: ignore,
+    ...STREAMING,
     events: takeFromStream,
     gap: openGap,
-    hint,
     dropped: openDropped,
     expiring: openExpiring,
     placed: openPlaced,
@@ -155,11 +157,11 @@ function cross(draft: Draft, input: Input): void {
   if (isTransportInput(input)) {
     // What a transport tells after it was dropped is nobody's.
     if (!isStreaming(phase)) return;
-    if (phase.name === 'open' && input.attempt === phase.successor?.attempt) return successorTells(draft, input, phase);
+    if (phase.kind === 'open' && input.attempt === phase.successor?.attempt) return successorTells(draft, input, phase);
     if (input.attempt !== phase.attempt) return;
-    if (phase.name === 'open') heard(draft, phase);
+    if (phase.kind === 'open') heard(draft, phase);
   }
-  const cell = (TABLE[phase.name] as Row<'open'>)[input.kind] as Cell<PhaseName, InputKind>;
+  const cell = (TABLE[phase.kind] as Row<'open'>)[input.kind] as Cell<PhaseName, InputKind>;
   cell(draft, input, phase);
 }
 

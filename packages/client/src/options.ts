@@ -29,6 +29,8 @@ export interface PatienceOptions {
   readonly pollIntervalMs?: number;
   /** How long a publish is tried before it is rejected; while the browser says that it is offline, time stands still. 30 000. */
   readonly publishTimeoutMs?: number;
+  /** How long `getToken` may take; later than this counts as a failure. 10 000. */
+  readonly tokenTimeoutMs?: number;
 }
 
 export interface ConnectOptions extends PatienceOptions {
@@ -38,10 +40,11 @@ export interface ConnectOptions extends PatienceOptions {
   readonly token?: string;
   /**
    * Asked for credentials when they are first needed, shortly before they expire, and when the hub has refused them; `undefined`,
-   * or an empty text, stands for nobody. Those that it gave are kept in between, it is never asked twice at the same time, and when it rejects it is asked
-   * again later, after longer each time. When those that it gave after a refusal are refused as well, the connection closes.
+   * or an empty text, stands for nobody. Those that it gave are kept in between, it is never asked twice at the same time, and when it rejects, or
+   * has given nothing after `tokenTimeoutMs`, it is asked again later, after longer each time: `signal` aborts then. When those that it gave after a refusal
+   * are refused as well, the connection closes.
    */
-  readonly getToken?: (why: { readonly reason: TokenReason }) => Token | Promise<Token>;
+  readonly getToken?: (why: { readonly reason: TokenReason; readonly signal: AbortSignal }) => Token | Promise<Token>;
   /** `include`: cookies go along to a hub of another origin as well, which has to allow this page's. As for `fetch`. */
   readonly credentials?: RequestCredentials;
   /** What this connection publishes does not come back to it, reconnected or not (PROTOCOL.md section 13.7). */
@@ -83,7 +86,7 @@ export interface TabPart {
 export const DEFAULT_TRANSPORTS: readonly Exclude<TransportName, 'tab'>[] = ['websocket', 'sse', 'long-poll', 'poll'];
 
 /** See PatienceOptions. */
-const PATIENCE: Required<PatienceOptions> = {
+const PATIENCE: Required<Omit<PatienceOptions, 'tokenTimeoutMs'>> = {
   readyTimeoutMs: 5000,
   heartbeatMarginMs: 5000,
   stableMs: 10_000,
@@ -104,7 +107,7 @@ const HELD_EVENTS_MAX = 500;
 /** PROTOCOL.md section 4. */
 const CHANNELS_MAX = 100;
 
-export type Settings = MachineSettings & Required<PatienceOptions>;
+export type Settings = MachineSettings & Required<Omit<PatienceOptions, 'tokenTimeoutMs'>>;
 
 export function settingsOf(options: ConnectOptions, transports: readonly TransportName[]): Settings {
   return {

@@ -1,10 +1,10 @@
 import type { ClientMessage, Problem } from '@polycast/protocol';
-import { PolycastError, refusal } from './errors.ts';
-import { EndedError, endingOf, exchange, refusedWith, withTarget, type Hub } from './http.ts';
 import { createKey } from './key.ts';
+import { sleep } from './sleep.ts';
+import { PolycastError, refusal } from './errors.ts';
 import { backoffMs } from './machine/backoff.ts';
 import type { Settings } from './options.ts';
-import { sleep } from './sleep.ts';
+import { EndedError, endingOf, exchange, refusedWith, withTarget, type Hub } from './http.ts';
 import type { Answer } from './transports/transport.ts';
 
 export interface PublishOptions {
@@ -129,7 +129,7 @@ async function tryOnce({ ask, hub }: PublisherOptions, body: string, signal: Abo
     const { id, channel, time } = answer as Published & Answer;
     return { id, channel, time };
   }
-  const response = await withTarget(hub, (to) =>
+  const response = await withTarget(hub, signal, (to) =>
     exchange(to, to.url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body, signal }),
   );
   return (await response.json()) as Published;

@@ -1,11 +1,15 @@
 /** Waits; rejects with the signal's reason when that aborts first. */
 export function sleep(durationMs: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const abort = (): void => reject(signal.reason as Error);
-  const timer = setTimeout(resolve, durationMs);
+  let timer: ReturnType<typeof setTimeout>;
+  const slept = new Promise<void>((resolve) => (timer = setTimeout(resolve, durationMs)));
+  return unlessAborted(slept, signal).finally(() => clearTimeout(timer));
+}
+
+/** As the promise settles; rejects with the signal's reason when that aborts first, and then holds on to nothing. */
+export function unlessAborted<Value>(given: Value | Promise<Value>, signal: AbortSignal): Promise<Value> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(signal.reason);
+  if (signal.aborted) abort();
   signal.addEventListener('abort', abort);
-  return promise.finally(() => {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', abort);
-  });
+  return Promise.race([given, promise]).finally(() => signal.removeEventListener('abort', abort));
 }

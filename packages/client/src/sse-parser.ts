@@ -16,7 +16,7 @@ export interface SseParser {
 /** What is kept of a message that has not ended, in UTF-16 units: far beyond what a hub sends, so that only garbage reaches it. */
 export const MESSAGE_LENGTH_MAX: number = 16 * 1024 * 1024;
 
-const LINE_END: RegExp = /\r\n|\n|\r/g;
+const LINE_END: RegExp = /\r\n?|\n/g;
 /** A field's name, and its value without the space that may stand before it. A comment has no name. */
 const FIELD: RegExp = /^([^:]*):? ?(.*)$/s;
 

@@ -1,31 +1,34 @@
 import { PolycastError, refusal } from './errors.ts';
 import { EndedError, refusedWith } from './http.ts';
 import type { ConnectOptions, TokenReason } from './options.ts';
+import { unlessAborted } from './sleep.ts';
 
 /** The connection's credentials, one for all that it asks. */
 export interface Tokens {
-  /** Told each time that the application's `getToken` has thrown. */
+  /** Told each time that the application's `getToken` has thrown, or has given nothing in time. */
   onError?: (error: PolycastError) => void;
-  /** The token that holds; it is asked for when there is none, or it was refused. Rejects with EndedError when it cannot be had. */
-  get(): Promise<string | undefined>;
-  /** Asks for another one before the present one expires; until it is there, that one goes on. */
-  renew(): Promise<void>;
+  /**
+   * The token that holds; it is asked for when there is none, or it was refused. Rejects with EndedError when it cannot be had.
+   * @param why `expiring`: to ask for another one before the present one expires; until it is there, that one goes on
+   */
+  get(why?: TokenReason): Promise<string | undefined>;
   /** The hub did not take this one. Says whether there is another way to try. */
   refuse(token: string | undefined): boolean;
 }
 
+const TOKEN_TIMEOUT_MS = 10_000;
+
 /** However many wait for a token, it is asked for once. */
-export function createTokens({ token, getToken }: ConnectOptions): Tokens {
+export function createTokens({ token, getToken, tokenTimeoutMs = TOKEN_TIMEOUT_MS }: ConnectOptions): Tokens {
   let current = token;
   let reason: TokenReason | undefined = getToken && 'first';
   let asking: Promise<void> | undefined;
 
   const tokens: Tokens = {
-    async get() {
-      if (reason) await ask(reason);
+    async get(why = reason) {
+      if (why) await (asking ??= ask(why).finally(() => (asking = undefined)));
       return current;
     },
-    renew: () => ask('expiring'),
     refuse(refused) {
       if (getToken && refused === current) reason = 'refused';
       return getToken !== undefined;
@@ -33,13 +36,10 @@ export function createTokens({ token, getToken }: ConnectOptions): Tokens {
   };
   return tokens;
 
-  function ask(reason: TokenReason): Promise<void> {
-    return (asking ??= askOnce(reason).finally(() => (asking = undefined)));
-  }
-
-  async function askOnce(why: TokenReason): Promise<void> {
+  async function ask(why: TokenReason): Promise<void> {
+    const signal = AbortSignal.timeout(tokenTimeoutMs);
     try {
-      current = (await getToken?.({ reason: why })) || undefined;
+      current = (await unlessAborted(getToken?.({ reason: why, signal }), signal)) || undefined;
       reason = undefined;
     } catch (cause) {
       // To the machine it is a hub that cannot find out who asks: it waits longer each time.

@@ -1,5 +1,5 @@
 import { connect, drop, fail, giveUp, STRIKES_MAX } from './flow.ts';
-import type { Connecting, Draft, InputOf, PhaseOf } from './state.ts';
+import type { Attempt, Connecting, Draft, InputOf, PhaseOf } from './state.ts';
 
 /** The cells of the phases `waiting` and `connecting`. */
 
@@ -13,9 +13,13 @@ export function waitingNetwork(draft: Draft): void {
   connect(draft);
 }
 
-/** Nothing comes before `ready`, but for a sign of life of the tab that leads: it is itself still connecting. */
-export function connectingEvents(draft: Draft, _input: InputOf<'events'>, phase: Connecting): void {
-  if (phase.transport === 'tab') phase.untilMs = draft.nowMs + draft.settings.readyTimeoutMs;
+/**
+ * A sign of life before `ready`: the attempt has its token, and asks; or the tab that leads is itself still connecting. What came before
+ * says nothing about the transport. On a slow network everything is tried again with more patience.
+ */
+export function signOfLife({ nowMs, settings, failures }: Draft, _input: InputOf<'events'>, attempt: Attempt): void {
+  if (attempt.transport === 'tab' || attempt.untilMs === Infinity)
+    attempt.untilMs = nowMs + settings.readyTimeoutMs * Math.min(1 + failures, 3);
 }
 
 export function hint(draft: Draft, input: InputOf<'hint'>): void {
@@ -23,7 +27,7 @@ export function hint(draft: Draft, input: InputOf<'hint'>): void {
 }
 
 export function connectingTick(draft: Draft, _input: InputOf<'tick'>, phase: Connecting): void {
-  if (draft.nowMs >= phase.untilMs) fail(draft, giveUp(draft, phase, 'silent'), phase, STRIKES_MAX);
+  if (draft.nowMs >= phase.untilMs) fail(draft, giveUp(draft, phase), phase, STRIKES_MAX);
 }
 
 export function connectingNetwork(draft: Draft, _input: InputOf<'network'>, phase: Connecting): void {

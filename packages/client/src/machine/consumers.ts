@@ -1,14 +1,14 @@
-import { closedRefusal, refusal } from '../errors.ts';
 import { retryLater } from './flow.ts';
 import { createMember, failMember, memberOf, takeCaughtUp, union } from './members.ts';
+import { closedRefusal, isAboutAsker, refusal } from '../errors.ts';
 import { removeMember } from './placing.ts';
-import type { Draft, InputOf, PhaseOf } from './state.ts';
+import type { Draft, Ending, InputOf, PhaseOf } from './state.ts';
 
 /** The cells for what consumers do, and for what is polled on their behalf: nearly the same in every phase. */
 
 export function firstSubscribe(draft: Draft, input: InputOf<'subscribe'>): void {
   // Not at once: what is subscribed to in the same turn goes into one request.
-  draft.phase = { name: 'waiting', untilMs: draft.nowMs, why: '' };
+  draft.phase = { kind: 'waiting', untilMs: draft.nowMs, why: '' };
   subscribe(draft, input);
 }
 
@@ -39,8 +39,10 @@ export function polled(draft: Draft, { id, round, result }: InputOf<'polled'>): 
   const member = memberOf(draft, id);
   if (member?.round !== round) return;
   if ('events' in result) return takeCaughtUp(draft, member, result);
-  const refused = result.kind === 'refused' ? result : undefined;
-  if (refused?.problem.retryable === false) return failMember(draft, id, refused.problem);
+  const { problem, hintMs } = result as Partial<Extract<Ending, { kind: 'refused' }>>;
+  // Whoever is refused whatever they ask is refused by the stream as well, which may have another token by then.
+  const isOfConnection = draft.phase.kind !== 'open' && problem !== undefined && isAboutAsker(problem);
+  if (problem?.retryable === false && !isOfConnection) return failMember(draft, id, problem);
   member.round = 0;
-  retryLater(draft, member, refused?.hintMs);
+  retryLater(draft, member, hintMs);
 }

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { wakeAtMs } from '../machine.ts';
 import { cursorOf } from '../testing/places.ts';
 import { SimulatedHub } from '../testing/simulated-hub.ts';
-import type { MachineSettings, TransportName } from './state.ts';
+import type { Ending, MachineSettings, TransportName } from './state.ts';
 
 /** One subscription, and the first attempt under way. */
 function begin(settings: Partial<MachineSettings> = {}): SimulatedHub {
@@ -32,7 +32,7 @@ function transportOf(hub: SimulatedHub): TransportName | undefined {
 
 /** How long it waits before the next attempt. */
 function waitMs(hub: SimulatedHub): number {
-  expect(hub.state.phase.name).toBe('waiting');
+  expect(hub.state.phase.kind).toBe('waiting');
   return wakeAtMs(hub.state) - hub.nowMs;
 }
 
@@ -52,6 +52,69 @@ test('one that connects and says nothing is given up in time', () => {
   hub.advance(1);
   expect(transportOf(hub)).toBe('sse');
   expect(hub.streams.size).toBe(1);
+});
+
+test('what is asked for of the past is polled for beside the first stream, and asked for again no more often than streams are', () => {
+  const hub = new SimulatedHub();
+  hub.publish('a');
+  hub.subscribe(['a'], { history: 1 });
+  hub.subscribe(['a']);
+  hub.wake();
+  let polls = 0;
+  let attempts = 0;
+  for (let rounds = 0; rounds < 40; rounds++) {
+    polls += hub.polls.size;
+    for (const id of hub.polls.keys()) hub.failPoll(id);
+    attempts++;
+    hub.end(newest(hub), { kind: 'lost', why: 'refused' });
+    if (hub.state.phase.kind === 'waiting') hub.wake();
+  }
+  expect(polls).toBeGreaterThan(1);
+  expect(polls).toBeLessThanOrEqual(attempts);
+  hub.recover();
+  hub.checkComplete();
+  expect(hub.consumers.get(1)?.delivered).toEqual([cursorOf(1)]);
+});
+
+test('an answer that is cut is followed by the next one, though there is no stream yet', () => {
+  const hub = new SimulatedHub();
+  for (let count = 0; count < 7; count++) hub.publish('a');
+  const id = hub.subscribe(['a'], { after: 'earliest' }, 3);
+  hub.wake();
+  for (let rounds = 0; rounds < 3; rounds++) {
+    hub.answerPoll(id);
+    hub.consume(id);
+  }
+  expect(hub.consumers.get(id)?.delivered).toHaveLength(7);
+  expect(hub.state.phase.kind).toBe('connecting');
+});
+
+test('a catch-up that is under way when the stream opens is not asked for twice', () => {
+  const hub = new SimulatedHub();
+  hub.publish('a');
+  const id = hub.subscribe(['a'], { history: 1 });
+  hub.wake();
+  const [round] = [...hub.polls.values()].map(({ member }) => member.round);
+  hub.ready(newest(hub));
+  hub.publish('a');
+  hub.flow(newest(hub), 9);
+  hub.answerPoll(id);
+  expect(hub.state.members[0]).toMatchObject({ mode: 'live' });
+  expect([...hub.polls.values()].map(({ member }) => member.round).filter((other) => other !== round)).toEqual([]);
+  hub.checkComplete();
+});
+
+test('credentials that a catch-up is refused for are the stream’s affair: its refusal closes the connection', () => {
+  const hub = new SimulatedHub();
+  const id = hub.subscribe(['a'], { history: 1 });
+  hub.wake();
+  const round = hub.polls.get(id)?.member.round as number;
+  const refused: Ending = { kind: 'refused', problem: problem('unauthorized'), hintMs: 0 };
+  hub.input({ kind: 'polled', id, round, result: refused });
+  expect(hub.consumers.get(id)?.failed).toBe(false);
+  hub.end(newest(hub), refused);
+  expect(hub.state.phase).toMatchObject({ kind: 'closed', why: 'unauthorized' });
+  expect(hub.consumers.get(id)?.failed).toBe(true);
 });
 
 test('after a loss the proven transport alone is tried again, thrice; then the others', () => {
@@ -82,9 +145,9 @@ test('a stream is dead after two heartbeats and the margin without a sign of lif
   hub.advance(25_000);
   hub.flow(newest(hub), 1);
   hub.advance(54_999);
-  expect(hub.state.phase.name).toBe('open');
+  expect(hub.state.phase.kind).toBe('open');
   hub.advance(1);
-  expect(hub.state.phase).toMatchObject({ name: 'waiting', why: 'silent' });
+  expect(hub.state.phase).toMatchObject({ kind: 'waiting', why: 'silent' });
 });
 
 test('back-off doubles with each pause up to its cap, is a random part of that, and begins anew after a stable stream', () => {
@@ -133,7 +196,7 @@ test.each([
   const hub = begin();
   open(hub);
   hub.end(newest(hub), { kind: 'closed', code });
-  expect(hub.state.phase).toMatchObject({ name: 'closed', problem: { code: said } });
+  expect(hub.state.phase).toMatchObject({ kind: 'closed', problem: { code: said } });
   expect(hub.consumers.get(1)?.failed).toBe(true);
 });
 
@@ -152,14 +215,14 @@ test('who is shown out by close code 4401 comes back once to hear why: it may be
   over.recover();
   over.checkComplete();
   final.end(newest(final), { kind: 'refused', problem: problem('unauthorized'), hintMs: 0 });
-  expect(final.state.phase).toMatchObject({ name: 'closed', problem: { code: 'unauthorized' } });
+  expect(final.state.phase).toMatchObject({ kind: 'closed', problem: { code: 'unauthorized' } });
 });
 
 test('who has nothing but WebSocket takes close code 4401 for the last word', () => {
   const hub = begin({ transports: ['websocket'] });
   open(hub);
   hub.end(newest(hub), { kind: 'closed', code: 4401 });
-  expect(hub.state.phase).toMatchObject({ name: 'closed', problem: { code: 'unauthorized' } });
+  expect(hub.state.phase).toMatchObject({ kind: 'closed', problem: { code: 'unauthorized' } });
 });
 
 test('a token that is refused is asked for once more, and the second refusal is final', () => {
@@ -172,9 +235,9 @@ test('a token that is refused is asked for once more, and the second refusal is 
   hub.wake();
   refuse();
   hub.wake();
-  expect(hub.state.phase.name).toBe('connecting');
+  expect(hub.state.phase.kind).toBe('connecting');
   refuse();
-  expect(hub.state.phase.name).toBe('closed');
+  expect(hub.state.phase.kind).toBe('closed');
 });
 
 test('credentials that expire are renewed in good time, and the stream that takes operations is told', () => {
@@ -219,7 +282,7 @@ test.each(['expired by close code', 'expired by HTTP'])('%s: another token is as
     hub.end(newest(hub), { kind: 'refused', problem: problem('token_expired'), hintMs: 0 });
   }
   expect(hub.asked).toEqual(['refuse']);
-  expect(hub.state.phase.name).toBe('waiting');
+  expect(hub.state.phase.kind).toBe('waiting');
   hub.publish('a');
   hub.recover();
   hub.checkComplete();
@@ -265,7 +328,7 @@ test.each(['sse', 'websocket'] as const)(
     hub.recover();
     hub.checkComplete();
     expect(ids.map((id) => hub.consumers.get(id)?.failed)).toEqual([false, true, false]);
-    expect(hub.state.phase.name).toBe('open');
+    expect(hub.state.phase.kind).toBe('open');
   },
 );
 
@@ -294,7 +357,7 @@ test.each<ErrorCode>(['forbidden', 'invalid_cursor', 'too_many_channels'])(
     hub.recover();
     expect(hub.consumers.get(refused)?.failed).toBe(true);
     expect(hub.consumers.get(allowed)?.failed).toBe(false);
-    expect(hub.state.phase.name).toBe('open');
+    expect(hub.state.phase.kind).toBe('open');
   },
 );
 
@@ -326,13 +389,13 @@ test('a timer that fires far too late means sleep: what was waited for is done a
     if (failures < 5) waiting.wake();
   }
   waiting.advance(3_600_000);
-  expect(waiting.state).toMatchObject({ phase: { name: 'connecting' }, failures: 0 });
+  expect(waiting.state).toMatchObject({ phase: { kind: 'connecting' }, failures: 0 });
 
   const asleep = begin({ transports: ['sse'], heartbeatMarginMs: 10_000_000 });
   open(asleep);
   asleep.nowMs += 20_000_000;
   asleep.input({ kind: 'tick' });
-  expect(asleep.state.phase.name).toBe('waiting');
+  expect(asleep.state.phase.kind).toBe('waiting');
 });
 
 test('a network that changes is met by a new stream beside the old one, which goes on until that delivers', () => {

@@ -1,7 +1,4 @@
 import type { ErrorCode, Problem } from '@polycast/protocol';
-import { afterClose } from '../close-codes.ts';
-import { isAboutAsker, isAboutToken, refusal } from '../errors.ts';
-import { backoffMs } from './backoff.ts';
 import { covers, failMember, onStream, union } from './members.ts';
 import {
   isStreaming,
@@ -14,6 +11,9 @@ import {
   type State,
   type TransportName,
 } from './state.ts';
+import { backoffMs } from './backoff.ts';
+import { isAboutAsker, isAboutToken, refusal } from '../errors.ts';
+import { afterClose } from '../close-codes.ts';
 
 /** From which transport to which, and when: the ways between `connecting`, `open`, `waiting` and `closed`. */
 
@@ -24,7 +24,7 @@ export const STRIKES_MAX = 3;
 export function connect(draft: Draft, [transport, ...rest]: readonly TransportName[] = sweepOf(draft), why = ''): void {
   if (transport === undefined) return wait(draft, why);
   draft.hintMs = 0;
-  draft.phase = { ...attempt(draft, transport), name: 'connecting', rest };
+  draft.phase = { ...attempt(draft, transport), kind: 'connecting', rest };
 }
 
 /** Opens another stream beside the current one, which goes on until the other delivers: nothing is lost between. */
@@ -36,13 +36,13 @@ export function openSuccessor(
 ): void {
   // Without a subscription nothing goes on for long, and there is nothing to ask for.
   if (draft.members.length === 0) return;
-  dropSuccessor(draft, phase);
+  drop(draft, phase.successor);
   phase.successor = { ...attempt(draft, transport), isProbe };
 }
 
 /** A stream that delivered is no more. */
 export function lose(draft: Draft, { ending }: { readonly ending: Ending }, phase: Open): void {
-  dropSuccessor(draft, phase);
+  drop(draft, phase.successor);
   draft.members.forEach(leaveStream);
   if (!phase.stable) draft.strikes++;
   settle(draft, ending, () => wait(draft, reasonOf(ending), draft.hintMs));
@@ -51,7 +51,8 @@ export function lose(draft: Draft, { ending }: { readonly ending: Ending }, phas
 /** What a stream that is no more leaves of a member: what was only asked for has to be asked for again. */
 export function leaveStream(member: Member): void {
   member.held = undefined;
-  if (member.cursor !== '' && member.mode !== 'placing') return;
+  // A catch-up goes on: it asks the hub, and not the stream.
+  if (member.mode === 'behind' || (member.cursor !== '' && member.mode !== 'placing')) return;
   member.mode = member.cursor === '' ? 'new' : 'joining';
   member.round = 0;
   member.retryAtMs = Infinity;
@@ -70,23 +71,23 @@ export function sweepOf({ proven, strikes, settings: { transports } }: State): r
 }
 
 /** An attempt, or a stream, that did not do what it was to do in time. */
-export function giveUp(draft: Draft, given: { readonly attempt: number }, why: string): { readonly ending: Ending } {
+export function giveUp(draft: Draft, given: { readonly attempt: number }): { readonly ending: Ending } {
   drop(draft, given);
-  return { ending: { kind: 'lost', why } };
+  return { ending: { kind: 'lost', why: 'silent' } };
 }
 
 /** Closes for good, with the problem that all subscriptions end with, if there is one. */
 export function close(draft: Draft, why: string, problem?: Problem): void {
   const { phase } = draft;
   if (isStreaming(phase)) drop(draft, phase);
-  if (phase.name === 'open') dropSuccessor(draft, phase);
+  if (phase.kind === 'open') drop(draft, phase.successor);
   if (problem !== undefined) for (const { id } of draft.members) failMember(draft, id, problem);
   draft.members = [];
-  draft.phase = { name: 'closed', why, problem };
+  draft.phase = { kind: 'closed', why, problem };
 }
 
-export function drop(draft: Draft, { attempt }: { readonly attempt: number }): void {
-  draft.effects.push({ kind: 'drop', attempt });
+export function drop(draft: Draft, given: { readonly attempt: number } | undefined): void {
+  if (given !== undefined) draft.effects.push({ kind: 'drop', attempt: given.attempt });
 }
 
 /** When the next better transport is tried: later with each time that it did not hold. */
@@ -104,7 +105,7 @@ export function retryLater(draft: Draft, member: Member, hintMs = 0): void {
 function wait(draft: Draft, why: string, hintMs = 0): void {
   const { backoffBaseMs, backoffCapMs } = draft.settings;
   const jitterMs = backoffMs(draft.failures++, draft.chance, backoffBaseMs, backoffCapMs);
-  draft.phase = { name: 'waiting', untilMs: draft.nowMs + hintMs + jitterMs, why };
+  draft.phase = { kind: 'waiting', untilMs: draft.nowMs + hintMs + jitterMs, why };
 }
 
 /** What an ending asks for: to stop, to wait as told, or else whatever the phase does about a loss. */
@@ -113,14 +114,14 @@ function settle(draft: Draft, ending: Ending, otherwise: () => void): void {
   const then = ending.kind === 'closed' ? afterClose(ending.code) : 'reconnect';
   if (then === 'back-off') return wait(draft, reasonOf(ending), draft.hintMs);
   // A hub that stops an attempt before `ready` says why to the next transport, as a problem document.
-  if (ending.kind !== 'closed' || then === 'reconnect' || draft.phase.name === 'connecting') return otherwise();
+  if (ending.kind !== 'closed' || then === 'reconnect' || draft.phase.kind === 'connecting') return otherwise();
   stop(draft, refusal(CODE_OF_CLOSE[ending.code] ?? 'invalid_message', `The hub ${reasonOf(ending)}.`), true);
 }
 
 function settleRefusal(draft: Draft, { problem, hintMs }: Extract<Ending, { kind: 'refused' }>): void {
   if (problem.retryable) return wait(draft, problem.code, Math.max(hintMs, draft.hintMs));
   const { phase } = draft;
-  const isConnecting = phase.name === 'connecting';
+  const isConnecting = phase.kind === 'connecting';
   // It may be some channel that is refused, and not the connection.
   if (problem['channel'] === undefined && (!isConnecting || phase.from !== '' || isAboutAsker(problem)))
     return stop(draft, problem);
@@ -163,23 +164,18 @@ function reasonOf(ending: Ending): string {
   return ending.kind === 'closed' ? `closed with ${ending.code}` : ending.problem.code;
 }
 
-function dropSuccessor(draft: Draft, phase: Open): void {
-  if (phase.successor !== undefined) drop(draft, phase.successor);
-}
-
 /**
  * Opens a stream. It goes on from the oldest cursor of those that it delivers to; those that are behind or full see to
  * themselves. The first of all begins with what comes: what members want of the past is polled for.
  */
 function attempt(draft: Draft, transport: TransportName): Attempt {
-  const { members, settings, nowMs, failures } = draft;
-  const resumed = members.filter(onStream);
+  const { members } = draft;
+  // Before the first stream there is nothing to resume: a member that has caught up already does so once more.
+  const resumed = draft.position === '' ? [] : members.filter(onStream);
   const channels = union(resumed.length > 0 ? resumed : members.slice(0, draft.singly ? 1 : Infinity));
   const cursors = resumed.filter(({ mode }) => mode === 'live' || mode === 'joining').map(({ cursor }) => cursor);
-  const from = cursors.toSorted()[0] ?? (resumed.length > 0 || draft.phase.name === 'open' ? draft.position : '');
+  const from = cursors.toSorted()[0] ?? (resumed.length > 0 || draft.phase.kind === 'open' ? draft.position : '');
   const number = ++draft.attempts;
   draft.effects.push({ kind: 'open', attempt: number, transport, request: { channels, after: from || 'now' } });
-  // On a slow network everything is tried again with more patience.
-  const untilMs = nowMs + settings.readyTimeoutMs * Math.min(1 + failures, 3);
-  return { attempt: number, transport, channels, from, untilMs };
+  return { attempt: number, transport, channels, from, untilMs: Infinity };
 }

@@ -70,13 +70,13 @@ export function catchUp(draft: Draft, member: Member): void {
  * Takes in the answer to a catch-up. Once it speaks as far as the stream did when it was asked for, what was held
  * follows on, and the member is live, or joining if the stream does not cover it yet.
  */
-export function takeCaughtUp(draft: Draft, member: Member, { events, gaps, cursor }: PollAnswer): void {
+export function takeCaughtUp(draft: Draft, member: Member, { events, gaps, cursor, more }: PollAnswer): void {
   const { held, since } = member;
   member.round = 0;
   member.held = undefined;
   for (const gap of gaps) tellGap(draft, member, gap);
   deliver(draft, member, events, cursor);
-  if (member.mode === 'full' || cursor < since) return;
+  if (member.mode === 'full' || cursor < since || (more && since === '')) return;
   if (!isCovered(draft, member)) member.mode = 'joining';
   else if (held !== undefined) {
     deliver(draft, member, held, draft.position);
@@ -160,7 +160,7 @@ function fallBehind(draft: Draft, member: Member): void {
 
 /** Whether the stream that is open delivers what this member is subscribed to. */
 function isCovered({ phase }: Draft, { channels }: Member): boolean {
-  return phase.name === 'open' && covers(phase.channels, channels);
+  return phase.kind === 'open' && covers(phase.channels, channels);
 }
 
 function means({ types, matcher }: Member, { type, channel }: PolycastEvent): boolean {

@@ -1,6 +1,3 @@
-import { refusal } from '../errors.ts';
-import { drop, giveUp, leaveStream, lose, openSuccessor, probeAtMs, retryLater } from './flow.ts';
-import { becomeLive, covers, failMember, latest, memberOf, tellGap } from './members.ts';
 import {
   TAKES_OPERATIONS,
   type Attempt,
@@ -10,6 +7,10 @@ import {
   type Open,
   type TransportInput,
 } from './state.ts';
+import { signOfLife } from './connecting.ts';
+import { refusal } from '../errors.ts';
+import { drop, giveUp, leaveStream, lose, openSuccessor, probeAtMs, retryLater } from './flow.ts';
+import { becomeLive, covers, failMember, latest, memberOf, tellGap } from './members.ts';
 
 /** The cells of the phase `open`: a stream delivers, and perhaps a successor is on its way. */
 
@@ -34,12 +35,12 @@ export function openPlaced(draft: Draft, { id, cursor, problem }: InputOf<'place
 export function openTick(draft: Draft, _input: InputOf<'tick'>, phase: Open): void {
   const { nowMs } = draft;
   const isUnanswered = draft.members.some(({ mode, retryAtMs }) => mode === 'placing' && nowMs >= retryAtMs);
-  if (nowMs >= phase.untilMs || isUnanswered) return lose(draft, giveUp(draft, phase, 'silent'), phase);
+  if (nowMs >= phase.untilMs || isUnanswered) return lose(draft, giveUp(draft, phase), phase);
   const { successor } = phase;
   if (successor === undefined) {
     if (nowMs >= phase.probeAtMs) probe(draft, phase);
   } else if (nowMs >= successor.untilMs) {
-    loseSuccessor(draft, giveUp(draft, successor, 'silent'), phase);
+    loseSuccessor(draft, giveUp(draft, successor), phase);
   }
 }
 
@@ -72,6 +73,8 @@ export function successorTells(draft: Draft, input: TransportInput, phase: Open)
     openStream(draft, input, phase.successor as Attempt);
   } else if (input.kind === 'ended') {
     loseSuccessor(draft, input, phase);
+  } else if (input.kind === 'events') {
+    signOfLife(draft, input, phase.successor as Attempt);
   }
 }
 
@@ -99,7 +102,7 @@ export function openStream(
   const untilMs = draft.nowMs + 2 * heartbeatMs + draft.settings.heartbeatMarginMs;
   const probeMs = probeAtMs(draft, transport);
   draft.phase = {
-    name: 'open',
+    kind: 'open',
     attempt,
     transport,
     sinceMs: draft.nowMs,
@@ -118,6 +121,11 @@ export function openStream(
     const follows = covers(channels, member.channels) && member.cursor >= (from || cursor);
     if (member.mode === 'joining' && follows) becomeLive(draft, member);
     if (member.mode === 'live' && !follows) member.mode = 'joining';
+    // What this stream brings is held for a catch-up that is under way, if that comes to speak as far as the stream begins.
+    if (member.round !== 0 && covers(channels, member.channels)) {
+      member.held = [];
+      member.since = draft.position;
+    }
   }
 }
 

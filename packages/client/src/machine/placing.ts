@@ -1,14 +1,15 @@
 import { openSuccessor } from './flow.ts';
 import { becomeLive, catchUp, covers, latest, onStream, startOf, union } from './members.ts';
-import { TAKES_OPERATIONS, type Draft, type Member, type Open } from './state.ts';
+import { isStreaming, TAKES_OPERATIONS, type Connecting, type Draft, type Member, type Open } from './state.ts';
 
 /** How subscriptions come onto, and leave, a stream that is open. */
 
 /** Finds every subscription its way onto the stream, and keeps the stream's channels in step with what is wanted. */
 export function settleMembers(draft: Draft): void {
   const { phase } = draft;
-  if (phase.name !== 'open') return;
+  if (!isStreaming(phase)) return;
   for (const member of draft.members) settleMember(draft, phase, member);
+  if (phase.kind !== 'open') return;
   if (phase.transport === TAKES_OPERATIONS) return removeUnwanted(draft, phase, phase.channels);
   const wanted = union(draft.members.filter(onStream));
   const { successor } = phase;
@@ -21,7 +22,7 @@ export function settleMembers(draft: Draft): void {
 export function removeMember(draft: Draft, member: Member): void {
   draft.members = draft.members.filter((other) => other !== member);
   const { phase } = draft;
-  if (member.mode !== 'placing' || phase.name !== 'open') return;
+  if (member.mode !== 'placing' || phase.kind !== 'open') return;
   removeUnwanted(
     draft,
     phase,
@@ -29,17 +30,22 @@ export function removeMember(draft: Draft, member: Member): void {
   );
 }
 
-function settleMember(draft: Draft, phase: Open, member: Member): void {
+function settleMember(draft: Draft, phase: Connecting | Open, member: Member): void {
   const { mode, round, retryAtMs, channels } = member;
   if (retryAtMs !== Infinity && retryAtMs > draft.nowMs) return;
   if (mode === 'behind' && round === 0) return catchUp(draft, member);
   if (mode !== 'new' && mode !== 'joining') return;
+  const { after = 'now', history } = startOf(member);
+  if (phase.kind === 'connecting') {
+    // The past does not wait for the stream: a proxy may swallow an upgrade, and say nothing.
+    if (mode === 'new' && (history !== undefined || after !== 'now')) catchUp(draft, member);
+    return;
+  }
   const missing = channels.filter((channel) => !phase.channels.includes(channel));
   if (missing.length > 0 && phase.transport === TAKES_OPERATIONS) return place(draft, phase, member, missing);
   // It has caught up, and waits only for its channels to be part of the stream.
   if (mode === 'joining' && missing.length > 0) return;
   const now = latest(draft.position, member.since);
-  const { after = 'now', history } = startOf(member);
   const begin = history !== undefined || after === 'earliest' ? '' : after === 'now' ? now : after;
   if (mode === 'new' && missing.length === 0 && begin >= now) becomeLive(draft, member, begin);
   else catchUp(draft, member);

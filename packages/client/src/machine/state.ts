@@ -87,7 +87,7 @@ export interface Attempt {
   readonly channels: readonly string[];
   /** The cursor that it resumes from; empty when it begins. */
   readonly from: string;
-  /** It is given up if it is not ready by then. */
+  /** It is given up if it is not ready by then. Infinity while it waits for its token, which comes, or ends it. */
   untilMs: number;
 }
 
@@ -98,13 +98,13 @@ export interface Successor extends Attempt {
 }
 
 export interface Connecting extends Attempt {
-  readonly name: 'connecting';
+  readonly kind: 'connecting';
   /** What is tried next if this fails. */
   readonly rest: readonly TransportName[];
 }
 
 export interface Open {
-  readonly name: 'open';
+  readonly kind: 'open';
   readonly attempt: number;
   readonly transport: TransportName;
   readonly sinceMs: number;
@@ -123,19 +123,19 @@ export interface Open {
 }
 
 export type Phase =
-  | { readonly name: 'idle' }
+  | { readonly kind: 'idle' }
   | Connecting
   | Open
-  | { readonly name: 'waiting'; readonly untilMs: number; readonly why: string }
-  | { readonly name: 'closed'; readonly why: string; readonly problem: Problem | undefined };
+  | { readonly kind: 'waiting'; readonly untilMs: number; readonly why: string }
+  | { readonly kind: 'closed'; readonly why: string; readonly problem: Problem | undefined };
 
 /** Whether an attempt is under way, or its stream open. */
 export function isStreaming(phase: Phase): phase is Connecting | Open {
   return (phase as Open).attempt !== undefined;
 }
 
-export type PhaseName = Phase['name'];
-export type PhaseOf<Name extends PhaseName> = Extract<Phase, { readonly name: Name }>;
+export type PhaseName = Phase['kind'];
+export type PhaseOf<Name extends PhaseName> = Extract<Phase, { readonly kind: Name }>;
 
 /** To be read only: a step copies what it changes. */
 export interface State {
@@ -175,7 +175,7 @@ export type Ending =
 export type TransportInput =
   /** It delivers. `cursor` is where it begins; empty when that is not known. */
   | { readonly kind: 'ready'; readonly attempt: number; readonly cursor: string; readonly heartbeatMs: number }
-  /** Events in order, then how far the stream has spoken (undefined: to the last event). Neither: a sign of life. */
+  /** Events in order, then how far the stream has spoken (undefined: to the last event). Neither: a sign of life, the first when it asks the hub. */
   | {
       readonly kind: 'events';
       readonly attempt: number;

@@ -9,6 +9,8 @@ export interface Proxy {
   target: string;
   /** WebSocket upgrades are refused. */
   blocksWebSockets: boolean;
+  /** WebSocket upgrades are taken and never answered. */
+  swallowsWebSockets: boolean;
   /** Bodies are passed on only when they are complete: an event stream never is. */
   buffers: boolean;
   /** Nothing is passed on any more, and nothing is closed. */
@@ -32,6 +34,7 @@ export async function startProxy(target: string): Promise<Proxy> {
   const proxy = {
     target,
     blocksWebSockets: false,
+    swallowsWebSockets: false,
     buffers: false,
     stalls: false,
     losesNextAnswer: false,
@@ -94,8 +97,11 @@ export async function startProxy(target: string): Promise<Proxy> {
   function upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     proxy.requests.push(`UPGRADE ${request.url}`);
     if (proxy.blocksWebSockets) return void socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n');
+    if (proxy.swallowsWebSockets) return;
     const { hostname, port } = new URL(proxy.target);
+    let isOpen = false;
     const hub = connect(Number(port), hostname, () => {
+      isOpen = true;
       const headers = request.rawHeaders.map((text, index) => (index % 2 === 0 ? `${text}: ` : `${text}\r\n`)).join('');
       hub.write(`GET ${request.url} HTTP/1.1\r\n${headers}\r\n`);
       hub.write(head);
@@ -105,7 +111,7 @@ export async function startProxy(target: string): Promise<Proxy> {
     socket.on('data', (piece) => hub.write(piece));
     hub.on('close', () => socket.destroy()).on('error', () => socket.destroy());
     socket.on('close', () => {
-      streams--;
+      if (isOpen) streams--;
       hub.destroy();
     });
   }

@@ -64,6 +64,7 @@ export class SimulatedHub {
   forbidden: string | undefined;
   /** The log was rolled back: places may go back, this once. */
   allowsGoingBack = false;
+  readonly #opened: number[] = [];
   #nextId = 1;
   #chance = 0;
 
@@ -191,7 +192,12 @@ export class SimulatedHub {
       kind: 'polled',
       id,
       round: poll.member.round,
-      result: { events, gaps: gap === undefined ? [] : [gap], cursor },
+      result: {
+        events,
+        gaps: gap === undefined ? [] : [gap],
+        cursor,
+        ...(events.length < meant.length ? { more: true as const } : {}),
+      },
     });
   }
 
@@ -224,7 +230,10 @@ export class SimulatedHub {
     this.state = state;
     if (!this.allowsGoingBack) checkPlaces(before, state);
     for (const effect of effects) this.#carryOut(effect);
-    checkPhase(state, this.streams.size);
+    // Its token is at hand.
+    for (const attempt of this.#opened.splice(0))
+      this.input({ kind: 'events', attempt, events: [], cursor: undefined });
+    checkPhase(this.state, this.streams.size);
   }
 
   /** Everything works from here on: goes on until nothing is left to be done. */
@@ -235,16 +244,16 @@ export class SimulatedHub {
       for (const attempt of this.streams.keys()) this.#serve(attempt);
       for (const id of this.polls.keys()) this.answerPoll(id);
       const { phase, members } = this.state;
-      const isQuiet = phase.name === 'open' && phase.successor === undefined && this.polls.size === 0;
+      const isQuiet = phase.kind === 'open' && phase.successor === undefined && this.polls.size === 0;
       const isCurrent = this.state.position === cursorOf(this.log.length) || this.log.length === 0;
       if (isQuiet && isCurrent && members.every(({ mode }) => mode === 'live')) return;
-      if (phase.name === 'waiting' || members.some(({ retryAtMs }) => retryAtMs !== Infinity)) this.wake();
+      if (phase.kind === 'waiting' || members.some(({ retryAtMs }) => retryAtMs !== Infinity)) this.wake();
     }
     throw new Error(`It does not come to rest: ${JSON.stringify(this.state)}`);
   }
 
   #isAtRest(): boolean {
-    return this.state.phase.name === 'idle' || this.state.phase.name === 'closed';
+    return this.state.phase.kind === 'idle' || this.state.phase.kind === 'closed';
   }
 
   #serve(attempt: number): void {
@@ -285,6 +294,7 @@ export class SimulatedHub {
     switch (effect.kind) {
       case 'open':
         this.transportsSeen.push(effect.transport);
+        this.#opened.push(effect.attempt);
         this.streams.set(effect.attempt, {
           transport: effect.transport,
           request: effect.request,
@@ -322,7 +332,7 @@ export class SimulatedHub {
       case 'refuse':
         return void this.asked.push(effect.kind);
       case 'state':
-        this.phases.push(effect.phase.name);
+        this.phases.push(effect.phase.kind);
     }
   }
 

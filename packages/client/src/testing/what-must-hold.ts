@@ -60,9 +60,9 @@ export function checkPlaces(before: State, after: State): void {
 export function checkPhase(state: State, streams: number): void {
   const { phase } = state;
   const wakeMs = wakeAtMs(state);
-  const isAtRest = phase.name === 'idle' || phase.name === 'closed';
-  if (isAtRest ? wakeMs !== Infinity : wakeMs === Infinity) throw new Error(`Waiting for nothing in ${phase.name}.`);
+  const isAtRest = phase.kind === 'idle' || phase.kind === 'closed';
+  if (isAtRest ? wakeMs !== Infinity : wakeMs === Infinity) throw new Error(`Waiting for nothing in ${phase.kind}.`);
   if (isAtRest && streams > 0) throw new Error('A stream was left open.');
   if (streams > 2) throw new Error('Too many streams.');
-  if (phase.name === 'idle' && state.members.length > 0) throw new Error('Idle, with subscriptions.');
+  if (phase.kind === 'idle' && state.members.length > 0) throw new Error('Idle, with subscriptions.');
 }

@@ -1,5 +1,5 @@
 import type { PolycastEvent, Problem, ServerMessage } from '@polycast/protocol';
-import type { Tell } from './transport.ts';
+import type { Signal, Tell } from './transport.ts';
 
 /** Should a hub not name its heartbeat with `ready` (PROTOCOL.md section 6.1). */
 const HEARTBEAT_MS = 25_000;
@@ -8,18 +8,18 @@ const HEARTBEAT_MS = 25_000;
 export function readMessage(message: PolycastEvent | ServerMessage, tell: Tell): void {
   if (!('op' in message)) return tell({ kind: 'events', events: [message], cursor: undefined });
   switch (message.op) {
+    case 'gap': {
+      const { op: kind, ...gap } = message;
+      return tell({ kind, gap });
+    }
     case 'ready':
-      return tell({ kind: 'ready', cursor: message.cursor, heartbeatMs: message.heartbeatMs || HEARTBEAT_MS });
-    case 'gap':
-      return tell({ kind: 'gap', gap: { from: message.from, to: message.to, reason: message.reason } });
+    case 'expiring':
+    case 'dropped':
+      return tell({ heartbeatMs: HEARTBEAT_MS, ...message, kind: message.op } as Signal);
     case 'heartbeat':
       return tell({ kind: 'events', events: [], cursor: message.cursor });
     case 'draining':
-      return tell({ kind: 'hint', reconnectInMs: message.reconnectInMs });
-    case 'expiring':
-      return tell({ kind: 'expiring' });
-    case 'dropped':
-      return tell({ kind: 'dropped', channels: message.channels });
+      return tell({ ...message, kind: 'hint' });
     case 'auth':
       // The new token may allow less. If it was refused, the stream goes on until the old one expires.
       return tell({ kind: 'dropped', channels: (message.ok && message.dropped) || [] });

@@ -27,9 +27,8 @@ export function openPolling(
     let waitSeconds = heldSeconds ? undefined : 0;
     for (; ; waitSeconds = heldSeconds) {
       const askedMs = performance.now();
-      const { answer, cut } = await poll(target, next, { limit: LIMIT, waitSeconds, signal });
+      const { events, gaps, cursor, more } = await poll(target, next, { limit: LIMIT, waitSeconds, signal });
       signal.throwIfAborted();
-      const { events, gaps, cursor } = answer;
       const isEmpty = events.length + gaps.length === 0;
       // A first answer to `now` is empty, and ends where it began; else it began where it was asked to.
       if (next === request)
@@ -42,7 +41,7 @@ export function openPolling(
       tell({ kind: 'events', events, cursor });
       next = { channels: request.channels, after: cursor };
       const restMs = isEmpty && waitSeconds ? askedMs + EMPTY_ANSWER_MIN_MS - performance.now() : 0;
-      if (!cut) await sleep(Math.max(pauseMs, restMs), signal);
+      if (!more) await sleep(Math.max(pauseMs, restMs), signal);
     }
   });
 }
