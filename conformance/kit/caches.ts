@@ -40,16 +40,18 @@ export const CACHES: readonly {
 async function startNginx(originPort: number): Promise<Cache> {
   const [ofHttp = '', ofLocation = ''] = guideBlocks(/proxy_cache/);
   const { child, port } = await spawnNginx((folder, ownPort) => {
-    mkdirSync(join(folder, 'cache'));
-    chmodSync(join(folder, 'cache'), 0o777);
-    return `${ofHttp.replace('/var/cache/nginx/polycast', `${folder}/cache`)}
+    for (const name of ['cache', 'cache-once']) {
+      mkdirSync(join(folder, name));
+      chmodSync(join(folder, name), 0o777);
+    }
+    return `upstream polycast { server 127.0.0.1:${originPort}; }
+  ${ofHttp.replaceAll('/var/cache/nginx/polycast', `${folder}/cache`).replaceAll('/run/', `${folder}/`)}
   server {
     listen 127.0.0.1:${ownPort};
     location / {
-      proxy_pass http://127.0.0.1:${originPort};
       proxy_http_version 1.1;
       proxy_set_header Host $http_host;
-      ${/* However slow the machine is. */ ofLocation.replace('lock_timeout 100ms', 'lock_timeout 60s')}
+      ${ofLocation}
     }
   }`;
   });

@@ -7,12 +7,15 @@ export interface CountingProxy {
   readonly port: number;
   /** Path and query of each request, in order. */
   readonly paths: string[];
+  /** How long each request is kept before it is passed on. */
+  delayMs: number;
   close(): void;
 }
 
 export async function startCountingProxy(hubPort: number): Promise<CountingProxy> {
   const paths: string[] = [];
   const agent = new Agent({ keepAlive: true });
+  const proxy = { port: 0, paths, delayMs: 0, close };
   const server = createServer((request, response) => {
     const { method = 'GET', url: path = '/', headers } = request;
     paths.push(path);
@@ -22,17 +25,16 @@ export async function startCountingProxy(hubPort: number): Promise<CountingProxy
     });
     forwarded.on('error', () => response.destroy());
     response.on('close', () => forwarded.destroy());
-    request.pipe(forwarded);
+    setTimeout(() => request.pipe(forwarded), proxy.delayMs);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  return {
-    port: (server.address() as AddressInfo).port,
-    paths,
-    close: () => {
-      server.closeAllConnections();
-      server.close();
-      agent.destroy();
-    },
-  };
+  proxy.port = (server.address() as AddressInfo).port;
+  return proxy;
+
+  function close(): void {
+    server.closeAllConnections();
+    server.close();
+    agent.destroy();
+  }
 }

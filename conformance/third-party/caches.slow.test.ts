@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { startUsersHub, type UsersHub } from '../identity/kit/users-hub.ts';
 import { ISSUER, TOKEN_COOKIE } from '../identity/kit/tokens.ts';
 import { CACHES, type Cache } from '../kit/caches.ts';
@@ -106,6 +106,19 @@ describe.each(CACHES)('$name', ({ name, isInstalled, isProxy, start }) => {
       expect((await cache.get(newest)).text).toContain(`"data":${data}`);
       expect((await cache.get(`/v1/channels/${channel}`)).text).toBe(String(data));
     }
+  });
+
+  test.skipIf(!isInstalled || !isProxy)('asks a slow hub once as well', async () => {
+    const channel = `news.slow.${name}`;
+    const events = [0, 1, 2, 3, 4].map((data) => ({ channel, data }));
+    const [{ id: first }] = (await (await hub.ask('POST', '/v1/events', events)).json()) as [{ id: string }];
+    const path = `/v1/events?channel=${channel}&after=${first}&limit=3`;
+    origin.paths.length = 0;
+    origin.delayMs = 700;
+    onTestFinished(() => void (origin.delayMs = 0));
+    const crowd = await Promise.all(Array.from({ length: CROWD }, () => cache.get(path)));
+    expect(new Set(crowd.map(({ text }) => text)).size).toBe(1);
+    expect(origin.paths).toEqual([path]);
   });
 
   test.skipIf(!isInstalled)('lets a crowd wait for one event, and gives it to all', async () => {
