@@ -1,5 +1,6 @@
 import type { RefObject, VNode } from 'preact';
 import { LANES } from '../lanes/index.ts';
+import { groupMarks } from '../model/marks.ts';
 import type { Order } from '../model/order.ts';
 import { STEPS } from '../model/steps.ts';
 import { timeAxis } from '../model/time-axis.ts';
@@ -39,6 +40,7 @@ interface KitchenRowProps {
 
 function KitchenRow({ session, axis, now, strip, stripWidth }: KitchenRowProps): VNode {
   const { order } = session;
+  const numbers = numbersOf(order, axis, stripWidth);
   return (
     <div class="row kitchen-row">
       <p class="row-label">
@@ -46,7 +48,7 @@ function KitchenRow({ session, axis, now, strip, stripWidth }: KitchenRowProps):
       </p>
       <div class="strip" aria-hidden="true" ref={strip}>
         {axis.ticksMs
-          .filter((offsetMs) => axis.percent(axis.fromMs + offsetMs) < 97)
+          .filter((offsetMs) => (1 - axis.percent(axis.fromMs + offsetMs) / 100) * stripWidth > TICK_WIDTH)
           .map((offsetMs) => (
             <span key={offsetMs} class="tick" style={{ left: `${axis.percent(axis.fromMs + offsetMs)}%` }}>
               {secondsText(offsetMs)}
@@ -61,8 +63,10 @@ function KitchenRow({ session, axis, now, strip, stripWidth }: KitchenRowProps):
             class={`publication ${acceptedAtMs === undefined ? 'sending' : ''}`}
             style={{ left: `${axis.percent(sentAtMs)}%` }}
           >
-            <span class="number">{step}</span>
-            {hasRoom(order, step, axis, stripWidth) && <span class="publication-title">{STEPS[step - 1]?.title}</span>}
+            {numbers.has(step) && <span class="number">{numbers.get(step)}</span>}
+            {numbers.get(step) === String(step) && hasRoom(order, step, axis, stripWidth) && (
+              <span class="publication-title">{STEPS[step - 1]?.title}</span>
+            )}
           </span>
         ))}
         {session.running && <span class="now" style={{ left: `${axis.percent(now)}%` }} />}
@@ -76,6 +80,16 @@ function KitchenRow({ session, axis, now, strip, stripWidth }: KitchenRowProps):
   );
 }
 
+/** What stands at a publication, by its step: its number, and those of the publications whose own would lie on it. */
+function numbersOf(order: Order | undefined, axis: TimeAxis, stripWidth: number): Map<number, string> {
+  const groups = groupMarks(
+    order?.publications ?? [],
+    stripWidth,
+    ({ sentAtMs }) => (axis.percent(sentAtMs) * stripWidth) / 100,
+  );
+  return new Map(groups.map(({ items }) => [items[0]?.step ?? 0, items.map(({ step }) => step).join('·')]));
+}
+
 /** Whether a title fits in before the next publication, or the end of the strip. */
 function hasRoom(order: Order, step: number, axis: TimeAxis, stripWidth: number): boolean {
   const [own, next] = [order.publications[step - 1], order.publications[step]];
@@ -84,6 +98,8 @@ function hasRoom(order: Order, step: number, axis: TimeAxis, stripWidth: number)
   return room > NUMBER_WIDTH + LETTER_WIDTH * (STEPS[step - 1]?.title.length ?? 0);
 }
 
+/** In pixels: of the longest word at a tick, which is not to be cut off by the strip's end. */
+const TICK_WIDTH = 44;
 /** In pixels: of the number before a title with what is left free on both sides, and of a letter of the title. */
 const NUMBER_WIDTH = 34;
 const LETTER_WIDTH = 7;

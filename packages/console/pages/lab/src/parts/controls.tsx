@@ -30,7 +30,7 @@ export function Controls({ session }: { session: Session }): VNode {
             onChange={(waitSeconds) => session.change({ waitSeconds })}
           />
           <Slider
-            label="Kitchen takes a step every"
+            label="Kitchen goes on every"
             values={PACES_MS}
             value={settings.stepMs}
             text={secondsText}

@@ -1,7 +1,8 @@
 import type { VNode } from 'preact';
 import { outcomeOf } from '../model/exchange.ts';
 import type { Exchange } from '../model/exchange.ts';
-import type { Order, Sighting } from '../model/order.ts';
+import { groupMarks } from '../model/marks.ts';
+import type { Order } from '../model/order.ts';
 import type { LaneName } from '../model/records.ts';
 import type { TimeAxis } from '../model/time-axis.ts';
 import { bytesText, countText, durationText } from '../model/words.ts';
@@ -122,11 +123,13 @@ function Marks({ order, lane, axis, stripWidth }: Omit<StripProps, 'session' | '
         const to = axis.percent(sighting.seenAtMs);
         return <i key={sighting.step} class="delay" style={{ left: `${from}%`, width: `${to - from}%` }} />;
       })}
-      {together(sightings, axis, stripWidth).map((group) => (
-        <i key={group[0]?.step} class="number seen" style={{ left: `${axis.percent(group[0]?.seenAtMs ?? 0)}%` }}>
-          {group.map(({ step }) => step).join('·')}
-        </i>
-      ))}
+      {groupMarks(sightings, stripWidth, ({ seenAtMs }) => (axis.percent(seenAtMs) * stripWidth) / 100).map(
+        ({ items, place }) => (
+          <i key={items[0]?.step} class="number seen" style={{ left: `${(place / stripWidth) * 100}%` }}>
+            {items.map(({ step }) => step).join('·')}
+          </i>
+        ),
+      )}
       {gaps.map(({ reason, atMs }) => (
         <i key={atMs} class="gap-mark" style={{ left: `${axis.percent(atMs)}%` }}>
           gap: {reason}
@@ -161,27 +164,6 @@ function Bands({ lane, laneWire, session, axis, now }: Omit<StripProps, 'stripWi
 
 /** As its buttons say it. */
 const RECEIVER_WORDS: Readonly<Record<string, string>> = { cut: 'down', busy: 'slow' };
-
-/** Events that one answer brought together get one mark, and so do those whose marks would lie on each other. */
-function together(sightings: readonly Sighting[], axis: TimeAxis, stripWidth: number): Sighting[][] {
-  const placeOf = ({ seenAtMs }: Sighting): number => (axis.percent(seenAtMs) * stripWidth) / 100;
-  const groups: Sighting[][] = [];
-  for (const sighting of sightings) {
-    const group = groups.at(-1);
-    const first = group?.[0];
-    const isNear =
-      group !== undefined &&
-      first !== undefined &&
-      (sighting.seenAtMs - first.seenAtMs < 30 ||
-        placeOf(sighting) - placeOf(first) < (MARK_WIDTH * (group.length + 1)) / 2);
-    if (isNear) group.push(sighting);
-    else groups.push([sighting]);
-  }
-  return groups;
-}
-
-/** Of a mark with one number, and what is free beside it, in pixels; each further number takes less. */
-const MARK_WIDTH = 26;
 
 function titleOf(exchange: Exchange, now: number): string {
   const { method, status, startedAtMs, endedAtMs, events, bytesUp, bytesDown } = exchange;
