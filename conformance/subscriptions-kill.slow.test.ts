@@ -3,6 +3,7 @@ import {
   deadLetters,
   doneBy,
   doneIn,
+  forgetInFlight,
   isPoison,
   leasedEarly,
   mistaken,
@@ -81,11 +82,14 @@ test(`killed ${KILLS} times in the midst of a webhook, a queue and a replay, a h
       expect(reply.status, reply.text).toBe(202);
       replays.push({ ...reply.json<{ id: string; through: string }>(), atMs });
     }
+    const { length } = endpoint.taken;
+    await until('webhooks are sent in this life', () => endpoint.taken.length > length);
     await pause(seeded.below(LIFE_MS_MAX));
     for (const [name, subscription] of Object.entries(lists) as ['endpoint' | 'queue', string][])
       if (kill % 4 === 3) for (const event of await deadLetters(url, subscription)) seenDead[name].add(event);
     if ((await replaysUnderWay()) > 0) killsInReplays++;
     await hub.end('SIGKILL');
+    forgetInFlight(data);
     life++;
     hub = await startHubProcess({ data, port });
   }
