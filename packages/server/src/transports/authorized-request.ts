@@ -2,6 +2,7 @@ import type { PolycastError } from '@polycast/protocol';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Actor } from '../core/ports.ts';
 import type { Action, Principal, Scope } from '../core/principal.ts';
+import { answerCreated } from './bare-answer.ts';
 import { NO_STORE } from './cache-headers.ts';
 import { countedAs } from '../core/counted-address.ts';
 import { addressOf } from './client-address.ts';
@@ -186,6 +187,13 @@ export class AuthorizedRequest {
   respond(status: number, mediaType: string, text: string | Uint8Array, headers?: readonly string[]): void {
     this.#checkRead();
     respond(this.#response, status, mediaType, text, headers);
+  }
+
+  /** `201` with a small JSON text, of what has been done: it is told in any case. */
+  respondCreated(text: string): void {
+    const response = this.#response;
+    if (this.#request.complete && answerCreated(this.#place.services, response, text)) return;
+    respond(response, 201, 'application/json', text);
   }
 
   /** An answer that may hold what is nobody else's business, and that is true only now. */

@@ -26,6 +26,31 @@ test('answers of 304 follow each other on one connection, in the order of the re
   expect(heads.at(-1)).toContain('Connection: close');
 });
 
+test('publishes on one connection are answered in their order, whatever stands between them', async () => {
+  const { port } = await openTestHub();
+  const publish = (channel: string, line = '') =>
+    `POST /v1/channels/${channel}/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n${line}Content-Length: 1\r\n\r\n1`;
+  const text = await exchange(port, [
+    publish('a'),
+    publish('a.longer'),
+    publish('a') + publish('a.b') + 'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n' + publish('a.b.c'),
+    publish('a', 'Connection: close\r\n'),
+  ]);
+  const answers = text.split(/(?=HTTP\/1\.1 )/);
+  expect(answers.map((answer) => answer.slice(9, 12))).toEqual(['201', '201', '201', '201', '200', '201', '201']);
+  const channels = answers.map((answer) => /"channel":"([^"]*)"/.exec(answer)?.[1]);
+  expect(channels).toEqual(['a', 'a.longer', 'a', 'a.b', undefined, 'a.b.c', 'a']);
+  for (const answer of answers.filter((one) => one.startsWith('HTTP/1.1 201'))) {
+    const [head = '', body = ''] = answer.split('\r\n\r\n');
+    expect(head).toContain(
+      `\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nX-Content-Type-Options: nosniff\r\n`,
+    );
+    expect(head).toMatch(/\r\nDate: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r\nConnection: (?:keep-alive|close)$/);
+    expect(Number(/"id":"\w+-(\d+)"/.exec(body)?.[1])).toBeGreaterThan(0);
+  }
+  expect(answers.at(-1)).toContain('Connection: close');
+});
+
 const JSON_BODY = { 'content-type': 'application/json' };
 
 /** Sends each piece once the answers to the one before have come; all that came, when the hub closes. */

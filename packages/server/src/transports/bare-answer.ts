@@ -1,12 +1,16 @@
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Services } from './services.ts';
 import { corsOf } from './respond.ts';
 
 let dateTick = -1;
 let date = '';
-/** The last answer, whole: the same one is often given many times within a tick. */
+/** The last head without a body, whole: the same one is often given many times within a tick. */
 let lastHead = '';
 let lastText = '';
+/** The last head of a `201`, and how long its body was. */
+let createdBytes = -1;
+let createdHead = '';
 
 /**
  * Answers without a body in one write, past Node's own making of heads: for answers so small and so frequent that making their head
@@ -15,22 +19,54 @@ let lastText = '';
  * @returns whether it was answered; otherwise the usual way has to be taken
  */
 export function answerBare(services: Services, response: ServerResponse, head: string): boolean {
-  // Over HTTP/2 the connection is not this answer's own, and takes frames alone.
-  if (response.req.httpVersionMajor !== 1) return false;
-  const { socket } = response;
-  // Behind others on its connection it has to wait; and what ends its connection or is for a page has more to say.
-  if (socket === null || !response.shouldKeepAlive || corsOf(response).length > 0) return false;
-  const { wheel, clock } = services;
-  if (wheel.tick !== dateTick) {
-    dateTick = wheel.tick;
-    date = new Date(clock.nowMs()).toUTCString();
-    lastHead = '';
-  }
+  const socket = bareSocketOf(response);
+  if (socket === undefined) return false;
+  lookAtDate(services);
   if (head !== lastHead) {
     lastHead = head;
-    lastText = `${head}Date: ${date}\r\nConnection: keep-alive\r\n\r\n`;
+    lastText = withEnd(head);
   }
   socket.write(lastText, 'latin1');
   response.emit('finish');
   return true;
+}
+
+/** The same for `201` with a small JSON text: what most publishes are answered. The request must have been read to its end. */
+export function answerCreated(services: Services, response: ServerResponse, text: string): boolean {
+  const socket = bareSocketOf(response);
+  if (socket === undefined) return false;
+  lookAtDate(services);
+  const bytes = Buffer.byteLength(text);
+  if (bytes !== createdBytes) {
+    createdBytes = bytes;
+    createdHead = withEnd(`${CREATED}${bytes}\r\nX-Content-Type-Options: nosniff\r\n`);
+  }
+  // One without multi-byte characters needs no encoder.
+  socket.write(createdHead + text, bytes === text.length ? 'latin1' : 'utf8');
+  response.emit('finish');
+  return true;
+}
+
+const CREATED = 'HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: ';
+
+/** The connection, if it is this answer's own. */
+function bareSocketOf(response: ServerResponse): Socket | undefined {
+  // Over HTTP/2 the connection is not this answer's own, and takes frames alone.
+  if (response.req.httpVersionMajor !== 1) return undefined;
+  // Behind others on its connection it has to wait; and what ends its connection or is for a page has more to say.
+  if (!response.shouldKeepAlive || corsOf(response).length > 0) return undefined;
+  return response.socket ?? undefined;
+}
+
+/** With a new date, no head is what it was. */
+function lookAtDate({ wheel, clock }: Services): void {
+  if (wheel.tick === dateTick) return;
+  dateTick = wheel.tick;
+  date = new Date(clock.nowMs()).toUTCString();
+  lastHead = '';
+  createdBytes = -1;
+}
+
+function withEnd(head: string): string {
+  return `${head}Date: ${date}\r\nConnection: keep-alive\r\n\r\n`;
 }

@@ -119,7 +119,8 @@ export function publishOne(services: Services, by: By, publish: PublishRequest):
 function answerOne(services: Services, request: AuthorizedRequest, result: PublishResult): void {
   if (!result.ok) throw shown(services, result.error);
   const text = resultText(services, result);
-  request.respond(201, 'application/json', text, result.replayed ? REPLAYED : NO_HEADERS);
+  if (result.replayed) request.respond(201, 'application/json', text, REPLAYED);
+  else request.respondCreated(text);
 }
 
 /** Publishes what was understood and permitted; what was not keeps its place among the results. */
@@ -172,4 +173,3 @@ function checkedHeader(request: AuthorizedRequest, name: string, check: (text: s
 }
 
 const REPLAYED: readonly string[] = ['Idempotency-Replayed', 'true'];
-const NO_HEADERS: readonly string[] = [];
