@@ -30,6 +30,7 @@ import { healthRoutes } from './operate/health-routes.ts';
 import { createLogger } from './operate/logger.ts';
 import { createMetrics } from './operate/metrics.ts';
 import { RetentionTask } from './operate/retention-task.ts';
+import { ScrubTask } from './operate/scrub-task.ts';
 import { systemWorld, type World } from './operate/world.ts';
 import { builtFile } from './operate/built-file.ts';
 import { createGuardedFetch, type GuardedFetch } from './outgoing/guarded-fetch.ts';
@@ -256,6 +257,12 @@ export async function openHub(
     intervalMs: config.storage.retentionIntervalMs,
     failed: (error) => logger.error({ error: String(error) }, 'retention failed; it will be tried again'),
   });
+  const scrub = new ScrubTask({
+    log,
+    clock,
+    bytesPerSecond: config.storage.scrubBytesPerSecond,
+    failed: (error) => logger.error({ error: String(error) }, 'scrub of the log failed; it will be tried again'),
+  });
   const turning = setInterval(() => services.wheel.advance(), TICK_MS / world.speed);
   turning.unref();
   const keeping = setInterval(() => {
@@ -276,6 +283,7 @@ export async function openHub(
       dialects,
       deliveries,
       retention,
+      scrub,
       log,
       stop: () => {
         certificate?.close();
@@ -303,6 +311,7 @@ export async function openHub(
     throw error;
   }
   retention.start();
+  scrub.start();
   const { url, port } = address;
   services.origins.add(ownOrigins(url));
   logger.info({ url, data: config.data, epoch: log.state.epoch, head: log.state.head }, 'listening');

@@ -1,6 +1,7 @@
 import type { Log } from '../core/ports.ts';
 import type { Deliveries } from '../deliveries/deliveries.ts';
 import type { RetentionTask } from '../operate/retention-task.ts';
+import type { ScrubTask } from '../operate/scrub-task.ts';
 import type { PresenceTask } from '../presence/presence-task.ts';
 import type { HttpTransport } from '../transports/http-transport.ts';
 import type { Sessions } from '../transports/sessions.ts';
@@ -14,6 +15,7 @@ export interface OpenParts {
   readonly dialects: Dialects;
   readonly deliveries: Deliveries;
   readonly retention: RetentionTask;
+  readonly scrub: ScrubTask;
   readonly log: Log;
   /** Ends what happens by itself: timers, watched files. */
   stop(): void;
@@ -29,6 +31,7 @@ export async function closeAll({
   dialects,
   deliveries,
   retention,
+  scrub,
   log,
   stop,
   others,
@@ -36,6 +39,7 @@ export async function closeAll({
   transport.drain();
   presence.freeze();
   await retention.close();
+  await scrub.close();
   stop();
   for (const session of sessions.each()) session.destroy();
   const { server } = transport;

@@ -137,6 +137,7 @@ export interface OutgoingConfig {
 
 export interface StorageConfig {
   readonly retentionIntervalMs: number;
+  readonly scrubBytesPerSecond: number;
 }
 
 export interface DrainConfig {

@@ -76,6 +76,13 @@ const storage = {
       why: 'Often enough to keep up with a busy hub, rarely enough to cost nothing on a quiet one.',
     },
   ),
+  scrubBytesPerSecond: whole(
+    { unit: 'bytes', min: 0, max: 1024 * 1024 * 1024, default: 1024 * 1024 },
+    {
+      doc: 'Once a day the log is read at this pace and compared with its checksums, so that damage on the disk is told before a reader comes to it (`log_damaged` in `/healthz`). 0: never.',
+      why: 'A log of 90 GB in a day, for one to four hundredths of a processor core and less of what a disk can read.',
+    },
+  ),
 };
 
 const drain = {

@@ -129,6 +129,14 @@ export interface TrimOrder {
 }
 
 /** The one ordered log. Homes: `log/sqlite`, `log/memory`; one contract suite holds them all to these words. */
+/** One step of a scrub. */
+export interface Checked {
+  /** Up to where events were compared. */
+  readonly reached: Position;
+  /** Of the events that could be read. */
+  readonly bytes: number;
+}
+
 export interface Log {
   readonly state: LogState;
   /**
@@ -143,6 +151,11 @@ export interface Log {
   channels(query: ChannelQuery): Promise<readonly ChannelState[]>;
   /** One small step of removal (bounded in rows); says how many events it removed and whether there is more to do. */
   trim(orders: readonly TrimOrder[], nowMs: number): Promise<{ readonly removed: number; readonly more: boolean }>;
+  /**
+   * Compares what is stored after a position with its checksums, a small step of it, and notes what is damaged. Absent where nothing is
+   * on a disk. Example: `check(0)` is `{ reached: 500, bytes: 90_000 }`; at the end `reached` is the head.
+   */
+  check?(after: Position): Promise<Checked>;
   /** Bytes on disk, commits, rows, times: what metrics show. Names are stable, values are numbers since opening. */
   figures(): Readonly<Record<string, number>>;
   /** What clients fill in the memory of this home, if it keeps anything of the kind there. */

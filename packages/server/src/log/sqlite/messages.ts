@@ -1,4 +1,12 @@
-import type { AppendOutcome, ChannelQuery, ChannelState, Position, ReadQuery, TrimOrder } from '../../core/ports.ts';
+import type {
+  AppendOutcome,
+  ChannelQuery,
+  Checked,
+  ChannelState,
+  Position,
+  ReadQuery,
+  TrimOrder,
+} from '../../core/ports.ts';
 import type { Unavailable } from '../../sqlite/failure.ts';
 import type { Difference } from './witness.ts';
 
@@ -25,7 +33,14 @@ export type WriterRequest =
 export type ReaderRequest =
   | { readonly kind: 'open' }
   | { readonly kind: 'read'; readonly query: ReadQuery }
+  | { readonly kind: 'check'; readonly after: Position; readonly through: Position }
   | { readonly kind: 'close' };
+
+/** One step of a scrub, by the reader. */
+export interface CheckedPage extends Checked {
+  /** Events up to here are damaged; where the step began, when none is. */
+  readonly corruptThrough: Position;
+}
 
 /** Where a log stands when it has been opened. */
 export interface Opened {

@@ -1,4 +1,3 @@
-import type { ReadQuery } from '../../core/ports.ts';
 import type { ReaderOptions, ReaderRequest } from './messages.ts';
 import { encodePage } from './page-codec.ts';
 import type { PackedPage } from './page-codec.ts';
@@ -8,10 +7,10 @@ import { serve, threadOptions } from '../../sqlite/thread.ts';
 /** The thread of the reader: one read after the other. After an error the connection is opened anew. */
 let reader: Reader | undefined;
 
-function read(query: ReadQuery): PackedPage {
+function reading<Result>(read: (opened: Reader) => Result): Result {
   reader ??= new Reader(threadOptions<ReaderOptions>().folder);
   try {
-    return encodePage(reader.read(query));
+    return read(reader);
   } catch (error) {
     reader.close();
     reader = undefined;
@@ -25,9 +24,11 @@ serve<ReaderRequest>((request) => {
       reader = new Reader(threadOptions<ReaderOptions>().folder);
       return { value: undefined };
     case 'read': {
-      const page = read(request.query);
+      const page: PackedPage = reading((opened) => encodePage(opened.read(request.query)));
       return { value: page, transfer: [page.numbers.buffer, page.bodies] };
     }
+    case 'check':
+      return { value: reading((opened) => opened.check(request.after, request.through)) };
     case 'close':
       return void reader?.close();
   }

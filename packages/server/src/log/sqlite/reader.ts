@@ -5,6 +5,7 @@ import { ChannelIndex } from './channel-index.ts';
 import { checksumOf } from './checksum.ts';
 import { DamagedEvent, isDamage } from './damage.ts';
 import { filesOf } from './folder.ts';
+import type { CheckedPage } from './messages.ts';
 import { EVENT_COLUMNS, Salvage } from './salvage.ts';
 import type { EventRow } from './salvage.ts';
 import { MergedSource, ScannedSource } from './sources.ts';
@@ -12,6 +13,10 @@ import type { PositionSource } from './sources.ts';
 
 /** Up to so many channels are read each by its own index; more by going through the log and picking. */
 const MERGED_CHANNELS_MAX = 64;
+
+/** What one step of a scrub looks at. */
+const CHECKED_EVENTS_MAX = 500;
+const CHECKED_BYTES_MAX = 128 * 1024;
 
 type Page = Omit<ReadPage, 'trimmedThrough'>;
 type Sets = readonly ReadonlySet<number>[];
@@ -26,6 +31,7 @@ export class Reader {
   readonly #begin: StatementSync;
   readonly #end: StatementSync;
   readonly #event: StatementSync;
+  readonly #scan: StatementSync;
   readonly #salvage: Salvage;
   /** Events up to this one were stored before there were checksums. */
   readonly #uncheckedThrough: Position;
@@ -38,6 +44,10 @@ export class Reader {
     this.#end = this.#database.prepare('ROLLBACK');
     this.#event = this.#database.prepare(`SELECT ${EVENT_COLUMNS} FROM event WHERE position = ?`);
     this.#event.setReturnArrays(true);
+    this.#scan = this.#database.prepare(
+      `SELECT ${EVENT_COLUMNS} FROM event WHERE position > ? AND position <= ? ORDER BY position`,
+    );
+    this.#scan.setReturnArrays(true);
     this.#salvage = new Salvage(this.#database);
     const state = this.#database.prepare('SELECT unchecked_through AS unchecked FROM state').get();
     this.#uncheckedThrough = (state?.['unchecked'] ?? 0) as Position;
@@ -51,6 +61,42 @@ export class Reader {
       const { sets, trimmedThrough } = this.#channels.meant(query.patterns, query.after);
       return { ...this.#pageOrSalvage(query, sets), trimmedThrough };
     });
+  }
+
+  /**
+   * Compares events with their checksums in the order of the file, without an index: a step of a millisecond or two, so that reads wait
+   * no longer for it than for each other. From where something is damaged it goes on as a read does, which knows where that ends.
+   */
+  check(after: Position, through: Position): CheckedPage {
+    const checked = this.#within(() => {
+      this.#channels.catchUp();
+      return this.#compare(after, through);
+    });
+    if (checked.reached > after) return checked;
+    const query = { patterns: ['>'], types: undefined, after, through, direction: 'forward' } as const;
+    const page = this.read({ ...query, limit: CHECKED_EVENTS_MAX, bytesMax: CHECKED_BYTES_MAX });
+    return { reached: page.reached, corruptThrough: page.corruptThrough, bytes: bytesOf(page) };
+  }
+
+  /** Up to the event before the first that is not what was stored. */
+  #compare(after: Position, through: Position): CheckedPage {
+    let reached = after;
+    let bytes = 0;
+    let count = 0;
+    try {
+      for (const row of this.#scan.iterate(after, through) as Iterable<unknown>) {
+        const record = this.#recordOf(row as EventRow);
+        if (record === undefined) return { reached, corruptThrough: after, bytes };
+        reached = record.position;
+        bytes += record.body.byteLength;
+        if (++count >= CHECKED_EVENTS_MAX || bytes >= CHECKED_BYTES_MAX)
+          return { reached, corruptThrough: after, bytes };
+      }
+    } catch (error) {
+      if (isDamage(error)) return { reached, corruptThrough: after, bytes };
+      throw error;
+    }
+    return { reached: through, corruptThrough: after, bytes };
   }
 
   close(): void {
@@ -137,4 +183,8 @@ export class Reader {
     if (checksum === null) return position <= this.#uncheckedThrough ? record : undefined;
     return checksumOf(position, id, record.type, timeMs, body) === checksum ? record : undefined;
   }
+}
+
+function bytesOf({ records }: Pick<ReadPage, 'records'>): number {
+  return records.reduce((sum, { body }) => sum + body.byteLength, 0);
 }

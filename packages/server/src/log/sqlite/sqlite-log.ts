@@ -3,6 +3,7 @@ import type {
   AppendOutcome,
   ChannelQuery,
   ChannelState,
+  Checked,
   Log,
   LogState,
   NewRecord,
@@ -16,7 +17,15 @@ import type { Unavailable } from '../../sqlite/failure.ts';
 import { Thread } from '../../sqlite/thread.ts';
 import { CHANNELS_MAX_DEFAULT } from '../limits.ts';
 import { AppendQueue } from './append-queue.ts';
-import type { Channels, Opened, ReaderRequest, Trimmed, WriterOptions, WriterRequest } from './messages.ts';
+import type {
+  Channels,
+  CheckedPage,
+  Opened,
+  ReaderRequest,
+  Trimmed,
+  WriterOptions,
+  WriterRequest,
+} from './messages.ts';
 import { decodePage } from './page-codec.ts';
 import type { PackedPage } from './page-codec.ts';
 import type { Difference } from './witness.ts';
@@ -95,6 +104,9 @@ class SqliteLog implements Log {
   readonly #logger: LogLogger;
   /** Where damaged ranges end. */
   readonly #damage = new Set<Position>();
+  /** Passes of the scrub that came to the end, and what all have compared. */
+  #scrubs = 0;
+  #scrubbedBytes = 0;
   #reads = 0;
   #failures = 0;
 
@@ -144,7 +156,8 @@ class SqliteLog implements Log {
     const within = { ...query, through: Math.max(query.after, Math.min(query.through, this.#head)) };
     try {
       const page = await this.#page(within);
-      if (page.corruptThrough > within.after) this.#noteDamage(within, page);
+      if (page.corruptThrough > within.after)
+        this.#noteDamage(page, within.direction === 'forward' ? within.after : undefined);
       return page;
     } catch (error) {
       if (this.#reader.hasFailed) this.#fail(error);
@@ -153,11 +166,25 @@ class SqliteLog implements Log {
   }
 
   /** Each damaged range is counted and logged once, however many readers come to it. */
-  #noteDamage({ after, direction }: ReadQuery, { corruptThrough: through }: ReadPage): void {
+  #noteDamage({ corruptThrough: through }: { readonly corruptThrough: Position }, after: Position | undefined): void {
     if (this.#damage.has(through) || this.#damage.size >= DAMAGE_MAX) return;
     this.#damage.add(through);
-    const from = direction === 'forward' ? { after } : {};
-    this.#logger.error({ ...from, through }, 'log: events are damaged on the disk, readers get a gap');
+    this.#logger.error({ after, through }, 'log: events are damaged on the disk, readers get a gap');
+  }
+
+  async check(after: Position): Promise<Checked> {
+    if (this.#closing !== undefined) throw closed();
+    const through = this.#head;
+    try {
+      const checked = await this.#reader.request<CheckedPage>({ kind: 'check', after, through });
+      if (checked.corruptThrough > after) this.#noteDamage(checked, after);
+      this.#scrubbedBytes += checked.bytes;
+      if (checked.reached >= through) this.#scrubs++;
+      return checked;
+    } catch (error) {
+      if (this.#reader.hasFailed) this.#fail(error);
+      throw error;
+    }
   }
 
   async #page(query: ReadQuery): Promise<ReadPage> {
@@ -187,6 +214,8 @@ class SqliteLog implements Log {
       reads: this.#reads,
       failures: this.#failures,
       damagedRanges: this.#damage.size,
+      scrubs: this.#scrubs,
+      scrubbedBytes: this.#scrubbedBytes,
     };
   }
 
