@@ -226,7 +226,9 @@ test('what retention took of a channel that was held back is told in its place, 
   expect(taken.slice(gaps.length).map(({ type, data }) => [type, data])).toEqual([7, 8, 9].map((n) => [undefined, n]));
   expect(gaps[0]?.from).toBe(0);
   expect(gaps.at(-1)?.to).toBe(13);
-  for (const [index, { from }] of gaps.slice(1).entries()) expect(from).toBeLessThanOrEqual(gaps[index]?.to as number);
+  // Between two gaps may be what is of another channel, but nothing of this one.
+  const lost = [1, 3, 5, 7, 9, 11, 13];
+  expect(lost.filter((position) => !gaps.some(({ from, to }) => from < position && position <= to))).toEqual([]);
 });
 
 test('a secret that was rotated signs for a day more, and then no longer', async () => {
