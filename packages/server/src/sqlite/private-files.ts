@@ -7,7 +7,7 @@ export const PRIVATE_FOLDER_MODE = 0o700;
 
 /** Files that a hub makes in its data folder, with those that SQLite keeps beside a database. */
 const OWN_FILE =
-  /^(?:log\.db|lock\.db|[a-z]+\.sqlite|owner\.json|generation\.json|(?:identity-)?committed\.json|webhooks-in-flight)(?:\.new|-wal|-shm|-journal)?$/;
+  /^(?:log\.db|lock\.db|[a-z]+\.sqlite|owner\.json|generation\.json|(?:[a-z]+-)?committed\.json|webhooks-in-flight)(?:\.new|-wal|-shm|-journal)?$/;
 const OTHERS = 0o077;
 /** A folder that several users share, such as `/tmp`, is left as it is. */
 const STICKY = 0o1000;
