@@ -166,9 +166,10 @@ export class AuthorizedRequest {
     return new Members(await this.object());
   }
 
-  /** Listens to the client's going; `offGone` ends that. */
+  /** Tells of the client's going, at once if it has gone; `offGone` ends that. */
   onGone(listener: () => void): void {
-    this.#response.on('close', listener);
+    if (this.isGone) listener();
+    else this.#response.on('close', listener);
   }
 
   offGone(listener: () => void): void {

@@ -23,17 +23,19 @@ export async function readChannel(services: Services, request: AuthorizedRequest
   const waitSeconds = number(values, 'wait', 0, services.settings.pollWaitMaxSeconds) ?? 0;
   const interest = await permitted(services, request, ['subscribe'], channel);
   const { head } = services.feed;
-  let latest = await newestEvent(services.feed, interest);
+  const isWanted = (): boolean => !request.isGone;
+  let latest = await newestEvent(services.feed, interest, isWanted);
   const before = latest?.position;
   const mark = services.caching.mark(request.principal);
   const isKnown = knows(services, request.headers['if-none-match'], latest, mark);
   if (waitSeconds > 0 && isKnown) {
+    if (request.isGone) return;
     request.check();
     services.admission.admit(request.principal, request.notedAddress);
     await newsOrTimeout(services, request, interest, before ?? head, waitSeconds);
     if (request.isGone) return;
     request.check();
-    latest = await newestEvent(services.feed, interest);
+    latest = await newestEvent(services.feed, interest, isWanted);
   }
   if (latest === undefined) return respondNothingYet(services, request, channel);
   const headers = headersOf(services, request.principal, latest);
@@ -149,7 +151,7 @@ async function pageBefore(
   );
   const records = page.records.slice(0, limit).toReversed();
   const last = records.at(-1);
-  const hasNext = exclusive && last !== undefined && (await hasAfter(services, interest, last.position));
+  const hasNext = exclusive && last !== undefined && (await hasAfter(services, interest, last.position, isWanted));
   return {
     records,
     hasPrevious: page.records.length > limit || page.reached > 0,
@@ -160,10 +162,15 @@ async function pageBefore(
   };
 }
 
-async function hasAfter({ feed }: Services, interest: Interest, position: Position): Promise<boolean> {
+async function hasAfter(
+  { feed }: Services,
+  interest: Interest,
+  position: Position,
+  isWanted: () => boolean,
+): Promise<boolean> {
   const isQuiet = feed.isQuiet(interest, position);
   if (isQuiet !== undefined) return !isQuiet;
-  const page = await feed.read(interest, position, feed.head, 'forward', 1, 1);
+  const page = await feed.read(interest, position, feed.head, 'forward', 1, 1, isWanted);
   return page.records.length > 0;
 }
 
@@ -191,7 +198,7 @@ class BlockingQuery extends HeldAnswer implements Sink {
   }
 
   start(waitSeconds: number): void {
-    this.services.sessions.add(this);
+    if (!this.begin()) return this.#over();
     this.wait(waitSeconds);
     this.response.on('close', this.#end);
     this.reader.start();

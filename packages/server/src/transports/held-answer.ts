@@ -76,6 +76,16 @@ export abstract class HeldAnswer implements Timed, Session {
     this.response.destroy();
   }
 
+  /**
+   * To be the first thing: from here on it is a session. False where the client has gone while its request was looked at: then `close`
+   * has been already, and nothing would end the wait before its time.
+   */
+  protected begin(): boolean {
+    if (this.response.destroyed) return false;
+    this.services.sessions.add(this);
+    return true;
+  }
+
   /** Waits for so long, and no longer than its standing lasts. */
   protected wait(seconds: number): void {
     const waitTicks = ticksOf(seconds * 1000);

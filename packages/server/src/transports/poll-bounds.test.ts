@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
@@ -59,6 +60,14 @@ async function logReads(): Promise<number> {
   return Number(/^polycast_log_reads_total (\d+)/m.exec(text)?.[1]);
 }
 
+/** Resolves with how many reads there have been by then. */
+async function untilNothingIsRead(): Promise<number> {
+  let last = -1;
+  const isStill = async (): Promise<boolean> => last === (last = await logReads());
+  await expect.poll(isStill, { interval: 200, timeout: 30_000 }).toBe(true);
+  return last;
+}
+
 /** PROTOCOL.md section 5.4. */
 test.each(['', '&wait=30'])(
   'a poll for what is rare looks at a part of the log, and goes on from there%s',
@@ -89,18 +98,42 @@ test('the reads of a client that has gone are not carried on, nor are those begu
   });
   await expect.poll(logReads, { timeout: 30_000 }).toBeGreaterThan(before);
   for (const socket of sockets) socket.resetAndDestroy();
-  let last = -1;
-  await expect
-    .poll(
-      async () => {
-        const now = await logReads();
-        const isStill = now === last;
-        last = now;
-        return isStill;
-      },
-      { interval: 200, timeout: 30_000 },
-    )
-    .toBe(true);
+  const last = await untilNothingIsRead();
   // Each of them alone would have read 16 pages before it was answered.
   expect(last - before).toBeLessThan((40 * 16) / 2);
+});
+
+async function longPolls(): Promise<number> {
+  const text = await (await fetch(`${hub.url}/metrics`)).text();
+  return Number(/^polycast_sessions\{transport="long_poll"\} (\d+)/m.exec(text)?.[1]);
+}
+
+/** `count` connections that ask and hear nothing. */
+function askers(count: number, request: (index: number) => string, headers = ''): Socket[] {
+  return Array.from({ length: count }, (_, index) => {
+    const socket = connect(Number(new URL(hub.url).port), '127.0.0.1');
+    onTestFinished(() => void socket.destroy());
+    socket.on('error', () => undefined);
+    socket.write(`GET ${request(index)} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n`);
+    return socket;
+  });
+}
+
+test('what is to wait does not begin to once its client has gone, whatever it waited for before', async () => {
+  // So many reads are in line that each of those that follow is still looked at when its client goes.
+  const before = await logReads();
+  const busy = askers(10, (index) => `/v1/events?channel=noise.>&type=other${index}&after=earliest`);
+  await expect.poll(logReads, { timeout: 30_000 }).toBeGreaterThan(before);
+  const gone = [
+    ...askers(20, (index) => `/v1/channels/none.${index}?wait=60`),
+    ...askers(20, () => '/v1/channels/noise.rare?wait=60', 'If-None-Match: *\r\n'),
+    ...askers(20, (index) => `/v1/events?channel=noise.>&type=old${index}&history=1&wait=60`),
+  ];
+  await Promise.all(gone.map((socket) => once(socket, 'connect')));
+  for (let turn = 0; turn < 5; turn++) await longPolls();
+  for (const socket of gone) socket.resetAndDestroy();
+  for (const socket of busy) socket.resetAndDestroy();
+  // What waits does so for a minute: none of them may.
+  await untilNothingIsRead();
+  await expect.poll(longPolls, { timeout: 10_000 }).toBe(0);
 });

@@ -137,7 +137,7 @@ class Poll extends HeldAnswer implements Sink {
   }
 
   start(): void {
-    this.services.sessions.add(this);
+    if (!this.begin()) return;
     this.reader.start(this.#wish.waitSeconds > 0);
     if (this.reader.isClosed) return;
     // It waits: for a page of the log, for an event, for its time, or for the client to go.

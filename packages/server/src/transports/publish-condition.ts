@@ -25,12 +25,19 @@ export function ifMatchOf(
   if (ifMatch === undefined) return undefined;
   const tags = tagsIn(ifMatch);
   if (tags === '*') return '*';
-  return tags.length === 1 ? (tags[0] as string) : amongTags(feed, tags.map(cursorOfTag), channel);
+  return tags.length === 1
+    ? (tags[0] as string)
+    : amongTags(feed, tags.map(cursorOfTag), channel, () => !request.isGone);
 }
 
 /** Of several tags the one that is the newest event's. If that is another one when it comes to it, it is none of them. */
-async function amongTags(feed: Feed, tags: readonly string[], channel: string): Promise<string> {
-  const latest = await newestEvent(feed, feed.interest([channel]));
+async function amongTags(
+  feed: Feed,
+  tags: readonly string[],
+  channel: string,
+  isWanted: () => boolean,
+): Promise<string> {
+  const latest = await newestEvent(feed, feed.interest([channel]), isWanted);
   const tag = latest === undefined ? '' : encodeCursor(feed.epoch, latest.position);
   return tags.includes(tag) ? tag : '';
 }
