@@ -125,7 +125,7 @@ test('what is published while the browser is offline is sent when it is back, on
   const context = await contextForTest(browser);
   const page = await openPage(context, await startProxy(hub.url));
   // Less than it is offline for: time runs only while it is online. And enough for a slow machine to publish once it is.
-  const publishTimeoutMs = 4000;
+  const publishTimeoutMs = 12_000;
   await subscribe(page, 'offline', { publishTimeoutMs });
   await context.setOffline(true);
   await page.waitForFunction(() => !navigator.onLine);
@@ -137,8 +137,9 @@ test('what is published while the browser is offline is sent when it is back, on
   await page.waitForTimeout(publishTimeoutMs + 500);
   expect(await page.evaluate(() => window.states.join())).not.toMatch(/rejected/);
   await context.setOffline(false);
+  const outcomes = await page.waitForFunction(() => window.states.find((state) => /fulfilled|rejected/.test(state)));
+  expect(await outcomes.jsonValue()).toBe('fulfilled,fulfilled,fulfilled,fulfilled');
   expect(await untilSeen(page, 4)).toEqual([1, 2, 3, 4]);
-  await page.waitForFunction(() => window.states.includes('fulfilled,fulfilled,fulfilled,fulfilled'));
 });
 
 test('who is there is told in a page, of users with tokens, as they come', async () => {
