@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { firstKey } from './identity/kit/keys.ts';
 import { atExit } from './kit/at-exit.ts';
 import { Follower, TRANSPORTS } from './kit/followers.ts';
 import { canShim, shimDisk } from './kit/disk-shim.ts';
@@ -87,6 +88,48 @@ test('a hub that starts on a full disk can be read, and takes everything again w
   expect((await call(`${hub.url}/v1/subscriptions`, publishing(subscription))).status).toBe(201);
   expect((await call(`${hub.url}/v1/revocations`, publishing({ user: 'ada' }))).status).toBe(201);
   await hub.end('SIGKILL');
+});
+
+test('a key that is revoked while the disk is full does not come back, whoever asks again and whenever there is room', async ({
+  skip,
+}) => {
+  skip(!canShim, 'there is no compiler');
+  const data = temporaryFolder('revoked-full');
+  const disk = shimDisk(data);
+  const config = { access: 'rules' };
+  const hub = await startHubProcess({ data, config, environment: disk.environment });
+  const admin = await firstKey(hub);
+  const ask = (url: string, path: string, key: string, body?: object): ReturnType<typeof call> => {
+    const { method, headers, ...rest } = body === undefined ? { method: 'DELETE', headers: {} } : publishing(body);
+    return call(url + path, { method, headers: { ...headers, Authorization: `Bearer ${key}` }, ...rest });
+  };
+  const make = async (name: string): Promise<{ readonly id: string; readonly key: string }> =>
+    (await ask(hub.url, '/v1/keys', admin, { name, scopes: { publish: ['>'] } })).json();
+  const [first, second, third] = [await make('first'), await make('second'), await make('third')];
+  const revoke = async ({ id }: { readonly id: string }): Promise<readonly [number, string | undefined]> => {
+    const { status, text } = await ask(hub.url, `/v1/keys/${id}`, admin);
+    return [status, text === '' ? undefined : (JSON.parse(text) as { code: string }).code];
+  };
+  const use = async (url: string, { key }: { readonly key: string }): Promise<number> =>
+    (await ask(url, '/v1/events', key, { channel: 'a', data: 1 })).status;
+
+  disk.order('full', '');
+  // Refused, and not forgotten: it is asked for again until it is stored.
+  expect(await revoke(first)).toEqual([503, 'log_full']);
+  expect(await revoke(first)).toEqual([503, 'log_full']);
+  expect(await use(hub.url, first)).toBe(401);
+  disk.order('full', undefined);
+  await until('it is stored', async () => (await revoke(first))[0] === 404);
+  disk.order('full', '');
+  expect(await revoke(second)).toEqual([503, 'log_full']);
+  disk.order('full', undefined);
+  expect(await hub.end('SIGTERM')).toBe(0);
+
+  const again = await startHubProcess({ data, config });
+  expect(await Promise.all([first, second, third].map((key) => use(again.url, key)))).toEqual([401, 401, 201]);
+  // Each deed is told once, however often it was tried.
+  expect(hub.log().match(/key\.revoked/g)).toHaveLength(2);
+  await again.end('SIGKILL');
 });
 
 function publishing(body: object): { method: string; headers: Record<string, string>; body: string } {

@@ -46,8 +46,9 @@ export function keysRoutes(administration: Administration): readonly Route[] {
       request.respondJson(200, keyJson(changed));
     }),
     route('DELETE', '/v1/keys/:id', async (request) => {
-      found(keys.revoke(idOf(request), request.actor) ? true : undefined);
-      await keys.stored();
+      const revoking = keys.revoke(idOf(request), request.actor);
+      if (revoking === undefined) throw noSuchKey();
+      await revoking;
       request.respondEmpty(204);
     }),
     route('POST', '/v1/keys/:id/rotate', async (request) => {
@@ -120,6 +121,10 @@ function idOf({ parameters: { id = '' } }: AuthorizedRequest): string {
 }
 
 function found<Value>(value: Value | undefined): Value {
-  if (value === undefined) throw new PolycastError('not_found', 'There is no such key.');
+  if (value === undefined) throw noSuchKey();
   return value;
+}
+
+function noSuchKey(): PolycastError {
+  return new PolycastError('not_found', 'There is no such key.');
 }

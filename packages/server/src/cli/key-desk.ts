@@ -171,7 +171,9 @@ class FolderDesk implements KeyDesk {
   }
 
   async revoke(id: string): Promise<void> {
-    if (!this.#identity.keys.revoke(id, this.#by)) throw noSuchKey(id);
+    const revoking = this.#identity.keys.revoke(id, this.#by);
+    if (revoking === undefined) throw noSuchKey(id);
+    await revoking;
   }
 
   async revokeAll(kind: RevocationKind, name: string): Promise<void> {

@@ -14,13 +14,16 @@ export interface AuditEntry {
   readonly detail: Readonly<Record<string, unknown>>;
 }
 
+/** An entry that has no number yet. */
+export type Deed = Omit<AuditEntry, 'id'>;
+
 export interface AuditParts {
   readonly store: IdentityStore;
   readonly clock: Clock;
   /** The oldest entries go when there are more. */
   readonly entriesMax: number;
-  /** Each entry is logged as well: who can empty this log cannot reach that one. */
-  readonly logged: (entry: AuditEntry) => void;
+  /** Each deed is logged as well, once: who can empty this log cannot reach that one. */
+  readonly logged: (entry: Deed) => void;
   /** An entry that could not be written. */
   readonly failed: (error: unknown) => void;
 }
@@ -45,13 +48,24 @@ export class AuditLog implements Audit {
   }
 
   note(note: AuditNote): void {
-    const entry = this.#entry(note);
-    this.#parts.store.writeSoon(() => this.#write(entry)).catch(this.#parts.failed);
+    this.#parts.store.writeSoon(this.done(note)).catch(this.#parts.failed);
   }
 
-  /** Within a transaction of the store: the action and its entry are both kept, or neither is. */
+  /**
+   * Of what has taken effect, whatever the disk says: logged now, with the time and the names of now.
+   * @returns writes the entry, within a transaction of the store, as often as that has to be tried
+   */
+  done(note: AuditNote): () => void {
+    const entry = this.#entry(note);
+    this.#parts.logged(entry);
+    return () => this.#write(entry);
+  }
+
+  /** Within a transaction of the store: the action and its entry are both kept and logged, or neither is. */
   write(note: AuditNote): void {
-    this.#write(this.#entry(note));
+    const entry = this.#entry(note);
+    this.#write(entry);
+    this.#parts.store.afterCommit(() => this.#parts.logged(entry));
   }
 
   /** The newest first, from before an entry. */
@@ -63,7 +77,7 @@ export class AuditLog implements Audit {
     });
   }
 
-  #entry({ action, subject, by, detail = {} }: AuditNote): Omit<AuditEntry, 'id'> {
+  #entry({ action, subject, by, detail = {} }: AuditNote): Deed {
     return {
       timeMs: this.#parts.clock.nowMs(),
       action,
@@ -73,12 +87,10 @@ export class AuditLog implements Audit {
     };
   }
 
-  #write(entry: Omit<AuditEntry, 'id'>): void {
-    const { timeMs, action, subject, by, detail } = entry;
+  #write({ timeMs, action, subject, by, detail }: Deed): void {
     const inserted = this.#insert.run(timeMs, action, subject, JSON.stringify(by), JSON.stringify(detail));
     const id = Number(inserted.lastInsertRowid);
     this.#forget.run(id - this.#parts.entriesMax);
-    this.#parts.logged({ id, ...entry });
   }
 
   /** With a key's name as it is now. */

@@ -56,7 +56,8 @@ export function openIdentity(data: string, settings: StandingSettings, clock: Cl
       // It is done a second later.
       if (store.isMoving) return;
       try {
-        revocations.settle();
+        // It is in force: whoever made it has been told.
+        void store.settle().catch(() => undefined);
         keys.upkeep(nowMs);
         if (nowMs - prunedMs >= PRUNE_INTERVAL_MS) {
           prunedMs = nowMs;
@@ -68,13 +69,13 @@ export function openIdentity(data: string, settings: StandingSettings, clock: Cl
       }
     };
     const close = (): void => {
-      revocations.settle();
       try {
         keys.flush(clock.nowMs());
       } catch (error) {
         logger.error({ error: String(error) }, 'when keys were last used could not be written');
       }
-      store.close();
+      const lost = store.close();
+      if (lost > 0) logger.error({ data, count: lost }, LOST_REVOCATIONS);
     };
     return { keys, revocations, audit, hasLostCommits, upkeep, close };
   } catch (error) {
@@ -85,4 +86,6 @@ export function openIdentity(data: string, settings: StandingSettings, clock: Cl
 
 const LOST_COMMITS =
   'identity: the newest acknowledged changes are missing from identity.sqlite; keys and tokens that were revoked may be accepted again';
+const LOST_REVOCATIONS =
+  'identity: the disk has not taken what was revoked last; it was refused until now, and may be accepted after a restart';
 const PRUNE_INTERVAL_MS = 3_600_000;

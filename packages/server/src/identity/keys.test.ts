@@ -1,8 +1,11 @@
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import type { Grants, Principal } from '../core/principal.ts';
 import { keyHash, keyIdOf, newKeyText } from './keys-text.ts';
 import { revokedNow } from './revocations.ts';
 import { ALL_SCOPES, scopeTexts, wrongScopes } from './scopes.ts';
+import { IDENTITY_FILE } from './store.ts';
 import { identityFolder, openTestIdentity, OPERATOR, START_MS } from './testing.ts';
 
 const SHOP: Grants = { publish: ['orders.>'], subscribe: ['orders.*'] };
@@ -222,16 +225,70 @@ describe('keys are kept', () => {
     expect(() => keys.create(wishes(), OPERATOR)).toThrow(expect.objectContaining({ code: 'overloaded' }));
   });
 
-  test('a revoked one is gone at once and for good, with its sessions', () => {
+  test('a revoked one is gone at once and for good, with its sessions', async () => {
     const folder = identityFolder();
     const { keys, ended, close } = openTestIdentity(folder);
     const { key, text } = keys.create(wishes(), OPERATOR);
-    expect(keys.revoke(key.id, OPERATOR)).toBe(true);
+    const revoking = keys.revoke(key.id, OPERATOR);
     expect(ended).toEqual([{ key: key.id, issuedBeforeMs: Infinity }]);
     expect(() => keys.identify({ token: text })).toThrow('The key is not valid.');
-    expect(keys.revoke(key.id, OPERATOR)).toBe(false);
+    await revoking;
+    expect(keys.revoke(key.id, OPERATOR)).toBeUndefined();
     close();
     expect(() => openTestIdentity(folder).keys.identify({ token: text })).toThrow('The key is not valid.');
+  });
+
+  test('one that the disk does not take is gone, stays asked for until it is stored, and comes back from no restart', async () => {
+    const folder = identityFolder();
+    const { keys, logged, audit, upkeep, close } = openTestIdentity(folder);
+    const [first, second] = [keys.create(wishes(), OPERATOR), keys.create(wishes(), OPERATOR)];
+    using other = new DatabaseSync(join(folder, IDENTITY_FILE));
+    const fill = (): void =>
+      other.exec("CREATE TRIGGER full BEFORE DELETE ON key BEGIN SELECT RAISE(ABORT, 'no room'); END");
+    fill();
+    const refusal = expect.objectContaining({ code: 'log_unavailable', message: expect.stringContaining('in force') });
+    await expect(keys.revoke(first.key.id, OPERATOR)).rejects.toThrow(refusal);
+    await expect(keys.revoke(first.key.id, OPERATOR)).rejects.toThrow(refusal);
+    expect(() => keys.identify({ token: first.text })).toThrow('not valid');
+    expect(keys.get(first.key.id)).toBeUndefined();
+    for (let turn = 0; turn < 3; turn++) upkeep();
+    // What others do meanwhile is theirs alone.
+    const made = keys.create(wishes(), OPERATOR);
+    await keys.stored();
+    other.exec('DROP TRIGGER full');
+    await keys.revoke(first.key.id, OPERATOR);
+    expect(keys.revoke(first.key.id, OPERATOR)).toBeUndefined();
+    fill();
+    await expect(keys.revoke(second.key.id, OPERATOR)).rejects.toThrow(refusal);
+    other.exec('DROP TRIGGER full');
+    const deeds = (of: readonly object[]): number =>
+      of.filter((deed) => (deed as { action: string }).action === 'key.revoked').length;
+    expect([deeds(logged), deeds(audit.page(Infinity, 10))]).toEqual([2, 1]);
+    close();
+    const after = openTestIdentity(folder);
+    expect(after.keys.list().map(({ id }) => id)).toEqual([made.key.id]);
+    expect(deeds(after.audit.page(Infinity, 10))).toBe(2);
+  });
+
+  test('what the hub could not store before it ended is said', async () => {
+    const folder = identityFolder();
+    const { keys, errors, close } = openTestIdentity(folder);
+    const { key } = keys.create(wishes(), OPERATOR);
+    await keys.stored();
+    using other = new DatabaseSync(join(folder, IDENTITY_FILE));
+    other.exec("CREATE TRIGGER full BEFORE DELETE ON key BEGIN SELECT RAISE(ABORT, 'no room'); END");
+    await expect(keys.revoke(key.id, OPERATOR)).rejects.toThrow(/in force/);
+    close();
+    expect(errors).toEqual([expect.stringContaining('may be accepted after a restart')]);
+  });
+
+  test('a key that the disk refuses is logged as none', () => {
+    const folder = identityFolder();
+    const { keys, logged } = openTestIdentity(folder);
+    using other = new DatabaseSync(join(folder, IDENTITY_FILE));
+    other.exec("CREATE TRIGGER full BEFORE UPDATE ON committed BEGIN SELECT RAISE(ABORT, 'no room'); END");
+    expect(() => keys.create(wishes(), OPERATOR)).toThrow(/no room/);
+    expect([keys.list(), logged]).toEqual([[], []]);
   });
 
   test('a key of which less is allowed sends its sessions away; another name does not', () => {

@@ -44,8 +44,8 @@ export class KeyRing implements Identifier {
   readonly #parts: KeyRingParts;
   readonly #table: KeyTable;
   readonly #keys = new Map<string, LiveKey>();
-  /** Those that are not on the disk yet. */
-  readonly #revoking = new Set<Promise<void>>();
+  /** By the ids of revoked keys that are still in the file: when that is over. */
+  readonly #revoking = new Map<string, Promise<void>>();
   readonly #used = new Set<LiveKey>();
   #usesWrittenMs = -Infinity;
 
@@ -63,7 +63,6 @@ export class KeyRing implements Identifier {
 
   /** What was done to keys is durable once it resolves: nobody is answered before. @throws PolycastError `log_full`, `log_unavailable` */
   async stored(): Promise<void> {
-    await Promise.all(this.#revoking);
     await this.#parts.store.synced();
   }
 
@@ -136,22 +135,42 @@ export class KeyRing implements Identifier {
     return row;
   }
 
-  /** Takes effect at once, whether or not the disk takes it. @returns false when there is no such key */
-  revoke(id: string, by: Actor): boolean {
+  /**
+   * Takes effect at once, whether or not the disk takes it: then it is tried again and again, and when it is asked for again.
+   * @returns resolves once it is durable, rejects with `log_full`, `log_unavailable` if it is not stored yet; `undefined` when there is no
+   * such key
+   */
+  revoke(id: string, by: Actor): Promise<void> | undefined {
     const live = this.#keys.get(id);
-    if (live === undefined) return false;
+    if (live === undefined) return this.#revokeAgain(id);
+    const { store, audit } = this.#parts;
     const { name } = live.row;
-    const actor = this.#parts.audit.named(by);
+    // Before it is gone: it may have revoked itself.
+    const writeEntry = audit.done({ action: 'key.revoked', subject: id, by, detail: { name } });
     this.#keys.delete(id);
     this.#used.delete(live);
     this.#parts.ended({ key: id, issuedBeforeMs: Infinity });
-    const write = (): void => {
-      this.#table.delete(id);
-      this.#parts.audit.write({ action: 'key.revoked', subject: id, by: actor, detail: { name } });
-    };
-    if (this.#parts.store.isMoving) this.#writeSoon(write);
-    else this.#parts.store.write(write);
-    return true;
+    const stored = store.writeInForce(
+      () => {
+        this.#table.delete(id);
+        writeEntry();
+      },
+      () => void this.#revoking.delete(id),
+    );
+    this.#revoking.set(id, stored);
+    // Whoever asked is told; where nobody has asked, it is tried again all the same.
+    stored.catch(() => undefined);
+    return stored;
+  }
+
+  /** While it is in the file it is not "no such key": it would come back. */
+  #revokeAgain(id: string): Promise<void> | undefined {
+    const { store } = this.#parts;
+    return this.#revoking.get(id)?.catch(async () => {
+      await store.free();
+      await store.settle();
+      await store.synced();
+    });
   }
 
   /** @throws PolycastError `unauthorized`, `token_expired` */
@@ -206,14 +225,6 @@ export class KeyRing implements Identifier {
   #refused(code: 'unauthorized' | 'token_expired', detail: string): PolycastError {
     this.figures.refused++;
     return new PolycastError(code, detail);
-  }
-
-  /** While the file is locked; `stored` waits for it. */
-  #writeSoon(write: () => void): void {
-    const revoking = this.#parts.store.writeSoon(write);
-    this.#revoking.add(revoking);
-    const over = (): void => void this.#revoking.delete(revoking);
-    revoking.then(over, over);
   }
 
   #put(row: KeyRow, action: string, by: Actor, detail: Readonly<Record<string, unknown>> = {}): void {

@@ -1,4 +1,3 @@
-import { PolycastError } from '@polycast/protocol';
 import type { StatementSync } from 'node:sqlite';
 import type { Actor, Clock } from '../core/ports.ts';
 import type { Principal, Revocation } from '../core/principal.ts';
@@ -46,8 +45,6 @@ export class RevocationBook implements Revocations {
   readonly #put: StatementSync;
   readonly #delete: StatementSync;
   readonly #prune: StatementSync;
-  /** What the disk has not taken yet. */
-  #unwritten: (() => void)[] = [];
   #listener: (revocation: Revocation) => void = () => undefined;
 
   constructor(parts: RevocationParts) {
@@ -101,39 +98,18 @@ export class RevocationBook implements Revocations {
     const { store, audit } = this.#parts;
     const write = kind === 'session' ? undefined : this.#keep(kind, name, issuedBeforeMs);
     this.end({ [kind]: name, issuedBeforeMs });
-    const actor = audit.named(by);
     const detail = { kind, issuedBefore: new Date(issuedBeforeMs).toISOString() };
-    const writeAll = (): void => {
+    const writeEntry = audit.done({ action: 'revocation.made', subject: name, by, detail });
+    await store.writeInForce(() => {
       write?.();
-      audit.write({ action: 'revocation.made', subject: name, by: actor, detail });
-    };
-    try {
-      await store.writeSoon(writeAll);
-    } catch (error) {
-      if (this.#unwritten.length < UNWRITTEN_MAX) this.#unwritten.push(writeAll);
-      throw inForce(error);
-    }
+      writeEntry();
+    });
   }
 
   /** Ends live sessions without keeping anything: for what is refused anyway when it comes back. */
   end(revocation: Revocation): void {
     for (const kind of KINDS) if (revocation[kind] !== undefined) this.made[kind]++;
     this.#listener(revocation);
-  }
-
-  /** Writes what the disk did not take before. Whoever made it has been told. */
-  settle(): void {
-    const unwritten = this.#unwritten;
-    if (unwritten.length === 0) return;
-    try {
-      this.#parts.store.write(() => {
-        for (const write of unwritten) write();
-      });
-      this.#unwritten = [];
-      void this.#parts.store.synced().catch(() => undefined);
-    } catch {
-      // Tried again with the next upkeep.
-    }
   }
 
   /** Forgets those that nothing depends on any more. */
@@ -169,9 +145,6 @@ export class RevocationBook implements Revocations {
 
 const KINDS = ['user', 'token', 'key', 'session', 'signer'] as const;
 
-/** Beyond it they are in force, and are not stored: a disk that has been full through so many has other troubles. */
-const UNWRITTEN_MAX = 100_000;
-
 /** The name under which a floor is stored: no user, token or key has it. */
 const FLOOR = '';
 
@@ -180,12 +153,4 @@ interface Row {
   readonly name: string;
   readonly issued_before_ms: number;
   readonly kept_until_ms: number;
-}
-
-function inForce(error: unknown): unknown {
-  if (!(error instanceof PolycastError)) return error;
-  return new PolycastError(
-    error.code,
-    'It is in force; it is stored once the disk takes it, and lost if the hub ends before.',
-  );
 }

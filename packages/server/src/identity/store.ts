@@ -63,6 +63,10 @@ export class IdentityStore {
   readonly database: DatabaseSync;
   readonly #disk: OffLoopSync;
   #waiting: Waiting[] = [];
+  /** What is in force, and the disk has not taken yet. */
+  #unwritten: Waiting[] = [];
+  /** What is to be told once the present transaction has been committed. */
+  #onCommit: (() => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
   #committedMs = -Infinity;
   /** Acknowledged changes are missing from the file: somebody removed its write-ahead log, or put an older file in its place. */
@@ -92,17 +96,24 @@ export class IdentityStore {
    */
   write<Result>(run: () => Result): Result {
     const { database } = this;
+    this.#onCommit = [];
     try {
       database.exec('BEGIN IMMEDIATE');
       const result = run();
       this.#countUp.run();
       database.exec('COMMIT');
       this.#committed++;
+      for (const tell of this.#onCommit.splice(0)) tell();
       return result;
     } catch (error) {
       if (database.isOpen && database.isTransaction) database.exec('ROLLBACK');
       throw writeRefusal(error);
     }
+  }
+
+  /** Within `write`: called once that is committed, and never when it is undone. */
+  afterCommit(tell: () => void): void {
+    this.#onCommit.push(tell);
   }
 
   /**
@@ -139,8 +150,40 @@ export class IdentityStore {
    * holds up the hub with no more than twenty a second. Resolves once it is durable.
    */
   writeSoon(run: () => void): Promise<void> {
+    return this.#await({ run, isInForce: false });
+  }
+
+  /**
+   * The same for what is in force already, and must not come undone: what the disk does not take is tried again with each `settle`, and when
+   * the hub ends. It may run several times.
+   * @param stored called once it is durable, however late
+   * @throws PolycastError `log_full`, `log_unavailable`: rejects when the disk has not taken it at first
+   */
+  writeInForce(run: () => void, stored?: () => void): Promise<void> {
+    return this.#await({ run, isInForce: true, stored });
+  }
+
+  /**
+   * Tries again what is in force and not written, in this turn. Resolves once that is durable.
+   * @throws PolycastError `log_full`, `log_unavailable`: rejects when the disk still does not take it
+   */
+  async settle(): Promise<void> {
+    const unwritten = this.#unwritten;
+    if (unwritten.length === 0) return;
+    try {
+      this.write(() => {
+        for (const { run } of unwritten) run();
+      });
+    } catch (error) {
+      throw inForce(error);
+    }
+    this.#unwritten = [];
+    await this.#made(unwritten);
+  }
+
+  #await(what: Pick<Waiting, 'run' | 'isInForce' | 'stored'>): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#waiting.push({ run, resolve, reject });
+    this.#waiting.push({ ...what, resolve, reject });
     const restMs = this.#committedMs + COMMIT_INTERVAL_MS - performance.now();
     this.#timer ??= setTimeout(() => this.flush(), Math.max(0, restMs));
     return promise;
@@ -161,24 +204,49 @@ export class IdentityStore {
         for (const { run } of waiting) run();
       });
     } catch (error) {
-      for (const { reject } of waiting) reject(error);
+      this.#notMade(waiting, error);
       return;
     } finally {
       this.#committedMs = performance.now();
     }
-    void this.synced().then(
-      () => waiting.forEach(({ resolve }) => resolve()),
-      (error: unknown) => waiting.forEach(({ reject }) => reject(error)),
-    );
+    void this.#made(waiting).catch(() => undefined);
   }
 
-  /** The last connection that is closed syncs all there is. */
-  close(): void {
+  async #made(written: readonly Waiting[]): Promise<void> {
+    try {
+      await this.synced();
+    } catch (error) {
+      this.#notMade(written, error);
+      throw error;
+    }
+    for (const { resolve, stored } of written) {
+      stored?.();
+      resolve();
+    }
+  }
+
+  #notMade(waiting: readonly Waiting[], error: unknown): void {
+    for (const each of waiting) {
+      if (each.isInForce && this.#unwritten.length < UNWRITTEN_MAX) this.#unwritten.push(each);
+      each.reject(each.isInForce ? inForce(error) : error);
+    }
+  }
+
+  /**
+   * The last connection that is closed syncs all there is.
+   * @returns how much is in force and has not been written: it is forgotten with this process
+   */
+  close(): number {
+    // A thread that holds the file's lock gives it back within moments, and nobody else waits for this one any more.
+    if (this.database.isOpen) this.database.exec('PRAGMA busy_timeout = 5000');
     this.flush(true);
+    void this.settle().catch(() => undefined);
+    const lost = this.#unwritten.length;
     void this.#disk.close();
     if (this.database.isOpen) this.database.close();
     this.#noteSynced(this.#committed);
     this.#mark?.close();
+    return lost;
   }
 
   /** Only what is durable is marked, so a mark never claims more than was acknowledged. */
@@ -191,11 +259,17 @@ export class IdentityStore {
 
 interface Waiting {
   readonly run: () => void;
+  /** Its effect does not wait for the disk. */
+  readonly isInForce: boolean;
+  readonly stored?: (() => void) | undefined;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
 const COMMIT_INTERVAL_MS = 50;
+
+/** Beyond it they are in force, and are not stored: a disk that has been full through so many has other troubles. */
+const UNWRITTEN_MAX = 100_000;
 
 /** The file's name in the data folder. */
 export const IDENTITY_FILE = 'identity.sqlite';
@@ -232,4 +306,12 @@ function writeRefusal(error: unknown): unknown {
   if ((error as { code?: unknown }).code !== 'ERR_SQLITE_ERROR') return error;
   if (isFull(error)) return new PolycastError('log_full');
   return new PolycastError('log_unavailable', `${IDENTITY_FILE} cannot be written: ${(error as Error).message}.`);
+}
+
+function inForce(error: unknown): unknown {
+  if (!(error instanceof PolycastError)) return error;
+  return new PolycastError(
+    error.code,
+    'It is in force; it is stored once the disk takes it, and lost if the hub ends before.',
+  );
 }

@@ -41,7 +41,8 @@ export function openTestIdentity(
   const errors: string[] = [];
   const logger = {
     info: (fields: object) => void logged.push(fields),
-    error: (fields: object) => void errors.push(String((fields as { error: unknown }).error)),
+    error: (fields: object, message: string) =>
+      void errors.push(String((fields as { error?: unknown }).error ?? message)),
   };
   const identity = openIdentity(data, { ...SETTINGS, ...settings }, clock, logger);
   onTestFinished(() => identity.close());

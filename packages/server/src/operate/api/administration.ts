@@ -26,7 +26,7 @@ export const ADMINISTRATION: readonly Route[] = [
     answers: [answer(200, 'Changed.', KEY)],
   }),
   route('DELETE', '/v1/keys/{id}', 'revokeKey', 'Revokes a key: at once, and for good.', {
-    doc: 'Its sessions end.',
+    doc: 'Its sessions end. `503 log_full` or `log_unavailable`: it is revoked, and not stored yet. The hub stores it as soon as the disk takes it; ask again until `204` or `404` to know that it has.',
     parameters: [ID],
     answers: [answer(204, 'Revoked.')],
   }),
