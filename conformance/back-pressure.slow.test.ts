@@ -2,7 +2,8 @@ import { parseCursor } from '@polycast/protocol';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Follower, TRANSPORTS } from './kit/followers.ts';
 import { temporaryFolder } from './kit/folders.ts';
-import { residentBytes, startHubProcess, type HubProcess } from './kit/hub-process.ts';
+import { Heap, WITH_INSPECTOR } from './kit/heap.ts';
+import { startHubProcess, type HubProcess } from './kit/hub-process.ts';
 import { call, publishAll, type Published } from './kit/http.ts';
 import { closeCodeIn, rawSocket, rawWebSocket, type RawSocket } from './kit/raw-socket.ts';
 import { until } from './kit/wait.ts';
@@ -24,20 +25,21 @@ describe('readers that do not read', () => {
     hub = await startHubProcess({
       data: temporaryFolder('stalled'),
       config: { delivery: { tailBytesMax: TAIL_BYTES } },
+      environment: WITH_INSPECTOR,
     });
     const stalled = await Promise.all(
       Array.from({ length: STALLED }, (_, index) => (index % 2 === 0 ? openSse() : openWebSocket())),
     );
     for (const { socket } of stalled) socket.pause();
     await publishMany(500);
-    const before = residentBytes(hub.pid);
+    const before = await Heap.residentBytes(hub);
     const good = TRANSPORTS.map(
       (transport) => new Follower(hub.url, transport, { channels: ['a'], after: 'earliest' }),
     );
     const last = await publishMany(EVENTS);
     await until('the good ones have all', () => good.every(({ received }) => received.at(-1)?.id === last.id));
     // The tail and its batches come and go; nothing is held for those who do not read.
-    await until('no growth stays', () => residentBytes(hub.pid) - before < GROWTH_BYTES_MAX);
+    await until('no growth stays', async () => (await Heap.residentBytes(hub)) - before < GROWTH_BYTES_MAX);
     expect(stalled.filter(({ closed }) => closed)).toEqual([]);
     for (const [index, raw] of stalled.entries()) {
       if (index < 4) await readOn(raw, last, 500 + EVENTS);

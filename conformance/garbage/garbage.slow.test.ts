@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ERRORS, type ErrorCode } from '@polycast/protocol';
 import { Canary } from '../kit/canary.ts';
-import { residentBytes, startHubProcess, type HubProcess } from '../kit/hub-process.ts';
+import { Heap, WITH_INSPECTOR } from '../kit/heap.ts';
+import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { clientFrame, closeCodeIn, rawSocket, rawWebSocket, type RawSocket } from '../kit/raw-socket.ts';
 import { Seeded } from '../kit/seeded.ts';
 import { within, until } from '../kit/wait.ts';
@@ -21,7 +22,7 @@ let canary: Canary;
 /** What is there, by what stands for it. */
 const ids = new Map<string, string>();
 beforeAll(async () => {
-  hub = await startHubProcess({ config: { defaults: { historyCountMax: 1000 } } });
+  hub = await startHubProcess({ config: { defaults: { historyCountMax: 1000 } }, environment: WITH_INSPECTOR });
   canary = new Canary(hub.url);
   ids.set(WEBHOOK, await subscribe({ kind: 'webhook', url: 'http://127.0.0.1:9/' }));
   ids.set(QUEUE, await subscribe({ kind: 'pull' }));
@@ -74,11 +75,11 @@ describe('requests that should not be (PROTOCOL.md section 9)', () => {
 
   test('noise, and good requests with noise in them, get a documented answer each', async () => {
     const seeded = new Seeded();
-    const before = residentBytes(hub.pid);
+    const before = await Heap.residentBytes(hub);
     for (let round = 0; round < NOISE; round += 50) {
       await Promise.all(Array.from({ length: 50 }, () => sendNoise(noise(seeded), `seed ${seeded.seed}`)));
     }
-    await until('no growth stays', () => residentBytes(hub.pid) - before < GROWTH_BYTES_MAX);
+    await until('no growth stays', async () => (await Heap.residentBytes(hub)) - before < GROWTH_BYTES_MAX);
   });
 
   test('a connection goes on after a refusal, unless a body was left unread', async () => {
@@ -127,7 +128,7 @@ describe('WebSocket frames that should not be (PROTOCOL.md section 7.4)', () => 
   });
 
   test('a client that sends pings and operations and reads nothing costs no memory', async () => {
-    const before = residentBytes(hub.pid);
+    const before = await Heap.residentBytes(hub);
     const flood = Buffer.concat(Array.from({ length: 400 }, () => clientFrame(9, Buffer.alloc(125, 97))));
     const asks = Buffer.concat(
       Array.from({ length: 400 }, () => clientFrame(1, Buffer.from('{"op":"ping","ref":"' + 'r'.repeat(60) + '"}'))),
@@ -141,7 +142,7 @@ describe('WebSocket frames that should not be (PROTOCOL.md section 7.4)', () => 
       }
       raw.destroy();
     }
-    await until('no growth stays', () => residentBytes(hub.pid) - before < GROWTH_BYTES_MAX);
+    await until('no growth stays', async () => (await Heap.residentBytes(hub)) - before < GROWTH_BYTES_MAX);
   });
 });
 

@@ -14,7 +14,8 @@ import {
   TYPE,
   windowUpdate,
 } from '../kit/http2-frames.ts';
-import { residentBytes, startHubProcess, type HubProcess } from '../kit/hub-process.ts';
+import { Heap, WITH_INSPECTOR } from '../kit/heap.ts';
+import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { rawSocket } from '../kit/raw-socket.ts';
 import { http2Noise } from '../kit/http2-noise.ts';
 import { Seeded } from '../kit/seeded.ts';
@@ -42,12 +43,13 @@ beforeAll(async () => {
       delivery: { heartbeatMs: 1000, stalledTimeoutMs: STALLED_MS },
       limits: { keepAliveTimeoutMs: IDLE_MS, headersTimeoutMs: IDLE_MS },
     },
+    environment: WITH_INSPECTOR,
   });
   canary = new Canary(hub.url);
   // What the hub keeps of events by itself is there before anything is measured.
   const data = 'x'.repeat(100_000);
   for (let n = 0; n < 400; n++) await publish(hub.url, { channel: 'heavy', data });
-  before = residentBytes(hub.pid);
+  before = await Heap.residentBytes(hub);
 });
 afterAll(() => hub.end('SIGKILL'));
 
@@ -188,7 +190,7 @@ describe('attacks on HTTP/2', () => {
     await until('all are open', async () => (await seen('streams')) >= 1000);
     const event = { channel: 'heavy', data: 'x'.repeat(50_000) };
     for (let n = 0; n < 200; n++) await publish(hub.url, event);
-    await until('no growth stays', () => residentBytes(hub.pid) - before < GROWTH_BYTES_MAX);
+    await until('no growth stays', async () => (await Heap.residentBytes(hub)) - before < GROWTH_BYTES_MAX);
     await until('all are cut off', async () => (await seen('streams')) === 0);
     expect(raws.every(({ dataBytes }) => dataBytes.size === 0)).toBe(true);
     await Promise.all(raws.map((raw) => raw.closes()));
@@ -238,7 +240,7 @@ describe('attacks on HTTP/2', () => {
     expect(complaints).toEqual([]);
     // As long as it may take on a busy machine; a hub that chokes takes longer.
     expect(slowestMs).toBeLessThan(8000);
-    await until('no growth stays', () => residentBytes(hub.pid) - before < GROWTH_BYTES_MAX);
+    await until('no growth stays', async () => (await Heap.residentBytes(hub)) - before < GROWTH_BYTES_MAX);
     expect(hub.log()).not.toContain('"level":"error"');
   });
 });

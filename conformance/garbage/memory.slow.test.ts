@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
-import { residentBytes, startHubProcess, type HubProcess } from '../kit/hub-process.ts';
+import { Heap, WITH_INSPECTOR } from '../kit/heap.ts';
+import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { rawSocket } from '../kit/raw-socket.ts';
 import { publish } from '../kit/http.ts';
 import { until } from '../kit/wait.ts';
@@ -13,17 +14,17 @@ let hub: HubProcess;
 afterEach(() => hub.end('SIGKILL'));
 
 test('a thousand polls of a hundred patterns that nobody else has leave nothing behind', async () => {
-  hub = await startHubProcess();
+  hub = await startHubProcess({ environment: WITH_INSPECTOR });
   await polls(100);
-  const before = residentBytes(hub.pid);
+  const before = await Heap.residentBytes(hub);
   await polls(1000);
   // 16 MB were sent; without a bound they stayed as 1.7 GB.
-  await until('memory is given back', () => residentBytes(hub.pid) - before < 160 * MIB);
+  await until('memory is given back', async () => (await Heap.residentBytes(hub)) - before < 160 * MIB);
 }, 120_000);
 
 test('a hundred WebSockets with a hundred deep patterns each take no more than a few times what they sent', async () => {
-  hub = await startHubProcess();
-  const before = residentBytes(hub.pid);
+  hub = await startHubProcess({ environment: WITH_INSPECTOR });
+  const before = await Heap.residentBytes(hub);
   const sockets = await Promise.all(
     Array.from({ length: 100 }, async () => {
       const socket = new WebSocket(`${hub.url.replace('http', 'ws')}/v1/events?channel=warm`);
@@ -49,7 +50,7 @@ test('a hundred WebSockets with a hundred deep patterns each take no more than a
       return socket;
     }),
   );
-  expect(residentBytes(hub.pid) - before).toBeLessThan(60 * MIB);
+  expect((await Heap.residentBytes(hub)) - before).toBeLessThan(60 * MIB);
   // They are all still served.
   const [first] = sockets;
   const got = new Promise((resolve) => first?.addEventListener('message', resolve, { once: true }));

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Canary } from '../kit/canary.ts';
-import { residentBytes, startHubProcess, type HubProcess } from '../kit/hub-process.ts';
+import { Heap, WITH_INSPECTOR } from '../kit/heap.ts';
+import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { call } from '../kit/http.ts';
 import { rawSocket, type RawSocket } from '../kit/raw-socket.ts';
 import { until } from '../kit/wait.ts';
@@ -15,7 +16,7 @@ let hub: HubProcess;
 let canary: Canary;
 beforeAll(async () => {
   const limits = { headersTimeoutMs: LIMIT_MS, bodyTimeoutMs: LIMIT_MS, keepAliveTimeoutMs: LIMIT_MS };
-  hub = await startHubProcess({ config: { limits, delivery: { heartbeatMs: 1000 } } });
+  hub = await startHubProcess({ config: { limits, delivery: { heartbeatMs: 1000 } }, environment: WITH_INSPECTOR });
   canary = new Canary(hub.url);
 });
 afterAll(() => hub.end('SIGKILL'));
@@ -29,13 +30,13 @@ describe('clients that take their time', () => {
   });
 
   test('a body that does not end gets 408, one byte at a time too, and without growth', async () => {
-    const before = residentBytes(hub.pid);
+    const before = await Heap.residentBytes(hub);
     const bodies = ['application/json', 'application/cloudevents+json'].map((type) => post('/v1/events', type));
     await withDrips([...bodies, post('/v1/channels/slow/events', 'text/plain')], ' ', async (raw) => {
       await raw.closes();
       expect({ status: raw.status, code: raw.code }).toEqual({ status: 408, code: 'request_timeout' });
     });
-    await until('no growth stays', () => residentBytes(hub.pid) - before < GROWTH_BYTES_MAX);
+    await until('no growth stays', async () => (await Heap.residentBytes(hub)) - before < GROWTH_BYTES_MAX);
   });
 
   test('lines that stop in the middle get the results so far, and the reason', async () => {

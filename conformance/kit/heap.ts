@@ -1,5 +1,5 @@
 import { WebSocket } from 'ws';
-import type { HubProcess } from './hub-process.ts';
+import { residentBytes, type HubProcess } from './hub-process.ts';
 
 /** The environment of a hub process whose heap is to be looked at. */
 export const WITH_INSPECTOR: Readonly<Record<string, string>> = { NODE_OPTIONS: '--inspect=127.0.0.1:0' };
@@ -28,6 +28,14 @@ export class Heap {
       expression: '{ const { heapUsed, external } = process.memoryUsage(); heapUsed + external }',
     });
     return result?.value as number;
+  }
+
+  /** What the process has in memory once all garbage of its event loop is collected: a busy machine collects it late. */
+  static async residentBytes(hub: HubProcess): Promise<number> {
+    const heap = await Heap.of(hub);
+    await heap.liveBytes();
+    heap.close();
+    return residentBytes(hub.pid);
   }
 
   close(): void {
