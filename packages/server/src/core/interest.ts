@@ -70,7 +70,7 @@ export class Interest {
 
   /** Whether an event is meant. */
   means(record: StoredRecord): boolean {
-    return this.wantsType(record.type) && this.#covers(record.channel);
+    return this.wantsType(record.type) && this.covers(record.channel);
   }
 
   wantsType(type: string | undefined): boolean {
@@ -87,7 +87,8 @@ export class Interest {
     if (after < this.quietFrom && through >= this.quietFrom) this.quietFrom = after;
   }
 
-  #covers(channel: string): boolean {
+  /** Whether a channel is one of those that are meant, whatever the types. */
+  covers(channel: string): boolean {
     if (!this.hasWildcard && this.except.length === 0 && this.patterns.length === 1)
       return this.patterns[0] === channel;
     // Made when first asked for: one channel needs none.

@@ -19,6 +19,7 @@ export interface DeadLettersParts {
   readonly logger: { warn(fields: object, message: string): void };
 }
 
+const CHANNEL_REMOVED = 'The subscription no longer has its channel.';
 /** Dead letters taken in one go. */
 const PAGE_COUNT = 500;
 
@@ -63,15 +64,31 @@ export class DeadLetters {
   }
 
   /**
+   * What was to be handed out is of a channel that the subscription no longer has: it stays here. A replay lets go of it, as it was
+   * delivered before.
+   */
+  leaveOut(line: Line, progress: Progress, lane: Lane, nowMs: number): void {
+    // It was taken to be handed out, and is not.
+    lane.attempts--;
+    if (line === line.root) return this.giveUp(line, progress, lane, 'channel_removed', CHANNEL_REMOVED, nowMs);
+    progress.done(lane);
+  }
+
+  /**
    * Has one, or as many as may be open, delivered once more, beside all that comes; says how many. Those of a log that is no more stay:
-   * at their places stands something else, or nothing.
+   * at their places stands something else, or nothing. So do those of channels that it no longer has: nobody is asked about these.
    * @throws PolycastError `not_found` for one of them
    */
   async retry(line: Line, event: EventPlace | undefined): Promise<number> {
     const { epoch } = this.#parts;
     if (event !== undefined && event.epoch !== epoch)
       throw new PolycastError('not_found', 'The log that it was in is no more: it can be discarded, and not retried.');
-    if (event !== undefined) return this.#roomOf(line) > 0 ? this.#again(line, await this.#at(line, event)) : 0;
+    if (event !== undefined) {
+      const letters = await this.#at(line, event);
+      if (letters.some(({ channel }) => !line.hasChannel(channel)))
+        throw new PolycastError('not_found', `${CHANNEL_REMOVED} The event can be discarded, and not retried.`);
+      return this.#again(line, letters);
+    }
     let retried = 0;
     for (let after: EventPlace = { epoch, position: 0 }; ;) {
       const room = this.#roomOf(line);
@@ -113,7 +130,7 @@ export class DeadLetters {
 
   /** How many more may be open. */
   #roomOf({ progress }: Line): number {
-    return this.#parts.settings.openEventsMax - progress.waiting - progress.flying;
+    return this.#parts.settings.openEventsMax - progress.waiting - progress.flying - progress.countAside();
   }
 
   #page(line: Line, after: EventPlace | undefined, limit: number): Promise<readonly DeadLetter[]> {
@@ -127,7 +144,13 @@ export class DeadLetters {
   }
 
   async #again(line: Line, letters: readonly DeadLetter[]): Promise<number> {
-    const taken = letters.filter(({ channel, position }) => line.progress.takeAside(channel, position));
+    // Others may have been taken, and the channels changed, while these were read.
+    let room = this.#roomOf(line);
+    const taken = letters.filter(({ channel, position }) => {
+      const isTaken = room > 0 && line.hasChannel(channel) && line.progress.takeAside(channel, position);
+      if (isTaken) room--;
+      return isTaken;
+    });
     await this.#gone(line, taken);
     this.#parts.ownerOf(line).ready(line);
     return taken.length;

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { PolycastError } from '@polycast/protocol';
 import type { Actor, Clock, Log, StoredRecord } from '../core/ports.ts';
+import { relationOf } from '../core/pattern-relation.ts';
 import type { SubscriptionDefinition, WebhookDelivery } from '../core/subscription/definition.ts';
 import type {
   Attempt,
@@ -59,6 +60,8 @@ const REPEAT_MS = 86_400_000;
 export class Desk implements SubscriptionDesk {
   readonly #parts: DeskParts;
   readonly pulls: PullDesk;
+  /** Places of those whose endpoints are being asked, and that are not known yet. */
+  #asking = 0;
 
   constructor(parts: DeskParts) {
     this.#parts = parts;
@@ -73,11 +76,23 @@ export class Desk implements SubscriptionDesk {
     const nowMs = clock.nowMs();
     const repeated = this.#repeated(wishes, nowMs);
     if (repeated !== undefined) return { subscription: repeated.subscription, isNew: false };
-    if (registry.size >= settings.subscriptionsMax)
+    if (registry.size + this.#asking >= settings.subscriptionsMax)
       throw new PolycastError('subscription_limit', undefined, { retryAfterMs: 60_000 });
     this.#throwUnavailable();
     const definition = { id: createId(), version: 1, createdMs: nowMs, changedMs: nowMs, ...wishes };
-    const state = isTrusted || (await this.#consentsNow(definition)) ? 'active' : 'pending';
+    const { delivery } = definition;
+    let isActive = isTrusted || delivery.kind === 'pull';
+    if (!isActive && delivery.kind === 'webhook' && delivery.dialect === 'rest-hooks') {
+      // How long the endpoint thinks about it is up to others: meanwhile the place that was found is taken.
+      this.#asking++;
+      try {
+        await this.#consentsNow(definition);
+        isActive = true;
+      } finally {
+        this.#asking--;
+      }
+    }
+    const state = isActive ? 'active' : 'pending';
     const never = { failingSinceMs: undefined, restUntilMs: undefined };
     const line = makeLine({
       definition,
@@ -237,7 +252,9 @@ export class Desk implements SubscriptionDesk {
     this.#throwUnavailable();
     const before = line.definition;
     const isMoved = changes.delivery !== undefined && urlOf(changes.delivery) !== urlOf(before.delivery);
-    const definition = { ...before, ...changes, version: before.version + 1, changedMs: clock.nowMs() };
+    const changedMs = clock.nowMs();
+    const narrowedMs = isNarrowed(before.channels, changes.channels) ? changedMs : before.narrowedMs;
+    const definition = { ...before, ...changes, version: before.version + 1, changedMs, narrowedMs };
     const noted = notes.changesOf(line);
     // In another order it goes on from what is noted: by the second one that is also what has only just been handed out.
     if (definition.ordering !== before.ordering) noted.push(...notes.changesOf(line));
@@ -291,16 +308,10 @@ export class Desk implements SubscriptionDesk {
     return oldestMs === Infinity ? 0 : Math.max(0, this.#parts.clock.nowMs() - oldestMs);
   }
 
-  /**
-   * Whether it is active from the start: pulling needs no consent, and who speaks REST Hooks gives it within the call.
-   * @throws PolycastError `endpoint_refused`
-   */
-  async #consentsNow(definition: SubscriptionDefinition): Promise<boolean> {
-    const { delivery } = definition;
-    if (delivery.kind === 'pull') return true;
-    if (delivery.dialect !== 'rest-hooks') return false;
+  /** Who speaks REST Hooks consents within the call. @throws PolycastError `endpoint_refused` */
+  async #consentsNow(definition: SubscriptionDefinition): Promise<void> {
     const { verdict, attempt } = await this.#parts.verification.askOnce(definition);
-    if (verdict.isGiven) return true;
+    if (verdict.isGiven) return;
     throw new PolycastError('endpoint_refused', `The endpoint has not consented: ${verdict.detail}.`, {
       category: attempt.outcome,
     });
@@ -310,6 +321,12 @@ export class Desk implements SubscriptionDesk {
     const { unavailable } = this.#parts.store;
     if (unavailable !== undefined) throw new PolycastError(unavailable, undefined, { retryAfterMs: 1000 });
   }
+}
+
+/** Whether some of what was covered no longer is. */
+function isNarrowed(before: readonly string[], next: readonly string[] | undefined): boolean {
+  if (next === undefined) return false;
+  return !before.every((channel) => next.some((pattern) => relationOf(pattern, channel) === 'covers'));
 }
 
 /** Where a webhook leads; `undefined` for what is pulled. */

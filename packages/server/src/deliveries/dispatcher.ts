@@ -227,6 +227,7 @@ export class Dispatcher implements LineOwner {
   #begin(line: Line, progress: Progress, lanes: readonly Lane[], nowMs: number): void {
     const { sender, epoch, notes, inFlight } = this.#parts;
     const { root } = line;
+    if (!lanes.every(({ channel }) => line.hasChannel(channel))) return this.#leaveOut(line, progress, lanes, nowMs);
     const pace = paceOf(root, nowMs);
     const records = recordsOf(progress, lanes);
     if (isUntold(line.definition, records)) {
@@ -247,6 +248,20 @@ export class Dispatcher implements LineOwner {
     this.#turns.begun(isDoubtful);
     pace.begun(records.length);
     sender.send(request).then((sent) => this.#landed(flight, sent));
+  }
+
+  /** What is of channels that the subscription no longer has is sent nowhere; what was to go with it goes without it. */
+  #leaveOut(line: Line, progress: Progress, lanes: readonly Lane[], nowMs: number): void {
+    const { deadLetters, notes } = this.#parts;
+    const others = lanes.filter(({ channel }) => line.hasChannel(channel));
+    for (const lane of lanes) {
+      if (others.includes(lane)) continue;
+      if (lane === line.probing) line.probing = undefined;
+      deadLetters.leaveOut(line, progress, lane, nowMs);
+    }
+    if (others.length > 0) return this.#begin(line, progress, others, nowMs);
+    notes.touch(line);
+    this.ready(line);
   }
 
   /** What can never be sent is a dead letter at once, and holds up nothing; what was to go with it goes without it. */

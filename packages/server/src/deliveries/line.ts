@@ -12,7 +12,7 @@ import type { Pace } from '../core/subscription/pace.ts';
 import type { Replay, StoredSubscription, Subscription } from '../core/subscription/ports.ts';
 import { Progress } from '../core/subscription/progress.ts';
 import { EventsAhead, type Counted } from './events-ahead.ts';
-import { epochGap, lossGap } from './gap.ts';
+import { epochGap, GAP_TYPE, lossGap } from './gap.ts';
 import type { LagCounter } from './lag-counter.ts';
 import { PAGE_BYTES_MAX, READ_RETRY_MS, readLanes } from './lane-reads.ts';
 import { jsonOf } from './record-json.ts';
@@ -313,6 +313,14 @@ export class Line implements Woken, Due {
   /** Whether it means an event. */
   means(record: StoredRecord): boolean {
     return this.#interest.means(record) && this.#wants(record);
+  }
+
+  /**
+   * Whether a channel is among the subscription's own, as they are now: nothing of another one leaves the hub, as whoever has a
+   * subscription changed, moved or pulled from is asked about those alone. A gap of all channels is of none.
+   */
+  hasChannel(channel: string): boolean {
+    return channel === GAP_TYPE || this.root.#interest.covers(channel);
   }
 
   /** What it means of events that are its own by their channel and type. */

@@ -19,6 +19,8 @@ const DONE_SHOWN_MAX = 20;
 export class Replays {
   readonly #parts: ReplaysParts;
   readonly #lines = new Map<Line, Line[]>();
+  /** How many are being written, and have their places already. */
+  readonly #beginning = new Map<Line, number>();
 
   constructor(parts: ReplaysParts) {
     this.#parts = parts;
@@ -32,14 +34,21 @@ export class Replays {
   /** @throws PolycastError `overloaded`, and what the store says */
   async begin(line: Line, { after, channel, lost }: ReplayWish): Promise<Replay> {
     const underWay = this.of(line).filter(({ isDone }) => !isDone);
-    if (underWay.length >= REPLAYS_MAX)
+    if (underWay.length + (this.#beginning.get(line) ?? 0) >= REPLAYS_MAX)
       throw new PolycastError('overloaded', `${REPLAYS_MAX} replays of it are under way.`, { retryAfterMs: 60_000 });
     // What is not done up to here is still to come anyway.
     const through = line.position;
     const id = `rpl_${randomBytes(9).toString('hex')}`;
     const isDone = after >= through && lost === undefined;
     const replay: Replay = { id, after, channel, lost, through, reached: Math.min(after, through), isDone };
-    if (!replay.isDone) await this.#parts.store.write([{ kind: 'replay', subscription: line.id, replay }]);
+    if (!replay.isDone) {
+      this.#takePlace(line, 1);
+      try {
+        await this.#parts.store.write([{ kind: 'replay', subscription: line.id, replay }]);
+      } finally {
+        this.#takePlace(line, -1);
+      }
+    }
     const made = this.#add(line, replay);
     if (!replay.isDone) this.#parts.owner.ready(made);
     return replay;
@@ -61,6 +70,12 @@ export class Replays {
       each(replay);
     }
     this.#lines.delete(line);
+  }
+
+  #takePlace(line: Line, count: 1 | -1): void {
+    const taken = (this.#beginning.get(line) ?? 0) + count;
+    if (taken === 0) this.#beginning.delete(line);
+    else this.#beginning.set(line, taken);
   }
 
   #add(line: Line, replay: Replay): Line {

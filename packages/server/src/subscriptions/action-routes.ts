@@ -70,7 +70,7 @@ async function test(parts: SubscriptionParts, caller: AuthorizedRequest, owned: 
   if (given !== undefined) await caller.allow('publish', [channel]);
   checkUnchanged(owned, subscription);
   const sample: Sample = { channel, type, data: given ?? known ?? '{}' };
-  caller.respondJson(200, attemptJson(await parts.desk.test(definition.id, sample, caller.actor)));
+  caller.respondJson(200, attemptJson(await parts.desk.test(definition.id, sample, caller.actor), true));
 }
 
 /** @throws PolycastError `invalid_body` */

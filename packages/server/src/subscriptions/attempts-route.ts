@@ -2,7 +2,7 @@ import type { AuthorizedRequest } from '../transports/authorized-request.ts';
 import { invalid, number } from '../transports/events-query.ts';
 import type { Route } from '../transports/route.ts';
 import { singles } from '../transports/single-parameters.ts';
-import { ownersRoute, type OwnedSubscription } from './caller.ts';
+import { mayKnow, ownersRoute, type OwnedSubscription } from './caller.ts';
 import { placeOf } from './event-places.ts';
 import type { SubscriptionParts } from './parts.ts';
 import { attemptJson } from './resource.ts';
@@ -25,9 +25,10 @@ async function attempts(parts: SubscriptionParts, caller: AuthorizedRequest, own
     ...(event !== undefined && { event: placeOf(parts, event) }),
   });
   const page = found.slice(0, limit);
-  owned();
+  const { definition } = owned();
+  const { services } = parts;
   caller.respondJson(200, {
-    attempts: page.map(attemptJson),
+    attempts: page.map((each) => attemptJson(each, mayKnow(services, caller.principal, definition, each.startedMs))),
     next: found.length > limit ? (page.at(-1)?.number ?? null) : null,
   });
 }

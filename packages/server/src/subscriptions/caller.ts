@@ -1,5 +1,6 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Principal } from '../core/principal.ts';
+import type { SubscriptionDefinition } from '../core/subscription/definition.ts';
 import type { Subscription } from '../core/subscription/ports.ts';
 import type { AuthorizedRequest } from '../transports/authorized-request.ts';
 import { allowLookingBack } from '../transports/looking-back.ts';
@@ -56,6 +57,24 @@ function found(
 /** Whether the patterns of the caller's scope cover all that a subscription means. */
 export function maySee({ authority }: Services, principal: Principal, { definition }: Subscription): boolean {
   return authority.permits(principal, 'subscriptions', definition.channels).allowed;
+}
+
+/**
+ * Whether a caller may know of what a subscription was sent at a time. Channels that were taken from it are not kept: of what was sent
+ * before, only those may know who may know of all channels.
+ */
+export function mayKnow(
+  { authority }: Services,
+  principal: Principal,
+  { narrowedMs = -Infinity }: SubscriptionDefinition,
+  sentMs: number,
+): boolean {
+  return sentMs > narrowedMs || authority.permits(principal, 'subscriptions', ['>']).allowed;
+}
+
+/** Whether the patterns of the caller's scope cover a channel, which the subscription may have no more. */
+export function mayKnowChannel({ authority }: Services, principal: Principal, channel: string): boolean {
+  return authority.permits(principal, 'subscriptions', [channel]).allowed;
 }
 
 /**

@@ -5,7 +5,7 @@ import { NO_STORE } from '../transports/cache-headers.ts';
 import { number } from '../transports/events-query.ts';
 import type { Route } from '../transports/route.ts';
 import { singles } from '../transports/single-parameters.ts';
-import { allowDelivery, checkUnchanged, ownersRoute, type OwnedSubscription } from './caller.ts';
+import { allowDelivery, checkUnchanged, mayKnowChannel, ownersRoute, type OwnedSubscription } from './caller.ts';
 import { letterAt, placeOf, recordAt } from './event-places.ts';
 import type { SubscriptionParts } from './parts.ts';
 import { deadLetterJson } from './resource.ts';
@@ -47,7 +47,10 @@ async function list(parts: SubscriptionParts, caller: AuthorizedRequest, owned: 
   const last = page.at(-1);
   owned();
   caller.respondJson(200, {
-    deadLetters: page.map(deadLetterJson),
+    // Those of channels that were taken from it are for those whose scope covers them.
+    deadLetters: page
+      .filter(({ channel }) => mayKnowChannel(parts.services, caller.principal, channel))
+      .map(deadLetterJson),
     next: letters.length > limit && last !== undefined ? encodeCursor(last.epoch, last.position) : null,
   });
 }
@@ -93,11 +96,11 @@ async function discard(
 /** @throws PolycastError `invalid_cursor`, `not_found` */
 async function found(
   parts: SubscriptionParts,
-  { parameters }: AuthorizedRequest,
+  { parameters, principal }: AuthorizedRequest,
   owned: OwnedSubscription,
 ): Promise<DeadLetter> {
   const event = placeOf(parts, parameters['event'] ?? '');
   const letter = await letterAt(parts, owned().definition.id, event);
-  if (letter !== undefined) return letter;
+  if (letter !== undefined && mayKnowChannel(parts.services, principal, letter.channel)) return letter;
   throw new PolycastError('not_found', 'There is no such dead letter.');
 }

@@ -68,7 +68,8 @@ function deliveryJson(delivery: WebhookDelivery | PullDelivery): object {
   };
 }
 
-export function attemptJson(attempt: Attempt): object {
+/** @param isCovered whoever sees it may know of what it was sent: else nothing that may be of the event is shown */
+export function attemptJson(attempt: Attempt, isCovered: boolean): object {
   const { number, subscription, epoch, position, isGap, count, startedMs, outcome, detail, request, answer, timing } =
     attempt;
   return {
@@ -81,9 +82,9 @@ export function attemptJson(attempt: Attempt): object {
     started: timeText(startedMs),
     outcome,
     detail,
-    request: { ...request, headers: shownHeaders(request.headers) },
+    request: { ...request, headers: isCovered ? shownHeaders(request.headers) : {} },
     response:
-      answer === undefined
+      answer === undefined || !isCovered
         ? null
         : { status: answer.status, headers: answer.headers, body: answer.body, cut: answer.isCut },
     timing: {

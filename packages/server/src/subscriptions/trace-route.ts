@@ -1,11 +1,12 @@
 import { encodeCursor } from '@polycast/protocol';
 import type { StoredRecord } from '../core/ports.ts';
+import type { Principal } from '../core/principal.ts';
 import type { Attempt, EventPlace, Subscription } from '../core/subscription/ports.ts';
 import type { AuthorizedRequest } from '../transports/authorized-request.ts';
 import type { Route } from '../transports/route.ts';
 import { singles } from '../transports/single-parameters.ts';
 import { timeText } from '../transports/time-text.ts';
-import { callersRoute, maySee } from './caller.ts';
+import { callersRoute, mayKnow, maySee } from './caller.ts';
 import { letterAt, placeOf, recordAt } from './event-places.ts';
 import type { SubscriptionParts } from './parts.ts';
 import { attemptJson } from './resource.ts';
@@ -37,7 +38,7 @@ async function trace(parts: SubscriptionParts, caller: AuthorizedRequest): Promi
   for (const subscription of concerned) {
     const attempts = tried.get(subscription.definition.id) ?? [];
     const told = await toldOf(parts, subscription, event, record, attempts);
-    if (told !== undefined) deliveries.push(deliveryJson(subscription.definition.id, told, attempts));
+    if (told !== undefined) deliveries.push(deliveryJson(parts, principal, subscription, told, attempts));
   }
   caller.respondJson(200, { event: encodeCursor(event.epoch, event.position), deliveries });
 }
@@ -74,19 +75,25 @@ async function toldOf(
   return record !== undefined && definition.createdMs <= record.timeMs ? { state: 'done' } : undefined;
 }
 
-function deliveryJson(subscription: string, told: Told, attempts: readonly Attempt[]): object {
+function deliveryJson(
+  { services }: SubscriptionParts,
+  principal: Principal,
+  { definition }: Subscription,
+  told: Told,
+  attempts: readonly Attempt[],
+): object {
   const { state, leasedMs, dueMs } = told;
   const inOrder = attempts.toSorted((one, other) => one.number - other.number);
   // Of those that are no longer kept, the number of the last one tells; where none is, nobody knows how many there were.
   const tries = Math.max(told.tries ?? -1, ...inOrder.map(({ attempt }) => attempt));
   const firstMs = inOrder[0]?.startedMs ?? (tries === 1 ? leasedMs : undefined);
   return {
-    subscription,
+    subscription: definition.id,
     state,
     tries: tries < 0 ? null : tries,
     first: timeText(firstMs),
     last: timeText(inOrder.at(-1)?.startedMs ?? leasedMs),
     due: timeText(dueMs),
-    attempts: inOrder.map(attemptJson),
+    attempts: inOrder.map((each) => attemptJson(each, mayKnow(services, principal, definition, each.startedMs))),
   };
 }

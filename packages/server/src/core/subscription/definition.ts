@@ -60,6 +60,11 @@ export interface SubscriptionDefinition {
   readonly metadata: Readonly<Record<string, string>>;
   /** Channels and patterns, 1 to `limits.channelsPerConsumerMax`. */
   readonly channels: readonly string[];
+  /**
+   * When it last lost some of its channels; `undefined`: never. What was sent before may be of channels that whoever sees it now may
+   * know nothing of.
+   */
+  readonly narrowedMs?: number | undefined;
   readonly types: readonly string[] | undefined;
   /** As it was given, checked (`filter.ts`); `undefined`: every event. */
   readonly filter: unknown;

@@ -45,6 +45,8 @@ export class Lane implements Due {
   isAgain = false;
   /** Not the lane of its channel, but an event by itself: a dead letter that is tried again, or any where order plays no part. */
   readonly isAside: boolean;
+  /** A dead letter that is tried again. Not known after a restart, when it waits like all that is open. */
+  isRetried = false;
   /** Whether the head is done, and what follows is still to be read. */
   isHeadDone = false;
   /** With which note the present delivery was begun. */

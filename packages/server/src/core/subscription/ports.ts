@@ -234,7 +234,8 @@ export interface DeadLetter {
   readonly channel: string;
   readonly attempts: number;
   readonly sinceMs: number;
-  readonly outcome: AttemptOutcome | 'deliveries';
+  /** `deliveries`: leased too often. `channel_removed`: its channel was taken from the subscription before it was delivered. */
+  readonly outcome: AttemptOutcome | 'deliveries' | 'channel_removed';
   readonly detail: string;
 }
 

@@ -159,8 +159,17 @@ export class Progress {
     for (const other of this.#lanes) if (other.has(channel, position)) return false;
     const lane = this.#add(channel, position, undefined, true);
     lane.phase = 'reading';
+    lane.isRetried = true;
     this.#schedule.place(lane);
     return true;
+  }
+
+  /** What was taken up aside, and neither waits nor is handed out. Looks at all lanes. */
+  countAside(): number {
+    let count = 0;
+    for (const { isRetried, phase } of this.#lanes)
+      if (isRetried && (phase === 'ready' || phase === 'reading')) count++;
+    return count;
   }
 
   /** Brings forth what has come due by now; lanes whose lease is over are told. */

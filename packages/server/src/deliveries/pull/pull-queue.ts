@@ -50,8 +50,17 @@ export class PullQueue {
     this.#rate = new Rate(this.line.definition.ratePerSecond);
   }
 
-  /** Up to as many as are wished for and may be leased now, each with a name of its own. */
-  take({ countMax, bytesMax, leaseMs }: PullWish, nowMs: number, openMax: number, nameOf: () => string): LeasedEvent[] {
+  /**
+   * Up to as many as are wished for and may be leased now, each with a name of its own.
+   * @param leaveOut takes what is of a channel that the subscription no longer has
+   */
+  take(
+    { countMax, bytesMax, leaseMs }: PullWish,
+    nowMs: number,
+    openMax: number,
+    nameOf: () => string,
+    leaveOut: (lane: Lane) => void,
+  ): LeasedEvent[] {
     const { progress, definition } = this.line;
     const leases = this.#held;
     const mayBe = Math.min(countMax, definition.concurrencyMax - progress.flying, this.#rate.room(nowMs));
@@ -61,6 +70,10 @@ export class PullQueue {
     while (events.length < mayBe && bytes < bytesMax) {
       const lane = progress.next() ?? this.#readNext(openMax);
       if (lane === undefined) break;
+      if (!this.line.hasChannel(lane.channel)) {
+        leaveOut(lane);
+        continue;
+      }
       const { position, body } = lane.record as StoredRecord;
       const lease = nameOf();
       progress.lease(lane, lease, endsMs);

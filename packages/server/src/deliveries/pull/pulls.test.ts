@@ -358,7 +358,7 @@ test('a dead letter that is retried comes to whoever waits, and is one again if 
   expect(await desk.deadLetters(queue.id, { limit: 10 })).toEqual([]);
 });
 
-test('a dead letter that is retried is given out after a restart as well, though its channel is no longer meant', async () => {
+test('a dead letter that is retried is given out after a restart as well, though its type is no longer meant', async () => {
   const kit = await openKit();
   const { desk } = kit.deliveries;
   const delivery = { kind: 'pull', leaseMs: 30_000, deliveriesMax: 1 } as const;
@@ -377,7 +377,7 @@ test('a dead letter that is retried is given out after a restart as well, though
   const events = await queue.pull({ countMax: 2 });
   expect(events.map(dataOf)).toEqual([2, 'one bad']);
   queue.acknowledge(...events);
-  await desk.change(queue.id, { channels: ['jobs.a'] }, undefined, OPERATOR);
+  await desk.change(queue.id, { types: ['other'] }, undefined, OPERATOR);
   await kit.close();
   const reopened = queueOf(await openKit({ kept: kit }), queue.id);
   expect((await reopened.pull()).map(dataOf)).toEqual(['other bad']);

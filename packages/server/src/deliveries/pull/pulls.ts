@@ -196,11 +196,13 @@ export class Pulls implements PullDesk, LineOwner {
   }
 
   #take(queue: PullQueue, wish: PullWish): readonly LeasedEvent[] {
-    const { clock, store, settings, notes } = this.#parts;
+    const { clock, store, settings, notes, deadLetters } = this.#parts;
     if (store.isBehind) return NONE;
     this.#advance(queue);
     const nowMs = clock.nowMs();
-    const events = queue.take(wish, nowMs, settings.openEventsMax, this.#nameOf);
+    const { line } = queue;
+    const leaveOut = (lane: Lane): void => deadLetters.leaveOut(line, line.progress, lane, nowMs);
+    const events = queue.take(wish, nowMs, settings.openEventsMax, this.#nameOf, leaveOut);
     if (events.length === 0) return events;
     this.figures.leased += events.length;
     for (const { delivery } of events) if (delivery > 1) this.figures.redelivered++;

@@ -227,7 +227,7 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       channel: { $ref: '#/components/schemas/Channel' },
       attempts: COUNT,
       since: TIME,
-      outcome: { enum: [...OUTCOMES, 'deliveries'] },
+      outcome: { enum: [...OUTCOMES, 'deliveries', 'channel_removed'] },
       detail: { type: 'string' },
       payload: {
         anyOf: [{ $ref: '#/components/schemas/Event' }, { type: 'null' }],

@@ -255,6 +255,24 @@ describe('the question of REST Hooks', () => {
     expect([made.status, made.body['code'], made.body['category']]).toEqual([422, 'endpoint_refused', category]);
     expect((await ask(hub, 'GET', '/v1/subscriptions')).body['subscriptions']).toEqual([]);
   });
+
+  it('holds a place while it is asked: who answers many at once has no more than there may be', async () => {
+    const held: (() => void)[] = [];
+    const zap = await client(({ headers }, response) =>
+      held.push(() => response.writeHead(200, { 'X-Hook-Secret': headers['x-hook-secret'] ?? '' }).end()),
+    );
+    const hub = await hubFor(zap, { subscriptions: { trustedEndpoints: [], subscriptionsMax: 2 } });
+    let refused = 0;
+    const asked = [1, 2, 3, 4, 5].map(async (number) => {
+      const made = await ask(hub, 'POST', '/v1/hooks', { target_url: `${zap.url}/${number}`, event: 'order.created' });
+      if (made.status !== 201) refused++;
+      return made.status;
+    });
+    await until(() => held.length + refused === 5);
+    for (const answer of held) answer();
+    expect((await Promise.all(asked)).toSorted()).toEqual([201, 201, 503, 503, 503]);
+    expect((await ask(hub, 'GET', '/v1/hooks')).body['hooks']).toHaveLength(2);
+  });
 });
 
 describe('samples', () => {

@@ -11,6 +11,8 @@ export class Census {
   #channels = new Set<string>();
   #hosts = new Map<string, number>();
   #count = 0;
+  /** The hosts of those that are being made, by topic and callback: their places are taken. */
+  readonly #reserved = new Map<string, string>();
   #takenMs = -Infinity;
 
   constructor(desk: Pick<SubscriptionDesk, 'list'>, clock: Clock) {
@@ -20,7 +22,7 @@ export class Census {
 
   get count(): number {
     this.#take();
-    return this.#count;
+    return this.#count + this.#reserved.size;
   }
 
   has(channel: string): boolean {
@@ -31,7 +33,9 @@ export class Census {
   /** How many have their callback on a host. */
   ofHost(host: string): number {
     this.#take();
-    return this.#hosts.get(host) ?? 0;
+    let count = this.#hosts.get(host) ?? 0;
+    for (const reserved of this.#reserved.values()) if (reserved === host) count++;
+    return count;
   }
 
   /** Of the host that has the most of them, the newest one. */
@@ -48,7 +52,19 @@ export class Census {
     return all.reduce((newest, each) => (isNewer(each, newest) ? each : newest), first as Subscription);
   }
 
-  added(channel: string, host: string): void {
+  /**
+   * Takes a place for one that is being made, in the turn in which there was one: whoever asks meanwhile finds it taken. Of one topic
+   * and callback there is one at a time.
+   */
+  reserve(channel: string, callback: string): void {
+    this.#reserved.set(nameOf(channel, callback), hostnameOf(callback));
+  }
+
+  /** What a place was taken for is there, or has come to nothing. */
+  settle(channel: string, callback: string, isMade: boolean): void {
+    const host = hostnameOf(callback);
+    this.#reserved.delete(nameOf(channel, callback));
+    if (!isMade) return;
     this.#channels.add(channel);
     this.#hosts.set(host, (this.#hosts.get(host) ?? 0) + 1);
     this.#count++;
@@ -63,7 +79,8 @@ export class Census {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#takenMs < AGE_MAX_MS) return;
     this.#takenMs = nowMs;
-    const all = this.#desk.list({ after: '', limit: Infinity, means: isOurs });
+    const isCounted = (each: Subscription): boolean => isOurs(each) && !this.#reserved.has(reservedAs(each));
+    const all = this.#desk.list({ after: '', limit: Infinity, means: isCounted });
     this.#count = all.length;
     this.#channels = new Set(all.flatMap(({ definition }) => definition.channels));
     this.#hosts = new Map();
@@ -83,6 +100,14 @@ export function hostnameOf(callback: string): string {
 
 function hostOf({ definition: { delivery } }: Subscription): string {
   return delivery.kind === 'webhook' ? hostnameOf(delivery.url) : '';
+}
+
+function nameOf(channel: string, callback: string): string {
+  return `${channel} ${callback}`;
+}
+
+function reservedAs({ definition: { channels, delivery } }: Subscription): string {
+  return nameOf(channels[0] ?? '', delivery.kind === 'webhook' ? delivery.url : '');
 }
 
 function isNewer({ definition: one }: Subscription, { definition: other }: Subscription): boolean {

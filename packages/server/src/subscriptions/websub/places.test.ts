@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import { describe, expect, it } from 'vitest';
+import { testFolder } from '../../testing/folder.ts';
 import { listening } from '../../testing/peers.ts';
 import { until, webSubWorld, type WebSubWorld } from '../../testing/websub-world.ts';
 
@@ -42,6 +43,31 @@ describe('places of the WebSub hub (PROTOCOL.md section 14.7)', () => {
     expect(denied).toEqual(['127.0.0.2/3', '127.0.0.2/4']);
     await world.subscribe({ callback: callback('127.0.0.2', '/0'), lease_seconds: '3600' });
     await world.subscribe({ callback: callback('127.0.0.3', '/0') });
+  });
+
+  it.each([
+    ['of one host', { subscriptionsPerHostMax: 3 }],
+    ['of all', { subscriptionsMax: 3 }],
+  ])('are bounded though their callbacks confirm all at once: %s', async (_what, websub) => {
+    const held: (() => void)[] = [];
+    let denied = 0;
+    const server = createServer((request, response) => {
+      const { searchParams } = new URL(request.url ?? '', 'http://host');
+      request.resume();
+      if (searchParams.get('hub.mode') === 'denied') denied++;
+      if (searchParams.get('hub.mode') !== 'subscribe') response.end();
+      else held.push(() => response.end(searchParams.get('hub.challenge')));
+    });
+    const port = await listening(server, '127.0.0.2');
+    // On a disk, which takes its time: the others are confirmed meanwhile.
+    const data = testFolder();
+    const world = await webSubWorld({ data, outgoing: { allow: [`127.0.0.2:${port}`] }, websub });
+    for (let number = 0; number < 20; number++)
+      expect(await world.ask({ callback: `http://127.0.0.2:${port}/${number}` })).toBe(202);
+    await until(() => held.length === 20);
+    for (const confirm of held) confirm();
+    await until(async () => (await keptOn(world, '127.0.0.2')) + denied === 20);
+    expect(await keptOn(world, '127.0.0.2')).toBe(3);
   });
 
   it('that are taken are shared: the host with the most of them gives its newest to one that has fewer', async () => {

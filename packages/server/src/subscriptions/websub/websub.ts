@@ -161,18 +161,30 @@ export class WebSub {
     // Others may have been confirmed meanwhile.
     const noPlaceNow = this.#noPlace(wish);
     if (noPlaceNow !== undefined) return this.#deny(topic, request.callback, noPlaceNow);
-    await this.#makePlace(wish);
     const delivery = this.#delivery(wish);
     const endsMs = clock.nowMs() + leaseSeconds * 1000;
     const present = this.#present(topic.channel, request.callback);
-    if (present?.standing.state === 'ended') await desk.remove(present.definition.id, by);
-    if (present === undefined || present.standing.state === 'ended') {
-      await desk.create({ ...NEW, ...this.#terms(wish), delivery, endsMs, cursor: wish.head, isTrusted: true }, by);
-      return this.#parts.census.added(topic.channel, hostnameOf(request.callback));
-    }
+    if (present === undefined) return this.#make(wish, delivery, endsMs);
     await desk.change(present.definition.id, { delivery, endsMs, metadata: { topic: topic.url } }, undefined, by);
     // Whoever confirms is there again.
     if (present.standing.state === 'suspended') await desk.resume(present.definition.id, by);
+  }
+
+  /** From the turn in which a place was found until it is there, or has failed, the place is its own. */
+  async #make(wish: Wish, delivery: WebhookDelivery, endsMs: number): Promise<void> {
+    const { desk, census } = this.#parts;
+    const { channel } = wish.topic;
+    const { callback } = wish.request;
+    let isMade = false;
+    census.reserve(channel, callback);
+    try {
+      await this.#makePlace(callback);
+      const terms = { ...NEW, ...this.#terms(wish), delivery, endsMs, cursor: wish.head, isTrusted: true };
+      await desk.create(terms, wish.by);
+      isMade = true;
+    } finally {
+      census.settle(channel, callback, isMade);
+    }
   }
 
   /** Why there is no place for a new one, if there is none. */
@@ -185,12 +197,12 @@ export class WebSub {
     return 'The hub has as many subscribers as it may have.';
   }
 
-  /** When all places are taken, the host with the most of them gives one to a host that will still have fewer. */
-  async #makePlace({ topic, request }: Wish): Promise<void> {
+  /** When more places are taken than there are, the host with the most of them gives one to a host that will still have fewer. */
+  async #makePlace(callback: string): Promise<void> {
     const { settings, census } = this.#parts;
-    if (census.count < settings.subscriptionsMax) return;
-    if (this.#present(topic.channel, request.callback) !== undefined) return;
-    const leaving = this.#largestBeyond(census.ofHost(hostnameOf(request.callback)));
+    if (census.count <= settings.subscriptionsMax) return;
+    // Its own is among them.
+    const leaving = this.#largestBeyond(census.ofHost(hostnameOf(callback)) - 1);
     if (leaving === undefined) return;
     const { channels, metadata, delivery } = leaving.definition;
     const [channel = ''] = channels;
@@ -200,7 +212,6 @@ export class WebSub {
       (delivery as WebhookDelivery).url,
       'Its host has the most subscriptions, and another host has none left.',
     );
-    census.removed();
   }
 
   #largestBeyond(ofHost: number): Subscription | undefined {
@@ -234,7 +245,12 @@ export class WebSub {
   /** A subscription that there was ends with it. */
   async #deny({ url, channel }: Topic, callback: string, reason: string): Promise<void> {
     const present = this.#present(channel, callback);
-    if (present !== undefined) await this.#parts.desk.remove(present.definition.id, { kind: 'hub' });
+    if (present !== undefined) {
+      const removing = this.#parts.desk.remove(present.definition.id, { kind: 'hub' });
+      // In the same turn: what it is told, and whether it hears it, may take long.
+      this.#parts.census.removed();
+      await removing;
+    }
     await this.#parts.sender.send(denial(url, callback, reason));
   }
 
