@@ -1,4 +1,4 @@
-/** Cursors, times and names of sessions differ from run to run; a page shows those of its writer. */
+/** Epochs, times and names of sessions differ from run to run; a page shows those of its writer. */
 const VARIABLE =
   /(?<cursor>[0-9a-z]{10}-[0-9a-z]{11})|(?<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z)|(?<session>"session":"[\w-]+")|(?<date>\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT)|(?<port>127\.0\.0\.1:8080)/g;
 
@@ -74,7 +74,8 @@ function patternOf(text: string, names: string[]): string {
     if (match.groups?.['cursor'] === undefined) pattern += '.+?';
     else {
       names.push(match[0]);
-      pattern += '([0-9a-z]{10}-[0-9a-z]{11})';
+      // A position is the same in every run: a page that shows another one is wrong.
+      pattern += `([0-9a-z]{10}-${match[0].slice(-11)})`;
     }
   }
   return pattern + escaped(text.slice(at));

@@ -28,7 +28,7 @@ export function defaultsPage(): string {
       `## ${name === '' ? 'The hub' : `\`${name}\``}`,
       table(
         ['field', 'default', 'why'],
-        fields.map((field) => [code(field.path), code(shown(field)), field.why]),
+        fields.map((field) => [code(field.path), shown(field), field.why]),
       ),
     ]),
   );
@@ -43,7 +43,7 @@ function entry(field: FieldReference): string {
     ['', ''],
     [
       ['value', field.form],
-      ['default', code(shown(field))],
+      ['default', shown(field)],
       ['variable', code(field.environment)],
     ],
   );
@@ -51,5 +51,6 @@ function entry(field: FieldReference): string {
 }
 
 function shown({ default: value }: FieldReference): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
+  if (value === undefined) return 'not set';
+  return code(typeof value === 'string' ? value : JSON.stringify(value));
 }
