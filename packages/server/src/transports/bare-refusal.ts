@@ -49,11 +49,12 @@ export function isAnswering(socket: Socket & HttpSocketParts): boolean {
   return (socket._httpMessage ?? null) !== null;
 }
 
-/** A refusal on a bare socket once all requests before have been answered; the first one, and nothing is read after it. */
+/** A refusal on a bare socket once all requests before have been answered; the first one, and what comes after it means nothing. */
 export function refuseInTurn(socket: Owned & HttpSocketParts, error: PolycastError): void {
   if (socket[REFUSED] === true) return;
   socket[REFUSED] = true;
-  socket.pause();
+  // Read on, for nobody: a connection that is not read does not tell that its client has gone.
+  socket.resume();
   const incoming = socket.parser?.incoming;
   // A request that broke off in its body is refused itself.
   refuseAfterAnswers(socket, error, incoming?.complete === false ? incoming : undefined);

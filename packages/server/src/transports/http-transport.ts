@@ -23,6 +23,7 @@ import { SocketLimit } from './socket-limit.ts';
 import { secure, strictTransport } from './security-headers.ts';
 import type { Services } from './services.ts';
 import { UnreadAnswers } from './unread-answers.ts';
+import { endWaitingWith, noteWaiting } from './waiting-answers.ts';
 import { openWebSocket, readHandshake } from './websocket.ts';
 
 export interface HttpSettings {
@@ -119,7 +120,7 @@ export class HttpTransport {
         this.http2.add(socket);
         this.#count(socket, settings.connectionsMax);
       });
-    this.server.on('request', (request, response) => this.#answer(request, response, noteRequest(request.socket)));
+    this.server.on('request', (request, response) => this.#asked(request, response));
     this.server.on(
       'upgrade',
       (request: IncomingMessage, stream: Duplex, head: Buffer) => void this.#upgrade(request, stream, head),
@@ -129,7 +130,7 @@ export class HttpTransport {
     );
     // An expectation that we do not know may be passed over (RFC 9110 section 10.1.1).
     this.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) =>
-      this.#answer(request, response, noteRequest(request.socket)),
+      this.#asked(request, response),
     );
     this.server.on('clientError', (error: ClientError, socket: Duplex) =>
       refuseUnreadable(error, own(socket as Socket), settings.headerBytesMax),
@@ -193,6 +194,12 @@ export class HttpTransport {
   #ownRoutes(): Route[] {
     const answer: Answerer = (request, response) => readEvents(this.#services, this.#queries, request, response);
     return [{ method: 'GET', path: '/v1/events', answer }, ...channelRoutes(this.#services)];
+  }
+
+  /** What comes over HTTP/1.1. */
+  #asked(request: IncomingMessage, response: ServerResponse): void {
+    noteWaiting(response);
+    this.#answer(request, response, noteRequest(request.socket));
   }
 
   #answer(request: IncomingMessage, response: ServerResponse, connection: KeptConnection | undefined): void {
@@ -366,7 +373,12 @@ function hasBody({ headers }: IncomingMessage): boolean {
 /** Refuses a request for the connection itself: an upgrade or `CONNECT`. */
 function refuseTakeover(request: IncomingMessage, stream: Duplex, error: PolycastError): void {
   own(stream);
-  refuseInTurn(own(request.socket), error);
+  // Behind half a body, which is still to come, Node gives something that is no socket: nobody reads either.
+  stream.resume();
+  request.resume();
+  const socket = own(request.socket);
+  endWaitingWith(socket);
+  refuseInTurn(socket, error);
 }
 
 /** Without its query, which may hold a token. */

@@ -28,6 +28,21 @@ test.each([
 });
 
 test.each([
+  ['nothing', ''],
+  ['bytes that are no HTTP', NO_HTTP],
+  ['CONNECT', CONNECT],
+  ['an upgrade', upgrade()],
+  ['half an upgrade', upgrade('Content-Length: 5\r\n\r\nhe')],
+])('held polls behind each other end with their connection, with %s behind them', async (_name, bytes) => {
+  const { port, url } = await openTestHub();
+  const client = new Client(port, HELD + HELD + HELD + bytes);
+  await expect.poll(() => sessions(url)).toBe(3);
+  client.socket.resetAndDestroy();
+  // Long before their minute is over.
+  await expect.poll(() => sessions(url), { timeout: 30_000 }).toBe(0);
+});
+
+test.each([
   ['bytes that are no HTTP', NO_HTTP],
   ['requests', HELD + HELD],
   ['CONNECT', CONNECT],

@@ -32,14 +32,16 @@ async function open(settings: readonly string[], speed = 1): Promise<Hub> {
   return hub;
 }
 
+const ALL = 'GET /v1/events?channel=a&after=earliest&limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n';
+
 /** Asks for all there is, and reads nothing of it; `isCut` once the hub has had enough of that. */
-function unreading(hub: Hub): { readonly socket: Socket; isCut: boolean } {
+function unreading(hub: Hub, requests = ALL): { readonly socket: Socket; isCut: boolean } {
   const socket = connect(Number(new URL(hub.url).port), '127.0.0.1');
   const client = { socket, isCut: false };
   onTestFinished(() => void socket.destroy());
   socket.on('error', () => (client.isCut = true));
   socket.on('close', () => (client.isCut = true));
-  socket.write('GET /v1/events?channel=a&after=earliest&limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  socket.write(requests);
   return client;
 }
 
@@ -77,6 +79,20 @@ test('one that is taken, however slowly, or whose client goes, is no longer coun
   await expect.poll(async () => (await held(hub)).bytes).toBeGreaterThan(1.9 * ANSWER_BYTES);
   clients[0]?.socket.resume();
   clients[1]?.socket.resetAndDestroy();
+  await expect.poll(async () => (await held(hub)).bytes).toBe(0);
+  expect((await held(hub)).refused).toBe(0);
+});
+
+test.each([
+  ['another such', ALL],
+  ['CONNECT', 'CONNECT a HTTP/1.1\r\nHost: localhost\r\n\r\n'],
+  ['an upgrade', 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'],
+  ['no HTTP', '\0\r\n\r\n'],
+])('those that wait behind others go with their connection, with %s behind them', async (_name, last) => {
+  const hub = await open([]);
+  const clients = [unreading(hub, ALL + ALL + last), unreading(hub, ALL + ALL + last)];
+  await expect.poll(async () => (await held(hub)).bytes).toBeGreaterThan(3.9 * ANSWER_BYTES);
+  for (const { socket } of clients) socket.resetAndDestroy();
   await expect.poll(async () => (await held(hub)).bytes).toBe(0);
   expect((await held(hub)).refused).toBe(0);
 });
