@@ -106,6 +106,10 @@ export const ERROR_NOTES: Readonly<Record<ErrorCode, ErrorNote>> = {
     when: 'The channel has no event, or none any more.',
     then: 'Wait for one with `wait=`, or subscribe.',
   },
+  event_damaged: {
+    when: 'The disk of the hub returns other bytes for the newest event of the channel than were written. This does not pass by itself.',
+    then: 'Publish the value again: then that is the newest. The history has what can still be read, and `/healthz` lists `log_damaged`.',
+  },
   method_not_allowed: { when: 'The path exists, the method does not.', then: '`Allow` lists those that do.' },
   not_acceptable: {
     when: '`Accept` leaves neither JSON nor an event stream.',

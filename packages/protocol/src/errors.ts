@@ -55,6 +55,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   too_many_connections: kind(429, 'More connections are open than one user or address may have.', true),
   rate_limited: kind(429, 'Too many requests for now.', true),
   headers_too_large: kind(431, 'The request headers are too large.'),
+  event_damaged: kind(500, 'The event is damaged on the disk of the hub, and cannot be read.'),
   internal_error: kind(500, 'The hub failed; the failure has been logged.', true),
   unsupported_transfer_coding: kind(501, 'The only transfer coding that is understood here is chunked.'),
   channel_limit: kind(503, 'The hub holds as many channels as it may.', true),
@@ -110,6 +111,7 @@ export type ErrorCode =
   | 'too_many_connections'
   | 'rate_limited'
   | 'headers_too_large'
+  | 'event_damaged'
   | 'internal_error'
   | 'unsupported_transfer_coding'
   | 'channel_limit'

@@ -1,19 +1,42 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Feed } from './feed.ts';
 import type { Interest } from './interest.ts';
-import type { StoredRecord } from './ports.ts';
+import type { Position, StoredRecord } from './ports.ts';
 import type { IsWanted } from './under-way.ts';
 
-/** The newest event that is kept, from memory if it is there; `undefined` for none. */
+/** The newest event that can be read, and whether there was a newer one. */
+export interface Readable {
+  readonly record: StoredRecord | undefined;
+  /** Up to where newer events are damaged on the disk; 0 when none is. */
+  readonly damagedThrough: Position;
+}
+
+/**
+ * The newest event that is kept, from memory if it is there; `undefined` for none. An older one is not given out as the newest: whoever
+ * changes what it says would never learn why that is refused.
+ * @throws PolycastError `event_damaged`
+ */
 export async function newestEvent(
   feed: Feed,
   interest: Interest,
   isWanted?: IsWanted,
 ): Promise<StoredRecord | undefined> {
+  const { record, damagedThrough } = await newestReadable(feed, interest, isWanted);
+  if (damagedThrough > 0) throw new PolycastError('event_damaged', 'The newest event of the channel cannot be read.');
+  return record;
+}
+
+export async function newestReadable(feed: Feed, interest: Interest, isWanted?: IsWanted): Promise<Readable> {
   const recent = feed.newest(interest);
-  if (recent !== undefined) return recent;
-  const { records, corruptThrough } = await feed.read(interest, 0, feed.head, 'backward', 1, Infinity, isWanted);
-  if (corruptThrough > (records[0]?.position ?? 0))
-    throw new PolycastError('log_unavailable', 'The newest event of the channel is damaged on the disk.');
-  return records[0];
+  if (recent !== undefined) return { record: recent, damagedThrough: 0 };
+  let damagedThrough: Position = 0;
+  // A page in which something is damaged may end before it has an event.
+  for (let through = feed.head; through > 0;) {
+    const page = await feed.read(interest, 0, through, 'backward', 1, Infinity, isWanted);
+    const [record] = page.records;
+    if (page.corruptThrough > (record?.position ?? 0)) damagedThrough = Math.max(damagedThrough, page.corruptThrough);
+    if (record !== undefined) return { record, damagedThrough };
+    through = Math.min(page.reached, through - 1);
+  }
+  return { record: undefined, damagedThrough };
 }

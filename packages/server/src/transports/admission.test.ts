@@ -1,5 +1,8 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { loadConfig } from '../config/load.ts';
+import { testFolder } from '../testing/folder.ts';
 import { identifiedHub } from '../testing/identified-hub.ts';
 
 describe('looking back', () => {
@@ -57,6 +60,29 @@ describe('a cursor', () => {
     expect(await statusOf(now.cursor)).toBe(200);
   });
 });
+
+test('an old cursor stays a look back where the event after it is damaged on the disk', async () => {
+  const data = testFolder();
+  const hub = await identifiedHub({ data, identity: { resumeSeconds: 60 }, delivery: { tailBytesMax: 65_536 } }, 20);
+  const token = hub.token('ann');
+  const answer = await fetch(`${hub.url}/v1/events?channel=live&token=${token}`);
+  const { cursor } = (await answer.json()) as { cursor: string };
+  const text = 'the event that is lost';
+  await hub.publish('other', text);
+  await hub.publish('live', 'x');
+  for (let count = 0; count < 10; count++) await hub.publish('other', 'x'.repeat(20_000));
+  for (const file of ['log.db', 'log.db-wal'].map((name) => join(data, name))) {
+    const bytes = readFileSync(file);
+    const changed = Buffer.from(bytes.toString('latin1').replaceAll(text, text.toUpperCase()), 'latin1');
+    if (!changed.equals(bytes)) writeFileSync(file, changed);
+  }
+  const status = async (): Promise<number> =>
+    (await fetch(`${hub.url}/v1/events?channel=live&token=${token}&after=${cursor}`)).status;
+  await vi.waitFor(async () => expect(await status()).toBe(403), 20_000);
+  expect(await (await hub.administer('GET', `/v1/events?channel=>&after=${cursor}`)).json()).toMatchObject({
+    gaps: [{ from: cursor, reason: 'corrupt' }],
+  });
+}, 30_000);
 
 describe('connections', () => {
   test('are bounded by user, also for who says it later', async () => {

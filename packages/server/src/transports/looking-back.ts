@@ -1,5 +1,5 @@
 import { PolycastError } from '@polycast/protocol';
-import type { Position } from '../core/ports.ts';
+import type { Position, StoredRecord } from '../core/ports.ts';
 import type { Principal } from '../core/principal.ts';
 import { startAfter } from '../core/start.ts';
 import { allow } from './permission.ts';
@@ -49,8 +49,14 @@ function oldStart(services: Services, after: string | undefined): Position | und
 async function refuseUnlessRecent(services: Services, from: Position, refusal: unknown): Promise<void> {
   if (!(refusal instanceof PolycastError) || refusal.code === 'identity_unavailable') throw refusal;
   const { feed } = services;
-  const page = await feed.read(feed.interest(['>']), from, feed.head, 'forward', 1, 1);
-  const next = page.records[0];
+  const interest = feed.interest(['>']);
+  let next: StoredRecord | undefined;
+  // What is damaged makes a page of its own: the event behind it is the one that tells.
+  for (let after = from; next === undefined && after < feed.head;) {
+    const page = await feed.read(interest, after, feed.head, 'forward', 1, 1);
+    [next] = page.records;
+    after = page.reached;
+  }
   if (next !== undefined && next.timeMs < recentFromMs(services)) throw refusal;
 }
 

@@ -1,9 +1,10 @@
-import { encodeCursor, PolycastError } from '@polycast/protocol';
+import { encodeCursor, parseCursor, PolycastError } from '@polycast/protocol';
 import type { Feed } from '../core/feed.ts';
+import type { Position } from '../core/ports.ts';
 import { cursorOfTag } from '../core/entity-tag.ts';
 import type { AuthorizedRequest } from './authorized-request.ts';
 import { tagsIn } from './conditions.ts';
-import { newestEvent } from '../core/newest-event.ts';
+import { newestReadable } from '../core/newest-event.ts';
 
 /**
  * What headers say of a publish's `ifMatch` (PROTOCOL.md section 8.3): `If-Match: "<cursor>"` or bare, several of them or `*`, or
@@ -37,7 +38,20 @@ async function amongTags(
   channel: string,
   isWanted: () => boolean,
 ): Promise<string> {
-  const latest = await newestEvent(feed, feed.interest([channel]), isWanted);
-  const tag = latest === undefined ? '' : encodeCursor(feed.epoch, latest.position);
+  const { record, damagedThrough } = await newestReadable(feed, feed.interest([channel]), isWanted);
+  const position = record?.position ?? 0;
+  if (damagedThrough > 0) return newestOf(feed, tags, position, damagedThrough);
+  const tag = position === 0 ? '' : encodeCursor(feed.epoch, position);
   return tags.includes(tag) ? tag : '';
+}
+
+/** Of an event that cannot be read the log still knows the id: it is asked for the newest tag that may be that one. */
+function newestOf(feed: Feed, tags: readonly string[], after: Position, through: Position): string {
+  let newest = { tag: '', position: after };
+  for (const tag of tags) {
+    const cursor = parseCursor(tag);
+    if (cursor?.epoch !== feed.epoch || cursor.position > through) continue;
+    if (cursor.position > newest.position) newest = { tag, position: cursor.position };
+  }
+  return newest.tag;
 }

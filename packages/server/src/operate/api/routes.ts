@@ -299,7 +299,7 @@ const readChannel: Route = {
     },
     { status: 304, doc: 'There is no newer event.', contents: [] },
   ],
-  errors: [...READING_ONE, 'channel_empty', 'too_many_connections', 'overloaded'],
+  errors: [...READING_ONE, 'channel_empty', 'event_damaged', 'too_many_connections', 'overloaded'],
 };
 
 const readHistory: Route = {

@@ -1,5 +1,5 @@
 import type { Held } from '../../core/byte-budget.ts';
-import { newestEvent } from '../../core/newest-event.ts';
+import { newestReadable } from '../../core/newest-event.ts';
 import type { Sender, SubscriptionDesk } from '../../core/subscription/ports.ts';
 import type { WebSubSettings } from '../../core/subscription/websub-settings.ts';
 import type { Route } from '../../transports/route.ts';
@@ -38,8 +38,9 @@ export function openWebSub({ services, desk, sender, settings, deliveries, fetch
     intervalMs: settings.fetchIntervalSeconds * 1000,
     hasSubscribers: (channel) => census.has(channel),
     newest: async (channel) => {
-      const record = await newestEvent(feed, feed.interest([channel]));
-      return record === undefined ? undefined : storedContent(record.body);
+      const { record, damagedThrough } = await newestReadable(feed, feed.interest([channel]));
+      // What cannot be read is published anew.
+      return record === undefined || damagedThrough > 0 ? undefined : storedContent(record.body);
     },
   });
   const head = (): number => feed.head;
