@@ -209,6 +209,7 @@ export async function openHub(
         unread_answers: transport.unread,
         ...presence.held,
         ...dialects.held,
+        ...site.held,
         ...log.held,
       }),
       memory: () => process.memoryUsage(),

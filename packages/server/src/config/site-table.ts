@@ -2,6 +2,9 @@ import * as z from 'zod';
 import type { SiteSettings } from '../core/identity-settings.ts';
 import { field, whole } from './field.ts';
 
+const MIB = 1024 * 1024;
+const GIB = 1024 * MIB;
+
 /** A header's or cookie's name (RFC 9110 section 5.6.2). */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
@@ -81,6 +84,13 @@ const fields = {
     {
       doc: 'How many questions may wait for their turn. Beyond it: `503 identity_unavailable`.',
       why: 'After a restart of the hub all who are there come at once; a question that waits holds its cookies, some 2 kB.',
+    },
+  ),
+  queueBytesMax: whole(
+    { unit: 'bytes', min: 64 * 1024, max: 4 * GIB, default: 64 * MIB },
+    {
+      doc: 'How much the questions that wait may hold at each of the two URLs. Beyond it the client with the most of them loses its newest, or the new one gets `503 identity_unavailable`.',
+      why: 'Room for 10,000 questions of 2 kB, each with the request that it came in; cookies and headers may have several kB each, and anybody can send such.',
     },
   ),
   queueTimeoutMs: whole(

@@ -27,6 +27,7 @@ export interface SiteSettings {
   readonly timeoutMs: number;
   readonly concurrentMax: number;
   readonly queueMax: number;
+  readonly queueBytesMax: number;
   readonly queueTimeoutMs: number;
   readonly cacheEntriesMax: number;
   readonly ttlSecondsMax: number;

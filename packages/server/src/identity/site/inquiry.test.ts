@@ -7,6 +7,7 @@ import { TestClock } from './testing/clock.ts';
 const SETTINGS: InquirySettings = {
   concurrentMax: 2,
   queueMax: 3,
+  queueBytesMax: 100_000,
   queueTimeoutMs: 400,
   cacheEntriesMax: 5,
   graceMs: 300,
@@ -181,4 +182,34 @@ test('an outage refuses those who wait at once', async () => {
   const settled = await Promise.allSettled(answers);
   expect(settled.every(({ status }) => status === 'rejected')).toBe(true);
   expect(inquiry.figures.asked).toBe(1);
+});
+
+test('what waits is bounded in bytes: whoever asks the most loses its newest, others find room, and what was taken is given back', async () => {
+  const { inquiry, sent } = new Rig({ concurrentMax: 1, queueMax: 1000, queueBytesMax: 100_000 });
+  const long = (name: string): string => `${name} ${'x'.repeat(10_000)}`;
+  const ask = async (name: string, client: string): Promise<unknown> =>
+    Promise.resolve()
+      .then(() => inquiry.ask(name, () => long(name), client))
+      .then(
+        ({ allowed }) => allowed,
+        (error: unknown) => (error as PolycastError).code,
+      );
+  const crowd = Array.from({ length: 50 }, (_, index) => ask(`crowd ${index}`, 'crowd'));
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(inquiry.waiting.bytes).toBeGreaterThan(80_000);
+  expect(inquiry.waiting.bytes).toBeLessThanOrEqual(inquiry.waiting.bytesMax);
+  const other = ask('other', 'other');
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(inquiry.waiting.bytes).toBeLessThanOrEqual(inquiry.waiting.bytesMax);
+  while (sent.length > 0) {
+    sent[0]?.end('yes');
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(await other).toBe(true);
+  const answers = await Promise.all(crowd);
+  // One was under way, and one of the four that waited gave its place to the other client.
+  expect(answers.filter((answer) => answer === true)).toHaveLength(4);
+  expect(answers.filter((answer) => answer === 'identity_unavailable')).toHaveLength(46);
+  expect(inquiry.waiting.bytes).toBe(0);
+  expect(inquiry.waiting.refused).toBe(46);
 });

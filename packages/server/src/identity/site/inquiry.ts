@@ -1,10 +1,11 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Clock } from '../../core/ports.ts';
-import { FairQueue } from '../../core/fair-queue.ts';
+import type { Held } from '../../core/byte-budget.ts';
 import { AnswerCache } from './answer-cache.ts';
 import { CLOSED, isDoubtful, passes, step, type Breaker, type BreakerInput } from './breaker.ts';
 import { KnownQuestions } from './known-questions.ts';
 import { SiteFailure } from './site-failure.ts';
+import { WaitingQuestions, type WaitingBounds } from './waiting-questions.ts';
 
 /** What the site has said. */
 export interface SiteAnswer<Value> {
@@ -17,9 +18,8 @@ export interface SiteAnswer<Value> {
   readonly freshUntilMs: number;
 }
 
-export interface InquirySettings {
+export interface InquirySettings extends WaitingBounds {
   readonly concurrentMax: number;
-  readonly queueMax: number;
   readonly queueTimeoutMs: number;
   readonly cacheEntriesMax: number;
   readonly graceMs: number;
@@ -65,8 +65,7 @@ export class Inquiry<Value extends NonNullable<unknown>> {
   readonly #positive: AnswerCache<Value>;
   readonly #negative: AnswerCache<Value>;
   readonly #flights = new Map<string, Flight<Value>>();
-  /** By turns among those who ask. */
-  readonly #waiting = new FairQueue<Flight<Value>>();
+  readonly #waiting: WaitingQuestions<Flight<Value>>;
   readonly #known = new KnownQuestions();
   readonly #underWay = new Set<Flight<Value>>();
   #breaker: Breaker = CLOSED;
@@ -76,6 +75,12 @@ export class Inquiry<Value extends NonNullable<unknown>> {
     this.#settings = settings;
     this.#positive = new AnswerCache(settings.cacheEntriesMax, settings.graceMs);
     this.#negative = new AnswerCache(settings.cacheEntriesMax, 0);
+    this.#waiting = new WaitingQuestions(settings);
+  }
+
+  /** What waits for its turn. */
+  get waiting(): Held {
+    return this.#waiting;
   }
 
   get isFailing(): boolean {
@@ -130,35 +135,28 @@ export class Inquiry<Value extends NonNullable<unknown>> {
   }
 
   #join(key: string, compose: () => string, heldUntilMs: number, client: string): Value | Promise<Value> {
-    const { concurrentMax, queueMax } = this.#settings;
     const joined = this.#flights.get(key);
     if (joined !== undefined) {
       joined.heldUntilMs = Math.max(joined.heldUntilMs, heldUntilMs);
       return joined.promise;
     }
     const nowMs = this.#parts.clock.monotonicMs();
-    const isBusy = this.#underWay.size >= concurrentMax;
-    if (!passes(this.#breaker, nowMs) || (isBusy && !this.#hasRoom(queueMax, client)))
+    if (!passes(this.#breaker, nowMs)) return this.#withoutSite(key, heldUntilMs);
+    const isBusy = this.#underWay.size >= this.#settings.concurrentMax;
+    const body = compose();
+    if (isBusy && !this.#waiting.makeRoom({ client, body }, (left) => this.#fail(left)))
       return this.#withoutSite(key, heldUntilMs);
-    const flight = newFlight<Value>(key, compose(), client, nowMs, heldUntilMs);
+    const flight = newFlight<Value>(key, body, client, nowMs, heldUntilMs);
     this.#flights.set(key, flight);
-    if (isBusy) this.#waiting.add(client, flight);
+    if (isBusy) this.#waiting.add(flight);
     else this.#begin(flight);
     return flight.promise;
-  }
-
-  /** When all places are taken, the client with the most of them gives one to a client that will still have fewer. */
-  #hasRoom(queueMax: number, client: string): boolean {
-    if (this.#waiting.size < queueMax) return true;
-    const left = this.#waiting.takeFromLongest(this.#waiting.sizeOf(client) + 1);
-    if (left !== undefined) this.#fail(left);
-    return left !== undefined;
   }
 
   /** Sends it, or, if the site has yet to be tried, something that it has answered before: then this waits for what comes of that. */
   #begin(flight: Flight<Value>): void {
     if (this.#breaker.kind !== 'open' || this.#known.has(flight.key) || !this.#tryKnown()) return this.#send(flight);
-    this.#waiting.add(flight.client, flight);
+    this.#waiting.add(flight);
   }
 
   /** Asks what the site has answered before; false when nothing is known, or when it is being asked already. */

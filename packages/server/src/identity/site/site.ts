@@ -1,3 +1,4 @@
+import type { Held } from '../../core/byte-budget.ts';
 import type { SiteSettings } from '../../core/identity-settings.ts';
 import type { Clock } from '../../core/ports.ts';
 import type { Principal } from '../../core/principal.ts';
@@ -26,6 +27,8 @@ export interface Site {
   /** None where there is no `loginUrl`. */
   readonly identifiers: readonly Identifier[];
   readonly consent: Consent;
+  /** The questions that wait at each URL, by its name in the metrics. */
+  readonly held: Readonly<Record<string, Held>>;
   /** Of both URLs together. */
   readonly figures: Readonly<InquiryFigures> & { readonly isFailing: boolean };
   /** Ends what is under way; the questions that wait are `identity_unavailable`. */
@@ -44,6 +47,10 @@ export function createSite(settings: SiteSettings, parts: SiteParts): Site {
         ? []
         : [new SiteLogin(login.inquiry, { ...settings, headers: settings.headers.map((name) => name.toLowerCase()) })],
     consent: consent === undefined ? NO_CONSENT : new SiteConsent(consent.inquiry),
+    held: {
+      ...(login !== undefined && { site_logins: login.inquiry.waiting }),
+      ...(consent !== undefined && { site_consents: consent.inquiry.waiting }),
+    },
     get figures() {
       const sum = (name: keyof InquiryFigures): number =>
         all.reduce((total, { inquiry }) => total + inquiry.figures[name], 0);

@@ -17,6 +17,7 @@ const DEFAULTS: SiteSettings = {
   timeoutMs: 2000,
   concurrentMax: 4,
   queueMax: 1000,
+  queueBytesMax: 1_000_000,
   queueTimeoutMs: 10_000,
   cacheEntriesMax: 1000,
   ttlSecondsMax: 3600,
