@@ -83,8 +83,8 @@ const TABLE: Table = {
   },
   open: {
     asked: (breaker, { nowMs }) => (nowMs >= breaker.untilMs ? { kind: 'trying', era: breaker.era + 1 } : breaker),
-    // Nothing goes out while it is open.
-    answered: (breaker) => breaker,
+    // What goes out beside the one that tries can close it, and keeps nobody from trying.
+    answered: ({ era }) => closed(era + 1),
     failed: (breaker) => breaker,
   },
   trying: {

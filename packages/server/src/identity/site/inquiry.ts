@@ -5,6 +5,7 @@ import { AnswerCache } from './answer-cache.ts';
 import { CLOSED, isDoubtful, passes, step, type Breaker, type BreakerInput } from './breaker.ts';
 import { KnownQuestions } from './known-questions.ts';
 import { SiteFailure } from './site-failure.ts';
+import { Suspects } from './suspects.ts';
 import { WaitingQuestions, type WaitingBounds } from './waiting-questions.ts';
 
 /** What the site has said. */
@@ -67,6 +68,7 @@ export class Inquiry<Value extends NonNullable<unknown>> {
   readonly #flights = new Map<string, Flight<Value>>();
   readonly #waiting: WaitingQuestions<Flight<Value>>;
   readonly #known = new KnownQuestions();
+  readonly #suspects = new Suspects();
   readonly #underWay = new Set<Flight<Value>>();
   #breaker: Breaker = CLOSED;
 
@@ -141,7 +143,7 @@ export class Inquiry<Value extends NonNullable<unknown>> {
       return joined.promise;
     }
     const nowMs = this.#parts.clock.monotonicMs();
-    if (!passes(this.#breaker, nowMs)) return this.#withoutSite(key, heldUntilMs);
+    if (!this.#passes(client, nowMs)) return this.#withoutSite(key, heldUntilMs);
     const isBusy = this.#underWay.size >= this.#settings.concurrentMax;
     const body = compose();
     if (isBusy && !this.#waiting.makeRoom({ client, body }, (left) => this.#fail(left)))
@@ -151,6 +153,16 @@ export class Inquiry<Value extends NonNullable<unknown>> {
     if (isBusy) this.#waiting.add(flight);
     else this.#begin(flight);
     return flight.promise;
+  }
+
+  #passes(client: string, nowMs: number): boolean {
+    if (!passes(this.#breaker, nowMs)) return false;
+    return !this.#isBeside(client) || this.#suspects.mayTry(nowMs);
+  }
+
+  /** Whether a question of this client does not take the turn in which the site is tried. With a known one it is tried for anybody. */
+  #isBeside(client: string): boolean {
+    return this.#breaker.kind === 'open' && this.#known.newest === undefined && this.#suspects.has(client);
   }
 
   /** Sends it, or, if the site has yet to be tried, something that it has answered before: then this waits for what comes of that. */
@@ -172,7 +184,9 @@ export class Inquiry<Value extends NonNullable<unknown>> {
   }
 
   #send(flight: Flight<Value>): void {
-    this.#turn({ kind: 'asked', nowMs: this.#parts.clock.monotonicMs() });
+    const isBeside = this.#isBeside(flight.client);
+    if (isBeside) this.#suspects.tries();
+    else this.#turn({ kind: 'asked', nowMs: this.#parts.clock.monotonicMs() });
     const { era } = this.#breaker;
     const askedMs = this.#parts.clock.nowMs();
     this.#underWay.add(flight);
@@ -181,6 +195,8 @@ export class Inquiry<Value extends NonNullable<unknown>> {
     flight.attempts++;
     this.#parts.send(flight.body, askedMs).then(
       (answer) => {
+        if (isBeside) this.#suspects.hasTried(undefined);
+        this.#suspects.answered(flight.client);
         this.#turn({ kind: 'answered', era });
         this.#underWay.delete(flight);
         if (answer.isPositive) this.#known.add(flight.key, flight.body, answer.user);
@@ -194,6 +210,7 @@ export class Inquiry<Value extends NonNullable<unknown>> {
       },
       (error: unknown) => {
         this.figures.failed++;
+        if (isBeside) this.#suspects.hasTried(this.#parts.clock.monotonicMs() + this.#settings.retryAfterMs);
         const opened = this.#failed(flight, error, era);
         if (!opened) this.#parts.failed?.(error);
         this.#underWay.delete(flight);
@@ -208,6 +225,7 @@ export class Inquiry<Value extends NonNullable<unknown>> {
   /** Whether that has opened the breaker. */
   #failed({ key, client }: Flight<Value>, error: unknown, era: number): boolean {
     if (error instanceof SiteFailure && error.isOf === 'question') return this.#turn({ kind: 'answered', era });
+    this.#suspects.failed(client);
     const isSure = this.#known.delete(key) || (error instanceof SiteFailure && error.isOf === 'site');
     const nowMs = this.#parts.clock.monotonicMs();
     return this.#turn({ kind: 'failed', era, nowMs, client: isSure ? undefined : client }, error);
@@ -220,7 +238,7 @@ export class Inquiry<Value extends NonNullable<unknown>> {
       const flight = this.#waiting.take();
       if (flight === undefined) return;
       const nowMs = this.#parts.clock.monotonicMs();
-      if (passes(this.#breaker, nowMs) && nowMs - flight.queuedMs <= queueTimeoutMs) this.#begin(flight);
+      if (this.#passes(flight.client, nowMs) && nowMs - flight.queuedMs <= queueTimeoutMs) this.#begin(flight);
       else this.#fail(flight);
     }
   }

@@ -84,6 +84,59 @@ test('nor from many addresses, once somebody is known: what was answered before 
   await expect.poll(() => backend.asked.length).toBe(2 + 12 + 4);
 });
 
+test('before anybody is known, whoever has failed does not take the turn in which the site is tried', async () => {
+  const { clock, login, site } = await kit(failsOn('odd'), { failuresMax: 3 });
+  const attack = (round: number): Promise<PromiseSettledResult<unknown>[]> =>
+    Promise.allSettled([8, 9].map(async (host) => login(`odd-${round}-${host}`, { address: `203.0.113.${host}` })));
+  for (let round = 0; round < 2; round++) await attack(round);
+  expect(site.figures.isFailing).toBe(true);
+  for (let round = 2; round < 5; round++) {
+    clock.pass(5000);
+    // They come first, and again when that has failed.
+    await attack(round);
+    expect(site.figures.isFailing).toBe(true);
+    const attacking = attack(round);
+    if (round === 4) expect((await login('user-1', { address: '192.0.2.8' }))?.user).toBe('1');
+    await attacking;
+  }
+  expect(site.figures.isFailing).toBe(false);
+  expect((await login('user-2', { address: '192.0.2.9' }))?.user).toBe('2');
+});
+
+test('one whose question waits for its answer keeps no other from trying the site', async () => {
+  const { backend, clock, login, site } = await kit(failsOn('odd'), { failuresMax: 2 });
+  for (const host of [8, 9]) await refusal(() => login(`odd-${host}`, { address: `203.0.113.${host}` }));
+  expect(site.figures.isFailing).toBe(true);
+  clock.pass(5000);
+  const well = knowsBySession(60);
+  let release = (): void => undefined;
+  backend.behave = (asked, response) =>
+    JSON.stringify(asked).includes('odd')
+      ? void (release = (): void => void response.writeHead(500).end())
+      : well(asked, response);
+  const attacking = refusal(() => login('odd-again', { address: '203.0.113.8' }));
+  await expect.poll(() => backend.asked.length).toBe(3);
+  expect((await login('user-1', { address: '192.0.2.8' }))?.user).toBe('1');
+  release();
+  await attacking;
+  expect(site.figures.isFailing).toBe(false);
+});
+
+test('where all have failed, any of them finds out that the site is back', async () => {
+  const { backend, clock, login, site } = await kit((_asked, response) => void response.writeHead(500).end());
+  for (let user = 0; user < 3; user++) await refusal(() => login(`user-${user}`, { address: `192.0.2.${user}` }));
+  expect(site.figures.isFailing).toBe(true);
+  clock.pass(5000);
+  await refusal(() => login('user-0', { address: '192.0.2.0' }));
+  // Only one of them at a time, and then a rest.
+  await refusal(() => login('user-1', { address: '192.0.2.1' }));
+  expect(backend.asked).toHaveLength(4);
+  backend.behave = knowsBySession(60);
+  clock.pass(5000);
+  expect((await login('user-1', { address: '192.0.2.1' }))?.user).toBe('1');
+  expect(site.figures.isFailing).toBe(false);
+});
+
 test('a site that is down is tried with what it has answered before, and then answers who was there', async () => {
   const { backend, clock, login, site } = await kit(knowsBySession(60), { failuresMax: 3 });
   await login('user-0');
