@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { selfSigned } from '../kit/certificates.ts';
+import { call } from '../kit/http.ts';
 import type { HubProcess } from '../kit/hub-process.ts';
 import { Seeded } from '../kit/seeded.ts';
 import { Accountant } from './accountant.ts';
 import { keptSeeds } from './seeds.ts';
 import { SHAPES, type Shape } from './shapes.ts';
+import { TLS_SHAPES } from './tls-shapes.ts';
 import { FuzzWorld, start } from './world.ts';
 
 /** `POLYCAST_HEAVY=1` runs ten times as many; `node conformance/fuzz/run.ts` as many as one likes. */
@@ -25,27 +28,33 @@ test('rounds of random clients end no hub, fail in none, and leave nothing behin
   }
 });
 
+const PATIENT = { limits: { bodyTimeoutMs: 300_000, headersTimeoutMs: 300_000 } };
 let hub: HubProcess;
+let tlsHub: HubProcess;
 beforeAll(async () => {
-  hub = await start({ limits: { bodyTimeoutMs: 300_000, headersTimeoutMs: 300_000 } });
+  [hub, tlsHub] = await Promise.all([start(PATIENT), start({ ...PATIENT, tls: selfSigned() })]);
 });
-afterAll(() => hub.end('SIGKILL'));
+afterAll(() => Promise.all([hub.end('SIGKILL'), tlsHub.end('SIGKILL')]));
 
 test.each(SHAPES)('$name: what is sent takes no more than twenty times its size', async (shape) => {
-  await expectAccounted(shape);
+  await expectAccounted(hub, shape);
 });
 
-async function expectAccounted({ name, clients, send }: Shape): Promise<void> {
+test.each(TLS_SHAPES)('with TLS, $name: what is sent takes no more than twenty times its size', async (shape) => {
+  await expectAccounted(tlsHub, shape);
+});
+
+async function expectAccounted(to: HubProcess, { name, clients, streams = 0, send }: Shape): Promise<void> {
   const seeded = new Seeded();
   // What a hub keeps for good it keeps from the first client on.
-  const first = await send(hub.url, seeded);
-  const accountant = await Accountant.of(hub);
-  const all = [first, ...(await Promise.all(Array.from({ length: clients }, () => send(hub.url, seeded))))];
+  const first = await send(to.url, seeded);
+  const accountant = await Accountant.of(to);
+  const all = [first, ...(await Promise.all(Array.from({ length: clients }, () => send(to.url, seeded))))];
   try {
     // What the kernel holds is not there yet: a hub that has answered this has read on.
-    for (let times = 0; times < 3; times++) await fetch(`${hub.url}/healthz`);
+    for (let times = 0; times < 3; times++) await call(`${to.url}/healthz`);
     const bytes = all.reduce((sum, each) => sum + each.bytes, 0);
-    await accountant.expectWithin(`${name} (seed ${seeded.seed})`, { clients, bytes });
+    await accountant.expectWithin(`${name} (seed ${seeded.seed})`, { clients, streams: clients * streams, bytes });
   } finally {
     accountant.close();
     for (const { raw } of all) raw.destroy();

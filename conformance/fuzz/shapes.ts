@@ -1,4 +1,5 @@
-import { clientFrame, rawSocket, rawWebSocket, type RawSocket } from '../kit/raw-socket.ts';
+import type { Socket } from 'node:net';
+import { clientFrame, rawSocket, rawWebSocket } from '../kit/raw-socket.ts';
 import type { Seeded } from '../kit/seeded.ts';
 import { uniquePattern } from './requests.ts';
 
@@ -6,7 +7,15 @@ import { uniquePattern } from './requests.ts';
 export interface Shape {
   readonly name: string;
   readonly clients: number;
-  send(hub: string, seeded: Seeded): Promise<{ readonly raw: RawSocket; readonly bytes: number }>;
+  /** Of HTTP/2, on each connection. */
+  readonly streams?: number;
+  send(hub: string, seeded: Seeded): Promise<Sent>;
+}
+
+/** A connection that stays, and what was sent on it. */
+export interface Sent {
+  readonly raw: { destroy(): void };
+  readonly bytes: number;
 }
 
 const POST = 'POST /v1/channels/fuzz/events HTTP/1.1\r\nHost: localhost\r\n';
@@ -82,13 +91,13 @@ export const SHAPES: readonly Shape[] = [
   },
 ];
 
-async function plain(hub: string, text: string): Promise<{ raw: RawSocket; bytes: number }> {
+async function plain(hub: string, text: string): Promise<Sent> {
   const raw = await rawSocket(hub);
   await sent(raw, Buffer.from(text, 'latin1'));
   return { raw, bytes: text.length };
 }
 
-async function webSocket(hub: string, frames: readonly Buffer[]): Promise<{ raw: RawSocket; bytes: number }> {
+async function webSocket(hub: string, frames: readonly Buffer[]): Promise<Sent> {
   const raw = await rawWebSocket(hub);
   const bytes = Buffer.concat(frames);
   await sent(raw, bytes);
@@ -96,7 +105,7 @@ async function webSocket(hub: string, frames: readonly Buffer[]): Promise<{ raw:
 }
 
 /** Until the kernel has them, or the hub has closed. */
-function sent({ socket }: RawSocket, bytes: Buffer): Promise<void> {
+export function sent({ socket }: { readonly socket: Socket }, bytes: Buffer): Promise<void> {
   return new Promise((resolve) => {
     socket.once('close', resolve);
     socket.write(bytes, () => resolve());
