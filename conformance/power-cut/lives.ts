@@ -1,0 +1,7 @@
+import { identityLife } from './lives/identity-life.ts';
+import type { Life } from './lives/life.ts';
+import { logLife } from './lives/log-life.ts';
+import { subscriptionsLife } from './lives/subscriptions-life.ts';
+
+/** Of each store whose writes are acknowledged. */
+export const LIVES: readonly Life[] = [logLife, identityLife, subscriptionsLife];
