@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
 import { firstKey } from './identity/kit/keys.ts';
+import { ISSUER, signToken } from './identity/kit/tokens.ts';
 import { Endpoint } from './kit/endpoint.ts';
+import { Follower } from './kit/followers.ts';
 import { temporaryFolder } from './kit/folders.ts';
 import { call, type Reply } from './kit/http.ts';
 import { startHubProcess } from './kit/hub-process.ts';
@@ -12,9 +14,12 @@ import { until } from './kit/wait.ts';
 
 const GUIDE = readFileSync(join(import.meta.dirname, '../docs/guides/deployment.md'), 'utf8');
 const SECTION = GUIDE.slice(GUIDE.indexOf('## Backups and restoring'));
+const SECRET = 'a secret of at least thirty-two bytes';
 const CONFIG = {
   access: 'rules',
-  presence: { systemEvents: true },
+  identity: { tokens: [{ issuer: ISSUER, audience: 'polycast', keys: [{ algorithm: 'HS256', secret: SECRET }] }] },
+  // Nobody who is there has left before the hub is back.
+  presence: { systemEvents: true, graceSeconds: 300 },
   rules: [{ pattern: 'room.>', subscribe: 'anyone', publish: 'server', presence: 'anyone' }],
 };
 
@@ -33,7 +38,15 @@ test('a backup made and restored by the words of the guide holds all that a hub 
   const queue = await first('POST', '/v1/subscriptions', { channels: ['room.2'], delivery: { kind: 'pull' } });
   expect([webhook.status, queue.status], webhook.text + queue.text).toEqual([201, 201]);
   const made = await first('POST', '/v1/keys', { name: 'shop', scopes: { publish: ['>'] } });
+  const ada = signToken(SECRET, 'ada', { iat: Math.floor(Date.now() / 1000) - 60 });
+  expect((await asking(hub.url, ada)('GET', '/v1/events?channel=room.1&presence=none')).status).toBe(200);
   expect((await first('POST', '/v1/revocations', { user: 'ada' })).status).toBe(201);
+  const bob = signToken(SECRET, 'bob');
+  const follower = new Follower(hub.url, 'sse', { channels: ['room.1'], after: 'now', token: bob });
+  onTestFinished(() => follower.stop());
+  await until('bob is there', async () => (await membersOf(first)).length === 1);
+  const members = await membersOf(first);
+  await until('that is stored', () => tablesOf(join(data, 'presence.sqlite'), 'member').length === 1);
   expect((await first('POST', '/v1/events', { channel: 'room.1', data: 'kept' })).status).toBe(201);
   const deadLetters = async (ask: Ask): Promise<unknown[]> =>
     (await ask('GET', `/v1/subscriptions/${idOf(webhook)}/dead-letters`)).json<{ deadLetters: unknown[] }>()
@@ -50,13 +63,15 @@ test('a backup made and restored by the words of the guide holds all that a hub 
     'subscriptions.sqlite',
   ]);
   for (const name of readdirSync(copies)) expect((statSync(join(copies, name)).mode & 0o777).toString(8)).toBe('600');
-  const present = tablesOf(join(data, 'presence.sqlite'));
+  const present = ['member', 'mark'].map((table) => tablesOf(join(copies, 'presence.sqlite'), table));
+  expect(present[0]).toMatchObject([{ channel: 'room.1', user: 'bob' }]);
   expect((await first('POST', '/v1/events', { channel: 'room.1', data: 'later' })).status).toBe(201);
+  await follower.stop();
   await hub.end('SIGTERM');
 
   rmSync(data, { recursive: true });
   run('sh', ['-ec', inFolders(blockOf('sh'), data, copies)]);
-  expect(tablesOf(join(data, 'presence.sqlite'))).toEqual(present);
+  expect(['member', 'mark'].map((table) => tablesOf(join(data, 'presence.sqlite'), table))).toEqual(present);
   const again = await startHubProcess({ data, config });
   const ask = asking(again.url, key);
   const listed = (await ask('GET', '/v1/subscriptions')).json<{ subscriptions: { id: string }[] }>();
@@ -67,7 +82,14 @@ test('a backup made and restored by the words of the guide holds all that a hub 
   expect((await ask('GET', '/v1/channels/room.1')).text).toBe('"kept"');
   const audit = (await ask('GET', '/v1/audit')).json<{ entries: { action: string; subject: string }[] }>();
   expect(audit.entries).toContainEqual(expect.objectContaining({ action: 'revocation.made', subject: 'ada' }));
-  expect(tablesOf(join(data, 'identity.sqlite'), 'revocation')).toMatchObject([{ kind: 'user', name: 'ada' }]);
+  const refused = await asking(again.url, ada)('GET', '/v1/events?channel=room.1&presence=none');
+  expect([refused.status, refused.json<{ code: string }>().code]).toEqual([401, 'unauthorized']);
+  const back = new Follower(again.url, 'sse', { channels: ['room.1'], after: 'now', token: bob });
+  onTestFinished(() => back.stop());
+  await until('bob is there again', async () => (await membersOf(ask)).length === 1);
+  // Since when he has been there is from the backup: for those who read it he has never left.
+  expect(await membersOf(ask)).toEqual(members);
+  await back.stop();
   for (const name of readdirSync(data)) expect((statSync(join(data, name)).mode & 0o777).toString(8), name).toBe('600');
   await again.end('SIGTERM');
 
@@ -94,6 +116,10 @@ function asking(hub: string, key: string): Ask {
     });
 }
 
+async function membersOf(ask: Ask): Promise<unknown[]> {
+  return (await ask('GET', '/v1/channels/room.1/presence')).json<{ members: unknown[] }>().members;
+}
+
 function idOf(reply: Reply): string {
   return reply.json<{ id: string }>().id;
 }
@@ -112,7 +138,7 @@ function run(command: string, args: readonly string[]): void {
   expect(status, stderr).toBe(0);
 }
 
-function tablesOf(file: string, table = 'mark'): readonly object[] {
+function tablesOf(file: string, table: string): readonly object[] {
   using database = new DatabaseSync(file, { readOnly: true });
   return database.prepare(`SELECT * FROM ${table}`).all();
 }
