@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
 import { Wheel } from '../core/wheel.ts';
 import { KeepAlive, noteRequest, releaseKept } from './keep-alive.ts';
@@ -33,6 +34,26 @@ test('a connection that is being answered stays', async () => {
   expect(client.closed).toBe(false);
   advance(wheel, PERIOD_TICKS);
   await once(client, 'close');
+});
+
+test.each([
+  ['goes when its client has ended it', true, 10, true],
+  ['stays while there is much of it', true, 100_000, false],
+  ['stays while its client may ask on', false, 10, false],
+])('one whose answer is never taken %s', async (_name, hasEnded, bytes, goes) => {
+  const wheel = new Wheel();
+  // As Node's TLS does after some ends: what is written is never done.
+  const socket = new Duplex({ read: () => undefined, write: () => undefined, allowHalfOpen: true });
+  new KeepAlive(wheel, PERIOD_MS).watch(Object.assign(socket as Socket, { _httpMessage: { finished: true } }));
+  socket.write(Buffer.alloc(bytes));
+  if (hasEnded) {
+    socket.push(null);
+    await once(socket.resume(), 'end');
+  }
+  advance(wheel, PERIOD_TICKS);
+  expect(socket.destroyed).toBe(false);
+  advance(wheel, PERIOD_TICKS);
+  expect(socket.destroyed).toBe(goes);
 });
 
 test('one that has become a stream is let alone', async () => {

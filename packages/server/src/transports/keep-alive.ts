@@ -43,7 +43,7 @@ const KEPT: unique symbol = Symbol('kept');
 interface KeptSocket extends Socket {
   [KEPT]?: KeptConnection | undefined;
   /** The answer that is under way; Node's own note. */
-  _httpMessage?: unknown;
+  _httpMessage?: { readonly finished: boolean } | null;
 }
 
 export class KeptConnection implements Timed {
@@ -54,6 +54,8 @@ export class KeptConnection implements Timed {
   isUnused = false;
   /** What was asked last: who polls asks the same again. */
   lastQuery: EventsQuery | undefined = undefined;
+  /** An answer that was ending when the wheel last looked. */
+  #lost: KeptSocket['_httpMessage'] = undefined;
   dueTick = 0;
   placedTick = 0;
   placedIndex = 0;
@@ -65,13 +67,24 @@ export class KeptConnection implements Timed {
   }
 
   due(): void {
-    const isAnswering = (this.#socket._httpMessage ?? null) !== null;
-    if (this.isUnused && !isAnswering) {
+    const answer = this.#socket._httpMessage ?? undefined;
+    const isAnswering = answer !== undefined;
+    if (isAnswering ? answer === this.#lost : this.isUnused) {
       this.#socket.destroy();
       return;
     }
     this.isUnused = !isAnswering;
+    this.#lost = isAnswering && this.#isEnding(answer) ? answer : undefined;
     this.wheel.schedule(this, this.#periodTicks);
+  }
+
+  /**
+   * Nothing more comes and little is left to be taken. Over TLS a write is never done when its client broke off in certain ways: neither
+   * it nor the connection would end. What is longer is watched over by `UnreadAnswers`.
+   */
+  #isEnding({ finished }: NonNullable<KeptSocket['_httpMessage']>): boolean {
+    const { readableEnded, writableLength, writableHighWaterMark } = this.#socket;
+    return finished && readableEnded && writableLength <= writableHighWaterMark;
   }
 }
 
