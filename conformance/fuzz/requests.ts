@@ -26,6 +26,11 @@ export function uniquePattern(seeded: Seeded, tokens = 12): string {
   return Array.from({ length: tokens }, (_, at) => (at > 0 && seeded.below(3) === 0 ? '*' : name())).join('.');
 }
 
+/** A poll for channels that no other client asks for, as they are in pipelines: hubs remember it for a while. */
+export function rarePoll(seeded: Seeded): string {
+  return get(`/v1/events?${channels(seeded)}`, '');
+}
+
 function request(seeded: Seeded): string {
   switch (seeded.below(12)) {
     case 0:
