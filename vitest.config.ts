@@ -18,6 +18,7 @@ const alone = [
   'conformance/identity/delegation.slow.test.ts',
   'conformance/identity/endings.slow.test.ts',
   'conformance/publishing.slow.test.ts',
+  'simulation/churn.slow.test.ts',
 ];
 const patience = {
   setupFiles: ['scripts/testing/patience.ts'],

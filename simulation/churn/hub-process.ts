@@ -1,11 +1,11 @@
-// The hub of a churn run, in a process of its own: argv is the data folder and how fast time passes.
+// The hub of a churn run, in a process of its own: argv is the data folder, how fast time passes, and more of its configuration as JSON.
 import { getHeapStatistics } from 'node:v8';
 import { parseConfig } from '../../packages/server/src/config/schema.ts';
 import { openHub } from '../../packages/server/src/hub.ts';
 import { fastWorld } from '../../packages/server/src/operate/world.ts';
 import { SECRET } from './tokens.ts';
 
-const [folder = '', speed = '1'] = process.argv.slice(2);
+const [folder = '', speed = '1', more = '{}'] = process.argv.slice(2);
 const config = parseConfig({
   listen: '127.0.0.1:0',
   access: 'loopback',
@@ -15,6 +15,7 @@ const config = parseConfig({
   storage: { retentionIntervalMs: 50 },
   identity: { tokens: [{ keys: [{ algorithm: 'HS256', secret: SECRET }] }] },
   logging: { level: 'error', format: 'json' },
+  ...(JSON.parse(more) as object),
 });
 const hub = await openHub(config, { world: fastWorld(Number(speed)) });
 process.send?.({ port: hub.port });

@@ -2,10 +2,10 @@ import { createHmac } from 'node:crypto';
 
 export const SECRET = 'a secret of thirty-two bytes or more';
 
-/** A token of the site's for a user, which never expires within a run. */
+/** A token of the site's for a user, which never expires within a run: hubs refuse those that are good for more than a week. */
 export function tokenOf(user: string): string {
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const now = Math.floor(Date.now() / 1000);
-  const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ sub: user, iat: now, exp: now + 30 * 86_400 })}`;
+  const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ sub: user, iat: now, exp: now + 6 * 86_400 })}`;
   return `${signed}.${createHmac('sha256', SECRET).update(signed).digest('base64url')}`;
 }

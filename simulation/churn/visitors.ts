@@ -8,6 +8,8 @@ export class Visitors {
   readonly #random: () => number;
   readonly #present = new Set<() => void>();
   count = 0;
+  /** Those who were not let in: there are none. */
+  refused = 0;
 
   constructor(base: string, random: () => number) {
     this.#base = base;
@@ -39,8 +41,13 @@ export class Visitors {
   }
 
   #stream(query: string): () => void {
-    const request = get(`${this.#base}/v1/events?${query}`, { headers: { accept: 'text/event-stream' } }, (response) =>
-      response.resume(),
+    const request = get(
+      `${this.#base}/v1/events?${query}`,
+      { headers: { accept: 'text/event-stream' } },
+      (response) => {
+        if (response.statusCode !== 200) this.refused++;
+        response.resume();
+      },
     );
     request.on('error', () => undefined);
     return () => request.destroy();
@@ -48,12 +55,16 @@ export class Visitors {
 
   #webSocket(query: string): () => void {
     const socket = new WebSocket(`${this.#base.replace('http', 'ws')}/v1/events?${query}`);
+    socket.on('unexpected-response', () => this.refused++);
     socket.on('error', () => undefined);
     return () => socket.terminate();
   }
 
   #poll(query: string): () => void {
-    const request = get(`${this.#base}/v1/events?${query}&wait=30`, (response) => response.resume());
+    const request = get(`${this.#base}/v1/events?${query}&wait=30`, (response) => {
+      if (response.statusCode !== 200) this.refused++;
+      response.resume();
+    });
     request.on('error', () => undefined);
     return () => request.destroy();
   }
