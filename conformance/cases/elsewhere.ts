@@ -44,6 +44,7 @@ export const SECTIONS_ELSEWHERE: Readonly<Record<string, Elsewhere>> = {
 };
 
 export const CODES_ELSEWHERE: Readonly<Partial<Record<ErrorCode, Elsewhere>>> = {
+  event_damaged: { file: 'conformance/damaged-log.slow.test.ts', why: 'needs a disk that changes a stored event' },
   invalid_request: { file: 'conformance/garbage/requests.ts', why: 'no HTTP client sends it' },
   pipelined_request: {
     file: 'packages/server/src/transports/pipelining.test.ts',
