@@ -2,14 +2,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseStrictObject } from './strict-json.ts';
 
-/**
- * Without backslashes in names: where this runtime's `JSON.parse` has seen the name `\` before, and expects it again, it takes any
- * name that begins with an escape for it.
- */
-const json = fc.jsonValue({ maxDepth: 6 }).map(withoutBackslashes);
+const json = fc.jsonValue({ maxDepth: 6 }).map(withPlainNames);
 const objects = fc
   .dictionary(fc.string({ unit: 'grapheme' }), json, { noNullPrototype: true })
-  .map((object) => withoutBackslashes(object) as Record<string, unknown>);
+  .map((object) => withPlainNames(object) as Record<string, unknown>);
 
 test('any object comes back as it was', () => {
   fc.assert(
@@ -25,7 +21,7 @@ test('a member that is given twice, wherever it stands and however it is written
   fc.assert(
     fc.property(
       objects,
-      fc.string({ minLength: 1 }).filter((name) => !name.includes('\\')),
+      fc.string({ minLength: 1 }).filter((name) => !isEscapedAtFirst(name)),
       json,
       json,
       fc.nat(3),
@@ -59,14 +55,30 @@ test.each([
   expect((parsed as { admin?: unknown }).admin).toBeUndefined();
 });
 
+test('a name that begins with an escape is refused: what `JSON.parse` makes of it depends on what it has parsed before', () => {
+  JSON.parse(String.raw`{"\\":1}`);
+  for (const text of [String.raw`{"\u0061":1}`, String.raw`{"a":1,"\u0061":2}`, String.raw`{"a":[{"\"":1}]}`])
+    expect(parseStrictObject(Buffer.from(text))).toBeUndefined();
+  expect(parseStrictObject(Buffer.from(String.raw`{"a\u0062":"\u0061"}`))).toEqual({ ab: 'a' });
+});
+
 test('as deep as 16 is taken, deeper is not', () => {
   const nested = (depth: number): Buffer => Buffer.from(`{"a":${'['.repeat(depth - 1)}${']'.repeat(depth - 1)}}`);
   expect(parseStrictObject(nested(16))).toBeDefined();
   expect(parseStrictObject(nested(17))).toBeUndefined();
 });
 
-function withoutBackslashes(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value).replaceAll('\\\\', '/'));
+/** As it is, but for names that JSON writes with an escape at first. */
+function withPlainNames(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(withPlainNames);
+  return Object.fromEntries(
+    Object.entries(value).map(([name, each]) => [isEscapedAtFirst(name) ? `.${name}` : name, withPlainNames(each)]),
+  );
+}
+
+function isEscapedAtFirst(name: string): boolean {
+  return JSON.stringify(name)[1] === '\\';
 }
 
 function units(text: string): string {

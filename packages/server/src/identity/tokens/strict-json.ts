@@ -5,13 +5,14 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 
 /**
  * The JSON object that these bytes are; `undefined` for what is not UTF-8, not JSON, no object, nested more than 16 deep, or has a
- * member twice anywhere: two readers of the same text must not be able to see two different things in it.
+ * member twice anywhere: two readers of the same text must not be able to see two different things in it. For the same reason no name
+ * may begin with an escape: V8's `JSON.parse` takes such a name for a single backslash in an object of a shape that had that name before.
  */
 export function parseStrictObject(bytes: Buffer): JsonObject | undefined {
   if (!isUtf8(bytes)) return undefined;
   const text = bytes.toString();
-  const { depth, members } = shapeOf(text);
-  if (depth > DEPTH_MAX) return undefined;
+  const { depth, members, hasEscapedName } = shapeOf(text);
+  if (depth > DEPTH_MAX || hasEscapedName) return undefined;
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -44,17 +45,29 @@ const CLOSING_BRACKET = 93;
 const OPENING_BRACE = 123;
 const CLOSING_BRACE = 125;
 
+interface Shape {
+  readonly depth: number;
+  readonly members: number;
+  /** A name of a member begins with a backslash. */
+  readonly hasEscapedName: boolean;
+}
+
 /** How deep valid JSON goes, and how many members it names: each has a colon, and no other one stands outside of strings. */
-function shapeOf(json: string): { readonly depth: number; readonly members: number } {
+function shapeOf(json: string): Shape {
   let members = 0;
+  let isEscaped = false;
+  let hasEscapedName = false;
   let depth = 0;
   let deepest = 0;
   for (let index = 0; index < json.length; index++) {
     switch (json.charCodeAt(index)) {
       case QUOTE:
+        isEscaped = json.charCodeAt(index + 1) === BACKSLASH;
         index = stringEnd(json, index);
         break;
       case COLON:
+        // The string before it is the name.
+        hasEscapedName ||= isEscaped;
         members++;
         break;
       case OPENING_BRACE:
@@ -66,7 +79,7 @@ function shapeOf(json: string): { readonly depth: number; readonly members: numb
         depth--;
     }
   }
-  return { depth: deepest, members };
+  return { depth: deepest, members, hasEscapedName };
 }
 
 /** Where the string that begins at `index` ends. */
