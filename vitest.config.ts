@@ -11,17 +11,17 @@ const everywhere = ['packages', 'conformance', 'simulation', 'bench', 'scripts',
 const skipped = ['**/node_modules/**', '**/dist/**', '**/generated/**', 'bench/build/**'];
 const slow = everywhere.map((folder) => `${folder}/**/*.slow.test.ts`);
 const alone = [
-  'conformance/back-pressure.slow.test.ts',
-  'conformance/drain.slow.test.ts',
+  'conformance/load/back-pressure.slow.test.ts',
+  'conformance/protocol/drain.slow.test.ts',
   'conformance/fuzz/*.slow.test.ts',
   'conformance/garbage/*.slow.test.ts',
   'conformance/identity/delegation.slow.test.ts',
-  'conformance/identity/endings.slow.test.ts',
-  'conformance/publishing.slow.test.ts',
+  'conformance/identity/session-expiry.slow.test.ts',
+  'conformance/protocol/publishing.slow.test.ts',
   'simulation/churn.slow.test.ts',
 ];
 const patience = {
-  setupFiles: ['scripts/testing/patience.ts'],
+  setupFiles: ['scripts/testing/wait-timeouts.ts'],
   expect: { poll: { timeout: CONDITION_TIMEOUT_MS } },
   hookTimeout: TEST_TIMEOUT_MS,
 };

@@ -2,7 +2,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { changesOf, changeTable, writeChanges } from './harness/against.ts';
+import { changesOf, changeTable, writeChanges } from './harness/before-and-after.ts';
 import { workFolder } from './harness/folders.ts';
 import { buildLoad } from './harness/load.ts';
 import { machineFacts } from './harness/machine.ts';
@@ -84,14 +84,14 @@ async function main(): Promise<boolean> {
       });
     else results.push(writeResult(scenario, outcome, options, machine));
   }
-  if (against !== undefined) return tellChanges(changeTable(changes, against, repeats));
+  if (against !== undefined) return reportChanges(changeTable(changes, against, repeats));
   if (!values['dry-run']) writePages(scenarios);
   printBars(results);
   return results.every(({ bars }) => bars.every((bar) => verdictOf(bar) !== 'fails'));
 }
 
 /** A comparison has no bars: who reads it decides. */
-function tellChanges(table: string): boolean {
+function reportChanges(table: string): boolean {
   console.log(`\n${table}`);
   if (!values['dry-run']) writeChanges(table);
   return true;

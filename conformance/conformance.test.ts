@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ERRORS, type ErrorCode } from '@polycast/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { CODES_ELSEWHERE, SECTIONS_ELSEWHERE } from './cases/elsewhere.ts';
+import { CODES_COVERED_ELSEWHERE, SECTIONS_COVERED_ELSEWHERE } from './cases/covered-elsewhere.ts';
 import { CASES } from './cases/index.ts';
 import { startHubProcess, type HubProcess } from './kit/hub-process.ts';
 import { hasRules, runCase } from './suite/run-case.ts';
@@ -37,9 +37,9 @@ describe('the cases cover PROTOCOL.md', () => {
   const provoked = JSON.stringify(CASES);
 
   test.each(protocolSections())('section %s is cited by a case, or shown elsewhere', (section) => {
-    const elsewhere = SECTIONS_ELSEWHERE[section];
-    if (elsewhere === undefined) expect(CASES.filter(({ sections }) => sections.includes(section))).not.toEqual([]);
-    else expect(existsSync(join(ROOT, elsewhere.file))).toBe(true);
+    const covered = SECTIONS_COVERED_ELSEWHERE[section];
+    if (covered === undefined) expect(CASES.filter(({ sections }) => sections.includes(section))).not.toEqual([]);
+    else expect(existsSync(join(ROOT, covered.file))).toBe(true);
   });
 
   test('only sections that there are are cited', () => {
@@ -48,10 +48,10 @@ describe('the cases cover PROTOCOL.md', () => {
   });
 
   test.each(Object.keys(ERRORS) as ErrorCode[])('the code %s is provoked by a case, or shown elsewhere', (code) => {
-    const elsewhere = CODES_ELSEWHERE[code];
-    if (elsewhere === undefined) expect(provoked.includes(`"${code}`)).toBe(true);
+    const covered = CODES_COVERED_ELSEWHERE[code];
+    if (covered === undefined) expect(provoked.includes(`"${code}`)).toBe(true);
     else if (code === 'idempotency_in_progress' || code === 'request_timeout')
-      expect(existsSync(join(ROOT, elsewhere.file))).toBe(true);
-    else expect(readFileSync(join(ROOT, elsewhere.file), 'utf8')).toContain(code);
+      expect(existsSync(join(ROOT, covered.file))).toBe(true);
+    else expect(readFileSync(join(ROOT, covered.file), 'utf8')).toContain(code);
   });
 });

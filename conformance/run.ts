@@ -29,13 +29,13 @@ if (values.url === undefined || values.help === true) {
 
 async function run(hub: string, section: string | undefined): Promise<void> {
   const rules = await hasRules(hub);
-  const isMeant = (each: string): boolean =>
+  const isSelected = (each: string): boolean =>
     section === undefined || each === section || each.startsWith(`${section}.`);
   const outcomes: Outcome[] = [];
-  for (const each of CASES.filter(({ sections }) => sections.some(isMeant)))
+  for (const each of CASES.filter(({ sections }) => sections.some(isSelected)))
     outcomes.push(await outcomeOf(each, hub, rules));
   const sections = [...new Set(outcomes.flatMap((outcome) => outcome.case.sections))]
-    .filter(isMeant)
+    .filter(isSelected)
     .toSorted(byNumber);
   for (const number of sections) {
     console.log(styleText('bold', `\n${number}`));

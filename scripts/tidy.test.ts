@@ -37,38 +37,38 @@ const violations: readonly [name: string, path: string, source: string, message:
   [
     'the core knows a transport',
     'packages/server/src/core/tail.ts',
-    "export * from '../transports/sse.ts';",
-    /core must not import transports/,
+    "export * from '../streams/sse.ts';",
+    /core must not import streams/,
   ],
   [
     'a route makes its own cache headers',
-    'packages/server/src/transports/presence-route.ts',
+    'packages/server/src/streams/presence-route.ts',
     "export const headers = ['Cache-Control', 'no-cache'];",
     /names Cache-Control/,
   ],
   [
     'a handler reads a body by itself',
-    'packages/server/src/transports/publish-route.ts',
-    "import { readBody } from './request-body.ts'; readBody(1);",
+    'packages/server/src/publishing/publish-routes.ts',
+    "import { readBody } from '../http/body/request-body.ts'; readBody(1);",
     /only AuthorizedRequest does/,
   ],
   [
     'a handler takes the bare response',
-    'packages/server/src/subscriptions/pull-routes.ts',
-    "import { AuthorizedRequest } from '../transports/authorized-request.ts'; AuthorizedRequest.responseOf(1);",
+    'packages/server/src/subscriptions/http/pull-routes.ts',
+    "import { AuthorizedRequest } from '../../auth/authorized-request.ts'; AuthorizedRequest.responseOf(1);",
     /takes the bare response/,
   ],
   [
     'a handler knows the bare request',
-    'packages/server/src/administration/keys-routes.ts',
+    'packages/server/src/administration/key-routes.ts',
     "import type { IncomingMessage } from 'node:http';",
     /imports node:http/,
   ],
   [
     'one sibling knows another',
-    'packages/server/src/log/memory.ts',
-    "import '../transports/sse.ts';",
-    /log must not import transports/,
+    'packages/server/src/storage/memory/memory-log.ts',
+    "import '../../streams/sse.ts';",
+    /storage must not import streams/,
   ],
   [
     'a leaf knows main',
@@ -78,9 +78,9 @@ const violations: readonly [name: string, path: string, source: string, message:
   ],
   [
     'a sibling is loaded dynamically',
-    'packages/server/src/log/memory.ts',
-    "await import('../transports/sse.ts');",
-    /log must not import transports/,
+    'packages/server/src/storage/memory/memory-log.ts',
+    "await import('../../streams/sse.ts');",
+    /storage must not import streams/,
   ],
   ['the client knows the server', 'packages/client/src/index.ts', "import 'polycast';", /client must not know/],
   [
@@ -91,13 +91,13 @@ const violations: readonly [name: string, path: string, source: string, message:
   ],
   [
     'a socket loses all of its listeners',
-    'packages/server/src/transports/sse.ts',
+    'packages/server/src/streams/sse.ts',
     'export const strip = (socket: { removeAllListeners(): void }): void => socket.removeAllListeners();',
     /uses removeAllListeners/,
   ],
   [
     'a memo is bounded by entries, whose size a client chooses',
-    'packages/server/src/transports/events-query.ts',
+    'packages/server/src/streams/events-query.ts',
     'const MEMO_MAX = 100; const memo = new Map<string, object>();\nexport const keep = (url: string): void => { if (memo.size >= MEMO_MAX) memo.clear(); memo.set(url, {}); };',
     /empties a map at MEMO_MAX/,
   ],
@@ -115,8 +115,12 @@ const harmless: readonly [name: string, path: string, source: string][] = [
     'export const at = (order: { process: number }): number => order.process;',
   ],
   ['pure arithmetic', 'packages/server/src/core/tail.ts', 'export const most = Math.max(1, 2);'],
-  ['main composing all', 'packages/server/src/main.ts', "import './log/memory.ts'; import './core/tail.ts';"],
-  ['a test that starts everything', 'packages/server/src/log/memory.test.ts', "import '../main.ts';"],
+  [
+    'main composing all',
+    'packages/server/src/main.ts',
+    "import './storage/memory/memory-log.ts'; import './core/tail.ts';",
+  ],
+  ['a test that starts everything', 'packages/server/src/storage/memory/memory-log.test.ts', "import '../main.ts';"],
 ];
 
 test.each(harmless)('it is allowed: %s', (_name, path, source) => {
@@ -125,11 +129,11 @@ test.each(harmless)('it is allowed: %s', (_name, path, source) => {
 
 test('a file that nothing reaches is found, a worker named by its URL is not', () => {
   const modules = [
-    parseModule('packages/server/src/main.ts', "new Worker(new URL('./log/writer.ts', import.meta.url));"),
-    parseModule('packages/server/src/log/writer.ts', "import './rows.ts';"),
-    parseModule('packages/server/src/log/rows.ts', ''),
-    parseModule('packages/server/src/log/forgotten.ts', ''),
+    parseModule('packages/server/src/main.ts', "new Worker(new URL('./storage/writer.ts', import.meta.url));"),
+    parseModule('packages/server/src/storage/writer.ts', "import './rows.ts';"),
+    parseModule('packages/server/src/storage/rows.ts', ''),
+    parseModule('packages/server/src/storage/forgotten.ts', ''),
   ];
   const found = check(modules, new Set(['packages/server/src/main.ts']));
-  expect(found.map(({ path }) => path)).toEqual(['packages/server/src/log/forgotten.ts']);
+  expect(found.map(({ path }) => path)).toEqual(['packages/server/src/storage/forgotten.ts']);
 });

@@ -145,16 +145,16 @@ function startLoad(base: string, visitors: Visitors, url: string): Load {
     const events = Array.from({ length: Math.floor(owedEvents) }, () => event(load.published++));
     owedEvents -= events.length;
     if (events.length > 0) void send(load, 'POST', `${base}/v1/events`, events);
-    for (; owedVisitors >= 1; owedVisitors--) visitors.come(stayMs);
+    for (; owedVisitors >= 1; owedVisitors--) visitors.visit(stayMs);
     if (isSubscribing) return;
     isSubscribing = true;
-    void turnOver(base, url, load, made).finally(() => (isSubscribing = false));
+    void replaceOldest(base, url, load, made).finally(() => (isSubscribing = false));
   }, TURN_MS);
   return load;
 }
 
 /** A new subscription, and an end to the oldest. */
-async function turnOver(base: string, url: string, load: Load, made: string[]): Promise<void> {
+async function replaceOldest(base: string, url: string, load: Load, made: string[]): Promise<void> {
   const created = await send(load, 'POST', `${base}/v1/subscriptions`, {
     channels: [`once.${load.subscribed++ % 50}.>`],
     delivery: { kind: 'webhook', url },

@@ -39,8 +39,8 @@ export async function collectedMemory(server: PinnedProcess): Promise<CollectedM
 const debuggers = new WeakMap<PinnedProcess, string>();
 
 async function debuggerOf(server: PinnedProcess): Promise<string> {
-  const known = debuggers.get(server);
-  if (known !== undefined) return known;
+  const cached = debuggers.get(server);
+  if (cached !== undefined) return cached;
   let printed = '';
   server.child.stderr?.on('data', (bytes: Buffer) => (printed += bytes.toString()));
   process.kill(server.pid, 'SIGUSR1');

@@ -1,7 +1,7 @@
 // Contenders for the scenarios in which events go out to many readers.
 import type { Peer, Transport } from '../peers/peer.ts';
 import { type LoadOptions, type LoadRun, runLoad } from './load.ts';
-import { type Bar, type Column, type Contender, figureOf, type Series, withServer } from './scenario.ts';
+import { type Bar, type Column, type Contender, metricOf, type Series, withServer } from './scenario.ts';
 
 export function fanoutContenders(peers: readonly Peer[], transport: Transport, load: LoadOptions): Contender[] {
   return peers
@@ -40,7 +40,7 @@ export function nothingLost(series: readonly Series[], name: string): Bar {
   );
   return {
     title: `${name}: deliveries missing or twice, publishes refused, over all runs`,
-    figure: Number.isNaN(figureOf(series, name, 'deliveries')) ? Number.NaN : lost,
+    figure: Number.isNaN(metricOf(series, name, 'deliveries')) ? Number.NaN : lost,
     atMost: 0,
     unit: '',
   };

@@ -121,12 +121,12 @@ export async function freePort(): Promise<number> {
 }
 
 // From where the kernel takes no port by itself: whoever tries a port of those while nobody listens there may reach itself.
-const quietPortMin = 20_000;
-const quietPortMax = 30_000;
+const unusedPortMin = 20_000;
+const unusedPortMax = 30_000;
 
 /** A port that may be connected to before anybody listens there. */
-export async function freeQuietPort(): Promise<number> {
-  for (let port = quietPortMin + (process.pid % 5000); port < quietPortMax; port++)
+export async function freeUnusedPort(): Promise<number> {
+  for (let port = unusedPortMin + (process.pid % 5000); port < unusedPortMax; port++)
     if ((await listenOnce(port)) !== undefined) return port;
   throw new Error('there is no free port');
 }

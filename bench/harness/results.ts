@@ -59,7 +59,7 @@ export function printBars(results: readonly Result[]): void {
     console.log(`\n${result.title}`);
     for (const bar of result.bars)
       console.log(
-        `  ${verdictOf(bar).padEnd(12)} ${figureText(bar).padEnd(14)} ${targetText(bar).padEnd(18)} ${bar.title}`,
+        `  ${verdictOf(bar).padEnd(12)} ${measuredText(bar).padEnd(14)} ${targetText(bar).padEnd(18)} ${bar.title}`,
       );
   }
 }
@@ -93,7 +93,7 @@ function readResult(name: string): Result | undefined {
 
 function barTable(results: readonly Result[]): string {
   const rows = results.flatMap(({ title, bars }) =>
-    bars.map((bar) => `| ${title} | ${bar.title} | ${targetText(bar)} | ${figureText(bar)} | ${verdictOf(bar)} |`),
+    bars.map((bar) => `| ${title} | ${bar.title} | ${targetText(bar)} | ${measuredText(bar)} | ${verdictOf(bar)} |`),
   );
   return ['| scenario | bar | asked | seen | |', '|---|---|---|---|---|', ...rows].join('\n');
 }
@@ -126,7 +126,7 @@ function section(result: Result): string {
   return lines.join('\n').replaceAll('\n\n\n', '\n\n');
 }
 
-function figureText(bar: Bar): string {
+function measuredText(bar: Bar): string {
   return Number.isNaN(bar.figure) ? '–' : `${readable(bar.figure)} ${bar.unit}`.trim();
 }
 

@@ -83,9 +83,9 @@ export async function runInterleaved(all: readonly Contender[], options: RunOpti
         continue;
       }
       try {
-        const figures = await run();
-        runs.get(name)?.push(figures);
-        console.log(`  ${name} (run ${round + 1}): ${briefly(figures)}`);
+        const metrics = await run();
+        runs.get(name)?.push(metrics);
+        console.log(`  ${name} (run ${round + 1}): ${briefly(metrics)}`);
       } catch (error) {
         skipped.set(name, `run ${round + 1} failed: ${error instanceof Error ? error.message : String(error)}`);
         console.log(`  ${name} (run ${round + 1}): ${skipped.get(name)}`);
@@ -110,8 +110,8 @@ function seriesOf(name: string, peer: Peer, runs: readonly LoadRun[], skipped: s
   return { name, version: peer.version(), runs, median: medianOfEach(runs) };
 }
 
-function briefly(figures: LoadRun): string {
-  const words = Object.entries(figures).map(([name, value]) => `${name} ${Math.round(value * 100) / 100}`);
+function briefly(metrics: LoadRun): string {
+  const words = Object.entries(metrics).map(([name, value]) => `${name} ${Math.round(value * 100) / 100}`);
   return words.join(', ');
 }
 
@@ -124,13 +124,13 @@ export async function withServer<T>(peer: Peer, use: (server: RunningServer) => 
   }
 }
 
-export function figureOf(series: readonly Series[], name: string, figure: string): number {
+export function metricOf(series: readonly Series[], name: string, figure: string): number {
   return series.find((one) => one.name === name)?.median[figure] ?? Number.NaN;
 }
 
 /** One server's median by another's, of the same figure. */
 export function ratioOf(series: readonly Series[], name: string, to: string, figure: string): number {
-  return figureOf(series, name, figure) / figureOf(series, to, figure);
+  return metricOf(series, name, figure) / metricOf(series, to, figure);
 }
 
 /** `told`: a figure that was asked for without a limit. */

@@ -1,5 +1,5 @@
 // Durable subscriptions of a hub under test, made and moved by its API, and the endpoints that their webhooks go to.
-import { acceptsConnections, freeQuietPort } from './processes.ts';
+import { acceptsConnections, freeUnusedPort } from './processes.ts';
 import { type LoadOptions, type LoadRun, runLoad } from './load.ts';
 import type { RunningHub } from '../peers/polycast.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,28 +9,32 @@ const creationsAtOnce = 32;
 const listeningCheckMs = 20;
 
 /** A hub that does not write down each of thousands of subscriptions that are made. */
-export const quietly: readonly string[] = ['logging.level=warn'];
+export const quietLogging: readonly string[] = ['logging.level=warn'];
 
 /** @returns its id */
-export async function subscribe(hub: RunningHub, wishes: object): Promise<string> {
+export async function subscribe(hub: RunningHub, definition: object): Promise<string> {
   const answer = await fetch(`${hub.url}/v1/subscriptions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(wishes),
+    body: JSON.stringify(definition),
   });
   if (answer.status !== created) throw new Error(`subscribing was answered ${answer.status}: ${await answer.text()}`);
   return ((await answer.json()) as { id: string }).id;
 }
 
 /** Some at a time, in the order of their numbers. */
-export async function subscribeMany(hub: RunningHub, count: number, wishes: (index: number) => object): Promise<void> {
+export async function subscribeMany(
+  hub: RunningHub,
+  count: number,
+  definitionOf: (index: number) => object,
+): Promise<void> {
   for (let first = 0; first < count; first += creationsAtOnce) {
     const some = Array.from({ length: Math.min(creationsAtOnce, count - first) }, (_, index) => first + index);
-    await Promise.all(some.map((index) => subscribe(hub, wishes(index))));
+    await Promise.all(some.map((index) => subscribe(hub, definitionOf(index))));
   }
 }
 
-export async function move(hub: RunningHub, id: string, to: 'pause' | 'resume'): Promise<void> {
+export async function pauseOrResume(hub: RunningHub, id: string, to: 'pause' | 'resume'): Promise<void> {
   const answer = await fetch(`${hub.url}/v1/subscriptions/${id}/${to}`, { method: 'POST' });
   if (!answer.ok) throw new Error(`${to} was answered ${answer.status}: ${await answer.text()}`);
   await answer.arrayBuffer();
@@ -45,7 +49,7 @@ export interface Endpoints {
 
 /** @param options of the load generator's `receive` */
 export async function startEndpoints(options: LoadOptions, port?: number): Promise<Endpoints> {
-  const at = port ?? (await freeQuietPort());
+  const at = port ?? (await freeUnusedPort());
   const received = runLoad('receive', { port: at, ...options });
   while (!(await acceptsConnections(at))) await sleep(listeningCheckMs);
   return { port: at, received };

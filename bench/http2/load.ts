@@ -21,7 +21,7 @@ interface Options {
 const options = JSON.parse(process.argv[2] as string) as Options;
 const streams = options.connections * options.streamsEach;
 const path = '/v1/events?channel=bench.0';
-const patienceMs = 60_000;
+const timeoutMs = 60_000;
 const quietMs = 300;
 let dataBytes = 0;
 let closed = 0;
@@ -32,12 +32,12 @@ const openCpu = cpuSeconds();
 for (let index = 0; index < options.connections; index++) await open();
 const openSeconds = (performance.now() - openStartMs) / 1000;
 const openCpuSeconds = cpuSeconds() - openCpu;
-await quiet();
+await untilQuiet();
 const perStream = (residentKilobytes() - before) / streams;
 
 const agent = new Agent({ keepAlive: true, maxSockets: options.publishers });
 await run(options.warmUpEvents);
-await quiet();
+await untilQuiet();
 const eventLength = (await run(1)) / streams;
 const cpu = { server: cpuSeconds(), load: process.cpuUsage() };
 const startMs = performance.now();
@@ -96,8 +96,8 @@ async function run(events: number, expectedBytes: number = Infinity): Promise<nu
     while (next++ < events) await publish();
   };
   await Promise.all(Array.from({ length: Math.min(options.publishers, events) }, publisher));
-  if (expectedBytes === Infinity) await quiet();
-  const deadlineMs = performance.now() + patienceMs;
+  if (expectedBytes === Infinity) await untilQuiet();
+  const deadlineMs = performance.now() + timeoutMs;
   while (dataBytes - start < expectedBytes && expectedBytes !== Infinity && performance.now() < deadlineMs)
     await new Promise((resolve) => setImmediate(resolve));
   return dataBytes - start;
@@ -117,7 +117,7 @@ function publish(): Promise<void> {
 }
 
 /** Until nothing has come for a while. */
-async function quiet(): Promise<void> {
+async function untilQuiet(): Promise<void> {
   let seen: number;
   do {
     seen = dataBytes;

@@ -17,8 +17,8 @@ export function goBinary(name: string): string {
 export function goBinaryMissing(name: string, module: string): string | undefined {
   if (existsSync(goBinary(name))) return undefined;
   if (outputOf('go', 'version') === undefined) return 'there is no Go toolchain here to build it';
-  const known = failures.get(name);
-  if (known !== undefined) return known;
+  const cached = failures.get(name);
+  if (cached !== undefined) return cached;
   spawnSync('go', ['install', module], {
     env: { ...process.env, GOBIN: binaryFolder },
     stdio: 'ignore',

@@ -52,10 +52,10 @@ async function keyOf({ process: { output } }: RunningHub): Promise<string> {
 const keyTimeoutMs = 5000;
 
 function settingsOf(hasUsers: boolean, hasPresence: boolean): string[] {
-  const who = hasUsers ? ['users'] : ['anyone'];
+  const audience = hasUsers ? ['users'] : ['anyone'];
   const rules = [
     { pattern: 'orders.{user}.>', subscribe: ['owner'] },
-    { pattern: 'bench.>', subscribe: who, ...(hasPresence ? { presence: who } : {}) },
+    { pattern: 'bench.>', subscribe: audience, ...(hasPresence ? { presence: audience } : {}) },
   ];
   const tokens = hasUsers ? [{ keys: [{ algorithm: 'HS256', secret }] }] : [];
   return ['access=rules', `rules=${JSON.stringify(rules)}`, `identity.tokens=${JSON.stringify(tokens)}`];

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { freshFolder } from '../harness/folders.ts';
 import { type LoadOptions, type LoadRun, runLoad } from '../harness/load.ts';
-import { figureOf, ratioOf, type RunOptions, runInterleaved, type Scenario } from '../harness/scenario.ts';
+import { metricOf, ratioOf, type RunOptions, runInterleaved, type Scenario } from '../harness/scenario.ts';
 import { allGone, polycast, type RunningHub, startHub } from '../peers/polycast.ts';
 
 const cookies = 2000;
@@ -15,9 +15,9 @@ const rules = '[{pattern: "bench.*", subscribe: anyone}]';
 
 /** Names everybody by their cookie, and counts how often it was asked. */
 function openSite(): Promise<{ readonly server: Server; readonly url: string; readonly asked: () => number }> {
-  let asked = 0;
+  let requestCount = 0;
   const server = createServer(async (request, response) => {
-    asked++;
+    requestCount++;
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = JSON.parse(Buffer.concat(chunks).toString()) as { cookies: { session: string } };
@@ -25,7 +25,11 @@ function openSite(): Promise<{ readonly server: Server; readonly url: string; re
   });
   return new Promise((resolve) =>
     server.listen(0, '127.0.0.1', () =>
-      resolve({ server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, asked: () => asked }),
+      resolve({
+        server,
+        url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+        asked: () => requestCount,
+      }),
     ),
   );
 }
@@ -82,12 +86,12 @@ async function run(isIdentified: boolean, options: RunOptions): Promise<LoadRun>
     }
     await allGone(hub);
     const { openCpuMicrosecondsPerConnection = Number.NaN } = await runLoad('fanout', { ...load, settleSeconds: 1 });
-    const figures = {
+    const metrics = {
       ...first,
       openCpuMicrosecondsPerConnection,
       coldCpuMicrosecondsPerConnection: first['openCpuMicrosecondsPerConnection'] ?? Number.NaN,
     };
-    return { ...figures, siteCalls: site.asked() };
+    return { ...metrics, siteCalls: site.asked() };
   } finally {
     await hub.process.stop();
     site.server.close();
@@ -123,13 +127,13 @@ export const cachedIdentity: Scenario = {
         },
         {
           title: 'memory of a user beyond that of an anonymous one',
-          figure: figureOf(series, 'polycast, user', memory) - figureOf(series, 'polycast, anonymous', memory),
+          figure: metricOf(series, 'polycast, user', memory) - metricOf(series, 'polycast, anonymous', memory),
           atMost: 0.7,
           unit: 'kB',
         },
         {
           title: 'calls to the site',
-          figure: figureOf(series, 'polycast, user', 'siteCalls'),
+          figure: metricOf(series, 'polycast, user', 'siteCalls'),
           atMost: cookies,
           unit: '',
         },

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { collectedMemory } from '../harness/collected-memory.ts';
 import { nothingLost } from '../harness/fanout.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';
-import { type Contender, figureOf, ratioOf, runInterleaved, type Scenario } from '../harness/scenario.ts';
+import { type Contender, metricOf, ratioOf, runInterleaved, type Scenario } from '../harness/scenario.ts';
 import { polycast } from '../peers/polycast.ts';
 import { type HubWithUsers, startHubWithUsers } from '../peers/polycast-with-users.ts';
 
@@ -46,7 +46,7 @@ export const identifiedSessions: Scenario = {
     const series = await runInterleaved(contenders, options);
     const memory = 'liveKilobytesPerConnection';
     const cpu = 'serverCpuMicrosecondsPerDelivery';
-    const nobody = figureOf(series, 'idle, nobody known', memory);
+    const nobody = metricOf(series, 'idle, nobody known', memory);
     return {
       settings: {
         connections,
@@ -60,13 +60,13 @@ export const identifiedSessions: Scenario = {
       bars: [
         {
           title: 'memory of an identified, present session beyond an anonymous one',
-          figure: figureOf(series, 'idle, users, present', memory) - nobody,
+          figure: metricOf(series, 'idle, users, present', memory) - nobody,
           atMost: memoryMoreMax,
           unit: 'kB',
         },
         {
           title: 'memory of an identified session without presence beyond an anonymous one',
-          figure: figureOf(series, 'idle, users', memory) - nobody,
+          figure: metricOf(series, 'idle, users', memory) - nobody,
           unit: 'kB',
         },
         {
@@ -77,13 +77,13 @@ export const identifiedSessions: Scenario = {
         },
         {
           title: `server time to revoke one user among ${connections} connections`,
-          figure: figureOf(series, 'revocation', 'cpuMillisecondsEach'),
+          figure: metricOf(series, 'revocation', 'cpuMillisecondsEach'),
           atMost: revocationMillisecondsMax,
           unit: 'ms',
         },
         {
           title: 'from the request to the end of the last of its sessions, the slowest of all',
-          figure: figureOf(series, 'revocation', 'endedMillisecondsMax'),
+          figure: metricOf(series, 'revocation', 'endedMillisecondsMax'),
           atMost: 1000,
           unit: 'ms',
         },

@@ -1,6 +1,6 @@
 // 15,000 connections that wait: what each one costs in memory, and in CPU to open.
 import { runFanout } from '../harness/fanout.ts';
-import { type Contender, figureOf, runInterleaved, type Scenario } from '../harness/scenario.ts';
+import { type Contender, metricOf, runInterleaved, type Scenario } from '../harness/scenario.ts';
 import { centrifugo } from '../peers/centrifugo.ts';
 import { mercure } from '../peers/mercure.ts';
 import { nchan } from '../peers/nchan.ts';
@@ -45,13 +45,13 @@ export const idleConnections: Scenario = {
       bars: ['polycast, SSE', 'polycast, WebSocket'].flatMap((name) => [
         {
           title: `${name}: memory of a connection`,
-          figure: figureOf(series, name, figure),
+          figure: metricOf(series, name, figure),
           atMost: kilobytesMax,
           unit: 'kB',
         },
         {
           title: `${name}: connections that did not stay`,
-          figure: figureOf(series, name, 'closedConnections'),
+          figure: metricOf(series, name, 'closedConnections'),
           atMost: 0,
           unit: '',
         },

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { benchFolder, freshFolder } from '../harness/folders.ts';
 import { type LoadOptions, type LoadRun, runLoad } from '../harness/load.ts';
 import { serverCore, startPinned } from '../harness/processes.ts';
-import { figureOf, ratioOf, type RunOptions, runInterleaved, type Scenario } from '../harness/scenario.ts';
+import { metricOf, ratioOf, type RunOptions, runInterleaved, type Scenario } from '../harness/scenario.ts';
 import { nodeHttp } from '../peers/node-http.ts';
 import { startNodeServer } from '../peers/node-server.ts';
 import type { RunningServer } from '../peers/peer.ts';
@@ -189,8 +189,8 @@ export const jwtConnections: Scenario = {
         {
           title: 'connections/s with a new token by what an anonymous opening and a verification allow together',
           figure:
-            (figureOf(series, 'polycast, anonymous', cpu) + figureOf(series, 'ES256 alone', cpu)) /
-            figureOf(series, 'polycast, new tokens', cpu),
+            (metricOf(series, 'polycast, anonymous', cpu) + metricOf(series, 'ES256 alone', cpu)) /
+            metricOf(series, 'polycast, new tokens', cpu),
           unit: '×',
         },
       ],

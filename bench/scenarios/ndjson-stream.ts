@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { freshFolder, benchFolder } from '../harness/folders.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';
 import { serverCore, startPinned } from '../harness/processes.ts';
-import { type Contender, figureOf, ratioOf, runInterleaved, type Scenario } from '../harness/scenario.ts';
+import { type Contender, metricOf, ratioOf, runInterleaved, type Scenario } from '../harness/scenario.ts';
 import { polycast, startHub } from '../peers/polycast.ts';
 
 const channels = 100;
@@ -37,7 +37,7 @@ export const ndjsonStream: Scenario = {
       [hub, bulkInsert('sqlite, one commit', 0), bulkInsert('sqlite, 1,000 rows a commit', rowsPerCommit)],
       options,
     );
-    const eventsPerSecond = figureOf(series, 'polycast', 'eventsPerSecond');
+    const eventsPerSecond = metricOf(series, 'polycast', 'eventsPerSecond');
     const share = ratioOf(series, 'polycast', 'sqlite, one commit', 'eventsPerSecond');
     return {
       settings: { lines, channels, eventBytes },

@@ -1,7 +1,7 @@
 // A job queue: eight workers pull from one subscription, up to 32 events at a time, and acknowledge each lease.
 import { freshFolder } from '../harness/folders.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';
-import { figureOf, runInterleaved, type RunOptions, type Scenario } from '../harness/scenario.ts';
+import { metricOf, runInterleaved, type RunOptions, type Scenario } from '../harness/scenario.ts';
 import { subscribe } from '../harness/subscriptions.ts';
 import { polycast, startHub } from '../peers/polycast.ts';
 
@@ -43,7 +43,7 @@ export const pullWorkers: Scenario = {
       options,
     );
     const faults = [unordered, ordered].flatMap((name) =>
-      ['missingEvents', 'leasedTwice', 'notHeld', 'refused'].map((figure) => figureOf(series, name, figure)),
+      ['missingEvents', 'leasedTwice', 'notHeld', 'refused'].map((figure) => metricOf(series, name, figure)),
     );
     return {
       settings: { workers, concurrency, events: eventsOf(options), channels, eventBytes },
@@ -51,7 +51,7 @@ export const pullWorkers: Scenario = {
       bars: [
         {
           title: 'events pulled and acknowledged in a second',
-          figure: figureOf(series, unordered, 'eventsPerSecond'),
+          figure: metricOf(series, unordered, 'eventsPerSecond'),
           atLeast: eventsPerSecondEnough,
           unit: '/s',
         },

@@ -2,7 +2,7 @@
 import { freshFolder } from '../harness/folders.ts';
 import { nothingLost } from '../harness/fanout.ts';
 import { type LoadOptions, type LoadRun, runLoad } from '../harness/load.ts';
-import { type Contender, figureOf, ratioOf, runInterleaved, type Scenario, withServer } from '../harness/scenario.ts';
+import { type Contender, metricOf, ratioOf, runInterleaved, type Scenario, withServer } from '../harness/scenario.ts';
 import { nchan } from '../peers/nchan.ts';
 import type { RunningServer } from '../peers/peer.ts';
 import { markedEvent, polycast, publishToHub, type RunningHub, readMetric, startHub } from '../peers/polycast.ts';
@@ -28,13 +28,13 @@ export const reconnectStorm: Scenario = {
       bars: [
         {
           title: 'reads of the log in one storm',
-          figure: figureOf(series, 'polycast', 'logReads'),
+          figure: metricOf(series, 'polycast', 'logReads'),
           atMost: logReadsMax,
           unit: '',
         },
         {
           title: 'the same, after a restart',
-          figure: figureOf(series, 'polycast, restarted', 'logReads'),
+          figure: metricOf(series, 'polycast, restarted', 'logReads'),
           atMost: logReadsMax,
           unit: '',
         },

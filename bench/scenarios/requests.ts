@@ -2,7 +2,7 @@
 import { type LoadOptions, runLoad } from '../harness/load.ts';
 import {
   type Contender,
-  figureOf,
+  metricOf,
   type Outcome,
   ratioOf,
   type RunOptions,
@@ -107,7 +107,7 @@ function requestsOutcome(series: Outcome['series'], title: string, atLeast: numb
       { title, figure: ratioOf(series, 'polycast', 'node:http', 'requestsPerSecond'), atLeast, unit: '×' },
       {
         title: 'answers of another status',
-        figure: figureOf(series, 'polycast', 'unexpectedAnswers'),
+        figure: metricOf(series, 'polycast', 'unexpectedAnswers'),
         atMost: 0,
         unit: '',
       },

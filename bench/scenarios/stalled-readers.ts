@@ -1,6 +1,6 @@
 // 200 MB of events go to 500 readers that read, while 1,000 others on the same channel never do.
 import { deliveryColumns, nothingLost, runFanout } from '../harness/fanout.ts';
-import { figureOf, ratioOf, runInterleaved, type Scenario } from '../harness/scenario.ts';
+import { metricOf, ratioOf, runInterleaved, type Scenario } from '../harness/scenario.ts';
 import { polycast } from '../peers/polycast.ts';
 
 const readers = 500;
@@ -41,7 +41,7 @@ export const stalledReadersScenario: Scenario = {
       bars: [
         {
           title: 'growth of resident memory',
-          figure: figureOf(series, stalled, 'residentGrowthKilobytes') / 1000,
+          figure: metricOf(series, stalled, 'residentGrowthKilobytes') / 1000,
           atMost: residentGrowthMaxMegabytes,
           unit: 'MB',
         },

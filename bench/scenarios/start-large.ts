@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freshFolder } from '../harness/folders.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';
-import { figureOf, runInterleaved, type Scenario } from '../harness/scenario.ts';
+import { metricOf, runInterleaved, type Scenario } from '../harness/scenario.ts';
 import { polycast, startHub } from '../peers/polycast.ts';
 
 const channels = 10_000;
@@ -39,19 +39,19 @@ export const startLarge: Scenario = {
       bars: [
         {
           title: 'from the start of the process to ready',
-          figure: figureOf(series, 'polycast', 'readyMs'),
+          figure: metricOf(series, 'polycast', 'readyMs'),
           atMost: readyMaxMs,
           unit: 'ms',
         },
         {
           title: 'p99 of a resume from a random cursor',
-          figure: figureOf(series, 'polycast', 'latencyP99Microseconds') / 1000,
+          figure: metricOf(series, 'polycast', 'latencyP99Microseconds') / 1000,
           atMost: resumeP99MaxMs,
           unit: 'ms',
         },
         {
           title: 'resumes that got no event',
-          figure: figureOf(series, 'polycast', 'resumesWithoutEvent'),
+          figure: metricOf(series, 'polycast', 'resumesWithoutEvent'),
           atMost: 0,
           unit: '',
         },

@@ -4,21 +4,21 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { collectedMemory } from '../harness/collected-memory.ts';
 import { freshFolder } from '../harness/folders.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';
-import { figureOf, ratioOf, runInterleaved, type RunOptions, type Scenario } from '../harness/scenario.ts';
-import { quietly, startEndpoints, subscribeMany } from '../harness/subscriptions.ts';
+import { metricOf, ratioOf, runInterleaved, type RunOptions, type Scenario } from '../harness/scenario.ts';
+import { quietLogging, startEndpoints, subscribeMany } from '../harness/subscriptions.ts';
 import { polycast, startHub } from '../peers/polycast.ts';
 
 const restSeconds = 10;
 const bytesMax = 2000;
 
 async function rest(subscriptions: number): Promise<LoadRun> {
-  const hub = await startHub(freshFolder('hub'), quietly);
+  const hub = await startHub(freshFolder('hub'), quietLogging);
   try {
     // What the first ones bring into being is not theirs; and a heap grows by steps, of which many have to be taken.
     const first = subscriptions / 4;
-    await subscribeMany(hub, first, wishesOf);
+    await subscribeMany(hub, first, definitionOf);
     const before = await collectedMemory(hub.process);
-    await subscribeMany(hub, subscriptions - first, (index) => wishesOf(first + index));
+    await subscribeMany(hub, subscriptions - first, (index) => definitionOf(first + index));
     const after = await collectedMemory(hub.process);
     const cpuBefore = cpuMicroseconds(hub.process.pid);
     await sleep(restSeconds * 1000);
@@ -32,7 +32,7 @@ async function rest(subscriptions: number): Promise<LoadRun> {
   }
 }
 
-function wishesOf(index: number): object {
+function definitionOf(index: number): object {
   const delivery = { kind: 'webhook', url: `http://127.0.0.1:9/hooks/customer-${index}` };
   return { channels: [`orders.${index}.>`], delivery, description: `Orders of customer ${index}` };
 }
@@ -62,15 +62,15 @@ export const idleSubscriptions: Scenario = {
       bars: [
         {
           title: 'resident memory of each',
-          figure: figureOf(series, many, 'residentBytesEach') / 1000,
+          figure: metricOf(series, many, 'residentBytesEach') / 1000,
           atMost: bytesMax / 1000,
           unit: 'kB',
         },
         {
           title: 'CPU of the hub at rest beyond that without subscriptions',
           figure:
-            (figureOf(series, many, 'idleCpuMicrosecondsPerSecond') -
-              figureOf(series, 'none', 'idleCpuMicrosecondsPerSecond')) /
+            (metricOf(series, many, 'idleCpuMicrosecondsPerSecond') -
+              metricOf(series, 'none', 'idleCpuMicrosecondsPerSecond')) /
             1000,
           unit: 'ms/s',
         },
@@ -89,7 +89,7 @@ const matching = 1000;
 const publishesPerSecond = 2;
 
 async function publishTo(subscriptions: number, options: RunOptions): Promise<LoadRun> {
-  const hub = await startHub(freshFolder('hub'), quietly);
+  const hub = await startHub(freshFolder('hub'), quietLogging);
   try {
     const pids = hub.process.pids().join(',');
     const events = options.quick ? 20 : 100;
@@ -142,7 +142,7 @@ export const matchingPublishes: Scenario = {
           atMost: 1.1,
           unit: '×',
         },
-        { title: 'webhooks missing', figure: figureOf(series, many, 'missingDeliveries'), atMost: 0, unit: '' },
+        { title: 'webhooks missing', figure: metricOf(series, many, 'missingDeliveries'), atMost: 0, unit: '' },
       ],
       charts: [
         { title: 'Publish to answer, median', figure: 'acknowledgedP50Microseconds', unit: 'µs', better: 'less' },

@@ -2,8 +2,8 @@
 import { runFanout } from '../harness/fanout.ts';
 import { freshFolder } from '../harness/folders.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';
-import { freeQuietPort } from '../harness/processes.ts';
-import { figureOf, ratioOf, runInterleaved, type RunOptions, type Scenario } from '../harness/scenario.ts';
+import { freeUnusedPort } from '../harness/processes.ts';
+import { metricOf, ratioOf, runInterleaved, type RunOptions, type Scenario } from '../harness/scenario.ts';
 import { startEndpoints, subscribe } from '../harness/subscriptions.ts';
 import { polycast, startHub } from '../peers/polycast.ts';
 
@@ -19,7 +19,7 @@ async function comeBack(options: RunOptions): Promise<LoadRun> {
   const hub = await startHub(freshFolder('hub'));
   try {
     const pids = hub.process.pids().join(',');
-    const port = await freeQuietPort();
+    const port = await freeUnusedPort();
     await subscribe(hub, {
       channels: ['stream.>'],
       delivery: { kind: 'webhook', url: `http://127.0.0.1:${port}/well`, retryDelaysSeconds },
@@ -78,7 +78,7 @@ export const webhookBacklog: Scenario = {
       bars: [
         {
           title: 'growth of resident memory while it catches up',
-          figure: figureOf(series, beside, 'webhookResidentGrowthKilobytes') / 1000,
+          figure: metricOf(series, beside, 'webhookResidentGrowthKilobytes') / 1000,
           atMost: residentGrowthMaxMegabytes,
           unit: 'MB',
         },
@@ -90,7 +90,7 @@ export const webhookBacklog: Scenario = {
         },
         {
           title: 'events of the backlog missing or out of order',
-          figure: figureOf(series, beside, 'webhookMissingDeliveries') + figureOf(series, beside, 'webhookOutOfOrder'),
+          figure: metricOf(series, beside, 'webhookMissingDeliveries') + metricOf(series, beside, 'webhookOutOfOrder'),
           atMost: 0,
           unit: '',
         },

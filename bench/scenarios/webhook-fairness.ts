@@ -2,23 +2,23 @@
 // the older, must not notice.
 import { freshFolder } from '../harness/folders.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';
-import { ratioOf, figureOf, runInterleaved, type RunOptions, type Scenario } from '../harness/scenario.ts';
-import { quietly, startEndpoints, subscribeMany } from '../harness/subscriptions.ts';
+import { ratioOf, metricOf, runInterleaved, type RunOptions, type Scenario } from '../harness/scenario.ts';
+import { quietLogging, startEndpoints, subscribeMany } from '../harness/subscriptions.ts';
 import { polycast, startHub } from '../peers/polycast.ts';
-import { freeQuietPort } from '../harness/processes.ts';
+import { freeUnusedPort } from '../harness/processes.ts';
 
 const channels = 100;
 const eventBytes = 128;
 const eventsPerSecond = 10;
-const crowd = { well: 3000, hanging: 3000, failing: 3000, dripping: 1000 };
+const otherSubscriptions = { well: 3000, hanging: 3000, failing: 3000, dripping: 1000 };
 
-type Kind = keyof typeof crowd;
+type Kind = keyof typeof otherSubscriptions;
 
 async function deliver(kinds: readonly Kind[], options: RunOptions): Promise<LoadRun> {
-  const hub = await startHub(freshFolder('hub'), quietly);
+  const hub = await startHub(freshFolder('hub'), quietLogging);
   try {
     const pids = hub.process.pids().join(',');
-    const port = await freeQuietPort();
+    const port = await freeUnusedPort();
     let addresses = 0;
     for (const kind of kinds)
       await subscribeMany(hub, sizeOf(kind, options), (index) => ({
@@ -54,7 +54,7 @@ function addressOf(index: number): string {
 
 /** A look has a tenth of the crowd. */
 function sizeOf(kind: Kind, { quick }: RunOptions): number {
-  return crowd[kind] / (quick ? 10 : 1);
+  return otherSubscriptions[kind] / (quick ? 10 : 1);
 }
 
 function eventsOf({ quick }: RunOptions): number {
@@ -75,7 +75,7 @@ export const webhookFairness: Scenario = {
       options,
     );
     return {
-      settings: { ...crowd, channels, eventsPerSecond, events: eventsOf(options), eventBytes },
+      settings: { ...otherSubscriptions, channels, eventsPerSecond, events: eventsOf(options), eventBytes },
       series,
       bars: [
         {
@@ -86,7 +86,7 @@ export const webhookFairness: Scenario = {
         },
         {
           title: 'deliveries to the healthy that are missing or out of order',
-          figure: figureOf(series, among, 'missingDeliveries') + figureOf(series, among, 'outOfOrder'),
+          figure: metricOf(series, among, 'missingDeliveries') + metricOf(series, among, 'outOfOrder'),
           atMost: 0,
           unit: '',
         },

@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import { benchFolder, freshFolder } from '../harness/folders.ts';
 import { type LoadRun, runLoad } from '../harness/load.ts';
-import { freeQuietPort, serverCore, startPinned } from '../harness/processes.ts';
+import { freeUnusedPort, serverCore, startPinned } from '../harness/processes.ts';
 import { ratioOf, runInterleaved, type RunOptions, type Scenario, type Series } from '../harness/scenario.ts';
-import { move, startEndpoints, subscribe } from '../harness/subscriptions.ts';
+import { pauseOrResume, startEndpoints, subscribe } from '../harness/subscriptions.ts';
 import { polycast, startHub } from '../peers/polycast.ts';
 
 const concurrency = 64;
@@ -15,18 +15,18 @@ async function deliver(channels: number, ordering: string, options: RunOptions):
   const hub = await startHub(freshFolder('hub'));
   try {
     const pids = hub.process.pids().join(',');
-    const port = await freeQuietPort();
+    const port = await freeUnusedPort();
     const subscription = await subscribe(hub, {
       channels: ['stream.>'],
       ordering,
       concurrencyMax: concurrency,
       delivery: { kind: 'webhook', url: `http://127.0.0.1:${port}/well` },
     });
-    await move(hub, subscription, 'pause');
+    await pauseOrResume(hub, subscription, 'pause');
     const lines = eventsOf(options);
     await runLoad('stream', { port: hub.port, lines, channels, eventBytes });
     const { received } = await startEndpoints({ expect: lines, pids }, port);
-    await move(hub, subscription, 'resume');
+    await pauseOrResume(hub, subscription, 'resume');
     return await received;
   } finally {
     await hub.process.stop();
@@ -34,7 +34,7 @@ async function deliver(channels: number, ordering: string, options: RunOptions):
 }
 
 async function postAlone(options: RunOptions): Promise<LoadRun> {
-  const port = await freeQuietPort();
+  const port = await freeUnusedPort();
   const count = eventsOf(options);
   const program = join(benchFolder, 'peers/servers/undici-webhooks.ts');
   const words = [process.execPath, program, String(port), String(count), String(concurrency), String(eventBytes)];

@@ -1,10 +1,10 @@
 import type { Case } from '../suite/case.ts';
-import { everything, problemOf, publish, refusal } from './steps.ts';
+import { allEvents, problemOf, publish, refusal } from './steps.ts';
 
 const result = { id: '<cursor>', channel: '{c}', time: '<time>' };
 const CLOUD = { specversion: '1.0', id: '{key}', source: '/shop', type: 'order.made' };
 const BINARY = { 'ce-specversion': '1.0', 'ce-id': '{key}', 'ce-source': '/shop', 'ce-type': 'order.made' };
-const TIMES_THAT_ARE_NONE = ['yesterday', '', 5, '2026-01-02', '2026-01-02T03:04:05', '2026-02-30T00:00:00Z'];
+const INVALID_TIMES = ['yesterday', '', 5, '2026-01-02', '2026-01-02T03:04:05', '2026-02-30T00:00:00Z'];
 
 /** Section 8.5. */
 export const CLOUDEVENTS: readonly Case[] = [
@@ -12,7 +12,7 @@ export const CLOUDEVENTS: readonly Case[] = [
     name: 'what contradicts a CloudEvent, or CloudEvents, is refused; a condition holds for one as for any other event',
     sections: ['8.5', '8.3'],
     steps: [
-      ...TIMES_THAT_ARE_NONE.map((time) =>
+      ...INVALID_TIMES.map((time) =>
         publish({ ...CLOUD, channel: '{c}', time }, 'invalid_event', undefined, {
           'Content-Type': 'application/cloudevents+json',
         }),
@@ -55,7 +55,7 @@ export const CLOUDEVENTS: readonly Case[] = [
         body: JSON.stringify({ ...CLOUD, channel: '{c}', time: '2026-01-02T03:04:05Z', count: 5, data: { a: 1 } }),
         answer: { status: 201, json: { ...result, id: '<cursor:id>' } },
       },
-      everything(
+      allEvents(
         '{c}',
         '{"id":"{id}","channel":"{c}","type":"order.made","time":"<time>","cloudevent":{"specversion":"1.0","id":"{key}","source":"/shop","channel":"{c}","time":"2026-01-02T03:04:05Z","count":5},"data":{"a":1}}',
       ),
@@ -78,7 +78,7 @@ export const CLOUDEVENTS: readonly Case[] = [
         body: 'hi',
         answer: { status: 201 },
       },
-      everything(
+      allEvents(
         '{c}.binary',
         '{"id":"<cursor>","channel":"{c}.binary","type":"a b","time":"<time>","datacontenttype":"text/plain","cloudevent":{<any>},"data":"hi"}',
       ),

@@ -1,5 +1,5 @@
 import type { Case } from '../suite/case.ts';
-import { everything, problemOf, publish, publishData, refusal } from './steps.ts';
+import { allEvents, problemOf, publish, publishData, refusal } from './steps.ts';
 
 const LINES = { 'Content-Type': 'application/x-ndjson' };
 const result = { id: '<cursor>', channel: '{c}', time: '<time>' };
@@ -13,7 +13,7 @@ export const PUBLISHING: readonly Case[] = [
     sections: ['8.1', '8.2'],
     steps: [
       publish({ channel: '{c}', data: 1 }, undefined, 'e'),
-      everything('{c}', '{"id":"{e}","channel":"{c}","time":"<time>","data":1}'),
+      allEvents('{c}', '{"id":"{e}","channel":"{c}","time":"<time>","data":1}'),
       ...[
         ['{"channel":"{c}"}', 'invalid_event'],
         ['{"data":1}', 'channel_missing'],
@@ -138,7 +138,7 @@ export const PUBLISHING: readonly Case[] = [
         answer: refusal('unsupported_media_type'),
       })),
       publish('{"channel":"{c}","data":"é"}', undefined, 'e', { 'Content-Type': 'application/json; charset="UTF-8"' }),
-      everything('{c}', '{"id":"{e}","channel":"{c}","time":"<time>","data":"é"}'),
+      allEvents('{c}', '{"id":"{e}","channel":"{c}","time":"<time>","data":"é"}'),
     ],
   },
   {
@@ -163,7 +163,7 @@ export const PUBLISHING: readonly Case[] = [
         ],
       ].flatMap(([mediaType = '', body = '', members], index) => [
         publishData(`{c}.${index}`, mediaType, body),
-        everything(`{c}.${index}`, `{"id":"<cursor>","channel":"{c}.${index}","time":"<time>",${members}}`),
+        allEvents(`{c}.${index}`, `{"id":"<cursor>","channel":"{c}.${index}","time":"<time>",${members}}`),
         {
           request: `GET /v1/channels/{c}.${index}`,
           answer: { status: 200, text: body, headers: { 'Content-Type': mediaType } },

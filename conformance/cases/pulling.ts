@@ -13,25 +13,26 @@ function create(ordering: 'none' | 'per-channel'): Exchange {
   };
 }
 
-function ask(action: string, body: string, answer: Exchange['answer']): Exchange {
+function requestOnQueue(action: string, body: string, answer: Exchange['answer']): Exchange {
   return { request: `POST /v1/subscriptions/{queue}/${action}`, headers: JSON_TYPE, body, answer };
 }
 
 /** Events that come, as their data, the delivery that it is, and what their leases are noted as. */
 function pull(...events: readonly (readonly [data: unknown, delivery: number, note: string])[]): Exchange {
-  const leased = events.map(([data, delivery, note]) => ({
-    lease: `<text:${note}>`,
+  const leased = events.map(([data, delivery, captureAs]) => ({
+    lease: `<text:${captureAs}>`,
     delivery,
     leaseEnds: '<time>',
     event: { id: '<cursor>', channel: '{c}', time: '<time>', data },
   }));
-  return ask('pull', '{"waitSeconds":1}', { status: 200, json: { events: leased } });
+  return requestOnQueue('pull', '{"waitSeconds":1}', { status: 200, json: { events: leased } });
 }
 
-const settled = (action: string, leases: readonly string[], count: number, notHeld: readonly string[] = []): Exchange =>
-  ask(action, JSON.stringify({ leases }), { status: 200, json: { count, notHeld } });
+const settle = (action: string, leases: readonly string[], count: number, notHeld: readonly string[] = []): Exchange =>
+  requestOnQueue(action, JSON.stringify({ leases }), { status: 200, json: { count, notHeld } });
 const remove: Exchange = { request: 'DELETE /v1/subscriptions/{queue}', answer: { status: 204 } };
-const refused = (action: string, body: string): Exchange => ask(action, body, refusal('invalid_body'));
+const refusedRequest = (action: string, body: string): Exchange =>
+  requestOnQueue(action, body, refusal('invalid_body'));
 
 const OLD = '0000000000-00000000007';
 const GAP = {
@@ -43,7 +44,7 @@ const GAP = {
 };
 
 /** The queue, of which so many events are leased, and so many wait. */
-function shown(inFlight: number, waiting: number): Exchange {
+function showQueue(inFlight: number, waiting: number): Exchange {
   const definition = {
     id: '<text>',
     channels: ['{c}'],
@@ -60,17 +61,17 @@ function shown(inFlight: number, waiting: number): Exchange {
     created: '<time>',
     changed: '<time>',
   };
-  const standing = { state: 'active', reason: 'created', since: '<time>', cursor: '<cursor>' };
+  const status = { state: 'active', reason: 'created', since: '<time>', cursor: '<cursor>' };
   const lag = { lagMs: '<number>', lagEvents: '<number>', lagPositions: '<number>' };
   const backlog = { inFlight, failing: 0, waiting, deadLetters: 0, ...lag };
   return {
     request: 'GET /v1/subscriptions/{queue}',
-    answer: { status: 200, json: { ...definition, ...standing, backlog } },
+    answer: { status: 200, json: { ...definition, ...status, backlog } },
   };
 }
 
 /** What is told of an event that the queue has. */
-function traced(event: string, of: object): Exchange {
+function traceEvent(event: string, of: object): Exchange {
   const delivery = { subscription: '{queue}', attempts: [], ...of };
   return {
     request: `GET /v1/events/${event}/deliveries`,
@@ -92,15 +93,15 @@ export const PULLING: readonly Case[] = [
       publish({ channel: '{c}', data: 'a' }),
       publish({ channel: '{c}', data: 'b' }),
       pull(['a', 1, 'a1'], ['b', 1, 'b1']),
-      settled('nack', ['{a1}'], 1),
-      settled('ack', ['{a1}', '{b1}'], 1, ['{a1}']),
+      settle('nack', ['{a1}'], 1),
+      settle('ack', ['{a1}', '{b1}'], 1, ['{a1}']),
       pull(['a', 2, 'a2']),
-      ask('extend', '{"leases":["{a2}","{a1}"],"leaseSeconds":60}', {
+      requestOnQueue('extend', '{"leases":["{a2}","{a1}"],"leaseSeconds":60}', {
         status: 200,
         json: { count: 1, notHeld: ['{a1}'], leaseEnds: '<time>' },
       }),
-      settled('nack', ['{a2}'], 1),
-      ask('pull', '', { status: 200, json: { events: [] } }),
+      settle('nack', ['{a2}'], 1),
+      requestOnQueue('pull', '', { status: 200, json: { events: [] } }),
       {
         request: 'GET /v1/subscriptions/{queue}/dead-letters',
         answer: {
@@ -131,14 +132,14 @@ export const PULLING: readonly Case[] = [
       publish({ channel: '{c}', data: 1 }, undefined, 'first'),
       publish({ channel: '{c}', data: 2 }),
       pull([1, 1, 'one']),
-      ask('pull', '{}', { status: 200, json: { events: [] } }),
-      shown(1, 1),
-      traced('{first}', LEASED),
-      ask('ack', '{"through":"{first}"}', { status: 200, json: { count: 1, notHeld: [] } }),
-      traced('{first}', DONE),
+      requestOnQueue('pull', '{}', { status: 200, json: { events: [] } }),
+      showQueue(1, 1),
+      traceEvent('{first}', LEASED),
+      requestOnQueue('ack', '{"through":"{first}"}', { status: 200, json: { count: 1, notHeld: [] } }),
+      traceEvent('{first}', DONE),
       pull([2, 1, 'two']),
       remove,
-      ask('ack', '{"leases":["{two}"]}', refusal('not_found')),
+      requestOnQueue('ack', '{"leases":["{two}"]}', refusal('not_found')),
     ],
   },
   {
@@ -149,7 +150,7 @@ export const PULLING: readonly Case[] = [
       publish({ channel: '{c}.added', data: 'before' }),
       publish({ channel: '{c}', data: 'a' }),
       pull(['a', 1, 'a1']),
-      settled('ack', ['{a1}'], 1),
+      settle('ack', ['{a1}'], 1),
       { request: 'POST /v1/subscriptions/{queue}/pause', answer: { status: 200 } },
       publish({ channel: '{c}.added', data: 'while it was behind' }),
       {
@@ -159,7 +160,7 @@ export const PULLING: readonly Case[] = [
         answer: { status: 200 },
       },
       { request: 'POST /v1/subscriptions/{queue}/resume', answer: { status: 200 } },
-      ask('pull', '{"waitSeconds":1}', {
+      requestOnQueue('pull', '{"waitSeconds":1}', {
         status: 200,
         json: {
           events: [
@@ -204,11 +205,11 @@ export const PULLING: readonly Case[] = [
         ...create('none'),
         body: `{"channels":["{c}"],"start":"${OLD}","delivery":{"kind":"pull"}}`,
       },
-      ask('pull', '{"waitSeconds":1}', {
+      requestOnQueue('pull', '{"waitSeconds":1}', {
         status: 200,
         json: { events: [{ lease: '<text:gap>', delivery: 1, leaseEnds: '<time>', event: GAP }] },
       }),
-      settled('ack', ['{gap}'], 1),
+      settle('ack', ['{gap}'], 1),
       pull(['a', 1, 'a1']),
       remove,
       {
@@ -228,17 +229,17 @@ export const PULLING: readonly Case[] = [
         headers: { 'If-Match': '"2"' },
         answer: refusal('precondition_failed'),
       })),
-      refused('pull', '{"count":0}'),
-      refused('pull', '{"waitSeconds":61}'),
-      refused('ack', '{}'),
-      ask('ack', '{"leases":["a"],"leases":["b"]}', refusal('duplicate_member')),
-      refused('nack', '{"leases":[]}'),
-      refused('extend', '{"leases":[1]}'),
+      refusedRequest('pull', '{"count":0}'),
+      refusedRequest('pull', '{"waitSeconds":61}'),
+      refusedRequest('ack', '{}'),
+      requestOnQueue('ack', '{"leases":["a"],"leases":["b"]}', refusal('duplicate_member')),
+      refusedRequest('nack', '{"leases":[]}'),
+      refusedRequest('extend', '{"leases":[1]}'),
       { request: 'POST /v1/subscriptions/{queue}/pause', answer: { status: 200 } },
-      ask('pull', '{}', refusal('subscription_not_active')),
-      settled('ack', ['nobodys'], 0, ['nobodys']),
+      requestOnQueue('pull', '{}', refusal('subscription_not_active')),
+      settle('ack', ['nobodys'], 0, ['nobodys']),
       remove,
-      ask('pull', '{}', refusal('not_found')),
+      requestOnQueue('pull', '{}', refusal('not_found')),
     ],
   },
   {
@@ -271,8 +272,8 @@ export const PULLING: readonly Case[] = [
   },
 ];
 
-function delivery(data: string, note: string): string {
+function delivery(data: string, captureAs: string): string {
   const event = { id: '<cursor>', channel: '{c}', time: '<time>', data };
-  const leased = { lease: `<text:${note}>`, delivery: 1, leaseEnds: '<time>', event };
+  const leased = { lease: `<text:${captureAs}>`, delivery: 1, leaseEnds: '<time>', event };
   return JSON.stringify({ op: 'delivery', subscription: '{queue}', ...leased });
 }

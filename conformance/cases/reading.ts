@@ -1,5 +1,5 @@
 import type { Case } from '../suite/case.ts';
-import { everything, publish, publishData, refusal, refusedRead } from './steps.ts';
+import { allEvents, publish, publishData, refusal, refusedRead } from './steps.ts';
 
 const three = [1, 2, 3].map((n) => publish({ channel: '{c}', data: n }, undefined, `e${n}`));
 const event = (n: number): string => `{"id":"{e${n}}","channel":"{c}","time":"<time>","data":${n}}`;
@@ -14,7 +14,7 @@ export const READING: readonly Case[] = [
       publish({ channel: '{c}', type: 'made', data: { a: 1 } }, undefined, 'a'),
       publishData('{c}', 'text/plain', 'hi', 'b', { 'Polycast-Type': 'said' }),
       publishData('{c}', 'image/png', Uint8Array.from([0, 255]), 'd'),
-      everything(
+      allEvents(
         '{c}',
         '{"id":"{a}","channel":"{c}","type":"made","time":"<time>","data":{"a":1}},{"id":"{b}","channel":"{c}","type":"said","time":"<time>","datacontenttype":"text/plain","data":"hi"},{"id":"{d}","channel":"{c}","time":"<time>","datacontenttype":"image/png","data_base64":"AP8="}',
       ),
@@ -27,7 +27,7 @@ export const READING: readonly Case[] = [
       publish(
         '{"channel":"{c}","data":{"n":-0,"big":12345678901234567890,"e":1E400,"s":"\\u0041\\/","b" : [ 1 ,2],\r\n  "b":"\\ud800",\n"":null}}',
       ),
-      everything(
+      allEvents(
         '{c}',
         '{"id":"<cursor>","channel":"{c}","time":"<time>","data":{"n":-0,"big":12345678901234567890,"e":1E400,"s":"\\u0041\\/","b" : [ 1 ,2],"b":"\\ud800","":null}}',
       ),
@@ -49,7 +49,7 @@ export const READING: readonly Case[] = [
     steps: [
       publish({ channel: '{latest}', data: 1 }),
       publish({ channel: '{latest}', data: 2 }),
-      everything('{latest}', '{"id":"<cursor>","channel":"{latest}","time":"<time>","data":2}'),
+      allEvents('{latest}', '{"id":"<cursor>","channel":"{latest}","time":"<time>","data":2}'),
       {
         request: 'GET /v1/channels/{latest}/history',
         answer: {

@@ -1,5 +1,5 @@
 import type { Case } from '../suite/case.ts';
-import { everything, publish, refusal } from './steps.ts';
+import { allEvents, publish, refusal } from './steps.ts';
 
 /** Sections 8.6 and 9.1: what is refused, and how. */
 export const REFUSALS: readonly Case[] = [
@@ -20,7 +20,7 @@ export const REFUSALS: readonly Case[] = [
     sections: ['3.2', '8.6', '9.1', '14.1'],
     steps: [
       publish('{"channel":"{c}","data":"\\ud800"}'),
-      everything('{c}', '{"id":"<cursor>","channel":"{c}","time":"<time>","data":"\\ud800"}'),
+      allEvents('{c}', '{"id":"<cursor>","channel":"{c}","time":"<time>","data":"\\ud800"}'),
       publish('{"channel":"{c}","type":"\\ud800","data":1}', 'invalid_event'),
       {
         request: 'POST /v1/subscriptions',

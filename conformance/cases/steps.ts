@@ -6,10 +6,10 @@ import type { Exchange } from '../suite/case.ts';
 export function publish(
   body: object | string,
   code?: ErrorCode,
-  note?: string,
+  captureAs?: string,
   headers: Readonly<Record<string, string>> = {},
 ): Exchange {
-  const cursor = note === undefined ? '<cursor>' : `<cursor:${note}>`;
+  const cursor = captureAs === undefined ? '<cursor>' : `<cursor:${captureAs}>`;
   const json = typeof body === 'string' ? { 'Content-Type': 'application/json' } : {};
   return {
     request: 'POST /v1/events',
@@ -25,7 +25,7 @@ export function publishData(
   channel: string,
   mediaType: string,
   body: string | Uint8Array,
-  note?: string,
+  captureAs?: string,
   headers: Readonly<Record<string, string>> = {},
 ): Exchange {
   return {
@@ -34,7 +34,7 @@ export function publishData(
     body,
     answer: {
       status: 201,
-      json: { id: note === undefined ? '<cursor>' : `<cursor:${note}>`, channel, time: '<time>' },
+      json: { id: captureAs === undefined ? '<cursor>' : `<cursor:${captureAs}>`, channel, time: '<time>' },
     },
   };
 }
@@ -44,7 +44,7 @@ export function refusedRead(query: string, code: ErrorCode): Exchange {
 }
 
 /** All that a channel keeps, as the body of a poll's answer to the byte. */
-export function everything(channel: string, events: string, headers: Readonly<Record<string, string>> = {}): Exchange {
+export function allEvents(channel: string, events: string, headers: Readonly<Record<string, string>> = {}): Exchange {
   return {
     request: `GET /v1/events?channel=${channel}&after=earliest`,
     headers,
@@ -57,6 +57,6 @@ export function refusal(code: ErrorCode): Exchange['answer'] {
 }
 
 /** What stands in the place of a result that has failed. */
-export function problemOf(code: string, status: number, more: object = {}): object {
-  return { error: { type: '<any>', title: '<any>', status, code, retryable: false, ...more } };
+export function problemOf(code: string, status: number, extraMembers: object = {}): object {
+  return { error: { type: '<any>', title: '<any>', status, code, retryable: false, ...extraMembers } };
 }

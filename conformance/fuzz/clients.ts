@@ -1,6 +1,6 @@
-import { clientFrame, rawConnection, type RawSocket } from '../kit/raw-socket.ts';
-import { rawHttp2 } from '../kit/http2-frames.ts';
-import { http2Noise } from '../kit/http2-noise.ts';
+import { clientFrame, rawConnection, type RawSocket } from '../kit/wire/raw-socket.ts';
+import { rawHttp2 } from '../kit/wire/http2-frames.ts';
+import { http2Noise } from '../kit/wire/http2-noise.ts';
 import type { Seeded } from '../kit/seeded.ts';
 import { pipeline, uniquePattern } from './requests.ts';
 
@@ -34,9 +34,9 @@ export const runWebSocket: FuzzClient = async (hub, seeded) => {
 /** A connection of HTTP/2 with frames that mean something, in no order. */
 export const runHttp2: FuzzClient = async (hub, seeded) => {
   const raw = await rawHttp2(hub, {
-    feeds: seeded.below(2) === 0,
+    replenishesWindow: seeded.below(2) === 0,
     windowBytes: seeded.pick([0, 100, 65_535]),
-    acknowledges: false,
+    acknowledgesSettings: false,
   });
   let sent = 0;
   for (let left = 2 + seeded.below(30); left > 0 && !raw.closed; left--) {

@@ -3,20 +3,20 @@ import { selfSigned } from '../kit/certificates.ts';
 import { call } from '../kit/http.ts';
 import type { HubProcess } from '../kit/hub-process.ts';
 import { Seeded } from '../kit/seeded.ts';
-import { Accountant } from './accountant.ts';
-import { keptSeeds } from './seeds.ts';
-import { SHAPES, type Shape } from './shapes.ts';
+import { MemoryBudget } from './memory-budget.ts';
+import { regressionSeeds } from './seeds.ts';
+import { SHAPES, type MemoryShape } from './memory-shapes.ts';
 import { TLS_SHAPES } from './tls-shapes.ts';
-import { FuzzWorld, start } from './world.ts';
+import { FuzzHubs, start } from './fuzz-hubs.ts';
 
 /** `POLYCAST_HEAVY=1` runs ten times as many; `node conformance/fuzz/run.ts` as many as one likes. */
 const ROUNDS = process.env['POLYCAST_HEAVY'] === undefined ? 15 : 150;
 const GROWTH_BYTES_MAX = 24 * 1024 * 1024;
 
 test('rounds of random clients end no hub, fail in none, and leave nothing behind', async () => {
-  const world = await FuzzWorld.open();
+  const world = await FuzzHubs.open();
   try {
-    for (const seed of keptSeeds()) await world.round(seed);
+    for (const seed of regressionSeeds()) await world.round(seed);
     const before = await world.liveBytes();
     const { seed } = new Seeded();
     for (let index = 0; index < ROUNDS; index++) await world.round(seed + index);
@@ -44,11 +44,11 @@ test.each(TLS_SHAPES)('with TLS, $name: what is sent takes no more than twenty t
   await expectAccounted(tlsHub, shape);
 });
 
-async function expectAccounted(to: HubProcess, { name, clients, streams = 0, send }: Shape): Promise<void> {
+async function expectAccounted(to: HubProcess, { name, clients, streams = 0, send }: MemoryShape): Promise<void> {
   const seeded = new Seeded();
   // What a hub keeps for good it keeps from the first client on.
   const first = await send(to.url, seeded);
-  const accountant = await Accountant.of(to);
+  const accountant = await MemoryBudget.of(to);
   const all = [first, ...(await Promise.all(Array.from({ length: clients }, () => send(to.url, seeded))))];
   try {
     // What the kernel holds is not there yet: a hub that has answered this has read on.

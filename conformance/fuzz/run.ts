@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import { FuzzWorld, ROUND } from './world.ts';
-import { keptSeeds } from './seeds.ts';
+import { FuzzHubs, ROUND } from './fuzz-hubs.ts';
+import { regressionSeeds } from './seeds.ts';
 
 /** By then code is compiled and lists have their size; what is remembered of what was asked for is full from the start. */
 const ROUNDS_TO_JUDGE = 1000;
@@ -30,32 +30,32 @@ else await run();
 async function run(): Promise<void> {
   const first = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
   const endMs = performance.now() + Number(values.minutes) * 60_000;
-  const world = await FuzzWorld.open();
+  const hubs = await FuzzHubs.open();
   /** In MB, one a sample. */
   const grown: number[] = [];
   try {
-    for (const seed of keptSeeds()) await world.round(seed);
-    await world.fill();
-    const before = await world.liveBytes();
+    for (const seed of regressionSeeds()) await hubs.round(seed);
+    await hubs.fill();
+    const before = await hubs.liveBytes();
     for (let index = 0; index < Number(values.rounds) && performance.now() < endMs; index++) {
-      await world.round(first + index);
-      if (index % ROUNDS_OF_SAMPLE === ROUNDS_OF_SAMPLE - 1) grown.push(await report(world, first + index, before));
+      await hubs.round(first + index);
+      if (index % ROUNDS_OF_SAMPLE === ROUNDS_OF_SAMPLE - 1) grown.push(await report(hubs, first + index, before));
     }
     if (!isFlat(grown)) process.exitCode = 1;
   } catch (error) {
     console.error((error as Error).message);
     process.exitCode = 1;
   } finally {
-    await world.close();
+    await hubs.close();
     // Connections that no hub answers any more need not be waited for.
     process.exit();
   }
 }
 
-async function report(world: FuzzWorld, seed: number, before: number): Promise<number> {
-  const { pipelines, http2, webSockets } = world.ran;
-  const grown = ((await world.liveBytes()) - before) / MB;
-  const sent = (world.bytesSent / MB).toFixed(1);
+async function report(hubs: FuzzHubs, seed: number, before: number): Promise<number> {
+  const { pipelines, http2, webSockets } = hubs.ran;
+  const grown = ((await hubs.liveBytes()) - before) / MB;
+  const sent = (hubs.bytesSent / MB).toFixed(1);
   console.log(
     `seed ${seed}: ${pipelines} pipelines, ${http2} HTTP/2, ${webSockets} WebSockets, ${sent} MB sent, ${grown.toFixed(1)} MB more in use`,
   );

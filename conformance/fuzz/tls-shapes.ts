@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { fieldBlock, FLAG, frame, get, rawHttp2, TYPE, type RawHttp2 } from '../kit/http2-frames.ts';
-import { rawConnection, rawSocket } from '../kit/raw-socket.ts';
+import { fieldBlock, FLAG, frame, get, rawHttp2, TYPE, type RawHttp2 } from '../kit/wire/http2-frames.ts';
+import { rawConnection, rawSocket } from '../kit/wire/raw-socket.ts';
 import type { Seeded } from '../kit/seeded.ts';
 import { uniquePattern } from './requests.ts';
-import { sent, type Shape, type Sent } from './shapes.ts';
+import { sent, type MemoryShape, type Sent } from './memory-shapes.ts';
 
 /** As many as a connection may have open. */
 const STREAMS = 100;
@@ -12,7 +12,7 @@ const FRAME_BYTES = 16_000;
 const HANDSHAKE_BYTES = 1000;
 
 /** Shapes of TLS and HTTP/2: most of what they take is in OpenSSL and nghttp2, where no collector counts it. */
-export const TLS_SHAPES: readonly Shape[] = [
+export const TLS_SHAPES: readonly MemoryShape[] = [
   {
     name: 'a connection that begins no handshake',
     clients: 200,

@@ -1,5 +1,5 @@
 import type { CloseCode } from '@polycast/protocol';
-import { clientFrame } from '../kit/raw-socket.ts';
+import { clientFrame } from '../kit/wire/raw-socket.ts';
 
 /** Bytes on an open WebSocket that no client should send, and the close code. */
 export interface BadFrames {

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ERRORS, type ErrorCode } from '@polycast/protocol';
-import { Canary } from '../kit/canary.ts';
+import { Canary } from '../kit/clients/canary.ts';
 import { Heap, WITH_INSPECTOR } from '../kit/heap.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
-import { clientFrame, closeCodeIn, rawSocket, rawWebSocket, type RawSocket } from '../kit/raw-socket.ts';
+import { clientFrame, closeCodeIn, rawSocket, rawWebSocket, type RawSocket } from '../kit/wire/raw-socket.ts';
 import { Seeded } from '../kit/seeded.ts';
 import { within, until } from '../kit/wait.ts';
 import { FRAMES, NO_OPERATIONS, REFUSED_OPERATIONS } from './frames.ts';
@@ -147,8 +147,8 @@ describe('WebSocket frames that should not be (PROTOCOL.md section 7.4)', () => 
 });
 
 test('all the while others are served as if nothing were the matter', async () => {
-  const { complaints, slowestMs } = await canary.stop();
-  expect(complaints).toEqual([]);
+  const { errors, slowestMs } = await canary.stop();
+  expect(errors).toEqual([]);
   expect(slowestMs).toBeLessThan(BEAT_MS_MAX);
   expect(errorsIn(hub.log())).toEqual([]);
   expect(hub.child.exitCode).toBeNull();

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Canary } from '../kit/canary.ts';
+import { Canary } from '../kit/clients/canary.ts';
 import { selfSigned } from '../kit/certificates.ts';
 import { call, publish } from '../kit/http.ts';
 import {
@@ -13,11 +13,11 @@ import {
   settings,
   TYPE,
   windowUpdate,
-} from '../kit/http2-frames.ts';
+} from '../kit/wire/http2-frames.ts';
 import { Heap, WITH_INSPECTOR } from '../kit/heap.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
-import { rawSocket } from '../kit/raw-socket.ts';
-import { http2Noise } from '../kit/http2-noise.ts';
+import { rawSocket } from '../kit/wire/raw-socket.ts';
+import { http2Noise } from '../kit/wire/http2-noise.ts';
 import { Seeded } from '../kit/seeded.ts';
 import { until } from '../kit/wait.ts';
 
@@ -112,7 +112,7 @@ describe('attacks on HTTP/2', () => {
     expect(raw.resets()).toEqual([CALM, CALM]);
     raw.destroy();
     // Until a client has acknowledged the limit it is told in words.
-    const early = await rawHttp2(hub.url, { acknowledges: false });
+    const early = await rawHttp2(hub.url, { acknowledgesSettings: false });
     early.send(get(1, '/healthz', long(20_000)), get(3, `/healthz?${'x'.repeat(20_000)}`), get(5, '/healthz'));
     await until('the last is answered', () => early.dataBytes.has(5));
     expect([...early.text.matchAll(/"code":"(\w+)"/g)].map(([, code]) => code)).toEqual([
@@ -166,7 +166,7 @@ describe('attacks on HTTP/2', () => {
   test('streams beyond the limit are refused, and whoever knows it or goes on loses the connection', async () => {
     const open = (id: number): Buffer => get(id, '/v1/events?channel=a', { accept: 'text/event-stream' });
     const isFull = ({ text }: RawHttp2): boolean => text.split('polycast.ready').length - 1 === STREAMS_MAX;
-    const early = await rawHttp2(hub.url, { acknowledges: false });
+    const early = await rawHttp2(hub.url, { acknowledgesSettings: false });
     await early.flood(streams(STREAMS_MAX + 10, (id) => [open(id)]));
     await until(
       'all that may be are open, and the others refused',
@@ -197,7 +197,7 @@ describe('attacks on HTTP/2', () => {
   });
 
   test('a connection that takes nothing at all is cut off as well', async () => {
-    const raw = await rawHttp2(hub.url, { windowBytes: 2 ** 31 - 1, feeds: false });
+    const raw = await rawHttp2(hub.url, { windowBytes: 2 ** 31 - 1, replenishesWindow: false });
     raw.send(windowUpdate(0, 2 ** 31 - 65_536));
     raw.send(get(1, '/v1/events?channel=heavy', { accept: 'text/event-stream' }));
     await until('it is ready', () => raw.text.includes('polycast.ready'));
@@ -236,8 +236,8 @@ describe('attacks on HTTP/2', () => {
   test('all the while others are served as if nothing were the matter, and nothing is left of it', async () => {
     await until('all connections are gone', async () => (await seen('connections')) === 0);
     expect(await seen('streams')).toBe(0);
-    const { complaints, slowestMs } = await canary.stop();
-    expect(complaints).toEqual([]);
+    const { errors, slowestMs } = await canary.stop();
+    expect(errors).toEqual([]);
     // As long as it may take on a busy machine; a hub that chokes takes longer.
     expect(slowestMs).toBeLessThan(8000);
     await until('no growth stays', async () => (await Heap.residentBytes(hub)) - before < GROWTH_BYTES_MAX);
@@ -247,7 +247,10 @@ describe('attacks on HTTP/2', () => {
 
 /** Events to deliver, streams of all kinds, and frames that mean something, in no order, with some bytes changed. */
 async function sendNoise(seeded: Seeded): Promise<void> {
-  const raw = await rawHttp2(hub.url, { feeds: seeded.below(2) === 0, windowBytes: seeded.pick([0, 100, 65_535]) });
+  const raw = await rawHttp2(hub.url, {
+    replenishesWindow: seeded.below(2) === 0,
+    windowBytes: seeded.pick([0, 100, 65_535]),
+  });
   const count = 5 + seeded.below(60);
   for (let n = 0; n < count && !raw.closed; n++) {
     const bytes = http2Noise(seeded);

@@ -1,9 +1,9 @@
 import { afterEach, expect, test } from 'vitest';
-import { Canary } from '../kit/canary.ts';
+import { Canary } from '../kit/clients/canary.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { call, publish } from '../kit/http.ts';
-import { rawSocket, type RawSocket } from '../kit/raw-socket.ts';
+import { rawSocket, type RawSocket } from '../kit/wire/raw-socket.ts';
 import { until } from '../kit/wait.ts';
 
 const HEALTH = 'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n';
@@ -24,7 +24,7 @@ test('beyond the limit of connections there is 503, those within it are served, 
     await raw.closes();
   }
   expect(within.filter(({ status }) => status === 200).length).toBeGreaterThan(35);
-  expect((await canary.stop()).complaints).toEqual([]);
+  expect((await canary.stop()).errors).toEqual([]);
   for (const raw of within) raw.destroy();
   await until('there is room again', async () => (await call(`${hub.url}/healthz`)).status === 200);
 });
@@ -36,7 +36,7 @@ test('when file descriptors run out the rest is refused, those who are there are
   const refused = raws.filter(({ closed, status }) => closed && status === 0);
   expect(refused.length).toBeGreaterThan(50);
   expect(raws.filter(({ status }) => status === 200).length).toBe(raws.length - refused.length);
-  expect((await canary.stop()).complaints).toEqual([]);
+  expect((await canary.stop()).errors).toEqual([]);
   for (const raw of raws) raw.destroy();
   await until(
     'there is room again',

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { Heap, WITH_INSPECTOR } from '../kit/heap.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
-import { rawSocket } from '../kit/raw-socket.ts';
+import { rawSocket } from '../kit/wire/raw-socket.ts';
 import { publish } from '../kit/http.ts';
 import { until } from '../kit/wait.ts';
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { selfSigned } from '../kit/certificates.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { call } from '../kit/http.ts';
-import { rawConnection, type RawSocket } from '../kit/raw-socket.ts';
+import { rawConnection, type RawSocket } from '../kit/wire/raw-socket.ts';
 
 /** A reset is a race with the hub's own write: so often in each case. */
 const TIMES = 3;

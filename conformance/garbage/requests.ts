@@ -86,7 +86,7 @@ const HTTP: readonly Garbage[] = [
 ];
 
 /** Addresses and headers that are wrong as ours. */
-const OURS: readonly Garbage[] = [
+const API_REQUESTS: readonly Garbage[] = [
   ...[
     ['/v1/channels/%ff', 'not_found'],
     ['/v1/channels/%zz', 'not_found'],
@@ -314,7 +314,7 @@ const BODIES: readonly Garbage[] = [
   },
 ];
 
-export const REQUESTS: readonly Garbage[] = [...HTTP, ...OURS, ...BODIES];
+export const REQUESTS: readonly Garbage[] = [...HTTP, ...API_REQUESTS, ...BODIES];
 
 function post(mediaType: string, body: string, headers = '', target = '/v1/events'): string {
   // Bytes that are not ASCII are counted as what they will be sent as: see the `latin1` above.

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Canary } from '../kit/canary.ts';
+import { Canary } from '../kit/clients/canary.ts';
 import { Heap, WITH_INSPECTOR } from '../kit/heap.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { call } from '../kit/http.ts';
-import { rawSocket, type RawSocket } from '../kit/raw-socket.ts';
+import { rawSocket, type RawSocket } from '../kit/wire/raw-socket.ts';
 import { until } from '../kit/wait.ts';
 
 const SLOW_CLIENTS = 200;
@@ -109,8 +109,8 @@ describe('clients that take their time', () => {
   });
 
   test('all the while others are served as if nothing were the matter', async () => {
-    const { complaints } = await canary.stop();
-    expect(complaints).toEqual([]);
+    const { errors } = await canary.stop();
+    expect(errors).toEqual([]);
     expect(hub.log()).not.toContain('"level":"error"');
   });
 });

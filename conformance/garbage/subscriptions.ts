@@ -4,11 +4,11 @@ import type { Garbage } from './requests.ts';
 /** Stand for the ids of a webhook and of a queue that are there; as long as they are. */
 export const WEBHOOK = 'sub_wwwwwwwwwwwwwwww';
 export const QUEUE = 'sub_qqqqqqqqqqqqqqqq';
-const NOBODYS = 'sub_0000000000000000';
-const FOREIGN = 'zzzzzzzzzz-00000000001';
+const UNKNOWN_ID = 'sub_0000000000000000';
+const OTHER_EPOCH_CURSOR = 'zzzzzzzzzz-00000000001';
 
 /** What is asked without a body. */
-const ASKED: readonly (readonly [request: string, code: ErrorCode])[] = [
+const WITHOUT_BODY: readonly (readonly [request: string, code: ErrorCode])[] = [
   ['GET /v1/event-types?x=1', 'invalid_parameter'],
   ['GET /v1/event-types?%ff', 'invalid_parameter'],
   ['GET /v1/hooks?limit=1', 'invalid_parameter'],
@@ -23,27 +23,27 @@ const ASKED: readonly (readonly [request: string, code: ErrorCode])[] = [
   ['DELETE /v1/hooks?target_url=a&target_url=b', 'invalid_parameter'],
   ['DELETE /v1/hooks?target_url=http://127.0.0.1:9/', 'not_found'],
   ['GET /v1/events/x/deliveries', 'invalid_cursor'],
-  [`GET /v1/events/${FOREIGN}/deliveries?x=1`, 'invalid_parameter'],
+  [`GET /v1/events/${OTHER_EPOCH_CURSOR}/deliveries?x=1`, 'invalid_parameter'],
   ['GET /v1/subscriptions?limit=0', 'invalid_parameter'],
   ['GET /v1/subscriptions?state=dead', 'invalid_parameter'],
   ['GET /v1/subscriptions/__proto__', 'not_found'],
-  [`DELETE /v1/subscriptions/${NOBODYS}`, 'not_found'],
+  [`DELETE /v1/subscriptions/${UNKNOWN_ID}`, 'not_found'],
   [`GET /v1/subscriptions/${WEBHOOK}/replays?x=1`, 'invalid_parameter'],
   [`GET /v1/subscriptions/${WEBHOOK}/attempts?before=-1`, 'invalid_parameter'],
   [`GET /v1/subscriptions/${WEBHOOK}/dead-letters?limit=0`, 'invalid_parameter'],
   [`GET /v1/subscriptions/${WEBHOOK}/dead-letters?limit=x`, 'invalid_parameter'],
   [`GET /v1/subscriptions/${WEBHOOK}/dead-letters?after=x`, 'invalid_cursor'],
-  [`GET /v1/subscriptions/${WEBHOOK}/dead-letters/${FOREIGN}`, 'not_found'],
-  [`POST /v1/subscriptions/${WEBHOOK}/dead-letters/${FOREIGN}/retry`, 'not_found'],
+  [`GET /v1/subscriptions/${WEBHOOK}/dead-letters/${OTHER_EPOCH_CURSOR}`, 'not_found'],
+  [`POST /v1/subscriptions/${WEBHOOK}/dead-letters/${OTHER_EPOCH_CURSOR}/retry`, 'not_found'],
   [`DELETE /v1/subscriptions/${WEBHOOK}/dead-letters/%ff`, 'not_found'],
   [`POST /v1/subscriptions/${WEBHOOK}/dead-letters/x/retry`, 'invalid_cursor'],
-  [`POST /v1/subscriptions/${NOBODYS}/dead-letters/retry`, 'not_found'],
+  [`POST /v1/subscriptions/${UNKNOWN_ID}/dead-letters/retry`, 'not_found'],
   [`POST /v1/subscriptions/${QUEUE}/rotate-secret`, 'subscription_not_active'],
   [`POST /v1/subscriptions/${WEBHOOK}/pull`, 'subscription_not_active'],
 ];
 
 /** What is posted as JSON. */
-const POSTED: readonly (readonly [path: string, body: string, code: ErrorCode])[] = [
+const WITH_JSON_BODY: readonly (readonly [path: string, body: string, code: ErrorCode])[] = [
   ['/v1/hooks', '', 'invalid_body'],
   ['/v1/hooks', '{', 'invalid_json'],
   ['/v1/hooks', '["a"]', 'invalid_body'],
@@ -76,12 +76,12 @@ const POSTED: readonly (readonly [path: string, body: string, code: ErrorCode])[
 
 /** Requests of subscriptions that are wrong; none of them changes anything. */
 export const SUBSCRIPTION_REQUESTS: readonly Garbage[] = [
-  ...ASKED.map(([request, code]) => ({
+  ...WITHOUT_BODY.map(([request, code]) => ({
     name: request,
     bytes: `${request} HTTP/1.1\r\nHost: localhost\r\n${request.startsWith('POST') ? 'Content-Length: 0\r\n' : ''}\r\n`,
     code,
   })),
-  ...POSTED.map(([path, body, code]) => ({
+  ...WITH_JSON_BODY.map(([path, body, code]) => ({
     name: `POST ${path} of ${body}`,
     bytes: posted(path, 'application/json', body),
     code,
@@ -101,7 +101,7 @@ export const SUBSCRIPTION_OPERATIONS: readonly (readonly [object, ErrorCode])[] 
   [{ op: 'pull', subscription: QUEUE, credit: 1, leaseSeconds: 0 }, 'invalid_message'],
   [{ op: 'credit', subscription: QUEUE, credit: 0 }, 'invalid_message'],
   [{ op: 'ack', subscription: QUEUE, leases: [null] }, 'invalid_message'],
-  [{ op: 'ack', subscription: QUEUE, through: FOREIGN }, 'invalid_message'],
+  [{ op: 'ack', subscription: QUEUE, through: OTHER_EPOCH_CURSOR }, 'invalid_message'],
   [{ op: 'nack', subscription: QUEUE, leases: ['a'], delaySeconds: -1 }, 'invalid_message'],
   [{ op: 'extend', subscription: QUEUE, leases: ['a'], leaseSeconds: 1e9 }, 'invalid_message'],
   [{ op: 'extend', subscription: WEBHOOK, leases: ['a'] }, 'subscription_not_active'],

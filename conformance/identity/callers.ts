@@ -13,7 +13,7 @@ export interface Credentials {
 }
 
 /** What callers are made of, once the hub and the site run. */
-export interface Purse {
+export interface CredentialIssuer {
   /** A token that the hub's issuer signed for a user. */
   token(user: string, claims?: Readonly<Record<string, unknown>>): string;
   /** A token for user 7 that somebody else signed. */
@@ -65,10 +65,10 @@ export type CallerName =
 export interface Caller {
   readonly name: CallerName;
   /** `nobody`: not known. `user`, `server`: known. Else the code with which the credentials themselves are refused, wherever they are looked at. */
-  readonly standing: 'nobody' | 'user' | 'server' | ErrorCode;
+  readonly credentialsStatus: 'nobody' | 'user' | 'server' | ErrorCode;
   /** Who the site knows it as. */
   readonly user?: string;
-  readonly brings: (purse: Purse) => Credentials;
+  readonly credentials: (issuer: CredentialIssuer) => Credentials;
 }
 
 /** Before anything was revoked. */
@@ -77,67 +77,99 @@ const EXPIRED_S = 1_600_000_000;
 
 /** Every kind of caller. User 7 is "the right user" of all that belongs to one. */
 export const CALLERS: readonly Caller[] = [
-  { name: 'none', standing: 'nobody', brings: () => ({}) },
-  { name: 'gibberish', standing: 'unauthorized', brings: () => ({ token: 'gibberish' }) },
+  { name: 'none', credentialsStatus: 'nobody', credentials: () => ({}) },
+  { name: 'gibberish', credentialsStatus: 'unauthorized', credentials: () => ({ token: 'gibberish' }) },
   {
     name: 'token, expired',
-    standing: 'token_expired',
-    brings: ({ token }) => ({ token: token('7', { iat: EXPIRED_S - 60, exp: EXPIRED_S }) }),
+    credentialsStatus: 'token_expired',
+    credentials: ({ token }) => ({ token: token('7', { iat: EXPIRED_S - 60, exp: EXPIRED_S }) }),
   },
-  { name: 'token, wrong signature', standing: 'unauthorized', brings: ({ forgedToken }) => ({ token: forgedToken() }) },
+  {
+    name: 'token, wrong signature',
+    credentialsStatus: 'unauthorized',
+    credentials: ({ forgedToken }) => ({ token: forgedToken() }),
+  },
   {
     name: 'token, revoked',
-    standing: 'unauthorized',
-    brings: ({ token }) => ({ token: token('7', { jti: 'revoked', iat: A_MINUTE_AGO_S }) }),
+    credentialsStatus: 'unauthorized',
+    credentials: ({ token }) => ({ token: token('7', { jti: 'revoked', iat: A_MINUTE_AGO_S }) }),
   },
   {
     name: 'token, of a revoked user',
-    standing: 'unauthorized',
-    brings: ({ token }) => ({ token: token('66', { iat: A_MINUTE_AGO_S }) }),
+    credentialsStatus: 'unauthorized',
+    credentials: ({ token }) => ({ token: token('66', { iat: A_MINUTE_AGO_S }) }),
   },
-  { name: 'token, right user', standing: 'user', user: '7', brings: ({ token }) => ({ token: token('7') }) },
-  { name: 'token, other user', standing: 'user', user: '8', brings: ({ token }) => ({ token: token('8') }) },
+  {
+    name: 'token, right user',
+    credentialsStatus: 'user',
+    user: '7',
+    credentials: ({ token }) => ({ token: token('7') }),
+  },
+  {
+    name: 'token, other user',
+    credentialsStatus: 'user',
+    user: '8',
+    credentials: ({ token }) => ({ token: token('8') }),
+  },
   {
     name: 'token, with the claim',
-    standing: 'user',
+    credentialsStatus: 'user',
     user: '9',
-    brings: ({ token }) => ({ token: token('9', { role: 'staff' }) }),
+    credentials: ({ token }) => ({ token: token('9', { role: 'staff' }) }),
   },
   {
     name: 'token, with grants',
-    standing: 'user',
+    credentialsStatus: 'user',
     user: '10',
-    brings: ({ token }) => ({ token: token('10', { polycast: { subscribe: ['backend.>'], publish: ['backend.>'] } }) }),
+    credentials: ({ token }) => ({
+      token: token('10', { polycast: { subscribe: ['backend.>'], publish: ['backend.>'] } }),
+    }),
   },
   {
     name: 'token, with a grant of everything',
-    standing: 'user',
+    credentialsStatus: 'user',
     user: '11',
-    brings: ({ token }) => ({ token: token('11', { polycast: { subscribe: ['>'], publish: ['>'] } }) }),
+    credentials: ({ token }) => ({ token: token('11', { polycast: { subscribe: ['>'], publish: ['>'] } }) }),
   },
   {
     name: 'key, unknown secret',
-    standing: 'unauthorized',
-    brings: ({ key }) => ({ token: withoutSecret(key('full')) }),
+    credentialsStatus: 'unauthorized',
+    credentials: ({ key }) => ({ token: withoutSecret(key('full')) }),
   },
-  { name: 'key, expired', standing: 'token_expired', brings: ({ key }) => ({ token: key('expired') }) },
-  { name: 'key, revoked', standing: 'unauthorized', brings: ({ key }) => ({ token: key('revoked') }) },
-  { name: 'key without the scope', standing: 'server', brings: ({ key }) => ({ token: key('narrow') }) },
-  { name: 'key with it', standing: 'server', brings: ({ key }) => ({ token: key('full') }) },
-  { name: 'key for subscriptions', standing: 'server', brings: ({ key }) => ({ token: key('subscriptions') }) },
+  { name: 'key, expired', credentialsStatus: 'token_expired', credentials: ({ key }) => ({ token: key('expired') }) },
+  { name: 'key, revoked', credentialsStatus: 'unauthorized', credentials: ({ key }) => ({ token: key('revoked') }) },
+  { name: 'key without the scope', credentialsStatus: 'server', credentials: ({ key }) => ({ token: key('narrow') }) },
+  { name: 'key with it', credentialsStatus: 'server', credentials: ({ key }) => ({ token: key('full') }) },
+  {
+    name: 'key for subscriptions',
+    credentialsStatus: 'server',
+    credentials: ({ key }) => ({ token: key('subscriptions') }),
+  },
   {
     name: 'key for these subscriptions and their channels',
-    standing: 'server',
-    brings: ({ key }) => ({ token: key('deliveries') }),
+    credentialsStatus: 'server',
+    credentials: ({ key }) => ({ token: key('deliveries') }),
   },
-  { name: 'key for other subscriptions', standing: 'server', brings: ({ key }) => ({ token: key('others') }) },
-  { name: 'key for users', standing: 'server', brings: ({ key }) => ({ token: key('users') }) },
-  { name: 'key for administration', standing: 'server', brings: ({ key }) => ({ token: key('administration') }) },
-  { name: 'admin', standing: 'server', brings: ({ key }) => ({ token: key('admin') }) },
-  { name: 'login, right user', standing: 'user', user: '7', brings: () => ({ session: 'seven' }) },
-  { name: 'login, other user', standing: 'user', user: '8', brings: () => ({ session: 'eight' }) },
-  { name: 'login, unknown to the site', standing: 'nobody', brings: () => ({ session: 'stranger' }) },
-  { name: 'login, the site is down', standing: 'identity_unavailable', brings: () => ({ session: 'outage' }) },
+  {
+    name: 'key for other subscriptions',
+    credentialsStatus: 'server',
+    credentials: ({ key }) => ({ token: key('others') }),
+  },
+  { name: 'key for users', credentialsStatus: 'server', credentials: ({ key }) => ({ token: key('users') }) },
+  {
+    name: 'key for administration',
+    credentialsStatus: 'server',
+    credentials: ({ key }) => ({ token: key('administration') }),
+  },
+  { name: 'admin', credentialsStatus: 'server', credentials: ({ key }) => ({ token: key('admin') }) },
+  { name: 'login, right user', credentialsStatus: 'user', user: '7', credentials: () => ({ session: 'seven' }) },
+  { name: 'login, other user', credentialsStatus: 'user', user: '8', credentials: () => ({ session: 'eight' }) },
+  { name: 'login, unknown to the site', credentialsStatus: 'nobody', credentials: () => ({ session: 'stranger' }) },
+  {
+    name: 'login, the site is down',
+    credentialsStatus: 'identity_unavailable',
+    credentials: () => ({ session: 'outage' }),
+  },
 ];
 
 function withoutSecret(key: string): string {

@@ -8,10 +8,10 @@ import { atExit } from '../kit/at-exit.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { call } from '../kit/http.ts';
 import { until } from '../kit/wait.ts';
-import { PEEPING, READING, SENDING, type Target } from './kit/attempts.ts';
+import { OPAQUE_READS, READS, SENDS, type Target } from './kit/page-attempts.ts';
 import { SESSION_COOKIE } from './kit/site.ts';
 import { TOKEN_COOKIE } from './kit/tokens.ts';
-import { startWorld, type World } from './kit/world.ts';
+import { startWorld, type TestWorld } from './kit/world.ts';
 
 /**
  * Pages of other origins, in a browser whose user is logged in, try to read in the user's name and to send in it (PROTOCOL.md
@@ -49,7 +49,7 @@ const SETTINGS: Readonly<Record<string, Setting>> = {
   },
   'a token': {
     ...ONE_HOST,
-    cookie: () => ({ name: TOKEN_COOKIE, value: world.purse.token('7'), ...CARELESS }),
+    cookie: () => ({ name: TOKEN_COOKIE, value: world.issuer.token('7'), ...CARELESS }),
   },
   'a session for all sub-domains': {
     hub: 'hub.shop.test',
@@ -67,7 +67,7 @@ const SETTINGS: Readonly<Record<string, Setting>> = {
   },
 };
 
-let world: World;
+let world: TestWorld;
 /** Where the allowed page is served, by whatever name. */
 let friendPort: number;
 /** At the hub's name, and not the hub: what is sent to it would be sent to the hub as well. */
@@ -109,25 +109,25 @@ describe.skipIf(!isInstalled).each(Object.entries(SETTINGS))('with %s in a cooki
   afterAll(() => context?.close());
 
   const hub = (): string => `http://${setting.hub}:${world.hub.port}`;
-  const target = (channel: string, mark: string): Target => ({
+  const target = (channel: string, marker: string): Target => ({
     hub: hub(),
     channel,
     secret: world.first(channel).secret,
-    mark,
+    marker,
   });
 
-  test.each(Object.entries(READING))('an allowed page reads as its user may, by %s', async (_way, attempt) => {
+  test.each(Object.entries(READS))('an allowed page reads as its user may, by %s', async (_way, attempt) => {
     for (const channel of CHANNELS) {
       const wanted = target(channel, '');
       expect(await friend.evaluate(attempt, wanted)).toContain(wanted.secret);
     }
   });
 
-  test.each(Object.entries(SENDING))('an allowed page sends as its user may, by %s', async (way, attempt) => {
+  test.each(Object.entries(SENDS))('an allowed page sends as its user may, by %s', async (way, attempt) => {
     for (const channel of CHANNELS) {
       const sent = target(channel, `by a friend with ${login}, ${way}`);
       await friend.evaluate(attempt, sent);
-      await until('it has arrived', async () => (await everythingIn(channel)).includes(sent.mark));
+      await until('it has arrived', async () => (await everythingIn(channel)).includes(sent.marker));
     }
   });
 
@@ -144,7 +144,7 @@ describe.skipIf(!isInstalled).each(Object.entries(SETTINGS))('with %s in a cooki
       expect(spy.cookies).toEqual([isWithheld ? undefined : sent]);
     });
 
-    test.each(Object.entries({ ...PEEPING, ...READING }))('nothing is read, by %s', async (_way, attempt) => {
+    test.each(Object.entries({ ...OPAQUE_READS, ...READS }))('nothing is read, by %s', async (_way, attempt) => {
       for (const channel of CHANNELS) {
         const learnt = await stranger().evaluate(attempt, target(channel, ''));
         expect(learnt).not.toContain('secret');
@@ -152,15 +152,15 @@ describe.skipIf(!isInstalled).each(Object.entries(SETTINGS))('with %s in a cooki
       }
     });
 
-    test.each(Object.entries(SENDING))('nothing is sent, by %s', async (way, attempt) => {
+    test.each(Object.entries(SENDS))('nothing is sent, by %s', async (way, attempt) => {
       for (const channel of CHANNELS) {
-        const mark = `by a stranger at ${name} with ${login}, ${way}`;
-        await stranger().evaluate(attempt, target(channel, mark));
+        const marker = `by a stranger at ${name} with ${login}, ${way}`;
+        await stranger().evaluate(attempt, target(channel, marker));
         // What a friend sends afterwards has arrived: so would have what the stranger sent.
-        const after = `after ${mark}`;
+        const after = `after ${marker}`;
         await friend.evaluate(attempt, target(channel, after));
         await until('the later has arrived', async () => (await everythingIn(channel)).includes(after));
-        expect((await everythingIn(channel)).replace(after, '')).not.toContain(mark);
+        expect((await everythingIn(channel)).replace(after, '')).not.toContain(marker);
       }
     });
   });
@@ -177,7 +177,7 @@ const FLAGS = [
 
 /** As the admin sees it. */
 async function everythingIn(channel: string): Promise<string> {
-  const headers = { Authorization: `Bearer ${world.purse.key('admin')}` };
+  const headers = { Authorization: `Bearer ${world.issuer.key('admin')}` };
   const { text } = await call(`${world.hub.url}/v1/channels/${channel}/history?limit=1000`, { headers });
   return decodeURIComponent(text.replaceAll('+', ' '));
 }

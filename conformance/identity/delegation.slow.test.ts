@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import {
-  knowsBySession,
+  answersBySession,
   openSite,
   type Behaviour,
   type TestSite,
 } from '../../packages/server/src/identity/site/testing/site.ts';
-import { Canary } from '../kit/canary.ts';
+import { Canary } from '../kit/clients/canary.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
-import { RawSocket } from '../kit/raw-socket.ts';
+import { RawSocket } from '../kit/wire/raw-socket.ts';
 import { pause, until } from '../kit/wait.ts';
 
 const MIB = 1024 * 1024;
@@ -73,24 +73,24 @@ function memoryBytes({ hub }: Kit): number {
 test('10,000 connections at once with 2,000 cookies: 2,000 calls, never more at once than is stated', async () => {
   const behave: Behaviour = async (asked, response) => {
     await pause(5);
-    return knowsBySession(300)(asked, response);
+    return answersBySession(300)(asked, response);
   };
   const world = await kit(behave, PATIENT);
   const sessions = Array.from({ length: CONNECTIONS }, (_, index) => `user-${index % COOKIES}`);
   const all = await openAll(world, sessions);
   expect(all.filter(({ status }) => status !== 200)).toHaveLength(0);
-  expect(world.site.asked).toHaveLength(COOKIES);
+  expect(world.site.requests).toHaveLength(COOKIES);
   expect(world.site.concurrentMax).toBeLessThanOrEqual(CONCURRENT_MAX);
   expect(world.site.connections).toBeLessThanOrEqual(CONCURRENT_MAX);
 });
 
 test('a site that hangs: whoever was there stays, all others are told when to come back, and nobody else notices', async () => {
-  const world = await kit(knowsBySession(300), { timeoutMs: 1000 });
+  const world = await kit(answersBySession(300), { timeoutMs: 1000 });
   const known = open(world, 'user-ada');
   await known.receives(/polycast\.ready/);
   const canary = new Canary(world.hub.url);
   world.site.behave = () => undefined;
-  const asked = world.site.asked.length;
+  const asked = world.site.requests.length;
   const all = await openAll(
     world,
     Array.from({ length: COOKIES }, (_, index) => `user-${index}`),
@@ -100,12 +100,12 @@ test('a site that hangs: whoever was there stays, all others are told when to co
   expect(all.every(({ text }) => /\r\nRetry-After: \d+\r\n/i.test(text))).toBe(true);
   // It is given up once a question that was answered before has failed as well: those that were under way until then, and
   // those that tried it again.
-  expect(world.site.asked.length - asked).toBeLessThanOrEqual(3 * CONCURRENT_MAX);
+  expect(world.site.requests.length - asked).toBeLessThanOrEqual(3 * CONCURRENT_MAX);
   const again = open(world, 'user-ada');
   await again.receives(/polycast\.ready/);
   expect(known.closed).toBe(false);
-  const { complaints, slowestMs } = await canary.stop();
-  expect(complaints).toEqual([]);
+  const { errors, slowestMs } = await canary.stop();
+  expect(errors).toEqual([]);
   // As long as it may take on a busy machine that opens thousands of connections.
   expect(slowestMs).toBeLessThan(8000);
 });
@@ -133,8 +133,8 @@ test('a site that sends a gigabyte each time: nothing of it is kept', async () =
     Array.from({ length: 500 }, (_, index) => `user-${index}`),
   );
   expect(all.filter(({ status }) => status !== 503)).toHaveLength(0);
-  expect(world.site.asked).toHaveLength(500);
-  expect((await canary.stop()).complaints).toEqual([]);
+  expect(world.site.requests).toHaveLength(500);
+  expect((await canary.stop()).errors).toEqual([]);
   // What was read of each before it was given up, 64 KiB and the chunk that was too much, collected or not yet.
   expect(memoryBytes(world) - before).toBeLessThan(128 * MIB);
   // Of 500 gigabytes, what fits into the buffers of the sockets.
@@ -156,7 +156,7 @@ test('a site that lies now and then lets in whom it names in the right form, and
       const lie = lies[turn++ % (lies.length + 1)];
       if (lie !== undefined) return lie(asked, response);
       named.add((asked.body['cookies'] as { session: string }).session);
-      return knowsBySession(300)(asked, response);
+      return answersBySession(300)(asked, response);
     },
     { failuresMax: 1000 },
   );

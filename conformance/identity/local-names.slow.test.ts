@@ -2,7 +2,7 @@ import { connect as connectHttp2 } from 'node:http2';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { selfSigned } from '../kit/certificates.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
-import { rawSocket } from '../kit/raw-socket.ts';
+import { rawSocket } from '../kit/wire/raw-socket.ts';
 
 /**
  * What is open because only this machine can reach it can be reached by every page in a browser of this machine, once the page's name has been

@@ -1,13 +1,13 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { CALLERS, type Caller, type CallerName, type Credentials } from './callers.ts';
 import { CHANNELS, PATTERNS, type ChannelRow } from './channels.ts';
-import { letterTo, startWorld, type World } from './kit/world.ts';
+import { privateMessageTo, startWorld, type TestWorld } from './kit/world.ts';
 import { OPERATIONS, REQUESTS, ROUTES, type OperationRow } from './rows.ts';
-import { expected, expectedOf, expectedOfRow, isAllowed, type Outcomes } from './verdicts.ts';
-import { operate, PUBLISHING_WAYS, READING_WAYS, request, type Outcome } from './ways.ts';
+import { expected, expectedOf, expectedOfRow, isAllowed, type Outcomes } from './expected-outcomes.ts';
+import { operate, PUBLISH_METHODS, READ_METHODS, request, type Outcome } from './access-methods.ts';
 
 /** Every route and operation x each transport x every kind of caller: what came of it is what the tables say. */
-let world: World;
+let world: TestWorld;
 
 beforeAll(async () => {
   world = await startWorld();
@@ -25,7 +25,7 @@ test('every route of the hub has its row, and every row its route', async () => 
 
 describe.each(CHANNELS)('$channel', (row: ChannelRow) => {
   const { channel } = row;
-  const reading = Object.entries(READING_WAYS);
+  const reading = Object.entries(READ_METHODS);
 
   test.each(reading)('what comes now, by %s', async (name, read) => {
     const { id } = world.first(channel);
@@ -58,7 +58,7 @@ describe.each(CHANNELS)('$channel', (row: ChannelRow) => {
     expect(outcomes).toEqual(expected(row.history, '', row.unavailable));
   });
 
-  const publishing = Object.entries(PUBLISHING_WAYS);
+  const publishing = Object.entries(PUBLISH_METHODS);
 
   test.each(publishing)('publishing by %s', async (name, publish) => {
     const data = (caller: Caller): string => `${name} to ${channel} by ${caller.name}`;
@@ -69,7 +69,7 @@ describe.each(CHANNELS)('$channel', (row: ChannelRow) => {
     // Nothing of those who may not has got in, whatever they were told.
     const path = `/v1/channels/${channel}/history?limit=1000`;
     const reply = await fetch(world.hub.url + path, {
-      headers: { Authorization: `Bearer ${world.purse.key('admin')}` },
+      headers: { Authorization: `Bearer ${world.issuer.key('admin')}` },
     });
     const { events } = (await reply.json()) as { readonly events: readonly { readonly data: string }[] };
     const seen = new Set(events.map((event) => event.data));
@@ -80,7 +80,7 @@ describe.each(CHANNELS)('$channel', (row: ChannelRow) => {
 });
 
 describe.each(PATTERNS)('$pattern', ({ pattern, channel, subscribe }) => {
-  test.each(Object.entries(READING_WAYS))('by %s', async (way, read) => {
+  test.each(Object.entries(READ_METHODS))('by %s', async (way, read) => {
     const from = `after=${world.first(channel).id}`;
     const { secret } = world.second(channel);
     const outcomes = await all((credentials) => read(world.hub.url, credentials, { channel: pattern, from, secret }));
@@ -89,15 +89,19 @@ describe.each(PATTERNS)('$pattern', ({ pattern, channel, subscribe }) => {
 });
 
 describe('@me', () => {
-  test.each(Object.entries(READING_WAYS))("is the caller's own, by %s", async (way, read) => {
+  test.each(Object.entries(READ_METHODS))("is the caller's own, by %s", async (way, read) => {
     const outcomes = await all((credentials, { user }) =>
-      read(world.hub.url, credentials, { channel: '@me', from: 'after=earliest', secret: letterTo(user ?? '') }),
+      read(world.hub.url, credentials, {
+        channel: '@me',
+        from: 'after=earliest',
+        secret: privateMessageTo(user ?? ''),
+      }),
     );
-    const everyUser = CALLERS.filter(({ standing }) => standing === 'user').map(({ name }) => name);
+    const everyUser = CALLERS.filter(({ credentialsStatus }) => credentialsStatus === 'user').map(({ name }) => name);
     // A server is no user, and has to say who it is as one, like anybody else.
     const asked = CALLERS.map((caller) => {
-      const standing = caller.standing === 'server' ? 'nobody' : caller.standing;
-      return [caller.name, expectedOf({ ...caller, standing }, everyUser, way)];
+      const standing = caller.credentialsStatus === 'server' ? 'nobody' : caller.credentialsStatus;
+      return [caller.name, expectedOf({ ...caller, credentialsStatus: standing }, everyUser, way)];
     });
     expect(outcomes).toEqual(Object.fromEntries(asked));
   });
@@ -124,6 +128,6 @@ test.each(Object.entries(OPERATIONS).filter(([, { operation }]) => operation !==
 /** One cell after the other: what one caller may must not depend on who else asks. */
 async function all(attempt: (credentials: Credentials, caller: Caller) => Promise<Outcome>): Promise<Outcomes> {
   const outcomes: Partial<Record<CallerName, Outcome>> = {};
-  for (const caller of CALLERS) outcomes[caller.name] = await attempt(caller.brings(world.purse), caller);
+  for (const caller of CALLERS) outcomes[caller.name] = await attempt(caller.credentials(world.issuer), caller);
   return outcomes;
 }

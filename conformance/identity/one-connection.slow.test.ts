@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { selfSigned } from '../kit/certificates.ts';
-import { Http2Client, type Http2Reading } from '../kit/http2-client.ts';
+import { Http2Client, type Http2Response } from '../kit/wire/http2-client.ts';
 import { until } from '../kit/wait.ts';
 import { CALLERS, type Caller } from './callers.ts';
 import { CHANNELS } from './channels.ts';
-import { startWorld, type World } from './kit/world.ts';
+import { startWorld, type TestWorld } from './kit/world.ts';
 import { REQUESTS } from './rows.ts';
-import { expected, expectedOf, expectedOfRow, type Outcomes } from './verdicts.ts';
-import { headersOf, type Outcome } from './ways.ts';
+import { expected, expectedOf, expectedOfRow, type Outcomes } from './expected-outcomes.ts';
+import { headersOf, type Outcome } from './access-methods.ts';
 
 /**
  * The matrix over HTTP/2 (PROTOCOL.md section 13.8), with all callers at once on one connection, as behind a proxy: each stream is
  * judged by its own credentials, whatever its neighbours brought.
  */
-let world: World;
+let world: TestWorld;
 let client: Http2Client;
 
 beforeAll(async () => {
@@ -52,7 +52,7 @@ describe.each(CHANNELS)('$channel', ({ channel, subscribe, history, publish, una
       ask('/v1/events', headers, '"id"', JSON.stringify({ channel, data: `over HTTP/2 by ${name}` })),
     );
     expect(outcomes).toEqual(expected(publish, '', unavailable));
-    const headers = { authorization: `Bearer ${world.purse.key('admin')}` };
+    const headers = { authorization: `Bearer ${world.issuer.key('admin')}` };
     const { text } = await client.ask(`/v1/channels/${channel}/history?limit=1000`, headers);
     const got = CALLERS.filter(({ name }) => text.includes(`"over HTTP/2 by ${name}"`)).map(({ name }) => name);
     expect(got).toEqual(CALLERS.filter((caller) => expectedOf(caller, publish) === 'allowed').map(({ name }) => name));
@@ -76,7 +76,7 @@ type Attempt = (headers: Readonly<Record<string, string>>, caller: Caller) => Pr
 
 async function atOnce(attempt: Attempt): Promise<Outcomes> {
   const cells = CALLERS.map(async (caller) => {
-    const brought = Object.entries(headersOf(caller.brings(world.purse)));
+    const brought = Object.entries(headersOf(caller.credentials(world.issuer)));
     const headers = Object.fromEntries(brought.map(([name, value]) => [name.toLowerCase(), value]));
     return [caller.name, await attempt({ ...headers, 'content-type': 'application/json' }, caller)] as const;
   });
@@ -95,7 +95,7 @@ async function ask(
 }
 
 async function listen(path: string, headers: Readonly<Record<string, string>>, secret: string): Promise<Outcome> {
-  const stream: Http2Reading = client.listen(path, headers);
+  const stream: Http2Response = client.listen(path, headers);
   await until('the stream says something', () => stream.closed || stream.text.includes(secret));
   stream.stream.close();
   return stream.text.includes(secret) ? 'allowed' : codeIn(stream.text);

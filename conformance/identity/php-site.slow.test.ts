@@ -66,7 +66,7 @@ describe.skipIf(!isInstalled).each(['websocket', 'sse', 'long-poll', 'poll'])('b
   });
 });
 
-test('PHP has nothing to complain of', () => expect(site?.complaints() ?? []).toEqual([]));
+test('PHP has nothing to complain of', () => expect(site?.phpErrors() ?? []).toEqual([]));
 
 /** A browser of one's own, logged in by the site's form. */
 async function logIn(user: User, transport: string): Promise<Page> {

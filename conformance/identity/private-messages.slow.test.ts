@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { TRANSPORTS, type Follower } from '../kit/followers.ts';
+import { TRANSPORTS, type Follower } from '../kit/clients/followers.ts';
 import { until } from '../kit/wait.ts';
 import { startUsersHub, type UsersHub } from './kit/users-hub.ts';
 
@@ -21,12 +21,12 @@ interface UserAnswer {
 
 const datas = (follower: Follower): unknown[] => follower.received.map(({ data }) => JSON.parse(data ?? 'null'));
 const userOf = async (name: string): Promise<UserAnswer> =>
-  (await hub.ask('GET', `/v1/users/${encodeURIComponent(name)}`)).json<UserAnswer>();
+  (await hub.request('GET', `/v1/users/${encodeURIComponent(name)}`)).json<UserAnswer>();
 
 /** Whether all have begun to read: what is sent from now on reaches them as it comes. */
 async function arrived(user: string, followers: readonly Follower[]): Promise<void> {
   await until('all are there', async () => {
-    await hub.ask('POST', `/v1/users/${encodeURIComponent(user)}/events`, { data: 'are you there?' });
+    await hub.request('POST', `/v1/users/${encodeURIComponent(user)}/events`, { data: 'are you there?' });
     return followers.every(({ received }) => received.length > 0);
   });
 }
@@ -41,20 +41,22 @@ describe('a letter', () => {
       );
       await arrived(user, mine);
       await arrived(`${user}0`, others);
-      const reply = await hub.ask('POST', `/v1/users/${encodeURIComponent(user)}/events`, { data: { secret: user } });
+      const reply = await hub.request('POST', `/v1/users/${encodeURIComponent(user)}/events`, {
+        data: { secret: user },
+      });
       expect(reply.status).toBe(201);
       for (const follower of mine) {
         await until('it has come', () => JSON.stringify(datas(follower)).includes(JSON.stringify({ secret: user })));
         expect(follower.received.at(-1)?.channel).toBe(reply.json<{ channel: string }>().channel);
       }
-      await hub.ask('POST', `/v1/users/${encodeURIComponent(`${user}0`)}/events`, { data: 'last' });
+      await hub.request('POST', `/v1/users/${encodeURIComponent(`${user}0`)}/events`, { data: 'last' });
       for (const follower of others) {
         await until('the last has come', () => datas(follower).includes('last'));
         expect(new Set(datas(follower))).toEqual(new Set(['are you there?', 'last']));
       }
       for (const follower of [...mine, ...others]) {
         await follower.stop();
-        expect(follower.complaints).toEqual([]);
+        expect(follower.errors).toEqual([]);
       }
     },
   );
@@ -66,7 +68,7 @@ describe('a letter', () => {
     await before.stop();
     const { cursor } = before;
     const sent = ['one', 'two', 'three'];
-    for (const data of sent) await hub.ask('POST', `/v1/users/${user}/events`, { data });
+    for (const data of sent) await hub.request('POST', `/v1/users/${user}/events`, { data });
     const after = hub.follow(transport, { channels: ['@me'], after: cursor, user });
     await until('the letters have come', () => datas(after).includes('three'));
     expect(datas(after).slice(-3)).toEqual(sent);
@@ -77,7 +79,7 @@ describe('a letter', () => {
   });
 
   test('is read by nobody else, whatever they name', async () => {
-    const { channel } = (await hub.ask('POST', '/v1/users/ann/events', { data: 1 })).json<{ channel: string }>();
+    const { channel } = (await hub.request('POST', '/v1/users/ann/events', { data: 1 })).json<{ channel: string }>();
     const shown = { token: hub.token('bob') };
     for (const name of [
       channel,
@@ -90,21 +92,23 @@ describe('a letter', () => {
     ])
       expect([
         name,
-        (await hub.ask('GET', `/v1/events?after=earliest&channel=${name}`, undefined, shown)).status,
+        (await hub.request('GET', `/v1/events?after=earliest&channel=${name}`, undefined, shown)).status,
       ]).toEqual([name, 403]);
-    expect((await hub.ask('GET', `/v1/channels/${channel}`, undefined, shown)).status).toBe(403);
-    expect((await hub.ask('GET', `/v1/channels/${channel}/history`, undefined, shown)).status).toBe(403);
-    expect((await hub.ask('GET', `/v1/channels/${channel}`, undefined, { token: hub.token('ann') })).status).toBe(200);
-    expect((await hub.ask('POST', '/v1/users/ann/events', { data: 1 }, shown)).status).toBe(403);
+    expect((await hub.request('GET', `/v1/channels/${channel}`, undefined, shown)).status).toBe(403);
+    expect((await hub.request('GET', `/v1/channels/${channel}/history`, undefined, shown)).status).toBe(403);
+    expect((await hub.request('GET', `/v1/channels/${channel}`, undefined, { token: hub.token('ann') })).status).toBe(
+      200,
+    );
+    expect((await hub.request('POST', '/v1/users/ann/events', { data: 1 }, shown)).status).toBe(403);
   });
 
   test('may be bare data of any media type', async () => {
     const headers = { 'Content-Type': 'text/plain', 'Polycast-Type': 'note' };
-    expect((await hub.ask('POST', '/v1/users/bare/events', 'Hello', { headers })).status).toBe(201);
+    expect((await hub.request('POST', '/v1/users/bare/events', 'Hello', { headers })).status).toBe(201);
     const json = { 'Content-Type': 'application/json', 'Polycast-Type': 'order' };
-    expect((await hub.ask('POST', '/v1/users/bare/events', '{"channel":1}', { headers: json })).status).toBe(201);
+    expect((await hub.request('POST', '/v1/users/bare/events', '{"channel":1}', { headers: json })).status).toBe(201);
     const { events } = (
-      await hub.ask('GET', '/v1/events?channel=@me&after=earliest', undefined, { token: hub.token('bare') })
+      await hub.request('GET', '/v1/events?channel=@me&after=earliest', undefined, { token: hub.token('bare') })
     ).json<{ events: { type: string; data: unknown }[] }>();
     expect(events.map(({ type, data }) => [type, data])).toEqual([
       ['note', 'Hello'],
@@ -114,8 +118,8 @@ describe('a letter', () => {
 
   test('is sent once with an idempotency key', async () => {
     const again = { headers: { 'Idempotency-Key': 'letter-1' } };
-    const first = await hub.ask('POST', '/v1/users/once/events', { data: 1 }, again);
-    const second = await hub.ask('POST', '/v1/users/once/events', { data: 1 }, again);
+    const first = await hub.request('POST', '/v1/users/once/events', { data: 1 }, again);
+    const second = await hub.request('POST', '/v1/users/once/events', { data: 1 }, again);
     expect(second.json()).toEqual(first.json());
     expect(second.headers['idempotency-replayed']).toBe('true');
   });
@@ -147,14 +151,14 @@ describe('a letter', () => {
     ['POST', '/v1/users/ann/disconnect', { reason: 1 }, 400, 'invalid_body'],
     ['POST', '/v1/users/ann/disconnect', { why: 'x' }, 400, 'invalid_body'],
   ])('%s %s that is wrong is refused', async (method, path, body, status, code) => {
-    const reply = await hub.ask(method, path, body);
+    const reply = await hub.request(method, path, body);
     expect([reply.status, reply.json<{ code: string }>().code]).toEqual([status, code]);
   });
 });
 
 describe('many at once', () => {
   test('in an array, each with its own result', async () => {
-    const reply = await hub.ask('POST', '/v1/users/events', [
+    const reply = await hub.request('POST', '/v1/users/events', [
       { user: 'a', data: 1 },
       { users: ['a', 'b'], data: 2 },
       { user: '', data: 3 },
@@ -172,21 +176,23 @@ describe('many at once', () => {
     );
     const group = JSON.stringify({ users: many(1000), data: 'group' });
     const headers = { 'Content-Type': 'application/x-ndjson' };
-    const reply = await hub.ask('POST', '/v1/users/events', [...lines, group].join('\n'), { headers });
+    const reply = await hub.request('POST', '/v1/users/events', [...lines, group].join('\n'), { headers });
     const results = reply.text.trimEnd().split('\n');
     expect(results).toHaveLength(12_001);
     expect(results.filter((line) => line.includes('"error"'))).toEqual([]);
     expect((JSON.parse(results.at(-1) as string) as { results: unknown[] }).results).toHaveLength(1000);
     const { events } = (
-      await hub.ask('GET', '/v1/events?channel=@me&after=earliest&limit=1000', undefined, { token: hub.token('line7') })
+      await hub.request('GET', '/v1/events?channel=@me&after=earliest&limit=1000', undefined, {
+        token: hub.token('line7'),
+      })
     ).json<{ events: { data: number }[] }>();
     expect(events.map(({ data }) => data)).toEqual(Array.from({ length: 300 }, (_, index) => index * 40 + 7));
   });
 
   test('and again with the same key, each user gets it once', async () => {
     const again = { headers: { 'Idempotency-Key': 'group-1' } };
-    const first = await hub.ask('POST', '/v1/users/events', { users: ['k1', 'k2'], data: 1 }, again);
-    const second = await hub.ask('POST', '/v1/users/events', { users: ['k2', 'k1', 'k3'], data: 1 }, again);
+    const first = await hub.request('POST', '/v1/users/events', { users: ['k1', 'k2'], data: 1 }, again);
+    const second = await hub.request('POST', '/v1/users/events', { users: ['k2', 'k1', 'k3'], data: 1 }, again);
     const ids = (text: string): string[] =>
       (JSON.parse(text) as { results: { id: string }[] }).results.map(({ id }) => id);
     expect(ids(second.text).slice(0, 2)).toEqual(ids(first.text).toReversed());
@@ -212,7 +218,7 @@ describe('a user', () => {
 
   test('who only polls is online between the requests', async () => {
     expect((await userOf('poller')).online).toBe(false);
-    await hub.ask('GET', '/v1/events?channel=@me', undefined, { token: hub.token('poller') });
+    await hub.request('GET', '/v1/events?channel=@me', undefined, { token: hub.token('poller') });
     expect(await userOf('poller')).toMatchObject({ online: true, sessions: [] });
   });
 
@@ -223,9 +229,9 @@ describe('a user', () => {
       const follower = hub.follow(transport, { channels: ['@me'], after: 'now', user });
       await arrived(user, [follower]);
       const startMs = performance.now();
-      const reply = await hub.ask('POST', `/v1/users/${user}/disconnect`, { reason: 'log-out' });
+      const reply = await hub.request('POST', `/v1/users/${user}/disconnect`, { reason: 'log-out' });
       expect(reply.status).toBe(200);
-      await until('it is told to go', () => follower.complaints.some((complaint) => complaint.startsWith('401')));
+      await until('it is told to go', () => follower.errors.some((error) => error.startsWith('401')));
       // Whoever is not told finds out when a wait ends, after 25 seconds.
       expect(performance.now() - startMs).toBeLessThan(10_000);
       await follower.stop();
@@ -233,14 +239,14 @@ describe('a user', () => {
       const token = hub.token(user, { iat: Math.floor(Date.now() / 1000) + 1 });
       const back = hub.follow(transport, { channels: ['@me'], after: 'now', token });
       await arrived(user, [back]);
-      expect(back.complaints).toEqual([]);
+      expect(back.errors).toEqual([]);
     },
   );
 
   test('and what was done about them stands in the audit log', async () => {
-    await hub.ask('POST', '/v1/users/noted/disconnect', { reason: 'fraud' });
-    await hub.ask('POST', '/v1/users/noted/reauthenticate');
-    const { entries } = (await hub.ask('GET', '/v1/audit?limit=5')).json<{
+    await hub.request('POST', '/v1/users/noted/disconnect', { reason: 'fraud' });
+    await hub.request('POST', '/v1/users/noted/reauthenticate');
+    const { entries } = (await hub.request('GET', '/v1/audit?limit=5')).json<{
       entries: { action: string; subject: string; detail: object }[];
     }>();
     expect(entries.filter(({ subject }) => subject === 'noted').map(({ action }) => action)).toEqual([
@@ -276,8 +282,8 @@ describe('a user of the site', () => {
       const read = (): Follower =>
         other.follow(transport, { channels: ['team.1', '@me'], after: 'now', token: 'a session' });
       const sessions = async (): Promise<readonly { session: string }[]> =>
-        (await other.ask('GET', '/v1/users/ann')).json<{ sessions: { session: string }[] }>().sessions;
-      const again = () => other.ask('POST', '/v1/users/ann/reauthenticate');
+        (await other.request('GET', '/v1/users/ann')).json<{ sessions: { session: string }[] }>().sessions;
+      const again = () => other.request('POST', '/v1/users/ann/reauthenticate');
       const follower = read();
       await until('it is there', async () => (await sessions()).length === 1);
       const [before] = await sessions();
@@ -286,13 +292,13 @@ describe('a user of the site', () => {
       expect((await again()).json()).toEqual({ user: 'ann', sessions: 1 });
       await until('the site has been asked', () => asked === 2);
       await until('its answer holds', async () =>
-        JSON.stringify(await (await other.ask('GET', '/v1/users/ann')).json()).includes('"Ann"'),
+        JSON.stringify(await (await other.request('GET', '/v1/users/ann')).json()).includes('"Ann"'),
       );
       // A poll is answered at once, and its next request is another session.
       expect((await sessions())[0]?.session === before?.session).toBe(transport !== 'long-poll');
       answer = { user: null };
       await again();
-      await until('it is told to go', () => follower.complaints.some((complaint) => complaint.startsWith('401')));
+      await until('it is told to go', () => follower.errors.some((error) => error.startsWith('401')));
       await until('nothing is left of it', async () => (await sessions()).length === 0);
     },
   );

@@ -5,11 +5,11 @@ import { atExit } from '../kit/at-exit.ts';
 import { call } from '../kit/http.ts';
 import { until } from '../kit/wait.ts';
 import { CALLERS } from './callers.ts';
-import { startWorld, type World } from './kit/world.ts';
-import { headersOf, operate } from './ways.ts';
+import { startWorld, type TestWorld } from './kit/world.ts';
+import { headersOf, operate } from './access-methods.ts';
 
 /** A refusal is counted by code and route, and logged with who, what and by which rule; only servers are told the rule. */
-let world: World;
+let world: TestWorld;
 
 beforeAll(async () => {
   world = await startWorld({ logging: { level: 'debug' } });
@@ -44,7 +44,7 @@ test.each([
   ['nobody', 'none', 'unauthorized', {}],
   ['a user', 'token, right user', 'forbidden', { kind: 'user', user: '7' }],
 ])('of %s it says who, the channel and the rule, and the answer does not', async (_who, caller, code, fields) => {
-  const credentials = CALLERS.find(({ name }) => name === caller)?.brings(world.purse) ?? {};
+  const credentials = CALLERS.find(({ name }) => name === caller)?.credentials(world.issuer) ?? {};
   const before = await count(code, 'GET /v1/events');
   const reply = await call(world.hub.url + READ, { headers: headersOf(credentials) });
   const problem = reply.json<{ code: string; detail: string; rule?: string }>();
@@ -63,7 +63,9 @@ test.each([
 });
 
 test('a server is told the rule', async () => {
-  const reply = await call(world.hub.url + READ, { headers: { Authorization: `Bearer ${world.purse.key('narrow')}` } });
+  const reply = await call(world.hub.url + READ, {
+    headers: { Authorization: `Bearer ${world.issuer.key('narrow')}` },
+  });
   expect(reply.json<{ rule: string; detail: string }>()).toMatchObject({
     rule: 'the key',
     detail: expect.stringContaining('the scope subscribe for staff.board'),
@@ -78,14 +80,14 @@ describe('each way leaves its own', () => {
       'forbidden',
       'WebSocket publish',
       () =>
-        operate(world.hub.url, { token: world.purse.token('7') }, { op: 'publish', channel: 'staff.board', data: 1 }),
+        operate(world.hub.url, { token: world.issuer.token('7') }, { op: 'publish', channel: 'staff.board', data: 1 }),
     ],
     ['a handshake', 'unauthorized', 'WebSocket', () => operate(world.hub.url, { token: 'gibberish' }, { op: 'ping' })],
     [
       'a scope',
       'forbidden',
       'GET /v1/keys/{id}',
-      () => call(`${world.hub.url}/v1/keys/none`, { headers: { Authorization: `Bearer ${world.purse.token('7')}` } }),
+      () => call(`${world.hub.url}/v1/keys/none`, { headers: { Authorization: `Bearer ${world.issuer.token('7')}` } }),
     ],
     ['an address that is none', 'not_found', 'none', () => call(`${world.hub.url}/${'x'.repeat(50)}`)],
   ] as const)('%s', async (_what, code, route, attempt) => {
@@ -102,7 +104,7 @@ test('addresses that clients make up are one in the metrics', async () => {
 });
 
 test('no token, and no secret of a key, is in the log', () => {
-  const brought = CALLERS.flatMap(({ brings }) => Object.values(brings(world.purse)) as readonly string[]);
+  const brought = CALLERS.flatMap(({ credentials }) => Object.values(credentials(world.issuer)) as readonly string[]);
   const secrets = brought.map((text) => text.split(/[._]/).at(-1) as string).filter((text) => text.length > 8);
   expect(secrets.filter((secret) => world.hub.log().includes(secret))).toEqual([]);
 });
@@ -125,6 +127,6 @@ test('in `polycast dev` it is on the terminal, with the setting that would allow
 });
 
 function post(body: string): Promise<unknown> {
-  const headers = { Authorization: `Bearer ${world.purse.token('7')}`, 'Content-Type': 'application/json' };
+  const headers = { Authorization: `Bearer ${world.issuer.token('7')}`, 'Content-Type': 'application/json' };
   return call(`${world.hub.url}/v1/events`, { method: 'POST', headers, body });
 }

@@ -3,13 +3,13 @@ import type { Caller, CallerName } from './callers.ts';
 import { CHANNELS } from './channels.ts';
 import {
   deadLetterToTry,
-  DELIVERED,
+  DELIVERY_CHANNEL,
   hookToTry,
   keyToTry,
-  NOBODY,
+  UNUSED_ADDRESS,
   queueToTry,
   subscriptionToTry,
-  type World,
+  type TestWorld,
 } from './kit/world.ts';
 
 /**
@@ -17,25 +17,25 @@ import {
  * is not refused for their credentials. `subscribe`, `history`, `publish`: what is asked of a channel, so the row is tried with a
  * channel of each kind. Else those who may are named.
  */
-export type Asks = 'nothing' | 'entry' | 'subscribe' | 'history' | 'publish' | readonly CallerName[];
+export type Permission = 'nothing' | 'entry' | 'subscribe' | 'history' | 'publish' | readonly CallerName[];
 
 /** A request that is not one of the ways of reading and publishing. */
-export interface Asked {
+export interface PreparedRequest {
   readonly path: string;
   readonly body?: unknown;
 }
 
 export interface RouteRow {
-  readonly asks: Asks;
+  readonly permission: Permission;
   /** To whom it is as if there were nothing: `not_found`. */
   readonly hiddenFrom?: readonly CallerName[];
   /** How it is asked for; left out where the routes of channels have ways of their own. */
-  readonly request?: (world: World, caller: Caller) => Asked | Promise<Asked>;
+  readonly request?: (world: TestWorld, caller: Caller) => PreparedRequest | Promise<PreparedRequest>;
 }
 
 const ADMINS: readonly CallerName[] = ['admin', 'key for administration'];
 /** Who may see to users: log them out, and the like. */
-const CARETAKERS: readonly CallerName[] = [...ADMINS, 'key for users'];
+const USER_ADMINS: readonly CallerName[] = [...ADMINS, 'key for users'];
 /** Who may see to subscriptions; those of other channels than a key's are not there for it. */
 const SUBSCRIBERS: readonly CallerName[] = [
   'admin',
@@ -51,64 +51,70 @@ const MEMBERS: readonly CallerName[] = CHANNELS.find(({ channel }) => channel ==
 
 /** A row for every operation of `/openapi.json`. What is asked of a channel is tried in all ways of reading or publishing. */
 export const ROUTES: Readonly<Record<string, RouteRow>> = {
-  'GET /v1/events': { asks: 'subscribe' },
-  'POST /v1/events': { asks: 'publish' },
-  'POST /v1/channels/{channel}/events': { asks: 'publish' },
-  'GET /v1/channels/{channel}': { asks: 'subscribe' },
-  'GET /v1/channels/{channel}/history': { asks: 'history' },
+  'GET /v1/events': { permission: 'subscribe' },
+  'POST /v1/events': { permission: 'publish' },
+  'POST /v1/channels/{channel}/events': { permission: 'publish' },
+  'GET /v1/channels/{channel}': { permission: 'subscribe' },
+  'GET /v1/channels/{channel}/history': { permission: 'history' },
   'GET /v1/channels/{channel}/presence': {
-    asks: MEMBERS,
+    permission: MEMBERS,
     request: () => ({ path: '/v1/channels/members.news/presence' }),
   },
   'POST /v1/users/{user}/events': {
-    asks: PUBLISHERS,
+    permission: PUBLISHERS,
     request: () => ({ path: '/v1/users/nobody%20in%20particular/events', body: { data: 'tried' } }),
   },
   'POST /v1/users/events': {
-    asks: PUBLISHERS,
+    permission: PUBLISHERS,
     request: () => ({ path: '/v1/users/events', body: { user: 'nobody in particular', data: 'tried' } }),
   },
-  'GET /v1/users': { asks: CARETAKERS, request: () => ({ path: '/v1/users?online=true' }) },
-  'GET /v1/channels': { asks: [...ADMINS, 'key with it'], request: () => ({ path: '/v1/channels' }) },
-  'GET /v1/users/{user}': { asks: CARETAKERS, request: () => ({ path: '/v1/users/7' }) },
+  'GET /v1/users': { permission: USER_ADMINS, request: () => ({ path: '/v1/users?online=true' }) },
+  'GET /v1/channels': { permission: [...ADMINS, 'key with it'], request: () => ({ path: '/v1/channels' }) },
+  'GET /v1/users/{user}': { permission: USER_ADMINS, request: () => ({ path: '/v1/users/7' }) },
   'POST /v1/users/{user}/disconnect': {
-    asks: CARETAKERS,
+    permission: USER_ADMINS,
     request: () => ({ path: '/v1/users/nobody%20in%20particular/disconnect', body: {} }),
   },
   'POST /v1/users/{user}/reauthenticate': {
-    asks: CARETAKERS,
+    permission: USER_ADMINS,
     request: () => ({ path: '/v1/users/nobody%20in%20particular/reauthenticate', body: {} }),
   },
-  'GET /healthz': { asks: 'nothing', request: () => ({ path: '/healthz' }) },
-  'GET /readyz': { asks: 'nothing', request: () => ({ path: '/readyz' }) },
-  'GET /metrics': { asks: 'nothing', request: () => ({ path: '/metrics' }) },
-  'GET /openapi.json': { asks: 'nothing', request: () => ({ path: '/openapi.json' }) },
-  'GET /v1/keys': { asks: ADMINS, request: () => ({ path: '/v1/keys' }) },
+  'GET /healthz': { permission: 'nothing', request: () => ({ path: '/healthz' }) },
+  'GET /readyz': { permission: 'nothing', request: () => ({ path: '/readyz' }) },
+  'GET /metrics': { permission: 'nothing', request: () => ({ path: '/metrics' }) },
+  'GET /openapi.json': { permission: 'nothing', request: () => ({ path: '/openapi.json' }) },
+  'GET /v1/keys': { permission: ADMINS, request: () => ({ path: '/v1/keys' }) },
   'POST /v1/keys': {
-    asks: ADMINS,
+    permission: ADMINS,
     request: () => ({ path: '/v1/keys', body: { name: 'tried', scopes: { admin: ['>'] } } }),
   },
-  'GET /v1/keys/{id}': { asks: ADMINS, request: async (world) => ({ path: `/v1/keys/${await keyToTry(world)}` }) },
+  'GET /v1/keys/{id}': {
+    permission: ADMINS,
+    request: async (world) => ({ path: `/v1/keys/${await keyToTry(world)}` }),
+  },
   'PATCH /v1/keys/{id}': {
-    asks: ADMINS,
+    permission: ADMINS,
     request: async (world) => ({ path: `/v1/keys/${await keyToTry(world)}`, body: { scopes: { admin: ['>'] } } }),
   },
-  'DELETE /v1/keys/{id}': { asks: ADMINS, request: async (world) => ({ path: `/v1/keys/${await keyToTry(world)}` }) },
+  'DELETE /v1/keys/{id}': {
+    permission: ADMINS,
+    request: async (world) => ({ path: `/v1/keys/${await keyToTry(world)}` }),
+  },
   'POST /v1/keys/{id}/rotate': {
-    asks: ADMINS,
+    permission: ADMINS,
     request: async (world) => ({ path: `/v1/keys/${await keyToTry(world)}/rotate`, body: {} }),
   },
   'POST /v1/revocations': {
-    asks: ADMINS,
+    permission: ADMINS,
     request: () => ({ path: '/v1/revocations', body: { user: 'nobody in particular' } }),
   },
-  'GET /v1/audit': { asks: ADMINS, request: () => ({ path: '/v1/audit' }) },
+  'GET /v1/audit': { permission: ADMINS, request: () => ({ path: '/v1/audit' }) },
   'POST /v1/subscriptions': {
-    asks: DELIVERED_TO,
-    request: () => ({ path: '/v1/subscriptions', body: { channels: [DELIVERED], delivery: { kind: 'pull' } } }),
+    permission: DELIVERED_TO,
+    request: () => ({ path: '/v1/subscriptions', body: { channels: [DELIVERY_CHANNEL], delivery: { kind: 'pull' } } }),
   },
   'GET /v1/subscriptions': {
-    asks: [...SUBSCRIBERS, ...OTHER_SUBSCRIBERS],
+    permission: [...SUBSCRIBERS, ...OTHER_SUBSCRIBERS],
     request: () => ({ path: '/v1/subscriptions' }),
   },
   'GET /v1/subscriptions/{id}': ofSubscription(''),
@@ -120,41 +126,44 @@ export const ROUTES: Readonly<Record<string, RouteRow>> = {
   'POST /v1/subscriptions/{id}/rotate-secret': ofSubscription('/rotate-secret'),
   'POST /v1/subscriptions/{id}/replay': {
     ...ofSubscription('/replay', { after: 'earliest' }),
-    asks: DELIVERED_TO,
+    permission: DELIVERED_TO,
   },
-  'POST /v1/subscriptions/{id}/pull': { ...ofQueue('/pull', {}), asks: DELIVERED_TO },
+  'POST /v1/subscriptions/{id}/pull': { ...ofQueue('/pull', {}), permission: DELIVERED_TO },
   'POST /v1/subscriptions/{id}/ack': ofQueue('/ack', { leases: ['none'] }),
   'POST /v1/subscriptions/{id}/nack': ofQueue('/nack', { leases: ['none'] }),
   'POST /v1/subscriptions/{id}/extend': ofQueue('/extend', { leases: ['none'] }),
   'GET /v1/subscriptions/{id}/replays': ofSubscription('/replays'),
   'GET /v1/subscriptions/{id}/attempts': ofSubscription('/attempts'),
   'GET /v1/subscriptions/{id}/dead-letters': ofSubscription('/dead-letters'),
-  'POST /v1/subscriptions/{id}/dead-letters/retry': { ...ofSubscription('/dead-letters/retry'), asks: DELIVERED_TO },
+  'POST /v1/subscriptions/{id}/dead-letters/retry': {
+    ...ofSubscription('/dead-letters/retry'),
+    permission: DELIVERED_TO,
+  },
   'DELETE /v1/subscriptions/{id}/dead-letters': ofSubscription('/dead-letters'),
-  'GET /v1/subscriptions/{id}/dead-letters/{event}': { ...ofDeadLetter(''), asks: DELIVERED_TO },
-  'POST /v1/subscriptions/{id}/dead-letters/{event}/retry': { ...ofDeadLetter('/retry'), asks: DELIVERED_TO },
+  'GET /v1/subscriptions/{id}/dead-letters/{event}': { ...ofDeadLetter(''), permission: DELIVERED_TO },
+  'POST /v1/subscriptions/{id}/dead-letters/{event}/retry': { ...ofDeadLetter('/retry'), permission: DELIVERED_TO },
   'DELETE /v1/subscriptions/{id}/dead-letters/{event}': ofDeadLetter(''),
   'GET /v1/events/{id}/deliveries': {
-    asks: [...SUBSCRIBERS, ...OTHER_SUBSCRIBERS],
+    permission: [...SUBSCRIBERS, ...OTHER_SUBSCRIBERS],
     request: (world) => ({ path: `/v1/events/${world.first('open.news').id}/deliveries` }),
   },
   'POST /v1/websub': {
-    asks: 'nothing',
+    permission: 'nothing',
     request: ({ hub }) => {
       const ping = { 'hub.mode': 'publish', 'hub.topic': `${hub.url}/v1/channels/open.news` };
       return { path: '/v1/websub', body: new URLSearchParams(ping) };
     },
   },
   'POST /v1/hooks': {
-    asks: DELIVERED_TO,
+    permission: DELIVERED_TO,
     request: (_world, { name }) => {
-      const target = `http://${NOBODY}/${encodeURIComponent(name)}`;
-      return { path: '/v1/hooks', body: { target_url: target, event: DELIVERED } };
+      const target = `http://${UNUSED_ADDRESS}/${encodeURIComponent(name)}`;
+      return { path: '/v1/hooks', body: { target_url: target, event: DELIVERY_CHANNEL } };
     },
   },
-  'GET /v1/hooks': { asks: [...SUBSCRIBERS, ...OTHER_SUBSCRIBERS], request: () => ({ path: '/v1/hooks' }) },
+  'GET /v1/hooks': { permission: [...SUBSCRIBERS, ...OTHER_SUBSCRIBERS], request: () => ({ path: '/v1/hooks' }) },
   'DELETE /v1/hooks': {
-    asks: SUBSCRIBERS,
+    permission: SUBSCRIBERS,
     hiddenFrom: OTHER_SUBSCRIBERS,
     request: async (world) => ({
       path: `/v1/hooks?target_url=${encodeURIComponent((await hookToTry(world)).target_url)}`,
@@ -163,15 +172,15 @@ export const ROUTES: Readonly<Record<string, RouteRow>> = {
   'GET /v1/hooks/{id}': ofHook(),
   'DELETE /v1/hooks/{id}': ofHook(),
   'GET /v1/hooks/samples': {
-    asks: [...DELIVERED_TO, ...OTHER_SUBSCRIBERS],
-    request: () => ({ path: `/v1/hooks/samples?event=${DELIVERED}` }),
+    permission: [...DELIVERED_TO, ...OTHER_SUBSCRIBERS],
+    request: () => ({ path: `/v1/hooks/samples?event=${DELIVERY_CHANNEL}` }),
   },
   'GET /v1/event-types': {
-    asks: [...SUBSCRIBERS, ...OTHER_SUBSCRIBERS],
+    permission: [...SUBSCRIBERS, ...OTHER_SUBSCRIBERS],
     request: () => ({ path: '/v1/event-types' }),
   },
   'GET /v1/access/explain': {
-    asks: ADMINS,
+    permission: ADMINS,
     request: () => ({ path: '/v1/access/explain?user=7&subscribe=inbox.7.letters' }),
   },
 };
@@ -179,7 +188,7 @@ export const ROUTES: Readonly<Record<string, RouteRow>> = {
 /** What is below the address of a subscription. */
 function ofSubscription(below: string, body?: unknown): RouteRow {
   return {
-    asks: SUBSCRIBERS,
+    permission: SUBSCRIBERS,
     hiddenFrom: OTHER_SUBSCRIBERS,
     request: async (world) => ({
       path: `/v1/subscriptions/${await subscriptionToTry(world)}${below}`,
@@ -190,7 +199,7 @@ function ofSubscription(below: string, body?: unknown): RouteRow {
 
 function ofHook(): RouteRow {
   return {
-    asks: SUBSCRIBERS,
+    permission: SUBSCRIBERS,
     hiddenFrom: OTHER_SUBSCRIBERS,
     request: async (world) => ({ path: `/v1/hooks/${(await hookToTry(world)).id}` }),
   };
@@ -206,7 +215,7 @@ function ofQueue(below: string, body: unknown): RouteRow {
 
 function ofDeadLetter(below: string): RouteRow {
   return {
-    asks: SUBSCRIBERS,
+    permission: SUBSCRIBERS,
     hiddenFrom: OTHER_SUBSCRIBERS,
     request: async (world) => {
       const { subscription, event } = await deadLetterToTry(world);
@@ -222,28 +231,28 @@ export const REQUESTS: readonly (RouteRow & Required<Pick<RouteRow, 'request'>> 
   );
 
 /** What asks for an operation of a WebSocket, when it is not asked for by a way of reading or publishing. */
-export interface OperationRow extends Pick<RouteRow, 'asks' | 'hiddenFrom'> {
-  readonly operation?: (world: World) => object | Promise<object>;
+export interface OperationRow extends Pick<RouteRow, 'permission' | 'hiddenFrom'> {
+  readonly operation?: (world: TestWorld) => object | Promise<object>;
 }
 
 /** A row for every operation of a WebSocket: another one does not compile without its own. */
 export const OPERATIONS: Readonly<Record<ClientMessage['op'], OperationRow>> = {
-  subscribe: { asks: 'subscribe' },
-  unsubscribe: { asks: 'entry', operation: () => ({ op: 'unsubscribe', channels: ['open.news'] }) },
-  publish: { asks: 'publish' },
+  subscribe: { permission: 'subscribe' },
+  unsubscribe: { permission: 'entry', operation: () => ({ op: 'unsubscribe', channels: ['open.news'] }) },
+  publish: { permission: 'publish' },
   // Credentials of the handshake are replaced, so the token is the caller's own.
-  auth: { asks: 'entry' },
-  ping: { asks: 'entry', operation: () => ({ op: 'ping' }) },
-  pull: { ...pulling({ op: 'pull', credit: 1 }), asks: DELIVERED_TO },
-  credit: pulling({ op: 'credit', credit: 1 }),
-  ack: pulling({ op: 'ack', leases: ['none'] }),
-  nack: pulling({ op: 'nack', leases: ['none'] }),
-  extend: pulling({ op: 'extend', leases: ['none'] }),
+  auth: { permission: 'entry' },
+  ping: { permission: 'entry', operation: () => ({ op: 'ping' }) },
+  pull: { ...ofPullOperation({ op: 'pull', credit: 1 }), permission: DELIVERED_TO },
+  credit: ofPullOperation({ op: 'credit', credit: 1 }),
+  ack: ofPullOperation({ op: 'ack', leases: ['none'] }),
+  nack: ofPullOperation({ op: 'nack', leases: ['none'] }),
+  extend: ofPullOperation({ op: 'extend', leases: ['none'] }),
 };
 
-function pulling(members: object): OperationRow {
+function ofPullOperation(members: object): OperationRow {
   return {
-    asks: SUBSCRIBERS,
+    permission: SUBSCRIBERS,
     hiddenFrom: OTHER_SUBSCRIBERS,
     operation: async (world) => ({ ...members, subscription: await queueToTry(world) }),
   };

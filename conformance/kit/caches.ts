@@ -6,7 +6,7 @@ import { atExit } from './at-exit.ts';
 import { temporaryFolder } from './folders.ts';
 import { call } from './http.ts';
 import { hasNginx, spawnNginx } from './nginx.ts';
-import { quietPort } from './quiet-port.ts';
+import { unusedPort } from './unused-port.ts';
 import { until } from './wait.ts';
 
 /** What came through a cache. */
@@ -69,7 +69,7 @@ function guideBlocks(about: RegExp): readonly string[] {
 async function startVarnish(originPort: number): Promise<Cache> {
   const folder = temporaryFolder('varnish');
   chmodSync(folder, 0o755);
-  const port = await quietPort();
+  const port = await unusedPort();
   writeFileSync(
     join(folder, 'polycast.vcl'),
     `vcl 4.1;

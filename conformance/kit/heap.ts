@@ -7,7 +7,7 @@ export const WITH_INSPECTOR: Readonly<Record<string, string>> = { NODE_OPTIONS: 
 /** Looks at the memory of a hub over the inspector of its Node: nothing of it is in the hub itself. */
 export class Heap {
   readonly #socket: WebSocket;
-  #asked = 0;
+  #requestCount = 0;
 
   private constructor(socket: WebSocket) {
     this.#socket = socket;
@@ -23,8 +23,8 @@ export class Heap {
 
   /** What objects and buffers take once all garbage is collected, in bytes. */
   async liveBytes(): Promise<number> {
-    await this.#ask('HeapProfiler.collectGarbage');
-    const { result } = await this.#ask('Runtime.evaluate', {
+    await this.#request('HeapProfiler.collectGarbage');
+    const { result } = await this.#request('Runtime.evaluate', {
       expression: '{ const { heapUsed, external } = process.memoryUsage(); heapUsed + external }',
     });
     return result?.value as number;
@@ -42,8 +42,8 @@ export class Heap {
     this.#socket.terminate();
   }
 
-  #ask(method: string, params: object = {}): Promise<{ readonly result?: { readonly value: unknown } }> {
-    const id = ++this.#asked;
+  #request(method: string, params: object = {}): Promise<{ readonly result?: { readonly value: unknown } }> {
+    const id = ++this.#requestCount;
     return new Promise((resolve) => {
       const listen = (data: Buffer): void => {
         const answer = JSON.parse(data.toString()) as { id?: number; result: { result?: { value: unknown } } };

@@ -8,7 +8,7 @@ export interface Call {
   readonly body?: string | Uint8Array;
   readonly agent?: http.Agent;
   /** Given up after this long, in milliseconds. */
-  readonly patienceMs?: number;
+  readonly timeoutMs?: number;
 }
 
 export interface Reply {
@@ -23,7 +23,7 @@ export interface Reply {
 /** Sends a request and reads the whole answer. Every call has a connection of its own unless it brings an agent. */
 export function call(
   url: string,
-  { method = 'GET', headers = {}, body, agent, patienceMs = 70_000 }: Call = {},
+  { method = 'GET', headers = {}, body, agent, timeoutMs = 70_000 }: Call = {},
 ): Promise<Reply> {
   const { request } = url.startsWith('https:') ? https : http;
   return new Promise((resolve, reject) => {
@@ -34,8 +34,8 @@ export function call(
       answer.on('error', reject);
       answer.on('end', () => resolve(replyOf(answer, Buffer.concat(chunks))));
     });
-    outgoing.setTimeout(patienceMs, () =>
-      outgoing.destroy(new Error(`No answer within ${patienceMs} ms: ${method} ${url}`)),
+    outgoing.setTimeout(timeoutMs, () =>
+      outgoing.destroy(new Error(`No answer within ${timeoutMs} ms: ${method} ${url}`)),
     );
     outgoing.on('error', reject);
     outgoing.end(body);

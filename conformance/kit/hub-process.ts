@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { atExit } from './at-exit.ts';
 import { temporaryFolder } from './folders.ts';
-import { quietPort } from './quiet-port.ts';
+import { unusedPort } from './unused-port.ts';
 import { within } from './wait.ts';
 
 const COMMAND = join(import.meta.dirname, '../../packages/server/src/cli/polycast.ts');
@@ -47,7 +47,7 @@ export async function startHubProcess({
   writesMayFail = false,
   environment = {},
 }: HubSettings = {}): Promise<HubProcess> {
-  const args = [COMMAND, 'serve', '--listen', `127.0.0.1:${port ?? (await quietPort())}`, '--data', data];
+  const args = [COMMAND, 'serve', '--listen', `127.0.0.1:${port ?? (await unusedPort())}`, '--data', data];
   if (config?.['access'] === undefined) args.push('--set', 'access=loopback');
   if (config !== undefined) args.push('--config', configFile(config));
   const command = [process.execPath, ...args];

@@ -2,7 +2,7 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from './folders.ts';
-import { quietPort } from './quiet-port.ts';
+import { unusedPort } from './unused-port.ts';
 
 /** Debian's. */
 const NGINX = '/usr/sbin/nginx';
@@ -19,7 +19,7 @@ export async function spawnNginx(
   const folder = temporaryFolder('nginx');
   // Its workers are nobody, who has to find the way to the files.
   chmodSync(folder, 0o755);
-  const port = await quietPort();
+  const port = await unusedPort();
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (name) => `${name}_temp_path ${folder}/${name};`,
   );

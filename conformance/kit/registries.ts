@@ -37,16 +37,16 @@ export type Installed =
 const STEP_TIMEOUT_MS = 300_000;
 
 export async function install(recipe: Recipe): Promise<Installed> {
-  const place = join(tmpdir(), `polycast-packages-${userInfo().uid}`);
-  const folder = join(place, `${basename(recipe.folder)}-${fingerprint(recipe)}`);
+  const base = join(tmpdir(), `polycast-packages-${userInfo().uid}`);
+  const folder = join(base, `${basename(recipe.folder)}-${fingerprint(recipe)}`);
   if (existsSync(folder)) return { folder };
   for (const [program, argument] of recipe.toolchain) {
     const { code } = await run([program, argument], process.cwd());
     if (code !== 0) return skipped(`${program} is not installed`);
   }
-  mkdirSync(place, { recursive: true, mode: 0o700 });
+  mkdirSync(base, { recursive: true, mode: 0o700 });
   // Not under its own name until it is whole: another run may look for it at the same time.
-  const draft = mkdtempSync(join(place, 'draft-'));
+  const draft = mkdtempSync(join(base, 'draft-'));
   cpSync(recipe.folder, draft, { recursive: true });
   for (const step of recipe.steps) {
     const { code, output } = await run(step, draft);

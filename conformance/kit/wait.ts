@@ -1,7 +1,7 @@
 /** How long a condition may take to come true before the test gives up on it, in milliseconds: on a machine with much else to do. */
-const PATIENCE_MS = 60_000;
+const TIMEOUT_MS = 60_000;
 /** How often a condition that nothing announces is looked at. */
-const LOOK_EVERY_MS = 5;
+const POLL_INTERVAL_MS = 5;
 
 /**
  * Waits until a condition holds.
@@ -10,12 +10,12 @@ const LOOK_EVERY_MS = 5;
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  patienceMs: number = PATIENCE_MS,
+  timeoutMs: number = TIMEOUT_MS,
 ): Promise<void> {
-  const endMs = performance.now() + patienceMs;
+  const endMs = performance.now() + timeoutMs;
   while (!(await condition())) {
-    if (performance.now() > endMs) throw new Error(`Waited ${patienceMs} ms in vain until ${what}`);
-    await pause(LOOK_EVERY_MS);
+    if (performance.now() > endMs) throw new Error(`Waited ${timeoutMs} ms in vain until ${what}`);
+    await pause(POLL_INTERVAL_MS);
   }
 }
 
@@ -23,11 +23,11 @@ export async function until(
 export async function within<Value>(
   what: string,
   promise: Promise<Value>,
-  patienceMs: number = PATIENCE_MS,
+  timeoutMs: number = TIMEOUT_MS,
 ): Promise<Value> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`Waited ${patienceMs} ms in vain for ${what}`)), patienceMs);
+    timer = setTimeout(() => reject(new Error(`Waited ${timeoutMs} ms in vain for ${what}`)), timeoutMs);
   });
   try {
     return await Promise.race([promise, late]);

@@ -58,4 +58,4 @@ export type Turn =
   | { readonly close: number };
 
 /** What is noted as a case goes on. */
-export type Notes = Map<string, string>;
+export type Captures = Map<string, string>;

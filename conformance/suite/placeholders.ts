@@ -1,4 +1,4 @@
-import type { Notes } from './case.ts';
+import type { Captures } from './case.ts';
 
 /** What a placeholder of an expectation stands for. */
 const FORMS: Readonly<Record<string, string>> = {
@@ -10,14 +10,14 @@ const FORMS: Readonly<Record<string, string>> = {
 };
 
 /** Puts in what has been noted. */
-export function fill(template: string, notes: Notes): string {
-  return template.replaceAll(/\{([a-z]\w*)\}/g, (whole, name: string) => notes.get(name) ?? whole);
+export function fill(template: string, captures: Captures): string {
+  return template.replaceAll(/\{([a-z]\w*)\}/g, (whole, name: string) => captures.get(name) ?? whole);
 }
 
 /** Whether a text is as expected; what it was named for is noted. */
-export function matchesText(template: string, text: string, notes: Notes): boolean {
+export function matchesText(template: string, text: string, captures: Captures): boolean {
   const names: string[] = [];
-  const pattern = fill(template, notes)
+  const pattern = fill(template, captures)
     .split(/(<\w+(?::\w+)?>)/)
     .map((part) => {
       const [, form = '', name] = /^<(\w+)(?::(\w+))?>$/.exec(part) ?? [];
@@ -27,14 +27,14 @@ export function matchesText(template: string, text: string, notes: Notes): boole
     })
     .join('');
   const match = new RegExp(`^${pattern}$`, 's').exec(text);
-  for (const [index, name] of names.entries()) if (match !== null) notes.set(name, match[index + 1] as string);
+  for (const [index, name] of names.entries()) if (match !== null) captures.set(name, match[index + 1] as string);
   return match !== null;
 }
 
 /** The first place where a JSON value is not as expected; undefined when it is. Members must be the same, in any order. */
-export function mismatch(expected: unknown, actual: unknown, notes: Notes, path = '$'): string | undefined {
+export function mismatch(expected: unknown, actual: unknown, captures: Captures, path = '$'): string | undefined {
   if (typeof expected === 'string' && (typeof actual === 'string' || typeof actual === 'number')) {
-    return matchesText(expected, String(actual), notes)
+    return matchesText(expected, String(actual), captures)
       ? undefined
       : `${path} is ${JSON.stringify(actual)}, not ${expected}`;
   }
@@ -46,7 +46,7 @@ export function mismatch(expected: unknown, actual: unknown, notes: Notes, path 
   const [wanted, found] = [Object.keys(expected).toSorted().join(), Object.keys(actual).toSorted().join()];
   if (wanted !== found) return `${path} has ${found}, not ${wanted}`;
   for (const [key, value] of Object.entries(expected)) {
-    const problem = mismatch(value, (actual as Record<string, unknown>)[key], notes, `${path}.${key}`);
+    const problem = mismatch(value, (actual as Record<string, unknown>)[key], captures, `${path}.${key}`);
     if (problem !== undefined) return problem;
   }
   return undefined;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { call } from '../kit/http.ts';
-import type { Case, Notes } from './case.ts';
+import type { Case, Captures } from './case.ts';
 import { runConversation } from './run-conversation.ts';
 import { runDialogue } from './run-dialogue.ts';
 import { runExchange } from './run-exchange.ts';
@@ -16,16 +16,16 @@ let count = 0;
 export async function runCase({ steps }: Case, hub: string): Promise<void> {
   const channel = `conformance.${RUN}.${count++}`;
   const rest = channel.slice('conformance.'.length);
-  const notes: Notes = new Map([
+  const captures: Captures = new Map([
     ['c', channel],
     ['key', `key-${rest}`],
-    ...RULED.map((name): [string, string] => [name, `conformance-${name}.${rest}`]),
+    ...CHANNELS_WITH_RULES.map((name): [string, string] => [name, `conformance-${name}.${rest}`]),
   ]);
   for (const [index, step] of steps.entries()) {
     try {
-      if ('request' in step) await runExchange(step, hub, notes);
-      else if ('http' in step) await runDialogue(step, hub, notes);
-      else await runConversation(step, hub, notes);
+      if ('request' in step) await runExchange(step, hub, captures);
+      else if ('http' in step) await runDialogue(step, hub, captures);
+      else await runConversation(step, hub, captures);
     } catch (error) {
       throw new Error(`step ${index + 1}: ${(error as Error).message}`, { cause: error });
     }
@@ -44,4 +44,4 @@ export async function hasRules(hub: string): Promise<boolean> {
 }
 
 /** Channels that `polycast.yaml` has rules for: `{latest}` is one of `conformance-latest.>`. */
-const RULED = ['latest', 'ephemeral', 'short', 'rated'];
+const CHANNELS_WITH_RULES = ['latest', 'ephemeral', 'short', 'rated'];

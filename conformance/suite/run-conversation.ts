@@ -1,16 +1,20 @@
 import WebSocket from 'ws';
 import { publish } from '../kit/http.ts';
 import { until } from '../kit/wait.ts';
-import type { Conversation, Notes } from './case.ts';
+import type { Conversation, Captures } from './case.ts';
 import { fill, matchesText, mismatch } from './placeholders.ts';
 
-const PATIENCE_MS = 10_000;
+const TIMEOUT_MS = 10_000;
 
 /** Sends and compares message by message. @throws Error */
-export async function runConversation({ webSocket, turns }: Conversation, hub: string, notes: Notes): Promise<void> {
+export async function runConversation(
+  { webSocket, turns }: Conversation,
+  hub: string,
+  captures: Captures,
+): Promise<void> {
   const messages: string[] = [];
   let closedWith: number | undefined;
-  const socket = new WebSocket(hub.replace(/^http/, 'ws') + fill(webSocket, notes), 'polycast.v1', {
+  const socket = new WebSocket(hub.replace(/^http/, 'ws') + fill(webSocket, captures), 'polycast.v1', {
     rejectUnauthorized: false,
   });
   socket.on('message', (message: Buffer, isBinary) => messages.push(isBinary ? '(binary)' : message.toString('utf8')));
@@ -18,18 +22,18 @@ export async function runConversation({ webSocket, turns }: Conversation, hub: s
   socket.on('error', () => undefined);
   const isOver = (): boolean => closedWith !== undefined;
   try {
-    await until('it opens', () => socket.readyState === WebSocket.OPEN || isOver(), PATIENCE_MS);
+    await until('it opens', () => socket.readyState === WebSocket.OPEN || isOver(), TIMEOUT_MS);
     if (socket.protocol !== 'polycast.v1') throw new Error(`the subprotocol is ${JSON.stringify(socket.protocol)}`);
     for (const turn of turns) {
-      if ('send' in turn) socket.send(fill(turn.send, notes));
-      else if ('publish' in turn) await publish(hub, fill(turn.publish, notes));
+      if ('send' in turn) socket.send(fill(turn.send, captures));
+      else if ('publish' in turn) await publish(hub, fill(turn.publish, captures));
       else if ('receive' in turn) {
-        await until(`${turn.receive} comes`, () => messages.length > 0 || isOver(), PATIENCE_MS);
-        compare(turn.receive, messages.shift(), notes);
+        await until(`${turn.receive} comes`, () => messages.length > 0 || isOver(), TIMEOUT_MS);
+        compare(turn.receive, messages.shift(), captures);
       } else {
         // A close that the case asks for itself is the client's own.
         if (turn.close === 1000) socket.close(1000);
-        await until('it closes', isOver, PATIENCE_MS);
+        await until('it closes', isOver, TIMEOUT_MS);
         if (closedWith !== turn.close) throw new Error(`closed with ${closedWith}, not ${turn.close}`);
       }
     }
@@ -40,12 +44,12 @@ export async function runConversation({ webSocket, turns }: Conversation, hub: s
 }
 
 /** Events are compared to the byte, all else as JSON. */
-function compare(expected: string, message: string | undefined, notes: Notes): void {
+function compare(expected: string, message: string | undefined, captures: Captures): void {
   if (message === undefined) throw new Error(`closed before ${expected}`);
   const isControl = expected.startsWith('{"op"');
   const problem = isControl
-    ? mismatch(JSON.parse(expected), JSON.parse(message), notes)
-    : matchesText(expected, message, notes)
+    ? mismatch(JSON.parse(expected), JSON.parse(message), captures)
+    : matchesText(expected, message, captures)
       ? undefined
       : '';
   if (problem !== undefined) throw new Error(`the message is ${message.slice(0, 500)}, not ${expected} ${problem}`);

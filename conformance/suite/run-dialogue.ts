@@ -1,26 +1,26 @@
-import { withoutChunks } from '../kit/chunks.ts';
+import { withoutChunks } from '../kit/wire/chunks.ts';
 import { publish } from '../kit/http.ts';
-import { rawSocket, type RawSocket } from '../kit/raw-socket.ts';
+import { rawSocket, type RawSocket } from '../kit/wire/raw-socket.ts';
 import { until } from '../kit/wait.ts';
-import type { Dialogue, Notes } from './case.ts';
+import type { Dialogue, Captures } from './case.ts';
 import { fill, matchesText } from './placeholders.ts';
 
-const PATIENCE_MS = 10_000;
+const TIMEOUT_MS = 10_000;
 
 /**
  * Sends and compares line by line. Header lines may come in any order, and among others; after the empty line that ends them
  * every line counts.
  * @throws Error
  */
-export async function runDialogue({ http }: Dialogue, hub: string, notes: Notes): Promise<void> {
+export async function runDialogue({ http }: Dialogue, hub: string, captures: Captures): Promise<void> {
   const raw = await rawSocket(hub);
   const lines = new Lines(raw);
   try {
     for (const turn of http) {
-      if ('send' in turn) raw.send(`${fill(turn.send, notes)}\r\n`);
-      else if ('publish' in turn) await publish(hub, fill(turn.publish, notes));
-      else if ('close' in turn) await raw.closes(PATIENCE_MS);
-      else await lines.expect(turn.receive, notes);
+      if ('send' in turn) raw.send(`${fill(turn.send, captures)}\r\n`);
+      else if ('publish' in turn) await publish(hub, fill(turn.publish, captures));
+      else if ('close' in turn) await raw.closes(TIMEOUT_MS);
+      else await lines.expect(turn.receive, captures);
     }
   } finally {
     raw.destroy();
@@ -37,10 +37,11 @@ class Lines {
     this.#raw = raw;
   }
 
-  async expect(template: string, notes: Notes): Promise<void> {
+  async expect(template: string, captures: Captures): Promise<void> {
     if (this.#isBody || this.#headers === undefined) {
       const line = await this.#next();
-      if (!matchesText(template, line, notes)) throw new Error(`the line is ${JSON.stringify(line)}, not ${template}`);
+      if (!matchesText(template, line, captures))
+        throw new Error(`the line is ${JSON.stringify(line)}, not ${template}`);
       if (!this.#isBody) await this.#readHeaders();
     } else if (template === '') this.#isBody = true;
     else {
@@ -48,7 +49,7 @@ class Lines {
       const found = this.#headers.some(
         (line) =>
           line.toLowerCase().startsWith(`${name.toLowerCase()}: `) &&
-          matchesText(value.join(': '), line.slice(name.length + 2), notes),
+          matchesText(value.join(': '), line.slice(name.length + 2), captures),
       );
       if (!found) throw new Error(`the header ${template} is not among ${this.#headers.join(', ')}`);
     }
@@ -62,7 +63,7 @@ class Lines {
   async #next(): Promise<string> {
     const text = (): string => Buffer.from(withoutChunks(this.#raw.text), 'latin1').toString('utf8');
     const isThere = (): boolean => text().indexOf('\n', this.#read) >= 0 || this.#raw.closed;
-    await until(`a line comes after ${JSON.stringify(text().slice(-200))}`, isThere, PATIENCE_MS);
+    await until(`a line comes after ${JSON.stringify(text().slice(-200))}`, isThere, TIMEOUT_MS);
     const end = text().indexOf('\n', this.#read);
     const line = text().slice(this.#read, end < 0 ? undefined : end);
     this.#read = end < 0 ? text().length : end + 1;

@@ -1,35 +1,39 @@
 import { ERRORS } from '@polycast/protocol';
 import { call, type Reply } from '../kit/http.ts';
 import { pause } from '../kit/wait.ts';
-import type { Answer, Exchange, Notes } from './case.ts';
+import type { Answer, Exchange, Captures } from './case.ts';
 import { fill, matchesText, mismatch } from './placeholders.ts';
 
-const PATIENCE_MS = 10_000;
-const AGAIN_AFTER_MS = 50;
+const TIMEOUT_MS = 10_000;
+const RETRY_DELAY_MS = 50;
 
 /** Puts a request to a hub, again and again if its answer may take a while. @throws Error */
-export async function runExchange(exchange: Exchange, hub: string, notes: Notes): Promise<void> {
-  const endMs = performance.now() + PATIENCE_MS;
+export async function runExchange(exchange: Exchange, hub: string, captures: Captures): Promise<void> {
+  const endMs = performance.now() + TIMEOUT_MS;
   for (;;) {
     try {
-      return await ask(exchange, hub, notes);
+      return await sendRequest(exchange, hub, captures);
     } catch (error) {
       if (exchange.eventually === undefined || performance.now() > endMs) throw error;
-      await pause(AGAIN_AFTER_MS);
+      await pause(RETRY_DELAY_MS);
     }
   }
 }
 
 /** Sends a request and compares its answer. @throws Error */
-async function ask({ request, headers = {}, body, answer }: Exchange, hub: string, notes: Notes): Promise<void> {
-  const [method = '', target = ''] = fill(request, notes).split(' ');
-  const filled = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, fill(value, notes)]));
+async function sendRequest(
+  { request, headers = {}, body, answer }: Exchange,
+  hub: string,
+  captures: Captures,
+): Promise<void> {
+  const [method = '', target = ''] = fill(request, captures).split(' ');
+  const filled = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, fill(value, captures)]));
   const content =
     body === undefined
       ? undefined
       : body instanceof Uint8Array
         ? body
-        : fill(typeof body === 'string' ? body : JSON.stringify(body), notes);
+        : fill(typeof body === 'string' ? body : JSON.stringify(body), captures);
   const typed =
     body === undefined || typeof body === 'string' || body instanceof Uint8Array
       ? {}
@@ -39,21 +43,23 @@ async function ask({ request, headers = {}, body, answer }: Exchange, hub: strin
     headers: { ...typed, ...filled },
     ...(content === undefined ? {} : { body: content }),
   });
-  compare(answer, reply, notes);
+  compare(answer, reply, captures);
 }
 
-function compare({ status, headers = {}, text, json, code }: Answer, reply: Reply, notes: Notes): void {
+function compare({ status, headers = {}, text, json, code }: Answer, reply: Reply, captures: Captures): void {
   const shown = `${reply.status} ${reply.text.slice(0, 300)}`;
   if (reply.status !== status) throw new Error(`answered ${shown}, not ${status}`);
   for (const [name, expected] of Object.entries(headers)) {
     const value = reply.headers[name.toLowerCase()];
-    if (expected === null ? value !== undefined : value === undefined || !matchesText(expected, String(value), notes)) {
+    if (
+      expected === null ? value !== undefined : value === undefined || !matchesText(expected, String(value), captures)
+    ) {
       throw new Error(`header ${name} is ${String(value)}, not ${expected}`);
     }
   }
-  if (text !== undefined && !matchesText(text, reply.text, notes)) throw new Error(`answered ${shown}, not ${text}`);
+  if (text !== undefined && !matchesText(text, reply.text, captures)) throw new Error(`answered ${shown}, not ${text}`);
   if (json !== undefined) {
-    const problem = mismatch(json, reply.json(), notes);
+    const problem = mismatch(json, reply.json(), captures);
     if (problem !== undefined) throw new Error(`${problem}: ${shown}`);
   }
   if (code !== undefined) checkProblem(code, reply);

@@ -1,11 +1,11 @@
 import type { ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { atExit } from '../kit/at-exit.ts';
-import { Follower, TRANSPORTS } from '../kit/followers.ts';
+import { Follower, TRANSPORTS } from '../kit/clients/followers.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { call, publish } from '../kit/http.ts';
 import { hasNginx, spawnNginx } from '../kit/nginx.ts';
-import { rawSocket } from '../kit/raw-socket.ts';
+import { rawSocket } from '../kit/wire/raw-socket.ts';
 import { until } from '../kit/wait.ts';
 
 /** Debian's nginx as it is, buffering and all: what the guide says is all that it needs. */
@@ -52,8 +52,8 @@ describe.skipIf(!hasNginx)('behind nginx with its defaults', () => {
     for (let n = 0; n < 50; n++) ids.push((await publish(url, { channel: 'all', data: 'x'.repeat(n * 500) })).id);
     await until('all has come', () => followers.every(({ received }) => received.length === ids.length));
     await Promise.all(followers.map((follower) => follower.stop()));
-    for (const { received, complaints, gaps } of followers)
-      expect([received.map(({ id }) => id), complaints, gaps]).toEqual([ids, [], []]);
+    for (const { received, errors, gaps } of followers)
+      expect([received.map(({ id }) => id), errors, gaps]).toEqual([ids, [], []]);
   });
 
   test('a long poll is held, and results of lines come while they are sent', async () => {

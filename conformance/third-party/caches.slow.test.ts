@@ -5,7 +5,7 @@ import { CACHES, type Cache } from '../kit/caches.ts';
 import { startCountingProxy, type CountingProxy } from '../kit/counting-proxy.ts';
 import { within } from '../kit/wait.ts';
 
-const CROWD = 50;
+const CLIENTS = 50;
 
 let hub: UsersHub;
 let origin: CountingProxy;
@@ -55,9 +55,9 @@ describe.each(CACHES)('$name', ({ name, isInstalled, isProxy, start }) => {
     'gives what one user was sent to nobody else, known by %s',
     async (way) => {
       const as = WAYS[way] as (user: string) => Readonly<Record<string, string>>;
-      await hub.ask('POST', '/v1/events', { channel: 'chat.a', data: 'said among users' });
-      await hub.ask('POST', '/v1/users/ann/events', { data: 'a letter for ann' });
-      await hub.ask('POST', '/v1/users/ben/events', { data: 'a letter for ben' });
+      await hub.request('POST', '/v1/events', { channel: 'chat.a', data: 'said among users' });
+      await hub.request('POST', '/v1/users/ann/events', { data: 'a letter for ann' });
+      await hub.request('POST', '/v1/users/ben/events', { data: 'a letter for ben' });
       for (const path of PRIVATE_PATHS) {
         for (let round = 0; round < 2; round++) {
           const ann = await cache.get(path, as('ann'));
@@ -75,7 +75,7 @@ describe.each(CACHES)('$name', ({ name, isInstalled, isProxy, start }) => {
   test.skipIf(!isInstalled)('asks the hub once for a page that a crowd wants, and gives nothing stale', async () => {
     const channel = `news.${name.replaceAll(/\W/g, '')}`;
     const [{ id: first }] = (await (
-      await hub.ask(
+      await hub.request(
         'POST',
         '/v1/events',
         [0, 1, 2, 3, 4].map((data) => ({ channel, data })),
@@ -86,23 +86,23 @@ describe.each(CACHES)('$name', ({ name, isInstalled, isProxy, start }) => {
     const startMs = performance.now();
     // A client's cache asks when it has nothing yet, however often: its crowd comes once it has.
     const before = isProxy ? [] : [await cache.get(path)];
-    const crowd = await Promise.all(Array.from({ length: CROWD }, () => cache.get(path)));
+    const clients = await Promise.all(Array.from({ length: CLIENTS }, () => cache.get(path)));
     const coldMs = performance.now() - startMs;
-    expect(new Set([...before, ...crowd].map(({ text }) => text)).size).toBe(1);
+    expect(new Set([...before, ...clients].map(({ text }) => text)).size).toBe(1);
     expect(origin.paths).toEqual([path]);
     const warmStartMs = performance.now();
-    await Promise.all(Array.from({ length: CROWD }, () => cache.get(path)));
+    await Promise.all(Array.from({ length: CLIENTS }, () => cache.get(path)));
     const warmMs = performance.now() - warmStartMs;
     expect(origin.paths).toEqual([path]);
     console.log(
-      `${name}: ${CROWD} equal polls in ${coldMs.toFixed(0)} ms, then in ${warmMs.toFixed(0)} ms, one at the hub`,
+      `${name}: ${CLIENTS} equal polls in ${coldMs.toFixed(0)} ms, then in ${warmMs.toFixed(0)} ms, one at the hub`,
     );
 
-    const { cursor } = JSON.parse(crowd[0]?.text as string) as { cursor: string };
+    const { cursor } = JSON.parse(clients[0]?.text as string) as { cursor: string };
     const newest = `/v1/events?channel=${channel}&after=${cursor}`;
     for (let data = 5; data < 8; data++) {
       expect((await cache.get(newest)).text).toContain(`"data":${data - 1}`);
-      await hub.ask('POST', '/v1/events', { channel, data });
+      await hub.request('POST', '/v1/events', { channel, data });
       expect((await cache.get(newest)).text).toContain(`"data":${data}`);
       expect((await cache.get(`/v1/channels/${channel}`)).text).toBe(String(data));
     }
@@ -111,13 +111,13 @@ describe.each(CACHES)('$name', ({ name, isInstalled, isProxy, start }) => {
   test.skipIf(!isInstalled || !isProxy)('asks a slow hub once as well', async () => {
     const channel = `news.slow.${name}`;
     const events = [0, 1, 2, 3, 4].map((data) => ({ channel, data }));
-    const [{ id: first }] = (await (await hub.ask('POST', '/v1/events', events)).json()) as [{ id: string }];
+    const [{ id: first }] = (await (await hub.request('POST', '/v1/events', events)).json()) as [{ id: string }];
     const path = `/v1/events?channel=${channel}&after=${first}&limit=3`;
     origin.paths.length = 0;
     origin.delayMs = 700;
     onTestFinished(() => void (origin.delayMs = 0));
-    const crowd = await Promise.all(Array.from({ length: CROWD }, () => cache.get(path)));
-    expect(new Set(crowd.map(({ text }) => text)).size).toBe(1);
+    const clients = await Promise.all(Array.from({ length: CLIENTS }, () => cache.get(path)));
+    expect(new Set(clients.map(({ text }) => text)).size).toBe(1);
     expect(origin.paths).toEqual([path]);
   });
 
@@ -125,16 +125,18 @@ describe.each(CACHES)('$name', ({ name, isInstalled, isProxy, start }) => {
     const channel = `news.held.${name.replaceAll(/\W/g, '')}`;
     const path = `/v1/events?channel=${channel}&wait=30`;
     origin.paths.length = 0;
-    const held = Array.from({ length: CROWD }, () => cache.get(path));
+    const held = Array.from({ length: CLIENTS }, () => cache.get(path));
     // However many of them the cache sends on, they are held: none is answered before there is something to say.
     await expect
       .poll(async () =>
-        Number(/polycast_sessions\{transport="long_poll"\} (\d+)/.exec((await hub.ask('GET', '/metrics')).text)?.[1]),
+        Number(
+          /polycast_sessions\{transport="long_poll"\} (\d+)/.exec((await hub.request('GET', '/metrics')).text)?.[1],
+        ),
       )
       .toBeGreaterThan(0);
     await expect
       .poll(async () => {
-        await hub.ask('POST', '/v1/events', { channel, data: 'for all' });
+        await hub.request('POST', '/v1/events', { channel, data: 'for all' });
         return Promise.race([
           Promise.all(held).then(() => true),
           new Promise((resolve) => setTimeout(resolve, 50, false)),

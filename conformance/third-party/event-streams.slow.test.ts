@@ -6,7 +6,7 @@ import { atExit } from '../kit/at-exit.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { publish } from '../kit/http.ts';
-import { quietPort } from '../kit/quiet-port.ts';
+import { unusedPort } from '../kit/unused-port.ts';
 import { pause, until } from '../kit/wait.ts';
 import { commandOf, installAll, type Language, type Program } from './packages.ts';
 
@@ -66,7 +66,7 @@ let hub: HubProcess;
 
 beforeAll(async () => {
   await installAll(programs, ['npm', 'python', 'go', 'java']);
-  const port = await quietPort();
+  const port = await unusedPort();
   await start(port);
   for (const { language, name } of CLIENTS) {
     const program = programs.get(language) as Program;

@@ -137,7 +137,7 @@ function run(
   environment: Readonly<Record<string, string>> = {},
 ): Promise<Ran> {
   return new Promise((resolve) => {
-    const env = { ...process.env, ...QUIET, ...environment };
+    const env = { ...process.env, ...SILENT_LOGGING, ...environment };
     const options = { cwd: folder, env, timeout: TOOL_TIMEOUT_MS, maxBuffer: 64 * 1024 * 1024 };
     const child = execFile(program, args, options, (_error, out, error) =>
       resolve({ code: child.exitCode ?? -1, out, error }),
@@ -146,7 +146,7 @@ function run(
 }
 
 /** They tell nobody that they were run, and leave nothing beside their programs. */
-const QUIET = {
+const SILENT_LOGGING = {
   REDOCLY_TELEMETRY: 'off',
   REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true',
   PYTHONDONTWRITEBYTECODE: '1',

@@ -14,7 +14,7 @@ afterAll(() => hub.end('SIGKILL'));
 test('subscribes, gets what is published, and unsubscribes', async () => {
   const { subscriber, topic, websub } = await start('feeds.plain');
   const subscribed = once(subscriber, 'subscribe');
-  await asked((done) => subscriber.subscribe(topic, websub, done));
+  await promisified((done) => subscriber.subscribe(topic, websub, done));
   const [{ topic: confirmed, lease }] = (await subscribed) as [{ topic: string; lease: number }];
   expect(confirmed).toBe(topic);
   expect(lease - Math.round(Date.now() / 1000)).toBeGreaterThan(3590);
@@ -29,14 +29,14 @@ test('subscribes, gets what is published, and unsubscribes', async () => {
   ]);
   expect(headers).not.toHaveProperty('x-hub-signature');
   const unsubscribed = once(subscriber, 'unsubscribe');
-  await asked((done) => subscriber.unsubscribe(topic, websub, done));
+  await promisified((done) => subscriber.unsubscribe(topic, websub, done));
   await unsubscribed;
 });
 
 test('finds the signature right', async () => {
   const { subscriber, topic, websub } = await start('feeds.signed', 'a secret');
   const subscribed = once(subscriber, 'subscribe');
-  await asked((done) => subscriber.subscribe(topic, websub, done));
+  await promisified((done) => subscriber.subscribe(topic, websub, done));
   await subscribed;
   await kept(topic);
   // It gives each hub a secret of its own, made of the topic and of the one that it was given.
@@ -58,7 +58,7 @@ async function start(channel: string, secret?: string) {
   return { subscriber, topic: `${hub.url}/v1/channels/${channel}`, websub: `${hub.url}/v1/websub` };
 }
 
-function asked(ask: (done: (error: Error | null) => void) => void): Promise<void> {
+function promisified(ask: (done: (error: Error | null) => void) => void): Promise<void> {
   return new Promise((resolve, reject) => ask((error) => (error === null ? resolve() : reject(error))));
 }
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { receiveHooks, type ReceivedHook } from '../kit/hook-receiver.ts';
+import { receiveHooks, type ReceivedHook } from '../kit/clients/hook-receiver.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { call, publish } from '../kit/http.ts';
 import { until } from '../kit/wait.ts';

@@ -1,7 +1,7 @@
 import { HTTP, type CloudEvent } from 'cloudevents';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { receiveHooks, type ReceivedHook } from '../kit/hook-receiver.ts';
+import { receiveHooks, type ReceivedHook } from '../kit/clients/hook-receiver.ts';
 import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { call } from '../kit/http.ts';
 

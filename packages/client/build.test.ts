@@ -9,7 +9,7 @@ import { buildClient, COMPANIONS } from './build.ts';
 import type * as Client from './src/index.ts';
 import type * as Presence from './src/presence.ts';
 import type * as Tabs from './src/tabs.ts';
-import { numbers, QUICK, until } from './src/testing/consumer.ts';
+import { numbers, FAST_TIMING, until } from './src/testing/connections.ts';
 import { hubForTest } from './src/testing/hub.ts';
 import { TOKEN_SETTINGS, tokenOf } from './src/testing/tokens.ts';
 
@@ -55,7 +55,7 @@ test.each(['websocket', 'sse', 'long-poll', 'poll'] as const)(
     const tokens = [-60, 2];
     const excludesSelf = transport === 'sse' || transport === 'poll';
     const connection = connect(hub.url, {
-      ...QUICK,
+      ...FAST_TIMING,
       transports: [transport],
       ...(excludesSelf ? { excludeSelf: true } : { share: shareTabs(transport) }),
       getToken({ reason }) {
@@ -90,7 +90,7 @@ test.each(['websocket', 'sse', 'long-poll', 'poll'] as const)(
   async (transport) => {
     const hub = await hubForTest();
     const { connect, PolycastError } = (await import(pathToFileURL(file).href)) as typeof Client;
-    const connection = connect(hub.url, { ...QUICK, transports: [transport] });
+    const connection = connect(hub.url, { ...FAST_TIMING, transports: [transport] });
     onTestFinished(() => connection.close());
     const seen: unknown[] = [];
     await connection.subscribe('a.*', ({ data }) => seen.push(data)).joined;

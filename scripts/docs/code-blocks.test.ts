@@ -3,7 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as yaml from 'yaml';
-import { parseConfig } from '../../packages/server/src/config/schema.ts';
+import { parseConfig } from '../../packages/server/src/config/parse.ts';
 import { startHub, type Hub } from '../../packages/server/src/main.ts';
 import { nameOf, readPages, type Block } from './blocks.ts';
 import { PageRun } from './page-run.ts';
@@ -13,7 +13,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const pages = readPages(ROOT);
 
 /** Drawings and wire excerpts, and what other tests run: proxies.test.ts. */
-const ELSEWHERE = new Set(['mermaid', 'text', 'nginx', 'caddy']);
+const CHECKED_ELSEWHERE = new Set(['mermaid', 'text', 'nginx', 'caddy']);
 
 test('the scripts on all pages pass the type check', () => {
   const all = [...pages.values()].map((blocks) => scriptsOf(blocks));
@@ -21,7 +21,7 @@ test('the scripts on all pages pass the type check', () => {
 });
 
 describe.each([...pages])('%s', (page, blocks) => {
-  const checked = blocks.filter(({ language, marks }) => !ELSEWHERE.has(language) || marks.length > 0);
+  const checked = blocks.filter(({ language, marks }) => !CHECKED_ELSEWHERE.has(language) || marks.length > 0);
   if (checked.length === 0) return test('has no code', () => expect(checked).toEqual([]));
 
   const scripts = scriptsOf(blocks);

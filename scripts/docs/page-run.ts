@@ -16,7 +16,7 @@ const POLL_INTERVAL_MS = 25;
 interface Program {
   readonly child: ChildProcess;
   readonly output: () => string;
-  readonly complaints: () => string;
+  readonly errorOutput: () => string;
   readonly ended: Promise<number | null>;
 }
 
@@ -25,7 +25,7 @@ export class PageRun {
   readonly #hub: string;
   readonly #folder: string;
   readonly #cursors: Cursors = new Map();
-  readonly #staying: Program[] = [];
+  readonly #background: Program[] = [];
   readonly #ports = new Map<string, string>();
   #last: Program | undefined;
 
@@ -43,15 +43,15 @@ export class PageRun {
     const script = join(this.#folder, `line-${block.line}.${block.language}`);
     this.write(script, text);
     const [command, ...rest] = block.language === 'sh' ? ['bash', '-euo', 'pipefail', script] : ['node', script];
-    const stays = block.marks.includes('stays');
-    const before = stays ? await this.#readersLeft() : 0;
+    const isBackground = block.marks.includes('stays');
+    const before = isBackground ? await this.#readersAfterExit() : 0;
     const program = this.#start(command as string, rest);
     this.#last = program;
-    if (!stays) return this.#end(program);
-    this.#staying.push(program);
+    if (!isBackground) return this.#end(program);
+    this.#background.push(program);
     await this.#until(
       async () => program.output() !== '' || (await this.#readers()) > before,
-      () => `it reads nothing: ${program.complaints()}`,
+      () => `it reads nothing: ${program.errorOutput()}`,
     );
   }
 
@@ -63,10 +63,11 @@ export class PageRun {
 
   /** Waits until one of the blocks that stay has printed this. @throws Error with the line that does not come */
   async meanwhile(expected: string): Promise<void> {
-    const missing = (): (string | undefined)[] => this.#staying.map((each) => this.#missing(expected, each).missing);
+    const missing = (): (string | undefined)[] => this.#background.map((each) => this.#missing(expected, each).missing);
     await this.#until(
       async () => missing().includes(undefined),
-      () => `not printed: ${missing().join(', nor ')}\nbut: ${this.#staying.map(({ output }) => output()).join('\n')}`,
+      () =>
+        `not printed: ${missing().join(', nor ')}\nbut: ${this.#background.map(({ output }) => output()).join('\n')}`,
     );
   }
 
@@ -78,12 +79,13 @@ export class PageRun {
   }
 
   close(): void {
-    for (const { child } of this.#staying) if (child.exitCode === null) process.kill(-(child.pid as number), 'SIGKILL');
+    for (const { child } of this.#background)
+      if (child.exitCode === null) process.kill(-(child.pid as number), 'SIGKILL');
   }
 
   async #end(program: Program): Promise<void> {
     const code = await program.ended;
-    if (code !== 0) throw new Error(`ended with ${code}: ${program.output()}${program.complaints()}`);
+    if (code !== 0) throw new Error(`ended with ${code}: ${program.output()}${program.errorOutput()}`);
   }
 
   #adapted(text: string): string {
@@ -108,12 +110,12 @@ export class PageRun {
     // A group of its own, so that what a shell has started ends with it.
     const child = spawn(command, args, { cwd: this.#folder, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
-    return { child, output: textOf(child.stdout), complaints: textOf(child.stderr), ended };
+    return { child, output: textOf(child.stdout), errorOutput: textOf(child.stderr), ended };
   }
 
   /** The readers there are once those of blocks that have ended are gone: only then does one more mean a new one. */
-  async #readersLeft(): Promise<number> {
-    const running = this.#staying.filter(({ child }) => child.exitCode === null).length;
+  async #readersAfterExit(): Promise<number> {
+    const running = this.#background.filter(({ child }) => child.exitCode === null).length;
     await this.#until(
       async () => (await this.#readers()) <= running,
       () => 'a reader has not gone',
@@ -137,10 +139,10 @@ export class PageRun {
   }
 
   /** Looks again and again, for ten seconds at most. @throws Error when that was in vain */
-  async #until(look: () => Promise<boolean>, why: () => string): Promise<void> {
+  async #until(condition: () => Promise<boolean>, reason: () => string): Promise<void> {
     const untilMs = performance.now() + 10_000;
-    while (!(await look())) {
-      if (performance.now() > untilMs) throw new Error(why());
+    while (!(await condition())) {
+      if (performance.now() > untilMs) throw new Error(reason());
       await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL_MS));
     }
   }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { startBrowser } from '../../packages/console/browser/lab-page.ts';
-import { parseConfig } from '../../packages/server/src/config/schema.ts';
+import { parseConfig } from '../../packages/server/src/config/parse.ts';
 import { startHub } from '../../packages/server/src/main.ts';
 import { nameOf, readPages } from './blocks.ts';
 

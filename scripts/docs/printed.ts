@@ -21,13 +21,13 @@ export function missingLine(expected: string, printed: string, cursors: Cursors)
     .map((line) => line.trimEnd())
     .filter((line) => line !== '' && line !== '…');
   let furthest = 0;
-  const learnt = place(0, 0, cursors);
-  if (learnt === undefined) return wanted[furthest];
-  for (const [shown, real] of learnt) cursors.set(shown, real);
+  const bindings = matchFrom(0, 0, cursors);
+  if (bindings === undefined) return wanted[furthest];
+  for (const [shown, real] of bindings) cursors.set(shown, real);
   return undefined;
 
   /** Tries each line that will do: an `id:` may be of another event than the one that is meant. */
-  function place(
+  function matchFrom(
     index: number,
     from: number,
     known: ReadonlyMap<string, string>,
@@ -37,7 +37,7 @@ export function missingLine(expected: string, printed: string, cursors: Cursors)
     if (line === undefined) return known;
     for (let at = from; at < lines.length; at++) {
       const more = match(line, lines[at] as string, known);
-      const all = more === undefined ? undefined : place(index + 1, at + 1, more);
+      const all = more === undefined ? undefined : matchFrom(index + 1, at + 1, more);
       if (all !== undefined) return all;
     }
     return undefined;

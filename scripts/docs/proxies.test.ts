@@ -9,8 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { quietPort } from '../../conformance/kit/quiet-port.ts';
-import { parseConfig } from '../../packages/server/src/config/schema.ts';
+import { unusedPort } from '../../conformance/kit/unused-port.ts';
+import { parseConfig } from '../../packages/server/src/config/parse.ts';
 import { startHub, type Hub } from '../../packages/server/src/main.ts';
 import { readPages, type Block } from './blocks.ts';
 
@@ -70,7 +70,7 @@ describe.each([
   beforeAll(async () => {
     if (!installed) return;
     folder = mkdtempSync(join(tmpdir(), `polycast-${name}-`));
-    const port = await quietPort();
+    const port = await unusedPort();
     target = { scheme, port };
     hub = await startHub(guideConfiguration());
     const [program, ...args] = command(folder, port, hub.port);

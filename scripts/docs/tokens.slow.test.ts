@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import * as yaml from 'yaml';
-import { parseConfig } from '../../packages/server/src/config/schema.ts';
+import { parseConfig } from '../../packages/server/src/config/parse.ts';
 import { startHub } from '../../packages/server/src/main.ts';
 import { readPages } from './blocks.ts';
 

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { quietPort } from '../../conformance/kit/quiet-port.ts';
-import { parseConfig } from '../../packages/server/src/config/schema.ts';
+import { unusedPort } from '../../conformance/kit/unused-port.ts';
+import { parseConfig } from '../../packages/server/src/config/parse.ts';
 import { startHub, type Hub } from '../../packages/server/src/main.ts';
 import { readPages } from './blocks.ts';
 
@@ -23,7 +23,7 @@ test.for(RECEIVERS)(
   'the receiver in $language consents, takes what is signed, and nothing else',
   async ({ language, command, args }, { skip }) => {
     if (!isThere(command)) skip(`${command} is not on this machine`);
-    const port = await quietPort();
+    const port = await unusedPort();
     const hub = await startGuardedHub(port);
     const file = fileOf('docs/guides/receiving-webhooks.md', language);
     const program = run(command, args(file, port), { PORT: String(port), WEBHOOK_SECRET: SECRET });

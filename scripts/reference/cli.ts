@@ -18,7 +18,7 @@ export function cliPage(): string {
     '## Exit codes',
     table(
       ['code', 'means'],
-      Object.values(EXIT_CODES).map(({ code: number, means }) => [String(number), means]),
+      Object.values(EXIT_CODES).map(({ code: number, meaning: means }) => [String(number), means]),
     ),
     '## Variables',
     table(
@@ -45,6 +45,6 @@ function entry({ name, summary, usage, details, options, examples }: Command): s
       ['option', ''],
       all.map(([option, spec]) => [code(optionForm(option, spec).trim()), spec.doc]),
     ),
-    `\`\`\`sh\n${examples.map(({ command, does }) => `# ${does}\n${command}`).join('\n\n')}\n\`\`\``,
+    `\`\`\`sh\n${examples.map(({ command, description: does }) => `# ${does}\n${command}`).join('\n\n')}\n\`\`\``,
   ].join('\n\n');
 }

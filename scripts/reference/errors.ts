@@ -1,5 +1,5 @@
 import { CLOSE_CODES, ERRORS, type ErrorCode } from '../../packages/protocol/src/index.ts';
-import { ERROR_NOTES } from './error-notes.ts';
+import { ERROR_GUIDANCE } from './error-guidance.ts';
 import { code, page, table } from './markdown.ts';
 
 /** docs/reference/errors.md */
@@ -7,7 +7,7 @@ export function errorsPage(): string {
   const codes = Object.keys(ERRORS) as ErrorCode[];
   return page(
     'Errors',
-    '`packages/protocol/src/errors.ts`, `close-codes.ts` and `scripts/reference/error-notes.ts`',
+    '`packages/protocol/src/errors.ts`, `close-codes.ts` and `scripts/reference/error-guidance.ts`',
     'A refusal is an RFC 9457 problem document, `application/problem+json`; on a WebSocket it is the `error` of an answer. Decide by `code`: it never changes its meaning. `retryable` says whether the same request can succeed later without being changed; then `429` and `503` carry `Retry-After`.',
     '```json\n{\n  "type": "https://polycast.dev/errors/invalid_channel",\n  "title": "The channel name is not valid.",\n  "status": 400,\n  "code": "invalid_channel",\n  "detail": "…",\n  "retryable": false\n}\n```',
     table(
@@ -24,13 +24,13 @@ export function errorsPage(): string {
     'The code alone says what to do: *reconnect* with the cursor, at once or after the hint; *back-off*, later; *stop*, not again without a change. A code that is not in the table is met with back-off.',
     table(
       ['code', 'means', 'then'],
-      Object.entries(CLOSE_CODES).map(([number, { reason, then }]) => [number, reason, then]),
+      Object.entries(CLOSE_CODES).map(([number, { reason, clientAction: then }]) => [number, reason, then]),
     ),
   );
 }
 
 function entry(name: ErrorCode): string {
-  const { when, then, members = {} } = ERROR_NOTES[name];
+  const { when, then, members = {} } = ERROR_GUIDANCE[name];
   const extensions = Object.entries(members).map(([member, text]) => `- ${code(member)}: ${text}`);
   return [
     `## ${name}`,

@@ -1,6 +1,12 @@
 import { ERRORS } from '../../packages/protocol/src/index.ts';
-import type { Answer, Content, JsonSchema, Parameter, Route } from '../../packages/server/src/operate/api/route.ts';
-import { ROUTES } from '../../packages/server/src/operate/api/routes.ts';
+import type {
+  ResponseDescription,
+  Content,
+  JsonSchema,
+  Parameter,
+  Operation,
+} from '../../packages/server/src/operate/api/operation.ts';
+import { OPERATIONS } from '../../packages/server/src/operate/api/all-operations.ts';
 import { SCHEMAS } from '../../packages/server/src/operate/api/schemas.ts';
 import { code, page, table } from './markdown.ts';
 import { example, form } from './shape.ts';
@@ -9,33 +15,33 @@ import { example, form } from './shape.ts';
 export function httpPage(): string {
   return page(
     'HTTP API',
-    '`packages/server/src/operate/api/routes.ts`',
+    '`packages/server/src/operate/api/all-operations.ts`',
     'A running hub serves the same as OpenAPI 3.1 at `/openapi.json`. What the words mean and what must hold is in [PROTOCOL.md](../../PROTOCOL.md), the codes in [errors](errors.md).',
     table(
       ['operation', 'does'],
-      ROUTES.map((route) => [`[\`${title(route)}\`](#${anchor(route)})`, route.summary]),
+      OPERATIONS.map((route) => [`[\`${title(route)}\`](#${anchor(route)})`, route.summary]),
     ),
     'Every path also answers `OPTIONS` with `204` and `Allow`, and those that answer `GET` answer `HEAD` with the same headers and no body.',
-    ...ROUTES.map(entry),
+    ...OPERATIONS.map(entry),
     '## Shapes',
     'What bodies and answers are made of. A member that is not marked "Always" may be left out.',
     ...Object.entries(SCHEMAS).map(shape),
   );
 }
 
-function title({ method, path }: Route): string {
+function title({ method, path }: Operation): string {
   return `${method} ${path}`;
 }
 
 /** As GitHub makes them of headings. */
-function anchor(route: Route): string {
+function anchor(route: Operation): string {
   return title(route)
     .toLowerCase()
     .replaceAll(/[^a-z0-9 -]/g, '')
     .replaceAll(' ', '-');
 }
 
-function entry(route: Route): string {
+function entry(route: Operation): string {
   const { summary, doc, section, parameters, bodies, answers, errors } = route;
   return [
     `## ${title(route)}`,
@@ -69,7 +75,7 @@ function contentRow({ mediaType, schema, doc }: Content): string[] {
   return [code(mediaType), form(schema), doc];
 }
 
-function answerRow({ status, doc, contents, headers = {} }: Answer): string[] {
+function answerRow({ status, doc, contents, headers = {} }: ResponseDescription): string[] {
   const types = contents.map(({ mediaType }) => code(mediaType)).join(', ');
   const said = Object.entries(headers).map(([name, text]) => `${code(name)}: ${text}`);
   const forms = contents.map(({ schema }) => form(schema)).join('<br>');

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseConfig } from '../../packages/server/src/config/schema.ts';
+import { parseConfig } from '../../packages/server/src/config/parse.ts';
 import { startHub } from '../../packages/server/src/main.ts';
 import { code, page, table } from './markdown.ts';
 
@@ -18,7 +18,7 @@ export async function metricsPage(): Promise<string> {
   const metrics = parse(await ask());
   return page(
     'Metrics',
-    '`packages/server/src/operate/figures.ts`',
+    '`packages/server/src/operate/hub-metrics.ts`',
     'A hub answers `GET /metrics` in the text format of Prometheus. Counters begin at 0 with each start. Histograms have the usual `_bucket`, `_sum` and `_count`.',
     table(
       ['metric', 'kind', 'means', 'labels'],

@@ -1,4 +1,4 @@
-import type { JsonSchema } from '../../packages/server/src/operate/api/route.ts';
+import type { JsonSchema } from '../../packages/server/src/operate/api/operation.ts';
 import { SCHEMAS } from '../../packages/server/src/operate/api/schemas.ts';
 import { code } from './markdown.ts';
 

@@ -13,26 +13,34 @@ const IMPURE: readonly string[] =
   );
 const IMPURE_IN_CORE = [...IMPURE, 'Date'];
 
-/** What each room of the server may import from, besides itself and packages. */
+/** What each folder of the server may import from, besides itself and packages. */
 const SERVER = 'packages/server/src/';
-const LEAVES = ['log', 'transports', 'deliveries', 'identity', 'outgoing', 'presence', 'operate', 'lab', 'config'];
-const ROOMS: Readonly<Record<string, readonly string[]>> = {
+/** The four folders of HTTP. They still import each other; ARCHITECTURE.md says in which direction. */
+const HTTP_FOLDERS = ['http', 'auth', 'streams', 'publishing'];
+const SUBSCRIPTION_FOLDERS = ['subscriptions', 'subscriptions/state'];
+const SERVICES = ['storage', 'identity', 'outgoing', 'presence', 'operate', 'lab', 'config'];
+const EVERY_SERVICE = ['core', ...HTTP_FOLDERS, ...SUBSCRIPTION_FOLDERS, ...SERVICES];
+const FOLDER_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   core: [],
-  ...Object.fromEntries(LEAVES.map((leaf) => [leaf, ['core']])),
-  // What homes of data have in common: threads, and SQLite files of our own.
-  sqlite: ['core'],
-  ...Object.fromEntries(['log', 'identity', 'deliveries', 'presence'].map((room) => [room, ['core', 'sqlite']])),
-  // What an operator may ask by HTTP: read as the transports read, acted on in the rooms that it is about.
-  administration: ['core', 'transports', 'identity'],
-  // Durable subscriptions as HTTP has them; what becomes of them is asked of the port `SubscriptionDesk`.
-  subscriptions: ['core', 'transports'],
-  // Parts of the putting together.
-  composition: ['core', 'sqlite', 'subscriptions', ...LEAVES],
-  'hub.ts': ['core', 'administration', 'composition', 'subscriptions', ...LEAVES],
-  'main.ts': ['core', 'hub.ts', ...LEAVES],
-  cli: ['core', ...LEAVES, 'main.ts'],
-  // What tests of several rooms have in common: it may what they may.
-  testing: ['core', ...LEAVES, 'hub.ts'],
+  'subscriptions/state': ['core'],
+  storage: ['core', 'subscriptions/state'],
+  identity: ['core', 'storage'],
+  presence: ['core', 'storage'],
+  outgoing: ['core', 'subscriptions/state'],
+  operate: ['core'],
+  lab: ['core'],
+  // Settings of subscriptions are declared beside them.
+  config: ['core', ...SUBSCRIPTION_FOLDERS],
+  ...Object.fromEntries(HTTP_FOLDERS.map((folder) => [folder, ['core', 'subscriptions/state', ...HTTP_FOLDERS]])),
+  subscriptions: ['core', 'subscriptions/state', ...HTTP_FOLDERS],
+  // Routes of operators: keys, revocations, audit.
+  administration: ['core', ...HTTP_FOLDERS, 'identity'],
+  composition: EVERY_SERVICE,
+  'hub.ts': [...EVERY_SERVICE, 'administration', 'composition'],
+  'main.ts': [...EVERY_SERVICE, 'hub.ts'],
+  cli: [...EVERY_SERVICE, 'main.ts'],
+  // Helpers of tests start whole hubs.
+  testing: [...EVERY_SERVICE, 'hub.ts'],
 };
 
 /** What each package may import of its siblings. A package that is not listed may import any. */
@@ -45,7 +53,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
 
 /** Who may name the headers by which caches decide: one place makes them, from who asks. */
 const CACHE_HEADER = /^(?:cache-control|vary|etag)$/i;
-const CACHE_HEADERS_HOME = `${SERVER}transports/cache-headers.ts`;
+const CACHE_HEADERS_HOME = `${SERVER}http/headers/cache-headers.ts`;
 /** Answers that are the same for all, of rooms that must not know the transports. */
 const CACHE_HEADERS_ELSEWHERE: ReadonlySet<string> = new Set(
   ['operate/health-routes.ts', 'lab/answers.ts', 'lab/static.ts', 'lab/wire-log.ts'].map((path) => SERVER + path),
@@ -62,15 +70,15 @@ const CROSSINGS: Readonly<Record<string, string>> = {
  * of all of them must get one back in the same call.
  */
 const MAY_REMOVE_ALL_LISTENERS: Readonly<Record<string, string>> = {
-  'packages/server/src/transports/owned-socket.ts': 'Gives the listener of errors back.',
-  'packages/server/src/transports/http-server.ts': 'Names the event.',
+  'packages/server/src/http/sockets/error-safe-socket.ts': 'Gives the listener of errors back.',
+  'packages/server/src/http/http-server.ts': 'Names the event.',
 };
 
 /** Memos that are bounded by their number of entries, each with the reason why an entry is short whatever a client chooses. */
-const MAY_COUNT_ENTRIES: Readonly<Record<string, string>> = {
-  'packages/server/src/outgoing/addresses.ts': 'Addresses of name servers and sockets: 45 characters.',
+const ENTRY_BOUNDED_MEMOS: Readonly<Record<string, string>> = {
+  'packages/server/src/outgoing/destinations/addresses.ts': 'Addresses of name servers and sockets: 45 characters.',
   'packages/server/src/identity/tokens/token-headers.ts': '100 of 512 characters.',
-  'packages/server/src/deliveries/webhook/signature.ts': 'Secrets of 24 to 64 bytes.',
+  'packages/server/src/subscriptions/webhook/request/signature.ts': 'Secrets of 24 to 64 bytes.',
 };
 
 /** Everything that is not as ARCHITECTURE.md says. */
@@ -78,8 +86,8 @@ export function check(modules: readonly Module[], entries: ReadonlySet<string>):
   const findings = modules
     .filter(({ path }) => !isTest(path))
     .flatMap((module) => [
-      ...impurities(module),
-      ...misdirections(module),
+      ...impureUses(module),
+      ...forbiddenImports(module),
       ...removals(module),
       ...unauthorized(module),
       ...cacheHeaders(module),
@@ -96,8 +104,8 @@ export function longFiles(modules: readonly Module[], linesMax: number): Finding
     .map(({ path, lines }) => ({ path, message: `${lines} lines` }));
 }
 
-function impurities({ path, imports, names }: Module): Finding[] {
-  const inCore = path.startsWith(`${SERVER}core/`);
+function impureUses({ path, imports, names }: Module): Finding[] {
+  const inCore = path.startsWith(`${SERVER}core/`) || path.startsWith(`${SERVER}subscriptions/state/`);
   if (!inCore && !path.startsWith('packages/protocol/src/')) return [];
   const used = (inCore ? IMPURE_IN_CORE : IMPURE)
     .filter((name) => names.has(name))
@@ -120,11 +128,15 @@ function cacheHeaders({ path, texts }: Module): Finding[] {
 
 /** A map that is emptied at so many entries is as large as its clients make the entries. */
 function countedMemos({ path, names, members }: Module): Finding[] {
-  if (!path.startsWith(SERVER) || path.startsWith(`${SERVER}cli/`) || MAY_COUNT_ENTRIES[path] !== undefined) return [];
+  if (!path.startsWith(SERVER) || path.startsWith(`${SERVER}cli/`) || ENTRY_BOUNDED_MEMOS[path] !== undefined)
+    return [];
   if (!names.has('Map') || !members.has('clear')) return [];
   return [...names]
     .filter((name) => /^(?:MEMO|CACHE|ENTRIES|FOUND|KEYS|KINDS|KNOWN|SEEN|TARGETS|VERDICTS)_MAX$/.test(name))
-    .map((name) => ({ path, message: `empties a map at ${name}: core/memo.ts bounds bytes, not entries` }));
+    .map((name) => ({
+      path,
+      message: `empties a map at ${name}: core/primitives/bounded-cache.ts bounds bytes, not entries`,
+    }));
 }
 
 function removals({ path, members }: Module): Finding[] {
@@ -140,10 +152,10 @@ function unauthorized({ path, imports, names }: Module): Finding[] {
   if (!path.startsWith(SERVER)) return [];
   const findings: Finding[] = [];
   const below = path.slice(SERVER.length);
-  const readers = ['transports/request-body.ts', 'transports/authorized-request.ts'];
+  const readers = ['http/body/request-body.ts', 'auth/authorized-request.ts'];
   if (names.has('readBody') && !readers.includes(below))
     findings.push({ path, message: 'reads a body: only AuthorizedRequest does, and then asks again' });
-  if (names.has('AuthorizedRequest.responseOf') && !below.startsWith('transports/'))
+  if (names.has('AuthorizedRequest.responseOf') && !HTTP_FOLDERS.some((folder) => below.startsWith(`${folder}/`)))
     findings.push({ path, message: 'takes the bare response: AuthorizedRequest answers' });
   const isHandlers = below.startsWith('administration/') || below.startsWith('subscriptions/');
   if (isHandlers && !below.includes('testing') && imports.includes('node:http'))
@@ -151,7 +163,7 @@ function unauthorized({ path, imports, names }: Module): Finding[] {
   return findings;
 }
 
-function misdirections({ path, imports }: Module): Finding[] {
+function forbiddenImports({ path, imports }: Module): Finding[] {
   const home = packageOf(path);
   if (home === undefined) return [];
   const allowed = PACKAGES[home.name];
@@ -164,15 +176,15 @@ function misdirections({ path, imports }: Module): Finding[] {
     if (CROSSINGS[path] === target) return [];
     if (!target.startsWith(home.folder))
       return [{ path, message: `imports ${target} by path: other packages are imported by name` }];
-    return roomViolation(path, target);
+    return folderViolation(path, target);
   });
 }
 
-function roomViolation(path: string, target: string): Finding[] {
+function folderViolation(path: string, target: string): Finding[] {
   if (!path.startsWith(SERVER) || !target.startsWith(SERVER)) return [];
-  const from = roomOf(path);
-  const to = roomOf(target);
-  if (from === to || ROOMS[from]?.includes(to) === true) return [];
+  const from = folderOf(path);
+  const to = folderOf(target);
+  if (from === to || FOLDER_IMPORTS[from]?.includes(to) === true) return [];
   return [{ path, message: `${from} must not import ${to} (${target})` }];
 }
 
@@ -199,8 +211,9 @@ function isTest(path: string): boolean {
   return /\.test\.tsx?$/.test(path);
 }
 
-function roomOf(path: string): string {
-  return path.slice(SERVER.length).split('/')[0] as string;
+function folderOf(path: string): string {
+  const folder = path.slice(SERVER.length).split('/')[0] as string;
+  return path.startsWith(`${SERVER}subscriptions/state/`) ? 'subscriptions/state' : folder;
 }
 
 function packageOf(path: string): { name: string; folder: string } | undefined {

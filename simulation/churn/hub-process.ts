@@ -1,6 +1,6 @@
 // The hub of a churn run, in a process of its own: argv is the data folder, how fast time passes, and more of its configuration as JSON.
 import { getHeapStatistics } from 'node:v8';
-import { parseConfig } from '../../packages/server/src/config/schema.ts';
+import { parseConfig } from '../../packages/server/src/config/parse.ts';
 import { openHub } from '../../packages/server/src/hub.ts';
 import { fastWorld } from '../../packages/server/src/operate/world.ts';
 import { SECRET } from './tokens.ts';

@@ -6,7 +6,7 @@ import { tokenOf } from './tokens.ts';
 export class Visitors {
   readonly #base: string;
   readonly #random: () => number;
-  readonly #present = new Set<() => void>();
+  readonly #active = new Set<() => void>();
   count = 0;
   /** Those who were not let in: there are none. */
   refused = 0;
@@ -17,27 +17,27 @@ export class Visitors {
   }
 
   get present(): number {
-    return this.#present.size;
+    return this.#active.size;
   }
 
   /** Somebody comes, and goes after a while. */
-  come(stayMs: number): void {
+  visit(stayMs: number): void {
     const number = this.count++;
     const user = `user-${number}-${'x'.repeat(number % 40)}`;
     const query = `channel=@me&channel=room.${number % 300}&channel=once.${number}.*&token=${tokenOf(user)}`;
     const leave = [this.#stream, this.#webSocket, this.#poll][number % 3]?.call(this, query);
     if (leave === undefined) return;
-    const gone = (): void => {
-      this.#present.delete(gone);
+    const end = (): void => {
+      this.#active.delete(end);
       clearTimeout(timer);
       leave();
     };
-    const timer = setTimeout(gone, stayMs * (0.2 + this.#random() * 1.6));
-    this.#present.add(gone);
+    const timer = setTimeout(end, stayMs * (0.2 + this.#random() * 1.6));
+    this.#active.add(end);
   }
 
   close(): void {
-    for (const gone of this.#present) gone();
+    for (const end of this.#active) end();
   }
 
   #stream(query: string): () => void {

@@ -2,7 +2,7 @@ import { get, type ClientRequest } from 'node:http';
 import { WebSocket } from 'ws';
 
 /** What one kind of reading gives: events as they are, and gaps. */
-interface Received {
+interface ReadListener {
   event(event: { readonly id: string; readonly channel: string; readonly data: { readonly n: number } }): void;
   gap(to: string): void;
   ended(): void;
@@ -11,7 +11,7 @@ interface Received {
 type Stop = () => void;
 
 /** Where in a channel a consumer is. */
-interface Place {
+interface ChannelProgress {
   next: number;
   lastId: string;
 }
@@ -28,7 +28,7 @@ export class Consumer {
   readonly #base: string;
   readonly #pattern: string;
   readonly #random: () => number;
-  readonly #places = new Map<string, Place>();
+  readonly #channelProgress = new Map<string, ChannelProgress>();
   #cursor: string | undefined;
   /** Up to here some events may be missing: it has been told so. */
   #gapTo = '';
@@ -76,39 +76,39 @@ export class Consumer {
     if (!this.#closed) this.#timer = setTimeout(() => this.start(), this.#random() * awayMs);
   }
 
-  #event({ id, channel, data: { n } }: Parameters<Received['event']>[0]): void {
+  #event({ id, channel, data: { n } }: Parameters<ReadListener['event']>[0]): void {
     this.received++;
     if (this.#cursor !== undefined && id <= this.#cursor)
       this.violations.push(`${id} after ${this.#cursor} on ${this.#pattern}`);
     this.#cursor = id;
     if (channel.startsWith('value.') || channel.startsWith('typing.') || channel.startsWith('once.')) return;
-    const place = this.#places.get(channel);
-    if (place === undefined) {
-      this.#places.set(channel, { next: n + 1, lastId: id });
+    const progress = this.#channelProgress.get(channel);
+    if (progress === undefined) {
+      this.#channelProgress.set(channel, { next: n + 1, lastId: id });
       return;
     }
     // What is lost within a gap that was told may still grow while its rest is being read.
-    if (n !== place.next && !(n > place.next && place.lastId < this.#gapTo))
-      this.violations.push(`${channel}: ${n} came where ${place.next} was due, and no gap was told`);
-    place.next = n + 1;
-    place.lastId = id;
+    if (n !== progress.next && !(n > progress.next && progress.lastId < this.#gapTo))
+      this.violations.push(`${channel}: ${n} came where ${progress.next} was due, and no gap was told`);
+    progress.next = n + 1;
+    progress.lastId = id;
   }
 
   #gap(to: string): void {
     this.gaps++;
     if (to > this.#gapTo) this.#gapTo = to;
     // What was lost cannot be told channel by channel: all of them may go on anywhere.
-    this.#places.clear();
+    this.#channelProgress.clear();
   }
 }
 
-const OPENERS: readonly ((base: string, query: string, received: Received) => Stop)[] = [
+const OPENERS: readonly ((base: string, query: string, listener: ReadListener) => Stop)[] = [
   openSse,
   openWebSocket,
   openPolls,
 ];
 
-function openSse(base: string, query: string, received: Received): Stop {
+function openSse(base: string, query: string, listener: ReadListener): Stop {
   const request = get(`${base}/v1/events?${query}`, { headers: { accept: 'text/event-stream' } }, (response) => {
     let text = '';
     response.setEncoding('utf8').on('data', (chunk: string) => {
@@ -118,8 +118,8 @@ function openSse(base: string, query: string, received: Received): Stop {
         text = text.slice(end + 2);
         const data = /^data: (.*)$/m.exec(block)?.[1];
         if (data === undefined) continue;
-        if (block.includes('event: polycast.gap')) received.gap((JSON.parse(data) as { to: string }).to);
-        else if (!block.includes('event: ')) received.event(JSON.parse(data) as Parameters<Received['event']>[0]);
+        if (block.includes('event: polycast.gap')) listener.gap((JSON.parse(data) as { to: string }).to);
+        else if (!block.includes('event: ')) listener.event(JSON.parse(data) as Parameters<ReadListener['event']>[0]);
       }
     });
   });
@@ -127,14 +127,14 @@ function openSse(base: string, query: string, received: Received): Stop {
   return () => request.destroy();
 }
 
-function openWebSocket(base: string, query: string, received: Received): Stop {
+function openWebSocket(base: string, query: string, listener: ReadListener): Stop {
   const socket = new WebSocket(`${base.replace('http', 'ws')}/v1/events?${query}`);
   let stopped = false;
   socket.on('message', (data: Buffer) => {
     if (stopped) return;
-    const message = JSON.parse(data.toString()) as { op?: string; to: string } & Parameters<Received['event']>[0];
-    if (message.op === undefined) received.event(message);
-    else if (message.op === 'gap') received.gap(message.to);
+    const message = JSON.parse(data.toString()) as { op?: string; to: string } & Parameters<ReadListener['event']>[0];
+    if (message.op === undefined) listener.event(message);
+    else if (message.op === 'gap') listener.gap(message.to);
   });
   socket.on('error', () => undefined);
   return () => {
@@ -143,7 +143,7 @@ function openWebSocket(base: string, query: string, received: Received): Stop {
   };
 }
 
-function openPolls(base: string, query: string, received: Received): Stop {
+function openPolls(base: string, query: string, listener: ReadListener): Stop {
   let stopped = false;
   let request: ClientRequest | undefined;
   const poll = (current: string): void => {
@@ -155,12 +155,12 @@ function openPolls(base: string, query: string, received: Received): Stop {
         .on('end', () => {
           if (stopped) return;
           const answer = JSON.parse(text) as {
-            events: Parameters<Received['event']>[0][];
+            events: Parameters<ReadListener['event']>[0][];
             gaps: { to: string }[];
             cursor: string;
           };
-          for (const { to } of answer.gaps) received.gap(to);
-          for (const event of answer.events) received.event(event);
+          for (const { to } of answer.gaps) listener.gap(to);
+          for (const event of answer.events) listener.event(event);
           poll(query.replace(/&after=.*$/, '') + `&after=${answer.cursor}`);
         });
     });

@@ -23,8 +23,8 @@ while (performance.now() < untilMs) {
   parts.push(...parts.splice(0, 100));
 }
 const cpu = process.cpuUsage(cpuBefore);
-const figures = {
+const metrics = {
   perSecond: (verified / (performance.now() - startedMs)) * 1000,
   cpuMicrosecondsEach: (cpu.user + cpu.system) / verified,
 };
-console.log(JSON.stringify(figures));
+console.log(JSON.stringify(metrics));

@@ -16,12 +16,12 @@ export async function createKey(
   scopes: object,
   more: object = {},
 ): Promise<string> {
-  const { key } = await ask<{ key: string }>(hub, admin, 'POST', '/v1/keys', { name, scopes, ...more });
+  const { key } = await requestWithKey<{ key: string }>(hub, admin, 'POST', '/v1/keys', { name, scopes, ...more });
   return key;
 }
 
 /** What the hub answers; it must be willing to. */
-export async function ask<Value>(
+export async function requestWithKey<Value>(
   hub: string,
   key: string,
   method: string,

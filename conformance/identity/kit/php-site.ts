@@ -5,7 +5,7 @@ import * as yaml from 'yaml';
 import { atExit } from '../../kit/at-exit.ts';
 import { temporaryFolder } from '../../kit/folders.ts';
 import { startHubProcess, type HubProcess } from '../../kit/hub-process.ts';
-import { quietPort } from '../../kit/quiet-port.ts';
+import { unusedPort } from '../../kit/unused-port.ts';
 import { until } from '../../kit/wait.ts';
 import { createKey, firstKey } from './keys.ts';
 
@@ -18,12 +18,12 @@ export interface PhpSite {
   readonly url: string;
   readonly hub: HubProcess;
   /** What PHP has to complain of. */
-  readonly complaints: () => readonly string[];
+  readonly phpErrors: () => readonly string[];
 }
 
 export async function startPhpSite(): Promise<PhpSite> {
   // The hub is told of the site's address before the site is there.
-  const port = await quietPort();
+  const port = await unusedPort();
   const url = `http://127.0.0.1:${port}`;
   const configuration = readFileSync(join(EXAMPLE, 'polycast.yaml'), 'utf8').replaceAll(SHOWN_SITE, url);
   const { listen: _listen, ...config } = yaml.parse(configuration) as Configuration;
@@ -45,7 +45,7 @@ export async function startPhpSite(): Promise<PhpSite> {
   return {
     url,
     hub,
-    complaints: () => log.split('\n').filter((line) => /PHP (?:Warning|Fatal|Notice|Deprecated)/.test(line)),
+    phpErrors: () => log.split('\n').filter((line) => /PHP (?:Warning|Fatal|Notice|Deprecated)/.test(line)),
   };
 }
 

@@ -16,8 +16,8 @@ const USERS: Readonly<Record<string, string>> = { seven: '7', eight: '8' };
 /** Who a session belongs to, and whether a user may do something with a channel (PROTOCOL.md section 13.3). */
 export async function startSite(): Promise<Site> {
   const server = createServer(async (request, response) => {
-    const question = JSON.parse(await bodyOf(request)) as Question;
-    const answer = request.url === '/login' ? login(question) : consent(question);
+    const siteRequest = JSON.parse(await bodyOf(request)) as SiteRequest;
+    const answer = request.url === '/login' ? login(siteRequest) : consent(siteRequest);
     const status = answer === undefined ? 500 : 200;
     response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(answer ?? {}));
   });
@@ -27,19 +27,19 @@ export async function startSite(): Promise<Site> {
   return { loginUrl: `${url}/login`, consentUrl: `${url}/consent` };
 }
 
-interface Question {
+interface SiteRequest {
   readonly cookies?: Readonly<Record<string, string>>;
   readonly user?: string | null;
   readonly channel?: string;
 }
 
-function login({ cookies = {} }: Question): object | undefined {
+function login({ cookies = {} }: SiteRequest): object | undefined {
   const session = cookies[SESSION_COOKIE] ?? '';
   return session === 'outage' ? undefined : { user: USERS[session] ?? null, ttlSeconds: 600 };
 }
 
 /** `asked.7` belongs to user 7. */
-function consent({ user, channel = '' }: Question): object | undefined {
+function consent({ user, channel = '' }: SiteRequest): object | undefined {
   if (channel === 'asked.outage') return undefined;
   return { allowed: channel.split('.')[1] === user, ttlSeconds: 600 };
 }

@@ -1,4 +1,4 @@
-import { Follower, type Transport, type Wish } from '../../kit/followers.ts';
+import { Follower, type Transport, type FollowOptions } from '../../kit/clients/followers.ts';
 import { startHubProcess, type HubProcess, type HubSettings } from '../../kit/hub-process.ts';
 import { call, type Reply } from '../../kit/http.ts';
 import { firstKey } from './keys.ts';
@@ -13,13 +13,13 @@ export interface UsersHub {
   readonly key: string;
   token(user: string, claims?: Readonly<Record<string, unknown>>): string;
   /** A reader on behalf of a user, or of whoever has a token. */
-  follow(transport: Transport, wish: Wish & { readonly user?: string }): Follower;
+  follow(transport: Transport, options: FollowOptions & { readonly user?: string }): Follower;
   /** A request with the key, or with other credentials. */
-  ask(method: string, path: string, body?: unknown, more?: AskOptions): Promise<Reply>;
+  request(method: string, path: string, body?: unknown, more?: RequestOptions): Promise<Reply>;
   end(): Promise<void>;
 }
 
-export interface AskOptions {
+export interface RequestOptions {
   readonly token?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -46,17 +46,17 @@ export async function startUsersHub(
     url: hub.url,
     key: admin,
     token,
-    follow(transport, { user, ...wish }) {
+    follow(transport, { user, ...options }) {
       const credentials = user === undefined ? {} : { token: token(user, { info: { name: user } }) };
-      const follower = new Follower(hub.url, transport, { ...credentials, ...wish });
+      const follower = new Follower(hub.url, transport, { ...credentials, ...options });
       followers.push(follower);
       return follower;
     },
-    ask(method, path, body, { token: shown = admin, headers = {} } = {}) {
+    request(method, path, body, { token: credential = admin, headers = {} } = {}) {
       return call(hub.url + path, {
         method,
         headers: {
-          Authorization: `Bearer ${shown}`,
+          Authorization: `Bearer ${credential}`,
           ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
           ...headers,
         },

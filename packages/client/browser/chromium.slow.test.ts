@@ -1,7 +1,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildClient } from '../build.ts';
-import { numbers } from '../src/testing/consumer.ts';
+import { numbers } from '../src/testing/connections.ts';
 import { hubForTest, startTestHub, type TestHub } from '../src/testing/hub.ts';
 import { startProxy } from '../src/testing/proxy.ts';
 import { TOKEN_SETTINGS, tokenOf } from '../src/testing/tokens.ts';
@@ -192,10 +192,10 @@ test.each(['websocket', 'sse', 'long-poll', 'poll'] as const)(
       [strict.url, transport] as const,
     );
     expect(await untilSeen(page, 1)).toEqual([['ada', 'hello']]);
-    const letter = { 'Content-Type': 'application/json', Authorization: `Bearer ${tokenOf('site', 60, SITE)}` };
+    const privateMessage = { 'Content-Type': 'application/json', Authorization: `Bearer ${tokenOf('site', 60, SITE)}` };
     const sent = await fetch(`${strict.url}/v1/users/ada/events`, {
       method: 'POST',
-      headers: letter,
+      headers: privateMessage,
       body: '{"data":"a letter"}',
     });
     expect(sent.status, await sent.text()).toBe(201);

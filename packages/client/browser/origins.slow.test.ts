@@ -54,7 +54,7 @@ test.each([{}, { token: 'x'.repeat(20) }, { credentials: 'include' }])(
     const script = `import * as client from '${served.url}/client.js'; Object.assign(window, { client })`;
     const page = await open(`http://localhost:${await serve(`<script type="module">${script}</script>`)}/`);
     await page.waitForFunction(() => window.client !== undefined);
-    const told = await page.evaluate(
+    const reported = await page.evaluate(
       async ([url, options]) => {
         const hub = window.client.connect(url, options as object);
         const refused = new Promise((resolve) =>
@@ -65,7 +65,7 @@ test.each([{}, { token: 'x'.repeat(20) }, { credentials: 'include' }])(
       },
       [served.url, options] as const,
     );
-    expect(told).toEqual(['origin_not_allowed', 'closed', 'origin_not_allowed']);
+    expect(reported).toEqual(['origin_not_allowed', 'closed', 'origin_not_allowed']);
     // What needs leave of the browser first is refused as legibly, but for what would bring cookies.
     if ('credentials' in options) return;
     const publishing = page.evaluate(

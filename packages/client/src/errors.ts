@@ -27,24 +27,24 @@ export class PolycastError extends Error {
 
 /** What is left undone when the application closes. */
 export function closedError(): PolycastError {
-  return new PolycastError(closedRefusal());
+  return new PolycastError(closedProblem());
 }
 
-export function closedRefusal(): Problem {
-  return refusal('closed', 'Closed.');
+export function closedProblem(): Problem {
+  return clientProblem('closed', 'Closed.');
 }
 
 /** A refusal that no hub has put into words: without a `type` it is `about:blank` (RFC 9457, section 4.2.1), and it has no status. */
-export function refusal(code: PolycastError['code'], title: string, retryable = false): Problem {
+export function clientProblem(code: PolycastError['code'], title: string, retryable = false): Problem {
   return { code, title, retryable } as Problem;
 }
 
 /** Whether it is the credentials themselves that are refused, and not a channel that was asked for with them. */
-export function isAboutToken({ code, channel }: Problem): boolean {
+export function refusesToken({ code, channel }: Problem): boolean {
   return channel === undefined && (code === 'token_expired' || code === 'unauthorized');
 }
 
 /** Whether it is whoever asks that is refused, whatever they ask: by their credentials, or as a page of this origin. */
-export function isAboutAsker(problem: Problem): boolean {
-  return isAboutToken(problem) || problem.code === 'origin_not_allowed';
+export function refusesPrincipal(problem: Problem): boolean {
+  return refusesToken(problem) || problem.code === 'origin_not_allowed';
 }

@@ -1,24 +1,24 @@
-import type { PollAnswer, Problem } from '@polycast/protocol';
+import type { PollResponse, Problem } from '@polycast/protocol';
 import { unlessAborted } from './sleep.ts';
 import type { Ending, OpenRequest } from './machine/state.ts';
-import { isAboutToken } from './errors.ts';
-import type { Tokens } from './tokens.ts';
+import { refusesToken } from './errors.ts';
+import type { Tokens } from './connection/tokens.ts';
 
 /** What the outside lends; each can be given by the caller. */
-export interface Means {
+export interface Platform {
   readonly fetch: typeof fetch;
   readonly WebSocket: typeof WebSocket | undefined;
 }
 
 /** A hub, whoever asks. */
-export interface Hub extends Means {
+export interface HubContext extends Platform {
   /** `…/v1/events` */
   readonly url: URL;
   readonly tokens: Tokens;
 }
 
 /** The hub, and who asks. */
-export interface Target extends Hub {
+export interface RequestContext extends HubContext {
   readonly token: string | undefined;
 }
 
@@ -53,18 +53,18 @@ export class EndedError extends Error {
  * Rejects when it brings nothing; `endingOf` says why.
  */
 export async function poll(
-  target: Target,
+  target: RequestContext,
   request: OpenRequest,
   { types = [], limit, waitSeconds, signal }: PollOptions,
-): Promise<PollAnswer> {
-  const url = addressOf(target.url, request);
+): Promise<PollResponse> {
+  const url = eventsUrlOf(target.url, request);
   url.searchParams.set('limit', String(limit));
   for (const type of types) url.searchParams.append('type', type);
   if (waitSeconds === undefined) url.searchParams.set('presence', 'none');
   else url.searchParams.set('wait', String(waitSeconds));
-  const response = await exchange(target, url, { headers: { Accept: 'application/json' }, signal });
+  const response = await sendRequest(target, url, { headers: { Accept: 'application/json' }, signal });
   const text = await response.text();
-  const answer = JSON.parse(text) as PollAnswer;
+  const answer = JSON.parse(text) as PollResponse;
   if (!Array.isArray(answer.events)) throw new EndedError('no hub');
   return answer.events.length >= limit || text.length > CUT_LENGTH ? { ...answer, more: true } : answer;
 }
@@ -73,27 +73,27 @@ export async function poll(
  * Does something with the hub, once more with another token if that which there is was refused.
  * @param signal ends the wait for a token; `use` sees to its own
  */
-export async function withTarget<Result>(
-  hub: Hub,
+export async function withToken<Result>(
+  hub: HubContext,
   signal: AbortSignal,
-  use: (target: Target) => Promise<Result>,
-  isSecond = false,
+  use: (target: RequestContext) => Promise<Result>,
+  isRetry = false,
 ): Promise<Result> {
   const token = await unlessAborted(hub.tokens.get(), signal);
   try {
     return await use({ ...hub, token });
   } catch (error) {
     const ending = endingOf(error);
-    const isWorthATry =
-      !isSecond && ending.kind === 'refused' && isAboutToken(ending.problem) && hub.tokens.refuse(token);
-    if (!isWorthATry) throw error;
-    return withTarget(hub, signal, use, true);
+    const shouldRetry =
+      !isRetry && ending.kind === 'refused' && refusesToken(ending.problem) && hub.tokens.refuse(token);
+    if (!shouldRetry) throw error;
+    return withToken(hub, signal, use, true);
   }
 }
 
 /** Sends a request, in the name of whoever asks; rejects unless it was answered with 2xx. */
-export async function exchange(
-  { fetch, token }: Pick<Target, 'fetch' | 'token'>,
+export async function sendRequest(
+  { fetch, token }: Pick<RequestContext, 'fetch' | 'token'>,
   url: URL,
   init: RequestInit,
 ): Promise<Response> {
@@ -105,11 +105,11 @@ export async function exchange(
   if (problem === undefined) throw new EndedError(`status ${response.status}`);
   // A date, which only proxies give, is passed over: back-off is patient enough.
   const hintMs = Number(response.headers.get('retry-after')) * 1000 || 0;
-  throw new EndedError(refusedWith(problem, hintMs));
+  throw new EndedError(refusedEnding(problem, hintMs));
 }
 
 /** Where the events of these channels are read. */
-export function addressOf(base: URL, { channels, after, history }: OpenRequest): URL {
+export function eventsUrlOf(base: URL, { channels, after, history }: OpenRequest): URL {
   const url = new URL(base);
   for (const channel of channels) url.searchParams.append('channel', channel);
   if (after !== undefined) url.searchParams.set('after', after);
@@ -118,7 +118,7 @@ export function addressOf(base: URL, { channels, after, history }: OpenRequest):
 }
 
 /** The hub's refusal. In the answer to an operation the time to wait is a member of the problem (PROTOCOL.md section 9.1). */
-export function refusedWith(problem: Problem, hintMs: number = Number(problem['retryAfterMs']) || 0): Ending {
+export function refusedEnding(problem: Problem, hintMs: number = Number(problem['retryAfterMs']) || 0): Ending {
   return { kind: 'refused', problem, hintMs };
 }
 

@@ -1,8 +1,15 @@
-export { connect } from './connect.ts';
+export { connect } from './connection/connect.ts';
 export { PolycastError } from './errors.ts';
-export type { Connection, ConnectionEvents, StateChange } from './connection.ts';
+export type { Connection, ConnectionEvents, StateChange } from './connection/connection.ts';
 export type { TransportName } from './machine/state.ts';
-export type { ConnectOptions, CursorStorage, PatienceOptions, Sharing, TabPart, TokenReason } from './options.ts';
-export type { Published, PublishOptions } from './publish.ts';
-export type { Handler, SubscribeOptions, Subscription } from './subscription.ts';
+export type {
+  ConnectOptions,
+  CursorStorage,
+  TimingOptions,
+  TabSharing,
+  TabSession,
+  TokenReason,
+} from './connection/options.ts';
+export type { Published, PublishOptions } from './connection/publish.ts';
+export type { Handler, SubscribeOptions, Subscription } from './connection/subscription.ts';
 export { type ErrorCode, type Gap, type GapReason, type PolycastEvent, type Problem } from '@polycast/protocol';

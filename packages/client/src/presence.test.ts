@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { presence, createRoom, type Presence, type PresentUser } from './presence.ts';
-import { connectForTest, until } from './testing/consumer.ts';
+import { presence, createPresenceState, type Presence, type PresentUser } from './presence.ts';
+import { connectForTest, until } from './testing/connections.ts';
 import { startTestHub, type TestHub } from './testing/hub.ts';
 import { startProxy } from './testing/proxy.ts';
 import { TOKEN_SETTINGS, tokenOf } from './testing/tokens.ts';
@@ -108,9 +108,9 @@ test('where it may not be seen who is there, the iteration says so', async () =>
 
 test('a channel that has too many to name is told in counts, and named again when there are fewer', () => {
   const member = (user: string): PresentUser => ({ user, sessions: 1, since: '2026-01-01T00:00:00.000Z' });
-  const room = createRoom({ members: [member('ada')], listed: true, users: 1, anonymous: 0 });
+  const room = createPresenceState({ members: [member('ada')], listed: true, users: 1, anonymous: 0 });
   const apply = (type: string, data: unknown): Presence =>
-    room.now(room.apply({ id: '', channel: 'polycast.presence.a', time: '', type: `polycast.${type}`, data }));
+    room.current(room.apply({ id: '', channel: 'polycast.presence.a', time: '', type: `polycast.${type}`, data }));
   expect(apply('join', member('bo'))).toMatchObject({ users: 2 });
   expect(apply('update', { ...member('bo'), sessions: 3 }).members[1]).toMatchObject({ user: 'bo', sessions: 3 });
   expect(apply('count', { users: 500, anonymous: 7, listed: false })).toMatchObject({

@@ -1,8 +1,8 @@
 import type { PolycastEvent } from '@polycast/protocol';
-import type { Connection } from './connection.ts';
+import type { Connection } from './connection/connection.ts';
 import { backoffMs } from './machine/backoff.ts';
 import { sleep } from './sleep.ts';
-import type { Subscription } from './subscription.ts';
+import type { Subscription } from './connection/subscription.ts';
 
 /** Somebody who is in a channel (PROTOCOL.md section 13.6). */
 export interface PresentUser {
@@ -64,7 +64,7 @@ export function presence(connection: Connection, channel: string): PresenceWatch
     while (!signal.aborted) {
       const snapshot = await read();
       if (snapshot === undefined || isClosed()) return;
-      const room = createRoom(snapshot);
+      const state = createPresenceState(snapshot);
       let isStale = false;
       const subscription: Subscription = connection.subscribe(`polycast.presence.${channel}`, {
         after: snapshot.cursor,
@@ -76,9 +76,9 @@ export function presence(connection: Connection, channel: string): PresenceWatch
       const close = (): void => subscription.close();
       signal.addEventListener('abort', close);
       try {
-        yield room.now(undefined);
+        yield state.current(undefined);
         if (signal.aborted) return;
-        for await (const event of subscription) yield room.now(room.apply(event));
+        for await (const event of subscription) yield state.current(state.apply(event));
       } finally {
         signal.removeEventListener('abort', close);
         close();
@@ -107,13 +107,18 @@ export function presence(connection: Connection, channel: string): PresenceWatch
   }
 }
 
-interface Room {
+interface PresenceState {
   apply(event: PolycastEvent): PresenceChange;
-  now(change: PresenceChange | undefined): Presence;
+  current(change: PresenceChange | undefined): Presence;
 }
 
 /** A snapshot, and what has changed since: pure. */
-export function createRoom({ members: present, listed, users, anonymous }: Omit<Presence, 'change'>): Room {
+export function createPresenceState({
+  members: present,
+  listed,
+  users,
+  anonymous,
+}: Omit<Presence, 'change'>): PresenceState {
   const members = new Map(present.map((member) => [member.user, member]));
   return {
     apply({ type = '', data }) {
@@ -128,7 +133,7 @@ export function createRoom({ members: present, listed, users, anonymous }: Omit<
       else members.set(member.user, member);
       return { kind, user: member.user };
     },
-    now: (change) => ({
+    current: (change) => ({
       members: [...members.values()],
       listed,
       users: listed ? members.size : users,

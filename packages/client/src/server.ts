@@ -1,5 +1,5 @@
 export { PolycastError } from './errors.ts';
-export type { Published } from './publish.ts';
+export type { Published } from './connection/publish.ts';
 export {
   createPublisher,
   type ServerEvent,

@@ -6,10 +6,10 @@ export function sleep(durationMs: number, signal: AbortSignal): Promise<void> {
 }
 
 /** As the promise settles; rejects with the signal's reason when that aborts first, and then holds on to nothing. */
-export function unlessAborted<Value>(given: Value | Promise<Value>, signal: AbortSignal): Promise<Value> {
+export function unlessAborted<Value>(value: Value | Promise<Value>, signal: AbortSignal): Promise<Value> {
   const { promise, reject } = Promise.withResolvers<never>();
   const abort = (): void => reject(signal.reason);
   if (signal.aborted) abort();
   signal.addEventListener('abort', abort);
-  return Promise.race([given, promise]).finally(() => signal.removeEventListener('abort', abort));
+  return Promise.race([value, promise]).finally(() => signal.removeEventListener('abort', abort));
 }

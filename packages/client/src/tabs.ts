@@ -1,6 +1,6 @@
-import type { Sharing } from './options.ts';
+import type { TabSharing } from './connection/options.ts';
 import { openSession } from './tabs/follower.ts';
-import { standForLeader } from './tabs/leader.ts';
+import { requestLeadership } from './tabs/leader.ts';
 
 /**
  * The tabs of one browser that share this name, and the hub, have one connection between them:
@@ -9,14 +9,17 @@ import { standForLeader } from './tabs/leader.ts';
  * @param name where there are users, one for each: the user's id
  * @returns undefined, so that each tab has a connection of its own, where Web Locks or BroadcastChannel are missing
  */
-export function shareTabs(name = ''): Sharing | undefined {
+export function shareTabs(name = ''): TabSharing | undefined {
   if (!globalThis.navigator?.locks || !globalThis.BroadcastChannel) return undefined;
   return {
     join(url, connect) {
-      const all = `polycast ${url} ${name}`;
-      return { open: (request, receive) => openSession(all, request, receive), end: standForLeader(all, connect) };
+      const groupName = `polycast ${url} ${name}`;
+      return {
+        open: (request, receive) => openSession(groupName, request, receive),
+        end: requestLeadership(groupName, connect),
+      };
     },
   };
 }
 
-export type { Sharing, TabPart } from './options.ts';
+export type { TabSharing, TabSession } from './connection/options.ts';

@@ -1,6 +1,6 @@
-import { Pieces } from './webhooks/bytes.ts';
+import { BodyBuffer } from './webhooks/body-buffer.ts';
 import { answerNode, type NodeRequest, type NodeResponse } from './webhooks/node.ts';
-import { Core, type ReceiverOptions, type WebhookHandler } from './webhooks/receiver.ts';
+import { ReceiverCore, type ReceiverOptions, type WebhookHandler } from './webhooks/receiver.ts';
 
 export { WebhookError, type WebhookErrorCode } from './webhooks/error.ts';
 export type { HeaderSource } from './webhooks/headers.ts';
@@ -23,14 +23,14 @@ export interface WebhookReceiver {
  * whether the endpoint wants the events, and calls the handler once for each event.
  */
 export function createReceiver(options: ReceiverOptions, handler: WebhookHandler): WebhookReceiver {
-  const core = new Core(options, handler);
+  const core = new ReceiverCore(options, handler);
   return {
     async fetch(request) {
       const { method, headers, body: stream } = request;
       const readBody = async (bytesMax: number): Promise<Uint8Array> => {
-        const pieces = new Pieces(bytesMax);
+        const pieces = new BodyBuffer(bytesMax);
         for await (const piece of stream ?? []) pieces.add(piece);
-        return pieces.joined();
+        return pieces.toBytes();
       };
       const { body, ...answer } = await core.answer({ method, headers, readBody });
       return new Response(body === '' ? null : body, answer);

@@ -36,9 +36,9 @@ export interface WorkOptions {
 export interface Work {
   /**
    * Takes nothing more, and resolves once what was begun is done and told to the hub.
-   * @param patienceMs how long that may take before it is given back for others; unless given as long as it takes
+   * @param graceMs how long that may take before it is given back for others; unless given as long as it takes
    */
-  stop(patienceMs?: number): Promise<void>;
+  stop(graceMs?: number): Promise<void>;
   /** Resolves when the work was stopped; rejects with PolycastError when the hub refuses for good, such as `not_found`. */
   readonly ended: Promise<void>;
 }
@@ -65,8 +65,8 @@ export function work(url: string | URL, subscription: string, handler: JobHandle
   const ended = worker.run();
   // Who does not look at it hears of a refusal by `onError`.
   ended.catch((error: unknown) => onError(error, undefined));
-  const stop = (patienceMs = Infinity): Promise<void> => {
-    worker.stop(patienceMs);
+  const stop = (graceMs = Infinity): Promise<void> => {
+    worker.stop(graceMs);
     return ended;
   };
   if (signal?.aborted === true) worker.stop(Infinity);

@@ -54,7 +54,7 @@ export function startBrowser(): Promise<Browser> {
 export interface LabPage {
   readonly page: Page;
   /** What the browser has complained about; that a broken network is broken does not count. */
-  readonly complaints: string[];
+  readonly errors: string[];
 }
 
 async function isReady(url: string): Promise<boolean> {
@@ -68,11 +68,11 @@ async function isReady(url: string): Promise<boolean> {
 export async function openLab(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<LabPage> {
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, ...options });
   page.setDefaultTimeout(120_000);
-  const complaints: string[] = [];
-  page.on('pageerror', (error) => complaints.push(error.message));
+  const errors: string[] = [];
+  page.on('pageerror', (error) => errors.push(error.message));
   page.on('console', (message) => {
     const text = message.text();
-    if (message.type() === 'error' && !/net::ERR_|status of 503/.test(text)) complaints.push(text);
+    if (message.type() === 'error' && !/net::ERR_|status of 503/.test(text)) errors.push(text);
   });
   await page.addInitScript(() =>
     document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
@@ -83,11 +83,11 @@ export async function openLab(browser: Browser, url: string, options: BrowserCon
   while (!(await isReady(url))) await page.waitForTimeout(50);
   await page.goto(`${url}/lab`);
   await page.waitForSelector('.feed-open');
-  return { page, complaints };
+  return { page, errors };
 }
 
 /** A line of the bill. */
-export interface BillLine {
+export interface CostTableRow {
   readonly title: string;
   readonly requests: number;
   readonly wasted: number;
@@ -96,7 +96,7 @@ export interface BillLine {
 }
 
 /** The bill of the order under way, when it is made out. */
-export async function bill(page: Page): Promise<BillLine[]> {
+export async function costTable(page: Page): Promise<CostTableRow[]> {
   await page.waitForSelector('.verdicts', { timeout: 60_000 });
   const rows = await page.$$eval('.bill tbody tr', (lines) =>
     lines.map((line) => [...line.children].map((cell) => cell.textContent ?? '')),
@@ -110,7 +110,7 @@ export async function bill(page: Page): Promise<BillLine[]> {
 }
 
 /** Waits until the kitchen has published so many steps. */
-export async function kitchenAt(page: Page, step: number): Promise<void> {
+export async function orderAtStep(page: Page, step: number): Promise<void> {
   await page.waitForFunction((count) => document.querySelectorAll('.ticket li.done').length >= count, step);
 }
 

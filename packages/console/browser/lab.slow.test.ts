@@ -1,6 +1,6 @@
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
-import { bill, kitchenAt, openLab, slide, startBrowser, startDevHub } from './lab-page.ts';
+import { costTable, orderAtStep, openLab, slide, startBrowser, startDevHub } from './lab-page.ts';
 import type { DevHub, LabPage } from './lab-page.ts';
 
 const PACE = 'Kitchen goes on every';
@@ -20,10 +20,10 @@ afterAll(async () => {
 });
 
 test('a pizza is ordered by keyboard alone, and all five lanes deliver', async () => {
-  const { page, complaints } = await lab();
+  const { page, errors } = await lab();
   await tabTo(page, 'Order a pizza');
   await page.keyboard.press('Enter');
-  const lines = await bill(page);
+  const lines = await costTable(page);
   expect(lines.map(({ title }) => title)).toEqual([
     'Short polling',
     'Long polling',
@@ -36,7 +36,7 @@ test('a pizza is ordered by keyboard alone, and all five lanes deliver', async (
   expect(lines.slice(1).map(({ requests }) => requests)).toEqual([8, 1, 1, 7]);
   expect(lines.slice(1).map(({ wasted }) => wasted)).toEqual([0, 0, 0, 0]);
   expect(await page.locator('.unseen[aria-live]').textContent()).toContain('WebSocket knew');
-  expect(complaints).toEqual([]);
+  expect(errors).toEqual([]);
 });
 
 test('the faster the short poll asks, the more of its requests are for nothing', async () => {
@@ -44,11 +44,11 @@ test('the faster the short poll asks, the more of its requests are for nothing',
   await slide(page, PACE, 'Home');
   await slide(page, INTERVAL, 'End');
   await order(page);
-  const [seldom] = await bill(page);
+  const [seldom] = await costTable(page);
   await slide(page, INTERVAL, 'Home');
   await order(page);
   await page.waitForFunction(() => document.querySelector('.verdicts') === null);
-  const [often] = await bill(page);
+  const [often] = await costTable(page);
   expect(often?.requests).toBeGreaterThan(seldom?.requests ?? 0);
   expect(often?.wasted).toBeGreaterThan(seldom?.wasted ?? 0);
 });
@@ -57,7 +57,7 @@ test('the wire is shown as it is: heads, event stream, frames', async () => {
   const { page } = await lab();
   await slide(page, PACE, 'Home');
   await order(page);
-  await bill(page);
+  await costTable(page);
   const wire = (lane: string): Promise<string | null> =>
     page.getByRole('region', { name: `Wire of ${lane}` }).textContent();
   expect(await wire('Short polling')).toMatch(
@@ -73,28 +73,28 @@ test('the wire is shown as it is: heads, event stream, frames', async () => {
 });
 
 test('a network that is cut in the midst of an order: every lane comes back to where it was', async () => {
-  const { page, complaints } = await lab();
+  const { page, errors } = await lab();
   await order(page);
-  await kitchenAt(page, 3);
+  await orderAtStep(page, 3);
   await page.getByRole('button', { name: 'Cut the network' }).press('Enter');
-  const lines = await bill(page);
+  const lines = await costTable(page);
   expect(lines.map(({ events }) => events)).toEqual(ALL_OF_IT);
   expect(lines.every(({ wasted }) => wasted > 0)).toBe(true);
   expect(await page.locator('.band-cut').count()).toBe(5);
-  expect(complaints).toEqual([]);
+  expect(errors).toEqual([]);
 });
 
 test('one lane stalls; the others go on, and it catches up when bytes move again', async () => {
   const { page } = await lab();
   await slide(page, PACE, 'Home');
   await order(page);
-  await kitchenAt(page, 2);
+  await orderAtStep(page, 2);
   const lane = page.getByRole('group', { name: 'Make trouble for WebSocket' });
   await lane.getByRole('button', { name: 'Stall' }).press('Enter');
   await page.waitForFunction(() => document.querySelectorAll('.lane-row .pizza-7').length === 4);
   expect(await page.locator('.lane-row .pizza-7').count()).toBe(4);
   await lane.getByRole('button', { name: 'Stall' }).press('Enter');
-  expect((await bill(page)).map(({ events }) => events)).toEqual(ALL_OF_IT);
+  expect((await costTable(page)).map(({ events }) => events)).toEqual(ALL_OF_IT);
 });
 
 test.each([
@@ -103,16 +103,16 @@ test.each([
 ])(
   'a receiver that is $trouble is tried again, later each time, until it takes all in order',
   async ({ trouble, seen, wire }) => {
-    const { page, complaints } = await lab();
+    const { page, errors } = await lab();
     await slide(page, PACE, 'Home');
     await order(page);
-    await kitchenAt(page, 2);
+    await orderAtStep(page, 2);
     const lane = page.getByRole('group', { name: 'Make trouble for Webhook' });
     await lane.getByRole('button', { name: trouble }).press('Enter');
     await page.waitForFunction((selector) => document.querySelectorAll(selector).length >= 2, seen);
     expect(await page.locator('.wait').count()).toBeGreaterThan(0);
     await lane.getByRole('button', { name: trouble }).press('Enter');
-    const lines = await bill(page);
+    const lines = await costTable(page);
     expect(lines.map(({ events }) => events)).toEqual(ALL_OF_IT);
     expect(lines.map(({ wasted }) => wasted).at(-1)).toBeGreaterThanOrEqual(2);
     expect(await page.getByRole('region', { name: 'Wire of Webhook' }).textContent()).toMatch(wire);
@@ -120,7 +120,7 @@ test.each([
     await expect
       .poll(async () => (await fetch(`${hub.url}/v1/subscriptions`)).json())
       .toMatchObject({ subscriptions: [] });
-    expect(complaints).toEqual([]);
+    expect(errors).toEqual([]);
   },
 );
 
@@ -133,47 +133,47 @@ test('a receiver that is slow holds up nobody but itself', async () => {
     .press('Enter');
   await page.waitForSelector('.band-busy');
   await page.waitForFunction(() => document.querySelectorAll('.lane-row .pizza-7').length === 4);
-  expect((await bill(page)).map(({ events }) => events)).toEqual(ALL_OF_IT);
+  expect((await costTable(page)).map(({ events }) => events)).toEqual(ALL_OF_IT);
 });
 
 test('an order that is cancelled ends at once, in the midst of trouble, and the next begins with whole wires', async () => {
   const { page } = await lab();
   await slide(page, PACE, 'Home');
   await order(page);
-  await kitchenAt(page, 2);
+  await orderAtStep(page, 2);
   await page.getByRole('button', { name: 'Stall it' }).press('Enter');
   await page.waitForSelector('.band-stall');
   await page.getByRole('button', { name: 'Cancel the order' }).press('Enter');
-  expect((await bill(page)).every(({ events }) => !events.startsWith('7'))).toBe(true);
+  expect((await costTable(page)).every(({ events }) => !events.startsWith('7'))).toBe(true);
   await order(page);
   await page.waitForFunction(() => document.querySelector('.verdicts') === null);
-  expect((await bill(page)).map(({ events }) => events)).toEqual(ALL_OF_IT);
+  expect((await costTable(page)).map(({ events }) => events)).toEqual(ALL_OF_IT);
 });
 
 test('trouble that is asked for while no pizza is made comes with the next one', async () => {
   const { page } = await lab();
   await page.getByRole('button', { name: 'Restart the hub' }).press('Enter');
-  expect((await bill(page)).map(({ events }) => events)).toEqual(ALL_OF_IT);
+  expect((await costTable(page)).map(({ events }) => events)).toEqual(ALL_OF_IT);
   expect(await page.locator('.band-restart').count()).toBe(5);
 });
 
 test('a wiped log is no silent loss: whoever had not read it all is told of the gap', async () => {
-  const { page, complaints } = await lab();
+  const { page, errors } = await lab();
   await slide(page, PACE, 'Home');
   await slide(page, INTERVAL, 'End');
   await order(page);
-  await kitchenAt(page, 3);
+  await orderAtStep(page, 3);
   await page.getByRole('button', { name: 'Wipe the log…' }).press('Enter');
   await page.getByRole('button', { name: 'Wipe it' }).press('Enter');
-  const [polled, ...streamed] = await bill(page);
+  const [polled, ...streamed] = await costTable(page);
   expect(polled?.events).toMatch(/^[1-6] of 7 gap$/);
   expect(streamed.every(({ events }) => events.startsWith('7 of 7'))).toBe(true);
   expect(await page.locator('.gap-mark').count()).toBe(5);
-  expect(complaints).toEqual([]);
+  expect(errors).toEqual([]);
 });
 
 test('news reaches both users, a letter one, on whichever transport, and both see who is there', async () => {
-  const { page, complaints } = await lab();
+  const { page, errors } = await lab();
   const [one, other] = seats(page);
   await page.waitForFunction(() => document.querySelectorAll('.seat-open').length === 2);
   await expectText(present(one), 'Ada', 'Bo');
@@ -194,11 +194,11 @@ test('news reaches both users, a letter one, on whichever transport, and both se
   }
   expect(await received(one).textContent()).not.toContain('To you alone');
   expect(await received(other).textContent()).not.toContain('By ');
-  expect(complaints).toEqual([]);
+  expect(errors).toEqual([]);
 });
 
 test('a user on two devices has the letter on both, and is one user with two connections; nobody has none', async () => {
-  const { page, complaints } = await lab();
+  const { page, errors } = await lab();
   const [one, other] = seats(page);
   await other.getByRole('radio', { name: 'Ada' }).focus();
   await page.keyboard.press('ArrowLeft');
@@ -214,7 +214,7 @@ test('a user on two devices has the letter on both, and is one user with two con
   await page.getByRole('button', { name: 'News to all' }).press('Enter');
   await expectText(received(other), 'Wherever you are');
   expect(await received(other).locator('.item-letter').count()).toBe(0);
-  expect(complaints).toEqual([]);
+  expect(errors).toEqual([]);
 });
 
 test('what a user says comes to all with the name that the hub gives, also while the hub is restarted', async () => {
@@ -237,19 +237,19 @@ test.each([320, 390, 768, 1024, 1440, 1920])('nothing is wider than a window of 
   const { page } = await lab({ viewport: { width, height: 800 } });
   await slide(page, PACE, 'Home').catch(() => undefined);
   await order(page);
-  await kitchenAt(page, 1);
+  await orderAtStep(page, 1);
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
 });
 
 test('whatever its width, nothing in the page lies on anything else, or leaves its card', async () => {
   const { page } = await lab();
   await order(page);
-  await kitchenAt(page, 2);
+  await orderAtStep(page, 2);
   await page.getByRole('button', { name: 'Slow it down' }).press('Enter');
   await page.waitForSelector('.trouble-buttons button[aria-pressed="true"]');
-  await kitchenAt(page, 4);
+  await orderAtStep(page, 4);
   await check();
-  await bill(page);
+  await costTable(page);
   await check();
 
   async function check(): Promise<void> {

@@ -46,24 +46,25 @@ export function hasWildcard(pattern: string): boolean {
 
 /** Whether a valid pattern covers a valid channel name. O(characters), and it allocates nothing. */
 export function matches(pattern: string, channel: string): boolean {
-  let at = 0;
-  let from = 0;
+  let patternIndex = 0;
+  let channelIndex = 0;
   for (;;) {
     // Both are at the beginning of a token.
-    const first = pattern.charCodeAt(at);
-    if (first === ABOVE) return true;
+    const first = pattern.charCodeAt(patternIndex);
+    if (first === REST_WILDCARD) return true;
     if (first === STAR) {
-      at++;
-      from = endOfToken(channel, from);
+      patternIndex++;
+      channelIndex = endOfToken(channel, channelIndex);
     } else {
-      while (at < pattern.length && pattern.charCodeAt(at) !== DOT) {
-        if (pattern.charCodeAt(at++) !== channel.charCodeAt(from++)) return false;
+      while (patternIndex < pattern.length && pattern.charCodeAt(patternIndex) !== DOT) {
+        if (pattern.charCodeAt(patternIndex++) !== channel.charCodeAt(channelIndex++)) return false;
       }
     }
-    if (at >= pattern.length || from >= channel.length) return at === pattern.length && from === channel.length;
-    if (channel.charCodeAt(from) !== DOT) return false;
-    at++;
-    from++;
+    if (patternIndex >= pattern.length || channelIndex >= channel.length)
+      return patternIndex === pattern.length && channelIndex === channel.length;
+    if (channel.charCodeAt(channelIndex) !== DOT) return false;
+    patternIndex++;
+    channelIndex++;
   }
 }
 
@@ -75,4 +76,4 @@ export function endOfToken(text: string, from: number): number {
 
 const DOT = 46;
 const STAR = 42;
-const ABOVE = 62;
+const REST_WILDCARD = 62;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { afterClose, CLOSE_CODES, type CloseCode } from './close-codes.ts';
+import { clientActionAfterClose, CLOSE_CODES, type CloseCode } from './close-codes.ts';
 
 const CODES = Object.keys(CLOSE_CODES).map(Number) as CloseCode[];
 
@@ -11,17 +11,17 @@ describe('close codes (PROTOCOL.md section 7.4)', () => {
       Number(code),
       then,
     ]);
-    expect(table).toEqual(CODES.map((code) => [code, CLOSE_CODES[code].then.replace('-', ' ')]));
+    expect(table).toEqual(CODES.map((code) => [code, CLOSE_CODES[code].clientAction.replace('-', ' ')]));
   });
 
   it.each(CODES)('%d may be sent, its reason fits a close frame, and it says what to do', (code) => {
-    const { reason, then } = CLOSE_CODES[code];
+    const { reason, clientAction: then } = CLOSE_CODES[code];
     expect(Buffer.byteLength(reason)).toBeLessThanOrEqual(123);
-    expect(afterClose(code)).toBe(then);
+    expect(clientActionAfterClose(code)).toBe(then);
     expect((code >= 1000 && code <= 1014) || (code >= 4000 && code <= 4999)).toBe(true);
   });
 
   it.each([0, 999, 1005, 1015, 3000, 4999, Number.NaN])('%d, which is none of ours, is met with patience', (code) =>
-    expect(afterClose(code)).toBe('back-off'),
+    expect(clientActionAfterClose(code)).toBe('back-off'),
   );
 });

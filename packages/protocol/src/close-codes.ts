@@ -3,27 +3,27 @@
  * `reconnect`: at once with its cursor (after the hint, if it was given one). `back-off`: later. `stop`: not again
  * without being changed.
  */
-export interface CloseKind {
+export interface CloseCodeInfo {
   readonly reason: string;
-  readonly then: 'reconnect' | 'back-off' | 'stop';
+  readonly clientAction: 'reconnect' | 'back-off' | 'stop';
 }
 
-export const CLOSE_CODES: Readonly<Record<CloseCode, CloseKind>> = {
-  1000: { reason: 'done', then: 'stop' },
-  1001: { reason: 'going away', then: 'reconnect' },
-  1002: { reason: 'protocol error', then: 'stop' },
-  1003: { reason: 'binary messages are not understood', then: 'stop' },
-  1006: { reason: 'connection lost', then: 'reconnect' },
-  1007: { reason: 'not valid UTF-8', then: 'stop' },
-  1009: { reason: 'message too large', then: 'stop' },
-  1011: { reason: 'internal error', then: 'back-off' },
-  1012: { reason: 'restart', then: 'reconnect' },
-  1013: { reason: 'try again later', then: 'back-off' },
-  4400: { reason: 'too many invalid messages', then: 'stop' },
-  4401: { reason: 'unauthorized', then: 'stop' },
-  4403: { reason: 'forbidden', then: 'stop' },
-  4408: { reason: 'read nothing, or asked for nothing, for too long', then: 'reconnect' },
-  4429: { reason: 'too many messages', then: 'back-off' },
+export const CLOSE_CODES: Readonly<Record<CloseCode, CloseCodeInfo>> = {
+  1000: { reason: 'done', clientAction: 'stop' },
+  1001: { reason: 'going away', clientAction: 'reconnect' },
+  1002: { reason: 'protocol error', clientAction: 'stop' },
+  1003: { reason: 'binary messages are not understood', clientAction: 'stop' },
+  1006: { reason: 'connection lost', clientAction: 'reconnect' },
+  1007: { reason: 'not valid UTF-8', clientAction: 'stop' },
+  1009: { reason: 'message too large', clientAction: 'stop' },
+  1011: { reason: 'internal error', clientAction: 'back-off' },
+  1012: { reason: 'restart', clientAction: 'reconnect' },
+  1013: { reason: 'try again later', clientAction: 'back-off' },
+  4400: { reason: 'too many invalid messages', clientAction: 'stop' },
+  4401: { reason: 'unauthorized', clientAction: 'stop' },
+  4403: { reason: 'forbidden', clientAction: 'stop' },
+  4408: { reason: 'read nothing, or asked for nothing, for too long', clientAction: 'reconnect' },
+  4429: { reason: 'too many messages', clientAction: 'back-off' },
 };
 
 export type CloseCode =
@@ -44,6 +44,6 @@ export type CloseCode =
   | 4429;
 
 /** What to do after any close code, those of others included: what is not known is met with patience. */
-export function afterClose(code: number): CloseKind['then'] {
-  return code in CLOSE_CODES ? CLOSE_CODES[code as CloseCode].then : 'back-off';
+export function clientActionAfterClose(code: number): CloseCodeInfo['clientAction'] {
+  return code in CLOSE_CODES ? CLOSE_CODES[code as CloseCode].clientAction : 'back-off';
 }

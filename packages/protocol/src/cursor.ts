@@ -23,8 +23,8 @@ const DIGIT_OF_CODE = new Int8Array(128).fill(-1);
 for (let digit = 0; digit < ALPHABET.length; digit++) DIGIT_OF_CODE[ALPHABET.charCodeAt(digit)] = digit;
 
 /** Two base32 digits for each of 0..1023: a position is written by six look-ups. */
-const PAIRS: string[] = [];
-for (let value = 0; value < 1024; value++) PAIRS.push(ALPHABET.charAt(value >> 5) + ALPHABET.charAt(value & 31));
+const DIGIT_PAIRS: string[] = [];
+for (let value = 0; value < 1024; value++) DIGIT_PAIRS.push(ALPHABET.charAt(value >> 5) + ALPHABET.charAt(value & 31));
 
 /** Writes a position (0 to 2^53 - 1) as 11 base32 digits. */
 export function encodePosition(position: number): string {
@@ -32,11 +32,11 @@ export function encodePosition(position: number): string {
   const low = position % 0x40000000;
   return (
     ALPHABET.charAt((high >>> 20) & 31) +
-    PAIRS[(high >>> 10) & 1023] +
-    PAIRS[high & 1023] +
-    PAIRS[(low >>> 20) & 1023] +
-    PAIRS[(low >>> 10) & 1023] +
-    PAIRS[low & 1023]
+    DIGIT_PAIRS[(high >>> 10) & 1023] +
+    DIGIT_PAIRS[high & 1023] +
+    DIGIT_PAIRS[(low >>> 20) & 1023] +
+    DIGIT_PAIRS[(low >>> 10) & 1023] +
+    DIGIT_PAIRS[low & 1023]
   );
 }
 
@@ -60,13 +60,13 @@ export function parseCursor(text: string): Cursor | undefined {
 /**
  * Names a new epoch: eight digits of time in milliseconds, two of chance.
  * @param nowMs the wall clock, milliseconds since 1970
- * @param chance a number in [0, 1)
+ * @param randomFraction a number in [0, 1)
  */
-export function createEpoch(nowMs: number, chance: number): string {
+export function createEpoch(nowMs: number, randomFraction: number): string {
   const time = encodePosition(Math.max(0, Math.floor(nowMs) - EPOCH_ORIGIN_MS)).slice(
     POSITION_LENGTH - EPOCH_TIME_LENGTH,
   );
-  return time + encodePosition(Math.floor(chance * 1024)).slice(POSITION_LENGTH - 2);
+  return time + encodePosition(Math.floor(randomFraction * 1024)).slice(POSITION_LENGTH - 2);
 }
 
 function digitAt(text: string, index: number): number {

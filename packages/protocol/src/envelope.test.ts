@@ -6,7 +6,7 @@ import { JsonScanner } from './json-scanner.ts';
 const scanner = new JsonScanner();
 
 function read(text: string, alsoAllowed?: ReadonlySet<string>): Envelope {
-  scanner.begin(text);
+  scanner.reset(text);
   return scanEnvelope(scanner, alsoAllowed);
 }
 

@@ -1,6 +1,6 @@
 import { isChannel } from './channel.ts';
 import { PolycastError } from './errors.ts';
-import { stringValue, withoutLineBreaks, type JsonScanner } from './json-scanner.ts';
+import { decodeStringToken, withoutLineBreaks, type JsonScanner } from './json-scanner.ts';
 
 /** What a publisher sent for one event, checked, its data still the text that was sent (PROTOCOL.md section 8.1). */
 export interface Envelope {
@@ -11,7 +11,7 @@ export interface Envelope {
   /** JSON without line breaks. */
   data: string;
   /** The JSON of the further members that were allowed, by name; `undefined` when there are none. */
-  also: Map<string, string> | undefined;
+  extraMembers: Map<string, string> | undefined;
 }
 
 /** Longest type and longest idempotency key, in characters. */
@@ -19,34 +19,34 @@ export const TYPE_LENGTH_MAX = 200;
 export const IDEMPOTENCY_KEY_LENGTH_MAX = 255;
 
 /** Further members that the envelope may have, by name; those of the message around it are passed over. */
-const NONE: ReadonlySet<string> = new Set();
+const NO_MEMBERS: ReadonlySet<string> = new Set();
 
 /**
  * Reads one envelope object at the scanner's place and leaves it just behind.
- * @param alsoAllowed members of the message around it (`op` and `ref` of a WebSocket operation)
+ * @param extraMembersAllowed members of the message around it (`op` and `ref` of a WebSocket operation)
  * @throws PolycastError `invalid_json`, `json_too_deep`, `duplicate_member`, `invalid_event`, `invalid_channel`
  */
-export function scanEnvelope(scanner: JsonScanner, alsoAllowed: ReadonlySet<string> = NONE): Envelope {
+export function scanEnvelope(scanner: JsonScanner, extraMembersAllowed: ReadonlySet<string> = NO_MEMBERS): Envelope {
   const envelope: Envelope = {
     channel: undefined,
     type: undefined,
     idempotencyKey: undefined,
     ifMatch: undefined,
     data: '',
-    also: undefined,
+    extraMembers: undefined,
   };
-  if (!scanner.take(123)) {
+  if (!scanner.consume(123)) {
     // Something else than an object: tell apart what is JSON and what is not.
-    throw scanner.value() ? new PolycastError('invalid_event', 'An event is a JSON object.') : jsonError(scanner);
+    throw scanner.skipValue() ? new PolycastError('invalid_event', 'An event is a JSON object.') : jsonError(scanner);
   }
-  if (!scanner.take(125)) scanMembers(scanner, envelope, alsoAllowed);
+  if (!scanner.consume(125)) scanMembers(scanner, envelope, extraMembersAllowed);
   if (envelope.data === '') throw new PolycastError('invalid_event', '"data" is missing.', { member: 'data' });
   return envelope;
 }
 
 /** What the scanner found wrong, with the place. */
 export function jsonError(scanner: JsonScanner): PolycastError {
-  return new PolycastError(scanner.fault, undefined, { offset: scanner.index });
+  return new PolycastError(scanner.errorCode, undefined, { offset: scanner.index });
 }
 
 /** @throws PolycastError `invalid_event` for a type that is empty or too long */
@@ -64,24 +64,29 @@ export function checkChannel(channel: string): string {
   );
 }
 
-function scanMembers(scanner: JsonScanner, envelope: Envelope, alsoAllowed: ReadonlySet<string>): void {
-  let seen = 0;
+function scanMembers(scanner: JsonScanner, envelope: Envelope, extraMembersAllowed: ReadonlySet<string>): void {
+  let seenMembers = 0;
   do {
     if (scanner.peek() !== 34) throw jsonError(scanner);
     const nameStart = scanner.index;
-    if (!scanner.string()) throw jsonError(scanner);
-    const name = stringValue(scanner.text.slice(nameStart, scanner.index));
-    if (!scanner.take(58)) throw jsonError(scanner);
+    if (!scanner.skipString()) throw jsonError(scanner);
+    const name = decodeStringToken(scanner.text.slice(nameStart, scanner.index));
+    if (!scanner.consume(58)) throw jsonError(scanner);
     const bit = memberBit(name);
-    if (bit !== 0 && (seen & bit) !== 0)
+    if (bit !== 0 && (seenMembers & bit) !== 0)
       throw new PolycastError('duplicate_member', `"${name}" is given twice.`, { member: name });
-    seen |= bit;
-    scanMember(scanner, envelope, name, alsoAllowed);
-  } while (scanner.take(44));
-  if (!scanner.take(125)) throw jsonError(scanner);
+    seenMembers |= bit;
+    scanMember(scanner, envelope, name, extraMembersAllowed);
+  } while (scanner.consume(44));
+  if (!scanner.consume(125)) throw jsonError(scanner);
 }
 
-function scanMember(scanner: JsonScanner, envelope: Envelope, name: string, alsoAllowed: ReadonlySet<string>): void {
+function scanMember(
+  scanner: JsonScanner,
+  envelope: Envelope,
+  name: string,
+  extraMembersAllowed: ReadonlySet<string>,
+): void {
   switch (name) {
     case 'data':
       envelope.data = scanData(scanner);
@@ -99,23 +104,23 @@ function scanMember(scanner: JsonScanner, envelope: Envelope, name: string, also
       envelope.ifMatch = scanString(scanner, name);
       return;
     default:
-      if (!alsoAllowed.has(name))
+      if (!extraMembersAllowed.has(name))
         throw new PolycastError('invalid_event', `${quoted(name)} is not a member of an event.`, {
           member: name.slice(0, 64),
         });
-      scanAlso(scanner, envelope, name);
+      scanExtraMember(scanner, envelope, name);
   }
 }
 
-function scanAlso(scanner: JsonScanner, envelope: Envelope, name: string): void {
+function scanExtraMember(scanner: JsonScanner, envelope: Envelope, name: string): void {
   scanner.peek();
   const start = scanner.index;
-  if (!scanner.value()) throw jsonError(scanner);
+  if (!scanner.skipValue()) throw jsonError(scanner);
   // Those of the message around it are read elsewhere.
   if (memberBit(name) !== 0) return;
-  if (envelope.also?.has(name) === true)
+  if (envelope.extraMembers?.has(name) === true)
     throw new PolycastError('duplicate_member', `"${name}" is given twice.`, { member: name });
-  (envelope.also ??= new Map()).set(name, scanner.text.slice(start, scanner.index));
+  (envelope.extraMembers ??= new Map()).set(name, scanner.text.slice(start, scanner.index));
 }
 
 /** @throws PolycastError `invalid_event` for a key that is empty or too long */
@@ -131,20 +136,20 @@ function scanData(scanner: JsonScanner): string {
   scanner.peek();
   const start = scanner.index;
   scanner.sawLineBreak = false;
-  if (!scanner.value()) throw jsonError(scanner);
+  if (!scanner.skipValue()) throw jsonError(scanner);
   const json = scanner.text.slice(start, scanner.index);
   return scanner.sawLineBreak ? withoutLineBreaks(json) : json;
 }
 
 function scanString(scanner: JsonScanner, name: string): string {
   if (scanner.peek() !== 34) {
-    throw scanner.value()
+    throw scanner.skipValue()
       ? new PolycastError('invalid_event', `"${name}" must be a string.`, { member: name })
       : jsonError(scanner);
   }
   const start = scanner.index;
-  if (!scanner.string()) throw jsonError(scanner);
-  const value = stringValue(scanner.text.slice(start, scanner.index));
+  if (!scanner.skipString()) throw jsonError(scanner);
+  const value = decodeStringToken(scanner.text.slice(start, scanner.index));
   if (!value.isWellFormed())
     throw new PolycastError('invalid_event', `"${name}" holds half a surrogate pair.`, { member: name });
   return value;

@@ -38,7 +38,7 @@ export const GAP_REASONS = {
 export type GapReason = keyof typeof GAP_REASONS;
 
 /** What a poll answers (PROTOCOL.md section 5). */
-export interface PollAnswer<Data = unknown> {
+export interface PollResponse<Data = unknown> {
   readonly events: readonly PolycastEvent<Data>[];
   /** Where the next poll goes on: its `after=`. */
   readonly cursor: string;

@@ -111,17 +111,17 @@ describe('the header of a text frame (RFC 6455 section 5.2)', () => {
 });
 
 describe('a chunk of HTTP/1.1', () => {
-  const { enclosure } = sseChunkFraming;
+  const { wrapper: enclosure } = sseChunkFraming;
 
   it.each([1, 9, 10, 15, 16, 255, 256, 65_535, 65_536, 16_777_216])('of %d bytes says its size and ends', (size) => {
     const head = `${size.toString(16)}\r\n`;
-    expect(enclosure?.headBytes(size)).toBe(head.length);
-    const out = Buffer.alloc(head.length + size + (enclosure?.tailBytes ?? 0), 'x');
+    expect(enclosure?.prefixBytes(size)).toBe(head.length);
+    const out = Buffer.alloc(head.length + size + (enclosure?.suffixBytes ?? 0), 'x');
     enclosure?.write(out, size);
     expect(out.toString('latin1', 0, head.length)).toBe(head);
     expect(out.toString('latin1', head.length + size)).toBe('\r\n');
     expect(out.subarray(head.length, head.length + size).every((byte) => byte === 120)).toBe(true);
-    expect(enclosure?.contentAt(out)).toBe(head.length);
+    expect(enclosure?.contentOffset(out)).toBe(head.length);
   });
 
   it('of a text is the same', () => expect(asciiChunk(':\n') + LAST_CHUNK).toBe('2\r\n:\n\r\n0\r\n\r\n'));

@@ -11,68 +11,68 @@ export interface Framing {
   /** Writes one event at `offset` and returns where the next one begins. */
   write(out: Uint8Array, offset: number, epoch: string, position: number, body: Uint8Array): number;
   /** Where the JSON of the event that was written at `offset` begins. */
-  jsonAt(bytes: Uint8Array, offset: number): number;
+  jsonOffset(bytes: Uint8Array, offset: number): number;
   /** Where what was written at `offset` ends. */
-  endAt(bytes: Uint8Array, offset: number): number;
+  frameEnd(bytes: Uint8Array, offset: number): number;
   /** What goes around all events of one write, where something does. */
-  readonly enclosure?: Enclosure;
+  readonly wrapper?: FrameWrapper;
 }
 
 /** The bytes around events that are written together. Nothing is put into an enclosure that has no content. */
-export interface Enclosure {
+export interface FrameWrapper {
   /** The bytes before a content of this size. */
-  headBytes(contentBytes: number): number;
-  readonly tailBytes: number;
+  prefixBytes(contentBytes: number): number;
+  readonly suffixBytes: number;
   /** Writes the bytes before and behind a content that lies at `headBytes`; `out` holds all three. */
   write(out: Uint8Array, contentBytes: number): void;
   /** Where the content begins. */
-  contentAt(bytes: Uint8Array): number;
+  contentOffset(bytes: Uint8Array): number;
 }
 
 /** `{"id":"` + 22 characters + `",` */
-const HEAD_BYTES = 31;
+const JSON_PREFIX_BYTES = 31;
 
 /** `id: <cursor>\ndata: <event>\n\n` (PROTOCOL.md section 6.2). */
 export const sseFraming: Framing = {
   name: 'sse',
-  size: (bodyBytes) => 4 + 22 + 7 + HEAD_BYTES + bodyBytes + 2,
+  size: (bodyBytes) => 4 + 22 + 7 + JSON_PREFIX_BYTES + bodyBytes + 2,
   write(out, offset, epoch, position, body) {
     const cursor = epoch + '-' + encodePosition(position);
-    let at = ascii(out, offset, 'id: ' + cursor + '\ndata: {"id":"' + cursor + '",');
+    let at = writeAscii(out, offset, 'id: ' + cursor + '\ndata: {"id":"' + cursor + '",');
     out.set(body, at);
     at += body.length;
     out[at++] = 10;
     out[at++] = 10;
     return at;
   },
-  jsonAt: (_bytes, offset) => offset + 4 + 22 + 7,
+  jsonOffset: (_bytes, offset) => offset + 4 + 22 + 7,
   // An event has no line break.
-  endAt: (bytes, offset) => bytes.indexOf(10, offset + 4 + 22 + 1) + 2,
+  frameEnd: (bytes, offset) => bytes.indexOf(10, offset + 4 + 22 + 1) + 2,
 };
 
 /**
  * One chunk of HTTP/1.1 a write (RFC 9112 section 7.1): the size of the content in hexadecimal digits, a line end, the content, a line end.
  * `1f\r\nid: …\n\n\r\n`.
  */
-const CHUNK: Enclosure = {
-  headBytes: (contentBytes) => hexDigits(contentBytes) + 2,
-  tailBytes: 2,
+const CHUNK_WRAPPER: FrameWrapper = {
+  prefixBytes: (contentBytes) => hexDigits(contentBytes) + 2,
+  suffixBytes: 2,
   write(out, contentBytes) {
     let at = hexDigits(contentBytes);
     out[at] = 13;
     out[at + 1] = 10;
-    for (let left = contentBytes; at > 0; left = Math.floor(left / 16)) {
-      const digit = left % 16;
+    for (let remaining = contentBytes; at > 0; remaining = Math.floor(remaining / 16)) {
+      const digit = remaining % 16;
       out[--at] = digit < 10 ? 48 + digit : 87 + digit;
     }
     out[out.length - 2] = 13;
     out[out.length - 1] = 10;
   },
-  contentAt: (bytes) => bytes.indexOf(10) + 1,
+  contentOffset: (bytes) => bytes.indexOf(10) + 1,
 };
 
 /** `sseFraming` with each write as one chunk. */
-export const sseChunkFraming: Framing = { ...sseFraming, name: 'sse-chunk', enclosure: CHUNK };
+export const sseChunkFraming: Framing = { ...sseFraming, name: 'sse-chunk', wrapper: CHUNK_WRAPPER };
 
 /** One chunk with a text of ASCII characters. */
 export function asciiChunk(text: string): string {
@@ -85,13 +85,13 @@ export const LAST_CHUNK = '0\r\n\r\n';
 /** One unmasked text frame an event (RFC 6455 section 5.2, PROTOCOL.md section 7.2). */
 export const webSocketFraming: Framing = {
   name: 'websocket',
-  size: (bodyBytes) => textFrameHeaderBytes(HEAD_BYTES + bodyBytes) + HEAD_BYTES + bodyBytes,
+  size: (bodyBytes) => textFrameHeaderBytes(JSON_PREFIX_BYTES + bodyBytes) + JSON_PREFIX_BYTES + bodyBytes,
   write(out, offset, epoch, position, body) {
-    const at = writeTextFrameHeader(out, offset, HEAD_BYTES + body.length);
-    return eventJson(out, at, epoch, position, body);
+    const at = writeTextFrameHeader(out, offset, JSON_PREFIX_BYTES + body.length);
+    return writeEventJson(out, at, epoch, position, body);
   },
-  jsonAt: (bytes, offset) => offset + textFrameHeaderBytes(payloadBytesAt(bytes, offset)),
-  endAt(bytes, offset) {
+  jsonOffset: (bytes, offset) => offset + textFrameHeaderBytes(payloadBytesAt(bytes, offset)),
+  frameEnd(bytes, offset) {
     const payloadBytes = payloadBytesAt(bytes, offset);
     return offset + textFrameHeaderBytes(payloadBytes) + payloadBytes;
   },
@@ -100,14 +100,14 @@ export const webSocketFraming: Framing = {
 /** Events joined by commas: the inside of a JSON array, with a comma after the last as well. */
 export const jsonFraming: Framing = {
   name: 'json',
-  size: (bodyBytes) => HEAD_BYTES + bodyBytes + 1,
+  size: (bodyBytes) => JSON_PREFIX_BYTES + bodyBytes + 1,
   write(out, offset, epoch, position, body) {
-    const at = eventJson(out, offset, epoch, position, body);
+    const at = writeEventJson(out, offset, epoch, position, body);
     out[at] = 44;
     return at + 1;
   },
-  jsonAt: (_bytes, offset) => offset,
-  endAt: (bytes, offset) => endOfObject(bytes, offset) + 1,
+  jsonOffset: (_bytes, offset) => offset,
+  frameEnd: (bytes, offset) => endOfObject(bytes, offset) + 1,
 };
 
 /** The size of the header of an unmasked frame with this payload. */
@@ -139,9 +139,9 @@ export function writeTextFrameHeader(out: Uint8Array, offset: number, payloadByt
 
 /** What the header of an unmasked text frame says. */
 function payloadBytesAt(bytes: Uint8Array, offset: number): number {
-  const short = bytes[offset + 1] as number;
-  const lengthBytes = short < 126 ? 0 : short === 126 ? 2 : 8;
-  let length = lengthBytes === 0 ? short : 0;
+  const shortLength = bytes[offset + 1] as number;
+  const lengthBytes = shortLength < 126 ? 0 : shortLength === 126 ? 2 : 8;
+  let length = lengthBytes === 0 ? shortLength : 0;
   for (let index = 0; index < lengthBytes; index++) length = length * 256 + (bytes[offset + 2 + index] as number);
   return length;
 }
@@ -167,17 +167,17 @@ export function endOfString(bytes: Uint8Array, offset: number): number {
 
 function hexDigits(value: number): number {
   let digits = 1;
-  for (let left = Math.floor(value / 16); left > 0; left = Math.floor(left / 16)) digits++;
+  for (let remaining = Math.floor(value / 16); remaining > 0; remaining = Math.floor(remaining / 16)) digits++;
   return digits;
 }
 
-function eventJson(out: Uint8Array, offset: number, epoch: string, position: number, body: Uint8Array): number {
-  const at = ascii(out, offset, '{"id":"' + epoch + '-' + encodePosition(position) + '",');
+function writeEventJson(out: Uint8Array, offset: number, epoch: string, position: number, body: Uint8Array): number {
+  const at = writeAscii(out, offset, '{"id":"' + epoch + '-' + encodePosition(position) + '",');
   out.set(body, at);
   return at + body.length;
 }
 
-function ascii(out: Uint8Array, offset: number, text: string): number {
+function writeAscii(out: Uint8Array, offset: number, text: string): number {
   const { length } = text;
   for (let index = 0; index < length; index++) out[offset + index] = text.charCodeAt(index);
   return offset + length;

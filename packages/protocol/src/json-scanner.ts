@@ -19,24 +19,24 @@ export class JsonScanner {
   /** The first character that is not to be read. */
   end = 0;
   /** Set once a scan has returned false. */
-  fault: 'invalid_json' | 'json_too_deep' = 'invalid_json';
+  errorCode: 'invalid_json' | 'json_too_deep' = 'invalid_json';
   /** Whether white space with a line break was passed since the last `begin`. */
   sawLineBreak = false;
 
   readonly #depthMax: number;
-  readonly #kinds: Uint8Array;
+  readonly #openContainers: Uint8Array;
 
   /** @param depthMax deepest nesting of a value: more than `JSON_DEPTH_MAX` where data is looked at with what is around it */
   constructor(depthMax: number = JSON_DEPTH_MAX) {
     this.#depthMax = depthMax;
-    this.#kinds = new Uint8Array(depthMax + 1);
+    this.#openContainers = new Uint8Array(depthMax + 1);
   }
 
-  begin(text: string, index = 0, end: number = text.length): void {
+  reset(text: string, index = 0, end: number = text.length): void {
     this.text = text;
     this.index = index;
     this.end = end;
-    this.fault = 'invalid_json';
+    this.errorCode = 'invalid_json';
     this.sawLineBreak = false;
   }
 
@@ -56,7 +56,7 @@ export class JsonScanner {
   }
 
   /** Passes white space and then this character; false if another one stands there. */
-  take(code: number): boolean {
+  consume(code: number): boolean {
     if (this.peek() !== code) return false;
     this.index++;
     return true;
@@ -68,20 +68,20 @@ export class JsonScanner {
   }
 
   /** Passes one value of any kind, white space before it included. */
-  value(): boolean {
+  skipValue(): boolean {
     let depth = 0;
     for (;;) {
       const code = this.peek();
       if (code === 123 || code === 91) {
         this.index++;
-        const closes = code === 123 ? 125 : 93;
-        if (this.peek() === closes) {
+        const closingCode = code === 123 ? 125 : 93;
+        if (this.peek() === closingCode) {
           if (depth >= this.#depthMax) return this.#tooDeep();
           this.index++;
         } else {
           if (depth >= this.#depthMax) return this.#tooDeep();
-          this.#kinds[depth++] = code === 123 ? OBJECT : ARRAY;
-          if (code === 123 && !this.key()) return false;
+          this.#openContainers[depth++] = code === 123 ? OBJECT : ARRAY;
+          if (code === 123 && !this.skipKey()) return false;
           continue;
         }
       } else if (!this.#scalar(code)) return false;
@@ -90,10 +90,10 @@ export class JsonScanner {
       for (;;) {
         if (depth === 0) return true;
         const next = this.peek();
-        const kind = this.#kinds[depth - 1];
+        const kind = this.#openContainers[depth - 1];
         if (next === 44) {
           this.index++;
-          if (kind === OBJECT && !this.key()) return false;
+          if (kind === OBJECT && !this.skipKey()) return false;
           break;
         }
         if (next !== (kind === OBJECT ? 125 : 93)) return false;
@@ -104,12 +104,12 @@ export class JsonScanner {
   }
 
   /** Passes a member's name and its colon. */
-  key(): boolean {
-    return this.peek() === 34 && this.string() && this.take(58);
+  skipKey(): boolean {
+    return this.peek() === 34 && this.skipString() && this.consume(58);
   }
 
   /** Passes a string that begins at `index`, its quotes included. */
-  string(): boolean {
+  skipString(): boolean {
     const { text, end } = this;
     let index = this.index + 1;
     while (index < end) {
@@ -132,19 +132,19 @@ export class JsonScanner {
   #scalar(code: number): boolean {
     switch (code) {
       case 34:
-        return this.string();
+        return this.skipString();
       case 116:
-        return this.#word('true');
+        return this.#literal('true');
       case 102:
-        return this.#word('false');
+        return this.#literal('false');
       case 110:
-        return this.#word('null');
+        return this.#literal('null');
       default:
         return this.#number(code);
     }
   }
 
-  #word(word: string): boolean {
+  #literal(word: string): boolean {
     if (this.index + word.length > this.end || !this.text.startsWith(word, this.index)) return false;
     this.index += word.length;
     return true;
@@ -181,7 +181,7 @@ export class JsonScanner {
   }
 
   #tooDeep(): false {
-    this.fault = 'json_too_deep';
+    this.errorCode = 'json_too_deep';
     return false;
   }
 }
@@ -193,7 +193,7 @@ export function withoutLineBreaks(json: string): string {
 }
 
 /** The value of a JSON string token, quotes included. */
-export function stringValue(token: string): string {
+export function decodeStringToken(token: string): string {
   return token.includes('\\') ? (JSON.parse(token) as string) : token.slice(1, -1);
 }
 

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { loadConfig } from './config/load.ts';
 import { openHub } from './hub.ts';
-import { ROUTES } from './operate/api/routes.ts';
+import { OPERATIONS } from './operate/api/all-operations.ts';
 
 /** Answered, and no operation of the API. */
 const PAGES = ['GET /client.js', 'GET /client/presence.js', 'GET /client/tabs.js'];
@@ -12,6 +12,6 @@ test('what a hub answers is what its description says', async () => {
   });
   const hub = await openHub(config);
   onTestFinished(() => hub.close());
-  const described = ROUTES.map(({ method, path }) => `${method} ${path}`);
+  const described = OPERATIONS.map(({ method, path }) => `${method} ${path}`);
   expect(hub.routes.toSorted()).toEqual([...described, ...PAGES].toSorted());
 });

@@ -2,30 +2,30 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { eventTypesOf } from './config/event-schema.ts';
-import { clientRate, ruleOf, settingsOf } from './composition/channel-rules.ts';
-import { authorityOf } from './composition/authority.ts';
-import { closeAll, orClose } from './composition/closing.ts';
-import { openDeliveries } from './composition/deliveries.ts';
+import { clientRate, channelRule, channelSettings } from './composition/channel-rules.ts';
+import { createConfiguredAuthority } from './composition/authority.ts';
+import { closeAll, openOrClose } from './composition/close-all.ts';
+import { openSubscriptionEngine } from './composition/subscription-engine.ts';
 import { openDialects } from './composition/dialects.ts';
-import { listen, watchCertificate, type Address } from './composition/listening.ts';
+import { listen, watchCertificate, type Address } from './composition/listen.ts';
 import { openLog } from './composition/log.ts';
-import { tellLostSubscriptions } from './composition/lost-subscriptions.ts';
-import { subscriptionParts } from './composition/subscriptions.ts';
-import { httpSettings, transportSettings } from './composition/settings.ts';
-import type { Config } from './config/schema.ts';
-import { Access } from './core/access.ts';
+import { reportLostSubscriptions } from './composition/lost-subscriptions.ts';
+import { subscriptionParts } from './composition/subscription-parts.ts';
+import { httpSettings, transportSettings } from './composition/transport-settings.ts';
+import type { Config } from './config/parse.ts';
+import { AccessPolicy } from './core/access/access-policy.ts';
 import { Feed } from './core/feed.ts';
 import { Publisher } from './core/publish.ts';
-import { Rules } from './core/rules.ts';
-import { withSystemRules } from './core/system-rules.ts';
-import { TICK_MS, ticksOf, Wheel } from './core/wheel.ts';
+import { ChannelRules } from './core/access/channel-rules.ts';
+import { withSystemRules } from './core/access/system-rules.ts';
+import { TICK_MS, ticksOf, TimingWheel } from './core/primitives/timing-wheel.ts';
 import { administrationRoutes } from './administration/routes.ts';
 import { openIdentity } from './identity/identity.ts';
 import { createSite } from './identity/site/site.ts';
 import { createTokens } from './identity/tokens/tokens.ts';
-import { createBodyEncoder } from './log/body-encoder.ts';
+import { createBodyEncoder } from './storage/shared/body-encoder.ts';
 import { drainSessions, finishRequests } from './operate/drain.ts';
-import { hubFigures } from './operate/figures.ts';
+import { hubMetrics } from './operate/hub-metrics.ts';
 import { healthRoutes } from './operate/health-routes.ts';
 import { createLogger } from './operate/logger.ts';
 import { createMetrics } from './operate/metrics.ts';
@@ -34,21 +34,21 @@ import { ScrubTask } from './operate/scrub-task.ts';
 import { systemWorld, type World } from './operate/world.ts';
 import { builtFile } from './operate/built-file.ts';
 import { createGuardedFetch, type GuardedFetch } from './outgoing/guarded-fetch.ts';
-import { subscriptionRoutes } from './subscriptions/routes.ts';
-import { Admission } from './transports/admission.ts';
-import { keepPresence } from './presence/keep-presence.ts';
-import { ByteBudget } from './core/byte-budget.ts';
-import { CacheHeaders } from './transports/cache-headers.ts';
-import { TrustedProxies } from './transports/client-address.ts';
-import { clientRoutes } from './transports/client-route.ts';
-import { Consents } from './transports/consents.ts';
-import { dismissRevoked } from './transports/dismissals.ts';
-import { Origins } from './transports/origin.ts';
-import { Refusals, type Refusal } from './transports/refusals.ts';
-import { HttpTransport } from './transports/http-transport.ts';
-import { routeName, type Route } from './transports/route.ts';
-import type { Services } from './transports/services.ts';
-import { Sessions } from './transports/sessions.ts';
+import { subscriptionRoutes } from './subscriptions/http/routes.ts';
+import { ConnectionQuota } from './auth/connection-quota.ts';
+import { openPresence } from './presence/open-presence.ts';
+import { ByteBudget } from './core/primitives/byte-budget.ts';
+import { CacheHeaders } from './http/headers/cache-headers.ts';
+import { TrustedProxies } from './http/client-address.ts';
+import { clientRoutes } from './http/client-route.ts';
+import { Reauthorizer } from './auth/reauthorizer.ts';
+import { disconnectRevoked } from './auth/disconnect-revoked.ts';
+import { OriginPolicy } from './http/headers/origin-policy.ts';
+import { RefusalLog, type Refusal } from './auth/refusal-log.ts';
+import { HttpFrontend } from './http/http-frontend.ts';
+import { routeName, type Route } from './http/route.ts';
+import type { Services } from './http/services.ts';
+import { Sessions } from './auth/sessions.ts';
 
 /** A hub that listens. */
 export interface Hub {
@@ -88,20 +88,20 @@ export async function openHub(
 ): Promise<Hub> {
   const { clock, random } = world;
   const logger = createLogger(config.logging.level, config.logging.format);
-  const rules = new Rules(withSystemRules(config.rules.map(ruleOf)), settingsOf(config.defaults));
-  const broken = (error: unknown): void =>
+  const rules = new ChannelRules(withSystemRules(config.rules.map(channelRule)), channelSettings(config.defaults));
+  const onClientError = (error: unknown): void =>
     logger.error({ error: errorText(error) }, 'outgoing: the HTTP client threw an error; the request has failed');
-  const outgoing = createGuardedFetch({ ...config.outgoing, loopback: config.access === 'loopback', broken });
+  const outgoing = createGuardedFetch({ ...config.outgoing, loopback: config.access === 'loopback', onClientError });
   const tokens = createTokens(config.identity, {
     clock,
     logger,
     environment: process.env,
-    fetchDocument: documentBy(outgoing),
+    fetchDocument: documentFetcher(outgoing),
   });
-  const log = await orClose([outgoing], () => openLog(config, world, logger));
+  const log = await openOrClose([outgoing], () => openLog(config, world, logger));
   // The log's lock on the data folder stands for both.
-  const identity = await orClose([log, outgoing], () => openIdentity(config.data, config.identity, clock, logger));
-  const access = config.access === 'rules' ? new Access(config.rules, config.defaults) : undefined;
+  const identity = await openOrClose([log, outgoing], () => openIdentity(config.data, config.identity, clock, logger));
+  const access = config.access === 'rules' ? new AccessPolicy(config.rules, config.defaults) : undefined;
   const site = createSite(config.identity.site, { clock, chance: random.fraction, logger });
   const feed = new Feed(log, {
     tailBytesMax: config.delivery.tailBytesMax,
@@ -109,10 +109,10 @@ export async function openHub(
     pollBytesMax: config.delivery.pollBytesMax,
     logReadsConcurrentMax: config.delivery.logReadsConcurrentMax,
     interestsBytesMax: INTERESTS_BYTES_MIN + config.limits.connectionsMax * INTEREST_BYTES_PER_CONNECTION,
-    isLatestOnly: (channel) => rules.of(channel).retain === 'latest',
-    isStored: (channel) => rules.of(channel).retain === 'history',
+    isLatestOnly: (channel) => rules.settingsFor(channel).retain === 'latest',
+    isStored: (channel) => rules.settingsFor(channel).retain === 'history',
     allocate: (bytes) => Buffer.allocUnsafeSlow(bytes),
-    delivered: (records) => {
+    onDelivered: (records) => {
       const [first] = records;
       if (first !== undefined) metrics.observePublishToWrite(clock.nowMs() - first.timeMs);
     },
@@ -124,25 +124,25 @@ export async function openHub(
     queueBytesMax: config.limits.appendQueueBytesMax,
     encode: createBodyEncoder(),
     fingerprint: (text) => createHash('sha256').update(text).digest('base64url'),
-    appended: (durationMs) => metrics.observeCommit(durationMs),
+    onAppended: (durationMs) => metrics.observeCommit(durationMs),
     clientRate: clientRate(config),
   });
   const sessions = new Sessions();
-  const wheel = new Wheel();
-  const presence = keepPresence(config, { publisher, log, clock, wheel, logger });
+  const wheel = new TimingWheel();
+  const presence = openPresence(config, { publisher, log, clock, wheel, logger });
   sessions.listen(presence);
-  const deliveries = await orClose([presence, log, identity, site, outgoing], () =>
-    openDeliveries(config, {
+  const engine = await openOrClose([presence, log, identity, site, outgoing], () =>
+    openSubscriptionEngine(config, {
       log,
       feed,
       publisher,
       logger,
       world,
       version: VERSION,
-      broken,
+      onClientError,
       answered: (durationMs) => metrics.observeWebhook(durationMs),
       liveEvents: () => {
-        const { long_poll: held, sse, websocket } = services.figures.deliveries;
+        const { long_poll: held, sse, websocket } = services.stats.deliveries;
         return held + sse + websocket;
       },
     }),
@@ -151,92 +151,92 @@ export async function openHub(
     log,
     feed,
     publisher,
-    authority: authorityOf(access, identity, tokens, site),
+    authority: createConfiguredAuthority(access, identity, tokens, site),
     clock,
     random,
     wheel,
     sessions,
     presence,
-    pulling: { desk: deliveries.desk, leaseSecondsMax: config.subscriptions.leaseMaxSeconds },
-    origins: new Origins(config.allowedOrigins, config.identity.site.headers, config.localPages),
-    caching: new CacheHeaders(random, {
+    pull: { subscriptions: engine.subscriptions, leaseSecondsMax: config.subscriptions.leaseMaxSeconds },
+    originPolicy: new OriginPolicy(config.allowedOrigins, config.identity.site.headers, config.localPages),
+    cacheHeaders: new CacheHeaders(random, {
       credentialHeaders: config.identity.site.headers,
       pageMaxAgeSeconds: config.delivery.pageMaxAgeSeconds,
     }),
-    proxies: new TrustedProxies(config.trustedProxies, config.forwardedHeader),
-    admission: new Admission(sessions, {
+    trustedProxies: new TrustedProxies(config.trustedProxies, config.forwardedHeader),
+    connectionQuota: new ConnectionQuota(sessions, {
       perUserMax: config.limits.connectionsPerUserMax,
       perAddressMax: config.limits.connectionsPerAddressMax,
       // Without trusted proxies the address is that of the connection, which is counted itself.
       perPublicAddressMax: config.trustedProxies.length > 0 ? config.limits.connectionsPerPublicAddressMax : null,
     }),
     // One body may always be sent.
-    bodies: new ByteBudget(
+    bodyBudget: new ByteBudget(
       config.limits.bodiesBytesMax,
       Math.max(config.limits.clientBodiesBytesMax, config.limits.bodyBytesMax),
     ),
     settings: transportSettings(config),
-    refusals: new Refusals(logger, refused),
-    figures: { deliveries: { poll: 0, long_poll: 0, sse: 0, websocket: 0 }, gaps: 0, stalled: 0 },
+    refusalLog: new RefusalLog(logger, refused),
+    stats: { deliveries: { poll: 0, long_poll: 0, sse: 0, websocket: 0 }, gaps: 0, stalled: 0 },
     logger,
   };
-  if (services.authority.holdsUntil !== undefined)
-    sessions.listen(new Consents(services, ticksOf(config.identity.site.consentSecondsMin * 1000)));
+  if (services.authority.validUntil !== undefined)
+    sessions.listen(new Reauthorizer(services, ticksOf(config.identity.site.consentSecondsMin * 1000)));
   const metrics = createMetrics(
-    hubFigures({
+    hubMetrics({
       log,
       feed,
       publisher,
       sessions,
-      deliveries: services.figures.deliveries,
-      transport: services.figures,
-      http2: () => transport.http2.figures,
-      certificate: () => certificate?.figures,
-      site: () => site.figures,
-      presence: () => presence.figures,
-      subscriptions: () => deliveries.figures,
+      deliveries: services.stats.deliveries,
+      transport: services.stats,
+      http2: () => transport.http2.stats,
+      certificate: () => certificate?.stats,
+      site: () => site.stats,
+      presence: () => presence.stats,
+      subscriptions: () => engine.metrics,
       identity: () => ({
-        tokens: tokens.figures,
+        tokens: tokens.stats,
         issuers: tokens.issuers,
-        keys: { count: identity.keys.count, ...identity.keys.figures },
+        keys: { count: identity.keys.count, ...identity.keys.stats },
         revocations: { kept: identity.revocations.size, made: identity.revocations.made },
         dismissed,
       }),
-      refusals: () => services.refusals.counts,
+      refusals: () => services.refusalLog.counts,
       socketsRefused: () => transport.socketsRefused,
       held: () => ({
-        bodies: services.bodies,
-        unread_answers: transport.unread,
+        bodyBudget: services.bodyBudget,
+        unread_answers: transport.unreadResponses,
         ...presence.held,
-        ...dialects.held,
+        ...dialects.memoryUsage,
         ...site.held,
-        ...log.held,
+        ...log.memoryUsage,
       }),
       memory: () => process.memoryUsage(),
     }),
   );
-  let draining = false;
+  let isDraining = false;
   let dismissed = 0;
   const health = healthRoutes({
     metrics,
     version: VERSION,
-    notReady: () => (draining ? 'draining' : log.state.unavailable),
+    notReadyReason: () => (isDraining ? 'draining' : log.state.unavailable),
     problems: () => [
-      ...((log.figures()['damagedRanges'] ?? 0) > 0 ? ['log_damaged'] : []),
+      ...((log.stats()['damagedRanges'] ?? 0) > 0 ? ['log_damaged'] : []),
       ...(identity.hasLostCommits ? ['identity_incomplete'] : []),
-      ...(deliveries.hasLostCommits ? ['subscriptions_incomplete'] : []),
+      ...(engine.hasLostCommits ? ['subscriptions_incomplete'] : []),
     ],
   });
-  const subscriptions = subscriptionParts(config, { services, deliveries, audit: identity.audit, eventTypes });
+  const subscriptions = subscriptionParts(config, { services, engine, audit: identity.audit, eventTypes });
   const dialects = openDialects(config, {
     parts: subscriptions,
-    deliveries,
+    engine,
     eventTypes,
     outgoing,
     audit: identity.audit,
   });
   const settings = await httpSettings(config);
-  const transport = new HttpTransport(services, settings, [
+  const transport = new HttpFrontend(services, settings, [
     ...health,
     ...administrationRoutes({ services, ...identity, access }),
     ...subscriptionRoutes(subscriptions),
@@ -246,52 +246,52 @@ export async function openHub(
   ]);
   services.authority.onRevoked((revocation) => {
     // Whoever is let in again from here on is so by what the site says then.
-    if (revocation.user !== undefined) services.authority.forget?.(revocation.user);
-    dismissed += dismissRevoked(sessions, revocation);
+    if (revocation.user !== undefined) services.authority.forgetUser?.(revocation.user);
+    dismissed += disconnectRevoked(sessions, revocation);
   });
-  tokens.onWithdrawn((signer) => identity.revocations.end({ signer, issuedBeforeMs: Infinity }));
+  tokens.onWithdrawn((signer) => identity.revocations.endSessions({ signer, issuedBeforeMs: Infinity }));
   const retention = new RetentionTask({
     log,
-    memory: feed,
+    cache: feed,
     rules,
     clock,
     intervalMs: config.storage.retentionIntervalMs,
-    failed: (error) => logger.error({ error: String(error) }, 'retention failed; it will be tried again'),
+    onError: (error) => logger.error({ error: String(error) }, 'retention failed; it will be tried again'),
   });
   const scrub = new ScrubTask({
     log,
     clock,
     bytesPerSecond: config.storage.scrubBytesPerSecond,
-    failed: (error) => logger.error({ error: String(error) }, 'scrub of the log failed; it will be tried again'),
+    onError: (error) => logger.error({ error: String(error) }, 'scrub of the log failed; it will be tried again'),
   });
-  const turning = setInterval(() => services.wheel.advance(), TICK_MS / world.speed);
-  turning.unref();
-  const keeping = setInterval(() => {
-    identity.upkeep();
-    tokens.upkeep();
+  const wheelTimer = setInterval(() => services.wheel.advance(), TICK_MS / world.speed);
+  wheelTimer.unref();
+  const identityTimer = setInterval(() => {
+    identity.maintain();
+    tokens.maintain();
   }, IDENTITY_UPKEEP_MS / world.speed);
-  keeping.unref();
+  identityTimer.unref();
 
   const { server } = transport;
   const certificate = watchCertificate(config, settings.tls, server, services);
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
-    draining = true;
+    isDraining = true;
     closing ??= closeAll({
       transport,
       sessions,
       presence,
       dialects,
-      deliveries,
+      engine,
       retention,
       scrub,
       log,
-      stop: () => {
+      stopTimers: () => {
         certificate?.close();
-        clearInterval(turning);
-        clearInterval(keeping);
+        clearInterval(wheelTimer);
+        clearInterval(identityTimer);
       },
-      others: [outgoing, site, identity],
+      closeAfterLog: [outgoing, site, identity],
     });
     return closing;
   };
@@ -300,13 +300,18 @@ export async function openHub(
   try {
     await feed.preload();
     await presence.start();
-    deliveries.start();
-    if (deliveries.hasLostCommits)
-      tellLostSubscriptions({ data: config.data, audit: identity.audit, desk: deliveries.desk, logger });
+    engine.start();
+    if (engine.hasLostCommits)
+      reportLostSubscriptions({
+        data: config.data,
+        audit: identity.audit,
+        subscriptions: engine.subscriptions,
+        logger,
+      });
     dialects.start();
     address = await listen(server, config);
     firstKey = access === undefined ? undefined : identity.keys.createFirst();
-    await identity.keys.stored();
+    await identity.keys.whenDurable();
   } catch (error) {
     await close();
     throw error;
@@ -314,7 +319,7 @@ export async function openHub(
   retention.start();
   scrub.start();
   const { url, port } = address;
-  services.origins.add(ownOrigins(url));
+  services.originPolicy.add(ownOrigins(url));
   logger.info({ url, data: config.data, epoch: log.state.epoch, head: log.state.head }, 'listening');
 
   return {
@@ -323,7 +328,7 @@ export async function openHub(
     routes: transport.routes.map(routeName),
     firstKey,
     async drain() {
-      draining = true;
+      isDraining = true;
       presence.freeze();
       transport.drain();
       server.close();
@@ -334,7 +339,7 @@ export async function openHub(
       ]);
     },
     async reloadCertificate() {
-      await certificate?.look();
+      await certificate?.reload();
     },
     async close() {
       const isFirst = closing === undefined;
@@ -359,7 +364,7 @@ function errorText(error: unknown): string {
 }
 
 /** A document of somebody else's, which has to come by TLS and at once. */
-function documentBy(
+function documentFetcher(
   outgoing: GuardedFetch,
 ): (url: string, bounds: { timeoutMs: number; bytesMax: number }) => Promise<Buffer> {
   return async (url, bounds) => {

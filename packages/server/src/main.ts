@@ -1,12 +1,12 @@
 import { rm } from 'node:fs/promises';
 import { formatListen, parseListen, type ListenAddress } from './config/listen.ts';
-import type { Config } from './config/schema.ts';
+import type { Config } from './config/parse.ts';
 import { openHub, type Hub, type HubParts } from './hub.ts';
 import { createLab, type Lab } from './lab/lab.ts';
 import { LabLogin, TOWN_CHANNEL } from './lab/login.ts';
-import { filesOf } from './log/sqlite/folder.ts';
+import { dataFolderFiles } from './storage/sqlite/log/data-folder.ts';
 import { builtFile } from './operate/built-file.ts';
-import type { Answerer, Route } from './transports/route.ts';
+import type { RequestHandler, Route } from './http/route.ts';
 
 export type { Hub } from './hub.ts';
 
@@ -34,7 +34,7 @@ class HubWithLab implements Hub {
     this.#parts = parts;
     // Where rules decide, whoever opens the page must not be given out as one of the site's users.
     if (config.access === 'loopback') this.#login = new LabLogin();
-    this.#config = this.#login === undefined ? config : withPeople(config, this.#login);
+    this.#config = this.#login === undefined ? config : withLabUsers(config, this.#login);
   }
 
   get url(): string {
@@ -60,7 +60,7 @@ class HubWithLab implements Hub {
       login: this.#login,
       actions: {
         restartHub: () => this.#restart(async () => undefined),
-        wipeLog: () => this.#restart(() => wipe(this.#config.data)),
+        wipeLog: () => this.#restart(() => wipeLog(this.#config.data)),
       },
     });
     try {
@@ -88,7 +88,7 @@ class HubWithLab implements Hub {
 
   async #openHub(listen: string): Promise<void> {
     const lab = this.#lab as Lab;
-    const answer: Answerer = (request, response) => void lab.handle(request, response);
+    const answer: RequestHandler = (request, response) => void lab.handle(request, response);
     this.#hub = await openHub(
       { ...this.#config, listen },
       {
@@ -110,7 +110,7 @@ class HubWithLab implements Hub {
 }
 
 /** The hub believes the Lab's own login, and shows who is in its town. */
-function withPeople(config: Config, { issuer }: LabLogin): Config {
+function withLabUsers(config: Config, { issuer }: LabLogin): Config {
   const { rules, identity } = config;
   return {
     ...config,
@@ -119,23 +119,23 @@ function withPeople(config: Config, { issuer }: LabLogin): Config {
   };
 }
 
-function labRoutes(answer: Answerer): readonly Route[] {
+function labRoutes(handler: RequestHandler): readonly Route[] {
   return [
-    { method: 'GET', path: '/', answer: toLab },
-    { method: 'GET', path: '/lab', answer },
-    { method: 'GET', path: '/lab/*', answer },
-    { method: 'POST', path: '/lab/*', answer },
+    { method: 'GET', path: '/', answer: redirectToLab },
+    { method: 'GET', path: '/lab', answer: handler },
+    { method: 'GET', path: '/lab/*', answer: handler },
+    { method: 'POST', path: '/lab/*', answer: handler },
   ];
 }
 
-const toLab: Answerer = (_request, response) => {
+const redirectToLab: RequestHandler = (_request, response) => {
   response.writeHead(302, { Location: '/lab', 'Content-Length': 0 });
   response.end();
 };
 
 /** Empties a data folder of what the log keeps there; what else may be in it stays. */
-async function wipe(data: string): Promise<void> {
+async function wipeLog(data: string): Promise<void> {
   if (data === ':memory:') return;
-  const { database, witness } = filesOf(data);
+  const { database, generation: witness } = dataFolderFiles(data);
   for (const file of [database, `${database}-wal`, `${database}-shm`, witness]) await rm(file, { force: true });
 }

@@ -6,7 +6,7 @@ import { request as tlsRequest } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseConfig } from './config/schema.ts';
+import { parseConfig } from './config/parse.ts';
 import { startHub, type Hub } from './main.ts';
 
 /** Every route of a hub with the Lab, and every kind of answer (PROTOCOL.md section 13.8). */

@@ -1,4 +1,4 @@
-import { connect, drop, fail, giveUp, STRIKES_MAX } from './flow.ts';
+import { connect, drop, failAttempt, abandonAttempt, PROVEN_FAILURES_MAX } from './transitions.ts';
 import type { Attempt, Connecting, Draft, InputOf, PhaseOf } from './state.ts';
 
 /** The cells of the phases `waiting` and `connecting`. */
@@ -9,7 +9,7 @@ export function waitingTick(draft: Draft, _input: InputOf<'tick'>, phase: PhaseO
 
 export function waitingNetwork(draft: Draft): void {
   draft.failures = 0;
-  draft.strikes = 0;
+  draft.provenFailures = 0;
   connect(draft);
 }
 
@@ -17,7 +17,11 @@ export function waitingNetwork(draft: Draft): void {
  * A sign of life before `ready`: the attempt has its token, and asks; or the tab that leads is itself still connecting. What came before
  * says nothing about the transport. On a slow network everything is tried again with more patience.
  */
-export function signOfLife({ nowMs, settings, failures }: Draft, _input: InputOf<'events'>, attempt: Attempt): void {
+export function extendReadyTimeout(
+  { nowMs, settings, failures }: Draft,
+  _input: InputOf<'events'>,
+  attempt: Attempt,
+): void {
   if (attempt.transport === 'tab' || attempt.untilMs === Infinity)
     attempt.untilMs = nowMs + settings.readyTimeoutMs * Math.min(1 + failures, 3);
 }
@@ -27,7 +31,7 @@ export function hint(draft: Draft, input: InputOf<'hint'>): void {
 }
 
 export function connectingTick(draft: Draft, _input: InputOf<'tick'>, phase: Connecting): void {
-  if (draft.nowMs >= phase.untilMs) fail(draft, giveUp(draft, phase), phase, STRIKES_MAX);
+  if (draft.nowMs >= phase.untilMs) failAttempt(draft, abandonAttempt(draft, phase), phase, PROVEN_FAILURES_MAX);
 }
 
 export function connectingNetwork(draft: Draft, _input: InputOf<'network'>, phase: Connecting): void {

@@ -1,5 +1,5 @@
 import {
-  TAKES_OPERATIONS,
+  OPERATIONS_TRANSPORT,
   type Attempt,
   type Draft,
   type Ending,
@@ -7,40 +7,40 @@ import {
   type Open,
   type TransportInput,
 } from './state.ts';
-import { signOfLife } from './connecting.ts';
-import { refusal } from '../errors.ts';
-import { drop, giveUp, leaveStream, lose, openSuccessor, probeAtMs, retryLater } from './flow.ts';
-import { becomeLive, covers, failMember, latest, memberOf, tellGap } from './members.ts';
+import { extendReadyTimeout } from './connecting.ts';
+import { clientProblem } from '../errors.ts';
+import { drop, abandonAttempt, leaveStream, loseStream, openSuccessor, probeAtMs, retryLater } from './transitions.ts';
+import { becomeLive, covers, failSubscription, latest, findSubscription, emitGap } from './subscription-state.ts';
 
 /** The cells of the phase `open`: a stream delivers, and perhaps a successor is on its way. */
 
 export function openGap(draft: Draft, { gap }: InputOf<'gap'>): void {
-  for (const member of draft.members) {
-    if (member.mode === 'live') tellGap(draft, member, gap);
+  for (const subscription of draft.subscriptions) {
+    if (subscription.mode === 'live') emitGap(draft, subscription, gap);
     // What is held does not follow on any more: the next poll says what is missing.
-    member.held = undefined;
+    subscription.heldEvents = undefined;
   }
 }
 
-export function openPlaced(draft: Draft, { id, cursor, problem }: InputOf<'placed'>, phase: Open): void {
-  const member = memberOf(draft, id);
-  if (member?.mode !== 'placing') return;
-  if (problem?.retryable === false) return failMember(draft, id, problem);
-  leaveStream(member);
-  if (problem !== undefined) return retryLater(draft, member);
-  phase.channels = [...phase.channels, ...member.channels];
-  member.since = cursor;
+export function openAttached(draft: Draft, { id, cursor, problem }: InputOf<'attached'>, phase: Open): void {
+  const subscription = findSubscription(draft, id);
+  if (subscription?.mode !== 'attaching') return;
+  if (problem?.retryable === false) return failSubscription(draft, id, problem);
+  leaveStream(subscription);
+  if (problem !== undefined) return retryLater(draft, subscription);
+  phase.channels = [...phase.channels, ...subscription.channels];
+  subscription.catchUpThrough = cursor;
 }
 
 export function openTick(draft: Draft, _input: InputOf<'tick'>, phase: Open): void {
   const { nowMs } = draft;
-  const isUnanswered = draft.members.some(({ mode, retryAtMs }) => mode === 'placing' && nowMs >= retryAtMs);
-  if (nowMs >= phase.untilMs || isUnanswered) return lose(draft, giveUp(draft, phase), phase);
+  const isUnanswered = draft.subscriptions.some(({ mode, retryAtMs }) => mode === 'attaching' && nowMs >= retryAtMs);
+  if (nowMs >= phase.untilMs || isUnanswered) return loseStream(draft, abandonAttempt(draft, phase), phase);
   const { successor } = phase;
   if (successor === undefined) {
     if (nowMs >= phase.probeAtMs) probe(draft, phase);
   } else if (nowMs >= successor.untilMs) {
-    loseSuccessor(draft, giveUp(draft, successor), phase);
+    loseSuccessor(draft, abandonAttempt(draft, successor), phase);
   }
 }
 
@@ -49,9 +49,10 @@ export function openNetwork(draft: Draft, _input: InputOf<'network'>, phase: Ope
 }
 
 export function openDropped(draft: Draft, { channels }: InputOf<'dropped'>): void {
-  const problem = refusal('forbidden', 'No longer allowed.');
-  for (const member of draft.members)
-    if (member.channels.some((channel) => channels.includes(channel))) failMember(draft, member.id, problem);
+  const problem = clientProblem('forbidden', 'No longer allowed.');
+  for (const subscription of draft.subscriptions)
+    if (subscription.channels.some((channel) => channels.includes(channel)))
+      failSubscription(draft, subscription.id, problem);
 }
 
 /** In good time: what holds now goes on until the other is there. */
@@ -62,30 +63,30 @@ export function openExpiring(draft: Draft, { attempt }: InputOf<'expiring'>): vo
 /** A stream that takes operations is told of the new token; any other has a successor with it. */
 export function openToken(draft: Draft, _input: InputOf<'token'>, phase: Open): void {
   const { attempt, transport } = phase;
-  if (transport === TAKES_OPERATIONS) draft.effects.push({ kind: 'auth', attempt });
+  if (transport === OPERATIONS_TRANSPORT) draft.effects.push({ kind: 'auth', attempt });
   else openSuccessor(draft, phase);
 }
 
 /** What the stream beside the current one tells. */
-export function successorTells(draft: Draft, input: TransportInput, phase: Open): void {
+export function onSuccessorInput(draft: Draft, input: TransportInput, phase: Open): void {
   if (input.kind === 'ready') {
     drop(draft, phase);
     openStream(draft, input, phase.successor as Attempt);
   } else if (input.kind === 'ended') {
     loseSuccessor(draft, input, phase);
   } else if (input.kind === 'events') {
-    signOfLife(draft, input, phase.successor as Attempt);
+    extendReadyTimeout(draft, input, phase.successor as Attempt);
   }
 }
 
 /** Any sign of life moves the moment of death on; one after `stableMs` shows that the stream is good. */
-export function heard(draft: Draft, phase: Open): void {
+export function onSignOfLife(draft: Draft, phase: Open): void {
   const { settings, nowMs } = draft;
   phase.untilMs = nowMs + 2 * phase.heartbeatMs + settings.heartbeatMarginMs;
   if (phase.stable || nowMs - phase.sinceMs < settings.stableMs) return;
   phase.stable = true;
   draft.failures = 0;
-  draft.strikes = 0;
+  draft.provenFailures = 0;
   if (phase.transport === settings.transports[0]) draft.probes = 0;
 }
 
@@ -94,10 +95,10 @@ export function openStream(
   { cursor, heartbeatMs }: InputOf<'ready'>,
   { attempt, transport, channels, from }: Attempt,
 ): void {
-  if (draft.proven !== transport) draft.strikes = 0;
-  draft.proven = transport;
-  draft.renewed = false;
-  draft.singly = false;
+  if (draft.provenTransport !== transport) draft.provenFailures = 0;
+  draft.provenTransport = transport;
+  draft.retriedWithNewToken = false;
+  draft.oneByOne = false;
   draft.position = latest(draft.position, cursor);
   const untilMs = draft.nowMs + 2 * heartbeatMs + draft.settings.heartbeatMarginMs;
   const probeMs = probeAtMs(draft, transport);
@@ -114,17 +115,17 @@ export function openStream(
     lingerUntilMs: 0,
     successor: undefined,
   };
-  for (const member of draft.members) {
-    leaveStream(member);
-    member.gapTo = latest(member.gapTo, member.cursor);
+  for (const subscription of draft.subscriptions) {
+    leaveStream(subscription);
+    subscription.gapTo = latest(subscription.gapTo, subscription.cursor);
     // Not if it came to its place only after this stream was asked for.
-    const follows = covers(channels, member.channels) && member.cursor >= (from || cursor);
-    if (member.mode === 'joining' && follows) becomeLive(draft, member);
-    if (member.mode === 'live' && !follows) member.mode = 'joining';
+    const follows = covers(channels, subscription.channels) && subscription.cursor >= (from || cursor);
+    if (subscription.mode === 'joining' && follows) becomeLive(draft, subscription);
+    if (subscription.mode === 'live' && !follows) subscription.mode = 'joining';
     // What this stream brings is held for a catch-up that is under way, if that comes to speak as far as the stream begins.
-    if (member.round !== 0 && covers(channels, member.channels)) {
-      member.held = [];
-      member.since = draft.position;
+    if (subscription.pollNumber !== 0 && covers(channels, subscription.channels)) {
+      subscription.heldEvents = [];
+      subscription.catchUpThrough = draft.position;
     }
   }
 }
@@ -144,5 +145,5 @@ function loseSuccessor(draft: Draft, input: { readonly ending: Ending }, phase: 
   if (successor?.isProbe) return;
   // It was to take over what this one does not cover, or no longer reaches: begin anew.
   drop(draft, phase);
-  lose(draft, input, phase);
+  loseStream(draft, input, phase);
 }

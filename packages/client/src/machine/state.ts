@@ -1,10 +1,10 @@
-import type { Gap, PollAnswer, PolycastEvent, Problem } from '@polycast/protocol';
+import type { Gap, PollResponse, PolycastEvent, Problem } from '@polycast/protocol';
 
 /** The means of reading, the best first. `tab` reads through another tab of the same browser. */
 export type TransportName = 'tab' | 'websocket' | 'sse' | 'long-poll' | 'poll';
 
 /** That which takes operations (PROTOCOL.md section 7.3); the others are opened anew when the channels or the token change. */
-export const TAKES_OPERATIONS: TransportName = 'websocket';
+export const OPERATIONS_TRANSPORT: TransportName = 'websocket';
 
 /** What never changes in the life of a connection. All times in milliseconds. */
 export interface MachineSettings {
@@ -22,7 +22,7 @@ export interface MachineSettings {
   readonly probeBaseMs: number;
   readonly probeCapMs: number;
   /** A timer that fires so much too late means that the machine slept. */
-  readonly wokeLateMs: number;
+  readonly sleepThresholdMs: number;
   /** How long a stream goes on without a subscription. */
   readonly lingerMs: number;
   /** Live events kept for a subscription that is catching up; beyond, they are polled for again. */
@@ -50,9 +50,9 @@ export interface Start {
  * - `joining`: has caught up, but the stream does not cover its channels yet, or not from its cursor
  * - `full`: its consumer's buffer is full; it falls behind until that has drained
  */
-export type MemberMode = 'new' | 'placing' | 'live' | 'behind' | 'joining' | 'full';
+export type SubscriptionMode = 'new' | 'attaching' | 'live' | 'behind' | 'joining' | 'full';
 
-export interface Member {
+export interface SubscriptionState {
   readonly id: number;
   readonly channels: readonly string[];
   /** Matches the names of the channels that these cover. */
@@ -60,19 +60,19 @@ export interface Member {
   /** Only events of these types; all when undefined. */
   readonly types: readonly string[] | undefined;
   readonly start: Start;
-  mode: MemberMode;
+  mode: SubscriptionMode;
   /** All that is meant for it up to here was delivered. Empty until it has a place in the log. Never goes back. */
   cursor: string;
   /** The furthest gap that it was told of, or that is none of its business. */
   gapTo: string;
   /** Events that its consumer can still take; Infinity for one that takes them at once. */
-  room: number;
+  capacity: number;
   /** The number of the poll of `behind` that is under way, 0 without one, */
-  round: number;
+  pollNumber: number;
   /** how far it has to speak at least for what is `held` to follow on, */
-  since: string;
+  catchUpThrough: string;
   /** and what the stream brought after that. Undefined: it was too much, or not seen throughout. */
-  held: readonly PolycastEvent[] | undefined;
+  heldEvents: readonly PolycastEvent[] | undefined;
   /** When to try again, or to stop waiting for an answer; Infinity when nothing is awaited. */
   retryAtMs: number;
   wasLive: boolean;
@@ -141,15 +141,15 @@ export type PhaseOf<Name extends PhaseName> = Extract<Phase, { readonly kind: Na
 export interface State {
   readonly settings: MachineSettings;
   phase: Phase;
-  members: Member[];
+  subscriptions: SubscriptionState[];
   /** How far the stream has spoken; empty before the first. Never goes back. */
   position: string;
   /** The number of the last attempt or poll; each has its own. */
   attempts: number;
   /** The transport that delivered last; it is tried first. */
-  proven: TransportName | undefined;
+  provenTransport: TransportName | undefined;
   /** How often the proven transport failed since it was last stable. */
-  strikes: number;
+  provenFailures: number;
   /** Waits since a stream was last stable: the exponent of the back-off. */
   failures: number;
   /** Probes since the last stable stream on the best transport. */
@@ -157,9 +157,9 @@ export interface State {
   /** The hub's word on when to come back (`retry:`, `draining`); 0 without one. */
   hintMs: number;
   /** Whether a refusal was already met with a new token. */
-  renewed: boolean;
+  retriedWithNewToken: boolean;
   /** Whether new members come one by one, because the hub refused several at once. */
-  singly: boolean;
+  oneByOne: boolean;
 }
 
 /** How a transport ended. */
@@ -190,7 +190,7 @@ export type TransportInput =
   | { readonly kind: 'expiring'; readonly attempt: number }
   /** The stream has the channels of a member, from `cursor` on; or it refused them. */
   | {
-      readonly kind: 'placed';
+      readonly kind: 'attached';
       readonly attempt: number;
       readonly id: number;
       readonly cursor: string;
@@ -206,13 +206,18 @@ export type Input =
       readonly channels: readonly string[];
       readonly types: readonly string[] | undefined;
       readonly start: Start;
-      readonly room: number;
+      readonly capacity: number;
     }
   | { readonly kind: 'unsubscribe'; readonly id: number }
   /** A consumer can take so many events now. */
-  | { readonly kind: 'drained'; readonly id: number; readonly room: number }
+  | { readonly kind: 'drained'; readonly id: number; readonly capacity: number }
   /** What a catch-up brought: an answer, or none. */
-  | { readonly kind: 'polled'; readonly id: number; readonly round: number; readonly result: PollAnswer | Ending }
+  | {
+      readonly kind: 'polled';
+      readonly id: number;
+      readonly pollNumber: number;
+      readonly result: PollResponse | Ending;
+    }
   | { readonly kind: 'tick' }
   /** There is another token, before the present one has expired. */
   | { readonly kind: 'token' }
@@ -239,7 +244,7 @@ export type Effect =
     }
   | { readonly kind: 'drop'; readonly attempt: number }
   /** To ask the stream for channels, or to take them back (PROTOCOL.md section 7.3). */
-  | { readonly kind: 'place'; readonly attempt: number; readonly id: number; readonly channels: readonly string[] }
+  | { readonly kind: 'attach'; readonly attempt: number; readonly id: number; readonly channels: readonly string[] }
   | { readonly kind: 'remove'; readonly attempt: number; readonly channels: readonly string[] }
   /** To ask for another token while the present one holds; `token` says that it is there. */
   | { readonly kind: 'renew'; readonly attempt: number }
@@ -248,7 +253,12 @@ export type Effect =
   /** The present token is of no use any more: the next attempt needs another. */
   | { readonly kind: 'refuse' }
   /** To poll for what a member has missed. */
-  | { readonly kind: 'catch-up'; readonly member: Member; readonly start: Start; readonly limit: number }
+  | {
+      readonly kind: 'catch-up';
+      readonly subscription: SubscriptionState;
+      readonly start: Start;
+      readonly limit: number;
+    }
   | { readonly kind: 'deliver'; readonly id: number; readonly events: readonly PolycastEvent[] }
   | { readonly kind: 'gap'; readonly id: number; readonly gap: Gap }
   /** The subscription has fallen behind its stream, or has caught up with it. */

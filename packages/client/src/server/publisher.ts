@@ -1,10 +1,10 @@
 import type { Problem } from '@polycast/protocol';
-import { PolycastError, refusal } from '../errors.ts';
-import { endingOf, exchange } from '../http.ts';
-import { createKey } from '../key.ts';
+import { PolycastError, clientProblem } from '../errors.ts';
+import { endingOf, sendRequest } from '../http.ts';
+import { randomId } from '../random-id.ts';
 import { backoffMs } from '../machine/backoff.ts';
 import { sleep } from '../sleep.ts';
-import type { Published } from '../publish.ts';
+import type { Published } from '../connection/publish.ts';
 
 export interface ServerPublisherOptions {
   /** One of the hub's keys (`pck_…`), with the scope `publish`. A hub without access control needs none. */
@@ -53,7 +53,7 @@ export interface ServerPublisher {
 
 const TIMEOUT_MS = 30_000;
 /** A single try, and the longest wait between two. */
-const TRY_TIMEOUT_MS = 10_000;
+const ATTEMPT_TIMEOUT_MS = 10_000;
 const BACKOFF_BASE_MS = 200;
 
 /** @param url of the hub, such as `https://hub.example` */
@@ -61,43 +61,44 @@ export function createPublisher(url: string | URL, options: ServerPublisherOptio
   const send = <Answer>(path: string, body: unknown): Promise<Answer> =>
     post(new URL(path, url), JSON.stringify(body), options);
   return {
-    publish: (channel, data, more) => send('/v1/events', keyed({ ...more, channel, data })),
-    publishMany: (events) => send('/v1/events', events.map(keyed)),
-    publishToUser: (user, data, more) => send(`/v1/users/${encodeURIComponent(user)}/events`, keyed({ ...more, data })),
+    publish: (channel, data, more) => send('/v1/events', withIdempotencyKey({ ...more, channel, data })),
+    publishMany: (events) => send('/v1/events', events.map(withIdempotencyKey)),
+    publishToUser: (user, data, more) =>
+      send(`/v1/users/${encodeURIComponent(user)}/events`, withIdempotencyKey({ ...more, data })),
     async publishToUsers(users, data, more) {
       const { results } = await send<{ results: ServerPublishResult[] }>(
         '/v1/users/events',
-        keyed({ ...more, users, data }),
+        withIdempotencyKey({ ...more, users, data }),
       );
       return results;
     },
   };
 }
 
-function keyed<Body extends ServerPublishOptions>(body: Body): Body {
-  return { ...body, idempotencyKey: body.idempotencyKey ?? createKey() };
+function withIdempotencyKey<Body extends ServerPublishOptions>(body: Body): Body {
+  return { ...body, idempotencyKey: body.idempotencyKey ?? randomId() };
 }
 
 async function post<Answer>(url: URL, body: string, options: ServerPublisherOptions): Promise<Answer> {
   const { key, timeoutMs = TIMEOUT_MS, fetch: send = fetch } = options;
   const headers = { 'Content-Type': 'application/json' };
-  const untilMs = performance.now() + timeoutMs;
+  const deadlineMs = performance.now() + timeoutMs;
   for (let failures = 0; ; failures++) {
-    const tryMs = Math.max(1, Math.min(untilMs - performance.now(), TRY_TIMEOUT_MS) | 0);
+    const attemptTimeoutMs = Math.max(1, Math.min(deadlineMs - performance.now(), ATTEMPT_TIMEOUT_MS) | 0);
     let problem: Problem | undefined;
     let hintMs = 0;
     try {
-      const init = { method: 'POST', headers, body, signal: AbortSignal.timeout(tryMs) };
-      return (await (await exchange({ fetch: send, token: key }, url, init)).json()) as Answer;
+      const init = { method: 'POST', headers, body, signal: AbortSignal.timeout(attemptTimeoutMs) };
+      return (await (await sendRequest({ fetch: send, token: key }, url, init)).json()) as Answer;
     } catch (error) {
       const ending = endingOf(error);
       if (ending.kind === 'refused') ({ problem, hintMs } = ending);
     }
-    const delayMs = Math.max(hintMs, backoffMs(failures, Math.random(), BACKOFF_BASE_MS, TRY_TIMEOUT_MS));
-    if (problem?.retryable === false || performance.now() + delayMs >= untilMs)
-      throw new PolycastError(problem ?? refusal('request_timeout', `No hub answered in ${timeoutMs} ms.`, true));
-    await sleep(delayMs, NEVER);
+    const delayMs = Math.max(hintMs, backoffMs(failures, Math.random(), BACKOFF_BASE_MS, ATTEMPT_TIMEOUT_MS));
+    if (problem?.retryable === false || performance.now() + delayMs >= deadlineMs)
+      throw new PolycastError(problem ?? clientProblem('request_timeout', `No hub answered in ${timeoutMs} ms.`, true));
+    await sleep(delayMs, NEVER_ABORTED);
   }
 }
 
-const NEVER = new AbortController().signal;
+const NEVER_ABORTED = new AbortController().signal;

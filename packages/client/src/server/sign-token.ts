@@ -53,7 +53,7 @@ const RSA_BITS_MIN = 2048;
 export function signToken(subject: TokenSubject, signer: TokenSigner): string {
   const { algorithm, key } = keyOf(signer);
   const header = { alg: algorithm, typ: 'JWT', ...(signer.kid === undefined ? {} : { kid: signer.kid }) };
-  const signed = `${part(header)}.${part(claimsOf(subject, signer))}`;
+  const signed = `${encodePart(header)}.${encodePart(claimsOf(subject, signer))}`;
   return `${signed}.${signatureOf(signed, algorithm, key).toString('base64url')}`;
 }
 
@@ -79,8 +79,8 @@ function keyOf({ secret, key }: TokenSigner): { readonly algorithm: Algorithm; r
   if ((secret === undefined) === (key === undefined))
     throw new TypeError('a token is signed with either a secret or a key');
   if (secret !== undefined) return { algorithm: 'HS256', key: secretKey(secret) };
-  const made = privateKey(key as NonNullable<TokenSigner['key']>);
-  return { algorithm: algorithmOf(made), key: made };
+  const keyObject = privateKey(key as NonNullable<TokenSigner['key']>);
+  return { algorithm: algorithmOf(keyObject), key: keyObject };
 }
 
 function secretKey(secret: string | Uint8Array): KeyObject {
@@ -117,6 +117,6 @@ function signatureOf(signed: string, algorithm: Algorithm, key: KeyObject): Buff
   }
 }
 
-function part(value: object): string {
+function encodePart(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url');
 }

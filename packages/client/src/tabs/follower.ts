@@ -1,49 +1,49 @@
 import type { ClientMessage, PolycastEvent, ServerMessage } from '@polycast/protocol';
-import { createKey } from '../key.ts';
+import { randomId } from '../random-id.ts';
 import type { OpenRequest } from '../machine/state.ts';
-import type { TabPart } from '../options.ts';
-import { aborted, sessionName, withLock, type TabMessage } from './words.ts';
+import type { TabSession } from '../connection/options.ts';
+import { aborted, sessionName, withLock, type TabMessage } from './tab-messages.ts';
 
 /** Reads through the tab that leads. The lock tells that tab when this one is no more. */
 export function openSession(
   name: string,
   request: OpenRequest,
-  receive: Parameters<TabPart['open']>[1],
-): ReturnType<TabPart['open']> {
-  const session = createKey();
-  const all = new BroadcastChannel(name);
-  const own = new BroadcastChannel(sessionName(name, session));
+  receive: Parameters<TabSession['open']>[1],
+): ReturnType<TabSession['open']> {
+  const session = randomId();
+  const broadcast = new BroadcastChannel(name);
+  const sessionChannel = new BroadcastChannel(sessionName(name, session));
   const closing = new AbortController();
   let isReady = false;
-  own.onmessage = hear;
-  all.onmessage = ({ data }: MessageEvent<TabMessage>) => {
-    if (data.op === 'leader') led();
+  sessionChannel.onmessage = receiveMessage;
+  broadcast.onmessage = ({ data }: MessageEvent<TabMessage>) => {
+    if (data.op === 'leader') onNewLeader();
   };
   withLock(sessionName(name, session), hold);
   return { send, close };
 
   function hold(): Promise<void> {
-    ask();
+    requestSession();
     return aborted(closing.signal);
   }
 
-  function ask(): void {
+  function requestSession(): void {
     post({ op: 'open', session, request });
   }
 
   /** There is a new leader: it does not know this session, and this tab's place has moved on since it was opened. */
-  function led(): void {
-    if (isReady) left();
-    else ask();
+  function onNewLeader(): void {
+    if (isReady) onSessionLost();
+    else requestSession();
   }
 
-  function left(): void {
+  function onSessionLost(): void {
     close();
     receive(undefined);
   }
 
-  function hear({ data }: MessageEvent<PolycastEvent | ServerMessage | { readonly op: 'gone' }>): void {
-    if ('op' in data && data.op === 'gone') return left();
+  function receiveMessage({ data }: MessageEvent<PolycastEvent | ServerMessage | { readonly op: 'gone' }>): void {
+    if ('op' in data && data.op === 'gone') return onSessionLost();
     isReady ||= 'op' in data && data.op === 'ready';
     receive(data);
   }
@@ -53,12 +53,12 @@ export function openSession(
   }
 
   function post(message: TabMessage): void {
-    if (!closing.signal.aborted) all.postMessage(message);
+    if (!closing.signal.aborted) broadcast.postMessage(message);
   }
 
   function close(): void {
     closing.abort();
-    all.close();
-    own.close();
+    broadcast.close();
+    sessionChannel.close();
   }
 }

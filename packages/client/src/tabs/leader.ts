@@ -1,9 +1,9 @@
 import type { ClientMessage, Gap, PolycastEvent } from '@polycast/protocol';
 import type { PolycastError } from '../errors.ts';
-import type { Connection } from '../connection.ts';
+import type { Connection } from '../connection/connection.ts';
 import type { OpenRequest } from '../machine/state.ts';
-import type { Subscription } from '../subscription.ts';
-import { aborted, sessionName, TAB_HEARTBEAT_MS, withLock, type TabMessage } from './words.ts';
+import type { Subscription } from '../connection/subscription.ts';
+import { aborted, sessionName, TAB_HEARTBEAT_MS, withLock, type TabMessage } from './tab-messages.ts';
 
 interface Session {
   readonly channel: BroadcastChannel;
@@ -14,13 +14,13 @@ interface Session {
 /** How often a tab is told that the leader is alive, while the leader itself is still connecting. */
 const ALIVE_INTERVAL_MS = 2000;
 /** How often all are: twice in the time after which they would wonder. */
-const BEAT_TICKS = TAB_HEARTBEAT_MS / ALIVE_INTERVAL_MS / 2;
+const HEARTBEAT_TICKS = TAB_HEARTBEAT_MS / ALIVE_INTERVAL_MS / 2;
 
 /**
  * Asks to lead the tabs of this name; of all that ask, one does, and when it closes or crashes the next takes over.
  * @returns what ends it
  */
-export function standForLeader(name: string, connect: () => Connection): () => void {
+export function requestLeadership(name: string, connect: () => Connection): () => void {
   const controller = new AbortController();
   const { signal } = controller;
   withLock(name, async () => {
@@ -35,15 +35,15 @@ export function standForLeader(name: string, connect: () => Connection): () => v
 /** Serves the sessions of all tabs from one connection: each is a subscription of its own, with its own place. */
 function lead(name: string, connect: () => Connection): () => void {
   const sessions = new Map<string, Session>();
-  const all = new BroadcastChannel(name);
+  const broadcast = new BroadcastChannel(name);
   const timer = setInterval(keepAlive, ALIVE_INTERVAL_MS);
   let connection = start();
   let ticks = 0;
-  all.onmessage = ({ data }: MessageEvent<TabMessage>) => {
+  broadcast.onmessage = ({ data }: MessageEvent<TabMessage>) => {
     if (data.op === 'open') open(data.session, data.request);
-    else if (data.op === 'send') void operate(data.session, data.message);
+    else if (data.op === 'send') void handleOperation(data.session, data.message);
   };
-  all.postMessage({ op: 'leader' } satisfies TabMessage);
+  broadcast.postMessage({ op: 'leader' } satisfies TabMessage);
   return resign;
 
   function open(id: string, request: OpenRequest): void {
@@ -93,7 +93,7 @@ function lead(name: string, connect: () => Connection): () => void {
     return connection;
   }
 
-  async function operate(id: string, message: ClientMessage): Promise<void> {
+  async function handleOperation(id: string, message: ClientMessage): Promise<void> {
     const session = sessions.get(id);
     if (session === undefined || message.op !== 'publish') return;
     const { ref, channel, data, op: _op, ...options } = message;
@@ -109,9 +109,9 @@ function lead(name: string, connect: () => Connection): () => void {
 
   /** Moves the place of quiet sessions on, and tells those that are not ready yet not to give up. */
   function keepAlive(): void {
-    const isBeat = ++ticks % BEAT_TICKS === 0;
+    const isHeartbeat = ++ticks % HEARTBEAT_TICKS === 0;
     for (const { channel, subscription, isReady } of sessions.values()) {
-      if (isBeat || !isReady) channel.postMessage({ op: 'heartbeat', cursor: subscription.cursor });
+      if (isHeartbeat || !isReady) channel.postMessage({ op: 'heartbeat', cursor: subscription.cursor });
     }
   }
 
@@ -125,7 +125,7 @@ function lead(name: string, connect: () => Connection): () => void {
   function resign(): void {
     clearInterval(timer);
     for (const id of sessions.keys()) drop(id);
-    all.close();
+    broadcast.close();
     connection.close();
   }
 }

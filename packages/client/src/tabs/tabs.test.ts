@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Connection } from '../index.ts';
-import { connectForTest, numbers, until } from '../testing/consumer.ts';
+import { connectForTest, numbers, until } from '../testing/connections.ts';
 import { startTestHub, type TestHub } from '../testing/hub.ts';
 import { startProxy } from '../testing/proxy.ts';
 import { shareTabs } from '../tabs.ts';

@@ -1,5 +1,5 @@
 import { matches, problem, type Gap, type PolycastEvent } from '@polycast/protocol';
-import { createState, step, wakeAtMs } from '../machine.ts';
+import { createState, step, wakeAtMs } from '../machine/machine.ts';
 import type {
   Effect,
   Ending,
@@ -10,8 +10,8 @@ import type {
   State,
   TransportName,
 } from '../machine/state.ts';
-import { covers, cursorOf, positionOf } from './places.ts';
-import { checkComplete, checkPhase, checkPlaces, checkTaken, type Consumer } from './what-must-hold.ts';
+import { covers, cursorOf, positionOf } from './cursors.ts';
+import { checkComplete, checkPhase, checkMonotonic, checkDelivered, type Consumer } from './invariants.ts';
 
 /** A stream as the hub sees it. What was asked for with `subscribe` comes before anything newer (PROTOCOL.md section 7.3). */
 interface Stream {
@@ -21,7 +21,7 @@ interface Stream {
   /** Undefined until it has said `ready`. */
   position: number | undefined;
   missed: PolycastEvent[];
-  asked: Extract<Effect, { kind: 'place' | 'remove' }>[];
+  operations: Extract<Effect, { kind: 'attach' | 'remove' }>[];
 }
 
 const REFUSAL = problem('forbidden', undefined, { channel: 'a.1' });
@@ -35,7 +35,7 @@ export const SETTINGS: MachineSettings = {
   backoffCapMs: 30_000,
   probeBaseMs: 30_000,
   probeCapMs: 600_000,
-  wokeLateMs: 90_000,
+  sleepThresholdMs: 90_000,
   lingerMs: 1000,
   heldEventsMax: 4,
   channelsMax: 100,
@@ -55,11 +55,11 @@ export class SimulatedHub {
   readonly polls = new Map<number, Extract<Effect, { kind: 'catch-up' }>>();
   readonly transportsSeen: TransportName[] = [];
   /** Retention has removed the events up to here. */
-  trimmed = 0;
+  trimmedThrough = 0;
   readonly phases: string[] = [];
   readonly gaps: Gap[] = [];
   /** What was asked about credentials. */
-  readonly asked: ('renew' | 'auth' | 'refuse')[] = [];
+  readonly credentialEffects: ('renew' | 'auth' | 'refuse')[] = [];
   /** A rule does not allow this channel any more. */
   forbidden: string | undefined;
   /** The log was rolled back: places may go back, this once. */
@@ -89,7 +89,7 @@ export class SimulatedHub {
       buffered: 0,
       failed: false,
     });
-    this.input({ kind: 'subscribe', id, channels, types, start, room: bufferMax });
+    this.input({ kind: 'subscribe', id, channels, types, start, capacity: bufferMax });
     return id;
   }
 
@@ -103,7 +103,7 @@ export class SimulatedHub {
     const consumer = this.consumers.get(id);
     if (consumer === undefined || consumer.buffered === 0) return;
     consumer.buffered = 0;
-    this.input({ kind: 'drained', id, room: consumer.bufferMax });
+    this.input({ kind: 'drained', id, capacity: consumer.bufferMax });
   }
 
   advance(ms: number): void {
@@ -139,7 +139,7 @@ export class SimulatedHub {
     }
     const gap = this.#gapAfter(stream.position);
     if (gap !== undefined) {
-      stream.position = this.trimmed;
+      stream.position = this.trimmedThrough;
       this.input({ kind: 'gap', attempt, gap });
     }
     const events: PolycastEvent[] = [];
@@ -154,19 +154,20 @@ export class SimulatedHub {
   /** Answers the oldest operation of a stream. */
   operate(attempt: number, refusal?: 'forbidden' | 'rate_limited'): void {
     const stream = this.streams.get(attempt);
-    const asked = stream?.position === undefined || stream.missed.length > 0 ? undefined : stream.asked.shift();
-    if (stream?.position === undefined || asked === undefined) return;
-    if (asked.kind === 'remove') {
-      stream.channels = stream.channels.filter((channel) => !asked.channels.includes(channel));
+    const operation =
+      stream?.position === undefined || stream.missed.length > 0 ? undefined : stream.operations.shift();
+    if (stream?.position === undefined || operation === undefined) return;
+    if (operation.kind === 'remove') {
+      stream.channels = stream.channels.filter((channel) => !operation.channels.includes(channel));
       return;
     }
-    const isForbidden = this.#isForbidden(asked.channels);
+    const isForbidden = this.#isForbidden(operation.channels);
     if (refusal !== undefined || isForbidden) {
       const refused = isForbidden ? REFUSAL : problem(refusal ?? 'forbidden');
-      return this.input({ kind: 'placed', attempt, id: asked.id, cursor: '', problem: refused });
+      return this.input({ kind: 'attached', attempt, id: operation.id, cursor: '', problem: refused });
     }
-    stream.channels = [...new Set([...stream.channels, ...asked.channels])];
-    this.input({ kind: 'placed', attempt, id: asked.id, cursor: cursorOf(stream.position), problem: undefined });
+    stream.channels = [...new Set([...stream.channels, ...operation.channels])];
+    this.input({ kind: 'attached', attempt, id: operation.id, cursor: cursorOf(stream.position), problem: undefined });
   }
 
   answerPoll(id: number): void {
@@ -174,29 +175,29 @@ export class SimulatedHub {
     if (poll === undefined) return;
     this.polls.delete(id);
     const { start, limit } = poll;
-    const { channels, types, round } = poll.member;
+    const { channels, types, pollNumber } = poll.subscription;
     if (this.#isForbidden(channels))
-      return this.input({ kind: 'polled', id, round, result: { kind: 'refused', problem: REFUSAL, hintMs: 0 } });
+      return this.input({ kind: 'polled', id, pollNumber, result: { kind: 'refused', problem: REFUSAL, hintMs: 0 } });
     const from = this.#startOf({
       channels,
       after: start.after ?? (start.history === undefined ? 'now' : undefined),
       history: start.history,
     });
     const gap = this.#gapAfter(from);
-    const meant = this.log
-      .slice(Math.max(from, this.trimmed))
+    const matching = this.log
+      .slice(Math.max(from, this.trimmedThrough))
       .filter((event) => covers(channels, event) && (types === undefined || types.includes(event.type ?? '')));
-    const events = meant.slice(0, limit);
-    const cursor = events.length < meant.length ? (events.at(-1) as PolycastEvent).id : cursorOf(this.log.length);
+    const events = matching.slice(0, limit);
+    const cursor = events.length < matching.length ? (events.at(-1) as PolycastEvent).id : cursorOf(this.log.length);
     this.input({
       kind: 'polled',
       id,
-      round: poll.member.round,
+      pollNumber: poll.subscription.pollNumber,
       result: {
         events,
         gaps: gap === undefined ? [] : [gap],
         cursor,
-        ...(events.length < meant.length ? { more: true as const } : {}),
+        ...(events.length < matching.length ? { more: true as const } : {}),
       },
     });
   }
@@ -215,8 +216,8 @@ export class SimulatedHub {
   }
 
   failPoll(id: number): void {
-    const round = this.polls.get(id)?.member.round ?? -1;
-    if (this.polls.delete(id)) this.input({ kind: 'polled', id, round, result: { kind: 'lost', why: 'cut' } });
+    const pollNumber = this.polls.get(id)?.subscription.pollNumber ?? -1;
+    if (this.polls.delete(id)) this.input({ kind: 'polled', id, pollNumber, result: { kind: 'lost', why: 'cut' } });
   }
 
   end(attempt: number, ending: Ending): void {
@@ -228,8 +229,8 @@ export class SimulatedHub {
     this.#chance = (this.#chance + 0.37) % 1;
     const { state, effects } = step(before, input, { nowMs: this.nowMs, chance: this.#chance });
     this.state = state;
-    if (!this.allowsGoingBack) checkPlaces(before, state);
-    for (const effect of effects) this.#carryOut(effect);
+    if (!this.allowsGoingBack) checkMonotonic(before, state);
+    for (const effect of effects) this.#execute(effect);
     // Its token is at hand.
     for (const attempt of this.#opened.splice(0))
       this.input({ kind: 'events', attempt, events: [], cursor: undefined });
@@ -243,11 +244,11 @@ export class SimulatedHub {
       if (this.#isAtRest()) return;
       for (const attempt of this.streams.keys()) this.#serve(attempt);
       for (const id of this.polls.keys()) this.answerPoll(id);
-      const { phase, members } = this.state;
+      const { phase, subscriptions } = this.state;
       const isQuiet = phase.kind === 'open' && phase.successor === undefined && this.polls.size === 0;
       const isCurrent = this.state.position === cursorOf(this.log.length) || this.log.length === 0;
-      if (isQuiet && isCurrent && members.every(({ mode }) => mode === 'live')) return;
-      if (phase.kind === 'waiting' || members.some(({ retryAtMs }) => retryAtMs !== Infinity)) this.wake();
+      if (isQuiet && isCurrent && subscriptions.every(({ mode }) => mode === 'live')) return;
+      if (phase.kind === 'waiting' || subscriptions.some(({ retryAtMs }) => retryAtMs !== Infinity)) this.wake();
     }
     throw new Error(`It does not come to rest: ${JSON.stringify(this.state)}`);
   }
@@ -260,7 +261,7 @@ export class SimulatedHub {
     this.ready(attempt);
     for (
       let stream = this.streams.get(attempt);
-      stream !== undefined && stream.asked.length + stream.missed.length > 0;
+      stream !== undefined && stream.operations.length + stream.missed.length > 0;
       stream = this.streams.get(attempt)
     ) {
       this.flow(attempt, 3);
@@ -270,12 +271,12 @@ export class SimulatedHub {
   }
 
   checkComplete(): void {
-    checkComplete(this.consumers.values(), this.log, this.trimmed);
+    checkComplete(this.consumers.values(), this.log, this.trimmedThrough);
   }
 
   #gapAfter(position: number): Gap | undefined {
-    if (position >= this.trimmed) return undefined;
-    return { from: cursorOf(position), to: cursorOf(this.trimmed), reason: 'retention' };
+    if (position >= this.trimmedThrough) return undefined;
+    return { from: cursorOf(position), to: cursorOf(this.trimmedThrough), reason: 'retention' };
   }
 
   #isForbidden(channels: readonly string[]): boolean {
@@ -290,7 +291,7 @@ export class SimulatedHub {
     return first === undefined ? 0 : positionOf(first.id) - 1;
   }
 
-  #carryOut(effect: Effect): void {
+  #execute(effect: Effect): void {
     switch (effect.kind) {
       case 'open':
         this.transportsSeen.push(effect.transport);
@@ -301,19 +302,19 @@ export class SimulatedHub {
           channels: effect.request.channels,
           position: undefined,
           missed: [],
-          asked: [],
+          operations: [],
         });
         return;
       case 'drop':
         return void this.streams.delete(effect.attempt);
-      case 'place':
+      case 'attach':
       case 'remove':
-        return void this.streams.get(effect.attempt)?.asked.push(effect);
+        return void this.streams.get(effect.attempt)?.operations.push(effect);
       case 'catch-up':
         if (effect.limit < 1) throw new Error('A poll for nothing.');
-        return void this.polls.set(effect.member.id, effect);
+        return void this.polls.set(effect.subscription.id, effect);
       case 'deliver':
-        return this.#take(effect.id, effect.events);
+        return this.#deliver(effect.id, effect.events);
       case 'joined': {
         const consumer = this.consumers.get(effect.id);
         if (consumer !== undefined) consumer.joinedAt ??= this.log.length;
@@ -330,17 +331,17 @@ export class SimulatedHub {
       case 'renew':
       case 'auth':
       case 'refuse':
-        return void this.asked.push(effect.kind);
+        return void this.credentialEffects.push(effect.kind);
       case 'state':
         this.phases.push(effect.phase.kind);
     }
   }
 
-  #take(id: number, events: readonly PolycastEvent[]): void {
+  #deliver(id: number, events: readonly PolycastEvent[]): void {
     const consumer = this.consumers.get(id);
     if (consumer === undefined) return;
     for (const event of events) {
-      checkTaken(consumer, event, this.allowsGoingBack);
+      checkDelivered(consumer, event, this.allowsGoingBack);
       consumer.delivered.push(event.id);
       consumer.buffered++;
     }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { connectForTest, until } from '../testing/consumer.ts';
+import { connectForTest, until } from '../testing/connections.ts';
 
 // What no hub does: garbage, halves, answers of others. A server of a few lines, scripted by each test.
 

@@ -1,17 +1,17 @@
 import type { PolycastEvent, ServerMessage } from '@polycast/protocol';
-import { addressOf, EndedError, exchange, type Target } from '../http.ts';
+import { eventsUrlOf, EndedError, sendRequest, type RequestContext } from '../http.ts';
 import type { OpenRequest } from '../machine/state.ts';
-import { createSseParser, type SseFrame } from '../sse-parser.ts';
+import { createSseParser, type SseFrame } from './sse-parser.ts';
 import { readMessage } from './messages.ts';
-import { createReader, type Tell, type Transport } from './transport.ts';
+import { createReadingTransport, type EmitSignal, type Transport } from './transport.ts';
 
 /**
  * Server-Sent Events (PROTOCOL.md section 6), read through `fetch`: unlike EventSource it can send a token in a header,
  * leaves reconnecting to the machine, and is the same in Node and in workers.
  */
-export function openSse(target: Target, request: OpenRequest, tell: Tell): Transport {
-  return createReader(tell, async (signal) => {
-    const response = await exchange(target, addressOf(target.url, request), {
+export function openSse(target: RequestContext, request: OpenRequest, emit: EmitSignal): Transport {
+  return createReadingTransport(emit, async (signal) => {
+    const response = await sendRequest(target, eventsUrlOf(target.url, request), {
       headers: { Accept: 'text/event-stream' },
       signal,
     });
@@ -20,14 +20,14 @@ export function openSse(target: Target, request: OpenRequest, tell: Tell): Trans
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
     for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
       signal.throwIfAborted();
-      tellFrames(parser.feed(piece.value), tell);
+      emitFrames(parser.feed(piece.value), emit);
     }
     throw new EndedError('ended');
   });
 }
 
 /** Events that came together are told together. */
-function tellFrames(frames: readonly SseFrame[], tell: Tell): void {
+function emitFrames(frames: readonly SseFrame[], emit: EmitSignal): void {
   let events: PolycastEvent[] = [];
   let cursor: string | undefined;
   for (const frame of frames) {
@@ -36,18 +36,18 @@ function tellFrames(frames: readonly SseFrame[], tell: Tell): void {
     } else if (frame.kind === 'message' && frame.event === 'message') {
       events.push(JSON.parse(frame.data) as PolycastEvent);
     } else {
-      tell({ kind: 'events', events, cursor });
+      emit({ kind: 'events', events, cursor });
       events = [];
-      tellControl(frame, tell);
+      emitControl(frame, emit);
     }
   }
   // Even a piece of nothing but a comment is a sign of life.
-  tell({ kind: 'events', events, cursor });
+  emit({ kind: 'events', events, cursor });
 }
 
 /** The control messages of section 6.3 are those of section 7.2, with their `op` as the name of the event. */
-function tellControl(frame: Exclude<SseFrame, { kind: 'id' }>, tell: Tell): void {
-  if (frame.kind === 'retry') return tell({ kind: 'hint', reconnectInMs: frame.retryMs });
+function emitControl(frame: Exclude<SseFrame, { kind: 'id' }>, emit: EmitSignal): void {
+  if (frame.kind === 'retry') return emit({ kind: 'hint', reconnectInMs: frame.retryMs });
   const op = frame.event.replace('polycast.', '');
-  readMessage({ ...(JSON.parse(frame.data) as object), op } as ServerMessage, tell);
+  readMessage({ ...(JSON.parse(frame.data) as object), op } as ServerMessage, emit);
 }

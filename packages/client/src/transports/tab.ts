@@ -1,15 +1,15 @@
-import type { Target } from '../http.ts';
+import type { RequestContext } from '../http.ts';
 import type { OpenRequest } from '../machine/state.ts';
-import type { TabPart } from '../options.ts';
+import type { TabSession } from '../connection/options.ts';
 import { readMessage } from './messages.ts';
-import type { OpenTransport, Tell, Transport } from './transport.ts';
+import type { OpenTransport, EmitSignal, Transport } from './transport.ts';
 
 /** Reads through another tab, in the messages of a WebSocket. */
-export function createTab({ open }: TabPart): OpenTransport {
-  return (_target: Target, request: OpenRequest, tell: Tell): Transport =>
+export function createTab({ open }: TabSession): OpenTransport {
+  return (_target: RequestContext, request: OpenRequest, emit: EmitSignal): Transport =>
     open(request, (message) =>
       message === undefined
-        ? tell({ kind: 'ended', ending: { kind: 'lost', why: 'gone' } })
-        : readMessage(message, tell),
+        ? emit({ kind: 'ended', ending: { kind: 'lost', why: 'gone' } })
+        : readMessage(message, emit),
     );
 }

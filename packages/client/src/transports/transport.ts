@@ -1,5 +1,5 @@
 import type { ClientMessage, ServerMessage } from '@polycast/protocol';
-import { endingOf, type Target } from '../http.ts';
+import { endingOf, type RequestContext } from '../http.ts';
 import type { OpenRequest, TransportInput } from '../machine/state.ts';
 
 type WithoutAttempt<Input> = Input extends unknown ? Omit<Input, 'attempt'> : never;
@@ -8,9 +8,9 @@ type WithoutAttempt<Input> = Input extends unknown ? Omit<Input, 'attempt'> : ne
 export type Answer = Extract<ServerMessage, { readonly op: ClientMessage['op'] }>;
 
 /** What a transport tells: what the machine is to know, and the answers to operations that are not the machine's. */
-export type Signal = WithoutAttempt<TransportInput> | { readonly kind: 'answer'; readonly message: Answer };
+export type TransportSignal = WithoutAttempt<TransportInput> | { readonly kind: 'answer'; readonly message: Answer };
 
-export type Tell = (signal: Signal) => void;
+export type EmitSignal = (signal: TransportSignal) => void;
 
 /** Frames and nothing else: what to ask for, when, and what to do about the answer, the machine decides. */
 export interface Transport {
@@ -20,16 +20,16 @@ export interface Transport {
   close(): void;
 }
 
-export type OpenTransport = (target: Target, request: OpenRequest, tell: Tell) => Transport;
+export type OpenTransport = (target: RequestContext, request: OpenRequest, tell: EmitSignal) => Transport;
 
 /** A transport that reads until it is closed, or `read` rejects. */
-export function createReader(tell: Tell, read: (signal: AbortSignal) => Promise<never>): Transport {
+export function createReadingTransport(emit: EmitSignal, read: (signal: AbortSignal) => Promise<never>): Transport {
   const controller = new AbortController();
   const close = (): void => controller.abort();
   read(controller.signal).catch((error: unknown) => {
     if (controller.signal.aborted) return;
     close();
-    tell({ kind: 'ended', ending: endingOf(error) });
+    emit({ kind: 'ended', ending: endingOf(error) });
   });
   return { close };
 }

@@ -1,22 +1,26 @@
 import { SUBPROTOCOL, type ClientMessage, type PolycastEvent, type ServerMessage } from '@polycast/protocol';
-import { addressOf, refusedWith, type Target } from '../http.ts';
+import { eventsUrlOf, refusedEnding, type RequestContext } from '../http.ts';
 import type { Ending, OpenRequest } from '../machine/state.ts';
 import { readMessage } from './messages.ts';
-import type { Tell, Transport } from './transport.ts';
+import type { EmitSignal, Transport } from './transport.ts';
 
 /**
  * A WebSocket (PROTOCOL.md section 7). A browser can set no header here, and what stands in an address ends up in logs: a token
  * goes into the first message, and the channels into the second.
  */
-export function openWebSocket({ url, token, WebSocket }: Target, request: OpenRequest, tell: Tell): Transport {
+export function openWebSocket(
+  { url, token, WebSocket }: RequestContext,
+  request: OpenRequest,
+  emit: EmitSignal,
+): Transport {
   const { channels, after = 'now' } = request;
-  const address = addressOf(url, token === undefined ? request : { channels: [] });
+  const address = eventsUrlOf(url, token === undefined ? request : { channels: [] });
   address.protocol = address.protocol.replace('http', 'ws');
   const socket = new (WebSocket as typeof globalThis.WebSocket)(address, SUBPROTOCOL);
   let heartbeatMs: number;
-  let read = token === undefined ? readMessage : (enter as typeof readMessage);
+  let read = token === undefined ? readMessage : (receiveHandshake as typeof readMessage);
   socket.onmessage = receive;
-  socket.onclose = ({ code }) => tell({ kind: 'ended', ending: { kind: 'closed', code } });
+  socket.onclose = ({ code }) => emit({ kind: 'ended', ending: { kind: 'closed', code } });
   return { send, close };
 
   function receive({ data }: MessageEvent<string>): void {
@@ -26,12 +30,12 @@ export function openWebSocket({ url, token, WebSocket }: Target, request: OpenRe
     } catch {
       return end({ kind: 'lost', why: 'no hub' });
     }
-    read(message, tell);
+    read(message, emit);
   }
 
   /** What comes before there is a stream: `ready` of a session without channels, then the answers; no event. */
-  function enter(message: ServerMessage): void {
-    if ('ok' in message && !message.ok) return end(refusedWith(message.error));
+  function receiveHandshake(message: ServerMessage): void {
+    if ('ok' in message && !message.ok) return end(refusedEnding(message.error));
     if (message.op === 'ready') {
       ({ heartbeatMs } = message);
       send({ op: 'auth', token: token as string });
@@ -39,13 +43,13 @@ export function openWebSocket({ url, token, WebSocket }: Target, request: OpenRe
       send({ op: 'subscribe', channels, after });
     } else if (message.op === 'subscribe') {
       read = readMessage;
-      tell({ kind: 'ready', cursor: message.cursor as string, heartbeatMs });
+      emit({ kind: 'ready', cursor: message.cursor as string, heartbeatMs });
     }
   }
 
   function end(ending: Ending): void {
     close();
-    tell({ kind: 'ended', ending });
+    emit({ kind: 'ended', ending });
   }
 
   function send(message: ClientMessage): void {

@@ -1,6 +1,6 @@
-import { Pieces } from './bytes.ts';
+import { BodyBuffer } from './body-buffer.ts';
 import { WebhookError } from './error.ts';
-import type { Answer, Core } from './receiver.ts';
+import type { Answer, ReceiverCore } from './receiver.ts';
 
 /** As much of Node's `IncomingMessage`, and of Express' request, as is used. */
 export interface NodeRequest {
@@ -22,7 +22,7 @@ export interface NodeResponse {
   end(body?: string): unknown;
 }
 
-export async function answerNode(core: Core, request: NodeRequest, response: NodeResponse): Promise<void> {
+export async function answerNode(core: ReceiverCore, request: NodeRequest, response: NodeResponse): Promise<void> {
   const { method = 'GET', headers } = request;
   const { status, body, ...answer } = await core.answer({ method, headers, readBody: (max) => rawBody(request, max) });
   response.writeHead(status, { ...answer.headers, ...closing(request), ...contentLength(status, body) });
@@ -34,7 +34,7 @@ async function rawBody(request: NodeRequest, bytesMax: number): Promise<Uint8Arr
   const { body, rawBody: raw = body } = request;
   const read = typeof raw === 'string' ? new TextEncoder().encode(raw) : raw;
   if (read instanceof Uint8Array) {
-    new Pieces(bytesMax).add(read);
+    new BodyBuffer(bytesMax).add(read);
     return read;
   }
   if (request.readableEnded === true || body !== undefined)
@@ -48,7 +48,7 @@ async function rawBody(request: NodeRequest, bytesMax: number): Promise<Uint8Arr
 /** Not by iterating, which would destroy the request, and the answer with it, when that is broken off. */
 function readBody(request: NodeRequest, bytesMax: number): Promise<Uint8Array> {
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
-  const pieces = new Pieces(bytesMax);
+  const pieces = new BodyBuffer(bytesMax);
   request.on('data', (piece) => {
     try {
       pieces.add(piece);
@@ -57,10 +57,10 @@ function readBody(request: NodeRequest, bytesMax: number): Promise<Uint8Array> {
       reject(error as Error);
     }
   });
-  request.on('end', () => resolve(pieces.joined()));
-  const cutOff = (): void => reject(new WebhookError('invalid_body', 'the request broke off'));
-  request.on('error', cutOff);
-  request.on('close', cutOff);
+  request.on('end', () => resolve(pieces.toBytes()));
+  const onBroken = (): void => reject(new WebhookError('invalid_body', 'the request broke off'));
+  request.on('error', onBroken);
+  request.on('close', onBroken);
   return promise;
 }
 

@@ -44,7 +44,7 @@ export interface Answer {
 }
 
 /** A request, from whatever got it. */
-export interface Received {
+export interface ReceivedRequest {
   readonly method: string;
   readonly headers: HeaderSource;
   /** All of it, unless it is longer. @throws WebhookError `body_too_large`, `body_parsed` */
@@ -58,7 +58,7 @@ const LEASE_SECONDS = 60;
 const BUSY_SECONDS = 5;
 
 /** What goes on in every receiver, whatever lies around it: a request in, an answer out. It never rejects. */
-export class Core {
+export class ReceiverCore {
   readonly #verify: Verifier;
   readonly #options: ReceiverOptions;
   readonly #handler: WebhookHandler;
@@ -69,9 +69,9 @@ export class Core {
     this.#handler = handler;
   }
 
-  async answer(request: Received): Promise<Answer> {
+  async answer(request: ReceivedRequest): Promise<Answer> {
     try {
-      if (request.method === 'OPTIONS') return consent(request.headers, this.#options.allowedOrigins ?? []);
+      if (request.method === 'OPTIONS') return answerHandshake(request.headers, this.#options.allowedOrigins ?? []);
       if (request.method !== 'POST') return answerOf(405, '', { Allow: 'POST, OPTIONS' });
       const body = await request.readBody(this.#options.bodyBytesMax ?? BODY_BYTES_MAX);
       const { headers } = request;
@@ -86,14 +86,14 @@ export class Core {
     const challenge = challengeOf(events);
     if (challenge !== undefined) return answerOf(200, JSON.stringify({ challenge }), JSON_CONTENT);
     for (const event of events) {
-      const answer = await this.#once(event, delivery);
+      const answer = await this.#handleOnce(event, delivery);
       if (answer !== undefined) return answer;
     }
     return answerOf(204);
   }
 
   /** The answer when that ends the request. */
-  async #once(event: PolycastEvent, delivery: Delivery): Promise<Answer | undefined> {
+  async #handleOnce(event: PolycastEvent, delivery: Delivery): Promise<Answer | undefined> {
     const { seen, leaseSeconds = LEASE_SECONDS, keepSeconds = KEEP_SECONDS } = this.#options;
     // A gap has the id of the last event that is lost.
     const id = event.type === 'polycast.gap' ? `gap ${event.id}` : event.id;
@@ -111,7 +111,7 @@ export class Core {
   }
 
   #refuse(error: unknown): Answer {
-    const { onError = complain } = this.#options;
+    const { onError = logError } = this.#options;
     if (error instanceof AnswerWith) return answerOf(error.status, '', retryAfter(error.retryAfterSeconds));
     onError(error);
     if (!(error instanceof WebhookError)) return answerOf(500, 'the handler failed');
@@ -147,7 +147,7 @@ const REFUSALS: Readonly<Record<string, number>> = {
   body_parsed: 500,
 };
 
-function complain(error: unknown): void {
+function logError(error: unknown): void {
   if (!(error instanceof WebhookError) || error.code === 'body_parsed') console.error(error);
 }
 
@@ -159,7 +159,7 @@ function challengeOf(events: readonly PolycastEvent[]): unknown {
 }
 
 /** CloudEvents HTTP 1.1 Web Hooks, section 4: consent is given by the headers alone. */
-function consent(headers: HeaderSource, allowed: readonly string[]): Answer {
+function answerHandshake(headers: HeaderSource, allowed: readonly string[]): Answer {
   const origin = headerOf(headers, 'webhook-request-origin');
   const allows = { Allow: 'POST, OPTIONS' };
   if (origin === undefined || !(allowed.includes(origin) || allowed.includes('*'))) return answerOf(204, '', allows);

@@ -45,7 +45,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     keys ??= Promise.all(list.map(importKey));
     const signed = signedHeaders(headers);
     checkTime(signed, toleranceSeconds, now());
-    const secretIndex = await fitting(await keys, signed, signedBytes(signed, body));
+    const secretIndex = await findMatchingKey(await keys, signed, signedBytes(signed, body));
     return { id: signed.id, timestamp: new Date(Number(signed.timestamp) * 1000), secretIndex };
   };
 }
@@ -61,7 +61,7 @@ function checkTime({ timestamp }: SignedHeaders, toleranceSeconds: number, nowMs
 }
 
 /** The index of the first key that one of the signatures was made with. */
-async function fitting(
+async function findMatchingKey(
   keys: readonly VerificationKey[],
   { signatures }: SignedHeaders,
   content: Uint8Array<ArrayBuffer>,

@@ -1,5 +1,5 @@
 import type { PolycastEvent } from '@polycast/protocol';
-import { exchange } from '../http.ts';
+import { sendRequest } from '../http.ts';
 
 /** An event that this worker has until its lease ends (PROTOCOL.md section 14.6). */
 export interface LeasedEvent {
@@ -42,7 +42,7 @@ export function createPullApi({ url, subscription, key, fetch, leaseSeconds }: P
     signal?: AbortSignal,
   ): Promise<Answer> => {
     const overdue = AbortSignal.timeout(timeoutMs);
-    const response = await exchange({ fetch, token: key }, new URL(route, base), {
+    const response = await sendRequest({ fetch, token: key }, new URL(route, base), {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify(body),

@@ -20,7 +20,7 @@ export class Settlements {
   readonly #api: PullApi;
   readonly #onError: (error: unknown) => void;
   /** By what is to be said of them: `done`, or the delay. */
-  readonly #waiting = new Map<string, string[]>();
+  readonly #pending = new Map<string, string[]>();
   #running: Promise<void> | undefined;
 
   constructor(api: PullApi, onError: (error: unknown) => void) {
@@ -30,33 +30,33 @@ export class Settlements {
 
   add(lease: string, settlement: Settlement): void {
     const group = settlement === 'done' ? 'done' : String(settlement.delaySeconds);
-    const leases = this.#waiting.get(group);
-    if (leases === undefined) this.#waiting.set(group, [lease]);
+    const leases = this.#pending.get(group);
+    if (leases === undefined) this.#pending.set(group, [lease]);
     else leases.push(lease);
     this.#running ??= this.#run().finally(() => (this.#running = undefined));
   }
 
   /** Settles when there is nothing left to tell. */
-  async told(): Promise<void> {
+  async drained(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
   }
 
   async #run(): Promise<void> {
     // What the same turn of the event loop brings goes along.
     await undefined;
-    for (let [group] = this.#waiting.keys(); group !== undefined; [group] = this.#waiting.keys()) {
-      const leases = (this.#waiting.get(group) as string[]).splice(0, LEASES_MAX);
-      if (this.#waiting.get(group)?.length === 0) this.#waiting.delete(group);
-      await this.#tell(group, leases);
+    for (let [group] = this.#pending.keys(); group !== undefined; [group] = this.#pending.keys()) {
+      const leases = (this.#pending.get(group) as string[]).splice(0, LEASES_MAX);
+      if (this.#pending.get(group)?.length === 0) this.#pending.delete(group);
+      await this.#send(group, leases);
     }
   }
 
-  async #tell(group: string, leases: readonly string[]): Promise<void> {
+  async #send(group: string, leases: readonly string[]): Promise<void> {
     for (let failures = 0; ; failures++) {
       try {
-        const lost =
+        const notHeld =
           group === 'done' ? await this.#api.acknowledge(leases) : await this.#api.release(leases, Number(group));
-        if (group === 'done' && lost.length > 0) this.#onError(new LeaseEndedError(lost.length));
+        if (group === 'done' && notHeld.length > 0) this.#onError(new LeaseEndedError(notHeld.length));
         return;
       } catch (error) {
         const ending = endingOf(error);

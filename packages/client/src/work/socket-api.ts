@@ -1,8 +1,8 @@
 import type { ClientMessage, ServerMessage } from '@polycast/protocol';
 import { EndedError } from '../http.ts';
-import { refusal } from '../errors.ts';
+import { clientProblem } from '../errors.ts';
 import type { LeasedEvent, PullApi } from './pull-api.ts';
-import { SocketLine, type SocketAnswer } from './socket-line.ts';
+import { SocketConnection, type SocketAnswer } from './socket-connection.ts';
 
 export interface SocketApiOptions {
   readonly url: string | URL;
@@ -23,10 +23,10 @@ export function createSocketApi(options: SocketApiOptions): PullApi {
 class SocketApi implements PullApi {
   readonly #options: SocketApiOptions;
   readonly #address: URL;
-  #line: Promise<SocketLine> | undefined;
+  #connection: Promise<SocketConnection> | undefined;
   /** What the hub may still send on this line; `undefined` before it was asked to. */
   #credit: number | undefined;
-  #arrived: LeasedEvent[] = [];
+  #received: LeasedEvent[] = [];
   /** Whoever waits for what arrives. */
   #waiting: PromiseWithResolvers<void> | undefined;
 
@@ -37,10 +37,10 @@ class SocketApi implements PullApi {
   }
 
   async pull(count: number, signal: AbortSignal): Promise<readonly LeasedEvent[]> {
-    if (this.#arrived.length === 0) await this.#grant(count);
-    if (this.#arrived.length === 0) {
+    if (this.#received.length === 0) await this.#grantCredit(count);
+    if (this.#received.length === 0) {
       const stop = (): void => {
-        this.#halt();
+        this.#revokeCredit();
         this.#waiting?.reject(signal.reason as Error);
       };
       this.#waiting = Promise.withResolvers();
@@ -53,52 +53,52 @@ class SocketApi implements PullApi {
         this.#waiting = undefined;
       }
     }
-    return this.#arrived.splice(0);
+    return this.#received.splice(0);
   }
 
   async acknowledge(leases: readonly string[]): Promise<readonly string[]> {
-    return notHeld(await this.#ask({ op: 'ack', subscription: this.#options.subscription, leases }));
+    return notHeld(await this.#request({ op: 'ack', subscription: this.#options.subscription, leases }));
   }
 
   async release(leases: readonly string[], delaySeconds: number): Promise<readonly string[]> {
-    return notHeld(await this.#ask({ op: 'nack', subscription: this.#options.subscription, leases, delaySeconds }));
+    return notHeld(await this.#request({ op: 'nack', subscription: this.#options.subscription, leases, delaySeconds }));
   }
 
   async extend(leases: readonly string[]): Promise<readonly string[]> {
     const { subscription, leaseSeconds } = this.#options;
-    return notHeld(await this.#ask({ op: 'extend', subscription, leases, leaseSeconds }));
+    return notHeld(await this.#request({ op: 'extend', subscription, leases, leaseSeconds }));
   }
 
   /** Takes no more events, and gives back those that nobody has begun. */
   async close(): Promise<void> {
-    const line = await this.#line?.catch(() => undefined);
-    if (line === undefined) return;
+    const connection = await this.#connection?.catch(() => undefined);
+    if (connection === undefined) return;
     const { subscription } = this.#options;
     try {
-      if (this.#credit !== undefined) await line.ask({ op: 'pull', subscription, credit: 0 });
+      if (this.#credit !== undefined) await connection.request({ op: 'pull', subscription, credit: 0 });
       // What had been sent before has come before that answer.
-      const leases = this.#arrived.splice(0).map(({ lease }) => lease);
-      if (leases.length > 0) await line.ask({ op: 'nack', subscription, leases });
+      const leases = this.#received.splice(0).map(({ lease }) => lease);
+      if (leases.length > 0) await connection.request({ op: 'nack', subscription, leases });
     } catch {
       // Their leases end by themselves.
     }
-    line.close();
+    connection.close();
   }
 
   /** At once: what is given back in a moment is for others. */
-  #halt(): void {
+  #revokeCredit(): void {
     const { subscription } = this.#options;
-    void this.#line?.then((line) => line.ask({ op: 'pull', subscription, credit: 0 })).catch(() => undefined);
+    void this.#connection?.then((line) => line.request({ op: 'pull', subscription, credit: 0 })).catch(() => undefined);
   }
 
   /** Lets the hub send until so many have come. */
-  async #grant(count: number): Promise<void> {
+  async #grantCredit(count: number): Promise<void> {
     const { subscription, leaseSeconds } = this.#options;
-    const line = await this.#open();
+    const connection = await this.#open();
     if (this.#credit === undefined) {
       // Events may come before the answer.
       this.#credit = count;
-      await line.ask({ op: 'pull', subscription, credit: count, leaseSeconds }).catch((error: unknown) => {
+      await connection.request({ op: 'pull', subscription, credit: count, leaseSeconds }).catch((error: unknown) => {
         this.#credit = undefined;
         throw error;
       });
@@ -107,41 +107,43 @@ class SocketApi implements PullApi {
     const credit = count - this.#credit;
     if (credit <= 0) return;
     this.#credit = count;
-    await line.ask({ op: 'credit', subscription, credit });
+    await connection.request({ op: 'credit', subscription, credit });
   }
 
-  async #ask(message: ClientMessage): Promise<SocketAnswer> {
-    return (await this.#open()).ask(message);
+  async #request(message: ClientMessage): Promise<SocketAnswer> {
+    return (await this.#open()).request(message);
   }
 
-  #open(): Promise<SocketLine> {
+  #open(): Promise<SocketConnection> {
     const { key: token, WebSocket } = this.#options;
-    this.#line ??= SocketLine.open({
+    this.#connection ??= SocketConnection.open({
       url: this.#address,
       token,
       WebSocket,
       onMessage: (message) => this.#receive(message),
-      onClose: (error) => this.#lost(error),
+      onClose: (error) => this.#onLost(error),
     });
-    return this.#line;
+    return this.#connection;
   }
 
   #receive(message: ServerMessage): void {
     if (message.op === 'delivery') {
       const { lease, delivery, event } = message;
-      this.#arrived.push({ lease, delivery, event });
+      this.#received.push({ lease, delivery, event });
       this.#credit = (this.#credit ?? 1) - 1;
       // All that came together is taken together.
       queueMicrotask(() => this.#waiting?.resolve());
     } else if (message.op === 'pulled') {
       this.#credit = undefined;
       const title = `The subscription ends this pull: ${message.code}.`;
-      this.#waiting?.reject(new EndedError({ kind: 'refused', problem: refusal(message.code, title), hintMs: 0 }));
+      this.#waiting?.reject(
+        new EndedError({ kind: 'refused', problem: clientProblem(message.code, title), hintMs: 0 }),
+      );
     }
   }
 
-  #lost(error: EndedError): void {
-    this.#line = undefined;
+  #onLost(error: EndedError): void {
+    this.#connection = undefined;
     this.#credit = undefined;
     this.#waiting?.reject(error);
   }

@@ -37,7 +37,7 @@ export class RetryIn extends Error {
   }
 }
 
-interface Held extends LeasedEvent {
+interface HeldEvent extends LeasedEvent {
   readonly abort: AbortController;
 }
 
@@ -54,12 +54,12 @@ export class PullWorker {
   readonly #handler: JobHandler;
   readonly #settings: WorkerSettings;
   readonly #settlements: Settlements;
-  readonly #held = new Map<string, Held>();
+  readonly #held = new Map<string, HeldEvent>();
   readonly #stopping = new AbortController();
   /** Handlers that are at it, be it for an event that is no longer held. */
   #busy = 0;
   /** Settled when there may be room for one more event, and when the worker stops. */
-  #room = Promise.withResolvers<void>();
+  #capacityFreed = Promise.withResolvers<void>();
 
   constructor(api: PullApi, handler: JobHandler, settings: WorkerSettings) {
     this.#api = api;
@@ -77,21 +77,21 @@ export class PullWorker {
     try {
       await this.#pullAll();
     } finally {
-      while (this.#held.size > 0) await this.#room.promise;
+      while (this.#held.size > 0) await this.#capacityFreed.promise;
       clearInterval(extending);
-      await this.#settlements.told();
+      await this.#settlements.drained();
       await this.#api.close();
     }
   }
 
-  /** @param patienceMs how long what was begun may still take; then it is given back, for others to begin anew */
-  stop(patienceMs: number): void {
+  /** @param graceMs how long what was begun may still take; then it is given back, for others to begin anew */
+  stop(graceMs: number): void {
     this.#stopping.abort(new DOMException('Stopped.', 'AbortError'));
-    this.#wake();
-    if (patienceMs === Infinity) return;
+    this.#signalCapacity();
+    if (graceMs === Infinity) return;
     const timer = setTimeout(() => {
       for (const held of this.#held.values()) this.#release(held, 0, 'The worker stops.');
-    }, patienceMs);
+    }, graceMs);
     // In a browser's worker a timer is a number, and holds nothing up.
     (timer as { unref?: () => void }).unref?.();
   }
@@ -102,7 +102,7 @@ export class PullWorker {
     while (!signal.aborted) {
       const count = Math.min(this.#settings.concurrency - this.#busy, PULL_MAX);
       if (count <= 0) {
-        await this.#room.promise;
+        await this.#capacityFreed.promise;
         continue;
       }
       try {
@@ -120,8 +120,8 @@ export class PullWorker {
     const ending = endingOf(reason);
     const problem = ending.kind === 'refused' ? ending.problem : undefined;
     // One that is paused or suspended may be resumed.
-    const isHopeless = problem?.retryable === false && problem.code !== 'subscription_not_active';
-    if (isHopeless) throw new PolycastError(problem);
+    const isPermanent = problem?.retryable === false && problem.code !== 'subscription_not_active';
+    if (isPermanent) throw new PolycastError(problem);
     if (failures === 0) this.#settings.onError(problem === undefined ? reason : new PolycastError(problem), undefined);
     const hintMs = ending.kind === 'refused' ? ending.hintMs : 0;
     const pauseMs = Math.max(hintMs, backoffMs(failures, Math.random(), BACKOFF_BASE_MS, BACKOFF_CAP_MS));
@@ -129,7 +129,7 @@ export class PullWorker {
   }
 
   async #work(leased: LeasedEvent): Promise<void> {
-    const held: Held = { ...leased, abort: new AbortController() };
+    const held: HeldEvent = { ...leased, abort: new AbortController() };
     this.#held.set(held.lease, held);
     this.#busy += 1;
     const { event, delivery, lease, abort } = held;
@@ -138,24 +138,24 @@ export class PullWorker {
       if (this.#held.delete(lease)) this.#settlements.add(lease, 'done');
     } catch (error) {
       if (!(error instanceof RetryIn) && !abort.signal.aborted) this.#settings.onError(error, event);
-      const doubling = Math.min(2 ** (delivery - 1), RETRY_SECONDS_MAX);
-      this.#release(held, error instanceof RetryIn ? error.seconds : doubling, undefined);
+      const backoffSeconds = Math.min(2 ** (delivery - 1), RETRY_SECONDS_MAX);
+      this.#release(held, error instanceof RetryIn ? error.seconds : backoffSeconds, undefined);
     }
     this.#busy -= 1;
-    this.#wake();
+    this.#signalCapacity();
   }
 
   /** Gives an event back, unless it was settled before; `why` when the handler is still at it. */
-  #release({ lease, abort }: Held, delaySeconds: number, why: string | undefined): void {
+  #release({ lease, abort }: HeldEvent, delaySeconds: number, why: string | undefined): void {
     if (!this.#held.delete(lease)) return;
     this.#settlements.add(lease, { delaySeconds });
     if (why !== undefined) abort.abort(new DOMException(why, 'AbortError'));
-    this.#wake();
+    this.#signalCapacity();
   }
 
-  #wake(): void {
-    this.#room.resolve();
-    this.#room = Promise.withResolvers();
+  #signalCapacity(): void {
+    this.#capacityFreed.resolve();
+    this.#capacityFreed = Promise.withResolvers();
   }
 
   async #extend(): Promise<void> {
@@ -172,6 +172,6 @@ export class PullWorker {
     if (held === undefined) return;
     this.#held.delete(lease);
     held.abort.abort(new DOMException('The lease has ended.', 'AbortError'));
-    this.#wake();
+    this.#signalCapacity();
   }
 }

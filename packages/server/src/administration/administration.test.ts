@@ -1,9 +1,9 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { loadConfig } from '../config/load.ts';
 import { openHub } from '../hub.ts';
-import { Desk, type Answer } from './testing.ts';
+import { AdminClient, type Answer } from './testing.ts';
 
-async function openDesk(...settings: string[]): Promise<Desk> {
+async function openDesk(...settings: string[]): Promise<AdminClient> {
   const { config } = loadConfig({
     settings: [
       'access=rules',
@@ -16,7 +16,7 @@ async function openDesk(...settings: string[]): Promise<Desk> {
   });
   const hub = await openHub(config);
   onTestFinished(() => hub.close());
-  return new Desk(hub);
+  return new AdminClient(hub);
 }
 
 const PUBLISH = ['/v1/channels/orders.7/events', '1'] as const;
@@ -24,7 +24,7 @@ const PUBLISH = ['/v1/channels/orders.7/events', '1'] as const;
 describe('keys', () => {
   test('are made, listed, changed, rotated and revoked', async () => {
     const desk = await openDesk();
-    const made = await desk.ask('POST', '/v1/keys', {
+    const made = await desk.request('POST', '/v1/keys', {
       name: 'shop',
       scopes: { publish: ['orders.>'] },
       expires: '2099-01-01T00:00:00Z',
@@ -39,31 +39,36 @@ describe('keys', () => {
       expires: '2099-01-01T00:00:00.000Z',
       lastUsed: null,
     });
-    expect((await desk.ask('GET', `/v1/keys/${shown.id}`)).body).toEqual(shown);
-    expect((await desk.ask('POST', ...PUBLISH, key)).status).toBe(201);
+    expect((await desk.request('GET', `/v1/keys/${shown.id}`)).body).toEqual(shown);
+    expect((await desk.request('POST', ...PUBLISH, key)).status).toBe(201);
 
-    const changed = await desk.ask('PATCH', `/v1/keys/${shown.id}`, { scopes: { publish: ['news.>'] }, expires: null });
+    const changed = await desk.request('PATCH', `/v1/keys/${shown.id}`, {
+      scopes: { publish: ['news.>'] },
+      expires: null,
+    });
     expect(changed.body).toMatchObject({ name: 'shop', scopes: { publish: ['news.>'] }, expires: null });
-    expect((await desk.ask('POST', ...PUBLISH, key)).body).toMatchObject({ code: 'forbidden', rule: 'the key' });
+    expect((await desk.request('POST', ...PUBLISH, key)).body).toMatchObject({ code: 'forbidden', rule: 'the key' });
 
-    const rotated = await desk.ask('POST', `/v1/keys/${shown.id}/rotate`, { overlapSeconds: 0 });
+    const rotated = await desk.request('POST', `/v1/keys/${shown.id}/rotate`, { overlapSeconds: 0 });
     expect(rotated.body['key']).not.toBe(key);
-    expect((await desk.ask('POST', ...PUBLISH, key)).body).toMatchObject({ code: 'unauthorized' });
-    expect((await desk.ask('POST', '/v1/channels/news.1/events', '1', rotated.body['key'] as string)).status).toBe(201);
+    expect((await desk.request('POST', ...PUBLISH, key)).body).toMatchObject({ code: 'unauthorized' });
+    expect((await desk.request('POST', '/v1/channels/news.1/events', '1', rotated.body['key'] as string)).status).toBe(
+      201,
+    );
 
-    expect((await desk.ask('DELETE', `/v1/keys/${shown.id}`)).status).toBe(204);
-    expect((await desk.ask('DELETE', `/v1/keys/${shown.id}`)).body).toMatchObject({ code: 'not_found' });
-    expect((await desk.ask('GET', '/v1/keys')).body['keys']).toHaveLength(1);
+    expect((await desk.request('DELETE', `/v1/keys/${shown.id}`)).status).toBe(204);
+    expect((await desk.request('DELETE', `/v1/keys/${shown.id}`)).body).toMatchObject({ code: 'not_found' });
+    expect((await desk.request('GET', '/v1/keys')).body['keys']).toHaveLength(1);
   });
 
   test('a rotation without a body lets the old one be good for a day', async () => {
     const desk = await openDesk();
-    const { id, text } = await desk.key({ publish: ['>'] });
-    const { body } = await desk.ask('POST', `/v1/keys/${id}/rotate`);
+    const { id, text } = await desk.createKey({ publish: ['>'] });
+    const { body } = await desk.request('POST', `/v1/keys/${id}/rotate`);
     const untilMs = Date.parse(body['overlapUntil'] as string) - Date.now();
     expect(untilMs).toBeGreaterThan(86_000_000);
     expect(untilMs).toBeLessThanOrEqual(86_400_000);
-    expect((await desk.ask('POST', ...PUBLISH, text)).status).toBe(201);
+    expect((await desk.request('POST', ...PUBLISH, text)).status).toBe(201);
   });
 
   test.each<[unknown, string]>([
@@ -81,21 +86,21 @@ describe('keys', () => {
     [{ name: 'a', scopes: { publish: ['>'] }, secret: 'mine' }, 'secret'],
   ])('%j is refused, and said why', async (body, member) => {
     const desk = await openDesk();
-    expect(await desk.ask('POST', '/v1/keys', body)).toMatchObject({
+    expect(await desk.request('POST', '/v1/keys', body)).toMatchObject({
       status: 400,
       body: { code: 'invalid_body', member },
     });
-    expect((await desk.ask('GET', '/v1/keys')).body['keys']).toHaveLength(1);
+    expect((await desk.request('GET', '/v1/keys')).body['keys']).toHaveLength(1);
   });
 
   test('a body that is none is refused', async () => {
     const desk = await openDesk();
-    expect((await desk.ask('POST', '/v1/keys', '[]')).body).toMatchObject({ code: 'invalid_body' });
-    expect((await desk.ask('POST', '/v1/keys', '{')).body).toMatchObject({ code: 'invalid_json' });
-    expect((await desk.ask('POST', '/v1/keys', `{"name":"${'x'.repeat(70_000)}"}`)).body).toMatchObject({
+    expect((await desk.request('POST', '/v1/keys', '[]')).body).toMatchObject({ code: 'invalid_body' });
+    expect((await desk.request('POST', '/v1/keys', '{')).body).toMatchObject({ code: 'invalid_json' });
+    expect((await desk.request('POST', '/v1/keys', `{"name":"${'x'.repeat(70_000)}"}`)).body).toMatchObject({
       code: 'body_too_large',
     });
-    const plain = await desk.ask('POST', '/v1/keys', '{}', desk.admin, { 'content-type': 'text/plain' });
+    const plain = await desk.request('POST', '/v1/keys', '{}', desk.admin, { 'content-type': 'text/plain' });
     expect(plain.body).toMatchObject({ code: 'unsupported_media_type' });
   });
 
@@ -107,10 +112,10 @@ describe('keys', () => {
       ['POST', '/v1/keys'],
     ] as const) {
       const body = method === 'POST' ? { name: 'a', scopes: { admin: ['>'] } } : undefined;
-      expect((await desk.ask(method, path, body, '')).body).toMatchObject({ code: 'forbidden' });
+      expect((await desk.request(method, path, body, '')).body).toMatchObject({ code: 'forbidden' });
     }
     // A program that has a key for production may use it here as well.
-    expect((await desk.ask('POST', ...PUBLISH, 'pck_whatever')).status).toBe(201);
+    expect((await desk.request('POST', ...PUBLISH, 'pck_whatever')).status).toBe(201);
   });
 });
 
@@ -129,34 +134,39 @@ describe('whoever has no admin key', () => {
 
   test.each(ROUTES)('gets nothing of %s %s, and learns nothing of what there is', async (method, path, body) => {
     const desk = await openDesk();
-    const { id, text } = await desk.key({ publish: ['>'], subscribe: ['>'], subscriptions: ['>'], users: ['>'] });
+    const { id, text } = await desk.createKey({ publish: ['>'], subscribe: ['>'], subscriptions: ['>'], users: ['>'] });
     const real = path.replace('/x', `/${id}`);
-    const none = await desk.ask(method, real, body, '');
+    const none = await desk.request(method, real, body, '');
     expect(none).toMatchObject({ status: 401, body: { code: 'unauthorized' } });
-    const less = await desk.ask(method, real, body, text);
+    const less = await desk.request(method, real, body, text);
     expect(less).toMatchObject({ status: 403, body: { code: 'forbidden', rule: 'the scopes of the key' } });
-    expect((await desk.ask(method, path, body, text)).body).toEqual(less.body);
-    expect((await desk.ask('GET', '/v1/keys')).body['keys']).toHaveLength(2);
+    expect((await desk.request(method, path, body, text)).body).toEqual(less.body);
+    expect((await desk.request('GET', '/v1/keys')).body['keys']).toHaveLength(2);
   });
 
   test('but one for users sees to users: asks about them, and shows them out', async () => {
     const desk = await openDesk();
-    const { id, text } = await desk.key({ users: ['>'] });
+    const { id, text } = await desk.createKey({ users: ['>'] });
     const paths = [
       ['GET', '/v1/users/42'],
       ['POST', '/v1/users/42/disconnect'],
       ['POST', '/v1/users/42/reauthenticate'],
     ] as const;
     for (const [method, path] of paths) {
-      expect(await desk.ask(method, path, undefined, text)).toMatchObject({ status: 200, body: { user: '42' } });
-      const other = await desk.key({ publish: ['>'], subscribe: ['>'], subscriptions: ['>'] });
-      const refused = await desk.ask(method, path, undefined, other.text);
+      expect(await desk.request(method, path, undefined, text)).toMatchObject({ status: 200, body: { user: '42' } });
+      const other = await desk.createKey({ publish: ['>'], subscribe: ['>'], subscriptions: ['>'] });
+      const refused = await desk.request(method, path, undefined, other.text);
       expect(refused).toMatchObject({ status: 403, body: { rule: 'the scopes of the key' } });
       expect(refused.body['detail']).toContain('users');
-      expect((await desk.ask(method, path, undefined, '')).status).toBe(401);
+      expect((await desk.request(method, path, undefined, '')).status).toBe(401);
     }
-    expect((await desk.ask('GET', `/v1/access/explain?key=${id}&subscribe=a`)).body).toMatchObject({ allowed: false });
-    const entries = (await desk.ask('GET', '/v1/audit')).body['entries'] as readonly { action: string; by: object }[];
+    expect((await desk.request('GET', `/v1/access/explain?key=${id}&subscribe=a`)).body).toMatchObject({
+      allowed: false,
+    });
+    const entries = (await desk.request('GET', '/v1/audit')).body['entries'] as readonly {
+      action: string;
+      by: object;
+    }[];
     expect(entries.find(({ action }) => action === 'user.disconnected')?.by).toMatchObject({ key: id });
   });
 
@@ -164,28 +174,30 @@ describe('whoever has no admin key', () => {
     const desk = await openDesk();
     for (const [method, path, body] of ROUTES) {
       if (method === 'GET') continue;
-      const { status } = await desk.ask(method, path, body, desk.admin, { origin: 'https://evil.example' });
+      const { status } = await desk.request(method, path, body, desk.admin, { origin: 'https://evil.example' });
       expect(status, `${method} ${path}`).toBe(403);
     }
   });
 
   test('the methods of an address are told', async () => {
     const desk = await openDesk();
-    expect((await desk.ask('OPTIONS', '/v1/keys/x')).headers.get('allow')).toBe('GET, HEAD, PATCH, DELETE, OPTIONS');
-    expect((await desk.ask('POST', '/v1/keys/x', {})).body).toMatchObject({ code: 'method_not_allowed' });
+    expect((await desk.request('OPTIONS', '/v1/keys/x')).headers.get('allow')).toBe(
+      'GET, HEAD, PATCH, DELETE, OPTIONS',
+    );
+    expect((await desk.request('POST', '/v1/keys/x', {})).body).toMatchObject({ code: 'method_not_allowed' });
   });
 });
 
 describe('revocations', () => {
   test('of a key: what it was before is good no more, a rotated one is', async () => {
     const desk = await openDesk();
-    const { id, text } = await desk.key({ publish: ['>'] });
-    const { status, body } = await desk.ask('POST', '/v1/revocations', { key: id });
+    const { id, text } = await desk.createKey({ publish: ['>'] });
+    const { status, body } = await desk.request('POST', '/v1/revocations', { key: id });
     expect(status).toBe(201);
     expect(body).toMatchObject({ key: id });
-    expect((await desk.ask('POST', ...PUBLISH, text)).body).toMatchObject({ code: 'unauthorized' });
-    const rotated = await desk.ask('POST', `/v1/keys/${id}/rotate`);
-    expect((await desk.ask('POST', ...PUBLISH, rotated.body['key'] as string)).status).toBe(201);
+    expect((await desk.request('POST', ...PUBLISH, text)).body).toMatchObject({ code: 'unauthorized' });
+    const rotated = await desk.request('POST', `/v1/keys/${id}/rotate`);
+    expect((await desk.request('POST', ...PUBLISH, rotated.body['key'] as string)).status).toBe(201);
   });
 
   test.each<[unknown, string]>([
@@ -199,15 +211,15 @@ describe('revocations', () => {
     [{ user: 'a', until: '2099-01-01T00:00:00Z' }, 'until'],
   ])('%j is refused', async (body, member) => {
     const desk = await openDesk();
-    expect((await desk.ask('POST', '/v1/revocations', body)).body).toMatchObject({ code: 'invalid_body', member });
+    expect((await desk.request('POST', '/v1/revocations', body)).body).toMatchObject({ code: 'invalid_body', member });
   });
 });
 
 describe('explanations', () => {
   const RULES =
     'rules=[{pattern: news.>, subscribe: anyone}, {pattern: "inbox.{user}.>", subscribe: owner}, {pattern: desk.>, subscribe: {claim: role, value: editor}}]';
-  const asks = async (desk: Desk, query: string): Promise<Answer['body']> =>
-    (await desk.ask('GET', `/v1/access/explain?${query}`)).body;
+  const asks = async (desk: AdminClient, query: string): Promise<Answer['body']> =>
+    (await desk.request('GET', `/v1/access/explain?${query}`)).body;
 
   test('say yes or no, and by which rule', async () => {
     const desk = await openDesk(RULES);
@@ -234,7 +246,7 @@ describe('explanations', () => {
       needs: 'a server with a key',
     });
     expect(await asks(desk, 'user=42&subscribe=@me')).toMatchObject({ allowed: true, channel: 'polycast.private.42' });
-    const { id } = await desk.key({ publish: ['news.*'] });
+    const { id } = await desk.createKey({ publish: ['news.*'] });
     expect(await asks(desk, `key=${id}&publish=news.1`)).toMatchObject({
       allowed: true,
       by: 'the key',
@@ -249,14 +261,14 @@ describe('explanations', () => {
   test('agree with what happens', async () => {
     const desk = await openDesk(RULES);
     for (const channel of ['news.1', 'inbox.42.a', 'other', 'polycast.private.42']) {
-      const { status } = await desk.ask('GET', `/v1/events?channel=${channel}`, undefined, '');
+      const { status } = await desk.request('GET', `/v1/events?channel=${channel}`, undefined, '');
       expect(status === 200, channel).toBe((await asks(desk, `subscribe=${channel}`))['allowed']);
     }
   });
 
   test('tell that what the user was given before is revoked', async () => {
     const desk = await openDesk(RULES);
-    const { body } = await desk.ask('POST', '/v1/revocations', { user: '42' });
+    const { body } = await desk.request('POST', '/v1/revocations', { user: '42' });
     expect(await asks(desk, 'user=42&subscribe=news.1')).toMatchObject({
       allowed: true,
       revokedBefore: body['issuedBefore'],
@@ -279,11 +291,11 @@ describe('explanations', () => {
 
 test('the audit log tells all of it, page by page', async () => {
   const desk = await openDesk();
-  const { id } = await desk.key({ publish: ['>'] });
-  await desk.ask('POST', `/v1/keys/${id}/rotate`);
-  await desk.ask('POST', '/v1/revocations', { user: '42' });
-  await desk.ask('DELETE', `/v1/keys/${id}`);
-  const first = await desk.ask('GET', '/v1/audit?limit=3');
+  const { id } = await desk.createKey({ publish: ['>'] });
+  await desk.request('POST', `/v1/keys/${id}/rotate`);
+  await desk.request('POST', '/v1/revocations', { user: '42' });
+  await desk.request('DELETE', `/v1/keys/${id}`);
+  const first = await desk.request('GET', '/v1/audit?limit=3');
   const actions = (answer: Answer): string[] =>
     (answer.body['entries'] as { action: string }[]).map(({ action }) => action);
   expect(actions(first)).toEqual(['key.revoked', 'revocation.made', 'key.rotated']);
@@ -292,8 +304,8 @@ test('the audit log tells all of it, page by page', async () => {
     subject: id,
     by: { kind: 'server', key: admin, name: 'first', address: '127.0.0.1' },
   });
-  const second = await desk.ask('GET', `/v1/audit?limit=3&before=${String(first.body['next'])}`);
+  const second = await desk.request('GET', `/v1/audit?limit=3&before=${String(first.body['next'])}`);
   expect(actions(second)).toEqual(['key.created', 'key.created']);
   expect(second.body['next']).toBeNull();
-  expect((await desk.ask('GET', '/v1/audit?before=x')).body).toMatchObject({ code: 'invalid_parameter' });
+  expect((await desk.request('GET', '/v1/audit?before=x')).body).toMatchObject({ code: 'invalid_parameter' });
 });

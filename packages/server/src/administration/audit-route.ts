@@ -1,22 +1,22 @@
 import type { AuditEntry } from '../identity/audit.ts';
-import { invalid, number } from '../transports/events-query.ts';
-import type { Route } from '../transports/route.ts';
-import type { Administration } from './administration.ts';
-import { timeText } from '../transports/time-text.ts';
-import { singles } from '../transports/single-parameters.ts';
+import { invalidParameter, integerParameter } from '../streams/events-query.ts';
+import type { Route } from '../http/route.ts';
+import type { AdministrationParts } from './administration-parts.ts';
+import { timestampOrNull } from '../http/timestamp-text.ts';
+import { singleParameters } from '../http/single-parameters.ts';
 
 const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 1000;
 
 /** `GET /v1/audit?limit=&before=` (PROTOCOL.md section 13.1): the newest first. */
-export function auditRoute(administration: Administration): Route {
+export function auditRoute(administration: AdministrationParts): Route {
   return {
     method: 'GET',
     path: '/v1/audit',
-    asks: 'admin',
+    requires: 'admin',
     handle(request) {
-      const values = singles(request.query, ['limit', 'before']);
-      const limit = number(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
+      const values = singleParameters(request.query, ['limit', 'before']);
+      const limit = integerParameter(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
       const entries = administration.audit.page(before(values.get('before')), limit + 1);
       const page = entries.slice(0, limit);
       request.respondJson(200, {
@@ -30,9 +30,9 @@ export function auditRoute(administration: Administration): Route {
 function before(text: string | undefined): number {
   if (text === undefined) return Number.MAX_SAFE_INTEGER;
   if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw invalid('before', 'must be the `next` of a page');
+  throw invalidParameter('before', 'must be the `next` of a page');
 }
 
 function entryJson({ id, timeMs, action, subject, by, detail }: AuditEntry): object {
-  return { id, time: timeText(timeMs), action, subject, by, detail };
+  return { id, time: timestampOrNull(timeMs), action, subject, by, detail };
 }

@@ -1,58 +1,59 @@
 import { PolycastError } from '@polycast/protocol';
-import { explain, userPrincipal, type Explanation } from '../core/explain.ts';
-import { isUser, OWN_CHANNEL } from '../core/private-channel.ts';
-import { ANONYMOUS, type Action, type Principal } from '../core/principal.ts';
-import { checkPattern, invalid } from '../transports/events-query.ts';
-import type { Route } from '../transports/route.ts';
-import type { Administration } from './administration.ts';
-import { timeText } from '../transports/time-text.ts';
-import { singles } from '../transports/single-parameters.ts';
+import { explain, userPrincipal, type Explanation } from '../core/access/explain.ts';
+import { isUser, OWN_CHANNEL_ALIAS } from '../core/access/private-channel.ts';
+import { ANONYMOUS, type Action, type Principal } from '../core/access/principal.ts';
+import { checkPattern, invalidParameter } from '../streams/events-query.ts';
+import type { Route } from '../http/route.ts';
+import type { AdministrationParts } from './administration-parts.ts';
+import { timestampOrNull } from '../http/timestamp-text.ts';
+import { singleParameters } from '../http/single-parameters.ts';
 
 const ACTIONS: readonly Action[] = ['subscribe', 'publish', 'history', 'presence'];
 
 /** `GET /v1/access/explain?user=42&subscribe=orders.7` (PROTOCOL.md section 13.1). */
-export function explainRoute(administration: Administration): Route {
+export function explainRoute(administration: AdministrationParts): Route {
   return {
     method: 'GET',
     path: '/v1/access/explain',
-    asks: 'admin',
+    requires: 'admin',
     async handle(request) {
-      const values = singles(request.query, ['user', 'claims', 'key', ...ACTIONS]);
+      const values = singleParameters(request.query, ['user', 'claims', 'key', ...ACTIONS]);
       const principal = principalOf(administration, values);
-      const { action, wish } = wishOf(values, principal);
-      const explanation = await explained(administration, principal, action, wish);
+      const { action, pattern } = requestOf(values, principal);
+      const explanation = await explainWithSite(administration, principal, action, pattern);
       request.respondJson(200, explanationJson(administration, principal, explanation));
     },
   };
 }
 
 /** With the site's own word where a rule leaves it to the site. */
-async function explained(
-  { access, services }: Administration,
+async function explainWithSite(
+  { access, services }: AdministrationParts,
   principal: Principal,
   action: Action,
-  wish: string,
+  pattern: string,
 ): Promise<Explanation> {
-  if (access === undefined) return { allowed: true, action, channel: wish, by: 'no access control', needs: undefined };
-  const explanation = explain(access, principal, action, wish);
+  if (access === undefined)
+    return { allowed: true, action, channel: pattern, by: 'no access control', needs: undefined };
+  const explanation = explain(access, principal, action, pattern);
   if (explanation.allowed !== undefined) return explanation;
   const decision = await services.authority.decide(principal, action, explanation.channel);
   return { ...explanation, allowed: decision.allowed };
 }
 
-function principalOf({ keys }: Administration, values: ReadonlyMap<string, string>): Principal {
+function principalOf({ keys }: AdministrationParts, values: ReadonlyMap<string, string>): Principal {
   const user = values.get('user');
   const key = values.get('key');
   const claims = values.get('claims');
-  if (claims !== undefined && user === undefined) throw invalid('claims', 'are those of a "user"');
+  if (claims !== undefined && user === undefined) throw invalidParameter('claims', 'are those of a "user"');
   if (key !== undefined) {
-    if (user !== undefined) throw invalid('key', 'and "user" exclude each other');
+    if (user !== undefined) throw invalidParameter('key', 'and "user" exclude each other');
     const principal = keys.principalOf(key);
     if (principal === undefined) throw new PolycastError('not_found', 'There is no such key.');
     return principal;
   }
   if (user === undefined) return ANONYMOUS;
-  if (!isUser(user)) throw invalid('user', 'is no name of a user: 1 to 128 characters');
+  if (!isUser(user)) throw invalidParameter('user', 'is no name of a user: 1 to 128 characters');
   return userPrincipal(user, claimsOf(claims ?? '{}'));
 }
 
@@ -64,23 +65,23 @@ function claimsOf(text: string): Readonly<Record<string, unknown>> {
   } catch {
     // Told below.
   }
-  throw invalid('claims', 'must be a JSON object');
+  throw invalidParameter('claims', 'must be a JSON object');
 }
 
-function wishOf(
+function requestOf(
   values: ReadonlyMap<string, string>,
   { user }: Principal,
-): { readonly action: Action; readonly wish: string } {
+): { readonly action: Action; readonly pattern: string } {
   const given = ACTIONS.filter((action) => values.has(action));
   const [action] = given;
   if (action === undefined || given.length > 1)
-    throw invalid(given[1] ?? 'subscribe', `must be the only one of ${ACTIONS.join(', ')}`);
-  const wish = values.get(action) ?? '';
-  return { action, wish: wish === OWN_CHANNEL && user !== undefined ? wish : checkPattern(wish) };
+    throw invalidParameter(given[1] ?? 'subscribe', `must be the only one of ${ACTIONS.join(', ')}`);
+  const pattern = values.get(action) ?? '';
+  return { action, pattern: pattern === OWN_CHANNEL_ALIAS && user !== undefined ? pattern : checkPattern(pattern) };
 }
 
 function explanationJson(
-  { revocations }: Administration,
+  { revocations }: AdministrationParts,
   { kind, user, key }: Principal,
   explanation: Explanation,
 ): object {
@@ -94,6 +95,6 @@ function explanationJson(
     by,
     ...(needs !== undefined && { needs }),
     // Credentials that the user was given before then are refused, whatever the rules say.
-    ...(revokedBefore !== undefined && { revokedBefore: timeText(revokedBefore) }),
+    ...(revokedBefore !== undefined && { revokedBefore: timestampOrNull(revokedBefore) }),
   };
 }

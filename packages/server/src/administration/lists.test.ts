@@ -2,11 +2,11 @@ import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
 import { matches } from '@polycast/protocol';
 import type { ChannelQuery, Log, NewRecord } from '../core/ports.ts';
-import { createMemoryLog } from '../log/memory.ts';
-import { identifiedHub } from '../testing/identified-hub.ts';
-import { subscriptionHub } from '../testing/subscription-hub.ts';
-import { listChannels } from './channels-route.ts';
-import { firstAfter } from './users-list.ts';
+import { createMemoryLog } from '../storage/memory/memory-log.ts';
+import { openAuthenticatedHub } from '../testing/authenticated-hub.ts';
+import { openSubscriptionHub } from '../testing/subscription-hub.ts';
+import { listChannels } from './channel-list-route.ts';
+import { firstAfter } from './user-list-route.ts';
 
 async function logOf(names: readonly string[]): Promise<{ log: Pick<Log, 'channels'>; queries: ChannelQuery[] }> {
   const log = createMemoryLog();
@@ -79,7 +79,7 @@ describe('channels', () => {
   });
 
   test('are listed by scope', async () => {
-    const hub = await subscriptionHub({ access: 'rules' });
+    const hub = await openSubscriptionHub({ access: 'rules' });
     const id = await hub.publish('orders.1', 1);
     await hub.publish('secret.1', 1);
     const list = async (scopes: object | undefined, query = ''): Promise<unknown> => {
@@ -103,7 +103,7 @@ describe('channels', () => {
   });
 
   test('a user whose token grants everything may not list them', async () => {
-    const hub = await identifiedHub();
+    const hub = await openAuthenticatedHub();
     const token = hub.token('ann', 3600, { polycast: { subscribe: ['>'] } });
     const { status } = await fetch(`${hub.url}/v1/channels`, { headers: { authorization: `Bearer ${token}` } });
     expect(status).toBe(403);
@@ -123,7 +123,7 @@ describe('users who are online', () => {
   });
 
   test('are listed page by page: those with sessions, and those who poll', async () => {
-    const hub = await identifiedHub();
+    const hub = await openAuthenticatedHub();
     const list = async (query: string): Promise<unknown> =>
       (await hub.administer('GET', `/v1/users?online=true${query}`)).json();
     expect(await list('')).toEqual({ users: [], next: null });

@@ -3,9 +3,9 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import WebSocket from 'ws';
 import { loadConfig } from '../config/load.ts';
 import { openHub } from '../hub.ts';
-import { Desk } from './testing.ts';
+import { AdminClient } from './testing.ts';
 
-async function openDesk(...settings: string[]): Promise<Desk> {
+async function openDesk(...settings: string[]): Promise<AdminClient> {
   const { config } = loadConfig({
     settings: [
       'access=rules',
@@ -18,7 +18,7 @@ async function openDesk(...settings: string[]): Promise<Desk> {
   });
   const hub = await openHub(config);
   onTestFinished(() => hub.close());
-  return new Desk(hub);
+  return new AdminClient(hub);
 }
 
 describe('a key on live connections', () => {
@@ -26,7 +26,7 @@ describe('a key on live connections', () => {
     'that is %s: WebSocket and stream end, and say why',
     async (what) => {
       const desk = await openDesk();
-      const { id, text } = await desk.key({ subscribe: ['>'] });
+      const { id, text } = await desk.createKey({ subscribe: ['>'] });
       const socket = new WebSocket(`${desk.hub.url.replace('http', 'ws')}/v1/events?channel=a`, {
         headers: { authorization: `Bearer ${text}` },
       });
@@ -36,9 +36,9 @@ describe('a key on live connections', () => {
       });
       const startedMs = performance.now();
       const closed = once(socket, 'close');
-      if (what === 'revoked') await desk.ask('DELETE', `/v1/keys/${id}`);
-      else if (what === 'allowed less') await desk.ask('PATCH', `/v1/keys/${id}`, { scopes: { subscribe: ['b'] } });
-      else await desk.ask('POST', `/v1/keys/${id}/rotate`, { overlapSeconds: 0 });
+      if (what === 'revoked') await desk.request('DELETE', `/v1/keys/${id}`);
+      else if (what === 'allowed less') await desk.request('PATCH', `/v1/keys/${id}`, { scopes: { subscribe: ['b'] } });
+      else await desk.request('POST', `/v1/keys/${id}/rotate`, { overlapSeconds: 0 });
       expect((await closed)[0]).toBe(4401);
       expect(await stream.text()).toContain('event: polycast.closing');
       // Nobody finds out by the next heartbeat alone, which comes after 25 seconds.
@@ -48,7 +48,7 @@ describe('a key on live connections', () => {
 });
 
 describe('a session that was opened with a key', () => {
-  const open = async (desk: Desk, key: string): Promise<{ readonly socket: WebSocket; readonly id: string }> => {
+  const open = async (desk: AdminClient, key: string): Promise<{ readonly socket: WebSocket; readonly id: string }> => {
     const socket = new WebSocket(`${desk.hub.url.replace('http', 'ws')}/v1/events?channel=a`, {
       headers: { authorization: `Bearer ${key}` },
     });
@@ -58,10 +58,10 @@ describe('a session that was opened with a key', () => {
 
   test('goes on while its secret is on the way out, and ends soon after that', async () => {
     const desk = await openDesk();
-    const { id, text } = await desk.key({ subscribe: ['>'] });
+    const { id, text } = await desk.createKey({ subscribe: ['>'] });
     const old = await open(desk, text);
     const closed = once(old.socket, 'close');
-    const rotated = await desk.ask('POST', `/v1/keys/${id}/rotate`, { overlapSeconds: 3 });
+    const rotated = await desk.request('POST', `/v1/keys/${id}/rotate`, { overlapSeconds: 3 });
     const young = await open(desk, rotated.body['key'] as string);
     expect(old.socket.readyState).toBe(WebSocket.OPEN);
     const endsMs = Date.parse(rotated.body['overlapUntil'] as string);
@@ -73,10 +73,10 @@ describe('a session that was opened with a key', () => {
 
   test('can be revoked alone; the key is good for another', async () => {
     const desk = await openDesk();
-    const { text } = await desk.key({ subscribe: ['>'] });
+    const { text } = await desk.createKey({ subscribe: ['>'] });
     const [one, other] = [await open(desk, text), await open(desk, text)];
     const closed = once(one.socket, 'close');
-    await desk.ask('POST', '/v1/revocations', { session: one.id });
+    await desk.request('POST', '/v1/revocations', { session: one.id });
     expect((await closed)[0]).toBe(4401);
     expect(other.socket.readyState).toBe(WebSocket.OPEN);
     expect((await open(desk, text)).id).not.toBe(one.id);
@@ -84,7 +84,7 @@ describe('a session that was opened with a key', () => {
 
   test('publishes no line of a stream that it is in the middle of, once its key is revoked', async () => {
     const desk = await openDesk();
-    const { id, text } = await desk.key({ publish: ['>'] });
+    const { id, text } = await desk.createKey({ publish: ['>'] });
     const line = Buffer.from('{"channel":"a","data":1}\n');
     const lines = new TransformStream<Uint8Array, Uint8Array>();
     const writer = lines.writable.getWriter();
@@ -98,7 +98,7 @@ describe('a session that was opened with a key', () => {
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
     const next = async (): Promise<unknown> => JSON.parse(Buffer.from((await reader.read()).value ?? []).toString());
     expect(await next()).toMatchObject({ channel: 'a', id: expect.any(String) });
-    await desk.ask('DELETE', `/v1/keys/${id}`);
+    await desk.request('DELETE', `/v1/keys/${id}`);
     void writer.write(line);
     expect(await next()).toMatchObject({ error: { code: 'unauthorized' } });
     void writer.close();
@@ -106,13 +106,13 @@ describe('a session that was opened with a key', () => {
 
   test('a poll that waits is answered when its key is revoked, and the next one refused', async () => {
     const desk = await openDesk();
-    const { id, text } = await desk.key({ subscribe: ['>'] });
-    const waiting = desk.ask('GET', '/v1/events?channel=a&wait=50', undefined, text);
+    const { id, text } = await desk.createKey({ subscribe: ['>'] });
+    const waiting = desk.request('GET', '/v1/events?channel=a&wait=50', undefined, text);
     const held = async (): Promise<string> => (await fetch(`${desk.hub.url}/metrics`)).text();
     await expect.poll(held).toMatch(/polycast_sessions\{.*long_poll.*\} 1/);
-    await desk.ask('DELETE', `/v1/keys/${id}`);
+    await desk.request('DELETE', `/v1/keys/${id}`);
     expect((await waiting).body).toMatchObject({ events: [], cursor: expect.any(String) });
-    expect((await desk.ask('GET', '/v1/events?channel=a&wait=50', undefined, text)).body).toMatchObject({
+    expect((await desk.request('GET', '/v1/events?channel=a&wait=50', undefined, text)).body).toMatchObject({
       code: 'unauthorized',
     });
   });

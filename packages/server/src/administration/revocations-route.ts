@@ -1,10 +1,10 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Clock } from '../core/ports.ts';
-import { revokedNow, type RevocationKind } from '../identity/revocations.ts';
-import type { Route } from '../transports/route.ts';
-import type { Administration } from './administration.ts';
-import { timeText } from '../transports/time-text.ts';
-import { invalidBody, shortText, time, type Members } from '../transports/json-body.ts';
+import { issuedBeforeNowMs, type RevocationKind } from '../identity/revocation-list.ts';
+import type { Route } from '../http/route.ts';
+import type { AdministrationParts } from './administration-parts.ts';
+import { timestampOrNull } from '../http/timestamp-text.ts';
+import { invalidBody, nonEmptyText, timestamp, type MemberReader } from '../http/body/json-body.ts';
 
 const KINDS: readonly RevocationKind[] = ['user', 'token', 'key', 'session'];
 const NAME_LENGTH_MAX = 256;
@@ -12,37 +12,37 @@ const NAME_LENGTH_MAX = 256;
 const CLOCK_SKEW_MS = 60_000;
 
 /** `POST /v1/revocations` (PROTOCOL.md section 13.4). */
-export function revocationsRoute(administration: Administration): Route {
+export function revocationsRoute(administration: AdministrationParts): Route {
   const { services, keys, revocations } = administration;
   return {
     method: 'POST',
     path: '/v1/revocations',
-    asks: 'admin',
+    requires: 'admin',
     async handle(request) {
       const members = await request.members();
-      const order = { ...subjectOf(members), issuedBeforeMs: issuedBefore(members, services.clock) };
-      members.end();
+      const order = { ...parseSubject(members), issuedBeforeMs: parseIssuedBefore(members, services.clock) };
+      members.rejectUnknown();
       // One that has never been would be kept all the same.
       if (order.kind === 'key' && keys.get(order.name) === undefined)
         throw new PolycastError('not_found', 'There is no such key.');
       await revocations.revoke(order, request.actor);
-      request.respondJson(201, { [order.kind]: order.name, issuedBefore: timeText(order.issuedBeforeMs) });
+      request.respondJson(201, { [order.kind]: order.name, issuedBefore: timestampOrNull(order.issuedBeforeMs) });
     },
   };
 }
 
-function subjectOf(members: Members): { readonly kind: RevocationKind; readonly name: string } {
+function parseSubject(members: MemberReader): { readonly kind: RevocationKind; readonly name: string } {
   const given = KINDS.filter((kind) => members.has(kind));
   const [kind] = given;
   if (kind === undefined || given.length > 1)
     throw invalidBody(given[1] ?? 'user', `must be the only one of ${KINDS.join(', ')}`);
-  return { kind, name: members.need(kind, shortText(NAME_LENGTH_MAX)) };
+  return { kind, name: members.required(kind, nonEmptyText(NAME_LENGTH_MAX)) };
 }
 
 /** What is to come cannot be taken back yet: a date ahead would lock out for good whoever it names. */
-function issuedBefore(members: Members, clock: Clock): number {
-  const givenMs = members.take('issuedBefore', time);
-  if (givenMs === undefined) return revokedNow(clock);
+function parseIssuedBefore(members: MemberReader, clock: Clock): number {
+  const givenMs = members.optional('issuedBefore', timestamp);
+  if (givenMs === undefined) return issuedBeforeNowMs(clock);
   if (givenMs > clock.nowMs() + CLOCK_SKEW_MS) throw invalidBody('issuedBefore', 'is yet to come');
   return givenMs;
 }

@@ -1,22 +1,22 @@
-import type { Route } from '../transports/route.ts';
+import type { Route } from '../http/route.ts';
 import { auditRoute } from './audit-route.ts';
-import { channelsRoute } from './channels-route.ts';
-import type { Administration } from './administration.ts';
+import { channelListRoute } from './channel-list-route.ts';
+import type { AdministrationParts } from './administration-parts.ts';
 import { explainRoute } from './explain-route.ts';
-import { keysRoutes } from './keys-routes.ts';
+import { keyRoutes } from './key-routes.ts';
 import { revocationsRoute } from './revocations-route.ts';
-import { usersListRoute } from './users-list.ts';
-import { usersRoutes } from './users-routes.ts';
+import { userListRoute } from './user-list-route.ts';
+import { userRoutes } from './user-routes.ts';
 
 /** What those with a key for `admin`, of users also one for `users`, may ask (PROTOCOL.md section 13.1). */
-export function administrationRoutes(administration: Administration): readonly Route[] {
+export function administrationRoutes(administration: AdministrationParts): readonly Route[] {
   return [
-    ...keysRoutes(administration),
+    ...keyRoutes(administration),
     revocationsRoute(administration),
     auditRoute(administration),
     explainRoute(administration),
-    usersListRoute(administration),
-    ...usersRoutes(administration),
-    channelsRoute(administration),
+    userListRoute(administration),
+    ...userRoutes(administration),
+    channelListRoute(administration),
   ];
 }

@@ -1,5 +1,5 @@
 /** A hub, as far as it is asked. */
-interface AskedHub {
+interface HubUnderTest {
   readonly url: string;
   readonly firstKey: string | undefined;
 }
@@ -12,10 +12,10 @@ export interface Answer {
 }
 
 /** A hub and whoever asks it. */
-export class Desk {
-  readonly hub: AskedHub;
+export class AdminClient {
+  readonly hub: HubUnderTest;
 
-  constructor(hub: AskedHub) {
+  constructor(hub: HubUnderTest) {
     this.hub = hub;
   }
 
@@ -23,7 +23,7 @@ export class Desk {
     return this.hub.firstKey as string;
   }
 
-  async ask(
+  async request(
     method: string,
     path: string,
     body?: unknown,
@@ -47,8 +47,8 @@ export class Desk {
     };
   }
 
-  async key(scopes: object, more: object = {}): Promise<{ readonly id: string; readonly text: string }> {
-    const { status, body } = await this.ask('POST', '/v1/keys', { name: 'made', scopes, ...more });
+  async createKey(scopes: object, more: object = {}): Promise<{ readonly id: string; readonly text: string }> {
+    const { status, body } = await this.request('POST', '/v1/keys', { name: 'made', scopes, ...more });
     if (status !== 201) throw new Error(JSON.stringify(body));
     return { id: body['id'] as string, text: body['key'] as string };
   }

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { PolycastError } from '@polycast/protocol';
 import { ConfigError } from '../config/config-error.ts';
-import { DataFolderError } from '../log/errors.ts';
-import { nearest } from '../core/nearest.ts';
+import { DataFolderError } from '../storage/shared/errors.ts';
+import { closestMatch } from '../core/primitives/closest-match.ts';
 import { readInput, type Command } from './command.ts';
 import { commands } from './commands.ts';
 import { CliError, EXIT_CODES, type ExitName } from './exit-codes.ts';
 import { commandHelp, generalHelp, groupHelp } from './help.ts';
-import { pasteable } from './own-name.ts';
+import { pasteable } from './pasteable.ts';
 import type { Terminal } from './terminal.ts';
 
 /**
@@ -26,9 +26,9 @@ async function run(argv: readonly string[], terminal: Terminal): Promise<ExitNam
   }
   if (first === '--version' || first === '-v') return print(terminal, version());
   if (first === 'help') return run([...argv.slice(1), '--help'], terminal);
-  const within = commandsWithin(first);
-  if (within.length > 0 && (argv[1] === '--help' || argv[1] === '-h'))
-    return print(terminal, groupHelp(within, terminal));
+  const groupCommands = commandsWithin(first);
+  if (groupCommands.length > 0 && (argv[1] === '--help' || argv[1] === '-h'))
+    return print(terminal, groupHelp(groupCommands, terminal));
   const command = findCommand(argv);
   const input = readInput(command, argv.slice(command.name.split(' ').length));
   if (input.flag('help')) return print(terminal, commandHelp(command, terminal));
@@ -42,9 +42,9 @@ function findCommand(argv: readonly string[]): Command {
   const words = commandsWithin(first).map(({ name }) => name.slice(first.length + 1));
   if (words.length > 0) throw incomplete(first, second, words);
   const names = commands.map(({ name }) => name);
-  const suggestion = nearest(`${first} ${second}`.trim(), names) ?? nearest(first, names);
-  const meant = suggestion === undefined ? '' : `; did you mean polycast ${suggestion}?`;
-  throw new CliError('usage', `"${first}" is no command${meant}`, 'See polycast --help');
+  const suggestion = closestMatch(`${first} ${second}`.trim(), names) ?? closestMatch(first, names);
+  const suggestionText = suggestion === undefined ? '' : `; did you mean polycast ${suggestion}?`;
+  throw new CliError('usage', `"${first}" is no command${suggestionText}`, 'See polycast --help');
 }
 
 /** @param words what may stand in the place of `second` */
@@ -53,10 +53,10 @@ function incomplete(first: string, second: string, words: readonly string[]): Cl
   const all = words.join(', ');
   if (second === '' || second.startsWith('-'))
     return new CliError('usage', `polycast ${first} needs one more word: ${all}`, hint);
-  const suggestion = nearest(second, words);
-  const meant =
+  const suggestion = closestMatch(second, words);
+  const suggestionText =
     suggestion === undefined ? `: polycast ${first} takes ${all}` : `; did you mean polycast ${first} ${suggestion}?`;
-  return new CliError('usage', `"${first} ${second}" is no command${meant}`, hint);
+  return new CliError('usage', `"${first} ${second}" is no command${suggestionText}`, hint);
 }
 
 /** Those of two words, of which this is the first. */
@@ -75,26 +75,26 @@ function print(terminal: Terminal, text: string): ExitName {
 }
 
 /** Tells a person what went wrong, and gives the exit code for it. */
-function report(error: unknown, { note, noteStyle }: Terminal): ExitName {
-  const label = noteStyle('red', 'polycast:');
+function report(error: unknown, { notice, noticeStyle }: Terminal): ExitName {
+  const label = noticeStyle('red', 'polycast:');
   if (error instanceof CliError) {
-    note(`${label} ${error.message}`);
-    for (const hint of error.hints) note(noteStyle('dim', pasteable(hint)));
+    notice(`${label} ${error.message}`);
+    for (const hint of error.hints) notice(noticeStyle('dim', pasteable(hint)));
     return error.exit;
   }
   if (error instanceof ConfigError) {
-    note(`${label} the configuration is not right`);
-    for (const line of error.message.split('\n')) note(`  ${line}`);
+    notice(`${label} the configuration is not right`);
+    for (const line of error.message.split('\n')) notice(`  ${line}`);
     return 'configuration';
   }
   if (error instanceof PolycastError) {
-    note(`${label} ${error.message} (${error.code})`);
+    notice(`${label} ${error.message} (${error.code})`);
     return 'failed';
   }
   if (error instanceof DataFolderError) {
-    note(`${label} ${error.message}`);
+    notice(`${label} ${error.message}`);
     return 'failed';
   }
-  note(`${label} an internal mistake: ${error instanceof Error ? error.stack : String(error)}`);
+  notice(`${label} an internal mistake: ${error instanceof Error ? error.stack : String(error)}`);
   return 'internal';
 }

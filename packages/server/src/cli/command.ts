@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { nearest } from '../core/nearest.ts';
+import { closestMatch } from '../core/primitives/closest-match.ts';
 import { CliError, type ExitName } from './exit-codes.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -32,7 +32,7 @@ export interface OptionSpec {
 
 export interface Example {
   readonly command: string;
-  readonly does: string;
+  readonly description: string;
 }
 
 /** A command line that was read. */
@@ -124,7 +124,7 @@ interface Token {
 }
 
 /** Options as other programs have them. */
-function elsewhere(name: string, options: Readonly<Record<string, OptionSpec>>): string | undefined {
+function equivalentOption(name: string, options: Readonly<Record<string, OptionSpec>>): string | undefined {
   if (name !== 'port' && name !== 'host') return undefined;
   if ('listen' in options) return 'listen 127.0.0.1:PORT';
   return 'url' in options ? 'url http://HOST:PORT' : undefined;
@@ -140,7 +140,7 @@ function checkOption(
   const spec = Object.hasOwn(options, name) ? options[name] : undefined;
   if (spec === undefined) {
     const suggestion = rawName.startsWith('--')
-      ? (elsewhere(name, options) ?? nearest(name, Object.keys(options)))
+      ? (equivalentOption(name, options) ?? closestMatch(name, Object.keys(options)))
       : undefined;
     throw usageError(
       command,
@@ -151,7 +151,7 @@ function checkOption(
   if (spec.value !== undefined && value === undefined)
     throw usageError(command, `${rawName} needs a value: ${rawName} ${spec.value}`);
   if (spec.choices !== undefined && !spec.choices.includes(value as string)) {
-    const suggestion = nearest(value as string, spec.choices);
+    const suggestion = closestMatch(value as string, spec.choices);
     const words = spec.choices.join(', ');
     throw usageError(
       command,

@@ -1,21 +1,21 @@
-import { accessExplain } from './access.ts';
-import { audit } from './audit.ts';
+import { accessExplain } from './commands/administration/access-explain.ts';
+import { audit } from './commands/administration/audit.ts';
 import type { Command } from './command.ts';
-import { completionCommand } from './completion.ts';
-import { configCheck, configPrint, configReference } from './config-commands.ts';
-import { dev } from './dev.ts';
-import { epochRenew } from './epoch.ts';
-import { follow } from './follow.ts';
-import { keysCreate, keysList, keysRevoke, keysRotate } from './keys.ts';
-import { channels, users } from './lists.ts';
-import { listen } from './listen/listen.ts';
-import { publish } from './publish.ts';
-import { revoke } from './revoke.ts';
-import { serve } from './serve.ts';
-import { subscriptionCommands } from './subscriptions/commands.ts';
-import { webhookVerify } from './webhook/webhook-verify.ts';
+import { completionCommand } from './commands/completion.ts';
+import { configCheck, configPrint, configReference } from './commands/config.ts';
+import { dev } from './commands/serve/dev.ts';
+import { epochRenew } from './commands/epoch-renew.ts';
+import { follow } from './commands/follow.ts';
+import { keysCreate, keysList, keysRevoke, keysRotate } from './commands/administration/keys.ts';
+import { channels, users } from './commands/lists.ts';
+import { listen } from './commands/listen/listen.ts';
+import { publish } from './commands/publish/publish.ts';
+import { revoke } from './commands/administration/revoke.ts';
+import { serve } from './commands/serve/serve.ts';
+import { subscriptionCommands } from './commands/subscriptions/commands.ts';
+import { webhookVerify } from './commands/webhook/verify.ts';
 
-const working: readonly Command[] = [
+const commandsWithoutCompletion: readonly Command[] = [
   dev,
   serve,
   publish,
@@ -39,4 +39,7 @@ const working: readonly Command[] = [
 ];
 
 /** All commands, in the order of help and reference. */
-export const commands: readonly Command[] = [...working, completionCommand(working)];
+export const commands: readonly Command[] = [
+  ...commandsWithoutCompletion,
+  completionCommand(commandsWithoutCompletion),
+];

@@ -1,12 +1,12 @@
 /** What the CLI ends with; those above 2 are from BSD's sysexits. */
-export const EXIT_CODES: Readonly<Record<ExitName, { readonly code: number; readonly means: string }>> = {
-  done: { code: 0, means: 'Done.' },
-  failed: { code: 1, means: 'The hub refused it, or it failed; the message says why.' },
-  usage: { code: 2, means: 'The command line is not right.' },
-  unreachable: { code: 69, means: 'No hub answers at the address.' },
-  internal: { code: 70, means: 'A mistake in Polycast itself; please report it with the message.' },
-  configuration: { code: 78, means: 'The configuration is not right; every problem is listed.' },
-  interrupted: { code: 130, means: 'Stopped by Ctrl-C before it was done.' },
+export const EXIT_CODES: Readonly<Record<ExitName, { readonly code: number; readonly meaning: string }>> = {
+  done: { code: 0, meaning: 'Done.' },
+  failed: { code: 1, meaning: 'The hub refused it, or it failed; the message says why.' },
+  usage: { code: 2, meaning: 'The command line is not right.' },
+  unreachable: { code: 69, meaning: 'No hub answers at the address.' },
+  internal: { code: 70, meaning: 'A mistake in Polycast itself; please report it with the message.' },
+  configuration: { code: 78, meaning: 'The configuration is not right; every problem is listed.' },
+  interrupted: { code: 130, meaning: 'Stopped by Ctrl-C before it was done.' },
 };
 
 export type ExitName = 'done' | 'failed' | 'usage' | 'unreachable' | 'internal' | 'configuration' | 'interrupted';

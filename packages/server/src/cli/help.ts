@@ -1,6 +1,6 @@
 import { HELP_OPTION, type Command, type Example, type OptionSpec } from './command.ts';
 import { EXIT_CODES } from './exit-codes.ts';
-import { pasteable } from './own-name.ts';
+import { pasteable } from './pasteable.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What `polycast --help` shows. */
@@ -15,9 +15,15 @@ export function generalHelp(commands: readonly Command[], { style }: Terminal): 
     ...commands.map(({ name, summary }) => `  ${style('cyan', name.padEnd(width))}  ${summary}`),
     '',
     style('bold', 'Begin with'),
-    ...exampleLines({ command: 'polycast dev', does: 'a hub on this machine' }, style),
-    ...exampleLines({ command: "polycast follow 'orders.>'", does: 'see what comes, in a second terminal' }, style),
-    ...exampleLines({ command: `polycast publish orders.42 '{"state":"baked"}'`, does: 'publish, in a third' }, style),
+    ...exampleLines({ command: 'polycast dev', description: 'a hub on this machine' }, style),
+    ...exampleLines(
+      { command: "polycast follow 'orders.>'", description: 'see what comes, in a second terminal' },
+      style,
+    ),
+    ...exampleLines(
+      { command: `polycast publish orders.42 '{"state":"baked"}'`, description: 'publish, in a third' },
+      style,
+    ),
     '',
     style('dim', pasteable('polycast <command> --help tells more; polycast --version the version.')),
   ].join('\n');
@@ -64,8 +70,8 @@ export function commandHelp(command: Command, { style }: Terminal): string {
   ].join('\n');
 }
 
-function exampleLines({ command, does }: Example, style: Terminal['style']): string[] {
-  return [`  ${style('dim', `# ${does}`)}`, `  ${pasteable(command)}`];
+function exampleLines({ command, description }: Example, style: Terminal['style']): string[] {
+  return [`  ${style('dim', `# ${description}`)}`, `  ${pasteable(command)}`];
 }
 
 /** `-u, --url URL` */

@@ -1,6 +1,6 @@
 import type { Input, OptionSpec } from './command.ts';
 import { CliError } from './exit-codes.ts';
-import { HIDDEN_FORMS, secretText } from './secret-text.ts';
+import { SECRET_FORMS_HELP, resolveSecret } from './secret-argument.ts';
 
 export const DEFAULT_URL = 'http://127.0.0.1:8080';
 
@@ -15,7 +15,7 @@ const URL_OPTION: OptionSpec = {
 export const KEY_OPTION: OptionSpec = {
   value: 'KEY',
   short: 'k',
-  doc: `The key that the hub knows you by; ${HIDDEN_FORMS} (or POLYCAST_KEY): neither can be seen by other users of this machine. A token will do as well.`,
+  doc: `The key that the hub knows you by; ${SECRET_FORMS_HELP} (or POLYCAST_KEY): neither can be seen by other users of this machine. A token will do as well.`,
 };
 
 /** The options of a command that talks to a hub. */
@@ -38,7 +38,7 @@ export function hubAddress(input: Input): HubAddress {
  */
 function hubKey(input: Input): string | undefined {
   const given = input.text('key');
-  const key = (given === undefined ? process.env['POLYCAST_KEY'] : secretText(given))?.trim();
+  const key = (given === undefined ? process.env['POLYCAST_KEY'] : resolveSecret(given))?.trim();
   if (key === undefined || key === '') return undefined;
   if (/^[\x21-\x7e]+$/.test(key)) return key;
   throw new CliError('usage', 'the key holds what no key can hold: spaces, or other than ASCII characters');
@@ -55,7 +55,7 @@ export function authorization({ key }: Pick<HubAddress, 'key'>): Readonly<Record
  */
 function hubUrl(input: Input): string {
   const text = input.text('url') ?? process.env['POLYCAST_URL'] ?? DEFAULT_URL;
-  const url = URL.parse(wholeAddress(text, '127.0.0.1'));
+  const url = URL.parse(withScheme(text, '127.0.0.1'));
   if (url === null || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '') {
     throw new CliError('usage', `${text} is no address of a hub`, `Write it like ${DEFAULT_URL}`);
   }
@@ -65,10 +65,10 @@ function hubUrl(input: Input): string {
 /**
  * An address as people write it: by http unless it says otherwise, and a port alone is one of this machine, not an address that is
  * written as a number. What has another scheme is left as it is: it is a mistake, and no host of that name.
- * @param own what this machine is called
+ * @param localHost what this machine is called
  */
-export function wholeAddress(text: string, own: string): string {
-  const address = /^\d{1,5}$/.test(text) ? `${own}:${text}` : text;
+export function withScheme(text: string, localHost: string): string {
+  const address = /^\d{1,5}$/.test(text) ? `${localHost}:${text}` : text;
   return address.includes('://') ? address : `http://${address}`;
 }
 

@@ -1,14 +1,14 @@
 import type { Problem } from '@polycast/protocol';
 import { authorization, keyHint, unreachable, type HubAddress } from './hub-address.ts';
 import { CliError } from './exit-codes.ts';
-import { describeProblem, readProblem } from './problem.ts';
+import { describeProblem, readProblem } from './problem-document.ts';
 
 /**
  * The hub's answer to a request of an operator's; `undefined` when it has no body.
  * @param hintOf what else to say of a refusal
  * @throws CliError when it refuses
  */
-export async function askHub(
+export async function requestHub(
   hub: HubAddress,
   method: string,
   path: string,
@@ -47,9 +47,13 @@ async function send(
   method: string,
   path: string,
   body: object | undefined,
-  more: Readonly<Record<string, string>>,
+  extraHeaders: Readonly<Record<string, string>>,
 ): Promise<Response> {
-  const headers = { ...authorization(hub), ...(body !== undefined && { 'content-type': 'application/json' }), ...more };
+  const headers = {
+    ...authorization(hub),
+    ...(body !== undefined && { 'content-type': 'application/json' }),
+    ...extraHeaders,
+  };
   try {
     // A redirect would take the key along to whoever is there.
     return await fetch(hub.url + path, {

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { commands } from './commands.ts';
-import { pasteable } from './own-name.ts';
+import { pasteable } from './pasteable.ts';
 import { CLOSED_PORT, runCli, runInside, temporaryFolder } from './testing.ts';
 
 test('without a command it tells which there are', async () => {

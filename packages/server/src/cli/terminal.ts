@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import { printable } from './event-line.ts';
+import { printable } from './event-format.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -10,13 +10,13 @@ export interface Terminal {
   /** Bytes as they are, on standard output; where a person looks, with escapes for what would steer the terminal. */
   outBytes(bytes: Uint8Array): void;
   /** Settles when the reader of standard output has taken enough; undefined when it is not behind. */
-  flowing(): Promise<void> | undefined;
+  drained(): Promise<void> | undefined;
   /** A line about what goes on, on standard error. */
-  note(line: string): void;
+  notice(line: string): void;
   /** Styled for `out`. */
   style(style: Style, text: string): string;
   /** Styled for `note`. */
-  noteStyle(style: Style, text: string): string;
+  noticeStyle(style: Style, text: string): string;
   /** Shows one line that the next call replaces; nothing when standard error is no terminal. */
   progress(line: string): void;
   /** Removes the line that `progress` shows. */
@@ -45,11 +45,11 @@ export function createTerminal(out: NodeJS.WriteStream, err: NodeJS.WriteStream)
       clearProgress();
       out.write(out.isTTY === true ? Buffer.from(bytes).toString().split('\n').map(printable).join('\n') : bytes);
     },
-    flowing() {
+    drained() {
       if (!out.writableNeedDrain) return undefined;
       return new Promise((resolve) => void out.once('drain', resolve));
     },
-    note(line) {
+    notice(line) {
       clearProgress();
       err.write(`${line}\n`);
     },
@@ -60,6 +60,6 @@ export function createTerminal(out: NodeJS.WriteStream, err: NodeJS.WriteStream)
     },
     clearProgress,
     style: (style, text) => styleText(style, text, { stream: out }),
-    noteStyle: (style, text) => styleText(style, text, { stream: err }),
+    noticeStyle: (style, text) => styleText(style, text, { stream: err }),
   };
 }

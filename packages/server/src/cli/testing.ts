@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { parseConfig } from '../config/schema.ts';
+import { parseConfig } from '../config/parse.ts';
 import { startHub, type Hub } from '../main.ts';
 import { runCommandLine } from './command-line.ts';
 import type { Terminal } from './terminal.ts';
@@ -50,12 +50,12 @@ export async function runInside(args: readonly string[]): Promise<CliResult> {
   const terminal: Terminal = {
     out: (line) => void out.push(`${line}\n`),
     outBytes: (bytes) => void out.push(Buffer.from(bytes).toString()),
-    note: (line) => void err.push(`${line}\n`),
-    flowing: () => undefined,
+    notice: (line) => void err.push(`${line}\n`),
+    drained: () => undefined,
     progress: () => undefined,
     clearProgress: () => undefined,
     style: plain,
-    noteStyle: plain,
+    noticeStyle: plain,
     isInteractive: false,
     columns: 80,
   };

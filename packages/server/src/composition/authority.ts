@@ -1,4 +1,4 @@
-import type { Access } from '../core/access.ts';
+import type { AccessPolicy } from '../core/access/access-policy.ts';
 import type { Authority } from '../core/ports.ts';
 import { createAuthority } from '../identity/authority.ts';
 import type { Identity } from '../identity/identity.ts';
@@ -7,13 +7,13 @@ import type { Site } from '../identity/site/site.ts';
 import type { Tokens } from '../identity/tokens/tokens.ts';
 
 /** Without access control everybody may do everything. */
-export function authorityOf(
-  access: Access | undefined,
+export function createConfiguredAuthority(
+  access: AccessPolicy | undefined,
   { keys, revocations }: Identity,
   tokens: Tokens,
   site: Site,
 ): Authority {
   const identifiers = [keys, ...tokens.identifiers, ...site.identifiers];
   if (access === undefined) return createOpenAuthority({ identifiers, revocations });
-  return createAuthority({ access, identifiers, revocations, consent: site.consent });
+  return createAuthority({ access, identifiers, revocations, channelAuthorizer: site.channelAuthorizer });
 }

@@ -1,14 +1,14 @@
-import type { Config, RuleSettings } from '../config/schema.ts';
-import { USER_TOKEN } from '../core/pattern-relation.ts';
-import type { ChannelSettings, Rule } from '../core/rules.ts';
+import type { Config, RuleSettings } from '../config/parse.ts';
+import { USER_TOKEN } from '../core/access/pattern-relation.ts';
+import type { ChannelSettings, Rule } from '../core/access/channel-rules.ts';
 
 /** The configuration's words as the core's: `null` is no bound, ages are in milliseconds. */
-export function settingsOf(settings: RuleSettings): ChannelSettings {
-  return ruleOf({ pattern: '>', ...settings }) as unknown as ChannelSettings;
+export function channelSettings(settings: RuleSettings): ChannelSettings {
+  return channelRule({ pattern: '>', ...settings }) as unknown as ChannelSettings;
 }
 
 /** A rule of the configuration; what it does not set stays unset. */
-export function ruleOf({
+export function channelRule({
   pattern,
   ...set
 }: { readonly pattern: string } & {
@@ -27,18 +27,18 @@ export function ruleOf({
   if (set.userPublishRatePerSecond !== undefined)
     rule['userPublishRatePerSecond'] = set.userPublishRatePerSecond ?? undefined;
   if (typeof set.userPublishBurst === 'number' || set.userPublishRatePerSecond !== undefined)
-    rule['userPublishBurst'] = set.userPublishBurst ?? burstOf(set.userPublishRatePerSecond);
+    rule['userPublishBurst'] = set.userPublishBurst ?? defaultBurst(set.userPublishRatePerSecond);
   if (set.eventTypeCheck !== undefined) rule['eventTypeCheck'] = set.eventTypeCheck;
   return rule as Rule;
 }
 
 /** Two seconds' worth. */
-function burstOf(perSecond: number | null | undefined): number {
+function defaultBurst(perSecond: number | null | undefined): number {
   return Math.max(1, 2 * (perSecond ?? 1));
 }
 
 /** What one user, or address, may publish over all channels. */
 export function clientRate({ limits }: Config): { readonly perSecond: number; readonly burst: number } | undefined {
   const { clientPublishRatePerSecond: perSecond, clientPublishBurst } = limits;
-  return perSecond === null ? undefined : { perSecond, burst: clientPublishBurst ?? burstOf(perSecond) };
+  return perSecond === null ? undefined : { perSecond, burst: clientPublishBurst ?? defaultBurst(perSecond) };
 }

@@ -1,20 +1,20 @@
-import type { Config } from '../config/schema.ts';
-import type { Held } from '../core/byte-budget.ts';
-import type { EventTypes } from '../core/event-types.ts';
+import type { Config } from '../config/parse.ts';
+import type { MemoryUsage } from '../core/primitives/byte-budget.ts';
+import type { EventTypes } from '../core/events/event-types.ts';
 import type { Audit } from '../core/ports.ts';
-import type { Deliveries } from '../deliveries/deliveries.ts';
+import type { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
 import type { GuardedFetch } from '../outgoing/guarded-fetch.ts';
-import { auditedDesk } from '../subscriptions/audited-desk.ts';
-import { boundedAudit } from '../subscriptions/bounded-audit.ts';
-import { eventTypesRoutes } from '../subscriptions/event-types/routes.ts';
-import type { SubscriptionParts } from '../subscriptions/parts.ts';
-import { hooksRoutes } from '../subscriptions/rest-hooks/routes.ts';
-import { openWebSub } from '../subscriptions/websub/open.ts';
-import type { Route } from '../transports/route.ts';
+import { auditedService } from '../subscriptions/audited-service.ts';
+import { rateLimitedAudit } from '../subscriptions/rate-limited-audit.ts';
+import { eventTypesRoutes } from '../subscriptions/http/event-types-route.ts';
+import type { SubscriptionParts } from '../subscriptions/http/parts.ts';
+import { hooksRoutes } from '../subscriptions/dialects/rest-hooks/routes.ts';
+import { openWebSub } from '../subscriptions/dialects/websub/open-websub.ts';
+import type { Route } from '../http/route.ts';
 
-export interface DialectNeeds {
+export interface DialectDependencies {
   readonly parts: SubscriptionParts;
-  readonly deliveries: Deliveries;
+  readonly engine: SubscriptionEngine;
   readonly eventTypes: EventTypes;
   readonly audit: Audit;
   /** For documents that WebSub publishers have changed. */
@@ -24,22 +24,22 @@ export interface DialectNeeds {
 /** Subscriptions as others have them: WebSub, REST Hooks; and the catalogue of what there is to subscribe to. */
 export interface Dialects {
   readonly routes: readonly Route[];
-  readonly held: Readonly<Record<string, Held>>;
+  readonly memoryUsage: Readonly<Record<string, MemoryUsage>>;
   /** Looks over what there was, once it has been taken up. */
   start(): void;
   /** Begins nothing more, and finishes what is under way; before the deliveries are closed. */
   close(): Promise<void>;
 }
 
-export function openDialects({ websub, subscriptions }: Config, needs: DialectNeeds): Dialects {
-  const { parts, deliveries, eventTypes, outgoing, audit } = needs;
+export function openDialects({ websub, subscriptions }: Config, dependencies: DialectDependencies): Dialects {
+  const { parts, engine, eventTypes, outgoing, audit } = dependencies;
   const webSub = openWebSub({
     services: parts.services,
     // Its subscribers are anybody: they are not to fill the audit log.
-    desk: auditedDesk(deliveries.desk, boundedAudit(audit, parts.services.clock)),
-    sender: deliveries.sender,
+    subscriptions: auditedService(engine.subscriptions, rateLimitedAudit(audit, parts.services.clock)),
+    sender: engine.sender,
     settings: websub,
-    deliveries: subscriptions,
+    webhookDefaults: subscriptions,
     fetchTopic: async (url, bounds) => {
       const { status, headers, body } = await outgoing.fetch(url, bounds);
       return { status, contentType: headerText(headers['content-type']), body };
@@ -47,7 +47,7 @@ export function openDialects({ websub, subscriptions }: Config, needs: DialectNe
   });
   return {
     routes: [...hooksRoutes({ ...parts, eventTypes }), ...eventTypesRoutes({ eventTypes }), ...webSub.routes],
-    held: webSub.held,
+    memoryUsage: webSub.held,
     start: () => webSub.start(),
     close: () => webSub.close(),
   };

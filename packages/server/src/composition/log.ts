@@ -1,15 +1,15 @@
-import type { Config } from '../config/schema.ts';
+import type { Config } from '../config/parse.ts';
 import type { Log } from '../core/ports.ts';
-import { createMemoryLog } from '../log/memory.ts';
-import { openSqliteLog, type LogLogger } from '../log/sqlite/sqlite-log.ts';
+import { createMemoryLog } from '../storage/memory/memory-log.ts';
+import { openSqliteLog, type LogLogger } from '../storage/sqlite/log/sqlite-log.ts';
 import type { World } from '../operate/world.ts';
-import { narrowDataFolder } from '../sqlite/private-files.ts';
+import { restrictDataFolder } from '../storage/sqlite/private-files.ts';
 
 /** The log as it is configured; other users of the machine lose their access to a data folder that was there before. */
 export function openLog({ data, limits }: Config, { clock, random }: World, logger: LogLogger): Promise<Log> | Log {
   const options = { channelsMax: limits.channelsMax, nowMs: () => clock.nowMs(), chance: () => random.fraction() };
   if (data === ':memory:') return createMemoryLog(options);
-  for (const { path, mode, isNarrowed } of narrowDataFolder(data))
+  for (const { path, mode, isRestricted: isNarrowed } of restrictDataFolder(data))
     logger.warn(
       { path, mode },
       isNarrowed

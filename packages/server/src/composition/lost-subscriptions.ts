@@ -1,10 +1,10 @@
-import type { SubscriptionDesk } from '../core/subscription/ports.ts';
+import type { SubscriptionService } from '../subscriptions/state/ports.ts';
 import type { AuditEntry, AuditLog } from '../identity/audit.ts';
 
-export interface LostSubscriptionsNeeds {
+export interface LostSubscriptionsDependencies {
   readonly data: string;
   readonly audit: Pick<AuditLog, 'page'>;
-  readonly desk: Pick<SubscriptionDesk, 'get'>;
+  readonly subscriptions: Pick<SubscriptionService, 'get'>;
   readonly logger: { error(fields: object, message: string): void };
 }
 
@@ -17,47 +17,52 @@ const NAMED_MAX = 100;
  * Says that the newest acknowledged changes of subscriptions are missing, and which: the audit log stands in another file and remembers
  * who was made, changed, paused and removed. What it was not told, or has forgotten, cannot be named.
  */
-export function tellLostSubscriptions({ data, audit, desk, logger }: LostSubscriptionsNeeds): void {
+export function reportLostSubscriptions({
+  data,
+  audit,
+  subscriptions: service,
+  logger,
+}: LostSubscriptionsDependencies): void {
   logger.error(
     { data },
     'subscriptions: the newest acknowledged changes are missing from subscriptions.sqlite; deliveries continue from older cursors, so events may be delivered twice',
   );
   const seen = new Set<string>();
   const missing: string[] = [];
-  const back: string[] = [];
-  const older: string[] = [];
+  const reappeared: string[] = [];
+  const outdated: string[] = [];
   for (let before = Infinity; ;) {
     const entries = audit.page(before, PAGE_COUNT);
     for (const entry of entries) {
       const { action, subject } = entry;
       if (!action.startsWith('subscription.')) continue;
-      const now = desk.get(subject);
+      const current = service.get(subject);
       const isNewest = !seen.has(subject);
       seen.add(subject);
       if (isNewest && action === 'subscription.removed') {
-        if (now !== undefined) back.push(subject);
-      } else if (now === undefined) {
+        if (current !== undefined) reappeared.push(subject);
+      } else if (current === undefined) {
         if (isNewest) missing.push(subject);
-      } else if (isNewerThan(entry, now, isNewest) && !back.includes(subject) && !older.includes(subject))
-        older.push(subject);
+      } else if (isNewerThan(entry, current, isNewest) && !reappeared.includes(subject) && !outdated.includes(subject))
+        outdated.push(subject);
     }
     const last = entries.at(-1);
     if (last === undefined || entries.length < PAGE_COUNT) break;
     before = last.id;
   }
-  const tell = (subscriptions: readonly string[], message: string): void => {
+  const report = (subscriptions: readonly string[], message: string): void => {
     if (subscriptions.length === 0) return;
     logger.error({ count: subscriptions.length, subscriptions: subscriptions.slice(0, NAMED_MAX) }, message);
   };
-  tell(missing, 'subscriptions: these are missing; create them again');
-  tell(back, 'subscriptions: these had been removed and are active again; remove them again');
-  tell(older, 'subscriptions: these are as they were before their last change; change them again');
+  report(missing, 'subscriptions: these are missing; create them again');
+  report(reappeared, 'subscriptions: these had been removed and are active again; remove them again');
+  report(outdated, 'subscriptions: these are as they were before their last change; change them again');
 }
 
 /** Whether an entry tells of a change that a subscription does not have. */
 function isNewerThan(
   { action, detail }: AuditEntry,
-  { definition, standing }: NonNullable<ReturnType<SubscriptionDesk['get']>>,
+  { definition, status: standing }: NonNullable<ReturnType<SubscriptionService['get']>>,
   isNewest: boolean,
 ): boolean {
   if (action === 'subscription.changed') return Number(detail['version']) > definition.version;

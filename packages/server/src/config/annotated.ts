@@ -9,16 +9,17 @@ export function annotatedConfig(): string {
   const lines = ['# The configuration of a Polycast hub. Every field is here with its default.'];
   let sections: readonly string[] = [];
   for (const field of FIELDS) {
-    const within = field.path.split('.');
-    const name = within.pop() as string;
-    const known = within.findIndex((section, depth) => section !== sections[depth]);
-    if (known >= 0) {
-      if (known === 0) lines.push('');
-      for (let depth = known; depth < within.length; depth++) lines.push(`${indentOf(depth)}${within[depth]}:`);
+    const sectionsOfField = field.path.split('.');
+    const name = sectionsOfField.pop() as string;
+    const firstNewSection = sectionsOfField.findIndex((section, depth) => section !== sections[depth]);
+    if (firstNewSection >= 0) {
+      if (firstNewSection === 0) lines.push('');
+      for (let depth = firstNewSection; depth < sectionsOfField.length; depth++)
+        lines.push(`${indentOf(depth)}${sectionsOfField[depth]}:`);
     }
-    sections = within;
-    const words = annotate(field, name, indentOf(within.length));
-    lines.push(...(lines.at(-1)?.endsWith(':') ? words.slice(1) : words));
+    sections = sectionsOfField;
+    const commentLines = annotate(field, name, indentOf(sectionsOfField.length));
+    lines.push(...(lines.at(-1)?.endsWith(':') ? commentLines.slice(1) : commentLines));
   }
   return `${lines.join('\n')}\n`;
 }
@@ -46,10 +47,10 @@ function indentOf(depth: number): string {
 }
 
 function annotate({ form, doc, environment, default: value }: FieldReference, name: string, indent: string): string[] {
-  const words = [...comment(doc.replaceAll('`', '')), ...comment(`${form.replaceAll('`', '')}. ${environment}`)];
+  const commentLines = [...comment(doc.replaceAll('`', '')), ...comment(`${form.replaceAll('`', '')}. ${environment}`)];
   // What is not set by default has no line that could be right.
   const line = value === undefined ? `# ${name}:` : `${name}: ${JSON.stringify(value)}`;
-  return ['', ...[...words, line].map((text) => indent + text)];
+  return ['', ...[...commentLines, line].map((text) => indent + text)];
 }
 
 function comment(text: string): string[] {

@@ -1,9 +1,9 @@
-import type { AccessDefaults } from '../core/access.ts';
-import type { IdentitySettings } from '../core/identity-settings.ts';
-import type { EventTypeCheck } from '../core/event-types.ts';
+import type { AccessDefaults } from '../core/access/access-policy.ts';
+import type { IdentitySettings } from '../core/access/identity-settings.ts';
+import type { EventTypeCheck } from '../core/events/event-types.ts';
 import type { Retain } from '../core/ports.ts';
-import type { SubscriptionSettings } from '../core/subscription/settings.ts';
-import type { WebSubSettings } from '../core/subscription/websub-settings.ts';
+import type { SubscriptionSettings } from '../subscriptions/state/settings.ts';
+import type { WebSubSettings } from '../subscriptions/dialects/websub/settings.ts';
 
 /**
  * The configuration of a hub, complete and checked. What each field means, its unit, bounds, default and the reason for

@@ -1,11 +1,11 @@
-import { isHubChannel } from '../core/hub-channels.ts';
+import { isHubChannel } from '../core/access/system-channels.ts';
 import type { Config } from './config.ts';
 import { isLoopback, parseListen } from './listen.ts';
 import { isNetwork } from './network.ts';
 import type { ConfigProblem } from './config-error.ts';
 
 /** What no field shows alone: forms that need a parser, and fields that must fit each other. */
-export function checkTogether(config: Config): ConfigProblem[] {
+export function checkConsistency(config: Config): ConfigProblem[] {
   return [
     ...checkListen(config),
     ...checkTls(config),

@@ -2,7 +2,7 @@ import type { Ajv, ValidateFunction } from 'ajv';
 import type { FormatsPlugin } from 'ajv-formats';
 import { createRequire } from 'node:module';
 import type safeRegex from 'safe-regex2';
-import { EventTypes, type SchemaCheck } from '../core/event-types.ts';
+import { EventTypes, type SchemaCheck } from '../core/events/event-types.ts';
 import type { EventTypeConfig } from './config.ts';
 
 /** The configured catalogue, ready to be asked. */
@@ -31,27 +31,27 @@ const SCHEMA_LENGTH_MAX = 64 * 1024;
  * @throws Error what is wrong with the schema
  */
 export function compileSchema(schema: object | boolean): SchemaCheck {
-  const known = typeof schema === 'object' ? compiled.get(schema) : undefined;
+  const known = typeof schema === 'object' ? compiledSchemas.get(schema) : undefined;
   if (known !== undefined) return known;
-  refuseUnbounded(schema);
-  const validate = compiledAlone(schema);
+  checkSchemaBounds(schema);
+  const validate = compileIsolated(schema);
   const check: SchemaCheck = (value) => {
     try {
       if (validate(value) === true) return undefined;
     } catch {
       // A schema that refers to itself without end.
-      return { at: undefined, what: 'The data cannot be checked' };
+      return { pointer: undefined, message: 'The data cannot be checked' };
     }
     const [error] = validate.errors ?? [];
     const at = error?.instancePath ?? '';
-    return { at, what: `${place(at)} ${error?.message ?? 'is not as its schema says'}` };
+    return { pointer: at, message: `${jsonPath(at)} ${error?.message ?? 'is not as its schema says'}` };
   };
-  if (typeof schema === 'object') compiled.set(schema, check);
+  if (typeof schema === 'object') compiledSchemas.set(schema, check);
   return check;
 }
 
 /** What two schemas call themselves by `$id` is no affair of each other's. */
-function compiledAlone(schema: object | boolean): ValidateFunction {
+function compileIsolated(schema: object | boolean): ValidateFunction {
   const compiler = compilerFor(schema);
   try {
     return compiler.compile(schema);
@@ -61,7 +61,7 @@ function compiledAlone(schema: object | boolean): ValidateFunction {
 }
 
 /** Each is compiled once: a configuration is checked first and used afterwards. */
-const compiled = new WeakMap<object, SchemaCheck>();
+const compiledSchemas = new WeakMap<object, SchemaCheck>();
 
 const DRAFT_07 = 'http://json-schema.org/draft-07/schema#';
 const DRAFT_2020 = 'https://json-schema.org/draft/2020-12/schema';
@@ -89,36 +89,36 @@ function compilerFor(schema: object | boolean): Ajv {
   return compiler;
 }
 
-function refuseUnbounded(schema: unknown): void {
+function checkSchemaBounds(schema: unknown): void {
   if (JSON.stringify(schema).length > SCHEMA_LENGTH_MAX)
     throw new Error(`it has more than ${SCHEMA_LENGTH_MAX} characters`);
-  for (const [name, value] of membersIn(schema)) {
+  for (const [name, value] of allMembers(schema)) {
     if (name === '$async') throw new Error('"$async" is not known here');
-    if (name === 'pattern' && typeof value === 'string') refuseSlow(value);
+    if (name === 'pattern' && typeof value === 'string') checkPatternIsSafe(value);
     if (name === 'patternProperties' && typeof value === 'object' && value !== null)
-      for (const pattern of Object.keys(value)) refuseSlow(pattern);
+      for (const pattern of Object.keys(value)) checkPatternIsSafe(pattern);
   }
 }
 
-function refuseSlow(pattern: string): void {
+function checkPatternIsSafe(pattern: string): void {
   const { default: isSafe } = require('safe-regex2') as { default: typeof safeRegex };
   if (!isSafe(pattern)) throw new Error(`the pattern ${JSON.stringify(pattern)} could take for ever on some texts`);
 }
 
-function* membersIn(value: unknown): Generator<readonly [string, unknown]> {
-  const waiting = [value];
-  while (waiting.length > 0) {
-    const next = waiting.pop();
+function* allMembers(value: unknown): Generator<readonly [string, unknown]> {
+  const pending = [value];
+  while (pending.length > 0) {
+    const next = pending.pop();
     if (typeof next !== 'object' || next === null) continue;
     for (const [name, member] of Object.entries(next)) {
       yield [name, member];
-      waiting.push(member);
+      pending.push(member);
     }
   }
 }
 
 /** `/order/total` -> `data.order.total`, as people write it. */
-function place(pointer: string): string {
+function jsonPath(pointer: string): string {
   return [
     'data',
     ...pointer

@@ -1,9 +1,9 @@
 import * as yaml from 'yaml';
 import * as z from 'zod';
-import { nearest } from '../core/nearest.ts';
+import { closestMatch } from '../core/primitives/closest-match.ts';
 import { FIELDS } from './reference.ts';
-import { ConfigError, parseConfig, type Config, type ConfigProblem } from './schema.ts';
-import { leafPaths, mergeTrees, setIn, type Tree } from './tree.ts';
+import { ConfigError, parseConfig, type Config, type ConfigProblem } from './parse.ts';
+import { leafPaths, mergeTrees, setPath, type Tree } from './tree.ts';
 import { readYamlFile, type YamlFile } from './yaml-file.ts';
 
 /** Where the settings of a hub come from; what is later in this list goes before what is earlier. */
@@ -84,7 +84,7 @@ class Layers {
   }
 
   #set(path: string, text: string, origin: string): void {
-    setIn(this.tree, path, valueOf(path, text));
+    setPath(this.tree, path, valueOf(path, text));
     this.origins.set(path, origin);
   }
 
@@ -97,7 +97,7 @@ class Layers {
 }
 
 function unknownVariable(name: string): string {
-  const suggestion = nearest(name, [...PATHS.keys()]);
+  const suggestion = closestMatch(name, [...PATHS.keys()]);
   return suggestion === undefined ? 'sets no known field' : `sets no known field; did you mean ${suggestion}?`;
 }
 

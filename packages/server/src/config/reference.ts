@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { documented, type FieldDoc } from './field.ts';
-import { configSchema } from './table.ts';
+import { documented, type FieldDoc } from './settings/field.ts';
+import { configSchema } from './settings/config-schema.ts';
 
 /** A field as the reference shows it. */
 export interface FieldReference extends FieldDoc {

@@ -10,19 +10,19 @@ import type { TlsConfig } from './config.ts';
 export function checkTlsFiles({ certificateFile, keyFile }: Pick<TlsConfig, 'certificateFile' | 'keyFile'>): void {
   if (certificateFile === null || keyFile === null) return;
   const problems: ConfigProblem[] = [];
-  const cert = read('tls.certificateFile', certificateFile, problems);
-  const key = read('tls.keyFile', keyFile, problems);
+  const cert = readOrReport('tls.certificateFile', certificateFile, problems);
+  const key = readOrReport('tls.keyFile', keyFile, problems);
   if (problems.length === 0) {
-    attempt(
+    tryUse(
       'tls.certificateFile',
       `${certificateFile} holds no certificate in PEM`,
       () => createSecureContext({ cert }),
       problems,
     );
-    attempt('tls.keyFile', `${keyFile} holds no private key in PEM`, () => createSecureContext({ key }), problems);
+    tryUse('tls.keyFile', `${keyFile} holds no private key in PEM`, () => createSecureContext({ key }), problems);
   }
   if (problems.length === 0) {
-    attempt(
+    tryUse(
       'tls.keyFile',
       `${keyFile} is not the key of ${certificateFile}`,
       () => createSecureContext({ cert, key }),
@@ -32,7 +32,7 @@ export function checkTlsFiles({ certificateFile, keyFile }: Pick<TlsConfig, 'cer
   if (problems.length > 0) throw new ConfigError(problems);
 }
 
-function read(path: string, file: string, problems: ConfigProblem[]): Buffer | undefined {
+function readOrReport(path: string, file: string, problems: ConfigProblem[]): Buffer | undefined {
   try {
     return readFileSync(file);
   } catch (error) {
@@ -41,7 +41,7 @@ function read(path: string, file: string, problems: ConfigProblem[]): Buffer | u
   }
 }
 
-function attempt(path: string, problem: string, use: () => unknown, problems: ConfigProblem[]): void {
+function tryUse(path: string, problem: string, use: () => unknown, problems: ConfigProblem[]): void {
   try {
     use();
   } catch (error) {

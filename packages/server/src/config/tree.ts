@@ -11,22 +11,22 @@ export function isTree(value: unknown): value is Tree {
 export function mergeTrees(target: Tree, source: Tree): Tree {
   for (const [key, value] of Object.entries(source)) {
     const existing = ownMember(target, key);
-    if (isTree(value)) mergeTrees(isTree(existing) ? existing : define(target, key, {}), value);
-    else define(target, key, value);
+    if (isTree(value)) mergeTrees(isTree(existing) ? existing : defineMember(target, key, {}), value);
+    else defineMember(target, key, value);
   }
   return target;
 }
 
 /** Sets the leaf at a dotted path, making the sections on the way. */
-export function setIn(target: Tree, path: string, value: unknown): void {
+export function setPath(target: Tree, path: string, value: unknown): void {
   const keys = path.split('.');
   const last = keys.pop() as string;
   let tree = target;
   for (const key of keys) {
     const existing = ownMember(tree, key);
-    tree = isTree(existing) ? existing : define(tree, key, {});
+    tree = isTree(existing) ? existing : defineMember(tree, key, {});
   }
-  define(tree, last, value);
+  defineMember(tree, last, value);
 }
 
 /** The dotted paths of all leaves. */
@@ -41,7 +41,7 @@ function ownMember(tree: Tree, key: string): unknown {
 }
 
 /** An own member whatever its name: `__proto__` too is only a key that nobody knows. */
-function define<Value>(target: Tree, key: string, value: Value): Value {
+function defineMember<Value>(target: Tree, key: string, value: Value): Value {
   Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
   return value;
 }

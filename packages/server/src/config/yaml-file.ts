@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import * as yaml from 'yaml';
-import { ConfigError } from './schema.ts';
+import { ConfigError } from './parse.ts';
 import { isTree, type Tree } from './tree.ts';
 
 /** A configuration file that was read. */

@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { test } from 'vitest';
-import { createMemoryLog } from '../log/memory.ts';
-import { GIVEN_AFTER_REMOVAL_MS } from './feed.ts';
-import { ReferenceConsumer, type Published, type Wish } from './testing/reference-consumer.ts';
-import { createWorld, event, settled, type World } from './testing/world.ts';
+import { createMemoryLog } from '../storage/memory/memory-log.ts';
+import { TRIM_GRACE_MS } from './feed.ts';
+import { ReferenceConsumer, type PublishedEvent, type ConsumerOptions } from './testing/reference-consumer.ts';
+import { createFeedWorld, event, drainMicrotasks, type FeedWorld } from './testing/feed-world.ts';
 
 const CHANNELS = ['a', 'b', 'a.b', 'a.c', 'latest', 'latest.a', 'none', 'none.a'];
 const channel = fc.constantFrom(...CHANNELS);
 const type = fc.constantFrom(undefined, undefined, 'x', 'y');
-const wish: fc.Arbitrary<Wish> = fc.record({
+const wish: fc.Arbitrary<ConsumerOptions> = fc.record({
   patterns: fc.uniqueArray(fc.constantFrom(...CHANNELS, '>', 'a.*', '*', 'a.>', '*.a', 'latest.>'), {
     minLength: 1,
     maxLength: 3,
@@ -29,13 +29,13 @@ type Step =
     }
   | {
       readonly kind: 'subscribe';
-      readonly wish: Wish;
+      readonly wish: ConsumerOptions;
       readonly back: number;
       readonly limit: number;
       readonly isBounded: boolean;
       readonly isBlocked: boolean;
     }
-  | { readonly kind: 'change'; readonly which: number; readonly wish: Wish }
+  | { readonly kind: 'change'; readonly which: number; readonly wish: ConsumerOptions }
   | { readonly kind: 'block' | 'flush' | 'leave'; readonly which: number }
   | { readonly kind: 'trim'; readonly channel: string; readonly countMax: number }
   | { readonly kind: 'forget' | 'hold' | 'release' | 'settle' };
@@ -83,20 +83,25 @@ test('every consumer gets every event it means once, in order, or is told of the
   });
   await fc.assert(
     fc.asyncProperty(sizes, fc.array(step, { minLength: 5, maxLength: 70, size: 'max' }), async (sizes, steps) => {
-      const world = createWorld(createMemoryLog(), sizes);
-      const events: Published[] = [];
+      const world = createFeedWorld(createMemoryLog(), sizes);
+      const events: PublishedEvent[] = [];
       const consumers: ReferenceConsumer[] = [];
       for (const next of steps) await take(next, world, events, consumers);
       world.log.release();
       for (const consumer of consumers) consumer.flush();
-      await settled();
-      for (const consumer of consumers) consumer.demandAtRest();
+      await drainMicrotasks();
+      for (const consumer of consumers) consumer.assertIdle();
     }),
     { numRuns: 500 },
   );
 });
 
-async function take(next: Step, world: World, events: Published[], consumers: ReferenceConsumer[]): Promise<void> {
+async function take(
+  next: Step,
+  world: FeedWorld,
+  events: PublishedEvent[],
+  consumers: ReferenceConsumer[],
+): Promise<void> {
   const { log, feed } = world;
   const consumer = 'which' in next && consumers.length > 0 ? consumers[next.which % consumers.length] : undefined;
   switch (next.kind) {
@@ -123,10 +128,10 @@ async function take(next: Step, world: World, events: Published[], consumers: Re
     case 'trim': {
       const orders = [{ channel: next.channel, countMax: next.countMax }];
       await log.trim(orders, 0);
-      return feed.trimmed(orders, 0);
+      return feed.onTrimmed(orders, 0);
     }
     case 'forget':
-      return feed.trimmed([], GIVEN_AFTER_REMOVAL_MS);
+      return feed.onTrimmed([], TRIM_GRACE_MS);
     case 'hold':
       log.isHolding = true;
       return;
@@ -134,7 +139,7 @@ async function take(next: Step, world: World, events: Published[], consumers: Re
       log.release();
       return;
     case 'settle':
-      return settled();
+      return drainMicrotasks();
     case 'change':
       return consumer?.change(next.wish);
     case 'block':

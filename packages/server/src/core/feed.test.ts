@@ -1,10 +1,18 @@
 import { jsonFraming, sseFraming } from '@polycast/protocol';
 import { expect, test } from 'vitest';
-import { createMemoryLog } from '../log/memory.ts';
-import { Feed, GIVEN_AFTER_REMOVAL_MS } from './feed.ts';
-import type { Batch } from './batch.ts';
+import { createMemoryLog } from '../storage/memory/memory-log.ts';
+import { Feed, TRIM_GRACE_MS } from './feed.ts';
+import type { Batch } from './events/batch.ts';
 import { Reader } from './reader.ts';
-import { createWorld, event, positionFraming, positionsOf, publish, RecordingSink, settled } from './testing/world.ts';
+import {
+  createFeedWorld,
+  event,
+  positionFraming,
+  positionsOf,
+  publish,
+  RecordingSink,
+  drainMicrotasks,
+} from './testing/feed-world.ts';
 
 /** A tail of two events. */
 const SMALL_TAIL = { tailBytesMax: 600 };
@@ -14,7 +22,7 @@ function ten(channel: string): string[] {
 }
 
 test('a thousand readers at one place share one joined piece of memory, live and late', async () => {
-  const world = createWorld(createMemoryLog());
+  const world = createFeedWorld(createMemoryLog());
   const sinks = Array.from({ length: 1000 }, () => new RecordingSink());
   for (const sink of sinks) new Reader(world.feed, sink, world.feed.interest(['a']), positionFraming, 0).start();
   await world.log.append([event('a'), event('a')]);
@@ -27,7 +35,7 @@ test('a thousand readers at one place share one joined piece of memory, live and
 });
 
 test('each framing is joined on its own', async () => {
-  const world = createWorld(createMemoryLog());
+  const world = createFeedWorld(createMemoryLog());
   const sink = new RecordingSink();
   sink.deliver = (batch) => sink.batches.push(batch) > 0;
   for (const framing of [sseFraming, jsonFraming, sseFraming])
@@ -37,22 +45,22 @@ test('each framing is joined on its own', async () => {
 });
 
 test('a crowd far behind costs a read or two of the log, whether it comes at once or one by one, while events go on', async () => {
-  const world = createWorld(createMemoryLog(), SMALL_TAIL);
+  const world = createFeedWorld(createMemoryLog(), SMALL_TAIL);
   await publish(world.log, ...ten('a'));
   const sinks = Array.from({ length: 100 }, () => new RecordingSink());
   for (const [index, sink] of sinks.entries()) {
     new Reader(world.feed, sink, world.feed.interest(['a']), positionFraming, 0).start();
-    if (index >= 50) await settled();
+    if (index >= 50) await drainMicrotasks();
     if (index % 10 === 9) await publish(world.log, 'b');
   }
-  await settled();
+  await drainMicrotasks();
   // One, and then what the tail has let go in the meantime.
   expect(world.log.queries.length).toBeLessThanOrEqual(3);
   expect(sinks.every(({ positions }) => positions.join() === '1,2,3,4,5,6,7,8,9,10')).toBe(true);
 });
 
 test('polls that ask for the same at one time cost one read of the log', async () => {
-  const world = createWorld(createMemoryLog(), SMALL_TAIL);
+  const world = createFeedWorld(createMemoryLog(), SMALL_TAIL);
   await publish(world.log, ...ten('a'));
   const { feed } = world;
   const pages = await Promise.all(
@@ -63,14 +71,14 @@ test('polls that ask for the same at one time cost one read of the log', async (
 });
 
 test('no more reads of the log are under way than may be, and all are done', async () => {
-  const world = createWorld(createMemoryLog(), { ...SMALL_TAIL, logReadsConcurrentMax: 3 });
+  const world = createFeedWorld(createMemoryLog(), { ...SMALL_TAIL, logReadsConcurrentMax: 3 });
   await publish(world.log, ...ten('a'), ...ten('b'));
   const { feed } = world;
   world.log.isHolding = true;
   const reads = Array.from({ length: 9 }, (_, after) =>
     feed.catchUp(feed.interest(['a']), positionFraming, after, 1, Infinity),
   );
-  await settled();
+  await drainMicrotasks();
   expect(world.log.queries).toHaveLength(3);
   world.log.release();
   // Those that come just then do not push in.
@@ -81,7 +89,7 @@ test('no more reads of the log are under way than may be, and all are done', asy
 });
 
 test('what nobody has published to is known to be quiet without a look, and found to be so once', async () => {
-  const world = createWorld(createMemoryLog(), SMALL_TAIL);
+  const world = createFeedWorld(createMemoryLog(), SMALL_TAIL);
   const { feed } = world;
   const early = indexed(feed, ['x.*']);
   await publish(world.log, ...ten('a'));
@@ -101,7 +109,7 @@ test('what nobody has published to is known to be quiet without a look, and foun
 });
 
 test('an interest that was given up is never taken at its word, and comes back to life with a reader', async () => {
-  const world = createWorld(createMemoryLog());
+  const world = createFeedWorld(createMemoryLog());
   const { feed } = world;
   const forgotten = indexed(feed, ['a']);
   for (let index = 0; index < 5000; index++) feed.interest([`idle.${index}`]);
@@ -123,7 +131,7 @@ test('an interest that was given up is never taken at its word, and comes back t
 });
 
 test('the last events of a channel are counted back from the newest, in pages, once for all who ask', async () => {
-  const world = createWorld(createMemoryLog(), SMALL_TAIL);
+  const world = createFeedWorld(createMemoryLog(), SMALL_TAIL);
   await publish(world.log, ...ten('a'), ...ten('b'));
   const { feed } = world;
   const asked = [1, 3, 10, 11].map((count) =>
@@ -139,7 +147,7 @@ test('after a restart the newest events are in memory, as far back as they are w
   const log = createMemoryLog();
   await publish(log, ...ten('a'), ...ten('b'), 'latest', 'a', 'latest', 'a');
   await log.trim([{ channel: 'a', countMax: 3 }], 0);
-  const world = createWorld(log);
+  const world = createFeedWorld(log);
   await world.feed.preload();
   const { feed } = world;
   expect([feed.head, feed.tail.start]).toEqual([24, 9]);
@@ -151,7 +159,7 @@ test('after a restart the newest events are in memory, as far back as they are w
 });
 
 test('what retention has removed is given from memory for a while, and then no more: what it was is told as a gap', async () => {
-  const { log, feed } = createWorld(createMemoryLog());
+  const { log, feed } = createFeedWorld(createMemoryLog());
   await publish(log, ...ten('a'), 'b', 'latest', 'latest');
   const seenBy = (...patterns: readonly string[]): unknown => {
     const sink = new RecordingSink();
@@ -165,10 +173,10 @@ test('what retention has removed is given from memory for a while, and then no m
     { channel: 'latest', countMax: 1 },
   ];
   await log.trim(orders, 0);
-  feed.trimmed(orders, 0);
-  feed.trimmed([], GIVEN_AFTER_REMOVAL_MS - 1);
+  feed.onTrimmed(orders, 0);
+  feed.onTrimmed([], TRIM_GRACE_MS - 1);
   expect(seenBy('>')).toEqual(all);
-  feed.trimmed([], GIVEN_AFTER_REMOVAL_MS);
+  feed.onTrimmed([], TRIM_GRACE_MS);
   expect(seenBy('>')).toEqual(['8,9,10,11,13', '7']);
   expect(seenBy('a')).toEqual(['8,9,10', '7']);
   expect(seenBy('a', 'b')).toEqual(['8,9,10,11', '7']);
@@ -178,8 +186,8 @@ test('what retention has removed is given from memory for a while, and then no m
 
   const last = { channel: 'a', olderThanMs: event('a').timeMs + 1 };
   await log.trim([last], 0);
-  feed.trimmed([last], 0);
-  feed.trimmed([], GIVEN_AFTER_REMOVAL_MS);
+  feed.onTrimmed([last], 0);
+  feed.onTrimmed([], TRIM_GRACE_MS);
   expect(seenBy('a')).toEqual(['', '10']);
   expect(feed.newest(feed.interest(['a']))).toBeUndefined();
   await publish(log, 'a');
@@ -187,14 +195,14 @@ test('what retention has removed is given from memory for a while, and then no m
 });
 
 test('a page that ends before its end is asked for again from there', async () => {
-  const world = createWorld(createMemoryLog(), SMALL_TAIL);
+  const world = createFeedWorld(createMemoryLog(), SMALL_TAIL);
   for (let count = 0; count < 3; count++) {
     await world.log.append(Array.from({ length: 2048 }, () => event('noise')));
     await publish(world.log, 'x.a');
   }
   const sink = new RecordingSink();
   new Reader(world.feed, sink, world.feed.interest(['x.*']), positionFraming, 0).start();
-  await settled();
+  await drainMicrotasks();
   expect(sink.positions).toEqual([2049, 4098, 6147]);
 });
 
@@ -210,12 +218,12 @@ test('each commit is told of once, when those who were live have it', async () =
     isLatestOnly: () => false,
     isStored: () => true,
     allocate: (bytes) => new Uint8Array(bytes),
-    delivered: (records) => seen.push([records.length, ...sink.batches.map(({ count }: Batch) => count)]),
+    onDelivered: (records) => seen.push([records.length, ...sink.batches.map(({ count }: Batch) => count)]),
   });
   new Reader(feed, sink, feed.interest(['a', '>', 'a']), positionFraming, 0).start();
   await log.append([event('a'), event('b'), event('a')]);
   expect(seen).toEqual([[3, 3]]);
-  expect(feed.figures.wakes).toBe(1);
+  expect(feed.stats.wakes).toBe(1);
 });
 
 /** What has been asked for twice is in the index. */

@@ -1,12 +1,12 @@
 import { PolycastError, type Framing } from '@polycast/protocol';
-import { BatchCache, joinFrames, type Batch } from './batch.ts';
-import type { Interest, Woken } from './interest.ts';
-import { Interests } from './interests.ts';
-import { LOG_PAGE_COUNT_MAX, LogReads, lossOf, pageEnd } from './log-reads.ts';
+import { BatchCache, joinFrames, type Batch } from './events/batch.ts';
+import type { Interest, Wakeable } from './interests/interest.ts';
+import { Interests } from './interests/interests.ts';
+import { LOG_PAGE_COUNT_MAX, LogReader, gapOf, pageEnd } from './log-reader.ts';
 import type { Log, Position, ReadPage, StoredRecord, TrimOrder } from './ports.ts';
-import { bodySize, RecordReads, type Records } from './record-reads.ts';
-import { Tail, type Cut } from './tail.ts';
-import { UnderWay, type IsWanted } from './under-way.ts';
+import { bodySize, RecordReader, type RecordPage } from './record-reader.ts';
+import { Tail, type ChannelTrim } from './tail.ts';
+import { SingleFlight, type IsWanted } from './primitives/single-flight.ts';
 
 export interface FeedOptions {
   readonly tailBytesMax: number;
@@ -24,11 +24,11 @@ export interface FeedOptions {
   /** What the channels and patterns of all who read may take of memory, each set of them once. */
   readonly interestsBytesMax?: number;
   /** Told of new events once those who were live have been given them. */
-  readonly delivered: (records: readonly StoredRecord[]) => void;
+  readonly onDelivered: (records: readonly StoredRecord[]) => void;
 }
 
 /** What the feed has counted since it began. */
-export interface FeedFigures {
+export interface FeedStats {
   logReads: number;
   tailHits: number;
   wakes: number;
@@ -50,25 +50,25 @@ export class Feed {
   readonly #log: Log;
   readonly #options: FeedOptions;
   readonly #tail: Tail;
-  readonly #reads: LogReads;
+  readonly #reads: LogReader;
   readonly #cache = new BatchCache(BATCH_CACHE_BYTES_MAX);
-  readonly #interests = new Interests((interest) => this.#cache.forget(interest));
-  readonly #batchesUnderWay = new UnderWay<Batch>();
-  readonly #records: RecordReads;
+  readonly #interests = new Interests((interest) => this.#cache.evictInterest(interest));
+  readonly #batchReads = new SingleFlight<Batch>();
+  readonly #records: RecordReader;
   /** What retention has removed from the log, and is given from memory until its time has come; the first due first. */
-  readonly #cuts: { readonly dueMs: number; readonly cuts: readonly Cut[] }[] = [];
-  readonly figures: FeedFigures = { logReads: 0, tailHits: 0, wakes: 0 };
+  readonly #pendingTrims: { readonly applyAtMs: number; readonly trims: readonly ChannelTrim[] }[] = [];
+  readonly stats: FeedStats = { logReads: 0, tailHits: 0, wakes: 0 };
 
   constructor(log: Log, options: FeedOptions) {
     this.#log = log;
     this.#options = options;
-    this.#reads = new LogReads(log, this.figures, options.logReadsConcurrentMax);
+    this.#reads = new LogReader(log, this.stats, options.logReadsConcurrentMax);
     this.#tail = new Tail(
       { bytesMax: options.tailBytesMax, channelsMax: TAIL_CHANNELS_MAX, isLatestOnly: options.isLatestOnly },
       log.state.head,
     );
-    this.#records = new RecordReads(this.#tail, this.#reads, this.figures);
-    log.follow((records) => this.#committed(records));
+    this.#records = new RecordReader(this.#tail, this.#reads, this.stats);
+    log.follow((records) => this.#onCommitted(records));
   }
 
   get epoch(): string {
@@ -105,15 +105,15 @@ export class Feed {
   }
 
   /** The interest in these channels and types; the same one for all who want the same. */
-  interest(patterns: readonly string[], types?: readonly string[], except: readonly string[] = NOTHING): Interest {
-    return this.#interests.of(patterns, types, except, this.head);
+  interest(patterns: readonly string[], types?: readonly string[], except: readonly string[] = NO_PATTERNS): Interest {
+    return this.#interests.getOrCreate(patterns, types, except, this.head);
   }
 
   /**
    * To be asked before somebody joins an interest.
    * @throws PolycastError `overloaded`
    */
-  checkRoom(interest: Interest): void {
+  checkCapacity(interest: Interest): void {
     const { interestsBytesMax = Infinity } = this.#options;
     if (interest.readers.length > 0 || this.#interests.liveBytes + interest.bytes <= interestsBytesMax) return;
     throw new PolycastError('overloaded', 'Readers have more different channels and patterns than there is room for.', {
@@ -121,11 +121,11 @@ export class Feed {
     });
   }
 
-  join(interest: Interest, reader: Woken): void {
+  join(interest: Interest, reader: Wakeable): void {
     this.#interests.join(interest, reader, this.head);
   }
 
-  leave(interest: Interest, reader: Woken): void {
+  leave(interest: Interest, reader: Wakeable): void {
     this.#interests.leave(interest, reader);
   }
 
@@ -138,23 +138,23 @@ export class Feed {
     through: Position,
   ): Batch | 'behind' | undefined {
     if (after >= this.head) return undefined;
-    const whole = through >= this.head;
-    const kept = whole ? this.#cache.find(interest, framing, after, countMax, this.head) : undefined;
-    if (kept !== undefined) return kept;
-    if (interest.hasNews(after) === false) return undefined;
+    const isUnbounded = through >= this.head;
+    const cached = isUnbounded ? this.#cache.find(interest, framing, after, countMax, this.head) : undefined;
+    if (cached !== undefined) return cached;
+    if (interest.mayHaveNewEvents(after) === false) return undefined;
     if (!this.#tail.covers(interest, after)) return 'behind';
-    this.figures.tailHits++;
+    this.stats.tailHits++;
     const collected = this.#tail.collect(interest, after, this.#bytesMax(framing), countMax, framing.size);
     const gapThrough = Math.min(collected.gapThrough, through);
-    if (collected.records.length === 0 && gapThrough === 0) interest.isQuietIn(after, this.head);
-    const records = whole ? collected.records : collected.records.filter((record) => record.position <= through);
+    if (collected.records.length === 0 && gapThrough === 0) interest.markQuiet(after, this.head);
+    const records = isUnbounded ? collected.records : collected.records.filter((record) => record.position <= through);
     if (records.length === 0 && gapThrough === 0) return undefined;
     const reached = Math.min(collected.reached, through);
-    const batch = this.#batch(
+    const batch = this.#createBatch(
       { interest, framing, from: after, reached, countMax, gapThrough, gapReason: 'retention' },
       records,
     );
-    if (whole) this.#cache.keep(batch);
+    if (isUnbounded) this.#cache.add(batch);
     return batch;
   }
 
@@ -171,13 +171,18 @@ export class Feed {
     isWanted: IsWanted = always,
   ): Promise<Batch> {
     const key = `${framing.name} ${after} ${countMax} ${through} ${interest.key}`;
-    return this.#batchesUnderWay.share(key, isWanted, (isAnyLeft) =>
-      this.#readPage(interest, framing, after, countMax, through, isAnyLeft),
+    return this.#batchReads.share(key, isWanted, (isAnyWaiting) =>
+      this.#readPage(interest, framing, after, countMax, through, isAnyWaiting),
     );
   }
 
   /** As `next`, as events: at most so many, and at most so many bytes of bodies, but always one. */
-  nextRecords(interest: Interest, after: Position, countMax: number, bytesMax: number): Records | 'behind' | undefined {
+  nextRecords(
+    interest: Interest,
+    after: Position,
+    countMax: number,
+    bytesMax: number,
+  ): RecordPage | 'behind' | undefined {
     return this.#records.next(interest, after, countMax, bytesMax);
   }
 
@@ -188,7 +193,7 @@ export class Feed {
     through: Position,
     countMax: number,
     bytesMax: number,
-  ): Promise<Records> {
+  ): Promise<RecordPage> {
     return this.#records.read(interest, after, through, countMax, bytesMax);
   }
 
@@ -204,21 +209,26 @@ export class Feed {
 
   /** Whether all events after a position are known, from memory, to be no older than a moment. */
   isRecent(after: Position, sinceMs: number): boolean {
-    return this.#tail.isRecent(after, sinceMs);
+    return this.#tail.isNewerThan(after, sinceMs);
   }
 
   /**
    * Retention has just carried out these orders, if any. What they took is given from memory for a little longer, so that whoever is
    * only just behind misses nothing, and then to nobody. To be called again and again, for what is due meanwhile.
    */
-  trimmed(orders: readonly TrimOrder[], nowMs: number): void {
-    if (orders.length > 0) this.#cuts.push({ dueMs: nowMs + GIVEN_AFTER_REMOVAL_MS, cuts: this.#tail.cutsOf(orders) });
-    for (let [first] = this.#cuts; first !== undefined && first.dueMs <= nowMs; [first] = this.#cuts) {
-      this.#cuts.shift();
-      this.#tail.cut(first.cuts);
+  onTrimmed(orders: readonly TrimOrder[], nowMs: number): void {
+    if (orders.length > 0)
+      this.#pendingTrims.push({ applyAtMs: nowMs + TRIM_GRACE_MS, trims: this.#tail.trimsOf(orders) });
+    for (
+      let [first] = this.#pendingTrims;
+      first !== undefined && first.applyAtMs <= nowMs;
+      [first] = this.#pendingTrims
+    ) {
+      this.#pendingTrims.shift();
+      this.#tail.applyTrims(first.trims);
       // Some of it may have been read from the log before.
       this.#cache.clear();
-      this.#records.forget();
+      this.#records.clear();
     }
   }
 
@@ -238,7 +248,7 @@ export class Feed {
 
   /** How many events that are meant stand after a position; `undefined` when only the log could tell. */
   countAfter(interest: Interest, after: Position): number | undefined {
-    if (after >= this.head || interest.hasNews(after) === false) return 0;
+    if (after >= this.head || interest.mayHaveNewEvents(after) === false) return 0;
     if (!this.#tail.covers(interest, after)) return undefined;
     return this.#tail.collect(interest, after, Infinity, Infinity, bodySize).records.length;
   }
@@ -246,12 +256,12 @@ export class Feed {
   /** Whether nothing that is meant stands after a position; `undefined` when only the log could tell. */
   isQuiet(interest: Interest, after: Position): boolean | undefined {
     if (after >= this.head) return true;
-    const news = interest.hasNews(after);
-    if (news !== undefined) return !news;
+    const mayHaveNew = interest.mayHaveNewEvents(after);
+    if (mayHaveNew !== undefined) return !mayHaveNew;
     if (!this.#tail.covers(interest, after)) return undefined;
     const { records, gapThrough } = this.#tail.collect(interest, after, 0, 1, () => 0);
     const isQuiet = records.length === 0 && gapThrough === 0;
-    if (isQuiet) interest.isQuietIn(after, this.head);
+    if (isQuiet) interest.markQuiet(after, this.head);
     return isQuiet;
   }
 
@@ -289,56 +299,60 @@ export class Feed {
     const limit = Math.min(countMax, LOG_PAGE_COUNT_MAX);
     const bytesMax = this.#bytesMax(framing);
     const page = await this.#reads.page(interest, after, end, 'forward', limit, bytesMax, isWanted);
-    const loss = lossOf(page, after);
-    let { gapThrough } = loss;
+    const gap = gapOf(page, after);
+    let { gapThrough } = gap;
     let { reached } = page;
-    let records = interest.except.length === 0 ? page.records : page.records.filter((record) => interest.means(record));
-    if (records.length === 0 && gapThrough === 0) interest.isQuietIn(after, reached);
+    let records =
+      interest.except.length === 0 ? page.records : page.records.filter((record) => interest.matches(record));
+    if (records.length === 0 && gapThrough === 0) interest.markQuiet(after, reached);
     // A stream goes on in the tail by itself, and the page stays good for all who come after it; a poll is answered once.
     if (countMax !== Infinity && through === Infinity && reached >= end && this.#tail.covers(interest, reached)) {
       const collected = this.#tail.collect(interest, reached, this.#bytesMax(framing), countMax, framing.size, records);
       ({ records, reached } = collected);
       gapThrough = Math.max(gapThrough, collected.gapThrough);
     }
-    const batch = this.#batch(
-      { interest, framing, from: after, reached, countMax, gapThrough, gapReason: loss.gapReason },
+    const batch = this.#createBatch(
+      { interest, framing, from: after, reached, countMax, gapThrough, gapReason: gap.gapReason },
       records,
     );
-    if (through === Infinity) this.#cache.keep(batch);
+    if (through === Infinity) this.#cache.add(batch);
     return batch;
   }
 
-  #batch(about: Omit<Batch, 'isCut' | 'count' | 'bytes' | 'last' | 'isPage'>, records: readonly StoredRecord[]): Batch {
+  #createBatch(
+    fields: Omit<Batch, 'isTruncated' | 'count' | 'bytes' | 'lastPosition' | 'isCacheable'>,
+    records: readonly StoredRecord[],
+  ): Batch {
     const { isStored } = this.#options;
-    const isCut = about.reached < this.head;
+    const isCut = fields.reached < this.head;
     return {
-      ...about,
-      isCut,
-      isPage:
+      ...fields,
+      isTruncated: isCut,
+      isCacheable:
         isCut &&
-        about.gapThrough === 0 &&
-        about.framing.name === 'json' &&
+        fields.gapThrough === 0 &&
+        fields.framing.name === 'json' &&
         records.length > 0 &&
         records.every(({ channel }) => isStored(channel)),
       count: records.length,
-      last: records.at(-1)?.position ?? 0,
-      bytes: joinFrames(about.framing, this.epoch, records, this.#options.allocate),
+      lastPosition: records.at(-1)?.position ?? 0,
+      bytes: joinFrames(fields.framing, this.epoch, records, this.#options.allocate),
     };
   }
 
   /** New events: into the tail, then wake those who want them, each interest once. */
-  #committed(records: readonly StoredRecord[]): void {
+  #onCommitted(records: readonly StoredRecord[]): void {
     const from = this.#tail.head;
     for (const record of records) this.#tail.push(record);
-    this.figures.wakes += this.#interests.wake(records, from);
-    this.#options.delivered(records);
+    this.stats.wakes += this.#interests.wake(records, from);
+    this.#options.onDelivered(records);
   }
 }
 
 /** What retention has removed is in memory for a slow reader for this long. */
-export const GIVEN_AFTER_REMOVAL_MS = 10_000;
+export const TRIM_GRACE_MS = 10_000;
 
-const NOTHING: readonly string[] = [];
+const NO_PATTERNS: readonly string[] = [];
 
 function always(): boolean {
   return true;

@@ -1,8 +1,8 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Feed } from './feed.ts';
-import type { Interest } from './interest.ts';
+import type { Interest } from './interests/interest.ts';
 import type { Position, StoredRecord } from './ports.ts';
-import type { IsWanted } from './under-way.ts';
+import type { IsWanted } from './primitives/single-flight.ts';
 
 /** The newest event that can be read, and whether there was a newer one. */
 export interface Readable {

@@ -3,8 +3,8 @@
  * clock, no chance, no file and no socket of its own.
  */
 
-import type { Held } from './byte-budget.ts';
-import type { Action, Principal, Revocation, Scope } from './principal.ts';
+import type { MemoryUsage } from './primitives/byte-budget.ts';
+import type { Action, Principal, Revocation, Scope } from './access/principal.ts';
 
 /** A place in the log: whole numbers that rise with every event, with holes. 0 is before the first event. */
 export type Position = number;
@@ -130,7 +130,7 @@ export interface TrimOrder {
 
 /** The one ordered log. Homes: `log/sqlite`, `log/memory`; one contract suite holds them all to these words. */
 /** One step of a scrub. */
-export interface Checked {
+export interface CheckedRange {
   /** Up to where events were compared. */
   readonly reached: Position;
   /** Of the events that could be read. */
@@ -155,11 +155,11 @@ export interface Log {
    * Compares what is stored after a position with its checksums, a small step of it, and notes what is damaged. Absent where nothing is
    * on a disk. Example: `check(0)` is `{ reached: 500, bytes: 90_000 }`; at the end `reached` is the head.
    */
-  check?(after: Position): Promise<Checked>;
+  check?(after: Position): Promise<CheckedRange>;
   /** Bytes on disk, commits, rows, times: what metrics show. Names are stable, values are numbers since opening. */
-  figures(): Readonly<Record<string, number>>;
+  stats(): Readonly<Record<string, number>>;
   /** What clients fill in the memory of this home, if it keeps anything of the kind there. */
-  readonly held?: Readonly<Record<string, Held>>;
+  readonly memoryUsage?: Readonly<Record<string, MemoryUsage>>;
   /** Finishes what was accepted, then closes. */
   close(): Promise<void>;
 }
@@ -186,21 +186,21 @@ export interface Authority {
    */
   identify(credentials: Credentials): Principal | Promise<Principal>;
   /** Whom it takes everybody for who brings no credentials at all, where that is always the same. */
-  readonly nobody?: Principal;
+  readonly defaultPrincipal?: Principal;
   /** Yes, or the error that says why not and which rule said so. `pattern` is a channel or a pattern. */
   decide(principal: Principal, action: Action, pattern: string): AuthorityDecision | Promise<AuthorityDecision>;
   /** Whether there is any channel of which `decide` may say yes; absent where there always is. */
-  mayEver?(principal: Principal, action: Action): boolean;
+  mightAllow?(principal: Principal, action: Action): boolean;
   /**
    * Until when a yes holds that was just said, milliseconds since 1970: where somebody outside was asked, as long as they said. `Infinity`
    * for what rules and credentials decide; absent where nobody else is asked.
    */
-  holdsUntil?(principal: Principal, action: Action, pattern: string): number;
+  validUntil?(principal: Principal, action: Action, pattern: string): number;
   /**
    * Yes if the principal has the scope: `admin` and `users`, for the whole hub, or `subscriptions`, whose patterns must cover the given
    * channels and patterns, if any are given.
    */
-  permits(principal: Principal, scope: Scope, channels?: readonly string[]): AuthorityDecision;
+  hasScope(principal: Principal, scope: Scope, channels?: readonly string[]): AuthorityDecision;
   /**
    * The same user's standing beyond its present end, found out without the client: before `expiresMs`, for whoever stays. `undefined`
    * where only the client can renew it. Rejects with PolycastError `unauthorized` when it is at its end, or `identity_unavailable` when
@@ -208,9 +208,9 @@ export interface Authority {
    */
   renew?(principal: Principal): Promise<Principal> | undefined;
   /** Whether who was identified a while ago has not been revoked since; absent where nothing can be. */
-  stands?(principal: Principal): boolean;
+  isStillValid?(principal: Principal): boolean;
   /** What is remembered of a user no longer counts: by the next request, or renewal, it is found out anew. */
-  forget?(user: string): void;
+  forgetUser?(user: string): void;
   /** Told of everyone whose standing ends before its time. One listener. */
   onRevoked(listener: (revocation: Revocation) => void): void;
 }
@@ -250,7 +250,7 @@ export interface Actor {
 }
 
 /** What somebody did to the hub itself, or to somebody's standing with it: it is written down. */
-export interface AuditNote {
+export interface AuditRecord {
   /** `key.created`, `revocation.made`, `user.disconnected`: what was acted on, a dot, what happened to it. */
   readonly action: string;
   /** To whom or what: a key's id, a user. At most 256 characters are kept. */
@@ -263,5 +263,5 @@ export interface AuditNote {
 /** The log of administrative actions. */
 export interface Audit {
   /** Written soon; a note that cannot be written is logged and lost, and holds up nobody. */
-  note(note: AuditNote): void;
+  record(entry: AuditRecord): void;
 }

@@ -1,9 +1,9 @@
 import { encodeCursor, PolycastError } from '@polycast/protocol';
 import { expect, test } from 'vitest';
-import { createMemoryLog } from '../log/memory.ts';
+import { createMemoryLog } from '../storage/memory/memory-log.ts';
 import type { Log, NewRecord } from './ports.ts';
 import { Publisher, type PublishRequest } from './publish.ts';
-import { Rules, type ChannelSettings } from './rules.ts';
+import { ChannelRules, type ChannelSettings } from './access/channel-rules.ts';
 
 const SETTINGS: ChannelSettings = {
   retain: 'history',
@@ -23,9 +23,9 @@ function publisherOf(log: Log, settings: Partial<ChannelSettings> = {}, queueByt
     queueBytesMax,
     encode: (text: string) => new TextEncoder().encode(text),
     fingerprint: (text: string) => text,
-    appended: () => undefined,
+    onAppended: () => undefined,
   };
-  return new Publisher(log, new Rules([], { ...SETTINGS, ...settings }), clock, options);
+  return new Publisher(log, new ChannelRules([], { ...SETTINGS, ...settings }), clock, options);
 }
 
 const event = (over: Partial<PublishRequest> = {}): PublishRequest => ({
@@ -75,7 +75,7 @@ test('each has its result in its place, whatever becomes of the others', async (
     'idempotency_key_reused',
     'precondition_failed',
   ]);
-  expect(publisher.figures).toMatchObject({ published: 2, replayed: 1, refused: 3, failed: 0 });
+  expect(publisher.stats).toMatchObject({ published: 2, replayed: 1, refused: 3, failed: 0 });
   expect(await codes(publisher, [])).toEqual([]);
 });
 
@@ -128,7 +128,7 @@ test.each([
   } as unknown as Log;
   const publisher = publisherOf(log);
   expect(await codes(publisher, [event(), event()])).toEqual([code, code]);
-  expect(publisher.figures.failed).toBe(2);
+  expect(publisher.stats.failed).toBe(2);
   expect(publisher.queuedBytes).toBe(0);
 });
 

@@ -1,10 +1,10 @@
 import { formatTime, parseCursor, PolycastError } from '@polycast/protocol';
-import { cursorOfTag } from './entity-tag.ts';
-import type { EventTypes } from './event-types.ts';
-import { ANY_POSITION } from './latest.ts';
+import { cursorOfTag } from './events/entity-tag.ts';
+import type { EventTypes } from './events/event-types.ts';
+import { ANY_POSITION } from './events/latest.ts';
 import type { AppendOutcome, Clock, Log, NewRecord, Position } from './ports.ts';
-import type { ChannelSettings, Rules } from './rules.ts';
-import { TokenBuckets } from './token-buckets.ts';
+import type { ChannelSettings, ChannelRules } from './access/channel-rules.ts';
+import { TokenBuckets } from './primitives/token-buckets.ts';
 
 /** One event as a transport has understood it; names and types are valid. */
 export interface PublishRequest {
@@ -22,15 +22,15 @@ export interface PublishRequest {
 /** Who publishes, as far as the hub says so in the event, and as far as it is held to a measure. */
 export interface Author {
   /** What the event says of it: `"user":"…","origin":"…"`, as JSON text. See `authorship`. */
-  readonly members: string | undefined;
+  readonly eventMembers: string | undefined;
   /** By what its rates are counted: its user, or its address; none for servers. */
-  readonly client: string | undefined;
+  readonly clientKey: string | undefined;
   /** Within what its idempotency keys are told apart: its user, or all whom nobody knows; none for servers. */
-  readonly keys: string | undefined;
+  readonly idempotencyScope: string | undefined;
 }
 
 /** The members of an event that say who published it (PROTOCOL.md section 13.7); `undefined` when there is nothing to say. */
-export function authorship(user: string | undefined, origin: string | undefined): string | undefined {
+export function authorMembers(user: string | undefined, origin: string | undefined): string | undefined {
   if (user === undefined) return origin === undefined ? undefined : `"origin":${JSON.stringify(origin)}`;
   return origin === undefined
     ? `"user":${JSON.stringify(user)}`
@@ -55,7 +55,7 @@ export interface PublisherOptions {
   /** A digest without known collisions. */
   readonly fingerprint: (text: string) => string;
   /** Told how long each append took, in milliseconds. */
-  readonly appended: (durationMs: number) => void;
+  readonly onAppended: (durationMs: number) => void;
   /** What kinds of events there are, for the channels whose rules hold publishers to it. */
   readonly eventTypes?: Pick<EventTypes, 'refusal'>;
   /** How many channels there may be for a client to begin another one; servers may use up what the log has. None: no limit. */
@@ -65,7 +65,7 @@ export interface PublisherOptions {
 }
 
 /** What the publisher has counted since it began. */
-export interface PublishFigures {
+export interface PublishStats {
   published: number;
   bytes: number;
   replayed: number;
@@ -76,7 +76,7 @@ export interface PublishFigures {
 /** Checks what is published against its rules, gives it its JSON, and has it appended: the way in. */
 export class Publisher {
   readonly #log: Log;
-  readonly #rules: Rules;
+  readonly #rules: ChannelRules;
   readonly #clock: Clock;
   readonly #options: PublisherOptions;
   readonly #buckets = new TokenBuckets();
@@ -84,9 +84,9 @@ export class Publisher {
   /** How many the log has, counted now and then. */
   #channels = 0;
   #channelsAtMs = -Infinity;
-  readonly figures: PublishFigures = { published: 0, bytes: 0, replayed: 0, refused: 0, failed: 0 };
+  readonly stats: PublishStats = { published: 0, bytes: 0, replayed: 0, refused: 0, failed: 0 };
 
-  constructor(log: Log, rules: Rules, clock: Clock, options: PublisherOptions) {
+  constructor(log: Log, rules: ChannelRules, clock: Clock, options: PublisherOptions) {
     this.#log = log;
     this.#rules = rules;
     this.#clock = clock;
@@ -99,8 +99,8 @@ export class Publisher {
 
   /** Publishes one event; as `publish`. */
   publishOne(request: PublishRequest): Promise<PublishResult> {
-    const record = this.#record(request);
-    if (record instanceof PolycastError) return Promise.resolve(this.#refused(record));
+    const record = this.#prepare(request);
+    if (record instanceof PolycastError) return Promise.resolve(this.#refusedResult(record));
     return this.#append([record], record.body.length).then(first);
   }
 
@@ -110,12 +110,12 @@ export class Publisher {
    */
   async publish(requests: readonly PublishRequest[]): Promise<readonly PublishResult[]> {
     const results: (PublishResult | undefined)[] = [];
-    const records: Prepared[] = [];
+    const records: PreparedRecord[] = [];
     let bytes = 0;
     for (const request of requests) {
-      const record = this.#record(request);
+      const record = this.#prepare(request);
       if (record instanceof PolycastError) {
-        this.figures.refused++;
+        this.stats.refused++;
         results.push({ ok: false, error: record });
         continue;
       }
@@ -130,11 +130,11 @@ export class Publisher {
     return results as PublishResult[];
   }
 
-  #append(records: readonly Prepared[], bytes: number): Promise<readonly PublishResult[]> {
+  #append(records: readonly PreparedRecord[], bytes: number): Promise<readonly PublishResult[]> {
     if (this.#queuedBytes > 0 && this.#queuedBytes + bytes > this.#options.queueBytesMax) {
-      this.figures.refused += records.length;
+      this.stats.refused += records.length;
       return Promise.resolve(
-        repeat(
+        repeatError(
           records.length,
           new PolycastError('overloaded', 'More is being published than the disk can take.', { retryAfterMs: 1000 }),
         ),
@@ -145,40 +145,40 @@ export class Publisher {
     return this.#log.append(records).then(
       (outcomes) => {
         this.#queuedBytes -= bytes;
-        this.#options.appended(this.#clock.monotonicMs() - startMs);
-        return outcomes.map((outcome, index) => this.#result(outcome, records[index] as Prepared));
+        this.#options.onAppended(this.#clock.monotonicMs() - startMs);
+        return outcomes.map((outcome, index) => this.#result(outcome, records[index] as PreparedRecord));
       },
       (error: unknown) => {
         this.#queuedBytes -= bytes;
-        this.figures.failed += records.length;
-        const known =
+        this.stats.failed += records.length;
+        const refusal =
           error instanceof PolycastError
             ? error
             : new PolycastError('log_unavailable', undefined, { retryAfterMs: 1000 });
-        return repeat(records.length, known);
+        return repeatError(records.length, refusal);
       },
     );
   }
 
-  #record(request: PublishRequest): Prepared | PolycastError {
-    const settings = this.#rules.of(request.channel);
+  #prepare(request: PublishRequest): PreparedRecord | PolycastError {
+    const settings = this.#rules.settingsFor(request.channel);
     const { channel, type, content, author } = request;
-    const limited = this.#rateLimit(channel, settings, author?.client);
-    if (limited !== undefined) return limited;
+    const rateLimitError = this.#rateLimit(channel, settings, author?.clientKey);
+    if (rateLimitError !== undefined) return rateLimitError;
     const { eventTypeCheck } = settings;
     if (eventTypeCheck !== undefined && eventTypeCheck !== 'none') {
       const refusal = this.#options.eventTypes?.refusal(eventTypeCheck, channel, type, content);
       if (refusal !== undefined) return refusal;
     }
-    const isNewRefused = author?.client !== undefined && settings.retain !== 'none' && this.#isFullForClients();
+    const refusesNewChannel = author?.clientKey !== undefined && settings.retain !== 'none' && this.#isFullForClients();
     // "Only if there is none" would be a new channel.
-    if (isNewRefused && request.ifMatch === 'none') return channelLimit();
-    const idempotencyKey = this.#keyOf(request);
+    if (refusesNewChannel && request.ifMatch === 'none') return channelLimitError();
+    const idempotencyKey = this.#idempotencyKeyOf(request);
     const timeMs = this.#clock.nowMs();
-    const head =
+    const headJson =
       type === undefined ? `"channel":"${channel}"` : `"channel":"${channel}","type":${JSON.stringify(type)}`;
-    const by = author?.members === undefined ? '' : `${author.members},`;
-    const body = this.#options.encode(`${head},"time":"${formatTime(timeMs)}",${by}${content}}`);
+    const authorJson = author?.eventMembers === undefined ? '' : `${author.eventMembers},`;
+    const body = this.#options.encode(`${headJson},"time":"${formatTime(timeMs)}",${authorJson}${content}}`);
     if (body.length > settings.eventBytesMax) {
       return new PolycastError(
         'event_too_large',
@@ -193,11 +193,11 @@ export class Publisher {
       body,
       retain: settings.retain,
       idempotencyKey,
-      fingerprint: idempotencyKey === undefined ? undefined : this.#options.fingerprint(`${head},${content}`),
-      ifLatest: request.ifMatch === undefined ? undefined : this.#expected(request.ifMatch),
+      fingerprint: idempotencyKey === undefined ? undefined : this.#options.fingerprint(`${headJson},${content}`),
+      ifLatest: request.ifMatch === undefined ? undefined : this.#expectedPosition(request.ifMatch),
     };
     // The log's own test of whether there is an event already.
-    return isNewRefused && request.ifMatch === undefined
+    return refusesNewChannel && request.ifMatch === undefined
       ? { ...record, ifLatest: ANY_POSITION, isForExisting: true }
       : record;
   }
@@ -206,25 +206,25 @@ export class Publisher {
   #isFullForClients(): boolean {
     const { clientChannelsMax } = this.#options;
     if (clientChannelsMax === undefined) return false;
-    if (this.#channelsAtMs + CHANNELS_COUNTED_MS <= this.#clock.monotonicMs()) {
+    if (this.#channelsAtMs + CHANNEL_COUNT_MAX_AGE_MS <= this.#clock.monotonicMs()) {
       this.#channelsAtMs = this.#clock.monotonicMs();
-      this.#channels = this.#log.figures()['channels'] ?? 0;
+      this.#channels = this.#log.stats()['channels'] ?? 0;
     }
     return this.#channels >= clientChannelsMax;
   }
 
   /** The position that `ifMatch` stands for; one that no event has when the cursor is not of this log. */
-  #expected(ifMatch: string): Position {
+  #expectedPosition(ifMatch: string): Position {
     if (ifMatch === 'none') return 0;
     if (ifMatch === '*') return ANY_POSITION;
     const cursor = parseCursor(cursorOfTag(ifMatch));
-    return cursor?.epoch === this.#log.state.epoch ? cursor.position : NO_EVENTS_POSITION;
+    return cursor?.epoch === this.#log.state.epoch ? cursor.position : UNREACHABLE_POSITION;
   }
 
   /** A user's keys are the user's own: nobody can use up those of a server, or of another user. */
-  #keyOf({ idempotencyKey, author }: PublishRequest): string | undefined {
-    if (idempotencyKey === undefined || author?.keys === undefined) return idempotencyKey;
-    return this.#options.fingerprint(`${author.keys}\n${idempotencyKey}`);
+  #idempotencyKeyOf({ idempotencyKey, author }: PublishRequest): string | undefined {
+    if (idempotencyKey === undefined || author?.idempotencyScope === undefined) return idempotencyKey;
+    return this.#options.fingerprint(`${author.idempotencyScope}\n${idempotencyKey}`);
   }
 
   /** What is the client's own affair comes first: who is held back takes nothing from the others. */
@@ -233,10 +233,10 @@ export class Publisher {
       const { clientRate } = this.#options;
       const { userPublishRatePerSecond, userPublishBurst } = settings;
       const limited =
-        (clientRate && this.#take(client, clientRate.perSecond, clientRate.burst, 'A client may publish')) ??
+        (clientRate && this.#takeToken(client, clientRate.perSecond, clientRate.burst, 'A client may publish')) ??
         (userPublishRatePerSecond === undefined
           ? undefined
-          : this.#take(
+          : this.#takeToken(
               `${client}\n${channel}`,
               userPublishRatePerSecond,
               userPublishBurst,
@@ -246,23 +246,23 @@ export class Publisher {
     }
     const { publishRatePerSecond, publishBurst } = settings;
     if (publishRatePerSecond === undefined) return undefined;
-    return this.#take(channel, publishRatePerSecond, publishBurst, `${channel} takes`);
+    return this.#takeToken(channel, publishRatePerSecond, publishBurst, `${channel} takes`);
   }
 
-  #take(name: string, perSecond: number, burst: number, who: string): PolycastError | undefined {
+  #takeToken(name: string, perSecond: number, burst: number, subject: string): PolycastError | undefined {
     const retryAfterMs = this.#buckets.take(name, perSecond, burst, this.#clock.monotonicMs());
     if (retryAfterMs === 0) return undefined;
-    return new PolycastError('rate_limited', `${who} ${perSecond} events a second.`, { retryAfterMs });
+    return new PolycastError('rate_limited', `${subject} ${perSecond} events a second.`, { retryAfterMs });
   }
 
-  #result(outcome: AppendOutcome, { channel, timeMs, body, isForExisting }: Prepared): PublishResult {
+  #result(outcome: AppendOutcome, { channel, timeMs, body, isForExisting }: PreparedRecord): PublishResult {
     switch (outcome.kind) {
       case 'appended':
-        this.figures.published++;
-        this.figures.bytes += body.length;
+        this.stats.published++;
+        this.stats.bytes += body.length;
         return { ok: true, position: outcome.position, channel, timeMs, replayed: false };
       case 'duplicate':
-        this.figures.replayed++;
+        this.stats.replayed++;
         return {
           ok: true,
           position: outcome.position,
@@ -271,14 +271,16 @@ export class Publisher {
           replayed: true,
         };
       case 'key_reused':
-        return this.#refused(new PolycastError('idempotency_key_reused'));
+        return this.#refusedResult(new PolycastError('idempotency_key_reused'));
       case 'conflict':
-        if (isForExisting) return this.#refused(channelLimit());
-        return this.#refused(new PolycastError('precondition_failed', undefined, { latestPosition: outcome.latest }));
+        if (isForExisting) return this.#refusedResult(channelLimitError());
+        return this.#refusedResult(
+          new PolycastError('precondition_failed', undefined, { latestPosition: outcome.latest }),
+        );
       case 'channel_limit':
-        return this.#refused(channelLimit());
+        return this.#refusedResult(channelLimitError());
       case 'key_limit':
-        return this.#refused(
+        return this.#refusedResult(
           new PolycastError('overloaded', 'The hub remembers as many idempotency keys as it may.', {
             retryAfterMs: 60_000,
           }),
@@ -286,29 +288,29 @@ export class Publisher {
     }
   }
 
-  #refused(error: PolycastError): PublishResult {
-    this.figures.refused++;
+  #refusedResult(error: PolycastError): PublishResult {
+    this.stats.refused++;
     return { ok: false, error };
   }
 }
 
 /** An event for the log; `isForExisting`: a conflict means that its channel would have been a new one. */
-type Prepared = NewRecord & { readonly isForExisting?: true };
+type PreparedRecord = NewRecord & { readonly isForExisting?: true };
 
-function channelLimit(): PolycastError {
+function channelLimitError(): PolycastError {
   return new PolycastError('channel_limit', undefined, { retryAfterMs: 60_000 });
 }
 
 /** How old the number of channels may be. */
-const CHANNELS_COUNTED_MS = 100;
+const CHANNEL_COUNT_MAX_AGE_MS = 100;
 
 function first(results: readonly PublishResult[]): PublishResult {
   return results[0] as PublishResult;
 }
 
-function repeat(count: number, error: PolycastError): PublishResult[] {
+function repeatError(count: number, error: PolycastError): PublishResult[] {
   return Array.from({ length: count }, () => ({ ok: false, error }));
 }
 
 /** Positions are whole numbers from 0 on; this one no log will reach. */
-const NO_EVENTS_POSITION = Number.MAX_SAFE_INTEGER;
+const UNREACHABLE_POSITION = Number.MAX_SAFE_INTEGER;

@@ -1,8 +1,15 @@
 import { expect, test } from 'vitest';
-import { createMemoryLog } from '../log/memory.ts';
+import { createMemoryLog } from '../storage/memory/memory-log.ts';
 import type { Position } from './ports.ts';
 import { Reader } from './reader.ts';
-import { createWorld, positionFraming, publish, RecordingSink, settled, type World } from './testing/world.ts';
+import {
+  createFeedWorld,
+  positionFraming,
+  publish,
+  RecordingSink,
+  drainMicrotasks,
+  type FeedWorld,
+} from './testing/feed-world.ts';
 
 /** A tail of two events, and batches of one. */
 const SMALL = { tailBytesMax: 600, batchBytesMax: 1 };
@@ -13,7 +20,7 @@ interface Opened {
 }
 
 function open(
-  { feed }: World,
+  { feed }: FeedWorld,
   patterns: readonly string[],
   position: Position,
   countMax?: number,
@@ -25,25 +32,25 @@ function open(
 }
 
 test('a reader that has everything is woken by what it wants, and by nothing else', async () => {
-  const world = createWorld(createMemoryLog());
+  const world = createFeedWorld(createMemoryLog());
   const { reader, sink } = open(world, ['a'], 0);
   reader.start();
   await publish(world.log, 'b', 'a', 'b', 'a');
   expect(sink.positions).toEqual([2, 4]);
-  expect(world.feed.figures).toMatchObject({ wakes: 2, logReads: 0 });
+  expect(world.feed.stats).toMatchObject({ wakes: 2, logReads: 0 });
 });
 
 test('a quiet reader does not fall behind, however much passes by that it does not want', async () => {
-  const world = createWorld(createMemoryLog(), SMALL);
+  const world = createFeedWorld(createMemoryLog(), SMALL);
   const { reader, sink } = open(world, ['x.*'], 0);
   reader.start();
   await publish(world.log, ...Array<string>(50).fill('noise'), 'x.a');
   expect(sink.positions).toEqual([51]);
-  expect(world.feed.figures.logReads).toBe(0);
+  expect(world.feed.stats.logReads).toBe(0);
 });
 
 test('a blocked reader holds one batch, however much comes, and then gets all of it', async () => {
-  const world = createWorld(createMemoryLog(), SMALL);
+  const world = createFeedWorld(createMemoryLog(), SMALL);
   const { reader, sink } = open(world, ['a'], 0);
   sink.isBlocked = true;
   reader.start();
@@ -51,44 +58,44 @@ test('a blocked reader holds one batch, however much comes, and then gets all of
   expect(sink.batches).toHaveLength(1);
   expect(reader.isWriting).toBe(true);
   sink.isBlocked = false;
-  reader.flushed();
-  await settled();
+  reader.onFlushed();
+  await drainMicrotasks();
   expect(sink.positions).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
 });
 
 test('a reader that is fast but far behind gets the ephemeral events that are still in memory', async () => {
-  const world = createWorld(createMemoryLog(), { tailBytesMax: 900 });
+  const world = createFeedWorld(createMemoryLog(), { tailBytesMax: 900 });
   await publish(world.log, 'a', 'a', 'a', 'none', 'a');
   const { reader, sink } = open(world, ['a', 'none'], 0);
   reader.start();
-  await settled();
+  await drainMicrotasks();
   expect(sink.positions).toEqual([1, 2, 3, 4, 5]);
 });
 
 test('a poll from behind the tail is answered with all there is, not only with what the log was asked for', async () => {
-  const world = createWorld(createMemoryLog(), { tailBytesMax: 900 });
+  const world = createFeedWorld(createMemoryLog(), { tailBytesMax: 900 });
   await publish(world.log, 'a', 'a', 'a', 'none', 'a');
   const { reader, sink } = open(world, ['a', 'none'], 0, 4);
   sink.isBlocked = true;
   reader.start();
-  await settled();
+  await drainMicrotasks();
   expect(sink.positions).toEqual([1, 2, 3, 4]);
 });
 
 test('a reader stops exactly where it was told to, and says so', async () => {
-  const world = createWorld(createMemoryLog(), SMALL);
+  const world = createFeedWorld(createMemoryLog(), SMALL);
   await publish(world.log, ...Array<string>(10).fill('a'));
   for (const through of [1, 5, 9, 10]) {
     const { reader, sink } = open(world, ['a'], 0, Infinity, through);
     reader.start();
-    await settled();
+    await drainMicrotasks();
     expect(sink.positions).toEqual(Array.from({ length: through }, (_, index) => index + 1));
     expect([reader.position, sink.caughtUpCount]).toEqual([through, 1]);
   }
 });
 
 test('a gap comes before what is left, and once', async () => {
-  const world = createWorld(createMemoryLog(), SMALL);
+  const world = createFeedWorld(createMemoryLog(), SMALL);
   await publish(world.log, 'a', 'a', 'b', 'b', 'a', 'b', 'c', 'c', 'c');
   await world.log.trim(
     [
@@ -100,29 +107,29 @@ test('a gap comes before what is left, and once', async () => {
   const { reader, sink } = open(world, ['a', 'c'], 0);
   sink.isBlocked = true;
   reader.start();
-  await settled();
+  await drainMicrotasks();
   expect(sink).toMatchObject({ gaps: [{ from: 0, through: 5 }], positions: [7] });
   sink.isBlocked = false;
-  reader.flushed();
-  await settled();
+  reader.onFlushed();
+  await drainMicrotasks();
   expect(sink).toMatchObject({ gaps: [{ from: 0, through: 5 }], positions: [7, 8, 9] });
 });
 
 test('what a gap said of some channels says nothing of those that a reader takes on within it', async () => {
-  const world = createWorld(createMemoryLog(), SMALL);
+  const world = createFeedWorld(createMemoryLog(), SMALL);
   await publish(world.log, 'c', 'c', 'b', 'a', 'd', 'd', 'd');
   await world.log.trim([{ channel: 'a', countMax: 0 }], 0);
   const { reader, sink } = open(world, ['a', 'c'], 0);
   sink.isBlocked = true;
   reader.start();
-  await settled();
+  await drainMicrotasks();
   expect(sink).toMatchObject({ gaps: [{ from: 0, through: 4 }], positions: [1] });
   await world.log.trim([{ channel: 'b', countMax: 0 }], 0);
-  reader.hold();
+  reader.pause();
   sink.isBlocked = false;
-  reader.flushed();
+  reader.onFlushed();
   reader.resume(world.feed.interest(['b', 'c', 'a']));
-  await settled();
+  await drainMicrotasks();
   expect(sink.gaps).toEqual([
     { from: 0, through: 4 },
     { from: 1, through: 4 },
@@ -130,11 +137,11 @@ test('what a gap said of some channels says nothing of those that a reader takes
 });
 
 test('a reader that is held stands still where it says, and goes on from there', async () => {
-  const world = createWorld(createMemoryLog());
+  const world = createFeedWorld(createMemoryLog());
   const { reader, sink } = open(world, ['a'], 0);
   reader.start();
   await publish(world.log, 'a', 'b');
-  expect([reader.hold(), reader.position]).toEqual([true, 2]);
+  expect([reader.pause(), reader.position]).toEqual([true, 2]);
   await publish(world.log, 'a', 'b');
   expect(sink.positions).toEqual([1]);
   reader.resume(world.feed.interest(['a', 'b']));
@@ -142,42 +149,42 @@ test('a reader that is held stands still where it says, and goes on from there',
 });
 
 test('a reader that is held while it writes says when it stands', async () => {
-  const world = createWorld(createMemoryLog());
+  const world = createFeedWorld(createMemoryLog());
   const { reader, sink } = open(world, ['a'], 0);
   sink.isBlocked = true;
   reader.start();
   await publish(world.log, 'a', 'a');
-  expect([reader.hold(), sink.caughtUpCount]).toEqual([false, 1]);
-  reader.flushed();
+  expect([reader.pause(), sink.caughtUpCount]).toEqual([false, 1]);
+  reader.onFlushed();
   expect([reader.position, sink.caughtUpCount]).toEqual([1, 2]);
 });
 
 test('a reader that is closed while a page is on its way is given nothing', async () => {
-  const world = createWorld(createMemoryLog(), SMALL);
+  const world = createFeedWorld(createMemoryLog(), SMALL);
   await publish(world.log, 'a', 'a', 'a', 'a');
   world.log.isHolding = true;
   const { reader, sink } = open(world, ['a'], 0);
   reader.start();
   reader.close();
   world.log.release();
-  await settled();
+  await drainMicrotasks();
   expect(sink).toMatchObject({ batches: [], caughtUpCount: 0, failure: undefined });
   expect(world.feed.lag()).toEqual({ readers: 0, behindMax: 0 });
 });
 
 test('a reader whose log cannot be read closes and says why', async () => {
-  const world = createWorld(createMemoryLog(), SMALL);
+  const world = createFeedWorld(createMemoryLog(), SMALL);
   await publish(world.log, 'a', 'a', 'a', 'a');
   await world.log.close();
   const { reader, sink } = open(world, ['a'], 0);
   reader.start();
-  await settled();
+  await drainMicrotasks();
   expect(reader.isClosed).toBe(true);
   expect(sink.failure).toMatchObject({ code: 'log_unavailable' });
 });
 
 test('a sink may close its own reader, or others, while they are being woken', async () => {
-  const world = createWorld(createMemoryLog());
+  const world = createFeedWorld(createMemoryLog());
   const all = Array.from({ length: 6 }, () => open(world, ['a'], 0));
   const closing = [5, 3, 0];
   for (const [index, { reader, sink }] of all.entries()) {
@@ -194,20 +201,20 @@ test('a sink may close its own reader, or others, while they are being woken', a
 
 test('who begins at the earliest is told of no gap, who comes with a cursor is', async () => {
   const log = createMemoryLog();
-  const world = createWorld(log, SMALL);
+  const world = createFeedWorld(log, SMALL);
   await publish(log, 'a', 'a', 'a', 'a', 'b', 'b', 'b', 'b');
   await log.trim([{ channel: 'a', countMax: 1 }], 0);
   const earliest = open(world, ['a'], 0);
-  earliest.reader.excuse(world.feed.head);
+  earliest.reader.suppressGapThrough(world.feed.head);
   const resumed = open(world, ['a'], 0);
   for (const { reader } of [earliest, resumed]) reader.start();
-  await settled();
+  await drainMicrotasks();
   expect([earliest.sink.gaps, resumed.sink.gaps]).toEqual([[], [{ from: 0, through: 3 }]]);
   expect([earliest.sink.positions, resumed.sink.positions]).toEqual([[4], [4]]);
 });
 
 test('a sink that breaks is closed, and the others get what they are owed', async () => {
-  const world = createWorld(createMemoryLog());
+  const world = createFeedWorld(createMemoryLog());
   const sinks = [open(world, ['a'], 0), open(world, ['a'], 0), open(world, ['a'], 0)];
   const [, broken] = sinks as [Opened, Opened, Opened];
   broken.sink.deliver = () => {

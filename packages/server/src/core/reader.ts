@@ -1,7 +1,7 @@
 import { PolycastError, type Framing } from '@polycast/protocol';
-import type { Batch } from './batch.ts';
+import type { Batch } from './events/batch.ts';
 import type { Feed } from './feed.ts';
-import type { Interest } from './interest.ts';
+import type { Interest } from './interests/interest.ts';
 import type { Position } from './ports.ts';
 
 /** Where a reader's batches go: a transport's side of it. It frames nothing and decides nothing. */
@@ -10,13 +10,13 @@ export interface Sink {
    * Takes a batch: its gap, if that is to be told, then its events, if it has any. True when all has left for the kernel;
    * else `reader.flushed()` is called once it has.
    */
-  deliver(batch: Batch, tellGap: boolean): boolean;
+  deliver(batch: Batch, includeGap: boolean): boolean;
   /** A page of the log was read, and nothing that was delivered keeps the reader from the next; false: it is not to go on. */
-  searched?(): boolean;
+  onPageRead?(): boolean;
   /** All there is has been delivered; what comes next will wake the reader. May be called often. */
-  caughtUp(): void;
+  onCaughtUp(): void;
   /** The log could not be read; the reader has closed. */
-  failed(error: PolycastError): void;
+  onFailed(error: PolycastError): void;
 }
 
 /** `live`: waits to be woken. `reading`: a page of the log is on its way. `writing`: the sink is. */
@@ -34,10 +34,10 @@ export class Reader {
   #interest: Interest;
   #position: Position;
   readonly #through: Position;
-  #held = false;
+  #isPaused = false;
   #phase: Phase = 'idle';
   /** The farthest gap that has been told: a page that ends within it is followed by others that know of it. */
-  #gapTold: Position = 0;
+  #gapReportedThrough: Position = 0;
   /** Where it stands among its interest's readers; -1 while it is not among them. */
   index = -1;
 
@@ -81,13 +81,13 @@ export class Reader {
   }
 
   /** What is lost up to a position will not be told; to be said before `start`. */
-  excuse(through: Position): void {
-    this.#gapTold = through;
+  suppressGapThrough(through: Position): void {
+    this.#gapReportedThrough = through;
   }
 
-  /** @param stays it may have to be woken; whoever only asks what there is now need not be known to those that publish */
-  start(stays = true): void {
-    if (stays) this.#feed.join(this.#interest, this);
+  /** @param isLive it may have to be woken; whoever only asks what there is now need not be known to those that publish */
+  start(isLive = true): void {
+    if (isLive) this.#feed.join(this.#interest, this);
     this.#phase = 'idle';
     this.#pump();
   }
@@ -108,14 +108,14 @@ export class Reader {
   }
 
   /** The sink has written the last batch. */
-  flushed(): void {
+  onFlushed(): void {
     if (this.#phase === 'writing') this.#pump();
   }
 
   /** Stops after what is in flight. True when it stands still at once; else the sink is told by `caughtUp`. */
-  hold(): boolean {
+  pause(): boolean {
     this.#position = this.position;
-    this.#held = true;
+    this.#isPaused = true;
     if (this.#phase === 'live') this.#phase = 'idle';
     return this.#phase === 'idle';
   }
@@ -123,12 +123,12 @@ export class Reader {
   /** Goes on after `hold`, with other channels or the same. */
   resume(interest: Interest): void {
     if (this.#phase === 'closed') return;
-    this.#held = false;
+    this.#isPaused = false;
     if (interest !== this.#interest) {
       this.#feed.leave(this.#interest, this);
       this.#interest = interest;
       // What was told was lost to the channels it had.
-      this.#gapTold = 0;
+      this.#gapReportedThrough = 0;
       this.#feed.join(interest, this);
     }
     if (this.#phase === 'idle') this.#pump();
@@ -142,16 +142,16 @@ export class Reader {
 
   #pump(): void {
     for (;;) {
-      if (this.#held || this.#position >= this.#through) {
+      if (this.#isPaused || this.#position >= this.#through) {
         this.#phase = 'idle';
-        this.#sink.caughtUp();
+        this.#sink.onCaughtUp();
         return;
       }
       const batch = this.#feed.next(this.#interest, this.framing, this.#position, this.#countMax, this.#through);
       if (batch === undefined) {
         this.#position = Math.min(this.#feed.head, this.#through);
         this.#phase = this.#through === Infinity ? 'live' : 'idle';
-        this.#sink.caughtUp();
+        this.#sink.onCaughtUp();
         return;
       }
       if (batch === 'behind') {
@@ -159,8 +159,8 @@ export class Reader {
         const { framing } = this;
         const isWanted = (): boolean => !this.isClosed;
         this.#feed.catchUp(this.#interest, framing, this.#position, this.#countMax, this.#through, isWanted).then(
-          (arrived) => this.#arrived(arrived),
-          (error: PolycastError) => this.#failed(error),
+          (page) => this.#onPage(page),
+          (error: PolycastError) => this.#onReadFailed(error),
         );
         return;
       }
@@ -168,18 +168,18 @@ export class Reader {
     }
   }
 
-  #arrived(batch: Batch): void {
+  #onPage(batch: Batch): void {
     if (this.#phase !== 'reading') return;
-    if (this.#deliver(batch) && this.#sink.searched?.() !== false) this.#pump();
+    if (this.#deliver(batch) && this.#sink.onPageRead?.() !== false) this.#pump();
   }
 
-  #failed(error: PolycastError): void {
+  #onReadFailed(error: PolycastError): void {
     if (this.#phase === 'reading') this.#fail(error);
   }
 
   #fail(error: PolycastError): void {
     this.close();
-    this.#sink.failed(error);
+    this.#sink.onFailed(error);
   }
 
   /** True when the next batch may follow at once. */
@@ -188,9 +188,10 @@ export class Reader {
     // Set before the sink runs, which may close this reader.
     this.#phase = 'writing';
     // Damage is passed at once, so it is met once; and nobody is excused from hearing of it.
-    const tellGap = batch.gapThrough > this.#gapTold || (batch.gapReason === 'corrupt' && batch.gapThrough > 0);
-    if (tellGap) this.#gapTold = Math.max(this.#gapTold, batch.gapThrough);
-    if ((batch.count > 0 || tellGap) && !this.#sink.deliver(batch, tellGap)) return false;
+    const includeGap =
+      batch.gapThrough > this.#gapReportedThrough || (batch.gapReason === 'corrupt' && batch.gapThrough > 0);
+    if (includeGap) this.#gapReportedThrough = Math.max(this.#gapReportedThrough, batch.gapThrough);
+    if ((batch.count > 0 || includeGap) && !this.#sink.deliver(batch, includeGap)) return false;
     return this.#phase === 'writing';
   }
 }

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createMemoryLog } from '../log/memory.ts';
+import { createMemoryLog } from '../storage/memory/memory-log.ts';
 import type { ChannelState, TrimOrder } from './ports.ts';
 import { trimOrders } from './retention.ts';
-import { Rules, type ChannelSettings } from './rules.ts';
-import { event } from './testing/world.ts';
+import { ChannelRules, type ChannelSettings } from './access/channel-rules.ts';
+import { event } from './testing/feed-world.ts';
 
 const NOW_MS = 1_800_000_100_000;
 const DEFAULTS: ChannelSettings = {
@@ -21,7 +21,7 @@ const DEFAULTS: ChannelSettings = {
 
 function orders(settings: Partial<ChannelSettings>, state: Partial<ChannelState>): readonly TrimOrder[] {
   const whole = { channel: 'a', count: 10, bytes: 100, oldestTimeMs: NOW_MS - 1000, latestPosition: 10, ...state };
-  return trimOrders([whole], new Rules([], { ...DEFAULTS, ...settings }), NOW_MS);
+  return trimOrders([whole], new ChannelRules([], { ...DEFAULTS, ...settings }), NOW_MS);
 }
 
 test('what is within its bounds, or has none, is left alone', () => {
@@ -51,7 +51,7 @@ test('when its orders are carried out, all bounds hold, and nothing more has gon
     fc.asyncProperty(aged, bound, bound, bound, async (ages, historyCountMax, historyBytesMax, historyAgeMaxMs) => {
       const log = createMemoryLog();
       const settings = { ...DEFAULTS, historyCountMax, historyBytesMax, historyAgeMaxMs };
-      const rules = new Rules([], settings);
+      const rules = new ChannelRules([], settings);
       const times = ages.toSorted((one, other) => other - one).map((age) => NOW_MS - age);
       await log.append(times.map((timeMs) => ({ ...event('a', undefined, 2), timeMs })));
       await log.trim(trimOrders(await log.channels({ after: '', limit: 10 }), rules, NOW_MS), NOW_MS);

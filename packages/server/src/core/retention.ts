@@ -1,11 +1,11 @@
 import type { ChannelState, TrimOrder } from './ports.ts';
-import type { Rules } from './rules.ts';
+import type { ChannelRules } from './access/channel-rules.ts';
 
 /**
  * What the rules say should go. A `latest` channel keeps its one event whatever its age is; a channel that has become
  * `none` keeps nothing of before.
  */
-export function trimOrders(states: readonly ChannelState[], rules: Rules, nowMs: number): readonly TrimOrder[] {
+export function trimOrders(states: readonly ChannelState[], rules: ChannelRules, nowMs: number): readonly TrimOrder[] {
   const orders: TrimOrder[] = [];
   for (const state of states) {
     const order = trimOrder(state, rules, nowMs);
@@ -16,11 +16,11 @@ export function trimOrders(states: readonly ChannelState[], rules: Rules, nowMs:
 
 function trimOrder(
   { channel, count, bytes, oldestTimeMs }: ChannelState,
-  rules: Rules,
+  rules: ChannelRules,
   nowMs: number,
 ): TrimOrder | undefined {
   if (count === 0) return undefined;
-  const settings = rules.of(channel);
+  const settings = rules.settingsFor(channel);
   if (settings.retain === 'none') return { channel, countMax: 0 };
   if (settings.retain === 'latest') return count > 1 ? { channel, countMax: 1 } : undefined;
   const { historyCountMax, historyBytesMax, historyAgeMaxMs } = settings;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { stepSession, type SessionInput, type SessionPhase, type SessionState } from './session.ts';
+import { sessionTransition, type SessionInput, type SessionPhase, type SessionState } from './session.ts';
 
-const SETTINGS = { heartbeatTicks: 100, stalledTicks: 2400, leaveTicks: 4 };
+const SETTINGS = { heartbeatTicks: 100, stalledTicks: 2400, closeTimeoutTicks: 4 };
 const open: SessionState = { phase: 'open', sentTick: 50, blockedTick: 0, expiresTick: 0, warnTick: 0 };
 
 describe('an open session', () => {
@@ -10,7 +10,7 @@ describe('an open session', () => {
     [150, { phase: 'open', effect: 'heartbeat', nextTicks: 100 }],
     [900, { phase: 'open', effect: 'heartbeat', nextTicks: 100 }],
   ])('at tick %d, having sent at 50, does %o', (now, step) =>
-    expect(stepSession(open, 'tick', now, SETTINGS)).toEqual(step),
+    expect(sessionTransition(open, 'tick', now, SETTINGS)).toEqual(step),
   );
 
   test.each([
@@ -19,16 +19,16 @@ describe('an open session', () => {
     [2459, { phase: 'open', effect: 'none', nextTicks: 1 }],
     [2460, { phase: 'leaving', effect: 'close_stalled', nextTicks: 4 }],
   ])('at tick %d, having been blocked since 60, gets no heartbeat and does %o', (now, step) =>
-    expect(stepSession({ ...open, blockedTick: 60 }, 'tick', now, SETTINGS)).toEqual(step),
+    expect(sessionTransition({ ...open, blockedTick: 60 }, 'tick', now, SETTINGS)).toEqual(step),
   );
 
   test('that is drained says so and leaves; that is ended closes', () => {
-    expect(stepSession(open, 'drain', 60, SETTINGS)).toEqual({
+    expect(sessionTransition(open, 'drain', 60, SETTINGS)).toEqual({
       phase: 'leaving',
-      effect: 'say_draining',
+      effect: 'send_draining',
       nextTicks: 4,
     });
-    expect(stepSession(open, 'end', 60, SETTINGS)).toEqual({ phase: 'leaving', effect: 'close', nextTicks: 4 });
+    expect(sessionTransition(open, 'end', 60, SETTINGS)).toEqual({ phase: 'leaving', effect: 'close', nextTicks: 4 });
   });
 });
 
@@ -37,16 +37,16 @@ describe('a session whose standing ends', () => {
 
   test.each([
     [60, expiring, { phase: 'open', effect: 'none', nextTicks: 40 }],
-    [100, expiring, { phase: 'open', effect: 'say_expiring', nextTicks: 30 }],
+    [100, expiring, { phase: 'open', effect: 'send_expiring', nextTicks: 30 }],
     [100, { ...expiring, warnTick: 0 }, { phase: 'open', effect: 'none', nextTicks: 30 }],
     [130, { ...expiring, warnTick: 0 }, { phase: 'leaving', effect: 'close_expired', nextTicks: 4 }],
     [500, expiring, { phase: 'leaving', effect: 'close_expired', nextTicks: 4 }],
-    [150, { ...expiring, expiresTick: 300, warnTick: 150 }, { phase: 'open', effect: 'say_expiring', nextTicks: 1 }],
+    [150, { ...expiring, expiresTick: 300, warnTick: 150 }, { phase: 'open', effect: 'send_expiring', nextTicks: 1 }],
     [151, { ...expiring, expiresTick: 300, warnTick: 0 }, { phase: 'open', effect: 'heartbeat', nextTicks: 100 }],
-    [100, { ...expiring, blockedTick: 60 }, { phase: 'open', effect: 'say_expiring', nextTicks: 30 }],
+    [100, { ...expiring, blockedTick: 60 }, { phase: 'open', effect: 'send_expiring', nextTicks: 30 }],
     [130, { ...expiring, blockedTick: 60 }, { phase: 'leaving', effect: 'close_expired', nextTicks: 4 }],
   ] as const)('at tick %d, being %o, does %o', (now, state, step) =>
-    expect(stepSession(state, 'tick', now, SETTINGS)).toEqual(step),
+    expect(sessionTransition(state, 'tick', now, SETTINGS)).toEqual(step),
   );
 });
 
@@ -58,14 +58,14 @@ describe('every phase with every input', () => {
   const ORDER: readonly SessionPhase[] = ['open', 'leaving', 'closed'];
 
   test.each(cases)('%s, %s: never goes back, and nothing follows the end', (phase, input) => {
-    const step = stepSession({ ...open, phase, sentTick: 1 }, input, 1000, SETTINGS);
+    const step = sessionTransition({ ...open, phase, sentTick: 1 }, input, 1000, SETTINGS);
     expect(ORDER.indexOf(step.phase)).toBeGreaterThanOrEqual(ORDER.indexOf(phase));
     if (phase === 'closed' || input === 'gone') expect(step).toEqual({ phase: 'closed', effect: 'none', nextTicks: 0 });
     if (phase === 'leaving') expect(['none', 'close', 'destroy']).toContain(step.effect);
   });
 
   test('a session that was told to go is gone soon after', () => {
-    expect(stepSession({ ...open, phase: 'leaving', sentTick: 1 }, 'tick', 5, SETTINGS)).toEqual({
+    expect(sessionTransition({ ...open, phase: 'leaving', sentTick: 1 }, 'tick', 5, SETTINGS)).toEqual({
       phase: 'closed',
       effect: 'destroy',
       nextTicks: 0,

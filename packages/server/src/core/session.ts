@@ -23,8 +23,8 @@ export type SessionInput = 'tick' | 'drain' | 'end' | 'gone';
 export type SessionEffect =
   | 'none'
   | 'heartbeat'
-  | 'say_expiring'
-  | 'say_draining'
+  | 'send_expiring'
+  | 'send_draining'
   | 'close_expired'
   | 'close_stalled'
   | 'close'
@@ -34,7 +34,7 @@ export interface SessionSettings {
   readonly heartbeatTicks: number;
   readonly stalledTicks: number;
   /** How long a session that was told to go may take for its last bytes. */
-  readonly leaveTicks: number;
+  readonly closeTimeoutTicks: number;
 }
 
 export interface SessionStep {
@@ -44,63 +44,81 @@ export interface SessionStep {
   readonly nextTicks: number;
 }
 
-const GONE: SessionStep = { phase: 'closed', effect: 'none', nextTicks: 0 };
+const CLOSED: SessionStep = { phase: 'closed', effect: 'none', nextTicks: 0 };
 
 /** Every phase with every input; a cell that is missing does not compile. */
-const TABLE: Readonly<
+const TRANSITIONS: Readonly<
   Record<
     SessionPhase,
     Readonly<Record<SessionInput, (state: SessionState, nowTick: number, settings: SessionSettings) => SessionStep>>
   >
 > = {
   open: {
-    tick: whileOpen,
-    drain: (_state, _nowTick, { leaveTicks }) => ({ phase: 'leaving', effect: 'say_draining', nextTicks: leaveTicks }),
-    end: (_state, _nowTick, { leaveTicks }) => ({ phase: 'leaving', effect: 'close', nextTicks: leaveTicks }),
-    gone: () => GONE,
+    tick: stepOpen,
+    drain: (_state, _nowTick, { closeTimeoutTicks }) => ({
+      phase: 'leaving',
+      effect: 'send_draining',
+      nextTicks: closeTimeoutTicks,
+    }),
+    end: (_state, _nowTick, { closeTimeoutTicks }) => ({
+      phase: 'leaving',
+      effect: 'close',
+      nextTicks: closeTimeoutTicks,
+    }),
+    gone: () => CLOSED,
   },
   leaving: {
     tick: () => ({ phase: 'closed', effect: 'destroy', nextTicks: 0 }),
-    drain: (_state, _nowTick, { leaveTicks }) => ({ phase: 'leaving', effect: 'none', nextTicks: leaveTicks }),
-    end: (_state, _nowTick, { leaveTicks }) => ({ phase: 'leaving', effect: 'close', nextTicks: leaveTicks }),
-    gone: () => GONE,
+    drain: (_state, _nowTick, { closeTimeoutTicks }) => ({
+      phase: 'leaving',
+      effect: 'none',
+      nextTicks: closeTimeoutTicks,
+    }),
+    end: (_state, _nowTick, { closeTimeoutTicks }) => ({
+      phase: 'leaving',
+      effect: 'close',
+      nextTicks: closeTimeoutTicks,
+    }),
+    gone: () => CLOSED,
   },
-  closed: { tick: () => GONE, drain: () => GONE, end: () => GONE, gone: () => GONE },
+  closed: { tick: () => CLOSED, drain: () => CLOSED, end: () => CLOSED, gone: () => CLOSED },
 };
 
-export function stepSession(
+export function sessionTransition(
   state: SessionState,
   input: SessionInput,
   nowTick: number,
   settings: SessionSettings,
 ): SessionStep {
-  return TABLE[state.phase][input](state, nowTick, settings);
+  return TRANSITIONS[state.phase][input](state, nowTick, settings);
 }
 
-function whileOpen(state: SessionState, nowTick: number, settings: SessionSettings): SessionStep {
-  const step = whileStanding(state, nowTick, settings);
+function stepOpen(state: SessionState, nowTick: number, settings: SessionSettings): SessionStep {
+  const step = stepLiveness(state, nowTick, settings);
   const { expiresTick, warnTick } = state;
   if (expiresTick === 0 || step.phase !== 'open') return step;
-  if (nowTick >= expiresTick) return { phase: 'leaving', effect: 'close_expired', nextTicks: settings.leaveTicks };
+  if (nowTick >= expiresTick)
+    return { phase: 'leaving', effect: 'close_expired', nextTicks: settings.closeTimeoutTicks };
   // A heartbeat that is due as well comes with the next tick.
   if (warnTick > 0 && nowTick >= warnTick) {
     const isHeartbeat = step.effect === 'heartbeat';
     return {
       phase: 'open',
-      effect: 'say_expiring',
+      effect: 'send_expiring',
       nextTicks: isHeartbeat ? 1 : Math.min(step.nextTicks, expiresTick - nowTick),
     };
   }
   return { ...step, nextTicks: Math.min(step.nextTicks, (warnTick > 0 ? warnTick : expiresTick) - nowTick) };
 }
 
-function whileStanding(state: SessionState, nowTick: number, settings: SessionSettings): SessionStep {
+function stepLiveness(state: SessionState, nowTick: number, settings: SessionSettings): SessionStep {
   if (state.blockedTick > 0) {
-    const left = state.blockedTick + settings.stalledTicks - nowTick;
-    if (left <= 0) return { phase: 'leaving', effect: 'close_stalled', nextTicks: settings.leaveTicks };
-    return { phase: 'open', effect: 'none', nextTicks: Math.min(left, settings.heartbeatTicks) };
+    const remainingTicks = state.blockedTick + settings.stalledTicks - nowTick;
+    if (remainingTicks <= 0)
+      return { phase: 'leaving', effect: 'close_stalled', nextTicks: settings.closeTimeoutTicks };
+    return { phase: 'open', effect: 'none', nextTicks: Math.min(remainingTicks, settings.heartbeatTicks) };
   }
-  const left = state.sentTick + settings.heartbeatTicks - nowTick;
-  if (left > 0) return { phase: 'open', effect: 'none', nextTicks: left };
+  const remainingTicks = state.sentTick + settings.heartbeatTicks - nowTick;
+  if (remainingTicks > 0) return { phase: 'open', effect: 'none', nextTicks: remainingTicks };
   return { phase: 'open', effect: 'heartbeat', nextTicks: settings.heartbeatTicks };
 }

@@ -1,6 +1,6 @@
 import { encodeCursor } from '@polycast/protocol';
 import { expect, test } from 'vitest';
-import { startAfter } from './start.ts';
+import { resolveStart } from './start.ts';
 
 const EPOCH = '00tmfk3mp2';
 const STATE = { epoch: EPOCH, epochStart: 10, head: 50, unavailable: undefined };
@@ -9,7 +9,7 @@ const cursor = (position: number, epoch = EPOCH): string => encodeCursor(epoch, 
 test.each([
   ['nothing', undefined, { position: 50, gap: undefined }],
   ['now', 'now', { position: 50, gap: undefined }],
-  ['earliest', 'earliest', { position: 0, gap: undefined, excusedThrough: 50 }],
+  ['earliest', 'earliest', { position: 0, gap: undefined, suppressGapThrough: 50 }],
   ['a cursor', cursor(20), { position: 20, gap: undefined }],
   ['the head', cursor(50), { position: 50, gap: undefined }],
   [
@@ -22,8 +22,10 @@ test.each([
     cursor(3, '00000000zz'),
     { position: 10, gap: { from: cursor(3, '00000000zz'), to: cursor(10), reason: 'epoch' } },
   ],
-])('after %s', (_name, after, start) => expect(startAfter(after, STATE)).toEqual({ excusedThrough: 0, ...start }));
+])('after %s', (_name, after, start) =>
+  expect(resolveStart(after, STATE)).toEqual({ suppressGapThrough: 0, ...start }),
+);
 
 test.each(['', 'NOW', 'Earliest', '0', `${cursor(1)} `, cursor(1).toUpperCase()])('%j is refused', (after) => {
-  expect(() => startAfter(after, STATE)).toThrow(expect.objectContaining({ code: 'invalid_cursor' }));
+  expect(() => resolveStart(after, STATE)).toThrow(expect.objectContaining({ code: 'invalid_cursor' }));
 });

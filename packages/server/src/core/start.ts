@@ -6,7 +6,7 @@ export interface Start {
   readonly position: Position;
   readonly gap: Gap | undefined;
   /** What is lost up to here need not be told: who begins at the earliest asks for what is kept. */
-  readonly excusedThrough: Position;
+  readonly suppressGapThrough: Position;
 }
 
 /**
@@ -15,14 +15,14 @@ export interface Start {
  * @param name of the member or parameter that it was given as
  * @throws PolycastError `invalid_cursor`
  */
-export function startAfter(after: string | undefined, { epoch, epochStart, head }: LogState, name = 'after'): Start {
-  if (after === undefined || after === 'now') return { position: head, gap: undefined, excusedThrough: 0 };
-  if (after === 'earliest') return { position: 0, gap: undefined, excusedThrough: head };
+export function resolveStart(after: string | undefined, { epoch, epochStart, head }: LogState, name = 'after'): Start {
+  if (after === undefined || after === 'now') return { position: head, gap: undefined, suppressGapThrough: 0 };
+  if (after === 'earliest') return { position: 0, gap: undefined, suppressGapThrough: head };
   const cursor = parseCursor(after);
   if (cursor === undefined)
     throw new PolycastError('invalid_cursor', 'A cursor, "earliest" or "now" is expected.', { parameter: name });
   if (cursor.epoch === epoch && cursor.position <= head)
-    return { position: cursor.position, gap: undefined, excusedThrough: 0 };
+    return { position: cursor.position, gap: undefined, suppressGapThrough: 0 };
   const position = cursor.epoch === epoch ? head : epochStart;
-  return { position, gap: { from: after, to: encodeCursor(epoch, position), reason: 'epoch' }, excusedThrough: 0 };
+  return { position, gap: { from: after, to: encodeCursor(epoch, position), reason: 'epoch' }, suppressGapThrough: 0 };
 }

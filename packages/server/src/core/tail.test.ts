@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
-import { Interest } from './interest.ts';
+import { Interest } from './interests/interest.ts';
 import type { Position, StoredRecord } from './ports.ts';
 import { RecordDeque } from './record-deque.ts';
 import { Tail } from './tail.ts';
-import { event } from './testing/world.ts';
+import { event } from './testing/feed-world.ts';
 
 /** What an event with a body of ten bytes costs. */
 const EVENT_BYTES = 250;
@@ -49,7 +49,7 @@ test('what it says it covers it has, for any channels, however few events it hol
         channels.forEach((name, index) => tail.push(record(index + 1, name)));
         expect(tail.bytes).toBeLessThanOrEqual(held * EVENT_BYTES);
         const want = interest(...wanted);
-        const meant = channels.flatMap((name, index) => (want.means(record(index + 1, name)) ? [index + 1] : []));
+        const meant = channels.flatMap((name, index) => (want.matches(record(index + 1, name)) ? [index + 1] : []));
         for (let after = 0; after <= channels.length; after++) {
           if (!tail.covers(want, after)) continue;
           expect(positions(tail, want, after)).toEqual(meant.filter((position) => position > after));
@@ -132,7 +132,7 @@ test('a batch of a few channels looks at few of their events, however many lie a
 test('what it calls recent has nothing older behind it; of what it does not hold it says nothing', () => {
   const tail = createTail(4);
   for (let position = 1; position <= 8; position++) tail.push({ ...record(position, 'a'), timeMs: position * 100 });
-  const recent = (after: Position, sinceMs: number): boolean => tail.isRecent(after, sinceMs);
+  const recent = (after: Position, sinceMs: number): boolean => tail.isNewerThan(after, sinceMs);
   const { start } = tail;
   expect(start).toBeGreaterThan(0);
   expect([recent(8, Infinity), recent(9, Infinity), recent(7, 800), recent(7, 801)]).toEqual([true, true, true, false]);
@@ -170,12 +170,12 @@ test('what is cut off is given to nobody, and that it was is known for as long a
             const gone = own.slice(0, Math.max(0, own.length - next.countMax));
             removed.push(...gone);
             kept = kept.filter((each) => !gone.includes(each));
-            tail.cut(tail.cutsOf([next]));
+            tail.applyTrims(tail.trimsOf([next]));
           }
         for (let after = 0; after <= tail.head; after++) {
           if (!tail.covers(want, after)) continue;
           const { records, gapThrough } = tail.collect(want, after, Infinity, Infinity, size);
-          const isMeant = (each: StoredRecord): boolean => each.position > after && want.means(each);
+          const isMeant = (each: StoredRecord): boolean => each.position > after && want.matches(each);
           expect(records).toEqual(kept.filter(isMeant));
           expect(gapThrough).toBe(Math.max(0, ...removed.filter(isMeant).map(({ position }) => position)));
         }
@@ -189,7 +189,7 @@ test('an order takes the oldest by their number, their bytes and their age', () 
   const tail = createTail(100);
   for (const position of [1, 2, 3, 4, 5, 6]) tail.push({ ...record(position, 'a'), timeMs: position * 1000 });
   for (const position of [7, 8]) tail.push(record(position, 'latest'));
-  const through = (order: object): Position | undefined => tail.cutsOf([{ channel: 'a', ...order }])[0]?.through;
+  const through = (order: object): Position | undefined => tail.trimsOf([{ channel: 'a', ...order }])[0]?.through;
   expect(through({ countMax: 2 })).toBe(4);
   expect(through({ countMax: 6 })).toBeUndefined();
   expect(through({ bytesMax: 35 })).toBe(3);
@@ -201,7 +201,7 @@ test('an order takes the oldest by their number, their bytes and their age', () 
   expect(through({ olderThanMs: 3000, bytesMax: 25, countMax: 5 })).toBe(4);
   expect(through({ countMax: 0 })).toBeUndefined();
   expect(
-    tail.cutsOf([
+    tail.trimsOf([
       { channel: 'latest', countMax: 1 },
       { channel: 'unknown', countMax: 1 },
     ]),

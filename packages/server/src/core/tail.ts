@@ -1,4 +1,4 @@
-import type { Interest } from './interest.ts';
+import type { Interest } from './interests/interest.ts';
 import type { Position, StoredRecord, TrimOrder } from './ports.ts';
 import { RecordDeque } from './record-deque.ts';
 
@@ -21,7 +21,7 @@ export interface Collected {
 }
 
 /** What retention takes of a channel: its events up to and with a position. */
-export interface Cut {
+export interface ChannelTrim {
   readonly channel: string;
   readonly through: Position;
 }
@@ -55,7 +55,7 @@ export class Tail {
   /** Every event after this is in the tail. */
   #start: Position;
   /** The same, for a channel that the tail has no word of. */
-  #unknownFrom: Position;
+  #unknownChannelsFrom: Position;
   /** Nothing after this has been removed by retention. */
   #removedThrough: Position = 0;
   #head: Position;
@@ -64,7 +64,7 @@ export class Tail {
   constructor(options: TailOptions, head: Position) {
     this.#options = options;
     this.#start = head;
-    this.#unknownFrom = head;
+    this.#unknownChannelsFrom = head;
     this.#head = head;
   }
 
@@ -85,7 +85,7 @@ export class Tail {
   }
 
   /** Whether all that comes after a position was accepted at a moment or later; `false` also when it is not known here. */
-  isRecent(after: Position, sinceMs: number): boolean {
+  isNewerThan(after: Position, sinceMs: number): boolean {
     if (after >= this.head) return true;
     if (after < this.#start) return false;
     const index = this.#records.indexAfter(after);
@@ -95,14 +95,14 @@ export class Tail {
   /** Takes in what a log held before this process began: all events after `start`, oldest first. Only while empty. */
   preload(records: readonly StoredRecord[], start: Position): void {
     this.#start = start;
-    this.#unknownFrom = start;
-    for (const record of records) this.#take(record);
+    this.#unknownChannelsFrom = start;
+    for (const record of records) this.#append(record);
     this.#evict();
   }
 
   /** Takes in the next event of the log. */
   push(record: StoredRecord): void {
-    this.#take(record);
+    this.#append(record);
     this.#head = record.position;
     if (this.#bytes > this.#options.bytesMax) this.#evict();
   }
@@ -112,7 +112,7 @@ export class Tail {
     if (after >= this.#start) return true;
     if (interest.hasWildcard) return false;
     for (const channel of interest.patterns) {
-      const completeFrom = this.#channels.get(channel)?.completeFrom ?? this.#unknownFrom;
+      const completeFrom = this.#channels.get(channel)?.completeFrom ?? this.#unknownChannelsFrom;
       if (after < completeFrom) return false;
     }
     return true;
@@ -131,12 +131,12 @@ export class Tail {
     before: readonly StoredRecord[] = [],
   ): Collected {
     const next = this.#candidates(interest, after);
-    const gapThrough = after < this.#removedThrough ? this.#removed(interest, after) : 0;
+    const gapThrough = after < this.#removedThrough ? this.#removedThroughFor(interest, after) : 0;
     const records = [...before];
     let bytes = 0;
     for (const { body } of before) bytes += size(body.length);
     for (let record = next(); record !== undefined; record = next()) {
-      if (!interest.means(record) || this.#isGone(record)) continue;
+      if (!interest.matches(record) || this.#isReplacedOrRemoved(record)) continue;
       bytes += size(record.body.length);
       if (records.length > 0 && (bytes > bytesMax || records.length >= countMax)) {
         return { records, reached: (records[records.length - 1] as StoredRecord).position, gapThrough };
@@ -147,20 +147,20 @@ export class Tail {
   }
 
   /** What these orders take of what is here now; of a value that is replaced, and of what only memory holds, nothing. */
-  cutsOf(orders: readonly TrimOrder[]): readonly Cut[] {
-    const cuts: Cut[] = [];
+  trimsOf(orders: readonly TrimOrder[]): readonly ChannelTrim[] {
+    const trims: ChannelTrim[] = [];
     for (const order of orders) {
       const channel = this.#channels.get(order.channel);
       if (channel === undefined || channel.latestOnly || order.countMax === 0) continue;
       const count = removedCount(channel.records, order);
-      if (count > 0) cuts.push({ channel: order.channel, through: channel.records.at(count - 1).position });
+      if (count > 0) trims.push({ channel: order.channel, through: channel.records.at(count - 1).position });
     }
-    return cuts;
+    return trims;
   }
 
   /** From now on the events that are cut off are given to nobody. They count among the bytes for as long as they would have. */
-  cut(cuts: readonly Cut[]): void {
-    for (const { channel: name, through } of cuts) {
+  applyTrims(trims: readonly ChannelTrim[]): void {
+    for (const { channel: name, through } of trims) {
       const channel = this.#channels.get(name);
       if (channel === undefined) continue;
       const { records } = channel;
@@ -187,19 +187,21 @@ export class Tail {
   }
 
   /** One by one, the shortest run of records that holds all that may be meant: a channel's own, those of a few, or the whole tail. */
-  #candidates(interest: Interest, after: Position): Next {
-    if (interest.hasWildcard || interest.patterns.length > SEEK_CHANNELS_MAX) return each(this.#records, after);
-    const runs = interest.patterns.map((channel) => each(this.#channels.get(channel)?.records ?? NO_RECORDS, after));
-    return runs.length === 1 ? (runs[0] as Next) : merge(runs);
+  #candidates(interest: Interest, after: Position): NextRecord {
+    if (interest.hasWildcard || interest.patterns.length > SEEK_CHANNELS_MAX) return recordsAfter(this.#records, after);
+    const iterators = interest.patterns.map((channel) =>
+      recordsAfter(this.#channels.get(channel)?.records ?? NO_RECORDS, after),
+    );
+    return iterators.length === 1 ? (iterators[0] as NextRecord) : mergeInOrder(iterators);
   }
 
-  #take(record: StoredRecord): void {
+  #append(record: StoredRecord): void {
     let channel = this.#channels.get(record.channel);
     if (channel === undefined) {
       channel = {
         records: new RecordDeque(),
         latestOnly: this.#options.isLatestOnly(record.channel),
-        completeFrom: this.#unknownFrom,
+        completeFrom: this.#unknownChannelsFrom,
         removedThrough: 0,
       };
       this.#channels.set(record.channel, channel);
@@ -212,19 +214,19 @@ export class Tail {
   }
 
   /** Replaced by a newer value, or removed by retention. */
-  #isGone(record: StoredRecord): boolean {
+  #isReplacedOrRemoved(record: StoredRecord): boolean {
     const channel = this.#channels.get(record.channel);
     if (channel === undefined) return false;
     return channel.latestOnly ? channel.records.newest() !== record : record.position <= channel.removedThrough;
   }
 
   /** The newest event that retention has removed of those that are meant after a position; 0: none. */
-  #removed(interest: Interest, after: Position): Position {
+  #removedThroughFor(interest: Interest, after: Position): Position {
     let through: Position = 0;
     if (interest.hasWildcard) {
-      const next = each(this.#records, after);
+      const next = recordsAfter(this.#records, after);
       for (let record = next(); record !== undefined && record.position <= this.#removedThrough; record = next())
-        if (interest.means(record) && record.position <= (this.#channels.get(record.channel)?.removedThrough ?? 0))
+        if (interest.matches(record) && record.position <= (this.#channels.get(record.channel)?.removedThrough ?? 0))
           through = record.position;
       return through;
     }
@@ -254,12 +256,12 @@ export class Tail {
     const { channelsMax } = this.#options;
     if (this.#channels.size <= channelsMax || this.#quiet.size === 0) return;
     // A good many at once: each look for the first of a map passes over all that have been deleted before it.
-    let over = Math.min(this.#channels.size - channelsMax + (channelsMax >>> 4), this.#quiet.size);
+    let excess = Math.min(this.#channels.size - channelsMax + (channelsMax >>> 4), this.#quiet.size);
     for (const [name, channel] of this.#quiet) {
       this.#quiet.delete(name);
       this.#channels.delete(name);
-      if (channel.completeFrom > this.#unknownFrom) this.#unknownFrom = channel.completeFrom;
-      if (--over === 0) return;
+      if (channel.completeFrom > this.#unknownChannelsFrom) this.#unknownChannelsFrom = channel.completeFrom;
+      if (--excess === 0) return;
     }
   }
 }
@@ -278,15 +280,15 @@ function removedCount(records: RecordDeque, { countMax, bytesMax, olderThanMs }:
 }
 
 /** The next record, until there is none. */
-type Next = () => StoredRecord | undefined;
+type NextRecord = () => StoredRecord | undefined;
 
-function each(records: RecordDeque, after: Position): Next {
+function recordsAfter(records: RecordDeque, after: Position): NextRecord {
   let index = records.indexAfter(after);
   return () => (index < records.length ? records.at(index++) : undefined);
 }
 
 /** A few runs as one, in the order of the log; no more of them is looked at than is asked for. */
-function merge(runs: readonly Next[]): Next {
+function mergeInOrder(runs: readonly NextRecord[]): NextRecord {
   const heads = runs.map((next) => next());
   return () => {
     let first = -1;
@@ -296,7 +298,7 @@ function merge(runs: readonly Next[]): Next {
     }
     if (first < 0) return undefined;
     const record = heads[first];
-    heads[first] = (runs[first] as Next)();
+    heads[first] = (runs[first] as NextRecord)();
     return record;
   };
 }

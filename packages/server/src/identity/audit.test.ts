@@ -5,7 +5,7 @@ import { identityFolder, openTestIdentity, OPERATOR, START_MS } from './testing.
 test('says who did what to whom, when, and from where', () => {
   const { keys, audit, logged } = openTestIdentity();
   const { key } = keys.create({ name: 'boss', scopes: ALL_SCOPES, expiresMs: undefined }, OPERATOR);
-  audit.note({
+  audit.record({
     action: 'user.disconnected',
     subject: 'anna',
     by: { kind: 'server', key: key.id, address: '192.0.2.1' },
@@ -49,7 +49,7 @@ test('holds no secret', () => {
 test('keeps the newest, page by page, also across a restart', () => {
   const folder = identityFolder();
   const { audit, close } = openTestIdentity(folder, { auditEntriesMax: 5 });
-  for (let index = 1; index <= 12; index++) audit.note({ action: 'test.done', subject: String(index), by: OPERATOR });
+  for (let index = 1; index <= 12; index++) audit.record({ action: 'test.done', subject: String(index), by: OPERATOR });
   close();
   const after = openTestIdentity(folder, { auditEntriesMax: 5 });
   const first = after.audit.page(Infinity, 3);
@@ -59,7 +59,7 @@ test('keeps the newest, page by page, also across a restart', () => {
 
 test('what is too long is cut, and holds up nobody', () => {
   const { audit } = openTestIdentity();
-  audit.note({ action: 'test.done', subject: 'x'.repeat(1000), by: OPERATOR, detail: { text: 'y'.repeat(5000) } });
+  audit.record({ action: 'test.done', subject: 'x'.repeat(1000), by: OPERATOR, detail: { text: 'y'.repeat(5000) } });
   const [entry] = audit.page(Infinity, 1);
   expect(entry?.subject).toHaveLength(256);
   expect(JSON.stringify(entry?.detail).length).toBeLessThan(100);
@@ -68,6 +68,6 @@ test('what is too long is cut, and holds up nobody', () => {
 test('an entry that cannot be written is logged', async () => {
   const { audit, errors, close } = openTestIdentity();
   close();
-  audit.note({ action: 'test.done', subject: 'x', by: OPERATOR });
+  audit.record({ action: 'test.done', subject: 'x', by: OPERATOR });
   await expect.poll(() => errors).toHaveLength(1);
 });

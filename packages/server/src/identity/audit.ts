@@ -1,6 +1,6 @@
 import type { StatementSync } from 'node:sqlite';
-import type { Actor, Audit, AuditNote, Clock } from '../core/ports.ts';
-import type { IdentityStore } from './store.ts';
+import type { Actor, Audit, AuditRecord, Clock } from '../core/ports.ts';
+import type { IdentityStore } from '../storage/sqlite/identity/identity-store.ts';
 
 /** One line of the audit log. */
 export interface AuditEntry {
@@ -23,9 +23,9 @@ export interface AuditParts {
   /** The oldest entries go when there are more. */
   readonly entriesMax: number;
   /** Each deed is logged as well, once: who can empty this log cannot reach that one. */
-  readonly logged: (entry: Deed) => void;
+  readonly onEntry: (entry: Deed) => void;
   /** An entry that could not be written. */
-  readonly failed: (error: unknown) => void;
+  readonly onWriteFailed: (error: unknown) => void;
 }
 
 /** Who did what to the hub, and when: bounded, durable. */
@@ -34,67 +34,67 @@ export class AuditLog implements Audit {
   keyName: (id: string) => string | undefined = () => undefined;
   readonly #parts: AuditParts;
   readonly #insert: StatementSync;
-  readonly #forget: StatementSync;
+  readonly #deleteOldest: StatementSync;
   readonly #page: StatementSync;
 
   constructor(parts: AuditParts) {
     const { database } = parts.store;
     this.#parts = parts;
     this.#insert = database.prepare('INSERT INTO audit (time_ms, action, subject, by, detail) VALUES (?, ?, ?, ?, ?)');
-    this.#forget = database.prepare('DELETE FROM audit WHERE id <= ?');
+    this.#deleteOldest = database.prepare('DELETE FROM audit WHERE id <= ?');
     this.#page = database.prepare(
       'SELECT id, time_ms AS timeMs, action, subject, by, detail FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?',
     );
   }
 
-  note(note: AuditNote): void {
-    this.#parts.store.writeSoon(this.done(note)).catch(this.#parts.failed);
+  record(record: AuditRecord): void {
+    this.#parts.store.writeSoon(this.done(record)).catch(this.#parts.onWriteFailed);
   }
 
   /**
    * Of what has taken effect, whatever the disk says: logged now, with the time and the names of now.
    * @returns writes the entry, within a transaction of the store, as often as that has to be tried
    */
-  done(note: AuditNote): () => void {
+  done(note: AuditRecord): () => void {
     const entry = this.#entry(note);
-    this.#parts.logged(entry);
+    this.#parts.onEntry(entry);
     return () => this.#write(entry);
   }
 
   /** Within a transaction of the store: the action and its entry are both kept and logged, or neither is. */
-  write(note: AuditNote): void {
-    const entry = this.#entry(note);
+  write(record: AuditRecord): void {
+    const entry = this.#entry(record);
     this.#write(entry);
-    this.#parts.store.afterCommit(() => this.#parts.logged(entry));
+    this.#parts.store.afterCommit(() => this.#parts.onEntry(entry));
   }
 
   /** The newest first, from before an entry. */
   page(before: number, limit: number): readonly AuditEntry[] {
-    this.#parts.store.flush();
+    this.#parts.store.writePending();
     return this.#page.all(before, limit).map((row) => {
       const { by, detail, ...entry } = row as unknown as AuditEntry & { by: string; detail: string };
       return { ...entry, by: JSON.parse(by) as AuditEntry['by'], detail: JSON.parse(detail) as AuditEntry['detail'] };
     });
   }
 
-  #entry({ action, subject, by, detail = {} }: AuditNote): Deed {
+  #entry({ action, subject, by, detail = {} }: AuditRecord): Deed {
     return {
       timeMs: this.#parts.clock.nowMs(),
       action,
       subject: subject.slice(0, SUBJECT_MAX),
-      by: this.named(by),
-      detail: bounded(detail),
+      by: this.withKeyName(by),
+      detail: boundedDetail(detail),
     };
   }
 
   #write({ timeMs, action, subject, by, detail }: Deed): void {
     const inserted = this.#insert.run(timeMs, action, subject, JSON.stringify(by), JSON.stringify(detail));
     const id = Number(inserted.lastInsertRowid);
-    this.#forget.run(id - this.#parts.entriesMax);
+    this.#deleteOldest.run(id - this.#parts.entriesMax);
   }
 
   /** With a key's name as it is now. */
-  named({ kind, key, user, address, ...given }: Actor & { readonly name?: string }): AuditEntry['by'] {
+  withKeyName({ kind, key, user, address, ...given }: Actor & { readonly name?: string }): AuditEntry['by'] {
     const name = given.name ?? (key === undefined ? undefined : this.keyName(key));
     return {
       kind,
@@ -109,6 +109,6 @@ export class AuditLog implements Audit {
 const SUBJECT_MAX = 256;
 const DETAIL_MAX = 2048;
 
-function bounded(detail: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+function boundedDetail(detail: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   return JSON.stringify(detail).length <= DETAIL_MAX ? detail : { omitted: 'longer than is kept' };
 }

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { Access } from '../core/access.ts';
-import { ANONYMOUS, type Grants, type Principal } from '../core/principal.ts';
-import { createAuthority, NO_CONSENT, NOTHING_REVOKED } from './authority.ts';
+import { AccessPolicy } from '../core/access/access-policy.ts';
+import { ANONYMOUS, type Grants, type Principal } from '../core/access/principal.ts';
+import { createAuthority, DENY_ALL, NO_REVOCATIONS } from './authority.ts';
 
 const authority = createAuthority({
-  access: new Access([], {}),
+  access: new AccessPolicy([], {}),
   identifiers: [],
-  revocations: NOTHING_REVOKED,
-  consent: NO_CONSENT,
+  revocations: NO_REVOCATIONS,
+  channelAuthorizer: DENY_ALL,
 });
 
 function server(grants: Grants): Principal {
@@ -16,11 +16,11 @@ function server(grants: Grants): Principal {
 
 describe('a scope', () => {
   test('is had or not; admin is also what users is', () => {
-    expect(authority.permits(server({ users: ['>'] }), 'users').allowed).toBe(true);
-    expect(authority.permits(server({ admin: ['>'] }), 'users').allowed).toBe(true);
-    expect(authority.permits(server({ users: ['>'] }), 'admin').allowed).toBe(false);
-    expect(authority.permits(server({ admin: ['>'] }), 'subscriptions').allowed).toBe(false);
-    expect(authority.permits(ANONYMOUS, 'users')).toMatchObject({ allowed: false, code: 'unauthorized' });
+    expect(authority.hasScope(server({ users: ['>'] }), 'users').allowed).toBe(true);
+    expect(authority.hasScope(server({ admin: ['>'] }), 'users').allowed).toBe(true);
+    expect(authority.hasScope(server({ users: ['>'] }), 'admin').allowed).toBe(false);
+    expect(authority.hasScope(server({ admin: ['>'] }), 'subscriptions').allowed).toBe(false);
+    expect(authority.hasScope(ANONYMOUS, 'users')).toMatchObject({ allowed: false, code: 'unauthorized' });
   });
 
   test.each<[channels: readonly string[], allowed: boolean]>([
@@ -32,7 +32,7 @@ describe('a scope', () => {
     [['*.7'], false],
     [['>'], false],
   ])('of patterns covers %j: %s', (channels, allowed) => {
-    const decision = authority.permits(server({ subscriptions: ['orders.>'] }), 'subscriptions', channels);
+    const decision = authority.hasScope(server({ subscriptions: ['orders.>'] }), 'subscriptions', channels);
     expect(decision.allowed).toBe(allowed);
     if (!decision.allowed) expect(decision).toMatchObject({ code: 'forbidden', by: 'the scopes of the key' });
   });

@@ -1,8 +1,8 @@
 import { PolycastError } from '@polycast/protocol';
-import type { Access } from '../core/access.ts';
-import { relationOf } from '../core/pattern-relation.ts';
+import type { AccessPolicy } from '../core/access/access-policy.ts';
+import { relationOf } from '../core/access/pattern-relation.ts';
 import type { Authority, AuthorityDecision, Credentials } from '../core/ports.ts';
-import { ANONYMOUS, type Action, type Principal, type Revocation, type Scope } from '../core/principal.ts';
+import { ANONYMOUS, type Action, type Principal, type Revocation, type Scope } from '../core/access/principal.ts';
 
 /** One way of finding out who somebody is: by a key, by a token, by asking the site. */
 export interface Identifier {
@@ -25,85 +25,86 @@ export interface Revocations {
 }
 
 /** The site's own word on a channel, where a rule says `site`. */
-export interface Consent {
+export interface ChannelAuthorizer {
   /** Rejects with PolycastError `identity_unavailable` when the site cannot be asked. */
-  ask(principal: Principal, action: Action, pattern: string): boolean | Promise<boolean>;
+  authorize(principal: Principal, action: Action, pattern: string): boolean | Promise<boolean>;
   /** As `Authority.holdsUntil`, of what was asked last. */
-  holdsUntil?(principal: Principal, action: Action, pattern: string): number;
+  validUntil?(principal: Principal, action: Action, pattern: string): number;
   /** As `Authority.forget`. */
   forget?(user: string): void;
 }
 
 export interface AuthorityParts {
-  readonly access: Access;
+  readonly access: AccessPolicy;
   /** Asked in this order. */
   readonly identifiers: readonly Identifier[];
   readonly revocations: Revocations;
-  readonly consent: Consent;
+  readonly channelAuthorizer: ChannelAuthorizer;
 }
 
 /** Access control by the rules: who somebody is by what they bring along, what they may do by what the rules say. */
-export function createAuthority({ access, identifiers, revocations, consent }: AuthorityParts): Authority {
-  const stands = (principal: Principal): boolean =>
+export function createAuthority({ access, identifiers, revocations, channelAuthorizer }: AuthorityParts): Authority {
+  const isStillValid = (principal: Principal): boolean =>
     principal.signer?.isRetired !== true && !revocations.isRevoked(principal);
-  const valid = (principal: Principal): Principal => {
-    if (stands(principal)) return principal;
+  const assertStillValid = (principal: Principal): Principal => {
+    if (isStillValid(principal)) return principal;
     throw new PolycastError('unauthorized', 'These credentials have been revoked.');
   };
   return {
-    nobody: ANONYMOUS,
+    defaultPrincipal: ANONYMOUS,
     identify(credentials) {
       for (const identifier of identifiers) {
         const principal = identifier.identify(credentials);
-        if (principal !== undefined) return principal instanceof Promise ? principal.then(valid) : valid(principal);
+        if (principal !== undefined)
+          return principal instanceof Promise ? principal.then(assertStillValid) : assertStillValid(principal);
       }
       if (credentials.token === undefined) return ANONYMOUS;
       throw new PolycastError('unauthorized', 'The token is of no kind that is known here.');
     },
     decide(principal, action, pattern) {
       const answer = access.decide(principal, action, pattern);
-      if (answer.kind === 'yes') return YES;
-      const judge = (isAllowed: boolean): AuthorityDecision =>
+      if (answer.kind === 'yes') return ALLOWED;
+      const decisionOf = (isAllowed: boolean): AuthorityDecision =>
         isAllowed
-          ? YES
-          : refusal(principal, `${WISHES[action]} ${pattern} is not allowed.`, answer.by, needsOf(answer));
-      if (answer.kind === 'no') return judge(false);
-      const asked = consent.ask(principal, action, pattern);
-      return asked instanceof Promise ? asked.then(judge) : judge(asked);
+          ? ALLOWED
+          : denied(principal, `${ACTION_PHRASES[action]} ${pattern} is not allowed.`, answer.by, needsOf(answer));
+      if (answer.kind === 'no') return decisionOf(false);
+      const authorization = channelAuthorizer.authorize(principal, action, pattern);
+      return authorization instanceof Promise ? authorization.then(decisionOf) : decisionOf(authorization);
     },
-    ...(consent.holdsUntil !== undefined && {
-      holdsUntil: (principal: Principal, action: Action, pattern: string) =>
+    ...(channelAuthorizer.validUntil !== undefined && {
+      validUntil: (principal: Principal, action: Action, pattern: string) =>
         access.decide(principal, action, pattern).kind === 'ask'
-          ? (consent.holdsUntil?.(principal, action, pattern) ?? Infinity)
+          ? (channelAuthorizer.validUntil?.(principal, action, pattern) ?? Infinity)
           : Infinity,
     }),
-    mayEver: (principal, action) => access.mayEver(principal, action),
-    permits,
+    mightAllow: (principal, action) => access.mightAllow(principal, action),
+    hasScope: permits,
     renew(principal) {
       for (const identifier of identifiers) {
         const renewed = identifier.renew?.(principal);
-        if (renewed !== undefined) return renewed.then(valid);
+        if (renewed !== undefined) return renewed.then(assertStillValid);
       }
       return undefined;
     },
-    stands,
-    forget(user) {
-      for (const each of [...identifiers, consent]) each.forget?.(user);
+    isStillValid,
+    forgetUser(user) {
+      for (const each of [...identifiers, channelAuthorizer]) each.forget?.(user);
     },
     onRevoked: (listener) => revocations.onRevoked(listener),
   };
 }
 
-const YES: AuthorityDecision = { allowed: true };
+const ALLOWED: AuthorityDecision = { allowed: true };
 
-const WISHES: Readonly<Record<Action, string>> = {
+const ACTION_PHRASES: Readonly<Record<Action, string>> = {
   subscribe: 'Subscribing to',
   publish: 'Publishing to',
   history: 'Looking back on',
   presence: 'Seeing who is on',
 };
 
-function needsOf(answer: Exclude<ReturnType<Access['decide']>, { kind: 'yes' }>): string {
+function needsOf(answer: Exclude<ReturnType<AccessPolicy['decide']>, { kind: 'yes' }>): string {
   return answer.kind === 'no' ? answer.needs : "the site's consent";
 }
 
@@ -112,16 +113,16 @@ function permits(principal: Principal, scope: Scope, channels: readonly string[]
   // Who may make keys could make one for this.
   const patterns = grants[scope] ?? (scope === 'users' ? grants.admin : undefined);
   if (patterns === undefined)
-    return refusal(
+    return denied(
       principal,
       `This asks for a key with the scope ${scope}.`,
       'the scopes of the key',
       scopeNamed(scope),
     );
   const missing = channels.find((channel) => !patterns.some((pattern) => relationOf(pattern, channel) === 'covers'));
-  if (missing === undefined) return YES;
+  if (missing === undefined) return ALLOWED;
   const detail = `This asks for a key with the scope ${scope} for ${missing}.`;
-  return refusal(principal, detail, 'the scopes of the key', `${scopeNamed(scope)} for ${missing}`);
+  return denied(principal, detail, 'the scopes of the key', `${scopeNamed(scope)} for ${missing}`);
 }
 
 function scopeNamed(scope: Scope): string {
@@ -129,10 +130,10 @@ function scopeNamed(scope: Scope): string {
 }
 
 /** Who brought nothing along is asked to; who is known is told that it is not enough. */
-function refusal({ kind }: Principal, detail: string, by: string, needs: string): AuthorityDecision {
+function denied({ kind }: Principal, detail: string, by: string, needs: string): AuthorityDecision {
   return { allowed: false, code: kind === 'anonymous' ? 'unauthorized' : 'forbidden', detail, by, needs };
 }
 
 /** Where nothing can be revoked, and no site is asked. */
-export const NOTHING_REVOKED: Revocations = { isRevoked: () => false, onRevoked: () => undefined };
-export const NO_CONSENT: Consent = { ask: () => false };
+export const NO_REVOCATIONS: Revocations = { isRevoked: () => false, onRevoked: () => undefined };
+export const DENY_ALL: ChannelAuthorizer = { authorize: () => false };

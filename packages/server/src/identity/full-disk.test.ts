@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { ANONYMOUS } from '../core/principal.ts';
+import { ANONYMOUS } from '../core/access/principal.ts';
 import { ALL_SCOPES } from './scopes.ts';
 import { identityFolder, openTestIdentity, OPERATOR, START_MS } from './testing.ts';
 
@@ -39,10 +39,10 @@ test('a full disk: what is taken back is in force, what is given is refused; all
   expect(key).toThrow(expect.objectContaining({ code: 'log_full' }));
   expect(identity.keys.identify({ token: good })).toMatchObject({ kind: 'server' });
   const keysBefore = identity.keys.list().length;
-  identity.upkeep();
+  identity.maintain();
 
   rmSync(ballast);
-  identity.upkeep();
+  identity.maintain();
   key();
   expect(identity.keys.list()).toHaveLength(keysBefore + 1);
   identity.close();

@@ -1,9 +1,9 @@
-import type { StandingSettings } from '../core/identity-settings.ts';
+import type { IdentityStoreSettings } from '../core/access/identity-settings.ts';
 import type { Clock } from '../core/ports.ts';
 import { AuditLog } from './audit.ts';
-import { KeyRing } from './keys.ts';
-import { RevocationBook } from './revocations.ts';
-import { openIdentityStore } from './store.ts';
+import { ApiKeys } from './api-keys.ts';
+import { RevocationList } from './revocation-list.ts';
+import { openIdentityStore } from '../storage/sqlite/identity/identity-store.ts';
 
 export interface IdentityLogger {
   info(fields: object, message: string): void;
@@ -12,13 +12,13 @@ export interface IdentityLogger {
 
 /** What a hub remembers of who may use it, and of what was done about that. */
 export interface Identity {
-  readonly keys: KeyRing;
-  readonly revocations: RevocationBook;
+  readonly keys: ApiKeys;
+  readonly revocations: RevocationList;
   readonly audit: AuditLog;
   /** Acknowledged changes were missing from the file when it was opened. */
   readonly hasLostCommits: boolean;
   /** To be called every second or so. Never throws: what the disk does not take is tried again. */
-  upkeep(): void;
+  maintain(): void;
   close(): void;
 }
 
@@ -27,64 +27,70 @@ export interface Identity {
  * @param data the folder, or `:memory:`
  * @throws DataFolderError
  */
-export function openIdentity(data: string, settings: StandingSettings, clock: Clock, logger: IdentityLogger): Identity {
+export function openIdentity(
+  data: string,
+  settings: IdentityStoreSettings,
+  clock: Clock,
+  logger: IdentityLogger,
+): Identity {
   const store = openIdentityStore(data);
   const { hasLostCommits } = store;
-  if (hasLostCommits) logger.error({ data }, LOST_COMMITS);
+  if (hasLostCommits) logger.error({ data }, LOST_COMMITS_MESSAGE);
   try {
     const audit = new AuditLog({
       store,
       clock,
       entriesMax: settings.auditEntriesMax,
-      logged: ({ action, subject, by, detail }) => logger.info({ action, subject, by, detail }, 'audit'),
-      failed: (error) => logger.error({ error: String(error) }, 'an entry of the audit log could not be written'),
+      onEntry: ({ action, subject, by, detail }) => logger.info({ action, subject, by, detail }, 'audit'),
+      onWriteFailed: (error) =>
+        logger.error({ error: String(error) }, 'an entry of the audit log could not be written'),
     });
-    const revocations = new RevocationBook({
+    const revocations = new RevocationList({
       store,
       audit,
       clock,
       keptMs: settings.revocationsKeptSeconds * 1000,
       countMax: settings.revocationsMax,
     });
-    const ended: RevocationBook['end'] = (revocation) => revocations.end(revocation);
+    const onEnded: RevocationList['endSessions'] = (revocation) => revocations.endSessions(revocation);
     const revokedBefore = (id: string): number => revocations.keyRevokedBefore(id);
-    const keys = new KeyRing({ store, audit, clock, countMax: settings.keysMax, revokedBefore, ended });
-    revocations.isKeyGone = (principal) => keys.isGone(principal);
-    let prunedMs = clock.nowMs();
-    const upkeep = (): void => {
+    const keys = new ApiKeys({ store, audit, clock, countMax: settings.keysMax, revokedBefore, onEnded });
+    revocations.isKeyNoLongerValid = (principal) => keys.isNoLongerValid(principal);
+    let lastPruneMs = clock.nowMs();
+    const maintain = (): void => {
       const nowMs = clock.nowMs();
       // It is done a second later.
-      if (store.isMoving) return;
+      if (store.isCheckpointing) return;
       try {
         // It is in force: whoever made it has been told.
         void store.settle().catch(() => undefined);
-        keys.upkeep(nowMs);
-        if (nowMs - prunedMs >= PRUNE_INTERVAL_MS) {
-          prunedMs = nowMs;
+        keys.maintain(nowMs);
+        if (nowMs - lastPruneMs >= PRUNE_INTERVAL_MS) {
+          lastPruneMs = nowMs;
           revocations.prune(nowMs);
         }
-        store.upkeep();
+        store.checkpointIfNeeded();
       } catch (error) {
         logger.error({ error: String(error) }, 'what identity keeps could not be written');
       }
     };
     const close = (): void => {
       try {
-        keys.flush(clock.nowMs());
+        keys.writeLastUsed(clock.nowMs());
       } catch (error) {
         logger.error({ error: String(error) }, 'when keys were last used could not be written');
       }
       const lost = store.close();
       if (lost > 0) logger.error({ data, count: lost }, LOST_REVOCATIONS);
     };
-    return { keys, revocations, audit, hasLostCommits, upkeep, close };
+    return { keys, revocations, audit, hasLostCommits, maintain, close };
   } catch (error) {
     store.close();
     throw error;
   }
 }
 
-const LOST_COMMITS =
+const LOST_COMMITS_MESSAGE =
   'identity: the newest acknowledged changes are missing from identity.sqlite; keys and tokens that were revoked may be accepted again';
 const LOST_REVOCATIONS =
   'identity: the disk has not taken what was revoked last; it was refused until now, and may be accepted after a restart';

@@ -1,8 +1,8 @@
 import { PolycastError } from '@polycast/protocol';
 import { expect, test } from 'vitest';
 import type { Credentials } from '../core/ports.ts';
-import { ANONYMOUS, type Principal } from '../core/principal.ts';
-import { NOTHING_REVOKED, type Identifier } from './authority.ts';
+import { ANONYMOUS, type Principal } from '../core/access/principal.ts';
+import { NO_REVOCATIONS, type Identifier } from './authority.ts';
 import { createOpenAuthority } from './open-authority.ts';
 
 const ADA: Principal = { ...ANONYMOUS, kind: 'user', user: 'ada' };
@@ -24,25 +24,25 @@ function withToken(token: string | undefined): Credentials {
 test.each([identifier, later])(
   'whoever shows who they are is known, and everybody may do everything',
   async (given) => {
-    const authority = createOpenAuthority({ identifiers: [given], revocations: NOTHING_REVOKED });
+    const authority = createOpenAuthority({ identifiers: [given], revocations: NO_REVOCATIONS });
     expect(await authority.identify(withToken('ada'))).toBe(ADA);
     expect(await authority.identify(withToken('of another place'))).toMatchObject({ user: undefined, kind: 'server' });
     await expect((async () => authority.identify(withToken('old')))()).rejects.toMatchObject({ code: 'token_expired' });
     expect(authority.decide(ADA, 'publish', 'polycast.private.ada')).toEqual({ allowed: true });
-    expect(authority.permits(ANONYMOUS, 'admin')).toEqual({ allowed: true });
+    expect(authority.hasScope(ANONYMOUS, 'admin')).toEqual({ allowed: true });
   },
 );
 
 test('whose credentials were taken back is not let in as somebody else', () => {
-  const revocations = { ...NOTHING_REVOKED, isRevoked: ({ user }: Principal) => user === 'ada' };
+  const revocations = { ...NO_REVOCATIONS, isRevoked: ({ user }: Principal) => user === 'ada' };
   const authority = createOpenAuthority({ identifiers: [identifier], revocations });
   expect(() => authority.identify(withToken('ada'))).toThrow(expect.objectContaining({ code: 'unauthorized' }));
   expect(authority.identify(withToken(undefined))).toMatchObject({ user: undefined });
 });
 
 test("the hub's own channels are published to by nobody, with the refusal that rules have for it", () => {
-  const authority = createOpenAuthority({ identifiers: [identifier], revocations: NOTHING_REVOKED });
-  const everybody = authority.nobody as Principal;
+  const authority = createOpenAuthority({ identifiers: [identifier], revocations: NO_REVOCATIONS });
+  const everybody = authority.defaultPrincipal as Principal;
   for (const channel of ['polycast.users.online', 'polycast.subscriptions.sub_1', 'polycast.x', 'polycast.private']) {
     expect(authority.decide(everybody, 'publish', channel)).toMatchObject({ allowed: false, code: 'forbidden' });
     expect(authority.decide(ADA, 'publish', channel)).toMatchObject({ code: 'forbidden', by: 'the system channels' });

@@ -1,14 +1,14 @@
 import { PolycastError } from '@polycast/protocol';
-import { Access } from '../core/access.ts';
-import { isHubChannel } from '../core/hub-channels.ts';
+import { AccessPolicy } from '../core/access/access-policy.ts';
+import { isHubChannel } from '../core/access/system-channels.ts';
 import type { Authority, AuthorityDecision } from '../core/ports.ts';
-import { ANONYMOUS, type Principal } from '../core/principal.ts';
-import { createAuthority, NO_CONSENT, type AuthorityParts, type Identifier } from './authority.ts';
+import { ANONYMOUS, type Principal } from '../core/access/principal.ts';
+import { createAuthority, DENY_ALL, type AuthorityParts, type Identifier } from './authority.ts';
 
-const YES: AuthorityDecision = { allowed: true };
+const ALLOWED: AuthorityDecision = { allowed: true };
 
 /** Whoever asks is trusted as the site's own servers are: what holds clients to a measure is not for them. */
-const EVERYBODY: Principal = { ...ANONYMOUS, kind: 'server' };
+const OPEN_ACCESS_PRINCIPAL: Principal = { ...ANONYMOUS, kind: 'server' };
 
 /**
  * No access control: everybody may do everything but speak for the hub itself (PROTOCOL.md section 13.1). For a hub that only this machine, or a trusted network, can reach. Who
@@ -19,31 +19,31 @@ export function createOpenAuthority({
   identifiers,
   revocations,
 }: Pick<AuthorityParts, 'identifiers' | 'revocations'>): Authority {
-  const closed = createAuthority({
-    access: new Access([], {}),
-    identifiers: [...identifiers.map(lenient), { identify: () => EVERYBODY }],
+  const ruleAuthority = createAuthority({
+    access: new AccessPolicy([], {}),
+    identifiers: [...identifiers.map(ignoringUnknownCredentials), { identify: () => OPEN_ACCESS_PRINCIPAL }],
     revocations,
-    consent: NO_CONSENT,
+    channelAuthorizer: DENY_ALL,
   });
   return {
-    ...closed,
-    nobody: EVERYBODY,
+    ...ruleAuthority,
+    defaultPrincipal: OPEN_ACCESS_PRINCIPAL,
     // What the hub tells of itself is as refused as it is where there are rules.
     decide: (principal, action, pattern) =>
-      action === 'publish' && isHubChannel(pattern) ? closed.decide(principal, action, pattern) : YES,
-    mayEver: () => true,
-    permits: () => YES,
+      action === 'publish' && isHubChannel(pattern) ? ruleAuthority.decide(principal, action, pattern) : ALLOWED,
+    mightAllow: () => true,
+    hasScope: () => ALLOWED,
   };
 }
 
-function lenient(identifier: Identifier): Identifier {
+function ignoringUnknownCredentials(identifier: Identifier): Identifier {
   return {
     identify(credentials) {
       try {
         const principal = identifier.identify(credentials);
-        return principal instanceof Promise ? principal.catch(passOver) : principal;
+        return principal instanceof Promise ? principal.catch(ignoreUnauthorized) : principal;
       } catch (error) {
-        passOver(error);
+        ignoreUnauthorized(error);
         return undefined;
       }
     },
@@ -52,7 +52,7 @@ function lenient(identifier: Identifier): Identifier {
   };
 }
 
-function passOver(error: unknown): Principal {
-  if (error instanceof PolycastError && error.code === 'unauthorized') return EVERYBODY;
+function ignoreUnauthorized(error: unknown): Principal {
+  if (error instanceof PolycastError && error.code === 'unauthorized') return OPEN_ACCESS_PRINCIPAL;
   throw error;
 }

@@ -1,5 +1,5 @@
 import { isPattern } from '@polycast/protocol';
-import type { Grants, Scope } from '../core/principal.ts';
+import type { Grants, Scope } from '../core/access/principal.ts';
 
 /** All scopes; those for channels take patterns, those for the hub itself take `>` alone. */
 export const SCOPES: readonly Scope[] = ['publish', 'subscribe', 'subscriptions', 'users', 'admin'];
@@ -16,7 +16,7 @@ export const ALL_SCOPES: Grants = {
 const PATTERNS_MAX = 100;
 
 /** What is wrong with scopes as they come from outside, in words; `undefined` when nothing is. */
-export function wrongScopes(value: unknown): string | undefined {
+export function scopesProblem(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return 'must be an object: {"publish": ["orders.>"]}';
   const entries = Object.entries(value);

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { StandingSettings } from '../core/identity-settings.ts';
+import type { IdentityStoreSettings } from '../core/access/identity-settings.ts';
 import type { Clock } from '../core/ports.ts';
-import type { Revocation } from '../core/principal.ts';
+import type { Revocation } from '../core/access/principal.ts';
 import type { AuditEntry } from './audit.ts';
 import { openIdentity, type Identity } from './identity.ts';
 
@@ -17,7 +17,7 @@ export interface TestIdentity extends Identity {
   readonly errors: string[];
 }
 
-const SETTINGS: StandingSettings = {
+const SETTINGS: IdentityStoreSettings = {
   auditEntriesMax: 1000,
   keysMax: 100,
   revocationsMax: 1000,
@@ -29,7 +29,7 @@ export const START_MS: number = Date.parse('2026-11-20T12:00:00Z');
 /** It is closed when the test ends. */
 export function openTestIdentity(
   data = ':memory:',
-  settings: Partial<StandingSettings> = {},
+  settings: Partial<IdentityStoreSettings> = {},
   timeMs: number = START_MS,
 ): TestIdentity {
   const clock = {

@@ -44,13 +44,13 @@ const FAULT_DURATION_MS_DEFAULT = 3000;
 export async function createLab(options: LabOptions): Promise<Lab> {
   const log = new WireLog();
   const wires = new Map<LaneName, Wire>();
-  const tell = (record: WireRecord): void => log.append(record);
-  const receiver = await Receiver.open(tell);
+  const onRecord = (record: WireRecord): void => log.append(record);
+  const receiver = await Receiver.open(onRecord);
   // The webhook's is the one on which the hub asks and another answers.
   const portOf = (lane: LaneName): (() => number) => (lane === 'webhook' ? () => receiver.port : options.hubPort);
-  for (const lane of LANES) wires.set(lane, await Wire.open(lane, portOf(lane), tell));
+  for (const lane of LANES) wires.set(lane, await Wire.open(lane, portOf(lane), onRecord));
   const lanes = [...wires].map(([name, wire]) => ({ name, port: wire.port }));
-  const room: Room = {
+  const state: LabState = {
     options,
     log,
     wires,
@@ -62,7 +62,7 @@ export async function createLab(options: LabOptions): Promise<Lab> {
       people: options.login === undefined ? [] : PEOPLE,
     },
     pages: new StaticFiles(options.folder),
-    busy: false,
+    isHubBusy: false,
   };
   let closed: Promise<void> | undefined;
   return {
@@ -70,22 +70,22 @@ export async function createLab(options: LabOptions): Promise<Lab> {
     handle(request, response) {
       const [path = ''] = (request.url ?? '').split('?', 1);
       if (path !== '/lab' && !path.startsWith('/lab/')) return false;
-      route(room, request, response, path).catch((error: unknown) => answerProblem(response, error));
+      route(state, request, response, path).catch((error: unknown) => answerProblem(response, error));
       return true;
     },
     close() {
-      closed ??= closeAll(room);
+      closed ??= closeAll(state);
       return closed;
     },
   };
 }
 
-async function closeAll({ log, wires, receiver }: Room): Promise<void> {
+async function closeAll({ log, wires, receiver }: LabState): Promise<void> {
   log.close();
   await Promise.all([...wires.values(), receiver].map((each) => each.close()));
 }
 
-interface Room {
+interface LabState {
   readonly options: LabOptions;
   readonly log: WireLog;
   readonly wires: ReadonlyMap<LaneName, Wire>;
@@ -93,39 +93,44 @@ interface Room {
   readonly config: LabConfig;
   readonly pages: StaticFiles;
   /** Whether the hub is being restarted or wiped. */
-  busy: boolean;
+  isHubBusy: boolean;
 }
 
-async function route(room: Room, request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
+async function route(state: LabState, request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
   assertOwnPage(request);
-  if (!path.startsWith('/lab/api/')) return servePage(room, request, response, path);
+  if (!path.startsWith('/lab/api/')) return servePage(state, request, response, path);
   const [name = '', ...rest] = path.slice('/lab/api/'.length).split('/');
-  if (name === 'config') return read(request, () => answerJson(response, 200, room.config));
-  if (name === 'clock') return read(request, () => answerJson(response, 200, { nowMs: nowMs() }));
-  if (name === 'wire') return read(request, () => watchWire(room, request, response));
+  if (name === 'config') return requireGet(request, () => answerJson(response, 200, state.config));
+  if (name === 'clock') return requireGet(request, () => answerJson(response, 200, { nowMs: nowMs() }));
+  if (name === 'wire') return requireGet(request, () => watchWire(state, request, response));
   if (request.method !== 'POST')
     throw new PolycastError(['lanes', 'hub', 'login'].includes(name) ? 'method_not_allowed' : 'not_found');
   // A form of another site can post text, but not JSON, without being asked for permission first.
   if (request.headers['content-type'] !== 'application/json')
     throw new PolycastError('unsupported_media_type', 'Post application/json.');
-  const { login } = room.options;
+  const { login } = state.options;
   if (name === 'login' && login !== undefined) return answerJson(response, 200, await login.login(request, nowMs()));
   request.resume();
-  if (name === 'lanes') breakLane(room, rest[0], rest[1], request.url ?? '');
-  else if (name === 'hub') changeHub(room, rest[0]);
+  if (name === 'lanes') injectFault(state, rest[0], rest[1], request.url ?? '');
+  else if (name === 'hub') changeHub(state, rest[0]);
   else throw new PolycastError('not_found');
   // The hub may be closed in a moment, and a connection that is kept alive would hold that up.
   response.setHeader('connection', 'close');
   response.writeHead(204).end();
 }
 
-async function servePage(room: Room, request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
+async function servePage(
+  state: LabState,
+  request: IncomingMessage,
+  response: ServerResponse,
+  path: string,
+): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') throw new PolycastError('method_not_allowed');
   const isPage = path === '/lab' || path === '/lab/';
   const headers: Record<string, string> = isPage
-    ? { 'content-security-policy': contentSecurityPolicy(room.config.lanes, request.headers.host ?? '') }
+    ? { 'content-security-policy': contentSecurityPolicy(state.config.lanes, request.headers.host ?? '') }
     : {};
-  if (await room.pages.serve(request, response, isPage ? '/lab/index.html' : path, headers)) return;
+  if (await state.pages.serve(request, response, isPage ? '/lab/index.html' : path, headers)) return;
   throw new PolycastError('not_found', isPage ? 'The Lab has not been built: run `npm run build`.' : undefined);
 }
 
@@ -141,60 +146,60 @@ function contentSecurityPolicy(lanes: LabConfig['lanes'], host: string): string 
   return `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ws://${host} ${wires}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 }
 
-function watchWire(room: Room, request: IncomingMessage, response: ServerResponse): void {
+function watchWire(state: LabState, request: IncomingMessage, response: ServerResponse): void {
   const after = request.headers['last-event-id'] ?? new URLSearchParams(request.url?.split('?')[1]).get('after');
   const last = after ? Number(after) : Number.NaN;
-  if (!room.log.watch(response, Number.isSafeInteger(last) ? last : undefined))
+  if (!state.log.watch(response, Number.isSafeInteger(last) ? last : undefined))
     throw new PolycastError('overloaded', 'Too many pages watch the wire.');
 }
 
 /** `/lab/api/lanes/{lane or all}/{fault}?for=<ms>`; `for=0` heals. */
-function breakLane(room: Room, lane: string | undefined, fault: string | undefined, url: string): void {
+function injectFault(state: LabState, lane: string | undefined, fault: string | undefined, url: string): void {
   const durationMs = Number(new URLSearchParams(url.split('?')[1]).get('for') ?? FAULT_DURATION_MS_DEFAULT);
   if (!(durationMs >= 0 && durationMs <= FAULT_DURATION_MS_MAX))
     throw new PolycastError('invalid_parameter', `for is 0 to ${FAULT_DURATION_MS_MAX} milliseconds.`);
-  const wires = [...room.wires.values()].filter((wire) => lane === 'all' || lane === wire.lane);
-  if (isOneOf(WIRE_FAULTS, fault) && wires.length > 0) for (const wire of wires) disturb(wire, fault, durationMs);
-  else if (isOneOf(RECEIVER_FAULTS, fault) && lane === 'webhook') disturb(room.receiver, fault, durationMs);
+  const wires = [...state.wires.values()].filter((wire) => lane === 'all' || lane === wire.lane);
+  if (isOneOf(WIRE_FAULTS, fault) && wires.length > 0) for (const wire of wires) applyFault(wire, fault, durationMs);
+  else if (isOneOf(RECEIVER_FAULTS, fault) && lane === 'webhook') applyFault(state.receiver, fault, durationMs);
   else throw new PolycastError('not_found');
 }
 
-function disturb<Fault>(
-  what: { heal(fault: Fault): void; breakFor(fault: Fault, durationMs: number): void },
+function applyFault<Fault>(
+  target: { heal(fault: Fault): void; breakFor(fault: Fault, durationMs: number): void },
   fault: Fault,
   durationMs: number,
 ): void {
-  if (durationMs === 0) what.heal(fault);
-  else what.breakFor(fault, durationMs);
+  if (durationMs === 0) target.heal(fault);
+  else target.breakFor(fault, durationMs);
 }
 
-function changeHub(room: Room, action: string | undefined): void {
-  const { restartHub, wipeLog } = room.options.actions;
+function changeHub(state: LabState, action: string | undefined): void {
+  const { restartHub, wipeLog } = state.options.actions;
   const change = action === 'restart' ? restartHub : action === 'wipe' ? wipeLog : undefined;
   if (change === undefined) throw new PolycastError('not_found');
-  if (room.busy) throw new PolycastError('overloaded', 'The hub is being restarted already.');
-  room.busy = true;
-  tellHub(room, action === 'restart' ? 'restarting' : 'wiping');
+  if (state.isHubBusy) throw new PolycastError('overloaded', 'The hub is being restarted already.');
+  state.isHubBusy = true;
+  recordHubChange(state, action === 'restart' ? 'restarting' : 'wiping');
   // Once the answer to this request has left: the hub that is to be closed is the one that carries it.
   setTimeout(async () => {
     try {
       await change();
-      tellHub(room, 'back');
+      recordHubChange(state, 'back');
     } catch {
-      tellHub(room, 'failed');
+      recordHubChange(state, 'failed');
     } finally {
-      room.busy = false;
+      state.isHubBusy = false;
     }
   }, 20);
 }
 
-function tellHub(room: Room, change: (WireRecord & { kind: 'hub' })['change']): void {
-  room.log.append({ kind: 'hub', change, atMs: nowMs() });
+function recordHubChange(state: LabState, change: (WireRecord & { kind: 'hub' })['change']): void {
+  state.log.append({ kind: 'hub', change, atMs: nowMs() });
 }
 
-function read(request: IncomingMessage, answer: () => void): void {
+function requireGet(request: IncomingMessage, respond: () => void): void {
   if (request.method !== 'GET') throw new PolycastError('method_not_allowed');
-  answer();
+  respond();
 }
 
 function isOneOf<Name extends string>(names: readonly Name[], name: string | undefined): name is Name {

@@ -16,19 +16,21 @@ export class Receiver {
   /** What the subscription is to be signed with; as old as the process. */
   readonly secret: string = `whsec_${randomBytes(32).toString('base64')}`;
   readonly #server: Server;
-  readonly #tell: (record: WireRecord) => void;
+  readonly #onRecord: (record: WireRecord) => void;
   readonly #faults = new Map<ReceiverFault, NodeJS.Timeout>();
   /** Answers that wait. */
   readonly #waiting = new Set<() => void>();
 
-  private constructor(tell: (record: WireRecord) => void) {
-    this.#tell = tell;
-    const receiver = createReceiver({ secrets: this.secret, onError: () => undefined }, (event) => this.#take(event));
+  private constructor(onRecord: (record: WireRecord) => void) {
+    this.#onRecord = onRecord;
+    const receiver = createReceiver({ secrets: this.secret, onError: () => undefined }, (event) =>
+      this.#onEvent(event),
+    );
     this.#server = createServer((request, response) => void receiver.node(request, response));
   }
 
-  static async open(tell: (record: WireRecord) => void): Promise<Receiver> {
-    const receiver = new Receiver(tell);
+  static async open(onRecord: (record: WireRecord) => void): Promise<Receiver> {
+    const receiver = new Receiver(onRecord);
     receiver.#server.listen(0, '127.0.0.1');
     await once(receiver.#server, 'listening');
     return receiver;
@@ -43,7 +45,7 @@ export class Receiver {
     clearTimeout(this.#faults.get(fault));
     this.#faults.set(fault, setTimeout(() => this.heal(fault), durationMs).unref());
     const atMs = nowMs();
-    this.#tell({ kind: 'fault', lane: 'webhook', fault, atMs, untilMs: atMs + durationMs });
+    this.#onRecord({ kind: 'fault', lane: 'webhook', fault, atMs, untilMs: atMs + durationMs });
   }
 
   heal(fault: ReceiverFault): void {
@@ -51,28 +53,28 @@ export class Receiver {
     if (timer === undefined) return;
     clearTimeout(timer);
     this.#faults.delete(fault);
-    this.#tell({ kind: 'healed', lane: 'webhook', fault, atMs: nowMs() });
-    if (fault === 'busy') this.#finishAll();
+    this.#onRecord({ kind: 'healed', lane: 'webhook', fault, atMs: nowMs() });
+    if (fault === 'busy') this.#endDelays();
   }
 
   async close(): Promise<void> {
     for (const timer of this.#faults.values()) clearTimeout(timer);
     this.#faults.clear();
-    this.#finishAll();
+    this.#endDelays();
     const closed = once(this.#server, 'close');
     this.#server.close();
     this.#server.closeAllConnections();
     await closed;
   }
 
-  async #take({ channel, type, data }: PolycastEvent): Promise<void> {
-    if (this.#faults.has('busy')) await this.#beBusy();
+  async #onEvent({ channel, type, data }: PolycastEvent): Promise<void> {
+    if (this.#faults.has('busy')) await this.#delay();
     if (this.#faults.has('failing')) throw new AnswerWith(500);
-    this.#tell({ kind: 'received', lane: 'webhook', channel, type, data, atMs: nowMs() });
+    this.#onRecord({ kind: 'received', lane: 'webhook', channel, type, data, atMs: nowMs() });
   }
 
   /** Until the time is up, or the receiver is no longer busy. */
-  #beBusy(): Promise<void> {
+  #delay(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, BUSY_MS);
     this.#waiting.add(resolve);
@@ -82,7 +84,7 @@ export class Receiver {
     });
   }
 
-  #finishAll(): void {
+  #endDelays(): void {
     for (const finish of this.#waiting) finish();
   }
 }

@@ -12,7 +12,7 @@ interface ConnectionOptions {
   /** Paused, and half-open allowed. */
   readonly client: Socket;
   readonly hubPort: number;
-  readonly tell: (record: WireRecord) => void;
+  readonly onRecord: (record: WireRecord) => void;
   readonly onClose: () => void;
 }
 
@@ -33,7 +33,7 @@ export class WireConnection {
   readonly #inFlight = new Map<Socket, InFlight>();
   #stalled = false;
   #slow = false;
-  #hubAnswered = false;
+  #isHubConnected = false;
   #firstToEnd: CloseCause | undefined;
   #finished = false;
 
@@ -45,10 +45,10 @@ export class WireConnection {
     this.#pump(this.#hub, this.#client, 'down');
     this.#hub.pause();
     this.#hub.once('connect', () => {
-      this.#hubAnswered = true;
-      this.#options.tell({ kind: 'open', lane: this.#options.lane, connection: this.#id, atMs: nowMs() });
-      this.#readOn(this.#client);
-      this.#readOn(this.#hub);
+      this.#isHubConnected = true;
+      this.#options.onRecord({ kind: 'open', lane: this.#options.lane, connection: this.#id, atMs: nowMs() });
+      this.#resumeReading(this.#client);
+      this.#resumeReading(this.#hub);
     });
   }
 
@@ -60,10 +60,10 @@ export class WireConnection {
   setStalled(stalled: boolean): void {
     this.#stalled = stalled;
     for (const source of [this.#client, this.#hub]) {
-      const held = this.#inFlight.get(source);
+      const inFlight = this.#inFlight.get(source);
       if (stalled) source.pause();
-      else if (held === undefined) this.#readOn(source);
-      else if (held.timer === undefined) held.write();
+      else if (inFlight === undefined) this.#resumeReading(source);
+      else if (inFlight.timer === undefined) inFlight.write();
     }
   }
 
@@ -102,14 +102,14 @@ export class WireConnection {
   }
 
   #write(source: Socket, sink: Socket, direction: Direction, chunk: Buffer): void {
-    const { lane, tell } = this.#options;
-    tell({ kind: 'bytes', lane, connection: this.#id, direction, atMs: nowMs(), bytes: chunk.toString('latin1') });
-    if (sink.write(chunk)) this.#readOn(source);
-    else sink.once('drain', () => this.#readOn(source));
+    const { lane, onRecord } = this.#options;
+    onRecord({ kind: 'bytes', lane, connection: this.#id, direction, atMs: nowMs(), bytes: chunk.toString('latin1') });
+    if (sink.write(chunk)) this.#resumeReading(source);
+    else sink.once('drain', () => this.#resumeReading(source));
   }
 
-  #readOn(source: Socket): void {
-    if (this.#hubAnswered && !this.#stalled && !this.#inFlight.has(source)) source.resume();
+  #resumeReading(source: Socket): void {
+    if (this.#isHubConnected && !this.#stalled && !this.#inFlight.has(source)) source.resume();
   }
 
   #reset(by: CloseCause): void {
@@ -122,9 +122,9 @@ export class WireConnection {
     if (this.#finished) return;
     this.#finished = true;
     for (const { timer } of this.#inFlight.values()) clearTimeout(timer);
-    const { lane, tell, onClose } = this.#options;
-    if (this.#hubAnswered) tell({ kind: 'close', lane, connection: this.#id, atMs: nowMs(), by });
-    else tell({ kind: 'refused', lane, atMs: nowMs(), by });
+    const { lane, onRecord, onClose } = this.#options;
+    if (this.#isHubConnected) onRecord({ kind: 'close', lane, connection: this.#id, atMs: nowMs(), by });
+    else onRecord({ kind: 'refused', lane, atMs: nowMs(), by });
     onClose();
   }
 }

@@ -64,13 +64,13 @@ export class WireLog {
         watcher.next = this.#firstSequence;
         watcher.response.write(`event: lost\ndata: ${lost}\n\n`);
       }
-      const text = this.#take(watcher);
+      const text = this.#nextText(watcher);
       if (text === '') return;
       watcher.blocked = !watcher.response.write(text);
     }
   }
 
-  #take(watcher: Watcher): string {
+  #nextText(watcher: Watcher): string {
     let text = '';
     for (; text.length < WRITE_BYTES_MAX; watcher.next++) {
       const line = this.#lines[watcher.next - this.#firstSequence];

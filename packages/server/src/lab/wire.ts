@@ -18,27 +18,27 @@ export const FAULT_DURATION_MS_MAX = 60_000;
 export class Wire {
   readonly lane: LaneName;
   readonly #hubPort: () => number;
-  readonly #tell: (record: WireRecord) => void;
+  readonly #onRecord: (record: WireRecord) => void;
   readonly #server: Server;
   readonly #connections = new Set<WireConnection>();
   readonly #faults = new Map<WireFault, NodeJS.Timeout>();
 
-  private constructor(lane: LaneName, hubPort: () => number, tell: (record: WireRecord) => void) {
+  private constructor(lane: LaneName, hubPort: () => number, onRecord: (record: WireRecord) => void) {
     this.lane = lane;
     this.#hubPort = hubPort;
-    this.#tell = tell;
+    this.#onRecord = onRecord;
     // Half-open, because the proxy must pass on an end as it passes on bytes: when it comes, and in one direction.
     this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) => {
       if (this.#faults.has('cut')) {
         socket.on('error', () => {}).resetAndDestroy();
-        this.#tell({ kind: 'refused', lane, atMs: nowMs(), by: 'cut' });
+        this.#onRecord({ kind: 'refused', lane, atMs: nowMs(), by: 'cut' });
         return;
       }
       const connection: WireConnection = new WireConnection({
         lane,
         client: socket,
         hubPort: this.#hubPort(),
-        tell,
+        onRecord,
         onClose: () => this.#connections.delete(connection),
       });
       this.#connections.add(connection);
@@ -49,8 +49,8 @@ export class Wire {
   }
 
   /** Opens on a free port of 127.0.0.1. `hubPort` is asked anew for each connection. */
-  static async open(lane: LaneName, hubPort: () => number, tell: (record: WireRecord) => void): Promise<Wire> {
-    const wire = new Wire(lane, hubPort, tell);
+  static async open(lane: LaneName, hubPort: () => number, onRecord: (record: WireRecord) => void): Promise<Wire> {
+    const wire = new Wire(lane, hubPort, onRecord);
     wire.#server.listen(0, '127.0.0.1');
     await once(wire.#server, 'listening');
     return wire;
@@ -66,7 +66,7 @@ export class Wire {
     clearTimeout(this.#faults.get(fault));
     this.#faults.set(fault, setTimeout(() => this.heal(fault), boundedMs).unref());
     const atMs = nowMs();
-    this.#tell({ kind: 'fault', lane: this.lane, fault, atMs, untilMs: atMs + boundedMs });
+    this.#onRecord({ kind: 'fault', lane: this.lane, fault, atMs, untilMs: atMs + boundedMs });
     this.#apply(fault, true);
   }
 
@@ -75,7 +75,7 @@ export class Wire {
     if (timer === undefined) return;
     clearTimeout(timer);
     this.#faults.delete(fault);
-    this.#tell({ kind: 'healed', lane: this.lane, fault, atMs: nowMs() });
+    this.#onRecord({ kind: 'healed', lane: this.lane, fault, atMs: nowMs() });
     this.#apply(fault, false);
   }
 

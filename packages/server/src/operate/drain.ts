@@ -22,7 +22,7 @@ export async function drainSessions(
   const steps = Math.max(1, Math.floor(timeMs / STEP_MS));
   for (let step = 0; step < steps && sessions.size > 0; step++) {
     const share = Math.ceil(total / steps);
-    for (let told = 0; told < share; told++) {
+    for (let count = 0; count < share; count++) {
       const { done, value } = waiting.next();
       if (done === true) break;
       value.drain(Math.floor(fraction() * RECONNECT_SPREAD_MS));
@@ -30,8 +30,8 @@ export async function drainSessions(
     await pause(STEP_MS);
   }
   for (let waited = 0; waited < GRACE_STEPS && sessions.size > 0; waited++) await pause(STEP_MS);
-  const left = sessions.each();
-  for (let session = left.next(); session.done !== true; session = left.next()) session.value.destroy();
+  const remaining = sessions.each();
+  for (let session = remaining.next(); session.done !== true; session = remaining.next()) session.value.destroy();
 }
 
 /** What still has requests under way: a server, as the drain sees it. */
@@ -44,8 +44,8 @@ export interface DrainableServer {
 export async function finishRequests(server: DrainableServer, timeMs: number): Promise<void> {
   for (let waitedMs = 0; waitedMs < timeMs; waitedMs += STEP_MS) {
     server.closeIdleConnections();
-    const open = await new Promise<number>((resolve) => server.getConnections((_error, count) => resolve(count)));
-    if (open === 0) return;
+    const openCount = await new Promise<number>((resolve) => server.getConnections((_error, count) => resolve(count)));
+    if (openCount === 0) return;
     await pause(STEP_MS);
   }
 }

@@ -4,7 +4,7 @@ import type { Metrics } from './metrics.ts';
 
 export interface Health {
   /** Why it takes no work at present; `undefined` when it does. */
-  readonly notReady: () => 'starting' | 'draining' | 'log_unavailable' | 'log_full' | undefined;
+  readonly notReadyReason: () => 'starting' | 'draining' | 'log_unavailable' | 'log_full' | undefined;
   /** What an operator should look at, though it works: `log_damaged`, `identity_incomplete`, `subscriptions_incomplete`. */
   readonly problems: () => readonly string[];
   readonly metrics: Metrics;
@@ -18,7 +18,12 @@ interface OperateRoute {
 }
 
 /** The addresses for the people who run a hub (PROTOCOL.md section 12). */
-export function healthRoutes({ notReady, problems, metrics, version }: Health): readonly OperateRoute[] {
+export function healthRoutes({
+  notReadyReason: notReady,
+  problems,
+  metrics,
+  version,
+}: Health): readonly OperateRoute[] {
   const description = JSON.stringify(openApiDocument(version));
   return [
     {
@@ -27,7 +32,7 @@ export function healthRoutes({ notReady, problems, metrics, version }: Health): 
       answer: (_request, response) => {
         const found = problems();
         const status = found.length === 0 ? { status: 'ok' } : { status: 'ok', problems: found };
-        write(response, 200, 'application/json', JSON.stringify(status));
+        respond(response, 200, 'application/json', JSON.stringify(status));
       },
     },
     {
@@ -35,7 +40,7 @@ export function healthRoutes({ notReady, problems, metrics, version }: Health): 
       path: '/readyz',
       answer: (_request, response) => {
         const why = notReady();
-        write(
+        respond(
           response,
           why === undefined ? 200 : 503,
           'application/json',
@@ -46,17 +51,17 @@ export function healthRoutes({ notReady, problems, metrics, version }: Health): 
     {
       method: 'GET',
       path: '/metrics',
-      answer: async (_request, response) => write(response, 200, metrics.contentType, await metrics.text()),
+      answer: async (_request, response) => respond(response, 200, metrics.contentType, await metrics.text()),
     },
     {
       method: 'GET',
       path: '/openapi.json',
-      answer: (_request, response) => write(response, 200, 'application/json', description),
+      answer: (_request, response) => respond(response, 200, 'application/json', description),
     },
   ];
 }
 
-function write(response: ServerResponse, status: number, mediaType: string, text: string): void {
+function respond(response: ServerResponse, status: number, mediaType: string, text: string): void {
   response.writeHead(status, {
     'Content-Type': mediaType,
     'Content-Length': Buffer.byteLength(text),

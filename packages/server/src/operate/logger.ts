@@ -9,12 +9,12 @@ export function createLogger(level: 'debug' | 'info' | 'warn' | 'error' | 'silen
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    format === 'json' ? pino.destination({ dest: 2, sync: false }) : readable(),
+    format === 'json' ? pino.destination({ dest: 2, sync: false }) : prettyStream(),
   );
 }
 
 /** A line for people: the time, the message, then what belongs to it. */
-function readable(): { write(line: string): void } {
+function prettyStream(): { write(line: string): void } {
   return {
     write(line) {
       const { level, time, msg, ...fields } = JSON.parse(line) as { level: string; time: string; msg: string };

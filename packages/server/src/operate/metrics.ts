@@ -1,21 +1,21 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /** A figure that somebody else counts, and that is asked for when the metrics are. */
-export type Figure = SingleFigure | LabelledFigure;
+export type MetricDefinition = SingleMetric | LabelledMetric;
 
-interface FigureName {
+interface MetricHeader {
   readonly name: string;
   readonly help: string;
   readonly kind: 'counter' | 'gauge';
 }
 
 /** One with several labels, and their values. */
-interface LabelledFigure extends FigureName {
+interface LabelledMetric extends MetricHeader {
   readonly labels: readonly string[];
   readonly rows: () => Iterable<readonly [values: readonly string[], count: number]>;
 }
 
-interface SingleFigure extends FigureName {
+interface SingleMetric extends MetricHeader {
   /** By label value, when there is a label; else by ''. */
   readonly read: () => Readonly<Record<string, number>>;
   readonly label?: string;
@@ -32,17 +32,19 @@ export interface Metrics {
   readonly contentType: string;
 }
 
-const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+const LATENCY_BUCKETS_SECONDS = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
+];
 
-const WEBHOOK_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const WEBHOOK_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 /** The `/metrics` page. What is counted on the hot path are plain numbers, read only when somebody asks. */
-export function createMetrics(figures: readonly Figure[]): Metrics {
+export function createMetrics(definitions: readonly MetricDefinition[]): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  for (const figure of figures) {
-    const { name, help, kind } = figure;
-    const { labels: labelNames, rows } = 'rows' in figure ? figure : asRows(figure);
+  for (const definition of definitions) {
+    const { name, help, kind } = definition;
+    const { labels: labelNames, rows } = 'rows' in definition ? definition : asRows(definition);
     const collect = function (this: Gauge | Counter): void {
       this.reset();
       for (const [values, count] of rows()) {
@@ -58,19 +60,19 @@ export function createMetrics(figures: readonly Figure[]): Metrics {
   const publishToWrite = new Histogram({
     name: 'polycast_publish_to_write_seconds',
     help: 'From the acceptance of an event to the end of its writes to live readers.',
-    buckets: SECONDS,
+    buckets: LATENCY_BUCKETS_SECONDS,
     registers,
   });
   const commit = new Histogram({
     name: 'polycast_commit_seconds',
     help: 'From an append to its being durable, as its publisher waits for it.',
-    buckets: SECONDS,
+    buckets: LATENCY_BUCKETS_SECONDS,
     registers,
   });
   const webhook = new Histogram({
     name: 'polycast_webhook_seconds',
     help: 'From the beginning of a request to an endpoint to the end of its answer, or to its failure.',
-    buckets: WEBHOOK_SECONDS,
+    buckets: WEBHOOK_BUCKETS_SECONDS,
     registers,
   });
   return {
@@ -82,7 +84,7 @@ export function createMetrics(figures: readonly Figure[]): Metrics {
   };
 }
 
-function asRows({ label, read }: SingleFigure): Pick<LabelledFigure, 'labels' | 'rows'> {
+function asRows({ label, read }: SingleMetric): Pick<LabelledMetric, 'labels' | 'rows'> {
   const rows = (): [readonly string[], number][] => Object.entries(read()).map(([value, count]) => [[value], count]);
   return { labels: label === undefined ? [] : [label], rows };
 }

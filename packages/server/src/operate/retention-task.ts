@@ -1,6 +1,6 @@
 import type { Clock, Log, TrimOrder } from '../core/ports.ts';
 import { trimOrders } from '../core/retention.ts';
-import type { Rules } from '../core/rules.ts';
+import type { ChannelRules } from '../core/access/channel-rules.ts';
 
 /** Channels looked at in one step. */
 const CHANNELS_PER_STEP = 500;
@@ -10,20 +10,20 @@ const STEP_PAUSE_MS = 5;
 const FULL_SWEEP_EVERY_MS = 60_000;
 
 /** What holds events beside the log, and is to let go of them when the log has. */
-export interface Memory {
+export interface TrimmedCache {
   /** These orders have been carried out, if there are any. */
-  trimmed(orders: readonly TrimOrder[], nowMs: number): void;
+  onTrimmed(orders: readonly TrimOrder[], nowMs: number): void;
 }
 
 export interface RetentionParts {
   readonly log: Log;
-  readonly memory: Memory;
-  readonly rules: Rules;
+  readonly cache: TrimmedCache;
+  readonly rules: ChannelRules;
   readonly clock: Clock;
   /** From the end of one sweep to the next. */
   readonly intervalMs: number;
   /** Told why a sweep ended early: the next one comes all the same. */
-  readonly failed: (error: unknown) => void;
+  readonly onError: (error: unknown) => void;
 }
 
 /** Removes, in small steps, what the rules say should go. */
@@ -42,7 +42,7 @@ export class RetentionTask {
   start(): void {
     this.#timer = setTimeout(() => {
       this.#running = this.sweep()
-        .catch(this.#parts.failed)
+        .catch(this.#parts.onError)
         .then(() => {
           if (!this.#closed) this.start();
         });
@@ -81,12 +81,12 @@ export class RetentionTask {
   }
 
   async #trim(orders: readonly TrimOrder[], nowMs: number): Promise<void> {
-    const { log, memory } = this.#parts;
+    const { log, cache: memory } = this.#parts;
     for (;;) {
       const { more } = await log.trim(orders, nowMs);
       if (!more || this.#closed) break;
       await new Promise((resolve) => setTimeout(resolve, STEP_PAUSE_MS));
     }
-    memory.trimmed(orders, nowMs);
+    memory.onTrimmed(orders, nowMs);
   }
 }

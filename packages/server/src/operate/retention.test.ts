@@ -1,12 +1,12 @@
 import { expect, test, vi } from 'vitest';
-import { subscriptionHub, type Reply } from '../testing/subscription-hub.ts';
+import { openSubscriptionHub, type Reply } from '../testing/subscription-hub.ts';
 
 /** Fast enough that what may still be given for seconds is gone in a moment. */
 const SPEED = 200;
 
 test('what a rule has removed is told as a gap by every route alike, without a restart', async () => {
   const rules = [{ pattern: 'few.>', historyCountMax: 3 }];
-  const hub = await subscriptionHub({ rules, storage: { retentionIntervalMs: 100 } }, SPEED);
+  const hub = await openSubscriptionHub({ rules, storage: { retentionIntervalMs: 100 } }, SPEED);
   const ids: string[] = [];
   for (let number = 0; number < 10; number++) ids.push(await hub.publish('few.a', number));
   const [first] = ids as [string];
@@ -36,7 +36,7 @@ test('what a rule has removed is told as a gap by every route alike, without a r
 });
 
 test('an event that has grown too old is in no answer, and its channel has none', async () => {
-  const hub = await subscriptionHub(
+  const hub = await openSubscriptionHub(
     { defaults: { historyAgeMaxSeconds: 5 }, storage: { retentionIntervalMs: 100 } },
     SPEED,
   );

@@ -2,8 +2,8 @@ import { mkdtemp, open as openFile, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { record } from '../log/contract/records.ts';
-import { openSqliteLog } from '../log/sqlite/sqlite-log.ts';
+import { record } from '../storage/contract/log/log-fixtures.ts';
+import { openSqliteLog } from '../storage/sqlite/log/sqlite-log.ts';
 import { ScrubTask } from './scrub-task.ts';
 
 const EVENTS = 2_000;
@@ -27,15 +27,15 @@ test('a flipped bit is said before anybody reads that far', async () => {
     log,
     clock: { nowMs: () => Date.now(), monotonicMs: () => performance.now() },
     bytesPerSecond: 100_000_000,
-    failed,
+    onError: failed,
     firstPassAfterMs: 0,
   });
   onTestFinished(() => task.close());
   task.start();
 
-  await expect.poll(() => log.figures()['scrubs'], { timeout: 30_000 }).toBe(1);
-  expect(log.figures()).toMatchObject({ damagedRanges: 1, reads: 0 });
-  expect(log.figures()['scrubbedBytes']).toBe((EVENTS - 1) * textOf(1).length);
+  await expect.poll(() => log.stats()['scrubs'], { timeout: 30_000 }).toBe(1);
+  expect(log.stats()).toMatchObject({ damagedRanges: 1, reads: 0 });
+  expect(log.stats()['scrubbedBytes']).toBe((EVENTS - 1) * textOf(1).length);
   expect(said).toEqual([{ fields: { after: 1_499, through: 1_500 }, message: expect.stringContaining('damaged') }]);
   expect(failed).not.toHaveBeenCalled();
 });
@@ -54,7 +54,7 @@ test('it reads no faster than it may', async () => {
     },
     clock: { nowMs: () => Date.now(), monotonicMs: () => Date.now() },
     bytesPerSecond: 2_000,
-    failed: () => undefined,
+    onError: () => undefined,
     firstPassAfterMs: 1_000,
   });
   task.start();

@@ -13,7 +13,7 @@ export interface ScrubParts {
   readonly clock: Clock;
   readonly bytesPerSecond: number;
   /** Told why a pass ended early: the next one comes all the same. */
-  readonly failed: (error: unknown) => void;
+  readonly onError: (error: unknown) => void;
   readonly firstPassAfterMs?: number;
 }
 
@@ -33,7 +33,8 @@ export class ScrubTask {
 
   start(): void {
     const { log, bytesPerSecond, firstPassAfterMs = FIRST_PASS_AFTER_MS } = this.#parts;
-    if (log.check !== undefined && bytesPerSecond > 0) this.#later(() => this.#step(0, this.#nowMs), firstPassAfterMs);
+    if (log.check !== undefined && bytesPerSecond > 0)
+      this.#schedule(() => this.#step(0, this.#nowMs), firstPassAfterMs);
   }
 
   /** Stops after the step in progress. */
@@ -47,7 +48,7 @@ export class ScrubTask {
     return this.#parts.clock.monotonicMs();
   }
 
-  #later(run: () => Promise<void>, afterMs: number): void {
+  #schedule(run: () => Promise<void>, afterMs: number): void {
     if (this.#closed) return;
     this.#timer = setTimeout(() => {
       this.#running = run();
@@ -55,19 +56,19 @@ export class ScrubTask {
     this.#timer.unref();
   }
 
-  async #step(after: Position, begunMs: number): Promise<void> {
-    const { log, bytesPerSecond, failed } = this.#parts;
+  async #step(after: Position, startedMs: number): Promise<void> {
+    const { log, bytesPerSecond, onError: failed } = this.#parts;
     const { head } = log.state;
     try {
       const { reached = head, bytes = 0 } = (await log.check?.(after)) ?? {};
       if (reached < head) {
         const pauseMs = Math.max(STEP_PAUSE_MIN_MS, (bytes * 1000) / bytesPerSecond);
-        return this.#later(() => this.#step(reached, begunMs), pauseMs);
+        return this.#schedule(() => this.#step(reached, startedMs), pauseMs);
       }
     } catch (error) {
       if (!this.#closed) failed(error);
     }
-    const untilNextMs = begunMs + PASS_EVERY_MS - this.#nowMs;
-    this.#later(() => this.#step(0, this.#nowMs), Math.max(PASS_PAUSE_MIN_MS, untilNextMs));
+    const untilNextMs = startedMs + PASS_EVERY_MS - this.#nowMs;
+    this.#schedule(() => this.#step(0, this.#nowMs), Math.max(PASS_PAUSE_MIN_MS, untilNextMs));
   }
 }

@@ -17,15 +17,15 @@ export const systemWorld: World = {
 
 const TOKEN_BYTES = 12;
 /** Asking the operating system's source costs as much for a few bytes as for some hundred. */
-const drawn = Buffer.allocUnsafeSlow(TOKEN_BYTES * 256);
-let used = drawn.length;
+const randomPool = Buffer.allocUnsafeSlow(TOKEN_BYTES * 256);
+let usedBytes = randomPool.length;
 
 function randomToken(): string {
-  if (used === drawn.length) {
-    randomFillSync(drawn);
-    used = 0;
+  if (usedBytes === randomPool.length) {
+    randomFillSync(randomPool);
+    usedBytes = 0;
   }
-  return drawn.toString('base64url', used, (used += TOKEN_BYTES));
+  return randomPool.toString('base64url', usedBytes, (usedBytes += TOKEN_BYTES));
 }
 
 /** A world in which time passes faster. */

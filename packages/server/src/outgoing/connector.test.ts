@@ -1,11 +1,11 @@
 import { connect, type TcpNetConnectOpts } from 'node:net';
 import { expect, test } from 'vitest';
-import { site } from '../testing/peers.ts';
+import { openWebServer } from '../testing/test-servers.ts';
 import { post, testSender } from './testing/test-sender.ts';
 
 test('what a socket is connected to counts, whatever it was asked for', async () => {
   const paths: (string | undefined)[] = [];
-  const { port } = await site((request, response) => {
+  const { port } = await openWebServer((request, response) => {
     paths.push(request.url);
     response.end();
   });
@@ -22,9 +22,9 @@ test('what a socket is connected to counts, whatever it was asked for', async ()
 
 test('a connection that is given up while it is made is closed, however far it was', async () => {
   const sender = testSender({ loopback: true });
-  const { url, server } = await site(() => undefined);
+  const { url, server } = await openWebServer(() => undefined);
   const sending = sender.send(post(url, { timeoutMs: 50 }));
   expect((await sending).failure).toBe('timeout');
-  await expect.poll(() => sender.figures.open).toBe(0);
+  await expect.poll(() => sender.metrics.open).toBe(0);
   await expect.poll(() => new Promise((resolve) => void server.getConnections((_, count) => resolve(count)))).toBe(0);
 });

@@ -1,24 +1,24 @@
 import { isIP, connect as netConnect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import type { buildConnector } from 'undici';
-import { specialKind } from './addresses.ts';
-import { contain } from './contain.ts';
-import { isLocalName, type Destinations } from './destinations.ts';
+import { specialKind } from './destinations/addresses.ts';
+import { containErrors } from './contain.ts';
+import { isLocalName, type Destinations } from './destinations/destinations.ts';
 import { connectionFailure, OutgoingError } from './outgoing-error.ts';
-import type { Resolve } from './names.ts';
+import type { ResolveName } from './destinations/name-resolver.ts';
 import { TlsSessions } from './tls-sessions.ts';
 import { openTunnel, type Proxy } from './tunnel.ts';
 
 /** How a connection is made beside where to. */
 export interface ConnectorOptions {
   readonly destinations: Destinations;
-  readonly resolve: Resolve;
+  readonly resolve: ResolveName;
   /** Authorities beside the system's, in PEM. */
   readonly authorities?: readonly string[] | undefined;
   /** By which public addresses are reached; others are always reached directly. */
   readonly proxy?: Proxy | undefined;
   /** Is told of an error that the HTTP client has thrown in an event of a socket which `forUndici` gave it. */
-  readonly broken: (error: unknown) => void;
+  readonly onClientError: (error: unknown) => void;
   /** Opens a socket to addresses that were checked; another one for tests. */
   readonly dial?: Dial | undefined;
 }
@@ -35,19 +35,19 @@ export interface Peer {
 }
 
 /** A connection, and how long each part of it took, in milliseconds. */
-export interface Connected {
+export interface EstablishedConnection {
   readonly socket: Socket;
   /** 0 for an address that was written out. */
   readonly nameMs: number;
   readonly connectMs: number;
   readonly tlsMs: number | undefined;
   /** What was connected to is no public address: an entry of the allow list, or this machine, has opened it. */
-  readonly isInside: boolean;
+  readonly isPrivateAddress: boolean;
 }
 
 /** A connection that is being made. */
-export interface Connecting {
-  readonly done: Promise<Connected>;
+export interface PendingConnection {
+  readonly done: Promise<EstablishedConnection>;
   /** Gives it up: `done` rejects with this. Once `done` is settled this does nothing, as the socket has another owner. */
   cancel(error: OutgoingError): void;
 }
@@ -59,14 +59,14 @@ export interface Connecting {
 export class Connector {
   readonly #options: ConnectorOptions;
   readonly #sessions = new TlsSessions();
-  readonly #connecting = new Set<Connecting>();
+  readonly #connecting = new Set<PendingConnection>();
 
   constructor(options: ConnectorOptions) {
     this.#options = options;
   }
 
-  connect(peer: Peer): Connecting {
-    const attempt = new Attempt(peer, this.#options, this.#sessions);
+  connect(peer: Peer): PendingConnection {
+    const attempt = new ConnectionAttempt(peer, this.#options, this.#sessions);
     this.#connecting.add(attempt);
     const forget = (): void => void this.#connecting.delete(attempt);
     attempt.done.then(forget, forget);
@@ -76,16 +76,16 @@ export class Connector {
   /** The same in the form that undici asks for, and not for long. */
   readonly forUndici: buildConnector.connector = (options, callback) => {
     const connecting = this.connect(peerOf(options));
-    const overdue = setTimeout(
+    const timer = setTimeout(
       () => connecting.cancel(new OutgoingError('connection', 'it took too long')),
       CONNECT_TIMEOUT_MS,
     );
-    void tell(connecting, (error, connected) => {
-      clearTimeout(overdue);
+    void reportOutcome(connecting, (error, connected) => {
+      clearTimeout(timer);
       if (error !== null) return callback(error, null);
       const { socket } = connected;
-      if (socket.destroyed) callback(goneAgain(options.hostname), null);
-      else callback(null, contain(socket, this.#options.broken));
+      if (socket.destroyed) callback(closedEarlyError(options.hostname), null);
+      else callback(null, containErrors(socket, this.#options.onClientError));
     });
   };
 
@@ -102,29 +102,29 @@ export function peerOf({ hostname, protocol, port }: buildConnector.Options): Pe
 }
 
 /** Says what came of it. */
-export async function tell(
-  { done }: Connecting,
-  told: (...outcome: [error: null, connected: Connected] | [error: Error, connected: null]) => void,
+export async function reportOutcome(
+  { done }: PendingConnection,
+  report: (...outcome: [error: null, connected: EstablishedConnection] | [error: Error, connected: null]) => void,
 ): Promise<void> {
   const outcome = await done.then(
     (connected) => [null, connected] as const,
     (error: Error) => [error, null] as const,
   );
-  told(...outcome);
+  report(...outcome);
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
 /** Dead peers are noticed by the system after about so long. */
-const PROBE_DELAY_MS = 60_000;
+const KEEP_ALIVE_DELAY_MS = 60_000;
 
-class Attempt implements Connecting {
-  readonly done: Promise<Connected>;
+class ConnectionAttempt implements PendingConnection {
+  readonly done: Promise<EstablishedConnection>;
   readonly #peer: Peer;
   readonly #options: ConnectorOptions;
   readonly #sessions: TlsSessions;
   readonly #cancelled = Promise.withResolvers<never>();
   #socket: Socket | undefined;
-  #isOver = false;
+  #isDone = false;
 
   constructor(peer: Peer, options: ConnectorOptions, sessions: TlsSessions) {
     this.#peer = peer;
@@ -134,13 +134,13 @@ class Attempt implements Connecting {
   }
 
   readonly cancel = (error: OutgoingError): void => {
-    if (this.#isOver) return;
-    this.#isOver = true;
+    if (this.#isDone) return;
+    this.#isDone = true;
     this.#cancelled.reject(error);
     this.#socket?.destroy();
   };
 
-  async #run(): Promise<Connected> {
+  async #run(): Promise<EstablishedConnection> {
     try {
       const { hostname, port, protocol } = this.#peer;
       const begunMs = performance.now();
@@ -151,21 +151,21 @@ class Attempt implements Connecting {
       const plain = await (proxy === undefined ? this.#dial(addresses) : this.#tunnel(proxy, addresses));
       const connectedMs = performance.now();
       if (proxy === undefined && !destinations.permits(hostname, plain.remoteAddress ?? '', port))
-        throw closedTo(this.#peer);
+        throw destinationError(this.#peer);
       const socket = protocol === 'https:' ? await this.#secure(plain) : plain;
-      if (this.#isOver) throw new Error('given up');
+      if (this.#isDone) throw new Error('given up');
       // From here on the HTTP client owns the socket. Whoever else destroyed it would do so unnoticed by that.
-      this.#isOver = true;
+      this.#isDone = true;
       this.#socket = undefined;
       return {
         socket,
         nameMs: namedMs - begunMs,
         connectMs: connectedMs - namedMs,
         tlsMs: protocol === 'https:' ? performance.now() - connectedMs : undefined,
-        isInside: addresses.some((address) => destinations.isInside(address)),
+        isPrivateAddress: addresses.some((address) => destinations.isInside(address)),
       };
     } catch (error) {
-      this.#isOver = true;
+      this.#isDone = true;
       this.#socket?.destroy();
       throw connectionFailure(error, this.#peer.hostname);
     }
@@ -175,29 +175,29 @@ class Attempt implements Connecting {
   async #addresses(): Promise<readonly string[]> {
     const { hostname, port } = this.#peer;
     const addresses = await addressesOf(this.#peer, this.#options.resolve);
-    if (addresses.length === 0) throw unknownName(this.#peer, 'has no address');
+    if (addresses.length === 0) throw unknownNameError(this.#peer, 'has no address');
     if (!addresses.every((address) => this.#options.destinations.permits(hostname, address, port)))
-      throw closedTo(this.#peer);
+      throw destinationError(this.#peer);
     return addresses;
   }
 
   #tunnel(proxy: Proxy, addresses: readonly string[]): Promise<Socket> {
     const { hostname, port } = this.#peer;
-    return openTunnel(proxy, { hostname, port, addresses }, (socket) => this.#hold(socket));
+    return openTunnel(proxy, { hostname, port, addresses }, (socket) => this.#track(socket));
   }
 
   async #dial(addresses: readonly string[]): Promise<Socket> {
     const { hostname, port } = this.#peer;
     const { dial = netConnect } = this.#options;
     const found = addresses.map((address) => ({ address, family: isIP(address) }));
-    const socket = this.#hold(
+    const socket = this.#track(
       dial({
         host: isIP(hostname) === 0 ? hostname : (addresses[0] as string),
         port,
         autoSelectFamily: true,
         noDelay: true,
         keepAlive: true,
-        keepAliveInitialDelay: PROBE_DELAY_MS,
+        keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
         lookup: (_name, { all }, done) => {
           const [first] = found as [(typeof found)[0]];
           if (all === true) done(null, found);
@@ -205,7 +205,7 @@ class Attempt implements Connecting {
         },
       }),
     );
-    await happened(socket, 'connect');
+    await waitForEvent(socket, 'connect');
     return socket;
   }
 
@@ -223,22 +223,22 @@ class Attempt implements Connecting {
       rejectUnauthorized: true,
       ...(authorities === undefined ? {} : { ca: [...authorities] }),
     });
-    this.#hold(socket);
+    this.#track(socket);
     socket.on('session', (session) => this.#sessions.set(key, session));
-    await happened(socket, 'secureConnect');
+    await waitForEvent(socket, 'secureConnect');
     return socket;
   }
 
   /** Given up with the attempt. What happens to it between two listeners must not bring the hub down. */
-  #hold<Kind extends Socket>(socket: Kind): Kind {
+  #track<Kind extends Socket>(socket: Kind): Kind {
     socket.on('error', () => undefined);
     this.#socket = socket;
-    if (this.#isOver) socket.destroy();
+    if (this.#isDone) socket.destroy();
     return socket;
   }
 }
 
-async function addressesOf(peer: Peer, resolve: Resolve): Promise<readonly string[]> {
+async function addressesOf(peer: Peer, resolve: ResolveName): Promise<readonly string[]> {
   const { hostname } = peer;
   // Node asks no one about an address that is written out.
   if (isIP(hostname) !== 0) return [hostname];
@@ -246,11 +246,11 @@ async function addressesOf(peer: Peer, resolve: Resolve): Promise<readonly strin
   try {
     return (await resolve(hostname)).map(({ address }) => address);
   } catch (error) {
-    throw unknownName(peer, 'is not known', error);
+    throw unknownNameError(peer, 'is not known', error);
   }
 }
 
-function happened(socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> {
+function waitForEvent(socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.once(event, resolve);
     socket.once('error', reject);
@@ -259,7 +259,7 @@ function happened(socket: Socket, event: 'connect' | 'secureConnect'): Promise<v
 }
 
 /** The other side accepted the connection, and closed it before anything was sent. */
-export function goneAgain(hostname: string): OutgoingError {
+export function closedEarlyError(hostname: string): OutgoingError {
   return new OutgoingError('connection', `${hostname} could not be reached, or went away`);
 }
 
@@ -267,13 +267,13 @@ export function goneAgain(hostname: string): OutgoingError {
  * The hub's own log is told that a name is unknown. Others are told the same as of a name that leads inside: they are not to find out
  * which names exist there.
  */
-function unknownName(peer: Peer, what: string, cause?: unknown): OutgoingError {
-  const error = new OutgoingError('name_not_found', `${peer.hostname} ${what}`, cause);
-  error.shown = closedTo(peer);
+function unknownNameError(peer: Peer, problem: string, cause?: unknown): OutgoingError {
+  const error = new OutgoingError('name_not_found', `${peer.hostname} ${problem}`, cause);
+  error.publicError = destinationError(peer);
   return error;
 }
 
-function closedTo({ hostname, port }: Peer): OutgoingError {
+function destinationError({ hostname, port }: Peer): OutgoingError {
   const isName = isIP(hostname) === 0;
   return new OutgoingError(
     'destination',

@@ -1,20 +1,20 @@
-import { Wheel, type Timed } from '../core/wheel.ts';
+import { TimingWheel, type WheelTimer } from '../core/primitives/timing-wheel.ts';
 
 /** One timer for the deadlines of all exchanges. It runs only while there are any, and never calls too early. */
 export class Deadlines {
-  readonly #wheel = new Wheel();
+  readonly #wheel = new TimingWheel();
   #timer: NodeJS.Timeout | undefined;
   #count = 0;
 
-  start(item: Timed, durationMs: number): void {
+  start(item: WheelTimer, durationMs: number): void {
     this.#count++;
     // The present tick has begun already.
     this.#wheel.schedule(item, Math.ceil(durationMs / TICK_MS) + 1);
-    this.#timer ??= setInterval(() => this.#turn(), TICK_MS).unref();
+    this.#timer ??= setInterval(() => this.#onTick(), TICK_MS).unref();
   }
 
   /** Once for each that was started, whether it was due or not. */
-  stop(item: Timed): void {
+  stop(item: WheelTimer): void {
     this.#count--;
     this.#wheel.cancel(item);
   }
@@ -25,7 +25,7 @@ export class Deadlines {
   }
 
   /** By one slot a turn, however late it is: what holds up this process is not laid to the others. */
-  #turn(): void {
+  #onTick(): void {
     this.#wheel.advance();
     if (this.#count === 0) this.close();
   }

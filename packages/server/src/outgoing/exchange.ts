@@ -1,8 +1,8 @@
 import type { Dispatcher } from 'undici';
-import type { SendRequest, Sent, SentAnswer, Timing } from '../core/subscription/ports.ts';
-import type { Timed } from '../core/wheel.ts';
-import type { Connection } from './connections.ts';
-import type { Connected } from './connector.ts';
+import type { SendRequest, SendResult, RecordedResponse, Timing } from '../subscriptions/state/ports.ts';
+import type { WheelTimer } from '../core/primitives/timing-wheel.ts';
+import type { Connection } from './connection-pool.ts';
+import type { EstablishedConnection } from './connector.ts';
 import { exchangeFailure, OutgoingError } from './outgoing-error.ts';
 
 /** Where a request goes, worked out once for each URL. */
@@ -16,11 +16,11 @@ export interface Target {
 /** Who is told of exchanges. */
 export interface ExchangeEvents {
   /** Once, as soon as the outcome is known. */
-  settled(exchange: Exchange, sent: Sent): void;
+  onSettled(exchange: Exchange, sent: SendResult): void;
   /** Once, when its connection has nothing more to do with it; whether that may be used again. */
-  released(exchange: Exchange, isReusable: boolean): void;
+  onReleased(exchange: Exchange, isReusable: boolean): void;
   /** Instead of that: it is to be sent once more, on a connection of its own. */
-  stale(exchange: Exchange): void;
+  onStale(exchange: Exchange): void;
 }
 
 /** As much of an answer is read and kept. */
@@ -29,7 +29,7 @@ export const ANSWER_BYTES_MAX = 16_384;
 const INTERIM_MAX = 32;
 
 /** One request, and what comes of it: undici's handler, from the first byte sent to the last one read. */
-export class Exchange implements Dispatcher.DispatchHandler, Timed {
+export class Exchange implements Dispatcher.DispatchHandler, WheelTimer {
   readonly target: Target;
   readonly request: SendRequest;
   readonly #events: ExchangeEvents;
@@ -38,13 +38,13 @@ export class Exchange implements Dispatcher.DispatchHandler, Timed {
   placedTick = 0;
   placedIndex = 0;
   /** Has what came of it. */
-  readonly resolve: (sent: Sent) => void;
+  readonly resolve: (sent: SendResult) => void;
   /** What it goes over. */
   connection: Connection | undefined;
   /** Gives up the connection that it waits for. */
   cancelConnecting: ((error: OutgoingError) => void) | undefined;
-  #connected: Connected | undefined;
-  #isInside = false;
+  #connected: EstablishedConnection | undefined;
+  #isPrivateAddress = false;
   #controller: Dispatcher.DispatchController | undefined;
   #startedMs = 0;
   #sentMs = 0;
@@ -52,20 +52,20 @@ export class Exchange implements Dispatcher.DispatchHandler, Timed {
   #interim = 0;
   #status = 0;
   #answerHeaders: Record<string, string | string[] | undefined> = {};
-  #pieces: Buffer[] | undefined;
+  #chunks: Buffer[] | undefined;
   #bytes = 0;
   #isReadable = true;
   #isSettled = false;
   #isReleased = false;
   /** Its connection has carried others before it. */
-  #isOnOld = false;
+  #isConnectionReused = false;
 
   constructor(
     target: Target,
     request: SendRequest,
     userAgent: string,
     events: ExchangeEvents,
-    resolve: (sent: Sent) => void,
+    resolve: (sent: SendResult) => void,
   ) {
     this.target = target;
     this.request = request;
@@ -88,19 +88,19 @@ export class Exchange implements Dispatcher.DispatchHandler, Timed {
   }
 
   /** Its time begins, unless it has: there is a connection, or one is being made. */
-  start({ isUsed, isInside }: Connection): void {
+  start({ isUsed, isPrivateAddress }: Connection): void {
     this.#sentMs = performance.now();
     if (this.#startedMs === 0) this.#startedMs = this.#sentMs;
-    this.#isOnOld = isUsed;
-    this.#isInside = isInside;
+    this.#isConnectionReused = isUsed;
+    this.#isPrivateAddress = isPrivateAddress;
   }
 
   /** The connection that was made for it. */
-  connected(connected: Connected): void {
+  onConnected(established: EstablishedConnection): void {
     // The socket belongs to undici now, and is destroyed through it alone.
     this.cancelConnecting = undefined;
-    this.#connected = connected;
-    this.#isInside = connected.isInside;
+    this.#connected = established;
+    this.#isPrivateAddress = established.isPrivateAddress;
     this.#sentMs = performance.now();
   }
 
@@ -113,13 +113,13 @@ export class Exchange implements Dispatcher.DispatchHandler, Timed {
   }
 
   /** Its deadline. */
-  due(): void {
+  onTimer(): void {
     const { timeoutMs } = this.request;
     const state = this.#status === 0 ? 'did not answer' : `answered ${this.#status}, and was not done`;
-    this.giveUp(new OutgoingError('timeout', `${this.target.host} ${state} within ${timeoutMs} ms`));
+    this.abort(new OutgoingError('timeout', `${this.target.host} ${state} within ${timeoutMs} ms`));
   }
 
-  giveUp(error: OutgoingError): void {
+  abort(error: OutgoingError): void {
     this.#fail(error);
     this.cancelConnecting?.(error);
     this.#controller?.abort(error);
@@ -142,7 +142,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Timed {
   ): void {
     if (status < 200) {
       if (++this.#interim > INTERIM_MAX)
-        this.giveUp(new OutgoingError('answer', `${this.target.host} sent interim answers without end`));
+        this.abort(new OutgoingError('answer', `${this.target.host} sent interim answers without end`));
       return;
     }
     this.#status = status;
@@ -154,14 +154,14 @@ export class Exchange implements Dispatcher.DispatchHandler, Timed {
   onResponseData(controller: Dispatcher.DispatchController, piece: Buffer): void {
     const rest = ANSWER_BYTES_MAX - this.#bytes;
     this.#bytes += piece.length;
-    if (this.#isReadable) (this.#pieces ??= []).push(piece.length > rest ? piece.subarray(0, rest) : piece);
+    if (this.#isReadable) (this.#chunks ??= []).push(piece.length > rest ? piece.subarray(0, rest) : piece);
     if (this.#bytes <= ANSWER_BYTES_MAX) return;
-    this.#answered();
+    this.#complete();
     controller.abort(new OutgoingError('too_large', 'the rest is not read'));
   }
 
   onResponseEnd(): void {
-    this.#answered();
+    this.#complete();
     this.#release(true);
   }
 
@@ -169,14 +169,14 @@ export class Exchange implements Dispatcher.DispatchHandler, Timed {
     if (this.#isReleased) return;
     if (this.#isStale(error)) {
       this.#controller = undefined;
-      return this.#events.stale(this);
+      return this.#events.onStale(this);
     }
     this.#fail(exchangeFailure(error, this.target.host));
     this.#release(false);
   }
 
   /** Undici has thrown while it dealt with the answer: what it does from here on is of no account. */
-  broke(error: unknown): void {
+  onClientError(error: unknown): void {
     this.#fail(new OutgoingError('answer', `the answer of ${this.target.host} could not be read`, error));
     this.#release(false);
   }
@@ -184,44 +184,49 @@ export class Exchange implements Dispatcher.DispatchHandler, Timed {
   #release(isReusable: boolean): void {
     if (this.#isReleased) return;
     this.#isReleased = true;
-    this.#events.released(this, isReusable);
+    this.#events.onReleased(this, isReusable);
   }
 
   /** The other side had closed the connection meanwhile, and said nothing: it is no answer to this. */
   #isStale(error: NodeJS.ErrnoException): boolean {
-    return this.#isOnOld && !this.#isSettled && this.#firstByteMs === undefined && STALE.has(error.code ?? '');
+    return (
+      this.#isConnectionReused &&
+      !this.#isSettled &&
+      this.#firstByteMs === undefined &&
+      STALE_CONNECTION_CODES.has(error.code ?? '')
+    );
   }
 
-  #answered(): void {
+  #complete(): void {
     if (this.#isSettled) return;
     this.#isSettled = true;
-    this.#events.settled(this, {
+    this.#events.onSettled(this, {
       failure: undefined,
       detail: '',
       answer: this.#answer(),
-      isInside: this.#isInside,
+      isPrivateAddress: this.#isPrivateAddress,
       timing: this.#timing(),
     });
   }
 
-  #fail({ shown: { failure, message } }: OutgoingError): void {
+  #fail({ publicError: { failure, message } }: OutgoingError): void {
     if (this.#isSettled) return;
     this.#isSettled = true;
     const category = failure === 'too_large' ? 'answer' : failure;
-    this.#events.settled(this, {
+    this.#events.onSettled(this, {
       failure: category,
       detail: message,
       answer: undefined,
-      isInside: this.#isInside,
+      isPrivateAddress: this.#isPrivateAddress,
       timing: this.#timing(),
     });
   }
 
-  #answer(): SentAnswer {
+  #answer(): RecordedResponse {
     return {
       status: this.#status,
-      headers: joined(this.#answerHeaders),
-      body: textOf(this.#pieces),
+      headers: joinHeaders(this.#answerHeaders),
+      body: textOf(this.#chunks),
       isCut: this.#bytes > ANSWER_BYTES_MAX || !this.#isReadable,
     };
   }
@@ -238,9 +243,9 @@ export class Exchange implements Dispatcher.DispatchHandler, Timed {
   }
 }
 
-const STALE: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
+const STALE_CONNECTION_CODES: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
 
-function joined(headers: Record<string, string | string[] | undefined>): Record<string, string> {
+function joinHeaders(headers: Record<string, string | string[] | undefined>): Record<string, string> {
   for (const name in headers) {
     const value = headers[name];
     if (typeof value === 'object') headers[name] = value.join(', ');

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { site } from '../testing/peers.ts';
-import { openEndpoint, subscriptionHub, type SubscriptionHub } from '../testing/subscription-hub.ts';
+import { openWebServer } from '../testing/test-servers.ts';
+import { openEndpoint, openSubscriptionHub, type SubscriptionHub } from '../testing/subscription-hub.ts';
 import { nameServer } from './testing/name-server.ts';
 
 interface Attempt {
@@ -29,7 +29,7 @@ describe('a hub with access control', () => {
     'https://a:b@hooks.example/',
     'file:///etc/passwd',
   ])('makes no subscription to %s, and keeps nothing of it', async (url) => {
-    const hub = await subscriptionHub({ access: 'rules' });
+    const hub = await openSubscriptionHub({ access: 'rules' });
     const { status, body } = await hub.ask('POST', '/v1/subscriptions', webhook(url));
     expect([400, 422]).toContain(status);
     expect(['invalid_body', 'endpoint_refused']).toContain(body['code']);
@@ -39,9 +39,9 @@ describe('a hub with access control', () => {
   test('looks where a name leads whenever it connects, and tells who named it no more than that', async () => {
     const inside = await openEndpoint();
     const { port } = new URL(inside.url);
-    const { address, asked } = await nameServer((_name, kind) => (kind === 'A' ? ['127.0.0.1'] : []));
+    const { address, queries: asked } = await nameServer((_name, kind) => (kind === 'A' ? ['127.0.0.1'] : []));
     const outgoing = { nameServers: [address], ports: [Number(port)] };
-    const hub = await subscriptionHub({ access: 'rules', outgoing });
+    const hub = await openSubscriptionHub({ access: 'rules', outgoing });
     const { id } = await hub.create(webhook(`http://rebind.example:${port}/`));
     await expect.poll(() => attempts(hub, id)).toHaveLength(1);
     const [attempt] = await attempts(hub, id);
@@ -55,7 +55,7 @@ describe('a hub with access control', () => {
     const { port } = new URL(inside.url);
     const outgoing = { allow: [`127.0.0.1:${port}`] };
     const trusted = { trustedEndpoints: [`http://127.0.0.1:${port}`] };
-    const hub = await subscriptionHub({ access: 'rules', outgoing, subscriptions: trusted });
+    const hub = await openSubscriptionHub({ access: 'rules', outgoing, subscriptions: trusted });
     const { id } = await hub.create(webhook(inside.url, { retryDelaysSeconds: [] }));
     await hub.publish('a.b', 1);
     await expect.poll(() => attempts(hub, id)).toHaveLength(1);
@@ -72,7 +72,7 @@ describe('a hub with access control', () => {
 describe('a hub for development', () => {
   test('delivers to this machine, and shows what it answers', async () => {
     const own = await openEndpoint((_received, response) => response.end('thanks'));
-    const hub = await subscriptionHub();
+    const hub = await openSubscriptionHub();
     const { id } = await hub.create(webhook(own.url));
     await hub.publish('a.b', 1);
     await expect.poll(() => attempts(hub, id)).toHaveLength(1);
@@ -84,13 +84,13 @@ describe('a hub for development', () => {
 
   test.each([301, 302, 303, 307, 308])('counts %d as a failure, and never follows it', async (status) => {
     const paths: (string | undefined)[] = [];
-    const { url } = await site((request, response) => {
+    const { url } = await openWebServer((request, response) => {
       request.resume();
       paths.push(request.url);
       if (request.url === '/hook') response.writeHead(status, { Location: '/elsewhere' }).end();
       else response.end();
     });
-    const hub = await subscriptionHub();
+    const hub = await openSubscriptionHub();
     const { id } = await hub.create(webhook(`${url}/hook`));
     await hub.publish('a.b', 1);
     await expect.poll(() => attempts(hub, id)).toHaveLength(1);

@@ -5,15 +5,20 @@ import { createServer as createSecureServer } from 'node:https';
 import { createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { SPECIAL_BLOCKS } from './addresses.ts';
-import { testFolder } from '../testing/folder.ts';
-import { listening, site } from '../testing/peers.ts';
+import { SPECIAL_BLOCKS } from './destinations/addresses.ts';
+import { temporaryFolder } from '../testing/temporary-folder.ts';
+import { listenUntilTestEnds, openWebServer } from '../testing/test-servers.ts';
 import { DEFAULTS } from './testing/test-sender.ts';
-import { createGuardedFetch, type GuardedFetch, type GuardOptions, type OutgoingRequest } from './guarded-fetch.ts';
+import {
+  createGuardedFetch,
+  type GuardedFetch,
+  type GuardedFetchOptions,
+  type OutgoingRequest,
+} from './guarded-fetch.ts';
 
 const BOUNDS: OutgoingRequest = { timeoutMs: 5000, bytesMax: 1000 };
 
-function guard(options: Partial<GuardOptions> = {}): GuardedFetch {
+function guard(options: Partial<GuardedFetchOptions> = {}): GuardedFetch {
   const made = createGuardedFetch({ ...DEFAULTS, ...options });
   onTestFinished(() => made.close());
   return made;
@@ -25,7 +30,7 @@ function failing(failure: string): object {
 
 describe('what is open', () => {
   test('is fetched, with its status, headers and body', async () => {
-    const { url } = await site((request, response) => {
+    const { url } = await openWebServer((request, response) => {
       response.writeHead(203, { 'X-Asked': `${request.method} ${request.url} ${request.headers['x-mine']}` });
       request.pipe(response);
     });
@@ -41,7 +46,7 @@ describe('what is open', () => {
 
   test('is not left by a redirect', async () => {
     const paths: (string | undefined)[] = [];
-    const { url } = await site((request, response) => {
+    const { url } = await openWebServer((request, response) => {
       paths.push(request.url);
       response.writeHead(302, { Location: '/elsewhere' }).end();
     });
@@ -50,15 +55,15 @@ describe('what is open', () => {
   });
 
   test('by an entry of the allow list is this machine as well, on that port alone', async () => {
-    const { url, port } = await site((_request, response) => response.end('here'));
-    const other = await site((_request, response) => response.end('not here'));
+    const { url, port } = await openWebServer((_request, response) => response.end('here'));
+    const other = await openWebServer((_request, response) => response.end('not here'));
     const some = guard({ allow: [`127.0.0.1:${port}`] });
     expect((await some.fetch(url, BOUNDS)).body.toString()).toBe('here');
     await expect(some.fetch(other.url, BOUNDS)).rejects.toEqual(failing('destination'));
   });
 
   test('by a name that is allowed is reached at the address that was looked up for it', async () => {
-    const { port } = await site((request, response) => response.end(request.headers.host));
+    const { port } = await openWebServer((request, response) => response.end(request.headers.host));
     const some = guard({
       allow: [`idp.corp.example:${port}`],
       resolve: async () => [{ address: '127.0.0.1', family: 4 }],
@@ -91,15 +96,15 @@ describe('what is closed is not connected to', () => {
     ['both public and private', ['1.1.1.1', '192.168.0.1']],
     ['private and public', ['fd00::1', '2606:4700::1111']],
   ])('a name with an address %s', async (_kind, addresses) => {
-    const resolve: GuardOptions['resolve'] = async () =>
+    const resolve: GuardedFetchOptions['resolve'] = async () =>
       addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
     await expect(guard({ resolve }).fetch('https://rebind.example/', BOUNDS)).rejects.toEqual(failing('destination'));
   });
 
   test('a name that is another address at the next look-up: it is looked up once, and that address is the one that is used', async () => {
-    const { port } = await site((_request, response) => response.end('first'));
+    const { port } = await openWebServer((_request, response) => response.end('first'));
     let lookUps = 0;
-    const resolve: GuardOptions['resolve'] = async () => [
+    const resolve: GuardedFetchOptions['resolve'] = async () => [
       { address: lookUps++ === 0 ? '127.0.0.1' : '10.0.0.1', family: 4 },
     ];
     const some = guard({ allow: [`127.0.0.1:${port}`], resolve });
@@ -121,12 +126,12 @@ describe('what is closed is not connected to', () => {
   });
 
   test('a port that serves no web', async () => {
-    const resolve: GuardOptions['resolve'] = async () => [{ address: '1.1.1.1', family: 4 }];
+    const resolve: GuardedFetchOptions['resolve'] = async () => [{ address: '1.1.1.1', family: 4 }];
     await expect(guard({ resolve }).fetch('http://a.example:6379/', BOUNDS)).rejects.toEqual(failing('destination'));
   });
 
   test('plain http, where TLS is asked for and the host was not opened by its name', async () => {
-    const resolve: GuardOptions['resolve'] = async () => [{ address: '10.0.0.1', family: 4 }];
+    const resolve: GuardedFetchOptions['resolve'] = async () => [{ address: '10.0.0.1', family: 4 }];
     const some = guard({ allow: ['10.0.0.0/8'], resolve });
     await expect(some.fetch('http://a.example/', { ...BOUNDS, tlsOnly: true })).rejects.toEqual(failing('url'));
   });
@@ -136,7 +141,7 @@ describe('who answers badly is given up', () => {
   const own = { loopback: true };
 
   test('more bytes than are taken, announced', async () => {
-    const { url } = await site((_request, response) => {
+    const { url } = await openWebServer((_request, response) => {
       response.writeHead(200, { 'Content-Length': 1e9 });
       response.write('x');
     });
@@ -145,7 +150,7 @@ describe('who answers badly is given up', () => {
 
   test('more bytes than are taken, without end', async () => {
     let sent = 0;
-    const { url } = await site((request, response) => {
+    const { url } = await openWebServer((request, response) => {
       const more = (): void => {
         while (!request.socket.destroyed && response.write(Buffer.alloc(65_536))) sent += 65_536;
       };
@@ -157,7 +162,7 @@ describe('who answers badly is given up', () => {
   });
 
   test('as many bytes as are taken are', async () => {
-    const { url } = await site((_request, response) => response.end('x'.repeat(1000)));
+    const { url } = await openWebServer((_request, response) => response.end('x'.repeat(1000)));
     expect((await guard(own).fetch(url, BOUNDS)).body.length).toBe(1000);
   });
 
@@ -179,19 +184,19 @@ describe('who answers badly is given up', () => {
       },
     ],
   ])('%s: one deadline for all', async (_how, listener) => {
-    const { url } = await site(listener);
+    const { url } = await openWebServer(listener);
     await expect(guard(own).fetch(url, { ...BOUNDS, timeoutMs: 150 })).rejects.toEqual(failing('timeout'));
   });
 
   test('a name server that does not answer', async () => {
-    const resolve: GuardOptions['resolve'] = () => new Promise(() => undefined);
+    const resolve: GuardedFetchOptions['resolve'] = () => new Promise(() => undefined);
     await expect(guard({ resolve }).fetch('https://a.example', { ...BOUNDS, timeoutMs: 50 })).rejects.toEqual(
       failing('timeout'),
     );
   });
 
   test('a name that is not known', async () => {
-    const resolve: GuardOptions['resolve'] = () => Promise.reject(new Error('ENOTFOUND'));
+    const resolve: GuardedFetchOptions['resolve'] = () => Promise.reject(new Error('ENOTFOUND'));
     await expect(guard({ resolve }).fetch('https://a.example', BOUNDS)).rejects.toEqual(failing('name_not_found'));
     await expect(guard({ resolve: async () => [] }).fetch('https://a.example', BOUNDS)).rejects.toEqual(
       failing('name_not_found'),
@@ -199,7 +204,7 @@ describe('who answers badly is given up', () => {
   });
 
   test('compressed, though nobody asked for that', async () => {
-    const { url } = await site((_request, response) =>
+    const { url } = await openWebServer((_request, response) =>
       response.writeHead(200, { 'Content-Encoding': 'gzip' }).end('x'),
     );
     await expect(guard(own).fetch(url, BOUNDS)).rejects.toEqual(failing('answer'));
@@ -210,7 +215,9 @@ describe('who answers badly is given up', () => {
     ['headers without end', `HTTP/1.1 200 OK\r\n${'X-Fill: x\r\n'.repeat(10_000)}`],
     ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx'],
   ])('%s', async (_what, bytes) => {
-    const port = await listening(createTcpServer((socket) => void socket.on('error', () => undefined).write(bytes)));
+    const port = await listenUntilTestEnds(
+      createTcpServer((socket) => void socket.on('error', () => undefined).write(bytes)),
+    );
     await expect(guard(own).fetch(`http://127.0.0.1:${port}`, BOUNDS)).rejects.toEqual(failing('answer'));
   });
 
@@ -218,7 +225,7 @@ describe('who answers badly is given up', () => {
     ['before the answer', ''],
     ['within the answer', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf'],
   ])('a connection that ends %s', async (_when, bytes) => {
-    const port = await listening(
+    const port = await listenUntilTestEnds(
       createTcpServer((socket) => socket.on('error', () => undefined).once('data', () => socket.end(bytes))),
     );
     await expect(guard(own).fetch(`http://127.0.0.1:${port}`, BOUNDS)).rejects.toEqual(failing('connection'));
@@ -232,7 +239,7 @@ describe('who answers badly is given up', () => {
 
 describe('over TLS', () => {
   test('a certificate that nobody vouches for is not taken; one of a trusted authority is, for its own name alone', async () => {
-    const folder = testFolder();
+    const folder = temporaryFolder();
     const files = { keyout: join(folder, 'key.pem'), out: join(folder, 'certificate.pem') };
     execFileSync(
       'openssl',
@@ -261,7 +268,7 @@ describe('over TLS', () => {
     const server = createSecureServer({ cert, key: readFileSync(files.keyout) }, (_request, response) =>
       response.end('safe'),
     );
-    const port = await listening(server);
+    const port = await listenUntilTestEnds(server);
     await expect(guard({ loopback: true }).fetch(`https://localhost:${port}`, BOUNDS)).rejects.toEqual(
       failing('certificate'),
     );

@@ -1,9 +1,9 @@
 import { Agent, type Dispatcher } from 'undici';
 import { Connector } from './connector.ts';
-import { Destinations, type DestinationSettings } from './destinations.ts';
-import { createResolve, systemResolve, type Resolve } from './names.ts';
+import { Destinations, type DestinationSettings } from './destinations/destinations.ts';
+import { createResolver, resolveBySystem, type ResolveName } from './destinations/name-resolver.ts';
 import { exchangeFailure, OutgoingError } from './outgoing-error.ts';
-import { targetOf } from './target.ts';
+import { parseTarget } from './destinations/parse-target.ts';
 import { proxyOf, type RouteSettings } from './tunnel.ts';
 
 export interface OutgoingRequest {
@@ -34,41 +34,41 @@ export interface GuardedFetch {
   close(): Promise<void>;
 }
 
-export interface GuardOptions extends DestinationSettings, RouteSettings {
-  readonly resolve?: Resolve;
+export interface GuardedFetchOptions extends DestinationSettings, RouteSettings {
+  readonly resolve?: ResolveName;
   readonly authorities?: readonly string[];
   /** Is told of an error that the HTTP client has thrown where nobody would have caught it. */
-  readonly broken: (error: unknown) => void;
+  readonly onClientError: (error: unknown) => void;
 }
 
 /** At once, to one origin; more requests wait. */
 const CONNECTIONS_MAX = 16;
 
-export function createGuardedFetch(options: GuardOptions): GuardedFetch {
+export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
   const destinations = new Destinations(options);
   const { nameServers, authorities } = options;
-  const { resolve = nameServers.length === 0 ? systemResolve : createResolve(nameServers) } = options;
-  const broken = (error: unknown): void => {
-    options.broken(error);
+  const { resolve = nameServers.length === 0 ? resolveBySystem : createResolver(nameServers) } = options;
+  const onClientError = (error: unknown): void => {
+    options.onClientError(error);
     // Its connections may no longer know where they stand.
     void agent.destroy();
     agent = makeAgent();
   };
-  const connector = new Connector({ destinations, resolve, authorities, proxy: proxyOf(options), broken });
+  const connector = new Connector({ destinations, resolve, authorities, proxy: proxyOf(options), onClientError });
   const makeAgent = (): Agent => new Agent({ connect: connector.forUndici, connections: CONNECTIONS_MAX });
   let agent = makeAgent();
   return {
     async fetch(url, request) {
-      const target = targetOf(url, { tlsOnly: request.tlsOnly ?? false }, destinations);
-      const overdue = new AbortController();
-      const late = Promise.withResolvers<never>();
+      const target = parseTarget(url, { tlsOnly: request.tlsOnly ?? false }, destinations);
+      const controller = new AbortController();
+      const timeout = Promise.withResolvers<never>();
       const timer = setTimeout(() => {
-        late.reject(new OutgoingError('timeout', `${target.host} did not answer within ${request.timeoutMs} ms`));
-        overdue.abort();
+        timeout.reject(new OutgoingError('timeout', `${target.host} did not answer within ${request.timeoutMs} ms`));
+        controller.abort();
       }, request.timeoutMs);
       try {
         // The signal is looked at only once there is a connection.
-        return await Promise.race([exchange(agent, target, request, overdue.signal), late.promise]);
+        return await Promise.race([exchange(agent, target, request, controller.signal), timeout.promise]);
       } catch (error) {
         throw exchangeFailure(error, target.host);
       } finally {
@@ -99,17 +99,17 @@ async function exchange(
   const { statusCode: status, headers: received } = answer;
   const encoding = received['content-encoding'] ?? 'identity';
   if (encoding !== 'identity') {
-    drop(answer.body);
+    discard(answer.body);
     throw new OutgoingError('answer', `${target.host} answered in an encoding that was not asked for`);
   }
-  return { status, headers: received, body: await bounded(answer, bytesMax, target) };
+  return { status, headers: received, body: await readBounded(answer, bytesMax, target) };
 }
 
-async function bounded({ headers, body }: Dispatcher.ResponseData, bytesMax: number, target: URL): Promise<Buffer> {
+async function readBounded({ headers, body }: Dispatcher.ResponseData, bytesMax: number, target: URL): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let bytes = 0;
   const tooLarge = (): OutgoingError => {
-    drop(body);
+    discard(body);
     return new OutgoingError('too_large', `${target.host} answered with more than ${bytesMax} bytes`);
   };
   if (Number(headers['content-length'] ?? 0) > bytesMax) throw tooLarge();
@@ -122,6 +122,6 @@ async function bounded({ headers, body }: Dispatcher.ResponseData, bytesMax: num
 }
 
 /** Ends an answer that is not wanted; that it was cut off is then no news to anybody. */
-function drop(body: Dispatcher.ResponseData['body']): void {
+function discard(body: Dispatcher.ResponseData['body']): void {
   body.on('error', () => undefined).destroy();
 }

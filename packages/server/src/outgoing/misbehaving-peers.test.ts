@@ -1,9 +1,9 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { Sent } from '../core/subscription/ports.ts';
-import { ANSWERS, answerAsAsked, ENDINGS, misbehavingPeer, uncaughtErrors } from '../testing/misbehaving.ts';
-import { listening } from '../testing/peers.ts';
+import type { SendResult } from '../subscriptions/state/ports.ts';
+import { ANSWERS, answerPrefix, ENDINGS, misbehavingPeer, uncaughtErrors } from '../testing/misbehaving-peer.ts';
+import { listenUntilTestEnds } from '../testing/test-servers.ts';
 import { createGuardedFetch, type OutgoingAnswer } from './guarded-fetch.ts';
 import { OutgoingError } from './outgoing-error.ts';
 import { selfSigned } from './testing/certificates.ts';
@@ -40,7 +40,7 @@ describe.each(MANNERS)('after each number of bytes of an answer, %s', (manner, e
       for (const one of sent) expect(isOutcome(one), `${kind}: ${JSON.stringify(one)}`).toBe(true);
       // However it is cut, the same answer is the same answer.
       if (isWhole) expect(new Set(sent.map(outcomeText)).size, kind).toBe(1);
-      expect(sender.figures.waiting).toBe(0);
+      expect(sender.metrics.waiting).toBe(0);
     });
   });
 
@@ -49,10 +49,10 @@ describe.each(MANNERS)('after each number of bytes of an answer, %s', (manner, e
       const peer = await misbehavingPeer(answer, ending);
       const sender = testSender(MANY);
       const sending = cuts(answer).map((length) => sender.send(post(`http://127.0.0.1:${peer.port}/${length}`)));
-      await expect.poll(() => peer.begun, { interval: 1, timeout: 10_000 }).toBe(sending.length);
+      await expect.poll(() => peer.startedCount, { interval: 1, timeout: 10_000 }).toBe(sending.length);
       await sender.close();
       for (const one of await Promise.all(sending)) expect(isOutcome(one), kind).toBe(true);
-      expect(sender.figures).toEqual({ open: 0, idle: 0, waiting: 0 });
+      expect(sender.metrics).toEqual({ open: 0, idle: 0, waiting: 0 });
     }));
 
   test.each([1000, 1])('a document that is fetched, of at most %d bytes, has an outcome', (bytesMax) =>
@@ -83,7 +83,7 @@ test('at each byte about the limit, an answer that goes on, ends, or stops there
         lengths.map((length) => sender.send(post(`http://127.0.0.1:${port}/${length}`, { timeoutMs: TIMEOUT_MS }))),
       );
       for (const one of sent) expect(isOutcome(one), JSON.stringify(one).slice(0, 200)).toBe(true);
-      await expect.poll(() => sender.figures.open).toBe(0);
+      await expect.poll(() => sender.metrics.open).toBe(0);
     }
   expect(uncaught).toEqual([]);
 });
@@ -99,7 +99,7 @@ const BREAKS: readonly (readonly [how: string, cut: (socket: Socket) => void])[]
 
 test.each(BREAKS)('over TLS, after each number of bytes of an answer, %s below it', (_how, cut) =>
   eachKind(async (answer, kind) => {
-    const port = await listening(relayTo(await encryptedPeer(answer, cut)));
+    const port = await listenUntilTestEnds(relayTo(await encryptedPeer(answer, cut)));
     const sender = testSender({ ...MANY, authorities: [PAIR.cert] });
     // Of every third byte: a handshake costs more than a request.
     const lengths = cuts(answer).filter((length) => length % 3 === 0);
@@ -116,7 +116,7 @@ test('what the HTTP client throws nevertheless fails its own request, and is rep
   const { port } = await misbehavingPeer(ANSWERS['a length'] as string, ENDINGS['silence'] as () => void);
   const sender = testSender({
     ...MANY,
-    broken: (error) => broken.push(error),
+    onClientError: (error) => broken.push(error),
     dial: (options) => {
       const socket = connect(options);
       socket.on('readable', () => {
@@ -127,7 +127,7 @@ test('what the HTTP client throws nevertheless fails its own request, and is rep
   });
   expect(await sender.send(post(`http://127.0.0.1:${port}/10`))).toMatchObject({ failure: 'answer' });
   expect(broken).toMatchObject([{ message: 'thrown by a listener' }]);
-  await expect.poll(() => sender.figures).toEqual({ open: 0, idle: 0, waiting: 0 });
+  await expect.poll(() => sender.metrics).toEqual({ open: 0, idle: 0, waiting: 0 });
   const other = await misbehavingPeer(ANSWERS['a length'] as string, ENDINGS['the rest'] as () => void);
   expect(await sender.send(post(`http://127.0.0.1:${other.port}/10`))).toMatchObject({ answer: { status: 200 } });
   expect(uncaught).toEqual([]);
@@ -142,9 +142,9 @@ async function encryptedPeer(answer: string, cut: (socket: Socket) => void): Pro
     const breakIt = (): void => {
       if (relay !== undefined) cut(relay);
     };
-    answerAsAsked(socket, answer, () => setImmediate(() => setImmediate(breakIt)), { begun: 0 });
+    answerPrefix(socket, answer, () => setImmediate(() => setImmediate(breakIt)), { startedCount: 0 });
   });
-  return listening(server.on('tlsClientError', () => undefined));
+  return listenUntilTestEnds(server.on('tlsClientError', () => undefined));
 }
 
 /** Passes bytes on, so that others can be put among them. */
@@ -162,11 +162,11 @@ function relayTo(port: number): Server {
 
 const FAILURES: ReadonlySet<string> = new Set(['timeout', 'connection', 'answer', 'certificate']);
 
-function isOutcome({ failure, answer }: Sent): boolean {
+function isOutcome({ failure, answer }: SendResult): boolean {
   return failure === undefined ? answer !== undefined && answer.status >= 200 : FAILURES.has(failure);
 }
 
-function outcomeText({ failure, answer }: Sent): string {
+function outcomeText({ failure, answer }: SendResult): string {
   return JSON.stringify([failure, answer]);
 }
 

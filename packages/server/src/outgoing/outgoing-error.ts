@@ -21,7 +21,7 @@ export class OutgoingError extends Error {
   override readonly name = 'OutgoingError';
   readonly failure: OutgoingFailure;
   /** What is shown to those who named the address instead, if that is less. */
-  shown: OutgoingError = this;
+  publicError: OutgoingError = this;
 
   constructor(failure: OutgoingFailure, message: string, cause?: unknown) {
     super(message, { cause });

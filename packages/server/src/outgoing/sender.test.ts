@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { site } from '../testing/peers.ts';
+import { openWebServer } from '../testing/test-servers.ts';
 import { post, testSender } from './testing/test-sender.ts';
 
 describe('what is sent', () => {
   test('comes as it is, and the answer comes back, with where the time went', async () => {
-    const { url } = await site(async (request, response) => {
+    const { url } = await openWebServer(async (request, response) => {
       const pieces = await request.toArray();
       response.setHeader('X-Two', ['a', 'b']);
       response
@@ -15,7 +15,7 @@ describe('what is sent', () => {
     expect(sent).toMatchObject({
       failure: undefined,
       detail: '',
-      isInside: false,
+      isPrivateAddress: false,
       answer: { status: 202, isCut: false },
     });
     expect(sent.answer?.headers['x-two']).toBe('a, b');
@@ -36,7 +36,7 @@ describe('what is sent', () => {
 
   test('goes over a connection that is there already: then no time went into one', async () => {
     const ports: (number | undefined)[] = [];
-    const { url } = await site((request, response) => {
+    const { url } = await openWebServer((request, response) => {
       ports.push(request.socket.remotePort);
       response.end();
     });
@@ -45,6 +45,6 @@ describe('what is sent', () => {
     const { timing } = await own.send(post(url));
     expect(timing).toMatchObject({ nameMs: undefined, connectMs: undefined, tlsMs: undefined });
     expect(new Set(ports).size).toBe(1);
-    expect(own.figures).toEqual({ open: 1, idle: 1, waiting: 0 });
+    expect(own.metrics).toEqual({ open: 1, idle: 1, waiting: 0 });
   });
 });

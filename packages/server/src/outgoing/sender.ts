@@ -1,13 +1,13 @@
-import { Memo } from '../core/memo.ts';
-import type { Refusal, Sender } from '../core/subscription/ports.ts';
-import { Connections, type ConnectionBounds } from './connections.ts';
+import { BoundedCache } from '../core/primitives/bounded-cache.ts';
+import type { Refusal, Sender } from '../subscriptions/state/ports.ts';
+import { ConnectionPool, type ConnectionBounds } from './connection-pool.ts';
 import { Connector, type Dial } from './connector.ts';
 import { Deadlines } from './deadlines.ts';
-import { Destinations, type DestinationSettings } from './destinations.ts';
+import { Destinations, type DestinationSettings } from './destinations/destinations.ts';
 import { Exchange, type ExchangeEvents, type Target } from './exchange.ts';
-import { createResolve, type Resolve } from './names.ts';
+import { createResolver, type ResolveName } from './destinations/name-resolver.ts';
 import type { OutgoingError } from './outgoing-error.ts';
-import { portOf, targetOf } from './target.ts';
+import { portOf, parseTarget } from './destinations/parse-target.ts';
 import { proxyOf, type RouteSettings } from './tunnel.ts';
 
 export interface SenderOptions extends DestinationSettings, RouteSettings, ConnectionBounds {
@@ -15,60 +15,60 @@ export interface SenderOptions extends DestinationSettings, RouteSettings, Conne
   readonly httpsOnly: boolean;
   /** What requests call themselves that do not say so. */
   readonly userAgent: string;
-  readonly resolve?: Resolve | undefined;
+  readonly resolve?: ResolveName | undefined;
   /** Authorities beside the system's, in PEM. */
   readonly authorities?: readonly string[] | undefined;
   readonly dial?: Dial | undefined;
   /** Is told of an error that the HTTP client has thrown where nobody would have caught it; the request it was about has failed. */
-  readonly broken: (error: unknown) => void;
+  readonly onClientError: (error: unknown) => void;
 }
 
 /** The port `Sender`, over connections of its own. */
-export interface OwnSender extends Sender {
+export interface ClosableSender extends Sender {
   /** Ends all connections, and fails what is under way. */
   close(): Promise<void>;
 }
 
 /** Sends webhooks: many small requests to addresses that others have named. */
-export function createSender(options: SenderOptions): OwnSender {
+export function createSender(options: SenderOptions): ClosableSender {
   const destinations = new Destinations(options);
-  const { resolve = createResolve(options.nameServers), authorities, dial, broken } = options;
-  const connector = new Connector({ destinations, resolve, authorities, proxy: proxyOf(options), dial, broken });
+  const { resolve = createResolver(options.nameServers), authorities, dial, onClientError } = options;
+  const connector = new Connector({ destinations, resolve, authorities, proxy: proxyOf(options), dial, onClientError });
   const deadlines = new Deadlines();
-  const begin = (exchange: Exchange): void => deadlines.start(exchange, exchange.request.timeoutMs);
-  const connections = new Connections(connector, options, begin, broken);
+  const onStart = (exchange: Exchange): void => deadlines.start(exchange, exchange.request.timeoutMs);
+  const pool = new ConnectionPool(connector, options, onStart, onClientError);
   const events: ExchangeEvents = {
-    settled(exchange, sent) {
+    onSettled(exchange, sent) {
       if (exchange.isStarted) deadlines.stop(exchange);
       exchange.resolve(sent);
     },
-    released: (exchange, isReusable) => connections.release(exchange, isReusable),
-    stale: (exchange) => connections.renew(exchange),
+    onReleased: (exchange, isReusable) => pool.release(exchange, isReusable),
+    onStale: (exchange) => pool.rerun(exchange),
   };
-  const targets = new Targets((url) => targetOf(url, { tlsOnly: options.httpsOnly }, destinations));
+  const targets = new TargetCache((url) => parseTarget(url, { tlsOnly: options.httpsOnly }, destinations));
   return {
     send: (request) =>
       new Promise((done) => {
         try {
-          connections.take(new Exchange(targets.of(request.url), request, options.userAgent, events, done));
+          pool.run(new Exchange(targets.of(request.url), request, options.userAgent, events, done));
         } catch (error) {
           const { failure, message } = error as OutgoingError;
-          done({ ...refusal(failure, message), answer: undefined, isInside: false, timing: NO_TIME });
+          done({ ...refusal(failure, message), answer: undefined, isPrivateAddress: false, timing: NO_TIMING });
         }
       }),
-    objection: (url) => objectionTo(url, options.httpsOnly, destinations),
-    get figures() {
-      return connections.figures;
+    urlProblem: (url) => objectionTo(url, options.httpsOnly, destinations),
+    get metrics() {
+      return pool.figures;
     },
     async close() {
       connector.close();
-      await connections.close();
+      await pool.close();
       deadlines.close();
     },
   };
 }
 
-const NO_TIME = {
+const NO_TIMING = {
   nameMs: undefined,
   connectMs: undefined,
   tlsMs: undefined,
@@ -77,8 +77,8 @@ const NO_TIME = {
 } as const;
 
 /** URLs that were taken apart before. */
-class Targets {
-  readonly #memo = new Memo<Target>(TARGETS_BYTES_MAX, ({ url }) => TARGET_BYTES + url.length);
+class TargetCache {
+  readonly #memo = new BoundedCache<Target>(TARGETS_BYTES_MAX, ({ url }) => TARGET_BYTES + url.length);
   readonly #parse: (url: string) => URL;
 
   constructor(parse: (url: string) => URL) {
@@ -102,7 +102,7 @@ const TARGET_BYTES = 300;
 
 function objectionTo(url: string, tlsOnly: boolean, destinations: Destinations): Refusal | undefined {
   try {
-    const target = targetOf(url, { tlsOnly }, destinations);
+    const target = parseTarget(url, { tlsOnly }, destinations);
     const port = portOf(target);
     if (destinations.mayPermit(target.hostname, port)) return undefined;
     return refusal('destination', `${target.hostname} on port ${port} must not be sent to`);

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { openEndpoint, subscriptionHub, type SubscriptionHub } from '../testing/subscription-hub.ts';
+import { openEndpoint, openSubscriptionHub, type SubscriptionHub } from '../testing/subscription-hub.ts';
 import { nameServer } from './testing/name-server.ts';
 import { proxyTo } from './testing/proxy.ts';
 
 /** A hub whose names all lead to these addresses. */
 async function hubWith(outgoing: object, addresses: readonly string[] = ['1.1.1.1']): Promise<SubscriptionHub> {
   const names = await nameServer((_name, kind) => (kind === 'A' ? addresses : []));
-  return subscriptionHub({
+  return openSubscriptionHub({
     access: 'rules',
     outgoing: { nameServers: [names.address], ...outgoing },
     subscriptions: { trustedEndpoints: ['*'] },
@@ -85,7 +85,7 @@ describe('outgoing.deny', () => {
 
   test('goes before what is open for development', async () => {
     const { url } = await openEndpoint();
-    const hub = await subscriptionHub({ outgoing: { deny: ['127.0.0.1'] } });
+    const hub = await openSubscriptionHub({ outgoing: { deny: ['127.0.0.1'] } });
     await expectRefused(hub, url, 'destination');
   });
 });

@@ -2,7 +2,7 @@ import { createServer } from 'node:https';
 import { createServer as createTcpServer } from 'node:net';
 import type { TLSSocket, TlsOptions } from 'node:tls';
 import { describe, expect, test } from 'vitest';
-import { listening, site } from '../testing/peers.ts';
+import { listenUntilTestEnds, openWebServer } from '../testing/test-servers.ts';
 import { selfSigned } from './testing/certificates.ts';
 import { post, testSender } from './testing/test-sender.ts';
 
@@ -24,7 +24,7 @@ async function secureSite(options: TlsOptions): Promise<{ readonly port: number;
     greetings.push({ servername, protocol: socket.getProtocol(), isResumed: socket.isSessionReused() });
   });
   server.on('tlsClientError', () => undefined);
-  return { port: await listening(server), greetings };
+  return { port: await listenUntilTestEnds(server), greetings };
 }
 
 describe('a certificate', () => {
@@ -64,19 +64,19 @@ describe('TLS that is none', () => {
   });
 
   test('but plain http', async () => {
-    const { port } = await site((_request, response) => response.end());
+    const { port } = await openWebServer((_request, response) => response.end());
     const sender = testSender({ loopback: true });
     expect(await sender.send(post(`https://localhost:${port}/`))).toMatchObject({ failure: 'certificate' });
   });
 
   test('but a connection that is closed, or says nothing', async () => {
-    const closing = await listening(createTcpServer((socket) => socket.once('data', () => socket.destroy())));
-    const silent = await listening(createTcpServer());
+    const closing = await listenUntilTestEnds(createTcpServer((socket) => socket.once('data', () => socket.destroy())));
+    const silent = await listenUntilTestEnds(createTcpServer());
     const sender = testSender({ loopback: true });
     expect(await sender.send(post(`https://localhost:${closing}/`))).toMatchObject({ failure: 'connection' });
     const sent = await sender.send(post(`https://localhost:${silent}/`, { timeoutMs: 100 }));
     expect(sent).toMatchObject({ failure: 'timeout', timing: { connectMs: undefined } });
-    await expect.poll(() => sender.figures.open).toBe(0);
+    await expect.poll(() => sender.metrics.open).toBe(0);
   });
 });
 

@@ -1,17 +1,19 @@
 import { createServer as createSecureServer } from 'node:https';
 import { describe, expect, test } from 'vitest';
-import { listening, rawSite, site } from '../testing/peers.ts';
-import type { Resolve } from './names.ts';
+import { listenUntilTestEnds, openTcpServer, openWebServer } from '../testing/test-servers.ts';
+import type { ResolveName } from './destinations/name-resolver.ts';
 import { createGuardedFetch } from './guarded-fetch.ts';
 import { selfSigned } from './testing/certificates.ts';
 import { proxyTo } from './testing/proxy.ts';
 import { DEFAULTS, post, testSender } from './testing/test-sender.ts';
 
 const OWN = selfSigned({ names: 'DNS:hooks.example' });
-const PUBLIC: Resolve = async () => [{ address: '1.1.1.1', family: 4 }];
+const PUBLIC: ResolveName = async () => [{ address: '1.1.1.1', family: 4 }];
 
 async function secureSite(): Promise<number> {
-  return listening(createSecureServer(OWN, (request, response) => response.end(`${request.headers.host} is safe`)));
+  return listenUntilTestEnds(
+    createSecureServer(OWN, (request, response) => response.end(`${request.headers.host} is safe`)),
+  );
 }
 
 describe('by a proxy', () => {
@@ -28,7 +30,7 @@ describe('by a proxy', () => {
   });
 
   test('plain http goes through a tunnel as well', async () => {
-    const { port } = await site((request, response) => response.end(`${request.method} ${request.url}`));
+    const { port } = await openWebServer((request, response) => response.end(`${request.method} ${request.url}`));
     const { proxy, asked } = await proxyTo(port);
     const sender = testSender({ proxy, resolve: async () => [{ address: '2606:4700::1111', family: 6 }] });
     expect((await sender.send(post('http://hooks.example/a?b'))).answer?.body).toBe('POST /a?b');
@@ -48,7 +50,7 @@ describe('by a proxy', () => {
 
   test('with a password it is told the password, and nobody else is', async () => {
     const headers: string[] = [];
-    const { port } = await site((request, response) => {
+    const { port } = await openWebServer((request, response) => {
       headers.push(...request.rawHeaders);
       response.end();
     });
@@ -84,10 +86,10 @@ describe('the guard holds before the proxy is asked', () => {
   });
 
   test('what is opened inside is reached directly', async () => {
-    const { url, port } = await site((_request, response) => response.end('direct'));
+    const { url, port } = await openWebServer((_request, response) => response.end('direct'));
     const { proxy, asked } = await proxyTo(1);
     const sender = testSender({ proxy, allow: [`127.0.0.1:${port}`] });
-    expect(await sender.send(post(url))).toMatchObject({ answer: { body: 'direct' }, isInside: true });
+    expect(await sender.send(post(url))).toMatchObject({ answer: { body: 'direct' }, isPrivateAddress: true });
     expect(asked).toEqual([]);
   });
 });
@@ -99,14 +101,14 @@ describe('a proxy that fails is told of as such, and what it said is not', () =>
     ['speaks no HTTP', 'SSH-2.0-secret\r\n\r\n'],
     ['never ends', `HTTP/1.1 200 OK\r\n${'X-Fill: secret\r\n'.repeat(5000)}`],
   ])('%s', async (_how, said) => {
-    const proxy = await rawSite((socket) => socket.write(said));
+    const proxy = await openTcpServer((socket) => socket.write(said));
     const sent = await testSender({ proxy, resolve: PUBLIC }).send(post('https://hooks.example/'));
     expect(sent).toMatchObject({ failure: 'connection', detail: expect.stringContaining('the proxy') });
     expect(JSON.stringify(sent)).not.toMatch(/secret|rule 7/);
   });
 
   test('goes away, or is not there', async () => {
-    const proxy = await rawSite((socket) => socket.destroy());
+    const proxy = await openTcpServer((socket) => socket.destroy());
     for (const each of [proxy, 'http://127.0.0.1:1']) {
       const sent = await testSender({ proxy: each, resolve: PUBLIC }).send(post('https://hooks.example/'));
       expect(sent).toMatchObject({ failure: 'connection', detail: expect.stringContaining('the proxy') });
@@ -114,9 +116,9 @@ describe('a proxy that fails is told of as such, and what it said is not', () =>
   });
 
   test('says nothing until the deadline', async () => {
-    const proxy = await rawSite(() => undefined);
+    const proxy = await openTcpServer(() => undefined);
     const sender = testSender({ proxy, resolve: PUBLIC });
     expect((await sender.send(post('https://hooks.example/', { timeoutMs: 100 }))).failure).toBe('timeout');
-    await expect.poll(() => sender.figures.open).toBe(0);
+    await expect.poll(() => sender.metrics.open).toBe(0);
   });
 });

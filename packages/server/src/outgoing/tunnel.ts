@@ -23,27 +23,31 @@ export function proxyOf({ proxy, proxyConnectTo }: RouteSettings): Proxy | undef
 }
 
 /** Beyond the proxy; all addresses have been checked. */
-interface Beyond {
+interface TunnelDestination {
   readonly hostname: string;
   readonly port: number;
   readonly addresses: readonly string[];
 }
 
 /** Connects to the proxy, and has it connect on (RFC 9110, section 9.3.6). What it says if it will not is kept from who named the address. */
-export async function openTunnel(proxy: Proxy, beyond: Beyond, hold: (socket: Socket) => Socket): Promise<Socket> {
+export async function openTunnel(
+  proxy: Proxy,
+  destination: TunnelDestination,
+  track: (socket: Socket) => Socket,
+): Promise<Socket> {
   const { hostname, port, protocol, username, password } = new URL(proxy.url);
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   const options = { host, port: Number(port || (protocol === 'https:' ? 443 : 80)), noDelay: true, keepAlive: true };
-  const socket = hold(protocol === 'https:' ? tlsConnect({ ...options, servername: host }) : netConnect(options));
-  const target = proxy.connectTo === 'name' ? beyond.hostname : (beyond.addresses[0] as string);
-  const authority = `${isIPv6(target) ? `[${target}]` : target}:${beyond.port}`;
+  const socket = track(protocol === 'https:' ? tlsConnect({ ...options, servername: host }) : netConnect(options));
+  const target = proxy.connectTo === 'name' ? destination.hostname : (destination.addresses[0] as string);
+  const authority = `${isIPv6(target) ? `[${target}]` : target}:${destination.port}`;
   const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
   const authorization =
     username === '' ? '' : `Proxy-Authorization: Basic ${Buffer.from(credentials).toString('base64')}\r\n`;
   socket.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${authorization}\r\n`);
   const status = await readHead(socket);
   if (status >= 200 && status < 300) return socket;
-  throw new OutgoingError('connection', `the proxy would not connect to ${beyond.hostname}`);
+  throw new OutgoingError('connection', `the proxy would not connect to ${destination.hostname}`);
 }
 
 const HEAD_BYTES_MAX = 16_384;

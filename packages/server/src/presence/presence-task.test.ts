@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { PolycastError } from '@polycast/protocol';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Log } from '../core/ports.ts';
-import { ANONYMOUS, type Principal } from '../core/principal.ts';
+import { ANONYMOUS, type Principal } from '../core/access/principal.ts';
 import { Publisher } from '../core/publish.ts';
-import { Rules } from '../core/rules.ts';
-import { withSystemRules } from '../core/system-rules.ts';
-import { Wheel } from '../core/wheel.ts';
-import { createMemoryLog } from '../log/memory.ts';
-import { openPresenceStore, type PresenceStore } from './presence-store.ts';
+import { ChannelRules } from '../core/access/channel-rules.ts';
+import { withSystemRules } from '../core/access/system-rules.ts';
+import { TimingWheel } from '../core/primitives/timing-wheel.ts';
+import { createMemoryLog } from '../storage/memory/memory-log.ts';
+import { openPresenceStore, type PresenceStore } from '../storage/sqlite/presence/presence-store.ts';
 import { PresenceTask } from './presence-task.ts';
 
 const DEFAULTS = {
@@ -33,14 +33,14 @@ interface Options {
 /** A task on a clock that the test turns. */
 function begin({ log = createMemoryLog({ channelsMax: 1000 }), store }: Options = {}) {
   const clock = { timeMs: 1000, nowMs: () => Date.UTC(2026, 0) + clock.timeMs, monotonicMs: () => clock.timeMs };
-  const wheel = new Wheel();
+  const wheel = new TimingWheel();
   const warnings: string[] = [];
   const encode = (text: string): Uint8Array => Buffer.from(text);
-  const publisher = new Publisher(log, new Rules(withSystemRules([]), DEFAULTS), clock, {
+  const publisher = new Publisher(log, new ChannelRules(withSystemRules([]), DEFAULTS), clock, {
     queueBytesMax: 1e6,
     encode,
     fingerprint: (text) => text,
-    appended: () => undefined,
+    onAppended: () => undefined,
   });
   const task = new PresenceTask({
     settings: {
@@ -54,7 +54,7 @@ function begin({ log = createMemoryLog({ channelsMax: 1000 }), store }: Options 
       userMembersBytesMax: 1e9,
       infosBytesMax: 1e9,
     },
-    isKept: (channel) => channel.startsWith('room.'),
+    isTracked: (channel) => channel.startsWith('room.'),
     publisher,
     log,
     clock,
@@ -232,7 +232,7 @@ describe('the store', () => {
     await again.task.start();
     expect(await again.task.snapshot('room.1')).toMatchObject({ users: 1, anonymous: 1 });
     expect(store.position).toBe(log.state.head);
-    expect(store.memory()).toMatchObject({
+    expect(store.load()).toMatchObject({
       online: ['ann'],
       occupied: ['room.1'],
       usersSequence: 1,
@@ -259,7 +259,7 @@ describe('the store', () => {
     task.opened(inRoom(user('bob')));
     await untilTold(log, 5);
     await expect.poll(() => store.position).toBe(log.state.head);
-    expect(store.memory().online).toEqual(['ann', 'bob']);
+    expect(store.load().online).toEqual(['ann', 'bob']);
   });
 
   test('of another log is empty, but for the sequences', async () => {
@@ -268,8 +268,8 @@ describe('the store', () => {
     task.opened(inRoom(user('ann')));
     await untilTold(log, 3);
     await task.close();
-    expect(storeIn(folder, 'two').memory()).toEqual({
-      rooms: [],
+    expect(storeIn(folder, 'two').load()).toEqual({
+      channels: [],
       online: [],
       occupied: [],
       usersSequence: 1,
@@ -290,7 +290,7 @@ describe('the store', () => {
       join(folder, 'presence.sqlite'),
       'no database at all, and long enough to be looked at as one'.repeat(100),
     );
-    expect(storeIn(folder).memory().rooms).toEqual([]);
+    expect(storeIn(folder).load().channels).toEqual([]);
   });
 
   test('takes nothing over from what others have published there, where everybody may', async () => {
@@ -316,7 +316,7 @@ describe('the store', () => {
     const store = storeIn(temporaryFolder());
     const { task } = begin({ log, store });
     await task.start();
-    expect(store.memory()).toMatchObject({ rooms: [], online: [] });
+    expect(store.load()).toMatchObject({ channels: [], online: [] });
   });
 });
 
@@ -327,7 +327,7 @@ function methodsOf(log: Log): Omit<Log, 'state' | 'append'> {
     read: (query) => log.read(query),
     channels: (query) => log.channels(query),
     trim: (orders, nowMs) => log.trim(orders, nowMs),
-    figures: () => log.figures(),
+    stats: () => log.stats(),
     close: () => log.close(),
   };
 }

@@ -1,14 +1,19 @@
 import { formatTime, hasWildcard, isChannel, PolycastError } from '@polycast/protocol';
-import { SYSTEM_PREFIX } from '../core/hub-channels.ts';
+import { SYSTEM_PREFIX } from '../core/access/system-channels.ts';
 import type { Clock, Log, Position, StoredRecord } from '../core/ports.ts';
-import { Presence } from '../core/presence.ts';
-import type { PresenceSettings, PresenceSnapshot, PresenceView } from '../core/presence-types.ts';
-import { presenceChannel } from '../core/presence-channel.ts';
-import { PRESENCE_PATTERNS, presenceChangeOf, presenceEvent, type PresenceChange } from '../core/presence-events.ts';
-import type { Principal } from '../core/principal.ts';
+import { Presence } from '../core/presence/presence.ts';
+import type { PresenceSettings, PresenceSnapshot, PresenceView } from '../core/presence/presence-types.ts';
+import { presenceChannel } from '../core/presence/presence-channel.ts';
+import {
+  PRESENCE_PATTERNS,
+  parsePresenceChange,
+  presenceEvent,
+  type PresenceChange,
+} from '../core/presence/presence-events.ts';
+import type { Principal } from '../core/access/principal.ts';
 import type { Publisher, PublishRequest, PublishResult } from '../core/publish.ts';
-import { ticksOf, type Timed, type Wheel } from '../core/wheel.ts';
-import type { PresenceStore } from './presence-store.ts';
+import { ticksOf, type WheelTimer, type TimingWheel } from '../core/primitives/timing-wheel.ts';
+import type { PresenceStore } from '../storage/sqlite/presence/presence-store.ts';
 
 /** What presence needs to know of a session. */
 export interface PresentSession {
@@ -16,7 +21,7 @@ export interface PresentSession {
   readonly channels: readonly string[];
 }
 
-export interface PresenceFigures {
+export interface PresenceStats {
   /** Channels that somebody is in. */
   readonly channels: number;
   /** Changes that have been told since the hub began. */
@@ -28,11 +33,11 @@ export interface PresenceFigures {
 export interface PresenceParts {
   readonly settings: PresenceSettings;
   /** Whether presence is kept for a channel. */
-  readonly isKept: (channel: string) => boolean;
+  readonly isTracked: (channel: string) => boolean;
   readonly publisher: Publisher;
   readonly log: Log;
   readonly clock: Clock;
-  readonly wheel: Wheel;
+  readonly wheel: TimingWheel;
   /** `undefined` where the log outlives nothing either. */
   readonly store: PresenceStore | undefined;
   readonly logger: { warn(fields: object, message: string): void };
@@ -49,11 +54,11 @@ const INFO_LENGTH_MAX = 4096;
  * Has presence kept and told (PROTOCOL.md section 13.6): sessions in, events out. It hears of sessions that come and go, never of
  * deliveries; for channels whose presence is not kept it does nothing.
  */
-export class PresenceTask implements Timed, PresenceView {
+export class PresenceTask implements WheelTimer, PresenceView {
   readonly #parts: PresenceParts;
   readonly #presence: Presence;
   /** The channels of an interest for which presence is kept; sessions that want the same share their list. */
-  readonly #kept = new WeakMap<readonly string[], readonly string[]>();
+  readonly #trackedChannels = new WeakMap<readonly string[], readonly string[]>();
   /** Taken to be told, and not durable yet; nothing else is taken until they are. */
   #pending: readonly PresenceChange[] = [];
   #publishing: Promise<void> | undefined;
@@ -61,7 +66,7 @@ export class PresenceTask implements Timed, PresenceView {
   /** The store lacks something that the log has. */
   #isBehind = false;
   #isFrozen = false;
-  #told = 0;
+  #publishedCount = 0;
   dueTick = 0;
   placedTick = 0;
   placedIndex = 0;
@@ -76,7 +81,7 @@ export class PresenceTask implements Timed, PresenceView {
     const { store } = this.#parts;
     if (store === undefined) return;
     await this.#catchUp(store);
-    this.#presence.restore(store.memory(), this.#nowMs);
+    this.#presence.restore(store.load(), this.#nowMs);
     this.#wake();
   }
 
@@ -86,11 +91,11 @@ export class PresenceTask implements Timed, PresenceView {
     this.#parts.wheel.cancel(this);
   }
 
-  get figures(): PresenceFigures {
+  get stats(): PresenceStats {
     return {
       channels: this.#presence.size,
-      told: this.#told,
-      untold: this.#pending.length + this.#presence.waiting,
+      told: this.#publishedCount,
+      untold: this.#pending.length + this.#presence.pendingCount,
     };
   }
 
@@ -102,7 +107,7 @@ export class PresenceTask implements Timed, PresenceView {
   }
 
   async snapshot(channel: string): Promise<PresenceSnapshot & { readonly position: Position }> {
-    if (!this.#isKept(channel))
+    if (!this.#isTracked(channel))
       throw new PolycastError('not_found', `No rule sets "presence" for ${channel}, so it is not kept.`);
     while (this.#publishing !== undefined) await this.#publishing;
     if (this.#pending.length > 0)
@@ -110,16 +115,16 @@ export class PresenceTask implements Timed, PresenceView {
     return { ...this.#presence.snapshot(channel), position: this.#parts.log.state.head };
   }
 
-  checkRoom({ user, key }: Principal, channels: readonly string[]): void {
-    if (key !== undefined || this.#presence.hasRoom(this.#channelsOf(channels), user)) return;
+  checkCapacity({ user, key }: Principal, channels: readonly string[]): void {
+    if (key !== undefined || this.#presence.hasCapacity(this.#trackedChannelsOf(channels), user)) return;
     throw new PolycastError('overloaded', 'More members are in channels that keep presence than there is room for.', {
       retryAfterMs: 5000,
     });
   }
 
   /** What clients fill here. */
-  get held(): Presence['held'] {
-    return this.#presence.held;
+  get held(): Presence['memoryUsage'] {
+    return this.#presence.memoryUsage;
   }
 
   isOnline(user: string): boolean {
@@ -131,11 +136,11 @@ export class PresenceTask implements Timed, PresenceView {
   }
 
   opened(session: PresentSession): void {
-    if (this.#concerns(session)) this.#enter(session);
+    if (this.#isTrackedSession(session)) this.#enter(session);
   }
 
   closed(session: PresentSession): void {
-    if (!this.#isFrozen && this.#concerns(session)) this.#leave(session);
+    if (!this.#isFrozen && this.#isTrackedSession(session)) this.#leave(session);
   }
 
   changed(session: PresentSession, before: PresentSession): void {
@@ -147,13 +152,14 @@ export class PresenceTask implements Timed, PresenceView {
   polled({ user, info }: Principal, channels: readonly string[]): void {
     if (user === undefined) return;
     const nowMs = this.#nowMs;
-    this.#presence.pollAnything(user, nowMs);
-    for (const channel of this.#channelsOf(channels)) this.#presence.poll(channel, user, shown(info), nowMs);
+    this.#presence.pollUser(user, nowMs);
+    for (const channel of this.#trackedChannelsOf(channels))
+      this.#presence.poll(channel, user, visibleInfo(info), nowMs);
     this.#wake();
   }
 
   /** Something may be due. */
-  due(): void {
+  onTimer(): void {
     this.#presence.advance(this.#nowMs);
     this.#wake();
   }
@@ -163,44 +169,44 @@ export class PresenceTask implements Timed, PresenceView {
   }
 
   /** A server that looks on is not there as somebody. */
-  #concerns({ principal: { user, key }, channels }: PresentSession): boolean {
+  #isTrackedSession({ principal: { user, key }, channels }: PresentSession): boolean {
     if (key !== undefined) return false;
-    return (user !== undefined && this.#parts.settings.systemEvents) || this.#channelsOf(channels).length > 0;
+    return (user !== undefined && this.#parts.settings.systemEvents) || this.#trackedChannelsOf(channels).length > 0;
   }
 
   #enter({ principal: { user, info }, channels }: PresentSession): void {
     const nowMs = this.#nowMs;
     if (user !== undefined && this.#parts.settings.systemEvents) this.#presence.connect(user, nowMs);
-    for (const channel of this.#channelsOf(channels))
-      this.#presence.enter(channel, user, user === undefined ? undefined : shown(info), nowMs);
+    for (const channel of this.#trackedChannelsOf(channels))
+      this.#presence.enter(channel, user, user === undefined ? undefined : visibleInfo(info), nowMs);
     this.#wake();
   }
 
   #leave({ principal: { user }, channels }: PresentSession): void {
     const nowMs = this.#nowMs;
     if (user !== undefined && this.#parts.settings.systemEvents) this.#presence.disconnect(user, nowMs);
-    for (const channel of this.#channelsOf(channels)) this.#presence.leave(channel, user, nowMs);
+    for (const channel of this.#trackedChannelsOf(channels)) this.#presence.leave(channel, user, nowMs);
     this.#wake();
   }
 
-  #channelsOf(channels: readonly string[]): readonly string[] {
-    let kept = this.#kept.get(channels);
-    if (kept === undefined) {
-      kept = channels.some((channel) => this.#isKept(channel))
-        ? channels.filter((channel) => this.#isKept(channel))
+  #trackedChannelsOf(channels: readonly string[]): readonly string[] {
+    let tracked = this.#trackedChannels.get(channels);
+    if (tracked === undefined) {
+      tracked = channels.some((channel) => this.#isTracked(channel))
+        ? channels.filter((channel) => this.#isTracked(channel))
         : NONE;
-      this.#kept.set(channels, kept);
+      this.#trackedChannels.set(channels, tracked);
     }
-    return kept;
+    return tracked;
   }
 
   /** Whoever reads a pattern looks on, and is in none of its channels. */
-  #isKept(channel: string): boolean {
+  #isTracked(channel: string): boolean {
     return (
       !hasWildcard(channel) &&
       !channel.startsWith(SYSTEM_PREFIX) &&
       isChannel(presenceChannel(channel)) &&
-      this.#parts.isKept(channel)
+      this.#parts.isTracked(channel)
     );
   }
 
@@ -210,33 +216,33 @@ export class PresenceTask implements Timed, PresenceView {
     this.#isWoken = true;
     setImmediate(() => {
       this.#isWoken = false;
-      this.#flush();
+      this.#publishPending();
     });
   }
 
-  #flush(): void {
+  #publishPending(): void {
     if (this.#isFrozen) return;
     const nowMs = this.#nowMs;
     this.#presence.advance(nowMs);
     if (this.#pending.length === 0)
-      this.#pending = this.#presence.take(CHANGES_PER_TURN, nowMs, this.#parts.clock.nowMs());
-    if (this.#pending.length === 0) return this.#sleep(this.#presence.nextMs - nowMs);
+      this.#pending = this.#presence.takeChanges(CHANGES_PER_TURN, nowMs, this.#parts.clock.nowMs());
+    if (this.#pending.length === 0) return this.#scheduleWake(this.#presence.nextMs - nowMs);
     this.#publishing = this.#publish()
-      .catch(this.#broke)
+      .catch(this.#onPublishFailure)
       .then(() => {
         this.#publishing = undefined;
         // Whoever waits for a snapshot comes before what is told next.
-        if (this.#pending.length > 0) this.#sleep(RETRY_MS);
+        if (this.#pending.length > 0) this.#scheduleWake(RETRY_MS);
         else this.#wake();
       });
   }
 
-  #sleep(durationMs: number): void {
+  #scheduleWake(durationMs: number): void {
     if (durationMs < Infinity && !this.#isFrozen) this.#parts.wheel.schedule(this, ticksOf(durationMs));
   }
 
   /** It must not happen; if it does, the others are told of what comes after. */
-  readonly #broke = (error: unknown): void => {
+  readonly #onPublishFailure = (error: unknown): void => {
     this.#pending = [];
     this.#parts.logger.warn({ error: String(error) }, 'changes of presence are lost');
   };
@@ -245,30 +251,30 @@ export class PresenceTask implements Timed, PresenceView {
   async #publish(): Promise<void> {
     const { publisher, logger } = this.#parts;
     const results = await publisher.publish(this.#pending.map(requestOf));
-    const told: PresenceChange[] = [];
-    const again: PresenceChange[] = [];
+    const published: PresenceChange[] = [];
+    const retryable: PresenceChange[] = [];
     let position = 0;
     for (const [index, change] of this.#pending.entries()) {
       const result = results[index] as PublishResult;
       if (result.ok) {
-        told.push(change);
+        published.push(change);
         position = result.position;
-      } else if (isPassing(result.error)) again.push(change);
+      } else if (isTransient(result.error)) retryable.push(change);
       else logger.warn({ change, code: result.error.code }, 'a change of presence could not be told');
     }
-    if (again.length > 0)
-      logger.warn({ count: again.length }, 'changes of presence cannot be told now; they are tried again');
-    this.#pending = again;
-    this.#told += told.length;
-    if (told.length > 0) await this.#remember(told, position);
+    if (retryable.length > 0)
+      logger.warn({ count: retryable.length }, 'changes of presence cannot be told now; they are tried again');
+    this.#pending = retryable;
+    this.#publishedCount += published.length;
+    if (published.length > 0) await this.#store(published, position);
   }
 
-  async #remember(told: readonly PresenceChange[], position: Position): Promise<void> {
+  async #store(published: readonly PresenceChange[], position: Position): Promise<void> {
     const { store, logger } = this.#parts;
     if (store === undefined) return;
     try {
       if (this.#isBehind) await this.#catchUp(store);
-      else store.apply(told, position);
+      else store.apply(published, position);
       this.#isBehind = false;
     } catch (error) {
       if (!this.#isBehind)
@@ -291,7 +297,7 @@ export class PresenceTask implements Timed, PresenceView {
         limit: 1000,
         bytesMax: Infinity,
       });
-      store.apply(page.records.flatMap(changesIn), page.reached);
+      store.apply(page.records.flatMap(storedChangesOf), page.reached);
       after = page.reached;
     }
   }
@@ -305,20 +311,20 @@ function requestOf(change: PresenceChange): PublishRequest {
 }
 
 /** Whether the log may take it later; a channel too many would hold up all the others for as long as there are too many. */
-function isPassing({ code }: PolycastError): boolean {
+function isTransient({ code }: PolycastError): boolean {
   return code === 'log_unavailable' || code === 'log_full' || code === 'overloaded' || code === 'rate_limited';
 }
 
-function shown(info: unknown): unknown {
+function visibleInfo(info: unknown): unknown {
   return info !== undefined && JSON.stringify(info).length > INFO_LENGTH_MAX ? undefined : info;
 }
 
 /** The change that a stored event tells of, if somebody else has not published something of their own there. */
-function changesIn({ channel, type, body }: StoredRecord): PresenceChange[] {
+function storedChangesOf({ channel, type, body }: StoredRecord): PresenceChange[] {
   if (type === undefined) return [];
   const { data } = JSON.parse(`{${Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()}`) as {
     data: unknown;
   };
-  const change = presenceChangeOf({ channel, type, data }, Date.parse);
+  const change = parsePresenceChange({ channel, type, data }, Date.parse);
   return change === undefined ? [] : [change];
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished, vi } from 'vitest';
-import { parseConfig } from '../config/schema.ts';
+import { parseConfig } from '../config/parse.ts';
 import { openHub, type Hub } from '../hub.ts';
 import { fastWorld, systemWorld } from '../operate/world.ts';
 
@@ -17,7 +17,7 @@ export interface Reply {
 export interface SubscriptionHub extends Hub {
   ask(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Reply>;
   /** Its members, as they are answered. @throws Error when it is refused */
-  create(wishes: object, headers?: Readonly<Record<string, string>>): Promise<Readonly<Record<string, unknown>>>;
+  create(definition: object, headers?: Readonly<Record<string, string>>): Promise<Readonly<Record<string, unknown>>>;
   /** Publishes, and says the event's id. */
   publish(channel: string, data: unknown, type?: string): Promise<string>;
   /** A key's text. */
@@ -25,7 +25,7 @@ export interface SubscriptionHub extends Hub {
 }
 
 /** @param settings with `access: rules`, what is asked without a key is asked as the administrator */
-export async function subscriptionHub(settings: object = {}, speed = 1): Promise<SubscriptionHub> {
+export async function openSubscriptionHub(settings: object = {}, speed = 1): Promise<SubscriptionHub> {
   const base = { listen: '127.0.0.1:0', data: ':memory:', access: 'loopback', logging: { level: 'silent' } };
   const config = parseConfig({ ...base, drain: { timeMs: 0 }, ...settings });
   const hub = await openHub(config, { world: speed === 1 ? systemWorld : fastWorld(speed) });
@@ -47,28 +47,28 @@ export async function subscriptionHub(settings: object = {}, speed = 1): Promise
       body: text === '' ? {} : (JSON.parse(text) as Reply['body']),
     };
   };
-  const need = async (method: string, path: string, body: unknown, headers = {}): Promise<Reply['body']> => {
+  const requireCreated = async (method: string, path: string, body: unknown, headers = {}): Promise<Reply['body']> => {
     const reply = await ask(method, path, body, headers);
     if (reply.status !== 201) throw new Error(JSON.stringify(reply.body));
     return reply.body;
   };
   return Object.assign(hub, {
     ask,
-    create: (wishes: object, headers?: Readonly<Record<string, string>>) =>
-      need('POST', '/v1/subscriptions', wishes, headers),
+    create: (definition: object, headers?: Readonly<Record<string, string>>) =>
+      requireCreated('POST', '/v1/subscriptions', definition, headers),
     async publish(channel: string, data: unknown, type?: string) {
-      const { id } = await need('POST', '/v1/events', { channel, data, ...(type !== undefined && { type }) });
+      const { id } = await requireCreated('POST', '/v1/events', { channel, data, ...(type !== undefined && { type }) });
       return id as string;
     },
     async key(scopes: object) {
-      const { key } = await need('POST', '/v1/keys', { name: 'made', scopes });
+      const { key } = await requireCreated('POST', '/v1/keys', { name: 'made', scopes });
       return key as string;
     },
   });
 }
 
 /** Resolves when the expectations hold. */
-export function until(expectations: () => unknown): Promise<unknown> {
+export function waitUntil(expectations: () => unknown): Promise<unknown> {
   return vi.waitFor(expectations, { interval: 10 });
 }
 
@@ -94,9 +94,13 @@ export async function openEndpoint(
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      const came = { url: request.url ?? '', headers: request.headers, body: Buffer.concat(chunks).toString() };
-      received.push(came);
-      answer(came, response);
+      const receivedRequest = {
+        url: request.url ?? '',
+        headers: request.headers,
+        body: Buffer.concat(chunks).toString(),
+      };
+      received.push(receivedRequest);
+      answer(receivedRequest, response);
     });
   });
   server.listen(0, '127.0.0.1');

@@ -13,11 +13,11 @@ export class WebSubSubscriber {
   readonly denials: Denial[] = [];
   readonly deliveries: Delivery[] = [];
   /** What it has asked for itself: topic, callback, and the secret that it gave. Nothing else is confirmed, or believed. */
-  readonly #wishes: { mode: string; topic: string; path: string; secret: string | undefined }[] = [];
+  readonly #requests: { mode: string; topic: string; path: string; secret: string | undefined }[] = [];
   /** How it answers to a question; another one makes a subscriber that does not agree, or that is broken. */
   answer: (verification: Verification, response: ServerResponse) => void = (verification, response) => {
     // Section 5.3.1: what it has not asked for, it must not confirm.
-    const isOwn = this.#wishes.some(
+    const isOwn = this.#requests.some(
       ({ mode, topic, path }) =>
         mode === verification.mode && topic === verification.topic && verification.path.startsWith(path),
     );
@@ -30,7 +30,7 @@ export class WebSubSubscriber {
   };
 
   private constructor() {
-    this.#server = createServer((request, response) => void this.#take(request, response));
+    this.#server = createServer((request, response) => void this.#handle(request, response));
   }
 
   static async start(): Promise<WebSubSubscriber> {
@@ -54,11 +54,11 @@ export class WebSubSubscriber {
 
   /** Section 8: what it takes for the topic's content: with a secret, only what is signed with it. */
   get contents(): readonly string[] {
-    const isBelieved = (delivery: Delivery): boolean => {
-      const wish = this.#wishes.findLast(({ mode, path }) => mode === 'subscribe' && path === delivery.path);
-      return wish !== undefined && (wish.secret === undefined || isAuthentic(delivery, wish.secret));
+    const isAuthenticContent = (delivery: Delivery): boolean => {
+      const request = this.#requests.findLast(({ mode, path }) => mode === 'subscribe' && path === delivery.path);
+      return request !== undefined && (request.secret === undefined || isAuthentic(delivery, request.secret));
     };
-    return this.deliveries.filter(isBelieved).map(({ body }) => body.toString());
+    return this.deliveries.filter(isAuthenticContent).map(({ body }) => body.toString());
   }
 
   /** Section 4: what the topic says of its hub and of itself, by its headers. */
@@ -77,14 +77,14 @@ export class WebSubSubscriber {
     const { mode = '', topic = '', callback = this.callback(), secret } = parameters;
     if (URL.canParse(callback)) {
       const { pathname, search } = new URL(callback);
-      this.#wishes.push({ mode, topic, path: pathname + search, secret });
+      this.#requests.push({ mode, topic, path: pathname + search, secret });
     }
     const response = await fetch(hub, { method: 'POST', body: form });
     await response.arrayBuffer();
     return response.status;
   }
 
-  async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '', 'http://localhost');
     const body: Buffer[] = [];
     for await (const piece of request) body.push(piece as Buffer);

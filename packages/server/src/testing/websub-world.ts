@@ -1,12 +1,12 @@
 import { onTestFinished, vi } from 'vitest';
-import { identifiedHub, type IdentifiedHub } from './identified-hub.ts';
+import { openAuthenticatedHub, type AuthenticatedHub } from './authenticated-hub.ts';
 import { WebSubSubscriber } from './websub-subscriber.ts';
 
 const WAIT = { interval: 5 };
 
 /** A hub whose channels below `news` are public, and a subscriber that it may send to. */
 export interface WebSubWorld {
-  readonly hub: IdentifiedHub;
+  readonly hub: AuthenticatedHub;
   /** The administrator's. */
   readonly key: string;
   readonly subscriber: WebSubSubscriber;
@@ -18,10 +18,10 @@ export interface WebSubWorld {
   subscribe(parameters?: Readonly<Record<string, string | undefined>>): Promise<void>;
   publish(channel: string, body: string | Buffer, contentType: string): Promise<void>;
   /** Those that are kept, as an administrator sees them. */
-  kept(): Promise<readonly Kept[]>;
+  listSubscriptions(): Promise<readonly ListedSubscription[]>;
 }
 
-export interface Kept {
+export interface ListedSubscription {
   readonly id: string;
   readonly channels: readonly string[];
   readonly state: string;
@@ -33,10 +33,10 @@ export interface Kept {
  * @param speed how many times faster time passes for the hub
  * @param before the hub that there was on the same data folder
  */
-export async function webSubWorld(settings: object = {}, speed = 1, before?: WebSubWorld): Promise<WebSubWorld> {
+export async function openWebSubWorld(settings: object = {}, speed = 1, before?: WebSubWorld): Promise<WebSubWorld> {
   const subscriber = before?.subscriber ?? (await WebSubSubscriber.start());
   if (before === undefined) onTestFinished(() => subscriber.close());
-  const hub = await identifiedHub(
+  const hub = await openAuthenticatedHub(
     {
       outgoing: { allow: [`127.0.0.1:${subscriber.port}`] },
       rules: [{ pattern: 'news.>', subscribe: ['anyone'] }],
@@ -54,9 +54,9 @@ export async function webSubWorld(settings: object = {}, speed = 1, before?: Web
       callback: subscriber.callback(),
       ...parameters,
     });
-  const kept: WebSubWorld['kept'] = async () => {
+  const listSubscriptions: WebSubWorld['listSubscriptions'] = async () => {
     const answer = await fetch(`${hub.url}/v1/subscriptions`, { headers: { Authorization: `Bearer ${key}` } });
-    return ((await answer.json()) as { readonly subscriptions: readonly Kept[] }).subscriptions;
+    return ((await answer.json()) as { readonly subscriptions: readonly ListedSubscription[] }).subscriptions;
   };
   return {
     hub,
@@ -65,11 +65,11 @@ export async function webSubWorld(settings: object = {}, speed = 1, before?: Web
     endpoint,
     topic,
     ask,
-    kept,
+    listSubscriptions,
     async subscribe(parameters = {}) {
-      const before = JSON.stringify(await kept());
+      const before = JSON.stringify(await listSubscriptions());
       if ((await ask(parameters)) !== 202) throw new Error('it was not taken');
-      await until(async () => JSON.stringify(await kept()) !== before);
+      await waitUntil(async () => JSON.stringify(await listSubscriptions()) !== before);
     },
     async publish(channel, body, contentType) {
       const answer = await fetch(`${topic(channel)}/events`, {
@@ -83,7 +83,7 @@ export async function webSubWorld(settings: object = {}, speed = 1, before?: Web
 }
 
 /** Waits for a condition. */
-export function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+export function waitUntil(condition: () => boolean | Promise<boolean>): Promise<void> {
   return vi.waitFor(async () => {
     if (!(await condition())) throw new Error('it has not come to that');
   }, WAIT);

@@ -1,12 +1,12 @@
-import { bake } from './kitchen.ts';
+import { publishOrder } from './order-publisher.ts';
 import { LANES } from './lanes/index.ts';
 import type { Lane } from './lanes/index.ts';
-import { createOrder, isServed, see } from './model/order.ts';
+import { createOrder, isComplete, recordReceived } from './model/order.ts';
 import type { Order } from './model/order.ts';
 import type { Fault, LabConfig, LaneName, WireRecord } from './model/records.ts';
 import { STEPS, stepNumber } from './model/steps.ts';
-import { tallyOf } from './model/tally.ts';
-import { verdict } from './model/verdict.ts';
+import { laneStatsOf } from './model/lane-stats.ts';
+import { summaryOf } from './model/summary.ts';
 import { WireModel } from './model/wire-model.ts';
 import { openWireFeed, pageNowMs } from './wire-feed.ts';
 import type { FeedState } from './wire-feed.ts';
@@ -17,15 +17,17 @@ export interface Settings {
   readonly stepMs: number;
 }
 
-export type Trouble = { readonly kind: Fault; readonly lane: LaneName | 'all' } | { readonly kind: 'restart' | 'wipe' };
+export type FaultCommand =
+  | { readonly kind: Fault; readonly lane: LaneName | 'all' }
+  | { readonly kind: 'restart' | 'wipe' };
 
 const FAULT_DURATIONS_MS: Readonly<Partial<Record<Fault, number>>> = { cut: 3000, stall: 4000, slow: 6000 };
 
 /** Nobody waits longer than this for lanes that have not seen the last event. */
-const SERVE_MS_MAX = 30_000;
+const COMPLETION_MS_MAX = 30_000;
 
 /** When trouble is asked for and no pizza is being made, it comes after this step of the next one. */
-const TROUBLE_AFTER_STEP = 3;
+const FAULT_AFTER_STEP = 3;
 
 /** All that the page knows, and all that it can do. Says so to its listeners when something has changed. */
 export class Session {
@@ -39,7 +41,7 @@ export class Session {
   announcement = '';
   readonly #listeners = new Set<() => void>();
   #abort = new AbortController();
-  #planned: Trouble | undefined;
+  #pendingFault: FaultCommand | undefined;
 
   async open(): Promise<void> {
     this.config = await openWireFeed({
@@ -78,7 +80,7 @@ export class Session {
     const { signal } = this.#abort;
     // What a lane cannot even begin is not waited for: a hub with access control lets nobody subscribe here.
     const begun = LANES.map(async (lane) => {
-      await Promise.resolve(lane.transport(this.#watchOf(lane, order, signal))).catch(() =>
+      await Promise.resolve(lane.transport(this.#laneContextOf(lane, order, signal))).catch(() =>
         order.failed.add(lane.name),
       );
     });
@@ -86,14 +88,14 @@ export class Session {
     await this.#until(() => asking.every(({ name }) => this.wire.lanes[name].exchanges.length > 0), 1500);
     await Promise.race([begun.at(-1), pause(1500, signal)]);
     if (signal.aborted) return;
-    await bake(order, {
+    await publishOrder(order, {
       stepMs: () => this.settings.stepMs,
       pause: (milliseconds) => pause(milliseconds, signal),
       onChange: ({ step, acceptedAtMs }) => this.#published(step, acceptedAtMs !== undefined),
     });
     await this.#until(
-      () => LANES.every(({ name }) => order.failed.has(name) || isServed(order.views[name])),
-      SERVE_MS_MAX,
+      () => LANES.every(({ name }) => order.failed.has(name) || isComplete(order.results[name])),
+      COMPLETION_MS_MAX,
     );
     if (this.order === order && this.running) this.#finish(order);
   }
@@ -102,22 +104,22 @@ export class Session {
     if (this.order !== undefined && this.running) this.#finish(this.order);
   }
 
-  async trouble(trouble: Trouble): Promise<void> {
+  async injectFault(trouble: FaultCommand): Promise<void> {
     if (!this.running) {
-      this.#planned = trouble;
+      this.#pendingFault = trouble;
       this.#announce('An order is placed first; the trouble comes while it is being made.');
       await this.placeOrder();
       return;
     }
-    if (!('lane' in trouble)) return act(`hub/${trouble.kind}`);
-    const durationMs = this.isBroken(trouble.lane, trouble.kind) ? 0 : durationOf(trouble.lane, trouble.kind);
-    await act(`lanes/${trouble.lane}/${trouble.kind}?for=${durationMs}`);
+    if (!('lane' in trouble)) return postLabAction(`hub/${trouble.kind}`);
+    const durationMs = this.hasFault(trouble.lane, trouble.kind) ? 0 : durationOf(trouble.lane, trouble.kind);
+    await postLabAction(`lanes/${trouble.lane}/${trouble.kind}?for=${durationMs}`);
   }
 
   /** @param lane `all`: whether it was done to every wire; the webhook's ends by itself, or by a button of its own */
-  isBroken(lane: LaneName | 'all', fault: Fault): boolean {
+  hasFault(lane: LaneName | 'all', fault: Fault): boolean {
     if (lane === 'all')
-      return LANES.filter(({ name }) => name !== 'webhook').every(({ name }) => this.isBroken(name, fault));
+      return LANES.filter(({ name }) => name !== 'webhook').every(({ name }) => this.hasFault(name, fault));
     const now = pageNowMs();
     return this.running && this.wire.lanes[lane].faults.some((span) => span.fault === fault && span.toMs > now);
   }
@@ -126,16 +128,16 @@ export class Session {
     return this.running && this.wire.hubSpans.some(({ toMs }) => toMs === undefined);
   }
 
-  #watchOf(lane: Lane, order: Order, signal: AbortSignal): Parameters<Lane['transport']>[0] {
+  #laneContextOf(lane: Lane, order: Order, signal: AbortSignal): Parameters<Lane['transport']>[0] {
     const port = this.config.lanes.find(({ name }) => name === lane.name)?.port;
-    const view = order.views[lane.name];
+    const view = order.results[lane.name];
     const path = lane.name === 'webhook' ? `pizzas?order=${order.channel}` : `v1/events?channel=${order.channel}`;
     return {
       url: `${lane.scheme}://127.0.0.1:${port}/${path}`,
       channel: order.channel,
       secret: this.config.secret,
       onEvent: ({ data }) => {
-        see(order, lane.name, stepNumber(data.step), pageNowMs());
+        recordReceived(order, lane.name, stepNumber(data.step), pageNowMs());
         this.#changed();
       },
       onGap: ({ reason }) => {
@@ -155,35 +157,36 @@ export class Session {
     if (order === undefined || !this.running) return;
     const { reason, step } = (data ?? {}) as { readonly reason?: string; readonly step?: string };
     // A gap is of all channels of a subscription; this page has but one.
-    if (type === 'polycast.gap') order.views.webhook.gaps.push({ reason: reason ?? '', atMs });
-    else if (channel === order.channel) see(order, 'webhook', stepNumber(step ?? ''), atMs);
+    if (type === 'polycast.gap') order.results.webhook.gaps.push({ reason: reason ?? '', atMs });
+    else if (channel === order.channel) recordReceived(order, 'webhook', stepNumber(step ?? ''), atMs);
   }
 
   #published(step: number, accepted: boolean): void {
-    if (accepted) this.#announce(`Kitchen: ${STEPS[step - 1]?.says ?? ''}`);
-    const planned = this.#planned;
-    if (accepted && step === TROUBLE_AFTER_STEP && planned !== undefined) {
-      this.#planned = undefined;
-      setTimeout(() => void this.trouble(planned), this.settings.stepMs / 3);
+    if (accepted) this.#announce(`Kitchen: ${STEPS[step - 1]?.sentence ?? ''}`);
+    const planned = this.#pendingFault;
+    if (accepted && step === FAULT_AFTER_STEP && planned !== undefined) {
+      this.#pendingFault = undefined;
+      setTimeout(() => void this.injectFault(planned), this.settings.stepMs / 3);
     }
     this.#changed();
   }
 
   #finish(order: Order): void {
     // The next order begins with whole wires.
-    for (const { name, troubles } of LANES) {
-      for (const { fault } of troubles) if (this.isBroken(name, fault)) void act(`lanes/${name}/${fault}?for=0`);
+    for (const { name, faults } of LANES) {
+      for (const { fault } of faults)
+        if (this.hasFault(name, fault)) void postLabAction(`lanes/${name}/${fault}?for=0`);
     }
     // What was done to all wires is done to the webhook's as well.
     for (const fault of ['stall', 'slow'] as const)
-      if (this.isBroken('webhook', fault)) void act(`lanes/webhook/${fault}?for=0`);
+      if (this.hasFault('webhook', fault)) void postLabAction(`lanes/webhook/${fault}?for=0`);
     order.endedAtMs = pageNowMs();
     this.running = false;
-    this.#planned = undefined;
+    this.#pendingFault = undefined;
     this.wire.freeze();
     this.#abort.abort();
     this.#announce(
-      LANES.map(({ name, title }) => verdict(title, tallyOf(order, name, this.wire.lanes[name]))).join(' '),
+      LANES.map(({ name, title }) => summaryOf(title, laneStatsOf(order, name, this.wire.lanes[name]))).join(' '),
     );
   }
 
@@ -219,7 +222,7 @@ export class Session {
 }
 
 function durationOf(lane: LaneName | 'all', fault: Fault): number {
-  const trouble = LANES.find(({ name }) => name === lane)?.troubles.find((each) => each.fault === fault);
+  const trouble = LANES.find(({ name }) => name === lane)?.faults.find((each) => each.fault === fault);
   return trouble?.durationMs ?? FAULT_DURATIONS_MS[fault] ?? 0;
 }
 
@@ -232,7 +235,7 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-async function act(path: string): Promise<void> {
+async function postLabAction(path: string): Promise<void> {
   await fetch(`/lab/api/${path}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

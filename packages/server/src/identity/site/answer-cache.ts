@@ -1,7 +1,7 @@
-import { Recent } from '../recent.ts';
+import { LruCache } from '../lru-cache.ts';
 
 /** An answer, as long as it is of use. */
-export interface Kept<Value> {
+export interface CachedAnswer<Value> {
   readonly key: string;
   /** Whose it is, if it is anybody's. */
   readonly user: string | undefined;
@@ -18,12 +18,12 @@ export interface Kept<Value> {
  */
 export class AnswerCache<Value> {
   readonly #graceMs: number;
-  readonly #byKey: Recent<Kept<Value>>;
-  readonly #byUser = new Map<string, Kept<Value> | Set<Kept<Value>>>();
+  readonly #byKey: LruCache<CachedAnswer<Value>>;
+  readonly #byUser = new Map<string, CachedAnswer<Value> | Set<CachedAnswer<Value>>>();
 
   constructor(entriesMax: number, graceMs: number) {
     this.#graceMs = graceMs;
-    this.#byKey = new Recent(entriesMax, BYTES_MAX);
+    this.#byKey = new LruCache(entriesMax, BYTES_MAX);
   }
 
   get size(): number {
@@ -31,28 +31,28 @@ export class AnswerCache<Value> {
   }
 
   /** Also one that is past its time, while there is grace. */
-  get(key: string, nowMs: number): Kept<Value> | undefined {
-    const kept = this.#byKey.get(key);
-    if (kept === undefined) return undefined;
-    if (nowMs < this.graceEndMs(kept)) return kept;
-    this.#remove(kept);
+  get(key: string, nowMs: number): CachedAnswer<Value> | undefined {
+    const cached = this.#byKey.get(key);
+    if (cached === undefined) return undefined;
+    if (nowMs < this.graceEndMs(cached)) return cached;
+    this.#remove(cached);
     return undefined;
   }
 
-  graceEndMs({ freshUntilMs }: Kept<Value>): number {
+  graceEndMs({ freshUntilMs }: CachedAnswer<Value>): number {
     return freshUntilMs + this.#graceMs;
   }
 
   set(key: string, user: string | undefined, value: Value, freshUntilMs: number): void {
     this.delete(key);
-    const kept: Kept<Value> = { key, user, value, freshUntilMs, gracedUntilMs: 0 };
-    this.#joinUser(kept);
-    for (const gone of this.#byKey.set(key, kept, bytesOf(key, value))) this.#leaveUser(gone);
+    const cached: CachedAnswer<Value> = { key, user, value, freshUntilMs, gracedUntilMs: 0 };
+    this.#indexByUser(cached);
+    for (const evicted of this.#byKey.set(key, cached, bytesOf(key, value))) this.#unindexByUser(evicted);
   }
 
   delete(key: string): void {
-    const kept = this.#byKey.get(key);
-    if (kept !== undefined) this.#remove(kept);
+    const cached = this.#byKey.get(key);
+    if (cached !== undefined) this.#remove(cached);
   }
 
   /** Everything that was answered for or about a user. */
@@ -63,24 +63,24 @@ export class AnswerCache<Value> {
     for (const { key } of all instanceof Set ? all : [all]) this.#byKey.delete(key);
   }
 
-  #remove(kept: Kept<Value>): void {
-    this.#byKey.delete(kept.key);
-    this.#leaveUser(kept);
+  #remove(cached: CachedAnswer<Value>): void {
+    this.#byKey.delete(cached.key);
+    this.#unindexByUser(cached);
   }
 
-  #joinUser(kept: Kept<Value>): void {
-    if (kept.user === undefined) return;
-    const others = this.#byUser.get(kept.user);
-    if (others === undefined) this.#byUser.set(kept.user, kept);
-    else if (others instanceof Set) others.add(kept);
-    else this.#byUser.set(kept.user, new Set([others, kept]));
+  #indexByUser(cached: CachedAnswer<Value>): void {
+    if (cached.user === undefined) return;
+    const others = this.#byUser.get(cached.user);
+    if (others === undefined) this.#byUser.set(cached.user, cached);
+    else if (others instanceof Set) others.add(cached);
+    else this.#byUser.set(cached.user, new Set([others, cached]));
   }
 
-  #leaveUser(kept: Kept<Value>): void {
-    if (kept.user === undefined) return;
-    const others = this.#byUser.get(kept.user);
-    if (!(others instanceof Set)) this.#byUser.delete(kept.user);
-    else if (others.delete(kept) && others.size === 0) this.#byUser.delete(kept.user);
+  #unindexByUser(cached: CachedAnswer<Value>): void {
+    if (cached.user === undefined) return;
+    const others = this.#byUser.get(cached.user);
+    if (!(others instanceof Set)) this.#byUser.delete(cached.user);
+    else if (others.delete(cached) && others.size === 0) this.#byUser.delete(cached.user);
   }
 }
 

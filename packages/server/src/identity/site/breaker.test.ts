@@ -1,11 +1,14 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { CLOSED, isDoubtful, passes, step, type Breaker } from './breaker.ts';
+import { CLOSED, isSuspect, allowsRequest, transition, type Breaker } from './breaker.ts';
 
 const SETTINGS = { failuresMax: 3, openMs: 1000, opensFor: 'clients' } as const;
 
 function after(breaker: Breaker, ...outcomes: readonly ('answered' | 'failed')[]): Breaker {
-  return outcomes.reduce<Breaker>((state, kind) => step(state, { kind, era: state.era, nowMs: 0 }, SETTINGS), breaker);
+  return outcomes.reduce<Breaker>(
+    (state, kind) => transition(state, { kind, era: state.era, nowMs: 0 }, SETTINGS),
+    breaker,
+  );
 }
 
 test('failures in a row open it, and one answer begins the count anew', () => {
@@ -15,10 +18,10 @@ test('failures in a row open it, and one answer begins the count anew', () => {
 
 test('failures of one client alone do not open it, whatever their number; those of two do, or one that is surely of the site', () => {
   const failed = (breaker: Breaker, client?: string, opensFor: 'clients' | 'sure' = 'clients'): Breaker =>
-    step(breaker, { kind: 'failed', era: breaker.era, nowMs: 0, client }, { ...SETTINGS, opensFor });
+    transition(breaker, { kind: 'failed', era: breaker.era, nowMs: 0, client }, { ...SETTINGS, opensFor });
   let state: Breaker = CLOSED;
   for (let failure = 0; failure < 10; failure++) {
-    expect(isDoubtful(state, SETTINGS)).toBe(failure >= 3);
+    expect(isSuspect(state, SETTINGS)).toBe(failure >= 3);
     state = failed(state, 'one');
   }
   expect(state.kind).toBe('closed');
@@ -30,12 +33,17 @@ test('failures of one client alone do not open it, whatever their number; those 
 
 test('when its time is over one question tries, and decides', () => {
   const open = after(CLOSED, 'failed', 'failed', 'failed');
-  expect([passes(open, 999), passes(open, 1000)]).toEqual([false, true]);
-  const trying = step(open, { kind: 'asked', nowMs: 1000 }, SETTINGS);
+  expect([allowsRequest(open, 999), allowsRequest(open, 1000)]).toEqual([false, true]);
+  const trying = transition(open, { kind: 'asked', nowMs: 1000 }, SETTINGS);
   expect(trying.kind).toBe('trying');
-  expect(passes(trying, 1e9)).toBe(false);
-  expect(step(trying, { kind: 'answered', era: trying.era }, SETTINGS)).toMatchObject({ kind: 'closed', failures: 0 });
-  expect(step(trying, { kind: 'failed', era: trying.era, nowMs: 1500 }, SETTINGS)).toMatchObject({ untilMs: 2500 });
+  expect(allowsRequest(trying, 1e9)).toBe(false);
+  expect(transition(trying, { kind: 'answered', era: trying.era }, SETTINGS)).toMatchObject({
+    kind: 'closed',
+    failures: 0,
+  });
+  expect(transition(trying, { kind: 'failed', era: trying.era, nowMs: 1500 }, SETTINGS)).toMatchObject({
+    untilMs: 2500,
+  });
 });
 
 /** Questions go out where it lets them, and end in any order; some much later. */
@@ -64,12 +72,12 @@ test('whatever happens: only one tries, what is late decides nothing, and it nev
         const before = state;
         if (event.do === 'pass') nowMs += event.ms;
         else if (event.do === 'ask') {
-          if (!passes(state, nowMs)) continue;
-          state = step(state, { kind: 'asked', nowMs }, SETTINGS);
+          if (!allowsRequest(state, nowMs)) continue;
+          state = transition(state, { kind: 'asked', nowMs }, SETTINGS);
           out.push(state.era);
         } else if (out.length > 0) {
           const [era = 0] = out.splice(event.which % out.length, 1);
-          state = step(state, { kind: event.well ? 'answered' : 'failed', era, nowMs }, SETTINGS);
+          state = transition(state, { kind: event.well ? 'answered' : 'failed', era, nowMs }, SETTINGS);
           if (era !== before.era) expect(state).toBe(before);
         }
         if (state.kind === 'open' && before.kind !== 'open') openedMs = nowMs;
@@ -78,8 +86,8 @@ test('whatever happens: only one tries, what is late decides nothing, and it nev
         if (state.kind === 'trying') expect(out.filter((era) => era === state.era)).toHaveLength(1);
         expect(state.era).toBeGreaterThanOrEqual(before.era);
       }
-      while (out.length > 0) state = step(state, { kind: 'failed', era: out.pop() ?? 0, nowMs }, SETTINGS);
-      expect(passes(state, nowMs + SETTINGS.openMs)).toBe(true);
+      while (out.length > 0) state = transition(state, { kind: 'failed', era: out.pop() ?? 0, nowMs }, SETTINGS);
+      expect(allowsRequest(state, nowMs + SETTINGS.openMs)).toBe(true);
     }),
   );
 });

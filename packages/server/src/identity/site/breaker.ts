@@ -42,17 +42,17 @@ export const CLOSED: Breaker = closed(0);
 const CLIENTS_MIN = 2;
 
 /** There have been enough failures, but they may all be the fault of what was asked: the site is to be tried with something else. */
-export function isDoubtful(breaker: Breaker, { failuresMax }: Pick<BreakerSettings, 'failuresMax'>): boolean {
+export function isSuspect(breaker: Breaker, { failuresMax }: Pick<BreakerSettings, 'failuresMax'>): boolean {
   return breaker.kind === 'closed' && breaker.failures >= failuresMax;
 }
 
-export function passes(breaker: Breaker, nowMs: number): boolean {
+export function allowsRequest(breaker: Breaker, nowMs: number): boolean {
   return breaker.kind === 'closed' || (breaker.kind === 'open' && nowMs >= breaker.untilMs);
 }
 
-export function step(breaker: Breaker, input: BreakerInput, settings: BreakerSettings): Breaker {
+export function transition(breaker: Breaker, input: BreakerInput, settings: BreakerSettings): Breaker {
   if (input.kind !== 'asked' && input.era !== breaker.era) return breaker;
-  const cell = TABLE[breaker.kind][input.kind] as Cell<Breaker, BreakerInput>;
+  const cell = TRANSITIONS[breaker.kind][input.kind] as Cell<Breaker, BreakerInput>;
   return cell(breaker, input, settings);
 }
 
@@ -66,7 +66,7 @@ type Table = {
   };
 };
 
-const TABLE: Table = {
+const TRANSITIONS: Table = {
   closed: {
     asked: (breaker) => breaker,
     answered: (breaker) => (breaker.failures === 0 ? breaker : closed(breaker.era)),

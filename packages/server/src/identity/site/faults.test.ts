@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { kit, refusal } from './testing/kit.ts';
-import { knowsBySession, type Behaviour } from './testing/site.ts';
+import { openSiteKit, refusal } from './testing/kit.ts';
+import { answersBySession, type Behaviour } from './testing/site.ts';
 
 const MiB = 1024 * 1024;
 
@@ -73,30 +73,30 @@ const FAULTS: Readonly<Record<string, Behaviour>> = {
 };
 
 test.each(Object.entries(FAULTS))('a site that %s lets nobody in', async (_name, behave) => {
-  const { backend, login, site, told } = await kit(behave, { failuresMax: 1, timeoutMs: 300 });
+  const { backend, login, site, logged: told } = await openSiteKit(behave, { failuresMax: 1, timeoutMs: 300 });
   const { code, extensions } = await refusal(() => login('user-7'));
   expect(code).toBe('identity_unavailable');
   expect(extensions?.['retryAfterMs']).toBeGreaterThan(0);
-  expect(site.figures).toMatchObject({ failed: 1, unavailable: 1, isFailing: true });
+  expect(site.stats).toMatchObject({ failed: 1, unavailable: 1, isFailing: true });
   expect(told).toHaveLength(1);
   expect(told[0]).not.toContain('user-7');
-  expect(backend.asked.map(({ path }) => path)).not.toContain('/elsewhere');
+  expect(backend.requests.map(({ path }) => path)).not.toContain('/elsewhere');
 });
 
 test('a connection that the site has ended while it was idle is opened anew', async () => {
   let answered = 0;
-  const { backend, login } = await kit((asked, response) => {
+  const { backend, login } = await openSiteKit((asked, response) => {
     // Ended without a word after the answer, as a server does whose patience is over.
     if (answered++ === 0) response.once('finish', () => setImmediate(() => response.socket?.resetAndDestroy()));
-    return knowsBySession(60)(asked, response);
+    return answersBySession(60)(asked, response);
   });
   expect(await login('user-1')).toMatchObject({ user: '1' });
   expect(await login('user-2')).toMatchObject({ user: '2' });
-  expect(backend.asked).toHaveLength(2);
+  expect(backend.requests).toHaveLength(2);
 });
 
 test('a site that is not there lets nobody in', async () => {
-  const { backend, login, told } = await kit(knowsBySession(60), { failuresMax: 1 });
+  const { backend, login, logged: told } = await openSiteKit(answersBySession(60), { failuresMax: 1 });
   await backend.close();
   expect((await refusal(() => login('user-7'))).code).toBe('identity_unavailable');
   expect(told).toEqual([expect.stringContaining('ECONNREFUSED')]);
@@ -117,7 +117,7 @@ test('a site whose certificate nobody vouches for is told nothing', async () => 
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());
   const loginUrl = `https://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  const { login, told } = await kit(knowsBySession(60), { failuresMax: 1, loginUrl });
+  const { login, logged: told } = await openSiteKit(answersBySession(60), { failuresMax: 1, loginUrl });
   expect((await refusal(() => login('user-7'))).code).toBe('identity_unavailable');
   expect(asked).toBe(0);
   expect(told).toEqual([expect.stringMatching(/CERT/)]);

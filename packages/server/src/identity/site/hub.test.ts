@@ -1,9 +1,9 @@
 import { afterEach, expect, test } from 'vitest';
 import WebSocket from 'ws';
-import { parseConfig } from '../../config/schema.ts';
+import { parseConfig } from '../../config/parse.ts';
 import { openHub, type Hub } from '../../hub.ts';
 import { fastWorld } from '../../operate/world.ts';
-import { knowsBySession, openSite, type Behaviour, type TestSite } from './testing/site.ts';
+import { answersBySession, openSite, type Behaviour, type TestSite } from './testing/site.ts';
 
 const opened: { close(): Promise<void> | void }[] = [];
 afterEach(async () => {
@@ -72,7 +72,7 @@ async function messageOf(stream: AsyncGenerator<string>, event: string): Promise
 }
 
 test('a cookie is enough on every transport, and says whose private channel it is', async () => {
-  const { hub, get } = await kit(knowsBySession(60));
+  const { hub, get } = await kit(answersBySession(60));
   expect((await get('/v1/events?channel=@me', ADA)).status).toBe(200);
   const stream = await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' });
   await messageOf(messages(stream), 'polycast.ready');
@@ -83,7 +83,7 @@ test('a cookie is enough on every transport, and says whose private channel it i
 });
 
 test('who is nobody to the site reads what is for anyone, and is asked who it is elsewhere', async () => {
-  const { get } = await kit(knowsBySession(60));
+  const { get } = await kit(answersBySession(60));
   const guest = { cookie: 'session=guest' };
   expect((await get('/v1/events?channel=news', guest)).status).toBe(200);
   const refused = await get('/v1/events?channel=@me', guest);
@@ -100,14 +100,14 @@ test('rules ask for what the site claims of its users', async () => {
 });
 
 test('a cookie of a page whose origin is not allowed is never shown to the site', async () => {
-  const { backend, get } = await kit(knowsBySession(60));
+  const { backend, get } = await kit(answersBySession(60));
   const { status } = await get('/v1/events?channel=@me', { ...ADA, origin: 'https://evil.example' });
   expect([401, 403]).toContain(status);
-  expect(backend.asked).toHaveLength(0);
+  expect(backend.requests).toHaveLength(0);
 });
 
 test('a site that is down: 503 and when to come back for those it has not named, on every transport', async () => {
-  const { hub, backend, get } = await kit(knowsBySession(60));
+  const { hub, backend, get } = await kit(answersBySession(60));
   await get('/v1/events?channel=@me', ADA);
   backend.behave = down;
   const eve = { cookie: 'session=user-eve' };
@@ -130,7 +130,7 @@ test('a site that is down: 503 and when to come back for those it has not named,
 
 test('where a rule says so, the site decides on a channel: for readers and publishers', async () => {
   const { hub, backend, get } = await kit((asked, response) => {
-    if (asked.path === '/login') return knowsBySession(60)(asked, response);
+    if (asked.path === '/login') return answersBySession(60)(asked, response);
     const { user, action, channel } = asked.body;
     return { allowed: channel === `orders.${user}` && action === 'subscribe', ttlSeconds: 60 };
   });
@@ -144,7 +144,7 @@ test('where a rule says so, the site decides on a channel: for readers and publi
     body: '1',
   });
   expect(published.status).toBe(403);
-  expect(backend.asked.filter(({ path }) => path === '/consent').map(({ body }) => body['action'])).toEqual([
+  expect(backend.requests.filter(({ path }) => path === '/consent').map(({ body }) => body['action'])).toEqual([
     'subscribe',
     'subscribe',
     'subscribe',
@@ -156,10 +156,10 @@ test('where a rule says so, the site decides on a channel: for readers and publi
 });
 
 test('a stream lives on beyond its answers: the site is asked again, and its client hears nothing of it', async () => {
-  const { backend, get } = await kit(knowsBySession(12), {}, 10);
+  const { backend, get } = await kit(answersBySession(12), {}, 10);
   const stream = messages(await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' }));
   await messageOf(stream, 'polycast.ready');
-  await expect.poll(() => backend.asked.length).toBeGreaterThanOrEqual(3);
+  await expect.poll(() => backend.requests.length).toBeGreaterThanOrEqual(3);
   backend.behave = () => ({ user: null });
   const rest: string[] = [];
   for await (const message of stream) rest.push(message);
@@ -175,11 +175,11 @@ test('what the site says on renewal holds, also where it is less than before', a
   await messageOf(stream, 'polycast.ready');
   backend.behave = () => ({ user: 'ada', ttlSeconds: 1 });
   expect(await messageOf(stream, 'polycast.closing')).toContain('forbidden');
-  expect(backend.asked).toHaveLength(2);
+  expect(backend.requests).toHaveLength(2);
 });
 
 test('a stream lives on through an outage of the site, and ends with the grace', async () => {
-  const { backend, get } = await kit(knowsBySession(10), { graceSeconds: 20, retryAfterSeconds: 10 }, 10);
+  const { backend, get } = await kit(answersBySession(10), { graceSeconds: 20, retryAfterSeconds: 10 }, 10);
   // Before anybody was asked: what the site says holds for at least as long from here.
   const beganMs = performance.now();
   const stream = messages(await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' }));
@@ -197,7 +197,7 @@ function tell({ hub }: Kit, path: string): Promise<Response> {
 }
 
 test('when the site disconnects a user, its streams end and nothing that it said of them counts', async () => {
-  const world = await kit(knowsBySession(60));
+  const world = await kit(answersBySession(60));
   const { backend, get } = world;
   const stream = messages(await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' }));
   await messageOf(stream, 'polycast.ready');
@@ -209,12 +209,12 @@ test('when the site disconnects a user, its streams end and nothing that it said
 });
 
 test('whoever logs in again after that is let in, also with the same cookie', async () => {
-  const world = await kit(knowsBySession(60));
+  const world = await kit(answersBySession(60));
   const { backend, get } = world;
   expect((await get('/v1/events?channel=@me', ADA)).status).toBe(200);
   await tell(world, '/v1/users/ada/disconnect');
   await expect.poll(async () => (await get('/v1/events?channel=@me', ADA)).status).toBe(200);
-  expect(backend.asked).toHaveLength(2);
+  expect(backend.requests).toHaveLength(2);
 });
 
 test('when the site has a user reauthenticated, a stream goes on with what is right now', async () => {
@@ -229,7 +229,7 @@ test('when the site has a user reauthenticated, a stream goes on with what is ri
   expect(await messageOf(staff, 'polycast.closing')).toContain('forbidden');
   const ended = messageOf(own, 'polycast.closing');
   // Once for both; and the other goes on, until it is sent away.
-  expect(backend.asked).toHaveLength(2);
+  expect(backend.requests).toHaveLength(2);
   await tell(world, '/v1/users/ada/disconnect');
   expect(await ended).toContain('unauthorized');
 });

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { ANONYMOUS } from '../../core/principal.ts';
-import { kit, refusal } from './testing/kit.ts';
-import { knowsBySession } from './testing/site.ts';
+import { ANONYMOUS } from '../../core/access/principal.ts';
+import { openSiteKit, refusal } from './testing/kit.ts';
+import { answersBySession } from './testing/site.ts';
 
 test('the site is shown the named cookies and headers, and says who it is', async () => {
-  const { backend, clock, login } = await kit(
+  const { backend, clock, login } = await openSiteKit(
     () => ({
       user: '7',
       info: { name: 'Ada' },
@@ -29,7 +29,7 @@ test('the site is shown the named cookies and headers, and says who it is', asyn
     issuedMs: clock.nowMs(),
     expiresMs: clock.nowMs() + 60_000,
   });
-  expect(backend.asked).toMatchObject([
+  expect(backend.requests).toMatchObject([
     {
       path: '/login',
       headers: {
@@ -49,47 +49,47 @@ test('the site is shown the named cookies and headers, and says who it is', asyn
 });
 
 test("a request without any of it is not the site's, nor is one with a token", async () => {
-  const { backend, login } = await kit(knowsBySession(60));
+  const { backend, login } = await openSiteKit(answersBySession(60));
   expect(login(undefined)).toBeUndefined();
   expect(login('user-7', { token: 'something' })).toBeUndefined();
-  expect(backend.asked).toHaveLength(0);
+  expect(backend.requests).toHaveLength(0);
 });
 
 test('what the site has said is known at once, until its time is over', async () => {
-  const { backend, clock, login } = await kit(knowsBySession(60));
+  const { backend, clock, login } = await openSiteKit(answersBySession(60));
   const first = await login('user-7');
   expect(login('user-7')).toBe(first);
-  clock.pass(59_999);
+  clock.advance(59_999);
   expect(login('user-7')).toBe(first);
-  clock.pass(1);
+  clock.advance(1);
   expect(login('user-7')).toBeInstanceOf(Promise);
-  expect(backend.asked).toHaveLength(1);
-  await expect.poll(() => backend.asked.length).toBe(2);
+  expect(backend.requests).toHaveLength(1);
+  await expect.poll(() => backend.requests.length).toBe(2);
 });
 
 test('nobody is asked about again only after a moment', async () => {
-  const { backend, clock, login } = await kit(knowsBySession(60));
+  const { backend, clock, login } = await openSiteKit(answersBySession(60));
   expect(await login('guest')).toEqual(ANONYMOUS);
   expect(login('guest')).toEqual(ANONYMOUS);
-  clock.pass(3000);
+  clock.advance(3000);
   expect(await login('guest')).toEqual(ANONYMOUS);
-  expect(backend.asked).toHaveLength(2);
+  expect(backend.requests).toHaveLength(2);
 });
 
 test.each([401, 403])('%s is nobody', async (status) => {
-  const { login } = await kit((_asked, response) => void response.writeHead(status).end('who are you?'));
+  const { login } = await openSiteKit((_asked, response) => void response.writeHead(status).end('who are you?'));
   expect(await login('user-7')).toEqual(ANONYMOUS);
 });
 
 test('a token that only the site could know, and does not, is refused', async () => {
-  const { login } = await kit(() => ({ user: null }), { cookies: [], headers: ['Authorization'] });
+  const { login } = await openSiteKit(() => ({ user: null }), { cookies: [], headers: ['Authorization'] });
   const shown = { token: 'abc', header: (name: string) => (name === 'authorization' ? 'Bearer abc' : undefined) };
   expect((await refusal(() => login(undefined, shown))).code).toBe('unauthorized');
   expect((await refusal(() => login(undefined, shown))).code).toBe('unauthorized');
 });
 
 test('a password that a browser sends by itself is not shown for a page', async () => {
-  const { backend, login } = await kit(() => ({ user: '7', ttlSeconds: 60 }), {
+  const { backend, login } = await openSiteKit(() => ({ user: '7', ttlSeconds: 60 }), {
     cookies: [],
     headers: ['authorization'],
   });
@@ -98,38 +98,38 @@ test('a password that a browser sends by itself is not shown for a page', async 
   const noCors = (name: string): string | undefined => (name === 'sec-fetch-site' ? 'cross-site' : header(name));
   expect(login(undefined, { header: noCors })).toBeUndefined();
   expect(await login(undefined, { header })).toMatchObject({ user: '7' });
-  expect(backend.asked).toHaveLength(1);
+  expect(backend.requests).toHaveLength(1);
 });
 
 test('what is shown arrives byte for byte, and what is too long for the site does not go there', async () => {
-  const { backend, login } = await kit(({ headers, body }) => {
+  const { backend, login } = await openSiteKit(({ headers, body }) => {
     const { session } = body['cookies'] as { session: string };
     return { user: session === 'é"ÿ' && headers.cookie === 'session=é"ÿ' ? 'both' : 'neither', ttlSeconds: 60 };
   });
   expect((await login('é"ÿ'))?.user).toBe('both');
   // HTTP/2 may bring what HTTP/1.1 cannot carry on: then the body has it alone.
   expect((await login('\u0001'))?.user).toBe('neither');
-  expect(backend.asked[1]?.headers.cookie).toBeUndefined();
+  expect(backend.requests[1]?.headers.cookie).toBeUndefined();
   expect((await refusal(() => login('x'.repeat(4097)))).code).toBe('unauthorized');
-  expect(backend.asked).toHaveLength(2);
+  expect(backend.requests).toHaveLength(2);
 });
 
 test('per address: another address is another question', async () => {
-  const { backend, login } = await kit(knowsBySession(60), { perAddress: true });
+  const { backend, login } = await openSiteKit(answersBySession(60), { perAddress: true });
   await login('user-7');
   await login('user-7', { address: '192.0.2.8' });
-  expect(backend.asked.map(({ body }) => body['address'])).toEqual(['192.0.2.7', '192.0.2.8']);
+  expect(backend.requests.map(({ body }) => body['address'])).toEqual(['192.0.2.7', '192.0.2.8']);
 });
 
 test('a crowd with few cookies costs as many calls, and no more at once than is stated', async () => {
-  const { backend, login } = await kit(async (asked, response) => {
+  const { backend, login } = await openSiteKit(async (asked, response) => {
     await new Promise((resolve) => setImmediate(resolve));
-    return knowsBySession(60)(asked, response);
+    return answersBySession(60)(asked, response);
   });
   const crowd = Array.from({ length: 1000 }, (_, index) => login(`user-${index % 200}`));
   const users = await Promise.all(crowd);
   expect(users.map((principal) => principal?.user)).toEqual(crowd.map((_, index) => String(index % 200)));
-  expect(backend.asked).toHaveLength(200);
+  expect(backend.requests).toHaveLength(200);
   expect(backend.concurrentMax).toBeLessThanOrEqual(4);
   expect(backend.connections).toBeLessThanOrEqual(4);
 });
@@ -137,10 +137,10 @@ test('a crowd with few cookies costs as many calls, and no more at once than is 
 test('beyond the queue nobody waits', async () => {
   let release = (): void => undefined;
   const held = new Promise<void>((resolve) => (release = resolve));
-  const { login } = await kit(
+  const { login } = await openSiteKit(
     async (asked, response) => {
       await held;
-      return knowsBySession(60)(asked, response);
+      return answersBySession(60)(asked, response);
     },
     { concurrentMax: 1, queueMax: 1 },
   );

@@ -1,10 +1,10 @@
 import { PolycastError } from '@polycast/protocol';
 import { hash } from 'node:crypto';
-import { countedAs } from '../../core/counted-address.ts';
+import { addressKey } from '../../core/primitives/address-key.ts';
 import type { Credentials } from '../../core/ports.ts';
-import type { Principal } from '../../core/principal.ts';
+import type { Principal } from '../../core/access/principal.ts';
 import type { Identifier } from '../authority.ts';
-import type { Inquiry } from './inquiry.ts';
+import type { SiteLookup } from './site-lookup.ts';
 
 export interface LoginSettings {
   readonly cookies: readonly string[];
@@ -14,13 +14,13 @@ export interface LoginSettings {
 }
 
 /** What the site is asked: its body, and the key of equal questions. */
-interface Question {
+interface LookupRequest {
   readonly key: string;
   readonly body: string;
 }
 
 /** The body of a question (PROTOCOL.md section 13.3). */
-export interface LoginQuestion {
+export interface LoginRequest {
   readonly cookies: Readonly<Record<string, string>>;
   readonly headers: Readonly<Record<string, string>>;
   readonly address: string;
@@ -29,83 +29,83 @@ export interface LoginQuestion {
 
 /** Finds out who somebody is by showing the site what they brought along. */
 export class SiteLogin implements Identifier {
-  readonly #inquiry: Inquiry<Principal>;
+  readonly #lookup: SiteLookup<Principal>;
   readonly #settings: LoginSettings;
   /** By what a user was known, for as long as anybody holds on to it: so it can be asked again. */
-  readonly #questions = new WeakMap<Principal, Question>();
+  readonly #requests = new WeakMap<Principal, LookupRequest>();
 
-  constructor(inquiry: Inquiry<Principal>, settings: LoginSettings) {
-    this.#inquiry = inquiry;
+  constructor(lookup: SiteLookup<Principal>, settings: LoginSettings) {
+    this.#lookup = lookup;
     this.#settings = settings;
   }
 
   identify(credentials: Credentials): Principal | Promise<Principal> | undefined {
-    const shown = this.#shown(credentials);
-    if (shown === undefined) return undefined;
-    const key = hash('sha256', shown, 'base64url');
+    const credentialText = this.#credentialText(credentials);
+    if (credentialText === undefined) return undefined;
+    const key = hash('sha256', credentialText, 'base64url');
     let body: string | undefined;
-    const compose = (): string => (body ??= this.#compose(credentials));
-    const known = this.#inquiry.ask(key, compose, countedAs(credentials.address));
+    const compose = (): string => (body ??= this.#requestBody(credentials));
+    const answer = this.#lookup.ask(key, compose, addressKey(credentials.address));
     const hasToken = credentials.token !== undefined;
-    if (!(known instanceof Promise)) return this.#noted(known, key, compose, hasToken);
-    return known.then((principal) => this.#noted(principal, key, compose, hasToken));
+    if (!(answer instanceof Promise)) return this.#rememberRequest(answer, key, compose, hasToken);
+    return answer.then((principal) => this.#rememberRequest(principal, key, compose, hasToken));
   }
 
   renew(principal: Principal): Promise<Principal> | undefined {
-    const question = this.#questions.get(principal);
-    if (question === undefined) return undefined;
-    return this.#renewed(principal, question);
+    const request = this.#requests.get(principal);
+    if (request === undefined) return undefined;
+    return this.#renewed(principal, request);
   }
 
   forget(user: string): void {
-    this.#inquiry.forget(user);
+    this.#lookup.forget(user);
   }
 
-  async #renewed(principal: Principal, { key, body }: Question): Promise<Principal> {
-    const renewed = await this.#inquiry.renew(key, () => body, principal.expiresMs);
+  async #renewed(principal: Principal, { key, body }: LookupRequest): Promise<Principal> {
+    const renewed = await this.#lookup.renew(key, () => body, principal.expiresMs);
     // Whoever has logged out, or is somebody else by now, is not who the session was opened for.
     if (renewed.user !== principal.user) throw new PolycastError('unauthorized', 'The site knows this user no more.');
-    return this.#noted(renewed, key, () => body, false);
+    return this.#rememberRequest(renewed, key, () => body, false);
   }
 
-  #noted(principal: Principal, key: string, compose: () => string, hasToken: boolean): Principal {
+  #rememberRequest(principal: Principal, key: string, compose: () => string, hasToken: boolean): Principal {
     if (principal.kind === 'anonymous') {
       if (hasToken) throw new PolycastError('unauthorized', 'The site does not know these credentials.');
-    } else if (!this.#questions.has(principal)) this.#questions.set(principal, { key, body: compose() });
+    } else if (!this.#requests.has(principal)) this.#requests.set(principal, { key, body: compose() });
     return principal;
   }
 
   /** All that the site decides by, as one text; `undefined` if there is nothing, or a token that is not for the site. */
-  #shown(credentials: Credentials): string | undefined {
+  #credentialText(credentials: Credentials): string | undefined {
     const { cookies, headers, perAddress } = this.#settings;
-    let shown = '';
-    let isSomething = false;
+    let text = '';
+    let hasCredentials = false;
     for (const name of cookies) {
       const value = credentials.cookie(name);
-      if (value !== undefined) isSomething = checkLength(value, COOKIE_LENGTH_MAX);
+      if (value !== undefined) hasCredentials = checkLength(value, COOKIE_LENGTH_MAX);
       // Neither cookies nor headers can hold a line break, so no two lists look alike.
-      shown += value === undefined ? '\n' : `=${value}\n`;
+      text += value === undefined ? '\n' : `=${value}\n`;
     }
-    let isTokenShown = false;
+    let isTokenIncluded = false;
     for (const name of headers) {
       const value = headerOf(credentials, name);
-      if (value !== undefined) isSomething = checkLength(value, HEADER_LENGTH_MAX);
-      if (value !== undefined && name === 'authorization') isTokenShown = true;
-      shown += value === undefined ? '\n' : `=${value}\n`;
+      if (value !== undefined) hasCredentials = checkLength(value, HEADER_LENGTH_MAX);
+      if (value !== undefined && name === 'authorization') isTokenIncluded = true;
+      text += value === undefined ? '\n' : `=${value}\n`;
     }
-    if (!isSomething || (credentials.token !== undefined && !isTokenShown)) return undefined;
-    return perAddress ? shown + credentials.address : shown;
+    if (!hasCredentials || (credentials.token !== undefined && !isTokenIncluded)) return undefined;
+    return perAddress ? text + credentials.address : text;
   }
 
-  #compose(credentials: Credentials): string {
+  #requestBody(credentials: Credentials): string {
     const { cookies, headers } = this.#settings;
-    const question: LoginQuestion = {
+    const request: LoginRequest = {
       cookies: collect(cookies, (name) => credentials.cookie(name)),
       headers: collect(headers, (name) => headerOf(credentials, name)),
       address: credentials.address,
       origin: credentials.origin ?? null,
     };
-    return JSON.stringify(question);
+    return JSON.stringify(request);
   }
 }
 
@@ -123,8 +123,8 @@ function headerOf(credentials: Credentials, name: string): string | undefined {
   const value = credentials.header(name);
   if (value === undefined || name !== 'authorization' || !/^(?:basic|digest|negotiate|ntlm)\b/i.test(value))
     return value;
-  const isOfPage = credentials.origin !== undefined || credentials.header('sec-fetch-site') !== undefined;
-  return isOfPage ? undefined : value;
+  const isFromBrowser = credentials.origin !== undefined || credentials.header('sec-fetch-site') !== undefined;
+  return isFromBrowser ? undefined : value;
 }
 
 function collect(names: readonly string[], valueOf: (name: string) => string | undefined): Record<string, string> {

@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { ANSWERS, ENDINGS, misbehavingPeer, uncaughtErrors } from '../../testing/misbehaving.ts';
+import { ANSWERS, ENDINGS, misbehavingPeer, uncaughtErrors } from '../../testing/misbehaving-peer.ts';
 import { SiteClient, type SiteReply } from './site-client.ts';
 import { SiteFailure } from './site-failure.ts';
 
@@ -49,7 +49,9 @@ describe.each(Object.entries(ENDINGS))('after each number of bytes of an answer 
       Object.values(ANSWERS).map(async (answer) => {
         const peer = await misbehavingPeer(answer, ending);
         await outcomesOf(peer.port, answer, 20_000, async (close) => {
-          await expect.poll(() => peer.begun, { interval: 1, timeout: 10_000 }).toBeGreaterThan(answer.length / 2);
+          await expect
+            .poll(() => peer.startedCount, { interval: 1, timeout: 10_000 })
+            .toBeGreaterThan(answer.length / 2);
           await close();
         });
       }),

@@ -1,64 +1,69 @@
 import { expect, test } from 'vitest';
-import { ANONYMOUS, type Principal } from '../../core/principal.ts';
-import { forget, kit, refusal } from './testing/kit.ts';
-import { knowsBySession, type Behaviour } from './testing/site.ts';
+import { ANONYMOUS, type Principal } from '../../core/access/principal.ts';
+import { forget, openSiteKit, refusal } from './testing/kit.ts';
+import { answersBySession, type Behaviour } from './testing/site.ts';
 
 test('on an outage known users stay for the grace, and unknown ones are not let in', async () => {
-  const { backend, site, clock, login, told } = await kit(knowsBySession(60));
+  const { backend, site, clock, login, logged: told } = await openSiteKit(answersBySession(60));
   const before = (await login('user-7')) as Principal;
   backend.behave = (_asked, response) => void response.writeHead(503).end();
-  clock.pass(60_000);
+  clock.advance(60_000);
   const graced = (await login('user-7')) as Principal;
   expect(graced).toEqual({ ...before, expiresMs: before.expiresMs + 5000 });
   expect((await refusal(() => login('user-8'))).code).toBe('identity_unavailable');
   expect((await refusal(() => login('guest'))).code).toBe('identity_unavailable');
   // The breaker is open: nobody is asked.
-  expect(backend.asked).toHaveLength(4);
+  expect(backend.requests).toHaveLength(4);
   expect(login('user-7')).toBe(graced);
   expect((await refusal(() => login('user-9'))).code).toBe('identity_unavailable');
-  expect(backend.asked).toHaveLength(4);
+  expect(backend.requests).toHaveLength(4);
   expect(told).toEqual([expect.stringMatching(/^a question .*503/), expect.stringMatching(/left alone.*503/)]);
   // One question tries it again, and finds it still down.
-  clock.pass(5000);
+  clock.advance(5000);
   expect(((await login('user-7')) as Principal).expiresMs).toBe(before.expiresMs + 10_000);
-  expect(backend.asked).toHaveLength(5);
-  clock.pass(294_999);
+  expect(backend.requests).toHaveLength(5);
+  clock.advance(294_999);
   expect((await login('user-7'))?.user).toBe('7');
-  clock.pass(1);
+  clock.advance(1);
   expect((await refusal(() => login('user-7'))).code).toBe('identity_unavailable');
   // It comes back.
-  backend.behave = knowsBySession(60);
-  clock.pass(10_000);
+  backend.behave = answersBySession(60);
+  clock.advance(10_000);
   expect((await login('user-7'))?.user).toBe('7');
   expect((await login('user-8'))?.user).toBe('8');
   expect(told.at(-1)).toBe('the site answers again');
-  expect(site.figures.graced).toBeGreaterThan(0);
-  expect(site.figures.isFailing).toBe(false);
+  expect(site.stats.graced).toBeGreaterThan(0);
+  expect(site.stats.isFailing).toBe(false);
 });
 
 test.each([400, 413, 414, 422, 431])('a %s is about the one question, and keeps nobody else out', async (status) => {
-  const { backend, clock, login, told } = await kit((_asked, response) => void response.writeHead(status).end());
+  const {
+    backend,
+    clock,
+    login,
+    logged: told,
+  } = await openSiteKit((_asked, response) => void response.writeHead(status).end());
   for (let user = 0; user < 10; user++)
     expect((await refusal(() => login(`user-${user}`))).code).toBe('identity_unavailable');
-  expect(backend.asked).toHaveLength(10);
+  expect(backend.requests).toHaveLength(10);
   expect(told).toEqual([expect.stringContaining(String(status))]);
-  backend.behave = knowsBySession(60);
+  backend.behave = answersBySession(60);
   expect((await login('user-11'))?.user).toBe('11');
   backend.behave = (_asked, response) => void response.writeHead(status).end();
-  clock.pass(60_000);
+  clock.advance(60_000);
   await refusal(() => login('user-12'));
   expect(told).toHaveLength(2);
 });
 
 const failsOn = (bad: string): Behaviour => {
-  const well = knowsBySession(60);
+  const well = answersBySession(60);
   return (asked, response) =>
     JSON.stringify(asked).includes(bad) ? void response.writeHead(500).end() : well(asked, response);
 };
 
 test('whoever shows the site what it cannot read keeps nobody else out, however often it comes', async () => {
   for (const isAnybodyKnown of [true, false]) {
-    const { site, login } = await kit(failsOn('odd'), { failuresMax: 3 });
+    const { site, login } = await openSiteKit(failsOn('odd'), { failuresMax: 3 });
     if (isAnybodyKnown) await login('user-0');
     const attack = (round: number): Promise<unknown> =>
       Promise.allSettled(
@@ -69,88 +74,88 @@ test('whoever shows the site what it cannot read keeps nobody else out, however 
       expect((await login(`user-${round + 1}`, { address: '192.0.2.8' }))?.user).toBe(`${round + 1}`);
       await attacking;
     }
-    expect(site.figures).toMatchObject({ isFailing: false, failed: 30 });
+    expect(site.stats).toMatchObject({ isFailing: false, failed: 30 });
   }
 });
 
 test('nor from many addresses, once somebody is known: what was answered before decides', async () => {
-  const { backend, site, login } = await kit(failsOn('odd'), { failuresMax: 3 });
+  const { backend, site, login } = await openSiteKit(failsOn('odd'), { failuresMax: 3 });
   await login('user-0');
   for (let round = 0; round < 12; round++)
     await refusal(() => login(`odd-${round}`, { address: `203.0.113.${round}` }));
   expect((await login('user-1'))?.user).toBe('1');
-  expect(site.figures.isFailing).toBe(false);
+  expect(site.stats.isFailing).toBe(false);
   // Once in three failures the site was asked what it had answered before.
-  await expect.poll(() => backend.asked.length).toBe(2 + 12 + 4);
+  await expect.poll(() => backend.requests.length).toBe(2 + 12 + 4);
 });
 
 test('before anybody is known, whoever has failed does not take the turn in which the site is tried', async () => {
-  const { clock, login, site } = await kit(failsOn('odd'), { failuresMax: 3 });
+  const { clock, login, site } = await openSiteKit(failsOn('odd'), { failuresMax: 3 });
   const attack = (round: number): Promise<PromiseSettledResult<unknown>[]> =>
     Promise.allSettled([8, 9].map(async (host) => login(`odd-${round}-${host}`, { address: `203.0.113.${host}` })));
   for (let round = 0; round < 2; round++) await attack(round);
-  expect(site.figures.isFailing).toBe(true);
+  expect(site.stats.isFailing).toBe(true);
   for (let round = 2; round < 5; round++) {
-    clock.pass(5000);
+    clock.advance(5000);
     // They come first, and again when that has failed.
     await attack(round);
-    expect(site.figures.isFailing).toBe(true);
+    expect(site.stats.isFailing).toBe(true);
     const attacking = attack(round);
     if (round === 4) expect((await login('user-1', { address: '192.0.2.8' }))?.user).toBe('1');
     await attacking;
   }
-  expect(site.figures.isFailing).toBe(false);
+  expect(site.stats.isFailing).toBe(false);
   expect((await login('user-2', { address: '192.0.2.9' }))?.user).toBe('2');
 });
 
 test('one whose question waits for its answer keeps no other from trying the site', async () => {
-  const { backend, clock, login, site } = await kit(failsOn('odd'), { failuresMax: 2 });
+  const { backend, clock, login, site } = await openSiteKit(failsOn('odd'), { failuresMax: 2 });
   for (const host of [8, 9]) await refusal(() => login(`odd-${host}`, { address: `203.0.113.${host}` }));
-  expect(site.figures.isFailing).toBe(true);
-  clock.pass(5000);
-  const well = knowsBySession(60);
+  expect(site.stats.isFailing).toBe(true);
+  clock.advance(5000);
+  const well = answersBySession(60);
   let release = (): void => undefined;
   backend.behave = (asked, response) =>
     JSON.stringify(asked).includes('odd')
       ? void (release = (): void => void response.writeHead(500).end())
       : well(asked, response);
   const attacking = refusal(() => login('odd-again', { address: '203.0.113.8' }));
-  await expect.poll(() => backend.asked.length).toBe(3);
+  await expect.poll(() => backend.requests.length).toBe(3);
   expect((await login('user-1', { address: '192.0.2.8' }))?.user).toBe('1');
   release();
   await attacking;
-  expect(site.figures.isFailing).toBe(false);
+  expect(site.stats.isFailing).toBe(false);
 });
 
 test('where all have failed, any of them finds out that the site is back', async () => {
-  const { backend, clock, login, site } = await kit((_asked, response) => void response.writeHead(500).end());
+  const { backend, clock, login, site } = await openSiteKit((_asked, response) => void response.writeHead(500).end());
   for (let user = 0; user < 3; user++) await refusal(() => login(`user-${user}`, { address: `192.0.2.${user}` }));
-  expect(site.figures.isFailing).toBe(true);
-  clock.pass(5000);
+  expect(site.stats.isFailing).toBe(true);
+  clock.advance(5000);
   await refusal(() => login('user-0', { address: '192.0.2.0' }));
   // Only one of them at a time, and then a rest.
   await refusal(() => login('user-1', { address: '192.0.2.1' }));
-  expect(backend.asked).toHaveLength(4);
-  backend.behave = knowsBySession(60);
-  clock.pass(5000);
+  expect(backend.requests).toHaveLength(4);
+  backend.behave = answersBySession(60);
+  clock.advance(5000);
   expect((await login('user-1', { address: '192.0.2.1' }))?.user).toBe('1');
-  expect(site.figures.isFailing).toBe(false);
+  expect(site.stats.isFailing).toBe(false);
 });
 
 test('a site that is down is tried with what it has answered before, and then answers who was there', async () => {
-  const { backend, clock, login, site } = await kit(knowsBySession(60), { failuresMax: 3 });
+  const { backend, clock, login, site } = await openSiteKit(answersBySession(60), { failuresMax: 3 });
   await login('user-0');
   backend.behave = (_asked, response) => void response.writeHead(500).end();
   for (let user = 1; user < 4; user++) await refusal(() => login(`user-${user}`, { address: `192.0.2.${user}` }));
-  await expect.poll(() => site.figures.isFailing).toBe(true);
+  await expect.poll(() => site.stats.isFailing).toBe(true);
   backend.behave = failsOn('odd');
-  clock.pass(5000);
+  clock.advance(5000);
   expect((await login('user-5'))?.user).toBe('5');
 });
 
 test('who asks without end waits for its own turn alone, and its places go to others', async () => {
   const answers: (() => void)[] = [];
-  const { backend, login } = await kit(
+  const { backend, login } = await openSiteKit(
     (asked, response) =>
       void answers.push(() => {
         response.setHeader('Content-Type', 'application/json');
@@ -164,7 +169,8 @@ test('who asks without end waits for its own turn alone, and its places go to ot
   answers.shift()?.();
   await expect.poll(() => answers.length).toBe(1);
   answers.shift()?.();
-  const isOtherSecond = (): boolean => backend.asked.slice(0, 3).some((asked) => JSON.stringify(asked).includes('99'));
+  const isOtherSecond = (): boolean =>
+    backend.requests.slice(0, 3).some((asked) => JSON.stringify(asked).includes('99'));
   await expect.poll(isOtherSecond).toBe(true);
   const answering = setInterval(() => answers.shift()?.(), 1);
   expect(await other).toBeDefined();
@@ -173,26 +179,26 @@ test('who asks without end waits for its own turn alone, and its places go to ot
 });
 
 test('a site that is back finds one question at its door, not a crowd', async () => {
-  const { backend, clock, login } = await kit((_asked, response) => void response.writeHead(500).end());
+  const { backend, clock, login } = await openSiteKit((_asked, response) => void response.writeHead(500).end());
   for (let user = 0; user < 3; user++) await refusal(() => login(`user-${user}`, { address: `192.0.2.${user}` }));
-  clock.pass(5000);
+  clock.advance(5000);
   const crowd = await Promise.allSettled(Array.from({ length: 100 }, async (_, user) => login(`user-${user}`)));
   expect(crowd.every(({ status }) => status === 'rejected')).toBe(true);
-  expect(backend.asked).toHaveLength(4);
+  expect(backend.requests).toHaveLength(4);
 });
 
 test('nobody who has been logged out stays for the grace', async () => {
-  const { backend, site, clock, login } = await kit(knowsBySession(60));
+  const { backend, site, clock, login } = await openSiteKit(answersBySession(60));
   await login('user-7');
   forget(site, '7');
   backend.behave = (_asked, response) => void response.writeHead(500).end();
   expect((await refusal(() => login('user-7'))).code).toBe('identity_unavailable');
-  clock.pass(1);
+  clock.advance(1);
 });
 
 test('what the site was saying while it took it back is not believed', async () => {
   const answers: ((answer: object) => void)[] = [];
-  const { backend, site, login } = await kit(() => new Promise((resolve) => answers.push(resolve)));
+  const { backend, site, login } = await openSiteKit(() => new Promise((resolve) => answers.push(resolve)));
   const asking = login('user-7');
   await expect.poll(() => answers.length).toBe(1);
   forget(site, '7');
@@ -200,25 +206,25 @@ test('what the site was saying while it took it back is not believed', async () 
   await expect.poll(() => answers.length).toBe(2);
   answers[1]?.({ user: null });
   expect(await asking).toEqual(ANONYMOUS);
-  expect(backend.asked).toHaveLength(2);
+  expect(backend.requests).toHaveLength(2);
 });
 
 test('a live session is renewed by asking the site again, once for all that share it', async () => {
-  const { backend, site, clock, login } = await kit(knowsBySession(60));
+  const { backend, site, clock, login } = await openSiteKit(answersBySession(60));
   const [login0] = site.identifiers;
   const first = (await login('user-7')) as Principal;
-  clock.pass(40_000);
+  clock.advance(40_000);
   const renewed = await Promise.all([login0?.renew?.(first), login0?.renew?.(first)]);
   expect(renewed[0]?.expiresMs).toBe(first.expiresMs + 40_000);
   expect(renewed[1]).toBe(renewed[0]);
   expect(await login0?.renew?.(first)).toBe(renewed[0]);
-  expect(backend.asked).toHaveLength(2);
+  expect(backend.requests).toHaveLength(2);
   expect(login0?.renew?.(ANONYMOUS)).toBeUndefined();
   expect(login0?.renew?.({ ...first })).toBeUndefined();
 });
 
 test('a renewal finds out that somebody has logged out, or is another', async () => {
-  const { backend, site, login } = await kit(knowsBySession(60));
+  const { backend, site, login } = await openSiteKit(answersBySession(60));
   const [login0] = site.identifiers;
   const first = (await login('user-7')) as Principal;
   backend.behave = () => ({ user: '8', ttlSeconds: 60 });
@@ -229,30 +235,30 @@ test('a renewal finds out that somebody has logged out, or is another', async ()
 });
 
 test('in an outage a live session is renewed for as long as the grace lasts', async () => {
-  const { backend, site, clock, login } = await kit(knowsBySession(60), { graceSeconds: 12 });
+  const { backend, site, clock, login } = await openSiteKit(answersBySession(60), { graceSeconds: 12 });
   const [login0] = site.identifiers;
   const first = (await login('user-7')) as Principal;
   backend.behave = (_asked, response) => void response.destroy();
   let held = first;
   const lives: number[] = [];
   for (let round = 0; round < 3; round++) {
-    clock.pass(held.expiresMs - clock.nowMs() - 100);
+    clock.advance(held.expiresMs - clock.nowMs() - 100);
     held = (await login0?.renew?.(held)) as Principal;
     lives.push(held.expiresMs - first.expiresMs);
   }
   expect(lives).toEqual([5000, 9900, 12_000]);
-  clock.pass(held.expiresMs - clock.nowMs());
+  clock.advance(held.expiresMs - clock.nowMs());
   expect((await refusal(() => login0?.renew?.(held))).code).toBe('identity_unavailable');
 });
 
 test('in an outage whoever renews gets more than it has, however soon it comes again', async () => {
-  const { backend, site, clock, login } = await kit(knowsBySession(60), { failuresMax: 1 });
+  const { backend, site, clock, login } = await openSiteKit(answersBySession(60), { failuresMax: 1 });
   const [login0] = site.identifiers;
   let held = (await login('user-7')) as Principal;
   backend.behave = (_asked, response) => void response.destroy();
-  clock.pass(59_000);
+  clock.advance(59_000);
   for (let round = 0; round < 20; round++) {
-    clock.pass(1100);
+    clock.advance(1100);
     const renewed = (await login0?.renew?.(held)) as Principal;
     expect(renewed.expiresMs).toBeGreaterThan(held.expiresMs);
     held = renewed;
@@ -260,7 +266,7 @@ test('in an outage whoever renews gets more than it has, however soon it comes a
 });
 
 test('who waits when the hub ends is told so', async () => {
-  const { site, login } = await kit(() => undefined, { concurrentMax: 1 });
+  const { site, login } = await openSiteKit(() => undefined, { concurrentMax: 1 });
   const asking = [login('user-1'), login('user-2')].map((each) => refusal(() => each));
   await site.close();
   for (const { code } of await Promise.all(asking)) expect(code).toBe('identity_unavailable');

@@ -60,7 +60,7 @@ export class SiteClient {
     } catch (error) {
       throw deadline.signal.aborted
         ? new SiteFailure(`it did not answer within ${this.#settings.timeoutMs} ms`)
-        : asFailure(error);
+        : toSiteFailure(error);
     } finally {
       clearTimeout(timer);
     }
@@ -83,7 +83,7 @@ export class SiteClient {
       signal,
     };
     const answer = await this.#agent.request(options);
-    const refusal = refusalOf(answer.headers);
+    const refusal = headersFailure(answer.headers);
     if (refusal === undefined) return { status: answer.statusCode, text: await answer.body.text() };
     // That it is ended before its end is an error of the body's, and nobody else hears of it.
     answer.body.on('error', () => undefined).destroy();
@@ -97,29 +97,29 @@ export class SiteClient {
 }
 
 /** What can be seen before the body comes. */
-function refusalOf(headers: Dispatcher.ResponseData['headers']): SiteFailure | undefined {
+function headersFailure(headers: Dispatcher.ResponseData['headers']): SiteFailure | undefined {
   const { 'content-encoding': encoding = 'identity', 'content-length': bytes = '0' } = headers;
   if (encoding !== 'identity') return new SiteFailure('its answer is compressed');
-  return Number(bytes) > SITE_ANSWER_BYTES_MAX ? tooLong() : undefined;
+  return Number(bytes) > SITE_ANSWER_BYTES_MAX ? tooLongFailure() : undefined;
 }
 
-function tooLong(): SiteFailure {
+function tooLongFailure(): SiteFailure {
   return new SiteFailure(`its answer is longer than ${SITE_ANSWER_BYTES_MAX} bytes`);
 }
 
 /** What the log is told: a category, and nothing of what was sent. */
-function asFailure(error: unknown): SiteFailure {
+function toSiteFailure(error: unknown): SiteFailure {
   if (error instanceof SiteFailure) return error;
-  if (error instanceof errors.ResponseExceededMaxSizeError) return tooLong();
+  if (error instanceof errors.ResponseExceededMaxSizeError) return tooLongFailure();
   if (error instanceof errors.HeadersOverflowError)
     return new SiteFailure(`the headers of its answer are longer than ${HEADER_BYTES_MAX} bytes`);
   const code = codeOf(error);
-  const isOf = code !== undefined && OF_THE_SITE.test(code) ? 'site' : 'either';
+  const isOf = code !== undefined && SITE_FAULT_CODES.test(code) ? 'site' : 'either';
   return new SiteFailure(code === undefined ? 'it cannot be reached' : `it cannot be reached (${code})`, isOf);
 }
 
 /** There was no connection, so nothing that was asked plays a part. */
-const OF_THE_SITE =
+const SITE_FAULT_CODES =
   /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|CERT_.*|ERR_TLS_.*|DEPTH_ZERO_.*|SELF_SIGNED_.*|UNABLE_TO_.*)$/;
 
 function isReset(error: unknown): boolean {

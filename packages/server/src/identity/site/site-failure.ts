@@ -5,10 +5,10 @@ export class SiteFailure extends Error {
    * `question`: the site is well, and could do nothing with this one. `site`: whatever was asked, it would have failed. `either`: nobody
    * can tell, as of a `500`.
    */
-  readonly isOf: 'question' | 'site' | 'either';
+  readonly fault: 'question' | 'site' | 'either';
 
-  constructor(message: string, isOf: SiteFailure['isOf'] = 'either') {
+  constructor(message: string, isOf: SiteFailure['fault'] = 'either') {
     super(message);
-    this.isOf = isOf;
+    this.fault = isOf;
   }
 }

@@ -1,12 +1,12 @@
-import type { Held } from '../../core/byte-budget.ts';
-import type { SiteSettings } from '../../core/identity-settings.ts';
+import type { MemoryUsage } from '../../core/primitives/byte-budget.ts';
+import type { SiteSettings } from '../../core/access/identity-settings.ts';
 import type { Clock } from '../../core/ports.ts';
-import type { Principal } from '../../core/principal.ts';
-import { NO_CONSENT, type Consent, type Identifier } from '../authority.ts';
-import { readConsent, readLogin, type Asked } from './answers.ts';
-import { SiteConsent, type ConsentQuestion } from './consent.ts';
-import { Inquiry, type InquiryFigures, type InquiryParts, type InquirySettings } from './inquiry.ts';
-import { SiteLogin, type LoginQuestion } from './login.ts';
+import type { Principal } from '../../core/access/principal.ts';
+import { DENY_ALL, type ChannelAuthorizer, type Identifier } from '../authority.ts';
+import { parseChannelAnswer, parseLoginAnswer, type AnswerTiming } from './site-answers.ts';
+import { SiteChannelAuthorizer, type ChannelRequest } from './channel-authorizer.ts';
+import { SiteLookup, type SiteLookupStats, type SiteLookupParts, type SiteLookupSettings } from './site-lookup.ts';
+import { SiteLogin, type LoginRequest } from './login.ts';
 import { SiteClient } from './site-client.ts';
 import { SiteFailure } from './site-failure.ts';
 
@@ -26,11 +26,11 @@ export interface SiteLogger {
 export interface Site {
   /** None where there is no `loginUrl`. */
   readonly identifiers: readonly Identifier[];
-  readonly consent: Consent;
+  readonly channelAuthorizer: ChannelAuthorizer;
   /** The questions that wait at each URL, by its name in the metrics. */
-  readonly held: Readonly<Record<string, Held>>;
+  readonly held: Readonly<Record<string, MemoryUsage>>;
   /** Of both URLs together. */
-  readonly figures: Readonly<InquiryFigures> & { readonly isFailing: boolean };
+  readonly stats: Readonly<SiteLookupStats> & { readonly isFailing: boolean };
   /** Ends what is under way; the questions that wait are `identity_unavailable`. */
   close(): Promise<void>;
 }
@@ -38,91 +38,96 @@ export interface Site {
 /** Puts together what asks the site. Each URL has connections, a cache and a breaker of its own. */
 export function createSite(settings: SiteSettings, parts: SiteParts): Site {
   const { loginUrl, consentUrl } = settings;
-  const login = loginUrl === null ? undefined : loginTo(loginUrl, settings, parts);
-  const consent = consentUrl === null ? undefined : consentOf(consentUrl, settings, parts);
-  const all = [login, consent].filter((each) => each !== undefined);
+  const loginEndpoint = loginUrl === null ? undefined : createLoginEndpoint(loginUrl, settings, parts);
+  const channelEndpoint = consentUrl === null ? undefined : createChannelEndpoint(consentUrl, settings, parts);
+  const all = [loginEndpoint, channelEndpoint].filter((each) => each !== undefined);
   return {
     identifiers:
-      login === undefined
+      loginEndpoint === undefined
         ? []
-        : [new SiteLogin(login.inquiry, { ...settings, headers: settings.headers.map((name) => name.toLowerCase()) })],
-    consent: consent === undefined ? NO_CONSENT : new SiteConsent(consent.inquiry),
+        : [
+            new SiteLogin(loginEndpoint.lookup, {
+              ...settings,
+              headers: settings.headers.map((name) => name.toLowerCase()),
+            }),
+          ],
+    channelAuthorizer: channelEndpoint === undefined ? DENY_ALL : new SiteChannelAuthorizer(channelEndpoint.lookup),
     held: {
-      ...(login !== undefined && { site_logins: login.inquiry.waiting }),
-      ...(consent !== undefined && { site_consents: consent.inquiry.waiting }),
+      ...(loginEndpoint !== undefined && { site_logins: loginEndpoint.lookup.waiting }),
+      ...(channelEndpoint !== undefined && { site_consents: channelEndpoint.lookup.waiting }),
     },
-    get figures() {
-      const sum = (name: keyof InquiryFigures): number =>
-        all.reduce((total, { inquiry }) => total + inquiry.figures[name], 0);
+    get stats() {
+      const sum = (name: keyof SiteLookupStats): number =>
+        all.reduce((total, { lookup }) => total + lookup.stats[name], 0);
       return {
         asked: sum('asked'),
         failed: sum('failed'),
         graced: sum('graced'),
         unavailable: sum('unavailable'),
-        isFailing: all.some(({ inquiry }) => inquiry.isFailing),
+        isFailing: all.some(({ lookup: inquiry }) => inquiry.isFailing),
       };
     },
     async close() {
-      for (const { inquiry } of all) inquiry.close();
+      for (const { lookup: inquiry } of all) inquiry.close();
       await Promise.all(all.map(({ client }) => client.close()));
     },
   };
 }
 
-interface Asking<Value extends NonNullable<unknown>> {
-  readonly inquiry: Inquiry<Value>;
+interface SiteEndpoint<Value extends NonNullable<unknown>> {
+  readonly lookup: SiteLookup<Value>;
   readonly client: SiteClient;
 }
 
-function loginTo(url: string, settings: SiteSettings, parts: SiteParts): Asking<Principal> {
-  const client = clientOf(url, settings);
-  const inquiry = new Inquiry<Principal>(
+function createLoginEndpoint(url: string, settings: SiteSettings, parts: SiteParts): SiteEndpoint<Principal> {
+  const client = createClient(url, settings);
+  const lookup = new SiteLookup<Principal>(
     {
       async send(body, askedMs) {
-        const { status, text } = await client.post(body, shownAsThemselves(JSON.parse(body) as LoginQuestion));
+        const { status, text } = await client.post(body, forwardedHeaders(JSON.parse(body) as LoginRequest));
         const isNobody = status === 401 || status === 403;
-        if (status !== 200 && !isNobody) throw unexpected(status);
-        return readLogin(isNobody ? undefined : text, askedBy(parts, askedMs), timesOf(settings));
+        if (status !== 200 && !isNobody) throw unexpectedStatus(status);
+        return parseLoginAnswer(isNobody ? undefined : text, timingOf(parts, askedMs), lifetimesOf(settings));
       },
       extend: (principal, expiresMs) => ({ ...principal, expiresMs }),
-      ...reportsOf(parts, url),
+      ...logCallbacks(parts, url),
       clock: parts.clock,
       chance: parts.chance,
     },
-    inquirySettings(settings),
+    lookupSettings(settings),
   );
-  return { inquiry, client };
+  return { lookup, client };
 }
 
-function consentOf(url: string, settings: SiteSettings, parts: SiteParts): Asking<boolean> {
-  const client = clientOf(url, settings);
-  const inquiry = new Inquiry<boolean>(
+function createChannelEndpoint(url: string, settings: SiteSettings, parts: SiteParts): SiteEndpoint<boolean> {
+  const client = createClient(url, settings);
+  const lookup = new SiteLookup<boolean>(
     {
       async send(body, askedMs) {
         const { status, text } = await client.post(body, {});
-        if (status !== 200) throw unexpected(status);
-        const { user } = JSON.parse(body) as ConsentQuestion;
-        return readConsent(text, user, askedBy(parts, askedMs), timesOf(settings));
+        if (status !== 200) throw unexpectedStatus(status);
+        const { user } = JSON.parse(body) as ChannelRequest;
+        return parseChannelAnswer(text, user, timingOf(parts, askedMs), lifetimesOf(settings));
       },
       extend: (isAllowed) => isAllowed,
-      ...reportsOf(parts, url),
+      ...logCallbacks(parts, url),
       clock: parts.clock,
       chance: parts.chance,
     },
-    inquirySettings(settings),
+    lookupSettings(settings),
   );
-  return { inquiry, client };
+  return { lookup, client };
 }
 
-function unexpected(status: number): SiteFailure {
-  return new SiteFailure(`it answered ${status}`, OF_THE_QUESTION.has(status) ? 'question' : 'either');
+function unexpectedStatus(status: number): SiteFailure {
+  return new SiteFailure(`it answered ${status}`, REQUEST_FAULT_STATUSES.has(status) ? 'question' : 'either');
 }
 
 /** Not readable, too large, too long. */
-const OF_THE_QUESTION: ReadonlySet<number> = new Set([400, 413, 414, 422, 431]);
+const REQUEST_FAULT_STATUSES: ReadonlySet<number> = new Set([400, 413, 414, 422, 431]);
 
 /** The site's own way of finding out who is logged in works on the hub's question as on any request of the user's. */
-function shownAsThemselves({ cookies, headers }: LoginQuestion): Record<string, string> {
+function forwardedHeaders({ cookies, headers }: LoginRequest): Record<string, string> {
   const cookie = Object.entries(cookies)
     .map(([name, value]) => `${name}=${value}`)
     .join('; ');
@@ -133,44 +138,47 @@ function shownAsThemselves({ cookies, headers }: LoginQuestion): Record<string, 
 /** As RFC 9110 section 5.5 has it; what no request could have brought here by HTTP/1.1 does not go out by it. */
 const IS_HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-function clientOf(url: string, { secret, timeoutMs, concurrentMax }: SiteSettings): SiteClient {
+function createClient(url: string, { secret, timeoutMs, concurrentMax }: SiteSettings): SiteClient {
   return new SiteClient({ url, secret: secret ?? undefined, timeoutMs, concurrentMax });
 }
 
-function askedBy({ clock, chance }: SiteParts, askedMs: number): Asked {
+function timingOf({ clock, chance }: SiteParts, askedMs: number): AnswerTiming {
   return { askedMs, answeredMs: clock.nowMs(), chance: chance() };
 }
 
-function timesOf({ ttlSecondsMax, refusalSeconds }: SiteSettings): { ttlMsMax: number; refusalMs: number } {
+function lifetimesOf({ ttlSecondsMax, refusalSeconds }: SiteSettings): { ttlMsMax: number; refusalMs: number } {
   return { ttlMsMax: ttlSecondsMax * 1000, refusalMs: refusalSeconds * 1000 };
 }
 
-function inquirySettings(settings: SiteSettings): InquirySettings {
+function lookupSettings(settings: SiteSettings): SiteLookupSettings {
   return { ...settings, graceMs: settings.graceSeconds * 1000, retryAfterMs: settings.retryAfterSeconds * 1000 };
 }
 
 /** What the log is told: each turn, and of single failures one in a minute. */
-function reportsOf({ logger, clock }: SiteParts, url: string): Pick<InquiryParts<never>, 'turned' | 'failed'> {
+function logCallbacks(
+  { logger, clock }: SiteParts,
+  url: string,
+): Pick<SiteLookupParts<never>, 'onBreakerChange' | 'onFailure'> {
   const { origin, pathname } = new URL(url);
   const fields = { url: origin + pathname };
-  let toldMs = -Infinity;
+  let lastLoggedMs = -Infinity;
   return {
-    turned(breaker, error) {
+    onBreakerChange(breaker, error) {
       if (breaker === 'closed') return logger.info(fields, 'the site answers again');
       const message = 'the site fails and is left alone for a while; known users stay for the grace';
-      logger.warn({ ...fields, failure: wordsOf(error) }, message);
+      logger.warn({ ...fields, failure: failureText(error) }, message);
     },
-    failed(error) {
+    onFailure(error) {
       const nowMs = clock.monotonicMs();
-      if (nowMs - toldMs < TOLD_EVERY_MS) return;
-      toldMs = nowMs;
-      logger.warn({ ...fields, failure: wordsOf(error) }, 'a question to the site failed');
+      if (nowMs - lastLoggedMs < FAILURE_LOG_INTERVAL_MS) return;
+      lastLoggedMs = nowMs;
+      logger.warn({ ...fields, failure: failureText(error) }, 'a question to the site failed');
     },
   };
 }
 
-const TOLD_EVERY_MS = 60_000;
+const FAILURE_LOG_INTERVAL_MS = 60_000;
 
-function wordsOf(error: unknown): string {
+function failureText(error: unknown): string {
   return error instanceof SiteFailure ? error.message : String(error);
 }

@@ -1,5 +1,5 @@
-import type { Held } from '../../core/byte-budget.ts';
-import { FairQueue } from '../../core/fair-queue.ts';
+import type { MemoryUsage } from '../../core/primitives/byte-budget.ts';
+import { FairQueue } from '../../core/primitives/fair-queue.ts';
 
 /** What a line of questions may hold. */
 export interface WaitingBounds {
@@ -14,7 +14,7 @@ interface Question {
 }
 
 /** Questions that wait for their turn at the site, by turns among clients, bounded in number and in bytes. */
-export class WaitingQuestions<Item extends Question> implements Held {
+export class WaitingQuestions<Item extends Question> implements MemoryUsage {
   readonly #bounds: WaitingBounds;
   readonly #queue = new FairQueue<Item>();
   #bytes = 0;
@@ -45,7 +45,7 @@ export class WaitingQuestions<Item extends Question> implements Held {
     const bytes = bytesOf(body);
     while (this.#queue.size >= queueMax || this.#bytes + bytes > queueBytesMax) {
       this.#refused++;
-      const item = this.#queue.takeFromLongest(this.#queue.sizeOf(client) + 1);
+      const item = this.#queue.popFromLongest(this.#queue.sizeOf(client) + 1);
       if (item === undefined) return false;
       this.#bytes -= bytesOf(item.body);
       left(item);
@@ -54,12 +54,12 @@ export class WaitingQuestions<Item extends Question> implements Held {
   }
 
   add(item: Item): void {
-    this.#queue.add(item.client, item);
+    this.#queue.push(item.client, item);
     this.#bytes += bytesOf(item.body);
   }
 
   take(): Item | undefined {
-    const item = this.#queue.take();
+    const item = this.#queue.shift();
     if (item !== undefined) this.#bytes -= bytesOf(item.body);
     return item;
   }

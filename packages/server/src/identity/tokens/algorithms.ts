@@ -1,10 +1,10 @@
 import { createHmac, timingSafeEqual, verify, type KeyObject } from 'node:crypto';
-import type { TokenAlgorithm } from '../../core/identity-settings.ts';
+import type { TokenAlgorithm } from '../../core/access/identity-settings.ts';
 
 /** An algorithm that tokens may be signed by (RFC 7518, section 3.1; RFC 8037). */
-export interface Scheme {
+export interface SignatureScheme {
   /** What is wrong with a key for this algorithm, if anything. */
-  unfit(key: KeyObject): string | undefined;
+  keyProblem(key: KeyObject): string | undefined;
   verify(signed: Buffer, signature: Buffer, key: KeyObject): boolean;
 }
 
@@ -14,9 +14,9 @@ const RSA_BITS_MIN = 2048;
 const RSA_BITS_MAX = 8192;
 const RSA_EXPONENT_MAX = 2n ** 32n;
 
-export const SCHEMES: Readonly<Record<TokenAlgorithm, Scheme>> = {
+export const SCHEMES: Readonly<Record<TokenAlgorithm, SignatureScheme>> = {
   HS256: {
-    unfit: (key) => {
+    keyProblem: (key) => {
       if (key.type !== 'secret') return 'HS256 asks for a secret';
       const bytes = key.symmetricKeySize ?? 0;
       return bytes < SECRET_BYTES_MIN
@@ -29,11 +29,11 @@ export const SCHEMES: Readonly<Record<TokenAlgorithm, Scheme>> = {
     },
   },
   RS256: {
-    unfit: unfitRsa,
+    keyProblem: rsaKeyProblem,
     verify: (signed, signature, key) => verify('sha256', signed, key, signature),
   },
   ES256: {
-    unfit: (key) =>
+    keyProblem: (key) =>
       key.type === 'public' && key.asymmetricKeyType === 'ec' && key.asymmetricKeyDetails?.namedCurve === 'prime256v1'
         ? undefined
         : 'ES256 asks for a public key on the curve P-256',
@@ -41,7 +41,7 @@ export const SCHEMES: Readonly<Record<TokenAlgorithm, Scheme>> = {
       signature.length === 64 && verify('sha256', signed, { key, dsaEncoding: 'ieee-p1363' }, signature),
   },
   EdDSA: {
-    unfit: (key) =>
+    keyProblem: (key) =>
       key.type === 'public' && key.asymmetricKeyType === 'ed25519'
         ? undefined
         : 'EdDSA asks for a public key on Ed25519',
@@ -55,7 +55,7 @@ export function algorithmNamed(name: unknown): TokenAlgorithm | undefined {
   return typeof name === 'string' && Object.hasOwn(SCHEMES, name) ? (name as TokenAlgorithm) : undefined;
 }
 
-function unfitRsa(key: KeyObject): string | undefined {
+function rsaKeyProblem(key: KeyObject): string | undefined {
   if (key.type !== 'public' || key.asymmetricKeyType !== 'rsa') return 'RS256 asks for a public key for RSA';
   const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
   if (modulusLength < RSA_BITS_MIN || modulusLength > RSA_BITS_MAX)

@@ -1,7 +1,7 @@
 import { isPattern, PolycastError } from '@polycast/protocol';
-import { isUser } from '../../core/private-channel.ts';
-import type { Grants, Principal, Signer } from '../../core/principal.ts';
-import { refused } from './compact.ts';
+import { isUser } from '../../core/access/private-channel.ts';
+import type { Grants, Principal, Signer } from '../../core/access/principal.ts';
+import { invalidTokenError } from './compact-token.ts';
 import { isObject, type JsonObject } from './strict-json.ts';
 
 /** What an issuer's tokens must say to be good here. */
@@ -21,12 +21,12 @@ export interface ClaimRules {
  * Whom the claims of a token speak for, once its signature is known to be its issuer's (RFC 7519, section 4.1; RFC 8725).
  * @throws PolycastError `unauthorized`, `token_expired`
  */
-export function principalOf(claims: JsonObject, rules: ClaimRules, signer: Signer, nowMs: number): Principal {
-  checkParties(claims, rules);
+export function principalFromClaims(claims: JsonObject, rules: ClaimRules, signer: Signer, nowMs: number): Principal {
+  checkIssuerAndAudience(claims, rules);
   const { issuedMs, expiresMs } = timesOf(claims, rules, nowMs);
   const { iss: _iss, aud: _aud, exp: _exp, nbf: _nbf, iat: _iat, jti, info, polycast, ...rest } = claims;
   if (jti !== undefined && (typeof jti !== 'string' || jti === '' || jti.length > NAME_LENGTH_MAX))
-    throw refused(`The token's jti is not a text of 1 to ${NAME_LENGTH_MAX} characters.`);
+    throw invalidTokenError(`The token's jti is not a text of 1 to ${NAME_LENGTH_MAX} characters.`);
   const { [rules.userClaim]: user, ...others } = rest;
   return {
     kind: 'user',
@@ -47,12 +47,12 @@ const NO_CLAIMS: Principal['claims'] = {};
 const NAME_LENGTH_MAX = 255;
 const PATTERNS_MAX = 100;
 
-function checkParties({ iss, aud }: JsonObject, { issuer, audiences }: ClaimRules): void {
-  if (issuer !== undefined && iss !== issuer) throw refused('The token is of another issuer.');
+function checkIssuerAndAudience({ iss, aud }: JsonObject, { issuer, audiences }: ClaimRules): void {
+  if (issuer !== undefined && iss !== issuer) throw invalidTokenError('The token is of another issuer.');
   if (aud === undefined && audiences.length === 0) return;
-  const meant: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
-  if (!meant.some((audience) => typeof audience === 'string' && audiences.includes(audience)))
-    throw refused('The token is not meant for this hub: its aud is another.');
+  const tokenAudiences: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
+  if (!tokenAudiences.some((audience) => typeof audience === 'string' && audiences.includes(audience)))
+    throw invalidTokenError('The token is not meant for this hub: its aud is another.');
 }
 
 function timesOf(
@@ -61,17 +61,19 @@ function timesOf(
   nowMs: number,
 ): { readonly issuedMs: number; readonly expiresMs: number } {
   const end = timeIn(claims, 'exp');
-  if (end === undefined) throw refused('The token has no exp: it would be good for ever.');
+  if (end === undefined) throw invalidTokenError('The token has no exp: it would be good for ever.');
   const expiresMs = end + leewayMs;
   if (nowMs >= expiresMs) throw new PolycastError('token_expired', `The token expired at ${timeText(end)}.`);
   const begin = timeIn(claims, 'nbf');
   if (begin !== undefined && nowMs + leewayMs < begin)
-    throw refused(`The token is not valid before ${timeText(begin)}.`);
+    throw invalidTokenError(`The token is not valid before ${timeText(begin)}.`);
   const issuedMs = timeIn(claims, 'iat');
   if (issuedMs !== undefined && nowMs + leewayMs < issuedMs)
-    throw refused('The token says that it was given out in the future.');
+    throw invalidTokenError('The token says that it was given out in the future.');
   if (end - (issuedMs ?? nowMs) > lifetimeMaxMs + leewayMs)
-    throw refused(`The token is good for longer than ${lifetimeMaxMs / 1000} s, the most that is taken here.`);
+    throw invalidTokenError(
+      `The token is good for longer than ${lifetimeMaxMs / 1000} s, the most that is taken here.`,
+    );
   return { issuedMs: issuedMs ?? 0, expiresMs };
 }
 
@@ -80,7 +82,7 @@ function timeIn(claims: JsonObject, name: 'exp' | 'nbf' | 'iat'): number | undef
   const seconds = claims[name];
   if (seconds === undefined) return undefined;
   if (typeof seconds !== 'number' || seconds < 0 || seconds > SECONDS_MAX)
-    throw refused(`The token's ${name} is no time in seconds.`);
+    throw invalidTokenError(`The token's ${name} is no time in seconds.`);
   return seconds * 1000;
 }
 
@@ -95,16 +97,16 @@ function timeText(timeMs: number): string {
 function userIn(value: unknown, claim: string): string {
   const user = Number.isSafeInteger(value) ? String(value) : value;
   if (typeof user === 'string' && isUser(user)) return user;
-  throw refused(`The token names no user: ${claim} is not a text of 1 to 128 characters.`);
+  throw invalidTokenError(`The token names no user: ${claim} is not a text of 1 to 128 characters.`);
 }
 
 function grantsIn(polycast: unknown): Grants {
   if (polycast === undefined) return NO_GRANTS;
-  if (!isObject(polycast)) throw refused("The token's polycast is no object.");
+  if (!isObject(polycast)) throw invalidTokenError("The token's polycast is no object.");
   const { subscribe, publish, ...unknown } = polycast;
   const [name] = Object.keys(unknown);
   if (name !== undefined)
-    throw refused(`The token's polycast has ${JSON.stringify(name)}; it may have subscribe and publish.`);
+    throw invalidTokenError(`The token's polycast has ${JSON.stringify(name)}; it may have subscribe and publish.`);
   return {
     ...(subscribe === undefined ? {} : { subscribe: patternsIn(subscribe, 'subscribe') }),
     ...(publish === undefined ? {} : { publish: patternsIn(publish, 'publish') }),
@@ -116,5 +118,5 @@ const NO_GRANTS: Grants = {};
 function patternsIn(value: unknown, name: string): readonly string[] {
   const isList = Array.isArray(value) && value.length <= PATTERNS_MAX;
   if (isList && value.every((pattern) => typeof pattern === 'string' && isPattern(pattern))) return value as string[];
-  throw refused(`The token's polycast.${name} is no list of at most ${PATTERNS_MAX} channels and patterns.`);
+  throw invalidTokenError(`The token's polycast.${name} is no list of at most ${PATTERNS_MAX} channels and patterns.`);
 }

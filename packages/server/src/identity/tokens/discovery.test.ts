@@ -52,11 +52,11 @@ describe('an issuer that is named by its URL alone', () => {
       { url: KEYS, timeoutMs: 5000, bytesMax: 65_536 },
     ]);
     clock.ms += 600_000;
-    tokens.upkeep();
+    tokens.maintain();
     await outcome(2, 0);
     expect(urls()).toEqual([DESCRIPTION, KEYS, KEYS]);
     clock.ms += 86_400_000;
-    tokens.upkeep();
+    tokens.maintain();
     await outcome(3, 0);
     expect(urls().slice(3)).toEqual([DESCRIPTION, KEYS]);
   });
@@ -75,10 +75,10 @@ describe('an issuer that is named by its URL alone', () => {
     documents.delete(KEYS);
     documents.set(DESCRIPTION, { ...GOOD, jwks_uri: 'https://keys.example/new' });
     clock.ms += 600_000;
-    tokens.upkeep();
+    tokens.maintain();
     await outcome(1, 1);
     clock.ms += 600_000;
-    tokens.upkeep();
+    tokens.maintain();
     await outcome(2, 1);
   });
 

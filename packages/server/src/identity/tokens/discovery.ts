@@ -31,8 +31,8 @@ export class Discovery {
     const { issuer, timeoutMs, fetchDocument, clock } = this.#options;
     const nowMs = clock.monotonicMs();
     if (this.#found !== undefined && nowMs - this.#found.atMs < KEPT_MS) return this.#found.url;
-    const bytes = await fetchDocument(descriptionOf(issuer), { timeoutMs, bytesMax: BYTES_MAX });
-    const url = keysUrlIn(bytes, issuer);
+    const bytes = await fetchDocument(configurationUrlOf(issuer), { timeoutMs, bytesMax: BYTES_MAX });
+    const url = jwksUrlIn(bytes, issuer);
     this.#found = { url, atMs: nowMs };
     return url;
   }
@@ -44,11 +44,11 @@ export class Discovery {
 }
 
 /** "Any terminating / MUST be removed before appending /.well-known/openid-configuration" (section 4.1). */
-function descriptionOf(issuer: string): string {
+function configurationUrlOf(issuer: string): string {
   return `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
 }
 
-function keysUrlIn(bytes: Buffer, issuer: string): string {
+function jwksUrlIn(bytes: Buffer, issuer: string): string {
   let description: unknown;
   try {
     description = JSON.parse(bytes.toString());

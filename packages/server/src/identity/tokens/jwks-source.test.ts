@@ -4,7 +4,7 @@ import { createLocalJWKSet, exportJWK, jwtVerify } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { JwksSource, type FetchDocument } from './jwks-source.ts';
 import { JWKS_KEYS_MAX, keysInSet } from './jwks.ts';
-import type { VerificationKey } from './keys.ts';
+import type { VerificationKey } from './verification-keys.ts';
 import { ecdsa, jwkOf, PAIRS, tokenOf } from './testing.ts';
 
 const ALL = ['RS256', 'ES256', 'EdDSA'] as const;
@@ -106,7 +106,7 @@ function rig(): Rig {
     algorithms: ALL,
     fetchDocument,
     clock: { monotonicMs: () => made.nowMs },
-    withdrawn: (key) => withdrawn.push(key),
+    onKeyWithdrawn: (key) => withdrawn.push(key),
     logger: { warn: () => undefined, info: () => undefined },
   });
   return Object.assign(made, { source, withdrawn, fetches: () => fetches });

@@ -1,7 +1,7 @@
 import { PolycastError } from '@polycast/protocol';
-import type { PublicAlgorithm } from '../../core/identity-settings.ts';
+import type { PublicAlgorithm } from '../../core/access/identity-settings.ts';
 import { JWKS_BYTES_MAX, keysInSet } from './jwks.ts';
-import { matching, type KeySource, type VerificationKey } from './keys.ts';
+import { matchingKeys, type KeySource, type VerificationKey } from './verification-keys.ts';
 
 /** Gets a document from an address, with all that guards such requests. Rejects with an Error that says what went wrong. */
 export type FetchDocument = (
@@ -35,7 +35,7 @@ export interface JwksOptions extends JwksSettings {
   readonly fetchDocument: FetchDocument;
   readonly clock: { monotonicMs(): number };
   /** Told of each key that its issuer no longer has. */
-  readonly withdrawn: (key: VerificationKey) => void;
+  readonly onKeyWithdrawn: (key: VerificationKey) => void;
   readonly logger: { warn(fields: object, message: string): void; info(fields: object, message: string): void };
 }
 
@@ -46,13 +46,13 @@ export interface JwksOptions extends JwksSettings {
  */
 export class JwksSource implements KeySource {
   /** How often the keys were fetched, and could not be. */
-  readonly figures: { fetched: number; failed: number } = { fetched: 0, failed: 0 };
+  readonly stats: { fetched: number; failed: number } = { fetched: 0, failed: 0 };
   readonly #options: JwksOptions;
   #keys: readonly VerificationKey[] | undefined;
-  #fetchedAtMs = -Infinity;
-  #triedAtMs = -Infinity;
+  #lastFetchedMs = -Infinity;
+  #lastAttemptMs = -Infinity;
   #hasFailed = false;
-  #underWay: Promise<void> | undefined;
+  #fetching: Promise<void> | undefined;
 
   constructor(options: JwksOptions) {
     this.#options = options;
@@ -63,11 +63,11 @@ export class JwksSource implements KeySource {
     kid: string | undefined,
   ): readonly VerificationKey[] | Promise<readonly VerificationKey[]> {
     const known = this.#current();
-    const found = matching(known ?? [], algorithm, kid);
+    const found = matchingKeys(known ?? [], algorithm, kid);
     if (found.length > 0) return found;
     const fetching = this.#fetch();
-    if (fetching === undefined) return this.#answer(algorithm, kid);
-    return fetching.then(() => this.#answer(algorithm, kid));
+    if (fetching === undefined) return this.#keysOrUnavailable(algorithm, kid);
+    return fetching.then(() => this.#keysOrUnavailable(algorithm, kid));
   }
 
   trusts(key: VerificationKey): boolean {
@@ -76,29 +76,29 @@ export class JwksSource implements KeySource {
 
   /** Fetches the keys, if they are due: whoever was let in by one that has been withdrawn may never ask again. */
   refresh(): void {
-    if (this.#age(this.#fetchedAtMs) >= this.#options.refreshMs) void this.#fetch();
+    if (this.#age(this.#lastFetchedMs) >= this.#options.refreshMs) void this.#fetch();
   }
 
   /** How long ago the keys were had last; `Infinity` if they never were. */
   get ageMs(): number {
-    return this.#age(this.#fetchedAtMs);
+    return this.#age(this.#lastFetchedMs);
   }
 
   /** The keys, as long as their issuer has vouched for them lately. */
   #current(): readonly VerificationKey[] | undefined {
-    return this.#age(this.#fetchedAtMs) < this.#options.keptMs ? this.#keys : undefined;
+    return this.#age(this.#lastFetchedMs) < this.#options.keptMs ? this.#keys : undefined;
   }
 
-  #answer(algorithm: VerificationKey['algorithm'], kid: string | undefined): readonly VerificationKey[] {
+  #keysOrUnavailable(algorithm: VerificationKey['algorithm'], kid: string | undefined): readonly VerificationKey[] {
     const known = this.#current();
-    const found = matching(known ?? [], algorithm, kid);
+    const found = matchingKeys(known ?? [], algorithm, kid);
     // The key may be a new one that could not be had.
     if (found.length === 0 && (this.#hasFailed || known === undefined)) throw this.#unavailable();
     return found;
   }
 
   #unavailable(): PolycastError {
-    const retryAfterMs = Math.max(1000, this.#options.cooldownMs - this.#age(this.#triedAtMs));
+    const retryAfterMs = Math.max(1000, this.#options.cooldownMs - this.#age(this.#lastAttemptMs));
     return new PolycastError('identity_unavailable', "The keys of the token's issuer cannot be had now.", {
       retryAfterMs,
     });
@@ -106,28 +106,28 @@ export class JwksSource implements KeySource {
 
   /** The fetch that is under way or now begins; `undefined` if the last one is too short a while ago. */
   #fetch(): Promise<void> | undefined {
-    if (this.#underWay !== undefined) return this.#underWay;
-    if (this.#age(this.#triedAtMs) < this.#options.cooldownMs) return undefined;
-    this.#triedAtMs = this.#options.clock.monotonicMs();
-    this.#underWay = this.#fetchOnce().finally(() => (this.#underWay = undefined));
-    return this.#underWay;
+    if (this.#fetching !== undefined) return this.#fetching;
+    if (this.#age(this.#lastAttemptMs) < this.#options.cooldownMs) return undefined;
+    this.#lastAttemptMs = this.#options.clock.monotonicMs();
+    this.#fetching = this.#fetchOnce().finally(() => (this.#fetching = undefined));
+    return this.#fetching;
   }
 
   async #fetchOnce(): Promise<void> {
     const { url, location, algorithms, fetchDocument, timeoutMs, clock, logger } = this.#options;
     try {
-      const where = location === undefined ? url : await location.find();
-      const keys = keysInSet(await fetchDocument(where, { timeoutMs, bytesMax: JWKS_BYTES_MAX }), algorithms);
+      const jwksUrl = location === undefined ? url : await location.find();
+      const keys = keysInSet(await fetchDocument(jwksUrl, { timeoutMs, bytesMax: JWKS_BYTES_MAX }), algorithms);
       this.#replace(keys);
-      this.#fetchedAtMs = clock.monotonicMs();
-      this.figures.fetched++;
+      this.#lastFetchedMs = clock.monotonicMs();
+      this.stats.fetched++;
       if (this.#hasFailed) logger.info({ url, keys: keys.length }, "an issuer's keys can be had again");
       this.#hasFailed = false;
       if (keys.length === 0) logger.warn({ url }, "none of an issuer's keys can be used");
     } catch (error) {
       location?.forget();
       this.#hasFailed = true;
-      this.figures.failed++;
+      this.stats.failed++;
       logger.warn({ url, error: (error as Error).message }, "an issuer's keys cannot be had");
     }
   }
@@ -136,12 +136,12 @@ export class JwksSource implements KeySource {
   #replace(keys: readonly VerificationKey[]): void {
     const before = this.#keys ?? [];
     this.#keys = keys.map((key) => before.find((other) => isSame(key, other)) ?? key);
-    const gone = before.filter((key) => !keys.some((other) => isSame(key, other)));
-    for (const key of gone) key.isRetired = true;
+    const withdrawn = before.filter((key) => !keys.some((other) => isSame(key, other)));
+    for (const key of withdrawn) key.isRetired = true;
     // All of them first: who is shown out by one must not come back by another.
-    for (const key of gone) {
+    for (const key of withdrawn) {
       this.#options.logger.info({ url: this.#options.url, kid: key.kid }, 'an issuer has withdrawn a key');
-      this.#options.withdrawn(key);
+      this.#options.onKeyWithdrawn(key);
     }
   }
 

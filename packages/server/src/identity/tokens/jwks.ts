@@ -1,6 +1,6 @@
-import type { PublicAlgorithm } from '../../core/identity-settings.ts';
+import type { PublicAlgorithm } from '../../core/access/identity-settings.ts';
 import { SCHEMES } from './algorithms.ts';
-import { keyFromJwk, type VerificationKey } from './keys.ts';
+import { keyFromJwk, type VerificationKey } from './verification-keys.ts';
 import { isObject, parseStrictObject, type JsonObject } from './strict-json.ts';
 
 /** The most keys of one issuer, and the most bytes of the document that they come in. */
@@ -29,7 +29,7 @@ function keyIn(jwk: JsonObject, algorithms: readonly PublicAlgorithm[]): Verific
   if (kid !== undefined && typeof kid !== 'string') return undefined;
   try {
     const key = keyFromJwk(jwk);
-    return SCHEMES[algorithm].unfit(key) === undefined ? { algorithm, kid, key, isRetired: false } : undefined;
+    return SCHEMES[algorithm].keyProblem(key) === undefined ? { algorithm, kid, key, isRetired: false } : undefined;
   } catch {
     return undefined;
   }

@@ -1,6 +1,6 @@
-import type { TokenAlgorithm } from '../../core/identity-settings.ts';
+import type { TokenAlgorithm } from '../../core/access/identity-settings.ts';
 import { algorithmNamed } from './algorithms.ts';
-import { refused } from './compact.ts';
+import { invalidTokenError } from './compact-token.ts';
 import { parseStrictObject } from './strict-json.ts';
 
 /** What a token's header says of its key. It chooses among keys, and can do nothing else. */
@@ -31,12 +31,13 @@ export class TokenHeaders {
 
 function headerIn(text: string): TokenHeader {
   const header = parseStrictObject(Buffer.from(text, 'base64url'));
-  if (header === undefined) throw refused("The token's header is not a JSON object, each member given once.");
+  if (header === undefined) throw invalidTokenError("The token's header is not a JSON object, each member given once.");
   const algorithm = algorithmNamed(header['alg']);
-  if (algorithm === undefined) throw refused("The token's alg is none of HS256, RS256, ES256 and EdDSA.");
+  if (algorithm === undefined) throw invalidTokenError("The token's alg is none of HS256, RS256, ES256 and EdDSA.");
   // RFC 7515, section 4.1.11: what must be understood and is not.
-  if ('crit' in header) throw refused("The token's header has crit, and nothing that is critical is understood here.");
+  if ('crit' in header)
+    throw invalidTokenError("The token's header has crit, and nothing that is critical is understood here.");
   const { kid } = header;
-  if (kid !== undefined && typeof kid !== 'string') throw refused("The token's kid is no text.");
+  if (kid !== undefined && typeof kid !== 'string') throw invalidTokenError("The token's kid is no text.");
   return { algorithm, kid };
 }

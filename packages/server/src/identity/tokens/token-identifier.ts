@@ -1,11 +1,11 @@
 import { PolycastError } from '@polycast/protocol';
 import type { Clock, Credentials } from '../../core/ports.ts';
-import type { Principal } from '../../core/principal.ts';
+import type { Principal } from '../../core/access/principal.ts';
 import type { Identifier } from '../authority.ts';
 import { SCHEMES } from './algorithms.ts';
-import { principalOf, type ClaimRules } from './claims.ts';
-import { looksLikeToken, parseCompact, refused, type CompactToken } from './compact.ts';
-import type { KeySource, VerificationKey } from './keys.ts';
+import { principalFromClaims, type ClaimRules } from './claims.ts';
+import { looksLikeToken, parseCompact, invalidTokenError, type CompactToken } from './compact-token.ts';
+import type { KeySource, VerificationKey } from './verification-keys.ts';
 import { TokenHeaders } from './token-headers.ts';
 import { VerifiedTokens } from './verified-tokens.ts';
 
@@ -20,11 +20,11 @@ export interface TokenIdentifierOptions {
   readonly clock: Pick<Clock, 'nowMs'>;
   /** How many verified tokens are remembered. */
   readonly cachedMax: number;
-  readonly figures: TokenFigures;
+  readonly stats: TokenStats;
 }
 
 /** How often a token was shown, and what came of it. */
-export interface TokenFigures {
+export interface TokenStats {
   verified: number;
   remembered: number;
   refused: number;
@@ -37,7 +37,7 @@ const KEYS_TRIED_MAX = 4;
  * Knows the site's users by signed tokens (JWT, RFC 7519 in the compact form of RFC 7515; PROTOCOL.md section 13.2). Nothing is
  * awaited unless keys have to be fetched.
  */
-export function createTokenIdentifier({ issuers, clock, cachedMax, figures }: TokenIdentifierOptions): Identifier {
+export function createTokenIdentifier({ issuers, clock, cachedMax, stats }: TokenIdentifierOptions): Identifier {
   const byName = new Map(issuers.map((issuer) => [issuer.issuer, issuer]));
   const verified = new VerifiedTokens(cachedMax);
   const headers = new TokenHeaders();
@@ -46,34 +46,34 @@ export function createTokenIdentifier({ issuers, clock, cachedMax, figures }: To
     const issuer = issuerOf(parsed, byName);
     const { algorithm, kid } = parsed.header;
     const finish = (keys: readonly VerificationKey[]): Principal => {
-      const key = signerOf(parsed, keys);
-      const principal = principalOf(parsed.payload, issuer, key, clock.nowMs());
+      const key = verifyingKey(parsed, keys);
+      const principal = principalFromClaims(parsed.payload, issuer, key, clock.nowMs());
       verified.add(name, { principal, key, source: issuer.keys }, token.length);
-      figures.verified++;
+      stats.verified++;
       return principal;
     };
     const keys = issuer.keys.find(algorithm, kid);
     return keys instanceof Promise ? keys.then(finish) : finish(keys);
   };
-  const refuse = (error: unknown): never => {
+  const countRefusal = (error: unknown): never => {
     // Keys that cannot be had say nothing of the token.
-    if (!(error instanceof PolycastError) || error.code !== 'identity_unavailable') figures.refused++;
+    if (!(error instanceof PolycastError) || error.code !== 'identity_unavailable') stats.refused++;
     throw error;
   };
   return {
     identify({ token }: Credentials) {
       if (token === undefined || !looksLikeToken(token)) return undefined;
-      const name = VerifiedTokens.nameOf(token);
+      const name = VerifiedTokens.hashOf(token);
       const known = verified.find(name, clock.nowMs());
       if (known !== undefined) {
-        figures.remembered++;
+        stats.remembered++;
         return known;
       }
       try {
         const found = verify(token, name);
-        return found instanceof Promise ? found.catch(refuse) : found;
+        return found instanceof Promise ? found.catch(countRefusal) : found;
       } catch (error) {
-        return refuse(error);
+        return countRefusal(error);
       }
     },
   };
@@ -83,21 +83,22 @@ export function createTokenIdentifier({ issuers, clock, cachedMax, figures }: To
 function issuerOf({ payload }: CompactToken, byName: ReadonlyMap<string | undefined, TokenIssuer>): TokenIssuer {
   const { iss } = payload;
   const issuer = (typeof iss === 'string' ? byName.get(iss) : undefined) ?? byName.get(undefined);
-  if (issuer === undefined) throw refused('The token is of an issuer that is not known here.');
+  if (issuer === undefined) throw invalidTokenError('The token is of an issuer that is not known here.');
   return issuer;
 }
 
 /** The key that has signed the token. @throws PolycastError `unauthorized` when none has */
-function signerOf(
+function verifyingKey(
   { signed, signature, header: { algorithm, kid } }: CompactToken,
   keys: readonly VerificationKey[],
 ): VerificationKey {
   if (keys.length === 0) {
     const named = kid === undefined ? '' : ` with the kid ${JSON.stringify(kid.slice(0, 100))}`;
-    throw refused(`The token's issuer has no key for ${algorithm}${named}.`);
+    throw invalidTokenError(`The token's issuer has no key for ${algorithm}${named}.`);
   }
-  if (keys.length > KEYS_TRIED_MAX) throw refused('More keys than are tried may have signed the token: give it a kid.');
+  if (keys.length > KEYS_TRIED_MAX)
+    throw invalidTokenError('More keys than are tried may have signed the token: give it a kid.');
   const signer = keys.find(({ key }) => SCHEMES[algorithm].verify(signed, signature, key));
-  if (signer === undefined) throw refused("The token's signature is not its issuer's.");
+  if (signer === undefined) throw invalidTokenError("The token's signature is not its issuer's.");
   return signer;
 }

@@ -4,9 +4,9 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { parseConfig } from '../../config/schema.ts';
+import { parseConfig } from '../../config/parse.ts';
 import { startHub, type Hub } from '../../main.ts';
-import { identifiedHub, sessions } from '../../testing/identified-hub.ts';
+import { openAuthenticatedHub, sessionCount } from '../../testing/authenticated-hub.ts';
 import { ecdsa, jwkOf, PAIRS, pem, tokenOf } from './testing.ts';
 
 const es = ecdsa(PAIRS.ES256.privateKey);
@@ -175,7 +175,7 @@ describe('a key that its issuer withdraws', () => {
   test('ends what was let in by it, on every transport, without anybody asking; others go on', async () => {
     let keys = [jwkOf(PAIRS.ES256.publicKey, 'old'), jwkOf(PAIRS.EdDSA.publicKey, 'new')];
     const { url, port } = await issuer((_request, response) => response.end(JSON.stringify({ keys })));
-    const hub = await identifiedHub({
+    const hub = await openAuthenticatedHub({
       rules: [{ pattern: 'news', subscribe: 'users' }],
       identity: { tokens: [{ jwksUrl: url }], jwksRefreshSeconds: 10, jwksCooldownSeconds: 1 },
       outgoing: { allow: [`127.0.0.1:${port}`] },
@@ -187,24 +187,24 @@ describe('a key that its issuer withdraws', () => {
     const stream = await hub.follow('channel=news', old);
     const socket = hub.socket(`channel=news&token=${old}`);
     const late = hub.socket('');
-    expect(await late.ask({ op: 'auth', token: old })).toMatchObject({ ok: true });
+    expect(await late.request({ op: 'auth', token: old })).toMatchObject({ ok: true });
     const stays = [await hub.follow('channel=news', fresh), hub.socket(`channel=news&token=${fresh}`)] as const;
-    await stays[1].got({ op: 'ready' });
-    await socket.got({ op: 'ready' });
+    await stays[1].waitForMessage({ op: 'ready' });
+    await socket.waitForMessage({ op: 'ready' });
     const waiting = fetch(`${hub.url}/v1/events?channel=news&wait=60`, { headers: { Authorization: `Bearer ${old}` } });
-    await expect.poll(() => sessions(hub, 'long_poll')).toBe(1);
+    await expect.poll(() => sessionCount(hub, 'long_poll')).toBe(1);
 
     keys = keys.slice(1);
-    await stream.said('event: polycast.closing\ndata: {"code":"unauthorized"}');
-    await stream.over();
-    expect(await socket.ended()).toEqual({ code: 4401, reason: 'unauthorized' });
-    expect(await late.ended()).toEqual({ code: 4401, reason: 'unauthorized' });
+    await stream.waitForText('event: polycast.closing\ndata: {"code":"unauthorized"}');
+    await stream.waitForEnd();
+    expect(await socket.waitForClose()).toEqual({ code: 4401, reason: 'unauthorized' });
+    expect(await late.waitForClose()).toEqual({ code: 4401, reason: 'unauthorized' });
     expect(await (await waiting).json()).toMatchObject({ events: [] });
     expect(await poll(hub, old)).toMatchObject({ status: 401, code: 'unauthorized' });
 
     await hub.publish('news', 'still here');
-    await stays[0].said('still here');
-    await stays[1].got({ data: 'still here' });
+    await stays[0].waitForText('still here');
+    await stays[1].waitForMessage({ data: 'still here' });
   });
 
   test('is not missed while its issuer is down, and an issuer that is up again takes it back', async () => {
@@ -215,7 +215,7 @@ describe('a key that its issuer withdraws', () => {
       if (keys === undefined) response.writeHead(500).end();
       else response.end(JSON.stringify({ keys }));
     });
-    const hub = await identifiedHub({
+    const hub = await openAuthenticatedHub({
       rules: [{ pattern: 'news', subscribe: 'users' }],
       identity: { tokens: [{ jwksUrl: url }], jwksRefreshSeconds: 10, jwksCooldownSeconds: 1 },
       outgoing: { allow: [`127.0.0.1:${port}`] },
@@ -227,9 +227,9 @@ describe('a key that its issuer withdraws', () => {
     const askedBefore = asked;
     await expect.poll(() => asked).toBeGreaterThan(askedBefore + 2);
     await hub.publish('news', 'through the outage');
-    await stream.said('through the outage');
+    await stream.waitForText('through the outage');
     keys = [];
-    await stream.over();
+    await stream.waitForEnd();
     expect(stream.text).toContain('"code":"unauthorized"');
   });
 });

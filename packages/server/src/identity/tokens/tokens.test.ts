@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import type { TokenKeySettings } from '../../core/identity-settings.ts';
-import type { VerificationKey } from './keys.ts';
+import type { TokenKeySettings } from '../../core/access/identity-settings.ts';
+import type { VerificationKey } from './verification-keys.ts';
 import { jwkOf, PAIRS, pem, SECRET } from './testing.ts';
 import { configuredKeys, TokenKeyError } from './tokens.ts';
 

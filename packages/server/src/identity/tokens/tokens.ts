@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
-import type { TokenIssuerSettings, TokenKeySettings, TokenSettings } from '../../core/identity-settings.ts';
+import type { TokenIssuerSettings, TokenKeySettings, TokenSettings } from '../../core/access/identity-settings.ts';
 import type { Clock } from '../../core/ports.ts';
-import type { Signer } from '../../core/principal.ts';
+import type { Signer } from '../../core/access/principal.ts';
 import type { Identifier } from '../authority.ts';
 import { Discovery } from './discovery.ts';
 import { JwksSource, type FetchDocument, type JwksOptions } from './jwks-source.ts';
-import { fixedKeys, verificationKey, type KeySource, type VerificationKey } from './keys.ts';
+import { staticKeySource, createVerificationKey, type KeySource, type VerificationKey } from './verification-keys.ts';
 import type { JsonObject } from './strict-json.ts';
-import { createTokenIdentifier, type TokenFigures, type TokenIssuer } from './token-identifier.ts';
+import { createTokenIdentifier, type TokenStats, type TokenIssuer } from './token-identifier.ts';
 
 /** Which cookie a token may come in is for those who read requests. */
 type VerificationSettings = Omit<TokenSettings, 'tokenCookie'>;
@@ -37,13 +37,13 @@ export interface Tokens {
   /** Told of each key that its issuer no longer publishes. One listener. */
   onWithdrawn(listener: (signer: Signer) => void): void;
   /** Fetches published keys that are due. To be called every second or so. */
-  upkeep(): void;
-  readonly figures: Readonly<TokenFigures>;
+  maintain(): void;
+  readonly stats: Readonly<TokenStats>;
   /** Of those whose keys are fetched, by their name, or their host. */
-  readonly issuers: readonly IssuerFigures[];
+  readonly issuers: readonly IssuerStats[];
 }
 
-export interface IssuerFigures {
+export interface IssuerStats {
   readonly issuer: string;
   readonly fetched: number;
   readonly failed: number;
@@ -57,15 +57,19 @@ export interface IssuerFigures {
  */
 export function createTokens(settings: VerificationSettings, parts: TokenParts): Tokens {
   const sources: { readonly issuer: string; readonly source: JwksSource }[] = [];
-  const figures: TokenFigures = { verified: 0, remembered: 0, refused: 0 };
-  let withdrawn: (signer: Signer) => void = () => undefined;
+  const stats: TokenStats = { verified: 0, remembered: 0, refused: 0 };
+  let withdrawnListener: (signer: Signer) => void = () => undefined;
   const keysOf = (issuer: TokenIssuerSettings, path: string): KeySource => {
     const { jwksUrl, algorithms, keys } = issuer;
-    if (keys !== undefined) return fixedKeys(configuredKeys(issuer, path, parts.environment));
+    if (keys !== undefined) return staticKeySource(configuredKeys(issuer, path, parts.environment));
     // The configuration has one or the other.
     const url = jwksUrl ?? (issuer.issuer as string);
-    const location = jwksUrl === undefined ? discoveryOf(url, settings, parts) : undefined;
-    const source = jwksOf(url, algorithms, settings, { ...parts, location, withdrawn: (key) => withdrawn(key) });
+    const location = jwksUrl === undefined ? createDiscovery(url, settings, parts) : undefined;
+    const source = createJwksSource(url, algorithms, settings, {
+      ...parts,
+      location,
+      onKeyWithdrawn: (key) => withdrawnListener(key),
+    });
     source.refresh();
     sources.push({ issuer: issuer.issuer ?? new URL(url).host, source });
     return source;
@@ -83,14 +87,14 @@ export function createTokens(settings: VerificationSettings, parts: TokenParts):
     identifiers:
       issuers.length === 0
         ? []
-        : [createTokenIdentifier({ issuers, clock, cachedMax: settings.tokensCachedMax, figures })],
-    onWithdrawn: (listener) => (withdrawn = listener),
-    upkeep() {
+        : [createTokenIdentifier({ issuers, clock, cachedMax: settings.tokensCachedMax, stats })],
+    onWithdrawn: (listener) => (withdrawnListener = listener),
+    maintain() {
       for (const { source } of sources) source.refresh();
     },
-    figures,
+    stats,
     get issuers() {
-      return sources.map(({ issuer, source }) => ({ issuer, ...source.figures, ageMs: source.ageMs }));
+      return sources.map(({ issuer, source }) => ({ issuer, ...source.stats, ageMs: source.ageMs }));
     },
   };
 }
@@ -105,18 +109,18 @@ export function configuredKeys(
     const place = `${path}.keys.${index}`;
     const [name, material] = materialOf(key, place, environment);
     try {
-      return verificationKey(key.algorithm, key.kid, material);
+      return createVerificationKey(key.algorithm, key.kid, material);
     } catch (error) {
       throw new TokenKeyError(`${place}.${name}`, `cannot be used: ${(error as Error).message}`);
     }
   });
 }
 
-function jwksOf(
+function createJwksSource(
   url: string,
   algorithms: JwksOptions['algorithms'] = ['RS256', 'ES256', 'EdDSA'],
   settings: VerificationSettings,
-  parts: TokenParts & Pick<JwksOptions, 'withdrawn' | 'location'>,
+  parts: TokenParts & Pick<JwksOptions, 'onKeyWithdrawn' | 'location'>,
 ): JwksSource {
   return new JwksSource({
     url,
@@ -129,7 +133,7 @@ function jwksOf(
   });
 }
 
-function discoveryOf(issuer: string, { jwksTimeoutMs }: VerificationSettings, parts: TokenParts): Discovery {
+function createDiscovery(issuer: string, { jwksTimeoutMs }: VerificationSettings, parts: TokenParts): Discovery {
   const { fetchDocument, clock } = parts;
   return new Discovery({ issuer, timeoutMs: jwksTimeoutMs, fetchDocument, clock });
 }

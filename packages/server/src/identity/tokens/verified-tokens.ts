@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
-import type { Principal } from '../../core/principal.ts';
-import { Recent } from '../recent.ts';
-import type { KeySource, VerificationKey } from './keys.ts';
+import type { Principal } from '../../core/access/principal.ts';
+import { LruCache } from '../lru-cache.ts';
+import type { KeySource, VerificationKey } from './verification-keys.ts';
 
 /** What was found out about a token. */
 export interface VerifiedToken {
@@ -12,13 +12,13 @@ export interface VerifiedToken {
 
 /** Tokens that were verified, by a hash of their text, the one not used for longest going first when there are too many. */
 export class VerifiedTokens {
-  readonly #entries: Recent<VerifiedToken>;
+  readonly #entries: LruCache<VerifiedToken>;
 
   constructor(countMax: number) {
-    this.#entries = new Recent(countMax, BYTES_MAX);
+    this.#entries = new LruCache(countMax, BYTES_MAX);
   }
 
-  static nameOf(token: string): string {
+  static hashOf(token: string): string {
     return hash('sha256', token, 'latin1');
   }
 

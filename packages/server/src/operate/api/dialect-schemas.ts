@@ -1,4 +1,4 @@
-import type { JsonSchema } from './route.ts';
+import type { JsonSchema } from './operation.ts';
 
 const WEB_URL: JsonSchema = { type: 'string', format: 'uri', maxLength: 2048 };
 const EVENT: JsonSchema = { type: 'string', minLength: 1, maxLength: 200 };

@@ -1,13 +1,13 @@
 import { ERRORS, type ErrorCode } from '@polycast/protocol';
 import { expect, test } from 'vitest';
-import { OF_EVERY_REQUEST, openApiDocument } from './openapi.ts';
-import { ROUTES } from './routes.ts';
+import { COMMON_ERRORS, openApiDocument } from './openapi.ts';
+import { OPERATIONS } from './all-operations.ts';
 import { SCHEMAS } from './schemas.ts';
 
 const document = openApiDocument('1.2.3');
 
 test('every reference leads to a schema, and every schema is referred to', () => {
-  const referred = namesIn({ document, ROUTES });
+  const referred = namesIn({ document, ROUTES: OPERATIONS });
   expect([...referred].toSorted()).toEqual(Object.keys(SCHEMAS).toSorted());
   const { schemas } = (document as { components: { schemas: object } }).components;
   expect([...namesIn(document)].toSorted()).toEqual(Object.keys(schemas).toSorted());
@@ -21,7 +21,7 @@ function namesIn(within: object): ReadonlySet<string> {
 
 test('a body has one media type, which clients are generated from, and says the others in words', () => {
   const { paths } = document as { paths: Record<string, Record<string, { requestBody?: Body }>> };
-  for (const { method, path, bodies } of ROUTES) {
+  for (const { method, path, bodies } of OPERATIONS) {
     const body = paths[path]?.[method.toLowerCase()]?.requestBody;
     expect(Object.keys(body?.content ?? {})).toEqual(bodies.slice(0, 1).map(({ mediaType }) => mediaType));
     for (const { mediaType } of bodies.slice(1)) expect(body?.description).toContain(`\`${mediaType}\``);
@@ -40,8 +40,8 @@ test('defaults are said in words: clients would send them, and could not leave t
 });
 
 test('operations have names of their own, and the parameters of their paths', () => {
-  expect(new Set(ROUTES.map(({ name }) => name)).size).toBe(ROUTES.length);
-  for (const { path, parameters } of ROUTES) {
+  expect(new Set(OPERATIONS.map(({ name }) => name)).size).toBe(OPERATIONS.length);
+  for (const { path, parameters } of OPERATIONS) {
     const inPath = parameters.filter((parameter) => parameter.in === 'path').map(({ name }) => name);
     expect([...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)).toEqual(inPath);
   }
@@ -49,6 +49,6 @@ test('operations have names of their own, and the parameters of their paths', ()
 
 test('every code that an HTTP request can get is told by some operation', () => {
   const elsewhere: readonly ErrorCode[] = ['invalid_message', 'not_found', 'method_not_allowed'];
-  const told = new Set<string>([...elsewhere, ...OF_EVERY_REQUEST, ...ROUTES.flatMap(({ errors }) => errors)]);
+  const told = new Set<string>([...elsewhere, ...COMMON_ERRORS, ...OPERATIONS.flatMap(({ errors }) => errors)]);
   expect(Object.keys(ERRORS).filter((code) => !told.has(code))).toEqual([]);
 });

@@ -1,29 +1,29 @@
 import { ERRORS, type ErrorCode } from '@polycast/protocol';
-import type { Answer, Content, JsonSchema, Parameter, Route } from './route.ts';
-import { ROUTES } from './routes.ts';
+import type { ResponseDescription, Content, JsonSchema, Parameter, Operation } from './operation.ts';
+import { OPERATIONS } from './all-operations.ts';
 import { ref, SCHEMAS } from './schemas.ts';
 
 /** The OpenAPI 3.1 document that the hub serves as `/openapi.json`. */
 export function openApiDocument(version: string): JsonSchema {
-  return defaultsInWords(describe(version));
+  return describeDefaults(buildDocument(version));
 }
 
 /**
  * Clients that are made from defaults send them with every request, also beside what excludes them, and in TypeScript their members may
  * not be left out.
  */
-function defaultsInWords(document: JsonSchema): JsonSchema {
+function describeDefaults(document: JsonSchema): JsonSchema {
   return JSON.parse(JSON.stringify(document), (_key, value: unknown) => {
     if (typeof value !== 'object' || value === null || !('default' in value)) return value;
-    const { default: assumed, description, ...schema } = value as JsonSchema;
-    const words = `Unless given: \`${typeof assumed === 'string' ? assumed : JSON.stringify(assumed)}\`.`;
+    const { default: defaultValue, description, ...schema } = value as JsonSchema;
+    const words = `Unless given: \`${typeof defaultValue === 'string' ? defaultValue : JSON.stringify(defaultValue)}\`.`;
     return { ...schema, description: description === undefined ? words : `${String(description)} ${words}` };
   }) as JsonSchema;
 }
 
-function describe(version: string): JsonSchema {
+function buildDocument(version: string): JsonSchema {
   const paths: Record<string, Record<string, JsonSchema>> = {};
-  for (const route of ROUTES) (paths[route.path] ??= {})[route.method.toLowerCase()] = operation(route);
+  for (const route of OPERATIONS) (paths[route.path] ??= {})[route.method.toLowerCase()] = operation(route);
   return {
     openapi: '3.1.0',
     info: {
@@ -36,9 +36,9 @@ function describe(version: string): JsonSchema {
     tags: TAGS,
     paths,
     components: {
-      schemas: referredSchemas(paths),
+      schemas: usedSchemas(paths),
       responses: Object.fromEntries(
-        [...byStatus(OF_EVERY_REQUEST)].map(([status, codes]) => [`Refusal${status}`, refusal(codes)]),
+        [...groupByStatus(COMMON_ERRORS)].map(([status, codes]) => [`Refusal${status}`, refusalResponse(codes)]),
       ),
       securitySchemes: SECURITY_SCHEMES,
     },
@@ -46,20 +46,20 @@ function describe(version: string): JsonSchema {
 }
 
 /** Those that are named somewhere, by way of others as well: tools warn of what is never used. */
-function referredSchemas(paths: unknown): JsonSchema {
+function usedSchemas(paths: unknown): JsonSchema {
   const found = new Set<string>();
-  const look = (within: unknown): void => {
+  const collect = (within: unknown): void => {
     for (const [, name = ''] of JSON.stringify(within).matchAll(/"#\/components\/schemas\/(\w+)"/g)) {
       if (found.has(name)) continue;
       found.add(name);
-      look(SCHEMAS[name]);
+      collect(SCHEMAS[name]);
     }
   };
-  look([paths, ref('Problem')]);
+  collect([paths, ref('Problem')]);
   return Object.fromEntries(Object.entries(SCHEMAS).filter(([name]) => found.has(name)));
 }
 
-function operation(route: Route): JsonSchema {
+function operation(route: Operation): JsonSchema {
   return {
     tags: [tagOf(route)],
     security: securityOf(route),
@@ -70,13 +70,13 @@ function operation(route: Route): JsonSchema {
     ...(route.bodies.length > 0 && { requestBody: requestBody(route) }),
     responses: {
       ...Object.fromEntries(route.answers.map((answer) => [answer.status, response(answer)])),
-      ...refusals(route.errors),
+      ...refusalResponses(route.errors),
     },
   };
 }
 
 /** What may be wrong with any request, whatever it asks for. */
-export const OF_EVERY_REQUEST: readonly ErrorCode[] = [
+export const COMMON_ERRORS: readonly ErrorCode[] = [
   'invalid_header',
   'invalid_request',
   'pipelined_request',
@@ -95,10 +95,10 @@ export const OF_EVERY_REQUEST: readonly ErrorCode[] = [
  * One media type, the first; the others in words. openapi-python-client warns of those that it does not know, and from several of them it
  * makes code that fails when it is called.
  */
-function requestBody({ bodies: [first, ...others], isBodyOptional = false }: Route): JsonSchema {
-  const words = others.map(({ mediaType, doc }) => `\`${mediaType}\`: ${doc}`).join(' ');
+function requestBody({ bodies: [first, ...others], isBodyOptional = false }: Operation): JsonSchema {
+  const description = others.map(({ mediaType, doc }) => `\`${mediaType}\`: ${doc}`).join(' ');
   return {
-    ...(others.length > 0 && { description: `Taken as well: ${words}` }),
+    ...(others.length > 0 && { description: `Taken as well: ${description}` }),
     required: !isBodyOptional,
     content: contents(first === undefined ? [] : [first]),
   };
@@ -119,7 +119,7 @@ const SECURITY_SCHEMES: JsonSchema = {
 };
 
 /** Any one of these: none is the last where rules can allow it to anyone. */
-function securityOf({ errors, parameters, isForAnyone = false }: Route): readonly JsonSchema[] {
+function securityOf({ errors, parameters, allowsAnonymous: isForAnyone = false }: Operation): readonly JsonSchema[] {
   if (!errors.includes('unauthorized')) return [];
   const hasToken = parameters.some(({ name }) => name === 'token');
   return [{ bearer: [] }, ...(hasToken ? [{ token: [] }] : []), ...(isForAnyone ? [{}] : [])];
@@ -134,25 +134,25 @@ const TAGS: readonly JsonSchema[] = [
 ];
 
 /** By the chapter of PROTOCOL.md. */
-function tagOf({ section }: Route): string {
+function tagOf({ section }: Operation): string {
   if (section === '12') return 'operations';
   if (section.startsWith('14.')) return 'subscriptions';
   if (section === '13.5' || section === '13.6') return 'users';
   return section.startsWith('13.') ? 'administration' : 'events';
 }
 
-function parameter({ name, in: place, schema, required, doc }: Parameter): JsonSchema {
-  return { name, in: place, description: doc, ...(required === true && { required }), schema };
+function parameter({ name, in: location, schema, required, doc }: Parameter): JsonSchema {
+  return { name, in: location, description: doc, ...(required === true && { required }), schema };
 }
 
-function response({ doc, contents: each, headers = {} }: Answer): JsonSchema {
-  const described = Object.entries(headers).map(([name, text]) => [
+function response({ doc, contents: each, headers = {} }: ResponseDescription): JsonSchema {
+  const describedHeaders = Object.entries(headers).map(([name, text]) => [
     name,
     { description: text, schema: { type: 'string' } },
   ]);
   return {
     description: doc,
-    ...(described.length > 0 && { headers: Object.fromEntries(described) }),
+    ...(describedHeaders.length > 0 && { headers: Object.fromEntries(describedHeaders) }),
     ...(each.length > 0 && { content: contents(each) }),
   };
 }
@@ -164,23 +164,23 @@ function contents(each: readonly Content[]): JsonSchema {
 }
 
 /** One response for each status, naming the codes that come with it. */
-function refusals(codes: readonly ErrorCode[]): Record<string, JsonSchema> {
-  const common = byStatus(OF_EVERY_REQUEST);
+function refusalResponses(codes: readonly ErrorCode[]): Record<string, JsonSchema> {
+  const common = groupByStatus(COMMON_ERRORS);
   return Object.fromEntries(
-    [...byStatus([...codes, ...OF_EVERY_REQUEST])].map(([status, group]) => [
+    [...groupByStatus([...codes, ...COMMON_ERRORS])].map(([status, group]) => [
       status,
       group.length === common.get(status)?.length
         ? { $ref: `#/components/responses/Refusal${status}` }
-        : refusal(group),
+        : refusalResponse(group),
     ]),
   );
 }
 
-function byStatus(codes: readonly ErrorCode[]): ReadonlyMap<number, readonly ErrorCode[]> {
+function groupByStatus(codes: readonly ErrorCode[]): ReadonlyMap<number, readonly ErrorCode[]> {
   return Map.groupBy(new Set(codes), (code) => ERRORS[code].status);
 }
 
-function refusal(codes: readonly ErrorCode[]): JsonSchema {
+function refusalResponse(codes: readonly ErrorCode[]): JsonSchema {
   return {
     description: codes.map((code) => `\`${code}\`: ${ERRORS[code].title}`).join(' '),
     content: {

@@ -1,16 +1,16 @@
 import { GAP_REASONS } from '@polycast/protocol';
 import { DIALECT_SCHEMAS } from './dialect-schemas.ts';
-import type { JsonSchema } from './route.ts';
+import type { JsonSchema } from './operation.ts';
 import { SUBSCRIPTION_SCHEMAS } from './subscription-schemas.ts';
 
 const USER: JsonSchema = { type: 'string', minLength: 1, maxLength: 128 };
-const LETTER_TO_MANY: Readonly<Record<string, JsonSchema>> = {
+const ADDRESSED_EVENT_COMMON: Readonly<Record<string, JsonSchema>> = {
   data: { description: 'Any JSON value; kept character for character.' },
   type: { type: 'string', minLength: 1, maxLength: 200 },
   idempotencyKey: { type: 'string', minLength: 1, maxLength: 255 },
 };
-const LETTER: Readonly<Record<string, JsonSchema>> = {
-  ...LETTER_TO_MANY,
+const ADDRESSED_EVENT: Readonly<Record<string, JsonSchema>> = {
+  ...ADDRESSED_EVENT_COMMON,
   ifMatch: {
     $ref: '#/components/schemas/Cursor',
     description: "Only if this is the id of the newest event of the user's private channel.",
@@ -127,13 +127,13 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   ),
   Result: { oneOf: [ref('Published'), object({ error: ref('Problem') }, ['error'])] },
   Results: object({ results: list(ref('Result')) }, ['results'], 'One for each user, in order.'),
-  Letter: { ...object(LETTER, ['data']), additionalProperties: false },
-  LetterToUser: { ...object({ ...LETTER, user: USER }, ['data', 'user']), additionalProperties: false },
+  Letter: { ...object(ADDRESSED_EVENT, ['data']), additionalProperties: false },
+  LetterToUser: { ...object({ ...ADDRESSED_EVENT, user: USER }, ['data', 'user']), additionalProperties: false },
   LetterToUsers: {
-    ...object({ ...LETTER_TO_MANY, users: { ...list(USER), minItems: 1, maxItems: 10_000, uniqueItems: true } }, [
-      'data',
-      'users',
-    ]),
+    ...object(
+      { ...ADDRESSED_EVENT_COMMON, users: { ...list(USER), minItems: 1, maxItems: 10_000, uniqueItems: true } },
+      ['data', 'users'],
+    ),
     additionalProperties: false,
   },
   AddressedLetter: { oneOf: [ref('LetterToUser'), ref('LetterToUsers')] },

@@ -1,4 +1,4 @@
-import type { JsonSchema } from './route.ts';
+import type { JsonSchema } from './operation.ts';
 
 const TIME: JsonSchema = { type: 'string', format: 'date-time' };
 const TIME_OR_NULL: JsonSchema = { type: ['string', 'null'], format: 'date-time' };
@@ -22,7 +22,7 @@ const OUTCOMES = [
 ];
 
 /** What may be said of a subscription when it is created and when it is changed. */
-const WISHES: Readonly<Record<string, JsonSchema>> = {
+const SUBSCRIPTION_OPTIONS: Readonly<Record<string, JsonSchema>> = {
   channels: { type: 'array', items: { $ref: '#/components/schemas/Pattern' }, minItems: 1, maxItems: 100 },
   types: {
     type: ['array', 'null'],
@@ -103,22 +103,22 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       'One operator: `equals`, `differs`, `less`, `lessOrEqual`, `greater`, `greaterOrEqual`, `oneOf`, `startsWith`, `contains`, each with a list of a JSON pointer into the event and a value; `present` with a pointer; `all`, `any` with filters; `not` with one.',
     examples: [{ all: [{ equals: ['/data/status', 'paid'] }, { greater: ['/data/total', 100] }] }],
   },
-  NewWebhookDelivery: closed(
+  NewWebhookDelivery: closedObject(
     { ...WEBHOOK, dialect: { enum: ['standard', 'cloudevents'], default: 'standard' }, ...SECRET },
     ['kind', 'url'],
   ),
-  NewPullDelivery: closed(PULL, ['kind']),
-  NewSubscription: closed(
+  NewPullDelivery: closedObject(PULL, ['kind']),
+  NewSubscription: closedObject(
     {
-      ...WISHES,
-      delivery: { oneOf: [shape('NewWebhookDelivery'), shape('NewPullDelivery')] },
+      ...SUBSCRIPTION_OPTIONS,
+      delivery: { oneOf: [ref('NewWebhookDelivery'), ref('NewPullDelivery')] },
       start: { anyOf: [CURSOR, { enum: ['earliest', 'now'] }], default: 'now', description: 'Where it begins.' },
     },
     ['channels', 'delivery'],
   ),
-  SubscriptionChanges: closed(
+  SubscriptionChanges: closedObject(
     {
-      ...withoutDefaults(WISHES),
+      ...withoutDefaults(SUBSCRIPTION_OPTIONS),
       delivery: {
         type: 'object',
         properties: { ...withoutDefaults(WEBHOOK), ...PULL, kind: { enum: ['webhook', 'pull'] } },
@@ -157,8 +157,8 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       state: { enum: ['pending', 'active', 'paused', 'suspended', 'ended'] },
       reason: { type: 'string', description: 'Why (PROTOCOL.md section 14.2).' },
       since: TIME,
-      ...WISHES,
-      delivery: { oneOf: [shape('WebhookDelivery'), shape('PullDelivery')] },
+      ...SUBSCRIPTION_OPTIONS,
+      delivery: { oneOf: [ref('WebhookDelivery'), ref('PullDelivery')] },
       cursor: { ...CURSOR, description: 'All up to here is done, or counted in `backlog`.' },
       backlog: {
         type: 'object',
@@ -272,7 +272,7 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       },
     },
   },
-  NewReplay: closed(
+  NewReplay: closedObject(
     {
       after: { anyOf: [CURSOR, { const: 'earliest' }] },
       since: TIME,
@@ -281,7 +281,7 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     [],
     'One of `after` and `since`.',
   ),
-  NewSecret: closed(
+  NewSecret: closedObject(
     { ...SECRET, overlapSeconds: { type: 'integer', minimum: 0, maximum: 2_592_000, default: 86_400 } },
     [],
   ),
@@ -301,7 +301,7 @@ export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   },
 };
 
-function shape(name: string): JsonSchema {
+function ref(name: string): JsonSchema {
   return { $ref: `#/components/schemas/${name}` };
 }
 
@@ -312,7 +312,7 @@ function withoutDefaults(properties: Readonly<Record<string, JsonSchema>>): Reco
   return Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, without(schema)]));
 }
 
-function closed(
+function closedObject(
   properties: Readonly<Record<string, JsonSchema>>,
   required: readonly string[],
   description?: string,

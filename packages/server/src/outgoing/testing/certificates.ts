@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** In PEM. */
-export interface Pair {
+export interface KeyPair {
   readonly cert: string;
   readonly key: string;
 }
 
-export interface CertificateWishes {
+export interface CertificateOptions {
   /** `DNS:a.example`, `IP:127.0.0.1` */
   readonly names: string;
   /** It was good for a day in the year 2020. */
@@ -17,7 +17,7 @@ export interface CertificateWishes {
 }
 
 /** A certificate that vouches for itself. */
-export function selfSigned({ names, isExpired = false }: CertificateWishes): Pair {
+export function selfSigned({ names, isExpired = false }: CertificateOptions): KeyPair {
   const folder = mkdtempSync(join(tmpdir(), 'polycast-certificate-'));
   const at = (name: string): string => join(folder, name);
   try {

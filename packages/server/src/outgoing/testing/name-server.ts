@@ -10,7 +10,7 @@ export interface NameServer {
   /** For `nameServers`. */
   readonly address: string;
   /** What it was asked, in order: `A a.example`. */
-  readonly asked: string[];
+  readonly queries: string[];
 }
 
 /** A DNS server of the test's own (RFC 1035). `answer` is asked anew for each question; its addresses count for their own family. */
@@ -18,19 +18,19 @@ export async function nameServer(
   answer: (name: string, kind: 'A' | 'AAAA', times: number) => Answer,
 ): Promise<NameServer> {
   const socket = createSocket('udp4');
-  const asked: string[] = [];
+  const queries: string[] = [];
   socket.on('message', (message: Buffer, from: RemoteInfo) => {
     const { name, kind, end } = questionOf(message);
     const question = `${kind} ${name}`;
-    const times = asked.filter((each) => each === question).length;
-    asked.push(question);
-    const said = answer(name, kind, times);
-    if (said !== 'silent') socket.send(answerTo(message, end, kind, said), from.port, from.address);
+    const times = queries.filter((each) => each === question).length;
+    queries.push(question);
+    const reply = answer(name, kind, times);
+    if (reply !== 'silent') socket.send(answerTo(message, end, kind, reply), from.port, from.address);
   });
   socket.bind(0, '127.0.0.1');
   await once(socket, 'listening');
   onTestFinished(() => void socket.close());
-  return { address: `127.0.0.1:${socket.address().port}`, asked };
+  return { address: `127.0.0.1:${socket.address().port}`, queries };
 }
 
 function questionOf(message: Buffer): { name: string; kind: 'A' | 'AAAA'; end: number } {

@@ -5,14 +5,14 @@ import type { Duplex } from 'node:stream';
 import { onTestFinished } from 'vitest';
 
 /** What a proxy was asked for by CONNECT. */
-export interface Asked {
+export interface ConnectRequest {
   readonly authority: string | undefined;
   readonly credentials: string | undefined;
 }
 
 /** A proxy that leads every tunnel to one port of this machine, whatever is asked for. */
-export async function proxyTo(port: number): Promise<{ readonly proxy: string; readonly asked: Asked[] }> {
-  const asked: Asked[] = [];
+export async function proxyTo(port: number): Promise<{ readonly proxy: string; readonly asked: ConnectRequest[] }> {
+  const asked: ConnectRequest[] = [];
   const tunnels = new Set<Duplex>();
   const server = createServer((_request, response) => response.writeHead(400).end());
   server.on('connect', (request, client: Duplex) => {

@@ -1,4 +1,4 @@
-import type { AddressKind } from '../addresses.ts';
+import type { AddressKind } from '../destinations/addresses.ts';
 
 /**
  * Of every block that is not the public Internet: its first address, one in its midst, and its last. They are written out here

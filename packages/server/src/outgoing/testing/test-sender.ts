@@ -1,12 +1,12 @@
 import { isIP, Socket, type LookupFunction, type TcpNetConnectOpts } from 'node:net';
 import { onTestFinished } from 'vitest';
-import type { SendRequest } from '../../core/subscription/ports.ts';
+import type { SendRequest } from '../../subscriptions/state/ports.ts';
 import type { Dial } from '../connector.ts';
-import type { GuardOptions } from '../guarded-fetch.ts';
-import { createSender, type OwnSender, type SenderOptions } from '../sender.ts';
+import type { GuardedFetchOptions } from '../guarded-fetch.ts';
+import { createSender, type ClosableSender, type SenderOptions } from '../sender.ts';
 
 /** As the configuration has it unless something is said. */
-export const DEFAULTS: GuardOptions & SenderOptions = {
+export const DEFAULTS: GuardedFetchOptions & SenderOptions = {
   allow: [],
   deny: [],
   ports: [80, 443, 8443],
@@ -18,16 +18,16 @@ export const DEFAULTS: GuardOptions & SenderOptions = {
   connectionsMax: 100,
   connectionsPerHostMax: 10,
   userAgent: 'Polycast/test',
-  broken: unexpected,
+  onClientError: rethrow,
 };
 
 /** What would have ended the hub fails the test that it happens in. */
-function unexpected(error: unknown): never {
+function rethrow(error: unknown): never {
   throw error;
 }
 
 /** Until the test is over. */
-export function testSender(options: Partial<SenderOptions> = {}): OwnSender {
+export function testSender(options: Partial<SenderOptions> = {}): ClosableSender {
   const sender = createSender({ ...DEFAULTS, ...options });
   onTestFinished(() => sender.close());
   return sender;

@@ -22,27 +22,27 @@ export interface Lane {
   readonly sentence: string;
   readonly transport: Transport;
   /** How it may be disturbed. */
-  readonly troubles: readonly LaneTrouble[];
+  readonly faults: readonly LaneFault[];
   readonly code: string;
 }
 
-export interface LaneTrouble {
+export interface LaneFault {
   readonly fault: Fault;
-  readonly word: string;
+  readonly label: string;
   readonly durationMs: number;
 }
 
-const WIRE_TROUBLES: readonly LaneTrouble[] = [
-  { fault: 'cut', word: 'Cut', durationMs: 3000 },
-  { fault: 'stall', word: 'Stall', durationMs: 4000 },
-  { fault: 'slow', word: 'Slow', durationMs: 6000 },
+const WIRE_FAULTS: readonly LaneFault[] = [
+  { fault: 'cut', label: 'Cut', durationMs: 3000 },
+  { fault: 'stall', label: 'Stall', durationMs: 4000 },
+  { fault: 'slow', label: 'Slow', durationMs: 6000 },
 ];
 
 /** Long enough to see several attempts. */
-const RECEIVER_TROUBLES: readonly LaneTrouble[] = [
-  { fault: 'busy', word: 'Slow', durationMs: 8000 },
-  { fault: 'failing', word: 'Failing', durationMs: 8000 },
-  { fault: 'cut', word: 'Down', durationMs: 8000 },
+const RECEIVER_FAULTS: readonly LaneFault[] = [
+  { fault: 'busy', label: 'Slow', durationMs: 8000 },
+  { fault: 'failing', label: 'Failing', durationMs: 8000 },
+  { fault: 'cut', label: 'Down', durationMs: 8000 },
 ];
 
 export const LANES: readonly Lane[] = [
@@ -52,8 +52,8 @@ export const LANES: readonly Lane[] = [
     scheme: 'http',
     sentence: 'Asks again and again, on a timer, whether or not there is news.',
     transport: shortPoll,
-    troubles: WIRE_TROUBLES,
-    code: shown('short-poll'),
+    faults: WIRE_FAULTS,
+    code: displayedCode('short-poll'),
   },
   {
     name: 'long-poll',
@@ -61,8 +61,8 @@ export const LANES: readonly Lane[] = [
     scheme: 'http',
     sentence: 'Asks once; the hub holds the question open until there is news.',
     transport: longPoll,
-    troubles: WIRE_TROUBLES,
-    code: shown('long-poll'),
+    faults: WIRE_FAULTS,
+    code: displayedCode('long-poll'),
   },
   {
     name: 'sse',
@@ -70,8 +70,8 @@ export const LANES: readonly Lane[] = [
     scheme: 'http',
     sentence: 'One answer that never ends: the hub writes each event into it.',
     transport: serverSentEvents,
-    troubles: WIRE_TROUBLES,
-    code: shown('sse'),
+    faults: WIRE_FAULTS,
+    code: displayedCode('sse'),
   },
   {
     name: 'websocket',
@@ -79,8 +79,8 @@ export const LANES: readonly Lane[] = [
     scheme: 'ws',
     sentence: 'One request becomes an open line, on which either side may speak.',
     transport: webSocket,
-    troubles: WIRE_TROUBLES,
-    code: shown('websocket'),
+    faults: WIRE_FAULTS,
+    code: displayedCode('websocket'),
   },
   {
     name: 'webhook',
@@ -88,13 +88,13 @@ export const LANES: readonly Lane[] = [
     scheme: 'http',
     sentence: 'For servers: the hub calls, signs, and tries again until it is taken.',
     transport: webhook,
-    troubles: RECEIVER_TROUBLES,
-    code: shown('webhook'),
+    faults: RECEIVER_FAULTS,
+    code: displayedCode('webhook'),
   },
 ];
 
 /** Without the import and the types, which say nothing about the transport. */
-function shown(name: LaneName): string {
+function displayedCode(name: LaneName): string {
   const code = CODE[`./${name}.ts`] ?? '';
   return code
     .slice(code.indexOf('export const '))

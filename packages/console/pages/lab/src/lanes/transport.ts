@@ -1,5 +1,5 @@
 /** What each lane's code is given. The lanes use nothing but what a browser brings along. */
-export interface Watch {
+export interface LaneContext {
   /** The hub's address with the channel, as this lane reaches it: `http://127.0.0.1:4001/v1/events?channel=…`. */
   readonly url: string;
   /** The channel alone, and what a webhook is to be signed with: for the lane in which the hub calls. */
@@ -17,7 +17,7 @@ export interface Watch {
   readonly signal: AbortSignal;
 }
 
-export type Transport = (watch: Watch) => void | Promise<void>;
+export type Transport = (watch: LaneContext) => void | Promise<void>;
 
 export interface LabEvent {
   readonly id: string;

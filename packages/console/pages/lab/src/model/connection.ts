@@ -4,13 +4,13 @@ import { HttpReader } from './http-reader.ts';
 import type { HttpHead, HttpPart } from './http-reader.ts';
 import { textOf } from './latin1.ts';
 import type { CloseCause, Direction, LaneName } from './records.ts';
-import { answererOf, askerOf } from './sides.ts';
+import { responderOf, requesterOf } from './sides.ts';
 
 /** Where a connection's reader puts what it finds. */
 export interface ConnectionSink {
   /** Undefined when nobody here wants to know of this exchange. */
   begin(exchange: Omit<Exchange, 'number'>): Exchange | undefined;
-  enter(entry: Omit<WireEntry, 'number'>): void;
+  addEntry(entry: Omit<WireEntry, 'number'>): void;
 }
 
 /** Reads both directions of one TCP connection: HTTP exchanges one after another, the last of which may become a WebSocket. */
@@ -42,7 +42,7 @@ export class Connection {
     exchange.broken = by === 'cut' || exchange.kind === 'poll' || exchange.kind === 'call';
     exchange.endedAtMs = atMs;
     this.#exchange = undefined;
-    this.#sink.enter({
+    this.#sink.addEntry({
       exchange: exchange.number,
       direction: 'note',
       atMs,
@@ -69,7 +69,7 @@ export class Connection {
     if (direction === 'down') exchange.status = Number(head.startLine.split(' ')[1]);
     this.#body = '';
     const label = direction === 'up' ? 'request' : 'answer';
-    this.#sink.enter({
+    this.#sink.addEntry({
       exchange: exchange.number,
       direction,
       atMs,
@@ -103,7 +103,7 @@ export class Connection {
   #readCall(exchange: Exchange, part: HttpPart, atMs: number): void {
     if (part.kind === 'body') this.#body += part.bytes;
     if (part.kind !== 'end' || exchange.kind !== 'call' || this.#body === '') return;
-    this.#enter(exchange, 'up', 'event', 'body', textOf(this.#body), this.#body.length, atMs);
+    this.#addEntry(exchange, 'up', 'event', 'body', textOf(this.#body), this.#body.length, atMs);
     this.#body = '';
   }
 
@@ -129,7 +129,7 @@ export class Connection {
     if (isEvent) exchange.events++;
     if (name === 'polycast.gap') exchange.gaps++;
     const label = isEvent ? 'event' : (name ?? (block.startsWith(':') ? 'heartbeat' : 'setting'));
-    this.#enter(exchange, 'down', isEvent ? 'event' : 'control', label, textOf(block), bytes, atMs);
+    this.#addEntry(exchange, 'down', isEvent ? 'event' : 'control', label, textOf(block), bytes, atMs);
   }
 
   #endOfAnswer(exchange: Exchange, atMs: number): void {
@@ -140,12 +140,21 @@ export class Connection {
     const answer = parsePoll(textOf(this.#body));
     exchange.events = answer.events;
     exchange.gaps = answer.gaps;
-    this.#enter(exchange, 'down', answer.events > 0 ? 'event' : 'body', 'body', answer.text, this.#body.length, atMs);
+    this.#addEntry(
+      exchange,
+      'down',
+      answer.events > 0 ? 'event' : 'body',
+      'body',
+      answer.text,
+      this.#body.length,
+      atMs,
+    );
   }
 
   #endOfCall(exchange: Exchange, atMs: number): void {
     if ((exchange.status ?? 0) < 300) exchange.events = 1;
-    if (this.#body !== '') this.#enter(exchange, 'down', 'body', 'body', textOf(this.#body), this.#body.length, atMs);
+    if (this.#body !== '')
+      this.#addEntry(exchange, 'down', 'body', 'body', textOf(this.#body), this.#body.length, atMs);
   }
 
   #readFrames(exchange: Exchange, direction: Direction, bytes: string, atMs: number): void {
@@ -155,11 +164,11 @@ export class Connection {
       if (isEvent) exchange.events++;
       if (text.startsWith('{"op":"gap"')) exchange.gaps++;
       const label = `${frameName(frame)} frame${frame.masked ? ', unmasked' : ''}`;
-      this.#enter(exchange, direction, isEvent ? 'event' : 'control', label, text, frame.byteCount, atMs);
+      this.#addEntry(exchange, direction, isEvent ? 'event' : 'control', label, text, frame.byteCount, atMs);
     }
   }
 
-  #enter(
+  #addEntry(
     exchange: Exchange,
     direction: Direction,
     kind: WireEntry['kind'],
@@ -168,13 +177,13 @@ export class Connection {
     byteCount: number,
     atMs: number,
   ): void {
-    this.#sink.enter({ exchange: exchange.number, direction, atMs, kind, label, text, byteCount });
+    this.#sink.addEntry({ exchange: exchange.number, direction, atMs, kind, label, text, byteCount });
   }
 }
 
 function closeNote(by: CloseCause, lane: LaneName): string {
   if (by === 'cut') return 'The network was cut: connection reset.';
-  return `The ${by === 'client' ? askerOf(lane) : answererOf(lane)} closed the connection.`;
+  return `The ${by === 'client' ? requesterOf(lane) : responderOf(lane)} closed the connection.`;
 }
 
 function kindOf(lane: LaneName, method: string, headers: ReadonlyMap<string, string>): ExchangeKind {

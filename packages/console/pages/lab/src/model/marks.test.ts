@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { groupMarks, widthOf } from './marks.ts';
 
 const group = (places: readonly number[], stripWidth = 400): number[][] =>
-  groupMarks(places, stripWidth, (place) => place).map(({ items }) => [...items]);
+  groupMarks(places, stripWidth, (centerPx) => centerPx).map(({ items }) => [...items]);
 
 test('marks that have room stand alone', () => {
   expect(group([40, 70, 200])).toEqual([[40], [70], [200]]);
@@ -18,7 +18,7 @@ test('a group that grows takes in the mark before it, which it would come to tou
 });
 
 test('a mark at an end of the strip is seen as a whole', () => {
-  expect(groupMarks([0, 400], 400, (place) => place).map(({ place }) => place)).toEqual([13, 387]);
+  expect(groupMarks([0, 400], 400, (centerPx) => centerPx).map(({ centerPx }) => centerPx)).toEqual([13, 387]);
 });
 
 test('wherever marks are, no two groups touch, none is lost, and their order stays', () => {
@@ -28,14 +28,14 @@ test('wherever marks are, no two groups touch, none is lost, and their order sta
       fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 7 }),
       (stripWidth, shares) => {
         const places = shares.map((share) => share * stripWidth).toSorted((one, other) => one - other);
-        const groups = groupMarks(places, stripWidth, (place) => place);
+        const groups = groupMarks(places, stripWidth, (centerPx) => centerPx);
         expect(groups.flatMap(({ items }) => items)).toEqual(places);
-        groups.forEach(({ place, items }, index) => {
+        groups.forEach(({ centerPx, items }, index) => {
           const next = groups[index + 1];
-          expect(place - widthOf(items) / 2).toBeGreaterThanOrEqual(0);
-          expect(place + widthOf(items) / 2).toBeLessThanOrEqual(stripWidth);
+          expect(centerPx - widthOf(items) / 2).toBeGreaterThanOrEqual(0);
+          expect(centerPx + widthOf(items) / 2).toBeLessThanOrEqual(stripWidth);
           if (next === undefined) return;
-          expect(next.place - place).toBeGreaterThanOrEqual((widthOf(items) + widthOf(next.items)) / 2);
+          expect(next.centerPx - centerPx).toBeGreaterThanOrEqual((widthOf(items) + widthOf(next.items)) / 2);
         });
       },
     ),

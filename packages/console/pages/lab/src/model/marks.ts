@@ -2,7 +2,7 @@
 export interface MarkGroup<Item> {
   readonly items: readonly Item[];
   /** Of its middle, in pixels; as far from the strip's ends as it needs to be seen as a whole. */
-  readonly place: number;
+  readonly centerPx: number;
 }
 
 /** Of a mark with one number, and what is free beside it, in pixels. */
@@ -24,7 +24,7 @@ export function groupMarks<Item>(
   const groups: MarkGroup<Item>[] = [];
   const groupOf = (members: readonly Item[]): MarkGroup<Item> => ({
     items: members,
-    place: within(placeOf(members[0] as Item), widthOf(members) / 2, stripWidth),
+    centerPx: within(placeOf(members[0] as Item), widthOf(members) / 2, stripWidth),
   });
   for (const item of items) {
     let group = groupOf([item]);
@@ -42,7 +42,7 @@ export function widthOf({ length }: readonly unknown[]): number {
 }
 
 function touch(one: MarkGroup<unknown>, other: MarkGroup<unknown>): boolean {
-  return other.place - one.place < (widthOf(one.items) + widthOf(other.items)) / 2;
+  return other.centerPx - one.centerPx < (widthOf(one.items) + widthOf(other.items)) / 2;
 }
 
 function within(place: number, margin: number, stripWidth: number): number {

@@ -14,13 +14,13 @@ export interface Publication {
 }
 
 /** A lane's code has got an event. */
-export interface Sighting {
+export interface ReceivedStep {
   readonly step: number;
-  readonly seenAtMs: number;
+  readonly receivedAtMs: number;
 }
 
-export interface LaneView {
-  readonly sightings: Sighting[];
+export interface LaneResult {
+  readonly received: ReceivedStep[];
   readonly gaps: { readonly reason: string; readonly atMs: number }[];
   /** Events that came a second time: always 0, or the hub has a fault. */
   duplicates: number;
@@ -31,49 +31,49 @@ export interface Order {
   readonly channel: string;
   readonly startedAtMs: number;
   readonly publications: Publication[];
-  readonly views: Readonly<Record<LaneName, LaneView>>;
+  readonly results: Readonly<Record<LaneName, LaneResult>>;
   /** Lanes that could not even begin. */
   readonly failed: Set<LaneName>;
   endedAtMs: number | undefined;
 }
 
 export function createOrder(number: string, channel: string, startedAtMs: number): Order {
-  const views = {
-    'short-poll': emptyView(),
-    'long-poll': emptyView(),
-    sse: emptyView(),
-    websocket: emptyView(),
-    webhook: emptyView(),
+  const results = {
+    'short-poll': emptyResult(),
+    'long-poll': emptyResult(),
+    sse: emptyResult(),
+    websocket: emptyResult(),
+    webhook: emptyResult(),
   };
-  return { number, channel, startedAtMs, publications: [], views, failed: new Set(), endedAtMs: undefined };
+  return { number, channel, startedAtMs, publications: [], results, failed: new Set(), endedAtMs: undefined };
 }
 
-export function see(order: Order, lane: LaneName, step: number, seenAtMs: number): void {
-  const view = order.views[lane];
+export function recordReceived(order: Order, lane: LaneName, step: number, receivedAtMs: number): void {
+  const view = order.results[lane];
   if (step === 0) return;
-  if (view.sightings.some((sighting) => sighting.step === step)) view.duplicates++;
-  else view.sightings.push({ step, seenAtMs });
+  if (view.received.some((sighting) => sighting.step === step)) view.duplicates++;
+  else view.received.push({ step, receivedAtMs });
 }
 
 /** The last step that a lane knows of; 0 when none. */
-export function known(view: LaneView): number {
-  return Math.max(0, ...view.sightings.map(({ step }) => step));
+export function lastStep(view: LaneResult): number {
+  return Math.max(0, ...view.received.map(({ step }) => step));
 }
 
 /** Publish to seen, milliseconds, for each event that the lane has seen. Never below 0: both are one clock's. */
 export function delaysMs(order: Order, lane: LaneName): number[] {
   const sentAtMs = new Map(order.publications.map((publication) => [publication.step, publication.sentAtMs]));
-  return order.views[lane].sightings.flatMap(({ step, seenAtMs }) => {
+  return order.results[lane].received.flatMap(({ step, receivedAtMs }) => {
     const sent = sentAtMs.get(step);
-    return sent === undefined ? [] : [Math.max(0, seenAtMs - sent)];
+    return sent === undefined ? [] : [Math.max(0, receivedAtMs - sent)];
   });
 }
 
 /** Whether the last step has been seen. */
-export function isServed(view: LaneView): boolean {
-  return known(view) === STEPS.length;
+export function isComplete(view: LaneResult): boolean {
+  return lastStep(view) === STEPS.length;
 }
 
-function emptyView(): LaneView {
-  return { sightings: [], gaps: [], duplicates: 0 };
+function emptyResult(): LaneResult {
+  return { received: [], gaps: [], duplicates: 0 };
 }

@@ -1,12 +1,12 @@
 /** The states of a pizza, in the kitchen's order. */
 export const STEPS = [
-  { name: 'ordered', title: 'Ordered', says: 'The order is in the kitchen.' },
-  { name: 'dough', title: 'Dough', says: 'The dough is being stretched.' },
-  { name: 'topping', title: 'Topping', says: 'Tomato, mozzarella, basil.' },
-  { name: 'oven', title: 'Oven', says: 'It is in the oven.' },
-  { name: 'ready', title: 'Ready', says: 'Out of the oven, and sliced.' },
-  { name: 'on-its-way', title: 'On its way', says: 'In its box, on its way.' },
-  { name: 'delivered', title: 'Delivered', says: 'It is at the door.' },
+  { name: 'ordered', title: 'Ordered', sentence: 'The order is in the kitchen.' },
+  { name: 'dough', title: 'Dough', sentence: 'The dough is being stretched.' },
+  { name: 'topping', title: 'Topping', sentence: 'Tomato, mozzarella, basil.' },
+  { name: 'oven', title: 'Oven', sentence: 'It is in the oven.' },
+  { name: 'ready', title: 'Ready', sentence: 'Out of the oven, and sliced.' },
+  { name: 'on-its-way', title: 'On its way', sentence: 'In its box, on its way.' },
+  { name: 'delivered', title: 'Delivered', sentence: 'It is at the door.' },
 ] as const;
 
 export type StepName = (typeof STEPS)[number]['name'];

@@ -1,5 +1,5 @@
 import { Connection } from './connection.ts';
-import { answererOf } from './sides.ts';
+import { responderOf } from './sides.ts';
 import type { Exchange, WireEntry } from './exchange.ts';
 import type { CloseCause, Fault, LaneName, WireRecord } from './records.ts';
 
@@ -74,7 +74,7 @@ export class WireModel {
       if (direction === 'down' || !/^[A-Z]+ \//.test(bytes)) return;
       connection = new Connection(lane, {
         begin: (exchange) => this.#begin(exchange),
-        enter: (entry) => this.#enter(lane, entry),
+        addEntry: (entry) => this.#enter(lane, entry),
       });
       this.#connections.set(number, connection);
     }
@@ -112,7 +112,7 @@ export class WireModel {
       this.#note(
         lane,
         atMs,
-        record.by === 'hub' ? `The ${answererOf(lane)} is down: connection refused.` : 'No network: connection reset.',
+        record.by === 'hub' ? `The ${responderOf(lane)} is down: connection refused.` : 'No network: connection reset.',
       );
     } else if (record.kind === 'fault') {
       faults.push({ fault: record.fault, fromMs: atMs, toMs: record.untilMs });

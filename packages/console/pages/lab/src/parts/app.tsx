@@ -1,13 +1,13 @@
 import type { VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { Session } from '../session.ts';
-import { Bill } from './bill.tsx';
+import { CostTable } from './cost-table.tsx';
 import { Chart } from './chart.tsx';
 import { Controls } from './controls.tsx';
 import { Footer } from './footer.tsx';
 import { Header } from './header.tsx';
 import { Stage } from './stage.tsx';
-import { Town } from './town.tsx';
+import { UsersDemo } from './users-demo.tsx';
 import { Wires } from './wires.tsx';
 
 export function App({ session }: { session: Session }): VNode {
@@ -21,8 +21,8 @@ export function App({ session }: { session: Session }): VNode {
         <Stage session={session} />
         <Controls session={session} />
         <Chart session={session} />
-        <Bill session={session} />
-        {people.length > 0 && <Town people={people} />}
+        <CostTable session={session} />
+        {people.length > 0 && <UsersDemo people={people} />}
         <Wires session={session} />
       </main>
       <Footer />

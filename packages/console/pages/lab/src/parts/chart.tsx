@@ -5,7 +5,7 @@ import type { Order } from '../model/order.ts';
 import { STEPS } from '../model/steps.ts';
 import { timeAxis } from '../model/time-axis.ts';
 import type { TimeAxis } from '../model/time-axis.ts';
-import { secondsText } from '../model/words.ts';
+import { secondsText } from '../model/format.ts';
 import type { Session } from '../session.ts';
 import { LaneRow } from './lane-row.tsx';
 import { useNow } from './use-frame.ts';

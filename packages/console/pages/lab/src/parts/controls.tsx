@@ -1,6 +1,6 @@
 import type { VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { secondsText } from '../model/words.ts';
+import { secondsText } from '../model/format.ts';
 import type { Session } from '../session.ts';
 
 const INTERVALS_MS = [200, 500, 1000, 2000, 3000, 5000, 10_000];
@@ -37,7 +37,7 @@ export function Controls({ session }: { session: Session }): VNode {
             onChange={(stepMs) => session.change({ stepMs })}
           />
         </div>
-        <Troubles session={session} />
+        <FaultButtons session={session} />
       </div>
     </details>
   );
@@ -82,7 +82,7 @@ function Slider({ label, values, value, text, onChange }: SliderProps): VNode {
   );
 }
 
-function Troubles({ session }: { session: Session }): VNode {
+function FaultButtons({ session }: { session: Session }): VNode {
   const dialog = useRef<HTMLDialogElement>(null);
   const { actions } = session.config;
   return (
@@ -91,22 +91,22 @@ function Troubles({ session }: { session: Session }): VNode {
       <div class="trouble-buttons">
         <button
           type="button"
-          aria-pressed={session.isBroken('all', 'cut')}
-          onClick={() => void session.trouble({ kind: 'cut', lane: 'all' })}
+          aria-pressed={session.hasFault('all', 'cut')}
+          onClick={() => void session.injectFault({ kind: 'cut', lane: 'all' })}
         >
           Cut the network
         </button>
         <button
           type="button"
-          aria-pressed={session.isBroken('all', 'stall')}
-          onClick={() => void session.trouble({ kind: 'stall', lane: 'all' })}
+          aria-pressed={session.hasFault('all', 'stall')}
+          onClick={() => void session.injectFault({ kind: 'stall', lane: 'all' })}
         >
           Stall it
         </button>
         <button
           type="button"
-          aria-pressed={session.isBroken('all', 'slow')}
-          onClick={() => void session.trouble({ kind: 'slow', lane: 'all' })}
+          aria-pressed={session.hasFault('all', 'slow')}
+          onClick={() => void session.injectFault({ kind: 'slow', lane: 'all' })}
         >
           Slow it down
         </button>
@@ -114,7 +114,7 @@ function Troubles({ session }: { session: Session }): VNode {
           <button
             type="button"
             aria-pressed={session.isHubAway}
-            onClick={() => void session.trouble({ kind: 'restart' })}
+            onClick={() => void session.injectFault({ kind: 'restart' })}
           >
             Restart the hub
           </button>
@@ -136,7 +136,7 @@ function Troubles({ session }: { session: Session }): VNode {
             <button type="submit" class="quiet">
               Keep it
             </button>
-            <button type="submit" class="danger" onClick={() => void session.trouble({ kind: 'wipe' })}>
+            <button type="submit" class="danger" onClick={() => void session.injectFault({ kind: 'wipe' })}>
               Wipe it
             </button>
           </div>

@@ -1,13 +1,13 @@
 import type { VNode } from 'preact';
 import type { Lane } from '../lanes/index.ts';
-import { known } from '../model/order.ts';
+import { lastStep } from '../model/order.ts';
 import { STEPS } from '../model/steps.ts';
-import { tallyOf } from '../model/tally.ts';
+import { laneStatsOf } from '../model/lane-stats.ts';
 import type { TimeAxis } from '../model/time-axis.ts';
-import { bytesText, durationText } from '../model/words.ts';
+import { bytesText, durationText } from '../model/format.ts';
 import type { Session } from '../session.ts';
 import { Pizza } from './pizza.tsx';
-import { Strip } from './strip.tsx';
+import { LaneTimeline } from './lane-timeline.tsx';
 
 interface LaneRowProps {
   readonly lane: Lane;
@@ -20,7 +20,7 @@ interface LaneRowProps {
 /** One lane: what it is, what it knows, what happened on its wire, and what that cost. */
 export function LaneRow({ lane, session, axis, now, stripWidth }: LaneRowProps): VNode {
   const { order } = session;
-  const step = order === undefined ? 0 : known(order.views[lane.name]);
+  const step = order === undefined ? 0 : lastStep(order.results[lane.name]);
   return (
     <article class="row lane-row" aria-labelledby={`lane-${lane.name}`}>
       <div class="lane-head">
@@ -29,54 +29,54 @@ export function LaneRow({ lane, session, axis, now, stripWidth }: LaneRowProps):
         </div>
         <h2 id={`lane-${lane.name}`}>{lane.title}</h2>
         <p class="sentence">{lane.sentence}</p>
-        <LaneTroubles lane={lane} session={session} />
+        <LaneFaultButtons lane={lane} session={session} />
       </div>
-      <Strip lane={lane.name} session={session} axis={axis} now={now} stripWidth={stripWidth} />
-      <Figures lane={lane} session={session} />
+      <LaneTimeline lane={lane.name} session={session} axis={axis} now={now} stripWidth={stripWidth} />
+      <LaneMetrics lane={lane} session={session} />
     </article>
   );
 }
 
-function LaneTroubles({ lane, session }: { lane: Lane; session: Session }): VNode {
+function LaneFaultButtons({ lane, session }: { lane: Lane; session: Session }): VNode {
   return (
     <div class="lane-troubles" role="group" aria-label={`Make trouble for ${lane.title}`}>
-      {lane.troubles.map(({ fault, word }) => (
+      {lane.faults.map(({ fault, label }) => (
         <button
           key={fault}
           type="button"
-          aria-pressed={session.isBroken(lane.name, fault)}
-          onClick={() => void session.trouble({ kind: fault, lane: lane.name })}
+          aria-pressed={session.hasFault(lane.name, fault)}
+          onClick={() => void session.injectFault({ kind: fault, lane: lane.name })}
         >
-          {word}
+          {label}
         </button>
       ))}
     </div>
   );
 }
 
-function Figures({ lane, session }: { lane: Lane; session: Session }): VNode {
+function LaneMetrics({ lane, session }: { lane: Lane; session: Session }): VNode {
   const { order } = session;
-  const tally = order === undefined ? undefined : tallyOf(order, lane.name, session.wire.lanes[lane.name]);
+  const stats = order === undefined ? undefined : laneStatsOf(order, lane.name, session.wire.lanes[lane.name]);
   return (
     <dl class="figures">
       <div>
         <dt>knew after</dt>
-        <dd class="figure">{durationText(tally?.medianDelayMs)}</dd>
+        <dd class="figure">{durationText(stats?.medianDelayMs)}</dd>
         <dd class="aside">
-          {tally?.worstDelayMs === undefined ? 'median' : `worst ${durationText(tally.worstDelayMs)}`}
+          {stats?.worstDelayMs === undefined ? 'median' : `worst ${durationText(stats.worstDelayMs)}`}
         </dd>
       </div>
       <div>
         <dt>requests</dt>
-        <dd class="figure">{tally?.requests ?? 0}</dd>
-        <dd class={tally !== undefined && tally.wasted > 0 ? 'aside wasted' : 'aside'}>
-          {tally === undefined || tally.wasted === 0 ? 'none wasted' : `${tally.wasted} wasted`}
+        <dd class="figure">{stats?.requests ?? 0}</dd>
+        <dd class={stats !== undefined && stats.wasted > 0 ? 'aside wasted' : 'aside'}>
+          {stats === undefined || stats.wasted === 0 ? 'none wasted' : `${stats.wasted} wasted`}
         </dd>
       </div>
       <div>
         <dt>bytes up</dt>
-        <dd class="figure">{bytesText(tally?.bytesUp ?? 0)}</dd>
-        <dd class="aside">{bytesText(tally?.bytesDown ?? 0)} down</dd>
+        <dd class="figure">{bytesText(stats?.bytesUp ?? 0)}</dd>
+        <dd class="aside">{bytesText(stats?.bytesDown ?? 0)} down</dd>
       </div>
     </dl>
   );

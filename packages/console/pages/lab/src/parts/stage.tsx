@@ -1,7 +1,7 @@
 import type { VNode } from 'preact';
 import { STEPS } from '../model/steps.ts';
 import type { Order } from '../model/order.ts';
-import { durationText } from '../model/words.ts';
+import { durationText } from '../model/format.ts';
 import type { Session } from '../session.ts';
 import { Pizza } from './pizza.tsx';
 
@@ -42,7 +42,7 @@ function Ticket({ order, running }: { order: Order | undefined; running: boolean
       <div class="kitchen-pizza">
         <Pizza step={step} />
         <p class="kitchen-says">
-          {step === 0 ? (running ? 'The lanes connect first.' : 'The kitchen is waiting.') : STEPS[step - 1]?.says}
+          {step === 0 ? (running ? 'The lanes connect first.' : 'The kitchen is waiting.') : STEPS[step - 1]?.sentence}
         </p>
       </div>
       <section class="ticket" aria-label="The kitchen's ticket">

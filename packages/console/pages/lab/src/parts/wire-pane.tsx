@@ -2,8 +2,8 @@ import { Component, createRef } from 'preact';
 import type { VNode } from 'preact';
 import type { Lane } from '../lanes/index.ts';
 import type { WireEntry } from '../model/exchange.ts';
-import { answererOf, askerOf } from '../model/sides.ts';
-import { bytesText } from '../model/words.ts';
+import { responderOf, requesterOf } from '../model/sides.ts';
+import { bytesText } from '../model/format.ts';
 import type { LaneWire } from '../model/wire-model.ts';
 
 interface WirePaneProps {
@@ -65,7 +65,7 @@ function Entry({ lane, entry, startedAtMs }: { lane: Lane; entry: WireEntry; sta
   return (
     <div class={`entry ${direction} ${kind}`}>
       <p class="entry-head">
-        <span class="arrow" title={`from the ${direction === 'up' ? askerOf(name) : answererOf(name)}`}>
+        <span class="arrow" title={`from the ${direction === 'up' ? requesterOf(name) : responderOf(name)}`}>
           {ARROWS[direction]}
         </span>
         <time>{time} s</time> <span>{label}</span> <span class="entry-bytes">{bytesText(byteCount)}</span>

@@ -12,7 +12,7 @@ export class TestClock implements Clock {
     return this.#nowMs - 1_699_999_999_000;
   }
 
-  pass(durationMs: number): void {
+  advance(durationMs: number): void {
     this.#nowMs += durationMs;
   }
 }

@@ -1,8 +1,8 @@
 import { PolycastError } from '@polycast/protocol';
 import { onTestFinished } from 'vitest';
-import type { SiteSettings } from '../../../core/identity-settings.ts';
+import type { SiteSettings } from '../../../core/access/identity-settings.ts';
 import type { Credentials } from '../../../core/ports.ts';
-import type { Principal } from '../../../core/principal.ts';
+import type { Principal } from '../../../core/access/principal.ts';
 import { createSite, type Site } from '../site.ts';
 import { TestClock } from './clock.ts';
 import { openSite, type Behaviour, type TestSite } from './site.ts';
@@ -29,21 +29,21 @@ const DEFAULTS: SiteSettings = {
 };
 
 /** What asks, and the site that it asks; both end with the test. */
-export interface Kit {
+export interface SiteKit {
   readonly backend: TestSite;
   readonly site: Site;
   readonly clock: TestClock;
-  readonly told: string[];
+  readonly logged: string[];
   login(session: string | undefined, more?: Partial<Credentials>): Principal | Promise<Principal> | undefined;
 }
 
-export async function kit(behave: Behaviour, settings: Partial<SiteSettings> = {}): Promise<Kit> {
+export async function openSiteKit(behave: Behaviour, settings: Partial<SiteSettings> = {}): Promise<SiteKit> {
   const backend = await openSite(behave);
   const clock = new TestClock();
-  const told: string[] = [];
+  const logged: string[] = [];
   const logger = {
-    info: (_fields: object, message: string) => told.push(message),
-    warn: (fields: object, message: string) => told.push(`${message}: ${JSON.stringify(fields)}`),
+    info: (_fields: object, message: string) => logged.push(message),
+    warn: (fields: object, message: string) => logged.push(`${message}: ${JSON.stringify(fields)}`),
   };
   const urls = { loginUrl: `${backend.url}/login`, consentUrl: `${backend.url}/consent` };
   const site = createSite({ ...DEFAULTS, ...urls, ...settings }, { clock, chance: () => 0, logger });
@@ -55,7 +55,7 @@ export async function kit(behave: Behaviour, settings: Partial<SiteSettings> = {
     backend,
     site,
     clock,
-    told,
+    logged,
     login: (session, more) => site.identifiers[0]?.identify(credentials(session, more)),
   };
 }
@@ -71,8 +71,8 @@ function credentials(session: string | undefined, more: Partial<Credentials> = {
   };
 }
 
-export function forget({ identifiers, consent }: Site, user: string): void {
-  for (const each of [...identifiers, consent]) each.forget?.(user);
+export function forget({ identifiers, channelAuthorizer }: Site, user: string): void {
+  for (const each of [...identifiers, channelAuthorizer]) each.forget?.(user);
 }
 
 export async function refusal(asking: () => unknown): Promise<PolycastError> {

@@ -2,18 +2,18 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo, Socket } from 'node:net';
 
 /** A request as the site got it. */
-export interface Asked {
+export interface ReceivedRequest {
   readonly path: string;
   readonly headers: IncomingMessage['headers'];
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-export type Behaviour = (asked: Asked, response: ServerResponse) => unknown;
+export type Behaviour = (asked: ReceivedRequest, response: ServerResponse) => unknown;
 
 /** A small real site. What it does is one function, which may be changed; a value that this returns is answered as JSON. */
 export interface TestSite {
   readonly url: string;
-  readonly asked: readonly Asked[];
+  readonly requests: readonly ReceivedRequest[];
   /** At most so many were being answered at once. */
   readonly concurrentMax: number;
   /** Connections opened to it so far. */
@@ -23,7 +23,7 @@ export interface TestSite {
 }
 
 export async function openSite(behave: Behaviour): Promise<TestSite> {
-  const asked: Asked[] = [];
+  const requests: ReceivedRequest[] = [];
   const sockets = new Set<Socket>();
   let concurrent = 0;
   let concurrentMax = 0;
@@ -36,9 +36,9 @@ export async function openSite(behave: Behaviour): Promise<TestSite> {
     const one = {
       path: request.url ?? '',
       headers: request.headers,
-      body: JSON.parse(Buffer.concat(chunks).toString()) as Asked['body'],
+      body: JSON.parse(Buffer.concat(chunks).toString()) as ReceivedRequest['body'],
     };
-    asked.push(one);
+    requests.push(one);
     const answer = await site.behave(one, response);
     if (answer !== undefined && !response.writableEnded)
       response.setHeader('Content-Type', 'application/json').end(JSON.stringify(answer));
@@ -52,7 +52,7 @@ export async function openSite(behave: Behaviour): Promise<TestSite> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const site: TestSite = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    asked,
+    requests,
     behave,
     get concurrentMax() {
       return concurrentMax;
@@ -70,7 +70,7 @@ export async function openSite(behave: Behaviour): Promise<TestSite> {
 }
 
 /** Knows users by their session cookie: `user-7` is 7's. */
-export function knowsBySession(ttlSeconds: number): Behaviour {
+export function answersBySession(ttlSeconds: number): Behaviour {
   return ({ body }) => {
     const cookies = body['cookies'] as Readonly<Record<string, string>>;
     const user = /^user-(.+)$/.exec(cookies['session'] ?? '')?.[1];

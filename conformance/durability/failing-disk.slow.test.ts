@@ -1,0 +1,58 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { Follower, TRANSPORTS } from '../kit/clients/followers.ts';
+import { temporaryFolder } from '../kit/folders.ts';
+import { startHubProcess } from '../kit/hub-process.ts';
+import { call, publish, type Published } from '../kit/http.ts';
+import { until } from '../kit/wait.ts';
+
+const canLimit = spawnSync('prlimit', ['--version']).status === 0;
+
+test('writes that fail stop publishers with 503 and nobody else, and all goes on when they succeed', async ({
+  skip,
+}) => {
+  skip(!canLimit, 'prlimit makes the writes fail');
+  const hub = await startHubProcess({ data: join(temporaryFolder('disk'), 'data'), writesMayFail: true });
+  const followers = TRANSPORTS.map(
+    (transport) => new Follower(hub.url, transport, { channels: ['a'], after: 'earliest' }),
+  );
+  const acknowledged: Published[] = [];
+  for (let n = 0; n < 20; n++) acknowledged.push(await publish(hub.url, { channel: 'a', data: n }));
+
+  for (let round = 0; round < 3; round++) {
+    // EFBIG: an error of the write itself, which is not that the disk is full.
+    limitFileSizes(hub.pid, '4096');
+    const refused = await call(`${hub.url}/v1/events`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: '{"channel":"a","data":"lost"}',
+    });
+    expect([refused.status, refused.json<{ code: string }>().code]).toEqual([503, 'log_unavailable']);
+    expect((await call(`${hub.url}/readyz`)).json()).toMatchObject({ why: 'log_unavailable' });
+    const late = new Follower(hub.url, 'sse', { channels: ['a'], after: 'earliest' });
+    await untilAllHave([...followers, late], acknowledged);
+    await late.stop();
+
+    limitFileSizes(hub.pid, 'unlimited');
+    await until('it can be published again', async () => (await call(`${hub.url}/readyz`)).status === 200);
+    acknowledged.push(await publish(hub.url, { channel: 'a', data: `after round ${round}` }));
+    await untilAllHave(followers, acknowledged);
+  }
+  await Promise.all(followers.map((follower) => follower.stop()));
+  for (const { received, gaps, errors } of followers) {
+    expect([...gaps, ...errors]).toEqual([]);
+    expect(received.map(({ id }) => id)).toEqual(acknowledged.map(({ id }) => id));
+  }
+  expect(await hub.end('SIGTERM')).toBe(0);
+});
+
+function limitFileSizes(pid: number, bytes: string): void {
+  expect(spawnSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:`]).status).toBe(0);
+}
+
+async function untilAllHave(followers: readonly Follower[], acknowledged: readonly Published[]): Promise<void> {
+  await until('all have what was acknowledged', () =>
+    followers.every(({ received }) => received.at(-1)?.id === acknowledged.at(-1)?.id),
+  );
+}

@@ -1,0 +1,42 @@
+import { chmodSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { temporaryFolder } from '../kit/folders.ts';
+import { call, publish } from '../kit/http.ts';
+import { startHubProcess } from '../kit/hub-process.ts';
+import { until } from '../kit/wait.ts';
+
+const CONFIG = {
+  access: 'loopback',
+  presence: { systemEvents: true },
+  rules: [{ pattern: 'room.>', presence: 'anyone' }],
+};
+
+test('nobody but its own user can read what a hub keeps, in a folder that was there before', async () => {
+  const data = join(temporaryFolder('private'), 'data');
+  mkdirSync(data);
+  chmodSync(data, 0o755);
+  for (const round of ['made here', 'found wider']) {
+    const hub = await startHubProcess({ data, config: CONFIG });
+    await publish(hub.url, { channel: 'room.1', data: 'private' });
+    const subscription = JSON.stringify({ channels: ['room.>'], delivery: { kind: 'pull' } });
+    const headers = { 'Content-Type': 'application/json' };
+    await call(`${hub.url}/v1/subscriptions`, { method: 'POST', headers, body: subscription });
+    await call(`${hub.url}/v1/revocations`, { method: 'POST', headers, body: '{"user":"ada"}' });
+    const isThere = (name: string): boolean => readdirSync(data).includes(name);
+    await until('all parts have written', () =>
+      ['log.db-wal', 'identity.sqlite-wal', 'subscriptions.sqlite-wal', 'presence.sqlite'].every(isThere),
+    );
+    expect(modesOf(data), round).toEqual(
+      new Map([['.', '700'], ...readdirSync(data).map((name) => [name, '600'] as const)]),
+    );
+    expect(hub.log()).toMatch(/other users could access this; their access is removed/);
+    await hub.end('SIGKILL');
+    for (const name of ['.', ...readdirSync(data)]) chmodSync(join(data, name), name === '.' ? 0o755 : 0o644);
+  }
+});
+
+function modesOf(folder: string): Map<string, string> {
+  const modeOf = (name: string): string => (statSync(join(folder, name)).mode & 0o777).toString(8);
+  return new Map(['.', ...readdirSync(folder)].map((name) => [name, modeOf(name)]));
+}

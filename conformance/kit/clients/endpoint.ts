@@ -1,0 +1,58 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** A webhook's request, as the endpoint took it. */
+export interface ReceivedDelivery {
+  /** Where it was sent: which subscription's it is. */
+  readonly path: string;
+  readonly id: string;
+  readonly channel: string;
+  readonly payload: string;
+  readonly atMs: number;
+  /** It was answered with a success. */
+  readonly isDone: boolean;
+}
+
+/** An endpoint that may be in any mood: it is asked for each request how it shall be answered. */
+export class Endpoint {
+  readonly received: readonly ReceivedDelivery[];
+  readonly url: string;
+  readonly #server: Server;
+
+  private constructor(server: Server, taken: ReceivedDelivery[]) {
+    this.#server = server;
+    this.received = taken;
+    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  /** @param status of the answer; 0 for none at all */
+  static async open(status: (path: string, payload: string) => number): Promise<Endpoint> {
+    const received: ReceivedDelivery[] = [];
+    const server = createServer((request, response) => {
+      const pieces: Buffer[] = [];
+      request.on('data', (piece: Buffer) => pieces.push(piece));
+      request.on('end', () => {
+        const { id, channel, data } = JSON.parse(Buffer.concat(pieces).toString()) as {
+          id: string;
+          channel: string;
+          data: string;
+        };
+        const path = request.url ?? '';
+        const code = status(path, data);
+        const isDone = code >= 200 && code < 300;
+        received.push({ path, id, channel, payload: data, atMs: performance.now(), isDone });
+        if (code === 0) request.socket.destroy();
+        else response.writeHead(code).end();
+      });
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return new Endpoint(server, received);
+  }
+
+  close(): void {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+}

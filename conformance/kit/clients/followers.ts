@@ -1,0 +1,268 @@
+import * as http from 'node:http';
+import * as https from 'node:https';
+import type { Gap } from '@polycast/protocol';
+import WebSocket from 'ws';
+import { call, query } from '../http.ts';
+import { eventsOf, membersOf, rawEvent, type RawEvent } from '../wire/raw-events.ts';
+import { pause } from '../wait.ts';
+
+/** The four ways of reading. */
+export const TRANSPORTS = ['poll', 'long-poll', 'sse', 'websocket'] as const;
+export type Transport = (typeof TRANSPORTS)[number];
+
+/** What a follower wants. */
+export interface FollowOptions {
+  readonly channels: readonly string[];
+  readonly types?: readonly string[];
+  /** A cursor, `earliest` or `now`. */
+  readonly after: string;
+  /** Sent along as `Authorization: Bearer`. */
+  readonly token?: string;
+}
+
+/** Comes back after so long when its connection was lost. */
+const RECONNECT_DELAY_MS = 20;
+const POLL_INTERVAL_MS = 10;
+const LIMIT = 100;
+
+/**
+ * A reader that keeps its place: on one transport at a time, coming back with its cursor whenever the connection is lost, and
+ * able to go over to another transport in mid-stream.
+ */
+export class Follower {
+  readonly received: RawEvent[] = [];
+  readonly gaps: Gap[] = [];
+  /** Refusals and what else should not be. */
+  readonly errors: string[] = [];
+  /** Close codes and other endings, in order. */
+  readonly endings: string[] = [];
+  hub: string;
+  connects = 0;
+  #options: FollowOptions;
+  #cursor: string;
+  #transport: Transport;
+  #disconnect: () => void = () => undefined;
+  #stopped = false;
+  /** Rises with each change of transport: what comes of an older one is no longer heard. */
+  #generation = 0;
+  readonly #running: Promise<void>;
+
+  constructor(hub: string, transport: Transport, wish: FollowOptions) {
+    this.hub = hub;
+    this.#transport = transport;
+    this.#options = wish;
+    this.#cursor = wish.after;
+    this.#running = this.#run();
+  }
+
+  get cursor(): string {
+    return this.#cursor;
+  }
+
+  /** Goes on with another transport from the cursor that it holds. */
+  moveTo(transport: Transport): void {
+    this.#transport = transport;
+    this.#generation++;
+    this.#disconnect();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#generation++;
+    this.#disconnect();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      const generation = this.#generation;
+      this.connects++;
+      try {
+        await READ[this.#transport](this.hub, { ...this.#options, after: this.#cursor }, this.#listenerFor(generation));
+      } catch (error) {
+        this.endings.push(String((error as NodeJS.ErrnoException).code ?? error));
+      }
+      if (generation === this.#generation)
+        await pause(this.#transport === 'poll' ? POLL_INTERVAL_MS : RECONNECT_DELAY_MS);
+    }
+  }
+
+  #listenerFor(generation: number): ReaderListener {
+    const isCurrent = (): boolean => generation === this.#generation;
+    return {
+      event: (event) => {
+        if (!isCurrent()) return;
+        this.received.push(event);
+        this.#cursor = event.id;
+      },
+      cursor: (cursor) => {
+        if (isCurrent()) this.#cursor = cursor;
+      },
+      gap: (gap) => {
+        if (!isCurrent()) return;
+        this.gaps.push(gap);
+        // What is left of a gap of retention is still to come (PROTOCOL.md section 2.3).
+        if (gap.reason === 'epoch') this.#cursor = gap.to;
+      },
+      error: (what) => void this.errors.push(what),
+      ended: (how) => void this.endings.push(how),
+      onDisconnect: (leave) => (this.#disconnect = leave),
+    };
+  }
+}
+
+interface ReaderListener {
+  readonly event: (event: RawEvent) => void;
+  readonly cursor: (cursor: string) => void;
+  readonly gap: (gap: Gap) => void;
+  readonly error: (what: string) => void;
+  readonly ended: (how: string) => void;
+  readonly onDisconnect: (leave: () => void) => void;
+}
+
+type Read = (hub: string, options: FollowOptions, listener: ReaderListener) => Promise<void>;
+
+const READ: Readonly<Record<Transport, Read>> = {
+  poll: (hub, options, listener) => poll(hub, options, 0, listener),
+  'long-poll': (hub, options, listener) => poll(hub, options, 20, listener),
+  sse: readSse,
+  websocket: readWebSocket,
+};
+
+async function poll(
+  hub: string,
+  { channels, types, after, token }: FollowOptions,
+  waitSeconds: number,
+  listener: ReaderListener,
+): Promise<void> {
+  const { Agent } = hub.startsWith('https:') ? https : http;
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  let left = false;
+  listener.onDisconnect(() => {
+    left = true;
+    agent.destroy();
+  });
+  try {
+    for (let cursor = after; !left;) {
+      const target = query({ channel: channels, type: types, after: cursor, limit: LIMIT, wait: waitSeconds });
+      const reply = await call(`${hub}/v1/events?${target}`, { agent, headers: authorization(token) });
+      if (left) return;
+      if (reply.status !== 200) {
+        if (reply.status !== 503) listener.error(`${reply.status} ${reply.text}`);
+        return;
+      }
+      const events = eventsOf(reply.text);
+      const members = membersOf(reply.text);
+      for (const gap of JSON.parse(members.get('gaps') ?? '[]') as readonly Gap[]) listener.gap(gap);
+      for (const event of events) listener.event(event);
+      cursor = JSON.parse(members.get('cursor') ?? '""') as string;
+      listener.cursor(cursor);
+      if (waitSeconds === 0 && events.length === 0) await pause(POLL_INTERVAL_MS);
+    }
+  } finally {
+    agent.destroy();
+  }
+}
+
+function readSse(
+  hub: string,
+  { channels, types, after, token }: FollowOptions,
+  listener: ReaderListener,
+): Promise<void> {
+  const { get } = hub.startsWith('https:') ? https : http;
+  // A cursor goes where EventSource puts it.
+  const isCursor = after.length === 22;
+  const target = query({ channel: channels, type: types, after: isCursor ? undefined : after });
+  const headers = {
+    Accept: 'text/event-stream',
+    ...authorization(token),
+    ...(isCursor ? { 'Last-Event-ID': after } : {}),
+  };
+  return new Promise((resolve) => {
+    const request = get(`${hub}/v1/events?${target}`, {
+      headers,
+      agent: false,
+      rejectUnauthorized: false,
+    } as http.RequestOptions);
+    listener.onDisconnect(() => request.destroy());
+    request.on('error', (error) => listener.ended(String((error as NodeJS.ErrnoException).code)));
+    request.on('close', () => resolve());
+    request.on('response', (answer) => {
+      if (answer.statusCode !== 200 && answer.statusCode !== 503) listener.error(`${answer.statusCode}`);
+      const parser = new SseParser(listener);
+      answer.setEncoding('utf8').on('data', (text: string) => parser.feed(text));
+      answer.on('error', () => undefined);
+      answer.on('end', () => listener.ended('end'));
+    });
+  });
+}
+
+/** Blocks of lines, as the hub writes them: no field comes in two lines. */
+class SseParser {
+  readonly #listener: ReaderListener;
+  #text = '';
+
+  constructor(ears: ReaderListener) {
+    this.#listener = ears;
+  }
+
+  feed(text: string): void {
+    this.#text += text;
+    for (let end = this.#text.indexOf('\n\n'); end >= 0; end = this.#text.indexOf('\n\n')) {
+      this.#block(this.#text.slice(0, end));
+      this.#text = this.#text.slice(end + 2);
+    }
+  }
+
+  #block(block: string): void {
+    const fields = new Map(
+      block.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),
+    );
+    const name = fields.get('event');
+    const data = fields.get('data');
+    const id = fields.get('id');
+    if (name === 'polycast.gap' && data !== undefined) this.#listener.gap(JSON.parse(data) as Gap);
+    else if (name === 'polycast.draining') this.#listener.ended('draining');
+    else if (name === undefined && data !== undefined) this.#listener.event(rawEvent(data));
+    else if (id !== undefined) this.#listener.cursor(id);
+  }
+}
+
+function readWebSocket(
+  hub: string,
+  { channels, types, after, token }: FollowOptions,
+  listener: ReaderListener,
+): Promise<void> {
+  const target = query({ channel: channels, type: types, after });
+  return new Promise((resolve) => {
+    const socket = new WebSocket(`${hub.replace(/^http/, 'ws')}/v1/events?${target}`, 'polycast.v1', {
+      headers: authorization(token),
+      rejectUnauthorized: false,
+    });
+    listener.onDisconnect(() => socket.terminate());
+    socket.on('error', () => undefined);
+    socket.on('unexpected-response', (request, answer) => {
+      if (answer.statusCode !== 503) listener.error(`${answer.statusCode}`);
+      request.destroy();
+    });
+    socket.on('message', (message: Buffer) => webSocketMessage(message.toString('utf8'), listener));
+    socket.on('close', (code) => {
+      listener.ended(String(code));
+      resolve();
+    });
+  });
+}
+
+function webSocketMessage(text: string, listener: ReaderListener): void {
+  const members = membersOf(text);
+  const op = members.get('op');
+  if (op === undefined) listener.event(rawEvent(text));
+  else if (op === '"gap"') listener.gap(JSON.parse(text) as Gap);
+  else if (op === '"draining"') listener.ended('draining');
+  else if (members.has('cursor')) listener.cursor(JSON.parse(members.get('cursor') as string) as string);
+  else listener.error(text);
+}
+
+function authorization(token: string | undefined): Readonly<Record<string, string>> {
+  return token === undefined ? {} : { Authorization: `Bearer ${token}` };
+}

@@ -1,0 +1,106 @@
+import * as http from 'node:http';
+import { call } from '../http.ts';
+import { pause } from '../wait.ts';
+
+/** What was acknowledged: the payload and the id it was given. */
+export interface Acknowledged {
+  readonly id: string;
+  readonly payload: string;
+}
+
+export type PublishStyle = 'single' | 'array' | 'lines';
+
+const RETRY_DELAY_MS = 10;
+
+/**
+ * A publisher that means it: it goes on until each of its events is acknowledged, with the same idempotency key each time, through
+ * lost connections and hubs that are away.
+ */
+export class Publisher {
+  readonly acknowledged: Acknowledged[] = [];
+  readonly errors: string[] = [];
+  retries = 0;
+  readonly #hub: string;
+  readonly #name: string;
+  readonly #channels: readonly string[];
+  readonly #style: PublishStyle;
+  readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  #count = 0;
+  #stopped = false;
+  readonly #running: Promise<void>;
+
+  constructor(hub: string, name: string, channels: readonly string[], style: PublishStyle) {
+    this.#hub = hub;
+    this.#name = name;
+    this.#channels = channels;
+    this.#style = style;
+    this.#running = this.#run();
+  }
+
+  /** Finishes what it has begun. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+    this.#agent.destroy();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      const events = Array.from({ length: this.#style === 'single' ? 1 : 5 }, () => this.#next());
+      while (!(await this.#publish(events))) {
+        this.retries++;
+        await pause(RETRY_DELAY_MS);
+      }
+    }
+  }
+
+  #next(): Event {
+    const n = this.#count++;
+    const payload = `${this.#name}-${n}`;
+    return { channel: this.#channels[n % this.#channels.length] as string, data: payload, idempotencyKey: payload };
+  }
+
+  /** Whether all were acknowledged; what was is noted once. */
+  async #publish(events: readonly Event[]): Promise<boolean> {
+    const { mediaType, body } = BODIES[this.#style](events);
+    const headers = { 'Content-Type': mediaType };
+    const reply = await call(`${this.#hub}/v1/events`, { method: 'POST', headers, body, agent: this.#agent }).catch(
+      () => undefined,
+    );
+    if (reply === undefined || reply.status === 503) return false;
+    if (reply.status >= 300) return this.#reportError(`${reply.status} ${reply.text}`);
+    const results = resultsOf(reply.text, this.#style);
+    if (results.length !== events.length || results.some(({ id }) => id === undefined)) return false;
+    for (const [index, { id }] of results.entries())
+      this.acknowledged.push({ id: id as string, payload: (events[index] as Event).data });
+    return true;
+  }
+
+  #reportError(what: string): true {
+    this.errors.push(what);
+    return true;
+  }
+}
+
+interface Event {
+  readonly channel: string;
+  readonly data: string;
+  readonly idempotencyKey: string;
+}
+
+const BODIES: Readonly<Record<PublishStyle, (events: readonly Event[]) => { mediaType: string; body: string }>> = {
+  single: ([event]) => ({ mediaType: 'application/json', body: JSON.stringify(event) }),
+  array: (events) => ({ mediaType: 'application/json', body: JSON.stringify(events) }),
+  lines: (events) => ({
+    mediaType: 'application/x-ndjson',
+    body: events.map((event) => JSON.stringify(event)).join('\n'),
+  }),
+};
+
+function resultsOf(text: string, style: PublishStyle): readonly { readonly id?: string }[] {
+  if (style === 'array') return JSON.parse(text) as readonly { id?: string }[];
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { id?: string });
+}

@@ -1,0 +1,113 @@
+import * as http from 'node:http';
+import { call, type Reply } from '../http.ts';
+import { pause } from '../wait.ts';
+
+/** An event as a worker gets it (PROTOCOL.md section 14.6). */
+export interface Leased {
+  readonly lease: string;
+  readonly delivery: number;
+  readonly leaseEnds: string;
+  readonly event: { readonly id: string; readonly channel: string; readonly data: string };
+}
+
+/** One delivery, as its worker saw it. */
+export interface Delivery {
+  readonly id: string;
+  readonly channel: string;
+  readonly payload: string;
+  /** How often it was delivered, as it was told. */
+  readonly delivery: number;
+  /** Which life of the hub it was, as the test counts them. */
+  readonly life: number;
+  /** When it was asked for, and when it came; milliseconds of this process's clock. */
+  readonly askedMs: number;
+  readonly gotMs: number;
+  /** When it was begun to be given back or acknowledged; Infinity for never. */
+  settledMs: number;
+  /** The hub has said that it is done. */
+  isDone: boolean;
+  /** The hub has said that the lease was over, or never was. */
+  isNotHeld: boolean;
+}
+
+export interface WorkerOptions {
+  readonly hub: string;
+  readonly subscription: string;
+  readonly count: number;
+  readonly leaseSeconds: number;
+  readonly life: () => number;
+  /** What it does with an event: `lose` is a worker that dies over it. */
+  readonly decide: (leased: Leased) => 'ack' | 'nack' | 'lose';
+}
+
+const RETRY_DELAY_MS = 10;
+
+/** A worker that pulls, works, and comes back, through lost connections and hubs that are away. */
+export class Worker {
+  readonly deliveries: Delivery[] = [];
+  readonly errors: string[] = [];
+  readonly #options: WorkerOptions;
+  readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  readonly #running: Promise<void>;
+  #stopped = false;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    this.#running = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+    this.#agent.destroy();
+  }
+
+  async #run(): Promise<void> {
+    const { count, leaseSeconds, life } = this.#options;
+    while (!this.#stopped) {
+      const askedMs = performance.now();
+      const requestedLife = life();
+      const reply = await this.#request('pull', { count, leaseSeconds, waitSeconds: 1 });
+      const gotMs = performance.now();
+      if (reply === undefined) await pause(RETRY_DELAY_MS);
+      else
+        await this.#work(reply.json<{ events: readonly Leased[] }>().events, { life: requestedLife, askedMs, gotMs });
+    }
+  }
+
+  async #work(events: readonly Leased[], when: Pick<Delivery, 'life' | 'askedMs' | 'gotMs'>): Promise<void> {
+    const deliveries = events.map(({ delivery, event: { id, channel, data } }): Delivery => {
+      return { id, channel, payload: data, delivery, ...when, settledMs: Infinity, isDone: false, isNotHeld: false };
+    });
+    this.deliveries.push(...deliveries);
+    for (const action of ['ack', 'nack'] as const) {
+      const mine = events.flatMap((leased, index) => (this.#options.decide(leased) === action ? [index] : []));
+      if (mine.length === 0) continue;
+      for (const index of mine) (deliveries[index] as Delivery).settledMs = performance.now();
+      const leases = mine.map((index) => (events[index] as Leased).lease);
+      const reply = await this.#request(action, { leases });
+      if (reply === undefined || action === 'nack') continue;
+      const { notHeld } = reply.json<{ notHeld: readonly string[] }>();
+      for (const [at, index] of mine.entries()) {
+        const delivery = deliveries[index] as Delivery;
+        delivery.isNotHeld = notHeld.includes(leases[at] as string);
+        delivery.isDone = !delivery.isNotHeld;
+      }
+    }
+  }
+
+  /** `undefined` when there was no answer: it is asked again. */
+  async #request(action: string, body: object): Promise<Reply | undefined> {
+    const { hub, subscription } = this.#options;
+    const reply = await call(`${hub}/v1/subscriptions/${subscription}/${action}`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(body),
+      agent: this.#agent,
+    }).catch(() => undefined);
+    if (reply === undefined || reply.status === 503) return undefined;
+    if (reply.status === 200) return reply;
+    this.errors.push(`${action}: ${reply.status} ${reply.text}`);
+    return undefined;
+  }
+}

@@ -1,0 +1,178 @@
+import { parseCursor } from '@polycast/protocol';
+import { afterEach, describe, expect, test } from 'vitest';
+import { Follower, TRANSPORTS } from '../kit/clients/followers.ts';
+import { temporaryFolder } from '../kit/folders.ts';
+import { Heap, WITH_INSPECTOR } from '../kit/heap.ts';
+import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
+import { call, publishAll, type Published } from '../kit/http.ts';
+import { closeCodeIn, rawSocket, rawWebSocket, type RawSocket } from '../kit/wire/raw-socket.ts';
+import { until } from '../kit/wait.ts';
+
+/** PROTOCOL.md sections 2.3 and 7.4: a reader that is too slow costs no memory and loses nothing silently. */
+const HEAVY = process.env['POLYCAST_HEAVY'] !== undefined;
+const STALLED = HEAVY ? 1000 : 200;
+const EVENT_BYTES = 8000;
+const EVENTS = HEAVY ? 25_000 : 6000;
+const GROWTH_BYTES_MAX = (HEAVY ? 128 : 64) * 1024 * 1024;
+const TAIL_BYTES = 8 * 1024 * 1024;
+const STALLED_TIMEOUT_MS = 4000;
+
+let hub: HubProcess;
+afterEach(() => hub.end('SIGKILL'));
+
+describe('readers that do not read', () => {
+  test('cost bounded memory, are kept, hold nobody up, and get everything when they read on', async () => {
+    hub = await startHubProcess({
+      data: temporaryFolder('stalled'),
+      config: { delivery: { tailBytesMax: TAIL_BYTES } },
+      environment: WITH_INSPECTOR,
+    });
+    const stalled = await Promise.all(
+      Array.from({ length: STALLED }, (_, index) => (index % 2 === 0 ? openSse() : openWebSocket())),
+    );
+    for (const { socket } of stalled) socket.pause();
+    await publishMany(500);
+    const before = await Heap.residentBytes(hub);
+    const good = TRANSPORTS.map(
+      (transport) => new Follower(hub.url, transport, { channels: ['a'], after: 'earliest' }),
+    );
+    const last = await publishMany(EVENTS);
+    await until('the good ones have all', () => good.every(({ received }) => received.at(-1)?.id === last.id));
+    // The tail and its batches come and go; nothing is held for those who do not read.
+    await until('no growth stays', async () => (await Heap.residentBytes(hub)) - before < GROWTH_BYTES_MAX);
+    expect(stalled.filter(({ closed }) => closed)).toEqual([]);
+    for (const [index, raw] of stalled.entries()) {
+      if (index < 4) await readOn(raw, last, 500 + EVENTS);
+      raw.destroy();
+    }
+    await Promise.all(good.map((follower) => follower.stop()));
+  });
+
+  test('are told of a gap when retention has overtaken them', async () => {
+    const config = {
+      defaults: { historyCountMax: 100 },
+      storage: { retentionIntervalMs: 20 },
+      delivery: { tailBytesMax: 64 * 1024 },
+    };
+    hub = await startHubProcess({ data: temporaryFolder('overtaken'), config });
+    const stalled = await Promise.all([openSse(), openWebSocket()]);
+    for (const { socket } of stalled) socket.pause();
+    const last = await publishMany(EVENTS);
+    await until('retention has done its work', async () => {
+      const { events } = (await call(`${hub.url}/v1/channels/a/history?after=earliest&limit=1`)).json<{
+        events: { data: { n: number } }[];
+      }>();
+      return (events[0]?.data.n ?? 0) >= EVENTS - 100;
+    });
+    for (const raw of stalled) {
+      raw.socket.resume();
+      await raw.receives(new RegExp(last.id), 60_000);
+      const { events, unannounced } = readThrough(raw.text);
+      expect(events).toBeLessThan(EVENTS);
+      expect(unannounced, 'holes that no gap had told of before').toEqual([]);
+      raw.destroy();
+    }
+  });
+
+  test('are not closed before the configured time, and then with 4408 or the end of their stream', async () => {
+    hub = await startHubProcess({ config: { delivery: { stalledTimeoutMs: STALLED_TIMEOUT_MS } } });
+    const sse = await openSse();
+    const webSocket = await openWebSocket();
+    for (const { socket } of [sse, webSocket]) socket.pause();
+    const startMs = performance.now();
+    await publishMany(2000);
+    // The last bytes are read as soon as the hub has counted the two as stalled, within the moment it gives them.
+    await until('both are counted as stalled', async () =>
+      /polycast_stalled_total 2/.test((await call(`${hub.url}/metrics`)).text),
+    );
+    expect(performance.now() - startMs).toBeGreaterThan(STALLED_TIMEOUT_MS);
+    for (const { socket } of [sse, webSocket]) socket.resume();
+    await Promise.all([sse.closes(), webSocket.closes()]);
+    expect(closeCodeIn(webSocket.text)).toBe(4408);
+    expect(sse.text).not.toContain('"n":1999');
+    // Nothing is lost: they come back with what they have last seen.
+    for (const [raw, transport] of [
+      [sse, 'sse'],
+      [webSocket, 'websocket'],
+    ] as const) {
+      const seen = [...raw.text.matchAll(/\{"id":"([^"]{22})","channel":"a"[^}]*\}\}/g)];
+      const follower = new Follower(hub.url, transport, { channels: ['a'], after: seen.at(-1)?.[1] as string });
+      await until('the rest has come', () => seen.length + follower.received.length >= 2000);
+      await follower.stop();
+      expect(seen.length + follower.received.length).toBe(2000);
+      expect(follower.gaps).toEqual([]);
+    }
+  });
+
+  test('a slow reader that reads on is not taken for a stalled one', async () => {
+    hub = await startHubProcess({
+      config: { delivery: { stalledTimeoutMs: STALLED_TIMEOUT_MS, batchBytesMax: 32_768 } },
+    });
+    const sse = await openSse();
+    sse.socket.pause();
+    const last = await publishMany(1500);
+    const sipping = setInterval(() => {
+      sse.socket.resume();
+      setImmediate(() => sse.socket.pause());
+    }, 20);
+    await sse.receives(new RegExp(last.id), 60_000).finally(() => clearInterval(sipping));
+    expect(sse.closed).toBe(false);
+    sse.destroy();
+  });
+});
+
+async function openSse(): Promise<RawSocket> {
+  const raw = await rawSocket(hub.url);
+  raw.send('GET /v1/events?channel=a HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n');
+  await raw.receives(/polycast.ready/);
+  return raw;
+}
+
+function openWebSocket(): Promise<RawSocket> {
+  return rawWebSocket(hub.url, '/v1/events?channel=a');
+}
+
+/** Events of some 8 kB, numbered; the last one. */
+async function publishMany(count: number): Promise<Published> {
+  const text = 'x'.repeat(EVENT_BYTES);
+  let last: Published | undefined;
+  for (let n = 0; n < count; n += 500) {
+    const events = Array.from({ length: Math.min(500, count - n) }, (_, index) => ({
+      channel: 'a',
+      data: { n: n + index, text },
+    }));
+    last = (await publishAll(hub.url, events)).at(-1);
+  }
+  return last as Published;
+}
+
+/** How many events came, and the holes among them that no gap had told of before. All positions are of the one channel. */
+function readThrough(text: string): { readonly events: number; readonly unannounced: readonly string[] } {
+  const unannounced: string[] = [];
+  let events = 0;
+  let position = 0;
+  let goneThrough = 0;
+  for (const [, gapTo, id] of text.matchAll(/"from":"[^"]{22}","to":"([^"]{22})"|\{"id":"([^"]{22})","channel"/g)) {
+    if (gapTo !== undefined) goneThrough = Math.max(goneThrough, positionOf(gapTo));
+    if (id === undefined) continue;
+    const next = positionOf(id);
+    if (next !== position + 1 && next - 1 > goneThrough) unannounced.push(`${position} to ${next}`);
+    if (next <= position) unannounced.push(`${position} back to ${next}`);
+    position = next;
+    events++;
+  }
+  return { events, unannounced };
+}
+
+function positionOf(cursor: string): number {
+  return parseCursor(cursor)?.position ?? -1;
+}
+
+/** Reads to the end; everything has to be there, once, in order. */
+async function readOn(raw: RawSocket, last: Published, count: number): Promise<void> {
+  raw.socket.resume();
+  await raw.receives(new RegExp(`"id":"${last.id}"`), 60_000);
+  const ids = [...raw.text.matchAll(/\{"id":"([^"]{22})","channel":"a"/g)].map(([, id]) => id as string);
+  expect(ids.length).toBe(count);
+  expect(ids).toEqual([...new Set(ids)].toSorted());
+}

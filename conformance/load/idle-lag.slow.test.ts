@@ -1,0 +1,55 @@
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { post, subscribe } from '../kit/clients/delivery-checks.ts';
+import { temporaryFolder } from '../kit/folders.ts';
+import { call } from '../kit/http.ts';
+import { startHubProcess } from '../kit/hub-process.ts';
+import { until } from '../kit/wait.ts';
+
+interface Shown {
+  readonly backlog: { readonly lagEvents: number; readonly lagMs: number; readonly lagPositions: number };
+}
+
+/** More than a hub reads back into memory when it starts. */
+const OTHERS = 5_000;
+const MATCHING = 17;
+
+test(
+  'after a kill a subscription that has nothing to do is not behind, and one that has is by what it matches: webhooks and pulls',
+  { timeout: 60_000 },
+  async () => {
+    const data = join(temporaryFolder('idle-lag'), 'data');
+    const hub = await startHubProcess({ data });
+    const pull = { kind: 'pull' };
+    // Nobody is sent anything: nothing matches, or it is paused.
+    const webhook = { kind: 'webhook', url: 'http://127.0.0.1:1/' };
+    const make = (channels: string, delivery: object, more: object = {}): Promise<string> =>
+      subscribe(hub.url, { channels: [channels], delivery, ...more });
+    const idle = await Promise.all([make('quiet.>', pull), make('quiet.>', webhook), make('one', pull)]);
+    const never = await make('busy', pull, { filter: { equals: ['/data', 'never'] } });
+    const paused = await Promise.all([make('busy', webhook), make('busy', pull)]);
+    for (const id of paused)
+      expect((await post(`${hub.url}/v1/subscriptions/${id}/pause`, {})).status).toBeLessThan(300);
+    const waiting = await make('busy', pull);
+    const publish = async (channel: string, count: number): Promise<void> => {
+      const events = Array.from({ length: count }, (_, n) => ({ channel, data: n }));
+      for (let at = 0; at < count; at += 500)
+        expect((await post(`${hub.url}/v1/events`, events.slice(at, at + 500))).status).toBeLessThan(300);
+    };
+    await publish('busy', MATCHING - 5);
+    await publish('other.1', OTHERS);
+    await publish('busy', 5);
+    await hub.end('SIGKILL');
+
+    const again = await startHubProcess({ data });
+    const lagOf = async (id: string): Promise<Shown['backlog']> =>
+      (await call(`${again.url}/v1/subscriptions/${id}`)).json<Shown>().backlog;
+    for (const id of [...idle, never]) {
+      await until('the idle one has no lag', async () => (await lagOf(id)).lagEvents === 0);
+      expect(await lagOf(id)).toMatchObject({ lagMs: 0, lagPositions: 0 });
+    }
+    for (const id of [...paused, waiting])
+      await until('the other one has the lag of what it matches', async () => (await lagOf(id)).lagEvents === MATCHING);
+    await again.end('SIGTERM');
+  },
+);

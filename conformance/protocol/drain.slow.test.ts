@@ -1,0 +1,176 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
+import { call, publish, publishAll } from '../kit/http.ts';
+import { closeCodeIn, rawSocket, rawWebSocket, type RawSocket } from '../kit/wire/raw-socket.ts';
+import { until } from '../kit/wait.ts';
+
+/** PROTOCOL.md section 11: on SIGTERM everyone is told, what is in flight is finished, and the process ends in bounded time. */
+const DRAIN_MS = 1000;
+/**
+ * The drain, the second that a session may take for its last bytes, and the closing of the log, on a machine that has other things to
+ * do. Whoever is waited for is waited for longer.
+ */
+const END_MS_MAX = DRAIN_MS + 14_000;
+const HOST = 'Host: localhost\r\n';
+
+let hub: HubProcess;
+let beganMs: number;
+let ended: Promise<number | null>;
+beforeEach(async () => {
+  hub = await startHubProcess({ config: { drain: { timeMs: DRAIN_MS } } });
+});
+afterEach(() => hub.end('SIGKILL'));
+
+describe('a hub that is told to end', () => {
+  test('tells every session, each in its own way', async () => {
+    const { id } = await publish(hub.url, { channel: 'a', data: 1 });
+    const sse = await Promise.all(
+      Array.from({ length: 20 }, () => ask('GET /v1/events?channel=a', 'Accept: text/event-stream\r\n')),
+    );
+    const webSockets = await Promise.all(
+      Array.from({ length: 20 }, () => rawWebSocket(hub.url, '/v1/events?channel=a')),
+    );
+    const longPoll = await ask('GET /v1/events?channel=a&wait=60');
+    const preferring = await ask('GET /v1/events?channel=a', 'Prefer: wait=60\r\n');
+    const blocking = await ask('GET /v1/channels/a?wait=60', `If-None-Match: "${id}"\r\n`);
+    await Promise.all(sse.map((raw) => raw.receives(/polycast.ready/)));
+    await until('all are there', async () => (await sessionsOf()) >= 42);
+    terminate();
+
+    await Promise.all([...sse, ...webSockets, longPoll, preferring, blocking].map((raw) => raw.closes(END_MS_MAX)));
+    // The last chunk says that the stream ended and did not break off.
+    for (const raw of sse)
+      expect(raw.text).toMatch(/event: polycast.draining\nretry: (\d+)\ndata: {"reconnectInMs":\1}\n\n\r\n0\r\n\r\n$/);
+    for (const raw of webSockets) {
+      expect(raw.text).toMatch(/{"op":"draining","reconnectInMs":\d+}/);
+      expect(closeCodeIn(raw.text)).toBe(1001);
+    }
+    const hints = new Set([...sse, ...webSockets].map(({ text }) => /"reconnectInMs":(\d+)/.exec(text)?.[1]));
+    expect(hints.size, 'each has a hint of its own').toBeGreaterThan(20);
+    for (const raw of [longPoll, preferring])
+      expect(raw.text).toMatch(new RegExp(`^HTTP/1.1 200 [^]*{"events":\\[\\],"cursor":"${id}","gaps":\\[\\]}$`));
+    expect(blocking.text).toMatch(/^HTTP\/1\.1 304 /);
+    await endsWell();
+  });
+
+  test('finishes publishes in flight, and refuses new ones and new readers', async () => {
+    const body = '{"channel":"a","data":"in flight"}';
+    const head = `POST /v1/events HTTP/1.1\r\n${HOST}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+    const inFlight = await rawSocket(hub.url);
+    inFlight.send(head + body.slice(0, 10));
+    const lines = await rawSocket(hub.url);
+    lines.send(
+      `POST /v1/events HTTP/1.1\r\n${HOST}Content-Type: application/x-ndjson\r\nContent-Length: ${2 * body.length + 1}\r\n\r\n${body}\n`,
+    );
+    await lines.receives(/"id"/);
+    const webSocket = await rawWebSocket(hub.url, '/v1/events?channel=a');
+    const idle = await ask('GET /healthz');
+    await idle.receives(/ok/);
+    terminate();
+
+    await until('it listens no more', () =>
+      call(`${hub.url}/healthz`).then(
+        () => false,
+        () => true,
+      ),
+    );
+    inFlight.send(body.slice(10));
+    lines.send(body);
+    await inFlight.receives(/^HTTP\/1\.1 201 [^]*"id"/);
+    await lines.receives(/"id"[^]*"id"/);
+    if (!inFlight.closed) {
+      inFlight.send(head + body);
+      await inFlight.receives(/503 Service Unavailable[^]*"code":"draining"/);
+      expect(inFlight.text).toMatch(/Retry-After: \d+/);
+    }
+    await webSocket.closes(END_MS_MAX);
+    await endsWell();
+  });
+
+  test('waits for a publish that is all there is', async () => {
+    const body = '{"channel":"a","data":"in flight"}';
+    const inFlight = await rawSocket(hub.url);
+    inFlight.send(
+      `POST /v1/events HTTP/1.1\r\n${HOST}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n{`,
+    );
+    await until('the request has begun', async () => (await call(`${hub.url}/healthz`)).status === 200);
+    terminate();
+    await until('it listens no more', () =>
+      call(`${hub.url}/healthz`).then(
+        () => false,
+        () => true,
+      ),
+    );
+    inFlight.send(body.slice(1));
+    await inFlight.receives(/^HTTP\/1\.1 201 [^]*"id"/);
+    await endsWell();
+  });
+
+  test('says on /readyz why, to those who still have a connection', async () => {
+    const probe = await rawSocket(hub.url);
+    // A request under way keeps the connection; the probe comes behind it.
+    const body = '{"channel":"a","data":1}';
+    probe.send(
+      `POST /v1/events HTTP/1.1\r\n${HOST}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`,
+    );
+    const session = await rawWebSocket(hub.url);
+    terminate();
+    await until('it listens no more', () =>
+      call(`${hub.url}/healthz`).then(
+        () => false,
+        () => true,
+      ),
+    );
+    probe.send(`${body}GET /readyz HTTP/1.1\r\n${HOST}\r\n`);
+    await probe.receives(/503 Service Unavailable[^]*"why":"draining"/);
+    await session.closes(END_MS_MAX);
+    await endsWell();
+  });
+
+  test('ends in bounded time whoever does not read, does not stop sending, or does not finish', async () => {
+    const stalled = [
+      await ask('GET /v1/events?channel=a', 'Accept: text/event-stream\r\n'),
+      await rawWebSocket(hub.url, '/v1/events?channel=a'),
+    ];
+    for (const { socket } of stalled) socket.pause();
+    const text = 'x'.repeat(8000);
+    for (let n = 0; n < 4; n++)
+      await publishAll(
+        hub.url,
+        Array.from({ length: 500 }, () => ({ channel: 'a', data: text })),
+      );
+    const endless = await rawSocket(hub.url);
+    endless.send(
+      `POST /v1/events HTTP/1.1\r\n${HOST}Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n`,
+    );
+    const line = '{"channel":"b","data":1}\n';
+    const sending = setInterval(() => endless.send(`${line.length.toString(16)}\r\n${line}\r\n`), 5);
+    const half = await rawSocket(hub.url);
+    half.send(`POST /v1/events HTTP/1.1\r\n${HOST}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{`);
+    await endless.receives(/"id"/);
+    terminate();
+    await endsWell().finally(() => clearInterval(sending));
+  });
+});
+
+async function ask(line: string, headers = ''): Promise<RawSocket> {
+  const raw = await rawSocket(hub.url);
+  raw.send(`${line} HTTP/1.1\r\n${HOST}${headers}\r\n`);
+  return raw;
+}
+
+async function sessionsOf(): Promise<number> {
+  const { text } = await call(`${hub.url}/metrics`);
+  return [...text.matchAll(/^polycast_sessions{[^}]*} (\d+)$/gm)].reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
+function terminate(): void {
+  beganMs = performance.now();
+  ended = hub.end('SIGTERM');
+}
+
+async function endsWell(): Promise<void> {
+  expect(await ended).toBe(0);
+  expect(performance.now() - beganMs).toBeLessThan(END_MS_MAX);
+  expect(hub.log()).not.toContain('"level":"error"');
+}

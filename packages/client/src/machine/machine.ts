@@ -1,0 +1,182 @@
+import { receiveFromStream } from './subscription-state.ts';
+import { reconcileSubscriptions } from './attaching.ts';
+import {
+  onSignOfLife,
+  openDropped,
+  openExpiring,
+  openGap,
+  openNetwork,
+  openAttached,
+  openStream,
+  openTick,
+  openToken,
+  onSuccessorInput,
+} from './open.ts';
+import { close, failAttempt, loseStream } from './transitions.ts';
+import {
+  isStreaming,
+  type Connecting,
+  type Draft,
+  type Effect,
+  type Input,
+  type InputKind,
+  type InputOf,
+  type MachineSettings,
+  type Moment,
+  type Open,
+  type PhaseName,
+  type PhaseOf,
+  type State,
+  type TransportInput,
+} from './state.ts';
+import { closedSubscribe, drained, firstSubscribe, polled, subscribe, unsubscribe } from './subscriptions.ts';
+import {
+  extendReadyTimeout,
+  connectingNetwork,
+  connectingTick,
+  hint,
+  waitingNetwork,
+  waitingTick,
+} from './connecting.ts';
+
+/**
+ * The client as a pure machine: what happened, and when, goes in; the next state and what is to be done come out. Clocks,
+ * sockets, timers and storage are the driver's (`driver.ts`).
+ */
+export function step(
+  state: State,
+  input: Input,
+  moment: Moment,
+): { readonly state: State; readonly effects: readonly Effect[] } {
+  const subscriptions = state.subscriptions.map((subscription) => ({ ...subscription }));
+  const draft: Draft = { ...state, ...moment, phase: { ...state.phase }, subscriptions, effects: [] };
+  const woke = input.kind === 'tick' && moment.nowMs - wakeAtMs(state) > state.settings.sleepThresholdMs;
+  if (woke) dispatch(draft, { kind: 'network' });
+  dispatch(draft, input);
+  if (draft.subscriptions.length > 0) reconcileSubscriptions(draft);
+  else linger(draft, state);
+  const { effects } = draft;
+  if (draft.phase.kind !== state.phase.kind || transportOf(draft) !== transportOf(state))
+    effects.unshift({ kind: 'state', phase: draft.phase });
+  return { state: draft, effects };
+}
+
+export function createState(settings: MachineSettings): State {
+  return {
+    settings,
+    phase: { kind: 'idle' },
+    subscriptions: [],
+    position: '',
+    attempts: 0,
+    provenTransport: undefined,
+    provenFailures: 0,
+    failures: 0,
+    probes: 0,
+    hintMs: 0,
+    retriedWithNewToken: false,
+    oneByOne: false,
+  };
+}
+
+/** Without a subscription an open stream goes on for a moment: often the next subscription follows the last one's end. */
+function linger(draft: Draft, before: State): void {
+  const { phase, nowMs } = draft;
+  if (phase.kind === 'closed') return;
+  if (phase.kind === 'open') {
+    if (before.subscriptions.length > 0) phase.lingerUntilMs = nowMs + draft.settings.lingerMs;
+    if (nowMs < phase.lingerUntilMs) return;
+  }
+  close(draft, '');
+  draft.phase = { kind: 'idle' };
+}
+
+/** When the machine wants its next `tick`; Infinity when it waits for nothing. */
+export function wakeAtMs({ phase, subscriptions }: State): number {
+  if (phase.kind !== 'open') return (phase as Connecting).untilMs ?? Infinity;
+  const { untilMs, probeAtMs, successor } = phase;
+  if (subscriptions.length === 0) return phase.lingerUntilMs;
+  return Math.min(
+    untilMs,
+    probeAtMs,
+    successor?.untilMs ?? Infinity,
+    ...subscriptions.map(({ retryAtMs }) => retryAtMs),
+  );
+}
+
+type Cell<Name extends PhaseName, Kind extends InputKind> = (
+  draft: Draft,
+  input: InputOf<Kind>,
+  phase: PhaseOf<Name>,
+) => void;
+
+/** What a transport tells reaches only those phases that have one. */
+type KindsIn<Name extends PhaseName> = Name extends 'connecting' | 'open'
+  ? InputKind
+  : Exclude<InputKind, TransportInput['kind']>;
+
+type Row<Name extends PhaseName> = { readonly [Kind in KindsIn<Name>]: Cell<Name, Kind> };
+
+const SUBSCRIPTION_CELLS = { subscribe, unsubscribe, drained, polled, close: (draft: Draft) => close(draft, 'closed') };
+const WITHOUT_STREAM = { ...SUBSCRIPTION_CELLS, tick: ignore, token: ignore, network: ignore };
+/** What matters in one phase that has a transport, and not in the other. */
+const STREAMING = {
+  ...WITHOUT_STREAM,
+  ready: ignore,
+  gap: ignore,
+  hint,
+  dropped: ignore,
+  expiring: ignore,
+  attached: ignore,
+};
+
+/** Every phase meets every input: a cell that is missing does not compile. */
+const TABLE: { readonly [Name in PhaseName]: Row<Name> } = {
+  idle: { ...WITHOUT_STREAM, subscribe: firstSubscribe },
+  waiting: { ...WITHOUT_STREAM, tick: waitingTick, network: waitingNetwork },
+  connecting: {
+    ...STREAMING,
+    ready: openStream,
+    events: extendReadyTimeout,
+    ended: failAttempt,
+    tick: connectingTick,
+    network: connectingNetwork,
+  },
+  open: {
+    ...STREAMING,
+    events: receiveFromStream,
+    gap: openGap,
+    dropped: openDropped,
+    expiring: openExpiring,
+    attached: openAttached,
+    ended: loseStream,
+    tick: openTick,
+    token: openToken,
+    network: openNetwork,
+  },
+  closed: { ...WITHOUT_STREAM, subscribe: closedSubscribe, close: ignore },
+};
+
+/** Finds the cell. The table's own type has checked that it fits its phase and its input. */
+function dispatch(draft: Draft, input: Input): void {
+  const { phase } = draft;
+  if (isTransportInput(input)) {
+    // What a transport tells after it was dropped is nobody's.
+    if (!isStreaming(phase)) return;
+    if (phase.kind === 'open' && input.attempt === phase.successor?.attempt)
+      return onSuccessorInput(draft, input, phase);
+    if (input.attempt !== phase.attempt) return;
+    if (phase.kind === 'open') onSignOfLife(draft, phase);
+  }
+  const cell = (TABLE[phase.kind] as Row<'open'>)[input.kind] as Cell<PhaseName, InputKind>;
+  cell(draft, input, phase);
+}
+
+function isTransportInput(input: Input): input is TransportInput {
+  return (input as TransportInput).attempt !== undefined;
+}
+
+function transportOf({ phase }: State): string | undefined {
+  return (phase as Open).transport;
+}
+
+function ignore(): void {}

@@ -1,0 +1,185 @@
+import type { Gap, PollResponse, PolycastEvent, Problem } from '@polycast/protocol';
+import { matcherOf } from './patterns.ts';
+import type { Draft, InputOf, SubscriptionState, Start } from './state.ts';
+
+/**
+ * What each subscription is given, and from where it goes on. Cursors compare as text (PROTOCOL.md section 2.1), so
+ * "not delivered yet" is `id > cursor`, on any stream, in any overlap of two.
+ */
+
+/** What a poll may bring at most; the consumer's room may be less (PROTOCOL.md section 4, `limit`). */
+const CATCH_UP_LIMIT = 500;
+
+export function createSubscriptionState({
+  id,
+  channels,
+  types,
+  start,
+  capacity,
+}: InputOf<'subscribe'>): SubscriptionState {
+  return {
+    id,
+    channels,
+    matcher: matcherOf(channels),
+    types,
+    start,
+    mode: 'new',
+    cursor: '',
+    gapTo: '',
+    capacity,
+    pollNumber: 0,
+    catchUpThrough: '',
+    heldEvents: undefined,
+    retryAtMs: Infinity,
+    wasLive: false,
+    lagging: false,
+  };
+}
+
+export function findSubscription(draft: Draft, id: number): SubscriptionState | undefined {
+  return draft.subscriptions.find((subscription) => subscription.id === id);
+}
+
+/** What the current stream brought: events in order, then how far it has spoken. */
+export function receiveFromStream(draft: Draft, { events, cursor = '' }: InputOf<'events'>): void {
+  // A stream that resumes for one member says again what others have had.
+  const before = draft.position;
+  const reached = latest(events.at(-1)?.id ?? '', cursor);
+  for (const subscription of draft.subscriptions) {
+    const matching = events.filter((event) => matches(subscription, event));
+    if (subscription.mode === 'live') deliver(draft, subscription, matching, reached);
+    if (subscription.heldEvents === undefined) continue;
+    const heldEvents = [...subscription.heldEvents, ...matching.filter(({ id }) => id > before)];
+    subscription.heldEvents = heldEvents.length > draft.settings.heldEventsMax ? undefined : heldEvents;
+  }
+  draft.position = latest(before, reached);
+}
+
+/** Asks for what a member has missed, as far as its consumer has room. */
+export function catchUp(draft: Draft, subscription: SubscriptionState): void {
+  if (subscription.capacity === 0) return fallBehind(draft, subscription);
+  subscription.mode = 'behind';
+  subscription.pollNumber = ++draft.attempts;
+  subscription.catchUpThrough = latest(draft.position, subscription.catchUpThrough);
+  subscription.gapTo = latest(subscription.gapTo, subscription.cursor);
+  subscription.heldEvents = isCovered(draft, subscription) ? [] : undefined;
+  subscription.retryAtMs = Infinity;
+  draft.effects.push({
+    kind: 'catch-up',
+    subscription: { ...subscription },
+    start: startOf(subscription),
+    limit: Math.min(CATCH_UP_LIMIT, subscription.capacity),
+  });
+}
+
+/**
+ * Takes in the answer to a catch-up. Once it speaks as far as the stream did when it was asked for, what was held
+ * follows on, and the member is live, or joining if the stream does not cover it yet.
+ */
+export function receiveCatchUp(
+  draft: Draft,
+  subscription: SubscriptionState,
+  { events, gaps, cursor, more }: PollResponse,
+): void {
+  const { heldEvents, catchUpThrough } = subscription;
+  subscription.pollNumber = 0;
+  subscription.heldEvents = undefined;
+  for (const gap of gaps) emitGap(draft, subscription, gap);
+  deliver(draft, subscription, events, cursor);
+  if (subscription.mode === 'full' || cursor < catchUpThrough || (more && catchUpThrough === '')) return;
+  if (!isCovered(draft, subscription)) subscription.mode = 'joining';
+  else if (heldEvents !== undefined) {
+    deliver(draft, subscription, heldEvents, draft.position);
+    becomeLive(draft, subscription);
+  }
+}
+
+/** From now on the stream delivers to this member, unless its consumer has just become full. */
+export function becomeLive(draft: Draft, subscription: SubscriptionState, cursor: string = subscription.cursor): void {
+  if (subscription.mode === 'full') return;
+  subscription.mode = 'live';
+  subscription.cursor = cursor;
+  subscription.catchUpThrough = '';
+  subscription.heldEvents = undefined;
+  subscription.retryAtMs = Infinity;
+  if (subscription.lagging)
+    draft.effects.push({ kind: 'lag', id: subscription.id, behind: (subscription.lagging = false) });
+  if (!subscription.wasLive) draft.effects.push({ kind: 'joined', id: subscription.id });
+  subscription.wasLive = true;
+}
+
+/** A gap is told to each member that it concerns, once; what was lost before its place is none of its business. */
+export function emitGap(draft: Draft, subscription: SubscriptionState, gap: Gap): void {
+  const { id, cursor } = subscription;
+  const isRolledBack = gap.reason === 'epoch' && gap.to < cursor;
+  if (!isRolledBack && gap.to <= subscription.gapTo) return;
+  // A log that was rolled back gives out the same ids again: the one case in which a place goes back.
+  if (isRolledBack) draft.position = subscription.cursor = gap.to;
+  subscription.gapTo = gap.to;
+  draft.effects.push({ kind: 'gap', id, gap });
+}
+
+/** Ends a subscription with the hub's refusal. */
+export function failSubscription(draft: Draft, id: number, problem: Problem): void {
+  draft.subscriptions = draft.subscriptions.filter((subscription) => subscription.id !== id);
+  draft.effects.push({ kind: 'failed', id, problem });
+}
+
+/** From where a member goes on, or begins. */
+export function startOf({ cursor, start }: SubscriptionState): Start {
+  return cursor === '' ? start : { after: cursor };
+}
+
+/** Whether a member is part of the stream, or was: it is opened with these. */
+export function onStream(subscription: SubscriptionState): boolean {
+  return subscription.wasLive || subscription.mode === 'joining';
+}
+
+export function union(subscriptions: readonly SubscriptionState[]): string[] {
+  return [...new Set(subscriptions.flatMap((subscription) => subscription.channels))];
+}
+
+export function covers(covered: readonly string[], channels: readonly string[]): boolean {
+  return channels.every((channel) => covered.includes(channel));
+}
+
+export function latest(one: string, other: string): string {
+  return one > other ? one : other;
+}
+
+/**
+ * Gives a member what it has not had, as far as there is room, and moves its cursor: to `through` if everything fitted,
+ * else to the last event that did.
+ */
+function deliver(
+  draft: Draft,
+  subscription: SubscriptionState,
+  events: readonly PolycastEvent[],
+  through: string,
+): void {
+  const fresh = events.filter(({ id }) => id > subscription.cursor);
+  const fitting = fresh.slice(0, subscription.capacity);
+  if (fitting.length > 0) draft.effects.push({ kind: 'deliver', id: subscription.id, events: fitting });
+  subscription.capacity -= fitting.length;
+  subscription.cursor = latest(subscription.cursor, fitting.at(-1)?.id ?? '');
+  if (fitting.length < fresh.length) fallBehind(draft, subscription);
+  else subscription.cursor = latest(subscription.cursor, through);
+}
+
+/** The consumer takes no more: it will be caught up from its own cursor, and nothing is kept for it until then. */
+function fallBehind(draft: Draft, subscription: SubscriptionState): void {
+  if (!subscription.lagging)
+    draft.effects.push({ kind: 'lag', id: subscription.id, behind: (subscription.lagging = true) });
+  subscription.mode = 'full';
+  subscription.heldEvents = undefined;
+  subscription.pollNumber = 0;
+}
+
+/** Whether the stream that is open delivers what this member is subscribed to. */
+function isCovered({ phase }: Draft, { channels }: SubscriptionState): boolean {
+  return phase.kind === 'open' && covers(phase.channels, channels);
+}
+
+function matches({ types, matcher }: SubscriptionState, { type, channel }: PolycastEvent): boolean {
+  return (types === undefined || types.includes(type as string)) && matcher.test(channel);
+}

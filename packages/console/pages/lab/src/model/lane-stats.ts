@@ -1,0 +1,56 @@
+import { outcomeOf } from './exchange.ts';
+import { delaysMs } from './order.ts';
+import type { Order } from './order.ts';
+import type { LaneName } from './records.ts';
+import type { LaneWire } from './wire-model.ts';
+
+/** What a lane has cost, and what it brought. */
+export interface LaneStats {
+  readonly requests: number;
+  /** Of these, the ones that are over and brought no news: empty answers, timeouts, preflights, and attempts that failed. */
+  readonly wasted: number;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  /** Publish to seen; undefined before the first event. */
+  readonly medianDelayMs: number | undefined;
+  readonly worstDelayMs: number | undefined;
+  readonly received: number;
+  /** Published, not seen, and never to come: a gap has said so. */
+  readonly lost: number;
+}
+
+export function laneStatsOf(order: Order, lane: LaneName, wire: LaneWire): LaneStats {
+  const delays = delaysMs(order, lane);
+  const { received, gaps } = order.results[lane];
+  const wasted = wire.exchanges.filter((exchange) => ['nothing', 'failed'].includes(outcomeOf(exchange))).length;
+  return {
+    requests: wire.exchanges.length + wire.refusals.length,
+    wasted: wasted + wire.refusals.length,
+    bytesUp: sum(wire.exchanges.map(({ bytesUp }) => bytesUp)),
+    bytesDown: sum(wire.exchanges.map(({ bytesDown }) => bytesDown)),
+    medianDelayMs: median(delays),
+    worstDelayMs: delays.length === 0 ? undefined : Math.max(...delays),
+    received: received.length,
+    lost: gaps.length === 0 ? 0 : lostBefore(order, lane),
+  };
+}
+
+/** The events that lie before one that was seen, and were not: order is kept, so they will not come. */
+function lostBefore(order: Order, lane: LaneName): number {
+  const steps = new Set(order.results[lane].received.map(({ step }) => step));
+  const last = Math.max(0, ...steps);
+  return order.publications.filter(({ step }) => step < last && !steps.has(step)).length;
+}
+
+function median(values: readonly number[]): number | undefined {
+  const sorted = values.toSorted((one, other) => one - other);
+  const middle = Math.floor(sorted.length / 2);
+  const upper = sorted[middle];
+  const lower = sorted[middle - 1];
+  if (upper === undefined || lower === undefined || sorted.length % 2 === 1) return upper;
+  return (lower + upper) / 2;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

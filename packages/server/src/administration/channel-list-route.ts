@@ -1,0 +1,91 @@
+import { encodeCursor, matches } from '@polycast/protocol';
+import type { ChannelState, Log } from '../core/ports.ts';
+import type { Principal } from '../core/access/principal.ts';
+import { checkPattern, integerParameter } from '../streams/events-query.ts';
+import { AccessError, checkScope } from '../auth/permission.ts';
+import type { Route } from '../http/route.ts';
+import type { Services } from '../http/services.ts';
+import { singleParameters } from '../http/single-parameters.ts';
+import { timestampOrNull } from '../http/timestamp-text.ts';
+import type { AdministrationParts } from './administration-parts.ts';
+
+const LIMIT_DEFAULT = 100;
+const LIMIT_MAX = 1000;
+/** Names that one request looks at, and that it asks the log for at once. */
+const SCANNED_MAX = 5000;
+const PAGE_COUNT = 1000;
+
+/** `GET /v1/channels?match=&limit=&after=` (PROTOCOL.md section 10.3): which channels there are, in the order of their names. */
+export function channelListRoute({ services }: AdministrationParts): Route {
+  return {
+    method: 'GET',
+    path: '/v1/channels',
+    requires: 'entry',
+    async handle(request) {
+      const values = singleParameters(request.query, ['match', 'limit', 'after']);
+      const match = checkPattern(values.get('match') ?? '>');
+      const limit = integerParameter(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
+      authorizeList(services, request.principal, match);
+      const { channels, next } = await listChannels(services.log, match, values.get('after') ?? '', limit);
+      const { epoch } = services.feed;
+      request.respondJson(200, { channels: channels.map((state) => channelJson(state, epoch)), next });
+    },
+  };
+}
+
+/** A list tells which channels, and so which users, there are: it is for servers that may read all that it is about. @throws AccessError */
+function authorizeList(services: Services, principal: Principal, match: string): void {
+  if (services.authority.hasScope(principal, 'admin').allowed) return;
+  if (principal.kind === 'server') return checkScope(services, principal, 'subscribe', [match]);
+  const code = principal.kind === 'anonymous' ? 'unauthorized' : 'forbidden';
+  const detail = `This asks for a key with the scope subscribe for ${match}.`;
+  throw new AccessError({ allowed: false, code, detail }, { principal, action: 'subscribe', channel: match });
+}
+
+/**
+ * Those that a pattern covers, after a name. The names that begin as the pattern does are looked up, no others, and of those so many at
+ * most: a page may come with fewer than asked for, or none, and still have a next one.
+ */
+export async function listChannels(
+  log: Pick<Log, 'channels'>,
+  match: string,
+  after: string,
+  limit: number,
+): Promise<{ readonly channels: readonly ChannelState[]; readonly next: string | null }> {
+  const prefix = match.slice(0, match.search(/[*>]|$/));
+  const channels: ChannelState[] = [];
+  let lastName = laterOf(after, lastNameBefore(prefix));
+  for (let scanned = 0; scanned < SCANNED_MAX;) {
+    const count = Math.min(PAGE_COUNT, SCANNED_MAX - scanned);
+    const page = await log.channels({ after: lastName, limit: count });
+    for (const state of page) {
+      if (!state.channel.startsWith(prefix)) return { channels, next: null };
+      lastName = state.channel;
+      if (!matches(match, state.channel)) continue;
+      channels.push(state);
+      if (channels.length === limit) return { channels, next: lastName };
+    }
+    if (page.length < count) return { channels, next: null };
+    scanned += page.length;
+  }
+  return { channels, next: lastName };
+}
+
+function laterOf(one: string, other: string): string {
+  return one > other ? one : other;
+}
+
+/** The last text before all that begin with this one: `~` stands behind every character that a channel may have. */
+function lastNameBefore(prefix: string): string {
+  return prefix === '' ? '' : prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) - 1) + '~';
+}
+
+function channelJson({ channel, count, bytes, oldestTimeMs, latestPosition }: ChannelState, epoch: string): object {
+  return {
+    channel,
+    events: count,
+    bytes,
+    oldest: count === 0 ? null : timestampOrNull(oldestTimeMs),
+    latest: latestPosition === 0 ? null : encodeCursor(epoch, latestPosition),
+  };
+}

@@ -1,0 +1,66 @@
+import { invalidParameter, integerParameter } from '../streams/events-query.ts';
+import type { Route } from '../http/route.ts';
+import type { Services } from '../http/services.ts';
+import { singleParameters } from '../http/single-parameters.ts';
+import type { AdministrationParts } from './administration-parts.ts';
+
+const LIMIT_DEFAULT = 100;
+const LIMIT_MAX = 1000;
+
+/** `GET /v1/users?online=true&limit=&after=` (PROTOCOL.md section 13.5): who is online, in the order of their names. */
+export function userListRoute({ services }: AdministrationParts): Route {
+  return {
+    method: 'GET',
+    path: '/v1/users',
+    requires: 'users',
+    handle(request) {
+      const values = singleParameters(request.query, ['online', 'limit', 'after']);
+      if (values.get('online') !== 'true')
+        throw invalidParameter('online', 'must be true: the hub knows only the users who are online');
+      const limit = integerParameter(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
+      const found = firstAfter(onlineUsers(services), values.get('after') ?? '', limit + 1);
+      const page = found.slice(0, limit);
+      request.respondJson(200, {
+        users: page.map((user) => userJson(services, user)),
+        next: found.length > limit ? (page.at(-1) ?? null) : null,
+      });
+    },
+  };
+}
+
+/** Those with a session, and those who have polled lately; some come twice. */
+function* onlineUsers({ sessions, presence }: Services): Generator<string> {
+  yield* sessions.users();
+  yield* presence.onlineUsers();
+}
+
+/** The first of these names after one, in their order, each once. One pass, and no more in hand than are asked for. */
+export function firstAfter(names: Iterable<string>, after: string, count: number): readonly string[] {
+  const first: string[] = [];
+  for (const name of names) {
+    if (name <= after || (first.length === count && name >= (first.at(-1) as string))) continue;
+    const at = insertionIndex(name, first);
+    if (first[at] === name) continue;
+    first.splice(at, 0, name);
+    if (first.length > count) first.pop();
+  }
+  return first;
+}
+
+/** Where a name is, or would be. */
+function insertionIndex(name: string, sorted: readonly string[]): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sorted[middle] as string) < name) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function userJson({ sessions }: Services, user: string): object {
+  const open = sessions.ofUser(user);
+  const info = open.find(({ principal }) => principal.info !== undefined)?.principal.info;
+  return { user, sessions: open.length, ...(info === undefined ? {} : { info }) };
+}

@@ -1,0 +1,82 @@
+import { PolycastError } from '@polycast/protocol';
+import type { Principal } from '../core/access/principal.ts';
+import { addressKey } from '../core/primitives/address-key.ts';
+import { isPublic } from '../http/client-address.ts';
+import type { Session, SessionListener, Sessions } from './sessions.ts';
+
+export interface ConnectionQuotaLimits {
+  /** Streams and waiting polls at once; `null` for no limit. */
+  readonly perUserMax: number | null;
+  readonly perAddressMax: number | null;
+  /** The same for public addresses alone, where `perAddressMax` is `null`. */
+  readonly perPublicAddressMax?: number | null;
+}
+
+/** How many connections one user, or one address, may have (PROTOCOL.md section 13.7). The site's own servers are not counted. */
+export class ConnectionQuota implements SessionListener {
+  readonly #sessions: Sessions;
+  readonly #limits: ConnectionQuotaLimits;
+  readonly #byAddress = new Map<string, number>();
+
+  constructor(sessions: Sessions, limits: ConnectionQuotaLimits) {
+    this.#sessions = sessions;
+    this.#limits = limits;
+    if (this.countsAddresses) sessions.listen(this);
+  }
+
+  /** Whether sessions have to know where their client is. */
+  get countsAddresses(): boolean {
+    const { perAddressMax, perPublicAddressMax = null } = this.#limits;
+    return perAddressMax !== null || perPublicAddressMax !== null;
+  }
+
+  /** To be asked in the turn in which the session begins. @throws PolycastError `too_many_connections` */
+  admit(principal: Principal, address: string | undefined): void {
+    if (!isCounted(principal)) return;
+    const { user } = principal;
+    const { perUserMax } = this.#limits;
+    if (perUserMax !== null && user !== undefined && this.#sessions.countOfUser(user) >= perUserMax)
+      throw tooManyConnections('user', perUserMax);
+    if (address === undefined) return;
+    const perAddressMax = this.#limitFor(address);
+    if (perAddressMax === null) return;
+    if ((this.#byAddress.get(addressKey(address)) ?? 0) >= perAddressMax)
+      throw tooManyConnections('address', perAddressMax);
+  }
+
+  #limitFor(address: string): number | null {
+    const { perAddressMax, perPublicAddressMax = null } = this.#limits;
+    return perAddressMax ?? (perPublicAddressMax !== null && isPublic(address) ? perPublicAddressMax : null);
+  }
+
+  opened(session: Session): void {
+    if (isCounted(session.principal)) this.#count(session.address, 1);
+  }
+
+  closed(session: Session): void {
+    if (isCounted(session.principal)) this.#count(session.address, -1);
+  }
+
+  changed(session: Session, before: { readonly principal: Principal }): void {
+    const change = Number(isCounted(session.principal)) - Number(isCounted(before.principal));
+    if (change !== 0) this.#count(session.address, change);
+  }
+
+  #count(address: string, change: number): void {
+    const name = addressKey(address);
+    const count = (this.#byAddress.get(name) ?? 0) + change;
+    if (count > 0) this.#byAddress.set(name, count);
+    else this.#byAddress.delete(name);
+  }
+}
+
+function isCounted({ kind }: Principal): boolean {
+  return kind !== 'server';
+}
+
+function tooManyConnections(subject: string, limit: number): PolycastError {
+  return new PolycastError('too_many_connections', `One ${subject} may have ${limit} connections at once.`, {
+    limit,
+    retryAfterMs: 5000,
+  });
+}

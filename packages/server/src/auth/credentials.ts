@@ -1,0 +1,65 @@
+import type { IncomingMessage } from 'node:http';
+import type { Credentials } from '../core/ports.ts';
+import { clientAddress } from '../http/client-address.ts';
+import type { Services } from '../http/services.ts';
+
+/** What a request brings along to show who sends it, looked up only as far as the authority looks. */
+export class RequestCredentials implements Credentials {
+  readonly #services: Services;
+  readonly #request: IncomingMessage;
+  readonly #queryToken: string | undefined;
+
+  /** @param queryToken of `?token=` */
+  constructor(services: Services, request: IncomingMessage, queryToken: string | undefined) {
+    this.#services = services;
+    this.#request = request;
+    this.#queryToken = queryToken;
+  }
+
+  get token(): string | undefined {
+    const { tokenCookie } = this.#services.settings;
+    return (
+      bearerToken(this.#request.headers.authorization) ??
+      this.#queryToken ??
+      (tokenCookie === undefined ? undefined : this.cookie(tokenCookie))
+    );
+  }
+
+  /** A page of another site has its visitor's cookies sent along; they speak for the visitor only where the page may. */
+  cookie(name: string): string | undefined {
+    const { cookie } = this.#request.headers;
+    if (cookie === undefined || !this.#services.originPolicy.allowsCookies(this.#request)) return undefined;
+    return cookieValue(cookie, name);
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#request.headers[name];
+    return Array.isArray(value) ? value.join(', ') : value;
+  }
+
+  get origin(): string | undefined {
+    return this.#request.headers.origin;
+  }
+
+  get address(): string {
+    return clientAddress(this.#services, this.#request);
+  }
+}
+
+/** What the `auth` message of a WebSocket brings along: a token and nothing else. */
+export function messageCredentials(token: string, address: string): Credentials {
+  return { token, cookie: () => undefined, header: () => undefined, origin: undefined, address };
+}
+
+/** The first cookie of a name (RFC 6265 section 5.4). */
+function cookieValue(header: string, name: string): string | undefined {
+  for (const pair of header.split(';')) {
+    const equals = pair.indexOf('=');
+    if (equals > 0 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1).trim();
+  }
+  return undefined;
+}
+
+function bearerToken(authorization: string | undefined): string | undefined {
+  return authorization !== undefined && /^bearer /i.test(authorization) ? authorization.slice(7).trim() : undefined;
+}

@@ -1,0 +1,84 @@
+import { PolycastError } from '@polycast/protocol';
+import type { WheelTimer } from '../core/primitives/timing-wheel.ts';
+import { allowedChannels, ticksUntil } from './expiry.ts';
+import type { Services } from '../http/services.ts';
+import type { Session, SessionListener } from './sessions.ts';
+import { StreamSession } from '../streams/stream-session.ts';
+
+/**
+ * Has the site asked again about what it allows a live session, whenever the time of its answer is over (PROTOCOL.md section 13.3).
+ * Sessions whose channels are left to rules alone are not watched.
+ */
+export class Reauthorizer implements SessionListener {
+  readonly #services: Services;
+  readonly #intervalTicksMin: number;
+  readonly #timers = new Map<Session, ReauthorizationTimer>();
+
+  /** @param ticksMin however short its answers hold, the site is not asked about a session again sooner */
+  constructor(services: Services, ticksMin: number) {
+    this.#services = services;
+    this.#intervalTicksMin = ticksMin;
+  }
+
+  opened(session: Session): void {
+    this.#schedule(session);
+  }
+
+  changed(session: Session): void {
+    this.#schedule(session);
+  }
+
+  closed(session: Session): void {
+    const watch = this.#timers.get(session);
+    if (watch === undefined) return;
+    this.#services.wheel.cancel(watch);
+    this.#timers.delete(session);
+  }
+
+  #schedule(session: Session): void {
+    const { authority, wheel } = this.#services;
+    const { principal, channels } = session;
+    let untilMs = Infinity;
+    for (const channel of channels)
+      untilMs = Math.min(untilMs, authority.validUntil?.(principal, 'subscribe', channel) ?? Infinity);
+    if (untilMs === Infinity) return this.closed(session);
+    let timer = this.#timers.get(session);
+    if (timer === undefined)
+      this.#timers.set(
+        session,
+        (timer = new ReauthorizationTimer(() => void this.#reauthorize(session).catch(this.#onError))),
+      );
+    wheel.schedule(timer, Math.max(this.#intervalTicksMin, ticksUntil(this.#services, untilMs)));
+  }
+
+  async #reauthorize(session: Session): Promise<void> {
+    const { principal, channels } = session;
+    try {
+      const allowed = await allowedChannels(this.#services, principal, channels);
+      // Who is gone is not watched, and who has become another or has other channels is watched anew.
+      if (!this.#timers.has(session) || session.principal !== principal || session.channels !== channels) return;
+      if (allowed.length === channels.length) return this.#schedule(session);
+      // Its end is the beginning of the next one, which is told why.
+      if (!(session instanceof StreamSession)) return session.disconnect('forbidden');
+      await session.applyRenewal(principal);
+    } catch (error) {
+      if (!(error instanceof PolycastError)) throw error;
+      session.disconnect('identity_unavailable');
+    }
+  }
+
+  readonly #onError = (error: unknown): void => {
+    this.#services.logger.error({ error }, 'a session could not be asked about again');
+  };
+}
+
+class ReauthorizationTimer implements WheelTimer {
+  readonly onTimer: () => void;
+  dueTick = 0;
+  placedTick = 0;
+  placedIndex = 0;
+
+  constructor(due: () => void) {
+    this.onTimer = due;
+  }
+}

@@ -1,0 +1,142 @@
+import { isPattern } from '@polycast/protocol';
+import { AccessPolicy } from '../../../core/access/access-policy.ts';
+import { explain, userPrincipal } from '../../../core/access/explain.ts';
+import { isUser, OWN_CHANNEL_ALIAS } from '../../../core/access/private-channel.ts';
+import { ANONYMOUS, type Action, type Principal } from '../../../core/access/principal.ts';
+import { usageError, type Command, type Input } from '../../command.ts';
+import { hubAddress } from '../../hub-address.ts';
+import { hubConfig } from '../../hub-config.ts';
+import { requestHub } from '../../hub-request.ts';
+import { isHubNamed } from './key-admin.ts';
+import { KEY_ADMIN_OPTIONS } from './keys.ts';
+
+const ACTIONS: readonly Action[] = ['subscribe', 'publish', 'history', 'presence'];
+const ACTION_PHRASES: Readonly<Record<Action, string>> = {
+  subscribe: 'subscribe to',
+  publish: 'publish to',
+  history: 'read what was on',
+  presence: 'see who is on',
+};
+
+export const accessExplain: Command = {
+  name: 'access explain',
+  summary: 'Says whether somebody may do something, and which rule decides.',
+  usage: '',
+  argumentsMin: 0,
+  argumentsMax: 0,
+  details:
+    'By the configuration alone; with --url as a hub sees it, which knows its keys, asks the site where a rule leaves it to the site, and tells of revocations. Without --user and --for-key: for somebody without credentials. Ends with 0 for yes and 1 for no.',
+  options: {
+    user: { value: 'USER', doc: 'A user of the site.' },
+    claims: { value: 'JSON', doc: `What the site says of the user: '{"role":"editor"}'.` },
+    'for-key': { value: 'ID', doc: 'A key, by its id; only at a hub.' },
+    subscribe: { value: 'CHANNEL', doc: 'May they subscribe? A channel, a pattern, or @me.' },
+    publish: { value: 'CHANNEL', doc: 'May they publish?' },
+    history: { value: 'CHANNEL', doc: 'May they read what was published before they came?' },
+    presence: { value: 'CHANNEL', doc: 'May they see who is there?' },
+    ...KEY_ADMIN_OPTIONS,
+    json: { doc: 'Prints the answer as JSON.' },
+  },
+  examples: [
+    {
+      command: 'polycast access explain --user 42 --subscribe orders.7 --config polycast.yaml',
+      description: 'by a configuration',
+    },
+    {
+      command: 'polycast access explain --for-key Ab3dEf6hIj9l --publish orders.7 --url https://hub.example',
+      description: 'at a hub',
+    },
+  ],
+  async run(input, { out, style }) {
+    const { action, channel } = requestedAction(input);
+    const answer = isHubNamed(input)
+      ? await atHub(input, action, channel)
+      : await byConfiguration(input, action, channel);
+    if (input.flag('json')) out(JSON.stringify(answer));
+    else {
+      const verdict =
+        answer.allowed === undefined
+          ? style('yellow', 'it depends:')
+          : answer.allowed
+            ? style('green', 'yes:')
+            : style('red', 'no:');
+      const needs = answer.needs === undefined ? '' : `; it takes ${answer.needs}`;
+      out(
+        `${verdict} ${principalText(input)} ${verbFor(answer.allowed)} ${ACTION_PHRASES[action]} ${answer.channel}, by ${answer.by}${needs}`,
+      );
+      if (answer.revokedBefore !== undefined) out(`What the user was given before ${answer.revokedBefore} is revoked.`);
+    }
+    return answer.allowed === false ? 'failed' : 'done';
+  },
+};
+
+interface AccessAnswer {
+  readonly allowed?: boolean | undefined;
+  readonly channel: string;
+  readonly by: string;
+  readonly needs?: string | undefined;
+  readonly revokedBefore?: string;
+}
+
+async function byConfiguration(input: Input, action: Action, channel: string): Promise<AccessAnswer> {
+  if (input.text('for-key') !== undefined)
+    throw usageError(accessExplain, '--for-key is for a hub that runs: name it with --url');
+  const { config } = await hubConfig(input);
+  if (config.access !== 'rules')
+    return { allowed: true, channel, by: `access: ${config.access}, which controls nothing` };
+  return explain(new AccessPolicy(config.rules, config.defaults), principalOf(input), action, channel);
+}
+
+async function atHub(input: Input, action: Action, channel: string): Promise<AccessAnswer> {
+  const query = new URLSearchParams({ [action]: channel });
+  for (const [name, value] of [
+    ['user', input.text('user')],
+    ['claims', input.text('claims')],
+    ['key', input.text('for-key')],
+  ] as const)
+    if (value !== undefined) query.set(name, value);
+  return (await requestHub(hubAddress(input), 'GET', `/v1/access/explain?${query}`)) as AccessAnswer;
+}
+
+function requestedAction(input: Input): { readonly action: Action; readonly channel: string } {
+  const [action, ...others] = ACTIONS.filter((each) => input.text(each) !== undefined);
+  if (action === undefined || others.length > 0)
+    throw usageError(accessExplain, `one of ${ACTIONS.map((each) => `--${each}`).join(', ')} is wanted`);
+  const channel = input.text(action) as string;
+  if (!isPattern(channel) && !(channel === OWN_CHANNEL_ALIAS && input.text('user') !== undefined))
+    throw usageError(accessExplain, `"${channel}" is neither a channel nor a pattern: orders.42, orders.*, orders.>`);
+  return { action, channel };
+}
+
+function principalOf(input: Input): Principal {
+  const user = input.text('user');
+  const claims = input.text('claims');
+  if (user === undefined) {
+    if (claims !== undefined) throw usageError(accessExplain, '--claims are those of a --user');
+    return ANONYMOUS;
+  }
+  if (!isUser(user)) throw usageError(accessExplain, `--user ${user}: 1 to 128 characters are wanted`);
+  return userPrincipal(user, claimsOf(claims ?? '{}'));
+}
+
+function claimsOf(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  } catch {
+    // Told below.
+  }
+  throw usageError(accessExplain, `--claims ${text}: a JSON object is wanted`);
+}
+
+function principalText(input: Input): string {
+  const user = input.text('user');
+  const key = input.text('for-key');
+  if (user !== undefined) return `user ${user}`;
+  return key === undefined ? 'somebody without credentials' : `key ${key}`;
+}
+
+function verbFor(allowed: boolean | undefined): string {
+  if (allowed === undefined) return 'might';
+  return allowed ? 'may' : 'may not';
+}

@@ -1,0 +1,41 @@
+import { usageError, type Command } from '../../command.ts';
+import { withKeyAdmin, type AuditEntryView } from './key-admin.ts';
+import { KEY_ADMIN_OPTIONS } from './keys.ts';
+
+const LIMIT_DEFAULT = 50;
+const LIMIT_MAX = 1000;
+
+export const audit: Command = {
+  name: 'audit',
+  summary: 'Shows who did what to a hub, the newest last.',
+  usage: '',
+  argumentsMin: 0,
+  argumentsMax: 0,
+  details:
+    'Keys made, rotated and revoked, users revoked and disconnected, and the like. With --url of a hub that runs, by a key with the scope admin; without it of the data folder of a hub that does not.',
+  options: {
+    ...KEY_ADMIN_OPTIONS,
+    limit: { value: 'N', short: 'n', doc: `The last N, at most ${LIMIT_MAX}; ${LIMIT_DEFAULT} unless given.` },
+    json: { doc: 'Prints each entry as JSON, one a line.' },
+  },
+  examples: [{ command: 'polycast audit --limit 10', description: 'the last ten' }],
+  async run(input, { out, style }) {
+    const limit = input.number('limit', 1) ?? LIMIT_DEFAULT;
+    if (limit > LIMIT_MAX) throw usageError(audit, `--limit ${limit}: at most ${LIMIT_MAX}`);
+    const entries = await withKeyAdmin(input, (admin) => admin.audit(limit));
+    for (const entry of entries.toReversed()) {
+      const { time, action, subject, detail } = entry;
+      if (input.flag('json')) out(JSON.stringify(entry));
+      else
+        out(
+          `${style('dim', time)} ${style('cyan', action)} ${subject} ${style('dim', `by ${actorText(entry)}`)} ${style('dim', JSON.stringify(detail))}`,
+        );
+    }
+    return 'done';
+  },
+};
+
+function actorText({ by: { kind, key, name, user, address } }: AuditEntryView): string {
+  const actor = key === undefined ? (user ?? '') : `${key} (${name ?? 'gone'})`;
+  return [kind, actor, address === undefined ? '' : `from ${address}`].filter((part) => part !== '').join(' ');
+}

@@ -1,0 +1,219 @@
+import { existsSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import type { Config } from '../../../config/parse.ts';
+import type { AuditEntry } from '../../../identity/audit.ts';
+import type { Identity } from '../../../identity/identity.ts';
+import type { KeyRow } from '../../../identity/key-table.ts';
+import type { RevocationKind } from '../../../identity/revocation-list.ts';
+import type { Grants } from '../../../core/access/principal.ts';
+import type { Input } from '../../command.ts';
+import { CliError } from '../../exit-codes.ts';
+import { hubAddress, type HubAddress } from '../../hub-address.ts';
+import { requestHub } from '../../hub-request.ts';
+import { hubConfig } from '../../hub-config.ts';
+
+export type { RevocationKind } from '../../../identity/revocation-list.ts';
+
+/** A key as people and programs are shown it. */
+export interface KeyView {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: Grants;
+  readonly created: string;
+  readonly expires: string | null;
+  readonly lastUsed: string | null;
+  readonly overlapUntil: string | null;
+  /** Its text, when it was made just now. */
+  readonly key?: string;
+}
+
+export interface AuditEntryView {
+  readonly id: number;
+  readonly time: string;
+  readonly action: string;
+  readonly subject: string;
+  readonly by: AuditEntry['by'];
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+export interface NewKey {
+  readonly name: string;
+  readonly scopes: Grants;
+  /** RFC 3339. */
+  readonly expires: string | null;
+}
+
+/** Where keys are worked on: at a hub that runs, or in the data folder of one that does not. */
+export interface KeyAdmin {
+  list(): Promise<readonly KeyView[]>;
+  create(newKey: NewKey): Promise<KeyView>;
+  rotate(id: string, overlapSeconds: number | undefined): Promise<KeyView>;
+  revoke(id: string): Promise<void>;
+  /** All that was given out until now. */
+  revokeAll(kind: RevocationKind, name: string): Promise<void>;
+  /** The newest first. */
+  audit(limit: number): Promise<readonly AuditEntryView[]>;
+}
+
+/** How long the old secret is good unless something else is said, as for the hub. */
+const OVERLAP_SECONDS = 86_400;
+
+/** Works at the hub if one is named, else in the data folder of the configuration. */
+export async function withKeyAdmin<Result>(input: Input, work: (admin: KeyAdmin) => Promise<Result>): Promise<Result> {
+  if (isHubNamed(input)) return work(new RemoteKeyAdmin(hubAddress(input)));
+  const { config } = await hubConfig(input);
+  return withLocalKeyAdmin(config, work);
+}
+
+/** What stands on the command line goes before the environment. @throws CliError `usage` when both a hub and a folder do */
+export function isHubNamed(input: Input): boolean {
+  const isUrlGiven = input.text('url') !== undefined;
+  const given = ['config', 'data', 'set'].find((option) => input.texts(option).length > 0);
+  if (isUrlGiven && given !== undefined)
+    throw new CliError('usage', `--url is a hub that runs, --${given} is for one that does not: give one of them`);
+  return isUrlGiven || (given === undefined && process.env['POLYCAST_URL'] !== undefined);
+}
+
+class RemoteKeyAdmin implements KeyAdmin {
+  readonly #hub: HubAddress;
+
+  constructor(hub: HubAddress) {
+    this.#hub = hub;
+  }
+
+  async list(): Promise<readonly KeyView[]> {
+    const { keys } = (await requestHub(this.#hub, 'GET', '/v1/keys')) as { keys: KeyView[] };
+    return keys;
+  }
+
+  async create(newKey: NewKey): Promise<KeyView> {
+    return (await requestHub(this.#hub, 'POST', '/v1/keys', newKey)) as KeyView;
+  }
+
+  async rotate(id: string, overlapSeconds = OVERLAP_SECONDS): Promise<KeyView> {
+    return (await requestHub(this.#hub, 'POST', `/v1/keys/${encodeURIComponent(id)}/rotate`, {
+      overlapSeconds,
+    })) as KeyView;
+  }
+
+  async revoke(id: string): Promise<void> {
+    await requestHub(this.#hub, 'DELETE', `/v1/keys/${encodeURIComponent(id)}`);
+  }
+
+  async revokeAll(kind: RevocationKind, name: string): Promise<void> {
+    await requestHub(this.#hub, 'POST', '/v1/revocations', { [kind]: name });
+  }
+
+  async audit(limit: number): Promise<readonly AuditEntryView[]> {
+    const { entries } = (await requestHub(this.#hub, 'GET', `/v1/audit?limit=${limit}`)) as {
+      entries: AuditEntryView[];
+    };
+    return entries;
+  }
+}
+
+async function withLocalKeyAdmin<Result>(
+  { data, identity: settings }: Config,
+  work: (admin: KeyAdmin) => Promise<Result>,
+): Promise<Result> {
+  if (data === ':memory:')
+    throw new CliError('usage', 'keys in memory belong to a hub that runs', 'Name it: --url URL --key KEY');
+  if (!existsSync(data)) throw new CliError('failed', `there is no data folder at ${data}`, DATA_FOLDER_HINT);
+  const { dataFolderFiles: filesOf, lockDataFolder: lockFolder } =
+    await import('../../../storage/sqlite/log/data-folder.ts');
+  const { DataFolderError } = await import('../../../core/data-folder-error.ts');
+  const { openIdentity } = await import('../../../identity/identity.ts');
+  try {
+    const lock = lockFolder(filesOf(data));
+    try {
+      const clock = { nowMs: Date.now, monotonicMs: () => performance.now() };
+      const identity = openIdentity(data, settings, clock, { info: () => undefined, error: () => undefined });
+      try {
+        return await work(new LocalKeyAdmin(identity));
+      } finally {
+        identity.close();
+      }
+    } finally {
+      lock.release();
+    }
+  } catch (error) {
+    if (error instanceof DataFolderError && error.reason === 'in_use')
+      throw new CliError(
+        'failed',
+        `the hub of the data folder ${data} runs`,
+        'Work at it: --url URL --key KEY (or POLYCAST_URL and POLYCAST_KEY)',
+      );
+    throw error;
+  }
+}
+
+const DATA_FOLDER_HINT = 'Name it with --data FOLDER; or name a hub that runs, with --url URL --key KEY';
+
+class LocalKeyAdmin implements KeyAdmin {
+  readonly #identity: Identity;
+  readonly #by = { kind: 'operator', user: userName() } as const;
+
+  constructor(identity: Identity) {
+    this.#identity = identity;
+  }
+
+  async list(): Promise<readonly KeyView[]> {
+    return this.#identity.keys.list().map(keyView);
+  }
+
+  async create({ name, scopes, expires }: NewKey): Promise<KeyView> {
+    const expiresMs = expires === null ? undefined : Date.parse(expires);
+    const { key, text } = this.#identity.keys.create({ name, scopes, expiresMs }, this.#by);
+    return { ...keyView(key), key: text };
+  }
+
+  async rotate(id: string, overlapSeconds = OVERLAP_SECONDS): Promise<KeyView> {
+    const made = this.#identity.keys.rotate(id, overlapSeconds * 1000, this.#by);
+    if (made === undefined) throw noSuchKey(id);
+    return { ...keyView(made.key), key: made.text };
+  }
+
+  async revoke(id: string): Promise<void> {
+    const revoking = this.#identity.keys.revoke(id, this.#by);
+    if (revoking === undefined) throw noSuchKey(id);
+    await revoking;
+  }
+
+  async revokeAll(kind: RevocationKind, name: string): Promise<void> {
+    if (kind === 'key' && this.#identity.keys.get(name) === undefined) throw noSuchKey(name);
+    await this.#identity.revocations.revoke({ kind, name, issuedBeforeMs: Date.now() + 1 }, this.#by);
+  }
+
+  async audit(limit: number): Promise<readonly AuditEntryView[]> {
+    const entries = this.#identity.audit.page(Number.MAX_SAFE_INTEGER, limit);
+    return entries.map(({ timeMs, ...entry }) => ({ ...entry, time: new Date(timeMs).toISOString() }));
+  }
+}
+
+function keyView({ id, name, scopes, createdMs, expiresMs, lastUsedMs, secrets }: KeyRow): KeyView {
+  const text = (timeMs: number | undefined): string | null =>
+    timeMs === undefined ? null : new Date(timeMs).toISOString();
+  const overlapUntil = text(secrets[1]?.expiresMs);
+  return {
+    id,
+    name,
+    scopes,
+    created: new Date(createdMs).toISOString(),
+    expires: text(expiresMs),
+    lastUsed: text(lastUsedMs),
+    overlapUntil,
+  };
+}
+
+function noSuchKey(id: string): CliError {
+  return new CliError('failed', `there is no key ${id}`, 'See polycast keys list');
+}
+
+/** A user that has a number and no name is known by nothing. */
+function userName(): string | undefined {
+  try {
+    return userInfo().username;
+  } catch {
+    return undefined;
+  }
+}

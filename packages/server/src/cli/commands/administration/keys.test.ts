@@ -1,0 +1,80 @@
+import { describe, expect, test } from 'vitest';
+import { runInside } from '../../testing.ts';
+
+describe('a command line that is not right', () => {
+  test.each([
+    [['keys', 'create', 'a'], 'good for'],
+    [['keys', 'create', 'a', '--publish', 'a..b'], 'neither'],
+    [['keys', 'create', '', '--admin'], 'name'],
+    [['keys', 'create', 'a', '--admin', '--expires', 'soon', '--data', '.'], '90d'],
+    [['keys', 'create', 'a', '--admin', '--expires', '2020-01-01', '--data', '.'], 'to come'],
+    [['keys', 'rotate', 'a', '--overlap', '9999999'], 'at most'],
+    [['keys'], 'keys needs one more word: list, create'],
+    [['revoke', 'everybody', '42'], 'none of'],
+    [['access', 'explain', '--user', '42'], 'one of'],
+    [['access', 'explain', '--subscribe', 'a', '--publish', 'a'], 'one of'],
+    [['access', 'explain', '--subscribe', 'a..b'], 'neither'],
+    [['access', 'explain', '--subscribe', '@me'], 'neither'],
+    [['access', 'explain', '--claims', '{}', '--subscribe', 'a'], '--user'],
+    [['access', 'explain', '--user', '1', '--claims', '7', '--subscribe', 'a'], 'JSON object'],
+    [['access', 'explain', '--for-key', 'a', '--subscribe', 'a'], '--url'],
+    [['keys', 'list', '--url', 'http://127.0.0.1:1', '--data', '.'], 'one of them'],
+    [['publish', 'a', '1', '--key', 'two words'], 'spaces'],
+  ])('%j', async (args, why) => {
+    const { code, err } = await runInside(args);
+    expect(err).toContain(why);
+    expect(code).toBe(2);
+  });
+
+  test('a key is not repeated in what is said of it', async () => {
+    expect((await runInside(['publish', 'a', '1', '--key', 'pck_secret secret'])).err).not.toContain('pck_secret');
+  });
+});
+
+describe('access explain, by the configuration alone', () => {
+  const rules =
+    'rules=[{pattern: orders.*, subscribe: users}, {pattern: "inbox.{user}.>", subscribe: owner}, {pattern: ask.>, subscribe: site}]';
+  const site = 'identity.site.consentUrl=http://127.0.0.1:9/may';
+
+  test.each([
+    [['--user', '42', '--subscribe', 'orders.7'], 0, 'yes: user 42 may subscribe to orders.7, by rule 1 (orders.*)'],
+    [
+      ['--subscribe', 'orders.7'],
+      1,
+      'no: somebody without credentials may not subscribe to orders.7, by rule 1 (orders.*); it takes a user',
+    ],
+    [
+      ['--user', '42', '--publish', 'orders.7'],
+      1,
+      'no: user 42 may not publish to orders.7, by the defaults; it takes a server with a key',
+    ],
+    [
+      ['--user', '42', '--history', 'inbox.7.a'],
+      1,
+      'no: user 42 may not read what was on inbox.7.a, by rule 2 (inbox.{user}.>); it takes the user named in the channel',
+    ],
+    [
+      ['--user', 'a b', '--subscribe', '@me'],
+      0,
+      'yes: user a b may subscribe to polycast.private.-a-20b, by the private channel',
+    ],
+    [
+      ['--user', '42', '--subscribe', 'ask.a'],
+      0,
+      "it depends: user 42 might subscribe to ask.a, by rule 3 (ask.>); it takes the site's consent",
+    ],
+  ])('%j', async (args, code, line) => {
+    expect(await runInside(['access', 'explain', '--set', rules, '--set', site, ...args])).toEqual({
+      code,
+      out: `${line}\n`,
+      err: '',
+    });
+  });
+
+  test('without access control everybody may, and it is said why', async () => {
+    const { out } = await runInside(['access', 'explain', '--set', 'access=loopback', '--publish', 'a']);
+    expect(out).toBe(
+      'yes: somebody without credentials may publish to a, by access: loopback, which controls nothing\n',
+    );
+  });
+});

@@ -1,0 +1,218 @@
+import type { Grants } from '../../../core/access/principal.ts';
+import { scopeTexts, scopesProblem } from '../../../identity/scopes.ts';
+import { usageError, type Command, type Input, type OptionSpec } from '../../command.ts';
+import { CliError } from '../../exit-codes.ts';
+import { HUB_ADDRESS_OPTIONS } from '../../hub-address.ts';
+import { HUB_OPTIONS } from '../../hub-config.ts';
+import { withKeyAdmin, type KeyView } from './key-admin.ts';
+import type { Terminal } from '../../terminal.ts';
+
+const { config, data, set } = HUB_OPTIONS as Readonly<Record<'config' | 'data' | 'set', OptionSpec>>;
+
+/** The options of every command that works at a hub or in a data folder. */
+export const KEY_ADMIN_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  ...HUB_ADDRESS_OPTIONS,
+  url: {
+    ...HUB_ADDRESS_OPTIONS.url,
+    doc: 'The hub that runs (or POLYCAST_URL). Without one, or with --data or --config, the data folder of a hub that does not is worked on.',
+  },
+  config,
+  data,
+  set,
+};
+const JSON_OPTION: OptionSpec = { doc: 'Prints JSON.' };
+const KEY_ADMIN_DETAILS =
+  'With --url at a hub that runs, by a key with the scope admin; without it in the data folder of a hub that does not.';
+
+export const keysList: Command = {
+  name: 'keys list',
+  summary: 'Lists the keys of a hub.',
+  usage: '',
+  argumentsMin: 0,
+  argumentsMax: 0,
+  details: `${KEY_ADMIN_DETAILS} The keys themselves are not kept and cannot be shown.`,
+  options: { ...KEY_ADMIN_OPTIONS, json: JSON_OPTION },
+  examples: [
+    {
+      command: 'polycast keys list --url http://127.0.0.1:8080',
+      description: 'of a hub that runs, with POLYCAST_KEY set',
+    },
+    { command: 'polycast keys list --data /var/lib/polycast', description: 'of one that does not' },
+  ],
+  async run(input, terminal) {
+    const keys = await withKeyAdmin(input, (admin) => admin.list());
+    if (input.flag('json')) terminal.out(JSON.stringify(keys));
+    else if (keys.length === 0) terminal.notice('There are none.');
+    else for (const line of table(keys)) terminal.out(line);
+    return 'done';
+  },
+};
+
+export const keysCreate: Command = {
+  name: 'keys create',
+  summary: 'Creates a key for a server, and prints it once.',
+  usage: '<name>',
+  argumentsMin: 1,
+  argumentsMax: 1,
+  details: `${KEY_ADMIN_DETAILS} Whoever has --admin can make keys for everything.`,
+  options: {
+    ...KEY_ADMIN_OPTIONS,
+    publish: { value: 'PATTERN', multiple: true, doc: "It may publish to these channels; '>' is all. Repeatable." },
+    subscribe: { value: 'PATTERN', multiple: true, doc: 'It may read these channels, and their history. Repeatable.' },
+    subscriptions: {
+      value: 'PATTERN',
+      multiple: true,
+      doc: "It may manage durable subscriptions to these channels; '>' is all. What is delivered, it has to be able to read. Repeatable.",
+    },
+    users: { doc: 'It may ask about users, disconnect them, and have the site asked about them again.' },
+    admin: { doc: 'It may manage keys, revoke, read the audit log, and what --users may.' },
+    expires: {
+      value: 'WHEN',
+      doc: 'After so long (90d, 12h, 30m) or at a time (2027-01-31T12:00:00Z); never unless given.',
+    },
+    json: JSON_OPTION,
+  },
+  examples: [
+    {
+      command: "polycast keys create shop --publish 'orders.>' --publish 'polycast.private.>'",
+      description: 'for a backend that publishes',
+    },
+    {
+      command: "polycast keys create hooks --subscriptions 'orders.>' --subscribe 'orders.>'",
+      description: 'for a backend that has events delivered',
+    },
+    {
+      command: "polycast keys create site --publish 'polycast.private.>' --users",
+      description: 'for a site that sends messages, and logs users out',
+    },
+    { command: 'polycast keys create ci --admin --expires 1h', description: 'for an hour' },
+  ],
+  async run(input, terminal) {
+    const [name = ''] = input.arguments;
+    const scopes = scopesOf(input);
+    // oxlint-disable-next-line no-control-regex
+    if (name === '' || name.length > 100 || /[\u0000-\u001f\u007f]/.test(name))
+      throw usageError(keysCreate, 'a name has 1 to 100 characters');
+    const expires = expiryOf(input);
+    const created = await withKeyAdmin(input, (admin) => admin.create({ name, scopes, expires }));
+    return show(created, input, terminal, `created ${created.id} (${created.name})`);
+  },
+};
+
+export const keysRotate: Command = {
+  name: 'keys rotate',
+  summary: 'Gives a key a new secret, and prints it once.',
+  usage: '<id>',
+  argumentsMin: 1,
+  argumentsMax: 1,
+  details: `${KEY_ADMIN_DETAILS} The old secret stays good for a day, so that servers can be given the new one at leisure. A key that has leaked is rotated with --overlap 0.`,
+  options: {
+    ...KEY_ADMIN_OPTIONS,
+    overlap: { value: 'SECONDS', doc: 'How long the old secret stays good; 86400 unless given, at most 2592000.' },
+    json: JSON_OPTION,
+  },
+  examples: [
+    { command: 'polycast keys rotate Ab3dEf6hIj9l', description: 'with a day to change over' },
+    { command: 'polycast keys rotate Ab3dEf6hIj9l --overlap 0', description: 'at once' },
+  ],
+  async run(input, terminal) {
+    const overlapSeconds = input.number('overlap', 0);
+    if (overlapSeconds !== undefined && overlapSeconds > 2_592_000)
+      throw usageError(keysRotate, '--overlap: at most 2592000 seconds, 30 days');
+    const id = idOf(input);
+    const created = await withKeyAdmin(input, (admin) => admin.rotate(id, overlapSeconds));
+    const until =
+      created.overlapUntil === null
+        ? 'the old one is good no more'
+        : `the old one is good until ${created.overlapUntil}`;
+    return show(created, input, terminal, `rotated ${created.id} (${created.name}); ${until}`);
+  },
+};
+
+export const keysRevoke: Command = {
+  name: 'keys revoke',
+  summary: 'Revokes a key: at once, and for good.',
+  usage: '<id>',
+  argumentsMin: 1,
+  argumentsMax: 1,
+  details: `${KEY_ADMIN_DETAILS} Connections of the key end within a second.`,
+  options: KEY_ADMIN_OPTIONS,
+  examples: [
+    { command: 'polycast keys revoke Ab3dEf6hIj9l', description: 'by its id, as polycast keys list shows it' },
+  ],
+  async run(input, { out, style }) {
+    const id = idOf(input);
+    await withKeyAdmin(input, (admin) => admin.revoke(id));
+    out(`${style('green', 'revoked')} ${id}`);
+    return 'done';
+  },
+};
+
+function scopesOf(input: Input): Grants {
+  const scopes = {
+    ...(input.texts('publish').length > 0 && { publish: input.texts('publish') }),
+    ...(input.texts('subscribe').length > 0 && { subscribe: input.texts('subscribe') }),
+    ...(input.texts('subscriptions').length > 0 && { subscriptions: input.texts('subscriptions') }),
+    ...(input.flag('users') && { users: ['>'] }),
+    ...(input.flag('admin') && { admin: ['>'] }),
+  };
+  if (Object.keys(scopes).length === 0)
+    throw usageError(keysCreate, "say what it is good for: --publish 'orders.>', --subscribe, --users, …");
+  const wrong = scopesProblem(scopes);
+  if (wrong !== undefined) throw usageError(keysCreate, wrong);
+  return scopes;
+}
+
+/** The key alone on standard output, so that a script can take it from there. */
+function show(created: KeyView, input: Input, { out, notice, noticeStyle }: Terminal, what: string): 'done' {
+  if (input.flag('json')) out(JSON.stringify(created));
+  else {
+    notice(`${noticeStyle('green', what)}: ${scopeTexts(created.scopes).join(', ')}`);
+    notice(noticeStyle('dim', 'The key, shown this once:'));
+    out(created.key ?? '');
+  }
+  return 'done';
+}
+
+function table(keys: readonly KeyView[]): string[] {
+  const rows = keys.map(({ id, name, scopes, lastUsed, expires, overlapUntil }) => [
+    id,
+    name,
+    scopeTexts(scopes).join(' '),
+    lastUsed === null ? 'never used' : `used ${minute(lastUsed)}`,
+    expires === null ? 'no expiry' : `expires ${minute(expires)}`,
+    overlapUntil === null ? '' : `rotating until ${minute(overlapUntil)}`,
+  ]);
+  const widths = [0, 1, 2, 3, 4, 5].map((column) => Math.max(...rows.map((row) => (row[column] as string).length)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] as number))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+function minute(time: string): string {
+  return `${time.slice(0, 16).replace('T', ' ')}Z`;
+}
+
+/** An id; of a whole key that somebody has found somewhere, its id. */
+function idOf(input: Input): string {
+  const [text = ''] = input.arguments;
+  return /^pck_([0-9A-Za-z]+)_/.exec(text)?.[1] ?? text;
+}
+
+const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function expiryOf(input: Input): string | null {
+  const text = input.text('expires');
+  if (text === undefined) return null;
+  const [, count, unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
+  const timeMs = count === undefined ? Date.parse(text) : Date.now() + Number(count) * (UNITS[unit] ?? 0);
+  if (Number.isNaN(timeMs) || timeMs <= Date.now())
+    throw new CliError(
+      'usage',
+      `--expires ${text}: a time to come is wanted, such as 90d, 12h or 2027-01-31T12:00:00Z`,
+    );
+  return new Date(timeMs).toISOString();
+}

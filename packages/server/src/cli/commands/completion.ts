@@ -1,0 +1,40 @@
+import { HELP_OPTION, type Command, type OptionSpec } from '../command.ts';
+import { completionScript, SHELLS, type Shell } from './completion-scripts.ts';
+import { CliError } from '../exit-codes.ts';
+
+/** Prints what a shell needs to complete the given commands and itself. */
+export function completionCommand(others: readonly Command[]): Command {
+  const completion: Command = {
+    name: 'completion',
+    summary: 'Prints the completion for a shell: bash, zsh or fish.',
+    usage: '<shell>',
+    argumentsMin: 1,
+    argumentsMax: 1,
+    options: {},
+    examples: [
+      { command: 'source <(polycast completion bash)', description: 'in ~/.bashrc' },
+      { command: 'source <(polycast completion zsh)', description: 'in ~/.zshrc, after compinit' },
+      { command: 'polycast completion fish > ~/.config/fish/completions/polycast.fish', description: 'once' },
+    ],
+    async run(input, { out }) {
+      const [shell] = input.arguments;
+      if (!SHELLS.includes(shell as Shell))
+        throw new CliError('usage', `"${shell}" is no known shell: ${SHELLS.join(', ')}`);
+      out(completionScript(shell as Shell, [...others, completion].map(describe)));
+      return 'done';
+    },
+  };
+  return completion;
+}
+
+/** A command as the scripts see it. */
+export interface CompletableCommand {
+  readonly words: readonly string[];
+  readonly summary: string;
+  readonly options: readonly (OptionSpec & { readonly name: string })[];
+}
+
+function describe({ name, summary, options }: Command): CompletableCommand {
+  const all = Object.entries({ ...options, help: HELP_OPTION });
+  return { words: name.split(' '), summary, options: all.map(([option, spec]) => ({ ...spec, name: option })) };
+}

@@ -1,0 +1,151 @@
+import { SECRET_FORMS_HELP, resolveSecret } from '../../secret-argument.ts';
+import { randomBytes } from 'node:crypto';
+import { isPattern, parseCursor } from '@polycast/protocol';
+import { signatures } from '../../../subscriptions/webhook/request/signature.ts';
+import { compileFilter, type Filter } from '../../../subscriptions/state/filter.ts';
+import { HEADERS_MAX, headerProblem } from '../../../subscriptions/webhook/request/header-rules.ts';
+import { usageError, type Command, type Input } from '../../command.ts';
+import { HUB_ADDRESS_OPTIONS, hubAddress, withScheme } from '../../hub-address.ts';
+import { filterOf, pairsOf } from '../subscriptions/definition-options.ts';
+import { forwardEvents, type ListenOptions } from './forward-events.ts';
+
+const CHANNELS_MAX = 100;
+const FORMATS = ['event', 'data', 'cloudevents', 'cloudevents-binary'] as const;
+
+export const listen: Command = {
+  name: 'listen',
+  summary: 'Receives webhooks on this machine, without a tunnel.',
+  usage: '[channel or pattern…]',
+  argumentsMin: 0,
+  argumentsMax: CHANNELS_MAX,
+  details:
+    'Reads the hub’s stream and posts each event to an address of your own, signed as the hub signs; shows each delivery and its answer. What fails is not tried again by itself: the letter before a delivery sends it again. Each channel’s events go one after the other. All channels are meant unless some are named; in patterns * stands for one token and a last > for one or more.',
+  options: {
+    ...HUB_ADDRESS_OPTIONS,
+    forward: { value: 'URL', short: 'f', doc: 'Where to post; without it requests are only shown.' },
+    secret: {
+      value: 'SECRET',
+      short: 's',
+      multiple: true,
+      doc: `What to sign with, whsec_… or whsk_…; two as during a rotation; ${SECRET_FORMS_HELP} (or POLYCAST_WEBHOOK_SECRET). One is made unless given.`,
+    },
+    format: {
+      value: 'FORMAT',
+      choices: FORMATS,
+      doc: `What a request carries: ${FORMATS.join(', ')}; event unless given.`,
+    },
+    header: {
+      value: "'NAME: TEXT'",
+      multiple: true,
+      doc: "Sent along with each request, as a subscription's headers are; repeatable.",
+    },
+    print: {
+      short: 'p',
+      doc: 'Shows requests in full, as webhook verify reads them; answers go to standard error then.',
+    },
+    after: {
+      value: 'CURSOR',
+      short: 'a',
+      doc: 'Begin after this cursor, with earliest (all that is kept) or with now.',
+    },
+    type: { value: 'TYPE', multiple: true, doc: 'Only events of this type; repeatable.' },
+    filter: {
+      value: 'JSON',
+      doc: 'Only events that pass, as a subscription has it: {"equals":["/data/status","paid"]}.',
+    },
+    count: { value: 'N', doc: 'Ends after N events.' },
+    json: { doc: 'Prints each delivery as JSON, one a line.' },
+  },
+  examples: [
+    {
+      command: "polycast listen 'orders.>' --forward http://localhost:3000/hook",
+      description: 'orders, to the site on this machine',
+    },
+    {
+      command: 'polycast listen --forward localhost:3000/hook --after earliest',
+      description: 'everything that the hub still has',
+    },
+    { command: "polycast listen 'orders.>' --print", description: 'what would be sent' },
+    {
+      command: `polycast listen 'orders.>' -f 3000 --filter '{"greater":["/data/total",10]}' --header 'X-Tenant: 42'`,
+      description: 'as a subscription with this filter and header would',
+    },
+  ],
+  async run(input, terminal) {
+    return forwardEvents(hubAddress(input), listenOptions(input), terminal);
+  },
+};
+
+function listenOptions(input: Input): ListenOptions {
+  const wrong = input.arguments.find((pattern) => !isPattern(pattern));
+  if (wrong !== undefined)
+    throw usageError(listen, `"${wrong}" is neither a channel nor a pattern: orders.42, orders.*, orders.>`);
+  const after = input.text('after');
+  if (after !== undefined && after !== 'earliest' && after !== 'now' && parseCursor(after) === undefined)
+    throw usageError(listen, `--after ${after}: a cursor, earliest or now is wanted`);
+  const forward = forwardUrl(input);
+  return {
+    patterns: input.arguments.length === 0 ? ['>'] : input.arguments,
+    types: input.texts('type'),
+    filter: filter(input),
+    after,
+    forward,
+    format: (input.text('format') ?? 'event') as ListenOptions['format'],
+    headers: headers(input),
+    ...secretsOf(input),
+    print: input.flag('print') || (forward === undefined && !input.flag('json')),
+    json: input.flag('json'),
+    countMax: input.number('count', 1) ?? Infinity,
+  };
+}
+
+function forwardUrl(input: Input): string | undefined {
+  const text = input.text('forward');
+  if (text === undefined) return undefined;
+  const address = withScheme(text, 'localhost');
+  const url = URL.parse(address);
+  // What has no host would have its path taken for one; and `mailto:a@b` looks like a user's password.
+  const isAddress = url !== null && /^https?:$/.test(url.protocol) && !/^https?:\/{3}/.test(address);
+  if (isAddress && url.username === '' && url.password === '') return url.href;
+  throw usageError(listen, `--forward ${text}: an address like http://localhost:3000/hook is wanted`);
+}
+
+/** Checked here as the hub would. */
+function filter(input: Input): Filter | undefined {
+  const value = filterOf(listen, input);
+  if (value === undefined) return undefined;
+  try {
+    return compileFilter(value);
+  } catch (error) {
+    throw usageError(listen, `--filter: ${(error as Error).message}`);
+  }
+}
+
+/** In lower case. */
+function headers(input: Input): Readonly<Record<string, string>> {
+  const entries = Object.entries(pairsOf(listen, input, 'header', ': ') ?? {});
+  if (entries.length > HEADERS_MAX) throw usageError(listen, `--header may be given ${HEADERS_MAX} times`);
+  const taken = new Map<string, string>();
+  for (const [given, text] of entries) {
+    const name = given.toLowerCase();
+    const wrong = headerProblem(name, taken, text);
+    if (wrong !== undefined) throw usageError(listen, `--header ${wrong}`);
+    taken.set(name, text);
+  }
+  return Object.fromEntries(taken);
+}
+
+function secretsOf(input: Input): Pick<ListenOptions, 'secrets' | 'isSecretNew'> {
+  const named = input.texts('secret').map(resolveSecret);
+  const given = named.length > 0 ? named : (process.env['POLYCAST_WEBHOOK_SECRET']?.split(/\s+/) ?? []);
+  const texts = given.map((text) => text.trim()).filter((text) => text !== '');
+  const isSecretNew = texts.length === 0;
+  if (isSecretNew) texts.push(`whsec_${randomBytes(24).toString('base64')}`);
+  const secrets = texts.map((text) => ({ text, endsMs: undefined }));
+  try {
+    signatures({ id: 'a', seconds: 0, body: new Uint8Array() }, secrets, 0);
+  } catch (error) {
+    throw usageError(listen, (error as Error).message);
+  }
+  return { secrets, isSecretNew };
+}

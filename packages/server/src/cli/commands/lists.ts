@@ -1,0 +1,90 @@
+import type { Command, Input } from '../command.ts';
+import { HUB_ADDRESS_OPTIONS, hubAddress } from '../hub-address.ts';
+import { requestHub } from '../hub-request.ts';
+
+const LIMIT_DEFAULT = 100;
+const PAGE_MAX = 1000;
+
+const LIST_OPTIONS = {
+  ...HUB_ADDRESS_OPTIONS,
+  limit: { value: 'N', short: 'n', doc: `At most so many; ${LIMIT_DEFAULT} unless given.` },
+  json: { doc: 'Prints each as JSON, one a line.' },
+} as const;
+
+interface ListedUser {
+  readonly user: string;
+  readonly sessions: number;
+}
+
+interface ListedChannel {
+  readonly channel: string;
+  readonly events: number;
+  readonly oldest: string | null;
+  readonly latest: string | null;
+}
+
+export const users: Command = {
+  name: 'users',
+  summary: 'Lists the users who are online.',
+  usage: '',
+  argumentsMin: 0,
+  argumentsMax: 0,
+  details: 'In the order of their names, each with the number of its sessions. By a key with the scope users.',
+  options: LIST_OPTIONS,
+  examples: [{ command: 'polycast users --limit 10', description: 'the first ten' }],
+  async run(input, { out, notice }) {
+    let count = 0;
+    for await (const each of pages<ListedUser>(input, '/v1/users', { online: 'true' }, 'users')) {
+      count++;
+      if (input.flag('json')) out(JSON.stringify(each));
+      else out(`${each.user}  ${each.sessions === 0 ? 'polls' : each.sessions}`);
+    }
+    if (count === 0) notice('Nobody is online.');
+    return 'done';
+  },
+};
+
+export const channels: Command = {
+  name: 'channels',
+  summary: 'Lists the channels that there are.',
+  usage: '[PATTERN]',
+  argumentsMin: 0,
+  argumentsMax: 1,
+  details:
+    'In the order of their names, each with the number of events that it keeps and the id of the newest. By a key with the scope subscribe for the pattern, or admin.',
+  options: LIST_OPTIONS,
+  examples: [{ command: "polycast channels 'orders.>'", description: 'those below orders' }],
+  async run(input, { out, notice }) {
+    const match = input.arguments[0] ?? '>';
+    let count = 0;
+    for await (const each of pages<ListedChannel>(input, '/v1/channels', { match }, 'channels')) {
+      count++;
+      if (input.flag('json')) out(JSON.stringify(each));
+      else out(`${each.channel}  ${each.events}  ${each.latest ?? '-'}`);
+    }
+    if (count === 0) notice('There are none.');
+    return 'done';
+  },
+};
+
+/** Page after page, until there are as many as were asked for. */
+async function* pages<Item>(
+  input: Input,
+  path: string,
+  query: Readonly<Record<string, string>>,
+  member: string,
+): AsyncGenerator<Item> {
+  const hub = hubAddress(input);
+  let remaining = input.number('limit', 1) ?? LIMIT_DEFAULT;
+  for (let after: string | null = ''; after !== null && remaining > 0;) {
+    const parameters = new URLSearchParams({ ...query, limit: String(Math.min(remaining, PAGE_MAX)) });
+    if (after !== '') parameters.set('after', after);
+    const page = (await requestHub(hub, 'GET', `${path}?${parameters.toString()}`)) as Page<Item>;
+    const items = page[member] as readonly Item[];
+    remaining -= items.length;
+    yield* items;
+    after = page.next;
+  }
+}
+
+type Page<Item> = Readonly<Record<string, readonly Item[] | string | null>> & { readonly next: string | null };

@@ -1,0 +1,120 @@
+import { isChannel } from '@polycast/protocol';
+import { usageError, type Command, type Input } from '../../command.ts';
+import { CliError } from '../../exit-codes.ts';
+import { HUB_ADDRESS_OPTIONS, hubAddress } from '../../hub-address.ts';
+import { publishOne } from './publish-one.ts';
+import { publishStream } from './publish-stream.ts';
+import { readStandardInput } from '../../standard-input.ts';
+
+export const publish: Command = {
+  name: 'publish',
+  summary: 'Publishes one event, or a stream of them.',
+  usage: '[channel] [data]',
+  argumentsMin: 0,
+  argumentsMax: 2,
+  details:
+    'Data that is JSON is published as it stands, other text as a JSON string; without data it is read from standard input. With --file each line is one event: an object with channel and data or, when a channel is named, the data alone.',
+  options: {
+    ...HUB_ADDRESS_OPTIONS,
+    type: { value: 'TYPE', short: 't', doc: "The event's type: what happened." },
+    file: { value: 'FILE', short: 'f', doc: 'Publishes each line of an NDJSON file; - is standard input.' },
+    text: { doc: 'Publishes the data as text, even if it looks like JSON.' },
+    'content-type': { value: 'TYPE', doc: 'Publishes the data as bytes of this media type.' },
+    'idempotency-key': { value: 'KEY', doc: 'The same again within 24 h publishes nothing twice.' },
+    'if-match': { value: 'CURSOR', doc: "Only if this is the id of the channel's newest event." },
+    json: { doc: "Prints the hub's answers as JSON, one a line." },
+    quiet: { short: 'q', doc: 'Prints nothing but what went wrong.' },
+  },
+  examples: [
+    { command: `polycast publish orders.42 '{"state":"baked"}' --type order.baked`, description: 'one event' },
+    { command: 'date | polycast publish clock', description: 'what another program says' },
+    { command: 'polycast publish --file events.ndjson', description: 'a file of {"channel":…,"data":…} lines' },
+    {
+      command: 'tail -f app.log.json | polycast publish logs.app --file -',
+      description: 'each line as it comes, to one channel',
+    },
+    { command: 'polycast publish images.cat --content-type image/png < cat.png', description: 'bytes' },
+  ],
+  async run(input, terminal) {
+    const [channel, data] = input.arguments;
+    if (channel !== undefined && !isChannel(channel)) {
+      throw usageError(
+        publish,
+        `"${channel}" is no channel: tokens of A-Z a-z 0-9 _ - joined by dots, such as orders.42`,
+      );
+    }
+    const file = input.text('file');
+    if (file !== undefined) {
+      checkFileOptions(input, data);
+      return publishStream(
+        {
+          hub: hubAddress(input),
+          file,
+          channel,
+          type: input.text('type'),
+          idempotencyKey: input.text('idempotency-key'),
+        },
+        mode(input),
+        terminal,
+      );
+    }
+    if (channel === undefined) throw usageError(publish, 'name a channel, or a --file');
+    const body = encodeData(data === undefined ? await readData(input) : Buffer.from(data), input);
+    const options = {
+      hub: hubAddress(input),
+      channel,
+      type: input.text('type'),
+      idempotencyKey: input.text('idempotency-key'),
+      ifMatch: input.text('if-match'),
+    };
+    return publishOne({ ...options, ...body }, mode(input), terminal);
+  },
+};
+
+function mode(input: Input): 'json' | 'quiet' | 'people' {
+  if (input.flag('quiet')) return 'quiet';
+  return input.flag('json') ? 'json' : 'people';
+}
+
+function checkFileOptions(input: Input, data: string | undefined): void {
+  if (data !== undefined) throw usageError(publish, 'data and --file exclude each other');
+  for (const option of ['content-type', 'if-match'] as const) {
+    if (input.text(option) !== undefined) throw usageError(publish, `--${option} is for one event, not for a --file`);
+  }
+  if (input.flag('text')) throw usageError(publish, '--text is for one event, not for a --file');
+}
+
+const DATA_HINT = 'Give it as an argument, or pipe it in: date | polycast publish clock';
+
+/** @throws CliError `usage` when nothing came: more often that is a pipe that has failed than an event */
+async function readData(input: Input): Promise<Buffer> {
+  const data = await readStandardInput(DATA_HINT);
+  const isExplicit = input.flag('text') || input.text('content-type') !== undefined;
+  if (isExplicit || !/^(?:\r?\n)?$/.test(data.toString('latin1'))) return data;
+  throw new CliError(
+    'usage',
+    'there is no data: standard input is empty',
+    `${DATA_HINT}; with --text an empty text is published`,
+  );
+}
+
+/** JSON goes out character for character; what a person typed as text becomes a JSON string. */
+function encodeData(data: Buffer, input: Input): { readonly body: Buffer; readonly contentType: string } {
+  const mediaType = input.text('content-type');
+  if (mediaType !== undefined) return { body: data, contentType: mediaType };
+  const text = data.toString('utf8').replace(/\r?\n$/, '');
+  if (!input.flag('text') && isJson(text)) return { body: Buffer.from(text), contentType: 'application/json' };
+  if (!input.flag('text') && /^\s*[[{"]/.test(text)) {
+    throw new CliError('usage', 'the data begins like JSON and is none', 'Mend it, or publish it as it is with --text');
+  }
+  return { body: Buffer.from(JSON.stringify(text)), contentType: 'application/json' };
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,59 @@
+import type { Hub } from '../../../main.ts';
+import type { Config } from '../../../config/parse.ts';
+import type { Command } from '../../command.ts';
+import { HUB_OPTIONS, hubConfig } from '../../hub-config.ts';
+import { createRefusalHints } from './refusal-hints.ts';
+import { runHub } from './run-hub.ts';
+import { DEFAULT_URL } from '../../hub-address.ts';
+import { pasteable } from '../../pasteable.ts';
+import type { Terminal } from '../../terminal.ts';
+
+/** Nothing is at stake on a developer's machine: restart at once, say soon who has left, show the Lab, talk to people. */
+const PRESET = {
+  access: 'loopback',
+  localPages: 'files',
+  lab: { enabled: true },
+  logging: { format: 'pretty', level: 'warn' },
+  drain: { timeMs: 500 },
+  presence: { graceSeconds: 2 },
+};
+
+export const dev: Command = {
+  name: 'dev',
+  summary: 'Runs a hub on this machine, with the Lab, to try and to develop with.',
+  usage: '',
+  argumentsMin: 0,
+  argumentsMax: 0,
+  details:
+    'Listens on 127.0.0.1:8080, or on the next free port when that is taken and none was asked for. Events are kept in ./polycast-data.',
+  options: HUB_OPTIONS,
+  examples: [
+    { command: 'polycast dev', description: 'on http://127.0.0.1:8080, or the next free port' },
+    { command: 'polycast dev --data :memory:', description: 'keep nothing' },
+    { command: 'polycast dev --listen 127.0.0.1:9000', description: 'on this port or not at all' },
+  ],
+  async run(input, terminal) {
+    const { config, origins } = await hubConfig(input, PRESET);
+    return runHub(config, terminal, {
+      anyPort: !origins.has('listen'),
+      greet: (hub) => greet(hub, config, terminal),
+      onRefusal: createRefusalHints(terminal, () => performance.now()),
+    });
+  },
+};
+
+function greet({ url }: Hub, { data, lab }: Config, { out, style }: Terminal): void {
+  const lines = [
+    ...(lab.enabled ? [`Watch it work     ${style('cyan', `${url}/lab`)}`] : []),
+    `Follow            ${style('cyan', `curl -N -H 'Accept: text/event-stream' '${url}/v1/events?channel=orders.>'`)}`,
+    `Publish           ${style('cyan', `curl ${url}/v1/channels/orders.42/events -H 'Content-Type: application/json' -d '{"state":"baked"}'`)}`,
+    `Webhooks here     ${style('cyan', pasteable(`polycast listen 'orders.>' --forward http://localhost:3000/hook${urlOption(url)}`))}`,
+    style('dim', `Events are kept in ${data}. Ctrl-C ends it.`),
+  ];
+  for (const line of lines) out(`  ${line}`);
+}
+
+/** What a command has to be told of a hub that is not where commands look. */
+function urlOption(url: string): string {
+  return url === DEFAULT_URL ? '' : ` --url ${url}`;
+}

@@ -1,0 +1,134 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { runCli, SERVE_OPEN, startCli, startHubProcess, temporaryFolder } from '../../testing.ts';
+
+test('serve says first where it listens, and works there', async () => {
+  const { cli, url } = await startHubProcess();
+  expect(cli.out().split('\n')[0]).toBe(`Polycast listening on ${url}`);
+  expect((await fetch(`${url}/healthz`)).status).toBe(200);
+});
+
+test('dev says where the Lab is and what to try, and what it says works', async () => {
+  const { cli, url } = await startHubProcess(['dev', '--listen', '127.0.0.1:0', '--data', ':memory:']);
+  expect(cli.out()).toMatch(/^Polycast listening on /);
+  await cli.outMatches(/Ctrl-C ends it/);
+  expect(cli.out()).toContain(`${url}/lab`);
+  const [, body = ''] = (await cli.outMatches(/-d '([^']+)'/)) as unknown as [string, string];
+  const published = await fetch(`${url}/v1/channels/orders.42/events`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body,
+  });
+  expect(published.status).toBe(201);
+});
+
+test('dev takes the next port when its own is taken and none was asked for', async () => {
+  const squatter = createServer();
+  onTestFinished(() => void squatter.close());
+  squatter.listen(8080, '127.0.0.1');
+  // Somebody else may have it already, which is as good.
+  await once(squatter, 'listening').catch(() => undefined);
+  const { url } = await startHubProcess(['dev', '--data', ':memory:']);
+  expect(Number(new URL(url).port)).toBeGreaterThan(8080);
+});
+
+test('a port that was asked for and is taken ends it with 1', async () => {
+  const { url } = await startHubProcess();
+  const { code, err } = await runCli(['dev', '--data', ':memory:', '--listen', new URL(url).host]);
+  expect(code).toBe(1);
+  expect(err).toContain(`${new URL(url).host} is taken by another program`);
+});
+
+test('a data folder that another hub has open ends it with 1 and the number of its process', async () => {
+  const data = temporaryFolder();
+  const { cli } = await startHubProcess([...SERVE_OPEN, '--listen', '127.0.0.1:0', '--data', data]);
+  const { code, err } = await runCli([...SERVE_OPEN, '--listen', '127.0.0.1:0', '--data', data]);
+  expect(code).toBe(1);
+  expect(err).toContain(String(cli.child.pid));
+  expect(err).not.toContain('internal');
+});
+
+test('without access control it does not listen for others, unless that is said aloud', async () => {
+  const { code, err } = await runCli([...SERVE_OPEN, '--listen', '0.0.0.0:0', '--data', ':memory:']);
+  expect(code).toBe(78);
+  expect(err).toMatch(/can be reached from other machines.*set access: open/);
+});
+
+test.each(['SIGTERM', 'SIGINT'] as const)('%s sends everyone away and ends it with 0', async (signal) => {
+  const { cli, url } = await startHubProcess();
+  const stream = await fetch(`${url}/v1/events?channel=a`, { headers: { accept: 'text/event-stream' } });
+  cli.child.kill(signal);
+  expect(await stream.text()).toContain('polycast.draining');
+  expect((await cli.ended).code).toBe(0);
+});
+
+test('signals that mean something else elsewhere are ignored, and told', async () => {
+  const { cli, url } = await startHubProcess();
+  for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGXFSZ', 'SIGPWR'] as const) {
+    cli.child.kill(signal);
+    await cli.errMatches(new RegExp(`${signal} ignored`));
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  }
+  for (const signal of ['SIGPIPE', 'SIGWINCH', 'SIGCHLD', 'SIGCONT', 'SIGURG'] as const) cli.child.kill(signal);
+  expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  // Node would open a debugger at SIGUSR1.
+  expect(cli.err()).not.toContain('Debugger');
+  cli.child.kill('SIGQUIT');
+  expect((await cli.ended).code).toBe(0);
+});
+
+test('a hub goes on when nobody reads any more what it prints', async () => {
+  const { cli, url } = await startHubProcess(['dev', '--listen', '127.0.0.1:0', '--data', ':memory:']);
+  cli.child.stdout?.destroy();
+  cli.child.stderr?.destroy();
+  cli.child.kill('SIGUSR2');
+  for (const path of ['/healthz', '/v1/events?channel=a', '/healthz'])
+    expect((await fetch(url + path)).status).toBe(200);
+  cli.child.kill('SIGTERM');
+  expect((await cli.ended).code).toBe(0);
+});
+
+test('a second signal ends it at once', async () => {
+  const { cli, url } = await startHubProcess([
+    ...SERVE_OPEN,
+    '--listen',
+    '127.0.0.1:0',
+    '--data',
+    ':memory:',
+    '--set',
+    'drain.timeMs=600000',
+  ]);
+  const stream = await fetch(`${url}/v1/events?channel=a`, { headers: { accept: 'text/event-stream' } });
+  cli.child.kill('SIGTERM');
+  await cli.errMatches(/sending everyone away/);
+  cli.child.kill('SIGTERM');
+  expect((await cli.ended).code).toBe(130);
+  await stream.text().catch(() => undefined);
+});
+
+test('what was published before a restart is there after it', async () => {
+  const data = temporaryFolder();
+  const first = await startHubProcess([...SERVE_OPEN, '--listen', '127.0.0.1:0', '--data', data]);
+  expect((await runCli(['publish', 'a', '1', '--url', first.url])).code).toBe(0);
+  first.cli.child.kill('SIGTERM');
+  await first.cli.ended;
+  const second = await startHubProcess([...SERVE_OPEN, '--listen', '127.0.0.1:0', '--data', data]);
+  expect(await (await fetch(`${second.url}/v1/channels/a`)).text()).toBe('1');
+});
+
+test('a renewed epoch turns old cursors into a gap', async () => {
+  const data = temporaryFolder();
+  const first = await startHubProcess([...SERVE_OPEN, '--listen', '127.0.0.1:0', '--data', data]);
+  const { out } = await runCli(['publish', 'a', '1', '--json', '--url', first.url]);
+  const { id } = JSON.parse(out) as { id: string };
+  const refused = await runCli(['epoch', 'renew', '--data', data]);
+  expect(refused.code).toBe(1);
+  first.cli.child.kill('SIGTERM');
+  await first.cli.ended;
+  expect((await runCli(['epoch', 'renew', '--data', data])).out).toMatch(/^renewed: /);
+  const second = startCli([...SERVE_OPEN, '--listen', '127.0.0.1:0', '--data', data]);
+  const [, url] = await second.outMatches(/listening on (\S+)/);
+  const poll = (await (await fetch(`${url}/v1/events?channel=a&after=${id}`)).json()) as { gaps: { reason: string }[] };
+  expect(poll.gaps[0]?.reason).toBe('epoch');
+});

@@ -1,0 +1,79 @@
+import { setFlagsFromString } from 'node:v8';
+import type { Config } from '../../../config/parse.ts';
+import type { Hub } from '../../../main.ts';
+import type { Refusal } from '../../../auth/refusal-log.ts';
+import { formatListen, parseListen, type ListenAddress } from '../../../config/listen.ts';
+import { CliError, type ExitName } from '../../exit-codes.ts';
+import { installSignalHandlers } from './signals.ts';
+import type { Terminal } from '../../terminal.ts';
+
+/** How many ports after the wanted one are tried when any will do. */
+const PORTS_TRIED_MAX = 20;
+
+/** How a hub is run, beside its configuration. */
+export interface RunHubOptions {
+  readonly anyPort: boolean;
+  readonly greet?: (hub: Hub) => void;
+  readonly onRefusal?: (refusal: Refusal) => void;
+}
+
+/**
+ * Runs a hub until it is told to stop.
+ * @param anyPort whether another port will do when the configured one is taken
+ * @param greet what to say once it listens, after the line that says where
+ */
+export async function runHub(
+  config: Config,
+  terminal: Terminal,
+  { anyPort, greet, onRefusal }: RunHubOptions,
+): Promise<ExitName> {
+  // Heard from the start: a signal while the log is being opened ends it in order as well.
+  const signals = installSignalHandlers(terminal);
+  const hub = await start(config, anyPort, onRefusal);
+  terminal.out(`Polycast listening on ${hub.url}`);
+  greet?.(hub);
+  if (config.tls.certificateFile !== null) signals.onHangUp(() => void hub.reloadCertificate());
+  const signal = await signals.stop;
+  terminal.notice(`${signal}: sending everyone away within ${config.drain.timeMs} ms; once more ends it at once`);
+  await hub.drain();
+  await hub.close();
+  return 'done';
+}
+
+async function start(config: Config, anyPort: boolean, onRefusal: RunHubOptions['onRefusal']): Promise<Hub> {
+  // A quiet hub runs each of its functions seldom, and would interpret them for long: compiled at once, an event on an idle
+  // hub costs a tenth less.
+  setFlagsFromString('--always-sparkplug');
+  const { startHub } = await import('../../../main.ts');
+  const address = parseListen(config.listen) as ListenAddress;
+  for (let portsTried = 0; ; portsTried++) {
+    const listen = formatListen({ ...address, port: address.port + portsTried });
+    try {
+      return await startHub({ ...config, listen }, { refused: onRefusal });
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EADDRINUSE' && anyPort && portsTried < PORTS_TRIED_MAX) continue;
+      throw startError(error, listen);
+    }
+  }
+}
+
+function startError(error: unknown, listen: string): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') {
+    return new CliError(
+      'failed',
+      `${listen} is taken by another program`,
+      'Listen elsewhere: --listen HOST:PORT (port 0 takes any free one)',
+    );
+  }
+  if (code === 'EACCES') return new CliError('failed', `${listen} may not be listened on: ${(error as Error).message}`);
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+    return new CliError(
+      'failed',
+      `${listen} is no address of this machine`,
+      'All addresses are 0.0.0.0:PORT or [::]:PORT',
+    );
+  }
+  return error;
+}

@@ -1,0 +1,126 @@
+import { usageError, type Command } from '../../command.ts';
+import {
+  receiverSecret,
+  JSON_OPTION,
+  ONE_ID_ARGUMENT,
+  subscriptionPath,
+  subscriptionCommand,
+  type ShownSubscription,
+} from './subscription-command.ts';
+import { showSubscription } from './format.ts';
+import {
+  deliveryOf,
+  optionalMember,
+  SECRET_OPTIONS,
+  secretOf,
+  DEFINITION_OPTIONS,
+  definitionOf,
+} from './definition-options.ts';
+
+const CHANNELS_MAX = 1000;
+
+export const subscriptionsCreate: Command = subscriptionCommand({
+  word: 'create',
+  summary: 'Creates a durable subscription: a webhook, or a queue to pull from.',
+  usage: '<pattern…>',
+  argumentsMin: 1,
+  argumentsMax: CHANNELS_MAX,
+  details:
+    'Prints its id and, of a webhook, the secret that requests are signed with, which is never shown again; with --ed25519 the public key.',
+  options: {
+    webhook: { value: 'URL', short: 'w', doc: 'The endpoint that events are sent to.' },
+    pull: { doc: 'Workers ask for events: polycast subscriptions pull.' },
+    start: { value: 'CURSOR', doc: 'Begins after this cursor, with the earliest that is kept, or now.' },
+    dialect: {
+      value: 'DIALECT',
+      choices: ['standard', 'cloudevents'],
+      doc: 'Webhook: how it consents, and its format.',
+    },
+    ...SECRET_OPTIONS,
+    ...DEFINITION_OPTIONS,
+    'idempotency-key': { value: 'KEY', doc: 'The same key gives the same subscription again, for 24 hours.' },
+    json: JSON_OPTION,
+  },
+  examples: [
+    {
+      command: "polycast subscriptions create 'orders.>' --webhook https://shop.example/hook",
+      description: 'to have events sent',
+    },
+    { command: "polycast subscriptions create 'jobs.>' --pull --lease 60", description: 'a queue for workers' },
+  ],
+  async run(request, input, terminal) {
+    const url = input.text('webhook');
+    const isPull = input.flag('pull');
+    if ((url === undefined) === !isPull) {
+      const both = isPull ? ', not both' : '';
+      throw usageError(subscriptionsCreate, `say how it is delivered: --webhook URL, or --pull${both}`);
+    }
+    const kind = url === undefined ? 'pull' : 'webhook';
+    const delivery = {
+      kind,
+      ...optionalMember('url', url),
+      ...optionalMember('dialect', input.text('dialect')),
+      ...secretOf(input),
+      ...deliveryOf(subscriptionsCreate, input),
+    };
+    const definition = definitionOf(subscriptionsCreate, input);
+    const body = {
+      channels: input.arguments,
+      ...optionalMember('start', input.text('start')),
+      ...definition,
+      delivery,
+    };
+    const key = input.text('idempotency-key');
+    const headers = key === undefined ? {} : { 'idempotency-key': key };
+    const created = (await request('POST', 'subscriptions', body, headers)) as ShownSubscription;
+    if (input.flag('json')) terminal.out(JSON.stringify(created));
+    else {
+      const { id, state, delivery: createdDelivery } = created;
+      const secret = receiverSecret(createdDelivery);
+      const what = secret === undefined ? 'its id' : `its id, and ${secret.what}`;
+      terminal.notice(`${terminal.noticeStyle('green', 'created')}, ${state}: ${what}`);
+      terminal.out(id);
+      if (secret !== undefined) terminal.out(secret.text);
+      if (state === 'pending')
+        terminal.notice(
+          `Its endpoint is asked whether it wants the events; "subscriptions attempts" shows what it answers, "subscriptions resume" asks it again.`,
+        );
+    }
+    return 'done';
+  },
+});
+
+export const subscriptionsChange: Command = subscriptionCommand({
+  word: 'change',
+  summary: 'Changes a subscription.',
+  ...ONE_ID_ARGUMENT,
+  details: 'What is not given stays as it is.',
+  options: {
+    channel: { value: 'PATTERN', multiple: true, doc: 'The channels that it is for from now on; repeatable.' },
+    webhook: { value: 'URL', short: 'w', doc: 'Another endpoint.' },
+    ...DEFINITION_OPTIONS,
+    'if-match': { value: 'N', doc: 'Only if it still has this version, the ETag that the hub told.' },
+    json: JSON_OPTION,
+  },
+  examples: [
+    {
+      command: 'polycast subscriptions change sub_0t24qj92dx0000a1 --rate 50 --description "The warehouse"',
+      description: 'slower, and with a name',
+    },
+  ],
+  async run(request, input, terminal) {
+    const channels = input.texts('channel');
+    const delivery = { ...optionalMember('url', input.text('webhook')), ...deliveryOf(subscriptionsChange, input) };
+    const body = {
+      ...(channels.length > 0 && { channels }),
+      ...definitionOf(subscriptionsChange, input),
+      ...(Object.keys(delivery).length > 0 && { delivery }),
+    };
+    if (Object.keys(body).length === 0) throw usageError(subscriptionsChange, 'say what is to change');
+    const version = input.number('if-match', 1);
+    const headers = version === undefined ? {} : { 'if-match': `"${version}"` };
+    const changed = (await request('PATCH', subscriptionPath(input), body, headers)) as ShownSubscription;
+    showSubscription(changed, input, terminal);
+    return 'done';
+  },
+});

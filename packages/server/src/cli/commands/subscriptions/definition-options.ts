@@ -1,0 +1,123 @@
+import { SECRET_FORMS_HELP, resolveSecret } from '../../secret-argument.ts';
+import { usageError, type Command, type Input, type OptionSpec } from '../../command.ts';
+
+/** What may be said of a subscription when it is created and when it is changed. */
+export const DEFINITION_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  type: { value: 'TYPE', short: 't', multiple: true, doc: 'Only events of this type; repeatable.' },
+  filter: { value: 'JSON', doc: 'Only events that pass: {"equals":["/data/status","paid"]}.' },
+  ordering: {
+    value: 'ORDERING',
+    choices: ['per-channel', 'none'],
+    doc: "per-channel: a channel's events one at a time, in order; none: as they come.",
+  },
+  rate: { value: 'N', doc: 'At most so many events in a second.' },
+  concurrency: { value: 'N', doc: 'So many requests at once; of a pull, events leased at once.' },
+  description: { value: 'TEXT', doc: 'What it is for.' },
+  metadata: { value: 'NAME=TEXT', multiple: true, doc: 'A note of your own; repeatable.' },
+  expires: { value: 'TIME', doc: 'It ends then: 2027-01-31T12:00:00Z.' },
+  format: {
+    value: 'FORMAT',
+    choices: ['event', 'data', 'cloudevents', 'cloudevents-binary'],
+    doc: 'Webhook: what is sent; event unless given.',
+  },
+  header: { value: "'NAME: TEXT'", multiple: true, doc: 'Webhook: sent along with each request; repeatable.' },
+  batch: { value: 'N', doc: 'Webhook: up to so many events in a request.' },
+  'batch-wait': { value: 'MS', doc: 'Webhook: how long the first event of a batch waits for others.' },
+  timeout: { value: 'MS', doc: 'Webhook: for the whole exchange.' },
+  retries: { value: 'S,S,…', doc: 'Webhook: seconds from one attempt to the next; none: one attempt alone.' },
+  lease: { value: 'SECONDS', doc: 'Pull: how long a worker has.' },
+  deliveries: { value: 'N', doc: 'Pull: an event that was leased so often is a dead letter.' },
+};
+
+/** What a webhook is signed with. */
+export const SECRET_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  secret: {
+    value: 'SECRET',
+    doc: `A secret of your own, whsec_… or whsk_…; ${SECRET_FORMS_HELP}, which other users of this machine cannot see. The hub makes one unless given.`,
+  },
+  ed25519: { doc: 'The hub makes a key pair, and tells the public key.' },
+};
+
+/** The members that the options stand for, without the delivery. @throws CliError `usage` */
+export function definitionOf(command: Command, input: Input): object {
+  const types = input.texts('type');
+  const metadata = pairsOf(command, input, 'metadata', '=');
+  return {
+    ...(types.length > 0 && { types }),
+    ...optionalMember('filter', filterOf(command, input)),
+    ...optionalMember('ordering', input.text('ordering')),
+    ...optionalMember('ratePerSecond', input.number('rate', 1)),
+    ...optionalMember('concurrencyMax', input.number('concurrency', 1)),
+    ...optionalMember('description', input.text('description')),
+    ...optionalMember('metadata', metadata),
+    ...optionalMember('expires', input.text('expires')),
+  };
+}
+
+/** The members of a delivery that the options stand for. @throws CliError `usage` */
+export function deliveryOf(command: Command, input: Input): object {
+  const headers = pairsOf(command, input, 'header', ': ');
+  const countMax = input.number('batch', 1);
+  const waitMs = input.number('batch-wait', 0);
+  if (waitMs !== undefined && countMax === undefined) throw usageError(command, '--batch-wait is for a --batch');
+  return {
+    ...optionalMember('format', input.text('format')),
+    ...optionalMember('headers', headers),
+    ...(countMax !== undefined && { batch: { countMax, ...optionalMember('waitMs', waitMs) } }),
+    ...optionalMember('timeoutMs', input.number('timeout', 1)),
+    ...optionalMember('retryDelaysSeconds', retriesOf(command, input.text('retries'))),
+    ...optionalMember('leaseSeconds', input.number('lease', 1)),
+    ...optionalMember('deliveriesMax', input.number('deliveries', 1)),
+  };
+}
+
+/** @throws CliError `usage` */
+export function secretOf(input: Input): object {
+  const secret = input.text('secret');
+  return {
+    ...optionalMember('secret', secret === undefined ? undefined : resolveSecret(secret)),
+    ...(input.flag('ed25519') && { signature: 'ed25519' }),
+  };
+}
+
+/** A member, if there is something to say. */
+export function optionalMember(name: string, value: unknown): object {
+  return value === undefined ? {} : { [name]: value };
+}
+
+function retriesOf(command: Command, text: string | undefined): readonly number[] | undefined {
+  if (text === undefined) return undefined;
+  if (text === 'none' || text === '') return [];
+  const seconds = text.split(',').map((each) => (/^\s*\d{1,9}\s*$/.test(each) ? Number(each) : Number.NaN));
+  if (!seconds.every((each) => each >= 1))
+    throw usageError(command, `--retries ${text}: seconds from 1 on are wanted, such as 5,60,3600, or none`);
+  return seconds;
+}
+
+/** Names and texts of an option that may be given several times; `undefined` where it is not. @throws CliError `usage` */
+export function pairsOf(
+  command: Command,
+  input: Input,
+  option: string,
+  separator: '=' | ': ',
+): Readonly<Record<string, string>> | undefined {
+  const pairs = new Map<string, string>();
+  for (const text of input.texts(option)) {
+    const at = text.indexOf(separator.trim());
+    if (at <= 0) throw usageError(command, `--${option} ${text}: NAME${separator}TEXT is wanted`);
+    const name = text.slice(0, at).trim();
+    if (pairs.has(name)) throw usageError(command, `--${option} has ${name} twice`);
+    pairs.set(name, text.slice(at + 1).trim());
+  }
+  return pairs.size === 0 ? undefined : Object.fromEntries(pairs);
+}
+
+/** A filter as a subscription has it; whether it is one is not looked at. @throws CliError `usage` */
+export function filterOf(command: Command, input: Input): unknown {
+  const text = input.text('filter');
+  try {
+    return text === undefined ? undefined : (JSON.parse(text) as unknown);
+  } catch {
+    throw usageError(command, '--filter: JSON is wanted, such as {"equals":["/data/status","paid"]}');
+  }
+}

@@ -1,0 +1,139 @@
+import type { Command } from '../../command.ts';
+import {
+  EXAMPLE_ID,
+  JSON_OPTION,
+  ONE_ID_ARGUMENT,
+  subscriptionPath,
+  queryString,
+  subscriptionCommand,
+  type ShownAttempt,
+  type ShownSubscription,
+} from './subscription-command.ts';
+import { attemptLine, showSubscription, subscriptionLine } from './format.ts';
+
+const STATES = ['pending', 'active', 'paused', 'suspended', 'ended'];
+
+export const subscriptionsList: Command = subscriptionCommand({
+  word: 'list',
+  summary: 'Lists subscriptions, with how they do.',
+  usage: '',
+  argumentsMin: 0,
+  argumentsMax: 0,
+  options: {
+    state: { value: 'STATE', choices: STATES, doc: 'Only those in this state.' },
+    channel: { value: 'CHANNEL', doc: 'Only those that mean this channel.' },
+    'made-by': { value: 'KEYID', doc: 'Only those that the key of this id has made.' },
+    json: { doc: 'Prints each as JSON, one a line.' },
+  },
+  examples: [
+    { command: 'polycast subscriptions list --state suspended', description: 'those whose endpoint only fails' },
+  ],
+  async run(request, input, terminal) {
+    let after: string | null = '';
+    let count = 0;
+    while (after !== null) {
+      const query = queryString({
+        state: input.text('state'),
+        channel: input.text('channel'),
+        key: input.text('made-by'),
+        after: after || undefined,
+      });
+      const page = (await request('GET', `subscriptions${query}`)) as Page;
+      for (const each of page.subscriptions)
+        terminal.out(input.flag('json') ? JSON.stringify(each) : subscriptionLine(each, terminal));
+      count += page.subscriptions.length;
+      after = page.next;
+    }
+    if (count === 0) terminal.notice('There are none.');
+    return 'done';
+  },
+});
+
+interface Page {
+  readonly subscriptions: readonly ShownSubscription[];
+  readonly next: string | null;
+}
+
+export const subscriptionsShow: Command = subscriptionCommand({
+  word: 'show',
+  summary: 'Shows a subscription: what it is for, where it stands, how far behind it is.',
+  ...ONE_ID_ARGUMENT,
+  options: { json: JSON_OPTION },
+  examples: [{ command: `polycast subscriptions show ${EXAMPLE_ID}`, description: 'one' }],
+  async run(request, input, terminal) {
+    showSubscription((await request('GET', subscriptionPath(input))) as ShownSubscription, input, terminal);
+    return 'done';
+  },
+});
+
+export const subscriptionsAttempts: Command = subscriptionCommand({
+  word: 'attempts',
+  summary: 'Shows what was tried and what came of it, the newest last.',
+  ...ONE_ID_ARGUMENT,
+  options: {
+    limit: { value: 'N', short: 'n', doc: 'The last N, at most 100; 50 unless given.' },
+    event: { value: 'ID', doc: 'Only those of this event.' },
+    json: { doc: 'Prints each as JSON, one a line: with request, answer and timing.' },
+  },
+  examples: [{ command: `polycast subscriptions attempts ${EXAMPLE_ID} -n 10`, description: 'the last ten' }],
+  async run(request, input, terminal) {
+    const query = queryString({ limit: input.number('limit', 1), event: input.text('event') });
+    const { attempts } = (await request('GET', subscriptionPath(input, `/attempts${query}`))) as {
+      attempts: ShownAttempt[];
+    };
+    for (const attempt of attempts.toReversed())
+      terminal.out(input.flag('json') ? JSON.stringify(attempt) : attemptLine(attempt, terminal));
+    if (attempts.length === 0) terminal.notice('There are none.');
+    return 'done';
+  },
+});
+
+export const subscriptionsTrace: Command = subscriptionCommand({
+  word: 'trace',
+  summary: 'Shows who got an event, when, and after how many tries.',
+  usage: '<event>',
+  argumentsMin: 1,
+  argumentsMax: 1,
+  options: { json: JSON_OPTION },
+  examples: [
+    { command: 'polycast subscriptions trace 0t24qj92dx-00000001006', description: "an event's way, by its id" },
+  ],
+  async run(request, input, terminal) {
+    const [event = ''] = input.arguments;
+    const trace = (await request('GET', `events/${encodeURIComponent(event)}/deliveries`)) as Trace;
+    const { out, style, notice } = terminal;
+    if (input.flag('json')) out(JSON.stringify(trace));
+    else if (trace.deliveries.length === 0) notice('Nobody means it, of the subscriptions that there are.');
+    else
+      for (const delivery of trace.deliveries) {
+        const { subscription, state } = delivery;
+        const shown = style(state === 'dead-letter' ? 'red' : 'green', state);
+        const times = style('dim', timesText(delivery));
+        out(`${style('cyan', subscription)}  ${shown}${triesText(delivery)}  ${times}`.trimEnd());
+      }
+    return 'done';
+  },
+});
+
+function triesText({ state, tries }: TracedDelivery): string {
+  if (tries === null || tries === 0) return '';
+  if (state === 'leased') return tries === 1 ? '  given out once' : `  given out ${tries} times`;
+  return tries === 1 ? '  after 1 try' : `  after ${tries} tries`;
+}
+
+function timesText({ state, last, due }: TracedDelivery): string {
+  const next = due === null ? '' : `${state === 'leased' ? 'until' : 'again'} ${due}`;
+  return [last ?? '', next].filter((part) => part !== '').join(', ');
+}
+
+interface Trace {
+  readonly deliveries: readonly TracedDelivery[];
+}
+
+interface TracedDelivery {
+  readonly subscription: string;
+  readonly state: string;
+  readonly tries: number | null;
+  readonly last: string | null;
+  readonly due: string | null;
+}

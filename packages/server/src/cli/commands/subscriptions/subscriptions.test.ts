@@ -1,0 +1,227 @@
+import { describe, expect, test, vi } from 'vitest';
+import { openEndpoint, openSubscriptionHub, type SubscriptionHub } from '../../../testing/subscription-hub.ts';
+import { runInside, type CliResult } from '../../testing.ts';
+
+const until = (condition: () => unknown): Promise<unknown> => vi.waitFor(condition, { interval: 20 });
+
+/** Runs `polycast subscriptions …` at a hub. */
+function at(hub: SubscriptionHub): (...args: readonly string[]) => Promise<CliResult> {
+  return (...args) => runInside(['subscriptions', ...args, '--url', hub.url]);
+}
+
+describe('a webhook on the command line', () => {
+  test('is created, shown, changed, paused, tested, rotated and deleted', async () => {
+    const hub = await openSubscriptionHub();
+    const endpoint = await openEndpoint();
+    const run = at(hub);
+    const created = await run('create', 'orders.>', '-w', endpoint.url, '--format', 'data', '--header', 'X-Tenant: 42');
+    expect(created).toMatchObject({ code: 0, err: expect.stringContaining('active') });
+    const [id = '', secret = ''] = created.out.split('\n');
+    expect([id, secret]).toEqual([expect.stringMatching(/^sub_/), expect.stringMatching(/^whsec_/)]);
+    expect((await run('list')).out).toBe(`${id}  active     ${endpoint.url}  orders.>\n`);
+    expect((await run('list', '--state', 'paused')).err).toContain('none');
+    const shown = await run('show', id);
+    expect(shown.out).toMatch(/^state +active$/m);
+    expect(shown.out).not.toContain('whsec_');
+    const filter = '{"greater":["/data/total",10]}';
+    const changed = await run('change', id, '--filter', filter, '--rate', '50', '--metadata', 'a=b', '--json');
+    expect(JSON.parse(changed.out)).toMatchObject({
+      filter: JSON.parse(filter) as unknown,
+      ratePerSecond: 50,
+      metadata: { a: 'b' },
+      delivery: { headers: { 'x-tenant': '…' }, format: 'data' },
+    });
+    expect(await run('change', id, '--rate', '7', '--if-match', '1')).toMatchObject({ code: 1 });
+    expect((await run('test', id, '{"total":11}')).out).toMatch(/sample  try 1  delivered 200/);
+    expect(endpoint.received[0]).toMatchObject({ body: '{"test":true,"total":11}', headers: { 'x-tenant': '42' } });
+    expect((await run('pause', id)).out).toBe(`paused ${id}\n`);
+    const { id: event } = (await hub.ask('POST', '/v1/events', { channel: 'orders.1', data: { total: 12 } })).body;
+    expect((await run('resume', id)).out).toBe(`active ${id}\n`);
+    await until(() => expect(endpoint.received).toHaveLength(2));
+    await until(async () =>
+      expect((await run('attempts', id, '--event', String(event))).out).toMatch(/try 1  delivered 200/),
+    );
+    expect((await run('trace', String(event))).out).toContain(`${id}  delivered  after 1 try`);
+    const rotated = await run('rotate-secret', id, '--overlap', '0');
+    expect(rotated.out).toMatch(/^whsec_/);
+    expect(rotated.out.trim()).not.toBe(secret);
+    expect((await run('replay', id, '--after', 'earliest')).code).toBe(0);
+    await until(() => expect(endpoint.received).toHaveLength(3));
+    expect((await run('delete', id)).out).toBe(`deleted ${id}\n`);
+    expect(await run('show', id)).toMatchObject({ code: 1, err: expect.stringContaining('no such subscription') });
+  });
+
+  test('whose endpoint was not ready is asked again by resume, which says what it answered', async () => {
+    let isReady = false;
+    const endpoint = await openEndpoint(({ body }, response) => {
+      const { data } = JSON.parse(body) as { data: { challenge: string } };
+      response.end(isReady ? data.challenge : '');
+    });
+    const hub = await openSubscriptionHub({ access: 'open', outgoing: { allow: [new URL(endpoint.url).host] } }, 100);
+    const run = at(hub);
+    const created = await run('create', 'a', '-w', endpoint.url);
+    expect(created.err).toMatch(/created, pending: its id, .*\n.*asked whether it wants.*subscriptions resume/s);
+    const id = created.out.split('\n')[0] as string;
+    const resume = async (): Promise<CliResult> => {
+      let result = await run('resume', id);
+      await until(async () => {
+        if (result.err.includes('rate_limited')) result = await run('resume', id);
+        expect(result.err).not.toContain('rate_limited');
+      });
+      return result;
+    };
+    expect(await resume()).toMatchObject({
+      code: 1,
+      out: `pending ${id}\n`,
+      err: expect.stringContaining('has not consented: it did not return the challenge'),
+    });
+    expect((await run('attempts', id)).out).toMatch(/question  try \d  answer  /);
+    isReady = true;
+    expect(await resume()).toMatchObject({ code: 0, out: `active ${id}\n` });
+  });
+
+  test('that is signed with a key pair hands out the public key alone', async () => {
+    const hub = await openSubscriptionHub();
+    const endpoint = await openEndpoint();
+    const run = at(hub);
+    const created = await run('create', 'orders.>', '-w', endpoint.url, '--ed25519');
+    expect(created.out).toMatch(/^sub_\w+\nwhpk_\S+\n$/);
+    const rotated = await run('rotate-secret', created.out.split('\n')[0] as string, '--ed25519');
+    expect(rotated.out).toMatch(/^whpk_\S+\n$/);
+    expect(created.out).not.toContain(rotated.out);
+  });
+
+  test('shows what was given up on, tries it again, and forgets it', async () => {
+    const hub = await openSubscriptionHub();
+    let status = 500;
+    const endpoint = await openEndpoint((_received, response) => response.writeHead(status).end());
+    const run = at(hub);
+    const id = (await run('create', 'a', '-w', endpoint.url, '--retries', 'none')).out.split('\n')[0] as string;
+    const events = [await hub.publish('a', 1), await hub.publish('a', 2)];
+    const listed = async (): Promise<readonly string[]> =>
+      (await run('dead-letters', id)).out
+        .split('\n')
+        .flatMap((line) => (line === '' ? [] : (line.split('  ')[0] ?? [])));
+    await until(async () => expect(await listed()).toEqual(events));
+    const one = await run('dead-letters', id, events[0] as string);
+    expect(JSON.parse(one.out)).toMatchObject({ event: events[0], payload: { channel: 'a', data: 1 } });
+    expect((await run('dead-letters', id, '--retry')).code).toBe(2);
+    expect((await run('dead-letters', id, events[0] as string, '--discard')).out).toBe('discarded 1\n');
+    status = 200;
+    expect((await run('dead-letters', id, '--retry', '--all')).out).toBe('retried 1\n');
+    await until(async () => expect(await listed()).toEqual([]));
+    expect((await run('test', id)).code).toBe(0);
+    status = 500;
+    expect(await run('test', id)).toMatchObject({ code: 1, out: expect.stringContaining('refused_status 500') });
+  });
+});
+
+test('a queue on the command line is pulled from; what was published is printed as it was', async () => {
+  const hub = await openSubscriptionHub();
+  const run = at(hub);
+  const id = (await run('create', 'jobs.>', '--pull', '--lease', '60', '--start', 'earliest')).out.trim();
+  await hub.ask('POST', '/v1/events', '{"channel":"jobs.1","data":{"n":12345678901234567890,"x":1.50}}');
+  await hub.publish('jobs.2', 'two');
+  const pulled = (await run('pull', id)).out.split('\n');
+  expect(pulled[0]).toContain('"data":{"n":12345678901234567890,"x":1.50}');
+  const leases = pulled.flatMap((line) => (line === '' ? [] : [(JSON.parse(line) as { lease: string }).lease]));
+  expect(leases).toHaveLength(2);
+  expect((await run('extend', id, ...leases, '--lease', '300')).out).toBe('2\n');
+  const { event } = JSON.parse(pulled[0] as string) as { event: { id: string } };
+  const leased = new RegExp(`^${id}  leased  given out once  20\\S+Z, until 20\\S+Z\n$`);
+  expect((await run('trace', event.id)).out).toMatch(leased);
+  expect((await run('ack', id, leases[0] as string)).out).toBe('1\n');
+  expect((await run('trace', event.id)).out).toBe(`${id}  done\n`);
+  expect(await run('ack', id, leases[0] as string)).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('not held'),
+  });
+  expect((await run('nack', id, leases[1] as string)).code).toBe(0);
+  expect((await run('pull', id, '--ack')).out).toContain('"two"');
+  expect((await run('pull', id)).err).toContain('nothing');
+});
+
+test('a queue is acknowledged up to an event, whoever has what is before it', async () => {
+  const hub = await openSubscriptionHub();
+  const run = at(hub);
+  const id = (await run('create', 'jobs', '--pull', '--ordering', 'none', '--lease', '60')).out.trim();
+  const events = [await hub.publish('jobs', 1), await hub.publish('jobs', 2), await hub.publish('jobs', 3)];
+  for (let count = 0; count < 3; count++) expect((await run('pull', id, '-n', '1')).code).toBe(0);
+  expect(await run('ack', id, '--through', events[1] as string)).toMatchObject({ code: 0, out: '2\n' });
+  const last = await run('ack', id, '--through', events[2] as string, '--json');
+  expect(JSON.parse(last.out)).toMatchObject({ count: 1 });
+  expect((await hub.ask('GET', `/v1/subscriptions/${id}`)).body['backlog']).toMatchObject({ inFlight: 0, failing: 0 });
+});
+
+test('what the log has is delivered once more, all of it or of one channel, and replays are listed', async () => {
+  const hub = await openSubscriptionHub();
+  const endpoint = await openEndpoint();
+  const run = at(hub);
+  const id = (await run('create', 'a.>', '-w', endpoint.url)).out.split('\n')[0] as string;
+  expect((await run('replay', id)).err).toContain('none');
+  const first = await hub.publish('a.1', 1);
+  for (const [channel, data] of [
+    ['a.2', 2],
+    ['a.1', 3],
+  ] as const)
+    await hub.publish(channel, data);
+  const numbers = (): unknown[] => endpoint.received.map(({ body }) => (JSON.parse(body) as { data: unknown }).data);
+  await until(() => expect(numbers().toSorted()).toEqual([1, 2, 3]));
+  const since = JSON.parse((await run('replay', id, '--since', '2020-01-01T00:00:00Z', '--json')).out) as object;
+  expect(since).toMatchObject({ id: expect.stringMatching(/^rpl_/) });
+  await until(() => expect(numbers().slice(3).toSorted()).toEqual([1, 2, 3]));
+  expect((await run('replay', id, '--after', first, '--channel', 'a.1')).out).toMatch(/^rpl_/);
+  await until(() => expect(numbers().slice(6)).toEqual([3]));
+  await until(async () => expect((await run('replay', id)).out).toMatch(/^(?:rpl_\w+ {2}done\n){2}$/));
+  expect(numbers()).toHaveLength(7);
+});
+
+describe('a command line that is not right', () => {
+  test.each<[args: readonly string[], why: string]>([
+    [['create', 'a'], '--webhook'],
+    [['create', 'a', '--pull', '-w', 'http://127.0.0.1/'], '--webhook'],
+    [['create'], 'missing'],
+    [['create', 'a', '--pull', '--filter', '{'], '--filter'],
+    [['create', 'a', '-w', 'x', '--retries', 'soon'], '5,60'],
+    [['create', 'a', '-w', 'x', '--header', 'none'], '--header'],
+    [['create', 'a', '-w', 'x', '--batch-wait', '5'], '--batch'],
+    [['change', 'sub_1'], 'what is to change'],
+    [['test', 'sub_1', '{'], 'JSON'],
+    [['replay', 'sub_1', '--after', 'x', '--since', 'y'], 'not both'],
+    [['replay', 'sub_1', '--channel', 'x'], 'from where'],
+    [['dead-letters', 'sub_1', '--retry', '--discard'], 'not both'],
+    [['dead-letters', 'sub_1', 'event', '--retry', '--all'], 'say which'],
+    [['ack', 'sub_1'], 'say which'],
+    [['ack', 'sub_1', 'x', '--through', 'y'], 'say which'],
+  ])('%j', async (args, why) => {
+    const { code, err } = await runInside(['subscriptions', ...args, '--url', 'http://127.0.0.1:9']);
+    expect(err).toContain(why);
+    expect(code).toBe(2);
+  });
+});
+
+describe('what is wrong is told in the words of the command line', () => {
+  test.each([
+    [['create', 'a', '--pull', '-w', 'http://127.0.0.1:9/'], /--webhook URL, or --pull, not both/],
+    [['create', 'a', '-w', 'http://127.0.0.1:9/', '--retries', '0'], /--retries 0: seconds from 1 on are wanted.*none/],
+    [['dead-letters', 'sub_x', '--all'], /--all is for --retry or --discard/],
+    [['dead-letters', 'sub_x', 'event', '--retry', '--all'], /the id of an event, or --all of them, not both/],
+    [['dead-letters', 'sub_x', 'event', '--retry', '--discard'], /--retry or --discard, not both/],
+  ])('%j', async (args, message) => {
+    expect(await runInside(['subscriptions', ...args])).toMatchObject({ code: 2, err: expect.stringMatching(message) });
+  });
+
+  test('also where it is the hub that says so', async () => {
+    const hub = await openSubscriptionHub();
+    const endpoint = await openEndpoint();
+    const run = at(hub);
+    const queue = await run('create', 'a', '--pull', '--timeout', '10');
+    expect(queue.err).toMatch(/"delivery.timeoutMs" is of a webhook, and this is a pull\..*\n.*that is --timeout/s);
+    const webhook = await run('create', 'a', '-w', endpoint.url, '--lease', '10');
+    expect(webhook.err).toMatch(/"delivery.leaseSeconds" is of a pull, and this is a webhook\..*\n.*that is --lease/s);
+    const secret = await run('create', 'a', '-w', endpoint.url, '--secret', 'x');
+    expect(secret.err).toMatch(/"delivery.secret" must be whsec_/);
+    const id = (await run('create', 'a', '--pull')).out.trim();
+    expect((await run('pull', id, '--wait', '61')).err).toMatch(/"waitSeconds" must be.*\n.*that is --wait/s);
+  });
+});

@@ -1,0 +1,48 @@
+import type { Server } from 'node:http';
+import type { Server as TlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { parseListen } from '../config/listen.ts';
+import type { Config } from '../config/parse.ts';
+import type { HttpSettings, HttpFrontend } from '../http/http-frontend.ts';
+import type { Services } from '../http/services.ts';
+import { TlsCertificate } from '../http/tls-certificate.ts';
+import { certificateFiles } from './transport-settings.ts';
+
+/** Where a server has begun to listen. */
+export interface Address {
+  readonly url: string;
+  readonly port: number;
+}
+
+export async function listen(server: HttpFrontend['server'], config: Config): Promise<Address> {
+  const { host, port: wanted } = parseListen(config.listen) ?? {};
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port: wanted, backlog: 4096 }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const { port } = server.address() as AddressInfo;
+  return { url: `${config.tls.certificateFile === null ? 'http' : 'https'}://${urlHost(config.listen)}:${port}`, port };
+}
+
+/** Watches over the files of a server that speaks TLS. */
+export function watchCertificate(
+  { tls }: Config,
+  pair: HttpSettings['tls'],
+  server: Server,
+  services: Services,
+): TlsCertificate | undefined {
+  const files = certificateFiles(tls);
+  if (files === undefined || pair === undefined) return undefined;
+  const certificate = new TlsCertificate(server as unknown as TlsServer, files, pair, services.logger);
+  certificate.watch(services.wheel, tls.reloadIntervalMs);
+  return certificate;
+}
+
+/** The host as it is written in a URL. */
+function urlHost(listenAddress: string): string {
+  const host = listenAddress.slice(0, listenAddress.lastIndexOf(':'));
+  return host === '' || host === '0.0.0.0' ? '127.0.0.1' : host === '[::]' ? '[::1]' : host;
+}

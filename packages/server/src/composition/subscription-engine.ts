@@ -1,0 +1,73 @@
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Config } from '../config/parse.ts';
+import type { Feed } from '../core/feed.ts';
+import type { Log } from '../core/ports.ts';
+import type { Publisher } from '../core/publish.ts';
+import type { SubscriptionStore } from '../subscriptions/state/ports.ts';
+import { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
+import { IN_FLIGHT_FILE, NO_JOURNAL, openInFlightJournal } from '../subscriptions/webhook/in-flight-journal.ts';
+import { createMemorySubscriptionStore } from '../storage/memory/memory-subscription-store.ts';
+import { openSubscriptionStore } from '../storage/sqlite/subscriptions/sqlite-subscription-store.ts';
+import type { createLogger } from '../operate/logger.ts';
+import type { World } from '../operate/world.ts';
+import { createSender } from '../outgoing/sender.ts';
+
+/** What a hub has that its subscriptions need. */
+export interface SubscriptionEngineDependencies {
+  readonly log: Log;
+  readonly feed: Feed;
+  readonly publisher: Publisher;
+  readonly logger: ReturnType<typeof createLogger>;
+  readonly world: World;
+  readonly version: string;
+  /** Is told of an error that the HTTP client has thrown where nobody would have caught it. */
+  readonly onClientError: (error: unknown) => void;
+  /** Told how long each request to an endpoint took, in milliseconds. */
+  readonly answered: (durationMs: number) => void;
+  /** Events written to live consumers, in all. */
+  readonly liveEvents: () => number;
+}
+
+/** Durable subscriptions as they are configured; the data folder must be this process's own, and open. */
+export async function openSubscriptionEngine(
+  config: Config,
+  { world, version, onClientError, ...parts }: SubscriptionEngineDependencies,
+): Promise<SubscriptionEngine> {
+  const store = await openStore(config, parts.logger);
+  const sender = createSender({
+    ...config.outgoing,
+    loopback: config.access === 'loopback',
+    userAgent: `Polycast/${version}`,
+    onClientError,
+  });
+  const inFlight =
+    config.data === ':memory:'
+      ? NO_JOURNAL
+      : openInFlightJournal(join(config.data, IN_FLIGHT_FILE), (error) =>
+          parts.logger.warn({ error: String(error) }, 'webhooks: requests in flight cannot be noted for the next hub'),
+        );
+  const origin = config.publicUrl === null ? hostname() : new URL(config.publicUrl).hostname;
+  return new SubscriptionEngine({
+    ...parts,
+    ...world,
+    store,
+    sender,
+    inFlightJournal: inFlight,
+    origin,
+    settings: config.subscriptions,
+  });
+}
+
+async function openStore(
+  { data, subscriptions: { attemptsKept, attemptsKeptMax } }: Config,
+  logger: SubscriptionEngineDependencies['logger'],
+): Promise<SubscriptionStore> {
+  if (data === ':memory:') return createMemorySubscriptionStore();
+  return openSubscriptionStore({
+    folder: data,
+    bounds: { keptMax: attemptsKept, allMax: attemptsKeptMax },
+    onUnavailable: (error) =>
+      logger.error({ error: String(error) }, 'where subscriptions stand cannot be written; it is tried again'),
+  });
+}

@@ -1,0 +1,32 @@
+import type { Config } from '../config/parse.ts';
+import type { EventTypes } from '../core/events/event-types.ts';
+import type { Audit } from '../core/ports.ts';
+import type { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
+import { auditedService } from '../subscriptions/audited-service.ts';
+import type { SubscriptionParts } from '../subscriptions/http/parts.ts';
+import { createEndpointTrust } from '../subscriptions/http/trusted-endpoints.ts';
+import { notifyOnRemove } from '../subscriptions/dialects/websub/notify-on-remove.ts';
+import type { Services } from '../http/services.ts';
+
+/** What a hub has that those need who ask for subscriptions by HTTP. */
+export interface SubscriptionDependencies {
+  readonly services: Services;
+  readonly engine: SubscriptionEngine;
+  readonly audit: Audit;
+  readonly eventTypes: EventTypes;
+}
+
+/** Durable subscriptions as they are asked for by HTTP. */
+export function subscriptionParts(
+  config: Config,
+  { services, engine, audit, eventTypes }: SubscriptionDependencies,
+): SubscriptionParts {
+  return {
+    services,
+    subscriptions: notifyOnRemove(auditedService(engine.subscriptions, audit), engine.sender),
+    settings: config.subscriptions,
+    urlProblem: (url) => engine.sender.urlProblem(url),
+    isTrustedEndpoint: createEndpointTrust(config.subscriptions.trustedEndpoints, config.access === 'loopback'),
+    sampleOf: (type) => eventTypes.get(type)?.sample,
+  };
+}

@@ -1,0 +1,125 @@
+import { expect, test } from 'vitest';
+import { FIELDS } from './reference.ts';
+import { ConfigError, defaultConfig, parseConfig } from './parse.ts';
+
+function problems(value: unknown): readonly string[] {
+  try {
+    parseConfig(value);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.problems.map(({ path, message }) => `${path}: ${message}`);
+  }
+}
+
+test('the defaults are a valid configuration, and parsing changes nothing of it', () => {
+  expect(parseConfig(defaultConfig())).toEqual(defaultConfig());
+});
+
+test('two configurations share nothing that could be changed', () => {
+  expect(defaultConfig().rules).not.toBe(defaultConfig().rules);
+});
+
+test('every field says what it is, what it does and why its default is as it is', () => {
+  for (const { path, form, doc, why } of FIELDS) {
+    for (const text of [form, doc, why]) expect(text.length, path).toBeGreaterThan(5);
+    for (const text of [doc, why]) expect(text, path).toMatch(/\.$/);
+  }
+});
+
+test('every variable sets one field', () => {
+  const names = FIELDS.map(({ environment }) => environment);
+  expect(new Set(names).size).toBe(names.length);
+  expect(names).toContain('POLYCAST_LIMITS_CHANNELS_PER_CONSUMER_MAX');
+});
+
+test.each(['127.0.0.1:0', 'localhost:80', '127.9.9.9:1', '[::1]:8080', '[0:0::1]:8080'])(
+  'without access control %s may be listened on',
+  (listen) => {
+    expect(problems({ listen })).toEqual([]);
+  },
+);
+
+test.each(['0.0.0.0:80', '[::]:80', '192.168.0.1:80', 'example.com:80', '[::ffff:127.0.0.1]:80'])(
+  'without access control %s may not, unless that is said aloud',
+  (listen) => {
+    expect(problems({ listen, access: 'loopback' })[0]).toMatch(/^listen: .* set access: open/);
+    expect(problems({ listen, access: 'open' })).toEqual([]);
+  },
+);
+
+test.each(['8080', ':8080', 'a:b', '::1:80', '[::1]', '[localhost]:1', '127.0.0.1:65536', ''])(
+  '"%s" is no address to listen on',
+  (listen) => {
+    expect(problems({ listen })[0]).toMatch(/is not host:port/);
+  },
+);
+
+test('TLS needs both of its files', () => {
+  expect(problems({ tls: { certificateFile: 'a.pem' } })[0]).toMatch(/^tls\.keyFile: must be set too/);
+  expect(problems({ tls: { keyFile: 'a.pem' } })[0]).toMatch(/^tls\.certificateFile: must be set too/);
+  expect(problems({ tls: { certificateFile: 'a.pem', keyFile: 'b.pem' } })).toEqual([]);
+});
+
+test.each(['https://a.example/', 'a.example', 'https://A.example', 'null', 'ftp://a'])(
+  '"%s" is no origin',
+  (origin) => {
+    expect(problems({ allowedOrigins: [origin] })[0]).toMatch(/^allowedOrigins\.0: /);
+  },
+);
+
+test('an event that could never be published is no limit', () => {
+  expect(
+    problems({
+      rules: [{ pattern: '>', eventBytesMax: 100_000 }],
+      limits: { bodyBytesMax: 2000, appendQueueBytesMax: 1e6 },
+    }),
+  ).toEqual([
+    expect.stringMatching(/^defaults\.eventBytesMax: must not be more/),
+    expect.stringMatching(/^rules\.0\.eventBytesMax: must not be more/),
+  ]);
+});
+
+test('wrong kinds, ranges and words are told by field', () => {
+  expect(
+    problems({
+      delivery: { heartbeatMs: 1, batchBytesMax: 5000.5, pollWaitMaxSeconds: '60' },
+      access: 'closed',
+      rules: {},
+      drain: 7,
+    }).map((text) => text.split(':')[0]),
+  ).toEqual(
+    expect.arrayContaining([
+      'delivery.heartbeatMs',
+      'delivery.batchBytesMax',
+      'delivery.pollWaitMaxSeconds',
+      'access',
+      'rules',
+      'drain',
+    ]),
+  );
+});
+
+test('a member of a list that is missing, or of another kind, is told in plain words, and a secret is not repeated', () => {
+  const wrong = { rules: [{ subscribe: 'anyone' }, { pattern: 5 }], identity: { tokens: [{ issuer: 4, keys: [] }] } };
+  expect(() => parseConfig(wrong)).toThrow(
+    expect.objectContaining({
+      problems: expect.arrayContaining([
+        { path: 'rules.0.pattern', message: 'is missing: it must be a text' },
+        { path: 'rules.1.pattern', message: 'must be a text; it is 5' },
+        { path: 'identity.tokens.0.issuer', message: 'must be a text' },
+      ]),
+    }),
+  );
+});
+
+test('pages of the same machine are allowed only where no other machine can ask', () => {
+  expect(() => parseConfig({ access: 'open', listen: '0.0.0.0:80', localPages: 'loopback' })).toThrow(
+    /localPages: must be none: 0\.0\.0\.0 can be reached/,
+  );
+  expect(parseConfig({ localPages: 'files' }).localPages).toBe('files');
+});
+
+test('an unknown key without any near one names where to look', () => {
+  expect(problems({ zzzzzzzz: 1 })[0]).toMatch(/polycast config reference/);
+});

@@ -1,0 +1,48 @@
+import { isPattern, TYPE_LENGTH_MAX } from '@polycast/protocol';
+import * as z from 'zod';
+import { compileSchema } from '../event-schema.ts';
+import type { EventTypeConfig } from '../config.ts';
+import { field } from './field.ts';
+
+const SAMPLE_LENGTH_MAX = 64 * 1024;
+
+const json = z.json().optional();
+
+const eventType = z
+  .strictObject({
+    name: z.string().min(1).max(TYPE_LENGTH_MAX),
+    description: z.string().max(2000).default(''),
+    channels: z.array(z.string().refine(isPattern, 'must be a channel or a pattern')).min(1).max(20).default(['>']),
+    schema: z.union([z.boolean(), z.record(z.string(), z.json())]).optional(),
+    sample: json,
+  })
+  .superRefine(checkSchema);
+
+/** A schema that cannot be used, or that its own sample does not fit, is found when the hub starts, not when an event comes. */
+function checkSchema({ schema, sample }: z.infer<typeof eventType>, context: z.RefinementCtx): void {
+  const addIssue = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message });
+  if (sample !== undefined && JSON.stringify(sample).length > SAMPLE_LENGTH_MAX)
+    return addIssue('sample', `must have at most ${SAMPLE_LENGTH_MAX} characters as JSON`);
+  if (schema === undefined) return;
+  try {
+    const violation = sample === undefined ? undefined : compileSchema(schema)(sample)?.message;
+    if (sample === undefined) compileSchema(schema);
+    if (violation !== undefined) addIssue('sample', `does not fit its schema: ${violation}`);
+  } catch (error) {
+    addIssue('schema', `is no JSON Schema that can be used: ${(error as Error).message}`);
+  }
+}
+
+/** The catalogue of event types (PROTOCOL.md section 14.9). */
+export const eventTypes: z.ZodDefault<z.ZodType<readonly EventTypeConfig[], unknown>> = field(
+  z
+    .array(eventType)
+    .max(1000)
+    .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'must not have two of the same name')
+    .default([]),
+  {
+    form: 'list of at most 1,000 event types: `{name, description, channels, schema, sample}`',
+    doc: 'The types of events that are published here, as `GET /v1/event-types` shows them, and as REST Hooks offer them. `name` is what events have as their `type`. `channels` (`[">"]`): where they are published. `schema`: JSON Schema of their data, 2020-12 or draft-07, at most 64 KiB, without references to elsewhere; a rule with `eventTypeCheck` holds publishers to it. `sample`: data such as theirs, which tests and REST Hooks are given.',
+    why: 'Who subscribes a webhook wants to know what will come. None: the hub carries whatever is published.',
+  },
+) as never;

@@ -1,0 +1,235 @@
+import { BoundedCache } from '../primitives/bounded-cache.ts';
+import { relationOf, userTokenIn } from './pattern-relation.ts';
+import { PRESENCE_PREFIX } from '../presence/presence-channel.ts';
+import { SYSTEM_PREFIX } from './system-channels.ts';
+import { privateChannel, PRIVATE_CHANNELS, userToken } from './private-channel.ts';
+import { ANONYMOUS, type Action, type Principal, type Scope } from './principal.ts';
+import { RuleIndex } from './rule-index.ts';
+
+/**
+ * To whom a rule grants something. `anyone`: everybody. `users`: whoever the site knows. `owner`: the user whose token stands where
+ * the rule's pattern has `{user}`. A claim: users of whom the site says so. `server`: nobody but a server with a key. `site`: the
+ * site is asked.
+ */
+export type Grantee = 'anyone' | 'users' | 'owner' | 'server' | 'site' | ClaimGrantee;
+
+export interface ClaimGrantee {
+  readonly claim: string;
+  /** What the claim must be, or, if it is a list, hold. */
+  readonly value: string | number | boolean;
+}
+
+/** For each action, any of these grantees. An action that a rule does not name is left to the next one. */
+export type AccessRule = { readonly pattern: string } & AccessDefaults;
+export type AccessDefaults = { readonly [Kind in Action]?: readonly Grantee[] | undefined };
+
+export type AccessDecision =
+  | { readonly kind: 'yes'; readonly by: string }
+  | { readonly kind: 'no'; readonly by: string; readonly needs: string }
+  /** The site has to be asked, for each pattern of the wish. */
+  | { readonly kind: 'ask'; readonly by: string };
+
+/**
+ * Who may do what, by the rules. For each action the first rule that covers the wish and names the action decides. A wish with
+ * wildcards must be allowed by every rule on the way that covers a part of it. `history`, where no rule names it,
+ * is allowed to those who may subscribe; `presence` to nobody.
+ */
+export class AccessPolicy {
+  readonly #rules: Readonly<Record<Action, RuleIndex<CompiledRule>>>;
+  readonly #defaults: AccessDefaults;
+  /** Of any rule, and of the defaults. */
+  readonly #grantees: Readonly<Record<Action, readonly Grantee[]>>;
+  /** What the rules let nobody in particular do: most decisions of a public page, and asked before anybody is known. */
+  readonly #anyoneDecisions: Readonly<Record<Action, BoundedCache<AccessDecision>>>;
+  /** Rules that wishes have been compared with so far. */
+  comparisons = 0;
+
+  constructor(rules: readonly AccessRule[], defaults: AccessDefaults) {
+    this.#rules = forEachAction((action) => new RuleIndex(compileRules(rules, action)));
+    this.#defaults = defaults;
+    this.#grantees = forEachAction((action) => [
+      ...new Set([...rules, defaults].flatMap((rule) => granteesOf(rule, action) ?? [])),
+    ]);
+    this.#anyoneDecisions = forEachAction(() => new BoundedCache(DECISIONS_BYTES_MAX, () => DECISION_BYTES));
+  }
+
+  /** Whether there is any channel of which the answer may be other than no: to be asked before it is known which is meant. */
+  mightAllow(principal: Principal, action: Action): boolean {
+    if ((principal.grants[scopeOf(action)] ?? []).length > 0) return true;
+    return (
+      principal.kind !== 'server' && this.#grantees[action].some((grantee) => mightMatchGrantee(principal, grantee))
+    );
+  }
+
+  decide(principal: Principal, action: Action, target: string): AccessDecision {
+    const { kind, user } = principal;
+    if (user !== undefined && target === privateChannel(user) && action !== 'publish')
+      return allow('the private channel');
+    const isReserved = relationOf(SYSTEM_CHANNELS, target) !== 'disjoint';
+    if (isReserved && action === 'publish' && relationOf(PRIVATE_CHANNELS, target) !== 'covers')
+      return deny('the system channels', 'the hub itself');
+    if (isGranted(principal, action, target, isReserved)) return allow(kind === 'server' ? 'the key' : 'the token');
+    const isReading = action === 'subscribe' || action === 'history';
+    const presenceDecision = isReserved && isReading ? this.#presenceDecision(principal, target) : undefined;
+    if (presenceDecision?.kind === 'no' || (presenceDecision !== undefined && target.startsWith(PRESENCE_PREFIX)))
+      return presenceDecision;
+    if (kind === 'server') return deny('the key', `the scope ${scopeOf(action)} for ${target}`);
+    const decision = this.#decideByRules(principal, action, target, isReserved);
+    return decision.kind === 'yes' && presenceDecision !== undefined ? presenceDecision : decision;
+  }
+
+  /**
+   * What is decided of the presence that somebody would hear of with this wish; `undefined` for none. A wish that means more than it,
+   * such as `polycast.>`, takes that as well.
+   */
+  #presenceDecision(principal: Principal, target: string): AccessDecision | undefined {
+    if (relationOf(PRESENCE_CHANNELS, target) === 'disjoint') return undefined;
+    const [first, second, ...channel] = target.split('.');
+    return this.decide(principal, 'presence', first === '>' || second === '>' ? '>' : channel.join('.'));
+  }
+
+  /** What is reserved is granted only by rules that name it. */
+  #decideByRules(principal: Principal, action: Action, target: string, isReserved: boolean): AccessDecision {
+    const cache = this.#anyoneDecisions[action];
+    let anyoneDecision = cache.get(target);
+    if (anyoneDecision === undefined)
+      cache.set(target, (anyoneDecision = this.#evaluateRules(ANONYMOUS, action, target, isReserved)));
+    // Whatever anyone may, everybody may who is asked about here.
+    if (anyoneDecision.kind === 'yes' || principal === ANONYMOUS) return anyoneDecision;
+    return this.#evaluateRules(principal, action, target, isReserved);
+  }
+
+  #evaluateRules(principal: Principal, action: Action, target: string, isReserved: boolean): AccessDecision {
+    let siteDecision: AccessDecision | undefined;
+    for (const { pattern, grantees, by } of this.#rules[action].candidatesFor(target)) {
+      if (isReserved && !pattern.startsWith(SYSTEM_PREFIX)) continue;
+      this.comparisons++;
+      const relation = relationOf(pattern, target);
+      if (relation === 'disjoint') continue;
+      const decision = evaluateGrantees(principal, grantees, by, pattern, target);
+      if (decision.kind === 'no') return decision;
+      if (decision.kind === 'ask') siteDecision = decision;
+      if (relation === 'covers') return siteDecision ?? decision;
+    }
+    const byDefault = (isReserved ? undefined : granteesOf(this.#defaults, action)) ?? SERVER_ONLY;
+    const decision = evaluateGrantees(
+      principal,
+      byDefault,
+      isReserved ? 'the system channels' : 'the defaults',
+      '>',
+      target,
+    );
+    return decision.kind === 'yes' && siteDecision !== undefined ? siteDecision : decision;
+  }
+}
+
+/** A rule as far as it is about one action. */
+interface CompiledRule {
+  readonly pattern: string;
+  readonly grantees: readonly Grantee[];
+  /** What answers name it by. */
+  readonly by: string;
+}
+
+function compileRules(rules: readonly AccessRule[], action: Action): CompiledRule[] {
+  return rules.flatMap((rule, index) => {
+    const grantees = granteesOf(rule, action);
+    return grantees === undefined
+      ? []
+      : [{ pattern: rule.pattern, grantees, by: `rule ${index + 1} (${rule.pattern})` }];
+  });
+}
+
+function forEachAction<Value>(make: (action: Action) => Value): Record<Action, Value> {
+  return {
+    subscribe: make('subscribe'),
+    publish: make('publish'),
+    history: make('history'),
+    presence: make('presence'),
+  };
+}
+
+/** For each action: some 8,000 channels. */
+const DECISIONS_BYTES_MAX = 2 * 1024 * 1024;
+/** An answer with what it says is needed; what it names the rule by is the rule's. */
+const DECISION_BYTES = 120;
+
+const SYSTEM_CHANNELS = 'polycast.>';
+const PRESENCE_CHANNELS = PRESENCE_PREFIX + '>';
+const SERVER_ONLY: readonly Grantee[] = ['server'];
+
+function granteesOf(rule: AccessDefaults, action: Action): readonly Grantee[] | undefined {
+  return rule[action] ?? (action === 'history' ? rule.subscribe : undefined);
+}
+
+function evaluateGrantees(
+  principal: Principal,
+  grantees: readonly Grantee[],
+  by: string,
+  pattern: string,
+  target: string,
+): AccessDecision {
+  if (grantees.some((grantee) => matchesGrantee(principal, grantee, pattern, target))) return allow(by);
+  if (grantees.includes('site')) return { kind: 'ask', by };
+  return deny(by, grantees.map(describeGrantee).join(' or '));
+}
+
+function matchesGrantee({ kind, user, claims }: Principal, grantee: Grantee, pattern: string, target: string): boolean {
+  switch (grantee) {
+    case 'anyone':
+      return true;
+    case 'users':
+      return kind === 'user';
+    case 'owner':
+      return user !== undefined && userTokenIn(pattern, target) === userToken(user);
+    case 'server':
+    case 'site':
+      return false;
+  }
+  const value = Object.hasOwn(claims, grantee.claim) ? claims[grantee.claim] : undefined;
+  return Array.isArray(value) ? value.includes(grantee.value) : value === grantee.value;
+}
+
+/** Whether it holds of some channel. */
+function mightMatchGrantee(principal: Principal, grantee: Grantee): boolean {
+  if (grantee === 'owner' || grantee === 'site') return principal.user !== undefined;
+  return matchesGrantee(principal, grantee, '>', '>');
+}
+
+function describeGrantee(grantee: Grantee): string {
+  switch (grantee) {
+    case 'anyone':
+      return 'anyone';
+    case 'users':
+      return 'a user';
+    case 'owner':
+      return 'the user named in the channel';
+    case 'server':
+      return 'a server with a key';
+    case 'site':
+      return "the site's consent";
+  }
+  return `a user with the claim ${grantee.claim} = ${JSON.stringify(grantee.value)}`;
+}
+
+/** What the credentials themselves allow. A user's `>` is not meant for what is reserved, others' private channels among it. */
+function isGranted({ kind, grants }: Principal, action: Action, target: string, isReserved: boolean): boolean {
+  const patterns = grants[scopeOf(action)] ?? [];
+  const requiresSystemPattern = isReserved && kind !== 'server';
+  return patterns.some(
+    (pattern) =>
+      (!requiresSystemPattern || pattern.startsWith(SYSTEM_PREFIX)) && relationOf(pattern, target) === 'covers',
+  );
+}
+
+function scopeOf(action: Action): Scope {
+  return action === 'publish' ? 'publish' : 'subscribe';
+}
+
+function allow(by: string): AccessDecision {
+  return { kind: 'yes', by };
+}
+
+function deny(by: string, needs: string): AccessDecision {
+  return { kind: 'no', by, needs };
+}

@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest';
+import { IDLE_BYTES_MAX, Interests } from './interests.ts';
+import type { Interest, Wakeable } from './interest.ts';
+import { event } from '../testing/feed-world.ts';
+
+const deep = (number: number, index: number): string => `n${number}-${index}.*.${'x'.repeat(140)}.a.b.c`;
+const hundred = (number: number): string[] => Array.from({ length: 100 }, (_, index) => deep(number, index));
+
+class Counter implements Wakeable {
+  readonly position = 0;
+  index = -1;
+  count = 0;
+
+  wake(): void {
+    this.count++;
+  }
+}
+
+test('what clients ask for once and do not wait for takes no more than its bytes, whatever they ask for', () => {
+  const forgotten: Interest[] = [];
+  const interests = new Interests((interest) => forgotten.push(interest));
+  const first = interests.getOrCreate(hundred(0), undefined, [], 0);
+  for (let number = 1; number < 1000; number++) interests.getOrCreate(hundred(number), undefined, [], 0);
+  expect(interests.idleBytes).toBeLessThanOrEqual(IDLE_BYTES_MAX);
+  expect(forgotten[0]).toBe(first);
+  expect([...interests.all()].length + forgotten.length).toBe(1000);
+});
+
+test('it is not among what a publish looks at', () => {
+  const interests = new Interests();
+  const interest = interests.getOrCreate(['a.*'], undefined, [], 0);
+  interests.wake([{ ...event('a.b'), position: 1 }], 0);
+  expect([interest.isIndexed, interest.lastMatched, interest.mayHaveNewEvents(0)]).toEqual([false, 0, undefined]);
+  expect(interests.getOrCreate(['a.*'], undefined, [], 1)).toBe(interest);
+  interests.wake([{ ...event('a.b'), position: 2 }], 1);
+  expect([interest.isIndexed, interest.lastMatched, interest.mayHaveNewEvents(1)]).toEqual([true, 2, true]);
+});
+
+test('those with readers are counted, and stay', () => {
+  const interests = new Interests();
+  const reader = new Counter();
+  const other = new Counter();
+  const live = interests.getOrCreate(hundred(0), ['t'.repeat(100)], [], 0);
+  interests.join(live, reader, 0);
+  interests.join(live, other, 0);
+  expect([interests.idleBytes, interests.liveBytes]).toEqual([0, live.bytes]);
+  for (let number = 1; number < 500; number++) interests.getOrCreate(hundred(number), undefined, [], 0);
+  expect(live.isIndexed).toBe(true);
+  interests.leave(live, reader);
+  expect(interests.liveBytes).toBe(live.bytes);
+  interests.leave(live, other);
+  expect(interests.liveBytes).toBe(0);
+});
+
+test('one that was forgotten while somebody had it in hand is found again once it is joined', () => {
+  const interests = new Interests();
+  const interest = interests.getOrCreate(['a.>'], undefined, [], 0);
+  for (let number = 0; number < 500; number++) interests.getOrCreate(hundred(number), undefined, [], 0);
+  const reader = new Counter();
+  interests.join(interest, reader, 0);
+  interests.wake([{ ...event('a.b'), position: 1 }], 0);
+  expect(reader.count).toBe(1);
+  expect(interests.getOrCreate(['a.>'], undefined, [], 1)).toBe(interest);
+});

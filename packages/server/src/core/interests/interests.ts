@@ -1,0 +1,157 @@
+import { Interest, interestKey, detachedCopy, sortedUnique, type Wakeable } from './interest.ts';
+import { PatternIndex } from './pattern-index.ts';
+import type { Position, StoredRecord } from '../ports.ts';
+
+/**
+ * Interests kept without a reader, so that polls are answered by what is known: in number, since each publish looks at all of
+ * them that want it, and in bytes, since clients choose how long they are.
+ */
+export const IDLE_INTERESTS_MAX = 4096;
+export const IDLE_BYTES_MAX: number = 16 * 1024 * 1024;
+
+/** Who wants what: one interest for all who want the same, found by what is published, and its readers, to be woken. */
+export class Interests {
+  readonly #onEvicted: (interest: Interest) => void;
+  readonly #byKey = new Map<string, Interest>();
+  readonly #byChannel = new PatternIndex<Interest>();
+  /** Interests without readers, the longest idle first. */
+  readonly #idle = new Set<Interest>();
+  #idleBytes = 0;
+  #liveBytes = 0;
+  readonly #toWake: Interest[] = [];
+  #currentRecord: StoredRecord | undefined;
+
+  /** @param onEvicted told of each interest that is let go of: what is kept for it can go as well */
+  constructor(onEvicted: (interest: Interest) => void = noop) {
+    this.#onEvicted = onEvicted;
+  }
+
+  /** What those without a reader take of memory. */
+  get idleBytes(): number {
+    return this.#idleBytes;
+  }
+
+  /** What those with readers take of memory. */
+  get liveBytes(): number {
+    return this.#liveBytes;
+  }
+
+  /** @param head of the log: nothing that stands before it is known to a new interest */
+  getOrCreate(
+    patterns: readonly string[],
+    types: readonly string[] | undefined,
+    except: readonly string[],
+    head: Position,
+  ): Interest {
+    const wanted = sortedUnique(patterns);
+    const wantedTypes = types === undefined ? undefined : sortedUnique(types);
+    const key = interestKey(wanted, wantedTypes, except);
+    const known = this.#byKey.get(key);
+    if (known !== undefined) {
+      // Asked for again and again by polls: from now on they are answered from memory.
+      if (!known.isIndexed) this.#index(known, head);
+      return known;
+    }
+    const interest = new Interest(
+      detachedCopy(key),
+      wanted.map(detachedCopy),
+      wantedTypes?.map(detachedCopy),
+      except,
+      head,
+    );
+    this.#byKey.set(interest.key, interest);
+    this.#addIdle(interest);
+    return interest;
+  }
+
+  all(): Iterable<Interest> {
+    return this.#byKey.values();
+  }
+
+  join(interest: Interest, reader: Wakeable, head: Position): void {
+    if (!interest.isIndexed) this.#index(interest, head);
+    reader.index = interest.readers.length;
+    // An empty list that is pushed to makes room for sixteen: many have but one.
+    if (reader.index > 0) interest.readers.push(reader);
+    else {
+      interest.readers = [reader];
+      this.#liveBytes += interest.bytes;
+      if (this.#idle.delete(interest)) this.#idleBytes -= interest.bytes;
+    }
+  }
+
+  leave(interest: Interest, reader: Wakeable): void {
+    const { readers } = interest;
+    const { index } = reader;
+    if (index < 0 || readers[index] !== reader) return;
+    const last = readers[readers.length - 1] as Wakeable;
+    readers[index] = last;
+    last.index = index;
+    readers.pop();
+    reader.index = -1;
+    if (readers.length > 0) return;
+    this.#liveBytes -= interest.bytes;
+    this.#addIdle(interest);
+  }
+
+  /**
+   * Wakes the readers that want any of these events, each interest's once.
+   * @param from the head before them
+   * @returns how many readers those were
+   */
+  wake(records: readonly StoredRecord[], from: Position): number {
+    for (const record of records) {
+      this.#currentRecord = record;
+      this.#byChannel.match(record.channel, this.#markForWake);
+    }
+    this.#currentRecord = undefined;
+    let count = 0;
+    for (const interest of this.#toWake) {
+      interest.isWakePending = false;
+      const { readers } = interest;
+      // From the end: a reader that leaves while it is woken is replaced by one that has had its turn.
+      for (let index = readers.length - 1; index >= 0; index--) readers[index]?.wake(from);
+      count += readers.length;
+    }
+    this.#toWake.length = 0;
+    return count;
+  }
+
+  readonly #markForWake = (interest: Interest): void => {
+    const record = this.#currentRecord as StoredRecord;
+    if (!interest.matchesType(record.type)) return;
+    interest.lastMatched = record.position;
+    if (interest.isWakePending) return;
+    interest.isWakePending = true;
+    this.#toWake.push(interest);
+  };
+
+  #addIdle(interest: Interest): void {
+    this.#idle.add(interest);
+    this.#idleBytes += interest.bytes;
+    while (this.#idle.size > IDLE_INTERESTS_MAX || this.#idleBytes > IDLE_BYTES_MAX) {
+      const [oldest] = this.#idle;
+      if (oldest === undefined || oldest.isWakePending) return;
+      this.#evict(oldest);
+    }
+  }
+
+  #evict(interest: Interest): void {
+    this.#idle.delete(interest);
+    this.#idleBytes -= interest.bytes;
+    if (this.#byKey.get(interest.key) === interest) this.#byKey.delete(interest.key);
+    if (interest.isIndexed) for (const pattern of interest.patterns) this.#byChannel.remove(pattern, interest);
+    interest.isIndexed = false;
+    this.#onEvicted(interest);
+  }
+
+  /** From now on it knows of what comes; it may have been forgotten between being asked for and being joined. */
+  #index(interest: Interest, head: Position): void {
+    interest.isIndexed = true;
+    interest.quietFrom = head;
+    if (!this.#byKey.has(interest.key)) this.#byKey.set(interest.key, interest);
+    for (const pattern of interest.patterns) this.#byChannel.add(pattern, interest);
+  }
+}
+
+function noop(): void {}

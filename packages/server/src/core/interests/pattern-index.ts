@@ -1,0 +1,219 @@
+import { endOfToken, hasWildcard } from '@polycast/protocol';
+
+/**
+ * Finds the interests whose patterns cover a channel. Channel names without wildcards are one look-up. Patterns are a compressed
+ * trie: a chain of tokens without a branch is one node, so `a.b.c.*` and `a.b.d.>` together have three nodes below the root
+ * (`a.b`, `c.*`, `d`). A match visits the branches that wildcards open, whatever the number of subscribers.
+ */
+export class PatternIndex<Interest> {
+  readonly #exact = new Map<string, Interest[]>();
+  readonly #root: Node<Interest> = createNode('');
+  #patterns = 0;
+  /** Nodes that all matches have visited so far. */
+  visits = 0;
+
+  /** Nodes there are. */
+  get size(): number {
+    return countNodes(this.#root);
+  }
+
+  add(pattern: string, interest: Interest): void {
+    if (!hasWildcard(pattern)) {
+      const list = this.#exact.get(pattern);
+      if (list !== undefined) list.push(interest);
+      else this.#exact.set(pattern, [interest]);
+      return;
+    }
+    this.#patterns++;
+    const endsWithRest = pattern.endsWith('>');
+    const at = findOrCreateNode(this.#root, tokensOf(pattern, endsWithRest));
+    const list = endsWithRest ? at.restValues : at.values;
+    if (list !== undefined) list.push(interest);
+    else if (endsWithRest) at.restValues = [interest];
+    else at.values = [interest];
+  }
+
+  remove(pattern: string, interest: Interest): void {
+    if (!hasWildcard(pattern)) {
+      const list = this.#exact.get(pattern);
+      if (list !== undefined && removeFrom(list, interest) && list.length === 0) this.#exact.delete(pattern);
+      return;
+    }
+    const endsWithRest = pattern.endsWith('>');
+    const path = findPath(this.#root, tokensOf(pattern, endsWithRest));
+    const at = path?.at(-1)?.node;
+    const list = endsWithRest ? at?.restValues : at?.values;
+    if (path === undefined || at === undefined || list === undefined || !removeFrom(list, interest)) return;
+    this.#patterns--;
+    if (list.length > 0) return;
+    if (endsWithRest) at.restValues = undefined;
+    else at.values = undefined;
+    compact(path);
+  }
+
+  /**
+   * Calls `found` for each pattern that covers the channel: more than once for an interest with several such patterns.
+   */
+  match(channel: string, onMatch: (interest: Interest) => void): void {
+    const exact = this.#exact.get(channel);
+    if (exact !== undefined) for (const interest of exact) onMatch(interest);
+    if (this.#patterns > 0) this.#walk(this.#root, channel, 0, onMatch);
+  }
+
+  /** @param from where the channel's next token begins; beyond its end when there is none */
+  #walk(at: Node<Interest>, channel: string, from: number, onMatch: (interest: Interest) => void): void {
+    this.visits++;
+    const next = at.rest === '' ? from : matchChain(at.rest, channel, from);
+    if (next < 0) return;
+    if (next > channel.length) {
+      if (at.values !== undefined) for (const interest of at.values) onMatch(interest);
+      return;
+    }
+    if (at.restValues !== undefined) for (const interest of at.restValues) onMatch(interest);
+    if (at.children === undefined && at.star === undefined) return;
+    const end = endOfToken(channel, next);
+    const named = at.children?.get(channel.slice(next, end));
+    if (named !== undefined) this.#walk(named, channel, end + 1, onMatch);
+    if (at.star !== undefined) this.#walk(at.star, channel, end + 1, onMatch);
+  }
+}
+
+/** It is found under one token, by its parent. What it has none of is not made: each customer's `orders.42.>` is a node. */
+interface Node<Interest> {
+  /** The tokens that follow that one without a branch: `b.*.c`, or nothing. */
+  rest: string;
+  /** Patterns that end here. */
+  values: Interest[] | undefined;
+  /** Patterns that end here with `>`. */
+  restValues: Interest[] | undefined;
+  children: Map<string, Node<Interest>> | undefined;
+  star: Node<Interest> | undefined;
+}
+
+/** The way to a node: each with the token that its parent has it under. */
+type Path<Interest> = { readonly node: Node<Interest>; readonly token: string }[];
+
+function createNode<Interest>(rest: string): Node<Interest> {
+  return { rest, values: undefined, restValues: undefined, children: undefined, star: undefined };
+}
+
+/** Without the `>` of an open one. */
+function tokensOf(pattern: string, endsWithRest: boolean): string[] {
+  const tokens = pattern.split('.');
+  if (endsWithRest) tokens.pop();
+  return tokens;
+}
+
+function childOf<Interest>(at: Node<Interest>, token: string): Node<Interest> | undefined {
+  return token === '*' ? at.star : at.children?.get(token);
+}
+
+function attach<Interest>(at: Node<Interest>, token: string, child: Node<Interest>): void {
+  if (token === '*') at.star = child;
+  else (at.children ??= new Map()).set(token, child);
+}
+
+function detach<Interest>(at: Node<Interest>, token: string): void {
+  if (token === '*') at.star = undefined;
+  else if (at.children?.delete(token) === true && at.children.size === 0) at.children = undefined;
+}
+
+/** The node at which a pattern ends; made, and a chain split, where there is none. */
+function findOrCreateNode<Interest>(root: Node<Interest>, tokens: readonly string[]): Node<Interest> {
+  let at = root;
+  for (let index = 0; index < tokens.length;) {
+    const token = tokens[index++] as string;
+    let next = childOf(at, token);
+    if (next === undefined) {
+      attach(at, token, (next = createNode(tokens.slice(index).join('.'))));
+      return next;
+    }
+    const rest = next.rest === '' ? [] : next.rest.split('.');
+    let same = 0;
+    while (same < rest.length && rest[same] === tokens[index + same]) same++;
+    if (same < rest.length) {
+      const upper = createNode<Interest>(rest.slice(0, same).join('.'));
+      attach(upper, rest[same] as string, next);
+      next.rest = rest.slice(same + 1).join('.');
+      attach(at, token, upper);
+      next = upper;
+    }
+    index += same;
+    at = next;
+  }
+  return at;
+}
+
+/** The way to the node at which a pattern ends, if there is one. */
+function findPath<Interest>(root: Node<Interest>, tokens: readonly string[]): Path<Interest> | undefined {
+  const path: Path<Interest> = [{ node: root, token: '' }];
+  for (let index = 0; index < tokens.length;) {
+    const token = tokens[index++] as string;
+    const next = childOf((path.at(-1) as Path<Interest>[number]).node, token);
+    if (next === undefined) return undefined;
+    path.push({ node: next, token });
+    if (next.rest === '') continue;
+    for (const each of next.rest.split('.')) if (each !== tokens[index++]) return undefined;
+  }
+  return path;
+}
+
+/** The end of a path holds nothing any more: it goes, or becomes one with its only child; so may its parent. */
+function compact<Interest>(path: Path<Interest>): void {
+  for (let depth = path.length - 1; depth > 0 && depth >= path.length - 2; depth--) {
+    const { node: at, token } = path[depth] as Path<Interest>[number];
+    if (at.values !== undefined || at.restValues !== undefined) return;
+    const children = (at.children?.size ?? 0) + (at.star === undefined ? 0 : 1);
+    if (children > 1) return;
+    if (children === 1) return mergeWithChild(at);
+    detach((path[depth - 1] as Path<Interest>[number]).node, token);
+  }
+}
+
+function mergeWithChild<Interest>(at: Node<Interest>): void {
+  const [token, child] = at.star === undefined ? ([...(at.children ?? [])][0] ?? ['', at]) : (['*', at.star] as const);
+  at.rest = [at.rest, token, child.rest].filter((part) => part !== '').join('.');
+  at.values = child.values;
+  at.restValues = child.restValues;
+  at.children = child.children;
+  at.star = child.star;
+}
+
+function removeFrom<Interest>(list: Interest[], interest: Interest): boolean {
+  const index = list.indexOf(interest);
+  if (index < 0) return false;
+  list[index] = list[list.length - 1] as Interest;
+  list.pop();
+  return true;
+}
+
+function countNodes<Interest>(at: Node<Interest>): number {
+  let nodes = 1 + (at.star === undefined ? 0 : countNodes(at.star));
+  for (const child of at.children?.values() ?? []) nodes += countNodes(child);
+  return nodes;
+}
+
+/** Where a channel goes on behind the tokens of a chain; -1 when it does not have them. */
+function matchChain(rest: string, channel: string, from: number): number {
+  if (from > channel.length) return -1;
+  let at = 0;
+  for (;;) {
+    if (rest.charCodeAt(at) === STAR) {
+      at++;
+      from = endOfToken(channel, from);
+    } else {
+      while (at < rest.length && rest.charCodeAt(at) !== DOT) {
+        if (rest.charCodeAt(at++) !== channel.charCodeAt(from++)) return -1;
+      }
+    }
+    const isEnded = from === channel.length;
+    if (!isEnded && channel.charCodeAt(from) !== DOT) return -1;
+    if (at === rest.length) return from + 1;
+    if (isEnded) return -1;
+    at++;
+    from++;
+  }
+}
+
+const DOT = 46;
+const STAR = 42;

@@ -1,0 +1,355 @@
+import { describe, expect, test } from 'vitest';
+import { Presence } from './presence.ts';
+import type { PresenceChange } from './presence-events.ts';
+import type { PresenceSettings } from './presence-types.ts';
+import { PresenceObserver, PublishedPresence } from './testing/presence-observer.ts';
+
+const SETTINGS: PresenceSettings = {
+  graceMs: 10_000,
+  pollGraceMs: 60_000,
+  listedMax: 100,
+  systemEvents: false,
+  newChannelsPerSecond: 10,
+  newChannelsBurst: 100,
+  membersBytesMax: 1e9,
+  userMembersBytesMax: 1e9,
+  infosBytesMax: 1e9,
+};
+const ROOM = 'room.1';
+
+/** A presence whose time is told by the test. */
+function begin(settings: Partial<PresenceSettings> = {}) {
+  const presence = new Presence({ ...SETTINGS, ...settings });
+  let nowMs = 1000;
+  return {
+    presence,
+    enter: (user?: string, info?: unknown, channel = ROOM) => presence.enter(channel, user, info, nowMs),
+    leave: (user?: string, channel = ROOM) => presence.leave(channel, user, nowMs),
+    poll: (user: string, channel = ROOM) => presence.poll(channel, user, undefined, nowMs),
+    connect: (user: string) => presence.connect(user, nowMs),
+    disconnect: (user: string) => presence.disconnect(user, nowMs),
+    restore: (memory: PublishedPresence['stored']) => presence.restore(memory, nowMs),
+    /** Lets time pass and says what is told then. */
+    after(durationMs: number, countMax = 1000): PresenceChange[] {
+      nowMs += durationMs;
+      presence.advance(nowMs);
+      return presence.takeChanges(countMax, nowMs, nowMs);
+    },
+  };
+}
+
+/** The changes in few words. */
+function words(changes: readonly PresenceChange[]): string[] {
+  return changes.map((change) => {
+    switch (change.kind) {
+      case 'join':
+      case 'update':
+        return `${change.kind} ${change.user} ${change.sessions}`;
+      case 'leave':
+        return `leave ${change.user}`;
+      case 'count':
+        return `count ${change.users} ${change.anonymous} ${change.isListed ? 'listed' : 'counted'}`;
+      case 'online':
+      case 'offline':
+        return `${change.kind} ${change.user} #${change.sequence}`;
+      case 'occupied':
+      case 'vacated':
+        return `${change.kind} ${change.channel} #${change.sequence}`;
+    }
+  });
+}
+
+describe('who comes and goes', () => {
+  test('is told of at once when they come, and after the grace when they go', () => {
+    const { enter, leave, after } = begin();
+    enter('ann', { name: 'Ann' });
+    expect(after(0)).toEqual([
+      { kind: 'join', channel: ROOM, user: 'ann', info: { name: 'Ann' }, sessions: 1, sinceMs: 1000 },
+    ]);
+    leave('ann');
+    expect(after(9_999)).toEqual([]);
+    expect(words(after(1))).toEqual(['leave ann']);
+  });
+
+  test('was never away when they are back within the grace', () => {
+    const { enter, leave, after } = begin();
+    enter('ann');
+    after(0);
+    leave('ann');
+    after(9_999);
+    enter('ann');
+    expect(after(60_000)).toEqual([]);
+  });
+
+  test('is not told of at all when they are gone before it could be told', () => {
+    const { presence, enter, leave, after } = begin();
+    enter('ann');
+    leave('ann');
+    expect(after(0)).toEqual([]);
+    expect(presence.nextMs).toBe(Infinity);
+  });
+
+  test('a page that is loaded anew while the old one is still there is no news', () => {
+    const { enter, leave, after } = begin();
+    enter('ann');
+    after(0);
+    enter('ann');
+    after(2000);
+    leave('ann');
+    expect(after(60_000)).toEqual([]);
+  });
+
+  test('a second device is told of once it has stayed, and its going once it has stayed away', () => {
+    const { enter, leave, after } = begin();
+    enter('ann');
+    after(0);
+    enter('ann');
+    expect(after(9_999)).toEqual([]);
+    expect(words(after(1))).toEqual(['update ann 2']);
+    leave('ann');
+    expect(words(after(10_000))).toEqual(['update ann 1']);
+  });
+
+  test('1,000 reconnects a minute are one join, and one leave after the last', () => {
+    const { enter, leave, after } = begin();
+    const told: PresenceChange[] = [];
+    for (let round = 0; round < 1000; round++) {
+      enter('ann');
+      told.push(...after(30));
+      leave('ann');
+      told.push(...after(30));
+    }
+    told.push(...after(60_000));
+    expect(words(told)).toEqual(['join ann 1', 'leave ann']);
+  });
+
+  test('whoever goes for good soon after a second device went is given the whole grace', () => {
+    const { enter, leave, after } = begin();
+    enter('ann');
+    after(0);
+    enter('ann');
+    after(5000);
+    leave('ann');
+    leave('ann');
+    expect(after(9_999)).toEqual([]);
+    expect(words(after(1))).toEqual(['leave ann']);
+  });
+
+  test('other words about the same user are told, and the same words again are not', () => {
+    const { enter, leave, after } = begin();
+    enter('ann', { name: 'Ann' });
+    after(0);
+    enter('ann', { name: 'Ann' });
+    leave('ann');
+    expect(after(60_000)).toEqual([]);
+    enter('ann', { name: 'Anna' });
+    leave('ann');
+    expect(after(10_000)).toEqual([
+      { kind: 'update', channel: ROOM, user: 'ann', info: { name: 'Anna' }, sessions: 1, sinceMs: 1000 },
+    ]);
+  });
+});
+
+describe('those who poll', () => {
+  test('are there between their requests', () => {
+    const { poll, after } = begin();
+    poll('ann');
+    expect(words(after(0))).toEqual(['join ann 1']);
+    for (let round = 0; round < 10; round++) {
+      expect(after(59_999)).toEqual([]);
+      poll('ann');
+    }
+    expect(after(60_000)).toEqual([]);
+    expect(words(after(10_000))).toEqual(['leave ann']);
+  });
+
+  test('and then connect have never left', () => {
+    const { poll, enter, after } = begin();
+    poll('ann');
+    after(0);
+    after(30_000);
+    enter('ann');
+    // Both count until the poll is over.
+    expect(words(after(29_999))).toEqual(['update ann 2']);
+    expect(words(after(1))).toEqual([]);
+    expect(words(after(10_000))).toEqual(['update ann 1']);
+  });
+});
+
+describe('those whom nobody knows', () => {
+  test('are counted', () => {
+    const { presence, enter, leave, after } = begin();
+    enter();
+    expect(words(after(0))).toEqual(['count 0 1 listed']);
+    enter();
+    enter();
+    expect(words(after(10_000))).toEqual(['count 0 3 listed']);
+    expect(presence.snapshot(ROOM)).toEqual({ isListed: true, users: 0, anonymous: 3, members: [] });
+    leave();
+    leave();
+    leave();
+    expect(words(after(10_000))).toEqual(['count 0 0 listed']);
+  });
+});
+
+describe('a channel with many users', () => {
+  test('is counted from the bound on, and listed again well below it', () => {
+    const { presence, enter, leave, after } = begin({ listedMax: 4 });
+    for (const user of ['a', 'b', 'c', 'd', 'e']) enter(user);
+    expect(words(after(0)).slice(4)).toEqual(['count 5 0 counted']);
+    enter('f');
+    expect(after(0)).toEqual([]);
+    expect(after(9_999)).toEqual([]);
+    expect(words(after(1))).toEqual(['count 6 0 counted']);
+    expect(presence.snapshot(ROOM)).toEqual({ isListed: false, users: 6, anonymous: 0, members: [] });
+    leave('a');
+    leave('b');
+    after(10_000);
+    expect(words(after(10_000))).toEqual(['count 4 0 counted']);
+    leave('c');
+    after(10_000);
+    expect(words(after(10_000))).toEqual(['count 3 0 listed', 'join d 1', 'join e 1', 'join f 1']);
+  });
+});
+
+describe('system events', () => {
+  test('tell who is online, in numbered order, whatever they read', () => {
+    const { connect, disconnect, after } = begin({ systemEvents: true });
+    connect('ann');
+    connect('bob');
+    connect('ann');
+    expect(words(after(0))).toEqual(['online ann #1', 'online bob #2']);
+    disconnect('ann');
+    disconnect('ann');
+    disconnect('bob');
+    after(5000);
+    connect('ann');
+    expect(words(after(10_000))).toEqual(['offline bob #3']);
+  });
+
+  test('tell which channels are occupied, by users or by nobody known', () => {
+    const { enter, leave, after } = begin({ systemEvents: true });
+    enter(undefined);
+    expect(words(after(0))).toEqual(['count 0 1 listed', `occupied ${ROOM} #1`]);
+    enter('ann');
+    leave(undefined);
+    expect(words(after(10_000))).toEqual(['join ann 1', 'count 1 0 listed']);
+    leave('ann');
+    expect(words(after(10_000))).toEqual(['leave ann', `vacated ${ROOM} #2`]);
+  });
+});
+
+describe('after a restart', () => {
+  test('those who come back have not been away, and the others leave after the grace', () => {
+    const before = begin({ systemEvents: true });
+    const telling = new PublishedPresence();
+    for (const user of ['ann', 'bob']) {
+      before.enter(user, { name: user });
+      before.connect(user);
+    }
+    for (const change of before.after(0)) telling.apply(change);
+    const { presence, restore, enter, connect, after } = begin({ systemEvents: true });
+    restore(telling.stored);
+    expect(new PresenceObserver(presence.snapshot(ROOM)).members).toEqual(telling.channel(ROOM).members);
+    enter('ann', { name: 'ann' });
+    connect('ann');
+    expect(after(9_999)).toEqual([]);
+    expect(words(after(1))).toEqual(['leave bob', 'offline bob #3']);
+  });
+
+  test('a channel that was counted is counted anew', () => {
+    const before = begin({ listedMax: 2 });
+    const telling = new PublishedPresence();
+    for (const user of ['a', 'b', 'c']) before.enter(user);
+    for (const change of before.after(0)) telling.apply(change);
+    const { presence, restore, enter, after } = begin({ listedMax: 2 });
+    restore(telling.stored);
+    expect(presence.snapshot(ROOM).users).toBe(3);
+    enter('a');
+    after(9_999);
+    expect(words(after(1))).toEqual(['count 1 0 listed', 'join a 1']);
+  });
+
+  test('a channel that was occupied and is not entered again is vacated', () => {
+    const { restore, after } = begin({ systemEvents: true });
+    restore({ channels: [], online: ['ann'], occupied: [ROOM], usersSequence: 7, channelsSequence: 9 });
+    expect(words(after(10_000))).toEqual([`vacated ${ROOM} #10`, 'offline ann #8']);
+  });
+});
+
+test('a reader that names ever new channels has those beyond a measure told of later, and does not hold up others', () => {
+  const { presence, enter, leave, after } = begin({ newChannelsPerSecond: 10, newChannelsBurst: 20 });
+  enter('bob');
+  after(0);
+  for (let index = 0; index < 1000; index++) enter('ann', undefined, `made-up.${index}`);
+  expect(after(0)).toHaveLength(19);
+  enter('cyd');
+  expect(words(after(0))).toEqual(['join cyd 1']);
+  expect(after(1000)).toHaveLength(10);
+  for (let index = 0; index < 1000; index++) leave('ann', `made-up.${index}`);
+  after(1000);
+  expect(after(10_000).every(({ kind }) => kind === 'leave')).toBe(true);
+  expect(presence.size).toBe(1);
+});
+
+test('nothing is kept of channels that nobody is in', () => {
+  const { presence, enter, leave, after } = begin({ systemEvents: true, listedMax: 1 });
+  for (const user of ['a', 'b', undefined]) enter(user);
+  after(0);
+  for (const user of ['a', 'b', undefined]) leave(user);
+  for (let round = 0; round < 5; round++) after(10_000);
+  expect(presence.size).toBe(0);
+  expect(presence.nextMs).toBe(Infinity);
+  expect(presence.isReady).toBe(false);
+});
+
+describe('what members may take', () => {
+  const ALL = { membersBytesMax: 10_000, userMembersBytesMax: 4000, infosBytesMax: 3000 };
+
+  test('is bounded, for one user as for all, and free again when they have gone', () => {
+    const { presence, enter, leave, after } = begin({ ...ALL, graceMs: 1000 });
+    const rooms = Array.from({ length: 100 }, (_, index) => `room.${index}`);
+    expect(presence.hasCapacity(rooms.slice(0, 5), 'ann')).toBe(true);
+    for (const room of rooms.slice(0, 5)) enter('ann', undefined, room);
+    expect(presence.hasCapacity(rooms.slice(0, 5), 'ann')).toBe(true);
+    expect(presence.hasCapacity(rooms.slice(5, 6), 'ann')).toBe(false);
+    expect(presence.hasCapacity(rooms.slice(5, 6), 'bob')).toBe(true);
+    expect(presence.hasCapacity(rooms.slice(5), undefined)).toBe(false);
+    expect(presence.memoryUsage.presence_members).toMatchObject({ bytesMax: 10_000, refused: 2 });
+    after(0);
+    for (const room of rooms.slice(0, 5)) leave('ann', room);
+    after(1000);
+    expect([presence.memoryUsage.presence_members.bytes, presence.hasCapacity(rooms.slice(5, 10), 'ann')]).toEqual([
+      0,
+      true,
+    ]);
+  });
+
+  test('of what is shown is bounded: equal ones count once, and beyond it a user is shown without', () => {
+    const { presence, enter, leave, after } = begin({ ...ALL, graceMs: 1000 });
+    const info = (letter: string): object => ({ name: letter.repeat(100) });
+    for (const user of ['ann', 'bob', 'cem']) enter(user, info('a'));
+    enter('dan', info('d'));
+    enter('eve', info('e'));
+    after(0);
+    const shown = (): unknown[] => presence.snapshot(ROOM).members.map((each) => [each.user, each.info !== undefined]);
+    expect(shown()).toEqual([
+      ['ann', true],
+      ['bob', true],
+      ['cem', true],
+      ['dan', true],
+      ['eve', false],
+    ]);
+    expect(presence.memoryUsage.presence_info).toMatchObject({ refused: 1 });
+    expect(presence.memoryUsage.presence_info.bytes).toBeLessThanOrEqual(3000);
+    for (const user of ['ann', 'bob', 'cem', 'dan']) leave(user);
+    after(1000);
+    enter('eve', info('e'));
+    after(1000);
+    expect(shown()).toEqual([['eve', true]]);
+    leave('eve');
+    leave('eve');
+    after(1000);
+    expect(presence.memoryUsage.presence_info.bytes).toBe(0);
+  });
+});

@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest';
+import { closestMatch } from './closest-match.ts';
+
+const KNOWN = ['listen', 'delivery.heartbeatMs', 'limits.headerBytesMax', 'limits.bodyBytesMax', 'type', 'file'];
+
+test.each([
+  ['lissten', 'listen'],
+  ['tyep', 'type'],
+  ['heartbeatMs', 'delivery.heartbeatMs'],
+  ['delivery.heartbeat_ms', 'delivery.heartbeatMs'],
+  ['delivery.heartBeatMS', 'delivery.heartbeatMs'],
+  ['limits.bodyByteMax', 'limits.bodyBytesMax'],
+])('%s is taken for %s', (given, meant) => {
+  expect(closestMatch(given, KNOWN)).toBe(meant);
+});
+
+test.each(['', 'colour', 'x', 'zzzzzzzz'])('"%s" is taken for nothing', (given) => {
+  expect(closestMatch(given, KNOWN)).toBeUndefined();
+});

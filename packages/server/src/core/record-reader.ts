@@ -1,0 +1,89 @@
+import type { GapReason } from '@polycast/protocol';
+import type { Interest } from './interests/interest.ts';
+import { LOG_PAGE_COUNT_MAX, gapOf, pageEnd, type LogReader } from './log-reader.ts';
+import type { Position, StoredRecord } from './ports.ts';
+import type { Tail } from './tail.ts';
+import { SingleFlight } from './primitives/single-flight.ts';
+
+/** What comes next for whoever takes events as they are. */
+export interface RecordPage {
+  readonly records: readonly StoredRecord[];
+  /** Every event meant, up to and with this position, is in `records` or before. */
+  readonly reached: Position;
+  /** As a batch's. */
+  readonly gapThrough: Position;
+  readonly gapReason: GapReason;
+}
+
+/** What durable subscriptions read: events as they are, from the tail or, behind it, from the log. Nothing is framed here. */
+export class RecordReader {
+  readonly #tail: Tail;
+  readonly #reads: LogReader;
+  readonly #stats: { tailHits: number };
+  readonly #pendingReads = new SingleFlight<RecordPage>();
+  /** What was collected last: all who are woken together ask for the same. */
+  #lastCollected: (RecordPage & { readonly key: string; readonly head: Position }) | undefined;
+
+  constructor(tail: Tail, reads: LogReader, stats: { tailHits: number }) {
+    this.#tail = tail;
+    this.#reads = reads;
+    this.#stats = stats;
+  }
+
+  /** Some of the events that it has collected may be given to nobody any more. */
+  clear(): void {
+    this.#lastCollected = undefined;
+  }
+
+  /** As `Feed.nextRecords`. */
+  next(interest: Interest, after: Position, countMax: number, bytesMax: number): RecordPage | 'behind' | undefined {
+    const { head } = this.#tail;
+    if (after >= head || interest.mayHaveNewEvents(after) === false) return undefined;
+    if (!this.#tail.covers(interest, after)) return 'behind';
+    const key = `${after} ${countMax} ${bytesMax} ${interest.key}`;
+    const last = this.#lastCollected;
+    if (last !== undefined && last.head === head && last.key === key) return last;
+    this.#stats.tailHits++;
+    const collected = this.#tail.collect(interest, after, bytesMax, countMax, bodySize);
+    if (collected.records.length === 0 && collected.gapThrough === 0) interest.markQuiet(after, head);
+    this.#lastCollected = { key, head, gapReason: 'retention', ...collected };
+    return this.#lastCollected;
+  }
+
+  /** As `Feed.readRecords`. */
+  read(
+    interest: Interest,
+    after: Position,
+    through: Position,
+    countMax: number,
+    bytesMax: number,
+  ): Promise<RecordPage> {
+    const key = `${after} ${through} ${countMax} ${bytesMax} ${interest.key}`;
+    return this.#pendingReads.share(key, always, () => this.#page(interest, after, through, countMax, bytesMax));
+  }
+
+  async #page(
+    interest: Interest,
+    after: Position,
+    through: Position,
+    countMax: number,
+    bytesMax: number,
+  ): Promise<RecordPage> {
+    const end = Math.min(pageEnd(this.#tail, after), through);
+    if (after >= end) return { records: [], reached: Math.max(after, end), gapThrough: 0, gapReason: 'retention' };
+    const limit = Math.min(countMax, LOG_PAGE_COUNT_MAX);
+    const page = await this.#reads.page(interest, after, end, 'forward', limit, bytesMax);
+    const { gapThrough, gapReason } = gapOf(page, after);
+    if (page.records.length === 0 && gapThrough === 0) interest.markQuiet(after, page.reached);
+    return { records: page.records, reached: page.reached, gapThrough, gapReason };
+  }
+}
+
+function always(): boolean {
+  return true;
+}
+
+/** The size of an event that is not framed. */
+export function bodySize(bodyBytes: number): number {
+  return bodyBytes;
+}

@@ -1,0 +1,207 @@
+import { isUtf8 } from 'node:buffer';
+import { PolycastError } from '@polycast/protocol';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { ticksOf, type WheelTimer, type TimingWheel } from '../../core/primitives/timing-wheel.ts';
+import type { ByteBudget } from '../../core/primitives/byte-budget.ts';
+import { ChunkBuffer } from './chunk-buffer.ts';
+
+/** What reading bodies takes: of `Services`. */
+export interface BodyParts {
+  readonly wheel: TimingWheel;
+  /** For all bodies that are being read and have not come at once. */
+  readonly bodyBudget: ByteBudget;
+  readonly settings: {
+    readonly bodyBytesMax: number;
+    /** The whole body has to be there by then. */
+    readonly bodyTimeoutMs: number;
+  };
+}
+
+/** Whose body it is. */
+export interface BodyOwner {
+  /** Whether it still may send it, now that it is there. @throws PolycastError */
+  check(): void;
+  /** Whose share of the budget it takes; `undefined` for a server. */
+  readonly quotaOwner: string | undefined;
+}
+
+/**
+ * Reads a whole body. In the turn in which it ends, its owner is checked.
+ * @param bytesMax a bound below that of all bodies
+ * @throws PolycastError `body_too_large`, `request_timeout`, `overloaded`, `unsupported_media_type` (a content coding)
+ */
+export function readBody(
+  request: IncomingMessage,
+  services: BodyParts,
+  owner: BodyOwner,
+  bytesMax: number = Infinity,
+): Promise<Buffer> {
+  const { bodyTimeoutMs } = services.settings;
+  const bodyBytesMax = Math.min(bytesMax, services.settings.bodyBytesMax);
+  checkContentEncoding(request.headers);
+  const contentLength = Number(request.headers['content-length'] ?? 0);
+  if (contentLength > bodyBytesMax) return Promise.reject(bodyTooLarge(bodyBytesMax));
+  // A request that announces no body has ended before anybody listens (`optimizeEmptyRequests`).
+  if (request.readableEnded) return Promise.resolve(NO_BYTES);
+  return new Promise((resolve, reject) => {
+    new BodyReader(services, owner, bodyBytesMax, contentLength, resolve, reject).start(request, bodyTimeoutMs);
+  });
+}
+
+class BodyReader implements WheelTimer {
+  dueTick = 0;
+  placedTick = 0;
+  placedIndex = 0;
+  readonly #services: BodyParts;
+  readonly #owner: BodyOwner;
+  readonly #bodyBytesMax: number;
+  readonly #contentLength: number;
+  readonly #resolve: (body: Buffer) => void;
+  readonly #reject: (error: unknown) => void;
+  /** Nearly always there is no other. */
+  #first: Buffer | undefined = undefined;
+  /** All of them, once there is a second one. */
+  #chunks: ChunkBuffer | undefined = undefined;
+  #bytes = 0;
+  /** Of the budget. */
+  #reservedBytes = 0;
+  #done = false;
+
+  constructor(
+    services: BodyParts,
+    owner: BodyOwner,
+    bodyBytesMax: number,
+    announced: number,
+    resolve: (body: Buffer) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#services = services;
+    this.#owner = owner;
+    this.#bodyBytesMax = bodyBytesMax;
+    this.#contentLength = announced;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  start(request: ReadRequest, timeoutMs: number): void {
+    this.#services.wheel.schedule(this, ticksOf(timeoutMs));
+    request[READER] = this;
+    request.on('data', onData).on('end', onEnd).on('close', onClose);
+  }
+
+  onTimer(): void {
+    this.#fail(new PolycastError('request_timeout'));
+  }
+
+  append(chunk: Buffer): void {
+    if (this.#done) return;
+    this.#bytes += chunk.length;
+    if (this.#bytes > this.#bodyBytesMax) this.#fail(bodyTooLarge(this.#bodyBytesMax));
+    // Nearly every body comes in one piece, takes nothing of the budget, and is passed on as it is.
+    else if (this.#bytes !== this.#contentLength && !this.#reserve(chunk.length)) this.#fail(tooManyBodies());
+    else if (this.#first === undefined) this.#first = chunk;
+    else this.#appendTo(this.#first, chunk);
+  }
+
+  /** Every request ends with a `close`; only one that comes early means anything. */
+  abort(): void {
+    if (!this.#done) this.#fail(new PolycastError('invalid_request', 'The body broke off.'));
+  }
+
+  finish(): void {
+    if (this.#done) return;
+    try {
+      this.#owner.check();
+    } catch (error) {
+      return this.#fail(error);
+    }
+    this.#release();
+    this.#resolve(this.#chunks?.take() ?? this.#first ?? NO_BYTES);
+  }
+
+  #appendTo(first: Buffer, chunk: Buffer): void {
+    if (this.#chunks === undefined) {
+      this.#chunks = new ChunkBuffer();
+      this.#chunks.append(first);
+    }
+    this.#chunks.append(chunk);
+  }
+
+  #reserve(bytes: number): boolean {
+    if (!this.#services.bodyBudget.tryReserve(bytes, this.#owner.quotaOwner)) return false;
+    this.#reservedBytes += bytes;
+    return true;
+  }
+
+  #release(): void {
+    this.#done = true;
+    this.#services.wheel.cancel(this);
+    if (this.#reservedBytes > 0) this.#services.bodyBudget.release(this.#reservedBytes, this.#owner.quotaOwner);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#done) return;
+    this.#release();
+    this.#first = undefined;
+    this.#chunks = undefined;
+    this.#reject(error);
+  }
+}
+
+/** A request that knows its reader, so that its listeners can be shared by all. */
+interface ReadRequest extends IncomingMessage {
+  [READER]?: BodyReader;
+}
+
+const READER: unique symbol = Symbol('reader');
+
+function onData(this: ReadRequest, chunk: Buffer): void {
+  this[READER]?.append(chunk);
+}
+
+function onEnd(this: ReadRequest): void {
+  this[READER]?.finish();
+}
+
+function onClose(this: ReadRequest): void {
+  this[READER]?.abort();
+}
+
+const NO_BYTES = Buffer.alloc(0);
+
+/** Bytes as text. @throws PolycastError `invalid_utf8` */
+export function decodeUtf8(bytes: Uint8Array): string {
+  if (!isUtf8(bytes)) throw new PolycastError('invalid_utf8');
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+}
+
+/** @throws PolycastError `unsupported_media_type` for a body that is compressed */
+export function checkContentEncoding(headers: IncomingHttpHeaders): void {
+  const coding = headers['content-encoding'];
+  if (coding !== undefined && coding !== 'identity')
+    throw new PolycastError('unsupported_media_type', 'Bodies with a Content-Encoding are not taken.');
+}
+
+/** Calls back once when its time on the wheel has come. */
+export class Deadline implements WheelTimer {
+  dueTick = 0;
+  placedTick = 0;
+  placedIndex = 0;
+  readonly #onDeadline: () => void;
+
+  constructor(then: () => void) {
+    this.#onDeadline = then;
+  }
+
+  onTimer(): void {
+    this.#onDeadline();
+  }
+}
+
+function tooManyBodies(): PolycastError {
+  return new PolycastError('overloaded', 'Too many bodies are being sent at once.', { retryAfterMs: 1000 });
+}
+
+function bodyTooLarge(limit: number): PolycastError {
+  return new PolycastError('body_too_large', `At most ${limit} bytes are taken.`, { limit });
+}

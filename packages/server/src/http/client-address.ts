@@ -1,0 +1,112 @@
+import { unmapIpv4 } from '../core/primitives/address-key.ts';
+import type { IncomingMessage } from 'node:http';
+import { BlockList, isIP } from 'node:net';
+import { BoundedCache } from '../core/primitives/bounded-cache.ts';
+import type { Services } from './services.ts';
+
+/** The client's address; behind trusted proxies the one that those tell (PROTOCOL.md section 13.7). */
+export function clientAddress({ trustedProxies }: Pick<Services, 'trustedProxies'>, request: IncomingMessage): string {
+  const peer = request.socket.remoteAddress ?? '';
+  return trustedProxies.isConfigured ? trustedProxies.clientAddress(peer, request) : peer;
+}
+
+/** Proxies whose word on the client's address is taken. */
+export class TrustedProxies {
+  readonly #trusted = new BlockList();
+  readonly #header: ForwardedHeader;
+  readonly #trustCache = new BoundedCache<boolean>(TRUST_CACHE_BYTES_MAX, () => 0);
+  readonly isConfigured: boolean;
+
+  /**
+   * @param networks addresses and CIDR networks
+   * @param header the one that they set; the other is their clients' to make up
+   */
+  constructor(networks: readonly string[], header: ForwardedHeader) {
+    this.#header = header;
+    this.isConfigured = networks.length > 0;
+    for (const network of networks) addNetwork(this.#trusted, network);
+  }
+
+  /** Whether the peer of a socket is one of them. */
+  isTrusted(peer: string): boolean {
+    return this.isConfigured && this.#isInNetworks(unmapIpv4(peer));
+  }
+
+  /** From the right, each proxy has noted who spoke to it: the first who is none of ours is the client. */
+  clientAddress(peer: string, request: IncomingMessage): string {
+    let address = unmapIpv4(peer);
+    if (!this.#isInNetworks(address)) return address;
+    const forwarded = request.headers[this.#header];
+    if (forwarded === undefined) return address;
+    const hops = String(forwarded).split(',');
+    for (let index = hops.length - 1; index >= 0 && index >= hops.length - HOPS_MAX; index--) {
+      const hop =
+        this.#header === 'forwarded' ? forwardedFor(hops[index] as string) : withoutPort(hops[index] as string);
+      // What is no address was made up before a trusted proxy: it is that proxy's client that we know.
+      if (hop === undefined || isIP(hop) === 0) return address;
+      address = unmapIpv4(hop);
+      if (!this.#isInNetworks(address)) return address;
+    }
+    return address;
+  }
+
+  #isInNetworks(address: string): boolean {
+    let verdict = this.#trustCache.get(address);
+    if (verdict === undefined) {
+      const family = isIP(address);
+      verdict = family !== 0 && this.#trusted.check(address, family === 6 ? 'ipv6' : 'ipv4');
+      this.#trustCache.set(address, verdict);
+    }
+    return verdict;
+  }
+}
+
+export type ForwardedHeader = 'x-forwarded-for' | 'forwarded';
+
+const HOPS_MAX = 32;
+/** Some 10,000. An address may carry a zone of any length (`fe80::1%…`). */
+const TRUST_CACHE_BYTES_MAX = 2 * 1024 * 1024;
+
+function addNetwork(list: BlockList, text: string): void {
+  const [address = '', bits] = text.split('/');
+  const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+  if (bits === undefined) list.addAddress(address, family);
+  else list.addSubnet(address, Number(bits), family);
+}
+
+/** Whether an address is one of the internet's: not of this machine, nor of a private network. */
+export function isPublic(text: string): boolean {
+  const address = unmapIpv4(text).split('%')[0] as string;
+  const family = isIP(address);
+  return family !== 0 && !NON_PUBLIC_NETWORKS.check(address, family === 6 ? 'ipv6' : 'ipv4');
+}
+
+const NON_PUBLIC_NETWORKS = new BlockList();
+for (const network of [
+  '0.0.0.0/8',
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '::1',
+  'fc00::/7',
+  'fe80::/10',
+])
+  addNetwork(NON_PUBLIC_NETWORKS, network);
+
+/** `192.0.2.7`, `192.0.2.7:4711`, `2001:db8::7`, `[2001:db8::7]:4711` */
+function withoutPort(text: string): string {
+  const hop = text.trim();
+  return /^\[([^\]]*)\](?::\d+)?$/.exec(hop)?.[1] ?? /^([\d.]+):\d+$/.exec(hop)?.[1] ?? hop;
+}
+
+/** The `for` of one element (RFC 7239 section 4). */
+function forwardedFor(element: string): string | undefined {
+  for (const pair of element.split(';')) {
+    const [, value] = /^\s*for\s*=\s*("[^"]*"|[^\s"]+)\s*$/i.exec(pair) ?? [];
+    if (value !== undefined) return withoutPort(value.replaceAll('"', ''));
+  }
+  return undefined;
+}

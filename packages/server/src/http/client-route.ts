@@ -1,0 +1,90 @@
+import { PolycastError } from '@polycast/protocol';
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { brotliCompress, gzip } from 'node:zlib';
+import { REVALIDATE, entityTag, entityTagHeader, addVary } from './headers/cache-headers.ts';
+import { acceptedEncoding, COMPRESS_BYTES_MIN } from './body/compress.ts';
+import { includesTag } from './headers/conditional-headers.ts';
+import type { UnauthorizedRoute } from './route.ts';
+import { respond, respondEmpty } from './respond.ts';
+
+/** The built SDK, and what a page loads beside it where it needs that. */
+const MODULES = ['client.js', 'client/presence.js', 'client/tabs.js'];
+
+/**
+ * `GET /client.js` and its companions: modules for a plain `<script type="module">`. Pages of any origin may load them.
+ * @param pathOf where the built module of this name is
+ */
+export function clientRoutes(pathOf: (name: string) => string): readonly UnauthorizedRoute[] {
+  return MODULES.map((name) => clientRoute(`/${name}`, new BuiltScript(pathOf(name))));
+}
+
+function clientRoute(path: string, script: BuiltScript): UnauthorizedRoute {
+  return {
+    method: 'GET',
+    path,
+    isPublic: true,
+    async answer(request, response) {
+      const encodings = await script.read();
+      if (encodings === undefined)
+        throw new PolycastError('not_found', 'The client has not been built: run `npm run build`.');
+      const encoding = acceptedEncoding(request.headers['accept-encoding']);
+      const { bytes, tag, isEncoded } = encoding === undefined ? encodings.identity : encodings[encoding];
+      const headers = [...addVary(REVALIDATE, 'Accept-Encoding'), ...entityTagHeader(tag)];
+      headers.push('Cross-Origin-Resource-Policy', 'cross-origin');
+      if (includesTag(request.headers['if-none-match'], tag)) return respondEmpty(response, 304, headers);
+      if (isEncoded) headers.push('Content-Encoding', encoding as string);
+      respond(response, 200, 'text/javascript; charset=utf-8', bytes, headers);
+    },
+  };
+}
+
+/** A script as it is sent in one coding. */
+interface EncodedScript {
+  readonly bytes: Buffer;
+  readonly tag: string;
+  readonly isEncoded: boolean;
+}
+
+type EncodedScripts = Readonly<Record<'identity' | 'br' | 'gzip', EncodedScript>>;
+
+/** A built file, compressed once for all who ask, and anew when it has been built anew. */
+class BuiltScript {
+  readonly #file: string;
+  #version = '';
+  #encodings: Promise<EncodedScripts> | undefined;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  /** `undefined` when it has not been built. */
+  async read(): Promise<EncodedScripts | undefined> {
+    const found = await stat(this.#file).catch(() => undefined);
+    if (found === undefined) return undefined;
+    const stamp = `${found.mtimeMs} ${found.size}`;
+    if (stamp !== this.#version) {
+      this.#version = stamp;
+      this.#encodings = encodeScript(this.#file);
+    }
+    return this.#encodings?.catch(() => {
+      this.#version = '';
+      return undefined;
+    });
+  }
+}
+
+async function encodeScript(file: string): Promise<EncodedScripts> {
+  const bytes = await readFile(file);
+  const hash = createHash('sha256').update(bytes).digest('base64url').slice(0, 22);
+  const identity = { bytes, tag: entityTag(hash, true), isEncoded: false };
+  if (bytes.length < COMPRESS_BYTES_MIN) return { identity, br: identity, gzip: identity };
+  const [brotli, gzipped] = await Promise.all([promisify(brotliCompress)(bytes), promisify(gzip)(bytes, { level: 9 })]);
+  return {
+    identity,
+    // Each coding is another representation, and so has another strong tag (RFC 9110 section 8.8.3.3).
+    br: { bytes: brotli, tag: entityTag(`${hash}-br`, true), isEncoded: true },
+    gzip: { bytes: gzipped, tag: entityTag(`${hash}-gzip`, true), isEncoded: true },
+  };
+}

@@ -1,0 +1,398 @@
+import { PolycastError } from '@polycast/protocol';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
+import {
+  hasPendingResponse,
+  refuseAfterPending,
+  refuseMalformed,
+  writeRefusal,
+  type ClientError,
+} from './sockets/raw-refusal.ts';
+import { detachedCopy } from '../core/interests/interest.ts';
+import { channelRoutes } from '../streams/channel-routes.ts';
+import { clientAddress } from './client-address.ts';
+import { authorizeQuery, createConsumer } from '../streams/consumer.ts';
+import { checkCredentials } from '../auth/permission.ts';
+import { readEvents } from '../streams/events-route.ts';
+import { EventsQueryParser } from '../streams/events-query.ts';
+import { createHttpServer, routeHttp2 } from './http-server.ts';
+import { Http2Connections } from './http2/http2-connections.ts';
+import { IdleConnections, markUsed, stopTracking, type IdleTracker } from './sockets/idle-connections.ts';
+import { PUBLIC_CORS, type OriginPolicy } from './headers/origin-policy.ts';
+import { withErrorListener } from './sockets/error-safe-socket.ts';
+import { checkRequestHead } from './request-head.ts';
+import { createHandler, routeName, type RequestHandler, type Route } from './route.ts';
+import { toPolycastError, respondEmpty, respondProblem, setCommonHeaders } from './respond.ts';
+import { Router, type RouteMatch } from './router.ts';
+import { SocketLimit } from './sockets/socket-limit.ts';
+import { setSecurityHeaders, createStrictTransportHeader } from './security-headers.ts';
+import type { Services } from './services.ts';
+import { UnreadResponses } from './sockets/unread-responses.ts';
+import { endWaitingWith, noteWaiting } from './sockets/waiting-responses.ts';
+import { openWebSocket, readHandshake } from '../streams/websocket/websocket-session.ts';
+
+export interface HttpSettings {
+  readonly headerBytesMax: number;
+  readonly headersTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly connectionsMax: number;
+  readonly unreadResponsesBytesMax: number;
+  readonly socketsPerAddressMax: number | null;
+  readonly socketsPerPublicAddressMax: number | null;
+  /** Requests that name another host than the loopback are refused. */
+  readonly loopbackHostsOnly: boolean;
+  /** The name that this hub has for others, which is answered as well. */
+  readonly publicHost: string | undefined;
+  readonly tls: TlsSettings | undefined;
+  /** Of HTTP/2: open streams of one connection, and those that a client takes back, for each second. */
+  readonly http2StreamsMax: number;
+  readonly http2ResetsPerSecondMax: number;
+}
+
+export interface TlsSettings {
+  readonly certificate: Buffer;
+  readonly key: Buffer;
+  readonly http2: boolean;
+  /** How long browsers are told to come by TLS only, in seconds; 0: they are told nothing. */
+  readonly hstsMaxAgeSeconds: number;
+}
+
+/** The HTTP side of the hub: which address is answered by whom, and what is refused before anyone is asked. */
+export class HttpFrontend {
+  readonly server: Server;
+  /** The connections over which HTTP/2 is spoken. */
+  readonly http2: Http2Connections;
+  /** What clients have asked for and do not take. */
+  readonly unreadResponses: UnreadResponses;
+  /** All that is answered. */
+  readonly routes: readonly Route[];
+  readonly #services: Services;
+  readonly #origins: OriginPolicy;
+  readonly #queries: EventsQueryParser;
+  readonly #router = new Router<RegisteredRoute>();
+  #draining = false;
+  /** Connections beyond the limit: their first request is told so, and they are closed. */
+  readonly #refusals = new WeakMap<Duplex, PolycastError>();
+  #hasRefusals = false;
+  readonly #socketLimit: SocketLimit | undefined;
+  /** How many there may be at most, by what the server said last. */
+  #connectionCountBound = 0;
+  readonly #loopbackHostsOnly: boolean;
+  /** The `Host` that was found to be one of them last: most requests name it again. */
+  #lastAcceptedHost: string | undefined;
+  readonly #publicHost: string | undefined;
+  readonly #strictTransportHeader: readonly string[];
+
+  /** @param routes what is answered beside the transports' own: health, metrics, pages */
+  constructor(services: Services, settings: HttpSettings, routes: readonly Route[]) {
+    this.#services = services;
+    this.#loopbackHostsOnly = settings.loopbackHostsOnly;
+    this.#publicHost = settings.publicHost?.toLowerCase();
+    this.#strictTransportHeader = createStrictTransportHeader(settings.tls?.hstsMaxAgeSeconds ?? 0);
+    this.#origins = services.originPolicy;
+    this.#queries = new EventsQueryParser(services.settings);
+    this.routes = [...this.#builtInRoutes(), ...routes];
+    for (const route of this.routes) {
+      const { path, isPublic = false } = route;
+      const stored: RegisteredRoute = {
+        handle: createHandler(services, route),
+        isPublic,
+        isApi: path.startsWith('/v1/'),
+        name: routeName(route),
+      };
+      this.#router.add(route, stored);
+    }
+    this.unreadResponses = new UnreadResponses(services, settings.unreadResponsesBytesMax);
+    this.server = createHttpServer(settings);
+    this.server.maxConnections = settings.connectionsMax + REFUSED_CONNECTIONS_MAX;
+    const { socketsPerAddressMax, socketsPerPublicAddressMax } = settings;
+    const countMax = socketsPerAddressMax ?? socketsPerPublicAddressMax;
+    if (countMax !== null) {
+      const limit = new SocketLimit(countMax, services.trustedProxies, socketsPerAddressMax === null);
+      this.#socketLimit = limit;
+      this.server.on('connection', (socket) => limit.add(socket));
+    }
+    const keepAlive = new IdleConnections(services.wheel, settings.keepAliveTimeoutMs);
+    this.server.on(settings.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
+      keepAlive.track(socket);
+      this.#countConnection(socket, settings.connectionsMax);
+    });
+    this.http2 = new Http2Connections(services, http2Settings(settings), ({ request, response }) =>
+      this.#handleRequest(request, response, undefined),
+    );
+    if (settings.tls?.http2 === true)
+      routeHttp2(this.server, (socket) => {
+        this.http2.add(socket);
+        this.#countConnection(socket, settings.connectionsMax);
+      });
+    this.server.on('request', (request, response) => this.#asked(request, response));
+    this.server.on(
+      'upgrade',
+      (request: IncomingMessage, stream: Duplex, head: Buffer) => void this.#handleUpgrade(request, stream, head),
+    );
+    this.server.on('connect', (request: IncomingMessage, stream: Duplex) =>
+      refuseConnectionRequest(request, stream, new PolycastError('method_not_allowed', 'This is no proxy.')),
+    );
+    // An expectation that we do not know may be passed over (RFC 9110 section 10.1.1).
+    this.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) =>
+      this.#asked(request, response),
+    );
+    this.server.on('clientError', (error: ClientError, socket: Duplex) =>
+      refuseMalformed(error, withErrorListener(socket as Socket), settings.headerBytesMax),
+    );
+    this.server.on('drop', () =>
+      services.logger.warn(
+        { limit: settings.connectionsMax },
+        'a connection was refused: limits.connectionsMax is reached',
+      ),
+    );
+  }
+
+  /** From now on new publishes and new readers are sent elsewhere. */
+  drain(): void {
+    this.#draining = true;
+    this.http2.drain();
+  }
+
+  /** Connections of addresses that had too many. */
+  get socketsRefused(): number {
+    return this.#socketLimit?.refused ?? 0;
+  }
+
+  #countConnection(socket: Socket, connectionsMax: number): void {
+    this.unreadResponses.watch(socket);
+    const refusal = this.#socketLimit?.refusalOf(socket);
+    if (refusal !== undefined) return this.#refuseConnection(socket, refusal);
+    if (++this.#connectionCountBound <= connectionsMax) return;
+    this.#connectionCountBound = 0;
+    this.server.getConnections((_error, count) => {
+      this.#connectionCountBound += count;
+      if (count > connectionsMax)
+        this.#refuseConnection(
+          socket,
+          new PolycastError('overloaded', 'The hub has as many connections as it may.', { retryAfterMs: 5000 }),
+        );
+    });
+  }
+
+  #refuseConnection(socket: Socket, error: PolycastError): void {
+    this.#refusals.set(socket, error);
+    this.#hasRefusals = true;
+  }
+
+  /**
+   * A page whose name was pointed at this machine (DNS rebinding) is of the same origin as the hub it then reaches: where whoever is on
+   * this machine may do everything, only the names of the loopback are answered.
+   */
+  #checkHost({ headers: { host } }: IncomingMessage): void {
+    if (host === undefined || host === this.#lastAcceptedHost) return;
+    const isAllowed = LOOPBACK_HOST.test(host) || host.toLowerCase().replace(/:\d+$/, '') === this.#publicHost;
+    if (!isAllowed) throw new PolycastError('host_not_allowed', `It does not answer as ${host.slice(0, 100)}.`);
+    this.#lastAcceptedHost = detachedCopy(host);
+  }
+
+  #checkConnectionLimit({ socket }: IncomingMessage): void {
+    const error = this.#refusals.get(socket);
+    if (error !== undefined) throw error;
+  }
+
+  #builtInRoutes(): Route[] {
+    const answer: RequestHandler = (request, response) => readEvents(this.#services, this.#queries, request, response);
+    return [{ method: 'GET', path: '/v1/events', answer }, ...channelRoutes(this.#services)];
+  }
+
+  /** What comes over HTTP/1.1. */
+  #asked(request: IncomingMessage, response: ServerResponse): void {
+    noteWaiting(response);
+    this.#handleRequest(request, response, markUsed(request.socket));
+  }
+
+  #handleRequest(request: IncomingMessage, response: ServerResponse, connection: IdleTracker | undefined): void {
+    try {
+      if (this.#hasRefusals) this.#checkConnectionLimit(request);
+      checkRequestHead(request);
+      const { url = '/', method = 'GET', headers } = request;
+      if (this.#loopbackHostsOnly) this.#checkHost(request);
+      if (headers.origin !== undefined || this.#origins.allowsCrossOrigin || this.#strictTransportHeader.length > 0)
+        setCommonHeaders(response, [...this.#strictTransportHeader, ...this.#origins.corsHeaders(request)]);
+      const isForbiddenOrigin =
+        (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined) && !this.#origins.allows(request);
+      // The address that is asked for most needs no search.
+      if (method === 'GET' && url.startsWith('/v1/events?') && !this.#draining && !isForbiddenOrigin) {
+        const reading = readEvents(this.#services, this.#queries, request, response, connection);
+        if (reading !== undefined) reading.catch((error: unknown) => this.#handleError(request, response, error));
+        return;
+      }
+      const question = url.indexOf('?');
+      const path = question < 0 ? url : url.slice(0, question);
+      if (method !== 'POST' || !path.startsWith('/v1/')) setSecurityHeaders(response, this.#strictTransportHeader);
+      const found = method === 'OPTIONS' ? null : this.#router.find(method, path);
+      if (isForbiddenOrigin) this.#handleForbiddenOrigin(request, response, found);
+      if (method === 'OPTIONS') return this.#respondOptions(request, response, path);
+      const query = question < 0 ? '' : url.slice(question + 1);
+      if (found === null) return this.#respondNotFound(response, path);
+      const { handle: answer, isApi } = found.route;
+      if (isApi) this.#checkDraining();
+      const pending = answer(request, response, found.params, query);
+      if (pending instanceof Promise) pending.catch((error: unknown) => this.#handleError(request, response, error));
+    } catch (error) {
+      this.#handleError(request, response, error);
+    }
+  }
+
+  /**
+   * Every request of a page that is not allowed, whatever it asks, ends here, before anyone is asked who sends it. So its browser may be
+   * told that it may ask, and the page may read why it is refused (docs/decisions/0030-refused-origins.md).
+   */
+  #handleForbiddenOrigin(
+    request: IncomingMessage,
+    response: ServerResponse,
+    found: RouteMatch<RegisteredRoute> | null,
+  ): void {
+    if (found?.route.isPublic === true) return setCommonHeaders(response, PUBLIC_CORS);
+    setCommonHeaders(response, [...this.#strictTransportHeader, ...this.#origins.refusalHeaders(request)]);
+    if (request.method !== 'OPTIONS') throw originNotAllowed(request);
+  }
+
+  #checkDraining(): void {
+    if (this.#draining) throw new PolycastError('draining', undefined, { retryAfterMs: 1000 });
+  }
+
+  #respondOptions(request: IncomingMessage, response: ServerResponse, path: string): void {
+    const methods = this.#router.allowedMethods(path);
+    if (methods === '') return this.#respondNotFound(response, path);
+    respondEmpty(response, 204, ['Allow', methods, ...this.#origins.preflightHeaders(request, methods)]);
+  }
+
+  #respondNotFound(response: ServerResponse, path: string): void {
+    const methods = this.#router.allowedMethods(path);
+    const isUnknownPath = methods === '';
+    const error = isUnknownPath
+      ? new PolycastError('not_found')
+      : new PolycastError('method_not_allowed', `Allowed: ${methods}.`);
+    this.#recordRefusal(response.req, error, NO_ROUTE);
+    respondProblem(response, error, isUnknownPath ? [] : ['Allow', methods]);
+  }
+
+  #recordRefusal(request: IncomingMessage, error: PolycastError, route: string): void {
+    const { origin, host } = request.headers;
+    this.#services.refusalLog.record(error, { route, address: clientAddress(this.#services, request), origin, host });
+  }
+
+  /** What a request is counted as; looked up only when it is refused. */
+  #matchedRouteName(request: IncomingMessage): string {
+    const found = this.#router.find(request.method ?? 'GET', pathOf(request));
+    return found === null ? NO_ROUTE : found.route.name;
+  }
+
+  #handleError(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+    const known = toPolycastError(error);
+    if (known.code === 'internal_error')
+      this.#services.logger.error({ error, path: pathOf(request) }, 'a request failed');
+    this.#recordRefusal(request, known, this.#matchedRouteName(request));
+    if (response.destroyed) return;
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    // What is left of a body that was not read is not waited for.
+    const isUnread = request.httpVersionMajor === 1 && !request.complete && announcesBody(request);
+    if (isUnread || this.#refusals.has(request.socket)) response.shouldKeepAlive = false;
+    respondProblem(response, known);
+    if (isUnread) request.resume();
+  }
+
+  async #handleUpgrade(request: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> {
+    const socket = withErrorListener(request.socket);
+    if (hasPendingResponse(socket))
+      return refuseConnectionRequest(request, stream, new PolycastError('pipelined_request'));
+    // Behind half a body Node gives something that is no socket.
+    if (stream !== socket || announcesBody(request))
+      return refuseConnectionRequest(request, stream, new PolycastError('invalid_request', 'An upgrade has no body.'));
+    stopTracking(socket);
+    try {
+      if (this.#hasRefusals) this.#checkConnectionLimit(request);
+      checkRequestHead(request);
+      const { url = '/' } = request;
+      const question = url.indexOf('?');
+      if ((question < 0 ? url : url.slice(0, question)) !== '/v1/events') throw new PolycastError('not_found');
+      this.#checkDraining();
+      if (this.#loopbackHostsOnly) this.#checkHost(request);
+      if (!this.#origins.allows(request)) throw originNotAllowed(request);
+      const handshake = readHandshake(request);
+      const query = this.#queries.parse(url);
+      const principal = authorizeQuery(this.#services, request, query);
+      const consumer = createConsumer(
+        this.#services,
+        request,
+        query,
+        principal instanceof Promise ? await principal : principal,
+      );
+      const known = consumer instanceof Promise ? await consumer : consumer;
+      if (socket.destroyed) return;
+      checkCredentials(this.#services, known.principal);
+      this.#services.connectionQuota.admit(known.principal, known.address);
+      this.#services.presence.checkCapacity(known.principal, known.interest.patterns);
+      openWebSocket(this.#services, socket, head, handshake, known, query.types);
+    } catch (error) {
+      const known = toPolycastError(error);
+      if (known.code === 'internal_error')
+        this.#services.logger.error({ error, path: pathOf(request) }, 'an upgrade failed');
+      this.#recordRefusal(request, known, 'WebSocket');
+      writeRefusal(socket, known);
+    }
+  }
+}
+
+/** How many more are let in than the limit says, to be told; those beyond are closed without a word. */
+const REFUSED_CONNECTIONS_MAX = 256;
+
+function http2Settings(settings: HttpSettings): ConstructorParameters<typeof Http2Connections>[1] {
+  return {
+    streamsMax: settings.http2StreamsMax,
+    resetsPerSecondMax: settings.http2ResetsPerSecondMax,
+    streamsTotalMax: settings.connectionsMax,
+    headerBytesMax: settings.headerBytesMax,
+    idleMs: settings.keepAliveTimeoutMs,
+  };
+}
+
+function originNotAllowed({ headers: { origin } }: IncomingMessage): PolycastError {
+  if (origin === undefined)
+    return new PolycastError('origin_not_allowed', 'A page of another site, which does not say of which.');
+  const detail = origin === 'null' ? 'A file, or a sandboxed frame.' : `allowedOrigins does not list ${origin}.`;
+  return new PolycastError('origin_not_allowed', detail);
+}
+
+interface RegisteredRoute {
+  readonly handle: RequestHandler;
+  readonly isPublic: boolean;
+  /** Below `/v1/`, however a request may spell that. */
+  readonly isApi: boolean;
+  readonly name: string;
+}
+
+/** What is refused before, or without, a route of the hub's. */
+const NO_ROUTE = 'none';
+const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
+
+function announcesBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
+}
+
+/** Refuses a request for the connection itself: an upgrade or `CONNECT`. */
+function refuseConnectionRequest(request: IncomingMessage, stream: Duplex, error: PolycastError): void {
+  withErrorListener(stream);
+  // Behind half a body, which is still to come, Node gives something that is no socket: nobody reads either.
+  stream.resume();
+  request.resume();
+  const socket = withErrorListener(request.socket);
+  endWaitingWith(socket);
+  refuseAfterPending(socket, error);
+}
+
+/** Without its query, which may hold a token. */
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '').split('?')[0] ?? '';
+}

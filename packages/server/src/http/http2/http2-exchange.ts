@@ -1,0 +1,131 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Http2ServerRequest, Http2ServerResponse, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
+
+/** One stream of HTTP/2, as the two objects that all of the hub's routes take. */
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/**
+ * Node's own shapes of a request and an answer over HTTP/2, with what else the routes look at: so the same code answers over both
+ * versions (PROTOCOL.md section 13.8).
+ */
+export function createExchange(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  rawHeaders: readonly string[],
+  socket: Socket,
+): Exchange {
+  // Section 8.3.1 of RFC 9113: the authority stands for `Host`.
+  headers.host ??= headers[':authority'];
+  const request = new Request(stream, headers, NO_OPTIONS, rawHeaders, socket);
+  // Streams report each reset by the client; the answer's `close` says all that anybody wants to know.
+  request.on('error', ignoreError);
+  const response = new Response(stream);
+  if (!stream.endAfterHeaders) stream.once('finish', closeUnreadStream);
+  return { request: request as unknown as IncomingMessage, response: response as unknown as ServerResponse };
+}
+
+/** The stream beneath an answer over HTTP/2, or undefined: then it is HTTP/1.1. */
+export function http2StreamOf(response: ServerResponse): ServerHttp2Stream | undefined {
+  return response instanceof Response ? response.stream : undefined;
+}
+
+class Request extends (Http2ServerRequest as RequestBase) {
+  readonly #socket: Socket;
+
+  constructor(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    options: object,
+    rawHeaders: readonly string[],
+    socket: Socket,
+  ) {
+    super(stream, headers, options, rawHeaders);
+    this.#socket = socket;
+  }
+
+  /** The connection itself: Node's stand-in for it fails as soon as the stream is gone. */
+  get socket(): Socket {
+    return this.#socket;
+  }
+}
+
+class Response extends (Http2ServerResponse as ResponseBase) {
+  get destroyed(): boolean {
+    return this.stream.destroyed;
+  }
+
+  /** What is about the connection is not said over HTTP/2 (RFC 9113 section 8.2.2). */
+  override writeHead(status: number, headers?: object): this {
+    return super.writeHead(
+      status,
+      Array.isArray(headers) ? withoutConnectionHeaders(headers as readonly string[]) : headers,
+    );
+  }
+
+  override setHeader(name: string, value: string | number | readonly string[]): void {
+    if (!CONNECTION_HEADERS.has(name.toLowerCase())) super.setHeader(name, value);
+  }
+
+  /**
+   * A long body is handed over piece by piece, as the client takes it: what has been handed over counts as memory of its connection,
+   * and where that is used up further streams are refused.
+   */
+  override end(body: string | Uint8Array = '', encoding: BufferEncoding = 'utf8'): this {
+    if (body.length <= CHUNK_BYTES) return super.end(body, encoding);
+    this.#endFrom(typeof body === 'string' ? Buffer.from(body, encoding) : body, 0);
+    return this;
+  }
+
+  #endFrom(body: Uint8Array, from: number): void {
+    const through = from + CHUNK_BYTES;
+    if (this.destroyed) return;
+    if (through >= body.length) super.end(body.subarray(from), 'utf8');
+    else super.write(body.subarray(from, through), 'utf8', () => this.#endFrom(body, through));
+  }
+
+  /** As HTTP/1.1's has it. */
+  setHeaders(headers: Headers): this {
+    for (const [name, value] of headers) this.setHeader(name, value);
+    return this;
+  }
+}
+
+/** The types of Node declare as properties what are accessors. */
+type RequestBase = new (
+  ...parameters: ConstructorParameters<typeof Http2ServerRequest>
+) => Omit<Http2ServerRequest, 'socket'>;
+type ResponseBase = new (stream: ServerHttp2Stream) => BaseResponse;
+
+interface BaseResponse extends Omit<Http2ServerResponse, 'destroyed' | 'writeHead' | 'setHeader' | 'end'> {
+  end(body: string | Uint8Array, encoding: BufferEncoding): this;
+  writeHead(status: number, headers?: object): this;
+  setHeader(name: string, value: string | number | readonly string[]): void;
+}
+
+/** What is left of a body once its answer is out is not waited for (RFC 9113 section 8.1). */
+function closeUnreadStream(this: ServerHttp2Stream): void {
+  if (!this.readableEnded) setImmediate(closeStream, this);
+}
+
+function closeStream(stream: ServerHttp2Stream): void {
+  if (!stream.readableEnded) stream.close();
+}
+
+function ignoreError(): void {}
+
+function withoutConnectionHeaders(pairs: readonly string[]): string[] {
+  const allowed: string[] = [];
+  for (let index = 0; index < pairs.length; index += 2)
+    if (!CONNECTION_HEADERS.has((pairs[index] as string).toLowerCase()))
+      allowed.push(pairs[index] as string, pairs[index + 1] as string);
+  return allowed;
+}
+
+const CONNECTION_HEADERS: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade']);
+/** A DATA frame's worth (RFC 9113 section 6.5.2): of a hundred streams together less than a connection may hold. */
+const CHUNK_BYTES = 16_384;
+const NO_OPTIONS = {};

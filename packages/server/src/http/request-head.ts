@@ -1,0 +1,67 @@
+import { PolycastError } from '@polycast/protocol';
+import type { IncomingMessage } from 'node:http';
+
+/**
+ * What HTTP asks of every request, before anybody looks at what it is about (PROTOCOL.md section 9.3). An address in absolute form
+ * becomes the path that it means, so that all checks of paths and hosts see one form.
+ * @throws PolycastError `invalid_header`, `invalid_request`, `unsupported_transfer_coding`
+ */
+export function checkRequestHead(request: IncomingMessage): void {
+  const { headers, rawHeaders, url = '/' } = request;
+  if (headers.host === undefined) {
+    if (request.httpVersionMinor > 0) throw new PolycastError('invalid_header', 'Host is missing.');
+  } else if (hasTwoHosts(rawHeaders)) throw new PolycastError('invalid_header', 'Host is given twice.');
+  const coding = headers['transfer-encoding'];
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked')
+    throw new PolycastError('unsupported_transfer_coding', `Not understood: ${coding.slice(0, 100)}.`);
+  if (url.charCodeAt(0) !== SLASH && url !== '*') applyAbsoluteTarget(request, url);
+  if (!url.startsWith(COMMON_PREFIX) && url.includes('%')) request.url = decodeUnreserved(request.url as string);
+}
+
+/** What is asked for most has nothing encoded in its path. */
+const COMMON_PREFIX = '/v1/events?';
+
+/**
+ * "URIs that differ in the replacement of an unreserved character with its corresponding percent-encoded octet are equivalent" (RFC 3986
+ * section 2.3): `/%6detrics` is `/metrics` for the router and for all checks.
+ */
+function decodeUnreserved(url: string): string {
+  const question = url.indexOf('?');
+  const path = question < 0 ? url : url.slice(0, question);
+  const decoded = path.replaceAll(/%[2-7][0-9A-Fa-f]/g, (encoded) => {
+    const character = String.fromCharCode(Number.parseInt(encoded.slice(1), 16));
+    return UNRESERVED.test(character) ? character : encoded;
+  });
+  return question < 0 ? decoded : decoded + url.slice(question);
+}
+
+const UNRESERVED = /^[A-Za-z0-9._~-]$/;
+
+const SLASH = 47;
+
+/**
+ * Node keeps the first one; a proxy in front may have looked at the second (RFC 9112 section 3.2). Most heads have one name of four
+ * letters, so no name is looked into.
+ */
+function hasTwoHosts(rawHeaders: readonly string[]): boolean {
+  let candidates = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2)
+    if ((rawHeaders[index] as string).length === 4) candidates++;
+  return candidates > 1 && countHostHeaders(rawHeaders) > 1;
+}
+
+function countHostHeaders(rawHeaders: readonly string[]): number {
+  let count = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2)
+    if ((rawHeaders[index] as string).toLowerCase() === 'host') count++;
+  return count;
+}
+
+/** "The server MUST ignore the received Host header field … and instead use the host information of the request-target" (RFC 9112, 3.2.2). */
+function applyAbsoluteTarget(request: IncomingMessage, url: string): void {
+  const [, authority, target] = /^https?:\/\/([^/?#@]+)([^#]*)$/i.exec(url) ?? [];
+  if (authority === undefined || target === undefined)
+    throw new PolycastError('invalid_request', 'The address is neither a path nor one of http or https.');
+  request.headers.host = authority;
+  request.url = target.startsWith('/') ? target : `/${target}`;
+}

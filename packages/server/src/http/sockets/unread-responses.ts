@@ -1,0 +1,128 @@
+import type { ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { MemoryUsage } from '../../core/primitives/byte-budget.ts';
+import { addressKey } from '../../core/primitives/address-key.ts';
+import type { WheelTimer, TimingWheel } from '../../core/primitives/timing-wheel.ts';
+import { clientAddress } from '../client-address.ts';
+import type { Services } from '../services.ts';
+
+/**
+ * Answers that their clients have not taken yet: they are held until the socket takes them, for as long as the client likes. Together
+ * they are bounded in bytes: beyond it the client that holds the most loses its oldest, and with it the connection, and asks again. One
+ * that has not been taken after the time of a stalled reader goes as well.
+ */
+export class UnreadResponses implements MemoryUsage, WheelTimer {
+  readonly bytesMax: number;
+  readonly #services: UnreadResponsesParts;
+  readonly #wheel: TimingWheel;
+  readonly #stalledTicks: number;
+  /** The oldest first. */
+  readonly #responses = new Map<ServerResponse, UnreadResponse>();
+  readonly #byClient = new Map<string, Set<ServerResponse>>();
+  readonly #bytesByClient = new Map<string, number>();
+  #bytes = 0;
+  #refused = 0;
+  dueTick = 0;
+  placedTick = 0;
+  placedIndex = 0;
+
+  constructor(services: UnreadResponsesParts, bytesMax: number) {
+    this.bytesMax = bytesMax;
+    this.#services = services;
+    this.#wheel = services.wheel;
+    this.#stalledTicks = services.settings.session.stalledTicks;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** Watches over the answers of a connection, which say themselves when they have been given: `noteGiven`. */
+  watch(socket: Duplex): void {
+    (socket as TrackedSocket)[UNREAD_RESPONSES] = this;
+  }
+
+  /** An answer has been handed over. Most have left by now, and cost nothing here. */
+  add(response: ServerResponse, bytes: number): void {
+    if (response.writableFinished || response.destroyed) return;
+    const client = addressKey(clientAddress(this.#services, response.req));
+    if (this.#responses.size === 0) this.#wheel.schedule(this, this.#stalledTicks);
+    this.#responses.set(response, { bytes, client, sinceTick: this.#wheel.tick });
+    const ofClient = this.#byClient.get(client);
+    if (ofClient === undefined) this.#byClient.set(client, new Set([response]));
+    else ofClient.add(response);
+    this.#count(client, bytes);
+    const onTaken = (): void => this.#remove(response);
+    response.once('finish', onTaken).once('close', onTaken);
+    while (this.#bytes > this.bytesMax && this.#responses.size > 1) this.#abort(this.#oldestOfLargest());
+  }
+
+  /** Looks for those that nobody takes. */
+  onTimer(): void {
+    let nextTick = 0;
+    for (const [response, { sinceTick }] of this.#responses) {
+      nextTick = sinceTick + this.#stalledTicks;
+      if (nextTick > this.#wheel.tick) break;
+      this.#services.stats.stalled++;
+      this.#abort(response);
+    }
+    if (this.#responses.size > 0) this.#wheel.schedule(this, Math.max(1, nextTick - this.#wheel.tick));
+  }
+
+  #abort(response: ServerResponse): void {
+    this.#refused++;
+    this.#remove(response);
+    response.destroy();
+  }
+
+  #oldestOfLargest(): ServerResponse {
+    let largest = '';
+    let most = -1;
+    for (const [client, bytes] of this.#bytesByClient) if (bytes > most) [largest, most] = [client, bytes];
+    const [oldest] = this.#byClient.get(largest) as Set<ServerResponse>;
+    return oldest as ServerResponse;
+  }
+
+  #remove(response: ServerResponse): void {
+    const unread = this.#responses.get(response);
+    if (unread === undefined) return;
+    const { client, bytes } = unread;
+    this.#responses.delete(response);
+    const ofClient = this.#byClient.get(client);
+    ofClient?.delete(response);
+    if (ofClient?.size === 0) this.#byClient.delete(client);
+    this.#count(client, -bytes);
+  }
+
+  #count(client: string, change: number): void {
+    this.#bytes += change;
+    const bytes = (this.#bytesByClient.get(client) ?? 0) + change;
+    if (bytes > 0) this.#bytesByClient.set(client, bytes);
+    else this.#bytesByClient.delete(client);
+  }
+}
+
+type UnreadResponsesParts = Pick<Services, 'trustedProxies' | 'wheel' | 'settings' | 'stats'>;
+
+interface UnreadResponse {
+  readonly bytes: number;
+  readonly client: string;
+  readonly sinceTick: number;
+}
+
+/** An answer of so many bytes has been handed to its connection. */
+export function trackResponse(response: ServerResponse, bytes: number): void {
+  if (bytes >= TRACKED_BYTES_MIN) (response.req.socket as TrackedSocket)[UNREAD_RESPONSES]?.add(response, bytes);
+}
+
+/** A connection has one or two answers that are no longer than this, beside what Node buffers of its requests. */
+const TRACKED_BYTES_MIN = 1024;
+const UNREAD_RESPONSES: unique symbol = Symbol('answers');
+
+interface TrackedSocket extends Duplex {
+  [UNREAD_RESPONSES]?: UnreadResponses;
+}

@@ -1,0 +1,124 @@
+import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { Server } from 'node:https';
+import { createSecureContext } from 'node:tls';
+import { ticksOf, type WheelTimer, type TimingWheel } from '../core/primitives/timing-wheel.ts';
+import type { TransportLogger } from './services.ts';
+
+export interface CertificateFiles {
+  /** Paths of PEM files. */
+  readonly certificate: string;
+  readonly key: string;
+}
+
+export interface CertificatePair {
+  readonly certificate: Buffer;
+  readonly key: Buffer;
+}
+
+/** What was counted since the hub began. */
+export interface CertificateStats {
+  readonly reloaded: number;
+  readonly failed: number;
+  /** When the certificate in use ends, in milliseconds since 1970. */
+  readonly expiresMs: number;
+}
+
+/** What every context has, the first and those that replace it. */
+export const TLS_OPTIONS = { minVersion: 'TLSv1.2' } as const;
+
+export async function readCertificatePair(files: CertificateFiles): Promise<CertificatePair> {
+  const [certificate, key] = await Promise.all([readFile(files.certificate), readFile(files.key)]);
+  return { certificate, key };
+}
+
+/**
+ * Keeps a server's certificate the one of the files (PROTOCOL.md section 13.8). They are looked at again and again, and what is new is used
+ * once it is whole: a certificate and its own key. Until then new connections get the old one; open ones keep what they have.
+ */
+export class TlsCertificate implements WheelTimer {
+  dueTick = 0;
+  placedTick = 0;
+  placedIndex = 0;
+  readonly #server: Pick<Server, 'setSecureContext'>;
+  readonly #files: CertificateFiles;
+  readonly #logger: TransportLogger;
+  #lastRead: CertificatePair;
+  #expiresMs: number;
+  #reloaded = 0;
+  #failed = 0;
+  #lastError = '';
+  #reloading: Promise<void> | undefined;
+  #schedule: { readonly wheel: TimingWheel; readonly ticks: number } | undefined;
+
+  /** @param initial what the server was made with */
+  constructor(
+    server: Pick<Server, 'setSecureContext'>,
+    files: CertificateFiles,
+    initial: CertificatePair,
+    logger: TransportLogger,
+  ) {
+    this.#server = server;
+    this.#files = files;
+    this.#logger = logger;
+    this.#lastRead = initial;
+    this.#expiresMs = new X509Certificate(initial.certificate).validToDate.getTime();
+  }
+
+  get stats(): CertificateStats {
+    return { reloaded: this.#reloaded, failed: this.#failed, expiresMs: this.#expiresMs };
+  }
+
+  /** @param intervalMs how often the files are looked at */
+  watch(wheel: TimingWheel, intervalMs: number): void {
+    this.#schedule = { wheel, ticks: ticksOf(intervalMs) };
+    wheel.schedule(this, this.#schedule.ticks);
+  }
+
+  close(): void {
+    this.#schedule?.wheel.cancel(this);
+    this.#schedule = undefined;
+  }
+
+  onTimer(): void {
+    void this.reload().then(() => this.#schedule?.wheel.schedule(this, this.#schedule.ticks));
+  }
+
+  /** Looks at the files, and takes what is new there. Never throws: what is wrong is logged, once, and counted. */
+  reload(): Promise<void> {
+    this.#reloading ??= this.#look().finally(() => (this.#reloading = undefined));
+    return this.#reloading;
+  }
+
+  async #look(): Promise<void> {
+    try {
+      const pair = await readCertificatePair(this.#files);
+      if (pair.certificate.equals(this.#lastRead.certificate) && pair.key.equals(this.#lastRead.key)) return;
+      // Noted even when it is wrong: it is tried again when it has changed again.
+      this.#lastRead = pair;
+      this.#apply(pair);
+      this.#lastError = '';
+    } catch (error) {
+      this.#reportError(error as Error);
+    }
+  }
+
+  #apply({ certificate, key }: CertificatePair): void {
+    const options = { ...TLS_OPTIONS, cert: certificate, key };
+    createSecureContext(options);
+    const { validToDate, fingerprint256, subjectAltName } = new X509Certificate(certificate);
+    this.#server.setSecureContext(options);
+    this.#reloaded++;
+    this.#expiresMs = validToDate.getTime();
+    const fields = { names: subjectAltName, expires: validToDate.toISOString(), fingerprint: fingerprint256 };
+    if (this.#expiresMs < Date.now()) this.#logger.warn(fields, 'the certificate was reloaded, and has expired');
+    else this.#logger.info(fields, 'the certificate was reloaded');
+  }
+
+  #reportError({ message }: Error): void {
+    if (message === this.#lastError) return;
+    this.#lastError = message;
+    this.#failed++;
+    this.#logger.error({ ...this.#files, error: message }, 'the new certificate is not used, and the old one goes on');
+  }
+}

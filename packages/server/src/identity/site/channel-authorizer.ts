@@ -1,0 +1,47 @@
+import { hash } from 'node:crypto';
+import type { Action, Principal } from '../../core/access/principal.ts';
+import type { ChannelAuthorizer } from '../authority.ts';
+import type { SiteLookup } from './site-lookup.ts';
+
+/** The body of a question (PROTOCOL.md section 13.3). */
+export interface ChannelRequest {
+  readonly user: string;
+  readonly action: Action;
+  /** A channel, or a pattern where somebody wants to subscribe to one. */
+  readonly channel: string;
+  readonly claims: Readonly<Record<string, unknown>>;
+}
+
+/** Asks the site about a channel, where a rule leaves it to the site. It is never asked about whom nobody knows. */
+export class SiteChannelAuthorizer implements ChannelAuthorizer {
+  readonly #lookup: SiteLookup<boolean>;
+
+  constructor(lookup: SiteLookup<boolean>) {
+    this.#lookup = lookup;
+  }
+
+  forget(user: string): void {
+    this.#lookup.forget(user);
+  }
+
+  authorize({ user, claims }: Principal, action: Action, channel: string): boolean | Promise<boolean> {
+    if (user === undefined) return false;
+    const { key, body } = requestOf(user, claims, action, channel);
+    return this.#lookup.ask(key, () => body, user);
+  }
+
+  validUntil({ user, claims }: Principal, action: Action, channel: string): number {
+    return user === undefined ? Infinity : this.#lookup.validUntil(requestOf(user, claims, action, channel).key);
+  }
+}
+
+function requestOf(
+  user: string,
+  claims: Principal['claims'],
+  action: Action,
+  channel: string,
+): { readonly key: string; readonly body: string } {
+  const request: ChannelRequest = { user, action, channel, claims };
+  const body = JSON.stringify(request);
+  return { key: hash('sha256', body, 'base64url'), body };
+}

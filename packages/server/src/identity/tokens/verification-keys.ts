@@ -1,0 +1,94 @@
+import { createPublicKey, createSecretKey, type KeyObject, type webcrypto } from 'node:crypto';
+import type { TokenAlgorithm } from '../../core/access/identity-settings.ts';
+import type { Signer } from '../../core/access/principal.ts';
+import { SCHEMES } from './algorithms.ts';
+import { isObject, type JsonObject } from './strict-json.ts';
+
+/** A key that tokens are verified with. It is good for its one algorithm: what a token's header says cannot change that. */
+export interface VerificationKey extends Signer {
+  readonly algorithm: TokenAlgorithm;
+  /** Without one it stands for tokens with whatever `kid`. */
+  readonly kid: string | undefined;
+  readonly key: KeyObject;
+  /** Set once its issuer no longer has it: what was verified with it counts no more. */
+  isRetired: boolean;
+}
+
+/** Where an issuer's keys come from. */
+export interface KeySource {
+  /** The keys that may have signed a token of this algorithm and `kid`. Rejects with PolycastError `identity_unavailable`. */
+  find(
+    algorithm: TokenAlgorithm,
+    kid: string | undefined,
+  ): readonly VerificationKey[] | Promise<readonly VerificationKey[]>;
+  /** Whether a key of its own is still to be trusted. */
+  trusts(key: VerificationKey): boolean;
+}
+
+/** Keys that stand in the configuration. */
+export function staticKeySource(keys: readonly VerificationKey[]): KeySource {
+  return { find: (algorithm, kid) => matchingKeys(keys, algorithm, kid), trusts: () => true };
+}
+
+/** Those of an algorithm that a token with this `kid` may have been signed with. */
+export function matchingKeys(
+  keys: readonly VerificationKey[],
+  algorithm: TokenAlgorithm,
+  kid: string | undefined,
+): readonly VerificationKey[] {
+  return keys.filter(
+    (key) => key.algorithm === algorithm && (kid === undefined || key.kid === undefined || key.kid === kid),
+  );
+}
+
+/**
+ * A key from the text or the JWK that somebody wrote down.
+ * @param material PEM (a public key or a certificate), a JWK or its JSON; for HS256 the secret's own text, or a JWK of type `oct`
+ * @throws Error that says what is wrong with it
+ */
+export function createVerificationKey(
+  algorithm: TokenAlgorithm,
+  kid: string | undefined,
+  material: string | JsonObject,
+): VerificationKey {
+  const jwk = jwkIn(material);
+  const key = jwk === undefined ? keyFromText(algorithm, material as string) : keyFromJwk(jwk);
+  const problem = SCHEMES[algorithm].keyProblem(key);
+  if (problem !== undefined) throw new Error(problem);
+  const keyId = kid ?? (typeof jwk?.['kid'] === 'string' ? jwk['kid'] : undefined);
+  return { algorithm, kid: keyId, key, isRetired: false };
+}
+
+/** @throws Error when the JWK is no key, or more than a public one (RFC 7517) */
+export function keyFromJwk(jwk: JsonObject): KeyObject {
+  if (jwk['kty'] === 'oct') {
+    if (typeof jwk['k'] !== 'string') throw new Error('the JWK has no k');
+    return createSecretKey(jwk['k'], 'base64url');
+  }
+  if ('d' in jwk) throw new Error('it is a private key; the hub verifies and needs the public one alone');
+  return createPublicKey({ key: jwk as webcrypto.JsonWebKey, format: 'jwk' });
+}
+
+function keyFromText(algorithm: TokenAlgorithm, text: string): KeyObject {
+  const isPem = text.includes('-----BEGIN ');
+  if (algorithm === 'HS256') {
+    // Whoever knows a public key could sign with it as the secret.
+    if (isPem) throw new Error('it is in PEM, and HS256 asks for a secret');
+    return createSecretKey(Buffer.from(text));
+  }
+  if (!isPem) throw new Error('it is neither PEM nor a JWK');
+  if (text.includes('PRIVATE KEY-----'))
+    throw new Error('it is a private key; the hub verifies and needs the public one alone');
+  return createPublicKey(text);
+}
+
+function jwkIn(material: string | JsonObject): JsonObject | undefined {
+  if (typeof material !== 'string') return material;
+  if (!material.trimStart().startsWith('{')) return undefined;
+  try {
+    const value: unknown = JSON.parse(material);
+    return isObject(value) && 'kty' in value ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,203 @@
+import type { ErrorCode } from '@polycast/protocol';
+import { ANY_DATA, BYTES } from './binary-contents.ts';
+import type { ResponseDescription, Content, Parameter, Operation } from './operation.ts';
+import { list, ref } from './schemas.ts';
+
+const USER: Parameter = {
+  name: 'user',
+  in: 'path',
+  schema: { type: 'string', minLength: 1, maxLength: 128 },
+  required: true,
+  doc: "The site's name for the user, percent-encoded.",
+};
+const READ_ERRORS: readonly ErrorCode[] = [
+  'unauthorized',
+  'token_expired',
+  'forbidden',
+  'identity_unavailable',
+  'draining',
+];
+const ADMIN_ERRORS: readonly ErrorCode[] = [
+  ...READ_ERRORS,
+  'invalid_parameter',
+  'origin_not_allowed',
+  'invalid_json',
+  'invalid_utf8',
+  'invalid_body',
+  'body_too_large',
+  'unsupported_media_type',
+  'request_timeout',
+  'overloaded',
+];
+
+/**
+ * What is about users and who is there: PROTOCOL.md sections 13.5 and 13.6.
+ * @param publishing what a publish may be refused with
+ * @param key of a request
+ */
+export function userOperations(
+  publishing: readonly ErrorCode[],
+  key: Parameter,
+  published: ResponseDescription,
+  typeHeader: Parameter,
+): readonly Operation[] {
+  return [
+    {
+      method: 'GET',
+      path: '/v1/channels/{channel}/presence',
+      name: 'readPresence',
+      allowsAnonymous: true,
+      summary: 'Reads who is in a channel.',
+      section: '13.6',
+      doc: 'With the cursor at which it is true: what `polycast.presence.{channel}` has after that cursor brings it up to date.',
+      parameters: [
+        { name: 'channel', in: 'path', schema: ref('Channel'), required: true, doc: 'The channel.' },
+        {
+          name: 'token',
+          in: 'query',
+          schema: { type: 'string' },
+          doc: 'Credentials, for clients that can set no header; never logged.',
+        },
+      ],
+      bodies: [],
+      answers: [response(200, 'Who is there.', jsonContent(ref('Presence'), 'Its members, or only counts.'))],
+      errors: ['invalid_channel', 'invalid_parameter', ...READ_ERRORS, 'not_found', 'log_unavailable'],
+    },
+    {
+      method: 'POST',
+      path: '/v1/users/{user}/events',
+      name: 'publishToUser',
+      allowsAnonymous: true,
+      summary: "Publishes to all of a user's devices, now or when they come back.",
+      section: '13.5',
+      doc: 'JSON is an envelope without a channel, or an array of these; with `Polycast-Type`, and of any other media type, the body is the data. The key needs the scope `publish` for `polycast.private.>`, or for all.',
+      parameters: [USER, typeHeader, key],
+      bodies: [
+        {
+          mediaType: 'application/json',
+          schema: { oneOf: [ref('Letter'), { ...list(ref('Letter')), maxItems: 10_000 }] },
+          doc: 'One event, or at most 10,000.',
+        },
+        BYTES,
+        ANY_DATA,
+      ],
+      answers: [
+        published,
+        response(200, 'A result for each item, in order.', jsonContent(list(ref('Result')), 'For a list.')),
+      ],
+      errors: [...publishing, 'precondition_failed', 'batch_too_large'],
+    },
+    {
+      method: 'POST',
+      path: '/v1/users/events',
+      name: 'publishToUsers',
+      allowsAnonymous: true,
+      summary: 'Publishes to many users at once.',
+      section: '13.5',
+      doc: 'An envelope with `user` or `users` in place of `channel`, a list or a stream of lines of these. What goes to several users is an event each.',
+      parameters: [key],
+      bodies: [
+        {
+          mediaType: 'application/json',
+          schema: { oneOf: [ref('AddressedLetter'), list(ref('AddressedLetter'))] },
+          doc: 'One, or a list for at most 10,000 users in all.',
+        },
+        { mediaType: 'application/x-ndjson', schema: { type: 'string' }, doc: 'One a line, any number.' },
+      ],
+      answers: [
+        published,
+        response(
+          200,
+          'A result for each item, in order; of one with `users` it holds a result for each of them.',
+          jsonContent(
+            { oneOf: [ref('Results'), list({ oneOf: [ref('Result'), ref('Results')] })] },
+            'For `users`, and for a list.',
+          ),
+          { mediaType: 'application/x-ndjson', schema: { type: 'string' }, doc: 'For a stream: a result a line.' },
+        ),
+      ],
+      errors: [...publishing, 'duplicate_member', 'precondition_failed', 'batch_too_large'],
+    },
+    {
+      method: 'GET',
+      path: '/v1/users',
+      name: 'listUsers',
+      summary: 'Lists who is online, in the order of their names.',
+      section: '13.5',
+      doc: 'The key needs the scope `users`.',
+      parameters: [
+        {
+          name: 'online',
+          in: 'query',
+          schema: { const: 'true' },
+          required: true,
+          doc: 'The hub knows only the users who are online.',
+        },
+        {
+          name: 'limit',
+          in: 'query',
+          schema: { type: 'integer', minimum: 1, maximum: 1000, default: 100 },
+          doc: 'At most this many users.',
+        },
+        { name: 'after', in: 'query', schema: { type: 'string' }, doc: '`next` of the page before.' },
+      ],
+      bodies: [],
+      answers: [response(200, 'A page.', jsonContent(ref('UserList'), '`next` is the `after` of the next page.'))],
+      errors: [...READ_ERRORS, 'invalid_parameter'],
+    },
+    {
+      method: 'GET',
+      path: '/v1/users/{user}',
+      name: 'readUser',
+      summary: 'Reads whether a user is online, and how.',
+      section: '13.5',
+      doc: 'The key needs the scope `users`.',
+      parameters: [USER],
+      bodies: [],
+      answers: [response(200, 'The user, known here or not.', jsonContent(ref('User'), 'The user.'))],
+      errors: [...READ_ERRORS, 'invalid_parameter'],
+    },
+    {
+      method: 'POST',
+      path: '/v1/users/{user}/disconnect',
+      name: 'disconnectUser',
+      summary: "Ends all of a user's sessions: for logging out.",
+      section: '13.5',
+      doc: 'What the user was given before is good for nothing from now on. The key needs the scope `users`.',
+      parameters: [USER],
+      bodies: [
+        jsonContent(
+          {
+            type: 'object',
+            properties: { reason: { type: 'string', minLength: 1, maxLength: 200 } },
+            additionalProperties: false,
+          },
+          'For the audit log; may be left out.',
+        ),
+      ],
+      isBodyOptional: true,
+      answers: [response(200, 'Ended.', jsonContent({ type: 'object' }, 'How many `sessions`, and `issuedBefore`.'))],
+      errors: [...ADMIN_ERRORS, 'log_full', 'log_unavailable'],
+    },
+    {
+      method: 'POST',
+      path: '/v1/users/{user}/reauthenticate',
+      name: 'reauthenticateUser',
+      summary: 'Has the site asked again who a user is, and what they may do.',
+      section: '13.5',
+      doc: 'Sessions go on with what the site says now, or end. The key needs the scope `users`.',
+      parameters: [USER],
+      bodies: [],
+      answers: [response(200, 'Being asked.', jsonContent({ type: 'object' }, 'How many `sessions`.'))],
+      errors: ADMIN_ERRORS,
+    },
+  ];
+}
+
+function jsonContent(schema: Content['schema'], doc: string): Content {
+  return { mediaType: 'application/json', schema, doc };
+}
+
+function response(status: number, doc: string, ...contents: readonly Content[]): ResponseDescription {
+  return { status, doc, contents };
+}

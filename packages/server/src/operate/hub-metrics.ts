@@ -1,0 +1,224 @@
+import type { MemoryUsage } from '../core/primitives/byte-budget.ts';
+import type { Feed } from '../core/feed.ts';
+import type { Log } from '../core/ports.ts';
+import type { Publisher } from '../core/publish.ts';
+import { identityMetrics, type IdentityStats } from './identity-metrics.ts';
+import { subscriptionMetrics, type SubscriptionStats } from './subscription-metrics.ts';
+import type { MetricDefinition } from './metrics.ts';
+
+/** What the metrics are read from. */
+export interface MetricSources {
+  readonly log: Log;
+  readonly feed: Feed;
+  readonly publisher: Publisher;
+  /** By transport. */
+  readonly deliveries: Readonly<Record<string, number>>;
+  readonly sessions: { count(transport: (typeof TRANSPORTS)[number]): number };
+  readonly transport: { readonly gaps: number; readonly stalled: number };
+  readonly http2: () => { readonly connections: number; readonly streams: number; readonly floods: number };
+  /** None without TLS. */
+  readonly certificate: () =>
+    | { readonly reloaded: number; readonly failed: number; readonly expiresMs: number }
+    | undefined;
+  /** All questions to the site, of either kind. */
+  readonly site: () => SiteStats;
+  readonly presence: () => { readonly channels: number; readonly told: number; readonly untold: number };
+  readonly identity: () => IdentityStats;
+  readonly subscriptions: () => SubscriptionStats;
+  readonly refusals: () => Iterable<{ readonly code: string; readonly route: string; readonly count: number }>;
+  /** Connections of addresses that had too many. */
+  readonly socketsRefused: () => number;
+  /** What clients fill, by what it is. */
+  readonly held: () => Readonly<Record<string, MemoryUsage>>;
+  readonly memory: () => { readonly rss: number; readonly heapUsed: number; readonly external: number };
+}
+
+interface SiteStats {
+  readonly asked: number;
+  readonly failed: number;
+  readonly graced: number;
+  readonly unavailable: number;
+  readonly isFailing: boolean;
+}
+
+const TRANSPORTS = ['poll', 'long_poll', 'sse', 'websocket'] as const;
+
+/** All figures of a hub, by the names under which they are published. */
+export function hubMetrics({
+  log,
+  feed,
+  publisher,
+  deliveries,
+  sessions,
+  transport,
+  http2,
+  certificate,
+  site,
+  presence,
+  identity,
+  subscriptions,
+  refusals,
+  socketsRefused,
+  held,
+  memory,
+}: MetricSources): readonly MetricDefinition[] {
+  return [
+    counter('polycast_published_events_total', 'Events that became durable.', () => publisher.stats.published),
+    counter('polycast_published_bytes_total', 'Their bytes.', () => publisher.stats.bytes),
+    {
+      name: 'polycast_publish_refused_total',
+      help: 'Publishes that were not appended: refused, or failed for want of a disk; and those answered from an idempotency key.',
+      kind: 'counter',
+      label: 'why',
+      read: () => ({
+        refused: publisher.stats.refused,
+        failed: publisher.stats.failed,
+        replayed: publisher.stats.replayed,
+      }),
+    },
+    {
+      name: 'polycast_deliveries_total',
+      help: 'Events written to consumers, by transport.',
+      kind: 'counter',
+      label: 'transport',
+      read: () => ({ ...deliveries }),
+    },
+    {
+      name: 'polycast_sessions',
+      help: 'Live sessions and polls in progress, by transport.',
+      kind: 'gauge',
+      label: 'transport',
+      read: () => Object.fromEntries(TRANSPORTS.map((name) => [name, sessions.count(name)])),
+    },
+    counter('polycast_gaps_total', 'Gaps told to consumers.', () => transport.gaps),
+    counter(
+      'polycast_stalled_total',
+      'Sessions ended because they took nothing for too long.',
+      () => transport.stalled,
+    ),
+    counter('polycast_log_reads_total', 'Pages read from the log for consumers.', () => feed.stats.logReads),
+    counter('polycast_tail_hits_total', 'Batches made from the tail in memory.', () => feed.stats.tailHits),
+    counter('polycast_wakes_total', 'Readers woken.', () => feed.stats.wakes),
+    gauge('polycast_tail_bytes', 'Bytes of events in memory.', () => feed.tail.bytes),
+    gauge('polycast_tail_events', 'Events in memory.', () => feed.tail.count),
+    gauge('polycast_log_head', 'Position of the newest event.', () => feed.head),
+    gauge('polycast_log_writable', '1 while the log can be written, else 0.', () =>
+      log.state.unavailable === undefined ? 1 : 0,
+    ),
+    gauge('polycast_append_queue_bytes', 'Bytes accepted and not yet durable.', () => publisher.queuedBytes),
+    gauge(
+      'polycast_presence_channels',
+      'Channels that somebody is in, of those whose presence is kept.',
+      () => presence().channels,
+    ),
+    counter(
+      'polycast_presence_changes_total',
+      'Changes of presence, and of who is online, that were told.',
+      () => presence().told,
+    ),
+    gauge('polycast_presence_untold', 'Those that could not be told yet.', () => presence().untold),
+    gauge('polycast_readers', 'Consumers reading.', () => feed.lag().readers),
+    gauge(
+      'polycast_cursor_lag_events_max',
+      'Positions by which the consumer farthest behind is behind.',
+      () => feed.lag().behindMax,
+    ),
+    {
+      name: 'polycast_log',
+      help: 'What the home of the log counts.',
+      kind: 'gauge',
+      label: 'figure',
+      read: () => log.stats(),
+    },
+    {
+      name: 'polycast_http2',
+      help: 'Open connections that speak HTTP/2, and their open streams.',
+      kind: 'gauge',
+      label: 'figure',
+      read: () => ({ connections: http2().connections, streams: http2().streams }),
+    },
+    counter('polycast_http2_floods_total', 'Connections closed for too many settings or pings.', () => http2().floods),
+    {
+      name: 'polycast_certificate_reloads_total',
+      help: 'Changes of the files of the certificate: taken into use, or refused while the old one goes on.',
+      kind: 'counter',
+      label: 'outcome',
+      read: () => ({ reloaded: certificate()?.reloaded ?? 0, failed: certificate()?.failed ?? 0 }),
+    },
+    gauge(
+      'polycast_certificate_expires_seconds',
+      'When the certificate in use ends, in seconds since 1970; 0 without TLS.',
+      () => Math.floor((certificate()?.expiresMs ?? 0) / 1000),
+    ),
+    {
+      name: 'polycast_site_questions_total',
+      help: 'Questions to the site: asked, and failed; and those that were answered by what was known before, or not at all, because of a failure.',
+      kind: 'counter',
+      label: 'outcome',
+      read: () => {
+        const { asked, failed, graced, unavailable } = site();
+        return { asked, failed, graced, unavailable };
+      },
+    },
+    gauge('polycast_site_failing', '1 while the site fails and is left alone, else 0.', () =>
+      site().isFailing ? 1 : 0,
+    ),
+    ...identityMetrics(identity),
+    ...subscriptionMetrics(subscriptions),
+    {
+      name: 'polycast_refusals_total',
+      help: 'Requests, operations and published items that were refused, by code and route.',
+      kind: 'counter',
+      labels: ['code', 'route'],
+      rows: () => [...refusals()].map(({ code, route, count }) => [[code, route], count] as const),
+    },
+    counter(
+      'polycast_sockets_refused_total',
+      'Connections beyond `limits.socketsPerAddressMax`, or `limits.connectionsPerPublicAddressMax`.',
+      socketsRefused,
+    ),
+    {
+      name: 'polycast_held_bytes',
+      help: 'Bytes that clients fill and that wait, by what holds them. Estimates on the safe side.',
+      kind: 'gauge',
+      label: 'what',
+      read: () => heldBy(held(), ({ bytes }) => bytes),
+    },
+    {
+      name: 'polycast_held_bytes_max',
+      help: 'The bounds of `polycast_held_bytes`.',
+      kind: 'gauge',
+      label: 'what',
+      read: () => heldBy(held(), ({ bytesMax }) => bytesMax),
+    },
+    {
+      name: 'polycast_held_refused_total',
+      help: 'What found no room there and was refused, or had others give way to it.',
+      kind: 'counter',
+      label: 'what',
+      read: () => heldBy(held(), ({ refused }) => refused),
+    },
+    {
+      name: 'polycast_memory_bytes',
+      help: 'Memory of the process.',
+      kind: 'gauge',
+      label: 'part',
+      read: () => ({ resident: memory().rss, heap: memory().heapUsed, external: memory().external }),
+    },
+  ];
+}
+
+function heldBy(
+  held: Readonly<Record<string, MemoryUsage>>,
+  select: (held: MemoryUsage) => number,
+): Record<string, number> {
+  return Object.fromEntries(Object.entries(held).map(([what, each]) => [what, select(each)]));
+}
+
+function counter(name: string, help: string, read: () => number): MetricDefinition {
+  return { name, help, kind: 'counter', read: () => ({ '': read() }) };
+}
+
+function gauge(name: string, help: string, read: () => number): MetricDefinition {
+  return { name, help, kind: 'gauge', read: () => ({ '': read() }) };
+}

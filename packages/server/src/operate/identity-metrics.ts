@@ -1,0 +1,81 @@
+import type { MetricDefinition } from './metrics.ts';
+
+/** What is counted of who comes to a hub, and of who is shown out; what counts are its rooms. */
+export interface IdentityStats {
+  readonly tokens: { readonly verified: number; readonly remembered: number; readonly refused: number };
+  /** By issuer. */
+  readonly issuers: readonly IssuerStats[];
+  readonly keys: { readonly count: number; readonly accepted: number; readonly refused: number };
+  readonly revocations: { readonly kept: number; readonly made: Readonly<Record<string, number>> };
+  /** Sessions that ended for a revocation. */
+  readonly dismissed: number;
+}
+
+export interface IssuerStats {
+  readonly issuer: string;
+  readonly fetched: number;
+  readonly failed: number;
+  /** Since its keys were had last; `Infinity` if they never were. */
+  readonly ageMs: number;
+}
+
+/** The figures of identity, by the names under which they are published. */
+export function identityMetrics(read: () => IdentityStats): readonly MetricDefinition[] {
+  return [
+    {
+      name: 'polycast_tokens_total',
+      help: 'Signed tokens that were shown: verified, remembered from before, and refused, expired ones among them.',
+      kind: 'counter',
+      label: 'outcome',
+      read: () => {
+        const { verified, remembered, refused } = read().tokens;
+        return { verified, remembered, refused };
+      },
+    },
+    {
+      name: 'polycast_jwks_fetches_total',
+      help: 'Times that the keys of an issuer (`jwksUrl`) were asked for: fetched, and failed.',
+      kind: 'counter',
+      label: 'outcome',
+      read: () => ({ fetched: sum(read().issuers, 'fetched'), failed: sum(read().issuers, 'failed') }),
+    },
+    {
+      name: 'polycast_jwks_age_seconds',
+      help: 'How long ago the keys of an issuer were had last, by issuer; +Inf if they never were.',
+      kind: 'gauge',
+      label: 'issuer',
+      read: () => Object.fromEntries(read().issuers.map(({ issuer, ageMs }) => [issuer, ageMs / 1000])),
+    },
+    {
+      name: 'polycast_keys_total',
+      help: 'Keys that were shown: accepted, and refused, expired ones among them.',
+      kind: 'counter',
+      label: 'outcome',
+      read: () => ({ accepted: read().keys.accepted, refused: read().keys.refused }),
+    },
+    { name: 'polycast_keys', help: 'Keys that there are.', kind: 'gauge', read: () => ({ '': read().keys.count }) },
+    {
+      name: 'polycast_revocations_total',
+      help: 'Times that something was taken back, by what: `key` also when one is rotated or changed, `signer` when an issuer has withdrawn a key of its own.',
+      kind: 'counter',
+      label: 'kind',
+      read: () => read().revocations.made,
+    },
+    {
+      name: 'polycast_revocations',
+      help: 'Revocations that are kept by name.',
+      kind: 'gauge',
+      read: () => ({ '': read().revocations.kept }),
+    },
+    {
+      name: 'polycast_revoked_sessions_total',
+      help: 'Sessions that ended because what they stood on was taken back.',
+      kind: 'counter',
+      read: () => ({ '': read().dismissed }),
+    },
+  ];
+}
+
+function sum(issuers: readonly IssuerStats[], name: 'fetched' | 'failed'): number {
+  return issuers.reduce((total, issuer) => total + issuer[name], 0);
+}

@@ -1,0 +1,22 @@
+import type { Destinations } from './destinations.ts';
+import { OutgoingError } from '../outgoing-error.ts';
+
+/**
+ * What a URL leads to, as far as that can be told without asking anybody.
+ * @throws OutgoingError `url`
+ */
+export function parseTarget(url: string, { tlsOnly }: { readonly tlsOnly: boolean }, destinations: Destinations): URL {
+  const target = URL.parse(url);
+  if (target === null || (target.protocol !== 'http:' && target.protocol !== 'https:'))
+    throw new OutgoingError('url', 'it is no http or https URL');
+  if (target.username !== '' || target.password !== '')
+    throw new OutgoingError('url', 'it has a user name or a password');
+  const isOpen = target.protocol === 'https:' || !tlsOnly || destinations.trusts(target.hostname, portOf(target));
+  if (!isOpen) throw new OutgoingError('url', 'it must be https: whoever is on the way could change what is sent');
+  return target;
+}
+
+export function portOf({ port, protocol }: URL): number {
+  if (port !== '') return Number(port);
+  return protocol === 'https:' ? 443 : 80;
+}

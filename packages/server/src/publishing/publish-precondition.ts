@@ -1,0 +1,57 @@
+import { encodeCursor, parseCursor, PolycastError } from '@polycast/protocol';
+import type { Feed } from '../core/feed.ts';
+import type { Position } from '../core/ports.ts';
+import { cursorOfTag } from '../core/events/entity-tag.ts';
+import type { AuthorizedRequest } from '../auth/authorized-request.ts';
+import { parseEntityTags } from '../http/headers/conditional-headers.ts';
+import { newestReadable } from '../core/newest-event.ts';
+
+/**
+ * What headers say of a publish's `ifMatch` (PROTOCOL.md section 8.3): `If-Match: "<cursor>"` or bare, several of them or `*`, or
+ * `If-None-Match: *`. A precondition that cannot be kept to is not passed over.
+ * @throws PolycastError `invalid_header`
+ */
+export function preconditionOf(
+  feed: Feed,
+  request: AuthorizedRequest,
+  channel: string,
+): string | undefined | Promise<string> {
+  const ifMatch = request.header('if-match');
+  const ifNoneMatch = request.header('if-none-match');
+  if (ifNoneMatch !== undefined) {
+    if (ifMatch === undefined && parseEntityTags(ifNoneMatch) === '*') return 'none';
+    const why = ifMatch === undefined ? 'can be *' : 'and if-match exclude each other';
+    throw new PolycastError('invalid_header', `if-none-match: ${why}.`, { header: 'if-none-match' });
+  }
+  if (ifMatch === undefined) return undefined;
+  const tags = parseEntityTags(ifMatch);
+  if (tags === '*') return '*';
+  return tags.length === 1
+    ? (tags[0] as string)
+    : matchingTag(feed, tags.map(cursorOfTag), channel, () => !request.isClosed);
+}
+
+/** Of several tags the one that is the newest event's. If that is another one when it comes to it, it is none of them. */
+async function matchingTag(
+  feed: Feed,
+  tags: readonly string[],
+  channel: string,
+  isWanted: () => boolean,
+): Promise<string> {
+  const { record, damagedThrough } = await newestReadable(feed, feed.interest([channel]), isWanted);
+  const position = record?.position ?? 0;
+  if (damagedThrough > 0) return newestOf(feed, tags, position, damagedThrough);
+  const tag = position === 0 ? '' : encodeCursor(feed.epoch, position);
+  return tags.includes(tag) ? tag : '';
+}
+
+/** Of an event that cannot be read the log still knows the id: it is asked for the newest tag that may be that one. */
+function newestOf(feed: Feed, tags: readonly string[], after: Position, through: Position): string {
+  let newest = { tag: '', position: after };
+  for (const tag of tags) {
+    const cursor = parseCursor(tag);
+    if (cursor?.epoch !== feed.epoch || cursor.position > through) continue;
+    if (cursor.position > newest.position) newest = { tag, position: cursor.position };
+  }
+  return newest.tag;
+}

@@ -1,0 +1,187 @@
+import {
+  checkChannel,
+  checkIdempotencyKey,
+  checkType,
+  JsonScanner,
+  jsonError,
+  PolycastError,
+  scanEnvelope,
+} from '@polycast/protocol';
+import type { PublishRequest, PublishResult } from '../core/publish.ts';
+import type { AuthorizedRequest } from '../auth/authorized-request.ts';
+import { arrayElements, orError, binaryCloudEvent, cloudEventBatch, structuredCloudEvent } from './cloudevents.ts';
+import { checkUtf8Json, isJson, parseMediaType } from '../http/body/media-type.ts';
+import { preconditionOf } from './publish-precondition.ts';
+import { eventContent } from './publish-content.ts';
+import {
+  authorizePublish,
+  publisherOf,
+  withAuthor,
+  recheckPublisher,
+  type RequestPublisher,
+} from './publish-permission.ts';
+import { publishNdjson } from './publish-ndjson.ts';
+import { checkContentEncoding, decodeUtf8 } from '../http/body/request-body.ts';
+import { resultJson, toClientError } from './publish-result.ts';
+import type { Services } from '../http/services.ts';
+
+const scanner = new JsonScanner();
+
+/** `POST /v1/events` (PROTOCOL.md section 8.1). */
+export async function publishEvents(services: Services, request: AuthorizedRequest): Promise<void> {
+  const { headers } = request;
+  const contentType = headers['content-type'];
+  const key = idempotencyKeyHeader(request);
+  const publisher = publisherOf(request);
+  request.authorizeAnyChannel('publish');
+  if (contentType === 'application/json' && headers['ce-specversion'] === undefined) {
+    return publishJson(services, publisher, key);
+  }
+  const mediaType = parseMediaType(contentType);
+  const essence = mediaType?.essence;
+  const isLines =
+    essence === 'application/x-ndjson' || essence === 'application/ndjson' || essence === 'application/jsonl';
+  if (mediaType !== undefined && (isLines || isJson(mediaType))) checkUtf8Json(mediaType);
+  if (isLines) {
+    checkContentEncoding(headers);
+    return publishNdjson(services, publisher, (line, index) =>
+      parseEnvelope(line, key === undefined ? undefined : `${key}#${index}`),
+    );
+  }
+  if (essence === 'application/cloudevents-batch+json') {
+    rejectIdempotencyKey(key);
+    const events = cloudEventBatch(decodeUtf8(await request.body()), undefined, services.settings.batchEventsMax);
+    return respondMany(services, request, await publishMany(services, publisher, events));
+  }
+  if (essence === 'application/cloudevents+json') {
+    rejectIdempotencyKey(key);
+    return publishOne(services, publisher, structuredCloudEvent(decodeUtf8(await request.body()), undefined));
+  }
+  if (headers['ce-specversion'] !== undefined) {
+    rejectIdempotencyKey(key);
+    return publishOne(services, publisher, binaryCloudEvent(headers, await request.body(), undefined));
+  }
+  if (essence === 'application/json') return publishJson(services, publisher, key);
+  throw new PolycastError(
+    'unsupported_media_type',
+    'Send application/json, application/x-ndjson or a CloudEvent; or the bare data to /v1/channels/{channel}/events.',
+  );
+}
+
+/** `POST /v1/channels/{c}/events` (PROTOCOL.md section 8.3): the body is the data. */
+export async function publishData(services: Services, request: AuthorizedRequest, channelName: string): Promise<void> {
+  const channel = checkChannel(channelName);
+  const { headers } = request;
+  const idempotencyKey = idempotencyKeyHeader(request);
+  const publisher = publisherOf(request);
+  // Before anything is looked up, and before a body is held for somebody who may not send one.
+  const permitted = request.authorize('publish', [channel]);
+  if (permitted !== undefined) await permitted;
+  const condition = preconditionOf(services.feed, request, channel);
+  const ifMatch = condition instanceof Promise ? await condition : condition;
+  const type = validatedHeader(request, 'polycast-type', checkType);
+  const body = await request.body();
+  const contentType = headers['content-type'];
+  const isBinary = headers['ce-specversion'] !== undefined;
+  const mediaType = contentType === 'application/json' ? undefined : parseMediaType(contentType);
+  if (isBinary || mediaType?.essence === 'application/cloudevents+json') {
+    rejectIdempotencyKey(idempotencyKey);
+    if (!isBinary && mediaType !== undefined) checkUtf8Json(mediaType);
+    const event = isBinary ? binaryCloudEvent(headers, body, channel) : structuredCloudEvent(decodeUtf8(body), channel);
+    return publishOne(services, publisher, { ...event, ifMatch });
+  }
+  return publishOne(services, publisher, {
+    channel,
+    type,
+    content: eventContent(body, contentType),
+    idempotencyKey,
+    ifMatch,
+  });
+}
+
+async function publishJson(services: Services, publisher: RequestPublisher, key: string | undefined): Promise<void> {
+  const text = decodeUtf8(await publisher.request.body());
+  scanner.reset(text);
+  if (scanner.peek() !== 91) return publishOne(services, publisher, parseEnvelope(text, key));
+  const elements = arrayElements(text, services.settings.batchEventsMax);
+  const events = elements.map((element, index) =>
+    orError(() => parseEnvelope(element, key === undefined ? undefined : `${key}#${index}`)),
+  );
+  return respondMany(services, publisher.request, await publishMany(services, publisher, events));
+}
+
+/** The way of most publishes: no promise more than it takes. */
+export function publishOne(services: Services, publisher: RequestPublisher, publish: PublishRequest): Promise<void> {
+  const { request } = publisher;
+  const permitted = request.authorize('publish', [publish.channel]);
+  const publishRequest = withAuthor(publisher, publish);
+  const publishing =
+    permitted === undefined
+      ? services.publisher.publishOne(publishRequest)
+      : permitted.then(() => services.publisher.publishOne(publishRequest));
+  return publishing.then((result) => respondOne(services, request, result));
+}
+
+function respondOne(services: Services, request: AuthorizedRequest, result: PublishResult): void {
+  if (!result.ok) throw toClientError(services, result.error);
+  const text = resultJson(services, result);
+  if (result.replayed) request.respond(201, 'application/json', text, REPLAYED);
+  else request.respondCreated(text);
+}
+
+/** Publishes what was understood and permitted; what was not keeps its place among the results. */
+export async function publishMany(
+  services: Services,
+  publisher: RequestPublisher,
+  events: readonly (PublishRequest | PolycastError)[],
+): Promise<readonly PublishResult[]> {
+  const authorized = await Promise.all(
+    events.map((event) => (event instanceof PolycastError ? event : authorizePublish(publisher, event))),
+  );
+  const permitted = recheckPublisher(publisher, authorized);
+  const publishes = permitted.filter((event): event is PublishRequest => !(event instanceof PolycastError));
+  const published = await services.publisher.publish(publishes);
+  let next = 0;
+  return permitted.map((event) =>
+    event instanceof PolycastError ? { ok: false, error: event } : (published[next++] as PublishResult),
+  );
+}
+
+function respondMany(services: Services, request: AuthorizedRequest, results: readonly PublishResult[]): void {
+  request.respond(200, 'application/json', `[${results.map((result) => resultJson(services, result)).join(',')}]`);
+}
+
+function parseEnvelope(text: string, key: string | undefined): PublishRequest {
+  scanner.reset(text);
+  const { channel, type, idempotencyKey, ifMatch, data } = scanEnvelope(scanner);
+  if (!scanner.atEnd()) throw jsonError(scanner);
+  if (channel === undefined) throw new PolycastError('channel_missing');
+  return { channel, type, content: `"data":${data}`, idempotencyKey: idempotencyKey ?? key, ifMatch };
+}
+
+export function idempotencyKeyHeader(request: AuthorizedRequest): string | undefined {
+  return validatedHeader(request, 'idempotency-key', checkIdempotencyKey);
+}
+
+/** A CloudEvent is known by its `source` and `id` (PROTOCOL.md section 8.5). @throws PolycastError `invalid_header` */
+function rejectIdempotencyKey(key: string | undefined): void {
+  if (key === undefined) return;
+  const why = 'idempotency-key: a CloudEvent has its key already, which is its source and id.';
+  throw new PolycastError('invalid_header', why, { header: 'idempotency-key' });
+}
+
+/** A header's text, which Node reads as one character a byte, as the UTF-8 that it is. @throws PolycastError `invalid_header` */
+function validatedHeader(
+  request: AuthorizedRequest,
+  name: string,
+  check: (text: string) => string,
+): string | undefined {
+  const bytes = request.header(name);
+  if (bytes === undefined) return undefined;
+  const text = /^[\x20-\x7e]*$/.test(bytes) ? bytes : orError(() => decodeUtf8(Buffer.from(bytes, 'latin1')));
+  const checked = typeof text === 'string' ? orError(() => check(text)) : text;
+  if (typeof checked === 'string') return checked;
+  throw new PolycastError('invalid_header', `${name}: ${checked.message}`, { header: name });
+}
+
+const REPLAYED: readonly string[] = ['Idempotency-Replayed', 'true'];

@@ -1,0 +1,197 @@
+import { JsonScanner, jsonError, PolycastError, scanEnvelope, type Envelope } from '@polycast/protocol';
+import { isUser, privateChannel, userToken } from '../core/access/private-channel.ts';
+import type { PublishRequest, PublishResult } from '../core/publish.ts';
+import type { AuthorizedRequest } from '../auth/authorized-request.ts';
+import { arrayElements, orError } from './cloudevents.ts';
+import { checkUtf8Json, parseMediaType } from '../http/body/media-type.ts';
+import { publisherOf, type RequestPublisher } from './publish-permission.ts';
+import { publishNdjson } from './publish-ndjson.ts';
+import { groupResultJson, resultJson } from './publish-result.ts';
+import { idempotencyKeyHeader, publishData, publishMany, publishOne } from './publish-routes.ts';
+import { checkContentEncoding, decodeUtf8 } from '../http/body/request-body.ts';
+import type { Services } from '../http/services.ts';
+
+const scanner = new JsonScanner();
+
+/**
+ * `POST /v1/users/{id}/events` (PROTOCOL.md section 13.5): to all of a user's devices, now or when they come back. JSON is an
+ * envelope without a channel, or an array of these; with `Polycast-Type`, and of any other media type, the body is the data.
+ */
+export async function publishToUser(services: Services, request: AuthorizedRequest, name: string): Promise<void> {
+  if (!isUser(name)) throw new PolycastError('invalid_parameter', NO_USER, { parameter: 'user' });
+  const channel = privateChannel(name);
+  if (!hasEnvelope(request)) return publishData(services, request, channel);
+  checkCharset(request);
+  const key = idempotencyKeyHeader(request);
+  const publisher = publisherOf(request);
+  const permitted = request.authorize('publish', [channel]);
+  if (permitted !== undefined) await permitted;
+  const text = decodeUtf8(await request.body());
+  if (!isArray(text))
+    return publishOne(services, publisher, forUser(scanWholeEnvelope(text, NO_MEMBERS), channel, key));
+  const events = arrayElements(text, services.settings.batchEventsMax).map((element, index) =>
+    orError(() => forUser(scanWholeEnvelope(element, NO_MEMBERS), channel, itemKey(key, index))),
+  );
+  const results = await publishMany(services, publisher, events);
+  respondText(request, `[${results.map((result) => resultJson(services, result)).join(',')}]`);
+}
+
+/**
+ * `POST /v1/users/events` (PROTOCOL.md section 13.5): an envelope with `user` or `users` in place of `channel`, an array or lines
+ * of these. What goes to several users is an event each.
+ */
+export async function publishToUsers(services: Services, request: AuthorizedRequest): Promise<void> {
+  const limits = expansionLimits(services);
+  checkCharset(request);
+  const key = idempotencyKeyHeader(request);
+  const publisher = publisherOf(request);
+  request.authorizeAnyChannel('publish');
+  const essence = parseMediaType(request.headers['content-type'])?.essence;
+  if (essence === 'application/x-ndjson' || essence === 'application/ndjson' || essence === 'application/jsonl') {
+    checkContentEncoding(request.headers);
+    return publishNdjson(services, publisher, (line, index) => parseAddressedEvent(line, itemKey(key, index), limits));
+  }
+  if (essence !== 'application/json')
+    throw new PolycastError('unsupported_media_type', 'Send application/json or application/x-ndjson.');
+  const text = decodeUtf8(await request.body());
+  if (isArray(text)) return publishAddressedEvents(services, publisher, parseAddressedEvents(text, key, limits));
+  const parsed = parseAddressedEvent(text, key, limits);
+  if (!Array.isArray(parsed)) return publishOne(services, publisher, parsed as PublishRequest);
+  respondText(request, groupResultJson(services, await publishMany(services, publisher, parsed)));
+}
+
+/** To one user, to several, or why it is refused. */
+type AddressedEvent = PublishRequest | readonly PublishRequest[] | PolycastError;
+
+/** What may come of one body at once: words to a great many are as many events, each of their size. */
+interface ExpansionLimits {
+  readonly events: number;
+  /** Of data, in characters. */
+  readonly length: number;
+}
+
+function expansionLimits({ settings }: Services): ExpansionLimits {
+  return { events: settings.batchEventsMax, length: settings.bodyBytesMax };
+}
+
+/** @throws PolycastError `batch_too_large` for more in all than may come of one body */
+function parseAddressedEvents(
+  text: string,
+  key: string | undefined,
+  limits: ExpansionLimits,
+): readonly AddressedEvent[] {
+  let { events, length } = limits;
+  return arrayElements(text, limits.events).map((element, index) => {
+    const read = orError(() => parseAddressedEvent(element, itemKey(key, index), limits));
+    if (read instanceof PolycastError) return read;
+    const each = Array.isArray(read) ? (read as readonly PublishRequest[]) : [read as PublishRequest];
+    events -= each.length;
+    length -= each.length * (each[0]?.content.length ?? 0);
+    if (events < 0 || length < 0) throw batchTooLarge(limits);
+    return read;
+  });
+}
+
+async function publishAddressedEvents(
+  services: Services,
+  publisher: RequestPublisher,
+  all: readonly AddressedEvent[],
+): Promise<void> {
+  const results = await publishMany(services, publisher, all.flat() as (PublishRequest | PolycastError)[]);
+  let next = 0;
+  const texts = all.map((each) => {
+    if (!Array.isArray(each)) return resultJson(services, results[next++] as PublishResult);
+    next += each.length;
+    return groupResultJson(services, results.slice(next - each.length, next));
+  });
+  respondText(publisher.request, `[${texts.join(',')}]`);
+}
+
+/** @throws PolycastError `invalid_event` and what an envelope may be refused with */
+function parseAddressedEvent(
+  text: string,
+  key: string | undefined,
+  limits: ExpansionLimits,
+): PublishRequest | readonly PublishRequest[] {
+  const envelope = scanWholeEnvelope(text, ADDRESS_MEMBERS);
+  const userJson = envelope.extraMembers?.get('user');
+  const several = envelope.extraMembers?.get('users');
+  if ((userJson === undefined) === (several === undefined))
+    throw invalid('user', 'Give either "user" or "users", and no "channel".');
+  if (userJson !== undefined) return forUser(envelope, privateChannel(checkUser(JSON.parse(userJson), 'user')), key);
+  const users = checkUsers(JSON.parse(several as string), limits);
+  if (users.length * envelope.data.length > limits.length) throw batchTooLarge(limits);
+  if (envelope.ifMatch !== undefined) throw invalid('ifMatch', '"ifMatch" is about one user\'s newest event.');
+  const groupKey = envelope.idempotencyKey ?? key;
+  return users.map((user) => {
+    const idempotencyKey = groupKey === undefined ? undefined : `${groupKey}#${userToken(user)}`;
+    return { ...forUser(envelope, privateChannel(user), undefined), idempotencyKey };
+  });
+}
+
+function forUser(
+  { channel: named, type, data, idempotencyKey, ifMatch }: Envelope,
+  channel: string,
+  key: string | undefined,
+): PublishRequest {
+  if (named !== undefined) throw invalid('channel', 'What goes to a user goes to no channel.');
+  return { channel, type, content: `"data":${data}`, idempotencyKey: idempotencyKey ?? key, ifMatch };
+}
+
+function scanWholeEnvelope(text: string, also: ReadonlySet<string>): Envelope {
+  scanner.reset(text);
+  const envelope = scanEnvelope(scanner, also);
+  if (!scanner.atEnd()) throw jsonError(scanner);
+  return envelope;
+}
+
+function checkUsers(value: unknown, limits: ExpansionLimits): readonly string[] {
+  if (!Array.isArray(value) || value.length === 0) throw invalid('users', '"users" must be a list of users.');
+  if (value.length > limits.events) throw batchTooLarge(limits);
+  const users = value.map((user) => checkUser(user, 'users'));
+  if (new Set(users).size < users.length) throw invalid('users', '"users" names one twice.');
+  return users;
+}
+
+function checkUser(value: unknown, member: string): string {
+  if (typeof value === 'string' && isUser(value)) return value;
+  throw invalid(member, NO_USER);
+}
+
+function hasEnvelope({ headers }: AuthorizedRequest): boolean {
+  if (headers['polycast-type'] !== undefined || headers['ce-specversion'] !== undefined) return false;
+  const contentType = headers['content-type'];
+  return contentType === 'application/json' || parseMediaType(contentType)?.essence === 'application/json';
+}
+
+function checkCharset({ headers }: AuthorizedRequest): void {
+  const mediaType = parseMediaType(headers['content-type']);
+  if (mediaType !== undefined) checkUtf8Json(mediaType);
+}
+
+function isArray(text: string): boolean {
+  scanner.reset(text);
+  return scanner.peek() === LEFT_BRACKET;
+}
+
+function respondText(request: AuthorizedRequest, text: string): void {
+  request.respond(200, 'application/json', text);
+}
+
+function itemKey(key: string | undefined, index: number): string | undefined {
+  return key === undefined ? undefined : `${key}#${index}`;
+}
+
+function invalid(member: string, detail: string): PolycastError {
+  return new PolycastError('invalid_event', detail, { member });
+}
+
+function batchTooLarge({ events, length }: ExpansionLimits): PolycastError {
+  const detail = `At most ${events} events, with ${length} characters of data in all, are taken at once.`;
+  return new PolycastError('batch_too_large', detail, { limit: events });
+}
+
+const LEFT_BRACKET = 91;
+const NO_MEMBERS: ReadonlySet<string> = new Set();
+const ADDRESS_MEMBERS: ReadonlySet<string> = new Set(['user', 'users']);
+const NO_USER = 'A user is a text of 1 to 128 characters, none of them a control character.';

@@ -1,0 +1,88 @@
+import { expect } from 'vitest';
+import type { AppendOutcome, Log, NewRecord, ReadPage, ReadQuery } from '../../../core/ports.ts';
+
+/** Opens an empty log of the home under test; the contract closes it. */
+export type OpenLog = (options: { readonly channelsMax?: number }) => Promise<Log>;
+
+export const HOUR_MS = 3_600_000;
+export const START_MS = 1_800_000_000_000;
+
+/** An event for a channel, of an unremarkable kind but for what is given. */
+export function record(channel: string, overrides: Partial<NewRecord> = {}): NewRecord {
+  return {
+    channel,
+    type: undefined,
+    timeMs: START_MS,
+    body: bytes(bodyOf(channel)),
+    retain: 'history',
+    idempotencyKey: undefined,
+    fingerprint: undefined,
+    ifLatest: undefined,
+    ...overrides,
+  };
+}
+
+/** A query for all that the log has of these patterns. */
+export function queryAll(log: Log, patterns: readonly string[]): ReadQuery {
+  return {
+    patterns,
+    types: undefined,
+    after: 0,
+    through: log.state.head,
+    direction: 'forward',
+    limit: 100_000,
+    bytesMax: 1e9,
+  };
+}
+
+/** Reads on, page by page, until the whole of the range has been spoken for. */
+export async function readPages(log: Log, query: ReadQuery): Promise<ReadPage[]> {
+  const pages: ReadPage[] = [];
+  let { after, through } = query;
+  while (after < through) {
+    const page = await log.read({ ...query, after, through });
+    pages.push(page);
+    if (query.direction === 'forward') {
+      expect(page.reached).toBeGreaterThan(after);
+      after = page.reached;
+    } else {
+      expect(page.reached).toBeLessThan(through);
+      through = page.reached;
+    }
+  }
+  return pages;
+}
+
+export function positionOf(outcome: AppendOutcome): number {
+  if (outcome.kind !== 'appended' && outcome.kind !== 'duplicate') throw new Error(`Not appended: ${outcome.kind}`);
+  return outcome.position;
+}
+
+export async function trimAll(log: Log, orders: Parameters<Log['trim']>[0], nowMs: number): Promise<number> {
+  let removed = 0;
+  for (;;) {
+    const step = await log.trim(orders, nowMs);
+    removed += step.removed;
+    if (!step.more) return removed;
+  }
+}
+
+export async function channelsRead(log: Log, patterns: string[]): Promise<string[]> {
+  return (await log.read(queryAll(log, patterns))).records.map(({ channel }) => channel);
+}
+
+export function kinds(outcomes: readonly AppendOutcome[]): string[] {
+  return outcomes.map(({ kind }) => kind);
+}
+
+export function bodyOf(channel: string): string {
+  return `"channel":"${channel}","data":1}`;
+}
+
+export function bytes(string: string): Uint8Array {
+  return new TextEncoder().encode(string);
+}
+
+export function text(body: Uint8Array): string {
+  return new TextDecoder().decode(body);
+}

@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest';
+import type { AppendOutcome, Log } from '../../core/ports.ts';
+import { HOUR_MS, record, START_MS } from '../contract/log/log-fixtures.ts';
+import { createMemoryLog } from './memory-log.ts';
+
+/** Keys of 55 characters, each of which takes 320 bytes. */
+const KEY = 'k'.repeat(50);
+
+async function publish(log: Log, number: number, atMs = START_MS): Promise<AppendOutcome['kind']> {
+  const key = { idempotencyKey: `${KEY}-${String(number).padStart(4, '0')}`, fingerprint: 'f'.repeat(10) };
+  const [outcome] = await log.append([record(`a.${number}`, { ...key, timeMs: atMs })]);
+  return (outcome as AppendOutcome).kind;
+}
+
+test('idempotency keys take no more than they may: a new one is refused, those there are hold, until they have expired', async () => {
+  const log = createMemoryLog({ keysBytesMax: 3200 });
+  for (let number = 0; number < 10; number++) expect(await publish(log, number)).toBe('appended');
+  expect([await publish(log, 10), await publish(log, 0), await publish(log, 9)]).toEqual([
+    'key_limit',
+    'duplicate',
+    'duplicate',
+  ]);
+  // Neither an event nor a channel comes of what was refused; what has no key is not meant.
+  expect(log.stats()).toMatchObject({ records: 10, channels: 10, keys: 10 });
+  expect(log.memoryUsage).toEqual({ idempotency_keys: { bytes: 3200, bytesMax: 3200, refused: 1 } });
+  expect(await log.append([record('b')])).toMatchObject([{ kind: 'appended' }]);
+  const laterMs = START_MS + 24 * HOUR_MS;
+  // One that has expired is used anew in its own place.
+  expect(await publish(log, 3, laterMs)).toBe('appended');
+  await log.trim([], laterMs);
+  expect(log.stats()).toMatchObject({ keys: 1 });
+  expect(log.memoryUsage?.['idempotency_keys']?.bytes).toBe(320);
+  expect(await publish(log, 10, laterMs)).toBe('appended');
+});

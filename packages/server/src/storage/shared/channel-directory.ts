@@ -1,0 +1,77 @@
+import type { ChannelQuery, ChannelState, Position } from '../../core/ports.ts';
+import { SortedNames } from './sorted-names.ts';
+
+/** What a home knows of one channel. Removal is always from the oldest on, so a channel's events have no holes. */
+export interface ChannelEntry {
+  readonly name: string;
+  /** Rises with each new channel and is never given twice. */
+  readonly id: number;
+  count: number;
+  bytes: number;
+  /** 0 when there is no event. */
+  oldestTimeMs: number;
+  /** Of the newest event kept; 0 when there is none. */
+  latestPosition: Position;
+  /** Of the newest event ever kept, and its time: they stay when the event goes. */
+  appendedPosition: Position;
+  appendedTimeMs: number;
+  /** The newest position that retention took from this channel; 0 when it took none. */
+  trimmedThrough: Position;
+}
+
+/** All channels of a log, by name and in the order of their names. */
+export class ChannelDirectory {
+  readonly #byName = new Map<string, ChannelEntry>();
+  readonly #sorted = new SortedNames<ChannelEntry>();
+
+  get size(): number {
+    return this.#byName.size;
+  }
+
+  get(name: string): ChannelEntry | undefined {
+    return this.#byName.get(name);
+  }
+
+  add(entry: ChannelEntry): void {
+    this.#byName.set(entry.name, entry);
+    this.#sorted.add(entry);
+  }
+
+  values(): IterableIterator<ChannelEntry> {
+    return this.#byName.values();
+  }
+
+  remove(entry: ChannelEntry): void {
+    this.#byName.delete(entry.name);
+    this.#sorted.delete(entry);
+  }
+
+  list(query: ChannelQuery): ChannelState[] {
+    const since = query.changedSince ?? -1;
+    const found: ChannelState[] = [];
+    if (query.limit < 1) return found;
+    this.#sorted.visitAfter(
+      query.after,
+      (entry) => entry.appendedPosition <= since || found.push(stateOf(entry)) < query.limit,
+    );
+    return found;
+  }
+}
+
+export function createChannelEntry(name: string, id: number, trimmedThrough: Position): ChannelEntry {
+  return {
+    name,
+    id,
+    count: 0,
+    bytes: 0,
+    oldestTimeMs: 0,
+    latestPosition: 0,
+    appendedPosition: 0,
+    appendedTimeMs: 0,
+    trimmedThrough,
+  };
+}
+
+function stateOf({ name, count, bytes, oldestTimeMs, latestPosition }: ChannelEntry): ChannelState {
+  return { channel: name, count, bytes, oldestTimeMs, latestPosition };
+}

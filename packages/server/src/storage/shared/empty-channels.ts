@@ -1,0 +1,56 @@
+import type { ChannelEntry } from './channel-directory.ts';
+import { CHANNEL_FORGOTTEN_AFTER_MS } from './log-limits.ts';
+
+/** Channels whose last event fell into the same minute are forgotten together. */
+const SLOT_MS = 60_000;
+
+/**
+ * The channels that hold no event, by the minute of their last one: which of them are to be forgotten is known without
+ * looking at the others. What waits is at most an hour's minutes, since older ones are due at once.
+ */
+export class EmptyChannels {
+  readonly #slots = new Map<number, Set<ChannelEntry>>();
+
+  add(entry: ChannelEntry): void {
+    const slot = slotOf(entry);
+    const entries = this.#slots.get(slot);
+    if (entries === undefined) this.#slots.set(slot, new Set([entry]));
+    else entries.add(entry);
+  }
+
+  /** Before the entry's time changes. */
+  delete(entry: ChannelEntry): void {
+    const slot = slotOf(entry);
+    const entries = this.#slots.get(slot);
+    if (entries?.delete(entry) === true && entries.size === 0) this.#slots.delete(slot);
+  }
+
+  /** Whether any is to be forgotten by now. */
+  isDue(nowMs: number): boolean {
+    for (const slot of this.#slots.keys()) if (isSlotDue(slot, nowMs)) return true;
+    return false;
+  }
+
+  /** Takes out those that are to be forgotten by now, at most so many. */
+  takeDue(nowMs: number, limit: number): readonly ChannelEntry[] {
+    const taken: ChannelEntry[] = [];
+    for (const [slot, entries] of this.#slots) {
+      if (!isSlotDue(slot, nowMs)) continue;
+      for (const entry of entries) {
+        if (taken.length === limit) return taken;
+        taken.push(entry);
+        entries.delete(entry);
+      }
+      this.#slots.delete(slot);
+    }
+    return taken;
+  }
+}
+
+function slotOf({ appendedTimeMs }: ChannelEntry): number {
+  return Math.floor(appendedTimeMs / SLOT_MS);
+}
+
+function isSlotDue(slot: number, nowMs: number): boolean {
+  return (slot + 1) * SLOT_MS + CHANNEL_FORGOTTEN_AFTER_MS <= nowMs;
+}

@@ -1,0 +1,1 @@
+export { DataFolderError, type DataFolderReason } from '../../core/data-folder-error.ts';

@@ -1,0 +1,62 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { SortedNames } from './sorted-names.ts';
+
+interface Entry {
+  readonly name: string;
+}
+
+const names = fc.uniqueArray(fc.integer({ min: 0, max: 3_000 }), { maxLength: 1_500 });
+
+test('entries come in the order of their names, whatever was put in and taken out', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(names, names), { maxLength: 8 }),
+      fc.integer({ min: 0, max: 3_000 }),
+      (turns, start) => {
+        const sorted = new SortedNames<Entry>();
+        const entries = new Map<string, Entry>();
+        for (const [put, taken] of turns) {
+          const added = put.map((name) => ({ name: `c${name}` })).filter(({ name }) => !entries.has(name));
+          for (const entry of added) entries.set(entry.name, entry);
+          for (const entry of added) sorted.add(entry);
+          // Some are put into their order at once, some with the next.
+          if (put.length % 2 === 0) expect(from(sorted, '')).toHaveLength(entries.size);
+          for (const name of taken) {
+            const entry = entries.get(`c${name}`);
+            if (entry !== undefined) sorted.delete(entry);
+            entries.delete(`c${name}`);
+          }
+        }
+        const expected = [...entries.keys()].toSorted();
+        const after = `c${start}`;
+        expect(from(sorted, '').map(({ name }) => name)).toEqual(expected);
+        expect(from(sorted, after).map(({ name }) => name)).toEqual(expected.filter((name) => name > after));
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test('one by one, in order and against it', () => {
+  for (const direction of [1, -1]) {
+    const sorted = new SortedNames<Entry>();
+    const all = Array.from({ length: 3_000 }, (_, index) => ({ name: String(5_000 + direction * index) }));
+    for (const entry of all) {
+      sorted.add(entry);
+      from(sorted, '', 1);
+    }
+    expect(from(sorted, '')).toHaveLength(3_000);
+    for (const entry of all.slice(1)) sorted.delete(entry);
+    expect(from(sorted, '')).toEqual([all[0]]);
+    sorted.delete(all[0] as Entry);
+    sorted.delete(all[0] as Entry);
+    expect(from(sorted, '')).toEqual([]);
+  }
+});
+
+function from(sorted: SortedNames<Entry>, name: string, limit: number = Infinity): Entry[] {
+  const found: Entry[] = [];
+  sorted.visitAfter(name, (entry) => found.push(entry) < limit);
+  return found;
+}

@@ -1,0 +1,115 @@
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { DataFolderError } from '../../core/data-folder-error.ts';
+import { errorCodeOf } from './failure.ts';
+import { makePrivateFile, makePrivateFolder } from './private-files.ts';
+
+/** A SQLite file of ours in the data folder. */
+export interface DatabaseFile {
+  /** Its path, or `:memory:`. */
+  readonly file: string;
+  /** Four letters of ASCII: tells our file from another program's. */
+  readonly applicationId: number;
+  /** What leads from each schema version to the next: `user_version` counts those that it has behind it. */
+  readonly migrations: readonly string[];
+  /** Set on each connection, before anything is read. */
+  readonly pragmas: string;
+  /** What to do when it cannot be used: a sentence or two. */
+  readonly repair: string;
+}
+
+/**
+ * Opens it, and makes it if need be, for nobody but the own user to read. It is brought to the present schema and, unless it is large,
+ * checked page by page.
+ * @throws DataFolderError for a file that is damaged, foreign or too new
+ */
+export function openDatabaseFile(databaseFile: DatabaseFile): DatabaseSync {
+  const { file } = databaseFile;
+  return wrapCorruptionErrors(databaseFile, () => {
+    if (file !== ':memory:') {
+      makePrivateFolder(dirname(file));
+      makePrivateFile(file);
+    }
+    const database = new DatabaseSync(file, CONNECTION);
+    try {
+      checkFormat(database, databaseFile);
+      database.exec(databaseFile.pragmas);
+      migrate(database, databaseFile);
+      checkIntegrity(database, databaseFile);
+      return database;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  });
+}
+
+/** Runs what reads the file for the first time. @throws DataFolderError for what SQLite says of a damaged file */
+export function wrapCorruptionErrors<Result>(databaseFile: DatabaseFile, run: () => Result): Result {
+  try {
+    return run();
+  } catch (error) {
+    throw error instanceof DataFolderError ? error : openingError(error, databaseFile);
+  }
+}
+
+/** Another connection to a file that was opened before. */
+export function reopenDatabaseFile({ file, pragmas }: DatabaseFile): DatabaseSync {
+  const database = new DatabaseSync(file, CONNECTION);
+  try {
+    database.exec(pragmas);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** Beyond it the start would wait for seconds; damage is then found where it is read. */
+const QUICK_CHECK_BYTES_MAX = 64 * 1024 * 1024;
+const CONNECTION = { timeout: 5000, enableForeignKeyConstraints: true };
+
+function checkFormat(database: DatabaseSync, { file, applicationId, migrations, repair }: DatabaseFile): void {
+  const version = pragma(database, 'user_version') as number;
+  const found = pragma(database, 'application_id');
+  const { count } = database.prepare('SELECT count(*) AS count FROM sqlite_schema').get() as { count: number };
+  if (found !== applicationId && (found !== 0 || version !== 0 || count > 0))
+    throw new DataFolderError('corrupt', `${file} is a database, but not this one of Polycast. ${repair}`);
+  if (version <= migrations.length) return;
+  throw new DataFolderError(
+    'newer_schema',
+    `${file} was written by a newer version of Polycast (schema ${version}; this version knows ${migrations.length}). Start that version or a later one.`,
+  );
+}
+
+function migrate(database: DatabaseSync, { migrations, applicationId }: DatabaseFile): void {
+  const version = pragma(database, 'user_version') as number;
+  if (version === migrations.length) return;
+  database.exec('BEGIN IMMEDIATE');
+  for (const step of migrations.slice(version)) database.exec(step);
+  database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${migrations.length}; COMMIT`);
+}
+
+function checkIntegrity(database: DatabaseSync, databaseFile: DatabaseFile): void {
+  const bytes = (pragma(database, 'page_count') as number) * (pragma(database, 'page_size') as number);
+  if (bytes > QUICK_CHECK_BYTES_MAX) return;
+  const result = String(pragma(database, 'quick_check(1)'));
+  if (result !== 'ok') throw corruptError(databaseFile, result);
+}
+
+function pragma(database: DatabaseSync, name: string): unknown {
+  return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0];
+}
+
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
+
+function openingError(error: unknown, databaseFile: DatabaseFile): DataFolderError {
+  const code = errorCodeOf(error);
+  if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) return corruptError(databaseFile, (error as Error).message);
+  return new DataFolderError('inaccessible', `${databaseFile.file} cannot be used: ${(error as Error).message}`);
+}
+
+function corruptError({ file, repair }: DatabaseFile, problem: string): DataFolderError {
+  return new DataFolderError('corrupt', `${file} is damaged: ${problem}. ${repair}`);
+}

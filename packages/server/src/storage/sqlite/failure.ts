@@ -1,0 +1,38 @@
+import { DataFolderError, type DataFolderReason } from '../../core/data-folder-error.ts';
+
+export type Unavailable = 'log_unavailable' | 'log_full';
+
+/** What is kept in the data folder cannot be written, or read, at present. */
+export class UnavailableError extends Error {
+  readonly code: Unavailable;
+
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause));
+    this.code = isFull(cause) ? 'log_full' : 'log_unavailable';
+  }
+}
+
+/** A failure, as it crosses to the main thread. */
+export type Failure =
+  | { readonly kind: 'unavailable'; readonly code: Unavailable; readonly detail: string }
+  | { readonly kind: 'folder'; readonly reason: DataFolderReason; readonly message: string };
+
+export function failureOf(error: unknown): Failure {
+  if (error instanceof DataFolderError) return { kind: 'folder', reason: error.reason, message: error.message };
+  const { code, message } = error instanceof UnavailableError ? error : new UnavailableError(error);
+  return { kind: 'unavailable', code, detail: message };
+}
+
+/** SQLite's primary result code, or undefined when the error is not of SQLite. */
+export function errorCodeOf(error: unknown): number | undefined {
+  const code = (error as { errcode?: unknown }).errcode;
+  return typeof code === 'number' ? code & 0xff : undefined;
+}
+
+/** Whether the disk, or a quota on it, is full. */
+export function isFull(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return errorCodeOf(error) === SQLITE_FULL || code === 'ENOSPC' || code === 'EDQUOT';
+}
+
+const SQLITE_FULL = 13;

@@ -1,0 +1,123 @@
+import { appendFileSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { expect, test } from 'vitest';
+import { DataFolderError } from '../../../core/data-folder-error.ts';
+import { ALL_SCOPES } from '../../../identity/scopes.ts';
+import { IDENTITY_FILE, openIdentityStore } from './identity-store.ts';
+import { identityFolder, openTestIdentity, OPERATOR } from '../../../identity/testing.ts';
+
+/** A folder with a key in it; its file is closed. */
+function filled(): { readonly folder: string; readonly file: string; readonly key: string } {
+  const folder = identityFolder();
+  const identity = openTestIdentity(folder);
+  const { text } = identity.keys.create({ name: 'shop', scopes: ALL_SCOPES, expiresMs: undefined }, OPERATOR);
+  identity.close();
+  return { folder, file: join(folder, IDENTITY_FILE), key: text };
+}
+
+function refusalOf(folder: string): DataFolderError {
+  try {
+    openTestIdentity(folder);
+  } catch (error) {
+    expect(error).toBeInstanceOf(DataFolderError);
+    return error as DataFolderError;
+  }
+  throw new Error('it was opened');
+}
+
+function change(file: string, statement: string): void {
+  using database = new DatabaseSync(file);
+  database.exec(statement);
+}
+
+test('nobody but the own user may read it', () => {
+  const { file } = filled();
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+});
+
+test('nothing of a key but its hash is on the disk, not even in the write-ahead log', () => {
+  const folder = identityFolder();
+  const identity = openTestIdentity(folder);
+  const { text } = identity.keys.create({ name: 'shop', scopes: ALL_SCOPES, expiresMs: undefined }, OPERATOR);
+  identity.keys.identify({ token: text });
+  identity.keys.writeLastUsed(identity.clock.nowMs());
+  const secret = text.slice(-32);
+  for (const file of [IDENTITY_FILE, `${IDENTITY_FILE}-wal`])
+    expect(readFileSync(join(folder, file)).includes(secret), file).toBe(false);
+});
+
+test('a file that is no database is refused, and left as it is', () => {
+  const { folder, file } = filled();
+  writeFileSync(file, 'something else that is longer than a page of nothing at all');
+  expect(refusalOf(folder)).toMatchObject({ reason: 'corrupt' });
+  expect(readFileSync(file, 'utf8')).toMatch(/^something else/);
+});
+
+test("another program's database is refused", () => {
+  const folder = identityFolder();
+  change(join(folder, IDENTITY_FILE), 'CREATE TABLE users (name TEXT)');
+  expect(refusalOf(folder)).toMatchObject({ reason: 'corrupt' });
+});
+
+test('a damaged page is found before anybody is let in', () => {
+  const { folder, file } = filled();
+  truncateSync(file, 8192);
+  appendFileSync(file, Buffer.alloc(4096, 0xff));
+  expect(refusalOf(folder)).toMatchObject({ reason: 'corrupt' });
+});
+
+test('a file of a newer version is refused', () => {
+  const { folder, file } = filled();
+  change(file, 'PRAGMA user_version = 99');
+  expect(refusalOf(folder)).toMatchObject({ reason: 'newer_schema' });
+});
+
+test.each([
+  ['UPDATE key SET scopes = \'{"everything": [">"]}\'', 'a scope that there is not'],
+  ["UPDATE key SET scopes = 'admin'", 'scopes that are no JSON'],
+  ['UPDATE key SET scopes = \'{"publish": ["a..b"]}\'', 'a pattern that is none'],
+  ['DELETE FROM secret', 'a key without a secret'],
+])('rows that no version has written are refused: %s (%s)', (statement) => {
+  const { folder, file } = filled();
+  change(file, statement);
+  expect(refusalOf(folder)).toMatchObject({ reason: 'corrupt' });
+});
+
+test('a hash of another length cannot even be written', () => {
+  const { file } = filled();
+  expect(() => change(file, "UPDATE secret SET hash = x'00'")).toThrow(/CHECK/);
+});
+
+test('what fails within is undone as a whole', () => {
+  const store = openIdentityStore(':memory:');
+  const failing = (): void => {
+    store.database.exec("INSERT INTO note VALUES ('a')");
+    throw new Error('no');
+  };
+  expect(() => store.write(failing)).toThrow('no');
+  expect(store.database.prepare('SELECT * FROM note').all()).toEqual([]);
+  store.close();
+});
+
+test('while the write-ahead log is moved a new key waits for it; a revoked one is refused at once, and written later', async () => {
+  const folder = identityFolder();
+  const identity = openTestIdentity(folder);
+  const wishes = { name: 'shop', scopes: ALL_SCOPES, expiresMs: undefined };
+  const old = identity.keys.create(wishes, OPERATOR);
+  // Enough for a thread to move it, and the lock that this thread takes now and then.
+  const other = new DatabaseSync(join(folder, IDENTITY_FILE));
+  other.exec('CREATE TABLE filling (bytes BLOB); INSERT INTO filling VALUES (zeroblob(6000000)); BEGIN IMMEDIATE');
+  identity.maintain();
+  expect(() => identity.keys.create(wishes, OPERATOR)).toThrow(/locked/);
+  const revoked = identity.keys.revoke(old.key.id, OPERATOR);
+  expect(() => identity.keys.identify({ token: old.text })).toThrow('not valid');
+  other.close();
+  await identity.keys.whenWritable();
+  const made = identity.keys.create(wishes, OPERATOR);
+  await Promise.all([revoked, identity.keys.whenDurable()]);
+  identity.close();
+  const again = openTestIdentity(folder);
+  expect(again.keys.list().map(({ id }) => id)).toEqual([made.key.id]);
+  expect(identity.errors).toEqual([]);
+});

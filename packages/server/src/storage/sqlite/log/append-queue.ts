@@ -1,0 +1,172 @@
+import { PolycastError } from '@polycast/protocol';
+import type { AppendOutcome, NewRecord, Position, StoredRecord } from '../../../core/ports.ts';
+import { encodeBatch } from './batch-codec.ts';
+import { CommitDelay } from './commit-delay.ts';
+import type { Committed, WriterRequest } from './messages.ts';
+import type { Thread } from '../thread.ts';
+
+/** A commit takes whole appends until it has so many records or bytes: some 10 ms of work. */
+const COMMIT_RECORDS_MAX = 8_192;
+const COMMIT_BYTES_MAX = 4 * 1024 * 1024;
+/** What may wait for its commit, in bytes of bodies; beyond it appends are refused as `overloaded`. */
+const PENDING_BYTES_MAX = 256 * 1024 * 1024;
+/** After so long without a commit the next one waits for nothing. */
+const QUIET_MS = 10;
+
+interface Append {
+  readonly records: readonly NewRecord[];
+  readonly bytes: number;
+  readonly resolve: (outcomes: readonly AppendOutcome[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface CommitListener {
+  /** Durable now, and about to be answered. */
+  onCommitted(stored: readonly StoredRecord[], head: Position): void;
+  /** Nothing of a commit was stored. */
+  onFailed(error: unknown): void;
+}
+
+/**
+ * Group commit: what one turn of the event loop brought, or a few while there is much, goes to the writer as one batch; one batch is on
+ * its way at a time, and what comes meanwhile forms the next (docs/decisions/0003-group-commit.md).
+ */
+export class AppendQueue {
+  #writer: Thread<WriterRequest>;
+  readonly #listener: CommitListener;
+  readonly #commitDelay = new CommitDelay();
+  #pending: Append[] = [];
+  #pendingBytes = 0;
+  #scheduled = false;
+  #committing = false;
+  #onDrained: (() => void) | undefined;
+  /** When the last commit was settled. */
+  #settledMs = 0;
+
+  constructor(writer: Thread<WriterRequest>, listener: CommitListener) {
+    this.#writer = writer;
+    this.#listener = listener;
+  }
+
+  append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]> {
+    const bytes = records.reduce((sum, { body }) => sum + body.byteLength, 0);
+    if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > PENDING_BYTES_MAX)
+      return Promise.reject(new PolycastError('overloaded'));
+    const { promise, resolve, reject } = Promise.withResolvers<readonly AppendOutcome[]>();
+    this.#pending.push({ records, bytes, resolve, reject });
+    this.#pendingBytes += bytes;
+    if (!this.#committing && !this.#scheduled) this.#schedule();
+    return promise;
+  }
+
+  /** Goes on with another writer, when the one it had has failed. */
+  replaceWriter(writer: Thread<WriterRequest>): void {
+    this.#writer = writer;
+  }
+
+  /** Resolves when nothing waits any more; nothing may be appended meanwhile. */
+  drained(): Promise<void> {
+    if (!this.#committing && this.#pending.length === 0) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onDrained = resolve;
+    return promise;
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return {
+      waiting: this.#pending.length,
+      waitingBytes: this.#pendingBytes,
+      ...this.#commitDelay.stats(),
+    };
+  }
+
+  #schedule(): void {
+    const nowMs = performance.now();
+    const delayMs = this.#commitDelay.delayMs(nowMs);
+    // Where nothing has been published for a while nothing else is to be expected in this turn.
+    if (delayMs === 0 && nowMs - this.#settledMs > QUIET_MS) return void this.#commit();
+    this.#scheduled = true;
+    if (delayMs === 0) this.#commitAfterTurn(0);
+    else setTimeout(() => void this.#commit(), delayMs);
+  }
+
+  /** Commits after this turn of the event loop, or a later one while each brings more. */
+  #commitAfterTurn(appendsBefore: number): void {
+    setImmediate(() => {
+      const { length } = this.#pending;
+      if (this.#commitDelay.isWorthAnotherTurn(length, appendsBefore)) this.#commitAfterTurn(length);
+      else void this.#commit();
+    });
+  }
+
+  async #commit(): Promise<void> {
+    this.#scheduled = false;
+    this.#committing = true;
+    const appends = this.#takeBatch();
+    this.#commitDelay.onCommit(performance.now(), appends.length);
+    const committed = await this.#send(appends);
+    // Not within the attempt: a follower that fails has nothing to do with whether the events are durable.
+    if (committed !== undefined) this.#settle(appends, committed);
+    this.#committing = false;
+    this.#settledMs = performance.now();
+    if (this.#pending.length > 0) this.#schedule();
+    else this.#onDrained?.();
+  }
+
+  /** Undefined when nothing of it was stored, which all have been told then. */
+  async #send(appends: readonly Append[]): Promise<Committed | undefined> {
+    try {
+      const batch = encodeBatch(
+        appends.length === 1 ? (appends[0] as Append).records : appends.flatMap(({ records }) => records),
+      );
+      return await this.#writer.request<Committed>({ kind: 'append', batch }, [batch]);
+    } catch (error) {
+      this.#listener.onFailed(error);
+      for (const { reject } of appends) reject(error);
+      return undefined;
+    }
+  }
+
+  #takeBatch(): readonly Append[] {
+    let records = 0;
+    let bytes = 0;
+    let count = 0;
+    for (const append of this.#pending) {
+      if (
+        count > 0 &&
+        (records + append.records.length > COMMIT_RECORDS_MAX || bytes + append.bytes > COMMIT_BYTES_MAX)
+      )
+        break;
+      records += append.records.length;
+      bytes += append.bytes;
+      count++;
+    }
+    this.#pendingBytes -= bytes;
+    return this.#pending.splice(0, count);
+  }
+
+  #settle(appends: readonly Append[], { firstPosition, notAppended }: Committed): void {
+    const stored: StoredRecord[] = [];
+    const outcomes: AppendOutcome[][] = [];
+    let index = 0;
+    let notAppendedIndex = 0;
+    let position = firstPosition;
+    for (const { records } of appends) {
+      const appendOutcomes: AppendOutcome[] = [];
+      for (const { channel, type, timeMs, body } of records) {
+        const notAppendedOutcome = notAppended[notAppendedIndex];
+        if (notAppendedOutcome !== undefined && notAppendedOutcome[0] === index++) {
+          appendOutcomes.push(notAppendedOutcome[1]);
+          notAppendedIndex++;
+          continue;
+        }
+        appendOutcomes.push({ kind: 'appended', position });
+        stored.push({ position, channel, type, timeMs, body });
+        position++;
+      }
+      outcomes.push(appendOutcomes);
+    }
+    if (stored.length > 0) this.#listener.onCommitted(stored, position - 1);
+    for (const [at, { resolve }] of appends.entries()) resolve(outcomes[at] as AppendOutcome[]);
+  }
+}

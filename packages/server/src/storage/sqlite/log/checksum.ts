@@ -1,0 +1,33 @@
+import { crc32 } from 'node:zlib';
+import type { Position } from '../../../core/ports.ts';
+
+const TWO_POW_32 = 4_294_967_296;
+const PRIME = 0x01000193;
+
+/**
+ * The checksum that is stored with an event: CRC-32 of its body, begun with a mixture of the other columns. Each step of the mixture
+ * is a bijection, so another value in one column always gives another checksum. Signed, since that takes four bytes in SQLite.
+ */
+export function checksumOf(
+  position: Position,
+  channel: number,
+  type: string | undefined,
+  timeMs: number,
+  body: Uint8Array,
+): number {
+  let seed = mix(0x811c9dc5, position);
+  seed = mix(seed, channel);
+  seed = mix(seed, timeMs);
+  if (type !== undefined) for (let at = 0; at < type.length; at++) seed = Math.imul(seed ^ type.charCodeAt(at), PRIME);
+  return crc32(body, seed >>> 0) | 0;
+}
+
+/** Of a channel's row: its name decides who gets its events. */
+export function channelChecksumOf(id: number, name: string): number {
+  return crc32(`${id} ${name}`) | 0;
+}
+
+function mix(seed: number, value: number): number {
+  const low = Math.imul(seed ^ (value | 0), PRIME);
+  return Math.imul(low ^ Math.floor(value / TWO_POW_32), PRIME);
+}

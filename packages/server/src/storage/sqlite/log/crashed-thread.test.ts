@@ -1,0 +1,97 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
+import { expect, onTestFinished, test } from 'vitest';
+import type { Log, NewRecord, StoredRecord } from '../../../core/ports.ts';
+import { openSqliteLog } from './sqlite-log.ts';
+
+test('a writer that ends is replaced: what it stored without saying so is told, and nothing gets a position twice', async () => {
+  const { log, writer, followed } = await openWatchedLog();
+  const acknowledged: number[] = [];
+  for (let n = 0; n < 3; n++) acknowledged.push(await append(log));
+  const { epoch } = log.state;
+  // On its way when the thread ends: it may be stored or not.
+  const onItsWay = log.append([record()]).then(
+    () => 'stored',
+    (error: { code: string }) => error.code,
+  );
+  await writer().terminate();
+  expect(['stored', 'log_unavailable']).toContain(await onItsWay);
+  await recovered(log);
+  expect(log.state.epoch).toBe(epoch);
+  acknowledged.push(await append(log));
+  const positions = followed.map(({ position }) => position);
+  expect(positions).toEqual([...new Set(positions)].sort((one, other) => one - other));
+  expect(positions).toEqual(expect.arrayContaining(acknowledged));
+  const { records } = await log.read(EVERYTHING(log));
+  expect(records.map(({ position }) => position)).toEqual(positions);
+});
+
+test('a reader that ends is replaced', async () => {
+  const { log, reader } = await openWatchedLog();
+  await append(log);
+  await reader().terminate();
+  await expect(log.read(EVERYTHING(log))).rejects.toMatchObject({ code: 'log_unavailable' });
+  await recovered(log);
+  expect((await log.read(EVERYTHING(log))).records).toHaveLength(1);
+});
+
+test('a log that is closed while a thread is being replaced is closed', async () => {
+  const { log, writer } = await openWatchedLog();
+  await append(log);
+  await writer().terminate();
+  await expect(append(log)).rejects.toMatchObject({ code: 'log_unavailable' });
+  await log.close();
+});
+
+const EVERYTHING = (log: Log) => ({
+  patterns: ['>'],
+  types: undefined,
+  after: 0,
+  through: log.state.head,
+  direction: 'forward' as const,
+  limit: 100,
+  bytesMax: 1e6,
+});
+
+/** A log whose threads can be got at: the writer is started first. */
+async function openWatchedLog() {
+  const workers: Worker[] = [];
+  const started = (message: unknown) => void workers.push((message as { worker: Worker }).worker);
+  subscribe('worker_threads', started);
+  onTestFinished(() => void unsubscribe('worker_threads', started));
+  const folder = mkdtempSync(join(tmpdir(), 'polycast-'));
+  const log = await openSqliteLog({ folder });
+  onTestFinished(async () => {
+    await log.close();
+    rmSync(folder, { recursive: true });
+  });
+  const followed: StoredRecord[] = [];
+  log.follow((records) => followed.push(...records));
+  return { log, followed, writer: () => workers[0] as Worker, reader: () => workers[1] as Worker };
+}
+
+async function append(log: Log): Promise<number> {
+  const [outcome] = await log.append([record()]);
+  if (outcome?.kind !== 'appended') throw new Error('It was not appended.');
+  return outcome.position;
+}
+
+function record(): NewRecord {
+  return {
+    channel: 'a',
+    type: undefined,
+    timeMs: 1,
+    body: Buffer.from('"channel":"a","time":"1970-01-01T00:00:00.001Z","data":1}'),
+    retain: 'history',
+    idempotencyKey: undefined,
+    fingerprint: undefined,
+    ifLatest: undefined,
+  };
+}
+
+async function recovered(log: Log): Promise<void> {
+  await expect.poll(() => log.append([]).then(() => log.state.unavailable)).toBe(undefined);
+}

@@ -1,0 +1,145 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { AppendOutcome, Log } from '../../../core/ports.ts';
+import { queryAll, positionOf, readPages, record } from '../../contract/log/log-fixtures.ts';
+import { openSqliteLog } from './sqlite-log.ts';
+
+const DISK_MB = 12;
+const mounted = mountSmallDisk();
+
+/** A file system of a few megabytes in memory; undefined where mounting is not permitted. */
+function mountSmallDisk(): string | undefined {
+  const folder = mkdtempSync(join(tmpdir(), 'polycast-disk-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MB}m`, 'tmpfs', folder], { stdio: 'ignore' });
+    return folder;
+  } catch {
+    rmSync(folder, { recursive: true });
+    return undefined;
+  }
+}
+
+function unmount(): void {
+  if (mounted === undefined) return;
+  execFileSync('umount', [mounted]);
+  rmSync(mounted, { recursive: true });
+}
+
+// Mounting needs root, which not everybody who runs the tests is.
+describe.skipIf(mounted === undefined)('a disk that is full', () => {
+  const disk = mounted as string;
+  afterAll(unmount);
+  beforeEach(() => resize(DISK_MB));
+
+  async function open(name: string): Promise<Log> {
+    const log = await openSqliteLog({ folder: join(disk, name) });
+    onTestFinished(async () => {
+      await log.close();
+      rmSync(join(disk, name), { recursive: true });
+    });
+    return log;
+  }
+
+  test('refuses publishers with log_full, keeps what it acknowledged readable, and recovers by itself', async () => {
+    const log = await open('publish');
+    const acknowledged: AppendOutcome[] = [];
+    const followed: number[] = [];
+    log.follow((records) => followed.push(...records.map(({ position }) => position)));
+    await expect(appendUntilRefused(log, acknowledged)).rejects.toMatchObject({ code: 'log_full' });
+    expect(log.state.unavailable).toBe('log_full');
+    await expect(log.append([record('a')])).rejects.toMatchObject({ code: 'log_full' });
+    await expectStored(log, acknowledged);
+
+    await log.trim([{ channel: 'a', countMax: 1 }], 0).catch(() => undefined);
+    freeSpace();
+    await vi.waitFor(() => expect(log.state.unavailable).toBeUndefined(), { timeout: 10_000, interval: 50 });
+    acknowledged.push(...(await log.append([record('after')])));
+    await expectStored(log, acknowledged);
+    expect(followed).toEqual(acknowledged.map(positionOf));
+  });
+
+  test('that fills up in an instant is met while commits are on their way, and nothing is half stored', async () => {
+    const log = await open('batches');
+    // More than one commit takes, and the first of them fits.
+    fill(disk, 6 * 1024 * 1024);
+    const batches = Array.from({ length: 40 }, (_, batch) =>
+      Array.from({ length: 10 }, (__, index) => record(`c.${batch}`, { body: new Uint8Array(20_000 + index) })),
+    );
+    const results = await Promise.allSettled(batches.map((batch) => log.append(batch)));
+    expect(new Set(results.map(({ status }) => status))).toEqual(new Set(['fulfilled', 'rejected']));
+    const { records } = await log.read(queryAll(log, ['>']));
+    for (const [index, { status }] of results.entries()) {
+      expect(records.filter(({ channel }) => channel === `c.${index}`)).toHaveLength(status === 'fulfilled' ? 10 : 0);
+    }
+    freeSpace();
+    await vi.waitFor(() => expect(log.state.unavailable).toBeUndefined(), { timeout: 10_000, interval: 50 });
+    expect(await log.append([record('c.0')])).toMatchObject([{ kind: 'appended' }]);
+  });
+
+  test('does not lose what waits in the write-ahead log when that cannot be moved to the database', async () => {
+    resize(32);
+    const log = await open('checkpoint');
+    const acknowledged: AppendOutcome[] = [];
+    await expect(appendUntilRefused(log, acknowledged)).rejects.toMatchObject({ code: 'log_full' });
+    expect(log.stats()['housekeepingFailures']).toBeGreaterThan(0);
+    await expectStored(log, acknowledged);
+    freeSpace();
+    await vi.waitFor(() => expect(log.state.unavailable).toBeUndefined(), { timeout: 10_000, interval: 50 });
+    acknowledged.push(...(await log.append([record('after')])));
+    await expectStored(log, acknowledged);
+  });
+
+  test('does not keep a log from being opened and read', async () => {
+    const folder = join(disk, 'opening');
+    const first = await openSqliteLog({ folder });
+    await first.append([record('a'), record('b')]);
+    const { epoch, head } = first.state;
+    await first.close();
+    // SQLite's own shared memory file must fit.
+    fill(disk, 48 * 1024);
+    const log = await open('opening');
+    if (log.state.unavailable === undefined)
+      await expect(appendUntilRefused(log, [])).rejects.toMatchObject({ code: 'log_full' });
+    expect(log.state).toMatchObject({ epoch, unavailable: 'log_full' });
+    expect((await log.read({ ...queryAll(log, ['>']), through: head })).records).toHaveLength(2);
+    freeSpace();
+    await vi.waitFor(() => expect(log.state.unavailable).toBeUndefined(), { timeout: 10_000, interval: 50 });
+    expect(await log.append([record('a')])).toMatchObject([{ kind: 'appended' }]);
+  });
+});
+
+async function appendUntilRefused(log: Log, acknowledged: AppendOutcome[]): Promise<never> {
+  for (let turn = 0; ; turn++) {
+    acknowledged.push(
+      ...(await log.append([
+        record('a', { body: new Uint8Array(4_000) }),
+        record(`c.${turn % 100}`, { body: new Uint8Array(1_000) }),
+      ])),
+    );
+  }
+}
+
+async function expectStored(log: Log, acknowledged: readonly AppendOutcome[]): Promise<void> {
+  const pages = await readPages(log, { ...queryAll(log, ['>']), limit: 1_000 });
+  expect(pages.flatMap(({ records }) => records.map(({ position }) => position))).toEqual(acknowledged.map(positionOf));
+}
+
+/** Takes all of the disk but so many bytes. */
+function fill(disk: string, leftBytes: number): void {
+  const availableKb = Number(
+    execFileSync('df', ['--output=avail', '-k', disk], { encoding: 'utf8' }).trim().split('\n').at(-1),
+  );
+  writeFileSync(join(disk, 'filler'), Buffer.alloc(availableKb * 1024 - leftBytes));
+}
+
+function freeSpace(): void {
+  rmSync(join(mounted as string, 'filler'), { force: true });
+  resize(64);
+}
+
+function resize(sizeMb: number): void {
+  execFileSync('mount', ['-o', `remount,size=${sizeMb}m`, mounted as string]);
+}

@@ -1,0 +1,306 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import type { Position } from '../../../core/ports.ts';
+import { errorCodeOf } from '../failure.ts';
+import { ChannelDirectory } from '../../shared/channel-directory.ts';
+import type { ChannelEntry } from '../../shared/channel-directory.ts';
+import { DataFolderError } from '../../shared/errors.ts';
+import { ChannelPrefixes } from '../../shared/channel-prefixes.ts';
+import { channelChecksumOf } from './checksum.ts';
+import type { DataFolderFiles } from './data-folder.ts';
+import { wrapAccessErrors, fileBytes } from './data-folder.ts';
+import { checkFormat, migrate, pragma } from './schema.ts';
+import { makePrivateFile } from '../private-files.ts';
+import { announceGeneration, mismatchOf, epochAfter, inodeOf, settleGeneration } from './generation-file.ts';
+import type { DatabaseMismatch } from './generation-file.ts';
+
+/** The one row of `state`. */
+export interface StateRow {
+  readonly epoch: string;
+  readonly epochStart: Position;
+  readonly generation: number;
+  readonly inode: string;
+  readonly reservedThrough: Position;
+  readonly indexedThrough: Position;
+  /** Of the families that have no row of their own. */
+  readonly forgottenThrough: Position;
+  /** How many channels were ever forgotten. */
+  readonly forgotten: number;
+  readonly trims: number;
+  /** Events up to this one have no checksum. */
+  readonly uncheckedThrough: Position;
+}
+
+/** What the writer knows of its channels, as of the last commit. */
+export interface LoadedChannels {
+  readonly directory: ChannelDirectory;
+  readonly lastId: number;
+  /** Channels with events that are not indexed yet, and how many such events there are. */
+  readonly dirty: Set<ChannelEntry>;
+  readonly pending: number;
+}
+
+/** A file up to this size is checked page by page when it is opened: that takes some 100 ms at most. */
+const QUICK_CHECK_BYTES_MAX = 64 * 1024 * 1024;
+const CONNECTION = { timeout: 5_000, enableForeignKeyConstraints: false };
+const MAGIC = 'SQLite format 3\0';
+/** SQLite takes what is shorter for an empty database. */
+const PAGE_BYTES_MIN = 512;
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
+
+/** Opens the writer's connection, refusing what is damaged, foreign or too new. @throws DataFolderError */
+export function openDatabase(files: DataFolderFiles): DatabaseSync {
+  return wrapCorruptionErrors(files, () => {
+    checkMagic(files);
+    makePrivateFile(files.database);
+    const database = new DatabaseSync(files.database, CONNECTION);
+    try {
+      checkFormat(database, files.database);
+      applyPragmas(database);
+      migrate(database);
+      checkIntegrity(database, files);
+      return database;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  });
+}
+
+/** Another connection to a database that was opened before. */
+export function reopenDatabase(files: DataFolderFiles): DatabaseSync {
+  const database = new DatabaseSync(files.database, CONNECTION);
+  try {
+    applyPragmas(database);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function applyPragmas(database: DatabaseSync): void {
+  // Checkpoints are run after a commit has been answered, not within it (see writer.ts).
+  database.exec(
+    `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;
+     PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY`,
+  );
+}
+
+export function readState(database: DatabaseSync): StateRow | undefined {
+  return database
+    .prepare(
+      `SELECT epoch, epoch_start AS epochStart, generation, inode, reserved_through AS reservedThrough, indexed_through AS indexedThrough,
+         forgotten_through AS forgottenThrough, forgotten, trims, unchecked_through AS uncheckedThrough FROM state`,
+    )
+    .get() as StateRow | undefined;
+}
+
+/** The newest event that the database can be shown to have had: what retention takes was indexed before. */
+export function newestStored(database: DatabaseSync): Position {
+  const { newest } = database
+    .prepare(
+      'SELECT max(coalesce((SELECT max(position) FROM event), 0), coalesce((SELECT indexed_through FROM state), 0)) AS newest',
+    )
+    .get() as { newest: Position };
+  return newest;
+}
+
+/** Why the database is another than the one that was last written to in this folder, if it is. */
+export function detectMismatch(
+  database: DatabaseSync,
+  files: DataFolderFiles,
+  state: StateRow,
+): DatabaseMismatch | undefined {
+  return mismatchOf(files, { ...state, newest: newestStored(database) });
+}
+
+/**
+ * Begins a generation of the log, and an epoch if the folder was restored, or if asked to. Positions go on after all
+ * that were ever reserved, since the last ones given to ephemeral events are written nowhere.
+ */
+export function beginGeneration(
+  database: DatabaseSync,
+  files: DataFolderFiles,
+  options: { nowMs: number; chance: number; renew: boolean },
+): StateRow & { readonly mismatch: DatabaseMismatch | undefined } {
+  const old = readState(database);
+  const inode = inodeOf(files);
+  const mismatch = old === undefined ? undefined : detectMismatch(database, files, old);
+  const keepsEpoch = old !== undefined && !options.renew && mismatch === undefined;
+  const state: StateRow = {
+    reservedThrough: 0,
+    indexedThrough: 0,
+    forgottenThrough: 0,
+    forgotten: 0,
+    trims: 0,
+    uncheckedThrough: 0,
+    ...old,
+    generation: (old?.generation ?? 0) + 1,
+    inode,
+    epoch: keepsEpoch ? old.epoch : epochAfter(old?.epoch ?? '', options.nowMs, options.chance),
+    epochStart: keepsEpoch ? old.epochStart : (old?.reservedThrough ?? 0),
+  };
+  announceGeneration(files, state.generation);
+  database
+    .prepare('INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+    .run(
+      state.epoch,
+      state.epochStart,
+      state.generation,
+      state.inode,
+      state.reservedThrough,
+      state.indexedThrough,
+      state.forgottenThrough,
+      state.forgotten,
+      state.trims,
+      state.uncheckedThrough,
+    );
+  settleGeneration(files, state.generation);
+  return { ...state, mismatch };
+}
+
+/** Reads what is kept of all channels, and adds the events that came after. */
+export function loadChannels(database: DatabaseSync, indexedThrough: Position): LoadedChannels {
+  const directory = new ChannelDirectory();
+  const byId = new Map<number, ChannelEntry>();
+  const channels = database.prepare(
+    `SELECT id, name, checksum, count, bytes, oldest_time_ms, latest_position, appended_position, appended_time_ms, trimmed_through
+       FROM channel ORDER BY id`,
+  );
+  channels.setReturnArrays(true);
+  let lastId = 0;
+  for (const row of channels.iterate() as Iterable<unknown>) {
+    const entry = channelOf(row as ChannelRow);
+    directory.add(entry);
+    byId.set(entry.id, entry);
+    lastId = entry.id;
+  }
+  const tail = database.prepare(
+    'SELECT position, channel, time_ms, length(body) FROM event WHERE position > ? ORDER BY position',
+  );
+  tail.setReturnArrays(true);
+  const dirty = new Set<ChannelEntry>();
+  let pending = 0;
+  for (const row of tail.iterate(indexedThrough) as Iterable<unknown>) {
+    const [position, id, timeMs, bytes] = row as [number, number, number, number];
+    const entry = byId.get(id);
+    if (entry === undefined)
+      throw Object.assign(new Error(`event ${position} is of no channel`), { errcode: SQLITE_CORRUPT });
+    applyAppend(entry, position, timeMs, bytes);
+    dirty.add(entry);
+    pending++;
+  }
+  return { directory, lastId, dirty, pending };
+}
+
+type ChannelRow = readonly [
+  id: number,
+  name: string,
+  checksum: number | null,
+  count: number,
+  bytes: number,
+  oldestTimeMs: number,
+  latestPosition: number,
+  appendedPosition: number,
+  appendedTimeMs: number,
+  trimmedThrough: number,
+];
+
+function channelOf(row: ChannelRow): ChannelEntry {
+  const [id, name, checksum] = row;
+  if (checksum !== null && checksum !== channelChecksumOf(id, name))
+    throw Object.assign(new Error(`channel ${id} is not what was stored`), { errcode: SQLITE_CORRUPT });
+  return {
+    id,
+    name,
+    count: row[3],
+    bytes: row[4],
+    oldestTimeMs: row[5],
+    latestPosition: row[6],
+    appendedPosition: row[7],
+    appendedTimeMs: row[8],
+    trimmedThrough: row[9],
+  };
+}
+
+/** What is kept of forgotten channels. */
+export function loadPrefixes(database: DatabaseSync, othersLostThrough: Position): ChannelPrefixes {
+  const rows = database.prepare('SELECT name, forgotten_through FROM family');
+  rows.setReturnArrays(true);
+  return new ChannelPrefixes(othersLostThrough, rows.all() as unknown as [string, Position][]);
+}
+
+export function applyAppend(entry: ChannelEntry, position: Position, timeMs: number, bytes: number): void {
+  if (entry.count === 0) entry.oldestTimeMs = timeMs;
+  entry.count++;
+  entry.bytes += bytes;
+  entry.latestPosition = entry.appendedPosition = position;
+  entry.appendedTimeMs = timeMs;
+}
+
+/** Turns what SQLite says of a damaged file into what to do about it. */
+export function wrapCorruptionErrors<Result>(files: DataFolderFiles, run: () => Result): Result {
+  return wrapAccessErrors(files.folder, () => {
+    try {
+      return run();
+    } catch (error) {
+      const code = errorCodeOf(error);
+      throw code === SQLITE_CORRUPT || code === SQLITE_NOTADB ? corruptError(files, (error as Error).message) : error;
+    }
+  });
+}
+
+/**
+ * Opened by hand only while the folder's lock is held and no connection is: closing it drops the process's locks.
+ * A power cut while the write-ahead log is moved may leave a first page of zeros. The write-ahead log has that page, so SQLite decides.
+ */
+function checkMagic(files: DataFolderFiles): void {
+  if (fileBytes(files.database) === 0) return;
+  const head = Buffer.alloc(MAGIC.length);
+  const descriptor = openSync(files.database, 'r');
+  const length = readSync(descriptor, head);
+  closeSync(descriptor);
+  const isZeroed = fileBytes(files.database) >= PAGE_BYTES_MIN && head.every((byte) => byte === 0);
+  if (isZeroed && fileBytes(`${files.database}-wal`) > 0) return;
+  if (length < MAGIC.length || head.toString('latin1') !== MAGIC)
+    throw corruptError(files, 'it does not begin as a database does');
+}
+
+/**
+ * A torn file is shorter than its own count of pages, once all that the write-ahead log holds is in it. Looking at
+ * every page takes a second for each million events, so only small files are looked at as a whole.
+ */
+function checkIntegrity(database: DatabaseSync, files: DataFolderFiles): void {
+  const isCheckpointComplete = tryFullCheckpoint(database);
+  const expected = pragma(database, 'page_count') * pragma(database, 'page_size');
+  const found = fileBytes(files.database);
+  if (isCheckpointComplete && found < expected) throw corruptError(files, `it has ${found} bytes of ${expected}`);
+  if (found > QUICK_CHECK_BYTES_MAX) return;
+  const result = String(Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {})[0]);
+  if (result !== 'ok') throw corruptError(files, result);
+}
+
+/** Moves all of the write-ahead log into the database; false when that cannot be, for want of space say. */
+function tryFullCheckpoint(database: DatabaseSync): boolean {
+  try {
+    const { busy, log, checkpointed } = database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as {
+      busy: number;
+      log: number;
+      checkpointed: number;
+    };
+    return busy === 0 && log === checkpointed;
+  } catch (error) {
+    if (errorCodeOf(error) === SQLITE_CORRUPT) throw error;
+    return false;
+  }
+}
+
+function corruptError(files: DataFolderFiles, problem: string): DataFolderError {
+  return new DataFolderError(
+    'corrupt',
+    `The log ${files.database} is damaged: ${problem}. Nothing has been changed. Put a backup in its place, or move the data folder ` +
+      `away to start with an empty log; "sqlite3 log.db .recover" may save what is in it.`,
+  );
+}

@@ -1,0 +1,67 @@
+import type { Position, ReadPage, StoredRecord } from '../../../core/ports.ts';
+
+/** A page on its way from the reader: names once each, five numbers a record, all bodies in one buffer. */
+export interface PackedPage {
+  readonly reached: Position;
+  readonly trimmedThrough: Position;
+  readonly corruptThrough: Position;
+  /** Channels and types that occur. */
+  readonly names: readonly string[];
+  readonly numbers: Float64Array<ArrayBuffer>;
+  readonly bodies: ArrayBuffer;
+}
+
+const NUMBERS_PER_RECORD = 5;
+const ABSENT = -1;
+
+export function encodePage({ records, reached, trimmedThrough, corruptThrough }: ReadPage): PackedPage {
+  const indexes = new Map<string, number>();
+  const numbers = new Float64Array(records.length * NUMBERS_PER_RECORD);
+  const bodies = Buffer.allocUnsafeSlow(records.reduce((sum, { body }) => sum + body.byteLength, 0));
+  let at = 0;
+  let offset = 0;
+  for (const { position, channel, type, timeMs, body } of records) {
+    numbers[at] = position;
+    numbers[at + 1] = indexOf(indexes, channel);
+    numbers[at + 2] = type === undefined ? ABSENT : indexOf(indexes, type);
+    numbers[at + 3] = timeMs;
+    numbers[at + 4] = body.byteLength;
+    bodies.set(body, offset);
+    offset += body.byteLength;
+    at += NUMBERS_PER_RECORD;
+  }
+  return {
+    reached,
+    trimmedThrough,
+    corruptThrough,
+    names: [...indexes.keys()],
+    numbers,
+    bodies: bodies.buffer as ArrayBuffer,
+  };
+}
+
+/** Bodies are views of the page's buffer: one that is kept keeps the page. */
+export function decodePage({ reached, trimmedThrough, corruptThrough, names, numbers, bodies }: PackedPage): ReadPage {
+  const records: StoredRecord[] = [];
+  let offset = 0;
+  for (let at = 0; at < numbers.length; at += NUMBERS_PER_RECORD) {
+    const length = numbers[at + 4] as number;
+    const type = numbers[at + 2] as number;
+    records.push({
+      position: numbers[at] as number,
+      channel: names[numbers[at + 1] as number] as string,
+      type: type === ABSENT ? undefined : names[type],
+      timeMs: numbers[at + 3] as number,
+      body: new Uint8Array(bodies, offset, length),
+    });
+    offset += length;
+  }
+  return { records, reached, trimmedThrough, corruptThrough };
+}
+
+function indexOf(indexes: Map<string, number>, name: string): number {
+  const known = indexes.get(name);
+  if (known !== undefined) return known;
+  indexes.set(name, indexes.size);
+  return indexes.size - 1;
+}

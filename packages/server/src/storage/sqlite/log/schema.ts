@@ -1,0 +1,124 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { DataFolderError } from '../../shared/errors.ts';
+
+/** `poly` in ASCII: tells our file from another program's SQLite database. */
+const APPLICATION_ID = 0x706f6c79;
+
+/**
+ * What leads from each schema version to the next. A list that is only ever added to: `user_version` in the file counts
+ * the steps it has behind it.
+ *
+ * - `event` is the log, in the order of its positions, so that appending touches only its end.
+ * - `channel_event` finds a channel's events. It holds those up to `state.indexed_through`; the rest is added in sorted
+ *   runs (docs/decisions/0004-deferred-index.md).
+ * - `channel` is exact for what is indexed. `trimmed_in` is the number of the trim that last took events from it.
+ * - `family` is what forgotten channels had lost, by the first token of their names; `state.forgotten_through` is the
+ *   same for all families without a row. `changed_in` is the number of a trim, as `trimmed_in`.
+ * - `forgotten_channel` holds the newest of the `state.forgotten` channels ever forgotten, for the reader to follow.
+ * - `event.checksum` is that of `checksum.ts`; NULL for events up to `state.unchecked_through`, which are older than checksums.
+ *   `channel.checksum` is over its id and name, NULL for older channels.
+ * - `state.reserved_through` bounds the positions ever given out, to events that are not stored as well.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `CREATE TABLE state (
+     id INTEGER PRIMARY KEY CHECK (id = 1),
+     epoch TEXT NOT NULL,
+     epoch_start INTEGER NOT NULL,
+     generation INTEGER NOT NULL,
+     inode TEXT NOT NULL,
+     reserved_through INTEGER NOT NULL,
+     indexed_through INTEGER NOT NULL,
+     forgotten_through INTEGER NOT NULL,
+     forgotten INTEGER NOT NULL,
+     trims INTEGER NOT NULL
+   );
+   CREATE TABLE family (
+     name TEXT PRIMARY KEY,
+     forgotten_through INTEGER NOT NULL,
+     changed_in INTEGER NOT NULL
+   ) WITHOUT ROWID;
+   CREATE INDEX family_changed ON family (changed_in);
+   CREATE TABLE forgotten_channel (
+     sequence INTEGER PRIMARY KEY,
+     channel INTEGER NOT NULL
+   );
+   CREATE TABLE channel (
+     id INTEGER PRIMARY KEY,
+     name TEXT NOT NULL,
+     count INTEGER NOT NULL,
+     bytes INTEGER NOT NULL,
+     oldest_time_ms INTEGER NOT NULL,
+     latest_position INTEGER NOT NULL,
+     appended_position INTEGER NOT NULL,
+     appended_time_ms INTEGER NOT NULL,
+     trimmed_through INTEGER NOT NULL,
+     trimmed_in INTEGER NOT NULL
+   );
+   CREATE INDEX channel_trimmed ON channel (trimmed_in) WHERE trimmed_in > 0;
+   CREATE TABLE event (
+     position INTEGER PRIMARY KEY,
+     channel INTEGER NOT NULL,
+     type TEXT,
+     time_ms INTEGER NOT NULL,
+     body BLOB NOT NULL
+   );
+   CREATE TABLE channel_event (
+     channel INTEGER NOT NULL,
+     position INTEGER NOT NULL,
+     PRIMARY KEY (channel, position)
+   ) WITHOUT ROWID;
+   CREATE TABLE idempotency_key (
+     key TEXT PRIMARY KEY,
+     fingerprint TEXT,
+     position INTEGER NOT NULL,
+     channel TEXT NOT NULL,
+     time_ms INTEGER NOT NULL
+   ) WITHOUT ROWID;
+   CREATE INDEX idempotency_key_time ON idempotency_key (time_ms);`,
+  `ALTER TABLE event ADD COLUMN checksum INTEGER;
+   ALTER TABLE channel ADD COLUMN checksum INTEGER;
+   ALTER TABLE state ADD COLUMN unchecked_through INTEGER NOT NULL DEFAULT 0;
+   UPDATE state SET unchecked_through = reserved_through;`,
+];
+
+/** Refuses what is not ours to touch, before anything is written. @throws DataFolderError */
+export function checkFormat(database: DatabaseSync, file: string): void {
+  const version = pragma(database, 'user_version');
+  const applicationId = pragma(database, 'application_id');
+  const isForeign =
+    applicationId !== APPLICATION_ID && (applicationId !== 0 || version !== 0 || tableCount(database) > 0);
+  if (isForeign)
+    throw new DataFolderError(
+      'corrupt',
+      `${file} is a database, but not one of Polycast. Choose another data folder, or move that file away.`,
+    );
+  if (version > MIGRATIONS.length) {
+    throw new DataFolderError(
+      'newer_schema',
+      `The data folder was written by a newer version of Polycast (schema ${version}; this version knows ${MIGRATIONS.length}). Start that version or a later one, or choose another data folder.`,
+    );
+  }
+}
+
+/** Brings an empty or older database to the present schema. */
+export function migrate(database: DatabaseSync): void {
+  const version = pragma(database, 'user_version');
+  if (version === MIGRATIONS.length) return;
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    for (const step of MIGRATIONS.slice(version)) database.exec(step);
+    database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`);
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+/** The value of a pragma that is a whole number. */
+export function pragma(database: DatabaseSync, name: string): number {
+  return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0] as number;
+}
+
+function tableCount(database: DatabaseSync): number {
+  return (database.prepare('SELECT count(*) AS count FROM sqlite_schema').get() as { count: number }).count;
+}

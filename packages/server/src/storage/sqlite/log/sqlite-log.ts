@@ -1,0 +1,342 @@
+import { PolycastError } from '@polycast/protocol';
+import type {
+  AppendOutcome,
+  ChannelQuery,
+  ChannelState,
+  CheckedRange,
+  Log,
+  LogState,
+  NewRecord,
+  Position,
+  ReadPage,
+  ReadQuery,
+  StoredRecord,
+  TrimOrder,
+} from '../../../core/ports.ts';
+import type { Unavailable } from '../failure.ts';
+import { Thread } from '../thread.ts';
+import { CHANNELS_MAX_DEFAULT } from '../../shared/log-limits.ts';
+import { AppendQueue } from './append-queue.ts';
+import type {
+  Channels,
+  CheckedPage,
+  OpenedLog,
+  ReaderRequest,
+  Trimmed,
+  WriterOptions,
+  WriterRequest,
+} from './messages.ts';
+import { decodePage } from './page-codec.ts';
+import type { PackedPage } from './page-codec.ts';
+import type { DatabaseMismatch } from './generation-file.ts';
+import { WriterCounters } from './writer/writer-counters.ts';
+
+export interface SqliteLogOptions {
+  /** Made if it does not exist. */
+  readonly folder: string;
+  readonly channelsMax?: number;
+  /** Wall clock, milliseconds since 1970; names the epoch. */
+  readonly nowMs?: () => number;
+  /** A number in [0, 1); names the epoch. */
+  readonly chance?: () => number;
+  readonly logger?: LogLogger;
+}
+
+/** Where the log says what its operator has to know. */
+export interface LogLogger {
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** How often a log that cannot be written is tried again. */
+const PROBE_INTERVAL_MS = 250;
+
+/**
+ * Opens the log in a data folder. SQLite works in two threads, one that writes and one that reads: neither keeps the
+ * event loop waiting, nor the other.
+ * @throws DataFolderError when the folder is in use, damaged, too new, or cannot be accessed
+ */
+export async function openSqliteLog({
+  folder,
+  channelsMax = CHANNELS_MAX_DEFAULT,
+  nowMs = Date.now,
+  chance = Math.random,
+  logger = NO_LOGGER,
+}: SqliteLogOptions): Promise<Log> {
+  const startWriter = (): Thread<WriterRequest> => {
+    const options: WriterOptions = { folder, channelsMax, nowMs: nowMs(), chance: chance() };
+    return new Thread<WriterRequest>(import.meta.url, './writer-worker', options);
+  };
+  const startReader = (): Thread<ReaderRequest> =>
+    new Thread<ReaderRequest>(import.meta.url, './reader-worker', { folder });
+  const writer = startWriter();
+  const reader = startReader();
+  try {
+    const opened = await writer.request<OpenedLog>({ kind: 'open' });
+    logMismatch(opened, folder, logger);
+    await reader.request({ kind: 'open' });
+    return new SqliteLog(writer, reader, opened, { startWriter, startReader, logger });
+  } catch (error) {
+    await closeThreads(writer, reader);
+    throw error;
+  }
+}
+
+interface ThreadStarters {
+  readonly startWriter: () => Thread<WriterRequest>;
+  readonly startReader: () => Thread<ReaderRequest>;
+  readonly logger: LogLogger;
+}
+
+class SqliteLog implements Log {
+  readonly #threads: ThreadStarters;
+  #writer: Thread<WriterRequest>;
+  #reader: Thread<ReaderRequest>;
+  #openedLog: OpenedLog;
+  readonly #appendQueue: AppendQueue;
+  #writerCounters: WriterCounters;
+  #head: Position;
+  #unavailable: Unavailable | undefined;
+  #probeTimer: NodeJS.Timeout | undefined;
+  #probing: Promise<void> | undefined;
+  #listener: ((records: readonly StoredRecord[]) => void) | undefined;
+  #closing: Promise<void> | undefined;
+  readonly #logger: LogLogger;
+  /** Where damaged ranges end. */
+  readonly #damagedThrough = new Set<Position>();
+  /** Passes of the scrub that came to the end, and what all have compared. */
+  #scrubs = 0;
+  #scrubbedBytes = 0;
+  #reads = 0;
+  #failures = 0;
+
+  constructor(
+    writer: Thread<WriterRequest>,
+    reader: Thread<ReaderRequest>,
+    opened: OpenedLog,
+    threads: ThreadStarters,
+  ) {
+    this.#threads = threads;
+    this.#logger = threads.logger;
+    this.#writer = writer;
+    this.#reader = reader;
+    this.#openedLog = opened;
+    this.#head = opened.head;
+    this.#writerCounters = new WriterCounters(opened.counters);
+    this.#appendQueue = new AppendQueue(writer, {
+      onCommitted: (stored, head) => {
+        this.#head = head;
+        this.#listener?.(stored);
+      },
+      onFailed: (error) => this.#onFailure(error),
+    });
+    if (opened.unavailable !== undefined) this.#setUnavailable(opened.unavailable);
+  }
+
+  get state(): LogState {
+    const { epoch, epochStart } = this.#openedLog;
+    return {
+      epoch,
+      epochStart,
+      head: this.#head,
+      unavailable: this.#closing === undefined ? this.#unavailable : 'log_unavailable',
+    };
+  }
+
+  append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]> {
+    if (this.#closing !== undefined) return Promise.reject(closedError());
+    if (this.#unavailable !== undefined) return Promise.reject(new PolycastError(this.#unavailable));
+    if (records.length === 0) return Promise.resolve([]);
+    return this.#appendQueue.append(records);
+  }
+
+  follow(listener: (records: readonly StoredRecord[]) => void): void {
+    this.#listener = listener;
+  }
+
+  async read(query: ReadQuery): Promise<ReadPage> {
+    if (this.#closing !== undefined) throw closedError();
+    this.#reads++;
+    // What is committed and not yet known here has not been given to the followers either.
+    const bounded = { ...query, through: Math.max(query.after, Math.min(query.through, this.#head)) };
+    try {
+      const page = await this.#page(bounded);
+      if (page.corruptThrough > bounded.after)
+        this.#recordDamage(page, bounded.direction === 'forward' ? bounded.after : undefined);
+      return page;
+    } catch (error) {
+      if (this.#reader.hasFailed) this.#onFailure(error);
+      throw error;
+    }
+  }
+
+  /** Each damaged range is counted and logged once, however many readers come to it. */
+  #recordDamage({ corruptThrough: through }: { readonly corruptThrough: Position }, after: Position | undefined): void {
+    if (this.#damagedThrough.has(through) || this.#damagedThrough.size >= DAMAGED_RANGES_MAX) return;
+    this.#damagedThrough.add(through);
+    this.#logger.error({ after, through }, 'log: events are damaged on the disk, readers get a gap');
+  }
+
+  async check(after: Position): Promise<CheckedRange> {
+    if (this.#closing !== undefined) throw closedError();
+    const through = this.#head;
+    try {
+      const checked = await this.#reader.request<CheckedPage>({ kind: 'check', after, through });
+      if (checked.corruptThrough > after) this.#recordDamage(checked, after);
+      this.#scrubbedBytes += checked.bytes;
+      if (checked.reached >= through) this.#scrubs++;
+      return checked;
+    } catch (error) {
+      if (this.#reader.hasFailed) this.#onFailure(error);
+      throw error;
+    }
+  }
+
+  async #page(query: ReadQuery): Promise<ReadPage> {
+    return decodePage(await this.#reader.request<PackedPage>({ kind: 'read', query }));
+  }
+
+  async channels(query: ChannelQuery): Promise<readonly ChannelState[]> {
+    if (this.#closing !== undefined) throw closedError();
+    return this.#writer.request<Channels>({ kind: 'channels', query });
+  }
+
+  async trim(orders: readonly TrimOrder[], nowMs: number): Promise<Trimmed> {
+    if (this.#closing !== undefined) throw closedError();
+    if (this.#unavailable !== undefined) throw new PolycastError(this.#unavailable);
+    try {
+      return await this.#writer.request<Trimmed>({ kind: 'trim', orders, nowMs });
+    } catch (error) {
+      this.#onFailure(error);
+      throw error;
+    }
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return {
+      ...this.#writerCounters.read(),
+      ...this.#appendQueue.stats(),
+      reads: this.#reads,
+      failures: this.#failures,
+      damagedRanges: this.#damagedThrough.size,
+      scrubs: this.#scrubs,
+      scrubbedBytes: this.#scrubbedBytes,
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    clearTimeout(this.#probeTimer);
+    await this.#probing;
+    await this.#appendQueue.drained();
+    await closeThreads(this.#writer, this.#reader);
+  }
+
+  #onFailure(error: unknown): void {
+    this.#failures++;
+    this.#setUnavailable(error instanceof PolycastError && error.code === 'log_full' ? 'log_full' : 'log_unavailable');
+  }
+
+  #setUnavailable(code: Unavailable): void {
+    this.#unavailable = code;
+    if (this.#closing !== undefined || this.#probeTimer !== undefined) return;
+    this.#probeTimer = setTimeout(() => (this.#probing = this.#probe()), PROBE_INTERVAL_MS);
+    this.#probeTimer.unref();
+  }
+
+  async #probe(): Promise<void> {
+    try {
+      if (this.#reader.hasFailed) await this.#restartReader();
+      if (this.#writer.hasFailed) await this.#restartWriter();
+      else this.#openedLog = await this.#writer.request<OpenedLog>({ kind: 'probe' });
+      this.#unavailable = this.#openedLog.unavailable;
+      this.#probeTimer = undefined;
+    } catch (error) {
+      this.#probeTimer = undefined;
+      this.#onFailure(error);
+    }
+  }
+
+  async #restartReader(): Promise<void> {
+    const reader = this.#threads.startReader();
+    await this.#openThread(reader);
+    this.#reader = reader;
+  }
+
+  async #restartWriter(): Promise<void> {
+    const writer = this.#threads.startWriter();
+    const opened = await this.#openThread<OpenedLog>(writer);
+    // Stored, and not acknowledged: readers get it all the same.
+    await this.#deliverMissed(opened.head);
+    this.#writer = writer;
+    this.#openedLog = opened;
+    this.#writerCounters = new WriterCounters(opened.counters);
+    this.#appendQueue.replaceWriter(writer);
+  }
+
+  /** A thread that cannot be opened is ended. */
+  async #openThread<Value>(thread: Thread<WriterRequest> | Thread<ReaderRequest>): Promise<Value> {
+    try {
+      return await thread.request<Value>({ kind: 'open' });
+    } catch (error) {
+      await thread.request({ kind: 'close' }).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #deliverMissed(through: Position): Promise<void> {
+    const query = {
+      patterns: ['>'],
+      types: undefined,
+      through,
+      direction: 'forward',
+      limit: MISSED_COUNT_MAX,
+      bytesMax: MISSED_BYTES_MAX,
+    } as const;
+    for (let after = this.#head; after < through;) {
+      const { records, reached } = await this.#page({ ...query, after });
+      after = reached;
+      const last = records.at(-1);
+      if (last === undefined) continue;
+      this.#head = last.position;
+      this.#listener?.(records);
+    }
+  }
+}
+
+/** Damaged ranges that are told apart. */
+const DAMAGED_RANGES_MAX = 1_000;
+
+const NO_LOGGER: LogLogger = { warn: () => undefined, error: () => undefined };
+
+const MISMATCH_MESSAGES: Readonly<Record<DatabaseMismatch, string>> = {
+  copied: 'log: new epoch, since the database is a copy',
+  older: 'log: new epoch, since the database is older than the last one that was written in this folder',
+  lost_commits: 'log: new epoch, since the newest acknowledged events are missing from the database',
+};
+
+function logMismatch({ mismatch, epoch }: OpenedLog, folder: string, logger: LogLogger): void {
+  if (mismatch === undefined) return;
+  const level = mismatch === 'lost_commits' ? 'error' : 'warn';
+  logger[level]({ folder, epoch, why: mismatch }, MISMATCH_MESSAGES[mismatch]);
+}
+
+/** Read at once when the followers have to be told what a writer stored and did not live to say. */
+const MISSED_COUNT_MAX = 1000;
+const MISSED_BYTES_MAX = 4 * 1024 * 1024;
+
+/** The reader first: the last connection to be closed puts the write-ahead log away. */
+async function closeThreads(writer: Thread<WriterRequest>, reader: Thread<ReaderRequest>): Promise<void> {
+  for (const thread of [reader, writer] as const) {
+    await thread.request({ kind: 'close' }).catch(() => undefined);
+    await thread.whenEnded();
+  }
+}
+
+function closedError(): PolycastError {
+  return new PolycastError('log_unavailable', 'The log is closed.');
+}

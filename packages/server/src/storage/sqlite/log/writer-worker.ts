@@ -1,0 +1,31 @@
+import type { WriterOptions, WriterRequest } from './messages.ts';
+import { serve, threadOptions } from '../thread.ts';
+import { LogWriter } from './writer/log-writer.ts';
+
+/** The thread of the writer: requests in their order, and housekeeping once the one that made it due is answered. */
+let writer: LogWriter | undefined;
+
+serve<WriterRequest>(
+  (request) => {
+    if (request.kind === 'open') {
+      writer = new LogWriter(threadOptions<WriterOptions>());
+      return { value: writer.opened };
+    }
+    const opened = writer as LogWriter;
+    switch (request.kind) {
+      case 'append':
+        return { value: opened.append(request.batch) };
+      case 'trim':
+        return { value: opened.trim(request.orders, request.nowMs) };
+      case 'channels':
+        return { value: opened.channels(request.query) };
+      case 'probe':
+        return { value: opened.probe() };
+      case 'close':
+        return void writer?.close();
+    }
+  },
+  () => {
+    if (writer?.isHousekeepingDue === true) writer.runHousekeeping();
+  },
+);

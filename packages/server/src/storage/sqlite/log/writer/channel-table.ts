@@ -1,0 +1,249 @@
+import type { ChannelQuery, ChannelState, NewRecord, Position, TrimOrder } from '../../../../core/ports.ts';
+import { createChannelEntry } from '../../../shared/channel-directory.ts';
+import type { ChannelDirectory, ChannelEntry } from '../../../shared/channel-directory.ts';
+import { EmptyChannels } from '../../../shared/empty-channels.ts';
+import type { ChannelPrefixes } from '../../../shared/channel-prefixes.ts';
+import { prefixOf } from '../../../shared/channel-prefixes.ts';
+import { FORGOTTEN_CHANNELS_MAX, TRIM_EVENTS_MAX } from '../../../shared/log-limits.ts';
+import { channelChecksumOf, checksumOf } from '../checksum.ts';
+import type { WriterConnection } from './writer-connection.ts';
+import { deleteEvent, oldestEvents } from './oldest-events.ts';
+import { loadChannels, loadPrefixes, applyAppend } from '../open-database.ts';
+import type { StateRow } from '../open-database.ts';
+
+/**
+ * Events are indexed so many at a time, or so many for each channel among them: each channel costs a page, however few
+ * its events. What is not indexed is read again at opening and held in memory by the reader, hence the upper bound.
+ */
+const PENDING_EVENTS = 8_192;
+const PENDING_EVENTS_PER_CHANNEL = 4;
+const PENDING_EVENTS_MAX = 65_536;
+
+/** Forgotten channels that are kept for the reader to follow; one that is further behind reads all channels again. */
+const FORGOTTEN_ROWS_MAX = 16_384;
+
+/**
+ * What the writer knows of its channels, and how it writes that down. Everything here happens within a transaction of
+ * the connection; when that fails the ledger is ahead of the disk, and has to be made afresh.
+ */
+export class ChannelTable {
+  readonly #connection: WriterConnection;
+  readonly #directory: ChannelDirectory;
+  /** Channels whose row is behind what is known here. */
+  readonly #dirty: Set<ChannelEntry>;
+  readonly #emptyChannels = new EmptyChannels();
+  readonly #prefixes: ChannelPrefixes;
+  #lastChannelId: number;
+  #pendingEvents: number;
+  #indexedThrough: Position;
+  #forgotten: number;
+  #trims: number;
+
+  /** @param lastChannelId ids up to this one were given out in this process, maybe to channels that are forgotten */
+  constructor(
+    connection: WriterConnection,
+    { indexedThrough, forgottenThrough, forgotten, trims }: StateRow,
+    lastChannelId = 0,
+  ) {
+    const { directory, lastId, dirty, pending } = loadChannels(connection.database, indexedThrough);
+    this.#connection = connection;
+    this.#directory = directory;
+    this.#dirty = dirty;
+    this.#lastChannelId = Math.max(lastId, lastChannelId);
+    this.#pendingEvents = pending;
+    this.#indexedThrough = indexedThrough;
+    this.#prefixes = loadPrefixes(connection.database, forgottenThrough);
+    this.#forgotten = forgotten;
+    this.#trims = trims;
+    for (const entry of directory.values()) if (entry.count === 0) this.#emptyChannels.add(entry);
+  }
+
+  get size(): number {
+    return this.#directory.size;
+  }
+
+  get lastChannelId(): number {
+    return this.#lastChannelId;
+  }
+
+  /** Whether it is time to `settle`. */
+  get isIndexingDue(): boolean {
+    return (
+      this.#pendingEvents >= PENDING_EVENTS &&
+      this.#pendingEvents >= Math.min(PENDING_EVENTS_MAX, this.#dirty.size * PENDING_EVENTS_PER_CHANNEL)
+    );
+  }
+
+  get(name: string): ChannelEntry | undefined {
+    return this.#directory.get(name);
+  }
+
+  list(query: ChannelQuery): ChannelState[] {
+    return this.#directory.list(query);
+  }
+
+  addChannel(name: string): ChannelEntry {
+    // It may be one of those that were forgotten: then what its family lost is all that is known of what it lost.
+    const lostThrough = this.#prefixes.lostThrough(name);
+    const entry = createChannelEntry(name, ++this.#lastChannelId, lostThrough);
+    this.#connection.begin();
+    this.#connection.statements.insertChannel.run(
+      entry.id,
+      name,
+      lostThrough,
+      lostThrough > 0 ? this.#trims : 0,
+      channelChecksumOf(entry.id, name),
+    );
+    this.#directory.add(entry);
+    return entry;
+  }
+
+  store(entry: ChannelEntry, position: Position, { type, timeMs, body, retain }: NewRecord): void {
+    this.#connection.begin();
+    if (entry.count === 0) this.#emptyChannels.delete(entry);
+    if (retain === 'latest' && entry.count > 0) this.#replace(entry, position);
+    const checksum = checksumOf(position, entry.id, type, timeMs, body);
+    this.#connection.statements.insertEvent.run(position, entry.id, type ?? null, timeMs, body, checksum);
+    this.#connection.countBytes(body.byteLength);
+    applyAppend(entry, position, timeMs, body.byteLength);
+    this.#dirty.add(entry);
+    this.#pendingEvents++;
+  }
+
+  /** Indexes all events, the newest of which is at or before `through`, and brings the channels' rows up to date. */
+  indexPending(through: Position): void {
+    if (this.#dirty.size === 0) return;
+    this.#connection.begin();
+    this.#connection.statements.indexEvents.run(this.#indexedThrough);
+    for (const entry of this.#dirty) this.#save(entry);
+    this.#connection.statements.setIndexed.run(through);
+    this.#connection.countPages(this.#dirty.size + this.#pendingEvents / 256);
+    this.#indexedThrough = through;
+    this.#dirty.clear();
+    this.#pendingEvents = 0;
+  }
+
+  /** Whether `trim` has anything to do. */
+  isTrimDue(orders: readonly TrimOrder[], nowMs: number): boolean {
+    return this.#emptyChannels.isDue(nowMs) || orders.some((order) => exceeds(this.get(order.channel), order));
+  }
+
+  /** One step of retention, after `settle`. Says how many events it removed, and whether there are more. */
+  trim(orders: readonly TrimOrder[], nowMs: number): { removed: number; more: boolean } {
+    this.#connection.begin();
+    this.#trims++;
+    let left = TRIM_EVENTS_MAX;
+    let more = false;
+    for (const order of orders) {
+      const entry = this.get(order.channel);
+      if (!exceeds(entry, order)) continue;
+      left -= this.#trimChannel(entry, order, left);
+      more ||= exceeds(entry, order);
+      if (left === 0 && more) break;
+    }
+    this.#forgetChannels(nowMs);
+    this.#connection.statements.setTrimmed.run(this.#trims, this.#forgotten, this.#prefixes.othersLostThrough);
+    return {
+      removed: TRIM_EVENTS_MAX - left,
+      more: (more && left < TRIM_EVENTS_MAX) || this.#emptyChannels.isDue(nowMs),
+    };
+  }
+
+  /** Removes what a `latest` channel holds. It is more than one only after its rule has changed; then it goes in steps. */
+  #replace(entry: ChannelEntry, next: Position): void {
+    if (entry.count > 1) {
+      this.indexPending(next - 1);
+      this.#removeOldest(entry, () => true, TRIM_EVENTS_MAX);
+      this.#save(entry);
+      return;
+    }
+    const { latestPosition, id } = entry;
+    this.#connection.statements.deleteEvent.run(latestPosition);
+    if (latestPosition <= this.#indexedThrough) {
+      this.#connection.statements.unindexEvent.run(id, latestPosition);
+      this.#connection.statements.emptyChannel.run(id);
+    }
+    entry.count = entry.bytes = 0;
+  }
+
+  #trimChannel(entry: ChannelEntry, order: TrimOrder, limit: number): number {
+    const { removed, through } = this.#removeOldest(entry, () => exceeds(entry, order), limit);
+    if (removed === 0) return 0;
+    entry.trimmedThrough = through;
+    this.#save(entry);
+    if (entry.count === 0) this.#emptyChannels.add(entry);
+    return removed;
+  }
+
+  /** All of the channel's events are indexed. */
+  #removeOldest(
+    entry: ChannelEntry,
+    shouldRemove: () => boolean,
+    limit: number,
+  ): { removed: number; through: Position } {
+    let removed = 0;
+    let through: Position = 0;
+    for (const [position, timeMs, bytes] of oldestEvents(this.#connection.statements, entry.id, limit + 1)) {
+      // One that cannot be read goes with its neighbours.
+      entry.oldestTimeMs = timeMs ?? entry.oldestTimeMs;
+      if (removed === limit || !shouldRemove()) break;
+      deleteEvent(this.#connection.statements, position);
+      entry.count--;
+      entry.bytes = Math.max(0, entry.bytes - (bytes ?? 0));
+      through = position;
+      removed++;
+    }
+    if (removed > 0) this.#connection.statements.unindexThrough.run(entry.id, through);
+    if (entry.count === 0) entry.bytes = entry.oldestTimeMs = entry.latestPosition = 0;
+    this.#connection.countPages(removed);
+    return { removed, through };
+  }
+
+  #save(entry: ChannelEntry): void {
+    this.#connection.statements.updateChannel.run(
+      entry.count,
+      entry.bytes,
+      entry.oldestTimeMs,
+      entry.latestPosition,
+      entry.appendedPosition,
+      entry.appendedTimeMs,
+      entry.trimmedThrough,
+      this.#trims,
+      entry.trimmedThrough,
+      entry.id,
+    );
+  }
+
+  /** Forgets channels that have been empty for long, some at a time. */
+  #forgetChannels(nowMs: number): void {
+    const forgotten = this.#emptyChannels.takeDue(nowMs, FORGOTTEN_CHANNELS_MAX);
+    if (forgotten.length === 0) return;
+    const { statements } = this.#connection;
+    const prefixes = new Set<string>();
+    const { othersLostThrough } = this.#prefixes;
+    for (const entry of forgotten) {
+      const prefix = prefixOf(entry.name);
+      this.#prefixes.raise(prefix, entry.trimmedThrough);
+      prefixes.add(prefix);
+      this.#directory.remove(entry);
+      statements.deleteChannel.run(entry.id);
+      statements.insertForgotten.run(++this.#forgotten, entry.id);
+    }
+    statements.dropForgotten.run(this.#forgotten - FORGOTTEN_ROWS_MAX);
+    for (const prefix of prefixes) statements.savePrefix.run(prefix, this.#prefixes.lostThrough(prefix), this.#trims);
+    if (this.#prefixes.othersLostThrough > othersLostThrough)
+      statements.deletePrefixesThrough.run(this.#prefixes.othersLostThrough);
+    this.#connection.countPages(forgotten.length / 8);
+  }
+}
+
+function exceeds(
+  entry: ChannelEntry | undefined,
+  { countMax = Infinity, bytesMax = Infinity, olderThanMs = 0 }: TrimOrder,
+): entry is ChannelEntry {
+  return (
+    entry !== undefined &&
+    entry.count > 0 &&
+    (entry.count > countMax || entry.bytes > bytesMax || entry.oldestTimeMs < olderThanMs)
+  );
+}

@@ -1,0 +1,38 @@
+import type { Position } from '../../../../core/ports.ts';
+import { isCorruption } from '../corruption.ts';
+import type { WriterStatements } from './writer-statements.ts';
+
+/** `null` where the event itself cannot be read. */
+export type OldestEventRow = readonly [position: Position, timeMs: number | null, bytes: number | null];
+
+/** A channel's oldest events, by its index, whether or not they can be read: retention removes damaged ones like others. */
+export function oldestEvents(statements: WriterStatements, channel: number, limit: number): readonly OldestEventRow[] {
+  try {
+    return statements.oldestEvents.all(channel, limit) as unknown as OldestEventRow[];
+  } catch (error) {
+    if (!isCorruption(error)) throw error;
+  }
+  const positions = statements.oldestPositions.all(channel, limit) as unknown as [Position][];
+  return positions.map(([position]) => {
+    const [timeMs, bytes] = timeAndBytes(statements, position) ?? [null, null];
+    return [position, timeMs, bytes] as const;
+  });
+}
+
+/** On a page that is damaged nothing can be deleted: the event stays there, and nobody finds it by its channel. */
+export function deleteEvent(statements: WriterStatements, position: Position): void {
+  try {
+    statements.deleteEvent.run(position);
+  } catch (error) {
+    if (!isCorruption(error)) throw error;
+  }
+}
+
+function timeAndBytes(statements: WriterStatements, position: Position): [number, number] | undefined {
+  try {
+    return statements.timeAndBytes.get(position) as unknown as [number, number] | undefined;
+  } catch (error) {
+    if (!isCorruption(error)) throw error;
+    return undefined;
+  }
+}

@@ -1,0 +1,45 @@
+/** What the writer counts since it opened. */
+const NAMES = [
+  'commits',
+  'commitMsSum',
+  'commitsOver5Ms',
+  'commitsOver50Ms',
+  'records',
+  'walBytes',
+  'databaseBytes',
+  'channels',
+  'checkpoints',
+  'settles',
+  'housekeepingFailures',
+] as const;
+
+type Name = (typeof NAMES)[number];
+
+/** Counted in shared memory, so that the main thread can look at it and no commit carries it along. */
+export class WriterCounters {
+  readonly #values: Float64Array;
+
+  constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(NAMES.length * Float64Array.BYTES_PER_ELEMENT)) {
+    this.#values = new Float64Array(buffer);
+  }
+
+  get buffer(): SharedArrayBuffer {
+    return this.#values.buffer as SharedArrayBuffer;
+  }
+
+  get(name: Name): number {
+    return this.#values[NAMES.indexOf(name)] as number;
+  }
+
+  set(name: Name, value: number): void {
+    this.#values[NAMES.indexOf(name)] = value;
+  }
+
+  add(name: Name, value: number): void {
+    this.set(name, this.get(name) + value);
+  }
+
+  read(): Readonly<Record<Name, number>> {
+    return Object.fromEntries(NAMES.map((name) => [name, this.get(name)])) as Record<Name, number>;
+  }
+}

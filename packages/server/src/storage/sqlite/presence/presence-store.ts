@@ -1,0 +1,231 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { Position } from '../../../core/ports.ts';
+import type { StoredPresence, StoredPresenceChannel } from '../../../core/presence/presence-types.ts';
+import type { PresenceChange, PresenceUser } from '../../../core/presence/presence-events.ts';
+import { BackgroundSync } from '../background-sync.ts';
+import { makePrivateFile } from '../private-files.ts';
+
+/** The file's name in the data folder. */
+const PRESENCE_FILE = 'presence.sqlite';
+/** Of another version nothing is taken over: what is lost is told anew, from what the log still has. */
+const VERSION = 1;
+
+const SCHEMA = `
+  CREATE TABLE member (
+    channel TEXT NOT NULL,
+    user TEXT NOT NULL,
+    info TEXT,
+    sessions INTEGER NOT NULL,
+    since_ms INTEGER NOT NULL,
+    PRIMARY KEY (channel, user)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE counts (
+    channel TEXT PRIMARY KEY,
+    users INTEGER NOT NULL,
+    anonymous INTEGER NOT NULL,
+    listed INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE online (user TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+  CREATE TABLE occupied (channel TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+  CREATE TABLE mark (
+    id INTEGER PRIMARY KEY CHECK (id = 0),
+    epoch TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    users_sequence INTEGER NOT NULL,
+    channels_sequence INTEGER NOT NULL
+  ) STRICT;
+  PRAGMA user_version = ${VERSION};`;
+
+/**
+ * What others have been told of who is where, up to a position of the log: all of it, in one small database beside the log. What
+ * the log has after that position is added by whoever opens it, so that a crash in between loses nothing.
+ */
+export class PresenceStore {
+  readonly #database: DatabaseSync;
+  readonly #backgroundSync: BackgroundSync;
+  readonly #statements: Statements;
+  readonly #epoch: string;
+  #position: Position = 0;
+  #usersSequence = 0;
+  #channelsSequence = 0;
+
+  constructor(database: DatabaseSync, file: string, epoch: string) {
+    this.#database = database;
+    this.#backgroundSync = new BackgroundSync(file);
+    this.#epoch = epoch;
+    const prepare = ([name, sql]: [string, string]): [string, StatementSync] => [name, database.prepare(sql)];
+    this.#statements = Object.fromEntries(Object.entries(STATEMENTS).map(prepare)) as unknown as Statements;
+    this.#readPosition();
+  }
+
+  /** Everything that was told up to and with this is in it. */
+  get position(): Position {
+    return this.#position;
+  }
+
+  /** Adds what has been told since, all or nothing. Throws when the disk does not take it. */
+  apply(changes: readonly PresenceChange[], position: Position): void {
+    const before = { users: this.#usersSequence, channels: this.#channelsSequence };
+    try {
+      this.#database.exec('BEGIN');
+      for (const change of changes) this.#apply(change);
+      this.#statements.mark.run(this.#epoch, position, this.#usersSequence, this.#channelsSequence);
+      this.#database.exec('COMMIT');
+      this.#position = position;
+      this.#backgroundSync.checkpointIfNeeded();
+    } catch (error) {
+      this.#usersSequence = before.users;
+      this.#channelsSequence = before.channels;
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  load(): StoredPresence {
+    const { members, allCounts, allOnline, allOccupied } = this.#statements;
+    const byChannel = new Map<string, Writable<StoredPresenceChannel> & { readonly members: PresenceUser[] }>();
+    const channelOf = (channel: string) => {
+      const known = byChannel.get(channel) ?? { channel, isListed: true, users: 0, anonymous: 0, members: [] };
+      byChannel.set(channel, known);
+      return known;
+    };
+    for (const row of allCounts.iterate() as Iterable<CountsRow>) {
+      const { channel, users, anonymous, listed } = row;
+      Object.assign(channelOf(channel), { users, anonymous, isListed: listed === 1 });
+    }
+    for (const { channel, user, info, sessions, sinceMs } of members.iterate() as Iterable<MemberRow>) {
+      const parsed: unknown = info === null ? undefined : JSON.parse(info);
+      channelOf(channel).members.push({ user, info: parsed, sessions, sinceMs });
+    }
+    return {
+      channels: [...byChannel.values()],
+      online: (allOnline.all() as unknown as { user: string }[]).map(({ user }) => user),
+      occupied: (allOccupied.all() as unknown as { channel: string }[]).map(({ channel }) => channel),
+      usersSequence: this.#usersSequence,
+      channelsSequence: this.#channelsSequence,
+    };
+  }
+
+  close(): void {
+    void this.#backgroundSync.close();
+    if (this.#database.isOpen) this.#database.close();
+  }
+
+  #readPosition(): void {
+    const mark = this.#statements.readMark.get() as PositionRow | undefined;
+    if (mark === undefined) return;
+    // Sequences go on in a new epoch; whoever is told of that has to ask again who is there.
+    this.#usersSequence = mark.usersSequence;
+    this.#channelsSequence = mark.channelsSequence;
+    if (mark.epoch === this.#epoch) this.#position = mark.position;
+    else this.#database.exec('DELETE FROM member; DELETE FROM counts; DELETE FROM online; DELETE FROM occupied');
+  }
+
+  #apply(change: PresenceChange): void {
+    const statements = this.#statements;
+    switch (change.kind) {
+      case 'join':
+      case 'update': {
+        const { channel, user, info, sessions, sinceMs } = change;
+        return void statements.putMember.run(
+          channel,
+          user,
+          info === undefined ? null : JSON.stringify(info),
+          sessions,
+          sinceMs,
+        );
+      }
+      case 'leave':
+        return void statements.dropMember.run(change.channel, change.user);
+      case 'count':
+        if (!change.isListed) statements.dropMembers.run(change.channel);
+        if (change.isListed && change.anonymous === 0) return void statements.dropCounts.run(change.channel);
+        return void statements.putCounts.run(change.channel, change.users, change.anonymous, change.isListed ? 1 : 0);
+      case 'online':
+      case 'offline':
+        this.#usersSequence = change.sequence;
+        return void statements[change.kind].run(change.user);
+      case 'occupied':
+      case 'vacated':
+        this.#channelsSequence = change.sequence;
+        return void statements[change.kind].run(change.channel);
+    }
+  }
+}
+
+/**
+ * Opens the store of a data folder that this process holds. One that is broken, or of another version, is made anew.
+ * @param epoch of the log beside it
+ */
+export function openPresenceStore(folder: string, epoch: string): PresenceStore {
+  const path = join(folder, PRESENCE_FILE);
+  try {
+    return new PresenceStore(openPresenceDatabase(path), path, epoch);
+  } catch {
+    for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });
+    return new PresenceStore(openPresenceDatabase(path), path, epoch);
+  }
+}
+
+function openPresenceDatabase(path: string): DatabaseSync {
+  // Who is where is nobody's business but the hub's.
+  makePrivateFile(path);
+  const database = new DatabaseSync(path);
+  try {
+    // Nothing here has to outlive a loss of power at once: what is lost of it, the log still has. No commit waits for the disk.
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0');
+    const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number };
+    if (version === 0) database.exec(SCHEMA);
+    else if (version !== VERSION) throw new Error(`version ${version}`);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+const STATEMENTS = {
+  putMember: 'INSERT OR REPLACE INTO member VALUES (?, ?, ?, ?, ?)',
+  dropMember: 'DELETE FROM member WHERE channel = ? AND user = ?',
+  dropMembers: 'DELETE FROM member WHERE channel = ?',
+  putCounts: 'INSERT OR REPLACE INTO counts VALUES (?, ?, ?, ?)',
+  dropCounts: 'DELETE FROM counts WHERE channel = ?',
+  online: 'INSERT OR IGNORE INTO online VALUES (?)',
+  offline: 'DELETE FROM online WHERE user = ?',
+  occupied: 'INSERT OR IGNORE INTO occupied VALUES (?)',
+  vacated: 'DELETE FROM occupied WHERE channel = ?',
+  mark: 'INSERT OR REPLACE INTO mark VALUES (0, ?, ?, ?, ?)',
+  readMark: 'SELECT epoch, position, users_sequence AS usersSequence, channels_sequence AS channelsSequence FROM mark',
+  members: 'SELECT channel, user, info, sessions, since_ms AS sinceMs FROM member ORDER BY channel, since_ms',
+  allCounts: 'SELECT channel, users, anonymous, listed FROM counts',
+  allOnline: 'SELECT user FROM online',
+  allOccupied: 'SELECT channel FROM occupied',
+};
+
+type Statements = Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
+
+interface MemberRow {
+  readonly channel: string;
+  readonly user: string;
+  readonly info: string | null;
+  readonly sessions: number;
+  readonly sinceMs: number;
+}
+
+interface CountsRow {
+  readonly channel: string;
+  readonly users: number;
+  readonly anonymous: number;
+  readonly listed: number;
+}
+
+interface PositionRow {
+  readonly epoch: string;
+  readonly position: number;
+  readonly usersSequence: number;
+  readonly channelsSequence: number;
+}
+
+type Writable<Type> = { -readonly [Key in keyof Type]: Type[Key] };

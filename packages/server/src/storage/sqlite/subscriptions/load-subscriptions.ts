@@ -1,0 +1,92 @@
+import type {
+  LostPosition,
+  OpenEvent,
+  SubscriptionDefinition,
+  SubscriptionState,
+} from '../../../subscriptions/state/definition.ts';
+import type { Replay, StoredSubscription } from '../../../subscriptions/state/ports.ts';
+import { DataFolderError } from '../../../core/data-folder-error.ts';
+import type { DatabaseFile } from '../database-file.ts';
+import type { Statements } from './statements.ts';
+
+/** @throws DataFolderError for rows that no version has written */
+export function loadSubscriptions(
+  statements: Statements,
+  databaseFile: DatabaseFile,
+  after: string,
+  limit: number,
+): readonly StoredSubscription[] {
+  return (statements.subscriptions.all(after, limit) as unknown as SubscriptionRow[]).map((row) => {
+    const { id, state, reason, sinceMs, cursor, failingSinceMs, restUntilMs, lostEpoch, lostAfter, held } = row;
+    if (state === null) throw invalidRowError(databaseFile, `${id} without saying where it stands`);
+    const status = {
+      state,
+      reason,
+      sinceMs,
+      cursor,
+      failingSinceMs: failingSinceMs ?? undefined,
+      restUntilMs: restUntilMs ?? undefined,
+      lost: lostPositionOf(lostEpoch, lostAfter),
+    };
+    return {
+      definition: parseDefinition(databaseFile, row),
+      status: held === null ? status : { ...status, held },
+      open: (statements.openOf.all(id) as unknown as OpenRow[]).map((open) => ({
+        ...open,
+        lease: open.lease ?? undefined,
+        heldAfter: open.heldAfter ?? undefined,
+        isAside: open.isAside === 1 || undefined,
+      })),
+      deadLetters: (statements.deadLettersOf.get(id) as { count: number }).count,
+      replays: (statements.replaysOf.all(id) as unknown as ReplayRow[]).map(replayOf),
+    };
+  });
+}
+
+function replayOf({ done, channel, lostEpoch, lostAfter, ...replay }: ReplayRow): Replay {
+  return { ...replay, channel: channel ?? undefined, lost: lostPositionOf(lostEpoch, lostAfter), isDone: done === 1 };
+}
+
+function lostPositionOf(epoch: string | null, position: number | null): LostPosition | undefined {
+  return epoch === null ? undefined : { epoch, position: position ?? 0 };
+}
+
+function parseDefinition(databaseFile: DatabaseFile, { id, definition }: SubscriptionRow): SubscriptionDefinition {
+  try {
+    return JSON.parse(definition) as SubscriptionDefinition;
+  } catch {
+    throw invalidRowError(databaseFile, `a definition of ${id} that is no JSON`);
+  }
+}
+
+/** What no version has written. */
+export function invalidRowError({ file, repair }: DatabaseFile, problem: string): DataFolderError {
+  return new DataFolderError('corrupt', `${file} holds ${problem}. ${repair}`);
+}
+
+interface SubscriptionRow {
+  readonly id: string;
+  readonly definition: string;
+  readonly state: SubscriptionState | null;
+  readonly reason: string;
+  readonly sinceMs: number;
+  readonly cursor: number;
+  readonly failingSinceMs: number | null;
+  readonly restUntilMs: number | null;
+  readonly held: number | null;
+  readonly lostEpoch: string | null;
+  readonly lostAfter: number | null;
+}
+
+type OpenRow = Omit<OpenEvent, 'lease' | 'heldAfter' | 'isAside'> & {
+  readonly isAside: 0 | 1;
+  readonly lease: string | null;
+  readonly heldAfter: number | null;
+};
+
+type ReplayRow = Omit<Replay, 'channel' | 'isDone' | 'lost'> & {
+  readonly channel: string | null;
+  readonly done: 0 | 1;
+  readonly lostEpoch: string | null;
+  readonly lostAfter: number | null;
+};

@@ -1,0 +1,43 @@
+import type {
+  DeadLettersQuery,
+  EventPosition,
+  StoreChange,
+  StoredSubscription,
+} from '../../../subscriptions/state/ports.ts';
+import type { AttemptBounds } from '../../shared/attempt-bounds.ts';
+
+/** What the store and its thread say to each other. */
+export interface StoreThreadOptions {
+  readonly file: string;
+  readonly bounds: AttemptBounds;
+}
+
+export interface AttemptsQuery {
+  readonly subscription?: string;
+  readonly event?: EventPosition;
+  readonly before: number;
+  readonly limit: number;
+}
+
+export type StoreRequest =
+  | { readonly kind: 'open' }
+  | { readonly kind: 'load'; readonly after: string; readonly limit: number }
+  /** `isAwaited`: somebody waits until it is on the disk for good. */
+  | { readonly kind: 'apply'; readonly changes: readonly StoreChange[]; readonly isAwaited: boolean }
+  | { readonly kind: 'attempts'; readonly query: AttemptsQuery }
+  | { readonly kind: 'dead_letters'; readonly subscription: string; readonly query: DeadLettersQuery }
+  | { readonly kind: 'close' };
+
+export interface OpenedStore {
+  readonly epoch: string | undefined;
+  readonly lastAttempt: number;
+  readonly hasLostCommits: boolean;
+}
+
+export interface Applied {
+  readonly databaseBytes: number;
+  readonly walBytes: number;
+  readonly attempts: number;
+}
+
+export type Loaded = readonly StoredSubscription[];

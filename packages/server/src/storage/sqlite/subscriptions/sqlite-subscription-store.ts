@@ -1,0 +1,256 @@
+import { PolycastError } from '@polycast/protocol';
+import { join } from 'node:path';
+import type {
+  Attempt,
+  DeadLetter,
+  DeadLettersQuery,
+  StoreChange,
+  StoredSubscription,
+  SubscriptionStore,
+} from '../../../subscriptions/state/ports.ts';
+import type { Unavailable } from '../failure.ts';
+import { Thread } from '../thread.ts';
+import { AttemptSampler } from '../../shared/attempt-sampler.ts';
+import { ATTEMPT_BOUNDS, type AttemptBounds } from '../../shared/attempt-bounds.ts';
+import type { Applied, AttemptsQuery, Loaded, OpenedStore, StoreThreadOptions, StoreRequest } from './messages.ts';
+import { StoredOpenEvents } from './stored-open-events.ts';
+import { PendingChanges, type CommitGroup } from './pending-changes.ts';
+import { SUBSCRIPTIONS_FILE } from './schema.ts';
+
+export interface SqliteSubscriptionStoreOptions {
+  /** A data folder that this process holds. */
+  readonly folder: string;
+  readonly bounds?: Partial<AttemptBounds>;
+  /** Told once when it cannot be written any more, until it can again. */
+  readonly onUnavailable?: (error: unknown) => void;
+}
+
+/** What is noted waits so long for others to share its commit with. */
+const COMMIT_INTERVAL_MS = 75;
+/** How often a disk that takes nothing is tried again. */
+const RETRY_INTERVAL_MS = 250;
+/** Rows that wait for the disk: some 40 MB. Beyond it the store is behind. */
+const PENDING_ROWS_MAX = 100_000;
+const LOAD_PAGE_COUNT = 500;
+
+/**
+ * Opens `subscriptions.sqlite` in a data folder. SQLite works in a thread of its own, so the event loop waits for no disk.
+ * @throws DataFolderError for a file that is damaged, foreign or too new
+ */
+export async function openSubscriptionStore(options: SqliteSubscriptionStoreOptions): Promise<SubscriptionStore> {
+  const threadOptions: StoreThreadOptions = {
+    file: join(options.folder, SUBSCRIPTIONS_FILE),
+    bounds: { ...ATTEMPT_BOUNDS, ...options.bounds },
+  };
+  const start = (): Thread<StoreRequest> => new Thread(import.meta.url, './store-worker', threadOptions);
+  const thread = start();
+  try {
+    const opened = await thread.request<OpenedStore>({ kind: 'open' });
+    const stored: StoredSubscription[] = [];
+    for (let page: Loaded = [], after = ''; after === '' || page.length === LOAD_PAGE_COUNT;) {
+      page = await thread.request<Loaded>({ kind: 'load', after, limit: LOAD_PAGE_COUNT });
+      stored.push(...page);
+      after = page.at(-1)?.definition.id ?? '-';
+    }
+    return new SqliteSubscriptionStore({ thread, start, opened, stored, onUnavailable: options.onUnavailable });
+  } catch (error) {
+    await endThread(thread);
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly thread: Thread<StoreRequest>;
+  readonly start: () => Thread<StoreRequest>;
+  readonly opened: OpenedStore;
+  readonly stored: StoredSubscription[];
+  readonly onUnavailable: ((error: unknown) => void) | undefined;
+}
+
+/** Group commit: one is on its way at a time, and what comes meanwhile forms the next. */
+class SqliteSubscriptionStore implements SubscriptionStore {
+  readonly #start: () => Thread<StoreRequest>;
+  readonly #onUnavailable: ((error: unknown) => void) | undefined;
+  readonly #openedStore: OpenedStore;
+  readonly #storedOpenEvents = new StoredOpenEvents();
+  readonly #pending = new PendingChanges(this.#storedOpenEvents);
+  readonly #sampler = new AttemptSampler(() => performance.now());
+  #thread: Thread<StoreRequest>;
+  #stored: StoredSubscription[];
+  #unavailable: Unavailable | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isScheduled = false;
+  #committing: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  readonly #stats = {
+    commits: 0,
+    commitMsSum: 0,
+    changes: 0,
+    failures: 0,
+    databaseBytes: 0,
+    walBytes: 0,
+    attempts: 0,
+  };
+
+  constructor({ thread, start, opened, stored, onUnavailable }: Parts) {
+    this.#thread = thread;
+    this.#start = start;
+    this.#openedStore = opened;
+    this.#stored = stored;
+    this.#onUnavailable = onUnavailable;
+    for (const { definition, open } of stored)
+      for (const { position } of open) this.#storedOpenEvents.add(definition.id, position);
+  }
+
+  get epoch(): string | undefined {
+    return this.#openedStore.epoch;
+  }
+
+  get lastAttempt(): number {
+    return this.#openedStore.lastAttempt;
+  }
+
+  get hasLostCommits(): boolean {
+    return this.#openedStore.hasLostCommits;
+  }
+
+  get unavailable(): Unavailable | undefined {
+    return this.#unavailable;
+  }
+
+  get isOverloaded(): boolean {
+    return this.#pending.size > PENDING_ROWS_MAX;
+  }
+
+  load(): Iterable<StoredSubscription> {
+    const stored = this.#stored;
+    this.#stored = [];
+    return stored;
+  }
+
+  keepsAttempt(subscription: string, isDelivered: boolean): boolean {
+    return this.#sampler.wouldKeep(subscription, isDelivered);
+  }
+
+  write(changes: readonly StoreChange[]): Promise<void> {
+    if (this.#closing !== undefined) return Promise.reject(closedError());
+    const written = this.#pending.write(changes);
+    if (this.#committing === undefined && !this.#isScheduled) {
+      this.#isScheduled = true;
+      setImmediate(() => this.#commit());
+    }
+    return written;
+  }
+
+  enqueue(changes: readonly StoreChange[]): void {
+    // What is still told of when the hub has gone is found out again by the next one.
+    if (this.#closing !== undefined) return;
+    this.#pending.writeSoon(changes, (attempt) =>
+      this.#sampler.keep(attempt.subscription, attempt.outcome === 'delivered'),
+    );
+    this.#commitIn(this.#unavailable === undefined ? COMMIT_INTERVAL_MS : RETRY_INTERVAL_MS);
+  }
+
+  async attempts(query: AttemptsQuery): Promise<readonly Attempt[]> {
+    await this.#flush();
+    return this.#thread.request<readonly Attempt[]>({ kind: 'attempts', query });
+  }
+
+  async deadLetters(subscription: string, query: DeadLettersQuery): Promise<readonly DeadLetter[]> {
+    await this.#flush();
+    return this.#thread.request<readonly DeadLetter[]>({ kind: 'dead_letters', subscription, query });
+  }
+
+  metrics(): Readonly<Record<string, number>> {
+    return { ...this.#stats, waiting: this.#pending.size, lostCommits: Number(this.hasLostCommits) };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#flush();
+    clearTimeout(this.#timer);
+    await endThread(this.#thread);
+  }
+
+  /** Writes what there is, if the disk takes it. */
+  async #flush(): Promise<void> {
+    // What is under way does not hold what came after it began.
+    await this.#committing;
+    if (!this.#pending.isEmpty) await this.#commit();
+  }
+
+  #commitIn(delayMs: number): void {
+    if (this.#timer !== undefined || this.#committing !== undefined) return;
+    this.#timer = setTimeout(() => this.#commit(), delayMs);
+  }
+
+  /** Never rejects. */
+  #commit(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#isScheduled = false;
+    this.#committing ??= this.#commitOnce().then(() => {
+      this.#committing = undefined;
+      if (this.#pending.isEmpty) return;
+      if (this.#pending.isAwaited) void this.#commit();
+      else this.#commitIn(this.#unavailable === undefined ? COMMIT_INTERVAL_MS : RETRY_INTERVAL_MS);
+    });
+    return this.#committing;
+  }
+
+  async #commitOnce(): Promise<void> {
+    const group = this.#pending.take();
+    if (group.changes.length === 0) return group.settle();
+    const startMs = performance.now();
+    try {
+      await this.#replaceFailedThread();
+      const { changes, isAwaited } = group;
+      Object.assign(this.#stats, await this.#thread.request<Applied>({ kind: 'apply', changes, isAwaited }));
+      this.#onCommitted(group, performance.now() - startMs);
+    } catch (error) {
+      this.#onCommitFailed(group, error);
+    }
+  }
+
+  #onCommitted(group: CommitGroup, durationMs: number): void {
+    this.#unavailable = undefined;
+    this.#stats.commits++;
+    this.#stats.commitMsSum += durationMs;
+    this.#stats.changes += group.changes.length;
+    group.settle();
+  }
+
+  #onCommitFailed(group: CommitGroup, error: unknown): void {
+    const wasAvailable = this.#unavailable === undefined;
+    this.#unavailable = error instanceof PolycastError && error.code === 'log_full' ? 'log_full' : 'log_unavailable';
+    this.#stats.failures++;
+    group.fail(error);
+    if (wasAvailable) this.#onUnavailable?.(error);
+  }
+
+  /** One that has crashed is replaced: what it was given is written again, which changes nothing if it was written before. */
+  async #replaceFailedThread(): Promise<void> {
+    if (!this.#thread.hasFailed) return;
+    const thread = this.#start();
+    try {
+      await thread.request<OpenedStore>({ kind: 'open' });
+    } catch (error) {
+      await endThread(thread);
+      throw error;
+    }
+    this.#thread = thread;
+  }
+}
+
+async function endThread(thread: Thread<StoreRequest>): Promise<void> {
+  await thread.request({ kind: 'close' }).catch(() => undefined);
+  await thread.whenEnded();
+}
+
+function closedError(): PolycastError {
+  return new PolycastError('log_unavailable', 'The hub is closing.');
+}

@@ -1,0 +1,181 @@
+import { appendFileSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { Worker } from 'node:worker_threads';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { temporaryFolder } from '../../../testing/temporary-folder.ts';
+import {
+  attempt,
+  creationOf,
+  deadLetter,
+  open,
+  openEvent,
+  statusAt,
+} from '../../contract/subscriptions/subscription-fixtures.ts';
+import { MIGRATIONS, SUBSCRIPTIONS_FILE } from './schema.ts';
+import { openSubscriptionStore } from './sqlite-subscription-store.ts';
+
+/** A folder with a subscription in it; its file is closed. */
+async function filled(): Promise<{ readonly folder: string; readonly file: string }> {
+  const folder = temporaryFolder();
+  const store = await openSubscriptionStore({ folder });
+  await store.write([...creationOf('sub_a', 3), open('sub_a', 1)]);
+  await store.close();
+  return { folder, file: join(folder, SUBSCRIPTIONS_FILE) };
+}
+
+function change(file: string, statement: string): void {
+  using database = new DatabaseSync(file);
+  database.exec(statement);
+}
+
+test('nobody but the own user may read it: it holds what requests are signed with', async () => {
+  const { file } = await filled();
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+});
+
+test('a file that is no database is refused with what to do about it, and left as it is', async () => {
+  const { folder, file } = await filled();
+  writeFileSync(file, 'something else that is longer than a page of nothing at all');
+  await expect(openSubscriptionStore({ folder })).rejects.toMatchObject({
+    reason: 'corrupt',
+    message: expect.stringMatching(/subscriptions\.sqlite is damaged.*Put a backup in its place/) as string,
+  });
+  expect(readFileSync(file, 'utf8')).toMatch(/^something else/);
+});
+
+test("another program's database is refused, and so is another file of ours", async () => {
+  const folder = temporaryFolder();
+  change(join(folder, SUBSCRIPTIONS_FILE), 'CREATE TABLE theirs (id INTEGER)');
+  await expect(openSubscriptionStore({ folder })).rejects.toMatchObject({ reason: 'corrupt' });
+  const other = await filled();
+  change(other.file, 'PRAGMA application_id = 0x706c6964');
+  await expect(openSubscriptionStore({ folder: other.folder })).rejects.toMatchObject({ reason: 'corrupt' });
+});
+
+test('a damaged page is found at opening', async () => {
+  const { folder, file } = await filled();
+  truncateSync(file, 8192);
+  appendFileSync(file, Buffer.alloc(4096, 0xff));
+  await expect(openSubscriptionStore({ folder })).rejects.toMatchObject({ reason: 'corrupt' });
+});
+
+test('a file of a newer version is refused', async () => {
+  const { folder, file } = await filled();
+  change(file, `PRAGMA user_version = ${MIGRATIONS.length + 1}`);
+  await expect(openSubscriptionStore({ folder })).rejects.toMatchObject({ reason: 'newer_schema' });
+});
+
+test.each([
+  ["UPDATE definition SET definition = '{'", 'a definition that is no JSON'],
+  ['DELETE FROM standing', 'a subscription that stands nowhere'],
+])('rows that no version has written are refused: %s (%s)', async (statement) => {
+  const { folder, file } = await filled();
+  change(file, statement);
+  await expect(openSubscriptionStore({ folder })).rejects.toMatchObject({ reason: 'corrupt' });
+});
+
+test('a folder that is written to step by step is brought to the present schema', async () => {
+  const folder = temporaryFolder();
+  change(
+    join(folder, SUBSCRIPTIONS_FILE),
+    `${MIGRATIONS[0] as string} PRAGMA application_id = 0x706c7362; PRAGMA user_version = 1`,
+  );
+  const store = await openSubscriptionStore({ folder });
+  await store.write(creationOf('sub_a'));
+  await store.close();
+});
+
+test('attempts of a file of before are of the log that their ids name', async () => {
+  const folder = temporaryFolder();
+  const old = (number: number, id: string): string => {
+    const { epoch: _epoch, others: _others, isGap: _isGap, ...rest } = attempt('sub_a', number, { position: 7 });
+    const text = JSON.stringify({ ...rest, request: { ...rest.request, headers: { 'webhook-id': id } } });
+    return `INSERT INTO attempt VALUES (${number}, 'sub_a', 1, 7, ${text.length}, '${text}');`;
+  };
+  change(
+    join(folder, SUBSCRIPTIONS_FILE),
+    `${MIGRATIONS[0] as string} INSERT INTO state VALUES (0, '00tmf894vq');
+     ${old(1, '00tmf894va-00000000007')} ${old(2, 'batch_4q2w7r1zB5uYl0k3JcXhTg')} ${old(3, '00tmf894vq-00000000007')}
+     PRAGMA application_id = 0x706c7362; PRAGMA user_version = 1`,
+  );
+  const store = await openSubscriptionStore({ folder });
+  const found = await store.attempts({ before: Infinity, limit: 9 });
+  expect(found.map(({ epoch }) => epoch)).toEqual(['00tmf894vq', '00tmf894vq', '00tmf894va']);
+  expect(found[2]).toMatchObject({ position: 7, others: [], isGap: false });
+  const event = { epoch: '00tmf894va', position: 7 };
+  expect((await store.attempts({ event, before: Infinity, limit: 9 })).map(({ number }) => number)).toEqual([1]);
+  await store.close();
+});
+
+test('dead letters of a file of before are of the log of their attempts, else of the last one', async () => {
+  const folder = temporaryFolder();
+  const letter = (position: number): string =>
+    `INSERT INTO dead_letter VALUES ('sub_a', ${position}, 'orders.1', 9, 4000, 'timeout', 'It took too long.');`;
+  const tried = (number: number, epoch: string, startedMs: number): string =>
+    `INSERT INTO attempt VALUES (${number}, 'sub_a', 1, 7, 1, '{"startedMs":${startedMs}}', '${epoch}', 7);`;
+  change(
+    join(folder, SUBSCRIPTIONS_FILE),
+    `${MIGRATIONS.slice(0, 6).join('')} INSERT INTO state VALUES (0, '00tmf894vq');
+     ${letter(7)} ${letter(8)} ${tried(1, '00tmf894v0', 2000)} ${tried(2, '00tmf894va', 3990)} ${tried(3, '00tmf894vq', 5000)}
+     PRAGMA application_id = 0x706c7362; PRAGMA user_version = 6`,
+  );
+  const store = await openSubscriptionStore({ folder });
+  const [first, second] = [deadLetter('sub_a', 7, '00tmf894va'), deadLetter('sub_a', 8, '00tmf894vq')];
+  expect(await store.deadLetters('sub_a', { limit: 9 })).toEqual([first, second]);
+  await store.close();
+});
+
+test('a thread that dies is replaced, and what was noted is written by the next', async () => {
+  const folder = temporaryFolder();
+  const workers: Worker[] = [];
+  const started = (message: unknown): void => void workers.push((message as { worker: Worker }).worker);
+  subscribe('worker_threads', started);
+  onTestFinished(() => void unsubscribe('worker_threads', started));
+  const troubles: unknown[] = [];
+  const store = await openSubscriptionStore({ folder, onUnavailable: (error) => troubles.push(error) });
+  await store.write([...creationOf('sub_a'), open('sub_a', 1), open('sub_a', 2)]);
+  await workers[0]?.terminate();
+  store.enqueue([
+    { kind: 'status', subscription: 'sub_a', status: statusAt(7) },
+    { kind: 'closed', subscription: 'sub_a', position: 1 },
+    { kind: 'dead_letter', deadLetter: deadLetter('sub_a', 1) },
+  ]);
+  await vi.waitFor(() => expect(store.metrics()['changes']).toBe(7), { timeout: 10_000 });
+  expect(store.unavailable).toBeUndefined();
+  expect(troubles.length).toBeLessThanOrEqual(1);
+  await store.close();
+  const again = await openSubscriptionStore({ folder });
+  expect([...again.load()]).toMatchObject([{ status: statusAt(7), open: [openEvent(2)], deadLetters: 1 }]);
+  await again.close();
+});
+
+test('what was taken up and finished between two commits is not written at all', async () => {
+  const folder = temporaryFolder();
+  const store = await openSubscriptionStore({ folder });
+  await store.write(creationOf('sub_a'));
+  for (let position = 1; position <= 10_000; position++) {
+    store.enqueue([open('sub_a', position), { kind: 'status', subscription: 'sub_a', status: statusAt(position) }]);
+    store.enqueue([{ kind: 'closed', subscription: 'sub_a', position }]);
+  }
+  expect(store.metrics()['waiting']).toBeLessThan(5);
+  await store.close();
+  expect(store.metrics()['changes']).toBeLessThan(10);
+  const again = await openSubscriptionStore({ folder });
+  expect([...again.load()]).toMatchObject([{ status: statusAt(10_000), open: [] }]);
+  await again.close();
+});
+
+test('of all attempts together no more are kept than the bounds say', async () => {
+  const store = await openSubscriptionStore({ folder: temporaryFolder(), bounds: { allMax: 300 } });
+  await store.write(Array.from({ length: 50 }, (_, index) => creationOf(`sub_${index}`)).flat());
+  for (let number = 1; number <= 1000; number++)
+    await store.write([{ kind: 'attempt', attempt: attempt(`sub_${number % 50}`, number) }]);
+  const kept = await store.attempts({ before: Infinity, limit: 1000 });
+  expect(kept.length).toBeLessThanOrEqual(300);
+  expect(kept.length).toBeGreaterThan(200);
+  expect(kept[0]?.number).toBe(1000);
+  expect(store.metrics()['attempts']).toBe(kept.length);
+  await store.close();
+});

@@ -1,0 +1,299 @@
+import { checkChannel, encodeCursor, jsonFraming, PolycastError, type GapReason } from '@polycast/protocol';
+import { joinFrames } from '../core/events/batch.ts';
+import { gapOf } from '../core/log-reader.ts';
+import type { Interest } from '../core/interests/interest.ts';
+import type { Position, ReadPage, StoredRecord } from '../core/ports.ts';
+import type { Action, Principal } from '../core/access/principal.ts';
+import { Reader, type Sink } from '../core/reader.ts';
+import { resolveStart } from '../core/start.ts';
+import { AuthorizedRequest } from '../auth/authorized-request.ts';
+import { entityTag, entityTagHeader } from '../http/headers/cache-headers.ts';
+import { includesTag, parseEntityTags } from '../http/headers/conditional-headers.ts';
+import { invalidParameter, integerParameter } from './events-query.ts';
+import { newestEvent } from '../core/newest-event.ts';
+import { PendingResponse } from './pending-response.ts';
+import type { Services } from '../http/services.ts';
+import { singleParameters } from '../http/single-parameters.ts';
+import { storedContent } from './stored-content.ts';
+
+/** `GET /v1/channels/{c}` (PROTOCOL.md section 10.1): the newest event's data, as it was published. */
+export async function readChannel(services: Services, request: AuthorizedRequest, name: string): Promise<void> {
+  const channel = checkChannel(name);
+  const values = singleParameters(request.query, ['wait', 'token']);
+  const waitSeconds = integerParameter(values, 'wait', 0, services.settings.pollWaitMaxSeconds) ?? 0;
+  const interest = await authorizedInterest(services, request, ['subscribe'], channel);
+  const { head } = services.feed;
+  const isWanted = (): boolean => !request.isClosed;
+  let latest = await newestEvent(services.feed, interest, isWanted);
+  const before = latest?.position;
+  const callerTag = services.cacheHeaders.callerTag(request.principal);
+  const isUnchanged = matchesIfNoneMatch(services, request.headers['if-none-match'], latest, callerTag);
+  if (waitSeconds > 0 && isUnchanged) {
+    if (request.isClosed) return;
+    request.check();
+    services.connectionQuota.admit(request.principal, request.sessionAddress);
+    await waitForEvent(services, request, interest, before ?? head, waitSeconds);
+    if (request.isClosed) return;
+    request.check();
+    latest = await newestEvent(services.feed, interest, isWanted);
+  }
+  if (latest === undefined) return respondEmptyChannel(services, request, channel);
+  const headers = responseHeaders(services, request.principal, latest);
+  if (isUnchanged && latest.position === before) return request.respondEmpty(304, headers);
+  const { mediaType, bytes } = storedContent(latest.body);
+  request.respond(200, mediaType, bytes, headers);
+}
+
+/** A topic can be subscribed to before its first event: its hub is told all the same (PROTOCOL.md section 14.7). */
+function respondEmptyChannel({ settings }: Services, request: AuthorizedRequest, channel: string): void {
+  request.respondProblem(new PolycastError('channel_empty'), linkHeaders(settings.publicUrl, channel));
+}
+
+/** `GET /v1/channels/{c}/history` (PROTOCOL.md section 10.2). */
+export async function readHistory(services: Services, request: AuthorizedRequest, name: string): Promise<void> {
+  const channel = checkChannel(name);
+  const values = singleParameters(request.query, ['limit', 'before', 'after', 'token']);
+  const limit = integerParameter(values, 'limit', 1, 1000) ?? 100;
+  // Nobody reads back what they could not subscribe to.
+  const interest = await authorizedInterest(services, request, ['subscribe', 'history'], channel);
+  const { cacheHeaders, feed, log } = services;
+  const after = values.get('after');
+  const before = values.get('before');
+  if (after !== undefined && before !== undefined) throw invalidParameter('before', 'cannot be combined with after');
+  const start = resolveStart(after ?? before ?? 'now', log.state);
+  const gaps = start.gap === undefined ? [] : [start.gap];
+  const isConnected = (): boolean => !request.isClosed;
+  const page =
+    after === undefined
+      ? await pageBefore(
+          services,
+          interest,
+          start.position,
+          limit,
+          before !== undefined && before !== 'now',
+          isConnected,
+        )
+      : await pageAfter(services, interest, start.position, limit, isConnected);
+  if (page.gapThrough > (page.gapReason === 'corrupt' ? 0 : start.suppressGapThrough))
+    gaps.push({
+      from: encodeCursor(feed.epoch, page.gapFrom),
+      to: encodeCursor(feed.epoch, page.gapThrough),
+      reason: page.gapReason,
+    });
+  const previous =
+    page.hasPrevious && page.records[0] !== undefined ? encodeCursor(feed.epoch, page.records[0].position) : null;
+  const next =
+    page.hasNext && page.records.length > 0
+      ? encodeCursor(feed.epoch, (page.records.at(-1) as StoredRecord).position)
+      : null;
+  const events = joinFrames(jsonFraming, feed.epoch, page.records, Buffer.allocUnsafe);
+  const tail = `],"previous":${JSON.stringify(previous)},"next":${JSON.stringify(next)},"gaps":${JSON.stringify(gaps)}}`;
+  const links = [];
+  const here = `/v1/channels/${channel}/history?limit=${limit}`;
+  if (previous !== null) links.push(`<${here}&before=${previous}>; rel="prev"`);
+  if (next !== null) links.push(`<${here}&after=${next}>; rel="next"`);
+  const headers = [...cacheHeaders.pairs(request.principal, 'other', 'asked')];
+  if (links.length > 0) headers.push('Link', links.join(', '));
+  request.respondCompressed(
+    [Buffer.from('{"events":['), events.subarray(0, Math.max(0, events.length - 1)), Buffer.from(tail)],
+    headers,
+  );
+}
+
+interface HistoryPage {
+  /** The oldest first. */
+  readonly records: readonly StoredRecord[];
+  readonly hasPrevious: boolean;
+  readonly hasNext: boolean;
+  readonly gapFrom: Position;
+  readonly gapThrough: Position;
+  readonly gapReason: GapReason;
+}
+
+/** One more than the page is asked for, to know whether there is another. */
+async function pageAfter(
+  services: Services,
+  interest: Interest,
+  after: Position,
+  limit: number,
+  isConnected: () => boolean,
+): Promise<HistoryPage> {
+  const page = await services.feed.read(
+    interest,
+    after,
+    services.feed.head,
+    'forward',
+    limit + 1,
+    services.settings.pollBytesMax,
+    isConnected,
+  );
+  const records = page.records.slice(0, limit);
+  const hasNext = page.records.length > records.length || page.reached < services.feed.head;
+  return {
+    records,
+    hasPrevious: after > 0,
+    hasNext,
+    gapFrom: after,
+    ...gapOf(page, after),
+  };
+}
+
+async function pageBefore(
+  services: Services,
+  interest: Interest,
+  before: Position,
+  limit: number,
+  exclusive: boolean,
+  isConnected: () => boolean,
+): Promise<HistoryPage> {
+  const through = exclusive ? before - 1 : before;
+  const page: ReadPage = await services.feed.read(
+    interest,
+    0,
+    through,
+    'backward',
+    limit + 1,
+    services.settings.pollBytesMax,
+    isConnected,
+  );
+  const records = page.records.slice(0, limit).toReversed();
+  const last = records.at(-1);
+  const hasNext =
+    exclusive && last !== undefined && (await hasEventsAfter(services, interest, last.position, isConnected));
+  return {
+    records,
+    hasPrevious: page.records.length > limit || page.reached > 0,
+    hasNext,
+    gapFrom: page.reached,
+    gapThrough: page.corruptThrough > page.reached ? page.corruptThrough : 0,
+    gapReason: 'corrupt',
+  };
+}
+
+async function hasEventsAfter(
+  { feed }: Services,
+  interest: Interest,
+  position: Position,
+  isWanted: () => boolean,
+): Promise<boolean> {
+  const isQuiet = feed.isQuiet(interest, position);
+  if (isQuiet !== undefined) return !isQuiet;
+  const page = await feed.read(interest, position, feed.head, 'forward', 1, 1, isWanted);
+  return page.records.length > 0;
+}
+
+/** Resolves when the interest has something after a position, when the time is over, or when one of both sides goes. */
+function waitForEvent(
+  services: Services,
+  request: AuthorizedRequest,
+  interest: Interest,
+  after: Position,
+  waitSeconds: number,
+): Promise<void> {
+  return new Promise((resolve) => new BlockingQuery(services, request, interest, after, resolve).start(waitSeconds));
+}
+
+class BlockingQuery extends PendingResponse implements Sink {
+  readonly transport = 'long_poll';
+  protected readonly reader: Reader;
+  readonly #done: () => void;
+
+  constructor(services: Services, request: AuthorizedRequest, interest: Interest, after: Position, over: () => void) {
+    const { principal, sessionAddress: address } = request;
+    super(services, AuthorizedRequest.responseOf(request), { principal, address });
+    this.reader = new Reader(services.feed, this, interest, jsonFraming, after, 1);
+    this.#done = over;
+  }
+
+  start(waitSeconds: number): void {
+    if (!this.begin()) return this.#done();
+    this.scheduleTimeout(waitSeconds);
+    this.response.on('close', this.#end);
+    this.reader.start();
+  }
+
+  /** The news is all that it waits for; what it is, is read again. */
+  deliver(): boolean {
+    this.#end();
+    return false;
+  }
+
+  onCaughtUp(): void {}
+
+  onFailed(): void {
+    this.#end();
+  }
+
+  onTimer(): void {
+    this.#end();
+  }
+
+  readonly #end = (): void => {
+    this.reader.close();
+    this.services.wheel.cancel(this);
+    this.services.sessions.remove(this);
+    this.response.off('close', this.#end);
+    this.#done();
+  };
+}
+
+async function authorizedInterest(
+  { feed }: Services,
+  request: AuthorizedRequest,
+  actions: readonly Action[],
+  channel: string,
+): Promise<Interest> {
+  for (const action of actions) await request.authorize(action, [channel]);
+  return feed.interest([channel]);
+}
+
+/**
+ * Whether who asks has what there is, by `If-None-Match`. Of a channel without an event nothing is known, and that is what the first
+ * one ends.
+ */
+function matchesIfNoneMatch(
+  services: Services,
+  ifNoneMatch: string | undefined,
+  latest: StoredRecord | undefined,
+  callerTag: string,
+): boolean {
+  if (latest === undefined) return ifNoneMatch === undefined || parseEntityTags(ifNoneMatch) === '*';
+  return includesTag(ifNoneMatch, etagOf(services, latest, callerTag));
+}
+
+function etagOf({ feed }: Services, { position }: StoredRecord, callerTag: string): string {
+  return entityTag(encodeCursor(feed.epoch, position) + callerTag, true);
+}
+
+function responseHeaders(services: Services, principal: Principal, record: StoredRecord): string[] {
+  const { cacheHeaders, settings } = services;
+  const headers = [
+    ...entityTagHeader(etagOf(services, record, cacheHeaders.callerTag(principal))),
+    ...cacheHeaders.pairs(principal, 'other', 'asked'),
+    'Last-Modified',
+    new Date(record.timeMs).toUTCString(),
+    'Content-Security-Policy',
+    "default-src 'none'; sandbox; frame-ancestors 'none'",
+    // What was published may be an image of the site whose hub this is.
+    'Cross-Origin-Resource-Policy',
+    'same-site',
+    ...linkHeaders(settings.publicUrl, record.channel),
+  ];
+  if (record.type !== undefined && !CONTROL_CHARACTERS.test(record.type))
+    headers.push('Polycast-Type', utf8HeaderValue(record.type));
+  return headers;
+}
+
+/** Relative unless it is known where the hub is: what a request names as its host may be a proxy's. */
+function linkHeaders(publicUrl: string | undefined, channel: string): readonly string[] {
+  const base = publicUrl ?? '';
+  return ['Link', `<${base}/v1/channels/${channel}>; rel="self", <${base}/v1/websub>; rel="hub"`];
+}
+
+// oxlint-disable-next-line no-control-regex
+const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f]/;
+
+/** A header's text as Node writes it, which is one byte a character. */
+function utf8HeaderValue(text: string): string {
+  return Buffer.from(text).toString('latin1');
+}

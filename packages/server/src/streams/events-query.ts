@@ -1,0 +1,216 @@
+import { hasWildcard, isPattern, parseCursor, PolycastError, type Cursor } from '@polycast/protocol';
+import { OWN_CHANNEL_ALIAS } from '../core/access/private-channel.ts';
+import type { Interest } from '../core/interests/interest.ts';
+import { BoundedCache } from '../core/primitives/bounded-cache.ts';
+
+/** The query of `GET /v1/events`, checked (PROTOCOL.md section 4). */
+export interface EventsQuery {
+  /** The address it was read from. */
+  readonly url: string;
+  /** Channels, patterns, and `@me`. */
+  readonly channels: readonly string[];
+  /** Whether it means something else for each user. */
+  readonly isPersonal: boolean;
+  readonly after: string | undefined;
+  readonly history: number | undefined;
+  /** What `Last-Event-ID` would say, of a client that can set no header; an empty one is none. */
+  readonly lastEventId: string | undefined;
+  readonly types: readonly string[] | undefined;
+  readonly limit: number;
+  readonly waitSeconds: number | undefined;
+  readonly token: string | undefined;
+  /** The client's own name for itself, which outlives its connections. */
+  readonly client: string | undefined;
+  /** Leave out what this client has published itself. */
+  readonly excludesSelf: boolean;
+  /** A short poll by it does not count as presence (PROTOCOL.md section 13.6). */
+  readonly isPresenceExempt: boolean;
+  /** The interest in it, once somebody has asked: an address that is polled again and again is worked out once. */
+  interest?: Interest;
+  /** Whether everybody may read all of it, and back to its beginning: found out once. */
+  isReadableByAnyone?: boolean;
+  /** `after`, if it is a cursor. */
+  readonly afterCursor: Cursor | undefined;
+  /** The last `If-None-Match` that came with it, and what that says. */
+  lastIfNoneMatch?: string;
+  lastCallerTag?: string;
+  lastTagCursor?: Cursor | undefined;
+}
+
+const TYPES_MAX = 20;
+const LIMIT_DEFAULT = 100;
+const LIMIT_MAX = 1000;
+export const HISTORY_MAX = 1000;
+/** A client that polls sends the same address again and again. */
+const CACHE_BYTES_MAX = 8 * 1024 * 1024;
+/** A query with its lists, and with the interest in it when that has been forgotten everywhere else. */
+const QUERY_BYTES = 1000;
+const QUERY_BYTES_PER_CHARACTER = 8;
+/** Longer ones are read anew each time, also where a connection asks for the same again. */
+const CACHED_LENGTH_MAX = 512;
+
+/** Whether a query may be kept for requests to come. */
+export function isCacheable({ url, token }: EventsQuery): boolean {
+  return token === undefined && url.length < CACHED_LENGTH_MAX;
+}
+
+/** Reads queries, remembering those it has read. */
+export class EventsQueryParser {
+  readonly #channelsMax: number;
+  readonly #waitMaxSeconds: number;
+  readonly #cache = new BoundedCache<EventsQuery>(
+    CACHE_BYTES_MAX,
+    ({ url }) => QUERY_BYTES + QUERY_BYTES_PER_CHARACTER * url.length,
+  );
+
+  constructor(limits: { readonly channelsPerConsumerMax: number; readonly pollWaitMaxSeconds: number }) {
+    this.#channelsMax = limits.channelsPerConsumerMax;
+    this.#waitMaxSeconds = limits.pollWaitMaxSeconds;
+  }
+
+  /**
+   * The query of an address, `/v1/events?…`.
+   * @throws PolycastError `invalid_parameter`, `invalid_pattern`, `too_many_channels`
+   */
+  parse(url: string): EventsQuery {
+    let query = this.#cache.get(url);
+    if (query === undefined) {
+      const question = url.indexOf('?');
+      query = { url, ...this.#parseQuery(question < 0 ? '' : url.slice(question + 1)) };
+      if (isCacheable(query)) this.#cache.set(url, query);
+    }
+    return query;
+  }
+
+  #parseQuery(query: string): Omit<EventsQuery, 'url'> {
+    const channels: string[] = [];
+    const types: string[] = [];
+    const single = new Map<string, string>();
+    for (const [name, value] of parseQueryPairs(query)) {
+      if (name === 'channel') {
+        if (channels.push(value === OWN_CHANNEL_ALIAS ? value : checkPattern(value)) > this.#channelsMax)
+          throw tooManyChannels(this.#channelsMax);
+      } else if (name === 'type') types.push(value);
+      else if (!SINGLE_PARAMETERS.has(name))
+        throw invalidParameter(name.slice(0, 64), 'is not a parameter of this address');
+      else if (single.has(name)) throw invalidParameter(name, 'may be given once');
+      else single.set(name, value);
+    }
+    checkPatternTokens(channels, this.#channelsMax);
+    if (types.length > TYPES_MAX) throw invalidParameter('type', `may be given ${TYPES_MAX} times`);
+    const after = single.get('after');
+    const history = integerParameter(single, 'history', 1, HISTORY_MAX);
+    if (after !== undefined && history !== undefined)
+      throw invalidParameter('history', 'cannot be combined with after');
+    const client = single.get('client');
+    const exclude = single.get('exclude');
+    if (exclude !== undefined && exclude !== 'self') throw invalidParameter('exclude', 'can be self');
+    return {
+      channels,
+      isPersonal: channels.includes(OWN_CHANNEL_ALIAS),
+      after,
+      afterCursor: after === undefined ? undefined : parseCursor(after),
+      history,
+      lastEventId: single.get('lastEventId') || undefined,
+      types: types.length === 0 ? undefined : types,
+      limit: integerParameter(single, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT,
+      waitSeconds: integerParameter(single, 'wait', 0, this.#waitMaxSeconds),
+      token: single.get('token'),
+      client: client === undefined ? undefined : checkClient(client),
+      excludesSelf: exclude !== undefined,
+      isPresenceExempt: parsePresence(single.get('presence')),
+    };
+  }
+}
+
+/** The pairs of a query string. @throws PolycastError `invalid_parameter` for what is not percent-encoded UTF-8 */
+export function* parseQueryPairs(query: string): Generator<readonly [string, string]> {
+  if (query === '') return;
+  for (const pair of query.split('&')) {
+    if (pair === '') continue;
+    const equals = pair.indexOf('=');
+    yield equals < 0
+      ? [decodeQueryText(pair), '']
+      : [decodeQueryText(pair.slice(0, equals)), decodeQueryText(pair.slice(equals + 1))];
+  }
+}
+
+/** A whole number within bounds. @throws PolycastError `invalid_parameter` */
+export function integerParameter(
+  values: ReadonlyMap<string, string>,
+  name: string,
+  min: number,
+  max: number,
+): number | undefined {
+  const text = values.get(name);
+  if (text === undefined) return undefined;
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  throw invalidParameter(name, `must be a whole number from ${min} to ${max}`);
+}
+
+/** @throws PolycastError `invalid_pattern` */
+export function checkPattern(pattern: string): string {
+  if (isPattern(pattern)) return pattern;
+  throw new PolycastError(
+    'invalid_pattern',
+    `${JSON.stringify(pattern.slice(0, 64))} is neither a channel nor a pattern.`,
+  );
+}
+
+/** @throws PolycastError `invalid_parameter` */
+export function checkClient(client: string): string {
+  if (/^[A-Za-z0-9_-]{1,64}$/.test(client)) return client;
+  throw invalidParameter('client', 'must have 1 to 64 characters of A-Z a-z 0-9 _ -');
+}
+
+/**
+ * Patterns of a usual length may be as many as there may be channels, and longer ones fewer (PROTOCOL.md section 4): their tokens are
+ * what they cost each publisher.
+ * @throws PolycastError `too_many_channels`
+ */
+export function checkPatternTokens(patterns: readonly string[], channelsMax: number): void {
+  let tokens = 0;
+  for (const pattern of patterns) if (hasWildcard(pattern)) tokens += pattern.split('.').length;
+  const limit = channelsMax * TOKENS_PER_PATTERN;
+  if (tokens > limit)
+    throw new PolycastError('too_many_channels', `The patterns of one consumer may have ${limit} tokens in all.`, {
+      limit,
+    });
+}
+
+const TOKENS_PER_PATTERN = 10;
+
+function parsePresence(presence: string | undefined): boolean {
+  if (presence !== undefined && presence !== 'none') throw invalidParameter('presence', 'can be none');
+  return presence !== undefined;
+}
+
+export function tooManyChannels(limit: number): PolycastError {
+  return new PolycastError('too_many_channels', `At most ${limit} channels and patterns.`, { limit });
+}
+
+export function invalidParameter(parameter: string, reason: string): PolycastError {
+  return new PolycastError('invalid_parameter', `"${parameter}" ${reason}.`, { parameter });
+}
+
+const SINGLE_PARAMETERS: ReadonlySet<string> = new Set([
+  'after',
+  'history',
+  'lastEventId',
+  'limit',
+  'wait',
+  'token',
+  'client',
+  'exclude',
+  'presence',
+]);
+
+function decodeQueryText(text: string): string {
+  if (!text.includes('%') && !text.includes('+')) return text;
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    throw new PolycastError('invalid_parameter', 'The query is not percent-encoded UTF-8.');
+  }
+}

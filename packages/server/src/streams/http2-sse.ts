@@ -1,0 +1,54 @@
+import type { ServerHttp2Stream } from 'node:http2';
+import type { Batch } from '../core/events/batch.ts';
+import type { Consumer } from './consumer.ts';
+import { withErrorListener, type ErrorSafe } from '../http/sockets/error-safe-socket.ts';
+import type { Services } from '../http/services.ts';
+import { StreamSession, type ControlFrames } from './stream-session.ts';
+
+/** Begins an event stream in a stream of HTTP/2: the same session and the same bytes as on a connection of its own. */
+export function openHttp2Sse(
+  services: Services,
+  frames: ControlFrames,
+  stream: ServerHttp2Stream,
+  headers: readonly string[],
+  consumer: Consumer,
+): StreamSession {
+  const fields: Record<string, string | number> = { ':status': 200 };
+  for (let index = 0; index < headers.length; index += 2)
+    fields[(headers[index] as string).toLowerCase()] = headers[index + 1] as string;
+  stream.respond(fields);
+  return new Http2SseSession(services, frames, withErrorListener(stream) as unknown as ErrorSafe, consumer);
+}
+
+/**
+ * A stream never takes bytes at once: its connection gathers what all its streams have and writes it together. So there is one write a
+ * batch, and the next one waits until this one is out, which the client's window decides.
+ */
+class Http2SseSession extends StreamSession {
+  /** Writes that are not out yet. */
+  #pendingWrites = 0;
+
+  override deliver(batch: Batch, tellGap: boolean): boolean {
+    if (tellGap) this.sendBatchGap(batch);
+    const { bytes, count } = this.withoutOwnEvents(batch);
+    if (count === 0) return !tellGap;
+    this.services.stats.deliveries[this.transport] += count;
+    this.#write(bytes);
+    return false;
+  }
+
+  /** Heartbeats too: on a window that is closed, each would wait beside the one before. */
+  override send(bytes: string | Uint8Array): void {
+    if (this.phase !== 'closed') this.#write(bytes);
+  }
+
+  #write(bytes: string | Uint8Array): void {
+    this.sentTick = this.services.wheel.tick;
+    if (this.#pendingWrites++ === 0) this.markBlocked();
+    this.socket.write(bytes, this.#onWritten);
+  }
+
+  readonly #onWritten = (): void => {
+    if (--this.#pendingWrites === 0) this.markFlushed();
+  };
+}

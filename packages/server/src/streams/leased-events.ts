@@ -1,0 +1,45 @@
+import { encodeCursor, formatTime, textFrameHeaderBytes, writeTextFrameHeader } from '@polycast/protocol';
+import type { LeasedEvent } from '../subscriptions/state/ports.ts';
+
+/** Leased events (PROTOCOL.md section 14.6) as the inside of a JSON array. */
+export function leasedEventsJson(epoch: string, events: readonly LeasedEvent[]): Buffer {
+  const prefixes = events.map((event, index) => (index === 0 ? '{' : ',{') + eventPrefix(epoch, event));
+  let size = 0;
+  for (const [index, { body }] of events.entries()) size += (prefixes[index] as string).length + body.length + 1;
+  const out = Buffer.allocUnsafe(size);
+  let at = 0;
+  for (const [index, { body }] of events.entries()) at = writeEvent(out, at, prefixes[index] as string, body);
+  return out;
+}
+
+/** The same as text frames of a WebSocket, a message each. */
+export function leasedEventFrames(epoch: string, subscription: string, events: readonly LeasedEvent[]): Buffer {
+  const messageStart = `{"op":"delivery","subscription":"${subscription}",`;
+  const prefixes = events.map((event) => messageStart + eventPrefix(epoch, event));
+  const payloads = events.map(({ body }, index) => (prefixes[index] as string).length + body.length + 1);
+  let size = 0;
+  for (const payloadBytes of payloads) size += textFrameHeaderBytes(payloadBytes) + payloadBytes;
+  const out = Buffer.allocUnsafe(size);
+  let at = 0;
+  for (const [index, { body }] of events.entries()) {
+    at = writeTextFrameHeader(out, at, payloads[index] as number);
+    at = writeEvent(out, at, prefixes[index] as string, body);
+  }
+  return out;
+}
+
+/** All but the event's body; nothing in it is beyond ASCII. */
+function eventPrefix(epoch: string, { lease, delivery, leaseEndsMs, position }: LeasedEvent): string {
+  const ends = formatTime(leaseEndsMs);
+  return `"lease":"${lease}","delivery":${delivery},"leaseEnds":"${ends}","event":{"id":"${encodeCursor(epoch, position)}",`;
+}
+
+function writeEvent(out: Buffer, offset: number, head: string, body: Uint8Array): number {
+  let at = offset + out.write(head, offset, 'latin1');
+  out.set(body, at);
+  at += body.length;
+  out[at] = CLOSING_BRACE;
+  return at + 1;
+}
+
+const CLOSING_BRACE = 0x7d;

@@ -1,0 +1,287 @@
+import { encodeCursor, jsonFraming, parseCursor, type Cursor, type Gap, type PolycastError } from '@polycast/protocol';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { Batch } from '../core/events/batch.ts';
+import { withoutOwnEvents } from '../core/events/own-events.ts';
+import { Reader, type Sink } from '../core/reader.ts';
+import type { Position } from '../core/ports.ts';
+import type { Principal } from '../core/access/principal.ts';
+import { ownEventMarker } from '../auth/author.ts';
+import { respondEmptyRaw } from '../http/sockets/raw-response.ts';
+import { entityTag, entityTagHeader, type Freshness } from '../http/headers/cache-headers.ts';
+import { encodingForSize, respondCompressed } from '../http/body/compress.ts';
+import { includesTag, parseEntityTags } from '../http/headers/conditional-headers.ts';
+import { interestOf, isReadableByAnyone, resumeCursor, type Consumer } from './consumer.ts';
+import type { EventsQuery } from './events-query.ts';
+import { PendingResponse } from './pending-response.ts';
+import { credentialsError } from '../auth/permission.ts';
+import { toPolycastError, respondEmpty, respondProblem } from '../http/respond.ts';
+import type { Services, TransportName } from '../http/services.ts';
+
+/** What a poll asked for beyond its channels. */
+export interface PollOptions {
+  readonly limit: number;
+  /** 0 for a short poll. */
+  readonly waitSeconds: number;
+  /** `Preference-Applied` has to be said. */
+  readonly isPreferred: boolean;
+  /** It goes on where it was: no tag speaks of that place. */
+  readonly isResumed: boolean;
+  /** As it was asked for. */
+  readonly query: EventsQuery;
+}
+
+/**
+ * The tag of the answer that the client has, by its `If-None-Match`, if that still is what it would get (PROTOCOL.md section 5.2). Told
+ * from memory; when only the log could tell, it is `undefined`.
+ */
+export function unchangedTag(
+  services: Services,
+  headers: IncomingHttpHeaders,
+  query: EventsQuery,
+  principal: Principal,
+  ifNoneMatch: string,
+): string | undefined {
+  if (resumeCursor(headers, query) !== undefined) return undefined;
+  const { feed, cacheHeaders } = services;
+  const callerTag = cacheHeaders.callerTag(principal);
+  const cursor =
+    query.lastIfNoneMatch === ifNoneMatch && query.lastCallerTag === callerTag
+      ? query.lastTagCursor
+      : cursorOfTag(ifNoneMatch, callerTag);
+  query.lastIfNoneMatch = ifNoneMatch;
+  query.lastCallerTag = callerTag;
+  query.lastTagCursor = cursor;
+  const newest = cursor ?? newestCursor(ifNoneMatch, callerTag, feed);
+  if (newest === undefined || newest.epoch !== feed.epoch || newest.position > feed.head) return undefined;
+  const { afterCursor } = query;
+  if (afterCursor !== undefined && (afterCursor.epoch !== feed.epoch || afterCursor.position > newest.position))
+    return undefined;
+  if (feed.isQuiet(interestOf(services, query, principal), newest.position) !== true) return undefined;
+  return cursor === undefined ? entityTagOf(newest.epoch, newest.position, callerTag) : ifNoneMatch;
+}
+
+export function respondUnchanged(
+  services: Services,
+  response: ServerResponse,
+  principal: Principal,
+  tag: string,
+): void {
+  const { cacheHeaders, settings } = services;
+  const { keepAliveHeader: keepAlive } = settings;
+  const lines = cacheHeaders.lines(principal, 'events', 'asked');
+  // A crowd that polls one channel has one tag.
+  if (tag !== lastUnchanged.tag || lines !== lastUnchanged.lines || keepAlive !== lastUnchanged.keepAlive)
+    lastUnchanged = { tag, lines, keepAlive, head: `${NOT_MODIFIED}${tag}\r\n${lines}Keep-Alive: ${keepAlive}\r\n` };
+  if (respondEmptyRaw(services, response, lastUnchanged.head)) return;
+  const pairs = cacheHeaders.pairs(principal, 'events', 'asked');
+  respondEmpty(response, 304, [...entityTagHeader(tag), ...pairs, 'Keep-Alive', keepAlive]);
+}
+
+const NOT_MODIFIED = 'HTTP/1.1 304 Not Modified\r\nETag: ';
+/** The head of the last answer. */
+let lastUnchanged = { tag: '', lines: '', keepAlive: '', head: '' };
+
+/**
+ * Short and long poll (PROTOCOL.md section 5). A poll is a reader whose sink is one answer: given by the first batch, or, when
+ * there is nothing, at once or when its wait is over.
+ */
+export function answerPoll(
+  services: Services,
+  request: IncomingMessage,
+  response: ServerResponse,
+  consumer: Consumer,
+  options: PollOptions,
+): void {
+  const { feed, cacheHeaders } = services;
+  const tag = options.waitSeconds > 0 && consumer.gap === undefined ? request.headers['if-none-match'] : undefined;
+  const callerTag = cacheHeaders.callerTag(consumer.principal);
+  const known = tag === undefined ? undefined : (cursorOfTag(tag, callerTag) ?? newestCursor(tag, callerTag, feed));
+  // What the client has already seen does not end its wait.
+  const isAhead =
+    known !== undefined &&
+    known.epoch === feed.epoch &&
+    known.position > consumer.position &&
+    known.position <= feed.head;
+  const unchanged = options.waitSeconds === 0 && !options.isResumed ? request.headers['if-none-match'] : undefined;
+  new Poll(
+    services,
+    response,
+    isAhead ? { ...consumer, position: known.position } : consumer,
+    options,
+    unchanged,
+  ).start();
+}
+
+class Poll extends PendingResponse implements Sink {
+  readonly #options: PollOptions;
+  /** The answer that the client has already, if it may be told so. */
+  readonly #ifNoneMatch: string | undefined;
+  protected readonly reader: Reader;
+  readonly #gaps: Gap[] = [];
+  /** Pages of the log that were read and had nothing for it. */
+  #emptyPages = 0;
+  /** How its client's own events name it, if those are left out. */
+  readonly #ownEventMarker: string | undefined;
+  /** Its address begins after this cursor, and asks for what is the same for all; `undefined` for others. */
+  readonly #pageAfter: Position | undefined;
+  /** Nothing was there when it was asked. */
+  #hasWaited = false;
+
+  constructor(
+    services: Services,
+    response: ServerResponse,
+    consumer: Consumer,
+    wish: PollOptions,
+    ifNoneMatch?: string,
+  ) {
+    super(services, response, consumer);
+    this.#options = wish;
+    this.#ifNoneMatch = ifNoneMatch;
+    this.#ownEventMarker = consumer.excludesSelf
+      ? ownEventMarker(consumer.principal, consumer.client as string)
+      : undefined;
+    this.reader = new Reader(services.feed, this, consumer.interest, jsonFraming, consumer.position, wish.limit);
+    this.reader.suppressGapThrough(consumer.suppressGapThrough);
+    if (consumer.gap !== undefined) this.#gaps.push(consumer.gap);
+    const { query } = wish;
+    const isSharable = !query.isPersonal && !query.excludesSelf && !wish.isResumed;
+    this.#pageAfter = isSharable && consumer.gap === undefined ? query.afterCursor?.position : undefined;
+  }
+
+  get transport(): TransportName {
+    return this.#options.waitSeconds > 0 ? 'long_poll' : 'poll';
+  }
+
+  start(): void {
+    if (!this.begin()) return;
+    this.reader.start(this.#options.waitSeconds > 0);
+    if (this.reader.isClosed) return;
+    // It waits: for a page of the log, for an event, for its time, or for the client to go.
+    this.response.on('close', () => this.#close());
+    if (this.#options.waitSeconds > 0) this.scheduleTimeout(this.#options.waitSeconds);
+  }
+
+  deliver(batch: Batch, tellGap: boolean): boolean {
+    const { feed, stats } = this.services;
+    // The log was read, or an event waited for, since the credentials were looked at: the next request is told why.
+    const refusal = credentialsError(this.services, this.principal);
+    if (refusal !== undefined) {
+      const { principal, address } = this;
+      this.services.refusalLog.record(refusal, { route: 'GET /v1/events', address, principal });
+      this.onFailed(refusal);
+      return false;
+    }
+    if (tellGap) {
+      this.#gaps.push({
+        from: encodeCursor(feed.epoch, batch.from),
+        to: encodeCursor(feed.epoch, batch.gapThrough),
+        reason: batch.gapReason,
+      });
+    }
+    const { bytes, count } = this.#ownEventMarker === undefined ? batch : withoutOwnEvents(batch, this.#ownEventMarker);
+    // What was all its own is no news.
+    if (count === 0 && batch.count > 0 && this.#gaps.length === 0) return true;
+    stats.deliveries[this.transport] += count;
+    // The framing leaves a comma behind each event.
+    const isPage = batch.isCacheable && batch.from === this.#pageAfter && this.#gaps.length === 0;
+    this.#respond(count === 0 ? NO_BYTES : bytes.subarray(0, bytes.length - 1), batch.reached, isPage);
+    return false;
+  }
+
+  /** Answers with the place that it has come to, so that the client goes on from there: rare events must not cost without end. */
+  onPageRead(): boolean {
+    if (++this.#emptyPages < EMPTY_PAGES_MAX || this.reader.position >= this.services.feed.head) return true;
+    this.#respond(NO_BYTES, this.reader.position, false, true);
+    return false;
+  }
+
+  onCaughtUp(): void {
+    this.#hasWaited = this.#options.waitSeconds > 0;
+    if (this.#options.waitSeconds === 0 || this.#gaps.length > 0) this.onTimer();
+  }
+
+  onTimer(): void {
+    this.#respond(NO_BYTES, this.reader.position);
+  }
+
+  onFailed(error: PolycastError): void {
+    this.#close();
+    respondProblem(this.response, toPolycastError(error));
+  }
+
+  /** @param isPartial the search for events ended before the head */
+  #respond(events: Uint8Array, position: Position, isPage: boolean = false, isPartial: boolean = false): void {
+    if (this.reader.isClosed) return;
+    this.#close();
+    if (this.#options.waitSeconds === 0 && !this.#options.query.isPresenceExempt)
+      this.services.sessions.polled(this.principal, this.channels);
+    const cursor = encodeCursor(this.services.feed.epoch, position);
+    this.services.stats.gaps += this.#gaps.length;
+    const tail = Buffer.from(
+      `],"cursor":"${cursor}","gaps":${JSON.stringify(this.#gaps)}${isPartial ? ',"more":true}' : '}'}`,
+    );
+    const freshness = this.#freshness(isPage);
+    const etag = this.#entityTag(cursor, freshness, BODY_START.length + events.length + tail.length);
+    const { cacheHeaders, settings } = this.services;
+    const headers = [...entityTagHeader(etag), ...cacheHeaders.pairs(this.principal, 'events', freshness)];
+    headers.push('Keep-Alive', settings.keepAliveHeader);
+    // An answer that is cut is the same one as long as it ends in the same place.
+    if (this.#gaps.length === 0 && includesTag(this.#ifNoneMatch, etag))
+      return respondEmpty(this.response, 304, headers);
+    headers.push('Cross-Origin-Resource-Policy', 'same-origin');
+    if (this.#options.isPreferred) headers.push('Preference-Applied', `wait=${this.#options.waitSeconds}`);
+    respondCompressed(this.response, 200, 'application/json', [BODY_START, events, tail], headers);
+  }
+
+  /** An answer that depends on what its address does not say, or on when it was asked for, is stored by nobody. */
+  #freshness(isPage: boolean): Freshness {
+    if (
+      isPage &&
+      this.services.cacheHeaders.pageMaxAgeSeconds > 0 &&
+      isReadableByAnyone(this.services, this.#options.query)
+    )
+      return 'page';
+    return this.#hasWaited || this.#options.isResumed ? 'now' : 'asked';
+  }
+
+  /** Of a page, the same bytes each time in one coding; of all else, what a caller has seen. */
+  #entityTag(cursor: string, freshness: Freshness, bytes: number): string {
+    if (freshness !== 'page') return entityTag(cursor + this.services.cacheHeaders.callerTag(this.principal), false);
+    const encoding = encodingForSize(this.response, bytes);
+    return entityTag(encoding === undefined ? cursor : `${cursor}~${encoding}`, true);
+  }
+
+  #close(): void {
+    this.reader.close();
+    this.services.wheel.cancel(this);
+    this.services.sessions.remove(this);
+  }
+}
+
+/** Each looks at some 2,000 events at most: a poll for what is rare is answered after some 33,000. */
+const EMPTY_PAGES_MAX = 16;
+const BODY_START = Buffer.from('{"events":[');
+const NO_BYTES = Buffer.alloc(0);
+
+/** The place up to which the answer with this entity tag speaks, if it was this caller's. */
+function cursorOfTag(tag: string, callerTag: string): Cursor | undefined {
+  if (callerTag !== '' && !tag.endsWith(callerTag, tag.length - 1)) return undefined;
+  return parseCursor(tag.slice(tag.startsWith('W/"') ? 3 : 1, -1 - callerTag.length));
+}
+
+/** The newest place among those that a header with several tags names, and that this log has; `*` stands for all that there is. */
+function newestCursor(ifNoneMatch: string, callerTag: string, { epoch, head }: Services['feed']): Cursor | undefined {
+  const tags = parseEntityTags(ifNoneMatch);
+  if (tags === '*') return { epoch, position: head };
+  let newest: Cursor | undefined;
+  for (const tag of tags) {
+    const cursor = tag.endsWith(callerTag) ? parseCursor(tag.slice(0, tag.length - callerTag.length)) : undefined;
+    const isOurs = cursor !== undefined && cursor.epoch === epoch && cursor.position <= head;
+    if (isOurs && cursor.position >= (newest?.position ?? 0)) newest = cursor;
+  }
+  return newest;
+}
+
+function entityTagOf(epoch: string, position: Position, callerTag: string): string {
+  return entityTag(encodeCursor(epoch, position) + callerTag, false);
+}

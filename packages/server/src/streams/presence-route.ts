@@ -1,0 +1,30 @@
+import { checkChannel, encodeCursor, formatTime } from '@polycast/protocol';
+import { presenceUserJson, type PresenceUser } from '../core/presence/presence-events.ts';
+import type { AuthorizedRequest } from '../auth/authorized-request.ts';
+import { NO_STORE } from '../http/headers/cache-headers.ts';
+import { singleParameters } from '../http/single-parameters.ts';
+import type { Services } from '../http/services.ts';
+
+/** `GET /v1/channels/{c}/presence` (PROTOCOL.md section 13.6): who is there, and the cursor at which that is true. */
+export async function readPresence(services: Services, request: AuthorizedRequest, name: string): Promise<void> {
+  const channel = checkChannel(name);
+  singleParameters(request.query, ['token']);
+  await request.authorize('presence', [channel]);
+  const { position, isListed, users, anonymous, members } = await services.presence.snapshot(channel);
+  const cursor = encodeCursor(services.feed.epoch, position);
+  const counts = JSON.stringify({ channel, cursor, listed: isListed, users, anonymous });
+  const text = `${counts.slice(0, -1)},"members":${membersJson(members)}}`;
+  request.respondCompressed([Buffer.from(text)], NO_STORE);
+}
+
+/** A crowd that comes at once is told of one list, which is written once. */
+function membersJson(members: readonly PresenceUser[]): string {
+  let text = jsonOfMembers.get(members);
+  if (text === undefined) {
+    text = JSON.stringify(members.map((member) => presenceUserJson(member, formatTime)));
+    jsonOfMembers.set(members, text);
+  }
+  return text;
+}
+
+const jsonOfMembers = new WeakMap<readonly PresenceUser[], string>();

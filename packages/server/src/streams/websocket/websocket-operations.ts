@@ -1,0 +1,410 @@
+import {
+  checkIdempotencyKey,
+  encodeCursor,
+  formatTime,
+  JSON_DEPTH_MAX,
+  JsonScanner,
+  PolycastError,
+  scanEnvelope,
+  webSocketFraming,
+  type ClientMessage,
+  type ErrorCode,
+  type Ref,
+  type ServerMessage,
+} from '@polycast/protocol';
+import type { Batch } from '../../core/events/batch.ts';
+import type { Position } from '../../core/ports.ts';
+import { OWN_CHANNEL_ALIAS } from '../../core/access/private-channel.ts';
+import type { Principal } from '../../core/access/principal.ts';
+import { Reader, type Sink } from '../../core/reader.ts';
+import { resolveStart, type Start } from '../../core/start.ts';
+import { author } from '../../auth/author.ts';
+import { resolveOwnChannel } from '../consumer.ts';
+import { authorize, checkCredentials, credentialsError } from '../../auth/permission.ts';
+import { messageCredentials } from '../../auth/credentials.ts';
+import { checkUniqueMembers } from '../../http/body/duplicate-member.ts';
+import { authorizeHistory } from '../../auth/history-permission.ts';
+import { checkPattern, checkPatternTokens, HISTORY_MAX, tooManyChannels } from '../events-query.ts';
+import { allowedChannels } from '../../auth/expiry.ts';
+import { toClientError } from '../../publishing/publish-result.ts';
+import { toPolycastError } from '../../http/respond.ts';
+import type { Services } from '../../http/services.ts';
+import { invalidMember } from './invalid-member.ts';
+import { WebSocketPulls, type PullResult, type PullOperation } from './websocket-pulls.ts';
+import type { WebSocketSession } from './websocket-session.ts';
+
+/** Operations accepted and not yet answered, at most; then the socket is not read. */
+const PENDING_MAX = 64;
+/** Times in a row that a client may say wrongly who it is. */
+const AUTH_FAILURES_MAX = 5;
+const REF_LENGTH_MAX = 64;
+const OPERATIONS: ReadonlySet<unknown> = new Set<ClientMessage['op']>([
+  'subscribe',
+  'unsubscribe',
+  'publish',
+  'auth',
+  'ping',
+  'pull',
+  'credit',
+  'ack',
+  'nack',
+  'extend',
+]);
+const PUBLISH_MEMBERS: ReadonlySet<string> = new Set(['op', 'ref']);
+const scanner = new JsonScanner();
+/** An operation's data is one level down. */
+const operationScanner = new JsonScanner(JSON_DEPTH_MAX + 1);
+
+/** An operation as it came: an object with a known `op` and a valid `ref`, its other members unchecked. */
+interface Operation {
+  readonly op: ClientMessage['op'];
+  readonly ref: Ref | undefined;
+  readonly members: Readonly<Record<string, unknown>>;
+}
+
+type OperationResult = {
+  readonly cursor?: string;
+  readonly channels?: readonly string[];
+  readonly id?: string;
+  readonly channel?: string;
+  readonly time?: string;
+  readonly dropped?: readonly string[];
+  readonly expiresInMs?: number;
+} & PullResult;
+
+/** The operations of one WebSocket session (PROTOCOL.md section 7.3). Subscriptions change one at a time, in order. */
+export class WebSocketOperations {
+  readonly #services: Services;
+  readonly #session: WebSocketSession;
+  #pending = 0;
+  #isPaused = false;
+  #authFailures = 0;
+  #pendingChanges: Promise<void> = Promise.resolve();
+  #pulls: WebSocketPulls | undefined;
+
+  constructor(services: Services, session: WebSocketSession) {
+    this.#services = services;
+    this.#session = session;
+  }
+
+  handle(text: string): void {
+    let operation: Operation;
+    try {
+      operation = parseOperation(text);
+    } catch (error) {
+      return this.#session.rejectMessage(toPolycastError(error).problem);
+    }
+    if (++this.#pending >= PENDING_MAX && !this.#isPaused) {
+      this.#isPaused = true;
+      this.#session.setReading(false);
+    }
+    void this.#dispatch(operation, text).catch((error: unknown) => this.#refuse(operation, error));
+  }
+
+  #dispatch(operation: Operation, text: string): Promise<void> {
+    switch (operation.op) {
+      case 'ping':
+        return Promise.resolve(this.#respond(operation, { cursor: this.#session.cursor() }));
+      case 'auth':
+        return this.#authenticate(operation);
+      case 'publish':
+        return this.#withCredentials(() => this.#publish(operation, text));
+      case 'subscribe':
+        return this.#inOrder(() => this.#withCredentials(() => this.#subscribe(operation)));
+      case 'unsubscribe':
+        return this.#inOrder(() => this.#withCredentials(() => this.#unsubscribe(operation)));
+      case 'pull':
+      case 'credit':
+      case 'ack':
+      case 'nack':
+      case 'extend':
+        return this.#inOrder(() => this.#withCredentials(() => this.#pull(operation as PullOperation)));
+    }
+  }
+
+  /** Who was revoked, or has expired, may have sent this before the session was ended. */
+  #withCredentials(operation: () => Promise<void>): Promise<void> {
+    const refusal = credentialsError(this.#services, this.#session.principal);
+    return refusal === undefined ? operation() : Promise.reject(refusal);
+  }
+
+  /** Whether it is here for events that it pulls. */
+  get isPulling(): boolean {
+    return this.#pulls?.isPulling === true;
+  }
+
+  /** The session is gone. */
+  close(): void {
+    this.#pulls?.close();
+  }
+
+  async #pull(operation: PullOperation): Promise<void> {
+    this.#pulls ??= new WebSocketPulls(this.#services, this.#session);
+    this.#respond(operation, await this.#pulls.run(operation));
+  }
+
+  /** In mid-connection (PROTOCOL.md section 13.4): whoever nobody knew says who it is; who is known renews it. */
+  async #authenticate(operation: Operation): Promise<void> {
+    // Counted as failed until it is known better: of those that come in one go not more are looked at.
+    if (++this.#authFailures > AUTH_FAILURES_MAX)
+      throw new PolycastError('unauthorized', `At most ${AUTH_FAILURES_MAX} tries are looked at.`);
+    const { token } = operation.members;
+    if (typeof token !== 'string') throw invalidMember('token', 'must be a string');
+    const session = this.#session;
+    const principal = await this.#services.authority.identify(messageCredentials(token, session.address));
+    const dropped = await this.changePrincipal(principal, () => {
+      // In order: of two that come in one go the second finds whom the first has made the connection's.
+      if (!isSamePrincipal(session.principal, principal))
+        throw new PolycastError('forbidden', 'The connection belongs to another user: open a new one.');
+      if (isUnidentified(session.principal)) this.#services.connectionQuota.admit(principal, undefined);
+    });
+    this.#authFailures = 0;
+    this.#respond(operation, {
+      channels: session.channels,
+      ...(dropped.length > 0 ? { dropped } : {}),
+      ...(principal.expiresMs === Infinity ? {} : { expiresInMs: principal.expiresMs - this.#services.clock.nowMs() }),
+    });
+  }
+
+  /**
+   * From now on the session stands on these credentials; what they do not allow is dropped. Resolves with what that is.
+   * Rejects with PolycastError `identity_unavailable`, or what `begin` throws, and then nothing has changed.
+   * @param onTurn called when its turn has come
+   */
+  changePrincipal(principal: Principal, onTurn: () => void = noop): Promise<readonly string[]> {
+    const session = this.#session;
+    return this.#inOrder(async () => {
+      onTurn();
+      const before = session.channels;
+      const allowed = await allowedChannels(this.#services, principal, before);
+      const losesChannels = allowed.length < before.length;
+      if (losesChannels) await session.pauseReader();
+      // It may have been revoked meanwhile, when nobody stood on it yet.
+      const revoked = credentialsError(this.#services, principal);
+      if (losesChannels) {
+        const { feed } = this.#services;
+        session.resumeWith(revoked === undefined ? feed.interest(allowed, session.types) : session.reader.interest);
+      }
+      if (revoked !== undefined) throw revoked;
+      session.replacePrincipal(principal);
+      await this.#pulls?.recheckAccess();
+      return before.filter((channel) => !allowed.includes(channel));
+    });
+  }
+
+  async #publish(operation: Operation, text: string): Promise<void> {
+    scanner.reset(text);
+    const { channel, type, idempotencyKey, ifMatch, data } = scanEnvelope(scanner, PUBLISH_MEMBERS);
+    if (channel === undefined) throw new PolycastError('channel_missing');
+    if (idempotencyKey !== undefined) checkIdempotencyKey(idempotencyKey);
+    const { principal, origin, address, hasExplicitOrigin: isNamed } = this.#session;
+    const allowed = authorize(this.#services, principal, 'publish', [channel]);
+    if (allowed !== undefined) {
+      await allowed;
+      checkCredentials(this.#services, principal);
+    }
+    const result = await this.#services.publisher.publishOne({
+      channel,
+      type,
+      idempotencyKey,
+      ifMatch,
+      content: `"data":${data}`,
+      author: principal.kind === 'server' && !isNamed ? undefined : author(principal, origin, address),
+    });
+    if (!result.ok) throw toClientError(this.#services, result.error);
+    this.#session.startIdleTimer();
+    this.#respond(operation, {
+      id: encodeCursor(this.#services.feed.epoch, result.position),
+      channel: result.channel,
+      time: formatTime(result.timeMs),
+    });
+  }
+
+  /** New channels catch up while the others stand still, up to where those stand; then all go on together. */
+  async #subscribe(operation: Operation): Promise<void> {
+    const session = this.#session;
+    const { feed } = this.#services;
+    const current = session.reader.interest.patterns;
+    const wanted = resolveOwnChannel(session.principal, patternsOf(operation)).filter(
+      (pattern) => !current.includes(pattern),
+    );
+    const limit = this.#services.settings.channelsPerConsumerMax;
+    if (current.length + wanted.length > limit) throw tooManyChannels(limit);
+    checkPatternTokens([...current, ...wanted], limit);
+    await authorize(this.#services, session.principal, 'subscribe', wanted);
+    const { after, history } = operation.members;
+    await authorizeHistory(this.#services, session.principal, wanted, {
+      after: typeof after === 'string' ? after : undefined,
+      history: typeof history === 'number' ? history : undefined,
+    });
+    const requested = await this.#startOf(operation, wanted);
+    checkCredentials(this.#services, session.principal);
+    // Channels that it has are delivered from where it is, whatever was asked.
+    const start = wanted.length === 0 ? undefined : requested;
+    const channels = [...current, ...wanted];
+    const all = feed.interest(channels, session.types);
+    feed.checkCapacity(all);
+    this.#services.presence.checkCapacity(session.principal, all.patterns);
+    await session.pauseReader();
+    const joinPosition = session.reader.position;
+    const position = start === undefined ? joinPosition : Math.min(start.position, joinPosition);
+    this.#respond(operation, { channels, cursor: session.cursor(position) });
+    if (start?.gap !== undefined) session.sendGap(start.gap);
+    if (wanted.length > 0 && position < joinPosition) {
+      await session.catchUp(
+        feed.interest(wanted, session.types, current),
+        position,
+        joinPosition,
+        start?.suppressGapThrough ?? 0,
+      );
+    }
+    session.resumeWith(all);
+  }
+
+  /** Where the new channels begin; `undefined` for where the session is. */
+  async #startOf({ members: { after, history } }: Operation, wanted: readonly string[]): Promise<Start | undefined> {
+    if (after !== undefined && typeof after !== 'string')
+      throw invalidMember('after', 'must be a cursor, "earliest" or "now"');
+    if (history === undefined)
+      return after === undefined || after === 'now' ? undefined : resolveStart(after, this.#services.log.state);
+    if (!Number.isInteger(history) || (history as number) < 1 || (history as number) > HISTORY_MAX) {
+      throw invalidMember('history', `must be a whole number from 1 to ${HISTORY_MAX}`);
+    }
+    if (after !== undefined) throw invalidMember('history', 'cannot be combined with "after"');
+    const { feed } = this.#services;
+    return {
+      position: await feed.historyStart(
+        feed.interest(wanted, this.#session.types),
+        history as number,
+        () => !this.#session.reader.isClosed,
+      ),
+      gap: undefined,
+      suppressGapThrough: 0,
+    };
+  }
+
+  async #unsubscribe(operation: Operation): Promise<void> {
+    const session = this.#session;
+    const removed = new Set(resolveOwnChannel(session.principal, patternsOf(operation)));
+    await session.pauseReader();
+    const channels = session.reader.interest.patterns.filter((pattern) => !removed.has(pattern));
+    session.resumeWith(this.#services.feed.interest(channels, session.types));
+    this.#respond(operation, { channels });
+  }
+
+  #inOrder<Result>(change: () => Promise<Result>): Promise<Result> {
+    const result = this.#pendingChanges.then(change);
+    this.#pendingChanges = result.then(noop, noop);
+    return result;
+  }
+
+  #respond({ op, ref }: Operation, answer: OperationResult): void {
+    this.#completeOperation();
+    this.#session.respond({ op, ...(ref === undefined ? {} : { ref }), ok: true, ...answer } as ServerMessage);
+  }
+
+  #refuse({ op, ref }: Operation, error: unknown): void {
+    this.#completeOperation();
+    if (!(error instanceof PolycastError)) this.#services.logger.error({ error }, 'a WebSocket operation failed');
+    const { principal, address } = this.#session;
+    this.#services.refusalLog.record(toPolycastError(error), { route: `WebSocket ${op}`, address, principal });
+    this.#session.respond({
+      op,
+      ...(ref === undefined ? {} : { ref }),
+      ok: false,
+      error: toPolycastError(error).problem,
+    });
+    if (op === 'auth') this.#countAuthFailure(toPolycastError(error).code);
+  }
+
+  /** What has been asked too often is not asked further; what could not be found out says nothing of who asks. */
+  #countAuthFailure(code: ErrorCode): void {
+    if (code === 'identity_unavailable' || code === 'too_many_connections') this.#authFailures--;
+    else if (this.#authFailures >= AUTH_FAILURES_MAX) this.#session.disconnect('unauthorized');
+  }
+
+  #completeOperation(): void {
+    this.#pending--;
+    if (!this.#isPaused || this.#pending >= PENDING_MAX / 2) return;
+    this.#isPaused = false;
+    this.#session.setReading(true);
+  }
+}
+
+/** What a session does with the batches of channels that catch up: it sends them as its own. */
+export class CatchUpSink implements Sink {
+  readonly #deliver: Sink['deliver'];
+  readonly #onDone: (error?: PolycastError) => void;
+
+  constructor(deliver: Sink['deliver'], done: (error?: PolycastError) => void) {
+    this.#deliver = deliver;
+    this.#onDone = done;
+  }
+
+  deliver(batch: Batch, tellGap: boolean): boolean {
+    return this.#deliver(batch, tellGap);
+  }
+
+  onCaughtUp(): void {
+    this.#onDone();
+  }
+
+  onFailed(error: PolycastError): void {
+    this.#onDone(error);
+  }
+}
+
+/** A reader that ends where the session stands. */
+export function createCatchUpReader(
+  session: WebSocketSession,
+  services: Services,
+  interest: Reader['interest'],
+  from: Position,
+  through: Position,
+  done: (error?: PolycastError) => void,
+): Reader {
+  const sink = new CatchUpSink((batch, tellGap) => session.deliver(batch, tellGap), done);
+  return new Reader(services.feed, sink, interest, webSocketFraming, from, Infinity, through);
+}
+
+/** Nobody known may become anybody; whoever is known stays who it is. */
+function isSamePrincipal(before: Principal, after: Principal): boolean {
+  return (
+    isUnidentified(before) || (before.kind === after.kind && before.user === after.user && before.key === after.key)
+  );
+}
+
+function isUnidentified({ user, key }: Principal): boolean {
+  return user === undefined && key === undefined;
+}
+
+function noop(): void {}
+
+function parseOperation(text: string): Operation {
+  operationScanner.reset(text);
+  if (!operationScanner.skipValue() || !operationScanner.atEnd())
+    throw new PolycastError(operationScanner.errorCode, undefined, { offset: operationScanner.index });
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new PolycastError('invalid_message', 'An operation is a JSON object.');
+  const members = value as Record<string, unknown>;
+  const { op, ref } = members;
+  if (!OPERATIONS.has(op))
+    throw new PolycastError('invalid_message', `"op" must be one of ${[...OPERATIONS].join(', ')}.`, {
+      member: 'op',
+    });
+  const refIsValid =
+    ref === undefined ||
+    (typeof ref === 'string' ? ref.length <= REF_LENGTH_MAX : typeof ref === 'number' && Number.isFinite(ref));
+  if (!refIsValid) throw invalidMember('ref', `must be a number or a string of at most ${REF_LENGTH_MAX} characters`);
+  // What is published is looked at where its data is left as it is.
+  if (op !== 'publish') checkUniqueMembers(text);
+  return { op: op as ClientMessage['op'], ref: ref as Ref | undefined, members };
+}
+
+function patternsOf({ members: { channels } }: Operation): readonly string[] {
+  const isList =
+    Array.isArray(channels) && channels.length > 0 && channels.every((channel) => typeof channel === 'string');
+  if (!isList) throw invalidMember('channels', 'must be an array of channels and patterns');
+  return [...new Set(channels.map((channel) => (channel === OWN_CHANNEL_ALIAS ? channel : checkPattern(channel))))];
+}

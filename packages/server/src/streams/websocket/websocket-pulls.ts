@@ -1,0 +1,316 @@
+import { formatTime, parseCursor, PolycastError, type PullMessage, type Ref } from '@polycast/protocol';
+import type { PullDelivery } from '../../subscriptions/state/definition.ts';
+import type {
+  LeasedEvent,
+  LeaseOutcome,
+  PullConsumer,
+  PullOptions,
+  Subscription,
+} from '../../subscriptions/state/ports.ts';
+import { leasedEventFrames } from '../leased-events.ts';
+import { authorize, checkScope, checkCredentials } from '../../auth/permission.ts';
+import { toPolycastError } from '../../http/respond.ts';
+import type { Services } from '../../http/services.ts';
+import { invalidMember } from './invalid-member.ts';
+import type { WebSocketSession } from './websocket-session.ts';
+
+/** Subscriptions that one connection pulls from. */
+const PULLS_MAX = 16;
+const CREDIT_MAX = 1000;
+const LEASES_MAX = 1000;
+const LEASE_LENGTH_MAX = 64;
+/** Events of one write, in bytes of their bodies: the next follow when these are out. */
+const WRITE_BYTES_MAX = 256 * 1024;
+
+/** An operation that has to do with pulling, its members unchecked. */
+export interface PullOperation {
+  readonly op: PullMessage['op'];
+  readonly ref: Ref | undefined;
+  readonly members: Readonly<Record<string, unknown>>;
+}
+
+/** What is answered beside `ok`. */
+export interface PullResult {
+  readonly credit?: number;
+  readonly count?: number;
+  readonly notHeld?: readonly string[];
+  readonly leaseEnds?: string;
+}
+
+/** What a WebSocket session pulls: events come by themselves, as far as there is credit (PROTOCOL.md section 14.6). */
+export class WebSocketPulls {
+  readonly #services: Services;
+  readonly #session: WebSocketSession;
+  readonly #pulls = new Map<string, PullSubscription>();
+
+  constructor(services: Services, session: WebSocketSession) {
+    this.#services = services;
+    this.#session = session;
+  }
+
+  /** Whether it is here to pull. */
+  get isPulling(): boolean {
+    return this.#pulls.size > 0;
+  }
+
+  /** @throws PolycastError */
+  async run(operation: PullOperation): Promise<PullResult> {
+    const subscription = this.#visibleSubscription(operation.members['subscription']);
+    switch (operation.op) {
+      case 'pull':
+        return this.#pull(subscription, operation);
+      case 'credit':
+        return this.#credit(subscription, operation);
+      case 'ack':
+        return this.#acknowledge(subscription, operation);
+      case 'nack':
+        return this.#release(subscription, operation);
+      case 'extend':
+        return this.#extend(subscription, operation);
+    }
+  }
+
+  /** Who it is has changed: what is no longer allowed ends, and is told. */
+  async recheckAccess(): Promise<void> {
+    for (const pull of this.#pulls.values()) await this.#isStillAllowed(pull);
+  }
+
+  /** Nothing comes any more. */
+  close(): void {
+    for (const pull of this.#pulls.values()) this.#remove(pull);
+  }
+
+  get #pullConsumer(): PullConsumer {
+    return (this.#services.pull as NonNullable<Services['pull']>).subscriptions.pullConsumer;
+  }
+
+  async #pull(subscription: Subscription, { members }: PullOperation): Promise<PullResult> {
+    const credit = integerMember(members, 'credit', 0, CREDIT_MAX);
+    const leaseSeconds = this.#leaseSeconds(members);
+    const { definition, status: standing } = subscription;
+    await authorize(this.#services, this.#session.principal, 'subscribe', definition.channels);
+    checkCredentials(this.#services, this.#session.principal);
+    if (definition.delivery.kind !== 'pull' || standing.state !== 'active')
+      throw new PolycastError('subscription_not_active', undefined, { state: standing.state });
+    const { id, version } = definition;
+    let existing = this.#pulls.get(id);
+    if (existing !== undefined && (credit === 0 || existing.closedBy !== undefined)) {
+      this.#remove(existing);
+      existing = undefined;
+    }
+    if (credit === 0) return { credit };
+    if (existing === undefined && this.#pulls.size >= PULLS_MAX)
+      throw invalidMember('subscription', `is one more than the ${PULLS_MAX} that a connection may pull from`);
+    const pull = existing ?? this.#open(id, version);
+    pull.credit = credit;
+    pull.leaseMs = leaseSeconds === undefined ? undefined : leaseSeconds * 1000;
+    pull.version = version;
+    this.#deliverSoon(pull);
+    return { credit };
+  }
+
+  /** It ends without credit, too, and is told of that: who has used up theirs waits for nothing, and would not find out. */
+  #open(id: string, version: number): PullSubscription {
+    const pull = new PullSubscription(id, version);
+    pull.unwatch = this.#pullConsumer.watch(id, (error) => {
+      pull.closedBy = error;
+      // What is under way goes out first.
+      if (!pull.isRunning) this.#closePull(pull, error);
+    });
+    this.#pulls.set(id, pull);
+    return pull;
+  }
+
+  async #credit({ definition }: Subscription, { members }: PullOperation): Promise<PullResult> {
+    return { credit: this.#addCredit(definition.id, integerMember(members, 'credit', 1, CREDIT_MAX)) };
+  }
+
+  async #acknowledge({ definition }: Subscription, { members }: PullOperation): Promise<PullResult> {
+    const { through } = members;
+    const credit = this.#creditToAdd(members);
+    if ((members['leases'] === undefined) === (through === undefined))
+      throw invalidMember('leases', 'or "through" is needed, one of them');
+    if (through === undefined) {
+      const leases = leasesMember(members);
+      return {
+        ...leaseResult(leases, this.#pullConsumer.acknowledge(definition.id, leases)),
+        ...this.#creditResult(definition.id, credit),
+      };
+    }
+    const cursor = typeof through === 'string' ? parseCursor(through) : undefined;
+    if (cursor?.epoch !== this.#services.feed.epoch) throw invalidMember('through', "must be an event's id");
+    const count = this.#pullConsumer.acknowledgeThrough(definition.id, cursor.position);
+    return { count, notHeld: [], ...this.#creditResult(definition.id, credit) };
+  }
+
+  async #release({ definition }: Subscription, { members }: PullOperation): Promise<PullResult> {
+    const leases = leasesMember(members);
+    const credit = this.#creditToAdd(members);
+    const delaySeconds =
+      members['delaySeconds'] === undefined ? 0 : integerMember(members, 'delaySeconds', 0, this.#leaseSecondsMax);
+    const outcomes = this.#pullConsumer.release(definition.id, leases, delaySeconds * 1000);
+    return { ...leaseResult(leases, outcomes), ...this.#creditResult(definition.id, credit) };
+  }
+
+  async #extend({ definition }: Subscription, { members }: PullOperation): Promise<PullResult> {
+    const leases = leasesMember(members);
+    const leaseSeconds = this.#leaseSeconds(members);
+    const leaseMs = leaseSeconds === undefined ? (definition.delivery as PullDelivery).leaseMs : leaseSeconds * 1000;
+    const outcomes = this.#pullConsumer.extend(definition.id, leases, leaseMs);
+    return { ...leaseResult(leases, outcomes), leaseEnds: formatTime(this.#services.clock.nowMs() + leaseMs) };
+  }
+
+  #creditToAdd(members: PullOperation['members']): number | undefined {
+    return members['credit'] === undefined ? undefined : integerMember(members, 'credit', 1, CREDIT_MAX);
+  }
+
+  #creditResult(subscription: string, credit: number | undefined): PullResult {
+    return credit === undefined ? {} : { credit: this.#addCredit(subscription, credit) };
+  }
+
+  #addCredit(subscription: string, credit: number): number {
+    const pull = this.#pulls.get(subscription);
+    // It has ended in the meantime, or was never begun: there is nothing that it could be spent on.
+    if (pull === undefined) return 0;
+    pull.credit = Math.min(CREDIT_MAX, pull.credit + credit);
+    this.#deliverSoon(pull);
+    return pull.credit;
+  }
+
+  #deliverSoon(pull: PullSubscription): void {
+    if (pull.isRunning) return;
+    pull.isRunning = true;
+    // The answer comes first, and what comes in one go is credit for one write.
+    setImmediate(() =>
+      this.#deliver(pull).then(
+        () => pull.closedBy && this.#closePull(pull, pull.closedBy),
+        (error: unknown) => this.#closePull(pull, toPolycastError(error)),
+      ),
+    );
+  }
+
+  /** Sends what comes for as long as there is credit, no faster than the socket takes it. */
+  async #deliver(pull: PullSubscription): Promise<void> {
+    const { id, cancellation: calling } = pull;
+    try {
+      while (pull.credit > 0 && pull.closedBy === undefined && !calling.signal.aborted) {
+        const events = await this.#pullConsumer.pull(id, pull, calling.signal);
+        if (events.length === 0) return;
+        const isAllowed =
+          this.#session.phase === 'open' && !calling.signal.aborted && (await this.#isStillAllowed(pull));
+        if (!isAllowed) return this.#pullConsumer.returnUndelivered(id, events.map(leaseOf));
+        pull.credit -= Math.min(pull.credit, events.length);
+        this.#services.stats.deliveries.websocket += events.length;
+        await this.#session.sendAndWait(leasedEventFrames(this.#services.feed.epoch, id, events));
+      }
+    } finally {
+      // In the same turn in which it ends: credit that comes from here on begins anew.
+      pull.isRunning = false;
+    }
+  }
+
+  /** Whether it may still be pulled from, now that the subscription or who asks may be another; else it ends. */
+  async #isStillAllowed(pull: PullSubscription): Promise<boolean> {
+    try {
+      const { definition } = this.#visibleSubscription(pull.id);
+      const { principal } = this.#session;
+      checkCredentials(this.#services, principal);
+      if (pull.version === definition.version && pull.principal === principal) return true;
+      await authorize(this.#services, principal, 'subscribe', definition.channels);
+      checkCredentials(this.#services, principal);
+      pull.version = definition.version;
+      pull.principal = principal;
+      return true;
+    } catch (error) {
+      this.#closePull(pull, toPolycastError(error));
+      return false;
+    }
+  }
+
+  #closePull(pull: PullSubscription, { code }: PolycastError): void {
+    if (this.#remove(pull)) this.#session.respond({ op: 'pulled', subscription: pull.id, code });
+  }
+
+  /** Says whether it was still going on. */
+  #remove(pull: PullSubscription): boolean {
+    pull.cancellation.abort();
+    pull.unwatch();
+    return this.#pulls.get(pull.id) === pull && this.#pulls.delete(pull.id);
+  }
+
+  get #leaseSecondsMax(): number {
+    return (this.#services.pull as NonNullable<Services['pull']>).leaseSecondsMax;
+  }
+
+  #leaseSeconds(members: PullOperation['members']): number | undefined {
+    return members['leaseSeconds'] === undefined
+      ? undefined
+      : integerMember(members, 'leaseSeconds', 1, this.#leaseSecondsMax);
+  }
+
+  /** The one that is meant, if whoever asks may see it. @throws PolycastError `forbidden`, `not_found`, … */
+  #visibleSubscription(id: unknown): Subscription {
+    if (typeof id !== 'string') throw invalidMember('subscription', "must be a subscription's id");
+    const { authority, pull } = this.#services;
+    const { principal } = this.#session;
+    checkScope(this.#services, principal, 'subscriptions');
+    const subscription = pull?.subscriptions.get(id);
+    const maySee =
+      subscription !== undefined &&
+      authority.hasScope(principal, 'subscriptions', subscription.definition.channels).allowed;
+    if (!maySee) throw new PolycastError('not_found', 'There is no such subscription.');
+    return subscription;
+  }
+}
+
+/** One subscription that a session pulls from; it is its own wish, as credit comes and goes while it waits. */
+class PullSubscription implements PullOptions {
+  readonly id: string;
+  readonly cancellation: AbortController = new AbortController();
+  readonly bytesMax: number = WRITE_BYTES_MAX;
+  readonly waitMs: number = Infinity;
+  credit = 0;
+  leaseMs: number | undefined = undefined;
+  isRunning = false;
+  /** What was allowed, and to whom. */
+  version: number;
+  principal: WebSocketSession['principal'] | undefined = undefined;
+  /** Why it cannot be pulled from any more. */
+  closedBy: PolycastError | undefined = undefined;
+  unwatch: () => void = () => undefined;
+
+  constructor(id: string, version: number) {
+    this.id = id;
+    this.version = version;
+  }
+
+  get countMax(): number {
+    return this.credit;
+  }
+}
+
+function leaseResult(leases: readonly string[], outcomes: readonly LeaseOutcome[]): PullResult {
+  const notHeld = leases.filter((_lease, index) => outcomes[index] === 'not_held');
+  return { count: leases.length - notHeld.length, notHeld };
+}
+
+function leaseOf({ lease }: LeasedEvent): string {
+  return lease;
+}
+
+function leasesMember({ leases }: PullOperation['members']): readonly string[] {
+  const isList =
+    Array.isArray(leases) &&
+    leases.length > 0 &&
+    leases.length <= LEASES_MAX &&
+    leases.every((lease) => typeof lease === 'string' && lease !== '' && lease.length <= LEASE_LENGTH_MAX);
+  if (!isList) throw invalidMember('leases', `must be a list of 1 to ${LEASES_MAX} leases`);
+  return leases as readonly string[];
+}
+
+function integerMember(members: PullOperation['members'], name: string, min: number, max: number): number {
+  const value = members[name];
+  if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max)
+    throw invalidMember(name, `must be a whole number from ${min} to ${max}`);
+  return value as number;
+}

@@ -1,0 +1,287 @@
+import {
+  CLOSE_CODES,
+  PolycastError,
+  SUBPROTOCOL,
+  webSocketFraming,
+  type CloseCode,
+  type Problem,
+  type ServerMessage,
+} from '@polycast/protocol';
+import { createHash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Interest } from '../../core/interests/interest.ts';
+import type { Position } from '../../core/ports.ts';
+import type { Principal } from '../../core/access/principal.ts';
+import type { WheelTimer } from '../../core/primitives/timing-wheel.ts';
+import type { Consumer } from '../consumer.ts';
+import type { ErrorSafe } from '../../http/sockets/error-safe-socket.ts';
+import type { Services } from '../../http/services.ts';
+import type { RevokedReason } from '../../auth/sessions.ts';
+import { sessionOf, StreamSession, type SessionSocket, type ControlFrames } from '../stream-session.ts';
+import { closeFrame, pongFrame, textFrame } from './websocket-frames.ts';
+import { createReceiver, type WebSocketReceiver } from './websocket-receiver.ts';
+import { createCatchUpReader, WebSocketOperations } from './websocket-operations.ts';
+
+/** WebSocket (PROTOCOL.md section 7): the frames out are ours, shared by all readers; those that come in are parsed by `ws`. */
+const FRAMES: ControlFrames = {
+  transport: 'websocket',
+  framing: webSocketFraming,
+  heartbeat: (cursor) => messageFrame({ op: 'heartbeat', cursor }),
+  gap: (gap) => messageFrame({ op: 'gap', ...gap }),
+  draining: (reconnectInMs) => messageFrame({ op: 'draining', reconnectInMs }),
+  expiring: (inMs) => messageFrame({ op: 'expiring', inMs }),
+  revoked: (code) => closeFrame(REVOKED_CLOSE_CODES[code], code),
+  closing: (why) => {
+    const code = CLOSE_REASON_CODES[why];
+    return closeFrame(code, CLOSE_CODES[code].reason);
+  },
+};
+
+const REVOKED_CLOSE_CODES: Readonly<Record<RevokedReason, CloseCode>> = {
+  token_expired: 4401,
+  unauthorized: 4401,
+  forbidden: 4403,
+  identity_unavailable: 1013,
+};
+
+const CLOSE_REASON_CODES: Readonly<Record<'drain' | 'stalled' | 'failed', CloseCode>> = {
+  drain: 1001,
+  stalled: 4408,
+  failed: 1011,
+};
+
+/** Appended to the client's key (RFC 6455 section 1.3). */
+const ACCEPT_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+/** What the parser calls a close frame without a code (RFC 6455 section 7.1.5). */
+const NO_CODE = 1005;
+const INVALID_MESSAGES_MAX = 20;
+/** Answers that a client does not read are its own trouble up to here, in bytes. */
+const ANSWER_BYTES_MAX = 1024 * 1024;
+/** Pongs wait behind no more than this, in bytes. */
+const PONG_BYTES_MAX = 64 * 1024;
+
+export interface Handshake {
+  readonly key: string;
+  readonly subprotocol: string | undefined;
+}
+
+/**
+ * What an upgrade request asks for.
+ * @throws PolycastError `upgrade_required`, `invalid_header`, `unsupported_subprotocol`
+ */
+export function readHandshake({ headers, method }: IncomingMessage): Handshake {
+  const key = headers['sec-websocket-key'];
+  if (method !== 'GET' || headers.upgrade?.toLowerCase() !== 'websocket')
+    throw new PolycastError('invalid_header', 'Only an upgrade to "websocket" is known here.');
+  if (headers['sec-websocket-version'] !== '13')
+    throw new PolycastError('upgrade_required', 'Version 13 is spoken here.');
+  if (key === undefined || !/^[A-Za-z0-9+/]{22}==$/.test(key))
+    throw new PolycastError('invalid_header', 'Sec-WebSocket-Key is missing or not 16 bytes.');
+  const offered = headers['sec-websocket-protocol'];
+  if (offered === undefined) return { key, subprotocol: undefined };
+  if (offered.split(',').some((name) => name.trim() === SUBPROTOCOL)) return { key, subprotocol: SUBPROTOCOL };
+  throw new PolycastError('unsupported_subprotocol', `${SUBPROTOCOL} is spoken here.`);
+}
+
+export function openWebSocket(
+  services: Services,
+  socket: ErrorSafe,
+  head: Buffer,
+  handshake: Handshake,
+  consumer: Consumer,
+  types: readonly string[] | undefined,
+): void {
+  const session = new WebSocketSession(services, socket, consumer, types);
+  const { heartbeatMs } = services.settings;
+  socket.setTimeout(0);
+  socket.write(handshakeResponse(handshake));
+  socket.on('data', onSocketData);
+  if (consumer.gap !== undefined) services.stats.gaps++;
+  const ready = messageFrame({
+    op: 'ready',
+    cursor: session.cursor(consumer.position),
+    session: session.id,
+    heartbeatMs,
+  });
+  session.open(
+    consumer.gap === undefined ? ready : Buffer.concat([ready, messageFrame({ op: 'gap', ...consumer.gap })]),
+  );
+  session.startIdleTimer();
+  if (head.length > 0) session.receive(head);
+}
+
+/** One text frame with a control message. */
+export function messageFrame(content: ServerMessage): Buffer {
+  return textFrame(JSON.stringify(content));
+}
+
+export class WebSocketSession extends StreamSession {
+  readonly types: readonly string[] | undefined;
+  #receiver: WebSocketReceiver | undefined;
+  #operations: WebSocketOperations | undefined;
+  #invalidMessages = 0;
+  #onHeld: (() => void) | undefined;
+  #idleTimer: IdleTimer | undefined;
+
+  constructor(services: Services, socket: ErrorSafe, consumer: Consumer, types: readonly string[] | undefined) {
+    super(services, FRAMES, socket, consumer);
+    this.types = types;
+  }
+
+  /** Bytes from the client. The parser is made when the first come: who only listens costs none. */
+  receive(bytes: Buffer): void {
+    if (this.phase !== 'open') return;
+    this.#receiver ??= this.#createReceiver();
+    if (!this.#receiver.write(bytes)) this.#pauseUntilDrain();
+  }
+
+  respond(content: ServerMessage): void {
+    this.send(messageFrame(content));
+    if (this.socket.writableLength > ANSWER_BYTES_MAX) this.destroy();
+  }
+
+  /** Something was no operation; a client that goes on like that is shown out. */
+  rejectMessage(problem: Problem): void {
+    this.respond({ op: 'error', ok: false, error: problem });
+    if (++this.#invalidMessages >= INVALID_MESSAGES_MAX) this.close(4400);
+  }
+
+  /** Says the close code and ends the socket. */
+  close(code: CloseCode): void {
+    this.end(closeFrame(code, CLOSE_CODES[code].reason));
+  }
+
+  /** Reads on only after some operations are done: `false` stops the socket, `true` lets it go on. */
+  setReading(isReading: boolean): void {
+    if (isReading) this.socket.resume();
+    else this.socket.pause();
+  }
+
+  /** Whoever has no channel, and is nobody known, has so long for one or the other (PROTOCOL.md section 13.7). */
+  startIdleTimer(): void {
+    if (this.principal.kind !== 'anonymous' || this.channels.length > 0) return;
+    this.#idleTimer ??= new IdleTimer(this);
+    this.services.wheel.schedule(this.#idleTimer, this.services.settings.webSocketIdleTicks);
+  }
+
+  override onClose(): void {
+    if (this.#idleTimer !== undefined) this.services.wheel.cancel(this.#idleTimer);
+    this.#operations?.close();
+    super.onClose();
+  }
+
+  /** Whether it is here for events that it pulls. */
+  get isPulling(): boolean {
+    return this.#operations?.isPulling === true;
+  }
+
+  /** Has the reader stand still; resolves once it does. */
+  pauseReader(): Promise<void> {
+    if (this.reader.pause()) return Promise.resolve();
+    return new Promise((resolve) => (this.#onHeld = resolve));
+  }
+
+  /** Sends what an interest has between two positions, while the reader stands still. */
+  async catchUp(interest: Interest, from: Position, through: Position, suppressGapThrough: Position): Promise<void> {
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.activeReader = createCatchUpReader(this, this.services, interest, from, through, (error) =>
+          error === undefined ? resolve() : reject(error),
+        );
+        this.activeReader.suppressGapThrough(suppressGapThrough);
+        this.activeReader.start();
+      });
+    } catch (error) {
+      this.onFailed(error as PolycastError);
+    } finally {
+      this.activeReader.close();
+      this.activeReader = this.reader;
+    }
+  }
+
+  /** Goes on with these channels. */
+  resumeWith(interest: Interest): void {
+    const before = this.reader.interest;
+    this.reader.resume(interest);
+    this.startIdleTimer();
+    if (interest !== before)
+      this.services.sessions.changed(this, { principal: this.principal, channels: before.patterns });
+  }
+
+  /** What is no longer allowed is dropped, and the client is told. */
+  override async applyRenewal(principal: Principal): Promise<void> {
+    this.#operations ??= new WebSocketOperations(this.services, this);
+    const channels = await this.#operations.changePrincipal(principal);
+    if (channels.length > 0) this.respond({ op: 'dropped', channels, code: 'forbidden' });
+  }
+
+  override onCaughtUp(): void {
+    const then = this.#onHeld;
+    if (then === undefined) return;
+    this.#onHeld = undefined;
+    then();
+  }
+
+  #pauseUntilDrain(): void {
+    this.socket.pause();
+    this.#receiver?.once('drain', () => void this.socket.resume());
+  }
+
+  #createReceiver(): WebSocketReceiver {
+    const receiver = createReceiver(this.services.settings.messageBytesMax);
+    receiver.on('message', (data, isBinary) => this.#handleMessage(data, isBinary));
+    receiver.on('ping', (payload) => this.#sendPong(payload));
+    receiver.on('conclude', (code) => this.end(closeFrame(code === NO_CODE ? 1000 : code, '')));
+    receiver.on('error', (error) => this.close(closeCodeOf(error)));
+    return receiver;
+  }
+
+  /** A client that does not read its pongs gets no more of them: the newest one answers all (RFC 6455 section 5.5.3). */
+  #sendPong(payload: Buffer): void {
+    if (this.socket.writableLength < PONG_BYTES_MAX) this.send(pongFrame(payload));
+  }
+
+  #handleMessage(data: Buffer, isBinary: boolean): void {
+    if (this.phase !== 'open') return;
+    if (isBinary) return this.close(1003);
+    this.#operations ??= new WebSocketOperations(this.services, this);
+    this.#operations.handle(data.toString());
+  }
+}
+
+/** The time that a session has for saying what it is here for. */
+class IdleTimer implements WheelTimer {
+  readonly #session: WebSocketSession;
+  dueTick = 0;
+  placedTick = 0;
+  placedIndex = 0;
+
+  constructor(session: WebSocketSession) {
+    this.#session = session;
+  }
+
+  onTimer(): void {
+    const { principal, channels, isPulling } = this.#session;
+    if (principal.kind === 'anonymous' && channels.length === 0 && !isPulling) this.#session.close(4408);
+  }
+}
+
+/** What the parser of `ws` calls its refusals, as close codes. */
+function closeCodeOf(error: Error & { code?: string }): CloseCode {
+  if (error.code === 'WS_ERR_INVALID_UTF8') return 1007;
+  if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' || error.code === 'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH')
+    return 1009;
+  return 1002;
+}
+
+function onSocketData(this: SessionSocket, bytes: Buffer): void {
+  (sessionOf(this) as WebSocketSession | undefined)?.receive(bytes);
+}
+
+function handshakeResponse({ key, subprotocol }: Handshake): string {
+  const accept = createHash('sha1')
+    .update(key + ACCEPT_GUID)
+    .digest('base64');
+  const chosen = subprotocol === undefined ? '' : `Sec-WebSocket-Protocol: ${subprotocol}\r\n`;
+  return `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n${chosen}\r\n`;
+}

@@ -1,0 +1,82 @@
+import type { Actor, Audit } from '../core/ports.ts';
+import type { Subscription, SubscriptionService } from './state/ports.ts';
+
+/** A desk that writes down who does what to subscriptions: what they are, not what is delivered. */
+export function auditedService(service: SubscriptionService, audit: Audit): SubscriptionService {
+  const writeAudit = (action: string, subject: string, by: Actor, detail?: Readonly<Record<string, unknown>>): void =>
+    audit.record({ action: `subscription.${action}`, subject, by, ...(detail !== undefined && { detail }) });
+  return {
+    get: (id) => service.get(id),
+    list: (query) => service.list(query),
+    find: (dialect, url, channel) => service.find(dialect, url, channel),
+    replays: (id) => service.replays(id),
+    attempts: (id, query) => service.attempts(id, query),
+    deadLetters: (id, query) => service.deadLetters(id, query),
+    trace: (event) => service.trace(event),
+    deliveryStatus: (id, record) => service.deliveryStatus(id, record),
+    backlog: (id) => service.backlog(id),
+    pullConsumer: service.pullConsumer,
+    async test(id, sample, by) {
+      const attempt = await service.test(id, sample, by);
+      const { channel, type } = sample;
+      writeAudit('tested', id, by, { channel, ...(type !== undefined && { type }), outcome: attempt.outcome });
+      return attempt;
+    },
+    async retryDeadLetters(id, event, by) {
+      const retried = await service.retryDeadLetters(id, event, by);
+      writeAudit('dead-letters-retried', id, by, { retried, ...(event !== undefined && { position: event.position }) });
+      return retried;
+    },
+    async create(options, by) {
+      const created = await service.create(options, by);
+      if (created.isNew) writeAudit('created', created.subscription.definition.id, by, summaryOf(created.subscription));
+      return created;
+    },
+    async change(id, changes, version, by) {
+      const changed = await service.change(id, changes, version, by);
+      writeAudit('changed', id, by, { members: Object.keys(changes), version: changed.definition.version });
+      return changed;
+    },
+    async pause(id, by) {
+      const paused = await service.pause(id, by);
+      writeAudit('paused', id, by);
+      return paused;
+    },
+    async resume(id, by) {
+      const resumed = await service.resume(id, by);
+      const { state } = resumed.status;
+      // One that is pending has had its endpoint asked, whatever came of it.
+      writeAudit('resumed', id, by, state === 'active' ? undefined : { state });
+      return resumed;
+    },
+    async remove(id, by) {
+      const subscription = service.get(id);
+      await service.remove(id, by);
+      writeAudit('removed', id, by, subscription === undefined ? undefined : summaryOf(subscription));
+    },
+    async rotateSecret(id, secret, overlapMs, by) {
+      const rotated = await service.rotateSecret(id, secret, overlapMs, by);
+      writeAudit('secret-rotated', id, by, { overlapSeconds: overlapMs / 1000 });
+      return rotated;
+    },
+    async replay(id, from, by) {
+      const replay = await service.replay(id, from, by);
+      writeAudit('replayed', id, by, { after: replay.after, through: replay.through });
+      return replay;
+    },
+    async discardDeadLetters(id, event, by) {
+      const discarded = await service.discardDeadLetters(id, event, by);
+      writeAudit('dead-letters-discarded', id, by, { discarded });
+      return discarded;
+    },
+  };
+}
+
+/** Without what a URL may hold beside its place, such as a token in its query. */
+function summaryOf({ definition: { channels, delivery } }: Subscription): Readonly<Record<string, unknown>> {
+  const to =
+    delivery.kind === 'pull'
+      ? {}
+      : { endpoint: URL.parse(delivery.url)?.origin ?? '', dialect: delivery.dialect, format: delivery.format };
+  return { channels, kind: delivery.kind, ...to };
+}

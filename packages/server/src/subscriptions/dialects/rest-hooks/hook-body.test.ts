@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest';
+import { EventTypes } from '../../../core/events/event-types.ts';
+import { MemberReader, nonEmptyText } from '../../../http/body/json-body.ts';
+import { parseHookSelector, eventSelection, parseHookRequest } from './hook-body.ts';
+
+const URL = 'https://hooks.example/1';
+const wishOf = (body: Record<string, unknown>) => parseHookRequest(new MemberReader(body), nonEmptyText(2048));
+const type = (name: string, ...channels: string[]) => ({
+  name,
+  description: '',
+  channels,
+  schema: undefined,
+  sample: undefined,
+});
+const TYPES = new EventTypes([type('order.created', 'orders.>', 'shop'), type('order.paid', 'orders.>')]);
+
+describe('what a client of REST Hooks asks for', () => {
+  // As they are written in the documentation of each.
+  it.each([
+    ['Zapier', { target_url: URL, event: 'order.created', subscription_url: 'https://zapier.example/unsubscribe' }],
+    ['a Zapier app after its example', { hookUrl: URL, event: 'order.created', style: 'simple' }],
+    ['resthooks.org', { target: URL, event: 'order.created' }],
+    ['Keap', { hookUrl: URL, eventKey: 'order.created' }],
+    ['Replicon', { targetUrl: URL, eventType: 'order.created' }],
+    ['Make', { url: URL, event: 'order.created', scenario: 7 }],
+    ['n8n', { webhookUrl: URL, events: ['order.created'] }],
+    ['Power Automate', { callbackUrl: URL, topic: 'order.created' }],
+  ])('is understood in the words of %s', (_who, body) => {
+    expect(wishOf(body)).toEqual({
+      targetUrl: URL,
+      events: ['order.created'],
+      channels: undefined,
+      format: 'data',
+    });
+  });
+
+  it('may be several events, some channels and another body', () => {
+    expect(wishOf({ target_url: URL, events: ['a', 'b', 'a'], channel: 'orders.42', format: 'event' })).toEqual({
+      targetUrl: URL,
+      events: ['a', 'b'],
+      channels: ['orders.42'],
+      format: 'event',
+    });
+  });
+
+  it.each([
+    [{ event: 'a' }, '"target_url" is missing.'],
+    [{ target_url: URL }, '"event" is missing.'],
+    [{ target_url: 7, event: 'a' }, /"target_url" must be a text/],
+    [{ target_url: URL, event: '' }, /"event" must be a text/],
+    [{ target_url: URL, events: [] }, /"events" must be a text/],
+    [{ target_url: URL, events: [7] }, /"events" must be a text/],
+    [{ target_url: URL, events: Array.from({ length: 21 }, (_, index) => `e${index}`) }, /a list of 1 to 20/],
+    [{ target_url: URL, event: 'a', format: 'xml' }, /"format" must be data or event or cloudevents/],
+  ])('is refused: %o', (body, message) => {
+    expect(() => wishOf(body)).toThrow(message);
+  });
+});
+
+describe('what a hook means', () => {
+  const meaning = (events: string[], channels?: string[]) => eventSelection({ events, channels }, TYPES);
+
+  it('are the types of the catalogue, where they are published', () => {
+    expect(meaning(['order.paid'])).toEqual({ channels: ['orders.>'], types: ['order.paid'] });
+    expect(meaning(['order.created', 'order.paid'])).toEqual({
+      channels: ['orders.>', 'shop'],
+      types: ['order.created', 'order.paid'],
+    });
+  });
+
+  it('may be in some channels alone', () => {
+    expect(meaning(['order.paid'], ['orders.42'])).toEqual({ channels: ['orders.42'], types: ['order.paid'] });
+  });
+
+  it('are channels and patterns otherwise', () => {
+    expect(meaning(['news.>', 'weather'])).toEqual({ channels: ['news.>', 'weather'], types: undefined });
+  });
+
+  it('is neither both nor none', () => {
+    expect(() => meaning(['order.paid', 'news'])).toThrow(/must be types of events/);
+    expect(() => meaning(['no channel'])).toThrow(/must be types of events/);
+    expect(() => meaning(['news'], ['weather'])).toThrow(/must be types of events/);
+  });
+});
+
+describe('which hooks are to end', () => {
+  it('are those of an address, or of an event there', () => {
+    expect(parseHookSelector(new MemberReader({ target_url: URL }))).toEqual({ targetUrl: URL, events: undefined });
+    expect(parseHookSelector(new MemberReader({ hookUrl: URL, eventKey: 'a' }))).toEqual({
+      targetUrl: URL,
+      events: ['a'],
+    });
+    expect(() => parseHookSelector(new MemberReader({}))).toThrow('"target_url" is missing.');
+  });
+});

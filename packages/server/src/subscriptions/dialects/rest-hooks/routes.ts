@@ -1,0 +1,189 @@
+import type { EventTypes } from '../../../core/events/event-types.ts';
+import type { WebhookDelivery } from '../../state/definition.ts';
+import type { Subscription } from '../../state/ports.ts';
+import type { AuthorizedRequest } from '../../../auth/authorized-request.ts';
+import { checkPattern, invalidParameter, parseQueryPairs, tooManyChannels } from '../../../streams/events-query.ts';
+import { MemberReader } from '../../../http/body/json-body.ts';
+import type { Route } from '../../../http/route.ts';
+import { singleParameters } from '../../../http/single-parameters.ts';
+import { timestampOrNull } from '../../../http/timestamp-text.ts';
+import { authorizeDelivery, scopedRoute, maySee } from '../../http/subscription-access.ts';
+import { urlCheck } from '../../http/bodies/delivery-body.ts';
+import type { SubscriptionParts } from '../../http/parts.ts';
+import { createSecret } from '../../http/bodies/secrets.ts';
+import {
+  parseHookSelector,
+  eventSelection,
+  parseHookRequest,
+  newEventSelection,
+  noSuchHook,
+  type EventSelection,
+  type HookRequest,
+} from './hook-body.ts';
+import { samplesOf } from './samples.ts';
+
+export interface HookParts extends SubscriptionParts {
+  readonly eventTypes: EventTypes;
+}
+
+const LIST_MAX = 1000;
+
+/** `/v1/hooks`: subscriptions as the clients of REST Hooks ask for them (PROTOCOL.md section 14.8). */
+export function hooksRoutes(parts: HookParts): readonly Route[] {
+  return [
+    scopedRoute('POST', '/v1/hooks', (request) => createHook(parts, request)),
+    scopedRoute('GET', '/v1/hooks', (request) => {
+      singleParameters(request.query, []);
+      const hooks = hooksOf(parts, request, () => true, LIST_MAX);
+      request.respondJson(200, { hooks: hooks.map((hook) => hookJson(hook)) });
+    }),
+    scopedRoute('DELETE', '/v1/hooks', (request) => removeHooks(parts, request)),
+    scopedRoute('GET', '/v1/hooks/samples', async (request) => {
+      const event = singleParameters(request.query, ['event']).get('event') ?? '';
+      request.respondJson(200, await samplesOf(parts, request.principal, event));
+    }),
+    scopedRoute('GET', '/v1/hooks/:id', (request) => request.respondJson(200, hookJson(hookOf(parts, request)))),
+    // Zapier's client fails on an answer without a body.
+    scopedRoute('DELETE', '/v1/hooks/:id', async (request) => {
+      await parts.subscriptions.remove(hookOf(parts, request).definition.id, request.actor);
+      request.respondJson(200, { removed: 1 });
+    }),
+  ];
+}
+
+async function createHook(parts: HookParts, request: AuthorizedRequest): Promise<void> {
+  const { services, subscriptions, eventTypes, isTrustedEndpoint } = parts;
+  const hook = parseHookRequest(await request.members(), urlCheck(parts));
+  const selection = newEventSelection(hook, eventTypes);
+  const { channelsPerConsumerMax } = services.settings;
+  if (selection.channels.length > channelsPerConsumerMax) throw tooManyChannels(channelsPerConsumerMax);
+  selection.channels.forEach(checkPattern);
+  await authorizeDelivery(services, request.principal, selection.channels, undefined);
+  const [existing] = hooksOf(parts, request, (one) => isSameHook(one, hook, selection), 1);
+  if (existing !== undefined) return request.respondJson(200, hookJson(existing), locationOf(existing));
+  const { key, user } = request.principal;
+  const secret = createSecret('hmac');
+  const { subscription } = await subscriptions.create(
+    {
+      ...DEFAULTS,
+      ...selection,
+      owner: { key, user },
+      metadata: {
+        events: (hook.events.length > 0 ? hook.events : selection.channels).join(' ').slice(0, METADATA_LENGTH_MAX),
+      },
+      concurrencyMax: parts.settings.concurrency,
+      delivery: deliveryOf(parts, hook, secret),
+      cursor: services.feed.head,
+      isTrusted: isTrustedEndpoint(hook.targetUrl),
+    },
+    request.actor,
+  );
+  request.respondJson(201, { ...hookJson(subscription), secret }, locationOf(subscription));
+}
+
+/** What a client remembers may be no more than what it has asked with. */
+async function removeHooks(parts: HookParts, request: AuthorizedRequest): Promise<void> {
+  const members = request.query === '' ? await request.members() : membersIn(request.query);
+  const { targetUrl, events } = parseHookSelector(members);
+  const selection =
+    events === undefined ? undefined : eventSelection({ events, channels: undefined }, parts.eventTypes);
+  const isSelected = (one: Subscription): boolean =>
+    webhookOf(one).url === targetUrl && (selection === undefined || isSameSelection(selection, one.definition));
+  const hooks = hooksOf(parts, request, isSelected, LIST_MAX);
+  if (hooks.length === 0) throw noSuchHook();
+  for (const { definition } of hooks) await parts.subscriptions.remove(definition.id, request.actor);
+  request.respondJson(200, { removed: hooks.length });
+}
+
+/** Of two addresses neither is ended: it cannot be told which is meant. @throws PolycastError `invalid_parameter` */
+function membersIn(query: string): MemberReader {
+  const values = new Map<string, string>();
+  for (const [name, value] of parseQueryPairs(query)) {
+    if (values.has(name)) throw invalidParameter(name.slice(0, 64), 'may be given once');
+    values.set(name, value);
+  }
+  return new MemberReader(Object.fromEntries(values));
+}
+
+function deliveryOf({ settings }: HookParts, { targetUrl, format }: HookRequest, secret: string): WebhookDelivery {
+  return {
+    kind: 'webhook',
+    url: targetUrl,
+    dialect: 'rest-hooks',
+    format,
+    headers: {},
+    batch: undefined,
+    timeoutMs: settings.timeoutMs,
+    retryDelaysMs: settings.retryDelaysSeconds.map((seconds) => seconds * 1000),
+    secrets: [{ text: secret, endsMs: undefined }],
+  };
+}
+
+function hookOf(parts: HookParts, { parameters: { id = '' }, principal }: AuthorizedRequest): Subscription {
+  const subscription = parts.subscriptions.get(id);
+  if (subscription === undefined || !isHook(subscription) || !maySee(parts.services, principal, subscription))
+    throw noSuchHook();
+  return subscription;
+}
+
+function hooksOf(
+  { services, subscriptions }: HookParts,
+  { principal }: AuthorizedRequest,
+  isSelected: (subscription: Subscription) => boolean,
+  limit: number,
+): readonly Subscription[] {
+  const predicate = (one: Subscription): boolean =>
+    isHook(one) && one.status.state !== 'ended' && isSelected(one) && maySee(services, principal, one);
+  return subscriptions.list({ after: '', limit, predicate });
+}
+
+function isHook({ definition: { delivery } }: Subscription): boolean {
+  return delivery.kind === 'webhook' && delivery.dialect === 'rest-hooks';
+}
+
+function isSameHook({ definition }: Subscription, hook: HookRequest, selection: EventSelection): boolean {
+  const delivery = definition.delivery as WebhookDelivery;
+  return delivery.url === hook.targetUrl && delivery.format === hook.format && isSameSelection(selection, definition);
+}
+
+function isSameSelection(one: EventSelection, other: EventSelection): boolean {
+  return areSame(one.channels, other.channels) && areSame(one.types ?? [], other.types ?? []);
+}
+
+function areSame(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && some.every((each) => others.includes(each));
+}
+
+function webhookOf({ definition }: Subscription): WebhookDelivery {
+  return definition.delivery as WebhookDelivery;
+}
+
+/** In the words in which hooks are asked for. */
+function hookJson({ definition, status }: Subscription): object {
+  const { id, channels, types, createdMs } = definition;
+  const events = types ?? channels;
+  return {
+    id,
+    target_url: webhookOf({ definition, status }).url,
+    event: events.length === 1 ? events[0] : events,
+    channels,
+    format: webhookOf({ definition, status }).format,
+    state: status.state,
+    created: timestampOrNull(createdMs),
+  };
+}
+
+function locationOf({ definition: { id } }: Subscription): readonly string[] {
+  return ['Location', `/v1/hooks/${id}`];
+}
+
+const METADATA_LENGTH_MAX = 500;
+
+const DEFAULTS = {
+  description: '',
+  filter: undefined,
+  ordering: 'per-channel',
+  ratePerSecond: undefined,
+  endsMs: undefined,
+  idempotency: undefined,
+} as const;

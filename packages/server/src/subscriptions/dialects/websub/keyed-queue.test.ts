@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import { KeyedQueue } from './keyed-queue.ts';
+
+/** Pieces of work that end when they are told to. */
+class Bench {
+  readonly begun: string[] = [];
+  readonly #ends = new Map<string, () => void>();
+
+  piece(name: string): () => Promise<void> {
+    return () => {
+      this.begun.push(name);
+      return new Promise((resolve) => this.#ends.set(name, resolve));
+    };
+  }
+
+  async end(name: string): Promise<void> {
+    this.#ends.get(name)?.();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+describe('work by name', () => {
+  it('is done so much at once, the rest in order', async () => {
+    const bench = new Bench();
+    const work = new KeyedQueue({ concurrentMax: 2, waitingMax: 10, waitingBytesMax: 100_000 });
+    for (const name of ['a', 'b', 'c']) expect(work.add(name, 0, bench.piece(name))).toBe(true);
+    expect(bench.begun).toEqual(['a', 'b']);
+    await bench.end('b');
+    expect(bench.begun).toEqual(['a', 'b', 'c']);
+  });
+
+  it('of one name is done one at a time, and of what waits only the newest', async () => {
+    const bench = new Bench();
+    const work = new KeyedQueue({ concurrentMax: 2, waitingMax: 10, waitingBytesMax: 100_000 });
+    for (const piece of ['a1', 'a2', 'a3']) work.add('a', 0, bench.piece(piece));
+    work.add('b', 0, bench.piece('b'));
+    expect(bench.begun).toEqual(['a1', 'b']);
+    await bench.end('a1');
+    expect(bench.begun).toEqual(['a1', 'b', 'a3']);
+  });
+
+  it('is refused when too much waits, though not what replaces something', () => {
+    const bench = new Bench();
+    const work = new KeyedQueue({ concurrentMax: 1, waitingMax: 1, waitingBytesMax: 100_000 });
+    expect([work.add('a', 0, bench.piece('a')), work.add('b', 0, bench.piece('b'))]).toEqual([true, true]);
+    expect([work.add('c', 0, bench.piece('c')), work.add('b', 0, bench.piece('b2'))]).toEqual([false, true]);
+  });
+
+  it('is refused when what waits takes too many bytes, until some of it is begun', async () => {
+    const bench = new Bench();
+    const work = new KeyedQueue({ concurrentMax: 1, waitingMax: 100, waitingBytesMax: 10_000 });
+    const add = (name: string, bytes: number): boolean => work.add(name, bytes, bench.piece(name));
+    expect([add('a', 50_000), add('b', 50_000)]).toEqual([false, false]);
+    expect([add('a', 0), add('b', 4000), add('c', 4000), add('d', 4000)]).toEqual([true, true, true, false]);
+    // What replaces something takes its place, as long as there is room for what it has more.
+    expect([add('c', 1000), add('d', 3000), add('c', 9000), add('c', 500)]).toEqual([true, true, false, true]);
+    expect(work.bytes).toBeLessThanOrEqual(work.bytesMax);
+    expect(work.refused).toBe(4);
+    for (const name of ['a', 'b', 'c', 'd']) await bench.end(name);
+    expect([bench.begun, work.bytes]).toEqual([['a', 'b', 'c', 'd'], 0]);
+  });
+
+  it('ends with what is under way', async () => {
+    const bench = new Bench();
+    const work = new KeyedQueue({ concurrentMax: 1, waitingMax: 10, waitingBytesMax: 100_000 });
+    work.add('a', 0, bench.piece('a'));
+    work.add('b', 0, bench.piece('b'));
+    let isClosed = false;
+    const closing = work.close().then(() => (isClosed = true));
+    expect(work.add('c', 0, bench.piece('c'))).toBe(false);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(isClosed).toBe(false);
+    await bench.end('a');
+    await closing;
+    expect(bench.begun).toEqual(['a']);
+  });
+});

@@ -1,0 +1,134 @@
+import { PolycastError } from '@polycast/protocol';
+import { detachedCopy } from '../../../core/interests/interest.ts';
+import type { HubAlgorithm } from './settings.ts';
+
+/** What a request to the hub asks for (PROTOCOL.md section 14.7). */
+export type HubRequest = Intent | Ping;
+
+/** A subscriber's wish, which its callback has to confirm. */
+export interface Intent {
+  readonly mode: 'subscribe' | 'unsubscribe';
+  readonly topic: string;
+  readonly callback: string;
+  /** As asked for; the hub decides. */
+  readonly leaseSeconds: number | undefined;
+  readonly secret: string | undefined;
+  /** Unless something else is configured. */
+  readonly algorithm: HubAlgorithm | undefined;
+  /** Of PubSubHubbub 0.3: it is said again in the verification. */
+  readonly verifyToken: string | undefined;
+}
+
+/** A publisher says that these have changed. */
+export interface Ping {
+  readonly mode: 'publish';
+  readonly topics: readonly PingedTopic[];
+}
+
+/** A topic, and what the publisher calls it: `hub.url` in the words of PubSubHubbub, `hub.topic` in those of WebSub's drafts. */
+export interface PingedTopic {
+  readonly name: 'hub.url' | 'hub.topic';
+  readonly url: string;
+}
+
+const URL_LENGTH_MAX = 2048;
+/** WebSub section 5.1: less than 200 bytes. */
+const SECRET_BYTES_MAX = 199;
+const TOKEN_LENGTH_MAX = 1024;
+/** Of one ping. */
+const TOPICS_MAX = 100;
+const ALGORITHMS: ReadonlySet<string> = new Set<HubAlgorithm>(['sha1', 'sha256', 'sha384', 'sha512']);
+
+/**
+ * Reads the parameters of a request; those that are not known here are passed over, as WebSub section 5.1 asks for.
+ * @throws PolycastError `invalid_body`
+ */
+export function hubRequestOf(form: URLSearchParams): HubRequest {
+  const mode = single(form, 'hub.mode');
+  if (mode === 'publish') return { mode, topics: pinged(form) };
+  if (mode !== 'subscribe' && mode !== 'unsubscribe')
+    throw invalid('hub.mode', mode === undefined ? 'is missing' : 'must be subscribe, unsubscribe or publish');
+  return {
+    mode,
+    topic: urlOf('hub.topic', single(form, 'hub.topic')),
+    callback: urlOf('hub.callback', single(form, 'hub.callback')),
+    ...(mode === 'subscribe' ? termsOf(form) : NO_TERMS),
+    verifyToken: tokenOf(single(form, 'hub.verify_token')),
+  };
+}
+
+type Terms = Pick<Intent, 'leaseSeconds' | 'secret' | 'algorithm'>;
+
+function termsOf(form: URLSearchParams): Terms {
+  return {
+    leaseSeconds: leaseOf(single(form, 'hub.lease_seconds')),
+    secret: secretOf(single(form, 'hub.secret')),
+    algorithm: algorithmOf(form),
+  };
+}
+
+/** "This parameter MAY be present for unsubscription requests and MUST be ignored by the hub in that case" (WebSub section 5.1). */
+const NO_TERMS: Terms = { leaseSeconds: undefined, secret: undefined, algorithm: undefined };
+
+/** Each topic once; several may be told at once, by both names. */
+function pinged(form: URLSearchParams): readonly PingedTopic[] {
+  const topics = new Map<string, PingedTopic>();
+  for (const name of ['hub.url', 'hub.topic'] as const)
+    for (const url of form.getAll(name))
+      if (!topics.has(url)) topics.set(url, { name, url: detachedCopy(urlOf(name, url)) });
+  const [first] = topics.values();
+  if (first === undefined) throw invalid('hub.topic', 'is missing, and so is hub.url');
+  if (topics.size > TOPICS_MAX) throw invalid(first.name, `is given more than ${TOPICS_MAX} times`);
+  return [...topics.values()];
+}
+
+function urlOf(name: string, text: string | undefined): string {
+  if (text === undefined) throw invalid(name, 'is missing');
+  const url = URL.parse(text);
+  if (text.length > URL_LENGTH_MAX || url === null || (url.protocol !== 'http:' && url.protocol !== 'https:'))
+    throw invalid(name, `must be an http or https URL of at most ${URL_LENGTH_MAX} characters`);
+  if (url.username !== '' || url.password !== '' || text.includes('#'))
+    throw invalid(name, 'must have no user name, password or fragment');
+  // What a URL may hold only encoded would be sent as something else than what was given, or end the Link that it stands in.
+  if (!/^[\x21\x23-\x3b\x3d\x3f-\x7e]+$/.test(text)) throw invalid(name, 'must be percent-encoded ASCII');
+  return text;
+}
+
+function leaseOf(text: string | undefined): number | undefined {
+  // PubSubHubbub 0.3: nothing, or 0, is as the hub likes.
+  if (text === undefined || text === '' || text === '0') return undefined;
+  if (!/^\d{1,15}$/.test(text)) throw invalid('hub.lease_seconds', 'must be a whole number of seconds');
+  return Number(text);
+}
+
+function secretOf(text: string | undefined): string | undefined {
+  if (text === undefined || text === '') return undefined;
+  if (Buffer.byteLength(text) > SECRET_BYTES_MAX) throw invalid('hub.secret', 'must be less than 200 bytes long');
+  return text;
+}
+
+/** An addition of ours. Subscribers that speak PubSubHubbub 0.3 (`hub.verify`) know of nothing but SHA-1. */
+function algorithmOf(form: URLSearchParams): HubAlgorithm | undefined {
+  const text = single(form, 'hub.algorithm');
+  if (text === undefined) return form.has('hub.verify') ? 'sha1' : undefined;
+  if (!ALGORITHMS.has(text)) throw invalid('hub.algorithm', 'must be sha1, sha256, sha384 or sha512');
+  return text as HubAlgorithm;
+}
+
+function tokenOf(text: string | undefined): string | undefined {
+  if (text !== undefined && text.length > TOKEN_LENGTH_MAX)
+    throw invalid('hub.verify_token', `must have at most ${TOKEN_LENGTH_MAX} characters`);
+  return text;
+}
+
+function single(form: URLSearchParams, name: string): string | undefined {
+  const values = form.getAll(name);
+  if (values.length > 1) throw invalid(name, 'may be given once');
+  const [value] = values;
+  // A part of a text holds the whole of it, which is a body of a length that its sender chooses.
+  return value === undefined ? undefined : detachedCopy(value);
+}
+
+export function invalid(name: string, why: string): PolycastError {
+  return new PolycastError('invalid_body', `${name} ${why}.`, { member: name });
+}

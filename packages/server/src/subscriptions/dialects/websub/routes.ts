@@ -1,0 +1,46 @@
+import { PolycastError } from '@polycast/protocol';
+import type { AuthorizedRequest } from '../../../auth/authorized-request.ts';
+import { parseMediaType } from '../../../http/body/media-type.ts';
+import { decodeUtf8 } from '../../../http/body/request-body.ts';
+import type { Route } from '../../../http/route.ts';
+import type { WebSubHub } from './websub-hub.ts';
+
+/** Callback, topic and secret are of some 4 KiB at most; publishers may name many topics at once. */
+const BODY_BYTES_MAX = 64 * 1024;
+
+/** `POST /v1/websub` (PROTOCOL.md section 14.7). */
+export function websubRoutes(hub: WebSubHub, publicUrl: string | undefined): readonly Route[] {
+  return [
+    {
+      method: 'POST',
+      path: '/v1/websub',
+      requires: 'nothing',
+      async handle(request) {
+        const form = await readForm(request);
+        const accepted = hub.accept({
+          form,
+          bases: basesOf(request, publicUrl),
+          by: request.actor,
+        });
+        request.respondEmpty(accepted === 'intent' ? 202 : 204);
+      },
+    },
+  ];
+}
+
+async function readForm(request: AuthorizedRequest): Promise<URLSearchParams> {
+  if (parseMediaType(request.headers['content-type'])?.essence !== 'application/x-www-form-urlencoded')
+    throw new PolycastError('unsupported_media_type', 'Send application/x-www-form-urlencoded.');
+  return new URLSearchParams(decodeUtf8(await request.body(BODY_BYTES_MAX)));
+}
+
+/** Where this hub is: as it is configured, and as this request has found it. */
+function basesOf(
+  { headers: { host = '' }, isEncrypted }: AuthorizedRequest,
+  publicUrl: string | undefined,
+): [string, ...string[]] {
+  const scheme = isEncrypted ? 'https' : 'http';
+  const here = URL.canParse(`${scheme}://${host}`) ? [new URL(`${scheme}://${host}`).origin] : [];
+  const [first = 'http://localhost', ...others] = publicUrl === undefined ? here : [publicUrl, ...here];
+  return [first, ...others];
+}

@@ -1,0 +1,362 @@
+import { PolycastError } from '@polycast/protocol';
+import type { Actor, Authority, Clock, Position, Random } from '../../../core/ports.ts';
+import type { MemoryUsage } from '../../../core/primitives/byte-budget.ts';
+import { detachedCopy } from '../../../core/interests/interest.ts';
+import { ANONYMOUS } from '../../../core/access/principal.ts';
+import type { WebhookDelivery } from '../../state/definition.ts';
+import type { Sender, Subscription, SubscriptionService } from '../../state/ports.ts';
+import type { SubscriptionSettings } from '../../state/settings.ts';
+import type { WebSubSettings } from './settings.ts';
+import { TokenBuckets } from '../../../core/primitives/token-buckets.ts';
+import { addressKey } from '../../../core/primitives/address-key.ts';
+import { hostnameOf, isLiveWebSub, type SubscriberCount } from './subscriber-count.ts';
+import type { ExternalTopics } from './external-topics.ts';
+import { KeyedQueue } from './keyed-queue.ts';
+import { hubRequestOf, invalid, type Intent, type Ping } from './parameters.ts';
+import { EXTERNAL_CHANNEL_PREFIX, topicOf, type Topic } from './topics.ts';
+import { denial, isConfirmed, verificationRequest } from './callback-verification.ts';
+
+/** What the WebSub hub works with. */
+export interface WebSubHubParts {
+  readonly subscriptions: SubscriptionService;
+  readonly sender: Sender;
+  readonly authority: Authority;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly externalTopics: ExternalTopics;
+  readonly subscriberCount: SubscriberCount;
+  readonly settings: WebSubSettings;
+  readonly webhookDefaults: Pick<SubscriptionSettings, 'concurrency' | 'timeoutMs' | 'retryDelaysSeconds'>;
+  readonly logger: { info(fields: object, message: string): void };
+  /** The newest position there is. */
+  head(): Position;
+}
+
+/** A request, and by which addresses its sender may mean this hub: the first is the one that subscribers are told. */
+export interface HubCall {
+  readonly form: URLSearchParams;
+  readonly bases: readonly [string, ...string[]];
+  readonly by: Actor;
+}
+
+/** Callbacks that are asked at once, and requests that wait for that. */
+const VERIFICATIONS_CONCURRENT_MAX = 64;
+const WAITING_MAX = 10_000;
+const WAITING_BYTES_MAX = 16 * 1024 * 1024;
+/** What one client may ask for, and how often one host is asked by us, in a second; and ten times as much at once. */
+const REQUESTS_PER_SECOND = 20;
+const VERIFICATIONS_PER_SECOND = 10;
+const BURST_SECONDS = 10;
+const DAY_SECONDS = 86_400;
+
+/** The hub of WebSub (PROTOCOL.md section 14.7): intents become subscriptions once their callbacks have confirmed them. */
+export class WebSubHub {
+  readonly #parts: WebSubHubParts;
+  readonly #queue = new KeyedQueue({
+    concurrentMax: VERIFICATIONS_CONCURRENT_MAX,
+    waitingMax: WAITING_MAX,
+    waitingBytesMax: WAITING_BYTES_MAX,
+  });
+  readonly #buckets = new TokenBuckets();
+  readonly #newOfClients = new TokenBuckets();
+
+  constructor(parts: WebSubHubParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Takes a request on: what becomes of it, the callback hears.
+   * @throws PolycastError `invalid_body`, `endpoint_refused`, `rate_limited`, `overloaded`
+   */
+  accept({ form, bases, by }: HubCall): 'intent' | 'ping' {
+    this.#rateLimit(`client ${addressKey(by.address ?? '')}`, REQUESTS_PER_SECOND);
+    const request = hubRequestOf(form);
+    if (request.mode === 'publish') {
+      this.#ping(request, bases);
+      return 'ping';
+    }
+    const topic = this.#topicOf(request.topic, bases);
+    const refusal = this.#parts.sender.urlProblem(request.callback);
+    if (refusal !== undefined)
+      throw new PolycastError('endpoint_refused', refusal.detail, {
+        category: refusal.failure,
+        member: 'hub.callback',
+      });
+    this.#rateLimit(`host ${new URL(request.callback).host}`, VERIFICATIONS_PER_SECOND);
+    if (request.mode === 'subscribe' && this.#find(topic.channel, request.callback) === undefined)
+      this.#rateLimitNew(addressKey(by.address ?? ''));
+    const hubUrl = detachedCopy(`${bases[0]}/v1/websub`);
+    const pending: PendingRequest = { request, topic, hubUrl, by, head: this.#parts.head() };
+    if (!this.#queue.add(`${topic.channel} ${request.callback}`, bytesOf(pending), () => this.#process(pending)))
+      throw new PolycastError('overloaded', 'Too many requests wait to be verified.', { retryAfterMs: 5000 });
+    return 'intent';
+  }
+
+  /** Whoever may not be subscribed any more, since the rules have changed, is told so. To be called once, at the start. */
+  async endForbidden(): Promise<void> {
+    const { subscriptions, settings } = this.#parts;
+    let after = '';
+    for (;;) {
+      const page = subscriptions.list({ after, limit: 100, predicate: isLiveWebSub });
+      for (const { definition } of page) {
+        const [channel = ''] = definition.channels;
+        const url = definition.metadata['topic'] ?? '';
+        const isExternal = topicOf(url, [], settings.topics) !== undefined;
+        const topic = { url, channel, isExternal };
+        const refused = await this.#refusal(topic).catch(() => undefined);
+        if (refused === undefined) continue;
+        const callback = (definition.delivery as WebhookDelivery).url;
+        const deny = (): Promise<void> => this.#deny(topic, callback, refused);
+        if (!this.#queue.add(`${channel} ${callback}`, 2 * (url.length + callback.length), deny)) await deny();
+      }
+      const last = page.at(-1);
+      if (last === undefined) return;
+      after = last.definition.id;
+    }
+  }
+
+  /** Requests that wait for their callbacks to be asked. */
+  get waiting(): MemoryUsage {
+    return this.#queue;
+  }
+
+  /** Begins nothing more; what was not verified by now has to be asked for again. */
+  close(): Promise<void> {
+    return this.#queue.close();
+  }
+
+  #ping({ topics }: Ping, bases: HubCall['bases']): void {
+    // A channel's own events are told as they are published: there is nothing to be done about it.
+    for (const topic of topics.map(({ url, name }) => this.#topicOf(url, bases, name)))
+      if (topic.isExternal) this.#parts.externalTopics.onPing(topic);
+  }
+
+  #topicOf(url: string, bases: HubCall['bases'], name = 'hub.topic'): Topic {
+    const topic = topicOf(url, bases, this.#parts.settings.topics);
+    if (topic === undefined) throw invalid(name, 'is not a topic of this hub');
+    return topic;
+  }
+
+  async #process(pending: PendingRequest): Promise<void> {
+    try {
+      await (pending.request.mode === 'subscribe' ? this.#subscribe(pending) : this.#unsubscribe(pending));
+    } catch (error) {
+      if (this.#queue.isClosed) return;
+      // It cannot be kept now: the subscriber has confirmed, and must not go on in the belief that it will be told.
+      const { callback, topic } = pending.request;
+      this.#parts.logger.info({ error: String(error), callback, topic }, 'a WebSub request could not be met');
+      await this.#parts.sender.send(denial(topic, callback, 'The hub cannot take it on now; ask again later.'));
+    }
+  }
+
+  async #subscribe(pending: PendingRequest): Promise<void> {
+    const { request, topic, by } = pending;
+    const { subscriptions, clock } = this.#parts;
+    const refused = await this.#refusal(topic);
+    if (refused !== undefined) return this.#deny(topic, request.callback, refused);
+    const problem = this.#capacityProblem(pending);
+    if (problem !== undefined) return this.#deny(topic, request.callback, problem);
+    const leaseSeconds = this.#leaseSecondsFor(request.leaseSeconds);
+    if (!(await this.#isConfirmed(request, leaseSeconds))) return;
+    // Others may have been confirmed meanwhile.
+    const problemNow = this.#capacityProblem(pending);
+    if (problemNow !== undefined) return this.#deny(topic, request.callback, problemNow);
+    const delivery = this.#delivery(pending);
+    const endsMs = clock.nowMs() + leaseSeconds * 1000;
+    const existing = this.#find(topic.channel, request.callback);
+    if (existing === undefined) return this.#make(pending, delivery, endsMs);
+    await subscriptions.change(
+      existing.definition.id,
+      { delivery, endsMs, metadata: { topic: topic.url } },
+      undefined,
+      by,
+    );
+    // Whoever confirms is there again.
+    if (existing.status.state === 'suspended') await subscriptions.resume(existing.definition.id, by);
+  }
+
+  /** From the turn in which a place was found until it is there, or has failed, the place is its own. */
+  async #make(wish: PendingRequest, delivery: WebhookDelivery, endsMs: number): Promise<void> {
+    const { subscriptions: desk, subscriberCount: census } = this.#parts;
+    const { channel } = wish.topic;
+    const { callback } = wish.request;
+    let isMade = false;
+    census.reserve(channel, callback);
+    try {
+      await this.#evictForOtherHost(callback);
+      const terms = { ...DEFAULTS, ...this.#terms(wish), delivery, endsMs, cursor: wish.head, isTrusted: true };
+      await desk.create(terms, wish.by);
+      isMade = true;
+    } finally {
+      census.settle(channel, callback, isMade);
+    }
+  }
+
+  /** Why there is no place for a new one, if there is none. */
+  #capacityProblem({ topic, request }: PendingRequest): string | undefined {
+    if (this.#find(topic.channel, request.callback) !== undefined) return undefined;
+    const { settings, subscriberCount } = this.#parts;
+    const countOnHost = subscriberCount.countOnHost(hostnameOf(request.callback));
+    if (countOnHost >= settings.subscriptionsPerHostMax)
+      return 'This host has as many subscriptions as one host may have.';
+    if (subscriberCount.count < settings.subscriptionsMax || this.#evictionCandidate(countOnHost) !== undefined)
+      return undefined;
+    return 'The hub has as many subscribers as it may have.';
+  }
+
+  /** When more places are taken than there are, the host with the most of them gives one to a host that will still have fewer. */
+  async #evictForOtherHost(callback: string): Promise<void> {
+    const { settings, subscriberCount } = this.#parts;
+    if (subscriberCount.count <= settings.subscriptionsMax) return;
+    // Its own is among them.
+    const evicted = this.#evictionCandidate(subscriberCount.countOnHost(hostnameOf(callback)) - 1);
+    if (evicted === undefined) return;
+    const { channels, metadata, delivery } = evicted.definition;
+    const [channel = ''] = channels;
+    const evictedTopic = { url: metadata['topic'] ?? '', channel, isExternal: false };
+    await this.#deny(
+      evictedTopic,
+      (delivery as WebhookDelivery).url,
+      'Its host has the most subscriptions, and another host has none left.',
+    );
+  }
+
+  #evictionCandidate(countOnHost: number): Subscription | undefined {
+    const { subscriberCount } = this.#parts;
+    const newest = subscriberCount.newestOnLargestHost();
+    if (newest === undefined) return undefined;
+    const { url } = newest.definition.delivery as WebhookDelivery;
+    return subscriberCount.countOnHost(hostnameOf(url)) > countOnHost + 1 ? newest : undefined;
+  }
+
+  async #unsubscribe({ request, topic, by }: PendingRequest): Promise<void> {
+    if (!(await this.#isConfirmed(request, 0))) return;
+    const existing = this.#find(topic.channel, request.callback);
+    if (existing !== undefined) await this.#parts.subscriptions.remove(existing.definition.id, by);
+  }
+
+  /**
+   * Why the public may not have it; what is fetched from elsewhere is public already.
+   * @throws PolycastError `identity_unavailable`
+   */
+  async #refusal({ channel, isExternal }: Topic): Promise<string | undefined> {
+    if (isExternal) return undefined;
+    if (channel.startsWith(EXTERNAL_CHANNEL_PREFIX)) return 'This hub is not for this topic.';
+    const decision = await this.#parts.authority.decide(ANONYMOUS, 'subscribe', channel);
+    if (decision.allowed) return undefined;
+    // That is no refusal, and ends nothing.
+    if (decision.code === 'identity_unavailable') throw new PolycastError(decision.code, decision.detail);
+    return 'This topic is not public.';
+  }
+
+  /** A subscription that there was ends with it. */
+  async #deny({ url, channel }: Topic, callback: string, reason: string): Promise<void> {
+    const existing = this.#find(channel, callback);
+    if (existing !== undefined) {
+      const removing = this.#parts.subscriptions.remove(existing.definition.id, { kind: 'hub' });
+      // In the same turn: what it is told, and whether it hears it, may take long.
+      this.#parts.subscriberCount.onRemoved();
+      await removing;
+    }
+    await this.#parts.sender.send(denial(url, callback, reason));
+  }
+
+  async #isConfirmed(request: Intent, leaseSeconds: number): Promise<boolean> {
+    const challenge = this.#parts.random.token();
+    const sent = await this.#parts.sender.send(verificationRequest(request, challenge, leaseSeconds));
+    return !this.#queue.isClosed && isConfirmed(sent, challenge);
+  }
+
+  #find(channel: string, callback: string): Subscription | undefined {
+    return this.#parts.subscriptions.find('websub', callback, channel);
+  }
+
+  #leaseSecondsFor(wanted: number | undefined): number {
+    const { leaseSeconds, leaseMinSeconds, leaseMaxSeconds } = this.#parts.settings;
+    return Math.min(leaseMaxSeconds, Math.max(leaseMinSeconds, wanted ?? leaseSeconds));
+  }
+
+  #terms({ topic }: PendingRequest): {
+    channels: readonly string[];
+    concurrencyMax: number;
+    metadata: Record<string, string>;
+  } {
+    const { concurrency } = this.#parts.webhookDefaults;
+    return { channels: [topic.channel], concurrencyMax: concurrency, metadata: { topic: topic.url } };
+  }
+
+  #delivery({ request, hubUrl }: PendingRequest): WebhookDelivery {
+    const { webhookDefaults: deliveries, settings } = this.#parts;
+    const { secret, algorithm = settings.algorithm } = request;
+    return {
+      kind: 'webhook',
+      url: request.callback,
+      dialect: 'websub',
+      format: 'data',
+      headers: { link: `<${request.topic}>; rel="self", <${hubUrl}>; rel="hub"` },
+      batch: undefined,
+      timeoutMs: deliveries.timeoutMs,
+      retryDelaysMs: deliveries.retryDelaysSeconds.map((seconds) => seconds * 1000),
+      secrets: secret === undefined ? [] : [{ text: `${algorithm}=${secret}`, endsMs: undefined }],
+    };
+  }
+
+  #rateLimitNew(client: string): void {
+    const { settings, clock } = this.#parts;
+    const max = settings.subscriptionsPerClientMax;
+    const retryAfterMs = this.#newOfClients.take(client, max / DAY_SECONDS, max, clock.monotonicMs());
+    if (retryAfterMs > 0)
+      throw new PolycastError('rate_limited', `${max} new subscriptions a day are taken of one client.`, {
+        retryAfterMs,
+      });
+  }
+
+  #rateLimit(name: string, perSecond: number): void {
+    const retryAfterMs = this.#buckets.take(
+      name,
+      perSecond,
+      perSecond * BURST_SECONDS,
+      this.#parts.clock.monotonicMs(),
+    );
+    if (retryAfterMs > 0)
+      throw new PolycastError('rate_limited', `${perSecond} requests a second are taken.`, { retryAfterMs });
+  }
+}
+
+/** What was asked for, and what was so then. */
+interface PendingRequest {
+  readonly request: Intent;
+  readonly topic: Topic;
+  readonly hubUrl: string;
+  readonly by: Actor;
+  /** What comes after this is delivered, once it is verified. */
+  readonly head: Position;
+}
+
+/** What a request holds while it waits, in bytes; a text of which one character is not Latin-1 has two a character. */
+function bytesOf({ request, topic, hubUrl, by }: PendingRequest): number {
+  const texts = [
+    request.topic,
+    request.callback,
+    request.secret,
+    request.verifyToken,
+    topic.channel,
+    hubUrl,
+    by.address,
+    by.user,
+  ];
+  return texts.reduce((sum, text) => sum + 2 * (text?.length ?? 0), PENDING_REQUEST_BYTES);
+}
+
+/** Its objects, and its strings' heads. */
+const PENDING_REQUEST_BYTES = 600;
+
+const DEFAULTS = {
+  owner: { key: undefined, user: undefined },
+  description: '',
+  types: undefined,
+  filter: undefined,
+  ordering: 'per-channel',
+  ratePerSecond: undefined,
+  idempotency: undefined,
+} as const;

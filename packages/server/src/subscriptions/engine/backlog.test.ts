@@ -1,0 +1,123 @@
+import { expect, test, vi } from 'vitest';
+import { createMemoryLog } from '../../storage/memory/memory-log.ts';
+import {
+  answerWith,
+  openSubscriptionKit,
+  openReceiver,
+  webhook,
+  type SubscriptionKit,
+} from '../../testing/subscription-kit.ts';
+import { openPullQueue, pullQueueOf } from '../../testing/pull-queue.ts';
+
+async function publishAll(kit: SubscriptionKit, channel: string, count: number): Promise<void> {
+  for (let data = 0; data < count; data++) await kit.publish(channel, data);
+}
+
+test('what waits behind an event that fails is counted, and still is after a restart, until all of it is done', async () => {
+  const receiver = await openReceiver();
+  receiver.answer = answerWith(500);
+  const kit = await openSubscriptionKit();
+  // It is not tried again before the restart, and soon after it.
+  const retryDelaysMs = Array.from({ length: 100 }, () => 60_000);
+  const id = await kit.create(webhook(receiver.url, {}, { retryDelaysMs }));
+  await publishAll(kit, 'a.1', 60);
+  const behind = { inFlight: 0, failing: 1, waiting: 59, deadLetters: 0, lagEvents: 60, lagPositions: 0 };
+  await vi.waitFor(() => expect(kit.engine.subscriptions.backlog(id)).toMatchObject(behind));
+  expect(kit.engine.metrics.states['active']).toMatchObject({ lagEventsMax: 60 });
+  await kit.close();
+
+  const next = await openSubscriptionKit({ persisted: kit, speed: 60 });
+  const { subscriptions, metrics } = next.engine;
+  expect(subscriptions.backlog(id)).toMatchObject(behind);
+  expect(metrics.states['active']).toMatchObject({ lagEventsMax: 60 });
+  await vi.waitFor(() => expect(subscriptions.backlog(id).lagMs).toBeGreaterThan(0));
+  await publishAll(next, 'a.1', 5);
+  await vi.waitFor(() =>
+    expect(subscriptions.backlog(id)).toMatchObject({ waiting: 64, lagEvents: 65, lagPositions: 0 }),
+  );
+  receiver.answer = answerWith(204);
+  const nothing = { inFlight: 0, failing: 0, waiting: 0, lagEvents: 0, lagMs: 0 };
+  await vi.waitFor(() => expect(subscriptions.backlog(id)).toMatchObject(nothing));
+});
+
+test('what others publish is no lag of an idle queue that a gap waits for', async () => {
+  const before = await openSubscriptionKit();
+  const { id } = await openPullQueue(before, { channels: ['print.>'] });
+  await before.publish('print.1', 'done');
+  pullQueueOf(before, id).acknowledge(...(await pullQueueOf(before, id).pull({ countMax: 1 })));
+  await before.close();
+  const kit = await openSubscriptionKit({ persisted: { log: createMemoryLog(), state: before.state } });
+  await publishAll(kit, 'other.1', 22);
+  const backlog = (): object => kit.engine.subscriptions.backlog(id);
+  expect(backlog()).toMatchObject({ lagEvents: 1, lagPositions: 22 });
+  expect(kit.engine.metrics.states['active']).toMatchObject({ lagEventsMax: 1 });
+  await kit.publish('print.1', 'new');
+  await publishAll(kit, 'other.1', 3);
+  expect(backlog()).toMatchObject({ lagEvents: 2, lagPositions: 26 });
+});
+
+test('the events of a batch that is under way are counted, and those behind it', async () => {
+  const receiver = await openReceiver();
+  const answers: (() => void)[] = [];
+  receiver.answer = (_received, response) => void answers.push(() => response.writeHead(204).end());
+  const kit = await openSubscriptionKit();
+  const options = webhook(receiver.url, { concurrencyMax: 1 }, { batch: { countMax: 4, waitMs: 60_000 } });
+  const id = await kit.create(options);
+  await publishAll(kit, 'a.1', 7);
+  await vi.waitFor(() =>
+    expect(kit.engine.subscriptions.backlog(id)).toMatchObject({ inFlight: 4, failing: 0, waiting: 3, lagEvents: 7 }),
+  );
+  for (const answer of answers) answer();
+});
+
+test.each(['none', 'per-channel'] as const)(
+  'what a worker has not been given is counted: order %s',
+  async (ordering) => {
+    const kit = await openSubscriptionKit();
+    const queue = await openPullQueue(kit, { ordering });
+    const backlog = (): object => kit.engine.subscriptions.backlog(queue.id);
+    await publishAll(kit, 'jobs.a', 50);
+    expect(backlog()).toMatchObject({ inFlight: 0, waiting: 0, lagEvents: 50, lagPositions: 50 });
+    const events = await queue.pull({ countMax: 1 });
+    expect(backlog()).toMatchObject({ inFlight: 1, waiting: 49, lagEvents: 50, lagPositions: 0 });
+    queue.acknowledge(...events);
+    expect(backlog()).toMatchObject({ inFlight: 0, waiting: 49, lagEvents: 49, lagPositions: 0 });
+  },
+);
+
+/** More than a hub reads back into memory when it starts. */
+async function fillLog(kit: SubscriptionKit, channel: string): Promise<void> {
+  await publishAll(kit, channel, 3);
+  for (let count = 0; count < 10; count++) await kit.publish(channel, 'x'.repeat(90_000));
+}
+
+test('after a restart the lag of a queue that nobody pulls from counts what it matches, though memory does not reach back', async () => {
+  const before = await openSubscriptionKit();
+  const idle = await openPullQueue(before, { channels: ['print.>'] });
+  const some = await openPullQueue(before, { channels: ['jobs.>'] });
+  const filtered = await openPullQueue(before, { channels: ['jobs.>'], filter: { equals: ['/data', 'never'] } });
+  const paused = await openPullQueue(before, { channels: ['print.>', 'jobs.b'] });
+  await before.engine.subscriptions.pause(paused.id, { kind: 'operator' });
+  await publishAll(before, 'jobs.a', 7);
+  await fillLog(before, 'other.1');
+  await publishAll(before, 'jobs.b', 4);
+  // As after a crash: nobody has said goodbye.
+  const kept = { log: before.log, state: structuredClone(before.state) };
+
+  const kit = await openSubscriptionKit({ persisted: kept });
+  const { subscriptions } = kit.engine;
+  await vi.waitFor(() => {
+    expect(subscriptions.backlog(idle.id)).toMatchObject({ lagEvents: 0, lagMs: 0, lagPositions: 0 });
+    expect(subscriptions.backlog(some.id)).toMatchObject({ lagEvents: 11 });
+    expect(subscriptions.backlog(filtered.id)).toMatchObject({ lagEvents: 0, lagMs: 0 });
+    expect(subscriptions.backlog(paused.id)).toMatchObject({ lagEvents: 4 });
+  });
+  expect(kit.engine.metrics.states['active']).toMatchObject({ lagEventsMax: 11 });
+  const events = await pullQueueOf(kit, some.id).pull({ countMax: 5 });
+  expect(subscriptions.backlog(some.id)).toMatchObject({ inFlight: 5, lagEvents: 11 });
+  pullQueueOf(kit, some.id).acknowledge(...events);
+  await vi.waitFor(() => expect(subscriptions.backlog(some.id)).toMatchObject({ lagEvents: 6 }));
+  // Where the idle one stands is kept: the next hub need not count.
+  await kit.close();
+  expect(kit.state.subscriptions.get(idle.id)?.standing?.cursor).toBe(kit.log.state.head);
+});

@@ -1,0 +1,185 @@
+import { encodeCursor, PolycastError } from '@polycast/protocol';
+import type { Lane } from '../state/lane.ts';
+import type { DeadLetter, EventPosition, StoreChange, SubscriptionStore } from '../state/ports.ts';
+import type { AckTracker } from '../state/ack-tracker.ts';
+import type { SubscriptionSettings } from '../state/settings.ts';
+import { gapOf, isGap } from './gap.ts';
+import type { DurableConsumer, Executor } from './durable-consumer.ts';
+import type { CheckpointScheduler } from './checkpoint-scheduler.ts';
+import type { PublishLifecycleEvent } from './lifecycle-events.ts';
+
+export interface DeadLettersParts {
+  /** Of the log that there is now. */
+  readonly epoch: string;
+  readonly store: SubscriptionStore;
+  readonly checkpoints: CheckpointScheduler;
+  readonly settings: SubscriptionSettings;
+  readonly publishLifecycleEvent: PublishLifecycleEvent;
+  readonly executorOf: (consumer: DurableConsumer) => Executor;
+  readonly logger: { warn(fields: object, message: string): void };
+}
+
+const CHANNEL_REMOVED = 'The subscription no longer has its channel.';
+/** Dead letters taken in one go. */
+const PAGE_COUNT = 500;
+
+/** Events that were given up on: kept, told of, and tried again or discarded when somebody has looked at them. */
+export class DeadLetters {
+  readonly #parts: DeadLettersParts;
+  readonly #trimming = new Set<DurableConsumer>();
+  #addedCount = 0;
+
+  constructor(parts: DeadLettersParts) {
+    this.#parts = parts;
+  }
+
+  /** Events given up on since it began. */
+  get addedCount(): number {
+    return this.#addedCount;
+  }
+
+  /** The first event of a lane has failed often enough, or can never be sent: it is done. */
+  add(
+    consumer: DurableConsumer,
+    tracker: AckTracker,
+    lane: Lane,
+    outcome: DeadLetter['outcome'],
+    detail: string,
+    nowMs: number,
+  ): void {
+    const { epoch, store, checkpoints, publishLifecycleEvent } = this.#parts;
+    const { primary } = consumer;
+    const { position, channel, attempts, record } = lane;
+    tracker.narrow(lane, 1);
+    tracker.complete(lane);
+    // What is lost already is no letter to anybody; that it is not known is told.
+    if (record !== undefined && isGap(record))
+      return publishLifecycleEvent(primary.id, 'dead-gap', {
+        gap: gapOf(record),
+        channel: record.channel,
+        attempts,
+        outcome,
+      });
+    primary.deadLetterCount++;
+    this.#addedCount++;
+    const deadLetter = { epoch, position, channel, attempts, sinceMs: nowMs, outcome, detail };
+    store.enqueue([
+      { kind: 'dead_letter', deadLetter: { subscription: primary.id, ...deadLetter } },
+      ...checkpoints.checkpoint(consumer),
+    ]);
+    publishLifecycleEvent(primary.id, 'dead-letter', {
+      event: encodeCursor(epoch, position),
+      channel,
+      attempts,
+      outcome,
+    });
+    void this.#trim(primary);
+  }
+
+  /**
+   * What was to be handed out is of a channel that the subscription no longer has: it stays here. A replay lets go of it, as it was
+   * delivered before.
+   */
+  leaveOut(line: DurableConsumer, progress: AckTracker, lane: Lane, nowMs: number): void {
+    // It was taken to be handed out, and is not.
+    lane.attempts--;
+    if (line === line.primary) return this.add(line, progress, lane, 'channel_removed', CHANNEL_REMOVED, nowMs);
+    progress.complete(lane);
+  }
+
+  /**
+   * Has one, or as many as may be open, delivered once more, beside all that comes; says how many. Those of a log that is no more stay:
+   * at their places stands something else, or nothing. So do those of channels that it no longer has: nobody is asked about these.
+   * @throws PolycastError `not_found` for one of them
+   */
+  async retry(consumer: DurableConsumer, event: EventPosition | undefined): Promise<number> {
+    const { epoch } = this.#parts;
+    if (event !== undefined && event.epoch !== epoch)
+      throw new PolycastError('not_found', 'The log that it was in is no more: it can be discarded, and not retried.');
+    if (event !== undefined) {
+      const deadLetters = await this.#find(consumer, event);
+      if (deadLetters.some(({ channel }) => !consumer.hasChannel(channel)))
+        throw new PolycastError('not_found', `${CHANNEL_REMOVED} The event can be discarded, and not retried.`);
+      return this.#redeliver(consumer, deadLetters);
+    }
+    let retried = 0;
+    for (let after: EventPosition = { epoch, position: 0 }; ;) {
+      const available = this.#availableOf(consumer);
+      const page = available > 0 ? await this.#page(consumer, after, Math.min(PAGE_COUNT, available)) : [];
+      const letters = page.filter((deadLetter) => deadLetter.epoch === epoch);
+      const last = letters.at(-1);
+      if (last === undefined) return retried;
+      retried += await this.#redeliver(consumer, letters);
+      after = last;
+    }
+  }
+
+  async discard(consumer: DurableConsumer, event: EventPosition | undefined): Promise<number> {
+    if (event !== undefined) return this.#remove(consumer, await this.#find(consumer, event));
+    let discarded = 0;
+    for (let after: EventPosition | undefined; ;) {
+      const deadLetters = await this.#page(consumer, after, PAGE_COUNT);
+      if (deadLetters.length === 0) return discarded;
+      discarded += await this.#remove(consumer, deadLetters);
+      after = deadLetters.at(-1);
+    }
+  }
+
+  /** Lets go of the oldest, if there are more than are kept. */
+  async #trim(consumer: DurableConsumer): Promise<void> {
+    const { settings, logger } = this.#parts;
+    // By heaps, and one at a time.
+    const excess = consumer.deadLetterCount - settings.deadLettersKept;
+    if (excess < Math.min(PAGE_COUNT, settings.deadLettersKept / 10) || this.#trimming.has(consumer)) return;
+    this.#trimming.add(consumer);
+    try {
+      await this.#remove(consumer, await this.#page(consumer, undefined, excess));
+    } catch (error) {
+      logger.warn({ subscription: consumer.id, error: String(error) }, 'old dead letters could not be let go of');
+    } finally {
+      this.#trimming.delete(consumer);
+    }
+  }
+
+  /** How many more may be open. */
+  #availableOf({ tracker }: DurableConsumer): number {
+    return this.#parts.settings.openEventsMax - tracker.waiting - tracker.inFlight - tracker.countAside();
+  }
+
+  #page(consumer: DurableConsumer, after: EventPosition | undefined, limit: number): Promise<readonly DeadLetter[]> {
+    return this.#parts.store.deadLetters(consumer.id, { after, limit });
+  }
+
+  /** That of one event, if it has become one. */
+  async #find(consumer: DurableConsumer, { epoch, position }: EventPosition): Promise<readonly DeadLetter[]> {
+    const deadLetters = await this.#page(consumer, { epoch, position: position - 1 }, 1);
+    return deadLetters.filter((deadLetter) => deadLetter.epoch === epoch && deadLetter.position === position);
+  }
+
+  async #redeliver(consumer: DurableConsumer, deadLetters: readonly DeadLetter[]): Promise<number> {
+    // Others may have been taken, and the channels changed, while these were read.
+    let room = this.#availableOf(consumer);
+    const reopened = deadLetters.filter(({ channel, position }) => {
+      const isTaken = room > 0 && consumer.hasChannel(channel) && consumer.tracker.enqueueAside(channel, position);
+      if (isTaken) room--;
+      return isTaken;
+    });
+    await this.#remove(consumer, reopened);
+    this.#parts.executorOf(consumer).schedule(consumer);
+    return reopened.length;
+  }
+
+  /** With what has come in their place, so that a crash loses neither. */
+  async #remove(consumer: DurableConsumer, deadLetters: readonly DeadLetter[]): Promise<number> {
+    if (deadLetters.length === 0) return 0;
+    consumer.deadLetterCount = Math.max(0, consumer.deadLetterCount - deadLetters.length);
+    const changes = deadLetters.map(({ subscription, epoch, position }): StoreChange => ({
+      kind: 'dead_letter_gone',
+      subscription,
+      epoch,
+      position,
+    }));
+    await this.#parts.store.write([...changes, ...this.#parts.checkpoints.checkpoint(consumer)]);
+    return deadLetters.length;
+  }
+}

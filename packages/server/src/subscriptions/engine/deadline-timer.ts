@@ -1,0 +1,61 @@
+import type { Clock } from '../../core/ports.ts';
+import { DueHeap, type DueItem } from '../state/due-heap.ts';
+import type { DurableConsumer } from './durable-consumer.ts';
+
+/** What `setTimeout` counts in one go. */
+const TIMER_MAX_MS = 2_000_000_000;
+
+/** One timer for all: calls each when its time has come. */
+export class DeadlineTimer<Item extends DueItem = DurableConsumer> {
+  readonly #clock: Clock;
+  readonly #speed: number;
+  readonly #onDue: (item: Item) => void;
+  readonly #heap = new DueHeap<Item>();
+  #timer: NodeJS.Timeout | undefined;
+  #timerMs = Infinity;
+
+  /** @param speed how many times faster than on the wall time passes for the clock */
+  constructor(clock: Clock, speed: number, onDue: (item: Item) => void) {
+    this.#clock = clock;
+    this.#speed = speed;
+    this.#onDue = onDue;
+  }
+
+  /** Has it called at a time, and at no other. Infinity: never. */
+  set(item: Item, dueMs: number): void {
+    if (dueMs === Infinity) {
+      this.#heap.remove(item);
+      return;
+    }
+    if (item.heapIndex >= 0 && item.dueMs === dueMs) return;
+    this.#heap.set(item, dueMs);
+    this.#arm();
+  }
+
+  remove(item: Item): void {
+    this.#heap.remove(item);
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** A timer that comes too early looks again; so few are set. */
+  #arm(): void {
+    const { nextMs } = this.#heap;
+    if (nextMs >= this.#timerMs) return;
+    clearTimeout(this.#timer);
+    this.#timerMs = nextMs;
+    const waitMs = Math.max(0, nextMs - this.#clock.nowMs()) / this.#speed;
+    this.#timer = setTimeout(this.#fire, Math.min(TIMER_MAX_MS, Math.ceil(waitMs)));
+    this.#timer.unref();
+  }
+
+  readonly #fire = (): void => {
+    this.#timerMs = Infinity;
+    const nowMs = this.#clock.nowMs();
+    for (let item = this.#heap.takeDue(nowMs); item !== undefined; item = this.#heap.takeDue(nowMs)) this.#onDue(item);
+    this.#arm();
+  };
+}

@@ -1,0 +1,106 @@
+import { expect, test, vi } from 'vitest';
+import { answerWith, openSubscriptionKit, openReceiver, OPERATOR, webhook } from '../../testing/subscription-kit.ts';
+import { openPullQueue } from '../../testing/pull-queue.ts';
+import { HOUR_MS } from '../../testing/virtual-time.ts';
+
+const dataOf = ({ body }: { readonly body: string }): unknown => (JSON.parse(body) as { data: unknown }).data;
+
+test('a batch in which there is something of a channel that was taken away goes without it', async () => {
+  const receiver = await openReceiver();
+  const kit = await openSubscriptionKit();
+  const { subscriptions: desk } = kit.engine;
+  const id = await kit.create(
+    webhook(receiver.url, { channels: ['a', 'b'] }, { batch: { countMax: 3, waitMs: HOUR_MS } }),
+  );
+  await kit.publish('a', 'kept');
+  await kit.publish('b', 'taken away');
+  await vi.waitFor(() => expect(desk.backlog(id).waiting).toBe(2));
+  await desk.change(id, { channels: ['a'] }, undefined, OPERATOR);
+  await kit.publish('a', 'after');
+  await receiver.until(({ length }) => length === 1);
+  expect((JSON.parse(receiver.received[0]?.body ?? '') as { data: unknown }[]).map(({ data }) => data)).toEqual([
+    'kept',
+    'after',
+  ]);
+  const [letter, ...others] = await desk.deadLetters(id, { limit: 10 });
+  expect([letter, others]).toMatchObject([{ channel: 'b', outcome: 'channel_removed', attempts: 0 }, []]);
+});
+
+test('a replay under way leaves out what is of channels that were taken away, without a dead letter', async () => {
+  const receiver = await openReceiver();
+  const kit = await openSubscriptionKit();
+  const { subscriptions: desk } = kit.engine;
+  const id = await kit.create(webhook(receiver.url, { channels: ['a', 'b'] }));
+  await kit.publish('b', 1);
+  await kit.publish('b', 2);
+  await receiver.until(({ length }) => length === 2);
+  await vi.waitFor(() => expect(desk.get(id)?.status.cursor).toBe(2));
+  receiver.answer = answerWith(500);
+  await desk.replay(id, { after: 0, channel: undefined, lost: undefined }, OPERATOR);
+  await receiver.until(({ length }) => length === 3);
+  receiver.answer = answerWith(204);
+  await desk.change(id, { channels: ['a'] }, undefined, OPERATOR);
+  await desk.resume(id, OPERATOR);
+  await kit.publish('a', 3);
+  await receiver.until((received) => received.some((one) => dataOf(one) === 3));
+  await desk.change(id, { delivery: webhook(receiver.url, {}, { retryDelaysMs: [1] }).delivery }, undefined, OPERATOR);
+  await vi.waitFor(() => expect(desk.replays(id)).toMatchObject([{ isDone: true }]), 15_000);
+  expect(receiver.received.slice(3).map(dataOf)).toEqual([3]);
+  expect(await desk.deadLetters(id, { limit: 10 })).toEqual([]);
+});
+
+test('of an endpoint that is suspended nothing of a channel that was taken away is the probe', async () => {
+  const receiver = await openReceiver();
+  receiver.answer = answerWith(500);
+  const kit = await openSubscriptionKit({
+    settings: { suspendAfterSeconds: 1, failingNoticeSeconds: 1, probeSeconds: 1 },
+  });
+  const { subscriptions: desk } = kit.engine;
+  const id = await kit.create(
+    webhook(receiver.url, { channels: ['a', 'b'] }, { retryDelaysMs: Array.from({ length: 20 }, () => 200) }),
+  );
+  await kit.publish('b', 'taken away');
+  await vi.waitFor(() => expect(desk.get(id)?.status.state).toBe('suspended'), 15_000);
+  const { length } = receiver.received;
+  await desk.change(id, { channels: ['a'] }, undefined, OPERATOR);
+  receiver.answer = answerWith(204);
+  await kit.publish('a', 'kept');
+  await receiver.until((received) => received.some((one) => dataOf(one) === 'kept'));
+  expect(receiver.received.slice(length).map(dataOf)).toEqual(['kept']);
+  await vi.waitFor(() => expect(desk.get(id)?.status.state).toBe('active'), 15_000);
+});
+
+test('retries of all dead letters, asked for at the same time, open no more together than may be open', async () => {
+  const kit = await openSubscriptionKit({ settings: { openEventsMax: 5 } });
+  const { subscriptions: desk } = kit.engine;
+  const queue = await openPullQueue(kit, {
+    channels: ['a'],
+    delivery: { kind: 'pull', leaseMs: 30_000, deliveriesMax: 1 },
+  });
+  for (let count = 0; count < 20; count++) {
+    await kit.publish('a', count);
+    const events = await queue.pull({ countMax: 1, waitMs: 10_000 });
+    desk.pullConsumer.release(
+      queue.id,
+      events.map(({ lease }) => lease),
+      0,
+    );
+  }
+  expect(await desk.deadLetters(queue.id, { limit: 100 })).toHaveLength(20);
+  const retried = await Promise.all([1, 2, 3].map(() => desk.retryDeadLetters(queue.id, undefined, OPERATOR)));
+  expect(retried.reduce((sum, each) => sum + each, 0)).toBe(5);
+});
+
+test('replays that are asked for at the same time are no more together than there may be', async () => {
+  const receiver = await openReceiver();
+  const kit = await openSubscriptionKit();
+  const { subscriptions: desk } = kit.engine;
+  const id = await kit.create(webhook(receiver.url, { channels: ['a'] }));
+  await kit.publish('a', 1);
+  await receiver.until(({ length }) => length === 1);
+  await vi.waitFor(() => expect(desk.get(id)?.status.cursor).toBe(1));
+  await desk.pause(id, OPERATOR);
+  const replay = (): Promise<unknown> => desk.replay(id, { after: 0, channel: undefined, lost: undefined }, OPERATOR);
+  const results = await Promise.allSettled(Array.from({ length: 20 }, replay));
+  expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(8);
+});

@@ -1,0 +1,107 @@
+import { randomBytes } from 'node:crypto';
+import { PolycastError } from '@polycast/protocol';
+import type { Replay, ReplayRequest, StoredSubscription, SubscriptionStore } from '../state/ports.ts';
+import { DurableConsumer, type Executor, type DurableConsumerParts } from './durable-consumer.ts';
+import type { CheckpointScheduler } from './checkpoint-scheduler.ts';
+
+export interface ReplaysParts {
+  readonly consumerParts: DurableConsumerParts;
+  readonly executor: Executor;
+  readonly store: SubscriptionStore;
+  readonly checkpoints: CheckpointScheduler;
+}
+
+/** Of one subscription, that are not done; and those that are, as long as they are shown. */
+const REPLAYS_MAX = 8;
+const DONE_SHOWN_MAX = 20;
+
+/** What goes over the log once more, beside the live flow (PROTOCOL.md section 14.4). */
+export class Replays {
+  readonly #parts: ReplaysParts;
+  readonly #consumers = new Map<DurableConsumer, DurableConsumer[]>();
+  /** How many are being written, and have their places already. */
+  readonly #beginning = new Map<DurableConsumer, number>();
+
+  constructor(parts: ReplaysParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes up those that were not done. */
+  restore(consumer: DurableConsumer, replays: readonly Replay[]): void {
+    for (const replay of replays) this.#add(consumer, replay);
+  }
+
+  /** @throws PolycastError `overloaded`, and what the store says */
+  async start(consumer: DurableConsumer, { after, channel, lost }: ReplayRequest): Promise<Replay> {
+    const inProgress = this.list(consumer).filter(({ isDone }) => !isDone);
+    if (inProgress.length + (this.#beginning.get(consumer) ?? 0) >= REPLAYS_MAX)
+      throw new PolycastError('overloaded', `${REPLAYS_MAX} replays of it are under way.`, { retryAfterMs: 60_000 });
+    // What is not done up to here is still to come anyway.
+    const through = consumer.position;
+    const id = `rpl_${randomBytes(9).toString('hex')}`;
+    const isDone = after >= through && lost === undefined;
+    const replay: Replay = { id, after, channel, lost, through, reached: Math.min(after, through), isDone };
+    if (!replay.isDone) {
+      this.#takePlace(consumer, 1);
+      try {
+        await this.#parts.store.write([{ kind: 'replay', subscription: consumer.id, replay }]);
+      } finally {
+        this.#takePlace(consumer, -1);
+      }
+    }
+    const replayConsumer = this.#add(consumer, replay);
+    if (!replay.isDone) this.#parts.executor.schedule(replayConsumer);
+    return replay;
+  }
+
+  /** The newest last. */
+  list(consumer: DurableConsumer): readonly Replay[] {
+    return (this.#consumers.get(consumer) ?? []).flatMap(({ replayOf }) =>
+      replayOf === undefined ? [] : [replayOf.replay],
+    );
+  }
+
+  /** Those of a subscription may go on. */
+  schedule(consumer: DurableConsumer): void {
+    for (const replay of this.#consumers.get(consumer) ?? []) this.#parts.executor.schedule(replay);
+  }
+
+  forget(consumer: DurableConsumer, onReplay: (replay: DurableConsumer) => void): void {
+    for (const replay of this.#consumers.get(consumer) ?? []) {
+      this.#parts.checkpoints.forget(replay);
+      onReplay(replay);
+    }
+    this.#consumers.delete(consumer);
+  }
+
+  #takePlace(line: DurableConsumer, count: 1 | -1): void {
+    const taken = (this.#beginning.get(line) ?? 0) + count;
+    if (taken === 0) this.#beginning.delete(line);
+    else this.#beginning.set(line, taken);
+  }
+
+  #add(consumer: DurableConsumer, replay: Replay): DurableConsumer {
+    const { definition, status } = consumer;
+    const stored: StoredSubscription = {
+      definition,
+      status: { ...status, cursor: replay.reached, lost: replay.lost },
+      open: [],
+      deadLetters: 0,
+      replays: [],
+    };
+    const replayConsumer = new DurableConsumer(this.#parts.consumerParts, stored, this.#parts.executor, {
+      consumer,
+      replay,
+    });
+    const consumers = this.#consumers.get(consumer) ?? [];
+    const inProgress = [...consumers.filter(isInProgress), replayConsumer];
+    const done = consumers.filter((each) => !isInProgress(each));
+    this.#consumers.set(consumer, [...done.slice(1 - DONE_SHOWN_MAX), ...inProgress]);
+    consumer.replayConsumers = inProgress;
+    return replayConsumer;
+  }
+}
+
+function isInProgress({ replayOf }: DurableConsumer): boolean {
+  return replayOf?.replay.isDone === false;
+}

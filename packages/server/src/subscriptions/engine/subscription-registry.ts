@@ -1,0 +1,104 @@
+import type { SubscriptionDefinition } from '../state/definition.ts';
+import type { Subscription } from '../state/ports.ts';
+import type { DurableConsumer } from './durable-consumer.ts';
+
+/** All subscriptions there are, and the ways to find one. */
+export class SubscriptionRegistry {
+  readonly #consumers = new Map<string, DurableConsumer>();
+  /** Sorted. */
+  #ids: string[] = [];
+  #isSorted = true;
+  readonly #byKey = new Map<string, DurableConsumer>();
+
+  get size(): number {
+    return this.#consumers.size;
+  }
+
+  get(id: string): DurableConsumer | undefined {
+    return this.#consumers.get(id);
+  }
+
+  all(): Iterable<DurableConsumer> {
+    return this.#consumers.values();
+  }
+
+  add(consumer: DurableConsumer): void {
+    const last = this.#ids[this.#ids.length - 1];
+    if (last !== undefined && last > consumer.id) this.#isSorted = false;
+    this.#ids.push(consumer.id);
+    this.#consumers.set(consumer.id, consumer);
+    for (const key of indexKeysOf(consumer.definition)) this.#byKey.set(key, consumer);
+  }
+
+  /** It is called otherwise than before. */
+  reindex(consumer: DurableConsumer, before: SubscriptionDefinition): void {
+    this.#removeKeys(consumer, before);
+    for (const key of indexKeysOf(consumer.definition)) this.#byKey.set(key, consumer);
+  }
+
+  remove(consumer: DurableConsumer): void {
+    if (!this.#consumers.delete(consumer.id)) return;
+    this.#removeKeys(consumer, consumer.definition);
+    this.#sort();
+    this.#ids.splice(this.#indexAfter(consumer.id) - 1, 1);
+  }
+
+  /** The one of a dialect with a callback and a channel. */
+  find(dialect: string, url: string, channel: string): DurableConsumer | undefined {
+    return this.#byKey.get(endpointIndexKey(dialect, url, channel));
+  }
+
+  /** The one that was made with an idempotency key. */
+  findByIdempotencyKey({
+    owner,
+    idempotency,
+  }: Pick<SubscriptionDefinition, 'owner' | 'idempotency'>): DurableConsumer | undefined {
+    return idempotency === undefined ? undefined : this.#byKey.get(idempotencyIndexKey(owner, idempotency.key));
+  }
+
+  list(after: string, limit: number, predicate: (subscription: Subscription) => boolean): Subscription[] {
+    this.#sort();
+    const found: Subscription[] = [];
+    for (let index = this.#indexAfter(after); index < this.#ids.length && found.length < limit; index++) {
+      const subscription = this.#consumers.get(this.#ids[index] as string)?.subscription;
+      if (subscription !== undefined && predicate(subscription)) found.push(subscription);
+    }
+    return found;
+  }
+
+  #removeKeys(consumer: DurableConsumer, definition: SubscriptionDefinition): void {
+    for (const key of indexKeysOf(definition)) if (this.#byKey.get(key) === consumer) this.#byKey.delete(key);
+  }
+
+  #sort(): void {
+    if (!this.#isSorted) this.#ids.sort();
+    this.#isSorted = true;
+  }
+
+  #indexAfter(id: string): number {
+    let low = 0;
+    let high = this.#ids.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#ids[middle] as string) <= id) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+function indexKeysOf({ owner, idempotency, delivery, channels }: SubscriptionDefinition): string[] {
+  const keys: string[] = [];
+  if (idempotency !== undefined) keys.push(idempotencyIndexKey(owner, idempotency.key));
+  if (delivery.kind === 'webhook' && (delivery.dialect === 'websub' || delivery.dialect === 'rest-hooks'))
+    for (const channel of channels) keys.push(endpointIndexKey(delivery.dialect, delivery.url, channel));
+  return keys;
+}
+
+function idempotencyIndexKey({ key, user }: SubscriptionDefinition['owner'], idempotencyKey: string): string {
+  return JSON.stringify(['repeat', key ?? null, user ?? null, idempotencyKey]);
+}
+
+function endpointIndexKey(dialect: string, url: string, channel: string): string {
+  return JSON.stringify([dialect, channel, url]);
+}

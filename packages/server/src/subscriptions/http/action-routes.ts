@@ -1,0 +1,163 @@
+import { parseCursor, PolycastError } from '@polycast/protocol';
+import type { SubscriptionDefinition } from '../state/definition.ts';
+import type { ReplayRequest, Sample } from '../state/ports.ts';
+import { relationOf } from '../../core/access/pattern-relation.ts';
+import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
+import type { Route } from '../../http/route.ts';
+import { invalidBody, nonEmptyText, timestamp, integer, type Validator } from '../../http/body/json-body.ts';
+import { singleParameters } from '../../http/single-parameters.ts';
+import {
+  authorizeDelivery,
+  checkUnchanged,
+  subscriptionRoute,
+  type CurrentSubscription,
+} from './subscription-access.ts';
+import { channelOf, startCheck } from './bodies/definition-body.ts';
+import { readSecret } from './bodies/delivery-body.ts';
+import { startPosition } from './bodies/subscription-body.ts';
+import type { SubscriptionParts } from './parts.ts';
+import { positionAt } from '../state/position-at.ts';
+import { checkIfMatch } from './preconditions.ts';
+import { attemptJson, etagHeader, replayJson, subscriptionJson } from './bodies/subscription-json.ts';
+
+/** How long the secret before signs as well, unless something else is said: one day. */
+const OVERLAP_SECONDS = 86_400;
+const OVERLAP_SECONDS_MAX = 30 * 86_400;
+const TYPE_LENGTH_MAX = 200;
+
+/** What can be done with a subscription (PROTOCOL.md section 14.1). */
+export function actionRoutes(parts: SubscriptionParts): readonly Route[] {
+  const { subscriptions } = parts;
+  // What a condition is about is looked at when the body is there, in the turn of the effect.
+  const route = (
+    action: string,
+    act: (request: AuthorizedRequest, current: CurrentSubscription) => Promise<void>,
+  ): Route =>
+    subscriptionRoute(parts, 'POST', `/v1/subscriptions/:id/${action}`, (request, current) =>
+      act(request, () => {
+        const subscription = current();
+        checkIfMatch(request, subscription);
+        return subscription;
+      }),
+    );
+  const stateRoute = (action: 'pause' | 'resume'): Route =>
+    route(action, async (request, current) => {
+      (await request.members()).rejectUnknown();
+      const subscription = await subscriptions[action](current().definition.id, request.actor);
+      request.respondJson(200, subscriptionJson(parts, subscription), etagHeader(subscription));
+    });
+  return [
+    stateRoute('pause'),
+    stateRoute('resume'),
+    route('test', (request, current) => test(parts, request, current)),
+    route('rotate-secret', (request, current) => rotate(parts, request, current)),
+    route('replay', (request, current) => replay(parts, request, current)),
+    subscriptionRoute(parts, 'GET', '/v1/subscriptions/:id/replays', (request, current) => {
+      singleParameters(request.query, []);
+      const replays = subscriptions.replays(current().definition.id);
+      request.respondJson(200, { replays: replays.map((each) => replayJson(parts, each)) });
+    }),
+  ];
+}
+
+async function test(parts: SubscriptionParts, request: AuthorizedRequest, current: CurrentSubscription): Promise<void> {
+  const members = await request.members();
+  const subscription = current();
+  const { definition, status } = subscription;
+  const channel = members.optional('channel', channelOf) ?? sampleChannel(definition.channels);
+  const type = members.optional('type', nonEmptyText(TYPE_LENGTH_MAX)) ?? definition.types?.[0];
+  const given = members.optional('data', (value) => ({ value: JSON.stringify(value) }));
+  members.rejectUnknown();
+  checkCovered(definition, channel);
+  if (type !== undefined && definition.types?.includes(type) === false)
+    throw invalidBody('type', 'is none of the subscription');
+  if (definition.delivery.kind === 'pull') throw notActiveError(status.state, 'Nothing is sent to workers: they pull.');
+  if (status.state === 'ended') throw notActiveError('ended', 'It has ended.');
+  const known = type === undefined ? undefined : parts.sampleOf(type);
+  // What the endpoint is made to read is a publisher's word, though it be marked.
+  if (given !== undefined) await request.authorize('publish', [channel]);
+  checkUnchanged(current, subscription);
+  const sample: Sample = { channel, type, data: given ?? known ?? '{}' };
+  request.respondJson(200, attemptJson(await parts.subscriptions.test(definition.id, sample, request.actor), true));
+}
+
+/** @throws PolycastError `invalid_body` */
+function checkCovered({ channels }: SubscriptionDefinition, channel: string): void {
+  if (!channels.some((pattern) => relationOf(pattern, channel) === 'covers'))
+    throw invalidBody('channel', 'is none of the subscription');
+}
+
+/** The first channel, a token such as any in the place of each wildcard. */
+function sampleChannel([first = 'sample']: readonly string[]): string {
+  return first
+    .split('.')
+    .map((token) => (token === '*' || token === '>' ? 'sample' : token))
+    .join('.');
+}
+
+async function rotate(
+  parts: SubscriptionParts,
+  request: AuthorizedRequest,
+  current: CurrentSubscription,
+): Promise<void> {
+  const members = await request.members();
+  const { definition, status } = current();
+  const secret = readSecret(members);
+  const overlapSeconds = members.optional('overlapSeconds', integer(0, OVERLAP_SECONDS_MAX)) ?? OVERLAP_SECONDS;
+  members.rejectUnknown();
+  if (definition.delivery.kind === 'pull') throw notActiveError(status.state, 'Only webhooks are signed.');
+  if (definition.delivery.dialect === 'websub')
+    throw notActiveError(status.state, "A WebSub secret is the subscriber's.");
+  const rotated = await parts.subscriptions.rotateSecret(
+    definition.id,
+    secret.text,
+    overlapSeconds * 1000,
+    request.actor,
+  );
+  request.respondJson(200, subscriptionJson(parts, rotated, secret.text), etagHeader(rotated));
+}
+
+async function replay(
+  parts: SubscriptionParts,
+  request: AuthorizedRequest,
+  current: CurrentSubscription,
+): Promise<void> {
+  const members = await request.members();
+  const subscription = current();
+  const { definition } = subscription;
+  const after = members.optional('after', replayAfter(parts));
+  const sinceMs = members.optional('since', timestamp);
+  const channel = members.optional('channel', channelOf);
+  members.rejectUnknown();
+  if ((after === undefined) === (sinceMs === undefined))
+    throw invalidBody('after', 'or "since" is needed, one of them');
+  if (channel !== undefined) checkCovered(definition, channel);
+  const { services } = parts;
+  const channels = channel === undefined ? definition.channels : [channel];
+  await authorizeDelivery(services, request.principal, channels, after ?? 'earliest');
+  const { cursor, lost } =
+    sinceMs === undefined
+      ? await startPosition(parts, after as string, channels)
+      : { cursor: await positionAt(services.feed, sinceMs), lost: undefined };
+  const replayRequest: ReplayRequest = { after: cursor, channel, lost };
+  checkUnchanged(current, subscription);
+  request.respondJson(
+    202,
+    replayJson(parts, await parts.subscriptions.replay(definition.id, replayRequest, request.actor)),
+  );
+}
+
+/** As a start, but for `now`: after that there is nothing. @throws PolycastError `invalid_cursor` */
+function replayAfter(parts: SubscriptionParts): Validator<string> {
+  const check = startCheck(parts, 'after');
+  return (value) => {
+    if (value === 'now') return { wrong: 'must be a cursor or earliest' };
+    if (typeof value === 'string' && value !== 'earliest' && parseCursor(value) === undefined)
+      throw new PolycastError('invalid_cursor', 'A cursor or "earliest" is expected.', { parameter: 'after' });
+    return check(value);
+  };
+}
+
+function notActiveError(state: string, detail: string): PolycastError {
+  return new PolycastError('subscription_not_active', detail, { state });
+}

@@ -1,0 +1,46 @@
+import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
+import { invalidParameter, integerParameter } from '../../streams/events-query.ts';
+import type { Route } from '../../http/route.ts';
+import { singleParameters } from '../../http/single-parameters.ts';
+import { mayKnow, subscriptionRoute, type CurrentSubscription } from './subscription-access.ts';
+import { parseEventId } from './event-positions.ts';
+import type { SubscriptionParts } from './parts.ts';
+import { attemptJson } from './bodies/subscription-json.ts';
+
+const LIMIT_DEFAULT = 50;
+const LIMIT_MAX = 100;
+
+/** `GET /v1/subscriptions/{id}/attempts` (PROTOCOL.md section 14.1): what has been tried, and what became of it. */
+export function attemptsRoute(parts: SubscriptionParts): Route {
+  return subscriptionRoute(parts, 'GET', '/v1/subscriptions/:id/attempts', (request, current) =>
+    attempts(parts, request, current),
+  );
+}
+
+async function attempts(
+  parts: SubscriptionParts,
+  request: AuthorizedRequest,
+  current: CurrentSubscription,
+): Promise<void> {
+  const values = singleParameters(request.query, ['limit', 'before', 'event']);
+  const limit = integerParameter(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
+  const event = values.get('event');
+  const found = await parts.subscriptions.attempts(current().definition.id, {
+    before: before(values.get('before')),
+    limit: limit + 1,
+    ...(event !== undefined && { event: parseEventId(parts, event) }),
+  });
+  const page = found.slice(0, limit);
+  const { definition } = current();
+  const { services } = parts;
+  request.respondJson(200, {
+    attempts: page.map((each) => attemptJson(each, mayKnow(services, request.principal, definition, each.startedMs))),
+    next: found.length > limit ? (page.at(-1)?.number ?? null) : null,
+  });
+}
+
+function before(text: string | undefined): number {
+  if (text === undefined) return Number.MAX_SAFE_INTEGER;
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw invalidParameter('before', 'must be the `next` of a page');
+}

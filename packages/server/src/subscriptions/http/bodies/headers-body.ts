@@ -1,0 +1,37 @@
+import { HEADERS_MAX, isReservedHeader, headerProblem } from '../../webhook/request/header-rules.ts';
+import type { Validator } from '../../../http/body/json-body.ts';
+import { isObject } from './checks.ts';
+
+/** In the place of a value, none of which is shown again; sent back in a change it stands for the value as it is. */
+export const HIDDEN_VALUE = '…';
+
+/**
+ * Headers that are sent along with each request, names in lower case.
+ * @param before those there are: `…` keeps the value
+ */
+export function headers(
+  before: Readonly<Record<string, string>> | undefined,
+): Validator<Readonly<Record<string, string>>> {
+  return (value) => {
+    if (!isObject(value)) return { wrong: 'must be an object of headers and their values' };
+    const entries = Object.entries(value);
+    if (entries.length > HEADERS_MAX) return { wrong: `may have at most ${HEADERS_MAX} members` };
+    const accepted = new Map<string, string>();
+    for (const [given, text] of entries) {
+      const name = given.toLowerCase();
+      if (text === HIDDEN_VALUE && before?.[name] === undefined)
+        return { wrong: `has no value to keep for ${name}: of another origin none is kept` };
+      const wrong = headerProblem(name, accepted, text === HIDDEN_VALUE ? before?.[name] : text);
+      if (wrong !== undefined) return { wrong };
+      accepted.set(name, text === HIDDEN_VALUE ? (before?.[name] as string) : (text as string));
+    }
+    return { value: Object.fromEntries(accepted) };
+  };
+}
+
+/** Without the values of a subscription's own: any of them may speak for its sender, whatever it is called. */
+export function redactedHeaders(given: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(given).map(([name, value]) => [name, isReservedHeader(name) ? value : HIDDEN_VALUE]),
+  );
+}

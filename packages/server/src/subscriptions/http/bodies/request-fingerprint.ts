@@ -1,0 +1,18 @@
+import { createHash } from 'node:crypto';
+import { isObject } from './checks.ts';
+
+/** What a body asks for, in few characters: the same whatever the order of its members, and whatever secret it brings along. */
+export function fingerprintOf(body: Readonly<Record<string, unknown>>): string {
+  return createHash('sha256').update(canonical(body)).digest('base64url');
+}
+
+function canonical(value: unknown, path = ''): string {
+  if (Array.isArray(value)) return `[${value.map((item) => canonical(item, `${path}/`)).join(',')}]`;
+  if (!isObject(value)) return JSON.stringify(value);
+  const names = Object.keys(value)
+    .filter((name) => `${path}/${name}` !== SECRET_PATH)
+    .toSorted();
+  return `{${names.map((name) => `${JSON.stringify(name)}:${canonical(value[name], `${path}/${name}`)}`).join(',')}}`;
+}
+
+const SECRET_PATH = '/delivery/secret';

@@ -1,0 +1,127 @@
+import { encodeCursor } from '@polycast/protocol';
+
+import type { PullDelivery, WebhookDelivery } from '../../state/definition.ts';
+import type { Attempt, DeadLetter, Replay, Subscription } from '../../state/ports.ts';
+import { entityTag, entityTagHeader } from '../../../http/headers/cache-headers.ts';
+import { timestampOrNull } from '../../../http/timestamp-text.ts';
+import { redactedHeaders } from './headers-body.ts';
+import type { SubscriptionParts } from '../parts.ts';
+import { secretJson } from './secrets.ts';
+
+/** A subscription as it is shown (PROTOCOL.md section 14.1). @param secret only when it is new */
+export function subscriptionJson(
+  { subscriptions, services }: SubscriptionParts,
+  { definition, status }: Subscription,
+  secret?: string,
+): object {
+  const { id, channels, types, filter, delivery, ordering, ratePerSecond, concurrencyMax, owner } = definition;
+  return {
+    id,
+    state: status.state,
+    reason: status.reason,
+    since: timestampOrNull(status.sinceMs),
+    channels,
+    types: types ?? null,
+    filter: filter ?? null,
+    delivery: { ...deliveryJson(delivery), ...(secret !== undefined && { secret }) },
+    ordering,
+    ratePerSecond: ratePerSecond ?? null,
+    concurrencyMax,
+    description: definition.description,
+    metadata: definition.metadata,
+    expires: timestampOrNull(definition.endsMs),
+    owner: {
+      ...(owner.key !== undefined && { key: owner.key }),
+      ...(owner.user !== undefined && { user: owner.user }),
+    },
+    created: timestampOrNull(definition.createdMs),
+    changed: timestampOrNull(definition.changedMs),
+    cursor: encodeCursor(services.log.state.epoch, status.cursor),
+    backlog: subscriptions.backlog(id),
+  };
+}
+
+/** Of what it is to do: where it stands, its state among that, is no other version of it (PROTOCOL.md section 14.1). */
+export function etagOf({ definition }: Subscription): string {
+  return entityTag(String(definition.version), true);
+}
+
+/** The same as a header. */
+export function etagHeader(subscription: Subscription): readonly string[] {
+  return entityTagHeader(etagOf(subscription));
+}
+
+function deliveryJson(delivery: WebhookDelivery | PullDelivery): object {
+  if (delivery.kind === 'pull')
+    return { kind: 'pull', leaseSeconds: delivery.leaseMs / 1000, deliveriesMax: delivery.deliveriesMax };
+  const { kind, url, dialect, format, headers, batch, timeoutMs, retryDelaysMs, secrets } = delivery;
+  return {
+    kind,
+    url,
+    dialect,
+    format,
+    headers: redactedHeaders(headers),
+    batch: batch ?? null,
+    timeoutMs,
+    retryDelaysSeconds: retryDelaysMs.map((delayMs) => delayMs / 1000),
+    secrets: secrets.map(secretJson),
+  };
+}
+
+/** @param isCovered whoever sees it may know of what it was sent: else nothing that may be of the event is shown */
+export function attemptJson(attempt: Attempt, isCovered: boolean): object {
+  const { number, subscription, epoch, position, isGap, count, startedMs, outcome, detail, request, answer, timing } =
+    attempt;
+  return {
+    number,
+    subscription,
+    event: position === 0 ? null : encodeCursor(epoch, position),
+    gap: isGap,
+    count,
+    attempt: attempt.attempt,
+    started: timestampOrNull(startedMs),
+    outcome,
+    detail,
+    request: { ...request, headers: isCovered ? redactedHeaders(request.headers) : {} },
+    response:
+      answer === undefined || !isCovered
+        ? null
+        : { status: answer.status, headers: answer.headers, body: answer.body, cut: answer.isCut },
+    timing: {
+      nameMs: tenths(timing.nameMs),
+      connectMs: tenths(timing.connectMs),
+      tlsMs: tenths(timing.tlsMs),
+      firstByteMs: tenths(timing.firstByteMs),
+      totalMs: tenths(timing.totalMs),
+    },
+  };
+}
+
+export function deadLetterJson(deadLetter: DeadLetter): object {
+  const { epoch, position, channel, attempts, sinceMs, outcome, detail } = deadLetter;
+  return {
+    event: encodeCursor(epoch, position),
+    channel,
+    attempts,
+    since: timestampOrNull(sinceMs),
+    outcome,
+    detail,
+  };
+}
+
+export function replayJson({ services }: SubscriptionParts, replay: Replay): object {
+  const { epoch } = services.log.state;
+  return {
+    id: replay.id,
+    after: encodeCursor(epoch, replay.after),
+    through: encodeCursor(epoch, replay.through),
+    reached: encodeCursor(epoch, replay.reached),
+    channel: replay.channel ?? null,
+    done: replay.isDone,
+  };
+}
+
+/** A time as it is worth telling. */
+function tenths(timeMs: number | undefined): number | null {
+  return timeMs === undefined ? null : Math.round(timeMs * 10) / 10;
+}

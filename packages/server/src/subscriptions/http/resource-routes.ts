@@ -1,0 +1,124 @@
+import { matches } from '@polycast/protocol';
+import type { SubscriptionDefinition } from '../state/definition.ts';
+import type { Subscription, SubscriptionChanges } from '../state/ports.ts';
+import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
+import { checkPattern, invalidParameter, integerParameter } from '../../streams/events-query.ts';
+import type { Route } from '../../http/route.ts';
+import { idempotencyKeyHeader } from '../../publishing/publish-routes.ts';
+import { singleParameters } from '../../http/single-parameters.ts';
+import {
+  authorizeDelivery,
+  scopedRoute,
+  maySee,
+  subscriptionRoute,
+  type CurrentSubscription,
+} from './subscription-access.ts';
+import { startPosition, parseChanges, parseCreation } from './bodies/subscription-body.ts';
+import type { SubscriptionParts } from './parts.ts';
+import { checkIfMatch } from './preconditions.ts';
+import { etagHeader, subscriptionJson } from './bodies/subscription-json.ts';
+
+const LIMIT_DEFAULT = 100;
+const LIMIT_MAX = 100;
+const STATES = ['pending', 'active', 'paused', 'suspended', 'ended'];
+
+/** Creating, reading, changing and removing subscriptions (PROTOCOL.md section 14.1). */
+export function resourceRoutes(parts: SubscriptionParts): readonly Route[] {
+  const path = '/v1/subscriptions/:id';
+  return [
+    scopedRoute('POST', '/v1/subscriptions', (request) => create(parts, request)),
+    scopedRoute('GET', '/v1/subscriptions', (request) => list(parts, request)),
+    subscriptionRoute(parts, 'GET', path, (request, current) => {
+      const subscription = current();
+      request.respondJson(200, subscriptionJson(parts, subscription), etagHeader(subscription));
+    }),
+    subscriptionRoute(parts, 'PATCH', path, (request, current) => change(parts, request, current)),
+    subscriptionRoute(parts, 'DELETE', path, async (request, current) => {
+      const subscription = current();
+      checkIfMatch(request, subscription);
+      await parts.subscriptions.remove(subscription.definition.id, request.actor);
+      request.respondEmpty(204);
+    }),
+  ];
+}
+
+async function create(parts: SubscriptionParts, request: AuthorizedRequest): Promise<void> {
+  const { services, subscriptions } = parts;
+  const { principal } = request;
+  const body = await request.object();
+  const { options, start } = parseCreation(parts, body, principal, idempotencyKeyHeader(request));
+  await authorizeDelivery(services, principal, options.channels, start);
+  const beginning = await startPosition(parts, start, options.channels);
+  const { subscription, isNew } = await subscriptions.create({ ...options, ...beginning }, request.actor);
+  const { delivery } = options;
+  const secret = isNew && delivery.kind === 'webhook' ? delivery.secrets[0]?.text : undefined;
+  request.respondJson(201, subscriptionJson(parts, subscription, secret), [
+    'Location',
+    `/v1/subscriptions/${subscription.definition.id}`,
+    ...etagHeader(subscription),
+    ...(isNew ? [] : ['Idempotency-Replayed', 'true']),
+  ]);
+}
+
+function list(parts: SubscriptionParts, request: AuthorizedRequest): void {
+  const { services, subscriptions } = parts;
+  const { principal, query } = request;
+  const values = singleParameters(query, ['limit', 'after', 'state', 'channel', 'key']);
+  const limit = integerParameter(values, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
+  const state = values.get('state');
+  if (state !== undefined && !STATES.includes(state))
+    throw invalidParameter('state', `must be one of ${STATES.join(', ')}`);
+  const channel = values.get('channel');
+  if (channel !== undefined) checkPattern(channel);
+  const key = values.get('key');
+  const predicate = (subscription: Subscription): boolean =>
+    (state === undefined || subscription.status.state === state) &&
+    (key === undefined || subscription.definition.owner.key === key) &&
+    (channel === undefined || matchesChannel(subscription, channel)) &&
+    maySee(services, principal, subscription);
+  const found = subscriptions.list({ after: values.get('after') ?? '', limit: limit + 1, predicate });
+  const page = found.slice(0, limit);
+  request.respondJson(200, {
+    subscriptions: page.map((subscription) => subscriptionJson(parts, subscription)),
+    next: found.length > limit ? (page.at(-1)?.definition.id ?? null) : null,
+  });
+}
+
+function matchesChannel({ definition }: Subscription, channel: string): boolean {
+  return definition.channels.some((pattern) => pattern === channel || matches(pattern, channel));
+}
+
+async function change(
+  parts: SubscriptionParts,
+  request: AuthorizedRequest,
+  current: CurrentSubscription,
+): Promise<void> {
+  const { services, subscriptions } = parts;
+  const body = await request.object();
+  const subscription = current();
+  const { definition } = subscription;
+  const isNamed = checkIfMatch(request, subscription);
+  const changes = parseChanges(parts, body, subscription);
+  const isRedirected = changesDelivery(changes, definition);
+  if (isRedirected)
+    await authorizeDelivery(services, request.principal, changes.channels ?? definition.channels, undefined);
+  // What was allowed, and members of `delivery`, which are replaced one by one, are of this version: what another has changed in the
+  // meantime must not be undone, nor be delivered to who was not asked about.
+  const expectedVersion = isNamed || isRedirected || changes.delivery !== undefined ? definition.version : undefined;
+  const changed = await subscriptions.change(definition.id, changes, expectedVersion, request.actor);
+  request.respondJson(200, subscriptionJson(parts, changed), etagHeader(changed));
+}
+
+/** Whether other events go out from now on, or to somewhere else: who asks for that asks for as much as who creates one. */
+function changesDelivery(changes: SubscriptionChanges, { delivery }: SubscriptionDefinition): boolean {
+  const { channels, types, filter, delivery: next } = changes;
+  const hasMoved = next?.kind === 'webhook' && delivery.kind === 'webhook' && next.url !== delivery.url;
+  return (
+    channels !== undefined ||
+    hasMoved ||
+    types !== undefined ||
+    filter !== undefined ||
+    'types' in changes ||
+    'filter' in changes
+  );
+}

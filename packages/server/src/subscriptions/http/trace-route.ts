@@ -1,0 +1,100 @@
+import { encodeCursor } from '@polycast/protocol';
+import type { StoredRecord } from '../../core/ports.ts';
+import type { Principal } from '../../core/access/principal.ts';
+import type { Attempt, EventPosition, Subscription } from '../state/ports.ts';
+import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
+import type { Route } from '../../http/route.ts';
+import { singleParameters } from '../../http/single-parameters.ts';
+import { timestampOrNull } from '../../http/timestamp-text.ts';
+import { scopedRoute, mayKnow, maySee } from './subscription-access.ts';
+import { deadLetterAt, parseEventId, recordAt } from './event-positions.ts';
+import type { SubscriptionParts } from './parts.ts';
+import { attemptJson } from './bodies/subscription-json.ts';
+
+/** Of one event. */
+const SUBSCRIPTIONS_MAX = 1000;
+
+/** `GET /v1/events/{id}/deliveries` (PROTOCOL.md section 14.1): who got an event, when, and after how many tries. */
+export function traceRoute(parts: SubscriptionParts): Route {
+  return scopedRoute('GET', '/v1/events/:id/deliveries', (request) => trace(parts, request));
+}
+
+async function trace(parts: SubscriptionParts, request: AuthorizedRequest): Promise<void> {
+  const { parameters, query, principal } = request;
+  const { services, subscriptions } = parts;
+  singleParameters(query, []);
+  const event = parseEventId(parts, parameters['id'] ?? '');
+  // Without it there is only what was kept of it.
+  const record = await recordAt(parts, event, '>');
+  const tried = Map.groupBy(await subscriptions.trace(event), ({ subscription }) => subscription);
+  // Those that were tried, though they mean something else by now; and those that mean it.
+  const isIncluded = (subscription: Subscription): boolean => {
+    const { id } = subscription.definition;
+    const isConcerned =
+      tried.has(id) || (record !== undefined && subscriptions.deliveryStatus(id, record) !== undefined);
+    return isConcerned && maySee(services, principal, subscription);
+  };
+  const concerned = subscriptions.list({ after: '', limit: SUBSCRIPTIONS_MAX, predicate: isIncluded });
+  const deliveries = [];
+  for (const subscription of concerned) {
+    const attempts = tried.get(subscription.definition.id) ?? [];
+    const status = await eventStatusOf(parts, subscription, event, record, attempts);
+    if (status !== undefined) deliveries.push(deliveryJson(parts, principal, subscription, status, attempts));
+  }
+  request.respondJson(200, { event: encodeCursor(event.epoch, event.position), deliveries });
+}
+
+type EventState = 'delivered' | 'trying' | 'waiting' | 'leased' | 'dead-letter' | 'done';
+
+/** What there is to say of an event, but for its attempts. */
+interface EventStatus {
+  readonly state: EventState;
+  /** That were begun, as far as they are known without attempts. */
+  readonly tries?: number;
+  readonly leasedMs?: number | undefined;
+  readonly dueMs?: number | undefined;
+}
+
+/** `undefined` where the event is from before the subscription, as far as can be told. */
+async function eventStatusOf(
+  parts: SubscriptionParts,
+  { definition }: Subscription,
+  event: EventPosition,
+  record: StoredRecord | undefined,
+  attempts: readonly Attempt[],
+): Promise<EventStatus | undefined> {
+  const pending = record === undefined ? undefined : parts.subscriptions.deliveryStatus(definition.id, record);
+  if (pending !== undefined && pending.state !== 'done') {
+    const isTried = pending.tries > 0 || attempts.length > 0;
+    if (pending.state === 'waiting') return { ...pending, state: isTried ? 'trying' : 'waiting' };
+    return { ...pending, state: definition.delivery.kind === 'pull' ? 'leased' : 'trying' };
+  }
+  const deadLetter = await deadLetterAt(parts, definition.id, event);
+  if (deadLetter !== undefined) return { state: 'dead-letter', tries: deadLetter.attempts };
+  if (attempts.some(({ outcome }) => outcome === 'delivered')) return { state: 'delivered' };
+  if (attempts.length > 0) return { state: 'done' };
+  return record !== undefined && definition.createdMs <= record.timeMs ? { state: 'done' } : undefined;
+}
+
+function deliveryJson(
+  { services }: SubscriptionParts,
+  principal: Principal,
+  { definition }: Subscription,
+  status: EventStatus,
+  attempts: readonly Attempt[],
+): object {
+  const { state, leasedMs, dueMs } = status;
+  const inOrder = attempts.toSorted((one, other) => one.number - other.number);
+  // Of those that are no longer kept, the number of the last one tells; where none is, nobody knows how many there were.
+  const tries = Math.max(status.tries ?? -1, ...inOrder.map(({ attempt }) => attempt));
+  const firstMs = inOrder[0]?.startedMs ?? (tries === 1 ? leasedMs : undefined);
+  return {
+    subscription: definition.id,
+    state,
+    tries: tries < 0 ? null : tries,
+    first: timestampOrNull(firstMs),
+    last: timestampOrNull(inOrder.at(-1)?.startedMs ?? leasedMs),
+    due: timestampOrNull(dueMs),
+    attempts: inOrder.map((each) => attemptJson(each, mayKnow(services, principal, definition, each.startedMs))),
+  };
+}

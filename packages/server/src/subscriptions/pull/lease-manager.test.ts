@@ -1,0 +1,407 @@
+import { expect, test, vi } from 'vitest';
+import type { LeasedEvent } from '../state/ports.ts';
+import { openSubscriptionKit, type SubscriptionKit } from '../../testing/subscription-kit.ts';
+import type { LeaseManager } from './lease-manager.ts';
+import { dataOf, openPullQueue, pullQueueOf } from '../../testing/pull-queue.ts';
+import { openVirtualTime } from '../../testing/virtual-time.ts';
+
+const OPERATOR = { kind: 'operator' } as const;
+
+async function publishAll(kit: SubscriptionKit, channel: string, ...data: readonly unknown[]): Promise<void> {
+  await Promise.all(data.map((one) => kit.publish(channel, one)));
+}
+
+test('hands out what there is, in order, each with a lease of its own and counted as the first time', async () => {
+  const kit = await openSubscriptionKit();
+  const queue = await openPullQueue(kit);
+  await publishAll(kit, 'jobs.a', 1, 2, 3);
+  const events = await queue.pull({ countMax: 2 });
+  expect(events.map(dataOf)).toEqual([1, 2]);
+  expect(new Set(events.map(({ lease }) => lease)).size).toBe(2);
+  for (const { lease, delivery } of events) {
+    expect(lease).toMatch(/^[A-Za-z0-9_-]{16,64}$/);
+    expect(delivery).toBe(1);
+  }
+  expect((await queue.pull()).map(dataOf)).toEqual([3]);
+  expect(await queue.pull()).toEqual([]);
+});
+
+test('no name of a lease is taken for an option where it is named on a command line', async () => {
+  const kit = await openSubscriptionKit();
+  const queue = await openPullQueue(kit, { ordering: 'none' });
+  await publishAll(kit, 'jobs.a', ...Array.from({ length: 1000 }, (_, index) => index));
+  const leases: string[] = [];
+  while (leases.length < 1000) {
+    const events = await queue.pull({ countMax: 1000 });
+    leases.push(...events.map(({ lease }) => lease));
+    queue.acknowledge(...events);
+  }
+  expect(leases.filter((lease) => lease.startsWith('-'))).toEqual([]);
+});
+
+test('what is acknowledged is done, once; a lease of another subscription is none', async () => {
+  const kit = await openSubscriptionKit();
+  const queue = await openPullQueue(kit);
+  const other = await openPullQueue(kit);
+  await publishAll(kit, 'jobs.a', 1);
+  const events = await queue.pull();
+  expect(other.acknowledge(...events)).toEqual(['not_held']);
+  expect(queue.acknowledge(...events)).toEqual(['ok']);
+  expect(queue.acknowledge(...events)).toEqual(['not_held']);
+  expect(kit.engine.subscriptions.backlog(queue.id)).toMatchObject({ inFlight: 0, failing: 0 });
+});
+
+test('up to here: everything that is leased up to a position is done, by whomever', async () => {
+  const kit = await openSubscriptionKit();
+  const queue = await openPullQueue(kit);
+  await publishAll(kit, 'jobs.a', 1, 2, 3, 4);
+  const events = [...(await queue.pull({ countMax: 2 })), ...(await queue.pull())];
+  const { position } = events[2] as LeasedEvent;
+  expect(kit.engine.subscriptions.pullConsumer.acknowledgeThrough(queue.id, position)).toBe(3);
+  expect(queue.acknowledge(...events)).toEqual(['not_held', 'not_held', 'not_held', 'ok']);
+});
+
+test('a lease that ends is given to the next, under another name and counted, until it is a dead letter', async () => {
+  const kit = await openSubscriptionKit({ speed: 1000 });
+  const queue = await openPullQueue(kit);
+  await publishAll(kit, 'jobs.a', 1);
+  const names = new Set<string>();
+  for (const delivery of [1, 2, 3]) {
+    const [event] = await queue.pull({ waitMs: Infinity });
+    expect(event).toMatchObject({ delivery });
+    names.add((event as LeasedEvent).lease);
+  }
+  expect(names.size).toBe(3);
+  await vi.waitFor(async () => {
+    const deadLetters = await kit.engine.subscriptions.deadLetters(queue.id, { limit: 10 });
+    expect(deadLetters).toMatchObject([{ attempts: 3, outcome: 'deliveries', channel: 'jobs.a' }]);
+  });
+  expect(await queue.pull()).toEqual([]);
+});
+
+test('what is given back is given out again, after the delay and counted', async () => {
+  const travel = await openVirtualTime();
+  const { kit } = travel;
+  const queue = await openPullQueue(kit);
+  await publishAll(kit, 'jobs.a', 1, 2);
+  const events = await queue.pull();
+  const { pullConsumer: pulls } = kit.engine.subscriptions;
+  const [first, second] = events.map(({ lease }) => lease) as [string, string];
+  expect(pulls.release(queue.id, [first, 'nobody'], 0)).toEqual(['ok', 'not_held']);
+  expect(pulls.release(queue.id, [second], 100_000)).toEqual(['ok']);
+  const again = await queue.pull({ waitMs: 10_000 });
+  expect(again.map((event) => [dataOf(event), event.delivery])).toEqual([[1, 2]]);
+  queue.acknowledge(...again);
+  await travel.advance(99_999);
+  expect(await queue.pull()).toEqual([]);
+  await travel.advance(1);
+  const later = await queue.pull();
+  expect(later.map((event) => [dataOf(event), event.delivery])).toEqual([[2, 2]]);
+});
+
+test('what was given back often enough is a dead letter', async () => {
+  const kit = await openSubscriptionKit();
+  const queue = await openPullQueue(kit);
+  await publishAll(kit, 'jobs.a', 1);
+  for (let delivery = 1; delivery <= 3; delivery++) {
+    const [event] = await queue.pull({ waitMs: 10_000 });
+    kit.engine.subscriptions.pullConsumer.release(queue.id, [(event as LeasedEvent).lease], 0);
+  }
+  expect(await queue.pull()).toEqual([]);
+  expect(await kit.engine.subscriptions.deadLetters(queue.id, { limit: 10 })).toHaveLength(1);
+});
+
+test('a lease that is extended is not given to another', async () => {
+  const travel = await openVirtualTime();
+  const { kit } = travel;
+  const queue = await openPullQueue(kit);
+  await publishAll(kit, 'jobs.a', 1);
+  const events = await queue.pull({ leaseMs: 5_000 });
+  const leases = events.map(({ lease }) => lease);
+  expect(kit.engine.subscriptions.pullConsumer.extend(queue.id, leases, 3_600_000)).toEqual(['ok']);
+  await travel.advance(60_000);
+  expect(await queue.pull()).toEqual([]);
+  expect(queue.acknowledge(...events)).toEqual(['ok']);
+  expect(kit.engine.subscriptions.pullConsumer.extend(queue.id, leases, 1000)).toEqual(['not_held']);
+});
+
+test('in per-channel order the next of a channel comes when the one before is done; other channels do not wait', async () => {
+  const kit = await openSubscriptionKit();
+  const queue = await openPullQueue(kit, { ordering: 'per-channel' });
+  await publishAll(kit, 'jobs.a', 'a1', 'a2', 'a3');
+  await publishAll(kit, 'jobs.b', 'b1', 'b2');
+  const first = await queue.pull();
+  expect(first.map(dataOf)).toEqual(['a1', 'b1']);
+  expect(await queue.pull()).toEqual([]);
+  queue.acknowledge(first[0] as LeasedEvent);
+  const second = await queue.pull();
+  expect(second.map(dataOf)).toEqual(['a2']);
+  kit.engine.subscriptions.pullConsumer.release(queue.id, [(second[0] as LeasedEvent).lease], 0);
+  expect((await queue.pull({ waitMs: 10_000 })).map((event) => [dataOf(event), event.delivery])).toEqual([['a2', 2]]);
+});
+
+test('whoever waits gets what is published, and of two who wait the first one first', async () => {
+  const kit = await openSubscriptionKit();
+  const queue = await openPullQueue(kit);
+  const waiting = [queue.pull({ waitMs: Infinity, countMax: 1 }), queue.pull({ waitMs: Infinity })];
+  await publishAll(kit, 'jobs.a', 1, 2, 3);
+  const [first, second] = await Promise.all(waiting);
+  expect(first?.map(dataOf)).toEqual([1]);
+  expect(second?.map(dataOf)).toEqual([2, 3]);
+});
+
+test('a wait ends with nothing when its time is over, and at once when it is called off', async () => {
+  const kit = await openSubscriptionKit({ speed: 1000 });
+  const queue = await openPullQueue(kit);
+  expect(await queue.pull({ waitMs: 10_000 })).toEqual([]);
+  const calling = new AbortController();
+  const called = queue.pull({ waitMs: Infinity }, calling.signal);
+  calling.abort();
+  expect(await called).toEqual([]);
+  await publishAll(kit, 'jobs.a', 1);
+  expect((await queue.pull()).map(dataOf)).toEqual([1]);
+});
+
+test('no more is leased at once than the subscription allows', async () => {
+  const kit = await openSubscriptionKit();
+  const queue = await openPullQueue(kit, { concurrencyMax: 3 });
+  await publishAll(kit, 'jobs.a', 1, 2, 3, 4, 5);
+  const first = await queue.pull();
+  expect(first).toHaveLength(3);
+  const waiting = queue.pull({ waitMs: Infinity });
+  queue.acknowledge(first[0] as LeasedEvent);
+  expect((await waiting).map(dataOf)).toEqual([4]);
+});
+
+test('no faster than the subscription allows', async () => {
+  const kit = await openSubscriptionKit({ speed: 10 });
+  const queue = await openPullQueue(kit, { ratePerSecond: 50 });
+  await publishAll(kit, 'jobs.a', ...Array.from({ length: 30 }, (_, index) => index));
+  const startMs = performance.now();
+  for (let count = 0; count < 30;) {
+    const events = await queue.pull({ countMax: 100, waitMs: Infinity });
+    queue.acknowledge(...events);
+    count += events.length;
+  }
+  // Half a second of the clock, less what may come at once.
+  expect((performance.now() - startMs) * 10).toBeGreaterThan(480);
+});
+
+test('what the tail no longer holds is read from the log, also by who does not wait', async () => {
+  const kit = await openSubscriptionKit();
+  const queue = await openPullQueue(kit);
+  const count = 3000;
+  await publishAll(kit, 'jobs.a', ...Array.from({ length: count }, (_, index) => `${index} ${'x'.repeat(1000)}`));
+  const seen: unknown[] = [];
+  for (
+    let events = await queue.pull({ countMax: 100 });
+    events.length > 0;
+    events = await queue.pull({ countMax: 100 })
+  ) {
+    seen.push(...events.map(dataOf));
+    queue.acknowledge(...events);
+  }
+  expect(seen.map((data) => Number.parseInt(data as string, 10))).toEqual(Array.from({ length: count }, (_, i) => i));
+});
+
+test('in per-channel order a channel that has piled up does not keep the others waiting', async () => {
+  const kit = await openSubscriptionKit();
+  const queue = await openPullQueue(kit, { ordering: 'per-channel' });
+  await publishAll(kit, 'jobs.a', ...Array.from({ length: 3000 }, (_, index) => `${index} ${'x'.repeat(1000)}`));
+  const [held] = await queue.pull();
+  await publishAll(kit, 'jobs.b', 'b');
+  const [other] = await queue.pull({ waitMs: 10_000 });
+  expect(dataOf(other as LeasedEvent)).toBe('b');
+  for (let index = 0, event = held as LeasedEvent; index < 3000; index++) {
+    expect(Number.parseInt(dataOf(event) as string, 10)).toBe(index);
+    queue.acknowledge(event);
+    if (index < 2999) [event] = (await queue.pull({ waitMs: 10_000 })) as [LeasedEvent];
+  }
+});
+
+test('leases outlive a restart: nobody else gets the event, and it can be acknowledged', async () => {
+  const kit = await openSubscriptionKit();
+  const queue = await openPullQueue(kit);
+  await publishAll(kit, 'jobs.a', 1, 2);
+  const [first, second] = (await queue.pull()) as [LeasedEvent, LeasedEvent];
+  await kit.close();
+  const again = await openSubscriptionKit({ persisted: kit });
+  const reopened = pullQueueOf(again, queue.id);
+  expect(await reopened.pull()).toEqual([]);
+  expect(reopened.acknowledge(first)).toEqual(['ok']);
+  again.engine.subscriptions.pullConsumer.release(queue.id, [second.lease], 0);
+  const events = await reopened.pull({ waitMs: 10_000 });
+  expect(events.map((event) => [dataOf(event), event.delivery])).toEqual([[2, 2]]);
+});
+
+test('pausing refuses those who wait and who ask; what is leased can be acknowledged all the same', async () => {
+  const kit = await openSubscriptionKit();
+  const queue = await openPullQueue(kit, { concurrencyMax: 1 });
+  await publishAll(kit, 'jobs.a', 1, 2);
+  const events = await queue.pull();
+  const waiting = queue.pull({ waitMs: Infinity });
+  await kit.engine.subscriptions.pause(queue.id, OPERATOR);
+  await expect(waiting).rejects.toMatchObject({ code: 'subscription_not_active' });
+  await expect(queue.pull()).rejects.toMatchObject({ code: 'subscription_not_active' });
+  expect(queue.acknowledge(...events)).toEqual(['ok']);
+  await kit.engine.subscriptions.resume(queue.id, OPERATOR);
+  expect((await queue.pull()).map(dataOf)).toEqual([2]);
+});
+
+test('removing refuses those who wait, and nothing is left to ask for', async () => {
+  const kit = await openSubscriptionKit();
+  const queue = await openPullQueue(kit);
+  const waiting = queue.pull({ waitMs: Infinity });
+  await kit.engine.subscriptions.remove(queue.id, OPERATOR);
+  await expect(waiting).rejects.toMatchObject({ code: 'not_found' });
+  await expect(queue.pull()).rejects.toMatchObject({ code: 'not_found' });
+  expect(() => queue.acknowledge()).toThrow(expect.objectContaining({ code: 'not_found' }));
+});
+
+test('of many workers none gets what another has, and all is done in the end', async () => {
+  const kit = await openSubscriptionKit();
+  const queue = await openPullQueue(kit);
+  const count = 5000;
+  const taken = new Map<number, number>();
+  let done = 0;
+  const worker = async (): Promise<void> => {
+    while (done < count) {
+      const events = await queue.pull({ countMax: 32, waitMs: 200 });
+      for (const event of events) taken.set(event.position, (taken.get(event.position) ?? 0) + 1);
+      // Somebody else's turn, while these are leased.
+      await new Promise((resolve) => setImmediate(resolve));
+      queue.acknowledge(...events);
+      done += events.length;
+    }
+  };
+  const workers = Array.from({ length: 8 }, worker);
+  for (let index = 0; index < count; index += 100)
+    await publishAll(kit, `jobs.${index % 7}`, ...Array.from({ length: 100 }, (_, i) => index + i));
+  await Promise.all(workers);
+  expect(taken.size).toBe(count);
+  expect(new Set(taken.values())).toEqual(new Set([1]));
+});
+
+test('what retention has removed is told in its place, with a lease, until that is acknowledged', async () => {
+  const kit = await openSubscriptionKit();
+  // Cursor 0 asks for what there is; this one has been there before.
+  const position = await kit.publish('jobs.a', 'seen');
+  const queue = await openPullQueue(kit, { cursor: position });
+  await publishAll(kit, 'jobs.a', 'lost', 'lost');
+  await kit.close();
+  await kit.log.trim([{ channel: 'jobs.a', countMax: 0 }], 0);
+  const again = await openSubscriptionKit({ persisted: kit });
+  const reopened = pullQueueOf(again, queue.id);
+  await publishAll(again, 'jobs.a', 'kept');
+  const [gap] = (await reopened.pull({ waitMs: 10_000 })) as [LeasedEvent];
+  expect(`{${Buffer.from(gap.body).toString()}`).toContain('"type":"polycast.gap"');
+  again.engine.subscriptions.pullConsumer.release(queue.id, [gap.lease], 0);
+  const [told] = (await reopened.pull({ waitMs: 10_000 })) as [LeasedEvent];
+  expect(told).toMatchObject({ delivery: 2, body: gap.body });
+  reopened.acknowledge(told);
+  expect((await reopened.pull({ waitMs: 10_000 })).map(dataOf)).toEqual(['kept']);
+});
+
+test('an event that is gone from the log when it is given out again is told as a gap', async () => {
+  const kit = await openSubscriptionKit();
+  const queue = await openPullQueue(kit, { ordering: 'per-channel' });
+  await publishAll(kit, 'jobs.a', 'lost');
+  await queue.pull({ leaseMs: 3_600_000 });
+  await kit.close();
+  await kit.log.trim([{ channel: 'jobs.a', countMax: 0 }], 0);
+  const again = await openSubscriptionKit({ persisted: kit, speed: 100_000 });
+  const [event] = (await pullQueueOf(again, queue.id).pull({ waitMs: 360_000_000 })) as [LeasedEvent];
+  expect(event.delivery).toBe(2);
+  expect(`{${Buffer.from(event.body).toString()}`).toContain('"type":"polycast.gap"');
+});
+
+test('a queue that nobody pulls from any more costs nothing here', async () => {
+  const kit = await openSubscriptionKit();
+  const queue = await openPullQueue(kit);
+  await publishAll(kit, 'jobs.a', 1);
+  queue.acknowledge(...(await queue.pull()));
+  await vi.waitFor(() => expect((kit.engine.subscriptions.pullConsumer as LeaseManager).queueCount).toBe(0));
+});
+
+test('what never got to its worker is given out again, and that does not count', async () => {
+  const kit = await openSubscriptionKit();
+  const queue = await openPullQueue(kit);
+  await publishAll(kit, 'jobs.a', 1);
+  for (let times = 0; times < 10; times++) {
+    const [event] = (await queue.pull({ waitMs: 10_000 })) as [LeasedEvent];
+    expect(event.delivery).toBe(1);
+    kit.engine.subscriptions.pullConsumer.returnUndelivered(queue.id, [event.lease]);
+    expect(queue.acknowledge(event)).toEqual(['not_held']);
+  }
+});
+
+test('a dead letter that is retried comes to whoever waits, and is one again if it is not acknowledged', async () => {
+  const kit = await openSubscriptionKit();
+  const { subscriptions } = kit.engine;
+  const queue = await openPullQueue(kit, {
+    ordering: 'per-channel',
+    delivery: { kind: 'pull', leaseMs: 30_000, deliveriesMax: 1 },
+  });
+  await publishAll(kit, 'jobs.a', 1);
+  const giveBack = async (): Promise<void> => {
+    const [event] = (await queue.pull({ waitMs: 10_000 })) as [LeasedEvent];
+    expect(dataOf(event)).toBe(1);
+    subscriptions.pullConsumer.release(queue.id, [event.lease], 0);
+  };
+  await giveBack();
+  const waiting = giveBack();
+  expect(await subscriptions.retryDeadLetters(queue.id, undefined, OPERATOR)).toBe(1);
+  await waiting;
+  expect(await subscriptions.deadLetters(queue.id, { limit: 10 })).toHaveLength(1);
+  await subscriptions.retryDeadLetters(queue.id, undefined, OPERATOR);
+  queue.acknowledge(...(await queue.pull({ waitMs: 10_000 })));
+  expect(await subscriptions.deadLetters(queue.id, { limit: 10 })).toEqual([]);
+});
+
+test('a dead letter that is retried is given out after a restart as well, though its type is no longer meant', async () => {
+  const kit = await openSubscriptionKit();
+  const { subscriptions } = kit.engine;
+  const delivery = { kind: 'pull', leaseMs: 30_000, deliveriesMax: 1 } as const;
+  const queue = await openPullQueue(kit, { ordering: 'per-channel', delivery });
+  await publishAll(kit, 'jobs.a', 1, 2);
+  await publishAll(kit, 'jobs.b', 'one bad');
+  await publishAll(kit, 'jobs.c', 'other bad');
+  const [first] = (await queue.pull({ countMax: 1 })) as [LeasedEvent];
+  queue.acknowledge(first);
+  const bad = await queue.pull({ countMax: 2 });
+  expect([first, ...bad].map(dataOf)).toEqual([1, 'one bad', 'other bad']);
+  const leases = bad.map(({ lease }) => lease);
+  subscriptions.pullConsumer.release(queue.id, leases, 0);
+  // The cursor is before them, as 2 has not been given out.
+  expect(await subscriptions.retryDeadLetters(queue.id, undefined, OPERATOR)).toBe(2);
+  const events = await queue.pull({ countMax: 2 });
+  expect(events.map(dataOf)).toEqual([2, 'one bad']);
+  queue.acknowledge(...events);
+  await subscriptions.change(queue.id, { types: ['other'] }, undefined, OPERATOR);
+  await kit.close();
+  const reopened = pullQueueOf(await openSubscriptionKit({ persisted: kit }), queue.id);
+  expect((await reopened.pull()).map(dataOf)).toEqual(['other bad']);
+});
+
+test('with other wishes it goes on: fewer at once, another order, other channels', async () => {
+  const kit = await openSubscriptionKit();
+  const { subscriptions } = kit.engine;
+  const queue = await openPullQueue(kit);
+  await publishAll(kit, 'jobs.a', 1, 2, 3);
+  const leased = await queue.pull({ countMax: 1 });
+  await subscriptions.change(queue.id, { concurrencyMax: 1, ordering: 'per-channel' }, undefined, OPERATOR);
+  expect(await queue.pull()).toEqual([]);
+  expect(queue.acknowledge(...leased)).toEqual(['ok']);
+  const next = await queue.pull({ waitMs: 10_000 });
+  expect(next.map(dataOf)).toEqual([2]);
+  await subscriptions.change(queue.id, { channels: ['other'] }, undefined, OPERATOR);
+  expect(queue.acknowledge(...next)).toEqual(['ok']);
+  await publishAll(kit, 'other', 'else');
+  const rest: unknown[] = [];
+  while (!rest.includes('else')) {
+    const events = await queue.pull({ waitMs: 10_000 });
+    rest.push(...events.map(dataOf));
+    queue.acknowledge(...events);
+  }
+  expect(rest.at(-1)).toBe('else');
+});

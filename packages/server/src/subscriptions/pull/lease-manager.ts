@@ -1,0 +1,342 @@
+import { PolycastError } from '@polycast/protocol';
+import type { Clock, Position, Random } from '../../core/ports.ts';
+import type { PullDelivery } from '../state/definition.ts';
+import type { Lane } from '../state/lane.ts';
+import type { LeasedEvent, LeaseOutcome, PullConsumer, PullOptions, SubscriptionStore } from '../state/ports.ts';
+import type { SubscriptionSettings } from '../state/settings.ts';
+import { DeadlineTimer } from '../engine/deadline-timer.ts';
+import type { DeadLetters } from '../engine/dead-letters.ts';
+import type { DurableConsumer, Executor } from '../engine/durable-consumer.ts';
+import type { CheckpointScheduler } from '../engine/checkpoint-scheduler.ts';
+import { PullQueue, type Waiter } from './pull-queue.ts';
+
+export interface LeaseManagerParts {
+  readonly store: SubscriptionStore;
+  readonly checkpoints: CheckpointScheduler;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** How many times faster than on the wall time passes for the clock. */
+  readonly speed: number;
+  readonly settings: SubscriptionSettings;
+  /** The line of an id; `undefined`: there is none. */
+  readonly find: (subscription: string) => DurableConsumer | undefined;
+  readonly deadLetters: DeadLetters;
+}
+
+/** What has been counted since it began. */
+export interface PullMetrics {
+  leased: number;
+  redelivered: number;
+  acknowledged: number;
+  released: number;
+  leasesOver: number;
+}
+
+/** How soon a store that is behind is asked again. */
+const STORE_RETRY_MS = 100;
+
+/**
+ * Hands events to workers who ask (PROTOCOL.md section 14.6). A subscription that nobody pulls from, and of which nothing is leased, costs
+ * nothing here; what was given out and neither acknowledged nor given back comes due by the clock.
+ */
+export class LeaseManager implements PullConsumer, Executor {
+  readonly #parts: LeaseManagerParts;
+  readonly #queues = new Map<DurableConsumer, PullQueue>();
+  readonly #timer: DeadlineTimer;
+  #readyConsumers: DurableConsumer[] = [];
+  #isScheduled = false;
+  #isClosed = false;
+  readonly metrics: PullMetrics = {
+    leased: 0,
+    redelivered: 0,
+    acknowledged: 0,
+    released: 0,
+    leasesOver: 0,
+  };
+  readonly #createLeaseId: () => string;
+
+  constructor(parts: LeaseManagerParts) {
+    this.#parts = parts;
+    this.#timer = new DeadlineTimer(parts.clock, parts.speed, (consumer) => this.schedule(consumer));
+    this.#createLeaseId = () => createLeaseId(parts.random);
+  }
+
+  /** Subscriptions that something is leased of, or that somebody waits for. */
+  get queueCount(): number {
+    return this.#queues.size;
+  }
+
+  async pull(subscription: string, options: PullOptions, signal: AbortSignal): Promise<readonly LeasedEvent[]> {
+    const consumer = this.#consumer(subscription);
+    if (!consumer.isActive) throw notActiveError(consumer);
+    const queue = this.#queueOf(consumer);
+    // Who waits already is first.
+    const events = queue.waiters.size > 0 ? NO_EVENTS : this.#lease(queue, options);
+    if (events.length > 0 || signal.aborted || this.#isClosed) return events;
+    if (options.waitMs <= 0 && !queue.hasReadsInFlight) return this.#forgetIfIdle(queue);
+    return this.#wait(queue, options, signal);
+  }
+
+  watch(subscription: string, onClosed: (error: PolycastError) => void): () => void {
+    const queue = this.#queueOf(this.#consumer(subscription));
+    queue.watchers.add(onClosed);
+    return () => {
+      queue.watchers.delete(onClosed);
+      this.#forgetIfIdle(queue);
+    };
+  }
+
+  acknowledge(subscription: string, leases: readonly string[]): readonly LeaseOutcome[] {
+    return this.#forEachLease(subscription, leases, (consumer, lane) => {
+      this.metrics.acknowledged++;
+      consumer.tracker.complete(lane);
+    });
+  }
+
+  acknowledgeThrough(subscription: string, position: Position): number {
+    const consumer = this.#consumer(subscription);
+    const lanes = this.#queueOf(consumer).reclaimThrough(position);
+    for (const lane of lanes) consumer.tracker.complete(lane);
+    this.metrics.acknowledged += lanes.length;
+    this.#onChanged(consumer);
+    return lanes.length;
+  }
+
+  release(subscription: string, leases: readonly string[], delayMs: number): readonly LeaseOutcome[] {
+    const nowMs = this.#parts.clock.nowMs();
+    return this.#forEachLease(subscription, leases, (consumer, lane) => {
+      this.metrics.released++;
+      this.#redeliver(consumer, lane, nowMs + delayMs, 'given back');
+    });
+  }
+
+  returnUndelivered(subscription: string, leases: readonly string[]): void {
+    const nowMs = this.#parts.clock.nowMs();
+    this.#forEachLease(subscription, leases, (consumer, lane) => consumer.tracker.retryUncounted(lane, nowMs));
+  }
+
+  extend(subscription: string, leases: readonly string[], leaseMs: number): readonly LeaseOutcome[] {
+    const consumer = this.#consumer(subscription);
+    const queue = this.#queueOf(consumer);
+    const endsMs = this.#parts.clock.nowMs() + leaseMs;
+    const outcomes = leases.map((lease): LeaseOutcome => {
+      const lane = queue.find(lease);
+      if (lane === undefined) return 'not_held';
+      consumer.tracker.lease(lane, lease, endsMs);
+      return 'ok';
+    });
+    this.#onChanged(consumer);
+    return outcomes;
+  }
+
+  /** In whatever order: each has its own workers, and waits for no other. */
+  scheduleWoken(consumer: DurableConsumer): void {
+    this.schedule(consumer);
+  }
+
+  /** There may be something for those who wait, or a lease may be over. Does no more than take note. */
+  schedule(consumer: DurableConsumer): void {
+    if (consumer.isQueued || (!consumer.hasTracker && !this.#queues.has(consumer))) return;
+    consumer.isQueued = true;
+    this.#readyConsumers.push(consumer);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(this.#runTurn);
+  }
+
+  /** Something else is asked for than before. */
+  onRedefined(consumer: DurableConsumer): void {
+    this.#queues.get(consumer)?.onRedefined();
+    this.schedule(consumer);
+  }
+
+  /** A line is no more: nobody waits for it any longer. */
+  remove(consumer: DurableConsumer): void {
+    this.#timer.remove(consumer);
+    this.#parts.checkpoints.forget(consumer);
+    const queue = this.#queues.get(consumer);
+    this.#queues.delete(consumer);
+    if (queue !== undefined) rejectAll(queue, new PolycastError('not_found', 'The subscription was removed.'));
+  }
+
+  /** Nobody waits any more: who asks gets what there is. */
+  close(): void {
+    this.#isClosed = true;
+    this.#timer.close();
+    for (const { waiters } of this.#queues.values()) for (const waiter of waiters) waiter.resolve(NO_EVENTS);
+  }
+
+  readonly #runTurn = (): void => {
+    this.#isScheduled = false;
+    const consumers = this.#readyConsumers;
+    this.#readyConsumers = [];
+    for (const consumer of consumers) {
+      consumer.isQueued = false;
+      this.#serve(consumer);
+    }
+  };
+
+  #serve(consumer: DurableConsumer): void {
+    const queue = this.#queueOf(consumer);
+    if (!consumer.isActive) rejectAll(queue, notActiveError(consumer));
+    this.#advance(queue);
+    for (const waiter of queue.waiters) {
+      const events = this.#lease(queue, waiter.options);
+      if (events.length > 0) waiter.resolve(events);
+      else if (waiter.isImmediate && !queue.hasReadsInFlight) waiter.resolve(NO_EVENTS);
+      else if (!waiter.isImmediate) break;
+    }
+    this.#scheduleNext(queue);
+  }
+
+  #lease(queue: PullQueue, options: PullOptions): readonly LeasedEvent[] {
+    const { clock, store, settings, checkpoints, deadLetters } = this.#parts;
+    if (store.isOverloaded) return NO_EVENTS;
+    this.#advance(queue);
+    const nowMs = clock.nowMs();
+    const { consumer: line } = queue;
+    const leaveOut = (lane: Lane): void => deadLetters.leaveOut(line, line.tracker, lane, nowMs);
+    const events = queue.lease(options, nowMs, settings.openEventsMax, this.#createLeaseId, leaveOut);
+    if (events.length === 0) return events;
+    this.metrics.leased += events.length;
+    for (const { delivery } of events) if (delivery > 1) this.metrics.redelivered++;
+    checkpoints.markDirty(queue.consumer);
+    this.#timer.set(queue.consumer, queue.consumer.tracker.nextMs);
+    return events;
+  }
+
+  #wait(queue: PullQueue, options: PullOptions, signal: AbortSignal): Promise<readonly LeasedEvent[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly LeasedEvent[]>();
+    const { waiters, consumer } = queue;
+    const isImmediate = options.waitMs <= 0;
+    const cleanUp = (): void => {
+      waiters.delete(waiter);
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onTimeout);
+    };
+    const waiter: Waiter = {
+      options,
+      isImmediate,
+      resolve: (events) => {
+        cleanUp();
+        resolve(events);
+      },
+      reject: (error) => {
+        cleanUp();
+        reject(error);
+      },
+    };
+    const onTimeout = (): void => {
+      waiter.resolve(NO_EVENTS);
+      this.#forgetIfIdle(queue);
+    };
+    // All waits of one length share a timer of Node's.
+    const timer =
+      isImmediate || options.waitMs === Infinity
+        ? undefined
+        : setTimeout(onTimeout, options.waitMs / this.#parts.speed);
+    timer?.unref();
+    signal.addEventListener('abort', onTimeout);
+    waiters.add(waiter);
+    this.#scheduleNext(queue);
+    if (isImmediate) this.schedule(consumer);
+    return promise;
+  }
+
+  /** When the line is looked at again, though nothing is published or acknowledged. */
+  #scheduleNext(queue: PullQueue): void {
+    const { consumer } = queue;
+    const { clock, store } = this.#parts;
+    const nowMs = clock.nowMs();
+    let nextMs = Math.min(consumer.hasTracker ? consumer.tracker.nextMs : Infinity, queue.nextMs(nowMs));
+    if (store.isOverloaded && queue.waiters.size > 0) nextMs = Math.min(nextMs, nowMs + STORE_RETRY_MS);
+    this.#timer.set(consumer, nextMs);
+    this.#forgetIfIdle(queue);
+  }
+
+  /** Forgets what nobody needs. */
+  #forgetIfIdle(queue: PullQueue): readonly LeasedEvent[] {
+    if (queue.isIdle) this.#queues.delete(queue.consumer);
+    return NO_EVENTS;
+  }
+
+  /** Leases that are over, and what was to wait until now. */
+  #advance(queue: PullQueue): void {
+    const { consumer } = queue;
+    if (!consumer.hasTracker) return;
+    const nowMs = this.#parts.clock.nowMs();
+    if (consumer.tracker.nextMs > nowMs) return;
+    consumer.tracker.advance(nowMs, (lane) => {
+      queue.reclaim(lane.lease as string);
+      this.metrics.leasesOver++;
+      this.#redeliver(consumer, lane, nowMs, 'not acknowledged in time');
+    });
+    this.#parts.checkpoints.markDirty(consumer);
+    consumer.readLanes();
+  }
+
+  #forEachLease(
+    subscription: string,
+    leases: readonly string[],
+    act: (consumer: DurableConsumer, lane: Lane) => void,
+  ): LeaseOutcome[] {
+    const consumer = this.#consumer(subscription);
+    const queue = this.#queueOf(consumer);
+    const outcomes = leases.map((lease): LeaseOutcome => {
+      const lane = queue.reclaim(lease);
+      if (lane === undefined) return 'not_held';
+      act(consumer, lane);
+      return 'ok';
+    });
+    this.#onChanged(consumer);
+    return outcomes;
+  }
+
+  /** It is given out again, at a time; or it has been so often enough. */
+  #redeliver(consumer: DurableConsumer, lane: Lane, dueMs: number, reason: string): void {
+    const { deliveriesMax } = consumer.definition.delivery as PullDelivery;
+    if (lane.attempts < deliveriesMax) return consumer.tracker.retry(lane, dueMs);
+    const detail = `It was given out ${lane.attempts} times and never acknowledged; in the end it was ${reason}.`;
+    this.#parts.deadLetters.add(consumer, consumer.tracker, lane, 'deliveries', detail, this.#parts.clock.nowMs());
+  }
+
+  #onChanged(consumer: DurableConsumer): void {
+    this.#parts.checkpoints.markDirty(consumer);
+    this.schedule(consumer);
+  }
+
+  #consumer(subscription: string): DurableConsumer {
+    const consumer = this.#parts.find(subscription);
+    if (consumer === undefined) throw new PolycastError('not_found', 'There is no such subscription.');
+    if (consumer.definition.delivery.kind !== 'pull')
+      throw new PolycastError('subscription_not_active', 'It is not for pulling: the hub calls a webhook.');
+    return consumer;
+  }
+
+  #queueOf(consumer: DurableConsumer): PullQueue {
+    let queue = this.#queues.get(consumer);
+    if (queue === undefined) {
+      queue = new PullQueue(consumer);
+      this.#queues.set(consumer, queue);
+    }
+    return queue;
+  }
+}
+
+const NO_EVENTS: readonly LeasedEvent[] = [];
+
+function rejectAll({ waiters, watchers }: PullQueue, error: PolycastError): void {
+  for (const waiter of waiters) waiter.reject(error);
+  for (const onClosed of watchers) onClosed(error);
+}
+
+/** None begins with a hyphen: on a command line that would be an option (PROTOCOL.md section 14.6). */
+function createLeaseId(random: LeaseManagerParts['random']): string {
+  let name = random.token();
+  while (name.startsWith('-')) name = random.token();
+  return name;
+}
+
+function notActiveError({ status }: DurableConsumer): PolycastError {
+  return new PolycastError('subscription_not_active', `It is ${status.state}.`, { state: status.state });
+}

@@ -1,0 +1,48 @@
+import type { Position, StoredRecord } from '../../core/ports.ts';
+import { NO_POSITION, type Lane } from './lane.ts';
+import type { PendingDeliveryStatus, DeliveryStatus } from './ports.ts';
+import type { AckTracker } from './ack-tracker.ts';
+import type { Queue } from '../../core/primitives/queue.ts';
+
+/**
+ * How far a subscription is with an event that it means.
+ * @param reached all that is meant after this is still to be read
+ * @param tracker `undefined` while nothing is open
+ */
+export function deliveryStatusOf(
+  reached: Position,
+  tracker: AckTracker | undefined,
+  { channel, position }: { readonly channel: string; readonly position: Position },
+): DeliveryStatus {
+  if (position > reached) return UNTRIED;
+  if (tracker === undefined) return DONE;
+  for (const lane of tracker.lanes()) {
+    if (lane.channel !== channel || lane.phase === 'done') continue;
+    if (lane.position === position && !lane.isHeadDone) return statusOfHead(lane);
+    // What stands behind another event of its channel, in memory or in the log alone.
+    const isInBacklog = lane.backlogAfter !== NO_POSITION && position > lane.backlogAfter;
+    const isHandedOut = lane.phase === 'in_flight' && isQueued(lane.queue, position, lane.handedOutCount - 1);
+    if (position > lane.position && isHandedOut) return { ...UNTRIED, state: 'in_flight', tries: 1 };
+    if (position > lane.position && (isInBacklog || isQueued(lane.queue, position))) return UNTRIED;
+  }
+  return DONE;
+}
+
+const UNTRIED: PendingDeliveryStatus = { state: 'waiting', tries: 0, leasedMs: undefined, dueMs: undefined };
+const DONE: DeliveryStatus = { state: 'done' };
+
+function statusOfHead({ phase, attempts, lease, leasedMs, dueMs }: Lane): DeliveryStatus {
+  const isDue = phase === 'waiting' || (phase === 'in_flight' && lease !== undefined);
+  return {
+    state: phase === 'in_flight' ? 'in_flight' : 'waiting',
+    tries: attempts,
+    leasedMs: attempts > 0 && leasedMs > 0 ? leasedMs : undefined,
+    dueMs: isDue ? dueMs : undefined,
+  };
+}
+
+function isQueued(queue: Queue<StoredRecord> | undefined, position: Position, countMax = Infinity): boolean {
+  for (let index = 0; queue !== undefined && index < Math.min(queue.length, countMax); index++)
+    if (queue.at(index).position === position) return true;
+  return false;
+}

@@ -1,0 +1,88 @@
+/** What stands in a heap: it knows its own place, so that it can be moved and taken out in O(log n). */
+export interface DueItem {
+  /** Milliseconds of any one clock. Not to be changed while it stands in a heap, but by `set`. */
+  dueMs: number;
+  /** The heap's own note; -1 while it stands in none. */
+  heapIndex: number;
+}
+
+/** Things by when they are due. */
+export class DueHeap<Item extends DueItem> {
+  readonly #items: Item[] = [];
+
+  get size(): number {
+    return this.#items.length;
+  }
+
+  /** When the first is due; Infinity when there is none. */
+  get nextMs(): number {
+    return this.#items[0]?.dueMs ?? Infinity;
+  }
+
+  /** Puts it in, or moves it. */
+  set(item: Item, dueMs: number): void {
+    if (item.heapIndex < 0) {
+      item.heapIndex = this.#items.length;
+      this.#items.push(item);
+    }
+    item.dueMs = dueMs;
+    this.#siftUp(item);
+    this.#siftDown(item);
+  }
+
+  remove(item: Item): void {
+    const { heapIndex } = item;
+    if (heapIndex < 0) return;
+    item.heapIndex = -1;
+    const last = this.#items.pop() as Item;
+    if (last === item) return;
+    last.heapIndex = heapIndex;
+    this.#items[heapIndex] = last;
+    this.#siftUp(last);
+    this.#siftDown(last);
+  }
+
+  /** Takes out the first, if it is due by then. */
+  takeDue(nowMs: number): Item | undefined {
+    const first = this.#items[0];
+    if (first === undefined || first.dueMs > nowMs) return undefined;
+    this.remove(first);
+    return first;
+  }
+
+  /** In no order. */
+  items(): Iterable<Item> {
+    return this.#items;
+  }
+
+  #siftUp(item: Item): void {
+    let at = item.heapIndex;
+    while (at > 0) {
+      const parentAt = (at - 1) >>> 1;
+      const parent = this.#items[parentAt] as Item;
+      if (parent.dueMs <= item.dueMs) break;
+      this.#items[at] = parent;
+      parent.heapIndex = at;
+      at = parentAt;
+    }
+    this.#items[at] = item;
+    item.heapIndex = at;
+  }
+
+  #siftDown(item: Item): void {
+    let at = item.heapIndex;
+    for (;;) {
+      let childAt = at * 2 + 1;
+      if (childAt >= this.#items.length) break;
+      const other = this.#items[childAt + 1];
+      if (other !== undefined && other.dueMs < (this.#items[childAt] as Item).dueMs) childAt++;
+      const child = this.#items[childAt] as Item;
+      if (child.dueMs >= item.dueMs) break;
+      this.#items[at] = child;
+      child.heapIndex = at;
+      at = childAt;
+    }
+    this.#items[at] = item;
+    item.heapIndex = at;
+  }
+}

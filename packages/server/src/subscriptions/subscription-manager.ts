@@ -1,0 +1,352 @@
+import { randomBytes } from 'node:crypto';
+import { PolycastError } from '@polycast/protocol';
+import type { Actor, Clock, Log, StoredRecord } from '../core/ports.ts';
+import { relationOf } from '../core/access/pattern-relation.ts';
+import type { SubscriptionDefinition, WebhookDelivery } from './state/definition.ts';
+import type {
+  Attempt,
+  Backlog,
+  DeadLetter,
+  DeadLettersQuery,
+  EventPosition,
+  NewSubscription,
+  PullConsumer,
+  Replay,
+  ReplayRequest,
+  Sample,
+  Subscription,
+  SubscriptionChanges,
+  SubscriptionService,
+  SubscriptionStore,
+  DeliveryStatus,
+} from './state/ports.ts';
+import type { SubscriptionSettings } from './state/settings.ts';
+import { transition } from './state/lifecycle.ts';
+import { deliveryStatusOf } from './state/delivery-status.ts';
+import type { DeadLetters } from './engine/dead-letters.ts';
+import type { DurableConsumer } from './engine/durable-consumer.ts';
+import type { CheckpointScheduler } from './engine/checkpoint-scheduler.ts';
+import type { SubscriptionRegistry } from './engine/subscription-registry.ts';
+import type { Replays } from './engine/replays.ts';
+import type { Lifecycle } from './engine/subscription-lifecycle.ts';
+import type { EndpointVerification } from './webhook/endpoint-verification.ts';
+
+/** What works for the desk behind the counter. */
+export interface SubscriptionManagerParts {
+  readonly registry: SubscriptionRegistry;
+  readonly store: SubscriptionStore;
+  readonly checkpoints: CheckpointScheduler;
+  readonly lifecycle: Lifecycle;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly replays: Replays;
+  readonly verification: EndpointVerification;
+  readonly deadLetters: DeadLetters;
+  readonly settings: SubscriptionSettings;
+  readonly pullConsumer: PullConsumer;
+  readonly createConsumer: (subscription: Subscription) => DurableConsumer;
+  /** A line that was made is put to work, or taken off for good. */
+  readonly startConsumer: (consumer: DurableConsumer) => void;
+  readonly removeConsumer: (consumer: DurableConsumer) => void;
+  /** Its definition has changed. */
+  readonly onRedefined: (consumer: DurableConsumer) => void;
+  readonly sendTestDelivery: (consumer: DurableConsumer, sample: Sample) => Promise<Attempt>;
+}
+
+/** For so long the same key gives the same subscription. */
+const IDEMPOTENCY_WINDOW_MS = 86_400_000;
+
+/** Durable subscriptions, for those who ask by HTTP. */
+export class SubscriptionManager implements SubscriptionService {
+  readonly #parts: SubscriptionManagerParts;
+  readonly pullConsumer: PullConsumer;
+  /** Places of those whose endpoints are being asked, and that are not known yet. */
+  #asking = 0;
+
+  constructor(parts: SubscriptionManagerParts) {
+    this.#parts = parts;
+    this.pullConsumer = parts.pullConsumer;
+  }
+
+  async create(
+    { cursor, lost, isTrusted, ...options }: NewSubscription,
+    _by: Actor,
+  ): Promise<{ readonly subscription: Subscription; readonly isNew: boolean }> {
+    const { registry, settings, clock, createConsumer, startConsumer } = this.#parts;
+    const nowMs = clock.nowMs();
+    const repeated = this.#findRepeated(options, nowMs);
+    if (repeated !== undefined) return { subscription: repeated.subscription, isNew: false };
+    if (registry.size + this.#asking >= settings.subscriptionsMax)
+      throw new PolycastError('subscription_limit', undefined, { retryAfterMs: 60_000 });
+    this.#assertStoreAvailable();
+    const definition = { id: createId(), version: 1, createdMs: nowMs, changedMs: nowMs, ...options };
+    const { delivery } = definition;
+    let isActive = isTrusted || delivery.kind === 'pull';
+    if (!isActive && delivery.kind === 'webhook' && delivery.dialect === 'rest-hooks') {
+      // How long the endpoint thinks about it is up to others: meanwhile the place that was found is taken.
+      this.#asking++;
+      try {
+        await this.#isVerifiedAtCreation(definition);
+        isActive = true;
+      } finally {
+        this.#asking--;
+      }
+    }
+    const state = isActive ? 'active' : 'pending';
+    const never = { failingSinceMs: undefined, restUntilMs: undefined };
+    const consumer = createConsumer({
+      definition,
+      status: { state, reason: 'created', sinceMs: nowMs, cursor, lost, ...never },
+    });
+    await this.#writeNew(consumer);
+    startConsumer(consumer);
+    return { subscription: consumer.subscription, isNew: true };
+  }
+
+  get(id: string): Subscription | undefined {
+    return this.#parts.registry.get(id)?.subscription;
+  }
+
+  list({
+    after,
+    limit,
+    predicate,
+  }: {
+    readonly after: string;
+    readonly limit: number;
+    predicate(subscription: Subscription): boolean;
+  }): readonly Subscription[] {
+    return this.#parts.registry.list(after, limit, predicate);
+  }
+
+  find(dialect: 'websub' | 'rest-hooks', url: string, channel: string): Subscription | undefined {
+    const consumer = this.#parts.registry.find(dialect, url, channel);
+    return consumer?.status.state === 'ended' ? undefined : consumer?.subscription;
+  }
+
+  async change(
+    id: string,
+    changes: SubscriptionChanges,
+    version: number | undefined,
+    _by: Actor,
+  ): Promise<Subscription> {
+    const consumer = this.#consumer(id);
+    const current = consumer.definition;
+    if (version !== undefined && version !== current.version) throw new PolycastError('precondition_failed');
+    return this.#redefine(consumer, changes);
+  }
+
+  async pause(id: string, _by: Actor): Promise<Subscription> {
+    return this.#transition(id, 'pause');
+  }
+
+  async resume(id: string, _by: Actor): Promise<Subscription> {
+    return this.#transition(id, 'resume');
+  }
+
+  async remove(id: string, _by: Actor): Promise<void> {
+    const consumer = this.#consumer(id);
+    const { lifecycle, registry, store, removeConsumer } = this.#parts;
+    this.#assertStoreAvailable();
+    lifecycle.apply(consumer, 'remove');
+    removeConsumer(consumer);
+    registry.remove(consumer);
+    await store.write([{ kind: 'removed', subscription: id }]);
+  }
+
+  async test(id: string, sample: Sample, _by: Actor): Promise<Attempt> {
+    const consumer = this.#webhookConsumer(id);
+    if (transition(consumer.status.state, 'test') === 'conflict') throw notActiveError(consumer);
+    return this.#parts.sendTestDelivery(consumer, sample);
+  }
+
+  async rotateSecret(id: string, secret: string, overlapMs: number, _by: Actor): Promise<Subscription> {
+    const consumer = this.#webhookConsumer(id);
+    const delivery = consumer.definition.delivery as WebhookDelivery;
+    const [newest] = delivery.secrets;
+    const endsMs = this.#parts.clock.nowMs() + overlapMs;
+    const secrets = [{ text: secret, endsMs: undefined }, ...(newest === undefined ? [] : [{ ...newest, endsMs }])];
+    const changed: WebhookDelivery = { ...delivery, secrets };
+    return this.#redefine(consumer, { delivery: changed });
+  }
+
+  async replay(id: string, request: ReplayRequest, _by: Actor): Promise<Replay> {
+    const consumer = this.#webhookConsumer(id);
+    const { state } = consumer.status;
+    if (state === 'ended' || state === 'pending') throw notActiveError(consumer);
+    this.#assertStoreAvailable();
+    return this.#parts.replays.start(consumer, request);
+  }
+
+  replays(id: string): readonly Replay[] {
+    return this.#parts.replays.list(this.#consumer(id));
+  }
+
+  attempts(
+    id: string,
+    query: { readonly before: number; readonly limit: number; readonly event?: EventPosition },
+  ): Promise<readonly Attempt[]> {
+    return this.#parts.store.attempts({ subscription: this.#consumer(id).id, ...query });
+  }
+
+  deadLetters(id: string, query: DeadLettersQuery): Promise<readonly DeadLetter[]> {
+    return this.#parts.store.deadLetters(this.#consumer(id).id, query);
+  }
+
+  async retryDeadLetters(id: string, event: EventPosition | undefined, _by: Actor): Promise<number> {
+    const consumer = this.#consumer(id);
+    if (consumer.status.state === 'ended') throw notActiveError(consumer);
+    this.#assertStoreAvailable();
+    return this.#parts.deadLetters.retry(consumer, event);
+  }
+
+  async discardDeadLetters(id: string, event: EventPosition | undefined, _by: Actor): Promise<number> {
+    const consumer = this.#consumer(id);
+    this.#assertStoreAvailable();
+    return this.#parts.deadLetters.discard(consumer, event);
+  }
+
+  trace(event: EventPosition): Promise<readonly Attempt[]> {
+    return this.#parts.store.attempts({ event, before: Infinity, limit: TRACE_MAX });
+  }
+
+  deliveryStatus(id: string, record: StoredRecord): DeliveryStatus | undefined {
+    const consumer = this.#consumer(id);
+    if (!consumer.matches(record)) return undefined;
+    return deliveryStatusOf(consumer.position, consumer.hasTracker ? consumer.tracker : undefined, record);
+  }
+
+  backlog(id: string): Backlog {
+    const consumer = this.#consumer(id);
+    const { inFlight, failing, waiting } = consumer.openCounts;
+    const { head } = this.#parts.log.state;
+    const lagEvents = consumer.lagEvents(head);
+    return {
+      inFlight: inFlight,
+      failing,
+      waiting,
+      deadLetters: consumer.deadLetterCount,
+      lagMs: this.#lagMs(consumer),
+      lagEvents,
+      lagPositions: head - consumer.position,
+    };
+  }
+
+  async #transition(id: string, input: 'pause' | 'resume'): Promise<Subscription> {
+    const consumer = this.#consumer(id);
+    const { lifecycle, verification, store, checkpoints } = this.#parts;
+    this.#assertStoreAvailable();
+    const step = lifecycle.apply(consumer, input);
+    if (step === 'conflict') throw notActiveError(consumer);
+    if (step === 'verify') {
+      await verification.verifyNow(consumer);
+      // It may have been removed while its endpoint thought about it.
+      this.#consumer(id);
+    }
+    await store.write(checkpoints.checkpoint(consumer));
+    return consumer.subscription;
+  }
+
+  async #redefine(consumer: DurableConsumer, { isTrusted, ...changes }: SubscriptionChanges): Promise<Subscription> {
+    const { clock, checkpoints, registry, store, onRedefined, lifecycle } = this.#parts;
+    this.#assertStoreAvailable();
+    const before = consumer.definition;
+    const isMoved = changes.delivery !== undefined && urlOf(changes.delivery) !== urlOf(before.delivery);
+    const changedMs = clock.nowMs();
+    const narrowedMs = isNarrowed(before.channels, changes.channels) ? changedMs : before.narrowedMs;
+    const definition = { ...before, ...changes, version: before.version + 1, changedMs, narrowedMs };
+    const checkpointChanges = checkpoints.checkpoint(consumer);
+    // In another order it goes on from what is noted: by the second one that is also what has only just been handed out.
+    if (definition.ordering !== before.ordering) checkpointChanges.push(...checkpoints.checkpoint(consumer));
+    consumer.redefine(definition);
+    registry.reindex(consumer, before);
+    onRedefined(consumer);
+    if (isMoved && isTrusted !== true) lifecycle.apply(consumer, 'moved');
+    await store.write([...checkpointChanges, { kind: 'definition', definition }]);
+    return consumer.subscription;
+  }
+
+  /** What the same wish with the same key has made. @throws PolycastError `idempotency_key_reused` for another wish */
+  #findRepeated(options: Pick<NewSubscription, 'owner' | 'idempotency'>, nowMs: number): DurableConsumer | undefined {
+    const consumer = this.#parts.registry.findByIdempotencyKey(options);
+    if (consumer === undefined || nowMs - consumer.definition.createdMs >= IDEMPOTENCY_WINDOW_MS) return undefined;
+    if (consumer.definition.idempotency?.fingerprint === options.idempotency?.fingerprint) return consumer;
+    throw new PolycastError('idempotency_key_reused');
+  }
+
+  async #writeNew(consumer: DurableConsumer): Promise<void> {
+    const { registry, store } = this.#parts;
+    const { id, definition, status } = consumer;
+    // Known from now on, so that the same is not made twice while it is being written.
+    registry.add(consumer);
+    try {
+      await store.write([
+        { kind: 'definition', definition },
+        { kind: 'status', subscription: id, status },
+      ]);
+    } catch (error) {
+      registry.remove(consumer);
+      throw error;
+    }
+  }
+
+  #consumer(id: string): DurableConsumer {
+    const consumer = this.#parts.registry.get(id);
+    if (consumer === undefined) throw new PolycastError('not_found', 'There is no such subscription.');
+    return consumer;
+  }
+
+  #webhookConsumer(id: string): DurableConsumer {
+    const consumer = this.#consumer(id);
+    if (consumer.definition.delivery.kind === 'webhook') return consumer;
+    throw new PolycastError('subscription_not_active', 'It is for pulling: no endpoint is sent anything.');
+  }
+
+  /** How old the oldest event is that is not done, as far as memory knows. */
+  #lagMs(consumer: DurableConsumer): number {
+    const oldestMs = consumer.oldestMs();
+    return oldestMs === Infinity ? 0 : Math.max(0, this.#parts.clock.nowMs() - oldestMs);
+  }
+
+  /** Who speaks REST Hooks consents within the call. @throws PolycastError `endpoint_refused` */
+  async #isVerifiedAtCreation(definition: SubscriptionDefinition): Promise<void> {
+    const { verdict: result, attempt } = await this.#parts.verification.verifyOnce(definition);
+    if (result.isVerified) return;
+    throw new PolycastError('endpoint_refused', `The endpoint has not consented: ${result.detail}.`, {
+      category: attempt.outcome,
+    });
+  }
+
+  #assertStoreAvailable(): void {
+    const { unavailable } = this.#parts.store;
+    if (unavailable !== undefined) throw new PolycastError(unavailable, undefined, { retryAfterMs: 1000 });
+  }
+}
+
+/** Whether some of what was covered no longer is. */
+function isNarrowed(before: readonly string[], next: readonly string[] | undefined): boolean {
+  if (next === undefined) return false;
+  return !before.every((channel) => next.some((pattern) => relationOf(pattern, channel) === 'covers'));
+}
+
+/** Where a webhook leads; `undefined` for what is pulled. */
+export function urlOf(delivery: SubscriptionDefinition['delivery']): string | undefined {
+  return delivery.kind === 'webhook' ? delivery.url : undefined;
+}
+
+function notActiveError({ status: { state } }: DurableConsumer): PolycastError {
+  const why = state === 'pending' ? 'Its endpoint has not consented yet.' : `It is ${state}.`;
+  return new PolycastError('subscription_not_active', why, { state });
+}
+
+/** Attempts of one event, of all subscriptions. */
+const TRACE_MAX = 10_000;
+
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
+
+/** 80 bits of chance. */
+function createId(): string {
+  let id = 'sub_';
+  for (const byte of randomBytes(16)) id += ALPHABET.charAt(byte & 31);
+  return id;
+}

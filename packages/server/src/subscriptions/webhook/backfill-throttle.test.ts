@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { BackfillThrottle } from './backfill-throttle.ts';
+
+/** A second in turns of 1 ms, in each of which as many requests are begun as may be; says how many. */
+function second(
+  courtesy: BackfillThrottle,
+  world: World,
+  { idlePart, live }: { idlePart: number; live: number },
+): number {
+  let begun = 0;
+  for (let turn = 0; turn < 1000; turn++) {
+    world.nowMs++;
+    world.idleMs += idlePart;
+    world.live += live / 1000;
+    const room = Math.min(64, courtesy.availableRequests());
+    courtesy.onStarted(room, room * 0.03);
+    begun += room;
+  }
+  return begun;
+}
+
+interface World {
+  nowMs: number;
+  idleMs: number;
+  live: number;
+}
+
+function create(): { readonly courtesy: BackfillThrottle; readonly world: World } {
+  const world: World = { nowMs: 0, idleMs: 0, live: 0 };
+  const view = { nowMs: () => world.nowMs, idleMs: () => world.idleMs, liveEvents: () => world.live };
+  return { courtesy: new BackfillThrottle(view), world };
+}
+
+test.each([
+  ['nobody is live', { idlePart: 0, live: 100 }],
+  ['there is time left', { idlePart: 0.5, live: 1_000_000 }],
+])('a backlog takes all there is while %s', (_while, load) => {
+  const { courtesy, world } = create();
+  expect(second(courtesy, world, load)).toBe(64_000);
+});
+
+test('it falls to a tenth of the time while a crowd is live and none is left, and comes back afterwards', () => {
+  const { courtesy, world } = create();
+  const crowd = { idlePart: 0, live: 100_000 };
+  for (let count = 0; count < 2; count++) second(courtesy, world, crowd);
+  const begun = second(courtesy, world, crowd);
+  expect(begun).toBeGreaterThan(500);
+  expect(begun).toBeLessThan(1700);
+  for (let count = 0; count < 2; count++) second(courtesy, world, { idlePart: 0, live: 0 });
+  expect(second(courtesy, world, { idlePart: 0, live: 0 })).toBe(64_000);
+});

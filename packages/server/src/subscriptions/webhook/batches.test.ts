@@ -1,0 +1,72 @@
+import { expect, test } from 'vitest';
+import { openSubscriptionKit, openReceiver, webhook, type Received } from '../../testing/subscription-kit.ts';
+import { HOUR_MS, openVirtualTime } from '../../testing/virtual-time.ts';
+
+const batchOf = ({ body }: Received): readonly { readonly data: number; readonly time: string }[] =>
+  JSON.parse(body) as { data: number; time: string }[];
+
+const dataOf = (received: Received): readonly number[] => batchOf(received).map(({ data }) => data);
+
+/** From its first event's publication to the beginning of a request, by the kit's clock, which requests tell in seconds. */
+function waitedMs(received: Received): number {
+  const [first] = batchOf(received);
+  return Number(received.headers['webhook-timestamp']) * 1000 - Date.parse(first?.time as string);
+}
+
+const ROUNDED_MS = 1000;
+
+test('what comes one after the other waits for the others, and a full batch goes at once', async () => {
+  const receiver = await openReceiver();
+  const witness = await openReceiver();
+  const kit = await openSubscriptionKit();
+  await kit.create(webhook(receiver.url, {}, { batch: { countMax: 3, waitMs: HOUR_MS } }));
+  await kit.create(webhook(witness.url));
+  for (let count = 0; count < 10; count++) {
+    await kit.publish(`a.${count % 2}`, count);
+    // Another subscription has it: this one could have had it too.
+    await witness.until(({ length }) => length === count + 1);
+    await receiver.until(({ length }) => length === Math.floor((count + 1) / 3));
+    expect(receiver.received).toHaveLength(Math.floor((count + 1) / 3));
+  }
+  expect(receiver.received.map((one) => dataOf(one).toSorted())).toEqual([
+    [0, 1, 2],
+    [3, 4, 5],
+    [6, 7, 8],
+  ]);
+});
+
+test('what has gathered when the first has waited for long enough goes then, and not before', async () => {
+  const receiver = await openReceiver();
+  const travel = await openVirtualTime();
+  const { kit } = travel;
+  await kit.create(webhook(receiver.url, {}, { batch: { countMax: 100, waitMs: HOUR_MS } }));
+  for (const [round, counts] of [
+    [0, 1, 2],
+    [3, 4],
+  ].entries()) {
+    for (const count of counts) await kit.publish('a.1', count);
+    await travel.advance(HOUR_MS - ROUNDED_MS);
+    expect(receiver.received).toHaveLength(round);
+    await travel.until(() => receiver.received.length === round + 1, HOUR_MS);
+    const came = receiver.received[round] as Received;
+    expect(dataOf(came)).toEqual(counts);
+    expect(waitedMs(came)).toBeGreaterThanOrEqual(HOUR_MS - ROUNDED_MS);
+  }
+});
+
+test('more than a batch that is there at once goes in full ones, and only the rest waits', async () => {
+  const receiver = await openReceiver();
+  const kit = await openSubscriptionKit();
+  for (let count = 0; count < 8; count++) await kit.publish(`a.${count % 3}`, count);
+  const options = { ordering: 'none', cursor: 0 } as const;
+  const batch = { countMax: 3, waitMs: HOUR_MS };
+  await kit.create(webhook(receiver.url, options, { batch }));
+  await receiver.until(({ length }) => length === 2);
+  await kit.publish('a.1', 8);
+  await receiver.until(({ length }) => length === 3);
+  expect(receiver.received.map(dataOf)).toEqual([
+    [0, 1, 2],
+    [3, 4, 5],
+    [6, 7, 8],
+  ]);
+});

@@ -1,0 +1,212 @@
+import { randomBytes } from 'node:crypto';
+import { PolycastError } from '@polycast/protocol';
+import type { Clock, Random } from '../../core/ports.ts';
+import type { SubscriptionDefinition, WebhookDelivery } from '../state/definition.ts';
+import type { DueItem } from '../state/due-heap.ts';
+import type { Attempt, Sender, SendResult, SubscriptionStore } from '../state/ports.ts';
+import { withJitter } from '../state/retry.ts';
+import { TokenBuckets } from '../../core/primitives/token-buckets.ts';
+import { DeadlineTimer } from '../engine/deadline-timer.ts';
+import { attemptWithoutEvent } from './attempt-record.ts';
+import type { InFlightJournal } from './in-flight-journal.ts';
+import type { DurableConsumer } from '../engine/durable-consumer.ts';
+import type { CrashQuarantine } from './crash-quarantine.ts';
+import {
+  cloudEventsHandshake,
+  hookSecretRequest,
+  challengeRequest,
+  verificationEventBody,
+  type VerificationRequest,
+  type VerificationResult,
+} from './verification-requests.ts';
+import { classify } from './outcome.ts';
+import { signatureHeaders } from './request/webhook-request.ts';
+
+export interface EndpointVerificationParts {
+  readonly epoch: string;
+  /** What the hub calls itself, to those who are asked: a host name. */
+  readonly origin: string;
+  readonly sender: Sender;
+  readonly store: SubscriptionStore;
+  readonly clock: Clock;
+  readonly inFlightJournal: InFlightJournal;
+  readonly quarantine: CrashQuarantine;
+  readonly random: Random;
+  /** How many times faster than on the wall time passes for the clock. */
+  readonly speed: number;
+  readonly nextAttempt: () => number;
+  /** Resolves once it stands as the verdict has it. */
+  readonly onResult: (consumer: DurableConsumer, result: VerificationResult) => Promise<void>;
+}
+
+/** From one question to the next, while the answer is no, or none: an endpoint may not be there yet. Then it counts as refused. */
+const RETRY_DELAYS_MS = [10_000, 60_000, 600_000, 3_600_000];
+/** Nobody has an endpoint asked sooner after the question before, or a host more often than so many times a second. */
+const REQUEST_INTERVAL_MS_MIN = 5000;
+const HOST_REQUESTS_PER_SECOND = 10;
+
+/** Asks endpoints whether they want what they would be sent (PROTOCOL.md section 14.5). */
+export class EndpointVerification {
+  readonly #parts: EndpointVerificationParts;
+  readonly #timer: DeadlineTimer<PendingVerification>;
+  readonly #pending = new Map<DurableConsumer, PendingVerification>();
+  /** By host: the questions that somebody has asked for. */
+  readonly #hostBuckets = new TokenBuckets();
+
+  constructor(parts: EndpointVerificationParts) {
+    this.#parts = parts;
+    this.#timer = new DeadlineTimer<PendingVerification>(parts.clock, parts.speed, (pending) => this.#verify(pending));
+  }
+
+  /** Asks now, and again, until there is a yes or it is given up. */
+  start(consumer: DurableConsumer): void {
+    this.forget(consumer);
+    const pending: PendingVerification = {
+      consumer,
+      attempts: 0,
+      requestedMs: 0,
+      inFlight: undefined,
+      dueMs: 0,
+      heapIndex: -1,
+    };
+    this.#pending.set(consumer, pending);
+    if (!this.#parts.quarantine.isHeld(consumer)) this.#verify(pending);
+  }
+
+  /** It may be asked now, where that had been put off. */
+  onReleased(consumer: DurableConsumer): void {
+    const pending = this.#pending.get(consumer);
+    if (pending?.inFlight === undefined && pending?.attempts === 0) this.#verify(pending);
+  }
+
+  /**
+   * Asks before its time, as somebody says that the endpoint is ready now, and from then on as if it had not been asked before.
+   * Resolves once it stands as the answer has it; a question that is under way is that question.
+   * @throws PolycastError `rate_limited`
+   */
+  async verifyNow(consumer: DurableConsumer): Promise<void> {
+    const pending = this.#pending.get(consumer);
+    if (pending === undefined) return;
+    if (pending.inFlight === undefined) {
+      this.#assertNotTooSoon(pending);
+      this.#timer.remove(pending);
+      pending.attempts = 0;
+      this.#verify(pending);
+    }
+    await pending.inFlight;
+  }
+
+  forget(consumer: DurableConsumer): void {
+    const pending = this.#pending.get(consumer);
+    if (pending === undefined) return;
+    this.#timer.remove(pending);
+    this.#pending.delete(consumer);
+  }
+
+  /** Asks once, within somebody's call. */
+  async verifyOnce(
+    definition: SubscriptionDefinition,
+  ): Promise<{ readonly verdict: VerificationResult; readonly attempt: Attempt }> {
+    return this.#exchange(definition);
+  }
+
+  close(): void {
+    this.#timer.close();
+    this.#pending.clear();
+  }
+
+  #assertNotTooSoon({ consumer, requestedMs }: PendingVerification): void {
+    const nowMs = this.#parts.clock.monotonicMs();
+    const tooSoonMs = Math.ceil(requestedMs + REQUEST_INTERVAL_MS_MIN - nowMs);
+    if (tooSoonMs > 0)
+      throw new PolycastError(
+        'rate_limited',
+        `Its endpoint was asked less than ${REQUEST_INTERVAL_MS_MIN / 1000} s ago.`,
+        {
+          retryAfterMs: tooSoonMs,
+        },
+      );
+    const { host } = new URL((consumer.definition.delivery as WebhookDelivery).url);
+    const retryAfterMs = this.#hostBuckets.take(host, HOST_REQUESTS_PER_SECOND, HOST_REQUESTS_PER_SECOND, nowMs);
+    if (retryAfterMs > 0)
+      throw new PolycastError('rate_limited', 'Too many endpoints of its host are asked.', { retryAfterMs });
+  }
+
+  #verify(pending: PendingVerification): void {
+    pending.requestedMs = this.#parts.clock.monotonicMs();
+    pending.inFlight = this.#runVerification(pending).finally(() => (pending.inFlight = undefined));
+  }
+
+  async #runVerification(pending: PendingVerification): Promise<void> {
+    const { consumer } = pending;
+    const { clock, random, store, onResult } = this.#parts;
+    const { verdict: result, attempt } = await this.#exchange(consumer.definition, ++pending.attempts);
+    this.#parts.quarantine.onCompleted(consumer, [0]);
+    store.enqueue([{ kind: 'attempt', attempt }]);
+    // It may have been removed in the meantime, or lead elsewhere.
+    if (this.#pending.get(consumer) !== pending) return;
+    const delayMs = RETRY_DELAYS_MS[pending.attempts - 1];
+    const isGone = attempt.outcome === 'gone';
+    if (!result.isVerified && !isGone && delayMs !== undefined) {
+      this.#timer.set(pending, clock.nowMs() + withJitter(delayMs, random.fraction()));
+      return;
+    }
+    await onResult(consumer, result.isVerified ? result : { ...result, isGone });
+  }
+
+  async #exchange(
+    definition: SubscriptionDefinition,
+    attemptNumber = 1,
+  ): Promise<{ readonly verdict: VerificationResult; readonly attempt: Attempt }> {
+    const { epoch, sender, clock, nextAttempt, inFlightJournal } = this.#parts;
+    const { timeoutMs } = definition.delivery as WebhookDelivery;
+    const startedMs = clock.nowMs();
+    const { evaluate, ...request } = this.#requestFor(definition, startedMs);
+    const journalSlot = inFlightJournal.onStarted(definition.id, 0);
+    const sent: SendResult = await sender.send({ ...request, timeoutMs });
+    inFlightJournal.onEnded(journalSlot);
+    const result = evaluate(sent);
+    const { outcome } = classify(sent, clock.nowMs());
+    const known = {
+      subscription: definition.id,
+      number: nextAttempt(),
+      epoch,
+      attempt: attemptNumber,
+      startedMs,
+      outcome: outcome === 'delivered' && !result.isVerified ? 'answer' : outcome,
+      detail: result.isVerified ? sent.detail : result.detail,
+    };
+    const attempt = attemptWithoutEvent(known, request, sent);
+    return { verdict: result, attempt };
+  }
+
+  #requestFor({ id, delivery, ratePerSecond }: SubscriptionDefinition, nowMs: number): VerificationRequest {
+    const webhook = delivery as WebhookDelivery;
+    const { url, dialect } = webhook;
+    if (dialect === 'rest-hooks') return hookSecretRequest(url, randomBytes(24).toString('base64url'));
+    if (dialect === 'cloudevents')
+      return cloudEventsHandshake(
+        url,
+        this.#parts.origin,
+        ratePerSecond === undefined ? undefined : ratePerSecond * 60,
+      );
+    const challenge = randomBytes(24).toString('base64url');
+    const eventId = `verify_${randomBytes(12).toString('base64url')}`;
+    const body = verificationEventBody({ id: eventId, subscription: id, challenge, timeMs: nowMs });
+    return challengeRequest(
+      url,
+      { ...webhook.headers, ...signatureHeaders(webhook, eventId, body, nowMs) },
+      body,
+      challenge,
+    );
+  }
+}
+
+interface PendingVerification extends DueItem {
+  readonly consumer: DurableConsumer;
+  attempts: number;
+  /** When it was last asked, by the clock that does not go back. */
+  requestedMs: number;
+  /** Until the last question is answered, and it stands as that has it. */
+  inFlight: Promise<void> | undefined;
+}

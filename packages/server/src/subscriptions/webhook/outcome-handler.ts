@@ -1,0 +1,128 @@
+import type { Random } from '../../core/ports.ts';
+import type { WebhookDelivery } from '../state/definition.ts';
+import type { AttemptOutcome, SendResult, SubscriptionStore } from '../state/ports.ts';
+import { retryDelayMs, withJitter } from '../state/retry.ts';
+import type { SubscriptionSettings } from '../state/settings.ts';
+import { attemptOf } from './attempt-record.ts';
+import type { DeadLetters } from '../engine/dead-letters.ts';
+import type { InFlightRequest } from './in-flight-request.ts';
+import type { DurableConsumer } from '../engine/durable-consumer.ts';
+import type { CheckpointScheduler } from '../engine/checkpoint-scheduler.ts';
+import { limiterOf } from './limiter-of.ts';
+import type { Lifecycle } from '../engine/subscription-lifecycle.ts';
+import { classify, type Classification } from './outcome.ts';
+
+export interface OutcomeHandlerParts {
+  readonly epoch: string;
+  readonly store: SubscriptionStore;
+  readonly checkpoints: CheckpointScheduler;
+  readonly random: Random;
+  readonly settings: SubscriptionSettings;
+  readonly lifecycle: Lifecycle;
+  readonly deadLetters: DeadLetters;
+  readonly nextAttempt: () => number;
+  /** Told how long each request took, in milliseconds. */
+  readonly answered: (durationMs: number) => void;
+}
+
+/** What has been counted since it began. */
+export interface WebhookMetrics {
+  /** Requests by what came of them. */
+  readonly outcomes: Record<string, number>;
+  events: number;
+  retries: number;
+}
+
+/** The least time from a probe to the next attempt with the same event. */
+const PROBE_RETRY_MS = 1000;
+
+/** Sees to what comes of requests: for their events, for the endpoint's pace, and for where the subscription stands. */
+export class OutcomeHandler {
+  readonly #parts: OutcomeHandlerParts;
+  readonly metrics: WebhookMetrics = { outcomes: {}, events: 0, retries: 0 };
+
+  constructor(parts: OutcomeHandlerParts) {
+    this.#parts = parts;
+  }
+
+  onCompleted(inFlightRequest: InFlightRequest, sent: SendResult, nowMs: number): void {
+    const { checkpoints, store, epoch, nextAttempt } = this.#parts;
+    const { primary } = inFlightRequest.consumer;
+    const classification = classify(sent, nowMs);
+    const { outcome } = classification;
+    const isDelivered = outcome === 'delivered';
+    this.#countOutcome(inFlightRequest, outcome, sent);
+    if (store.keepsAttempt(primary.id, isDelivered))
+      store.enqueue([{ kind: 'attempt', attempt: attemptOf(inFlightRequest, epoch, nextAttempt(), sent, outcome) }]);
+    if (isDelivered) this.#onDelivered(inFlightRequest, nowMs);
+    else this.#onFailed(inFlightRequest, classification, sent, nowMs);
+    if (primary.status.state !== 'ended') checkpoints.markDirty(inFlightRequest.consumer);
+  }
+
+  #onDelivered({ consumer, tracker, lanes }: InFlightRequest, nowMs: number): void {
+    const { primary } = consumer;
+    const limiter = limiterOf(primary, nowMs);
+    const wasFailing = limiter.isFailing;
+    for (const lane of lanes) tracker.complete(lane);
+    limiter.onSuccess(nowMs);
+    const { state, failingSinceMs } = primary.status;
+    // What has waited for it to come back need not wait any longer.
+    if (wasFailing || state === 'suspended') tracker.retryNow(nowMs);
+    if (state === 'suspended') limiter.onRecovered(nowMs);
+    if (failingSinceMs === undefined) return;
+    primary.status = { ...primary.status, failingSinceMs: undefined };
+    this.#parts.lifecycle.onSuccess(primary);
+  }
+
+  #onFailed(inFlightRequest: InFlightRequest, classification: Classification, sent: SendResult, nowMs: number): void {
+    const { consumer, tracker, lanes, startedMs, isProbe } = inFlightRequest;
+    const { random, lifecycle, settings, deadLetters } = this.#parts;
+    const { primary } = consumer;
+    const { retryDelaysMs } = consumer.definition.delivery as WebhookDelivery;
+    const { outcome, retryAfterMs } = classification;
+    if (outcome === 'gone') {
+      for (const lane of lanes) tracker.retryUncounted(lane, nowMs);
+      return lifecycle.onGone(primary);
+    }
+    // The endpoint has no part in it, and no time mends it.
+    if (outcome === 'request') {
+      for (const lane of lanes) deadLetters.add(consumer, tracker, lane, outcome, detailOf(sent), nowMs);
+      return;
+    }
+    const failingSinceMs = primary.status.failingSinceMs ?? startedMs;
+    if (primary.status.failingSinceMs === undefined) primary.status = { ...primary.status, failingSinceMs };
+    const feedback = classification.feedback as 'rejected' | 'overloaded';
+    limiterOf(primary, nowMs).onFailure(feedback, startedMs, nowMs, failingSinceMs, retryAfterMs);
+    if (feedback === 'overloaded' && retryAfterMs !== undefined) this.#backOff(primary, nowMs + retryAfterMs);
+    primary.nextProbeMs = nowMs + withJitter(settings.probeSeconds * 1000, random.fraction());
+    for (const lane of lanes) {
+      const delayMs = retryDelayMs(retryDelaysMs, lane.attempts, random.fraction(), retryAfterMs);
+      if (isProbe) tracker.retryUncounted(lane, Math.max(lane.dueMs, nowMs + PROBE_RETRY_MS));
+      else if (delayMs === undefined) deadLetters.add(consumer, tracker, lane, outcome, detailOf(sent), nowMs);
+      else tracker.retry(lane, nowMs + delayMs);
+    }
+    lifecycle.onFailure(primary);
+  }
+
+  /** It is to be left alone until then, also by the next hub. */
+  #backOff(primary: DurableConsumer, untilMs: number): void {
+    if (untilMs <= (primary.status.restUntilMs ?? 0)) return;
+    primary.status = { ...primary.status, restUntilMs: untilMs };
+    this.#parts.checkpoints.markDirty(primary);
+  }
+
+  #countOutcome({ lanes }: InFlightRequest, outcome: AttemptOutcome, sent: SendResult): void {
+    const { outcomes } = this.metrics;
+    outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+    for (const { handedOutCount, attempts } of lanes) {
+      if (outcome === 'delivered') this.metrics.events += handedOutCount;
+      if (attempts > 1) this.metrics.retries++;
+    }
+    this.#parts.answered(sent.timing.totalMs);
+  }
+}
+
+/** In words, for a dead letter, which has no response beside it; of an answer from inside nothing is told (PROTOCOL.md section 14.3). */
+function detailOf({ detail, answer, isPrivateAddress }: SendResult): string {
+  return detail === '' && answer !== undefined && !isPrivateAddress ? `It answered ${answer.status}.` : detail;
+}

@@ -1,0 +1,84 @@
+import { createHmac, createPrivateKey, createSecretKey, sign, type KeyObject } from 'node:crypto';
+import type { Secret } from '../../state/definition.ts';
+
+/** What is signed: the headers of the same names, and the body as it is sent. */
+export interface Signed {
+  /** Without a dot. The same for each attempt. */
+  readonly id: string;
+  /** Whole seconds since 1970, of this attempt. */
+  readonly seconds: number;
+  readonly body: Uint8Array;
+}
+
+/**
+ * The value of `webhook-signature` (Standard Webhooks 1.0): a signature with each secret that holds, the newest first.
+ * @throws TypeError for a secret that is none
+ */
+export function signatures({ id, seconds, body }: Signed, secrets: readonly Secret[], nowMs: number): string {
+  const head = `${id}.${seconds}.`;
+  let list = '';
+  for (const { text, endsMs } of secrets) {
+    if (endsMs !== undefined && endsMs <= nowMs) continue;
+    const one = signature(keyOf(text), head, body);
+    list = list === '' ? one : `${list} ${one}`;
+  }
+  return list;
+}
+
+/**
+ * The value of `X-Hub-Signature` (WebSub, section 7.1): by the first secret alone, which is an algorithm, `=`, and a text.
+ * Without a secret, or after its end, there is none.
+ */
+export function webSubSignature(body: Uint8Array, secrets: readonly Secret[], nowMs: number): string | undefined {
+  const [secret] = secrets;
+  if (secret === undefined || (secret.endsMs !== undefined && secret.endsMs <= nowMs)) return undefined;
+  const at = secret.text.indexOf('=');
+  const algorithm = secret.text.slice(0, at);
+  return `${algorithm}=${createHmac(algorithm, secret.text.slice(at + 1))
+    .update(body)
+    .digest('hex')}`;
+}
+
+interface SigningKey {
+  readonly key: KeyObject;
+  /** HMAC; otherwise ed25519. */
+  readonly isShared: boolean;
+}
+
+function signature({ key, isShared }: SigningKey, head: string, body: Uint8Array): string {
+  if (isShared) return `v1,${createHmac('sha256', key).update(head).update(body).digest('base64')}`;
+  return `v1a,${sign(null, Buffer.concat([Buffer.from(head), body]), key).toString('base64')}`;
+}
+
+/** Keys of secrets that were used lately; emptied at its bound, some hundred bytes each. */
+const keys = new Map<string, SigningKey>();
+const KEYS_MAX = 4096;
+
+function keyOf(secret: string): SigningKey {
+  const known = keys.get(secret);
+  if (known !== undefined) return known;
+  const key = readKey(secret);
+  if (keys.size >= KEYS_MAX) keys.clear();
+  keys.set(secret, key);
+  return key;
+}
+
+const SHARED_BYTES_MIN = 24;
+const SHARED_BYTES_MAX = 64;
+const SEED_BYTES = 32;
+/** A seed, or that and the public key, as libsodium and Go keep it. */
+const PRIVATE_BYTES: readonly number[] = [SEED_BYTES, 2 * SEED_BYTES];
+/** An ed25519 key in PKCS #8, up to the seed (RFC 8410, section 7). */
+const SEED_HEAD = Buffer.from('302e020100300506032b657004220420', 'hex');
+
+function readKey(secret: string): SigningKey {
+  const [, prefix, text = ''] = /^(whsec_|whsk_)([A-Za-z0-9+/]+={0,2})$/.exec(secret) ?? [];
+  const bytes = Buffer.from(text, 'base64');
+  const isShared = prefix === 'whsec_';
+  if (isShared && bytes.length >= SHARED_BYTES_MIN && bytes.length <= SHARED_BYTES_MAX)
+    return { key: createSecretKey(bytes), isShared };
+  if (prefix !== 'whsk_' || !PRIVATE_BYTES.includes(bytes.length))
+    throw new TypeError('a secret is whsec_ and 24 to 64 bytes, or whsk_ and an ed25519 key, in base64');
+  const der = Buffer.concat([SEED_HEAD, bytes.subarray(0, SEED_BYTES)]);
+  return { key: createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }), isShared };
+}

@@ -1,0 +1,55 @@
+import type { StoredRecord } from '../../../core/ports.ts';
+import type { SubscriptionDefinition, WebhookDelivery } from '../../state/definition.ts';
+import type { SendRequest } from '../../state/ports.ts';
+import { webhookBody } from './body.ts';
+import { webSubSignature, signatures } from './signature.ts';
+
+/**
+ * What an endpoint is sent for these events: one, or those of a batch (PROTOCOL.md section 14.3).
+ * @param idOverride in the place of a cursor, for an event that is in no log
+ * @throws TypeError for a secret that is none
+ */
+export function webhookRequest(
+  { delivery }: Pick<SubscriptionDefinition, 'delivery'>,
+  records: readonly StoredRecord[],
+  epoch: string,
+  nowMs: number,
+  idOverride?: string,
+): SendRequest {
+  const webhook = delivery as WebhookDelivery;
+  const isBatch = webhook.batch !== undefined;
+  const { id, contentType, headers, bytes } = webhookBody(records, {
+    format: webhook.format,
+    isBatch,
+    epoch,
+    idOverride,
+  });
+  return {
+    url: webhook.url,
+    method: 'POST',
+    headers: {
+      'content-type': contentType,
+      ...headers,
+      ...webhook.headers,
+      ...signatureHeaders(webhook, id, bytes, nowMs),
+    },
+    body: bytes,
+    timeoutMs: webhook.timeoutMs,
+  };
+}
+
+/** By which the endpoint knows whose request it is; of this attempt. */
+export function signatureHeaders(
+  { dialect, secrets }: Pick<WebhookDelivery, 'dialect' | 'secrets'>,
+  id: string,
+  body: Uint8Array,
+  nowMs: number,
+): Readonly<Record<string, string>> {
+  if (dialect === 'websub') {
+    const signature = webSubSignature(body, secrets, nowMs);
+    return signature === undefined ? {} : { 'x-hub-signature': signature };
+  }
+  const seconds = Math.floor(nowMs / 1000);
+  const signature = signatures({ id, seconds, body }, secrets, nowMs);
+  return { 'webhook-id': id, 'webhook-timestamp': String(seconds), 'webhook-signature': signature };
+}

@@ -1,0 +1,44 @@
+import { randomBytes } from 'node:crypto';
+import { formatTime } from '@polycast/protocol';
+import type { Clock, StoredRecord } from '../../core/ports.ts';
+import type { Attempt, Sample, Sender, SubscriptionStore } from '../state/ports.ts';
+import { attemptWithoutEvent } from './attempt-record.ts';
+import type { DurableConsumer } from '../engine/durable-consumer.ts';
+import { classify } from './outcome.ts';
+import { webhookRequest } from './request/webhook-request.ts';
+
+export interface TestDeliveryParts {
+  readonly epoch: string;
+  readonly sender: Sender;
+  readonly store: SubscriptionStore;
+  readonly clock: Clock;
+  readonly nextAttempt: () => number;
+}
+
+/** Sends a sample at once, beside the live flow; it is tried once. Nobody can take it for an event. */
+export async function sendTestDelivery(
+  { epoch, sender, store, clock, nextAttempt }: TestDeliveryParts,
+  consumer: DurableConsumer,
+  { channel, type, data }: Sample,
+): Promise<Attempt> {
+  const startedMs = clock.nowMs();
+  const head = { channel, ...(type === undefined ? {} : { type }), time: formatTime(startedMs) };
+  const body = Buffer.from(`${JSON.stringify(head).slice(1, -1)},"data":${markedAsTest(data)}}`);
+  const record: StoredRecord = { position: 0, channel, type, timeMs: startedMs, body };
+  // Another one each time: receivers leave out what they know.
+  const id = `test_${randomBytes(12).toString('base64url')}`;
+  const request = webhookRequest(consumer.definition, [record], epoch, startedMs, id);
+  const sent = await sender.send(request);
+  const { outcome } = classify(sent, clock.nowMs());
+  const known = { subscription: consumer.id, number: nextAttempt(), epoch, attempt: 1, startedMs, outcome };
+  const attempt = attemptWithoutEvent({ ...known, detail: sent.detail }, request, sent);
+  store.enqueue([{ kind: 'attempt', attempt }]);
+  return attempt;
+}
+
+/** In the data, since that is in what is signed whatever the dialect and the format. What is no object comes within one. */
+function markedAsTest(data: string): string {
+  const value: unknown = JSON.parse(data);
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return JSON.stringify(isObject ? Object.assign({ test: true }, value, { test: true }) : { test: true, data: value });
+}

@@ -1,0 +1,343 @@
+import { performance } from 'node:perf_hooks';
+import type { Clock, StoredRecord } from '../../core/ports.ts';
+import type { SubscriptionDefinition, WebhookDelivery } from '../state/definition.ts';
+import type { Lane } from '../state/lane.ts';
+import type { EndpointLimiter } from '../state/endpoint-limiter.ts';
+import type { Sender, SendResult } from '../state/ports.ts';
+import type { AckTracker } from '../state/ack-tracker.ts';
+import { withJitter } from '../state/retry.ts';
+import { DeadlineTimer } from '../engine/deadline-timer.ts';
+import { assembleRequest, handedOutRecords, type UnsendableLanes } from './assemble-request.ts';
+import { BackfillThrottle } from './backfill-throttle.ts';
+import type { InFlightRequest } from './in-flight-request.ts';
+import type { InFlightJournal } from './in-flight-journal.ts';
+import { isGap } from '../engine/gap.ts';
+import { OutcomeHandler, type WebhookMetrics, type OutcomeHandlerParts } from './outcome-handler.ts';
+import type { DurableConsumer, Executor } from '../engine/durable-consumer.ts';
+import { limiterOf } from './limiter-of.ts';
+import type { CrashQuarantine } from './crash-quarantine.ts';
+import { FairScheduler } from '../engine/fair-scheduler.ts';
+
+export interface WebhookDispatcherParts extends OutcomeHandlerParts {
+  readonly sender: Sender;
+  readonly clock: Clock;
+  readonly inFlightJournal: InFlightJournal;
+  readonly quarantine: CrashQuarantine;
+  /** How many times faster than on the wall time passes for the clock. */
+  readonly speed: number;
+  /** Events written to live consumers, in all. */
+  readonly liveEvents: () => number;
+  readonly logger: { warn(fields: object, message: string): void };
+}
+
+/** Events in memory for each request that may be under way: enough that channels follow on each other. */
+const BUFFERED_PER_REQUEST = 8;
+/** Open events of an endpoint at which everything fails: enough to find out when it is back. */
+const FAILING_OPEN_MAX = 16;
+/** Open events of a replay, which are in memory alone. */
+const REPLAY_OPEN_MAX = 256;
+/** How soon a line looks again that has given way. */
+const THROTTLED_RETRY_MS = 5;
+/** How soon a store that is behind is asked again. */
+const STORE_RETRY_MS = 100;
+
+/**
+ * Sends webhooks: takes lines in turn, and begins as many requests of each as its endpoint takes. What is known to go well has room kept
+ * for it from what is not.
+ */
+export class WebhookDispatcher implements Executor {
+  readonly #parts: WebhookDispatcherParts;
+  readonly #scheduler: FairScheduler;
+  readonly #timer: DeadlineTimer;
+  readonly #backfillThrottle: BackfillThrottle;
+  readonly #outcomeHandler: OutcomeHandler;
+
+  constructor(parts: WebhookDispatcherParts) {
+    this.#parts = parts;
+    this.#scheduler = new FairScheduler(parts.settings.requestsMax, (consumer, quantum) =>
+      this.#serve(consumer, quantum),
+    );
+    this.#backfillThrottle = new BackfillThrottle({
+      nowMs: () => performance.now(),
+      idleMs: () => performance.eventLoopUtilization().idle,
+      liveEvents: parts.liveEvents,
+    });
+    this.#timer = new DeadlineTimer(parts.clock, parts.speed, (consumer) => this.schedule(consumer));
+    this.#outcomeHandler = new OutcomeHandler(parts);
+  }
+
+  get metrics(): WebhookMetrics {
+    return this.#outcomeHandler.metrics;
+  }
+
+  get inFlight(): number {
+    return this.#scheduler.inFlight;
+  }
+
+  /** Puts it on the list; what is to be done for it is found out when its turn comes. */
+  schedule(consumer: DurableConsumer): void {
+    this.#scheduler.schedule(consumer);
+  }
+
+  scheduleWoken(consumer: DurableConsumer): void {
+    this.#scheduler.scheduleWoken(consumer);
+  }
+
+  /** Takes a line off: nothing more is begun for it, and what is under way no longer counts. */
+  remove(consumer: DurableConsumer): void {
+    this.#timer.remove(consumer);
+    this.#parts.checkpoints.forget(consumer);
+  }
+
+  /** From now on it is only tried now and then. */
+  suspend(consumer: DurableConsumer): void {
+    const { clock, random, settings } = this.#parts;
+    consumer.nextProbeMs = clock.nowMs() + withJitter(settings.probeSeconds * 1000, random.fraction());
+    this.schedule(consumer);
+  }
+
+  /** Begins nothing more; resolves when nothing is under way, or when the time is over. */
+  close(timeoutMs: number): Promise<void> {
+    this.#timer.close();
+    return this.#scheduler.close(timeoutMs);
+  }
+
+  /** Begins what may be begun for a line; says how many requests. */
+  #serve(consumer: DurableConsumer, quantum: number): number {
+    const { primary } = consumer;
+    const { quarantine } = this.#parts;
+    if (quarantine.size > 0 && quarantine.isHeld(primary)) return 0;
+    const nowMs = this.#parts.clock.nowMs();
+    if (primary.status.state === 'suspended') return consumer === primary ? this.#sendProbe(consumer, nowMs) : 0;
+    if (!primary.isActive || consumer.isQuiet()) return 0;
+    const limiter = limiterOf(primary, nowMs);
+    const { tracker } = consumer;
+    tracker.advance(nowMs);
+    const quantumMax = quarantine.size > 0 ? quarantine.allowedRequests(primary, quantum) : quantum;
+    const available = this.#parts.store.isOverloaded
+      ? 0
+      : Math.min(quantumMax, limiter.availableSlots(primary.inFlight, nowMs));
+    const started = available > 0 ? this.#startRequests(consumer, tracker, limiter, available, nowMs) : 0;
+    if (available <= 0) consumer.readLanes();
+    this.#scheduleNext(consumer, tracker, limiter, started === quantum, nowMs);
+    // Thousands may have been woken for nothing, or have just begun.
+    if (started === 0 && consumer.isLive && consumer === primary) consumer.releaseMemory();
+    // A replay may come to its end without anything coming back.
+    if (consumer.replayOf?.replay.isDone === false && consumer.hasReachedReplayEnd && tracker.size === 0)
+      this.#parts.checkpoints.markDirty(consumer);
+    return started;
+  }
+
+  #startRequests(
+    consumer: DurableConsumer,
+    tracker: AckTracker,
+    limiter: EndpointLimiter,
+    available: number,
+    nowMs: number,
+  ): number {
+    const { settings } = this.#parts;
+    const { batch } = consumer.definition.delivery as WebhookDelivery;
+    const bufferedMax = Math.max(limiter.concurrency * BUFFERED_PER_REQUEST, (batch?.countMax ?? 0) * 2);
+    const openMax = Math.min(
+      settings.openEventsMax,
+      limiter.isFailing ? FAILING_OPEN_MAX : consumer === consumer.primary ? Infinity : REPLAY_OPEN_MAX,
+    );
+    consumer.fill(bufferedMax, openMax);
+    const startedMs = performance.now();
+    // What keeps up goes at once; what catches up gives way to those who are live.
+    const isBehind = !consumer.isLive;
+    const allowed = isBehind ? Math.min(available, this.#backfillThrottle.availableRequests()) : available;
+    let started = 0;
+    while (started < allowed) {
+      const lanes = batch === undefined ? asList(tracker.next()) : this.#collectBatch(consumer, tracker, batch, nowMs);
+      if (lanes !== undefined) {
+        this.#startRequest(consumer, tracker, lanes, nowMs);
+        started++;
+      } else if (!tracker.hasReady && tracker.bufferedCount >= bufferedMax && tracker.freeMemory())
+        consumer.fill(bufferedMax, openMax);
+      else break;
+    }
+    if (isBehind) this.#backfillThrottle.onStarted(started, performance.now() - startedMs);
+    if (allowed < available) consumer.isThrottled = true;
+    // So much is open that nothing new is taken up, and nothing is due: one of it shows whether the endpoint is back.
+    if (started === 0 && limiter.isFailing && consumer.inFlight === 0 && tracker.waiting >= openMax) {
+      consumer.probeLane = tracker.takeProbe();
+      consumer.readLanes();
+    }
+    return started;
+  }
+
+  /** The lanes of the next batch, if it is full or has been waited for long enough. */
+  #collectBatch(
+    consumer: DurableConsumer,
+    tracker: AckTracker,
+    { countMax, waitMs }: NonNullable<WebhookDelivery['batch']>,
+    nowMs: number,
+  ): readonly Lane[] | undefined {
+    if (!tracker.hasReady) {
+      consumer.batchStartedMs = 0;
+      return undefined;
+    }
+    if (consumer.batchStartedMs === 0) consumer.batchStartedMs = nowMs;
+    if (nowMs < consumer.batchStartedMs + waitMs && tracker.countReady(countMax) < countMax) return undefined;
+    consumer.batchStartedMs = 0;
+    const lanes: Lane[] = [];
+    for (let count = 0; count < countMax;) {
+      const lane = tracker.next(countMax - count);
+      if (lane === undefined) break;
+      lanes.push(lane);
+      count += lane.handedOutCount;
+    }
+    return lanes;
+  }
+
+  /** Tries a suspended endpoint with its oldest event, now and then. */
+  #sendProbe(consumer: DurableConsumer, nowMs: number): number {
+    if (consumer.inFlight > 0) return 0;
+    if (this.#parts.store.isOverloaded) consumer.nextProbeMs = Math.max(consumer.nextProbeMs, nowMs + STORE_RETRY_MS);
+    if (nowMs < consumer.nextProbeMs) {
+      this.#timer.set(consumer, consumer.nextProbeMs);
+      return 0;
+    }
+    const { tracker } = consumer;
+    consumer.readLanes();
+    // What it was to be tried with could not be read.
+    if (consumer.probeLane?.phase === 'waiting') consumer.probeLane = undefined;
+    let lane = tracker.next();
+    if (lane === undefined && consumer.probeLane === undefined) {
+      consumer.probeLane = tracker.takeProbe();
+      if (consumer.probeLane === undefined) consumer.fill(1, Infinity);
+      else consumer.readLanes();
+      lane = tracker.next();
+    }
+    if (lane === undefined) return 0;
+    consumer.probeLane = lane;
+    this.#startRequest(consumer, tracker, [lane], nowMs);
+    return 1;
+  }
+
+  /** When the line is looked at again, though nothing comes back and nothing is published. */
+  #scheduleNext(
+    consumer: DurableConsumer,
+    tracker: AckTracker,
+    limiter: EndpointLimiter,
+    isQuantumUsed: boolean,
+    nowMs: number,
+  ): void {
+    const { inFlight } = consumer.primary;
+    if (isQuantumUsed && limiter.availableSlots(inFlight, nowMs) > 0) return this.schedule(consumer);
+    const mayTake = !consumer.isLive && !consumer.isReading && !tracker.isBlockedByGap;
+    const hasMore = tracker.hasReady || (mayTake && tracker.waiting < this.#parts.settings.openEventsMax);
+    let nextMs = Math.max(tracker.nextMs, limiter.backoffUntilMs);
+    if (hasMore) nextMs = Math.min(nextMs, limiter.nextAvailableMs(inFlight, nowMs));
+    if (consumer.batchStartedMs > 0) {
+      const { batch } = consumer.definition.delivery as WebhookDelivery;
+      nextMs = Math.min(nextMs, consumer.batchStartedMs + (batch?.waitMs ?? 0));
+    }
+    // Held back by something that tells nobody when it is over: it is asked again.
+    if (consumer.isThrottled || (hasMore && this.#parts.store.isOverloaded)) nextMs = Math.min(nextMs, nowMs);
+    // What it could do now it has just not done: something else has to happen first.
+    const retryAfterMs = consumer.isThrottled ? THROTTLED_RETRY_MS : STORE_RETRY_MS;
+    consumer.isThrottled = false;
+    this.#timer.set(consumer, nextMs <= nowMs ? nowMs + retryAfterMs : nextMs);
+  }
+
+  #startRequest(consumer: DurableConsumer, tracker: AckTracker, lanes: readonly Lane[], nowMs: number): void {
+    const { sender, epoch, checkpoints, inFlightJournal } = this.#parts;
+    const { primary } = consumer;
+    if (!lanes.every(({ channel }) => consumer.hasChannel(channel)))
+      return this.#leaveOut(consumer, tracker, lanes, nowMs);
+    const limiter = limiterOf(primary, nowMs);
+    const records = handedOutRecords(tracker, lanes);
+    if (isGapForWebSub(consumer.definition, records)) {
+      for (const lane of lanes) tracker.complete(lane);
+      checkpoints.markDirty(consumer);
+      return this.schedule(consumer);
+    }
+    const [first] = lanes;
+    const isProbe = first === consumer.probeLane;
+    consumer.probeLane = undefined;
+    const assembled = assembleRequest(consumer.definition, tracker, lanes, records, epoch, nowMs);
+    if ('broken' in assembled) return this.#deadLetterUnsendable(consumer, tracker, lanes, assembled, nowMs);
+    const { request } = assembled;
+    const isUnproven = !limiter.isHealthy;
+    const journalSlot = inFlightJournal.onStarted(primary.id, (records[0] as StoredRecord).position);
+    const inFlightRequest: InFlightRequest = {
+      consumer,
+      tracker,
+      lanes,
+      records,
+      request,
+      startedMs: nowMs,
+      isUnproven,
+      isProbe,
+      journalSlot,
+    };
+    primary.inFlight++;
+    this.#scheduler.onStarted(isUnproven);
+    limiter.consumeTokens(records.length);
+    sender.send(request).then((sent) => this.#onCompleted(inFlightRequest, sent));
+  }
+
+  /** What is of channels that the subscription no longer has is sent nowhere; what was to go with it goes without it. */
+  #leaveOut(line: DurableConsumer, progress: AckTracker, lanes: readonly Lane[], nowMs: number): void {
+    const { deadLetters, checkpoints: notes } = this.#parts;
+    const others = lanes.filter(({ channel }) => line.hasChannel(channel));
+    for (const lane of lanes) {
+      if (others.includes(lane)) continue;
+      if (lane === line.probeLane) line.probeLane = undefined;
+      deadLetters.leaveOut(line, progress, lane, nowMs);
+    }
+    if (others.length > 0) return this.#startRequest(line, progress, others, nowMs);
+    notes.markDirty(line);
+    this.schedule(line);
+  }
+
+  /** What can never be sent is a dead letter at once, and holds up nothing; what was to go with it goes without it. */
+  #deadLetterUnsendable(
+    consumer: DurableConsumer,
+    tracker: AckTracker,
+    lanes: readonly Lane[],
+    { broken, error }: UnsendableLanes,
+    nowMs: number,
+  ): void {
+    const { deadLetters, logger, checkpoints } = this.#parts;
+    logger.warn({ subscription: consumer.id, error: String(error) }, 'no webhook can be made of an event');
+    for (const lane of broken)
+      deadLetters.add(consumer, tracker, lane, 'request', `No request can be made of it: ${String(error)}`, nowMs);
+    const others = lanes.filter((lane) => !broken.includes(lane));
+    if (others.length > 0) return this.#startRequest(consumer, tracker, others, nowMs);
+    checkpoints.markDirty(consumer);
+    this.schedule(consumer);
+  }
+
+  #onCompleted(inFlightRequest: InFlightRequest, sent: SendResult): void {
+    const { consumer, isUnproven, journalSlot, records } = inFlightRequest;
+    const { primary } = consumer;
+    const { inFlightJournal, quarantine } = this.#parts;
+    inFlightJournal.onEnded(journalSlot);
+    if (quarantine.size > 0)
+      quarantine.onCompleted(
+        primary,
+        records.map(({ position }) => position),
+      );
+    primary.inFlight--;
+    this.#scheduler.onCompleted(isUnproven);
+    this.#outcomeHandler.onCompleted(inFlightRequest, sent, this.#parts.clock.nowMs());
+    // What has come back leaves room for the others that share it first, so that they take turns.
+    if (primary !== consumer) this.schedule(primary);
+    if (primary.replayConsumers !== undefined)
+      for (const replay of primary.replayConsumers) if (replay !== consumer) this.schedule(replay);
+    this.schedule(consumer);
+    this.#scheduler.resume();
+  }
+}
+
+function asList(lane: Lane | undefined): readonly Lane[] | undefined {
+  return lane === undefined ? undefined : [lane];
+}
+
+/** A subscriber of WebSub is sent the topic's content, and nothing else (PROTOCOL.md section 14.7). */
+function isGapForWebSub({ delivery }: SubscriptionDefinition, records: readonly StoredRecord[]): boolean {
+  return delivery.kind === 'webhook' && delivery.dialect === 'websub' && records.every(isGap);
+}

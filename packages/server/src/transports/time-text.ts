@@ -1,4 +1,0 @@
-/** Milliseconds since 1970 as RFC 3339; `null` for never. */
-export function timeText(timeMs: number | undefined): string | null {
-  return timeMs === undefined ? null : new Date(timeMs).toISOString();
-}

@@ -1,6 +1,0 @@
-import { PolycastError } from '@polycast/protocol';
-
-/** What is wrong with a member of an operation. */
-export function invalidMember(member: string, why: string): PolycastError {
-  return new PolycastError('invalid_message', `"${member}" ${why}.`, { member });
-}
