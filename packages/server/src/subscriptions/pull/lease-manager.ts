@@ -15,15 +15,15 @@ export interface LeaseManagerParts {
   readonly checkpoints: CheckpointScheduler;
   readonly clock: Clock;
   readonly random: Random;
-  /** How many times faster than on the wall time passes for the clock. */
+  /** How many times faster the clock runs than real time. */
   readonly speed: number;
   readonly settings: SubscriptionSettings;
-  /** The line of an id; `undefined`: there is none. */
+  /** The consumer of a subscription's id; `undefined` if there is none. */
   readonly find: (subscription: string) => DurableConsumer | undefined;
   readonly deadLetters: DeadLetters;
 }
 
-/** What has been counted since it began. */
+/** Counters since the start of the hub. */
 export interface PullMetrics {
   leased: number;
   redelivered: number;
@@ -32,12 +32,15 @@ export interface PullMetrics {
   leasesOver: number;
 }
 
-/** How soon a store that is behind is asked again. */
+/** Delay before an overloaded store is checked again. */
 const STORE_RETRY_MS = 100;
 
 /**
- * Hands events to workers who ask (PROTOCOL.md section 14.6). A subscription that nobody pulls from, and of which nothing is leased, costs
- * nothing here; what was given out and neither acknowledged nor given back comes due by the clock.
+ * The lease manager hands events to workers that pull, under leases (PROTOCOL.md section 14.6).
+ * Example: a worker leases event 7 for 30 s. Without an acknowledgement, event 7 is due again after
+ * 30 s and another worker may receive it.
+ *
+ * A subscription without leases and without waiting workers uses no resources here.
  */
 export class LeaseManager implements PullConsumer, Executor {
   readonly #parts: LeaseManagerParts;
@@ -61,7 +64,7 @@ export class LeaseManager implements PullConsumer, Executor {
     this.#createLeaseId = () => createLeaseId(parts.random);
   }
 
-  /** Subscriptions that something is leased of, or that somebody waits for. */
+  /** Number of subscriptions with leases, waiting workers or other state here. */
   get queueCount(): number {
     return this.#queues.size;
   }
@@ -70,7 +73,7 @@ export class LeaseManager implements PullConsumer, Executor {
     const consumer = this.#consumer(subscription);
     if (!consumer.isActive) throw notActiveError(consumer);
     const queue = this.#queueOf(consumer);
-    // Who waits already is first.
+    // Workers that already wait come first.
     const events = queue.waiters.size > 0 ? NO_EVENTS : this.#lease(queue, options);
     if (events.length > 0 || signal.aborted || this.#isClosed) return events;
     if (options.waitMs <= 0 && !queue.hasReadsInFlight) return this.#forgetIfIdle(queue);
@@ -129,12 +132,18 @@ export class LeaseManager implements PullConsumer, Executor {
     return outcomes;
   }
 
-  /** In whatever order: each has its own workers, and waits for no other. */
+  /**
+   * The order of wake-ups does not matter: each consumer has its own workers and waits for no
+   * other.
+   */
   scheduleWoken(consumer: DurableConsumer): void {
     this.schedule(consumer);
   }
 
-  /** There may be something for those who wait, or a lease may be over. Does no more than take note. */
+  /**
+   * Queues a consumer for the next turn, as it may have events for waiting workers or expired
+   * leases. Only adds it to a list.
+   */
   schedule(consumer: DurableConsumer): void {
     if (consumer.isQueued || (!consumer.hasTracker && !this.#queues.has(consumer))) return;
     consumer.isQueued = true;
@@ -144,13 +153,13 @@ export class LeaseManager implements PullConsumer, Executor {
     setImmediate(this.#runTurn);
   }
 
-  /** Something else is asked for than before. */
+  /** Called when the definition of a subscription has changed. */
   onRedefined(consumer: DurableConsumer): void {
     this.#queues.get(consumer)?.onRedefined();
     this.schedule(consumer);
   }
 
-  /** A line is no more: nobody waits for it any longer. */
+  /** Removes a consumer and rejects its waiting workers. */
   remove(consumer: DurableConsumer): void {
     this.#timer.remove(consumer);
     this.#parts.checkpoints.forget(consumer);
@@ -159,7 +168,7 @@ export class LeaseManager implements PullConsumer, Executor {
     if (queue !== undefined) rejectAll(queue, new PolycastError('not_found', 'The subscription was removed.'));
   }
 
-  /** Nobody waits any more: who asks gets what there is. */
+  /** Ends all waits. From then on each pull returns only the events that are ready. */
   close(): void {
     this.#isClosed = true;
     this.#timer.close();
@@ -230,7 +239,7 @@ export class LeaseManager implements PullConsumer, Executor {
       waiter.resolve(NO_EVENTS);
       this.#forgetIfIdle(queue);
     };
-    // All waits of one length share a timer of Node's.
+    // Node uses one timer list for all waits of the same length.
     const timer =
       isImmediate || options.waitMs === Infinity
         ? undefined
@@ -243,7 +252,7 @@ export class LeaseManager implements PullConsumer, Executor {
     return promise;
   }
 
-  /** When the line is looked at again, though nothing is published or acknowledged. */
+  /** Sets the time of the next turn, in case no event and no acknowledgement causes one earlier. */
   #scheduleNext(queue: PullQueue): void {
     const { consumer } = queue;
     const { clock, store } = this.#parts;
@@ -254,13 +263,13 @@ export class LeaseManager implements PullConsumer, Executor {
     this.#forgetIfIdle(queue);
   }
 
-  /** Forgets what nobody needs. */
+  /** Deletes the queue if it has no state to keep. */
   #forgetIfIdle(queue: PullQueue): readonly LeasedEvent[] {
     if (queue.isIdle) this.#queues.delete(queue.consumer);
     return NO_EVENTS;
   }
 
-  /** Leases that are over, and what was to wait until now. */
+  /** Ends expired leases and makes lanes ready whose time has come. */
   #advance(queue: PullQueue): void {
     const { consumer } = queue;
     if (!consumer.hasTracker) return;
@@ -292,7 +301,9 @@ export class LeaseManager implements PullConsumer, Executor {
     return outcomes;
   }
 
-  /** It is given out again, at a time; or it has been so often enough. */
+  /**
+   * Schedules another delivery at `dueMs`, or adds a dead letter after `deliveriesMax` deliveries.
+   */
   #redeliver(consumer: DurableConsumer, lane: Lane, dueMs: number, reason: string): void {
     const { deliveriesMax } = consumer.definition.delivery as PullDelivery;
     if (lane.attempts < deliveriesMax) return consumer.tracker.retry(lane, dueMs);
@@ -330,7 +341,10 @@ function rejectAll({ waiters, watchers }: PullQueue, error: PolycastError): void
   for (const onClosed of watchers) onClosed(error);
 }
 
-/** None begins with a hyphen: on a command line that would be an option (PROTOCOL.md section 14.6). */
+/**
+ * No lease id begins with a hyphen, because a command line reads that as an option (PROTOCOL.md
+ * section 14.6).
+ */
 function createLeaseId(random: LeaseManagerParts['random']): string {
   let name = random.token();
   while (name.startsWith('-')) name = random.token();

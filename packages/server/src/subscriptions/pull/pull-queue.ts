@@ -7,27 +7,30 @@ import type { AckTracker } from '../state/ack-tracker.ts';
 import type { DurableConsumer } from '../engine/durable-consumer.ts';
 import { RateLimiter } from './rate-limiter.ts';
 
-/** A worker that found nothing. */
+/** A pull request of a worker that waits for events. */
 export interface Waiter {
   readonly options: PullOptions;
-  /** It waits for nothing but what is being read already. */
+  /** Whether it waits only for reads that are already in progress. */
   readonly isImmediate: boolean;
   resolve(events: readonly LeasedEvent[]): void;
   reject(error: unknown): void;
 }
 
-/** Events in memory that nobody has yet; bounded in bytes by the line as well. */
+/** Most events in memory that are not leased. The consumer also bounds their bytes. */
 const BUFFERED_MAX = 1024;
 
-/** What is leased of one pull subscription, and who waits for more. */
+/** The leases of one pull subscription, and the workers that wait for its events. */
 export class PullQueue {
   readonly consumer: DurableConsumer;
-  /** Those that came first are first. */
+  /** In the order of arrival. */
   readonly waiters: Set<Waiter> = new Set();
-  /** Those who wait for nothing now, and are told when it cannot be pulled from any more. */
+  /**
+   * Callbacks of clients that do not wait at present. They are called when the subscription can no
+   * longer be pulled.
+   */
   readonly watchers: Set<(error: PolycastError) => void> = new Set();
   readonly #leases = new Map<string, Lane>();
-  /** What the leases are of: a line may begin another one. */
+  /** The tracker that the leases belong to. The consumer may replace its tracker. */
   #tracker: AckTracker | undefined;
   #rateLimiter: RateLimiter;
 
@@ -36,7 +39,7 @@ export class PullQueue {
     this.#rateLimiter = new RateLimiter(consumer.definition.ratePerSecond);
   }
 
-  /** Nothing is lost by forgetting it. */
+  /** Whether the queue may be deleted without loss. */
   get isIdle(): boolean {
     return (
       this.waiters.size === 0 &&
@@ -50,14 +53,14 @@ export class PullQueue {
     return this.#currentLeases.size;
   }
 
-  /** Other wishes. */
+  /** Called when the definition has changed. */
   onRedefined(): void {
     this.#rateLimiter = new RateLimiter(this.consumer.definition.ratePerSecond);
   }
 
   /**
-   * Up to as many as are wished for and may be leased now, each with a name of its own.
-   * @param leaveOut takes what is of a channel that the subscription no longer has
+   * Leases as many events as the options and the limits allow, each with its own lease id.
+   * @param leaveOut takes a lane of a channel that the subscription no longer has
    */
   lease(
     { countMax, bytesMax, leaseMs }: PullOptions,
@@ -87,7 +90,8 @@ export class PullQueue {
       const leaseId = createLeaseId();
       tracker.lease(lane, leaseId, endsMs);
       lane.leasedMs = nowMs;
-      // Leases may be long, and many: if it has to be given out again, it is read again.
+      // Leases may be long and numerous, so payloads are not kept. Another delivery reads the event
+      // again.
       tracker.releaseHeadPayload(lane);
       leases.set(leaseId, lane);
       bytes += body.length;
@@ -97,7 +101,10 @@ export class PullQueue {
     return events;
   }
 
-  /** When there may be something to hand out that there is not now, though nothing is published or acknowledged. */
+  /**
+   * Time at which more events may be available, although none is published or acknowledged until
+   * then.
+   */
   nextMs(nowMs: number): number {
     if (this.waiters.size === 0 || !this.consumer.hasTracker) return Infinity;
     const { consumer } = this;
@@ -105,7 +112,7 @@ export class PullQueue {
     return hasMore && this.#rateLimiter.available(nowMs) < 1 ? this.#rateLimiter.nextAvailableMs : Infinity;
   }
 
-  /** Whether something is being read that may turn out to be for whoever waits. */
+  /** Whether a read is in progress that may bring events for waiting workers. */
   get hasReadsInFlight(): boolean {
     const { consumer } = this;
     if (consumer.isReading) return true;
@@ -113,14 +120,17 @@ export class PullQueue {
     return false;
   }
 
-  /** Takes a lease from who has it; `undefined` when nobody has it. */
+  /** Removes a lease from its worker; `undefined` if the lease does not exist. */
   reclaim(lease: string): Lane | undefined {
     const lane = this.#currentLeases.get(lease);
     if (lane !== undefined) this.#leases.delete(lease);
     return lane;
   }
 
-  /** The same for all leases of events up to and with a position. */
+  /**
+   * Removes the leases of all events up to and including `position`. Returns their lanes in log
+   * order.
+   */
   reclaimThrough(position: Position): readonly Lane[] {
     const lanes: Lane[] = [];
     for (const [lease, lane] of this.#currentLeases) {
@@ -131,7 +141,7 @@ export class PullQueue {
     return lanes.toSorted((one, other) => one.position - other.position);
   }
 
-  /** Whether somebody has it. */
+  /** The lane of a lease; `undefined` if the lease does not exist. */
   find(lease: string): Lane | undefined {
     return this.#currentLeases.get(lease);
   }
@@ -153,7 +163,7 @@ export class PullQueue {
     consumer.fill(BUFFERED_MAX, openMax);
     const lane = tracker.next();
     if (lane !== undefined || consumer.isLive || consumer.isReading) return lane;
-    // What one channel has piled up is not in the way of the others.
+    // Events buffered for one channel must not block the other channels.
     if (!tracker.freeMemory()) return undefined;
     consumer.fill(BUFFERED_MAX, openMax);
     return tracker.next();

@@ -1,10 +1,13 @@
-/** How many events may be handed out, when there is a bound in a second: what was saved up is a tenth of a second's worth. */
+/**
+ * Bounds the events per second that are handed out. Unused capacity is saved for at most a tenth of
+ * a second, or for one event.
+ */
 export class RateLimiter {
   readonly #perSecond: number;
   #tokens: number;
   #sinceMs = 0;
 
-  /** @param perSecond `undefined`: as many as there are */
+  /** @param perSecond `undefined` for no bound */
   constructor(perSecond: number | undefined) {
     this.#perSecond = perSecond ?? Infinity;
     this.#tokens = this.#burst;
@@ -14,7 +17,7 @@ export class RateLimiter {
     return this.#perSecond !== Infinity;
   }
 
-  /** How many may go now. */
+  /** Number of events that may be handed out now. */
   available(nowMs: number): number {
     if (!this.isBounded) return Infinity;
     const elapsedMs = Math.max(0, nowMs - this.#sinceMs);
@@ -27,7 +30,7 @@ export class RateLimiter {
     if (this.isBounded) this.#tokens -= count;
   }
 
-  /** When there is room for one, as of the last `room`. */
+  /** Time at which one event may be handed out, as of the last `available` call. */
   get nextAvailableMs(): number {
     if (!this.isBounded || this.#tokens + ROUNDING_TOLERANCE >= 1) return this.#sinceMs;
     return this.#sinceMs + Math.max(1, Math.ceil(((1 - this.#tokens) / this.#perSecond) * 1000));
@@ -38,5 +41,5 @@ export class RateLimiter {
   }
 }
 
-/** What sums of fractions may be off by. */
+/** Tolerance for rounding errors in sums of fractions. */
 const ROUNDING_TOLERANCE = 1e-6;

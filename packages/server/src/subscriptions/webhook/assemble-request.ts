@@ -5,7 +5,7 @@ import type { SendRequest } from '../state/ports.ts';
 import type { AckTracker } from '../state/ack-tracker.ts';
 import { webhookRequest } from './request/webhook-request.ts';
 
-/** A request; or lanes of each of which no request can be made, for their first event. */
+/** A request, or the lanes whose first event fits into no request. */
 export type AssembledRequest = { readonly request: SendRequest } | UnsendableLanes;
 
 export interface UnsendableLanes {
@@ -14,8 +14,9 @@ export interface UnsendableLanes {
 }
 
 /**
- * Makes the request of what was handed out. Where that fails, the lanes whose first event is at fault are `broken`, all of them when no
- * single event is; from then on each of the other lanes hands out only the events in front of the first that is at fault.
+ * Assembles the request of the events that were handed out. On failure, `broken` contains the lanes
+ * whose first event is at fault, or all lanes if no single event is. Each other lane with such an
+ * event then hands out only the events in front of it.
  */
 export function assembleRequest(
   definition: SubscriptionDefinition,
@@ -39,7 +40,7 @@ export function assembleRequest(
   }
 }
 
-/** What lanes hand out, in the order of the log. */
+/** The events that the lanes hand out, in log order. */
 export function handedOutRecords(tracker: AckTracker, lanes: readonly Lane[]): StoredRecord[] {
   const records: StoredRecord[] = [];
   for (const lane of lanes) tracker.collectHandedOut(lane, records);

@@ -2,7 +2,7 @@ import type { Attempt, SendRequest, SendResult } from '../state/ports.ts';
 import type { InFlightRequest } from './in-flight-request.ts';
 import { isGap } from '../engine/gap.ts';
 
-/** What is kept of a request that has come back; to be asked for before its lanes move on. */
+/** The record of a completed request. Call it before the state of its lanes changes. */
 export function attemptOf(
   { consumer, lanes, records, request, startedMs }: InFlightRequest,
   epoch: string,
@@ -10,7 +10,7 @@ export function attemptOf(
   sent: SendResult,
   outcome: Attempt['outcome'],
 ): Attempt {
-  // A gap stands at no event's place.
+  // A gap is at the position of no event.
   const events = records.filter((record) => !isGap(record));
   const [position = 0, ...others] = events.map((record) => record.position);
   return {
@@ -31,7 +31,7 @@ export function attemptOf(
   };
 }
 
-/** What is kept of a request with something that is in no log: a question, or a sample. */
+/** The record of a request without an event of the log: a verification or a sample. */
 export function attemptWithoutEvent(
   known: Pick<Attempt, 'subscription' | 'number' | 'epoch' | 'attempt' | 'startedMs' | 'outcome' | 'detail'>,
   request: Pick<SendRequest, 'url' | 'headers' | 'body'>,
@@ -53,7 +53,7 @@ function recordedRequest({ url, headers, body }: Pick<SendRequest, 'url' | 'head
   return { url, headers, bodyBytes: body?.length ?? 0 };
 }
 
-/** Of an answer from inside nothing is shown (PROTOCOL.md section 14.3). */
+/** A response from a private address is not recorded (PROTOCOL.md section 14.3). */
 function recordedResponse({ answer, isPrivateAddress }: SendResult): Attempt['answer'] {
   return isPrivateAddress ? undefined : answer;
 }

@@ -1,41 +1,47 @@
-/** What the courtesy is judged by. */
+/** The measurements that the throttle reads. */
 export interface BackfillThrottleInputs {
-  /** Milliseconds of a clock that never goes back, with fractions. */
+  /** Milliseconds of a monotonic clock, with fractions. */
   readonly nowMs: () => number;
-  /** For how long the event loop has had nothing to do, in all, in milliseconds. */
+  /** Total idle time of the event loop, in milliseconds. */
   readonly idleMs: () => number;
-  /** Events written to live consumers, in all. */
+  /** Total number of events written to live consumers. */
   readonly liveEvents: () => number;
 }
 
-/** How often it is judged anew. */
+/** Interval of the measurements. */
 const SAMPLE_INTERVAL_MS = 100;
-/** The event loop counts as full when less of its time than this is left. */
+/** The event loop is full when a smaller part of its time is idle. */
 const IDLE_FRACTION_MIN = 0.1;
-/** Events written to live consumers in a second: fewer are no crowd that could be kept waiting. */
+/** Events per second written to live consumers: below this rate, nothing is throttled. */
 const LIVE_EVENTS_PER_SECOND_MIN = 5000;
-/** Of the time of the event loop: the least that catching up is left with; and by how much it changes. */
+/**
+ * Fractions of the event loop's time: the smallest share of backfill, and the step of its growth.
+ */
 const SHARE_MIN = 0.1;
 const SHARE_STEP = 0.05;
 const SHARE_DECREASE_FACTOR = 0.7;
-/** What a request costs in all, by what it costs to begin it: its answer, its socket, its payload from the log. */
+/**
+ * Total cost of a request (response, socket, payload from the log) in relation to the cost of its
+ * start.
+ */
 const COST_FACTOR = 3;
 const COST_FIRST_MS = 0.08;
-/** How much of what it cost the last time goes into what it is taken to cost. */
+/** Weight of the newest measurement in the moving average of the cost. */
 const COST_WEIGHT = 0.05;
 
 /**
- * Whoever catches up with a long backlog gives way to those who are live: while the event loop is full and many are live, what it takes of
- * the loop's time falls, and rises again by steps. What keeps up is never held back.
+ * The backfill throttle slows consumers that are behind, in favour of live consumers. While the
+ * event loop is full and many events go to live consumers, the share of backfill falls to 70 %
+ * every 100 ms. Later it rises in steps. Live consumers are never throttled.
  */
 export class BackfillThrottle {
   readonly #inputs: BackfillThrottleInputs;
   #share = 1;
   #costMs = COST_FIRST_MS;
-  /** Of the event loop's time, what requests may still be begun with; and when it last grew. */
+  /** Time of the event loop that new requests may still use, and the time of its last refill. */
   #allowanceMs = 0;
   #refilledMs = 0;
-  /** As of the last look; the first one finds out only where it begins. */
+  /** Values of the last measurement. The first one only sets the base. */
   #sampledMs = -Infinity;
   #idleMs = 0;
   #liveEvents = 0;
@@ -44,7 +50,7 @@ export class BackfillThrottle {
     this.#inputs = inputs;
   }
 
-  /** How many requests of a backlog may be begun now; Infinity while nobody is kept waiting by them. */
+  /** Number of backlog requests that may begin now; Infinity while the throttle is open. */
   availableRequests(): number {
     const nowMs = this.#inputs.nowMs();
     if (nowMs - this.#sampledMs >= SAMPLE_INTERVAL_MS) this.#sample(nowMs);
@@ -57,7 +63,7 @@ export class BackfillThrottle {
     return Math.max(0, Math.floor(this.#allowanceMs / this.#costMs));
   }
 
-  /** So many were begun, in so long. */
+  /** Reports that `count` requests began within `durationMs`. */
   onStarted(count: number, durationMs: number): void {
     if (count === 0) return;
     this.#costMs += ((durationMs / count) * COST_FACTOR - this.#costMs) * COST_WEIGHT;
@@ -69,7 +75,7 @@ export class BackfillThrottle {
     const durationMs = nowMs - this.#sampledMs;
     const idle = idleMs();
     const live = liveEvents();
-    // The first time says nothing: what is compared with lies in no past.
+    // The first measurement has no previous one to compare with.
     const isFull = durationMs < Infinity && idle - this.#idleMs < durationMs * IDLE_FRACTION_MIN;
     const hasLiveLoad = live - this.#liveEvents > (LIVE_EVENTS_PER_SECOND_MIN * durationMs) / 1000;
     this.#sampledMs = nowMs;

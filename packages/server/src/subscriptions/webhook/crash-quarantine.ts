@@ -2,15 +2,20 @@ import type { InFlightJournal, CrashSuspect } from './in-flight-journal.ts';
 import type { DurableConsumer } from '../engine/durable-consumer.ts';
 
 /**
- * Subscriptions that were being sent to when the process died, twice or more often: a request of theirs may be what ended it. They are
- * held back while all others are served, then tried one after the other, one request at a time. A trial is over when the requests
- * that were in flight have been answered, or have failed, and the process lives.
+ * The crash quarantine holds back subscriptions that had requests in flight when the process died
+ * at least twice in a row. One of their requests may be the cause. The hub serves all other
+ * subscriptions first. Then it tries the suspects one after the other, with one request at a time.
+ * A trial ends when the requests that were in flight have been answered or have failed, and the
+ * process has not died.
+ *
+ * Example: `sub_1` had requests in flight when a hub died that itself began after a crash. The next
+ * hub sends its first request to `sub_1` 2 s after its start, alone.
  */
 export interface CrashQuarantineParts {
   readonly inFlightJournal: InFlightJournal;
-  /** How many times faster than on the wall time passes for the clock. */
+  /** How many times faster the clock runs than real time. */
   readonly speed: number;
-  /** A line may be tried now. */
+  /** Called when a consumer may be tried. */
   readonly onReleased: (consumer: DurableConsumer) => void;
   readonly logger: {
     info(fields: object, message: string): void;
@@ -18,19 +23,24 @@ export interface CrashQuarantineParts {
   };
 }
 
-/** From the start of the hub to the first trial, by how often the process died: 2 s, then twice as long each time. */
+/**
+ * Time from the start of the hub to the first trial: 2 s after one recorded crash, doubled by each
+ * further one, at most 10 minutes.
+ */
 const HOLD_MS = 2000;
 const HOLD_FACTOR = 2;
 const HOLD_MS_MAX = 600_000;
-/** A suspect that is not sent to at all, as it is paused, holds up the next one no longer than this. */
+/**
+ * A suspect without requests, such as a paused one, delays the next suspect by at most this time.
+ */
 const TRIAL_MS_MAX = 70_000;
-/** A hub that has lived for so long is in no loop: nobody is suspected any more. */
+/** A hub that has run for this time is in no crash loop: all suspects are cleared. */
 const RECORDING_MS_MAX = 600_000;
 
 interface QuarantinedConsumer {
   readonly consumer: DurableConsumer;
   readonly suspect: CrashSuspect;
-  /** In flight then, and not tried since. */
+  /** Positions that were in flight at the crash and have not been tried since. */
   readonly untried: Set<number>;
 }
 
@@ -41,19 +51,21 @@ export class CrashQuarantine {
   readonly #timers = new Set<NodeJS.Timeout>();
   #onTrial: DurableConsumer | undefined;
   #startedMs = 0;
-  /** Of the line that is being tried. */
+  /** Completed requests of the consumer on trial. */
   #completions = 0;
 
   constructor(parts: CrashQuarantineParts) {
     this.#parts = parts;
   }
 
-  /** Suspects that have not been cleared. */
+  /** Number of suspects that have not been cleared. */
   get size(): number {
     return this.#quarantined.size;
   }
 
-  /** Before anything is sent: takes in those of the lines that are suspects. */
+  /**
+   * Quarantines the suspects. Call it before the first request. `find` gives the consumer of an id.
+   */
   start(find: (id: string) => DurableConsumer | undefined): void {
     const { inFlightJournal, logger } = this.#parts;
     this.#startedMs = performance.now();
@@ -83,17 +95,17 @@ export class CrashQuarantine {
     });
   }
 
-  /** Whether nothing may be sent for this line yet. */
+  /** Whether no request may be sent for this consumer yet. */
   isHeld(primary: DurableConsumer): boolean {
     return this.#quarantined.has(primary) && !this.#released.has(primary);
   }
 
-  /** How many requests may be begun for a line that is being tried: one at a time. */
+  /** Number of requests that a consumer may begin: one at a time during its trial. */
   allowedRequests(primary: DurableConsumer, available: number): number {
     return this.#quarantined.has(primary) ? Math.min(available, 1 - primary.inFlight) : available;
   }
 
-  /** A request has been answered, or has failed; with these positions, 0 for a question. */
+  /** Called when a request was answered or failed, with its positions; 0 for a verification. */
   onCompleted(primary: DurableConsumer, positions: Iterable<number>): void {
     const quarantined = this.#quarantined.get(primary);
     if (quarantined === undefined || !this.#released.has(primary)) return;
@@ -107,7 +119,7 @@ export class CrashQuarantine {
     this.remove(primary);
   }
 
-  /** It is no suspect any more. */
+  /** Clears a suspect. */
   remove(consumer: DurableConsumer): void {
     if (!this.#quarantined.delete(consumer)) return;
     const wasReleased = this.#released.delete(consumer);
@@ -124,7 +136,7 @@ export class CrashQuarantine {
     this.#timers.clear();
   }
 
-  /** Those that were in flight at the fewest ends come first. */
+  /** Suspects with the fewest crashes come first. */
   #tryNext(): void {
     const waiting = [...this.#quarantined.values()].filter(({ consumer }) => !this.#released.has(consumer));
     const [next] = waiting.toSorted((one, other) => one.suspect.crashes - other.suspect.crashes);
@@ -153,9 +165,12 @@ export class CrashQuarantine {
   }
 }
 
-/** Positions that the log names of each. */
+/** Most positions of a suspect that a log line names. */
 const NAMED_MAX = 20;
-/** Requests after which a trial is over, though an event that was in flight has not come: it may no longer be meant. */
+/**
+ * A trial ends after this number of requests beyond the positions in flight. An event of then may
+ * no longer match.
+ */
 const COMPLETIONS_MAX = 64;
 
 function holdMs({ crashes }: CrashSuspect): number {

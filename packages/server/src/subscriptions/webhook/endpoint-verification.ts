@@ -24,7 +24,7 @@ import { signatureHeaders } from './request/webhook-request.ts';
 
 export interface EndpointVerificationParts {
   readonly epoch: string;
-  /** What the hub calls itself, to those who are asked: a host name. */
+  /** Host name by which the hub identifies itself to endpoints. */
   readonly origin: string;
   readonly sender: Sender;
   readonly store: SubscriptionStore;
@@ -32,25 +32,30 @@ export interface EndpointVerificationParts {
   readonly inFlightJournal: InFlightJournal;
   readonly quarantine: CrashQuarantine;
   readonly random: Random;
-  /** How many times faster than on the wall time passes for the clock. */
+  /** How many times faster the clock runs than real time. */
   readonly speed: number;
   readonly nextAttempt: () => number;
-  /** Resolves once it stands as the verdict has it. */
+  /** Resolves once the status of the subscription shows the result. */
   readonly onResult: (consumer: DurableConsumer, result: VerificationResult) => Promise<void>;
 }
 
-/** From one question to the next, while the answer is no, or none: an endpoint may not be there yet. Then it counts as refused. */
+/**
+ * Delays between verification requests without success, as an endpoint may not be deployed yet. If
+ * the request after the last delay fails too, the verification counts as refused.
+ */
 const RETRY_DELAYS_MS = [10_000, 60_000, 600_000, 3_600_000];
-/** Nobody has an endpoint asked sooner after the question before, or a host more often than so many times a second. */
+/**
+ * Bounds of verifications on request: this interval for one endpoint, and this rate for one host.
+ */
 const REQUEST_INTERVAL_MS_MIN = 5000;
 const HOST_REQUESTS_PER_SECOND = 10;
 
-/** Asks endpoints whether they want what they would be sent (PROTOCOL.md section 14.5). */
+/** Verifies that endpoints want the events of their subscriptions (PROTOCOL.md section 14.5). */
 export class EndpointVerification {
   readonly #parts: EndpointVerificationParts;
   readonly #timer: DeadlineTimer<PendingVerification>;
   readonly #pending = new Map<DurableConsumer, PendingVerification>();
-  /** By host: the questions that somebody has asked for. */
+  /** Verifications that users request, by host. */
   readonly #hostBuckets = new TokenBuckets();
 
   constructor(parts: EndpointVerificationParts) {
@@ -58,7 +63,7 @@ export class EndpointVerification {
     this.#timer = new DeadlineTimer<PendingVerification>(parts.clock, parts.speed, (pending) => this.#verify(pending));
   }
 
-  /** Asks now, and again, until there is a yes or it is given up. */
+  /** Sends a verification request now and repeats it until it succeeds or the retries end. */
   start(consumer: DurableConsumer): void {
     this.forget(consumer);
     const pending: PendingVerification = {
@@ -73,15 +78,16 @@ export class EndpointVerification {
     if (!this.#parts.quarantine.isHeld(consumer)) this.#verify(pending);
   }
 
-  /** It may be asked now, where that had been put off. */
+  /** Sends the first request if the quarantine has delayed it. */
   onReleased(consumer: DurableConsumer): void {
     const pending = this.#pending.get(consumer);
     if (pending?.inFlight === undefined && pending?.attempts === 0) this.#verify(pending);
   }
 
   /**
-   * Asks before its time, as somebody says that the endpoint is ready now, and from then on as if it had not been asked before.
-   * Resolves once it stands as the answer has it; a question that is under way is that question.
+   * Sends a verification request before its time, because a user reports the endpoint as ready. The
+   * retries begin anew. If a request is in flight already, this call waits for that one. Resolves
+   * once the status shows the result.
    * @throws PolycastError `rate_limited`
    */
   async verifyNow(consumer: DurableConsumer): Promise<void> {
@@ -103,7 +109,7 @@ export class EndpointVerification {
     this.#pending.delete(consumer);
   }
 
-  /** Asks once, within somebody's call. */
+  /** Sends one verification request within a caller's request, without retries. */
   async verifyOnce(
     definition: SubscriptionDefinition,
   ): Promise<{ readonly verdict: VerificationResult; readonly attempt: Attempt }> {
@@ -143,7 +149,7 @@ export class EndpointVerification {
     const { verdict: result, attempt } = await this.#exchange(consumer.definition, ++pending.attempts);
     this.#parts.quarantine.onCompleted(consumer, [0]);
     store.enqueue([{ kind: 'attempt', attempt }]);
-    // It may have been removed in the meantime, or lead elsewhere.
+    // Meanwhile the subscription may have been removed, or may have another URL.
     if (this.#pending.get(consumer) !== pending) return;
     const delayMs = RETRY_DELAYS_MS[pending.attempts - 1];
     const isGone = attempt.outcome === 'gone';
@@ -205,8 +211,8 @@ export class EndpointVerification {
 interface PendingVerification extends DueItem {
   readonly consumer: DurableConsumer;
   attempts: number;
-  /** When it was last asked, by the clock that does not go back. */
+  /** Time of the last request on the monotonic clock. */
   requestedMs: number;
-  /** Until the last question is answered, and it stands as that has it. */
+  /** Settles when the last request is answered and the status shows the result. */
   inFlight: Promise<void> | undefined;
 }

@@ -1,44 +1,54 @@
 import { closeSync, ftruncateSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 
 /**
- * The file `webhooks-in-flight` of a data folder. It exists while a hub runs, so a hub that finds it knows that the one before was
- * killed or crashed. After such an end this hub writes down each request to an endpoint before it is sent, and erases it when it is
- * answered: should the process die again, the next one knows which requests were in flight. `sub_1` at position 7, in flight:
- * `f 0 sub_1 7`. Writes are not synced: they outlive the process, which is all that they are for.
+ * The in-flight journal is the file `webhooks-in-flight` of a data folder. It exists while a hub
+ * runs. A hub that finds it knows that the previous process was killed or crashed.
+ *
+ * After such an end, the hub records each request to an endpoint before it sends it. It erases the
+ * record when the request ends. If the process dies again, the next one reads which requests were
+ * in flight. Example: `f 0 sub_1 7` is a request in flight to `sub_1` with the event at position 7,
+ * after 0 known crashes.
+ *
+ * Writes are not synced. They survive the end of the process, but not of the machine.
  */
 export interface InFlightJournal {
-  /** Subscriptions that were being sent to when a hub ended that had itself begun after such an end. */
+  /** Subscriptions with requests in flight at the end of a hub that itself began after a crash. */
   readonly suspects: ReadonlyMap<string, CrashSuspect>;
-  /** Notes a request before it is sent. @returns what `ended` is told; -1 where nothing is noted */
+  /**
+   * Records a request before it is sent.
+   * @returns the slot, for `onEnded`; -1 if the request is not recorded
+   */
   onStarted(subscription: string, position: number): number;
   onEnded(slot: number): void;
-  /** It has been sent to, and the process lives. */
+  /** Removes the suspicion: the requests were sent and the process did not crash. */
   clearSuspect(subscription: string): void;
-  /** From here on nothing is noted. */
+  /** Ends the recording of requests. */
   stopRecording(): void;
-  /** The hub ends in order. Suspects that have not been tried stay suspects. */
+  /**
+   * Closes the journal in an orderly shutdown. Suspects that have not been tried remain suspects.
+   */
   close(): void;
 }
 
 export interface CrashSuspect {
-  /** How many ends of the process it was in flight at, as far as that is known. */
+  /** Number of known crashes of the process with this subscription in flight. */
   readonly crashes: number;
-  /** Of the events that were in flight; 0 for a question to the endpoint. */
+  /** Positions of the events that were in flight; 0 for a verification of the endpoint. */
   readonly positions: readonly number[];
 }
 
-/** In the data folder. */
+/** File name in the data folder. */
 export const IN_FLIGHT_FILE = 'webhooks-in-flight';
 
-/** In bytes, with a line break. */
+/** Length of a slot in bytes, including the line break. */
 const SLOT_BYTES = 64;
-/** Requests that are noted at once; further ones are not. */
+/** Number of slots. With all slots in use, further requests are not recorded. */
 const SLOTS_MAX = 20_000;
 const NOT_RECORDING = 'calm';
 const RECORDING = 'careful';
 const SLOT_PATTERN = /^(?<state>[fh]) (?<crashes>\d{1,6}) (?<subscription>\S{1,32}) (?<position>\d{1,16}) *$/;
 
-/** For data that is in memory alone: there is nobody to tell. */
+/** For a hub whose data is in memory only: no later process could read a journal. */
 export const NO_JOURNAL: InFlightJournal = {
   suspects: new Map(),
   onStarted: () => -1,
@@ -48,7 +58,7 @@ export const NO_JOURNAL: InFlightJournal = {
   close: () => undefined,
 };
 
-/** @param onError is told once, of an error of the disk; nothing is noted from then on */
+/** @param onError called once, at the first disk error; nothing is recorded after it */
 export function openInFlightJournal(path: string, onError: (error: unknown) => void): InFlightJournal {
   return new InFlightJournalFile(path, onError);
 }
@@ -59,12 +69,12 @@ class InFlightJournalFile implements InFlightJournal {
   readonly #onError: (error: unknown) => void;
   readonly #slotBuffer = Buffer.alloc(SLOT_BYTES);
   readonly #free: number[] = [];
-  /** Slots that say of a suspect that it has not been tried. */
+  /** Slots that mark a suspect as not yet tried. */
   readonly #untriedSlots = new Map<string, number[]>();
   #fd: number | undefined;
   #isRecording: boolean;
   #isBroken = false;
-  /** The first one says how this hub began. */
+  /** Slot 0 holds the mode in which this hub began. */
   #next = 1;
 
   constructor(path: string, onError: (error: unknown) => void) {
@@ -109,7 +119,7 @@ class InFlightJournalFile implements InFlightJournal {
 
   close(): void {
     this.#tryWrite((fd) => {
-      // What has not been answered by now is given up in order: it is nothing to suspect anybody for.
+      // Shutdown cancels the remaining requests. They are no reason for suspicion.
       ftruncateSync(fd, SLOT_BYTES);
       this.#free.length = 0;
       this.#next = 1;

@@ -4,18 +4,18 @@ import type { SendRequest } from '../state/ports.ts';
 import type { AckTracker } from '../state/ack-tracker.ts';
 import type { DurableConsumer } from '../engine/durable-consumer.ts';
 
-/** A request under way. */
+/** A request in flight. */
 export interface InFlightRequest {
   readonly consumer: DurableConsumer;
   readonly tracker: AckTracker;
-  /** One, or those that share the request. */
+  /** One lane, or the lanes that share the request as a batch. */
   readonly lanes: readonly Lane[];
-  /** What it carries, in the order of the log. */
+  /** The events of the request, in log order. */
   readonly records: readonly StoredRecord[];
   readonly request: SendRequest;
   readonly startedMs: number;
   readonly isUnproven: boolean;
   readonly isProbe: boolean;
-  /** Where it is noted for a hub that comes after a crash; -1 where it is not. */
+  /** Slot in the in-flight journal; -1 if the request is not recorded. */
   readonly journalSlot: number;
 }

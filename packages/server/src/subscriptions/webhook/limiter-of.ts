@@ -1,7 +1,10 @@
 import { EndpointLimiter } from '../state/endpoint-limiter.ts';
 import type { DurableConsumer } from '../engine/durable-consumer.ts';
 
-/** What the endpoint of a subscription's own line can take; it begins anew where there is none. */
+/**
+ * The limiter of a subscription's endpoint, shared with its replays. Creates one with the initial
+ * limits if there is none.
+ */
 export function limiterOf(primary: DurableConsumer, nowMs: number): EndpointLimiter {
   return (primary.limiter ??= createLimiter(primary, nowMs));
 }
@@ -10,7 +13,7 @@ function createLimiter({ definition, status }: DurableConsumer, nowMs: number): 
   const { concurrencyMax, ratePerSecond } = definition;
   const { restUntilMs = 0, failingSinceMs } = status;
   const limiter = new EndpointLimiter(concurrencyMax, ratePerSecond);
-  // As if what was answered before a restart had been answered now.
+  // A backoff that began before a restart goes on as if the response had come now.
   if (nowMs < restUntilMs) limiter.onFailure('overloaded', nowMs, nowMs, failingSinceMs ?? nowMs, restUntilMs - nowMs);
   return limiter;
 }

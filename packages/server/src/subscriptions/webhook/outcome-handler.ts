@@ -21,22 +21,25 @@ export interface OutcomeHandlerParts {
   readonly lifecycle: Lifecycle;
   readonly deadLetters: DeadLetters;
   readonly nextAttempt: () => number;
-  /** Told how long each request took, in milliseconds. */
+  /** Receives the duration of each request, in milliseconds. */
   readonly answered: (durationMs: number) => void;
 }
 
-/** What has been counted since it began. */
+/** Counters since the start of the hub. */
 export interface WebhookMetrics {
-  /** Requests by what came of them. */
+  /** Requests by outcome. */
   readonly outcomes: Record<string, number>;
   events: number;
   retries: number;
 }
 
-/** The least time from a probe to the next attempt with the same event. */
+/** Shortest time from a probe to the next attempt of the same event. */
 const PROBE_RETRY_MS = 1000;
 
-/** Sees to what comes of requests: for their events, for the endpoint's pace, and for where the subscription stands. */
+/**
+ * Applies the outcome of a request to its events, to the endpoint's limiter and to the
+ * subscription's status.
+ */
 export class OutcomeHandler {
   readonly #parts: OutcomeHandlerParts;
   readonly metrics: WebhookMetrics = { outcomes: {}, events: 0, retries: 0 };
@@ -66,7 +69,7 @@ export class OutcomeHandler {
     for (const lane of lanes) tracker.complete(lane);
     limiter.onSuccess(nowMs);
     const { state, failingSinceMs } = primary.status;
-    // What has waited for it to come back need not wait any longer.
+    // The endpoint is back: events that wait for their retry become due.
     if (wasFailing || state === 'suspended') tracker.retryNow(nowMs);
     if (state === 'suspended') limiter.onRecovered(nowMs);
     if (failingSinceMs === undefined) return;
@@ -84,7 +87,7 @@ export class OutcomeHandler {
       for (const lane of lanes) tracker.retryUncounted(lane, nowMs);
       return lifecycle.onGone(primary);
     }
-    // The endpoint has no part in it, and no time mends it.
+    // The request itself is at fault, not the endpoint, and no retry would succeed.
     if (outcome === 'request') {
       for (const lane of lanes) deadLetters.add(consumer, tracker, lane, outcome, detailOf(sent), nowMs);
       return;
@@ -104,7 +107,7 @@ export class OutcomeHandler {
     lifecycle.onFailure(primary);
   }
 
-  /** It is to be left alone until then, also by the next hub. */
+  /** Sends nothing to the endpoint until `untilMs`, also after a restart of the hub. */
   #backOff(primary: DurableConsumer, untilMs: number): void {
     if (untilMs <= (primary.status.restUntilMs ?? 0)) return;
     primary.status = { ...primary.status, restUntilMs: untilMs };
@@ -122,7 +125,10 @@ export class OutcomeHandler {
   }
 }
 
-/** In words, for a dead letter, which has no response beside it; of an answer from inside nothing is told (PROTOCOL.md section 14.3). */
+/**
+ * Text for a dead letter, which stores no response. It shows nothing of a response from a private
+ * address (PROTOCOL.md section 14.3).
+ */
 function detailOf({ detail, answer, isPrivateAddress }: SendResult): string {
   return detail === '' && answer !== undefined && !isPrivateAddress ? `It answered ${answer.status}.` : detail;
 }

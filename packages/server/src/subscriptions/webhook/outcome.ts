@@ -2,17 +2,17 @@ import type { AttemptOutcome, SendResult } from '../state/ports.ts';
 import type { DeliveryFeedback } from '../state/endpoint-limiter.ts';
 import { RETRY_AFTER_MAX_MS } from '../state/retry.ts';
 
-/** What an exchange with an endpoint says. */
+/** The meaning of an exchange with an endpoint. */
 export interface Classification {
   readonly outcome: AttemptOutcome;
   readonly feedback: DeliveryFeedback;
-  /** How long the endpoint asks to be left alone: up to a day. */
+  /** The time for which the endpoint requests no attempts: at most a day. */
   readonly retryAfterMs: number | undefined;
 }
 
 const DELIVERED: Classification = { outcome: 'delivered', feedback: 'success', retryAfterMs: undefined };
 
-/** PROTOCOL.md section 14.4. */
+/** Classifies an exchange by PROTOCOL.md section 14.4. */
 export function classify({ failure, answer }: SendResult, nowMs: number): Classification {
   if (failure !== undefined || answer === undefined)
     return { outcome: failure ?? 'answer', feedback: 'overloaded', retryAfterMs: undefined };
@@ -26,7 +26,10 @@ export function classify({ failure, answer }: SendResult, nowMs: number): Classi
   return { outcome: 'refused_status', feedback: 'rejected', retryAfterMs };
 }
 
-/** Seconds, or one of HTTP's three forms of a date, up to what is obeyed; what is neither says nothing. */
+/**
+ * Parses `Retry-After`: seconds, or one of HTTP's three date formats. Caps it at
+ * `RETRY_AFTER_MAX_MS`. Returns `undefined` for any other text.
+ */
 function retryAfter(text: string | undefined, nowMs: number): number | undefined {
   const trimmed = text?.trim() ?? '';
   if (/^\d+$/.test(trimmed)) return Math.min(Number(trimmed) * 1000, RETRY_AFTER_MAX_MS);
@@ -35,5 +38,5 @@ function retryAfter(text: string | undefined, nowMs: number): number | undefined
   return Number.isNaN(dateMs) ? undefined : Math.min(Math.max(0, dateMs - nowMs), RETRY_AFTER_MAX_MS);
 }
 
-/** All of them begin with the day of the week. */
+/** All three formats begin with the day of the week. */
 const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? .*\d\d:\d\d:\d\d/;

@@ -15,7 +15,10 @@ export interface TestDeliveryParts {
   readonly nextAttempt: () => number;
 }
 
-/** Sends a sample at once, beside the live flow; it is tried once. Nobody can take it for an event. */
+/**
+ * Sends a sample at once, independently of the events. It is tried once. The mark `"test":true`
+ * tells receivers that it is no event.
+ */
 export async function sendTestDelivery(
   { epoch, sender, store, clock, nextAttempt }: TestDeliveryParts,
   consumer: DurableConsumer,
@@ -25,7 +28,7 @@ export async function sendTestDelivery(
   const head = { channel, ...(type === undefined ? {} : { type }), time: formatTime(startedMs) };
   const body = Buffer.from(`${JSON.stringify(head).slice(1, -1)},"data":${markedAsTest(data)}}`);
   const record: StoredRecord = { position: 0, channel, type, timeMs: startedMs, body };
-  // Another one each time: receivers leave out what they know.
+  // Each sample has a new id, because receivers skip ids that they know.
   const id = `test_${randomBytes(12).toString('base64url')}`;
   const request = webhookRequest(consumer.definition, [record], epoch, startedMs, id);
   const sent = await sender.send(request);
@@ -36,7 +39,10 @@ export async function sendTestDelivery(
   return attempt;
 }
 
-/** In the data, since that is in what is signed whatever the dialect and the format. What is no object comes within one. */
+/**
+ * Adds `"test":true` to the data, because every dialect and format signs the data. A value that is
+ * no object is wrapped in one, as its `data` member.
+ */
 function markedAsTest(data: string): string {
   const value: unknown = JSON.parse(data);
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,17 +1,20 @@
 import type { SendResult, SendRequest } from '../state/ports.ts';
 
-/** A question to an endpoint whether it wants what it would be sent, and how its answer is read (PROTOCOL.md section 14.5). */
+/**
+ * A request that asks an endpoint whether it wants the events, and the check of its response
+ * (PROTOCOL.md section 14.5).
+ */
 export interface VerificationRequest extends Omit<SendRequest, 'timeoutMs'> {
   evaluate(sent: SendResult): VerificationResult;
 }
 
 export type VerificationResult =
-  /** `ratePerMinute`: the most that it wants; `undefined` when it says nothing of that. */
+  /** `ratePerMinute`: the highest rate that the endpoint allows; `undefined` if it names none. */
   | { readonly isVerified: true; readonly ratePerMinute: number | undefined }
-  /** `detail` is in words for a person; `isGone`: it wants nothing, now or later. */
+  /** `detail` is a text for people. `isGone`: the endpoint refuses for good. */
   | { readonly isVerified: false; readonly detail: string; readonly isGone?: boolean };
 
-/** What a `polycast.verify` event is made of. */
+/** The values of a `polycast.verify` event. */
 export interface VerificationEvent {
   readonly id: string;
   readonly subscription: string;
@@ -19,7 +22,10 @@ export interface VerificationEvent {
   readonly timeMs: number;
 }
 
-/** The bytes of that event. They are signed and sent like any other, whatever format the subscription has. */
+/**
+ * The bytes of a `polycast.verify` event. They are signed like any other event, and the
+ * subscription's format does not change them.
+ */
 export function verificationEventBody({ id, subscription, challenge, timeMs }: VerificationEvent): Uint8Array {
   return Buffer.from(
     JSON.stringify({
@@ -32,7 +38,10 @@ export function verificationEventBody({ id, subscription, challenge, timeMs }: V
   );
 }
 
-/** The endpoint must return the challenge, as `{"challenge":"…"}` or as it is. `headers` hold the signature. */
+/**
+ * The endpoint must return the challenge, as `{"challenge":"…"}` or as plain text. `headers`
+ * contain the signature.
+ */
 export function challengeRequest(
   url: string,
   headers: Readonly<Record<string, string>>,
@@ -50,9 +59,9 @@ export function challengeRequest(
 }
 
 /**
- * CloudEvents HTTP Webhook 1.0, section 4: consent is given by headers, never by a status.
- * @param origin what the hub calls itself: a host name
- * @param ratePerMinute what the hub would like; the endpoint may name less
+ * CloudEvents HTTP Webhook 1.0, section 4: the endpoint consents by headers, never by a status.
+ * @param origin host name by which the hub identifies itself
+ * @param ratePerMinute the rate that the hub requests; the endpoint may allow less
  */
 export function cloudEventsHandshake(
   url: string,
@@ -73,7 +82,7 @@ export function cloudEventsHandshake(
       if (sent.failure !== undefined) return notVerified(sent.detail);
       if (!isAllowed) return notVerified('its WebHook-Allowed-Origin does not name this hub');
       const given = headers['webhook-allowed-rate'];
-      // Who is asked for a rate has to name one.
+      // An endpoint that receives a requested rate must answer with an allowed rate.
       if (given === undefined && ratePerMinute !== undefined) return notVerified('it named no WebHook-Allowed-Rate');
       if (given === undefined || given === '*') return { isVerified: true, ratePerMinute: undefined };
       if (!/^[1-9]\d{0,8}$/.test(given))
@@ -83,7 +92,7 @@ export function cloudEventsHandshake(
   };
 }
 
-/** REST Hooks: the endpoint must return the header that it was sent. */
+/** REST Hooks: the endpoint must return the `X-Hook-Secret` header of the request. */
 export function hookSecretRequest(url: string, secret: string): VerificationRequest {
   return {
     url,

@@ -23,27 +23,28 @@ export interface WebhookDispatcherParts extends OutcomeHandlerParts {
   readonly clock: Clock;
   readonly inFlightJournal: InFlightJournal;
   readonly quarantine: CrashQuarantine;
-  /** How many times faster than on the wall time passes for the clock. */
+  /** How many times faster the clock runs than real time. */
   readonly speed: number;
-  /** Events written to live consumers, in all. */
+  /** Total number of events written to live consumers. */
   readonly liveEvents: () => number;
   readonly logger: { warn(fields: object, message: string): void };
 }
 
-/** Events in memory for each request that may be under way: enough that channels follow on each other. */
+/** Buffered events for each concurrent request: enough to begin the next channel without a wait. */
 const BUFFERED_PER_REQUEST = 8;
-/** Open events of an endpoint at which everything fails: enough to find out when it is back. */
+/** Most open events while every request to the endpoint fails: enough to detect its recovery. */
 const FAILING_OPEN_MAX = 16;
-/** Open events of a replay, which are in memory alone. */
+/** Most open events of a replay. They are in memory only. */
 const REPLAY_OPEN_MAX = 256;
-/** How soon a line looks again that has given way. */
+/** Delay before a throttled consumer is served again. */
 const THROTTLED_RETRY_MS = 5;
-/** How soon a store that is behind is asked again. */
+/** Delay before an overloaded store is checked again. */
 const STORE_RETRY_MS = 100;
 
 /**
- * Sends webhooks: takes lines in turn, and begins as many requests of each as its endpoint takes. What is known to go well has room kept
- * for it from what is not.
+ * Sends webhooks. It serves consumers in turn and begins as many requests for each one as its
+ * endpoint accepts. The scheduler reserves capacity for healthy endpoints, which unproven ones
+ * cannot use.
  */
 export class WebhookDispatcher implements Executor {
   readonly #parts: WebhookDispatcherParts;
@@ -74,7 +75,7 @@ export class WebhookDispatcher implements Executor {
     return this.#scheduler.inFlight;
   }
 
-  /** Puts it on the list; what is to be done for it is found out when its turn comes. */
+  /** Adds the consumer to the queue. `#serve` decides about its requests when its turn comes. */
   schedule(consumer: DurableConsumer): void {
     this.#scheduler.schedule(consumer);
   }
@@ -83,26 +84,28 @@ export class WebhookDispatcher implements Executor {
     this.#scheduler.scheduleWoken(consumer);
   }
 
-  /** Takes a line off: nothing more is begun for it, and what is under way no longer counts. */
+  /**
+   * Removes a consumer: no further request begins. Results of requests in flight no longer count.
+   */
   remove(consumer: DurableConsumer): void {
     this.#timer.remove(consumer);
     this.#parts.checkpoints.forget(consumer);
   }
 
-  /** From now on it is only tried now and then. */
+  /** Limits the consumer to one probe at a time, about every `settings.probeSeconds`. */
   suspend(consumer: DurableConsumer): void {
     const { clock, random, settings } = this.#parts;
     consumer.nextProbeMs = clock.nowMs() + withJitter(settings.probeSeconds * 1000, random.fraction());
     this.schedule(consumer);
   }
 
-  /** Begins nothing more; resolves when nothing is under way, or when the time is over. */
+  /** Begins no further request. Resolves when no request is in flight, or after `timeoutMs`. */
   close(timeoutMs: number): Promise<void> {
     this.#timer.close();
     return this.#scheduler.close(timeoutMs);
   }
 
-  /** Begins what may be begun for a line; says how many requests. */
+  /** Begins the requests that the limits allow for a consumer. Returns their number. */
   #serve(consumer: DurableConsumer, quantum: number): number {
     const { primary } = consumer;
     const { quarantine } = this.#parts;
@@ -120,9 +123,9 @@ export class WebhookDispatcher implements Executor {
     const started = available > 0 ? this.#startRequests(consumer, tracker, limiter, available, nowMs) : 0;
     if (available <= 0) consumer.readLanes();
     this.#scheduleNext(consumer, tracker, limiter, started === quantum, nowMs);
-    // Thousands may have been woken for nothing, or have just begun.
+    // One event may wake thousands of consumers that have nothing to send, or that have just begun.
     if (started === 0 && consumer.isLive && consumer === primary) consumer.releaseMemory();
-    // A replay may come to its end without anything coming back.
+    // A replay may reach its end without a response to wait for.
     if (consumer.replayOf?.replay.isDone === false && consumer.hasReachedReplayEnd && tracker.size === 0)
       this.#parts.checkpoints.markDirty(consumer);
     return started;
@@ -144,7 +147,7 @@ export class WebhookDispatcher implements Executor {
     );
     consumer.fill(bufferedMax, openMax);
     const startedMs = performance.now();
-    // What keeps up goes at once; what catches up gives way to those who are live.
+    // A live consumer sends at once. A consumer that is behind yields to live consumers.
     const isBehind = !consumer.isLive;
     const allowed = isBehind ? Math.min(available, this.#backfillThrottle.availableRequests()) : available;
     let started = 0;
@@ -159,7 +162,7 @@ export class WebhookDispatcher implements Executor {
     }
     if (isBehind) this.#backfillThrottle.onStarted(started, performance.now() - startedMs);
     if (allowed < available) consumer.isThrottled = true;
-    // So much is open that nothing new is taken up, and nothing is due: one of it shows whether the endpoint is back.
+    // The open events are at their bound, and none of them is due. One of them probes the endpoint.
     if (started === 0 && limiter.isFailing && consumer.inFlight === 0 && tracker.waiting >= openMax) {
       consumer.probeLane = tracker.takeProbe();
       consumer.readLanes();
@@ -167,7 +170,7 @@ export class WebhookDispatcher implements Executor {
     return started;
   }
 
-  /** The lanes of the next batch, if it is full or has been waited for long enough. */
+  /** The lanes of the next batch, if it is full or its first event has waited for `waitMs`. */
   #collectBatch(
     consumer: DurableConsumer,
     tracker: AckTracker,
@@ -191,7 +194,7 @@ export class WebhookDispatcher implements Executor {
     return lanes;
   }
 
-  /** Tries a suspended endpoint with its oldest event, now and then. */
+  /** Sends the oldest event to a suspended endpoint, as a probe. Begins one request at most. */
   #sendProbe(consumer: DurableConsumer, nowMs: number): number {
     if (consumer.inFlight > 0) return 0;
     if (this.#parts.store.isOverloaded) consumer.nextProbeMs = Math.max(consumer.nextProbeMs, nowMs + STORE_RETRY_MS);
@@ -201,7 +204,7 @@ export class WebhookDispatcher implements Executor {
     }
     const { tracker } = consumer;
     consumer.readLanes();
-    // What it was to be tried with could not be read.
+    // The event of the probe could not be read.
     if (consumer.probeLane?.phase === 'waiting') consumer.probeLane = undefined;
     let lane = tracker.next();
     if (lane === undefined && consumer.probeLane === undefined) {
@@ -216,7 +219,7 @@ export class WebhookDispatcher implements Executor {
     return 1;
   }
 
-  /** When the line is looked at again, though nothing comes back and nothing is published. */
+  /** Sets the time of the next turn, in case no response and no new event causes one earlier. */
   #scheduleNext(
     consumer: DurableConsumer,
     tracker: AckTracker,
@@ -234,9 +237,10 @@ export class WebhookDispatcher implements Executor {
       const { batch } = consumer.definition.delivery as WebhookDelivery;
       nextMs = Math.min(nextMs, consumer.batchStartedMs + (batch?.waitMs ?? 0));
     }
-    // Held back by something that tells nobody when it is over: it is asked again.
+    // The throttle and the store send no notice when they accept work again, so this polls them.
     if (consumer.isThrottled || (hasMore && this.#parts.store.isOverloaded)) nextMs = Math.min(nextMs, nowMs);
-    // What it could do now it has just not done: something else has to happen first.
+    // The consumer could not use its turn at this moment. Another turn needs some other change
+    // first.
     const retryAfterMs = consumer.isThrottled ? THROTTLED_RETRY_MS : STORE_RETRY_MS;
     consumer.isThrottled = false;
     this.#timer.set(consumer, nextMs <= nowMs ? nowMs + retryAfterMs : nextMs);
@@ -279,7 +283,10 @@ export class WebhookDispatcher implements Executor {
     sender.send(request).then((sent) => this.#onCompleted(inFlightRequest, sent));
   }
 
-  /** What is of channels that the subscription no longer has is sent nowhere; what was to go with it goes without it. */
+  /**
+   * Drops lanes of channels that the subscription no longer has. Other lanes go on in a request of
+   * their own.
+   */
   #leaveOut(line: DurableConsumer, progress: AckTracker, lanes: readonly Lane[], nowMs: number): void {
     const { deadLetters, checkpoints: notes } = this.#parts;
     const others = lanes.filter(({ channel }) => line.hasChannel(channel));
@@ -293,7 +300,10 @@ export class WebhookDispatcher implements Executor {
     this.schedule(line);
   }
 
-  /** What can never be sent is a dead letter at once, and holds up nothing; what was to go with it goes without it. */
+  /**
+   * Adds lanes that no request can be made of to the dead letters at once, so that they block
+   * nothing. Other lanes go on in a request of their own.
+   */
   #deadLetterUnsendable(
     consumer: DurableConsumer,
     tracker: AckTracker,
@@ -324,7 +334,8 @@ export class WebhookDispatcher implements Executor {
     primary.inFlight--;
     this.#scheduler.onCompleted(isUnproven);
     this.#outcomeHandler.onCompleted(inFlightRequest, sent, this.#parts.clock.nowMs());
-    // What has come back leaves room for the others that share it first, so that they take turns.
+    // A completed request frees a slot. Other consumers of the subscription are scheduled first, so
+    // that they take turns.
     if (primary !== consumer) this.schedule(primary);
     if (primary.replayConsumers !== undefined)
       for (const replay of primary.replayConsumers) if (replay !== consumer) this.schedule(replay);
@@ -337,7 +348,9 @@ function asList(lane: Lane | undefined): readonly Lane[] | undefined {
   return lane === undefined ? undefined : [lane];
 }
 
-/** A subscriber of WebSub is sent the topic's content, and nothing else (PROTOCOL.md section 14.7). */
+/**
+ * A WebSub subscriber receives only the content of the topic, so no gap (PROTOCOL.md section 14.7).
+ */
 function isGapForWebSub({ delivery }: SubscriptionDefinition, records: readonly StoredRecord[]): boolean {
   return delivery.kind === 'webhook' && delivery.dialect === 'websub' && records.every(isGap);
 }

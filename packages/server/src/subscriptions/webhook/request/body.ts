@@ -6,27 +6,27 @@ import type { BodyFormat } from '../../state/definition.ts';
 import { attributeHeaders, percentEncoded, structuredEvent } from './cloudevents-format.ts';
 import { eventMembers } from './event-members.ts';
 
-/** What a request carries, whoever it goes to (PROTOCOL.md section 14.3): made of the bytes of the log. */
+/** The content of a webhook request (PROTOCOL.md section 14.3), made of the bytes of the log. */
 export interface WebhookBody {
-  /** `webhook-id`: the event's; of a batch, one that another choice of events never has. */
+  /** `webhook-id`: the event's id. A batch has an id that no other set of events has. */
   readonly id: string;
   readonly contentType: string;
-  /** What else tells of the event; names in lower case. */
+  /** Further headers about the event, names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   readonly bytes: Uint8Array;
 }
 
 export interface BodyOptions {
   readonly format: BodyFormat;
-  /** A JSON array, though it be of one event. */
+  /** Whether the body is a JSON array, even for a single event. */
   readonly isBatch: boolean;
-  /** The log's. */
+  /** The log's epoch. */
   readonly epoch: string;
-  /** In the place of a cursor, for an event that is in no log. */
+  /** Replaces the cursor as the id of an event that is in no log. */
   readonly idOverride?: string | undefined;
 }
 
-/** One event, or a batch of at least one. */
+/** Body of one event, or of a batch of at least one. */
 export function webhookBody(records: readonly StoredRecord[], options: BodyOptions): WebhookBody {
   const { format, isBatch } = options;
   if (isBatch) return batchOf(records, options);
@@ -44,7 +44,7 @@ export function webhookBody(records: readonly StoredRecord[], options: BodyOptio
   }
 }
 
-/** The event's data as it was published: bytes, and their media type (PROTOCOL.md section 10.1). */
+/** The event's data as published: bytes and their media type (PROTOCOL.md section 10.1). */
 export function dataOf(record: Pick<StoredRecord, 'body'>): {
   readonly contentType: string;
   readonly bytes: Uint8Array;
@@ -59,8 +59,8 @@ export function dataOf(record: Pick<StoredRecord, 'body'>): {
 }
 
 /**
- * In binary mode, unless there are more attributes than servers take as headers: then in structured mode, which a receiver of
- * CloudEvents tells by the media type.
+ * Binary mode, unless the attributes exceed the headers that servers accept: then structured mode.
+ * A CloudEvents receiver recognises the mode by the media type.
  */
 function binaryEvent(id: string, record: StoredRecord): WebhookBody {
   const headers = attributeHeaders(id, record);
@@ -71,7 +71,7 @@ function binaryEvent(id: string, record: StoredRecord): WebhookBody {
   return { id, headers, ...dataOf(record) };
 }
 
-/** Of the attributes of one event as headers: half of what common servers take for all headers. */
+/** Size of one event's attributes as headers: half of the total that common servers accept. */
 const ATTRIBUTES_BYTES_MAX = 4096;
 const JSON_TYPE = 'application/json';
 const CLOUDEVENT = 'application/cloudevents+json; charset=utf-8';
@@ -82,7 +82,7 @@ function idOf({ position }: StoredRecord, { epoch, idOverride }: BodyOptions): s
   return idOverride ?? encodeCursor(epoch, position);
 }
 
-/** `{"id":"…",` and what is stored. Ids are ASCII. */
+/** `{"id":"…",` followed by the stored bytes. Ids are ASCII. */
 function envelope(id: string, { body }: StoredRecord): Buffer {
   const head = `{"id":"${id}",`;
   const bytes = Buffer.allocUnsafe(head.length + body.length);
@@ -113,7 +113,7 @@ const OPENING = Buffer.from('[');
 const COMMA = Buffer.from(',');
 const CLOSING = Buffer.from(']');
 
-/** Text and base64 stay the JSON strings that they are stored as. */
+/** Text and base64 remain the JSON strings of the log. */
 function itemOf(format: BodyFormat, id: string, record: StoredRecord): Uint8Array {
   if (format === 'event') return envelope(id, record);
   return format === 'data' ? eventMembers(record).value : structuredEvent(id, record);

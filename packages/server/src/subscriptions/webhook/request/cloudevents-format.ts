@@ -3,8 +3,9 @@ import { writableMediaType } from '../../../core/events/media-type.ts';
 import { eventMembers, type EventMembers } from './event-members.ts';
 
 /**
- * An event as a CloudEvent 1.0, in structured mode (PROTOCOL.md section 14.3). What was published as a CloudEvent goes out with its
- * own attributes; otherwise its id is the event's, and its source the channel. `channel` and `cursor` are added as extensions.
+ * An event as a CloudEvent 1.0 in structured mode (PROTOCOL.md section 14.3). An event that was
+ * published as a CloudEvent keeps its own attributes. Any other has the event's id as its id and
+ * the channel as its source. The extensions `channel` and `cursor` are added.
  */
 export function structuredEvent(id: string, record: StoredRecord): Uint8Array {
   const members = eventMembers(record);
@@ -13,7 +14,7 @@ export function structuredEvent(id: string, record: StoredRecord): Uint8Array {
   return Buffer.concat([Buffer.from(`{${head}`), members.content, CLOSING]);
 }
 
-/** The same in binary mode: the attributes as headers, while the data is the body. */
+/** An event in binary mode: the attributes as headers. The data is the body. */
 export function attributeHeaders(id: string, record: StoredRecord): Readonly<Record<string, string>> {
   const { datacontenttype: _, ...attributes } = attributesOf(id, record, eventMembers(record));
   return Object.fromEntries(
@@ -40,7 +41,7 @@ function attributesOf(
     channel,
     cursor: id,
     ...(kept === undefined ? {} : (JSON.parse(kept) as Attributes)),
-    // The specification has no event without one.
+    // CloudEvents requires a type.
     type: type ?? 'polycast.event',
     datacontenttype:
       mediaType === undefined ? JSON_OR_BYTES[Number(isBase64)] : writableMediaType(JSON.parse(mediaType)),
@@ -49,7 +50,10 @@ function attributesOf(
 
 const JSON_OR_BYTES = ['application/json', 'application/octet-stream'];
 
-/** Any text, for a header. CloudEvents HTTP binding 1.0, section 3.1.3.2: all but printable ASCII, and of that `"`, `%` and the space. */
+/**
+ * Encodes any text for a header (CloudEvents HTTP binding 1.0, section 3.1.3.2). It escapes
+ * everything but printable ASCII, and also `"`, `%` and the space.
+ */
 export function percentEncoded(text: string): string {
   return text.replace(/[^\x21\x23\x24\x26-\x7e]+/gu, (part) =>
     Buffer.from(part).toString('hex').toUpperCase().replace(/../g, '%$&'),

@@ -1,15 +1,15 @@
 import type { StoredRecord } from '../../../core/ports.ts';
 
 /**
- * Where the members of a stored event stand in its bytes (PROTOCOL.md section 3.1). It reads up to the data, which comes last, and
- * no further: data is passed on without being looked into.
+ * The places of a stored event's members in its bytes (PROTOCOL.md section 3.1). The parser stops
+ * at the data, which is the last member, so the data passes through unparsed.
  */
 export interface EventMembers {
-  /** The JSON of the member, as it was stored. */
+  /** The member's JSON, as stored. */
   text(name: 'time' | 'user' | 'origin' | 'datacontenttype' | 'cloudevent'): string | undefined;
-  /** `"data":…` or `"data_base64":…`, without the brace that closes the event. */
+  /** `"data":…` or `"data_base64":…`, without the closing brace of the event. */
   readonly content: Uint8Array;
-  /** The JSON of the data, or the string of base64. */
+  /** The JSON of the data, or the JSON string of its base64. */
   readonly value: Uint8Array;
   readonly isBase64: boolean;
 }
@@ -17,7 +17,7 @@ export interface EventMembers {
 const DATA = Buffer.from('data');
 const DATA_BASE64 = Buffer.from('data_base64');
 
-/** @throws Error when a record holds no event; what the hub has stored does */
+/** @throws Error if a record contains no data; every event that the hub has stored contains it */
 export function eventMembers({ body }: Pick<StoredRecord, 'body'>): EventMembers {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   const found = new Map<string, readonly [start: number, end: number]>();
@@ -46,14 +46,17 @@ export function eventMembers({ body }: Pick<StoredRecord, 'body'>): EventMembers
   throw new Error('the record holds no data');
 }
 
-/** Just behind the string whose opening quotation mark stands at `start`. */
+/** The index after a string. `start` is the index of its opening quotation mark. */
 function stringEnd(bytes: Buffer, start: number): number {
   let at = start + 1;
   while (at < bytes.length && bytes[at] !== 34) at += bytes[at] === 92 ? 2 : 1;
   return at + 1;
 }
 
-/** Just behind a string, an object of strings, numbers and booleans, or one of these: no other kind of member comes before the data. */
+/**
+ * The index after a value: a string, a number, a boolean, or an object of these. No other kind of
+ * member precedes the data.
+ */
 function endOfValue(bytes: Buffer, start: number): number {
   if (bytes[start] === 34) return stringEnd(bytes, start);
   let at = start;

@@ -1,19 +1,23 @@
-/** How many headers a webhook may have of its own. */
+/** Most headers that a webhook may define. */
 export const HEADERS_MAX = 20;
 const VALUE_LENGTH_MAX = 4096;
-/** What the hub sets itself, or HTTP needs: whoever could set it could make one request two. */
+/**
+ * Headers that the hub or HTTP sets. A subscriber that could set them could split one request into
+ * two.
+ */
 const RESERVED =
   /^(?:host|content-.*|webhook-.*|ce-.*|x-hub-.*|polycast-.*|proxy-.*|connection|keep-alive|transfer-encoding|te|trailer|upgrade|expect|accept-encoding|user-agent|date|link|origin|cookie2|http2-settings|x-hook-.*)$/;
 
-/** Whether the hub sets this header, and nobody else can: its value holds nothing of a subscriber's. */
+/** Whether only the hub sets this header, so that its value contains nothing from a subscriber. */
 export function isReservedHeader(name: string): boolean {
   return RESERVED.test(name);
 }
 
 /**
- * What is wrong with a header that is sent along with each request, in words (PROTOCOL.md section 14.1); `undefined` when it is right.
+ * Describes the error in a header that each request is to carry (PROTOCOL.md section 14.1);
+ * `undefined` if it is valid.
  * @param name in lower case
- * @param previous those before it
+ * @param previous the headers before it
  */
 export function headerProblem(name: string, previous: ReadonlyMap<string, string>, value: unknown): string | undefined {
   if (!/^[a-z0-9!#$%&'*+.^_`|~-]{1,100}$/.test(name) || name === '__proto__')

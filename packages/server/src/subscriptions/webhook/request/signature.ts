@@ -1,18 +1,19 @@
 import { createHmac, createPrivateKey, createSecretKey, sign, type KeyObject } from 'node:crypto';
 import type { Secret } from '../../state/definition.ts';
 
-/** What is signed: the headers of the same names, and the body as it is sent. */
+/** The signed content: the headers with these names, and the body as sent. */
 export interface Signed {
-  /** Without a dot. The same for each attempt. */
+  /** Contains no dot. The same for every attempt. */
   readonly id: string;
-  /** Whole seconds since 1970, of this attempt. */
+  /** Whole seconds since 1970, at this attempt. */
   readonly seconds: number;
   readonly body: Uint8Array;
 }
 
 /**
- * The value of `webhook-signature` (Standard Webhooks 1.0): a signature with each secret that holds, the newest first.
- * @throws TypeError for a secret that is none
+ * The value of `webhook-signature` (Standard Webhooks 1.0): one signature for each valid secret,
+ * the newest secret first.
+ * @throws TypeError if a secret is invalid
  */
 export function signatures({ id, seconds, body }: Signed, secrets: readonly Secret[], nowMs: number): string {
   const head = `${id}.${seconds}.`;
@@ -26,8 +27,8 @@ export function signatures({ id, seconds, body }: Signed, secrets: readonly Secr
 }
 
 /**
- * The value of `X-Hub-Signature` (WebSub, section 7.1): by the first secret alone, which is an algorithm, `=`, and a text.
- * Without a secret, or after its end, there is none.
+ * The value of `X-Hub-Signature` (WebSub, section 7.1). It uses the first secret only, whose form
+ * is `ALGORITHM=TEXT`. `undefined` if there is no secret or it has expired.
  */
 export function webSubSignature(body: Uint8Array, secrets: readonly Secret[], nowMs: number): string | undefined {
   const [secret] = secrets;
@@ -41,7 +42,7 @@ export function webSubSignature(body: Uint8Array, secrets: readonly Secret[], no
 
 interface SigningKey {
   readonly key: KeyObject;
-  /** HMAC; otherwise ed25519. */
+  /** True for HMAC, false for ed25519. */
   readonly isShared: boolean;
 }
 
@@ -50,7 +51,7 @@ function signature({ key, isShared }: SigningKey, head: string, body: Uint8Array
   return `v1a,${sign(null, Buffer.concat([Buffer.from(head), body]), key).toString('base64')}`;
 }
 
-/** Keys of secrets that were used lately; emptied at its bound, some hundred bytes each. */
+/** Cache of keys by secret, some hundred bytes each. It is emptied at its bound. */
 const keys = new Map<string, SigningKey>();
 const KEYS_MAX = 4096;
 
@@ -66,9 +67,9 @@ function keyOf(secret: string): SigningKey {
 const SHARED_BYTES_MIN = 24;
 const SHARED_BYTES_MAX = 64;
 const SEED_BYTES = 32;
-/** A seed, or that and the public key, as libsodium and Go keep it. */
+/** Lengths in bytes: a seed, or a seed and its public key, as libsodium and Go store it. */
 const PRIVATE_BYTES: readonly number[] = [SEED_BYTES, 2 * SEED_BYTES];
-/** An ed25519 key in PKCS #8, up to the seed (RFC 8410, section 7). */
+/** The bytes in front of the seed of an ed25519 key in PKCS #8 (RFC 8410, section 7). */
 const SEED_HEAD = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 function readKey(secret: string): SigningKey {

@@ -5,9 +5,10 @@ import { webhookBody } from './body.ts';
 import { webSubSignature, signatures } from './signature.ts';
 
 /**
- * What an endpoint is sent for these events: one, or those of a batch (PROTOCOL.md section 14.3).
- * @param idOverride in the place of a cursor, for an event that is in no log
- * @throws TypeError for a secret that is none
+ * The request that delivers these events to an endpoint: one event, or the events of a batch
+ * (PROTOCOL.md section 14.3).
+ * @param idOverride replaces the cursor as the id of an event that is in no log
+ * @throws TypeError if a secret is invalid
  */
 export function webhookRequest(
   { delivery }: Pick<SubscriptionDefinition, 'delivery'>,
@@ -38,7 +39,7 @@ export function webhookRequest(
   };
 }
 
-/** By which the endpoint knows whose request it is; of this attempt. */
+/** The headers that prove the sender to the endpoint. They belong to this attempt only. */
 export function signatureHeaders(
   { dialect, secrets }: Pick<WebhookDelivery, 'dialect' | 'secrets'>,
   id: string,
