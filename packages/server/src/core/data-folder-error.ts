@@ -1,15 +1,17 @@
-/** Why a data folder cannot be opened. */
+/** The reason why a data folder cannot be opened. */
 export type DataFolderReason =
   /** Another process has it open. */
   | 'in_use'
-  /** It was written by a newer version. */
+  /** A newer version wrote it. */
   | 'newer_schema'
-  /** It holds something else, or what it holds is damaged. */
+  /** It holds other data, or its data is damaged. */
   | 'corrupt'
   /** The folder or a file in it cannot be read or written. */
   | 'inaccessible';
 
-/** The data folder cannot be used. `message` says what is wrong and what to do about it: show it, then exit. */
+/**
+ * The data folder cannot be used. `message` names the problem and the remedy: show it, then exit.
+ */
 export class DataFolderError extends Error {
   override readonly name = 'DataFolderError';
   readonly reason: DataFolderReason;

@@ -10,41 +10,47 @@ import { SingleFlight, type IsWanted } from './primitives/single-flight.ts';
 
 export interface FeedOptions {
   readonly tailBytesMax: number;
-  /** Bytes that one write to a consumer holds, at most, but always one event. */
+  /** Bytes that one write to a consumer holds at most, but always one event. */
   readonly batchBytesMax: number;
-  /** The same for the answer to a poll. */
+  /** The same bound for the response to a poll. */
   readonly pollBytesMax: number;
-  /** Reads of the log under way at once; the others wait in line. */
+  /** Concurrent reads of the log at most; the others wait in a queue. */
   readonly logReadsConcurrentMax: number;
   readonly isLatestOnly: (channel: string) => boolean;
-  /** Whether the log stores all events of a channel, until retention removes them. */
+  /** Whether the log stores all events of a channel until retention removes them. */
   readonly isStored: (channel: string) => boolean;
-  /** Memory for joined frames. */
+  /** Allocates memory for joined frames. */
   readonly allocate: (bytes: number) => Uint8Array;
-  /** What the channels and patterns of all who read may take of memory, each set of them once. */
+  /** Memory that the interests with readers may take, in bytes. Equal interests count once. */
   readonly interestsBytesMax?: number;
-  /** Told of new events once those who were live have been given them. */
+  /** Called with new events after the live readers have received them. */
   readonly onDelivered: (records: readonly StoredRecord[]) => void;
 }
 
-/** What the feed has counted since it began. */
+/** Counters since the feed was created. */
 export interface FeedStats {
   logReads: number;
   tailHits: number;
   wakes: number;
 }
 
-/** Joined frames kept for readers still to come to the same place, in bytes. */
+/** Bytes of joined frames that are cached for later readers at the same position. */
 const BATCH_CACHE_BYTES_MAX = 4 * 1024 * 1024;
-/** Some 300 bytes each. */
+/** A channel takes some 300 bytes. */
 const TAIL_CHANNELS_MAX = 20_000;
-/** Events read back at opening, so that a crowd that comes back after a restart finds them in memory. */
+/**
+ * The newest events that `preload` reads, so that clients that reconnect after a restart find them
+ * in memory.
+ */
 const PRELOAD_BYTES_MAX = 8 * 1024 * 1024;
 const PRELOAD_COUNT_MAX = 20_000;
 
 /**
- * What readers read from: the tail, the log behind it, and the wake. It knows who wants what, frames each batch once for all
- * who stand at one position, and does identical catch-up reads once.
+ * The source of events for readers: the tail, the log behind the tail, and the wake-up of live
+ * readers. It holds the interests, and frames each batch once for all readers at one position.
+ * Identical catch-up reads share one read.
+ * Example: the tail holds positions 500 to 900. A reader at 880 gets its next batch from memory
+ * (`next`); a reader at 20 is `behind` and reads a page of the log (`catchUp`).
  */
 export class Feed {
   readonly #log: Log;
@@ -55,7 +61,10 @@ export class Feed {
   readonly #interests = new Interests((interest) => this.#cache.evictInterest(interest));
   readonly #batchReads = new SingleFlight<Batch>();
   readonly #records: RecordReader;
-  /** What retention has removed from the log, and is given from memory until its time has come; the first due first. */
+  /**
+   * Trims that retention has carried out in the log and that the tail has yet to apply. The tail
+   * serves these events until `applyAtMs`. In the order of `applyAtMs`.
+   */
   readonly #pendingTrims: { readonly applyAtMs: number; readonly trims: readonly ChannelTrim[] }[] = [];
   readonly stats: FeedStats = { logReads: 0, tailHits: 0, wakes: 0 };
 
@@ -75,7 +84,7 @@ export class Feed {
     return this.#log.state.epoch;
   }
 
-  /** The newest position that readers can have. */
+  /** The newest position that a reader can have. */
   get head(): Position {
     return this.#tail.head;
   }
@@ -84,7 +93,9 @@ export class Feed {
     return this.#tail;
   }
 
-  /** Reads the newest events of the log into the tail. To be awaited before the first event is published. */
+  /**
+   * Reads the newest events of the log into the tail. Await it before the first event is published.
+   */
   async preload(): Promise<void> {
     const { head } = this.#log.state;
     const page = await this.#log.read({
@@ -96,7 +107,8 @@ export class Feed {
       limit: PRELOAD_COUNT_MAX,
       bytesMax: Math.min(PRELOAD_BYTES_MAX, this.#options.tailBytesMax / 2),
     });
-    // What retention has removed since is not in the page: only behind it the tail can speak for every channel.
+    // Events that retention removed are missing from the page. The tail is complete for every
+    // channel only after this position.
     const start = Math.max(page.reached, page.trimmedThrough, page.corruptThrough);
     this.#tail.preload(
       page.records.toReversed().filter((record) => record.position > start),
@@ -104,14 +116,14 @@ export class Feed {
     );
   }
 
-  /** The interest in these channels and types; the same one for all who want the same. */
+  /** The interest in these channels and types. Equal requests get the same interest. */
   interest(patterns: readonly string[], types?: readonly string[], except: readonly string[] = NO_PATTERNS): Interest {
     return this.#interests.getOrCreate(patterns, types, except, this.head);
   }
 
   /**
-   * To be asked before somebody joins an interest.
-   * @throws PolycastError `overloaded`
+   * Call it before a reader joins an interest.
+   * @throws PolycastError `overloaded` when interests with readers would exceed `interestsBytesMax`
    */
   checkCapacity(interest: Interest): void {
     const { interestsBytesMax = Infinity } = this.#options;
@@ -129,7 +141,10 @@ export class Feed {
     this.#interests.leave(interest, reader);
   }
 
-  /** What comes next at a position: a batch, nothing, or the word that it is behind the tail and must `catchUp`. */
+  /**
+   * The next batch at a position. `undefined`: there is none. `behind`: the position is behind the
+   * tail, and the reader must `catchUp`.
+   */
   next(
     interest: Interest,
     framing: Framing,
@@ -159,8 +174,8 @@ export class Feed {
   }
 
   /**
-   * Reads a page from the log; readers who ask for the same at one time share one read. It is not read when all of them have
-   * gone before it is its turn.
+   * Reads a page from the log. Readers with the same request at one time share one read. The read
+   * is skipped when all of them have gone before its turn.
    */
   catchUp(
     interest: Interest,
@@ -176,7 +191,10 @@ export class Feed {
     );
   }
 
-  /** As `next`, as events: at most so many, and at most so many bytes of bodies, but always one. */
+  /**
+   * Like `next`, but with events instead of frames: at most `countMax` events and `bytesMax` bytes
+   * of bodies, but always one event.
+   */
   nextRecords(
     interest: Interest,
     after: Position,
@@ -186,7 +204,10 @@ export class Feed {
     return this.#records.next(interest, after, countMax, bytesMax);
   }
 
-  /** As `catchUp`, as events, no farther than `through`; those who ask for the same at one time share one read. */
+  /**
+   * Like `catchUp`, but with events instead of frames, and only up to `through`. Equal requests at
+   * one time share one read.
+   */
   readRecords(
     interest: Interest,
     after: Position,
@@ -207,14 +228,18 @@ export class Feed {
     return this.#tail.newest(interest);
   }
 
-  /** Whether all events after a position are known, from memory, to be no older than a moment. */
+  /**
+   * Whether the tail shows that all events after a position are at least as new as `sinceMs`.
+   * `false` also when the tail does not know.
+   */
   isRecent(after: Position, sinceMs: number): boolean {
     return this.#tail.isNewerThan(after, sinceMs);
   }
 
   /**
-   * Retention has just carried out these orders, if any. What they took is given from memory for a little longer, so that whoever is
-   * only just behind misses nothing, and then to nobody. To be called again and again, for what is due meanwhile.
+   * Call it after retention has carried out orders, if any, and regularly to apply delayed trims.
+   * The tail serves the removed events for `TRIM_GRACE_MS` more, so that a reader slightly behind
+   * misses none.
    */
   onTrimmed(orders: readonly TrimOrder[], nowMs: number): void {
     if (orders.length > 0)
@@ -226,13 +251,16 @@ export class Feed {
     ) {
       this.#pendingTrims.shift();
       this.#tail.applyTrims(first.trims);
-      // Some of it may have been read from the log before.
+      // The caches may hold removed events that were read from the log before.
       this.#cache.clear();
       this.#records.clear();
     }
   }
 
-  /** How many readers there are, and how far, in positions, the one farthest behind is behind. Looks at every reader. */
+  /**
+   * The number of live readers, and the distance in positions of the slowest one from the head. It
+   * visits every reader.
+   */
   lag(): { readonly readers: number; readonly behindMax: number } {
     let readers = 0;
     let behindMax = 0;
@@ -246,14 +274,14 @@ export class Feed {
     return { readers, behindMax };
   }
 
-  /** How many events that are meant stand after a position; `undefined` when only the log could tell. */
+  /** The number of matching events after a position. `undefined` when only the log knows. */
   countAfter(interest: Interest, after: Position): number | undefined {
     if (after >= this.head || interest.mayHaveNewEvents(after) === false) return 0;
     if (!this.#tail.covers(interest, after)) return undefined;
     return this.#tail.collect(interest, after, Infinity, Infinity, bodySize).records.length;
   }
 
-  /** Whether nothing that is meant stands after a position; `undefined` when only the log could tell. */
+  /** Whether there is no matching event after a position. `undefined` when only the log knows. */
   isQuiet(interest: Interest, after: Position): boolean | undefined {
     if (after >= this.head) return true;
     const mayHaveNew = interest.mayHaveNewEvents(after);
@@ -265,12 +293,18 @@ export class Feed {
     return isQuiet;
   }
 
-  /** The position from which the last `count` events of an interest are ahead; those who ask at one time share the answer. */
+  /**
+   * The position before the last `count` events of an interest. Equal requests at one time share
+   * the answer.
+   */
   historyStart(interest: Interest, count: number, isWanted: IsWanted = always): Promise<Position> {
     return this.#reads.historyStart(interest, count, this.head, isWanted);
   }
 
-  /** One page straight from the log, in line with the other reads. @throws PolycastError also when nobody waits for it any more */
+  /**
+   * Reads one page straight from the log, in the queue with the other reads.
+   * @throws PolycastError also when no caller waits for the page any more
+   */
   read(
     interest: Interest,
     after: Position,
@@ -305,7 +339,8 @@ export class Feed {
     let records =
       interest.except.length === 0 ? page.records : page.records.filter((record) => interest.matches(record));
     if (records.length === 0 && gapThrough === 0) interest.markQuiet(after, reached);
-    // A stream goes on in the tail by itself, and the page stays good for all who come after it; a poll is answered once.
+    // A poll is answered once, so its page is extended with events of the tail. A stream reads the
+    // tail by itself, and its page stays valid for later readers.
     if (countMax !== Infinity && through === Infinity && reached >= end && this.#tail.covers(interest, reached)) {
       const collected = this.#tail.collect(interest, reached, this.#bytesMax(framing), countMax, framing.size, records);
       ({ records, reached } = collected);
@@ -340,7 +375,7 @@ export class Feed {
     };
   }
 
-  /** New events: into the tail, then wake those who want them, each interest once. */
+  /** Puts new events into the tail, then wakes the matching readers, once an interest. */
   #onCommitted(records: readonly StoredRecord[]): void {
     const from = this.#tail.head;
     for (const record of records) this.#tail.push(record);
@@ -349,7 +384,7 @@ export class Feed {
   }
 }
 
-/** What retention has removed is in memory for a slow reader for this long. */
+/** The time for which the tail still serves events that retention removed, for slow readers. */
 export const TRIM_GRACE_MS = 10_000;
 
 const NO_PATTERNS: readonly string[] = [];

@@ -5,7 +5,7 @@ import { Semaphore } from './primitives/semaphore.ts';
 import type { Tail } from './tail.ts';
 import { SingleFlight, type IsWanted } from './primitives/single-flight.ts';
 
-/** What is read of the log behind the tail: a page at a time, so many pages at once. */
+/** Reads the log behind the tail, a page at a time, with a bound on concurrent reads. */
 export class LogReader {
   readonly #log: Log;
   readonly #semaphore: Semaphore;
@@ -13,8 +13,8 @@ export class LogReader {
   readonly #startLookups = new SingleFlight<Position>();
 
   /**
-   * @param stats where each page is counted
-   * @param concurrentMax reads under way at once; the others wait in line
+   * @param stats counts each page
+   * @param concurrentMax concurrent reads; the others wait in a queue
    */
   constructor(log: Log, stats: { logReads: number }, concurrentMax: number) {
     this.#log = log;
@@ -22,7 +22,7 @@ export class LogReader {
     this.#semaphore = new Semaphore(concurrentMax);
   }
 
-  /** @throws PolycastError `internal_error`, or what the log says */
+  /** @throws PolycastError `internal_error`, or the error of the log */
   async page(
     interest: Interest,
     after: Position,
@@ -36,7 +36,7 @@ export class LogReader {
     const query = { patterns: interest.patterns, types, after, through, direction, limit, bytesMax };
     try {
       return await this.#semaphore.run(() => {
-        // Whoever asked may have gone while it was in line.
+        // All callers may have gone while the read was in the queue.
         if (!isWanted()) throw new PolycastError('overloaded', 'Nobody waits for this read any more.');
         this.#stats.logReads++;
         return this.#log.read(query);
@@ -48,7 +48,10 @@ export class LogReader {
     }
   }
 
-  /** The position from which the last `count` events of an interest are ahead; those who ask at one time share the answer. */
+  /**
+   * The position before the last `count` events of an interest. Equal requests at one time share
+   * the answer.
+   */
   historyStart(interest: Interest, count: number, head: Position, isWanted: IsWanted): Promise<Position> {
     const key = `${count} ${head} ${interest.key}`;
     return this.#startLookups.share(key, isWanted, (isAnyWaiting) =>
@@ -69,7 +72,7 @@ export class LogReader {
   }
 }
 
-/** What a page of the log says is lost. What is damaged ends a page, so all of it is told as that. */
+/** The gap that a page reports. Damage ends a page, so the whole gap has the reason `corrupt`. */
 export function gapOf(
   { trimmedThrough, corruptThrough }: ReadPage,
   after: Position,
@@ -78,7 +81,10 @@ export function gapOf(
   return { gapThrough: trimmedThrough > after ? trimmedThrough : 0, gapReason: 'retention' };
 }
 
-/** Where whoever reads the log goes no farther: from there on the tail knows more, as the log keeps no ephemeral events. */
+/**
+ * The position at which a read of the log ends. From there on the tail has more events, because the
+ * log does not store ephemeral ones.
+ */
 export function pageEnd(tail: Tail, after: Position): Position {
   return tail.start > after ? tail.start : tail.head;
 }
@@ -90,7 +96,10 @@ function always(): boolean {
   return true;
 }
 
-/** Each looks at some 2,000 events at most: what is rarer than one in 100,000 is not searched for any farther back. */
+/**
+ * Each page visits some 2,000 events at most. So the search ends after some 100,000 events: rarer
+ * events are not searched further back.
+ */
 const HISTORY_PAGES_MAX = 50;
-/** In memory at once when events are only counted. */
+/** Memory for one page when events are only counted. */
 const HISTORY_PAGE_BYTES_MAX = 1024 * 1024;

@@ -4,16 +4,17 @@ import type { Interest } from './interests/interest.ts';
 import type { Position, StoredRecord } from './ports.ts';
 import type { IsWanted } from './primitives/single-flight.ts';
 
-/** The newest event that can be read, and whether there was a newer one. */
+/** The newest readable event, and whether a newer one is damaged. */
 export interface Readable {
   readonly record: StoredRecord | undefined;
-  /** Up to where newer events are damaged on the disk; 0 when none is. */
+  /** Newer events up to this position are damaged on the disk; 0 when none is. */
   readonly damagedThrough: Position;
 }
 
 /**
- * The newest event that is kept, from memory if it is there; `undefined` for none. An older one is not given out as the newest: whoever
- * changes what it says would never learn why that is refused.
+ * The newest stored event, from memory if it is there; `undefined` for none. An older event never
+ * passes as the newest: a client that changes its value by `ifMatch` would never learn why that is
+ * refused.
  * @throws PolycastError `event_damaged`
  */
 export async function newestEvent(
@@ -30,7 +31,7 @@ export async function newestReadable(feed: Feed, interest: Interest, isWanted?: 
   const recent = feed.newest(interest);
   if (recent !== undefined) return { record: recent, damagedThrough: 0 };
   let damagedThrough: Position = 0;
-  // A page in which something is damaged may end before it has an event.
+  // A page with damage may end before it reaches an event.
   for (let through = feed.head; through > 0;) {
     const page = await feed.read(interest, 0, through, 'backward', 1, Infinity, isWanted);
     const [record] = page.records;

@@ -1,34 +1,49 @@
 /**
- * What the core needs of the world. Everything outside is reached through these ports and nothing else: the core has no
- * clock, no chance, no file and no socket of its own.
+ * The ports of the core: the interfaces through which it reaches everything outside. The core has
+ * no clock, no chance, no file and no socket of its own.
  */
 
 import type { MemoryUsage } from './primitives/byte-budget.ts';
 import type { Action, Principal, Revocation, Scope } from './access/principal.ts';
 
-/** A place in the log: whole numbers that rise with every event, with holes. 0 is before the first event. */
+/**
+ * A place in the log: a whole number that rises with every event, with holes. 0 is before the first
+ * event. Elsewhere: a Kafka offset.
+ */
 export type Position = number;
 
-/** What a channel keeps: all that its rule allows, only its newest event, or nothing beyond the tail in memory. */
+/**
+ * The events that the log stores for a channel: all that the rule allows (`history`), the newest
+ * one (`latest`), or none (`none`). Events of `none` channels exist in the tail in memory only.
+ */
 export type Retain = 'history' | 'latest' | 'none';
 
-/** An event on its way into the log. */
+/** An event that is to be appended to the log. */
 export interface NewRecord {
   readonly channel: string;
   readonly type: string | undefined;
-  /** When the hub accepted it, milliseconds since 1970. */
+  /** The time at which the hub accepted the event, milliseconds since 1970. */
   readonly timeMs: number;
   /**
-   * The event's JSON from after its `id` to its end: `"channel":"a","time":"…","data":1}`. It has no line break, is
-   * valid UTF-8, and is never changed after this.
+   * The event's JSON from after its `id` to its end: `"channel":"a","time":"…","data":1}`. It has
+   * no line break, is valid UTF-8, and never changes afterwards.
    */
   readonly body: Uint8Array;
   readonly retain: Retain;
-  /** 1 to 255 characters. The same key with the same channel, type and data is appended once in 24 h. */
+  /**
+   * 1 to 255 characters. The log appends the same key with the same channel, type and data once in
+   * 24 h.
+   */
   readonly idempotencyKey: string | undefined;
-  /** SHA-256 or the like of what the key stands for, without the time; given when there is a key. */
+  /**
+   * A digest (SHA-256 or similar) of the event without its time. Present when there is an
+   * idempotency key: it shows whether the key is used again for another event.
+   */
   readonly fingerprint: string | undefined;
-  /** Appended only if this is the position of the channel's newest event (0: only if it has none; `ANY_POSITION`: only if it has one). */
+  /**
+   * The log appends the event only if this is the position of the channel's newest event. 0: only
+   * if the channel has no event. `ANY_POSITION`: only if it has one.
+   */
   readonly ifLatest: Position | undefined;
 }
 
@@ -43,40 +58,50 @@ export interface StoredRecord {
 
 export type AppendOutcome =
   | { readonly kind: 'appended'; readonly position: Position }
-  /** The key was used before with the same event: this is what it got then. */
+  /**
+   * The key was used before with the same event. These are the position, channel and time of that
+   * event.
+   */
   | { readonly kind: 'duplicate'; readonly position: Position; readonly channel: string; readonly timeMs: number }
   | { readonly kind: 'key_reused' }
-  /** `ifLatest` did not hold; `latest` is the position that would have. */
+  /** `ifLatest` did not hold. `latest` is the position of the channel's newest event. */
   | { readonly kind: 'conflict'; readonly latest: Position }
   | { readonly kind: 'channel_limit' }
-  /** Another idempotency key cannot be remembered. */
+  /** The log cannot remember another idempotency key. */
   | { readonly kind: 'key_limit' };
 
 export interface LogState {
-  /** Names this log's history: ten base32 digits. A wiped or restored log has another. */
+  /**
+   * The identity of this log's history: ten base32 digits. A wiped or restored log has another one.
+   */
   readonly epoch: string;
-  /** The head when the epoch began: after a change of epoch, what is behind this cannot be told apart from before. */
+  /**
+   * The head when the epoch began. A cursor of another epoch starts here, after a gap: the log
+   * cannot tell which earlier events its reader has.
+   */
   readonly epochStart: Position;
-  /** The newest position that is durable and has been given to the followers. */
+  /** The newest position that is durable and that the followers have received. */
   readonly head: Position;
-  /** Why it cannot be written at present, if so. Reading goes on. */
+  /**
+   * The reason why the log cannot be written at present. `undefined` while it can. Reads continue.
+   */
   readonly unavailable: 'log_unavailable' | 'log_full' | undefined;
 }
 
 export interface ReadQuery {
-  /** Valid patterns; an event is meant if any covers its channel. */
+  /** Valid patterns. An event matches if any pattern covers its channel. */
   readonly patterns: readonly string[];
-  /** Only events of these types; all when undefined. */
+  /** Only events of these types match. `undefined`: all types. */
   readonly types: readonly string[] | undefined;
-  /** Events after this position… */
+  /** Events after this position, */
   readonly after: Position;
-  /** …up to and with this one. */
+  /** up to and including this position. */
   readonly through: Position;
   /** `forward`: the oldest first. `backward`: the newest first. */
   readonly direction: 'forward' | 'backward';
-  /** At most this many events, */
+  /** The page has at most this many events, */
   readonly limit: number;
-  /** and at most this many bytes of bodies, though always one event. */
+  /** and at most this many bytes of bodies, but always one event. */
   readonly bytesMax: number;
 }
 
@@ -84,83 +109,107 @@ export interface ReadPage {
   /** In the order of `direction`. */
   readonly records: readonly StoredRecord[];
   /**
-   * How far this page speaks: every event meant after `after`, up to and with this position (backward: after this
-   * position, up to and with `through`) is in it; the next page has this as its `after` (backward: its `through`). It
-   * is never past the head. A read over a sparse pattern may come back early, with few records or none, so as to hold
-   * nobody up.
+   * Forward: every matching event after `after`, up to and including this position, is in the page.
+   * Backward: every matching event after this position, up to and including `through`.
+   * The next page has this value as its `after` (backward: as its `through`). It is never past the
+   * head. A read over a sparse pattern may end early, with few records or none, so that other reads
+   * do not wait.
    */
   readonly reached: Position;
   /**
-   * The newest position after `after` at which a meant channel has lost an event to retention; `after` itself when
-   * nothing was lost. Replaced values of `latest` channels and events of `none` channels do not count as lost.
+   * The newest position after `after` at which a matching channel lost an event to retention.
+   * `after` itself when none is lost. Replaced values of `latest` channels and events of `none`
+   * channels do not count as lost.
    */
   readonly trimmedThrough: Position;
   /**
-   * The newest position of events in this page that are damaged on the disk, up to which some that are meant may be missing; `after`
-   * itself when all could be read. Forward, `reached` is never before it, and `records` are none: the damage begins right after `after`.
+   * The newest position of the damaged events in this page. Matching events up to this position may
+   * be missing. `after` itself when all events were readable.
+   * Forward: `reached` is at or after this position, and `records` is empty, because the damage
+   * begins right after `after`.
    */
   readonly corruptThrough: Position;
 }
 
 export interface ChannelState {
   readonly channel: string;
-  /** Events kept, and the sum of the bytes of their bodies. */
+  /** The number of stored events, and the sum of the bytes of their bodies. */
   readonly count: number;
   readonly bytes: number;
-  /** Of the oldest and the newest event kept; 0 when there is none. */
+  /**
+   * The time of the oldest stored event, and the position of the newest one. Both are 0 when there
+   * is none.
+   */
   readonly oldestTimeMs: number;
   readonly latestPosition: Position;
 }
 
-/** Which channels' states are asked for: names after `after`, in order; only those appended to since `changedSince`. */
+/**
+ * Selects channels by name: those after `after`, in order. With `changedSince`, only channels with
+ * an event appended after that position.
+ */
 export interface ChannelQuery {
   readonly after: string;
   readonly limit: number;
   readonly changedSince?: Position;
 }
 
-/** Remove a channel's oldest events until all of the given bounds hold. */
+/** An order to remove a channel's oldest events until all given bounds hold. */
 export interface TrimOrder {
   readonly channel: string;
   readonly countMax?: number;
   readonly bytesMax?: number;
-  /** Events accepted before this go. */
+  /** Removes events that were accepted before this time. */
   readonly olderThanMs?: number;
 }
 
-/** The one ordered log. Homes: `log/sqlite`, `log/memory`; one contract suite holds them all to these words. */
-/** One step of a scrub. */
+/** The result of one step of a scrub. A scrub compares stored events with their checksums. */
 export interface CheckedRange {
-  /** Up to where events were compared. */
+  /** The position up to which events have been compared. */
   readonly reached: Position;
-  /** Of the events that could be read. */
+  /** The bytes of the events that were readable. */
   readonly bytes: number;
 }
 
+/**
+ * The one ordered log. Implementations: `storage/sqlite/log`, `storage/memory/memory-log.ts`. One
+ * contract suite in `storage/contract` tests them all.
+ */
 export interface Log {
   readonly state: LogState;
   /**
-   * Appends in the given order. Resolves, one outcome a record, once all that was appended is durable; rejects when
-   * nothing of it was, with PolycastError `log_unavailable` or `log_full`, or `overloaded` when too much waits already.
-   * Records of `none` channels get positions too.
+   * Appends in the given order. Resolves with one outcome a record when all appended events are
+   * durable. Events of `none` channels get positions too.
+   * Rejects when it appended no event: PolycastError `log_unavailable` or `log_full`, or
+   * `overloaded` when too many bytes wait already.
    */
   append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]>;
-  /** Every event that becomes durable, in order, in batches, before its append resolves. One listener. */
+  /**
+   * Calls the listener with every event that becomes durable, in order, in batches, before its
+   * append resolves. There is one listener.
+   */
   follow(listener: (records: readonly StoredRecord[]) => void): void;
   read(query: ReadQuery): Promise<ReadPage>;
   channels(query: ChannelQuery): Promise<readonly ChannelState[]>;
-  /** One small step of removal (bounded in rows); says how many events it removed and whether there is more to do. */
+  /**
+   * Removes events in one small step (bounded in rows). Returns the number of removed events, and
+   * whether there is more to remove.
+   */
   trim(orders: readonly TrimOrder[], nowMs: number): Promise<{ readonly removed: number; readonly more: boolean }>;
   /**
-   * Compares what is stored after a position with its checksums, a small step of it, and notes what is damaged. Absent where nothing is
-   * on a disk. Example: `check(0)` is `{ reached: 500, bytes: 90_000 }`; at the end `reached` is the head.
+   * One small step of a scrub: compares the events after a position with their checksums, and
+   * records the damaged ones. Absent in a log without a disk. Example: `check(0)` is `{ reached:
+   * 500, bytes: 90_000 }`; at the end `reached` is the head.
    */
   check?(after: Position): Promise<CheckedRange>;
-  /** Bytes on disk, commits, rows, times: what metrics show. Names are stable, values are numbers since opening. */
+  /**
+   * Figures for the metrics: bytes on disk, commits, rows, times. Names are stable; values are
+   * numbers since the log was opened.
+   */
   stats(): Readonly<Record<string, number>>;
-  /** What clients fill in the memory of this home, if it keeps anything of the kind there. */
+  /** The memory that clients fill in this implementation, by name. Absent if it holds none. */
   readonly memoryUsage?: Readonly<Record<string, MemoryUsage>>;
-  /** Finishes what was accepted, then closes. */
+  /** Finishes the accepted work, then closes. */
   close(): Promise<void>;
 }
 
@@ -178,40 +227,55 @@ export interface Random {
   token(): string;
 }
 
-/** Decides who somebody is and what they may do. Transports learn yes, or the error that says why not. */
+/**
+ * Identifies clients and decides what they may do. Transports receive a yes, or the error with the
+ * reason.
+ */
 export interface Authority {
   /**
-   * Who these credentials belong to. Rejects with PolycastError `unauthorized`, `token_expired`, or, when it cannot be found out
-   * now, `identity_unavailable`. Without credentials: `ANONYMOUS`.
+   * The principal of these credentials. Rejects with PolycastError `unauthorized`, `token_expired`,
+   * or `identity_unavailable` when it cannot be determined now. Without credentials: `ANONYMOUS`.
    */
   identify(credentials: Credentials): Principal | Promise<Principal>;
-  /** Whom it takes everybody for who brings no credentials at all, where that is always the same. */
+  /** The principal of every request without credentials, where it is always the same one. */
   readonly defaultPrincipal?: Principal;
-  /** Yes, or the error that says why not and which rule said so. `pattern` is a channel or a pattern. */
+  /**
+   * A yes, or the error with the reason and the rule that decided. `pattern` is a channel or a
+   * pattern.
+   */
   decide(principal: Principal, action: Action, pattern: string): AuthorityDecision | Promise<AuthorityDecision>;
-  /** Whether there is any channel of which `decide` may say yes; absent where there always is. */
+  /**
+   * Whether there is a channel for which `decide` may say yes. Absent where there always is one.
+   */
   mightAllow?(principal: Principal, action: Action): boolean;
   /**
-   * Until when a yes holds that was just said, milliseconds since 1970: where somebody outside was asked, as long as they said. `Infinity`
-   * for what rules and credentials decide; absent where nobody else is asked.
+   * The time until which the last yes is valid, milliseconds since 1970. The site sets it for its
+   * own decisions. `Infinity` for decisions by rules and credentials. Absent where the hub asks no
+   * other party.
    */
   validUntil?(principal: Principal, action: Action, pattern: string): number;
   /**
-   * Yes if the principal has the scope: `admin` and `users`, for the whole hub, or `subscriptions`, whose patterns must cover the given
-   * channels and patterns, if any are given.
+   * A yes if the principal has the scope. `admin` and `users` are for the whole hub. For
+   * `subscriptions`, the patterns of the scope must cover the given channels and patterns, if any.
    */
   hasScope(principal: Principal, scope: Scope, channels?: readonly string[]): AuthorityDecision;
   /**
-   * The same user's standing beyond its present end, found out without the client: before `expiresMs`, for whoever stays. `undefined`
-   * where only the client can renew it. Rejects with PolycastError `unauthorized` when it is at its end, or `identity_unavailable` when
-   * that cannot be found out and the grace is over.
+   * Extends a user's credentials beyond `expiresMs` without the client's help. A session that stays
+   * calls it before that time. `undefined` where only the client can renew them.
+   * Rejects with PolycastError `unauthorized` when they have ended, or `identity_unavailable` when
+   * that cannot be determined and the grace is over.
    */
   renew?(principal: Principal): Promise<Principal> | undefined;
-  /** Whether who was identified a while ago has not been revoked since; absent where nothing can be. */
+  /**
+   * Whether an identified principal has not been revoked since. Absent where there are no
+   * revocations.
+   */
   isStillValid?(principal: Principal): boolean;
-  /** What is remembered of a user no longer counts: by the next request, or renewal, it is found out anew. */
+  /**
+   * Forgets everything remembered about a user. The next request or renewal determines it again.
+   */
   forgetUser?(user: string): void;
-  /** Told of everyone whose standing ends before its time. One listener. */
+  /** Calls the listener for all credentials that end before their time. There is one listener. */
   onRevoked(listener: (revocation: Revocation) => void): void;
 }
 
@@ -220,48 +284,72 @@ export type AuthorityDecision =
   | {
       readonly allowed: false;
       readonly code: 'unauthorized' | 'forbidden' | 'identity_unavailable';
-      /** What everybody may be told. */
+      /** The part of the reason that is public. */
       readonly detail: string;
       /** The rule that decided. */
       readonly by?: string;
-      /** What it asks for: `a user`, `the scope publish for orders.1`. */
+      /** The condition that the rule asks for: `a user`, `the scope publish for orders.1`. */
       readonly needs?: string;
     };
 
-/** What a request or a connection brought along to show who it is. Looked up only as far as the authority looks. */
+/**
+ * The credentials of a request or a connection. The authority looks up only those that it needs.
+ */
 export interface Credentials {
-  /** From `Authorization: Bearer`, `?token=`, a cookie, or the `auth` message; the first of them. */
+  /**
+   * The token from `Authorization: Bearer`, `?token=`, a cookie, or the `auth` message: the first
+   * of them.
+   */
   readonly token: string | undefined;
-  /** The value of a cookie; `undefined` also where the page that sends it is of an origin that is not allowed. */
+  /**
+   * The value of a cookie. `undefined` also where the origin of the sending page is not allowed.
+   */
   cookie(name: string): string | undefined;
   header(name: string): string | undefined;
   readonly origin: string | undefined;
-  /** The client's address: behind trusted proxies, the one that those tell. */
+  /** The client's address. Behind trusted proxies: the address that they report. */
   readonly address: string;
 }
 
-/** Who did it, and from where: a request's principal and address, or whoever works on the data folder itself. */
+/**
+ * The author of an administrative action and its address: a request's principal, or an operator
+ * with access to the data folder (`operator`), or the `hub`.
+ */
 export interface Actor {
   readonly kind: Principal['kind'] | 'operator' | 'hub';
   readonly key?: string | undefined;
   readonly user?: string | undefined;
-  /** The client's address; `undefined` where it was no request. */
+  /** The client's address. `undefined` where there was no request. */
   readonly address?: string | undefined;
 }
 
-/** What somebody did to the hub itself, or to somebody's standing with it: it is written down. */
+/**
+ * An administrative action for the audit log: a change of the hub itself, or of somebody's access
+ * to it.
+ */
 export interface AuditRecord {
-  /** `key.created`, `revocation.made`, `user.disconnected`: what was acted on, a dot, what happened to it. */
+  /**
+   * The object of the action, a dot, and the action: `key.created`, `revocation.made`,
+   * `user.disconnected`.
+   */
   readonly action: string;
-  /** To whom or what: a key's id, a user. At most 256 characters are kept. */
+  /**
+   * The key's id, the user or another name of the object. The audit log stores at most 256
+   * characters.
+   */
   readonly subject: string;
   readonly by: Actor;
-  /** What else there is to know of it, without secrets; JSON, of which at most 2,048 characters are kept. */
+  /**
+   * Further details without secrets. JSON, of which the audit log stores at most 2,048 characters.
+   */
   readonly detail?: Readonly<Record<string, unknown>>;
 }
 
 /** The log of administrative actions. */
 export interface Audit {
-  /** Written soon; a note that cannot be written is logged and lost, and holds up nobody. */
+  /**
+   * Writes the entry soon; the caller does not wait. An entry that cannot be written is logged and
+   * lost.
+   */
   record(entry: AuditRecord): void;
 }

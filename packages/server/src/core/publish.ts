@@ -6,30 +6,46 @@ import type { AppendOutcome, Clock, Log, NewRecord, Position } from './ports.ts'
 import type { ChannelSettings, ChannelRules } from './access/channel-rules.ts';
 import { TokenBuckets } from './primitives/token-buckets.ts';
 
-/** One event as a transport has understood it; names and types are valid. */
+/** One event as a transport has parsed it. Its names and types are valid. */
 export interface PublishRequest {
   readonly channel: string;
   readonly type: string | undefined;
-  /** Members of the event from `datacontenttype` on, as JSON text without line breaks: `"data":{"a":1}`. */
+  /**
+   * The event's members from `datacontenttype` on, as JSON text without line breaks:
+   * `"data":{"a":1}`.
+   */
   readonly content: string;
   readonly idempotencyKey: string | undefined;
-  /** A cursor that must be the newest event's, `none` when there must be none, or `*` when there must be one. */
+  /**
+   * The condition on the channel's newest event: a cursor that must be its own, `none` when there
+   * must be none, or `*` when there must be one.
+   */
   readonly ifMatch: string | undefined;
-  /** Who publishes; none for the site's own servers. */
+  /** The publishing client. `undefined` for the site's own servers. */
   readonly author?: Author | undefined;
 }
 
-/** Who publishes, as far as the hub says so in the event, and as far as it is held to a measure. */
+/**
+ * The client that publishes: its members in the event, and the keys that its limits are counted by.
+ */
 export interface Author {
-  /** What the event says of it: `"user":"…","origin":"…"`, as JSON text. See `authorship`. */
+  /**
+   * The author's members in the event as JSON text: `"user":"…","origin":"…"`. See `authorMembers`.
+   */
   readonly eventMembers: string | undefined;
-  /** By what its rates are counted: its user, or its address; none for servers. */
+  /** The key of its rate limits: its user or its address. `undefined` for servers. */
   readonly clientKey: string | undefined;
-  /** Within what its idempotency keys are told apart: its user, or all whom nobody knows; none for servers. */
+  /**
+   * The namespace of its idempotency keys: its user, or one namespace for all anonymous clients.
+   * `undefined` for servers.
+   */
   readonly idempotencyScope: string | undefined;
 }
 
-/** The members of an event that say who published it (PROTOCOL.md section 13.7); `undefined` when there is nothing to say. */
+/**
+ * The members of an event that name its author (PROTOCOL.md section 13.7). `undefined` when there
+ * are none.
+ */
 export function authorMembers(user: string | undefined, origin: string | undefined): string | undefined {
   if (user === undefined) return origin === undefined ? undefined : `"origin":${JSON.stringify(origin)}`;
   return origin === undefined
@@ -48,23 +64,31 @@ export type PublishResult =
   | { readonly ok: false; readonly error: PolycastError };
 
 export interface PublisherOptions {
-  /** Bytes accepted and not yet durable, at most. */
+  /**
+   * Bytes of accepted events that are not yet durable, at most. One append is accepted in any case.
+   */
   readonly queueBytesMax: number;
-  /** UTF-8. */
+  /** Encodes as UTF-8. */
   readonly encode: (text: string) => Uint8Array;
   /** A digest without known collisions. */
   readonly fingerprint: (text: string) => string;
-  /** Told how long each append took, in milliseconds. */
+  /** Called with the duration of each append, in milliseconds. */
   readonly onAppended: (durationMs: number) => void;
-  /** What kinds of events there are, for the channels whose rules hold publishers to it. */
+  /** The catalogue of event types, for channels whose rules check events against it. */
   readonly eventTypes?: Pick<EventTypes, 'refusal'>;
-  /** How many channels there may be for a client to begin another one; servers may use up what the log has. None: no limit. */
+  /**
+   * Number of channels from which on clients cannot create another one. The rest, up to the log's
+   * own limit, is for servers. `undefined`: no limit.
+   */
   readonly clientChannelsMax?: number | undefined;
-  /** How many events a second each client may publish, all channels together, and how many at once; none: no limit. */
+  /**
+   * Events a second that each client may publish over all channels, and the burst. `undefined`: no
+   * limit.
+   */
   readonly clientRate?: { readonly perSecond: number; readonly burst: number } | undefined;
 }
 
-/** What the publisher has counted since it began. */
+/** Counters since the publisher was created. */
 export interface PublishStats {
   published: number;
   bytes: number;
@@ -73,7 +97,11 @@ export interface PublishStats {
   failed: number;
 }
 
-/** Checks what is published against its rules, gives it its JSON, and has it appended: the way in. */
+/**
+ * Publishes events: checks them against the rules of their channels, builds their JSON, and appends
+ * them to the log. Example: `{"channel":"a","data":1}` becomes
+ * `"channel":"a","time":"…","data":1}`, and the log adds the `id`.
+ */
 export class Publisher {
   readonly #log: Log;
   readonly #rules: ChannelRules;
@@ -81,7 +109,7 @@ export class Publisher {
   readonly #options: PublisherOptions;
   readonly #buckets = new TokenBuckets();
   #queuedBytes = 0;
-  /** How many the log has, counted now and then. */
+  /** The number of channels in the log, at most `CHANNEL_COUNT_MAX_AGE_MS` old. */
   #channels = 0;
   #channelsAtMs = -Infinity;
   readonly stats: PublishStats = { published: 0, bytes: 0, replayed: 0, refused: 0, failed: 0 };
@@ -97,7 +125,7 @@ export class Publisher {
     return this.#queuedBytes;
   }
 
-  /** Publishes one event; as `publish`. */
+  /** Publishes one event, like `publish`. */
   publishOne(request: PublishRequest): Promise<PublishResult> {
     const record = this.#prepare(request);
     if (record instanceof PolycastError) return Promise.resolve(this.#refusedResult(record));
@@ -105,8 +133,8 @@ export class Publisher {
   }
 
   /**
-   * Publishes in the given order; resolves, one result each, once all that was accepted is durable. It never rejects: a
-   * log that cannot be written is a result too.
+   * Publishes in the given order. Resolves with one result each when all accepted events are
+   * durable. It never rejects: a log that cannot be written is a result too.
    */
   async publish(requests: readonly PublishRequest[]): Promise<readonly PublishResult[]> {
     const results: (PublishResult | undefined)[] = [];
@@ -171,7 +199,7 @@ export class Publisher {
       if (refusal !== undefined) return refusal;
     }
     const refusesNewChannel = author?.clientKey !== undefined && settings.retain !== 'none' && this.#isFullForClients();
-    // "Only if there is none" would be a new channel.
+    // `none` requires a channel without events: it would be a new channel.
     if (refusesNewChannel && request.ifMatch === 'none') return channelLimitError();
     const idempotencyKey = this.#idempotencyKeyOf(request);
     const timeMs = this.#clock.nowMs();
@@ -196,13 +224,16 @@ export class Publisher {
       fingerprint: idempotencyKey === undefined ? undefined : this.#options.fingerprint(`${headJson},${content}`),
       ifLatest: request.ifMatch === undefined ? undefined : this.#expectedPosition(request.ifMatch),
     };
-    // The log's own test of whether there is an event already.
+    // The log itself checks that the channel has an event already.
     return refusesNewChannel && request.ifMatch === undefined
       ? { ...record, ifLatest: ANY_POSITION, isForExisting: true }
       : record;
   }
 
-  /** What is left of the log's channels is for servers, so that no client can keep them from publishing. */
+  /**
+   * Whether the rest of the log's channels is for servers. So no client can prevent servers from
+   * publishing.
+   */
   #isFullForClients(): boolean {
     const { clientChannelsMax } = this.#options;
     if (clientChannelsMax === undefined) return false;
@@ -213,7 +244,7 @@ export class Publisher {
     return this.#channels >= clientChannelsMax;
   }
 
-  /** The position that `ifMatch` stands for; one that no event has when the cursor is not of this log. */
+  /** The position for `ifMatch`. For a cursor of another log: a position that no event has. */
   #expectedPosition(ifMatch: string): Position {
     if (ifMatch === 'none') return 0;
     if (ifMatch === '*') return ANY_POSITION;
@@ -221,13 +252,19 @@ export class Publisher {
     return cursor?.epoch === this.#log.state.epoch ? cursor.position : UNREACHABLE_POSITION;
   }
 
-  /** A user's keys are the user's own: nobody can use up those of a server, or of another user. */
+  /**
+   * The key in the log. A client's key is hashed with its scope, so that it cannot collide with the
+   * keys of a server or of another user.
+   */
   #idempotencyKeyOf({ idempotencyKey, author }: PublishRequest): string | undefined {
     if (idempotencyKey === undefined || author?.idempotencyScope === undefined) return idempotencyKey;
     return this.#options.fingerprint(`${author.idempotencyScope}\n${idempotencyKey}`);
   }
 
-  /** What is the client's own affair comes first: who is held back takes nothing from the others. */
+  /**
+   * The limits of the client come first: a limited client takes no tokens of the limits that others
+   * share.
+   */
   #rateLimit(channel: string, settings: ChannelSettings, client: string | undefined): PolycastError | undefined {
     if (client !== undefined) {
       const { clientRate } = this.#options;
@@ -294,14 +331,17 @@ export class Publisher {
   }
 }
 
-/** An event for the log; `isForExisting`: a conflict means that its channel would have been a new one. */
+/**
+ * An event for the log. `isForExisting`: a conflict shows that the event would have created a
+ * channel.
+ */
 type PreparedRecord = NewRecord & { readonly isForExisting?: true };
 
 function channelLimitError(): PolycastError {
   return new PolycastError('channel_limit', undefined, { retryAfterMs: 60_000 });
 }
 
-/** How old the number of channels may be. */
+/** Maximum age of the cached number of channels. */
 const CHANNEL_COUNT_MAX_AGE_MS = 100;
 
 function first(results: readonly PublishResult[]): PublishResult {
@@ -312,5 +352,5 @@ function repeatError(count: number, error: PolycastError): PublishResult[] {
   return Array.from({ length: count }, () => ({ ok: false, error }));
 }
 
-/** Positions are whole numbers from 0 on; this one no log will reach. */
+/** A position that no log reaches. Positions are whole numbers from 0 on. */
 const UNREACHABLE_POSITION = Number.MAX_SAFE_INTEGER;

@@ -4,27 +4,42 @@ import type { Feed } from './feed.ts';
 import type { Interest } from './interests/interest.ts';
 import type { Position } from './ports.ts';
 
-/** Where a reader's batches go: a transport's side of it. It frames nothing and decides nothing. */
+/**
+ * The transport's side of a reader, which writes its batches. It frames nothing and decides
+ * nothing.
+ */
 export interface Sink {
   /**
-   * Takes a batch: its gap, if that is to be told, then its events, if it has any. True when all has left for the kernel;
-   * else `reader.flushed()` is called once it has.
+   * Writes a batch: its gap, if `includeGap`, then its events, if any. Returns true when the kernel
+   * has taken all bytes. Otherwise the sink calls `reader.onFlushed()` once it has.
    */
   deliver(batch: Batch, includeGap: boolean): boolean;
-  /** A page of the log was read, and nothing that was delivered keeps the reader from the next; false: it is not to go on. */
+  /**
+   * Called after a page of the log was read, when its delivery does not block the reader. `false`:
+   * the reader does not continue.
+   */
   onPageRead?(): boolean;
-  /** All there is has been delivered; what comes next will wake the reader. May be called often. */
+  /**
+   * Called when all events have been delivered. The next event wakes the reader. May be called
+   * often.
+   */
   onCaughtUp(): void;
-  /** The log could not be read; the reader has closed. */
+  /** Called when the log could not be read. The reader has closed. */
   onFailed(error: PolycastError): void;
 }
 
-/** `live`: waits to be woken. `reading`: a page of the log is on its way. `writing`: the sink is. */
+/**
+ * `live`: waits for a wake-up. `reading`: a read of the log is in flight. `writing`: the sink has
+ * not yet written the last batch. `idle`: not started, paused, or at its end.
+ */
 type Phase = 'idle' | 'live' | 'reading' | 'writing' | 'closed';
 
 /**
- * A consumer: a cursor and the channels it wants. Being live means being woken; then it reads from its own position, as
- * far as its sink takes. Catching up, replay and a slow reader are the same path. At most one batch is in flight.
+ * A consumer: a position in the log and an interest. A live reader waits for a wake-up, then reads
+ * from its own position as far as its sink takes batches. Catching up, replay and a slow reader are
+ * the same path. At most one batch is in flight.
+ * Example: a reader at 90 of a log with the head 100 delivers the batch 90 to 96, then 96 to 100,
+ * and is live.
  */
 export class Reader {
   readonly #feed: Feed;
@@ -36,9 +51,12 @@ export class Reader {
   readonly #through: Position;
   #isPaused = false;
   #phase: Phase = 'idle';
-  /** The farthest gap that has been told: a page that ends within it is followed by others that know of it. */
+  /**
+   * The newest gap that has been reported. Several pages may lie within one gap, and each page
+   * reports it.
+   */
   #gapReportedThrough: Position = 0;
-  /** Where it stands among its interest's readers; -1 while it is not among them. */
+  /** Index among the readers of its interest; -1 while it has not joined. */
   index = -1;
 
   /**
@@ -67,7 +85,7 @@ export class Reader {
     return this.#interest;
   }
 
-  /** Everything up to and with this has been delivered. */
+  /** Everything up to and including this position has been delivered. */
   get position(): Position {
     return this.#phase === 'live' ? Math.max(this.#position, this.#feed.head) : this.#position;
   }
@@ -80,12 +98,15 @@ export class Reader {
     return this.#phase === 'closed';
   }
 
-  /** What is lost up to a position will not be told; to be said before `start`. */
+  /** Suppresses the report of gaps up to a position. Call it before `start`. */
   suppressGapThrough(through: Position): void {
     this.#gapReportedThrough = through;
   }
 
-  /** @param isLive it may have to be woken; whoever only asks what there is now need not be known to those that publish */
+  /**
+   * @param isLive whether the reader needs wake-ups; a reader of the present events only does not
+   * join its interest
+   */
   start(isLive = true): void {
     if (isLive) this.#feed.join(this.#interest, this);
     this.#phase = 'idle';
@@ -93,8 +114,8 @@ export class Reader {
   }
 
   /**
-   * Events that are meant have been appended after `from`. A live reader has everything up to there, so that a quiet
-   * one never falls out of the tail.
+   * Matching events have been appended after `from`. A live reader has everything up to there, so a
+   * quiet one never falls out of the tail.
    */
   wake(from: Position): void {
     if (this.#phase !== 'live') return;
@@ -102,17 +123,20 @@ export class Reader {
     try {
       this.#pump();
     } catch (error) {
-      // One sink that breaks must not keep the others from what they are owed.
+      // A sink that throws must not keep other readers from their events.
       this.#fail(new PolycastError('internal_error', 'A batch could not be delivered.', { cause: String(error) }));
     }
   }
 
-  /** The sink has written the last batch. */
+  /** Called when the sink has written the last batch. */
   onFlushed(): void {
     if (this.#phase === 'writing') this.#pump();
   }
 
-  /** Stops after what is in flight. True when it stands still at once; else the sink is told by `caughtUp`. */
+  /**
+   * Stops after the batch in flight. Returns true when the reader has stopped already. Otherwise it
+   * calls `onCaughtUp` of the sink when it stops.
+   */
   pause(): boolean {
     this.#position = this.position;
     this.#isPaused = true;
@@ -120,14 +144,14 @@ export class Reader {
     return this.#phase === 'idle';
   }
 
-  /** Goes on after `hold`, with other channels or the same. */
+  /** Continues after `pause`, with the same interest or another one. */
   resume(interest: Interest): void {
     if (this.#phase === 'closed') return;
     this.#isPaused = false;
     if (interest !== this.#interest) {
       this.#feed.leave(this.#interest, this);
       this.#interest = interest;
-      // What was told was lost to the channels it had.
+      // The reported gaps were those of the old channels.
       this.#gapReportedThrough = 0;
       this.#feed.join(interest, this);
     }
@@ -182,12 +206,13 @@ export class Reader {
     this.#sink.onFailed(error);
   }
 
-  /** True when the next batch may follow at once. */
+  /** Returns true when the next batch may follow at once. */
   #deliver(batch: Batch): boolean {
     this.#position = batch.reached;
-    // Set before the sink runs, which may close this reader.
+    // Set before the sink runs, because the sink may close this reader.
     this.#phase = 'writing';
-    // Damage is passed at once, so it is met once; and nobody is excused from hearing of it.
+    // Damage is always reported, even where gaps are suppressed. The reader passes it at once, so
+    // it meets it only once.
     const includeGap =
       batch.gapThrough > this.#gapReportedThrough || (batch.gapReason === 'corrupt' && batch.gapThrough > 0);
     if (includeGap) this.#gapReportedThrough = Math.max(this.#gapReportedThrough, batch.gapThrough);

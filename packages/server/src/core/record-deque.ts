@@ -1,8 +1,8 @@
 import type { Position, StoredRecord } from './ports.ts';
 
 /**
- * Records in the order of the log, taken off at the old end. Finding a position is a binary search; taking off is O(1),
- * the array being compacted when half of it is empty.
+ * Records in the order of the log; `shift` takes the oldest. A search for a position is binary.
+ * `shift` is O(1): the array is compacted when half of it is empty.
  */
 export class RecordDeque {
   #records: (StoredRecord | undefined)[] = [];
@@ -12,7 +12,7 @@ export class RecordDeque {
     return this.#records.length - this.#first;
   }
 
-  /** The record at an index from the oldest; the index must be below `length`. */
+  /** The record at an index from the oldest. The index must be below `length`. */
   at(index: number): StoredRecord {
     return this.#records[this.#first + index] as StoredRecord;
   }
@@ -25,7 +25,7 @@ export class RecordDeque {
     this.#records.push(record);
   }
 
-  /** Takes off the oldest. */
+  /** Takes the oldest record. */
   shift(): StoredRecord | undefined {
     if (this.length === 0) return undefined;
     const record = this.#records[this.#first];

@@ -5,23 +5,28 @@ import type { Position, StoredRecord } from './ports.ts';
 import type { Tail } from './tail.ts';
 import { SingleFlight } from './primitives/single-flight.ts';
 
-/** What comes next for whoever takes events as they are. */
+/** The next events for a consumer that takes them unframed. */
 export interface RecordPage {
   readonly records: readonly StoredRecord[];
-  /** Every event meant, up to and with this position, is in `records` or before. */
+  /** Every matching event up to and including this position is in `records` or before. */
   readonly reached: Position;
-  /** As a batch's. */
+  /** As in `Batch`. */
   readonly gapThrough: Position;
   readonly gapReason: GapReason;
 }
 
-/** What durable subscriptions read: events as they are, from the tail or, behind it, from the log. Nothing is framed here. */
+/**
+ * The reader for durable subscriptions: returns unframed events from the tail, or from the log
+ * behind it.
+ */
 export class RecordReader {
   readonly #tail: Tail;
   readonly #reads: LogReader;
   readonly #stats: { tailHits: number };
   readonly #pendingReads = new SingleFlight<RecordPage>();
-  /** What was collected last: all who are woken together ask for the same. */
+  /**
+   * The result of the last `collect`: all subscriptions that are woken together ask for the same.
+   */
   #lastCollected: (RecordPage & { readonly key: string; readonly head: Position }) | undefined;
 
   constructor(tail: Tail, reads: LogReader, stats: { tailHits: number }) {
@@ -30,12 +35,12 @@ export class RecordReader {
     this.#stats = stats;
   }
 
-  /** Some of the events that it has collected may be given to nobody any more. */
+  /** Drops the last result: some of its events may have been removed. */
   clear(): void {
     this.#lastCollected = undefined;
   }
 
-  /** As `Feed.nextRecords`. */
+  /** Like `Feed.nextRecords`. */
   next(interest: Interest, after: Position, countMax: number, bytesMax: number): RecordPage | 'behind' | undefined {
     const { head } = this.#tail;
     if (after >= head || interest.mayHaveNewEvents(after) === false) return undefined;
@@ -50,7 +55,7 @@ export class RecordReader {
     return this.#lastCollected;
   }
 
-  /** As `Feed.readRecords`. */
+  /** Like `Feed.readRecords`. */
   read(
     interest: Interest,
     after: Position,

@@ -2,8 +2,8 @@ import type { ChannelState, TrimOrder } from './ports.ts';
 import type { ChannelRules } from './access/channel-rules.ts';
 
 /**
- * What the rules say should go. A `latest` channel keeps its one event whatever its age is; a channel that has become
- * `none` keeps nothing of before.
+ * The trim orders that the rules require. A `latest` channel stores its one event regardless of
+ * age. A channel that has become `none` keeps no earlier event.
  */
 export function trimOrders(states: readonly ChannelState[], rules: ChannelRules, nowMs: number): readonly TrimOrder[] {
   const orders: TrimOrder[] = [];

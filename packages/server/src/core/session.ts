@@ -1,25 +1,25 @@
 /**
- * The life of a streaming session, apart from what it delivers: when it needs a heartbeat, when it has taken nothing for too
- * long, when it is its turn to go. Pure: (state, input, now) -> {state, effects}; times are ticks of the wheel.
+ * The lifecycle of a streaming session, apart from its events: heartbeats, stalled clients, expiry
+ * and drain. Pure: (state, input, now) -> {state, effects}. Times are ticks of the wheel.
  */
 export interface SessionState {
   readonly phase: SessionPhase;
-  /** When bytes were last sent. */
+  /** The tick of the last write. */
   readonly sentTick: number;
-  /** Since when the client takes nothing; 0 while it does. */
+  /** The tick since which the client takes no bytes; 0 while it takes them. */
   readonly blockedTick: number;
-  /** When its standing ends; 0 for never. */
+  /** The tick at which its credentials expire; 0 for never. */
   readonly expiresTick: number;
-  /** When that has to be said; 0 once it has been, or for never. */
+  /** The tick of the warning about that; 0 after the warning, or for never. */
   readonly warnTick: number;
 }
 
-/** `leaving`: has been told to go, and is given a moment to take what is left. */
+/** `leaving`: the session was asked to go, and has a moment to take its last bytes. */
 export type SessionPhase = 'open' | 'leaving' | 'closed';
 
 export type SessionInput = 'tick' | 'drain' | 'end' | 'gone';
 
-/** What the transport has to do: at most one at a time. */
+/** The action for the transport: at most one at a time. */
 export type SessionEffect =
   | 'none'
   | 'heartbeat'
@@ -33,20 +33,20 @@ export type SessionEffect =
 export interface SessionSettings {
   readonly heartbeatTicks: number;
   readonly stalledTicks: number;
-  /** How long a session that was told to go may take for its last bytes. */
+  /** The time that a leaving session has for its last bytes, in ticks. */
   readonly closeTimeoutTicks: number;
 }
 
 export interface SessionStep {
   readonly phase: SessionPhase;
   readonly effect: SessionEffect;
-  /** When to ask again; 0 for never. */
+  /** Ticks until the next `tick` input; 0 for never. */
   readonly nextTicks: number;
 }
 
 const CLOSED: SessionStep = { phase: 'closed', effect: 'none', nextTicks: 0 };
 
-/** Every phase with every input; a cell that is missing does not compile. */
+/** Every phase with every input. A missing cell does not compile. */
 const TRANSITIONS: Readonly<
   Record<
     SessionPhase,
@@ -99,7 +99,7 @@ function stepOpen(state: SessionState, nowTick: number, settings: SessionSetting
   if (expiresTick === 0 || step.phase !== 'open') return step;
   if (nowTick >= expiresTick)
     return { phase: 'leaving', effect: 'close_expired', nextTicks: settings.closeTimeoutTicks };
-  // A heartbeat that is due as well comes with the next tick.
+  // A heartbeat that is due as well is sent with the next tick.
   if (warnTick > 0 && nowTick >= warnTick) {
     const isHeartbeat = step.effect === 'heartbeat';
     return {

@@ -1,18 +1,22 @@
 import { encodeCursor, parseCursor, PolycastError, type Gap } from '@polycast/protocol';
 import type { LogState, Position } from './ports.ts';
 
-/** Where a consumer begins, and what it has to be told first. */
+/** The position at which a consumer starts, and the gap that it receives first. */
 export interface Start {
   readonly position: Position;
   readonly gap: Gap | undefined;
-  /** What is lost up to here need not be told: who begins at the earliest asks for what is kept. */
+  /**
+   * Gaps up to this position are not reported. A consumer that starts at `earliest` asks for the
+   * stored events only.
+   */
   readonly suppressGapThrough: Position;
 }
 
 /**
- * Reads an `after` (PROTOCOL.md section 2): a cursor, `earliest` or `now`. A cursor of another epoch, or ahead of this log
- * (which then must have been rolled back), begins with a gap.
- * @param name of the member or parameter that it was given as
+ * Resolves an `after` (PROTOCOL.md section 2): a cursor, `earliest` or `now`. A cursor of another
+ * epoch starts with a gap. So does a cursor ahead of this log, which then must have been rolled
+ * back.
+ * @param name of the member or parameter that held `after`
  * @throws PolycastError `invalid_cursor`
  */
 export function resolveStart(after: string | undefined, { epoch, epochStart, head }: LogState, name = 'after'): Start {

@@ -3,33 +3,42 @@ import type { Position, StoredRecord, TrimOrder } from './ports.ts';
 import { RecordDeque } from './record-deque.ts';
 
 export interface TailOptions {
-  /** Bodies and what it takes to hold them, at most; the oldest events go first. */
+  /** Bytes of bodies and their overhead at most. The oldest events go first. */
   readonly bytesMax: number;
-  /** Channels remembered beyond their last event in the tail, so that their readers need no log; the oldest go first. */
+  /**
+   * Channels that the tail remembers after their last event has left it, so that their readers need
+   * no read of the log. The longest quiet go first.
+   */
   readonly channelsMax: number;
-  /** Whether a channel holds one value that a new event replaces. */
+  /** Whether the channel holds one value that a new event replaces. */
   readonly isLatestOnly: (channel: string) => boolean;
 }
 
-/** What the tail has for a reader. */
+/** The events that the tail has for a reader. */
 export interface Collected {
   readonly records: readonly StoredRecord[];
-  /** Every event meant, up to and with this position, is in `records` or before. */
+  /** Every matching event up to and including this position is in `records` or before. */
   readonly reached: Position;
-  /** Not 0: up to and with this position, retention has removed some that are meant. */
+  /** Not 0: retention has removed matching events up to and including this position. */
   readonly gapThrough: Position;
 }
 
-/** What retention takes of a channel: its events up to and with a position. */
+/** A removal by retention: a channel's events up to and including a position. */
 export interface ChannelTrim {
   readonly channel: string;
   readonly through: Position;
 }
 
-/** What an event costs beyond its body: the record, its places in two deques, and the view of its bytes. */
+/**
+ * Memory of an event beyond its body: the record, its places in two deques, and the view of its
+ * bytes.
+ */
 const RECORD_OVERHEAD_BYTES = 240;
 
-/** How many channels a consumer may name before the tail is scanned instead of asking channel by channel. */
+/**
+ * A consumer with more channels than this makes the tail scan all events instead of one channel
+ * after the other.
+ */
 const SEEK_CHANNELS_MAX = 16;
 
 interface ChannelTail {
@@ -37,26 +46,32 @@ interface ChannelTail {
   readonly latestOnly: boolean;
   /** All events of the channel after this position are in `records`. */
   completeFrom: Position;
-  /** Retention has removed the events up to and with this one, though they lie among those of all channels; 0: none. */
+  /**
+   * Retention has removed the channel's events up to and including this position. They remain in
+   * the list of all events, and are skipped there. 0: none.
+   */
   removedThrough: Position;
 }
 
 /**
- * The recent events, in memory, shared by all readers. A reader whose place is in here costs no read of the log, however
- * many come at once; a channel that is quiet stays here for as long as nothing of it has been let go.
+ * The newest events, in memory, shared by all readers. A reader whose position is in the tail needs
+ * no read of the log, however many readers there are.
+ * A quiet channel is still covered after its last event: its readers need the log only when the
+ * tail has forgotten the channel. Example: the tail starts at 500, and `orders.42` had its last
+ * event at 300. A reader of `orders.42` at 310 is covered.
  */
 export class Tail {
   readonly #options: TailOptions;
   readonly #records = new RecordDeque();
   readonly #channels = new Map<string, ChannelTail>();
-  /** Channels whose last event has been let go, the longest quiet first. */
+  /** Channels whose last event has left the tail, the longest quiet first. */
   readonly #quiet = new Map<string, ChannelTail>();
   #bytes = 0;
-  /** Every event after this is in the tail. */
+  /** Every event after this position is in the tail. */
   #start: Position;
-  /** The same, for a channel that the tail has no word of. */
+  /** The same bound for a channel that is not in `#channels`. */
   #unknownChannelsFrom: Position;
-  /** Nothing after this has been removed by retention. */
+  /** Retention has removed no event after this position. */
   #removedThrough: Position = 0;
   #head: Position;
 
@@ -84,7 +99,10 @@ export class Tail {
     return this.#records.length;
   }
 
-  /** Whether all that comes after a position was accepted at a moment or later; `false` also when it is not known here. */
+  /**
+   * Whether all events after a position were accepted at `sinceMs` or later. `false` also when the
+   * tail does not know.
+   */
   isNewerThan(after: Position, sinceMs: number): boolean {
     if (after >= this.head) return true;
     if (after < this.#start) return false;
@@ -92,7 +110,10 @@ export class Tail {
     return index >= this.#records.length || this.#records.at(index).timeMs >= sinceMs;
   }
 
-  /** Takes in what a log held before this process began: all events after `start`, oldest first. Only while empty. */
+  /**
+   * Adds the events that the log held before this process began: all events after `start`, the
+   * oldest first. Only while the tail is empty.
+   */
   preload(records: readonly StoredRecord[], start: Position): void {
     this.#start = start;
     this.#unknownChannelsFrom = start;
@@ -100,14 +121,14 @@ export class Tail {
     this.#evict();
   }
 
-  /** Takes in the next event of the log. */
+  /** Adds the next event of the log. */
   push(record: StoredRecord): void {
     this.#append(record);
     this.#head = record.position;
     if (this.#bytes > this.#options.bytesMax) this.#evict();
   }
 
-  /** Whether all that the interest means, after a position, is here. */
+  /** Whether the tail has all matching events after a position. */
   covers(interest: Interest, after: Position): boolean {
     if (after >= this.#start) return true;
     if (interest.hasWildcard) return false;
@@ -119,8 +140,9 @@ export class Tail {
   }
 
   /**
-   * The next events for an interest after a position that it covers, at most `countMax`, and at most `bytesMax` of `size`
-   * but always one; what is `before` them counts.
+   * The next matching events after a position that the tail covers. At most `countMax` events, and
+   * at most `bytesMax` bytes as `size` counts them, but always one. The events of `before` come
+   * first, and count towards both bounds.
    */
   collect(
     interest: Interest,
@@ -146,7 +168,10 @@ export class Tail {
     return { records, reached: this.#head, gapThrough };
   }
 
-  /** What these orders take of what is here now; of a value that is replaced, and of what only memory holds, nothing. */
+  /**
+   * The events of the tail that these orders remove now. None of a `latest` channel, and none of an
+   * order with `countMax: 0`, whose events only memory holds.
+   */
   trimsOf(orders: readonly TrimOrder[]): readonly ChannelTrim[] {
     const trims: ChannelTrim[] = [];
     for (const order of orders) {
@@ -158,7 +183,10 @@ export class Tail {
     return trims;
   }
 
-  /** From now on the events that are cut off are given to nobody. They count among the bytes for as long as they would have. */
+  /**
+   * From now on no reader receives the removed events. They count towards the bytes until they
+   * would have left the tail anyway.
+   */
   applyTrims(trims: readonly ChannelTrim[]): void {
     for (const { channel: name, through } of trims) {
       const channel = this.#channels.get(name);
@@ -186,7 +214,10 @@ export class Tail {
     return this.#channels.get(interest.patterns[0] as string)?.records.newest();
   }
 
-  /** One by one, the shortest run of records that holds all that may be meant: a channel's own, those of a few, or the whole tail. */
+  /**
+   * Iterates over the shortest list of records with all candidates: the list of one channel, those
+   * of a few channels, or the whole tail.
+   */
   #candidates(interest: Interest, after: Position): NextRecord {
     if (interest.hasWildcard || interest.patterns.length > SEEK_CHANNELS_MAX) return recordsAfter(this.#records, after);
     const iterators = interest.patterns.map((channel) =>
@@ -206,21 +237,24 @@ export class Tail {
       };
       this.#channels.set(record.channel, channel);
     } else if (channel.records.length === 0) this.#quiet.delete(record.channel);
-    // Of a value only the newest counts: a slow reader is not given what has been replaced.
+    // Only the newest event of a `latest` channel counts: a slow reader does not receive replaced
+    // values.
     if (channel.latestOnly) channel.records.clear();
     channel.records.push(record);
     this.#records.push(record);
     this.#bytes += record.body.length + RECORD_OVERHEAD_BYTES;
   }
 
-  /** Replaced by a newer value, or removed by retention. */
+  /** Whether the event was replaced by a newer value, or removed by retention. */
   #isReplacedOrRemoved(record: StoredRecord): boolean {
     const channel = this.#channels.get(record.channel);
     if (channel === undefined) return false;
     return channel.latestOnly ? channel.records.newest() !== record : record.position <= channel.removedThrough;
   }
 
-  /** The newest event that retention has removed of those that are meant after a position; 0: none. */
+  /**
+   * The position of the newest matching event after `after` that retention has removed; 0: none.
+   */
   #removedThroughFor(interest: Interest, after: Position): Position {
     let through: Position = 0;
     if (interest.hasWildcard) {
@@ -251,11 +285,15 @@ export class Tail {
     this.#forgetChannels();
   }
 
-  /** Forgets quiet channels beyond the bound, the longest quiet first; their readers will ask the log. */
+  /**
+   * Forgets quiet channels beyond the bound, the longest quiet first. Their readers then read the
+   * log.
+   */
   #forgetChannels(): void {
     const { channelsMax } = this.#options;
     if (this.#channels.size <= channelsMax || this.#quiet.size === 0) return;
-    // A good many at once: each look for the first of a map passes over all that have been deleted before it.
+    // Forgets many at once, because each search for a map's first entry passes over all entries
+    // deleted before it.
     let excess = Math.min(this.#channels.size - channelsMax + (channelsMax >>> 4), this.#quiet.size);
     for (const [name, channel] of this.#quiet) {
       this.#quiet.delete(name);
@@ -268,7 +306,7 @@ export class Tail {
 
 const NO_RECORDS = new RecordDeque();
 
-/** How many of the oldest of a channel's events an order takes. */
+/** The number of a channel's oldest events that an order removes. */
 function removedCount(records: RecordDeque, { countMax, bytesMax, olderThanMs }: TrimOrder): number {
   let count = countMax === undefined ? 0 : Math.max(0, records.length - countMax);
   if (olderThanMs !== undefined) while (count < records.length && records.at(count).timeMs < olderThanMs) count++;
@@ -279,7 +317,7 @@ function removedCount(records: RecordDeque, { countMax, bytesMax, olderThanMs }:
   return kept;
 }
 
-/** The next record, until there is none. */
+/** Returns the next record, or `undefined` at the end. */
 type NextRecord = () => StoredRecord | undefined;
 
 function recordsAfter(records: RecordDeque, after: Position): NextRecord {
@@ -287,7 +325,10 @@ function recordsAfter(records: RecordDeque, after: Position): NextRecord {
   return () => (index < records.length ? records.at(index++) : undefined);
 }
 
-/** A few runs as one, in the order of the log; no more of them is looked at than is asked for. */
+/**
+ * Merges a few lists in the order of the log, without a look ahead of more than one record per
+ * list.
+ */
 function mergeInOrder(runs: readonly NextRecord[]): NextRecord {
   const heads = runs.map((next) => next());
   return () => {

@@ -2,30 +2,39 @@ import type { Framing, GapReason } from '@polycast/protocol';
 import type { Interest } from '../interests/interest.ts';
 import type { Position, StoredRecord } from '../ports.ts';
 
-/** Events that belong together on their way out: what every reader at one position gets next, framed and joined once. */
+/**
+ * The next events for every reader at one position, framed and joined once. Example: 500 readers of
+ * `news` at position 90 share one batch.
+ */
 export interface Batch {
   readonly interest: Interest;
   readonly framing: Framing;
-  /** For readers at this position… */
+  /** For readers at this position, */
   readonly from: Position;
-  /** …who stand here after it. */
+  /** whose position is this one afterwards. */
   readonly reached: Position;
-  /** How many events. 0 when a page of the log held nothing that is meant; there are no bytes then. */
+  /** Number of events. 0 when a page of the log had no matching event; `bytes` is empty then. */
   readonly count: number;
   readonly bytes: Uint8Array;
-  /** Where its last event stands; 0 without events. */
+  /** Position of the last event; 0 without events. */
   readonly lastPosition: Position;
-  /** The bound on events that it was made with, and whether more had been there but for its bounds. */
+  /**
+   * The bound on events that the batch was made with. `isTruncated`: it ends before the head of
+   * that moment.
+   */
   readonly countMax: number;
   readonly isTruncated: boolean;
   /**
-   * Not 0: some of the events after `from`, up to and with this position, are lost. That is told before those
-   * that are left of them, so that nobody sees a hole before knowing of it.
+   * Not 0: some events after `from`, up to and including this position, are lost. The gap is
+   * reported before the remaining events, so that no reader sees a hole before it knows of it.
    */
   readonly gapThrough: Position;
-  /** Why, if there is a gap. */
+  /** The reason of the gap, if there is one. */
   readonly gapReason: GapReason;
-  /** Of a poll: it is all there is between two places, and no event can join or replace these. */
+  /**
+   * Whether a poll's response may be cached. It is then complete between two positions, and no
+   * event can be added or replaced.
+   */
   readonly isCacheable: boolean;
 }
 
@@ -47,18 +56,19 @@ export function joinFrames(
   return out;
 }
 
-/** A batch's place in the cache; empty once it has been let go. */
+/** An entry of the cache; empty after its eviction. */
 export interface CachedBatch {
   batch: Batch | undefined;
 }
 
 /**
- * Keeps recent batches for the readers still to come to the same place. An interest that makes many lets go of its own, those
- * first that nobody came back to; beyond the bound on bytes the oldest of all go.
+ * Caches recent batches for later readers at the same position. An interest with many batches
+ * evicts its own, the least recently used first. Beyond the bound on bytes the oldest batches of
+ * all interests go.
  */
 export class BatchCache {
   readonly #bytesMax: number;
-  /** The oldest first; those before `#first`, and some between, are empty. */
+  /** The oldest first. Entries before `#first`, and some between, are empty. */
   #entries: CachedBatch[] = [];
   #first = 0;
   #count = 0;
@@ -72,7 +82,10 @@ export class BatchCache {
     return this.#bytes;
   }
 
-  /** A batch that still is all that its reader could be given now: it was cut, or nothing that is meant has come since. */
+  /**
+   * A cached batch that is still complete for its reader: it was truncated, or no matching event
+   * came since.
+   */
   find(interest: Interest, framing: Framing, from: Position, countMax: number, head: Position): Batch | undefined {
     const { batches } = interest;
     for (let index = batches.length - 1; index >= 0; index--) {
@@ -86,7 +99,10 @@ export class BatchCache {
     return undefined;
   }
 
-  /** What is kept for an interest that nobody may ever have again would keep that as well, whose size is its client's choice. */
+  /**
+   * Adds a batch, unless its interest is not indexed. The cache would keep such an interest in
+   * memory, although no reader may ask for it again. Clients choose its size.
+   */
   add(batch: Batch): void {
     if (!batch.interest.isIndexed) return;
     const cached = { batch };
@@ -102,12 +118,12 @@ export class BatchCache {
     this.#first = 0;
   }
 
-  /** Lets go of what is kept for an interest. */
+  /** Evicts all batches of an interest. */
   evictInterest({ batches }: Interest): void {
     for (const cached of batches.toReversed()) this.#evict(cached);
   }
 
-  /** Lets go of all: what was kept is no longer what its readers should be given. */
+  /** Evicts all batches: they may hold events that readers should no longer receive. */
   clear(): void {
     for (const cached of this.#entries) this.#evict(cached);
     this.#entries = [];
@@ -127,5 +143,7 @@ export class BatchCache {
 
 const BATCH_OVERHEAD_BYTES = 200;
 
-/** Few places are shared at one time: the head, and where a crowd of late readers stands. */
+/**
+ * Readers share few positions at one time: the head, and the position of a crowd of late readers.
+ */
 const BATCHES_PER_INTEREST_MAX = 16;

@@ -1,8 +1,9 @@
 import { CURSOR_LENGTH } from '@polycast/protocol';
 
 /**
- * The cursor in an entity tag. Behind it may stand who the answer was for (`.`), or its content coding (`~`): the tag
- * `0t24qj92dx-00000000010.X2b4` names the place `0t24qj92dx-00000000010`, whoever sends it back.
+ * The cursor in an entity tag. A suffix may follow it: the principal of the response (`.`) or its
+ * content coding (`~`). Example: the tag `0t24qj92dx-00000000010.X2b4` contains the cursor
+ * `0t24qj92dx-00000000010`.
  */
 export function cursorOfTag(tag: string): string {
   const next = tag[CURSOR_LENGTH];

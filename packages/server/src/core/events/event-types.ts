@@ -1,38 +1,43 @@
 import { PolycastError } from '@polycast/protocol';
 import { isHubChannel } from '../access/system-channels.ts';
 
-/** A kind of event that a site publishes, as its operator describes it (PROTOCOL.md section 14.9). */
+/**
+ * A type of event that a site publishes, as its operator describes it (PROTOCOL.md section 14.9).
+ */
 export interface EventType {
-  /** What events of this kind have as their `type`. */
+  /** The value of `type` in events of this type. */
   readonly name: string;
   readonly description: string;
-  /** Where they are published: channels and patterns. */
+  /** The channels and patterns that these events are published to. */
   readonly channels: readonly string[];
-  /** JSON Schema of their data; `undefined`: anything. */
+  /** JSON Schema of the data. `undefined`: any data. */
   readonly schema: unknown;
-  /** Data such as theirs, JSON as text; `undefined` when there is none. */
+  /** Example data as JSON text. `undefined` when there is none. */
   readonly sample: string | undefined;
 }
 
-/** Whether what is published is held against the catalogue: not at all; where its type has a schema; always, and its type must be there. */
+/**
+ * The check of published events against the catalogue. `none`: no check. `schema`: a type with a
+ * schema checks the data. `known`: as `schema`, and the type must be in the catalogue.
+ */
 export type EventTypeCheck = 'none' | 'schema' | 'known';
 
-/** What is wrong with a value, or `undefined`. */
+/** The first violation of a value, or `undefined`. */
 export type SchemaCheck = (value: unknown) => SchemaViolation | undefined;
 
 export interface SchemaViolation {
-  /** Where in the value, as a JSON pointer; `undefined` when that is not known. */
+  /** The place in the value as a JSON pointer. `undefined` when it is not known. */
   readonly pointer: string | undefined;
-  /** In words, with the place. */
+  /** The problem in words, with its place. */
   readonly message: string;
 }
 
-/** All kinds of events that this hub knows of. */
+/** The catalogue of event types. */
 export class EventTypes {
   readonly #types: ReadonlyMap<string, EventType>;
   readonly #checks: ReadonlyMap<string, SchemaCheck>;
 
-  /** @param checks by name, for the types that have a schema */
+  /** @param checks by the name of the type, for types with a schema */
   constructor(types: readonly EventType[], checks: ReadonlyMap<string, SchemaCheck> = new Map()) {
     this.#types = new Map(types.map((type) => [type.name, type]));
     this.#checks = checks;
@@ -48,7 +53,7 @@ export class EventTypes {
   }
 
   /**
-   * Why an event may not be published, `event_invalid`, or `undefined`.
+   * The error `event_invalid` for an event that may not be published, or `undefined`.
    * @param content the event's members from `datacontenttype` on, as JSON text
    */
   refusal(mode: EventTypeCheck, channel: string, type: string | undefined, content: string): PolycastError | undefined {

@@ -1,9 +1,9 @@
 import type { Position } from '../ports.ts';
 
-/** As `ifLatest`: whatever the newest event is. No event has this position. */
+/** The value of `ifLatest` for any newest event. No event has this position. */
 export const ANY_POSITION: Position = -2;
 
-/** Whether `ifLatest` holds where this is the position of the channel's newest event, 0 for none. */
+/** Whether `ifLatest` holds. `latest` is the position of the channel's newest event; 0: none. */
 export function matchesLatest(ifLatest: Position, latest: Position): boolean {
   return ifLatest === latest || (ifLatest === ANY_POSITION && latest > 0);
 }

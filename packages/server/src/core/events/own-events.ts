@@ -1,16 +1,17 @@
 import { endOfString } from '@polycast/protocol';
 import type { Batch } from './batch.ts';
 
-/** The frames of a batch that are left, and how many. */
+/** The remaining frames of a batch, and their number. */
 export interface RemainingFrames {
   readonly bytes: Uint8Array;
   readonly count: number;
 }
 
 /**
- * A batch without what one client has published itself (PROTOCOL.md section 13.7). Whoever leaves nothing out never comes here;
- * whoever does shares the frames of all batches in which nothing is its own, and the search for that is done once a batch.
- * @param author the author as the event's JSON names it (`authorship`), one character a byte
+ * Removes the events that one client published itself from a batch (PROTOCOL.md section 13.7).
+ * Called only for clients that leave out their own events. They share the frames of all batches
+ * without an own event. The search for authors runs once a batch.
+ * @param author the author as in the event's JSON (`authorMembers`), one character a byte
  */
 export function withoutOwnEvents(batch: Batch, author: string): RemainingFrames {
   const ownRanges = rangesByAuthor(batch)?.get(author);
@@ -34,12 +35,12 @@ export function withoutOwnEvents(batch: Batch, author: string): RemainingFrames 
 
 const EMPTY = new Uint8Array();
 
-/** From where to where a frame stands. */
+/** The byte range of a frame. */
 type ByteRange = readonly [start: number, end: number];
 
 const RANGES_BY_AUTHOR = new WeakMap<Batch, ReadonlyMap<string, readonly ByteRange[]> | undefined>();
 
-/** The frames by their authors; `undefined` when none has one. */
+/** The frames of each author. `undefined` when no event has an author. */
 function rangesByAuthor(batch: Batch): ReadonlyMap<string, readonly ByteRange[]> | undefined {
   if (RANGES_BY_AUTHOR.has(batch)) return RANGES_BY_AUTHOR.get(batch);
   const { framing, bytes } = batch;
@@ -60,13 +61,16 @@ function rangesByAuthor(batch: Batch): ReadonlyMap<string, readonly ByteRange[]>
   return authors;
 }
 
-/** From where to where the frames stand, within what is around them. */
+/** The byte range of all frames, without the wrapper around them. */
 function contentRange({ framing: { wrapper: enclosure }, bytes }: Batch): ByteRange {
   if (enclosure === undefined || bytes.length === 0) return [0, bytes.length];
   return [enclosure.contentOffset(bytes), bytes.length - enclosure.suffixBytes];
 }
 
-/** What an event says of its author, from `user` to the end of `origin`; `undefined` without an origin. The order of members is fixed. */
+/**
+ * The author's members in an event, from `user` to the end of `origin`. `undefined` without an
+ * origin. The order of members is fixed.
+ */
 function authorAt(bytes: Uint8Array, jsonAt: number): string | undefined {
   // Behind `{"id":"<cursor>"`.
   let at = jsonAt + 1;
@@ -82,10 +86,10 @@ function authorAt(bytes: Uint8Array, jsonAt: number): string | undefined {
   return latin1(bytes, authorStart, at - 1);
 }
 
-/** The members that can stand before the data, in their order; all are strings. */
+/** The members that may come before the data, in their order. All are strings. */
 const MEMBERS_BEFORE_DATA = ['id', 'channel', 'type', 'time', 'user', 'origin'] as const;
 
-/** Whether `"name":"` stands there. */
+/** Whether `"name":"` is at this offset. */
 function hasMember(bytes: Uint8Array, at: number, name: string): boolean {
   for (let index = 0; index < name.length; index++) {
     if (bytes[at + 1 + index] !== name.charCodeAt(index)) return false;
