@@ -4,7 +4,10 @@ import type { AuthorizedRequest } from './authorized-request.ts';
 import { addressKey } from '../core/primitives/address-key.ts';
 import { checkClient, parseQueryPairs } from '../streams/events-query.ts';
 
-/** Who publishes by a request (PROTOCOL.md section 13.7). @throws PolycastError `invalid_parameter` */
+/**
+ * The author of a published event (PROTOCOL.md section 13.7).
+ * @throws PolycastError `invalid_parameter`
+ */
 export function authorOf(request: AuthorizedRequest): Author | undefined {
   const { principal } = request;
   const client = clientParameter(request.url);
@@ -13,8 +16,8 @@ export function authorOf(request: AuthorizedRequest): Author | undefined {
 }
 
 /**
- * @param origin the client or session that is named in the event
- * @param address where whoever is not known asks from
+ * @param origin the client or session that the event names
+ * @param address the address of an anonymous publisher
  */
 export function author({ kind, user }: Principal, origin: string | undefined, address: string): Author {
   const members = authorMembers(kind === 'user' ? user : undefined, origin);
@@ -24,12 +27,14 @@ export function author({ kind, user }: Principal, origin: string | undefined, ad
   return { eventMembers: members, clientKey: `user ${user}`, idempotencyScope: `user ${user}` };
 }
 
-/** How a client's own events name it, one character a byte (`withoutOwn`). */
+/**
+ * The bytes that mark a client's own events, with one character per byte, for `withoutOwnEvents`.
+ */
 export function ownEventMarker({ kind, user }: Principal, origin: string): string {
   return Buffer.from(authorMembers(kind === 'user' ? user : undefined, origin) as string).toString('latin1');
 }
 
-/** What `?client=` says, if anything. */
+/** The value of `?client=`, if any. */
 function clientParameter(url: string): string | undefined {
   const question = url.indexOf('?');
   if (question < 0) return undefined;

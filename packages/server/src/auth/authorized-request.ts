@@ -15,15 +15,16 @@ import { headerValue, respond, respondEmpty, respondProblem } from '../http/resp
 import type { Services } from '../http/services.ts';
 
 /**
- * What a route asks of its caller. `nothing`: no credentials are looked at. `entry`: credentials that are not refused; the handler asks for
- * more. Else a scope for the whole hub.
+ * The access that a route requires. `nothing`: the credentials are not read. `entry`: the
+ * credentials must not be refused, and the handler authorizes the rest. Any other value is a scope
+ * for the whole hub.
  */
 export type RequiredAccess = 'nothing' | 'entry' | Extract<Scope, 'subscriptions' | 'users' | 'admin'>;
 
-/** Of bodies that are a small JSON object, in bytes. */
+/** The bound of bodies that are a small JSON object, in bytes. */
 const OBJECT_BYTES_MAX = 64 * 1024;
 
-/** What is the same for all requests of a route. */
+/** The data that all requests of a route share. */
 export interface RouteContext {
   readonly services: Services;
   /** `POST /v1/keys/{id}`. */
@@ -32,9 +33,10 @@ export interface RouteContext {
 }
 
 /**
- * A request whose caller is known and may make it. Credentials can end, and be revoked, while a handler waits: for a body, the log, the
- * site. So authority is decided in the turn of the effect, and no handler has to remember it: a body is only had from here, an
- * audited effect needs `actor`, and a read answers by `respond…`; each of these checks again.
+ * A request with an identified caller that may make it. Credentials can expire or be revoked while
+ * a handler waits for a body, the log or the site. So this class checks them again in the turn of
+ * the effect. Handlers get a body only from here, need `actor` for an audited effect, and answer a
+ * read with `respond…`. Each of these checks.
  */
 export class AuthorizedRequest {
   readonly parameters: Readonly<Record<string, string | undefined>>;
@@ -61,7 +63,7 @@ export class AuthorizedRequest {
     this.#response = response;
   }
 
-  /** For transports that write their answer piece by piece; `scripts/tidy` lets nobody else use it. */
+  /** The response, for transports that write it in pieces; `scripts/tidy` refuses other uses. */
   static responseOf(authorized: AuthorizedRequest): ServerResponse {
     return authorized.#response;
   }
@@ -80,7 +82,7 @@ export class AuthorizedRequest {
     return clientAddress(this.#context.services, this.#request);
   }
 
-  /** The same, where a session has to be told it. */
+  /** The client's address, if a session has to store it. */
   get sessionAddress(): string | undefined {
     return sessionAddress(this.#context.services, this.#request);
   }
@@ -89,20 +91,24 @@ export class AuthorizedRequest {
     return 'encrypted' in this.#request.socket && this.#request.socket.encrypted === true;
   }
 
-  /** Whose share of what clients may hold together this request takes; `undefined` for a server, which has none. */
+  /**
+   * The client whose quota of held bytes this request uses: a user or an address. `undefined` for a
+   * server, which has no quota.
+   */
   get quotaOwner(): string | undefined {
     const { kind, user } = this.principal;
     if (kind === 'server') return undefined;
     return (this.#client ??= user === undefined ? `address ${addressKey(this.address)}` : `user ${user}`);
   }
 
-  /** The client has gone. */
+  /** The client has disconnected. */
   get isClosed(): boolean {
     return this.#response.destroyed;
   }
 
   /**
-   * Whom the audit log names. To be read in the turn of the effect, as an argument of it: it checks.
+   * The caller, for the audit log. Read it in the turn of the effect, as an argument of it: it
+   * checks the caller.
    * @throws PolycastError `token_expired`, `unauthorized`, `forbidden`
    */
   get actor(): Actor {
@@ -115,7 +121,10 @@ export class AuthorizedRequest {
     return headerValue(this.#request, name);
   }
 
-  /** Whether the caller still is who it was, and may still do this. @throws PolycastError `token_expired`, `unauthorized`, `forbidden` */
+  /**
+   * Checks that the credentials are still valid and still have the required scope.
+   * @throws PolycastError `token_expired`, `unauthorized`, `forbidden`
+   */
   check(): void {
     const requires = this.#context.requires;
     if (requires === 'nothing') return;
@@ -124,49 +133,63 @@ export class AuthorizedRequest {
   }
 
   /**
-   * Asks whether there is any channel for which the caller may do this: before a body is read that is to name one.
+   * Checks whether the caller may do this on any channel, before it reads a body that names the
+   * channel.
    * @throws AccessError
    */
   authorizeAnyChannel(action: Action): void {
     authorizeAnyChannel(this.#context.services, this.principal, action);
   }
 
-  /** One of several items was refused, while the request goes on. */
+  /** Records the refusal of one item; the request continues. */
   recordRefusal(error: PolycastError): void {
     const { address, principal } = this;
     this.#context.services.refusalLog.record(error, { route: this.#context.route, address, principal });
   }
 
-  /** Asks for each pattern. @throws PolycastError `unauthorized`, `forbidden`, `identity_unavailable` */
+  /**
+   * Authorizes each pattern.
+   * @throws PolycastError `unauthorized`, `forbidden`, `identity_unavailable`
+   */
   authorize(action: Action, patterns: readonly string[]): void | Promise<void> {
     const allowed = authorize(this.#context.services, this.principal, action, patterns);
     return allowed === undefined ? undefined : allowed.then(() => this.check());
   }
 
-  /** The whole body; then the caller is checked again. @throws PolycastError what `readBody` throws, and what `check` throws */
+  /**
+   * Reads the whole body, then checks the caller again.
+   * @throws PolycastError the errors of `readBody` and `check`
+   */
   body(bytesMax: number = Infinity): Promise<Buffer> {
     return readBody(this.#request, this.#context.services, this, bytesMax);
   }
 
-  /** The pieces of a body that is published while it comes; the caller is checked for each of its lines. */
+  /**
+   * The pieces of a body that is published while it arrives. The publisher checks the caller for
+   * each line.
+   */
   chunks(): AsyncIterable<Buffer> {
     return this.#request;
   }
 
   /**
-   * A small JSON object; no body at all is an empty one.
-   * @throws PolycastError `invalid_json`, `duplicate_member`, `invalid_body`, `body_too_large`, `unsupported_media_type`, …
+   * The body as a small JSON object; an empty body is an empty object.
+   * @throws PolycastError `invalid_json`, `duplicate_member`, `invalid_body`, `body_too_large`,
+   * `unsupported_media_type`, …
    */
   async object(): Promise<Readonly<Record<string, unknown>>> {
     return parseObject(await this.body(OBJECT_BYTES_MAX), this.headers['content-type']);
   }
 
-  /** The same, its members to be read one by one. */
+  /** The body's members, to be read one by one. */
   async members(): Promise<MemberReader> {
     return new MemberReader(await this.object());
   }
 
-  /** Tells of the client's going, at once if it has gone; `offGone` ends that. */
+  /**
+   * Calls the listener when the client disconnects, or at once if it already has; `offClose`
+   * removes it.
+   */
   onClose(listener: () => void): void {
     if (this.isClosed) listener();
     else this.#response.on('close', listener);
@@ -176,7 +199,7 @@ export class AuthorizedRequest {
     this.#response.off('close', listener);
   }
 
-  /** Its connection is closed after the answer. */
+  /** Closes the connection after the response. */
   closeAfterResponse(): void {
     this.#response.shouldKeepAlive = false;
   }
@@ -190,14 +213,17 @@ export class AuthorizedRequest {
     respond(this.#response, status, mediaType, text, headers);
   }
 
-  /** `201` with a small JSON text, of what has been done: it is told in any case. */
+  /**
+   * Sends `201` with a small JSON text. The effect is done, so the response is sent without a
+   * check.
+   */
   respondCreated(text: string): void {
     const response = this.#response;
     if (this.#request.complete && respondCreatedRaw(this.#context.services, response, text)) return;
     respond(response, 201, 'application/json', text);
   }
 
-  /** An answer that may hold what is nobody else's business, and that is true only now. */
+  /** Sends JSON that no cache may store, because it may be private and is true only now. */
   respondJson(status: number, value: unknown, headers: readonly string[] = []): void {
     this.respond(status, 'application/json', JSON.stringify(value), [...headers, ...NO_STORE]);
   }
@@ -207,7 +233,7 @@ export class AuthorizedRequest {
     respondCompressed(this.#response, 200, 'application/json', pieces, headers);
   }
 
-  /** For a refusal that has more to say than its document does; all others are thrown. */
+  /** Sends a refusal with extra headers; other refusals are thrown. */
   respondProblem(error: PolycastError, headers: readonly string[]): void {
     this.#checkIfRead();
     respondProblem(this.#response, error, headers);
@@ -218,7 +244,10 @@ export class AuthorizedRequest {
     respondEmpty(this.#response, status, headers);
   }
 
-  /** Who only reads is checked when the answer leaves; of what has been done the answer is told in any case. */
+  /**
+   * Checks a read again when its response is sent. A write is done at that point, so its response
+   * is sent without a check.
+   */
   #checkIfRead(): void {
     const { method } = this.#request;
     if (method === 'GET' || method === 'HEAD') this.check();

@@ -8,11 +8,14 @@ export interface ConnectionQuotaLimits {
   /** Streams and waiting polls at once; `null` for no limit. */
   readonly perUserMax: number | null;
   readonly perAddressMax: number | null;
-  /** The same for public addresses alone, where `perAddressMax` is `null`. */
+  /** The limit for public addresses, if `perAddressMax` is `null`. */
   readonly perPublicAddressMax?: number | null;
 }
 
-/** How many connections one user, or one address, may have (PROTOCOL.md section 13.7). The site's own servers are not counted. */
+/**
+ * Limits the connections of one user and of one address (PROTOCOL.md section 13.7). Connections of
+ * servers do not count.
+ */
 export class ConnectionQuota implements SessionListener {
   readonly #sessions: Sessions;
   readonly #limits: ConnectionQuotaLimits;
@@ -24,13 +27,16 @@ export class ConnectionQuota implements SessionListener {
     if (this.countsAddresses) sessions.listen(this);
   }
 
-  /** Whether sessions have to know where their client is. */
+  /** Whether sessions have to store their client's address. */
   get countsAddresses(): boolean {
     const { perAddressMax, perPublicAddressMax = null } = this.#limits;
     return perAddressMax !== null || perPublicAddressMax !== null;
   }
 
-  /** To be asked in the turn in which the session begins. @throws PolycastError `too_many_connections` */
+  /**
+   * Checks the limits. Call it in the turn in which the session begins.
+   * @throws PolycastError `too_many_connections`
+   */
   admit(principal: Principal, address: string | undefined): void {
     if (!isCounted(principal)) return;
     const { user } = principal;

@@ -3,13 +3,16 @@ import type { Credentials } from '../core/ports.ts';
 import { clientAddress } from '../http/client-address.ts';
 import type { Services } from '../http/services.ts';
 
-/** What a request brings along to show who sends it, looked up only as far as the authority looks. */
+/**
+ * The credentials of a request: token, cookies and headers. Each is read only when the authority
+ * asks for it.
+ */
 export class RequestCredentials implements Credentials {
   readonly #services: Services;
   readonly #request: IncomingMessage;
   readonly #queryToken: string | undefined;
 
-  /** @param queryToken of `?token=` */
+  /** @param queryToken the value of `?token=` */
   constructor(services: Services, request: IncomingMessage, queryToken: string | undefined) {
     this.#services = services;
     this.#request = request;
@@ -25,7 +28,10 @@ export class RequestCredentials implements Credentials {
     );
   }
 
-  /** A page of another site has its visitor's cookies sent along; they speak for the visitor only where the page may. */
+  /**
+   * The value of a cookie, if the page may use its visitor's cookies. Browsers also send cookies
+   * with requests that pages of other sites make.
+   */
   cookie(name: string): string | undefined {
     const { cookie } = this.#request.headers;
     if (cookie === undefined || !this.#services.originPolicy.allowsCookies(this.#request)) return undefined;
@@ -46,7 +52,7 @@ export class RequestCredentials implements Credentials {
   }
 }
 
-/** What the `auth` message of a WebSocket brings along: a token and nothing else. */
+/** The credentials of an `auth` message on a WebSocket: a token and nothing else. */
 export function messageCredentials(token: string, address: string): Credentials {
   return { token, cookie: () => undefined, header: () => undefined, origin: undefined, address };
 }

@@ -1,12 +1,12 @@
 import type { Revocation } from '../core/access/principal.ts';
 import type { RevokedReason, Session, Sessions } from './sessions.ts';
 
-/** How many are ended in one go; the others wait for those that have something to deliver. */
+/** Sessions that are ended in one turn of the event loop. Deliveries run between the turns. */
 const BATCH_MAX = 256;
 
 /**
- * Ends all sessions whose standing a revocation ends (PROTOCOL.md section 13.4), one turn of the event loop after the other if
- * they are many. How many there are.
+ * Ends all sessions that a revocation matches (PROTOCOL.md section 13.4), one batch per turn of the
+ * event loop. Returns the number of sessions.
  */
 export function disconnectRevoked(
   sessions: Sessions,

@@ -5,17 +5,20 @@ import { authorize } from './permission.ts';
 import type { Services } from '../http/services.ts';
 import type { StreamSession } from '../streams/stream-session.ts';
 
-/** Ticks of the wheel to a moment, which may have passed. */
+/** The ticks of the wheel up to a moment. A moment in the past gives a negative number. */
 export function ticksTo({ clock }: Services, atMs: number): number {
   return Math.min(TICKS_MAX, Math.ceil((atMs - clock.nowMs()) / TICK_MS));
 }
 
-/** Ticks of the wheel until a moment, at least one. */
+/** The ticks of the wheel up to a moment, at least one. */
 export function ticksUntil(services: Services, atMs: number): number {
   return Math.max(1, ticksTo(services, atMs));
 }
 
-/** When a session's standing ends, and when that is to be said; 0 for never (PROTOCOL.md section 13.4). */
+/**
+ * The tick at which a session's credentials expire, and the tick of the warning; 0 for never
+ * (PROTOCOL.md section 13.4).
+ */
 export function expiryTicks(
   services: Services,
   { expiresMs }: Principal,
@@ -23,20 +26,21 @@ export function expiryTicks(
   if (expiresMs === Infinity) return NEVER;
   const { wheel, settings } = services;
   const lifeTicks = ticksUntil(services, expiresMs);
-  // What lasts only a moment is not said to end as soon as it begins, or whoever renews it would do nothing else.
+  // The warning takes at most a quarter of the lifetime. Otherwise a client with short-lived
+  // credentials would do nothing but renew them.
   const warningTicks = Math.min(settings.expiryWarningTicks, Math.ceil(lifeTicks / 4));
   const expiresTick = wheel.tick + lifeTicks;
   return { expiresTick, warnTick: Math.max(1, expiresTick - warningTicks) };
 }
 
 const NEVER = { expiresTick: 0, warnTick: 0 };
-/** Seventeen years; so that ticks stay small numbers. */
+/** Seventeen years: it keeps ticks within small integers. */
 const TICKS_MAX = 2 ** 31 - 2 ** 20;
 
 /**
- * A session's standing is about to end: it is renewed without the client, where that can be done, and else the client is
- * told. Who turns out to be nobody any more is shown out at once.
- * @param isForced whether it was asked for before its time, so that what is found out holds whatever it is
+ * Renews a session's credentials before they expire. If the hub cannot renew them by itself, the
+ * client receives a warning. If the renewal finds another user or none, the session ends at once.
+ * @param isForced renew before the expiry, and apply the result even if it expires no later
  */
 export function renewCredentials(services: Services, session: StreamSession, isForced: boolean = false): void {
   const { principal } = session;
@@ -58,15 +62,18 @@ async function applyRenewal(
   isForced: boolean,
 ): Promise<void> {
   const renewed = await pending;
-  // It may have said in the meantime who it is.
+  // The session may have authenticated in the meantime.
   if (session.principal !== principal || session.phase !== 'open') return;
   if (renewed.user !== principal.user) session.disconnect('unauthorized');
-  // In the same moment: that is all there is. Sooner than before is what holds from now on.
+  // With the same expiry the renewal has gained nothing. An earlier or later expiry applies.
   else if (!isForced && renewed.expiresMs === principal.expiresMs) session.sendExpiring();
   else await session.applyRenewal(renewed);
 }
 
-/** Those of a session's channels that a principal may read. @throws PolycastError `identity_unavailable` */
+/**
+ * The channels of a session that a principal may read.
+ * @throws PolycastError `identity_unavailable`
+ */
 export async function allowedChannels(
   services: Services,
   principal: Principal,

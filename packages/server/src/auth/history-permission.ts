@@ -5,15 +5,16 @@ import { resolveStart } from '../core/start.ts';
 import { authorize } from './permission.ts';
 import type { Services } from '../http/services.ts';
 
-/** From where a consumer wants to begin. */
+/** The start that a consumer requests. */
 export interface StartOptions {
   readonly after: string | undefined;
   readonly history: number | undefined;
 }
 
 /**
- * Whoever asks for what was before they came has to be allowed `history` as well (PROTOCOL.md section 13.4). A cursor that is not
- * old is a place where the consumer has been; an old one may be made up, and then it is a look back like any other.
+ * Checks the permission `history` of a caller that asks for past events (PROTOCOL.md section 13.4).
+ * A recent cursor needs no permission: the consumer resumes from it. An old cursor may be made up,
+ * so it counts as a request for history.
  * @throws PolycastError `unauthorized`, `forbidden`, `invalid_cursor`
  */
 export function authorizeHistory(
@@ -35,10 +36,10 @@ export function authorizeHistory(
   }
 }
 
-/** No cursor leads there. */
+/** A start before every cursor. */
 const WHOLE_LOG: Position = -1;
 
-/** Where a cursor leads to, if that is not known from memory to be recent. */
+/** The position of a cursor, unless memory shows that it is recent. */
 function oldStartPosition(services: Services, after: string | undefined): Position | undefined {
   const { feed, log } = services;
   if (after === undefined || after === 'now') return undefined;
@@ -46,13 +47,16 @@ function oldStartPosition(services: Services, after: string | undefined): Positi
   return feed.isRecent(position, resumeWindowStartMs(services)) ? undefined : position;
 }
 
-/** A busy hub's memory is short: what it does not know, the log does. */
+/**
+ * Allows a start if the log shows that it is recent. The memory of a busy hub covers only a short
+ * time.
+ */
 async function allowIfRecent(services: Services, from: Position, refusal: unknown): Promise<void> {
   if (!(refusal instanceof PolycastError) || refusal.code === 'identity_unavailable') throw refusal;
   const { feed } = services;
   const interest = feed.interest(['>']);
   let next: StoredRecord | undefined;
-  // What is damaged makes a page of its own: the event behind it is the one that tells.
+  // A damaged range is a page without records. The event after it has the time to compare.
   for (let after = from; next === undefined && after < feed.head;) {
     const page = await feed.read(interest, after, feed.head, 'forward', 1, 1);
     [next] = page.records;

@@ -5,14 +5,17 @@ import type { Action, Principal, Scope } from '../core/access/principal.ts';
 import { RequestCredentials } from './credentials.ts';
 import type { Services } from '../http/services.ts';
 
-/** Who sends a request. @param token of `?token=` */
+/**
+ * Identifies the caller of a request.
+ * @param token the value of `?token=`
+ */
 export function identify(
   services: Services,
   request: IncomingMessage,
   token: string | undefined,
 ): Principal | Promise<Principal> {
   const { authority, settings } = services;
-  // Most requests of an open hub, and of public pages.
+  // The fast path: most requests to an open hub, or for public pages.
   if (
     authority.defaultPrincipal !== undefined &&
     token === undefined &&
@@ -22,10 +25,14 @@ export function identify(
   return authority.identify(new RequestCredentials(services, request, token));
 }
 
-/** What was found out of somebody a while ago may no longer hold: then the error that says so. */
+/**
+ * The error of credentials that have expired or been revoked since the request began; `undefined`
+ * if they are still valid.
+ */
 export function credentialsError({ authority, clock }: Services, principal: Principal): PolycastError | undefined {
   if (principal.kind === 'anonymous') return undefined;
-  // Looking at the clock costs more than all the rest of this.
+  // Reading the clock costs more than the rest of this function. Credentials without an expiry skip
+  // it.
   if (principal.expiresMs !== Infinity && principal.expiresMs <= clock.nowMs())
     return new PolycastError('token_expired');
   return authority.isStillValid?.(principal) === false
@@ -34,7 +41,7 @@ export function credentialsError({ authority, clock }: Services, principal: Prin
 }
 
 /**
- * To be asked again after every wait, in the turn of the effect.
+ * Checks the credentials again. Call it after every wait, in the turn of the effect.
  * @throws PolycastError `token_expired`, `unauthorized`
  */
 export function checkCredentials(services: Services, principal: Principal): void {
@@ -50,7 +57,7 @@ function hasNoCredentials(headers: IncomingHttpHeaders, credentialHeaders: reado
   );
 }
 
-/** Asks for each pattern; throws the first refusal. */
+/** Authorizes each pattern. Throws the first refusal, or rejects with it. */
 export function authorize(
   services: Services,
   principal: Principal,
@@ -67,7 +74,7 @@ export function authorize(
   return pending === undefined ? undefined : Promise.all(pending).then(() => undefined);
 }
 
-/** Refuses who may do this nowhere, whatever the channel. @throws AccessError */
+/** Refuses a caller that may do this on no channel at all. @throws AccessError */
 export function authorizeAnyChannel({ authority }: Services, principal: Principal, action: Action): void {
   if (authority.mightAllow?.(principal, action) !== false) return;
   const code = principal.kind === 'anonymous' ? 'unauthorized' : 'forbidden';
@@ -84,7 +91,7 @@ function throwUnlessAllowed(decision: AuthorityDecision, principal: Principal, a
   if (!decision.allowed) throw new AccessError(decision, { principal, action, channel });
 }
 
-/** Asks for a scope, and, if channels are given, for a scope that covers them. @throws AccessError */
+/** Checks a scope; with channels, the scope has to cover them. @throws AccessError */
 export function checkScope(
   { authority }: Services,
   principal: Principal,
@@ -97,7 +104,7 @@ export function checkScope(
 
 type DeniedDecision = Extract<AuthorityDecision, { readonly allowed: false }>;
 
-/** What was asked for, and by whom. */
+/** The caller of a refused request, and the access it requested. */
 export interface AccessRequest {
   readonly principal: Principal;
   readonly action: Action | Scope;
@@ -105,9 +112,9 @@ export interface AccessRequest {
 }
 
 /**
- * Somebody may not do something. It holds what operators look for; only servers are told the rule: its pattern, and the claim that it
- * asks for, are nobody else's business. All are told the channel that they have named, which tells a refusal of what was asked for from
- * one of the credentials.
+ * A refusal of access. It holds the details for operators. Only servers receive the rule: its
+ * pattern and the claim that it requires are private. Every caller receives the channel that it
+ * named. The channel shows that the request was refused, not the credentials.
  */
 export class AccessError extends PolycastError {
   readonly request: AccessRequest;

@@ -6,15 +6,19 @@ import type { Session, SessionListener } from './sessions.ts';
 import { StreamSession } from '../streams/stream-session.ts';
 
 /**
- * Has the site asked again about what it allows a live session, whenever the time of its answer is over (PROTOCOL.md section 13.3).
- * Sessions whose channels are left to rules alone are not watched.
+ * Asks the site again whether a live session may read its channels, each time the site's last
+ * answer expires (PROTOCOL.md section 13.3). Sessions whose channels depend on rules alone have no
+ * timer.
  */
 export class Reauthorizer implements SessionListener {
   readonly #services: Services;
   readonly #intervalTicksMin: number;
   readonly #timers = new Map<Session, ReauthorizationTimer>();
 
-  /** @param ticksMin however short its answers hold, the site is not asked about a session again sooner */
+  /**
+   * @param ticksMin the shortest interval between two checks of a session, however short the site's
+   * answers are valid
+   */
   constructor(services: Services, ticksMin: number) {
     this.#services = services;
     this.#intervalTicksMin = ticksMin;
@@ -55,10 +59,11 @@ export class Reauthorizer implements SessionListener {
     const { principal, channels } = session;
     try {
       const allowed = await allowedChannels(this.#services, principal, channels);
-      // Who is gone is not watched, and who has become another or has other channels is watched anew.
+      // The session may have ended during the wait. If its principal or channels changed, `changed`
+      // has set a new timer.
       if (!this.#timers.has(session) || session.principal !== principal || session.channels !== channels) return;
       if (allowed.length === channels.length) return this.#schedule(session);
-      // Its end is the beginning of the next one, which is told why.
+      // A poll ends here. Its client's next request receives the error.
       if (!(session instanceof StreamSession)) return session.disconnect('forbidden');
       await session.applyRenewal(principal);
     } catch (error) {

@@ -2,11 +2,14 @@ import { ERRORS, type ErrorCode, type PolycastError } from '@polycast/protocol';
 import type { Principal } from '../core/access/principal.ts';
 import { AccessError } from './permission.ts';
 
-/** What was refused, to whom, and by which rule: for those who run the hub. It holds no token and no secret. */
+/**
+ * A refused request, for operators: the error, the caller and the rule. It holds no token and no
+ * secret.
+ */
 export interface Refusal {
   readonly code: ErrorCode;
   readonly status: number;
-  /** `POST /v1/keys`, `WebSocket publish`: one of the hub's own, or `none`. */
+  /** `POST /v1/keys`, `WebSocket publish`: one of the hub's routes, or `none`. */
   readonly route: string;
   readonly detail: string;
   readonly kind: Principal['kind'] | undefined;
@@ -16,24 +19,26 @@ export interface Refusal {
   readonly address: string;
   readonly origin: string | undefined;
   readonly host: string | undefined;
-  /** What the caller wanted: an action or a scope, and the channel or pattern that it was wanted for. */
+  /**
+   * The requested action or scope; `channel` is the channel or pattern that it was requested for.
+   */
   readonly action: string | undefined;
   readonly channel: string | undefined;
   readonly rule: string | undefined;
   readonly needs: string | undefined;
 }
 
-/** Where it was refused. */
+/** The request that was refused. */
 export interface RefusalContext {
   readonly route: string;
   readonly address: string;
   readonly origin?: string | undefined;
   readonly host?: string | undefined;
-  /** Who asked, as far as that is known. */
+  /** The caller, if it is known. */
   readonly principal?: Principal | undefined;
 }
 
-/** The one place where a refusal leaves a trace: a count, a log line at `debug`, and whoever listens. */
+/** Records every refusal: a count, a log line at `debug`, and a call of the listener. */
 export class RefusalLog {
   readonly #logger: { debug(fields: object, message: string): void };
   readonly #counts = new Map<string, RefusalCount>();
@@ -59,7 +64,9 @@ export class RefusalLog {
     this.#listener?.(refusal);
   }
 
-  /** One for each code and route that there was: both are the hub's own, so there is a bound. */
+  /**
+   * One count per code and route. Both come from fixed lists of the hub, so the number is bounded.
+   */
   get counts(): Iterable<RefusalCount> {
     return this.#counts.values();
   }

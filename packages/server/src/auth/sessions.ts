@@ -2,48 +2,61 @@ import type { Position } from '../core/ports.ts';
 import type { Principal, Revocation } from '../core/access/principal.ts';
 import type { TransportName } from '../http/services.ts';
 
-/** Why somebody's session is ended before its client leaves: what the next request would be refused with. */
+/**
+ * The reason why the hub ends a session. It is the error code that the client's next request would
+ * receive.
+ */
 export type RevokedReason = 'token_expired' | 'unauthorized' | 'forbidden' | 'identity_unavailable';
 
-/** A live client on one transport: a stream, or a poll for as long as it is answered. */
+/**
+ * A live client on one transport: a stream, or a poll until it is answered. Example: a user with a
+ * phone and two tabs has three sessions.
+ */
 export interface Session {
   readonly transport: TransportName;
-  /** The one in `ready`; a poll's is known to nobody who has not asked here. */
+  /** The id in `ready`. A poll's id appears only in the answers of the administration. */
   readonly id: string;
-  /** Who it is now: a WebSocket may say so, or renew it, in mid-connection. */
+  /**
+   * The current principal. A WebSocket may authenticate, or renew its credentials, while it is
+   * open.
+   */
   readonly principal: Principal;
-  /** Its channels and patterns now, `@me` by its full name. */
+  /** The current channels and patterns, with the full name of `@me`. */
   readonly channels: readonly string[];
-  /** Everything up to and with this has been given to it. */
+  /** The reader has passed all events up to and including this position. */
   readonly position: Position;
-  /** When it began, milliseconds since 1970, give or take a tick of the wheel. */
+  /** The start in milliseconds since 1970, accurate to one tick of the wheel. */
   readonly sinceMs: number;
-  /** The client's; behind trusted proxies the one that those tell. */
+  /** The client's address; behind trusted proxies the one that they forward. */
   readonly address: string;
-  /** Its place in the registry; the registry's own note. */
+  /** The index in `Sessions`, which alone sets it; -1 when the session is not registered. */
   registryIndex: number;
-  /** Tells the client to go and come back elsewhere after so long, and ends the session. */
+  /** Asks the client to reconnect after this time, and ends the session. */
   drain(reconnectInMs: number): void;
-  /** Ends the session and says why (PROTOCOL.md section 13.4). */
+  /** Ends the session and sends the reason (PROTOCOL.md section 13.4). */
   disconnect(reason: RevokedReason): void;
-  /** Ends the session at once, without a word. */
+  /** Ends the session at once, without a message. */
   destroy(): void;
 }
 
-/** Told, within the turn in which it happens, of who is there: of streams and of polls while they wait. */
+/** Receives changes of streams and waiting polls, within the turn in which they happen. */
 export interface SessionListener {
   opened?(session: Session): void;
-  /** Its principal and channels are still what they were. */
+  /** The session still has its last principal and channels. */
   closed?(session: Session): void;
-  /** A WebSocket has other channels than before, or belongs to a user who was not known before. */
+  /**
+   * The channels of a WebSocket have changed, or its principal: it authenticated or renewed its
+   * credentials.
+   */
   changed?(session: Session, before: { readonly principal: Principal; readonly channels: readonly string[] }): void;
-  /** Nobody is connected, and a user was here: a short poll. */
+  /** A known user made a short poll, which leaves no session behind. */
   polled?(principal: Principal, channels: readonly string[]): void;
 }
 
 /**
- * All live sessions, and whose they are. Joining and leaving cost O(1); whoever is nobody known costs no more than their
- * place, and who has one session alone no more than a line in a map.
+ * The registry of all live sessions, by user, key and token. Adding and removing one costs O(1). An
+ * anonymous session costs only its place in a list. The only session of a user also costs an entry
+ * in a map.
  */
 export class Sessions {
   readonly #sessions: Session[] = [];
@@ -69,7 +82,7 @@ export class Sessions {
     session.registryIndex = this.#sessions.length;
     this.#sessions.push(session);
     this.#countByTransport[session.transport]++;
-    // Answered within the turn, as a rule: not worth a line in a map.
+    // A short poll is usually answered within the turn, so it is not indexed.
     if (session.transport === 'poll') return;
     if (session.principal.kind !== 'anonymous') this.#index(session, session.principal);
     for (const listener of this.#listeners) listener.opened?.(session);
@@ -89,7 +102,7 @@ export class Sessions {
     for (const listener of this.#listeners) listener.closed?.(session);
   }
 
-  /** A session has become another's, or has other channels; both were as given before. */
+  /** A session's principal or channels have changed; `before` has the earlier ones. */
   changed(session: Session, before: { readonly principal: Principal; readonly channels: readonly string[] }): void {
     if (session.registryIndex < 0) return;
     if (before.principal !== session.principal) {
@@ -105,17 +118,17 @@ export class Sessions {
     for (const listener of this.#listeners) listener.polled?.(principal, channels);
   }
 
-  /** Each of those that live now, once, skipping those that leave in the meantime. */
+  /** Each session that is live now, once; sessions that end during the iteration are skipped. */
   *each(): Generator<Session> {
     for (const session of this.#sessions.slice()) if (session.registryIndex >= 0) yield session;
   }
 
-  /** A user's sessions, those of short polls left out. */
+  /** A user's sessions, without short polls. */
   ofUser(user: string): readonly Session[] {
     return sessionsOf(this.#byUser, user);
   }
 
-  /** Users with a session, those of short polls left out. */
+  /** The users with a session, without short polls. */
   users(): IterableIterator<string> {
     return this.#byUser.keys();
   }
@@ -125,7 +138,10 @@ export class Sessions {
     return group === undefined ? 0 : group instanceof Set ? group.size : 1;
   }
 
-  /** Those whose standing a revocation ends: found by the narrowest name it has, and looked at one by one. */
+  /**
+   * The sessions that a revocation ends. They are found by its most specific name and then compared
+   * one by one.
+   */
   matching(revocation: Revocation): readonly Session[] {
     const { token, user, key } = revocation;
     const found =
@@ -154,7 +170,7 @@ export class Sessions {
   }
 }
 
-/** Most names have one session, which needs no set. */
+/** Most names have a single session, which needs no set. */
 type Groups = Map<string, Session | Set<Session>>;
 
 function addToGroup(groups: Groups, name: string, session: Session): void {

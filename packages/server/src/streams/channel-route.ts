@@ -16,7 +16,9 @@ import type { Services } from '../http/services.ts';
 import { singleParameters } from '../http/single-parameters.ts';
 import { storedContent } from './stored-content.ts';
 
-/** `GET /v1/channels/{c}` (PROTOCOL.md section 10.1): the newest event's data, as it was published. */
+/**
+ * `GET /v1/channels/{c}` (PROTOCOL.md section 10.1): the newest event's data, as it was published.
+ */
 export async function readChannel(services: Services, request: AuthorizedRequest, name: string): Promise<void> {
   const channel = checkChannel(name);
   const values = singleParameters(request.query, ['wait', 'token']);
@@ -44,7 +46,10 @@ export async function readChannel(services: Services, request: AuthorizedRequest
   request.respond(200, mediaType, bytes, headers);
 }
 
-/** A topic can be subscribed to before its first event: its hub is told all the same (PROTOCOL.md section 14.7). */
+/**
+ * Answers for a channel without an event. The response still has the `Link` to the hub, because a
+ * subscriber may subscribe to a topic before its first event (PROTOCOL.md section 14.7).
+ */
 function respondEmptyChannel({ settings }: Services, request: AuthorizedRequest, channel: string): void {
   request.respondProblem(new PolycastError('channel_empty'), linkHeaders(settings.publicUrl, channel));
 }
@@ -54,7 +59,7 @@ export async function readHistory(services: Services, request: AuthorizedRequest
   const channel = checkChannel(name);
   const values = singleParameters(request.query, ['limit', 'before', 'after', 'token']);
   const limit = integerParameter(values, 'limit', 1, 1000) ?? 100;
-  // Nobody reads back what they could not subscribe to.
+  // A caller may not read the history of a channel that it may not subscribe to.
   const interest = await authorizedInterest(services, request, ['subscribe', 'history'], channel);
   const { cacheHeaders, feed, log } = services;
   const after = values.get('after');
@@ -110,7 +115,7 @@ interface HistoryPage {
   readonly gapReason: GapReason;
 }
 
-/** One more than the page is asked for, to know whether there is another. */
+/** Reads one event more than the page needs, to find out whether another page follows. */
 async function pageAfter(
   services: Services,
   interest: Interest,
@@ -182,7 +187,10 @@ async function hasEventsAfter(
   return page.records.length > 0;
 }
 
-/** Resolves when the interest has something after a position, when the time is over, or when one of both sides goes. */
+/**
+ * Resolves when the interest has an event after a position, the time is over, or either side
+ * closes.
+ */
 function waitForEvent(
   services: Services,
   request: AuthorizedRequest,
@@ -212,7 +220,7 @@ class BlockingQuery extends PendingResponse implements Sink {
     this.reader.start();
   }
 
-  /** The news is all that it waits for; what it is, is read again. */
+  /** Ends the wait; the caller reads the event itself afterwards. */
   deliver(): boolean {
     this.#end();
     return false;
@@ -248,8 +256,8 @@ async function authorizedInterest(
 }
 
 /**
- * Whether who asks has what there is, by `If-None-Match`. Of a channel without an event nothing is known, and that is what the first
- * one ends.
+ * Whether the caller's `If-None-Match` names the newest event. On a channel without events, only a
+ * missing header or `*` matches: then a wait ends with the first event.
  */
 function matchesIfNoneMatch(
   services: Services,
@@ -274,7 +282,7 @@ function responseHeaders(services: Services, principal: Principal, record: Store
     new Date(record.timeMs).toUTCString(),
     'Content-Security-Policy',
     "default-src 'none'; sandbox; frame-ancestors 'none'",
-    // What was published may be an image of the site whose hub this is.
+    // The published data may be an image that the hub's site shows.
     'Cross-Origin-Resource-Policy',
     'same-site',
     ...linkHeaders(settings.publicUrl, record.channel),
@@ -284,7 +292,10 @@ function responseHeaders(services: Services, principal: Principal, record: Store
   return headers;
 }
 
-/** Relative unless it is known where the hub is: what a request names as its host may be a proxy's. */
+/**
+ * The `Link` header. Its URLs are relative unless `publicUrl` is configured: the request's `Host`
+ * may be that of a proxy.
+ */
 function linkHeaders(publicUrl: string | undefined, channel: string): readonly string[] {
   const base = publicUrl ?? '';
   return ['Link', `<${base}/v1/channels/${channel}>; rel="self", <${base}/v1/websub>; rel="hub"`];
@@ -293,7 +304,7 @@ function linkHeaders(publicUrl: string | undefined, channel: string): readonly s
 // oxlint-disable-next-line no-control-regex
 const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f]/;
 
-/** A header's text as Node writes it, which is one byte a character. */
+/** A header value in UTF-8. Node writes header values with one byte per character. */
 function utf8HeaderValue(text: string): string {
   return Buffer.from(text).toString('latin1');
 }

@@ -5,7 +5,10 @@ import type { Route } from '../http/route.ts';
 import type { Services } from '../http/services.ts';
 import { publishToUser, publishToUsers } from '../publishing/user-publish-routes.ts';
 
-/** What is published to channels and read from them, streams and polls apart. Each handler asks for the channels that it is about. */
+/**
+ * The routes that publish to channels and read from them, except streams and polls. Each handler
+ * authorizes the channels that it uses.
+ */
 export function channelRoutes(services: Services): readonly Route[] {
   const reading = { method: 'GET', requires: 'entry', acceptsQueryToken: true } as const;
   const publishing = { method: 'POST', requires: 'entry' } as const;

@@ -11,24 +11,28 @@ import { authorizeHistory } from '../auth/history-permission.ts';
 import { authorize, identify } from '../auth/permission.ts';
 import type { Services } from '../http/services.ts';
 
-/** A reader-to-be: what it wants, from where, and what it is told first. */
+/**
+ * A checked request to read events: its interest, its start position and the gap to send first. The
+ * transport turns it into a session. Example: a browser that reads `orders.>` from position 90.
+ */
 export interface Consumer {
   readonly interest: Interest;
   readonly position: Position;
   readonly gap: Gap | undefined;
   readonly suppressGapThrough: Position;
   readonly principal: Principal;
-  /** The client's address, if it is not that of its socket. */
+  /** The client's address, if the socket's peer is a proxy or is not available later. */
   readonly address: string | undefined;
-  /** Its own name for itself, which outlives its connections. */
+  /** The client's own name for itself (`?client=`). It outlives the client's connections. */
   readonly client: string | undefined;
-  /** What it has published itself is left out. */
+  /** The hub leaves out the events that this client published. */
   readonly excludesSelf: boolean;
 }
 
 /**
- * Who asks, and whether they may read what the query names. Nothing here or below is awaited unless it must be: a crowd
- * that comes back at once is let in within one turn.
+ * Identifies the caller and checks that it may read the channels of the query. This function and
+ * those below await only where they must. So the hub admits many clients that reconnect at once
+ * within one turn of the event loop.
  * @throws PolycastError `unauthorized`, `forbidden`
  */
 export function authorizeQuery(
@@ -43,7 +47,7 @@ export function authorizeQuery(
   return allowed === undefined ? principal : allowed.then(() => principal);
 }
 
-/** Whoever asks for what was before they came has to be allowed that as well. */
+/** A caller that asks for past events also needs the permission `history`. */
 function authorizeReading(
   services: Services,
   request: IncomingMessage,
@@ -61,7 +65,11 @@ function authorizeReading(
   return subscribing === undefined ? authorizeStart() : subscribing.then(authorizeStart);
 }
 
-/** @throws PolycastError `invalid_cursor`, which names what is wrong: there may be a valid `after` as well */
+/**
+ * Checks the cursor on its own, so that the error names it: the query may have a valid `after` as
+ * well.
+ * @throws PolycastError `invalid_cursor`
+ */
 function checkResumeCursor(text: string, isParameter: boolean): void {
   if (text === 'now' || text === 'earliest' || parseCursor(text) !== undefined) return;
   const where = isParameter ? { parameter: 'lastEventId' } : { header: 'last-event-id' };
@@ -69,7 +77,7 @@ function checkResumeCursor(text: string, isParameter: boolean): void {
 }
 
 /**
- * What a consumer's channels stand for, once it is known who it is: `@me` is the private channel.
+ * Replaces `@me` by the private channel of the user.
  * @throws PolycastError `unauthorized`
  */
 export function resolveOwnChannel({ user }: Principal, channels: readonly string[]): readonly string[] {
@@ -79,8 +87,8 @@ export function resolveOwnChannel({ user }: Principal, channels: readonly string
 }
 
 /**
- * Works out where a request begins to read.
- * @throws PolycastError `invalid_cursor`
+ * Determines the position from which a request reads.
+ * @throws PolycastError `invalid_cursor`, `invalid_parameter`, `overloaded`
  */
 export function createConsumer(
   services: Services,
@@ -113,14 +121,21 @@ export function createConsumer(
     }));
 }
 
-/** The client's address, where that of its socket is not its own, is shared with others, or is asked for when the socket is gone. */
+/**
+ * The client's address, or `undefined` if the session can read it from its socket. It is needed if
+ * the peer may be a proxy, or the hub limits connections per address. It is also needed for HTTP/2,
+ * because the socket may be closed when the session asks for its address.
+ */
 export function sessionAddress(services: Services, request: IncomingMessage): string | undefined {
   const { trustedProxies, connectionQuota } = services;
   const isNeeded = trustedProxies.isConfigured || connectionQuota.countsAddresses || request.httpVersionMajor > 1;
   return isNeeded ? clientAddress(services, request) : undefined;
 }
 
-/** The interest of a query, worked out once an address unless it is another one for each user. */
+/**
+ * The interest of a query. It is found once per address, except for `@me`, which differs for each
+ * user.
+ */
 export function interestOf({ feed }: Services, query: EventsQuery, principal: Principal): Interest {
   if (query.isPersonal) return feed.interest(resolveOwnChannel(principal, query.channels), query.types);
   if (query.interest === undefined || !query.interest.isIndexed)
@@ -129,8 +144,9 @@ export function interestOf({ feed }: Services, query: EventsQuery, principal: Pr
 }
 
 /**
- * Whether everybody may read all that a query names, and look back on it, by the rules alone: then caches may share it. Nobody
- * outside is asked, and rules do not change while the hub runs.
+ * Whether the rules alone allow everybody to read all channels of the query and their history. Then
+ * shared caches may store the response. This function does not ask the site. Rules do not change
+ * while the hub runs, so the query remembers the result.
  */
 export function isReadableByAnyone({ authority }: Services, query: EventsQuery): boolean {
   return (query.isReadableByAnyone ??= query.channels.every((pattern) =>
@@ -144,8 +160,10 @@ export function isReadableByAnyone({ authority }: Services, query: EventsQuery):
 }
 
 /**
- * Where a client that reconnects goes on; goes before `after` and `history`. The header goes before the parameter: a client that puts
- * the parameter into its address once sends a newer header with each later reconnect. EventSource sends an empty header when it has none.
+ * The cursor from which a client resumes. It takes precedence over `after` and `history`. The
+ * header takes precedence over the parameter: a client may put the parameter into its URL once and
+ * send a newer header with each later reconnect. EventSource sends an empty header when it has no
+ * cursor.
  */
 export function resumeCursor(headers: IncomingHttpHeaders, query: EventsQuery): string | undefined {
   const value = headers['last-event-id'];

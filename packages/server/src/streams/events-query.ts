@@ -3,17 +3,23 @@ import { OWN_CHANNEL_ALIAS } from '../core/access/private-channel.ts';
 import type { Interest } from '../core/interests/interest.ts';
 import { BoundedCache } from '../core/primitives/bounded-cache.ts';
 
-/** The query of `GET /v1/events`, checked (PROTOCOL.md section 4). */
+/**
+ * The query of `GET /v1/events`, checked (PROTOCOL.md section 4). Example:
+ * `?channel=orders.*&after=earliest&wait=30`.
+ */
 export interface EventsQuery {
-  /** The address it was read from. */
+  /** The address that the query was read from. */
   readonly url: string;
   /** Channels, patterns, and `@me`. */
   readonly channels: readonly string[];
-  /** Whether it means something else for each user. */
+  /** The query has `@me`, which is another channel for each user. */
   readonly isPersonal: boolean;
   readonly after: string | undefined;
   readonly history: number | undefined;
-  /** What `Last-Event-ID` would say, of a client that can set no header; an empty one is none. */
+  /**
+   * The value of `Last-Event-ID` from a client that cannot set headers. An empty value counts as
+   * absent.
+   */
   readonly lastEventId: string | undefined;
   readonly types: readonly string[] | undefined;
   readonly limit: number;
@@ -21,17 +27,25 @@ export interface EventsQuery {
   readonly token: string | undefined;
   /** The client's own name for itself, which outlives its connections. */
   readonly client: string | undefined;
-  /** Leave out what this client has published itself. */
+  /** Leave out the events that this client published. */
   readonly excludesSelf: boolean;
-  /** A short poll by it does not count as presence (PROTOCOL.md section 13.6). */
+  /** A short poll with this query does not count as presence (PROTOCOL.md section 13.6). */
   readonly isPresenceExempt: boolean;
-  /** The interest in it, once somebody has asked: an address that is polled again and again is worked out once. */
+  /**
+   * The interest of the query. The first request sets it; later requests for the same address reuse
+   * it.
+   */
   interest?: Interest;
-  /** Whether everybody may read all of it, and back to its beginning: found out once. */
+  /**
+   * Whether everybody may read all of its channels and their history. The first request sets it.
+   */
   isReadableByAnyone?: boolean;
   /** `after`, if it is a cursor. */
   readonly afterCursor: Cursor | undefined;
-  /** The last `If-None-Match` that came with it, and what that says. */
+  /**
+   * The last `If-None-Match` of a request for this address, the caller that it was read for, and
+   * its cursor.
+   */
   lastIfNoneMatch?: string;
   lastCallerTag?: string;
   lastTagCursor?: Cursor | undefined;
@@ -43,18 +57,24 @@ const LIMIT_MAX = 1000;
 export const HISTORY_MAX = 1000;
 /** A client that polls sends the same address again and again. */
 const CACHE_BYTES_MAX = 8 * 1024 * 1024;
-/** A query with its lists, and with the interest in it when that has been forgotten everywhere else. */
+/**
+ * The estimate in bytes of a query with its lists and its interest, even if no other part of the
+ * hub holds that interest.
+ */
 const QUERY_BYTES = 1000;
 const QUERY_BYTES_PER_CHARACTER = 8;
-/** Longer ones are read anew each time, also where a connection asks for the same again. */
+/**
+ * Longer addresses are parsed each time, even if a connection asks for the same one again. In
+ * characters.
+ */
 const CACHED_LENGTH_MAX = 512;
 
-/** Whether a query may be kept for requests to come. */
+/** Whether a query may be cached for later requests. */
 export function isCacheable({ url, token }: EventsQuery): boolean {
   return token === undefined && url.length < CACHED_LENGTH_MAX;
 }
 
-/** Reads queries, remembering those it has read. */
+/** Parses queries and caches the result. */
 export class EventsQueryParser {
   readonly #channelsMax: number;
   readonly #waitMaxSeconds: number;
@@ -69,7 +89,7 @@ export class EventsQueryParser {
   }
 
   /**
-   * The query of an address, `/v1/events?…`.
+   * Parses the query of an address, `/v1/events?…`.
    * @throws PolycastError `invalid_parameter`, `invalid_pattern`, `too_many_channels`
    */
   parse(url: string): EventsQuery {
@@ -123,7 +143,10 @@ export class EventsQueryParser {
   }
 }
 
-/** The pairs of a query string. @throws PolycastError `invalid_parameter` for what is not percent-encoded UTF-8 */
+/**
+ * The pairs of a query string.
+ * @throws PolycastError `invalid_parameter` for text that is not percent-encoded UTF-8
+ */
 export function* parseQueryPairs(query: string): Generator<readonly [string, string]> {
   if (query === '') return;
   for (const pair of query.split('&')) {
@@ -165,8 +188,9 @@ export function checkClient(client: string): string {
 }
 
 /**
- * Patterns of a usual length may be as many as there may be channels, and longer ones fewer (PROTOCOL.md section 4): their tokens are
- * what they cost each publisher.
+ * Bounds the tokens of all patterns of one consumer, because each token costs every publisher
+ * (PROTOCOL.md section 4). Patterns of usual length may be as many as the channels; of longer ones
+ * fewer fit.
  * @throws PolycastError `too_many_channels`
  */
 export function checkPatternTokens(patterns: readonly string[], channelsMax: number): void {

@@ -10,7 +10,7 @@ import { answerPoll, respondUnchanged, unchangedTag, type PollOptions } from './
 import type { Services } from '../http/services.ts';
 import { openSse } from './sse.ts';
 
-/** `GET /v1/events` (PROTOCOL.md section 4): the request says which transport answers it. */
+/** `GET /v1/events` (PROTOCOL.md section 4): the request decides which transport answers it. */
 export function readEvents(
   services: Services,
   queries: EventsQueryParser,
@@ -21,7 +21,8 @@ export function readEvents(
   const { url = '' } = request;
   const lastQuery = connection?.lastQuery;
   const query = lastQuery !== undefined && lastQuery.url === url ? lastQuery : queries.parse(url);
-  // An idle connection costs nothing: its client chooses how long an address is.
+  // Remembers short addresses only: the client chooses the length, and an idle connection must not
+  // hold much memory.
   if (connection !== undefined) connection.lastQuery = isCacheable(query) ? query : undefined;
   if (query.channels.length === 0)
     throw new PolycastError('channel_missing', 'Name at least one ?channel=.', { parameter: 'channel' });
@@ -45,7 +46,7 @@ function answerQuery(
 ): void | Promise<void> {
   const { headers } = request;
   const ifNoneMatch = headers['if-none-match'];
-  // What is asked most, and is answered from memory, comes first.
+  // Short polls without news are the most frequent requests. They are answered first, from memory.
   const etag =
     ifNoneMatch !== undefined && !isStream && isShortPoll(services, request, query)
       ? unchangedTag(services, headers, query, principal, ifNoneMatch)
@@ -98,7 +99,7 @@ function pollOptions({ settings }: Services, request: IncomingMessage, query: Ev
 
 const MEDIA_TYPES = ['application/json', 'text/event-stream'] as const;
 
-/** Which form of the answer the client prefers. @throws PolycastError `not_acceptable` */
+/** Whether the client prefers an event stream to JSON. @throws PolycastError `not_acceptable` */
 function wantsStream(accept: string | undefined): boolean {
   if (accept === undefined || accept === '*/*' || accept === 'application/json') return false;
   if (accept === 'text/event-stream') return true;
@@ -107,7 +108,7 @@ function wantsStream(accept: string | undefined): boolean {
   throw new PolycastError('not_acceptable', 'application/json and text/event-stream can be had here.');
 }
 
-/** `Prefer: wait=S` (RFC 7240 section 4.3), brought down to what is allowed. */
+/** The wait of `Prefer: wait=S` (RFC 7240 section 4.3), reduced to the maximum. */
 function preferredWait(request: IncomingMessage, maxSeconds: number): number | undefined {
   const prefer = request.headers['prefer'];
   if (prefer === undefined) return undefined;

@@ -5,7 +5,10 @@ import { withErrorListener, type ErrorSafe } from '../http/sockets/error-safe-so
 import type { Services } from '../http/services.ts';
 import { StreamSession, type ControlFrames } from './stream-session.ts';
 
-/** Begins an event stream in a stream of HTTP/2: the same session and the same bytes as on a connection of its own. */
+/**
+ * Starts an event stream in an HTTP/2 stream, with the same session and the same bytes as on a
+ * connection of its own.
+ */
 export function openHttp2Sse(
   services: Services,
   frames: ControlFrames,
@@ -21,11 +24,12 @@ export function openHttp2Sse(
 }
 
 /**
- * A stream never takes bytes at once: its connection gathers what all its streams have and writes it together. So there is one write a
- * batch, and the next one waits until this one is out, which the client's window decides.
+ * An event stream in an HTTP/2 stream. The HTTP/2 stream never takes bytes at once: the connection
+ * collects the bytes of all its streams and writes them together. So each batch is one write. The
+ * next write waits for its callback, which depends on the client's flow control window.
  */
 class Http2SseSession extends StreamSession {
-  /** Writes that are not out yet. */
+  /** Writes without a callback so far. */
   #pendingWrites = 0;
 
   override deliver(batch: Batch, tellGap: boolean): boolean {
@@ -37,7 +41,9 @@ class Http2SseSession extends StreamSession {
     return false;
   }
 
-  /** Heartbeats too: on a window that is closed, each would wait beside the one before. */
+  /**
+   * Counts heartbeats as pending writes too. Otherwise they would queue up behind a closed window.
+   */
   override send(bytes: string | Uint8Array): void {
     if (this.phase !== 'closed') this.#write(bytes);
   }

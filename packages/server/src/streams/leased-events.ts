@@ -1,7 +1,7 @@
 import { encodeCursor, formatTime, textFrameHeaderBytes, writeTextFrameHeader } from '@polycast/protocol';
 import type { LeasedEvent } from '../subscriptions/state/ports.ts';
 
-/** Leased events (PROTOCOL.md section 14.6) as the inside of a JSON array. */
+/** Leased events (PROTOCOL.md section 14.6) as the content of a JSON array. */
 export function leasedEventsJson(epoch: string, events: readonly LeasedEvent[]): Buffer {
   const prefixes = events.map((event, index) => (index === 0 ? '{' : ',{') + eventPrefix(epoch, event));
   let size = 0;
@@ -12,7 +12,7 @@ export function leasedEventsJson(epoch: string, events: readonly LeasedEvent[]):
   return out;
 }
 
-/** The same as text frames of a WebSocket, a message each. */
+/** Leased events as WebSocket text frames, one message per event. */
 export function leasedEventFrames(epoch: string, subscription: string, events: readonly LeasedEvent[]): Buffer {
   const messageStart = `{"op":"delivery","subscription":"${subscription}",`;
   const prefixes = events.map((event) => messageStart + eventPrefix(epoch, event));
@@ -28,7 +28,7 @@ export function leasedEventFrames(epoch: string, subscription: string, events: r
   return out;
 }
 
-/** All but the event's body; nothing in it is beyond ASCII. */
+/** The JSON text before the event's body, in ASCII. */
 function eventPrefix(epoch: string, { lease, delivery, leaseEndsMs, position }: LeasedEvent): string {
   const ends = formatTime(leaseEndsMs);
   return `"lease":"${lease}","delivery":${delivery},"leaseEnds":"${ends}","event":{"id":"${encodeCursor(epoch, position)}",`;

@@ -7,13 +7,13 @@ import { ticksUntil } from '../auth/expiry.ts';
 import type { Services, TransportName } from '../http/services.ts';
 import type { Session } from '../auth/sessions.ts';
 
-/** Whose answer it is, and where that client is if not at the other end of the socket. */
+/** The principal of a response, and the client's address if the socket does not give it. */
 export interface ResponseOwner {
   readonly principal: Principal;
   readonly address: string | undefined;
 }
 
-/** An answer that waits for something to say: a session as long as it does. */
+/** A response that waits for an event. It is a session while it waits. Example: a long poll. */
 export abstract class PendingResponse implements WheelTimer, Session {
   protected readonly services: Services;
   protected readonly response: ServerResponse;
@@ -36,7 +36,7 @@ export abstract class PendingResponse implements WheelTimer, Session {
     this.#sinceTick = services.wheel.tick;
   }
 
-  /** Made when first asked for: its client is never told. */
+  /** Generated on first use: the client never receives it. */
   get id(): string {
     return (this.#id ??= this.services.random.token());
   }
@@ -58,16 +58,16 @@ export abstract class PendingResponse implements WheelTimer, Session {
     return this.#address ?? this.response.socket?.remoteAddress ?? '';
   }
 
-  /** What is given when there is nothing more to wait for. */
+  /** The wait is over: completes the response. */
   abstract onTimer(): void;
 
-  /** Given early: the client comes back with its cursor. */
+  /** Completes the response early. The client reconnects with its cursor. */
   drain(): void {
     this.response.shouldKeepAlive = false;
     this.onTimer();
   }
 
-  /** Given early, with what there is: the next request is told why. */
+  /** Completes the response early with the events so far. The next request receives the error. */
   disconnect(): void {
     this.onTimer();
   }
@@ -77,8 +77,8 @@ export abstract class PendingResponse implements WheelTimer, Session {
   }
 
   /**
-   * To be the first thing: from here on it is a session. False where the client has gone while its request was looked at: then `close`
-   * has been already, and nothing would end the wait before its time.
+   * Registers the session; call it before anything else. Returns `false` if the client disconnected
+   * earlier: its event `close` is over, and only the timeout would end the wait.
    */
   protected begin(): boolean {
     if (this.response.destroyed) return false;
@@ -86,7 +86,7 @@ export abstract class PendingResponse implements WheelTimer, Session {
     return true;
   }
 
-  /** Waits for so long, and no longer than its standing lasts. */
+  /** Schedules the end of the wait, at the latest when the credentials expire. */
   protected scheduleTimeout(seconds: number): void {
     const waitTicks = ticksOf(seconds * 1000);
     const { expiresMs } = this.principal;

@@ -17,22 +17,25 @@ import { credentialsError } from '../auth/permission.ts';
 import { toPolycastError, respondEmpty, respondProblem } from '../http/respond.ts';
 import type { Services, TransportName } from '../http/services.ts';
 
-/** What a poll asked for beyond its channels. */
+/** The options of a poll, beside its channels. */
 export interface PollOptions {
   readonly limit: number;
   /** 0 for a short poll. */
   readonly waitSeconds: number;
-  /** `Preference-Applied` has to be said. */
+  /** The wait came from `Prefer`, so the response carries `Preference-Applied`. */
   readonly isPreferred: boolean;
-  /** It goes on where it was: no tag speaks of that place. */
+  /**
+   * The request resumes from a `Last-Event-ID` (header or parameter), which no entity tag covers.
+   */
   readonly isResumed: boolean;
-  /** As it was asked for. */
+  /** The query as the client sent it. */
   readonly query: EventsQuery;
 }
 
 /**
- * The tag of the answer that the client has, by its `If-None-Match`, if that still is what it would get (PROTOCOL.md section 5.2). Told
- * from memory; when only the log could tell, it is `undefined`.
+ * The entity tag to answer `304` with, if the client's `If-None-Match` still matches (PROTOCOL.md
+ * section 5.2). The function looks only in memory: it returns `undefined` if only the log could
+ * tell.
  */
 export function unchangedTag(
   services: Services,
@@ -69,7 +72,7 @@ export function respondUnchanged(
   const { cacheHeaders, settings } = services;
   const { keepAliveHeader: keepAlive } = settings;
   const lines = cacheHeaders.lines(principal, 'events', 'asked');
-  // A crowd that polls one channel has one tag.
+  // Many clients that poll one channel send the same tag, so the last head is remembered.
   if (tag !== lastUnchanged.tag || lines !== lastUnchanged.lines || keepAlive !== lastUnchanged.keepAlive)
     lastUnchanged = { tag, lines, keepAlive, head: `${NOT_MODIFIED}${tag}\r\n${lines}Keep-Alive: ${keepAlive}\r\n` };
   if (respondEmptyRaw(services, response, lastUnchanged.head)) return;
@@ -78,12 +81,13 @@ export function respondUnchanged(
 }
 
 const NOT_MODIFIED = 'HTTP/1.1 304 Not Modified\r\nETag: ';
-/** The head of the last answer. */
+/** The head of the last `304`. */
 let lastUnchanged = { tag: '', lines: '', keepAlive: '', head: '' };
 
 /**
- * Short and long poll (PROTOCOL.md section 5). A poll is a reader whose sink is one answer: given by the first batch, or, when
- * there is nothing, at once or when its wait is over.
+ * Short and long poll (PROTOCOL.md section 5). A poll is a reader whose sink is one response. The
+ * first batch completes the response. Without a batch a short poll answers at once, and a long poll
+ * when its wait is over.
  */
 export function answerPoll(
   services: Services,
@@ -96,7 +100,7 @@ export function answerPoll(
   const tag = options.waitSeconds > 0 && consumer.gap === undefined ? request.headers['if-none-match'] : undefined;
   const callerTag = cacheHeaders.callerTag(consumer.principal);
   const known = tag === undefined ? undefined : (cursorOfTag(tag, callerTag) ?? newestCursor(tag, callerTag, feed));
-  // What the client has already seen does not end its wait.
+  // Events that the client has already seen do not end its wait.
   const isAhead =
     known !== undefined &&
     known.epoch === feed.epoch &&
@@ -114,17 +118,20 @@ export function answerPoll(
 
 class Poll extends PendingResponse implements Sink {
   readonly #options: PollOptions;
-  /** The answer that the client has already, if it may be told so. */
+  /** The entity tags of the request, if the response may be a `304`. */
   readonly #ifNoneMatch: string | undefined;
   protected readonly reader: Reader;
   readonly #gaps: Gap[] = [];
-  /** Pages of the log that were read and had nothing for it. */
+  /** Pages of the log that were read and had no matching event. */
   #emptyPages = 0;
-  /** How its client's own events name it, if those are left out. */
+  /** The bytes that mark the client's own events. `undefined` if those are delivered too. */
   readonly #ownEventMarker: string | undefined;
-  /** Its address begins after this cursor, and asks for what is the same for all; `undefined` for others. */
+  /**
+   * The cursor's position, if the response is the same for every caller of this address.
+   * `undefined` for all other queries.
+   */
   readonly #pageAfter: Position | undefined;
-  /** Nothing was there when it was asked. */
+  /** The poll found no events at first and waited. */
   #hasWaited = false;
 
   constructor(
@@ -156,14 +163,15 @@ class Poll extends PendingResponse implements Sink {
     if (!this.begin()) return;
     this.reader.start(this.#options.waitSeconds > 0);
     if (this.reader.isClosed) return;
-    // It waits: for a page of the log, for an event, for its time, or for the client to go.
+    // The poll waits for a page of the log, an event, its timeout, or the client's disconnect.
     this.response.on('close', () => this.#close());
     if (this.#options.waitSeconds > 0) this.scheduleTimeout(this.#options.waitSeconds);
   }
 
   deliver(batch: Batch, tellGap: boolean): boolean {
     const { feed, stats } = this.services;
-    // The log was read, or an event waited for, since the credentials were looked at: the next request is told why.
+    // The credentials may have ended while the poll waited for the log or an event. The response
+    // carries the error.
     const refusal = credentialsError(this.services, this.principal);
     if (refusal !== undefined) {
       const { principal, address } = this;
@@ -179,16 +187,19 @@ class Poll extends PendingResponse implements Sink {
       });
     }
     const { bytes, count } = this.#ownEventMarker === undefined ? batch : withoutOwnEvents(batch, this.#ownEventMarker);
-    // What was all its own is no news.
+    // A batch with only the client's own events does not end the wait.
     if (count === 0 && batch.count > 0 && this.#gaps.length === 0) return true;
     stats.deliveries[this.transport] += count;
-    // The framing leaves a comma behind each event.
+    // The framing leaves a comma after each event.
     const isPage = batch.isCacheable && batch.from === this.#pageAfter && this.#gaps.length === 0;
     this.#respond(count === 0 ? NO_BYTES : bytes.subarray(0, bytes.length - 1), batch.reached, isPage);
     return false;
   }
 
-  /** Answers with the place that it has come to, so that the client goes on from there: rare events must not cost without end. */
+  /**
+   * Answers with the position that the search has reached, and the client continues from there.
+   * This bounds the cost of a poll for rare events.
+   */
   onPageRead(): boolean {
     if (++this.#emptyPages < EMPTY_PAGES_MAX || this.reader.position >= this.services.feed.head) return true;
     this.#respond(NO_BYTES, this.reader.position, false, true);
@@ -225,7 +236,8 @@ class Poll extends PendingResponse implements Sink {
     const { cacheHeaders, settings } = this.services;
     const headers = [...entityTagHeader(etag), ...cacheHeaders.pairs(this.principal, 'events', freshness)];
     headers.push('Keep-Alive', settings.keepAliveHeader);
-    // An answer that is cut is the same one as long as it ends in the same place.
+    // A response that the limit cuts short has the same tag as long as it ends at the same
+    // position.
     if (this.#gaps.length === 0 && includesTag(this.#ifNoneMatch, etag))
       return respondEmpty(this.response, 304, headers);
     headers.push('Cross-Origin-Resource-Policy', 'same-origin');
@@ -233,7 +245,10 @@ class Poll extends PendingResponse implements Sink {
     respondCompressed(this.response, 200, 'application/json', [BODY_START, events, tail], headers);
   }
 
-  /** An answer that depends on what its address does not say, or on when it was asked for, is stored by nobody. */
+  /**
+   * Chooses the freshness. A response must not be stored if it depends on the time of the request,
+   * or on a header that is not part of its address.
+   */
   #freshness(isPage: boolean): Freshness {
     if (
       isPage &&
@@ -244,7 +259,10 @@ class Poll extends PendingResponse implements Sink {
     return this.#hasWaited || this.#options.isResumed ? 'now' : 'asked';
   }
 
-  /** Of a page, the same bytes each time in one coding; of all else, what a caller has seen. */
+  /**
+   * The entity tag. A page has a strong tag: its bytes are always the same in one coding. Any other
+   * response has a weak tag of the cursor and the caller.
+   */
   #entityTag(cursor: string, freshness: Freshness, bytes: number): string {
     if (freshness !== 'page') return entityTag(cursor + this.services.cacheHeaders.callerTag(this.principal), false);
     const encoding = encodingForSize(this.response, bytes);
@@ -258,18 +276,23 @@ class Poll extends PendingResponse implements Sink {
   }
 }
 
-/** Each looks at some 2,000 events at most: a poll for what is rare is answered after some 33,000. */
+/**
+ * Each page looks at some 2,000 events at most, so a poll for rare events answers after some
+ * 33,000.
+ */
 const EMPTY_PAGES_MAX = 16;
 const BODY_START = Buffer.from('{"events":[');
 const NO_BYTES = Buffer.alloc(0);
 
-/** The place up to which the answer with this entity tag speaks, if it was this caller's. */
+/** The cursor in an entity tag, if the tag was made for this caller. */
 function cursorOfTag(tag: string, callerTag: string): Cursor | undefined {
   if (callerTag !== '' && !tag.endsWith(callerTag, tag.length - 1)) return undefined;
   return parseCursor(tag.slice(tag.startsWith('W/"') ? 3 : 1, -1 - callerTag.length));
 }
 
-/** The newest place among those that a header with several tags names, and that this log has; `*` stands for all that there is. */
+/**
+ * The newest cursor of this log among the tags of a header. `*` matches everything up to the head.
+ */
 function newestCursor(ifNoneMatch: string, callerTag: string, { epoch, head }: Services['feed']): Cursor | undefined {
   const tags = parseEntityTags(ifNoneMatch);
   if (tags === '*') return { epoch, position: head };

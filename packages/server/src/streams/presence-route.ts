@@ -5,7 +5,10 @@ import { NO_STORE } from '../http/headers/cache-headers.ts';
 import { singleParameters } from '../http/single-parameters.ts';
 import type { Services } from '../http/services.ts';
 
-/** `GET /v1/channels/{c}/presence` (PROTOCOL.md section 13.6): who is there, and the cursor at which that is true. */
+/**
+ * `GET /v1/channels/{c}/presence` (PROTOCOL.md section 13.6): the members of the channel, and the
+ * cursor at which the list is true.
+ */
 export async function readPresence(services: Services, request: AuthorizedRequest, name: string): Promise<void> {
   const channel = checkChannel(name);
   singleParameters(request.query, ['token']);
@@ -17,7 +20,7 @@ export async function readPresence(services: Services, request: AuthorizedReques
   request.respondCompressed([Buffer.from(text)], NO_STORE);
 }
 
-/** A crowd that comes at once is told of one list, which is written once. */
+/** The members as JSON. Many clients that ask at once share one list, which is serialized once. */
 function membersJson(members: readonly PresenceUser[]): string {
   let text = jsonOfMembers.get(members);
   if (text === undefined) {

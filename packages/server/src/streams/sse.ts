@@ -11,12 +11,12 @@ import type { Services } from '../http/services.ts';
 import type { RevokedReason } from '../auth/sessions.ts';
 import { StreamSession, type ControlFrames } from './stream-session.ts';
 
-/** Server-Sent Events (PROTOCOL.md section 6). All is ASCII. */
+/** The frames of Server-Sent Events (PROTOCOL.md section 6). All of them are ASCII. */
 const FRAMES = {
   transport: 'sse',
   framing: sseFraming,
   heartbeat: (cursor) => `event: polycast.heartbeat\nid: ${cursor}\ndata: {"cursor":"${cursor}"}\n\n`,
-  // No empty line: many clients take one for the end of a message, whether or not it had data.
+  // No empty line follows: many clients treat it as the end of a message, even without data.
   keepAlive: Buffer.from(':\n'),
   gap: (gap, cursor) => `event: polycast.gap\nid: ${cursor}\ndata: ${JSON.stringify(gap)}\n\n`,
   draining: (reconnectInMs) =>
@@ -27,8 +27,9 @@ const FRAMES = {
 } satisfies ControlFrames;
 
 /**
- * The same over HTTP/1.1, unless the request says `Connection: close`: each write is a chunk (docs/decisions/0036-event-streams-in-chunks.md).
- * A stream that the hub ends in order has its last chunk; one that breaks off has none, and its client knows.
+ * The same frames over HTTP/1.1, unless the request says `Connection: close`: each write is a chunk
+ * (docs/decisions/0036-event-streams-in-chunks.md). A stream that the hub ends in order has a last
+ * chunk. A broken stream has none, so its client knows that it broke.
  */
 const CHUNKED_FRAMES: ControlFrames = {
   transport: 'sse',
@@ -42,7 +43,10 @@ const CHUNKED_FRAMES: ControlFrames = {
   closing: (why) => (why === 'drain' ? LAST_CHUNK : undefined),
 };
 
-/** Begins a stream, which ends with its connection: each batch is one write of bytes that all readers at its place share. */
+/**
+ * Starts a stream, which ends with its connection. Each batch is one write of bytes, shared by all
+ * readers at the same position.
+ */
 export function openSse(
   services: Services,
   request: IncomingMessage,
@@ -58,17 +62,18 @@ export function openSse(
   }
   const socket = detachSocket(request, response);
   stopTracking(socket);
-  // Who says `Connection: close` reads until then: PHP's streams hold back 8 KiB of what comes in chunks.
+  // A client that sends `Connection: close` reads until the connection ends. PHP's streams delay up
+  // to 8 KiB of a chunked response.
   const isChunked = request.httpVersionMinor > 0 && response.shouldKeepAlive;
   const session = new StreamSession(services, isChunked ? CHUNKED_FRAMES : FRAMES, socket, consumer);
   const opening = openingFrames(services, session, consumer);
   const head = `${HEAD}${headers === HEADERS ? HEADER_TEXT : headerLines(headers)}`;
   session.open(isChunked ? `${head}${CHUNKED_END}${asciiChunk(opening)}` : `${head}\r\n${opening}`);
-  // What a client sends from here on means nothing; it is read so that its leaving is noticed.
+  // The hub ignores all further input of the client. It reads it to notice a disconnect.
   socket.resume();
 }
 
-/** The first words of a stream. */
+/** The first messages of a stream. */
 function openingFrames(services: Services, session: StreamSession, consumer: Consumer): string {
   const { settings } = services;
   const cursor = session.cursor(consumer.position);
@@ -80,7 +85,7 @@ function openingFrames(services: Services, session: StreamSession, consumer: Con
 
 const HEADERS: readonly string[] = [
   'Content-Type',
-  // Without the parameter, clients that take it for any other text read ISO 8859-1 (Python requests).
+  // Without the parameter some clients decode text as ISO 8859-1 (Python requests).
   'text/event-stream; charset=utf-8',
   ...STREAM_HEADERS,
   'X-Accel-Buffering',

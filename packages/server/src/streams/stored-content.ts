@@ -3,7 +3,9 @@ import { writableMediaType } from '../core/events/media-type.ts';
 
 const scanner = new JsonScanner();
 
-/** A stored event's data as it was published: bytes and their media type (PROTOCOL.md section 10.1). */
+/**
+ * A stored event's data as it was published: bytes and their media type (PROTOCOL.md section 10.1).
+ */
 export function storedContent(body: Uint8Array): { readonly mediaType: string; readonly bytes: Uint8Array } {
   const text = '{' + Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
   const members = membersOf(text);
@@ -17,7 +19,7 @@ export function storedContent(body: Uint8Array): { readonly mediaType: string; r
   return { mediaType, bytes: Buffer.from(isJson || !data.startsWith('"') ? data : decodeStringToken(data)) };
 }
 
-/** The top-level members of an object that is known to be valid, as texts. */
+/** The top-level members of a valid object, as JSON texts. */
 function membersOf(text: string): ReadonlyMap<string, string> {
   const members = new Map<string, string>();
   scanner.reset(text, 1);

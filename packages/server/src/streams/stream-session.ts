@@ -14,38 +14,48 @@ import { expiryTicks, renewCredentials, allowedChannels, ticksTo } from '../auth
 import type { Services, TransportName } from '../http/services.ts';
 import type { RevokedReason, Session } from '../auth/sessions.ts';
 
-/** How a streaming transport words its control messages. One object for all of its sessions. */
+/**
+ * The control messages of a streaming transport, as bytes. All sessions of a transport share one
+ * object.
+ */
 export interface ControlFrames {
   readonly transport: TransportName;
   readonly framing: Framing;
   readonly heartbeat: (cursor: string) => string | Uint8Array;
-  /** A heartbeat that says nothing, for where the cursor is what the client knows already; without it, it is said again. */
+  /**
+   * A heartbeat without a cursor, sent when the client already knows its cursor. A transport
+   * without it repeats the cursor.
+   */
   readonly keepAlive?: Uint8Array;
-  /** @param cursor where the client would resume from now on */
+  /** @param cursor where the client would resume from this point on */
   readonly gap: (gap: Gap, cursor: string) => string | Uint8Array;
   readonly draining: (reconnectInMs: number) => string | Uint8Array;
   readonly expiring: (inMs: number) => string | Uint8Array;
-  /** The last bytes of a session whose client may no longer be here. */
+  /** The last bytes of a session whose credentials are no longer valid. */
   readonly revoked: (code: RevokedReason) => Uint8Array;
-  /** The last bytes before the socket is ended. */
+  /** The last bytes before the hub ends the socket. */
   readonly closing: (reason: CloseReason) => string | Uint8Array | undefined;
 }
 
 export type CloseReason = 'drain' | 'stalled' | 'failed';
 
-/** A socket that knows its session, so that its listeners can be shared by all sockets. */
+/** A socket with a reference to its session, so that all sockets share the same listeners. */
 export type SessionSocket = ErrorSafe & {
   [SESSION]?: StreamSession | undefined;
 };
 
 const SESSION: unique symbol = Symbol('session');
 const NO_BYTES = Buffer.alloc(0);
-/** What a client may send on a stream that takes nothing, in bytes. */
+/**
+ * The bytes that a client may send on a stream whose input is ignored. Beyond them the hub closes
+ * the socket.
+ */
 const IGNORED_BYTES_MAX = 64 * 1024;
 
 /**
- * A live client on one socket: writes what its reader gives it, at most one batch at a time, says that it is alive, and
- * leaves when told. What it is given next is the reader's affair.
+ * A live client on one socket. The session writes the batches of its reader, at most one in flight.
+ * It also sends heartbeats and control messages, and closes when asked. The reader decides which
+ * batch is next.
  */
 export class StreamSession implements Sink, WheelTimer, Session {
   protected readonly services: Services;
@@ -53,28 +63,34 @@ export class StreamSession implements Sink, WheelTimer, Session {
   protected readonly socket: SessionSocket;
   readonly id: string;
   readonly reader: Reader;
-  /** Whose batch may be in flight: the reader's, or that of channels catching up with it. */
+  /**
+   * The reader whose batch may be in flight: the session's own, or one for channels that catch up
+   * with it.
+   */
   protected activeReader: Reader;
   registryIndex = -1;
   dueTick = 0;
   placedTick = 0;
   placedIndex = 0;
   #phase: SessionPhase = 'open';
-  /** When something was last sent: after the heartbeat's time it is due again. */
+  /** The tick of the last write. A heartbeat is due one heartbeat interval later. */
   protected sentTick = 0;
-  /** The client knows this place by an event or a control message: it resumes from here, or farther on. */
+  /**
+   * The position that the client knows from an event or a control message. It resumes from there or
+   * later.
+   */
   #clientPosition: Position = 0;
   #blockedTick = 0;
   #principal: Principal;
   #expiresTick = 0;
   #warnTick = 0;
   readonly #sinceTick: number;
-  /** `undefined` for that of the socket. */
+  /** `undefined`: the address of the socket's peer. */
   readonly #address: string | undefined;
   readonly #client: string | undefined;
-  /** How its own events name it, if those are left out. */
+  /** The bytes that mark the client's own events. `undefined` if those are delivered too. */
   #ownEventMarker: string | undefined = undefined;
-  /** Of the connection, which may have served other requests before. */
+  /** Bytes that the connection had read before this session: it may have served other requests. */
   readonly #bytesReadBefore: number;
   #lastWords: CloseReason | Uint8Array = 'drain';
 
@@ -124,17 +140,19 @@ export class StreamSession implements Sink, WheelTimer, Session {
     return this.#address ?? this.socket.remoteAddress ?? '';
   }
 
-  /** What its events say of where they come from. */
+  /**
+   * The origin that the session's events carry: the client's name for itself, or the session's id.
+   */
   get origin(): string {
     return this.#client ?? this.id;
   }
 
-  /** Whether its events have to say so, whoever it is. */
+  /** Whether events of this session always name their origin, whatever the principal. */
   get hasExplicitOrigin(): boolean {
     return this.#client !== undefined || this.#ownEventMarker !== undefined;
   }
 
-  /** Sends the opening words and begins to read. */
+  /** Sends the opening messages and starts to read. */
   open(opening: string | Uint8Array): void {
     const { socket, services } = this;
     socket.on('close', onSocketClose);
@@ -148,8 +166,9 @@ export class StreamSession implements Sink, WheelTimer, Session {
   }
 
   /**
-   * The hub itself has found out how its standing goes on. What is no longer allowed ends it: a stream has its channels from its
-   * request, and the next one is told which of them it is.
+   * Applies credentials that the hub renewed by itself. A channel that is no longer allowed ends
+   * the session: the channels of a stream come from its request. The response to the next request
+   * names the refused channel.
    */
   async applyRenewal(principal: Principal): Promise<void> {
     const before = this.channels;
@@ -159,7 +178,7 @@ export class StreamSession implements Sink, WheelTimer, Session {
     else this.replacePrincipal(principal);
   }
 
-  /** From now on it stands on other credentials of the same user, or on the first ones. */
+  /** Replaces the session's credentials by others of the same user, or by its first ones. */
   replacePrincipal(principal: Principal): void {
     const before = { principal: this.#principal, channels: this.channels };
     this.#principal = principal;
@@ -177,14 +196,14 @@ export class StreamSession implements Sink, WheelTimer, Session {
       services.stats.deliveries[this.frames.transport] += count;
     }
     this.sentTick = services.wheel.tick;
-    // A socket that took all at once has nothing left to tell of.
+    // The socket took all bytes at once, so there is no flush to wait for.
     if (socket.writableLength === 0) return true;
     if (this.#blockedTick === 0) this.markBlocked();
     socket.write(NO_BYTES, () => this.markFlushed());
     return false;
   }
 
-  /** What of a batch is sent. */
+  /** The part of a batch to send: without the client's own events if it excluded them. */
   protected withoutOwnEvents(batch: Batch): RemainingFrames {
     const others = this.#ownEventMarker === undefined ? batch : withoutOwnEvents(batch, this.#ownEventMarker);
     if (others === batch && batch.count > 0) this.#clientPosition = batch.lastPosition;
@@ -202,14 +221,17 @@ export class StreamSession implements Sink, WheelTimer, Session {
     this.#applyInput('end');
   }
 
-  /** A control message. */
+  /** Sends a control message. */
   send(bytes: string | Uint8Array): void {
     if (this.#phase === 'closed') return;
     this.socket.write(bytes);
     this.sentTick = this.services.wheel.tick;
   }
 
-  /** Sends what may be much; resolves once the socket has taken it, or is gone. Whoever takes nothing for too long is stalled as ever. */
+  /**
+   * Sends a large message. The promise resolves when the socket has taken it or is closed. A client
+   * that reads nothing for too long is closed as stalled, as with batches.
+   */
   async sendAndWait(bytes: Uint8Array): Promise<void> {
     this.send(bytes);
     const { socket } = this;
@@ -226,7 +248,10 @@ export class StreamSession implements Sink, WheelTimer, Session {
     this.send(this.frames.gap(gap, cursor));
   }
 
-  /** Where the client would resume; while channels catch up, where those are. */
+  /**
+   * The cursor from which the client would resume. While new channels catch up, it is at their
+   * position.
+   */
   cursor(position: Position = this.position): string {
     return encodeCursor(this.services.feed.epoch, position);
   }
@@ -252,7 +277,7 @@ export class StreamSession implements Sink, WheelTimer, Session {
     }
   }
 
-  /** The socket is gone. */
+  /** The socket is closed. */
   onClose(): void {
     this.reader.close();
     this.activeReader.close();
@@ -298,7 +323,10 @@ export class StreamSession implements Sink, WheelTimer, Session {
     }
   }
 
-  /** Says that the hub is there; and where the client would resume, if it has read past events that it does not get. */
+  /**
+   * Sends a heartbeat. It carries a cursor if the reader has passed events that the client does not
+   * receive.
+   */
   #sendHeartbeat(): void {
     const { position } = this;
     const { keepAlive: alive, heartbeat } = this.frames;
@@ -314,28 +342,31 @@ export class StreamSession implements Sink, WheelTimer, Session {
     this.#applyInput('tick');
   }
 
-  /** The wheel may be behind the clock, a little more with each turn. */
+  /**
+   * Recomputes the expiry tick from the clock: the wheel may be behind it, a little more with each
+   * revolution.
+   */
   #adjustExpiry(): void {
     const expiresTick = Math.max(1, this.services.wheel.tick + ticksTo(this.services, this.#principal.expiresMs));
     if (this.#warnTick > 0) this.#warnTick = Math.max(1, this.#warnTick + expiresTick - this.#expiresTick);
     this.#expiresTick = expiresTick;
   }
 
-  /** Tells the client that its standing ends, unless it need not know. */
+  /** Warns the client that its credentials expire. Sends nothing once the session is closing. */
   sendExpiring(): void {
     if (this.#phase !== 'open') return;
     const inMs = Math.max(0, this.#principal.expiresMs - this.services.clock.nowMs());
     this.send(this.frames.expiring(inMs));
   }
 
-  /** Ends the session with bytes of its own. */
+  /** Ends the session; the given bytes are the last. */
   protected end(last: Uint8Array): void {
     if (this.#phase !== 'open') return;
     this.#lastWords = last;
     this.#applyInput('end');
   }
 
-  /** Reads no more, says why, and ends the socket once its bytes are out. */
+  /** Stops reading, sends the reason, and ends the socket after its bytes are written. */
   #closeSocket(reason: CloseReason | Uint8Array): void {
     this.reader.close();
     this.activeReader.close();
@@ -344,7 +375,10 @@ export class StreamSession implements Sink, WheelTimer, Session {
     else this.socket.end(last);
   }
 
-  /** From now on it takes nothing; it is looked at when that has lasted too long, if that is before its heartbeat. */
+  /**
+   * Marks the socket as blocked. The timer checks the session after the stalled time, if that is
+   * before its next heartbeat.
+   */
   protected markBlocked(): void {
     const { wheel, settings } = this.services;
     this.#blockedTick = Math.max(1, wheel.tick);
@@ -353,13 +387,17 @@ export class StreamSession implements Sink, WheelTimer, Session {
   }
 
   protected markFlushed(): void {
-    // A socket that is gone calls back as well, before it says `close`: all that is to come would be framed for nobody.
+    // A destroyed socket also calls back, before its event `close`. The next batch would be framed
+    // for a client that has gone.
     if (this.socket.destroyed) return;
     this.#blockedTick = 0;
     this.activeReader.onFlushed();
   }
 
-  /** Where the client would resume moves past the gap only when nothing that is left of it is still to come. */
+  /**
+   * Sends the gap of a batch. The resume cursor moves past the gap only if the batch has no events
+   * left to send.
+   */
   protected sendBatchGap({ from, gapThrough, gapReason, reached, count }: Batch): void {
     const gap: Gap = { from: this.cursor(from), to: this.cursor(gapThrough), reason: gapReason };
     this.sendGap(gap, this.cursor(count > 0 ? from : reached));
@@ -372,7 +410,7 @@ function onSocketClose(this: SessionSocket): void {
   session?.onClose();
 }
 
-/** The client has closed its side; half-open connections are of no use to a stream. */
+/** The client closed its side. A stream has no use for a half-open connection. */
 function onSocketEnd(this: SessionSocket): void {
   this.destroy();
 }

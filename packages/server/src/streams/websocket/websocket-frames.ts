@@ -8,7 +8,7 @@ export function textFrame(text: string): Buffer {
   return frame;
 }
 
-/** RFC 6455 section 5.5.1: a code and a reason of at most 123 bytes. */
+/** A close frame (RFC 6455 section 5.5.1): a code, and a reason of at most 123 bytes. */
 export function closeFrame(code: number, reason: string): Buffer {
   const payload = Buffer.allocUnsafe(2 + Math.min(123, Buffer.byteLength(reason)));
   payload.writeUInt16BE(code, 0);
@@ -16,7 +16,7 @@ export function closeFrame(code: number, reason: string): Buffer {
   return controlFrame(0x8, payload);
 }
 
-/** RFC 6455 section 5.5.3: a pong carries what its ping carried, at most 125 bytes. */
+/** A pong frame (RFC 6455 section 5.5.3): it repeats the payload of its ping, at most 125 bytes. */
 export function pongFrame(payload: Uint8Array): Buffer {
   return controlFrame(0xa, payload);
 }

@@ -33,9 +33,11 @@ import { invalidMember } from './invalid-member.ts';
 import { WebSocketPulls, type PullResult, type PullOperation } from './websocket-pulls.ts';
 import type { WebSocketSession } from './websocket-session.ts';
 
-/** Operations accepted and not yet answered, at most; then the socket is not read. */
+/**
+ * Operations accepted and not yet answered, at most. At the bound the hub stops reading the socket.
+ */
 const PENDING_MAX = 64;
-/** Times in a row that a client may say wrongly who it is. */
+/** Consecutive `auth` operations that may fail. */
 const AUTH_FAILURES_MAX = 5;
 const REF_LENGTH_MAX = 64;
 const OPERATIONS: ReadonlySet<unknown> = new Set<ClientMessage['op']>([
@@ -52,10 +54,10 @@ const OPERATIONS: ReadonlySet<unknown> = new Set<ClientMessage['op']>([
 ]);
 const PUBLISH_MEMBERS: ReadonlySet<string> = new Set(['op', 'ref']);
 const scanner = new JsonScanner();
-/** An operation's data is one level down. */
+/** The data of an operation is one level below the message. */
 const operationScanner = new JsonScanner(JSON_DEPTH_MAX + 1);
 
-/** An operation as it came: an object with a known `op` and a valid `ref`, its other members unchecked. */
+/** An operation: an object with a known `op` and a valid `ref`. Its other members are unchecked. */
 interface Operation {
   readonly op: ClientMessage['op'];
   readonly ref: Ref | undefined;
@@ -72,7 +74,10 @@ type OperationResult = {
   readonly expiresInMs?: number;
 } & PullResult;
 
-/** The operations of one WebSocket session (PROTOCOL.md section 7.3). Subscriptions change one at a time, in order. */
+/**
+ * The operations of one WebSocket session (PROTOCOL.md section 7.3). Changes of its subscriptions
+ * run one at a time, in order.
+ */
 export class WebSocketOperations {
   readonly #services: Services;
   readonly #session: WebSocketSession;
@@ -122,18 +127,21 @@ export class WebSocketOperations {
     }
   }
 
-  /** Who was revoked, or has expired, may have sent this before the session was ended. */
+  /**
+   * Checks the credentials first: they may have expired or been revoked after the client sent this
+   * and before the session ended.
+   */
   #withCredentials(operation: () => Promise<void>): Promise<void> {
     const refusal = credentialsError(this.#services, this.#session.principal);
     return refusal === undefined ? operation() : Promise.reject(refusal);
   }
 
-  /** Whether it is here for events that it pulls. */
+  /** Whether the session pulls from a subscription. */
   get isPulling(): boolean {
     return this.#pulls?.isPulling === true;
   }
 
-  /** The session is gone. */
+  /** The session is closed. */
   close(): void {
     this.#pulls?.close();
   }
@@ -143,9 +151,13 @@ export class WebSocketOperations {
     this.#respond(operation, await this.#pulls.run(operation));
   }
 
-  /** In mid-connection (PROTOCOL.md section 13.4): whoever nobody knew says who it is; who is known renews it. */
+  /**
+   * Handles `auth` on an open connection (PROTOCOL.md section 13.4). An anonymous client
+   * authenticates; a known client renews its credentials.
+   */
   async #authenticate(operation: Operation): Promise<void> {
-    // Counted as failed until it is known better: of those that come in one go not more are looked at.
+    // Counts as failed until it succeeds. So of many `auth` messages sent at once, only this many
+    // are checked.
     if (++this.#authFailures > AUTH_FAILURES_MAX)
       throw new PolycastError('unauthorized', `At most ${AUTH_FAILURES_MAX} tries are looked at.`);
     const { token } = operation.members;
@@ -153,7 +165,8 @@ export class WebSocketOperations {
     const session = this.#session;
     const principal = await this.#services.authority.identify(messageCredentials(token, session.address));
     const dropped = await this.changePrincipal(principal, () => {
-      // In order: of two that come in one go the second finds whom the first has made the connection's.
+      // Runs in order: of two `auth` messages sent at once, the second is compared with the
+      // principal that the first one set.
       if (!isSamePrincipal(session.principal, principal))
         throw new PolycastError('forbidden', 'The connection belongs to another user: open a new one.');
       if (isUnidentified(session.principal)) this.#services.connectionQuota.admit(principal, undefined);
@@ -167,9 +180,10 @@ export class WebSocketOperations {
   }
 
   /**
-   * From now on the session stands on these credentials; what they do not allow is dropped. Resolves with what that is.
-   * Rejects with PolycastError `identity_unavailable`, or what `begin` throws, and then nothing has changed.
-   * @param onTurn called when its turn has come
+   * Replaces the session's credentials and drops the channels that they do not allow. Resolves with
+   * the dropped channels. Rejects with PolycastError `identity_unavailable`, the error of `onTurn`,
+   * or that of revoked credentials, and leaves the session unchanged.
+   * @param onTurn called when the changes before this one are done; its error cancels the change
    */
   changePrincipal(principal: Principal, onTurn: () => void = noop): Promise<readonly string[]> {
     const session = this.#session;
@@ -179,7 +193,8 @@ export class WebSocketOperations {
       const allowed = await allowedChannels(this.#services, principal, before);
       const losesChannels = allowed.length < before.length;
       if (losesChannels) await session.pauseReader();
-      // It may have been revoked meanwhile, when nobody stood on it yet.
+      // The new credentials may have been revoked during the wait. A revocation did not find this
+      // session by them.
       const revoked = credentialsError(this.#services, principal);
       if (losesChannels) {
         const { feed } = this.#services;
@@ -220,7 +235,10 @@ export class WebSocketOperations {
     });
   }
 
-  /** New channels catch up while the others stand still, up to where those stand; then all go on together. */
+  /**
+   * Adds channels. The current channels pause while the new ones catch up to the same position;
+   * then all continue together.
+   */
   async #subscribe(operation: Operation): Promise<void> {
     const session = this.#session;
     const { feed } = this.#services;
@@ -239,7 +257,7 @@ export class WebSocketOperations {
     });
     const requested = await this.#startOf(operation, wanted);
     checkCredentials(this.#services, session.principal);
-    // Channels that it has are delivered from where it is, whatever was asked.
+    // The channels of the session stay at their position, whatever `after` or `history` says.
     const start = wanted.length === 0 ? undefined : requested;
     const channels = [...current, ...wanted];
     const all = feed.interest(channels, session.types);
@@ -261,7 +279,7 @@ export class WebSocketOperations {
     session.resumeWith(all);
   }
 
-  /** Where the new channels begin; `undefined` for where the session is. */
+  /** The start of the new channels; `undefined` for the session's position. */
   async #startOf({ members: { after, history } }: Operation, wanted: readonly string[]): Promise<Start | undefined> {
     if (after !== undefined && typeof after !== 'string')
       throw invalidMember('after', 'must be a cursor, "earliest" or "now"');
@@ -317,7 +335,10 @@ export class WebSocketOperations {
     if (op === 'auth') this.#countAuthFailure(toPolycastError(error).code);
   }
 
-  /** What has been asked too often is not asked further; what could not be found out says nothing of who asks. */
+  /**
+   * Ends the session after too many failures. The error `identity_unavailable` or
+   * `too_many_connections` does not count: it says nothing about the token.
+   */
   #countAuthFailure(code: ErrorCode): void {
     if (code === 'identity_unavailable' || code === 'too_many_connections') this.#authFailures--;
     else if (this.#authFailures >= AUTH_FAILURES_MAX) this.#session.disconnect('unauthorized');
@@ -331,7 +352,7 @@ export class WebSocketOperations {
   }
 }
 
-/** What a session does with the batches of channels that catch up: it sends them as its own. */
+/** The sink of a reader for channels that catch up. The session sends its batches as its own. */
 export class CatchUpSink implements Sink {
   readonly #deliver: Sink['deliver'];
   readonly #onDone: (error?: PolycastError) => void;
@@ -354,7 +375,7 @@ export class CatchUpSink implements Sink {
   }
 }
 
-/** A reader that ends where the session stands. */
+/** A reader that ends at the session's position. */
 export function createCatchUpReader(
   session: WebSocketSession,
   services: Services,
@@ -367,7 +388,7 @@ export function createCatchUpReader(
   return new Reader(services.feed, sink, interest, webSocketFraming, from, Infinity, through);
 }
 
-/** Nobody known may become anybody; whoever is known stays who it is. */
+/** An anonymous session may become any principal. A known one stays the same. */
 function isSamePrincipal(before: Principal, after: Principal): boolean {
   return (
     isUnidentified(before) || (before.kind === after.kind && before.user === after.user && before.key === after.key)
@@ -397,7 +418,7 @@ function parseOperation(text: string): Operation {
     ref === undefined ||
     (typeof ref === 'string' ? ref.length <= REF_LENGTH_MAX : typeof ref === 'number' && Number.isFinite(ref));
   if (!refIsValid) throw invalidMember('ref', `must be a number or a string of at most ${REF_LENGTH_MAX} characters`);
-  // What is published is looked at where its data is left as it is.
+  // The parser of `publish` checks the members itself, where it leaves the data as it is.
   if (op !== 'publish') checkUniqueMembers(text);
   return { op: op as ClientMessage['op'], ref: ref as Ref | undefined, members };
 }

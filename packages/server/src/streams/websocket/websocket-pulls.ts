@@ -14,22 +14,25 @@ import type { Services } from '../../http/services.ts';
 import { invalidMember } from './invalid-member.ts';
 import type { WebSocketSession } from './websocket-session.ts';
 
-/** Subscriptions that one connection pulls from. */
+/** Subscriptions that one connection may pull from. */
 const PULLS_MAX = 16;
 const CREDIT_MAX = 1000;
 const LEASES_MAX = 1000;
 const LEASE_LENGTH_MAX = 64;
-/** Events of one write, in bytes of their bodies: the next follow when these are out. */
+/**
+ * The bodies of the events of one write, in bytes. The next write waits until the socket has taken
+ * this one.
+ */
 const WRITE_BYTES_MAX = 256 * 1024;
 
-/** An operation that has to do with pulling, its members unchecked. */
+/** An operation of pulling, its members unchecked. */
 export interface PullOperation {
   readonly op: PullMessage['op'];
   readonly ref: Ref | undefined;
   readonly members: Readonly<Record<string, unknown>>;
 }
 
-/** What is answered beside `ok`. */
+/** The members of an answer beside `ok`. */
 export interface PullResult {
   readonly credit?: number;
   readonly count?: number;
@@ -37,7 +40,11 @@ export interface PullResult {
   readonly leaseEnds?: string;
 }
 
-/** What a WebSocket session pulls: events come by themselves, as far as there is credit (PROTOCOL.md section 14.6). */
+/**
+ * The pull subscriptions of one WebSocket session (PROTOCOL.md section 14.6). Credit is the number
+ * of events that the client still accepts: with a credit of 10 the hub sends up to 10 events
+ * without a request for each.
+ */
 export class WebSocketPulls {
   readonly #services: Services;
   readonly #session: WebSocketSession;
@@ -48,7 +55,7 @@ export class WebSocketPulls {
     this.#session = session;
   }
 
-  /** Whether it is here to pull. */
+  /** Whether the session pulls from a subscription. */
   get isPulling(): boolean {
     return this.#pulls.size > 0;
   }
@@ -70,12 +77,15 @@ export class WebSocketPulls {
     }
   }
 
-  /** Who it is has changed: what is no longer allowed ends, and is told. */
+  /**
+   * The principal has changed. Each pull that is no longer allowed ends, and the client is
+   * informed.
+   */
   async recheckAccess(): Promise<void> {
     for (const pull of this.#pulls.values()) await this.#isStillAllowed(pull);
   }
 
-  /** Nothing comes any more. */
+  /** Ends all pulls. */
   close(): void {
     for (const pull of this.#pulls.values()) this.#remove(pull);
   }
@@ -109,12 +119,15 @@ export class WebSocketPulls {
     return { credit };
   }
 
-  /** It ends without credit, too, and is told of that: who has used up theirs waits for nothing, and would not find out. */
+  /**
+   * Starts a pull. The watch reports the end of the subscription even without credit: a client
+   * without credit waits for no event, and would not notice otherwise.
+   */
   #open(id: string, version: number): PullSubscription {
     const pull = new PullSubscription(id, version);
     pull.unwatch = this.#pullConsumer.watch(id, (error) => {
       pull.closedBy = error;
-      // What is under way goes out first.
+      // Events in flight are sent first.
       if (!pull.isRunning) this.#closePull(pull, error);
     });
     this.#pulls.set(id, pull);
@@ -170,7 +183,7 @@ export class WebSocketPulls {
 
   #addCredit(subscription: string, credit: number): number {
     const pull = this.#pulls.get(subscription);
-    // It has ended in the meantime, or was never begun: there is nothing that it could be spent on.
+    // The pull has ended or was never started, so there is nothing to spend the credit on.
     if (pull === undefined) return 0;
     pull.credit = Math.min(CREDIT_MAX, pull.credit + credit);
     this.#deliverSoon(pull);
@@ -180,7 +193,7 @@ export class WebSocketPulls {
   #deliverSoon(pull: PullSubscription): void {
     if (pull.isRunning) return;
     pull.isRunning = true;
-    // The answer comes first, and what comes in one go is credit for one write.
+    // The answer is sent first. Credit that arrives in one turn is spent in one write.
     setImmediate(() =>
       this.#deliver(pull).then(
         () => pull.closedBy && this.#closePull(pull, pull.closedBy),
@@ -189,7 +202,7 @@ export class WebSocketPulls {
     );
   }
 
-  /** Sends what comes for as long as there is credit, no faster than the socket takes it. */
+  /** Sends events while there is credit, no faster than the socket takes them. */
   async #deliver(pull: PullSubscription): Promise<void> {
     const { id, cancellation: calling } = pull;
     try {
@@ -204,12 +217,15 @@ export class WebSocketPulls {
         await this.#session.sendAndWait(leasedEventFrames(this.#services.feed.epoch, id, events));
       }
     } finally {
-      // In the same turn in which it ends: credit that comes from here on begins anew.
+      // In the same turn as the end: credit that arrives later starts a new run.
       pull.isRunning = false;
     }
   }
 
-  /** Whether it may still be pulled from, now that the subscription or who asks may be another; else it ends. */
+  /**
+   * Whether the session may still pull. It checks again if the subscription or the principal has
+   * changed, and ends the pull on a refusal.
+   */
   async #isStillAllowed(pull: PullSubscription): Promise<boolean> {
     try {
       const { definition } = this.#visibleSubscription(pull.id);
@@ -231,7 +247,7 @@ export class WebSocketPulls {
     if (this.#remove(pull)) this.#session.respond({ op: 'pulled', subscription: pull.id, code });
   }
 
-  /** Says whether it was still going on. */
+  /** Removes a pull; returns whether it was active. */
   #remove(pull: PullSubscription): boolean {
     pull.cancellation.abort();
     pull.unwatch();
@@ -248,7 +264,10 @@ export class WebSocketPulls {
       : integerMember(members, 'leaseSeconds', 1, this.#leaseSecondsMax);
   }
 
-  /** The one that is meant, if whoever asks may see it. @throws PolycastError `forbidden`, `not_found`, … */
+  /**
+   * The subscription of this id, if the session may see it.
+   * @throws PolycastError `forbidden`, `not_found`, …
+   */
   #visibleSubscription(id: unknown): Subscription {
     if (typeof id !== 'string') throw invalidMember('subscription', "must be a subscription's id");
     const { authority, pull } = this.#services;
@@ -263,7 +282,10 @@ export class WebSocketPulls {
   }
 }
 
-/** One subscription that a session pulls from; it is its own wish, as credit comes and goes while it waits. */
+/**
+ * A subscription that a session pulls from. It is also the options of the pull, because credit
+ * changes while the pull waits.
+ */
 class PullSubscription implements PullOptions {
   readonly id: string;
   readonly cancellation: AbortController = new AbortController();
@@ -272,10 +294,10 @@ class PullSubscription implements PullOptions {
   credit = 0;
   leaseMs: number | undefined = undefined;
   isRunning = false;
-  /** What was allowed, and to whom. */
+  /** The subscription's version and the principal that were last checked. */
   version: number;
   principal: WebSocketSession['principal'] | undefined = undefined;
-  /** Why it cannot be pulled from any more. */
+  /** The error that ended the subscription. */
   closedBy: PolycastError | undefined = undefined;
   unwatch: () => void = () => undefined;
 

@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream';
 import * as ws from 'ws';
 import { compactChunks } from '../../http/body/chunk-buffer.ts';
 
-/** The frame parser of `ws`, which the package exports and its types leave out. */
+/** The frame parser of `ws`. The package exports it but leaves it out of its types. */
 export interface WebSocketReceiver extends Writable {
   on(event: 'message', listener: (data: Buffer, isBinary: boolean) => void): this;
   on(event: 'ping' | 'pong', listener: (payload: Buffer) => void): this;
@@ -20,11 +20,11 @@ interface ReceiverOptions {
   readonly skipUTF8Validation: boolean;
 }
 
-/** What the parser of `ws` keeps between writes, beside what its types say. */
+/** The parser's buffers between writes, which the types of `ws` leave out. */
 interface WsReceiver extends WebSocketReceiver {
-  /** Of a frame that has not come whole. */
+  /** Bytes of an incomplete frame. */
   readonly _buffers: Buffer[];
-  /** Payloads of a message that has not come whole. */
+  /** Payloads of an incomplete message. */
   readonly _fragments: Buffer[];
   dataMessage(callback: (error?: Error) => void): void;
 }
@@ -32,8 +32,8 @@ interface WsReceiver extends WebSocketReceiver {
 const { Receiver } = ws as unknown as { readonly Receiver: new (options: ReceiverOptions) => WsReceiver };
 
 /**
- * A message is bounded by its bytes, not by how many frames or packets it comes in (RFC 6455 section 5.4: "an intermediary MAY change the
- * fragmentation"). So small pieces are put together as they come.
+ * A parser that bounds a message by its bytes, not by its frames or packets (RFC 6455 section 5.4:
+ * "an intermediary MAY change the fragmentation"). It joins small pieces as they arrive.
  */
 class CompactingReceiver extends Receiver {
   #joinedBuffers = 0;
@@ -50,12 +50,12 @@ class CompactingReceiver extends Receiver {
   }
 }
 
-/** A parser for what clients send; messages larger than the limit are errors. */
+/** Creates a parser of client messages. A message larger than the limit is an error. */
 export function createReceiver(messageBytesMax: number): WebSocketReceiver {
   return new CompactingReceiver({
     isServer: true,
     maxPayload: messageBytesMax,
-    // Not bounded by `ws`.
+    // No limit in `ws`.
     maxFragments: 0,
     maxBufferedChunks: 0,
     skipUTF8Validation: false,

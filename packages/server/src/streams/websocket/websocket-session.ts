@@ -22,7 +22,10 @@ import { closeFrame, pongFrame, textFrame } from './websocket-frames.ts';
 import { createReceiver, type WebSocketReceiver } from './websocket-receiver.ts';
 import { createCatchUpReader, WebSocketOperations } from './websocket-operations.ts';
 
-/** WebSocket (PROTOCOL.md section 7): the frames out are ours, shared by all readers; those that come in are parsed by `ws`. */
+/**
+ * The frames of WebSocket (PROTOCOL.md section 7). The hub makes the outgoing frames itself, so
+ * that all readers share them. The package `ws` parses the incoming frames.
+ */
 const FRAMES: ControlFrames = {
   transport: 'websocket',
   framing: webSocketFraming,
@@ -52,12 +55,12 @@ const CLOSE_REASON_CODES: Readonly<Record<'drain' | 'stalled' | 'failed', CloseC
 
 /** Appended to the client's key (RFC 6455 section 1.3). */
 const ACCEPT_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
-/** What the parser calls a close frame without a code (RFC 6455 section 7.1.5). */
+/** The parser reports this code for a close frame without a code (RFC 6455 section 7.1.5). */
 const NO_CODE = 1005;
 const INVALID_MESSAGES_MAX = 20;
-/** Answers that a client does not read are its own trouble up to here, in bytes. */
+/** Bytes of unread answers beyond which the hub closes the connection. */
 const ANSWER_BYTES_MAX = 1024 * 1024;
-/** Pongs wait behind no more than this, in bytes. */
+/** Unwritten bytes beyond which the hub sends no pong. */
 const PONG_BYTES_MAX = 64 * 1024;
 
 export interface Handshake {
@@ -66,7 +69,7 @@ export interface Handshake {
 }
 
 /**
- * What an upgrade request asks for.
+ * Reads an upgrade request.
  * @throws PolycastError `upgrade_required`, `invalid_header`, `unsupported_subprotocol`
  */
 export function readHandshake({ headers, method }: IncomingMessage): Handshake {
@@ -110,7 +113,7 @@ export function openWebSocket(
   if (head.length > 0) session.receive(head);
 }
 
-/** One text frame with a control message. */
+/** A control message as one text frame. */
 export function messageFrame(content: ServerMessage): Buffer {
   return textFrame(JSON.stringify(content));
 }
@@ -128,7 +131,10 @@ export class WebSocketSession extends StreamSession {
     this.types = types;
   }
 
-  /** Bytes from the client. The parser is made when the first come: who only listens costs none. */
+  /**
+   * Handles bytes from the client. The first bytes create the parser, so a client that sends
+   * nothing costs none.
+   */
   receive(bytes: Buffer): void {
     if (this.phase !== 'open') return;
     this.#receiver ??= this.#createReceiver();
@@ -140,24 +146,30 @@ export class WebSocketSession extends StreamSession {
     if (this.socket.writableLength > ANSWER_BYTES_MAX) this.destroy();
   }
 
-  /** Something was no operation; a client that goes on like that is shown out. */
+  /**
+   * Answers a message that is not an operation. After too many of them the hub closes the
+   * connection.
+   */
   rejectMessage(problem: Problem): void {
     this.respond({ op: 'error', ok: false, error: problem });
     if (++this.#invalidMessages >= INVALID_MESSAGES_MAX) this.close(4400);
   }
 
-  /** Says the close code and ends the socket. */
+  /** Sends the close code and ends the socket. */
   close(code: CloseCode): void {
     this.end(closeFrame(code, CLOSE_CODES[code].reason));
   }
 
-  /** Reads on only after some operations are done: `false` stops the socket, `true` lets it go on. */
+  /** Pauses (`false`) or resumes (`true`) reading from the socket. */
   setReading(isReading: boolean): void {
     if (isReading) this.socket.resume();
     else this.socket.pause();
   }
 
-  /** Whoever has no channel, and is nobody known, has so long for one or the other (PROTOCOL.md section 13.7). */
+  /**
+   * Starts the time limit for an anonymous client without a channel to get one or authenticate
+   * (PROTOCOL.md section 13.7).
+   */
   startIdleTimer(): void {
     if (this.principal.kind !== 'anonymous' || this.channels.length > 0) return;
     this.#idleTimer ??= new IdleTimer(this);
@@ -170,18 +182,18 @@ export class WebSocketSession extends StreamSession {
     super.onClose();
   }
 
-  /** Whether it is here for events that it pulls. */
+  /** Whether the session pulls from a subscription. */
   get isPulling(): boolean {
     return this.#operations?.isPulling === true;
   }
 
-  /** Has the reader stand still; resolves once it does. */
+  /** Pauses the reader; resolves when it has paused. */
   pauseReader(): Promise<void> {
     if (this.reader.pause()) return Promise.resolve();
     return new Promise((resolve) => (this.#onHeld = resolve));
   }
 
-  /** Sends what an interest has between two positions, while the reader stands still. */
+  /** Sends the events of an interest between two positions while the reader is paused. */
   async catchUp(interest: Interest, from: Position, through: Position, suppressGapThrough: Position): Promise<void> {
     try {
       await new Promise<void>((resolve, reject) => {
@@ -199,7 +211,7 @@ export class WebSocketSession extends StreamSession {
     }
   }
 
-  /** Goes on with these channels. */
+  /** Resumes the reader with these channels. */
   resumeWith(interest: Interest): void {
     const before = this.reader.interest;
     this.reader.resume(interest);
@@ -208,7 +220,7 @@ export class WebSocketSession extends StreamSession {
       this.services.sessions.changed(this, { principal: this.principal, channels: before.patterns });
   }
 
-  /** What is no longer allowed is dropped, and the client is told. */
+  /** Drops the channels that are no longer allowed, and informs the client. */
   override async applyRenewal(principal: Principal): Promise<void> {
     this.#operations ??= new WebSocketOperations(this.services, this);
     const channels = await this.#operations.changePrincipal(principal);
@@ -236,7 +248,10 @@ export class WebSocketSession extends StreamSession {
     return receiver;
   }
 
-  /** A client that does not read its pongs gets no more of them: the newest one answers all (RFC 6455 section 5.5.3). */
+  /**
+   * Answers a ping, unless the client does not read its pongs: then the pong for the newest ping
+   * suffices (RFC 6455 section 5.5.3).
+   */
   #sendPong(payload: Buffer): void {
     if (this.socket.writableLength < PONG_BYTES_MAX) this.send(pongFrame(payload));
   }
@@ -249,7 +264,7 @@ export class WebSocketSession extends StreamSession {
   }
 }
 
-/** The time that a session has for saying what it is here for. */
+/** The time limit of a session without a channel, a pull or credentials. */
 class IdleTimer implements WheelTimer {
   readonly #session: WebSocketSession;
   dueTick = 0;
@@ -266,7 +281,7 @@ class IdleTimer implements WheelTimer {
   }
 }
 
-/** What the parser of `ws` calls its refusals, as close codes. */
+/** Maps an error of the parser `ws` to a close code. */
 function closeCodeOf(error: Error & { code?: string }): CloseCode {
   if (error.code === 'WS_ERR_INVALID_UTF8') return 1007;
   if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' || error.code === 'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH')
