@@ -9,15 +9,15 @@ import { KEY_PREFIX, keyHash, keyIdOf, createKeyText } from './key-text.ts';
 import { ALL_SCOPES, scopeTexts } from './scopes.ts';
 import type { IdentityStore } from '../storage/sqlite/identity/identity-store.ts';
 
-/** What a key is to be, or to become. */
+/** The settings of a new or a changed key. */
 export interface KeyOptions {
   readonly name: string;
   readonly scopes: Grants;
-  /** Milliseconds since 1970; `undefined`: never. */
+  /** Milliseconds since 1970. `undefined`: the key never expires. */
   readonly expiresMs: number | undefined;
 }
 
-/** A key and its text, which nobody can tell afterwards. */
+/** A key and its text. The hub cannot show the text again, because it stores the hash only. */
 export interface CreatedKey {
   readonly key: KeyRow;
   readonly text: string;
@@ -28,23 +28,34 @@ export interface ApiKeysParts {
   readonly audit: AuditLog;
   readonly clock: Clock;
   readonly countMax: number;
-  /** Before when a key's secrets are revoked, those that it has now left out of account. */
+  /**
+   * The revocation date of a key id, in milliseconds since 1970: secrets from before it are
+   * revoked. The key's present secrets do not count here.
+   */
   readonly revokedBefore: (id: string) => number;
-  /** Ends the sessions of those whose key is no longer what it was. */
+  /** Ends the sessions of a key that has been deleted, rotated or changed. */
   readonly onEnded: (revocation: Revocation) => void;
 }
 
 /**
- * The keys of the site's servers (PROTOCOL.md section 13.1): kept hashed on disk, asked for in memory. Who may change them is for
- * others to decide.
+ * The API keys of the site's servers (PROTOCOL.md section 13.1).
+ *
+ * A key has one secret, or two for a while after a rotation. The disk has only hashes of them;
+ * requests are checked from memory. Example: `pck_<id>_<secret>` is looked up by its id, then the
+ * hash of the whole text is compared.
+ *
+ * This class does not check whether the caller may change keys. The callers do that.
  */
 export class ApiKeys implements Identifier {
-  /** How often a key was shown. */
+  /** Requests that presented a key, by outcome. */
   readonly stats: { accepted: number; refused: number } = { accepted: 0, refused: 0 };
   readonly #parts: ApiKeysParts;
   readonly #table: KeyTable;
   readonly #keys = new Map<string, LiveKey>();
-  /** By the ids of revoked keys that are still in the file: when that is over. */
+  /**
+   * Revoked keys that the file still contains, by id. The promise resolves when the file has
+   * dropped the key.
+   */
   readonly #pendingRevocations = new Map<string, Promise<void>>();
   readonly #recentlyUsed = new Set<LiveKey>();
   #lastUsedWrittenMs = -Infinity;
@@ -56,12 +67,18 @@ export class ApiKeys implements Identifier {
     parts.audit.keyName = (id) => this.#keys.get(id)?.row.name;
   }
 
-  /** Resolves when a key can be written: to be awaited before `create`, `rotate` and `change`, and the caller checked after it. */
+  /**
+   * Resolves when a key can be written. Callers await it before `create`, `rotate` and `change`,
+   * and check the caller's rights after it.
+   */
   whenWritable(): Promise<void> {
     return this.#parts.store.whenWritable();
   }
 
-  /** What was done to keys is durable once it resolves: nobody is answered before. @throws PolycastError `log_full`, `log_unavailable` */
+  /**
+   * Resolves when all changes of keys are durable. No change is answered before that.
+   * @throws PolycastError `log_full`, `log_unavailable`
+   */
   async whenDurable(): Promise<void> {
     await this.#parts.store.whenDurable();
   }
@@ -79,12 +96,12 @@ export class ApiKeys implements Identifier {
     return this.#keys.get(id)?.row;
   }
 
-  /** What a key may do while it is good; for explanations. */
+  /** The principal of a key, for explanations of its rights. */
   principalOf(id: string): Principal | undefined {
     return this.#keys.get(id)?.secrets[0]?.principal;
   }
 
-  /** @throws PolycastError `overloaded` when there are as many as there may be, `log_full`, `log_unavailable` */
+  /** @throws PolycastError `overloaded` at `countMax` keys, `log_full`, `log_unavailable` */
   create({ name, scopes, expiresMs }: KeyOptions, by: Actor): CreatedKey {
     const { countMax } = this.#parts;
     if (this.#keys.size >= countMax)
@@ -99,20 +116,25 @@ export class ApiKeys implements Identifier {
     return { key: row, text };
   }
 
-  /** The first key of a folder that never had one, good for everything; `undefined` ever after. */
+  /**
+   * Creates the first key of a data folder, with all scopes. Returns `undefined` if the folder has
+   * ever had a key.
+   */
   createFirst(): string | undefined {
     if (this.#keys.size > 0 || this.#table.hasEverHadKeys()) return undefined;
     return this.create({ name: 'first', scopes: ALL_SCOPES, expiresMs: undefined }, { kind: 'hub' }).text;
   }
 
   /**
-   * Gives a key a new secret. The old one stays good for so long; one that was on its way out before ends now.
+   * Gives a key a new secret. The old secret remains valid for `overlapMs`. A still older one, from
+   * an earlier overlap, ends now.
    * @returns undefined when there is no such key
    */
   rotate(id: string, overlapMs: number, by: Actor): CreatedKey | undefined {
     const live = this.#keys.get(id);
     if (live === undefined) return undefined;
-    // Later than the one before and than what was revoked, whatever the clock says, so that they can be told apart.
+    // The new secret must be later than the old one and than any revocation, even if the clock went
+    // back. Sessions of the two secrets are told apart by this date.
     const { clock, revokedBefore } = this.#parts;
     const createdMs = Math.max(clock.nowMs(), live.newest.createdMs + 1, revokedBefore(id));
     const { text } = createKeyText(id);
@@ -120,12 +142,16 @@ export class ApiKeys implements Identifier {
     if (overlapMs > 0) secrets.push({ ...live.newest, expiresMs: this.#parts.clock.nowMs() + overlapMs });
     const row = { ...live.row, secrets };
     this.#put(row, 'key.rotated', by, { overlapSeconds: overlapMs / 1000 });
-    // Whoever came with a secret that is gone.
+    // Ends the sessions of secrets that the key no longer has.
     this.#parts.onEnded({ key: id, issuedBeforeMs: secrets.at(-1)?.createdMs ?? createdMs });
     return { key: row, text };
   }
 
-  /** Sessions of the key end and come back as what it is now. @returns undefined when there is no such key */
+  /**
+   * Changes a key. If its scopes or its expiry change, its sessions end and their clients reconnect
+   * with the new settings.
+   * @returns undefined when there is no such key
+   */
   change(id: string, changes: Partial<KeyOptions>, by: Actor): KeyRow | undefined {
     const live = this.#keys.get(id);
     if (live === undefined) return undefined;
@@ -136,16 +162,18 @@ export class ApiKeys implements Identifier {
   }
 
   /**
-   * Takes effect at once, whether or not the disk takes it: then it is tried again and again, and when it is asked for again.
-   * @returns resolves once it is durable, rejects with `log_full`, `log_unavailable` if it is not stored yet; `undefined` when there is no
-   * such key
+   * Revokes a key. It takes effect at once, even if the disk fails. A failed write is repeated in
+   * the background, and when the same revocation is requested again.
+   * @returns a promise that resolves when the revocation is durable, and rejects with `log_full` or
+   * `log_unavailable` if it is not stored yet; `undefined` when there is no such key
    */
   revoke(id: string, by: Actor): Promise<void> | undefined {
     const live = this.#keys.get(id);
     if (live === undefined) return this.#revokeAgain(id);
     const { store, audit } = this.#parts;
     const { name } = live.row;
-    // Before it is gone: it may have revoked itself.
+    // Compose the audit entry before the deletion: the key may have revoked itself, and the entry
+    // needs its name.
     const writeEntry = audit.done({ action: 'key.revoked', subject: id, by, detail: { name } });
     this.#keys.delete(id);
     this.#recentlyUsed.delete(live);
@@ -158,12 +186,15 @@ export class ApiKeys implements Identifier {
       () => void this.#pendingRevocations.delete(id),
     );
     this.#pendingRevocations.set(id, stored);
-    // Whoever asked is told; where nobody has asked, it is tried again all the same.
+    // The caller handles a rejection. Without a caller the write is repeated all the same.
     stored.catch(() => undefined);
     return stored;
   }
 
-  /** While it is in the file it is not "no such key": it would come back. */
+  /**
+   * A revoked key that is still in the file would return after a restart. Such a key does not count
+   * as "no such key".
+   */
   #revokeAgain(id: string): Promise<void> | undefined {
     const { store } = this.#parts;
     return this.#pendingRevocations.get(id)?.catch(async () => {
@@ -177,7 +208,7 @@ export class ApiKeys implements Identifier {
   identify({ token }: Pick<Credentials, 'token'>): Principal | undefined {
     if (token === undefined || !token.startsWith(KEY_PREFIX)) return undefined;
     const id = keyIdOf(token);
-    // No key has this form: not a byte of it is worth a hash.
+    // No key has this form, so the hash is not computed.
     if (id === undefined) throw this.#credentialsError('unauthorized', 'The key is not valid.');
     const live = this.#keys.get(id);
     const nowMs = this.#parts.clock.nowMs();
@@ -191,7 +222,10 @@ export class ApiKeys implements Identifier {
     return secret.principal;
   }
 
-  /** Whether somebody who came with a key could come as the same now. */
+  /**
+   * Whether a key no longer gives this principal: it was deleted, changed or rotated, or it has
+   * expired.
+   */
   isNoLongerValid({ key = '', grants, issuedMs }: Principal): boolean {
     const live = this.#keys.get(key);
     const nowMs = this.#parts.clock.nowMs();
@@ -200,7 +234,10 @@ export class ApiKeys implements Identifier {
     return live?.secrets.some(({ principal }) => isSame(principal)) !== true;
   }
 
-  /** Ends what an overlap has left, and writes back when keys were last used. Called every second or so. */
+  /**
+   * Ends old secrets after their overlap, and writes the times of last use. Called about once a
+   * second.
+   */
   maintain(nowMs: number): void {
     for (const live of this.#keys.values()) {
       const [, old] = live.row.secrets;
@@ -213,7 +250,7 @@ export class ApiKeys implements Identifier {
     if (nowMs - this.#lastUsedWrittenMs >= LAST_USED_WRITE_INTERVAL_MS) this.writeLastUsed(nowMs);
   }
 
-  /** Writes back when keys were last used. */
+  /** Writes the times of last use to the store. */
   writeLastUsed(nowMs: number): void {
     this.#lastUsedWrittenMs = nowMs;
     if (this.#recentlyUsed.size === 0) return;
@@ -246,7 +283,10 @@ export class ApiKeys implements Identifier {
 
 const LAST_USED_WRITE_INTERVAL_MS = 60_000;
 
-/** A key in memory. Each of its secrets makes one principal, which all who come with it share. */
+/**
+ * A key in memory. Each of its secrets makes one principal. All clients with the same secret share
+ * it.
+ */
 class LiveKey {
   readonly secrets: readonly { readonly row: SecretRow; readonly principal: Principal }[];
   readonly #row: KeyRow;
@@ -288,7 +328,10 @@ function principalOf({ id, scopes, expiresMs = Infinity }: KeyRow, secret: Secre
 
 const NO_HASH = new Uint8Array(32);
 
-/** Takes the same time whether or not there is such a key, and however much of its secret was right. */
+/**
+ * Finds the valid secret with this hash. It takes the same time for an unknown key, and for any
+ * wrong secret.
+ */
 function matchingSecret(
   live: LiveKey | undefined,
   hash: Uint8Array,

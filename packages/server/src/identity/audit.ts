@@ -2,35 +2,41 @@ import type { StatementSync } from 'node:sqlite';
 import type { Actor, Audit, AuditRecord, Clock } from '../core/ports.ts';
 import type { IdentityStore } from '../storage/sqlite/identity/identity-store.ts';
 
-/** One line of the audit log. */
+/**
+ * One entry of the audit log. Example:
+ * `{"id":7,"action":"key.created","subject":"<key id>","by":{"kind":"operator","user":"root"}}`.
+ */
 export interface AuditEntry {
   /** Rises with every entry. */
   readonly id: number;
   readonly timeMs: number;
   readonly action: string;
   readonly subject: string;
-  /** With a key's name as it was then. */
+  /** The actor. `name` is the name that its key had at the time. */
   readonly by: Actor & { readonly name?: string };
   readonly detail: Readonly<Record<string, unknown>>;
 }
 
-/** An entry that has no number yet. */
+/** An entry that has no id yet. */
 export type Deed = Omit<AuditEntry, 'id'>;
 
 export interface AuditParts {
   readonly store: IdentityStore;
   readonly clock: Clock;
-  /** The oldest entries go when there are more. */
+  /** The bound on entries. Above it the oldest are deleted. */
   readonly entriesMax: number;
-  /** Each deed is logged as well, once: who can empty this log cannot reach that one. */
+  /**
+   * Writes each entry to the hub's log as well, once. An attacker who can empty the audit log
+   * cannot reach that one.
+   */
   readonly onEntry: (entry: Deed) => void;
-  /** An entry that could not be written. */
+  /** Reports an entry that could not be written. */
   readonly onWriteFailed: (error: unknown) => void;
 }
 
-/** Who did what to the hub, and when: bounded, durable. */
+/** The audit log: who changed the hub, how and when. It is durable and bounded. */
 export class AuditLog implements Audit {
-  /** The present name of a key; set by the keys. */
+  /** Returns the present name of a key. `ApiKeys` sets it. */
   keyName: (id: string) => string | undefined = () => undefined;
   readonly #parts: AuditParts;
   readonly #insert: StatementSync;
@@ -52,8 +58,10 @@ export class AuditLog implements Audit {
   }
 
   /**
-   * Of what has taken effect, whatever the disk says: logged now, with the time and the names of now.
-   * @returns writes the entry, within a transaction of the store, as often as that has to be tried
+   * Records an action that has already taken effect, even if the disk fails. It is logged now, with
+   * the present time and names.
+   * @returns a function that writes the entry; call it within a transaction of the store, once for
+   * each try
    */
   done(note: AuditRecord): () => void {
     const entry = this.#entry(note);
@@ -61,14 +69,17 @@ export class AuditLog implements Audit {
     return () => this.#write(entry);
   }
 
-  /** Within a transaction of the store: the action and its entry are both kept and logged, or neither is. */
+  /**
+   * Records an action within a transaction of the store. The action and its entry are both stored
+   * and logged, or neither is.
+   */
   write(record: AuditRecord): void {
     const entry = this.#entry(record);
     this.#write(entry);
     this.#parts.store.afterCommit(() => this.#parts.onEntry(entry));
   }
 
-  /** The newest first, from before an entry. */
+  /** Returns at most `limit` entries with ids below `before`, the newest first. */
   page(before: number, limit: number): readonly AuditEntry[] {
     this.#parts.store.writePending();
     return this.#page.all(before, limit).map((row) => {
@@ -93,7 +104,7 @@ export class AuditLog implements Audit {
     this.#deleteOldest.run(id - this.#parts.entriesMax);
   }
 
-  /** With a key's name as it is now. */
+  /** Adds the present name of the actor's key. */
   withKeyName({ kind, key, user, address, ...given }: Actor & { readonly name?: string }): AuditEntry['by'] {
     const name = given.name ?? (key === undefined ? undefined : this.keyName(key));
     return {

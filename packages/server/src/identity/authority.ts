@@ -4,33 +4,33 @@ import { relationOf } from '../core/access/pattern-relation.ts';
 import type { Authority, AuthorityDecision, Credentials } from '../core/ports.ts';
 import { ANONYMOUS, type Action, type Principal, type Revocation, type Scope } from '../core/access/principal.ts';
 
-/** One way of finding out who somebody is: by a key, by a token, by asking the site. */
+/** One way to identify the sender of a request: by a key, by a token, or by the site's login. */
 export interface Identifier {
   /**
-   * Who these credentials belong to; `undefined` when they are not of its kind.
+   * Returns the principal of these credentials, or `undefined` when they are of another kind.
    * Throws or rejects with PolycastError `unauthorized`, `token_expired` or `identity_unavailable`.
    */
   identify(credentials: Credentials): Principal | Promise<Principal> | undefined;
-  /** As `Authority.renew`; `undefined` also for principals that are not of its making. */
+  /** As `Authority.renew`. Returns `undefined` also for principals of another identifier. */
   renew?(principal: Principal): Promise<Principal> | undefined;
-  /** As `Authority.forget`. */
+  /** As `Authority.forgetUser`. */
   forget?(user: string): void;
 }
 
-/** What has been taken back before its time; it outlives a restart. */
+/** Credentials that were revoked before they expired. Revocations survive a restart. */
 export interface Revocations {
   isRevoked(principal: Principal): boolean;
-  /** Told of each new one. */
+  /** Calls the listener for each new revocation. */
   onRevoked(listener: (revocation: Revocation) => void): void;
 }
 
-/** The site's own word on a channel, where a rule says `site`. */
+/** The site's decision on a channel, for rules that say `site`. */
 export interface ChannelAuthorizer {
   /** Rejects with PolycastError `identity_unavailable` when the site cannot be asked. */
   authorize(principal: Principal, action: Action, pattern: string): boolean | Promise<boolean>;
-  /** As `Authority.holdsUntil`, of what was asked last. */
+  /** As `Authority.validUntil`, for the newest answer of the site. */
   validUntil?(principal: Principal, action: Action, pattern: string): number;
-  /** As `Authority.forget`. */
+  /** As `Authority.forgetUser`. */
   forget?(user: string): void;
 }
 
@@ -42,7 +42,10 @@ export interface AuthorityParts {
   readonly channelAuthorizer: ChannelAuthorizer;
 }
 
-/** Access control by the rules: who somebody is by what they bring along, what they may do by what the rules say. */
+/**
+ * Access control by rules. The identifiers find the principal of a request. The rules, the scopes
+ * of keys and the site decide what it may do.
+ */
 export function createAuthority({ access, identifiers, revocations, channelAuthorizer }: AuthorityParts): Authority {
   const isStillValid = (principal: Principal): boolean =>
     principal.signer?.isRetired !== true && !revocations.isRevoked(principal);
@@ -110,7 +113,7 @@ function needsOf(answer: Exclude<ReturnType<AccessPolicy['decide']>, { kind: 'ye
 
 function permits(principal: Principal, scope: Scope, channels: readonly string[] = []): AuthorityDecision {
   const { grants } = principal;
-  // Who may make keys could make one for this.
+  // A key with the scope `admin` could create a key with the scope `users`.
   const patterns = grants[scope] ?? (scope === 'users' ? grants.admin : undefined);
   if (patterns === undefined)
     return denied(
@@ -129,11 +132,14 @@ function scopeNamed(scope: Scope): string {
   return `a key with the scope ${scope}`;
 }
 
-/** Who brought nothing along is asked to; who is known is told that it is not enough. */
+/**
+ * An anonymous client receives `unauthorized`, so that it sends credentials. A known one receives
+ * `forbidden`.
+ */
 function denied({ kind }: Principal, detail: string, by: string, needs: string): AuthorityDecision {
   return { allowed: false, code: kind === 'anonymous' ? 'unauthorized' : 'forbidden', detail, by, needs };
 }
 
-/** Where nothing can be revoked, and no site is asked. */
+/** Parts for hubs without revocations and without a site. */
 export const NO_REVOCATIONS: Revocations = { isRevoked: () => false, onRevoked: () => undefined };
 export const DENY_ALL: ChannelAuthorizer = { authorize: () => false };

@@ -10,23 +10,19 @@ export interface IdentityLogger {
   error(fields: object, message: string): void;
 }
 
-/** What a hub remembers of who may use it, and of what was done about that. */
+/** The stored part of access control: keys, revocations and the audit log. */
 export interface Identity {
   readonly keys: ApiKeys;
   readonly revocations: RevocationList;
   readonly audit: AuditLog;
   /** Acknowledged changes were missing from the file when it was opened. */
   readonly hasLostCommits: boolean;
-  /** To be called every second or so. Never throws: what the disk does not take is tried again. */
+  /** Called about once a second. Never throws: failed writes are repeated. */
   maintain(): void;
   close(): void;
 }
 
-/**
- * Opens what a data folder keeps of identity; the folder must be this process's own.
- * @param data the folder, or `:memory:`
- * @throws DataFolderError
- */
+/** Opens the identity store of a data folder. No other process may use the folder. */
 export function openIdentity(
   data: string,
   settings: IdentityStoreSettings,
@@ -59,10 +55,10 @@ export function openIdentity(
     let lastPruneMs = clock.nowMs();
     const maintain = (): void => {
       const nowMs = clock.nowMs();
-      // It is done a second later.
+      // The next call, a second later, does this work.
       if (store.isCheckpointing) return;
       try {
-        // It is in force: whoever made it has been told.
+        // The revocation is in force already, and its caller has had an answer.
         void store.settle().catch(() => undefined);
         keys.maintain(nowMs);
         if (nowMs - lastPruneMs >= PRUNE_INTERVAL_MS) {

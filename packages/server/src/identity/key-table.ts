@@ -3,16 +3,16 @@ import type { Grants } from '../core/access/principal.ts';
 import { scopesProblem } from './scopes.ts';
 import { invalidRowError } from '../storage/sqlite/identity/identity-store.ts';
 
-/** A key as it is kept: never its text, of which only SHA-256 is known. */
+/** A key as the store has it. Of its text the store has only the SHA-256 hash. */
 export interface KeyRow {
   readonly id: string;
   readonly name: string;
   readonly scopes: Grants;
   readonly createdMs: number;
-  /** `undefined`: never. */
+  /** Milliseconds since 1970. `undefined`: the key never expires. */
   readonly expiresMs: number | undefined;
   readonly lastUsedMs: number | undefined;
-  /** The newest first; the second, if there is one, is on its way out. */
+  /** One or two secrets, the newest first. The second one is valid until its overlap ends. */
   readonly secrets: readonly SecretRow[];
 }
 
@@ -22,7 +22,7 @@ export interface SecretRow {
   readonly expiresMs: number | undefined;
 }
 
-/** The keys in the store. */
+/** The table of keys in the identity store. */
 export class KeyTable {
   readonly #database: DatabaseSync;
   readonly #put: StatementSync;
@@ -45,7 +45,7 @@ export class KeyTable {
     this.#rememberHadKeys = database.prepare("INSERT OR IGNORE INTO note VALUES ('had keys')");
   }
 
-  /** @throws DataFolderError when a row is of no version's making */
+  /** @throws DataFolderError when a row is one that no version of the hub writes */
   load(): KeyRow[] {
     const secrets = Map.groupBy(
       this.#database.prepare('SELECT * FROM secret ORDER BY created_ms DESC').all(),
@@ -57,7 +57,7 @@ export class KeyTable {
       .map((row) => readKey(row, (secrets.get(row['id'] as string) ?? []).map(readSecret)));
   }
 
-  /** Writes a key with all of its secrets, as they are now. */
+  /** Writes a key with all of its secrets. */
   put({ id, name, scopes, createdMs, expiresMs, lastUsedMs, secrets }: KeyRow): void {
     this.#put.run(id, name, JSON.stringify(scopes), createdMs, expiresMs ?? null, lastUsedMs ?? null);
     this.#rememberHadKeys.run();
@@ -73,7 +73,7 @@ export class KeyTable {
     this.#updateLastUsed.run(lastUsedMs, id);
   }
 
-  /** Whether there ever was a key. */
+  /** Whether the data folder has ever had a key. */
   hasEverHadKeys(): boolean {
     return this.#database.prepare("SELECT 1 FROM note WHERE name = 'had keys'").get() !== undefined;
   }

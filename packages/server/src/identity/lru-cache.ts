@@ -1,8 +1,10 @@
 /**
- * What was found out, by name: a bounded number of entries, and of bytes, of which the one that was not asked for for longest goes first.
+ * A cache of values by name, with a bound on entries and on bytes. At a bound it evicts the entry
+ * that was used least recently.
  *
- * The order is kept in the entries themselves. A Map keeps one as well, but leaves a hole where an entry was taken out, and looking
- * for its first entry steps over all holes that have gathered at its beginning: some 10,000 for each new entry.
+ * The entries form a linked list in the order of use. A Map has an order as well, but it leaves a
+ * hole for each deleted entry. Finding its first entry then steps over all holes at its beginning:
+ * about 10,000 for each new entry.
  */
 export class LruCache<Value> {
   readonly #countMax: number;
@@ -12,7 +14,7 @@ export class LruCache<Value> {
   #newest: Entry<Value> | undefined = undefined;
   #oldest: Entry<Value> | undefined = undefined;
 
-  /** @param countMax 0 or more; with 0 nothing is kept */
+  /** @param countMax 0 or more; with 0 the cache holds nothing */
   constructor(countMax: number, bytesMax: number = Infinity) {
     this.#countMax = countMax;
     this.#bytesMax = bytesMax;
@@ -37,8 +39,9 @@ export class LruCache<Value> {
   }
 
   /**
-   * Keeps a value, in place of the one that the name had. What had to go for it, if others had to.
-   * @param bytes what it takes of memory, where others choose that
+   * Stores a value, and replaces the one of the same name.
+   * @param bytes its size in memory, if clients choose that size
+   * @returns the evicted values
    */
   set(name: string, value: Value, bytes = 0): readonly Value[] {
     this.delete(name);

@@ -7,13 +7,20 @@ import { createAuthority, DENY_ALL, type AuthorityParts, type Identifier } from 
 
 const ALLOWED: AuthorityDecision = { allowed: true };
 
-/** Whoever asks is trusted as the site's own servers are: what holds clients to a measure is not for them. */
+/**
+ * Every client has the same rights as the site's own servers. The limits for clients do not apply
+ * to it.
+ */
 const OPEN_ACCESS_PRINCIPAL: Principal = { ...ANONYMOUS, kind: 'server' };
 
 /**
- * No access control: everybody may do everything but speak for the hub itself (PROTOCOL.md section 13.1). For a hub that only this machine, or a trusted network, can reach. Who
- * shows who they are is known all the same: private channels, presence and what a user publishes need no rules. Credentials that are
- * none here are passed over, since nothing is closed; ones that have expired are not, so that renewing them can be tried.
+ * Access control is off: every client may do everything, except publish to the hub's own channels
+ * (PROTOCOL.md section 13.1). This is for a hub that only this machine, or a trusted network, can
+ * reach.
+ *
+ * Identifiers still work, so private channels, presence and the `user` of events need no rules.
+ * Unknown credentials are ignored, because nothing is closed. Expired credentials are refused, so
+ * that a client's renewal can be tested.
  */
 export function createOpenAuthority({
   identifiers,
@@ -28,7 +35,7 @@ export function createOpenAuthority({
   return {
     ...ruleAuthority,
     defaultPrincipal: OPEN_ACCESS_PRINCIPAL,
-    // What the hub tells of itself is as refused as it is where there are rules.
+    // The hub's own channels are protected in the same way as on a hub with rules.
     decide: (principal, action, pattern) =>
       action === 'publish' && isHubChannel(pattern) ? ruleAuthority.decide(principal, action, pattern) : ALLOWED,
     mightAllow: () => true,

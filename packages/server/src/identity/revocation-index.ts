@@ -1,16 +1,25 @@
 export type StoredRevocationKind = 'user' | 'token' | 'key';
 
 export interface RevocationEntry {
-  /** What was given out before then is revoked. */
+  /** Credentials that were issued before this moment are revoked. Milliseconds since 1970. */
   readonly issuedBeforeMs: number;
-  /** Until then it has to be known: nothing that it means lives longer. */
+  /**
+   * The entry is needed until this moment: no credentials that it revokes live longer. Milliseconds
+   * since 1970.
+   */
   readonly keptUntilMs: number;
 }
 
 /**
- * Revocations of one kind, by name, at most so many. When there are more, the oldest tenth gives way to one date for all, the floor:
- * what was given out before it is refused, whoever's it is. So nothing that was taken back comes back, and nobody has to be
- * refused a revocation; those who were meant by none are at the worst asked to log in anew, if their credentials are that old.
+ * The revocations of one kind, by name: for example of users, or of tokens. Their number is
+ * bounded.
+ *
+ * Above the bound the oldest tenth is replaced by one date, the floor. All credentials that were
+ * issued before the floor are refused, of any name.
+ *
+ * So a revoked credential is never accepted again, and a new revocation is never refused. A user
+ * without a revocation may have to log in again, if the user's credentials are older than the
+ * floor.
  */
 export class RevocationIndex {
   floor: RevocationEntry = NO_FLOOR;
@@ -30,7 +39,10 @@ export class RevocationIndex {
     return this.#byName.get(name);
   }
 
-  /** Before when this one's credentials are good for nothing; `-Infinity` when they never were taken back. */
+  /**
+   * Credentials of this name that were issued before this moment are revoked. `-Infinity`: none
+   * are. Milliseconds since 1970.
+   */
   revokedBeforeMs(name: string): number {
     const floorMs = this.floor.issuedBeforeMs;
     if (this.#byName.size === 0) return floorMs;
@@ -38,7 +50,10 @@ export class RevocationIndex {
     return entry === undefined ? floorMs : Math.max(entry.issuedBeforeMs, floorMs);
   }
 
-  /** What was revoked stays so: an earlier date takes nothing back. @returns those that gave way to the floor */
+  /**
+   * Adds a revocation. A date never goes back: a later one that is known stays.
+   * @returns the names that the floor replaced
+   */
   put(name: string, { issuedBeforeMs, keptUntilMs }: RevocationEntry): readonly string[] {
     const known = this.#byName.get(name);
     this.#byName.delete(name);

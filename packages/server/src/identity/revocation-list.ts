@@ -8,15 +8,21 @@ import { invalidRowError, type IdentityStore } from '../storage/sqlite/identity/
 
 export type RevocationKind = StoredRevocationKind | 'session';
 
-/** Whose standing ends: all credentials of that name that were given out before then. */
+/** A revocation of all credentials of one name that were issued before a moment. */
 export interface RevocationRequest {
   readonly kind: RevocationKind;
   readonly name: string;
-  /** `revokedNow` for all there are. */
+  /**
+   * Milliseconds since 1970. `issuedBeforeNowMs` gives the value that revokes all present
+   * credentials.
+   */
   readonly issuedBeforeMs: number;
 }
 
-/** Before when all was given out that there is by now: what was given out in this very millisecond as well. */
+/**
+ * Returns a moment that all present credentials were issued before. It also covers credentials that
+ * were issued in this very millisecond.
+ */
 export function issuedBeforeNowMs({ nowMs }: Pick<Clock, 'nowMs'>): number {
   return nowMs() + 1;
 }
@@ -25,20 +31,22 @@ export interface RevocationListParts {
   readonly store: IdentityStore;
   readonly audit: AuditLog;
   readonly clock: Clock;
-  /** How long each is kept: no credentials live longer. */
+  /** How long a revocation is kept. No credentials live longer. */
   readonly keptMs: number;
-  /** Of users, and of tokens; see `Revoked`. */
+  /** The bound on revocations of users, and the same for tokens; see `RevocationIndex`. */
   readonly countMax: number;
 }
 
 /**
- * What has been taken back before its time (PROTOCOL.md section 13.4). Kept on disk, answered from memory: a few look-ups a
- * request. A session that is revoked is gone at once, so that nothing is kept of it.
+ * Credentials that were revoked before they expired (PROTOCOL.md section 13.4). The list is stored
+ * on disk and checked in memory: a few look-ups a request.
+ *
+ * A revoked session ends at once, so the list has no entry for it.
  */
 export class RevocationList implements Revocations {
-  /** Whether the key that somebody came with is not what it was: gone, rotated, changed. Set by the keys. */
+  /** Whether the principal's key was deleted, rotated or changed. `ApiKeys` sets it. */
   isKeyNoLongerValid: (principal: Principal) => boolean = () => false;
-  /** How many were made since the start, by what they mean. */
+  /** Revocations since the start, by kind. */
   readonly made: Record<RevocationKind | 'signer', number> = { user: 0, token: 0, key: 0, session: 0, signer: 0 };
   readonly #parts: RevocationListParts;
   readonly #byKind: Readonly<Record<StoredRevocationKind, RevocationIndex>>;
@@ -51,7 +59,7 @@ export class RevocationList implements Revocations {
     const { database } = parts.store;
     const { countMax } = parts;
     this.#parts = parts;
-    // Keys are few, and may be old.
+    // Keys are few, and they may be old: a floor would revoke the old ones. So they have no bound.
     this.#byKind = {
       user: new RevocationIndex(countMax),
       token: new RevocationIndex(countMax),
@@ -64,7 +72,7 @@ export class RevocationList implements Revocations {
     for (const row of rows) this.#load(row as unknown as Row);
   }
 
-  /** How many are kept. */
+  /** The number of stored revocations. */
   get size(): number {
     return Object.values(this.#byKind).reduce((sum, { size }) => sum + size, 0);
   }
@@ -83,20 +91,27 @@ export class RevocationList implements Revocations {
     this.#listener = listener;
   }
 
-  /** Before when a user's credentials are good for nothing; `undefined` for one who was never revoked. */
+  /**
+   * Credentials of the user that were issued before this moment are revoked. `undefined`: none are.
+   * Milliseconds since 1970.
+   */
   revokedBefore(user: string): number | undefined {
     const beforeMs = this.#byKind.user.revokedBeforeMs(user);
     return beforeMs === -Infinity ? undefined : beforeMs;
   }
 
-  /** Before when a key's secrets are good for nothing. */
+  /**
+   * Secrets of the key that were created before this moment are revoked. Milliseconds since 1970.
+   */
   keyRevokedBefore(id: string): number {
     return this.#byKind.key.revokedBeforeMs(id);
   }
 
   /**
-   * Takes effect at once, whether or not the disk takes it; resolves once it has.
-   * @throws PolycastError `log_full`, `log_unavailable`: it is written as soon as the disk takes it
+   * Revokes credentials. It takes effect at once, even if the disk fails. Resolves when the
+   * revocation is durable.
+   * @throws PolycastError `log_full`, `log_unavailable`: the write is repeated until the disk
+   * accepts it
    */
   async revoke({ kind, name, issuedBeforeMs }: RevocationRequest, by: Actor): Promise<void> {
     const { store, audit } = this.#parts;
@@ -110,24 +125,27 @@ export class RevocationList implements Revocations {
     });
   }
 
-  /** Ends live sessions without keeping anything: for what is refused anyway when it comes back. */
+  /**
+   * Ends live sessions and stores nothing. Use it for credentials that are refused anyway when a
+   * client reconnects.
+   */
   endSessions(revocation: Revocation): void {
     for (const kind of KINDS) if (revocation[kind] !== undefined) this.made[kind]++;
     this.#listener(revocation);
   }
 
-  /** Forgets those that nothing depends on any more. */
+  /** Deletes revocations that no unexpired credentials depend on. */
   prune(nowMs: number): void {
     for (const index of Object.values(this.#byKind)) index.prune(nowMs);
     this.#parts.store.write(() => this.#prune.run(nowMs));
   }
 
-  /** Into memory now; what is returned does the same on disk. */
+  /** Adds a revocation in memory. The returned function writes it to the disk. */
   #add(kind: StoredRevocationKind, name: string, issuedBeforeMs: number): () => void {
     const { clock, keptMs } = this.#parts;
     const index = this.#byKind[kind];
     const evicted = index.put(name, { issuedBeforeMs, keptUntilMs: clock.nowMs() + keptMs });
-    // As it is when it is written: an older one that the disk takes late must not undo a newer one.
+    // Write the present value: a late write of an older revocation must not replace a newer one.
     return () => {
       if (evicted.length > 0) this.#put.run(kind, FLOOR, index.floor.issuedBeforeMs, index.floor.keptUntilMs);
       for (const each of [...evicted, name]) {
@@ -149,7 +167,7 @@ export class RevocationList implements Revocations {
 
 const KINDS = ['user', 'token', 'key', 'session', 'signer'] as const;
 
-/** The name under which a floor is stored: no user, token or key has it. */
+/** The name of the floor's row. No user, token or key has this name. */
 const FLOOR = '';
 
 interface Row {

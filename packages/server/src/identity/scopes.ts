@@ -1,10 +1,13 @@
 import { isPattern } from '@polycast/protocol';
 import type { Grants, Scope } from '../core/access/principal.ts';
 
-/** All scopes; those for channels take patterns, those for the hub itself take `>` alone. */
+/**
+ * All scopes. `publish`, `subscribe` and `subscriptions` take patterns. `users` and `admin` take
+ * `>` alone.
+ */
 export const SCOPES: readonly Scope[] = ['publish', 'subscribe', 'subscriptions', 'users', 'admin'];
 
-/** Everything that a key may be good for. */
+/** Every scope, for all channels. */
 export const ALL_SCOPES: Grants = {
   publish: ['>'],
   subscribe: ['>'],
@@ -15,7 +18,10 @@ export const ALL_SCOPES: Grants = {
 
 const PATTERNS_MAX = 100;
 
-/** What is wrong with scopes as they come from outside, in words; `undefined` when nothing is. */
+/**
+ * Describes the first problem of scopes that come from outside. Returns `undefined` when there is
+ * none.
+ */
 export function scopesProblem(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return 'must be an object: {"publish": ["orders.>"]}';
@@ -34,7 +40,9 @@ export function scopesProblem(value: unknown): string | undefined {
   return undefined;
 }
 
-/** In words: `publish:orders.>`; a scope alone is for everything. */
+/**
+ * Formats scopes as text: `publish:orders.>`. A scope without a pattern covers everything: `admin`.
+ */
 export function scopeTexts(scopes: Grants): string[] {
   return SCOPES.flatMap((scope) =>
     (scopes[scope] ?? []).map((pattern) => (pattern === '>' ? scope : `${scope}:${pattern}`)),

@@ -8,10 +8,10 @@ import type { Revocation } from '../core/access/principal.ts';
 import type { AuditEntry } from './audit.ts';
 import { openIdentity, type Identity } from './identity.ts';
 
-/** What a hub remembers, on a clock that the test turns. */
+/** An identity store with a clock that the test sets. */
 export interface TestIdentity extends Identity {
   readonly clock: Clock & { timeMs: number };
-  /** All that was ended, in order. */
+  /** All revocations, in order. */
   readonly ended: Revocation[];
   readonly logged: object[];
   readonly errors: string[];
@@ -26,7 +26,7 @@ const SETTINGS: IdentityStoreSettings = {
 
 export const START_MS: number = Date.parse('2026-11-20T12:00:00Z');
 
-/** It is closed when the test ends. */
+/** Opens a store that closes when the test ends. */
 export function openTestIdentity(
   data = ':memory:',
   settings: Partial<IdentityStoreSettings> = {},
@@ -53,7 +53,7 @@ export function openTestIdentity(
 
 export const OPERATOR: AuditEntry['by'] = { kind: 'operator', user: 'root' };
 
-/** A folder that is gone after the test. */
+/** Creates a folder that is deleted after the test. */
 export function identityFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'polycast-identity-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));

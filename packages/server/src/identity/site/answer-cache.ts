@@ -1,20 +1,20 @@
 import { LruCache } from '../lru-cache.ts';
 
-/** An answer, as long as it is of use. */
+/** A cached answer. */
 export interface CachedAnswer<Value> {
   readonly key: string;
-  /** Whose it is, if it is anybody's. */
+  /** The user of the answer, if it has one. */
   readonly user: string | undefined;
   readonly freshUntilMs: number;
-  /** May be put in place of the first while it is past its time. */
+  /** The value. After `freshUntilMs` it may be replaced by a copy with a later end. */
   value: Value;
-  /** While it is past its time: until when its present value holds. */
+  /** After `freshUntilMs`: the end of the present value. */
   gracedUntilMs: number;
 }
 
 /**
- * Answers by the hash of what was asked. Each can be had until its time and the grace are over. The number is bounded: where one
- * more comes, the one goes that was not asked for for longest.
+ * Answers by the hash of their question. An answer is available until its own end and the grace
+ * after it. At the bound the answer that was used least recently is evicted.
  */
 export class AnswerCache<Value> {
   readonly #graceMs: number;
@@ -30,7 +30,7 @@ export class AnswerCache<Value> {
     return this.#byKey.size;
   }
 
-  /** Also one that is past its time, while there is grace. */
+  /** Returns an answer, also an expired one during its grace. */
   get(key: string, nowMs: number): CachedAnswer<Value> | undefined {
     const cached = this.#byKey.get(key);
     if (cached === undefined) return undefined;
@@ -55,7 +55,7 @@ export class AnswerCache<Value> {
     if (cached !== undefined) this.#remove(cached);
   }
 
-  /** Everything that was answered for or about a user. */
+  /** Deletes all answers about a user. */
   forget(user: string): void {
     const all = this.#byUser.get(user);
     if (all === undefined) return;
@@ -84,7 +84,7 @@ export class AnswerCache<Value> {
   }
 }
 
-/** Answers of one kind, all together: what the site says of a user may be long. */
+/** The bound on the bytes of a cache: the site's text about a user may be long. */
 const BYTES_MAX = 64 * 1024 * 1024;
 
 function bytesOf(key: string, value: unknown): number {

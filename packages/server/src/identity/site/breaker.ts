@@ -1,47 +1,65 @@
 /**
- * Whether the site is to be asked at all. `closed`: yes. `open`: it has failed too often and is left alone. `trying`: one question is
- * on its way to see whether it is back. Each stretch of time in one state is an era; what was asked in an earlier one no longer tells
- * anything.
+ * A breaker decides whether the hub may ask the site.
+ *
+ * - `closed`: questions are sent.
+ * - `open`: the site failed too often. No question is sent until `untilMs`.
+ * - `trying`: one question is in flight to test the site.
+ *
+ * An era is the time between two changes of state. A result from an earlier era is ignored.
+ * Example: with `failuresMax` 3, the third refused connection in a row opens the breaker. After
+ * `openMs` one question tests the site; its answer closes the breaker.
  */
 export type Breaker =
   | {
       readonly kind: 'closed';
       readonly era: number;
       readonly failures: number;
-      /** Who asked what was not answered in this row, as far as that tells whose failures they are: two of them at most. */
+      /**
+       * The clients of the failures in a row, at most two. They show whether one client causes all
+       * failures.
+       */
       readonly clients: readonly string[];
-      /** Something failed in this row that cannot be the question's fault. */
+      /** A failure in this row cannot be the fault of a question. */
       readonly isSure: boolean;
     }
   | { readonly kind: 'open'; readonly era: number; readonly untilMs: number }
   | { readonly kind: 'trying'; readonly era: number };
 
 export type BreakerInput =
-  /** A question goes out; only where `passes` says so. */
+  /** A question is sent. Only after `allowsRequest` returned true. */
   | { readonly kind: 'asked'; readonly nowMs: number }
-  /** One that went out in that era was answered, or not. */
+  /** A question of that era was answered, or failed. */
   | { readonly kind: 'answered'; readonly era: number }
   | {
       readonly kind: 'failed';
       readonly era: number;
       readonly nowMs: number;
-      /** Who asked it, where it may be the question's fault: one client's questions alone do not open it. */
+      /**
+       * The client that asked, if its question may be at fault. The questions of one client alone
+       * do not open the breaker.
+       */
       readonly client?: string | undefined;
     };
 
 export interface BreakerSettings {
   readonly failuresMax: number;
-  /** What it takes beside their number: failures that are surely the site's, or, while nothing is known to ask that with, those of several clients. */
+  /**
+   * The further condition for opening. `sure`: at least one failure that is certainly the site's.
+   * `clients`: that, or failures of several clients; for the time when no probe is known.
+   */
   readonly opensFor: 'sure' | 'clients';
   readonly openMs: number;
 }
 
 export const CLOSED: Breaker = closed(0);
 
-/** Failures of so many clients are no longer those of their questions. */
+/** Failures of this many clients are the site's, not the questions'. */
 const CLIENTS_MIN = 2;
 
-/** There have been enough failures, but they may all be the fault of what was asked: the site is to be tried with something else. */
+/**
+ * Whether there were enough failures, but all may be the fault of the questions. A probe then tests
+ * the site.
+ */
 export function isSuspect(breaker: Breaker, { failuresMax }: Pick<BreakerSettings, 'failuresMax'>): boolean {
   return breaker.kind === 'closed' && breaker.failures >= failuresMax;
 }
@@ -83,7 +101,8 @@ const TRANSITIONS: Table = {
   },
   open: {
     asked: (breaker, { nowMs }) => (nowMs >= breaker.untilMs ? { kind: 'trying', era: breaker.era + 1 } : breaker),
-    // What goes out beside the one that tries can close it, and keeps nobody from trying.
+    // A suspect's question may be answered while the breaker is open. The answer closes the
+    // breaker; a failure changes nothing.
     answered: ({ era }) => closed(era + 1),
     failed: (breaker) => breaker,
   },

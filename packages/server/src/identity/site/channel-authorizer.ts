@@ -3,16 +3,22 @@ import type { Action, Principal } from '../../core/access/principal.ts';
 import type { ChannelAuthorizer } from '../authority.ts';
 import type { SiteLookup } from './site-lookup.ts';
 
-/** The body of a question (PROTOCOL.md section 13.3). */
+/**
+ * The body of a question (PROTOCOL.md section 13.3). Example:
+ * `{"user":"ada","action":"subscribe","channel":"orders.42","claims":{}}`.
+ */
 export interface ChannelRequest {
   readonly user: string;
   readonly action: Action;
-  /** A channel, or a pattern where somebody wants to subscribe to one. */
+  /** A channel, or the pattern of a subscription. */
   readonly channel: string;
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
-/** Asks the site about a channel, where a rule leaves it to the site. It is never asked about whom nobody knows. */
+/**
+ * Asks the site about a channel, where a rule says `site`. It refuses anonymous clients and servers
+ * without asking.
+ */
 export class SiteChannelAuthorizer implements ChannelAuthorizer {
   readonly #lookup: SiteLookup<boolean>;
 

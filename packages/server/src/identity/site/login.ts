@@ -8,18 +8,21 @@ import type { SiteLookup } from './site-lookup.ts';
 
 export interface LoginSettings {
   readonly cookies: readonly string[];
-  /** In lower case. */
+  /** Names in lower case. */
   readonly headers: readonly string[];
   readonly perAddress: boolean;
 }
 
-/** What the site is asked: its body, and the key of equal questions. */
+/** A question: its body, and the key that equal questions share. */
 interface LookupRequest {
   readonly key: string;
   readonly body: string;
 }
 
-/** The body of a question (PROTOCOL.md section 13.3). */
+/**
+ * The body of a question (PROTOCOL.md section 13.3). Example:
+ * `{"cookies":{"session":"…"},"headers":{},"address":"203.0.113.7","origin":null}`.
+ */
 export interface LoginRequest {
   readonly cookies: Readonly<Record<string, string>>;
   readonly headers: Readonly<Record<string, string>>;
@@ -27,11 +30,16 @@ export interface LoginRequest {
   readonly origin: string | null;
 }
 
-/** Finds out who somebody is by showing the site what they brought along. */
+/**
+ * Identifies a user by a question to the site. The question contains the configured cookies and
+ * headers of the request.
+ */
 export class SiteLogin implements Identifier {
   readonly #lookup: SiteLookup<Principal>;
   readonly #settings: LoginSettings;
-  /** By what a user was known, for as long as anybody holds on to it: so it can be asked again. */
+  /**
+   * The question that identified a principal, while the principal is in use. `renew` asks it again.
+   */
   readonly #requests = new WeakMap<Principal, LookupRequest>();
 
   constructor(lookup: SiteLookup<Principal>, settings: LoginSettings) {
@@ -63,7 +71,7 @@ export class SiteLogin implements Identifier {
 
   async #renewed(principal: Principal, { key, body }: LookupRequest): Promise<Principal> {
     const renewed = await this.#lookup.renew(key, () => body, principal.expiresMs);
-    // Whoever has logged out, or is somebody else by now, is not who the session was opened for.
+    // The user logged out, or another user logged in. The session was opened for the first one.
     if (renewed.user !== principal.user) throw new PolycastError('unauthorized', 'The site knows this user no more.');
     return this.#rememberRequest(renewed, key, () => body, false);
   }
@@ -75,7 +83,10 @@ export class SiteLogin implements Identifier {
     return principal;
   }
 
-  /** All that the site decides by, as one text; `undefined` if there is nothing, or a token that is not for the site. */
+  /**
+   * Joins all values that the site decides by into one text. Returns `undefined` if there are none,
+   * or if the request has a token that is not for the site.
+   */
   #credentialText(credentials: Credentials): string | undefined {
     const { cookies, headers, perAddress } = this.#settings;
     let text = '';
@@ -83,7 +94,8 @@ export class SiteLogin implements Identifier {
     for (const name of cookies) {
       const value = credentials.cookie(name);
       if (value !== undefined) hasCredentials = checkLength(value, COOKIE_LENGTH_MAX);
-      // Neither cookies nor headers can hold a line break, so no two lists look alike.
+      // Cookies and headers cannot contain line breaks, so two different lists never give the same
+      // text.
       text += value === undefined ? '\n' : `=${value}\n`;
     }
     let isTokenIncluded = false;
@@ -109,7 +121,10 @@ export class SiteLogin implements Identifier {
   }
 }
 
-/** What browsers keep (RFC 6265 section 6.1), and what servers take as a rule: a longer one would only make the site look as if it failed. */
+/**
+ * Browsers support cookies of this size (RFC 6265 section 6.1), and servers usually accept such
+ * headers. A longer value would make the site look as if it failed.
+ */
 const COOKIE_LENGTH_MAX = 4096;
 const HEADER_LENGTH_MAX = 6144;
 
@@ -118,7 +133,11 @@ function checkLength(value: string, lengthMax: number): true {
   throw new PolycastError('unauthorized', `A cookie or header for the site is longer than ${lengthMax} characters.`);
 }
 
-/** What browsers add by themselves speaks for a visitor no more than a cookie does, and no origin is asked for it here. */
+/**
+ * Returns a header, unless it is an `authorization` that a browser adds by itself: Basic, Digest,
+ * Negotiate or NTLM. Like a cookie, it does not prove the visitor's intent, and this path does not
+ * check the origin.
+ */
 function headerOf(credentials: Credentials, name: string): string | undefined {
   const value = credentials.header(name);
   if (value === undefined || name !== 'authorization' || !/^(?:basic|digest|negotiate|ntlm)\b/i.test(value))

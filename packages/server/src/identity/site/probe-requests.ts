@@ -1,16 +1,19 @@
 interface ProbeRequest {
   readonly key: string;
   readonly body: string;
-  /** Whom the answer named. */
+  /** The user in the answer. */
   readonly user: string | undefined;
 }
 
-/** So many, so that one which the site cannot answer any more does not stand for all. */
+/** More than one, so that a single question which the site no longer answers cannot decide. */
 const PROBES_MAX = 4;
 
 /**
- * Questions that the site has answered with a yes lately. One that fails now says that the site fails, and one that is answered
- * says that it is well, whatever else has been asked of it.
+ * Probes are questions that the site recently answered with a user or a permission. The hub uses
+ * them to test the site.
+ *
+ * If a probe fails, the site is at fault. If it is answered, the site works, whatever happens to
+ * other questions.
  */
 export class ProbeRequests {
   readonly #byKey = new Map<string, ProbeRequest>();

@@ -4,13 +4,16 @@ import { ANONYMOUS, type Grants, type Principal } from '../../core/access/princi
 import type { SiteAnswer } from './site-lookup.ts';
 import { SiteFailure } from './site-failure.ts';
 
-/** How long answers hold, as configured. */
+/** The configured bounds on the lifetimes of answers. */
 export interface AnswerLifetimes {
   readonly ttlMsMax: number;
   readonly refusalMs: number;
 }
 
-/** When it was asked and answered, milliseconds since 1970, and a number in [0, 1). */
+/**
+ * The moments of the question and of its answer, in milliseconds since 1970, and a random number in
+ * [0, 1).
+ */
 export interface AnswerTiming {
   readonly askedMs: number;
   readonly answeredMs: number;
@@ -22,8 +25,8 @@ const CLAIMS_BYTES_MAX = 8192;
 const PATTERNS_MAX = 100;
 
 /**
- * What the site said of somebody's credentials (PROTOCOL.md section 13.3).
- * @param text of a `200`; `undefined` where it said 401 or 403: nobody
+ * Parses the answer to a login question (PROTOCOL.md section 13.3).
+ * @param text the body of a `200`; `undefined` after a 401 or 403: no user
  * @throws SiteFailure for any other form
  */
 export function parseLoginAnswer(
@@ -53,7 +56,7 @@ export function parseLoginAnswer(
 }
 
 /**
- * What the site said to a user's wish (PROTOCOL.md section 13.3).
+ * Parses the answer to a channel question (PROTOCOL.md section 13.3).
  * @throws SiteFailure
  */
 export function parseChannelAnswer(
@@ -98,7 +101,7 @@ function readObject(text: string, members: ReadonlySet<string>): Readonly<Record
   return value as Readonly<Record<string, unknown>>;
 }
 
-/** A whole number is as good a name as any: it is what most sites' users have. */
+/** A user may be a whole number: most sites have numbers for their users. */
 function readUser(value: unknown): string {
   const user = Number.isSafeInteger(value) ? String(value) : value;
   if (typeof user === 'string' && isUser(user)) return user;
@@ -107,7 +110,7 @@ function readUser(value: unknown): string {
   );
 }
 
-/** Answers that were given together do not all end together. */
+/** The random part spreads the ends of answers that arrived together. */
 function readUntilMs(
   value: unknown,
   secondsMin: number,
@@ -131,7 +134,7 @@ function readInfo(value: unknown): unknown {
 
 function readClaims(value: unknown): Readonly<Record<string, unknown>> {
   if (value === undefined) return ANONYMOUS.claims;
-  // What PHP makes of an array without members.
+  // PHP encodes an empty associative array as `[]`.
   if (Array.isArray(value) && value.length === 0) return ANONYMOUS.claims;
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
   if (isObject && Buffer.byteLength(JSON.stringify(value)) <= CLAIMS_BYTES_MAX)

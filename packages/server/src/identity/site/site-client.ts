@@ -1,16 +1,19 @@
 import { Agent, errors, type Dispatcher } from 'undici';
 import { SiteFailure } from './site-failure.ts';
 
-/** The longest answer that is read. */
+/** The bound on an answer's body. */
 const SITE_ANSWER_BYTES_MAX = 64 * 1024;
 const HEADER_BYTES_MAX = 16 * 1024;
-/** Shorter than the 5 s of Apache; a site that says `Keep-Alive: timeout=` is taken at its word. */
+/**
+ * Apache closes idle connections after 5 s, so the hub closes them earlier. A site that sends
+ * `Keep-Alive: timeout=` sets its own time.
+ */
 const IDLE_TIMEOUT_MS = 4000;
 
 export interface SiteClientSettings {
   readonly url: string;
   readonly secret: string | undefined;
-  /** For the whole exchange: connecting, and the answer to its last byte. */
+  /** The deadline of the whole exchange: from connecting to the last byte of the answer. */
   readonly timeoutMs: number;
   readonly concurrentMax: number;
 }
@@ -20,7 +23,10 @@ export interface SiteReply {
   readonly text: string;
 }
 
-/** Posts to one address of the site's. The address is the operator's, so it may be a private one; redirects are not followed. */
+/**
+ * Sends POST requests to one URL of the site. The operator chose the URL, so it may have a private
+ * address. Redirects are not followed.
+ */
 export class SiteClient {
   readonly #agent: Agent;
   readonly #settings: SiteClientSettings;
@@ -39,7 +45,7 @@ export class SiteClient {
       allowH2: false,
       keepAliveTimeout: IDLE_TIMEOUT_MS,
       connect: { timeout: timeoutMs },
-      // One deadline holds for all.
+      // The deadline in `post` replaces undici's own timeouts.
       headersTimeout: 0,
       bodyTimeout: 0,
       maxHeaderSize: HEADER_BYTES_MAX,
@@ -53,7 +59,7 @@ export class SiteClient {
     const timer = setTimeout(() => deadline.abort(), this.#settings.timeoutMs);
     try {
       return await this.#postOnce(body, headers, deadline.signal).catch((error: unknown) => {
-        // The site has ended an idle connection in the moment in which it was used again.
+        // The site closed an idle connection in the moment of its reuse. Repeat the request once.
         if (deadline.signal.aborted || !(error instanceof errors.SocketError || isReset(error))) throw error;
         return this.#postOnce(body, headers, deadline.signal);
       });
@@ -85,18 +91,18 @@ export class SiteClient {
     const answer = await this.#agent.request(options);
     const refusal = headersFailure(answer.headers);
     if (refusal === undefined) return { status: answer.statusCode, text: await answer.body.text() };
-    // That it is ended before its end is an error of the body's, and nobody else hears of it.
+    // Destroying the body causes an error on it, which needs a listener.
     answer.body.on('error', () => undefined).destroy();
     throw refusal;
   }
 
-  /** Ends what is under way. */
+  /** Ends the requests in flight. */
   close(): Promise<void> {
     return this.#agent.destroy();
   }
 }
 
-/** What can be seen before the body comes. */
+/** Checks an answer before its body arrives. */
 function headersFailure(headers: Dispatcher.ResponseData['headers']): SiteFailure | undefined {
   const { 'content-encoding': encoding = 'identity', 'content-length': bytes = '0' } = headers;
   if (encoding !== 'identity') return new SiteFailure('its answer is compressed');
@@ -107,7 +113,7 @@ function tooLongFailure(): SiteFailure {
   return new SiteFailure(`its answer is longer than ${SITE_ANSWER_BYTES_MAX} bytes`);
 }
 
-/** What the log is told: a category, and nothing of what was sent. */
+/** The failure for the log: a category, and nothing of the request's content. */
 function toSiteFailure(error: unknown): SiteFailure {
   if (error instanceof SiteFailure) return error;
   if (error instanceof errors.ResponseExceededMaxSizeError) return tooLongFailure();
@@ -118,7 +124,7 @@ function toSiteFailure(error: unknown): SiteFailure {
   return new SiteFailure(code === undefined ? 'it cannot be reached' : `it cannot be reached (${code})`, isOf);
 }
 
-/** There was no connection, so nothing that was asked plays a part. */
+/** Codes of errors without a connection. The question cannot be at fault. */
 const SITE_FAULT_CODES =
   /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|CERT_.*|ERR_TLS_.*|DEPTH_ZERO_.*|SELF_SIGNED_.*|UNABLE_TO_.*)$/;
 

@@ -1,9 +1,12 @@
-/** The site could not be asked, or said what cannot be understood. The message is for the log: it has nothing in it that was sent. */
+/**
+ * The site could not be asked, or its answer could not be parsed. The message is for the log. It
+ * contains nothing of the request's content.
+ */
 export class SiteFailure extends Error {
   override readonly name = 'SiteFailure';
   /**
-   * `question`: the site is well, and could do nothing with this one. `site`: whatever was asked, it would have failed. `either`: nobody
-   * can tell, as of a `500`.
+   * The cause. `question`: the site works, but it cannot answer this question. `site`: the site
+   * would have failed on any question. `either`: unknown, for example after a `500`.
    */
   readonly fault: 'question' | 'site' | 'either';
 

@@ -8,12 +8,18 @@ import { SiteFailure } from './site-failure.ts';
 import { Suspects } from './suspects.ts';
 import { WaitingQuestions, type WaitingBounds } from './waiting-questions.ts';
 
-/** What the site has said. */
+/** An answer of the site. */
 export interface SiteAnswer<Value> {
   readonly value: Value;
-  /** Whom it is about; where it was forgotten meanwhile, the site is asked again. */
+  /**
+   * The user in question. If the hub forgets this user while the question is in flight, the site is
+   * asked again.
+   */
   readonly user: string | undefined;
-  /** Somebody, or yes. What is neither is remembered briefly, and has no grace. */
+  /**
+   * Whether the answer names a user, or allows the action. Other answers are cached briefly, and
+   * have no grace.
+   */
   readonly isPositive: boolean;
   /** Milliseconds since 1970. */
   readonly freshUntilMs: number;
@@ -25,39 +31,46 @@ export interface SiteLookupSettings extends WaitingBounds {
   readonly cacheEntriesMax: number;
   readonly graceMs: number;
   readonly failuresMax: number;
-  /** How long a site that fails is left alone. */
+  /** How long an open breaker sends nothing to the site. */
   readonly retryAfterMs: number;
 }
 
 export interface SiteLookupParts<Value> {
-  /** Asks the site, within a bounded time. Rejects when it fails or says what cannot be understood. */
+  /**
+   * Asks the site, within a bounded time. Rejects when the site fails, or its answer cannot be
+   * parsed.
+   */
   send(body: string, askedMs: number): Promise<SiteAnswer<Value>>;
-  /** The same value, good until then. */
+  /** Returns the same value with a later end. */
   extend(value: Value, untilMs: number): Value;
-  /** Told when the breaker opens and when it closes. */
+  /** Called when the breaker opens, and when it closes. */
   onBreakerChange?(breaker: 'open' | 'closed', error?: unknown): void;
-  /** Told of each other failure. */
+  /** Called for each failure that does not open the breaker. */
   onFailure?(error: unknown): void;
   readonly clock: Clock;
   /** A number in [0, 1). */
   readonly chance: () => number;
 }
 
-/** What an inquiry has come to since it began. */
+/** Counters of a lookup since its start. */
 export interface SiteLookupStats {
   asked: number;
   failed: number;
-  /** Answers past their time that were given because of a failure. */
+  /** Expired answers that were used because of a failure. */
   graced: number;
-  /** Questions that got none. */
+  /** Questions without any answer: `identity_unavailable`. */
   unavailable: number;
 }
 
 /**
- * One kind of question to the site. What is known is answered at once; equal questions are asked once; so many are under way and so
- * many wait, by turns among clients; a site that fails is left alone. Whether it fails is found out with a question that it has
- * answered before: what one client asks may be of a kind that the site cannot read. While it does, what was known holds for the grace; all else is
- * `identity_unavailable`, never access.
+ * A lookup sends one kind of question to the site: for example "which user has these cookies?".
+ *
+ * - Fresh answers come from the cache. Equal questions in flight are sent once.
+ * - The numbers of questions in flight and of waiting ones are bounded. Clients take turns.
+ * - A breaker stops the questions to a site that fails. A question that the site has answered
+ *   before tests the site: a client's new question may be one that the site cannot parse.
+ * - While the site fails, known users and permissions stay valid for the grace. All other
+ *   questions fail with `identity_unavailable`: a failure never gives access.
  */
 export class SiteLookup<Value extends NonNullable<unknown>> {
   readonly stats: SiteLookupStats = { asked: 0, failed: 0, graced: 0, unavailable: 0 };
@@ -80,7 +93,7 @@ export class SiteLookup<Value extends NonNullable<unknown>> {
     this.#waiting = new WaitingQuestions(settings);
   }
 
-  /** What waits for its turn. */
+  /** The memory of the waiting questions. */
   get waiting(): MemoryUsage {
     return this.#waiting;
   }
@@ -90,9 +103,10 @@ export class SiteLookup<Value extends NonNullable<unknown>> {
   }
 
   /**
-   * @param key of equal questions
-   * @param compose makes the body, if the site has to be asked
-   * @param client who asks
+   * Asks a question.
+   * @param key equal questions have the same key
+   * @param compose makes the body of the request, if the site has to be asked
+   * @param client the user or address that asks
    * @throws PolycastError `identity_unavailable`, or rejects with it
    */
   ask(key: string, compose: () => string, client = ''): Value | Promise<Value> {
@@ -106,7 +120,10 @@ export class SiteLookup<Value extends NonNullable<unknown>> {
     return this.#lookUp(key, compose, 0, client);
   }
 
-  /** As `ask`, for what is known until then; only an answer that holds longer will do. */
+  /**
+   * As `ask`, for a caller whose present answer is valid until `validUntilMs`. A cached answer must
+   * be valid for longer.
+   */
   renew(key: string, compose: () => string, validUntilMs: number, client = ''): Value | Promise<Value> {
     const nowMs = this.#parts.clock.nowMs();
     const cached = this.#positive.get(key, nowMs);
@@ -117,13 +134,19 @@ export class SiteLookup<Value extends NonNullable<unknown>> {
     );
   }
 
-  /** Until when what is known holds, milliseconds since 1970; what is not known, or is past its time, not beyond now. */
+  /**
+   * The end of a cached answer, in milliseconds since 1970. Returns the present time when the
+   * answer is unknown or has expired.
+   */
   validUntil(key: string): number {
     const nowMs = this.#parts.clock.nowMs();
     return Math.max(nowMs, this.#positive.get(key, nowMs)?.freshUntilMs ?? nowMs);
   }
 
-  /** Whatever is known of a user, and what the site is just saying, no longer counts. */
+  /**
+   * Drops all cached answers about a user. Answers in flight about this user are dropped too, and
+   * asked for again.
+   */
   forget(user: string): void {
     this.#positive.forget(user);
     this.#negative.forget(user);
@@ -131,7 +154,9 @@ export class SiteLookup<Value extends NonNullable<unknown>> {
     for (const lookup of this.#inFlight) (lookup.forgottenUsers ??= new Set()).add(user);
   }
 
-  /** Refuses all that wait. */
+  /**
+   * Ends all waiting questions: with a cached answer in its grace, or with `identity_unavailable`.
+   */
   close(): void {
     for (let lookup = this.#waiting.take(); lookup !== undefined; lookup = this.#waiting.take()) this.#fail(lookup);
   }
@@ -160,23 +185,32 @@ export class SiteLookup<Value extends NonNullable<unknown>> {
     return !this.#isBeside(client) || this.#suspects.mayTry(nowMs);
   }
 
-  /** Whether a question of this client does not take the turn in which the site is tried. With a known one it is tried for anybody. */
+  /**
+   * Whether a question of this client is sent beside the test of the site. If a probe is known, the
+   * probe tests the site for all clients.
+   */
   #isBeside(client: string): boolean {
     return this.#breaker.kind === 'open' && this.#probes.newest === undefined && this.#suspects.has(client);
   }
 
-  /** Sends it, or, if the site has yet to be tried, something that it has answered before: then this waits for what comes of that. */
+  /**
+   * Sends a question. If the breaker is open and a probe is known, it sends the probe, and the
+   * question waits for the outcome.
+   */
   #begin(lookup: PendingLookup<Value>): void {
     if (this.#breaker.kind !== 'open' || this.#probes.has(lookup.key) || !this.#sendProbe()) return this.#send(lookup);
     this.#waiting.add(lookup);
   }
 
-  /** Asks what the site has answered before; false when nothing is known, or when it is being asked already. */
+  /**
+   * Sends a question that the site has answered before. Returns false when none is known, or when
+   * it is in flight already.
+   */
   #sendProbe(): boolean {
     const probe = this.#probes.newest;
     if (probe === undefined || this.#pending.has(probe.key)) return false;
     const lookup = createPendingLookup<Value>(probe.key, probe.body, '', this.#parts.clock.monotonicMs(), 0);
-    // Nobody may wait for it.
+    // The probe may have no waiting caller.
     lookup.promise.catch(() => undefined);
     this.#pending.set(probe.key, lookup);
     this.#send(lookup);
@@ -200,7 +234,7 @@ export class SiteLookup<Value extends NonNullable<unknown>> {
         this.#stepBreaker({ kind: 'answered', era });
         this.#inFlight.delete(lookup);
         if (answer.isPositive) this.#probes.add(lookup.key, lookup.body, answer.user);
-        // What it said before it was told to forget may be what it has since taken back.
+        // The answer may be older than the request to forget its user.
         const isStale = answer.user !== undefined && lookup.forgottenUsers?.has(answer.user) === true;
         if (!isStale) this.#settle(lookup, answer);
         else if (lookup.attempts < ATTEMPTS_MAX && allowsRequest(this.#breaker, this.#parts.clock.monotonicMs()))
@@ -215,14 +249,14 @@ export class SiteLookup<Value extends NonNullable<unknown>> {
         if (!hasOpened) this.#parts.onFailure?.(error);
         this.#inFlight.delete(lookup);
         this.#fail(lookup);
-        // All of these may be the fault of what was asked.
+        // Every one of these questions may have been at fault, so test the site with a probe.
         if (isSuspect(this.#breaker, this.#settings)) this.#sendProbe();
         this.#startWaiting();
       },
     );
   }
 
-  /** Whether that has opened the breaker. */
+  /** Returns whether the failure opened the breaker. */
   #onFailure({ key, client }: PendingLookup<Value>, error: unknown, era: number): boolean {
     if (error instanceof SiteFailure && error.fault === 'question') return this.#stepBreaker({ kind: 'answered', era });
     this.#suspects.failed(client);
@@ -231,7 +265,10 @@ export class SiteLookup<Value extends NonNullable<unknown>> {
     return this.#stepBreaker({ kind: 'failed', era, nowMs, client: isSiteFault ? undefined : client }, error);
   }
 
-  /** Lets those in whose turn it is; whoever has waited too long, or would find a closed door, goes without. */
+  /**
+   * Starts waiting questions while there is capacity. A question fails if it waited longer than
+   * `queueTimeoutMs`, or if the breaker does not allow it.
+   */
   #startWaiting(): void {
     const { concurrentMax, queueTimeoutMs } = this.#settings;
     while (this.#inFlight.size < concurrentMax) {
@@ -262,7 +299,10 @@ export class SiteLookup<Value extends NonNullable<unknown>> {
     }
   }
 
-  /** What was known, as long as there is grace. @throws PolycastError `identity_unavailable` */
+  /**
+   * Returns an expired answer during its grace.
+   * @throws PolycastError `identity_unavailable` when there is none
+   */
   #answerFromGrace(key: string, validUntilMs: number): Value {
     const nowMs = this.#parts.clock.nowMs();
     const { retryAfterMs } = this.#settings;
@@ -281,7 +321,9 @@ export class SiteLookup<Value extends NonNullable<unknown>> {
     return cached.value;
   }
 
-  /** Those who are refused together do not come back together. */
+  /**
+   * The random part of `retryAfterMs` spreads the retries of clients that were refused together.
+   */
   #unavailable(): PolycastError {
     const { retryAfterMs } = this.#settings;
     const left = this.#breaker.kind === 'open' ? this.#breaker.untilMs - this.#parts.clock.monotonicMs() : 0;
@@ -290,7 +332,7 @@ export class SiteLookup<Value extends NonNullable<unknown>> {
     });
   }
 
-  /** Whether that has opened it. */
+  /** Returns whether the input opened the breaker. */
   #stepBreaker(input: BreakerInput, error?: unknown): boolean {
     const { failuresMax, retryAfterMs } = this.#settings;
     const before = this.#breaker.kind;
@@ -306,23 +348,25 @@ export class SiteLookup<Value extends NonNullable<unknown>> {
   }
 }
 
-/** How often a question is asked whose answer has been taken back meanwhile. */
+/** How often a question is sent whose answer's user was forgotten meanwhile. */
 const ATTEMPTS_MAX = 3;
 
-/** A question on its way, and all who wait for its answer. */
+/** A question in flight or in the queue. Equal questions share its promise. */
 interface PendingLookup<Value> {
   readonly key: string;
   readonly body: string;
-  /** Who asked first. */
+  /** The client that asked first. */
   readonly client: string;
   readonly queuedMs: number;
   readonly promise: Promise<Value>;
   resolve(value: Value): void;
   reject(error: unknown): void;
   attempts: number;
-  /** Until when those who wait have something already: less is of no use to them. */
+  /**
+   * The callers have an answer that is valid until this moment. A renewal must be valid for longer.
+   */
   validUntilMs: number;
-  /** Users to be forgotten since it was sent. */
+  /** The users that were forgotten after the question was sent. */
   forgottenUsers: Set<string> | undefined;
 }
 

@@ -22,20 +22,26 @@ export interface SiteLogger {
   warn(fields: object, message: string): void;
 }
 
-/** The site's own login, and its word on channels. */
+/** The site's login, and its decisions on channels. */
 export interface Site {
-  /** None where there is no `loginUrl`. */
+  /** Empty without a `loginUrl`. */
   readonly identifiers: readonly Identifier[];
   readonly channelAuthorizer: ChannelAuthorizer;
-  /** The questions that wait at each URL, by its name in the metrics. */
+  /** The waiting questions of each URL, by its name in the metrics. */
   readonly held: Readonly<Record<string, MemoryUsage>>;
-  /** Of both URLs together. */
+  /** The sums of both URLs. */
   readonly stats: Readonly<SiteLookupStats> & { readonly isFailing: boolean };
-  /** Ends what is under way; the questions that wait are `identity_unavailable`. */
+  /**
+   * Ends the questions in flight. Waiting questions fail with `identity_unavailable`, unless a
+   * cached answer is in its grace.
+   */
   close(): Promise<void>;
 }
 
-/** Puts together what asks the site. Each URL has connections, a cache and a breaker of its own. */
+/**
+ * Creates the login and the channel authorizer. Each URL has its own connections, cache and
+ * breaker.
+ */
 export function createSite(settings: SiteSettings, parts: SiteParts): Site {
   const { loginUrl, consentUrl } = settings;
   const loginEndpoint = loginUrl === null ? undefined : createLoginEndpoint(loginUrl, settings, parts);
@@ -123,10 +129,13 @@ function unexpectedStatus(status: number): SiteFailure {
   return new SiteFailure(`it answered ${status}`, REQUEST_FAULT_STATUSES.has(status) ? 'question' : 'either');
 }
 
-/** Not readable, too large, too long. */
+/** Statuses that blame the request: malformed, too large, too long. */
 const REQUEST_FAULT_STATUSES: ReadonlySet<number> = new Set([400, 413, 414, 422, 431]);
 
-/** The site's own way of finding out who is logged in works on the hub's question as on any request of the user's. */
+/**
+ * The question carries the user's own cookies and headers. So the site's usual login check works on
+ * it.
+ */
 function forwardedHeaders({ cookies, headers }: LoginRequest): Record<string, string> {
   const cookie = Object.entries(cookies)
     .map(([name, value]) => `${name}=${value}`)
@@ -135,7 +144,10 @@ function forwardedHeaders({ cookies, headers }: LoginRequest): Record<string, st
   return Object.fromEntries(Object.entries(all).filter(([, value]) => IS_HEADER_VALUE.test(value)));
 }
 
-/** As RFC 9110 section 5.5 has it; what no request could have brought here by HTTP/1.1 does not go out by it. */
+/**
+ * The characters of a header value (RFC 9110 section 5.5). A value that HTTP/1.1 cannot carry is
+ * not sent.
+ */
 const IS_HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 function createClient(url: string, { secret, timeoutMs, concurrentMax }: SiteSettings): SiteClient {
@@ -154,7 +166,7 @@ function lookupSettings(settings: SiteSettings): SiteLookupSettings {
   return { ...settings, graceMs: settings.graceSeconds * 1000, retryAfterMs: settings.retryAfterSeconds * 1000 };
 }
 
-/** What the log is told: each turn, and of single failures one in a minute. */
+/** Logs each change of the breaker, and at most one other failure a minute. */
 function logCallbacks(
   { logger, clock }: SiteParts,
   url: string,

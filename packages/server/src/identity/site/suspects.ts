@@ -1,10 +1,15 @@
-/** So many clients are remembered; the oldest go first. */
+/** The bound on remembered clients. Above it the oldest are forgotten. */
 const CLIENTS_MAX = 1000;
 
 /**
- * Clients whose questions the site has failed on lately. While it is not known whether that was the site's fault or theirs, they do not
- * take the turn in which the site is tried: whoever comes with a bad question, again and again, would keep it shut for all others.
- * They try beside that turn, one at a time, and their failures make nobody else wait.
+ * Suspects are clients whose recent questions the site failed to answer. The hub does not know
+ * whether the site or the question was at fault.
+ *
+ * While the breaker is open, a suspect's question is not the one that tests the site. Otherwise one
+ * client with repeated bad questions could keep the breaker open for all others.
+ *
+ * A suspect's question is sent beside that test, one at a time. Its failure delays only other
+ * suspects.
  */
 export class Suspects {
   readonly #clients = new Set<string>();
@@ -23,7 +28,7 @@ export class Suspects {
     this.#isTrying = true;
   }
 
-  /** @param restUntilMs when it has failed */
+  /** @param restUntilMs after a failure: no suspect's question is sent before this moment */
   hasTried(restUntilMs: number | undefined): void {
     this.#isTrying = false;
     this.#restUntilMs = restUntilMs ?? this.#restUntilMs;

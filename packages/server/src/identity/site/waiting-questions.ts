@@ -1,19 +1,19 @@
 import type { MemoryUsage } from '../../core/primitives/byte-budget.ts';
 import { FairQueue } from '../../core/primitives/fair-queue.ts';
 
-/** What a line of questions may hold. */
+/** The bounds of a queue of questions. */
 export interface WaitingBounds {
   readonly queueMax: number;
   readonly queueBytesMax: number;
 }
 
 interface Question {
-  /** Who asks. */
+  /** The user or address that asks. */
   readonly client: string;
   readonly body: string;
 }
 
-/** Questions that wait for their turn at the site, by turns among clients, bounded in number and in bytes. */
+/** A queue of questions to the site, bounded in number and in bytes. Clients take turns. */
 export class WaitingQuestions<Item extends Question> implements MemoryUsage {
   readonly #bounds: WaitingBounds;
   readonly #queue = new FairQueue<Item>();
@@ -37,8 +37,9 @@ export class WaitingQuestions<Item extends Question> implements MemoryUsage {
   }
 
   /**
-   * Whether there is room for one more. When there is none, the client with the most places gives its newest to a client that will still have fewer.
-   * @param left is told of each that has lost its place
+   * Makes room for one more question, and returns whether there is any. At the bounds, the client
+   * with the most questions loses its newest one, if the other client still has fewer.
+   * @param left is called for each question that was removed
    */
   makeRoom({ client, body }: Question, left: (item: Item) => void): boolean {
     const { queueMax, queueBytesMax } = this.#bounds;
@@ -65,10 +66,13 @@ export class WaitingQuestions<Item extends Question> implements MemoryUsage {
   }
 }
 
-/** A place in two maps, a promise and those who wait for it. */
+/** Two map entries, a promise and its callers. */
 const ENTRY_BYTES = 1000;
 
-/** Its body, and as much again: the request that it was made of stays as long as somebody waits for the answer. */
+/**
+ * The size of an entry: its body, and as much for the original request, which lives until the
+ * answer.
+ */
 function bytesOf(body: string): number {
   return ENTRY_BYTES + 2 * body.length;
 }

@@ -1,16 +1,18 @@
 import { createHmac, timingSafeEqual, verify, type KeyObject } from 'node:crypto';
 import type { TokenAlgorithm } from '../../core/access/identity-settings.ts';
 
-/** An algorithm that tokens may be signed by (RFC 7518, section 3.1; RFC 8037). */
+/** A signature algorithm of tokens (RFC 7518, section 3.1; RFC 8037). */
 export interface SignatureScheme {
-  /** What is wrong with a key for this algorithm, if anything. */
+  /** Describes why a key does not fit this algorithm. Returns `undefined` when it fits. */
   keyProblem(key: KeyObject): string | undefined;
   verify(signed: Buffer, signature: Buffer, key: KeyObject): boolean;
 }
 
 const SECRET_BYTES_MIN = 32;
 const RSA_BITS_MIN = 2048;
-/** With the exponent's bound, no key makes one verification cost more than some ten others. */
+/**
+ * Together with the bound on the exponent: one verification costs at most about ten ordinary ones.
+ */
 const RSA_BITS_MAX = 8192;
 const RSA_EXPONENT_MAX = 2n ** 32n;
 
@@ -49,7 +51,10 @@ export const SCHEMES: Readonly<Record<TokenAlgorithm, SignatureScheme>> = {
   },
 };
 
-/** The algorithm that a token's header names. `Ed25519` is RFC 9864's name for what EdDSA is here. */
+/**
+ * Returns the algorithm that a token's header names. `Ed25519` is RFC 9864's name for EdDSA with
+ * that curve.
+ */
 export function algorithmNamed(name: unknown): TokenAlgorithm | undefined {
   if (name === 'Ed25519') return 'EdDSA';
   return typeof name === 'string' && Object.hasOwn(SCHEMES, name) ? (name as TokenAlgorithm) : undefined;

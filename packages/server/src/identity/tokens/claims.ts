@@ -4,21 +4,22 @@ import type { Grants, Principal, Signer } from '../../core/access/principal.ts';
 import { invalidTokenError } from './compact-token.ts';
 import { isObject, type JsonObject } from './strict-json.ts';
 
-/** What an issuer's tokens must say to be good here. */
+/** The requirements on the claims of an issuer's tokens. */
 export interface ClaimRules {
   readonly issuer: string | undefined;
-  /** A token must be meant for one of these; where there are none, for nobody in particular. */
+  /** A token's `aud` must name one of these. If there are none, a token must have no `aud`. */
   readonly audiences: readonly string[];
-  /** How far the clocks of issuer and hub may be apart. */
+  /** The tolerated difference between the clocks of issuer and hub. */
   readonly leewayMs: number;
-  /** A token that is good for longer is not taken: a revocation has to be remembered for as long. */
+  /** A token with a longer lifetime is refused: a revocation is kept for this time only. */
   readonly lifetimeMaxMs: number;
-  /** The claim that names the user. */
+  /** The claim that names the user, for example `sub`. */
   readonly userClaim: string;
 }
 
 /**
- * Whom the claims of a token speak for, once its signature is known to be its issuer's (RFC 7519, section 4.1; RFC 8725).
+ * Returns the principal of a token whose signature has been verified (RFC 7519, section 4.1; RFC
+ * 8725).
  * @throws PolycastError `unauthorized`, `token_expired`
  */
 export function principalFromClaims(claims: JsonObject, rules: ClaimRules, signer: Signer, nowMs: number): Principal {
@@ -32,7 +33,7 @@ export function principalFromClaims(claims: JsonObject, rules: ClaimRules, signe
     kind: 'user',
     user: userIn(user, rules.userClaim),
     info,
-    // Most tokens say no more than this.
+    // Most tokens have no other claims.
     claims: Object.keys(others).length === 0 ? NO_CLAIMS : others,
     grants: grantsIn(polycast),
     key: undefined,
@@ -77,7 +78,7 @@ function timesOf(
   return { issuedMs: issuedMs ?? 0, expiresMs };
 }
 
-/** A NumericDate, in milliseconds. */
+/** Converts a NumericDate (seconds since 1970) to milliseconds. */
 function timeIn(claims: JsonObject, name: 'exp' | 'nbf' | 'iat'): number | undefined {
   const seconds = claims[name];
   if (seconds === undefined) return undefined;
@@ -86,14 +87,14 @@ function timeIn(claims: JsonObject, name: 'exp' | 'nbf' | 'iat'): number | undef
   return seconds * 1000;
 }
 
-/** What a date can hold. */
+/** The largest moment of a `Date`. */
 const SECONDS_MAX = 8.64e12;
 
 function timeText(timeMs: number): string {
   return new Date(timeMs).toISOString();
 }
 
-/** Sites that number their users may leave them numbers. */
+/** A user may be a whole number, for sites that number their users. */
 function userIn(value: unknown, claim: string): string {
   const user = Number.isSafeInteger(value) ? String(value) : value;
   if (typeof user === 'string' && isUser(user)) return user;

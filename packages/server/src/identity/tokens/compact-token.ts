@@ -2,19 +2,25 @@ import { PolycastError } from '@polycast/protocol';
 import { parseStrictObject, type JsonObject } from './strict-json.ts';
 import type { TokenHeader, TokenHeaders } from './token-headers.ts';
 
-/** The longest token that is looked at, in characters: what fits into a request's headers beside the rest. */
+/**
+ * The bound on a token, in characters: such a token fits into a request's headers beside the
+ * others.
+ */
 export const TOKEN_LENGTH_MAX = 8192;
 
-/** A token taken apart (RFC 7515, section 7.1). Nothing in it is to be believed yet. */
+/**
+ * The parts of a token (RFC 7515, section 7.1): `header.payload.signature`. Nothing in it is
+ * verified yet.
+ */
 export interface CompactToken {
   readonly header: TokenHeader;
   readonly payload: JsonObject;
-  /** What the signature is over. */
+  /** The bytes that the signature covers. */
   readonly signed: Buffer;
   readonly signature: Buffer;
 }
 
-/** Whether a text is meant to be a token of this kind: keys of the hub's own have no dots. */
+/** Whether a text looks like a JWT. The hub's own keys contain no dots. */
 export function looksLikeToken(text: string): boolean {
   return text.includes('.');
 }

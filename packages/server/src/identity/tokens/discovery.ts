@@ -1,12 +1,12 @@
 import type { FetchDocument } from './jwks-source.ts';
 
-/** What is read of an issuer's description, at most. */
+/** The bound on an issuer's description. */
 const BYTES_MAX = 64 * 1024;
-/** An address is asked for again after this long, and when the keys could not be had there. */
+/** The URL is looked up again after this time, and when the keys could not be fetched from it. */
 const KEPT_MS = 86_400_000;
 
 export interface DiscoveryOptions {
-  /** As the configuration has it, and `iss` in its tokens. */
+  /** The issuer in the configuration, and the `iss` of its tokens. */
   readonly issuer: string;
   readonly timeoutMs: number;
   readonly fetchDocument: FetchDocument;
@@ -14,9 +14,11 @@ export interface DiscoveryOptions {
 }
 
 /**
- * Where an issuer publishes its keys, by OpenID Connect Discovery 1.0: `jwks_uri` in `/.well-known/openid-configuration` below the
- * issuer's own URL. "The issuer value returned MUST be identical to the Issuer URL that was used as the prefix" (section 4.3), so that
- * one site cannot speak for another.
+ * Finds the URL of an issuer's keys by OpenID Connect Discovery 1.0: `jwks_uri` in
+ * `/.well-known/openid-configuration` below the issuer's URL.
+ *
+ * "The issuer value returned MUST be identical to the Issuer URL that was used as the prefix"
+ * (section 4.3). So one site cannot claim to be another.
  */
 export class Discovery {
   readonly #options: DiscoveryOptions;
@@ -26,7 +28,7 @@ export class Discovery {
     this.#options = options;
   }
 
-  /** Rejects with an Error that says what is wrong with the description. */
+  /** Rejects with an Error that describes the problem of the description. */
   async find(): Promise<string> {
     const { issuer, timeoutMs, fetchDocument, clock } = this.#options;
     const nowMs = clock.monotonicMs();
@@ -37,7 +39,7 @@ export class Discovery {
     return url;
   }
 
-  /** What was found was of no use: it may have moved. */
+  /** Drops the found URL: the keys may have moved. */
   forget(): void {
     this.#found = undefined;
   }

@@ -3,49 +3,54 @@ import type { PublicAlgorithm } from '../../core/access/identity-settings.ts';
 import { JWKS_BYTES_MAX, keysInSet } from './jwks.ts';
 import { matchingKeys, type KeySource, type VerificationKey } from './verification-keys.ts';
 
-/** Gets a document from an address, with all that guards such requests. Rejects with an Error that says what went wrong. */
+/**
+ * Fetches a document from a URL, through the guard on outgoing requests. Rejects with an Error that
+ * describes the problem.
+ */
 export type FetchDocument = (
   url: string,
   bounds: { readonly timeoutMs: number; readonly bytesMax: number },
 ) => Promise<Buffer>;
 
 export interface JwksSettings {
-  /** After this long the keys are fetched anew. */
+  /** The time after which the keys are fetched again. */
   readonly refreshMs: number;
-  /** For this long they are trusted while they cannot be fetched. */
+  /** How long the keys stay trusted while fetches fail. */
   readonly keptMs: number;
-  /** The pause between two fetches. */
+  /** The shortest time between the starts of two fetches. */
   readonly cooldownMs: number;
   readonly timeoutMs: number;
 }
 
-/** Where the keys are, where that has to be found out. */
+/** Finds the URL of an issuer's keys, for example by OpenID Connect Discovery. */
 export interface KeysLocation {
-  /** Rejects with an Error that says what went wrong. */
+  /** Rejects with an Error that describes the problem. */
   find(): Promise<string>;
-  /** What was found was of no use. */
+  /** Drops the found URL, after a fetch from it failed. */
   forget(): void;
 }
 
 export interface JwksOptions extends JwksSettings {
-  /** Where the keys are, or, with `location`, whose they are. */
+  /** The URL of the keys; with `location`, the issuer's URL. */
   readonly url: string;
   readonly location?: KeysLocation | undefined;
   readonly algorithms: readonly PublicAlgorithm[];
   readonly fetchDocument: FetchDocument;
   readonly clock: { monotonicMs(): number };
-  /** Told of each key that its issuer no longer has. */
+  /** Called for each key that its issuer no longer publishes. */
   readonly onKeyWithdrawn: (key: VerificationKey) => void;
   readonly logger: { warn(fields: object, message: string): void; info(fields: object, message: string): void };
 }
 
 /**
- * The keys that an issuer publishes. They are fetched at the start, in the background each time they have become old, and when
- * somebody needs one that is not there; one fetch is under way at a time, and everybody who waits, waits for that one. What a fetch
- * that fails leaves behind are the keys of before.
+ * The source of an issuer's published keys: a JWK Set behind a URL.
+ *
+ * The keys are fetched at the start, in the background after each `refreshMs`, and when a token
+ * needs an unknown key. At most one fetch is in flight, and all callers share it. After a failed
+ * fetch the earlier keys remain.
  */
 export class JwksSource implements KeySource {
-  /** How often the keys were fetched, and could not be. */
+  /** The numbers of successful and of failed fetches. */
   readonly stats: { fetched: number; failed: number } = { fetched: 0, failed: 0 };
   readonly #options: JwksOptions;
   #keys: readonly VerificationKey[] | undefined;
@@ -74,17 +79,20 @@ export class JwksSource implements KeySource {
     return !key.isRetired && this.#current() !== undefined;
   }
 
-  /** Fetches the keys, if they are due: whoever was let in by one that has been withdrawn may never ask again. */
+  /**
+   * Fetches the keys, if they are due. A session with a withdrawn key may never ask for keys again,
+   * so a timer must.
+   */
   refresh(): void {
     if (this.#age(this.#lastFetchedMs) >= this.#options.refreshMs) void this.#fetch();
   }
 
-  /** How long ago the keys were had last; `Infinity` if they never were. */
+  /** The time since the last successful fetch; `Infinity` before the first. */
   get ageMs(): number {
     return this.#age(this.#lastFetchedMs);
   }
 
-  /** The keys, as long as their issuer has vouched for them lately. */
+  /** Returns the keys, if the last successful fetch is not older than `keptMs`. */
   #current(): readonly VerificationKey[] | undefined {
     return this.#age(this.#lastFetchedMs) < this.#options.keptMs ? this.#keys : undefined;
   }
@@ -92,7 +100,7 @@ export class JwksSource implements KeySource {
   #keysOrUnavailable(algorithm: VerificationKey['algorithm'], kid: string | undefined): readonly VerificationKey[] {
     const known = this.#current();
     const found = matchingKeys(known ?? [], algorithm, kid);
-    // The key may be a new one that could not be had.
+    // The token's key may be a new one that the hub could not fetch.
     if (found.length === 0 && (this.#hasFailed || known === undefined)) throw this.#unavailable();
     return found;
   }
@@ -104,7 +112,10 @@ export class JwksSource implements KeySource {
     });
   }
 
-  /** The fetch that is under way or now begins; `undefined` if the last one is too short a while ago. */
+  /**
+   * Returns the fetch in flight, or starts one. Returns `undefined` during `cooldownMs` after the
+   * last start.
+   */
   #fetch(): Promise<void> | undefined {
     if (this.#fetching !== undefined) return this.#fetching;
     if (this.#age(this.#lastAttemptMs) < this.#options.cooldownMs) return undefined;
@@ -132,13 +143,17 @@ export class JwksSource implements KeySource {
     }
   }
 
-  /** A key that is still there stays the one it was: what was verified with it is known further on. */
+  /**
+   * Replaces the keys. A key that is still published stays the same object, so tokens that it
+   * verified stay in the cache.
+   */
   #replace(keys: readonly VerificationKey[]): void {
     const before = this.#keys ?? [];
     this.#keys = keys.map((key) => before.find((other) => isSame(key, other)) ?? key);
     const withdrawn = before.filter((key) => !keys.some((other) => isSame(key, other)));
     for (const key of withdrawn) key.isRetired = true;
-    // All of them first: who is shown out by one must not come back by another.
+    // Retire all keys before the first listener call. A client whose session ends must not
+    // reconnect with another withdrawn key.
     for (const key of withdrawn) {
       this.#options.logger.info({ url: this.#options.url, kid: key.kid }, 'an issuer has withdrawn a key');
       this.#options.onKeyWithdrawn(key);

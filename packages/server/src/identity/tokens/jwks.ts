@@ -3,14 +3,14 @@ import { SCHEMES } from './algorithms.ts';
 import { keyFromJwk, type VerificationKey } from './verification-keys.ts';
 import { isObject, parseStrictObject, type JsonObject } from './strict-json.ts';
 
-/** The most keys of one issuer, and the most bytes of the document that they come in. */
+/** The bounds on the keys of one issuer, and on the bytes of their document. */
 export const JWKS_KEYS_MAX = 100;
 export const JWKS_BYTES_MAX = 65_536;
 
 /**
- * The keys of a JWK Set (RFC 7517, section 5) that are good for one of the algorithms. Those that are not (of another use, too
- * short, symmetric, of kinds that are not known here) are passed over, as its section 5 asks.
- * @throws Error when it is no such document
+ * Returns the keys of a JWK Set that serve one of the algorithms (RFC 7517, section 5). Others are
+ * ignored, as section 5 asks: keys of another use, too short, symmetric, or of unknown kinds.
+ * @throws Error when the document is not a JWK Set
  */
 export function keysInSet(document: Buffer, algorithms: readonly PublicAlgorithm[]): readonly VerificationKey[] {
   const set = parseStrictObject(document);
@@ -35,7 +35,7 @@ function keyIn(jwk: JsonObject, algorithms: readonly PublicAlgorithm[]): Verific
   }
 }
 
-/** What a key is for follows from what it is. */
+/** The type and the curve of a key determine its algorithm. */
 function algorithmOf({ kty, crv }: JsonObject): PublicAlgorithm | undefined {
   if (kty === 'RSA') return 'RS256';
   if (kty === 'EC' && crv === 'P-256') return 'ES256';

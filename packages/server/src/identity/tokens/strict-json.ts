@@ -1,12 +1,15 @@
 import { isUtf8 } from 'node:buffer';
 
-/** A JSON object as it came; its members may be anything. */
+/** A parsed JSON object. Its members may have any type. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /**
- * The JSON object that these bytes are; `undefined` for what is not UTF-8, not JSON, no object, nested more than 16 deep, or has a
- * member twice anywhere: two readers of the same text must not be able to see two different things in it. For the same reason no name
- * may begin with an escape: V8's `JSON.parse` takes such a name for a single backslash in an object of a shape that had that name before.
+ * Parses a JSON object. Returns `undefined` for bytes that are not UTF-8, not JSON, not an object,
+ * nested more than 16 deep, or have a duplicate member anywhere. Two parsers must not see different
+ * values in the same text. Example: `{"sub":"ada","sub":"bo"}` is refused.
+ *
+ * For the same reason no name may begin with an escape. V8's `JSON.parse` reads such a name as a
+ * single backslash in an object of a shape that had that name before.
  */
 export function parseStrictObject(bytes: Buffer): JsonObject | undefined {
   if (!isUtf8(bytes)) return undefined;
@@ -28,7 +31,10 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The members that are left of those in the text: of several with one name, the last. */
+/**
+ * Counts the members of a parsed value. Of duplicates in the text, `JSON.parse` has left the last
+ * one only.
+ */
 function membersOf(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0;
   const values = Object.values(value);
@@ -48,11 +54,14 @@ const CLOSING_BRACE = 125;
 interface Shape {
   readonly depth: number;
   readonly members: number;
-  /** A name of a member begins with a backslash. */
+  /** Whether the name of a member begins with a backslash. */
   readonly hasEscapedName: boolean;
 }
 
-/** How deep valid JSON goes, and how many members it names: each has a colon, and no other one stands outside of strings. */
+/**
+ * Measures valid JSON: its depth, and its number of members. Each member has a colon, and there is
+ * no other colon outside of strings.
+ */
 function shapeOf(json: string): Shape {
   let members = 0;
   let isEscaped = false;
@@ -66,7 +75,7 @@ function shapeOf(json: string): Shape {
         index = stringEnd(json, index);
         break;
       case COLON:
-        // The string before it is the name.
+        // The string before the colon is the name.
         hasEscapedName ||= isEscaped;
         members++;
         break;
@@ -82,7 +91,7 @@ function shapeOf(json: string): Shape {
   return { depth: deepest, members, hasEscapedName };
 }
 
-/** Where the string that begins at `index` ends. */
+/** Returns the index of the quote that ends the string from `index` on. */
 function stringEnd(json: string, index: number): number {
   let at = index + 1;
   while (at < json.length && json.charCodeAt(at) !== QUOTE) at += json.charCodeAt(at) === BACKSLASH ? 2 : 1;

@@ -1,7 +1,7 @@
 import { createHmac, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import type { Credentials } from '../../core/ports.ts';
 
-/** A token made by hand, so that it can be as wrong as a test wants it. */
+/** Makes a token without checks, so that a test can make an invalid one. */
 export function tokenOf(header: object | string, claims: object | string, signer: (signed: string) => Buffer): string {
   const signed = `${part(header)}.${part(claims)}`;
   return `${signed}.${signer(signed).toString('base64url')}`;
@@ -21,7 +21,7 @@ export function rsa(key: KeyObject): (signed: string) => Buffer {
 
 export const SECRET = 'a secret of thirty-two bytes or more';
 
-/** The same in every test: making an RSA key takes a while. */
+/** Key pairs for all tests: making an RSA key is slow. */
 export const PAIRS: Readonly<
   Record<'RS256' | 'ES256' | 'EdDSA', { readonly publicKey: KeyObject; readonly privateKey: KeyObject }>
 > = {

@@ -3,21 +3,27 @@ import { algorithmNamed } from './algorithms.ts';
 import { invalidTokenError } from './compact-token.ts';
 import { parseStrictObject } from './strict-json.ts';
 
-/** What a token's header says of its key. It chooses among keys, and can do nothing else. */
+/** The members of a token's header that select its key. The header has no other effect. */
 export interface TokenHeader {
   readonly algorithm: TokenAlgorithm;
   readonly kid: string | undefined;
 }
 
-/** An issuer's tokens have one header for each of its keys; whoever makes up more has them read again and again. */
+/**
+ * The bounds of the memo. An issuer's tokens have one header for each of its keys. Headers that a
+ * client invents may be parsed again each time.
+ */
 const MEMO_MAX = 100;
 const MEMO_TEXT_LENGTH_MAX = 512;
 
-/** Reads headers, remembering those that it has read: their text is the same in all tokens of a key. */
+/** Parses headers, with a memo: all tokens of a key have the same header text. */
 export class TokenHeaders {
   readonly #memo = new Map<string, TokenHeader>();
 
-  /** @param text in base64url @throws PolycastError `unauthorized` */
+  /**
+   * @param text in base64url
+   * @throws PolycastError `unauthorized`
+   */
   read(text: string): TokenHeader {
     const known = this.#memo.get(text);
     if (known !== undefined) return known;
@@ -34,7 +40,7 @@ function headerIn(text: string): TokenHeader {
   if (header === undefined) throw invalidTokenError("The token's header is not a JSON object, each member given once.");
   const algorithm = algorithmNamed(header['alg']);
   if (algorithm === undefined) throw invalidTokenError("The token's alg is none of HS256, RS256, ES256 and EdDSA.");
-  // RFC 7515, section 4.1.11: what must be understood and is not.
+  // RFC 7515, section 4.1.11: a token with an unsupported critical extension is invalid.
   if ('crit' in header)
     throw invalidTokenError("The token's header has crit, and nothing that is critical is understood here.");
   const { kid } = header;

@@ -9,33 +9,33 @@ import type { KeySource, VerificationKey } from './verification-keys.ts';
 import { TokenHeaders } from './token-headers.ts';
 import { VerifiedTokens } from './verified-tokens.ts';
 
-/** Somebody whose tokens are believed. */
+/** An issuer of trusted tokens, with its keys. */
 export interface TokenIssuer extends ClaimRules {
   readonly keys: KeySource;
 }
 
 export interface TokenIdentifierOptions {
-  /** At most one of a name, and at most one without. */
+  /** At most one issuer of each name, and at most one without a name. */
   readonly issuers: readonly TokenIssuer[];
   readonly clock: Pick<Clock, 'nowMs'>;
-  /** How many verified tokens are remembered. */
+  /** The bound on cached verified tokens. */
   readonly cachedMax: number;
   readonly stats: TokenStats;
 }
 
-/** How often a token was shown, and what came of it. */
+/** Presented tokens, by outcome. `remembered`: the token was in the cache. */
 export interface TokenStats {
   verified: number;
   remembered: number;
   refused: number;
 }
 
-/** A token without a `kid` is tried with no more keys than this: each costs a verification. */
+/** The bound on keys that are tried for one token. Each costs a verification. */
 const KEYS_TRIED_MAX = 4;
 
 /**
- * Knows the site's users by signed tokens (JWT, RFC 7519 in the compact form of RFC 7515; PROTOCOL.md section 13.2). Nothing is
- * awaited unless keys have to be fetched.
+ * Creates the identifier for signed tokens (JWT, RFC 7519 in the compact form of RFC 7515;
+ * PROTOCOL.md section 13.2). It answers synchronously, unless keys have to be fetched.
  */
 export function createTokenIdentifier({ issuers, clock, cachedMax, stats }: TokenIdentifierOptions): Identifier {
   const byName = new Map(issuers.map((issuer) => [issuer.issuer, issuer]));
@@ -56,7 +56,7 @@ export function createTokenIdentifier({ issuers, clock, cachedMax, stats }: Toke
     return keys instanceof Promise ? keys.then(finish) : finish(keys);
   };
   const countRefusal = (error: unknown): never => {
-    // Keys that cannot be had say nothing of the token.
+    // If the keys are unavailable, the token may still be valid.
     if (!(error instanceof PolycastError) || error.code !== 'identity_unavailable') stats.refused++;
     throw error;
   };
@@ -79,7 +79,10 @@ export function createTokenIdentifier({ issuers, clock, cachedMax, stats }: Toke
   };
 }
 
-/** Only says whose keys are tried: the signature has to hold with one of those. */
+/**
+ * Finds the issuer that the token claims. This only selects the keys; one of them must verify the
+ * signature.
+ */
 function issuerOf({ payload }: CompactToken, byName: ReadonlyMap<string | undefined, TokenIssuer>): TokenIssuer {
   const { iss } = payload;
   const issuer = (typeof iss === 'string' ? byName.get(iss) : undefined) ?? byName.get(undefined);
@@ -87,7 +90,10 @@ function issuerOf({ payload }: CompactToken, byName: ReadonlyMap<string | undefi
   return issuer;
 }
 
-/** The key that has signed the token. @throws PolycastError `unauthorized` when none has */
+/**
+ * Returns the key that signed the token.
+ * @throws PolycastError `unauthorized` when none did
+ */
 function verifyingKey(
   { signed, signature, header: { algorithm, kid } }: CompactToken,
   keys: readonly VerificationKey[],

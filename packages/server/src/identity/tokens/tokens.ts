@@ -9,7 +9,7 @@ import { staticKeySource, createVerificationKey, type KeySource, type Verificati
 import type { JsonObject } from './strict-json.ts';
 import { createTokenIdentifier, type TokenStats, type TokenIssuer } from './token-identifier.ts';
 
-/** Which cookie a token may come in is for those who read requests. */
+/** Without `tokenCookie`, which concerns the code that reads requests. */
 type VerificationSettings = Omit<TokenSettings, 'tokenCookie'>;
 
 export interface TokenParts {
@@ -19,7 +19,7 @@ export interface TokenParts {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** A key that cannot be used, by its place in the configuration. */
+/** A configured key cannot be used. `path` is its place in the configuration. */
 export class TokenKeyError extends Error {
   override readonly name = 'TokenKeyError';
   readonly path: string;
@@ -30,16 +30,16 @@ export class TokenKeyError extends Error {
   }
 }
 
-/** The site's users, known by the tokens of those who are believed. */
+/** Identifies the site's users by the tokens of the configured issuers. */
 export interface Tokens {
-  /** None where nobody is. */
+  /** Empty without a configured issuer. */
   readonly identifiers: readonly Identifier[];
-  /** Told of each key that its issuer no longer publishes. One listener. */
+  /** Sets the one listener for keys that their issuer no longer publishes. */
   onWithdrawn(listener: (signer: Signer) => void): void;
-  /** Fetches published keys that are due. To be called every second or so. */
+  /** Fetches published keys that are due. Called about once a second. */
   maintain(): void;
   readonly stats: Readonly<TokenStats>;
-  /** Of those whose keys are fetched, by their name, or their host. */
+  /** The issuers whose keys are fetched, by their name, or by their host. */
   readonly issuers: readonly IssuerStats[];
 }
 
@@ -47,12 +47,12 @@ export interface IssuerStats {
   readonly issuer: string;
   readonly fetched: number;
   readonly failed: number;
-  /** Since its keys were had last; `Infinity` if they never were. */
+  /** The time since the last successful fetch; `Infinity` before the first. */
   readonly ageMs: number;
 }
 
 /**
- * Knows users by the tokens of the configured issuers. Keys that are published are fetched at once.
+ * Creates the token identifier of the configured issuers. Published keys are fetched at once.
  * @throws TokenKeyError
  */
 export function createTokens(settings: VerificationSettings, parts: TokenParts): Tokens {
@@ -62,7 +62,7 @@ export function createTokens(settings: VerificationSettings, parts: TokenParts):
   const keysOf = (issuer: TokenIssuerSettings, path: string): KeySource => {
     const { jwksUrl, algorithms, keys } = issuer;
     if (keys !== undefined) return staticKeySource(configuredKeys(issuer, path, parts.environment));
-    // The configuration has one or the other.
+    // The configuration requires one of the two.
     const url = jwksUrl ?? (issuer.issuer as string);
     const location = jwksUrl === undefined ? createDiscovery(url, settings, parts) : undefined;
     const source = createJwksSource(url, algorithms, settings, {
@@ -99,7 +99,10 @@ export function createTokens(settings: VerificationSettings, parts: TokenParts):
   };
 }
 
-/** All keys that stand in the configuration. @throws TokenKeyError for the first that cannot be used */
+/**
+ * Returns all keys in the configuration.
+ * @throws TokenKeyError for the first key that cannot be used
+ */
 export function configuredKeys(
   { keys = [] }: TokenIssuerSettings,
   path: string,
@@ -138,7 +141,7 @@ function createDiscovery(issuer: string, { jwksTimeoutMs }: VerificationSettings
   return new Discovery({ issuer, timeoutMs: jwksTimeoutMs, fetchDocument, clock });
 }
 
-/** Where a key's text stands, and the text. */
+/** Returns the name of the setting that has the key, and the key's text. */
 function materialOf(
   key: TokenKeySettings,
   place: string,
@@ -156,7 +159,7 @@ function materialOf(
   }
   const file = key[`${kind}File`] as string;
   try {
-    // Editors end files with a line break that is no part of a secret.
+    // Editors end files with a line break. It is not part of a secret.
     return [`${kind}File`, readFileSync(file, 'utf8').replace(/\r?\n$/, '')];
   } catch (error) {
     throw new TokenKeyError(`${place}.${kind}File`, `cannot be read: ${(error as Error).message}`);

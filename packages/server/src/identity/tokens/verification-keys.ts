@@ -4,33 +4,40 @@ import type { Signer } from '../../core/access/principal.ts';
 import { SCHEMES } from './algorithms.ts';
 import { isObject, type JsonObject } from './strict-json.ts';
 
-/** A key that tokens are verified with. It is good for its one algorithm: what a token's header says cannot change that. */
+/**
+ * A key that verifies tokens. It serves one algorithm only; a token's header cannot change that.
+ */
 export interface VerificationKey extends Signer {
   readonly algorithm: TokenAlgorithm;
-  /** Without one it stands for tokens with whatever `kid`. */
+  /** A key without a `kid` verifies tokens with any `kid`. */
   readonly kid: string | undefined;
   readonly key: KeyObject;
-  /** Set once its issuer no longer has it: what was verified with it counts no more. */
+  /**
+   * True when the issuer no longer publishes the key. Tokens that it verified are no longer valid.
+   */
   isRetired: boolean;
 }
 
-/** Where an issuer's keys come from. */
+/** The source of an issuer's keys. */
 export interface KeySource {
-  /** The keys that may have signed a token of this algorithm and `kid`. Rejects with PolycastError `identity_unavailable`. */
+  /**
+   * Returns the keys that may have signed a token with this algorithm and `kid`. Rejects with
+   * PolycastError `identity_unavailable`.
+   */
   find(
     algorithm: TokenAlgorithm,
     kid: string | undefined,
   ): readonly VerificationKey[] | Promise<readonly VerificationKey[]>;
-  /** Whether a key of its own is still to be trusted. */
+  /** Whether a key of this source is still trusted. */
   trusts(key: VerificationKey): boolean;
 }
 
-/** Keys that stand in the configuration. */
+/** The source of keys in the configuration. */
 export function staticKeySource(keys: readonly VerificationKey[]): KeySource {
   return { find: (algorithm, kid) => matchingKeys(keys, algorithm, kid), trusts: () => true };
 }
 
-/** Those of an algorithm that a token with this `kid` may have been signed with. */
+/** Returns the keys of an algorithm that match a token's `kid`. */
 export function matchingKeys(
   keys: readonly VerificationKey[],
   algorithm: TokenAlgorithm,
@@ -42,9 +49,10 @@ export function matchingKeys(
 }
 
 /**
- * A key from the text or the JWK that somebody wrote down.
- * @param material PEM (a public key or a certificate), a JWK or its JSON; for HS256 the secret's own text, or a JWK of type `oct`
- * @throws Error that says what is wrong with it
+ * Creates a key from configured text, or from a JWK.
+ * @param material PEM (a public key or a certificate), a JWK or its JSON; for HS256 the secret's
+ * own text, or a JWK of type `oct`
+ * @throws Error that describes the problem of the key
  */
 export function createVerificationKey(
   algorithm: TokenAlgorithm,
@@ -59,7 +67,7 @@ export function createVerificationKey(
   return { algorithm, kid: keyId, key, isRetired: false };
 }
 
-/** @throws Error when the JWK is no key, or more than a public one (RFC 7517) */
+/** @throws Error when the JWK is not a key, or is a private key (RFC 7517) */
 export function keyFromJwk(jwk: JsonObject): KeyObject {
   if (jwk['kty'] === 'oct') {
     if (typeof jwk['k'] !== 'string') throw new Error('the JWK has no k');
@@ -72,7 +80,7 @@ export function keyFromJwk(jwk: JsonObject): KeyObject {
 function keyFromText(algorithm: TokenAlgorithm, text: string): KeyObject {
   const isPem = text.includes('-----BEGIN ');
   if (algorithm === 'HS256') {
-    // Whoever knows a public key could sign with it as the secret.
+    // An attacker who knows a public key could sign with it as the secret.
     if (isPem) throw new Error('it is in PEM, and HS256 asks for a secret');
     return createSecretKey(Buffer.from(text));
   }

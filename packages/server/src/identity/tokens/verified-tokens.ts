@@ -3,14 +3,17 @@ import type { Principal } from '../../core/access/principal.ts';
 import { LruCache } from '../lru-cache.ts';
 import type { KeySource, VerificationKey } from './verification-keys.ts';
 
-/** What was found out about a token. */
+/** A verified token: its principal, and the key that verified it. */
 export interface VerifiedToken {
   readonly principal: Principal;
   readonly key: VerificationKey;
   readonly source: KeySource;
 }
 
-/** Tokens that were verified, by a hash of their text, the one not used for longest going first when there are too many. */
+/**
+ * A cache of verified tokens, by the hash of their text. At the bound the token that was used least
+ * recently is evicted.
+ */
 export class VerifiedTokens {
   readonly #entries: LruCache<VerifiedToken>;
 
@@ -22,7 +25,10 @@ export class VerifiedTokens {
     return hash('sha256', token, 'latin1');
   }
 
-  /** Whom a token speaks for, if that is known and still true. */
+  /**
+   * Returns a token's principal, if the token is in the cache, has not expired, and its key is
+   * still trusted.
+   */
   find(name: string, nowMs: number): Principal | undefined {
     const entry = this.#entries.get(name);
     if (entry === undefined) return undefined;
@@ -32,7 +38,7 @@ export class VerifiedTokens {
     return undefined;
   }
 
-  /** @param length of the token: what it says is no longer */
+  /** @param length the token's length, in characters; it bounds the size of the claims */
   add(name: string, entry: VerifiedToken, length: number): void {
     this.#entries.set(name, entry, ENTRY_BYTES + BYTES_PER_CHARACTER * length);
   }
@@ -42,7 +48,7 @@ export class VerifiedTokens {
   }
 }
 
-/** A token has 8 KiB at most; claims take a few times their text. */
+/** The bound on the cache. A token has at most 8 KiB; parsed claims take a few times their text. */
 const BYTES_MAX = 64 * 1024 * 1024;
 const ENTRY_BYTES = 600;
 const BYTES_PER_CHARACTER = 3;
