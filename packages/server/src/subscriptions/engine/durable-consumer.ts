@@ -18,80 +18,102 @@ import { PAGE_BYTES_MAX, READ_RETRY_MS, readLanes } from './lane-reads.ts';
 import { parseRecord } from './parse-record.ts';
 import { internDefinition } from './intern-definition.ts';
 
-/** What lines read from, all of them. */
+/** The parts that all durable consumers share. */
 export interface DurableConsumerParts {
   readonly feed: Feed;
   readonly clock: Clock;
   readonly reads: Semaphore;
-  /** Counts what memory cannot tell. */
+  /** Counts pending events that memory alone cannot count. */
   readonly counter: LagCounter;
 }
 
-/** A line that goes once more over what another has behind it, beside it (PROTOCOL.md section 14.4). */
+/**
+ * Makes a consumer a replay: it delivers past events of `consumer` once more, beside the live
+ * deliveries (PROTOCOL.md section 14.4).
+ */
 export interface ReplayOf {
   readonly consumer: DurableConsumer;
   replay: Replay;
 }
 
-/** Who hands out what a line has. */
+/** Hands out the events of consumers: the webhook dispatcher or the lease manager. */
 export interface Executor {
-  /** There may be something to do for a line; it is called in the midst of other things, and only takes note. */
+  /**
+   * A consumer may have something to do. The call only queues it, because callers are in the middle
+   * of other work.
+   */
   schedule(consumer: DurableConsumer): void;
-  /** The same, since events were published: of those who mean them the newest line is told first. */
+  /**
+   * Like `schedule`, for a wake by published events. An interest wakes its newest consumer first.
+   */
   scheduleWoken(consumer: DurableConsumer): void;
 }
 
-/** Bytes of events that one line has in memory, at most, but always one event. */
+/** Bytes of events that one consumer has in memory, at most; one event is always allowed. */
 const BUFFERED_BYTES_MAX = 1024 * 1024;
 /** Events in one page. */
 const PAGE_COUNT_MAX = 256;
 
 /**
- * One subscription at work: it stands somewhere in the log, is woken like every reader, and takes up as much as is asked for. Quiet, it
- * is but its position.
+ * One durable subscription at work. It is a position in the log and an interest. Published events
+ * wake it like every reader, and it takes up as many events as its executor asks for.
+ *
+ * - *Live*: the consumer has taken up every event to the head. Its position then moves with the
+ *   head.
+ * - *Quiet*: it has no open events and none to take up. It then has no tracker, and costs its
+ *   position
+ *   alone.
+ * - *Replay*: a second consumer of the same subscription that delivers a past range of events
+ *   again.
  */
 export class DurableConsumer implements Wakeable, DueItem {
   readonly #parts: DurableConsumerParts;
   readonly #executor: Executor;
   readonly #replayThrough: Position;
-  /** Whose events it goes over once more, if it does. */
+  /** Set for a replay: the consumer that it belongs to, and the replay. */
   readonly replayOf: ReplayOf | undefined;
   #definition: SubscriptionDefinition;
   status: SubscriptionStatus;
   #interest: Interest;
   #filter: Filter | undefined;
   #tracker: AckTracker | undefined;
-  /** While there is no progress: everything up to here is done. */
+  /** The position while there is no tracker: every event up to here is done. */
   #position: Position;
-  /** Has come up to the head; everything up to the head of then has been taken up. */
+  /** True after the consumer has taken up every event to the head of that moment. */
   #isLive = false;
-  /** What is lost up to here has been told, or need not be. */
+  /** Loss up to here has been reported, or need not be. */
   #gapReportedThrough: Position;
   readonly #pendingEvents = new PendingEventCounter();
-  /** The same as `#gapTold` of what is damaged, which who begins with the earliest event is told as well. */
+  /**
+   * Like `#gapReportedThrough`, for damaged events. A consumer that starts at the earliest event is
+   * informed of these too.
+   */
   #corruptionReportedThrough: Position = 0;
-  /** Counts up when what is being read is no longer wanted. */
+  /** Increases when the current read is no longer wanted. */
   #readGeneration = 0;
   #isReading = false;
-  /** Whatever has not been taken up is no older: when the last event was published that was, or when it last had all, or began. */
+  /**
+   * Lower bound for the publish time of events not taken up, in milliseconds since 1970. It is the
+   * time of the last event taken up, or the moment when the consumer was last live or began.
+   */
   #lastTakenMs: number;
   #isJoined = false;
   deadLetterCount: number;
-  /** Of a webhook: what its endpoint can take; and its requests under way. */
+  /** For a webhook: the limits of its endpoint, and the number of its requests in flight. */
   limiter: EndpointLimiter | undefined;
   inFlight = 0;
-  /** What goes over its events once more, and shares its endpoint's pace. */
+  /** The replays of this consumer; they share its limiter. */
   replayConsumers: readonly DurableConsumer[] | undefined;
-  /** When a suspended endpoint is tried again; and what it is tried with. */
+  /** For a suspended endpoint: when the next probe is sent, and the lane that is the probe. */
   nextProbeMs = 0;
   probeLane: Lane | undefined;
-  /** Since when events wait for others to share a request with; 0 while none do. */
+  /** When the first event of a partial batch began to wait; 0 while none waits. */
   batchStartedMs = 0;
-  /** It could have begun more, but for those who are live. */
+  /** True when it could have started more requests, but had to leave them to live deliveries. */
   isThrottled = false;
-  /** On its owner's list. */
+  /** True while it is in a queue of its executor. */
   isQueued = false;
-  /** Among those that are known to go well. */
+  /** True while it is in the queue of consumers with healthy endpoints. */
   isQueuedHealthy = false;
   index = -1;
   dueMs = 0;
@@ -108,7 +130,8 @@ export class DurableConsumer implements Wakeable, DueItem {
     this.deadLetterCount = stored.deadLetters;
     this.#position = stored.status.cursor;
     this.#lastTakenMs = parts.clock.nowMs();
-    // Who begins at the very beginning asks for what there is; but for those who had been in another log.
+    // A consumer that starts at position 0 asks for the events that exist, so earlier loss is no
+    // gap for it. A consumer of a lost log is an exception.
     this.#gapReportedThrough = this.#position === 0 && this.status.lost === undefined ? parts.feed.head : 0;
     this.#interest = this.#interestOf(stored.definition);
     this.#filter = filterOf(stored.definition);
@@ -132,28 +155,28 @@ export class DurableConsumer implements Wakeable, DueItem {
     return this.status.state === 'active';
   }
 
-  /** It has figures of its own. */
+  /** True for a consumer with metrics of its own. */
   get isDurable(): boolean {
     return true;
   }
 
-  /** The subscription's own line. */
+  /** The subscription's own consumer; for a replay, the one it belongs to. */
   get primary(): DurableConsumer {
     return this.replayOf?.consumer ?? this;
   }
 
-  /** Whether all that a replay goes over has been taken up. */
+  /** True when every event of the replay's range has been taken up. */
   get hasReachedReplayEnd(): boolean {
     return this.position >= this.#replayThrough;
   }
 
-  /** As a reader: how far it has taken up. */
+  /** As a reader: the position through which every event has been taken up. */
   get position(): Position {
     const position = this.#tracker?.position ?? this.#position;
     return this.#isLive && this.replayOf === undefined ? Math.max(position, this.#parts.feed.head) : position;
   }
 
-  /** Whether it has come to the end of the log, as far as it knows. */
+  /** True when it is at the head of the log, as far as it knows. */
   get isLive(): boolean {
     return this.#isLive;
   }
@@ -162,7 +185,7 @@ export class DurableConsumer implements Wakeable, DueItem {
     return this.#isReading;
   }
 
-  /** Made when first asked for; to be let go of by `rest`. */
+  /** Created on first use; `releaseMemory` drops it. */
   get tracker(): AckTracker {
     this.#tracker ??= new AckTracker(this.#definition.ordering, this.#position, this.replayOf === undefined);
     return this.#tracker;
@@ -172,29 +195,37 @@ export class DurableConsumer implements Wakeable, DueItem {
     return this.#tracker !== undefined;
   }
 
-  /** When the oldest event that is not done was published, or no later than when, as far as is known; Infinity when all is. */
+  /**
+   * Lower bound for the publish time of the oldest event that is not done, in milliseconds since
+   * 1970; Infinity when every event is done.
+   */
   oldestMs(): number {
     const { feed } = this.#parts;
     const unknownMs = Math.min(this.#lastTakenMs, this.status.failingSinceMs ?? Infinity);
     const oldestMs = this.#tracker?.oldestMs(unknownMs) ?? Infinity;
     if (oldestMs < Infinity || this.#isLive || this.position >= feed.head) return oldestMs;
-    // Nobody may have looked, as nobody pulls.
+    // A pull subscription without a worker may never have read the log.
     const isQuiet = this.#isJoined && this.isQuiet();
     const empty = this.#pendingEvents.emptyThrough(this.#countScope, this.position);
     return isQuiet || feed.isQuiet(this.#interest, empty) === true ? Infinity : this.#lastTakenMs;
   }
 
-  /** Damage up to here has been told of all that is meant: a lane need not tell it of its channel. */
+  /**
+   * Damage up to here has been reported for all channels, so a lane need not report it for its own.
+   */
   get corruptionReportedThrough(): Position {
     return this.#corruptionReportedThrough;
   }
 
-  /** What has been taken up and is not done. */
+  /** Number of open events. */
   get openCounts(): OpenCounts {
     return this.#tracker?.countOpen() ?? NOTHING_OPEN;
   }
 
-  /** In events: what is not done, and what it has not taken up. Too high until what memory cannot tell has been counted. */
+  /**
+   * Number of events that are not done, including those not taken up. It is too high until the
+   * counter has counted the events that memory alone cannot count.
+   */
   lagEvents(head: Position): number {
     const { inFlight, failing, waiting } = this.openCounts;
     const pendingCount = this.#pendingEvents.count(this.#countScope, this.position, head);
@@ -202,12 +233,14 @@ export class DurableConsumer implements Wakeable, DueItem {
     return inFlight + failing + waiting + pendingCount;
   }
 
-  /** Whether what is ahead of it can only be told by `countAhead`. */
+  /** True when only `countPending` can tell the number of pending events. */
   get needsCounting(): boolean {
     return this.position < this.#parts.feed.head && this.#pendingEvents.needsRead(this.#countScope, this.position);
   }
 
-  /** Counts a page more of what is ahead; an idle line is moved over what turns out not to be meant. */
+  /**
+   * Counts one more page of pending events. An idle consumer moves past events that do not match.
+   */
   async countPending(): Promise<void> {
     const { reads, feed } = this.#parts;
     await reads.run(() => this.#pendingEvents.countPage(this.#countScope, this.position));
@@ -218,7 +251,7 @@ export class DurableConsumer implements Wakeable, DueItem {
     this.isQuiet();
   }
 
-  /** Has itself woken. */
+  /** Joins its interest, so that published events wake it. */
   join(): void {
     if (this.#isJoined) return;
     this.#isJoined = true;
@@ -243,7 +276,10 @@ export class DurableConsumer implements Wakeable, DueItem {
     this.#executor.scheduleWoken(this);
   }
 
-  /** Other wishes; what was taken up stays as it is. To be noted just before, as a change of the order begins from there. */
+  /**
+   * Applies a new definition. Events already taken up stay. The caller makes a checkpoint just
+   * before, because a change of order restarts from it.
+   */
   redefine(definition: SubscriptionDefinition): void {
     this.#freezePosition();
     const before = this.#definition;
@@ -260,13 +296,16 @@ export class DurableConsumer implements Wakeable, DueItem {
     if (isJoined) this.#parts.feed.join(interest, this);
   }
 
-  /** Once it has been heard that the log it stood in is no more, that need not be told again. */
+  /** Forgets the lost log when the gap that reports it has been delivered. */
   clearReportedLoss(): void {
     if (this.status.lost === undefined || this.#tracker?.isBlockedByGap === true) return;
     this.status = { ...this.status, lost: undefined };
   }
 
-  /** Takes up more, from memory at once, else from the log soon, until so many events are held. */
+  /**
+   * Takes up events until `bufferedMax` are in memory or `openMax` lanes wait: from memory at once,
+   * else from the log later.
+   */
   fill(bufferedMax: number, openMax: number): void {
     const { tracker } = this;
     this.readLanes();
@@ -287,7 +326,10 @@ export class DurableConsumer implements Wakeable, DueItem {
     if (this.hasReachedReplayEnd) this.#isLive = true;
   }
 
-  /** Whether there is nothing for it, neither taken up nor to come: most are so most of the time, and cost but their position. */
+  /**
+   * True when it has no open event and none to take up. Most subscriptions are quiet most of the
+   * time. They then cost their position alone.
+   */
   isQuiet(): boolean {
     if (this.#tracker !== undefined || this.replayOf !== undefined) return false;
     const { feed } = this.#parts;
@@ -299,32 +341,33 @@ export class DurableConsumer implements Wakeable, DueItem {
     return true;
   }
 
-  /** Reads what lanes need that have waited. */
+  /** Reads the pages that its lanes need. */
   readLanes(): void {
     readLanes(this.#parts, this.#executor, this);
   }
 
-  /** Lets go of what a quiet line does not need. */
+  /** Drops the tracker of an idle consumer. */
   releaseMemory(): void {
     if (this.#tracker === undefined || !this.#tracker.isIdle || this.#isReading) return;
     this.#position = this.#tracker.position;
     this.#tracker = undefined;
   }
 
-  /** Whether it means an event. */
+  /** Whether the subscription matches an event, by interest and filter. */
   matches(record: StoredRecord): boolean {
     return this.#interest.matches(record) && this.#passesFilter(record);
   }
 
   /**
-   * Whether a channel is among the subscription's own, as they are now: nothing of another one leaves the hub, as whoever has a
-   * subscription changed, moved or pulled from is asked about those alone. A gap of all channels is of none.
+   * Whether a channel is one of the subscription's present channels. The hub sends no event of
+   * another channel: a change, a new endpoint or a pull is authorized for the present channels
+   * alone. A gap of all channels has no channel of its own.
    */
   hasChannel(channel: string): boolean {
     return channel === GAP_TYPE || this.primary.#interest.covers(channel);
   }
 
-  /** What it means of events that are its own by their channel and type. */
+  /** The records that pass the filter. The caller has matched their channel and type already. */
   matching(records: readonly StoredRecord[]): readonly StoredRecord[] {
     return this.#filter === undefined ? records : records.filter((record) => this.#passesFilter(record));
   }
@@ -333,7 +376,7 @@ export class DurableConsumer implements Wakeable, DueItem {
     return this.#filter === undefined || this.#filter(parseRecord(record));
   }
 
-  /** What was live is told from where it is so, before anything about its reading changes. */
+  /** Stores the position of a live consumer, before anything about its reading changes. */
   #freezePosition(): void {
     if (!this.#isLive) return;
     const { head } = this.#parts.feed;
@@ -343,19 +386,19 @@ export class DurableConsumer implements Wakeable, DueItem {
     else this.#position = Math.max(this.#position, head);
   }
 
-  /** The order has changed: what is open goes on under the new one, from what has just been noted of it. */
+  /** The order has changed. Open events go on under the new order, from the last checkpoint. */
   #reorder(): void {
     if (this.#tracker === undefined) return;
     const { cursor } = this.#tracker;
-    // It is read anew from the cursor: a gap that has not been heard stands nowhere else, and events that were in memory alone may be
-    // lost by now.
+    // The log is read again from the cursor. An undelivered gap is stored nowhere else, and events
+    // that were in memory alone may be lost meanwhile.
     this.#gapReportedThrough = Math.min(this.#gapReportedThrough, cursor);
     this.#corruptionReportedThrough = Math.min(this.#corruptionReportedThrough, cursor);
     this.#tracker = this.#tracker.withOrdering(this.#definition.ordering);
     this.#enqueueLostGap();
   }
 
-  /** The log it stood in is no more: that is told before anything of this one. */
+  /** Takes up the gap of a lost log (epoch) before any event of this log. */
   #enqueueLostGap(): void {
     const { lost, cursor, state } = this.status;
     if (lost === undefined || state === 'ended') return;
@@ -367,7 +410,7 @@ export class DurableConsumer implements Wakeable, DueItem {
     const { feed, reads } = this.#parts;
     const generation = this.#readGeneration;
     const after = tracker.position;
-    // Nothing of this log is read before the loss of the other one has been heard of.
+    // No event of this log is read before the gap of the lost log has been delivered.
     this.clearReportedLoss();
     this.#isReading = true;
     const onPage = (page: RecordPage): void => {
@@ -389,7 +432,7 @@ export class DurableConsumer implements Wakeable, DueItem {
     reads.run(read).then(onPage, onError);
   }
 
-  /** What is lost is told first; then the page is read again. */
+  /** Takes up a gap first; then the page is read again. */
   #enqueuePage(tracker: AckTracker, page: RecordPage): void {
     const after = tracker.position;
     if (!this.#hasUnreportedGap(page, after)) return this.#enqueueRecords(tracker, page);
@@ -400,7 +443,7 @@ export class DurableConsumer implements Wakeable, DueItem {
     tracker.enqueueGap(createLossGap(feed.epoch, after, page.gapThrough, page.gapReason, clock.nowMs()));
   }
 
-  /** Whether a page that begins after a position speaks of a loss that has to be told. */
+  /** Whether a page that starts after a position has a loss that has not been reported. */
   #hasUnreportedGap({ gapThrough, gapReason }: RecordPage, after: Position): boolean {
     return (
       gapThrough > Math.max(after, gapReason === 'corrupt' ? this.#corruptionReportedThrough : this.#gapReportedThrough)

@@ -10,16 +10,33 @@ import { Checkpoint } from './checkpoint.ts';
 import type { StoreChange } from './ports.ts';
 import type { Queue } from '../../core/primitives/queue.ts';
 
-/** Events that stay in memory behind a head when there is too little room for others. */
+/** Events of one lane that stay in memory behind the head when the tracker frees memory. */
 const LANE_COUNT_KEPT = 2;
 
 /**
- * How far a subscription has come: its position, and what has been taken up and is not done (PROTOCOL.md section 14). It decides what may
- * be handed out, in per-channel order, and what has to be on the disk so that after a crash nothing is skipped. It holds references to
- * events, in number and bytes as many as its owner has it take up; what fails it lets go of.
+ * The progress of one consumer: its position, and the events that were taken up and are not done
+ * (PROTOCOL.md section 14).
  *
- * Handing out: `advance`, `next`, then `done`, `retry` or `putBack` for each lane. Taking up: `take` what was read after `position`, and
- * for each `nextToRead` the page that `pageOf` names. Keeping: `note`.
+ * Terms:
+ *
+ * - An event is *taken up* when it was read from the log into a lane.
+ * - An event is *done* when it was delivered or given up on.
+ * - An event is *open* while it is taken up and not done.
+ * - A lane is the queue of one channel's open events (`lane.ts`). Its first event is the head.
+ *
+ * Example: the position is 9, and events 3, 5 and 7 are open. Events 3 and 7 are of `orders.42`,
+ * and event 5 is of `orders.43`. `next` gives out 3 and 5. It gives out 7 after `complete` of 3.
+ *
+ * The tracker decides which events may be handed out, in per-channel order. It also decides what
+ * the store must contain so that no event is skipped after a crash. It references events in memory;
+ * its owner bounds their number and bytes. It releases the payload of an event whose delivery
+ * fails.
+ *
+ * - Hand out: `advance`, `next`, then `complete`, `retry` or `retryUncounted` for each lane.
+ * - Take up: `enqueue` with the events read after `position`. For each lane of `nextToRead`: read
+ * the
+ *   page of `pageOf`, then call `onPageRead`.
+ * - Store: `checkpoint`.
  */
 export class AckTracker {
   readonly #ordering: Ordering;
@@ -29,16 +46,17 @@ export class AckTracker {
   readonly #schedule = new LaneSchedule();
   readonly #buffered = new BufferedEvents();
   readonly #uncounted = new UncountedBacklog();
-  /** A gap that has to be told before anything after it is taken up. */
+  /** A gap that must be delivered before any later event is taken up. */
   #gap: Lane | undefined;
   #position: Position;
   #inFlight = 0;
-  /** What was open beyond the cursor when it was noted, and so will be read again. */
+  /** Events beyond the stored cursor that were open at the last checkpoint. They are read again. */
   #restoredEvents: RestoredEvents | undefined;
 
   /**
-   * @param position everything up to here is done, or comes by `restore`
-   * @param storesOpenLanes false: nothing but the cursor is kept, which then stays behind whatever is not done
+   * @param position every event up to here is done, or is passed to `restore`
+   * @param storesOpenLanes false: the store has only the cursor, which stays before every open
+   * event
    */
   constructor(ordering: Ordering, position: Position, storesOpenLanes = true) {
     this.#ordering = ordering;
@@ -46,7 +64,7 @@ export class AckTracker {
     this.#checkpoint = new Checkpoint(position, storesOpenLanes);
   }
 
-  /** Everything that is meant up to here has been taken up. */
+  /** Every matching event up to here has been taken up. */
   get position(): Position {
     return this.#position;
   }
@@ -56,17 +74,17 @@ export class AckTracker {
     return this.#inFlight;
   }
 
-  /** Lanes that wait for their time. */
+  /** Lanes that wait for the time of their next attempt. */
   get waiting(): number {
     return this.#schedule.waiting;
   }
 
-  /** Lanes with something that is not done. */
+  /** Lanes with at least one open event. */
   get size(): number {
     return this.#lanes.size;
   }
 
-  /** As it was last noted. */
+  /** The cursor of the last checkpoint. */
   get cursor(): Position {
     return this.#checkpoint.cursor;
   }
@@ -79,12 +97,12 @@ export class AckTracker {
     return this.#buffered.bytes;
   }
 
-  /** Whether it knows of nothing that is not done, and has nothing left to note. */
+  /** True when no event is open and the next checkpoint has nothing to write. */
   get isIdle(): boolean {
     return this.#lanes.size === 0 && this.#checkpoint.isUpToDate;
   }
 
-  /** Whether a gap holds up what comes after it. */
+  /** True while an undelivered gap blocks all later events. */
   get isBlockedByGap(): boolean {
     return this.#gap !== undefined;
   }
@@ -97,25 +115,28 @@ export class AckTracker {
     return this.#schedule.hasToRead;
   }
 
-  /** When `advance` next finds something; Infinity for never. */
+  /** When `advance` next finds a due lane, in milliseconds since 1970; Infinity for never. */
   get nextMs(): number {
     return this.#schedule.nextMs;
   }
 
-  /** In no order. */
+  /** In no particular order. */
   lanes(): Iterable<Lane> {
     return this.#lanes;
   }
 
   /**
-   * What was open when it was last noted. Leased events stay leased; all others are due at the time that was set for them.
-   * @param held how many events were behind those, as `held` said
+   * Restores the events that were open at the last checkpoint. Leased events stay leased. All
+   * others are due at their stored time.
+   * @param held number of events behind these events, from `SubscriptionStatus.held`
    */
   restore(events: readonly OpenEvent[], held = 0): void {
     for (const event of events.toSorted((one, other) => one.position - other.position)) {
       if (event.position > this.#position) (this.#restoredEvents ??= new RestoredEvents()).add(event);
       const before = this.#byChannel.get(event.channel);
-      // Of two in one channel the later one has followers: stores of before do not say which one is a dead letter that is tried again.
+      // A channel may have two open events: the head of its lane, and a dead letter that is
+      // retried. Older stores do not mark the dead letter. The earlier event is the head of the
+      // lane if it has a backlog, else the later one is.
       const isAside = event.isAside === true || (before !== undefined && before.backlogAfter !== NO_POSITION);
       if (!isAside && before !== undefined) this.#removeFromChannel(before);
       this.#restoreLane(event, isAside);
@@ -127,22 +148,27 @@ export class AckTracker {
     this.#uncounted.setCount(held);
   }
 
-  /** The same under another order: what is open goes on from what has just been noted of it. */
+  /**
+   * A tracker of the same progress with another order. It starts from the events of the last
+   * checkpoint, so the caller makes a checkpoint just before.
+   */
   withOrdering(ordering: Ordering): AckTracker {
     const next = new AckTracker(ordering, this.cursor);
     next.restore(this.storedEvents(), this.countBehindStored());
     return next;
   }
 
-  /** Takes up what comes next in the log, all that is meant after `position`, up to and with `reached`. */
+  /**
+   * Takes up the next events of the log: all matching events after `position`, through `reached`.
+   */
   enqueue(records: readonly StoredRecord[], reached: Position): void {
     for (const record of records) this.#enqueue(record);
     if (reached > this.#position) this.#position = reached;
   }
 
   /**
-   * Takes up a gap that begins after `position`: until it is done nothing should be taken, so that the cursor stays before it, and
-   * whoever starts anew comes upon it again.
+   * Takes up a gap that begins after `position`. The owner takes up nothing else until the gap is
+   * done. The cursor therefore stays before the gap, and a restarted consumer finds it again.
    */
   enqueueGap(record: StoredRecord): void {
     const lane = this.#addLane(record.channel, this.#position + 1, record, true);
@@ -151,8 +177,9 @@ export class AckTracker {
   }
 
   /**
-   * Takes up a single event beside all others, whatever the order: it is kept at once, and read when its turn comes. False where it cannot
-   * be now: something else still stands at its place, or it is still to come.
+   * Takes up one event outside its channel's order, for example a dead letter that is retried. The
+   * next checkpoint stores it, and its payload is read when its turn comes.
+   * @returns false when the event is open already, or is after `position`
    */
   enqueueAside(channel: string, position: Position): boolean {
     if (position > this.#position) return false;
@@ -164,7 +191,7 @@ export class AckTracker {
     return true;
   }
 
-  /** What was taken up aside, and neither waits nor is handed out. Looks at all lanes. */
+  /** Number of retried events that neither wait nor are handed out. Visits every lane, O(n). */
   countAside(): number {
     let count = 0;
     for (const { isRetried, phase } of this.#lanes)
@@ -172,19 +199,19 @@ export class AckTracker {
     return count;
   }
 
-  /** Brings forth what has come due by now; lanes whose lease is over are told. */
+  /** Makes due lanes ready, and reports each lane whose lease has ended. */
   advance(nowMs: number, onLeaseExpired?: (lane: Lane) => void): void {
     this.#schedule.advance(nowMs, onLeaseExpired);
   }
 
-  /** Everything that waits is due now, the oldest first. */
+  /** Makes every waiting lane due now, the oldest first. */
   retryNow(nowMs: number): void {
     this.#schedule.retryNow(nowMs);
   }
 
   /**
-   * The next lane to be handed out, its head and up to `countMax` - 1 events behind it; `undefined` when there is none now. Whatever
-   * failed before goes alone.
+   * The next lane to hand out: its head and up to `countMax` - 1 events behind it. `undefined` when
+   * no lane is ready. An event that failed before is handed out alone.
    */
   next(countMax = 1): Lane | undefined {
     const lane = this.#schedule.nextReady();
@@ -199,8 +226,9 @@ export class AckTracker {
   }
 
   /**
-   * When the oldest event that is not done was published; Infinity where there is none. Looks at all of them.
-   * @param unknownMs for what is from before a restart, and has not been read again
+   * The publish time of the oldest open event, in milliseconds since 1970; Infinity when none is
+   * open. Visits every lane, O(n).
+   * @param unknownMs used for events from before a restart that have not been read again
    */
   oldestMs(unknownMs: number): number {
     let oldestMs = Infinity;
@@ -208,34 +236,37 @@ export class AckTracker {
     return oldestMs;
   }
 
-  /** What has been taken up and is not done, in events, with gaps that are to be told. Looks at all lanes. */
+  /** Number of open events, with gaps that are still to be delivered. Visits every lane, O(n). */
   countOpen(): OpenCounts {
     return openCounts(this.#lanes, this.#uncounted);
   }
 
-  /** Events that the cursor has passed, behind what is kept by itself: to be known again after a crash. */
+  /**
+   * Number of events that the cursor has passed and that wait behind stored lanes. The store has
+   * this number, so that it is known after a crash.
+   */
   countBehindStored(): number {
     return countBehindStoredLanes(this.#lanes, this.#uncounted);
   }
 
-  /** How many events may be handed out now, as far as `countMax`. */
+  /** Number of events that may be handed out now, counted up to `countMax`. */
   countReady(countMax: number): number {
     return this.#schedule.countReady(countMax);
   }
 
-  /** The oldest of those that wait, ahead of its time: a probe. */
+  /** Makes the oldest waiting lane ready before its time, as a probe of a suspended endpoint. */
   takeProbe(): Lane | undefined {
     return this.#schedule.takeProbe();
   }
 
-  /** The events that were handed out together. */
+  /** Appends to `into` the events that were handed out together. */
   collectHandedOut(lane: Lane, into: StoredRecord[]): void {
     into.push(lane.record as StoredRecord);
     for (let index = 0; index < lane.handedOutCount - 1; index++)
       into.push((lane.queue as Queue<StoredRecord>).at(index));
   }
 
-  /** What was handed out is done with: delivered, or given up on. */
+  /** The events that were handed out are done: delivered or given up on. */
   complete(lane: Lane): void {
     if (!this.#endDelivery(lane)) return;
     this.#buffered.remove(lane.record);
@@ -248,15 +279,15 @@ export class AckTracker {
     this.#advanceLane(lane);
   }
 
-  /** Fewer are handed out with the head than `next` said. */
+  /** Reduces the number of events that `next` handed out together. */
   narrow(lane: Lane, count: number): void {
     if (lane.phase === 'in_flight') lane.handedOutCount = Math.max(1, Math.min(lane.handedOutCount, count));
   }
 
-  /** What was handed out was not taken: the head is tried again at a time, and what is behind it is let go of. */
+  /** The delivery failed. The head is tried again at `dueMs`; the events behind it leave memory. */
   retry(lane: Lane, dueMs: number): void {
     if (!this.#endDelivery(lane)) return;
-    // A gap stands in no log.
+    // A gap is not in the log, so its payload must stay in memory.
     if (lane !== this.#gap) {
       this.#buffered.remove(lane.record);
       lane.record = undefined;
@@ -268,28 +299,28 @@ export class AckTracker {
     this.#schedule.waitUntil(lane, dueMs);
   }
 
-  /** As `retry`, and the delivery does not count: it was never tried. */
+  /** Like `retry`, but the attempt does not count, because no request was sent. */
   retryUncounted(lane: Lane, dueMs: number): void {
     if (lane.phase === 'in_flight') lane.attempts--;
     this.retry(lane, dueMs);
   }
 
-  /** A lease on what was handed out; it may be set anew. */
+  /** Sets or replaces the lease on the events that were handed out. */
   lease(lane: Lane, name: string, endsMs: number): void {
     if (lane.phase !== 'in_flight') return;
     lane.lease = name;
     this.#schedule.setLeaseEnd(lane, endsMs);
   }
 
-  /** Whoever has what was handed out has its payload: should it be tried again, it is read again. */
+  /** Releases the payload of the head, because the worker has it. A new attempt reads it again. */
   releaseHeadPayload(lane: Lane): void {
-    // A gap stands in no log.
+    // A gap is not in the log, so its payload must stay in memory.
     if (lane === this.#gap) return;
     this.#buffered.remove(lane.record);
     lane.record = undefined;
   }
 
-  /** A lane that needs a page of the log, and what page; each once. */
+  /** The next lane that needs a page of the log. Each lane is returned once. */
   nextToRead(): Lane | undefined {
     return this.#schedule.nextToRead();
   }
@@ -299,9 +330,10 @@ export class AckTracker {
   }
 
   /**
-   * A page that was asked for: of the lane's channel, what is meant in it. False when the head itself is no longer in the log; it then
-   * needs a `substitute`.
-   * @param gap what stands for events that are lost between where the page begins and ends; told before the others
+   * Takes up the page that `pageOf` named.
+   * @param records the matching events of the lane's channel in that page
+   * @param gap a record for events lost within the page; it is delivered before the others
+   * @returns false when the log no longer has the head; the caller then calls `replaceHead`
    */
   onPageRead(lane: Lane, records: readonly StoredRecord[], reached: Position, gap?: StoredRecord): boolean {
     if (lane.phase !== 'reading') return true;
@@ -311,8 +343,8 @@ export class AckTracker {
       this.replaceHead(lane, head);
       return true;
     }
-    // The store has one row a place, and what is open by itself may have that of the last lost event: then the gap keeps the row of what is
-    // done before it.
+    // The store has one row for each position. An aside event may use the position of the last lost
+    // event. In that case the gap uses the position of the last done event before it.
     const isPositionUsed = gap !== undefined && lane.asidePositions?.has(gap.position) === true;
     const { position } = lane;
     if (gap !== undefined) {
@@ -330,7 +362,9 @@ export class AckTracker {
     return true;
   }
 
-  /** What is handed out in place of a head that the log no longer has. */
+  /**
+   * Sets the record that is handed out as the head: the event, or a gap when the log has lost it.
+   */
   replaceHead(lane: Lane, record: StoredRecord): void {
     if (lane.phase !== 'reading') return;
     lane.record = record;
@@ -340,12 +374,15 @@ export class AckTracker {
     this.#schedule.enqueue(lane);
   }
 
-  /** The log could not be read: the lane asks again, at a time. */
+  /** The log could not be read: the lane reads again at `dueMs`. */
   onReadFailed(lane: Lane, dueMs: number): void {
     if (lane.phase === 'reading') this.#schedule.waitUntil(lane, dueMs);
   }
 
-  /** Makes room: of channels that have much in memory, the later events are let go of, to be read again. True when it has. */
+  /**
+   * Frees memory: lanes with many events in memory release the later ones and read them again.
+   * @returns true when at least one event was released
+   */
   freeMemory(): boolean {
     const before = this.#buffered.count;
     if (this.#isOrdered)
@@ -354,15 +391,16 @@ export class AckTracker {
   }
 
   /**
-   * Writes down what has changed since the last note, so that whoever starts from there repeats what must be and skips nothing. What was
-   * taken up and done between two notes leaves no trace.
-   * @returns the cursor that goes with it
+   * Appends the changes since the last checkpoint. A consumer that starts from there skips no
+   * event; it may repeat some. An event that was taken up and done between two checkpoints leaves no
+   * row.
+   * @returns the cursor of this checkpoint
    */
   checkpoint(subscription: string, changes: StoreChange[]): Position {
     return this.#checkpoint.update(this.#lanes, this.#gap, this.#position, subscription, changes);
   }
 
-  /** What was open when it was last noted. */
+  /** The events that were open at the last checkpoint. */
   storedEvents(): OpenEvent[] {
     const events: OpenEvent[] = [];
     for (const lane of this.#lanes) {
@@ -384,7 +422,7 @@ export class AckTracker {
       this.#schedule.enqueue(this.#addLane(record.channel, record.position, record, !this.#isOrdered));
       return;
     }
-    // What is already waiting in the log, or behind an event that fails, is read from there when its turn comes.
+    // An event behind a backlog, or behind a failing event, stays in the log until its turn comes.
     if (lane.backlogAfter !== NO_POSITION) lane.backlogCount++;
     else if (lane.phase === 'waiting' || lane.phase === 'reading') {
       lane.backlogAfter = record.position - 1;
@@ -405,12 +443,12 @@ export class AckTracker {
     lane.attempts = event.attempts;
     lane.lease = event.lease;
     const { heldAfter = NO_POSITION } = event;
-    // What is held is what the cursor has passed; where it begins before the head, that is a gap.
+    // Held events have been passed by the cursor. A `heldAfter` before the head marks a gap.
     const isGap = heldAfter !== NO_POSITION && heldAfter < event.position;
     const after = isGap ? event.position : heldAfter;
     lane.backlogAfter = after < this.#position ? after : NO_POSITION;
     if (lane.backlogAfter !== NO_POSITION) this.#uncounted.addLane(lane);
-    // Where order plays no part, whatever comes now is handed out by itself.
+    // Without an order, each new event has a lane of its own.
     if (!this.#isOrdered) lane.backlogThrough = this.#position;
     if (isGap) lane.gapAfter = heldAfter;
     if (isGap && event.lease === undefined) lane.rereadAfter(heldAfter);
@@ -425,7 +463,7 @@ export class AckTracker {
     if (this.#byChannel.get(lane.channel) === lane) this.#byChannel.delete(lane.channel);
   }
 
-  /** False when it is not handed out: it has been dealt with. */
+  /** False when the lane is not handed out: its outcome has been processed already. */
   #endDelivery(lane: Lane): boolean {
     if (lane.phase !== 'in_flight') return false;
     this.#inFlight--;
@@ -433,7 +471,7 @@ export class AckTracker {
     return true;
   }
 
-  /** The head is done: on to what is behind it. */
+  /** The head is done: the lane goes on to the event behind it. */
   #advanceLane(lane: Lane): void {
     lane.advance();
     if (lane.phase === 'done') this.#removeLane(lane);

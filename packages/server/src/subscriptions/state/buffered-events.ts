@@ -1,6 +1,6 @@
 import type { StoredRecord } from '../../core/ports.ts';
 
-/** Events that a progress has in memory. */
+/** Counts the events that a tracker has in memory, and their bytes. */
 export class BufferedEvents {
   count = 0;
   bytes = 0;

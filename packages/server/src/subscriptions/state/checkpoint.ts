@@ -4,47 +4,54 @@ import { storeLane, removeStoredLane } from './lane-persistence.ts';
 import type { StoreChange } from './ports.ts';
 
 /**
- * What the store knows of a progress: its cursor, and by themselves the lanes that the cursor has passed. It is brought up to date by a
- * note now and then; what was taken up and done between two notes leaves no trace.
+ * A checkpoint is the stored progress of a subscription: its cursor, and a row for each open lane
+ * that the cursor has passed. `update` brings it up to date now and then. An event that was taken
+ * up and done between two checkpoints leaves no row.
+ *
+ * Example: event 3 waits for its next attempt, and 4 to 9 are done. The checkpoint has the cursor 9
+ * and a row for event 3.
  */
 export class Checkpoint {
   readonly #storesOpenLanes: boolean;
   #cursor: Position;
   #nextNumber = 1;
-  /** Places of the store that are done with. */
+  /** Stored positions whose lanes are done; the next checkpoint removes their rows. */
   #closed: Position[] = [];
 
-  /** @param storesOpenLanes false: no lane is kept, and the cursor stays behind whatever is not done */
+  /**
+   * @param storesOpenLanes false: no lane has a row, and the cursor stays before every open event
+   */
   constructor(cursor: Position, storesOpenLanes: boolean) {
     this.#cursor = cursor;
     this.#storesOpenLanes = storesOpenLanes;
   }
 
-  /** As it was last noted. */
+  /** The cursor of the last checkpoint. */
   get cursor(): Position {
     return this.#cursor;
   }
 
-  /** The number of the note that comes next. */
+  /** The number of the next checkpoint. */
   get nextNumber(): number {
     return this.#nextNumber;
   }
 
-  /** Whether the store has nothing of lanes that are over. */
+  /** True when the store has no rows of lanes that are done. */
   get isUpToDate(): boolean {
     return this.#closed.length === 0;
   }
 
-  /** A lane is over. */
+  /** Records that a lane is done. */
   onLaneDone({ storedPosition }: Lane): void {
     if (storedPosition !== NO_POSITION) this.#closed.push(storedPosition);
   }
 
   /**
-   * Writes down what has changed since the last note, so that whoever starts from there repeats what must be and skips nothing.
+   * Appends the changes since the last checkpoint. A consumer that starts from there skips no
+   * event; it may repeat some.
    * @param gap the lane that the cursor must not pass
-   * @param position up to where the lanes, and what is done, are all there is
-   * @returns the cursor that goes with it
+   * @param position every event up to here is done or is in `lanes`
+   * @returns the cursor of this checkpoint
    */
   update(
     lanes: Iterable<Lane>,
@@ -69,9 +76,10 @@ export class Checkpoint {
   }
 
   /**
-   * Whether the cursor may pass a lane, which then has to stand in the store by itself: when it will take its time. What has just been
-   * taken up and goes well is done by the next note. What stands in the store stays there until it is done: a dead letter that is tried
-   * again stands nowhere else, and whoever reads the log anew may not mean it any more.
+   * Whether the cursor may pass a lane, which then needs a row of its own. That is so for lanes
+   * that take long; a lane that goes well is done by the next checkpoint. A row stays until its
+   * event is done. For a retried dead letter the row is the only trace, and the definition may no
+   * longer match an event when the log is read again.
    */
   #isStored(lane: Lane): boolean {
     if (lane.storedPosition === lane.position) return true;

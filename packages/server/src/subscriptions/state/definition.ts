@@ -1,103 +1,139 @@
 import type { Position } from '../../core/ports.ts';
 
-/** Whether a channel's events come one at a time and in order, or as they come. */
+/**
+ * `per-channel`: the events of a channel are delivered one at a time, in order. `none`: events are
+ * delivered without an order.
+ */
 export type Ordering = 'per-channel' | 'none';
 
-/** What an endpoint is sent (PROTOCOL.md section 14.3). `event`: the log's own envelope. `data`: what was published, as it was. */
+/**
+ * The body of a webhook's request (PROTOCOL.md section 14.3). `event`: the log's own envelope.
+ * `data`: the published data, unchanged.
+ */
 export type BodyFormat = 'event' | 'data' | 'cloudevents' | 'cloudevents-binary';
 
-/** Which customs a webhook follows: what it is signed with, how it consents, what ends it. */
+/** The dialect of a webhook: its signature, its verification, and the requests that end it. */
 export type DialectName = 'standard' | 'cloudevents' | 'rest-hooks' | 'websub';
 
 export interface WebhookDelivery {
   readonly kind: 'webhook';
-  /** http or https; where it may lead is decided when it is connected to. */
+  /** http or https. The guard checks the address when the hub connects. */
   readonly url: string;
   readonly dialect: DialectName;
   readonly format: BodyFormat;
-  /** Sent along with each request; names in lower case, none of those that the hub sets itself. WebSub's `link` comes so too. */
+  /**
+   * Headers of each request. Names are in lower case, and none is one that the hub sets itself.
+   * WebSub's `link` is one of them.
+   */
   readonly headers: Readonly<Record<string, string>>;
-  /** Up to so many events in one request, as a JSON array, and how long the first of them waits for others. */
+  /**
+   * Up to `countMax` events in one request, as a JSON array. The first event waits up to `waitMs`
+   * for others.
+   */
   readonly batch: { readonly countMax: number; readonly waitMs: number } | undefined;
-  /** For one exchange, all of it. */
+  /** Deadline of one whole exchange. */
   readonly timeoutMs: number;
-  /** Milliseconds from one attempt to the next; an event that has failed after all of them is a dead letter. */
+  /**
+   * Milliseconds between attempts. An event that still fails after the last delay is a dead letter.
+   */
   readonly retryDelaysMs: readonly number[];
-  /** What requests are signed with: the newest first, and until its end the one before. */
+  /** The signing secrets: the newest first, then the previous one until its end. */
   readonly secrets: readonly Secret[];
 }
 
 /**
- * A key to sign with. `whsec_…`: HMAC-SHA256. `whsk_…`: ed25519. For WebSub an algorithm, `=`, and the secret as its subscriber gave
- * it, `sha512=…`: `X-Hub-Signature` is that algorithm, `=`, and the HMAC of the body in hexadecimal.
+ * A signing secret. `whsec_…`: HMAC-SHA256. `whsk_…`: ed25519. For WebSub: an algorithm, `=`, and
+ * the subscriber's own secret, such as `sha512=…`. `X-Hub-Signature` is then that algorithm, `=`,
+ * and the HMAC of the body in hexadecimal.
  */
 export interface Secret {
   readonly text: string;
-  /** From then on nothing is signed with it any more; `undefined` for never. */
+  /**
+   * The secret signs nothing after this time, in milliseconds since 1970; `undefined` for never.
+   */
   readonly endsMs: number | undefined;
 }
 
 export interface PullDelivery {
   readonly kind: 'pull';
-  /** How long a worker has, unless it asks for more or less. */
+  /** Duration of a lease, unless the worker asks for another one. */
   readonly leaseMs: number;
-  /** An event that was leased so often and never acknowledged is a dead letter. */
+  /** An event that was leased this often and never acknowledged is a dead letter. */
   readonly deliveriesMax: number;
 }
 
-/** What was asked for: it changes only by PATCH and the like, each time with a new version. */
+/**
+ * The definition of a subscription: what its owner asked for. Only requests such as PATCH change
+ * it, each with a new version.
+ */
 export interface SubscriptionDefinition {
   /** `sub_` and 16 characters of base32. */
   readonly id: string;
-  /** 1 with its creation; its ETag. */
+  /** 1 at creation; also its ETag. */
   readonly version: number;
   readonly createdMs: number;
   readonly changedMs: number;
-  /** Whose it is: the name of the key that made it, the user, or neither. */
+  /** The owner: the name of the key that created it, or the user, or neither. */
   readonly owner: { readonly key: string | undefined; readonly user: string | undefined };
   readonly description: string;
-  /** The owner's own notes: at most 20 members, texts of at most 500 characters. */
+  /** The owner's own data: at most 20 members, texts of at most 500 characters. */
   readonly metadata: Readonly<Record<string, string>>;
   /** Channels and patterns, 1 to `limits.channelsPerConsumerMax`. */
   readonly channels: readonly string[];
   /**
-   * When it last lost some of its channels; `undefined`: never. What was sent before may be of channels that whoever sees it now may
-   * know nothing of.
+   * When it last lost some of its channels, in milliseconds since 1970; `undefined`: never. Earlier
+   * attempts may be of channels that a present reader of the subscription may not know about.
    */
   readonly narrowedMs?: number | undefined;
   readonly types: readonly string[] | undefined;
-  /** As it was given, checked (`filter.ts`); `undefined`: every event. */
+  /** The filter as it was given, checked by `filter.ts`; `undefined`: every event passes. */
   readonly filter: unknown;
   readonly ordering: Ordering;
-  /** Events handed out in a second, at most; `undefined`: as fast as they are taken. */
+  /** Events handed out in a second, at most; `undefined`: no limit. */
   readonly ratePerSecond: number | undefined;
-  /** Webhook: requests at once. Pull: events leased at once. */
+  /** Webhook: concurrent requests. Pull: concurrent leases. */
   readonly concurrencyMax: number;
   readonly delivery: WebhookDelivery | PullDelivery;
-  /** It ends by itself then; `undefined`: never. WebSub's leases. */
+  /** When it ends by itself, in milliseconds since 1970; `undefined`: never. WebSub's leases use it. */
   readonly endsMs: number | undefined;
   /**
-   * What it was created with, if it was: for 24 h after `createdMs` the same owner's same key gives this subscription again, or
-   * `idempotency_key_reused` when the fingerprint of what was asked for is another one. Secrets play no part in the fingerprint.
+   * The idempotency key of its creation, if there was one. It is valid for 24 h after `createdMs`,
+   * for the same owner. A repeated request returns this subscription. A request with another
+   * fingerprint fails with `idempotency_key_reused`. The fingerprint does not contain secrets.
    */
   readonly idempotency: { readonly key: string; readonly fingerprint: string } | undefined;
 }
 
-/** Where a subscription stands, as it is kept in the data folder. */
+/** The status of a subscription: its state and its progress, as stored in the data folder. */
 export interface SubscriptionStatus {
   readonly state: SubscriptionState;
-  /** Why, in words of the table in PROTOCOL.md section 14.2: `created`, `verified`, `failing`, `gone`, `asked`… */
+  /**
+   * The reason of the state, from the table in PROTOCOL.md section 14.2: `created`, `verified`,
+   * `failing`, `gone`, `paused`…
+   */
   readonly reason: string;
   readonly sinceMs: number;
-  /** All that is meant up to here is done, or stands in an `OpenEvent`. */
+  /** Every matching event up to here is done, or has an `OpenEvent`. */
   readonly cursor: Position;
-  /** Since when there has been nothing but failures; `undefined` while deliveries succeed. */
+  /**
+   * Since when every delivery has failed, in milliseconds since 1970; `undefined` while they
+   * succeed.
+   */
   readonly failingSinceMs: number | undefined;
-  /** Its endpoint has asked to be left alone until then; `undefined` when it has not. */
+  /**
+   * The endpoint asked for no requests until then, in milliseconds since 1970; `undefined`: it did
+   * not.
+   */
   readonly restUntilMs: number | undefined;
-  /** As it is written down: events that the cursor has passed, behind those that are open; none unless given. */
+  /**
+   * At the last checkpoint: number of events that the cursor has passed and that wait behind open
+   * ones. `undefined`: none.
+   */
   readonly held?: number | undefined;
-  /** It stood in a log that is no more, and has not been told yet: the place after which it knows nothing of that one. */
+  /**
+   * The position in a lost log, until the gap that reports the loss is delivered. The subscription
+   * knows no event of that log after this position.
+   */
   readonly lost: LostPosition | undefined;
 }
 
@@ -108,22 +144,29 @@ export interface LostPosition {
 
 export type SubscriptionState = 'pending' | 'active' | 'paused' | 'suspended' | 'ended';
 
-/** An event that was taken up and is not done: in flight, waiting for its next attempt, or leased. Its payload stays in the log. */
+/**
+ * A stored open event: in flight, waiting for its next attempt, or leased. Its payload stays in the
+ * log.
+ */
 export interface OpenEvent {
   readonly position: Position;
   readonly channel: string;
-  /** Deliveries that were begun. */
+  /** Delivery attempts that were started. */
   readonly attempts: number;
   /** When it may be tried again, or its lease ends; milliseconds since 1970. */
   readonly dueMs: number;
-  /** The lease's name, for pull; `undefined` when nobody has it. */
+  /** The name of the lease, for pull; `undefined` without a lease. */
   readonly lease: string | undefined;
   /**
-   * In per-channel order: what follows in its channel, after this position, has been passed by the cursor and waits for this event.
-   * `undefined` where nothing waits, or order plays no part. Before this position: what is open is to be told that events after
-   * `heldAfter` are lost, and all that follows.
+   * In per-channel order: the cursor has passed the channel's events after this position, and they
+   * wait for this event. `undefined` when none wait, or without an order. A value before `position`
+   * marks a gap: the events after `heldAfter` are lost. The gap, and all that follows, is still to
+   * be delivered.
    */
   readonly heldAfter: Position | undefined;
-  /** Not the first of its channel that is open, but an event by itself: nothing waits for it, and it speaks for no other. */
+  /**
+   * True for an event outside its channel's order, which is not the channel's first open event. No
+   * other event waits for it.
+   */
   readonly isAside?: boolean | undefined;
 }

@@ -1,32 +1,37 @@
 import { NO_POSITION, type Lane } from './lane.ts';
 
-/** How much there is of what is not done. */
+/** Open events of a tracker, by what they wait for. */
 export interface OpenCounts {
-  /** Handed out, or leased. */
+  /** Handed out or leased. */
   readonly inFlight: number;
-  /** For the time of their next attempt. */
+  /** Wait for the time of their next attempt. */
   readonly failing: number;
-  /** For their turn, in memory or in the log alone. */
+  /** Wait for their turn, in memory or in the log alone. */
   readonly waiting: number;
 }
 
-/** Events behind restored lanes, in the log alone, of which it is not known how many are behind which. */
+/**
+ * Counts the backlog of restored lanes: events in the log alone that the cursor had passed. Only
+ * the sum over all lanes is known, not how many are behind each lane.
+ */
 export class UncountedBacklog {
   count = 0;
   #lanes = 0;
 
-  /** A lane that some of them are behind. */
+  /** Adds a lane with such a backlog. */
   addLane(lane: Lane): void {
     lane.hasUncountedBacklog = true;
     this.#lanes++;
   }
 
-  /** @param count how many there are behind all lanes that were added */
+  /** @param count number of these events behind all added lanes together */
   setCount(count: number): void {
     if (this.#lanes > 0) this.count = count;
   }
 
-  /** So many that were behind a lane in the log alone have come from there; where nothing is left there, that is how many there were. */
+  /**
+   * A lane has read `count` events of its backlog. When its backlog is empty, its part is known.
+   */
   onRead(lane: Lane, count: number): void {
     const isAll = lane.backlogAfter === NO_POSITION;
     if (lane.hasUncountedBacklog) this.count = Math.max(0, this.count - Math.max(0, count - lane.backlogCount));
@@ -37,7 +42,7 @@ export class UncountedBacklog {
   }
 }
 
-/** What has been taken up and is not done. */
+/** Number of open events, by what they wait for. */
 export function openCounts(lanes: Iterable<Lane>, uncounted: UncountedBacklog): OpenCounts {
   let inFlight = 0;
   let failing = 0;
@@ -54,7 +59,7 @@ export function openCounts(lanes: Iterable<Lane>, uncounted: UncountedBacklog): 
   return { inFlight, failing, waiting };
 }
 
-/** Events behind lanes that the store knows. */
+/** Number of events behind the lanes that the store has. */
 export function countBehindStoredLanes(lanes: Iterable<Lane>, uncounted: UncountedBacklog): number {
   let held = uncounted.count;
   for (const { queue, backlogCount, storedPosition } of lanes)

@@ -2,7 +2,7 @@ import type { OpenEvent } from './definition.ts';
 import { NO_POSITION, type Lane } from './lane.ts';
 import type { StoreChange } from './ports.ts';
 
-/** Has a lane stand in the store as it is; nothing when it does already. */
+/** Appends the changes that bring the store's row of a lane up to date; none when the row is. */
 export function storeLane(lane: Lane, subscription: string, changes: StoreChange[]): void {
   const { channel, position, attempts, dueMs, lease } = lane;
   const heldAfter = heldAfterOf(lane);
@@ -29,13 +29,13 @@ export function storeLane(lane: Lane, subscription: string, changes: StoreChange
   markStored(lane, event);
 }
 
-/** Takes it out of the store. */
+/** Appends the change that removes the lane's row from the store. */
 export function removeStoredLane(lane: Lane, subscription: string, changes: StoreChange[]): void {
   changes.push({ kind: 'closed', subscription, position: lane.storedPosition });
   lane.storedPosition = NO_POSITION;
 }
 
-/** The store has it so. */
+/** Records on the lane what the store has. */
 export function markStored(lane: Lane, { position, attempts, dueMs, lease, heldAfter = NO_POSITION }: OpenEvent): void {
   lane.storedPosition = position;
   lane.storedAttempts = attempts;
@@ -44,7 +44,7 @@ export function markStored(lane: Lane, { position, attempts, dueMs, lease, heldA
   lane.storedHeldAfter = heldAfter;
 }
 
-/** What the store has of it. */
+/** The lane's row in the store. */
 export function storedEvent(lane: Lane): OpenEvent | undefined {
   const { channel, isAside, storedPosition, storedAttempts, storedDueMs, storedLease, storedHeldAfter } = lane;
   if (storedPosition === NO_POSITION) return undefined;

@@ -3,8 +3,9 @@ import { DueHeap } from './due-heap.ts';
 import type { Lane } from './lane.ts';
 
 /**
- * When each lane of a subscription has its turn: now, at a time, or once its head has been read from the log. The lane's `phase` says
- * which. One that is handed out stands here as well while its lease has an end.
+ * Decides when each lane of a subscription has its turn. A lane is handed out now, at a time, or
+ * after its head has been read from the log; its `phase` says which. A lane that is handed out is
+ * in the heap too, while its lease has an end.
  */
 export class LaneSchedule {
   readonly #ready = new Queue<Lane>();
@@ -12,7 +13,7 @@ export class LaneSchedule {
   readonly #due = new DueHeap<Lane>();
   #waiting = 0;
 
-  /** Lanes that wait for their time. */
+  /** Lanes that wait for the time of their next attempt. */
   get waiting(): number {
     return this.#waiting;
   }
@@ -25,12 +26,12 @@ export class LaneSchedule {
     return this.#toRead.length > 0;
   }
 
-  /** When `advance` next finds something; Infinity for never. */
+  /** When `advance` next finds a due lane, in milliseconds since 1970; Infinity for never. */
   get nextMs(): number {
     return this.#due.nextMs;
   }
 
-  /** A lane that is `ready`, or `reading`: the last of those. */
+  /** Appends a lane that is `ready` or `reading` to its queue. */
   enqueue(lane: Lane): void {
     (lane.phase === 'reading' ? this.#toRead : this.#ready).push(lane);
   }
@@ -49,7 +50,7 @@ export class LaneSchedule {
     this.#due.set(lane, dueMs);
   }
 
-  /** The end of the lease on a lane that is handed out. */
+  /** Sets the end of the lease on a lane that is handed out. */
   setLeaseEnd(lane: Lane, endsMs: number): void {
     this.#due.set(lane, endsMs);
   }
@@ -58,7 +59,7 @@ export class LaneSchedule {
     this.#due.remove(lane);
   }
 
-  /** Brings forth what has come due by now; lanes whose lease is over are told. */
+  /** Makes due lanes ready, and reports each lane whose lease has ended. */
   advance(nowMs: number, onLeaseExpired?: (lane: Lane) => void): void {
     for (let lane = this.#due.takeDue(nowMs); lane !== undefined; lane = this.#due.takeDue(nowMs)) {
       if (lane.phase === 'waiting') this.#wake(lane);
@@ -66,7 +67,7 @@ export class LaneSchedule {
     }
   }
 
-  /** Everything that waits is due now, the oldest first. */
+  /** Makes every waiting lane due now, the oldest first. */
   retryNow(nowMs: number): void {
     const waiting = [...this.#due.items()].filter(({ phase }) => phase === 'waiting');
     for (const lane of waiting.toSorted((one, other) => one.position - other.position))
@@ -76,7 +77,7 @@ export class LaneSchedule {
       }
   }
 
-  /** The oldest of those that wait, ahead of its time: a probe. */
+  /** Makes the oldest waiting lane ready before its time, as a probe of a suspended endpoint. */
   takeProbe(): Lane | undefined {
     let oldest: Lane | undefined;
     for (const lane of this.#due.items())
@@ -87,7 +88,7 @@ export class LaneSchedule {
     return oldest;
   }
 
-  /** How many events may be handed out now, as far as `countMax`. */
+  /** Number of events that may be handed out now, counted up to `countMax`. */
   countReady(countMax: number): number {
     let count = 0;
     for (let index = 0; index < this.#ready.length && count < countMax; index++) {
@@ -97,7 +98,7 @@ export class LaneSchedule {
     return count;
   }
 
-  /** A lane whose time has come: its head is read first. */
+  /** The lane is due. A head without a payload is read first. */
   #wake(lane: Lane): void {
     this.#waiting--;
     lane.phase = lane.record === undefined ? 'reading' : 'ready';

@@ -4,54 +4,78 @@ import type { BufferedEvents } from './buffered-events.ts';
 import { Queue } from '../../core/primitives/queue.ts';
 
 /**
- * What is delivered one after the other: in per-channel order a channel's events that are not done, else a single event. Its first
- * event, the head, is what is handed out; `Progress` moves it on.
+ * A lane is a queue of events that are delivered one after the other. In per-channel order it has
+ * the open events of one channel; else it has a single event. Its first event is the head.
+ *
+ * Example: events 3 and 7 of `orders.42` share a lane. 7 is sent after 3 has been acknowledged.
+ *
+ * The head is handed out first. `AckTracker` advances the lane. The events behind the head are in
+ * memory (`queue`), and after those in the log alone (the *backlog*: `backlogAfter`,
+ * `backlogThrough`).
  */
 export class Lane implements DueItem {
   readonly channel: string;
   phase: LanePhase = 'ready';
-  /** The head's place. While `reading`, that of the last event that is done, or of the head whose payload is being fetched. */
+  /**
+   * The position of the head. After a done head (`isHeadDone`): the position of the last done
+   * event.
+   */
   position: Position;
-  /** The head's event; `undefined` while it is only in the log. */
+  /** The event of the head; `undefined` while it is in the log alone. */
   record: StoredRecord | undefined;
-  /** When the head was published; 0 while that is not known. */
+  /** When the head was published, in milliseconds since 1970; 0 while unknown. */
   timeMs: number;
-  /** Deliveries of the head that were begun. */
+  /** Delivery attempts of the head that were started. */
   attempts = 0;
-  /** When a worker was last given the head; 0 where that is not known, as after a restart. Of no account without attempts. */
+  /**
+   * When a worker last received the head; 0 when unknown, as after a restart. Not used without
+   * attempts.
+   */
   leasedMs = 0;
-  /** When it may be tried again, or its lease ends; milliseconds since 1970. */
+  /** When the head may be tried again, or its lease ends; milliseconds since 1970. */
   dueMs = 0;
   heapIndex = -1;
   /** The name of the head's lease, for pull. */
   lease: string | undefined = undefined;
-  /** Events handed out together: the head and those behind it. */
+  /** Number of events handed out together: the head and events behind it. */
   handedOutCount = 1;
-  /** Behind the head, in memory. */
+  /** The events behind the head that are in memory. */
   queue: Queue<StoredRecord> | undefined = undefined;
-  /** The channel's events after this, and up to where its progress has read, are only in the log; `NOTHING`: there are none. */
+  /**
+   * Start of the backlog. The channel's events after this position, through the tracker's position,
+   * are in the log alone. `NO_POSITION`: there is no backlog.
+   */
   backlogAfter: Position = NO_POSITION;
-  /** Behind the head is nothing that comes after this. */
+  /** End of the backlog: no later event is behind the head. */
   backlogThrough: Position = Infinity;
-  /** Of what is behind the head these are open by themselves, or were: they are not handed out with the others. */
+  /**
+   * Positions behind the head that are, or were, open as aside lanes. This lane does not hand them
+   * out.
+   */
   asidePositions: Set<Position> | undefined = undefined;
-  /** How many those are, but for what had been passed by before a restart. */
+  /** Number of events in the backlog, without those that the cursor had passed before a restart. */
   backlogCount = 0;
-  /** Some of those had been passed by before a restart. */
+  /** True when the backlog has events that the cursor had passed before a restart. */
   hasUncountedBacklog = false;
-  /** The head stands for events that are lost after this place; `NOTHING`: it is an event. */
+  /**
+   * The head is a gap: the events after this position are lost. `NO_POSITION`: the head is an
+   * event.
+   */
   gapAfter: Position = NO_POSITION;
-  /** What is read next is what failed before: its attempts go on counting. */
+  /** The next event to be read failed before, so its attempts continue to count. */
   keepsAttempts = false;
-  /** Not the lane of its channel, but an event by itself: a dead letter that is tried again, or any where order plays no part. */
+  /**
+   * An *aside* lane has one event outside its channel's order. It is a dead letter that is retried,
+   * or any event without an order.
+   */
   readonly isAside: boolean;
-  /** A dead letter that is tried again. Not known after a restart, when it waits like all that is open. */
+  /** A dead letter that is retried. False after a restart: it then waits like every open event. */
   isRetried = false;
-  /** Whether the head is done, and what follows is still to be read. */
+  /** True when the head is done and the event behind it is still to be read. */
   isHeadDone = false;
-  /** With which note the present delivery was begun. */
+  /** The number of the checkpoint that follows the start of the current delivery. */
   startedInCheckpoint = 0;
-  /** What the store has of it; `NOTHING` when it has nothing. */
+  /** What the store has of this lane, in these five fields; `NO_POSITION`: it has no row. */
   storedPosition: Position = NO_POSITION;
   storedAttempts = 0;
   storedDueMs = 0;
@@ -66,15 +90,15 @@ export class Lane implements DueItem {
     this.isAside = isAside;
   }
 
-  /** All of its channel up to here is done. */
+  /** Every event of the channel up to here is done. */
   get doneThrough(): Position {
     if (this.isHeadDone) return this.backlogAfter;
     return this.gapAfter === NO_POSITION ? this.position - 1 : this.gapAfter;
   }
 
   /**
-   * What it has to read next: its head, or what comes after it.
-   * @param through as far as its progress has read
+   * The page that the lane has to read: its head, or the events behind it.
+   * @param through the tracker's position
    */
   page(through: Position): LanePage {
     return this.isHeadDone
@@ -82,7 +106,10 @@ export class Lane implements DueItem {
       : { after: this.position - 1, through: this.position, countMax: 1 };
   }
 
-  /** The head is done: on to what is behind it, in memory, then in the log; where there is nothing, it is over. */
+  /**
+   * Moves to the event behind the done head: from memory, else from the log. With neither, the lane
+   * is done.
+   */
   advance(): void {
     if (!this.keepsAttempts) this.attempts = 0;
     this.keepsAttempts = false;
@@ -101,7 +128,7 @@ export class Lane implements DueItem {
     } else this.phase = 'done';
   }
 
-  /** Its head is what comes after a place, a gap first: all of it is read once more. */
+  /** Reads again all events after a position; a gap comes first. */
   rereadAfter(after: Position): void {
     this.gapAfter = NO_POSITION;
     this.backlogAfter = after;
@@ -109,7 +136,7 @@ export class Lane implements DueItem {
     this.keepsAttempts = true;
   }
 
-  /** An event behind the head is open by itself. */
+  /** Records that an event behind the head is open as an aside lane. */
   addAside(position: Position): void {
     (this.asidePositions ??= new Set()).add(position);
   }
@@ -120,18 +147,21 @@ export class Lane implements DueItem {
     buffered.add(record);
   }
 
-  /** Lets go of what is behind the head, but for so many: that is read again. */
+  /**
+   * Releases the events behind the head from memory, except the first `countKept`. They are read
+   * again.
+   */
   unbuffer(countKept: number, buffered: BufferedEvents): void {
     const { queue } = this;
     if (queue === undefined || queue.length <= countKept) return;
     for (let index = countKept; index < queue.length; index++) buffered.remove(queue.at(index));
     this.backlogCount += queue.length - countKept;
-    // From the first of those on: between it and the head may be what is done.
+    // The backlog begins at the first released event: earlier events behind the head may be done.
     this.backlogAfter = queue.at(countKept).position - 1;
     queue.truncate(countKept);
   }
 
-  /** Whether an event is its head, or behind it. */
+  /** Whether the event is the head or is behind it. */
   contains(channel: string, position: Position): boolean {
     if (this.position === position) return true;
     if (this.channel !== channel) return false;
@@ -143,7 +173,7 @@ export class Lane implements DueItem {
   }
 }
 
-/** A page of a channel's events that a lane needs. */
+/** A page of the channel's events that a lane has to read. */
 export interface LanePage {
   readonly after: Position;
   readonly through: Position;
@@ -151,13 +181,16 @@ export interface LanePage {
 }
 
 /**
- * `ready`: its head may be handed out. `flying`: it has been, and how it went is not known yet. `waiting`: for the time of its next
- * attempt. `reading`: for a page of the log. `over`: nothing is left of it.
+ * - `ready`: the head may be handed out.
+ * - `in_flight`: the head is handed out, and its outcome is not known yet.
+ * - `waiting`: the head waits for the time of its next attempt.
+ * - `reading`: the lane waits for a page of the log.
+ * - `done`: the lane has no open event.
  */
 export type LanePhase = 'ready' | 'in_flight' | 'waiting' | 'reading' | 'done';
 
-/** No place. */
+/** Marks an absent position. */
 export const NO_POSITION = -1;
 
-/** Events that a lane reads ahead of its head, in one page. */
+/** Events that a lane reads ahead in one page. */
 const PAGE_COUNT_MAX = 32;
