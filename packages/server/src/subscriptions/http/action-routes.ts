@@ -20,15 +20,15 @@ import { positionAt } from '../state/position-at.ts';
 import { checkIfMatch } from './preconditions.ts';
 import { attemptJson, etagHeader, replayJson, subscriptionJson } from './bodies/subscription-json.ts';
 
-/** How long the secret before signs as well, unless something else is said: one day. */
+/** Default time for which the previous secret also signs: one day. */
 const OVERLAP_SECONDS = 86_400;
 const OVERLAP_SECONDS_MAX = 30 * 86_400;
 const TYPE_LENGTH_MAX = 200;
 
-/** What can be done with a subscription (PROTOCOL.md section 14.1). */
+/** The action routes of a subscription (PROTOCOL.md section 14.1). */
 export function actionRoutes(parts: SubscriptionParts): readonly Route[] {
   const { subscriptions } = parts;
-  // What a condition is about is looked at when the body is there, in the turn of the effect.
+  // `If-Match` is checked after the body is read, in the same turn of the event loop as the effect.
   const route = (
     action: string,
     act: (request: AuthorizedRequest, current: CurrentSubscription) => Promise<void>,
@@ -74,7 +74,8 @@ async function test(parts: SubscriptionParts, request: AuthorizedRequest, curren
   if (definition.delivery.kind === 'pull') throw notActiveError(status.state, 'Nothing is sent to workers: they pull.');
   if (status.state === 'ended') throw notActiveError('ended', 'It has ended.');
   const known = type === undefined ? undefined : parts.sampleOf(type);
-  // What the endpoint is made to read is a publisher's word, though it be marked.
+  // The caller decides the content that the endpoint receives, so it needs the permission to
+  // publish, although the sample is marked.
   if (given !== undefined) await request.authorize('publish', [channel]);
   checkUnchanged(current, subscription);
   const sample: Sample = { channel, type, data: given ?? known ?? '{}' };
@@ -87,7 +88,7 @@ function checkCovered({ channels }: SubscriptionDefinition, channel: string): vo
     throw invalidBody('channel', 'is none of the subscription');
 }
 
-/** The first channel, a token such as any in the place of each wildcard. */
+/** The first channel of the subscription, with `sample` in the place of each wildcard. */
 function sampleChannel([first = 'sample']: readonly string[]): string {
   return first
     .split('.')
@@ -147,7 +148,10 @@ async function replay(
   );
 }
 
-/** As a start, but for `now`: after that there is nothing. @throws PolycastError `invalid_cursor` */
+/**
+ * Validates like a start, but rejects `now`, because nothing follows it.
+ * @throws PolycastError `invalid_cursor`
+ */
 function replayAfter(parts: SubscriptionParts): Validator<string> {
   const check = startCheck(parts, 'after');
   return (value) => {

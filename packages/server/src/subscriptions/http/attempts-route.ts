@@ -10,7 +10,10 @@ import { attemptJson } from './bodies/subscription-json.ts';
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 100;
 
-/** `GET /v1/subscriptions/{id}/attempts` (PROTOCOL.md section 14.1): what has been tried, and what became of it. */
+/**
+ * `GET /v1/subscriptions/{id}/attempts` (PROTOCOL.md section 14.1): the attempts and their
+ * outcomes.
+ */
 export function attemptsRoute(parts: SubscriptionParts): Route {
   return subscriptionRoute(parts, 'GET', '/v1/subscriptions/:id/attempts', (request, current) =>
     attempts(parts, request, current),

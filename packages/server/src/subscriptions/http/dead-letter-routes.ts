@@ -19,7 +19,7 @@ import { deadLetterJson } from './bodies/subscription-json.ts';
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 100;
 
-/** Events that were given up on: looked at, tried again, discarded (PROTOCOL.md section 14.4). */
+/** Routes that list, read, retry and discard dead letters (PROTOCOL.md section 14.4). */
 export function deadLetterRoutes(parts: SubscriptionParts): readonly Route[] {
   const path = '/v1/subscriptions/:id/dead-letters';
   const route = (
@@ -53,7 +53,8 @@ async function list(parts: SubscriptionParts, request: AuthorizedRequest, curren
   const last = page.at(-1);
   current();
   request.respondJson(200, {
-    // Those of channels that were taken from it are for those whose scope covers them.
+    // A channel may have been removed from the subscription. Its dead letters are visible only to
+    // callers whose scope covers it.
     deadLetters: page
       .filter(({ channel }) => mayKnowChannel(parts.services, request.principal, channel))
       .map(deadLetterJson),
@@ -61,13 +62,16 @@ async function list(parts: SubscriptionParts, request: AuthorizedRequest, curren
   });
 }
 
-/** With what was published: that is for those alone who may read it. */
+/**
+ * Returns a dead letter with its payload, so the caller needs permission to subscribe to the
+ * channel.
+ */
 async function read(parts: SubscriptionParts, request: AuthorizedRequest, current: CurrentSubscription): Promise<void> {
   const deadLetter = await findDeadLetter(parts, request, current);
   await request.authorize('subscribe', [deadLetter.channel]);
   const record = await recordAt(parts, deadLetter, deadLetter.channel);
   const id = encodeCursor(deadLetter.epoch, deadLetter.position);
-  // What was published is passed on as it is: numbers are not rounded.
+  // The payload is passed on as text, so numbers are not rounded.
   const payload = record === undefined ? 'null' : `{"id":"${id}",${Buffer.from(record.body).toString()}`;
   const text = `${JSON.stringify(deadLetterJson(deadLetter)).slice(0, -1)},"payload":${payload}}`;
   current();

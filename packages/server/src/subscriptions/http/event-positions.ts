@@ -4,7 +4,8 @@ import type { DeadLetter, EventPosition } from '../state/ports.ts';
 import type { SubscriptionParts } from './parts.ts';
 
 /**
- * What the id of an event says. That may be of a log that is no more: what became of its events is still kept.
+ * Parses the id of an event. The id may belong to a previous log: attempts and dead letters of its
+ * events are still stored.
  * @throws PolycastError `invalid_cursor`
  */
 export function parseEventId({ services }: SubscriptionParts, text: string): EventPosition {
@@ -14,7 +15,10 @@ export function parseEventId({ services }: SubscriptionParts, text: string): Eve
   throw new PolycastError('invalid_cursor', 'The id of an event is expected.');
 }
 
-/** The event itself; `undefined` when retention has removed it, or its log is no more. @param pattern of its channel */
+/**
+ * Reads an event; `undefined` if retention has removed it or its log no longer exists.
+ * @param pattern matches the event's channel
+ */
 export async function recordAt(
   { services }: SubscriptionParts,
   { epoch, position }: EventPosition,
@@ -26,7 +30,7 @@ export async function recordAt(
   return records[0];
 }
 
-/** The dead letter that an event has become for a subscription, if it has. */
+/** The dead letter of an event and a subscription; `undefined` if there is none. */
 export async function deadLetterAt(
   { subscriptions }: SubscriptionParts,
   subscription: string,

@@ -3,7 +3,7 @@ import type { Route } from '../../http/route.ts';
 import { singleParameters } from '../../http/single-parameters.ts';
 import { scopedRoute } from './subscription-access.ts';
 
-/** `GET /v1/event-types` (PROTOCOL.md section 14.9): what may be subscribed to. */
+/** `GET /v1/event-types` (PROTOCOL.md section 14.9): the event types of the configuration. */
 export function eventTypesRoutes(parts: { readonly eventTypes: EventTypes }): readonly Route[] {
   const eventTypes = parts.eventTypes.all.map(({ name, description, channels, schema, sample }) => ({
     name,

@@ -2,16 +2,16 @@ import type { Refusal, SubscriptionService } from '../state/ports.ts';
 import type { SubscriptionSettings } from '../state/settings.ts';
 import type { Services } from '../../http/services.ts';
 
-/** What the addresses of subscriptions work with. */
+/** Dependencies of the subscription routes. */
 export interface SubscriptionParts {
   readonly services: Services;
-  /** One that writes down who changes what (`audited-desk.ts`). */
+  /** The service that writes an audit entry for each change (`audited-service.ts`). */
   readonly subscriptions: SubscriptionService;
   readonly settings: SubscriptionSettings;
-  /** What speaks against sending to an address, as far as that can be told at once. */
+  /** The reason why the hub may not send to a URL, as far as it is known without a name lookup. */
   readonly urlProblem: (url: string) => Refusal | undefined;
-  /** Whether the endpoint needs not to be asked for its consent. */
+  /** Whether the endpoint needs no verification. */
   readonly isTrustedEndpoint: (url: string) => boolean;
-  /** Data such as that of events of a type, JSON; `undefined` where none is known. */
+  /** Sample data of an event type, as JSON; `undefined` if there is none. */
   readonly sampleOf: (type: string) => string | undefined;
 }

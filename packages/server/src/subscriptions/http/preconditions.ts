@@ -4,7 +4,8 @@ import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
 import { etagOf } from './bodies/subscription-json.ts';
 
 /**
- * Keeps to `If-Match` (PROTOCOL.md section 14.1), of which the ETag may stand without its quotes. Says whether it named the version.
+ * Checks `If-Match` (PROTOCOL.md section 14.1). It accepts an ETag without quotes. Returns whether
+ * the header named the version.
  * @throws PolycastError `precondition_failed`
  */
 export function checkIfMatch(request: AuthorizedRequest, subscription: Subscription): boolean {

@@ -11,13 +11,15 @@ import { authorizeDelivery, subscriptionRoute, type CurrentSubscription } from '
 import type { SubscriptionParts } from './parts.ts';
 import { WaitingPull } from './waiting-pull.ts';
 
-/** Events of one pull, and leases of one request. */
+/**
+ * Bounds of a request: events of one pull, and leases of one acknowledgement, release or extension.
+ */
 const COUNT_MAX = 1000;
 const COUNT = 10;
 const WAIT_SECONDS_MAX = 60;
 const LEASE_LENGTH_MAX = 64;
 
-/** Workers' side of the pull subscriptions (PROTOCOL.md section 14.6). */
+/** The routes for workers of pull subscriptions (PROTOCOL.md section 14.6). */
 export function pullRoutes(parts: SubscriptionParts): readonly Route[] {
   const route = (
     action: string,
@@ -41,7 +43,7 @@ async function pull(parts: SubscriptionParts, request: AuthorizedRequest, curren
   const { id, channels, version } = subscription.definition;
   await authorizeDelivery(services, principal, channels, undefined);
   request.check();
-  // No longer than its standing lasts: the next request is told why.
+  // The wait ends with the credentials at the latest. The next request receives the reason.
   const credentialsMs = Math.max(0, principal.expiresMs - services.clock.nowMs());
   const waitMs = Math.min(Math.min(waitSeconds, services.settings.pollWaitMaxSeconds) * 1000, credentialsMs);
   const bytesMax = services.settings.pollBytesMax;
@@ -52,7 +54,7 @@ async function pull(parts: SubscriptionParts, request: AuthorizedRequest, curren
     : whileWaiting(new WaitingPull(services, request, subscription), ({ signal }) =>
         subscriptions.pullConsumer.pull(id, options, signal),
       ));
-  // Whoever has gone in the meantime has seen nothing of them.
+  // The client has disconnected, so it did not receive the events.
   if (request.isClosed) return subscriptions.pullConsumer.returnUndelivered(id, events.map(leaseOf));
   try {
     request.check();
@@ -132,7 +134,7 @@ async function extend(
   request.respondJson(200, { ...leaseResults(leases, outcomes), leaseEnds });
 }
 
-/** How many leases it went well with, and which are not held. */
+/** The number of leases that were found, and the list of those that were not. */
 function leaseResults(
   leases: readonly string[],
   outcomes: readonly LeaseOutcome[],
@@ -149,7 +151,7 @@ const leaseList: Validator<readonly string[]> = (value) =>
     ? { value: value as readonly string[] }
     : { wrong: `must be a list of 1 to ${COUNT_MAX} leases` };
 
-/** An event's id, as a place in this log. */
+/** Validates an event's id and returns its position in this log. */
 function positionIn(epoch: string): Validator<Position> {
   return (value) => {
     const cursor = typeof value === 'string' ? parseCursor(value) : undefined;

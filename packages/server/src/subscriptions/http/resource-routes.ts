@@ -22,7 +22,7 @@ const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 100;
 const STATES = ['pending', 'active', 'paused', 'suspended', 'ended'];
 
-/** Creating, reading, changing and removing subscriptions (PROTOCOL.md section 14.1). */
+/** Routes that create, read, change and remove subscriptions (PROTOCOL.md section 14.1). */
 export function resourceRoutes(parts: SubscriptionParts): readonly Route[] {
   const path = '/v1/subscriptions/:id';
   return [
@@ -102,14 +102,18 @@ async function change(
   const isRedirected = changesDelivery(changes, definition);
   if (isRedirected)
     await authorizeDelivery(services, request.principal, changes.channels ?? definition.channels, undefined);
-  // What was allowed, and members of `delivery`, which are replaced one by one, are of this version: what another has changed in the
-  // meantime must not be undone, nor be delivered to who was not asked about.
+  // The authorization and a partial change of `delivery` both refer to this version. A concurrent
+  // change must not be undone. Nor may it combine with this one into a delivery that was not
+  // authorized.
   const expectedVersion = isNamed || isRedirected || changes.delivery !== undefined ? definition.version : undefined;
   const changed = await subscriptions.change(definition.id, changes, expectedVersion, request.actor);
   request.respondJson(200, subscriptionJson(parts, changed), etagHeader(changed));
 }
 
-/** Whether other events go out from now on, or to somewhere else: who asks for that asks for as much as who creates one. */
+/**
+ * Whether the changes send other events, or send them to another URL. Such a change needs the same
+ * permissions as a new subscription.
+ */
 function changesDelivery(changes: SubscriptionChanges, { delivery }: SubscriptionDefinition): boolean {
   const { channels, types, filter, delivery: next } = changes;
   const hasMoved = next?.kind === 'webhook' && delivery.kind === 'webhook' && next.url !== delivery.url;

@@ -7,7 +7,10 @@ import { pullRoutes } from './pull-routes.ts';
 import { resourceRoutes } from './resource-routes.ts';
 import { traceRoute } from './trace-route.ts';
 
-/** `/v1/subscriptions` and what is below it (PROTOCOL.md section 14.1). */
+/**
+ * The routes under `/v1/subscriptions`, and `/v1/events/{id}/deliveries` (PROTOCOL.md section
+ * 14.1).
+ */
 export function subscriptionRoutes(parts: SubscriptionParts): readonly Route[] {
   return [
     ...resourceRoutes(parts),

@@ -9,27 +9,29 @@ import type { RouteAddress, AuthorizedRoute, Route } from '../../http/route.ts';
 import type { Services } from '../../http/services.ts';
 import type { SubscriptionParts } from './parts.ts';
 
-/** A route for those who have the scope `subscriptions`, of whatever channels. */
+/** A route for callers with the scope `subscriptions`, for any channels. */
 export function scopedRoute(method: RouteAddress['method'], path: string, handle: AuthorizedRoute['handle']): Route {
   return { method, path, requires: 'subscriptions', handle };
 }
 
 /**
- * The subscription that the address names, as it is now, to be looked up again after every wait: another may have changed it, or
- * whom it is for. @throws PolycastError `not_found` where the caller may not see it
+ * Looks up the subscription of the path in its present state. Call it again after every wait,
+ * because another caller may have changed the subscription, or the permissions of this one.
+ * @throws PolycastError `not_found` if the caller may not see the subscription
  */
 export type CurrentSubscription = () => Subscription;
 
 /**
- * What was asked for was allowed of the subscription as it was then; to be called in the turn of the effect.
- * @throws PolycastError `precondition_failed` when another has changed it since
+ * Checks that the subscription is still the version that was authorized. Call it in the same turn
+ * of the event loop as the effect.
+ * @throws PolycastError `precondition_failed` if another caller has changed it since
  */
 export function checkUnchanged(current: CurrentSubscription, { definition }: Pick<Subscription, 'definition'>): void {
   if (current().definition.version !== definition.version)
     throw new PolycastError('precondition_failed', 'The subscription was changed at the same time.');
 }
 
-/** The same, for a subscription that the address names and the caller may see. */
+/** A scoped route for the subscription of the path, if the caller may see it. */
 export function subscriptionRoute(
   parts: Pick<SubscriptionParts, 'services' | 'subscriptions'>,
   method: RouteAddress['method'],
@@ -38,7 +40,7 @@ export function subscriptionRoute(
 ): Route {
   return scopedRoute(method, path, (request) => {
     const current = (): Subscription => visibleSubscription(parts, request);
-    // Before a body is read.
+    // Checks visibility before the body is read.
     current();
     return handle(request, current);
   });
@@ -54,14 +56,15 @@ function visibleSubscription(
   return subscription;
 }
 
-/** Whether the patterns of the caller's scope cover all that a subscription means. */
+/** Whether the patterns of the caller's scope cover all channels of a subscription. */
 export function maySee({ authority }: Services, principal: Principal, { definition }: Subscription): boolean {
   return authority.hasScope(principal, 'subscriptions', definition.channels).allowed;
 }
 
 /**
- * Whether a caller may know of what a subscription was sent at a time. Channels that were taken from it are not kept: of what was sent
- * before, only those may know who may know of all channels.
+ * Whether a caller may see the content of what a subscription sent at a time. Removed channels are
+ * not stored. Therefore content from before the last removal is visible only to callers whose scope
+ * covers all channels.
  */
 export function mayKnow(
   { authority }: Services,
@@ -72,14 +75,17 @@ export function mayKnow(
   return sentMs > narrowedMs || authority.hasScope(principal, 'subscriptions', ['>']).allowed;
 }
 
-/** Whether the patterns of the caller's scope cover a channel, which the subscription may have no more. */
+/**
+ * Whether the patterns of the caller's scope cover a channel, which may have been removed from the
+ * subscription.
+ */
 export function mayKnowChannel({ authority }: Services, principal: Principal, channel: string): boolean {
   return authority.hasScope(principal, 'subscriptions', [channel]).allowed;
 }
 
 /**
- * Whether somebody may have events of these channels delivered.
- * @param after from where, when they shall begin in the past
+ * Checks that a principal may have events of these channels delivered.
+ * @param after the start, if it lies in the past
  * @throws PolycastError `unauthorized`, `forbidden`, `identity_unavailable`
  */
 export async function authorizeDelivery(

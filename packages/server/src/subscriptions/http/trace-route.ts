@@ -11,10 +11,13 @@ import { deadLetterAt, parseEventId, recordAt } from './event-positions.ts';
 import type { SubscriptionParts } from './parts.ts';
 import { attemptJson } from './bodies/subscription-json.ts';
 
-/** Of one event. */
+/** Most subscriptions in the answer about one event. */
 const SUBSCRIPTIONS_MAX = 1000;
 
-/** `GET /v1/events/{id}/deliveries` (PROTOCOL.md section 14.1): who got an event, when, and after how many tries. */
+/**
+ * `GET /v1/events/{id}/deliveries` (PROTOCOL.md section 14.1): the subscriptions that received an
+ * event, with times and attempts.
+ */
 export function traceRoute(parts: SubscriptionParts): Route {
   return scopedRoute('GET', '/v1/events/:id/deliveries', (request) => trace(parts, request));
 }
@@ -24,10 +27,11 @@ async function trace(parts: SubscriptionParts, request: AuthorizedRequest): Prom
   const { services, subscriptions } = parts;
   singleParameters(query, []);
   const event = parseEventId(parts, parameters['id'] ?? '');
-  // Without it there is only what was kept of it.
+  // Without the record, the answer uses only the stored attempts and dead letters.
   const record = await recordAt(parts, event, '>');
   const tried = Map.groupBy(await subscriptions.trace(event), ({ subscription }) => subscription);
-  // Those that were tried, though they mean something else by now; and those that mean it.
+  // Subscriptions with an attempt, even if they no longer match the event, and subscriptions that
+  // match it.
   const isIncluded = (subscription: Subscription): boolean => {
     const { id } = subscription.definition;
     const isConcerned =
@@ -46,16 +50,16 @@ async function trace(parts: SubscriptionParts, request: AuthorizedRequest): Prom
 
 type EventState = 'delivered' | 'trying' | 'waiting' | 'leased' | 'dead-letter' | 'done';
 
-/** What there is to say of an event, but for its attempts. */
+/** The delivery status of an event, without its attempts. */
 interface EventStatus {
   readonly state: EventState;
-  /** That were begun, as far as they are known without attempts. */
+  /** Number of attempts begun, as far as it is known without their records. */
   readonly tries?: number;
   readonly leasedMs?: number | undefined;
   readonly dueMs?: number | undefined;
 }
 
-/** `undefined` where the event is from before the subscription, as far as can be told. */
+/** `undefined` if the event is older than the subscription, as far as that is known. */
 async function eventStatusOf(
   parts: SubscriptionParts,
   { definition }: Subscription,
@@ -85,7 +89,8 @@ function deliveryJson(
 ): object {
   const { state, leasedMs, dueMs } = status;
   const inOrder = attempts.toSorted((one, other) => one.number - other.number);
-  // Of those that are no longer kept, the number of the last one tells; where none is, nobody knows how many there were.
+  // The number of the last attempt counts also the attempts that are no longer stored. Without any
+  // attempt, the total is unknown.
   const tries = Math.max(status.tries ?? -1, ...inOrder.map(({ attempt }) => attempt));
   const firstMs = inOrder[0]?.startedMs ?? (tries === 1 ? leasedMs : undefined);
   return {

@@ -1,8 +1,9 @@
 import { OriginList } from '../../http/headers/origin-list.ts';
 
 /**
- * Which endpoints need not be asked for their consent (`subscriptions.trustedEndpoints`).
- * @param loopback whether those on this machine are among them: where nobody else reaches the hub
+ * Decides which endpoints need no verification (`subscriptions.trustedEndpoints`).
+ * @param loopback whether endpoints on this machine are trusted: true if the hub is reachable only
+ * from here
  */
 export function createEndpointTrust(trustedEndpoints: readonly string[], loopback: boolean): (url: string) => boolean {
   const origins = new OriginList(trustedEndpoints);

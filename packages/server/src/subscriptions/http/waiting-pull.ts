@@ -6,14 +6,15 @@ import type { Services, TransportName } from '../../http/services.ts';
 import type { Session } from '../../auth/sessions.ts';
 
 /**
- * A worker whose request waits for an event: a session as long as it does, so that it is counted, sent away when the hub goes, and ended
- * when its key is revoked.
+ * The session of a pull request that waits for an event. It lasts as long as the wait. As a
+ * session, the request is counted, is asked to reconnect when the hub drains, and ends when its key
+ * is revoked.
  */
 export class WaitingPull implements Session {
   readonly transport: TransportName = 'long_poll';
   readonly id: string;
   readonly principal: Principal;
-  /** It is there for no channel: who is where does not hear of it. */
+  /** No channels, so a waiting worker does not appear in presence. */
   readonly channels: readonly string[] = [];
   readonly sinceMs: number;
   readonly address: string;
@@ -41,7 +42,7 @@ export class WaitingPull implements Session {
     return this.#subscription.status.cursor;
   }
 
-  /** Called off when its client goes, or is to go. */
+  /** Aborted when the client disconnects, or when the hub ends the session. */
   get signal(): AbortSignal {
     return this.#abortController.signal;
   }
@@ -59,7 +60,7 @@ export class WaitingPull implements Session {
     this.#request.destroy();
   }
 
-  /** It waits no more. */
+  /** Ends the session after the wait. */
   end(): void {
     this.#services.sessions.remove(this);
     this.#request.offClose(this.#cancel);

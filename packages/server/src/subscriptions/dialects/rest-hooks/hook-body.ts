@@ -4,23 +4,32 @@ import { closestMatches } from '../../../core/primitives/closest-match.ts';
 import { invalidBody, nonEmptyText, type Validator, type MemberReader } from '../../../http/body/json-body.ts';
 import { oneOf } from '../../http/bodies/checks.ts';
 
-/** What a client of REST Hooks asks for, in whatever words it has for that (PROTOCOL.md section 14.8). */
+/**
+ * A REST Hooks client's request (PROTOCOL.md section 14.8). Clients use different names for its
+ * members.
+ */
 export interface HookRequest {
   readonly targetUrl: string;
-  /** As they were named: types of the catalogue, or channels and patterns. */
+  /** As named in the request: event types of the catalogue, or channels and patterns. */
   readonly events: readonly string[];
-  /** Which channels of those that events of these types are published to; `undefined`: all. */
+  /**
+   * The channels from which events of these types are delivered; `undefined` for all channels of
+   * the types.
+   */
   readonly channels: readonly string[] | undefined;
   readonly format: 'data' | 'event' | 'cloudevents';
 }
 
-/** What a hook means, in the words of subscriptions. */
+/** The channels and types that a hook selects, as in a subscription. */
 export interface EventSelection {
   readonly channels: readonly string[];
   readonly types: readonly string[] | undefined;
 }
 
-/** As Zapier, Make, n8n, Power Automate, Keap and resthooks.org name them; the first that is given counts. */
+/**
+ * Names used by Zapier, Make, n8n, Power Automate, Keap and resthooks.org. The first one present
+ * counts.
+ */
 const URL_NAMES = [
   'target_url',
   'targetUrl',
@@ -39,7 +48,8 @@ const EVENT_NAMES = ['event', 'events', 'event_type', 'eventType', 'event_key', 
 const EVENTS_MAX = 20;
 
 /**
- * Members that are not known are passed over: each of these clients adds some of its own.
+ * Parses a request for a hook. It ignores unknown members, because each of these clients adds its
+ * own.
  * @throws PolycastError `invalid_body`
  */
 export function parseHookRequest(members: MemberReader, urlCheck: Validator<string>): HookRequest {
@@ -50,7 +60,7 @@ export function parseHookRequest(members: MemberReader, urlCheck: Validator<stri
   };
 }
 
-/** Which of its hooks a client wants no more: those to an address, of all events or of some. */
+/** Parses which hooks a client removes: those with a URL, for all events or for some. */
 export function parseHookSelector(members: MemberReader): {
   readonly targetUrl: string;
   readonly events: readonly string[] | undefined;
@@ -62,8 +72,11 @@ export function parseHookSelector(members: MemberReader): {
 const URL_LENGTH_MAX = 2048;
 
 /**
- * Types of the catalogue go before channels of the same name. Where there is a catalogue, a name that is neither a type of it, nor one of
- * its channels, nor a pattern is taken for a mistake; a single channel is then asked for as `channels`.
+ * Resolves the events of a new hook. Types of the catalogue take precedence over channels of the
+ * same name.
+ *
+ * If there is a catalogue, an event must be one of its types, one of its channels, or a pattern.
+ * Anything else is taken for a mistake. Such a single channel has to be requested as `channels`.
  * @throws PolycastError `invalid_body`
  */
 export function newEventSelection(hook: Pick<HookRequest, 'events' | 'channels'>, types: EventTypes): EventSelection {
@@ -90,11 +103,12 @@ function unknownEvent(event: string, { all }: EventTypes): PolycastError {
 }
 
 const NEAREST_MAX = 3;
-/** Nobody mistypes a name into a pattern. */
+/** A name with a wildcard is hardly a typing mistake. */
 const IS_WILD = /[*>]/;
 
 /**
- * Types of the catalogue go before channels of the same name.
+ * Resolves events to channels and types. Types of the catalogue take precedence over channels of
+ * the same name.
  * @throws PolycastError `invalid_body`
  */
 export function eventSelection(
@@ -112,7 +126,7 @@ export function eventSelection(
   return { channels: events, types: undefined };
 }
 
-/** Channels may be asked for alone. */
+/** A request may have channels without events. */
 function eventsAndChannels(members: MemberReader): Pick<HookRequest, 'events' | 'channels'> {
   const isNamed = EVENT_NAMES.some((name) => members.has(name));
   const events = isNamed || !(members.has('channels') || members.has('channel')) ? eventsOf(members) : [];
@@ -131,7 +145,7 @@ function eventsOf(members: MemberReader): readonly string[] {
   return members.required(name, list);
 }
 
-/** One, or several. */
+/** One text, or a list of texts. */
 const list: Validator<readonly string[]> = (value) => {
   const texts: readonly unknown[] = Array.isArray(value) ? value : [value];
   const isRight = texts.length > 0 && texts.length <= EVENTS_MAX && texts.every((text) => 'value' in event(text));

@@ -28,7 +28,9 @@ export interface HookParts extends SubscriptionParts {
 
 const LIST_MAX = 1000;
 
-/** `/v1/hooks`: subscriptions as the clients of REST Hooks ask for them (PROTOCOL.md section 14.8). */
+/**
+ * The routes under `/v1/hooks`: subscriptions for clients of REST Hooks (PROTOCOL.md section 14.8).
+ */
 export function hooksRoutes(parts: HookParts): readonly Route[] {
   return [
     scopedRoute('POST', '/v1/hooks', (request) => createHook(parts, request)),
@@ -43,7 +45,7 @@ export function hooksRoutes(parts: HookParts): readonly Route[] {
       request.respondJson(200, await samplesOf(parts, request.principal, event));
     }),
     scopedRoute('GET', '/v1/hooks/:id', (request) => request.respondJson(200, hookJson(hookOf(parts, request)))),
-    // Zapier's client fails on an answer without a body.
+    // Zapier's client fails on a response without a body.
     scopedRoute('DELETE', '/v1/hooks/:id', async (request) => {
       await parts.subscriptions.remove(hookOf(parts, request).definition.id, request.actor);
       request.respondJson(200, { removed: 1 });
@@ -81,7 +83,9 @@ async function createHook(parts: HookParts, request: AuthorizedRequest): Promise
   request.respondJson(201, { ...hookJson(subscription), secret }, locationOf(subscription));
 }
 
-/** What a client remembers may be no more than what it has asked with. */
+/**
+ * Removes hooks by URL and events, because a client may remember only the members of its request.
+ */
 async function removeHooks(parts: HookParts, request: AuthorizedRequest): Promise<void> {
   const members = request.query === '' ? await request.members() : membersIn(request.query);
   const { targetUrl, events } = parseHookSelector(members);
@@ -95,7 +99,11 @@ async function removeHooks(parts: HookParts, request: AuthorizedRequest): Promis
   request.respondJson(200, { removed: hooks.length });
 }
 
-/** Of two addresses neither is ended: it cannot be told which is meant. @throws PolycastError `invalid_parameter` */
+/**
+ * Reads members from the query. A parameter that is given twice is rejected, because it is unclear
+ * which one applies.
+ * @throws PolycastError `invalid_parameter`
+ */
 function membersIn(query: string): MemberReader {
   const values = new Map<string, string>();
   for (const [name, value] of parseQueryPairs(query)) {
@@ -158,7 +166,7 @@ function webhookOf({ definition }: Subscription): WebhookDelivery {
   return definition.delivery as WebhookDelivery;
 }
 
-/** In the words in which hooks are asked for. */
+/** The JSON of a hook, with the member names of the request. */
 function hookJson({ definition, status }: Subscription): object {
   const { id, channels, types, createdMs } = definition;
   const events = types ?? channels;

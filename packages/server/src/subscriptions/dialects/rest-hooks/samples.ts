@@ -10,9 +10,9 @@ const SAMPLES_MAX = 3;
 const SAMPLES_BYTES_MAX = 256 * 1024;
 
 /**
- * Data such as a hook of this event will get: the catalogue's sample, or, of a channel, what was published there last. An array, as
- * clients expect it; empty where there is none.
- * @throws PolycastError `invalid_parameter`, and what reading back the channel may throw
+ * Sample data for a hook of this event: the catalogue's sample of a type, or the newest events of a
+ * channel. Clients expect an array. It is empty if there is no sample.
+ * @throws PolycastError `invalid_parameter`, and the errors of reading a channel's history
  */
 export async function samplesOf(
   { services, eventTypes }: { readonly services: Services; readonly eventTypes: EventTypes },

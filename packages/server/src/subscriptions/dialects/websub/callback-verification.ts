@@ -1,12 +1,13 @@
 import type { SendRequest, SendResult } from '../../state/ports.ts';
 import type { Intent } from './parameters.ts';
 
-/** For one question to a callback, all of it. */
+/** Time limit of one request to a callback, including the response. */
 const TIMEOUT_MS = 15_000;
 
 /**
- * Asks a callback whether it wants what was asked for in its name (WebSub section 5.3).
- * @param leaseSeconds what a subscription would be granted
+ * Asks a callback to confirm a subscription or its end, because anyone can send a request in its
+ * name (WebSub section 5.3).
+ * @param leaseSeconds the lease that the hub would grant
  */
 export function verificationRequest(intent: Intent, challenge: string, leaseSeconds: number): SendRequest {
   const parameters: [string, string][] = [
@@ -19,7 +20,7 @@ export function verificationRequest(intent: Intent, challenge: string, leaseSeco
   return callbackRequest(intent.callback, parameters);
 }
 
-/** Tells a callback that it gets nothing, or nothing more (WebSub section 5.2). */
+/** Informs a callback that its subscription is refused or has ended (WebSub section 5.2). */
 export function denial(topic: string, callback: string, reason: string): SendRequest {
   return callbackRequest(callback, [
     ['hub.mode', 'denied'],
@@ -28,13 +29,16 @@ export function denial(topic: string, callback: string, reason: string): SendReq
   ]);
 }
 
-/** Only a 2xx whose body is the challenge is a yes: a redirect, or a page that is found everywhere, is none. */
+/**
+ * Only a 2xx response whose body is the challenge confirms. A redirect does not, and neither does a
+ * page that answers every URL.
+ */
 export function isConfirmed({ failure, answer }: SendResult, challenge: string): boolean {
   if (failure !== undefined || answer === undefined) return false;
   return answer.status >= 200 && answer.status <= 299 && !answer.isCut && answer.body === challenge;
 }
 
-/** The callback's own query is kept as it is, character for character. */
+/** The callback's own query is preserved character by character. */
 function callbackRequest(callback: string, parameters: readonly (readonly [string, string])[]): SendRequest {
   const query = parameters.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&');
   const joint = !callback.includes('?') ? '?' : /[?&]$/.test(callback) ? '' : '&';

@@ -9,7 +9,10 @@ import { isJson, parseMediaType } from '../../../http/body/media-type.ts';
 import { KeyedQueue } from './keyed-queue.ts';
 import type { Topic } from './topics.ts';
 
-/** What is fetched: the document and its `Content-Type`, whole. Rejects when it cannot be had. */
+/**
+ * Fetches a whole document and its `Content-Type`. Rejects if the document is unavailable or too
+ * large.
+ */
 export type FetchTopic = (
   url: string,
   bounds: { readonly timeoutMs: number; readonly bytesMax: number },
@@ -21,22 +24,25 @@ export interface ExternalTopicsParts {
   readonly clock: Clock;
   readonly wheel: TimingWheel;
   readonly logger: { info(fields: object, message: string): void };
-  /** From one fetch of a topic to the next, at least. */
+  /** Shortest time between two fetches of a topic, in milliseconds. */
   readonly intervalMs: number;
   hasSubscribers(channel: string): boolean;
-  /** What the channel holds at present, as it was published. */
+  /** The newest content of the channel, as published. */
   newest(channel: string): Promise<{ readonly mediaType: string; readonly bytes: Uint8Array } | undefined>;
 }
 
 const FETCHES_MAX = 8;
 const WAITING_MAX = 10_000;
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
-/** Topics whose last fetch is remembered; beyond it the longest ago are forgotten. */
+/** Number of topics whose last fetch is remembered. Beyond it the oldest entry is removed. */
 const REMEMBERED_MAX = 10_000;
 const TIMEOUT_MS = 15_000;
 const DOCUMENT_BYTES_MAX = 4 * 1024 * 1024;
 
-/** Topics of other sites: fetched when their publishers say that they have changed, and published here if they have. */
+/**
+ * External topics are documents of other sites. A ping of the publisher makes the hub fetch the
+ * document. If it has changed, the hub publishes it to the topic's channel.
+ */
 export class ExternalTopics {
   readonly #parts: ExternalTopicsParts;
   readonly #queue = new KeyedQueue({
@@ -52,7 +58,10 @@ export class ExternalTopics {
     this.#parts = parts;
   }
 
-  /** Its publisher, or somebody who says so, has told that it has changed. What comes too soon after a fetch is done once, later. */
+  /**
+   * Handles a ping, whose sender is not verified. Pings too soon after a fetch cause a single fetch
+   * later.
+   */
   onPing(topic: Topic): void {
     const { clock, wheel, intervalMs } = this.#parts;
     if (this.#delayed.has(topic.channel) || !this.#parts.hasSubscribers(topic.channel)) return;
@@ -70,7 +79,7 @@ export class ExternalTopics {
     wheel.schedule(later, ticksOf(dueMs));
   }
 
-  /** Pings that wait: for their turn, and for the time to fetch again. */
+  /** Memory of pings that wait, for a free slot or for the next permitted fetch. */
   get waiting(): MemoryUsage {
     const { bytes, bytesMax, refused } = this.#queue;
     return { bytes: bytes + this.#delayedBytes, bytesMax: bytesMax + WAITING_BYTES_MAX, refused };
@@ -106,7 +115,7 @@ export class ExternalTopics {
       bytesMax: DOCUMENT_BYTES_MAX,
     });
     if (this.#queue.isClosed) return;
-    // Whatever a site says of its document, the hub says it again as a header.
+    // The media type comes from another site, and the hub sends it in a header.
     const contentType = writableMediaType(contentTypeHeader);
     if (status !== 200) throw new Error(`it was answered ${status}`);
     const known = await newest(channel);
@@ -123,12 +132,15 @@ export class ExternalTopics {
   }
 }
 
-/** Its texts, and what holds them. */
+/** Size of its strings and of the entry that holds them. */
 function bytesOf({ url, channel }: Topic): number {
   return 400 + 2 * (url.length + channel.length);
 }
 
-/** Somebody else's document is passed on byte for byte; JSON, which publishing would rid of its line breaks, as bytes. */
+/**
+ * Preserves the document byte for byte. JSON is stored as bytes, because publishing would remove
+ * its line breaks.
+ */
 function exactContent(body: Buffer, contentType: string): string {
   const mediaType = parseMediaType(contentType);
   if (mediaType !== undefined && !isJson(mediaType)) return eventContent(body, contentType);

@@ -1,15 +1,21 @@
 import type { MemoryUsage } from '../../../core/primitives/byte-budget.ts';
 import { detachedCopy } from '../../../core/interests/interest.ts';
 
-/** What a queue of work may hold. */
+/** The bounds of a keyed queue. */
 export interface KeyedQueueBounds {
   readonly concurrentMax: number;
   readonly waitingMax: number;
-  /** Of all that waits, by what `add` is told. */
+  /** Most bytes of all waiting tasks, as given to `add`. */
   readonly waitingBytesMax: number;
 }
 
-/** Work by name: so much at once, of one name one at a time, and of what waits under one name only the newest. */
+/**
+ * A keyed queue runs tasks by name. At most `concurrentMax` tasks run at the same time, and one for
+ * each name. Of the waiting tasks with the same name, only the newest remains.
+ *
+ * Example: while a task `a` runs, a second and a third task `a` are added. The third replaces the
+ * second, and runs after the first.
+ */
 export class KeyedQueue implements MemoryUsage {
   readonly #bounds: KeyedQueueBounds;
   readonly #waiting = new Map<string, WaitingTask>();
@@ -37,8 +43,8 @@ export class KeyedQueue implements MemoryUsage {
   }
 
   /**
-   * Takes it on, or says `false` when too much waits already.
-   * @param bytes what the work holds while it waits, without its name
+   * Adds a task. Returns `false` if the queue is full or closed.
+   * @param bytes size of the waiting task, without its name
    * @param work never rejects
    */
   add(name: string, bytes: number, work: () => Promise<void>): boolean {
@@ -58,12 +64,12 @@ export class KeyedQueue implements MemoryUsage {
     return true;
   }
 
-  /** Whether what is under way should come to its end. */
+  /** Whether the queue is closed, so that running tasks should end. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
 
-  /** Begins nothing more; resolves when what is under way is done, or has not come to its end within a second. */
+  /** Starts no further task. Resolves when the running tasks have ended, or after one second. */
   close(): Promise<void> {
     this.#isClosed = true;
     this.#waiting.clear();
@@ -101,7 +107,7 @@ interface WaitingTask {
   readonly work: () => Promise<void>;
 }
 
-/** A place in a map, and a closure with what it stands on. */
+/** Size of a map entry and of a closure with its context. */
 const ENTRY_BYTES = 400;
-/** Others' servers are not waited for when the hub goes. */
+/** Shutdown does not wait longer for the servers of other sites. */
 const CLOSE_TIME_MS = 1000;

@@ -2,8 +2,9 @@ import type { Sender, SubscriptionService } from '../../state/ports.ts';
 import { denial } from './callback-verification.ts';
 
 /**
- * A desk for operators: whose WebSub subscription they take away is told so (WebSub section 5.2).
- * @param service whose members are its own, as those of `auditedDesk` are
+ * A service for operators. When an operator removes a WebSub subscription, its callback receives a
+ * denial (WebSub section 5.2).
+ * @param service has its methods as own properties, like the result of `auditedService`
  */
 export function notifyOnRemove(service: SubscriptionService, sender: Sender): SubscriptionService {
   return {
@@ -14,7 +15,7 @@ export function notifyOnRemove(service: SubscriptionService, sender: Sender): Su
       if (subscription === undefined || subscription.status.state === 'ended') return;
       const { delivery, metadata } = subscription.definition;
       if (delivery.kind !== 'webhook' || delivery.dialect !== 'websub') return;
-      // What it answers is of no account.
+      // The response does not matter.
       void sender.send(denial(metadata['topic'] ?? '', delivery.url, 'The hub has ended the subscription.'));
     },
   };

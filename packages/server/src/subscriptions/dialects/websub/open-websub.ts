@@ -19,7 +19,7 @@ export interface WebSubNeeds {
   readonly fetchTopic: FetchTopic;
 }
 
-/** The WebSub hub with all that it is made of; without routes where it is not wanted. */
+/** Creates the WebSub hub and its parts. `routes` is empty if WebSub is disabled. */
 export function openWebSub({
   services,
   subscriptions,
@@ -29,7 +29,7 @@ export function openWebSub({
   fetchTopic,
 }: WebSubNeeds): {
   readonly routes: readonly Route[];
-  /** What waits here, and may not grow beyond its bound. */
+  /** The bounded queues, for the memory metrics. */
   readonly held: Readonly<Record<'websub_requests' | 'websub_pings', MemoryUsage>>;
   start(): void;
   close(): Promise<void>;
@@ -46,7 +46,7 @@ export function openWebSub({
     hasSubscribers: (channel) => subscriberCount.has(channel),
     newest: async (channel) => {
       const { record, damagedThrough } = await newestReadable(feed, feed.interest([channel]));
-      // What cannot be read is published anew.
+      // If the newest event is unreadable, the content is published anew.
       return record === undefined || damagedThrough > 0 ? undefined : storedContent(record.body);
     },
   });

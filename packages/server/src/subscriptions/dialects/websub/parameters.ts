@@ -2,30 +2,30 @@ import { PolycastError } from '@polycast/protocol';
 import { detachedCopy } from '../../../core/interests/interest.ts';
 import type { HubAlgorithm } from './settings.ts';
 
-/** What a request to the hub asks for (PROTOCOL.md section 14.7). */
+/** A request to the WebSub hub (PROTOCOL.md section 14.7). */
 export type HubRequest = Intent | Ping;
 
-/** A subscriber's wish, which its callback has to confirm. */
+/** A subscriber's request, which its callback has to confirm. */
 export interface Intent {
   readonly mode: 'subscribe' | 'unsubscribe';
   readonly topic: string;
   readonly callback: string;
-  /** As asked for; the hub decides. */
+  /** The requested lease. The hub decides. */
   readonly leaseSeconds: number | undefined;
   readonly secret: string | undefined;
-  /** Unless something else is configured. */
+  /** The requested algorithm; `undefined` selects the configured one. */
   readonly algorithm: HubAlgorithm | undefined;
-  /** Of PubSubHubbub 0.3: it is said again in the verification. */
+  /** A parameter of PubSubHubbub 0.3. The verification returns it. */
   readonly verifyToken: string | undefined;
 }
 
-/** A publisher says that these have changed. */
+/** A publisher's notice that these topics have changed. */
 export interface Ping {
   readonly mode: 'publish';
   readonly topics: readonly PingedTopic[];
 }
 
-/** A topic, and what the publisher calls it: `hub.url` in the words of PubSubHubbub, `hub.topic` in those of WebSub's drafts. */
+/** A topic and its parameter: `hub.url` in PubSubHubbub, `hub.topic` in drafts of WebSub. */
 export interface PingedTopic {
   readonly name: 'hub.url' | 'hub.topic';
   readonly url: string;
@@ -35,12 +35,12 @@ const URL_LENGTH_MAX = 2048;
 /** WebSub section 5.1: less than 200 bytes. */
 const SECRET_BYTES_MAX = 199;
 const TOKEN_LENGTH_MAX = 1024;
-/** Of one ping. */
+/** Most topics of one ping. */
 const TOPICS_MAX = 100;
 const ALGORITHMS: ReadonlySet<string> = new Set<HubAlgorithm>(['sha1', 'sha256', 'sha384', 'sha512']);
 
 /**
- * Reads the parameters of a request; those that are not known here are passed over, as WebSub section 5.1 asks for.
+ * Parses the parameters of a request. It ignores unknown ones, as WebSub section 5.1 requires.
  * @throws PolycastError `invalid_body`
  */
 export function hubRequestOf(form: URLSearchParams): HubRequest {
@@ -67,10 +67,13 @@ function termsOf(form: URLSearchParams): Terms {
   };
 }
 
-/** "This parameter MAY be present for unsubscription requests and MUST be ignored by the hub in that case" (WebSub section 5.1). */
+/**
+ * "This parameter MAY be present for unsubscription requests and MUST be ignored by the hub in that
+ * case" (WebSub section 5.1).
+ */
 const NO_TERMS: Terms = { leaseSeconds: undefined, secret: undefined, algorithm: undefined };
 
-/** Each topic once; several may be told at once, by both names. */
+/** Each topic once. One ping may name several topics, with both parameters. */
 function pinged(form: URLSearchParams): readonly PingedTopic[] {
   const topics = new Map<string, PingedTopic>();
   for (const name of ['hub.url', 'hub.topic'] as const)
@@ -89,13 +92,14 @@ function urlOf(name: string, text: string | undefined): string {
     throw invalid(name, `must be an http or https URL of at most ${URL_LENGTH_MAX} characters`);
   if (url.username !== '' || url.password !== '' || text.includes('#'))
     throw invalid(name, 'must have no user name, password or fragment');
-  // What a URL may hold only encoded would be sent as something else than what was given, or end the Link that it stands in.
+  // A URL with unencoded characters would change when it is sent, or would end the `Link` header
+  // that contains it.
   if (!/^[\x21\x23-\x3b\x3d\x3f-\x7e]+$/.test(text)) throw invalid(name, 'must be percent-encoded ASCII');
   return text;
 }
 
 function leaseOf(text: string | undefined): number | undefined {
-  // PubSubHubbub 0.3: nothing, or 0, is as the hub likes.
+  // PubSubHubbub 0.3: an empty value or 0 leaves the lease to the hub.
   if (text === undefined || text === '' || text === '0') return undefined;
   if (!/^\d{1,15}$/.test(text)) throw invalid('hub.lease_seconds', 'must be a whole number of seconds');
   return Number(text);
@@ -107,7 +111,10 @@ function secretOf(text: string | undefined): string | undefined {
   return text;
 }
 
-/** An addition of ours. Subscribers that speak PubSubHubbub 0.3 (`hub.verify`) know of nothing but SHA-1. */
+/**
+ * `hub.algorithm` is an extension of Polycast. Subscribers of PubSubHubbub 0.3 (`hub.verify`) know
+ * only SHA-1.
+ */
 function algorithmOf(form: URLSearchParams): HubAlgorithm | undefined {
   const text = single(form, 'hub.algorithm');
   if (text === undefined) return form.has('hub.verify') ? 'sha1' : undefined;
@@ -125,7 +132,8 @@ function single(form: URLSearchParams, name: string): string | undefined {
   const values = form.getAll(name);
   if (values.length > 1) throw invalid(name, 'may be given once');
   const [value] = values;
-  // A part of a text holds the whole of it, which is a body of a length that its sender chooses.
+  // A substring keeps the whole string in memory. Here that is a body whose length the sender
+  // chooses.
   return value === undefined ? undefined : detachedCopy(value);
 }
 

@@ -5,7 +5,10 @@ import { decodeUtf8 } from '../../../http/body/request-body.ts';
 import type { Route } from '../../../http/route.ts';
 import type { WebSubHub } from './websub-hub.ts';
 
-/** Callback, topic and secret are of some 4 KiB at most; publishers may name many topics at once. */
+/**
+ * Callback, topic and secret take about 4 KiB at most. A publisher may name many topics in one
+ * ping.
+ */
 const BODY_BYTES_MAX = 64 * 1024;
 
 /** `POST /v1/websub` (PROTOCOL.md section 14.7). */
@@ -34,7 +37,7 @@ async function readForm(request: AuthorizedRequest): Promise<URLSearchParams> {
   return new URLSearchParams(decodeUtf8(await request.body(BODY_BYTES_MAX)));
 }
 
-/** Where this hub is: as it is configured, and as this request has found it. */
+/** The URLs of this hub: the configured one, and the one that this request used. */
 function basesOf(
   { headers: { host = '' }, isEncrypted }: AuthorizedRequest,
   publicUrl: string | undefined,

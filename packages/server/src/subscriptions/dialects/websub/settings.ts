@@ -1,7 +1,10 @@
-/** The HMAC of `X-Hub-Signature`. */
+/** The HMAC algorithm of `X-Hub-Signature`. */
 export type HubAlgorithm = 'sha1' | 'sha256' | 'sha384' | 'sha512';
 
-/** What holds for the WebSub hub: `websub` in the configuration, where each has its unit, bounds, default and reason. */
+/**
+ * The settings `websub` of the configuration. Units, bounds, defaults and reasons are defined
+ * there.
+ */
 export interface WebSubSettings {
   readonly enabled: boolean;
   readonly subscriptionsMax: number;
@@ -11,7 +14,7 @@ export interface WebSubSettings {
   readonly leaseMinSeconds: number;
   readonly leaseMaxSeconds: number;
   readonly algorithm: Exclude<HubAlgorithm, 'sha1'>;
-  /** What foreign topics' URLs begin with. */
+  /** The URL prefixes of external topics. */
   readonly topics: readonly string[];
   readonly fetchIntervalSeconds: number;
 }

@@ -1,17 +1,23 @@
 import type { Clock } from '../../../core/ports.ts';
 import type { Subscription, SubscriptionService } from '../../state/ports.ts';
 
-/** All are looked through no more often than once in so long: who asks is anybody. */
+/** Shortest time between two scans of all subscriptions, because anyone can cause one. */
 const AGE_MAX_MS = 1000;
 
-/** How many WebSub subscriptions there are, of which channels and to which hosts: as it was up to a second ago, and what was added since. */
+/**
+ * Counts WebSub subscriptions, in total and by host, and knows their channels. The values are up to
+ * one second old, with later additions included.
+ */
 export class SubscriberCount {
   readonly #subscriptions: Pick<SubscriptionService, 'list'>;
   readonly #clock: Clock;
   #channels = new Set<string>();
   #hosts = new Map<string, number>();
   #count = 0;
-  /** The hosts of those that are being made, by topic and callback: their places are taken. */
+  /**
+   * Hosts of subscriptions that are being created, by topic and callback. Each one has reserved a
+   * place.
+   */
   readonly #reserved = new Map<string, string>();
   #refreshedMs = -Infinity;
 
@@ -30,7 +36,7 @@ export class SubscriberCount {
     return this.#channels.has(channel);
   }
 
-  /** How many have their callback on a host. */
+  /** Number of subscriptions whose callback is on a host. */
   countOnHost(host: string): number {
     this.#refresh();
     let count = this.#hosts.get(host) ?? 0;
@@ -38,7 +44,7 @@ export class SubscriberCount {
     return count;
   }
 
-  /** Of the host that has the most of them, the newest one. */
+  /** The newest subscription of the host with the most subscriptions. */
   newestOnLargestHost(): Subscription | undefined {
     this.#refresh();
     let largest = '';
@@ -53,14 +59,15 @@ export class SubscriberCount {
   }
 
   /**
-   * Takes a place for one that is being made, in the turn in which there was one: whoever asks meanwhile finds it taken. Of one topic
-   * and callback there is one at a time.
+   * Reserves a place for a subscription that is being created. Call it in the same turn of the
+   * event loop as the check, so that no other request takes the place. There is one reservation at
+   * a time for a topic and a callback.
    */
   reserve(channel: string, callback: string): void {
     this.#reserved.set(nameOf(channel, callback), hostnameOf(callback));
   }
 
-  /** What a place was taken for is there, or has come to nothing. */
+  /** Ends a reservation after the creation. `isMade` says whether it succeeded. */
   settle(channel: string, callback: string, isMade: boolean): void {
     const host = hostnameOf(callback);
     this.#reserved.delete(nameOf(channel, callback));
@@ -70,7 +77,7 @@ export class SubscriberCount {
     this.#count++;
   }
 
-  /** One was taken away: it is counted anew. */
+  /** Invalidates the counts after a removal. */
   onRemoved(): void {
     this.#refreshedMs = -Infinity;
   }
@@ -88,12 +95,12 @@ export class SubscriberCount {
   }
 }
 
-/** A live one of this dialect. */
+/** Whether a subscription is a WebSub subscription that has not ended. */
 export function isLiveWebSub({ definition: { delivery }, status }: Subscription): boolean {
   return delivery.kind === 'webhook' && delivery.dialect === 'websub' && status.state !== 'ended';
 }
 
-/** A callback's host name: which of its ports it is makes no other host of it. */
+/** Host name of a callback. All ports of a host count as one host. */
 export function hostnameOf(callback: string): string {
   return URL.parse(callback)?.hostname ?? '';
 }

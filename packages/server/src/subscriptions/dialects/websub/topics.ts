@@ -1,23 +1,29 @@
 import { isChannel } from '@polycast/protocol';
 import { createHash } from 'node:crypto';
 
-/** A topic as a subscriber or a publisher names it. */
+/**
+ * A topic is a URL whose content subscribers receive. It is a channel of this hub, such as
+ * `https://hub.example/v1/channels/news`, or an external topic: a document of another site.
+ */
 export interface Topic {
   readonly url: string;
-  /** The channel that it is, or, for somebody else's, under which the hub keeps it. */
+  /**
+   * The topic's channel. The content of an external topic is published to a channel under
+   * `EXTERNAL_CHANNEL_PREFIX`.
+   */
   readonly channel: string;
-  /** Somebody else's: the hub fetches it when it is told that it has changed. */
+  /** Whether the topic is a document of another site. The hub fetches it after a ping. */
   readonly isExternal: boolean;
 }
 
-/** Where foreign topics are kept; nobody but the hub publishes below `polycast.`. */
+/** Prefix of the channels of external topics. Only the hub publishes below `polycast.`. */
 export const EXTERNAL_CHANNEL_PREFIX = 'polycast.websub.';
 
 /**
- * What a topic's URL stands for; `undefined` when this hub is not its hub.
- * @param given as it is told to the subscriber again
- * @param bases where this hub is reached: `https://hub.example`, or with a path
- * @param prefixes what foreign topics' URLs may begin with
+ * The topic of a URL; `undefined` if this hub does not serve it.
+ * @param given as the subscriber named it; its requests repeat this spelling
+ * @param bases URLs of this hub, such as `https://hub.example`, also with a path
+ * @param prefixes allowed URL prefixes of external topics
  */
 export function topicOf(given: string, bases: readonly string[], prefixes: readonly string[]): Topic | undefined {
   const url = withUnreservedDecoded(given);
@@ -31,14 +37,20 @@ export function topicOf(given: string, bases: readonly string[], prefixes: reado
   };
 }
 
-/** "Hubs MUST always decode non-reserved characters" (WebSub section 5.1): two spellings of a URL are one topic (RFC 3986, section 6.2.2.2). */
+/**
+ * "Hubs MUST always decode non-reserved characters" (WebSub section 5.1): two spellings of a URL
+ * are one topic (RFC 3986, section 6.2.2.2).
+ */
 function withUnreservedDecoded(url: string): string {
   return url.replace(/%(?:2[DE]|3\d|4[1-9A-F]|5[0-9A]|5F|6[1-9A-F]|7[0-9A]|7E)/gi, (escape) =>
     String.fromCharCode(Number.parseInt(escape.slice(1), 16)),
   );
 }
 
-/** By whatever scheme: a proxy may have ended TLS. What the hub's own address does not answer, such as a query, is no topic. */
+/**
+ * The channel of a URL of this hub. The scheme is ignored, because a proxy may terminate TLS. A URL
+ * with a query is no topic, because it is no channel's address.
+ */
 function ownChannel(url: string, bases: readonly string[]): string | undefined {
   const address = withoutScheme(url);
   for (const base of bases) {
@@ -52,12 +64,12 @@ function ownChannel(url: string, bases: readonly string[]): string | undefined {
 
 function withoutScheme(url: string): string {
   const { host, pathname, search, protocol } = new URL(url);
-  // The default port of either scheme is none.
+  // Removes the default port of the other scheme too.
   const bare = protocol === 'https:' ? host.replace(/:80$/, '') : host.replace(/:443$/, '');
   return bare + (pathname === '/' ? '' : pathname) + search;
 }
 
-/** `https://news.example` must not let in `https://news.example.evil.example`. */
+/** The prefix `https://news.example` must not allow `https://news.example.evil.example`. */
 function beginsWith(url: string, prefix: string): boolean {
   const [given, wanted] = [new URL(url), new URL(prefix)];
   if (given.origin !== wanted.origin) return false;

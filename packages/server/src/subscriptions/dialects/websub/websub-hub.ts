@@ -16,7 +16,7 @@ import { hubRequestOf, invalid, type Intent, type Ping } from './parameters.ts';
 import { EXTERNAL_CHANNEL_PREFIX, topicOf, type Topic } from './topics.ts';
 import { denial, isConfirmed, verificationRequest } from './callback-verification.ts';
 
-/** What the WebSub hub works with. */
+/** Dependencies of the WebSub hub. */
 export interface WebSubHubParts {
   readonly subscriptions: SubscriptionService;
   readonly sender: Sender;
@@ -28,28 +28,37 @@ export interface WebSubHubParts {
   readonly settings: WebSubSettings;
   readonly webhookDefaults: Pick<SubscriptionSettings, 'concurrency' | 'timeoutMs' | 'retryDelaysSeconds'>;
   readonly logger: { info(fields: object, message: string): void };
-  /** The newest position there is. */
+  /** The position of the newest event. */
   head(): Position;
 }
 
-/** A request, and by which addresses its sender may mean this hub: the first is the one that subscribers are told. */
+/**
+ * A request, with the URLs under which its sender may know this hub. Subscribers receive the first
+ * URL.
+ */
 export interface HubCall {
   readonly form: URLSearchParams;
   readonly bases: readonly [string, ...string[]];
   readonly by: Actor;
 }
 
-/** Callbacks that are asked at once, and requests that wait for that. */
+/** Verifications in flight, and requests that wait for their verification. */
 const VERIFICATIONS_CONCURRENT_MAX = 64;
 const WAITING_MAX = 10_000;
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
-/** What one client may ask for, and how often one host is asked by us, in a second; and ten times as much at once. */
+/**
+ * Rates per second of one client's requests and of verifications to one host. A burst of ten
+ * seconds' worth is allowed.
+ */
 const REQUESTS_PER_SECOND = 20;
 const VERIFICATIONS_PER_SECOND = 10;
 const BURST_SECONDS = 10;
 const DAY_SECONDS = 86_400;
 
-/** The hub of WebSub (PROTOCOL.md section 14.7): intents become subscriptions once their callbacks have confirmed them. */
+/**
+ * The WebSub hub (PROTOCOL.md section 14.7). An intent is a subscriber's request. It becomes a
+ * subscription when its callback confirms it.
+ */
 export class WebSubHub {
   readonly #parts: WebSubHubParts;
   readonly #queue = new KeyedQueue({
@@ -65,7 +74,7 @@ export class WebSubHub {
   }
 
   /**
-   * Takes a request on: what becomes of it, the callback hears.
+   * Accepts a request. The callback receives the result later.
    * @throws PolycastError `invalid_body`, `endpoint_refused`, `rate_limited`, `overloaded`
    */
   accept({ form, bases, by }: HubCall): 'intent' | 'ping' {
@@ -92,7 +101,10 @@ export class WebSubHub {
     return 'intent';
   }
 
-  /** Whoever may not be subscribed any more, since the rules have changed, is told so. To be called once, at the start. */
+  /**
+   * Ends subscriptions to topics that the changed rules no longer allow, with a denial. Call it
+   * once, at the start.
+   */
   async endForbidden(): Promise<void> {
     const { subscriptions, settings } = this.#parts;
     let after = '';
@@ -115,18 +127,22 @@ export class WebSubHub {
     }
   }
 
-  /** Requests that wait for their callbacks to be asked. */
+  /** Memory of requests that wait for their verification. */
   get waiting(): MemoryUsage {
     return this.#queue;
   }
 
-  /** Begins nothing more; what was not verified by now has to be asked for again. */
+  /**
+   * Begins no further work. Requests that are not verified yet are lost, and the subscriber has to
+   * repeat them.
+   */
   close(): Promise<void> {
     return this.#queue.close();
   }
 
   #ping({ topics }: Ping, bases: HubCall['bases']): void {
-    // A channel's own events are told as they are published: there is nothing to be done about it.
+    // Events of the hub's own channels are delivered when they are published. Such a ping has no
+    // effect.
     for (const topic of topics.map(({ url, name }) => this.#topicOf(url, bases, name)))
       if (topic.isExternal) this.#parts.externalTopics.onPing(topic);
   }
@@ -142,7 +158,8 @@ export class WebSubHub {
       await (pending.request.mode === 'subscribe' ? this.#subscribe(pending) : this.#unsubscribe(pending));
     } catch (error) {
       if (this.#queue.isClosed) return;
-      // It cannot be kept now: the subscriber has confirmed, and must not go on in the belief that it will be told.
+      // The request cannot be completed now. The subscriber has confirmed it, so the denial informs
+      // it that no events will come.
       const { callback, topic } = pending.request;
       this.#parts.logger.info({ error: String(error), callback, topic }, 'a WebSub request could not be met');
       await this.#parts.sender.send(denial(topic, callback, 'The hub cannot take it on now; ask again later.'));
@@ -158,7 +175,7 @@ export class WebSubHub {
     if (problem !== undefined) return this.#deny(topic, request.callback, problem);
     const leaseSeconds = this.#leaseSecondsFor(request.leaseSeconds);
     if (!(await this.#isConfirmed(request, leaseSeconds))) return;
-    // Others may have been confirmed meanwhile.
+    // Meanwhile other subscriptions may have taken the last place.
     const problemNow = this.#capacityProblem(pending);
     if (problemNow !== undefined) return this.#deny(topic, request.callback, problemNow);
     const delivery = this.#delivery(pending);
@@ -171,11 +188,14 @@ export class WebSubHub {
       undefined,
       by,
     );
-    // Whoever confirms is there again.
+    // The confirmation proves that the endpoint is available again.
     if (existing.status.state === 'suspended') await subscriptions.resume(existing.definition.id, by);
   }
 
-  /** From the turn in which a place was found until it is there, or has failed, the place is its own. */
+  /**
+   * Creates a subscription. It reserves a place at the check of capacity and holds the place until
+   * the creation succeeds or fails.
+   */
   async #make(wish: PendingRequest, delivery: WebhookDelivery, endsMs: number): Promise<void> {
     const { subscriptions: desk, subscriberCount: census } = this.#parts;
     const { channel } = wish.topic;
@@ -192,7 +212,7 @@ export class WebSubHub {
     }
   }
 
-  /** Why there is no place for a new one, if there is none. */
+  /** The reason why there is no place for a new subscription; `undefined` if there is one. */
   #capacityProblem({ topic, request }: PendingRequest): string | undefined {
     if (this.#find(topic.channel, request.callback) !== undefined) return undefined;
     const { settings, subscriberCount } = this.#parts;
@@ -204,11 +224,14 @@ export class WebSubHub {
     return 'The hub has as many subscribers as it may have.';
   }
 
-  /** When more places are taken than there are, the host with the most of them gives one to a host that will still have fewer. */
+  /**
+   * Frees a place beyond `subscriptionsMax`. The host with the most subscriptions loses one to a
+   * host that will still have fewer.
+   */
   async #evictForOtherHost(callback: string): Promise<void> {
     const { settings, subscriberCount } = this.#parts;
     if (subscriberCount.count <= settings.subscriptionsMax) return;
-    // Its own is among them.
+    // The count includes the new subscription itself.
     const evicted = this.#evictionCandidate(subscriberCount.countOnHost(hostnameOf(callback)) - 1);
     if (evicted === undefined) return;
     const { channels, metadata, delivery } = evicted.definition;
@@ -236,7 +259,7 @@ export class WebSubHub {
   }
 
   /**
-   * Why the public may not have it; what is fetched from elsewhere is public already.
+   * The reason why the topic is not public; `undefined` if it is. External topics are public.
    * @throws PolycastError `identity_unavailable`
    */
   async #refusal({ channel, isExternal }: Topic): Promise<string | undefined> {
@@ -244,17 +267,17 @@ export class WebSubHub {
     if (channel.startsWith(EXTERNAL_CHANNEL_PREFIX)) return 'This hub is not for this topic.';
     const decision = await this.#parts.authority.decide(ANONYMOUS, 'subscribe', channel);
     if (decision.allowed) return undefined;
-    // That is no refusal, and ends nothing.
+    // An unavailable identity service is no refusal, so no subscription ends.
     if (decision.code === 'identity_unavailable') throw new PolycastError(decision.code, decision.detail);
     return 'This topic is not public.';
   }
 
-  /** A subscription that there was ends with it. */
+  /** Sends a denial, and removes the subscription if there is one. */
   async #deny({ url, channel }: Topic, callback: string, reason: string): Promise<void> {
     const existing = this.#find(channel, callback);
     if (existing !== undefined) {
       const removing = this.#parts.subscriptions.remove(existing.definition.id, { kind: 'hub' });
-      // In the same turn: what it is told, and whether it hears it, may take long.
+      // The count is refreshed at once, because the removal and the denial may take long.
       this.#parts.subscriberCount.onRemoved();
       await removing;
     }
@@ -323,17 +346,22 @@ export class WebSubHub {
   }
 }
 
-/** What was asked for, and what was so then. */
+/** A request, with the facts at the time when it was accepted. */
 interface PendingRequest {
   readonly request: Intent;
   readonly topic: Topic;
   readonly hubUrl: string;
   readonly by: Actor;
-  /** What comes after this is delivered, once it is verified. */
+  /**
+   * Position of the newest event at that time. Later events are delivered after the verification.
+   */
   readonly head: Position;
 }
 
-/** What a request holds while it waits, in bytes; a text of which one character is not Latin-1 has two a character. */
+/**
+ * Memory of a waiting request in bytes. It assumes two bytes a character, as in strings with
+ * characters beyond Latin-1.
+ */
 function bytesOf({ request, topic, hubUrl, by }: PendingRequest): number {
   const texts = [
     request.topic,
@@ -348,7 +376,7 @@ function bytesOf({ request, topic, hubUrl, by }: PendingRequest): number {
   return texts.reduce((sum, text) => sum + 2 * (text?.length ?? 0), PENDING_REQUEST_BYTES);
 }
 
-/** Its objects, and its strings' heads. */
+/** Size of its objects and of the headers of its strings. */
 const PENDING_REQUEST_BYTES = 600;
 
 const DEFAULTS = {

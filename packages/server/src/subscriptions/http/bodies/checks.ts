@@ -1,6 +1,6 @@
 import type { Validator } from '../../../http/body/json-body.ts';
 
-/** `null` stands for what holds unless something is given: `undefined`. */
+/** Accepts `null` as `undefined`, which selects the default. */
 export function orNull<Value>(check: Validator<Value>): Validator<Value | undefined> {
   return (value) => (value === null ? { value: undefined } : check(value));
 }
@@ -9,11 +9,11 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** An object, whose members are then looked at one by one. */
+/** An object. The caller checks its members. */
 export const object: Validator<Readonly<Record<string, unknown>>> = (value) =>
   isObject(value) ? { value } : { wrong: 'must be an object' };
 
-/** One of a few words. */
+/** One of the given words. */
 export function oneOf<const Word extends string>(...words: readonly Word[]): Validator<Word> {
   return (value) =>
     (words as readonly unknown[]).includes(value)

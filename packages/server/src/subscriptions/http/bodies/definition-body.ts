@@ -22,7 +22,7 @@ const METADATA_MAX = 20;
 const METADATA_LENGTH_MAX = 500;
 const START_LENGTH_MAX = 64;
 
-/** What may be said of a subscription when it is created and changed alike, but for its delivery. */
+/** The members that a creation and a change have in common, without the delivery. */
 export type CommonOptions = Pick<
   SubscriptionDefinition,
   'types' | 'filter' | 'ordering' | 'ratePerSecond' | 'description' | 'metadata' | 'endsMs'
@@ -39,7 +39,7 @@ const DEFAULTS: CommonOptions = {
 };
 
 /**
- * Those members that are given; `null` stands for what holds unless something is given.
+ * Returns the members that the body has; `null` selects the default.
  * @throws PolycastError `invalid_body`, `invalid_filter`
  */
 export function givenCommonOptions(members: MemberReader, nowMs: number): Partial<CommonOptions> {
@@ -62,7 +62,7 @@ export function givenCommonOptions(members: MemberReader, nowMs: number): Partia
   return options;
 }
 
-/** All of them, for a new subscription. */
+/** All common members of a new subscription, with defaults. */
 export function allCommonOptions(members: MemberReader, nowMs: number): CommonOptions {
   return { ...DEFAULTS, ...givenCommonOptions(members, nowMs) };
 }
@@ -78,7 +78,10 @@ export function channelsCheck({ services }: SubscriptionParts): Validator<readon
   };
 }
 
-/** Where it begins: the text of a cursor, `earliest` or `now`. @throws PolycastError `invalid_cursor` */
+/**
+ * Validates a start: a cursor, `earliest` or `now`.
+ * @throws PolycastError `invalid_cursor`
+ */
 export function startCheck({ services }: SubscriptionParts, name: string): Validator<string> {
   const text = nonEmptyText(START_LENGTH_MAX);
   return (value) => {
@@ -88,7 +91,7 @@ export function startCheck({ services }: SubscriptionParts, name: string): Valid
   };
 }
 
-/** A channel, and no pattern. */
+/** A channel; patterns are rejected. */
 export const channelOf: Validator<string> = (value) =>
   typeof value === 'string' && isChannel(value) ? { value } : { wrong: 'must be a channel' };
 

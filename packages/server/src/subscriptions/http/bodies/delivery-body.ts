@@ -16,7 +16,8 @@ const RETRY_SECONDS_MAX = 7 * 86_400;
 const DELIVERIES_MAX = 1000;
 
 /**
- * The `delivery` of a new subscription (PROTOCOL.md section 14.1); a webhook's with a secret, its own or a new one.
+ * Parses the `delivery` of a new subscription (PROTOCOL.md section 14.1). A webhook gets the secret
+ * of the body, or a new one.
  * @throws PolycastError `invalid_body`, `endpoint_refused`
  */
 export function newDelivery(
@@ -33,7 +34,7 @@ export function newDelivery(
 }
 
 /**
- * A delivery with those members replaced that are given.
+ * Replaces the members of a delivery that the body has.
  * @throws PolycastError `invalid_body`, `endpoint_refused`
  */
 export function changedDelivery(
@@ -45,18 +46,22 @@ export function changedDelivery(
   members.optional('kind', unchanged(before.kind));
   if (before.kind === 'pull') return changedPull(parts, before, members);
   members.optional('dialect', unchanged(before.dialect));
-  // WebSub's and REST Hooks' are known by it, and what confirms it is theirs.
+  // WebSub and REST Hooks identify a subscription by its URL and verify it in their own way.
   const isOwn = before.dialect === 'standard' || before.dialect === 'cloudevents';
   const url = members.optional('url', isOwn ? urlCheck(parts) : unchanged(before.url)) ?? before.url;
   if (before.dialect === 'websub')
     for (const name of ['format', 'headers', 'batch'])
       if (members.has(name)) throw invalidBody(`delivery.${name}`, 'is as WebSub has it');
-  // What a header says to one host is nobody else's to hear.
+  // Headers may contain credentials for the previous origin, so another origin does not receive
+  // them.
   const isSameHost = URL.parse(url)?.origin === URL.parse(before.url)?.origin;
   return changedWebhook(parts, { ...before, url, headers: isSameHost ? before.headers : {} }, members);
 }
 
-/** A secret of the caller's, or a new one. @throws PolycastError `invalid_body` */
+/**
+ * The secret of the body, or a new one.
+ * @throws PolycastError `invalid_body`
+ */
 export function readSecret(members: MemberReader): Secret {
   const own = members.optional('secret', secretText);
   const signature = members.optional('signature', oneOf('hmac', 'ed25519'));
@@ -124,7 +129,10 @@ const MEMBERS_OF_KIND = {
   pull: ['leaseSeconds', 'deliveriesMax'],
 };
 
-/** Nothing may be left; what the other kind has is a mistake of its own. @throws PolycastError `invalid_body` */
+/**
+ * Rejects the remaining members. A member of the other kind has an error text of its own.
+ * @throws PolycastError `invalid_body`
+ */
 function rejectOtherKind(members: MemberReader, kind: 'webhook' | 'pull'): void {
   const other = kind === 'pull' ? 'webhook' : 'pull';
   for (const name of members.remainingNames)
@@ -133,7 +141,9 @@ function rejectOtherKind(members: MemberReader, kind: 'webhook' | 'pull'): void 
   members.rejectUnknown();
 }
 
-/** Where it leads is looked at again whenever it is connected to; what can be told at once is told at once. */
+/**
+ * Checks a URL without a name lookup. The sender checks the destination again at every connection.
+ */
 export function urlCheck({ urlProblem }: SubscriptionParts): Validator<string> {
   return (value) => {
     const url = typeof value === 'string' && value.length <= URL_LENGTH_MAX ? URL.parse(value) : null;

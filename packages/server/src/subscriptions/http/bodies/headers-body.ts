@@ -2,12 +2,15 @@ import { HEADERS_MAX, isReservedHeader, headerProblem } from '../../webhook/requ
 import type { Validator } from '../../../http/body/json-body.ts';
 import { isObject } from './checks.ts';
 
-/** In the place of a value, none of which is shown again; sent back in a change it stands for the value as it is. */
+/**
+ * Replaces each header value in responses, which never show values. In a change it keeps the
+ * present value.
+ */
 export const HIDDEN_VALUE = '…';
 
 /**
- * Headers that are sent along with each request, names in lower case.
- * @param before those there are: `…` keeps the value
+ * Headers of every request to the endpoint, with names in lower case.
+ * @param before the present headers; `…` keeps their value
  */
 export function headers(
   before: Readonly<Record<string, string>> | undefined,
@@ -29,7 +32,7 @@ export function headers(
   };
 }
 
-/** Without the values of a subscription's own: any of them may speak for its sender, whatever it is called. */
+/** Hides the values of the subscription's own headers, because any of them may be a credential. */
 export function redactedHeaders(given: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   return Object.fromEntries(
     Object.entries(given).map(([name, value]) => [name, isReservedHeader(name) ? value : HIDDEN_VALUE]),

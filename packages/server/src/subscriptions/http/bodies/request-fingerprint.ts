@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
 import { isObject } from './checks.ts';
 
-/** What a body asks for, in few characters: the same whatever the order of its members, and whatever secret it brings along. */
+/**
+ * A SHA-256 hash of a body in base64url. It does not depend on the order of members, nor on the
+ * secret.
+ */
 export function fingerprintOf(body: Readonly<Record<string, unknown>>): string {
   return createHash('sha256').update(canonical(body)).digest('base64url');
 }

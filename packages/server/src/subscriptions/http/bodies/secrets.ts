@@ -2,7 +2,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, ty
 import type { Secret } from '../../state/definition.ts';
 import type { Validator } from '../../../http/body/json-body.ts';
 
-/** What webhooks are signed with (PROTOCOL.md section 14.3, Standard Webhooks). */
+/** The signature scheme of webhooks (PROTOCOL.md section 14.3, Standard Webhooks). */
 export type SignatureKind = 'hmac' | 'ed25519';
 
 const SYMMETRIC_BYTES = 32;
@@ -12,14 +12,16 @@ const SEED_BYTES = 32;
 const PAIR_BYTES = 64;
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 
-/** A new secret: `whsec_…` to sign and to verify with, or `whsk_…` whose public key verifies. */
+/**
+ * Creates a secret: `whsec_…` signs and verifies, and `whsk_…` signs while its public key verifies.
+ */
 export function createSecret(kind: SignatureKind): string {
   if (kind === 'hmac') return `whsec_${randomBytes(SYMMETRIC_BYTES).toString('base64')}`;
   const { d, x } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
   return `whsk_${Buffer.concat([Buffer.from(d as string, 'base64url'), Buffer.from(x as string, 'base64url')]).toString('base64')}`;
 }
 
-/** A secret of the subscriber's own. A seed alone is completed to the pair that it stands for. */
+/** Validates a subscriber's own secret. A seed without its public key is completed to the pair. */
 export const secretText: Validator<string> = (value) => {
   const [, scheme, text = ''] = typeof value === 'string' ? (/^(whsec|whsk)_(.*)$/s.exec(value) ?? []) : [];
   const bytes = BASE64.test(text) ? Buffer.from(text, 'base64') : Buffer.alloc(0);
@@ -34,7 +36,7 @@ export const secretText: Validator<string> = (value) => {
   };
 };
 
-/** What may be told of secrets. */
+/** The public facts about a secret. */
 export function secretJson({ text, endsMs }: Secret): object {
   const expires = endsMs === undefined ? null : new Date(endsMs).toISOString();
   if (!text.startsWith('whsk_')) return { kind: 'hmac', expires };
@@ -42,7 +44,7 @@ export function secretJson({ text, endsMs }: Secret): object {
   return { kind: 'ed25519', publicKey: `whpk_${publicBytes(seed).toString('base64')}`, expires };
 }
 
-/** The octets around a seed in PKCS #8 (RFC 8410 section 7). */
+/** The bytes in front of a seed in PKCS #8 (RFC 8410 section 7). */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 function publicBytes(seed: Buffer): Buffer {

@@ -12,15 +12,16 @@ import { fingerprintOf } from './request-fingerprint.ts';
 import type { SubscriptionParts } from '../parts.ts';
 import { earliestPosition } from '../../state/position-at.ts';
 
-/** What is asked for, and from where it is to begin, as it was said. */
+/** The options of a new subscription, and its start as given in the request. */
 export interface Creation {
   readonly options: Omit<NewSubscription, 'cursor'>;
   readonly start: string;
 }
 
 /**
- * Reads the body of `POST /v1/subscriptions`.
- * @throws PolycastError `invalid_body`, `invalid_filter`, `invalid_pattern`, `too_many_channels`, `invalid_cursor`, `endpoint_refused`
+ * Parses the body of `POST /v1/subscriptions`.
+ * @throws PolycastError `invalid_body`, `invalid_filter`, `invalid_pattern`, `too_many_channels`,
+ * `invalid_cursor`, `endpoint_refused`
  */
 export function parseCreation(
   parts: SubscriptionParts,
@@ -51,8 +52,8 @@ export function parseCreation(
 }
 
 /**
- * Reads the body of `PATCH /v1/subscriptions/{id}`.
- * @throws PolycastError as `creationOf`
+ * Parses the body of `PATCH /v1/subscriptions/{id}`.
+ * @throws PolycastError as `parseCreation`
  */
 export function parseChanges(
   parts: SubscriptionParts,
@@ -82,13 +83,18 @@ export function parseChanges(
   return changes;
 }
 
-/** What a WebSub subscriber has asked for is asked for anew by itself alone (PROTOCOL.md section 14.7). */
+/**
+ * Only a WebSub subscriber itself may change the terms of its request (PROTOCOL.md section 14.7).
+ */
 function rejectWebSubChanges(members: MemberReader): void {
   for (const name of ['channels', 'types', 'filter', 'ordering', 'expires'])
     if (members.has(name)) throw invalidBody(name, 'is as the WebSub subscriber has asked for');
 }
 
-/** Where a subscription to these channels begins, and after what it was to, if that is no place of this log any more. */
+/**
+ * The position at which a subscription to these channels starts. `lost` is the requested position,
+ * if it is not in this log.
+ */
 export async function startPosition(
   { services }: SubscriptionParts,
   text: string,

@@ -8,7 +8,10 @@ import { redactedHeaders } from './headers-body.ts';
 import type { SubscriptionParts } from '../parts.ts';
 import { secretJson } from './secrets.ts';
 
-/** A subscription as it is shown (PROTOCOL.md section 14.1). @param secret only when it is new */
+/**
+ * The JSON of a subscription (PROTOCOL.md section 14.1).
+ * @param secret only for a new subscription or a new secret
+ */
 export function subscriptionJson(
   { subscriptions, services }: SubscriptionParts,
   { definition, status }: Subscription,
@@ -41,12 +44,15 @@ export function subscriptionJson(
   };
 }
 
-/** Of what it is to do: where it stands, its state among that, is no other version of it (PROTOCOL.md section 14.1). */
+/**
+ * The ETag covers the definition only: a change of state or progress keeps it (PROTOCOL.md section
+ * 14.1).
+ */
 export function etagOf({ definition }: Subscription): string {
   return entityTag(String(definition.version), true);
 }
 
-/** The same as a header. */
+/** The ETag as a response header. */
 export function etagHeader(subscription: Subscription): readonly string[] {
   return entityTagHeader(etagOf(subscription));
 }
@@ -68,7 +74,10 @@ function deliveryJson(delivery: WebhookDelivery | PullDelivery): object {
   };
 }
 
-/** @param isCovered whoever sees it may know of what it was sent: else nothing that may be of the event is shown */
+/**
+ * @param isCovered whether the caller may see the content; otherwise headers and response are
+ * hidden
+ */
 export function attemptJson(attempt: Attempt, isCovered: boolean): object {
   const { number, subscription, epoch, position, isGap, count, startedMs, outcome, detail, request, answer, timing } =
     attempt;
@@ -121,7 +130,7 @@ export function replayJson({ services }: SubscriptionParts, replay: Replay): obj
   };
 }
 
-/** A time as it is worth telling. */
+/** Rounds a time to tenths of a millisecond. */
 function tenths(timeMs: number | undefined): number | null {
   return timeMs === undefined ? null : Math.round(timeMs * 10) / 10;
 }
