@@ -5,9 +5,9 @@ import type { AckTracker } from './ack-tracker.ts';
 import type { Queue } from '../../core/primitives/queue.ts';
 
 /**
- * How far a subscription is with an event that it means.
- * @param reached all that is meant after this is still to be read
- * @param tracker `undefined` while nothing is open
+ * The delivery status of an event that the subscription matches.
+ * @param reached matching events after this position are not read yet
+ * @param tracker `undefined` while no event is open
  */
 export function deliveryStatusOf(
   reached: Position,
@@ -19,7 +19,7 @@ export function deliveryStatusOf(
   for (const lane of tracker.lanes()) {
     if (lane.channel !== channel || lane.phase === 'done') continue;
     if (lane.position === position && !lane.isHeadDone) return statusOfHead(lane);
-    // What stands behind another event of its channel, in memory or in the log alone.
+    // Events behind the head of the lane, in memory or in the log alone.
     const isInBacklog = lane.backlogAfter !== NO_POSITION && position > lane.backlogAfter;
     const isHandedOut = lane.phase === 'in_flight' && isQueued(lane.queue, position, lane.handedOutCount - 1);
     if (position > lane.position && isHandedOut) return { ...UNTRIED, state: 'in_flight', tries: 1 };

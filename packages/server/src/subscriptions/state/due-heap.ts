@@ -1,12 +1,12 @@
-/** What stands in a heap: it knows its own place, so that it can be moved and taken out in O(log n). */
+/** An item of a heap. It knows its own index, so that the heap moves and removes it in O(log n). */
 export interface DueItem {
-  /** Milliseconds of any one clock. Not to be changed while it stands in a heap, but by `set`. */
+  /** Milliseconds of any one clock. While the item is in a heap, only `set` may change it. */
   dueMs: number;
-  /** The heap's own note; -1 while it stands in none. */
+  /** Set by the heap; -1 while the item is in none. */
   heapIndex: number;
 }
 
-/** Things by when they are due. */
+/** A heap of items, ordered by when they are due. */
 export class DueHeap<Item extends DueItem> {
   readonly #items: Item[] = [];
 
@@ -14,12 +14,12 @@ export class DueHeap<Item extends DueItem> {
     return this.#items.length;
   }
 
-  /** When the first is due; Infinity when there is none. */
+  /** When the first item is due; Infinity when the heap is empty. */
   get nextMs(): number {
     return this.#items[0]?.dueMs ?? Infinity;
   }
 
-  /** Puts it in, or moves it. */
+  /** Adds an item, or moves it. */
   set(item: Item, dueMs: number): void {
     if (item.heapIndex < 0) {
       item.heapIndex = this.#items.length;
@@ -42,7 +42,7 @@ export class DueHeap<Item extends DueItem> {
     this.#siftDown(last);
   }
 
-  /** Takes out the first, if it is due by then. */
+  /** Removes and returns the first item, if it is due at `nowMs`. */
   takeDue(nowMs: number): Item | undefined {
     const first = this.#items[0];
     if (first === undefined || first.dueMs > nowMs) return undefined;
@@ -50,7 +50,7 @@ export class DueHeap<Item extends DueItem> {
     return first;
   }
 
-  /** In no order. */
+  /** In no particular order. */
   items(): Iterable<Item> {
     return this.#items;
   }

@@ -1,37 +1,47 @@
-/** How a delivery went, as far as the pace is concerned. */
+/** The result of a delivery, as far as the limiter needs it. */
 export type DeliveryFeedback =
   | 'success'
-  /** The endpoint is there, and did not want this event. */
+  /** The endpoint answered, and rejected this event. */
   | 'rejected'
-  /** It is not there, is too slow, or asks for less. */
+  /** The endpoint does not answer, is too slow, or asks for fewer requests. */
   | 'overloaded';
 
-/** Failures in a row, with nothing between them, after which an endpoint counts as failing altogether. */
+/** Consecutive failures after which an endpoint counts as failing. */
 export const FAILING_COUNT = 5;
-/** A failing endpoint is left alone for this part of the time that it has been failing, within bounds. */
+/**
+ * A failing endpoint gets no requests for this fraction of its failing time, within these bounds.
+ */
 const BACKOFF_FRACTION = 0.25;
 const BACKOFF_MIN_MS = 1000;
 const BACKOFF_MAX_MS = 300_000;
-/** Requests in a second to an endpoint that was suspended and is back; every second that goes well doubles it. */
+/**
+ * Requests per second to an endpoint that recovers after a suspension. Each second of success
+ * doubles the rate.
+ */
 const RAMP_START_PER_SECOND = 10;
 const RAMP_END_PER_SECOND = 20_000;
 
 /**
- * How much at once, and how fast, one endpoint is sent: what it can take (PROTOCOL.md section 14.4). Concurrency begins at one, doubles
- * with each round that goes well until the first trouble, is halved by trouble and rises by one a round after that. Times are milliseconds
- * of one clock.
+ * Limits the concurrency and the rate of requests to one endpoint (PROTOCOL.md section 14.4).
+ *
+ * Concurrency starts at 1. It doubles in each round of successes until the first failure. A failure
+ * halves it; after that it rises by one in each round. TCP calls this slow start and congestion
+ * avoidance. All times are milliseconds of one clock.
  */
 export class EndpointLimiter {
   readonly #concurrencyMax: number;
   readonly #ratePerSecond: number;
   #concurrency = 1;
-  /** Beyond it, one more a round. */
+  /** Above this concurrency, a round adds one. */
   #slowStartThreshold: number;
-  /** When it was last halved: what was begun before says nothing new. */
+  /** When concurrency was last halved. A request that started before gives no new information. */
   #decreasedMs = -1;
   #failures = 0;
   #isHealthy = false;
-  /** A rest of its own choice, which a success ends; and one that the endpoint asked for, which what was under way does not. */
+  /**
+   * `#ownBackoffUntilMs`: a pause that the limiter chose; a success ends it. `#retryAfterUntilMs`:
+   * a pause that the endpoint asked for; a success of an earlier request does not end it.
+   */
   #ownBackoffUntilMs = 0;
   #retryAfterUntilMs = 0;
   #tokens: number;
@@ -46,17 +56,19 @@ export class EndpointLimiter {
     this.#tokens = this.#burst;
   }
 
-  /** Requests at once, at present. */
+  /** Requests that may be in flight at present. */
   get concurrency(): number {
     return Math.max(1, Math.floor(this.#concurrency));
   }
 
-  /** Whether the last delivery went well, so that it may be trusted with a share of what there is. */
+  /**
+   * True when the last delivery succeeded. Healthy endpoints have a reserved share of all requests.
+   */
   get isHealthy(): boolean {
     return this.#isHealthy;
   }
 
-  /** Whether nothing has gone well for some time. */
+  /** True after `FAILING_COUNT` consecutive failures. */
   get isFailing(): boolean {
     return this.#failures >= FAILING_COUNT;
   }
@@ -65,7 +77,7 @@ export class EndpointLimiter {
     return Math.max(this.#ownBackoffUntilMs, this.#retryAfterUntilMs);
   }
 
-  /** How many more requests may be begun now. */
+  /** Number of requests that may start now. */
   availableSlots(inFlight: number, nowMs: number): number {
     if (nowMs < this.backoffUntilMs) return 0;
     const available = this.concurrency - inFlight;
@@ -74,12 +86,14 @@ export class EndpointLimiter {
     return Math.min(available, Math.floor(this.#tokens + ROUNDING_TOLERANCE));
   }
 
-  /** Events that are sent. */
+  /** Counts events that are sent. */
   consumeTokens(count: number): void {
     if (this.#perSecond !== Infinity) this.#tokens -= count;
   }
 
-  /** When there may be room that there is not now, though nothing comes back; Infinity when that alone can bring it. */
+  /**
+   * When more requests may start without a new outcome; Infinity when only an outcome makes room.
+   */
   nextAvailableMs(inFlight: number, nowMs: number): number {
     if (nowMs < this.backoffUntilMs) return this.backoffUntilMs;
     if (this.#perSecond === Infinity || inFlight >= this.concurrency) return Infinity;
@@ -101,9 +115,9 @@ export class EndpointLimiter {
   }
 
   /**
-   * @param startedMs when the delivery that failed was begun
-   * @param failingSinceMs since when there have been only failures
-   * @param retryAfterMs how long the endpoint asked to be left alone, if it did
+   * @param startedMs when the failed delivery started
+   * @param failingSinceMs since when every delivery has failed
+   * @param retryAfterMs the pause that the endpoint asked for, if it did
    */
   onFailure(
     feedback: Exclude<DeliveryFeedback, 'success'>,
@@ -129,7 +143,10 @@ export class EndpointLimiter {
     this.#ownBackoffUntilMs = Math.max(this.#ownBackoffUntilMs, nowMs + backoffMs);
   }
 
-  /** It was away for long, and is back: it is not run over by what has gathered. */
+  /**
+   * The endpoint is back after a suspension: its rate rises slowly, so that the backlog does not
+   * overload it.
+   */
   onRecovered(nowMs: number): void {
     this.#retryAfterUntilMs = 0;
     this.#rampPerSecond = RAMP_START_PER_SECOND;
@@ -142,7 +159,7 @@ export class EndpointLimiter {
     return Math.min(this.#ratePerSecond, this.#rampPerSecond);
   }
 
-  /** What may come at once when the rate allows fewer: a tenth of a second's worth. */
+  /** Requests that may start at once within the rate: a tenth of a second's worth. */
   get #burst(): number {
     return this.#perSecond === Infinity ? 0 : Math.max(1, this.#perSecond / 10);
   }
@@ -163,5 +180,5 @@ export class EndpointLimiter {
   }
 }
 
-/** What sums of fractions may be off by. */
+/** Tolerance for rounding errors of added fractions. */
 const ROUNDING_TOLERANCE = 1e-6;

@@ -1,6 +1,9 @@
 import { PolycastError } from '@polycast/protocol';
 
-/** Whether an event, its JSON as a value, passes. Never throws, whatever the value is; takes time in proportion to the filter and to lists it looks into. */
+/**
+ * Whether an event passes; the argument is the value of its JSON. It never throws, for any value.
+ * Its time is proportional to the filter and to the lists that it searches.
+ */
 export type Filter = (event: unknown) => boolean;
 
 const DEPTH_MAX = 8;
@@ -11,9 +14,11 @@ const TEXT_LENGTH_MAX = 1000;
 const CHOICES_MAX = 100;
 
 /**
- * Compiles a subscription's filter (PROTOCOL.md section 14.1): equality, comparison, presence, and, or, not, on places in an event.
- * It is total: true or false of every value.
- * @throws PolycastError `invalid_filter`, with `at`: where in the filter, as a JSON pointer
+ * Compiles a subscription's filter (PROTOCOL.md section 14.1). Operators are equality, comparison,
+ * presence, and, or, not, on values in an event. The result is true or false for every value.
+ *
+ * Example: `{"equals": ["/data/status", "paid"]}`.
+ * @throws PolycastError `invalid_filter`; `at` is the place in the filter, as a JSON pointer
  */
 export function compileFilter(filter: unknown): Filter {
   return new Compiler().compile(filter, '', 1);
@@ -21,10 +26,10 @@ export function compileFilter(filter: unknown): Filter {
 
 type Scalar = string | number | boolean | null;
 
-/** What becomes of the value that a pointer leads to; `undefined` when it leads to nothing. */
+/** Tests the value at a pointer; `undefined` when the pointer finds nothing. */
 type ValuePredicate = (found: unknown) => boolean;
 
-/** Operators of a place and a value: the test that they make of the value, or what is wrong with it. */
+/** Operators with a pointer and a value: the test of the found value, or an error text. */
 const PREDICATES: Readonly<Record<string, (value: unknown) => ValuePredicate | string>> = {
   equals: (value) => (isScalar(value) ? (found) => found === value : SCALAR_RULE),
   differs: (value) => (isScalar(value) ? (found) => found !== undefined && found !== value : SCALAR_RULE),
@@ -52,7 +57,7 @@ const PREDICATES: Readonly<Record<string, (value: unknown) => ValuePredicate | s
 const TEXT_RULE = `of at most ${TEXT_LENGTH_MAX} characters`;
 const SCALAR_RULE = `a text ${TEXT_RULE}, a number, a boolean or null is expected`;
 
-/** Between two numbers, or two texts; of other kinds nothing is so related. */
+/** Compares two numbers or two texts; false for other types. */
 function comparison(
   bound: unknown,
   compare: (found: string | number, bound: string | number) => boolean,
@@ -66,7 +71,7 @@ function comparison(
 class Compiler {
   #operators = 0;
 
-  /** @param at where in the whole filter this part stands */
+  /** @param at JSON pointer of this part within the whole filter */
   compile(part: unknown, at: string, depth: number): Filter {
     if (depth > DEPTH_MAX) throw invalid(at, `it is more than ${DEPTH_MAX} deep`);
     if (++this.#operators > OPERATORS_MAX) throw invalid(at, `it has more than ${OPERATORS_MAX} operators`);
@@ -121,7 +126,7 @@ function pointerFilter(name: string, operand: unknown, at: string): Filter {
   return (event) => test(find(event));
 }
 
-/** Looks up a place as RFC 6901 has it; `undefined` where it leads to nothing. */
+/** Looks up a JSON pointer (RFC 6901); `undefined` when it finds nothing. */
 function compilePointer(pointer: unknown, at: string): (event: unknown) => unknown {
   if (typeof pointer !== 'string' || pointer.length > POINTER_LENGTH_MAX || !POINTER.test(pointer))
     throw invalid(at, `a JSON pointer of at most ${POINTER_LENGTH_MAX} characters is expected, such as /data/status`);
@@ -152,7 +157,7 @@ function unescaped(token: string): string {
 
 function isScalar(value: unknown): value is Scalar {
   if (typeof value === 'string') return isText(value);
-  // A number beyond all doubles would be kept as null.
+  // JSON would store an infinite number as null.
   return value === null || typeof value === 'boolean' || Number.isFinite(value);
 }
 

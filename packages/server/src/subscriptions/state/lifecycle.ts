@@ -1,28 +1,34 @@
 import type { SubscriptionState } from './definition.ts';
 
-/** What happens to a subscription (PROTOCOL.md section 14.2). */
+/**
+ * An input of the lifecycle: an event that may change a subscription's state (PROTOCOL.md section
+ * 14.2).
+ *
+ * Example: an `active` subscription that gets the input `pause` becomes `paused`.
+ */
 export type LifecycleInput =
-  /** The endpoint has consented, or has not. */
+  /** The endpoint has passed or failed its verification. */
   | 'verified'
   | 'refused'
-  /** Its requests would go to another endpoint, which has not consented. */
+  /** The delivery has another URL, and that endpoint is not verified. */
   | 'moved'
-  /** Somebody asks for it. */
+  /** Requests of a client. */
   | 'pause'
   | 'resume'
   | 'test'
   | 'remove'
-  /** Nothing but failures for as long as that is put up with; and a probe that went well afterwards. */
+  /** Every delivery has failed for longer than the limit; a later probe has succeeded. */
   | 'all_failing'
   | 'probe_succeeded'
-  /** The endpoint wants no more (410). */
+  /** The endpoint answered 410: it wants no more requests. */
   | 'gone'
-  /** Its time is over. */
+  /** The time in `endsMs` has come. */
   | 'lease_over';
 
 /**
- * Where it goes and why. `stays`: nothing changes, and what was asked for is done. `asks`: nothing changes yet, but its endpoint is
- * asked now, whose answer is another input. `conflict`: that cannot be asked of it now (`subscription_not_active`).
+ * The next state and its reason, or one of these: `no_change`: the state stays, and the request
+ * succeeds. `verify`: the state stays, and the endpoint is verified now; the result is another
+ * input. `conflict`: the request is not possible in this state (`subscription_not_active`).
  */
 export type LifecycleStep =
   | { readonly state: SubscriptionState; readonly reason: StatusReason }
@@ -30,7 +36,7 @@ export type LifecycleStep =
   | 'verify'
   | 'conflict';
 
-/** The `reason` of a state, on the wire. */
+/** The `reason` of a state, in the protocol. */
 export type StatusReason =
   | 'created'
   | 'verified'
@@ -44,7 +50,7 @@ export type StatusReason =
   | 'lease_over'
   | 'removed';
 
-/** What leads to the same from every state that is not the end. */
+/** Inputs with the same step from every state but `ended`. */
 const FROM_ANY_STATE = {
   remove: { state: 'ended', reason: 'removed' },
   gone: { state: 'ended', reason: 'gone' },
@@ -52,7 +58,7 @@ const FROM_ANY_STATE = {
   moved: { state: 'pending', reason: 'moved' },
 } as const;
 
-/** Every state with every input; a cell that is missing does not compile. */
+/** Every state with every input; a missing cell does not compile. */
 const TRANSITIONS: Readonly<Record<SubscriptionState, Readonly<Record<LifecycleInput, LifecycleStep>>>> = {
   pending: {
     ...FROM_ANY_STATE,
@@ -60,7 +66,7 @@ const TRANSITIONS: Readonly<Record<SubscriptionState, Readonly<Record<LifecycleI
     refused: { state: 'ended', reason: 'refused' },
     pause: 'conflict',
     resume: 'verify',
-    // Nobody is sent what somebody else has chosen before they have consented (14.5).
+    // An endpoint receives no request of another person's choice before it is verified (14.5).
     test: 'conflict',
     all_failing: 'no_change',
     probe_succeeded: 'no_change',

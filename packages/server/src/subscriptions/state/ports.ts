@@ -1,6 +1,7 @@
 /**
- * What the rooms that have to do with subscriptions ask of each other: `subscriptions/` (HTTP) and the transports ask
- * `SubscriptionDesk` and `PullDesk`, which `deliveries/` answers; this asks `SubscriptionStore` and `Sender`.
+ * The ports of durable subscriptions. `http/`, `dialects/` and the streams call
+ * `SubscriptionService` and `PullConsumer`. `SubscriptionManager` and `LeaseManager` implement
+ * these two. The engine itself calls `SubscriptionStore` and `Sender`.
  */
 
 import type { PolycastError } from '@polycast/protocol';
@@ -12,13 +13,18 @@ export interface Subscription {
   readonly status: SubscriptionStatus;
 }
 
-/** A definition still without what the hub gives it. */
+/** A definition without the members that the hub sets. */
 export type NewSubscription = Omit<SubscriptionDefinition, 'id' | 'version' | 'createdMs' | 'changedMs'> & {
-  /** Where it begins. */
+  /** Position after which it begins. */
   readonly cursor: Position;
-  /** The place in a log that is no more which it was to begin after: it is told of that first. */
+  /**
+   * The position in a lost log after which it should begin: it receives a gap for that log first.
+   */
   readonly lost?: LostPosition | undefined;
-  /** Needs no consent: an administrator's setting trusts the endpoint, or it is for pull. */
+  /**
+   * Needs no verification: an administrator's setting trusts the endpoint, or the subscription is
+   * pull.
+   */
   readonly isTrusted: boolean;
 };
 
@@ -37,101 +43,124 @@ export type SubscriptionChanges = Partial<
     | 'endsMs'
   >
 > & {
-  /** Where `delivery` has another URL: it needs no consent. */
+  /** Needs no verification, where `delivery` has another URL. */
   readonly isTrusted?: boolean;
 };
 
-/** Durable subscriptions, as those see them who ask by HTTP. Everything that resolves is durable. */
+/**
+ * Durable subscriptions, as HTTP routes see them. A call that resolves has written its changes
+ * durably.
+ */
 export interface SubscriptionService {
   /**
-   * Verifies the endpoint unless it is trusted: in the call itself for REST Hooks, else the subscription is `pending` until it is.
-   * @throws PolycastError `subscription_limit`, `idempotency_key_reused`, `endpoint_refused`, `log_full`, `log_unavailable`
+   * Creates a subscription. An endpoint that is not trusted is verified: for REST Hooks within this
+   * call, else the subscription is `pending` until then.
+   * @throws PolycastError `subscription_limit`, `idempotency_key_reused`, `endpoint_refused`,
+   * `log_full`, `log_unavailable`
    */
   create(
     options: NewSubscription,
     by: Actor,
   ): Promise<{ readonly subscription: Subscription; readonly isNew: boolean }>;
   get(id: string): Subscription | undefined;
-  /** In the order of their ids; after an id. */
+  /** Subscriptions with ids after `after`, in the order of their ids. */
   list(query: {
     readonly after: string;
     readonly limit: number;
     predicate(subscription: Subscription): boolean;
   }): readonly Subscription[];
-  /** The one of a dialect with this callback and channel: WebSub's key, REST Hooks' twin. */
+  /**
+   * The subscription of a dialect with this callback and channel. It is WebSub's key; for REST
+   * Hooks it finds a duplicate.
+   */
   find(dialect: 'websub' | 'rest-hooks', url: string, channel: string): Subscription | undefined;
-  /** @throws PolycastError `not_found`, `precondition_failed` when `version` is not the present one */
+  /**
+   * @throws PolycastError `not_found`; `precondition_failed` when `version` is not the present one
+   */
   change(id: string, changes: SubscriptionChanges, version: number | undefined, by: Actor): Promise<Subscription>;
   pause(id: string, by: Actor): Promise<Subscription>;
   resume(id: string, by: Actor): Promise<Subscription>;
-  /** Ends it with a reason and forgets it, with all that hangs on it. */
+  /** Ends a subscription and deletes it, with its attempts, dead letters and replays. */
   remove(id: string, by: Actor): Promise<void>;
   /**
-   * Sends a sample at once, beside the live flow, marked as a test in its data, and tells how that went.
-   * @throws PolycastError `subscription_not_active` while its endpoint has not consented, once it has ended, and for pull
+   * Sends a sample at once, beside the live deliveries, and returns the attempt. Its data is marked
+   * as a test.
+   * @throws PolycastError `subscription_not_active` before verification, after its end, and for
+   * pull
    */
   test(id: string, sample: Sample, by: Actor): Promise<Attempt>;
-  /** Both secrets sign until the overlap is over. */
+  /** Replaces the secret. Both secrets sign until the overlap ends. */
   rotateSecret(id: string, secret: string, overlapMs: number, by: Actor): Promise<Subscription>;
-  /** Sends once more what the log has, from after a position up to where the subscription stands now, beside the live flow. */
+  /**
+   * Delivers past events of the log again, beside the live deliveries: from after a position,
+   * through the present position of the subscription.
+   */
   replay(id: string, request: ReplayRequest, by: Actor): Promise<Replay>;
   replays(id: string): readonly Replay[];
   attempts(
     id: string,
     query: { readonly before: number; readonly limit: number; readonly event?: EventPosition },
   ): Promise<readonly Attempt[]>;
-  /** In the order of their ids; after one. */
+  /** Dead letters after one, in the order of their ids. */
   deadLetters(id: string, query: DeadLettersQuery): Promise<readonly DeadLetter[]>;
   /**
-   * One, or all that are of this log; says how many.
-   * @throws PolycastError `not_found` for one of a log that is no more
+   * Retries the dead letter of one event, or all of this log. Returns their number.
+   * @throws PolycastError `not_found` for an event of a lost log
    */
   retryDeadLetters(id: string, event: EventPosition | undefined, by: Actor): Promise<number>;
   discardDeadLetters(id: string, event: EventPosition | undefined, by: Actor): Promise<number>;
-  /** Which subscriptions have got an event, of this log or one before, when, and after how many tries. */
+  /** Attempts of one event, of this log or an earlier one, by all subscriptions. */
   trace(event: EventPosition): Promise<readonly Attempt[]>;
-  /** How far a subscription is with an event; `undefined` when it does not mean it. */
+  /** Delivery status of an event; `undefined` when the subscription does not match it. */
   deliveryStatus(id: string, record: StoredRecord): DeliveryStatus | undefined;
-  /** What is ahead of a subscription, and how it does. */
+  /** The pending events of a subscription, and its lag. */
   backlog(id: string): Backlog;
-  /** Workers' side of the pull subscriptions. */
+  /** Pull subscriptions, for workers. */
   readonly pullConsumer: PullConsumer;
 }
 
-/** How far a subscription is with an event. Of what is done nothing else is known here. */
+/** How far a subscription is with an event. A done event has no more details here. */
 export type DeliveryStatus = PendingDeliveryStatus | { readonly state: 'done' };
 
-/** What is known of an event that is not done. */
+/** Status of an event that is not done. */
 export interface PendingDeliveryStatus {
-  /** `waiting`: it comes later, or again. `under_way`: it has been sent and not answered, or is leased. */
+  /**
+   * `waiting`: it is sent later, or again. `in_flight`: it was sent and has no outcome yet, or is
+   * leased.
+   */
   readonly state: 'waiting' | 'in_flight';
-  /** Deliveries that were begun, with the one that is under way. */
+  /** Delivery attempts that were started, with the one in flight. */
   readonly tries: number;
-  /** When a worker was last given it, as far as that is known. */
+  /** When a worker last received it, in milliseconds since 1970; `undefined` when unknown. */
   readonly leasedMs: number | undefined;
-  /** When its lease ends, or it is tried again; `undefined` for neither. */
+  /**
+   * When its lease ends, or it is tried again, in milliseconds since 1970; `undefined` for neither.
+   */
   readonly dueMs: number | undefined;
 }
 
-/** What is ahead of a subscription, in events. */
+/** The events that a subscription has not done yet. */
 export interface Backlog {
-  /** Sent and not answered, or leased. */
+  /** Sent without an outcome yet, or leased. */
   readonly inFlight: number;
-  /** For their next attempt. */
+  /** Wait for their next attempt. */
   readonly failing: number;
-  /** Taken up, and behind others or for their turn. */
+  /** Taken up; they wait behind other events or for their turn. */
   readonly waiting: number;
-  /** Given up on. */
+  /** Number of dead letters. */
   readonly deadLetters: number;
-  /** How old the oldest one is that is not done. */
+  /** Age of the oldest event that is not done, in milliseconds. */
   readonly lagMs: number;
-  /** Those that are not done, with those that are not taken up; of the latter too many until those that are not in memory have been counted. */
+  /**
+   * Events that are not done, including those not taken up. The number is too high until the events
+   * that are not in memory have been counted.
+   */
   readonly lagEvents: number;
-  /** What is not taken up alone. */
+  /** Positions from the subscription's position to the head. */
   readonly lagPositions: number;
 }
 
-/** What a sample is made of. */
+/** The content of a test delivery. */
 export interface Sample {
   readonly channel: string;
   readonly type: string | undefined;
@@ -141,9 +170,11 @@ export interface Sample {
 
 export interface ReplayRequest {
   readonly after: Position;
-  /** One channel alone, or all that the subscription means. */
+  /** One channel alone; `undefined`: all channels of the subscription. */
   readonly channel: string | undefined;
-  /** The place in a log that is no more which it was to begin after, as long as that has not been told. */
+  /**
+   * The position in a lost log after which it should begin, until the gap of that log is delivered.
+   */
   readonly lost?: LostPosition | undefined;
 }
 
@@ -154,7 +185,7 @@ export interface Replay extends ReplayRequest {
   readonly isDone: boolean;
 }
 
-/** An event's place, and the log that it is of: what its id says. */
+/** An event's position, and the epoch of its log. An event id has both. */
 export interface EventPosition {
   readonly epoch: string;
   readonly position: Position;
@@ -165,20 +196,22 @@ export interface DeadLettersQuery {
   readonly limit: number;
 }
 
-/** One try, and what came of it. */
+/** One attempt: one request to an endpoint, and its outcome. */
 export interface Attempt {
   readonly subscription: string;
-  /** Rises with every attempt of a hub. */
+  /** Increases with every attempt of a hub. */
   readonly number: number;
-  /** Of the log that the places are of. */
+  /** Epoch of the log that the positions are of. */
   readonly epoch: string;
-  /** The event's place; 0 for a verification, a sample, or a gap. Of a batch, the first one's. */
+  /**
+   * The event's position; 0 for a verification, a sample or a gap. For a batch: the first event's.
+   */
   readonly position: Position;
-  /** Of a batch, the places of the other events, rising. */
+  /** For a batch: the positions of the other events, ascending. */
   readonly others: readonly Position[];
-  /** It told of events that are lost: a gap, which is no event, or a batch with one in it. */
+  /** True for a gap, which is no event, and for a batch with a gap in it. */
   readonly isGap: boolean;
-  /** Of how many events, gaps among them. */
+  /** Number of events, with gaps. */
   readonly count: number;
   readonly attempt: number;
   readonly startedMs: number;
@@ -190,11 +223,11 @@ export interface Attempt {
   };
   readonly answer: RecordedResponse | undefined;
   readonly timing: Timing;
-  /** Words for a person; never what an address inside has said. */
+  /** A text for a person. It never contains the response of a private address. */
   readonly detail: string;
 }
 
-/** What became of an attempt: the category that metrics, attempts and errors name. */
+/** The outcome of an attempt: the category that metrics, attempts and errors show. */
 export type AttemptOutcome =
   | 'delivered'
   | 'refused_status'
@@ -210,7 +243,7 @@ export type AttemptOutcome =
   | 'url'
   | 'request';
 
-/** A response, as far as it is kept. */
+/** A response, as far as it is stored. */
 export interface RecordedResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -219,7 +252,10 @@ export interface RecordedResponse {
   readonly isCut: boolean;
 }
 
-/** Where the time went, in milliseconds; `undefined` for what did not happen: a connection that was there needs no name. */
+/**
+ * The duration of each phase, in milliseconds. `undefined` for a phase that did not happen: a
+ * reused connection needs no name lookup.
+ */
 export interface Timing {
   readonly nameMs: number | undefined;
   readonly connectMs: number | undefined;
@@ -228,44 +264,54 @@ export interface Timing {
   readonly totalMs: number;
 }
 
-/** An event that was given up on. Its payload is the log's, as long as retention keeps it and the log is this one. */
+/**
+ * An event that could not be delivered after the last attempt. Its payload is in the log alone,
+ * until retention deletes it or the log gets a new epoch.
+ */
 export interface DeadLetter {
   readonly subscription: string;
-  /** Of the log that it is of. */
+  /** Epoch of the event's log. */
   readonly epoch: string;
   readonly position: Position;
   readonly channel: string;
   readonly attempts: number;
   readonly sinceMs: number;
-  /** `deliveries`: leased too often. `channel_removed`: its channel was taken from the subscription before it was delivered. */
+  /**
+   * `deliveries`: leased too often. `channel_removed`: the subscription lost its channel before it
+   * was delivered.
+   */
   readonly outcome: AttemptOutcome | 'deliveries' | 'channel_removed';
   readonly detail: string;
 }
 
-/** What workers do with a pull subscription (PROTOCOL.md section 14.6). */
+/** Operations of workers on pull subscriptions (PROTOCOL.md section 14.6). */
 export interface PullConsumer {
   /**
-   * Up to `countMax` events, each with a lease; waits up to `waitMs` (Infinity: for ever) for the first one, or until the signal. May come
-   * back empty.
+   * Returns up to `countMax` events, each with a lease. Waits for the first event until the signal,
+   * and at most `waitMs` (Infinity: without a limit). May return none.
    * @throws PolycastError `not_found`, `subscription_not_active`, also while it waits
    */
   pull(subscription: string, options: PullOptions, signal: CancelSignal): Promise<readonly LeasedEvent[]>;
   /**
-   * Tells, once or more often, that it cannot be pulled from any more, and why: `not_found`, `subscription_not_active`. Gives what ends that.
+   * Calls `onClosed`, once or more often, when pulling is no longer possible. The error is
+   * `not_found` or `subscription_not_active`. Returns a function that ends the watch.
    * @throws PolycastError `not_found`, `subscription_not_active`
    */
   watch(subscription: string, onClosed: (error: PolycastError) => void): () => void;
-  /** How it went with each lease. */
+  /** Acknowledges leases. Returns the outcome of each one. */
   acknowledge(subscription: string, leases: readonly string[]): readonly LeaseOutcome[];
-  /** All of this worker's, or anybody's, up to and with a position. Says how many. */
+  /** Acknowledges every leased event through a position, of any worker. Returns their number. */
   acknowledgeThrough(subscription: string, position: Position): number;
   release(subscription: string, leases: readonly string[], delayMs: number): readonly LeaseOutcome[];
-  /** They never got to a worker: they are given out again at once, and that they were does not count. */
+  /**
+   * Returns events that never reached a worker. They are handed out again at once, and the delivery
+   * does not count.
+   */
   returnUndelivered(subscription: string, leases: readonly string[]): void;
   extend(subscription: string, leases: readonly string[], leaseMs: number): readonly LeaseOutcome[];
 }
 
-/** An `AbortSignal`, as far as it is needed here. */
+/** The part of `AbortSignal` that is needed here. */
 export interface CancelSignal {
   readonly aborted: boolean;
   addEventListener(type: 'abort', listener: () => void, options?: { readonly once?: boolean }): void;
@@ -273,9 +319,9 @@ export interface CancelSignal {
 }
 
 export interface PullOptions {
-  /** Read anew whenever there is something: who waits may come to want more, or fewer. */
+  /** Read again whenever events arrive: a waiting worker may change the number. */
   readonly countMax: number;
-  /** In bodies; one event always comes. */
+  /** Bytes of bodies; one event is always returned. */
   readonly bytesMax: number;
   readonly waitMs: number;
   readonly leaseMs: number | undefined;
@@ -286,59 +332,72 @@ export interface LeasedEvent {
   readonly position: Position;
   /** The event's JSON from after its `id` to its end, as in `StoredRecord`. */
   readonly body: Uint8Array;
-  /** 1 for the first time. */
+  /** Number of this delivery; 1 for the first. */
   readonly delivery: number;
   readonly leaseEndsMs: number;
 }
 
-/** `not_held`: it has ended, was given back, or never was. */
+/** `not_held`: the lease has ended, was released, or never existed. */
 export type LeaseOutcome = 'ok' | 'not_held';
 
 /**
- * What is kept of subscriptions, in the data folder, beside the log and with a schema of its own. A change to a subscription that
- * has been removed, or never was, is none.
+ * The store of subscriptions, in the data folder beside the log, with its own schema. It ignores a
+ * change to a subscription that was removed or never existed.
  */
 export interface SubscriptionStore {
-  /** Of the log that the positions are of, as `epoch` was last written; `undefined` in a new store. */
+  /** Epoch of the log that the stored positions are of; `undefined` in a new store. */
   readonly epoch: string | undefined;
-  /** The highest number of an attempt that was kept at opening: the next ones go on from there. */
+  /** Highest stored attempt number at opening. The next attempt gets the number after it. */
   readonly lastAttempt: number;
-  /** At opening, acknowledged changes were missing: it stands where it stood before them. */
+  /** True when acknowledged changes were missing at opening: subscriptions have an older state. */
   readonly hasLostCommits: boolean;
-  /** Why nothing can be written at present, if so. What is noted is kept, and tried again by itself. */
+  /**
+   * Why the store cannot write at present; `undefined` when it can. Queued changes stay and are
+   * retried.
+   */
   readonly unavailable: 'log_unavailable' | 'log_full' | undefined;
-  /** More has been noted than may wait for the disk: nothing new may be taken up until this is false again. */
+  /**
+   * True while too many changes wait for the disk. No event may be taken up until it is false
+   * again.
+   */
   readonly isOverloaded: boolean;
-  /** Everything there was at opening; read once. */
+  /** All subscriptions at opening; read once. */
   load(): Iterable<StoredSubscription>;
-  /** Whether an attempt would be kept: of thousands of successes a second only samples are, and need not be put together. */
+  /**
+   * Whether the store would keep an attempt. It samples successes when there are thousands in a
+   * second. The caller need not build an attempt that is not kept.
+   */
   keepsAttempt(subscription: string, isDelivered: boolean): boolean;
-  /** All of it or nothing, durably, together with what else comes at about that time. In the order of the calls, with `note` too. */
+  /**
+   * Writes all changes or none, durably, together with other changes of about the same time. The
+   * order of the calls is preserved, also between `write` and `enqueue`.
+   */
   write(changes: readonly StoreChange[]): Promise<void>;
   /**
-   * The same without waiting: soon, in order, what is in one call never apart. What fails is told once by `onTrouble` (an option at
-   * opening), kept, and tried again; attempts are let go of first.
+   * Like `write`, without waiting: soon, in order, all changes of one call together. A failure is
+   * reported once to `onTrouble` (an option at opening). Failed changes stay queued and are
+   * retried; attempts are dropped first.
    */
   enqueue(changes: readonly StoreChange[]): void;
   attempts(query: {
     readonly subscription?: string;
-    /** Only those that were of it, in a batch or alone. */
+    /** Only attempts of this event, alone or in a batch. */
     readonly event?: EventPosition;
     readonly before: number;
     readonly limit: number;
   }): Promise<readonly Attempt[]>;
   /** In the order of their ids: those of the oldest log first. */
   deadLetters(subscription: string, query: DeadLettersQuery): Promise<readonly DeadLetter[]>;
-  /** Bytes, commits, changes: numbers since opening. */
+  /** Bytes, commits and changes since opening. */
   metrics(): Readonly<Record<string, number>>;
-  /** Writes what is left, then closes. */
+  /** Writes the remaining changes, then closes. */
   close(): Promise<void>;
 }
 
 export interface StoredSubscription extends Subscription {
   readonly open: readonly OpenEvent[];
   readonly deadLetters: number;
-  /** Those that are not done. */
+  /** The replays that are not done. */
   readonly replays: readonly Replay[];
 }
 
@@ -358,19 +417,27 @@ export type StoreChange =
       readonly epoch: string;
       readonly position: Position;
     }
-  /** From here on positions are of this log. */
+  /** Positions of later changes are of this log. */
   | { readonly kind: 'epoch'; readonly epoch: string };
 
-/** Sends a request to somebody's address, within the guard. Never rejects: a failure is an outcome. */
+/**
+ * Sends requests to the addresses of others, within the guard. `send` never rejects: a failure is
+ * an outcome.
+ */
 export interface Sender {
   send(request: SendRequest): Promise<SendResult>;
-  /** What speaks against an address, as far as it can be told without asking anybody: its form, a literal address, its port. */
+  /**
+   * What is wrong with a URL, as far as its text shows: its form, a literal address, its port. No
+   * name lookup.
+   */
   urlProblem(url: string): Refusal | undefined;
-  /** Connections at present, those among them that nothing goes over, and requests that wait for one. */
+  /** Open connections, the idle ones among them, and requests that wait for a connection. */
   readonly metrics: { readonly open: number; readonly idle: number; readonly waiting: number };
 }
 
-/** Why nothing came back. The words are for a person, and tell nothing from inside. */
+/**
+ * Why there was no response. The text is for a person and contains nothing of a private network.
+ */
 export interface Refusal {
   readonly failure: Exclude<AttemptOutcome, 'delivered' | 'refused_status' | 'gone' | 'slowed_down' | 'redirected'>;
   readonly detail: string;
@@ -381,16 +448,19 @@ export interface SendRequest {
   readonly method: 'POST' | 'GET' | 'OPTIONS';
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array | undefined;
-  /** The one deadline over the whole exchange. */
+  /** Deadline of the whole exchange. */
   readonly timeoutMs: number;
 }
 
 export interface SendResult {
-  /** `undefined` when there was an answer, of whatever status. */
+  /** `undefined` when there was a response, of any status. */
   readonly failure: Refusal['failure'] | undefined;
   readonly detail: string;
   readonly answer: RecordedResponse | undefined;
-  /** It went to no public address: what was answered is for those who run the hub, and is left out of an `Attempt`. */
+  /**
+   * True when the address is not public. Only operators of the hub may see the response, and an
+   * `Attempt` does not contain it.
+   */
   readonly isPrivateAddress: boolean;
   readonly timing: Timing;
 }

@@ -2,7 +2,8 @@ import type { Feed } from '../../core/feed.ts';
 import type { Position } from '../../core/ports.ts';
 
 /**
- * The position after which events were accepted at a time or later; the head when there are none. O(log n) reads of one event.
+ * The position after which every event was accepted at `timeMs` or later; the head when there is
+ * none. Takes O(log n) reads of one event.
  */
 export async function positionAt(feed: Feed, timeMs: number): Promise<Position> {
   let before: Position = 0;
@@ -16,7 +17,9 @@ export async function positionAt(feed: Feed, timeMs: number): Promise<Position> 
   return before;
 }
 
-/** The position just before the oldest event of these channels that the log still has; the head when there is none. */
+/**
+ * The position just before the oldest stored event of these channels; the head when there is none.
+ */
 export async function earliestPosition(feed: Feed, channels: readonly string[]): Promise<Position> {
   const { head } = feed;
   const first = await firstAfter(feed, 0, head, channels);

@@ -2,11 +2,14 @@ import type { Position, StoredRecord } from '../../core/ports.ts';
 import type { OpenEvent } from './definition.ts';
 
 /**
- * Events that are open although the cursor has not come to them yet: who reads on from there comes upon them a second time. What each
- * stands for is told by the event, not by the present order, which may be another one than that in which it was taken up.
+ * Open events beyond the stored cursor. A consumer that reads on from the cursor finds each of them
+ * a second time and must skip it. The event itself says if it is aside or the head of a lane. The
+ * present order does not, because it may have changed.
  */
 export class RestoredEvents {
-  /** What comes before the first open event of a channel is done: all of the channel up to a place is known. */
+  /**
+   * For each channel: the position of its lane's head. Every earlier event of the channel is done.
+   */
   readonly #throughByChannel = new Map<string, Position>();
   readonly #asidePositions = new Set<Position>();
 
@@ -15,7 +18,7 @@ export class RestoredEvents {
     else this.#throughByChannel.set(channel, Math.max(position, this.#throughByChannel.get(channel) ?? 0));
   }
 
-  /** Whether an event that is read is known; asked once for each, in the order of the log. */
+  /** Whether an event that was read is open already. Called once for each event, in log order. */
   consume({ channel, position }: StoredRecord): boolean {
     const isKnownAside = this.#asidePositions.size > 0 && this.#asidePositions.delete(position);
     if (this.#throughByChannel.size === 0) return isKnownAside;

@@ -1,14 +1,16 @@
-/** What a server's `Retry-After` is obeyed up to. */
+/** Longest `Retry-After` that the hub obeys. */
 export const RETRY_AFTER_MAX_MS = 86_400_000;
 
-/** By how much of itself a delay is shortened or lengthened. */
+/** Fraction by which jitter shortens or lengthens a delay. */
 const JITTER = 0.2;
 
 /**
- * How long until an event is tried again; `undefined`: it is not, and becomes a dead letter.
- * @param attempts that have been made, 1 or more
+ * The delay until the next attempt, in milliseconds; `undefined`: no more attempts, the event
+ * becomes a dead letter.
+ * @param attempts attempts so far, 1 or more
  * @param randomFraction a number in [0, 1)
- * @param retryAfterMs what the endpoint asked for, if it did; the schedule's own delay is kept at least
+ * @param retryAfterMs the pause that the endpoint asked for, if it did; the delay of the schedule
+ * is the minimum
  */
 export function retryDelayMs(
   delaysMs: readonly number[],
@@ -22,7 +24,7 @@ export function retryDelayMs(
   return retryAfterMs === undefined ? jittered : Math.max(jittered, Math.min(retryAfterMs, RETRY_AFTER_MAX_MS));
 }
 
-/** A duration, a fifth more or less. */
+/** A duration with jitter of up to a fifth, shorter or longer. */
 export function withJitter(durationMs: number, randomFraction: number): number {
   return Math.round(durationMs * (1 - JITTER + 2 * JITTER * randomFraction));
 }
