@@ -1,7 +1,10 @@
 import type { Actor, Audit } from '../core/ports.ts';
 import type { Subscription, SubscriptionService } from './state/ports.ts';
 
-/** A desk that writes down who does what to subscriptions: what they are, not what is delivered. */
+/**
+ * A service that writes an audit entry for each change to a subscription. Deliveries have no
+ * entries.
+ */
 export function auditedService(service: SubscriptionService, audit: Audit): SubscriptionService {
   const writeAudit = (action: string, subject: string, by: Actor, detail?: Readonly<Record<string, unknown>>): void =>
     audit.record({ action: `subscription.${action}`, subject, by, ...(detail !== undefined && { detail }) });
@@ -45,7 +48,7 @@ export function auditedService(service: SubscriptionService, audit: Audit): Subs
     async resume(id, by) {
       const resumed = await service.resume(id, by);
       const { state } = resumed.status;
-      // One that is pending has had its endpoint asked, whatever came of it.
+      // A resume of a pending subscription only verifies the endpoint, so the entry has the state.
       writeAudit('resumed', id, by, state === 'active' ? undefined : { state });
       return resumed;
     },
@@ -72,7 +75,7 @@ export function auditedService(service: SubscriptionService, audit: Audit): Subs
   };
 }
 
-/** Without what a URL may hold beside its place, such as a token in its query. */
+/** Only the origin of the URL: its path and query may hold a secret, such as a token. */
 function summaryOf({ definition: { channels, delivery } }: Subscription): Readonly<Record<string, unknown>> {
   const to =
     delivery.kind === 'pull'

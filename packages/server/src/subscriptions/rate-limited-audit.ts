@@ -1,13 +1,16 @@
 import type { Audit, AuditRecord, Clock } from '../core/ports.ts';
 import { TokenBuckets } from '../core/primitives/token-buckets.ts';
 
-/** Entries in an hour about what anybody may do, and how many at once: the audit log keeps some 10,000, and they are operators'. */
+/**
+ * Entries per hour, and at once, for actions that anybody may do. The audit log has room for some
+ * 10,000 entries, which are for operators.
+ */
 const PER_HOUR = 60;
 const BURST = 30;
 
 /**
- * An audit log for what anybody may do, and do often: so many entries an hour, so that they do not drive others out. What is left out is
- * counted in the next entry that is written, `omitted`.
+ * Limits the audit entries of actions that anybody may do often, so that they do not displace other
+ * entries. The next written entry has the number of omitted ones, `omitted`.
  */
 export function rateLimitedAudit(audit: Audit, clock: Clock): Audit {
   const buckets = new TokenBuckets();

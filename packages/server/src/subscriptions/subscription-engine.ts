@@ -29,18 +29,21 @@ export interface SubscriptionEngineParts {
   readonly publisher: Publisher;
   readonly clock: Clock;
   readonly random: Random;
-  /** How many times faster than on the wall time passes for the clock. */
+  /** How many times faster than real time the clock runs. */
   readonly speed: number;
   readonly store: SubscriptionStore;
   readonly sender: Sender & { close(): Promise<void> };
-  /** What was in flight when the hub before died, and what is now. */
+  /**
+   * The journal of requests in flight: those of the previous hub at its crash, and the present
+   * ones.
+   */
   readonly inFlightJournal: InFlightJournal;
   readonly settings: SubscriptionSettings;
-  /** What the hub calls itself, to endpoints that it asks for their consent: a host name. */
+  /** The host name that the hub sends to endpoints when it verifies them. */
   readonly origin: string;
-  /** Told how long each request to an endpoint took, in milliseconds. */
+  /** Called with the duration of each request to an endpoint, in milliseconds. */
   readonly answered: (durationMs: number) => void;
-  /** Events written to live consumers, in all. */
+  /** Number of events written to live consumers, in all. */
   readonly liveEvents: () => number;
   readonly logger: {
     info(fields: object, message: string): void;
@@ -48,12 +51,15 @@ export interface SubscriptionEngineParts {
   };
 }
 
-/** Reads of the log at once for all subscriptions, of those that there may be for everybody. */
+/** Concurrent reads of the log for all subscriptions, of those that the log allows in all. */
 const READS_CONCURRENT_MAX = 3;
-/** How often cursors of quiet subscriptions are written down, if the log has gone on by so much since: whoever starts again reads no more. */
+/**
+ * Interval of checkpoints for quiet subscriptions. A checkpoint is written when the log has this
+ * many new positions, so that a restart reads no more than that.
+ */
 const SWEEP_INTERVAL_MS = 60_000;
 const SWEEP_POSITIONS = 10_000;
-/** How long requests under way are waited for when the hub goes. */
+/** How long `close` waits for requests in flight. */
 const CLOSE_TIME_MS = 5000;
 
 const STATES = ['pending', 'active', 'paused', 'suspended', 'ended'] as const;
@@ -64,12 +70,18 @@ export interface SubscriptionEngineMetrics {
   >;
   readonly webhooks: WebhookMetrics & { readonly inFlight: number; readonly connections: Sender['metrics'] };
   readonly pulls: PullMetrics;
-  /** Events given up on since it began. */
+  /** Dead letters since the start of the hub. */
   readonly deadLetters: number;
   readonly store: Readonly<Record<string, number>>;
 }
 
-/** Durable subscriptions at work. */
+/**
+ * Runs all durable subscriptions: it creates their consumers and connects them to webhooks and
+ * pull.
+ *
+ * Example: `start` loads 3 subscriptions from the store. The webhook dispatcher sends the events of
+ * two webhooks, and the lease manager leases the events of one pull subscription.
+ */
 export class SubscriptionEngine {
   readonly #parts: SubscriptionEngineParts;
   readonly #registry = new SubscriptionRegistry();
@@ -85,7 +97,7 @@ export class SubscriptionEngine {
   readonly #consumerParts: DurableConsumerParts;
   #sweepTimer: NodeJS.Timeout | undefined;
   readonly subscriptions: SubscriptionService;
-  /** What goes to others' addresses goes by it. */
+  /** Sends every request to the addresses of others. */
   readonly sender: Sender;
 
   constructor(parts: SubscriptionEngineParts) {
@@ -154,12 +166,12 @@ export class SubscriptionEngine {
     });
   }
 
-  /** Acknowledged changes of subscriptions were missing when their store was opened. */
+  /** True when acknowledged changes were missing at the opening of the store. */
   get hasLostCommits(): boolean {
     return this.#parts.store.hasLostCommits;
   }
 
-  /** Looks at every subscription. */
+  /** Visits every subscription, O(n). */
   get metrics(): SubscriptionEngineMetrics {
     const { clock, log, store } = this.#parts;
     const nowMs = clock.nowMs();
@@ -184,7 +196,7 @@ export class SubscriptionEngine {
     };
   }
 
-  /** Takes up what there was, where it stood. */
+  /** Restores all subscriptions from the store and starts them. */
   start(): void {
     const { store, log } = this.#parts;
     const changes: StoreChange[] = [];
@@ -204,7 +216,7 @@ export class SubscriptionEngine {
     this.#sweepTimer.unref();
   }
 
-  /** Finishes what is under way, notes where everything stands, and closes the store. */
+  /** Waits for requests in flight, writes a checkpoint of every consumer, and closes the store. */
   async close(): Promise<void> {
     this.#leaseManager.close();
     this.#consumerParts.counter.close();
@@ -237,7 +249,7 @@ export class SubscriptionEngine {
     return isPull(consumer) ? this.#leaseManager : this.#dispatcher;
   }
 
-  /** It has come to stand otherwise than before. */
+  /** Applies a change of state to all parts. */
   #onStatusChanged(consumer: DurableConsumer): void {
     const { state } = consumer.status;
     this.#expirations.schedule(consumer);
@@ -250,7 +262,7 @@ export class SubscriptionEngine {
     if (state === 'active') this.#replays.schedule(consumer);
   }
 
-  /** It had been held back, and may be sent to now. */
+  /** The crash quarantine has ended for a consumer: requests to it may start. */
   #onReleased(consumer: DurableConsumer): void {
     this.#verification.onReleased(consumer);
     if (isPull(consumer)) return;
@@ -261,7 +273,7 @@ export class SubscriptionEngine {
   #onRedefined(consumer: DurableConsumer): void {
     this.#expirations.schedule(consumer);
     if (isPull(consumer)) return this.#leaseManager.onRedefined(consumer);
-    // Another pace, or another endpoint: it is found out anew.
+    // The endpoint or its limits may be others, so the limiter starts anew.
     consumer.limiter = undefined;
     if (consumer.status.restUntilMs !== undefined) {
       consumer.status = { ...consumer.status, restUntilMs: undefined };
@@ -286,14 +298,14 @@ export class SubscriptionEngine {
     const { ratePerMinute } = result.isVerified ? result : {};
     const { ratePerSecond = Infinity } = consumer.definition;
     const verifiedUrl = urlOf(consumer.definition.delivery);
-    // It wants less than it would be sent.
+    // The endpoint asked for a lower rate than the definition has.
     if (ratePerMinute !== undefined && ratePerMinute / 60 < ratePerSecond)
       await this.subscriptions
         .change(consumer.id, { ratePerSecond: ratePerMinute / 60 }, undefined, { kind: 'hub' })
         .catch((error: unknown) =>
           this.#parts.logger.warn({ subscription: consumer.id, error: String(error) }, 'a rate could not be kept'),
         );
-    // It may lead elsewhere by now, where nobody has consented.
+    // The definition may have another URL by this time, and that endpoint is not verified.
     if (urlOf(consumer.definition.delivery) !== verifiedUrl) return;
     if (!result.isVerified)
       this.#parts.logger.info({ subscription: consumer.id, detail: result.detail }, 'an endpoint has not consented');
@@ -301,10 +313,14 @@ export class SubscriptionEngine {
     this.#lifecycle.apply(consumer, result.isVerified ? 'verified' : refusal);
   }
 
-  /** What stood in another log stands nowhere in this one: it begins where this one does, and is told so before all else. */
+  /**
+   * Moves a subscription of a lost log to the start of this log. A gap reports the loss before any
+   * event.
+   */
   #moveToNewLog(stored: StoredSubscription, epoch: string, changes: StoreChange[]): StoredSubscription {
     const subscription = stored.definition.id;
-    // Of logs in between it has heard nothing.
+    // A gap of an earlier lost log that was never delivered stays: the subscription knows no log
+    // since.
     const lost = stored.status.lost ?? { epoch, position: stored.status.cursor };
     const status = { ...stored.status, cursor: this.#parts.log.state.epochStart, lost };
     for (const { position } of stored.open) changes.push({ kind: 'closed', subscription, position });

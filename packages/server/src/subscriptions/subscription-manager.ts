@@ -31,7 +31,7 @@ import type { Replays } from './engine/replays.ts';
 import type { Lifecycle } from './engine/subscription-lifecycle.ts';
 import type { EndpointVerification } from './webhook/endpoint-verification.ts';
 
-/** What works for the desk behind the counter. */
+/** The parts that the manager calls. */
 export interface SubscriptionManagerParts {
   readonly registry: SubscriptionRegistry;
   readonly store: SubscriptionStore;
@@ -45,22 +45,22 @@ export interface SubscriptionManagerParts {
   readonly settings: SubscriptionSettings;
   readonly pullConsumer: PullConsumer;
   readonly createConsumer: (subscription: Subscription) => DurableConsumer;
-  /** A line that was made is put to work, or taken off for good. */
+  /** Starts a new consumer, or removes one for good. */
   readonly startConsumer: (consumer: DurableConsumer) => void;
   readonly removeConsumer: (consumer: DurableConsumer) => void;
-  /** Its definition has changed. */
+  /** Called after a change of the definition. */
   readonly onRedefined: (consumer: DurableConsumer) => void;
   readonly sendTestDelivery: (consumer: DurableConsumer, sample: Sample) => Promise<Attempt>;
 }
 
-/** For so long the same key gives the same subscription. */
+/** How long an idempotency key returns the same subscription. */
 const IDEMPOTENCY_WINDOW_MS = 86_400_000;
 
-/** Durable subscriptions, for those who ask by HTTP. */
+/** Implements the operations on durable subscriptions for HTTP routes. */
 export class SubscriptionManager implements SubscriptionService {
   readonly #parts: SubscriptionManagerParts;
   readonly pullConsumer: PullConsumer;
-  /** Places of those whose endpoints are being asked, and that are not known yet. */
+  /** Number of subscriptions that wait for their endpoint's verification during `create`. */
   #asking = 0;
 
   constructor(parts: SubscriptionManagerParts) {
@@ -83,7 +83,8 @@ export class SubscriptionManager implements SubscriptionService {
     const { delivery } = definition;
     let isActive = isTrusted || delivery.kind === 'pull';
     if (!isActive && delivery.kind === 'webhook' && delivery.dialect === 'rest-hooks') {
-      // How long the endpoint thinks about it is up to others: meanwhile the place that was found is taken.
+      // The verification takes as long as the endpoint takes. Its place within the limit is
+      // reserved meanwhile.
       this.#asking++;
       try {
         await this.#isVerifiedAtCreation(definition);
@@ -240,7 +241,7 @@ export class SubscriptionManager implements SubscriptionService {
     if (step === 'conflict') throw notActiveError(consumer);
     if (step === 'verify') {
       await verification.verifyNow(consumer);
-      // It may have been removed while its endpoint thought about it.
+      // It may have been removed during the verification.
       this.#consumer(id);
     }
     await store.write(checkpoints.checkpoint(consumer));
@@ -256,7 +257,8 @@ export class SubscriptionManager implements SubscriptionService {
     const narrowedMs = isNarrowed(before.channels, changes.channels) ? changedMs : before.narrowedMs;
     const definition = { ...before, ...changes, version: before.version + 1, changedMs, narrowedMs };
     const checkpointChanges = checkpoints.checkpoint(consumer);
-    // In another order it goes on from what is noted: by the second one that is also what has only just been handed out.
+    // A new order restarts from the checkpoint. The second checkpoint gives rows to events that
+    // were handed out just now.
     if (definition.ordering !== before.ordering) checkpointChanges.push(...checkpoints.checkpoint(consumer));
     consumer.redefine(definition);
     registry.reindex(consumer, before);
@@ -266,7 +268,10 @@ export class SubscriptionManager implements SubscriptionService {
     return consumer.subscription;
   }
 
-  /** What the same wish with the same key has made. @throws PolycastError `idempotency_key_reused` for another wish */
+  /**
+   * The subscription of an earlier equal request with the same key.
+   * @throws PolycastError `idempotency_key_reused` for a different request
+   */
   #findRepeated(options: Pick<NewSubscription, 'owner' | 'idempotency'>, nowMs: number): DurableConsumer | undefined {
     const consumer = this.#parts.registry.findByIdempotencyKey(options);
     if (consumer === undefined || nowMs - consumer.definition.createdMs >= IDEMPOTENCY_WINDOW_MS) return undefined;
@@ -277,7 +282,7 @@ export class SubscriptionManager implements SubscriptionService {
   async #writeNew(consumer: DurableConsumer): Promise<void> {
     const { registry, store } = this.#parts;
     const { id, definition, status } = consumer;
-    // Known from now on, so that the same is not made twice while it is being written.
+    // Registered before the write, so that a concurrent equal request does not create a second one.
     registry.add(consumer);
     try {
       await store.write([
@@ -302,13 +307,16 @@ export class SubscriptionManager implements SubscriptionService {
     throw new PolycastError('subscription_not_active', 'It is for pulling: no endpoint is sent anything.');
   }
 
-  /** How old the oldest event is that is not done, as far as memory knows. */
+  /** Age of the oldest event that is not done, in milliseconds, as far as memory knows. */
   #lagMs(consumer: DurableConsumer): number {
     const oldestMs = consumer.oldestMs();
     return oldestMs === Infinity ? 0 : Math.max(0, this.#parts.clock.nowMs() - oldestMs);
   }
 
-  /** Who speaks REST Hooks consents within the call. @throws PolycastError `endpoint_refused` */
+  /**
+   * REST Hooks verify the endpoint within the call.
+   * @throws PolycastError `endpoint_refused`
+   */
   async #isVerifiedAtCreation(definition: SubscriptionDefinition): Promise<void> {
     const { verdict: result, attempt } = await this.#parts.verification.verifyOnce(definition);
     if (result.isVerified) return;
@@ -323,13 +331,13 @@ export class SubscriptionManager implements SubscriptionService {
   }
 }
 
-/** Whether some of what was covered no longer is. */
+/** Whether some channels that were covered no longer are. */
 function isNarrowed(before: readonly string[], next: readonly string[] | undefined): boolean {
   if (next === undefined) return false;
   return !before.every((channel) => next.some((pattern) => relationOf(pattern, channel) === 'covers'));
 }
 
-/** Where a webhook leads; `undefined` for what is pulled. */
+/** The URL of a webhook; `undefined` for pull. */
 export function urlOf(delivery: SubscriptionDefinition['delivery']): string | undefined {
   return delivery.kind === 'webhook' ? delivery.url : undefined;
 }
@@ -339,12 +347,12 @@ function notActiveError({ status: { state } }: DurableConsumer): PolycastError {
   return new PolycastError('subscription_not_active', why, { state });
 }
 
-/** Attempts of one event, of all subscriptions. */
+/** Attempts of one event by all subscriptions, at most. */
 const TRACE_MAX = 10_000;
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 
-/** 80 bits of chance. */
+/** An id with 80 random bits. */
 function createId(): string {
   let id = 'sub_';
   for (const byte of randomBytes(16)) id += ALPHABET.charAt(byte & 31);

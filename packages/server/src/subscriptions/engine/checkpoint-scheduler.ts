@@ -1,10 +1,13 @@
 import type { StoreChange, SubscriptionStore } from '../state/ports.ts';
 import type { DurableConsumer } from './durable-consumer.ts';
 
-/** How often what has changed is handed to the store. */
+/** Time between checkpoints, in milliseconds. */
 const CHECKPOINT_INTERVAL_MS = 50;
 
-/** Has noted, now and then, what has changed of the lines that were touched: what came and went in between costs nothing. */
+/**
+ * Writes checkpoints of changed consumers, at most every 50 ms. An event that was taken up and done between
+ * two checkpoints costs no write.
+ */
 export class CheckpointScheduler {
   readonly #store: SubscriptionStore;
   readonly #dirty = new Set<DurableConsumer>();
@@ -19,7 +22,7 @@ export class CheckpointScheduler {
     this.#timer ??= setTimeout(this.#onTimer, CHECKPOINT_INTERVAL_MS);
   }
 
-  /** What there is to say of a line, now. */
+  /** The changes of a consumer since its last checkpoint. */
   checkpoint(consumer: DurableConsumer): StoreChange[] {
     const changes: StoreChange[] = [];
     const subscription = consumer.id;
@@ -47,7 +50,7 @@ export class CheckpointScheduler {
     this.#dirty.delete(consumer);
   }
 
-  /** Everything that was touched, at once. */
+  /** Queues a checkpoint of every changed consumer. */
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -55,7 +58,7 @@ export class CheckpointScheduler {
     this.#dirty.clear();
     for (const consumer of dirty) {
       this.#store.enqueue(this.checkpoint(consumer));
-      // Something is still under way, and holds back the cursor: next time it is written down by itself.
+      // An open event holds back the cursor. The next checkpoint gives that event a row of its own.
       const checkpointed = consumer.replayOf?.replay.reached ?? consumer.status.cursor;
       if (consumer.hasTracker && consumer.replayOf === undefined && checkpointed < consumer.tracker.position)
         this.markDirty(consumer);
@@ -65,7 +68,8 @@ export class CheckpointScheduler {
 
   close(): void {
     this.flush();
-    // What has only just been taken up and is still under way is written down by the second one: leases outlive the hub.
+    // The second checkpoint gives rows to events that were taken up just now, because leases
+    // outlive the hub.
     this.flush();
     clearTimeout(this.#timer);
     this.#timer = undefined;

@@ -9,7 +9,7 @@ import type { CheckpointScheduler } from './checkpoint-scheduler.ts';
 import type { PublishLifecycleEvent } from './lifecycle-events.ts';
 
 export interface DeadLettersParts {
-  /** Of the log that there is now. */
+  /** Epoch of the present log. */
   readonly epoch: string;
   readonly store: SubscriptionStore;
   readonly checkpoints: CheckpointScheduler;
@@ -20,10 +20,13 @@ export interface DeadLettersParts {
 }
 
 const CHANNEL_REMOVED = 'The subscription no longer has its channel.';
-/** Dead letters taken in one go. */
+/** Dead letters read in one page. */
 const PAGE_COUNT = 500;
 
-/** Events that were given up on: kept, told of, and tried again or discarded when somebody has looked at them. */
+/**
+ * Dead letters: events that could not be delivered after the last attempt. They are stored and
+ * announced. A client can retry or discard them.
+ */
 export class DeadLetters {
   readonly #parts: DeadLettersParts;
   readonly #trimming = new Set<DurableConsumer>();
@@ -33,12 +36,12 @@ export class DeadLetters {
     this.#parts = parts;
   }
 
-  /** Events given up on since it began. */
+  /** Dead letters since the start of the hub. */
   get addedCount(): number {
     return this.#addedCount;
   }
 
-  /** The first event of a lane has failed often enough, or can never be sent: it is done. */
+  /** Makes the head of a lane a dead letter: it has failed too often, or can never be sent. */
   add(
     consumer: DurableConsumer,
     tracker: AckTracker,
@@ -52,7 +55,7 @@ export class DeadLetters {
     const { position, channel, attempts, record } = lane;
     tracker.narrow(lane, 1);
     tracker.complete(lane);
-    // What is lost already is no letter to anybody; that it is not known is told.
+    // A lost event becomes no dead letter. Its undelivered gap is announced instead.
     if (record !== undefined && isGap(record))
       return publishLifecycleEvent(primary.id, 'dead-gap', {
         gap: gapOf(record),
@@ -77,20 +80,22 @@ export class DeadLetters {
   }
 
   /**
-   * What was to be handed out is of a channel that the subscription no longer has: it stays here. A replay lets go of it, as it was
-   * delivered before.
+   * The head is of a channel that the subscription no longer has, so it is not sent. It becomes a
+   * dead letter. A replay only completes it, because it was delivered before.
    */
   leaveOut(line: DurableConsumer, progress: AckTracker, lane: Lane, nowMs: number): void {
-    // It was taken to be handed out, and is not.
+    // `next` counted an attempt, but no request is sent.
     lane.attempts--;
     if (line === line.primary) return this.add(line, progress, lane, 'channel_removed', CHANNEL_REMOVED, nowMs);
     progress.complete(lane);
   }
 
   /**
-   * Has one, or as many as may be open, delivered once more, beside all that comes; says how many. Those of a log that is no more stay:
-   * at their places stands something else, or nothing. So do those of channels that it no longer has: nobody is asked about these.
-   * @throws PolycastError `not_found` for one of them
+   * Delivers dead letters again, beside new events: the one of `event`, or as many as may be open.
+   * Returns their number. Dead letters of a lost log stay: their positions have other events or
+   * none. Dead letters of removed channels stay too: the request is not authorized for those
+   * channels.
+   * @throws PolycastError `not_found` when `event` is one of these
    */
   async retry(consumer: DurableConsumer, event: EventPosition | undefined): Promise<number> {
     const { epoch } = this.#parts;
@@ -125,10 +130,10 @@ export class DeadLetters {
     }
   }
 
-  /** Lets go of the oldest, if there are more than are kept. */
+  /** Deletes the oldest dead letters beyond the limit. */
   async #trim(consumer: DurableConsumer): Promise<void> {
     const { settings, logger } = this.#parts;
-    // By heaps, and one at a time.
+    // In pages, and one deletion at a time for each consumer.
     const excess = consumer.deadLetterCount - settings.deadLettersKept;
     if (excess < Math.min(PAGE_COUNT, settings.deadLettersKept / 10) || this.#trimming.has(consumer)) return;
     this.#trimming.add(consumer);
@@ -141,7 +146,7 @@ export class DeadLetters {
     }
   }
 
-  /** How many more may be open. */
+  /** Number of dead letters that may be opened now. */
   #availableOf({ tracker }: DurableConsumer): number {
     return this.#parts.settings.openEventsMax - tracker.waiting - tracker.inFlight - tracker.countAside();
   }
@@ -150,14 +155,14 @@ export class DeadLetters {
     return this.#parts.store.deadLetters(consumer.id, { after, limit });
   }
 
-  /** That of one event, if it has become one. */
+  /** The dead letter of one event, if there is one. */
   async #find(consumer: DurableConsumer, { epoch, position }: EventPosition): Promise<readonly DeadLetter[]> {
     const deadLetters = await this.#page(consumer, { epoch, position: position - 1 }, 1);
     return deadLetters.filter((deadLetter) => deadLetter.epoch === epoch && deadLetter.position === position);
   }
 
   async #redeliver(consumer: DurableConsumer, deadLetters: readonly DeadLetter[]): Promise<number> {
-    // Others may have been taken, and the channels changed, while these were read.
+    // Other dead letters may have been retried, and the channels changed, during the read.
     let room = this.#availableOf(consumer);
     const reopened = deadLetters.filter(({ channel, position }) => {
       const isTaken = room > 0 && consumer.hasChannel(channel) && consumer.tracker.enqueueAside(channel, position);
@@ -169,7 +174,10 @@ export class DeadLetters {
     return reopened.length;
   }
 
-  /** With what has come in their place, so that a crash loses neither. */
+  /**
+   * Removes the rows together with a checkpoint of the retried events, so that a crash loses
+   * neither.
+   */
   async #remove(consumer: DurableConsumer, deadLetters: readonly DeadLetter[]): Promise<number> {
     if (deadLetters.length === 0) return 0;
     consumer.deadLetterCount = Math.max(0, consumer.deadLetterCount - deadLetters.length);

@@ -2,10 +2,10 @@ import type { Clock } from '../../core/ports.ts';
 import { DueHeap, type DueItem } from '../state/due-heap.ts';
 import type { DurableConsumer } from './durable-consumer.ts';
 
-/** What `setTimeout` counts in one go. */
+/** Longest delay that `setTimeout` accepts, rounded down. */
 const TIMER_MAX_MS = 2_000_000_000;
 
-/** One timer for all: calls each when its time has come. */
+/** One timer for many items: calls `onDue` for each item when it is due. */
 export class DeadlineTimer<Item extends DueItem = DurableConsumer> {
   readonly #clock: Clock;
   readonly #speed: number;
@@ -14,14 +14,17 @@ export class DeadlineTimer<Item extends DueItem = DurableConsumer> {
   #timer: NodeJS.Timeout | undefined;
   #timerMs = Infinity;
 
-  /** @param speed how many times faster than on the wall time passes for the clock */
+  /** @param speed how many times faster than real time the clock runs */
   constructor(clock: Clock, speed: number, onDue: (item: Item) => void) {
     this.#clock = clock;
     this.#speed = speed;
     this.#onDue = onDue;
   }
 
-  /** Has it called at a time, and at no other. Infinity: never. */
+  /**
+   * Sets when an item is due, in milliseconds of the clock; it replaces the earlier time. Infinity:
+   * never.
+   */
   set(item: Item, dueMs: number): void {
     if (dueMs === Infinity) {
       this.#heap.remove(item);
@@ -41,7 +44,9 @@ export class DeadlineTimer<Item extends DueItem = DurableConsumer> {
     this.#timer = undefined;
   }
 
-  /** A timer that comes too early looks again; so few are set. */
+  /**
+   * Sets the timer for the first item. A timer that fires too early sets a new one, so few are set.
+   */
   #arm(): void {
     const { nextMs } = this.#heap;
     if (nextMs >= this.#timerMs) return;

@@ -3,7 +3,10 @@ import type { DueItem } from '../state/due-heap.ts';
 import { DeadlineTimer } from './deadline-timer.ts';
 import type { DurableConsumer } from './durable-consumer.ts';
 
-/** Calls for each subscription whose time is over. One that never ends costs nothing here. */
+/**
+ * Calls `onExpired` for each subscription at its `endsMs`. A subscription that never ends costs
+ * nothing here.
+ */
 export class Expirations {
   readonly #timer: DeadlineTimer<Expiration>;
   readonly #expirations = new Map<DurableConsumer, Expiration>();
@@ -15,7 +18,7 @@ export class Expirations {
     });
   }
 
-  /** As its definition says now; what has ended ends no more. */
+  /** Schedules the end that the present definition has. An ended subscription has none. */
   schedule(consumer: DurableConsumer): void {
     const { endsMs } = consumer.definition;
     if (endsMs === undefined || consumer.status.state === 'ended') return this.cancel(consumer);

@@ -1,30 +1,38 @@
 import { Queue } from '../../core/primitives/queue.ts';
 import type { DurableConsumer } from './durable-consumer.ts';
 
-/** Requests begun in one turn of the event loop, so that those who are live have theirs, and what has been connected is written. */
+/**
+ * Requests that start in one turn of the event loop. The bound leaves time for live readers, and
+ * for the writes of new connections.
+ */
 const SENDS_PER_TURN = 32;
-/** Lines looked at in one. */
+/** Consumers visited in one turn of the event loop. */
 const CONSUMERS_PER_TURN = 256;
-/** Requests that one line begins before it is another's turn. */
+/** Requests that one consumer starts before the next one's turn. */
 const QUANTUM = 16;
-/** Requests to endpoints of which nothing good is known yet, or any more, as a part of all. */
+/** Requests to unproven endpoints, as a fraction of all requests. */
 const UNPROVEN_FRACTION = 0.75;
-/** While others wait as well, one turn in so many is for one of those. */
+/** While healthy consumers wait too, one pick in this many is for an unproven one. */
 const UNPROVEN_TURN_INTERVAL = 4;
 
-/** Who begins requests: at most so many for a line; says how many there were. */
+/** Starts up to `quantum` requests of a consumer and returns their number. */
 type Serve = (consumer: DurableConsumer, quantum: number) => number;
 
 /**
- * Whose turn it is, within the bound on requests under way. Those that are known to go well have room kept for them, and most of the
- * turns; of those that one event wakes, who has been there for longest comes first, so that nobody gets ahead of others by making many
- * subscriptions.
+ * Chooses the consumer that may start requests next, within the bound on requests in flight.
+ *
+ * An endpoint is *healthy* when its last delivery succeeded, else it is *unproven*. Healthy
+ * endpoints have reserved room and most of the turns. Example: with 100 requests in all, up to 75
+ * are to unproven endpoints, and every fourth pick is one of those.
+ *
+ * Of the consumers that one event wakes, the oldest comes first. A client therefore gains no
+ * advantage from many subscriptions.
  */
 export class FairScheduler {
   readonly #requestsMax: number;
   readonly #unprovenMax: number;
   readonly #serve: Serve;
-  /** Woken since the last turn, the newest first. */
+  /** Consumers woken since the last turn, the newest first. */
   #woken: DurableConsumer[] = [];
   readonly #healthy = new Queue<DurableConsumer>();
   readonly #unproven = new Queue<DurableConsumer>();
@@ -45,21 +53,27 @@ export class FairScheduler {
     return this.#inFlight;
   }
 
-  /** Puts it on the list; what is to be done for it is found out when its turn comes. */
+  /** Queues a consumer. Its turn finds out if it has anything to do. */
   schedule(consumer: DurableConsumer): void {
     if (!this.#markQueued(consumer)) return;
     this.#queueOf(consumer).push(consumer);
     this.#scheduleTurn();
   }
 
-  /** As `ready`, for one of those that an event wakes, who are woken from the newest to the oldest. */
+  /**
+   * Like `schedule`, for consumers that an event wakes. They are woken from the newest to the
+   * oldest.
+   */
   scheduleWoken(consumer: DurableConsumer): void {
     if (!this.#markQueued(consumer)) return;
     this.#woken.push(consumer);
     this.#scheduleTurn();
   }
 
-  /** A request was begun; `isDoubtful` as it is then, and as it has to be said when it has landed. */
+  /**
+   * A request has started. `onCompleted` must get the same `isUnproven`, whatever the endpoint's
+   * health is then.
+   */
   onStarted(isUnproven: boolean): void {
     this.#inFlight++;
     if (isUnproven) this.#unprovenInFlight++;
@@ -70,13 +84,13 @@ export class FairScheduler {
     if (isUnproven) this.#unprovenInFlight--;
   }
 
-  /** What has landed has been dealt with: others may have its room. */
+  /** Completed requests have been processed: others may use their room. */
   resume(): void {
     if (this.#hasQueued) this.#scheduleTurn();
     if (this.#inFlight === 0) for (const settled of this.#idleListeners.splice(0)) settled();
   }
 
-  /** Begins nothing more; resolves when nothing is under way, or when the time is over. */
+  /** Starts no more requests. Resolves when none is in flight, or after `timeoutMs`. */
   async close(timeoutMs: number): Promise<void> {
     this.#isClosed = true;
     if (this.#inFlight === 0) return;
@@ -89,10 +103,11 @@ export class FairScheduler {
     });
   }
 
-  /** False where it stands on the right list already. */
+  /** False when it is in the right queue already. */
   #markQueued(consumer: DurableConsumer): boolean {
     const isHealthy = consumer.primary.limiter?.isHealthy === true;
-    // What was listed before anything good was known of it need not wait with those any longer.
+    // A consumer that was queued as unproven moves to the healthy queue once its endpoint is
+    // healthy.
     if (this.#isClosed || (consumer.isQueued && (consumer.isQueuedHealthy || !isHealthy))) return false;
     consumer.isQueued = true;
     consumer.isQueuedHealthy = isHealthy;
@@ -128,7 +143,7 @@ export class FairScheduler {
     for (let looked = 0; left > 0 && looked < CONSUMERS_PER_TURN; looked++) {
       const consumer = this.#next();
       if (consumer === undefined) return;
-      // It stood on both lists, and has had its turn.
+      // It was in both queues and has had its turn.
       if (!consumer.isQueued) continue;
       consumer.isQueued = false;
       left -= this.#serve(consumer, Math.min(left, QUANTUM, this.#requestsMax - this.#inFlight));
@@ -136,7 +151,7 @@ export class FairScheduler {
     if (!this.#isClosed && this.#hasQueued) this.#scheduleTurn();
   };
 
-  /** The next line that may begin something; most turns are for those that are known to go well. */
+  /** The next consumer that may start requests; most picks are healthy ones. */
   #next(): DurableConsumer | undefined {
     if (this.#isClosed || this.#inFlight >= this.#requestsMax) return undefined;
     const mayServeUnproven = this.#unproven.length > 0 && this.#unprovenInFlight < this.#unprovenMax;

@@ -3,10 +3,15 @@ import type { Position, StoredRecord } from '../../core/ports.ts';
 import type { LostPosition } from '../state/definition.ts';
 import { parseRecord } from './parse-record.ts';
 
-/** The type of the event that stands for those that can no longer be delivered (PROTOCOL.md section 14.3). */
+/**
+ * The event type of a gap. The gap replaces events that can no longer be delivered (PROTOCOL.md
+ * section 14.3).
+ */
 export const GAP_TYPE = 'polycast.gap';
 
-/** What is handed out instead of events that this log has no more, or cannot read: of one channel, or of all that is meant. */
+/**
+ * A gap for events that this log has deleted or cannot read: of one channel, or of all that match.
+ */
 export function createLossGap(
   epoch: string,
   after: Position,
@@ -19,18 +24,18 @@ export function createLossGap(
   return gapRecord(gap, through, nowMs, channel);
 }
 
-/** What is handed out before all else to who stood in a log that is no more, and begins in another one after a place. */
+/** A gap for a consumer of a lost log. It is delivered before every event of the present log. */
 export function createEpochGap(lost: LostPosition, epoch: string, after: Position, nowMs: number): StoredRecord {
   const gap: Gap = { from: encodeCursor(lost.epoch, lost.position), to: encodeCursor(epoch, after), reason: 'epoch' };
   return gapRecord(gap, after, nowMs);
 }
 
-/** Whether it is one of those; what a publisher calls so is none. */
+/** Whether a record is a gap of the hub. An event that a publisher gave this type is none. */
 export function isGap(record: StoredRecord): boolean {
   return gaps.has(record);
 }
 
-/** What is told by a record that stands for a gap. */
+/** The gap that such a record has as its data. */
 export function gapOf(record: StoredRecord): Gap {
   return (parseRecord(record) as { readonly data: Gap }).data;
 }

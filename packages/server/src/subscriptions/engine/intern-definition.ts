@@ -1,12 +1,16 @@
 import type { SubscriptionDefinition } from '../state/definition.ts';
 
-/** Of each kind: more different values than this are not remembered, nor are longer ones, which are somebody's own. */
+/**
+ * Bounds of each pool, in values and characters. Further or longer values are not shared; long ones
+ * are rarely equal.
+ */
 const POOL_SIZE_MAX = 1000;
 const KEY_LENGTH_MAX = 200;
 
 /**
- * The same definition, whose parts are those of others where they are equal: of thousands most have the same owner and the same retries,
- * and neither headers nor notes. An idle subscription is little more than its definition.
+ * A copy of a definition that shares equal parts with other definitions. Among thousands, most have
+ * the same owner and retry delays, and neither headers nor metadata. An idle subscription needs
+ * little more memory than its definition.
  */
 export function internDefinition(definition: SubscriptionDefinition): SubscriptionDefinition {
   const { owner, metadata, delivery } = definition;
@@ -25,7 +29,7 @@ export function internDefinition(definition: SubscriptionDefinition): Subscripti
   };
 }
 
-/** Values of one shape, each in one place. They are not changed, as nothing of a definition is. */
+/** Shares equal values of one shape. The values are immutable, as all parts of a definition are. */
 class InternPool<Part extends object> {
   readonly #known = new Map<string, Part>();
 

@@ -3,12 +3,13 @@ import { setTimeout as rest } from 'node:timers/promises';
 import { READ_RETRY_MS } from './lane-reads.ts';
 import type { DurableConsumer } from './durable-consumer.ts';
 
-/** After a page it rests for so many times as long as the page took: whoever waits for events goes first. */
+/** The pause after a page is this many times as long as its read, so that deliveries go first. */
 const IDLE_FACTOR = 4;
 
 /**
- * Counts what is ahead of subscriptions where memory alone cannot tell, as after a restart: one page of the log at a time for all of them,
- * in turn. Only those are counted that somebody has asked about.
+ * Counts the pending events of subscriptions where memory alone cannot, as after a restart. It
+ * reads one page of the log at a time, for one subscription after the other. It counts only
+ * subscriptions whose lag was asked for.
  */
 export class LagCounter {
   readonly #queued = new Set<DurableConsumer>();
@@ -16,7 +17,7 @@ export class LagCounter {
   #isRunning = false;
   #isClosed = false;
 
-  /** @param onAdvanced told of a line that has been moved over what it does not match */
+  /** @param onAdvanced called when a consumer has moved past events that it does not match */
   constructor(onAdvanced: (consumer: DurableConsumer) => void) {
     this.#onAdvanced = onAdvanced;
   }
@@ -38,7 +39,7 @@ export class LagCounter {
 
   async #run(): Promise<void> {
     this.#isRunning = true;
-    // Whoever asks is answered first.
+    // The caller gets its answer first.
     await rest(0);
     for (let [consumer] = this.#queued; consumer !== undefined; [consumer] = this.#queued) {
       this.#queued.delete(consumer);

@@ -4,12 +4,15 @@ import type { AckTracker } from '../state/ack-tracker.ts';
 import { createLossGap } from './gap.ts';
 import type { DurableConsumer, Executor, DurableConsumerParts } from './durable-consumer.ts';
 
-/** Of events, in one page. */
+/** Bytes of events in one page. */
 export const PAGE_BYTES_MAX: number = 256 * 1024;
-/** How soon a log that could not be read is asked again. */
+/** Delay before the log is read again after a failed read. */
 export const READ_RETRY_MS = 1000;
 
-/** Reads what lanes need that have waited, from memory at once, else from the log: then the owner is told when it is there. */
+/**
+ * Reads the pages that lanes need: from memory at once, else from the log. The executor is notified
+ * after a read of the log.
+ */
 export function readLanes(parts: DurableConsumerParts, executor: Executor, consumer: DurableConsumer): void {
   const { tracker } = consumer;
   for (let lane = tracker.nextToRead(); lane !== undefined; lane = tracker.nextToRead())
@@ -33,7 +36,7 @@ function readLane(
   }
   const onPage = ({ records, reached, gapThrough, gapReason }: RecordPage): void => {
     const { epoch } = feed;
-    // What retention has taken of a channel is told in its place.
+    // Events of the channel that retention has deleted become a gap at their place.
     const isReported = gapReason === 'corrupt' && gapThrough <= consumer.corruptionReportedThrough;
     const gap =
       !isHead && !isReported && gapThrough > after

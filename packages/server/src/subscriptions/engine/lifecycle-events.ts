@@ -1,6 +1,9 @@
 import type { Publisher, PublishRequest } from '../../core/publish.ts';
 
-/** What is told of subscriptions, on `polycast.subscriptions.<id>` (PROTOCOL.md section 14.4). */
+/**
+ * Events about a subscription, published to `polycast.subscriptions.<id>` (PROTOCOL.md section
+ * 14.4).
+ */
 export type LifecycleEvent = 'suspended' | 'resumed' | 'failing' | 'dead-letter' | 'dead-gap' | 'ended' | 'verified';
 
 export type PublishLifecycleEvent = (
@@ -14,7 +17,7 @@ interface LifecyclePublisherParts {
   readonly logger: { warn(fields: object, message: string): void };
 }
 
-/** Tells it all once; what the log does not take is logged, and holds up nobody. */
+/** Publishes each event once and waits for nothing. An event that the log refuses is logged. */
 export function createLifecyclePublisher({ publisher, logger }: LifecyclePublisherParts): PublishLifecycleEvent {
   return (subscription, event, data) => {
     const request: PublishRequest = {

@@ -1,6 +1,6 @@
 import type { StoredRecord } from '../../core/ports.ts';
 
-/** An event as a value, without its id; `undefined` if it should not be JSON. */
+/** The value of an event's JSON, without its id; `undefined` when it is not JSON. */
 export function parseRecord({ body }: StoredRecord): unknown {
   try {
     return JSON.parse(`{${Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()}`) as unknown;

@@ -5,24 +5,28 @@ import type { RecordPage } from '../../core/record-reader.ts';
 import type { Filter } from '../state/filter.ts';
 import { PAGE_BYTES_MAX } from './lane-reads.ts';
 
-/** Whose events are counted: those that an interest matches, and a filter lets through. */
+/** The events to count: those that match an interest and pass a filter. */
 export interface CountScope {
   readonly feed: Feed;
   readonly interest: Interest;
   readonly filter: Filter | undefined;
   matching(records: readonly StoredRecord[]): readonly StoredRecord[];
-  /** Whether a page that begins after a position speaks of a loss that has to be told. */
+  /** Whether a page that starts after a position has a loss that has not been reported. */
   hasUnreportedGap(page: RecordPage, after: Position): boolean;
 }
 
-/** Looked at in one go. */
+/** Events in one page. */
 const PAGE_COUNT = 256;
-/** Beyond so many events the rest is counted in positions, so that a long pause does not mean reading the whole log. */
+/**
+ * Limit of the exact count. The rest is counted in positions, so that a long pause does not cause a
+ * read of the whole log.
+ */
 const EVENTS_COUNTED_MAX = 100_000;
 
 /**
- * Counts the events after a position: each once, then only those that have come since. Where memory does not reach back so far, or each
- * event has to be parsed, the rest is counted in positions until `look` has been at it, page by page.
+ * Counts the matching events after a position. Each event is counted once; later calls add the new
+ * ones. Some events are not in memory or must be parsed for a filter. These are counted in
+ * positions until `countPage` has read them, page by page.
  */
 export class PendingEventCounter {
   #interest: Interest | undefined;
@@ -30,10 +34,10 @@ export class PendingEventCounter {
   #after: Position = 0;
   #through: Position = 0;
   #count = 0;
-  /** Some that are matched are lost: that has to be told, though it is no event. */
+  /** True when matching events are lost: a gap is to be reported, although it is no event. */
   #hasGap = false;
 
-  /** So many there are, or fewer: exactly, unless `needsLook`. */
+  /** The number of pending events, or an upper bound while `needsRead` is true. */
   count(scope: CountScope, after: Position, head: Position): number {
     if (after >= head) return 0;
     const { feed, interest, filter } = scope;
@@ -46,7 +50,7 @@ export class PendingEventCounter {
     return this.#count;
   }
 
-  /** Whether there are events that only `look` can count. */
+  /** Whether there are events that only `countPage` can count. */
   needsRead(scope: CountScope, after: Position): boolean {
     const { feed, interest, filter } = scope;
     this.#reset(scope, after);
@@ -67,21 +71,23 @@ export class PendingEventCounter {
     }
     const page =
       inMemory === 'behind' ? await feed.readRecords(interest, from, feed.head, PAGE_COUNT, PAGE_BYTES_MAX) : inMemory;
-    // Somebody has taken some of them up meanwhile: the count has begun anew.
+    // The consumer has taken up some of them during the read, so the count has started again.
     if (this.#through !== from || this.#hasChanged(scope)) return;
     this.#count += scope.matching(page.records).length;
     this.#hasGap ||= scope.hasUnreportedGap(page, from);
     this.#through = Math.max(from, page.reached);
   }
 
-  /** So many were taken up, those after a position and up to another. */
+  /** The consumer has taken up `count` events, after one position and through another. */
   onTaken(count: number, after: Position, reached: Position): void {
     if (this.#after !== after || reached > this.#through) return;
     this.#count = Math.max(0, this.#count - count);
     this.#after = reached;
   }
 
-  /** How far from a position there is nothing, neither an event nor a gap; that position itself if nobody has looked. */
+  /**
+   * The position through which there is neither an event nor a gap; `after` itself when unknown.
+   */
   emptyThrough(scope: CountScope, after: Position): Position {
     const isKnown = this.#after === after && !this.#hasChanged(scope) && this.#count === 0 && !this.#hasGap;
     return isKnown ? this.#through : after;

@@ -11,32 +11,35 @@ export interface ReplaysParts {
   readonly checkpoints: CheckpointScheduler;
 }
 
-/** Of one subscription, that are not done; and those that are, as long as they are shown. */
+/** Replays of one subscription that are not done, at most. */
 const REPLAYS_MAX = 8;
 const DONE_SHOWN_MAX = 20;
 
-/** What goes over the log once more, beside the live flow (PROTOCOL.md section 14.4). */
+/**
+ * Replays deliver past events of the log again, beside the live deliveries (PROTOCOL.md section
+ * 14.4).
+ */
 export class Replays {
   readonly #parts: ReplaysParts;
   readonly #consumers = new Map<DurableConsumer, DurableConsumer[]>();
-  /** How many are being written, and have their places already. */
+  /** Number of replays that are being written; they count towards the limit. */
   readonly #beginning = new Map<DurableConsumer, number>();
 
   constructor(parts: ReplaysParts) {
     this.#parts = parts;
   }
 
-  /** Takes up those that were not done. */
+  /** Continues the replays that were not done. */
   restore(consumer: DurableConsumer, replays: readonly Replay[]): void {
     for (const replay of replays) this.#add(consumer, replay);
   }
 
-  /** @throws PolycastError `overloaded`, and what the store says */
+  /** @throws PolycastError `overloaded`, and errors of the store */
   async start(consumer: DurableConsumer, { after, channel, lost }: ReplayRequest): Promise<Replay> {
     const inProgress = this.list(consumer).filter(({ isDone }) => !isDone);
     if (inProgress.length + (this.#beginning.get(consumer) ?? 0) >= REPLAYS_MAX)
       throw new PolycastError('overloaded', `${REPLAYS_MAX} replays of it are under way.`, { retryAfterMs: 60_000 });
-    // What is not done up to here is still to come anyway.
+    // The live deliveries send every event after this position.
     const through = consumer.position;
     const id = `rpl_${randomBytes(9).toString('hex')}`;
     const isDone = after >= through && lost === undefined;
@@ -54,14 +57,14 @@ export class Replays {
     return replay;
   }
 
-  /** The newest last. */
+  /** The newest is the last. */
   list(consumer: DurableConsumer): readonly Replay[] {
     return (this.#consumers.get(consumer) ?? []).flatMap(({ replayOf }) =>
       replayOf === undefined ? [] : [replayOf.replay],
     );
   }
 
-  /** Those of a subscription may go on. */
+  /** Schedules the replays of a subscription. */
   schedule(consumer: DurableConsumer): void {
     for (const replay of this.#consumers.get(consumer) ?? []) this.#parts.executor.schedule(replay);
   }

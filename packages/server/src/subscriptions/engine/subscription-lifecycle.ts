@@ -13,11 +13,11 @@ export interface LifecycleParts {
   readonly random: Random;
   readonly settings: SubscriptionSettings;
   readonly publishLifecycleEvent: PublishLifecycleEvent;
-  /** A line begins or ceases to be at work. */
+  /** A consumer starts or stops its work. */
   readonly onStatusChanged: (consumer: DurableConsumer) => void;
 }
 
-/** Which news a state is, where it is any. */
+/** The lifecycle event of each reason, where it has one. */
 const EVENT_OF_REASON: Readonly<Partial<Record<string, LifecycleEvent>>> = {
   verified: 'verified',
   failing: 'suspended',
@@ -28,20 +28,22 @@ const EVENT_OF_REASON: Readonly<Partial<Record<string, LifecycleEvent>>> = {
   lease_over: 'ended',
 };
 
-/** Fewer failures than this say nothing, however long ago the first one was. */
+/** Fewer failures than this cause no suspension, whatever time has passed since the first one. */
 const SUSPEND_FAILURES_MIN = 5;
 
-/** Moves subscriptions from state to state by the table, has it written down and told. */
+/** Applies the lifecycle table to subscriptions. It stores and announces each change of state. */
 export class Lifecycle {
   readonly #parts: LifecycleParts;
-  /** Of those that fail: how often, and whether it has been told. */
+  /**
+   * For each failing subscription: number of failures, and whether `failing` has been announced.
+   */
   readonly #failing = new Map<DurableConsumer, { count: number; isPublished: boolean }>();
 
   constructor(parts: LifecycleParts) {
     this.#parts = parts;
   }
 
-  /** Takes the step that the table says; what is `conflict`, `asks` or `stays` changes nothing. */
+  /** Applies one step of the table. `conflict`, `verify` and `no_change` change nothing. */
   apply(consumer: DurableConsumer, input: LifecycleInput): LifecycleStep {
     const step = transition(consumer.status.state, input);
     if (typeof step === 'string') return step;
@@ -50,7 +52,8 @@ export class Lifecycle {
     consumer.status = { ...previous, ...step, sinceMs: clock.nowMs() };
     if (step.state === 'active') {
       consumer.status = { ...consumer.status, failingSinceMs: undefined, restUntilMs: undefined };
-      // Somebody says that it is well: it is believed. What is back by itself is still taken with care.
+      // The endpoint was verified, or a client resumed it: the limiter starts anew. After a successful probe
+      // the limiter stays, and its rate rises slowly.
       if (step.reason !== 'healed') consumer.limiter = undefined;
     }
     this.#failing.delete(consumer);
@@ -68,7 +71,7 @@ export class Lifecycle {
     return step;
   }
 
-  /** Nothing but failures since `standing.failingSinceMs`; to be called for each of them. */
+  /** Called for each failure while every delivery has failed since `status.failingSinceMs`. */
   onFailure(consumer: DurableConsumer): void {
     const { failingSinceMs, state } = consumer.status;
     if (failingSinceMs === undefined || state !== 'active') return;

@@ -2,10 +2,10 @@ import type { SubscriptionDefinition } from '../state/definition.ts';
 import type { Subscription } from '../state/ports.ts';
 import type { DurableConsumer } from './durable-consumer.ts';
 
-/** All subscriptions there are, and the ways to find one. */
+/** All subscriptions, with indexes to find one. */
 export class SubscriptionRegistry {
   readonly #consumers = new Map<string, DurableConsumer>();
-  /** Sorted. */
+  /** Sorted when `#isSorted`. */
   #ids: string[] = [];
   #isSorted = true;
   readonly #byKey = new Map<string, DurableConsumer>();
@@ -30,7 +30,7 @@ export class SubscriptionRegistry {
     for (const key of indexKeysOf(consumer.definition)) this.#byKey.set(key, consumer);
   }
 
-  /** It is called otherwise than before. */
+  /** Updates the indexes after a change of the definition. */
   reindex(consumer: DurableConsumer, before: SubscriptionDefinition): void {
     this.#removeKeys(consumer, before);
     for (const key of indexKeysOf(consumer.definition)) this.#byKey.set(key, consumer);
@@ -43,12 +43,12 @@ export class SubscriptionRegistry {
     this.#ids.splice(this.#indexAfter(consumer.id) - 1, 1);
   }
 
-  /** The one of a dialect with a callback and a channel. */
+  /** The subscription of a dialect with a callback and a channel. */
   find(dialect: string, url: string, channel: string): DurableConsumer | undefined {
     return this.#byKey.get(endpointIndexKey(dialect, url, channel));
   }
 
-  /** The one that was made with an idempotency key. */
+  /** The subscription that was created with an idempotency key. */
   findByIdempotencyKey({
     owner,
     idempotency,
