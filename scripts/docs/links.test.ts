@@ -1,4 +1,4 @@
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FIELDS } from '../../packages/server/src/config/reference.ts';
@@ -44,16 +44,41 @@ function anchorsOf(page: string): string[] {
   );
 }
 
-test('ARCHITECTURE.md names settings and limits that are there', () => {
-  const text = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8');
+test.each(['ARCHITECTURE.md', 'docs/memory.md'])('%s names settings and limits that are there', (page) => {
+  const text = readFileSync(join(ROOT, page), 'utf8');
   const sources = globSync('packages/*/src/**/*.ts', { cwd: ROOT }).map((path) =>
     readFileSync(join(ROOT, path), 'utf8'),
   );
   const constants = [...text.matchAll(/`([A-Z]+(?:_[A-Z]+)+)`/g)].map(([, name]) => name as string);
   expect(constants.filter((name) => !sources.some((source) => source.includes(`const ${name}`)))).toEqual([]);
-  const settings = [...text.matchAll(/`((?:delivery|limits|defaults|storage|drain)\.\w+)`/g)].map(([, name]) => name);
+  const settings = [...text.matchAll(SETTING)].map(([, name]) => name);
   expect(settings.filter((name) => !FIELDS.some(({ path }) => path === name))).toEqual([]);
 });
+
+/** Names of settings in backticks: `limits.connectionsMax`, `identity.site.timeoutMs`. */
+const SETTING = /`((?:defaults|delivery|drain|identity|limits|outgoing|storage|subscriptions|websub)(?:\.\w+)+)`/g;
+
+test('ARCHITECTURE.md lists every folder of the server, and no path that is not there', () => {
+  const paths = pathsOfTree(readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8'));
+  expect(paths.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+  const folders = readdirSync(join(ROOT, 'packages/server/src'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => `packages/server/src/${name}/`);
+  expect(folders.filter((folder) => !paths.includes(folder))).toEqual([]);
+});
+
+/** The paths in the tree below the heading "Folders": a line is indented by two spaces for each folder above it. */
+function pathsOfTree(page: string): string[] {
+  const [, tree = ''] = /^## Folders\n\n```text\n([^]*?)\n```$/m.exec(page) ?? [];
+  const parents: string[] = [];
+  return tree.split('\n').flatMap((line) => {
+    const [, indent = '', names = ''] = /^( *)(\S+(?: \S+)*)/.exec(line) ?? [];
+    const depth = indent.length / 2;
+    const paths = names.split(' ').map((name) => posix.join(parents[depth - 1] ?? '', name));
+    parents[depth] = paths[0] as string;
+    return paths;
+  });
+}
 
 test('docs/decisions/README.md lists every decision', () => {
   const index = readFileSync(join(ROOT, 'docs/decisions/README.md'), 'utf8');
