@@ -5,12 +5,15 @@ import { CommitDelay } from './commit-delay.ts';
 import type { Committed, WriterRequest } from './messages.ts';
 import type { Thread } from '../thread.ts';
 
-/** A commit takes whole appends until it has so many records or bytes: some 10 ms of work. */
+/**
+ * Bounds of one commit, in records and bytes: some 10 ms of work. A commit takes whole appends, and
+ * always at least one.
+ */
 const COMMIT_RECORDS_MAX = 8_192;
 const COMMIT_BYTES_MAX = 4 * 1024 * 1024;
-/** What may wait for its commit, in bytes of bodies; beyond it appends are refused as `overloaded`. */
+/** Bytes of bodies that may wait for a commit. Beyond it, `append` rejects with `overloaded`. */
 const PENDING_BYTES_MAX = 256 * 1024 * 1024;
-/** After so long without a commit the next one waits for nothing. */
+/** After this many milliseconds without a commit, the next commit starts at once. */
 const QUIET_MS = 10;
 
 interface Append {
@@ -21,15 +24,22 @@ interface Append {
 }
 
 export interface CommitListener {
-  /** Durable now, and about to be answered. */
+  /** The records are durable. Their publishers are answered after this call. */
   onCommitted(stored: readonly StoredRecord[], head: Position): void;
-  /** Nothing of a commit was stored. */
+  /**
+   * A commit failed, and nothing of it is acknowledged. Nothing of it was stored, unless the
+   * writer's thread crashed.
+   */
   onFailed(error: unknown): void;
 }
 
 /**
- * Group commit: what one turn of the event loop brought, or a few while there is much, goes to the writer as one batch; one batch is on
- * its way at a time, and what comes meanwhile forms the next (docs/decisions/0003-group-commit.md).
+ * Group commit: one write and one sync for all appends that arrive at nearly the same time
+ * (docs/decisions/0003-group-commit.md). The appends of one turn of the event loop form one batch
+ * for the writer; under load, of a few turns. One batch is in flight at a time. Appends that arrive
+ * meanwhile form the next batch.
+ *
+ * Example: 200 publishers in one turn of the loop wait for one sync.
  */
 export class AppendQueue {
   #writer: Thread<WriterRequest>;
@@ -40,7 +50,7 @@ export class AppendQueue {
   #scheduled = false;
   #committing = false;
   #onDrained: (() => void) | undefined;
-  /** When the last commit was settled. */
+  /** When the last commit was settled, by `performance.now()`. */
   #settledMs = 0;
 
   constructor(writer: Thread<WriterRequest>, listener: CommitListener) {
@@ -59,12 +69,12 @@ export class AppendQueue {
     return promise;
   }
 
-  /** Goes on with another writer, when the one it had has failed. */
+  /** Continues with another writer after the current one has failed. */
   replaceWriter(writer: Thread<WriterRequest>): void {
     this.#writer = writer;
   }
 
-  /** Resolves when nothing waits any more; nothing may be appended meanwhile. */
+  /** Resolves when no append waits or is in flight. Nothing may be appended meanwhile. */
   drained(): Promise<void> {
     if (!this.#committing && this.#pending.length === 0) return Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -83,14 +93,17 @@ export class AppendQueue {
   #schedule(): void {
     const nowMs = performance.now();
     const delayMs = this.#commitDelay.delayMs(nowMs);
-    // Where nothing has been published for a while nothing else is to be expected in this turn.
+    // After a quiet time no other append is likely in this turn.
     if (delayMs === 0 && nowMs - this.#settledMs > QUIET_MS) return void this.#commit();
     this.#scheduled = true;
     if (delayMs === 0) this.#commitAfterTurn(0);
     else setTimeout(() => void this.#commit(), delayMs);
   }
 
-  /** Commits after this turn of the event loop, or a later one while each brings more. */
+  /**
+   * Commits after this turn of the event loop, or after a later one while each turn brings more
+   * appends.
+   */
   #commitAfterTurn(appendsBefore: number): void {
     setImmediate(() => {
       const { length } = this.#pending;
@@ -105,7 +118,7 @@ export class AppendQueue {
     const appends = this.#takeBatch();
     this.#commitDelay.onCommit(performance.now(), appends.length);
     const committed = await this.#send(appends);
-    // Not within the attempt: a follower that fails has nothing to do with whether the events are durable.
+    // Outside the `try` of `#send`: an error of a follower does not make a durable commit fail.
     if (committed !== undefined) this.#settle(appends, committed);
     this.#committing = false;
     this.#settledMs = performance.now();
@@ -113,7 +126,7 @@ export class AppendQueue {
     else this.#onDrained?.();
   }
 
-  /** Undefined when nothing of it was stored, which all have been told then. */
+  /** Returns undefined after a failure. All appends are rejected then. */
   async #send(appends: readonly Append[]): Promise<Committed | undefined> {
     try {
       const batch = encodeBatch(

@@ -1,8 +1,9 @@
 import type { NewRecord, Retain } from '../../../core/ports.ts';
 
 /**
- * A batch on its way to the writer: one buffer that changes hands, since cloning ten thousand small objects costs more
- * than writing them. Eight numbers a record, then the bytes of all of them.
+ * A batch for the writer is one buffer, transferred to its thread. Cloning ten thousand small
+ * objects would cost more than writing them. The buffer has the number of records, then eight
+ * numbers for each record, then the bytes of all of them.
  */
 const NUMBERS_PER_RECORD = 8;
 const RETAINS: readonly Retain[] = ['history', 'latest', 'none'];
@@ -11,7 +12,7 @@ const ABSENT = -1;
 export function encodeBatch(records: readonly NewRecord[]): ArrayBuffer {
   const numbersBytes = 8 + records.length * NUMBERS_PER_RECORD * 8;
   const size = records.reduce((sum, record) => sum + bytesMaxOf(record), numbersBytes);
-  // Not from the pool: what is transferred must be all of its ArrayBuffer.
+  // Not from the pool: a transfer takes the whole ArrayBuffer.
   const bytes = Buffer.allocUnsafeSlow(size);
   const numbers = new Float64Array(bytes.buffer, 0, numbersBytes / 8);
   numbers[0] = records.length;
@@ -32,7 +33,7 @@ export function encodeBatch(records: readonly NewRecord[]): ArrayBuffer {
   return bytes.buffer as ArrayBuffer;
 }
 
-/** The records of a batch, one after the other; bodies are views of its buffer. */
+/** Yields the records of a batch. Bodies are views of its buffer. */
 export function* decodeBatch(batch: ArrayBuffer): Generator<NewRecord, void> {
   const count = new Float64Array(batch, 0, 1)[0] as number;
   const numbers = new Float64Array(batch, 8, count * NUMBERS_PER_RECORD);
@@ -59,7 +60,7 @@ function writeText(bytes: Buffer, text: string | undefined, offset: number): num
   return text === undefined ? ABSENT : bytes.write(text, offset);
 }
 
-/** UTF-16 becomes at most three bytes of UTF-8 a unit; channels are ASCII. */
+/** A UTF-16 unit becomes at most three bytes of UTF-8. Channels are ASCII. */
 function bytesMaxOf({ channel, type, idempotencyKey, fingerprint, body }: NewRecord): number {
   return (
     channel.length +

@@ -5,8 +5,9 @@ const TWO_POW_32 = 4_294_967_296;
 const PRIME = 0x01000193;
 
 /**
- * The checksum that is stored with an event: CRC-32 of its body, begun with a mixture of the other columns. Each step of the mixture
- * is a bijection, so another value in one column always gives another checksum. Signed, since that takes four bytes in SQLite.
+ * The checksum that is stored with an event: CRC-32 of its body, seeded with a mix of the other
+ * columns. Each step of the mix is a bijection, so another value in one column always gives another
+ * checksum. It is signed, since a signed value takes four bytes in SQLite.
  */
 export function checksumOf(
   position: Position,
@@ -22,7 +23,9 @@ export function checksumOf(
   return crc32(body, seed >>> 0) | 0;
 }
 
-/** Of a channel's row: its name decides who gets its events. */
+/**
+ * The checksum of a channel's row. The name in the row decides which consumers receive its events.
+ */
 export function channelChecksumOf(id: number, name: string): number {
   return crc32(`${id} ${name}`) | 0;
 }

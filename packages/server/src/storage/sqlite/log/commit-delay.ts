@@ -1,41 +1,60 @@
-/** The rate of appends is taken over so many commits without waiting… */
+/** The rate of appends is measured over this number of commits without a delay. */
 const COMMITS_MEASURED = 64;
-/** …and after so many blocks with it, twice as many each time that went well, it is taken again. */
+/**
+ * A block is this number of commits with a delay. The rate is measured again after BLOCKS blocks.
+ * Their number doubles each time that a delay is chosen, up to BLOCKS_MAX.
+ */
 const COMMITS_PER_BLOCK = 128;
 const BLOCKS = 2;
 const BLOCKS_MAX = 32;
-/** Appends per millisecond between which waiting is worth it: slower, commits cost little; faster, they fill anyway. */
+/**
+ * Appends per millisecond between which a delay pays. Below, commits cost little in total. Above,
+ * commits fill without a delay.
+ */
 const RATE_MIN = 0.5;
 const RATE_MAX = 8;
-/** Appends that waiting is meant to gather, beyond the first. */
+/** Appends that a delay is expected to add to the first one. */
 const APPENDS_WANTED = 3;
 const DELAY_MIN_MS = 1;
 const DELAY_MAX_MS = 4;
-/** After a pause like this, nobody is kept waiting before the rate has been taken again. */
+/** After a pause of this length no commit is delayed before the rate has been measured again. */
 const PAUSE_MS = 2 * DELAY_MAX_MS;
-/** What must be left of the rate while appends are kept waiting: less is allowed at first, since chance plays a part. */
+/**
+ * The share of the measured rate that must remain while commits are delayed. SHARE_MIN applies from
+ * COMMITS_EVALUATED commits of a block on. From COMMITS_EVALUATED_FIRST on SHARE_MIN_FIRST applies:
+ * less is allowed, since chance plays a part.
+ */
 const SHARE_MIN = 0.75;
 const SHARE_MIN_FIRST = 0.45;
 const COMMITS_EVALUATED_FIRST = 4;
 const COMMITS_EVALUATED = 32;
-/** When waiting has slowed publishers down it is not tried for so many commits, twice as many each time. */
+/**
+ * Commits without another try after a delay has slowed publishers down. The number doubles each
+ * time, up to the maximum.
+ */
 const BACK_OFF_COMMITS = 64;
 const BACK_OFF_COMMITS_MAX = 2_048;
 
 /**
- * Whether to wait a moment before a commit, so that it holds more. A commit costs much the same for one event as for
- * ten, so when small ones follow each other closely a wait of milliseconds saves most of their cost
- * (docs/decisions/0003-group-commit.md). But publishers who wait for their answers before they go on are only slowed
- * down by it: so the rate of appends is taken without waiting first, and waiting ends when the rate falls short of that.
+ * Decides whether a commit waits a moment, so that it holds more appends
+ * (docs/decisions/0003-group-commit.md). A commit costs much the same for one event as for ten.
+ * When small appends follow each other closely, a delay of milliseconds saves most of that cost.
+ * But a delay only slows down publishers that await each answer before they continue. So the rate
+ * of appends is first measured without a delay. The delay ends when the rate falls short of that.
  *
- * Pure: times are arguments, milliseconds from any origin.
+ * Example: at 1.5 appends per millisecond the delay is 2 ms, in which about 3 more appends arrive.
+ *
+ * Pure: times are arguments, in milliseconds from any origin.
  */
 export class CommitDelay {
-  /** 0 while the rate is being taken. */
+  /** 0 while the rate is being measured. */
   #delayMs = 0;
-  /** The rate without waiting, appends per millisecond. */
+  /** The rate without a delay, in appends per millisecond. */
   #rate = 0;
-  /** Since when, how many commits and how many appends the present phase has seen. */
+  /**
+   * The start of the current phase, and its commits and appends so far. A phase is a measurement or
+   * a block.
+   */
   #sinceMs = 0;
   #commits = 0;
   #appends = 0;
@@ -45,11 +64,11 @@ export class CommitDelay {
   #commitsToSkip = 0;
   #backOffCommits = BACK_OFF_COMMITS;
   #waits = 0;
-  /** What the last commit took, and the one before it. */
+  /** The appends of the last commit, and of the commit before it. */
   #lastAppends = 0;
   #appendsBefore = 0;
 
-  /** How long to wait for more, now that the first append of a commit is here; 0: not at all. */
+  /** The delay of a commit whose first append has just arrived, in milliseconds. 0 for no delay. */
   delayMs(nowMs: number): number {
     if (this.#delayMs > 0 && nowMs - this.#lastMs > PAUSE_MS) this.#beginPhase(nowMs, 0);
     if (this.#delayMs > 0) this.#waits++;
@@ -57,17 +76,18 @@ export class CommitDelay {
   }
 
   /**
-   * Whether to let the event loop come round once more before a commit: for as long as that brings more, up to half of what the last two
-   * commits took. Else what a busy loop brings first makes a commit of three, and all that comes meanwhile one of sixty; of two that
-   * are alike one is filled while the other is on the disk.
+   * Whether a commit waits for one more turn of the event loop. It does while each turn brings
+   * more, up to half of the appends of the last two commits. Otherwise a busy loop's first turn
+   * makes a commit of three, and the appends that arrive meanwhile make one of sixty. Of two
+   * commits of equal size, one fills while the other is being written to the disk.
    * @param appends waiting now
-   * @param appendsBefore that waited one turn ago
+   * @param appendsBefore waiting one turn ago
    */
   isWorthAnotherTurn(appends: number, appendsBefore: number): boolean {
     return appends > appendsBefore && 2 * appends < this.#lastAppends + this.#appendsBefore;
   }
 
-  /** A commit of so many appends begins. */
+  /** A commit with this number of appends begins. */
   onCommit(nowMs: number, appends: number): void {
     this.#appendsBefore = this.#lastAppends;
     this.#lastAppends = appends;

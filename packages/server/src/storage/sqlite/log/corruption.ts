@@ -3,7 +3,7 @@ import { errorCodeOf } from '../failure.ts';
 
 const SQLITE_CORRUPT = 11;
 
-/** An event that a page of the log should have, and that is missing there or is not what was stored. */
+/** An event that should be in a page of the log is missing, or differs from the stored one. */
 export class DamagedEventError extends Error {
   readonly position: Position;
 
@@ -13,9 +13,12 @@ export class DamagedEventError extends Error {
   }
 }
 
-/** Whether something on the disk is damaged, which another attempt would find as well; not: that it cannot be reached now. */
+/**
+ * Whether the error comes from damage on the disk, which another attempt would find again. An
+ * unreachable disk is not damage.
+ */
 export function isCorruption(error: unknown): boolean {
   if (error instanceof DamagedEventError || errorCodeOf(error) === SQLITE_CORRUPT) return true;
-  // A flipped bit made a number that nobody stored.
+  // A flipped bit made an integer that does not fit a JavaScript number. The hub stores none.
   return (error as { code?: unknown }).code === 'ERR_OUT_OF_RANGE';
 }

@@ -5,18 +5,24 @@ import { errorCodeOf, isFull } from '../failure.ts';
 import { makePrivateFile, makePrivateFolder, restrictDataFolder, PRIVATE_FILE_MODE } from '../private-files.ts';
 import { DataFolderError } from '../../shared/errors.ts';
 
-/** What lies in a data folder. */
+/** The paths of the log's files in a data folder. */
 export interface DataFolderFiles {
   readonly folder: string;
-  /** The database: the log itself. Beside it SQLite keeps `-wal` and `-shm`. */
+  /** The log's database. SQLite adds `-wal` and `-shm` files beside it. */
   readonly database: string;
-  /** An empty database that is locked while the folder is open; only SQLite may open it (see `lockFolder`). */
+  /**
+   * An empty database that is locked while the folder is open. Only SQLite may open it (see
+   * `lockDataFolder`).
+   */
   readonly lock: string;
-  /** Who holds the lock: only to be able to name it. */
+  /** The process that holds the lock. Only error messages use it. */
   readonly owner: string;
-  /** The database's generation, as a second witness: see `witness.ts`. */
+  /** The database's generation, stored outside the database: see `generation-file.ts`. */
   readonly generation: string;
-  /** How far it was committed: see `storage/sqlite/committed-mark.ts`. */
+  /**
+   * The newest committed position, stored outside the database: see
+   * `storage/sqlite/committed-mark.ts`.
+   */
   readonly committedMark: string;
 }
 
@@ -36,12 +42,12 @@ export interface DataFolderLock {
 }
 
 /**
- * Takes the folder for this process, and makes it if need be.
+ * Locks the folder for this process, and creates it if needed.
  *
- * The lock is one that the kernel holds for SQLite on a file of its own, so it goes with the process, however that ends,
- * and there is no stale one to tell from a live one. Nobody else may open and close that file in this process: POSIX
- * drops a process's locks on a file with any of its descriptors.
- * @throws DataFolderError `in_use`, naming the other process, or `inaccessible`
+ * The kernel holds the lock for SQLite on a file of its own. The lock ends with the process,
+ * however that ends, so there is no stale lock. No other code in this process may open and close
+ * that file. POSIX drops a process's locks on a file when any of its descriptors closes.
+ * @throws DataFolderError `in_use`, with the id of the other process, or `inaccessible`
  */
 export function lockDataFolder(files: DataFolderFiles): DataFolderLock {
   const lock = wrapAccessErrors(files.folder, () => {
@@ -51,13 +57,14 @@ export function lockDataFolder(files: DataFolderFiles): DataFolderLock {
     return new DatabaseSync(files.lock, { timeout: 0 });
   });
   try {
-    // Nothing is ever written to it, so its journal needs no file: a full disk takes none.
+    // Nothing is ever written to this database, so its journal needs no file. A full disk has no
+    // room for one.
     lock.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
     replaceFile(files.owner, JSON.stringify({ pid: process.pid, since: new Date().toISOString() }) + '\n');
   } catch (error) {
     const busy = errorCodeOf(error) === SQLITE_BUSY;
     const full = isFull(error) && lock.isTransaction;
-    // A full disk must not keep the log from being read: the lock holds without the name of its owner.
+    // A full disk must not prevent reading. The lock holds without the owner's file.
     if (full) return { release: () => lock.close() };
     lock.close();
     throw busy ? inUseError(files) : inaccessibleError(files.folder, error);
@@ -65,7 +72,7 @@ export function lockDataFolder(files: DataFolderFiles): DataFolderLock {
   return { release: () => lock.close() };
 }
 
-/** Runs what touches the folder for the first time. @throws DataFolderError `inaccessible` */
+/** Runs the first access to the folder. @throws DataFolderError `inaccessible` */
 export function wrapAccessErrors<Result>(folder: string, run: () => Result): Result {
   try {
     return run();
@@ -74,7 +81,10 @@ export function wrapAccessErrors<Result>(folder: string, run: () => Result): Res
   }
 }
 
-/** Writes a small file so that after a crash it holds either the old text or the new, and the new one from here on. */
+/**
+ * Replaces a small file atomically. After a crash it has either the old text or the new one. Once
+ * this returns it has the new text.
+ */
 export function replaceFile(file: string, text: string): void {
   const temporary = file + '.new';
   const descriptor = openSync(temporary, 'w', PRIVATE_FILE_MODE);
@@ -88,7 +98,7 @@ export function replaceFile(file: string, text: string): void {
   syncFolder(dirname(file));
 }
 
-/** Makes a folder, and those above it, so that they are there after a power loss as well. */
+/** Creates a folder and its parents, and syncs them, so that they survive a power loss. */
 function makeFolder(folder: string): void {
   const first = makePrivateFolder(folder);
   if (first === undefined) return;
@@ -97,7 +107,7 @@ function makeFolder(folder: string): void {
 }
 
 function syncFolder(folder: string): void {
-  if (process.platform === 'win32') return; // Has no such thing, and needs none.
+  if (process.platform === 'win32') return; // Windows cannot sync a folder, and need not.
   const descriptor = openSync(folder, 'r');
   try {
     fsyncSync(descriptor);
@@ -106,7 +116,7 @@ function syncFolder(folder: string): void {
   }
 }
 
-/** The text of a small file; undefined when there is none. */
+/** The text of a small file. Undefined when it cannot be read. */
 export function readFileIfAny(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8');

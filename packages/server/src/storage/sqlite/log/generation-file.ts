@@ -6,31 +6,40 @@ import type { DataFolderFiles } from './data-folder.ts';
 import { readFileIfAny, replaceFile } from './data-folder.ts';
 
 /**
- * How a log knows that it was restored: a copy of the folder, or of the database alone, must not go on under an epoch
- * whose later positions were given to other events before (PROTOCOL.md section 2.3).
+ * Detects that a log was restored. A copy of the folder, or of the database alone, must not
+ * continue its epoch. Its later positions belonged to other events before (PROTOCOL.md section
+ * 2.3).
  *
- * The database holds its own inode, which a copy does not have, and a generation that rises with every opening. A
- * small file beside it holds the generation as well, so a database that was put back in place, inode and all, is
- * behind its witness. A third file says how far it was committed, so a database that lost its newest commits is noticed
- * too. docs/decisions/0005-epochs.md says what this cannot see.
+ * A generation is a number that rises with every opening of the log. The database has its
+ * generation and its own inode, which a copy does not have. This small file beside it has the
+ * generation as well. An older database that was put back in place, with the same inode, has a
+ * lower generation than this file. A third file has the newest committed position, and reveals a
+ * database that lost its newest commits. docs/decisions/0005-epochs.md lists the cases that remain
+ * undetected.
+ *
+ * Example: the file has generation 12 and the database 9. The database is `older`, and gets a new
+ * epoch.
  */
 interface GenerationFile {
   readonly generation: number;
-  /** False between the two writes that begin a generation: then the database may stand at it or one before. */
+  /**
+   * False between the two writes that begin a generation. The database may then have this
+   * generation or the one before.
+   */
   readonly settled: boolean;
 }
 
 export interface DatabaseIdentity {
   readonly generation: number;
   readonly inode: string;
-  /** The newest event that it can be shown to have had. */
+  /** The newest event that the database provably had. */
   readonly newest: Position;
 }
 
-/** Why a database is not the very one that was last written to in this folder. */
+/** Why a database is not the one that was last written in this folder. */
 export type DatabaseMismatch = 'copied' | 'older' | 'lost_commits';
 
-/** `undefined` for the very database that was last written to in this folder. */
+/** Returns `undefined` for the database that was last written in this folder. */
 export function mismatchOf(
   files: DataFolderFiles,
   { generation, inode, newest }: DatabaseIdentity,
@@ -43,12 +52,12 @@ export function mismatchOf(
   return mark?.generation === generation && mark.through > newest ? 'lost_commits' : undefined;
 }
 
-/** Before the database takes this generation… */
+/** Runs before the database takes this generation. */
 export function announceGeneration(files: DataFolderFiles, generation: number): void {
   writeGenerationFile(files, { generation, settled: false });
 }
 
-/** …and after it has. */
+/** Runs after the database has taken this generation. */
 export function settleGeneration(files: DataFolderFiles, generation: number): void {
   writeGenerationFile(files, { generation, settled: true });
 }
@@ -57,7 +66,7 @@ export function inodeOf({ database }: DataFolderFiles): string {
   return String(statSync(database, { bigint: true }).ino);
 }
 
-/** A new epoch that sorts after the old one, though the clock may have gone back. */
+/** A new epoch that sorts after the old one, even if the clock went back. */
 export function epochAfter(old: string, nowMs: number, chance: number): string {
   let epoch = createEpoch(nowMs, chance);
   for (let aheadMs = 1000; epoch <= old; aheadMs *= 2) epoch = createEpoch(nowMs + aheadMs, chance);

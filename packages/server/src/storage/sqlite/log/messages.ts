@@ -10,7 +10,10 @@ import type {
 import type { Unavailable } from '../failure.ts';
 import type { DatabaseMismatch } from './generation-file.ts';
 
-/** What the threads of one log say to each other. */
+/**
+ * Options of the writer's thread. This file defines the messages between the main thread and the
+ * two threads of a log.
+ */
 export interface WriterOptions {
   readonly folder: string;
   readonly channelsMax: number;
@@ -36,26 +39,29 @@ export type ReaderRequest =
   | { readonly kind: 'check'; readonly after: Position; readonly through: Position }
   | { readonly kind: 'close' };
 
-/** One step of a scrub, by the reader. */
+/** The result of one scrub step of the reader. */
 export interface CheckedPage extends CheckedRange {
-  /** Events up to here are damaged; where the step began, when none is. */
+  /** Events up to this position are damaged. Equal to the start of the step when none is. */
   readonly corruptThrough: Position;
 }
 
-/** Where a log stands when it has been opened. */
+/** The state of a log at its opening. */
 export interface OpenedLog {
   readonly epoch: string;
   readonly epochStart: Position;
   readonly head: Position;
-  /** Why it can be read and not be written, if so. */
+  /** Why the log can only be read. Undefined when it can be written. */
   readonly unavailable: Unavailable | undefined;
-  /** Why this log has a new epoch, if it has. */
+  /** Why the log got a new epoch, if it did. */
   readonly mismatch: DatabaseMismatch | undefined;
-  /** What the writer counts: see `WriterFigures`. */
+  /** The memory of the `WriterCounters`. */
   readonly counters: SharedArrayBuffer;
 }
 
-/** The records that were appended have the positions from `first` on; the others stand in `others`, by their index. */
+/**
+ * Appended records have consecutive positions from `firstPosition` on. `notAppended` has the
+ * outcomes of the others, by their index in the batch.
+ */
 export interface Committed {
   readonly firstPosition: Position;
   readonly notAppended: readonly (readonly [index: number, outcome: AppendOutcome])[];

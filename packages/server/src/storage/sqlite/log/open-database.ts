@@ -14,7 +14,7 @@ import { makePrivateFile } from '../private-files.ts';
 import { announceGeneration, mismatchOf, epochAfter, inodeOf, settleGeneration } from './generation-file.ts';
 import type { DatabaseMismatch } from './generation-file.ts';
 
-/** The one row of `state`. */
+/** The single row of the table `state`. */
 export interface StateRow {
   readonly epoch: string;
   readonly epochStart: Position;
@@ -22,34 +22,37 @@ export interface StateRow {
   readonly inode: string;
   readonly reservedThrough: Position;
   readonly indexedThrough: Position;
-  /** Of the families that have no row of their own. */
+  /** The loss of all prefixes without a row in `family`. */
   readonly forgottenThrough: Position;
-  /** How many channels were ever forgotten. */
+  /** The number of channels ever forgotten. */
   readonly forgotten: number;
   readonly trims: number;
-  /** Events up to this one have no checksum. */
+  /** Events up to this position have no checksum. */
   readonly uncheckedThrough: Position;
 }
 
-/** What the writer knows of its channels, as of the last commit. */
+/** The channels of a database, as of the last commit. */
 export interface LoadedChannels {
   readonly directory: ChannelDirectory;
   readonly lastId: number;
-  /** Channels with events that are not indexed yet, and how many such events there are. */
+  /** Channels with events that are not indexed yet. `pending` is the number of these events. */
   readonly dirty: Set<ChannelEntry>;
   readonly pending: number;
 }
 
-/** A file up to this size is checked page by page when it is opened: that takes some 100 ms at most. */
+/** Files up to this size are checked page by page at opening: some 100 ms at most. */
 const QUICK_CHECK_BYTES_MAX = 64 * 1024 * 1024;
 const CONNECTION = { timeout: 5_000, enableForeignKeyConstraints: false };
 const MAGIC = 'SQLite format 3\0';
-/** SQLite takes what is shorter for an empty database. */
+/** SQLite treats a shorter file as an empty database. */
 const PAGE_BYTES_MIN = 512;
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 
-/** Opens the writer's connection, refusing what is damaged, foreign or too new. @throws DataFolderError */
+/**
+ * Opens the writer's connection. Rejects a database that is damaged, foreign or too new.
+ * @throws DataFolderError
+ */
 export function openDatabase(files: DataFolderFiles): DatabaseSync {
   return wrapCorruptionErrors(files, () => {
     checkMagic(files);
@@ -81,7 +84,8 @@ export function reopenDatabase(files: DataFolderFiles): DatabaseSync {
 }
 
 function applyPragmas(database: DatabaseSync): void {
-  // Checkpoints are run after a commit has been answered, not within it (see writer.ts).
+  // SQLite checkpoints run after a commit has been answered, not within it (see `runHousekeeping`
+  // in `writer/log-writer.ts`).
   database.exec(
     `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;
      PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY`,
@@ -97,7 +101,10 @@ export function readState(database: DatabaseSync): StateRow | undefined {
     .get() as StateRow | undefined;
 }
 
-/** The newest event that the database can be shown to have had: what retention takes was indexed before. */
+/**
+ * The newest event that the database provably had. Retention removes only indexed events, so
+ * `indexed_through` counts too.
+ */
 export function newestStored(database: DatabaseSync): Position {
   const { newest } = database
     .prepare(
@@ -107,7 +114,7 @@ export function newestStored(database: DatabaseSync): Position {
   return newest;
 }
 
-/** Why the database is another than the one that was last written to in this folder, if it is. */
+/** Why the database is not the one that was last written in this folder. Undefined if it is. */
 export function detectMismatch(
   database: DatabaseSync,
   files: DataFolderFiles,
@@ -117,8 +124,9 @@ export function detectMismatch(
 }
 
 /**
- * Begins a generation of the log, and an epoch if the folder was restored, or if asked to. Positions go on after all
- * that were ever reserved, since the last ones given to ephemeral events are written nowhere.
+ * Begins a generation of the log. Begins an epoch as well if the folder was restored, or with
+ * `renew`. Positions continue after all that were ever reserved, since the last positions of
+ * ephemeral events are not stored.
  */
 export function beginGeneration(
   database: DatabaseSync,
@@ -161,7 +169,7 @@ export function beginGeneration(
   return { ...state, mismatch };
 }
 
-/** Reads what is kept of all channels, and adds the events that came after. */
+/** Reads the rows of all channels, and adds the events that are not indexed yet. */
 export function loadChannels(database: DatabaseSync, indexedThrough: Position): LoadedChannels {
   const directory = new ChannelDirectory();
   const byId = new Map<number, ChannelEntry>();
@@ -225,7 +233,7 @@ function channelOf(row: ChannelRow): ChannelEntry {
   };
 }
 
-/** What is kept of forgotten channels. */
+/** Reads the losses of forgotten channels. */
 export function loadPrefixes(database: DatabaseSync, othersLostThrough: Position): ChannelPrefixes {
   const rows = database.prepare('SELECT name, forgotten_through FROM family');
   rows.setReturnArrays(true);
@@ -240,7 +248,7 @@ export function applyAppend(entry: ChannelEntry, position: Position, timeMs: num
   entry.appendedTimeMs = timeMs;
 }
 
-/** Turns what SQLite says of a damaged file into what to do about it. */
+/** Turns SQLite's errors about a damaged file into a DataFolderError with advice. */
 export function wrapCorruptionErrors<Result>(files: DataFolderFiles, run: () => Result): Result {
   return wrapAccessErrors(files.folder, () => {
     try {
@@ -253,8 +261,9 @@ export function wrapCorruptionErrors<Result>(files: DataFolderFiles, run: () => 
 }
 
 /**
- * Opened by hand only while the folder's lock is held and no connection is: closing it drops the process's locks.
- * A power cut while the write-ahead log is moved may leave a first page of zeros. The write-ahead log has that page, so SQLite decides.
+ * Checks the first bytes of the file. Must run while the folder's lock is held and no connection is
+ * open: closing the file drops the process's locks on it. A power cut while the write-ahead log is
+ * moved may leave a first page of zeros. The write-ahead log has that page, so SQLite decides.
  */
 function checkMagic(files: DataFolderFiles): void {
   if (fileBytes(files.database) === 0) return;
@@ -269,8 +278,8 @@ function checkMagic(files: DataFolderFiles): void {
 }
 
 /**
- * A torn file is shorter than its own count of pages, once all that the write-ahead log holds is in it. Looking at
- * every page takes a second for each million events, so only small files are looked at as a whole.
+ * A torn file is shorter than its own count of pages, once it has everything from the write-ahead
+ * log. A check of every page takes a second for each million events. So only small files get one.
  */
 function checkIntegrity(database: DatabaseSync, files: DataFolderFiles): void {
   const isCheckpointComplete = tryFullCheckpoint(database);
@@ -282,7 +291,10 @@ function checkIntegrity(database: DatabaseSync, files: DataFolderFiles): void {
   if (result !== 'ok') throw corruptError(files, result);
 }
 
-/** Moves all of the write-ahead log into the database; false when that cannot be, for want of space say. */
+/**
+ * Moves all of the write-ahead log into the database. Returns false when that fails, for example
+ * without free space.
+ */
 function tryFullCheckpoint(database: DatabaseSync): boolean {
   try {
     const { busy, log, checkpointed } = database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as {

@@ -1,11 +1,14 @@
 import type { Position, ReadPage, StoredRecord } from '../../../core/ports.ts';
 
-/** A page on its way from the reader: names once each, five numbers a record, all bodies in one buffer. */
+/**
+ * A page in transit from the reader's thread: each name once, five numbers for each record, and all
+ * bodies in one buffer.
+ */
 export interface PackedPage {
   readonly reached: Position;
   readonly trimmedThrough: Position;
   readonly corruptThrough: Position;
-  /** Channels and types that occur. */
+  /** The channels and types of the records. */
   readonly names: readonly string[];
   readonly numbers: Float64Array<ArrayBuffer>;
   readonly bodies: ArrayBuffer;
@@ -40,7 +43,7 @@ export function encodePage({ records, reached, trimmedThrough, corruptThrough }:
   };
 }
 
-/** Bodies are views of the page's buffer: one that is kept keeps the page. */
+/** Bodies are views of the page's buffer. A body in use holds the whole page in memory. */
 export function decodePage({ reached, trimmedThrough, corruptThrough, names, numbers, bodies }: PackedPage): ReadPage {
   const records: StoredRecord[] = [];
   let offset = 0;

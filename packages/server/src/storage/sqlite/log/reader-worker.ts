@@ -4,7 +4,10 @@ import type { PackedPage } from './page-codec.ts';
 import { LogReader } from './reader/log-reader.ts';
 import { serve, threadOptions } from '../thread.ts';
 
-/** The thread of the reader: one read after the other. After an error the connection is opened anew. */
+/**
+ * The thread of the reader. It does one read after the other. After an error it opens a new
+ * connection.
+ */
 let reader: LogReader | undefined;
 
 function withReader<Result>(read: (opened: LogReader) => Result): Result {

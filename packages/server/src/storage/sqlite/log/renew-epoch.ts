@@ -2,8 +2,8 @@ import { dataFolderFiles, lockDataFolder } from './data-folder.ts';
 import { beginGeneration, openDatabase } from './open-database.ts';
 
 /**
- * Gives the log of a closed data folder a new epoch: for one that was restored in a way it cannot notice by itself, such
- * as a snapshot of the whole disk. Every cursor given out before then gets a gap.
+ * Gives the log of a closed data folder a new epoch. It is for a restore that the log cannot
+ * detect, such as a snapshot of the whole disk. Every older cursor gets a gap.
  * @returns the new epoch
  * @throws DataFolderError
  */

@@ -1,23 +1,28 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { DataFolderError } from '../../shared/errors.ts';
 
-/** `poly` in ASCII: tells our file from another program's SQLite database. */
+/** `poly` in ASCII. Distinguishes the log from another program's SQLite database. */
 const APPLICATION_ID = 0x706f6c79;
 
 /**
- * What leads from each schema version to the next. A list that is only ever added to: `user_version` in the file counts
- * the steps it has behind it.
+ * The steps from each schema version to the next. Steps are only ever added: `user_version` in the
+ * file is the number of steps that were applied.
  *
- * - `event` is the log, in the order of its positions, so that appending touches only its end.
- * - `channel_event` finds a channel's events. It holds those up to `state.indexed_through`; the rest is added in sorted
- *   runs (docs/decisions/0004-deferred-index.md).
- * - `channel` is exact for what is indexed. `trimmed_in` is the number of the trim that last took events from it.
- * - `family` is what forgotten channels had lost, by the first token of their names; `state.forgotten_through` is the
- *   same for all families without a row. `changed_in` is the number of a trim, as `trimmed_in`.
- * - `forgotten_channel` holds the newest of the `state.forgotten` channels ever forgotten, for the reader to follow.
- * - `event.checksum` is that of `checksum.ts`; NULL for events up to `state.unchecked_through`, which are older than checksums.
- *   `channel.checksum` is over its id and name, NULL for older channels.
- * - `state.reserved_through` bounds the positions ever given out, to events that are not stored as well.
+ * - `event` is the log, in the order of positions, so that an append touches only its end.
+ * - `channel_event` finds a channel's events. It has those up to `state.indexed_through`. Later
+ *   ones are added in sorted runs (docs/decisions/0004-deferred-index.md).
+ * - `channel` is exact for indexed events. `trimmed_in` is the number of the last trim that removed
+ *   events from the channel.
+ * - `family` has the losses of forgotten channels, by the first token of their names
+ *   (`ChannelPrefixes`). `state.forgotten_through` is the loss of all prefixes without a row.
+ *   `changed_in` is the number of a trim, like `trimmed_in`.
+ * - `forgotten_channel` has the newest forgotten channels, for the reader to follow.
+ *   `state.forgotten` counts all channels ever forgotten.
+ * - `event.checksum` is defined in `checksum.ts`. It is NULL for events up to
+ *   `state.unchecked_through`, which are older than checksums. `channel.checksum` covers the
+ *   channel's id and name. It is NULL for older channels.
+ * - `state.reserved_through` is the upper bound of all positions ever assigned, including those of
+ *   events that are not stored.
  */
 export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE state (
@@ -81,7 +86,7 @@ export const MIGRATIONS: readonly string[] = [
    UPDATE state SET unchecked_through = reserved_through;`,
 ];
 
-/** Refuses what is not ours to touch, before anything is written. @throws DataFolderError */
+/** Rejects a foreign or newer database before anything is written. @throws DataFolderError */
 export function checkFormat(database: DatabaseSync, file: string): void {
   const version = pragma(database, 'user_version');
   const applicationId = pragma(database, 'application_id');
@@ -100,7 +105,7 @@ export function checkFormat(database: DatabaseSync, file: string): void {
   }
 }
 
-/** Brings an empty or older database to the present schema. */
+/** Brings an empty or older database to the current schema. */
 export function migrate(database: DatabaseSync): void {
   const version = pragma(database, 'user_version');
   if (version === MIGRATIONS.length) return;

@@ -32,29 +32,29 @@ import type { DatabaseMismatch } from './generation-file.ts';
 import { WriterCounters } from './writer/writer-counters.ts';
 
 export interface SqliteLogOptions {
-  /** Made if it does not exist. */
+  /** The data folder. Created if it does not exist. */
   readonly folder: string;
   readonly channelsMax?: number;
-  /** Wall clock, milliseconds since 1970; names the epoch. */
+  /** Wall clock, in milliseconds since 1970. The name of the epoch is derived from it. */
   readonly nowMs?: () => number;
-  /** A number in [0, 1); names the epoch. */
+  /** A random number in [0, 1). The name of the epoch is derived from it. */
   readonly chance?: () => number;
   readonly logger?: LogLogger;
 }
 
-/** Where the log says what its operator has to know. */
+/** Receives warnings and errors for the operator. */
 export interface LogLogger {
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
 
-/** How often a log that cannot be written is tried again. */
+/** Milliseconds between attempts to write to an unavailable log. */
 const PROBE_INTERVAL_MS = 250;
 
 /**
- * Opens the log in a data folder. SQLite works in two threads, one that writes and one that reads: neither keeps the
- * event loop waiting, nor the other.
- * @throws DataFolderError when the folder is in use, damaged, too new, or cannot be accessed
+ * Opens the log in a data folder. SQLite runs in two threads: one writes and one reads. Neither
+ * blocks the event loop or the other thread.
+ * @throws DataFolderError when the folder is in use, damaged, too new, or inaccessible
  */
 export async function openSqliteLog({
   folder,
@@ -102,9 +102,12 @@ class SqliteLog implements Log {
   #listener: ((records: readonly StoredRecord[]) => void) | undefined;
   #closing: Promise<void> | undefined;
   readonly #logger: LogLogger;
-  /** Where damaged ranges end. */
+  /** The last positions of the damaged ranges found so far. */
   readonly #damagedThrough = new Set<Position>();
-  /** Passes of the scrub that came to the end, and what all have compared. */
+  /**
+   * Completed passes of the scrub, and the bytes that all passes compared. A scrub compares stored
+   * events with their checksums.
+   */
   #scrubs = 0;
   #scrubbedBytes = 0;
   #reads = 0;
@@ -157,7 +160,8 @@ class SqliteLog implements Log {
   async read(query: ReadQuery): Promise<ReadPage> {
     if (this.#closing !== undefined) throw closedError();
     this.#reads++;
-    // What is committed and not yet known here has not been given to the followers either.
+    // The writer may have committed events after `#head`. The followers do not have them yet, so a
+    // read ends at `#head`.
     const bounded = { ...query, through: Math.max(query.after, Math.min(query.through, this.#head)) };
     try {
       const page = await this.#page(bounded);
@@ -170,7 +174,7 @@ class SqliteLog implements Log {
     }
   }
 
-  /** Each damaged range is counted and logged once, however many readers come to it. */
+  /** Counts and logs each damaged range once, however many readers reach it. */
   #recordDamage({ corruptThrough: through }: { readonly corruptThrough: Position }, after: Position | undefined): void {
     if (this.#damagedThrough.has(through) || this.#damagedThrough.size >= DAMAGED_RANGES_MAX) return;
     this.#damagedThrough.add(through);
@@ -270,7 +274,8 @@ class SqliteLog implements Log {
   async #restartWriter(): Promise<void> {
     const writer = this.#threads.startWriter();
     const opened = await this.#openThread<OpenedLog>(writer);
-    // Stored, and not acknowledged: readers get it all the same.
+    // The failed writer may have stored events without an acknowledgement. Readers receive them
+    // too.
     await this.#deliverMissed(opened.head);
     this.#writer = writer;
     this.#openedLog = opened;
@@ -278,7 +283,7 @@ class SqliteLog implements Log {
     this.#appendQueue.replaceWriter(writer);
   }
 
-  /** A thread that cannot be opened is ended. */
+  /** Opens a new thread, and ends it if that fails. */
   async #openThread<Value>(thread: Thread<WriterRequest> | Thread<ReaderRequest>): Promise<Value> {
     try {
       return await thread.request<Value>({ kind: 'open' });
@@ -308,7 +313,7 @@ class SqliteLog implements Log {
   }
 }
 
-/** Damaged ranges that are told apart. */
+/** Damaged ranges that are counted and logged. Readers still get a gap for each further one. */
 const DAMAGED_RANGES_MAX = 1_000;
 
 const NO_LOGGER: LogLogger = { warn: () => undefined, error: () => undefined };
@@ -325,11 +330,17 @@ function logMismatch({ mismatch, epoch }: OpenedLog, folder: string, logger: Log
   logger[level]({ folder, epoch, why: mismatch }, MISMATCH_MESSAGES[mismatch]);
 }
 
-/** Read at once when the followers have to be told what a writer stored and did not live to say. */
+/**
+ * Bounds of one read, in events and bytes, of events that a failed writer stored but did not
+ * report.
+ */
 const MISSED_COUNT_MAX = 1000;
 const MISSED_BYTES_MAX = 4 * 1024 * 1024;
 
-/** The reader first: the last connection to be closed puts the write-ahead log away. */
+/**
+ * Ends the reader first. SQLite removes the write-ahead log when the last connection closes, so the
+ * writer has to be last.
+ */
 async function closeThreads(writer: Thread<WriterRequest>, reader: Thread<ReaderRequest>): Promise<void> {
   for (const thread of [reader, writer] as const) {
     await thread.request({ kind: 'close' }).catch(() => undefined);

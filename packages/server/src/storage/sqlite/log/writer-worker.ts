@@ -2,7 +2,10 @@ import type { WriterOptions, WriterRequest } from './messages.ts';
 import { serve, threadOptions } from '../thread.ts';
 import { LogWriter } from './writer/log-writer.ts';
 
-/** The thread of the writer: requests in their order, and housekeeping once the one that made it due is answered. */
+/**
+ * The thread of the writer. It answers requests in order. Housekeeping runs after the answer to the
+ * request that made it due.
+ */
 let writer: LogWriter | undefined;
 
 serve<WriterRequest>(

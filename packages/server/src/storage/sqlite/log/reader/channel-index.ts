@@ -5,18 +5,23 @@ import { ChannelPrefixes } from '../../../shared/channel-prefixes.ts';
 import { PatternCache } from './pattern-cache.ts';
 import type { IndexedChannel } from './pattern-cache.ts';
 
-/** The channels that a query means, and what of them is gone. */
+/** The channels that a query matches, and the events that they have lost. */
 export interface MatchingChannels {
-  /** Ids, of which some may stand in more than one set; none is empty, and none is to be changed. */
+  /**
+   * Sets of channel ids. No set is empty, and an id may be in several. They must not be changed.
+   */
   readonly idSets: readonly ReadonlySet<number>[];
-  /** The newest position after the query's that any of them has lost; else the query's. */
+  /**
+   * The newest position that any of these channels has lost, if it is after the query's `after`.
+   * Otherwise `after`.
+   */
   readonly trimmedThrough: Position;
 }
 
 /**
- * What a reader keeps in memory: the channels' names, what they have lost, and where the newest events of each are,
- * which are not indexed on disk yet. It brings itself up to date from its own snapshot at the start of each read, so it
- * is never ahead of what can be read, nor behind.
+ * The reader's data in memory: the names of channels, their losses, and the positions of events
+ * that are not indexed on the disk yet. Each read first updates it from the read's own snapshot. So
+ * it is never ahead of the readable events, nor behind them.
  */
 export class ChannelIndex {
   indexedThrough: Position = 0;
@@ -26,7 +31,7 @@ export class ChannelIndex {
   readonly #patterns = new PatternCache();
   #lastId = 0;
   #trims = 0;
-  /** How many channels had ever been forgotten. */
+  /** The number of channels ever forgotten, as of the last `catchUp`. */
   #forgotten = 0;
   #prefixes = new ChannelPrefixes();
   readonly #tail = new Map<number, Position[]>();
@@ -36,7 +41,7 @@ export class ChannelIndex {
     this.#statements = prepare(database);
   }
 
-  /** Within a transaction: takes in all that was committed since the last time. */
+  /** Takes in everything committed since the last call. Must run within a transaction. */
   catchUp(): void {
     const state = this.#statements.state.get() as unknown as [number, number, number, number];
     const [indexedThrough, forgottenThrough, forgotten, trims] = state;
@@ -51,12 +56,15 @@ export class ChannelIndex {
     return this.#byId.get(id)?.name;
   }
 
-  /** The positions of a channel's events that are not indexed, in order; some may have been removed since. */
+  /**
+   * Positions of the channel's events that are not indexed, in order. Some may have been removed
+   * since.
+   */
   tailOf(id: number): readonly Position[] {
     return this.#tail.get(id) ?? [];
   }
 
-  /** What is meant by these patterns. */
+  /** The channels that match any of these patterns. */
   matching(patterns: readonly string[], after: Position): MatchingChannels {
     const namedIds = new Set<number>();
     const idSets: ReadonlySet<number>[] = [];
@@ -76,7 +84,10 @@ export class ChannelIndex {
     return { idSets, trimmedThrough };
   }
 
-  /** Follows what was forgotten since the last time, or reads everything again if that is more than is kept. */
+  /**
+   * Removes the channels that were forgotten since the last call. If the table no longer has all of
+   * them, all channels are read again.
+   */
   #forgetChannels(forgotten: number): void {
     const rows = this.#statements.forgotten.all(this.#forgotten) as unknown as [number][];
     const isComplete = rows.length === forgotten - this.#forgotten;

@@ -11,10 +11,13 @@ import type { EventRow } from './salvage.ts';
 import { MergeSource, ScanSource } from './position-sources.ts';
 import type { PositionSource } from './position-sources.ts';
 
-/** Up to so many channels are read each by its own index; more by going through the log and picking. */
+/**
+ * Up to this number of channels, a read merges the index of each. With more, it scans the log and
+ * filters.
+ */
 const MERGED_CHANNELS_MAX = 64;
 
-/** What one step of a scrub looks at. */
+/** Bounds of one scrub step, in events and bytes. */
 const CHECKED_EVENTS_MAX = 500;
 const CHECKED_BYTES_MAX = 128 * 1024;
 
@@ -22,8 +25,8 @@ type Page = Omit<ReadPage, 'trimmedThrough'>;
 type ChannelIdSets = readonly ReadonlySet<number>[];
 
 /**
- * Reads pages of the log: runs in a thread of its own, on a connection that can only read and waits for no commit. Each event that it
- * reads is compared with its checksum.
+ * Reads pages of the log in a thread of its own. Its connection is read-only and waits for no
+ * commit. Each event is compared with its checksum.
  */
 export class LogReader {
   readonly #database: DatabaseSync;
@@ -33,14 +36,14 @@ export class LogReader {
   readonly #event: StatementSync;
   readonly #scan: StatementSync;
   readonly #salvage: Salvage;
-  /** Events up to this one were stored before there were checksums. */
+  /** Events up to this position are older than checksums. */
   readonly #uncheckedThrough: Position;
 
   constructor(folder: string) {
     this.#database = new DatabaseSync(dataFolderFiles(folder).database, { readOnly: true, timeout: 1_000 });
     this.#database.exec('PRAGMA cache_size = -32768; PRAGMA query_only = 1');
     this.#begin = this.#database.prepare('BEGIN');
-    // Not COMMIT: that repeats what a damaged page said, and nothing was written.
+    // Not COMMIT: it would repeat the error of a damaged page. Nothing was written.
     this.#end = this.#database.prepare('ROLLBACK');
     this.#event = this.#database.prepare(`SELECT ${EVENT_COLUMNS} FROM event WHERE position = ?`);
     this.#event.setReturnArrays(true);
@@ -64,8 +67,9 @@ export class LogReader {
   }
 
   /**
-   * Compares events with their checksums in the order of the file, without an index: a step of a millisecond or two, so that reads wait
-   * no longer for it than for each other. From where something is damaged it goes on as a read does, which knows where that ends.
+   * One scrub step: compares events with their checksums in the order of the file, without an
+   * index. A step takes a millisecond or two, so reads wait no longer for it than for each other.
+   * At damage it continues like a read, which finds the end of the damage.
    */
   check(after: Position, through: Position): CheckedPage {
     const checked = this.#inSnapshot(() => {
@@ -78,7 +82,7 @@ export class LogReader {
     return { reached: page.reached, corruptThrough: page.corruptThrough, bytes: bytesOf(page) };
   }
 
-  /** Up to the event before the first that is not what was stored. */
+  /** Checks up to the event before the first damaged one. */
   #verify(after: Position, through: Position): CheckedPage {
     let reached = after;
     let bytes = 0;
@@ -103,7 +107,7 @@ export class LogReader {
     this.#database.close();
   }
 
-  /** One snapshot for all that a read looks at. */
+  /** Runs within one snapshot of the database. */
   #inSnapshot<Result>(run: () => Result): Result {
     this.#begin.run();
     try {
@@ -113,7 +117,10 @@ export class LogReader {
     }
   }
 
-  /** What comes before damage is a page; the next one begins there, and is salvaged. */
+  /**
+   * Reads a page. The events before damage make a page of their own. The next page begins at the
+   * damage, and is salvaged.
+   */
   #pageOrSalvage(query: ReadQuery, idSets: ChannelIdSets): Page {
     const records: StoredRecord[] = [];
     try {
@@ -162,9 +169,9 @@ export class LogReader {
   }
 
   /**
-   * Undefined when it was removed before it was indexed.
-   * @param ids where its index says that it belongs
-   * @throws DamagedEvent
+   * Returns undefined when the event was removed before it was indexed.
+   * @param ids the channels of the indexes that have the position
+   * @throws DamagedEventError
    */
   #record(position: Position, ids: ReadonlySet<number> | undefined): StoredRecord | undefined {
     const row = this.#event.get(position) as unknown as EventRow | undefined;
@@ -174,7 +181,7 @@ export class LogReader {
     return record;
   }
 
-  /** Undefined when it is not what was stored. */
+  /** Returns undefined when the row differs from the stored event. */
   #decode([position, id, type, timeMs, body, checksum]: EventRow): StoredRecord | undefined {
     const channel = this.#channels.nameOf(id);
     if (channel === undefined || !(body instanceof Uint8Array) || typeof timeMs !== 'number') return undefined;

@@ -2,43 +2,51 @@ import { matches } from '@polycast/protocol';
 import type { Position } from '../../../../core/ports.ts';
 import { SortedNames } from '../../../shared/sorted-names.ts';
 
-/** Patterns whose channels are remembered, and how many channels in all: those used least recently are dropped. */
+/**
+ * Bounds of the cache: patterns, and their channels in all. The least recently used patterns are
+ * dropped.
+ */
 const PATTERNS_MAX = 256;
 const PATTERN_CHANNELS_MAX = 2_000_000;
 
-/** What a pattern with wildcards covers. */
+/** The channels that a pattern with wildcards matches. */
 export interface PatternMatch {
   readonly ids: ReadonlySet<number>;
-  /** The newest position that any of them has lost, forgotten ones included. */
+  /** The newest position that any of the channels has lost, including forgotten channels. */
   readonly trimmedThrough: Position;
 }
 
-/** A channel, as a reader knows it. */
+/** A channel in the reader's memory. */
 export interface IndexedChannel {
   /** Rises with each new channel. */
   readonly id: number;
   readonly name: string;
-  /** The newest position that it has lost; 0 when it has lost none. */
+  /** The newest position that the channel has lost. 0 when it has lost none. */
   trimmedThrough: Position;
 }
 
 interface CachedMatch {
   readonly ids: Set<number>;
-  /** Channels up to this id have been looked at. */
+  /** Channels up to this id have been compared with the pattern. */
   checkedThroughId: number;
   trimmedThrough: Position;
 }
 
-/** Which channels the patterns cover that were asked for lately: each channel is looked at at most once for each. */
+/**
+ * The channels of recently used patterns. Each channel is compared at most once with each pattern.
+ */
 export class PatternCache {
-  /** In order. Forgotten ones go when they are the half of it. */
+  /**
+   * In the order of ids. Forgotten channels are removed once they are half of the list, and at
+   * least 1,024.
+   */
   #channels: IndexedChannel[] = [];
   readonly #forgotten = new Set<IndexedChannel>();
   readonly #sorted = new SortedNames<IndexedChannel>();
   readonly #cached = new Map<string, CachedMatch>();
   #cachedIds = 0;
 
-  /** The ids rise from one call to the next. */
+  /** Ids must rise from one call to the next. */
   add(channel: IndexedChannel): void {
     this.#channels.push(channel);
     this.#sorted.add(channel);
@@ -53,7 +61,7 @@ export class PatternCache {
     this.#forgotten.clear();
   }
 
-  /** The channel has lost more. */
+  /** The channel has lost more events. */
   onTrimmed({ id, trimmedThrough }: IndexedChannel): void {
     for (const cached of this.#cached.values())
       if (trimmedThrough > cached.trimmedThrough && cached.ids.has(id)) cached.trimmedThrough = trimmedThrough;
@@ -90,7 +98,7 @@ export class PatternCache {
       cached.trimmedThrough = Math.max(cached.trimmedThrough, channel.trimmedThrough);
       return true;
     };
-    // All those that begin like the pattern stand together.
+    // Channels that begin like the pattern are adjacent in the sorted order.
     if (cached.checkedThroughId === 0) this.#sorted.visitAfter(prefix, addIfMatching);
     else this.#visitNewerThan(cached.checkedThroughId, addIfMatching);
     cached.checkedThroughId = newest;

@@ -3,16 +3,19 @@ import type { Position, ReadQuery } from '../../../../core/ports.ts';
 import { READ_ROWS_MAX } from '../../../shared/log-limits.ts';
 import type { ChannelIndex } from './channel-index.ts';
 
-/** The positions that a query may mean, one after the other in its direction. */
+/** The positions that may match a query, one by one in its direction. */
 export interface PositionSource {
   next(): Position | undefined;
-  /** Once there is no next: how far it has looked, `ReadPage.reached`. */
+  /**
+   * How far the source has looked once `next` has returned undefined. It becomes
+   * `ReadPage.reached`.
+   */
   readonly reached: Position;
 }
 
 type Range = Pick<ReadQuery, 'after' | 'through' | 'direction' | 'limit'>;
 
-/** Goes through the whole log and picks: for patterns that cover many channels. */
+/** Scans the whole log and filters by channel: for patterns that match many channels. */
 export class ScanSource implements PositionSource {
   reached: Position;
   readonly #statement: StatementSync;
@@ -69,7 +72,7 @@ export class ScanSource implements PositionSource {
   }
 }
 
-/** Merges a few channels, each read by its own index. */
+/** Merges the indexes of a few channels. */
 export class MergeSource implements PositionSource {
   reached: Position;
   readonly #cursors: ChannelCursor[];
@@ -109,7 +112,10 @@ export class MergeSource implements PositionSource {
   }
 }
 
-/** One channel's positions: those on disk, and those that are not indexed there yet. */
+/**
+ * The positions of one channel: from the index on the disk, and from the events that are not
+ * indexed yet.
+ */
 class ChannelCursor {
   readonly #statement: StatementSync;
   readonly #id: number;
@@ -153,7 +159,7 @@ class ChannelCursor {
     this.#at++;
   }
 
-  /** What is not indexed is newer than all that is. */
+  /** Events that are not indexed are newer than all indexed ones. */
   #isTailNext(): boolean {
     return this.#forward ? this.#isDiskDone : !this.#isTailDone;
   }

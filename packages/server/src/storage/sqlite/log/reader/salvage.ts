@@ -3,14 +3,14 @@ import type { Position, ReadPage, ReadQuery, StoredRecord } from '../../../../co
 import { READ_ROWS_MAX } from '../../../shared/log-limits.ts';
 import { isCorruption } from '../corruption.ts';
 
-/** An event as it is stored: position, channel, type, time, body, checksum. */
+/** A row of the table `event`: position, channel id, type, time in milliseconds, body, checksum. */
 export type EventRow = readonly [Position, number, string | null, number, Uint8Array, number | null];
 
 export const EVENT_COLUMNS = 'position, channel, type, time_ms, body, checksum';
 
-/** What a salvage needs to know of events. */
+/** Decodes and filters rows for a salvage. */
 export interface EventDecoder {
-  /** `undefined` for a row that is not what was stored. */
+  /** Returns `undefined` when the row differs from the stored event. */
   decode(row: EventRow): StoredRecord | undefined;
   isMatch(row: EventRow): boolean;
 }
@@ -18,8 +18,12 @@ export interface EventDecoder {
 type SalvagedPage = Omit<ReadPage, 'trimmedThrough'>;
 
 /**
- * Reads a page where something is damaged: event by event from the table of events alone, whatever the indexes say. Where nothing can
- * be read it searches for the next event that can, so the hole is known exactly, and everything behind it is delivered.
+ * A salvage reads a page of the log where something is damaged. It reads event by event from the
+ * table `event` alone, and ignores the indexes. Where nothing can be read, it searches for the next
+ * readable event. So the hole is known exactly, and every event behind it is delivered.
+ *
+ * Example: events 5 to 9 are damaged. A read after 3 returns event 4. A read after 4 returns no
+ * event, and `corruptThrough: 9`.
  */
 export class Salvage {
   readonly #next: StatementSync;
@@ -34,14 +38,14 @@ export class Salvage {
     this.#previous.setReturnArrays(true);
   }
 
-  /** @param missing an event that the index has and the table has not */
+  /** @param missing the position of an event that the index has and the table does not have */
   page(query: ReadQuery, decoder: EventDecoder, missing: Position | undefined): SalvagedPage {
     return query.direction === 'forward'
       ? this.#forward(query, decoder, missing)
       : this.#backward(query, decoder, missing);
   }
 
-  /** A hole comes first in its page: events before it make a page of their own. */
+  /** A hole comes first in its page. The events before it make a page of their own. */
   #forward(query: ReadQuery, decoder: EventDecoder, missing: Position = Infinity): SalvagedPage {
     const { after, through } = query;
     const page = new PageBuilder(query, decoder);
@@ -92,7 +96,10 @@ export class Salvage {
     }
   }
 
-  /** The first event after a hole, or one beyond `through`: in steps that double, then by halves. */
+  /**
+   * The first readable event after a hole, or a position beyond `through`. Searches in steps that
+   * double, then by bisection.
+   */
   #nextReadable(hole: Position, through: Position, decoder: EventDecoder): Position {
     let low = hole;
     let high = through;
@@ -119,7 +126,7 @@ export class Salvage {
     return Math.min(found, through + 1);
   }
 
-  /** The last event before a hole, or `after`. */
+  /** The last readable event before a hole, or `after`. */
   #previousReadable(hole: Position, after: Position, decoder: EventDecoder): Position {
     let low = after;
     let high = hole;
@@ -147,7 +154,7 @@ export class Salvage {
   }
 }
 
-/** Takes events until the query has enough. */
+/** Collects events until the page is full. */
 class PageBuilder {
   readonly #query: ReadQuery;
   readonly #decoder: EventDecoder;
@@ -159,7 +166,7 @@ class PageBuilder {
     this.#decoder = decoder;
   }
 
-  /** False when it has no room. */
+  /** Returns false when the page has no room. */
   add(row: EventRow): boolean {
     const { limit, bytesMax, types } = this.#query;
     if (!this.#decoder.isMatch(row)) return true;

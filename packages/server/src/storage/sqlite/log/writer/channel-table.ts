@@ -12,24 +12,32 @@ import { loadChannels, loadPrefixes, applyAppend } from '../open-database.ts';
 import type { StateRow } from '../open-database.ts';
 
 /**
- * Events are indexed so many at a time, or so many for each channel among them: each channel costs a page, however few
- * its events. What is not indexed is read again at opening and held in memory by the reader, hence the upper bound.
+ * Events are indexed once PENDING_EVENTS wait, and PENDING_EVENTS_PER_CHANNEL for each channel
+ * among them. Each channel costs a page, however few its events. Events that are not indexed are
+ * read again at opening, and the reader holds them in memory. PENDING_EVENTS_MAX bounds both.
  */
 const PENDING_EVENTS = 8_192;
 const PENDING_EVENTS_PER_CHANNEL = 4;
 const PENDING_EVENTS_MAX = 65_536;
 
-/** Forgotten channels that are kept for the reader to follow; one that is further behind reads all channels again. */
+/**
+ * Rows of `forgotten_channel` that remain for the reader to follow. A reader that is further behind
+ * reads all channels again.
+ */
 const FORGOTTEN_ROWS_MAX = 16_384;
 
 /**
- * What the writer knows of its channels, and how it writes that down. Everything here happens within a transaction of
- * the connection; when that fails the ledger is ahead of the disk, and has to be made afresh.
+ * The writer's channels in memory, and their rows in the database. Every write happens within a
+ * transaction of the connection. After a failed transaction this table is ahead of the disk, and
+ * has to be loaded again.
+ *
+ * A dirty channel has a row that is older than its entry here. A forgotten channel has been empty
+ * for an hour: only the loss of its prefix remains (`ChannelPrefixes`).
  */
 export class ChannelTable {
   readonly #connection: WriterConnection;
   readonly #directory: ChannelDirectory;
-  /** Channels whose row is behind what is known here. */
+  /** Channels with a row that is older than the entry in memory. */
   readonly #dirty: Set<ChannelEntry>;
   readonly #emptyChannels = new EmptyChannels();
   readonly #prefixes: ChannelPrefixes;
@@ -39,7 +47,10 @@ export class ChannelTable {
   #forgotten: number;
   #trims: number;
 
-  /** @param lastChannelId ids up to this one were given out in this process, maybe to channels that are forgotten */
+  /**
+   * @param lastChannelId ids up to this one have been assigned in this process, perhaps to channels
+   * that are forgotten
+   */
   constructor(
     connection: WriterConnection,
     { indexedThrough, forgottenThrough, forgotten, trims }: StateRow,
@@ -66,7 +77,7 @@ export class ChannelTable {
     return this.#lastChannelId;
   }
 
-  /** Whether it is time to `settle`. */
+  /** Whether it is time for `indexPending`. */
   get isIndexingDue(): boolean {
     return (
       this.#pendingEvents >= PENDING_EVENTS &&
@@ -83,7 +94,8 @@ export class ChannelTable {
   }
 
   addChannel(name: string): ChannelEntry {
-    // It may be one of those that were forgotten: then what its family lost is all that is known of what it lost.
+    // The channel may have been forgotten. Then only the loss of its prefix is known, and counts as
+    // its own.
     const lostThrough = this.#prefixes.lostThrough(name);
     const entry = createChannelEntry(name, ++this.#lastChannelId, lostThrough);
     this.#connection.begin();
@@ -110,7 +122,10 @@ export class ChannelTable {
     this.#pendingEvents++;
   }
 
-  /** Indexes all events, the newest of which is at or before `through`, and brings the channels' rows up to date. */
+  /**
+   * Indexes all events, and updates the rows of their channels.
+   * @param through a position at or after the newest event
+   */
   indexPending(through: Position): void {
     if (this.#dirty.size === 0) return;
     this.#connection.begin();
@@ -123,12 +138,15 @@ export class ChannelTable {
     this.#pendingEvents = 0;
   }
 
-  /** Whether `trim` has anything to do. */
+  /** Whether `trim` has work. */
   isTrimDue(orders: readonly TrimOrder[], nowMs: number): boolean {
     return this.#emptyChannels.isDue(nowMs) || orders.some((order) => exceeds(this.get(order.channel), order));
   }
 
-  /** One step of retention, after `settle`. Says how many events it removed, and whether there are more. */
+  /**
+   * One step of retention, after `indexPending`. Returns the number of removed events, and whether
+   * another step is needed.
+   */
   trim(orders: readonly TrimOrder[], nowMs: number): { removed: number; more: boolean } {
     this.#connection.begin();
     this.#trims++;
@@ -149,7 +167,10 @@ export class ChannelTable {
     };
   }
 
-  /** Removes what a `latest` channel holds. It is more than one only after its rule has changed; then it goes in steps. */
+  /**
+   * Removes the value of a `latest` channel. The channel has several events only after its rule has
+   * changed. Then they are removed in steps of TRIM_EVENTS_MAX.
+   */
   #replace(entry: ChannelEntry, next: Position): void {
     if (entry.count > 1) {
       this.indexPending(next - 1);
@@ -175,7 +196,7 @@ export class ChannelTable {
     return removed;
   }
 
-  /** All of the channel's events are indexed. */
+  /** Removes the channel's oldest events. All events of the channel have to be indexed. */
   #removeOldest(
     entry: ChannelEntry,
     shouldRemove: () => boolean,
@@ -184,7 +205,7 @@ export class ChannelTable {
     let removed = 0;
     let through: Position = 0;
     for (const [position, timeMs, bytes] of oldestEvents(this.#connection.statements, entry.id, limit + 1)) {
-      // One that cannot be read goes with its neighbours.
+      // A damaged event has no readable time or size. It is removed together with its neighbours.
       entry.oldestTimeMs = timeMs ?? entry.oldestTimeMs;
       if (removed === limit || !shouldRemove()) break;
       deleteEvent(this.#connection.statements, position);
@@ -214,7 +235,9 @@ export class ChannelTable {
     );
   }
 
-  /** Forgets channels that have been empty for long, some at a time. */
+  /**
+   * Forgets channels that have been empty for an hour, at most FORGOTTEN_CHANNELS_MAX in one step.
+   */
   #forgetChannels(nowMs: number): void {
     const forgotten = this.#emptyChannels.takeDue(nowMs, FORGOTTEN_CHANNELS_MAX);
     if (forgotten.length === 0) return;

@@ -29,19 +29,27 @@ import { UnavailableError } from '../../failure.ts';
 import type { DatabaseMismatch } from '../generation-file.ts';
 import { WriterCounters } from './writer-counters.ts';
 
-/** Positions promised ahead, so that those of events that are not stored are never given again after a crash. */
+/**
+ * Positions that are reserved ahead on the disk. Ephemeral events use positions and are not stored.
+ * After a crash their positions are not assigned again.
+ */
 const RESERVED_POSITIONS = 65_536;
 
-/** Pages that the write-ahead log is let grow by, by estimate, before they are moved to the database: 16 MB. */
+/**
+ * Estimated pages that the write-ahead log grows by before it is moved into the database: 16 MB.
+ */
 const CHECKPOINT_PAGES = 4_096;
 
-/** Reading that never pauses keeps it from being begun again: beyond this the writer waits for the readers. */
+/**
+ * Bytes of the write-ahead log beyond which the writer waits for readers. Constant reading prevents
+ * SQLite from restarting the file at its beginning.
+ */
 const WAL_BYTES_MAX = 128 * 1024 * 1024;
 
-/** So many times in a row housekeeping may fail before the log is taken for unavailable. */
+/** Consecutive failures of housekeeping after which the writer counts as failed. */
 const HOUSEKEEPING_FAILURES_MAX = 8;
 
-/** The one writer of a log: runs in a thread of its own, where it may wait for the disk. */
+/** The only writer of a log. It runs in a thread of its own, where it may wait for the disk. */
 export class LogWriter {
   readonly #files: DataFolderFiles;
   readonly #lock: DataFolderLock;
@@ -50,18 +58,18 @@ export class LogWriter {
   #connection: WriterConnection;
   #channelTable: ChannelTable;
   #next: Position;
-  /** The newest event that was stored. */
+  /** The position of the newest stored event. */
   #newestStored: Position = 0;
   #reservedThrough: Position;
   #state: StateRow;
   #mismatch: DatabaseMismatch | undefined;
   #unavailable: UnavailableError | undefined;
   #housekeepingFailures = 0;
-  /** Whether this opening has been written down. */
+  /** Whether the generation of this opening is on the disk. */
   #isGenerationBegun = false;
-  /** A write has failed: nothing more is written before `#recover`. */
+  /** A write has failed. Nothing is written before `#recover`. */
   #hasFailed = false;
-  /** Since then the ledger has not been read afresh. */
+  /** A transaction has failed, and the channel table has not been loaded again since. */
   #isChannelTableStale = false;
   readonly #counters: WriterCounters = new WriterCounters();
 
@@ -86,7 +94,7 @@ export class LogWriter {
     }
   }
 
-  /** Where it began, and whether it can be written by now. */
+  /** The state at opening, and whether the log can be written at the moment. */
   get opened(): OpenedLog {
     const { epoch, epochStart, reservedThrough: head } = this.#state;
     return {
@@ -99,7 +107,10 @@ export class LogWriter {
     };
   }
 
-  /** Appends all that may be appended, in one transaction. @throws UnavailableError when nothing was */
+  /**
+   * Appends all records that may be appended, in one transaction.
+   * @throws UnavailableError when none was stored
+   */
   append(batch: ArrayBuffer): Committed {
     const startMs = performance.now();
     const notAppended: [number, AppendOutcome][] = [];
@@ -122,19 +133,20 @@ export class LogWriter {
     return { firstPosition, notAppended };
   }
 
-  /** Whether it is time for `keepHouse`: once the commit has been answered. */
+  /** Whether `runHousekeeping` has work. It runs after the commit has been answered. */
   get isHousekeepingDue(): boolean {
     return !this.#hasFailed && (this.#channelTable.isIndexingDue || this.#connection.pagesWritten >= CHECKPOINT_PAGES);
   }
 
-  /** Indexes what is not indexed, and moves the write-ahead log into the database. */
+  /** Indexes pending events, and moves the write-ahead log into the database. */
   runHousekeeping(): void {
     try {
       if (this.#channelTable.isIndexingDue) this.#transaction(() => this.#indexPending());
       if (this.#connection.pagesWritten >= CHECKPOINT_PAGES) this.#checkpoint();
       this.#housekeepingFailures = 0;
     } catch {
-      // Publishing goes on while the write-ahead log has room; it is tried again after as much again.
+      // Publishing continues while the write-ahead log has room. The next attempt follows after the
+      // same amount of writes.
       this.#counters.add('housekeepingFailures', 1);
       if (++this.#housekeepingFailures >= HOUSEKEEPING_FAILURES_MAX) this.#hasFailed = true;
     }
@@ -160,7 +172,7 @@ export class LogWriter {
     return this.#channelTable.list(query);
   }
 
-  /** Tries whether the disk can be written again. @throws UnavailableError */
+  /** Tests whether the disk can be written again. @throws UnavailableError */
   probe(): OpenedLog {
     this.#recover();
     return this.opened;
@@ -171,13 +183,13 @@ export class LogWriter {
       if (!this.#hasFailed) {
         this.#transaction(() => {
           this.#indexPending();
-          // No hole is left for positions that were reserved and never given.
+          // Returns the unused reserved positions, so that they leave no hole.
           this.#connection.begin();
           this.#connection.statements.reserve.run(this.#next - 1);
         });
       }
     } catch {
-      // All that was acknowledged is durable; what could not be tidied up is tidied up at the next opening.
+      // All acknowledged events are durable. The next opening does the work that failed here.
     } finally {
       this.#connection.close();
       this.#committedMark.close();
@@ -185,7 +197,7 @@ export class LogWriter {
     }
   }
 
-  /** A disk that is full or failing does not keep a log that was not restored from being read. */
+  /** A full or failing disk does not prevent reading, unless the log was restored. */
   #beginIfWritable(): StateRow {
     const { database } = this.#connection;
     try {
@@ -208,7 +220,10 @@ export class LogWriter {
     return state;
   }
 
-  /** What is not `appended` is returned; those that are have the next position each. */
+  /**
+   * Returns the outcome of a record that is not appended. An appended record gets the next
+   * position.
+   */
   #appendOne(record: NewRecord): AppendOutcome | undefined {
     const { idempotencyKey: key, fingerprint, channel, timeMs, retain, ifLatest } = record;
     const used = key === undefined ? undefined : this.#usedKey(key, timeMs);
@@ -256,7 +271,10 @@ export class LogWriter {
     if (this.#counters.get('walBytes') > WAL_BYTES_MAX) this.#connection.checkpointAndRestartWal();
   }
 
-  /** Runs and commits, if anything was written. Whatever fails leaves the disk as it was, and the ledger stale. */
+  /**
+   * Runs, and commits if anything was written. After a failure the disk is unchanged, and the
+   * channel table is stale.
+   */
   #transaction<Result>(run: () => Result): Result {
     const next = this.#next;
     const newestBefore = this.#newestStored;
@@ -274,7 +292,10 @@ export class LogWriter {
     }
   }
 
-  /** A new connection, since one that has seen an I/O error may not be trusted, and everything read afresh. */
+  /**
+   * Opens a new connection and reads everything again. A connection is not trusted after an I/O
+   * error.
+   */
   #recover(): void {
     this.#hasFailed = true;
     this.#isChannelTableStale = true;
@@ -284,7 +305,7 @@ export class LogWriter {
       const state = this.#isGenerationBegun
         ? (readState(this.#connection.database) as StateRow)
         : this.#beginGeneration();
-      // Writes a page, so it succeeds only if the disk does.
+      // Writes a page, so this succeeds only if the disk accepts writes.
       this.#connection.statements.reserve.run(state.reservedThrough);
       this.#checkpoint();
       this.#reloadChannelTable(state);

@@ -2,10 +2,13 @@ import type { Position } from '../../../../core/ports.ts';
 import { isCorruption } from '../corruption.ts';
 import type { WriterStatements } from './writer-statements.ts';
 
-/** `null` where the event itself cannot be read. */
+/** `timeMs` and `bytes` are `null` when the event cannot be read. */
 export type OldestEventRow = readonly [position: Position, timeMs: number | null, bytes: number | null];
 
-/** A channel's oldest events, by its index, whether or not they can be read: retention removes damaged ones like others. */
+/**
+ * The oldest events of a channel, from its index, readable or not. Retention removes damaged events
+ * like others.
+ */
 export function oldestEvents(statements: WriterStatements, channel: number, limit: number): readonly OldestEventRow[] {
   try {
     return statements.oldestEvents.all(channel, limit) as unknown as OldestEventRow[];
@@ -19,7 +22,10 @@ export function oldestEvents(statements: WriterStatements, channel: number, limi
   });
 }
 
-/** On a page that is damaged nothing can be deleted: the event stays there, and nobody finds it by its channel. */
+/**
+ * Deletes an event. SQLite cannot delete from a damaged page: the event stays there, and no read of
+ * its channel finds it.
+ */
 export function deleteEvent(statements: WriterStatements, position: Position): void {
   try {
     statements.deleteEvent.run(position);

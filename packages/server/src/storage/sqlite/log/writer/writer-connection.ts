@@ -3,12 +3,14 @@ import { prepareWriter } from './writer-statements.ts';
 import type { WriterStatements } from './writer-statements.ts';
 
 const PAGE_BYTES = 4_096;
-/** The pages at the end of the log, and above them. */
+/**
+ * Pages that every commit writes: those at the end of the log, and those above them in the tree.
+ */
 const PAGES_PER_COMMIT = 3;
-/** What does not fill its page to the end. */
+/** Allowance for pages that are not full. */
 const PAGE_FILL_FACTOR = 1.25;
 
-/** The writer's connection: at most one transaction, begun when something is first written. */
+/** The writer's connection. It has at most one transaction, which begins with the first write. */
 export class WriterConnection {
   readonly statements: WriterStatements;
   readonly #database: DatabaseSync;
@@ -24,7 +26,10 @@ export class WriterConnection {
     return this.#database;
   }
 
-  /** About how many pages were written since the last checkpoint: SQLite does not tell without doing one. */
+  /**
+   * Estimated pages written since the last SQLite checkpoint. SQLite reports the number only when
+   * it runs one.
+   */
   get pagesWritten(): number {
     return this.#pages;
   }
@@ -43,7 +48,7 @@ export class WriterConnection {
     this.#inTransaction = true;
   }
 
-  /** Makes durable what was written, if anything was. */
+  /** Makes the writes durable, if there are any. */
   commit(): void {
     if (!this.#inTransaction) return;
     this.statements.commit.run();
@@ -56,17 +61,22 @@ export class WriterConnection {
     try {
       if (this.#database.isTransaction) this.statements.rollback.run();
     } catch {
-      // The connection is replaced before it is used again, and takes its transaction with it.
+      // The connection is replaced before its next use. Its transaction ends with it.
     }
   }
 
-  /** Moves the write-ahead log into the database, as far as no reader needs it: the next one gets further. */
+  /**
+   * Moves the write-ahead log into the database, except for the pages that readers need. The next
+   * call moves more of it.
+   */
   checkpoint(): void {
     this.#pages = 0;
     this.statements.checkpoint.get();
   }
 
-  /** The same, waiting for readers, so that the write-ahead log is begun again from its start. */
+  /**
+   * Does the same, but waits for readers, so that the write-ahead log restarts at its beginning.
+   */
   checkpointAndRestartWal(): void {
     this.statements.restartWal.get();
   }

@@ -1,4 +1,4 @@
-/** What the writer counts since it opened. */
+/** Counters of the writer since it opened. */
 const NAMES = [
   'commits',
   'commitMsSum',
@@ -15,7 +15,10 @@ const NAMES = [
 
 type Name = (typeof NAMES)[number];
 
-/** Counted in shared memory, so that the main thread can look at it and no commit carries it along. */
+/**
+ * The writer's counters in shared memory. The main thread reads them directly, and no answer to a
+ * commit carries them.
+ */
 export class WriterCounters {
   readonly #values: Float64Array;
 

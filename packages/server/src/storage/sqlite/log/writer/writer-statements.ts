@@ -1,6 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
-/** What the writer says to its database, prepared once a connection. Rows come as arrays where they are many. */
+/**
+ * The writer's SQL statements, prepared once per connection. Queries for many rows return arrays.
+ */
 export interface WriterStatements {
   readonly begin: StatementSync;
   readonly commit: StatementSync;
