@@ -6,7 +6,7 @@ import { openEndpoint, openSubscriptionHub, waitUntil, type SubscriptionHub } fr
 
 const FAILED = { channel: 'a', attempts: 1, outcome: 'refused_status' };
 
-/** A hub whose log was wiped: the dead letter that there was, and another one that stands where it stood. */
+/** A hub with a wiped log: the old dead letter, and a new one at the same position. */
 async function afterTheLog(): Promise<{ hub: SubscriptionHub; path: string; old: string; late: string }> {
   const data = temporaryFolder();
   const endpoint = await openEndpoint(({ body }, response) =>

@@ -8,7 +8,7 @@ interface Leased {
   readonly event: { readonly id: string; readonly channel: string; readonly time: string; readonly data: unknown };
 }
 
-/** A queue of a hub, asked for by HTTP. */
+/** A pull subscription of a hub, by HTTP. */
 interface Queue {
   readonly path: string;
   post(action: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Reply>;
@@ -74,7 +74,8 @@ describe('pulling', () => {
     const hub = await openSubscriptionHub({}, 500);
     const queue = await queueOf(hub);
     await hub.publish('jobs.a', 1);
-    // A minute is a tenth of a second here: what is to be done under a lease has longer ones, and who waits comes back.
+    // A minute takes about a tenth of a second here. Therefore leases are long, and a worker pulls
+    // again after an empty response.
     const next = (leaseSeconds: number): Promise<Leased> =>
       vi.waitFor(async () => {
         const [event] = await queue.pull({ waitSeconds: 60, leaseSeconds });

@@ -7,7 +7,7 @@ import {
   type SubscriptionHub,
 } from '../../testing/subscription-hub.ts';
 
-/** A webhook for channel `a` and those below, and the path of its address. */
+/** Creates a webhook for channel `a` and the channels below it. Returns its path. */
 async function webhook(hub: SubscriptionHub, { url }: Endpoint, more: object = {}): Promise<string> {
   const delivery = { kind: 'webhook', url, format: 'data', retryDelaysSeconds: [], ...more };
   return `/v1/subscriptions/${String((await hub.create({ channels: ['a', 'a.>'], delivery }))['id'])}`;
@@ -249,7 +249,7 @@ describe('a replay', () => {
     const events: string[] = [];
     for (let n = 1; n <= 5; n++) {
       events.push(await hub.publish('a', n));
-      // The clock runs a thousand times as fast: each has its own second.
+      // The clock is a thousand times faster than real time, so each event has its own second.
       await waitUntil(() => expect(endpoint.received).toHaveLength(n));
     }
     const since = new Date(await timeOf(events[3] as string)).toISOString();
@@ -296,7 +296,7 @@ describe('the trace of an event', () => {
     return (await hub.ask('GET', `/v1/events/${event}/deliveries`)).body['deliveries'] as readonly Told[];
   }
 
-  /** By the paths of their subscriptions. */
+  /** Delivery states by the path of the subscription. */
   async function states(hub: SubscriptionHub, event: string): Promise<Readonly<Record<string, string>>> {
     const told = await traced(hub, event);
     return Object.fromEntries(told.map(({ subscription, state }) => [`/v1/subscriptions/${subscription}`, state]));

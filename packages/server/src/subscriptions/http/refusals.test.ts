@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { openEndpoint, openSubscriptionHub, waitUntil, type SubscriptionHub } from '../../testing/subscription-hub.ts';
 
-/** A webhook with one dead letter, and an event that was delivered. */
+/** A webhook with one dead letter and one delivered event. */
 async function withLetter(): Promise<{ hub: SubscriptionHub; path: string; letter: string; delivered: string }> {
   const hub = await openSubscriptionHub();
   const endpoint = await openEndpoint(({ body }, response) => response.writeHead(body === '1' ? 500 : 200).end());

@@ -4,7 +4,7 @@ import { openSqliteLog } from '../../storage/sqlite/log/sqlite-log.ts';
 import { temporaryFolder } from '../../testing/temporary-folder.ts';
 import { openEndpoint, openSubscriptionHub, waitUntil } from '../../testing/subscription-hub.ts';
 
-/** What versions before took as `datacontenttype`, as JSON. */
+/** Values of `datacontenttype`, as JSON, that previous versions accepted. */
 const POISONS = [
   '"text/plain\\nX: y"',
   '"text/plain\\r\\nX: y"',
@@ -15,7 +15,7 @@ const POISONS = [
   'true',
 ];
 
-/** An event as a version without these checks stored it. */
+/** An event as stored by a version without these checks. */
 function stored(channel: string, poison: string, index: number): NewRecord {
   const timeMs = Date.now();
   const cloudevent = `"cloudevent":{"specversion":"1.0","id":"${index}","source":"s","subject":"${channel}","long":"${'é'.repeat(index * 1000)}"}`;

@@ -6,14 +6,17 @@ import {
   type SubscriptionHub,
 } from '../../testing/subscription-hub.ts';
 
-/** The hours that an endpoint is given pass in seconds. */
+/** The hours of the retries pass in seconds. */
 const SPEED = 2000;
 const OFTEN = { interval: 10 };
 
-/** What an endpoint does with the challenges that it has been sent, of which the last is asked for. */
+/** The endpoint's response, given all challenges so far. The last one belongs to this request. */
 type Answer = (challenges: readonly string[]) => string | number;
 
-/** An endpoint that has to be asked, and the challenges that came; another, trusted, that tells what has been delivered. */
+/**
+ * An endpoint that needs verification, and a trusted endpoint that shows which events were
+ * delivered.
+ */
 async function world(
   answer: Answer,
   speed = SPEED,
@@ -30,7 +33,7 @@ async function world(
     const { type, data } = JSON.parse(body) as { type?: string; data: { challenge: string } };
     if (type !== 'polycast.verify') return void response.end();
     challenges.push(data.challenge);
-    // As long as nothing is answered, nothing is decided.
+    // The state does not change before the response.
     states.push((await hub.ask('GET', path)).body['state']);
     const said = answer(challenges);
     if (typeof said === 'number') response.writeHead(said).end(JSON.stringify({ challenge: data.challenge }));
@@ -53,7 +56,7 @@ async function world(
 
 const typeOf = ({ body }: Received): unknown => (JSON.parse(body) as { type?: string }).type;
 
-/** When each question was asked, and what came of it; the first one first. */
+/** The verification requests in order, with times and outcomes. */
 async function questions(hub: SubscriptionHub, path: string): Promise<readonly { started: number; outcome: string }[]> {
   const { body } = await hub.ask('GET', `${path}/attempts`);
   const attempts = body['attempts'] as readonly { event: string | null; started: string; outcome: string }[];
@@ -75,14 +78,16 @@ describe('an endpoint that has to be asked', () => {
     await expect.poll(async () => (await hub.ask('GET', path)).body['state'], OFTEN).toBe('ended');
     const ended = await hub.ask('GET', path);
     expect(ended.body).toMatchObject({ state: 'ended', reason: 'refused' });
-    // After 10 s, 1 min, 10 min and an hour, each a fifth more or less (PROTOCOL.md section 14.5).
+    // After 10 s, 1 min, 10 min and an hour, each with a jitter of a fifth (PROTOCOL.md section
+    // 14.5).
     const asked = await questions(hub, path);
     expect(asked.map(({ outcome }) => outcome)).toEqual(Array.from({ length: 5 }, () => 'answer'));
     const waits = asked.slice(1).map(({ started }, index) => started - (asked[index]?.started ?? 0));
     for (const [index, waitMs] of [10_000, 60_000, 600_000, 3_600_000].entries())
       expect(waits[index]).toBeGreaterThanOrEqual(waitMs * 0.8);
     expect(states).toEqual(Array.from({ length: 5 }, () => 'pending'));
-    // Whoever has consented gets what is published now; who was refused, and what it wanted before, gets nothing.
+    // The verified endpoint receives new events. The refused one receives none, neither new nor
+    // old.
     await hub.publish('a', 3);
     await expect.poll(() => others.length, OFTEN).toBe(3);
     expect(received.map(typeOf)).toEqual(Array.from({ length: 5 }, () => 'polycast.verify'));
@@ -121,10 +126,13 @@ describe('an endpoint that has to be asked', () => {
   });
 });
 
-/** Ten minutes take half a minute: longer than what is tested here, also where five seconds are not over in a moment. */
+/**
+ * At this speed the delay of ten minutes takes 30 s. The tests end sooner, even if they wait for
+ * the minimum interval of five seconds.
+ */
 const WAITING = 20;
 
-/** Resumes as soon as the hub lets the endpoint be asked again. */
+/** Resumes as soon as the hub permits another verification request. */
 async function resumed(hub: SubscriptionHub, path: string): Promise<Readonly<Record<string, unknown>>> {
   let body: Readonly<Record<string, unknown>> = {};
   await expect
@@ -154,7 +162,7 @@ describe('an owner whose endpoint was not ready', () => {
     const tries = (body['attempts'] as readonly { event: string | null; attempt: number; outcome: string }[])
       .filter(({ event }) => event === null)
       .map(({ attempt, outcome }) => `${attempt} ${outcome}`);
-    // Whoever asks for it has all the times that there were at first.
+    // A verification on request begins the retries anew.
     expect(tries[0]).toBe('1 delivered');
     expect(tries.slice(-4)).toEqual(['1 answer', '3 answer', '2 answer', '1 answer']);
   });

@@ -6,9 +6,9 @@ import type { Services, TransportName } from '../../http/services.ts';
 import type { Session } from '../../auth/sessions.ts';
 
 /**
- * The session of a pull request that waits for an event. It lasts as long as the wait. As a
- * session, the request is counted, is asked to reconnect when the hub drains, and ends when its key
- * is revoked.
+ * The session of a pull request that waits for an event. It lasts as long as the wait. Because it
+ * is a session, the request counts as a connection. It ends when the hub drains or when its key is
+ * revoked.
  */
 export class WaitingPull implements Session {
   readonly transport: TransportName = 'long_poll';

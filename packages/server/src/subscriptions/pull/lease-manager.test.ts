@@ -183,7 +183,7 @@ test('no faster than the subscription allows', async () => {
     queue.acknowledge(...events);
     count += events.length;
   }
-  // Half a second of the clock, less what may come at once.
+  // Half a second of the clock, without the burst.
   expect((performance.now() - startMs) * 10).toBeGreaterThan(480);
 });
 
@@ -268,7 +268,7 @@ test('of many workers none gets what another has, and all is done in the end', a
     while (done < count) {
       const events = await queue.pull({ countMax: 32, waitMs: 200 });
       for (const event of events) taken.set(event.position, (taken.get(event.position) ?? 0) + 1);
-      // Somebody else's turn, while these are leased.
+      // Other workers have their turn while these events are leased.
       await new Promise((resolve) => setImmediate(resolve));
       queue.acknowledge(...events);
       done += events.length;
@@ -284,7 +284,7 @@ test('of many workers none gets what another has, and all is done in the end', a
 
 test('what retention has removed is told in its place, with a lease, until that is acknowledged', async () => {
   const kit = await openSubscriptionKit();
-  // Cursor 0 asks for what there is; this one has been there before.
+  // Cursor 0 reads whatever is stored. This cursor is a position that existed.
   const position = await kit.publish('jobs.a', 'seen');
   const queue = await openPullQueue(kit, { cursor: position });
   await publishAll(kit, 'jobs.a', 'lost', 'lost');
@@ -372,7 +372,7 @@ test('a dead letter that is retried is given out after a restart as well, though
   expect([first, ...bad].map(dataOf)).toEqual([1, 'one bad', 'other bad']);
   const leases = bad.map(({ lease }) => lease);
   subscriptions.pullConsumer.release(queue.id, leases, 0);
-  // The cursor is before them, as 2 has not been given out.
+  // The cursor is before these events, because event 2 has not been leased.
   expect(await subscriptions.retryDeadLetters(queue.id, undefined, OPERATOR)).toBe(2);
   const events = await queue.pull({ countMax: 2 });
   expect(events.map(dataOf)).toEqual([2, 'one bad']);

@@ -90,8 +90,8 @@ export class PullQueue {
       const leaseId = createLeaseId();
       tracker.lease(lane, leaseId, endsMs);
       lane.leasedMs = nowMs;
-      // Leases may be long and numerous, so payloads are not kept. Another delivery reads the event
-      // again.
+      // Leases may be long and numerous, so the payload leaves memory. Another delivery reads the
+      // event again.
       tracker.releaseHeadPayload(lane);
       leases.set(leaseId, lane);
       bytes += body.length;

@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest';
 import { BackfillThrottle } from './backfill-throttle.ts';
 
-/** A second in turns of 1 ms, in each of which as many requests are begun as may be; says how many. */
+/**
+ * A second in turns of 1 ms. Each turn begins as many requests as the throttle allows. Returns
+ * their number.
+ */
 function second(
   courtesy: BackfillThrottle,
   world: World,

@@ -7,7 +7,10 @@ const batchOf = ({ body }: Received): readonly { readonly data: number; readonly
 
 const dataOf = (received: Received): readonly number[] => batchOf(received).map(({ data }) => data);
 
-/** From its first event's publication to the beginning of a request, by the kit's clock, which requests tell in seconds. */
+/**
+ * Time from the publication of the first event to the start of the request. It uses the clock of
+ * the kit, in whole seconds.
+ */
 function waitedMs(received: Received): number {
   const [first] = batchOf(received);
   return Number(received.headers['webhook-timestamp']) * 1000 - Date.parse(first?.time as string);
@@ -23,7 +26,7 @@ test('what comes one after the other waits for the others, and a full batch goes
   await kit.create(webhook(witness.url));
   for (let count = 0; count < 10; count++) {
     await kit.publish(`a.${count % 2}`, count);
-    // Another subscription has it: this one could have had it too.
+    // Another subscription has received the event, so this one could have received it too.
     await witness.until(({ length }) => length === count + 1);
     await receiver.until(({ length }) => length === Math.floor((count + 1) / 3));
     expect(receiver.received).toHaveLength(Math.floor((count + 1) / 3));

@@ -15,7 +15,7 @@ interface Held {
   readonly response: ServerResponse;
 }
 
-/** An endpoint that holds its answers, once it is told to. */
+/** An endpoint that withholds its responses from `begin` on. */
 function holding(receiver: Receiver): { readonly held: Held[]; begin(): void } {
   const held: Held[] = [];
   return {
@@ -27,7 +27,7 @@ function holding(receiver: Receiver): { readonly held: Held[]; begin(): void } {
   };
 }
 
-/** The endpoint is known to go well, so that it is sent as much at once as may be. */
+/** A kit with a healthy endpoint, so that its concurrency is at the maximum. */
 async function provenKit(receiver: Receiver, options: Parameters<typeof webhook>[1]): Promise<SubscriptionKit> {
   const kit = await openSubscriptionKit();
   await kit.create(webhook(receiver.url, options));
@@ -47,7 +47,8 @@ test('without order several of a channel are under way at once, and never more t
   while (seen.length < 40) {
     await vi.waitFor(() => expect(held).toHaveLength(Math.min(4, 40 - seen.length)), { interval: 5 });
     expect(kit.engine.metrics.webhooks.inFlight).toBeLessThanOrEqual(4);
-    // The last one first: none waits for another. They come by connections of their own, in whatever order.
+    // Answers the newest event first, because no request waits for another. Requests use separate
+    // connections and arrive in any order.
     held.sort((one, other) => one.data - other.data);
     const { data, response } = held.pop() as Held;
     seen.push(data);
@@ -69,7 +70,7 @@ test('in per-channel order never two of a channel are under way, and several cha
     const open = Object.values(seen).filter(({ length }) => length < 10).length;
     await vi.waitFor(() => expect(held).toHaveLength(open), { interval: 5 });
     expect(new Set(held.map(({ channel }) => channel)).size).toBe(open);
-    // One channel goes ahead of the others, which hold up nobody but themselves.
+    // One channel advances before the others. A slow channel delays only itself.
     const next = held.findIndex(({ channel }) => channel === (left > 20 ? 'a.2' : left > 10 ? 'a.3' : 'a.1'));
     const [{ channel, data, response }] = held.splice(next, 1) as [Held];
     seen[channel]?.push(data);
@@ -79,7 +80,7 @@ test('in per-channel order never two of a channel are under way, and several cha
   expect(seen).toEqual({ 'a.1': all, 'a.2': all, 'a.3': all });
 });
 
-/** When a request was begun, in seconds of the kit's clock. */
+/** Start of a request, in seconds of the kit's clock. */
 const begunSeconds = ({ headers }: Received): number => Number(headers['webhook-timestamp']);
 
 test('an endpoint is sent no more in a second than its subscription wants, and no less', async () => {
@@ -90,7 +91,8 @@ test('an endpoint is sent no more in a second than its subscription wants, and n
   for (let count = 0; count < 200; count++) await kit.publish(`a.${count % 8}`, count);
   await receiver.until(({ length }) => length === 200);
   const times = receiver.received.map(begunSeconds).toSorted((one, other) => one - other);
-  // In any stretch of time: its rate's worth, a tenth of a second's worth at once, and what rounding to seconds adds.
+  // In any period: the events of the rate, a burst of a tenth of a second, and the rounding to
+  // seconds.
   for (const [first, begun] of times.entries())
     for (let last = first; last < times.length; last++) {
       const stretchSeconds = (times[last] as number) - begun + 1;

@@ -6,7 +6,7 @@ import { openWebServer } from '../../testing/test-servers.ts';
 import { openSubscriptionHub } from '../../testing/subscription-hub.ts';
 import { IN_FLIGHT_FILE } from './in-flight-journal.ts';
 
-/** From the start of the hub to the first trial (PROTOCOL.md section 14.4). */
+/** Time from the start of the hub to the first trial (PROTOCOL.md section 14.4). */
 const HOLD_MS = 2000;
 
 test('an endpoint that was being asked for its consent when the hub died twice is asked last', async () => {
@@ -44,7 +44,7 @@ test('a suspect that is gone, paused or never sent to holds up nobody for ever',
   await before.close();
   const lines = ['sub_gone', ...ids].map((id) => `f 0 ${id} 1\n`);
   writeFileSync(join(settings.data, IN_FLIGHT_FILE), `careful\n${lines.join('')}`);
-  // Time passes fifty times as fast.
+  // The clock is fifty times faster than real time.
   const hub = await openSubscriptionHub(settings, 50);
   await hub.publish('orders.1', 1);
   await vi.waitFor(() => expect(taken).toEqual(['/tried']), { timeout: 10_000 });

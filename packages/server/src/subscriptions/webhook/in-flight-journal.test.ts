@@ -8,7 +8,7 @@ function fail(error: unknown): never {
   throw error;
 }
 
-/** Opens it, as a hub does; what was opened before and not closed is as after a crash. */
+/** Opens the journal as a hub does. A journal that was not closed before looks like a crash. */
 function opener(): { readonly path: string; open(): InFlightJournal } {
   const path = join(temporaryFolder(), IN_FLIGHT_FILE);
   return { path, open: () => openInFlightJournal(path, fail) };
@@ -47,7 +47,7 @@ test('what dies again while it is tried has died once more; what was not tried h
   expect(fourth.suspects.get('sub_2')).toEqual({ crashes: 1, positions: [8] });
   fourth.clearSuspect('sub_1');
   fourth.onStarted('sub_3', 1);
-  // An end in order: whoever has not been tried yet stays a suspect, and nobody else becomes one.
+  // After an orderly end, untried suspects remain suspects, and no other subscription becomes one.
   fourth.close();
   expect(open().suspects).toEqual(new Map([['sub_2', { crashes: 1, positions: [8] }]]));
 });

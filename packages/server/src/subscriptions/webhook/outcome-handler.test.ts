@@ -17,7 +17,7 @@ interface Arrival {
   readonly data: unknown;
 }
 
-/** Answers the first request otherwise than all others, which go well; notes when each came. */
+/** Answers the first request with `answer` and all others with success. Records the arrivals. */
 function answerFirst(receiver: Receiver, travel: VirtualTime, answer: (response: ServerResponse) => void): Arrival[] {
   const arrivals: Arrival[] = [];
   receiver.answer = ({ body }, response) => {

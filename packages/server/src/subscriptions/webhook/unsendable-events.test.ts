@@ -11,7 +11,7 @@ import {
 import { createMemoryState } from '../../storage/memory/memory-subscription-store.ts';
 import { lifecycleEventsOf, openVirtualTime } from '../../testing/virtual-time.ts';
 
-/** Events of one channel, of which some are stored in a form that nothing can be made of. */
+/** A log with events of one channel. The broken ones cannot be assembled into a request. */
 async function logWith(kinds: readonly ('good' | 'broken')[], channel = 'a.1'): Promise<PersistedState> {
   const log = createMemoryLog();
   await log.append(kinds.map((kind, index) => stored(channel, kind === 'good' ? `"data":${index}}` : '"dat":0}')));

@@ -13,7 +13,7 @@ interface Got {
 
 const WAIT = { interval: 5 };
 
-/** An endpoint after *HTTP 1.1 Web Hooks for Event Delivery*, and a hub that has to ask it. */
+/** An endpoint of *HTTP 1.1 Web Hooks for Event Delivery*, and a hub that has to verify it. */
 async function world(
   consent: (request: Got) => Readonly<Record<string, string>>,
   wish: object = {},
@@ -107,7 +107,7 @@ describe('a webhook after the CloudEvents specification', () => {
     for (let n = 0; n < 6; n++) await publish(n);
     await posted(6);
     const [first, ...rest] = posts().map(({ atMs }) => atMs) as [number, ...number[]];
-    // Two a second, and as many at once.
+    // The rate is two events a second, with a burst of two.
     expect((rest.at(-1) ?? 0) - first).toBeGreaterThan(1400);
   });
 });

@@ -15,7 +15,7 @@ const type = (name: string, ...channels: string[]) => ({
 const TYPES = new EventTypes([type('order.created', 'orders.>', 'shop'), type('order.paid', 'orders.>')]);
 
 describe('what a client of REST Hooks asks for', () => {
-  // As they are written in the documentation of each.
+  // As in the documentation of each client.
   it.each([
     ['Zapier', { target_url: URL, event: 'order.created', subscription_url: 'https://zapier.example/unsubscribe' }],
     ['a Zapier app after its example', { hookUrl: URL, event: 'order.created', style: 'simple' }],

@@ -22,7 +22,10 @@ interface Got {
   readonly body: string;
 }
 
-/** Zapier and its like: takes what is posted, and does not answer questions unless it is told to. */
+/**
+ * A client such as Zapier: it accepts every request, and confirms a verification only with a
+ * special `answer`.
+ */
 async function client(answer: (got: Got, response: ServerResponse) => void = (_got, response) => response.end('{}')) {
   const got: Got[] = [];
   const state = { answer, got, url: '', port: 0 };
@@ -116,7 +119,7 @@ describe('REST Hooks', () => {
       state: 'active',
     });
     expect(made.location).toBe(`/v1/hooks/${made.body['id'] as string}`);
-    // A trusted one is not asked.
+    // A trusted endpoint is not verified.
     expect(zap.got).toEqual([]);
     await publish(hub, 'orders.1', 'order.paid', { total: 1 });
     await publish(hub, 'elsewhere', 'order.created', { total: 2 });
@@ -179,7 +182,7 @@ describe('REST Hooks', () => {
     await vi.waitFor(async () => expect((await ask(hub, 'GET', '/v1/hooks')).body).toEqual({ hooks: [] }), {
       timeout: 10_000,
     });
-    // Whoever comes back begins anew.
+    // A client that subscribes again gets a new hook.
     zap.answer = (_got, response) => response.end();
     const again = await ask(hub, 'POST', '/v1/hooks', { target_url: zap.url, event: 'order.created' });
     expect(again.status).toBe(201);

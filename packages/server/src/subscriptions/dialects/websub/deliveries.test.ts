@@ -82,7 +82,7 @@ describe('delivery (WebSub section 7)', () => {
     await publish('news.world', '1', JSON_TYPE);
     await waitUntil(async () => (await kept())[0]?.state !== 'active');
     subscriber.receive = (_delivery, response) => response.end();
-    // Whoever asks again has it again.
+    // A new request creates the subscription again.
     await subscribe();
     await publish('news.world', '2', JSON_TYPE);
     await waitUntil(() => subscriber.deliveries.some(({ body }) => body.toString() === '2'));
@@ -110,7 +110,7 @@ describe('a subscription (WebSub section 5)', () => {
     subscriber.answer = (_verification, response) => response.writeHead(404).end();
     await ask({ secret: "an attacker's" });
     await ask({ mode: 'unsubscribe' });
-    // What is asked later is settled later, for one topic and callback.
+    // Requests for one topic and callback are processed in order.
     await waitUntil(() => subscriber.verifications.length === 3);
     await publish('news.world', '1', JSON_TYPE);
     await waitUntil(() => subscriber.deliveries.length === 1);
@@ -218,7 +218,7 @@ describe('a hub that goes', () => {
     await waitUntil(() => subscriber.verifications.length === 1);
     const beganMs = performance.now();
     await hub.close();
-    // A question has 15 seconds.
+    // A verification may take 15 seconds.
     expect(performance.now() - beganMs).toBeLessThan(12_000);
   });
 });
@@ -239,7 +239,7 @@ describe('a hub that was away', () => {
   });
 });
 
-/** A hub that has gone, and another one on its folder. */
+/** Ends a hub and starts another one on its data folder. */
 async function comeBack(before: (world: WebSubWorld) => Promise<void>, settings: object = {}): Promise<WebSubWorld> {
   const data = await mkdtemp(join(tmpdir(), 'polycast-websub-'));
   onTestFinished(() => rm(data, { recursive: true, force: true }));

@@ -4,7 +4,7 @@ import { temporaryFolder } from '../../../testing/temporary-folder.ts';
 import { listenUntilTestEnds } from '../../../testing/test-servers.ts';
 import { waitUntil, openWebSubWorld, type WebSubWorld } from '../../../testing/websub-world.ts';
 
-/** Loopback hosts of their own, which confirm everything and count what else they are sent. */
+/** Hosts on loopback addresses. They confirm everything and record denials. */
 async function hosts(names: readonly string[]): Promise<{
   readonly allow: readonly string[];
   callback(name: string, path: string): string;
@@ -59,7 +59,7 @@ describe('places of the WebSub hub (PROTOCOL.md section 14.7)', () => {
       else held.push(() => response.end(searchParams.get('hub.challenge')));
     });
     const port = await listenUntilTestEnds(server, '127.0.0.2');
-    // On a disk, which takes its time: the others are confirmed meanwhile.
+    // With a data folder a creation takes time, so other requests are confirmed meanwhile.
     const data = temporaryFolder();
     const world = await openWebSubWorld({ data, outgoing: { allow: [`127.0.0.2:${port}`] }, websub });
     for (let number = 0; number < 20; number++)
@@ -78,7 +78,7 @@ describe('places of the WebSub hub (PROTOCOL.md section 14.7)', () => {
     await world.subscribe({ callback: callback('127.0.0.3', '/1') });
     expect([await keptOn(world, '127.0.0.2'), await keptOn(world, '127.0.0.3')]).toEqual([2, 2]);
     expect(denied).toEqual(['127.0.0.2/3', '127.0.0.2/2']);
-    // Both have as many: who comes now finds none.
+    // Both hosts have the same number, so a new subscription finds no place.
     expect(await world.ask({ callback: callback('127.0.0.3', '/2') })).toBe(202);
     await waitUntil(() => denied.length === 3);
     expect(denied.at(-1)).toBe('127.0.0.3/2');

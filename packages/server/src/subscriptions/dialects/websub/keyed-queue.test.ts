@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { KeyedQueue } from './keyed-queue.ts';
 
-/** Pieces of work that end when they are told to. */
+/** Tasks that the test ends. */
 class Bench {
   readonly begun: string[] = [];
   readonly #ends = new Map<string, () => void>();
@@ -52,7 +52,7 @@ describe('work by name', () => {
     const add = (name: string, bytes: number): boolean => work.add(name, bytes, bench.piece(name));
     expect([add('a', 50_000), add('b', 50_000)]).toEqual([false, false]);
     expect([add('a', 0), add('b', 4000), add('c', 4000), add('d', 4000)]).toEqual([true, true, true, false]);
-    // What replaces something takes its place, as long as there is room for what it has more.
+    // A task replaces a waiting one of its name, if there is room for the additional bytes.
     expect([add('c', 1000), add('d', 3000), add('c', 9000), add('c', 500)]).toEqual([true, true, false, true]);
     expect(work.bytes).toBeLessThanOrEqual(work.bytesMax);
     expect(work.refused).toBe(4);

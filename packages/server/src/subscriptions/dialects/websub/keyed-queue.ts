@@ -5,7 +5,7 @@ import { detachedCopy } from '../../../core/interests/interest.ts';
 export interface KeyedQueueBounds {
   readonly concurrentMax: number;
   readonly waitingMax: number;
-  /** Most bytes of all waiting tasks, as given to `add`. */
+  /** Most bytes of all waiting tasks: `bytes` of `add`, with the names and the queue's entries. */
   readonly waitingBytesMax: number;
 }
 

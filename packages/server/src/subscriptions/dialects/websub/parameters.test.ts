@@ -123,7 +123,7 @@ describe("a publisher's ping", () => {
     expect(() => ping('')).toThrow('hub.topic is missing, and so is hub.url.');
     const many = (name: string) =>
       Array.from({ length: 101 }, (_, index) => `${name}=https://a.example/${index}`).join('&');
-    // By the name that the publisher has used.
+    // The error names the parameter that the publisher used.
     for (const name of ['hub.url', 'hub.topic']) {
       expect(() => ping(`${name}=news`)).toThrow(`${name} must be an http or https URL`);
       expect(() => ping(many(name))).toThrow(`${name} is given more than 100 times`);

@@ -47,7 +47,8 @@ describe("publishers' pings", () => {
     const delivery = first(subscriber.deliveries);
     expect([delivery.body.toString(), delivery.headers['content-type']]).toEqual(site.content);
     expect(delivery.links.get('self')).toBe(topic);
-    // What has not changed is not delivered, and what has is; both no more often than the interval allows.
+    // Unchanged content is not delivered, and changed content is. Both are fetched no more often
+    // than the interval allows.
     await ask({ mode: 'publish', topic });
     await waitUntil(() => site.asked.length === 2);
     site.content = ['<feed/>', 'application/atom+xml'];
@@ -90,7 +91,7 @@ describe('a topic of another site', () => {
   });
 });
 
-/** A site with feeds; what is asked of it below `/callback` it passes on, so that one port is enough. */
+/** A site with feeds. It forwards requests below `/callback`, so that one port is enough. */
 async function publisherSite() {
   const site = {
     url: '',

@@ -21,7 +21,7 @@ export const EXTERNAL_CHANNEL_PREFIX = 'polycast.websub.';
 
 /**
  * The topic of a URL; `undefined` if this hub does not serve it.
- * @param given as the subscriber named it; its requests repeat this spelling
+ * @param given the URL as the subscriber named it; the hub's requests to the subscriber repeat it
  * @param bases URLs of this hub, such as `https://hub.example`, also with a path
  * @param prefixes allowed URL prefixes of external topics
  */

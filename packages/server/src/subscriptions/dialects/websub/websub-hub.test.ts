@@ -112,7 +112,8 @@ describe('a request (WebSub section 5.1)', () => {
   });
 
   it('is held back when one client asks too often', async () => {
-    // Twenty a second are allowed again, which is one a second here, however long the crowd takes.
+    // The limit is twenty requests a second. At this speed of the clock it is one a second, so a
+    // slow run changes nothing.
     const { ask } = await openWebSubWorld({}, 0.05);
     const asked = await Promise.all(Array.from({ length: 300 }, () => ask({ mode: 'publish' })));
     expect(new Set(asked)).toEqual(new Set([204, 429]));
@@ -168,11 +169,11 @@ describe('verification of intent (WebSub section 5.3)', () => {
     await subscribe({ callback: subscriber.callback('/good') });
     await publish('news.world', '1', JSON_TYPE);
     await waitUntil(() => subscriber.deliveries.length > 0);
-    // They are asked side by side: the last that was asked for may be heard first.
+    // Verifications run concurrently, so the last request may be verified first.
     await waitUntil(() => new Set(asked).size > bad.length);
     expect(subscriber.deliveries.map(({ path }) => path)).toEqual(['/good']);
     expect((await kept()).length).toBe(1);
-    // Whose connection breaks may be asked once more.
+    // A broken connection may cause a second verification.
     expect(new Set(asked)).toEqual(new Set([...bad, 'good']));
   });
 

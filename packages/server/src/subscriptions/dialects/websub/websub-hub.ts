@@ -193,8 +193,8 @@ export class WebSubHub {
   }
 
   /**
-   * Creates a subscription. It reserves a place at the check of capacity and holds the place until
-   * the creation succeeds or fails.
+   * Creates a subscription. It reserves a place in the same turn of the event loop as the check of
+   * capacity. The reservation ends when the creation succeeds or fails.
    */
   async #make(wish: PendingRequest, delivery: WebhookDelivery, endsMs: number): Promise<void> {
     const { subscriptions: desk, subscriberCount: census } = this.#parts;
@@ -225,8 +225,8 @@ export class WebSubHub {
   }
 
   /**
-   * Frees a place beyond `subscriptionsMax`. The host with the most subscriptions loses one to a
-   * host that will still have fewer.
+   * Frees a place if there are more than `subscriptionsMax` subscriptions. The host with the most
+   * of them loses its newest one to a host that will still have fewer.
    */
   async #evictForOtherHost(callback: string): Promise<void> {
     const { settings, subscriberCount } = this.#parts;
@@ -277,7 +277,8 @@ export class WebSubHub {
     const existing = this.#find(channel, callback);
     if (existing !== undefined) {
       const removing = this.#parts.subscriptions.remove(existing.definition.id, { kind: 'hub' });
-      // The count is refreshed at once, because the removal and the denial may take long.
+      // The count is refreshed in the same turn of the event loop, because the removal and the
+      // denial may take long.
       this.#parts.subscriberCount.onRemoved();
       await removing;
     }

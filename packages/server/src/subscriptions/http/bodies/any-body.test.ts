@@ -27,13 +27,13 @@ const WISHES = {
   expires: '2099-01-01T00:00:00Z',
 };
 
-/** What may stand in the place of something that is right. */
+/** Any value in the place of a valid one. */
 const anything = fc.oneof(
   fc.jsonValue({ maxDepth: 3 }),
   fc.constantFrom(null, '', [], {}, -1, 1e99, 'x'.repeat(3000), '__proto__', { __proto__: null, constructor: 1 }),
 );
 
-/** A body with one thing in it, at whatever depth, replaced or added. */
+/** A body with one value replaced or added, at any depth. */
 function spoilt(body: object): fc.Arbitrary<object> {
   const places = placesIn(body);
   return fc
@@ -44,7 +44,7 @@ function spoilt(body: object): fc.Arbitrary<object> {
       let target = copy as Record<string, unknown>;
       for (const name of path.slice(0, -1)) target = target[name] as Record<string, unknown>;
       const last = path.at(-1) as string;
-      // The one member of a list that cannot be replaced.
+      // `length` is the only member of a list that cannot be replaced.
       if (Array.isArray(target) && last === 'length') return copy;
       Object.defineProperty(target, last, {
         value,

@@ -8,7 +8,7 @@ function webhook(more: object): object {
   return { channels: ['a'], delivery: { kind: 'webhook', url: URL, ...more } };
 }
 
-/** What is wrong, the code, and the member or place that the refusal names. */
+/** The error, its code, and the member or place in the error. */
 const WRONG: readonly (readonly [name: string, body: unknown, code: string, at?: string])[] = [
   ['no JSON', '{', 'invalid_json'],
   ['half a text', '{"channels":["\ud800"]', 'invalid_json'],
@@ -143,7 +143,7 @@ test.each(
   const path = `/v1/subscriptions/${String(id)}`;
   const before = await hub.ask('GET', path);
   const refused = await hub.ask('PATCH', path, body);
-  // There, a secret is not to be changed but rotated, and a kind and a dialect stay what they are.
+  // A change cannot set the secret, which has to be rotated, nor the kind and the dialect.
   const isOther = at === 'delivery.signature' || at === 'delivery.secret';
   expect([refused.body['code'], isOther ? at : (refused.body['member'] ?? refused.body['at'])]).toEqual([code, at]);
   const after = await hub.ask('GET', path);

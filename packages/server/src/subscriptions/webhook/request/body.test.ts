@@ -14,7 +14,7 @@ interface Event {
   readonly content: string;
 }
 
-/** As the hub stores it. */
+/** An event as stored by the hub. */
 function record({ type, user, content }: Event, position = 7): StoredRecord {
   const members = [
     '"channel":"orders.42"',

@@ -4,7 +4,7 @@ import { Webhook } from 'standardwebhooks';
 import { describe, expect, test } from 'vitest';
 import { webSubSignature, signatures } from './signature.ts';
 
-/** The vectors of the specification. */
+/** The test vectors of the specification. */
 const ID = 'msg_p5jXN8AQM9LWM0D4loKWxJek';
 const SECONDS = 1_614_265_330;
 const BODY = Buffer.from('{"test": 2432232314}');

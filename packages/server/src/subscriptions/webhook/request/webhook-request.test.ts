@@ -17,7 +17,7 @@ interface Received {
   readonly body: Buffer;
 }
 
-/** What comes of a delivery on the other side of a socket. */
+/** Sends a delivery and returns the request that the endpoint received. */
 async function deliver(options: Partial<WebhookDelivery>, ...contents: string[]): Promise<Received> {
   const got = Promise.withResolvers<Received>();
   const { url } = await openWebServer((request, response) => {
