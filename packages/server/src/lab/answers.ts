@@ -2,8 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PolycastError } from '@polycast/protocol';
 
 /**
- * Refuses what does not come from a page of this machine: another site's page that guesses the port, or one whose name
- * was pointed at 127.0.0.1 (DNS rebinding), could restart the hub and wipe its log.
+ * Refuses requests that do not come from a page of this machine. Otherwise another site could
+ * restart the hub and wipe its log: by guessing the port, or by pointing its name at 127.0.0.1 (DNS
+ * rebinding).
  */
 export function assertOwnPage(request: IncomingMessage): void {
   const host = request.headers.host ?? '';

@@ -10,32 +10,40 @@ import { FAULT_DURATION_MS_MAX, Wire } from './wire.ts';
 import { WireLog } from './wire-log.ts';
 
 export interface LabOptions {
-  /** The hub's port on 127.0.0.1; asked anew for each connection, so that the hub may be opened after the Lab. */
+  /**
+   * The hub's port on 127.0.0.1. It is read for each connection, so that the hub may open after the
+   * Lab.
+   */
   readonly hubPort: () => number;
-  /** Where there is none, nobody can log in. */
+  /** `undefined`: the Lab has no login. */
   readonly login?: LabLogin | undefined;
-  /** Where the built pages are. */
+  /** The folder of the built pages. */
   readonly folder: string;
-  /** What the page may do to the hub. A button is shown for each that is given. */
+  /** The actions on the hub that the page offers. It shows one button for each. */
   readonly actions: LabActions;
 }
 
 export interface LabActions {
-  /** Closes the hub and opens it again on the same port and folder. */
+  /** Closes the hub, and opens it again on the same port and data folder. */
   readonly restartHub?: () => Promise<void>;
-  /** The same, with an empty folder in between. */
+  /** As `restartHub`, and empties the data folder in between. */
   readonly wipeLog?: () => Promise<void>;
 }
 
 /**
- * The Transport Lab's server side. It outlives the hub: a restart of the hub closes neither the wires nor the page's
- * view of them.
+ * The server side of the Transport Lab: its wires, and the routes for its page. A wire is a TCP
+ * proxy that can fail; each transport has one, and the webhook has one.
+ *
+ * The Lab survives a restart of the hub. The wires and the page's view of them stay open.
  */
 export interface Lab {
   readonly lanes: LabConfig['lanes'];
-  /** Answers what is below `/lab` and returns true; returns false, and touches nothing, for any other request. */
+  /**
+   * Handles requests below `/lab` and returns true. Returns false for any other request, and leaves
+   * it untouched.
+   */
   handle(request: IncomingMessage, response: ServerResponse): boolean;
-  /** Closes the wires and all that is open through them; a second time does nothing more. */
+  /** Closes the wires and all connections through them. A second call does nothing more. */
   close(): Promise<void>;
 }
 
@@ -46,7 +54,7 @@ export async function createLab(options: LabOptions): Promise<Lab> {
   const wires = new Map<LaneName, Wire>();
   const onRecord = (record: WireRecord): void => log.append(record);
   const receiver = await Receiver.open(onRecord);
-  // The webhook's is the one on which the hub asks and another answers.
+  // On the webhook's wire the hub is the client, and the receiver is the server.
   const portOf = (lane: LaneName): (() => number) => (lane === 'webhook' ? () => receiver.port : options.hubPort);
   for (const lane of LANES) wires.set(lane, await Wire.open(lane, portOf(lane), onRecord));
   const lanes = [...wires].map(([name, wire]) => ({ name, port: wire.port }));
@@ -92,7 +100,7 @@ interface LabState {
   readonly receiver: Receiver;
   readonly config: LabConfig;
   readonly pages: StaticFiles;
-  /** Whether the hub is being restarted or wiped. */
+  /** True while the hub is restarted or wiped. */
   isHubBusy: boolean;
 }
 
@@ -105,7 +113,7 @@ async function route(state: LabState, request: IncomingMessage, response: Server
   if (name === 'wire') return requireGet(request, () => watchWire(state, request, response));
   if (request.method !== 'POST')
     throw new PolycastError(['lanes', 'hub', 'login'].includes(name) ? 'method_not_allowed' : 'not_found');
-  // A form of another site can post text, but not JSON, without being asked for permission first.
+  // Another site's form can post text without a CORS preflight, but not JSON.
   if (request.headers['content-type'] !== 'application/json')
     throw new PolycastError('unsupported_media_type', 'Post application/json.');
   const { login } = state.options;
@@ -114,7 +122,7 @@ async function route(state: LabState, request: IncomingMessage, response: Server
   if (name === 'lanes') injectFault(state, rest[0], rest[1], request.url ?? '');
   else if (name === 'hub') changeHub(state, rest[0]);
   else throw new PolycastError('not_found');
-  // The hub may be closed in a moment, and a connection that is kept alive would hold that up.
+  // The hub may close soon, and a keep-alive connection would delay that.
   response.setHeader('connection', 'close');
   response.writeHead(204).end();
 }
@@ -135,8 +143,10 @@ async function servePage(
 }
 
 /**
- * Only the page's own files, no inline script or style, and no address but the hub and the lanes' ports.
- * @param host the hub's, known to be a loopback name: not every browser takes `'self'` for its WebSockets as well
+ * Returns the page's policy: its own files, no inline script or style, and connections to the hub
+ * and the lanes' ports only.
+ * @param host the hub's host, a checked loopback name; some browsers do not apply `'self'` to
+ * WebSockets
  */
 function contentSecurityPolicy(lanes: LabConfig['lanes'], host: string): string {
   const browsers = lanes.filter(({ name }) => name !== 'webhook');
@@ -153,7 +163,7 @@ function watchWire(state: LabState, request: IncomingMessage, response: ServerRe
     throw new PolycastError('overloaded', 'Too many pages watch the wire.');
 }
 
-/** `/lab/api/lanes/{lane or all}/{fault}?for=<ms>`; `for=0` heals. */
+/** `/lab/api/lanes/{lane or all}/{fault}?for=<ms>`. `for=0` ends the fault. */
 function injectFault(state: LabState, lane: string | undefined, fault: string | undefined, url: string): void {
   const durationMs = Number(new URLSearchParams(url.split('?')[1]).get('for') ?? FAULT_DURATION_MS_DEFAULT);
   if (!(durationMs >= 0 && durationMs <= FAULT_DURATION_MS_MAX))
@@ -180,7 +190,8 @@ function changeHub(state: LabState, action: string | undefined): void {
   if (state.isHubBusy) throw new PolycastError('overloaded', 'The hub is being restarted already.');
   state.isHubBusy = true;
   recordHubChange(state, action === 'restart' ? 'restarting' : 'wiping');
-  // Once the answer to this request has left: the hub that is to be closed is the one that carries it.
+  // Wait until the answer to this request has been sent: the hub that closes also carries the
+  // answer.
   setTimeout(async () => {
     try {
       await change();

@@ -3,22 +3,22 @@ import type { IncomingMessage } from 'node:http';
 import { PolycastError } from '@polycast/protocol';
 import { PEOPLE, type Login, type Person } from './records.ts';
 
-/** What the Lab's public news is published on, and where it is shown who is there. */
+/** The channel of the Lab's public news and of its presence. */
 export const TOWN_CHANNEL = 'lab.town';
 
 const ISSUER = 'polycast-lab';
-/** Short enough to see a token being renewed. */
+/** Short enough to watch the renewal of a token. */
 const LIFE_SECONDS = 120;
 const BODY_BYTES_MAX = 1024;
 
 /**
- * The login of a site that the Lab plays: whoever says that they are Ada is given Ada's token. It signs with a key of its own
- * making, which is as old as the process, and which the hub is told to believe.
+ * The login of the Lab's demonstration site. It checks no password: anyone who claims to be Ada
+ * receives Ada's token. It creates its signing key with the process, and the hub trusts that key.
  */
 export class LabLogin {
   readonly #secret: string = randomBytes(32).toString('base64url');
 
-  /** What the hub's configuration has to say, so that it believes these tokens. */
+  /** The entry of the hub's configuration that makes it trust these tokens. */
   get issuer(): LabIssuer {
     return {
       issuer: ISSUER,
@@ -29,7 +29,10 @@ export class LabLogin {
     };
   }
 
-  /** Answers `{"user": …}` with a token. @throws PolycastError `invalid_json`, `body_too_large`, `forbidden` */
+  /**
+   * Answers `{"user": …}` with a token.
+   * @throws PolycastError `invalid_json`, `body_too_large`, `forbidden`
+   */
   async login(request: IncomingMessage, nowMs: number): Promise<Login> {
     const { user } = await bodyOf(request);
     const person = PEOPLE.find(({ name }) => name === user);
@@ -37,7 +40,7 @@ export class LabLogin {
     return { token: this.#sign(person, Math.floor(nowMs / 1000)), lifeSeconds: LIFE_SECONDS };
   }
 
-  /** RFC 7515, section 7.1. */
+  /** Signs a token in the compact form (RFC 7515, section 7.1). */
   #sign({ name, title }: Person, nowSeconds: number): string {
     const header = { alg: 'HS256', typ: 'JWT' };
     const claims = {
@@ -52,7 +55,7 @@ export class LabLogin {
   }
 }
 
-/** One of `identity.tokens`. */
+/** An entry of `identity.tokens`. */
 export interface LabIssuer {
   readonly issuer: string;
   readonly userClaim: string;

@@ -5,20 +5,21 @@ import type { AddressInfo } from 'node:net';
 import { AnswerWith, createReceiver, type PolycastEvent } from '@polycast/client/webhooks';
 import { nowMs, type ReceiverFault, type WireRecord } from './records.ts';
 
-/** How long a receiver that is busy takes for one event. */
+/** How long a busy receiver takes for one event. */
 const BUSY_MS = 3000;
 
 /**
- * A small site that gets webhooks, on a port of its own on 127.0.0.1. It checks signatures as a customer's would, tells what it was
- * handed, and can be busy or failing for a while; that it is down is its wire's affair.
+ * A small site that receives webhooks, on its own port on 127.0.0.1. It checks signatures as a
+ * customer's site would, and reports each event. It can be busy or failing for a while. Its wire
+ * simulates a receiver that is down.
  */
 export class Receiver {
-  /** What the subscription is to be signed with; as old as the process. */
+  /** The subscription's signing secret. It is created with the process. */
   readonly secret: string = `whsec_${randomBytes(32).toString('base64')}`;
   readonly #server: Server;
   readonly #onRecord: (record: WireRecord) => void;
   readonly #faults = new Map<ReceiverFault, NodeJS.Timeout>();
-  /** Answers that wait. */
+  /** Delayed answers. */
   readonly #waiting = new Set<() => void>();
 
   private constructor(onRecord: (record: WireRecord) => void) {
@@ -40,7 +41,7 @@ export class Receiver {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** The same fault again begins anew. */
+  /** Starts a fault for `durationMs`. The same fault again restarts its time. */
   breakFor(fault: ReceiverFault, durationMs: number): void {
     clearTimeout(this.#faults.get(fault));
     this.#faults.set(fault, setTimeout(() => this.heal(fault), durationMs).unref());
@@ -73,7 +74,7 @@ export class Receiver {
     this.#onRecord({ kind: 'received', lane: 'webhook', channel, type, data, atMs: nowMs() });
   }
 
-  /** Until the time is up, or the receiver is no longer busy. */
+  /** Waits until the time is over, or the receiver is no longer busy. */
   #delay(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, BUSY_MS);

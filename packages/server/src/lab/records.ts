@@ -1,6 +1,9 @@
 /**
- * What the Lab tells of a lane's wire. The page imports these types; the records travel as JSON over `/lab/api/wire`.
- * All times are milliseconds since 1970 with fractions, by the clock of the machine that runs the hub.
+ * The records of the Lab's wires. A lane here is one transport, or the webhook, with its own wire.
+ * It is not an ordering key. The page imports these types. The records travel as JSON over
+ * `/lab/api/wire`.
+ *
+ * All times are milliseconds since 1970 with fractions, by the clock of the hub's machine.
  */
 export const LANES = ['short-poll', 'long-poll', 'sse', 'websocket', 'webhook'] as const;
 
@@ -9,26 +12,33 @@ export type LaneName = (typeof LANES)[number];
 export const WIRE_FAULTS = ['cut', 'stall', 'slow'] as const;
 
 /**
- * `cut`: connections are reset, and new ones too. `stall`: connections stay, but not a byte moves, either way. `slow`:
- * bytes arrive late and few at a time.
+ * - `cut`: connections are reset, new ones too.
+ * - `stall`: connections stay open, but no byte moves in either direction.
+ * - `slow`: bytes arrive late and few at a time.
  */
 export type WireFault = (typeof WIRE_FAULTS)[number];
 
 export const RECEIVER_FAULTS = ['busy', 'failing'] as const;
 
-/** Of the webhook's receiver. `busy`: it takes seconds for each event. `failing`: it answers 500. */
+/**
+ * Faults of the webhook's receiver. `busy`: it takes seconds for each event. `failing`: it answers
+ * 500.
+ */
 export type ReceiverFault = (typeof RECEIVER_FAULTS)[number];
 
 export type Fault = WireFault | ReceiverFault;
 
 export type HubChange = 'restarting' | 'wiping' | 'back' | 'failed';
 
-/** `up` goes to the hub, `down` to the browser; of a webhook, where the hub asks, `up` goes to the receiver. */
+/**
+ * `up`: to the hub. `down`: to the browser. For a webhook the hub is the client, and `up` goes to
+ * the receiver.
+ */
 export type Direction = 'up' | 'down';
 
 export type WireRecord =
   | { readonly kind: 'open'; readonly lane: LaneName; readonly connection: number; readonly atMs: number }
-  /** `bytes` holds one byte a character (Latin-1), exactly as they passed. */
+  /** `bytes` has one byte per character (Latin-1), exactly as they passed. */
   | {
       readonly kind: 'bytes';
       readonly lane: LaneName;
@@ -44,7 +54,7 @@ export type WireRecord =
       readonly atMs: number;
       readonly by: CloseCause;
     }
-  /** A connection that was reset before a byte had passed. */
+  /** A connection that was reset before any byte passed. */
   | { readonly kind: 'refused'; readonly lane: LaneName; readonly atMs: number; readonly by: CloseCause }
   | {
       readonly kind: 'fault';
@@ -65,21 +75,21 @@ export type WireRecord =
   | { readonly kind: 'healed'; readonly lane: LaneName; readonly fault: Fault; readonly atMs: number }
   | { readonly kind: 'hub'; readonly change: HubChange; readonly atMs: number };
 
-/** By whom a connection was closed: who opened it, who answers on it, or a cut of the wire. */
+/** The side that closed a connection: its client, its server (`hub`), or a cut of the wire. */
 export type CloseCause = 'client' | 'hub' | 'cut';
 
 /** `GET /lab/api/config`. */
 export interface LabConfig {
   readonly lanes: readonly { readonly name: LaneName; readonly port: number }[];
-  /** What the page may ask of the hub itself. */
+  /** The actions on the hub that the page offers. */
   readonly actions: readonly ('restart' | 'wipe')[];
-  /** What the webhook of the fifth lane is to be signed with. */
+  /** The signing secret of the fifth lane's webhook. */
   readonly secret: string;
-  /** Whom it lets log in; nobody where the hub has users of its own to protect. */
+  /** The users that may log in. Empty when the hub has users of its own to protect. */
   readonly people: readonly Person[];
 }
 
-/** Whom the Lab's own login knows. */
+/** The users of the Lab's own login. */
 export const PEOPLE = [
   { name: 'ada', title: 'Ada' },
   { name: 'bo', title: 'Bo' },
@@ -94,7 +104,7 @@ export interface Login {
   readonly lifeSeconds: number;
 }
 
-/** The hub machine's wall clock with fractions of a millisecond. */
+/** The wall clock of the hub's machine, in milliseconds since 1970 with fractions. */
 export function nowMs(): number {
   return Math.round((performance.timeOrigin + performance.now()) * 1000) / 1000;
 }

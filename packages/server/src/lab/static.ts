@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { extname, join, resolve, sep } from 'node:path';
 
-/** A file of the built pages, held in memory: they are few and small. */
+/** A file of the built pages, read into memory as a whole: the files are few and small. */
 interface StaticFile {
   readonly body: Buffer;
   readonly etag: string;
@@ -19,10 +19,10 @@ const TYPES: Readonly<Record<string, string>> = {
   '.json': 'application/json',
 };
 
-/** Vite puts a hash of the content into the name of what it writes into this folder. */
+/** Vite adds a hash of the content to the names of files in this folder. */
 const HASHED_FOLDER = '/assets/';
 
-/** Serves the built pages below one folder and nothing else; a path that leaves the folder is a path that does not exist. */
+/** Serves the built pages below one folder. A path that leaves the folder is not found. */
 export class StaticFiles {
   readonly #folder: string;
 
@@ -30,7 +30,10 @@ export class StaticFiles {
     this.#folder = resolve(folder);
   }
 
-  /** Answers with the file at `path` (`/lab/index.html`), or `304`; returns false when there is none. */
+  /**
+   * Answers with the file at `path` (`/lab/index.html`), or with `304`. Returns false when the file
+   * does not exist.
+   */
   async serve(
     request: IncomingMessage,
     response: ServerResponse,

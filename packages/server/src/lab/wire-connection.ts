@@ -3,20 +3,20 @@ import { connect } from 'node:net';
 import type { CloseCause, Direction, LaneName, WireRecord } from './records.ts';
 import { nowMs } from './records.ts';
 
-/** A slow wire: about that of a phone at the edge of its network. */
+/** The `slow` fault: about as slow as a phone at the edge of its network. */
 const SLOW_LATENCY_MS = 350;
 const SLOW_BYTES_PER_SECOND = 2_000;
 
 interface ConnectionOptions {
   readonly lane: LaneName;
-  /** Paused, and half-open allowed. */
+  /** A paused socket that allows half-open connections. */
   readonly client: Socket;
   readonly hubPort: number;
   readonly onRecord: (record: WireRecord) => void;
   readonly onClose: () => void;
 }
 
-/** A chunk that was read and not yet written, because the wire is slow or stalls. */
+/** A chunk that was read and is not yet written, because the wire is slow or stalled. */
 interface InFlight {
   readonly write: () => void;
   timer: NodeJS.Timeout | undefined;
@@ -24,7 +24,10 @@ interface InFlight {
 
 let connectionsOpened = 0;
 
-/** Two sockets and what passes between them. It holds one chunk (64 KiB) a direction and reads on once that is taken. */
+/**
+ * The two sockets of a proxied connection. It buffers one chunk (64 KiB) for each direction, and
+ * reads on after that is written.
+ */
 export class WireConnection {
   readonly #id = ++connectionsOpened;
   readonly #options: ConnectionOptions;
@@ -52,7 +55,7 @@ export class WireConnection {
     });
   }
 
-  /** Resets both sides, as when a cable is pulled and the next byte meets nobody. */
+  /** Resets both sides, as after a pulled cable when the next byte finds no peer. */
   cut(): void {
     this.#reset('cut');
   }
@@ -67,7 +70,7 @@ export class WireConnection {
     }
   }
 
-  /** Holds for chunks that come from now on. */
+  /** Sets or ends the `slow` fault, for chunks that arrive from now on. */
   setSlow(slow: boolean): void {
     this.#slow = slow;
   }

@@ -1,19 +1,21 @@
 import type { ServerResponse } from 'node:http';
 import type { WireRecord } from './records.ts';
 
-/** What a page that lost its connection for some seconds may still catch up with. */
+/** The bounds of the log. A page that lost its connection for some seconds can catch up. */
 const RECORDS_MAX = 20_000;
 const BYTES_MAX = 4 * 1024 * 1024;
 
-/** At most this much is handed to a page's socket at once; the rest waits in the log, not in the socket. */
+/** The bound on one write to a page's socket. The rest waits in the log, not in the socket. */
 const WRITE_BYTES_MAX = 64 * 1024;
 
-/** Pages that watch at once. */
+/** The bound on pages that watch at the same time. */
 const WATCHERS_MAX = 16;
 
 /**
- * The last records, numbered, and the pages that watch them. A page is a position in the log: one that reads slowly
- * falls behind, and when the log has moved on past it, is told with the event `lost` how many records it missed.
+ * The newest records, numbered, and the pages that watch them. Each page is a position in the log.
+ *
+ * A slow page falls behind. When the log has deleted records that it did not read, it receives the
+ * event `lost` with their number.
  */
 export class WireLog {
   #lines: string[] = [];
@@ -29,11 +31,14 @@ export class WireLog {
     for (const watcher of this.#watchers.values()) this.#pump(watcher);
   }
 
-  /** Writes records to `response` as Server-Sent Events: those after `afterSequence`, or only what comes, and goes on. */
+  /**
+   * Writes records to `response` as Server-Sent Events: those after `afterSequence`, or only new
+   * ones without it. Returns false when too many pages watch.
+   */
   watch(response: ServerResponse, afterSequence: number | undefined): boolean {
     if (this.#watchers.size >= WATCHERS_MAX) return false;
     const head = this.#firstSequence + this.#lines.length;
-    // A number from an earlier run of the hub may lie ahead of this log.
+    // A number from an earlier run of the hub may be higher than this log's newest.
     const next = afterSequence === undefined ? head : Math.min(afterSequence + 1, head);
     const watcher: Watcher = { response, next, blocked: false };
     this.#watchers.set(response, watcher);
@@ -80,7 +85,7 @@ export class WireLog {
     return text;
   }
 
-  /** A quarter at once, so that the array is not shifted for every record. */
+  /** Deletes a quarter at a time, so that the array is not shifted for every record. */
   #forgetOldest(): void {
     const forgotten = this.#lines.splice(0, Math.ceil(this.#lines.length / 4));
     this.#firstSequence += forgotten.length;

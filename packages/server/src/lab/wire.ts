@@ -5,15 +5,19 @@ import type { LaneName, WireFault, WireRecord } from './records.ts';
 import { nowMs } from './records.ts';
 import { WireConnection } from './wire-connection.ts';
 
-/** A browser opens at most six connections to one origin; the rest is room for several tabs. */
+/**
+ * The bound on connections. A browser opens at most six to one origin; the rest is for several
+ * tabs.
+ */
 const CONNECTIONS_PER_LANE_MAX = 64;
 
-/** How long a fault may last. */
+/** The longest duration of a fault. */
 export const FAULT_DURATION_MS_MAX = 60_000;
 
 /**
- * One lane's wire: a TCP proxy on a loopback port of its own in front of the hub. It changes no byte; it tells what
- * passes, and it can break the way a network does.
+ * A wire is the TCP proxy of one lane, on its own loopback port in front of the hub. It changes no
+ * byte. It reports the bytes that pass, and it can fail as a network does. Example:
+ * `breakFor('stall', 3000)` moves no byte for 3 s.
  */
 export class Wire {
   readonly lane: LaneName;
@@ -27,7 +31,8 @@ export class Wire {
     this.lane = lane;
     this.#hubPort = hubPort;
     this.#onRecord = onRecord;
-    // Half-open, because the proxy must pass on an end as it passes on bytes: when it comes, and in one direction.
+    // Half-open, because the proxy must forward an end as it forwards bytes: in one direction, when
+    // it arrives.
     this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) => {
       if (this.#faults.has('cut')) {
         socket.on('error', () => {}).resetAndDestroy();
@@ -48,7 +53,7 @@ export class Wire {
     this.#server.maxConnections = CONNECTIONS_PER_LANE_MAX;
   }
 
-  /** Opens on a free port of 127.0.0.1. `hubPort` is asked anew for each connection. */
+  /** Opens a wire on a free port of 127.0.0.1. `hubPort` is called for each connection. */
   static async open(lane: LaneName, hubPort: () => number, onRecord: (record: WireRecord) => void): Promise<Wire> {
     const wire = new Wire(lane, hubPort, onRecord);
     wire.#server.listen(0, '127.0.0.1');
@@ -60,7 +65,10 @@ export class Wire {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Breaks the wire for a while; the same fault again begins anew. `durationMs` is at most FAULT_DURATION_MS_MAX. */
+  /**
+   * Starts a fault for `durationMs`, at most FAULT_DURATION_MS_MAX. The same fault again restarts
+   * its time.
+   */
   breakFor(fault: WireFault, durationMs: number): void {
     const boundedMs = Math.min(durationMs, FAULT_DURATION_MS_MAX);
     clearTimeout(this.#faults.get(fault));

@@ -7,15 +7,17 @@ import { FairQueue } from '../core/primitives/fair-queue.ts';
 import type { Exchange } from './exchange.ts';
 import { OutgoingError } from './outgoing-error.ts';
 
-/** How many connections there may be at once. */
+/** The bounds on open connections. */
 export interface ConnectionBounds {
   readonly connectionsMax: number;
   readonly connectionsPerHostMax: number;
 }
 
 /**
- * Connections, kept alive, each with one exchange at a time. At the bounds exchanges wait: by turns among the URLs of a host, and
- * among hosts; an idle connection gives way to one that is needed.
+ * A pool of keep-alive connections. Each carries one exchange at a time.
+ *
+ * At the bounds exchanges wait. The URLs of a host take turns, and hosts take turns. The pool
+ * closes an idle connection when another host needs a new one.
  */
 export class ConnectionPool {
   readonly #connector: Connector;
@@ -23,16 +25,16 @@ export class ConnectionPool {
   readonly #onStart: (exchange: Exchange) => void;
   readonly #onClientError: (error: unknown) => void;
   readonly #hosts = new Map<string, Host>();
-  /** The one that has been idle for longest comes first. */
+  /** The connection that has been idle for the longest time comes first. */
   readonly #idle = new Set<Connection>();
-  /** Hosts that could have another connection, were there one left; who has waited longest comes first. */
+  /** Hosts that wait because of `connectionsMax`. The host that has waited longest comes first. */
   readonly #starved = new Set<Host>();
   readonly #open = new Set<Connection>();
   #isClosed = false;
 
   /**
-   * `begin` is called when an exchange has waited long enough, before it is sent; `broken` with an error that undici has thrown where
-   * nobody would have caught it.
+   * @param onStart is called when an exchange has left the queue, before it is sent
+   * @param onClientError is called with an undici error that no caller could catch
    */
   constructor(
     connector: Connector,
@@ -46,7 +48,7 @@ export class ConnectionPool {
     this.#onClientError = onClientError;
   }
 
-  /** Numbers of the moment. */
+  /** The present numbers of connections and waiting exchanges. */
   get figures(): Sender['metrics'] {
     let waiting = 0;
     for (const host of this.#hosts.values()) waiting += host.waiting.size;
@@ -65,14 +67,14 @@ export class ConnectionPool {
     this.#serve(host);
   }
 
-  /** An exchange is done with its connection. */
+  /** Returns an exchange's connection to the pool, or closes it. */
   release(exchange: Exchange, isReusable: boolean): void {
     const connection = exchange.connection as Connection;
     exchange.connection = undefined;
     connection.exchange = undefined;
     const { host } = connection;
     const [starved] = this.#starved;
-    // Whose turn it is comes before those who wait for this host.
+    // A host that waits for a connection comes before further exchanges of this host.
     if (!isReusable || (starved !== undefined && starved !== host)) return this.#drop(connection);
     const next = host.waiting.shift();
     if (this.#starved.delete(host) && host.waiting.size > 0) this.#starved.add(host);
@@ -81,7 +83,7 @@ export class ConnectionPool {
     this.#idle.add(connection);
   }
 
-  /** The exchange's connection was of no use: another one takes its place. */
+  /** Repeats an exchange on a new connection, because the peer had closed the old one. */
   rerun(exchange: Exchange): void {
     const { host } = exchange.connection as Connection;
     this.#remove(exchange.connection as Connection);
@@ -107,7 +109,7 @@ export class ConnectionPool {
     return host;
   }
 
-  /** Makes connections for those who wait, as far as they may be made. */
+  /** Opens connections for waiting exchanges, within the bounds. */
   #serve(host: Host): void {
     while (host.waiting.size > 0 && host.count < this.#bounds.connectionsPerHostMax) {
       if (this.#open.size >= this.#bounds.connectionsMax && !this.#closeIdle()) {
@@ -146,7 +148,7 @@ export class ConnectionPool {
           const { socket, isPrivateAddress } = connected;
           connection.isPrivateAddress = isPrivateAddress;
           exchange?.onConnected(connected);
-          // Undici would connect again, and again, for an exchange that may be over.
+          // Undici would reconnect repeatedly, for an exchange that may have ended.
           if (!socket.destroyed && exchange?.isSettled !== true)
             return callback(
               null,
@@ -157,9 +159,9 @@ export class ConnectionPool {
         });
       },
     });
-    // What undici catches of a handler's errors it tells here; unheard, they would end the process.
+    // Undici emits a handler's errors here. Without a listener they would end the process.
     (connection.client as EventEmitter).on('error', (error) => this.#onConnectionError(connection, error));
-    // Closed by the other side, or idle for long.
+    // The peer closed the connection, or it was idle for too long.
     connection.client.on('disconnect', () => {
       if (connection.exchange === undefined) this.#drop(connection);
     });
@@ -185,7 +187,7 @@ export class ConnectionPool {
     exchange.dispatchOn(connection.client);
   }
 
-  /** Closes a connection, and serves those who have waited for its place. */
+  /** Closes a connection, and serves the exchanges that waited for its place. */
   #drop(connection: Connection): void {
     if (!this.#remove(connection)) return;
     const [starved] = this.#starved;
@@ -202,7 +204,7 @@ export class ConnectionPool {
     host.count--;
     if (this.#idle.delete(connection)) host.idle.splice(host.idle.indexOf(connection), 1);
     if (host.count === 0 && host.waiting.size === 0) this.#hosts.delete(host.origin);
-    // It may be in the midst of a callback, of which this is the outcome: it finishes that first.
+    // The client may be inside the callback that led here. It finishes that first.
     queueMicrotask(() => void client.destroy());
     return true;
   }
@@ -212,10 +214,13 @@ function closingError(): OutgoingError {
   return new OutgoingError('connection', 'the hub is going away');
 }
 
-/** Of an answer. */
+/** The bound on the headers of an answer. */
 const HEADER_BYTES_MAX = 16_384;
 
-/** The deadline is one for the whole exchange and not undici's; what is idle is closed before most servers would. */
+/**
+ * `Deadlines` replaces undici's own timeouts. Idle connections are closed before most servers close
+ * them.
+ */
 const CLIENT_OPTIONS = {
   pipelining: 1,
   headersTimeout: 0,
@@ -227,18 +232,18 @@ const CLIENT_OPTIONS = {
 
 interface Host {
   readonly origin: string;
-  /** The one that was used last comes last. */
+  /** Idle connections. The one that was used last comes last. */
   readonly idle: Connection[];
   readonly waiting: FairQueue<Exchange>;
   count: number;
 }
 
-/** A client of undici's with one connection, which it makes anew where the other side has closed it. */
+/** An undici client with one connection. It reconnects after the peer closed the connection. */
 export interface Connection {
   readonly host: Host;
   client: Client;
   exchange: Exchange | undefined;
-  /** Whether its connection has carried an exchange before. */
+  /** Whether the connection has carried an exchange. */
   isUsed: boolean;
   isPrivateAddress: boolean;
 }

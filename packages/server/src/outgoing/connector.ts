@@ -9,52 +9,55 @@ import type { ResolveName } from './destinations/name-resolver.ts';
 import { TlsSessions } from './tls-sessions.ts';
 import { openTunnel, type Proxy } from './tunnel.ts';
 
-/** How a connection is made beside where to. */
+/** The options of all connections. */
 export interface ConnectorOptions {
   readonly destinations: Destinations;
   readonly resolve: ResolveName;
-  /** Authorities beside the system's, in PEM. */
+  /** Certificate authorities beside the system's, in PEM. */
   readonly authorities?: readonly string[] | undefined;
-  /** By which public addresses are reached; others are always reached directly. */
+  /** The proxy for public addresses. Connections to other addresses are always direct. */
   readonly proxy?: Proxy | undefined;
-  /** Is told of an error that the HTTP client has thrown in an event of a socket which `forUndici` gave it. */
+  /** Called with an error that the HTTP client threw in an event of a socket from `forUndici`. */
   readonly onClientError: (error: unknown) => void;
-  /** Opens a socket to addresses that were checked; another one for tests. */
+  /** Opens a socket to checked addresses. Tests replace it. */
   readonly dial?: Dial | undefined;
 }
 
-/** Begins to connect; the addresses stand in `lookup`, and no others are used. */
+/** Starts a connection. `lookup` returns the addresses, and no others are used. */
 export type Dial = (options: TcpNetConnectOpts) => Socket;
 
-/** Where to. */
+/** The peer to connect to. */
 export interface Peer {
   readonly protocol: string;
-  /** Without brackets. */
+  /** An IPv6 address has no brackets. */
   readonly hostname: string;
   readonly port: number;
 }
 
-/** A connection, and how long each part of it took, in milliseconds. */
+/** An open connection, and the durations of its steps in milliseconds. */
 export interface EstablishedConnection {
   readonly socket: Socket;
-  /** 0 for an address that was written out. */
+  /** The time of the name look-up. About 0 for an IP address in the URL. */
   readonly nameMs: number;
   readonly connectMs: number;
   readonly tlsMs: number | undefined;
-  /** What was connected to is no public address: an entry of the allow list, or this machine, has opened it. */
+  /** The peer has no public address. An entry of the allow list permits it. */
   readonly isPrivateAddress: boolean;
 }
 
-/** A connection that is being made. */
+/** A connection in progress. */
 export interface PendingConnection {
   readonly done: Promise<EstablishedConnection>;
-  /** Gives it up: `done` rejects with this. Once `done` is settled this does nothing, as the socket has another owner. */
+  /**
+   * Cancels the connection: `done` rejects with the error. After `done` has settled it does
+   * nothing, because the socket has another owner.
+   */
   cancel(error: OutgoingError): void;
 }
 
 /**
- * Connects to nothing but what may be reached. A name is looked up once, every address of it is checked, and the connection goes to
- * those very addresses: what the name says a moment later plays no part.
+ * Opens connections to permitted addresses only. It looks up a name once and checks every address
+ * of it. It connects to those very addresses, so a later change of the name has no effect.
  */
 export class Connector {
   readonly #options: ConnectorOptions;
@@ -73,7 +76,7 @@ export class Connector {
     return attempt;
   }
 
-  /** The same in the form that undici asks for, and not for long. */
+  /** `connect` in undici's form, with a time limit. */
   readonly forUndici: buildConnector.connector = (options, callback) => {
     const connecting = this.connect(peerOf(options));
     const timer = setTimeout(
@@ -89,19 +92,19 @@ export class Connector {
     });
   };
 
-  /** Gives up whatever is still connecting. */
+  /** Cancels all connections in progress. */
   close(): void {
     for (const attempt of this.#connecting)
       attempt.cancel(new OutgoingError('connection', 'closed while it was connecting'));
   }
 }
 
-/** Where undici wants to be connected to. */
+/** Returns the peer in undici's options. */
 export function peerOf({ hostname, protocol, port }: buildConnector.Options): Peer {
   return { protocol, hostname, port: Number(port === '' ? (protocol === 'https:' ? 443 : 80) : port) };
 }
 
-/** Says what came of it. */
+/** Reports the outcome of a connection, once. */
 export async function reportOutcome(
   { done }: PendingConnection,
   report: (...outcome: [error: null, connected: EstablishedConnection] | [error: Error, connected: null]) => void,
@@ -114,7 +117,7 @@ export async function reportOutcome(
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
-/** Dead peers are noticed by the system after about so long. */
+/** The idle time before the system probes for a dead peer. */
 const KEEP_ALIVE_DELAY_MS = 60_000;
 
 class ConnectionAttempt implements PendingConnection {
@@ -154,7 +157,8 @@ class ConnectionAttempt implements PendingConnection {
         throw destinationError(this.#peer);
       const socket = protocol === 'https:' ? await this.#secure(plain) : plain;
       if (this.#isDone) throw new Error('given up');
-      // From here on the HTTP client owns the socket. Whoever else destroyed it would do so unnoticed by that.
+      // From here on the HTTP client owns the socket. It would not notice if another owner
+      // destroyed it.
       this.#isDone = true;
       this.#socket = undefined;
       return {
@@ -171,7 +175,10 @@ class ConnectionAttempt implements PendingConnection {
     }
   }
 
-  /** All that the host leads to. One that must not be reached spoils all: whoever put it there meant it to be tried. */
+  /**
+   * Returns all addresses of the host. One forbidden address refuses all of them: its owner put it
+   * there so that the hub would try it.
+   */
   async #addresses(): Promise<readonly string[]> {
     const { hostname, port } = this.#peer;
     const addresses = await addressesOf(this.#peer, this.#options.resolve);
@@ -229,7 +236,10 @@ class ConnectionAttempt implements PendingConnection {
     return socket;
   }
 
-  /** Given up with the attempt. What happens to it between two listeners must not bring the hub down. */
+  /**
+   * Records a socket, so that `cancel` destroys it. An error between two listeners must not end the
+   * hub's process.
+   */
   #track<Kind extends Socket>(socket: Kind): Kind {
     socket.on('error', () => undefined);
     this.#socket = socket;
@@ -240,7 +250,7 @@ class ConnectionAttempt implements PendingConnection {
 
 async function addressesOf(peer: Peer, resolve: ResolveName): Promise<readonly string[]> {
   const { hostname } = peer;
-  // Node asks no one about an address that is written out.
+  // Node does not look up an IP address.
   if (isIP(hostname) !== 0) return [hostname];
   if (isLocalName(hostname)) return ['127.0.0.1', '::1'];
   try {
@@ -258,14 +268,15 @@ function waitForEvent(socket: Socket, event: 'connect' | 'secureConnect'): Promi
   });
 }
 
-/** The other side accepted the connection, and closed it before anything was sent. */
+/** The peer accepted the connection and closed it before any request. */
 export function closedEarlyError(hostname: string): OutgoingError {
   return new OutgoingError('connection', `${hostname} could not be reached, or went away`);
 }
 
 /**
- * The hub's own log is told that a name is unknown. Others are told the same as of a name that leads inside: they are not to find out
- * which names exist there.
+ * The error for an unknown name. The hub's own log says that the name is unknown. Others receive
+ * the same error as for a forbidden address, so that they cannot find out which internal names
+ * exist.
  */
 function unknownNameError(peer: Peer, problem: string, cause?: unknown): OutgoingError {
   const error = new OutgoingError('name_not_found', `${peer.hostname} ${problem}`, cause);

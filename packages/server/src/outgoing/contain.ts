@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
 
 /**
- * Confines what an HTTP client throws to the socket whose event it was handling. A peer decides which bytes, ends and resets arrive in
- * which order, so an assertion of the client's must cost that peer its request, and not the hub its process.
+ * Catches errors that an HTTP client throws in an event of a socket. A peer controls the order of
+ * bytes, ends and resets. An assertion of the client must fail that peer's request, and not end the
+ * hub's process.
  * @param onError is called with the error, after the socket has been destroyed
  */
 export function containErrors<Kind extends Socket>(socket: Kind, onError: (error: unknown) => void): Kind {

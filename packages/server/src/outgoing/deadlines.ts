@@ -1,6 +1,9 @@
 import { TimingWheel, type WheelTimer } from '../core/primitives/timing-wheel.ts';
 
-/** One timer for the deadlines of all exchanges. It runs only while there are any, and never calls too early. */
+/**
+ * One timer for the deadlines of all exchanges. It runs only while there are deadlines, and it
+ * never calls too early.
+ */
 export class Deadlines {
   readonly #wheel = new TimingWheel();
   #timer: NodeJS.Timeout | undefined;
@@ -8,12 +11,12 @@ export class Deadlines {
 
   start(item: WheelTimer, durationMs: number): void {
     this.#count++;
-    // The present tick has begun already.
+    // The current tick has already begun.
     this.#wheel.schedule(item, Math.ceil(durationMs / TICK_MS) + 1);
     this.#timer ??= setInterval(() => this.#onTick(), TICK_MS).unref();
   }
 
-  /** Once for each that was started, whether it was due or not. */
+  /** Stops a deadline. Call it once for each `start`, also after the deadline has passed. */
   stop(item: WheelTimer): void {
     this.#count--;
     this.#wheel.cancel(item);
@@ -24,7 +27,10 @@ export class Deadlines {
     this.#timer = undefined;
   }
 
-  /** By one slot a turn, however late it is: what holds up this process is not laid to the others. */
+  /**
+   * Advances by one tick a call, however late the call is. A delay of this process does not count
+   * against the peers.
+   */
   #onTick(): void {
     this.#wheel.advance();
     if (this.#count === 0) this.close();

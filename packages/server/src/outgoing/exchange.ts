@@ -5,7 +5,7 @@ import type { Connection } from './connection-pool.ts';
 import type { EstablishedConnection } from './connector.ts';
 import { exchangeFailure, OutgoingError } from './outgoing-error.ts';
 
-/** Where a request goes, worked out once for each URL. */
+/** The destination of a request, parsed once for each URL. */
 export interface Target {
   readonly url: string;
   readonly origin: string;
@@ -13,22 +13,31 @@ export interface Target {
   readonly path: string;
 }
 
-/** Who is told of exchanges. */
+/** Callbacks of an exchange. */
 export interface ExchangeEvents {
-  /** Once, as soon as the outcome is known. */
+  /** Called once, as soon as the outcome is known. */
   onSettled(exchange: Exchange, sent: SendResult): void;
-  /** Once, when its connection has nothing more to do with it; whether that may be used again. */
+  /**
+   * Called once, when the exchange no longer uses its connection. `isReusable`: the connection may
+   * carry another exchange.
+   */
   onReleased(exchange: Exchange, isReusable: boolean): void;
-  /** Instead of that: it is to be sent once more, on a connection of its own. */
+  /** Called instead of `onReleased`, when the exchange has to be sent again on a new connection. */
   onStale(exchange: Exchange): void;
 }
 
-/** As much of an answer is read and kept. */
+/** The bound on the body of an answer. The rest is not read. */
 export const ANSWER_BYTES_MAX = 16_384;
-/** Interim answers that are put up with. */
+/** The bound on interim answers (1xx) to one request. */
 const INTERIM_MAX = 32;
 
-/** One request, and what comes of it: undici's handler, from the first byte sent to the last one read. */
+/**
+ * An exchange is one request and its answer. As undici's handler it covers the time from the first
+ * byte sent to the last byte read.
+ *
+ * It is settled when its outcome is known, and released when its connection is free. Example: after
+ * a timeout it is settled at once, and released when undici has ended the connection.
+ */
 export class Exchange implements Dispatcher.DispatchHandler, WheelTimer {
   readonly target: Target;
   readonly request: SendRequest;
@@ -37,11 +46,11 @@ export class Exchange implements Dispatcher.DispatchHandler, WheelTimer {
   dueTick = 0;
   placedTick = 0;
   placedIndex = 0;
-  /** Has what came of it. */
+  /** Takes the outcome. */
   readonly resolve: (sent: SendResult) => void;
-  /** What it goes over. */
+  /** The connection that carries the exchange. */
   connection: Connection | undefined;
-  /** Gives up the connection that it waits for. */
+  /** Cancels the connection in progress. */
   cancelConnecting: ((error: OutgoingError) => void) | undefined;
   #connected: EstablishedConnection | undefined;
   #isPrivateAddress = false;
@@ -57,7 +66,7 @@ export class Exchange implements Dispatcher.DispatchHandler, WheelTimer {
   #isReadable = true;
   #isSettled = false;
   #isReleased = false;
-  /** Its connection has carried others before it. */
+  /** Whether the connection carried another exchange before. */
   #isConnectionReused = false;
 
   constructor(
@@ -77,7 +86,7 @@ export class Exchange implements Dispatcher.DispatchHandler, WheelTimer {
     this.#headers = headers;
   }
 
-  /** Whether its time has begun. */
+  /** Whether its time has started. */
   get isStarted(): boolean {
     return this.#startedMs !== 0;
   }
@@ -87,7 +96,10 @@ export class Exchange implements Dispatcher.DispatchHandler, WheelTimer {
     return this.#isSettled;
   }
 
-  /** Its time begins, unless it has: there is a connection, or one is being made. */
+  /**
+   * Starts the time of the exchange, unless it has started. The exchange has a connection, or one
+   * is being opened.
+   */
   start({ isUsed, isPrivateAddress }: Connection): void {
     this.#sentMs = performance.now();
     if (this.#startedMs === 0) this.#startedMs = this.#sentMs;
@@ -95,9 +107,9 @@ export class Exchange implements Dispatcher.DispatchHandler, WheelTimer {
     this.#isPrivateAddress = isPrivateAddress;
   }
 
-  /** The connection that was made for it. */
+  /** A new connection was opened for this exchange. */
   onConnected(established: EstablishedConnection): void {
-    // The socket belongs to undici now, and is destroyed through it alone.
+    // Undici owns the socket now, so only undici may destroy it.
     this.cancelConnecting = undefined;
     this.#connected = established;
     this.#isPrivateAddress = established.isPrivateAddress;
@@ -112,7 +124,7 @@ export class Exchange implements Dispatcher.DispatchHandler, WheelTimer {
     );
   }
 
-  /** Its deadline. */
+  /** The deadline has passed. */
   onTimer(): void {
     const { timeoutMs } = this.request;
     const state = this.#status === 0 ? 'did not answer' : `answered ${this.#status}, and was not done`;
@@ -130,7 +142,7 @@ export class Exchange implements Dispatcher.DispatchHandler, WheelTimer {
     if (this.#isSettled) controller.abort(new OutgoingError('timeout', 'it was given up before it was sent'));
   }
 
-  /** The first bytes of an answer, be it an interim one. */
+  /** The first bytes of an answer have arrived. It may be an interim answer. */
   onResponseStarted(): void {
     this.#firstByteMs ??= performance.now() - this.#sentMs;
   }
@@ -147,7 +159,8 @@ export class Exchange implements Dispatcher.DispatchHandler, WheelTimer {
     }
     this.#status = status;
     this.#answerHeaders = headers;
-    // It was not asked for, and unpacking what a stranger has packed is how memory is filled.
+    // The encoding was not requested. A peer could fill the hub's memory with a small compressed
+    // body, so it is not decompressed.
     this.#isReadable = (headers['content-encoding'] ?? 'identity') === 'identity';
   }
 
@@ -175,7 +188,7 @@ export class Exchange implements Dispatcher.DispatchHandler, WheelTimer {
     this.#release(false);
   }
 
-  /** Undici has thrown while it dealt with the answer: what it does from here on is of no account. */
+  /** Undici threw an error while it read the answer. Its later calls are ignored. */
   onClientError(error: unknown): void {
     this.#fail(new OutgoingError('answer', `the answer of ${this.target.host} could not be read`, error));
     this.#release(false);
@@ -187,7 +200,10 @@ export class Exchange implements Dispatcher.DispatchHandler, WheelTimer {
     this.#events.onReleased(this, isReusable);
   }
 
-  /** The other side had closed the connection meanwhile, and said nothing: it is no answer to this. */
+  /**
+   * Whether the peer closed a reused connection before it sent any byte of an answer. The request
+   * can then be repeated.
+   */
   #isStale(error: NodeJS.ErrnoException): boolean {
     return (
       this.#isConnectionReused &&

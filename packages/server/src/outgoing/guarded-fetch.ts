@@ -11,37 +11,40 @@ export interface OutgoingRequest {
   readonly method?: 'GET' | 'POST' | 'OPTIONS' | 'DELETE';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | string;
-  /** For all of it: the name, the connection, the headers, and the last byte. Milliseconds. */
+  /** The deadline of the whole request, from the name look-up to the last byte. Milliseconds. */
   readonly timeoutMs: number;
-  /** The longest body of an answer that is read. */
+  /** The bound on the body of an answer. */
   readonly bytesMax: number;
-  /** Plain http is for hosts that the configuration opens by name or address. */
+  /** Requires https, except for hosts that the configuration allows by name or address. */
   readonly tlsOnly?: boolean;
 }
 
-/** An answer of whatever status, redirects among them: none is followed. */
+/** An answer of any status. Redirects are not followed. */
 export interface OutgoingAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: Buffer;
 }
 
-/** The one way in which the hub sends requests to addresses that somebody else may have named. */
+/**
+ * Sends requests to addresses that others may choose. Every address is checked before the
+ * connection.
+ */
 export interface GuardedFetch {
-  /** Rejects with OutgoingError. */
+  /** Sends a request. Rejects with OutgoingError. */
   fetch(url: string, request: OutgoingRequest): Promise<OutgoingAnswer>;
-  /** Ends all connections, and the requests on them. */
+  /** Ends all connections, with their requests. */
   close(): Promise<void>;
 }
 
 export interface GuardedFetchOptions extends DestinationSettings, RouteSettings {
   readonly resolve?: ResolveName;
   readonly authorities?: readonly string[];
-  /** Is told of an error that the HTTP client has thrown where nobody would have caught it. */
+  /** Called with an error that the HTTP client threw where no caller could catch it. */
   readonly onClientError: (error: unknown) => void;
 }
 
-/** At once, to one origin; more requests wait. */
+/** The bound on connections to one origin. Further requests wait. */
 const CONNECTIONS_MAX = 16;
 
 export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
@@ -50,7 +53,7 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
   const { resolve = nameServers.length === 0 ? resolveBySystem : createResolver(nameServers) } = options;
   const onClientError = (error: unknown): void => {
     options.onClientError(error);
-    // Its connections may no longer know where they stand.
+    // The state of its connections may be inconsistent.
     void agent.destroy();
     agent = makeAgent();
   };
@@ -67,7 +70,7 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
         controller.abort();
       }, request.timeoutMs);
       try {
-        // The signal is looked at only once there is a connection.
+        // Undici observes the signal only after there is a connection.
         return await Promise.race([exchange(agent, target, request, controller.signal), timeout.promise]);
       } catch (error) {
         throw exchangeFailure(error, target.host);
@@ -121,7 +124,7 @@ async function readBounded({ headers, body }: Dispatcher.ResponseData, bytesMax:
   return Buffer.concat(pieces, bytes);
 }
 
-/** Ends an answer that is not wanted; that it was cut off is then no news to anybody. */
+/** Discards an answer. Destroying the body causes an error on it, which needs a listener. */
 function discard(body: Dispatcher.ResponseData['body']): void {
   body.on('error', () => undefined).destroy();
 }

@@ -1,26 +1,29 @@
 import { errors } from 'undici';
 
-/** Why a request that the hub sent came to nothing. It may be shown to whoever named the address: it tells nothing from inside. */
+/**
+ * Why a request of the hub failed. A user who chose the address may see it: it reveals nothing
+ * about the internal network.
+ */
 export type OutgoingFailure =
-  /** No http or https URL, or one with a user name and password. */
+  /** Not an http or https URL, or it has a user name or a password. */
   | 'url'
-  /** It cannot be written as HTTP. */
+  /** The request cannot be written as HTTP. */
   | 'request'
-  /** Where it leads must not be reached from here. */
+  /** The configuration forbids the destination. */
   | 'destination'
   | 'name_not_found'
   | 'connection'
   | 'certificate'
-  /** Not done within the deadline. */
+  /** The exchange did not end before its deadline. */
   | 'timeout'
   | 'too_large'
-  /** No HTTP, or in an encoding that was not asked for. */
+  /** The answer is not HTTP, or its encoding was not requested. */
   | 'answer';
 
 export class OutgoingError extends Error {
   override readonly name = 'OutgoingError';
   readonly failure: OutgoingFailure;
-  /** What is shown to those who named the address instead, if that is less. */
+  /** The error for users who chose the address. It may reveal less than this one. */
   publicError: OutgoingError = this;
 
   constructor(failure: OutgoingFailure, message: string, cause?: unknown) {
@@ -32,7 +35,7 @@ export class OutgoingError extends Error {
 const CERTIFICATE_ERROR = /^(?:ERR_TLS_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_)/;
 const TLS_ERROR = /^(?:EPROTO$|ERR_SSL_)/;
 
-/** What went wrong while a connection was made. */
+/** Converts an error of a connection. */
 export function connectionFailure(error: unknown, host: string): OutgoingError {
   if (error instanceof OutgoingError) return error;
   const { code = '' } = error as NodeJS.ErrnoException;
@@ -43,7 +46,7 @@ export function connectionFailure(error: unknown, host: string): OutgoingError {
   return new OutgoingError('connection', `${host} could not be reached, or went away`, error);
 }
 
-/** What went wrong in an exchange. */
+/** Converts an error of an exchange. */
 export function exchangeFailure(error: unknown, host: string): OutgoingError {
   if (error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError)
     return new OutgoingError('answer', `${host} did not answer as HTTP`, error);

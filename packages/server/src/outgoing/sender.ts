@@ -11,25 +11,28 @@ import { portOf, parseTarget } from './destinations/parse-target.ts';
 import { proxyOf, type RouteSettings } from './tunnel.ts';
 
 export interface SenderOptions extends DestinationSettings, RouteSettings, ConnectionBounds {
-  /** By https alone, bar to hosts that the configuration opens by name or address. */
+  /** Requires https, except for hosts that the configuration allows by name or address. */
   readonly httpsOnly: boolean;
-  /** What requests call themselves that do not say so. */
+  /** The `user-agent` of requests that do not set one. */
   readonly userAgent: string;
   readonly resolve?: ResolveName | undefined;
-  /** Authorities beside the system's, in PEM. */
+  /** Certificate authorities beside the system's, in PEM. */
   readonly authorities?: readonly string[] | undefined;
   readonly dial?: Dial | undefined;
-  /** Is told of an error that the HTTP client has thrown where nobody would have caught it; the request it was about has failed. */
+  /**
+   * Called with an error that the HTTP client threw where no caller could catch it. The request in
+   * question has failed.
+   */
   readonly onClientError: (error: unknown) => void;
 }
 
-/** The port `Sender`, over connections of its own. */
+/** An implementation of the port `Sender`, with its own connections. */
 export interface ClosableSender extends Sender {
-  /** Ends all connections, and fails what is under way. */
+  /** Ends all connections, and fails the requests in flight. */
   close(): Promise<void>;
 }
 
-/** Sends webhooks: many small requests to addresses that others have named. */
+/** Creates the sender of webhooks: it sends many small requests to addresses that others choose. */
 export function createSender(options: SenderOptions): ClosableSender {
   const destinations = new Destinations(options);
   const { resolve = createResolver(options.nameServers), authorities, dial, onClientError } = options;
@@ -76,7 +79,7 @@ const NO_TIMING = {
   totalMs: 0,
 } as const;
 
-/** URLs that were taken apart before. */
+/** A cache of parsed URLs. */
 class TargetCache {
   readonly #memo = new BoundedCache<Target>(TARGETS_BYTES_MAX, ({ url }) => TARGET_BYTES + url.length);
   readonly #parse: (url: string) => URL;
@@ -96,7 +99,7 @@ class TargetCache {
   }
 }
 
-/** Some 20,000 of an ordinary length. */
+/** About 20,000 URLs of an ordinary length. */
 const TARGETS_BYTES_MAX = 16 * 1024 * 1024;
 const TARGET_BYTES = 300;
 

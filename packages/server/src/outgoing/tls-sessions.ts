@@ -1,4 +1,4 @@
-/** Sessions of TLS by host and port, so that the next connection needs no full handshake. */
+/** TLS sessions by host and port. With a session the next connection needs no full handshake. */
 export class TlsSessions {
   readonly #sessions = new Map<string, Buffer>();
 
@@ -7,7 +7,7 @@ export class TlsSessions {
   }
 
   set(key: string, session: Buffer): void {
-    // How long a ticket is, is the other side's choice.
+    // The peer chooses the length of its ticket.
     if (session.length > SESSION_BYTES_MAX) return;
     this.#sessions.delete(key);
     this.#sessions.set(key, session);
@@ -19,6 +19,6 @@ export class TlsSessions {
   }
 }
 
-/** Some 2 kB each; together 8 MiB at most. */
+/** About 2 kB each; 8 MiB in total at most. */
 const SESSIONS_MAX = 1000;
 const SESSION_BYTES_MAX = 8 * 1024;

@@ -2,17 +2,20 @@ import { isIPv6, connect as netConnect, type Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { OutgoingError } from './outgoing-error.ts';
 
-/** The way out that a network prescribes. */
+/** An HTTP proxy that outgoing connections must use. */
 export interface Proxy {
-  /** http or https; a user name and password in it are sent as Basic. */
+  /** An http or https URL. A user name and password in it are sent as Basic. */
   readonly url: string;
-  /** What it is asked to connect to: one of the addresses that were checked, or the name, which it then looks up itself. */
+  /**
+   * The target of CONNECT. `address`: the first of the checked addresses. `name`: the host name,
+   * which the proxy looks up itself.
+   */
   readonly connectTo: 'address' | 'name';
 }
 
-/** By which way requests leave (`outgoing` in the configuration). */
+/** The route of outgoing requests (`outgoing` in the configuration). */
 export interface RouteSettings {
-  /** Those who are asked for addresses; none: the system's. */
+  /** The name servers to ask. Empty: the system's. */
   readonly nameServers: readonly string[];
   readonly proxy: string | null;
   readonly proxyConnectTo: Proxy['connectTo'];
@@ -22,14 +25,17 @@ export function proxyOf({ proxy, proxyConnectTo }: RouteSettings): Proxy | undef
   return proxy === null ? undefined : { url: proxy, connectTo: proxyConnectTo };
 }
 
-/** Beyond the proxy; all addresses have been checked. */
+/** The destination behind the proxy. All of its addresses have been checked. */
 interface TunnelDestination {
   readonly hostname: string;
   readonly port: number;
   readonly addresses: readonly string[];
 }
 
-/** Connects to the proxy, and has it connect on (RFC 9110, section 9.3.6). What it says if it will not is kept from who named the address. */
+/**
+ * Connects to the proxy, and opens a tunnel with CONNECT (RFC 9110, section 9.3.6). The proxy's
+ * error text is hidden from users who chose the address.
+ */
 export async function openTunnel(
   proxy: Proxy,
   destination: TunnelDestination,
@@ -52,7 +58,9 @@ export async function openTunnel(
 
 const HEAD_BYTES_MAX = 16_384;
 
-/** Reads up to the end of the answer's head, and gives back what comes after it. */
+/**
+ * Reads the head of the proxy's answer and returns its status. Further bytes go back to the socket.
+ */
 function readHead(socket: Socket): Promise<number> {
   return new Promise((resolve, reject) => {
     let head = Buffer.alloc(0);

@@ -3,7 +3,7 @@ import { USER_TOKEN } from '../core/access/pattern-relation.ts';
 import { openPresenceStore } from '../storage/sqlite/presence/presence-store.ts';
 import { PresenceTask, type PresenceParts } from './presence-task.ts';
 
-/** What a configuration says of presence. */
+/** The settings that presence uses. */
 export interface PresenceConfiguration {
   /** A folder, or `:memory:`. */
   readonly data: string;
@@ -18,7 +18,10 @@ export interface PresenceConfiguration {
   readonly defaults: { readonly presence?: unknown };
 }
 
-/** Presence as it is configured; the data folder must be this process's own, and open. */
+/**
+ * Creates presence from the configuration. The data folder must be open, and no other process may
+ * use it.
+ */
 export function openPresence(
   { data, limits, presence, rules, defaults }: PresenceConfiguration,
   parts: Omit<PresenceParts, 'settings' | 'isTracked' | 'store'>,
@@ -46,16 +49,20 @@ export function openPresence(
 }
 
 /**
- * A channel of presence stays in the log for two hours after its last event: an hour until the event is too old, and one until its
- * name is forgotten. So at this rate there are 380,000 of them at most, of the million that the log takes.
+ * The log has a channel of presence for two hours after its last event: one hour until the event
+ * expires, and one until the name is forgotten. At this rate that is at most 380,000 of the log's
+ * million channels.
  */
 const NEW_CHANNELS_PER_SECOND = 50;
 const NEW_CHANNELS_BURST = 20_000;
 
-/** Members of channels: for each connection there may be as much as eight ordinary ones take. */
+/**
+ * The bounds on members of channels. Each connection adds the memory of about eight ordinary
+ * members.
+ */
 const MEMBERS_BYTES_MIN = 64 * 1024 * 1024;
 const MEMBERS_BYTES_PER_CONNECTION = 8192;
-/** A hundred connections with a hundred channels each, all of them different. */
+/** Enough for 100 connections with 100 channels each, all of them different. */
 const USER_MEMBERS_BYTES_MAX = 16 * 1024 * 1024;
-/** What is shown of users: of 50,000 users with a name and a picture each. */
+/** The bound on users' `info`: enough for 50,000 users with a name and a picture each. */
 const INFOS_BYTES_MAX = 64 * 1024 * 1024;

@@ -15,55 +15,67 @@ import type { Publisher, PublishRequest, PublishResult } from '../core/publish.t
 import { ticksOf, type WheelTimer, type TimingWheel } from '../core/primitives/timing-wheel.ts';
 import type { PresenceStore } from '../storage/sqlite/presence/presence-store.ts';
 
-/** What presence needs to know of a session. */
+/** The properties of a session that presence needs. */
 export interface PresentSession {
   readonly principal: Principal;
   readonly channels: readonly string[];
 }
 
 export interface PresenceStats {
-  /** Channels that somebody is in. */
+  /** Channels with at least one member. */
   readonly channels: number;
-  /** Changes that have been told since the hub began. */
+  /** Changes that were published since the start of the hub. */
   readonly told: number;
-  /** Changes that wait to be told. */
+  /** Changes that are not published yet. */
   readonly untold: number;
 }
 
 export interface PresenceParts {
   readonly settings: PresenceSettings;
-  /** Whether presence is kept for a channel. */
+  /** Whether the configuration enables presence for a channel. */
   readonly isTracked: (channel: string) => boolean;
   readonly publisher: Publisher;
   readonly log: Log;
   readonly clock: Clock;
   readonly wheel: TimingWheel;
-  /** `undefined` where the log outlives nothing either. */
+  /** `undefined` when the hub has no data folder, or when presence is not used. */
   readonly store: PresenceStore | undefined;
   readonly logger: { warn(fields: object, message: string): void };
 }
 
-/** Changes published in one go. */
+/** The bound on changes in one publish. A channel that is listed again may exceed it. */
 const CHANGES_PER_TURN = 1000;
-/** How long what could not be published waits until it is tried again. */
+/** The time before a failed publish is repeated. */
 const RETRY_MS = 1000;
-/** Longer words about a user are not shown: they would be sent to all of a channel, again and again. In characters of JSON. */
+/**
+ * The bound on a user's `info`, in characters of JSON. Longer values are left out: every member of
+ * a channel would receive them, repeatedly.
+ */
 const INFO_LENGTH_MAX = 4096;
 
 /**
- * Has presence kept and told (PROTOCOL.md section 13.6): sessions in, events out. It hears of sessions that come and go, never of
- * deliveries; for channels whose presence is not kept it does nothing.
+ * Runs presence (PROTOCOL.md section 13.6): it turns sessions that open and close into events.
+ * Example: Ada opens her first session with `room.7`. An event on her arrival is published, and
+ * then stored.
+ *
+ * It does not depend on deliveries. It ignores channels without presence.
+ * `core/presence/presence.ts` decides which changes to publish.
  */
 export class PresenceTask implements WheelTimer, PresenceView {
   readonly #parts: PresenceParts;
   readonly #presence: Presence;
-  /** The channels of an interest for which presence is kept; sessions that want the same share their list. */
+  /**
+   * The channels of an interest that have presence. Sessions with the same interest share the list.
+   */
   readonly #trackedChannels = new WeakMap<readonly string[], readonly string[]>();
-  /** Taken to be told, and not durable yet; nothing else is taken until they are. */
+  /**
+   * Changes that are being published, or wait for a retry. No further changes are taken until they
+   * are durable.
+   */
   #pending: readonly PresenceChange[] = [];
   #publishing: Promise<void> | undefined;
   #isWoken = false;
-  /** The store lacks something that the log has. */
+  /** Whether the log has changes that the store lacks. */
   #isBehind = false;
   #isFrozen = false;
   #publishedCount = 0;
@@ -76,7 +88,9 @@ export class PresenceTask implements WheelTimer, PresenceView {
     this.#presence = new Presence(parts.settings);
   }
 
-  /** Takes up what had been told before a restart. To be awaited before the first session. */
+  /**
+   * Restores the presence that was published before a restart. Await it before the first session.
+   */
   async start(): Promise<void> {
     const { store } = this.#parts;
     if (store === undefined) return;
@@ -85,7 +99,7 @@ export class PresenceTask implements WheelTimer, PresenceView {
     this.#wake();
   }
 
-  /** What is told from here on would be about the hub's going, not about its users. */
+  /** Stops publishing. Later changes would describe the hub's shutdown, not its users. */
   freeze(): void {
     this.#isFrozen = true;
     this.#parts.wheel.cancel(this);
@@ -99,7 +113,7 @@ export class PresenceTask implements WheelTimer, PresenceView {
     };
   }
 
-  /** Resolves when nothing is under way any more. To be awaited before the log is closed. */
+  /** Resolves when no publish is in flight. Await it before closing the log. */
   async close(): Promise<void> {
     this.freeze();
     await this.#publishing;
@@ -122,7 +136,7 @@ export class PresenceTask implements WheelTimer, PresenceView {
     });
   }
 
-  /** What clients fill here. */
+  /** The memory that clients can fill. */
   get held(): Presence['memoryUsage'] {
     return this.#presence.memoryUsage;
   }
@@ -144,7 +158,7 @@ export class PresenceTask implements WheelTimer, PresenceView {
   }
 
   changed(session: PresentSession, before: PresentSession): void {
-    // The new first: what stays was never away.
+    // Enter the new channels first: a channel in both lists must not see the session leave.
     this.opened(session);
     this.closed(before);
   }
@@ -158,7 +172,7 @@ export class PresenceTask implements WheelTimer, PresenceView {
     this.#wake();
   }
 
-  /** Something may be due. */
+  /** A change may be due. */
   onTimer(): void {
     this.#presence.advance(this.#nowMs);
     this.#wake();
@@ -168,7 +182,7 @@ export class PresenceTask implements WheelTimer, PresenceView {
     return this.#parts.clock.monotonicMs();
   }
 
-  /** A server that looks on is not there as somebody. */
+  /** Whether a session counts for presence. A server's session does not. */
   #isTrackedSession({ principal: { user, key }, channels }: PresentSession): boolean {
     if (key !== undefined) return false;
     return (user !== undefined && this.#parts.settings.systemEvents) || this.#trackedChannelsOf(channels).length > 0;
@@ -200,7 +214,10 @@ export class PresenceTask implements WheelTimer, PresenceView {
     return tracked;
   }
 
-  /** Whoever reads a pattern looks on, and is in none of its channels. */
+  /**
+   * Whether a channel has presence. A subscriber to a pattern is not a member of the channels that
+   * match it.
+   */
   #isTracked(channel: string): boolean {
     return (
       !hasWildcard(channel) &&
@@ -210,7 +227,7 @@ export class PresenceTask implements WheelTimer, PresenceView {
     );
   }
 
-  /** What happened in this turn of the event loop is told together. */
+  /** Publishes the changes of this turn of the event loop together. */
   #wake(): void {
     if (this.#isWoken || this.#isFrozen || this.#publishing !== undefined) return;
     this.#isWoken = true;
@@ -231,7 +248,7 @@ export class PresenceTask implements WheelTimer, PresenceView {
       .catch(this.#onPublishFailure)
       .then(() => {
         this.#publishing = undefined;
-        // Whoever waits for a snapshot comes before what is told next.
+        // Callers of `snapshot` continue before the next publish begins.
         if (this.#pending.length > 0) this.#scheduleWake(RETRY_MS);
         else this.#wake();
       });
@@ -241,13 +258,13 @@ export class PresenceTask implements WheelTimer, PresenceView {
     if (durationMs < Infinity && !this.#isFrozen) this.#parts.wheel.schedule(this, ticksOf(durationMs));
   }
 
-  /** It must not happen; if it does, the others are told of what comes after. */
+  /** An unexpected failure: the pending changes are lost, and later changes are published. */
   readonly #onPublishFailure = (error: unknown): void => {
     this.#pending = [];
     this.#parts.logger.warn({ error: String(error) }, 'changes of presence are lost');
   };
 
-  /** Publishes what is pending; what must be tried again stays so. */
+  /** Publishes the pending changes. Changes that have to be repeated remain pending. */
   async #publish(): Promise<void> {
     const { publisher, logger } = this.#parts;
     const results = await publisher.publish(this.#pending.map(requestOf));
@@ -283,7 +300,7 @@ export class PresenceTask implements WheelTimer, PresenceView {
     }
   }
 
-  /** Adds to the store what the log has and the store has not. */
+  /** Copies the changes that the store lacks from the log. */
   async #catchUp(store: PresenceStore): Promise<void> {
     const { log } = this.#parts;
     const { head } = log.state;
@@ -310,7 +327,10 @@ function requestOf(change: PresenceChange): PublishRequest {
   return { channel, type, content: `"data":${JSON.stringify(data)}`, idempotencyKey: undefined, ifMatch: undefined };
 }
 
-/** Whether the log may take it later; a channel too many would hold up all the others for as long as there are too many. */
+/**
+ * Whether the log may accept the change later. `channel_limit` is not transient: a retry would
+ * delay all other changes until the number of channels falls.
+ */
 function isTransient({ code }: PolycastError): boolean {
   return code === 'log_unavailable' || code === 'log_full' || code === 'overloaded' || code === 'rate_limited';
 }
@@ -319,7 +339,10 @@ function visibleInfo(info: unknown): unknown {
   return info !== undefined && JSON.stringify(info).length > INFO_LENGTH_MAX ? undefined : info;
 }
 
-/** The change that a stored event tells of, if somebody else has not published something of their own there. */
+/**
+ * Parses the change in a stored event. Returns an empty list if another publisher wrote an event of
+ * its own to that channel.
+ */
 function storedChangesOf({ channel, type, body }: StoredRecord): PresenceChange[] {
   if (type === undefined) return [];
   const { data } = JSON.parse(`{${Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()}`) as {

@@ -1,6 +1,6 @@
 import { BlockList, isIP, isIPv4 } from 'node:net';
 
-/** Why an address is not public. */
+/** The reason why an address is not public. */
 export type AddressKind =
   | 'loopback'
   | 'private'
@@ -8,19 +8,21 @@ export type AddressKind =
   | 'documentation'
   | 'multicast'
   | 'reserved'
-  /** An IPv6 address that leads to an IPv4 one. */
+  /** An IPv6 address that contains an IPv4 address. */
   | 'embedded';
 
 /**
- * What is not the public Internet (RFC 6890 and the registries of special addresses). What embeds an IPv4 address is closed as a
- * whole: it would be another name for any of the others.
+ * The address blocks outside of the public Internet (RFC 6890 and the registries of special
+ * addresses). Blocks that embed IPv4 addresses are closed as a whole: they give other names to any
+ * IPv4 address.
  */
 export const SPECIAL_BLOCKS: readonly (readonly [block: string, kind: AddressKind])[] = [
   ['0.0.0.0/8', 'reserved'],
   ['10.0.0.0/8', 'private'],
   ['100.64.0.0/10', 'private'],
   ['127.0.0.0/8', 'loopback'],
-  // Azure's host agent: public by its number, and reached by each machine there as its own.
+  // Azure's host agent: a public address by its number, but each machine there reaches its own
+  // agent by it.
   ['168.63.129.16/32', 'reserved'],
   ['169.254.0.0/16', 'link-local'],
   ['172.16.0.0/12', 'private'],
@@ -51,7 +53,10 @@ export const SPECIAL_BLOCKS: readonly (readonly [block: string, kind: AddressKin
   ['ff00::/8', 'multicast'],
 ];
 
-/** What kind of special address it is; `undefined` for one of the public Internet. */
+/**
+ * Returns the kind of a special address, or `undefined` for a public one. Text that is not an
+ * address is `reserved`.
+ */
 export function specialKind(address: string): AddressKind | undefined {
   const known = kinds.get(address);
   if (known !== undefined) return known.kind;
@@ -61,11 +66,17 @@ export function specialKind(address: string): AddressKind | undefined {
   return kind;
 }
 
-/** Addresses that were asked about: each connection asks several times, and going through all blocks is a part of what it costs. */
+/**
+ * A cache of results. Each connection asks several times, and searching all blocks is a part of its
+ * cost.
+ */
 const kinds = new Map<string, { readonly kind: AddressKind | undefined }>();
 const KINDS_MAX = 10_000;
 
-/** Addresses of some blocks (CIDR, or single ones). Those of one family are never taken for those of the other. */
+/**
+ * A set of CIDR blocks and single addresses. An IPv4 block never matches an IPv6 address, nor the
+ * reverse.
+ */
 export class AddressBlocks {
   readonly #four = new BlockList();
   readonly #six = new BlockList();

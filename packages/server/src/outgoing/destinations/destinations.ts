@@ -1,18 +1,26 @@
 import { isIP } from 'node:net';
 import { AddressBlocks, specialKind } from './addresses.ts';
 
-/** Which addresses may be reached. */
+/** The destinations that the configuration permits. */
 export interface DestinationSettings {
-  /** Names (`hooks.example`, `*.corp.example`), addresses or CIDR blocks, each with `:PORT` or without. */
+  /**
+   * Names (`hooks.example`, `*.corp.example`), addresses or CIDR blocks, each with or without
+   * `:PORT`.
+   */
   readonly allow: readonly string[];
-  /** As `allow`, and before it. */
+  /** Entries as in `allow`. They take precedence. */
   readonly deny: readonly string[];
   readonly ports: readonly number[];
-  /** Whether this machine itself may be reached, on any port: for development. */
+  /** Whether this machine itself may be reached, on any port. For development. */
   readonly loopback: boolean;
 }
 
-/** Says where requests may go (`outgoing` in the configuration). */
+/**
+ * Decides which destinations outgoing requests may have (`outgoing` in the configuration).
+ *
+ * Example: `10.0.0.7` is private, so it is refused. With the entry `10.0.0.0/8:8443` in `allow` it
+ * may be reached on port 8443.
+ */
 export class Destinations {
   readonly #allow: readonly Entry[];
   readonly #deny: readonly Entry[];
@@ -26,7 +34,10 @@ export class Destinations {
     this.#loopback = loopback;
   }
 
-  /** Whether a connection for this host may go to this address, on this port. `host` may be that address itself. */
+  /**
+   * Whether a connection for this host may go to this address and port. `host` may be the address
+   * itself.
+   */
   permits(host: string, address: string, port: number): boolean {
     const name = normalizedName(host);
     const isMatch = (entry: Entry): boolean => entry.hasName(name) || entry.hasAddress(address);
@@ -37,7 +48,10 @@ export class Destinations {
     return kind === undefined && this.#ports.has(port);
   }
 
-  /** Whether there may be an address of this name, or this address, that could be reached: what can be told without asking anybody. */
+  /**
+   * Whether a name could have a permitted address, or whether an address is permitted. It makes no
+   * look-up.
+   */
   mayPermit(host: string, port: number): boolean {
     const name = normalizedName(host);
     if (isLocalName(name)) return this.permits(name, '127.0.0.1', port) || this.permits(name, '::1', port);
@@ -46,13 +60,19 @@ export class Destinations {
     return this.#loopback || this.#ports.has(port) || this.#allow.some((entry) => entry.port === port);
   }
 
-  /** Whether what is said there is for those alone who run the hub: it is no public address, nor this machine in development. */
+  /**
+   * Whether an address is internal, so that only operators may see its answers. An address is
+   * internal if it is not public, except this machine in development.
+   */
   isInside(address: string): boolean {
     const kind = specialKind(address);
     return kind !== undefined && !(kind === 'loopback' && this.#loopback);
   }
 
-  /** Whether the host itself was opened by name or address: its traffic may be read by whoever is on the way. */
+  /**
+   * Whether the configuration allows the host by name or address. Requests to such a host may use
+   * plain http, which others on the network can read.
+   */
   trusts(host: string, port: number): boolean {
     const name = normalizedName(host);
     if (this.#allow.some((entry) => (entry.hasName(name) || entry.hasAddress(name)) && this.#opens(entry, port)))
@@ -65,7 +85,9 @@ export class Destinations {
   }
 }
 
-/** Names of this machine itself, which no name server is asked for (RFC 6761, section 6.3). */
+/**
+ * Whether a name is one of this machine. Name servers are not asked for it (RFC 6761, section 6.3).
+ */
 export function isLocalName(host: string): boolean {
   const name = normalizedName(host);
   return name === 'localhost' || name.endsWith('.localhost');
@@ -93,7 +115,10 @@ function nameMatcher(pattern: string): (name: string) => boolean {
   return (name) => name.length > pattern.length - 1 && name.endsWith(pattern.slice(1));
 }
 
-/** Without case, brackets, and the dot at the end that names the same host. */
+/**
+ * Returns a host in lower case, without brackets and without a trailing dot, which names the same
+ * host.
+ */
 function normalizedName(host: string): string {
   return host
     .toLowerCase()

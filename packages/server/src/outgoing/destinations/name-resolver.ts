@@ -1,9 +1,12 @@
 import { lookup as systemLookup, promises, type LookupAddress } from 'node:dns';
 
-/** All addresses of a name, each once. Rejects when there are none. */
+/** Returns all addresses of a name, each once. Rejects when there are none. */
 export type ResolveName = (name: string) => Promise<readonly LookupAddress[]>;
 
-/** The system's own resolver: files, then name servers. It has four threads in all, which slow names can hold. */
+/**
+ * Uses the system's resolver: files first, then name servers. It has four threads in total, and
+ * slow names can block all of them.
+ */
 export const resolveBySystem: ResolveName = (name) =>
   new Promise((resolve, reject) =>
     systemLookup(name, { all: true }, (error, addresses) => (error === null ? resolve(addresses) : reject(error))),
@@ -11,14 +14,17 @@ export const resolveBySystem: ResolveName = (name) =>
 
 const QUERY_TIMEOUT_MS = 2000;
 const QUERY_TRIES = 2;
-/** Names that no name server knows, and that are looked for in the system's files at once. */
+/** The bound on concurrent look-ups in the system's files, for names that no name server knows. */
 const FILES_CONCURRENT_MAX = 2;
 
 /**
- * Asks name servers without holding a thread, so that a thousand slow names delay nobody else's. What they do not know is looked for
- * where the system looks (its `hosts` file, search domains), a few at a time. A name that is being looked up is not looked up twice.
+ * Creates a resolver that asks name servers without blocking a thread, so a thousand slow names
+ * delay no other name.
  *
- * @param servers `address` or `address:port`; none: those of the system
+ * An unknown name is then looked up by the system (its `hosts` file, search domains), a few names
+ * at a time. Concurrent look-ups of the same name share one query.
+ *
+ * @param servers `address` or `address:port`; empty: the name servers of the system
  */
 export function createResolver(servers: readonly string[] = []): ResolveName {
   const resolver = recreatedAfterInterval(() => resolverOf(servers));
@@ -33,7 +39,10 @@ export function createResolver(servers: readonly string[] = []): ResolveName {
   };
 }
 
-/** The system's name servers may become others, of which a resolver does not hear. */
+/**
+ * The system's name servers may change. A resolver does not notice this, so it is created again
+ * after this time.
+ */
 const RECREATE_INTERVAL_MS = 60_000;
 
 function resolverOf(servers: readonly string[]): promises.Resolver {
@@ -42,7 +51,10 @@ function resolverOf(servers: readonly string[]): promises.Resolver {
   return resolver;
 }
 
-/** What was made lately, or made anew; whoever uses the one before goes on with it. */
+/**
+ * Returns the recent value, or creates a new one after the interval. Callers with the old value
+ * continue to use it.
+ */
 function recreatedAfterInterval<Made>(make: () => Made): () => Made {
   let made = make();
   let madeMs = performance.now();
@@ -54,7 +66,10 @@ function recreatedAfterInterval<Made>(make: () => Made): () => Made {
   };
 }
 
-/** How long an answer of one kind waits for that of the other, which some name servers never give. */
+/**
+ * How long the first answer, IPv4 or IPv6, waits for the other one. Some name servers never answer
+ * one of the two.
+ */
 const OTHER_FAMILY_WAIT_MS = 500;
 const UNKNOWN_NAME_CODES: ReadonlySet<string> = new Set(['ENOTFOUND', 'ENODATA']);
 
@@ -99,7 +114,7 @@ function resolveBothFamilies(resolver: promises.Resolver, name: string): Promise
   return promise;
 }
 
-/** Lets so many calls run, and the others wait in line. */
+/** Runs at most `countMax` calls at a time. The others wait in order. */
 function limitConcurrency(countMax: number, resolve: ResolveName): ResolveName {
   const waiting: (() => void)[] = [];
   let running = 0;

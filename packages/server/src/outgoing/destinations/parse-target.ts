@@ -2,7 +2,7 @@ import type { Destinations } from './destinations.ts';
 import { OutgoingError } from '../outgoing-error.ts';
 
 /**
- * What a URL leads to, as far as that can be told without asking anybody.
+ * Parses and checks a URL, without a name look-up.
  * @throws OutgoingError `url`
  */
 export function parseTarget(url: string, { tlsOnly }: { readonly tlsOnly: boolean }, destinations: Destinations): URL {
