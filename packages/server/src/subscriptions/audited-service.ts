@@ -2,8 +2,8 @@ import type { Actor, Audit } from '../core/ports.ts';
 import type { Subscription, SubscriptionService } from './state/ports.ts';
 
 /**
- * A service that writes an audit entry for each change to a subscription. Deliveries have no
- * entries.
+ * A service that writes an audit entry for each operation that changes or sends something.
+ * Reads and deliveries have no entries.
  */
 export function auditedService(service: SubscriptionService, audit: Audit): SubscriptionService {
   const writeAudit = (action: string, subject: string, by: Actor, detail?: Readonly<Record<string, unknown>>): void =>

@@ -119,7 +119,7 @@ test('an endpoint that fails for long is suspended, probed, and goes on by itsel
   const receiver = await openReceiver();
   const news = await openReceiver();
   receiver.answer = answerWith(500);
-  // Far enough apart that a busy machine does not come to be both at once.
+  // The two times differ enough that a busy machine does not reach both at once.
   const settings = { failingNoticeSeconds: 10, suspendAfterSeconds: 60, probeSeconds: 5 };
   const kit = await openSubscriptionKit({ speed: 30, settings });
   const { subscriptions } = kit.engine;
@@ -171,7 +171,7 @@ test('a yes is that of the endpoint that was asked, not of one that it is led to
   let isMoved = false;
   const moving: typeof write = async (changes) => {
     const [rate] = changes.flatMap((each) => (each.kind === 'definition' ? [each.definition] : []));
-    // The rate that the endpoint wants is being kept.
+    // The rate that the endpoint asked for is being stored.
     if (rate?.ratePerSecond === 1 && !isMoved) {
       isMoved = true;
       const delivery = { ...rate.delivery, url: other.url } as typeof rate.delivery;

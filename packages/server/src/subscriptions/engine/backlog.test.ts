@@ -17,7 +17,7 @@ test('what waits behind an event that fails is counted, and still is after a res
   const receiver = await openReceiver();
   receiver.answer = answerWith(500);
   const kit = await openSubscriptionKit();
-  // It is not tried again before the restart, and soon after it.
+  // The next attempt comes soon after the restart, and not before it.
   const retryDelaysMs = Array.from({ length: 100 }, () => 60_000);
   const id = await kit.create(webhook(receiver.url, {}, { retryDelaysMs }));
   await publishAll(kit, 'a.1', 60);
@@ -85,7 +85,7 @@ test.each(['none', 'per-channel'] as const)(
   },
 );
 
-/** More than a hub reads back into memory when it starts. */
+/** Publishes more than a hub reads back into memory when it starts. */
 async function fillLog(kit: SubscriptionKit, channel: string): Promise<void> {
   await publishAll(kit, channel, 3);
   for (let count = 0; count < 10; count++) await kit.publish(channel, 'x'.repeat(90_000));
@@ -101,7 +101,7 @@ test('after a restart the lag of a queue that nobody pulls from counts what it m
   await publishAll(before, 'jobs.a', 7);
   await fillLog(before, 'other.1');
   await publishAll(before, 'jobs.b', 4);
-  // As after a crash: nobody has said goodbye.
+  // As after a crash: nothing was closed.
   const kept = { log: before.log, state: structuredClone(before.state) };
 
   const kit = await openSubscriptionKit({ persisted: kept });
@@ -117,7 +117,7 @@ test('after a restart the lag of a queue that nobody pulls from counts what it m
   expect(subscriptions.backlog(some.id)).toMatchObject({ inFlight: 5, lagEvents: 11 });
   pullQueueOf(kit, some.id).acknowledge(...events);
   await vi.waitFor(() => expect(subscriptions.backlog(some.id)).toMatchObject({ lagEvents: 6 }));
-  // Where the idle one stands is kept: the next hub need not count.
+  // The position of the idle subscription is stored, so the next hub need not count.
   await kit.close();
   expect(kit.state.subscriptions.get(idle.id)?.standing?.cursor).toBe(kit.log.state.head);
 });

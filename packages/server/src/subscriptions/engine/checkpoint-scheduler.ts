@@ -5,8 +5,8 @@ import type { DurableConsumer } from './durable-consumer.ts';
 const CHECKPOINT_INTERVAL_MS = 50;
 
 /**
- * Writes checkpoints of changed consumers, at most every 50 ms. An event that was taken up and done between
- * two checkpoints costs no write.
+ * Writes checkpoints of changed consumers, at most every 50 ms. An event that was taken up
+ * and done between two checkpoints costs no write.
  */
 export class CheckpointScheduler {
   readonly #store: SubscriptionStore;

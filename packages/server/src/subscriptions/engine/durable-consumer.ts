@@ -196,8 +196,8 @@ export class DurableConsumer implements Wakeable, DueItem {
   }
 
   /**
-   * Lower bound for the publish time of the oldest event that is not done, in milliseconds since
-   * 1970; Infinity when every event is done.
+   * The publish time of the oldest event that is not done, in milliseconds since 1970, or a lower
+   * bound as far as known; Infinity when every event is done.
    */
   oldestMs(): number {
     const { feed } = this.#parts;

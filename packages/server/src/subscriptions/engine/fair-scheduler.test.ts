@@ -34,7 +34,7 @@ test('of those that one event wakes, who has been there for longest comes first'
   const urls = Array.from({ length: 20 }, (_, index) => `/hook/${index}`);
   const base = receiver.url.replace('/hook', '');
   for (const url of urls) await kit.create(webhook(base + url, { channels: ['a.*'] }));
-  // Each has had its first turn, in which there was nothing yet.
+  // Each one has had its first turn, without an event.
   await new Promise(setImmediate);
   await kit.publish('a.0', 1);
   await receiver.until(({ length }) => length === urls.length);

@@ -20,7 +20,7 @@ const eventOf = ({ body }: Received): { id: string; type?: string; data: unknown
 
 const leasedOf = ({ body }: LeasedEvent): unknown => JSON.parse(`{${Buffer.from(body).toString()}`) as unknown;
 
-/** As workers pull. */
+/** How long workers wait in a pull. */
 const WAITING = { waitMs: 5000 };
 
 const gapOf = (before: SubscriptionKit, position: number, after: SubscriptionKit): object => ({
@@ -28,7 +28,7 @@ const gapOf = (before: SubscriptionKit, position: number, after: SubscriptionKit
   data: { from: encodeCursor(before.feed.epoch, position), to: encodeCursor(after.feed.epoch, 0), reason: 'epoch' },
 });
 
-/** A hub that has delivered one event, and noted that. */
+/** A hub that has delivered one event and stored a checkpoint after it. */
 async function withOneDelivered(): Promise<{ receiver: Receiver; kit: SubscriptionKit; id: string }> {
   const receiver = await openReceiver();
   const kit = await openSubscriptionKit();
@@ -38,7 +38,7 @@ async function withOneDelivered(): Promise<{ receiver: Receiver; kit: Subscripti
   return { receiver, kit, id };
 }
 
-/** A hub with another log, and the subscriptions that there were. */
+/** A hub with a new log and the same subscriptions. */
 const withAnotherLog = (kit: SubscriptionKit): Promise<SubscriptionKit> =>
   openSubscriptionKit({ persisted: { log: createMemoryLog(), state: kit.state } });
 

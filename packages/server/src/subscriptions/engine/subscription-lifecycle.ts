@@ -52,8 +52,8 @@ export class Lifecycle {
     consumer.status = { ...previous, ...step, sinceMs: clock.nowMs() };
     if (step.state === 'active') {
       consumer.status = { ...consumer.status, failingSinceMs: undefined, restUntilMs: undefined };
-      // The endpoint was verified, or a client resumed it: the limiter starts anew. After a successful probe
-      // the limiter stays, and its rate rises slowly.
+      // The endpoint was verified, or a client resumed it: the limiter starts anew. After a
+      // successful probe the limiter stays, and its rate rises slowly.
       if (step.reason !== 'healed') consumer.limiter = undefined;
     }
     this.#failing.delete(consumer);

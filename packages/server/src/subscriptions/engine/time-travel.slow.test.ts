@@ -32,7 +32,7 @@ function told({ body }: Received): Told {
   return JSON.parse(body) as Told;
 }
 
-/** Has it answer by a status, and notes what it said yes to. */
+/** The receiver answers with a status; returns the events that it accepted. */
 function answerBy(receiver: Receiver, status: () => number): Told[] {
   const taken: Told[] = [];
   receiver.answer = (received, response) => {
@@ -58,7 +58,7 @@ async function publish({ kit }: VirtualTime, published: Published[]): Promise<vo
   published.push({ position: await kit.publish(channel, data), channel, data });
 }
 
-/** Has something to fail with every six hours, until it is suspended. */
+/** Publishes an event every six hours until the subscription is suspended. */
 async function failUntilSuspended(travel: VirtualTime, id: string): Promise<Published[]> {
   const { subscriptions } = travel.kit.engine;
   const published: Published[] = [];
@@ -119,7 +119,7 @@ test('failing is told after a day, suspended after five, and what is back goes o
   expect(failed.filter(({ kind }) => kind === 'failing')).toHaveLength(1);
   const afterMs = (timeMs: number | undefined): number => (timeMs ?? 0) - startMs;
   expect(afterMs(failing?.timeMs)).toBeGreaterThanOrEqual(DAY_MS);
-  // It is noticed with the first failure after that: three channels' events wait for hours by then.
+  // The first failure after that moment reveals it: events of three channels wait for hours then.
   expect(afterMs(failing?.timeMs)).toBeLessThan(2 * DAY_MS);
   expect(afterMs(suspended?.timeMs)).toBeGreaterThanOrEqual(5 * DAY_MS);
   expect(afterMs(suspended?.timeMs)).toBeLessThan(6.2 * DAY_MS);
@@ -133,7 +133,7 @@ test('failing is told after a day, suspended after five, and what is back goes o
   expect(failed.filter(({ kind }) => kind === 'dead-letter')).toHaveLength(deadLetters.length);
   expect(failed.indexOf(failing as never)).toBeLessThan(failed.findIndex(({ kind }) => kind === 'dead-letter'));
 
-  // About once an hour, however much there is, and none of it counts.
+  // About one probe an hour, whatever the backlog is; a probe does not count as an attempt.
   const probedBefore = receiver.received.length;
   for (let more = 0; more < 30; more++) await publish(travel, published);
   await travel.advance(2 * DAY_MS, 5 * MINUTE_MS);
@@ -191,7 +191,7 @@ test.each(['running', 'started anew'])(
       gaps.some((gap) => gap.from < position && position <= gap.to && [GAP, channel].includes(gap.channel));
     const wanted = published.filter(({ position }) => !lost.has(position));
     expect(wanted.filter((one) => !isTold(one) && !isInGap(one))).toEqual([]);
-    // What is still there has come, all of it; and of what is not, something was missing.
+    // Every event that is still in the log was delivered, and some others were not.
     expect(wanted.slice(-23).every(isTold)).toBe(true);
     expect(wanted.every(isTold)).toBe(false);
     for (const channel of ['a.0', 'a.1', 'a.2']) {
@@ -232,7 +232,7 @@ test('what retention took of a channel that was held back is told in its place, 
   expect(taken.slice(gaps.length).map(({ type, data }) => [type, data])).toEqual([7, 8, 9].map((n) => [undefined, n]));
   expect(gaps[0]?.from).toBe(0);
   expect(gaps.at(-1)?.to).toBe(13);
-  // Between two gaps may be what is of another channel, but nothing of this one.
+  // Events of another channel may be between two gaps, but none of this one.
   const lost = [1, 3, 5, 7, 9, 11, 13];
   expect(lost.filter((position) => !gaps.some(({ from, to }) => from < position && position <= to))).toEqual([]);
 });

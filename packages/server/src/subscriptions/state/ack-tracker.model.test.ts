@@ -8,7 +8,7 @@ const channel = fc.constantFrom('a', 'a', 'a', 'b', 'b', 'c', 'd');
 
 type Step = (world: AckTrackerWorld) => void;
 
-/** A step, and the words that a failing run shows it by. */
+/** A step, with the text that a failing run shows for it. */
 function step<Arguments extends unknown[]>(
   name: string,
   args: { [Index in keyof Arguments]: fc.Arbitrary<Arguments[Index]> },
@@ -75,12 +75,13 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
   { minLength: 20, maxLength: 300, size: 'max' },
 );
 
-/** A failing run that was found before: it runs each time. */
+/** A run that failed once: every test run repeats it. */
 type Example = [Step[]];
 
 const EXAMPLES: readonly Example[] = [
-  // A dead letter that is tried again is kept while its turn has not come, although the cursor is still before it: after the crash
-  // it is delivered or told to be lost by itself, and not merely read again if somebody still means it.
+  // A retried dead letter has a row while it waits for its turn, although the cursor is still
+  // before it. After the crash the row causes its delivery, or a gap. Reading the log again is not
+  // enough, because the definition may no longer match it.
   [
     [
       (world) => world.publish('a', 0),
@@ -107,7 +108,8 @@ const EXAMPLES: readonly Example[] = [
       (world) => world.trim('a', 1),
     ],
   ],
-  // An event that has not been tried comes before one that is kept: under another order the latter does not speak for its channel.
+  // An untried event comes before a stored one. After a change of order, the stored one is not the
+  // head of its channel's lane.
   [
     [
       (world) => world.publish('a', 0),
@@ -122,7 +124,7 @@ const EXAMPLES: readonly Example[] = [
       (world) => world.reorder(),
     ],
   ],
-  // A dead letter that is tried again stands alone after a crash: what came after it in its channel is done.
+  // A retried dead letter is alone after a crash: the later events of its channel are done.
   [
     [
       (world) => world.publish('a', 0),

@@ -392,8 +392,8 @@ export class AckTracker {
 
   /**
    * Appends the changes since the last checkpoint. A consumer that starts from there skips no
-   * event; it may repeat some. An event that was taken up and done between two checkpoints leaves no
-   * row.
+   * event; it may repeat some. An event that was taken up and done between two checkpoints leaves
+   * no row.
    * @returns the cursor of this checkpoint
    */
   checkpoint(subscription: string, changes: StoreChange[]): Position {

@@ -94,7 +94,9 @@ export interface SubscriptionDefinition {
   /** Webhook: concurrent requests. Pull: concurrent leases. */
   readonly concurrencyMax: number;
   readonly delivery: WebhookDelivery | PullDelivery;
-  /** When it ends by itself, in milliseconds since 1970; `undefined`: never. WebSub's leases use it. */
+  /**
+   * When it ends by itself, in milliseconds since 1970; `undefined`: never. WebSub's leases use it.
+   */
   readonly endsMs: number | undefined;
   /**
    * The idempotency key of its creation, if there was one. It is valid for 24 h after `createdMs`,

@@ -172,7 +172,7 @@ describe('for all filters and all data', () => {
 
 type Tree = Readonly<Record<string, never>>;
 
-/** The table of section 14.1, read line by line each time, by other means than the compiler's. */
+/** The table of section 14.1, evaluated row by row each time, independently of the compiler. */
 function naive(filter: Tree, event: unknown): boolean {
   const [[name, operand]] = Object.entries(filter) as unknown as [[string, unknown]];
   if (name === 'not') return !naive(operand as Tree, event);
@@ -211,12 +211,12 @@ function naive(filter: Tree, event: unknown): boolean {
   }
 }
 
-/** By the JSON of both: `-0` is `0` there as well. */
+/** Compares by JSON, where `-0` is `0`. */
 function same(one: unknown, other: unknown): boolean {
   return (typeof one !== 'object' || one === null) && JSON.stringify(one) === JSON.stringify(other);
 }
 
-/** What is at a place: nothing, or one thing. */
+/** The value at a pointer, as a list of none or one. */
 function lookUp(place: string, event: unknown): readonly unknown[] {
   const [, head, rest = ''] = /^\/([^/]*)(.*)$/s.exec(place) ?? [];
   if (head === undefined) return [event];

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import type { SubscriptionState } from './definition.ts';
 import { transition, type LifecycleInput, type LifecycleStep } from './lifecycle.ts';
 
-/** What the columns of the table in PROTOCOL.md section 14.2 stand for. */
+/** The inputs of the columns of the table in PROTOCOL.md section 14.2. */
 const COLUMNS: Readonly<Record<string, LifecycleInput>> = {
   verified: 'verified',
   refused: 'refused',

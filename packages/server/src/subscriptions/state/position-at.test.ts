@@ -18,7 +18,9 @@ function feedOf(log: Log): Feed {
   });
 }
 
-/** A log with an event for each time, in channels that take turns; every so many of them is not kept. */
+/**
+ * A log with one event for each time, in two channels by turns. Every third event is not stored.
+ */
 async function logOf(timesMs: readonly number[]): Promise<{ log: Log; kept: { position: number; timeMs: number }[] }> {
   const log = createMemoryLog({ nowMs: () => 0 });
   const kept: { position: number; timeMs: number }[] = [];

@@ -4,15 +4,15 @@ import type { Lane } from '../lane.ts';
 import type { StoreChange } from '../ports.ts';
 import { AckTracker } from '../ack-tracker.ts';
 
-/** Something happened that must not: the words say what. */
+/** The model found a broken rule; the message names it. */
 export class Violation extends Error {}
 
-/** A record of the world: an event, or what stands for events that are lost. */
+/** A record of the world: an event, or a gap. */
 interface WorldRecord extends StoredRecord {
   readonly gap?: LostRange;
 }
 
-/** Some of the events between two places are lost, of one channel or of any. */
+/** Lost events between two positions, of one channel or of all. */
 interface LostRange {
   readonly from: Position;
   readonly through: Position;
@@ -23,7 +23,7 @@ interface CheckpointSnapshot {
   readonly changes: readonly StoreChange[];
   readonly cursor: Position;
   readonly held: number;
-  /** A dead letter that is written down with it. */
+  /** A dead letter that is stored with this checkpoint. */
   readonly dead: WorldRecord | undefined;
   readonly ordering: Ordering;
 }
@@ -35,7 +35,7 @@ interface PendingRead {
   readonly countMax: number;
 }
 
-/** What is on the disk. */
+/** The state of the simulated disk. */
 interface StoredState {
   ordering: Ordering;
   cursor: Position;
@@ -47,23 +47,24 @@ const BODY = new Uint8Array(10);
 const LEASE = 'lease';
 
 /**
- * A log, a disk and an endpoint around one progress, which may crash at any time. It holds itself to what is promised: whatever the disk
- * has is enough to skip nothing, and nothing is begun in a channel while something before it is not done.
+ * A simulated log, disk and endpoint around one tracker, which may crash at any time. The world
+ * checks two rules. The state on the disk is enough to skip no event. No event of a channel starts
+ * while an earlier one is not done.
  */
 export class AckTrackerWorld {
   #ordering: Ordering;
   readonly #storesOpenLanes: boolean;
   readonly #log: WorldRecord[] = [];
   readonly #lost = new Map<Position, string>();
-  /** Done at least once, or told to be lost, or dead. */
+  /** Done at least once, covered by a gap, or dead. */
   readonly #settled = new Set<Position>();
   readonly #dead = new Map<Position, string>();
   readonly #reportedRanges: LostRange[] = [];
-  /** Settled, and no promise is broken when they are begun again: the disk does not know it. */
+  /** Settled, but the disk does not know it: these may be delivered again. */
   readonly #mayRepeat = new Set<Position>();
-  /** Open when order did not play a part: nothing waits for them. */
+  /** Opened without an order: no event waits for them. */
   readonly #unordered = new Set<Position>();
-  /** Dead letters that are tried again, beside all order. */
+  /** Retried dead letters, outside any order. */
   readonly #redelivered = new Set<Position>();
   readonly #disk: StoredState;
   #checkpoints: CheckpointSnapshot[] = [];
@@ -74,9 +75,9 @@ export class AckTrackerWorld {
   #nowMs = 0;
   #head = 0;
   #lastCursor = 0;
-  /** Nothing has been lost yet, and it has not crashed: how much is open is known to the event. */
+  /** True before the first loss and the first crash: the number of open events is then exact. */
   #isExact = true;
-  /** How often something was handed out. */
+  /** Number of deliveries that were started. */
   startedCount = 0;
 
   constructor(ordering: Ordering, storesOpenLanes: boolean) {
@@ -95,7 +96,7 @@ export class AckTrackerWorld {
     this.#log.push({ position: this.#head, channel, type: undefined, timeMs: 1, body: BODY });
   }
 
-  /** Retention removes the oldest events of a channel. */
+  /** Retention deletes the oldest events of a channel. */
   trim(channel: string, count: number): void {
     const [...oldest] = this.#log.filter((event) => event.channel === channel).slice(0, count);
     for (const event of oldest) {
@@ -120,7 +121,7 @@ export class AckTrackerWorld {
     tracker.enqueue(page, page.length < ahead.length ? (page.at(-1) as WorldRecord).position : this.#head);
   }
 
-  /** Hands out what comes next, on a lease or not. */
+  /** Hands out the next lane, with or without a lease. */
   start(countMax: number, leaseMs: number): void {
     const lane = this.#tracker.next(countMax);
     if (lane === undefined) return;
@@ -149,7 +150,7 @@ export class AckTrackerWorld {
     if (leaseMs > 0) this.#tracker.lease(lane, LEASE, this.#nowMs + leaseMs);
   }
 
-  /** Something comes back. */
+  /** A delivery ends. */
   endDelivery(which: number, how: 'done' | 'retry' | 'dead' | 'putBack', delayMs: number): void {
     const [lane] = this.#inFlightLanes.splice(which % (this.#inFlightLanes.length || 1), 1);
     if (lane === undefined) return;
@@ -164,7 +165,7 @@ export class AckTrackerWorld {
     }
   }
 
-  /** A dead letter is tried again; what says so reaches the disk together with what is open then. */
+  /** Retries a dead letter. The disk gets the change together with the events open then. */
   retryDead(): void {
     const [first] = this.#dead;
     if (first === undefined || !this.#storesOpenLanes) return;
@@ -176,7 +177,7 @@ export class AckTrackerWorld {
     this.commit(Infinity);
   }
 
-  /** Time passes; leases end. */
+  /** Time passes, and leases end. */
   advanceTime(durationMs: number): void {
     this.#nowMs += durationMs;
     this.#tracker.advance(this.#nowMs, (lane) => {
@@ -202,7 +203,7 @@ export class AckTrackerWorld {
       this.#pendingReads.push({ lane, ...this.#tracker.pageOf(lane) });
   }
 
-  /** A page comes, or does not. */
+  /** A read of a page succeeds or fails. */
   completeRead(which: number, isRead: boolean): void {
     const [reading] = this.#pendingReads.splice(which % (this.#pendingReads.length || 1), 1);
     if (reading === undefined) return;
@@ -234,7 +235,7 @@ export class AckTrackerWorld {
     });
   }
 
-  /** So many notes reach the disk. */
+  /** The disk gets the next `count` checkpoints. */
   commit(count: number): void {
     for (const { changes, cursor, held, dead, ordering } of this.#checkpoints.splice(0, count)) {
       if (dead !== undefined) this.#dead.set(dead.position, dead.channel);
@@ -249,7 +250,7 @@ export class AckTrackerWorld {
     this.#check();
   }
 
-  /** Nothing is left but what is on the disk. */
+  /** The tracker is lost; a new one starts from the disk. */
   crash(): void {
     this.#checkpoints = [];
     this.#gapReportedThrough = 0;
@@ -261,7 +262,7 @@ export class AckTrackerWorld {
     this.#restored([...open.values()], ordering);
   }
 
-  /** Somebody wants another order: that is written down together with what is open. */
+  /** The order changes. The change is stored together with the open events. */
   reorder(): void {
     if (!this.#storesOpenLanes) return;
     this.checkpoint();
@@ -294,14 +295,14 @@ export class AckTrackerWorld {
     const channels = new Map(this.#log.map(({ position, channel }) => [position, channel]));
     const isHeld = (position: Position): boolean =>
       rows.some((row) => row.channel === channels.get(position) && (row.heldAfter ?? Infinity) < position);
-    // What came by itself, while a lane of another order had others behind it, is not told apart from those.
+    // An aside event of the earlier order cannot be distinguished from the events behind a lane.
     if (was === 'none') for (const { position } of this.#log) if (isHeld(position)) this.#mayRepeat.add(position);
     const isRow = (position: Position): boolean => rows.some((row) => row.position === position);
     for (const position of this.#settled)
       if (position > cursor || isRow(position) || isHeld(position)) this.#mayRepeat.add(position);
   }
 
-  /** Everything goes well until nothing is left to do. */
+  /** Every delivery succeeds until no event is open. */
   finish(): void {
     for (let rounds = 0; !this.isIdle; rounds++) {
       if (rounds > 10_000) throw new Violation('it comes to no end');
@@ -327,7 +328,7 @@ export class AckTrackerWorld {
     if (this.#tracker.inFlight !== 0 || this.#tracker.waiting !== 0) throw new Violation('it has lost count');
   }
 
-  /** As much is open as is taken up and not done. */
+  /** The tracker's counts equal the number of events taken up and not done. */
   checkCounts(): void {
     const { inFlight, failing, waiting } = this.#tracker.countOpen();
     const counted = inFlight + failing + waiting;
@@ -339,7 +340,7 @@ export class AckTrackerWorld {
     if (this.#tracker.size === 0 && counted > 0) throw new Violation(`${counted} are counted, and nothing is open`);
   }
 
-  /** Whoever began anew now would skip nothing. */
+  /** A tracker that starts from the disk now would skip no event. */
   #check(): void {
     const { cursor, open } = this.#disk;
     const rows = [...open.values()];
@@ -354,7 +355,7 @@ export class AckTrackerWorld {
     }
   }
 
-  /** Of what was leased before a crash only the place is known. */
+  /** For a lane that was leased before a crash, only the position is known. */
   #handedOut(lane: Lane): [WorldRecord, ...WorldRecord[]] {
     const { position, channel } = lane;
     if (lane.record === undefined && lane.gapAfter >= 0) return [this.#gap(lane.gapAfter, position, channel)];
