@@ -65,7 +65,7 @@ export type PublishResult =
 
 export interface PublisherOptions {
   /**
-   * Bytes of accepted events that are not yet durable, at most. One append is accepted in any case.
+   * Bytes of accepted events that are not yet durable, at most. An empty queue accepts any append.
    */
   readonly queueBytesMax: number;
   /** Encodes as UTF-8. */

@@ -52,8 +52,8 @@ export class Reader {
   #isPaused = false;
   #phase: Phase = 'idle';
   /**
-   * The newest gap that has been reported. Several pages may lie within one gap, and each page
-   * reports it.
+   * The newest gap that has been reported. Later pages within the same gap carry it too; the reader
+   * does not report it again.
    */
   #gapReportedThrough: Position = 0;
   /** Index among the readers of its interest; -1 while it has not joined. */

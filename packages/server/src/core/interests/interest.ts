@@ -3,46 +3,50 @@ import type { CachedBatch } from '../events/batch.ts';
 import { PatternSet } from './pattern-set.ts';
 import type { Position, StoredRecord } from '../ports.ts';
 
-/** Who is woken when there is something for it to read: a reader of frames, or a durable subscription. */
+/** A reader or a durable subscription, which is woken when there are new events. */
 export interface Wakeable {
-  /** Events that are meant have been appended after `from`; whoever had come up to the head before has everything up to there. */
+  /**
+   * Called when matching events have been appended after `from`. A consumer that had reached the
+   * head before then has everything up to `from`.
+   */
   wake(from: Position): void;
-  /** Everything up to and with this has been delivered. */
+  /** Everything up to and including this position has been delivered. */
   readonly position: Position;
-  /** Where it stands among its interest's readers; -1 while it is not among them. */
+  /** Index among the readers of its interest; -1 while it has not joined. */
   index: number;
-  /** Of a durable subscription, which is not counted among those that are live. */
+  /** True for a durable subscription, which does not count as a live reader. */
   readonly isDurable?: boolean;
 }
 
 /**
- * A set of channels (and types) that consumers want. All consumers that want the same share one interest, and with it the
- * joined frames of what comes next.
+ * The channels and types that consumers ask for. Consumers with equal requests share one interest,
+ * and with it the joined frames of their next events. Example: 10,000 readers of `news` are one
+ * interest.
  */
 export class Interest {
   readonly key: string;
-  /** Sorted, without doubles. */
+  /** Sorted, without duplicates. */
   readonly patterns: readonly string[];
   readonly types: ReadonlySet<string> | undefined;
-  /** Left out although a pattern covers them: what a session already gets. */
+  /** Patterns excluded from the others: the session receives their events already. */
   readonly except: readonly string[];
   readonly hasWildcard: boolean;
-  /** What it takes of memory, at most: the texts in its key, its lists and the index, and what holds them. */
+  /** Memory at most: the texts in its key, its lists and the index, and their containers. */
   readonly bytes: number;
-  /** The live consumers; each knows its index, so that leaving is O(1). */
+  /** The live consumers. Each knows its index, so that leaving is O(1). */
   readers: Wakeable[] = [];
-  /** Recently joined frames, those last that were asked for last. */
+  /** Cached batches, the most recently used last. */
   readonly batches: CachedBatch[] = [];
-  /** The newest event meant since this interest was made; 0 before the first. */
+  /** Position of the newest matching event since the interest was created; 0 before the first. */
   lastMatched: Position = 0;
-  /** Nothing that is meant stands after this position and before this interest was made. */
+  /** There is no matching event after this position and before the interest was indexed. */
   quietFrom: Position;
   /**
-   * Whether it is in the index, so that it knows of news. It is once a reader has joined it, or a second request has asked
-   * for it; no longer once it has been idle for long.
+   * Whether the interest is in the index, and so learns of new events. It is indexed when a reader
+   * joins, or when a second request asks for it. It leaves the index after a long idle time.
    */
   isIndexed = false;
-  /** Whether it has been put on the list of those to be woken in this turn. */
+  /** Whether it is on the list of interests to wake in this turn. */
   isWakePending = false;
 
   #included: PatternSet | undefined;
@@ -68,7 +72,7 @@ export class Interest {
     this.bytes = bytes;
   }
 
-  /** Whether an event is meant. */
+  /** Whether an event matches. */
   matches(record: StoredRecord): boolean {
     return this.matchesType(record.type) && this.covers(record.channel);
   }
@@ -77,21 +81,26 @@ export class Interest {
     return this.types === undefined || (type !== undefined && this.types.has(type));
   }
 
-  /** Whether something meant may stand after a position that the interest has an eye on; `undefined`: it has not. */
+  /**
+   * Whether there may be a matching event after a position. `undefined` when the interest does not
+   * know.
+   */
   mayHaveNewEvents(after: Position): boolean | undefined {
     return this.isIndexed && after >= this.quietFrom ? this.lastMatched > after : undefined;
   }
 
-  /** Notes that nothing meant stands, or ever stood, after a position and up to and with another. */
+  /**
+   * Records that there is no matching event after a position and up to `through`, and never was.
+   */
   markQuiet(after: Position, through: Position): void {
     if (after < this.quietFrom && through >= this.quietFrom) this.quietFrom = after;
   }
 
-  /** Whether a channel is one of those that are meant, whatever the types. */
+  /** Whether the patterns include a channel, whatever the types. */
   covers(channel: string): boolean {
     if (!this.hasWildcard && this.except.length === 0 && this.patterns.length === 1)
       return this.patterns[0] === channel;
-    // Made when first asked for: one channel needs none.
+    // Created on first use: an interest in one channel needs no set.
     this.#included ??= new PatternSet(this.patterns);
     if (!this.#included.covers(channel)) return false;
     if (this.except.length === 0) return true;
@@ -102,12 +111,15 @@ export class Interest {
 
 const NO_TYPES: readonly string[] = [];
 
-/** Measured, and rounded up: the interest and its places in maps; a pattern's nodes, lists and strings; any other text. */
+/**
+ * Measured, and rounded up: the interest with its places in maps; a pattern with its nodes, lists
+ * and strings; any other text.
+ */
 const INTEREST_BYTES = 600;
 const PATTERN_BYTES = 500;
 const TEXT_BYTES = 60;
 
-/** The name that equal interests have in common. */
+/** A key that equal interests share. */
 export function interestKey(
   patterns: readonly string[],
   types: readonly string[] | undefined,
@@ -117,12 +129,15 @@ export function interestKey(
   return JSON.stringify([patterns, types ?? null, except]);
 }
 
-/** A text that holds nothing but itself: one that was cut out of a request's address keeps all of that alive. */
+/**
+ * A copy of a text without its parent string. A slice of a request's URL would keep the whole URL
+ * in memory.
+ */
 export function detachedCopy(text: string): string {
   return [text, ''].join('');
 }
 
-/** Sorted, without doubles. */
+/** Sorted, without duplicates. */
 export function sortedUnique(texts: readonly string[]): readonly string[] {
   return texts.length < 2 ? texts : [...new Set(texts)].sort();
 }

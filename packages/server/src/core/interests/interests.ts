@@ -3,13 +3,17 @@ import { PatternIndex } from './pattern-index.ts';
 import type { Position, StoredRecord } from '../ports.ts';
 
 /**
- * Interests kept without a reader, so that polls are answered by what is known: in number, since each publish looks at all of
- * them that want it, and in bytes, since clients choose how long they are.
+ * Bounds on interests without a reader, which exist so that repeated polls are answered from
+ * memory. The number is bounded because each publish visits all matching ones. The bytes are
+ * bounded because clients choose their length.
  */
 export const IDLE_INTERESTS_MAX = 4096;
 export const IDLE_BYTES_MAX: number = 16 * 1024 * 1024;
 
-/** Who wants what: one interest for all who want the same, found by what is published, and its readers, to be woken. */
+/**
+ * All interests: one for all equal requests, found by the channel of an event, with the readers to
+ * wake. Example: an event of `orders.42` wakes the readers of `orders.42` and those of `orders.>`.
+ */
 export class Interests {
   readonly #onEvicted: (interest: Interest) => void;
   readonly #byKey = new Map<string, Interest>();
@@ -21,22 +25,24 @@ export class Interests {
   readonly #toWake: Interest[] = [];
   #currentRecord: StoredRecord | undefined;
 
-  /** @param onEvicted told of each interest that is let go of: what is kept for it can go as well */
+  /**
+   * @param onEvicted called with each evicted interest, so that its cached batches can go as well
+   */
   constructor(onEvicted: (interest: Interest) => void = noop) {
     this.#onEvicted = onEvicted;
   }
 
-  /** What those without a reader take of memory. */
+  /** Memory of the interests without readers, in bytes. */
   get idleBytes(): number {
     return this.#idleBytes;
   }
 
-  /** What those with readers take of memory. */
+  /** Memory of the interests with readers, in bytes. */
   get liveBytes(): number {
     return this.#liveBytes;
   }
 
-  /** @param head of the log: nothing that stands before it is known to a new interest */
+  /** @param head of the log: a new interest knows nothing of earlier events */
   getOrCreate(
     patterns: readonly string[],
     types: readonly string[] | undefined,
@@ -48,7 +54,7 @@ export class Interests {
     const key = interestKey(wanted, wantedTypes, except);
     const known = this.#byKey.get(key);
     if (known !== undefined) {
-      // Asked for again and again by polls: from now on they are answered from memory.
+      // A repeated request, as polls send it: from now on it is answered from memory.
       if (!known.isIndexed) this.#index(known, head);
       return known;
     }
@@ -71,7 +77,7 @@ export class Interests {
   join(interest: Interest, reader: Wakeable, head: Position): void {
     if (!interest.isIndexed) this.#index(interest, head);
     reader.index = interest.readers.length;
-    // An empty list that is pushed to makes room for sixteen: many have but one.
+    // `push` on an empty array allocates sixteen places, and many interests have one reader.
     if (reader.index > 0) interest.readers.push(reader);
     else {
       interest.readers = [reader];
@@ -95,9 +101,9 @@ export class Interests {
   }
 
   /**
-   * Wakes the readers that want any of these events, each interest's once.
-   * @param from the head before them
-   * @returns how many readers those were
+   * Wakes the readers whose interest matches any of these events, once an interest.
+   * @param from the head before the events
+   * @returns the number of woken readers
    */
   wake(records: readonly StoredRecord[], from: Position): number {
     for (const record of records) {
@@ -109,7 +115,8 @@ export class Interests {
     for (const interest of this.#toWake) {
       interest.isWakePending = false;
       const { readers } = interest;
-      // From the end: a reader that leaves while it is woken is replaced by one that has had its turn.
+      // From the end: a reader that leaves during the wake-up is replaced by one that was woken
+      // already.
       for (let index = readers.length - 1; index >= 0; index--) readers[index]?.wake(from);
       count += readers.length;
     }
@@ -145,7 +152,10 @@ export class Interests {
     this.#onEvicted(interest);
   }
 
-  /** From now on it knows of what comes; it may have been forgotten between being asked for and being joined. */
+  /**
+   * From now on the interest learns of new events. It may have been evicted between `getOrCreate`
+   * and `join`.
+   */
   #index(interest: Interest, head: Position): void {
     interest.isIndexed = true;
     interest.quietFrom = head;

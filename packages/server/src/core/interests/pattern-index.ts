@@ -1,9 +1,10 @@
 import { endOfToken, hasWildcard } from '@polycast/protocol';
 
 /**
- * Finds the interests whose patterns cover a channel. Channel names without wildcards are one look-up. Patterns are a compressed
- * trie: a chain of tokens without a branch is one node, so `a.b.c.*` and `a.b.d.>` together have three nodes below the root
- * (`a.b`, `c.*`, `d`). A match visits the branches that wildcards open, whatever the number of subscribers.
+ * Finds the interests whose patterns cover a channel. A pattern without wildcards is one map
+ * look-up. The others are a compressed trie: a chain of tokens without a branch is one node.
+ * Example: `a.b.c.*` and `a.b.d.>` have three nodes below the root (`a.b`, `c.*`, `d`).
+ * A match visits only the branches that wildcards open, whatever the number of subscribers.
  */
 export class PatternIndex<Interest> {
   readonly #exact = new Map<string, Interest[]>();
@@ -12,7 +13,7 @@ export class PatternIndex<Interest> {
   /** Nodes that all matches have visited so far. */
   visits = 0;
 
-  /** Nodes there are. */
+  /** The number of nodes. */
   get size(): number {
     return countNodes(this.#root);
   }
@@ -52,7 +53,8 @@ export class PatternIndex<Interest> {
   }
 
   /**
-   * Calls `found` for each pattern that covers the channel: more than once for an interest with several such patterns.
+   * Calls `onMatch` for each pattern that covers the channel: more than once for an interest with
+   * several such patterns.
    */
   match(channel: string, onMatch: (interest: Interest) => void): void {
     const exact = this.#exact.get(channel);
@@ -60,7 +62,7 @@ export class PatternIndex<Interest> {
     if (this.#patterns > 0) this.#walk(this.#root, channel, 0, onMatch);
   }
 
-  /** @param from where the channel's next token begins; beyond its end when there is none */
+  /** @param from index of the channel's next token; beyond its end when there is none */
   #walk(at: Node<Interest>, channel: string, from: number, onMatch: (interest: Interest) => void): void {
     this.visits++;
     const next = at.rest === '' ? from : matchChain(at.rest, channel, from);
@@ -78,26 +80,29 @@ export class PatternIndex<Interest> {
   }
 }
 
-/** It is found under one token, by its parent. What it has none of is not made: each customer's `orders.42.>` is a node. */
+/**
+ * A node of the trie. Its parent holds it under one token. Empty members are not allocated, because
+ * each customer's `orders.42.>` is a node.
+ */
 interface Node<Interest> {
-  /** The tokens that follow that one without a branch: `b.*.c`, or nothing. */
+  /** The tokens that follow this one without a branch: `b.*.c`, or empty. */
   rest: string;
-  /** Patterns that end here. */
+  /** Interests of the patterns that end here. */
   values: Interest[] | undefined;
-  /** Patterns that end here with `>`. */
+  /** Interests of the patterns that end here with `>`. */
   restValues: Interest[] | undefined;
   children: Map<string, Node<Interest>> | undefined;
   star: Node<Interest> | undefined;
 }
 
-/** The way to a node: each with the token that its parent has it under. */
+/** The path to a node. Each node has the token under which its parent holds it. */
 type Path<Interest> = { readonly node: Node<Interest>; readonly token: string }[];
 
 function createNode<Interest>(rest: string): Node<Interest> {
   return { rest, values: undefined, restValues: undefined, children: undefined, star: undefined };
 }
 
-/** Without the `>` of an open one. */
+/** The tokens of a pattern, without a `>` at its end. */
 function tokensOf(pattern: string, endsWithRest: boolean): string[] {
   const tokens = pattern.split('.');
   if (endsWithRest) tokens.pop();
@@ -118,7 +123,7 @@ function detach<Interest>(at: Node<Interest>, token: string): void {
   else if (at.children?.delete(token) === true && at.children.size === 0) at.children = undefined;
 }
 
-/** The node at which a pattern ends; made, and a chain split, where there is none. */
+/** The node at which a pattern ends. Creates it, and splits a chain, where there is none. */
 function findOrCreateNode<Interest>(root: Node<Interest>, tokens: readonly string[]): Node<Interest> {
   let at = root;
   for (let index = 0; index < tokens.length;) {
@@ -144,7 +149,7 @@ function findOrCreateNode<Interest>(root: Node<Interest>, tokens: readonly strin
   return at;
 }
 
-/** The way to the node at which a pattern ends, if there is one. */
+/** The path to the node at which a pattern ends, if there is one. */
 function findPath<Interest>(root: Node<Interest>, tokens: readonly string[]): Path<Interest> | undefined {
   const path: Path<Interest> = [{ node: root, token: '' }];
   for (let index = 0; index < tokens.length;) {
@@ -158,7 +163,10 @@ function findPath<Interest>(root: Node<Interest>, tokens: readonly string[]): Pa
   return path;
 }
 
-/** The end of a path holds nothing any more: it goes, or becomes one with its only child; so may its parent. */
+/**
+ * Compacts a path whose last node is empty. The node is removed, or merged with its only child. The
+ * same may hold for its parent.
+ */
 function compact<Interest>(path: Path<Interest>): void {
   for (let depth = path.length - 1; depth > 0 && depth >= path.length - 2; depth--) {
     const { node: at, token } = path[depth] as Path<Interest>[number];
@@ -193,7 +201,7 @@ function countNodes<Interest>(at: Node<Interest>): number {
   return nodes;
 }
 
-/** Where a channel goes on behind the tokens of a chain; -1 when it does not have them. */
+/** The index in a channel behind the tokens of a chain; -1 when they do not match. */
 function matchChain(rest: string, channel: string, from: number): number {
   if (from > channel.length) return -1;
   let at = 0;

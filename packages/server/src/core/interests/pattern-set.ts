@@ -1,12 +1,15 @@
 import { hasWildcard, matches } from '@polycast/protocol';
 import { PatternIndex } from './pattern-index.ts';
 
-/** From so many patterns on a look at the branches of a channel is cheaper than a look at each pattern. */
+/**
+ * With more wildcard patterns than this, a walk through an index is cheaper than a comparison with
+ * each pattern.
+ */
 const LINEAR_SCAN_MAX = 8;
 
 /**
- * Whether any of a few patterns covers a channel. It remembers no channels: there may be very many of them, and as many
- * consumers with patterns of their own.
+ * Whether any of a few patterns covers a channel. It caches no channels: there may be very many,
+ * and as many consumers with their own patterns.
  */
 export class PatternSet {
   readonly #exact: ReadonlySet<string>;
@@ -32,7 +35,9 @@ export class PatternSet {
   }
 }
 
-/** A pattern with wildcards. Most end with their only one, and can be told by how a channel begins. */
+/**
+ * A pattern with wildcards. Most have one, at the end: a comparison of the prefix then suffices.
+ */
 interface WildcardPattern {
   readonly pattern: string;
   /** The tokens before the first wildcard, with their dots. */

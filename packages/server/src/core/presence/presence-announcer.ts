@@ -3,10 +3,16 @@ import type { PresenceChange } from './presence-events.ts';
 import { sessionCount, announcedUser, type PresenceMember, type PresenceChannel } from './presence-members.ts';
 import type { PresenceSettings } from './presence-types.ts';
 
-/** A channel is listed again only well below the bound, so that one at the bound does not go back and forth. */
+/**
+ * A channel becomes listed again only well below the bound, so that a channel near the bound does
+ * not alternate.
+ */
 const RELIST_FRACTION = 0.75;
 
-/** Puts what has changed into words, each in the order in which it is published, and notes that it has been told. */
+/**
+ * Turns state into changes to publish, in the order of publishing, and marks them as announced.
+ * Example: Ann has a session that is not announced, so the change is a `join`.
+ */
 export class PresenceAnnouncer {
   readonly #settings: Pick<PresenceSettings, 'listedMax' | 'systemEvents'>;
   #usersSequence = 0;
@@ -19,13 +25,13 @@ export class PresenceAnnouncer {
     this.#infos = infos;
   }
 
-  /** Goes on with the numbers after these. */
+  /** Continues with the sequence numbers after these. */
   resume(usersSequence: number, channelsSequence: number): void {
     this.#usersSequence = usersSequence;
     this.#channelsSequence = channelsSequence;
   }
 
-  /** That a user has come online or gone. */
+  /** Announces that a user has come online or gone offline. */
   announceOnline(member: PresenceMember, changes: PresenceChange[], wallMs: number): void {
     const announcedBefore = this.#markAnnounced(member, wallMs);
     if (!this.#settings.systemEvents || Math.sign(announcedBefore) === Math.sign(member.announcedSessions)) return;
@@ -33,7 +39,10 @@ export class PresenceAnnouncer {
     changes.push({ kind, user: member.user as string, sequence: ++this.#usersSequence });
   }
 
-  /** How it is with a member of a channel. True when the channel is not listed, so that its counts are to be told instead, later. */
+  /**
+   * Announces the state of a member. Returns true when the channel is not listed, so that its
+   * counts must be announced later instead.
+   */
   announceMember(member: PresenceMember, changes: PresenceChange[], wallMs: number): boolean {
     const { presenceChannel, user } = member;
     const announcedBefore = this.#markAnnounced(member, wallMs);
@@ -44,7 +53,10 @@ export class PresenceAnnouncer {
     return isCountOnly;
   }
 
-  /** How many are in a channel that is not listed; or, when they have become few, who. */
+  /**
+   * Announces the counts of a channel that is not listed. When few users remain, it becomes listed,
+   * and announces them by name.
+   */
   announceCounts(presenceChannel: PresenceChannel, changes: PresenceChange[]): void {
     const anonymous = presenceChannel.anonymous?.announcedSessions ?? 0;
     if (!presenceChannel.isListed) {
@@ -88,7 +100,10 @@ export class PresenceAnnouncer {
     changes.push({ kind, channel: presenceChannel.channel, sequence: ++this.#channelsSequence });
   }
 
-  /** From now on others know of a member as it is; what they knew of its sessions before. */
+  /**
+   * Marks the present state of a member as announced. Returns the number of sessions announced
+   * before.
+   */
   #markAnnounced(member: PresenceMember, wallMs: number): number {
     const { presenceChannel, user, announcedSessions: announcedBefore } = member;
     member.announcedSessions = sessionCount(member);
@@ -103,7 +118,7 @@ export class PresenceAnnouncer {
   }
 }
 
-/** The counts as they are now, which from now on are those that were told. */
+/** The present counts as a change. From now on they count as announced. */
 function countChange(presenceChannel: PresenceChannel): PresenceChange {
   presenceChannel.lastUserCount = presenceChannel.announcedUserCount;
   presenceChannel.lastAnonymousCount = presenceChannel.anonymous?.announcedSessions ?? 0;

@@ -1,6 +1,7 @@
 /**
- * Who comes to a channel and who leaves it is told on a channel of its own, so that only those hear of it who ask: reading it takes
- * what `presence` of the channel itself takes.
+ * Prefix of the channels for presence events: the changes of `room.7` are on
+ * `polycast.presence.room.7`. Only clients that ask for it receive it. Reading it requires the
+ * permission `presence` for the channel itself.
  */
 export const PRESENCE_PREFIX = 'polycast.presence.';
 

@@ -1,21 +1,24 @@
 import { presenceChannel, PRESENCE_PREFIX } from './presence-channel.ts';
 
-/** Somebody who is in a channel, as others are told. */
+/** A user in a channel, as announced to others. */
 export interface PresenceUser {
   readonly user: string;
-  /** What the site shows of the user; JSON, `undefined` for nothing. */
+  /** The site's public info about the user. JSON; `undefined` for none. */
   readonly info: unknown;
-  /** How many connections the user has there; one that polls counts as one. */
+  /** The number of the user's connections in the channel. A polling client counts as one. */
   readonly sessions: number;
-  /** When the user came, milliseconds since 1970. */
+  /** The time of the user's arrival, milliseconds since 1970. */
   readonly sinceMs: number;
 }
 
-/** What has changed for those who look on (PROTOCOL.md section 13.6). */
+/** A change that presence publishes (PROTOCOL.md section 13.6). */
 export type PresenceChange =
   | ({ readonly kind: 'join' | 'update'; readonly channel: string } & PresenceUser)
   | { readonly kind: 'leave'; readonly channel: string; readonly user: string }
-  /** Not `isListed`: from now on only counts are told, and who was told of before is no longer known. */
+  /**
+   * Not `isListed`: from now on only counts are announced, and the users announced before are no
+   * longer known.
+   */
   | {
       readonly kind: 'count';
       readonly channel: string;
@@ -26,14 +29,14 @@ export type PresenceChange =
   | { readonly kind: 'online' | 'offline'; readonly user: string; readonly sequence: number }
   | { readonly kind: 'occupied' | 'vacated'; readonly channel: string; readonly sequence: number };
 
-/** A change as it is published. */
+/** A change as an event. */
 export interface PresenceEvent {
   readonly channel: string;
   readonly type: string;
   readonly data: unknown;
 }
 
-/** All channels on which changes are published. */
+/** All channels that changes are published to. */
 export const PRESENCE_PATTERNS: readonly string[] = ['polycast.presence.>', 'polycast.users.*', 'polycast.channels.*'];
 
 /** @param formatTime milliseconds since 1970 as RFC 3339 */
@@ -66,7 +69,7 @@ export function presenceEvent(change: PresenceChange, formatTime: (timeMs: numbe
   }
 }
 
-/** A member as events and snapshots show it. */
+/** A member in the form of events and snapshots. */
 export function presenceUserJson(
   { user, info, sessions, sinceMs }: PresenceUser,
   formatTime: (timeMs: number) => string,
@@ -75,9 +78,8 @@ export function presenceUserJson(
 }
 
 /**
- * The change that an event of the hub's own tells of; `undefined` for one that is none, as an older log may
- * hold of others.
- * @param parseTime RFC 3339 as milliseconds since 1970; not a number for what is none
+ * Parses a presence event of this hub. `undefined` for any other event: an older log may hold some.
+ * @param parseTime RFC 3339 to milliseconds since 1970; NaN for an invalid time
  */
 export function parsePresenceChange(
   { channel: eventChannel, type, data }: PresenceEvent,

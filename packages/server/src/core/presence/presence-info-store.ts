@@ -1,8 +1,8 @@
 import type { MemoryUsage } from '../primitives/byte-budget.ts';
 
 /**
- * What sites show of their users: each text once, however many members have it, and all within a bound in bytes. Example: a user with
- * `{"name":"Ann"}` who is in ten channels holds one value, ten times.
+ * Stores the infos that sites publish about their users, each text once, within a bound in bytes.
+ * Example: a user with `{"name":"Ann"}` in ten channels holds one value ten times.
  */
 export class PresenceInfoStore implements MemoryUsage {
   readonly bytesMax: number;
@@ -24,9 +24,9 @@ export class PresenceInfoStore implements MemoryUsage {
   }
 
   /**
-   * The one value that stands for what is equal to it, to be released once for each time it was held; `undefined` when there is no room
-   * for another.
-   * @param info JSON, `undefined` for nothing
+   * The shared value for all equal infos. Release it once for each `acquire`. `undefined` when
+   * there is no memory for another value.
+   * @param info JSON, `undefined` for none
    */
   acquire(info: unknown): unknown {
     if (info === undefined) return undefined;
@@ -36,7 +36,7 @@ export class PresenceInfoStore implements MemoryUsage {
     return shared.value;
   }
 
-  /** @param value as `hold` gave it */
+  /** @param value as `acquire` returned it */
   release(value: unknown): void {
     const shared = this.#byValue.get(value);
     if (shared === undefined || --shared.referenceCount > 0) return;
@@ -67,7 +67,10 @@ interface SharedInfo {
   referenceCount: number;
 }
 
-/** The text, the value that it stands for, whose objects take several times as much, and two places in maps. */
+/**
+ * The text, its value, and two places in maps. The objects of the value take several times as much
+ * as the text.
+ */
 function bytesOf(text: string): number {
   return 300 + 10 * text.length;
 }

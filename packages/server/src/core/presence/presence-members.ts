@@ -1,41 +1,47 @@
 import type { PresenceUser } from './presence-events.ts';
 
 /**
- * Somebody in a channel, or all of those whom nobody knows: how it is, and what others have been told. Whoever has never been
- * told of and has no session is forgotten.
+ * A user in a channel, or all its anonymous clients together: the present state, and the state that
+ * has been announced to others. A member that was never announced and has no session is removed.
  */
 export interface PresenceMember {
   readonly presenceChannel: PresenceChannel;
-  /** `undefined` stands for all who are anonymous. */
+  /** `undefined`: all anonymous clients. */
   readonly user: string | undefined;
   info: unknown;
   /** Live sessions. */
   sessions: number;
-  /** A short poll counts as one session until then; 0 when none has come. */
+  /** A short poll counts as one session until this time; 0 without a poll. */
   polledUntilMs: number;
-  /** The sessions that others were told of; 0 when they do not know of the member. */
+  /** The number of sessions that was announced; 0 while the member is not announced. */
   announcedSessions: number;
   announcedInfo: unknown;
   sinceMs: number;
-  /** When what differs from what was told is to be told, if it still does. */
+  /** The time at which a changed state is announced, if it still differs then. */
   announceAtMs: number;
 }
 
-/** A channel for which presence is kept, as far as anybody is in it. */
+/** A channel with presence, as long as it has members or announced state. */
 export class PresenceChannel {
   readonly channel: string;
   readonly users: Map<string, PresenceMember> = new Map();
   anonymous: PresenceMember | undefined = undefined;
-  /** Members with a name of whom it was told, or would have been if the room were listed. */
+  /**
+   * The number of announced users. In a channel that is not listed: of users that would have been
+   * announced.
+   */
   announcedUserCount = 0;
   isListed = true;
-  /** Whether anything has been told of it. */
+  /** Whether announcements of the channel have begun. */
   hasAnnounced = false;
-  /** The counts told last; `users` of a listed room is not told but by its members. */
+  /**
+   * The counts announced last. A listed channel announces its users one by one, without their
+   * count.
+   */
   lastUserCount = 0;
   lastAnonymousCount = 0;
   isOccupied = false;
-  /** When the counts are looked at next; 0 when nothing has changed. */
+  /** The time of the next comparison of the counts; 0 when nothing has changed. */
   countAtMs = 0;
   #listed: readonly PresenceUser[] | undefined;
 
@@ -73,7 +79,7 @@ export class PresenceChannel {
     else this.users.delete(user);
   }
 
-  /** Those of whom it was told; the same list as long as nothing changes. */
+  /** The announced users. The same list object as long as nothing changes. */
   announcedUsers(): readonly PresenceUser[] {
     if (this.#listed !== undefined) return this.#listed;
     const users: PresenceUser[] = [];
@@ -82,18 +88,18 @@ export class PresenceChannel {
     return users;
   }
 
-  /** What was told of a member is no longer what it was. */
+  /** Drops the cached list, because the announced state of a member has changed. */
   invalidateList(): void {
     this.#listed = undefined;
   }
 }
 
-/** How many sessions a member has now. */
+/** The current number of a member's sessions. */
 export function sessionCount({ sessions, polledUntilMs }: PresenceMember): number {
   return sessions + (polledUntilMs > 0 ? 1 : 0);
 }
 
-/** What others know of a member. */
+/** The announced state of a member. */
 export function announcedUser({ user, announcedInfo, announcedSessions, sinceMs }: PresenceMember): PresenceUser {
   return { user: user as string, info: announcedInfo, sessions: announcedSessions, sinceMs };
 }

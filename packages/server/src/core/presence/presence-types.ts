@@ -3,55 +3,62 @@ import type { PresenceUser } from './presence-events.ts';
 import type { Principal } from '../access/principal.ts';
 
 export interface PresenceSettings {
-  /** Others are told that somebody has left, or has other sessions than before, only after it has been so for so long. */
+  /**
+   * The delay before others are informed that a member has left, or that the number of its sessions
+   * has changed. Only a change that lasts that long is announced.
+   */
   readonly graceMs: number;
-  /** A short poll counts as a session of so long. */
+  /** The time for which a short poll counts as a session. */
   readonly pollGraceMs: number;
-  /** Of a channel with more users than this only counts are told. */
+  /** A channel with more users announces only counts. */
   readonly listedMax: number;
-  /** Whether it is told who is online, and which channels are occupied. */
+  /** Whether the hub announces online users and occupied channels. */
   readonly systemEvents: boolean;
   /**
-   * How many channels presence may be begun for, in the long run and at once: a reader names what it likes, and each name is a channel
-   * in the log for a while. Those beyond are told of later.
+   * The rate and the burst at which announcements of further channels may begin. Readers choose the
+   * names of channels, and each name is a channel in the log for a while. Channels beyond the rate
+   * are announced later.
    */
   readonly newChannelsPerSecond: number;
   readonly newChannelsBurst: number;
-  /** What all members may take, and those of one user; what is shown of them is counted on its own. */
+  /** Memory of all members, and of the members of one user. Infos have their own bound. */
   readonly membersBytesMax: number;
   readonly userMembersBytesMax: number;
   readonly infosBytesMax: number;
 }
 
-/** What is known of a channel. */
+/** The announced state of a channel. */
 export interface PresenceSnapshot {
   readonly isListed: boolean;
   readonly users: number;
-  /** Sessions of nobody known. */
+  /** Sessions of anonymous clients. */
   readonly anonymous: number;
   /** Empty when the channel is not listed. */
   readonly members: readonly PresenceUser[];
 }
 
-/** What the transports may ask of presence. */
+/** The part of presence that transports may use. */
 export interface PresenceView {
   /**
-   * Who is in a channel, and the position at which that is true: whoever reads the channel's events after it has it all.
-   * @throws PolycastError `not_found` where presence is not kept, `log_unavailable` while nothing can be told
+   * The members of a channel, and the position at which this list is complete. A client that reads
+   * the channel's presence events from there on misses no change.
+   * @throws PolycastError `not_found` where presence is off, `log_unavailable` while changes cannot
+   * be published
    */
   snapshot(channel: string): Promise<PresenceSnapshot & { readonly position: Position }>;
   /**
-   * To be asked before a session begins, a short poll of a user's is answered, or channels are added.
-   * @throws PolycastError `overloaded` when nobody more can be kept where presence is
+   * Call it before a session begins, before the response to a user's short poll, or before channels
+   * are added.
+   * @throws PolycastError `overloaded` when presence has no memory for another member
    */
   checkCapacity(principal: Principal, channels: readonly string[]): void;
-  /** Whether a user who is not connected has polled lately. */
+  /** Whether a user without a session has polled recently. */
   isOnline(user: string): boolean;
-  /** Users who are connected or have polled lately, as far as they are known here. */
+  /** The known users with a session or a recent poll. */
   onlineUsers(): Iterable<string>;
 }
 
-/** What others had been told before a restart. */
+/** The state that had been announced before a restart. */
 export interface StoredPresence {
   readonly channels: readonly StoredPresenceChannel[];
   readonly online: readonly string[];

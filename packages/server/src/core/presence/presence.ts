@@ -7,28 +7,36 @@ import type { StoredPresence, PresenceSettings, PresenceSnapshot, StoredPresence
 import { TokenBuckets } from '../primitives/token-buckets.ts';
 
 /**
- * Who is where, and what others have yet to be told of it. Sessions come and go by `enter` and `leave`, in any order and number;
- * `take` hands out the changes to publish, each of them debounced: whoever comes is told of at once, whoever goes only after the
- * grace, and whoever comes back within it was never away. It has no clock: `nowMs` is of one that never goes back.
+ * The state machine of presence: the members of each channel, and the changes yet to be announced.
+ * A member is a user in a channel, or all anonymous clients of a channel together.
+ * Sessions come and go by `enter` and `leave`, in any order and number. `takeChanges` returns the
+ * changes to publish, debounced. An arrival is announced at once, and a departure after the grace.
+ * A member that returns within the grace was never away.
+ * Example: Ann opens `room.7` at 0 s, reloads the page at 5 s and closes it at 60 s. Others receive
+ * one `join` at 0 s, and one `leave` at 60 s plus the grace.
+ * It has no clock: `nowMs` is from a clock that never goes back.
  */
 export class Presence {
   readonly #settings: PresenceSettings;
   readonly #announcer: PresenceAnnouncer;
   readonly #channels = new Map<string, PresenceChannel>();
-  /** All users who are connected, in no channel in particular. */
+  /** All connected users, in no channel in particular. */
   readonly #allUsers = new PresenceChannel('');
-  /** To be told of now. Bounded by the members there are: what comes and goes while nobody can be told, cancels out. */
+  /**
+   * Members to announce now. Bounded by the number of members: arrivals and departures cancel out
+   * while announcements are impossible.
+   */
   readonly #ready = new Set<PresenceMember>();
   readonly #readyChannels = new Set<PresenceChannel>();
-  /** In the order of their times, since the time between is the same for all of a set. */
+  /** Ordered by time, because all entries of one set have the same delay. */
   readonly #delayed = new Set<PresenceMember>();
   readonly #polled = new Set<PresenceMember>();
   readonly #delayedChannels = new Set<PresenceChannel>();
-  /** Of channels that cannot be begun yet. */
+  /** Members of channels whose announcements may not begin yet: see `newChannelsPerSecond`. */
   readonly #deferred = new Set<PresenceMember>();
   #deferredUntilMs = 0;
   readonly #newChannelBuckets = new TokenBuckets();
-  /** Members, each with its part of what their channel takes; a user has a share. */
+  /** Memory of the members, each with its part of the channel's memory. Each user has a share. */
   readonly #members: ByteBudget;
   readonly #infos: PresenceInfoStore;
 
@@ -40,14 +48,14 @@ export class Presence {
     this.#allUsers.hasAnnounced = true;
   }
 
-  /** A session begins, or is in a further channel; of `undefined`: it is nobody known. */
+  /** A session begins, or joins another channel. `user` is `undefined` for an anonymous one. */
   enter(channel: string, user: string | undefined, info: unknown, nowMs: number): void {
     const member = this.#memberOf(this.#channelOf(channel), user, info);
     member.sessions++;
     this.#scheduleAnnouncement(member, sessionCount(member) - 1, nowMs);
   }
 
-  /** What `enter` has said is so no more. */
+  /** Ends a session that `enter` began. */
   leave(channel: string, user: string | undefined, nowMs: number): void {
     const member = this.#channels.get(channel)?.member(user);
     if (member !== undefined) this.#removeSession(member, nowMs);
@@ -58,7 +66,7 @@ export class Presence {
     this.#poll(this.#memberOf(this.#channelOf(channel), user, info), nowMs);
   }
 
-  /** A user has a session, wherever. */
+  /** A user has a session, in any channel. */
   connect(user: string, nowMs: number): void {
     const member = this.#memberOf(this.#allUsers, user, undefined);
     member.sessions++;
@@ -70,17 +78,20 @@ export class Presence {
     if (member !== undefined) this.#removeSession(member, nowMs);
   }
 
-  /** A user has polled, whatever. */
+  /** A user has polled, in any channel. */
   pollUser(user: string, nowMs: number): void {
     this.#poll(this.#memberOf(this.#allUsers, user, undefined), nowMs);
   }
 
-  /** What members take, and what is shown of them. */
+  /** The memory of the members, and of their infos. */
   get memoryUsage(): Readonly<Record<'presence_members' | 'presence_info', MemoryUsage>> {
     return { presence_members: this.#members, presence_info: this.#infos };
   }
 
-  /** Whether there is room for a user, or for somebody unknown, in all of these channels. To be asked before `enter` and `poll`. */
+  /**
+   * Whether there is memory for a user, or for an anonymous client, in all of these channels. Call
+   * it before `enter` and `poll`.
+   */
   hasCapacity(channels: readonly string[], user: string | undefined): boolean {
     let bytes = 0;
     for (const channel of channels)
@@ -88,23 +99,23 @@ export class Presence {
     return bytes === 0 || this.#members.canReserve(bytes, user);
   }
 
-  /** Channels that something is known of. */
+  /** The number of channels with members or announced state. */
   get size(): number {
     return this.#channels.size;
   }
 
-  /** Whether `connect` or `pollAnything` has said of a user that they are there. */
+  /** Whether a user is online, as `connect` and `pollUser` report it. */
   isOnline(user: string): boolean {
     const member = this.#allUsers.member(user);
     return member !== undefined && sessionCount(member) > 0;
   }
 
-  /** Those of whom `isOnline` is true. */
+  /** All users for whom `isOnline` is true. */
   *onlineUsers(): Generator<string> {
     for (const [user, member] of this.#allUsers.users) if (sessionCount(member) > 0) yield user;
   }
 
-  /** When `advance` has something to do next; `Infinity` for never. */
+  /** The time of the next work for `advance`; `Infinity` for never. */
   get nextMs(): number {
     let nextMs = this.#deferred.size === 0 ? Infinity : this.#deferredUntilMs;
     for (const { announceAtMs: dueMs } of this.#delayed) {
@@ -122,17 +133,17 @@ export class Presence {
     return nextMs;
   }
 
-  /** Whether `take` has something to hand out, perhaps. */
+  /** Whether `takeChanges` may have changes to return. */
   get isReady(): boolean {
     return this.#ready.size > 0 || this.#readyChannels.size > 0;
   }
 
-  /** Members of whom something is to be told as soon as may be. */
+  /** The number of members and channels to announce as soon as possible. */
   get pendingCount(): number {
     return this.#ready.size + this.#readyChannels.size + this.#deferred.size;
   }
 
-  /** Brings forward what is due. */
+  /** Makes due announcements ready. */
   advance(nowMs: number): void {
     for (const member of this.#polled) {
       if (member.polledUntilMs > nowMs) break;
@@ -154,8 +165,8 @@ export class Presence {
   }
 
   /**
-   * The changes to be published now, in order; from then on they count as told. Some more than `countMax` when a channel is
-   * listed again.
+   * The changes to publish now, in order. From then on they count as announced. Slightly more than
+   * `countMax` when a channel becomes listed again.
    * @param wallMs milliseconds since 1970
    */
   takeChanges(countMax: number, nowMs: number, wallMs: number): PresenceChange[] {
@@ -174,7 +185,7 @@ export class Presence {
     return changes;
   }
 
-  /** What has been told of a channel; nobody is in one that nothing is known of. */
+  /** The announced state of a channel. An unknown channel is empty. */
   snapshot(channel: string): PresenceSnapshot {
     const presenceChannel = this.#channels.get(channel);
     if (presenceChannel === undefined) return { isListed: true, users: 0, anonymous: 0, members: [] };
@@ -188,7 +199,10 @@ export class Presence {
     };
   }
 
-  /** Takes up what had been told before a restart: those who do not come back leave after the grace. To be called first. */
+  /**
+   * Restores the state that had been announced before a restart. Members that do not return leave
+   * after the grace. Call it first.
+   */
   restore({ channels, online, occupied, usersSequence, channelsSequence }: StoredPresence, nowMs: number): void {
     this.#announcer.resume(usersSequence, channelsSequence);
     for (const stored of channels) this.#restoreChannel(stored, nowMs);
@@ -239,14 +253,14 @@ export class Presence {
 
   #memberOf(presenceChannel: PresenceChannel, user: string | undefined, info: unknown): PresenceMember {
     const member = presenceChannel.member(user) ?? this.#add(presenceChannel, user);
-    // Equal ones are the same one, so that what was told is compared at a glance.
+    // Equal infos are the same object, so that one comparison shows a change.
     const sharedInfo = this.#infos.acquire(info);
     this.#infos.release(member.info);
     member.info = sharedInfo;
     return member;
   }
 
-  /** Whoever is not to be let in was refused before. */
+  /** Capacity is checked before, by `hasCapacity`. */
   #add(presenceChannel: PresenceChannel, user: string | undefined): PresenceMember {
     this.#members.reserve(memberBytes(presenceChannel.channel, user), user);
     return presenceChannel.add(user);
@@ -266,7 +280,7 @@ export class Presence {
     this.#scheduleAnnouncement(member, sessionCount(member) + 1, nowMs);
   }
 
-  /** Decides whether others are to be told, now, later or not at all. */
+  /** Schedules the announcement of a member: now, later or not at all. */
   #scheduleAnnouncement(member: PresenceMember, before: number, nowMs: number): void {
     const count = sessionCount(member);
     if (member.announcedSessions === 0) {
@@ -288,7 +302,7 @@ export class Presence {
     this.#ready.add(member);
   }
 
-  /** Whether a member's channel has been begun, or is now. */
+  /** Whether the announcements of a member's channel have begun, or begin now. */
   #tryStartChannel(member: PresenceMember, nowMs: number): boolean {
     const { presenceChannel } = member;
     if (presenceChannel.hasAnnounced) return true;
@@ -301,7 +315,7 @@ export class Presence {
     return false;
   }
 
-  /** A second's worth of those that wait, the longest first. */
+  /** Retries the members that wait for one second, the longest waiting first. */
   #retryDeferred(nowMs: number): void {
     let remaining = this.#settings.newChannelsPerSecond;
     for (const member of this.#deferred) {
@@ -319,7 +333,7 @@ export class Presence {
     if (member.announcedSessions === 0) this.#removeMember(member);
   }
 
-  /** What changes in a room that is not listed is told once in a grace. */
+  /** A channel that is not listed announces its counts once a grace. */
   #scheduleCount(presenceChannel: PresenceChannel, nowMs: number): void {
     if (presenceChannel.countAtMs > 0) return;
     presenceChannel.countAtMs = nowMs + this.#settings.graceMs;
@@ -348,10 +362,13 @@ export class Presence {
   }
 }
 
-/** The member and the channel, as if nobody else were in it; names that are not Latin-1 have two bytes a character. */
+/**
+ * Memory of the member, and of the channel as if it had no other member. A name with a character
+ * beyond Latin-1 takes two bytes a character.
+ */
 function memberBytes(channel: string, user: string | undefined): number {
   return MEMBER_BYTES + 2 * channel.length + 2 * (user?.length ?? 0);
 }
 
-/** Both objects, their places in maps and sets, and the member's place in the list that is shown. */
+/** Both objects, their places in maps and sets, and the member's place in the published list. */
 const MEMBER_BYTES = 700;

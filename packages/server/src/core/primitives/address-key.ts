@@ -1,4 +1,7 @@
-/** What one address stands for where addresses are counted: a home has all of a /64. */
+/**
+ * The key under which an address is counted: an IPv4 address, or the /64 network of an IPv6
+ * address, because a home has all of a /64.
+ */
 export function addressKey(text: string): string {
   const address = unmapIpv4(text);
   if (!address.includes(':')) return address;
@@ -15,7 +18,7 @@ export function addressKey(text: string): string {
     .join(':');
 }
 
-/** An IPv4 address in the form of IPv6 is that IPv4 address. */
+/** Converts an IPv4 address in IPv6 form to plain IPv4. */
 export function unmapIpv4(address: string): string {
   return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
 }

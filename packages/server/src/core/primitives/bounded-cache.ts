@@ -1,8 +1,9 @@
 import { detachedCopy } from '../interests/interest.ts';
 
 /**
- * Remembers what was worked out for texts that others choose, within a bound in bytes. Once a half is full the older half goes;
- * what was used since then is in the newer one. Example: what the rules say of a channel.
+ * A cache for keys that clients choose, within a bound in bytes. It has two halves: when the newer
+ * one is full, the older one is dropped. An entry that is used moves to the newer half. Example:
+ * the settings that the rules give a channel.
  */
 export class BoundedCache<Value> {
   readonly #halfBytes: number;
@@ -11,13 +12,15 @@ export class BoundedCache<Value> {
   #older = new Map<string, Value>();
   #newerBytes = 0;
   #olderBytes = 0;
-  /** What was asked for last is often asked for next: a comparison instead of a search. */
+  /**
+   * The last entry. The next request is often for the same key: a comparison instead of a look-up.
+   */
   #lastKey: string | undefined = undefined;
   #lastValue: Value | undefined = undefined;
 
   /**
-   * @param bytesMax texts, values, and what it takes to hold them
-   * @param sizeOf a value, in bytes
+   * @param bytesMax for keys, values and the overhead of their entries
+   * @param sizeOf the size of a value, in bytes
    */
   constructor(bytesMax: number, sizeOf: (value: Value) => number) {
     this.#halfBytes = bytesMax / 2;
@@ -37,9 +40,9 @@ export class BoundedCache<Value> {
     return value;
   }
 
-  /** What is longer than half of all is not remembered. */
+  /** Stores a value, unless its entry is larger than half of the cache. */
   set(key: string, value: Value): void {
-    // A text of which one character is not Latin-1 has two bytes a character.
+    // A text with a character beyond Latin-1 takes two bytes a character.
     const bytes = ENTRY_BYTES + 2 * key.length + this.#sizeOf(value);
     if (bytes > this.#halfBytes) return;
     if (this.#newerBytes + bytes > this.#halfBytes) {
@@ -70,5 +73,5 @@ export class BoundedCache<Value> {
   }
 }
 
-/** A place in a map, and a string's head. */
+/** A place in a map, and the header of a string. */
 const ENTRY_BYTES = 80;

@@ -1,14 +1,16 @@
-/** Something that clients fill, for whoever looks after the hub. */
+/** Memory that clients fill, as metrics show it. */
 export interface MemoryUsage {
   readonly bytes: number;
   readonly bytesMax: number;
-  /** What found no room, or had to make some: since the hub began. */
+  /**
+   * The number of refusals for lack of memory, or of evictions to make room, since the hub started.
+   */
   readonly refused: number;
 }
 
 /**
- * Bytes that many may hold together, no more than so many. Of these each client has a share, and all clients together three quarters:
- * whoever begins bodies and does not end them keeps nobody else, and no server, from sending one.
+ * A shared budget of bytes. Each client has a share, and all clients together have three quarters.
+ * So a client that starts many bodies and never ends them blocks neither other clients nor servers.
  */
 export class ByteBudget implements MemoryUsage {
   readonly #bytesMax: number;
@@ -17,7 +19,7 @@ export class ByteBudget implements MemoryUsage {
   #reserved = 0;
   #reservedByClients = 0;
 
-  /** @param clientBytesMax of one client */
+  /** @param clientBytesMax the share of one client */
   constructor(bytesMax: number, clientBytesMax: number = Infinity) {
     this.#bytesMax = bytesMax;
     this.#clientBytesMax = clientBytesMax;
@@ -38,8 +40,8 @@ export class ByteBudget implements MemoryUsage {
   }
 
   /**
-   * Whether they could be had. What was taken has to be given back, by the same name.
-   * @param client who takes them; `undefined` for a server
+   * Reserves bytes if possible. Release them under the same name.
+   * @param client the holder; `undefined` for a server
    */
   tryReserve(bytes: number, client: string | undefined): boolean {
     if (!this.canReserve(bytes, client)) return false;
@@ -47,7 +49,7 @@ export class ByteBudget implements MemoryUsage {
     return true;
   }
 
-  /** Whether they could be had; if not, that is counted. */
+  /** Whether bytes can be reserved. A refusal is counted. */
   canReserve(bytes: number, client: string | undefined): boolean {
     const fits =
       this.#reserved + bytes <= this.#bytesMax &&
@@ -58,7 +60,7 @@ export class ByteBudget implements MemoryUsage {
     return fits;
   }
 
-  /** For what cannot be refused any more: others find less room. */
+  /** Reserves bytes that can no longer be refused, even beyond the bound. Others find less room. */
   reserve(bytes: number, client: string | undefined): void {
     this.#reserved += bytes;
     if (client === undefined) return;
@@ -66,7 +68,7 @@ export class ByteBudget implements MemoryUsage {
     this.#reservedByClients += bytes;
   }
 
-  /** What a client has taken. */
+  /** The bytes that a client holds. */
   reservedBy(client: string): number {
     return this.#byClient.get(client) ?? 0;
   }

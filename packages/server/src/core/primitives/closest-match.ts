@@ -1,6 +1,7 @@
 /**
- * The candidate that a person most likely meant: the same last name elsewhere in the tree, or the one that is fewest
- * edits away. `undefined` when none is near (more than a third of its letters would have to change).
+ * The candidate that a user most likely intended: the same last name elsewhere in the tree, or the
+ * one with the fewest edits. `undefined` when none is near (more than a third of its letters would
+ * have to change).
  */
 export function closestMatch(input: string, candidates: readonly string[]): string | undefined {
   const leaf = leafOf(input);
@@ -13,7 +14,7 @@ export function closestMatch(input: string, candidates: readonly string[]): stri
   return bestDistance <= Math.max(1.5, leaf.length / 3) ? best : undefined;
 }
 
-/** All that are near, those first that are fewest edits away. */
+/** All near candidates, those with the fewest edits first. */
 export function closestMatches(input: string, candidates: readonly string[], countMax: number): readonly string[] {
   const found: string[] = [];
   let remaining = candidates;
@@ -33,8 +34,8 @@ function leafOf(path: string): string {
 }
 
 /**
- * How many letters must be added, dropped, changed or swapped with their neighbour; case and the separators of other
- * styles of naming do not count.
+ * The number of letters to add, drop, change or swap with their neighbour. Case and the separators
+ * `_` and `-` do not count.
  */
 function editDistance(one: string, other: string): number {
   const from = normalize(one);

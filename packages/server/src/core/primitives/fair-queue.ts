@@ -1,4 +1,7 @@
-/** Waiting in line, by turns: one of each key, in the order in which the keys came. */
+/**
+ * A queue that takes turns: one item of each key, in the order in which the keys came. Example:
+ * with `a1`, `a2`, `b1` it returns `a1`, `b1`, `a2`.
+ */
 export class FairQueue<Item> {
   readonly #queues = new Map<string, Item[]>();
   #size = 0;
@@ -14,12 +17,12 @@ export class FairQueue<Item> {
     else queue.push(item);
   }
 
-  /** How many wait under a key. */
+  /** The number of items that wait under a key. */
   sizeOf(key: string): number {
     return this.#queues.get(key)?.length ?? 0;
   }
 
-  /** Takes the newest of the key with the most, if that has more than so many. */
+  /** Takes the newest item of the key with the most items, if that key has more than `moreThan`. */
   popFromLongest(moreThan: number): Item | undefined {
     let longest: Item[] = [];
     for (const queue of this.#queues.values()) if (queue.length > longest.length) longest = queue;

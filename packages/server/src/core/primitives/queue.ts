@@ -1,4 +1,4 @@
-/** First in, first out; taking is O(1), the array being compacted when half of it is empty. */
+/** A FIFO queue. `shift` is O(1): the array is compacted when half of it is empty. */
 export class Queue<Item> {
   #items: (Item | undefined)[] = [];
   #first = 0;
@@ -16,7 +16,7 @@ export class Queue<Item> {
     const item = this.#items[this.#first];
     this.#items[this.#first++] = undefined;
     if (this.#first === this.#items.length) {
-      // Emptied in place: it is what happens most.
+      // Emptied in place, as this is the most frequent case.
       this.#items.length = 0;
       this.#first = 0;
     } else if (this.#first >= 64 && this.#first * 2 >= this.#items.length) {
@@ -26,12 +26,12 @@ export class Queue<Item> {
     return item;
   }
 
-  /** By its place from the first on, which must be below `length`. */
+  /** The item at an index from the first, which must be below `length`. */
   at(index: number): Item {
     return this.#items[this.#first + index] as Item;
   }
 
-  /** Leaves the first `length`. */
+  /** Removes all but the first `length` items. */
   truncate(length: number): void {
     this.#items.length = Math.min(this.#items.length, this.#first + length);
   }

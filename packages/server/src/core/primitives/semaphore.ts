@@ -1,6 +1,6 @@
 import { Queue } from './queue.ts';
 
-/** Lets so many reads of the log go on at once; whoever has waited is given the place of one that is done. */
+/** Limits concurrent tasks. A task that ends gives its place to the one that has waited longest. */
 export class Semaphore {
   readonly #concurrentMax: number;
   readonly #waiting = new Queue<() => void>();

@@ -1,14 +1,17 @@
-/** Whether somebody still waits for an answer. */
+/** Whether a caller still waits for the answer. */
 export type IsWanted = () => boolean;
 
-/** What is being found out, by what was asked: whoever asks for the same in the meantime is given the same answer. */
+/**
+ * Shares one computation among concurrent calls with the same key. Example: 500 readers ask for the
+ * same page of the log, and the log is read once.
+ */
 export class SingleFlight<Answer> {
   readonly #byKey = new Map<string, Flight<Answer>>();
 
   /**
-   * @param isWanted false once whoever asks has gone
-   * @param compute told by its argument whether any of those who share the answer is still there; when it finds that there is none, what
-   * it rejects with reaches nobody, and whoever asks from then on is given an answer of their own
+   * @param isWanted returns false once the caller has gone
+   * @param compute its argument returns whether any caller still waits. Once it has returned false,
+   * a rejection reaches no caller, and the next call starts a new computation
    */
   share(key: string, isWanted: IsWanted, compute: (isWanted: IsWanted) => Promise<Answer>): Promise<Answer> {
     const existing = this.#byKey.get(key);

@@ -1,29 +1,30 @@
-/** What a timing wheel calls when its time has come. */
+/** A timer of a timing wheel. */
 export interface WheelTimer {
-  /** Called once when the time has come; it may schedule itself again. */
+  /** Called once when the time has come. It may schedule itself again. */
   onTimer(): void;
-  /** The tick it is due at, 0 when it is not; the wheel's own note. */
+  /** The tick at which it is due; 0 when it is not. Only the wheel sets it. */
   dueTick: number;
-  /** The tick at which the wheel will come upon it, 0 when it will not; the wheel's own note. */
+  /** The tick of the slot that holds it; 0 when none does. Only the wheel sets it. */
   placedTick: number;
-  /** Its place among those of that tick; the wheel's own note. */
+  /** Its index in that slot. Only the wheel sets it. */
   placedIndex: number;
 }
 
 /**
- * One timer for all: a wheel of slots that turns by one slot a tick. Putting off, the most frequent thing, only moves a note:
- * the item is carried on when the wheel comes upon it.
+ * One timer for all sessions: a ring of slots that advances by one slot a tick. Each slot holds the
+ * timers of one tick. To postpone a timer, the most frequent operation, changes only its `dueTick`.
+ * The wheel moves it when it reaches the old slot.
  */
 export class TimingWheel {
   readonly #slots: WheelTimer[][] = Array.from({ length: SLOTS }, () => []);
   #tick = 0;
 
-  /** Ticks since the wheel was made. */
+  /** Ticks since the wheel was created. */
   get tick(): number {
     return this.#tick;
   }
 
-  /** Has `due` called in so many ticks, at least one; what was scheduled before no longer counts. */
+  /** Calls `onTimer` after this number of ticks, at least one. It replaces an earlier schedule. */
   schedule(item: WheelTimer, ticks: number): void {
     item.dueTick = this.#tick + Math.max(1, ticks);
     if (item.placedTick !== 0 && item.placedTick <= item.dueTick) return;
@@ -31,17 +32,17 @@ export class TimingWheel {
     this.#place(item);
   }
 
-  /** Takes an item off; nothing of it stays behind. */
+  /** Removes a timer from the wheel. */
   cancel(item: WheelTimer): void {
     item.dueTick = 0;
     this.#remove(item);
   }
 
-  /** Turns by one slot and calls what is due. */
+  /** Advances by one slot and calls the due timers. */
   advance(): void {
     this.#tick++;
     const slot = this.#slots[this.#tick % SLOTS] as WheelTimer[];
-    // From the end, and taken off first: what one item does may take off others.
+    // From the end, and removed first, because one timer may cancel others.
     for (let item = slot.pop(); item !== undefined; item = slot.pop()) {
       item.placedTick = 0;
       if (item.dueTick > this.#tick) {
@@ -53,7 +54,7 @@ export class TimingWheel {
     }
   }
 
-  /** In the slot of its time, or in the farthest one on the way there. */
+  /** Puts a timer into the slot of its tick, or into the farthest slot on the way there. */
   #place(item: WheelTimer): void {
     item.placedTick = Math.min(item.dueTick, this.#tick + SLOTS - 1);
     const slot = this.#slots[item.placedTick % SLOTS] as WheelTimer[];
@@ -75,10 +76,10 @@ export class TimingWheel {
 /** With four ticks a second: two minutes a turn. */
 const SLOTS = 512;
 
-/** How often the wheel turns. */
+/** The duration of a tick in milliseconds. */
 export const TICK_MS = 250;
 
-/** Whole ticks that last at least so long. */
+/** The smallest number of ticks that lasts at least `durationMs`. */
 export function ticksOf(durationMs: number): number {
   return Math.ceil(durationMs / TICK_MS);
 }

@@ -1,9 +1,12 @@
-/** Token buckets by name: what is allowed per second, and how much at once. Full buckets are forgotten. */
+/**
+ * Token buckets by name, each with a rate and a burst. Full buckets are forgotten. Example: with a
+ * rate of 10 and a burst of 20, a quiet name may take 20 tokens at once, then 10 a second.
+ */
 export class TokenBuckets {
   readonly #buckets = new Map<string, Bucket>();
   #bytes = 0;
 
-  /** What the names and their buckets take of memory. */
+  /** Memory of the names and their buckets, in bytes. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -13,8 +16,8 @@ export class TokenBuckets {
   }
 
   /**
-   * Takes one token. 0 when there was one, else how long until there is, in milliseconds.
-   * @param nowMs any clock that does not go back
+   * Takes one token. Returns 0 on success, else the time until there is one, in milliseconds.
+   * @param nowMs from any clock that does not go back
    */
   take(name: string, perSecond: number, burst: number, nowMs: number): number {
     let bucket = this.#buckets.get(name);
@@ -30,7 +33,10 @@ export class TokenBuckets {
     return 0;
   }
 
-  /** Those that have filled up by now are as good as new; if too few have, the oldest go, a good many for one look at all. */
+  /**
+   * Removes the full buckets, which are as good as new ones. If too many remain, removes the
+   * oldest, several at once, because each pass is expensive.
+   */
   #evict(nowMs: number): void {
     for (const [name, { tokens, atMs, perSecond, burst }] of this.#buckets) {
       if (tokens + ((nowMs - atMs) / 1000) * perSecond >= burst) this.#delete(name);
@@ -57,13 +63,13 @@ interface Bucket {
 }
 
 const BUCKETS_MAX = 50_000;
-/** Names are those of users and channels, 330 characters at most. */
+/** Names are names of users and channels, 330 characters at most. */
 const BYTES_MAX = 16 * 1024 * 1024;
 
-/** A bucket with its place in the map, and the name, of which each character may take two bytes. */
+/** A bucket, its place in the map, and the name, whose characters may take two bytes each. */
 function bytesOf(name: string): number {
   return 150 + 2 * name.length;
 }
 
-/** What sums of fractions may be off by: a token that is due is not put off for it. */
+/** Rounding error of sums of fractions: a token that is due is not delayed by it. */
 const ROUNDING = 1e-6;
