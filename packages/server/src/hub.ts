@@ -55,33 +55,33 @@ export interface Hub {
   /** `http://HOST:PORT`. */
   readonly url: string;
   readonly port: number;
-  /** What it answers: `GET /v1/channels/{channel}`. */
+  /** The names of its routes: `GET /v1/channels/{channel}`. */
   readonly routes: readonly string[];
-  /** The first key of a data folder that never had one: to be shown, as it cannot be found out again. */
+  /** The first key of a data folder that never had one. Show it: it cannot be retrieved later. */
   readonly firstKey: string | undefined;
-  /** Sends everyone away, paced over `drain.timeMs`; what is in flight is finished. */
+  /**
+   * Asks all clients to reconnect, paced over `drain.timeMs`, and finishes the requests in flight.
+   */
   drain(): Promise<void>;
-  /** Looks at once whether there is a new certificate. */
+  /** Checks at once for a new certificate. */
   reloadCertificate(): Promise<void>;
-  /** Ends what is left and closes the log. */
+  /** Ends the remaining work and closes the log. */
   close(): Promise<void>;
 }
 
-/** What a hub is given beside its configuration. */
+/** The parts of a hub besides its configuration. */
 export interface HubParts {
-  /** What is answered besides the hub's own addresses. */
+  /** Routes in addition to the hub's own. */
   readonly routes?: readonly Route[];
-  /** By its URL, the origins of its own pages that reach it by another port. */
+  /** The origins of its own pages that reach it through another port, by the URL of the hub. */
   readonly ownOrigins?: (url: string) => readonly string[];
-  /** Time and chance; another one makes days pass in minutes. */
+  /** Time and chance. Another world makes days pass in minutes. */
   readonly world?: World;
-  /** Told of each request that is refused. */
+  /** Called with each refused request. */
   readonly refused?: ((refusal: Refusal) => void) | undefined;
 }
 
-/**
- * Puts one hub together, and listens.
- */
+/** Composes one hub and listens. */
 export async function openHub(
   config: Config,
   { routes = [], ownOrigins = () => [], world = systemWorld, refused }: HubParts = {},
@@ -99,7 +99,7 @@ export async function openHub(
     fetchDocument: documentFetcher(outgoing),
   });
   const log = await openOrClose([outgoing], () => openLog(config, world, logger));
-  // The log's lock on the data folder stands for both.
+  // The log's lock on the data folder covers the identity store too.
   const identity = await openOrClose([log, outgoing], () => openIdentity(config.data, config.identity, clock, logger));
   const access = config.access === 'rules' ? new AccessPolicy(config.rules, config.defaults) : undefined;
   const site = createSite(config.identity.site, { clock, chance: random.fraction, logger });
@@ -167,10 +167,10 @@ export async function openHub(
     connectionQuota: new ConnectionQuota(sessions, {
       perUserMax: config.limits.connectionsPerUserMax,
       perAddressMax: config.limits.connectionsPerAddressMax,
-      // Without trusted proxies the address is that of the connection, which is counted itself.
+      // Without trusted proxies the address is that of the connection, which has its own limit.
       perPublicAddressMax: config.trustedProxies.length > 0 ? config.limits.connectionsPerPublicAddressMax : null,
     }),
-    // One body may always be sent.
+    // A client may always send one body.
     bodyBudget: new ByteBudget(
       config.limits.bodiesBytesMax,
       Math.max(config.limits.clientBodiesBytesMax, config.limits.bodyBytesMax),
@@ -245,7 +245,7 @@ export async function openHub(
     ...routes,
   ]);
   services.authority.onRevoked((revocation) => {
-    // Whoever is let in again from here on is so by what the site says then.
+    // From here on, the user is let in again only by a new answer of the site.
     if (revocation.user !== undefined) services.authority.forgetUser?.(revocation.user);
     dismissed += disconnectRevoked(sessions, revocation);
   });
@@ -349,10 +349,15 @@ export async function openHub(
   };
 }
 
-/** What readers' channels and patterns may take: for each connection there may be, several times what an ordinary one has. */
+/**
+ * Memory for the interests of readers. The bound has room for several ordinary interests per
+ * possible connection.
+ */
 const INTERESTS_BYTES_MIN = 64 * 1024 * 1024;
 const INTEREST_BYTES_PER_CONNECTION = 8192;
-/** How long a secret may outlive the end of its overlap. */
+/**
+ * The interval of identity maintenance: a secret may outlive the end of its overlap by this time.
+ */
 const IDENTITY_UPKEEP_MS = 1000;
 
 const VERSION: string = (
@@ -363,7 +368,10 @@ function errorText(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-/** A document of somebody else's, which has to come by TLS and at once. */
+/**
+ * Fetches a document of another party. It must come by TLS, with the status 200 and without
+ * redirects.
+ */
 function documentFetcher(
   outgoing: GuardedFetch,
 ): (url: string, bounds: { timeoutMs: number; bytesMax: number }) => Promise<Buffer> {

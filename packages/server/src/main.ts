@@ -11,14 +11,17 @@ import type { RequestHandler, Route } from './http/route.ts';
 export type { Hub } from './hub.ts';
 
 /**
- * Starts a hub; with the Lab, if the configuration says so.
+ * Starts a hub, with the Lab if it is enabled in the configuration.
  * @throws DataFolderError, or the error of `listen` (`EADDRINUSE`, …)
  */
 export async function startHub(config: Config, parts: Pick<HubParts, 'refused'> = {}): Promise<Hub> {
   return config.lab.enabled ? new HubWithLab(config, parts).open() : openHub(config, parts);
 }
 
-/** A hub that the Lab's page may restart and wipe. The Lab, its wires and its view of them outlive each restart. */
+/**
+ * A hub that the Lab's page can restart and wipe. The Lab, its wires and the page's view of them
+ * outlive each restart.
+ */
 class HubWithLab implements Hub {
   readonly #config: Config;
   #hub: Hub | undefined;
@@ -32,7 +35,7 @@ class HubWithLab implements Hub {
 
   constructor(config: Config, parts: Pick<HubParts, 'refused'>) {
     this.#parts = parts;
-    // Where rules decide, whoever opens the page must not be given out as one of the site's users.
+    // With access rules, a visitor of the page must not get the identity of a user of the site.
     if (config.access === 'loopback') this.#login = new LabLogin();
     this.#config = this.#login === undefined ? config : withLabUsers(config, this.#login);
   }
@@ -109,7 +112,7 @@ class HubWithLab implements Hub {
   }
 }
 
-/** The hub believes the Lab's own login, and shows who is in its town. */
+/** The hub trusts the Lab's own login, and shows the presence of the Lab's channel. */
 function withLabUsers(config: Config, { issuer }: LabLogin): Config {
   const { rules, identity } = config;
   return {
@@ -133,7 +136,7 @@ const redirectToLab: RequestHandler = (_request, response) => {
   response.end();
 };
 
-/** Empties a data folder of what the log keeps there; what else may be in it stays. */
+/** Removes the log's files from a data folder. All other files remain. */
 async function wipeLog(data: string): Promise<void> {
   if (data === ':memory:') return;
   const { database, generation: witness } = dataFolderFiles(data);

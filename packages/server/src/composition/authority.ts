@@ -6,7 +6,7 @@ import { createOpenAuthority } from '../identity/open-authority.ts';
 import type { Site } from '../identity/site/site.ts';
 import type { Tokens } from '../identity/tokens/tokens.ts';
 
-/** Without access control everybody may do everything. */
+/** Without access control every client may do everything. */
 export function createConfiguredAuthority(
   access: AccessPolicy | undefined,
   { keys, revocations }: Identity,

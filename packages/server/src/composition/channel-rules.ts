@@ -2,12 +2,15 @@ import type { Config, RuleSettings } from '../config/parse.ts';
 import { USER_TOKEN } from '../core/access/pattern-relation.ts';
 import type { ChannelSettings, Rule } from '../core/access/channel-rules.ts';
 
-/** The configuration's words as the core's: `null` is no bound, ages are in milliseconds. */
+/**
+ * Converts settings of the configuration to those of the core: `null` becomes `undefined` (no
+ * bound), ages become milliseconds.
+ */
 export function channelSettings(settings: RuleSettings): ChannelSettings {
   return channelRule({ pattern: '>', ...settings }) as unknown as ChannelSettings;
 }
 
-/** A rule of the configuration; what it does not set stays unset. */
+/** Converts a rule of the configuration. A setting that it does not have stays absent. */
 export function channelRule({
   pattern,
   ...set
@@ -32,12 +35,12 @@ export function channelRule({
   return rule as Rule;
 }
 
-/** Two seconds' worth. */
+/** The default burst: the events of two seconds. */
 function defaultBurst(perSecond: number | null | undefined): number {
   return Math.max(1, 2 * (perSecond ?? 1));
 }
 
-/** What one user, or address, may publish over all channels. */
+/** The rate at which one user or address may publish over all channels. */
 export function clientRate({ limits }: Config): { readonly perSecond: number; readonly burst: number } | undefined {
   const { clientPublishRatePerSecond: perSecond, clientPublishBurst } = limits;
   return perSecond === null ? undefined : { perSecond, burst: clientPublishBurst ?? defaultBurst(perSecond) };

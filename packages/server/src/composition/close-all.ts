@@ -7,7 +7,7 @@ import type { HttpFrontend } from '../http/http-frontend.ts';
 import type { Sessions } from '../auth/sessions.ts';
 import type { Dialects } from './dialects.ts';
 
-/** What a hub has open. */
+/** The open parts of a hub. */
 export interface OpenParts {
   readonly transport: HttpFrontend;
   readonly sessions: Sessions;
@@ -17,13 +17,16 @@ export interface OpenParts {
   readonly retention: RetentionTask;
   readonly scrub: ScrubTask;
   readonly log: Log;
-  /** Ends what happens by itself: timers, watched files. */
+  /** Stops timers and watched files. */
   stopTimers(): void;
-  /** What nobody needs any more once the log is closed, in this order. */
+  /** The parts that are needed until the log is closed, in the order of closing. */
   readonly closeAfterLog: readonly { close(): void | Promise<void> }[];
 }
 
-/** Ends all of a hub, in the order in which its parts need each other; also one that has only been half opened. */
+/**
+ * Closes a hub in the order in which its parts depend on each other. It also closes a hub that is
+ * only half opened.
+ */
 export async function closeAll({
   transport,
   sessions,
@@ -45,10 +48,10 @@ export async function closeAll({
   const { server } = transport;
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   await dialects.close();
-  // What comes back of requests under way is told while there is a log to tell it to.
+  // The outcomes of requests in flight are recorded while the log is open.
   await engine.close();
   await presence.close();
-  // Publishes in flight get their answer before their connection goes.
+  // Publishes in flight receive their response before their connection closes.
   await log.close();
   server.closeAllConnections();
   transport.http2.destroy();
@@ -56,7 +59,7 @@ export async function closeAll({
   for (const part of closeAfterLog) await part.close();
 }
 
-/** Makes what comes after what is open; if that fails, all of this is closed again, in this order. */
+/** Opens the next part. If that fails, it closes the open parts, in the given order. */
 export async function openOrClose<Made>(
   open: readonly { close(): void | Promise<void> }[],
   make: () => Made | Promise<Made>,

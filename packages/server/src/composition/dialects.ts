@@ -17,17 +17,17 @@ export interface DialectDependencies {
   readonly engine: SubscriptionEngine;
   readonly eventTypes: EventTypes;
   readonly audit: Audit;
-  /** For documents that WebSub publishers have changed. */
+  /** Fetches the documents that WebSub publishers have changed. */
   readonly outgoing: GuardedFetch;
 }
 
-/** Subscriptions as others have them: WebSub, REST Hooks; and the catalogue of what there is to subscribe to. */
+/** The other forms of subscriptions: WebSub and REST Hooks, and the catalogue of event types. */
 export interface Dialects {
   readonly routes: readonly Route[];
   readonly memoryUsage: Readonly<Record<string, MemoryUsage>>;
-  /** Looks over what there was, once it has been taken up. */
+  /** Resumes the existing subscriptions, after the engine has loaded them. */
   start(): void;
-  /** Begins nothing more, and finishes what is under way; before the deliveries are closed. */
+  /** Starts no new work, and finishes the work in flight. Call it before the engine closes. */
   close(): Promise<void>;
 }
 
@@ -35,7 +35,7 @@ export function openDialects({ websub, subscriptions }: Config, dependencies: Di
   const { parts, engine, eventTypes, outgoing, audit } = dependencies;
   const webSub = openWebSub({
     services: parts.services,
-    // Its subscribers are anybody: they are not to fill the audit log.
+    // Anybody can be a WebSub subscriber: they must not fill the audit log.
     subscriptions: auditedService(engine.subscriptions, rateLimitedAudit(audit, parts.services.clock)),
     sender: engine.sender,
     settings: websub,

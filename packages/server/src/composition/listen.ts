@@ -8,7 +8,7 @@ import type { Services } from '../http/services.ts';
 import { TlsCertificate } from '../http/tls-certificate.ts';
 import { certificateFiles } from './transport-settings.ts';
 
-/** Where a server has begun to listen. */
+/** The address that a server listens on. */
 export interface Address {
   readonly url: string;
   readonly port: number;
@@ -27,7 +27,7 @@ export async function listen(server: HttpFrontend['server'], config: Config): Pr
   return { url: `${config.tls.certificateFile === null ? 'http' : 'https'}://${urlHost(config.listen)}:${port}`, port };
 }
 
-/** Watches over the files of a server that speaks TLS. */
+/** Watches the certificate files of a server with TLS. */
 export function watchCertificate(
   { tls }: Config,
   pair: HttpSettings['tls'],
@@ -41,7 +41,7 @@ export function watchCertificate(
   return certificate;
 }
 
-/** The host as it is written in a URL. */
+/** The host in the form of a URL. */
 function urlHost(listenAddress: string): string {
   const host = listenAddress.slice(0, listenAddress.lastIndexOf(':'));
   return host === '' || host === '0.0.0.0' ? '127.0.0.1' : host === '[::]' ? '[::1]' : host;

@@ -5,7 +5,9 @@ import { openSqliteLog, type LogLogger } from '../storage/sqlite/log/sqlite-log.
 import type { World } from '../operate/world.ts';
 import { restrictDataFolder } from '../storage/sqlite/private-files.ts';
 
-/** The log as it is configured; other users of the machine lose their access to a data folder that was there before. */
+/**
+ * Opens the log of the configuration. It removes other users' access to an existing data folder.
+ */
 export function openLog({ data, limits }: Config, { clock, random }: World, logger: LogLogger): Promise<Log> | Log {
   const options = { channelsMax: limits.channelsMax, nowMs: () => clock.nowMs(), chance: () => random.fraction() };
   if (data === ':memory:') return createMemoryLog(options);

@@ -8,14 +8,15 @@ export interface LostSubscriptionsDependencies {
   readonly logger: { error(fields: object, message: string): void };
 }
 
-/** Entries of the audit log read at once. */
+/** Entries of the audit log in one read. */
 const PAGE_COUNT = 500;
-/** Subscriptions that one log line names. */
+/** Subscriptions in one log line. */
 const NAMED_MAX = 100;
 
 /**
- * Says that the newest acknowledged changes of subscriptions are missing, and which: the audit log stands in another file and remembers
- * who was made, changed, paused and removed. What it was not told, or has forgotten, cannot be named.
+ * Reports the subscriptions whose newest acknowledged changes are missing. The audit log is in
+ * another file and records which subscriptions were created, changed, paused and removed. A change
+ * that it has not recorded, or has removed, cannot be reported.
  */
 export function reportLostSubscriptions({
   data,
@@ -59,7 +60,7 @@ export function reportLostSubscriptions({
   report(outdated, 'subscriptions: these are as they were before their last change; change them again');
 }
 
-/** Whether an entry tells of a change that a subscription does not have. */
+/** Whether an entry records a change that a subscription does not have. */
 function isNewerThan(
   { action, detail }: AuditEntry,
   { definition, status: standing }: NonNullable<ReturnType<SubscriptionService['get']>>,

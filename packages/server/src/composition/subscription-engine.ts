@@ -13,7 +13,7 @@ import type { createLogger } from '../operate/logger.ts';
 import type { World } from '../operate/world.ts';
 import { createSender } from '../outgoing/sender.ts';
 
-/** What a hub has that its subscriptions need. */
+/** The parts of a hub that its subscriptions need. */
 export interface SubscriptionEngineDependencies {
   readonly log: Log;
   readonly feed: Feed;
@@ -21,15 +21,18 @@ export interface SubscriptionEngineDependencies {
   readonly logger: ReturnType<typeof createLogger>;
   readonly world: World;
   readonly version: string;
-  /** Is told of an error that the HTTP client has thrown where nobody would have caught it. */
+  /** Called with an error that the HTTP client throws outside any call. */
   readonly onClientError: (error: unknown) => void;
-  /** Told how long each request to an endpoint took, in milliseconds. */
+  /** Called with the duration of each request to an endpoint, in milliseconds. */
   readonly answered: (durationMs: number) => void;
-  /** Events written to live consumers, in all. */
+  /** The total number of events written to live consumers. */
   readonly liveEvents: () => number;
 }
 
-/** Durable subscriptions as they are configured; the data folder must be this process's own, and open. */
+/**
+ * Opens the durable subscriptions of the configuration. This process must hold the data folder
+ * open.
+ */
 export async function openSubscriptionEngine(
   config: Config,
   { world, version, onClientError, ...parts }: SubscriptionEngineDependencies,

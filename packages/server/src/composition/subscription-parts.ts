@@ -8,7 +8,7 @@ import { createEndpointTrust } from '../subscriptions/http/trusted-endpoints.ts'
 import { notifyOnRemove } from '../subscriptions/dialects/websub/notify-on-remove.ts';
 import type { Services } from '../http/services.ts';
 
-/** What a hub has that those need who ask for subscriptions by HTTP. */
+/** The parts of a hub that the HTTP API of subscriptions needs. */
 export interface SubscriptionDependencies {
   readonly services: Services;
   readonly engine: SubscriptionEngine;
@@ -16,7 +16,7 @@ export interface SubscriptionDependencies {
   readonly eventTypes: EventTypes;
 }
 
-/** Durable subscriptions as they are asked for by HTTP. */
+/** The parts of the HTTP API of subscriptions. */
 export function subscriptionParts(
   config: Config,
   { services, engine, audit, eventTypes }: SubscriptionDependencies,

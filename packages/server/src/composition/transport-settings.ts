@@ -4,7 +4,7 @@ import type { HttpSettings } from '../http/http-frontend.ts';
 import type { TransportSettings } from '../http/services.ts';
 import { readCertificatePair, type CertificateFiles } from '../http/tls-certificate.ts';
 
-/** What the HTTP server is told. Reads the certificate, where there is one. */
+/** The settings of the HTTP server. Reads the certificate, if there is one. */
 export async function httpSettings({ access, limits, localPages, publicUrl, tls, lab }: Config): Promise<HttpSettings> {
   const files = certificateFiles(tls);
   return {
@@ -14,7 +14,7 @@ export async function httpSettings({ access, limits, localPages, publicUrl, tls,
     connectionsMax: limits.connectionsMax,
     unreadResponsesBytesMax: limits.answersBytesMax,
     socketsPerAddressMax: limits.socketsPerAddressMax,
-    // Whatever is open to all because only this machine can reach it.
+    // These features are open to every client because only this machine can reach them.
     loopbackHostsOnly: access === 'loopback' || lab.enabled || localPages !== 'none',
     publicHost: publicUrl === null ? undefined : new URL(publicUrl).hostname,
     socketsPerPublicAddressMax: limits.connectionsPerPublicAddressMax,
@@ -27,12 +27,12 @@ export async function httpSettings({ access, limits, localPages, publicUrl, tls,
   };
 }
 
-/** The files of a server that speaks TLS. */
+/** The certificate files of a server with TLS. */
 export function certificateFiles({ certificateFile, keyFile }: Config['tls']): CertificateFiles | undefined {
   return certificateFile === null || keyFile === null ? undefined : { certificate: certificateFile, key: keyFile };
 }
 
-/** What the transports are told; times as ticks of the wheel. */
+/** The settings of the transports. Times are ticks of the wheel. */
 export function transportSettings({ delivery, identity, limits, publicUrl }: Config): TransportSettings {
   return {
     session: {

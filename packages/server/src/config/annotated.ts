@@ -4,7 +4,10 @@ import { FIELDS, type FieldReference } from './reference.ts';
 
 const COLUMNS_MAX = 110;
 
-/** The defaults as a YAML file, each field with what it means: it can be used as it is, and changed line by line. */
+/**
+ * The defaults as a YAML file in which a comment describes each field. The file is valid as it is,
+ * and can be changed line by line.
+ */
 export function annotatedConfig(): string {
   const lines = ['# The configuration of a Polycast hub. Every field is here with its default.'];
   let sections: readonly string[] = [];
@@ -24,7 +27,10 @@ export function annotatedConfig(): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** A configuration as YAML, each field that was set with the place where; secrets are not shown. */
+/**
+ * A configuration as YAML. A comment gives the origin of each field that was set. Secrets are not
+ * shown.
+ */
 export function configWithOrigins(config: Config, origins: ReadonlyMap<string, string>): string {
   const document = new yaml.Document(config);
   yaml.visit(document, {
@@ -34,7 +40,7 @@ export function configWithOrigins(config: Config, origins: ReadonlyMap<string, s
       const keys = ancestors.filter(yaml.isPair).map((pair) => String(pair.key));
       const origin = origins.get([...keys, String(key)].join('.'));
       if (origin === undefined || !yaml.isNode(value)) return;
-      // Behind a value on the same line; above a list, which may be long.
+      // Behind a value on the same line, but above a list, which may be long.
       if (yaml.isScalar(value)) value.comment = ` ${origin}`;
       else if (yaml.isNode(key)) key.commentBefore = ` ${origin}`;
     },
@@ -48,7 +54,7 @@ function indentOf(depth: number): string {
 
 function annotate({ form, doc, environment, default: value }: FieldReference, name: string, indent: string): string[] {
   const commentLines = [...comment(doc.replaceAll('`', '')), ...comment(`${form.replaceAll('`', '')}. ${environment}`)];
-  // What is not set by default has no line that could be right.
+  // A field without a default has no valid line, so its line is a comment.
   const line = value === undefined ? `# ${name}:` : `${name}: ${JSON.stringify(value)}`;
   return ['', ...[...commentLines, line].map((text) => indent + text)];
 }

@@ -1,4 +1,4 @@
-/** What is wrong with a configuration: every problem, not only the first. */
+/** All problems of a configuration, not only the first. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly problems: readonly ConfigProblem[];
@@ -10,8 +10,8 @@ export class ConfigError extends Error {
 }
 
 export interface ConfigProblem {
-  /** `limits.bodyBytesMax`, `rules.2.pattern`; empty for the whole. */
+  /** `limits.bodyBytesMax`, `rules.2.pattern`. Empty for the whole configuration. */
   readonly path: string;
-  /** What is wrong and what would be right. */
+  /** The problem and its correction. */
   readonly message: string;
 }

@@ -6,8 +6,9 @@ import type { SubscriptionSettings } from '../subscriptions/state/settings.ts';
 import type { WebSubSettings } from '../subscriptions/dialects/websub/settings.ts';
 
 /**
- * The configuration of a hub, complete and checked. What each field means, its unit, bounds, default and the reason for
- * it stand in `table.ts` and the tables beside it, from which the reference is generated.
+ * The configuration of a hub, complete and checked. `settings/config-schema.ts` and the files
+ * beside it describe each field: meaning, unit, bounds, default and the reason for it. The
+ * reference is generated from them.
  */
 export interface Config {
   readonly listen: string;
@@ -35,10 +36,13 @@ export interface Config {
   readonly lab: LabConfig;
 }
 
-/** `rules`: who may do what stands in the rules. `loopback`: no access control, so only loopback addresses may be listened on. `open`: none, on any address. */
+/**
+ * `rules`: the rules decide about access. `loopback`: no access control, so the hub may listen only
+ * on loopback addresses. `open`: no access control, on any address.
+ */
 export type AccessMode = 'rules' | 'loopback' | 'open';
 
-/** Both or none. */
+/** Both or neither. */
 export interface TlsConfig {
   readonly certificateFile: string | null;
   readonly keyFile: string | null;
@@ -47,7 +51,7 @@ export interface TlsConfig {
   readonly hstsMaxAgeSeconds: number;
 }
 
-/** What holds for a channel. `null` stands for "no bound". */
+/** The settings of a channel. `null`: no bound. */
 export interface RuleSettings {
   readonly retain: Retain;
   readonly historyCountMax: number | null;
@@ -61,12 +65,15 @@ export interface RuleSettings {
   readonly eventTypeCheck: EventTypeCheck;
 }
 
-/** Each setting of a channel comes from the first rule in the list that covers it and sets it, else from `defaults`. */
+/**
+ * Each setting of a channel comes from the first rule that covers it and has the setting, else from
+ * `defaults`.
+ */
 export type RuleConfig = { readonly pattern: string } & {
   readonly [Setting in keyof RuleSettings]?: RuleSettings[Setting] | undefined;
 } & AccessDefaults;
 
-/** A kind of event. `schema` and `sample` are JSON; each may be left out. */
+/** A type of event. `schema` and `sample` are JSON; both are optional. */
 export interface EventTypeConfig {
   readonly name: string;
   readonly description: string;
@@ -75,7 +82,7 @@ export interface EventTypeConfig {
   readonly sample?: unknown;
 }
 
-/** Who is where, and what is told of it. What each field means stands in `presence-table.ts`. */
+/** The settings of presence. `settings/presence.ts` describes each field. */
 export interface PresenceConfig {
   readonly graceSeconds: number;
   readonly pollSeconds: number;
@@ -122,7 +129,7 @@ export interface LimitsConfig {
   readonly appendQueueBytesMax: number;
 }
 
-/** Which addresses the hub's own requests may go to, and how. */
+/** The addresses that the hub's own requests may go to, and their limits. */
 export interface OutgoingConfig {
   readonly allow: readonly string[];
   readonly deny: readonly string[];

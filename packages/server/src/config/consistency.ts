@@ -4,7 +4,7 @@ import { isLoopback, parseListen } from './listen.ts';
 import { isNetwork } from './network.ts';
 import type { ConfigProblem } from './config-error.ts';
 
-/** What no field shows alone: forms that need a parser, and fields that must fit each other. */
+/** Checks beyond single fields: forms that need a parser, and fields that depend on each other. */
 export function checkConsistency(config: Config): ConfigProblem[] {
   return [
     ...checkListen(config),
@@ -21,7 +21,7 @@ export function checkConsistency(config: Config): ConfigProblem[] {
   ];
 }
 
-/** The default must be one that could be asked for. */
+/** The default must be within the bounds for requests. */
 function checkLeases({ websub: { leaseSeconds, leaseMinSeconds, leaseMaxSeconds } }: Config): ConfigProblem[] {
   return leaseMinSeconds <= leaseSeconds && leaseSeconds <= leaseMaxSeconds
     ? []
@@ -42,7 +42,7 @@ function checkListen({ listen, access }: Config): ConfigProblem[] {
   return [{ path: 'listen', message }];
 }
 
-/** Others' machines have pages of their own on their loopback. */
+/** A loopback origin in the browser of another machine is a page of that machine. */
 function checkLocalPages({ localPages, listen }: Config): ConfigProblem[] {
   const { host } = parseListen(listen) ?? {};
   if (localPages === 'none' || host === undefined || isLoopback(host)) return [];
@@ -83,14 +83,17 @@ function checkProxies({ trustedProxies }: Config): ConfigProblem[] {
   );
 }
 
-/** `https://*.shop.example` stands for its sub-domains; of what is no domain there are none. */
+/** `https://*.shop.example` matches all sub-domains. It is valid only for a domain. */
 function isOrigin(pattern: string): boolean {
   const text = pattern.replace(/^(https?:\/\/)\*\.(?=[a-z0-9-]+\.)/, '$1');
   const url = URL.parse(text);
   return url !== null && (url.protocol === 'https:' || url.protocol === 'http:') && url.origin === text;
 }
 
-/** A login by nothing would know nobody, and a rule that asks nobody would let nobody in. */
+/**
+ * A login without cookies or headers would identify no user. A `site` rule without `consentUrl`
+ * would allow no client.
+ */
 function checkSite({ identity: { site }, access, defaults, rules }: Config): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   if (site.loginUrl !== null && site.cookies.length + site.headers.length === 0) {
@@ -103,7 +106,7 @@ function checkSite({ identity: { site }, access, defaults, rules }: Config): Con
   return problems;
 }
 
-/** After a crash the hub reads there what it had told last. */
+/** After a crash the hub reads its last announcements from these channels. */
 function checkPresence({ rules }: Config): ConfigProblem[] {
   return rules.flatMap(({ pattern, retain }, index) =>
     retain !== undefined && retain !== 'history' && isHubChannel(pattern)
@@ -117,7 +120,7 @@ function checkPresence({ rules }: Config): ConfigProblem[] {
   );
 }
 
-/** What holds unless a subscription says otherwise must not be more than it may say. */
+/** A default for all subscriptions must not exceed the maximum for one. */
 function checkSubscriptions({ subscriptions }: Config): ConfigProblem[] {
   const { concurrency, concurrencyMax, timeoutMs, timeoutMaxMs, leaseSeconds, leaseMaxSeconds } = subscriptions;
   const { attemptsKept, attemptsKeptMax, failingNoticeSeconds, suspendAfterSeconds } = subscriptions;
@@ -136,7 +139,7 @@ function checkSubscriptions({ subscriptions }: Config): ConfigProblem[] {
     }));
 }
 
-/** A token must not outlive what revokes it. */
+/** A token must not outlive its revocation. */
 function checkTokens({ identity: { tokens, revocationsKeptSeconds } }: Config): ConfigProblem[] {
   return tokens.flatMap(({ lifetimeMaxSeconds, leewaySeconds }, index) => {
     if (lifetimeMaxSeconds + 2 * leewaySeconds <= revocationsKeptSeconds) return [];

@@ -5,7 +5,7 @@ import type safeRegex from 'safe-regex2';
 import { EventTypes, type SchemaCheck } from '../core/events/event-types.ts';
 import type { EventTypeConfig } from './config.ts';
 
-/** The configured catalogue, ready to be asked. */
+/** Builds the catalogue of the configured event types. */
 export function eventTypesOf(configured: readonly EventTypeConfig[]): EventTypes {
   const types = configured.map(({ name, description, channels, schema, sample }) => ({
     name,
@@ -22,13 +22,14 @@ export function eventTypesOf(configured: readonly EventTypeConfig[]): EventTypes
   );
 }
 
-/** The longest schema, as JSON. */
+/** Maximum length of a schema as JSON, in characters. */
 const SCHEMA_LENGTH_MAX = 64 * 1024;
 
 /**
- * Makes a check of a JSON Schema (2020-12, or draft-07 where `$schema` says so). References lead within it only, unknown keywords and
- * formats are refused, and so are patterns that a text could keep busy for long.
- * @throws Error what is wrong with the schema
+ * Compiles a JSON Schema (2020-12, or draft-07 if `$schema` requests it). References must be within
+ * the schema. Unknown keywords and formats are errors, and so are patterns on which a text could
+ * take very long.
+ * @throws Error with the problem of the schema
  */
 export function compileSchema(schema: object | boolean): SchemaCheck {
   const known = typeof schema === 'object' ? compiledSchemas.get(schema) : undefined;
@@ -39,7 +40,7 @@ export function compileSchema(schema: object | boolean): SchemaCheck {
     try {
       if (validate(value) === true) return undefined;
     } catch {
-      // A schema that refers to itself without end.
+      // A schema with an endless reference to itself.
       return { pointer: undefined, message: 'The data cannot be checked' };
     }
     const [error] = validate.errors ?? [];
@@ -50,7 +51,7 @@ export function compileSchema(schema: object | boolean): SchemaCheck {
   return check;
 }
 
-/** What two schemas call themselves by `$id` is no affair of each other's. */
+/** Compiles a schema by itself: equal `$id`s of two schemas do not collide. */
 function compileIsolated(schema: object | boolean): ValidateFunction {
   const compiler = compilerFor(schema);
   try {
@@ -60,7 +61,7 @@ function compileIsolated(schema: object | boolean): ValidateFunction {
   }
 }
 
-/** Each is compiled once: a configuration is checked first and used afterwards. */
+/** Each schema is compiled once: the check of the configuration uses it first, then the hub. */
 const compiledSchemas = new WeakMap<object, SchemaCheck>();
 
 const DRAFT_07 = 'http://json-schema.org/draft-07/schema#';
@@ -68,7 +69,7 @@ const DRAFT_2020 = 'https://json-schema.org/draft/2020-12/schema';
 const compilers = new Map<string, Ajv>();
 const require = createRequire(import.meta.url);
 
-/** The library is loaded only where there is a schema: most hubs have none. */
+/** Loads the library only when there is a schema: most hubs have none. */
 function compilerFor(schema: object | boolean): Ajv {
   const draft = (typeof schema === 'object' ? (schema as { $schema?: unknown }).$schema : undefined) ?? DRAFT_2020;
   if (draft !== DRAFT_07 && draft !== DRAFT_2020) throw new Error(`"$schema" must be ${DRAFT_2020} or ${DRAFT_07}`);
@@ -76,7 +77,7 @@ function compilerFor(schema: object | boolean): Ajv {
   if (compiler === undefined) {
     const library = require(draft === DRAFT_07 ? 'ajv' : 'ajv/dist/2020.js') as { default: typeof Ajv };
     const formats = require('ajv-formats') as { default: FormatsPlugin };
-    // People leave `type` out, and it says nothing of what is valid.
+    // Many schemas omit `type`, and are still valid.
     compiler = new library.default({
       strict: true,
       strictTypes: false,
@@ -117,7 +118,7 @@ function* allMembers(value: unknown): Generator<readonly [string, unknown]> {
   }
 }
 
-/** `/order/total` -> `data.order.total`, as people write it. */
+/** `/order/total` -> `data.order.total`, the form for messages. */
 function jsonPath(pointer: string): string {
   return [
     'data',

@@ -1,6 +1,9 @@
 import { isIP } from 'node:net';
 
-/** Where to listen: a host name or an address without brackets, and a port (0: any free one). */
+/**
+ * The address to listen on: a host name or an address without brackets, and a port (0: any free
+ * one).
+ */
 export interface ListenAddress {
   readonly host: string;
   readonly port: number;
@@ -8,7 +11,7 @@ export interface ListenAddress {
 
 const FORM = /^(?:\[(?<bracketed>[^\]]+)\]|(?<plain>[^:[\]]+)):(?<port>\d{1,5})$/;
 
-/** Reads `host:port`, `[::1]:port`; `undefined` when it is not of that form. */
+/** Parses `host:port` and `[::1]:port`. `undefined` for any other form. */
 export function parseListen(text: string): ListenAddress | undefined {
   const groups = FORM.exec(text)?.groups;
   if (groups === undefined) return undefined;
@@ -18,12 +21,15 @@ export function parseListen(text: string): ListenAddress | undefined {
   return { host: (bracketed ?? plain) as string, port };
 }
 
-/** The inverse of `parseListen`; also how an address stands in a URL. */
+/** The inverse of `parseListen`. URLs have the same form. */
 export function formatListen({ host, port }: ListenAddress): string {
   return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Whether only processes of this machine can reach it. Names other than `localhost` are not looked up: they count as not. */
+/**
+ * Whether only processes of this machine can reach the host. Names other than `localhost` are not
+ * resolved, and count as reachable by others.
+ */
 export function isLoopback(host: string): boolean {
   if (host.toLowerCase() === 'localhost') return true;
   const family = isIP(host);

@@ -6,33 +6,36 @@ import { ConfigError, parseConfig, type Config, type ConfigProblem } from './par
 import { leafPaths, mergeTrees, setPath, type Tree } from './tree.ts';
 import { readYamlFile, type YamlFile } from './yaml-file.ts';
 
-/** Where the settings of a hub come from; what is later in this list goes before what is earlier. */
+/** The sources of a hub's settings. A later source in this list overrides an earlier one. */
 export interface ConfigSources {
-  /** What a command presets, as in a file: `{ lab: { enabled: true } }`. */
+  /** Presets of a command, in the form of a file: `{ lab: { enabled: true } }`. */
   readonly preset?: Tree;
   /** The path of a YAML file. */
   readonly file?: string | undefined;
-  /** `POLYCAST_*` variables; others are passed over. */
+  /** `POLYCAST_*` variables; others are ignored. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
-  /** `path=value`, the value as in YAML; from flags. */
+  /** `path=value` from flags. The value has the form of YAML. */
   readonly settings?: readonly string[];
 }
 
 export interface LoadedConfig {
   readonly config: Config;
-  /** Which fields were set, by their paths, and where: `polycast.yaml`, `POLYCAST_LISTEN`, `--set listen`. */
+  /**
+   * The origin of each field that was set, by its path: `polycast.yaml`, `POLYCAST_LISTEN`, `--set
+   * listen`.
+   */
   readonly origins: ReadonlyMap<string, string>;
 }
 
-/** Of the CLI itself, and those that Kubernetes sets for a service that is named polycast. */
+/** Variables of the CLI itself, and those that Kubernetes sets for a service named polycast. */
 const OTHER_VARIABLES = /^POLYCAST_(?:CONFIG|URL|KEY)$|^POLYCAST_(?:SERVICE_|PORT(?:_|$))/;
 
 const PATHS = new Map(FIELDS.map(({ path, environment }) => [environment, path]));
 const SCHEMAS = new Map(FIELDS.map(({ path, schema }) => [path, schema]));
 
 /**
- * Puts a configuration together and checks it.
- * @throws ConfigError with every problem, each with the place where it was set
+ * Loads a configuration from its sources and checks it.
+ * @throws ConfigError with every problem, each with its origin
  */
 export function loadConfig(sources: ConfigSources): LoadedConfig {
   const layers = new Layers();
@@ -43,7 +46,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   return { config: layers.parse(), origins: layers.origins };
 }
 
-/** What was set so far, where, and what was wrong with it. */
+/** The fields set so far, their origins and their problems. */
 class Layers {
   readonly tree: Tree = {};
   readonly origins = new Map<string, string>();
@@ -101,7 +104,10 @@ function unknownVariable(name: string): string {
   return suggestion === undefined ? 'sets no known field' : `sets no known field; did you mean ${suggestion}?`;
 }
 
-/** A text that the field takes as it is stays one; any other is read as YAML. A list may be given with commas. */
+/**
+ * The value for a text. A text that is valid for the field stays a text; any other is parsed as
+ * YAML. A list may have the form `a,b`.
+ */
 function valueOf(path: string, text: string): unknown {
   const schema = SCHEMAS.get(path);
   if (schema === undefined) return parseYaml(text);

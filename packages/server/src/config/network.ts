@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 
-/** Whether it is an address, or a network in CIDR notation. */
+/** Whether a text is an address, or a network in CIDR notation. */
 export function isNetwork(text: string): boolean {
   const [address = '', bits, ...rest] = text.split('/');
   const family = isIP(address);

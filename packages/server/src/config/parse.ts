@@ -16,8 +16,9 @@ export function defaultConfig(): Config {
 }
 
 /**
- * Checks a configuration as it comes from YAML or JSON and fills in the defaults.
- * @throws ConfigError with every problem found; an unknown key names the nearest known one
+ * Checks a configuration from YAML or JSON and adds the defaults.
+ * @throws ConfigError with every problem. For an unknown key, the problem names the nearest known
+ * one
  */
 export function parseConfig(value: unknown): Config {
   const input = value ?? {};
@@ -36,7 +37,10 @@ function problemsOf(issue: z.core.$ZodIssue, input: unknown): ConfigProblem[] {
   return [{ path: path.join('.'), message: issue.code === 'custom' ? issue.message : wrongForm(path, issue, input) }];
 }
 
-/** Says what was found and what the field takes; a setting of a rule is of the form of that in `defaults`. */
+/**
+ * The message with the found value and the form of the field. A setting of a rule has the form of
+ * the same setting in `defaults`.
+ */
 function wrongForm(path: readonly string[], issue: z.core.$ZodIssue, input: unknown): string {
   const name = path[0] === 'rules' && path.length === 3 ? `defaults.${path[2]}` : path.join('.');
   const form = FIELDS.find((each) => each.path === name)?.form;
@@ -46,7 +50,11 @@ function wrongForm(path: readonly string[], issue: z.core.$ZodIssue, input: unkn
   return SECRET.test(name) ? `must be ${form}` : `must be ${form}; it is ${JSON.stringify(value)}`;
 }
 
-/** Of a member of a list, such as the `pattern` of a rule, which has no form of its own. @param shown may be repeated */
+/**
+ * The message for a member of a list, such as the `pattern` of a rule, which has no form of its
+ * own.
+ * @param shown the value, if it may be shown
+ */
 function wrongType(issue: z.core.$ZodIssue, shown: unknown, isMissing: boolean): string {
   if (issue.code !== 'invalid_type') return issue.message;
   const wanted = TYPE_NAMES[issue.expected] ?? issue.expected;
@@ -63,7 +71,7 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   record: 'a group of fields',
 };
 
-/** What is not to be repeated. */
+/** Fields with secret values, which messages must not show. */
 const SECRET = /\.secret$|^identity\.tokens/;
 
 function unknownKey(path: readonly string[], key: string): string {

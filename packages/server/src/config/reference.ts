@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { documented, type FieldDoc } from './settings/field.ts';
 import { configSchema } from './settings/config-schema.ts';
 
-/** A field as the reference shows it. */
+/** A field of the reference. */
 export interface FieldReference extends FieldDoc {
   /** `limits.bodyBytesMax` */
   readonly path: string;
@@ -15,7 +15,7 @@ export interface FieldReference extends FieldDoc {
 /** Every field, in the order of the reference. */
 export const FIELDS: readonly FieldReference[] = collect(configSchema.shape, '');
 
-/** The paths of all fields and sections; the settings of a rule stand under `defaults`. */
+/** The paths of all fields and sections. The settings of a rule are under `defaults`. */
 export const KNOWN_PATHS: readonly string[] = [
   ...FIELDS.map(({ path }) => path),
   ...new Set(

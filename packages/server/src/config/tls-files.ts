@@ -5,7 +5,8 @@ import type { TlsConfig } from './config.ts';
 
 /**
  * Reads the certificate and its key, if there are any.
- * @throws ConfigError when one cannot be read, is not what it should be, or they do not belong together
+ * @throws ConfigError when a file cannot be read or is invalid, or when the two do not belong
+ * together
  */
 export function checkTlsFiles({ certificateFile, keyFile }: Pick<TlsConfig, 'certificateFile' | 'keyFile'>): void {
   if (certificateFile === null || keyFile === null) return;

@@ -1,4 +1,7 @@
-/** A configuration before it is checked: objects within objects, the rest leaves. Keys come from outside. */
+/**
+ * A configuration before its check: nested objects, with all other values as leaves. Any key is
+ * possible, because keys come from files and flags.
+ */
 export interface Tree {
   [key: string]: unknown;
 }
@@ -7,7 +10,7 @@ export function isTree(value: unknown): value is Tree {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Puts all of `source` into `target`, section by section; a list replaces a list. Returns `target`. */
+/** Merges `source` into `target`, section by section. A list replaces a list. Returns `target`. */
 export function mergeTrees(target: Tree, source: Tree): Tree {
   for (const [key, value] of Object.entries(source)) {
     const existing = ownMember(target, key);
@@ -17,7 +20,7 @@ export function mergeTrees(target: Tree, source: Tree): Tree {
   return target;
 }
 
-/** Sets the leaf at a dotted path, making the sections on the way. */
+/** Sets the leaf at a dotted path, and creates its sections. */
 export function setPath(target: Tree, path: string, value: unknown): void {
   const keys = path.split('.');
   const last = keys.pop() as string;
@@ -40,7 +43,7 @@ function ownMember(tree: Tree, key: string): unknown {
   return Object.hasOwn(tree, key) ? tree[key] : undefined;
 }
 
-/** An own member whatever its name: `__proto__` too is only a key that nobody knows. */
+/** Defines an own member under any name: `__proto__` is a key like any other. */
 function defineMember<Value>(target: Tree, key: string, value: Value): Value {
   Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
   return value;

@@ -3,14 +3,14 @@ import * as yaml from 'yaml';
 import { ConfigError } from './parse.ts';
 import { isTree, type Tree } from './tree.ts';
 
-/** A configuration file that was read. */
+/** The contents of a configuration file. */
 export interface YamlFile {
   readonly content: Tree;
-  /** The line, from 1, at which the value of a dotted path stands. */
+  /** The line, from 1, of the value at a dotted path. */
   lineOf(path: string): number | undefined;
 }
 
-/** @throws ConfigError when it cannot be read, is not YAML, or holds no fields */
+/** @throws ConfigError when the file cannot be read, is not YAML, or has no fields */
 export function readYamlFile(file: string): YamlFile {
   const lineCounter = new yaml.LineCounter();
   const document = yaml.parseDocument(readText(file), { lineCounter, prettyErrors: false });

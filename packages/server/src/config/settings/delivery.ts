@@ -5,7 +5,7 @@ import { integerField } from './field.ts';
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
 
-/** `delivery`: how events go to those who read them. */
+/** The settings of `delivery`: how events reach readers. */
 export const delivery: Readonly<Record<keyof DeliveryConfig, z.ZodDefault<z.ZodNumber>>> = {
   heartbeatMs: integerField(
     { unit: 'milliseconds', min: 1000, max: 3_600_000, default: 25_000 },

@@ -18,7 +18,10 @@ const eventType = z
   })
   .superRefine(checkSchema);
 
-/** A schema that cannot be used, or that its own sample does not fit, is found when the hub starts, not when an event comes. */
+/**
+ * Finds an invalid schema, or a sample that does not fit it, at the start of the hub instead of at
+ * the first event.
+ */
 function checkSchema({ schema, sample }: z.infer<typeof eventType>, context: z.RefinementCtx): void {
   const addIssue = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message });
   if (sample !== undefined && JSON.stringify(sample).length > SAMPLE_LENGTH_MAX)

@@ -1,16 +1,16 @@
 import * as z from 'zod';
 
-/** What a person needs to know of a field: the reference and `docs/defaults.md` are made of this. */
+/** The documentation of a field, from which the reference and `docs/defaults.md` are generated. */
 export interface FieldDoc {
-  /** The form of the value, with unit and bounds, in words. */
+  /** The form of the value in words, with unit and bounds. */
   readonly form: string;
-  /** What it does, and what happens at the limit. */
+  /** The effect of the field, and the behaviour at its limit. */
   readonly doc: string;
-  /** Why the default is what it is. */
+  /** The reason for the default. */
   readonly why: string;
 }
 
-/** What is known of every field, by its schema. */
+/** The documentation of every field, by its schema. */
 export const documented: z.core.$ZodRegistry<FieldDoc> = z.registry<FieldDoc>();
 
 interface NumberOptions {
@@ -31,7 +31,7 @@ export function integerField(
   return schema.register(documented, { form: `whole number of ${unit}, ${grouped(min)} to ${grouped(max)}`, ...words });
 }
 
-/** A whole number, or null for no bound at all. */
+/** A whole number, or null for no bound. */
 export function integerOrNullField(
   options: Omit<NumberOptions, 'default'> & { readonly default: number | null },
   words: FieldTexts,
@@ -54,7 +54,7 @@ export function choiceField<const Word extends string>(
   return schema.register(documented, { form: words.map((word) => `\`${word}\``).join(' or '), ...texts });
 }
 
-/** Any other schema, its form told in words. */
+/** Any other schema, with its form in words. */
 export function field<Schema extends z.ZodType>(schema: Schema, doc: FieldDoc): Schema {
   documented.add(schema, doc);
   return schema;

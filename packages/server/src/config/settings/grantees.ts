@@ -13,7 +13,7 @@ const granteeSchema = z.union([
 
 type Grantees = z.ZodOptional<z.ZodType<readonly Grantee[], unknown>>;
 
-/** Who may do something: one grantee, or a list of which any will do. */
+/** The setting for one action: one grantee, or a list of which any is sufficient. */
 function grantees(doc: string, why: string): Grantees {
   const some: z.ZodType<readonly Grantee[], unknown> = z.union([
     granteeSchema.transform((grantee) => [grantee]),
@@ -25,7 +25,10 @@ function grantees(doc: string, why: string): Grantees {
 const FORM =
   '`anyone`, `users`, `owner` (the user whose name stands where the pattern has `{user}`), `server` (with a key), `site` (it is asked), `{claim: NAME, value: VALUE}`, or a list of these, of which any will do';
 
-/** Who may do what with a channel; not set, it is left to the next rule that covers the channel. */
+/**
+ * The grantees of each action on a channel. An action that is not set is left to the next rule that
+ * covers the channel.
+ */
 export const access: Readonly<Record<'subscribe' | 'publish' | 'history' | 'presence', Grantees>> = {
   subscribe: grantees(
     'Who may read the channel. Not set in any rule nor here: `server`.',

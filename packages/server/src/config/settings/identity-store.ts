@@ -2,7 +2,7 @@ import type * as z from 'zod';
 import type { IdentityStoreSettings } from '../../core/access/identity-settings.ts';
 import { integerField } from './field.ts';
 
-/** What the hub itself keeps of who may use it: fields of `identity`. */
+/** Fields of `identity`: the bounds of the hub's own identity data. */
 export const identityStore: Readonly<Record<keyof IdentityStoreSettings, z.ZodDefault<z.ZodNumber>>> = {
   keysMax: integerField(
     { unit: 'keys', min: 1, max: 100_000, default: 1000 },

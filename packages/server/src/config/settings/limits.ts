@@ -5,7 +5,7 @@ import { integerField, integerOrNullField } from './field.ts';
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
 
-/** `limits`: what clients and publishers may take up. */
+/** The settings of `limits`: bounds on the resources of clients and publishers. */
 export const limits: {
   readonly [Name in keyof LimitsConfig]: z.ZodDefault<z.ZodType<LimitsConfig[Name], unknown>>;
 } = {

@@ -1,7 +1,10 @@
 import * as z from 'zod';
 import { field, integerField } from './field.ts';
 
-/** Who is where (PROTOCOL.md section 13.6). It is kept for the channels of rules that set `presence`. */
+/**
+ * The settings of `presence` (PROTOCOL.md section 13.6). Presence is on for the channels of rules
+ * that set `presence`.
+ */
 export const presence: Readonly<
   Record<'graceSeconds' | 'pollSeconds' | 'listedMax', z.ZodDefault<z.ZodNumber>> & {
     systemEvents: z.ZodDefault<z.ZodBoolean>;

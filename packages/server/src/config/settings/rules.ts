@@ -7,7 +7,7 @@ const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
 const DAY_SECONDS = 86_400;
 
-/** What holds for a channel: fields of `defaults`, and of each rule. */
+/** The settings of a channel: fields of `defaults`, and of each rule. */
 export const ruleSettings: {
   readonly [Name in keyof RuleSettings]: z.ZodDefault<z.ZodType<RuleSettings[Name], unknown>>;
 } = {

@@ -8,7 +8,7 @@ const GIB = 1024 * MIB;
 /** A header's or cookie's name (RFC 9110 section 5.6.2). */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
-/** What the hub itself says to the site, what frames the request, and what has a way of its own. */
+/** Headers that the hub sets itself, that frame the request, or that have their own settings. */
 const RESERVED =
   /^(?:accept|accept-encoding|connection|content-.*|cookie|expect|host|keep-alive|origin|polycast-.*|proxy-.*|te|trailer|transfer-encoding|upgrade|sec-websocket-.*)$/;
 
@@ -151,7 +151,7 @@ const fields = {
   ),
 };
 
-/** `identity.site` */
+/** The settings of `identity.site`. */
 export const site: z.ZodPrefault<z.ZodType<SiteSettings, unknown>> = z.strictObject(fields).prefault({});
 
 function isSiteUrl(text: string): boolean {

@@ -79,7 +79,7 @@ export const websub: {
   ),
 };
 
-/** Something may follow it. */
+/** Whether a text is a URL without user, query and fragment, so that a path can be appended. */
 export function isBareUrl(text: string): boolean {
   const url = URL.parse(text);
   return (

@@ -7,41 +7,52 @@ import { ANONYMOUS, type Action, type Principal, type Scope } from './principal.
 import { RuleIndex } from './rule-index.ts';
 
 /**
- * To whom a rule grants something. `anyone`: everybody. `users`: whoever the site knows. `owner`: the user whose token stands where
- * the rule's pattern has `{user}`. A claim: users of whom the site says so. `server`: nobody but a server with a key. `site`: the
- * site is asked.
+ * The clients to which a rule grants an action. `anyone`: every client. `users`: every user that
+ * the site knows. `owner`: the user whose token is in the channel where the rule's pattern has
+ * `{user}`. A claim: users with this claim. `server`: only a server with a key. `site`: the hub
+ * asks the site.
+ * Example: `{"pattern":"inbox.{user}","subscribe":["owner"]}` lets the user `ada` subscribe to
+ * `inbox.ada`.
  */
 export type Grantee = 'anyone' | 'users' | 'owner' | 'server' | 'site' | ClaimGrantee;
 
 export interface ClaimGrantee {
   readonly claim: string;
-  /** What the claim must be, or, if it is a list, hold. */
+  /** The value of the claim. If the claim is a list, it must contain this value. */
   readonly value: string | number | boolean;
 }
 
-/** For each action, any of these grantees. An action that a rule does not name is left to the next one. */
+/**
+ * For each action a list of grantees, any of which is sufficient. An action that a rule does not
+ * name is left to the next rule.
+ */
 export type AccessRule = { readonly pattern: string } & AccessDefaults;
 export type AccessDefaults = { readonly [Kind in Action]?: readonly Grantee[] | undefined };
 
 export type AccessDecision =
   | { readonly kind: 'yes'; readonly by: string }
   | { readonly kind: 'no'; readonly by: string; readonly needs: string }
-  /** The site has to be asked, for each pattern of the wish. */
+  /** The hub must ask the site, for each pattern of the request. */
   | { readonly kind: 'ask'; readonly by: string };
 
 /**
- * Who may do what, by the rules. For each action the first rule that covers the wish and names the action decides. A wish with
- * wildcards must be allowed by every rule on the way that covers a part of it. `history`, where no rule names it,
- * is allowed to those who may subscribe; `presence` to nobody.
+ * Decides by the rules which client may do which action. The target is the channel or the pattern
+ * that a client asks for. The first rule that covers the target and names the action decides. For a
+ * target with wildcards, every earlier rule that covers a part of it must allow it too.
+ * A rule with `subscribe` and without `history` grants `history` to the same clients. Where neither
+ * a rule nor the defaults name `presence`, no user has it.
  */
 export class AccessPolicy {
   readonly #rules: Readonly<Record<Action, RuleIndex<CompiledRule>>>;
   readonly #defaults: AccessDefaults;
-  /** Of any rule, and of the defaults. */
+  /** The grantees of all rules and of the defaults. */
   readonly #grantees: Readonly<Record<Action, readonly Grantee[]>>;
-  /** What the rules let nobody in particular do: most decisions of a public page, and asked before anybody is known. */
+  /**
+   * Decisions for anonymous clients: most decisions of a public page, and the first step of all
+   * others.
+   */
   readonly #anyoneDecisions: Readonly<Record<Action, BoundedCache<AccessDecision>>>;
-  /** Rules that wishes have been compared with so far. */
+  /** Comparisons of rules with targets so far. */
   comparisons = 0;
 
   constructor(rules: readonly AccessRule[], defaults: AccessDefaults) {
@@ -53,7 +64,10 @@ export class AccessPolicy {
     this.#anyoneDecisions = forEachAction(() => new BoundedCache(DECISIONS_BYTES_MAX, () => DECISION_BYTES));
   }
 
-  /** Whether there is any channel of which the answer may be other than no: to be asked before it is known which is meant. */
+  /**
+   * Whether there is a channel for which the decision may be other than no. For checks before the
+   * channel is known.
+   */
   mightAllow(principal: Principal, action: Action): boolean {
     if ((principal.grants[scopeOf(action)] ?? []).length > 0) return true;
     return (
@@ -79,8 +93,9 @@ export class AccessPolicy {
   }
 
   /**
-   * What is decided of the presence that somebody would hear of with this wish; `undefined` for none. A wish that means more than it,
-   * such as `polycast.>`, takes that as well.
+   * The decision about the presence events that this target includes; `undefined` when it includes
+   * none. A target with more than presence events, such as `polycast.>`, needs this decision as
+   * well.
    */
   #presenceDecision(principal: Principal, target: string): AccessDecision | undefined {
     if (relationOf(PRESENCE_CHANNELS, target) === 'disjoint') return undefined;
@@ -88,13 +103,13 @@ export class AccessPolicy {
     return this.decide(principal, 'presence', first === '>' || second === '>' ? '>' : channel.join('.'));
   }
 
-  /** What is reserved is granted only by rules that name it. */
+  /** Only rules whose pattern begins with `polycast.` can grant a reserved target. */
   #decideByRules(principal: Principal, action: Action, target: string, isReserved: boolean): AccessDecision {
     const cache = this.#anyoneDecisions[action];
     let anyoneDecision = cache.get(target);
     if (anyoneDecision === undefined)
       cache.set(target, (anyoneDecision = this.#evaluateRules(ANONYMOUS, action, target, isReserved)));
-    // Whatever anyone may, everybody may who is asked about here.
+    // An action that anyone may do is allowed for every principal.
     if (anyoneDecision.kind === 'yes' || principal === ANONYMOUS) return anyoneDecision;
     return this.#evaluateRules(principal, action, target, isReserved);
   }
@@ -123,11 +138,11 @@ export class AccessPolicy {
   }
 }
 
-/** A rule as far as it is about one action. */
+/** A rule, reduced to one action. */
 interface CompiledRule {
   readonly pattern: string;
   readonly grantees: readonly Grantee[];
-  /** What answers name it by. */
+  /** The name of the rule in decisions. */
   readonly by: string;
 }
 
@@ -149,9 +164,9 @@ function forEachAction<Value>(make: (action: Action) => Value): Record<Action, V
   };
 }
 
-/** For each action: some 8,000 channels. */
+/** Bytes for each action: some 8,000 channels. */
 const DECISIONS_BYTES_MAX = 2 * 1024 * 1024;
-/** An answer with what it says is needed; what it names the rule by is the rule's. */
+/** Memory of a decision with its `needs`. The text of `by` is shared with the rule. */
 const DECISION_BYTES = 120;
 
 const SYSTEM_CHANNELS = 'polycast.>';
@@ -190,7 +205,7 @@ function matchesGrantee({ kind, user, claims }: Principal, grantee: Grantee, pat
   return Array.isArray(value) ? value.includes(grantee.value) : value === grantee.value;
 }
 
-/** Whether it holds of some channel. */
+/** Whether the grantee matches for any channel. */
 function mightMatchGrantee(principal: Principal, grantee: Grantee): boolean {
   if (grantee === 'owner' || grantee === 'site') return principal.user !== undefined;
   return matchesGrantee(principal, grantee, '>', '>');
@@ -212,7 +227,10 @@ function describeGrantee(grantee: Grantee): string {
   return `a user with the claim ${grantee.claim} = ${JSON.stringify(grantee.value)}`;
 }
 
-/** What the credentials themselves allow. A user's `>` is not meant for what is reserved, others' private channels among it. */
+/**
+ * Whether the credentials themselves allow the action. A user's pattern grants a reserved target,
+ * such as another user's private channel, only if it begins with `polycast.`.
+ */
 function isGranted({ kind, grants }: Principal, action: Action, target: string, isReserved: boolean): boolean {
   const patterns = grants[scopeOf(action)] ?? [];
   const requiresSystemPattern = isReserved && kind !== 'server';

@@ -4,21 +4,21 @@ import { BoundedCache } from '../primitives/bounded-cache.ts';
 import type { Retain } from '../ports.ts';
 import { RuleIndex } from './rule-index.ts';
 
-/** What holds for a channel; `undefined` stands for "no bound". */
+/** The settings of a channel. `undefined`: no bound. */
 export interface ChannelSettings {
   readonly retain: Retain;
   readonly historyCountMax: number | undefined;
   readonly historyAgeMaxMs: number | undefined;
   readonly historyBytesMax: number | undefined;
-  /** Of the event's JSON, without its id. */
+  /** Bytes of the event's JSON, without its id. */
   readonly eventBytesMax: number;
   readonly publishRatePerSecond: number | undefined;
-  /** How many events may come at once when the rate allows fewer. */
+  /** The number of events that may come at once. */
   readonly publishBurst: number;
-  /** The same for each user, or, where it is not known who publishes, for each address. */
+  /** The same limits for each user, or for each address of anonymous clients. */
   readonly userPublishRatePerSecond: number | undefined;
   readonly userPublishBurst: number;
-  /** Whether what is published is held against the catalogue of event types; absent: it is not. */
+  /** The check of published events against the catalogue of event types. Absent: no check. */
   readonly eventTypeCheck?: EventTypeCheck;
 }
 
@@ -26,19 +26,24 @@ export type Rule = { readonly pattern: string } & {
   readonly [Setting in keyof ChannelSettings]?: ChannelSettings[Setting];
 };
 
-/** What holds for some 30,000 channels with names of an ordinary length. */
+/** Bytes: some 30,000 channels with names of ordinary length. */
 const SETTINGS_CACHE_BYTES_MAX = 8 * 1024 * 1024;
-/** Settings of a channel, as an object. */
+/** Memory of a channel's settings. */
 const SETTINGS_BYTES = 160;
 
-/** What holds for which channel: each setting from the first rule that covers the channel and sets it, else the default. */
+/**
+ * Finds the settings of a channel. Each setting comes from the first rule that covers the channel
+ * and has the setting, else from the defaults.
+ * Example: with the rules `prices.>` (`retain: latest`) and `>` (`historyCountMax: 100`),
+ * `prices.eur` has both settings.
+ */
 export class ChannelRules {
   readonly #rules: RuleIndex<Rule> | undefined;
   readonly #defaults: ChannelSettings;
   readonly #cache = new BoundedCache<ChannelSettings>(SETTINGS_CACHE_BYTES_MAX, () => SETTINGS_BYTES);
 
   constructor(rules: readonly Rule[], defaults: ChannelSettings) {
-    // From the last rule to the first, so that the first that sets a thing has the last word.
+    // From the last rule to the first, so that the first rule with a setting overrides later ones.
     this.#rules = rules.length === 0 ? undefined : new RuleIndex(rules.toReversed());
     this.#defaults = defaults;
   }

@@ -2,16 +2,16 @@ import type { AccessPolicy, AccessDecision } from './access-policy.ts';
 import { OWN_CHANNEL_ALIAS, privateChannel } from './private-channel.ts';
 import { ANONYMOUS, type Action, type Principal } from './principal.ts';
 
-/** Who may do what, and why: what `polycast access explain` and `GET /v1/access/explain` say. */
+/** A decision with its reason, for `polycast access explain` and `GET /v1/access/explain`. */
 export interface Explanation {
-  /** `undefined`: the site has to be asked. */
+  /** `undefined`: the hub would have to ask the site. */
   readonly allowed: boolean | undefined;
   readonly action: Action;
-  /** The channel or pattern, `@me` by its full name. */
+  /** The channel or pattern; the full name for `@me`. */
   readonly channel: string;
-  /** The rule that decided, or what goes before all rules. */
+  /** The rule that decided, or the decision that comes before all rules. */
   readonly by: string;
-  /** What would have been needed. */
+  /** The condition for a yes. */
   readonly needs: string | undefined;
 }
 
@@ -23,7 +23,7 @@ export function explain(access: AccessPolicy, principal: Principal, action: Acti
   return { allowed: allowedBy(decision), action, channel, by: decision.by, needs: needsOf(decision) };
 }
 
-/** A user as the rules see one. */
+/** A user's principal, as rules evaluate it. */
 export function userPrincipal(user: string, claims: Readonly<Record<string, unknown>>): Principal {
   return { ...ANONYMOUS, kind: 'user', user, claims };
 }

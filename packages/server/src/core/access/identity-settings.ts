@@ -1,6 +1,6 @@
 /**
- * Who asks, and how the hub finds it out: what may be configured, as it is once it is complete and checked. Units, bounds, defaults
- * and reasons stand in the configuration's tables.
+ * The settings for the identification of clients, complete and checked. `config/settings` has their
+ * units, bounds, defaults and reasons.
  */
 export interface IdentitySettings extends IdentityStoreSettings, TokenSettings {
   readonly expiringSeconds: number;
@@ -8,7 +8,7 @@ export interface IdentitySettings extends IdentityStoreSettings, TokenSettings {
   readonly site: SiteSettings;
 }
 
-/** What the hub itself keeps of who may use it: keys, revocations, the audit log. */
+/** The bounds of the hub's own identity data: keys, revocations, the audit log. */
 export interface IdentityStoreSettings {
   readonly keysMax: number;
   readonly revocationsKeptSeconds: number;
@@ -16,7 +16,10 @@ export interface IdentityStoreSettings {
   readonly auditEntriesMax: number;
 }
 
-/** The site's own login (PROTOCOL.md section 13.3). Without `loginUrl` it is not asked who somebody is, without `consentUrl` not what they may do. */
+/**
+ * The site's own login (PROTOCOL.md section 13.3). Without `loginUrl` the hub does not ask the site
+ * for the user. Without `consentUrl` it does not ask for the user's permissions.
+ */
 export interface SiteSettings {
   readonly loginUrl: string | null;
   readonly consentUrl: string | null;
@@ -49,7 +52,10 @@ export interface TokenSettings {
   readonly jwksTimeoutMs: number;
 }
 
-/** With either `keys` or `jwksUrl`; with neither, `issuer` is a URL below which it says where its keys are. */
+/**
+ * With either `keys` or `jwksUrl`. With neither, `issuer` is a URL below which a document gives the
+ * place of the keys.
+ */
 export interface TokenIssuerSettings {
   readonly issuer?: string | undefined;
   readonly audience?: readonly string[] | undefined;
@@ -61,7 +67,7 @@ export interface TokenIssuerSettings {
   readonly algorithms?: readonly PublicAlgorithm[] | undefined;
 }
 
-/** With one of `secret…` for HS256, and of `publicKey…` for the others. */
+/** With one of `secret…` for HS256, or one of `publicKey…` for the others. */
 export interface TokenKeySettings {
   readonly algorithm: TokenAlgorithm;
   readonly kid?: string | undefined;
@@ -76,5 +82,5 @@ export interface TokenKeySettings {
 
 export type TokenAlgorithm = 'HS256' | 'RS256' | 'ES256' | 'EdDSA';
 
-/** The algorithms of keys that are published: what anybody can read is no secret. */
+/** The algorithms of published keys. A published key cannot be a secret, so HS256 is excluded. */
 export type PublicAlgorithm = Exclude<TokenAlgorithm, 'HS256'>;

@@ -1,11 +1,14 @@
 import { endOfToken } from '@polycast/protocol';
 
-/** How the channels of a pattern stand to those that somebody wishes for. */
+/** How a rule's pattern relates to a target: the channel or the pattern that a client asks for. */
 export type Relation = 'covers' | 'overlaps' | 'disjoint';
 
 /**
- * Whether a pattern covers all channels of a wish, some of them or none. Both are valid patterns; `{user}` in the first stands
- * for any one token. O(characters), and it allocates nothing: a request may name a hundred wishes, and a hub have hundreds of rules.
+ * Whether a pattern covers all channels of a target, some or none. Both are valid patterns;
+ * `{user}` in the first matches any one token. Example: `orders.>` covers `orders.42`, and
+ * `orders.42` overlaps `orders.*`.
+ * O(characters), without allocation: a request may name a hundred targets, and a hub have hundreds
+ * of rules.
  */
 export function relationOf(pattern: string, target: string): Relation {
   let relation: Relation = 'covers';
@@ -15,7 +18,7 @@ export function relationOf(pattern: string, target: string): Relation {
     if (!hasOurs && !hasTheirs) return relation;
     const our = hasOurs ? pattern.charCodeAt(ours) : 0;
     const their = hasTheirs ? target.charCodeAt(theirs) : 0;
-    // `>` stands for one token or more, so it covers and overlaps nothing that has ended.
+    // `>` matches one token or more, so it is disjoint from a pattern that has ended.
     if (our === REST_WILDCARD) return hasTheirs ? relation : 'disjoint';
     if (their === REST_WILDCARD) return hasOurs ? 'overlaps' : 'disjoint';
     if (!hasOurs || !hasTheirs) return 'disjoint';
@@ -45,13 +48,13 @@ function isSameToken(
 
 const STAR = 42;
 const REST_WILDCARD = 62;
-/** No token of a channel begins so: it is that of `{user}`. */
+/** The first character of `{user}`. No token of a channel begins with it. */
 const BRACE = 123;
 
-/** Stands, in a rule's pattern, for the token of the user who asks. */
+/** The part of a rule's pattern that matches the token of the user. */
 export const USER_TOKEN = '{user}';
 
-/** The token of a wish that stands where a pattern says `{user}`, if there is one. */
+/** The token of a target at the place of `{user}` in a pattern, if there is one. */
 export function userTokenIn(pattern: string, target: string): string | undefined {
   const index = pattern.split('.').indexOf(USER_TOKEN);
   return index < 0 ? undefined : target.split('.')[index];

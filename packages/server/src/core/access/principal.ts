@@ -1,37 +1,48 @@
-/** What somebody may be allowed to do with a channel. `presence`: see who is there. */
+/** An action on a channel. `presence`: to see its members. */
 export type Action = 'subscribe' | 'publish' | 'history' | 'presence';
 
-/** What a key or a token may be good for: channels, or the hub itself. */
+/** A permission of a key or a token: for channels, or for the hub itself. */
 export type Scope = 'subscribe' | 'publish' | 'subscriptions' | 'users' | 'admin';
 
-/** Patterns for each scope; `users` and `admin` have `>` for "all". */
+/** Patterns for each scope. `users` and `admin` have `>` for "all". */
 export type Grants = Readonly<Partial<Record<Scope, readonly string[]>>>;
 
-/** Who asks: nobody known, one of the site's users, or a server of the site's with a key of the hub's. */
+/**
+ * The author of a request: an anonymous client, one of the site's users, or a server of the site
+ * with a key of the hub.
+ */
 export interface Principal {
   readonly kind: 'anonymous' | 'user' | 'server';
-  /** The site's own name for the user: 1 to 128 characters, none of them a control character. */
+  /** The site's own name for the user: 1 to 128 characters, without control characters. */
   readonly user: string | undefined;
-  /** What others see of the user where presence is shown; JSON. */
+  /** The public info about the user that presence publishes. JSON. */
   readonly info: unknown;
-  /** What the site says of the user: rules may ask for it. */
+  /** The site's statements about the user, which rules can refer to. */
   readonly claims: Readonly<Record<string, unknown>>;
-  /** What the credentials themselves allow. For a server that is all; for a user it adds to what the rules allow. */
+  /**
+   * The permissions of the credentials themselves. A server has no others. A user has them in
+   * addition to those of the rules.
+   */
   readonly grants: Grants;
-  /** The credentials' own names, by which they can be revoked. */
+  /** The ids of the credentials, by which they can be revoked. */
   readonly key: string | undefined;
   readonly token: string | undefined;
-  /** What vouches for the credentials, where that can be withdrawn by itself: the key that a token is signed with. */
+  /** The key that signed the token, where that key can be withdrawn by itself. */
   readonly signer?: Signer;
-  /** When the credentials were given out, milliseconds since 1970; 0 if that is not known. */
+  /**
+   * The time at which the credentials were issued, milliseconds since 1970; 0 if that is not known.
+   */
   readonly issuedMs: number;
-  /** From then on they are good for nothing, milliseconds since 1970; `Infinity` for never. */
+  /** The time at which the credentials expire, milliseconds since 1970; `Infinity` for never. */
   readonly expiresMs: number;
 }
 
-/** A key that somebody else answers for. Each is one object: who was let in by it is known by that. */
+/**
+ * A signing key of another party. Each key is one object, so that revocations find the clients that
+ * it let in.
+ */
 export interface Signer {
-  /** Its owner no longer has it: nothing that it signed is good any more. */
+  /** The owner has withdrawn the key: its signatures are no longer valid. */
   readonly isRetired: boolean;
 }
 
@@ -47,13 +58,16 @@ export const ANONYMOUS: Principal = {
   expiresMs: Infinity,
 };
 
-/** Whose standing has ended: everything of theirs that matches all the given members. */
+/** A revocation: it ends all credentials and sessions that match all the given members. */
 export interface Revocation {
   readonly user?: string;
   readonly token?: string;
   readonly key?: string;
   readonly session?: string;
   readonly signer?: Signer;
-  /** Credentials given out before this are meant; those given out later are good again. */
+  /**
+   * It revokes credentials issued before this time, milliseconds since 1970. Those issued later are
+   * valid.
+   */
   readonly issuedBeforeMs: number;
 }

@@ -1,9 +1,9 @@
 import { isChannel } from '@polycast/protocol';
 
-/** What a consumer or a publisher calls the private channel of whoever it is. */
+/** The alias of a client's own private channel, for consumers and publishers. */
 export const OWN_CHANNEL_ALIAS = '@me';
 
-/** What private channels begin with. */
+/** Prefix of the private channels. */
 export const PRIVATE_PREFIX = 'polycast.private.';
 
 /** All private channels. */
@@ -11,7 +11,10 @@ export const PRIVATE_CHANNELS = 'polycast.private.>';
 
 const TOKEN = /^[A-Za-z0-9_][A-Za-z0-9_-]*$/;
 
-/** Whether a site may call a user so: 1 to 128 characters, no control characters, and its channel's name must not be too long. */
+/**
+ * Whether a text is a valid name of a user: 1 to 128 characters, no control characters, and not too
+ * long for the name of its private channel.
+ */
 export function isUser(text: string): boolean {
   // oxlint-disable-next-line no-control-regex
   return (
@@ -26,8 +29,9 @@ export function isUser(text: string): boolean {
 const USER_LENGTH_MAX = 128;
 
 /**
- * A user's name as one token of a channel: itself where it can be one, else `-` and its characters as in a URL, with `-` for `%`.
- * It is what `{user}` in a rule's pattern stands for. No two users have the same.
+ * A user's name as one token of a channel: the name itself where it is a valid token. Otherwise `-`
+ * and the name with the escapes of a URL, with `-` for `%`. Example: `a@b.c` is `-a-40b-2Ec`.
+ * It replaces `{user}` in a rule's pattern. No two users have the same token.
  */
 export function userToken(user: string): string {
   if (TOKEN.test(user)) return user;
@@ -38,7 +42,7 @@ export function userToken(user: string): string {
   return '-' + escaped.replaceAll('%', '-');
 }
 
-/** The user whose token this is. */
+/** The user with this token. */
 export function userOfToken(token: string): string {
   return token.startsWith('-') ? decodeURIComponent(token.slice(1).replaceAll('-', '%')) : token;
 }
@@ -48,7 +52,7 @@ export function privateChannel(user: string): string {
   return PRIVATE_PREFIX + userToken(user);
 }
 
-/** Whose private channel it is; `undefined` for any other channel. */
+/** The user who owns this private channel; `undefined` for any other channel. */
 export function ownerOf(channel: string): string | undefined {
   return channel.startsWith(PRIVATE_PREFIX) ? userOfToken(channel.slice(PRIVATE_PREFIX.length)) : undefined;
 }

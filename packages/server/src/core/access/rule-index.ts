@@ -1,12 +1,13 @@
 import { endOfToken } from '@polycast/protocol';
 
 /**
- * Rules by the first token of their patterns, in their order: for `orders.42`, those that begin with `orders`, `*`, `>` or
- * `{user}`. Most rules of a site begin with different tokens, and are not looked at for each other's channels.
+ * An index of rules by the first token of their patterns, in their order. For `orders.42` it
+ * returns those that begin with `orders`, `*`, `>` or `{user}`. Most rules of a site begin with
+ * different tokens, so each channel is compared with few of them.
  */
 export class RuleIndex<Rule extends { readonly pattern: string }> {
   readonly #all: readonly Rule[];
-  /** Of patterns that begin with a wildcard: for channels whose first token no pattern has. */
+  /** Rules that begin with a wildcard: for channels with a first token that no pattern has. */
   readonly #wildcardFirst: readonly Rule[];
   readonly #byToken = new Map<string, readonly Rule[]>();
 
@@ -21,7 +22,7 @@ export class RuleIndex<Rule extends { readonly pattern: string }> {
     }
   }
 
-  /** All that may have to do with a channel or a pattern, in their order. */
+  /** All rules that may overlap a channel or a pattern, in their order. */
   candidatesFor(target: string): readonly Rule[] {
     return startsWithWildcard(target) ? this.#all : (this.#byToken.get(firstToken(target)) ?? this.#wildcardFirst);
   }

@@ -1,18 +1,22 @@
 import { SYSTEM_PREFIX } from './system-channels.ts';
 import type { Rule } from './channel-rules.ts';
 
-/** What holds for the hub's own events, whatever the rules for everything say; a rule whose pattern begins with `polycast.` goes before it. */
+/**
+ * The rules for the hub's own events. They come before the rules of the site, except those whose
+ * pattern begins with `polycast.`.
+ */
 export const SYSTEM_RULES: readonly Rule[] = [
   systemRule('polycast.presence.>'),
   systemRule('polycast.users.>'),
   systemRule('polycast.channels.>'),
-  // A subscription that was suspended over a weekend is news on Monday.
+  // Operators read on Monday that a subscription was suspended on the weekend.
   { ...systemRule('polycast.subscriptions.>'), historyAgeMaxMs: 7 * 86_400_000 },
 ];
 
 /**
- * Who was where is nobody's business for long, and whoever was away for longer asks again who is there. But all of it is kept for
- * that long, so that a resumed reader hears of each change.
+ * Presence events are stored for one hour, for privacy. A client that was away for longer asks for
+ * the snapshot again. Within the hour all of them are stored, so that a reader that resumes
+ * receives each change.
  */
 function systemRule(pattern: string): Rule {
   return {
@@ -26,7 +30,7 @@ function systemRule(pattern: string): Rule {
   };
 }
 
-/** The rules of a hub in the order in which they hold. */
+/** The rules of a hub in their order. */
 export function withSystemRules(rules: readonly Rule[]): readonly Rule[] {
   const isSystemRule = ({ pattern }: Rule): boolean => pattern.startsWith(SYSTEM_PREFIX);
   return [...rules.filter(isSystemRule), ...SYSTEM_RULES, ...rules.filter((rule) => !isSystemRule(rule))];

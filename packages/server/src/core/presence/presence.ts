@@ -315,7 +315,7 @@ export class Presence {
     return false;
   }
 
-  /** Retries the members that wait for one second, the longest waiting first. */
+  /** Retries the waiting members, the longest waiting first: as many as may begin in one second. */
   #retryDeferred(nowMs: number): void {
     let remaining = this.#settings.newChannelsPerSecond;
     for (const member of this.#deferred) {
