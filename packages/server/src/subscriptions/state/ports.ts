@@ -365,7 +365,7 @@ export interface SubscriptionStore {
   load(): Iterable<StoredSubscription>;
   /**
    * Whether the store would keep an attempt. It samples successes when there are thousands in a
-   * second. The caller need not build an attempt that is not kept.
+   * second. The caller need not build an attempt that would be dropped.
    */
   keepsAttempt(subscription: string, isDelivered: boolean): boolean;
   /**
