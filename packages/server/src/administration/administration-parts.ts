@@ -4,12 +4,12 @@ import type { ApiKeys } from '../identity/api-keys.ts';
 import type { RevocationList } from '../identity/revocation-list.ts';
 import type { Services } from '../http/services.ts';
 
-/** What the operators' addresses work with. */
+/** The dependencies of the administration routes. */
 export interface AdministrationParts {
   readonly services: Services;
   readonly keys: ApiKeys;
   readonly revocations: RevocationList;
   readonly audit: AuditLog;
-  /** `undefined` where there is no access control. */
+  /** `undefined` without access control. */
   readonly access: AccessPolicy | undefined;
 }

@@ -8,7 +8,10 @@ import { singleParameters } from '../http/single-parameters.ts';
 const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 1000;
 
-/** `GET /v1/audit?limit=&before=` (PROTOCOL.md section 13.1): the newest first. */
+/**
+ * `GET /v1/audit?limit=&before=` (PROTOCOL.md section 13.1): the audit log, the newest entries
+ * first.
+ */
 export function auditRoute(administration: AdministrationParts): Route {
   return {
     method: 'GET',

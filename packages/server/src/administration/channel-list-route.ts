@@ -11,11 +11,14 @@ import type { AdministrationParts } from './administration-parts.ts';
 
 const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 1000;
-/** Names that one request looks at, and that it asks the log for at once. */
+/** Names that one request scans, and names of one read of the log. */
 const SCANNED_MAX = 5000;
 const PAGE_COUNT = 1000;
 
-/** `GET /v1/channels?match=&limit=&after=` (PROTOCOL.md section 10.3): which channels there are, in the order of their names. */
+/**
+ * `GET /v1/channels?match=&limit=&after=` (PROTOCOL.md section 10.3): the channels of the log,
+ * ordered by name.
+ */
 export function channelListRoute({ services }: AdministrationParts): Route {
   return {
     method: 'GET',
@@ -33,7 +36,11 @@ export function channelListRoute({ services }: AdministrationParts): Route {
   };
 }
 
-/** A list tells which channels, and so which users, there are: it is for servers that may read all that it is about. @throws AccessError */
+/**
+ * Authorizes a list. It shows which channels exist, and so which users. So the caller must be a
+ * server that may read all channels of the pattern, or have the scope `admin`.
+ * @throws AccessError
+ */
 function authorizeList(services: Services, principal: Principal, match: string): void {
   if (services.authority.hasScope(principal, 'admin').allowed) return;
   if (principal.kind === 'server') return checkScope(services, principal, 'subscribe', [match]);
@@ -43,8 +50,9 @@ function authorizeList(services: Services, principal: Principal, match: string):
 }
 
 /**
- * Those that a pattern covers, after a name. The names that begin as the pattern does are looked up, no others, and of those so many at
- * most: a page may come with fewer than asked for, or none, and still have a next one.
+ * Lists the channels that match a pattern, from a name on. It scans only names with the pattern's
+ * prefix, and at most `SCANNED_MAX` of them. So a page may have fewer channels than requested, or
+ * none, and still have a next page.
  */
 export async function listChannels(
   log: Pick<Log, 'channels'>,
@@ -75,7 +83,10 @@ function laterOf(one: string, other: string): string {
   return one > other ? one : other;
 }
 
-/** The last text before all that begin with this one: `~` stands behind every character that a channel may have. */
+/**
+ * The last text before all names with this prefix: `~` sorts after every character that a channel
+ * may have.
+ */
 function lastNameBefore(prefix: string): string {
   return prefix === '' ? '' : prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) - 1) + '~';
 }

@@ -26,7 +26,7 @@ export function explainRoute(administration: AdministrationParts): Route {
   };
 }
 
-/** With the site's own word where a rule leaves it to the site. */
+/** Explains a decision. If a rule leaves the decision to the site, the hub asks the site. */
 async function explainWithSite(
   { access, services }: AdministrationParts,
   principal: Principal,
@@ -63,7 +63,7 @@ function claimsOf(text: string): Readonly<Record<string, unknown>> {
     if (typeof claims === 'object' && claims !== null && !Array.isArray(claims))
       return claims as Record<string, unknown>;
   } catch {
-    // Told below.
+    // The error follows.
   }
   throw invalidParameter('claims', 'must be a JSON object');
 }
@@ -94,7 +94,7 @@ function explanationJson(
     as: { kind, ...(user !== undefined && { user }), ...(key !== undefined && { key }) },
     by,
     ...(needs !== undefined && { needs }),
-    // Credentials that the user was given before then are refused, whatever the rules say.
+    // Credentials issued before this time are refused, whatever the rules allow.
     ...(revokedBefore !== undefined && { revokedBefore: timestampOrNull(revokedBefore) }),
   };
 }

@@ -16,7 +16,7 @@ import {
   type MemberReader,
 } from '../http/body/json-body.ts';
 
-/** How long the old secret of a rotated key stays good unless something else is said: one day. */
+/** The default time that a rotated key's old secret stays valid: one day, in seconds. */
 const OVERLAP_SECONDS = 86_400;
 const OVERLAP_SECONDS_MAX = 30 * 86_400;
 const NAME_LENGTH_MAX = 100;
@@ -29,7 +29,8 @@ export function keyRoutes(administration: AdministrationParts): readonly Route[]
     path,
     requires: 'admin',
     handle(request) {
-      // Where anybody is let in, anybody could make a key that is still good when nobody is any more.
+      // Without access control every caller could create a key. The key would stay valid after
+      // access control is switched on.
       if (administration.access === undefined)
         throw new PolycastError('forbidden', 'Without access control there are no keys to be had; set access: rules.');
       return handle(request);
@@ -100,7 +101,7 @@ const scopes: Validator<Grants> = (value) => {
   return wrong === undefined ? { value: value as Grants } : { wrong };
 };
 
-/** `null` is never. */
+/** A time in the future; `null` for no expiry. */
 function expiry(nowMs: number): Validator<number | undefined> {
   return (value) => {
     if (value === null) return { value: undefined };
@@ -117,12 +118,12 @@ function keyJson({ id, name, scopes: good, createdMs, expiresMs, lastUsedMs, sec
     created: timestampOrNull(createdMs),
     expires: timestampOrNull(expiresMs),
     lastUsed: timestampOrNull(lastUsedMs),
-    // While a rotation lasts: until when the secret before is good.
+    // During a rotation: the time until which the old secret is valid.
     overlapUntil: timestampOrNull(secrets[1]?.expiresMs),
   };
 }
 
-/** The only answer that shows the key itself. */
+/** The only response that contains the key itself. */
 function createdKeyJson({ key, text }: CreatedKey): object {
   return { ...keyJson(key), key: text };
 }

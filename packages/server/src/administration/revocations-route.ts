@@ -8,7 +8,7 @@ import { invalidBody, nonEmptyText, timestamp, type MemberReader } from '../http
 
 const KINDS: readonly RevocationKind[] = ['user', 'token', 'key', 'session'];
 const NAME_LENGTH_MAX = 256;
-/** Whose clock is ahead of the hub's by so much may still say "now". */
+/** A client whose clock is ahead of the hub's by up to this time may still send "now". */
 const CLOCK_SKEW_MS = 60_000;
 
 /** `POST /v1/revocations` (PROTOCOL.md section 13.4). */
@@ -22,7 +22,7 @@ export function revocationsRoute(administration: AdministrationParts): Route {
       const members = await request.members();
       const order = { ...parseSubject(members), issuedBeforeMs: parseIssuedBefore(members, services.clock) };
       members.rejectUnknown();
-      // One that has never been would be kept all the same.
+      // Otherwise the hub would store a revocation of a key that never existed.
       if (order.kind === 'key' && keys.get(order.name) === undefined)
         throw new PolycastError('not_found', 'There is no such key.');
       await revocations.revoke(order, request.actor);
@@ -39,7 +39,10 @@ function parseSubject(members: MemberReader): { readonly kind: RevocationKind; r
   return { kind, name: members.required(kind, nonEmptyText(NAME_LENGTH_MAX)) };
 }
 
-/** What is to come cannot be taken back yet: a date ahead would lock out for good whoever it names. */
+/**
+ * Reads the date of a revocation. A date in the future is refused: it would also refuse credentials
+ * that are issued later.
+ */
 function parseIssuedBefore(members: MemberReader, clock: Clock): number {
   const givenMs = members.optional('issuedBefore', timestamp);
   if (givenMs === undefined) return issuedBeforeNowMs(clock);

@@ -8,7 +8,10 @@ import { revocationsRoute } from './revocations-route.ts';
 import { userListRoute } from './user-list-route.ts';
 import { userRoutes } from './user-routes.ts';
 
-/** What those with a key for `admin`, of users also one for `users`, may ask (PROTOCOL.md section 13.1). */
+/**
+ * The administration routes, for keys with the scope `admin`; those about users also accept the
+ * scope `users` (PROTOCOL.md section 13.1).
+ */
 export function administrationRoutes(administration: AdministrationParts): readonly Route[] {
   return [
     ...keyRoutes(administration),

@@ -1,17 +1,17 @@
-/** A hub, as far as it is asked. */
+/** The parts of a hub that these tests use. */
 interface HubUnderTest {
   readonly url: string;
   readonly firstKey: string | undefined;
 }
 
-/** An answer, read as JSON. */
+/** A response, with its body parsed as JSON. */
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** A hub and whoever asks it. */
+/** A client of a hub's administration. */
 export class AdminClient {
   readonly hub: HubUnderTest;
 

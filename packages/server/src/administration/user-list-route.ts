@@ -7,7 +7,10 @@ import type { AdministrationParts } from './administration-parts.ts';
 const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 1000;
 
-/** `GET /v1/users?online=true&limit=&after=` (PROTOCOL.md section 13.5): who is online, in the order of their names. */
+/**
+ * `GET /v1/users?online=true&limit=&after=` (PROTOCOL.md section 13.5): the online users, ordered
+ * by name.
+ */
 export function userListRoute({ services }: AdministrationParts): Route {
   return {
     method: 'GET',
@@ -28,13 +31,16 @@ export function userListRoute({ services }: AdministrationParts): Route {
   };
 }
 
-/** Those with a session, and those who have polled lately; some come twice. */
+/** The users with a session, and those that polled recently; some occur twice. */
 function* onlineUsers({ sessions, presence }: Services): Generator<string> {
   yield* sessions.users();
   yield* presence.onlineUsers();
 }
 
-/** The first of these names after one, in their order, each once. One pass, and no more in hand than are asked for. */
+/**
+ * The first `count` distinct names after a name, in order. It makes one pass and holds no more
+ * names than requested.
+ */
 export function firstAfter(names: Iterable<string>, after: string, count: number): readonly string[] {
   const first: string[] = [];
   for (const name of names) {
@@ -47,7 +53,7 @@ export function firstAfter(names: Iterable<string>, after: string, count: number
   return first;
 }
 
-/** Where a name is, or would be. */
+/** The index of a name in a sorted list, or the index to insert it at. */
 function insertionIndex(name: string, sorted: readonly string[]): number {
   let low = 0;
   let high = sorted.length;

@@ -12,7 +12,7 @@ import { nonEmptyText } from '../http/body/json-body.ts';
 
 const REASON_LENGTH_MAX = 200;
 
-/** `/v1/users/{id}` and what can be done about a user (PROTOCOL.md section 13.5). */
+/** `/v1/users/{id}` and the operations on a user (PROTOCOL.md section 13.5). */
 export function userRoutes(administration: AdministrationParts): readonly Route[] {
   const { services, revocations, audit } = administration;
   const route = (method: Route['method'], path: string, handle: AuthorizedRoute['handle']): Route => ({
@@ -51,7 +51,10 @@ export function userRoutes(administration: AdministrationParts): readonly Route[
   ];
 }
 
-/** A stream is found out about anew where it is; a poll is answered now, and its next request is. */
+/**
+ * Authenticates a live session again. A stream stays open meanwhile. A poll is answered at once,
+ * and its next request is authenticated.
+ */
 function reauthenticateSession({ services }: AdministrationParts, session: Session): void {
   if (session instanceof StreamSession) renewCredentials(services, session, true);
   else session.disconnect('unauthorized');

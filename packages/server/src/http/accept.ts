@@ -1,15 +1,19 @@
-/** What a client prefers among the forms of one address (RFC 9110 section 12.5.1). */
+/**
+ * Content negotiation by `Accept` (RFC 9110 section 12.5.1). Example: `text/event-stream,
+ * application/json;q=0.5` prefers an event stream.
+ */
 
 interface MediaRange {
   readonly type: string;
   readonly weight: number;
-  /** 2 for `text/html`, 1 for `text/*`, 0 for everything. */
+  /** 2 for `text/html`, 1 for `text/*`, 0 for the range of all types. */
   readonly specificity: number;
 }
 
 /**
- * Of the media types that can be had, the one with the greatest weight. "The most specific reference has precedence": `text/event-stream;q=0`
- * goes before `*`+`/*`. Of equal weights the one that is named more precisely, then the one that is named first, then the first that can be had.
+ * The available media type with the greatest weight. "The most specific reference has precedence":
+ * `text/event-stream;q=0` takes precedence over `*`+`/*`. Ties go to the more specific range, then
+ * to the first in the header, then to the first available.
  * @returns `undefined` when none is accepted
  */
 export function preferredType<Type extends string>(accept: string, available: readonly Type[]): Type | undefined {
@@ -37,7 +41,7 @@ function parseRange(text: string): MediaRange {
   const [name = '', ...parameters] = text.split(';').map((part) => part.trim());
   const weight = parameters.find((parameter) => /^q\s*=/.test(parameter))?.replace(/^q\s*=\s*/, '');
   const precision = name === '*/*' ? 0 : name.endsWith('/*') ? 1 : 2;
-  // What is no weight does not take its type away.
+  // An invalid weight counts as 1.
   return {
     type: name,
     specificity: precision,

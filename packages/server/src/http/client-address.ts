@@ -4,13 +4,16 @@ import { BlockList, isIP } from 'node:net';
 import { BoundedCache } from '../core/primitives/bounded-cache.ts';
 import type { Services } from './services.ts';
 
-/** The client's address; behind trusted proxies the one that those tell (PROTOCOL.md section 13.7). */
+/**
+ * The client's address; behind trusted proxies the one that they forward (PROTOCOL.md section
+ * 13.7).
+ */
 export function clientAddress({ trustedProxies }: Pick<Services, 'trustedProxies'>, request: IncomingMessage): string {
   const peer = request.socket.remoteAddress ?? '';
   return trustedProxies.isConfigured ? trustedProxies.clientAddress(peer, request) : peer;
 }
 
-/** Proxies whose word on the client's address is taken. */
+/** The proxies whose forwarded client address the hub trusts. */
 export class TrustedProxies {
   readonly #trusted = new BlockList();
   readonly #header: ForwardedHeader;
@@ -19,7 +22,8 @@ export class TrustedProxies {
 
   /**
    * @param networks addresses and CIDR networks
-   * @param header the one that they set; the other is their clients' to make up
+   * @param header the header that the proxies set. The hub ignores the other one, which clients
+   * could forge.
    */
   constructor(networks: readonly string[], header: ForwardedHeader) {
     this.#header = header;
@@ -27,12 +31,15 @@ export class TrustedProxies {
     for (const network of networks) addNetwork(this.#trusted, network);
   }
 
-  /** Whether the peer of a socket is one of them. */
+  /** Whether the peer of a socket is a trusted proxy. */
   isTrusted(peer: string): boolean {
     return this.isConfigured && this.#isInNetworks(unmapIpv4(peer));
   }
 
-  /** From the right, each proxy has noted who spoke to it: the first who is none of ours is the client. */
+  /**
+   * Finds the client in the forwarded list. Each proxy appends the address of its peer. So the
+   * client is the first address from the right that is not a trusted proxy.
+   */
   clientAddress(peer: string, request: IncomingMessage): string {
     let address = unmapIpv4(peer);
     if (!this.#isInNetworks(address)) return address;
@@ -42,7 +49,8 @@ export class TrustedProxies {
     for (let index = hops.length - 1; index >= 0 && index >= hops.length - HOPS_MAX; index--) {
       const hop =
         this.#header === 'forwarded' ? forwardedFor(hops[index] as string) : withoutPort(hops[index] as string);
-      // What is no address was made up before a trusted proxy: it is that proxy's client that we know.
+      // An entry that is no address did not come from a trusted proxy. The client is the peer of
+      // the last trusted proxy.
       if (hop === undefined || isIP(hop) === 0) return address;
       address = unmapIpv4(hop);
       if (!this.#isInNetworks(address)) return address;
@@ -64,7 +72,7 @@ export class TrustedProxies {
 export type ForwardedHeader = 'x-forwarded-for' | 'forwarded';
 
 const HOPS_MAX = 32;
-/** Some 10,000. An address may carry a zone of any length (`fe80::1%…`). */
+/** Room for some 10,000 addresses. An address may carry a zone of any length (`fe80::1%…`). */
 const TRUST_CACHE_BYTES_MAX = 2 * 1024 * 1024;
 
 function addNetwork(list: BlockList, text: string): void {
@@ -74,7 +82,7 @@ function addNetwork(list: BlockList, text: string): void {
   else list.addSubnet(address, Number(bits), family);
 }
 
-/** Whether an address is one of the internet's: not of this machine, nor of a private network. */
+/** Whether an address is public: neither of this machine nor of a private network. */
 export function isPublic(text: string): boolean {
   const address = unmapIpv4(text).split('%')[0] as string;
   const family = isIP(address);
@@ -96,7 +104,9 @@ for (const network of [
 ])
   addNetwork(NON_PUBLIC_NETWORKS, network);
 
-/** `192.0.2.7`, `192.0.2.7:4711`, `2001:db8::7`, `[2001:db8::7]:4711` */
+/**
+ * The address without its port: `192.0.2.7`, `192.0.2.7:4711`, `2001:db8::7`, `[2001:db8::7]:4711`
+ */
 function withoutPort(text: string): string {
   const hop = text.trim();
   return /^\[([^\]]*)\](?::\d+)?$/.exec(hop)?.[1] ?? /^([\d.]+):\d+$/.exec(hop)?.[1] ?? hop;

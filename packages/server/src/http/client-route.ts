@@ -9,12 +9,13 @@ import { includesTag } from './headers/conditional-headers.ts';
 import type { UnauthorizedRoute } from './route.ts';
 import { respond, respondEmpty } from './respond.ts';
 
-/** The built SDK, and what a page loads beside it where it needs that. */
+/** The built SDK and its optional modules. */
 const MODULES = ['client.js', 'client/presence.js', 'client/tabs.js'];
 
 /**
- * `GET /client.js` and its companions: modules for a plain `<script type="module">`. Pages of any origin may load them.
- * @param pathOf where the built module of this name is
+ * `GET /client.js` and its modules for a plain `<script type="module">`. Pages of any origin may
+ * load them.
+ * @param pathOf the path of the built module of this name
  */
 export function clientRoutes(pathOf: (name: string) => string): readonly UnauthorizedRoute[] {
   return MODULES.map((name) => clientRoute(`/${name}`, new BuiltScript(pathOf(name))));
@@ -40,7 +41,7 @@ function clientRoute(path: string, script: BuiltScript): UnauthorizedRoute {
   };
 }
 
-/** A script as it is sent in one coding. */
+/** A script in one content coding. */
 interface EncodedScript {
   readonly bytes: Buffer;
   readonly tag: string;
@@ -49,7 +50,7 @@ interface EncodedScript {
 
 type EncodedScripts = Readonly<Record<'identity' | 'br' | 'gzip', EncodedScript>>;
 
-/** A built file, compressed once for all who ask, and anew when it has been built anew. */
+/** A built file. It is compressed once for all requests, and again after a new build. */
 class BuiltScript {
   readonly #file: string;
   #version = '';
@@ -59,7 +60,7 @@ class BuiltScript {
     this.#file = file;
   }
 
-  /** `undefined` when it has not been built. */
+  /** `undefined` when the file has not been built. */
   async read(): Promise<EncodedScripts | undefined> {
     const found = await stat(this.#file).catch(() => undefined);
     if (found === undefined) return undefined;
@@ -83,7 +84,7 @@ async function encodeScript(file: string): Promise<EncodedScripts> {
   const [brotli, gzipped] = await Promise.all([promisify(brotliCompress)(bytes), promisify(gzip)(bytes, { level: 9 })]);
   return {
     identity,
-    // Each coding is another representation, and so has another strong tag (RFC 9110 section 8.8.3.3).
+    // Each coding is another representation and has its own strong tag (RFC 9110 section 8.8.3.3).
     br: { bytes: brotli, tag: entityTag(`${hash}-br`, true), isEncoded: true },
     gzip: { bytes: gzipped, tag: entityTag(`${hash}-gzip`, true), isEncoded: true },
   };

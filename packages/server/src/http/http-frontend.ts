@@ -40,12 +40,12 @@ export interface HttpSettings {
   readonly unreadResponsesBytesMax: number;
   readonly socketsPerAddressMax: number | null;
   readonly socketsPerPublicAddressMax: number | null;
-  /** Requests that name another host than the loopback are refused. */
+  /** Refuse requests whose `Host` is not a loopback name. */
   readonly loopbackHostsOnly: boolean;
-  /** The name that this hub has for others, which is answered as well. */
+  /** The hub's public name, which is accepted as well. */
   readonly publicHost: string | undefined;
   readonly tls: TlsSettings | undefined;
-  /** Of HTTP/2: open streams of one connection, and those that a client takes back, for each second. */
+  /** HTTP/2: open streams of one connection, and streams that a client may reset per second. */
   readonly http2StreamsMax: number;
   readonly http2ResetsPerSecondMax: number;
 }
@@ -54,37 +54,43 @@ export interface TlsSettings {
   readonly certificate: Buffer;
   readonly key: Buffer;
   readonly http2: boolean;
-  /** How long browsers are told to come by TLS only, in seconds; 0: they are told nothing. */
+  /** The `max-age` of HSTS in seconds; 0 sends no header. */
   readonly hstsMaxAgeSeconds: number;
 }
 
-/** The HTTP side of the hub: which address is answered by whom, and what is refused before anyone is asked. */
+/**
+ * The HTTP side of the hub. It routes requests, and refuses invalid ones before it identifies the
+ * caller.
+ */
 export class HttpFrontend {
   readonly server: Server;
-  /** The connections over which HTTP/2 is spoken. */
+  /** The connections that use HTTP/2. */
   readonly http2: Http2Connections;
-  /** What clients have asked for and do not take. */
+  /** Responses that clients have not read yet. */
   readonly unreadResponses: UnreadResponses;
-  /** All that is answered. */
+  /** All routes. */
   readonly routes: readonly Route[];
   readonly #services: Services;
   readonly #origins: OriginPolicy;
   readonly #queries: EventsQueryParser;
   readonly #router = new Router<RegisteredRoute>();
   #draining = false;
-  /** Connections beyond the limit: their first request is told so, and they are closed. */
+  /**
+   * Connections beyond the limit: the first request receives the error, and the connection is
+   * closed.
+   */
   readonly #refusals = new WeakMap<Duplex, PolycastError>();
   #hasRefusals = false;
   readonly #socketLimit: SocketLimit | undefined;
-  /** How many there may be at most, by what the server said last. */
+  /** An upper bound of the open connections, based on the server's last count. */
   #connectionCountBound = 0;
   readonly #loopbackHostsOnly: boolean;
-  /** The `Host` that was found to be one of them last: most requests name it again. */
+  /** The last accepted `Host`: most requests repeat it. */
   #lastAcceptedHost: string | undefined;
   readonly #publicHost: string | undefined;
   readonly #strictTransportHeader: readonly string[];
 
-  /** @param routes what is answered beside the transports' own: health, metrics, pages */
+  /** @param routes routes beside those of the transports: health, metrics, pages */
   constructor(services: Services, settings: HttpSettings, routes: readonly Route[]) {
     this.#services = services;
     this.#loopbackHostsOnly = settings.loopbackHostsOnly;
@@ -134,7 +140,7 @@ export class HttpFrontend {
     this.server.on('connect', (request: IncomingMessage, stream: Duplex) =>
       refuseConnectionRequest(request, stream, new PolycastError('method_not_allowed', 'This is no proxy.')),
     );
-    // An expectation that we do not know may be passed over (RFC 9110 section 10.1.1).
+    // A server may ignore an unknown expectation (RFC 9110 section 10.1.1).
     this.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) =>
       this.#asked(request, response),
     );
@@ -149,13 +155,13 @@ export class HttpFrontend {
     );
   }
 
-  /** From now on new publishes and new readers are sent elsewhere. */
+  /** Refuses new publishes and new readers from now on. */
   drain(): void {
     this.#draining = true;
     this.http2.drain();
   }
 
-  /** Connections of addresses that had too many. */
+  /** Refused connections of addresses with too many. */
   get socketsRefused(): number {
     return this.#socketLimit?.refused ?? 0;
   }
@@ -182,8 +188,9 @@ export class HttpFrontend {
   }
 
   /**
-   * A page whose name was pointed at this machine (DNS rebinding) is of the same origin as the hub it then reaches: where whoever is on
-   * this machine may do everything, only the names of the loopback are answered.
+   * Refuses names other than the loopback's where everybody on this machine has full access.
+   * Otherwise a page whose name resolves to this machine (DNS rebinding) would have the hub's own
+   * origin.
    */
   #checkHost({ headers: { host } }: IncomingMessage): void {
     if (host === undefined || host === this.#lastAcceptedHost) return;
@@ -202,7 +209,7 @@ export class HttpFrontend {
     return [{ method: 'GET', path: '/v1/events', answer }, ...channelRoutes(this.#services)];
   }
 
-  /** What comes over HTTP/1.1. */
+  /** Handles a request of HTTP/1.1. */
   #asked(request: IncomingMessage, response: ServerResponse): void {
     noteWaiting(response);
     this.#handleRequest(request, response, markUsed(request.socket));
@@ -218,7 +225,7 @@ export class HttpFrontend {
         setCommonHeaders(response, [...this.#strictTransportHeader, ...this.#origins.corsHeaders(request)]);
       const isForbiddenOrigin =
         (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined) && !this.#origins.allows(request);
-      // The address that is asked for most needs no search.
+      // The most frequent address skips the router.
       if (method === 'GET' && url.startsWith('/v1/events?') && !this.#draining && !isForbiddenOrigin) {
         const reading = readEvents(this.#services, this.#queries, request, response, connection);
         if (reading !== undefined) reading.catch((error: unknown) => this.#handleError(request, response, error));
@@ -242,8 +249,9 @@ export class HttpFrontend {
   }
 
   /**
-   * Every request of a page that is not allowed, whatever it asks, ends here, before anyone is asked who sends it. So its browser may be
-   * told that it may ask, and the page may read why it is refused (docs/decisions/0030-refused-origins.md).
+   * Handles a request of a page whose origin is not allowed. It ends here, before the caller is
+   * identified. The preflight still succeeds, so that the page can read the refusal
+   * (docs/decisions/0030-refused-origins.md).
    */
   #handleForbiddenOrigin(
     request: IncomingMessage,
@@ -280,7 +288,7 @@ export class HttpFrontend {
     this.#services.refusalLog.record(error, { route, address: clientAddress(this.#services, request), origin, host });
   }
 
-  /** What a request is counted as; looked up only when it is refused. */
+  /** The route that a refusal is counted under; found only for a refusal. */
   #matchedRouteName(request: IncomingMessage): string {
     const found = this.#router.find(request.method ?? 'GET', pathOf(request));
     return found === null ? NO_ROUTE : found.route.name;
@@ -296,7 +304,7 @@ export class HttpFrontend {
       response.destroy();
       return;
     }
-    // What is left of a body that was not read is not waited for.
+    // The rest of an unread body is discarded without a wait.
     const isUnread = request.httpVersionMajor === 1 && !request.complete && announcesBody(request);
     if (isUnread || this.#refusals.has(request.socket)) response.shouldKeepAlive = false;
     respondProblem(response, known);
@@ -307,7 +315,7 @@ export class HttpFrontend {
     const socket = withErrorListener(request.socket);
     if (hasPendingResponse(socket))
       return refuseConnectionRequest(request, stream, new PolycastError('pipelined_request'));
-    // Behind half a body Node gives something that is no socket.
+    // After an incomplete body Node passes a stream that is not the socket.
     if (stream !== socket || announcesBody(request))
       return refuseConnectionRequest(request, stream, new PolycastError('invalid_request', 'An upgrade has no body.'));
     stopTracking(socket);
@@ -345,7 +353,9 @@ export class HttpFrontend {
   }
 }
 
-/** How many more are let in than the limit says, to be told; those beyond are closed without a word. */
+/**
+ * Connections beyond the limit that still receive an error; further ones are closed without one.
+ */
 const REFUSED_CONNECTIONS_MAX = 256;
 
 function http2Settings(settings: HttpSettings): ConstructorParameters<typeof Http2Connections>[1] {
@@ -368,12 +378,12 @@ function originNotAllowed({ headers: { origin } }: IncomingMessage): PolycastErr
 interface RegisteredRoute {
   readonly handle: RequestHandler;
   readonly isPublic: boolean;
-  /** Below `/v1/`, however a request may spell that. */
+  /** Below `/v1/`, however the request spells the path. */
   readonly isApi: boolean;
   readonly name: string;
 }
 
-/** What is refused before, or without, a route of the hub's. */
+/** The route of refusals that no route made. */
 const NO_ROUTE = 'none';
 const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
 
@@ -384,7 +394,8 @@ function announcesBody({ headers }: IncomingMessage): boolean {
 /** Refuses a request for the connection itself: an upgrade or `CONNECT`. */
 function refuseConnectionRequest(request: IncomingMessage, stream: Duplex, error: PolycastError): void {
   withErrorListener(stream);
-  // Behind half a body, which is still to come, Node gives something that is no socket: nobody reads either.
+  // After an incomplete body Node passes a stream that is not the socket. Both are read and their
+  // data discarded.
   stream.resume();
   request.resume();
   const socket = withErrorListener(request.socket);
@@ -392,7 +403,7 @@ function refuseConnectionRequest(request: IncomingMessage, stream: Duplex, error
   refuseAfterPending(socket, error);
 }
 
-/** Without its query, which may hold a token. */
+/** The path without its query, which may hold a token. */
 function pathOf(request: IncomingMessage): string {
   return (request.url ?? '').split('?')[0] ?? '';
 }

@@ -5,7 +5,10 @@ import type { HttpSettings } from './http-frontend.ts';
 import { withErrorListener, addErrorListeners, type ErrorSafe } from './sockets/error-safe-socket.ts';
 import { TLS_OPTIONS } from './tls-certificate.ts';
 
-/** Node's server as the hub uses it: bounded, with none of its timers for each request, and with a listener for the errors of each connection. */
+/**
+ * Creates a Node server with the hub's bounds, without Node's timers for each request, and with an
+ * error listener on each connection.
+ */
 export function createHttpServer(settings: HttpSettings): Server {
   const server = createNodeServer(settings);
   addErrorListeners(server);
@@ -16,16 +19,17 @@ function createNodeServer({ headerBytesMax, headersTimeoutMs, tls }: HttpSetting
   const options: ServerOptions & { optimizeEmptyRequests: boolean } = {
     maxHeaderSize: headerBytesMax,
     headersTimeout: headersTimeoutMs,
-    // Idle connections are ours to close.
+    // `IdleConnections` closes idle connections.
     keepAliveTimeout: 0,
     connectionsCheckingInterval: Math.max(500, Math.min(5000, Math.floor(headersTimeoutMs / 2))),
-    // Bodies have deadlines of their own, and a stream of lines may take as long as it goes on.
+    // Bodies have their own deadlines, and a stream of lines may last any time.
     requestTimeout: 0,
     noDelay: true,
     optimizeEmptyRequests: true,
-    // Missing, it is refused with a code.
+    // `checkRequestHead` refuses a missing `Host` with an error code.
     requireHostHeader: false,
-    // What some clients offer in passing (`Upgrade: h2c`) may be passed over (RFC 9110 section 7.8).
+    // A server may ignore an offered upgrade (RFC 9110 section 7.8), which some clients send with
+    // every request (`Upgrade: h2c`).
     shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
   };
   if (tls === undefined) return createServer(options);
@@ -34,15 +38,16 @@ function createNodeServer({ headerBytesMax, headersTimeoutMs, tls }: HttpSetting
     cert: tls.certificate,
     key: tls.key,
     ...TLS_OPTIONS,
-    // A connection that does not get as far as to speak HTTP has no more time than one whose headers do not come.
+    // A TLS handshake has as much time as the headers of a request.
     handshakeTimeout: headersTimeoutMs,
     ALPNProtocols: tls.http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
   });
 }
 
 /**
- * Hands connections whose client chose `h2` to somebody else. Those of HTTP/1.1 go where they always went, and pay nothing for it: so
- * the server is that of `node:https` and not that of `node:http2`, which knows neither its limits nor its upgrades.
+ * Passes connections with the protocol `h2` to `accept`. Those of HTTP/1.1 keep their listeners and
+ * cost nothing more. So the server is that of `node:https`. The one of `node:http2` lacks its
+ * limits and its upgrades.
  */
 export function routeHttp2(server: Server, accept: (socket: ErrorSafe<TLSSocket>) => void): void {
   const http1Listeners = server.listeners('secureConnection') as ((socket: TLSSocket) => void)[];

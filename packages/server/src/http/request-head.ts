@@ -2,8 +2,9 @@ import { PolycastError } from '@polycast/protocol';
 import type { IncomingMessage } from 'node:http';
 
 /**
- * What HTTP asks of every request, before anybody looks at what it is about (PROTOCOL.md section 9.3). An address in absolute form
- * becomes the path that it means, so that all checks of paths and hosts see one form.
+ * Checks the rules of HTTP that hold for every request, before it is routed (PROTOCOL.md section
+ * 9.3). A target in absolute form becomes its path, so that all checks of paths and hosts see one
+ * form.
  * @throws PolycastError `invalid_header`, `invalid_request`, `unsupported_transfer_coding`
  */
 export function checkRequestHead(request: IncomingMessage): void {
@@ -18,12 +19,13 @@ export function checkRequestHead(request: IncomingMessage): void {
   if (!url.startsWith(COMMON_PREFIX) && url.includes('%')) request.url = decodeUnreserved(request.url as string);
 }
 
-/** What is asked for most has nothing encoded in its path. */
+/** The most frequent path has no percent-encoding. */
 const COMMON_PREFIX = '/v1/events?';
 
 /**
- * "URIs that differ in the replacement of an unreserved character with its corresponding percent-encoded octet are equivalent" (RFC 3986
- * section 2.3): `/%6detrics` is `/metrics` for the router and for all checks.
+ * "URIs that differ in the replacement of an unreserved character with its corresponding
+ * percent-encoded octet are equivalent" (RFC 3986 section 2.3): `/%6detrics` is `/metrics` for the
+ * router and for all checks.
  */
 function decodeUnreserved(url: string): string {
   const question = url.indexOf('?');
@@ -40,8 +42,9 @@ const UNRESERVED = /^[A-Za-z0-9._~-]$/;
 const SLASH = 47;
 
 /**
- * Node keeps the first one; a proxy in front may have looked at the second (RFC 9112 section 3.2). Most heads have one name of four
- * letters, so no name is looked into.
+ * Whether a request has two `Host` headers (RFC 9112 section 3.2). Node uses the first, and a proxy
+ * in front may have used the second. Most heads have one name of four letters, so the names are
+ * rarely compared.
  */
 function hasTwoHosts(rawHeaders: readonly string[]): boolean {
   let candidates = 0;
@@ -57,7 +60,10 @@ function countHostHeaders(rawHeaders: readonly string[]): number {
   return count;
 }
 
-/** "The server MUST ignore the received Host header field … and instead use the host information of the request-target" (RFC 9112, 3.2.2). */
+/**
+ * "The server MUST ignore the received Host header field … and instead use the host information of
+ * the request-target" (RFC 9112 section 3.2.2).
+ */
 function applyAbsoluteTarget(request: IncomingMessage, url: string): void {
   const [, authority, target] = /^https?:\/\/([^/?#@]+)([^#]*)$/i.exec(url) ?? [];
   if (authority === undefined || target === undefined)

@@ -4,7 +4,9 @@ import { mergeHeaderPairs, NO_STORE } from './headers/cache-headers.ts';
 import { setSecurityHeaders } from './security-headers.ts';
 import { trackResponse } from './sockets/unread-responses.ts';
 
-/** Answers with a text of known size. The pairs of `headers` come before those of the body. */
+/**
+ * Sends a response with a body of known size. The pairs of `headers` come before those of the body.
+ */
 export function respond(
   response: ServerResponse,
   status: number,
@@ -17,19 +19,20 @@ export function respond(
   const allHeaders = mergeHeaderPairs(commonHeadersOf(response), headers);
   response.writeHead(status, allHeaders.length === 0 ? bodyHeaders : [...allHeaders, ...bodyHeaders]);
   if (isHeadRequest(response)) response.end();
-  // A text leaves in one write with the head, bytes in two; and one without multi-byte characters needs no encoder.
+  // Node writes a text together with the head, and bytes in a second write. A text without
+  // multi-byte characters needs no encoder.
   else if (typeof text === 'string') response.end(text, bytes === text.length ? 'latin1' : 'utf8');
   else response.end(text);
   trackResponse(response, bytes);
 }
 
-/** Answers without a body: 204, 304. */
+/** Sends a response without a body: 204, 304. */
 export function respondEmpty(response: ServerResponse, status: number, headers: readonly string[] = []): void {
   response.writeHead(status, mergeHeaderPairs(commonHeadersOf(response), headers) as string[]);
   response.end();
 }
 
-/** Answers with a problem document (PROTOCOL.md section 9). */
+/** Sends a problem document (PROTOCOL.md section 9). */
 export function respondProblem(response: ServerResponse, error: PolycastError, headers: readonly string[] = []): void {
   const { status } = ERRORS[error.code];
   setSecurityHeaders(response, NO_HEADERS);
@@ -38,8 +41,9 @@ export function respondProblem(response: ServerResponse, error: PolycastError, h
 }
 
 /**
- * The headers that every refusal carries, whatever makes it: `Retry-After` in whole seconds for what may succeed later, and with 401
- * how to say who one is. "The server generating a 401 response MUST send a WWW-Authenticate header field" (RFC 9110 section 15.5.2).
+ * The headers of every refusal: `Retry-After` in whole seconds if the request may succeed later,
+ * and a challenge with 401. "The server generating a 401 response MUST send a WWW-Authenticate
+ * header field" (RFC 9110 section 15.5.2).
  */
 export function refusalHeaders(error: PolycastError): readonly string[] {
   const { status } = ERRORS[error.code];
@@ -58,12 +62,15 @@ const EXPIRED_HEADERS = [
   'Bearer realm="polycast", error="invalid_token", error_description="The token has expired"',
 ];
 
-/** Whatever was thrown, as the error that a client is shown. */
+/** Converts any thrown value to an error that a client may see. */
 export function toPolycastError(error: unknown): PolycastError {
   return error instanceof PolycastError ? error : new PolycastError('internal_error');
 }
 
-/** A request header's value; several of one name are an error wherever one decides something. */
+/**
+ * The value of a request header. Several values are joined with commas; every header that affects
+ * the request rejects such a value.
+ */
 export function headerValue(request: IncomingMessage, name: string): string | undefined {
   const value = request.headers[name];
   return Array.isArray(value) ? value.join(', ') : value;
@@ -71,7 +78,7 @@ export function headerValue(request: IncomingMessage, name: string): string | un
 
 const COMMON_HEADERS = Symbol('cors');
 
-/** Notes the headers that every answer to this request carries. */
+/** Sets the headers that every response to this request carries. */
 export function setCommonHeaders(response: ServerResponse, headers: readonly string[]): void {
   if (headers.length > 0) (response as ResponseWithCommonHeaders)[COMMON_HEADERS] = headers;
 }

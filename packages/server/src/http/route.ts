@@ -5,25 +5,31 @@ import { parseQueryPairs as parametersIn } from '../streams/events-query.ts';
 import { identify } from '../auth/permission.ts';
 import type { Services } from './services.ts';
 
-/** One of the addresses that are answered. */
+/** A method and path that the hub answers. */
 export type Route = AuthorizedRoute | UnauthorizedRoute;
 
 export interface RouteAddress {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly path: string;
-  /** The answer is the same for everybody, and pages of every origin may have it. */
+  /** The response is the same for everybody, and pages of every origin may read it. */
   readonly isPublic?: boolean;
 }
 
-/** A route whose caller is identified, and asked for a scope, before its handler runs; `POST /v1/keys` asks for `admin`. */
+/**
+ * A route that identifies its caller and checks a scope before its handler runs. Example: `POST
+ * /v1/keys` requires `admin`.
+ */
 export interface AuthorizedRoute extends RouteAddress {
   readonly requires: RequiredAccess;
-  /** `?token=` may hold the credentials: for clients that can set no header. */
+  /** The route accepts credentials in `?token=`, for clients that cannot set headers. */
   readonly acceptsQueryToken?: true;
   readonly handle: (request: AuthorizedRequest) => void | Promise<void>;
 }
 
-/** A route that answers everybody the same, or has a protocol of its own: health, pages, streams. It reads no body of a client. */
+/**
+ * A route with the same response for everybody, or with its own protocol: health, pages, streams.
+ * It reads no body of a client.
+ */
 export interface UnauthorizedRoute extends RouteAddress {
   readonly answer: RequestHandler;
 }
@@ -35,7 +41,10 @@ export type RequestHandler = (
   query: string,
 ) => void | Promise<void>;
 
-/** What the router calls. An authorized route's handler gets no request but one whose caller has been asked for. */
+/**
+ * The function that the router calls. The handler of an authorized route receives only requests
+ * with a checked caller.
+ */
 export function createHandler(services: Services, route: Route): RequestHandler {
   if ('answer' in route) return route.answer;
   const { requires, acceptsQueryToken = false, handle } = route;
@@ -58,12 +67,15 @@ function handleAuthorized(handle: AuthorizedRoute['handle'], request: Authorized
   return handle(request);
 }
 
-/** `GET /v1/channels/{channel}`, as the description has it. */
+/** The route's name as in the OpenAPI description: `GET /v1/channels/{channel}`. */
 export function routeName({ method, path }: RouteAddress): string {
   return `${method} ${path.replace(/:(\w+)/g, '{$1}')}`;
 }
 
-/** Whether it may be given at all, and once, is the handler's to say. */
+/**
+ * The first `token` of the query. The handler checks whether the parameter is allowed and given
+ * once.
+ */
 function queryToken(query: string): string | undefined {
   if (!query.includes('token=')) return undefined;
   for (const [name, value] of parametersIn(query)) if (name === 'token') return value;

@@ -2,15 +2,16 @@ import findMyWay from 'find-my-way';
 import { BoundedCache } from '../core/primitives/bounded-cache.ts';
 import type { RouteAddress } from './route.ts';
 
-/** A route that a request leads to. */
+/** The route of a request, and its path parameters. */
 export interface RouteMatch<Stored> {
   readonly route: Stored;
   readonly params: Readonly<Record<string, string | undefined>>;
 }
 
 /**
- * Which route answers a request. An address is looked up first, and then its method: `/v1/hooks/samples` is an address of its own, and
- * `DELETE` there is not the `DELETE` of `/v1/hooks/:id`. So `Allow` names what the route table has for that address, and nothing else.
+ * Finds the route of a request: first by path, then by method. `/v1/hooks/samples` is a path of its
+ * own, and `DELETE` there is not the `DELETE` of `/v1/hooks/:id`. So `Allow` lists exactly the
+ * methods of that path.
  */
 export class Router<Stored> {
   readonly #paths = findMyWay({ maxParamLength: 1024 });
@@ -28,7 +29,7 @@ export class Router<Stored> {
     methods.set(method, stored);
   }
 
-  /** The same few paths that are published to come again and again: they are remembered. */
+  /** Finds a route. Paths of `POST` are cached, because publishers repeat the same few. */
   find(method: string, path: string): RouteMatch<Stored> | null {
     if (method !== 'POST') return this.#lookUp(method === 'HEAD' ? 'GET' : method, path);
     const cached = this.#cache.get(path);
@@ -39,7 +40,7 @@ export class Router<Stored> {
     return found;
   }
 
-  /** What `Allow` says of a path; empty where nothing is. */
+  /** The value of `Allow` for a path; empty if the path has no routes. */
   allowedMethods(path: string): string {
     const methods = this.#paths.find('GET', path)?.store as Map<string, Stored> | undefined;
     if (methods === undefined) return '';
@@ -56,10 +57,10 @@ export class Router<Stored> {
 }
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'];
-/** Some 10,000 paths: what is published to a channel's own address, for the most part. */
+/** Room for some 10,000 paths, most of them those of publishes to a channel. */
 const CACHE_BYTES_MAX = 8 * 1024 * 1024;
-/** A match with a few parameters. */
+/** A match with a few parameters, in bytes. */
 const CACHE_ENTRY_BYTES = 500;
 const CACHED_PATH_LENGTH_MAX = 256;
-/** `find-my-way` asks for a handler; what is found is in the store. */
+/** `find-my-way` requires a handler; the hub uses its store alone. */
 const UNUSED_HANDLER = (): void => undefined;

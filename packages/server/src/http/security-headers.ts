@@ -1,8 +1,9 @@
 import type { ServerResponse } from 'node:http';
 
 /**
- * What browsers are told of every answer (PROTOCOL.md section 13.8): it is what it says it is, it is shown in no frame, its address is
- * told nobody, and pages of other sites may not load it as one of their images or scripts. An answer that needs another word says it itself.
+ * The security headers of every response (PROTOCOL.md section 13.8). Browsers do not guess the
+ * media type, show the response in no frame, and send no referrer. Pages of other sites may not
+ * load it as an image or script. A response that needs another value sets it itself.
  */
 const SECURITY_HEADERS: readonly (readonly [string, string])[] = [
   ['X-Content-Type-Options', 'nosniff'],
@@ -17,8 +18,9 @@ export function createStrictTransportHeader(maxAgeSeconds: number): readonly str
 }
 
 /**
- * Sets them for whatever a response will be. Answers to polls and publishes, which are made by the ten thousand and are nothing that
- * a browser would show, carry the first and the last alone and write them themselves.
+ * Sets the headers on a response of any kind. Responses to polls and publishes do not call this:
+ * they are frequent, and browsers do not display them. They write the first and the last of the
+ * headers themselves.
  */
 export function setSecurityHeaders(response: ServerResponse, strictTransportHeader: readonly string[]): void {
   for (const [name, value] of SECURITY_HEADERS) response.setHeader(name, value);

@@ -13,7 +13,7 @@ import type { RefusalLog } from '../auth/refusal-log.ts';
 import type { TimingWheel } from '../core/primitives/timing-wheel.ts';
 import type { Sessions } from '../auth/sessions.ts';
 
-/** What the transports are given to work with: one object for all of them, made by the composition root. */
+/** The dependencies of the transports. The composition root makes one object for all of them. */
 export interface Services {
   readonly log: Log;
   readonly feed: Feed;
@@ -29,7 +29,7 @@ export interface Services {
   readonly connectionQuota: ConnectionQuota;
   readonly bodyBudget: ByteBudget;
   readonly presence: PresenceView;
-  /** Durable subscriptions that WebSockets may pull from, where there are any. */
+  /** The durable subscriptions that WebSockets may pull from, if the hub has them. */
   readonly pull?: PullAccess;
   readonly settings: TransportSettings;
   readonly refusalLog: RefusalLog;
@@ -44,16 +44,16 @@ export interface PullAccess {
 
 export interface TransportSettings {
   readonly session: SessionSettings;
-  /** Where others reach this hub, if that is configured; without a last slash. */
+  /** The hub's public URL, if it is configured; without a slash at the end. */
   readonly publicUrl: string | undefined;
   readonly heartbeatMs: number;
-  /** How long before its standing ends a session is told so. */
+  /** The time between the warning and the expiry of a session's credentials. */
   readonly expiryWarningTicks: number;
   /** SSE's `retry:`. */
   readonly reconnectMs: number;
-  /** How old a cursor may be that is no look back. */
+  /** The age up to which a cursor needs no permission `history`. */
   readonly resumeWindowMs: number;
-  /** What polls are told in `Keep-Alive`: some clients give a connection up after a few seconds without it. */
+  /** The `Keep-Alive` of polls: without it some clients close a connection after a few seconds. */
   readonly keepAliveHeader: string;
   readonly pollBytesMax: number;
   readonly pollWaitMaxSeconds: number;
@@ -62,17 +62,17 @@ export interface TransportSettings {
   readonly bodyTimeoutMs: number;
   readonly batchEventsMax: number;
   readonly messageBytesMax: number;
-  /** How long a WebSocket of nobody known may do without a channel. */
+  /** The time that an anonymous WebSocket may be without a channel. */
   readonly webSocketIdleTicks: number;
-  /** Headers, beside `Authorization` and `Cookie`, by which somebody may show who they are; in lower case. */
+  /** Credential headers beside `Authorization` and `Cookie`, in lower case. */
   readonly credentialHeaders: readonly string[];
-  /** The cookie that a token may come in, if one may. */
+  /** The cookie that may hold a token, if there is one. */
   readonly tokenCookie: string | undefined;
 }
 
 export type TransportName = 'poll' | 'long_poll' | 'sse' | 'websocket';
 
-/** What the transports have counted since they began. */
+/** Counts of the transports since the hub started. */
 export interface TransportStats {
   readonly deliveries: Record<TransportName, number>;
   gaps: number;

@@ -1,6 +1,6 @@
 import { invalidParameter, parseQueryPairs } from '../streams/events-query.ts';
 
-/** The parameters of a query, each of which may be given once. @throws PolycastError `invalid_parameter` */
+/** The parameters of a query; each may be given once. @throws PolycastError `invalid_parameter` */
 export function singleParameters(query: string, names: readonly string[]): ReadonlyMap<string, string> {
   const values = new Map<string, string>();
   for (const [name, value] of parseQueryPairs(query)) {

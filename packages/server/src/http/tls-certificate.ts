@@ -16,15 +16,15 @@ export interface CertificatePair {
   readonly key: Buffer;
 }
 
-/** What was counted since the hub began. */
+/** Counts since the hub started. */
 export interface CertificateStats {
   readonly reloaded: number;
   readonly failed: number;
-  /** When the certificate in use ends, in milliseconds since 1970. */
+  /** The expiry of the certificate in use, in milliseconds since 1970. */
   readonly expiresMs: number;
 }
 
-/** What every context has, the first and those that replace it. */
+/** The options of every TLS context, the first and its replacements. */
 export const TLS_OPTIONS = { minVersion: 'TLSv1.2' } as const;
 
 export async function readCertificatePair(files: CertificateFiles): Promise<CertificatePair> {
@@ -33,8 +33,9 @@ export async function readCertificatePair(files: CertificateFiles): Promise<Cert
 }
 
 /**
- * Keeps a server's certificate the one of the files (PROTOCOL.md section 13.8). They are looked at again and again, and what is new is used
- * once it is whole: a certificate and its own key. Until then new connections get the old one; open ones keep what they have.
+ * Reloads a server's certificate when its files change (PROTOCOL.md section 13.8). The files are
+ * read at an interval. A new pair is used once it is complete: a certificate and its key. Until
+ * then new connections get the old one; open ones keep theirs.
  */
 export class TlsCertificate implements WheelTimer {
   dueTick = 0;
@@ -51,7 +52,7 @@ export class TlsCertificate implements WheelTimer {
   #reloading: Promise<void> | undefined;
   #schedule: { readonly wheel: TimingWheel; readonly ticks: number } | undefined;
 
-  /** @param initial what the server was made with */
+  /** @param initial the pair that the server was created with */
   constructor(
     server: Pick<Server, 'setSecureContext'>,
     files: CertificateFiles,
@@ -69,7 +70,7 @@ export class TlsCertificate implements WheelTimer {
     return { reloaded: this.#reloaded, failed: this.#failed, expiresMs: this.#expiresMs };
   }
 
-  /** @param intervalMs how often the files are looked at */
+  /** @param intervalMs the interval between two reads of the files */
   watch(wheel: TimingWheel, intervalMs: number): void {
     this.#schedule = { wheel, ticks: ticksOf(intervalMs) };
     wheel.schedule(this, this.#schedule.ticks);
@@ -84,7 +85,7 @@ export class TlsCertificate implements WheelTimer {
     void this.reload().then(() => this.#schedule?.wheel.schedule(this, this.#schedule.ticks));
   }
 
-  /** Looks at the files, and takes what is new there. Never throws: what is wrong is logged, once, and counted. */
+  /** Reads the files and applies a new pair. Never throws: an error is counted and logged once. */
   reload(): Promise<void> {
     this.#reloading ??= this.#look().finally(() => (this.#reloading = undefined));
     return this.#reloading;
@@ -94,7 +95,7 @@ export class TlsCertificate implements WheelTimer {
     try {
       const pair = await readCertificatePair(this.#files);
       if (pair.certificate.equals(this.#lastRead.certificate) && pair.key.equals(this.#lastRead.key)) return;
-      // Noted even when it is wrong: it is tried again when it has changed again.
+      // Remembers an invalid pair too: it is tried again after the next change.
       this.#lastRead = pair;
       this.#apply(pair);
       this.#lastError = '';

@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /**
- * Where something is that was built for browsers: inside the package as it is published, in the sibling package that
- * builds it in the repository.
+ * The path of a file that was built for browsers. In the published package it is inside the
+ * package; in the repository it is in the sibling package that builds it.
  */
 export function builtFile(published: string, inRepository: string): string {
   const inPackage = fileURLToPath(new URL(`../../assets/${published}`, import.meta.url));

@@ -1,16 +1,19 @@
-/** What is drained: sessions, one at a time. */
+/** The sessions to drain, one at a time. */
 export interface DrainableSessions {
   readonly size: number;
   each(): Iterator<{ drain(reconnectInMs: number): void; destroy(): void }>;
 }
 
 const STEP_MS = 50;
-/** A client comes back within this time of being told; spread, so that those who come next are not overrun. */
+/**
+ * Clients reconnect within this time. It is spread, so that the hub that they reach next is not
+ * overloaded.
+ */
 const RECONNECT_SPREAD_MS = 2000;
 
 /**
- * Tells every session to go, evenly over the given time, each with a hint of its own when to come back; those that have not
- * gone soon after are cut off. Ends in bounded time.
+ * Drains all sessions evenly over the given time, each with its own reconnect delay. Sessions that
+ * are still open shortly after are cut off. Ends in bounded time.
  */
 export async function drainSessions(
   sessions: DrainableSessions,
@@ -34,13 +37,16 @@ export async function drainSessions(
   for (let session = remaining.next(); session.done !== true; session = remaining.next()) session.value.destroy();
 }
 
-/** What still has requests under way: a server, as the drain sees it. */
+/** A server with requests in flight, as far as the drain needs it. */
 export interface DrainableServer {
   closeIdleConnections(): void;
   getConnections(callback: (error: Error | null, count: number) => void): void;
 }
 
-/** Lets requests under way come to their end, for so long at most; connections are closed as they become idle. */
+/**
+ * Waits for requests in flight, at most for the given time, and closes connections as they become
+ * idle.
+ */
 export async function finishRequests(server: DrainableServer, timeMs: number): Promise<void> {
   for (let waitedMs = 0; waitedMs < timeMs; waitedMs += STEP_MS) {
     server.closeIdleConnections();
@@ -50,7 +56,7 @@ export async function finishRequests(server: DrainableServer, timeMs: number): P
   }
 }
 
-/** How long a session that was told may take for its last bytes: one second. */
+/** The time that a drained session has for its last bytes, in steps: one second. */
 const GRACE_STEPS = 20;
 
 function pause(ms: number): Promise<void> {

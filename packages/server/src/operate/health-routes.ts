@@ -3,9 +3,12 @@ import { openApiDocument } from './api/openapi.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface Health {
-  /** Why it takes no work at present; `undefined` when it does. */
+  /** The reason why the hub takes no work; `undefined` when it does. */
   readonly notReadyReason: () => 'starting' | 'draining' | 'log_unavailable' | 'log_full' | undefined;
-  /** What an operator should look at, though it works: `log_damaged`, `identity_incomplete`, `subscriptions_incomplete`. */
+  /**
+   * Problems that an operator should look at although the hub works: `log_damaged`,
+   * `identity_incomplete`, `subscriptions_incomplete`.
+   */
   readonly problems: () => readonly string[];
   readonly metrics: Metrics;
   readonly version: string;
@@ -17,7 +20,7 @@ interface OperateRoute {
   readonly answer: (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 }
 
-/** The addresses for the people who run a hub (PROTOCOL.md section 12). */
+/** The routes for operators (PROTOCOL.md section 12). */
 export function healthRoutes({
   notReadyReason: notReady,
   problems,

@@ -6,7 +6,7 @@ import { identityMetrics, type IdentityStats } from './identity-metrics.ts';
 import { subscriptionMetrics, type SubscriptionStats } from './subscription-metrics.ts';
 import type { MetricDefinition } from './metrics.ts';
 
-/** What the metrics are read from. */
+/** The sources that the metrics are read from. */
 export interface MetricSources {
   readonly log: Log;
   readonly feed: Feed;
@@ -16,19 +16,19 @@ export interface MetricSources {
   readonly sessions: { count(transport: (typeof TRANSPORTS)[number]): number };
   readonly transport: { readonly gaps: number; readonly stalled: number };
   readonly http2: () => { readonly connections: number; readonly streams: number; readonly floods: number };
-  /** None without TLS. */
+  /** `undefined` without TLS. */
   readonly certificate: () =>
     | { readonly reloaded: number; readonly failed: number; readonly expiresMs: number }
     | undefined;
-  /** All questions to the site, of either kind. */
+  /** All requests to the site, of either kind. */
   readonly site: () => SiteStats;
   readonly presence: () => { readonly channels: number; readonly told: number; readonly untold: number };
   readonly identity: () => IdentityStats;
   readonly subscriptions: () => SubscriptionStats;
   readonly refusals: () => Iterable<{ readonly code: string; readonly route: string; readonly count: number }>;
-  /** Connections of addresses that had too many. */
+  /** Refused connections of addresses with too many. */
   readonly socketsRefused: () => number;
-  /** What clients fill, by what it is. */
+  /** The memory that clients fill, by kind. */
   readonly held: () => Readonly<Record<string, MemoryUsage>>;
   readonly memory: () => { readonly rss: number; readonly heapUsed: number; readonly external: number };
 }
@@ -43,7 +43,7 @@ interface SiteStats {
 
 const TRANSPORTS = ['poll', 'long_poll', 'sse', 'websocket'] as const;
 
-/** All figures of a hub, by the names under which they are published. */
+/** All metrics of a hub, by their published names. */
 export function hubMetrics({
   log,
   feed,

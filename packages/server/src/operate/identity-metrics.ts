@@ -1,13 +1,13 @@
 import type { MetricDefinition } from './metrics.ts';
 
-/** What is counted of who comes to a hub, and of who is shown out; what counts are its rooms. */
+/** Counts of accepted and refused credentials, and of sessions that revocations ended. */
 export interface IdentityStats {
   readonly tokens: { readonly verified: number; readonly remembered: number; readonly refused: number };
   /** By issuer. */
   readonly issuers: readonly IssuerStats[];
   readonly keys: { readonly count: number; readonly accepted: number; readonly refused: number };
   readonly revocations: { readonly kept: number; readonly made: Readonly<Record<string, number>> };
-  /** Sessions that ended for a revocation. */
+  /** Sessions ended by a revocation. */
   readonly dismissed: number;
 }
 
@@ -15,11 +15,11 @@ export interface IssuerStats {
   readonly issuer: string;
   readonly fetched: number;
   readonly failed: number;
-  /** Since its keys were had last; `Infinity` if they never were. */
+  /** The time since its keys were last fetched; `Infinity` if they never were. */
   readonly ageMs: number;
 }
 
-/** The figures of identity, by the names under which they are published. */
+/** The metrics of identity, by their published names. */
 export function identityMetrics(read: () => IdentityStats): readonly MetricDefinition[] {
   return [
     {

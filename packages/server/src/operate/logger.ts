@@ -1,6 +1,9 @@
 import { pino, type Logger } from 'pino';
 
-/** Structured logs on standard error: standard output belongs to what commands answer. Tokens and queries are never logged. */
+/**
+ * Creates the structured logger. It writes to standard error, because the output of commands goes
+ * to standard output. Tokens and queries are never logged.
+ */
 export function createLogger(level: 'debug' | 'info' | 'warn' | 'error' | 'silent', format: 'json' | 'pretty'): Logger {
   return pino(
     {
@@ -13,7 +16,7 @@ export function createLogger(level: 'debug' | 'info' | 'warn' | 'error' | 'silen
   );
 }
 
-/** A line for people: the time, the message, then what belongs to it. */
+/** Formats a log line for people: the time, the level, the message, then its fields. */
 function prettyStream(): { write(line: string): void } {
   return {
     write(line) {

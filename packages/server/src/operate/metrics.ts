@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
-/** A figure that somebody else counts, and that is asked for when the metrics are. */
+/** A metric: another part of the hub counts it, and the page reads it on each request. */
 export type MetricDefinition = SingleMetric | LabelledMetric;
 
 interface MetricHeader {
@@ -9,14 +9,14 @@ interface MetricHeader {
   readonly kind: 'counter' | 'gauge';
 }
 
-/** One with several labels, and their values. */
+/** A metric with several labels, and their values. */
 interface LabelledMetric extends MetricHeader {
   readonly labels: readonly string[];
   readonly rows: () => Iterable<readonly [values: readonly string[], count: number]>;
 }
 
 interface SingleMetric extends MetricHeader {
-  /** By label value, when there is a label; else by ''. */
+  /** By label value if there is a label, else under ''. */
   readonly read: () => Readonly<Record<string, number>>;
   readonly label?: string;
 }
@@ -24,9 +24,9 @@ interface SingleMetric extends MetricHeader {
 export interface Metrics {
   /** From an event's acceptance to the end of its writes, milliseconds. */
   observePublishToWrite(durationMs: number): void;
-  /** From an append to its being durable, milliseconds. */
+  /** From an append until it is durable, milliseconds. */
   observeCommit(durationMs: number): void;
-  /** From the beginning of a request to an endpoint to the end of its answer, milliseconds. */
+  /** From the start of a request to an endpoint to the end of its response, milliseconds. */
   observeWebhook(durationMs: number): void;
   text(): Promise<string>;
   readonly contentType: string;
@@ -38,7 +38,10 @@ const LATENCY_BUCKETS_SECONDS = [
 
 const WEBHOOK_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
-/** The `/metrics` page. What is counted on the hot path are plain numbers, read only when somebody asks. */
+/**
+ * Creates the `/metrics` page. Counts on the hot path are plain numbers, read only when the page is
+ * requested.
+ */
 export function createMetrics(definitions: readonly MetricDefinition[]): Metrics {
   const registry = new Registry();
   const registers = [registry];

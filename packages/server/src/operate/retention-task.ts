@@ -2,16 +2,16 @@ import type { Clock, Log, TrimOrder } from '../core/ports.ts';
 import { trimOrders } from '../core/retention.ts';
 import type { ChannelRules } from '../core/access/channel-rules.ts';
 
-/** Channels looked at in one step. */
+/** Channels of one step. */
 const CHANNELS_PER_STEP = 500;
-/** A pause between steps that remove something, so that appends come in between. */
+/** The pause between steps that remove events, so that appends can run. */
 const STEP_PAUSE_MS = 5;
-/** Channels that nothing was appended to are looked at this often, for what has grown too old. */
+/** The interval of full sweeps. They find events that are too old in channels without new ones. */
 const FULL_SWEEP_EVERY_MS = 60_000;
 
-/** What holds events beside the log, and is to let go of them when the log has. */
+/** A cache that holds events beside the log, and drops those that the log has removed. */
 export interface TrimmedCache {
-  /** These orders have been carried out, if there are any. */
+  /** Reports orders that were carried out; the list may be empty. */
   onTrimmed(orders: readonly TrimOrder[], nowMs: number): void;
 }
 
@@ -22,11 +22,11 @@ export interface RetentionParts {
   readonly clock: Clock;
   /** From the end of one sweep to the next. */
   readonly intervalMs: number;
-  /** Told why a sweep ended early: the next one comes all the same. */
+  /** Receives the error that ended a sweep early. The next sweep starts as usual. */
   readonly onError: (error: unknown) => void;
 }
 
-/** Removes, in small steps, what the rules say should go. */
+/** Removes, in small steps, the events that the rules no longer retain. */
 export class RetentionTask {
   readonly #parts: RetentionParts;
   #timer: NodeJS.Timeout | undefined;
@@ -57,7 +57,7 @@ export class RetentionTask {
     await this.#running;
   }
 
-  /** Looks at all channels that have changed since the last sweep, now and then at all. */
+  /** Trims the channels that changed since the last sweep; a full sweep trims all channels. */
   async sweep(): Promise<void> {
     const { log, rules, clock } = this.#parts;
     const { unavailable, head } = log.state;

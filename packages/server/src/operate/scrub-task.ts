@@ -1,10 +1,12 @@
 import type { Clock, Log, Position } from '../core/ports.ts';
 
-/** A hub that has just begun has readers that come back: nothing is read beside them yet. */
+/** The first pass waits, because clients reconnect to a hub that has just started. */
 const FIRST_PASS_AFTER_MS = 60_000;
-/** From the beginning of one pass to that of the next; a pass that takes longer is followed by the next one. */
+/**
+ * From the start of one pass to the start of the next. After a longer pass the next one follows.
+ */
 const PASS_EVERY_MS = 24 * 3_600_000;
-/** Between two steps at least, so that reads come in between. */
+/** The shortest pause between two steps, so that reads can run. */
 const STEP_PAUSE_MIN_MS = 10;
 const PASS_PAUSE_MIN_MS = 60_000;
 
@@ -12,14 +14,15 @@ export interface ScrubParts {
   readonly log: Pick<Log, 'check' | 'state'>;
   readonly clock: Clock;
   readonly bytesPerSecond: number;
-  /** Told why a pass ended early: the next one comes all the same. */
+  /** Receives the error that ended a pass early. The next pass starts as usual. */
   readonly onError: (error: unknown) => void;
   readonly firstPassAfterMs?: number;
 }
 
 /**
- * Scrubs the log: reads all of it once a day, slowly, and compares it with its checksums. So damage is a log line, a metric and a problem of
- * `/healthz` before a reader comes to it, while there still is a backup without it. The log notes what it finds.
+ * Scrubs the log: reads all of it slowly once a day and compares it with its checksums. So damage
+ * appears in the log lines, the metrics and `/healthz` before a reader reaches it. At that time a
+ * backup without the damage may still exist. The log records the damage that it finds.
  */
 export class ScrubTask {
   readonly #parts: ScrubParts;

@@ -1,19 +1,19 @@
 import type { MetricDefinition } from './metrics.ts';
 
-/** What is counted of durable subscriptions. */
+/** Counts of durable subscriptions. */
 export interface SubscriptionStats {
-  /** By state: how many there are, and how far the one farthest behind is behind. */
+  /** By state: the number of subscriptions, and the greatest lag among them. */
   readonly states: Readonly<
     Record<string, { readonly count: number; readonly lagEventsMax: number; readonly lagMsMax: number }>
   >;
   readonly webhooks: {
-    /** Requests by what came of them. */
+    /** Requests by outcome. */
     readonly outcomes: Readonly<Record<string, number>>;
-    /** Events delivered, and requests that were not an event's first. */
+    /** Events delivered, and requests after the first one of an event. */
     readonly events: number;
     readonly retries: number;
     readonly inFlight: number;
-    /** At present; `waiting` are requests that wait for one. */
+    /** The current connections; `waiting` are requests that wait for one. */
     readonly connections: { readonly open: number; readonly idle: number; readonly waiting: number };
   };
   readonly pulls: {
@@ -23,12 +23,12 @@ export interface SubscriptionStats {
     readonly released: number;
     readonly leasesOver: number;
   };
-  /** Events given up on since the hub began. */
+  /** Dead letters since the hub started. */
   readonly deadLetters: number;
   readonly store: Readonly<Record<string, number>>;
 }
 
-/** The figures of subscriptions, by the names under which they are published. */
+/** The metrics of subscriptions, by their published names. */
 export function subscriptionMetrics(read: () => SubscriptionStats): readonly MetricDefinition[] {
   const byState =
     (field: 'count' | 'lagEventsMax' | 'lagMsMax', unit = 1) =>

@@ -1,11 +1,11 @@
 import { randomFillSync } from 'node:crypto';
 import type { Clock, Random } from '../core/ports.ts';
 
-/** Time and chance as a hub sees them. */
+/** The time and randomness of a hub. */
 export interface World {
   readonly clock: Clock;
   readonly random: Random;
-  /** How many times faster than on the wall time passes here. */
+  /** The hub's time per real time: at 2, a minute of the hub takes 30 s. */
   readonly speed: number;
 }
 
@@ -16,7 +16,9 @@ export const systemWorld: World = {
 };
 
 const TOKEN_BYTES = 12;
-/** Asking the operating system's source costs as much for a few bytes as for some hundred. */
+/**
+ * A call of the operating system's random source costs as much for a few bytes as for some hundred.
+ */
 const randomPool = Buffer.allocUnsafeSlow(TOKEN_BYTES * 256);
 let usedBytes = randomPool.length;
 

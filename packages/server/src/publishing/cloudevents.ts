@@ -15,16 +15,21 @@ import { isMediaType, MEDIA_TYPE_LENGTH_MAX } from '../core/events/media-type.ts
 import type { PublishRequest } from '../core/publish.ts';
 import { eventContent } from './publish-content.ts';
 
-/** CloudEvents 1.0 over HTTP, read into publishes (PROTOCOL.md section 8.5). */
+/**
+ * Parses CloudEvents 1.0 over HTTP into publishes (PROTOCOL.md section 8.5). A CloudEvent has
+ * attributes, such as `source` and `id`, and data. Structured mode sends both as one JSON object;
+ * batch mode sends an array of these. Binary mode sends the attributes as `ce-` headers and the
+ * data as the body.
+ */
 
 const scanner = new JsonScanner();
-/** An element is an event: its data is one level down. */
+/** An element of an array is an event; its data is one level below the array. */
 const elementScanner = new JsonScanner(JSON_DEPTH_MAX + 1);
 /** Attribute names are lower-case letters and digits (CloudEvents 1.0, section 3.1). */
 const ATTRIBUTE_NAME = /^[a-z0-9]{1,64}$/;
 const ATTRIBUTES_MAX = 64;
 
-/** Attributes as JSON text by name, and the data's members. */
+/** The attributes as JSON texts by name, and the members that hold the data. */
 interface CloudEventParts {
   readonly attributes: ReadonlyMap<string, string>;
   readonly content: string;
@@ -38,7 +43,10 @@ export function structuredCloudEvent(text: string, channel: string | undefined):
   return publishRequestOf(event, channel);
 }
 
-/** Batch mode: each one, or why it is refused. @throws PolycastError `invalid_json`, `batch_too_large` for the whole */
+/**
+ * Batch mode: each event, or its error.
+ * @throws PolycastError `invalid_json`, `invalid_event`, `batch_too_large` for the whole batch
+ */
 export function cloudEventBatch(
   text: string,
   channel: string | undefined,
@@ -67,7 +75,10 @@ export function binaryCloudEvent(
   );
 }
 
-/** The elements of a JSON array as texts. @throws PolycastError `invalid_json`, `invalid_event`, `batch_too_large` */
+/**
+ * The elements of a JSON array as texts.
+ * @throws PolycastError `invalid_json`, `invalid_event`, `batch_too_large`
+ */
 export function arrayElements(text: string, elementsMax: number): string[] {
   const elements: string[] = [];
   elementScanner.reset(text);
@@ -87,7 +98,7 @@ export function arrayElements(text: string, elementsMax: number): string[] {
   return elements;
 }
 
-/** What a step gives, or the PolycastError it throws. */
+/** The result of a step, or the PolycastError that it throws. */
 export function orError<Value>(step: () => Value): Value | PolycastError {
   try {
     return step();
@@ -115,7 +126,8 @@ function publishRequestOf({ attributes, content }: CloudEventParts, channel: str
     channel: channelOf(attributes, channel),
     type,
     content: `${parts[0]}"cloudevent":{${stored.join(',')}},${parts[1]}`,
-    // Source and id together name an event (CloudEvents 1.0, section 3.1.1); their digest is a key of fixed length.
+    // `source` and `id` together identify an event (CloudEvents 1.0, section 3.1.1). Their digest
+    // is a key of fixed length.
     idempotencyKey:
       'ce:' +
       createHash('sha256')
@@ -125,7 +137,10 @@ function publishRequestOf({ attributes, content }: CloudEventParts, channel: str
   };
 }
 
-/** RFC 3339 section 5.6, as CloudEvents has it for `time`; days that no month has are none. */
+/**
+ * Whether a text is a time of RFC 3339 section 5.6, as CloudEvents requires for `time`. A day that
+ * the month does not have is invalid.
+ */
 function isTimestamp(text: string): boolean {
   const [, year, month, day] = TIMESTAMP.exec(text)?.map(Number) ?? [];
   if (year === undefined || month === undefined || day === undefined) return false;
@@ -192,14 +207,17 @@ function scanCloudEvent(): CloudEventParts {
   };
 }
 
-/** CloudEvents 1.0, section 3.1.2: it "MUST adhere to the format specified in RFC 2046". It becomes a header again. */
+/**
+ * Checks `datacontenttype`, which readers receive as a header: it "MUST adhere to the format
+ * specified in RFC 2046" (CloudEvents 1.0, section 3.1.2).
+ */
 function checkMediaType(token: string): void {
   if (token.startsWith('"') && isMediaType(decodeStringToken(token))) return;
   const why = `"datacontenttype" is not a media type of at most ${MEDIA_TYPE_LENGTH_MAX} characters.`;
   throw new PolycastError('invalid_event', why, { member: 'datacontenttype' });
 }
 
-/** Without the line breaks of a token that is known to be valid JSON. */
+/** Removes the line breaks of valid JSON. */
 function withoutBreaks(json: string): string {
   return /[\r\n]/.test(json) ? withoutLineBreaks(json) : json;
 }
@@ -235,9 +253,11 @@ function scanToken(step: () => boolean): string {
 }
 
 /**
- * CloudEvents HTTP binding 1.0.2, section 3.1.3.2: a value "MUST first be unescaped with respect to double-quoted strings"; then "a
- * single round of percent-decoding MUST be performed". SDKs also send UTF-8 as it is, and `%` for itself: what encodes nothing stays.
- * @param value as Node reads it, one character a byte
+ * Decodes a header value as the CloudEvents HTTP binding 1.0.2, section 3.1.3.2, requires. It "MUST
+ * first be unescaped with respect to double-quoted strings"; then "a single round of
+ * percent-decoding MUST be performed". Some SDKs send unencoded UTF-8, and `%` for itself. So
+ * sequences that do not decode to UTF-8 stay as they are.
+ * @param value as Node reads it, with one character per byte
  * @throws PolycastError `invalid_header`
  */
 function decodeHeaderValue(name: string, value: string): string {

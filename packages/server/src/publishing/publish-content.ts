@@ -7,7 +7,7 @@ import { decodeUtf8 } from '../http/body/request-body.ts';
 const scanner = new JsonScanner();
 
 /**
- * The members of an event that hold a body of any media type (PROTOCOL.md section 8.3).
+ * Converts a body of any media type to the members of an event (PROTOCOL.md section 8.3).
  * @throws PolycastError `invalid_json`, `json_too_deep`, `invalid_utf8`, `unsupported_media_type`
  */
 export function eventContent(body: Buffer, contentType: string | undefined): string {
@@ -30,7 +30,10 @@ export function eventContent(body: Buffer, contentType: string | undefined): str
 
 const NO_MEDIA_TYPE = `Content-Type is not a media type of at most ${MEDIA_TYPE_LENGTH_MAX} characters.`;
 
-/** The text of one JSON value without line breaks around or within it. @throws PolycastError `invalid_json`, `json_too_deep` */
+/**
+ * Checks that a text is one JSON value, and returns it without line breaks and surrounding space.
+ * @throws PolycastError `invalid_json`, `json_too_deep`
+ */
 export function checkJson(text: string): string {
   scanner.reset(text);
   if (!scanner.skipValue() || !scanner.atEnd()) throw jsonError(scanner);

@@ -13,15 +13,19 @@ import { Deadline } from '../http/body/request-body.ts';
 import { commonHeadersOf } from '../http/respond.ts';
 import type { Services } from '../http/services.ts';
 
-/** Reading stops while this many events wait to be durable… */
+/** Events that may wait for the disk before the hub stops reading the body… */
 const PENDING_EVENTS_MAX = 8192;
-/** …or the client has left this many bytes of results unread. One that reads nothing until it has sent all is stopped there. */
+/**
+ * …and bytes of results that the client may leave unread. A client that reads nothing until it has
+ * sent everything is paused at this bound.
+ */
 const UNREAD_BYTES_MAX = 16 * 1024 * 1024;
 const LINE_FEED = 10;
 
 /**
- * NDJSON (PROTOCOL.md section 8.1): lines are published as they come, in order, and their results sent as they become durable. What is
- * held is bounded, however long the body is.
+ * Publishes NDJSON, one event per line (PROTOCOL.md section 8.1). Lines are published in order as
+ * they arrive, and their results are sent as they become durable. The memory is bounded, however
+ * long the body is.
  */
 export async function publishNdjson(
   services: Services,
@@ -36,7 +40,8 @@ export async function publishNdjson(
   });
   const results = new ResultStream(services, AuthorizedRequest.responseOf(publisher.request));
   let index = 0;
-  // One that pauses too long is told so behind its results; one that reads none of them for so long hears nothing any more.
+  // A client that pauses too long receives the error after its results. One that has left its
+  // results unread is disconnected without it.
   const deadline = new Deadline(() => void results.abort(new PolycastError('request_timeout')));
   const publishBatch = async (texts: readonly (string | PolycastError)[]): Promise<void> => {
     const events: ParsedLine[] = [];
@@ -60,7 +65,8 @@ export async function publishNdjson(
     await publishBatch(lines.end());
     await results.end();
   } catch (error) {
-    // Whoever has gone, or was shown out, has nobody to tell: what came whole is published all the same.
+    // The client has disconnected, so there is no response to write to. Complete lines are
+    // published all the same.
     if (results.isClosed) return;
     if (!(error instanceof PolycastError)) throw error;
     await results.abort(error);
@@ -70,18 +76,20 @@ export async function publishNdjson(
   }
 }
 
-/** What lines that have not come whole may hold. */
+/** The memory budget for incomplete lines. */
 interface LineBudget {
   reserve(bytes: number): boolean;
   release(bytes: number): void;
 }
 
-/** Splits bytes into lines; a line that is too long, or not UTF-8, is an error in its place. */
+/**
+ * Splits bytes into lines. A line that is too long, or not UTF-8, becomes an error at its place.
+ */
 class LineSplitter {
   readonly #lineBytesMax: number;
   readonly #budget: LineBudget;
   readonly #partial = new ChunkBuffer();
-  /** Of the budget. */
+  /** Bytes reserved from the budget. */
   #budgetBytes = 0;
   #isTooLong = false;
 
@@ -90,7 +98,7 @@ class LineSplitter {
     this.#budget = budget;
   }
 
-  /** What it holds is let go of. */
+  /** Releases the incomplete line. */
   close(): void {
     this.#discard();
   }
@@ -147,12 +155,15 @@ class LineSplitter {
   }
 }
 
-/** Publishes in order and writes each result in its place; tells the reader when to wait. */
+/**
+ * Publishes in order and writes each result at its place. `add` makes its caller wait at the
+ * bounds.
+ */
 class ResultStream {
   readonly #services: Services;
   readonly #response: ServerResponse;
   #pending = 0;
-  /** Results are written in the order in which their events came. */
+  /** Writes the results in the order of their events. */
   #writes: Promise<void> = Promise.resolve();
   #resume: (() => void) | undefined;
 
@@ -170,7 +181,7 @@ class ResultStream {
     response.on('close', () => this.#resumeIfReady());
   }
 
-  /** Resolves when more may come. */
+  /** Publishes events; resolves when there is room for more. */
   async add(services: Services, events: readonly ParsedLine[]): Promise<void> {
     const publishes = publishesOf(events);
     const count = Math.max(events.length, publishes.length);
@@ -190,12 +201,15 @@ class ResultStream {
     this.#response.end();
   }
 
-  /** Whether nothing can be told any more. */
+  /** Whether the connection is closed. */
   get isClosed(): boolean {
     return this.#response.destroyed;
   }
 
-  /** Says why behind the results so far, and lets go of the connection. */
+  /**
+   * Writes an error after the results so far, unless the client leaves too many unread, and closes
+   * the connection.
+   */
   async abort(reason: PolycastError): Promise<void> {
     const response = this.#response;
     if (!this.#isFull()) {
@@ -232,7 +246,7 @@ class ResultStream {
   }
 }
 
-/** What a line asks for: an event, one for each of several, or why it is refused; so may each of several be. */
+/** A parsed line: an event, its error, or a list of both if it goes to several users. */
 type ParsedLine = PublishRequest | PolycastError | readonly (PublishRequest | PolycastError)[];
 
 function isGroup(event: ParsedLine): event is readonly (PublishRequest | PolycastError)[] {

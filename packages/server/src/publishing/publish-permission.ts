@@ -3,7 +3,7 @@ import type { Author, PublishRequest } from '../core/publish.ts';
 import { authorOf } from '../auth/author.ts';
 import type { AuthorizedRequest } from '../auth/authorized-request.ts';
 
-/** Who publishes, and what the events say of that. */
+/** A request that publishes, and the author that its events carry. */
 export interface RequestPublisher {
   readonly request: AuthorizedRequest;
   readonly author: Author | undefined;
@@ -14,12 +14,15 @@ export function publisherOf(request: AuthorizedRequest): RequestPublisher {
   return { request, author: authorOf(request) };
 }
 
-/** What is the hub's to say; no publisher can say it. */
+/** Adds the author, which only the hub sets. */
 export function withAuthor({ author }: RequestPublisher, publish: PublishRequest): PublishRequest {
   return author === undefined ? publish : { ...publish, author };
 }
 
-/** The event as it may be published, or why not. What is permitted has to be published by way of `stillPermitted`. */
+/**
+ * The event with its author if the caller may publish it, else the error. Pass the result through
+ * `recheckPublisher` before publishing.
+ */
 export async function authorizePublish(
   publisher: RequestPublisher,
   publish: PublishRequest,
@@ -35,7 +38,10 @@ export async function authorizePublish(
   }
 }
 
-/** While others of them were asked about, the caller may have been revoked: to be asked in the turn in which they are published. */
+/**
+ * Checks the caller again in the turn of publishing: it may have been revoked while other events
+ * were authorized.
+ */
 export function recheckPublisher<Event>(
   publisher: RequestPublisher,
   events: readonly Event[],

@@ -7,8 +7,9 @@ import { parseEntityTags } from '../http/headers/conditional-headers.ts';
 import { newestReadable } from '../core/newest-event.ts';
 
 /**
- * What headers say of a publish's `ifMatch` (PROTOCOL.md section 8.3): `If-Match: "<cursor>"` or bare, several of them or `*`, or
- * `If-None-Match: *`. A precondition that cannot be kept to is not passed over.
+ * Reads a publish's `ifMatch` from headers (PROTOCOL.md section 8.3): `If-Match` with a cursor,
+ * quoted or bare, with several, or with `*`; or `If-None-Match: *`. A precondition that the hub
+ * cannot check is an error.
  * @throws PolycastError `invalid_header`
  */
 export function preconditionOf(
@@ -31,7 +32,10 @@ export function preconditionOf(
     : matchingTag(feed, tags.map(cursorOfTag), channel, () => !request.isClosed);
 }
 
-/** Of several tags the one that is the newest event's. If that is another one when it comes to it, it is none of them. */
+/**
+ * Returns the tag of the channel's newest event if it is among these, else a tag that matches
+ * nothing. If a newer event arrives before the publish, the precondition fails.
+ */
 async function matchingTag(
   feed: Feed,
   tags: readonly string[],
@@ -45,7 +49,10 @@ async function matchingTag(
   return tags.includes(tag) ? tag : '';
 }
 
-/** Of an event that cannot be read the log still knows the id: it is asked for the newest tag that may be that one. */
+/**
+ * The newest of the tags in a damaged range. The newest event is unreadable, but the log still
+ * knows its id. So the log compares this tag when the event is published.
+ */
 function newestOf(feed: Feed, tags: readonly string[], after: Position, through: Position): string {
   let newest = { tag: '', position: after };
   for (const tag of tags) {

@@ -2,19 +2,19 @@ import { encodeCursor, formatTime, PolycastError } from '@polycast/protocol';
 import type { PublishResult } from '../core/publish.ts';
 import type { Services } from '../http/services.ts';
 
-/** A result as it is told to the publisher: the members of `201`, or the problem. */
+/** A publish's result as JSON: the members of `201`, or the problem. */
 export function resultJson(services: Services, result: PublishResult): string {
   if (!result.ok) return `{"error":${JSON.stringify(toClientError(services, result.error).problem)}}`;
   const { position, channel, timeMs } = result;
   return `{"id":"${encodeCursor(services.feed.epoch, position)}","channel":"${channel}","time":"${formatTime(timeMs)}"}`;
 }
 
-/** What became of an event for each of several. */
+/** The results of the events of one line or envelope, as JSON. */
 export function groupResultJson(services: Services, results: readonly PublishResult[]): string {
   return `{"results":[${results.map((result) => resultJson(services, result)).join(',')}]}`;
 }
 
-/** The position of a conflict is told as the cursor that would have matched. */
+/** Replaces the position of a failed precondition by the cursor that would have matched. */
 export function toClientError({ feed }: Services, error: PolycastError): PolycastError {
   const latest = error.extensions?.['latestPosition'];
   if (error.code !== 'precondition_failed' || typeof latest !== 'number') return error;

@@ -74,7 +74,7 @@ export async function publishData(services: Services, request: AuthorizedRequest
   const { headers } = request;
   const idempotencyKey = idempotencyKeyHeader(request);
   const publisher = publisherOf(request);
-  // Before anything is looked up, and before a body is held for somebody who may not send one.
+  // Authorizes before any lookup, and before it holds the body of a caller that may not publish.
   const permitted = request.authorize('publish', [channel]);
   if (permitted !== undefined) await permitted;
   const condition = preconditionOf(services.feed, request, channel);
@@ -110,7 +110,9 @@ async function publishJson(services: Services, publisher: RequestPublisher, key:
   return respondMany(services, publisher.request, await publishMany(services, publisher, events));
 }
 
-/** The way of most publishes: no promise more than it takes. */
+/**
+ * Publishes one event. Most publishes take this path, so it creates as few promises as possible.
+ */
 export function publishOne(services: Services, publisher: RequestPublisher, publish: PublishRequest): Promise<void> {
   const { request } = publisher;
   const permitted = request.authorize('publish', [publish.channel]);
@@ -129,7 +131,7 @@ function respondOne(services: Services, request: AuthorizedRequest, result: Publ
   else request.respondCreated(text);
 }
 
-/** Publishes what was understood and permitted; what was not keeps its place among the results. */
+/** Publishes the permitted events; an error remains at its place among the results. */
 export async function publishMany(
   services: Services,
   publisher: RequestPublisher,
@@ -163,14 +165,20 @@ export function idempotencyKeyHeader(request: AuthorizedRequest): string | undef
   return validatedHeader(request, 'idempotency-key', checkIdempotencyKey);
 }
 
-/** A CloudEvent is known by its `source` and `id` (PROTOCOL.md section 8.5). @throws PolycastError `invalid_header` */
+/**
+ * Rejects a key for a CloudEvent: its `source` and `id` are its key (PROTOCOL.md section 8.5).
+ * @throws PolycastError `invalid_header`
+ */
 function rejectIdempotencyKey(key: string | undefined): void {
   if (key === undefined) return;
   const why = 'idempotency-key: a CloudEvent has its key already, which is its source and id.';
   throw new PolycastError('invalid_header', why, { header: 'idempotency-key' });
 }
 
-/** A header's text, which Node reads as one character a byte, as the UTF-8 that it is. @throws PolycastError `invalid_header` */
+/**
+ * Decodes and checks a header in UTF-8, which Node reads with one character per byte.
+ * @throws PolycastError `invalid_header`
+ */
 function validatedHeader(
   request: AuthorizedRequest,
   name: string,

@@ -14,8 +14,9 @@ import type { Services } from '../http/services.ts';
 const scanner = new JsonScanner();
 
 /**
- * `POST /v1/users/{id}/events` (PROTOCOL.md section 13.5): to all of a user's devices, now or when they come back. JSON is an
- * envelope without a channel, or an array of these; with `Polycast-Type`, and of any other media type, the body is the data.
+ * `POST /v1/users/{id}/events` (PROTOCOL.md section 13.5): publishes to all devices of a user, now
+ * or when they reconnect. A JSON body is an envelope without a channel, or an array of these. With
+ * `Polycast-Type`, or of another media type, the body is the data.
  */
 export async function publishToUser(services: Services, request: AuthorizedRequest, name: string): Promise<void> {
   if (!isUser(name)) throw new PolycastError('invalid_parameter', NO_USER, { parameter: 'user' });
@@ -37,8 +38,9 @@ export async function publishToUser(services: Services, request: AuthorizedReque
 }
 
 /**
- * `POST /v1/users/events` (PROTOCOL.md section 13.5): an envelope with `user` or `users` in place of `channel`, an array or lines
- * of these. What goes to several users is an event each.
+ * `POST /v1/users/events` (PROTOCOL.md section 13.5): an envelope with `user` or `users` in place
+ * of `channel`, or an array or lines of these. An envelope for several users becomes one event for
+ * each.
  */
 export async function publishToUsers(services: Services, request: AuthorizedRequest): Promise<void> {
   const limits = expansionLimits(services);
@@ -60,10 +62,13 @@ export async function publishToUsers(services: Services, request: AuthorizedRequ
   respondText(request, groupResultJson(services, await publishMany(services, publisher, parsed)));
 }
 
-/** To one user, to several, or why it is refused. */
+/** The event for one user, those for several, or the error. */
 type AddressedEvent = PublishRequest | readonly PublishRequest[] | PolycastError;
 
-/** What may come of one body at once: words to a great many are as many events, each of their size. */
+/**
+ * Bounds the events of one body: an envelope for many users becomes as many events, each of its
+ * size.
+ */
 interface ExpansionLimits {
   readonly events: number;
   /** Of data, in characters. */
@@ -74,7 +79,7 @@ function expansionLimits({ settings }: Services): ExpansionLimits {
   return { events: settings.batchEventsMax, length: settings.bodyBytesMax };
 }
 
-/** @throws PolycastError `batch_too_large` for more in all than may come of one body */
+/** @throws PolycastError `batch_too_large` if the events of the body exceed the limits together */
 function parseAddressedEvents(
   text: string,
   key: string | undefined,
@@ -107,7 +112,7 @@ async function publishAddressedEvents(
   respondText(publisher.request, `[${texts.join(',')}]`);
 }
 
-/** @throws PolycastError `invalid_event` and what an envelope may be refused with */
+/** @throws PolycastError `invalid_event`, `batch_too_large`, and the errors of an envelope */
 function parseAddressedEvent(
   text: string,
   key: string | undefined,

@@ -1,9 +1,15 @@
-/** So many small pieces are put into one: an object for each byte would take a hundred times what was sent. */
+/**
+ * The number of small pieces that are joined into one. One object for each byte would take a
+ * hundred times the memory of the bytes.
+ */
 const CHUNKS_MAX = 256;
 
-/** Bytes that come in pieces and are wanted whole. However small the pieces, they take little more memory than their bytes. */
+/**
+ * Collects bytes that arrive in pieces. However small the pieces are, they take little more memory
+ * than their bytes.
+ */
 export class ChunkBuffer {
-  /** Nearly always there is no other. */
+  /** Usually the only piece. */
   #first: Buffer | undefined = undefined;
   #all: Buffer[] | undefined = undefined;
   #joinedCount = 0;
@@ -19,7 +25,7 @@ export class ChunkBuffer {
     }
   }
 
-  /** All of them; there are none from then on. */
+  /** Returns all bytes as one buffer and empties this one. */
   take(): Buffer {
     const whole = this.#all === undefined ? (this.#first ?? NO_BYTES) : Buffer.concat(this.#all, this.bytes);
     this.clear();
@@ -37,9 +43,9 @@ export class ChunkBuffer {
 const NO_BYTES = Buffer.alloc(0);
 
 /**
- * Puts the last pieces of a list into one, if they are many. Each byte is copied once.
- * @param joinedCount how many at the front are no small pieces any more
- * @returns the same, for the next time
+ * Joins the last pieces of a list if there are many. Each byte is copied once.
+ * @param joinedCount the number of pieces at the front that are joined already
+ * @returns the new number, for the next call
  */
 export function compactChunks(chunks: Buffer[], joinedCount: number): number {
   const start = Math.min(joinedCount, chunks.length);

@@ -3,10 +3,16 @@ import { brotliCompress, constants, gzip } from 'node:zlib';
 import { addVary } from '../headers/cache-headers.ts';
 import { respond } from '../respond.ts';
 
-/** Smaller answers gain nothing (PROTOCOL.md section 5.5), in bytes. */
+/**
+ * The smallest body that is compressed, in bytes; smaller ones gain nothing (PROTOCOL.md section
+ * 5.5).
+ */
 export const COMPRESS_BYTES_MIN = 1024;
 
-/** Answers with these pieces joined, compressed when they are large and the client takes it. */
+/**
+ * Sends these pieces as one body. The body is compressed if it is large and the client accepts a
+ * coding.
+ */
 export function respondCompressed(
   response: ServerResponse,
   status: number,
@@ -31,12 +37,12 @@ export function respondCompressed(
   else gzip(body, { level: 3 }, onCompressed);
 }
 
-/** The coding that an answer of this size gets. */
+/** The coding for a body of this size. */
 export function encodingForSize(response: ServerResponse, bytes: number): 'br' | 'gzip' | undefined {
   return bytes >= COMPRESS_BYTES_MIN ? acceptedEncoding(response.req.headers['accept-encoding']) : undefined;
 }
 
-/** `br`, else `gzip`, unless the client gives them no weight. */
+/** `br`, else `gzip`, unless the client excludes them with `q=0`. */
 export function acceptedEncoding(header: string | string[] | undefined): 'br' | 'gzip' | undefined {
   if (header === undefined) return undefined;
   const accepted = String(header)

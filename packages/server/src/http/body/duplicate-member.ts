@@ -1,8 +1,9 @@
 import { PolycastError } from '@polycast/protocol';
 
 /**
- * Of two members with one name each reader takes another one: no object of a body, at whatever depth, may have a member twice.
- * @param json valid
+ * Rejects a body in which any object, at any depth, has two members of the same name. Parsers
+ * differ in which of the two they use.
+ * @param json valid JSON
  * @throws PolycastError `duplicate_member`
  */
 export function checkUniqueMembers(json: string): void {
@@ -24,7 +25,7 @@ const OPENING_BRACE = 123;
 const CLOSING_BRACE = 125;
 const COLON = /[ \t\r\n]*:/y;
 
-/** The first member that its object already has. */
+/** The first member name that occurs twice in its object. */
 function findDuplicate(json: string): string | undefined {
   const openContainers: (Set<string> | undefined)[] = [];
   for (let index = 0; index < json.length; index++) {
@@ -55,7 +56,7 @@ function findDuplicate(json: string): string | undefined {
   return undefined;
 }
 
-/** Where the string ends that begins at `index`. */
+/** The index at which the string that begins at `index` ends. */
 function endOfString(json: string, index: number): number {
   let at = index + 1;
   while (json.charCodeAt(at) !== QUOTE) at += json.charCodeAt(at) === BACKSLASH ? 2 : 1;

@@ -3,15 +3,17 @@ import { checkUniqueMembers } from './duplicate-member.ts';
 import { checkUtf8Json, parseMediaType } from './media-type.ts';
 import { decodeUtf8 } from './request-body.ts';
 
-/** What a member of a body must be: its value when it is right, else words that say what it must be. */
+/** Checks a member of a body: returns its value, or a text that says what it must be. */
 export type Validator<Value> = (value: unknown) => { readonly value: Value } | { readonly wrong: string };
 
-/** The members of a body, read one by one; what is left over at the end is not known here. */
+/**
+ * Reads the members of a body one by one. `rejectUnknown` refuses the members that were not read.
+ */
 export class MemberReader {
   readonly #values: Map<string, unknown>;
   readonly #path: string;
 
-  /** @param within what they are members of, in the body: `delivery.` */
+  /** @param within the path of the object in the body, such as `delivery.` */
   constructor(values: Readonly<Record<string, unknown>>, within = '') {
     this.#values = new Map(Object.entries(values));
     this.#path = within;
@@ -21,7 +23,7 @@ export class MemberReader {
     return this.#values.has(name);
   }
 
-  /** `undefined` when it is not given. @throws PolycastError `invalid_body` */
+  /** Reads a member; `undefined` when it is absent. @throws PolycastError `invalid_body` */
   optional<Value>(name: string, check: Validator<Value>): Value | undefined {
     if (!this.#values.has(name)) return undefined;
     const checked = check(this.#values.get(name));
@@ -36,7 +38,7 @@ export class MemberReader {
     return this.optional(name, check) as Value;
   }
 
-  /** The names that have not been taken. */
+  /** The names of the members that were not read. */
   get remainingNames(): readonly string[] {
     return [...this.#values.keys()];
   }
@@ -48,8 +50,9 @@ export class MemberReader {
 }
 
 /**
- * The object that a body is; no body at all is an empty one.
- * @throws PolycastError `invalid_json`, `duplicate_member`, `invalid_body`, `unsupported_media_type`
+ * Parses a body as an object; an empty body is an empty object.
+ * @throws PolycastError `invalid_json`, `duplicate_member`, `invalid_body`,
+ * `unsupported_media_type`
  */
 export function parseObject(bytes: Buffer, contentType: string | undefined): Readonly<Record<string, unknown>> {
   if (bytes.length === 0) return {};
@@ -63,7 +66,9 @@ export function parseObject(bytes: Buffer, contentType: string | undefined): Rea
   return value as Readonly<Record<string, unknown>>;
 }
 
-/** A text of 1 to so many characters, none of them a control character or half of a surrogate pair. */
+/**
+ * A text of 1 to `lengthMax` characters, without control characters and halves of surrogate pairs.
+ */
 export function nonEmptyText(lengthMax: number): Validator<string> {
   return (value) =>
     // oxlint-disable-next-line no-control-regex
@@ -72,7 +77,10 @@ export function nonEmptyText(lengthMax: number): Validator<string> {
       : { wrong: `must be a text of 1 to ${lengthMax} characters` };
 }
 
-/** Whether it is a text of at most so many characters, and each of them whole: half of a surrogate pair is none (PROTOCOL.md section 9.1). */
+/**
+ * Whether the value is a text of at most `lengthMax` characters without a half of a surrogate pair
+ * (PROTOCOL.md section 9.1).
+ */
 export function isWellFormedText(value: unknown, lengthMax: number): value is string {
   return typeof value === 'string' && value.length <= lengthMax && value.isWellFormed();
 }
@@ -87,7 +95,7 @@ export function integer(min: number, max: number): Validator<number> {
 
 const TIME = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
 
-/** A time as in RFC 3339, in milliseconds since 1970. */
+/** A time in RFC 3339; its value is in milliseconds since 1970. */
 export const timestamp: Validator<number> = (value) => {
   const timeMs = typeof value === 'string' && TIME.test(value) ? Date.parse(value) : Number.NaN;
   return Number.isNaN(timeMs) ? { wrong: 'must be a time such as 2027-01-31T12:00:00Z' } : { value: timeMs };

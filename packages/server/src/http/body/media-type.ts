@@ -1,12 +1,12 @@
 import { PolycastError } from '@polycast/protocol';
 
-/** `type/subtype` in lower case, and the charset if one is named. */
+/** `type/subtype` in lower case, and the charset if there is one. */
 export interface MediaType {
   readonly essence: string;
   readonly charset: string | undefined;
 }
 
-/** Reads a `Content-Type`; `undefined` when it is none or missing. */
+/** Parses a `Content-Type`; `undefined` when it is invalid or absent. */
 export function parseMediaType(header: string | undefined): MediaType | undefined {
   if (header === undefined) return undefined;
   const [essence = '', ...parameters] = header.split(';');
@@ -21,7 +21,8 @@ export function parseMediaType(header: string | undefined): MediaType | undefine
 }
 
 /**
- * JSON is in UTF-8 (RFC 8259 section 8.1): what says that it is not would be read as something else.
+ * Rejects JSON with another charset than UTF-8: JSON is in UTF-8 (RFC 8259 section 8.1), and the
+ * hub would decode it as such.
  * @throws PolycastError `unsupported_media_type`
  */
 export function checkUtf8Json({ charset }: MediaType): void {
@@ -37,7 +38,7 @@ export function isJson({ essence }: MediaType): boolean {
   return essence === 'application/json' || essence.endsWith('+json');
 }
 
-/** What is text for a reader too, when it is in UTF-8 (PROTOCOL.md section 8.3). */
+/** Whether a body of this type, if it is in UTF-8, is stored as text (PROTOCOL.md section 8.3). */
 export function isText({ essence, charset }: MediaType): boolean {
   if (!isUtf8Charset(charset)) return false;
   return essence.startsWith('text/') || TEXT_TYPES.has(essence) || essence.endsWith('+xml');

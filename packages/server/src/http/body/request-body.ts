@@ -5,30 +5,31 @@ import { ticksOf, type WheelTimer, type TimingWheel } from '../../core/primitive
 import type { ByteBudget } from '../../core/primitives/byte-budget.ts';
 import { ChunkBuffer } from './chunk-buffer.ts';
 
-/** What reading bodies takes: of `Services`. */
+/** The parts of `Services` that reading a body uses. */
 export interface BodyParts {
   readonly wheel: TimingWheel;
-  /** For all bodies that are being read and have not come at once. */
+  /** The budget of all bodies that arrive in more than one piece. */
   readonly bodyBudget: ByteBudget;
   readonly settings: {
     readonly bodyBytesMax: number;
-    /** The whole body has to be there by then. */
+    /** The time within which the whole body has to arrive. */
     readonly bodyTimeoutMs: number;
   };
 }
 
-/** Whose body it is. */
+/** The sender of a body. */
 export interface BodyOwner {
-  /** Whether it still may send it, now that it is there. @throws PolycastError */
+  /** Checks that the sender is still allowed, once the body has arrived. @throws PolycastError */
   check(): void;
-  /** Whose share of the budget it takes; `undefined` for a server. */
+  /** The client whose share of the budget the body uses; `undefined` for a server. */
   readonly quotaOwner: string | undefined;
 }
 
 /**
- * Reads a whole body. In the turn in which it ends, its owner is checked.
+ * Reads a whole body, and checks its sender in the turn in which it ends.
  * @param bytesMax a bound below that of all bodies
- * @throws PolycastError `body_too_large`, `request_timeout`, `overloaded`, `unsupported_media_type` (a content coding)
+ * @throws PolycastError `body_too_large`, `request_timeout`, `overloaded`, `invalid_request` (an
+ * incomplete body), `unsupported_media_type` (a content coding)
  */
 export function readBody(
   request: IncomingMessage,
@@ -41,7 +42,7 @@ export function readBody(
   checkContentEncoding(request.headers);
   const contentLength = Number(request.headers['content-length'] ?? 0);
   if (contentLength > bodyBytesMax) return Promise.reject(bodyTooLarge(bodyBytesMax));
-  // A request that announces no body has ended before anybody listens (`optimizeEmptyRequests`).
+  // A request without a body has ended before a listener could be added (`optimizeEmptyRequests`).
   if (request.readableEnded) return Promise.resolve(NO_BYTES);
   return new Promise((resolve, reject) => {
     new BodyReader(services, owner, bodyBytesMax, contentLength, resolve, reject).start(request, bodyTimeoutMs);
@@ -58,12 +59,12 @@ class BodyReader implements WheelTimer {
   readonly #contentLength: number;
   readonly #resolve: (body: Buffer) => void;
   readonly #reject: (error: unknown) => void;
-  /** Nearly always there is no other. */
+  /** Usually the only piece. */
   #first: Buffer | undefined = undefined;
-  /** All of them, once there is a second one. */
+  /** All pieces, from the second one on. */
   #chunks: ChunkBuffer | undefined = undefined;
   #bytes = 0;
-  /** Of the budget. */
+  /** Bytes reserved from the budget. */
   #reservedBytes = 0;
   #done = false;
 
@@ -97,13 +98,13 @@ class BodyReader implements WheelTimer {
     if (this.#done) return;
     this.#bytes += chunk.length;
     if (this.#bytes > this.#bodyBytesMax) this.#fail(bodyTooLarge(this.#bodyBytesMax));
-    // Nearly every body comes in one piece, takes nothing of the budget, and is passed on as it is.
+    // Nearly every body arrives in one piece. It reserves nothing and is passed on as it is.
     else if (this.#bytes !== this.#contentLength && !this.#reserve(chunk.length)) this.#fail(tooManyBodies());
     else if (this.#first === undefined) this.#first = chunk;
     else this.#appendTo(this.#first, chunk);
   }
 
-  /** Every request ends with a `close`; only one that comes early means anything. */
+  /** Handles `close`, which every request emits. It is an error only before the end of the body. */
   abort(): void {
     if (!this.#done) this.#fail(new PolycastError('invalid_request', 'The body broke off.'));
   }
@@ -148,7 +149,7 @@ class BodyReader implements WheelTimer {
   }
 }
 
-/** A request that knows its reader, so that its listeners can be shared by all. */
+/** A request with a reference to its reader, so that all requests share the same listeners. */
 interface ReadRequest extends IncomingMessage {
   [READER]?: BodyReader;
 }
@@ -169,20 +170,20 @@ function onClose(this: ReadRequest): void {
 
 const NO_BYTES = Buffer.alloc(0);
 
-/** Bytes as text. @throws PolycastError `invalid_utf8` */
+/** Decodes bytes as text. @throws PolycastError `invalid_utf8` */
 export function decodeUtf8(bytes: Uint8Array): string {
   if (!isUtf8(bytes)) throw new PolycastError('invalid_utf8');
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
 }
 
-/** @throws PolycastError `unsupported_media_type` for a body that is compressed */
+/** @throws PolycastError `unsupported_media_type` for a compressed body */
 export function checkContentEncoding(headers: IncomingHttpHeaders): void {
   const coding = headers['content-encoding'];
   if (coding !== undefined && coding !== 'identity')
     throw new PolycastError('unsupported_media_type', 'Bodies with a Content-Encoding are not taken.');
 }
 
-/** Calls back once when its time on the wheel has come. */
+/** Calls back once at its time on the wheel. */
 export class Deadline implements WheelTimer {
   dueTick = 0;
   placedTick = 0;

@@ -3,30 +3,36 @@ import type { Random } from '../../core/ports.ts';
 import type { Principal } from '../../core/access/principal.ts';
 
 /**
- * How long an answer is good for whoever got it (PROTOCOL.md section 5.6).
- * - `now`: true only at this moment. No cache stores it.
- * - `asked`: a cache asks the hub each time before it uses it. The answer to a known caller is for that caller's own cache.
- * - `page`: it can never change, and anyone may read it. Caches share it, and ask again when it is old.
+ * How long a response is valid for its receiver (PROTOCOL.md section 5.6).
+ * - `now`: valid only at this moment. No cache stores it.
+ * - `asked`: a cache revalidates it before each use. The response to a known caller is for that
+ *   caller's own cache.
+ * - `page`: it never changes, and anyone may read it. Caches share it, and revalidate it when it is
+ *   old.
  */
 export type Freshness = 'now' | 'asked' | 'page';
 
-/** What an answer depends on beside its address and who asks: `events` has several forms for one address. */
+/**
+ * The request headers, beside credentials, on which a response depends. `events` has several forms
+ * for one address.
+ */
 export type ResourceKind = 'events' | 'other';
 
 interface CacheSettings {
-  /** Headers beside `Authorization` and `Cookie` by which a caller may say who it is. */
+  /** The credential headers beside `Authorization` and `Cookie`. */
   readonly credentialHeaders: readonly string[];
   readonly pageMaxAgeSeconds: number;
 }
 
 /**
- * The one place that makes `Cache-Control`, `Vary` and entity tags, from who asks and what the answer depends on. A tidy rule
- * keeps the names of these headers out of all other files, so that no route can forget who asked.
+ * The one place that makes `Cache-Control`, `Vary` and entity tags, from the caller and the kind of
+ * resource. A tidy rule keeps the names of these headers out of all other files. So no route can
+ * omit the caller.
  */
 export class CacheHeaders {
   readonly pageMaxAgeSeconds: number;
   readonly #headers: Readonly<Record<ResourceKind, Readonly<Record<Freshness, PairsByCaller>>>>;
-  /** Of this process: a mark says nothing to those who have only seen it. */
+  /** Random for each process: a tag does not reveal its caller. */
   readonly #salt: string;
   readonly #callerTags = new WeakMap<Principal, string>();
 
@@ -50,21 +56,21 @@ export class CacheHeaders {
     this.#headers = { events: byFreshness('Accept, Prefer'), other: byFreshness('') };
   }
 
-  /** `Cache-Control`, and `Vary` where there is something to name. */
+  /** `Cache-Control`, and `Vary` if there is a header to name. */
   pairs(principal: Principal, address: ResourceKind, freshness: Freshness): readonly string[] {
     const pairs = this.#headers[address][freshness];
     return isIdentified(principal) ? pairs.identified.pairs : pairs.anonymous.pairs;
   }
 
-  /** The same as lines of a head. */
+  /** The same headers as lines of a response head. */
   lines(principal: Principal, address: ResourceKind, freshness: Freshness): string {
     const pairs = this.#headers[address][freshness];
     return isIdentified(principal) ? pairs.identified.lines : pairs.anonymous.lines;
   }
 
   /**
-   * What stands behind the cursor in the entity tags of this caller's answers: nothing for nobody, else `.` and a hash of who it is.
-   * So what a cache has of one caller is never confirmed to another one.
+   * The suffix of the cursor in entity tags of this caller: nothing for an anonymous one, else `.`
+   * and a hash of its identity. So the hub never confirms one caller's cached response to another.
    */
   callerTag(principal: Principal): string {
     if (!isIdentified(principal)) return '';
@@ -92,7 +98,10 @@ interface HeaderLines {
 /** 72 bits. */
 const CALLER_TAG_LENGTH = 12;
 
-/** Whoever brought no credentials that name somebody: also everybody of a hub without access control. */
+/**
+ * Whether the credentials name a user, key or token. Callers of a hub without access control have
+ * none.
+ */
 function isIdentified({ user, key, token }: Principal): boolean {
   return user !== undefined || key !== undefined || token !== undefined;
 }
@@ -102,25 +111,29 @@ export function entityTagHeader(tag: string): readonly [string, string] {
   return ['ETag', tag];
 }
 
-/** @param strong the same bytes each time */
+/** @param strong whether the bytes are the same each time */
 export function entityTag(opaque: string, strong: boolean): string {
   return strong ? `"${opaque}"` : `W/"${opaque}"`;
 }
 
-/** For what is true only now, whoever asks: refusals, and answers of the hub's administration. */
+/**
+ * For responses that are true only now, for any caller: refusals, and those of the hub's
+ * administration.
+ */
 export const NO_STORE: readonly string[] = ['Cache-Control', 'no-store'];
 
-/** For what is the same for all, and may change: the browser client's file. */
+/** For responses that are the same for all callers and may change: the browser client's file. */
 export const REVALIDATE: readonly string[] = ['Cache-Control', 'no-cache'];
 
-/** For event streams: nothing between is to keep them, or to change their bytes. */
+/** For event streams: no intermediary may store them or change their bytes. */
 export const STREAM_HEADERS: readonly string[] = ['Cache-Control', 'no-store, no-transform', 'Vary', 'Accept, Prefer'];
 
-/** `Vary: Origin`, where the origin decides who may read the answer. */
+/** `Vary: Origin`, for responses whose origin decides which page may read them. */
 export const VARY_ORIGIN: readonly string[] = ['Vary', 'Origin'];
 
 /**
- * Two lists of header pairs as one. Their `Vary` come to one line: there are proxies that read the last line alone.
+ * Merges two lists of header pairs. Their `Vary` headers become one line, because some proxies read
+ * only the last line.
  */
 export function mergeHeaderPairs(first: readonly string[], second: readonly string[]): readonly string[] {
   if (first.length === 0) return second;
@@ -129,7 +142,7 @@ export function mergeHeaderPairs(first: readonly string[], second: readonly stri
   return addVary([...first.slice(0, at), ...first.slice(at + 2), ...second], first[at + 1] as string);
 }
 
-/** The pairs, `Vary` naming one more request header. */
+/** Adds a request header to the `Vary` of the pairs. */
 export function addVary(pairs: readonly string[], name: string): readonly string[] {
   const at = indexOfVary(pairs);
   if (at < 0) return [...pairs, 'Vary', name];

@@ -1,10 +1,13 @@
-/** What `If-Match` or `If-None-Match` names: whatever there is, or entity tags, without quotes and `W/` (RFC 9110 section 13.1). */
+/**
+ * The value of `If-Match` or `If-None-Match`: `*`, or entity tags without quotes and `W/` (RFC 9110
+ * section 13.1).
+ */
 export type EntityTags = '*' | readonly string[];
 
 const SINGLE_TAG = /^(?:W\/)?"([\x21\x23-\x7e\x80-\xff]*)"$/;
 const NEXT_TAG = /[ \t,]*(?:W\/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,[ \t,]*|$)/y;
 
-/** What a conditional header names. One without quotes is a single tag as it stands; one that is of no form names nothing. */
+/** Parses a conditional header. A value without quotes is one tag; a malformed list has no tags. */
 export function parseEntityTags(header: string): EntityTags {
   const one = SINGLE_TAG.exec(header)?.[1];
   if (one !== undefined) return [one];
@@ -13,10 +16,13 @@ export function parseEntityTags(header: string): EntityTags {
   return text.includes('"') ? parseTagList(text) : [text];
 }
 
-/** Whether a conditional header names this entity tag, by the weak comparison. @param tag with its quotes */
+/**
+ * Whether a conditional header names this entity tag, by the weak comparison.
+ * @param tag with its quotes
+ */
 export function includesTag(header: string | undefined, tag: string): boolean {
   if (header === undefined) return false;
-  // What is sent most.
+  // The most frequent case.
   if (header === tag) return true;
   const tags = parseEntityTags(header);
   return tags === '*' || tags.includes(SINGLE_TAG.exec(tag)?.[1] as string);

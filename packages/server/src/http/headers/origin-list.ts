@@ -1,6 +1,9 @@
-/** Origins as the configuration lists them: `https://shop.example`, `https://*.shop.example` for all sub-domains, `*`. */
+/**
+ * The configured origins: `https://shop.example`, `https://*.shop.example` for all sub-domains,
+ * `*`.
+ */
 export class OriginList {
-  /** Whether `*` is among them. */
+  /** Whether the list has `*`. */
   readonly allowsAny: boolean;
   readonly #exact = new Set<string>();
   readonly #subdomains: { readonly scheme: string; readonly domain: string }[] = [];
@@ -22,13 +25,13 @@ export class OriginList {
     }
   }
 
-  /** Whether it is listed, other than by `*`. */
+  /** Whether the list has this origin, other than by `*`. */
   includes(origin: string): boolean {
     return this.#exact.has(origin) || this.#subdomains.some((each) => isSubdomainOf(origin, each));
   }
 }
 
-/** Compared as text: nothing that a configuration says is a pattern but the `*`. */
+/** Compares texts: only the `*` of a configured origin is a wildcard. */
 function isSubdomainOf(
   origin: string,
   { scheme, domain }: { readonly scheme: string; readonly domain: string },

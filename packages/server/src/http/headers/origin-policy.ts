@@ -7,13 +7,16 @@ const EXPOSED_HEADERS =
 const ALLOWED_HEADERS =
   'Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Polycast-Type, Prefer, Cache-Control';
 
-/** Pages of the same machine that are allowed beside the listed ones: none, those of loopback origins, or files as well. */
+/**
+ * The pages of this machine that are allowed beside the listed origins: none, those of loopback
+ * origins, or those and files.
+ */
 export type LocalPages = 'none' | 'loopback' | 'files';
 
 /**
- * Which pages may use the hub, and which of them with their visitor's cookies (PROTOCOL.md section 13.7): those that it serves
- * itself, those of the listed origins, and, where `localPages` says so, those of the same machine. Pages of `*` and files may use it
- * as anybody may, and never with cookies.
+ * Decides which pages may use the hub, and which of them with their visitor's cookies (PROTOCOL.md
+ * section 13.7). Allowed are the hub's own pages, those of the listed origins, and those that
+ * `localPages` allows. Pages allowed by `*`, and files, have anonymous access, never with cookies.
  */
 export class OriginPolicy {
   readonly #origins: OriginList;
@@ -22,7 +25,7 @@ export class OriginPolicy {
 
   /**
    * @param allowedOrigins `https://shop.example`, `https://*.shop.example`, `*`
-   * @param credentialHeaders request headers, beside the hub's own, by which pages may say who they are
+   * @param credentialHeaders request headers with credentials, beside the hub's own
    */
   constructor(
     allowedOrigins: readonly string[],
@@ -43,7 +46,10 @@ export class OriginPolicy {
     this.#origins.add(origins);
   }
 
-  /** A request that names no origin is not a page's of another one, and is allowed, unless the browser says that it is. */
+  /**
+   * Whether a request's page is allowed. A request without `Origin` is allowed, unless the browser
+   * reports it as cross-site.
+   */
   allows({ headers, url, method }: IncomingMessage): boolean {
     const { origin, host } = headers;
     if (origin === undefined) return this.#origins.allowsAny || !isCrossSite(headers['sec-fetch-site'], method);
@@ -51,24 +57,29 @@ export class OriginPolicy {
     return this.#allowsFile(origin, url);
   }
 
-  /** Whether it is listed by name, or of this machine where that is as good. */
+  /** Whether the origin is listed by name, or is a loopback origin that `localPages` allows. */
   #isTrusted(origin: string): boolean {
     return this.#origins.includes(origin) || (this.#localPages !== 'none' && LOOPBACK_ORIGIN.test(origin));
   }
 
-  /** The origin of a file is `null`, and so is that of a sandboxed frame of any site: what both may do is events, and nothing else. */
+  /**
+   * Whether this is a file's request for events. The origin of a file is `null`, like that of a
+   * sandboxed frame of any site. Both may use the routes of events alone.
+   */
   #allowsFile(origin: string, url = ''): boolean {
     return this.#localPages === 'files' && origin === 'null' && EVENTS_PATH.test(url);
   }
 
   /**
-   * Whether a request's cookies speak for its sender: only where the page that sends it may speak for its visitor. What changes
-   * something must besides be such as no page of another origin can send unasked.
+   * Whether the hub uses a request's cookies: only if the page may act for its visitor. A request
+   * that changes something must also be one that a page of another origin cannot send without a
+   * preflight.
    */
   allowsCookies({ headers, method }: IncomingMessage): boolean {
     const { origin, host } = headers;
     const site = headers['sec-fetch-site'];
-    // An origin does not say all of itself where the browser knows better: another scheme on the same host is another site.
+    // The browser knows more than the origin shows: another scheme on the same host is another
+    // site.
     if (origin !== undefined)
       return this.#isTrusted(origin) || (isSameOrigin(origin, host) && (site === undefined || site === 'same-origin'));
     if (site === 'same-origin') return true;
@@ -76,7 +87,7 @@ export class OriginPolicy {
     return method === 'GET' || method === 'HEAD' || needsPreflight(headers['content-type']);
   }
 
-  /** What the answer to a request that is allowed carries so that the page may read it; flat pairs. */
+  /** The headers that let the page read the response to an allowed request; flat pairs. */
   corsHeaders({ headers: { origin }, url }: IncomingMessage): readonly string[] {
     if (origin === undefined) return this.allowsCrossOrigin ? VARY_ORIGIN : NO_HEADERS;
     if (this.#isTrusted(origin))
@@ -93,17 +104,18 @@ export class OriginPolicy {
   }
 
   /**
-   * What the refusal of a page's origin carries. The page may read it, to name the cause: it is the same for everybody, and made
-   * before anyone is asked who sends it. Nothing else that is sent to such a page may carry these.
+   * The headers for the refusal of a page's origin. They let the page read the cause. The refusal
+   * is the same for everybody and is made before the caller is identified. No other response to
+   * such a page may carry these headers.
    */
   refusalHeaders({ headers: { origin }, method }: IncomingMessage): readonly string[] {
     if (origin === undefined) return VARY_ORIGIN;
     const forThisPage = ['Access-Control-Allow-Origin', origin, ...VARY_ORIGIN];
-    // A request with cookies that the browser asks about first stays at home.
+    // Without this header the browser does not send a request with cookies after a preflight.
     return method === 'OPTIONS' ? forThisPage : [...forThisPage, 'Access-Control-Allow-Credentials', 'true'];
   }
 
-  /** What the answer to a preflight carries. */
+  /** The headers for the response to a preflight. */
   preflightHeaders(request: IncomingMessage, methods: string): readonly string[] {
     if (request.headers['access-control-request-method'] === undefined) return NO_HEADERS;
     return [
@@ -117,12 +129,15 @@ export class OriginPolicy {
   }
 }
 
-/** Names that every browser takes for this machine, whatever a name server says. */
+/** Names that every browser resolves to this machine, whatever a name server answers. */
 const LOOPBACK_ORIGIN = /^https?:\/\/(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/;
-/** Reading and publishing events, and no route that makes the hub send requests, or that administers it. */
+/**
+ * The routes that read and publish events. No route that makes the hub send requests, or that
+ * administers it, matches.
+ */
 const EVENTS_PATH = /^\/v1\/(?:events|channels\/[^/?]+(?:\/(?:events|history|presence))?)(?:\?|$)/;
 
-/** Pages of every origin may read it: what everybody gets, whoever they are. */
+/** For responses that are the same for everybody: pages of every origin may read them. */
 export const PUBLIC_CORS: readonly string[] = ['Access-Control-Allow-Origin', '*'];
 
 const ANY_ORIGIN_HEADERS: readonly string[] = [
@@ -134,18 +149,24 @@ const ANY_ORIGIN_HEADERS: readonly string[] = [
 ];
 const NO_HEADERS: readonly string[] = [];
 
-/** A link, or an image, of another site only reads; what changes something would be a page's that hides where it is from. */
+/**
+ * Whether a page of another site may be changing something without naming its origin. A link or an
+ * image of another site only reads.
+ */
 function isCrossSite(site: string | string[] | undefined, method: string | undefined): boolean {
   if (site === undefined || site === 'same-origin' || site === 'none') return false;
   return method !== 'GET' && method !== 'HEAD' && method !== 'OPTIONS';
 }
 
-/** Whether a page of the hub's own address says so. */
+/** Whether the origin is that of the hub's own pages. */
 function isSameOrigin(origin: string, host: string | undefined): boolean {
   return host !== undefined && URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
 }
 
-/** Whether a browser asks before it sends this to another origin: every media type but those of forms, and none at all. */
+/**
+ * Whether a browser sends a preflight before this content type to another origin: every media type
+ * but those of forms, and not for an absent one.
+ */
 function needsPreflight(contentType: string | undefined): boolean {
   return (
     contentType !== undefined &&

@@ -10,7 +10,7 @@ import type { WheelTimer, TimingWheel } from '../../core/primitives/timing-wheel
 import { withErrorListener, removeListeners, type ErrorSafe } from '../sockets/error-safe-socket.ts';
 import { createExchange, type Exchange } from './http2-exchange.ts';
 
-/** What one connection's end, and its streams, are told to. */
+/** Receives the streams and the end of a connection. */
 export interface Http2Owner {
   readonly wheel: TimingWheel;
   readonly idleTicks: number;
@@ -22,16 +22,24 @@ export interface Http2Owner {
   onFlood(remoteAddress: string | undefined): void;
 }
 
-/** Settings and pings that a connection may send at once, and for each second: clients send a handful in a minute. */
+/**
+ * Settings and pings that a connection may send at once, and per second: clients send a handful per
+ * minute.
+ */
 const CONTROL_FRAMES_BURST = 100;
 const CONTROL_FRAMES_PER_SECOND = 10;
 const TICKS_PER_SECOND = 4;
-/** How long a connection that was ended by an error may take for its last frames: one second. */
+/** The time that a connection has for its last frames after an error: one second. */
 const CLOSE_TICKS = 4;
-/** How much of all its streams' bodies a client may send ahead, in bytes; one stream: 64 KiB. */
+/**
+ * The flow control window of a connection, in bytes: body bytes of all its streams that a client
+ * may send ahead. One stream has 64 KiB.
+ */
 const CONNECTION_WINDOW_BYTES = 256 * 1024;
 
-/** One connection that speaks HTTP/2: hands its streams on, and keeps to its bounds (PROTOCOL.md section 13.8). */
+/**
+ * An HTTP/2 connection: passes its streams on and enforces its bounds (PROTOCOL.md section 13.8).
+ */
 export class Http2Connection implements WheelTimer {
   readonly #owner: Http2Owner;
   readonly #session: ServerHttp2Session;
@@ -40,7 +48,7 @@ export class Http2Connection implements WheelTimer {
   placedTick = 0;
   placedIndex = 0;
   #openStreams = 0;
-  /** No stream was opened since the wheel last looked. */
+  /** No stream was opened since the last tick of the timer. */
   #isIdle = false;
   #allowance = CONTROL_FRAMES_BURST;
   #allowanceTick: number;
@@ -62,7 +70,7 @@ export class Http2Connection implements WheelTimer {
     owner.wheel.schedule(this, owner.idleTicks);
   }
 
-  /** Sends GOAWAY: streams that are open go on, and further ones are opened elsewhere. */
+  /** Sends GOAWAY: open streams continue, and the client opens new ones on another connection. */
   goAway(): void {
     if (!this.#session.closed) this.#session.close();
   }
@@ -73,13 +81,13 @@ export class Http2Connection implements WheelTimer {
   }
 
   onTimer(): void {
-    // A session that has ended may leave its socket open, and nobody reads it any more.
+    // A session that has ended may leave its socket open and unread.
     if (this.#session.destroyed) {
       this.#socket.destroy();
       return;
     }
     if (this.#openStreams === 0 && this.#isIdle) {
-      // Whoever does not take a word of farewell within another period is cut off.
+      // A client that has not closed within a period after GOAWAY is disconnected.
       if (this.#session.closed) this.#socket.destroy();
       else this.goAway();
     }
@@ -90,7 +98,7 @@ export class Http2Connection implements WheelTimer {
   #handleStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: readonly string[]): void {
     this.#isIdle = false;
     withErrorListener(stream);
-    // It was taken back before anybody looked at it, and may have said already that it is closed.
+    // The client reset the stream before it was handled. Its event `close` may be over.
     if (stream.destroyed || stream.closed) return;
     this.#openStreams++;
     this.#owner.onStreamOpen();
@@ -101,7 +109,7 @@ export class Http2Connection implements WheelTimer {
     this.#owner.onStream(createExchange(stream, headers, rawHeaders, this.#socket));
   }
 
-  /** Settings or a ping: each costs an answer, so that many of them are an attack. */
+  /** Counts settings and pings. Each costs a response, so a large number of them is an attack. */
   #countControlFrame(): void {
     const { tick } = this.#owner.wheel;
     const refilled = ((tick - this.#allowanceTick) * CONTROL_FRAMES_PER_SECOND) / TICKS_PER_SECOND;
@@ -119,8 +127,9 @@ export class Http2Connection implements WheelTimer {
 }
 
 /**
- * A session that was ended by an error is held by Node for good when its client has not acknowledged the settings, and our listeners
- * would hold the connection, whose socket holds the error, whose stack holds nghttp2's own memory: 25 kB of each. Nothing comes of it any more.
+ * Removes the listeners of a closed session. After an error Node never releases a session whose
+ * client has not acknowledged the settings. The listeners would hold the connection, its socket,
+ * the error and the memory of nghttp2: 25 kB each.
  */
 function releaseSession(this: ServerHttp2Session): void {
   removeListeners(this);

@@ -10,7 +10,7 @@ import type { Services } from '../services.ts';
 export interface Http2Settings {
   /** Open streams of one connection. */
   readonly streamsMax: number;
-  /** Streams that a client may take back: so many a second, and ten times as many at once. */
+  /** Streams that a client may reset per second, and ten times as many at once. */
   readonly resetsPerSecondMax: number;
   /** Open streams of all connections. */
   readonly streamsTotalMax: number;
@@ -18,7 +18,7 @@ export interface Http2Settings {
   readonly idleMs: number;
 }
 
-/** What was counted since the hub began. */
+/** Counts since the hub started. */
 export interface Http2Stats {
   readonly connections: number;
   readonly streams: number;
@@ -27,15 +27,21 @@ export interface Http2Stats {
 
 const HEADER_FIELDS_MAX = 128;
 const RESETS_BURST_SECONDS = 10;
-/** What nghttp2 holds for one connection, in megabytes: headers and frames that wait. Events that wait are not its own. */
+/**
+ * The memory of nghttp2 for one connection, in megabytes: headers and waiting frames. Waiting
+ * events are not part of it.
+ */
 const SESSION_MEGABYTES_MAX = 2;
-/** Frames that are wrong in themselves, and streams opened beyond the limit, until a connection is closed. */
+/** Invalid frames, and streams beyond the limit, after which a connection is closed. */
 const INVALID_FRAMES_MAX = 100;
 const REJECTED_STREAMS_MAX = 100;
 const SETTINGS_ENTRIES_MAX = 32;
 const OUTSTANDING_MAX = 10;
 
-/** The connections that speak HTTP/2 (PROTOCOL.md section 13.8): their streams are answered as requests of HTTP/1.1 are. */
+/**
+ * The HTTP/2 connections (PROTOCOL.md section 13.8). Their streams are handled like requests of
+ * HTTP/1.1.
+ */
 export class Http2Connections implements Http2Owner {
   readonly wheel: Services['wheel'];
   readonly idleTicks: number;
@@ -76,7 +82,7 @@ export class Http2Connections implements Http2Owner {
     return { connections: this.#connections.size, streams: this.#streams, floods: this.#floods };
   }
 
-  /** Takes over a connection whose client chose `h2`. */
+  /** Takes over a connection with the protocol `h2`. */
   add(socket: ErrorSafe<TLSSocket>): void {
     if (socket.destroyed) return;
     const connection = new Http2Connection(this, socket);
@@ -84,7 +90,7 @@ export class Http2Connections implements Http2Owner {
     if (this.#draining) connection.goAway();
   }
 
-  /** Streams that are open go on; for others clients have to look elsewhere. */
+  /** Open streams continue; clients have to open new ones on another connection. */
   drain(): void {
     this.#draining = true;
     for (const connection of this.#connections) connection.goAway();
@@ -119,7 +125,10 @@ export class Http2Connections implements Http2Owner {
     this.#handle(exchange);
   }
 
-  /** The connection's own limit, which takes its stream back without a word, holds only once the client knows of it. */
+  /**
+   * Checks the size of the headers. The limit of the connection resets a stream without a response,
+   * and holds only once the client knows it.
+   */
   #checkHeaderSize({ rawHeaders, url = '' }: Exchange['request']): void {
     const { headerBytesMax } = this.#settings;
     if (url.length > headerBytesMax) throw new PolycastError('uri_too_long');

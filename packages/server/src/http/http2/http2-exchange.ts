@@ -2,15 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Http2ServerRequest, Http2ServerResponse, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 
-/** One stream of HTTP/2, as the two objects that all of the hub's routes take. */
+/** One HTTP/2 stream, as the request and response objects that all routes take. */
 export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
 }
 
 /**
- * Node's own shapes of a request and an answer over HTTP/2, with what else the routes look at: so the same code answers over both
- * versions (PROTOCOL.md section 13.8).
+ * Creates Node's HTTP/2 request and response with the members that routes use beside them. So the
+ * same code serves both versions (PROTOCOL.md section 13.8).
  */
 export function createExchange(
   stream: ServerHttp2Stream,
@@ -18,17 +18,17 @@ export function createExchange(
   rawHeaders: readonly string[],
   socket: Socket,
 ): Exchange {
-  // Section 8.3.1 of RFC 9113: the authority stands for `Host`.
+  // RFC 9113 section 8.3.1: the authority takes the place of `Host`.
   headers.host ??= headers[':authority'];
   const request = new Request(stream, headers, NO_OPTIONS, rawHeaders, socket);
-  // Streams report each reset by the client; the answer's `close` says all that anybody wants to know.
+  // A stream reports each reset by the client as an error. The response's `close` is enough.
   request.on('error', ignoreError);
   const response = new Response(stream);
   if (!stream.endAfterHeaders) stream.once('finish', closeUnreadStream);
   return { request: request as unknown as IncomingMessage, response: response as unknown as ServerResponse };
 }
 
-/** The stream beneath an answer over HTTP/2, or undefined: then it is HTTP/1.1. */
+/** The stream of a response over HTTP/2; `undefined` over HTTP/1.1. */
 export function http2StreamOf(response: ServerResponse): ServerHttp2Stream | undefined {
   return response instanceof Response ? response.stream : undefined;
 }
@@ -47,7 +47,7 @@ class Request extends (Http2ServerRequest as RequestBase) {
     this.#socket = socket;
   }
 
-  /** The connection itself: Node's stand-in for it fails as soon as the stream is gone. */
+  /** The connection's socket. Node's replacement for it fails when the stream is closed. */
   get socket(): Socket {
     return this.#socket;
   }
@@ -58,7 +58,7 @@ class Response extends (Http2ServerResponse as ResponseBase) {
     return this.stream.destroyed;
   }
 
-  /** What is about the connection is not said over HTTP/2 (RFC 9113 section 8.2.2). */
+  /** HTTP/2 does not carry headers about the connection (RFC 9113 section 8.2.2). */
   override writeHead(status: number, headers?: object): this {
     return super.writeHead(
       status,
@@ -71,8 +71,8 @@ class Response extends (Http2ServerResponse as ResponseBase) {
   }
 
   /**
-   * A long body is handed over piece by piece, as the client takes it: what has been handed over counts as memory of its connection,
-   * and where that is used up further streams are refused.
+   * Writes a long body in pieces as the client reads it. Written bytes count as memory of the
+   * connection, and without free memory further streams are refused.
    */
   override end(body: string | Uint8Array = '', encoding: BufferEncoding = 'utf8'): this {
     if (body.length <= CHUNK_BYTES) return super.end(body, encoding);
@@ -87,14 +87,14 @@ class Response extends (Http2ServerResponse as ResponseBase) {
     else super.write(body.subarray(from, through), 'utf8', () => this.#endFrom(body, through));
   }
 
-  /** As HTTP/1.1's has it. */
+  /** Sets headers as a response of HTTP/1.1 does. */
   setHeaders(headers: Headers): this {
     for (const [name, value] of headers) this.setHeader(name, value);
     return this;
   }
 }
 
-/** The types of Node declare as properties what are accessors. */
+/** Node's types declare accessors as properties. */
 type RequestBase = new (
   ...parameters: ConstructorParameters<typeof Http2ServerRequest>
 ) => Omit<Http2ServerRequest, 'socket'>;
@@ -106,7 +106,7 @@ interface BaseResponse extends Omit<Http2ServerResponse, 'destroyed' | 'writeHea
   setHeader(name: string, value: string | number | readonly string[]): void;
 }
 
-/** What is left of a body once its answer is out is not waited for (RFC 9113 section 8.1). */
+/** Closes a stream whose body is unread after its response (RFC 9113 section 8.1). */
 function closeUnreadStream(this: ServerHttp2Stream): void {
   if (!this.readableEnded) setImmediate(closeStream, this);
 }
@@ -126,6 +126,9 @@ function withoutConnectionHeaders(pairs: readonly string[]): string[] {
 }
 
 const CONNECTION_HEADERS: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade']);
-/** A DATA frame's worth (RFC 9113 section 6.5.2): of a hundred streams together less than a connection may hold. */
+/**
+ * The size of a DATA frame (RFC 9113 section 6.5.2). A hundred streams together hold less than a
+ * connection may.
+ */
 const CHUNK_BYTES = 16_384;
 const NO_OPTIONS = {};

@@ -3,7 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { withErrorListener, removeListeners, type ErrorSafe } from './error-safe-socket.ts';
 
-/** What Node's HTTP server hangs on a socket; not documented, so every part is looked at before it is touched. */
+/**
+ * The members that Node's HTTP server adds to a socket. They are undocumented, so the code checks
+ * each before it uses it.
+ */
 interface NodeHttpSocket {
   parser?: HttpParser | null;
   _httpMessage?: unknown;
@@ -22,15 +25,14 @@ interface HttpParser {
 }
 
 /**
- * Takes a socket out of Node's HTTP server, as an upgrade does, for an answer that never ends: the parser, the request, the
- * response and the server's listeners are let go, some 10 kB a connection (docs/decisions/0008-detached-sockets.md). Of all others who
- * listened to it there remains who asked by `whenClosed`, and the listener of errors.
- *
- * The parser may be in the middle of what one packet brought. The rest of it means nothing, as all that comes later.
- *
- * When this Node does not look as expected nothing is done: the socket can be written to all the same, it only keeps
- * what it holds, and further requests on it wait behind the answer.
- * @throws PolycastError `pipelined_request`: the socket is that of another answer still
+ * Takes a socket out of Node's HTTP server, as an upgrade does, for a response without an end. It
+ * releases the parser, the request, the response and the server's listeners, some 10 kB per
+ * connection (docs/decisions/0008-detached-sockets.md). Of the other listeners it keeps that of
+ * `onSocketClose` and that of errors.
+ * The parser may be in the middle of a packet. The hub ignores the rest of it, and all later input.
+ * If Node's members differ from the expected ones, nothing is detached. The socket can still be
+ * written to. It only keeps its memory, and further requests on it wait behind the response.
+ * @throws PolycastError `pipelined_request`: the socket still belongs to another response
  */
 export function detachSocket(request: IncomingMessage, response: ServerResponse): ErrorSafe {
   const socket: SocketWithMarks = request.socket;
@@ -48,7 +50,8 @@ export function detachSocket(request: IncomingMessage, response: ServerResponse)
   if (socket[CLOSE_LISTENER] !== undefined) socket.on('close', socket[CLOSE_LISTENER]);
   response.detachSocket(socket);
   if (socket.timeout !== undefined && socket.timeout > 0) socket.setTimeout(0);
-  // The server wraps these to notice when somebody takes its socket over; the wrappers hold the parser.
+  // The server wraps these methods to notice a takeover of its socket. The wrappers hold the
+  // parser.
   parts.on = Socket.prototype.on;
   parts.addListener = Socket.prototype.addListener;
   parts.prependListener = Socket.prototype.prependListener;
@@ -62,18 +65,21 @@ export function detachSocket(request: IncomingMessage, response: ServerResponse)
   parts.parser = null;
   parts._httpMessage = null;
   parts._paused = false;
-  // Its code is still running below this call.
+  // The parser's code is still on the call stack.
   if (detachedParsers.push(parser) === 1) setImmediate(closeDetachedParsers);
   socket[DETACHED] = true;
   return owned;
 }
 
-/** Whether the socket is no longer that of Node's HTTP server. */
+/** Whether the socket has been detached from Node's HTTP server. */
 export function isDetached(socket: object): boolean {
   return (socket as SocketWithMarks)[DETACHED] === true;
 }
 
-/** Has a listener called once a socket is closed, whether or not it has been detached by then. One for each socket. */
+/**
+ * Calls the listener when the socket is closed, even if it is detached first. A socket has one such
+ * listener.
+ */
 export function onSocketClose(socket: SocketWithMarks, listener: () => void): void {
   socket[CLOSE_LISTENER] = listener;
   socket.on('close', listener);
@@ -87,7 +93,10 @@ interface SocketWithMarks extends Socket {
   [DETACHED]?: true;
 }
 
-/** A request behind the one whose answer never ends. Nobody answers it; least of all is it an upgrade of this socket. */
+/**
+ * Ignores a request after the one with the endless response. It gets no response and cannot upgrade
+ * the socket.
+ */
 function ignoreRequest(request: IncomingMessage & { upgrade?: boolean }): number {
   request.upgrade = false;
   return 0;

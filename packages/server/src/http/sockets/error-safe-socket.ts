@@ -5,39 +5,40 @@ import type { Socket } from 'node:net';
 declare const ERROR_SAFE: unique symbol;
 
 /**
- * A stream whose errors always have a listener. An error without one ends the process, and Node takes its own listener away whenever it
- * gives a socket up: before `upgrade` and `connect`, and after bytes that are no HTTP. So whatever writes to a socket past Node's
- * responses asks for this type, and `own` alone makes it.
+ * A stream that always has a listener for errors. An error without a listener ends the process.
+ * Node removes its own listener when it gives a socket up: before `upgrade` and `connect`, and
+ * after invalid HTTP. So code that writes to a socket directly requires this type, and only
+ * `withErrorListener` makes it.
  */
 export type ErrorSafe<Stream extends EventEmitter = Socket> = Stream & { readonly [ERROR_SAFE]: true };
 
-/** Gives every connection of a server its listener, before anybody else knows of it. */
+/** Adds the error listener to every connection of a server, before all other listeners. */
 export function addErrorListeners(server: Server): void {
   server.prependListener('connection', addErrorListener);
-  // Over TLS the connection and the socket above it are two.
+  // Over TLS the connection and the TLS socket are two objects.
   server.prependListener('secureConnection', addErrorListener);
 }
 
 /**
- * A listener has to return nothing. A single one that returns something makes `emit` keep a list of arguments for each event of
- * everything from then on (Node's `captureRejections` asks for it): 400 bytes a request.
+ * Must return nothing. If one listener returns a value, `emit` keeps a list of arguments for each
+ * later event (for Node's `captureRejections`): 400 bytes per request.
  */
 function addErrorListener(socket: Socket): void {
   withErrorListener(socket);
 }
 
-/** Gives a stream its listener, unless it has it. */
+/** Adds the error listener unless the stream has it. */
 export function withErrorListener<Stream extends EventEmitter>(stream: Stream): ErrorSafe<Stream> {
   if (stream.listenerCount('error', ignoreError) === 0) stream.on('error', ignoreError);
   return stream as ErrorSafe<Stream>;
 }
 
-/** Lets go of all listeners but that of errors: the only place where that is allowed (`scripts/tidy`). */
+/** Removes all listeners but that of errors. `scripts/tidy` allows this only here. */
 export function removeListeners<Stream extends EventEmitter = Socket>(socket: Stream): ErrorSafe<Stream> {
-  // Not the socket's own method, which looks in the next tick whether somebody is still reading.
+  // The socket's own method would check in the next tick whether a reader is left.
   EventEmitter.prototype.removeAllListeners.call(socket);
   return withErrorListener(socket);
 }
 
-/** `close` follows, which is what everybody waits for. */
+/** Ignores the error: `close` follows, and the code listens to that. */
 function ignoreError(): void {}

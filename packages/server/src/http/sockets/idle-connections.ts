@@ -3,20 +3,24 @@ import type { EventsQuery } from '../../streams/events-query.ts';
 import { ticksOf, type WheelTimer, type TimingWheel } from '../../core/primitives/timing-wheel.ts';
 
 /**
- * Closes connections that nobody uses between requests. Node's own time-out makes and clears a timer for each request, which
- * is a thirtieth of a short poll; here a request only leaves a note, and the wheel looks once a period.
+ * Closes connections that are idle between requests. Node's own timeout makes and clears a timer
+ * for each request, which costs a thirtieth of a short poll. Here a request only clears a flag, and
+ * the wheel checks it once per period.
  */
 export class IdleConnections {
   readonly #wheel: TimingWheel;
   readonly #periodTicks: number;
 
-  /** @param idleMs how long a connection is kept at least; it goes before twice that */
+  /**
+   * @param idleMs the shortest time before an idle connection is closed; it is closed before twice
+   * that
+   */
   constructor(wheel: TimingWheel, idleMs: number) {
     this.#wheel = wheel;
     this.#periodTicks = ticksOf(idleMs);
   }
 
-  /** Watches over a new connection. */
+  /** Starts to track a new connection. */
   track(socket: TrackedSocket): void {
     const tracker = new IdleTracker(this.#wheel, socket, this.#periodTicks);
     socket[TRACKER] = tracker;
@@ -25,14 +29,14 @@ export class IdleConnections {
   }
 }
 
-/** Notes that a request has come. What is known of its connection, unless somebody else has taken it over. */
+/** Marks a connection as used by a request. Returns its tracker, unless tracking was stopped. */
 export function markUsed(socket: TrackedSocket): IdleTracker | undefined {
   const tracker = socket[TRACKER];
   if (tracker !== undefined) tracker.isIdle = false;
   return tracker;
 }
 
-/** From now on somebody else says when this connection ends: it has become a stream. */
+/** Stops tracking a connection that has become a stream: the session decides when it ends. */
 export function stopTracking(socket: TrackedSocket): void {
   socket.removeListener('close', detachTracker);
   detachTracker.call(socket);
@@ -42,7 +46,7 @@ const TRACKER: unique symbol = Symbol('kept');
 
 interface TrackedSocket extends Socket {
   [TRACKER]?: IdleTracker | undefined;
-  /** The answer that is under way; Node's own note. */
+  /** The response in progress, set by Node. */
   _httpMessage?: { readonly finished: boolean } | null;
 }
 
@@ -50,11 +54,11 @@ export class IdleTracker implements WheelTimer {
   readonly wheel: TimingWheel;
   readonly #socket: TrackedSocket;
   readonly #periodTicks: number;
-  /** No request has come since the wheel last looked. */
+  /** No request has arrived since the last check. */
   isIdle = false;
-  /** What was asked last: who polls asks the same again. */
+  /** The last query: a client that polls repeats it. */
   lastQuery: EventsQuery | undefined = undefined;
-  /** An answer that was ending when the wheel last looked. */
+  /** A response that was ending at the last check. */
   #lost: TrackedSocket['_httpMessage'] = undefined;
   dueTick = 0;
   placedTick = 0;
@@ -79,8 +83,9 @@ export class IdleTracker implements WheelTimer {
   }
 
   /**
-   * Nothing more comes and little is left to be taken. Over TLS a write is never done when its client broke off in certain ways: neither
-   * it nor the connection would end. What is longer is watched over by `UnreadAnswers`.
+   * Whether the response has ended, the client sends nothing more, and few bytes are left to write.
+   * Over TLS such a write never completes after certain disconnects, so neither it nor the
+   * connection would end. `UnreadResponses` handles longer responses.
    */
   #isEnding({ finished }: NonNullable<TrackedSocket['_httpMessage']>): boolean {
     const { readableEnded, writableLength, writableHighWaterMark } = this.#socket;

@@ -6,15 +6,15 @@ import type { ErrorSafe } from './error-safe-socket.ts';
 import { refusalHeaders } from '../respond.ts';
 
 export interface ClientError extends NodeJS.ErrnoException {
-  /** What came last; with an overflow often all that came. */
+  /** The last packet; after an overflow often everything received. */
   readonly rawPacket?: Buffer;
 }
 
-/** Bytes that are no HTTP, or too many, or too slow. */
+/** Refuses input that is not HTTP, too large or too slow. */
 export function refuseMalformed(error: ClientError, socket: ErrorSafe, headerBytesMax: number): void {
-  // What comes behind the request of a stream means nothing, whatever it is.
+  // The input after the request of a stream is ignored.
   if (isDetached(socket)) return;
-  // Words would wait for a handshake that does not come.
+  // A response would wait for a handshake that does not complete.
   const isInHandshake = (socket as { secureConnecting?: boolean }).secureConnecting === true;
   if (error.code === 'ECONNRESET' || !socket.writable || isInHandshake) {
     socket.destroy();
@@ -34,9 +34,9 @@ function errorCodeOf({ code, rawPacket }: ClientError, headerBytesMax: number): 
 
 const LINE_FEED = 10;
 
-/** What Node's HTTP server notes on a socket. */
+/** The members that Node's HTTP server sets on a socket. */
 interface HttpSocketParts {
-  /** The answer whose turn it is. */
+  /** The response whose turn it is. */
   _httpMessage?: ServerResponse | null;
   parser?: { readonly incoming?: IncomingMessage | null } | null;
   [REFUSED]?: true;
@@ -44,19 +44,22 @@ interface HttpSocketParts {
 
 const REFUSED: unique symbol = Symbol('refused');
 
-/** Whether a request on this connection has no answer yet. */
+/** Whether a request on this connection has no response yet. */
 export function hasPendingResponse(socket: Socket & HttpSocketParts): boolean {
   return (socket._httpMessage ?? null) !== null;
 }
 
-/** A refusal on a bare socket once all requests before have been answered; the first one, and what comes after it means nothing. */
+/**
+ * Writes a refusal to a bare socket after the responses to all earlier requests. Only the first
+ * refusal is written; later input is ignored.
+ */
 export function refuseAfterPending(socket: ErrorSafe & HttpSocketParts, error: PolycastError): void {
   if (socket[REFUSED] === true) return;
   socket[REFUSED] = true;
-  // Read on, for nobody: a connection that is not read does not tell that its client has gone.
+  // Continue to read and discard: an unread connection does not report that its client has gone.
   socket.resume();
   const incoming = socket.parser?.incoming;
-  // A request that broke off in its body is refused itself.
+  // A request with an incomplete body receives the refusal as its own response.
   refuseWhenIdle(socket, error, incoming?.complete === false ? incoming : undefined);
 }
 
@@ -72,7 +75,7 @@ function refuseWhenIdle(
   else writeRefusal(socket, error);
 }
 
-/** A refusal on a bare socket. */
+/** Writes a refusal to a bare socket. */
 export function writeRefusal(socket: ErrorSafe, error: PolycastError): void {
   if (socket.destroyed || !socket.writable) {
     socket.destroy();

@@ -5,18 +5,20 @@ import { commonHeadersOf } from '../respond.ts';
 
 let dateTick = -1;
 let date = '';
-/** The last head without a body, whole: the same one is often given many times within a tick. */
+/** The last complete head without a body: it often repeats within a tick. */
 let lastHead = '';
 let lastText = '';
-/** The last head of a `201`, and how long its body was. */
+/** The last head of a `201`, and the length of its body. */
 let createdBytes = -1;
 let createdHead = '';
 
 /**
- * Answers without a body in one write, past Node's own making of heads: for answers so small and so frequent that making their head
- * is most of what they cost. The response is told that it has finished, and so gives its connection back as it always does.
- * @param head the status line and the headers, each with its line break; `Date` and `Connection` are added
- * @returns whether it was answered; otherwise the usual way has to be taken
+ * Writes a response without a body in one write, without Node's code for heads. It is for responses
+ * so small and frequent that the head is most of their cost. The response emits `finish`, so Node
+ * releases the connection as usual.
+ * @param head the status line and the headers, each with its line break; `Date` and `Connection`
+ * are added
+ * @returns whether it was sent; otherwise the caller has to use the usual functions
  */
 export function respondEmptyRaw(services: Services, response: ServerResponse, head: string): boolean {
   const socket = rawSocketOf(response);
@@ -31,7 +33,10 @@ export function respondEmptyRaw(services: Services, response: ServerResponse, he
   return true;
 }
 
-/** The same for `201` with a small JSON text: what most publishes are answered. The request must have been read to its end. */
+/**
+ * Writes a `201` with a small JSON text, the response to most publishes. The request must have been
+ * read to its end.
+ */
 export function respondCreatedRaw(services: Services, response: ServerResponse, text: string): boolean {
   const socket = rawSocketOf(response);
   if (socket === undefined) return false;
@@ -41,7 +46,7 @@ export function respondCreatedRaw(services: Services, response: ServerResponse, 
     createdBytes = bytes;
     createdHead = withDate(`${CREATED}${bytes}\r\nX-Content-Type-Options: nosniff\r\n`);
   }
-  // One without multi-byte characters needs no encoder.
+  // A text without multi-byte characters needs no encoder.
   socket.write(createdHead + text, bytes === text.length ? 'latin1' : 'utf8');
   response.emit('finish');
   return true;
@@ -49,16 +54,17 @@ export function respondCreatedRaw(services: Services, response: ServerResponse, 
 
 const CREATED = 'HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: ';
 
-/** The connection, if it is this answer's own. */
+/** The connection, if it belongs to this response alone. */
 function rawSocketOf(response: ServerResponse): Socket | undefined {
-  // Over HTTP/2 the connection is not this answer's own, and takes frames alone.
+  // An HTTP/2 connection is shared and takes only frames.
   if (response.req.httpVersionMajor !== 1) return undefined;
-  // Behind others on its connection it has to wait; and what ends its connection or is for a page has more to say.
+  // A pipelined response has to wait. A response that closes the connection, or is for a page,
+  // needs more headers.
   if (!response.shouldKeepAlive || commonHeadersOf(response).length > 0) return undefined;
   return response.socket ?? undefined;
 }
 
-/** With a new date, no head is what it was. */
+/** A new date makes the remembered heads invalid. */
 function refreshDate({ wheel, clock }: Services): void {
   if (wheel.tick === dateTick) return;
   dateTick = wheel.tick;

@@ -4,22 +4,27 @@ import { addressKey } from '../../core/primitives/address-key.ts';
 import { isPublic, type TrustedProxies } from '../client-address.ts';
 import { onSocketClose } from './detach-socket.ts';
 
-/** So many more of an address are let in to be told that they are too many; those beyond are closed without a word. */
+/**
+ * Connections of an address beyond the limit that still receive an error; further ones are closed
+ * without one.
+ */
 const REFUSED_WITH_ANSWER_MAX = 16;
 
 /**
- * How many connections one address may have, whether or not a request has come on them (PROTOCOL.md section 13.7). Costs a look into
- * a map for each connection, and nothing for a request.
+ * Limits the connections of one address, with or without requests (PROTOCOL.md section 13.7). It
+ * costs a look into a map per connection, and nothing per request.
  */
 export class SocketLimit {
-  /** Those that were too many. */
+  /** Connections beyond the limit. */
   refused = 0;
   readonly #countMax: number;
   readonly #proxies: TrustedProxies;
   readonly #isPublicOnly: boolean;
   readonly #countByAddress = new Map<string, number>();
 
-  /** @param publicOnly loopback and private addresses are not counted: proxies that nobody named are there */
+  /**
+   * @param publicOnly leave out loopback and private addresses, where an unconfigured proxy may be
+   */
   constructor(countMax: number, proxies: TrustedProxies, publicOnly = false) {
     this.#countMax = countMax;
     this.#proxies = proxies;
@@ -40,7 +45,7 @@ export class SocketLimit {
     onSocketClose(socket, () => this.#remove(name));
   }
 
-  /** What the first request on a connection is told; `undefined` when there are not too many. */
+  /** The error for the first request of a connection; `undefined` within the limit. */
   refusalOf(socket: Socket): PolycastError | undefined {
     const name = this.#countedAddress(socket);
     if (name === undefined || (this.#countByAddress.get(name) ?? 0) <= this.#countMax) return undefined;
@@ -56,7 +61,10 @@ export class SocketLimit {
     else this.#countByAddress.delete(name);
   }
 
-  /** A trusted proxy brings the connections of many. */
+  /**
+   * The counted address; `undefined` for a trusted proxy, which carries the connections of many
+   * clients.
+   */
   #countedAddress(socket: Socket): string | undefined {
     const { remoteAddress } = socket;
     if (remoteAddress === undefined || this.#proxies.isTrusted(remoteAddress)) return undefined;
@@ -66,7 +74,10 @@ export class SocketLimit {
   }
 }
 
-/** Node keeps what it was asked for as long as the connection lasts, 150 bytes each; it asks the kernel again when it needs it. */
+/**
+ * Clears the address that Node remembers for each connection, 150 bytes each. Node asks the kernel
+ * again when it needs it.
+ */
 function clearCachedPeer(socket: Socket): void {
   const parts = socket as { _peername?: unknown };
   if (parts._peername !== undefined) parts._peername = undefined;

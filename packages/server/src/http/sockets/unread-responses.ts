@@ -7,9 +7,10 @@ import { clientAddress } from '../client-address.ts';
 import type { Services } from '../services.ts';
 
 /**
- * Answers that their clients have not taken yet: they are held until the socket takes them, for as long as the client likes. Together
- * they are bounded in bytes: beyond it the client that holds the most loses its oldest, and with it the connection, and asks again. One
- * that has not been taken after the time of a stalled reader goes as well.
+ * Responses that their clients have not read yet. The hub holds them until the socket takes them,
+ * and bounds their bytes in total. Beyond the bound the client with the most bytes loses its oldest
+ * response and that connection, and has to ask again. A response that is unread after the time of a
+ * stalled reader is dropped too.
  */
 export class UnreadResponses implements MemoryUsage, WheelTimer {
   readonly bytesMax: number;
@@ -41,12 +42,12 @@ export class UnreadResponses implements MemoryUsage, WheelTimer {
     return this.#refused;
   }
 
-  /** Watches over the answers of a connection, which say themselves when they have been given: `noteGiven`. */
+  /** Tracks the responses of a connection, which `trackResponse` reports. */
   watch(socket: Duplex): void {
     (socket as TrackedSocket)[UNREAD_RESPONSES] = this;
   }
 
-  /** An answer has been handed over. Most have left by now, and cost nothing here. */
+  /** Adds a response that was written. Most are already sent and cost nothing here. */
   add(response: ServerResponse, bytes: number): void {
     if (response.writableFinished || response.destroyed) return;
     const client = addressKey(clientAddress(this.#services, response.req));
@@ -61,7 +62,7 @@ export class UnreadResponses implements MemoryUsage, WheelTimer {
     while (this.#bytes > this.bytesMax && this.#responses.size > 1) this.#abort(this.#oldestOfLargest());
   }
 
-  /** Looks for those that nobody takes. */
+  /** Drops responses that have been unread for too long. */
   onTimer(): void {
     let nextTick = 0;
     for (const [response, { sinceTick }] of this.#responses) {
@@ -114,12 +115,15 @@ interface UnreadResponse {
   readonly sinceTick: number;
 }
 
-/** An answer of so many bytes has been handed to its connection. */
+/** Reports a response of this many bytes as written to its connection. */
 export function trackResponse(response: ServerResponse, bytes: number): void {
   if (bytes >= TRACKED_BYTES_MIN) (response.req.socket as TrackedSocket)[UNREAD_RESPONSES]?.add(response, bytes);
 }
 
-/** A connection has one or two answers that are no longer than this, beside what Node buffers of its requests. */
+/**
+ * Shorter responses are not tracked: a connection holds one or two of them, beside Node's buffer of
+ * its requests.
+ */
 const TRACKED_BYTES_MIN = 1024;
 const UNREAD_RESPONSES: unique symbol = Symbol('answers');
 

@@ -2,12 +2,13 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 /**
- * Notes an answer that waits behind another of its connection. Node ends such answers when the connection closes, unless a `CONNECT` or
- * an upgrade stands behind them: with it Node lets go of the connection. Then nobody would end them, nor what waits for their end: a poll
- * that is held, the place of what was answered.
+ * Remembers a response that waits behind another of its connection. Node ends such responses when
+ * the connection closes, unless a `CONNECT` or an upgrade follows them: with it Node releases the
+ * connection. Then these responses would never end, nor would the waiting polls and quotas that
+ * depend on their end.
  */
 export function noteWaiting(response: ServerResponse): void {
-  // Most have the connection to themselves.
+  // Most responses have the connection to themselves.
   if (response.socket !== null) return;
   const socket: Shared = response.req.socket;
   const waiting = (socket[WAITING] ??= new Set());
@@ -15,13 +16,13 @@ export function noteWaiting(response: ServerResponse): void {
   response.once('close', () => waiting.delete(response));
 }
 
-/** Node has let go of a connection: from now on its answers end with it here. */
+/** Ends the waiting responses of a connection with it, after Node has released it. */
 export function endWaitingWith(socket: Socket): void {
   socket.once('close', endWaiting);
 }
 
 function endWaiting(this: Shared): void {
-  // Each of them says in the next turn that it has closed.
+  // Each response emits `close` in the next turn.
   for (const response of this[WAITING] ?? []) if (response.socket === null) response.destroy();
 }
 

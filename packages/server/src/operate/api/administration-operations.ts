@@ -6,7 +6,7 @@ const ID: Parameter = { name: 'id', in: 'path', schema: { type: 'string' }, requ
 const KEY = jsonContent(ref('Key'), 'The key, without its secret.');
 const MADE = jsonContent(ref('MadeKey'), 'The key. `key` is its text, shown here and never again.');
 
-/** Keys, revocations, the audit log, explanations: PROTOCOL.md sections 13.1 and 13.4. */
+/** Keys, revocations, the audit log and explanations (PROTOCOL.md sections 13.1 and 13.4). */
 export const ADMINISTRATION_OPERATIONS: readonly Operation[] = [
   route('GET', '/v1/keys', 'listKeys', 'Lists the keys, the oldest first.', {
     answers: [

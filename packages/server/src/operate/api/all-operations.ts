@@ -288,7 +288,8 @@ const readChannel: Operation = {
     {
       status: 200,
       doc: 'The data, in its own media type.',
-      // Bytes first: clients that are made from this know no ranges of media types, and take them for all of it.
+      // Bytes come first: generated clients do not know ranges of media types, and use the first
+      // type for all.
       contents: [BYTES, ANY_DATA],
       headers: {
         ETag: "The event's id.",

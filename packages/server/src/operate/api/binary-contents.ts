@@ -1,6 +1,6 @@
 import type { Content } from './operation.ts';
 
-/** Bodies that are an event's data. */
+/** A body that is the data of an event. */
 export const BYTES: Content = {
   mediaType: 'application/octet-stream',
   schema: { type: 'string', format: 'binary' },

@@ -15,7 +15,7 @@ const REMOVED = response(
 );
 const EVENT = { type: 'string', minLength: 1, maxLength: 200 };
 
-/** Other ways to have events delivered (PROTOCOL.md sections 14.7 to 14.9). */
+/** The dialects of delivery (PROTOCOL.md sections 14.7 to 14.9). */
 export const DIALECT_OPERATIONS: readonly Operation[] = [
   {
     method: 'POST',

@@ -6,7 +6,7 @@ const EVENTS: JsonSchema = { anyOf: [EVENT, { type: 'array', items: EVENT, minIt
 const CHANNELS: JsonSchema = { type: 'array', items: { $ref: '#/components/schemas/Pattern' } };
 const FORMAT: JsonSchema = { enum: ['data', 'event', 'cloudevents'], default: 'data' };
 
-/** The shapes of WebSub, REST Hooks and the catalogue of event types. */
+/** The schemas of WebSub, REST Hooks and the catalogue of event types. */
 export const DIALECT_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   HubRequest: {
     type: 'object',

@@ -9,8 +9,8 @@ export function openApiDocument(version: string): JsonSchema {
 }
 
 /**
- * Clients that are made from defaults send them with every request, also beside what excludes them, and in TypeScript their members may
- * not be left out.
+ * Moves defaults into descriptions. Generated clients send the defaults with every request, also
+ * beside parameters that exclude them. In TypeScript their members would not be optional.
  */
 function describeDefaults(document: JsonSchema): JsonSchema {
   return JSON.parse(JSON.stringify(document), (_key, value: unknown) => {
@@ -45,7 +45,7 @@ function buildDocument(version: string): JsonSchema {
   };
 }
 
-/** Those that are named somewhere, by way of others as well: tools warn of what is never used. */
+/** The schemas that the paths use, directly or through others. Tools warn about unused ones. */
 function usedSchemas(paths: unknown): JsonSchema {
   const found = new Set<string>();
   const collect = (within: unknown): void => {
@@ -75,7 +75,7 @@ function operation(route: Operation): JsonSchema {
   };
 }
 
-/** What may be wrong with any request, whatever it asks for. */
+/** The errors that any request may receive. */
 export const COMMON_ERRORS: readonly ErrorCode[] = [
   'invalid_header',
   'invalid_request',
@@ -92,8 +92,8 @@ export const COMMON_ERRORS: readonly ErrorCode[] = [
 ];
 
 /**
- * One media type, the first; the others in words. openapi-python-client warns of those that it does not know, and from several of them it
- * makes code that fails when it is called.
+ * The first media type as content, the others in the description. openapi-python-client warns about
+ * types that it does not know. From several types it generates code that fails when called.
  */
 function requestBody({ bodies: [first, ...others], isBodyOptional = false }: Operation): JsonSchema {
   const description = others.map(({ mediaType, doc }) => `\`${mediaType}\`: ${doc}`).join(' ');
@@ -118,7 +118,10 @@ const SECURITY_SCHEMES: JsonSchema = {
   },
 };
 
-/** Any one of these: none is the last where rules can allow it to anyone. */
+/**
+ * The alternatives of authentication. The empty one comes last, if rules can allow the operation to
+ * anyone.
+ */
 function securityOf({ errors, parameters, allowsAnonymous: isForAnyone = false }: Operation): readonly JsonSchema[] {
   if (!errors.includes('unauthorized')) return [];
   const hasToken = parameters.some(({ name }) => name === 'token');
@@ -133,7 +136,7 @@ const TAGS: readonly JsonSchema[] = [
   { name: 'operations', description: 'How the hub is.' },
 ];
 
-/** By the chapter of PROTOCOL.md. */
+/** The tag, by the section of PROTOCOL.md. */
 function tagOf({ section }: Operation): string {
   if (section === '12') return 'operations';
   if (section.startsWith('14.')) return 'subscriptions';
@@ -163,7 +166,7 @@ function contents(each: readonly Content[]): JsonSchema {
   );
 }
 
-/** One response for each status, naming the codes that come with it. */
+/** One response per status, with the error codes of that status. */
 function refusalResponses(codes: readonly ErrorCode[]): Record<string, JsonSchema> {
   const common = groupByStatus(COMMON_ERRORS);
   return Object.fromEntries(

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '@polycast/protocol';
 import type { ResponseDescription, Content, Parameter, Operation } from './operation.ts';
 
-/** What any operation for a key with a scope may be refused with. */
+/** The errors of any operation that requires a key with a scope. */
 const READ_ERRORS: readonly ErrorCode[] = [
   'unauthorized',
   'token_expired',
@@ -24,7 +24,7 @@ const WRITE_ERRORS: readonly ErrorCode[] = [
   'log_unavailable',
 ];
 
-/** What is particular to an operation. */
+/** The details that differ between operations. */
 export interface OperationDetails {
   readonly section: string;
   readonly doc?: string;
@@ -35,7 +35,7 @@ export interface OperationDetails {
   readonly errors?: readonly ErrorCode[];
 }
 
-/** An operation for who has a key with the scope that it takes. */
+/** An operation that requires a key with a scope. */
 export function operation(
   method: Operation['method'],
   path: string,

@@ -8,12 +8,12 @@ export interface Operation {
   /** Its `operationId`. */
   readonly name: string;
   readonly summary: string;
-  /** The section of PROTOCOL.md that it follows. */
+  /** The section of PROTOCOL.md that defines it. */
   readonly section: string;
   readonly doc: string;
   readonly parameters: readonly Parameter[];
   readonly bodies: readonly Content[];
-  /** A request without a body is one as well. */
+  /** A request without a body is valid. */
   readonly isBodyOptional?: boolean;
   /** Whether rules can allow it to callers without credentials. */
   readonly allowsAnonymous?: boolean;
@@ -39,9 +39,9 @@ export interface ResponseDescription {
   readonly status: number;
   readonly doc: string;
   readonly contents: readonly Content[];
-  /** Headers that it carries, and what they say. */
+  /** The headers of the response, with a description each. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** JSON Schema 2020-12, as OpenAPI 3.1 takes it. */
+/** JSON Schema 2020-12, as in OpenAPI 3.1. */
 export type JsonSchema = Readonly<Record<string, unknown>>;

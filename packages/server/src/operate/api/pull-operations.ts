@@ -21,7 +21,7 @@ const COUNTED: Readonly<Record<string, JsonSchema>> = {
   notHeld: { type: 'array', items: { type: 'string' }, description: 'Those that have ended, or never were.' },
 };
 
-/** Pulling (PROTOCOL.md section 14.6). */
+/** Pull subscriptions (PROTOCOL.md section 14.6). */
 export const PULL_OPERATIONS: readonly Operation[] = [
   action('pull', 'pullEvents', 'Gives a worker events, each with a lease, and waits for the first one if asked to.', {
     isBodyOptional: true,

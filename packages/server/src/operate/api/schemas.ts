@@ -17,14 +17,14 @@ const ADDRESSED_EVENT: Readonly<Record<string, JsonSchema>> = {
   },
 };
 
-/** What may be said of a key. */
+/** The options of a key. */
 const KEY_OPTIONS: Readonly<Record<string, JsonSchema>> = {
   name: { type: 'string', minLength: 1, maxLength: 100 },
   scopes: { $ref: '#/components/schemas/Scopes' },
   expires: { type: ['string', 'null'], format: 'date-time' },
 };
 
-/** What a scope is for: channels, or the whole hub. */
+/** The value of a scope: patterns of channels, or the whole hub (`>`). */
 const PATTERNS: JsonSchema = {
   type: 'array',
   items: { $ref: '#/components/schemas/Pattern' },
@@ -33,7 +33,7 @@ const PATTERNS: JsonSchema = {
 };
 const WHOLE_HUB: JsonSchema = { type: 'array', items: { type: 'string', enum: ['>'] }, minItems: 1, maxItems: 1 };
 
-/** The shapes that several operations share; `ref` refers to them. */
+/** The schemas that several operations share; `ref` refers to them. */
 export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   Cursor: {
     type: 'string',

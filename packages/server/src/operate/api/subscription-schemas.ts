@@ -21,7 +21,7 @@ const OUTCOMES = [
   'request',
 ];
 
-/** What may be said of a subscription when it is created and when it is changed. */
+/** The options of a subscription, at its creation and in changes. */
 const SUBSCRIPTION_OPTIONS: Readonly<Record<string, JsonSchema>> = {
   channels: { type: 'array', items: { $ref: '#/components/schemas/Pattern' }, minItems: 1, maxItems: 100 },
   types: {
@@ -56,7 +56,7 @@ const SUBSCRIPTION_OPTIONS: Readonly<Record<string, JsonSchema>> = {
   expires: { ...TIME_OR_NULL, description: 'It ends then; `null`: never.' },
 };
 
-/** What may be said of a webhook's delivery. */
+/** The options of a webhook's delivery. */
 const WEBHOOK: Readonly<Record<string, JsonSchema>> = {
   kind: { const: 'webhook' },
   url: { type: 'string', format: 'uri', maxLength: 2048 },
@@ -93,7 +93,7 @@ const SECRET: Readonly<Record<string, JsonSchema>> = {
   signature: { enum: ['hmac', 'ed25519'], default: 'hmac', description: 'What the hub makes.' },
 };
 
-/** The shapes of durable subscriptions (PROTOCOL.md section 14.1). */
+/** The schemas of durable subscriptions (PROTOCOL.md section 14.1). */
 export const SUBSCRIPTION_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   Filter: {
     type: 'object',
@@ -305,7 +305,7 @@ function ref(name: string): JsonSchema {
   return { $ref: `#/components/schemas/${name}` };
 }
 
-/** Of what stays as it is unless it is given: clients that are made from this send the defaults that they find. */
+/** Removes the defaults of optional changes: generated clients would send the defaults. */
 function withoutDefaults(properties: Readonly<Record<string, JsonSchema>>): Record<string, JsonSchema> {
   const without = (schema: JsonSchema): JsonSchema =>
     Object.fromEntries(Object.entries(schema).filter(([member]) => member !== 'default'));

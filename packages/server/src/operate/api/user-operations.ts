@@ -31,9 +31,9 @@ const ADMIN_ERRORS: readonly ErrorCode[] = [
 ];
 
 /**
- * What is about users and who is there: PROTOCOL.md sections 13.5 and 13.6.
- * @param publishing what a publish may be refused with
- * @param key of a request
+ * Users and presence (PROTOCOL.md sections 13.5 and 13.6).
+ * @param publishing the errors of a publish
+ * @param key the parameter for a request's idempotency key
  */
 export function userOperations(
   publishing: readonly ErrorCode[],
