@@ -4,41 +4,42 @@ import type { Ending, OpenRequest } from './machine/state.ts';
 import { refusesToken } from './errors.ts';
 import type { Tokens } from './connection/tokens.ts';
 
-/** What the outside lends; each can be given by the caller. */
+/** The functions of the platform; the caller can replace each one. */
 export interface Platform {
   readonly fetch: typeof fetch;
   readonly WebSocket: typeof WebSocket | undefined;
 }
 
-/** A hub, whoever asks. */
+/** A hub, without credentials for a request. */
 export interface HubContext extends Platform {
   /** `…/v1/events` */
   readonly url: URL;
   readonly tokens: Tokens;
 }
 
-/** The hub, and who asks. */
+/** A hub, with the token of a request. */
 export interface RequestContext extends HubContext {
   readonly token: string | undefined;
 }
 
-/** What a poll asks beside the channels. */
+/** The options of a poll beside its channels. */
 export interface PollOptions {
   readonly types?: readonly string[] | undefined;
   /** 1 to 1000. */
   readonly limit: number;
   /**
-   * How long the hub may hold the answer, seconds; 0 for at once. Undefined: at once, and beside a stream that shows who is there, so that
-   * this poll does not count as presence (PROTOCOL.md section 13.6).
+   * The time for which the hub may hold the answer, in seconds; 0 for an answer at once. Undefined:
+   * an answer at once, and the poll does not count as presence, because a stream beside it does
+   * (PROTOCOL.md section 13.6).
    */
   readonly waitSeconds?: number | undefined;
   readonly signal: AbortSignal;
 }
 
-/** An answer of this many characters may have been cut at the hub's 1 MiB. */
+/** A longer answer may have been cut at the hub's 1 MiB. In characters. */
 const CUT_LENGTH = 400_000;
 
-/** An exchange that did not bring what was asked for. */
+/** The failure of a request or a stream, with its reason. */
 export class EndedError extends Error {
   declare readonly ending: Ending;
 
@@ -49,8 +50,8 @@ export class EndedError extends Error {
 }
 
 /**
- * One poll (PROTOCOL.md section 5). Its `more` is also there when the answer was as long as it may be, so that more may wait.
- * Rejects when it brings nothing; `endingOf` says why.
+ * One poll (PROTOCOL.md section 5). It also sets `more` when the answer has its full length,
+ * because more events may wait. Rejects when the poll fails; `endingOf` gives the reason.
  */
 export async function poll(
   target: RequestContext,
@@ -70,8 +71,8 @@ export async function poll(
 }
 
 /**
- * Does something with the hub, once more with another token if that which there is was refused.
- * @param signal ends the wait for a token; `use` sees to its own
+ * Calls `use` with the current token, and once more with another one if the hub refused the first.
+ * @param signal ends the wait for a token; `use` handles its own abort
  */
 export async function withToken<Result>(
   hub: HubContext,
@@ -91,7 +92,7 @@ export async function withToken<Result>(
   }
 }
 
-/** Sends a request, in the name of whoever asks; rejects unless it was answered with 2xx. */
+/** Sends a request with the token; rejects unless the status is 2xx. */
 export async function sendRequest(
   { fetch, token }: Pick<RequestContext, 'fetch' | 'token'>,
   url: URL,
@@ -103,12 +104,12 @@ export async function sendRequest(
   if (response.ok) return response;
   const problem = await readProblem(response);
   if (problem === undefined) throw new EndedError(`status ${response.status}`);
-  // A date, which only proxies give, is passed over: back-off is patient enough.
+  // A date, which only proxies send, is ignored: the backoff is enough.
   const hintMs = Number(response.headers.get('retry-after')) * 1000 || 0;
   throw new EndedError(refusedEnding(problem, hintMs));
 }
 
-/** Where the events of these channels are read. */
+/** The URL at which a client reads the events of these channels. */
 export function eventsUrlOf(base: URL, { channels, after, history }: OpenRequest): URL {
   const url = new URL(base);
   for (const channel of channels) url.searchParams.append('channel', channel);
@@ -117,17 +118,23 @@ export function eventsUrlOf(base: URL, { channels, after, history }: OpenRequest
   return url;
 }
 
-/** The hub's refusal. In the answer to an operation the time to wait is a member of the problem (PROTOCOL.md section 9.1). */
+/**
+ * Makes the ending of a refusal. In the answer to an operation the wait is a member of the problem
+ * (PROTOCOL.md section 9.1).
+ */
 export function refusedEnding(problem: Problem, hintMs: number = Number(problem['retryAfterMs']) || 0): Ending {
   return { kind: 'refused', problem, hintMs };
 }
 
-/** What went wrong, in the words of the machine. */
+/** Converts an error to the machine's reason for the end of a transport. */
 export function endingOf(error: unknown): Ending {
   return error instanceof EndedError ? error.ending : { kind: 'lost', why: String(error) };
 }
 
-/** The problem document of a refusal (PROTOCOL.md section 9.1); undefined for what proxies and others answer. */
+/**
+ * The problem document of a refusal (PROTOCOL.md section 9.1); undefined for answers of proxies and
+ * other servers.
+ */
 async function readProblem(response: Response): Promise<Problem | undefined> {
   const problem = (await response.json().catch(() => undefined)) as Problem | undefined;
   return typeof problem?.retryable === 'boolean' ? problem : undefined;

@@ -4,28 +4,31 @@ import { backoffMs } from './machine/backoff.ts';
 import { sleep } from './sleep.ts';
 import type { Subscription } from './connection/subscription.ts';
 
-/** Somebody who is in a channel (PROTOCOL.md section 13.6). */
+/** A user who is present in a channel (PROTOCOL.md section 13.6). */
 export interface PresentUser {
   readonly user: string;
-  /** What the site shows of the user. */
+  /** The data that the site shows of the user. */
   readonly info?: unknown;
-  /** How many connections the user has there. */
+  /** The number of the user's connections to the channel. */
   readonly sessions: number;
-  /** When the user came, RFC 3339. */
+  /** The time at which the user joined, RFC 3339. */
   readonly since: string;
 }
 
-/** Who is in a channel at one moment. It does not change: the next moment is another one. */
+/** The presence of a channel at one moment. It is immutable: each change gives a new one. */
 export interface Presence {
-  /** The first to come first; empty when the channel has so many that only counts are told. */
+  /**
+   * The members in the order in which they joined; empty when the channel has too many users to
+   * list.
+   */
   readonly members: readonly PresentUser[];
   /** Whether `members` names them all. */
   readonly listed: boolean;
-  /** How many users, listed or not. */
+  /** The number of users, listed or not. */
   readonly users: number;
-  /** How many connections of nobody known. */
+  /** The number of anonymous connections. */
   readonly anonymous: number;
-  /** What has brought it about; undefined where it was read anew as a whole: at first, and after a gap. */
+  /** The change that led to it; undefined after a new snapshot: at first, and after a gap. */
   readonly change: PresenceChange | undefined;
 }
 
@@ -35,25 +38,28 @@ export interface PresenceChange {
   readonly user: string | undefined;
 }
 
-/** To be iterated: `for await (const { members } of presence(connection, 'room.7'))`, once at a time. */
+/**
+ * A watch of one channel. Iterate it, once at a time: `for await (const { members } of
+ * presence(connection, 'room.7'))`.
+ */
 export interface PresenceWatch extends AsyncIterable<Presence> {
   /** Ends the iteration. Leaving its loop does so as well. */
   close(): void;
 }
 
-/** What the hub answers, and what its events carry. */
+/** The snapshot in the hub's answer; events of `polycast.presence.*` have the same shape. */
 interface Snapshot extends Omit<Presence, 'change'> {
   readonly cursor: string;
 }
 
-/** Between tries to read a snapshot, doubled with each up to the cap. */
+/** The wait between tries to read a snapshot, doubled with each try up to the cap. */
 const RETRY_BASE_MS = 500;
 const RETRY_CAP_MS = 30_000;
 
 /**
- * Who is in a channel, and each change of it: the hub's snapshot, and from the cursor that it is true at the stream of
- * changes, so that none is missed and none comes twice. The iteration rejects with PolycastError when the hub refuses, and
- * ends when the connection is closed.
+ * Watches the presence of a channel: reads the hub's snapshot, and then the changes from the
+ * snapshot's cursor on. So no change is missed and none comes twice. The iteration rejects with
+ * PolycastError when the hub refuses, and ends when the connection is closed.
  */
 export function presence(connection: Connection, channel: string): PresenceWatch {
   const closing = new AbortController();
@@ -83,7 +89,7 @@ export function presence(connection: Connection, channel: string): PresenceWatch
         signal.removeEventListener('abort', close);
         close();
       }
-      // It ends by itself only with the connection.
+      // The subscription ends by itself only with the connection.
       if (!isStale) return;
     }
   }
@@ -92,7 +98,7 @@ export function presence(connection: Connection, channel: string): PresenceWatch
     return signal.aborted || connection.state.state === 'closed';
   }
 
-  /** Undefined once it is closed. */
+  /** Reads the snapshot; undefined once the watch is closed. */
   async function read(): Promise<Snapshot | undefined> {
     for (let failures = 0; ; failures++) {
       try {
@@ -112,7 +118,7 @@ interface PresenceState {
   current(change: PresenceChange | undefined): Presence;
 }
 
-/** A snapshot, and what has changed since: pure. */
+/** A snapshot and the changes since: a pure reducer. */
 export function createPresenceState({
   members: present,
   listed,

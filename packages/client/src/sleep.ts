@@ -1,11 +1,14 @@
-/** Waits; rejects with the signal's reason when that aborts first. */
+/** Waits for a time in milliseconds; rejects with the signal's reason when that aborts first. */
 export function sleep(durationMs: number, signal: AbortSignal): Promise<void> {
   let timer: ReturnType<typeof setTimeout>;
   const slept = new Promise<void>((resolve) => (timer = setTimeout(resolve, durationMs)));
   return unlessAborted(slept, signal).finally(() => clearTimeout(timer));
 }
 
-/** As the promise settles; rejects with the signal's reason when that aborts first, and then holds on to nothing. */
+/**
+ * Settles as the promise does; rejects with the signal's reason when that aborts first. Removes its
+ * listener in either case.
+ */
 export function unlessAborted<Value>(value: Value | Promise<Value>, signal: AbortSignal): Promise<Value> {
   const { promise, reject } = Promise.withResolvers<never>();
   const abort = (): void => reject(signal.reason);

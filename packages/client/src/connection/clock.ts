@@ -1,6 +1,7 @@
 /**
- * Milliseconds that never go back, and that go on while the machine sleeps: the monotonic clock of many systems stands
- * still then, so what the wall clock has skipped is added.
+ * A clock in milliseconds that never goes back and that goes on while the machine sleeps. The
+ * monotonic clock of many systems stops then, so this clock adds the time that the wall clock
+ * skipped.
  */
 export function createClock(): () => number {
   let skippedMs = 0;
@@ -17,5 +18,5 @@ export function createClock(): () => number {
   };
 }
 
-/** Less is the two clocks' drift. */
+/** A smaller difference is the drift of the two clocks. */
 const SKIP_MIN_MS = 1000;

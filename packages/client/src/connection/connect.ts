@@ -5,13 +5,13 @@ import type { ConnectOptions } from './options.ts';
 import { createTokens } from './tokens.ts';
 
 /**
- * Connects to a hub, as soon as something is subscribed to. `connect('https://hub.example')`, or `connect('/')` in a page that
- * the hub's own address serves. Throws TypeError for options that cannot be met.
+ * Connects to a hub at the first subscription. `connect('https://hub.example')`, or `connect('/')`
+ * in a page from the hub's own address. Throws TypeError for invalid combinations of options.
  */
 export function connect(url: string | URL, options: ConnectOptions = {}): Connection {
-  // The tabs remember their places themselves, and not the connection that they share.
+  // Each tab remembers its own cursors; the shared connection does not.
   const { share, remember: _remember, ...shared } = options;
-  // Tabs publish by the one that leads, and would not know their own events again.
+  // Tabs publish through the leading tab, and would not recognise their own events.
   if (share && options.excludeSelf) throw new TypeError('excludeSelf with share.');
   const hub: HubContext = { ...platformOf(options), url: eventsUrl(url, options), tokens: createTokens(options) };
   return createConnection(
@@ -21,12 +21,15 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
   );
 }
 
-/** `https://hub.example/`, with a path where the hub is behind one; in a page it may be relative. */
+/**
+ * The URL of `/v1/events` below `url`: `https://hub.example/`, with a path if the hub is behind
+ * one. In a page it may be relative.
+ */
 function eventsUrl(url: string | URL, { excludeSelf }: ConnectOptions): URL {
   const base = new URL(url, globalThis.location?.href);
   base.protocol = base.protocol.replace('ws', 'http');
   base.pathname = base.pathname.replace(/\/?$/, '/v1/events');
-  // One name for the connection's whole life, however often it comes back.
+  // One client name for the whole life of the connection, over all reconnects.
   if (excludeSelf) base.search = `exclude=self&client=${randomId()}`;
   return base;
 }
@@ -37,6 +40,6 @@ function platformOf({
   credentials,
 }: ConnectOptions): Platform {
   const always = credentials && { credentials };
-  // Called without an object: browsers refuse `fetch` as a method of another.
+  // Called without an object: browsers throw when `fetch` is called as a method of another object.
   return { fetch: (input, init) => fetch(input, { ...always, ...init }), WebSocket };
 }

@@ -21,13 +21,13 @@ import { createPublisher, type Publish } from './publish.ts';
 import { openLongPoll } from '../transports/long-poll.ts';
 
 export interface StateChange {
-  /** `idle`: nothing is subscribed to. `waiting`: for the next attempt. */
+  /** `idle`: there is no subscription. `waiting`: for the next attempt. */
   readonly state: PhaseName;
-  /** What is being opened, or delivers. */
+  /** The transport that is being opened or that delivers. */
   readonly transport: TransportName | undefined;
-  /** For people: what the last attempt ended with. */
+  /** The reason why the last attempt ended, for people. */
   readonly why: string | undefined;
-  /** What the hub refused, when that closed the connection. */
+  /** The hub's refusal, if it closed the connection. */
   readonly error: PolycastError | undefined;
 }
 
@@ -37,12 +37,15 @@ export interface ConnectionEvents {
   gap: { readonly subscription: Subscription; readonly gap: Gap };
   /** A consumer has fallen behind the stream because its buffer is full, or has caught up with it again. */
   lag: { readonly subscription: Subscription; readonly behind: boolean };
-  /** What is sent to this user alone (PROTOCOL.md section 13.5). Listening is a subscription of its own, as `me(listener)`. */
+  /**
+   * Events for this user alone (PROTOCOL.md section 13.5). Each listener is a subscription of its
+   * own, as with `me(listener)`.
+   */
   user: PolycastEvent;
   /**
-   * A subscription was refused, a handler threw, or `getToken` did, or gave nothing in time (PolycastError `identity_unavailable`, whose `cause`
-   * is what it threw, or a `TimeoutError`).
-   * Goes to the console when nobody listens.
+   * A subscription was refused, a handler threw, or `getToken` failed or timed out. In the last
+   * case `error` is a PolycastError `identity_unavailable`. Its `cause` is the error that
+   * `getToken` threw, or a `TimeoutError`. Without a listener the error goes to the console.
    */
   error: { readonly subscription: Subscription | undefined; readonly error: unknown };
 }
@@ -50,8 +53,9 @@ export interface ConnectionEvents {
 export interface Connection {
   readonly state: StateChange;
   /**
-   * Delivers the events of these channels or patterns to the handler, each once, in order; without a handler the
-   * subscription is to be iterated. Throws PolycastError `invalid_pattern` or `channel_missing`.
+   * Delivers the events of these channels or patterns to the handler, each once, in order. Without
+   * a handler, iterate the subscription. Throws PolycastError `invalid_pattern` or
+   * `channel_missing`.
    */
   subscribe<Data = unknown>(
     channels: string | readonly string[],
@@ -59,23 +63,27 @@ export interface Connection {
     options?: SubscribeOptions,
   ): Subscription<Data>;
   subscribe<Data = unknown>(channels: string | readonly string[], options?: SubscribeOptions): Subscription<Data>;
-  /** What is sent to this user alone, as `subscribe('@me', …)` (PROTOCOL.md section 13.5). */
+  /**
+   * Subscribes to the events for this user alone, as `subscribe('@me', …)` (PROTOCOL.md section
+   * 13.5).
+   */
   me<Data = unknown>(handler: Handler<Data>, options?: SubscribeOptions): Subscription<Data>;
   me<Data = unknown>(options?: SubscribeOptions): Subscription<Data>;
   /**
-   * Resolves once the event is durable. Tries again, with an idempotency key, for `publishTimeoutMs`. Rejects with
-   * PolycastError: the hub's refusal, or `request_timeout`.
+   * Publishes an event. Resolves once the event is durable. Tries again, with an idempotency key,
+   * for `publishTimeoutMs`. Rejects with PolycastError: the hub's refusal, `request_timeout`,
+   * `overloaded` or `closed`.
    */
   readonly publish: Publish;
   /**
-   * Asks the hub by HTTP as whoever this connection speaks for: `fetch('channels/orders.42/history')`. Rejects with
-   * PolycastError when the hub refuses.
+   * Sends an HTTP request to the hub with the credentials of this connection:
+   * `fetch('channels/orders.42/history')`. Rejects with PolycastError when the hub refuses.
    * @param path below `/v1/`
    */
   fetch(path: string, init?: RequestInit): Promise<Response>;
-  /** Calls the listener for each of these events; returns what ends that. */
+  /** Calls the listener for each of these events; returns a function that removes the listener. */
   on<Name extends keyof ConnectionEvents>(name: Name, listener: (event: ConnectionEvents[Name]) => void): () => void;
-  /** Ends all subscriptions. What is under way is rejected with PolycastError `closed`. */
+  /** Ends all subscriptions. Operations in progress reject with PolycastError `closed`. */
   close(): void;
 }
 
@@ -121,7 +129,8 @@ export function createConnection(hub: HubContext, options: ConnectOptions, tabSe
     settings,
     signal: closing.signal,
   });
-  // Of a connection that tabs share, the tab's own, which was there first, is told.
+  // On a connection that tabs share, the tab's own connection has set the listener first and
+  // receives the errors.
   hub.tokens.onError ??= (error) => emit('error', { subscription: undefined, error });
   listen('online', onNetwork);
   listen('offline', onNetwork);
@@ -188,7 +197,7 @@ export function createConnection(hub: HubContext, options: ConnectOptions, tabSe
     set?.forEach((listener) => callSafely(listener, event));
   }
 
-  /** What the application throws is reported, and holds up nobody. */
+  /** Calls a listener of the application. Reports an error that it throws, and goes on. */
   function callSafely<Event>(listener: ((event: Event) => void) | undefined, event: Event): void {
     try {
       listener?.(event);
@@ -207,7 +216,10 @@ export function createConnection(hub: HubContext, options: ConnectOptions, tabSe
     driver.dispatch({ kind: 'network' });
   }
 
-  /** Keeps, for each subscription, up to where its consumer has seen events: what is only buffered comes again. */
+  /**
+   * Stores the cursor of each subscription: the last event that its consumer has processed. Events
+   * that are only buffered are delivered again.
+   */
   function save(): void {
     saveTimer = undefined;
     for (const { name, subscription } of driver.consumerQueues.values())
@@ -223,7 +235,7 @@ export function createConnection(hub: HubContext, options: ConnectOptions, tabSe
     tabSession?.end();
   }
 
-  /** What the browser tells; Node tells nothing. */
+  /** Listens to an event of the browser; Node has no such events. */
   function listen(name: string, listener: () => void): void {
     globalThis.addEventListener?.(name, listener, { signal: closing.signal });
   }

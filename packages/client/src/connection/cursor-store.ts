@@ -1,16 +1,19 @@
 import type { CursorStorage } from './options.ts';
 
-/** The places of a page's subscriptions, kept over a reload. */
+/**
+ * The cursors of a page's subscriptions, stored over a reload. For example, the subscription
+ * `orders.42` has the cursor `0t24qj92dx-00000000001`.
+ */
 export interface CursorStore {
-  /** Where the subscription of this name was; undefined when it is new. */
+  /** The cursor of the subscription of this name; undefined for a new one. */
   load(name: string): string | undefined;
-  /** Keeps a place, or forgets it when it is undefined. */
+  /** Stores a cursor, or removes it when it is undefined. */
   store(name: string, cursor: string | undefined): void;
-  /** Writes what has changed. A storage that refuses is done without. */
+  /** Writes the cursors. Ignores a storage that refuses. */
   save(): void;
 }
 
-/** Places beyond these push out the oldest. */
+/** The most cursors; beyond it the oldest are removed. */
 const CURSORS_MAX = 200;
 
 export function createCursorStore(storage: CursorStorage, key: string): CursorStore {
@@ -18,12 +21,12 @@ export function createCursorStore(storage: CursorStorage, key: string): CursorSt
   try {
     cursors = { ...JSON.parse(storage.getItem(key) as string) };
   } catch {
-    // What cannot be read is as good as nothing.
+    // Unreadable contents count as none.
   }
   return {
     load: (name) => cursors[name],
     store(name, cursor) {
-      // The latest stand last.
+      // The latest come last.
       delete cursors[name];
       if (cursor) cursors[name] = cursor;
     },
@@ -31,7 +34,8 @@ export function createCursorStore(storage: CursorStorage, key: string): CursorSt
       try {
         storage.setItem(key, JSON.stringify(Object.fromEntries(Object.entries(cursors).slice(-CURSORS_MAX))));
       } catch {
-        // Full, or forbidden: the page works as before, and begins anew when it is reloaded.
+        // The storage is full or forbidden: the page works as before, and begins anew after a
+        // reload.
       }
     },
   };

@@ -18,21 +18,30 @@ export interface DriverOptions {
   readonly onEffect: (consumerQueue: ConsumerQueue, effect: InnerEffect) => void;
   /** Aborts when the connection is closed. */
   readonly signal: AbortSignal;
-  /** Something has changed: cursors, perhaps. */
+  /** Called after each step: cursors may have changed. */
   readonly onStep: () => void;
 }
 
-/** What the application is told of a subscription. */
+/** An effect that the application sees at a subscription. */
 export type InnerEffect = Extract<Effect, { readonly kind: 'gap' | 'lag' }>;
 
-/** Does what the machine says: it alone knows timers, sockets and requests. */
+/**
+ * The driver executes the effects of the machine: it alone has timers, sockets and requests. For
+ * example, the effect `open` opens a WebSocket, and its messages become inputs.
+ */
 export interface Driver {
   readonly state: State;
-  /** By the number of their subscription, which is to be here before the machine hears of it. */
+  /**
+   * The queue of each subscription, by its number. It must be set before the machine's input
+   * `subscribe`.
+   */
   readonly consumerQueues: Map<number, ConsumerQueue>;
-  /** Takes in an input; a function is asked for it when its turn comes. */
+  /** Adds an input; a function is called for its input when its turn comes. */
   dispatch(input: Input | (() => Input)): void;
-  /** Asks the open stream to publish; undefined when there is none that can. Rejects when it is lost before it has answered. */
+  /**
+   * Publishes over the open stream; undefined without a stream that can. Rejects when the stream is
+   * lost before the answer.
+   */
   sendOperation: SendOperation;
 }
 
@@ -41,7 +50,10 @@ interface OpenAttempt {
   readonly pendingAnswers: Map<unknown, PromiseWithResolvers<Answer>>;
 }
 
-/** A catch-up poll is never held; it gets this many times what a stream gets to be ready. */
+/**
+ * The hub never holds the answer to a catch-up poll. Its timeout is this many times
+ * `readyTimeoutMs`.
+ */
 const CATCH_UP_PATIENCE = 3;
 
 export function createDriver({ settings, openers, hub, signal, onPhase, onEffect, onStep }: DriverOptions): Driver {
@@ -66,7 +78,7 @@ export function createDriver({ settings, openers, hub, signal, onPhase, onEffect
     },
   };
 
-  /** What a handler does in the middle of a step comes after it. */
+  /** Inputs that a handler gives during a step come after that step. */
   function dispatch(input: Input | (() => Input)): void {
     inputs.push(input);
     if (isRunning) return;
@@ -84,7 +96,9 @@ export function createDriver({ settings, openers, hub, signal, onPhase, onEffect
     onStep();
   }
 
-  /** One timer serves all waits: it may fire early, when what it was set for has moved on. */
+  /**
+   * One timer serves all waits. It may fire early, when the time that it was set for has moved on.
+   */
   function setTimer(): void {
     const wakeMs = wakeAtMs(state);
     if (wakeMs >= timerAtMs && wakeMs !== Infinity) return;
@@ -115,7 +129,7 @@ export function createDriver({ settings, openers, hub, signal, onPhase, onEffect
       case 'renew':
         return void renew(effect.attempt).catch(ignore);
       case 'auth':
-        // If it was refused a moment ago, and there is no other, the stream goes on with the old one until that expires.
+        // If `getToken` fails, the stream goes on with the old token until that expires.
         return void tokens.get().then((token = '') => send(effect.attempt, { op: 'auth', token }), ignore);
       case 'refuse':
         return void tokens.refuse(token);
@@ -174,7 +188,10 @@ export function createDriver({ settings, openers, hub, signal, onPhase, onEffect
     entry?.pendingAnswers.forEach(({ reject }) => reject());
   }
 
-  /** As long as the stream lasts that it is for: when that has ended, the next attempt asks. */
+  /**
+   * Asks for a new token for as long as its stream lasts. After the end of the stream, the next
+   * attempt asks.
+   */
   async function renew(attempt: number): Promise<void> {
     for (let failures = 0; attempts.has(attempt); failures++) {
       try {
@@ -189,7 +206,7 @@ export function createDriver({ settings, openers, hub, signal, onPhase, onEffect
   async function catchUp({ subscription, start, limit }: Extract<Effect, { kind: 'catch-up' }>): Promise<void> {
     const { id, pollNumber, channels, types } = subscription;
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(settings.readyTimeoutMs * CATCH_UP_PATIENCE)]);
-    // `now` has to be said: a poll without a place has nothing to go on from.
+    // `now` must be explicit: a poll without a cursor has no start.
     const { history, after = history === undefined ? 'now' : undefined } = start;
     let result;
     try {

@@ -9,49 +9,76 @@ export interface CursorStorage {
   removeItem(key: string): void;
 }
 
-/** How hard to try. All times in milliseconds; what is left out has the default named. */
+/** Timeouts and intervals. All times are in milliseconds; each comment ends with the default. */
 export interface TimingOptions {
-  /** A stream that has not begun to deliver by then is given up for the next transport; up to three times that, when nothing has come to deliver. 5000. */
+  /**
+   * The time a stream has to begin to deliver. After that, the client tries the next transport. It
+   * is up to three times longer after repeated failures. 5000.
+   */
   readonly readyTimeoutMs?: number;
-  /** Silence means a dead stream after two heartbeats of the hub and this. 5000. */
+  /** A stream is dead after a silence of two heartbeats of the hub plus this time. 5000. */
   readonly heartbeatMarginMs?: number;
-  /** A stream that delivers after this long is a good one, and back-off begins anew. 10 000. */
+  /** A stream that delivers after this time is stable, and the backoff begins anew. 10 000. */
   readonly stableMs?: number;
-  /** Waiting before a new attempt is a random part of this, doubled with each failure, … 500. */
+  /**
+   * The wait before a new attempt is a random part of this time, doubled with each failure, … 500.
+   */
   readonly backoffBaseMs?: number;
   /** … up to this. 30 000. */
   readonly backoffCapMs?: number;
-  /** How long after falling back a better transport is tried; doubled with each failure, … 30 000. */
+  /**
+   * The time from a fallback to the first probe of a better transport, doubled with each probe, …
+   * 30 000.
+   */
   readonly probeBaseMs?: number;
   /** … up to this. 600 000. */
   readonly probeCapMs?: number;
-  /** Between short polls. 5000. */
+  /** The time between short polls. 5000. */
   readonly pollIntervalMs?: number;
-  /** How long a publish is tried before it is rejected; while the browser says that it is offline, time stands still. 30 000. */
+  /**
+   * The time for which a publish is tried before it rejects. The time while the browser reports
+   * that it is offline does not count. 30 000.
+   */
   readonly publishTimeoutMs?: number;
-  /** How long `getToken` may take; later than this counts as a failure. 10 000. */
+  /** The time `getToken` may take; after that it counts as failed. 10 000. */
   readonly tokenTimeoutMs?: number;
 }
 
 export interface ConnectOptions extends TimingOptions {
-  /** In the order of preference. `['websocket', 'sse', 'long-poll', 'poll']`. */
+  /** The transports in order of preference. `['websocket', 'sse', 'long-poll', 'poll']`. */
   readonly transports?: readonly Exclude<TransportName, 'tab'>[];
-  /** Credentials that never change. Sent as `Authorization`; on a WebSocket as its first message. */
+  /**
+   * Credentials that never change. Sent in the header `Authorization`; on a WebSocket in its first
+   * message.
+   */
   readonly token?: string;
   /**
-   * Asked for credentials when they are first needed, shortly before they expire, and when the hub has refused them; `undefined`,
-   * or an empty text, stands for nobody. Those that it gave are kept in between, it is never asked twice at the same time, and when it rejects, or
-   * has given nothing after `tokenTimeoutMs`, it is asked again later, after longer each time: `signal` aborts then. When those that it gave after a refusal
-   * are refused as well, the connection closes.
+   * Gives the credentials. The client calls it when it first needs them, shortly before they
+   * expire, and when the hub has refused them. `undefined`, `null` or an empty text is an anonymous
+   * client.
+   *
+   * The client stores the credentials between calls, and never has two calls in progress. A call
+   * fails when it rejects or gives nothing after `tokenTimeoutMs`; then `signal` aborts. After a
+   * failure the client calls it again, with a growing wait. If the hub also refuses the credentials
+   * that it gave after a refusal, the connection closes.
    */
   readonly getToken?: (why: { readonly reason: TokenReason; readonly signal: AbortSignal }) => Token | Promise<Token>;
-  /** `include`: cookies go along to a hub of another origin as well, which has to allow this page's. As for `fetch`. */
+  /**
+   * As for `fetch`. `include` sends cookies to a hub of another origin as well; that hub has to
+   * allow the origin of this page.
+   */
   readonly credentials?: RequestCredentials;
-  /** What this connection publishes does not come back to it, reconnected or not (PROTOCOL.md section 13.7). */
+  /**
+   * This connection does not receive the events that it publishes, even after a reconnect
+   * (PROTOCOL.md section 13.7).
+   */
   readonly excludeSelf?: boolean;
-  /** Keeps the place of each subscription in `storage` under this key, so that a reloaded page goes on where it was. */
+  /**
+   * Stores the cursor of each subscription in `storage` under this key. A reloaded page resumes
+   * from it.
+   */
   readonly remember?: string;
-  /** Where `remember` keeps it. `sessionStorage`, where there is one. */
+  /** The storage for `remember`. The default is `sessionStorage`, where there is one. */
   readonly storage?: CursorStorage;
   /** Tabs of one browser share one connection: `shareTabs(name)` of `@polycast/client/tabs`. */
   readonly share?: TabSharing | undefined;
@@ -61,21 +88,24 @@ export interface ConnectOptions extends TimingOptions {
 
 type Token = string | null | undefined;
 
-/** Why `getToken` is asked. `refused`: the last token has expired, or was never good, or has been revoked. */
+/**
+ * The reason for a call of `getToken`. `refused`: the last token has expired, was never valid, or
+ * was revoked.
+ */
 export type TokenReason = 'first' | 'expiring' | 'refused';
 
-/** How tabs share. */
+/** The way in which tabs share a connection. */
 export interface TabSharing {
   /**
-   * Takes part, with those of the same hub.
-   * @param connect makes the connection that all share, should this tab come to lead
+   * Joins the tabs of the same hub.
+   * @param connect makes the shared connection, if this tab becomes the leader
    */
   join(url: string, connect: () => Connection): TabSession;
 }
 
-/** One tab's part. */
+/** One tab's membership in the group. */
 export interface TabSession {
-  /** Reads through the tab that leads, in the messages of a WebSocket; `undefined` ends it. */
+  /** Reads through the leading tab, in the messages of a WebSocket; `undefined` ends the stream. */
   open(
     request: OpenRequest,
     receive: (message: PolycastEvent | ServerMessage | undefined) => void,
@@ -85,7 +115,7 @@ export interface TabSession {
 
 export const DEFAULT_TRANSPORTS: readonly Exclude<TransportName, 'tab'>[] = ['websocket', 'sse', 'long-poll', 'poll'];
 
-/** See PatienceOptions. */
+/** The defaults of TimingOptions. */
 const TIMING_DEFAULTS: Required<Omit<TimingOptions, 'tokenTimeoutMs'>> = {
   readyTimeoutMs: 5000,
   heartbeatMarginMs: 5000,
@@ -98,13 +128,21 @@ const TIMING_DEFAULTS: Required<Omit<TimingOptions, 'tokenTimeoutMs'>> = {
   publishTimeoutMs: 30_000,
 };
 
-/** Browsers let the timers of hidden pages fire up to a minute late; later than this is sleep. */
+/**
+ * Browsers delay the timers of hidden pages by up to a minute. A longer delay shows that the
+ * machine slept.
+ */
 const SLEEP_THRESHOLD_MS = 90_000;
-/** An effect of a page that subscribes to another channel ends and begins at once; the next view of it may take a moment. */
+/**
+ * A page's effect that changes its channel ends one subscription and begins the next at once. The
+ * next view of the page may take a moment longer.
+ */
 const LINGER_MS = 1000;
-/** As many events as one poll brings: a second round is asked for rather than more kept. */
+/**
+ * The number of events in one catch-up poll: beyond it, a second poll costs less than more memory.
+ */
 const HELD_EVENTS_MAX = 500;
-/** PROTOCOL.md section 4. */
+/** The limit of PROTOCOL.md section 4. */
 const CHANNELS_MAX = 100;
 
 export type Settings = MachineSettings & Required<Omit<TimingOptions, 'tokenTimeoutMs'>>;

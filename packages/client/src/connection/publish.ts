@@ -8,24 +8,32 @@ import { EndedError, endingOf, sendRequest, refusedEnding, withToken, type HubCo
 import type { Answer } from '../transports/transport.ts';
 
 export interface PublishOptions {
-  /** The publisher's name for what happened, 1 to 200 characters. */
+  /** The publisher's name for the kind of event, 1 to 200 characters. */
   readonly type?: string;
-  /** For 24 hours the same key publishes once (PROTOCOL.md section 8.4). One is made when none is given. */
+  /**
+   * Within 24 hours the same key publishes once (PROTOCOL.md section 8.4). The client makes a key
+   * if you give none.
+   */
   readonly idempotencyKey?: string;
   /** Publishes only if this is the id of the channel's newest event. */
   readonly ifMatch?: string;
-  /** `false`: at once, beside those that wait for their turn. */
+  /**
+   * `false` publishes at once, beside the publishes that wait for their turn. `true` by default.
+   */
   readonly inOrder?: boolean;
 }
 
 export interface Published {
-  /** The cursor just after the event. */
+  /** The cursor directly after the event. */
   readonly id: string;
   readonly channel: string;
   readonly time: string;
 }
 
-/** Asks an open stream; undefined when there is none that takes operations. Rejects when it is lost, or the signal aborts. */
+/**
+ * Sends an operation over an open stream; undefined without a stream that takes operations. Rejects
+ * when the stream is lost, or the signal aborts.
+ */
 export type SendOperation = (
   message: Extract<ClientMessage, { op: 'publish' }>,
   signal: AbortSignal,
@@ -39,15 +47,21 @@ export interface PublisherOptions {
   readonly signal: AbortSignal;
 }
 
-/** Each operation has a name of its own. */
+/** The number of the last operation; each has its own. */
 let refs = 0;
 
-/** Larger operations go by HTTP: a socket that is sent too large a message is closed for good (PROTOCOL.md section 7.5). */
+/**
+ * The longest operation for a socket, in characters. Larger ones go by HTTP: a socket that receives
+ * too large a message is closed for good (PROTOCOL.md section 7.5).
+ */
 const OPERATION_LENGTH_MAX = 60_000;
-/** What waits at the same time, in publishes and in characters of their JSON; one more is rejected with `overloaded`. */
+/**
+ * The most publishes that wait at the same time, by number and by characters of their JSON. One
+ * more rejects with `overloaded`.
+ */
 const WAITING_MAX = 1000;
 const WAITING_LENGTH_MAX = 1_000_000;
-/** A single try, and the longest wait between two. */
+/** The timeout of a single try, and the longest wait between two. */
 const ATTEMPT_TIMEOUT_MS = 10_000;
 
 export type Publish = (channel: string, data: unknown, options?: PublishOptions) => Promise<Published>;
@@ -55,20 +69,23 @@ export type Publish = (channel: string, data: unknown, options?: PublishOptions)
 type Envelope = Omit<Parameters<SendOperation>[0], 'op' | 'ref'>;
 
 /**
- * Publishes over the open stream, or by HTTP, one after the other, and tries again with the same idempotency key until an
- * answer is had. Rejects with PolycastError: the hub's refusal, `request_timeout` when no hub answered in time, or `overloaded`
- * when too much waits.
+ * Publishes over the open stream, or by HTTP, one event after the other. Tries again with the same
+ * idempotency key until the hub answers. Rejects with PolycastError: the hub's refusal,
+ * `request_timeout` when no hub answered in time, or `overloaded` when too many publishes wait.
  */
 export function createPublisher(options: PublisherOptions): Publish {
   const { publishTimeoutMs, backoffBaseMs } = options.settings;
   let waiting = 0;
   let waitingLength = 0;
   let last: Promise<unknown> | undefined;
-  /** When it was last known not to be the hub's fault that there is no answer. */
+  /**
+   * The time from which `publishTimeoutMs` counts at the earliest: the last success, or the last
+   * moment offline.
+   */
   let deadlineStartMs = 0;
 
   return async (channel, data, { inOrder = true, ...publishOptions } = {}) => {
-    // As it is now, whatever becomes of it while it waits.
+    // Serialised now, so that later changes of `data` have no effect while it waits.
     const idempotencyKey = publishOptions.idempotencyKey ?? randomId();
     const body = JSON.stringify({ ...publishOptions, idempotencyKey, channel, data });
     if (waiting >= WAITING_MAX || waitingLength + body.length > WAITING_LENGTH_MAX)
@@ -106,7 +123,7 @@ export function createPublisher(options: PublisherOptions): Publish {
         if (ending.kind === 'refused') ({ problem, hintMs } = ending);
       }
       const nowMs = performance.now();
-      // While it is known that there is no network, time stands still, and it costs little to look often.
+      // While the browser is offline the deadline moves on, and frequent checks are cheap.
       const isOffline = globalThis.navigator?.onLine === false;
       const delayMs = Math.max(
         hintMs,

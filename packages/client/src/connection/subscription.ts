@@ -1,47 +1,60 @@
 import type { Gap, PolycastEvent } from '@polycast/protocol';
 import { closedError } from '../errors.ts';
 
-/** Called for each event, once, in order. While a promise that it returns is pending, the next event waits. */
+/**
+ * Called for each event, once, in order. If it returns a promise, the next event waits until that
+ * settles.
+ */
 export type Handler<Data = unknown> = (event: PolycastEvent<Data>) => unknown;
 
 export interface SubscribeOptions {
-  /** Where to begin: a cursor, `earliest` (all that is still kept) or `now` (the default). */
+  /** The start: a cursor, `earliest` (the oldest stored event) or `now` (the default). */
   readonly after?: string;
   /** Begin with the last 1 to 1000 events; not together with `after`. */
   readonly history?: number;
   /** Only events of these types. */
   readonly types?: readonly string[];
   /**
-   * Events kept for an iterator, or a handler that returns promises, until it takes them: 1 or more, 256 by default. When
-   * they are this many, the subscription falls behind (`lag`) and is caught up from the hub later: nothing is lost.
+   * The most events that are buffered for an iterator, or for a handler that returns promises: 1 or
+   * more, 256 by default. At the bound, the subscription falls behind (`lag`) and catches up from
+   * the hub later, so that no event is lost.
    */
   readonly bufferEventsMax?: number;
-  /** Told what can no longer be delivered. */
+  /** Called with each gap: events that can no longer be delivered. */
   readonly onGap?: (gap: Gap) => void;
 }
 
-/** One consumer of some channels. Without a handler it is to be iterated: `for await (const event of subscription)`. */
+/**
+ * A subscription: one consumer of some channels. Without a handler, iterate it: `for await (const
+ * event of subscription)`.
+ */
 export interface Subscription<Data = unknown> extends AsyncIterable<PolycastEvent<Data>> {
   readonly channels: readonly string[];
-  /** Up to where it has been given everything; empty until it has a place in the log. To go on from with `after`. */
+  /**
+   * The consumer has processed all events up to this cursor; empty until the subscription has a
+   * place in the log. Pass it as `after` to resume.
+   */
   readonly cursor: string;
-  /** Settles when what is published from then on is sure to come; rejects when the hub refuses. */
+  /**
+   * Resolves when the subscription receives every event that is published from then on. Rejects
+   * when the hub refuses.
+   */
   readonly joined: Promise<void>;
-  /** Delivers no more. A running iteration ends. */
+  /** Ends the subscription. A running iteration ends. */
   close(): void;
 }
 
-/** What the driver sees of a subscription. */
+/** A consumer queue: the driver's view of a subscription. */
 export interface ConsumerQueue {
-  /** Which it is, over reloads of the page. */
+  /** Identifies the subscription over reloads of the page. */
   readonly name: string;
   readonly subscription: Subscription;
   readonly onGap: ((gap: Gap) => void) | undefined;
   deliver(events: readonly PolycastEvent[]): void;
   markJoined(): void;
-  /** No more will come; because of an error, if there is one. */
+  /** Ends the queue, with an error if there is one. */
   end(error?: Error): void;
-  /** How many more events it can take. */
+  /** The number of events that it can still take. */
   capacity(): number;
 }
 
@@ -50,18 +63,21 @@ export interface ConsumerQueueOptions {
   readonly channels: readonly string[];
   readonly handler: Handler | undefined;
   readonly options: SubscribeOptions;
-  /** Up to where the machine has given it events. */
+  /** The cursor up to which the machine has delivered events to it. */
   readonly cursor: () => string;
-  /** `room()` has changed enough to be worth telling. */
+  /** Called when `capacity()` has changed enough to report. */
   readonly onCapacity: () => void;
   readonly onClose: () => void;
-  /** What a handler threw, or the hub refused. */
+  /** Called with an error that a handler threw, or with the hub's refusal. */
   readonly onError: (error: unknown) => void;
 }
 
 const BUFFER_EVENTS_MAX = 256;
 
-/** A bounded queue between the machine and one consumer. An iterator is a handler that is done when it is asked again. */
+/**
+ * A bounded queue between the machine and one consumer. An iterator has processed an event when it
+ * asks for the next one.
+ */
 export function createConsumerQueue({
   name,
   channels,
@@ -75,12 +91,15 @@ export function createConsumerQueue({
   const bufferMax = Math.max(1, options.bufferEventsMax ?? BUFFER_EVENTS_MAX);
   const joined = Promise.withResolvers<void>();
   const queue: PolycastEvent[] = [];
-  /** The event that the consumer was last done with, and the one that an iteration has in hand until it asks for the next. */
+  /**
+   * The cursors of the last event that the consumer has processed, and of the event that an
+   * iteration processes until it asks for the next one.
+   */
   let doneCursor = '';
   let currentCursor = '';
   let isBusy = false;
   let isBounded = handler === undefined;
-  /** How much room the machine believes there is. */
+  /** The capacity that the machine knows. */
   let reportedCapacity = bufferMax;
   let ended: Error | true | undefined;
   let waiting: PromiseWithResolvers<IteratorResult<PolycastEvent>> | undefined;
@@ -123,7 +142,7 @@ export function createConsumerQueue({
 
   function awaitHandler(result: unknown, event: PolycastEvent, handler: Handler): void {
     isBusy = true;
-    // The machine took it for one that is always ready, and has to learn otherwise.
+    // The machine assumed unlimited capacity, and has to learn of the bound.
     if (!isBounded) onCapacity();
     isBounded = true;
     void Promise.resolve(result)
@@ -146,7 +165,9 @@ export function createConsumerQueue({
     return promise;
   }
 
-  /** Gives the waiting iteration what it waits for. What was buffered before the end is still given. */
+  /**
+   * Resolves the waiting iteration. Events that were buffered before the end are still delivered.
+   */
   function resolveWaiting(): void {
     const event = queue[0];
     if (waiting === undefined || (event === undefined && ended === undefined)) return;

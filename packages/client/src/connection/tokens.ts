@@ -3,22 +3,24 @@ import { EndedError, refusedEnding } from '../http.ts';
 import type { ConnectOptions, TokenReason } from './options.ts';
 import { unlessAborted } from '../sleep.ts';
 
-/** The connection's credentials, one for all that it asks. */
+/** The connection's credentials: one token for all its requests. */
 export interface Tokens {
-  /** Told each time that the application's `getToken` has thrown, or has given nothing in time. */
+  /** Called each time that the application's `getToken` throws or times out. */
   onError?: (error: PolycastError) => void;
   /**
-   * The token that holds; it is asked for when there is none, or it was refused. Rejects with EndedError when it cannot be had.
-   * @param why `expiring`: to ask for another one before the present one expires; until it is there, that one goes on
+   * The current token. Calls `getToken` when there is none, or when the hub refused it. Rejects
+   * with EndedError when `getToken` fails.
+   * @param why `expiring`: asks for another token before the current one expires; until it arrives,
+   * the current one stays in use
    */
   get(why?: TokenReason): Promise<string | undefined>;
-  /** The hub did not take this one. Says whether there is another way to try. */
+  /** Reports that the hub refused this token. Returns whether there is a way to get another one. */
   refuse(token: string | undefined): boolean;
 }
 
 const TOKEN_TIMEOUT_MS = 10_000;
 
-/** However many wait for a token, it is asked for once. */
+/** All callers that wait for a token share one call of `getToken`. */
 export function createTokens({ token, getToken, tokenTimeoutMs = TOKEN_TIMEOUT_MS }: ConnectOptions): Tokens {
   let current = token;
   let reason: TokenReason | undefined = getToken && 'first';
@@ -42,7 +44,7 @@ export function createTokens({ token, getToken, tokenTimeoutMs = TOKEN_TIMEOUT_M
       current = (await unlessAborted(getToken?.({ reason: why, signal }), signal)) || undefined;
       reason = undefined;
     } catch (cause) {
-      // To the machine it is a hub that cannot find out who asks: it waits longer each time.
+      // The machine sees it as a hub that cannot identify the client: it waits longer each time.
       const problem = clientProblem('identity_unavailable', `getToken: ${cause}`, true);
       tokens.onError?.(new PolycastError(problem, { cause }));
       throw new EndedError(refusedEnding(problem));

@@ -9,9 +9,16 @@ import {
   type Open,
 } from './state.ts';
 
-/** How subscriptions come onto, and leave, a stream that is open. */
+/**
+ * Attaching: the way in which subscriptions join and leave an open stream. For example, a
+ * subscription to `orders.42` asks the stream for the channel, catches up by a poll if it has to,
+ * and is live.
+ */
 
-/** Finds every subscription its way onto the stream, and keeps the stream's channels in step with what is wanted. */
+/**
+ * Moves each subscription towards the stream, and makes the stream's channels match those of the
+ * subscriptions.
+ */
 export function reconcileSubscriptions(draft: Draft): void {
   const { phase } = draft;
   if (!isStreaming(phase)) return;
@@ -25,7 +32,10 @@ export function reconcileSubscriptions(draft: Draft): void {
   openSuccessor(draft, phase);
 }
 
-/** A subscription ends. What was asked for it, and nobody else wants, is taken back. */
+/**
+ * Ends a subscription. Takes back the channels that it asked for and that no other subscription
+ * uses.
+ */
 export function removeSubscription(draft: Draft, subscription: SubscriptionState): void {
   draft.subscriptions = draft.subscriptions.filter((other) => other !== subscription);
   const { phase } = draft;
@@ -44,14 +54,15 @@ function reconcileSubscription(draft: Draft, phase: Connecting | Open, subscript
   if (mode !== 'new' && mode !== 'joining') return;
   const { after = 'now', history } = startOf(subscription);
   if (phase.kind === 'connecting') {
-    // The past does not wait for the stream: a proxy may swallow an upgrade, and say nothing.
+    // The poll for past events does not wait for the stream: a proxy may swallow an upgrade without
+    // an answer.
     if (mode === 'new' && (history !== undefined || after !== 'now')) catchUp(draft, subscription);
     return;
   }
   const missing = channels.filter((channel) => !phase.channels.includes(channel));
   if (missing.length > 0 && phase.transport === OPERATIONS_TRANSPORT)
     return attach(draft, phase, subscription, missing);
-  // It has caught up, and waits only for its channels to be part of the stream.
+  // It has caught up, and only waits until its channels are part of the stream.
   if (mode === 'joining' && missing.length > 0) return;
   const now = latest(draft.position, subscription.catchUpThrough);
   const begin = history !== undefined || after === 'earliest' ? '' : after === 'now' ? now : after;
@@ -59,14 +70,17 @@ function reconcileSubscription(draft: Draft, phase: Connecting | Open, subscript
   else catchUp(draft, subscription);
 }
 
-/** The past is never asked for with the operation: a stream does not bring a second time what it has, to no member. */
+/**
+ * Asks the stream for channels, but never for past events: a stream does not deliver an event
+ * twice, not even to another subscription.
+ */
 function attach(draft: Draft, { attempt }: Open, subscription: SubscriptionState, channels: readonly string[]): void {
   subscription.mode = 'attaching';
   subscription.retryAtMs = draft.nowMs + 2 * draft.settings.readyTimeoutMs;
   draft.effects.push({ kind: 'attach', attempt, id: subscription.id, channels });
 }
 
-/** Takes those of the channels back that nobody wants. */
+/** Takes back those of the channels that no subscription uses. */
 function removeUnusedChannels(draft: Draft, phase: Open, candidates: readonly string[]): void {
   const wantedChannels = union(draft.subscriptions);
   const channels = candidates.filter((channel) => !wantedChannels.includes(channel));

@@ -1,7 +1,7 @@
 /**
- * How long to wait before trying again: a random part of a span that doubles with each failure ("full jitter"), so that
- * clients which lost the same hub do not come back in step.
- * @param failures how often it was waited before; 0 for the first time
+ * The wait before the next try: a random part of a span that doubles with each failure ("full
+ * jitter"). So clients that lost the same hub do not reconnect in step.
+ * @param failures the number of waits so far; 0 for the first
  * @param chance a number in [0, 1)
  */
 export function backoffMs(failures: number, chance: number, baseMs: number, capMs: number): number {

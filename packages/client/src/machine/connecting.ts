@@ -14,8 +14,9 @@ export function waitingNetwork(draft: Draft): void {
 }
 
 /**
- * A sign of life before `ready`: the attempt has its token, and asks; or the tab that leads is itself still connecting. What came before
- * says nothing about the transport. On a slow network everything is tried again with more patience.
+ * Handles a sign of life before `ready`: the attempt has its token and asks the hub, or the leading
+ * tab is itself still connecting. The time before that says nothing about the transport. After
+ * failures the time is longer, for slow networks.
  */
 export function extendReadyTimeout(
   { nowMs, settings, failures }: Draft,

@@ -40,8 +40,9 @@ import {
 } from './connecting.ts';
 
 /**
- * The client as a pure machine: what happened, and when, goes in; the next state and what is to be done come out. Clocks,
- * sockets, timers and storage are the driver's (`driver.ts`).
+ * The client as a pure state machine: (state, input, moment) -> (state, effects). For example, the
+ * input `subscribe` in the phase `open` gives the effect `attach`. The driver (`driver.ts`) has the
+ * clocks, sockets, timers and storage.
  */
 export function step(
   state: State,
@@ -78,7 +79,10 @@ export function createState(settings: MachineSettings): State {
   };
 }
 
-/** Without a subscription an open stream goes on for a moment: often the next subscription follows the last one's end. */
+/**
+ * Without a subscription an open stream stays open for `lingerMs`: a new subscription often follows
+ * the end of the last one.
+ */
 function linger(draft: Draft, before: State): void {
   const { phase, nowMs } = draft;
   if (phase.kind === 'closed') return;
@@ -90,7 +94,7 @@ function linger(draft: Draft, before: State): void {
   draft.phase = { kind: 'idle' };
 }
 
-/** When the machine wants its next `tick`; Infinity when it waits for nothing. */
+/** The time of the next `tick`; Infinity when the machine waits for nothing. */
 export function wakeAtMs({ phase, subscriptions }: State): number {
   if (phase.kind !== 'open') return (phase as Connecting).untilMs ?? Infinity;
   const { untilMs, probeAtMs, successor } = phase;
@@ -109,7 +113,9 @@ type Cell<Name extends PhaseName, Kind extends InputKind> = (
   phase: PhaseOf<Name>,
 ) => void;
 
-/** What a transport tells reaches only those phases that have one. */
+/**
+ * The inputs that a phase receives. Inputs from a transport reach only the phases that have one.
+ */
 type KindsIn<Name extends PhaseName> = Name extends 'connecting' | 'open'
   ? InputKind
   : Exclude<InputKind, TransportInput['kind']>;
@@ -118,7 +124,7 @@ type Row<Name extends PhaseName> = { readonly [Kind in KindsIn<Name>]: Cell<Name
 
 const SUBSCRIPTION_CELLS = { subscribe, unsubscribe, drained, polled, close: (draft: Draft) => close(draft, 'closed') };
 const WITHOUT_STREAM = { ...SUBSCRIPTION_CELLS, tick: ignore, token: ignore, network: ignore };
-/** What matters in one phase that has a transport, and not in the other. */
+/** Defaults for inputs that only one of the two phases with a transport handles. */
 const STREAMING = {
   ...WITHOUT_STREAM,
   ready: ignore,
@@ -129,7 +135,7 @@ const STREAMING = {
   attached: ignore,
 };
 
-/** Every phase meets every input: a cell that is missing does not compile. */
+/** Every phase handles every input: a missing cell is a compile error. */
 const TABLE: { readonly [Name in PhaseName]: Row<Name> } = {
   idle: { ...WITHOUT_STREAM, subscribe: firstSubscribe },
   waiting: { ...WITHOUT_STREAM, tick: waitingTick, network: waitingNetwork },
@@ -156,11 +162,11 @@ const TABLE: { readonly [Name in PhaseName]: Row<Name> } = {
   closed: { ...WITHOUT_STREAM, subscribe: closedSubscribe, close: ignore },
 };
 
-/** Finds the cell. The table's own type has checked that it fits its phase and its input. */
+/** Calls the cell of the phase and the input. The type of the table has checked that they fit. */
 function dispatch(draft: Draft, input: Input): void {
   const { phase } = draft;
   if (isTransportInput(input)) {
-    // What a transport tells after it was dropped is nobody's.
+    // Inputs of a dropped transport are ignored.
     if (!isStreaming(phase)) return;
     if (phase.kind === 'open' && input.attempt === phase.successor?.attempt)
       return onSuccessorInput(draft, input, phase);

@@ -12,12 +12,14 @@ import { clientProblem } from '../errors.ts';
 import { drop, abandonAttempt, leaveStream, loseStream, openSuccessor, probeAtMs, retryLater } from './transitions.ts';
 import { becomeLive, covers, failSubscription, latest, findSubscription, emitGap } from './subscription-state.ts';
 
-/** The cells of the phase `open`: a stream delivers, and perhaps a successor is on its way. */
+/**
+ * The cells of the phase `open`: a stream delivers, and a successor may be connecting beside it.
+ */
 
 export function openGap(draft: Draft, { gap }: InputOf<'gap'>): void {
   for (const subscription of draft.subscriptions) {
     if (subscription.mode === 'live') emitGap(draft, subscription, gap);
-    // What is held does not follow on any more: the next poll says what is missing.
+    // The held events no longer follow without a hole. The next poll reports the missing events.
     subscription.heldEvents = undefined;
   }
 }
@@ -55,19 +57,22 @@ export function openDropped(draft: Draft, { channels }: InputOf<'dropped'>): voi
       failSubscription(draft, subscription.id, problem);
 }
 
-/** In good time: what holds now goes on until the other is there. */
+/** Asks for a new token in good time. The current token stays in use until the new one arrives. */
 export function openExpiring(draft: Draft, { attempt }: InputOf<'expiring'>): void {
   if (draft.settings.tokenRenewable) draft.effects.push({ kind: 'renew', attempt });
 }
 
-/** A stream that takes operations is told of the new token; any other has a successor with it. */
+/**
+ * Sends the new token to a stream that takes operations. Any other stream gets a successor that
+ * uses the new token.
+ */
 export function openToken(draft: Draft, _input: InputOf<'token'>, phase: Open): void {
   const { attempt, transport } = phase;
   if (transport === OPERATIONS_TRANSPORT) draft.effects.push({ kind: 'auth', attempt });
   else openSuccessor(draft, phase);
 }
 
-/** What the stream beside the current one tells. */
+/** Handles the inputs of the successor. */
 export function onSuccessorInput(draft: Draft, input: TransportInput, phase: Open): void {
   if (input.kind === 'ready') {
     drop(draft, phase);
@@ -79,7 +84,10 @@ export function onSuccessorInput(draft: Draft, input: TransportInput, phase: Ope
   }
 }
 
-/** Any sign of life moves the moment of death on; one after `stableMs` shows that the stream is good. */
+/**
+ * Each sign of life extends the time at which the stream counts as dead. One after `stableMs` shows
+ * that the stream is stable.
+ */
 export function onSignOfLife(draft: Draft, phase: Open): void {
   const { settings, nowMs } = draft;
   phase.untilMs = nowMs + 2 * phase.heartbeatMs + settings.heartbeatMarginMs;
@@ -118,11 +126,12 @@ export function openStream(
   for (const subscription of draft.subscriptions) {
     leaveStream(subscription);
     subscription.gapTo = latest(subscription.gapTo, subscription.cursor);
-    // Not if it came to its place only after this stream was asked for.
+    // Not for a subscription that got its cursor after the client had asked for this stream.
     const follows = covers(channels, subscription.channels) && subscription.cursor >= (from || cursor);
     if (subscription.mode === 'joining' && follows) becomeLive(draft, subscription);
     if (subscription.mode === 'live' && !follows) subscription.mode = 'joining';
-    // What this stream brings is held for a catch-up that is under way, if that comes to speak as far as the stream begins.
+    // A catch-up is in flight: the events of this stream are held for it. Its answer has to reach
+    // the start of the stream.
     if (subscription.pollNumber !== 0 && covers(channels, subscription.channels)) {
       subscription.heldEvents = [];
       subscription.catchUpThrough = draft.position;
@@ -130,7 +139,7 @@ export function openStream(
   }
 }
 
-/** Tries the better transports, each in its turn, beside the current one. */
+/** Probes the better transports in turn, beside the current stream. */
 function probe(draft: Draft, phase: Open): void {
   const { transports } = draft.settings;
   const better = transports.slice(0, transports.indexOf(phase.transport));
@@ -143,7 +152,8 @@ function loseSuccessor(draft: Draft, input: { readonly ending: Ending }, phase: 
   const { successor } = phase;
   phase.successor = undefined;
   if (successor?.isProbe) return;
-  // It was to take over what this one does not cover, or no longer reaches: begin anew.
+  // The successor was to cover channels that the current stream does not, or to replace a stream
+  // that may be dead. So the client begins anew.
   drop(draft, phase);
   loseStream(draft, input, phase);
 }

@@ -1,17 +1,21 @@
 /**
- * What `@polycast/protocol` says of patterns (PROTOCOL.md section 1.2), in the fewest bytes and not the fewest cycles: a page has some
- * patterns, a hub has thousands. A test holds it to that.
+ * Channel patterns as in `@polycast/protocol` (PROTOCOL.md section 1.2), written for the fewest
+ * bytes and not the fewest cycles: a page has some patterns, a hub has thousands. A test compares
+ * the two.
  */
 
-/** The private channel of whoever the hub takes us for (PROTOCOL.md section 13.5). */
+/** The private channel of the connection's user (PROTOCOL.md section 13.5). */
 export const OWN_CHANNEL = '@me';
 
-/** Whether it has the form of a channel or a pattern. What a hub bounds besides, it refuses itself. */
+/**
+ * Whether the text has the form of a channel or a pattern. The hub checks its further bounds
+ * itself.
+ */
 export function isPattern(text: string): boolean {
   return /^(?=.{1,200}$)(?:(?:[\w-]+|\*)\.)*(?:[\w-]+|[*>])$/.test(text);
 }
 
-/** Matches the channels that one of these covers. */
+/** Returns an expression that matches the channels that one of the patterns covers. */
 export function matcherOf(patterns: readonly string[]): RegExp {
   const source = patterns
     .join('|')

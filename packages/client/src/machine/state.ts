@@ -1,39 +1,60 @@
 import type { Gap, PollResponse, PolycastEvent, Problem } from '@polycast/protocol';
 
-/** The means of reading, the best first. `tab` reads through another tab of the same browser. */
+/**
+ * A transport: the way in which a client reads. The best comes first. `tab` reads through another
+ * tab of the same browser.
+ */
 export type TransportName = 'tab' | 'websocket' | 'sse' | 'long-poll' | 'poll';
 
-/** That which takes operations (PROTOCOL.md section 7.3); the others are opened anew when the channels or the token change. */
+/**
+ * The transport that takes operations (PROTOCOL.md section 7.3). The client opens a new stream on
+ * the other transports when its channels or its token change.
+ */
 export const OPERATIONS_TRANSPORT: TransportName = 'websocket';
 
-/** What never changes in the life of a connection. All times in milliseconds. */
+/** Settings that never change in the life of a connection. All times are in milliseconds. */
 export interface MachineSettings {
-  /** In the order of preference; at least one. */
+  /** In order of preference; at least one. */
   readonly transports: readonly TransportName[];
-  /** A stream that has not said `ready` by then is taken for one behind a buffering proxy; three times that, in the end. */
+  /**
+   * The time a stream has to say `ready`. After that, the client assumes a buffering proxy and
+   * gives the attempt up. After failures this time grows, up to three times its value.
+   */
   readonly readyTimeoutMs: number;
-  /** Silence is death after two heartbeats and this. */
+  /** A stream is dead after a silence of two heartbeats plus this time. */
   readonly heartbeatMarginMs: number;
-  /** A stream that still delivers after this long was a good one: back-off and strikes begin anew. */
+  /**
+   * A stream that still delivers after this time is stable: the counts for backoff and for failures
+   * of the proven transport go back to 0.
+   */
   readonly stableMs: number;
   readonly backoffBaseMs: number;
   readonly backoffCapMs: number;
-  /** How long after falling back a better transport is tried; doubles with each failure, up to the cap. */
+  /**
+   * The time from a fallback to the first probe of a better transport. It doubles with each
+   * failure, up to `probeCapMs`.
+   */
   readonly probeBaseMs: number;
   readonly probeCapMs: number;
-  /** A timer that fires so much too late means that the machine slept. */
+  /** A timer that fires later than planned by more than this shows that the machine slept. */
   readonly sleepThresholdMs: number;
-  /** How long a stream goes on without a subscription. */
+  /** The time for which a stream stays open without a subscription. */
   readonly lingerMs: number;
-  /** Live events kept for a subscription that is catching up; beyond, they are polled for again. */
+  /**
+   * The most live events that the client holds for a subscription while it catches up. The client
+   * polls again for events beyond this bound.
+   */
   readonly heldEventsMax: number;
-  /** The channels of all subscriptions together; the hub's own limit (PROTOCOL.md section 4). */
+  /**
+   * The most channels of all subscriptions together; the hub has the same limit (PROTOCOL.md
+   * section 4).
+   */
   readonly channelsMax: number;
-  /** Whether another token can be asked for. */
+  /** Whether the application can give another token (`getToken`). */
   readonly tokenRenewable: boolean;
 }
 
-/** Where a subscription that has no cursor yet wants to begin: `{}` is `now`. */
+/** The start of a subscription that has no cursor yet: `{}` is `now`. */
 export interface Start {
   /** A cursor, `earliest` or `now`. */
   readonly after?: string | undefined;
@@ -42,64 +63,92 @@ export interface Start {
 }
 
 /**
- * A subscription, as the machine sees it.
- * - `new`: waits for a stream that it can be placed on
- * - `placing`: the stream was asked (PROTOCOL.md section 7.3) and has not answered
- * - `live`: the stream delivers to it
- * - `behind`: catches up by polls; what the stream brings meanwhile is held
- * - `joining`: has caught up, but the stream does not cover its channels yet, or not from its cursor
- * - `full`: its consumer's buffer is full; it falls behind until that has drained
+ * The mode of a subscription in the machine.
+ * - `new`: waits for a stream that it can attach to
+ * - `attaching`: the client has asked the stream for its channels (PROTOCOL.md section 7.3) and
+ *   waits for the answer
+ * - `live`: receives its events from the stream
+ * - `behind`: catches up by polls; the client holds the stream's events meanwhile
+ * - `joining`: has caught up, but the stream does not cover its channels yet, or not from its
+ *   cursor
+ * - `full`: the buffer of its consumer is full; it falls further behind until the buffer has
+ *   drained
  */
 export type SubscriptionMode = 'new' | 'attaching' | 'live' | 'behind' | 'joining' | 'full';
 
 export interface SubscriptionState {
   readonly id: number;
   readonly channels: readonly string[];
-  /** Matches the names of the channels that these cover. */
+  /** Matches the names of the channels that `channels` covers. */
   readonly matcher: RegExp;
   /** Only events of these types; all when undefined. */
   readonly types: readonly string[] | undefined;
   readonly start: Start;
   mode: SubscriptionMode;
-  /** All that is meant for it up to here was delivered. Empty until it has a place in the log. Never goes back. */
+  /**
+   * The subscription has received all its events up to this cursor. It is empty until the
+   * subscription has a place in the log. It never goes back, except when the log was rolled back.
+   */
   cursor: string;
-  /** The furthest gap that it was told of, or that is none of its business. */
+  /**
+   * The end of the furthest gap that the subscription has received, or that does not concern it
+   * because it lies before its start.
+   */
   gapTo: string;
-  /** Events that its consumer can still take; Infinity for one that takes them at once. */
+  /**
+   * The number of events that its consumer can still take; Infinity for a consumer that takes each
+   * event at once.
+   */
   capacity: number;
-  /** The number of the poll of `behind` that is under way, 0 without one, */
+  /** The number of the catch-up poll that is in flight in mode `behind`; 0 without one. */
   pollNumber: number;
-  /** how far it has to speak at least for what is `held` to follow on, */
+  /**
+   * The answer to the catch-up poll has to reach at least this cursor. Then `heldEvents` follow it
+   * without a hole.
+   */
   catchUpThrough: string;
-  /** and what the stream brought after that. Undefined: it was too much, or not seen throughout. */
+  /**
+   * The events that the stream has delivered since the catch-up poll was sent. Undefined: there
+   * were more than `heldEventsMax`, or the client did not see all of them.
+   */
   heldEvents: readonly PolycastEvent[] | undefined;
-  /** When to try again, or to stop waiting for an answer; Infinity when nothing is awaited. */
+  /**
+   * The time of the next try, or the end of the wait for an answer; Infinity when neither is due.
+   */
   retryAtMs: number;
   wasLive: boolean;
-  /** Whether its consumer was told that it has fallen behind. */
+  /** Whether its consumer has received the notice that it fell behind. */
   lagging: boolean;
 }
 
-/** A stream that was opened and is not ready yet. */
+/** An attempt: a stream that was opened and is not ready yet. */
 export interface Attempt {
   readonly attempt: number;
   readonly transport: TransportName;
   readonly channels: readonly string[];
-  /** The cursor that it resumes from; empty when it begins. */
+  /** The cursor that the stream resumes from; empty for a stream that begins now. */
   readonly from: string;
-  /** It is given up if it is not ready by then. Infinity while it waits for its token, which comes, or ends it. */
+  /**
+   * The client gives the attempt up if it is not ready at this time. It is Infinity while the
+   * attempt waits for its token: the token arrives, or its failure ends the attempt.
+   */
   untilMs: number;
 }
 
-/** A stream opened beside the current one: for other channels, after a change of the network, with another token. */
+/**
+ * A stream that is opened beside the current one, in order to replace it. The reason is other
+ * channels, a change of the network, or another token.
+ */
 export interface Successor extends Attempt {
-  /** Only to see whether a better transport works: if it does not, the current one goes on. */
+  /**
+   * A probe tests whether a better transport works. If the probe fails, the current stream goes on.
+   */
   readonly isProbe: boolean;
 }
 
 export interface Connecting extends Attempt {
   readonly kind: 'connecting';
-  /** What is tried next if this fails. */
+  /** The transports to try next if this one fails. */
   readonly rest: readonly TransportName[];
 }
 
@@ -108,16 +157,16 @@ export interface Open {
   readonly attempt: number;
   readonly transport: TransportName;
   readonly sinceMs: number;
-  /** Whether it has delivered something after `stableMs`. */
+  /** Whether the stream has delivered something after `stableMs`. */
   stable: boolean;
   readonly heartbeatMs: number;
-  /** It is dead if nothing is heard until then. */
+  /** The stream is dead if it is silent until this time. */
   untilMs: number;
-  /** What the hub delivers on it. */
+  /** The channels that the hub delivers on this stream. */
   channels: readonly string[];
-  /** When a better transport is tried; Infinity on the best. */
+  /** The time of the next probe of a better transport; Infinity on the best one. */
   probeAtMs: number;
-  /** Without a subscription, when it is closed. */
+  /** The time at which a stream without a subscription is closed. */
   lingerUntilMs: number;
   successor: Successor | undefined;
 }
@@ -129,7 +178,7 @@ export type Phase =
   | { readonly kind: 'waiting'; readonly untilMs: number; readonly why: string }
   | { readonly kind: 'closed'; readonly why: string; readonly problem: Problem | undefined };
 
-/** Whether an attempt is under way, or its stream open. */
+/** Whether an attempt is in progress, or its stream is open. */
 export function isStreaming(phase: Phase): phase is Connecting | Open {
   return (phase as Open).attempt !== undefined;
 }
@@ -137,45 +186,55 @@ export function isStreaming(phase: Phase): phase is Connecting | Open {
 export type PhaseName = Phase['kind'];
 export type PhaseOf<Name extends PhaseName> = Extract<Phase, { readonly kind: Name }>;
 
-/** To be read only: a step copies what it changes. */
+/** The state of the machine. Callers only read it; a step changes a copy. */
 export interface State {
   readonly settings: MachineSettings;
   phase: Phase;
   subscriptions: SubscriptionState[];
-  /** How far the stream has spoken; empty before the first. Never goes back. */
+  /**
+   * The furthest cursor that a stream has reported; empty before the first stream. It never goes
+   * back, except when the log was rolled back.
+   */
   position: string;
-  /** The number of the last attempt or poll; each has its own. */
+  /** The number of the last attempt or poll; each has a number of its own. */
   attempts: number;
-  /** The transport that delivered last; it is tried first. */
+  /** The transport that delivered last; the client tries it first. */
   provenTransport: TransportName | undefined;
-  /** How often the proven transport failed since it was last stable. */
+  /** The number of failures of the proven transport since it was last stable. */
   provenFailures: number;
-  /** Waits since a stream was last stable: the exponent of the back-off. */
+  /** The number of waits since a stream was last stable: the exponent of the backoff. */
   failures: number;
-  /** Probes since the last stable stream on the best transport. */
+  /** The number of probes since the last stable stream on the best transport. */
   probes: number;
-  /** The hub's word on when to come back (`retry:`, `draining`); 0 without one. */
+  /** The reconnect delay that the hub gave (`retry:`, `draining`); 0 without one. */
   hintMs: number;
-  /** Whether a refusal was already met with a new token. */
+  /** Whether the client has already answered a refusal with a new token. */
   retriedWithNewToken: boolean;
-  /** Whether new members come one by one, because the hub refused several at once. */
+  /**
+   * Whether the client adds new subscriptions one by one, because the hub refused several at once.
+   */
   oneByOne: boolean;
 }
 
-/** How a transport ended. */
+/** The end of a transport, with its reason. */
 export type Ending =
-  /** Refused connection, broken stream, an answer that no hub gives. */
+  /** A refused connection, a broken stream, or an answer that does not come from a hub. */
   | { readonly kind: 'lost'; readonly why: string }
-  /** The hub's refusal, by HTTP; `hintMs` is 0 when it named no time. */
+  /** The hub's refusal, as a problem document; `hintMs` is 0 when the hub named no time. */
   | { readonly kind: 'refused'; readonly problem: Problem; readonly hintMs: number }
   /** A WebSocket's close code (PROTOCOL.md section 7.4). */
   | { readonly kind: 'closed'; readonly code: number };
 
-/** What a transport tells. `attempt` says which. */
+/** An input from a transport. `attempt` is the number of its attempt. */
 export type TransportInput =
-  /** It delivers. `cursor` is where it begins; empty when that is not known. */
+  /**
+   * The transport delivers from now on. `cursor` is its start; empty when the start is not known.
+   */
   | { readonly kind: 'ready'; readonly attempt: number; readonly cursor: string; readonly heartbeatMs: number }
-  /** Events in order, then how far the stream has spoken (undefined: to the last event). Neither: a sign of life, the first when it asks the hub. */
+  /**
+   * Events in order, then the furthest cursor of the stream (undefined: the id of the last event).
+   * With neither, it is a sign of life; the first one says that the transport now asks the hub.
+   */
   | {
       readonly kind: 'events';
       readonly attempt: number;
@@ -184,11 +243,17 @@ export type TransportInput =
     }
   | { readonly kind: 'gap'; readonly attempt: number; readonly gap: Gap }
   | { readonly kind: 'hint'; readonly attempt: number; readonly reconnectInMs: number }
-  /** The stream does not have these channels any more: they are no longer allowed (PROTOCOL.md section 13.4). */
+  /**
+   * The stream no longer has these channels, because the client may no longer read them
+   * (PROTOCOL.md section 13.4).
+   */
   | { readonly kind: 'dropped'; readonly attempt: number; readonly channels: readonly string[] }
   /** The stream's credentials are about to expire. */
   | { readonly kind: 'expiring'; readonly attempt: number }
-  /** The stream has the channels of a member, from `cursor` on; or it refused them. */
+  /**
+   * The answer to `attach`: the stream has the channels of subscription `id`, from `cursor` on, or
+   * the hub refused them with `problem`.
+   */
   | {
       readonly kind: 'attached';
       readonly attempt: number;
@@ -209,9 +274,9 @@ export type Input =
       readonly capacity: number;
     }
   | { readonly kind: 'unsubscribe'; readonly id: number }
-  /** A consumer can take so many events now. */
+  /** A consumer can now take `capacity` events. */
   | { readonly kind: 'drained'; readonly id: number; readonly capacity: number }
-  /** What a catch-up brought: an answer, or none. */
+  /** The end of a catch-up poll: its answer, or the reason why there is none. */
   | {
       readonly kind: 'polled';
       readonly id: number;
@@ -219,16 +284,19 @@ export type Input =
       readonly result: PollResponse | Ending;
     }
   | { readonly kind: 'tick' }
-  /** There is another token, before the present one has expired. */
+  /** The application gave another token before the current one has expired. */
   | { readonly kind: 'token' }
-  /** The browser says that the network has gone, come back or changed. */
+  /** The browser reports that the network is gone, is back or has changed. */
   | { readonly kind: 'network' }
   | { readonly kind: 'close' };
 
 export type InputKind = Input['kind'];
 export type InputOf<Kind extends InputKind> = Extract<Input, { readonly kind: Kind }>;
 
-/** What a stream or a poll is asked for: with `history`, the last so many; else what comes after a place. */
+/**
+ * A request of a stream or a poll: with `history`, the last `history` events; otherwise the events
+ * after a cursor.
+ */
 export interface OpenRequest {
   readonly channels: readonly string[];
   readonly after?: string | undefined;
@@ -243,16 +311,22 @@ export type Effect =
       readonly request: OpenRequest;
     }
   | { readonly kind: 'drop'; readonly attempt: number }
-  /** To ask the stream for channels, or to take them back (PROTOCOL.md section 7.3). */
+  /**
+   * Asks the stream for channels (`attach`), or takes them back (`remove`) (PROTOCOL.md section
+   * 7.3).
+   */
   | { readonly kind: 'attach'; readonly attempt: number; readonly id: number; readonly channels: readonly string[] }
   | { readonly kind: 'remove'; readonly attempt: number; readonly channels: readonly string[] }
-  /** To ask for another token while the present one holds; `token` says that it is there. */
+  /**
+   * Asks the application for another token while the current one is valid. The input `token`
+   * reports that it has arrived.
+   */
   | { readonly kind: 'renew'; readonly attempt: number }
-  /** To give it to the stream (PROTOCOL.md section 13.4). */
+  /** Sends the new token to the stream (PROTOCOL.md section 13.4). */
   | { readonly kind: 'auth'; readonly attempt: number }
-  /** The present token is of no use any more: the next attempt needs another. */
+  /** The current token is no longer valid: the next attempt needs another one. */
   | { readonly kind: 'refuse' }
-  /** To poll for what a member has missed. */
+  /** Polls for the events that a subscription has missed. */
   | {
       readonly kind: 'catch-up';
       readonly subscription: SubscriptionState;
@@ -267,7 +341,7 @@ export type Effect =
   | { readonly kind: 'failed'; readonly id: number; readonly problem: Problem }
   | { readonly kind: 'state'; readonly phase: Phase };
 
-/** The moment of a step: time and chance are arguments. */
+/** The moment of a step: the machine receives time and chance as arguments. */
 export interface Moment {
   /** Milliseconds from any origin. */
   readonly nowMs: number;
@@ -275,7 +349,7 @@ export interface Moment {
   readonly chance: number;
 }
 
-/** The next state while a step is made, a copy that may be changed. */
+/** The next state during a step: a copy that the step may change. */
 export interface Draft extends State, Moment {
   readonly effects: Effect[];
 }

@@ -3,11 +3,15 @@ import { matcherOf } from './patterns.ts';
 import type { Draft, InputOf, SubscriptionState, Start } from './state.ts';
 
 /**
- * What each subscription is given, and from where it goes on. Cursors compare as text (PROTOCOL.md section 2.1), so
- * "not delivered yet" is `id > cursor`, on any stream, in any overlap of two.
+ * Delivery to each subscription, and its cursor. Cursors compare as text (PROTOCOL.md section 2.1).
+ * An event is new for a subscription when `id > cursor`, on any stream and in any overlap of two
+ * streams.
  */
 
-/** What a poll may bring at most; the consumer's room may be less (PROTOCOL.md section 4, `limit`). */
+/**
+ * The most events that a catch-up poll asks for; the capacity of the consumer may be less
+ * (PROTOCOL.md section 4, `limit`).
+ */
 const CATCH_UP_LIMIT = 500;
 
 export function createSubscriptionState({
@@ -40,9 +44,9 @@ export function findSubscription(draft: Draft, id: number): SubscriptionState | 
   return draft.subscriptions.find((subscription) => subscription.id === id);
 }
 
-/** What the current stream brought: events in order, then how far it has spoken. */
+/** Handles the input of the current stream: events in order, then its furthest cursor. */
 export function receiveFromStream(draft: Draft, { events, cursor = '' }: InputOf<'events'>): void {
-  // A stream that resumes for one member says again what others have had.
+  // A stream that resumes for one subscription repeats events that others have already received.
   const before = draft.position;
   const reached = latest(events.at(-1)?.id ?? '', cursor);
   for (const subscription of draft.subscriptions) {
@@ -55,7 +59,7 @@ export function receiveFromStream(draft: Draft, { events, cursor = '' }: InputOf
   draft.position = latest(before, reached);
 }
 
-/** Asks for what a member has missed, as far as its consumer has room. */
+/** Polls for the events that a subscription has missed, up to the capacity of its consumer. */
 export function catchUp(draft: Draft, subscription: SubscriptionState): void {
   if (subscription.capacity === 0) return fallBehind(draft, subscription);
   subscription.mode = 'behind';
@@ -73,8 +77,9 @@ export function catchUp(draft: Draft, subscription: SubscriptionState): void {
 }
 
 /**
- * Takes in the answer to a catch-up. Once it speaks as far as the stream did when it was asked for, what was held
- * follows on, and the member is live, or joining if the stream does not cover it yet.
+ * Handles the answer to a catch-up poll. Once the answer reaches the stream's position at the time
+ * of the poll, the held events follow it. The subscription is then live, or joining if the stream
+ * does not cover it yet.
  */
 export function receiveCatchUp(
   draft: Draft,
@@ -94,7 +99,7 @@ export function receiveCatchUp(
   }
 }
 
-/** From now on the stream delivers to this member, unless its consumer has just become full. */
+/** Makes a subscription live, unless its consumer has just become full. */
 export function becomeLive(draft: Draft, subscription: SubscriptionState, cursor: string = subscription.cursor): void {
   if (subscription.mode === 'full') return;
   subscription.mode = 'live';
@@ -108,12 +113,16 @@ export function becomeLive(draft: Draft, subscription: SubscriptionState, cursor
   subscription.wasLive = true;
 }
 
-/** A gap is told to each member that it concerns, once; what was lost before its place is none of its business. */
+/**
+ * Delivers a gap once to a subscription that it concerns. A gap before the start of a subscription
+ * does not concern it.
+ */
 export function emitGap(draft: Draft, subscription: SubscriptionState, gap: Gap): void {
   const { id, cursor } = subscription;
   const isRolledBack = gap.reason === 'epoch' && gap.to < cursor;
   if (!isRolledBack && gap.to <= subscription.gapTo) return;
-  // A log that was rolled back gives out the same ids again: the one case in which a place goes back.
+  // A log that was rolled back assigns the same ids again: the only case in which a cursor goes
+  // back.
   if (isRolledBack) draft.position = subscription.cursor = gap.to;
   subscription.gapTo = gap.to;
   draft.effects.push({ kind: 'gap', id, gap });
@@ -125,12 +134,15 @@ export function failSubscription(draft: Draft, id: number, problem: Problem): vo
   draft.effects.push({ kind: 'failed', id, problem });
 }
 
-/** From where a member goes on, or begins. */
+/** The start of the next request: the cursor, or the chosen start without one. */
 export function startOf({ cursor, start }: SubscriptionState): Start {
   return cursor === '' ? start : { after: cursor };
 }
 
-/** Whether a member is part of the stream, or was: it is opened with these. */
+/**
+ * Whether a subscription is or was part of the stream. A new stream is opened with the channels of
+ * these subscriptions.
+ */
 export function onStream(subscription: SubscriptionState): boolean {
   return subscription.wasLive || subscription.mode === 'joining';
 }
@@ -148,8 +160,8 @@ export function latest(one: string, other: string): string {
 }
 
 /**
- * Gives a member what it has not had, as far as there is room, and moves its cursor: to `through` if everything fitted,
- * else to the last event that did.
+ * Delivers new events to a subscription, up to its capacity. Moves its cursor to `through` if all
+ * events fitted, otherwise to the last event that did.
  */
 function deliver(
   draft: Draft,
@@ -166,7 +178,10 @@ function deliver(
   else subscription.cursor = latest(subscription.cursor, through);
 }
 
-/** The consumer takes no more: it will be caught up from its own cursor, and nothing is kept for it until then. */
+/**
+ * The consumer takes no more events. The client holds nothing for it, and catches up from its
+ * cursor later.
+ */
 function fallBehind(draft: Draft, subscription: SubscriptionState): void {
   if (!subscription.lagging)
     draft.effects.push({ kind: 'lag', id: subscription.id, behind: (subscription.lagging = true) });
@@ -175,7 +190,7 @@ function fallBehind(draft: Draft, subscription: SubscriptionState): void {
   subscription.pollNumber = 0;
 }
 
-/** Whether the stream that is open delivers what this member is subscribed to. */
+/** Whether the open stream delivers the channels of this subscription. */
 function isCovered({ phase }: Draft, { channels }: SubscriptionState): boolean {
   return phase.kind === 'open' && covers(phase.channels, channels);
 }

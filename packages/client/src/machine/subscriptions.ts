@@ -10,10 +10,13 @@ import { closedProblem, refusesPrincipal, clientProblem } from '../errors.ts';
 import { removeSubscription } from './attaching.ts';
 import type { Draft, Ending, InputOf, PhaseOf } from './state.ts';
 
-/** The cells for what consumers do, and for what is polled on their behalf: nearly the same in every phase. */
+/**
+ * The cells for the inputs of consumers and for the answers to their polls. They are nearly the
+ * same in every phase.
+ */
 
 export function firstSubscribe(draft: Draft, input: InputOf<'subscribe'>): void {
-  // Not at once: what is subscribed to in the same turn goes into one request.
+  // Not at once: all subscriptions of the same turn of the event loop go into one request.
   draft.phase = { kind: 'waiting', untilMs: draft.nowMs, why: '' };
   subscribe(draft, input);
 }
@@ -46,7 +49,8 @@ export function polled(draft: Draft, { id, pollNumber, result }: InputOf<'polled
   if (subscription?.pollNumber !== pollNumber) return;
   if ('events' in result) return receiveCatchUp(draft, subscription, result);
   const { problem, hintMs } = result as Partial<Extract<Ending, { kind: 'refused' }>>;
-  // Whoever is refused whatever they ask is refused by the stream as well, which may have another token by then.
+  // A refusal of the credentials or the origin also ends the stream's attempt, which may have
+  // another token then. So the stream decides.
   const isOfConnection = draft.phase.kind !== 'open' && problem !== undefined && refusesPrincipal(problem);
   if (problem?.retryable === false && !isOfConnection) return failSubscription(draft, id, problem);
   subscription.pollNumber = 0;

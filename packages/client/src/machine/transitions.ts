@@ -15,12 +15,21 @@ import { backoffMs } from './backoff.ts';
 import { refusesPrincipal, refusesToken, clientProblem } from '../errors.ts';
 import { afterClose } from './close-codes.ts';
 
-/** From which transport to which, and when: the ways between `connecting`, `open`, `waiting` and `closed`. */
+/**
+ * The transitions between `connecting`, `open`, `waiting` and `closed`, and the choice of the
+ * transport.
+ */
 
-/** A proven transport that fails this often before being stable again is no longer tried first. */
+/**
+ * After this many failures without being stable in between, the proven transport is no longer tried
+ * first.
+ */
 export const PROVEN_FAILURES_MAX = 3;
 
-/** Opens the first of these transports; the others are tried, without waiting, if it does not come to deliver. */
+/**
+ * Opens the first of these transports. If its attempt fails, the client tries the others without a
+ * wait.
+ */
 export function connect(
   draft: Draft,
   [transport, ...rest]: readonly TransportName[] = transportsToTry(draft),
@@ -31,20 +40,23 @@ export function connect(
   draft.phase = { ...startAttempt(draft, transport), kind: 'connecting', rest };
 }
 
-/** Opens another stream beside the current one, which goes on until the other delivers: nothing is lost between. */
+/**
+ * Opens another stream beside the current one. The current stream goes on until the other one
+ * delivers, so that no event is lost in between.
+ */
 export function openSuccessor(
   draft: Draft,
   phase: Open,
   transport: TransportName = phase.transport,
   isProbe = false,
 ): void {
-  // Without a subscription nothing goes on for long, and there is nothing to ask for.
+  // Without a subscription the stream ends soon, and there are no channels to ask for.
   if (draft.subscriptions.length === 0) return;
   drop(draft, phase.successor);
   phase.successor = { ...startAttempt(draft, transport), isProbe };
 }
 
-/** A stream that delivered is no more. */
+/** The end of a stream that has delivered. */
 export function loseStream(draft: Draft, { ending }: { readonly ending: Ending }, phase: Open): void {
   drop(draft, phase.successor);
   draft.subscriptions.forEach(leaveStream);
@@ -52,17 +64,23 @@ export function loseStream(draft: Draft, { ending }: { readonly ending: Ending }
   handleEnding(draft, ending, () => waitToReconnect(draft, reasonOf(ending), draft.hintMs));
 }
 
-/** What a stream that is no more leaves of a member: what was only asked for has to be asked for again. */
+/**
+ * Resets a subscription after the end of its stream: the client has to repeat requests that the
+ * stream has not answered.
+ */
 export function leaveStream(subscription: SubscriptionState): void {
   subscription.heldEvents = undefined;
-  // A catch-up goes on: it asks the hub, and not the stream.
+  // A catch-up goes on: it is a request of its own and does not use the stream.
   if (subscription.mode === 'behind' || (subscription.cursor !== '' && subscription.mode !== 'attaching')) return;
   subscription.mode = subscription.cursor === '' ? 'new' : 'joining';
   subscription.pollNumber = 0;
   subscription.retryAtMs = Infinity;
 }
 
-/** An attempt has ended before it delivered; silence, from the proven transport, says that what buffers it will do so again. */
+/**
+ * The end of an attempt that has not delivered. Silence of the proven transport counts as several
+ * failures, because a buffering proxy will buffer the next attempt as well.
+ */
 export function failAttempt(
   draft: Draft,
   { ending }: { readonly ending: Ending },
@@ -73,7 +91,10 @@ export function failAttempt(
   handleEnding(draft, ending, () => connect(draft, phase.rest, reasonOf(ending)));
 }
 
-/** The transports to try, in order: the proven one alone, while it is trusted; else all, the best first. */
+/**
+ * The transports to try, in order: the proven one alone while it fails rarely; otherwise all, the
+ * best first and the proven one last.
+ */
 export function transportsToTry({
   provenTransport,
   provenFailures,
@@ -85,13 +106,13 @@ export function transportsToTry({
     : [...transports.filter((name) => name !== provenTransport), provenTransport];
 }
 
-/** An attempt, or a stream, that did not do what it was to do in time. */
+/** Drops an attempt or a stream that was silent for too long. */
 export function abandonAttempt(draft: Draft, target: { readonly attempt: number }): { readonly ending: Ending } {
   drop(draft, target);
   return { ending: { kind: 'lost', why: 'silent' } };
 }
 
-/** Closes for good, with the problem that all subscriptions end with, if there is one. */
+/** Closes for good. If there is a problem, all subscriptions fail with it. */
 export function close(draft: Draft, why: string, problem?: Problem): void {
   const { phase } = draft;
   if (isStreaming(phase)) drop(draft, phase);
@@ -105,14 +126,19 @@ export function drop(draft: Draft, target: { readonly attempt: number } | undefi
   if (target !== undefined) draft.effects.push({ kind: 'drop', attempt: target.attempt });
 }
 
-/** When the next better transport is tried: later with each time that it did not hold. */
+/**
+ * The time of the next probe of a better transport. The delay doubles with each probe since the
+ * best transport was last stable, up to `probeCapMs`.
+ */
 export function probeAtMs({ settings, probes, nowMs, chance }: Draft, transport: TransportName): number {
   if (settings.transports.indexOf(transport) <= 0) return Infinity;
   const spanMs = Math.min(settings.probeCapMs, settings.probeBaseMs * 2 ** Math.min(probes, 30));
   return nowMs + spanMs * (0.5 + chance / 2);
 }
 
-/** Waits some seconds before a member's next try. */
+/**
+ * Sets the next try of a subscription: 1 to 9 times `backoffBaseMs` from now, plus the hub's hint.
+ */
 export function retryLater(draft: Draft, subscription: SubscriptionState, hintMs = 0): void {
   subscription.retryAtMs = draft.nowMs + hintMs + draft.settings.backoffBaseMs * (1 + 8 * draft.chance);
 }
@@ -123,12 +149,16 @@ function waitToReconnect(draft: Draft, why: string, hintMs = 0): void {
   draft.phase = { kind: 'waiting', untilMs: draft.nowMs + hintMs + jitterMs, why };
 }
 
-/** What an ending asks for: to stop, to wait as told, or else whatever the phase does about a loss. */
+/**
+ * Reacts to the end of a transport: stops, waits as the hub asked, or else calls `otherwise`, the
+ * phase's own reaction to a loss.
+ */
 function handleEnding(draft: Draft, ending: Ending, otherwise: () => void): void {
   if (ending.kind === 'refused') return handleRefusal(draft, ending);
   const then = ending.kind === 'closed' ? afterClose(ending.code) : 'reconnect';
   if (then === 'back-off') return waitToReconnect(draft, reasonOf(ending), draft.hintMs);
-  // A hub that stops an attempt before `ready` says why to the next transport, as a problem document.
+  // A close code before `ready` gives no reason. The next transport receives the reason, as a
+  // problem document.
   if (ending.kind !== 'closed' || then === 'reconnect' || draft.phase.kind === 'connecting') return otherwise();
   stop(draft, clientProblem(CODE_OF_CLOSE[ending.code] ?? 'invalid_message', `The hub ${reasonOf(ending)}.`), true);
 }
@@ -137,21 +167,25 @@ function handleRefusal(draft: Draft, { problem, hintMs }: Extract<Ending, { kind
   if (problem.retryable) return waitToReconnect(draft, problem.code, Math.max(hintMs, draft.hintMs));
   const { phase } = draft;
   const isConnecting = phase.kind === 'connecting';
-  // It may be some channel that is refused, and not the connection.
+  // The hub may have refused a channel, and not the connection.
   if (problem['channel'] === undefined && (!isConnecting || phase.from !== '' || refusesPrincipal(problem)))
     return stop(draft, problem);
   if (!isConnecting) return waitToReconnect(draft, problem.code);
   const [first, ...others] = draft.subscriptions.filter(({ channels }) => covers(phase.channels, channels));
   if (first !== undefined && covers(first.channels, phase.channels)) failSubscription(draft, first.id, problem);
   else {
-    // One of several asks for what it may not have: the others are to have theirs, and so they come one by one.
+    // One of several subscriptions asks for a forbidden channel. The others must go on, so the
+    // client adds them one by one.
     draft.oneByOne = true;
     others.forEach(catchUpByPoll);
   }
   connect(draft);
 }
 
-/** Has a member come back to the stream by a poll of its own channels, which shows whether it may have them. */
+/**
+ * Makes a subscription come back to the stream by a poll of its own channels. The poll shows
+ * whether the subscription may read them.
+ */
 function catchUpByPoll(subscription: SubscriptionState): void {
   if (!onStream(subscription)) return;
   subscription.mode = 'behind';
@@ -159,8 +193,9 @@ function catchUpByPoll(subscription: SubscriptionState): void {
 }
 
 /**
- * There is no use in trying again, unless with another token. A close code alone does not say why: a site that was not there to be
- * asked may be back, so it is tried once without one, if there is a transport that is told why it is refused.
+ * Closes the connection, unless another token can help. A close code alone gives no reason, and a
+ * site that did not answer before may be back. So the client tries once more without a new token,
+ * if another transport can receive the reason of the refusal.
  */
 function stop(draft: Draft, problem: Problem, isUnexplained = false): void {
   const { tokenRenewable, transports } = draft.settings;
@@ -180,12 +215,14 @@ function reasonOf(ending: Ending): string {
 }
 
 /**
- * Opens a stream. It goes on from the oldest cursor of those that it delivers to; those that are behind or full see to
- * themselves. The first of all begins with what comes: what members want of the past is polled for.
+ * Opens a stream. It resumes from the oldest cursor of the subscriptions that it delivers to.
+ * Subscriptions in the modes `behind` and `full` catch up by polls. The first stream begins with
+ * new events; polls fetch the past events that subscriptions ask for.
  */
 function startAttempt(draft: Draft, transport: TransportName): Attempt {
   const { subscriptions } = draft;
-  // Before the first stream there is nothing to resume: a member that has caught up already does so once more.
+  // Before the first stream there is nothing to resume: a subscription that has already caught up
+  // does so once more.
   const resumed = draft.position === '' ? [] : subscriptions.filter(onStream);
   const channels = union(resumed.length > 0 ? resumed : subscriptions.slice(0, draft.oneByOne ? 1 : Infinity));
   const cursors = resumed.filter(({ mode }) => mode === 'live' || mode === 'joining').map(({ cursor }) => cursor);

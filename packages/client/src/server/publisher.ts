@@ -9,18 +9,24 @@ import type { Published } from '../connection/publish.ts';
 export interface ServerPublisherOptions {
   /** One of the hub's keys (`pck_…`), with the scope `publish`. A hub without access control needs none. */
   readonly key?: string;
-  /** How long one call is tried, milliseconds. @default 30 000 */
+  /** The time for which one call is tried, in milliseconds. @default 30 000 */
   readonly timeoutMs?: number;
   /** @default the platform's */
   readonly fetch?: typeof fetch;
 }
 
 export interface ServerPublishOptions {
-  /** What happened, 1 to 200 characters. */
+  /** The kind of event, 1 to 200 characters. */
   readonly type?: string;
-  /** For 24 hours the same key publishes once (PROTOCOL.md section 8.4). One is made when none is given. */
+  /**
+   * Within 24 hours the same key publishes once (PROTOCOL.md section 8.4). The publisher makes a
+   * key if you give none.
+   */
   readonly idempotencyKey?: string;
-  /** Publishes only if this is the id of the channel's newest event, or, for `none`, if it has none. */
+  /**
+   * Publishes only if this is the id of the channel's newest event; with `none`, only if the
+   * channel has no event.
+   */
   readonly ifMatch?: string;
 }
 
@@ -30,20 +36,27 @@ export interface ServerEvent extends ServerPublishOptions {
   readonly data: unknown;
 }
 
-/** What became of one of many: it was published, or it was refused, which holds up none of the others. */
+/**
+ * The result for one of many events: published, or refused. A refused event does not stop the
+ * others.
+ */
 export type ServerPublishResult = Published | { readonly error: Problem };
 
 /**
- * Publishes from a backend. Each call is tried again, under the same idempotency keys, until the hub has answered. Rejects with
- * PolycastError: the hub's refusal, or `request_timeout` when no hub answered in time.
+ * Publishes from a backend. Each call tries again, with the same idempotency keys, until the hub
+ * answers. Rejects with PolycastError: the hub's refusal, or `request_timeout` when no hub answered
+ * in time.
  */
 export interface ServerPublisher {
   publish(channel: string, data: unknown, options?: ServerPublishOptions): Promise<Published>;
-  /** At most 10,000, in order; a result for each. */
+  /** Publishes at most 10,000 events, in order; returns a result for each. */
   publishMany(events: readonly ServerEvent[]): Promise<readonly ServerPublishResult[]>;
-  /** A private message to all of a user's devices, now or when they come back (PROTOCOL.md section 13.5). */
+  /**
+   * Sends a private event to all devices of a user, now or when they reconnect (PROTOCOL.md section
+   * 13.5).
+   */
   publishToUser(user: string, data: unknown, options?: ServerPublishOptions): Promise<Published>;
-  /** The same message to at most 10,000 users; a result for each, in order. */
+  /** Sends the same event to at most 10,000 users; returns a result for each, in order. */
   publishToUsers(
     users: readonly string[],
     data: unknown,
@@ -52,7 +65,7 @@ export interface ServerPublisher {
 }
 
 const TIMEOUT_MS = 30_000;
-/** A single try, and the longest wait between two. */
+/** The timeout of a single try, and the longest wait between two. */
 const ATTEMPT_TIMEOUT_MS = 10_000;
 const BACKOFF_BASE_MS = 200;
 

@@ -8,35 +8,41 @@ import {
   type webcrypto,
 } from 'node:crypto';
 
-/** Whom a token speaks for, and what it allows. */
+/** The user of a token, and the permissions that the token gives. */
 export interface TokenSubject {
-  /** The site's own name for the user, 1 to 128 characters. */
+  /** The site's id for the user, 1 to 128 characters. */
   readonly user: string;
-  /** What others see of the user where presence is shown; any JSON. */
+  /** The data that presence shows of the user; any JSON. */
   readonly info?: unknown;
-  /** Channels and patterns that the user may read beyond what the hub's rules allow, at most 100. */
+  /** Channels and patterns that the user may read in addition to the hub's rules, at most 100. */
   readonly subscribe?: readonly string[];
-  /** Those that the user may publish to. */
+  /** Channels and patterns that the user may publish to, in addition to the hub's rules. */
   readonly publish?: readonly string[];
-  /** What the hub's rules may ask for (`{claim, value}`): any members but the registered ones. */
+  /**
+   * Claims that the hub's rules may require (`{claim, value}`): any members but the registered
+   * ones.
+   */
   readonly claims?: Readonly<Record<string, unknown>>;
 }
 
-/** What the hub's configuration says of its tokens (`identity.tokens`), the private half of it. */
+/** The private counterpart of the hub's configuration of tokens (`identity.tokens`). */
 export interface TokenSigner {
   /** For HS256: at least 32 bytes, the same as the hub has. */
   readonly secret?: string | Uint8Array;
-  /** For RS256, ES256 and EdDSA: a private key, in PEM or as a JWK. What it is says which of these. */
+  /**
+   * For RS256, ES256 and EdDSA: a private key, in PEM or as a JWK. The type of the key decides the
+   * algorithm.
+   */
   readonly key?: string | KeyObject | webcrypto.JsonWebKey;
-  /** Which of several keys it is. */
+  /** The id of the key, if the hub has several. */
   readonly kid?: string;
-  /** What the hub expects as `issuer`. */
+  /** The `issuer` that the hub expects. */
   readonly issuer?: string;
-  /** What the hub expects as `audience`. */
+  /** The `audience` that the hub expects. */
   readonly audience?: string | readonly string[];
-  /** How long the token is good for, seconds. @default 3600 */
+  /** The lifetime of the token in seconds. @default 3600 */
   readonly expiresInSeconds?: number;
-  /** The token's own name, by which it can be revoked. @default one of chance */
+  /** The id of the token (`jti`), by which it can be revoked. @default random */
   readonly tokenId?: string;
 }
 
@@ -47,8 +53,10 @@ const SECRET_BYTES_MIN = 32;
 const RSA_BITS_MIN = 2048;
 
 /**
- * Signs a token (JWT) by which a hub knows one of your users: hand it to your page, which gives it to `connect` as `getToken`.
- * @throws TypeError when there is no key, or one that hubs do not take; RangeError for a time that is none
+ * Signs a token (JWT) that identifies one of your users to a hub. Your page gets it from your
+ * backend and returns it from `getToken` of `connect`.
+ * @throws TypeError without a key, or for a key that hubs do not accept; RangeError for an
+ * `expiresInSeconds` that is not positive
  */
 export function signToken(subject: TokenSubject, signer: TokenSigner): string {
   const { algorithm, key } = keyOf(signer);
@@ -67,7 +75,7 @@ function claimsOf({ user, info, subscribe, publish, claims }: TokenSubject, sign
     iat: nowSeconds,
     exp: nowSeconds + expiresInSeconds,
     jti: tokenId ?? randomBytes(16).toString('base64url'),
-    // JSON leaves out what is not given.
+    // JSON omits undefined members.
     iss: issuer,
     aud: audience,
     info,
