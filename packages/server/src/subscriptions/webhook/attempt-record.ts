@@ -10,7 +10,7 @@ export function attemptOf(
   sent: SendResult,
   outcome: Attempt['outcome'],
 ): Attempt {
-  // A gap is at the position of no event.
+  // A gap is not at the position of an event.
   const events = records.filter((record) => !isGap(record));
   const [position = 0, ...others] = events.map((record) => record.position);
   return {

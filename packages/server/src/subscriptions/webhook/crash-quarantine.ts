@@ -168,8 +168,8 @@ export class CrashQuarantine {
 /** Most positions of a suspect that a log line names. */
 const NAMED_MAX = 20;
 /**
- * A trial ends after this number of requests beyond the positions in flight. An event of then may
- * no longer match.
+ * A trial ends after this number of requests beyond the positions in flight. An event that was in
+ * flight at the crash may no longer match.
  */
 const COMPLETIONS_MAX = 64;
 

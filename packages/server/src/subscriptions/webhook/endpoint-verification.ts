@@ -50,12 +50,16 @@ const RETRY_DELAYS_MS = [10_000, 60_000, 600_000, 3_600_000];
 const REQUEST_INTERVAL_MS_MIN = 5000;
 const HOST_REQUESTS_PER_SECOND = 10;
 
-/** Verifies that endpoints want the events of their subscriptions (PROTOCOL.md section 14.5). */
+/**
+ * Verifies that endpoints want the events of their subscriptions (PROTOCOL.md section 14.5).
+ * Example: the hub sends a `polycast.verify` event with a challenge. The endpoint returns the
+ * challenge, and the subscription becomes `active`.
+ */
 export class EndpointVerification {
   readonly #parts: EndpointVerificationParts;
   readonly #timer: DeadlineTimer<PendingVerification>;
   readonly #pending = new Map<DurableConsumer, PendingVerification>();
-  /** Verifications that users request, by host. */
+  /** Rate limits by host, for verifications that users request. */
   readonly #hostBuckets = new TokenBuckets();
 
   constructor(parts: EndpointVerificationParts) {

@@ -2,7 +2,8 @@ import { closeSync, ftruncateSync, openSync, readFileSync, rmSync, writeSync } f
 
 /**
  * The in-flight journal is the file `webhooks-in-flight` of a data folder. It exists while a hub
- * runs. A hub that finds it knows that the previous process was killed or crashed.
+ * runs. An orderly end removes it, unless suspects remain. A hub that finds it knows that a
+ * previous process was killed or crashed.
  *
  * After such an end, the hub records each request to an endpoint before it sends it. It erases the
  * record when the request ends. If the process dies again, the next one reads which requests were
@@ -42,7 +43,7 @@ export const IN_FLIGHT_FILE = 'webhooks-in-flight';
 
 /** Length of a slot in bytes, including the line break. */
 const SLOT_BYTES = 64;
-/** Number of slots. With all slots in use, further requests are not recorded. */
+/** Number of slots. When all slots are in use, further requests are not recorded. */
 const SLOTS_MAX = 20_000;
 const NOT_RECORDING = 'calm';
 const RECORDING = 'careful';

@@ -12,7 +12,10 @@ export interface Classification {
 
 const DELIVERED: Classification = { outcome: 'delivered', feedback: 'success', retryAfterMs: undefined };
 
-/** Classifies an exchange by PROTOCOL.md section 14.4. */
+/**
+ * Classifies an exchange by PROTOCOL.md section 14.4. Example: status 503 with `Retry-After: 120`
+ * is `slowed_down`, with the feedback `overloaded` and 120,000 ms.
+ */
 export function classify({ failure, answer }: SendResult, nowMs: number): Classification {
   if (failure !== undefined || answer === undefined)
     return { outcome: failure ?? 'answer', feedback: 'overloaded', retryAfterMs: undefined };

@@ -40,8 +40,8 @@ export async function sendTestDelivery(
 }
 
 /**
- * Adds `"test":true` to the data, because every dialect and format signs the data. A value that is
- * no object is wrapped in one, as its `data` member.
+ * Adds `"test":true` to the data, because the signature covers the data in every dialect and
+ * format. A value that is no object is wrapped in one, as its `data` member.
  */
 function markedAsTest(data: string): string {
   const value: unknown = JSON.parse(data);

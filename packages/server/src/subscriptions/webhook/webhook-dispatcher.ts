@@ -43,8 +43,12 @@ const STORE_RETRY_MS = 100;
 
 /**
  * Sends webhooks. It serves consumers in turn and begins as many requests for each one as its
- * endpoint accepts. The scheduler reserves capacity for healthy endpoints, which unproven ones
- * cannot use.
+ * endpoint accepts. An endpoint is healthy if its last delivery succeeded, and unproven otherwise.
+ * Unproven endpoints cannot use the capacity that the scheduler reserves for healthy ones.
+ *
+ * A probe is a request that tests a failing or suspended endpoint with an old event. Example: a
+ * suspended endpoint gets one probe about every `settings.probeSeconds`, and the first success
+ * resumes it.
  */
 export class WebhookDispatcher implements Executor {
   readonly #parts: WebhookDispatcherParts;
@@ -284,8 +288,8 @@ export class WebhookDispatcher implements Executor {
   }
 
   /**
-   * Drops lanes of channels that the subscription no longer has. Other lanes go on in a request of
-   * their own.
+   * Sends no event of a channel that the subscription no longer has: its lane becomes a dead
+   * letter, or is skipped in a replay. Other lanes go on in a request of their own.
    */
   #leaveOut(line: DurableConsumer, progress: AckTracker, lanes: readonly Lane[], nowMs: number): void {
     const { deadLetters, checkpoints: notes } = this.#parts;

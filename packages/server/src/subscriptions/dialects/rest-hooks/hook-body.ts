@@ -76,7 +76,8 @@ const URL_LENGTH_MAX = 2048;
  * same name.
  *
  * If there is a catalogue, an event must be one of its types, one of its channels, or a pattern.
- * Anything else is taken for a mistake. Such a single channel has to be requested as `channels`.
+ * Anything else is taken for a mistake, so another single channel has to be requested as
+ * `channels`.
  * @throws PolycastError `invalid_body`
  */
 export function newEventSelection(hook: Pick<HookRequest, 'events' | 'channels'>, types: EventTypes): EventSelection {

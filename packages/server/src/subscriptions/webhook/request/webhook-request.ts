@@ -39,7 +39,7 @@ export function webhookRequest(
   };
 }
 
-/** The headers that prove the sender to the endpoint. They belong to this attempt only. */
+/** The signature headers of this attempt, by which the endpoint authenticates the sender. */
 export function signatureHeaders(
   { dialect, secrets }: Pick<WebhookDelivery, 'dialect' | 'secrets'>,
   id: string,
