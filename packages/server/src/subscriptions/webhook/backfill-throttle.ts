@@ -31,8 +31,8 @@ const COST_WEIGHT = 0.05;
 
 /**
  * The backfill throttle slows consumers that are behind, in favour of live consumers. While the
- * event loop is full and many events go to live consumers, the share of backfill falls to 70 % of
- * its value every 100 ms. Later it rises in steps. Live consumers are never throttled.
+ * event loop is full and many events go to live consumers, the share of backfill falls by 30 %
+ * every 100 ms. Later it rises in steps. Live consumers are never throttled.
  */
 export class BackfillThrottle {
   readonly #inputs: BackfillThrottleInputs;
