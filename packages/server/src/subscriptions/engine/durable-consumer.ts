@@ -58,13 +58,13 @@ const PAGE_COUNT_MAX = 256;
  * One durable subscription at work. It is a position in the log and an interest. Published events
  * wake it like every reader, and it takes up as many events as its executor asks for.
  *
- * - *Live*: the consumer has taken up every event to the head. Its position then moves with the
- *   head.
- * - *Quiet*: it has no open events and none to take up. It then has no tracker, and costs its
- *   position
+ * Example: a webhook for `orders.>` is at position 90, and the head of the log is 100. It takes up
+ * the matching events from 91 on, and the webhook dispatcher sends them.
+ *
+ * - *Live*: it has taken up every event to the head. Its position then moves with the head.
+ * - *Quiet*: it has no open events and none to take up. Without a tracker, it costs its position
  *   alone.
- * - *Replay*: a second consumer of the same subscription that delivers a past range of events
- *   again.
+ * - *Replay*: a second consumer of the same subscription that delivers past events again.
  */
 export class DurableConsumer implements Wakeable, DueItem {
   readonly #parts: DurableConsumerParts;
@@ -81,7 +81,7 @@ export class DurableConsumer implements Wakeable, DueItem {
   #position: Position;
   /** True after the consumer has taken up every event to the head of that moment. */
   #isLive = false;
-  /** Loss up to here has been reported, or need not be. */
+  /** The position through which loss has been reported, or need not be. */
   #gapReportedThrough: Position;
   readonly #pendingEvents = new PendingEventCounter();
   /**
@@ -94,7 +94,8 @@ export class DurableConsumer implements Wakeable, DueItem {
   #isReading = false;
   /**
    * Lower bound for the publish time of events not taken up, in milliseconds since 1970. It is the
-   * time of the last event taken up, or the moment when the consumer was last live or began.
+   * publish time of the last event taken up, or the moment when the consumer was last live or
+   * began.
    */
   #lastTakenMs: number;
   #isJoined = false;

@@ -34,8 +34,7 @@ const LANE_COUNT_KEPT = 2;
  *
  * - Hand out: `advance`, `next`, then `complete`, `retry` or `retryUncounted` for each lane.
  * - Take up: `enqueue` with the events read after `position`. For each lane of `nextToRead`: read
- * the
- *   page of `pageOf`, then call `onPageRead`.
+ *   the page of `pageOf`, then call `onPageRead`.
  * - Store: `checkpoint`.
  */
 export class AckTracker {

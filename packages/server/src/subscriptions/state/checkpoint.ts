@@ -76,10 +76,10 @@ export class Checkpoint {
   }
 
   /**
-   * Whether the cursor may pass a lane, which then needs a row of its own. That is so for lanes that
-   * take long; a lane that goes well is done by the next checkpoint. A row stays until its event is
-   * done. The row is the only trace of a retried dead letter: the definition may no longer match its
-   * event when the log is read again.
+   * Whether the cursor may pass a lane, which then needs a row of its own. That is so for lanes
+   * that take long; a lane that goes well is done by the next checkpoint. A row stays until its
+   * event is done. The row is the only trace of a retried dead letter: the definition may no longer
+   * match its event when the log is read again.
    */
   #isStored(lane: Lane): boolean {
     if (lane.storedPosition === lane.position) return true;

@@ -105,7 +105,7 @@ export interface SubscriptionService {
   deadLetters(id: string, query: DeadLettersQuery): Promise<readonly DeadLetter[]>;
   /**
    * Retries the dead letter of one event, or all of this log. Returns their number.
-   * @throws PolycastError `not_found` for an event of a lost log
+   * @throws PolycastError `not_found` for an event of a lost log, or of a removed channel
    */
   retryDeadLetters(id: string, event: EventPosition | undefined, by: Actor): Promise<number>;
   discardDeadLetters(id: string, event: EventPosition | undefined, by: Actor): Promise<number>;
