@@ -25,7 +25,10 @@ export interface DialectDependencies {
 export interface Dialects {
   readonly routes: readonly Route[];
   readonly memoryUsage: Readonly<Record<string, MemoryUsage>>;
-  /** Resumes the existing subscriptions, after the engine has loaded them. */
+  /**
+   * Ends the existing WebSub subscriptions that the rules no longer allow. Call it after the engine
+   * has loaded them.
+   */
   start(): void;
   /** Starts no new work, and finishes the work in flight. Call it before the engine closes. */
   close(): Promise<void>;
@@ -35,7 +38,7 @@ export function openDialects({ websub, subscriptions }: Config, dependencies: Di
   const { parts, engine, eventTypes, outgoing, audit } = dependencies;
   const webSub = openWebSub({
     services: parts.services,
-    // Anybody can be a WebSub subscriber: they must not fill the audit log.
+    // Anyone can be a WebSub subscriber, so a rate limit protects the audit log from them.
     subscriptions: auditedService(engine.subscriptions, rateLimitedAudit(audit, parts.services.clock)),
     sender: engine.sender,
     settings: websub,

@@ -54,7 +54,7 @@ test('a crowd far behind costs a read or two of the log, whether it comes at onc
     if (index % 10 === 9) await publish(world.log, 'b');
   }
   await drainMicrotasks();
-  // One, and then what the tail has let go in the meantime.
+  // One read, then reads of the events that have left the tail since.
   expect(world.log.queries.length).toBeLessThanOrEqual(3);
   expect(sinks.every(({ positions }) => positions.join() === '1,2,3,4,5,6,7,8,9,10')).toBe(true);
 });
@@ -81,7 +81,7 @@ test('no more reads of the log are under way than may be, and all are done', asy
   await drainMicrotasks();
   expect(world.log.queries).toHaveLength(3);
   world.log.release();
-  // Those that come just then do not push in.
+  // New reads do not overtake those that wait.
   const later = feed.catchUp(feed.interest(['b']), positionFraming, 0, 1, Infinity);
   await Promise.all([...reads, later]);
   expect(world.log.runningMax).toBe(3);
@@ -226,7 +226,7 @@ test('each commit is told of once, when those who were live have it', async () =
   expect(feed.stats.wakes).toBe(1);
 });
 
-/** What has been asked for twice is in the index. */
+/** An interest is indexed after the second request. */
 function indexed(feed: Feed, patterns: readonly string[]): ReturnType<Feed['interest']> {
   feed.interest(patterns);
   return feed.interest(patterns);

@@ -6,7 +6,7 @@ import { RecordDeque } from './record-deque.ts';
 import { Tail } from './tail.ts';
 import { event } from './testing/feed-world.ts';
 
-/** What an event with a body of ten bytes costs. */
+/** Memory of an event with a body of ten bytes. */
 const EVENT_BYTES = 250;
 const size = (bodyBytes: number): number => bodyBytes;
 

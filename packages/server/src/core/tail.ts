@@ -169,8 +169,8 @@ export class Tail {
   }
 
   /**
-   * The events of the tail that these orders remove now. None of a `latest` channel, and none of an
-   * order with `countMax: 0`, whose events only memory holds.
+   * The events of the tail that these orders remove now. None of a `latest` channel. None of an
+   * order with `countMax: 0`, because only memory holds the events of such a channel.
    */
   trimsOf(orders: readonly TrimOrder[]): readonly ChannelTrim[] {
     const trims: ChannelTrim[] = [];

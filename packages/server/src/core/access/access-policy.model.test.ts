@@ -4,7 +4,7 @@ import { AccessPolicy, type AccessDefaults, type Grantee } from './access-policy
 import { relationOf } from './pattern-relation.ts';
 import { ANONYMOUS, type Action, type Principal } from './principal.ts';
 
-/** A small world, all of it: names of at most four tokens, of which `8` is a user as well. */
+/** A small complete world: names of at most four tokens. `8` is also a user. */
 const NAMES = ['a', '8', 'polycast', 'private', 'presence'];
 const CHANNELS = channelsUpTo(4);
 const ACTIONS: readonly Action[] = ['subscribe', 'history', 'presence', 'publish'];

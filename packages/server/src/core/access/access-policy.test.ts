@@ -141,7 +141,7 @@ describe('what decisions cost', () => {
     expect(access.comparisons).toBe(100);
     expect(access.decide(user('1'), 'subscribe', 'area7.a.b').kind).toBe('yes');
     expect(access.decide(ANONYMOUS, 'subscribe', 'area7.a.b').kind).toBe('no');
-    // Once for anyone, once for the user.
+    // Once for anonymous clients, once for the user.
     expect(access.comparisons).toBe(102);
   });
 });

@@ -9,9 +9,9 @@ import type { Position, StoredRecord } from '../ports.ts';
 export interface Batch {
   readonly interest: Interest;
   readonly framing: Framing;
-  /** For readers at this position, */
+  /** A batch for readers at this position. */
   readonly from: Position;
-  /** whose position is this one afterwards. */
+  /** The position of these readers after the batch. */
   readonly reached: Position;
   /** Number of events. 0 when a page of the log had no matching event; `bytes` is empty then. */
   readonly count: number;

@@ -101,7 +101,7 @@ export class Interests {
   }
 
   /**
-   * Wakes the readers whose interest matches any of these events, once an interest.
+   * Wakes the readers of the interests that match any of these events, once an interest.
    * @param from the head before the events
    * @returns the number of woken readers
    */

@@ -55,7 +55,8 @@ test('a trie of which all is removed again, in whatever order, is empty, and nev
       for (const [each, number] of left) index.add(each, number);
       while (left.length > 0) {
         const ends = new Set(left.filter(([each]) => /[*>]/.test(each)).map(([each]) => each));
-        // Each end is a node, and each branch is one: there are fewer branches than ends.
+        // Each end of a pattern is a node, and so is each branch. There are fewer branches than
+        // ends.
         expect(index.size).toBeLessThanOrEqual(Math.max(1, 2 * ends.size));
         const [[each, number] = ['', 0]] = left.splice(choices.next().value % left.length, 1);
         index.remove(each, number);
@@ -99,7 +100,7 @@ test('all patterns that a client may name and that cover a channel together cost
   addAll([], 0);
   let found = 0;
   index.match(channel.join('.'), () => found++);
-  // The channel's own name is among them, and is no pattern.
+  // The count includes the channel's own name, which has no wildcard.
   expect(found).toBe(count);
   expect(index.visits).toBeLessThan(20_000);
   expect(isPattern(name([0, 1, 2, 3, 4], PATTERN_TOKENS_MAX, []))).toBe(false);

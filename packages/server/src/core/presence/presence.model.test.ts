@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { CHANNELS, PresenceWorld, USERS, type OpenSession, type Step } from './testing/presence-world.ts';
 
-/** Mostly the first, so that much happens in one place. */
+/** Mostly the first channel, so that many steps meet in one channel. */
 const CHANNEL = fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.constant(1) });
 
 const step: fc.Arbitrary<Step> = fc.oneof(

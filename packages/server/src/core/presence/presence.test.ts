@@ -17,7 +17,7 @@ const SETTINGS: PresenceSettings = {
 };
 const ROOM = 'room.1';
 
-/** A presence whose time is told by the test. */
+/** A presence with a clock that the test controls. */
 function begin(settings: Partial<PresenceSettings> = {}) {
   const presence = new Presence({ ...SETTINGS, ...settings });
   let nowMs = 1000;
@@ -29,7 +29,7 @@ function begin(settings: Partial<PresenceSettings> = {}) {
     connect: (user: string) => presence.connect(user, nowMs),
     disconnect: (user: string) => presence.disconnect(user, nowMs),
     restore: (memory: PublishedPresence['stored']) => presence.restore(memory, nowMs),
-    /** Lets time pass and says what is told then. */
+    /** Advances the clock and returns the changes announced then. */
     after(durationMs: number, countMax = 1000): PresenceChange[] {
       nowMs += durationMs;
       presence.advance(nowMs);
@@ -169,7 +169,7 @@ describe('those who poll', () => {
     after(0);
     after(30_000);
     enter('ann');
-    // Both count until the poll is over.
+    // The poll and the session both count until the poll's grace ends.
     expect(words(after(29_999))).toEqual(['update ann 2']);
     expect(words(after(1))).toEqual([]);
     expect(words(after(10_000))).toEqual(['update ann 1']);

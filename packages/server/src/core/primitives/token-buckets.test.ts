@@ -7,7 +7,7 @@ test('a burst is let through, then as many as the rate says, and the wait that i
   const take = (nowMs: number): number => buckets.take('a', 2, 3, nowMs);
   expect([take(0), take(0), take(0)]).toEqual([0, 0, 0]);
   expect(take(0)).toBe(500);
-  // Fractions of tokens are rounded so that nobody comes too early.
+  // Fractions of tokens are rounded so that no request is admitted too early.
   expect(take(499)).toBeLessThanOrEqual(2);
   expect(take(501)).toBe(0);
   expect(take(501)).toBeGreaterThan(490);

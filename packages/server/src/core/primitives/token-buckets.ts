@@ -66,7 +66,10 @@ const BUCKETS_MAX = 50_000;
 /** Names are names of users and channels, 330 characters at most. */
 const BYTES_MAX = 16 * 1024 * 1024;
 
-/** A bucket, its place in the map, and the name, whose characters may take two bytes each. */
+/**
+ * Memory of a bucket, its place in the map, and the name. A character of the name may take two
+ * bytes.
+ */
 function bytesOf(name: string): number {
   return 150 + 2 * name.length;
 }

@@ -4,10 +4,13 @@ import { Feed, type FeedOptions } from '../feed.ts';
 import type { Log, NewRecord, Position, ReadPage, ReadQuery, Retain } from '../ports.ts';
 import type { Sink } from '../reader.ts';
 
-/** The size of every event in `positionFraming`, beside its body. */
+/** Bytes of a frame in `positionFraming` besides its body. */
 const HEADER_BYTES = 12;
 
-/** Frames an event as its position, the length of its body, and its body: easily read back. */
+/**
+ * Frames an event as its position, the length of its body, and its body, so that tests can read it
+ * back.
+ */
 export const positionFraming: Framing = {
   name: 'sse',
   size: (bodyBytes) => HEADER_BYTES + bodyBytes,
@@ -33,7 +36,7 @@ export function positionsOf({ bytes }: Batch): Position[] {
   return positions;
 }
 
-/** A sink that remembers, and that takes nothing while it is blocked. */
+/** A sink that records its batches, and that takes no bytes while it is blocked. */
 export class RecordingSink implements Sink {
   readonly batches: Batch[] = [];
   readonly gaps: { readonly from: Position; readonly through: Position }[] = [];
@@ -58,7 +61,7 @@ export class RecordingSink implements Sink {
   }
 }
 
-/** A log whose answers to reads can be held back. */
+/** A log whose reads a test can hold back. */
 export class GatedLog implements Log {
   readonly #log: Log;
   readonly #held: (() => void)[] = [];
@@ -84,7 +87,7 @@ export class GatedLog implements Log {
     return page;
   }
 
-  /** Lets the reads that are held back go, and those to come. */
+  /** Releases the reads that are held back, and all later ones. */
   release(): void {
     this.isHolding = false;
     for (const go of this.#held.splice(0)) go();
@@ -118,7 +121,7 @@ export class GatedLog implements Log {
 export interface FeedWorld {
   readonly log: GatedLog;
   readonly feed: Feed;
-  /** How often memory was asked for, for joined frames with something in them. */
+  /** The number of allocations for joined frames, apart from empty ones. */
   allocations: number;
 }
 
@@ -142,7 +145,7 @@ export function createFeedWorld(log: Log, options: Partial<FeedOptions> = {}): F
   return world;
 }
 
-/** An event whose channel's first token says how it is retained. */
+/** An event. The first token of its channel determines its retention. */
 export function event(channel: string, type?: string, bodyBytes = 10): NewRecord {
   return {
     channel,
@@ -161,7 +164,7 @@ export function retainOf(channel: string): Retain {
   return channel.startsWith('none') ? 'none' : 'history';
 }
 
-/** Publishes events one after the other, each a commit of its own; answers with their positions. */
+/** Publishes events one after the other, each with its own commit. Returns their positions. */
 export async function publish(log: Log, ...channels: readonly string[]): Promise<Position[]> {
   const positions: Position[] = [];
   for (const channel of channels) {
@@ -171,7 +174,7 @@ export async function publish(log: Log, ...channels: readonly string[]): Promise
   return positions;
 }
 
-/** Until everything that is under way has been done: the memory log needs no more than promises. */
+/** Waits until all pending work is done: the memory log needs promises only. */
 export async function drainMicrotasks(): Promise<void> {
   for (let turn = 0; turn < 500; turn++) await Promise.resolve();
 }

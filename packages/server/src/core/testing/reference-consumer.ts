@@ -4,7 +4,7 @@ import type { Position } from '../ports.ts';
 import { Reader, type Sink } from '../reader.ts';
 import { positionFraming, positionsOf, retainOf, type FeedWorld } from './feed-world.ts';
 
-/** What a consumer wants, from a position on. */
+/** The request of a consumer, from a position on. */
 export interface ConsumerOptions {
   readonly patterns: readonly string[];
   readonly types: readonly string[] | undefined;
@@ -17,18 +17,21 @@ export interface PublishedEvent {
   readonly type: string | undefined;
 }
 
-/** A consumer, and what it must see by a reference that knows nothing of tails, pages and caches. */
+/**
+ * A consumer that compares its events with a reference. The reference knows nothing of tails, pages
+ * and caches.
+ */
 export class ReferenceConsumer implements Sink {
   readonly reader: Reader;
   readonly #world: FeedWorld;
   readonly #events: readonly PublishedEvent[];
-  /** Each change of channels begins a stretch. */
+  /** Each change of channels begins a phase. */
   readonly #phases: { readonly from: Position; readonly options: ConsumerOptions }[];
   readonly #limit: number;
   readonly #through: Position;
   readonly #seen = new Set<Position>();
   readonly #gaps: { readonly from: Position; readonly through: Position; readonly phase: number }[] = [];
-  /** What was found wrong first; thrown from within the reader it would only confuse it. */
+  /** The first error found. Thrown from within the reader, it would disturb the reader. */
   #firstError: unknown;
   #pending: ConsumerOptions | undefined;
   #isBlocked = false;
@@ -96,7 +99,7 @@ export class ReferenceConsumer implements Sink {
     this.reader.onFlushed();
   }
 
-  /** Other channels from where it will stand, as a WebSocket session changes them. */
+  /** Changes the channels from the next position on, as a WebSocket session does. */
   change(options: ConsumerOptions): void {
     if (this.#through !== Infinity || this.reader.isClosed) return;
     const isWaiting = this.#pending !== undefined;
@@ -114,8 +117,8 @@ export class ReferenceConsumer implements Sink {
   }
 
   /**
-   * Nobody waits for ever: at rest it stands where it has to.
-   * @throws what was found wrong first
+   * Asserts that the reader is at rest at the right position: at the head or at its end.
+   * @throws the first error found
    */
   assertIdle(): void {
     if (this.#firstError !== undefined) throw this.#firstError;
@@ -142,7 +145,10 @@ export class ReferenceConsumer implements Sink {
     return this.#world.feed.interest(patterns, types, except);
   }
 
-  /** Every event meant in this range was delivered, replaced, ephemeral and forgotten, or told of as lost, before. */
+  /**
+   * Asserts that every matching event in this range was delivered, replaced, ephemeral and
+   * forgotten, or reported as lost.
+   */
   #assertNoHole(from: Position, through: Position): void {
     for (const event of this.#events) {
       if (event.position <= from || event.position > through || !this.#matches(event)) continue;

@@ -1,12 +1,12 @@
 import type { PresenceChange, PresenceUser } from '../presence-events.ts';
 import type { StoredPresence, PresenceSnapshot } from '../presence-types.ts';
 
-/** A channel as somebody knows it who was handed a snapshot and told of every change since. */
+/** The state of a channel for an observer that received a snapshot and every change since. */
 export class PresenceObserver {
   readonly members: Map<string, PresenceUser> = new Map();
   isListed = true;
   anonymous = 0;
-  /** Counted, where the channel is not listed. */
+  /** The number of users in a channel that is not listed. */
   #users = 0;
 
   constructor(snapshot?: PresenceSnapshot) {
@@ -49,7 +49,7 @@ export class PresenceObserver {
   }
 }
 
-/** Everything that has been told, as whoever starts the hub again finds it. */
+/** All published state, as the next start of the hub restores it. */
 export class PublishedPresence {
   readonly channels: Map<string, PresenceObserver> = new Map();
   readonly online: Set<string> = new Set();

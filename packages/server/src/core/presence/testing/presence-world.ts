@@ -31,14 +31,16 @@ export interface OpenSession {
   readonly user: string | undefined;
 }
 
-/** What is really so, and everybody who has been told of it. */
+/** The true state, and all observers of the announcements. */
 export class PresenceWorld {
   presence: Presence = new Presence(SETTINGS);
   readonly published: PublishedPresence = new PublishedPresence();
   nowMs: number = 0;
   sessions: OpenSession[] = [];
   readonly #observers: { readonly channel: string; readonly observer: PresenceObserver }[] = [];
-  /** When a user was last there, by channel and user; of those who are there it is now. */
+  /**
+   * The last time at which a user was present, by channel and user. For present users it is now.
+   */
   readonly #lastPresentMs = new Map<string, number>();
 
   run(step: Step): void {
@@ -71,7 +73,8 @@ export class PresenceWorld {
       for (const { channel, observer } of this.#observers)
         if ('channel' in change && change.channel === channel) observer.apply(change);
     }
-    // Whoever has looked at any time and heard what came then knows what is told now.
+    // An observer that took a snapshot at any time and received all changes since has the announced
+    // state.
     for (const { channel, observer } of this.#observers)
       assert(
         normalized(observer.snapshot) === normalized(this.presence.snapshot(channel)),
@@ -79,7 +82,7 @@ export class PresenceWorld {
       );
   }
 
-  /** Time passes until nothing is left to be told. */
+  /** Advances time until there is nothing left to announce. */
   settle(): void {
     for (let round = 0; this.presence.isReady || this.presence.nextMs < Infinity; round++) {
       assert(round < 1000, 'it settles');
@@ -110,7 +113,7 @@ export class PresenceWorld {
     this.#lastPresentMs.set(`${channel} ${user}`, this.nowMs);
   }
 
-  /** The hub is killed: what was told is all that is known, and all have to come back. */
+  /** Kills the hub: only the published state remains, and all sessions have to reconnect. */
   #restart(): void {
     this.presence = new Presence(SETTINGS);
     this.presence.restore(this.published.stored, this.nowMs);
@@ -164,7 +167,7 @@ function assert(holds: boolean, message: string): void {
   if (!holds) throw new Error(message);
 }
 
-/** To be compared: members in the order of their names. */
+/** For comparisons: members in the order of their names. */
 function normalized({ isListed, users, anonymous, members }: PresenceSnapshot): string {
   const inOrder = members.toSorted((one, other) => (one.user < other.user ? -1 : 1));
   return JSON.stringify([
