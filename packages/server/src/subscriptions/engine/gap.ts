@@ -6,6 +6,9 @@ import { parseRecord } from './parse-record.ts';
 /**
  * The event type of a gap. The gap replaces events that can no longer be delivered (PROTOCOL.md
  * section 14.3).
+ *
+ * Example: retention has deleted the events 4 to 9 of a log. The gap has the data
+ * `{"from": <cursor 3>, "to": <cursor 9>, "reason": "retention"}`.
  */
 export const GAP_TYPE = 'polycast.gap';
 

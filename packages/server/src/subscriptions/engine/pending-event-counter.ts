@@ -24,9 +24,12 @@ const PAGE_COUNT = 256;
 const EVENTS_COUNTED_MAX = 100_000;
 
 /**
- * Counts the matching events after a position. Each event is counted once; later calls add the new
- * ones. Some events are not in memory or must be parsed for a filter. These are counted in
- * positions until `countPage` has read them, page by page.
+ * Counts the pending events of a consumer: the matching events after its position. Each event is
+ * counted once; later calls add the new ones. Some events are not in memory or must be parsed for a
+ * filter. These are counted in positions until `countPage` has read them, page by page.
+ *
+ * Example: the position is 10, the head is 100, and memory reaches back to 1. Three events match:
+ * `count` is 3. After a restart memory is empty: `count` is 90 until `countPage` has read the log.
  */
 export class PendingEventCounter {
   #interest: Interest | undefined;

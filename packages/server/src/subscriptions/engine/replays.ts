@@ -17,7 +17,10 @@ const DONE_SHOWN_MAX = 20;
 
 /**
  * Replays deliver past events of the log again, beside the live deliveries (PROTOCOL.md section
- * 14.4).
+ * 14.4). Each replay is a consumer of its own.
+ *
+ * Example: a subscription is at position 100. A replay after 40 delivers its matching events from
+ * 41 through 100 again. The live deliveries continue with 101.
  */
 export class Replays {
   readonly #parts: ReplaysParts;
