@@ -114,7 +114,7 @@ describe('keys', () => {
       const body = method === 'POST' ? { name: 'a', scopes: { admin: ['>'] } } : undefined;
       expect((await desk.request(method, path, body, '')).body).toMatchObject({ code: 'forbidden' });
     }
-    // A program that has a key for production may use it here as well.
+    // A program with a key of another hub, such as production, may use it here as well.
     expect((await desk.request('POST', ...PUBLISH, 'pck_whatever')).status).toBe(201);
   });
 });

@@ -50,11 +50,11 @@ describe('a cursor', () => {
       error: { code: 'forbidden' },
     });
     expect((await hub.follow('channel=live', token, { 'Last-Event-ID': cursor })).status).toBe(403);
-    // Who may look back may go on from there as well.
+    // A caller with the permission `history` may resume from the old cursor.
     expect((await fetch(`${hub.url}/v1/events?channel=log&token=${token}&after=${cursor}`)).status).toBe(200);
     const server = await hub.administer('GET', `/v1/events?channel=live&after=${cursor}`);
     expect(await server.json()).toMatchObject({ events: [{ data: 'x' }] });
-    // The newest place is nobody's past.
+    // The head is never in the past.
     await hub.publish('other', 1);
     const now = (await (await fetch(`${hub.url}/v1/events?channel=live&token=${token}`)).json()) as { cursor: string };
     expect(await statusOf(now.cursor)).toBe(200);
@@ -118,7 +118,7 @@ describe('connections', () => {
     const from = (forwarded: string): Promise<number> =>
       hub.follow('channel=news.a', undefined, { 'X-Forwarded-For': forwarded }).then(({ status }) => status);
     expect(await from('192.0.2.1')).toBe(200);
-    // What stands before the first address that no trusted proxy has is the client's to make up.
+    // A client can forge the entries before the first address that is not a trusted proxy.
     expect(await from('198.51.100.9, 192.0.2.1, 10.1.1.1')).toBe(429);
     expect(await from('192.0.2.1, 192.0.2.2')).toBe(200);
     expect(await from('2001:db8::1')).toBe(200);

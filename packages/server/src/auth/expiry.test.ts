@@ -1,9 +1,12 @@
 import { describe, expect, test, vi } from 'vitest';
 import { openAuthenticatedHub } from '../testing/authenticated-hub.ts';
 
-/** So that what is said in time is heard in time, on a machine that has other things to do. */
+/** Slow enough that a busy machine receives each message in time. */
 const SPEED = 16;
-/** So that a minute, the longest that a poll may wait, is not over while a busy machine answers early. */
+/**
+ * Slow enough that a minute, the longest wait of a poll, is not over before a busy machine responds
+ * early.
+ */
 const POLL_SPEED = 4;
 
 describe('when a standing ends', () => {
@@ -23,7 +26,7 @@ describe('when a standing ends', () => {
     const hub = await openAuthenticatedHub({}, SPEED);
     const socket = hub.socket(`channel=news.a&token=${hub.token('ann', 60)}`);
     const { inMs } = await socket.waitForMessage({ op: 'expiring' });
-    // A quarter of its life, less than the thirty seconds by default.
+    // A quarter of the lifetime, less than the default of thirty seconds.
     expect(inMs).toBeGreaterThan(0);
     expect(inMs).toBeLessThan(16_000);
     expect(await socket.waitForClose()).toEqual({ code: 4401, reason: 'token_expired' });
@@ -53,7 +56,7 @@ describe('when a standing ends', () => {
     const answer = await socket.request({ op: 'auth', token: hub.token('ann', 4000) });
     expect(answer).toMatchObject({ ok: true, channels: ['news.a'] });
     expect(answer['expiresInMs']).toBeGreaterThan(3_900_000);
-    // Long after the first one has ended.
+    // Long after the first token has expired.
     await vi.waitFor(
       () => expect(socket.messages.filter(({ op }) => op === 'heartbeat').length).toBeGreaterThan(1),
       10_000,

@@ -2,13 +2,13 @@ import { expect, onTestFinished, test } from 'vitest';
 import { openSite, type ReceivedRequest, type Behaviour, type TestSite } from '../identity/site/testing/site.ts';
 import { openAuthenticatedHub, sessionCount, type AuthenticatedHub } from '../testing/authenticated-hub.ts';
 
-/** What the site says of consent, which changes while sessions last. */
+/** A hub with a site whose answers change while sessions are open. */
 interface Kit {
   readonly hub: AuthenticatedHub;
   readonly backend: TestSite;
-  /** Channels that are allowed. */
+  /** Channels that the site allows. */
   readonly allowed: Set<string>;
-  /** How often it was asked about a channel. */
+  /** The number of requests to the site about a channel. */
   asked(channel: string): number;
 }
 
@@ -74,7 +74,10 @@ test('a WebSocket loses that channel alone, is told, and is asked about the othe
   expect(socket.closed).toBeUndefined();
 });
 
-/** A minute, the longest that a poll may wait, is so long here that nobody takes an answer at its end for an early one. */
+/**
+ * A minute is the longest wait of a poll. At this speed it is too long to be confused with an early
+ * response.
+ */
 const SPEED_OF_WAITING = 2;
 
 test('a poll that waits is answered, and the next one refused', async () => {
@@ -100,7 +103,7 @@ test('what holds for no time at all is asked again, though no more often than is
   const beganMs = performance.now();
   const stream = await hub.follow('channel=orders.1', hub.token('ann', 86_400));
   await expect.poll(() => asked('orders.1')).toBeGreaterThan(2);
-  // Twenty seconds are 0.4 s here.
+  // Twenty seconds take 0.4 s at this speed.
   expect(asked('orders.1')).toBeLessThanOrEqual(2 + Math.ceil((performance.now() - beganMs) / 400));
   expect(stream.hasEnded).toBe(false);
 });

@@ -16,7 +16,7 @@ interface Answer {
   readonly body: Buffer;
 }
 
-/** `/client.js` of a folder of its own. */
+/** Serves `/client.js` from a folder of its own. */
 async function serve(): Promise<{
   build(script: string): void;
   ask(headers?: Readonly<Record<string, string>>): Promise<Answer>;

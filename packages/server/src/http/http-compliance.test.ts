@@ -8,7 +8,7 @@ interface Answer {
   readonly headers: IncomingHttpHeaders;
 }
 
-/** With the path as it is: `fetch` would make it plain. */
+/** Sends the path as it is: `fetch` would normalize it. */
 function ask(
   hub: AuthenticatedHub,
   method: string,

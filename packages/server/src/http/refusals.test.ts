@@ -22,7 +22,10 @@ import { RefusalLog } from '../auth/refusal-log.ts';
 import type { Services } from './services.ts';
 import { Sessions } from '../auth/sessions.ts';
 
-/** What no client can bring about by itself: an authority that refuses, a log that is full or fails, a fault of our own. */
+/**
+ * The conditions that no client can cause: an authority that refuses, a log that is full or fails,
+ * an internal error.
+ */
 interface World {
   readonly log?: Log;
   readonly authority?: Authority;
@@ -193,7 +196,8 @@ describe('a log that cannot take it', () => {
     const { url } = await start({ log, queueBytesMax: 200 });
     const [, target, mediaType, body] = PUBLISHES[0] as (typeof PUBLISHES)[number];
     const sent = Array.from({ length: 12 }, () => post(url + target, mediaType, body));
-    // Which of them come first is anybody's guess; until the disk goes on, only those that are too many are answered.
+    // The order of arrival is random. Until the disk continues, only the requests beyond the bound
+    // are answered.
     const first = await Promise.race(sent);
     gate.resolve();
     await expectRefusal(first, 503, 'overloaded');

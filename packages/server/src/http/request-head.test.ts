@@ -10,7 +10,7 @@ test.each(['/v1/channels/a', 'http://localhost/v1/channels/a', 'HTTP://localhost
     onTestFinished(() => void socket.destroy());
     let text = '';
     socket.on('data', (bytes: Buffer) => (text += String(bytes)));
-    // The connection stays for the publish that is under way.
+    // The connection stays open for the publish in flight.
     socket.write('POST /v1/channels/a/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n');
     socket.write('Content-Length: 2\r\nExpect: 100-continue\r\n\r\n');
     await expect.poll(() => text).toContain('100 Continue');

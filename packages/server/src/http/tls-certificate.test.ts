@@ -42,7 +42,7 @@ test.each([
   expect(nameOf(await dial())).toBe('one');
   expect(certificate.stats).toMatchObject({ reloaded: 0, failed: 1 });
   expect(logged).toEqual(['error']);
-  // And what is whole again is used.
+  // The next complete pair is used.
   put('three');
   await certificate.reload();
   expect(nameOf(await dial())).toBe('three');

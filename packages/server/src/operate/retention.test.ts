@@ -1,7 +1,10 @@
 import { expect, test, vi } from 'vitest';
 import { openSubscriptionHub, type Reply } from '../testing/subscription-hub.ts';
 
-/** Fast enough that what may still be given for seconds is gone in a moment. */
+/**
+ * Fast enough that events that may be delivered for some seconds after their removal disappear at
+ * once.
+ */
 const SPEED = 200;
 
 test('what a rule has removed is told as a gap by every route alike, without a restart', async () => {

@@ -62,7 +62,7 @@ test('it reads no faster than it may', async () => {
   expect(steps).toEqual([]);
   await vi.advanceTimersByTimeAsync(10_001);
   expect(steps).toHaveLength(21);
-  // 100 steps in 50 s; the next pass a day after the first.
+  // 100 steps in 50 s; the next pass starts a day after the first.
   await vi.advanceTimersByTimeAsync(120_000);
   expect(steps).toHaveLength(100);
   await vi.advanceTimersByTimeAsync(24 * 3_600_000);

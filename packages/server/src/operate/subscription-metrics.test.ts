@@ -4,7 +4,7 @@ import { openEndpoint, openSubscriptionHub, waitUntil, type SubscriptionHub } fr
 
 type MetricValues = Readonly<Record<string, number>>;
 
-/** What `/metrics` says, by name and labels. */
+/** The values of `/metrics`, by name and labels. */
 async function readMetrics(hub: SubscriptionHub): Promise<MetricValues> {
   const text = await (await fetch(`${hub.url}/metrics`)).text();
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
@@ -13,7 +13,7 @@ async function readMetrics(hub: SubscriptionHub): Promise<MetricValues> {
   );
 }
 
-/** Those of one name, by the value of its label. */
+/** The values of one metric, by its label. */
 function byLabel(values: MetricValues, name: string): MetricValues {
   return Object.fromEntries(
     Object.entries(values).flatMap(([key, value]) =>
@@ -31,7 +31,7 @@ async function hubTimeMs(hub: SubscriptionHub): Promise<number> {
 test('requests to endpoints are counted by what came of them, with events, retries, dead letters and their time', async () => {
   const hub = await openSubscriptionHub({}, 20);
   const asked = new Map<unknown, number>();
-  // An event says how each of its attempts is answered.
+  // The event's data says how each attempt is answered.
   const endpoint = await openEndpoint(({ body, headers }, response) => {
     const { data } = JSON.parse(body) as { data?: readonly number[] };
     const count = asked.get(headers['webhook-id']) ?? 0;
@@ -122,7 +122,7 @@ test('subscriptions are counted by state; the lag of a state is that of the one 
       ended: 1,
     }),
   );
-  // Much goes on for a time, and nothing that they mean.
+  // The hub stays busy for a while, with events that match none of the subscriptions.
   const startMs = await hubTimeMs(hub);
   await waitUntil(async () => expect((await hubTimeMs(hub)) - startMs).toBeGreaterThan(300_000));
   const quiet = await readMetrics(hub);
@@ -134,7 +134,7 @@ test('subscriptions are counted by state; the lag of a state is that of the one 
   for (const channel of ['paused', 'paused', 'well', 'jobs']) await hub.publish(channel, 1);
   const afterMs = await hubTimeMs(hub);
   await waitUntil(() => expect(endpoint.received).toHaveLength(2));
-  // That an answer was sent is not yet that it has come.
+  // A response that was sent has not necessarily arrived.
   await waitUntil(async () => expect(await readMetrics(hub)).toMatchObject({ polycast_webhook_requests_in_flight: 0 }));
   const askedMs = await hubTimeMs(hub);
   const figures = await readMetrics(hub);
@@ -170,7 +170,7 @@ test('what workers of a queue do is counted', async () => {
   await settle('nack', second);
   const [again] = await pull({ count: 1 });
   expect(again).toBeDefined();
-  // Its second lease ends by itself.
+  // The second lease ends by itself.
   await waitUntil(async () => expect(await readMetrics(hub)).toMatchObject({ polycast_dead_letters_total: 1 }));
   expect(byLabel(await readMetrics(hub), 'polycast_pulled_events_total')).toEqual({
     leased: 4,

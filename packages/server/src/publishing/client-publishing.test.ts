@@ -46,7 +46,7 @@ describe('a client that publishes', () => {
     await vi.waitFor(async () => expect(await publish('chat.new')).toBe(503));
     expect(await publish('chat.new', { 'If-None-Match': '*' })).toBe(503);
     expect(await publish('chat.new', { 'If-Match': '*' })).toBe(412);
-    // Those that are there take more.
+    // Existing channels take more events.
     expect(await publish('chat.0')).toBe(201);
     for (let number = 0; number < 5; number++) await hub.publish(`orders.${number}`, 1);
     expect((await hub.administer('POST', '/v1/events', { channel: 'orders.last', data: 1 })).status).toBe(503);
@@ -83,7 +83,8 @@ describe('a client that publishes', () => {
         ],
         limits: { clientPublishRatePerSecond: 1, clientPublishBurst: 3 },
       },
-      // However long the requests take: what is allowed again in a second comes after twenty here.
+      // The clock runs slowly, so that the requests take no noticeable time: a second of the hub
+      // takes twenty.
       0.05,
     );
     const statuses = async (channels: readonly string[], token?: string): Promise<number[]> => {
@@ -114,7 +115,7 @@ describe('exclude=self', () => {
     await vi.waitFor(async () => expect(await sessionCount(hub, 'long_poll')).toBe(1));
     await socket.request({ op: 'publish', channel: 'chat.a', data: 'own' });
     await publishAs(hub, '/v1/events?client=tab-1', { channel: 'chat.a', data: 'own' }, ann);
-    // Another user cannot hide behind the same name.
+    // Another user cannot use the same name to hide.
     await publishAs(hub, '/v1/events?client=tab-1', { channel: 'chat.a', data: 'eve' }, hub.token('eve'));
     await publishAs(hub, '/v1/events?client=tab-2', { channel: 'chat.a', data: 'other tab' }, ann);
     await hub.publish('chat.a', 'server');

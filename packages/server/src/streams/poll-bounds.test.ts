@@ -14,7 +14,7 @@ interface Answer {
 }
 
 const EVENTS = 100_000;
-/** A page of the log looks at so many at most. */
+/** A page of the log looks at 2,048 events at most. */
 const PAGES = Math.ceil(EVENTS / 2048);
 
 let hub: Hub;
@@ -60,7 +60,7 @@ async function logReads(): Promise<number> {
   return Number(/^polycast_log_reads_total (\d+)/m.exec(text)?.[1]);
 }
 
-/** Resolves with how many reads there have been by then. */
+/** Waits until the hub reads no more pages; resolves with the number of reads. */
 async function untilNothingIsRead(): Promise<number> {
   let last = -1;
   const isStill = async (): Promise<boolean> => last === (last = await logReads());
@@ -99,7 +99,7 @@ test('the reads of a client that has gone are not carried on, nor are those begu
   await expect.poll(logReads, { timeout: 30_000 }).toBeGreaterThan(before);
   for (const socket of sockets) socket.resetAndDestroy();
   const last = await untilNothingIsRead();
-  // Each of them alone would have read 16 pages before it was answered.
+  // Each of them alone would read 16 pages before its response.
   expect(last - before).toBeLessThan((40 * 16) / 2);
 });
 
@@ -108,7 +108,7 @@ async function longPolls(): Promise<number> {
   return Number(/^polycast_sessions\{transport="long_poll"\} (\d+)/m.exec(text)?.[1]);
 }
 
-/** `count` connections that ask and hear nothing. */
+/** Opens `count` connections that send a request and do not read. */
 function askers(count: number, request: (index: number) => string, headers = ''): Socket[] {
   return Array.from({ length: count }, (_, index) => {
     const socket = connect(Number(new URL(hub.url).port), '127.0.0.1');
@@ -120,7 +120,8 @@ function askers(count: number, request: (index: number) => string, headers = '')
 }
 
 test('what is to wait does not begin to once its client has gone, whatever it waited for before', async () => {
-  // So many reads are in line that each of those that follow is still looked at when its client goes.
+  // These reads keep the log busy, so that the following requests still wait for it when their
+  // clients disconnect.
   const before = await logReads();
   const busy = askers(10, (index) => `/v1/events?channel=noise.>&type=other${index}&after=earliest`);
   await expect.poll(logReads, { timeout: 30_000 }).toBeGreaterThan(before);
@@ -133,7 +134,7 @@ test('what is to wait does not begin to once its client has gone, whatever it wa
   for (let turn = 0; turn < 5; turn++) await longPolls();
   for (const socket of gone) socket.resetAndDestroy();
   for (const socket of busy) socket.resetAndDestroy();
-  // What waits does so for a minute: none of them may.
+  // A wait takes a minute, so none of these requests may start one.
   await untilNothingIsRead();
   await expect.poll(longPolls, { timeout: 10_000 }).toBe(0);
 });

@@ -44,7 +44,7 @@ test('one user is in so many channels and no more: what would be too many is ref
   };
   let turn = 0;
   while ((await ask(channels(turn), 'application/json')) === 200) turn++;
-  // 16 MiB, of which each member takes some 830 bytes.
+  // The bound is 16 MiB, and each member takes some 830 bytes.
   expect(turn).toBeGreaterThan(190);
   expect(turn).toBeLessThan(215);
   expect(await ask(channels(turn), 'text/event-stream')).toBe(503);

@@ -5,7 +5,7 @@ import WebSocket from 'ws';
 import { loadConfig } from '../config/load.ts';
 import { openHub, type Hub } from '../hub.ts';
 
-/** More than a socket and its kernel take in without a reader. */
+/** More events than a socket and its kernel buffer hold without a reader. */
 const EVENTS = 100;
 const EVENT_BYTES = 200_000;
 

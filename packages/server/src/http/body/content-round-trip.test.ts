@@ -6,7 +6,10 @@ import { OriginPolicy } from '../headers/origin-policy.ts';
 import { eventContent } from '../../publishing/publish-content.ts';
 import { storedContent } from '../../streams/stored-content.ts';
 
-/** A body of any media type becomes members of an event, and those the body again (PROTOCOL.md sections 8.3 and 10.1). */
+/**
+ * A body of any media type becomes members of an event, and these become the body again
+ * (PROTOCOL.md sections 8.3 and 10.1).
+ */
 const mediaType = fc.constantFrom(
   'application/json',
   'text/plain',
@@ -40,7 +43,7 @@ test('what was published comes back byte for byte', () => {
       const stored = storedContent(Buffer.from(event));
       expect(stored.mediaType).toBe(type ?? 'application/octet-stream');
       const [published, found] = [Buffer.from(bytes), Buffer.from(stored.bytes)];
-      // Around a JSON value there may be white space, which is not kept.
+      // White space around a JSON value is not stored.
       if (content.startsWith('"data":')) expect(JSON.parse(found.toString())).toEqual(JSON.parse(published.toString()));
       else expect(found.equals(published)).toBe(true);
     }),

@@ -15,7 +15,7 @@ test('half-sent bodies share a budget, and give it back when they go', async () 
     (socket) => new Promise<string>((resolve) => socket.once('data', (bytes) => resolve(String(bytes)))),
   );
   expect(await Promise.race(answers)).toMatch(/^HTTP\/1.1 503 [^]*Retry-After: 1\r\n[^]*"code":"overloaded"/);
-  // What comes in one piece is published meanwhile.
+  // A body in one piece is published meanwhile.
   const small = await fetch(`${hub.url}/v1/channels/a/events`, { method: 'POST', body: 'a' });
   expect(small.status).toBe(201);
   for (const socket of sockets) socket.destroy();
@@ -36,7 +36,7 @@ test.each(['/v1/users/42/disconnect', '/v1/keys/nobodys/rotate', '/v1/events'])(
     });
     const hub = await openHub(config);
     onTestFinished(() => hub.close());
-    // As `curl -X POST` sends it; `fetch` says `Content-Length: 0`.
+    // As `curl -X POST` sends it; `fetch` sends `Content-Length: 0`.
     const socket = connect(hub.port, '127.0.0.1');
     onTestFinished(() => void socket.destroy());
     socket.write(`POST ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${hub.firstKey}\r\n\r\n`);
@@ -60,7 +60,7 @@ test('of bodies that nobody ends a client has a share, and servers go on', async
     server.end();
     expect(await answerOf(server)).toMatch(/"id":"/);
     for (const socket of sockets) socket.destroy();
-    // What they held is given back.
+    // Their reserved bytes are released.
     await expect.poll(async () => (await publishedBy(hub.url)).status).toBe(201);
   }
 });
@@ -81,7 +81,7 @@ test.each([
   expect(await answerOf(socket)).toMatch(/^HTTP\/1.1 401 /);
 });
 
-/** Anybody may publish to `lobby`, unless the settings say otherwise. */
+/** Everybody may publish to `lobby`, unless the settings differ. */
 async function hubOf(...settings: readonly string[]): Promise<Hub> {
   const { config } = loadConfig({
     settings: [

@@ -11,7 +11,7 @@ const SETTINGS = {
   ],
 };
 
-/** All of an answer that a cache looks at. */
+/** The parts of a response that a cache looks at. */
 async function ask(
   hub: AuthenticatedHub,
   path: string,

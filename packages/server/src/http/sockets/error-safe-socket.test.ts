@@ -3,7 +3,8 @@ import { Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { addErrorListeners } from './error-safe-socket.ts';
 
-// For a listener that returns something Node keeps the arguments of every event, in the whole process and from then on.
+// If a listener returns a value, Node keeps the arguments of every later event in the whole
+// process.
 test.each(['connection', 'secureConnection'])('what owns a socket at %s returns nothing', (event) => {
   const server = createServer();
   addErrorListeners(server);

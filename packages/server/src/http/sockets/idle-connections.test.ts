@@ -42,7 +42,7 @@ test.each([
   ['stays while its client may ask on', false, 10, false],
 ])('one whose answer is never taken %s', async (_name, hasEnded, bytes, goes) => {
   const wheel = new TimingWheel();
-  // As Node's TLS does after some ends: what is written is never done.
+  // Like Node's TLS after some disconnects: a write never completes.
   const socket = new Duplex({ read: () => undefined, write: () => undefined, allowHalfOpen: true });
   new IdleConnections(wheel, PERIOD_MS).track(Object.assign(socket as Socket, { _httpMessage: { finished: true } }));
   socket.write(Buffer.alloc(bytes));

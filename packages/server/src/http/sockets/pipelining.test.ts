@@ -85,7 +85,7 @@ test('a body that turns out to be no HTTP is refused itself, and nothing is writ
   expect(begun.statuses).toEqual([200]);
 });
 
-/** Sends, and keeps what comes. */
+/** A raw client that sends text and collects the received bytes. */
 class Client {
   readonly socket: Socket;
   text = '';

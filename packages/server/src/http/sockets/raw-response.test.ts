@@ -53,7 +53,10 @@ test('publishes on one connection are answered in their order, whatever stands b
 
 const JSON_BODY = { 'content-type': 'application/json' };
 
-/** Sends each piece once the answers to the one before have come; all that came, when the hub closes. */
+/**
+ * Sends each piece after the responses to the one before. Returns all received bytes when the hub
+ * closes.
+ */
 async function exchange(port: number, pieces: readonly string[]): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   onTestFinished(() => void socket.destroy());

@@ -10,7 +10,7 @@ import { SocketLimit } from './socket-limit.ts';
 import { TrustedProxies } from '../client-address.ts';
 import { openAuthenticatedHub, type AuthenticatedHub } from '../../testing/authenticated-hub.ts';
 
-/** What a raw connection has brought, and whether it is over. */
+/** The received text of a raw connection, and whether it has ended. */
 interface Line {
   readonly socket: Socket;
   text: string;
@@ -28,7 +28,7 @@ function line(hub: AuthenticatedHub, localAddress = '127.0.0.1', secure = false)
   return made;
 }
 
-/** Connections on which nothing is said. */
+/** Connections without a request. */
 async function silent(hub: AuthenticatedHub, count: number, localAddress?: string): Promise<Line[]> {
   const lines: Line[] = [];
   for (let index = 0; index < count; index++) {
@@ -41,7 +41,7 @@ async function silent(hub: AuthenticatedHub, count: number, localAddress?: strin
 
 const REQUEST = 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
 
-/** The answer to a request on a connection of its own. */
+/** The response to a request on a connection of its own. */
 async function asked(hub: AuthenticatedHub, localAddress?: string, secure = false): Promise<string> {
   const one = line(hub, localAddress, secure);
   one.socket.write(REQUEST);
@@ -61,7 +61,7 @@ test('connections of one address are counted though nothing is said on them; the
   await vi.waitFor(() => expect(beyond.isOver).toBe(true), 5000);
   expect(beyond.text).toBe('');
   expect(told.filter(({ isOver }) => isOver)).toHaveLength(0);
-  // Nobody else is meant.
+  // Other addresses are not limited.
   expect(await asked(hub, '127.0.0.2')).toMatch(/^HTTP\/1\.1 200 /);
   for (const { socket } of [...lines, ...told]) socket.destroy();
   await vi.waitFor(async () => expect(await asked(hub)).toMatch(/^HTTP\/1\.1 200 /), 5000);
@@ -135,6 +135,6 @@ test('where only public addresses are counted, those of this machine and of priv
     'fd00::1',
     'fe80::1%eth0',
   ];
-  // A trusted proxy of a public address is none of a client's.
+  // A trusted proxy with a public address does not count as a client.
   expect([...own, '192.0.2.1'].map(refusal)).toEqual(Array(own.length + 1).fill(undefined));
 });

@@ -5,7 +5,7 @@ import { openHub, type Hub } from '../../hub.ts';
 import { fastWorld } from '../../operate/world.ts';
 
 const MIB = 1024 * 1024;
-/** Of an answer; what a kernel takes of it without its client is a part. */
+/** The size of a response. The kernel takes a part of it even if the client does not read. */
 const ANSWER_BYTES = 8 * MIB;
 
 async function open(settings: readonly string[], speed = 1): Promise<Hub> {
@@ -34,7 +34,7 @@ async function open(settings: readonly string[], speed = 1): Promise<Hub> {
 
 const ALL = 'GET /v1/events?channel=a&after=earliest&limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n';
 
-/** Asks for all there is, and reads nothing of it; `isCut` once the hub has had enough of that. */
+/** Requests all events and reads nothing; `isCut` is set when the hub closes the connection. */
 function unreading(hub: Hub, requests = ALL): { readonly socket: Socket; isCut: boolean } {
   const socket = connect(Number(new URL(hub.url).port), '127.0.0.1');
   const client = { socket, isCut: false };

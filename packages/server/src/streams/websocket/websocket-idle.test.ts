@@ -6,7 +6,7 @@ const IDLE = { code: 4408, reason: 'read nothing, or asked for nothing, for too 
 
 describe('a WebSocket of nobody known, without a channel', () => {
   test('is closed when its time is over, whatever else it asks', async () => {
-    // Two seconds: time for what is asked meanwhile, also on a machine that has other things to do.
+    // Two seconds: enough for the requests meanwhile, even on a busy machine.
     const hub = await openAuthenticatedHub(QUICK, 2.5);
     const [silent, pinging] = [hub.socket(''), hub.socket('')];
     expect(await pinging.request({ op: 'ping' })).toMatchObject({ ok: true });
@@ -35,7 +35,7 @@ describe('a WebSocket of nobody known, without a channel', () => {
     } finally {
       clearInterval(publishing);
     }
-    // From here on it has none again.
+    // From here on it has no channel again.
     expect(await reading.request({ op: 'unsubscribe', channels: ['news.a'] })).toMatchObject({ channels: [] });
     expect(await reading.waitForClose()).toEqual(IDLE);
     expect(whole.closed).toBeUndefined();

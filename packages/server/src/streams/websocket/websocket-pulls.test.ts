@@ -18,10 +18,10 @@ interface Message {
   readonly error?: { readonly code: string; readonly member?: string };
 }
 
-/** A worker on a socket. */
+/** A worker on a WebSocket. */
 interface Worker {
   readonly socket: WebSocket;
-  /** All that came, answers left out. */
+  /** All messages except answers. */
   readonly messages: Message[];
   readonly deliveries: () => readonly Message[];
   ask(operation: object): Promise<Message>;
@@ -85,7 +85,7 @@ test('events come by themselves, as far as there is credit, and each costs one',
   const acknowledged = await worker.ask({ op: 'ack', subscription, leases: [first.lease, 'nobodys'], credit: 2 });
   expect(acknowledged).toMatchObject({ op: 'ack', ok: true, count: 1, notHeld: ['nobodys'], credit: 2 });
   await until(() => expect(worker.deliveries().map(({ event }) => event?.data)).toEqual([1, 2, 3, 4, 5]));
-  // Acknowledging gives no credit by itself.
+  // An acknowledgement gives no credit by itself.
   const { event } = worker.deliveries()[4] as Message;
   const all = await worker.ask({ op: 'ack', subscription, through: event?.id });
   expect([all.count, all.notHeld, all.credit]).toEqual([4, [], undefined]);
@@ -136,7 +136,7 @@ test('leases outlive their connection: they are acknowledged on the next one', a
   await second.ask({ op: 'pull', subscription, credit: 10 });
   const { lease } = first.deliveries()[0] as Message;
   expect(await second.ask({ op: 'ack', subscription, leases: [lease] })).toMatchObject({ count: 1 });
-  // The first one's credit is gone with it.
+  // The credit of the first connection ended with it.
   await hub.publish('jobs.a', 2);
   await until(() => expect(second.deliveries().map(({ event }) => event?.data)).toEqual([2]));
 });
@@ -174,7 +174,7 @@ test('who has used up its credit is told as well that a pull has ended', async (
     await until(() => expect(worker.deliveries()).toHaveLength(1));
     await end(subscription);
     await until(() => expect(worker.messages.slice(1)).toEqual([{ op: 'pulled', subscription, code }]));
-    // Who has stopped by itself knows.
+    // A client that stopped by itself receives no message.
     expect((await stopped.ask({ op: 'ping' })).ok).toBe(true);
     expect(stopped.messages).toEqual([]);
   }
@@ -256,7 +256,7 @@ test.each([
   const named = JSON.parse(JSON.stringify(members).replace('LEASE', lease as string)) as object;
   const { ok, error } = await worker.ask({ op, subscription, ...named });
   expect([ok, error?.code, error?.member]).toEqual([false, 'invalid_message', member]);
-  // Others get what waits, and only that; what is leased is leased still, as long as it was.
+  // Other workers get the waiting events. Leased events stay leased for their original time.
   const other = await connect(hub);
   await other.ask({ op: 'pull', subscription, credit: 10 });
   await until(() => expect(other.deliveries().map(({ event }) => event?.data)).toEqual(['waiting']));

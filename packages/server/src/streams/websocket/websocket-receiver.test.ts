@@ -7,7 +7,8 @@ const MIB = 1024 * 1024;
 const TEXT = 1;
 const PING = 9;
 
-// The smallest, the largest and two of the sizes between of the Autobahn test suite's cases 9.3.1 to 9.4.9.
+// The smallest and largest sizes of cases 9.3.1 to 9.4.9 of the Autobahn test suite, and two
+// between.
 test.each([64, 1024, 65_536, 4 * MIB])(
   'a message of 4 MiB in fragments of %s bytes is one message (Autobahn 9.3, 9.4)',
   (bytes) => {
@@ -85,7 +86,7 @@ function receiver(messageBytesMax: number) {
   };
 }
 
-/** Masked, as clients send them. */
+/** A masked frame, as clients send it. */
 function frame(opcode: number, payload: Buffer, final: boolean): Buffer {
   const { length } = payload;
   const head = Buffer.alloc(length < 126 ? 6 : length < 65_536 ? 8 : 14);
