@@ -19,7 +19,7 @@ describe('a key', () => {
       expect(keyIdOf(text)).toBe(id);
     }
     expect(new Set(texts.map(({ text }) => text)).size).toBe(2000);
-    // Each of 62 digits as often as the others: 64,000 / 62 is 1032, six standard deviations are 191.
+    // All 62 digits are equally likely: 64,000 / 62 is 1032, and six standard deviations are 191.
     const counts = Map.groupBy(
       texts.flatMap(({ text }) => [...text.slice(-32)]),
       (digit) => digit,
@@ -133,7 +133,7 @@ describe('rotation', () => {
     expect(second?.key.id).toBe(first.key.id);
     expect(keys.identify({ token: first.text })).toMatchObject({ expiresMs: START_MS + 60_010, issuedMs: START_MS });
     expect(keys.identify({ token: second?.text })).toMatchObject({ expiresMs: Infinity, issuedMs: START_MS + 10 });
-    // A live session keeps the principal that it began with: nothing of it has ended yet.
+    // A live session keeps its principal: no secret has ended yet.
     expect(ended).toEqual([{ key: first.key.id, issuedBeforeMs: START_MS }]);
     clock.timeMs = START_MS + 60_010;
     expect(() => keys.identify({ token: first.text })).toThrow(expect.objectContaining({ code: 'unauthorized' }));
@@ -148,7 +148,7 @@ describe('rotation', () => {
     const first = keys.create(wishes(), OPERATOR);
     const second = keys.rotate(first.key.id, 0, OPERATOR);
     expect(() => keys.identify({ token: first.text })).toThrow(expect.objectContaining({ code: 'unauthorized' }));
-    // Within the same millisecond, and still told apart.
+    // The two secrets differ in their dates, although they were created in the same millisecond.
     expect(ended).toEqual([{ key: first.key.id, issuedBeforeMs: START_MS + 1 }]);
     expect(keys.identify({ token: second?.text })).toMatchObject({ issuedMs: START_MS + 1 });
   });
@@ -160,7 +160,7 @@ describe('rotation', () => {
     expect(revocations.isRevoked(keys.identify({ token: text }) as Principal)).toBe(true);
     const rotated = keys.rotate(key.id, 1000, OPERATOR);
     expect(revocations.isRevoked(keys.identify({ token: rotated?.text }) as Principal)).toBe(false);
-    // The old one is on its way out, and revoked all the same.
+    // The old secret is still in its overlap, and it is revoked all the same.
     expect(revocations.isRevoked(keys.identify({ token: text }) as Principal)).toBe(true);
   });
 
@@ -252,7 +252,7 @@ describe('keys are kept', () => {
     expect(() => keys.identify({ token: first.text })).toThrow('not valid');
     expect(keys.get(first.key.id)).toBeUndefined();
     for (let turn = 0; turn < 3; turn++) upkeep();
-    // What others do meanwhile is theirs alone.
+    // Other changes in the meantime are independent of the failed write.
     const made = keys.create(wishes(), OPERATOR);
     await keys.whenDurable();
     other.exec('DROP TRIGGER full');

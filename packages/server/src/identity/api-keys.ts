@@ -134,7 +134,7 @@ export class ApiKeys implements Identifier {
     const live = this.#keys.get(id);
     if (live === undefined) return undefined;
     // The new secret must be later than the old one and than any revocation, even if the clock went
-    // back. Sessions of the two secrets are told apart by this date.
+    // back. This date distinguishes sessions of the two secrets.
     const { clock, revokedBefore } = this.#parts;
     const createdMs = Math.max(clock.nowMs(), live.newest.createdMs + 1, revokedBefore(id));
     const { text } = createKeyText(id);

@@ -6,7 +6,7 @@ import { ANONYMOUS } from '../core/access/principal.ts';
 import { ALL_SCOPES } from './scopes.ts';
 import { identityFolder, openTestIdentity, OPERATOR, START_MS } from './testing.ts';
 
-/** A folder on a disk of a few megabytes; `undefined` where none can be mounted. */
+/** A folder on a disk of a few megabytes; `undefined` if the test cannot mount one. */
 function smallDisk(): string | undefined {
   const folder = identityFolder();
   if (process.platform !== 'linux' || spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'none', folder]).status !== 0)

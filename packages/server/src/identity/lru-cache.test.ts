@@ -15,7 +15,7 @@ test('it is a map of the newest, in the order in which they were asked for', () 
   fc.assert(
     fc.property(fc.nat(4), steps, (countMax, list) => {
       const recent = new LruCache<number>(countMax);
-      // A Map keeps its entries in the order in which they were set.
+      // A Map has its entries in the order of insertion.
       const model = new Map<string, number>();
       for (const one of list) {
         const before = model.get(one.name);

@@ -7,7 +7,7 @@ import { createOpenAuthority } from './open-authority.ts';
 
 const ADA: Principal = { ...ANONYMOUS, kind: 'user', user: 'ada' };
 
-/** Knows `ada`, and says `expired` of `old`. */
+/** Identifies `ada`. The token `old` has expired. */
 const identifier: Identifier = {
   identify({ token }) {
     if (token === undefined) return undefined;

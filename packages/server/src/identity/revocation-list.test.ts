@@ -13,7 +13,7 @@ test.each(['user', 'token', 'key'] as const)(
   'by %s: what was given out before is good no more, what comes later is',
   async (kind) => {
     const { revocations, ended } = openTestIdentity();
-    // Keys have their own say as well; here it is about dates.
+    // `ApiKeys` checks keys as well. This test is about dates only.
     revocations.isKeyNoLongerValid = () => false;
     const principal = kind === 'key' ? SHOP : ANNA;
     expect(revocations.isRevoked(principal)).toBe(false);
@@ -163,7 +163,7 @@ test('one that the disk does not take is in force, and is written as soon as it 
   await expect(revoking).rejects.toThrow(expect.objectContaining({ code: 'log_unavailable' }));
   upkeep();
   other.exec('DROP TRIGGER full');
-  // A later one must not be undone by the older one.
+  // The late write of the older revocation must not replace a newer one.
   await revocations.revoke({ kind: 'user', name: 'anna', issuedBeforeMs: START_MS + 10 }, OPERATOR);
   upkeep();
   close();
@@ -179,7 +179,7 @@ test('a crowd that is revoked at once is on the disk after one commit, and none 
   const revoke = (name: string): Promise<void> =>
     revocations.revoke({ kind: 'user', name, issuedBeforeMs: START_MS }, OPERATOR);
   const crowd = Array.from({ length: 500 }, (_, index) => revoke(`user-${index}`));
-  // Not yet durable, and yet in force.
+  // In force before it is durable.
   expect(revocations.isRevoked({ ...ANNA, user: 'user-499' })).toBe(true);
   using other = new DatabaseSync(join(folder, IDENTITY_FILE));
   const seen = (): unknown => other.prepare('SELECT count(*) AS count FROM revocation').get()?.['count'];

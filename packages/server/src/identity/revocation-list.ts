@@ -31,7 +31,7 @@ export interface RevocationListParts {
   readonly store: IdentityStore;
   readonly audit: AuditLog;
   readonly clock: Clock;
-  /** How long a revocation is kept. No credentials live longer. */
+  /** How long a revocation is stored. No credentials live longer. */
   readonly keptMs: number;
   /** The bound on revocations of users, and the same for tokens; see `RevocationIndex`. */
   readonly countMax: number;

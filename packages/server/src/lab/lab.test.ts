@@ -27,7 +27,7 @@ test('the page is served with a policy that names the wires and allows nothing i
   expect(policy).toMatch(/connect-src 'self' ws:\/\/127\.0\.0\.1:\d+ /);
   for (const { name, port } of lab.lanes) {
     const address = `${name === 'websocket' ? 'ws' : 'http'}://127.0.0.1:${port}`;
-    // The hub asks there, not the page.
+    // The hub connects there, not the page.
     if (name === 'webhook') expect(policy).not.toContain(address);
     else expect(policy).toContain(address);
   }
@@ -207,7 +207,7 @@ interface Answer {
 interface Opened {
   readonly lab: Lab;
   ask(method: string, path: string, headers?: Record<string, string>, body?: string): Promise<Answer>;
-  /** Opens a stream; what it returns waits until that has come. */
+  /** Opens a stream. The returned function waits until the pattern has arrived. */
   stream(path: string): Promise<(pattern: RegExp) => Promise<void>>;
 }
 

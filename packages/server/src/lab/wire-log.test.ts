@@ -86,7 +86,7 @@ async function served(): Promise<{
 
 interface Page {
   readonly response: IncomingMessage;
-  /** All that came, once it matches. */
+  /** All text received, as soon as it matches. */
   text(pattern: RegExp): Promise<string>;
 }
 

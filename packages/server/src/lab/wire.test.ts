@@ -55,7 +55,8 @@ test('a stall holds every byte, also of new connections, and loses none', async 
   const second = opened(wire.port);
   second.write('c');
   await once(second, 'connect');
-  // The kernel's way to the proxy and back is behind us once a third party's bytes have made it.
+  // When the bytes of a third connection have made the round trip, the kernel has also delivered
+  // the earlier bytes to the proxy.
   await exchange(opened((await wired(echo())).wire.port), 'elsewhere');
   expect(bytesOf(records, 'up')).toBe('a');
   wire.heal('stall');
@@ -92,7 +93,7 @@ test('a client that does not read holds up the hub, not the memory', async () =>
   const { client, records } = await wired(hub);
   client.pause();
   let before = -1;
-  // Loopback buffers fill, then nothing moves any more.
+  // The loopback buffers fill. Then no byte moves any more.
   await expect
     .poll(() => {
       const still = written === before && written > 0;

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { openTcpServer, openWebServer } from '../testing/test-servers.ts';
 import { post, testSender } from './testing/test-sender.ts';
 
-/** A site that answers when it is told to, and counts what is open. */
+/** A site that answers when the test says so, and counts its open connections. */
 async function heldSite(): Promise<{
   url: string;
   held: { path: string; response: ServerResponse }[];
@@ -24,7 +24,7 @@ async function heldSite(): Promise<{
   return { url, held, open: () => sockets.size };
 }
 
-/** A request comes in two pieces at times, of which the second is its body. */
+/** A request sometimes arrives in two pieces. The second one is its body. */
 function isRequest(piece: string): boolean {
   return piece.startsWith('POST ');
 }
@@ -115,7 +115,10 @@ describe('in all', () => {
 });
 
 describe('a connection that was closed meanwhile', () => {
-  /** Answers the first request of each of the first connections, and closes them when there is a second. */
+  /**
+   * Answers the first request of each connection, and closes the connection on the second. With
+   * `closesAtOnce` it closes on the first.
+   */
   async function forgetful(closesAtOnce: boolean): Promise<{ url: string; requests: string[] }> {
     const requests: string[] = [];
     const before = new WeakSet<Socket>();

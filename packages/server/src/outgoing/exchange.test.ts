@@ -5,7 +5,10 @@ import type { SendResult } from '../subscriptions/state/ports.ts';
 import { openTcpServer, openWebServer } from '../testing/test-servers.ts';
 import { post, testSender } from './testing/test-sender.ts';
 
-/** What comes of a request to who answers every piece with this, and then may do more. */
+/**
+ * The outcome of a request to a peer that answers every piece with these bytes, and may then do
+ * more.
+ */
 async function answeredBy(bytes: string, then?: (socket: Socket) => void): Promise<SendResult> {
   const url = await openTcpServer((socket) => {
     socket.write(bytes, 'latin1');
@@ -75,14 +78,14 @@ describe('one deadline holds for all of it', () => {
   ])('%s', async (_how, listener, detail) => {
     const { url, server } = await openWebServer(listener);
     const sender = testSender({ loopback: true });
-    // Long enough for the head of an answer to come, also where others have the machine.
+    // Long enough for the head of an answer to arrive on a busy machine.
     const sent = await sender.send(post(url, { timeoutMs: 1000 }));
     expect(['timeout', 'answer']).toContain(sent.failure);
     expect(sent.answer).toBeUndefined();
     expect(sent.detail).toMatch(detail);
     if (sent.failure === 'timeout') expect(sent.timing.totalMs).toBeGreaterThanOrEqual(1000);
     expect(sender.metrics).toEqual({ open: 0, idle: 0, waiting: 0 });
-    // The other side is rid of it as well.
+    // The peer's connection is closed as well.
     await expect.poll(() => connectionsOf(server)).toBe(0);
   });
 
@@ -131,7 +134,7 @@ describe('of what is long, 16 KiB are read', () => {
     const sent = await sender.send(post(url));
     expect(sent).toMatchObject({ failure: undefined, answer: { status: 200, isCut: true } });
     expect(sent.answer?.body).toBe('x'.repeat(LIMIT));
-    // What follows is nobody's answer: the connection is of no use any more.
+    // Further bytes belong to no request, so the connection cannot be reused.
     expect(sender.metrics.open).toBe(0);
     await expect.poll(() => connectionsOf(server)).toBe(0);
   });
@@ -248,7 +251,7 @@ describe('servers of HTTP/1.0', () => {
 test('an answer to what was not asked is never taken for one to what comes next', async () => {
   let asked = 0;
   const url = await openTcpServer((socket, piece) => {
-    // A request comes in two pieces at times: its body is no request.
+    // A request sometimes arrives in two pieces. Its body is not a request.
     if (!piece.startsWith('POST ')) return;
     const body = String(++asked);
     const poison = `${OK}Content-Length: 8\r\n\r\npoisoned`;

@@ -232,7 +232,7 @@ describe('who answers badly is given up', () => {
   });
 
   test('nobody there', async () => {
-    // A port that was free a moment ago may be that of another test by now.
+    // Another test may already use a port that was free a moment ago.
     await expect(guard(own).fetch('http://127.0.0.1:9', BOUNDS)).rejects.toEqual(failing('connection'));
   });
 });

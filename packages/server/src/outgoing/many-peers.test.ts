@@ -6,7 +6,7 @@ import { post, testSender } from './testing/test-sender.ts';
 const OK = 'HTTP/1.1 200 OK\r\n';
 const FINE = `${OK}Content-Length: 2\r\n\r\nok`;
 
-/** What may become of a request, and what the sender then says. */
+/** Behaviours of a peer, and the sender's outcome of each. */
 const PEER_BEHAVIOURS: Readonly<Record<string, readonly [answer: (socket: Socket) => void, outcome: string]>> = {
   fine: [(socket) => socket.write(FINE), '200'],
   last: [(socket) => socket.end(`${OK}Connection: close\r\nContent-Length: 0\r\n\r\n`), '200'],
@@ -26,7 +26,7 @@ test('in a crowd of good and bad hosts each request has its own outcome, within 
     Array.from({ length: 6 }, () =>
       openTcpServer((socket, piece) => {
         const mood = /^POST \/(\w+)/.exec(piece)?.[1];
-        // A request comes in two pieces at times: its body is no request.
+        // A request sometimes arrives in two pieces. Its body is not a request.
         if (mood !== undefined) PEER_BEHAVIOURS[mood]?.[0](socket);
       }),
     ),
@@ -35,7 +35,7 @@ test('in a crowd of good and bad hosts each request has its own outcome, within 
   const outcomes = Array.from({ length: 600 }, async (_, index) => {
     const mood = moods[(index * 7) % moods.length] as string;
     const host = hosts[(index * 5) % hosts.length] as string;
-    // Whom nobody makes wait has all the time that a busy machine may need.
+    // Only `hang` needs its timeout. The other peers get as much time as a busy machine may need.
     const sent = await sender.send(post(`${host}/${mood}`, { timeoutMs: mood === 'hang' ? 150 : 60_000 }));
     const { open, idle } = sender.metrics;
     expect(open).toBeLessThanOrEqual(8);

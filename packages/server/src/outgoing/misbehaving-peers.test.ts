@@ -9,18 +9,21 @@ import { OutgoingError } from './outgoing-error.ts';
 import { selfSigned } from './testing/certificates.ts';
 import { DEFAULTS, post, testSender } from './testing/test-sender.ts';
 
-/** As long as it takes a busy machine to send some bytes to itself, and no longer: most of these wait for it. */
+/**
+ * Just long enough for a busy machine to send some bytes to itself: most of these tests wait for
+ * this timeout.
+ */
 const TIMEOUT_MS = 300;
 const KINDS = Object.entries(ANSWERS);
 const MANNERS = Object.entries(ENDINGS);
 const MANY = { loopback: true, connectionsMax: 5000, connectionsPerHostMax: 500 };
 
-/** 0 and every byte of it. */
+/** All lengths of a cut answer: from 0 to the whole. */
 function cuts(answer: string): number[] {
   return Array.from({ length: answer.length + 1 }, (_, length) => length);
 }
 
-/** All kinds of answers at once, each from a peer of its own. */
+/** Runs all kinds of answers at once, each from its own peer. */
 async function eachKind(check: (answer: string, kind: string) => Promise<void>): Promise<void> {
   const uncaught = uncaughtErrors();
   await Promise.all(KINDS.map(([kind, answer]) => check(answer, kind)));
@@ -38,7 +41,7 @@ describe.each(MANNERS)('after each number of bytes of an answer, %s', (manner, e
         cuts(answer).map((length) => sender.send(post(`http://127.0.0.1:${port}/${length}`, { timeoutMs }))),
       );
       for (const one of sent) expect(isOutcome(one), `${kind}: ${JSON.stringify(one)}`).toBe(true);
-      // However it is cut, the same answer is the same answer.
+      // Every cut of the same answer has the same outcome.
       if (isWhole) expect(new Set(sent.map(outcomeText)).size, kind).toBe(1);
       expect(sender.metrics.waiting).toBe(0);
     });
@@ -89,7 +92,10 @@ test('at each byte about the limit, an answer that goes on, ends, or stops there
 });
 
 const PAIR = selfSigned({ names: 'IP:127.0.0.1' });
-/** A fatal alert that is not encrypted, and so none; a record that is cut short; a reset; an end without a farewell. */
+/**
+ * Four ways to break TLS: an unencrypted fatal alert, which is invalid; half a record; a reset; an
+ * end without `close_notify`.
+ */
 const BREAKS: readonly (readonly [how: string, cut: (socket: Socket) => void])[] = [
   ['an alert', (socket) => socket.write(Buffer.from([0x15, 3, 3, 0, 2, 2, 40]))],
   ['half a record', (socket) => socket.end(Buffer.from([0x17, 3, 3, 0, 200, 1, 2, 3]))],
@@ -101,7 +107,7 @@ test.each(BREAKS)('over TLS, after each number of bytes of an answer, %s below i
   eachKind(async (answer, kind) => {
     const port = await listenUntilTestEnds(relayTo(await encryptedPeer(answer, cut)));
     const sender = testSender({ ...MANY, authorities: [PAIR.cert] });
-    // Of every third byte: a handshake costs more than a request.
+    // Only every third length: a handshake costs more than a request.
     const lengths = cuts(answer).filter((length) => length % 3 === 0);
     const sent = await Promise.all(
       lengths.map((length) => sender.send(post(`https://127.0.0.1:${port}/${length}`, { timeoutMs: 1000 }))),
@@ -133,7 +139,7 @@ test('what the HTTP client throws nevertheless fails its own request, and is rep
   expect(uncaught).toEqual([]);
 });
 
-/** By the port that the server of TLS sees: what is to be broken below it. */
+/** The sockets below TLS to break, by the port that the TLS server sees. */
 const relays = new Map<number, Socket>();
 
 async function encryptedPeer(answer: string, cut: (socket: Socket) => void): Promise<number> {
@@ -147,7 +153,7 @@ async function encryptedPeer(answer: string, cut: (socket: Socket) => void): Pro
   return listenUntilTestEnds(server.on('tlsClientError', () => undefined));
 }
 
-/** Passes bytes on, so that others can be put among them. */
+/** Forwards bytes, so that a test can insert others. */
 function relayTo(port: number): Server {
   return createServer((outside) => {
     const inside = connect(port, '127.0.0.1', () => {

@@ -3,7 +3,7 @@ import { openEndpoint, openSubscriptionHub, type SubscriptionHub } from '../test
 import { nameServer } from './testing/name-server.ts';
 import { proxyTo } from './testing/proxy.ts';
 
-/** A hub whose names all lead to these addresses. */
+/** A hub with a name server that returns these addresses for all names. */
 async function hubWith(outgoing: object, addresses: readonly string[] = ['1.1.1.1']): Promise<SubscriptionHub> {
   const names = await nameServer((_name, kind) => (kind === 'A' ? addresses : []));
   return openSubscriptionHub({
@@ -17,7 +17,7 @@ function webhook(url: string): object {
   return { channels: ['a'], delivery: { kind: 'webhook', url, format: 'data' } };
 }
 
-/** What came of the first attempt to deliver an event there. */
+/** The outcome of the first attempt to deliver an event to this URL. */
 async function outcomeOf(hub: SubscriptionHub, url: string): Promise<unknown> {
   const { id } = await hub.create(webhook(url));
   await hub.publish('a', 'hello');
@@ -29,7 +29,7 @@ async function outcomeOf(hub: SubscriptionHub, url: string): Promise<unknown> {
   return (await attempts())[0]?.outcome;
 }
 
-/** It is refused when it is asked for, and nothing is kept of it. */
+/** The subscription is refused at its creation, and none is stored. */
 async function expectRefused(hub: SubscriptionHub, url: string, category: string): Promise<void> {
   const { status, body } = await hub.ask('POST', '/v1/subscriptions', webhook(url));
   expect([status, body['code'], body['category']]).toEqual([422, 'endpoint_refused', category]);

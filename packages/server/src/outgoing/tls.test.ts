@@ -15,7 +15,7 @@ interface Greeting {
   readonly isResumed: boolean;
 }
 
-/** A server that says what it was greeted with. */
+/** A TLS server that records the properties of each handshake. */
 async function secureSite(options: TlsOptions): Promise<{ readonly port: number; readonly greetings: Greeting[] }> {
   const greetings: Greeting[] = [];
   const server = createServer(options, (_request, response) => response.end('safe'));

@@ -30,7 +30,7 @@ interface Options {
   readonly store?: PresenceStore;
 }
 
-/** A task on a clock that the test turns. */
+/** A presence task with a clock that the test sets. */
 function begin({ log = createMemoryLog({ channelsMax: 1000 }), store }: Options = {}) {
   const clock = { timeMs: 1000, nowMs: () => Date.UTC(2026, 0) + clock.timeMs, monotonicMs: () => clock.timeMs };
   const wheel = new TimingWheel();
@@ -226,7 +226,7 @@ describe('the store', () => {
     task.opened(inRoom(user('ann')));
     task.opened(inRoom(ANONYMOUS));
     await untilTold(log, 4);
-    // The hub is killed before its store was written at all.
+    // The hub is killed before the first write of its store.
     const store = storeIn(folder);
     const again = begin({ log, store });
     await again.task.start();
@@ -320,7 +320,7 @@ describe('the store', () => {
   });
 });
 
-/** A log's methods without what is looked up at each use. */
+/** The methods of a log, without the members that are read on each use. */
 function methodsOf(log: Log): Omit<Log, 'state' | 'append'> {
   return {
     follow: (listener) => log.follow(listener),

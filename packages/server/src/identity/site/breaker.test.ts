@@ -46,7 +46,7 @@ test('when its time is over one question tries, and decides', () => {
   });
 });
 
-/** Questions go out where it lets them, and end in any order; some much later. */
+/** Questions are sent when the breaker allows it. They end in any order, some much later. */
 type Event =
   | { readonly do: 'ask' }
   | { readonly do: 'end'; readonly which: number; readonly well: boolean }
@@ -82,7 +82,7 @@ test('whatever happens: only one tries, what is late decides nothing, and it nev
         }
         if (state.kind === 'open' && before.kind !== 'open') openedMs = nowMs;
         if (state.kind === 'open') expect(state.untilMs).toBe(openedMs + SETTINGS.openMs);
-        // Whoever tries is on its way, alone in its era; once it ends, the state is another.
+        // The test of the site is in flight, alone in its era. When it ends, the state changes.
         if (state.kind === 'trying') expect(out.filter((era) => era === state.era)).toHaveLength(1);
         expect(state.era).toBeGreaterThanOrEqual(before.era);
       }

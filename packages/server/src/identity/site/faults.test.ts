@@ -86,7 +86,7 @@ test.each(Object.entries(FAULTS))('a site that %s lets nobody in', async (_name,
 test('a connection that the site has ended while it was idle is opened anew', async () => {
   let answered = 0;
   const { backend, login } = await openSiteKit((asked, response) => {
-    // Ended without a word after the answer, as a server does whose patience is over.
+    // Closed after the answer without a notice, as by a server's idle timeout.
     if (answered++ === 0) response.once('finish', () => setImmediate(() => response.socket?.resetAndDestroy()));
     return answersBySession(60)(asked, response);
   });

@@ -50,7 +50,7 @@ async function kit(behave: Behaviour, settings: object = {}, speed = 1): Promise
 const down: Behaviour = (_asked, response) => void response.writeHead(500).end();
 const ADA = { cookie: 'session=user-ada' };
 
-/** Messages of an event stream as they come; ends with the stream. */
+/** The messages of an event stream as they arrive. Ends with the stream. */
 async function* messages(response: Response): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let text = '';
@@ -62,7 +62,7 @@ async function* messages(response: Response): AsyncGenerator<string> {
   }
 }
 
-/** Leaves the stream open. */
+/** Reads up to the first message of this event. The stream stays open. */
 async function messageOf(stream: AsyncGenerator<string>, event: string): Promise<string> {
   for (;;) {
     const { done, value } = await stream.next();
@@ -124,7 +124,7 @@ test('a site that is down: 503 and when to come back for those it has not named,
   });
   expect(status).toBe(503);
   expect((await get('/v1/events?channel=@me', ADA)).status).toBe(200);
-  // Who brings nothing along needs no site.
+  // A request without credentials needs no site.
   expect((await get('/v1/events?channel=news')).status).toBe(200);
 });
 
@@ -180,7 +180,8 @@ test('what the site says on renewal holds, also where it is less than before', a
 
 test('a stream lives on through an outage of the site, and ends with the grace', async () => {
   const { backend, get } = await kit(answersBySession(10), { graceSeconds: 20, retryAfterSeconds: 10 }, 10);
-  // Before anybody was asked: what the site says holds for at least as long from here.
+  // Measured before the first question: the site's answer is valid for at least this long from
+  // here.
   const beganMs = performance.now();
   const stream = messages(await get('/v1/events?channel=@me', { ...ADA, accept: 'text/event-stream' }));
   await messageOf(stream, 'polycast.ready');
@@ -191,7 +192,7 @@ test('a stream lives on through an outage of the site, and ends with the grace',
   expect(rest.at(-1)).toContain('event: polycast.closing');
 });
 
-/** As the site does it, with a key of its own. */
+/** Sends a request as the site does, with its own key. */
 function tell({ hub }: Kit, path: string): Promise<Response> {
   return fetch(hub.url + path, { method: 'POST', headers: { authorization: `Bearer ${hub.firstKey}` } });
 }
@@ -204,7 +205,7 @@ test('when the site disconnects a user, its streams end and nothing that it said
   backend.behave = down;
   expect((await tell(world, '/v1/users/ada/disconnect')).status).toBe(200);
   expect(await messageOf(stream, 'polycast.closing')).toContain('unauthorized');
-  // Not even for the grace.
+  // The grace does not apply either.
   expect((await get('/v1/events?channel=@me', ADA)).status).toBe(503);
 });
 
@@ -228,7 +229,7 @@ test('when the site has a user reauthenticated, a stream goes on with what is ri
   expect((await tell(world, '/v1/users/ada/reauthenticate')).status).toBe(200);
   expect(await messageOf(staff, 'polycast.closing')).toContain('forbidden');
   const ended = messageOf(own, 'polycast.closing');
-  // Once for both; and the other goes on, until it is sent away.
+  // The site was asked once for both streams. The other stream stays open until the disconnect.
   expect(backend.requests).toHaveLength(2);
   await tell(world, '/v1/users/ada/disconnect');
   expect(await ended).toContain('unauthorized');

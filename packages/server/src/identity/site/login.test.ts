@@ -107,7 +107,7 @@ test('what is shown arrives byte for byte, and what is too long for the site doe
     return { user: session === 'é"ÿ' && headers.cookie === 'session=é"ÿ' ? 'both' : 'neither', ttlSeconds: 60 };
   });
   expect((await login('é"ÿ'))?.user).toBe('both');
-  // HTTP/2 may bring what HTTP/1.1 cannot carry on: then the body has it alone.
+  // HTTP/2 accepts characters that HTTP/1.1 cannot forward. Such a value is in the body only.
   expect((await login('\u0001'))?.user).toBe('neither');
   expect(backend.requests[1]?.headers.cookie).toBeUndefined();
   expect((await refusal(() => login('x'.repeat(4097)))).code).toBe('unauthorized');

@@ -5,7 +5,10 @@ import { SiteFailure } from './site-failure.ts';
 
 const TIMEOUT_MS = 300;
 
-/** A site has one address: the question says how many bytes of the answer come, where others say it by their path. */
+/**
+ * Returns the outcome for every cut of the answer. The URL's path is the length of the cut. A
+ * client has one URL, so each length has its own client.
+ */
 async function outcomesOf(
   port: number,
   answer: string,

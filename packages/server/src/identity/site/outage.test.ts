@@ -12,13 +12,13 @@ test('on an outage known users stay for the grace, and unknown ones are not let 
   expect(graced).toEqual({ ...before, expiresMs: before.expiresMs + 5000 });
   expect((await refusal(() => login('user-8'))).code).toBe('identity_unavailable');
   expect((await refusal(() => login('guest'))).code).toBe('identity_unavailable');
-  // The breaker is open: nobody is asked.
+  // The breaker is open, so the site receives no question.
   expect(backend.requests).toHaveLength(4);
   expect(login('user-7')).toBe(graced);
   expect((await refusal(() => login('user-9'))).code).toBe('identity_unavailable');
   expect(backend.requests).toHaveLength(4);
   expect(told).toEqual([expect.stringMatching(/^a question .*503/), expect.stringMatching(/left alone.*503/)]);
-  // One question tries it again, and finds it still down.
+  // One question tests the site, which is still down.
   clock.advance(5000);
   expect(((await login('user-7')) as Principal).expiresMs).toBe(before.expiresMs + 10_000);
   expect(backend.requests).toHaveLength(5);
@@ -26,7 +26,7 @@ test('on an outage known users stay for the grace, and unknown ones are not let 
   expect((await login('user-7'))?.user).toBe('7');
   clock.advance(1);
   expect((await refusal(() => login('user-7'))).code).toBe('identity_unavailable');
-  // It comes back.
+  // The site works again.
   backend.behave = answersBySession(60);
   clock.advance(10_000);
   expect((await login('user-7'))?.user).toBe('7');
@@ -85,7 +85,7 @@ test('nor from many addresses, once somebody is known: what was answered before 
     await refusal(() => login(`odd-${round}`, { address: `203.0.113.${round}` }));
   expect((await login('user-1'))?.user).toBe('1');
   expect(site.stats.isFailing).toBe(false);
-  // Once in three failures the site was asked what it had answered before.
+  // After every three failures a probe was sent.
   await expect.poll(() => backend.requests.length).toBe(2 + 12 + 4);
 });
 
@@ -97,7 +97,7 @@ test('before anybody is known, whoever has failed does not take the turn in whic
   expect(site.stats.isFailing).toBe(true);
   for (let round = 2; round < 5; round++) {
     clock.advance(5000);
-    // They come first, and again when that has failed.
+    // The suspects' questions arrive first, and again after that failed.
     await attack(round);
     expect(site.stats.isFailing).toBe(true);
     const attacking = attack(round);
@@ -133,7 +133,7 @@ test('where all have failed, any of them finds out that the site is back', async
   expect(site.stats.isFailing).toBe(true);
   clock.advance(5000);
   await refusal(() => login('user-0', { address: '192.0.2.0' }));
-  // Only one of them at a time, and then a rest.
+  // One suspect's question at a time, and then a pause.
   await refusal(() => login('user-1', { address: '192.0.2.1' }));
   expect(backend.requests).toHaveLength(4);
   backend.behave = answersBySession(60);

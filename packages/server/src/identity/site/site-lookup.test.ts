@@ -41,7 +41,10 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
   { maxLength: 120, size: 'max' },
 );
 
-/** Found by chance: the site took longer than its answer and the grace hold. */
+/**
+ * A case that random runs found: the site took longer than the lifetime of its answer plus the
+ * grace.
+ */
 const SLOWER_THAN_ITS_ANSWER_HOLDS: Step[] = [
   { do: 'ask', key: 0 },
   { do: 'pass', ms: TTL_MS + SETTINGS.graceMs },
@@ -54,7 +57,7 @@ interface Sent {
   end(how: 'yes' | 'no' | 'fail'): void;
 }
 
-/** What was given: when it was asked for and answered, and until when it holds. */
+/** An answer: the moments of its question and of its arrival, and its end. */
 interface Given {
   readonly allowed: boolean;
   readonly askedMs: number;
@@ -62,7 +65,7 @@ interface Given {
   readonly untilMs: number;
 }
 
-/** The site as a list of questions on their way, each ended by the test. */
+/** The site as a list of questions in flight. The test ends each of them. */
 class Rig {
   readonly clock = new TestClock();
   readonly sent: Sent[] = [];
@@ -129,7 +132,7 @@ test('whatever happens: bounded, asked once, nothing beyond the grace, nothing t
       for (const one of list) {
         if (one.do === 'pass') clock.advance(one.ms);
         if (one.do === 'forget') {
-          // Two moments are told apart by the clock alone here.
+          // Only the clock distinguishes two moments here.
           clock.advance(1);
           inquiry.forget(`user ${one.key}`);
           forgotten.set(String(one.key), clock.nowMs());
@@ -149,7 +152,7 @@ test('whatever happens: bounded, asked once, nothing beyond the grace, nothing t
       }
       await Promise.all(waiting);
       expect(rig.concurrentMax).toBeLessThanOrEqual(SETTINGS.concurrentMax);
-      // And once the site is back, it is asked; first, where something is known, what it has answered before.
+      // When the site works again, it receives a question: first a probe, if one is known.
       clock.advance(TTL_MS + SETTINGS.graceMs);
       const last = inquiry.ask('0', () => '0');
       expect(sent).toHaveLength(1);
@@ -207,7 +210,7 @@ test('what waits is bounded in bytes: whoever asks the most loses its newest, ot
   }
   expect(await other).toBe(true);
   const answers = await Promise.all(crowd);
-  // One was under way, and one of the four that waited gave its place to the other client.
+  // One was in flight, and one of the four waiting questions gave its place to the other client.
   expect(answers.filter((answer) => answer === true)).toHaveLength(4);
   expect(answers.filter((answer) => answer === 'identity_unavailable')).toHaveLength(46);
   expect(inquiry.waiting.bytes).toBe(0);

@@ -348,7 +348,10 @@ export class SiteLookup<Value extends NonNullable<unknown>> {
   }
 }
 
-/** How often a question is sent whose answer's user was forgotten meanwhile. */
+/**
+ * The bound on sends of one question. It is sent again if its user was forgotten while it was in
+ * flight.
+ */
 const ATTEMPTS_MAX = 3;
 
 /** A question in flight or in the queue. Equal questions share its promise. */

@@ -2,11 +2,12 @@
 const CLIENTS_MAX = 1000;
 
 /**
- * Suspects are clients whose recent questions the site failed to answer. The hub does not know
+ * Suspects are clients with recent questions that the site failed to answer. The hub does not know
  * whether the site or the question was at fault.
  *
- * While the breaker is open, a suspect's question is not the one that tests the site. Otherwise one
- * client with repeated bad questions could keep the breaker open for all others.
+ * While the breaker is open and no probe is known, a client's question tests the site. It is never
+ * a suspect's. Otherwise one client with repeated bad questions could keep the breaker open for all
+ * others.
  *
  * A suspect's question is sent beside that test, one at a time. Its failure delays only other
  * suspects.

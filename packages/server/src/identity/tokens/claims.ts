@@ -11,15 +11,16 @@ export interface ClaimRules {
   readonly audiences: readonly string[];
   /** The tolerated difference between the clocks of issuer and hub. */
   readonly leewayMs: number;
-  /** A token with a longer lifetime is refused: a revocation is kept for this time only. */
+  /**
+   * A token with a longer lifetime is refused, because a revocation is stored for a limited time.
+   */
   readonly lifetimeMaxMs: number;
   /** The claim that names the user, for example `sub`. */
   readonly userClaim: string;
 }
 
 /**
- * Returns the principal of a token whose signature has been verified (RFC 7519, section 4.1; RFC
- * 8725).
+ * Returns the principal of a token with a verified signature (RFC 7519, section 4.1; RFC 8725).
  * @throws PolycastError `unauthorized`, `token_expired`
  */
 export function principalFromClaims(claims: JsonObject, rules: ClaimRules, signer: Signer, nowMs: number): Principal {

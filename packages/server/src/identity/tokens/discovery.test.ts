@@ -7,7 +7,7 @@ const DESCRIPTION = `${ISSUER}/.well-known/openid-configuration`;
 const KEYS = 'https://keys.example/certs';
 const GOOD = { issuer: ISSUER, jwks_uri: KEYS };
 
-/** Tokens of one issuer, and the web as it is asked. */
+/** Tokens of one issuer, and a web of test documents. */
 function rig(issuer = ISSUER, description: unknown = GOOD) {
   const documents = new Map<string, unknown>([
     [DESCRIPTION, description],

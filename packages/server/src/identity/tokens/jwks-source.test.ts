@@ -86,7 +86,7 @@ interface Rig {
   readonly fetches: () => number;
   readonly withdrawn: VerificationKey[];
   nowMs: number;
-  /** What the next fetches get. */
+  /** The answer to the next fetches. */
   answer: () => Promise<unknown>;
 }
 
@@ -120,7 +120,7 @@ function unavailable(): object {
   return expect.objectContaining({ code: 'identity_unavailable' }) as object;
 }
 
-/** Lets what is under way in the background come to its end. */
+/** Waits for the fetches in the background. */
 async function settled(made: Rig, fetches: number): Promise<void> {
   await expect.poll(() => made.fetches()).toBe(fetches);
   await new Promise(setImmediate);
@@ -185,7 +185,7 @@ describe('keys that are fetched', () => {
       expect(await find(made, 'a')).toHaveLength(1);
     }
     await settled(made, 2);
-    // A key that is not known may be a new one.
+    // An unknown key may be a new one.
     await expect(find(made, 'new')).rejects.toEqual(unavailable());
     made.nowMs = SETTINGS.keptMs - 1;
     expect(await find(made, 'a')).toHaveLength(1);

@@ -152,8 +152,8 @@ export class JwksSource implements KeySource {
     this.#keys = keys.map((key) => before.find((other) => isSame(key, other)) ?? key);
     const withdrawn = before.filter((key) => !keys.some((other) => isSame(key, other)));
     for (const key of withdrawn) key.isRetired = true;
-    // Retire all keys before the first listener call. A client whose session ends must not
-    // reconnect with another withdrawn key.
+    // Retire all keys before the first listener call. A client must not reconnect with another
+    // withdrawn key after its session ended.
     for (const key of withdrawn) {
       this.#options.logger.info({ url: this.#options.url, kid: key.kid }, 'an issuer has withdrawn a key');
       this.#options.onKeyWithdrawn(key);

@@ -68,7 +68,7 @@ test('as deep as 16 is taken, deeper is not', () => {
   expect(parseStrictObject(nested(17))).toBeUndefined();
 });
 
-/** As it is, but for names that JSON writes with an escape at first. */
+/** Copies a value, with a dot before each name that begins with an escape in JSON. */
 function withPlainNames(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(withPlainNames);

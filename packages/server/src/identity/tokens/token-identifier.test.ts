@@ -51,7 +51,7 @@ function known({ identifier }: Trial, token: string): Principal {
   return identifier.identify(credentialsWith(token)) as Principal;
 }
 
-/** The code, and the words, with which a token is refused. */
+/** The error code and the detail of a token's refusal. */
 function refusal(tried: Trial, token: string): { code: string; detail: string } {
   try {
     known(tried, token);
@@ -268,7 +268,7 @@ describe('a token is refused', () => {
     for (let at = 0; at < token.length; at += 7) {
       const other = token[at] === 'A' ? 'B' : 'A';
       const changed = token.slice(0, at) + other + token.slice(at + 1);
-      // The last character of a part may hold bits that stand for nothing.
+      // The last character of a part may contain bits without effect.
       if (Buffer.from(changed, 'base64url').equals(Buffer.from(token, 'base64url'))) continue;
       expect(refusal(tried, changed).code).toBe('unauthorized');
     }

@@ -39,7 +39,7 @@ export interface Tokens {
   /** Fetches published keys that are due. Called about once a second. */
   maintain(): void;
   readonly stats: Readonly<TokenStats>;
-  /** The issuers whose keys are fetched, by their name, or by their host. */
+  /** The issuers with published keys, by their name, or by their host. */
   readonly issuers: readonly IssuerStats[];
 }
 

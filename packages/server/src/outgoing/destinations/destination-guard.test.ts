@@ -5,7 +5,7 @@ import { addressText, rangeOf } from '../testing/address-range.ts';
 import { SPECIAL_ADDRESSES } from '../testing/special-addresses.ts';
 import { post, recordingDial, testSender } from '../testing/test-sender.ts';
 
-/** What would be connected to for this URL, and what came of it. */
+/** The addresses that this URL would connect to, and the outcome. */
 async function attempt(
   url: string,
   resolve: ResolveName = neverAsked,

@@ -6,7 +6,7 @@ export function rangeOf(block: string): { readonly first: bigint; readonly last:
   return { first, last: first + size - 1n };
 }
 
-/** An address as it is written, of the family of this block. */
+/** Formats an address in the family of this block. */
 export function addressText(address: bigint, block: string): string {
   const isSix = block.includes(':');
   const step = isSix ? 65_536n : 256n;
@@ -17,7 +17,7 @@ export function addressText(address: bigint, block: string): string {
   return isSix ? parts.map((part) => part.toString(16)).join(':') : parts.join('.');
 }
 
-/** In the order of the network. */
+/** The bytes of an address in network order. */
 export function addressBytes(address: string): Buffer {
   const digits = address.includes(':') ? 32 : 8;
   return Buffer.from(numberOf(address).toString(16).padStart(digits, '0'), 'hex');

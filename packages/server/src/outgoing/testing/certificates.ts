@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** In PEM. */
+/** A certificate and its private key, in PEM. */
 export interface KeyPair {
   readonly cert: string;
   readonly key: string;
@@ -12,11 +12,11 @@ export interface KeyPair {
 export interface CertificateOptions {
   /** `DNS:a.example`, `IP:127.0.0.1` */
   readonly names: string;
-  /** It was good for a day in the year 2020. */
+  /** The certificate was valid for one day in the year 2020. */
   readonly isExpired?: boolean;
 }
 
-/** A certificate that vouches for itself. */
+/** Creates a self-signed certificate. */
 export function selfSigned({ names, isExpired = false }: CertificateOptions): KeyPair {
   const folder = mkdtempSync(join(tmpdir(), 'polycast-certificate-'));
   const at = (name: string): string => join(folder, name);

@@ -3,17 +3,23 @@ import { once } from 'node:events';
 import { onTestFinished } from 'vitest';
 import { addressBytes } from './address-range.ts';
 
-/** What is said of a name: its addresses and other names, that there is no such name, or nothing at all. */
+/**
+ * The answer for a name: its addresses and other names, that the name does not exist, or none at
+ * all.
+ */
 export type Answer = readonly string[] | 'unknown' | 'silent';
 
 export interface NameServer {
-  /** For `nameServers`. */
+  /** The value for the setting `nameServers`. */
   readonly address: string;
-  /** What it was asked, in order: `A a.example`. */
+  /** The queries received, in order: `A a.example`. */
   readonly queries: string[];
 }
 
-/** A DNS server of the test's own (RFC 1035). `answer` is asked anew for each question; its addresses count for their own family. */
+/**
+ * A DNS server for tests (RFC 1035). `answer` is called for each query. Its addresses answer
+ * queries of their own family only.
+ */
 export async function nameServer(
   answer: (name: string, kind: 'A' | 'AAAA', times: number) => Answer,
 ): Promise<NameServer> {
@@ -55,7 +61,7 @@ function answerTo(message: Buffer, end: number, kind: 'A' | 'AAAA', said: readon
   return Buffer.concat([head, message.subarray(12, end), ...records.map(recordOf)]);
 }
 
-/** For the name that was asked about, good for no second. */
+/** A record for the name in the query, with a TTL of 0. */
 function recordOf(address: string): Buffer {
   const bytes = addressBytes(address);
   const head = Buffer.from([0xc0, 12, 0, address.includes(':') ? 28 : 1, 0, 1, 0, 0, 0, 0, 0, bytes.length]);

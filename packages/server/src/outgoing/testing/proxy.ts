@@ -4,13 +4,13 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { onTestFinished } from 'vitest';
 
-/** What a proxy was asked for by CONNECT. */
+/** A CONNECT request as the proxy received it. */
 export interface ConnectRequest {
   readonly authority: string | undefined;
   readonly credentials: string | undefined;
 }
 
-/** A proxy that leads every tunnel to one port of this machine, whatever is asked for. */
+/** A proxy that connects every tunnel to one port of this machine, whatever target is requested. */
 export async function proxyTo(port: number): Promise<{ readonly proxy: string; readonly asked: ConnectRequest[] }> {
   const asked: ConnectRequest[] = [];
   const tunnels = new Set<Duplex>();

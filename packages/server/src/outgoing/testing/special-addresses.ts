@@ -1,8 +1,8 @@
 import type { AddressKind } from '../destinations/addresses.ts';
 
 /**
- * Of every block that is not the public Internet: its first address, one in its midst, and its last. They are written out here
- * and not taken from what the hub has, so that a block that is missing there is missed here.
+ * The first, a middle and the last address of every block outside of the public Internet. The list
+ * is independent of the hub's own one, so a block that is missing there fails a test.
  */
 export const SPECIAL_ADDRESSES: readonly (readonly [
   block: string,

@@ -5,7 +5,7 @@ import type { Dial } from '../connector.ts';
 import type { GuardedFetchOptions } from '../guarded-fetch.ts';
 import { createSender, type ClosableSender, type SenderOptions } from '../sender.ts';
 
-/** As the configuration has it unless something is said. */
+/** The defaults of the configuration. */
 export const DEFAULTS: GuardedFetchOptions & SenderOptions = {
   allow: [],
   deny: [],
@@ -21,12 +21,12 @@ export const DEFAULTS: GuardedFetchOptions & SenderOptions = {
   onClientError: rethrow,
 };
 
-/** What would have ended the hub fails the test that it happens in. */
+/** An error that would end the hub's process fails the test. */
 function rethrow(error: unknown): never {
   throw error;
 }
 
-/** Until the test is over. */
+/** A sender that closes when the test ends. */
 export function testSender(options: Partial<SenderOptions> = {}): ClosableSender {
   const sender = createSender({ ...DEFAULTS, ...options });
   onTestFinished(() => sender.close());
@@ -37,7 +37,7 @@ export function post(url: string, more: Partial<SendRequest> = {}): SendRequest 
   return { url, method: 'POST', headers: {}, body: Buffer.from('hello'), timeoutMs: 5000, ...more };
 }
 
-/** Connects to nothing: it notes every address that would have been tried, and refuses. */
+/** A `dial` that never connects. It records every address and refuses it. */
 export function recordingDial(): { readonly dial: Dial; readonly dialled: string[] } {
   const dialled: string[] = [];
   const dial = ({ host = '', port, lookup }: TcpNetConnectOpts): Socket => {

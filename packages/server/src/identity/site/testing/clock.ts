@@ -1,6 +1,6 @@
 import type { Clock } from '../../../core/ports.ts';
 
-/** Time that passes when it is told to. */
+/** A clock that the test advances. */
 export class TestClock implements Clock {
   #nowMs = 1_700_000_000_000;
 

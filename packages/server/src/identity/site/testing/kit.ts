@@ -28,7 +28,7 @@ const DEFAULTS: SiteSettings = {
   retryAfterSeconds: 5,
 };
 
-/** What asks, and the site that it asks; both end with the test. */
+/** The hub's side and its test site. Both end with the test. */
 export interface SiteKit {
   readonly backend: TestSite;
   readonly site: Site;

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 
-/** A request as the site got it. */
+/** A request as the site received it. */
 export interface ReceivedRequest {
   readonly path: string;
   readonly headers: IncomingMessage['headers'];
@@ -10,13 +10,16 @@ export interface ReceivedRequest {
 
 export type Behaviour = (asked: ReceivedRequest, response: ServerResponse) => unknown;
 
-/** A small real site. What it does is one function, which may be changed; a value that this returns is answered as JSON. */
+/**
+ * A small real HTTP server. Its behaviour is one function, which a test may replace. A value that
+ * the function returns is sent as JSON.
+ */
 export interface TestSite {
   readonly url: string;
   readonly requests: readonly ReceivedRequest[];
-  /** At most so many were being answered at once. */
+  /** The highest number of requests in flight. */
   readonly concurrentMax: number;
-  /** Connections opened to it so far. */
+  /** Connections opened so far. */
   readonly connections: number;
   behave: Behaviour;
   close(): Promise<void>;
@@ -69,7 +72,7 @@ export async function openSite(behave: Behaviour): Promise<TestSite> {
   return site;
 }
 
-/** Knows users by their session cookie: `user-7` is 7's. */
+/** Identifies users by their session cookie: `user-7` is user 7's. */
 export function answersBySession(ttlSeconds: number): Behaviour {
   return ({ body }) => {
     const cookies = body['cookies'] as Readonly<Record<string, string>>;
