@@ -14,7 +14,7 @@ const PAGE_COUNT = 500;
 const NAMED_MAX = 100;
 
 /**
- * Reports the subscriptions whose newest acknowledged changes are missing. The audit log is in
+ * Reports the subscriptions that have lost their newest acknowledged changes. The audit log is in
  * another file and records which subscriptions were created, changed, paused and removed. A change
  * that it has not recorded, or has removed, cannot be reported.
  */

@@ -64,7 +64,9 @@ export type AppendOutcome =
    */
   | { readonly kind: 'duplicate'; readonly position: Position; readonly channel: string; readonly timeMs: number }
   | { readonly kind: 'key_reused' }
-  /** `ifLatest` did not hold. `latest` is the position of the channel's newest event. */
+  /**
+   * `ifLatest` did not hold. `latest` is the position of the channel's newest event; 0 for none.
+   */
   | { readonly kind: 'conflict'; readonly latest: Position }
   | { readonly kind: 'channel_limit' }
   /** The log cannot remember another idempotency key. */

@@ -132,7 +132,7 @@ test.each([
   expect(publisher.queuedBytes).toBe(0);
 });
 
-/** A log whose appends wait until the test releases them. */
+/** A log with appends that wait until the test releases them. */
 function slowLog(): { log: Log; release: () => void } {
   const inner = createMemoryLog();
   const gate = Promise.withResolvers<void>();

@@ -74,7 +74,7 @@ export interface PublisherOptions {
   readonly fingerprint: (text: string) => string;
   /** Called with the duration of each append, in milliseconds. */
   readonly onAppended: (durationMs: number) => void;
-  /** The catalogue of event types, for channels whose rules check events against it. */
+  /** The catalogue of event types, for channels with a rule that checks events against it. */
   readonly eventTypes?: Pick<EventTypes, 'refusal'>;
   /**
    * Number of channels from which on clients cannot create another one. The rest, up to the log's

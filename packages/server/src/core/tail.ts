@@ -64,7 +64,7 @@ export class Tail {
   readonly #options: TailOptions;
   readonly #records = new RecordDeque();
   readonly #channels = new Map<string, ChannelTail>();
-  /** Channels whose last event has left the tail, the longest quiet first. */
+  /** Channels without an event in the tail, the longest quiet first. */
   readonly #quiet = new Map<string, ChannelTail>();
   #bytes = 0;
   /** Every event after this position is in the tail. */
@@ -184,8 +184,8 @@ export class Tail {
   }
 
   /**
-   * From now on no reader receives the removed events. They count towards the bytes until they
-   * would have left the tail anyway.
+   * From now on no reader receives the removed events. They still count towards the bytes until
+   * they leave the list of all events.
    */
   applyTrims(trims: readonly ChannelTrim[]): void {
     for (const { channel: name, through } of trims) {

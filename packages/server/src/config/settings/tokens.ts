@@ -68,7 +68,10 @@ const issuer = z
     message: 'algorithms is for jwksUrl; keys have their own',
   });
 
-/** "The URL … uses the https scheme and has no query or fragment component" (OpenID Connect Discovery 1.0, section 3). */
+/**
+ * "The URL … uses the https scheme and has no query or fragment component" (OpenID Connect Discovery
+ * 1.0, section 3).
+ */
 function isDiscoverable(issuer: string | undefined): boolean {
   const url = issuer === undefined ? null : URL.parse(issuer);
   return url !== null && url.protocol === 'https:' && !/[?#@]/.test(issuer as string);

@@ -52,7 +52,7 @@ export function privateChannel(user: string): string {
   return PRIVATE_PREFIX + userToken(user);
 }
 
-/** The user who owns this private channel; `undefined` for any other channel. */
+/** The owner of this private channel; `undefined` for any other channel. */
 export function ownerOf(channel: string): string | undefined {
   return channel.startsWith(PRIVATE_PREFIX) ? userOfToken(channel.slice(PRIVATE_PREFIX.length)) : undefined;
 }

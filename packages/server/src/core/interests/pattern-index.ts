@@ -1,7 +1,7 @@
 import { endOfToken, hasWildcard } from '@polycast/protocol';
 
 /**
- * Finds the interests whose patterns cover a channel. A pattern without wildcards is one map
+ * Finds the interests with a pattern that covers a channel. A pattern without wildcards is one map
  * look-up. The others are a compressed trie: a chain of tokens without a branch is one node.
  * Example: `a.b.c.*` and `a.b.d.>` have three nodes below the root (`a.b`, `c.*`, `d`).
  * A match visits only the branches that wildcards open, whatever the number of subscribers.
@@ -164,8 +164,8 @@ function findPath<Interest>(root: Node<Interest>, tokens: readonly string[]): Pa
 }
 
 /**
- * Compacts a path whose last node is empty. The node is removed, or merged with its only child. The
- * same may hold for its parent.
+ * Compacts a path after its last node has become empty. The node is removed, or merged with its
+ * only child. The same may hold for its parent.
  */
 function compact<Interest>(path: Path<Interest>): void {
   for (let depth = path.length - 1; depth > 0 && depth >= path.length - 2; depth--) {

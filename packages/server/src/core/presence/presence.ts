@@ -32,7 +32,7 @@ export class Presence {
   readonly #delayed = new Set<PresenceMember>();
   readonly #polled = new Set<PresenceMember>();
   readonly #delayedChannels = new Set<PresenceChannel>();
-  /** Members of channels whose announcements may not begin yet: see `newChannelsPerSecond`. */
+  /** Members of channels that wait for their first announcement: see `newChannelsPerSecond`. */
   readonly #deferred = new Set<PresenceMember>();
   #deferredUntilMs = 0;
   readonly #newChannelBuckets = new TokenBuckets();
@@ -110,7 +110,7 @@ export class Presence {
     return member !== undefined && sessionCount(member) > 0;
   }
 
-  /** All users for whom `isOnline` is true. */
+  /** All users who are online, as in `isOnline`. */
   *onlineUsers(): Generator<string> {
     for (const [user, member] of this.#allUsers.users) if (sessionCount(member) > 0) yield user;
   }

@@ -61,7 +61,7 @@ export class RecordingSink implements Sink {
   }
 }
 
-/** A log whose reads a test can hold back. */
+/** A log with reads that a test can hold back. */
 export class GatedLog implements Log {
   readonly #log: Log;
   readonly #held: (() => void)[] = [];
