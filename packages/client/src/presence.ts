@@ -47,7 +47,9 @@ export interface PresenceWatch extends AsyncIterable<Presence> {
   close(): void;
 }
 
-/** The snapshot in the hub's answer; events of `polycast.presence.*` have the same shape. */
+/**
+ * The snapshot in the hub's answer. Events with the type `polycast.count` have its counts as data.
+ */
 interface Snapshot extends Omit<Presence, 'change'> {
   readonly cursor: string;
 }

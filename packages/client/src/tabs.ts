@@ -3,11 +3,13 @@ import { openSession } from './tabs/follower.ts';
 import { requestLeadership } from './tabs/leader.ts';
 
 /**
- * The tabs of one browser that share this name, and the hub, have one connection between them:
- * `connect(url, { share: shareTabs('user-42') })`. When the tab that leads closes or crashes, the next goes on, and no tab misses
- * anything. Tabs that share all have what the one that leads may have, and are one client to `excludeSelf`.
- * @param name where there are users, one for each: the user's id
- * @returns undefined, so that each tab has a connection of its own, where Web Locks or BroadcastChannel are missing
+ * Tabs of one browser with this name and the same hub share one connection: `connect(url, { share:
+ * shareTabs('user-42') })`. When the leading tab closes or crashes, another tab takes over, and no
+ * tab misses an event. All tabs have the permissions of the leading tab, and are one client for
+ * `excludeSelf`.
+ * @param name with users, one name for each: the user's id
+ * @returns undefined where Web Locks or BroadcastChannel are missing; then each tab has a
+ * connection of its own
  */
 export function shareTabs(name = ''): TabSharing | undefined {
   if (!globalThis.navigator?.locks || !globalThis.BroadcastChannel) return undefined;

@@ -10,17 +10,18 @@ export { memorySeen, type MemorySeenOptions, type Seen, type SeenStore } from '.
 export { createVerifier, type VerifiedWebhook, type Verifier, type VerifierOptions } from './webhooks/verify.ts';
 export type { PolycastEvent } from '@polycast/protocol';
 
-/** Receives webhooks, in whatever the site is written with. Both take requests of any number at once. */
+/** A receiver of webhooks, for different web frameworks. Both methods take concurrent requests. */
 export interface WebhookReceiver {
-  /** For what hands on a `Request` and wants a `Response`: workers, Hono, Next, Deno, Bun. */
+  /** For frameworks with `Request` and `Response`: workers, Hono, Next, Deno, Bun. */
   fetch(request: Request): Promise<Response>;
-  /** For `node:http` and Express, there before anything that parses bodies. */
+  /** For `node:http` and Express; in Express, mount it before any body parser. */
   node(request: NodeRequest, response: NodeResponse): Promise<void>;
 }
 
 /**
- * Makes a receiver of webhooks that Polycast sends: it checks each request's signature over the raw body, answers the hub's question
- * whether the endpoint wants the events, and calls the handler once for each event.
+ * Makes a receiver of webhooks that Polycast sends. It checks the signature of each request over
+ * the raw body and answers the hub's verification of the endpoint. It calls the handler for each
+ * event; with `seen`, once for each.
  */
 export function createReceiver(options: ReceiverOptions, handler: WebhookHandler): WebhookReceiver {
   const core = new ReceiverCore(options, handler);

@@ -9,23 +9,31 @@ export { RetryIn, type Job, type JobHandler } from './work/worker.ts';
 export type { PolycastEvent } from '@polycast/protocol';
 
 export interface WorkOptions {
-  /** One of the hub's keys (`pck_…`), with the scope `subscriptions`. A hub without access control needs none. */
+  /**
+   * One of the hub's keys (`pck_…`), with the scope `subscriptions`. A hub without access control
+   * needs none.
+   */
   readonly key?: string | undefined;
-  /** Events that are being handled at once. @default 8 */
+  /** The most events that are handled at once. @default 8 */
   readonly concurrency?: number;
   /**
-   * How soon another worker is given what this one had when it crashed: leases are extended for as long as a handler takes.
+   * The length of a lease, in seconds: after a crash of this worker, another one receives its
+   * events by then. The worker extends its leases while a handler runs.
    * @default 30
    */
   readonly leaseSeconds?: number;
   /**
-   * `http` asks with requests that wait; over a `websocket` events come by themselves, which is less work where there are many.
+   * `http` pulls with requests that the hub holds. Over a `websocket` the hub pushes events, which
+   * costs less when there are many.
    * @default http
    */
   readonly transport?: 'http' | 'websocket';
   /** Stops the worker, as `stop` does. */
   readonly signal?: AbortSignal;
-  /** Told what a handler threw, with its event, and what came between worker and hub. @default the console */
+  /**
+   * Called with an error that a handler threw and its event, and with errors between the worker and
+   * the hub. @default the console
+   */
   readonly onError?: (error: unknown, event: PolycastEvent | undefined) => void;
   /** @default the platform's */
   readonly fetch?: typeof fetch;
@@ -35,11 +43,16 @@ export interface WorkOptions {
 
 export interface Work {
   /**
-   * Takes nothing more, and resolves once what was begun is done and told to the hub.
-   * @param graceMs how long that may take before it is given back for others; unless given as long as it takes
+   * Takes no more events. Resolves once the started handlers have ended and the hub knows their
+   * results.
+   * @param graceMs the time for which handlers may still run, in milliseconds; after it the worker
+   * releases their events for others. Without it there is no limit.
    */
   stop(graceMs?: number): Promise<void>;
-  /** Resolves when the work was stopped; rejects with PolycastError when the hub refuses for good, such as `not_found`. */
+  /**
+   * Resolves when the worker has stopped. Rejects with PolycastError when the hub refuses for good,
+   * such as `not_found`.
+   */
   readonly ended: Promise<void>;
 }
 
@@ -47,8 +60,8 @@ const CONCURRENCY = 8;
 const LEASE_SECONDS = 30;
 
 /**
- * Handles the events of a pull subscription, as one of any number of workers (PROTOCOL.md section 14.6). An event is handled at least once; a
- * hub that is away is waited for.
+ * Handles the events of a pull subscription, as one of any number of workers (PROTOCOL.md section
+ * 14.6). Each event is handled at least once. If the hub is unreachable, the worker waits for it.
  * @param url of the hub, such as `https://hub.example`
  * @param subscription its id, `sub_…`
  */
@@ -63,7 +76,7 @@ export function work(url: string | URL, subscription: string, handler: JobHandle
       : createPullApi({ ...common, fetch: options.fetch ?? fetch });
   const worker = new PullWorker(api, handler, { concurrency, leaseSeconds, onError });
   const ended = worker.run();
-  // Who does not look at it hears of a refusal by `onError`.
+  // A caller that ignores `ended` receives a refusal through `onError`.
   ended.catch((error: unknown) => onError(error, undefined));
   const stop = (graceMs = Infinity): Promise<void> => {
     worker.stop(graceMs);

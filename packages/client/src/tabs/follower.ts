@@ -4,7 +4,7 @@ import type { OpenRequest } from '../machine/state.ts';
 import type { TabSession } from '../connection/options.ts';
 import { aborted, sessionName, withLock, type TabMessage } from './tab-messages.ts';
 
-/** Reads through the tab that leads. The lock tells that tab when this one is no more. */
+/** Reads through the leading tab. A lock per session shows the leader when this tab ends. */
 export function openSession(
   name: string,
   request: OpenRequest,
@@ -31,7 +31,10 @@ export function openSession(
     post({ op: 'open', session, request });
   }
 
-  /** There is a new leader: it does not know this session, and this tab's place has moved on since it was opened. */
+  /**
+   * A new leader does not know this session, and the tab's cursor has moved on since the session
+   * was opened.
+   */
   function onNewLeader(): void {
     if (isReady) onSessionLost();
     else requestSession();

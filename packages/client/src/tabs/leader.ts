@@ -11,14 +11,20 @@ interface Session {
   isReady: boolean;
 }
 
-/** How often a tab is told that the leader is alive, while the leader itself is still connecting. */
+/**
+ * The interval of heartbeats to sessions that are not ready, while the leader itself is connecting.
+ */
 const ALIVE_INTERVAL_MS = 2000;
-/** How often all are: twice in the time after which they would wonder. */
+/**
+ * The number of those intervals between heartbeats to all sessions: two heartbeats in
+ * `TAB_HEARTBEAT_MS`.
+ */
 const HEARTBEAT_TICKS = TAB_HEARTBEAT_MS / ALIVE_INTERVAL_MS / 2;
 
 /**
- * Asks to lead the tabs of this name; of all that ask, one does, and when it closes or crashes the next takes over.
- * @returns what ends it
+ * Asks to lead the tabs of this name. One tab leads at a time; when it closes or crashes, the next
+ * one takes over.
+ * @returns a function that ends the request or the leadership
  */
 export function requestLeadership(name: string, connect: () => Connection): () => void {
   const controller = new AbortController();
@@ -32,7 +38,10 @@ export function requestLeadership(name: string, connect: () => Connection): () =
   return () => controller.abort();
 }
 
-/** Serves the sessions of all tabs from one connection: each is a subscription of its own, with its own place. */
+/**
+ * Serves the sessions of all tabs from one connection. Each session is a subscription of its own,
+ * with its own cursor.
+ */
 function lead(name: string, connect: () => Connection): () => void {
   const sessions = new Map<string, Session>();
   const broadcast = new BroadcastChannel(name);
@@ -51,7 +60,7 @@ function lead(name: string, connect: () => Connection): () => void {
     if (connection.state.state === 'closed') connection = start();
     const channel = new BroadcastChannel(sessionName(name, id));
     const { channels, after = 'now' } = request;
-    // Where a session begins that begins with what comes, is known once its subscription has joined.
+    // A session that begins `now` has a known start once its subscription has joined.
     const begin = after === 'now' ? '' : after;
     const subscription = connection.subscribe(channels, deliver, { after, onGap });
     const session: Session = { channel, subscription, isReady: false };
@@ -60,7 +69,7 @@ function lead(name: string, connect: () => Connection): () => void {
       () => ready(subscription.cursor),
       () => undefined,
     );
-    // Whoever opened the session holds this lock until it is gone.
+    // The follower that opened the session holds this lock until it ends.
     withLock(sessionName(name, id), () => drop(id));
 
     function deliver(event: PolycastEvent): void {
@@ -82,7 +91,7 @@ function lead(name: string, connect: () => Connection): () => void {
 
   function start(): Connection {
     const connection = connect();
-    // Whoever is refused by way of this tab is to hear it from the hub itself.
+    // A follower that is refused through this tab has to receive the refusal from the hub itself.
     connection.on('error', ({ subscription }) => {
       for (const [id, session] of sessions) {
         if (session.subscription !== subscription) continue;
@@ -101,13 +110,15 @@ function lead(name: string, connect: () => Connection): () => void {
       const published = await connection.publish(channel, data, options);
       session.channel.postMessage({ op: 'publish', ref, ok: true, ...published });
     } catch (error) {
-      // Not by its class: this module may have been bundled apart from the connection's.
+      // Not by `instanceof`: a bundler may have separated this module from the connection's.
       const { problem } = error as Partial<PolycastError>;
       if (problem !== undefined) session.channel.postMessage({ op: 'publish', ref, ok: false, error: problem });
     }
   }
 
-  /** Moves the place of quiet sessions on, and tells those that are not ready yet not to give up. */
+  /**
+   * Moves the cursors of quiet sessions on. Prevents that sessions which are not ready yet give up.
+   */
   function keepAlive(): void {
     const isHeartbeat = ++ticks % HEARTBEAT_TICKS === 0;
     for (const { channel, subscription, isReady } of sessions.values()) {

@@ -2,25 +2,29 @@ import type { ClientMessage } from '@polycast/protocol';
 import type { OpenRequest } from '../machine/state.ts';
 
 /**
- * How tabs speak with the one that leads. The followers speak on a channel of that name, which all hear. The leader
- * answers each session on a channel of its own, in the messages of a hub's WebSocket (PROTOCOL.md section 7), so that no tab
- * hears what is for another; `gone` there means that it does not serve the session any more.
+ * The messages between followers and the leading tab. Followers send on a BroadcastChannel with the
+ * group's name, which all tabs receive. The leader answers each session on a channel of its own, so
+ * that no tab receives the events of another. Its answers are the messages of a hub's WebSocket
+ * (PROTOCOL.md section 7); `gone` ends the session.
  */
 export type TabMessage =
   /** From a follower, which holds the session's lock for as long as it lives. */
   | { readonly op: 'open'; readonly session: string; readonly request: OpenRequest }
   | { readonly op: 'send'; readonly session: string; readonly message: ClientMessage }
-  /** From a new leader: whoever had another, or none, is to open again. */
+  /** From a new leader: all followers have to open their sessions again. */
   | { readonly op: 'leader' };
 
-/** Browsers slow the timers of hidden pages down to one a minute. A leader that crashed is noticed by its lock, at once. */
+/**
+ * Browsers slow the timers of hidden pages down to one a minute. The lock shows the crash of a
+ * leader at once.
+ */
 export const TAB_HEARTBEAT_MS = 60_000;
 
 export function sessionName(name: string, session: string): string {
   return `${name} ${session}`;
 }
 
-/** Settles when the signal aborts: what a lock is held for. */
+/** Settles when the signal aborts. A lock is held until then. */
 export function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
@@ -28,7 +32,7 @@ export function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Does something when the lock is had, which is given back when that is done. */
+/** Calls `callback` while it holds the lock; releases the lock when the result has settled. */
 export function withLock(name: string, callback: () => unknown): void {
   navigator.locks.request(name, callback).catch(() => undefined);
 }

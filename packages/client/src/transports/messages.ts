@@ -1,10 +1,13 @@
 import type { PolycastEvent, Problem, ServerMessage } from '@polycast/protocol';
 import type { TransportSignal, EmitSignal } from './transport.ts';
 
-/** Should a hub not name its heartbeat with `ready` (PROTOCOL.md section 6.1). */
+/** The heartbeat of a hub that does not give one with `ready` (PROTOCOL.md section 6.1). */
 const HEARTBEAT_MS = 25_000;
 
-/** What a message of the hub says (PROTOCOL.md section 7.2), in the words of the machine. Unknown ones say nothing. */
+/**
+ * Converts a message of the hub (PROTOCOL.md section 7.2) to an input of the machine. Unknown
+ * messages are ignored.
+ */
 export function readMessage(message: PolycastEvent | ServerMessage, emit: EmitSignal): void {
   if (!('op' in message)) return emit({ kind: 'events', events: [message], cursor: undefined });
   switch (message.op) {
@@ -21,10 +24,11 @@ export function readMessage(message: PolycastEvent | ServerMessage, emit: EmitSi
     case 'draining':
       return emit({ ...message, kind: 'hint' });
     case 'auth':
-      // The new token may allow less. If it was refused, the stream goes on until the old one expires.
+      // The new token may allow fewer channels. If the hub refused it, the stream goes on until the
+      // old one expires.
       return emit({ kind: 'dropped', channels: (message.ok && message.dropped) || [] });
     case 'subscribe': {
-      // The machine's own operations have for `ref` the number of the subscription that was to be placed.
+      // For the machine's own operations, `ref` is the number of the subscription that attaches.
       const { cursor = '', error: problem } = message as { readonly cursor?: string; readonly error?: Problem };
       return emit({ kind: 'attached', id: message.ref as number, cursor, problem });
     }

@@ -3,16 +3,19 @@ import type { OpenRequest } from '../machine/state.ts';
 import { sleep } from '../sleep.ts';
 import { createReadingTransport, type EmitSignal, type Transport } from './transport.ts';
 
-/** As many events as one answer may bring (PROTOCOL.md section 4). */
+/** The most events in one answer (PROTOCOL.md section 4). */
 const LIMIT = 500;
-/** Who answers a long poll with nothing and at once would be asked in a tight loop. */
+/**
+ * The least time between long polls with an empty answer. It prevents a tight loop with a server
+ * that answers at once.
+ */
 const EMPTY_ANSWER_MIN_MS = 500;
 
 /**
- * Polls again and again, each time from where the last answer ended (PROTOCOL.md section 5). The first answer is never
- * held: it shows that the transport delivers.
- * @param longPollSeconds how long the hub may hold an answer; 0 for at once
- * @param pauseMs how long to wait after an answer that left nothing to fetch
+ * Polls in a loop, each time from the cursor of the last answer (PROTOCOL.md section 5). The hub
+ * does not hold the first answer, which shows that the transport delivers.
+ * @param longPollSeconds the time for which the hub may hold an answer; 0 for an answer at once
+ * @param pauseMs the wait after an answer that reached the head of the log
  */
 export function openPolling(
   target: RequestContext,
@@ -23,14 +26,16 @@ export function openPolling(
 ): Transport {
   return createReadingTransport(emit, async (signal) => {
     let next = request;
-    // The first answer of a long poll is followed by one that waits, and so counts.
+    // The first poll of a long poll counts as presence, because the next one waits. So it sends
+    // `wait=0` only for short polls.
     let waitSeconds = longPollSeconds ? undefined : 0;
     for (; ; waitSeconds = longPollSeconds) {
       const requestedMs = performance.now();
       const { events, gaps, cursor, more } = await poll(target, next, { limit: LIMIT, waitSeconds, signal });
       signal.throwIfAborted();
       const isEmpty = events.length + gaps.length === 0;
-      // A first answer to `now` is empty, and ends where it began; else it began where it was asked to.
+      // The first answer to `now` is empty, and its cursor is the start. Otherwise the request
+      // names the start.
       if (next === request)
         emit({
           kind: 'ready',

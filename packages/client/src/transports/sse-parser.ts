@@ -1,23 +1,31 @@
 /**
- * Reads `text/event-stream` (HTML Standard, section 9.2.6; PROTOCOL.md section 6) from bytes in pieces of any size. Any split
- * of the same bytes gives the same frames.
+ * A parser of `text/event-stream` (HTML Standard, section 9.2.6; PROTOCOL.md section 6). It takes
+ * bytes in pieces of any size. Any split of the same bytes gives the same frames.
  */
 export type SseFrame =
   | { readonly kind: 'message'; readonly event: string; readonly data: string; readonly id: string }
-  /** An `id:` that came without data: the stream has spoken to there. */
+  /** An `id:` without data: the stream has reached this cursor. */
   | { readonly kind: 'id'; readonly id: string }
   | { readonly kind: 'retry'; readonly retryMs: number };
 
 export interface SseParser {
-  /** @throws RangeError when a message is longer than `MESSAGE_LENGTH_MAX`; the parser cannot be used after that. */
+  /**
+   * @throws RangeError when a message is longer than `MESSAGE_LENGTH_MAX`; do not use the parser
+   * after that
+   */
   feed(bytes: Uint8Array): SseFrame[];
 }
 
-/** What is kept of a message that has not ended, in UTF-16 units: far beyond what a hub sends, so that only garbage reaches it. */
+/**
+ * The most UTF-16 units of an incomplete message. A hub sends far less, so that only garbage
+ * reaches the bound.
+ */
 export const MESSAGE_LENGTH_MAX: number = 16 * 1024 * 1024;
 
 const LINE_END: RegExp = /\r\n?|\n/g;
-/** A field's name, and its value without the space that may stand before it. A comment has no name. */
+/**
+ * The name of a field, and its value without the optional space before it. A comment has no name.
+ */
 const FIELD: RegExp = /^([^:]*):? ?(.*)$/s;
 
 export function createSseParser(): SseParser {
@@ -35,7 +43,8 @@ export function createSseParser(): SseParser {
     const frames: SseFrame[] = [];
     let text = decoder.decode(bytes, { stream: true });
     if (text === '') return frames;
-    // A line feed that begins a piece may belong to the carriage return which ended the last one.
+    // A line feed at the start of a piece may belong to the carriage return at the end of the last
+    // one.
     if (endedWithReturn && text.startsWith('\n')) text = text.slice(1);
     endedWithReturn = text.endsWith('\r');
     const lines = (partial + text).split(LINE_END);

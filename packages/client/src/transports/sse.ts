@@ -6,8 +6,9 @@ import { readMessage } from './messages.ts';
 import { createReadingTransport, type EmitSignal, type Transport } from './transport.ts';
 
 /**
- * Server-Sent Events (PROTOCOL.md section 6), read through `fetch`: unlike EventSource it can send a token in a header,
- * leaves reconnecting to the machine, and is the same in Node and in workers.
+ * Server-Sent Events (PROTOCOL.md section 6), read through `fetch`. Unlike EventSource, `fetch` can
+ * send a token in a header and leaves reconnects to the machine. It is the same in Node and in
+ * workers.
  */
 export function openSse(target: RequestContext, request: OpenRequest, emit: EmitSignal): Transport {
   return createReadingTransport(emit, async (signal) => {
@@ -26,7 +27,7 @@ export function openSse(target: RequestContext, request: OpenRequest, emit: Emit
   });
 }
 
-/** Events that came together are told together. */
+/** Emits the events of one piece together. */
 function emitFrames(frames: readonly SseFrame[], emit: EmitSignal): void {
   let events: PolycastEvent[] = [];
   let cursor: string | undefined;
@@ -41,11 +42,14 @@ function emitFrames(frames: readonly SseFrame[], emit: EmitSignal): void {
       emitControl(frame, emit);
     }
   }
-  // Even a piece of nothing but a comment is a sign of life.
+  // Even a piece with only a comment is a sign of life.
   emit({ kind: 'events', events, cursor });
 }
 
-/** The control messages of section 6.3 are those of section 7.2, with their `op` as the name of the event. */
+/**
+ * Emits a control message. Those of section 6.3 are those of section 7.2, with `op` as the name of
+ * the event.
+ */
 function emitControl(frame: Exclude<SseFrame, { kind: 'id' }>, emit: EmitSignal): void {
   if (frame.kind === 'retry') return emit({ kind: 'hint', reconnectInMs: frame.retryMs });
   const op = frame.event.replace('polycast.', '');

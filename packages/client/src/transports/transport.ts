@@ -7,22 +7,28 @@ type WithoutAttempt<Input> = Input extends unknown ? Omit<Input, 'attempt'> : ne
 /** The answer to a publish (PROTOCOL.md section 7.3). */
 export type Answer = Extract<ServerMessage, { readonly op: ClientMessage['op'] }>;
 
-/** What a transport tells: what the machine is to know, and the answers to operations that are not the machine's. */
+/**
+ * A signal of a transport: an input for the machine, or the answer to an operation that is not the
+ * machine's.
+ */
 export type TransportSignal = WithoutAttempt<TransportInput> | { readonly kind: 'answer'; readonly message: Answer };
 
 export type EmitSignal = (signal: TransportSignal) => void;
 
-/** Frames and nothing else: what to ask for, when, and what to do about the answer, the machine decides. */
+/**
+ * A transport reads and writes frames. The machine decides on requests, their times, and the
+ * reaction to answers.
+ */
 export interface Transport {
-  /** Sends an operation (PROTOCOL.md section 7.3); absent where there are none. */
+  /** Sends an operation (PROTOCOL.md section 7.3); absent on transports without operations. */
   send?(message: ClientMessage): void;
-  /** Ends it; it tells nothing after that. */
+  /** Ends the transport; it emits nothing after that. */
   close(): void;
 }
 
 export type OpenTransport = (target: RequestContext, request: OpenRequest, tell: EmitSignal) => Transport;
 
-/** A transport that reads until it is closed, or `read` rejects. */
+/** Makes a transport that reads until it is closed, or until `read` rejects. */
 export function createReadingTransport(emit: EmitSignal, read: (signal: AbortSignal) => Promise<never>): Transport {
   const controller = new AbortController();
   const close = (): void => controller.abort();

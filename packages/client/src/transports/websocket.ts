@@ -5,8 +5,8 @@ import { readMessage } from './messages.ts';
 import type { EmitSignal, Transport } from './transport.ts';
 
 /**
- * A WebSocket (PROTOCOL.md section 7). A browser can set no header here, and what stands in an address ends up in logs: a token
- * goes into the first message, and the channels into the second.
+ * A WebSocket (PROTOCOL.md section 7). A browser cannot set a header here, and addresses end up in
+ * logs. So a token goes into the first message, and the channels into the second.
  */
 export function openWebSocket(
   { url, token, WebSocket }: RequestContext,
@@ -33,7 +33,10 @@ export function openWebSocket(
     read(message, emit);
   }
 
-  /** What comes before there is a stream: `ready` of a session without channels, then the answers; no event. */
+  /**
+   * Handles the messages before the stream: `ready` of a session without channels, then the answers
+   * to `auth` and `subscribe`. There are no events yet.
+   */
   function receiveHandshake(message: ServerMessage): void {
     if ('ok' in message && !message.ok) return end(refusedEnding(message.error));
     if (message.op === 'ready') {

@@ -1,6 +1,6 @@
 import { WebhookError } from './error.ts';
 
-/** What comes of a body, up to a bound. */
+/** The received pieces of a body, up to a bound in bytes. */
 export class BodyBuffer {
   readonly #bytesMax: number;
   readonly #pieces: Uint8Array[] = [];

@@ -1,11 +1,13 @@
 /**
- * Why a request is not taken for a webhook.
+ * The reason why a receiver rejects a request.
  *
- * - `missing_header`, `invalid_header`: it does not come from a sender of this kind, or somebody on the way took it away
- * - `too_old`, `too_new`: its time is further from this machine's than is tolerated; clocks, or a request sent again
- * - `no_signature`: it is signed by none of the schemes that there are keys for
- * - `wrong_signature`: another key, or something that was changed after it was signed
- * - `body_too_large`, `body_parsed`, `invalid_body`: it cannot be read as it was sent
+ * - `missing_header`, `invalid_header`: the request does not come from a sender of webhooks, or a
+ *   proxy removed the header
+ * - `too_old`, `too_new`: its time differs from this machine's by more than the tolerance; the
+ *   clocks differ, or an attacker replays a request
+ * - `no_signature`: it has no signature of a scheme for which there is a key
+ * - `wrong_signature`: another key signed it, or it was changed after it was signed
+ * - `body_too_large`, `body_parsed`, `invalid_body`: the body cannot be read as it was sent
  */
 export type WebhookErrorCode =
   | 'missing_header'
@@ -18,7 +20,7 @@ export type WebhookErrorCode =
   | 'body_parsed'
   | 'invalid_body';
 
-/** A request that is not taken. Its message is for the one who runs the receiver; nothing secret is in it. */
+/** A rejected request. Its message is for the operator of the receiver; it contains no secret. */
 export class WebhookError extends Error {
   override readonly name = 'WebhookError';
   readonly code: WebhookErrorCode;

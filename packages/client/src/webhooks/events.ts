@@ -3,8 +3,8 @@ import { WebhookError } from './error.ts';
 import { headerOf, type HeaderSource } from './headers.ts';
 
 /**
- * The events of a request, in whichever of the formats a subscription asks for (PROTOCOL.md section 14.3): as the log has them, as
- * CloudEvents, or the data alone.
+ * Reads the events of a request, in any format that a subscription may ask for (PROTOCOL.md section
+ * 14.3): as in the log, as CloudEvents, or the data alone.
  * @throws WebhookError `invalid_body`
  */
 export function eventsOf(body: Uint8Array, headers: HeaderSource, { id }: { readonly id: string }): PolycastEvent[] {
@@ -31,7 +31,7 @@ function fromCloudEvent(value: Record<string, unknown> | null): PolycastEvent {
   if (typeof value?.['id'] !== 'string') throw new WebhookError('invalid_body', 'the body holds no CloudEvent');
   const { id, cursor, channel, subject, type, time, datacontenttype, data, data_base64, ...cloudevent } = value;
   return {
-    // What was published as a CloudEvent has kept the id that it had there.
+    // An event that was published as a CloudEvent has the id of its publisher.
     id: cursor ?? id,
     channel: channel ?? subject ?? '',
     type,
@@ -51,7 +51,9 @@ function binaryCloudEvent(body: Uint8Array, mediaType: string, headers: HeaderSo
 
 const ATTRIBUTES = ['specversion', 'id', 'source', 'type', 'subject', 'time', 'channel', 'cursor', 'dataschema'];
 
-/** As in the log: JSON and text are `data`, the rest is `data_base64` (PROTOCOL.md section 8.3). */
+/**
+ * As in the log: JSON and text become `data`, other types `data_base64` (PROTOCOL.md section 8.3).
+ */
 function contentOf(
   body: Uint8Array,
   mediaType: string,

@@ -1,23 +1,26 @@
 import { WebhookError } from './error.ts';
 
-/** Headers as whoever listens has them: a `Headers`, Node's, or an object of texts; the case of names is of no account. */
+/**
+ * Headers in the forms of different servers: a `Headers`, Node's, or an object of strings. The case
+ * of names does not matter.
+ */
 export type HeaderSource =
   | { get(name: string): string | null }
   | Readonly<Record<string, string | readonly string[] | undefined>>;
 
-/** What is signed beside the body (Standard Webhooks). */
+/** The signed headers beside the body (Standard Webhooks). */
 export interface SignedHeaders {
   readonly id: string;
-  /** As it came: seconds since 1970. */
+  /** Seconds since 1970, as received. */
   readonly timestamp: string;
-  /** `scheme,base64` each, as they came. */
+  /** Each is `scheme,base64`, as received. */
   readonly signatures: readonly string[];
 }
 
-/** During a rotation there are two of each scheme. */
+/** The most signatures that are read. During a rotation there are two of each scheme. */
 const SIGNATURES_MAX = 16;
 
-/** One header's value; several of one name are joined as HTTP joins them. */
+/** The value of a header; several of one name are joined as in HTTP. */
 export function headerOf(headers: HeaderSource, name: string): string | undefined {
   if (typeof headers.get === 'function') return headers.get(name) ?? undefined;
   const found = Object.entries(headers).find(([each]) => each.toLowerCase() === name)?.[1];
@@ -36,6 +39,6 @@ export function signedHeaders(headers: HeaderSource): SignedHeaders {
       'invalid_header',
       `webhook-timestamp is "${timestamp.slice(0, 40)}", and no number of seconds`,
     );
-  // Several headers of the name were joined by commas.
+  // Several headers of the name are joined by commas.
   return { id, timestamp, signatures: signature.split(/,? +/).slice(0, SIGNATURES_MAX) };
 }

@@ -1,10 +1,10 @@
-/** A key that signatures are checked with. */
+/** A key that checks signatures. */
 export interface VerificationKey {
   readonly scheme: Scheme;
   readonly key: CryptoKey;
 }
 
-/** The same before it is in the hands of Web Crypto. */
+/** The bytes of a key, before Web Crypto imports them. */
 export interface Secret {
   readonly scheme: Scheme;
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -35,7 +35,7 @@ export async function importKey({ scheme, bytes }: Secret): Promise<Verification
   return { scheme, key: await crypto.subtle.importKey('raw', bytes, algorithm, false, ['verify']) };
 }
 
-/** `undefined` when it is no base64. */
+/** Decodes base64; `undefined` for invalid text. */
 export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
   try {
     return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));

@@ -2,21 +2,21 @@ import { BodyBuffer } from './body-buffer.ts';
 import { WebhookError } from './error.ts';
 import type { Answer, ReceiverCore } from './receiver.ts';
 
-/** As much of Node's `IncomingMessage`, and of Express' request, as is used. */
+/** The part of Node's `IncomingMessage`, and of Express' request, that the receiver uses. */
 export interface NodeRequest {
   readonly method?: string | undefined;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   /** Whether its body was read to the end. */
   readonly readableEnded?: boolean;
-  /** What `express.raw()` leaves. */
+  /** The body from `express.raw()`. */
   readonly body?: unknown;
-  /** What some hosts leave beside a body that they parse. */
+  /** The raw body that some hosts provide beside a parsed one. */
   readonly rawBody?: unknown;
   on(event: 'data' | 'end' | 'error' | 'close', listener: (piece: Uint8Array) => void): unknown;
   pause(): unknown;
 }
 
-/** As much of Node's `ServerResponse` as is used. */
+/** The part of Node's `ServerResponse` that the receiver uses. */
 export interface NodeResponse {
   writeHead(status: number, headers: Readonly<Record<string, string>>): unknown;
   end(body?: string): unknown;
@@ -29,7 +29,10 @@ export async function answerNode(core: ReceiverCore, request: NodeRequest, respo
   response.end(body);
 }
 
-/** What was sent, byte for byte. Bytes that others have read are taken, values that they made of them are of no use. */
+/**
+ * The body, byte for byte. It takes bytes that other code has read; a parsed value is useless for
+ * the signature.
+ */
 async function rawBody(request: NodeRequest, bytesMax: number): Promise<Uint8Array> {
   const { body, rawBody: raw = body } = request;
   const read = typeof raw === 'string' ? new TextEncoder().encode(raw) : raw;
@@ -45,7 +48,10 @@ async function rawBody(request: NodeRequest, bytesMax: number): Promise<Uint8Arr
   return readBody(request, bytesMax);
 }
 
-/** Not by iterating, which would destroy the request, and the answer with it, when that is broken off. */
+/**
+ * Reads the body by events: breaking off an iteration would destroy the request, and with it the
+ * answer.
+ */
 function readBody(request: NodeRequest, bytesMax: number): Promise<Uint8Array> {
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
   const pieces = new BodyBuffer(bytesMax);
@@ -64,12 +70,15 @@ function readBody(request: NodeRequest, bytesMax: number): Promise<Uint8Array> {
   return promise;
 }
 
-/** What was not read of a body that is refused must not be taken for the next request. */
+/**
+ * Closes the connection after a body that was not read to the end. Otherwise its rest would be
+ * taken for the next request.
+ */
 function closing({ readableEnded }: NodeRequest): Record<string, string> {
   return readableEnded === false ? { Connection: 'close' } : {};
 }
 
-/** A 204 has none (RFC 9110, section 8.6). */
+/** A 204 has no `Content-Length` (RFC 9110, section 8.6). */
 function contentLength(status: number, body: Answer['body']): Record<string, string> {
   return status === 204 ? {} : { 'Content-Length': String(new TextEncoder().encode(body).length) };
 }

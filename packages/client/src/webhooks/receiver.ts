@@ -6,58 +6,74 @@ import type { SeenStore } from './seen.ts';
 import { createVerifier, type VerifiedWebhook, type Verifier, type VerifierOptions } from './verify.ts';
 
 export interface ReceiverOptions extends VerifierOptions {
-  /** Where it is kept which events were handled: with it the handler has each event once, as far as that is possible. */
+  /**
+   * The store of handled events. With it the handler receives each event once, as far as that is
+   * possible.
+   */
   readonly seen?: SeenStore;
-  /** How long an event that was handled is remembered: longer than the hub tries. @default 604 800, 7 days */
+  /**
+   * The time for which a handled event is remembered, in seconds: longer than the hub retries.
+   * @default 604 800, 7 days
+   */
   readonly keepSeconds?: number;
-  /** How long the handler may take for one event before another attempt may begin it anew. @default 60 */
+  /**
+   * The time for which the handler may process one event, in seconds. After that another attempt
+   * may begin it anew. @default 60
+   */
   readonly leaseSeconds?: number;
-  /** More is refused with 413. @default 4 MiB */
+  /** The longest body; a longer one is refused with 413. @default 4 MiB */
   readonly bodyBytesMax?: number;
-  /** Hubs, by their own name or `*`, that may send here by CloudEvents' handshake (`OPTIONS`). @default none */
+  /**
+   * The hubs, by name or `*`, that may send here after the handshake of CloudEvents (`OPTIONS`).
+   * @default none
+   */
   readonly allowedOrigins?: readonly string[];
   /**
-   * Told what the handler threw, and why a request was refused.
-   * @default the console, for all but refused requests
+   * Called with an error that the handler threw, and with the reason of a refused request.
+   * @default logs to the console, except refused requests
    */
   readonly onError?: (error: unknown) => void;
 }
 
-/** What an event came with. */
+/** The request of an event. */
 export interface Delivery extends VerifiedWebhook {
   readonly headers: HeaderSource;
-  /** As it was signed. */
+  /** The body as it was signed. */
   readonly body: Uint8Array;
 }
 
 /**
- * Called for each event, in order. When it returns, or what it returns has resolved, the next one follows; after the last the request is
- * answered with 204. When it throws, the answer is 500, and the hub tries again later; an `AnswerWith` is the answer itself.
+ * Called for each event, in order. The next event follows when the handler returns or its promise
+ * resolves. After the last event the answer is 204. If the handler throws, the answer is 500, and
+ * the hub tries again later. If it throws an `AnswerWith`, that is the answer.
  */
 export type WebhookHandler = (event: PolycastEvent, delivery: Delivery) => unknown;
 
-/** The answer to a request, for whatever sends it. */
+/** The answer to a request, independent of the framework. */
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
-/** A request, from whatever got it. */
+/** A request, independent of the framework. */
 export interface ReceivedRequest {
   readonly method: string;
   readonly headers: HeaderSource;
-  /** All of it, unless it is longer. @throws WebhookError `body_too_large`, `body_parsed` */
+  /**
+   * Reads the whole body.
+   * @throws WebhookError `body_too_large`, `body_parsed`, `invalid_body`
+   */
   readBody(bytesMax: number): Promise<Uint8Array>;
 }
 
 const BODY_BYTES_MAX = 4 * 1024 * 1024;
 const KEEP_SECONDS = 7 * 24 * 3600;
 const LEASE_SECONDS = 60;
-/** When an event is busy with another attempt. */
+/** The `Retry-After` for an event that another attempt is processing. */
 const BUSY_SECONDS = 5;
 
-/** What goes on in every receiver, whatever lies around it: a request in, an answer out. It never rejects. */
+/** The core of every receiver: a request in, an answer out. It never rejects. */
 export class ReceiverCore {
   readonly #verify: Verifier;
   readonly #options: ReceiverOptions;
@@ -92,10 +108,10 @@ export class ReceiverCore {
     return answerOf(204);
   }
 
-  /** The answer when that ends the request. */
+  /** Handles an event once. Returns an answer if the request ends with this event. */
   async #handleOnce(event: PolycastEvent, delivery: Delivery): Promise<Answer | undefined> {
     const { seen, leaseSeconds = LEASE_SECONDS, keepSeconds = KEEP_SECONDS } = this.#options;
-    // A gap has the id of the last event that is lost.
+    // A gap has the id of the last lost event.
     const id = event.type === 'polycast.gap' ? `gap ${event.id}` : event.id;
     const state = (await seen?.begin(id, leaseSeconds)) ?? 'new';
     if (state === 'done') return undefined;
@@ -120,9 +136,11 @@ export class ReceiverCore {
 }
 
 /**
- * What a handler throws to answer itself: 410 ends the subscription, 429 and 503 slow the hub down.
+ * Thrown by a handler to choose the answer: 410 ends the subscription, 429 and 503 slow the hub
+ * down.
  * @param status 400 to 599
- * @param retryAfterSeconds when the hub may try again; unless it is given, by the hub's own schedule
+ * @param retryAfterSeconds the wait before the hub's next attempt; the hub's own schedule by
+ * default
  */
 export class AnswerWith extends Error {
   override readonly name = 'AnswerWith';
@@ -139,7 +157,7 @@ export class AnswerWith extends Error {
 
 const JSON_CONTENT = { 'Content-Type': 'application/json' };
 
-/** A body that was parsed before is this receiver's own mistake, not the sender's. */
+/** A parsed body is a mistake of this receiver, not of the sender. */
 const REFUSALS: Readonly<Record<string, number>> = {
   no_signature: 401,
   wrong_signature: 401,
@@ -151,14 +169,20 @@ function logError(error: unknown): void {
   if (!(error instanceof WebhookError) || error.code === 'body_parsed') console.error(error);
 }
 
-/** An endpoint proves that it wants the events by returning what a signed `polycast.verify` holds (PROTOCOL.md section 14.5). */
+/**
+ * Returns the challenge of a signed `polycast.verify`. The endpoint answers with it to prove that
+ * it wants the events (PROTOCOL.md section 14.5).
+ */
 function challengeOf(events: readonly PolycastEvent[]): unknown {
   const [event] = events;
   if (events.length !== 1 || event?.type !== 'polycast.verify') return undefined;
   return (event.data as { challenge?: unknown } | null)?.challenge;
 }
 
-/** CloudEvents HTTP 1.1 Web Hooks, section 4: consent is given by the headers alone. */
+/**
+ * Answers the handshake of CloudEvents HTTP 1.1 Web Hooks, section 4: the headers alone allow the
+ * sender.
+ */
 function answerHandshake(headers: HeaderSource, allowed: readonly string[]): Answer {
   const origin = headerOf(headers, 'webhook-request-origin');
   const allows = { Allow: 'POST, OPTIONS' };

@@ -1,22 +1,27 @@
 /**
- * Which events were handled already, kept wherever the receivers of a site can all see it. An event whose receiver crashes in the middle
- * is handled again once its lease is over: it is never lost. In Redis `begin` is `SET id begun NX EX lease`, and when that did nothing
- * `GET id`; `finish` is `SET id done EX keep`; `abandon` is `DEL id`.
+ * A store of handled events that all receivers of a site share. If a receiver crashes while it
+ * handles an event, the event is handled again after its lease: it is never lost.
+ *
+ * For example, in Redis `begin` is `SET id begun NX EX lease`, and `GET id` if that did nothing.
+ * `finish` is `SET id done EX keep`; `abandon` is `DEL id`.
  */
 export interface SeenStore {
-  /** Takes an id, if nobody has it, for so many seconds; says whose it was. In one step: of two at the same time one gets `new`. */
+  /**
+   * Takes a free id for `leaseSeconds`; returns its state before the call. It must be atomic: of
+   * two concurrent calls only one gets `new`.
+   */
   begin(id: string, leaseSeconds: number): Seen | Promise<Seen>;
-  /** It is done; remembered for so many seconds. */
+  /** The event is handled; the id is remembered for `keepSeconds`. */
   finish(id: string, keepSeconds: number): unknown;
-  /** It has failed, and may be begun again. */
+  /** Handling failed; another attempt may begin. */
   abandon(id: string): unknown;
 }
 
-/** `busy`: another has begun it, and is not done. */
+/** `busy`: another attempt is in progress. */
 export type Seen = 'new' | 'busy' | 'done';
 
 export interface MemorySeenOptions {
-  /** At the bound the oldest are forgotten. @default 100 000 */
+  /** The most ids; at the bound the oldest are removed. @default 100 000 */
   readonly idsMax?: number;
   /** Milliseconds since 1970. @default Date.now */
   readonly now?: () => number;
@@ -24,11 +29,14 @@ export interface MemorySeenOptions {
 
 const IDS_MAX = 100_000;
 
-/** Remembers in this process: for a receiver that runs once, and that may handle an event twice when it was restarted. */
+/**
+ * Makes a store in the memory of this process. It suits a receiver that runs as one process and
+ * that may handle an event twice after a restart.
+ */
 export function memorySeen({ idsMax = IDS_MAX, now = Date.now }: MemorySeenOptions = {}): SeenStore {
   const entries = new Map<string, { readonly seen: Seen; readonly endsMs: number }>();
   const set = (id: string, seen: Seen, seconds: number): void => {
-    // Again at the end, among the youngest.
+    // The entry moves to the end, with the newest.
     entries.delete(id);
     entries.set(id, { seen, endsMs: now() + seconds * 1000 });
     if (entries.size > idsMax) entries.delete(entries.keys().next().value as string);

@@ -4,37 +4,41 @@ import { decodeBase64, importKey, readSecret, type VerificationKey } from './key
 
 export interface VerifierOptions {
   /**
-   * What the subscription was given: `whsec_…` for HMAC, `whpk_…` for Ed25519. Several while a key is changed: one that fits is
-   * enough.
+   * The secrets of the subscription: `whsec_…` for HMAC, `whpk_…` for Ed25519. Give several during
+   * a rotation: one match is enough.
    */
   readonly secrets: string | readonly string[];
-  /** How far the sender's clock may be from this one's, both ways. @default 300 */
+  /**
+   * The tolerated difference between the sender's clock and this one, in either direction.
+   * @default 300
+   */
   readonly toleranceSeconds?: number;
   /** Milliseconds since 1970. @default Date.now */
   readonly now?: () => number;
 }
 
-/** What has been signed. */
+/** A verified request. */
 export interface VerifiedWebhook {
-  /** Names what was sent: the same for each attempt. */
+  /** The id of the message: the same for each attempt. */
   readonly id: string;
-  /** When this attempt was signed. */
+  /** The time at which this attempt was signed. */
   readonly timestamp: Date;
-  /** Which of the secrets fitted, from 0: once the old one never does, it can go. */
+  /** The index of the secret that matched, from 0. Remove the old secret once it never matches. */
   readonly secretIndex: number;
 }
 
 /**
  * Checks one request.
- * @param body as it came, byte for byte; a text stands for its UTF-8
+ * @param body the body byte for byte; a string is encoded as UTF-8
  */
 export type Verifier = (body: string | Uint8Array, headers: HeaderSource) => Promise<VerifiedWebhook>;
 
 const TOLERANCE_SECONDS = 300;
 
 /**
- * Makes what checks signatures of the Standard Webhooks scheme, which rejects with WebhookError. Compares in constant time.
- * @throws TypeError without a secret, or for one that is none, as that of an environment in which it is not set
+ * Makes a verifier of Standard Webhooks signatures, which rejects with WebhookError. It compares in
+ * constant time.
+ * @throws TypeError without a secret, or for an invalid one, such as an unset environment variable
  */
 export function createVerifier(options: VerifierOptions): Verifier {
   const { secrets, toleranceSeconds = TOLERANCE_SECONDS, now = Date.now } = options;
@@ -60,7 +64,7 @@ function checkTime({ timestamp }: SignedHeaders, toleranceSeconds: number, nowMs
     : new WebhookError('too_new', `${distance} ahead of this clock; ${tolerated}`);
 }
 
-/** The index of the first key that one of the signatures was made with. */
+/** The index of the first key that matches one of the signatures. */
 async function findMatchingKey(
   keys: readonly VerificationKey[],
   { signatures }: SignedHeaders,

@@ -1,23 +1,28 @@
 import type { PolycastEvent } from '@polycast/protocol';
 import { sendRequest } from '../http.ts';
 
-/** An event that this worker has until its lease ends (PROTOCOL.md section 14.6). */
+/** An event that this worker holds until its lease ends (PROTOCOL.md section 14.6). */
 export interface LeasedEvent {
   readonly lease: string;
-  /** 1 for the first time. */
+  /** The number of this delivery; 1 for the first. */
   readonly delivery: number;
   readonly event: PolycastEvent;
 }
 
-/** What workers ask of a pull subscription. Rejects as `exchange` does. */
+/**
+ * The operations of workers on a pull subscription. Each rejects with EndedError when the hub
+ * refuses.
+ */
 export interface PullApi {
-  /** Up to so many events, at most 1000; waits for the first one. */
+  /** Pulls up to `count` events, at most 1000; waits for the first one. */
   pull(count: number, signal: AbortSignal): Promise<readonly LeasedEvent[]>;
-  /** All of these return the leases that had ended. */
+  /**
+   * Acknowledges events. This and the next two operations return the leases that had already ended.
+   */
   acknowledge(leases: readonly string[]): Promise<readonly string[]>;
   release(leases: readonly string[], delaySeconds: number): Promise<readonly string[]>;
   extend(leases: readonly string[]): Promise<readonly string[]>;
-  /** Lets go of what there is, once all is told. */
+  /** Releases its resources, after all results are sent. */
   close(): Promise<void>;
 }
 
@@ -30,7 +35,7 @@ export interface PullApiOptions {
 }
 
 const WAIT_SECONDS = 25;
-/** Beyond what a hub takes to answer. */
+/** A hub answers sooner than this. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
 export function createPullApi({ url, subscription, key, fetch, leaseSeconds }: PullApiOptions): PullApi {

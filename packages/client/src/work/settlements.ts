@@ -4,7 +4,7 @@ import { backoffMs } from '../machine/backoff.ts';
 import { sleep } from '../sleep.ts';
 import type { PullApi } from './pull-api.ts';
 
-/** How an event ended: done, or to be given out again after so many seconds. */
+/** The result of an event: done, or to be redelivered after a delay in seconds. */
 export type Settlement = 'done' | { readonly delaySeconds: number };
 
 const LEASES_MAX = 1000;
@@ -13,13 +13,14 @@ const BACKOFF_CAP_MS = 10_000;
 const NEVER = new AbortController().signal;
 
 /**
- * Tells the hub how events ended. One request is under way at a time, and takes what has gathered meanwhile, so that many small jobs cost
- * few requests. While the hub is away it goes on trying: leases outlive a restart of the hub.
+ * Sends the results of events to the hub. One request is in flight at a time; the next one takes
+ * all results that arrived meanwhile. So many small jobs cost few requests. It retries while the
+ * hub is unreachable: leases survive a restart of the hub.
  */
 export class Settlements {
   readonly #api: PullApi;
   readonly #onError: (error: unknown) => void;
-  /** By what is to be said of them: `done`, or the delay. */
+  /** The leases to send, by their result: `done`, or the delay. */
   readonly #pending = new Map<string, string[]>();
   #running: Promise<void> | undefined;
 
@@ -36,13 +37,13 @@ export class Settlements {
     this.#running ??= this.#run().finally(() => (this.#running = undefined));
   }
 
-  /** Settles when there is nothing left to tell. */
+  /** Settles when all results are sent. */
   async drained(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
   }
 
   async #run(): Promise<void> {
-    // What the same turn of the event loop brings goes along.
+    // Results of the same turn of the event loop go into the same request.
     await undefined;
     for (let [group] = this.#pending.keys(); group !== undefined; [group] = this.#pending.keys()) {
       const leases = (this.#pending.get(group) as string[]).splice(0, LEASES_MAX);
@@ -69,7 +70,10 @@ export class Settlements {
   }
 }
 
-/** Events that were handled, and that another worker is given as well, because their leases had ended before that was told. */
+/**
+ * The leases of handled events had ended before the hub received their acknowledgement. Another
+ * worker receives these events as well.
+ */
 export class LeaseEndedError extends Error {
   override readonly name = 'LeaseEndedError';
   readonly count: number;

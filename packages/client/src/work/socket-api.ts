@@ -13,8 +13,10 @@ export interface SocketApiOptions {
 }
 
 /**
- * The same over a WebSocket (PROTOCOL.md section 14.6): events come by themselves, as far as there is credit, and no request is held open for
- * them. The connection is made when something is asked, and made anew after it was lost; leases outlive it.
+ * The PullApi over a WebSocket (PROTOCOL.md section 14.6): the hub pushes events as long as it has
+ * credit, and no request is held open for them. Credit is the number of events that the hub may
+ * still send. The first operation opens the connection; after a loss the next one reopens it, and
+ * leases survive.
  */
 export function createSocketApi(options: SocketApiOptions): PullApi {
   return new SocketApi(options);
@@ -24,10 +26,13 @@ class SocketApi implements PullApi {
   readonly #options: SocketApiOptions;
   readonly #address: URL;
   #connection: Promise<SocketConnection> | undefined;
-  /** What the hub may still send on this line; `undefined` before it was asked to. */
+  /**
+   * The number of events that the hub may still send on this connection; `undefined` before the
+   * first pull.
+   */
   #credit: number | undefined;
   #received: LeasedEvent[] = [];
-  /** Whoever waits for what arrives. */
+  /** The pull that waits for events. */
   #waiting: PromiseWithResolvers<void> | undefined;
 
   constructor(options: SocketApiOptions) {
@@ -69,34 +74,34 @@ class SocketApi implements PullApi {
     return notHeld(await this.#request({ op: 'extend', subscription, leases, leaseSeconds }));
   }
 
-  /** Takes no more events, and gives back those that nobody has begun. */
+  /** Takes no more events, and releases received events that no handler has started. */
   async close(): Promise<void> {
     const connection = await this.#connection?.catch(() => undefined);
     if (connection === undefined) return;
     const { subscription } = this.#options;
     try {
       if (this.#credit !== undefined) await connection.request({ op: 'pull', subscription, credit: 0 });
-      // What had been sent before has come before that answer.
+      // Events that the hub had sent earlier arrive before that answer.
       const leases = this.#received.splice(0).map(({ lease }) => lease);
       if (leases.length > 0) await connection.request({ op: 'nack', subscription, leases });
     } catch {
-      // Their leases end by themselves.
+      // The leases expire by themselves.
     }
     connection.close();
   }
 
-  /** At once: what is given back in a moment is for others. */
+  /** Revokes the credit at once, so that events go to other workers. */
   #revokeCredit(): void {
     const { subscription } = this.#options;
     void this.#connection?.then((line) => line.request({ op: 'pull', subscription, credit: 0 })).catch(() => undefined);
   }
 
-  /** Lets the hub send until so many have come. */
+  /** Sets the credit to `count` events. */
   async #grantCredit(count: number): Promise<void> {
     const { subscription, leaseSeconds } = this.#options;
     const connection = await this.#open();
     if (this.#credit === undefined) {
-      // Events may come before the answer.
+      // Events may arrive before the answer.
       this.#credit = count;
       await connection.request({ op: 'pull', subscription, credit: count, leaseSeconds }).catch((error: unknown) => {
         this.#credit = undefined;
@@ -131,7 +136,7 @@ class SocketApi implements PullApi {
       const { lease, delivery, event } = message;
       this.#received.push({ lease, delivery, event });
       this.#credit = (this.#credit ?? 1) - 1;
-      // All that came together is taken together.
+      // Takes all events of the same turn together.
       queueMicrotask(() => this.#waiting?.resolve());
     } else if (message.op === 'pulled') {
       this.#credit = undefined;

@@ -14,18 +14,18 @@ export interface SocketConnectionOptions {
   readonly url: URL;
   readonly token: string | undefined;
   readonly WebSocket: typeof WebSocket;
-  /** What comes by itself. */
+  /** Called for messages that answer no operation. */
   readonly onMessage: (message: ServerMessage) => void;
-  /** The line is gone; all that waited for answers has been told. */
+  /** Called when the connection is lost, after all pending operations have been rejected. */
   readonly onClose: (error: EndedError) => void;
 }
 
 const OPEN_TIMEOUT_MS = 10_000;
 const ANSWER_TIMEOUT_MS = 10_000;
-/** Silence means death after two of the hub's heartbeats and this. */
+/** The connection is dead after a silence of two heartbeats of the hub plus this time. */
 const HEARTBEAT_MARGIN_MS = 5000;
 
-/** One WebSocket to a hub, opened and made known: operations and their answers (PROTOCOL.md section 7.3). */
+/** One authenticated WebSocket to a hub: operations and their answers (PROTOCOL.md section 7.3). */
 export class SocketConnection {
   readonly #socket: WebSocket;
   readonly #options: SocketConnectionOptions;
@@ -42,11 +42,14 @@ export class SocketConnection {
     this.#silence = setTimeout(() => this.#end('the hub has fallen silent'), this.#silenceMs);
     this.#socket.onmessage = ({ data }: MessageEvent<string>) => this.#receive(data);
     this.#socket.onclose = ({ code, reason }) => this.#end(`closed with ${code} ${reason}`);
-    // What there is to say of it comes with its close.
+    // The `close` event gives the details.
     this.#socket.onerror = () => undefined;
   }
 
-  /** Rejects with EndedError, or as the hub refuses the credentials. */
+  /**
+   * Opens a connection and sends the token. Rejects with EndedError, also when the hub refuses the
+   * credentials.
+   */
   static async open(options: SocketConnectionOptions): Promise<SocketConnection> {
     const connection = new SocketConnection(options);
     await connection.#opened.promise;
@@ -60,7 +63,7 @@ export class SocketConnection {
     return connection;
   }
 
-  /** Rejects with EndedError when the hub refuses, or the line breaks. */
+  /** Sends an operation. Rejects with EndedError when the hub refuses or the connection breaks. */
   request(message: ClientMessage): Promise<SocketAnswer> {
     const ref = ++this.#refs;
     const waiting = Promise.withResolvers<SocketAnswer>();
@@ -108,7 +111,7 @@ export class SocketConnection {
     this.#socket.onclose = null;
     this.#socket.close(1000);
     const error = new EndedError(why);
-    // Nobody waits for one of these that has been settled before.
+    // Prevents an unhandled rejection: no caller may wait for this promise.
     this.#opened.promise.catch(() => undefined);
     this.#opened.reject(error);
     for (const waiting of this.#pendingAnswers.values()) waiting.reject(error);

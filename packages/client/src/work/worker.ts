@@ -6,17 +6,20 @@ import { sleep } from '../sleep.ts';
 import type { LeasedEvent, PullApi } from './pull-api.ts';
 import { Settlements } from './settlements.ts';
 
-/** What a handler has beside the event. */
+/** A handler's context beside the event. */
 export interface Job {
-  /** 1 for the first time that this event is given out, to whomever. */
+  /** The number of this delivery, to any worker; 1 for the first. */
   readonly delivery: number;
-  /** Aborted when the event is no longer this worker's: its lease has ended, or `stop` waits no longer. */
+  /**
+   * Aborts when the worker no longer holds the event: its lease has ended, or the grace of `stop`
+   * is over.
+   */
   readonly signal: AbortSignal;
 }
 
 /**
- * Does what an event asks for. When it returns, or what it returns has resolved, the event is done; when it throws, the event is given out
- * again later: after 1, 2, 4, … up to 300 seconds, or as a `RetryIn` says.
+ * Handles an event. The event is done when the handler returns or its promise resolves. If it
+ * throws, the event is redelivered after 1, 2, 4, … up to 300 seconds, or as a `RetryIn` says.
  */
 export type JobHandler = (event: PolycastEvent, job: Job) => unknown;
 
@@ -26,7 +29,9 @@ export interface WorkerSettings {
   readonly onError: (error: unknown, event: PolycastEvent | undefined) => void;
 }
 
-/** What a handler throws to have its event again after so many seconds, without that being told as an error. */
+/**
+ * Thrown by a handler to receive its event again after `seconds`, without a report to `onError`.
+ */
 export class RetryIn extends Error {
   override readonly name = 'RetryIn';
   readonly seconds: number;
@@ -44,11 +49,14 @@ interface HeldEvent extends LeasedEvent {
 const BACKOFF_BASE_MS = 500;
 const BACKOFF_CAP_MS = 30_000;
 const RETRY_SECONDS_MAX = 300;
-/** So often within a lease it is extended. */
+/** The number of extensions within the length of a lease. */
 const EXTENSIONS_PER_LEASE = 3;
 const PULL_MAX = 1000;
 
-/** Pulls as many events as there is room for, hands each to the handler, keeps the leases alive meanwhile, and tells how it ended. */
+/**
+ * Pulls as many events as there are free slots, passes each to the handler, extends the leases
+ * meanwhile, and sends the results.
+ */
 export class PullWorker {
   readonly #api: PullApi;
   readonly #handler: JobHandler;
@@ -56,9 +64,9 @@ export class PullWorker {
   readonly #settlements: Settlements;
   readonly #held = new Map<string, HeldEvent>();
   readonly #stopping = new AbortController();
-  /** Handlers that are at it, be it for an event that is no longer held. */
+  /** The number of running handlers, even of events that are no longer held. */
   #busy = 0;
-  /** Settled when there may be room for one more event, and when the worker stops. */
+  /** Settles when there may be a free slot, and when the worker stops. */
   #capacityFreed = Promise.withResolvers<void>();
 
   constructor(api: PullApi, handler: JobHandler, settings: WorkerSettings) {
@@ -68,7 +76,10 @@ export class PullWorker {
     this.#settlements = new Settlements(api, (error) => settings.onError(error, undefined));
   }
 
-  /** Until it is stopped; rejects with PolycastError when the hub refuses for good. What was begun is finished and told of either way. */
+  /**
+   * Runs until it is stopped. Rejects with PolycastError when the hub refuses for good. In both
+   * cases it finishes the started events and sends their results.
+   */
   async run(): Promise<void> {
     const extending = setInterval(
       () => void this.#extend(),
@@ -84,7 +95,10 @@ export class PullWorker {
     }
   }
 
-  /** @param graceMs how long what was begun may still take; then it is given back, for others to begin anew */
+  /**
+   * @param graceMs the time for which started handlers may still run, in milliseconds; after it the
+   * worker releases their events for other workers
+   */
   stop(graceMs: number): void {
     this.#stopping.abort(new DOMException('Stopped.', 'AbortError'));
     this.#signalCapacity();
@@ -92,7 +106,7 @@ export class PullWorker {
     const timer = setTimeout(() => {
       for (const held of this.#held.values()) this.#release(held, 0, 'The worker stops.');
     }, graceMs);
-    // In a browser's worker a timer is a number, and holds nothing up.
+    // In a browser's worker a timer is a number, and does not hold up the exit.
     (timer as { unref?: () => void }).unref?.();
   }
 
@@ -115,11 +129,14 @@ export class PullWorker {
     }
   }
 
-  /** Waits after a pull that failed. @throws PolycastError when there is no use in trying again */
+  /**
+   * Waits after a failed pull.
+   * @throws PolycastError when another try is useless
+   */
   async #pause(reason: unknown, failures: number): Promise<void> {
     const ending = endingOf(reason);
     const problem = ending.kind === 'refused' ? ending.problem : undefined;
-    // One that is paused or suspended may be resumed.
+    // A paused or suspended subscription may be resumed.
     const isPermanent = problem?.retryable === false && problem.code !== 'subscription_not_active';
     if (isPermanent) throw new PolycastError(problem);
     if (failures === 0) this.#settings.onError(problem === undefined ? reason : new PolycastError(problem), undefined);
@@ -145,7 +162,7 @@ export class PullWorker {
     this.#signalCapacity();
   }
 
-  /** Gives an event back, unless it was settled before; `why` when the handler is still at it. */
+  /** Releases an event, unless it was settled before; `why` is set when the handler still runs. */
   #release({ lease, abort }: HeldEvent, delaySeconds: number, why: string | undefined): void {
     if (!this.#held.delete(lease)) return;
     this.#settlements.add(lease, { delaySeconds });
@@ -161,7 +178,8 @@ export class PullWorker {
   async #extend(): Promise<void> {
     const leases = [...this.#held.keys()];
     for (let at = 0; at < leases.length; at += PULL_MAX) {
-      // What fails is tried again in a third of a lease; the hub may be away for a moment.
+      // A failed extension is retried in a third of a lease; the hub may be unreachable for a
+      // moment.
       const lost = await this.#api.extend(leases.slice(at, at + PULL_MAX)).catch(() => []);
       for (const lease of lost) this.#lose(lease);
     }
