@@ -92,8 +92,8 @@ export class AuthorizedRequest {
   }
 
   /**
-   * The client whose quota of held bytes this request uses: a user or an address. `undefined` for a
-   * server, which has no quota.
+   * The client that this request's held bytes count against: a user or an address. `undefined` for
+   * a server, which has no quota.
    */
   get quotaOwner(): string | undefined {
     const { kind, user } = this.principal;

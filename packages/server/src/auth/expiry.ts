@@ -26,8 +26,8 @@ export function expiryTicks(
   if (expiresMs === Infinity) return NEVER;
   const { wheel, settings } = services;
   const lifeTicks = ticksUntil(services, expiresMs);
-  // The warning takes at most a quarter of the lifetime. Otherwise a client with short-lived
-  // credentials would do nothing but renew them.
+  // The warning comes at the earliest in the last quarter of the lifetime. Otherwise a client with
+  // short-lived credentials would do nothing but renew them.
   const warningTicks = Math.min(settings.expiryWarningTicks, Math.ceil(lifeTicks / 4));
   const expiresTick = wheel.tick + lifeTicks;
   return { expiresTick, warnTick: Math.max(1, expiresTick - warningTicks) };

@@ -24,8 +24,8 @@ const COMMON_PREFIX = '/v1/events?';
 
 /**
  * "URIs that differ in the replacement of an unreserved character with its corresponding
- * percent-encoded octet are equivalent" (RFC 3986 section 2.3): `/%6detrics` is `/metrics` for the
- * router and for all checks.
+ * percent-encoded octet are equivalent" (RFC 3986 section 2.3). So `/%6detrics` is `/metrics` for
+ * the router and for all checks.
  */
 function decodeUnreserved(url: string): string {
   const question = url.indexOf('?');

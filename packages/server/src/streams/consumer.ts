@@ -161,7 +161,7 @@ export function isReadableByAnyone({ authority }: Services, query: EventsQuery):
 
 /**
  * The cursor from which a client resumes. It takes precedence over `after` and `history`. The
- * header takes precedence over the parameter: a client may put the parameter into its URL once and
+ * header takes precedence over the parameter. A client may put the parameter into its URL once and
  * send a newer header with each later reconnect. EventSource sends an empty header when it has no
  * cursor.
  */

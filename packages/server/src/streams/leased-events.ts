@@ -1,7 +1,10 @@
 import { encodeCursor, formatTime, textFrameHeaderBytes, writeTextFrameHeader } from '@polycast/protocol';
 import type { LeasedEvent } from '../subscriptions/state/ports.ts';
 
-/** Leased events (PROTOCOL.md section 14.6) as the content of a JSON array. */
+/**
+ * Leased events (PROTOCOL.md section 14.6) as the content of a JSON array. Each is
+ * `{"lease":…,"delivery":…,"leaseEnds":…,"event":{…}}`.
+ */
 export function leasedEventsJson(epoch: string, events: readonly LeasedEvent[]): Buffer {
   const prefixes = events.map((event, index) => (index === 0 ? '{' : ',{') + eventPrefix(epoch, event));
   let size = 0;

@@ -34,8 +34,9 @@ export interface PollOptions {
 
 /**
  * The entity tag to answer `304` with, if the client's `If-None-Match` still matches (PROTOCOL.md
- * section 5.2). The function looks only in memory: it returns `undefined` if only the log could
- * tell.
+ * section 5.2). A tag holds the cursor that its response reached, and the caller's tag:
+ * `W/"0t24qj92dx-00000000001"`. The function looks only in memory: it returns `undefined` if only
+ * the log could tell.
  */
 export function unchangedTag(
   services: Services,
@@ -246,8 +247,8 @@ class Poll extends PendingResponse implements Sink {
   }
 
   /**
-   * Chooses the freshness. A response must not be stored if it depends on the time of the request,
-   * or on a header that is not part of its address.
+   * Chooses the freshness. A response must not be stored if it depends on a resume cursor, or on
+   * the time of the request.
    */
   #freshness(isPage: boolean): Freshness {
     if (

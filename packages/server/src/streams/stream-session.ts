@@ -16,7 +16,7 @@ import type { RevokedReason, Session } from '../auth/sessions.ts';
 
 /**
  * The control messages of a streaming transport, as bytes. All sessions of a transport share one
- * object.
+ * object. Example: the SSE heartbeat without a cursor is the line `:`.
  */
 export interface ControlFrames {
   readonly transport: TransportName;
@@ -64,8 +64,8 @@ export class StreamSession implements Sink, WheelTimer, Session {
   readonly id: string;
   readonly reader: Reader;
   /**
-   * The reader whose batch may be in flight: the session's own, or one for channels that catch up
-   * with it.
+   * The reader that may have a batch in flight: the session's own, or one for channels that catch
+   * up with it.
    */
   protected activeReader: Reader;
   registryIndex = -1;
@@ -344,7 +344,7 @@ export class StreamSession implements Sink, WheelTimer, Session {
 
   /**
    * Recomputes the expiry tick from the clock: the wheel may be behind it, a little more with each
-   * revolution.
+   * tick.
    */
   #adjustExpiry(): void {
     const expiresTick = Math.max(1, this.services.wheel.tick + ticksTo(this.services, this.#principal.expiresMs));

@@ -71,6 +71,7 @@ export class CacheHeaders {
   /**
    * The suffix of the cursor in entity tags of this caller: nothing for an anonymous one, else `.`
    * and a hash of its identity. So the hub never confirms one caller's cached response to another.
+   * Example: `W/"0t24qj92dx-00000000001.Zk3vX0q9aB2c"`.
    */
   callerTag(principal: Principal): string {
     if (!isIdentified(principal)) return '';

@@ -164,8 +164,8 @@ function isSameOrigin(origin: string, host: string | undefined): boolean {
 }
 
 /**
- * Whether a browser sends a preflight before this content type to another origin: every media type
- * but those of forms, and not for an absent one.
+ * Whether a browser sends a preflight before it sends this content type to another origin. It does
+ * so for every media type but those of forms, and not for an absent one.
  */
 function needsPreflight(contentType: string | undefined): boolean {
   return (

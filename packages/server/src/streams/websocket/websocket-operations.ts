@@ -57,7 +57,10 @@ const scanner = new JsonScanner();
 /** The data of an operation is one level below the message. */
 const operationScanner = new JsonScanner(JSON_DEPTH_MAX + 1);
 
-/** An operation: an object with a known `op` and a valid `ref`. Its other members are unchecked. */
+/**
+ * An operation: an object with a known `op` and a valid `ref`. Its other members are unchecked.
+ * Example: `{"op":"subscribe","ref":1,"channels":["news"]}`.
+ */
 interface Operation {
   readonly op: ClientMessage['op'];
   readonly ref: Ref | undefined;

@@ -42,8 +42,8 @@ export interface PullResult {
 
 /**
  * The pull subscriptions of one WebSocket session (PROTOCOL.md section 14.6). Credit is the number
- * of events that the client still accepts: with a credit of 10 the hub sends up to 10 events
- * without a request for each.
+ * of events that the client still accepts. Example: with a credit of 10 the hub sends up to 10
+ * events as they arrive.
  */
 export class WebSocketPulls {
   readonly #services: Services;
