@@ -22,7 +22,11 @@ export interface Identity {
   close(): void;
 }
 
-/** Opens the identity store of a data folder. No other process may use the folder. */
+/**
+ * Opens the identity store of a data folder. No other process may use the folder.
+ * @param data the folder, or `:memory:`
+ * @throws DataFolderError
+ */
 export function openIdentity(
   data: string,
   settings: IdentityStoreSettings,

@@ -11,7 +11,7 @@ import { openIdentity, type Identity } from './identity.ts';
 /** An identity store with a clock that the test sets. */
 export interface TestIdentity extends Identity {
   readonly clock: Clock & { timeMs: number };
-  /** All revocations, in order. */
+  /** All revocations that the listener received, in order. */
   readonly ended: Revocation[];
   readonly logged: object[];
   readonly errors: string[];

@@ -57,8 +57,8 @@ const NEW_CHANNELS_PER_SECOND = 50;
 const NEW_CHANNELS_BURST = 20_000;
 
 /**
- * The bounds on members of channels. Each connection adds the memory of about eight ordinary
- * members.
+ * The bounds on members of channels. Each connection of `limits.connectionsMax` adds the memory of
+ * about eight ordinary members.
  */
 const MEMBERS_BYTES_MIN = 64 * 1024 * 1024;
 const MEMBERS_BYTES_PER_CONNECTION = 8192;

@@ -30,7 +30,7 @@ export interface TokenStats {
   refused: number;
 }
 
-/** The bound on keys that are tried for one token. Each costs a verification. */
+/** The bound on keys that are tried for a token without a `kid`. Each costs a verification. */
 const KEYS_TRIED_MAX = 4;
 
 /**
