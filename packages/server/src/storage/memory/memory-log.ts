@@ -29,16 +29,19 @@ import {
 } from '../shared/log-limits.ts';
 
 export interface MemoryLogOptions {
-  /** Wall clock, milliseconds since 1970; names the epoch. */
+  /** Wall clock, in milliseconds since 1970. The name of the epoch is derived from it. */
   readonly nowMs?: () => number;
-  /** A number in [0, 1); names the epoch. */
+  /** A random number in [0, 1). The name of the epoch is derived from it. */
   readonly chance?: () => number;
   readonly channelsMax?: number;
-  /** What idempotency keys may take, in bytes. */
+  /** Bytes that idempotency keys may take. */
   readonly keysBytesMax?: number;
 }
 
-/** A log that is gone with its process: for tests, and for `--data :memory:`. Bounded by retention alone. */
+/**
+ * A log in memory, which ends with its process: for tests, and for `--data :memory:`. Retention
+ * alone bounds its events.
+ */
 export function createMemoryLog(options: MemoryLogOptions = {}): Log {
   return new MemoryLog(options);
 }
@@ -51,7 +54,7 @@ interface MemoryEvent {
 
 interface MemoryChannel {
   readonly entry: ChannelEntry;
-  /** In order; those before `first` are removed. */
+  /** In order. The events before the index `first` are removed. */
   events: MemoryEvent[];
   first: number;
 }
@@ -111,7 +114,8 @@ class MemoryLog implements Log {
   append(records: readonly NewRecord[]): Promise<readonly AppendOutcome[]> {
     if (this.#closed) return Promise.reject(closedError());
     const { promise, resolve } = Promise.withResolvers<readonly AppendOutcome[]>();
-    // Not before this call returns, as in every other home: a follower may append, and must not find itself inside.
+    // Commits after this call has returned, like every other `Log`. A follower may append, and must
+    // not be called within its own call.
     if (this.#pendingAppends.push({ records, resolve }) === 1) queueMicrotask(() => this.#commit());
     return promise;
   }
@@ -206,7 +210,7 @@ class MemoryLog implements Log {
   }
 
   #rememberKey(key: string, used: UsedKey): void {
-    this.#forgetKey(key); // An expired one would keep its old place in the order.
+    this.#forgetKey(key); // An expired key would keep its old place in the order.
     this.#keys.set(detachedCopy(key), used);
     this.#keysBytes += keyBytes(key, used.fingerprint);
   }
@@ -221,7 +225,8 @@ class MemoryLog implements Log {
   #channelFor(name: string): MemoryChannel | undefined {
     const known = this.#channels.get(name);
     if (known !== undefined || this.#directory.size >= this.#channelsMax) return known;
-    // It may be one of those that were forgotten: then what its family lost is all that is known of what it lost.
+    // The channel may have been forgotten. Then only the loss of its prefix is known, and counts as
+    // its own.
     const entry = createChannelEntry(name, ++this.#lastChannelId, this.#prefixes.lostThrough(name));
     const created = { entry, events: [], first: 0 };
     this.#directory.add(entry);
@@ -316,10 +321,10 @@ class MemoryLog implements Log {
     return trimmed;
   }
 
-  /** Says whether there are more. */
+  /** Returns whether there are more. */
   #purgeKeys(nowMs: number): boolean {
     let left = TRIM_EVENTS_MAX;
-    // In the order of their use, so the first that is young enough ends it.
+    // The keys are in the order of use, so the first one that has not expired ends the loop.
     for (const [key, { timeMs }] of this.#keys) {
       if (timeMs + KEY_LIFETIME_MS > nowMs) return false;
       if (left-- === 0) return true;
@@ -328,7 +333,7 @@ class MemoryLog implements Log {
     return false;
   }
 
-  /** Says whether there are more. */
+  /** Returns whether there are more. */
   #forgetChannels(nowMs: number): boolean {
     for (const entry of this.#emptyChannels.takeDue(nowMs, FORGOTTEN_CHANNELS_MAX)) {
       this.#prefixes.raise(prefixOf(entry.name), entry.trimmedThrough);
@@ -339,7 +344,10 @@ class MemoryLog implements Log {
   }
 }
 
-/** The texts, the entry, and its place in the map; the channel's name is held by the channel. */
+/**
+ * Estimated bytes of a key: its texts, its entry, and its place in the map. The channel holds its
+ * own name.
+ */
 function keyBytes(key: string, fingerprint: string | undefined): number {
   return 200 + 2 * key.length + (fingerprint?.length ?? 0);
 }
@@ -356,7 +364,7 @@ function eventsOf(channels: ReadonlySet<MemoryChannel>): readonly MemoryEvent[] 
   return channel === undefined ? [] : channel.events;
 }
 
-/** The index of the first event past a position. */
+/** The index of the first event after a position. */
 function firstAfter(source: readonly MemoryEvent[], position: Position): number {
   let low = 0;
   let high = source.length;

@@ -14,7 +14,9 @@ import type {
 import { AttemptSampler } from '../shared/attempt-sampler.ts';
 import { ATTEMPT_BOUNDS, keptMaxOf, PRUNE_SLACK, type AttemptBounds } from '../shared/attempt-bounds.ts';
 
-/** What a memory home holds: given to another one, it begins where this one stood. */
+/**
+ * The data of a store in memory. Another store with the same data continues where this one ended.
+ */
 export interface MemoryState {
   epoch: string | undefined;
   readonly subscriptions: Map<string, MemorySubscription>;
@@ -25,7 +27,7 @@ interface MemorySubscription {
   standing: SubscriptionStatus | undefined;
   readonly open: Map<Position, OpenEvent>;
   readonly replays: Map<string, Replay>;
-  /** By their events' ids. */
+  /** By the ids of their events. */
   readonly deadLetters: Map<string, DeadLetter>;
   readonly delivered: Attempt[];
   readonly failed: Attempt[];
@@ -35,7 +37,7 @@ export function createMemoryState(): MemoryState {
   return { epoch: undefined, subscriptions: new Map() };
 }
 
-/** A home without a disk: for `data: ':memory:'`, and for tests. */
+/** A subscription store without a disk: for `data: ':memory:'`, and for tests. */
 export function createMemorySubscriptionStore(
   state: MemoryState = createMemoryState(),
   bounds: AttemptBounds = ATTEMPT_BOUNDS,
@@ -106,7 +108,7 @@ class MemorySubscriptionStore implements SubscriptionStore {
   }
 
   async close(): Promise<void> {
-    // Nothing is open.
+    // A store in memory has nothing to close.
   }
 
   #attempts(subscription?: string): Attempt[] {

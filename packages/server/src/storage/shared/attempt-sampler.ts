@@ -1,12 +1,18 @@
-/** A tenth of a second. */
+/** The length of a window. */
 const WINDOW_MS = 100;
-/** In one window: of all subscriptions, and of one. */
+/** Attempts of one window that are stored: of all subscriptions together, and of one. */
 const DELIVERED_MAX = 50;
 const DELIVERED_OF_ONE_MAX = 5;
 const FAILED_MAX = 200;
 const FAILED_OF_ONE_MAX = 40;
 
-/** Which attempts are kept when there are thousands a second: failures rather than successes, and some of everybody's. */
+/**
+ * Selects the attempts to store when there are thousands a second. It stores more failures than
+ * successes, and some of each subscription.
+ *
+ * Example: in one window of 100 ms, 40 failures of one subscription are stored; the next is only
+ * counted.
+ */
 export class AttemptSampler {
   readonly #monotonicMs: () => number;
   #beganMs = -Infinity;
@@ -17,7 +23,7 @@ export class AttemptSampler {
     this.#monotonicMs = monotonicMs;
   }
 
-  /** Whether the next one would be kept. */
+  /** Whether the next attempt would be stored. */
   wouldKeep(subscription: string, isDelivered: boolean): boolean {
     const nowMs = this.#monotonicMs();
     if (nowMs - this.#beganMs >= WINDOW_MS) {
@@ -30,7 +36,7 @@ export class AttemptSampler {
       : this.#failed.hasRoom(subscription, FAILED_MAX, FAILED_OF_ONE_MAX);
   }
 
-  /** Counts it, if it is kept. */
+  /** Returns whether the attempt is to be stored, and counts it then. */
   keep(subscription: string, isDelivered: boolean): boolean {
     if (!this.wouldKeep(subscription, isDelivered)) return false;
     (isDelivered ? this.#delivered : this.#failed).add(subscription);

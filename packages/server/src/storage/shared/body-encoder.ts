@@ -1,10 +1,10 @@
-/** Bodies up to this size share slabs. */
+/** Bodies up to this size share slabs. A slab is one buffer of SLAB_BYTES. */
 const SHARED_BYTES_MAX = 8 * 1024;
 const SLAB_BYTES = 64 * 1024;
 
 /**
- * Encodes the bodies of events into slabs of their own. In the runtime's pool they would lie among all that lives for a moment
- * only, and each event that is kept in memory would keep a whole slab of that.
+ * Encodes the bodies of events into slabs of their own. In the runtime's buffer pool they would lie
+ * among short-lived data. Each event in memory would then hold a whole slab of the pool.
  */
 export function createBodyEncoder(): (text: string) => Buffer {
   let slab = Buffer.allocUnsafeSlow(SLAB_BYTES);

@@ -1,21 +1,26 @@
 import type { ChannelQuery, ChannelState, Position } from '../../core/ports.ts';
 import { SortedNames } from './sorted-names.ts';
 
-/** What a home knows of one channel. Removal is always from the oldest on, so a channel's events have no holes. */
+/**
+ * The data of one channel in a log. Events are always removed from the oldest on, so a channel's
+ * events have no holes.
+ */
 export interface ChannelEntry {
   readonly name: string;
-  /** Rises with each new channel and is never given twice. */
+  /** Rises with each new channel. No id is assigned twice. */
   readonly id: number;
   count: number;
   bytes: number;
-  /** 0 when there is no event. */
+  /** The time of the oldest event, in milliseconds since 1970. 0 when there is no event. */
   oldestTimeMs: number;
-  /** Of the newest event kept; 0 when there is none. */
+  /** The position of the newest event in the log. 0 when there is none. */
   latestPosition: Position;
-  /** Of the newest event ever kept, and its time: they stay when the event goes. */
+  /**
+   * The position and time of the newest event ever stored. They remain when the event is removed.
+   */
   appendedPosition: Position;
   appendedTimeMs: number;
-  /** The newest position that retention took from this channel; 0 when it took none. */
+  /** The newest position that retention removed from this channel. 0 when it removed none. */
   trimmedThrough: Position;
 }
 

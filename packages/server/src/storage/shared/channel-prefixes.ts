@@ -1,16 +1,24 @@
 import type { Position } from '../../core/ports.ts';
 import { PREFIXES_MAX } from './log-limits.ts';
 
-/** Folded at once when there are too many families, so that putting them in order is seldom needed. */
+/**
+ * The share of prefixes that is merged at once when there are too many, so that sorting is seldom
+ * needed.
+ */
 const MERGED_SHARE = 0.1;
 
 /**
- * What channels had lost that are forgotten by now: one position for each family, which is the first token of a name.
- * A cursor older than that may be told of a gap in a channel of the same family that it did not mean, and never misses
- * one. All families at or below `rest` are folded into it, the lowest first, so that it hits the oldest cursors only.
+ * The losses of forgotten channels. A loss is the newest position that retention removed. A prefix
+ * is the first token of a name, and has the newest loss of its forgotten channels. A cursor before
+ * that position may receive a gap for another channel of the same prefix. It never misses a gap.
+ * All prefixes with losses up to `othersLostThrough` are merged into it, the oldest first. So
+ * merging affects only the oldest cursors.
+ *
+ * Example: `orders.42` had lost events up to 900, and is forgotten. The prefix `orders` has the
+ * loss 900. A reader of `orders.>` at 800 receives a gap.
  */
 export class ChannelPrefixes {
-  /** All above `rest`. */
+  /** All values are above `#othersLostThrough`. */
   readonly #lostThrough: Map<string, Position>;
   #othersLostThrough: Position;
   #newestLost: Position;
@@ -29,7 +37,7 @@ export class ChannelPrefixes {
     return this.#othersLostThrough;
   }
 
-  /** What forgotten channels had lost that a pattern may have meant, or a name that is not known. */
+  /** The newest loss of forgotten channels that may match a pattern or an unknown name. */
   lostThrough(pattern: string): Position {
     const prefix = prefixOf(pattern);
     return prefix === '*' || prefix === '>'
@@ -37,7 +45,7 @@ export class ChannelPrefixes {
       : (this.#lostThrough.get(prefix) ?? this.#othersLostThrough);
   }
 
-  /** A family has lost events up to a position. */
+  /** Records that a forgotten channel of this prefix had lost events up to a position. */
   raise(prefix: string, through: Position): void {
     if (through <= (this.#lostThrough.get(prefix) ?? this.#othersLostThrough)) return;
     this.#lostThrough.set(prefix, through);
@@ -45,7 +53,7 @@ export class ChannelPrefixes {
     if (this.#lostThrough.size > PREFIXES_MAX) this.#mergeOldest();
   }
 
-  /** Families that have lost no more than that are known together from now on. */
+  /** Merges the prefixes with losses up to this position into `othersLostThrough`. */
   mergeThrough(position: Position): void {
     if (position <= this.#othersLostThrough) return;
     this.#othersLostThrough = position;

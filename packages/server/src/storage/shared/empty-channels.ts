@@ -1,12 +1,13 @@
 import type { ChannelEntry } from './channel-directory.ts';
 import { CHANNEL_FORGOTTEN_AFTER_MS } from './log-limits.ts';
 
-/** Channels whose last event fell into the same minute are forgotten together. */
+/** Channels with a last event in the same minute are forgotten together. */
 const SLOT_MS = 60_000;
 
 /**
- * The channels that hold no event, by the minute of their last one: which of them are to be forgotten is known without
- * looking at the others. What waits is at most an hour's minutes, since older ones are due at once.
+ * The channels without events, by the minute of their last event. So the channels to forget are
+ * found without looking at the others. At most an hour of minutes waits, since older channels are
+ * due at once.
  */
 export class EmptyChannels {
   readonly #slots = new Map<number, Set<ChannelEntry>>();
@@ -18,20 +19,20 @@ export class EmptyChannels {
     else entries.add(entry);
   }
 
-  /** Before the entry's time changes. */
+  /** Must run before the entry's time changes. */
   delete(entry: ChannelEntry): void {
     const slot = slotOf(entry);
     const entries = this.#slots.get(slot);
     if (entries?.delete(entry) === true && entries.size === 0) this.#slots.delete(slot);
   }
 
-  /** Whether any is to be forgotten by now. */
+  /** Whether any channel is due to be forgotten. */
   isDue(nowMs: number): boolean {
     for (const slot of this.#slots.keys()) if (isSlotDue(slot, nowMs)) return true;
     return false;
   }
 
-  /** Takes out those that are to be forgotten by now, at most so many. */
+  /** Removes and returns channels that are due to be forgotten, at most `limit`. */
   takeDue(nowMs: number, limit: number): readonly ChannelEntry[] {
     const taken: ChannelEntry[] = [];
     for (const [slot, entries] of this.#slots) {

@@ -1,22 +1,28 @@
-/** Entries in one run, at most: taking one in or out moves no more than these. */
+/** Entries in one run at most. To add or remove an entry moves no more than these. */
 const RUN_MAX = 512;
-/** More new ones than this share of what is there are sorted all together. */
+/** With more new entries than this share of the existing ones, all are sorted together. */
 const REBUILT_SHARE = 1 / 8;
 
 interface Named {
   readonly name: string;
 }
 
-/** Entries in the order of their names, as a list of runs, so that a change costs no more for there being many. */
+/**
+ * Entries in the order of their names, as a list of runs. A run is a sorted array of limited
+ * length, so a change costs no more when there are many entries.
+ */
 export class SortedNames<Entry extends Named> {
-  /** None is empty. */
+  /** No run is empty. */
   #runs: Entry[][] = [];
-  /** How many are in the runs. */
+  /** The number of entries in the runs. */
   #size = 0;
-  /** Not yet in the runs: put there when somebody asks for the order, so that adding costs no search. */
+  /**
+   * Entries that are not in the runs yet. They are inserted when the order is needed, so that
+   * adding needs no search.
+   */
   readonly #added = new Set<Entry>();
 
-  /** One whose name is not in here. */
+  /** Adds an entry with a name that is not in the list. */
   add(entry: Entry): void {
     this.#added.add(entry);
   }
@@ -38,7 +44,10 @@ export class SortedNames<Entry extends Named> {
     this.#added.clear();
   }
 
-  /** Visits those whose names come after a name, for as long as `visit` says so; it may put none in and take none out. */
+  /**
+   * Visits the entries after a name, for as long as `visit` returns true. `visit` must not add or
+   * remove entries.
+   */
   visitAfter(name: string, visit: (entry: Entry) => boolean): void {
     this.#mergeAdded();
     const first = this.#runIndexOf(name);
@@ -72,7 +81,10 @@ export class SortedNames<Entry extends Named> {
       this.#runs.push(all.slice(start, start + RUN_MAX / 2));
   }
 
-  /** The run that a name is in, or would be: the first whose last name is not before it. */
+  /**
+   * The index of the run that has a name, or would have it. It is the first run with a last name
+   * that is not before it.
+   */
   #runIndexOf(name: string): number {
     let low = 0;
     let high = this.#runs.length;

@@ -3,13 +3,14 @@ import { closeSync, existsSync, fsync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 
-/** What a write-ahead log may grow by before a thread moves it into its database. */
+/** Bytes of a write-ahead log beyond which a thread moves it into its database. */
 const WAL_BYTES_MAX = 4 * 1024 * 1024;
 
 /**
- * Makes a SQLite file durable that the event loop itself writes, without the event loop waiting for the disk. Its connection commits with
- * `synchronous = NORMAL` and `wal_autocheckpoint = 0`, which syncs nothing: the write-ahead log is synced here, by libuv's threads,
- * and moved into the database by a thread of its own.
+ * Makes a SQLite file durable that the event loop writes, without blocking the event loop. The
+ * connection commits with `synchronous = NORMAL` and `wal_autocheckpoint = 0`, which syncs nothing.
+ * This class syncs the write-ahead log in libuv's threads. A thread of its own moves the
+ * write-ahead log into the database.
  */
 export class BackgroundSync {
   readonly #file: string;
@@ -23,21 +24,24 @@ export class BackgroundSync {
     this.#file = file;
   }
 
-  /** A thread works on the file: for a moment it may hold the lock that a write needs. */
+  /** A thread works on the file. For a moment it may hold the lock that a write needs. */
   get isCheckpointing(): boolean {
     return this.#checkpointer !== undefined;
   }
 
-  /** Resolves when no thread works on the file: in that turn of the loop a write finds no lock. */
+  /**
+   * Resolves when no thread works on the file. In that turn of the event loop a write finds no
+   * lock.
+   */
   async whenIdle(): Promise<void> {
     while (this.#checkpointer !== undefined) await once(this.#checkpointer, 'exit').catch(() => undefined);
   }
 
-  /** All that was committed before is durable once it resolves. Rejects when the disk does not take it. */
+  /** Resolves once all earlier commits are durable. Rejects when the disk does not accept them. */
   sync(): Promise<void> {
     if (this.#file === ':memory:') return Promise.resolve();
     if (this.#currentSync === undefined) return this.#start();
-    // What is under way may not hold what has just been committed.
+    // The sync in flight may not include the newest commit.
     this.#nextSync ??= this.#currentSync
       .catch(() => undefined)
       .then(() => {
@@ -47,7 +51,7 @@ export class BackgroundSync {
     return this.#nextSync;
   }
 
-  /** To be called now and then: begins to move the write-ahead log when it has grown. */
+  /** Starts to move the write-ahead log if it has grown. To be called regularly. */
   checkpointIfNeeded(): void {
     if (this.#file === ':memory:' || this.#checkpointer !== undefined) return;
     const { size } = statSync(`${this.#file}-wal`, { throwIfNoEntry: false }) ?? { size: 0 };
@@ -58,12 +62,12 @@ export class BackgroundSync {
       execArgv: [],
     });
     this.#checkpointer.unref();
-    // What could not be moved is tried again with the next upkeep.
+    // After a failure the next call tries again.
     this.#checkpointer.on('error', () => undefined);
     this.#checkpointer.on('exit', () => (this.#checkpointer = undefined));
   }
 
-  /** Before the last connection is closed, which moves everything itself. */
+  /** Must run before the last connection closes, which moves everything itself. */
   async close(): Promise<void> {
     await this.#checkpointer?.terminate();
     await this.#nextSync?.catch(() => undefined);
@@ -83,12 +87,12 @@ export class BackgroundSync {
   async #syncOnce(): Promise<void> {
     const isFirst = this.#descriptor === undefined;
     const wal = `${this.#file}-wal`;
-    // Nothing has been written since it was opened.
+    // Without the file, nothing has been written since the database was opened.
     if (isFirst && !existsSync(wal)) return;
     this.#descriptor ??= openSync(wal, 'r+');
     await fsyncDescriptor(this.#descriptor);
     if (!isFirst || process.platform === 'win32') return;
-    // The file's name as well.
+    // The first sync also makes the file's name durable.
     const folder = openSync(dirname(this.#file), 'r');
     try {
       await fsyncDescriptor(folder);

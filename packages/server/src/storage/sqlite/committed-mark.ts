@@ -3,22 +3,31 @@ import { crc32 } from 'node:zlib';
 import { makePrivateFile } from './private-files.ts';
 
 /**
- * How far a database was committed, kept outside it: `{"generation":12,"through":345,"crc32":1234}`. After each commit the file
- * is overwritten in place, without a sync of its own, so it survives every end of the process; a sync follows within a second. A
- * database that is behind it has lost acknowledged commits, say with a write-ahead log that was deleted after a crash.
+ * A commit mark has the newest durable commit of a database, and is stored outside it:
+ * `{"generation":12,"through":345,"crc32":1234}`. After each commit the file is overwritten in
+ * place, without a sync of its own. So it survives every end of the process. A sync follows within
+ * a second. A database that is behind its mark has lost acknowledged commits, for example with a
+ * write-ahead log that was deleted after a crash.
  */
 export interface CommitMark {
   readonly generation: number;
-  /** The newest of what was stored, by a number that rises. */
+  /**
+   * A number that rises with commits: the newest stored position, or the number of transactions.
+   */
   readonly through: number;
 }
 
-/** Always the same length, so that a later mark leaves nothing of an earlier one. */
+/**
+ * The length of the file. It is constant, so that a later mark overwrites all of an earlier one.
+ */
 const BYTES = 96;
-/** How long a mark may wait for its sync: commits of that time are not noticed when a power cut and a lost write-ahead log meet. */
+/**
+ * Milliseconds that a mark may wait for its sync. If a power cut and a lost write-ahead log
+ * coincide, lost commits of that time are not detected.
+ */
 const SYNC_DELAY_MS = 1_000;
 
-/** The mark in a file; undefined when there is none, or one that was written by half. */
+/** The mark in a file. Undefined when there is none, or only a part of one. */
 export function readMark(file: string): CommitMark | undefined {
   const found = /^\{"generation":(\d+),"through":(\d+),"crc32":(\d+)\} *\n$/.exec(textOf(file));
   if (found === null) return undefined;
@@ -26,7 +35,10 @@ export function readMark(file: string): CommitMark | undefined {
   return checksumOf(value) === Number(found[3]) ? value : undefined;
 }
 
-/** The writer's hand on the file. What the disk does not take is let go of: an older mark claims less, never too much. */
+/**
+ * Writes the mark into its file. Errors of the disk are ignored: an older mark claims less, never
+ * too much.
+ */
 export class CommittedMark {
   readonly #file: string;
   #descriptor: number | undefined;
@@ -44,23 +56,23 @@ export class CommittedMark {
       makePrivateFile(this.#file);
       this.#descriptor ??= openSync(this.#file, 'r+');
     } catch {
-      // Without a mark the database is as safe as its disk; the next opening tries again.
+      // Without a mark the database is as safe as its disk. The next opening tries again.
     }
     this.update(commitMark.through);
   }
 
-  /** All up to this one is durable. */
+  /** Everything up to `through` is durable. */
   update(through: number): void {
     if (this.#descriptor === undefined) return;
     try {
       const crc = checksumOf({ generation: this.#generation, through });
-      // By hand, since it is done with each commit.
+      // Formatted by hand, since this runs with each commit.
       const text = `{"generation":${this.#generation},"through":${through},"crc32":${crc}}`;
       this.#bytes.write(text.padEnd(BYTES - 1), 'latin1');
       writeSync(this.#descriptor, this.#bytes, 0, BYTES, 0);
       this.#timer ??= setTimeout(() => this.#sync(), SYNC_DELAY_MS).unref();
     } catch {
-      // Tried again with the next commit.
+      // The next commit tries again.
     }
   }
 
@@ -70,7 +82,7 @@ export class CommittedMark {
     try {
       fdatasyncSync(this.#descriptor);
     } catch {
-      // The database is whole without it.
+      // The database is complete without its mark.
     }
     closeSync(this.#descriptor);
     this.#descriptor = undefined;

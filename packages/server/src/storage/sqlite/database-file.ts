@@ -4,23 +4,26 @@ import { DataFolderError } from '../../core/data-folder-error.ts';
 import { errorCodeOf } from './failure.ts';
 import { makePrivateFile, makePrivateFolder } from './private-files.ts';
 
-/** A SQLite file of ours in the data folder. */
+/** A SQLite file of the hub in the data folder. */
 export interface DatabaseFile {
   /** Its path, or `:memory:`. */
   readonly file: string;
-  /** Four letters of ASCII: tells our file from another program's. */
+  /** Four letters of ASCII. Distinguishes the file from another program's. */
   readonly applicationId: number;
-  /** What leads from each schema version to the next: `user_version` counts those that it has behind it. */
+  /**
+   * The steps from each schema version to the next. `user_version` in the file is the number of
+   * steps that were applied.
+   */
   readonly migrations: readonly string[];
-  /** Set on each connection, before anything is read. */
+  /** Set on each connection before the first read. */
   readonly pragmas: string;
-  /** What to do when it cannot be used: a sentence or two. */
+  /** Advice for a file that cannot be used: a sentence or two. */
   readonly repair: string;
 }
 
 /**
- * Opens it, and makes it if need be, for nobody but the own user to read. It is brought to the present schema and, unless it is large,
- * checked page by page.
+ * Opens the file, and creates it if needed, so that only its owner can read it. Brings it to the
+ * current schema. Checks it page by page, unless it is large.
  * @throws DataFolderError for a file that is damaged, foreign or too new
  */
 export function openDatabaseFile(databaseFile: DatabaseFile): DatabaseSync {
@@ -44,7 +47,7 @@ export function openDatabaseFile(databaseFile: DatabaseFile): DatabaseSync {
   });
 }
 
-/** Runs what reads the file for the first time. @throws DataFolderError for what SQLite says of a damaged file */
+/** Runs the first reads of the file. @throws DataFolderError when SQLite reports a damaged file */
 export function wrapCorruptionErrors<Result>(databaseFile: DatabaseFile, run: () => Result): Result {
   try {
     return run();
@@ -53,7 +56,7 @@ export function wrapCorruptionErrors<Result>(databaseFile: DatabaseFile, run: ()
   }
 }
 
-/** Another connection to a file that was opened before. */
+/** Opens another connection to a file that was opened before. */
 export function reopenDatabaseFile({ file, pragmas }: DatabaseFile): DatabaseSync {
   const database = new DatabaseSync(file, CONNECTION);
   try {
@@ -65,7 +68,7 @@ export function reopenDatabaseFile({ file, pragmas }: DatabaseFile): DatabaseSyn
   }
 }
 
-/** Beyond it the start would wait for seconds; damage is then found where it is read. */
+/** Larger files are not checked at the start, which would take seconds. Reads find their damage. */
 const QUICK_CHECK_BYTES_MAX = 64 * 1024 * 1024;
 const CONNECTION = { timeout: 5000, enableForeignKeyConstraints: true };
 

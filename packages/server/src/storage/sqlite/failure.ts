@@ -2,7 +2,7 @@ import { DataFolderError, type DataFolderReason } from '../../core/data-folder-e
 
 export type Unavailable = 'log_unavailable' | 'log_full';
 
-/** What is kept in the data folder cannot be written, or read, at present. */
+/** The data folder cannot be written, or read, at the moment. */
 export class UnavailableError extends Error {
   readonly code: Unavailable;
 
@@ -12,7 +12,7 @@ export class UnavailableError extends Error {
   }
 }
 
-/** A failure, as it crosses to the main thread. */
+/** A failure as a message to the main thread. */
 export type Failure =
   | { readonly kind: 'unavailable'; readonly code: Unavailable; readonly detail: string }
   | { readonly kind: 'folder'; readonly reason: DataFolderReason; readonly message: string };
@@ -23,7 +23,7 @@ export function failureOf(error: unknown): Failure {
   return { kind: 'unavailable', code, detail: message };
 }
 
-/** SQLite's primary result code, or undefined when the error is not of SQLite. */
+/** SQLite's primary result code. Undefined for an error that is not SQLite's. */
 export function errorCodeOf(error: unknown): number | undefined {
   const code = (error as { errcode?: unknown }).errcode;
   return typeof code === 'number' ? code & 0xff : undefined;

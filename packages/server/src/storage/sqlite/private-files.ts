@@ -1,28 +1,29 @@
 import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Only the user that runs the hub may read or change what is in a data folder. */
+/** Only the user that runs the hub may read or change the files of a data folder. */
 export const PRIVATE_FILE_MODE = 0o600;
 export const PRIVATE_FOLDER_MODE = 0o700;
 
-/** Files that a hub makes in its data folder, with those that SQLite keeps beside a database. */
+/** Files that a hub creates in its data folder, and those that SQLite adds beside a database. */
 const HUB_FILE_NAME =
   /^(?:log\.db|lock\.db|[a-z]+\.sqlite|owner\.json|generation\.json|(?:[a-z]+-)?committed\.json|webhooks-in-flight)(?:\.new|-wal|-shm|-journal)?$/;
 const GROUP_AND_OTHERS_MODE = 0o077;
-/** A folder that several users share, such as `/tmp`, is left as it is. */
+/** A folder that several users share, such as `/tmp`, is not changed. */
 const STICKY_MODE = 0o1000;
 
-/** A folder or file that others could read, and whether that has been ended. */
+/** A folder or file that other users could read, and whether their access was removed. */
 export interface ExposedPath {
   readonly path: string;
-  /** As `chmod` takes it: `755`. */
+  /** The mode that was found, in the notation of `chmod`: `755`. */
   readonly mode: string;
   readonly isRestricted: boolean;
 }
 
 /**
- * Makes an empty file that only its owner can read, before SQLite opens it: SQLite gives its `-wal` and `-shm` the same mode. A file
- * that is there is not opened, since closing it would drop this process's locks on it (POSIX).
+ * Creates an empty file that only its owner can read, before SQLite opens it. SQLite gives its
+ * `-wal` and `-shm` files the same mode. An existing file is not opened: closing it would drop this
+ * process's locks on it (POSIX).
  */
 export function makePrivateFile(file: string): void {
   if (statSync(file, { throwIfNoEntry: false }) !== undefined) return;
@@ -33,12 +34,15 @@ export function makePrivateFile(file: string): void {
   }
 }
 
-/** Makes a folder, and those above it. Returns the first that was made, if any. */
+/** Creates a folder and its parents. Returns the first folder that was created, if any. */
 export function makePrivateFolder(folder: string): string | undefined {
   return mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER_MODE });
 }
 
-/** Takes away what others may do with a data folder that was there before, and with the hub's files in it. */
+/**
+ * Removes other users' access to an existing data folder, and to the hub's files in it. Returns the
+ * paths that were exposed.
+ */
 export function restrictDataFolder(folder: string): readonly ExposedPath[] {
   if (process.platform === 'win32' || statSync(folder, { throwIfNoEntry: false }) === undefined) return [];
   const files = readdirSync(folder).filter((name) => HUB_FILE_NAME.test(name));

@@ -14,12 +14,13 @@ interface Pending {
 }
 
 /**
- * New objects of a thread: batches, rows and pages, which are gone at once. By itself the engine lets that grow to 96 MB
- * in a busy hour and gives nothing back; with this, CPU time for an event is the same.
+ * Megabytes for the new objects of a thread: batches, rows and pages, all of them short-lived.
+ * Without this limit the engine lets them grow to 96 MB in a busy hour, and returns nothing. CPU
+ * time per event is the same with the limit.
  */
 const YOUNG_GENERATION_MB = 12;
 
-/** A worker thread that answers requests, as the main thread sees it. */
+/** A worker thread that answers requests, on the side of the main thread. */
 export class Thread<Body extends object> {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
@@ -27,12 +28,14 @@ export class Thread<Body extends object> {
   #failure: Error | undefined;
 
   /**
-   * @param from the `import.meta.url` of whoever starts it
-   * @param module the module to run, seen from there and without its extension: `.ts` here, `.js` once it has been emitted
+   * @param from the `import.meta.url` of the calling module
+   * @param module the module to run, relative to `from` and without its extension: `.ts` in the
+   * source, `.js` in a build
    */
   constructor(from: string, module: string, options: unknown) {
     const extension = from.slice(from.lastIndexOf('.'));
-    // The process's own flags are not for a thread: `--eval` or a test runner's loader would keep it from starting.
+    // A thread does not get the process's flags: `--eval` or a test runner's loader would prevent
+    // its start.
     this.#worker = new Worker(new URL(module + extension, from), {
       workerData: options,
       execArgv: [],
@@ -43,7 +46,7 @@ export class Thread<Body extends object> {
     this.#worker.on('exit', () => this.#fail(new Error('The thread has ended.')));
   }
 
-  /** It has ended, or will not answer any more: another has to be started. */
+  /** The thread has ended, or does not answer any more. Another one has to be started. */
   get hasFailed(): boolean {
     return this.#failure !== undefined;
   }
@@ -57,7 +60,7 @@ export class Thread<Body extends object> {
     return promise;
   }
 
-  /** Waits until the thread has ended, having been told to. */
+  /** Resolves when the thread has ended. It ends after a request to close. */
   async whenEnded(): Promise<void> {
     if (this.#worker.threadId !== -1) await once(this.#worker, 'exit');
   }
@@ -85,8 +88,9 @@ export function threadOptions<Options>(): Options {
 }
 
 /**
- * Answers the main thread's requests, one after the other, until one is answered by `undefined`.
- * @param handle its result's `transfer` changes hands; `afterwards` is called when the answer is on its way
+ * Answers the main thread's requests one after the other, until `handle` returns `undefined`.
+ * @param handle the buffers in its `transfer` move to the main thread
+ * @param onAnswered called after an answer has been sent, except for the last one
  */
 export function serve<Body>(
   handle: (body: Body) => { value: unknown; transfer?: ArrayBuffer[] } | undefined,

@@ -2,8 +2,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { workerData } from 'node:worker_threads';
 
 /**
- * Moves a write-ahead log into its database, in a thread of its own. When all of it has been moved, the next commit begins the log
- * again from its start, and SQLite syncs it twice: so that commit is made here. The file is cut to what it holds then.
+ * Moves a write-ahead log into its database, in a thread of its own. After a complete move, the
+ * next commit restarts the write-ahead log at its beginning, and SQLite syncs it twice. So this
+ * thread makes that commit. SQLite then cuts the file to its content (`journal_size_limit = 0`).
  */
 using database = new DatabaseSync(workerData as string, { timeout: 0 });
 database.exec(

@@ -7,16 +7,20 @@ import { isFull } from '../failure.ts';
 import { BackgroundSync } from '../background-sync.ts';
 import { openDatabaseFile } from '../database-file.ts';
 
-/** `plid`. Hashes are of no use to a thief, names and the audit log may be: nobody but the hub's own user reads them. */
+/**
+ * `plid` in ASCII. Hashes are useless to a thief, but names and the audit log may be useful. So
+ * only the hub's own user can read the file.
+ */
 const APPLICATION_ID = 0x706c6964;
 
 /**
- * What leads from each schema version to the next. A list that is only ever added to: `user_version` in the file counts the
- * steps it has behind it.
+ * The steps from each schema version to the next. Steps are only ever added: `user_version` in the
+ * file is the number of steps that were applied.
  *
- * - `secret` holds SHA-256 of what the key's holder has; a key that is being rotated has two.
- * - `revocation`: credentials of that name given out before `issued_before_ms` are good for nothing; needed until `kept_until_ms`.
- * - `note` holds what was done once for this folder.
+ * - `secret` has the SHA-256 of the secret that the key's holder has. A key in rotation has two.
+ * - `revocation`: credentials of that name that were issued before `issued_before_ms` are invalid.
+ *   The row is needed until `kept_until_ms`.
+ * - `note` has the names of tasks that were done once for this folder.
  * - `committed` counts transactions: see `storage/sqlite/committed-mark.ts`.
  */
 const MIGRATIONS: readonly string[] = [
@@ -56,20 +60,27 @@ const MIGRATIONS: readonly string[] = [
 ];
 
 /**
- * What identity keeps across restarts: keys, revocations, the audit log. One SQLite file, written seldom and on the main thread,
- * which never waits for the disk: syncs run beside it. What each request asks for is answered from memory.
+ * The stored data of identity: keys, revocations and the audit log. It is one SQLite file, written
+ * seldom and on the main thread. That thread never waits for the disk, since syncs run in the
+ * background. Requests are answered from memory.
+ *
+ * A change is in force when it has taken effect in memory, before it is stored. Example: a
+ * revocation rejects a user's requests even while the disk is full.
  */
 export class IdentityStore {
   readonly database: DatabaseSync;
   readonly #backgroundSync: BackgroundSync;
   #pending: PendingWrite[] = [];
-  /** What is in force, and the disk has not taken yet. */
+  /** Changes that are in force and not stored yet. */
   #unwritten: PendingWrite[] = [];
-  /** What is to be told once the present transaction has been committed. */
+  /** Callbacks for the commit of the current transaction. */
   #onCommit: (() => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
   #lastCommitMs = -Infinity;
-  /** Acknowledged changes are missing from the file: somebody removed its write-ahead log, or put an older file in its place. */
+  /**
+   * True if acknowledged changes are missing from the file. Its write-ahead log was removed, or an
+   * older file was put in its place.
+   */
   readonly hasLostCommits: boolean;
   readonly #incrementCommitCount: StatementSync;
   readonly #committedMark: CommittedMark | undefined;
@@ -91,8 +102,9 @@ export class IdentityStore {
   }
 
   /**
-   * Does all of it or nothing. It is durable once `synced` has resolved: nobody is answered before.
-   * @throws PolycastError `log_full`, `log_unavailable` when the disk does not take it
+   * Runs in one transaction. Its changes are durable once `whenDurable` has resolved. No request is
+   * answered before.
+   * @throws PolycastError `log_full`, `log_unavailable` when the disk does not accept it
    */
   write<Result>(run: () => Result): Result {
     const { database } = this;
@@ -111,14 +123,17 @@ export class IdentityStore {
     }
   }
 
-  /** Within `write`: called once that is committed, and never when it is undone. */
+  /**
+   * Registers a callback within `write`. It is called once after the commit, and never after a
+   * rollback.
+   */
   afterCommit(tell: () => void): void {
     this.#onCommit.push(tell);
   }
 
   /**
-   * All that was written before is durable once it resolves.
-   * @throws PolycastError `log_unavailable` when the disk does not take it
+   * Resolves once all earlier writes are durable.
+   * @throws PolycastError `log_unavailable` when the disk does not accept them
    */
   async whenDurable(): Promise<void> {
     const committed = this.#commitCount;
@@ -135,37 +150,47 @@ export class IdentityStore {
     return this.#backgroundSync.isCheckpointing;
   }
 
-  /** Resolves when `write` finds no lock. To be awaited before a write that somebody waits for, and whatever was checked is to be checked again. */
+  /**
+   * Resolves when `write` finds no lock. Await it before a write that a request waits for. Then
+   * repeat every check that was made before.
+   */
   whenWritable(): Promise<void> {
     return this.#backgroundSync.whenIdle();
   }
 
-  /** To be called every second or so, after what is to be written then: a thread may work on the file for a while. */
+  /**
+   * To be called every second or so, after the writes that are due then. A thread may work on the
+   * file for a while.
+   */
   checkpointIfNeeded(): void {
     this.#backgroundSync.checkpointIfNeeded();
   }
 
   /**
-   * Does it together with what else comes at about that time: a crowd that logs out at once waits for one write of the disk, and
-   * holds up the hub with no more than twenty a second. Resolves once it is durable.
+   * Writes together with the other changes of about that time, at most twenty times a second. A
+   * crowd that logs out at once waits for one write of the disk. Resolves once the change is
+   * durable.
    */
   writeSoon(run: () => void): Promise<void> {
     return this.#await({ run, isInForce: false });
   }
 
   /**
-   * The same for what is in force already, and must not come undone: what the disk does not take is tried again with each `settle`, and when
-   * the hub ends. It may run several times.
-   * @param stored called once it is durable, however late
-   * @throws PolycastError `log_full`, `log_unavailable`: rejects when the disk has not taken it at first
+   * Like `writeSoon`, for a change that is in force and must not be undone. If the disk does not
+   * accept it, each `settle` tries again, and so does `close`. `run` may be called several times.
+   * @param stored called once the change is durable, however late
+   * @throws PolycastError `log_full`, `log_unavailable`: rejects when the disk does not accept it
+   * at first
    */
   writeInForce(run: () => void, stored?: () => void): Promise<void> {
     return this.#await({ run, isInForce: true, stored });
   }
 
   /**
-   * Tries again what is in force and not written, in this turn. Resolves once that is durable.
-   * @throws PolycastError `log_full`, `log_unavailable`: rejects when the disk still does not take it
+   * Tries again, in this turn, to write the changes that are in force and not stored. Resolves once
+   * they are durable.
+   * @throws PolycastError `log_full`, `log_unavailable`: rejects when the disk still does not
+   * accept them
    */
   async settle(): Promise<void> {
     const unwritten = this.#unwritten;
@@ -189,7 +214,10 @@ export class IdentityStore {
     return promise;
   }
 
-  /** Does now what would be done soon; later while a thread may hold the file's lock. */
+  /**
+   * Writes the pending changes now. While a thread may hold the file's lock it writes them later,
+   * unless `isLast`.
+   */
   writePending(isLast = false): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -233,11 +261,13 @@ export class IdentityStore {
   }
 
   /**
-   * The last connection that is closed syncs all there is.
-   * @returns how much is in force and has not been written: it is forgotten with this process
+   * Closes the store. SQLite syncs everything when the last connection closes.
+   * @returns the number of changes that are in force and not stored: they are lost with this
+   * process
    */
   close(): number {
-    // A thread that holds the file's lock gives it back within moments, and nobody else waits for this one any more.
+    // A thread that holds the file's lock releases it within moments. No request waits for the main
+    // thread any more.
     if (this.database.isOpen) this.database.exec('PRAGMA busy_timeout = 5000');
     this.writePending(true);
     void this.settle().catch(() => undefined);
@@ -249,7 +279,7 @@ export class IdentityStore {
     return lost;
   }
 
-  /** Only what is durable is marked, so a mark never claims more than was acknowledged. */
+  /** Marks durable commits only, so a mark never claims more than was acknowledged. */
   #onSynced(committed: number): void {
     if (committed <= this.#syncedCount) return;
     this.#syncedCount = committed;
@@ -259,7 +289,7 @@ export class IdentityStore {
 
 interface PendingWrite {
   readonly run: () => void;
-  /** Its effect does not wait for the disk. */
+  /** The change takes effect without waiting for the disk. */
   readonly isInForce: boolean;
   readonly stored?: (() => void) | undefined;
   readonly resolve: () => void;
@@ -268,7 +298,10 @@ interface PendingWrite {
 
 const COMMIT_INTERVAL_MS = 50;
 
-/** Beyond it they are in force, and are not stored: a disk that has been full through so many has other troubles. */
+/**
+ * Changes in force that may wait for the disk. Further ones are in force and are not stored. A disk
+ * that stays full for that long has other problems.
+ */
 const UNWRITTEN_MAX = 100_000;
 
 /** The file's name in the data folder. */
@@ -276,7 +309,7 @@ export const IDENTITY_FILE = 'identity.sqlite';
 const MARK_FILE = 'identity-committed.json';
 
 /**
- * Opens the store of a data folder that this process holds, or one in memory.
+ * Opens the store of a data folder that this process has locked, or one in memory.
  * @param data the folder, or `:memory:`
  * @throws DataFolderError for a file that is damaged, foreign or too new
  */
@@ -289,12 +322,12 @@ export function openIdentityStore(data: string): IdentityStore {
     pragmas: 'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA secure_delete = ON',
     repair: REPAIR,
   });
-  // From here on commits sync nothing by themselves: see `OffLoopSync`.
+  // From here on commits do not sync: see `BackgroundSync`.
   database.exec('PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; PRAGMA busy_timeout = 0');
   return new IdentityStore(database, file);
 }
 
-/** What a row holds that no version has written: somebody else has. */
+/** The error for a row that no version of Polycast writes. Another program wrote it. */
 export function invalidRowError(problem: string): DataFolderError {
   return new DataFolderError('corrupt', `${IDENTITY_FILE} in the data folder holds ${problem}. ${REPAIR}`);
 }

@@ -36,8 +36,8 @@ export interface CommitListener {
 /**
  * Group commit: one write and one sync for all appends that arrive at nearly the same time
  * (docs/decisions/0003-group-commit.md). The appends of one turn of the event loop form one batch
- * for the writer; under load, of a few turns. One batch is in flight at a time. Appends that arrive
- * meanwhile form the next batch.
+ * for the writer. Under load a batch has the appends of a few turns. One batch is in flight at a
+ * time. Appends that arrive meanwhile form the next batch.
  *
  * Example: 200 publishers in one turn of the loop wait for one sync.
  */

@@ -9,7 +9,10 @@ import { makePrivateFile } from '../private-files.ts';
 
 /** The file's name in the data folder. */
 const PRESENCE_FILE = 'presence.sqlite';
-/** Of another version nothing is taken over: what is lost is told anew, from what the log still has. */
+/**
+ * A file of another version is discarded. Presence is rebuilt from the events that the log still
+ * has.
+ */
 const VERSION = 1;
 
 const SCHEMA = `
@@ -39,8 +42,9 @@ const SCHEMA = `
   PRAGMA user_version = ${VERSION};`;
 
 /**
- * What others have been told of who is where, up to a position of the log: all of it, in one small database beside the log. What
- * the log has after that position is added by whoever opens it, so that a crash in between loses nothing.
+ * The published presence, up to a position of the log: which users are in which channels. It is one
+ * small database beside the log. The code that opens it adds the log's events after that position.
+ * So a crash between the two writes loses nothing.
  */
 export class PresenceStore {
   readonly #database: DatabaseSync;
@@ -60,12 +64,12 @@ export class PresenceStore {
     this.#readPosition();
   }
 
-  /** Everything that was told up to and with this is in it. */
+  /** All presence events up to and including this position are stored. */
   get position(): Position {
     return this.#position;
   }
 
-  /** Adds what has been told since, all or nothing. Throws when the disk does not take it. */
+  /** Adds newer presence changes, all or none. Throws when the disk does not accept them. */
   apply(changes: readonly PresenceChange[], position: Position): void {
     const before = { users: this.#usersSequence, channels: this.#channelsSequence };
     try {
@@ -116,7 +120,8 @@ export class PresenceStore {
   #readPosition(): void {
     const mark = this.#statements.readMark.get() as PositionRow | undefined;
     if (mark === undefined) return;
-    // Sequences go on in a new epoch; whoever is told of that has to ask again who is there.
+    // Sequences continue in a new epoch. A client that sees a new epoch has to read the presence
+    // again.
     this.#usersSequence = mark.usersSequence;
     this.#channelsSequence = mark.channelsSequence;
     if (mark.epoch === this.#epoch) this.#position = mark.position;
@@ -156,8 +161,9 @@ export class PresenceStore {
 }
 
 /**
- * Opens the store of a data folder that this process holds. One that is broken, or of another version, is made anew.
- * @param epoch of the log beside it
+ * Opens the store of a data folder that this process has locked. A file that is damaged, or of
+ * another version, is replaced by an empty one.
+ * @param epoch the epoch of the log beside it
  */
 export function openPresenceStore(folder: string, epoch: string): PresenceStore {
   const path = join(folder, PRESENCE_FILE);
@@ -170,11 +176,12 @@ export function openPresenceStore(folder: string, epoch: string): PresenceStore 
 }
 
 function openPresenceDatabase(path: string): DatabaseSync {
-  // Who is where is nobody's business but the hub's.
+  // Presence is private: only the hub's own user may read the file.
   makePrivateFile(path);
   const database = new DatabaseSync(path);
   try {
-    // Nothing here has to outlive a loss of power at once: what is lost of it, the log still has. No commit waits for the disk.
+    // No commit waits for the disk. A power loss may take commits back, but the log still has their
+    // events.
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0');
     const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number };
     if (version === 0) database.exec(SCHEMA);

@@ -3,11 +3,11 @@ import { keptMaxOf, PRUNE_SLACK, type AttemptBounds } from '../../shared/attempt
 import type { AttemptsQuery } from './messages.ts';
 import type { Statements } from './statements.ts';
 
-/** The attempts that are remembered, within their bounds. */
+/** The table of attempts, pruned to its bounds. */
 export class AttemptTable {
   readonly #statements: Statements;
   readonly #bounds: AttemptBounds;
-  /** How many there are of each subscription: delivered, failed. */
+  /** The number of attempts of each subscription: delivered, failed. */
   readonly #counts = new Map<string, [delivered: number, failed: number]>();
   readonly #overLimit = new Set<string>();
   #bytes = 0;
@@ -46,14 +46,14 @@ export class AttemptTable {
     if (counts[failed] > this.#maxOf(failed) * PRUNE_SLACK) this.#overLimit.add(subscription);
   }
 
-  /** Within the transaction that has added some. */
+  /** Deletes attempts beyond the bounds. Must run within the transaction that added some. */
   prune(): void {
     if (this.#overLimit.size > 0) {
       for (const subscription of this.#overLimit) this.#pruneOne(subscription);
       this.#overLimit.clear();
     }
     if (!this.#isOverLimit) return;
-    // What was removed in between has not been taken off the sum.
+    // The sum of bytes still includes attempts that were deleted since the last count.
     this.#recount();
     while (this.#isOverLimit) {
       this.#statements.dropAttemptsOldest.run(Math.ceil(this.#count / 8));
@@ -61,7 +61,7 @@ export class AttemptTable {
     }
   }
 
-  /** They are removed by others. */
+  /** Drops the counts of a subscription. The caller deletes its rows. */
   forget(subscription: string): void {
     const [delivered, failed] = this.#countsOf(subscription);
     this.#count -= delivered + failed;
@@ -132,7 +132,10 @@ interface AttemptRow {
   readonly rest: string;
 }
 
-/** Before schema version 3 it was not said of what log it was, nor what else was in its batch. */
+/**
+ * In rows older than schema version 3, the JSON has neither the log's epoch nor the other events of
+ * the batch.
+ */
 function attemptOf({ epoch, rest }: AttemptRow): Attempt {
   const unsaid = { epoch, others: [], isGap: false };
   return { ...unsaid, ...(JSON.parse(rest) as Attempt) };

@@ -3,12 +3,15 @@ import type { OpenEvent, SubscriptionDefinition, SubscriptionStatus } from '../.
 import type { Attempt, EventPosition, Replay, StoreChange } from '../../../subscriptions/state/ports.ts';
 import type { Position } from '../../../core/ports.ts';
 
-/** Attempts that wait for the disk, at most. */
+/** Attempts that may wait for the disk. */
 const ATTEMPTS_WAITING_MAX = 1000;
 
 /**
- * What is to be written, as little of it as it takes: of everything the last word, and nothing at all of an event that was taken up
- * and finished in between. So a disk that takes nothing for a while costs as much as there is to know, not as what has happened.
+ * Coalesced changes: of the changes that wait for the disk, only the last one of each row is
+ * written. An event that was opened and closed in between is not written at all. So during a disk
+ * failure the memory grows with the rows, not with the number of changes.
+ *
+ * Example: an event that is tried three times while the disk is busy is written once.
  */
 export class CoalescedChanges {
   readonly #subscriptions = new Map<string, SubscriptionChanges>();
@@ -18,12 +21,15 @@ export class CoalescedChanges {
   #epoch: string | undefined;
   #size = 0;
 
-  /** @param isOnDisk whether an open event may stand in the file: only then its end has to be written */
+  /**
+   * @param isOnDisk whether an open event may be in the file. Only then its closing has to be
+   * written
+   */
   constructor(isOnDisk: (subscription: string, position: Position) => boolean) {
     this.#isOnDisk = isOnDisk;
   }
 
-  /** About how many rows it will be, without attempts. */
+  /** The estimated number of rows, without attempts. */
   get size(): number {
     return this.#size;
   }
@@ -64,7 +70,7 @@ export class CoalescedChanges {
     }
   }
 
-  /** All of it, as changes. */
+  /** Yields the coalesced changes. */
   *changes(): Generator<StoreChange> {
     if (this.#epoch !== undefined) yield { kind: 'epoch', epoch: this.#epoch };
     for (const [subscription, changes] of this.#subscriptions) yield* changesOf(subscription, changes);
@@ -100,7 +106,9 @@ export class CoalescedChanges {
     else if (open.delete(position)) this.#size--;
   }
 
-  /** What comes after this is nothing any more, and what was before need not be written. */
+  /**
+   * Replaces all pending changes of the subscription by its removal. Later changes have no effect.
+   */
   #remove(subscription: string): void {
     const changes = this.#changesOf(subscription);
     this.#size -= changes.open.size + changes.replays.size + changes.deadLetters.size;
@@ -112,7 +120,10 @@ export class CoalescedChanges {
     });
   }
 
-  /** The newest; at the bound failures are kept rather. */
+  /**
+   * Adds an attempt. At the bound the oldest delivered attempt is dropped, or the oldest failed one
+   * when there is no other.
+   */
   #attempt(attempt: Attempt): void {
     (attempt.outcome === 'delivered' ? this.#delivered : this.#failed).push(attempt);
     if (this.#delivered.length + this.#failed.length <= ATTEMPTS_WAITING_MAX) return;
@@ -125,10 +136,10 @@ interface SubscriptionChanges {
   readonly isRemoved: boolean;
   definition?: SubscriptionDefinition;
   standing?: SubscriptionStatus;
-  /** `undefined`: it is no more. */
+  /** `undefined` for an event that is closed. */
   readonly open: Map<Position, OpenEvent | undefined>;
   readonly replays: Map<string, Replay | undefined>;
-  /** By their events' ids: what became of each. */
+  /** By the id of the event: the last change of each dead letter. */
   readonly deadLetters: Map<string, StoreChange>;
 }
 

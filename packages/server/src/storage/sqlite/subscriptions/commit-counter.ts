@@ -3,16 +3,20 @@ import { CommittedMark, readMark } from '../committed-mark.ts';
 import { BackgroundSync } from '../background-sync.ts';
 import { MARK_FILE } from './schema.ts';
 
-/** Commits that nobody waits for are synced so long after the first of them, all at once. */
+/**
+ * Milliseconds after which commits that no caller awaits are synced together, counted from the
+ * first of them.
+ */
 const SYNC_DELAY_MS = 1000;
 
 /**
- * Counts the transactions of `subscriptions.sqlite`, and marks those that are durable outside it (`storage/sqlite/committed-mark.ts`). What was
- * acknowledged is marked before it is; the rest is synced once a second, beside the thread's work, and marked then. So a mark never
- * claims what a power cut may take back.
+ * Counts the transactions of `subscriptions.sqlite`, and marks the durable ones outside the file
+ * (`storage/sqlite/committed-mark.ts`). An awaited transaction is marked before its
+ * acknowledgement. The others are synced once a second, in the background, and marked afterwards.
+ * So a mark never claims a commit that a power cut may take back.
  */
 export class CommitCounter {
-  /** Acknowledged changes were missing when the file was opened. */
+  /** True if acknowledged changes were missing when the file was opened. */
   readonly hasLostCommits: boolean;
   readonly #file: string;
   readonly #mark: CommittedMark;
@@ -21,7 +25,7 @@ export class CommitCounter {
   #marked: number;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param committed as the file has it */
+  /** @param committed the count in the file */
   constructor(file: string, committed: number) {
     this.#file = file;
     const mark = join(dirname(file), MARK_FILE);
@@ -32,27 +36,27 @@ export class CommitCounter {
     this.#mark.begin({ generation: 0, through: committed });
   }
 
-  /** One more. @param isDurable it was synced, and with it all before */
+  /** Counts a transaction. @param isDurable it was synced, together with all earlier ones */
   onCommit(isDurable: boolean): void {
     this.#committed++;
     if (isDurable) this.#updateMark(this.#committed);
     else this.#timer ??= setTimeout(() => this.#sync(), SYNC_DELAY_MS).unref();
   }
 
-  /** There is another connection: what it found, and another write-ahead log. */
+  /** Continues with a new connection, its count and its write-ahead log. */
   onReopen(committed: number): void {
     void this.#backgroundSync.close();
     this.#backgroundSync = new BackgroundSync(this.#file);
     this.#committed = committed;
   }
 
-  /** Before the last connection is closed, which syncs everything… */
+  /** Must run before the last connection closes, which syncs everything. */
   beforeClose(): void {
     clearTimeout(this.#timer);
     void this.#backgroundSync.close();
   }
 
-  /** …and after it was. */
+  /** Must run after the last connection has closed. */
   afterClose(): void {
     this.#updateMark(this.#committed);
     this.#mark.close();
@@ -65,7 +69,7 @@ export class CommitCounter {
     const disk = this.#backgroundSync;
     disk.sync().then(
       () => disk === this.#backgroundSync && this.#updateMark(committed),
-      // A disk that takes nothing says so to the next commit that somebody waits for.
+      // The next awaited commit reports the error of the disk.
       () => undefined,
     );
   }

@@ -9,7 +9,10 @@ import { DataFolderError } from '../../../core/data-folder-error.ts';
 import type { DatabaseFile } from '../database-file.ts';
 import type { Statements } from './statements.ts';
 
-/** @throws DataFolderError for rows that no version has written */
+/**
+ * Reads a page of subscriptions with ids after `after`, in the order of ids.
+ * @throws DataFolderError for rows that no version of Polycast writes
+ */
 export function loadSubscriptions(
   statements: Statements,
   databaseFile: DatabaseFile,
@@ -59,7 +62,7 @@ function parseDefinition(databaseFile: DatabaseFile, { id, definition }: Subscri
   }
 }
 
-/** What no version has written. */
+/** The error for a row that no version of Polycast writes. */
 export function invalidRowError({ file, repair }: DatabaseFile, problem: string): DataFolderError {
   return new DataFolderError('corrupt', `${file} holds ${problem}. ${repair}`);
 }

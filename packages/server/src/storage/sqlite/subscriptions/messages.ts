@@ -6,7 +6,9 @@ import type {
 } from '../../../subscriptions/state/ports.ts';
 import type { AttemptBounds } from '../../shared/attempt-bounds.ts';
 
-/** What the store and its thread say to each other. */
+/**
+ * Options of the store's thread. This file defines the messages between the store and its thread.
+ */
 export interface StoreThreadOptions {
   readonly file: string;
   readonly bounds: AttemptBounds;
@@ -22,7 +24,7 @@ export interface AttemptsQuery {
 export type StoreRequest =
   | { readonly kind: 'open' }
   | { readonly kind: 'load'; readonly after: string; readonly limit: number }
-  /** `isAwaited`: somebody waits until it is on the disk for good. */
+  /** `isAwaited`: a caller waits until the changes are durable. */
   | { readonly kind: 'apply'; readonly changes: readonly StoreChange[]; readonly isAwaited: boolean }
   | { readonly kind: 'attempts'; readonly query: AttemptsQuery }
   | { readonly kind: 'dead_letters'; readonly subscription: string; readonly query: DeadLettersQuery }

@@ -2,13 +2,16 @@ import type { Attempt, StoreChange } from '../../../subscriptions/state/ports.ts
 import { CoalescedChanges } from './coalesced-changes.ts';
 import type { StoredOpenEvents } from './stored-open-events.ts';
 
-/** Changes that are written together, and what is done when that has, or has not, come to pass. */
+/** Changes that are written in one transaction, with callbacks for its outcome. */
 export interface CommitGroup {
   readonly changes: readonly StoreChange[];
-  /** Somebody waits for it. */
+  /** A caller waits for it. */
   readonly isAwaited: boolean;
   settle(): void;
-  /** Nothing of it was written: what was noted waits again, before what came since. */
+  /**
+   * Nothing of it was written. Its coalesced changes wait again, before newer ones. Its awaited
+   * writes are rejected.
+   */
   fail(error: unknown): void;
 }
 
@@ -18,7 +21,9 @@ interface AwaitedWrite {
   readonly reject: (error: unknown) => void;
 }
 
-/** What waits to be written, in its order: notes, of which only the last word counts, and between them what is awaited. */
+/**
+ * The changes that wait for the disk, in order: coalesced changes, and awaited writes between them.
+ */
 export class PendingChanges {
   readonly #storedOpenEvents: StoredOpenEvents;
   #parts: (CoalescedChanges | AwaitedWrite)[] = [];
@@ -35,7 +40,7 @@ export class PendingChanges {
     return this.#parts.some((part) => !(part instanceof CoalescedChanges));
   }
 
-  /** About how many rows. */
+  /** The estimated number of rows. */
   get size(): number {
     let size = 0;
     for (const part of this.#parts) size += part instanceof CoalescedChanges ? part.size : part.changes.length;
@@ -49,7 +54,8 @@ export class PendingChanges {
 
   write(changes: readonly StoreChange[]): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    // What is noted after this is written after this: it must know what may be there by then.
+    // Later changes are written after this one. They have to know which open events may be in the
+    // file then.
     const last = this.#parts.at(-1);
     if (last instanceof CoalescedChanges) this.#storedOpenEvents.onSent(last.changes());
     this.#storedOpenEvents.onSent(changes);

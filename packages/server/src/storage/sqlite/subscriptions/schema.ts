@@ -1,6 +1,6 @@
 /** The file's name in the data folder. */
 export const SUBSCRIPTIONS_FILE = 'subscriptions.sqlite';
-/** Beside it: how far it was committed. */
+/** The file beside it with the number of its durable commits. */
 export const MARK_FILE = 'subscriptions-committed.json';
 
 /** `plsb` in ASCII. */
@@ -10,22 +10,31 @@ export const REPAIR: string =
   'Nothing has been changed. Put a backup in its place, and subscriptions go on from where they stood then; or move it away, and ' +
   'subscriptions have to be made anew.';
 
-/** Where subscriptions stand is needed again by whoever has lost power; what is being noted may be repeated. */
+/**
+ * Awaited changes have to survive a power loss. Checkpoints may be lost in one, since deliveries
+ * after them may be repeated.
+ */
 export const PRAGMAS: string =
   'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA secure_delete = ON; ' +
   'PRAGMA journal_size_limit = 16777216; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = OFF';
 
 /**
- * What leads from each schema version to the next. A list that is only ever added to.
+ * The steps from each schema version to the next. Steps are only ever added.
  *
- * - `definition` and `standing`: one row each for a subscription; what is asked for changes seldom, where it stands all the time.
- * - `open_event`: taken up, and not done. `aside` is 1 for an event by itself; of rows from before it was kept, where order plays no part.
- * - `attempt.failed` is 1 for what was not delivered; `bytes` is the length of `rest`, which holds what nobody asks by. `last` is
- *   the last place of a batch, else `position`; an event's own id was sent with it, which is how older ones are known to be of a log.
- * - `dead_letter.epoch`: rows from before it was kept are of the log of the attempt that they are of, where that is kept, else of `state`.
- * - `standing.lost_epoch` and `lost_after`: a place in a log that is no more, of which the subscription has still to be told.
- * - `standing.held`: events that the cursor has passed, behind what is open; NULL for none, and of rows from before it was counted.
- * - `state`: the log's epoch that positions are of.
+ * - `definition` and `standing`: one row each for a subscription. The definition changes seldom,
+ *   the status all the time.
+ * - `open_event`: an event that was taken up and is not done. `aside` is 1 for an event outside its
+ *   channel's order. In rows older than the column it is 1 for subscriptions without an order.
+ * - `attempt.failed` is 1 for an attempt that did not deliver. `rest` is the attempt as JSON, and
+ *   `bytes` its length. `last` is the last position of a batch, else `position`. Older rows take
+ *   their epoch from the event's id in the `webhook-id` header that was sent, or else from `state`.
+ * - `dead_letter.epoch`: older rows take the epoch of the attempt that they come from if it is
+ *   stored, or else of `state`.
+ * - `standing.lost_epoch` and `lost_after`: a position in a lost log. The subscription still has to
+ *   receive the gap for it.
+ * - `standing.held`: the number of events that the cursor has passed and that wait behind open
+ *   ones. NULL for none, and in rows older than the column.
+ * - `state`: the epoch of the log that positions belong to.
  * - `committed` counts transactions: see `storage/sqlite/committed-mark.ts`.
  */
 export const MIGRATIONS: readonly string[] = [

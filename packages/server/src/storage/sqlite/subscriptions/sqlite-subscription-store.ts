@@ -18,23 +18,24 @@ import { PendingChanges, type CommitGroup } from './pending-changes.ts';
 import { SUBSCRIPTIONS_FILE } from './schema.ts';
 
 export interface SqliteSubscriptionStoreOptions {
-  /** A data folder that this process holds. */
+  /** A data folder that this process has locked. */
   readonly folder: string;
   readonly bounds?: Partial<AttemptBounds>;
-  /** Told once when it cannot be written any more, until it can again. */
+  /** Called once when the store cannot be written, and not again before it can. */
   readonly onUnavailable?: (error: unknown) => void;
 }
 
-/** What is noted waits so long for others to share its commit with. */
+/** Milliseconds that an enqueued change waits for others to share its commit. */
 const COMMIT_INTERVAL_MS = 75;
-/** How often a disk that takes nothing is tried again. */
+/** Milliseconds between attempts to write to a failing disk. */
 const RETRY_INTERVAL_MS = 250;
-/** Rows that wait for the disk: some 40 MB. Beyond it the store is behind. */
+/** Rows that may wait for the disk: some 40 MB. Beyond it the store is overloaded. */
 const PENDING_ROWS_MAX = 100_000;
 const LOAD_PAGE_COUNT = 500;
 
 /**
- * Opens `subscriptions.sqlite` in a data folder. SQLite works in a thread of its own, so the event loop waits for no disk.
+ * Opens `subscriptions.sqlite` in a data folder. SQLite runs in a thread of its own, so the event
+ * loop never waits for the disk.
  * @throws DataFolderError for a file that is damaged, foreign or too new
  */
 export async function openSubscriptionStore(options: SqliteSubscriptionStoreOptions): Promise<SubscriptionStore> {
@@ -67,7 +68,9 @@ interface Parts {
   readonly onUnavailable: ((error: unknown) => void) | undefined;
 }
 
-/** Group commit: one is on its way at a time, and what comes meanwhile forms the next. */
+/**
+ * Group commit: one commit is in flight at a time. Changes that arrive meanwhile form the next one.
+ */
 class SqliteSubscriptionStore implements SubscriptionStore {
   readonly #start: () => Thread<StoreRequest>;
   readonly #onUnavailable: ((error: unknown) => void) | undefined;
@@ -143,7 +146,7 @@ class SqliteSubscriptionStore implements SubscriptionStore {
   }
 
   enqueue(changes: readonly StoreChange[]): void {
-    // What is still told of when the hub has gone is found out again by the next one.
+    // Changes after `close` are not stored. The next hub process finds out the same again.
     if (this.#closing !== undefined) return;
     this.#pending.writeSoon(changes, (attempt) =>
       this.#sampler.keep(attempt.subscription, attempt.outcome === 'delivered'),
@@ -176,9 +179,9 @@ class SqliteSubscriptionStore implements SubscriptionStore {
     await endThread(this.#thread);
   }
 
-  /** Writes what there is, if the disk takes it. */
+  /** Writes all pending changes, if the disk accepts them. */
   async #flush(): Promise<void> {
-    // What is under way does not hold what came after it began.
+    // The commit in flight does not include changes that arrived after its start.
     await this.#committing;
     if (!this.#pending.isEmpty) await this.#commit();
   }
@@ -232,7 +235,10 @@ class SqliteSubscriptionStore implements SubscriptionStore {
     if (wasAvailable) this.#onUnavailable?.(error);
   }
 
-  /** One that has crashed is replaced: what it was given is written again, which changes nothing if it was written before. */
+  /**
+   * Replaces a crashed thread. Its changes are written again, which has no effect if they were
+   * stored.
+   */
   async #replaceFailedThread(): Promise<void> {
     if (!this.#thread.hasFailed) return;
     const thread = this.#start();

@@ -2,13 +2,16 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
 export type Statements = Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
 
-/** @throws what SQLite says of a file that it cannot read */
+/** @throws SQLite's error for a file that it cannot read */
 export function prepare(database: DatabaseSync): Statements {
   const prepared = Object.entries(STATEMENTS).map(([name, sql]) => [name, database.prepare(sql)]);
   return Object.fromEntries(prepared) as Statements;
 }
 
-/** Of an event by its position and epoch: by itself, or in a batch, of which only those are looked at that may have it. */
+/**
+ * The attempts of an event by its position and epoch, alone or in a batch. Only batches with a
+ * range that covers the position are read.
+ */
 const ATTEMPTS_AT = `
      SELECT number FROM attempt WHERE position = ?1 AND epoch = ?2
      UNION ALL
@@ -60,7 +63,7 @@ const STATEMENTS = {
   attemptsAt: `SELECT epoch, rest FROM attempt WHERE number IN (${ATTEMPTS_AT}) AND number < ?3 ORDER BY number DESC LIMIT ?4`,
   attemptsOfAt: `SELECT epoch, rest FROM attempt WHERE number IN (${ATTEMPTS_AT}) AND number < ?3 AND subscription = ?5
      ORDER BY number DESC LIMIT ?4`,
-  /** All but the newest so many of one kind. */
+  /** Deletes all but the newest ?3 attempts of one kind. */
   dropAttemptsOf: `DELETE FROM attempt WHERE subscription = ?1 AND failed = ?2 AND number <=
      (SELECT number FROM attempt WHERE subscription = ?1 AND failed = ?2 ORDER BY number DESC LIMIT 1 OFFSET ?3)`,
   dropAttemptsOldest: 'DELETE FROM attempt WHERE number IN (SELECT number FROM attempt ORDER BY number LIMIT ?)',

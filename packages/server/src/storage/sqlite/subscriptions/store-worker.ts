@@ -2,7 +2,7 @@ import { serve, threadOptions } from '../thread.ts';
 import type { StoreThreadOptions, StoreRequest } from './messages.ts';
 import { SubscriptionWriter } from './subscription-writer.ts';
 
-/** The thread of the store: requests in their order. */
+/** The thread of the store. It answers requests in order. */
 let writer: SubscriptionWriter | undefined;
 
 serve<StoreRequest>((request) => {

@@ -1,7 +1,10 @@
 import type { Position } from '../../../core/ports.ts';
 import type { StoreChange } from '../../../subscriptions/state/ports.ts';
 
-/** Which open events may stand in the file: those that were written, or are being, and whose end was not. */
+/**
+ * The open events that may be in the file. They are written, or being written, and their closing is
+ * not written.
+ */
 export class StoredOpenEvents {
   readonly #bySubscription = new Map<string, Set<Position>>();
 
@@ -14,12 +17,12 @@ export class StoredOpenEvents {
     else positions.add(position);
   }
 
-  /** They are about to be written. */
+  /** These changes are about to be written. */
   onSent(changes: Iterable<StoreChange>): void {
     for (const change of changes) if (change.kind === 'open') this.add(change.subscription, change.event.position);
   }
 
-  /** They have been written, in this order. */
+  /** These changes have been written, in this order. */
   onWritten(changes: readonly StoreChange[]): void {
     for (const change of changes) {
       if (change.kind === 'open') this.add(change.subscription, change.event.position);

@@ -16,7 +16,10 @@ import { APPLICATION_ID, MIGRATIONS, PRAGMAS, REPAIR } from './schema.ts';
 import { prepare, type Statements } from './statements.ts';
 import { fileBytes } from '../file-bytes.ts';
 
-/** The one who writes `subscriptions.sqlite`: runs in a thread of its own, where it may wait for the disk. */
+/**
+ * The only writer of `subscriptions.sqlite`. It runs in a thread of its own, where it may wait for
+ * the disk.
+ */
 export class SubscriptionWriter {
   readonly opened: OpenedStore;
   readonly #databaseFile: DatabaseFile;
@@ -24,11 +27,11 @@ export class SubscriptionWriter {
   #database: DatabaseSync;
   #statements: Statements;
   #attempts: AttemptTable;
-  /** Subscriptions that there are: what is told of others is nothing. */
+  /** Ids of existing subscriptions. Changes of other subscriptions have no effect. */
   #subscriptionIds: Set<string>;
-  /** Whether a commit waits for the disk itself. */
+  /** Whether a commit waits until the disk has synced it. */
   #isSynchronous = true;
-  /** A write has failed: the connection is not trusted any more. */
+  /** A write has failed. The connection is replaced before its next use. */
   #hasFailed = false;
   readonly #commitCounter: CommitCounter;
 
@@ -55,14 +58,14 @@ export class SubscriptionWriter {
     this.opened = { epoch: epoch?.epoch, lastAttempt: this.#attempts.lastNumber, hasLostCommits };
   }
 
-  /** A page of all that is known, in the order of the ids. */
+  /** A page of all stored subscriptions, in the order of ids. */
   load(after: string, limit: number): readonly StoredSubscription[] {
     return wrapCorruptionErrors(this.#databaseFile, () =>
       loadSubscriptions(this.#statements, this.#databaseFile, after, limit),
     );
   }
 
-  /** All or nothing. @throws UnavailableError */
+  /** Applies all changes in one transaction, or none. @throws UnavailableError */
   apply(changes: readonly StoreChange[], isAwaited: boolean): Applied {
     try {
       if (this.#hasFailed) this.#reopen();
@@ -128,7 +131,7 @@ export class SubscriptionWriter {
 
   #setSynchronous(isSynchronous: boolean): void {
     if (this.#isSynchronous === isSynchronous) return;
-    // What nobody waits for is consistent all the same: a loss of power takes it back as a whole.
+    // A commit without a sync is consistent all the same: a power loss takes it back as a whole.
     this.#database.exec(`PRAGMA synchronous = ${isSynchronous ? 'FULL' : 'NORMAL'}`);
     this.#isSynchronous = isSynchronous;
   }
@@ -148,7 +151,7 @@ export class SubscriptionWriter {
     try {
       if (this.#database.isOpen && this.#database.isTransaction) this.#statements.rollback.run();
     } catch {
-      // The connection is replaced before it is used again, and takes its transaction with it.
+      // The connection is replaced before its next use. Its transaction ends with it.
     }
   }
 
@@ -241,7 +244,7 @@ export class SubscriptionWriter {
   }
 }
 
-/** Kinds of changes that do not name their subscription at the top. */
+/** Kinds of changes without `subscription` at their top level. */
 type KindWithoutSubscription = 'epoch' | 'definition' | 'attempt' | 'dead_letter';
 
 const REMOVALS = [
