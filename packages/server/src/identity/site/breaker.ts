@@ -19,7 +19,7 @@ export type Breaker =
        * failures.
        */
       readonly clients: readonly string[];
-      /** A failure in this row cannot be the fault of a question. */
+      /** At least one failure in this row cannot be the fault of a question. */
       readonly isSure: boolean;
     }
   | { readonly kind: 'open'; readonly era: number; readonly untilMs: number }
