@@ -50,7 +50,7 @@ function authorizeList(services: Services, principal: Principal, match: string):
 }
 
 /**
- * Lists the channels that match a pattern, from a name on. It scans only names with the pattern's
+ * Lists the channels that match a pattern, after a name. It scans only names with the pattern's
  * prefix, and at most `SCANNED_MAX` of them. So a page may have fewer channels than requested, or
  * none, and still have a next page.
  */

@@ -65,8 +65,8 @@ export async function publishNdjson(
     await publishBatch(lines.end());
     await results.end();
   } catch (error) {
-    // The client has disconnected, so there is no response to write to. Complete lines are
-    // published all the same.
+    // The connection is closed, so there is no response to write to. Complete lines are published
+    // all the same.
     if (results.isClosed) return;
     if (!(error instanceof PolycastError)) throw error;
     await results.abort(error);
@@ -207,8 +207,8 @@ class ResultStream {
   }
 
   /**
-   * Writes an error after the results so far, unless the client leaves too many unread, and closes
-   * the connection.
+   * Writes an error after the results so far, unless they have reached their bounds, and closes the
+   * connection.
    */
   async abort(reason: PolycastError): Promise<void> {
     const response = this.#response;

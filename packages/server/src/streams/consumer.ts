@@ -21,7 +21,7 @@ export interface Consumer {
   readonly gap: Gap | undefined;
   readonly suppressGapThrough: Position;
   readonly principal: Principal;
-  /** The client's address, if the socket's peer is a proxy or is not available later. */
+  /** The client's address; `undefined` if the session can read it from its socket. */
   readonly address: string | undefined;
   /** The client's own name for itself (`?client=`). It outlives the client's connections. */
   readonly client: string | undefined;

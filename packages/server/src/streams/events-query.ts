@@ -64,8 +64,8 @@ const CACHE_BYTES_MAX = 8 * 1024 * 1024;
 const QUERY_BYTES = 1000;
 const QUERY_BYTES_PER_CHARACTER = 8;
 /**
- * Longer addresses are parsed each time, even if a connection asks for the same one again. In
- * characters.
+ * In characters. Longer addresses are parsed each time, even if a connection asks for the same one
+ * again.
  */
 const CACHED_LENGTH_MAX = 512;
 

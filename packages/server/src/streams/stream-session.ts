@@ -31,7 +31,7 @@ export interface ControlFrames {
   readonly gap: (gap: Gap, cursor: string) => string | Uint8Array;
   readonly draining: (reconnectInMs: number) => string | Uint8Array;
   readonly expiring: (inMs: number) => string | Uint8Array;
-  /** The last bytes of a session whose credentials are no longer valid. */
+  /** The last bytes of a session that has lost its access. */
   readonly revoked: (code: RevokedReason) => Uint8Array;
   /** The last bytes before the hub ends the socket. */
   readonly closing: (reason: CloseReason) => string | Uint8Array | undefined;
