@@ -11,7 +11,7 @@ import { openSqliteLog } from '../sqlite/log/sqlite-log.ts';
 const HOUR_MS = 3_600_000;
 const CHANNELS = ['a', 'b', 'a.b', 'a.c', 'a.b.c', 'd', 'd.a'];
 
-/** Times in a step are hours before the step's own. */
+/** Times in a step are in hours before the step's own time. */
 type Step = { readonly hours: number } & Action;
 type Action =
   | { readonly kind: 'append'; readonly records: readonly NewRecord[] }
@@ -120,7 +120,7 @@ async function outcomeOf(log: Log, next: Step, nowMs: number): Promise<unknown> 
         await log.channels({ after: '', limit: 100 }),
       ];
     case 'read': {
-      // How far one page looks is a home's own choice.
+      // Each implementation decides how many events one page examines.
       const pages = await readPages(log, next.query(log));
       return pages.flatMap(({ records, trimmedThrough }, index) => [records, index === 0 ? trimmedThrough : 0]).flat();
     }

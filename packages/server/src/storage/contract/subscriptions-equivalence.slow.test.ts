@@ -13,7 +13,7 @@ const positions = fc.integer({ min: 1, max: 6 });
 const epochs = fc.constantFrom('00tmf894va', '00tmf894vq');
 const replay = { after: 0, channel: undefined, through: 9, reached: 1, isDone: false };
 
-/** A definition comes with where it stands, as the port has it. */
+/** A definition comes together with a status, as the port requires. */
 const anyChanges: fc.Arbitrary<StoreChange[]> = fc.oneof(
   fc.tuple(ids, fc.nat(99)).map(([id, version]): StoreChange[] => [
     { kind: 'definition', definition: definition(id, { version }) },
@@ -51,7 +51,10 @@ const anyChanges: fc.Arbitrary<StoreChange[]> = fc.oneof(
   ids.map((subscription): StoreChange[] => [{ kind: 'removed', subscription }]),
 );
 
-/** `pause`: what was noted so far has time to be written, as in life; `reopen`: the store is closed and opened again. */
+/**
+ * `pause`: the enqueued changes are written, as after some time. `reopen`: the store is closed and
+ * opened again.
+ */
 const steps = fc.array(
   fc.oneof(
     {
@@ -100,7 +103,10 @@ test('both homes hold the same, whatever comes in whatever order', async () => {
   );
 });
 
-/** Ids are given once: what was removed is not made again, and what never was is told of by mistake alone. */
+/**
+ * An id is used once. A removed subscription is not created again, and changes of an unknown one
+ * are possible only by mistake.
+ */
 function isPossible(change: StoreChange, there: Set<string>): boolean {
   if (change.kind === 'removed') there.delete(change.subscription);
   const isMade = change.kind === 'definition' || change.kind === 'status';

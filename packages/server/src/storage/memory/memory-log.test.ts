@@ -3,7 +3,7 @@ import type { AppendOutcome, Log } from '../../core/ports.ts';
 import { HOUR_MS, record, START_MS } from '../contract/log/log-fixtures.ts';
 import { createMemoryLog } from './memory-log.ts';
 
-/** Keys of 55 characters, each of which takes 320 bytes. */
+/** Keys of 55 characters. Each takes 320 bytes. */
 const KEY = 'k'.repeat(50);
 
 async function publish(log: Log, number: number, atMs = START_MS): Promise<AppendOutcome['kind']> {
@@ -20,12 +20,12 @@ test('idempotency keys take no more than they may: a new one is refused, those t
     'duplicate',
     'duplicate',
   ]);
-  // Neither an event nor a channel comes of what was refused; what has no key is not meant.
+  // A refused record adds neither an event nor a channel. Records without a key are not refused.
   expect(log.stats()).toMatchObject({ records: 10, channels: 10, keys: 10 });
   expect(log.memoryUsage).toEqual({ idempotency_keys: { bytes: 3200, bytesMax: 3200, refused: 1 } });
   expect(await log.append([record('b')])).toMatchObject([{ kind: 'appended' }]);
   const laterMs = START_MS + 24 * HOUR_MS;
-  // One that has expired is used anew in its own place.
+  // An expired key is used again and replaces the old one.
   expect(await publish(log, 3, laterMs)).toBe('appended');
   await log.trim([], laterMs);
   expect(log.stats()).toMatchObject({ keys: 1 });

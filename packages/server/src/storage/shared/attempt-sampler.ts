@@ -10,8 +10,8 @@ const FAILED_OF_ONE_MAX = 40;
  * Selects the attempts to store when there are thousands a second. It stores more failures than
  * successes, and some of each subscription.
  *
- * Example: in one window of 100 ms, 40 failures of one subscription are stored; the next is only
- * counted.
+ * Example: in one window of 100 ms, 40 failures of one subscription are stored. Further ones are
+ * only counted.
  */
 export class AttemptSampler {
   readonly #monotonicMs: () => number;

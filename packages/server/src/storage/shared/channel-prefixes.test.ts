@@ -11,7 +11,7 @@ test('no loss is forgotten, whatever is folded and whenever it is written down a
       const follower = new ChannelPrefixes();
       for (const [family, through] of raised) families.raise(`f${family}`, through);
       families.mergeThrough(rest);
-      // In any order, as rows of a table are.
+      // In another order, since the rows of a table have none.
       for (const [family, through] of raised.toReversed()) follower.raise(`f${family}`, through);
       follower.mergeThrough(rest);
       for (const [family, through] of raised) {

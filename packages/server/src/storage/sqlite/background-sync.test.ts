@@ -27,7 +27,7 @@ test('a write-ahead log that has grown is moved into its database by a thread, a
     // Until then the thread may hold the lock that the next write needs.
     await vi.waitFor(() => expect(disk.isCheckpointing).toBe(false), { timeout: 20_000, interval: 20 });
   }
-  // Three rounds of 5 MB, and the log has been begun again in between.
+  // Three rounds of 5 MB. The write-ahead log has restarted at its beginning in between.
   expect(statSync(`${file}-wal`).size).toBeLessThan(11_000_000);
   await disk.close();
   expect(database.prepare('SELECT count(*) AS count FROM t').get()).toEqual({ count: 150 });

@@ -5,7 +5,7 @@ import { queryAll, channelsRead, HOUR_MS, kinds, record, START_MS, trimAll } fro
 import type { OpenLog } from './log-fixtures.ts';
 
 const MINUTE_MS = HOUR_MS / 60;
-/** When a channel whose last event was at the start is forgotten for sure. */
+/** A time at which a channel with its last event at START_MS is certainly forgotten. */
 const LATER_MS = START_MS + HOUR_MS + MINUTE_MS;
 
 export function forgetTests(openLog: OpenLog): void {
@@ -59,7 +59,7 @@ export function forgetTests(openLog: OpenLog): void {
     expect(
       await Promise.all(['once.*', 'other.*', '>', 'unknown.>'].map((pattern) => lostThrough(log, pattern))),
     ).toEqual([1, 4, 4, 0]);
-    // A channel that comes into being may be one that was forgotten.
+    // A new channel may be one that was forgotten.
     await log.append([record('once.1'), record('other.new'), record('third.1')]);
     expect(
       await Promise.all(['once.1', 'other.new', 'third.1'].map((pattern) => lostThrough(log, pattern, 0))),
@@ -74,7 +74,7 @@ export function forgetTests(openLog: OpenLog): void {
       expect((await channelsRead(log, ['a.*'])).filter((channel) => channel === 'a.1')).toEqual(['a.1']);
       const { head } = log.state;
       await empty(log, ['a.1'], LATER_MS);
-      // A reader looks now and then only: what it did not see in between must not matter.
+      // A reader reads only now and then. Changes that it did not see in between must not matter.
       if (turn === 1) continue;
       expect(await channelsRead(log, ['a.1'])).toEqual([]);
       expect([await lostThrough(log, 'a.1'), await lostThrough(log, 'a.>')]).toEqual([head - 1, head - 1]);

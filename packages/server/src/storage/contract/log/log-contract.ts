@@ -6,7 +6,7 @@ import { pageTests, readTests } from './read.ts';
 import type { OpenLog } from './log-fixtures.ts';
 import { closeTests, listTests, trimTests } from './maintenance.ts';
 
-/** What core/ports.ts promises of every `Log`, in tests: run against each home. */
+/** Tests for the contract of `Log` in core/ports.ts. They run against each implementation. */
 export function logContract(name: string, open: OpenLog): void {
   const openLog = async (options: { readonly channelsMax?: number } = {}): Promise<Log> => {
     const log = await open(options);

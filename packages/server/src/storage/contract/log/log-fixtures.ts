@@ -1,13 +1,13 @@
 import { expect } from 'vitest';
 import type { AppendOutcome, Log, NewRecord, ReadPage, ReadQuery } from '../../../core/ports.ts';
 
-/** Opens an empty log of the home under test; the contract closes it. */
+/** Opens an empty log of the implementation under test. The contract closes it. */
 export type OpenLog = (options: { readonly channelsMax?: number }) => Promise<Log>;
 
 export const HOUR_MS = 3_600_000;
 export const START_MS = 1_800_000_000_000;
 
-/** An event for a channel, of an unremarkable kind but for what is given. */
+/** An event for a channel, with ordinary values unless they are given. */
 export function record(channel: string, overrides: Partial<NewRecord> = {}): NewRecord {
   return {
     channel,
@@ -22,7 +22,7 @@ export function record(channel: string, overrides: Partial<NewRecord> = {}): New
   };
 }
 
-/** A query for all that the log has of these patterns. */
+/** A query for all events of these patterns. */
 export function queryAll(log: Log, patterns: readonly string[]): ReadQuery {
   return {
     patterns,
@@ -35,7 +35,7 @@ export function queryAll(log: Log, patterns: readonly string[]): ReadQuery {
   };
 }
 
-/** Reads on, page by page, until the whole of the range has been spoken for. */
+/** Reads page by page, until the pages have covered the whole range. */
 export async function readPages(log: Log, query: ReadQuery): Promise<ReadPage[]> {
   const pages: ReadPage[] = [];
   let { after, through } = query;

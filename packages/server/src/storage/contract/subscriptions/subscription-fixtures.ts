@@ -1,7 +1,7 @@
 import type { OpenEvent, SubscriptionDefinition, SubscriptionStatus } from '../../../subscriptions/state/definition.ts';
 import type { Attempt, DeadLetter, StoreChange } from '../../../subscriptions/state/ports.ts';
 
-/** Of the log that samples are of. */
+/** The epoch of the log that the samples belong to. */
 export const EPOCH = '00tmf894vq';
 
 export function definition(id: string, parts: Partial<SubscriptionDefinition> = {}): SubscriptionDefinition {
@@ -39,7 +39,7 @@ export function statusAt(cursor: number, parts: Partial<SubscriptionStatus> = {}
   };
 }
 
-/** What makes a subscription. */
+/** The changes that create a subscription. */
 export function creationOf(id: string, cursor = 0): StoreChange[] {
   return [
     { kind: 'definition', definition: definition(id) },

@@ -17,14 +17,19 @@ import {
   statusAt,
 } from './subscription-fixtures.ts';
 
-/** A home that can be closed and opened again; what it opens is closed at the end of the test. */
+/**
+ * A store that can be closed and opened again. Each opened store is closed at the end of the test.
+ */
 export interface ReopenableStore {
   open(): Promise<SubscriptionStore>;
 }
 
 export type CreateStore = (bounds?: Partial<AttemptBounds>) => Promise<ReopenableStore>;
 
-/** What subscriptions/state/ports.ts promises of every `SubscriptionStore`, in tests: run against each home. */
+/**
+ * Tests for the contract of `SubscriptionStore` in subscriptions/state/ports.ts. They run against
+ * each implementation.
+ */
 export function subscriptionStoreContract(name: string, createStore: CreateStore): void {
   const reopened = async (home: ReopenableStore, store: SubscriptionStore): Promise<readonly StoredSubscription[]> => {
     await store.close();

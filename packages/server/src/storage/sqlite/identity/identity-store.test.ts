@@ -7,7 +7,7 @@ import { ALL_SCOPES } from '../../../identity/scopes.ts';
 import { IDENTITY_FILE, openIdentityStore } from './identity-store.ts';
 import { identityFolder, openTestIdentity, OPERATOR } from '../../../identity/testing.ts';
 
-/** A folder with a key in it; its file is closed. */
+/** A folder with a key in its file. The file is closed. */
 function filled(): { readonly folder: string; readonly file: string; readonly key: string } {
   const folder = identityFolder();
   const identity = openTestIdentity(folder);
@@ -105,7 +105,7 @@ test('while the write-ahead log is moved a new key waits for it; a revoked one i
   const identity = openTestIdentity(folder);
   const wishes = { name: 'shop', scopes: ALL_SCOPES, expiresMs: undefined };
   const old = identity.keys.create(wishes, OPERATOR);
-  // Enough for a thread to move it, and the lock that this thread takes now and then.
+  // Enough bytes for a thread to move them, and the lock that this thread takes now and then.
   const other = new DatabaseSync(join(folder, IDENTITY_FILE));
   other.exec('CREATE TABLE filling (bytes BLOB); INSERT INTO filling VALUES (zeroblob(6000000)); BEGIN IMMEDIATE');
   identity.maintain();

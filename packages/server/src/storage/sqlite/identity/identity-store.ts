@@ -102,8 +102,8 @@ export class IdentityStore {
   }
 
   /**
-   * Runs in one transaction. Its changes are durable once `whenDurable` has resolved. No request is
-   * answered before.
+   * Runs in one transaction. Its changes are durable once `whenDurable` has resolved, and no
+   * request is answered before that.
    * @throws PolycastError `log_full`, `log_unavailable` when the disk does not accept it
    */
   write<Result>(run: () => Result): Result {

@@ -28,10 +28,10 @@ test('a flipped bit in the log changes no event in silence', async () => {
   const outcomes: Record<Outcome, number> = { refused: 0, 'new epoch': 0, gap: 0, harmless: 0 };
   for (let flip = 0; flip < FLIPS; flip++) {
     const changed = Buffer.from(database);
-    // Spread over the whole file, always in the same places.
+    // The places are spread over the whole file, and the same in each run.
     const at = Math.floor(((flip * GOLDEN_RATIO) % 1) * changed.length);
     changed[at] = (changed[at] as number) ^ (1 << (flip % 8));
-    // Into the same files, so that the log is not taken for a copy.
+    // Written into the same files, so that the log does not look like a copy.
     for (const [path, content] of pristine) writeFileSync(path, path.endsWith('log.db') ? changed : content);
     const { outcome } = await outcomeOf(folder, bodies, epoch);
     outcomes[outcome]++;
@@ -58,7 +58,10 @@ function recordOf(index: number, body: string): NewRecord {
   return record(`c.${index % CHANNELS}`, { timeMs: 1e12 + index, body: Buffer.from(body) });
 }
 
-/** Opens it and reads all of it, twice: through the log, and channel by channel. Whatever is delivered is what was published. */
+/**
+ * Opens the log and reads all of it twice: as a whole, and channel by channel. Each delivered event
+ * has to equal the published one.
+ */
 async function outcomeOf(
   folder: string,
   bodies: readonly string[],

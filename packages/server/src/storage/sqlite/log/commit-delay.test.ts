@@ -14,8 +14,9 @@ interface Seen {
 }
 
 /**
- * Lets time pass for a queue that commits as append-queue.ts does.
- * @param arrivals when appends come, in order; `answered` may add to them, nothing earlier than what it is told
+ * Simulates the time of a queue that commits as append-queue.ts does.
+ * @param arrivals the times of appends, in order. `answered` may add later ones, none before its
+ * argument
  */
 function simulate(arrivals: number[], answered: (atMs: number) => void, policy: Policy): Seen {
   let [nowMs, commits, next, waitMs] = [0, 0, 0, 0];
@@ -35,7 +36,7 @@ function simulate(arrivals: number[], answered: (atMs: number) => void, policy: 
   return { appendsPerCommit: next / commits, endMs: nowMs, waitMsMean: waitMs / next };
 }
 
-/** Events that come whether or not earlier ones were answered. */
+/** Events that arrive without waiting for the answers to earlier ones. */
 function openLoop(total: number, intervalMs: () => number): Seen {
   let atMs = 0;
   return simulate(
@@ -45,7 +46,7 @@ function openLoop(total: number, intervalMs: () => number): Seen {
   );
 }
 
-/** Publishers that each wait for their answer, and then for a while of their own. */
+/** Publishers that each wait for their answer, and then for their own think time. */
 function closedLoop(clients: number, total: number, thinkMs: number, policy: Policy = new CommitDelay()): Seen {
   const arrivals = Array.from({ length: clients }, (_, index) => (thinkMs * (index + 1)) / clients);
   const answered = (atMs: number): void => {

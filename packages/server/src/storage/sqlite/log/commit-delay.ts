@@ -68,7 +68,7 @@ export class CommitDelay {
   #lastAppends = 0;
   #appendsBefore = 0;
 
-  /** The delay of a commit whose first append has just arrived, in milliseconds. 0 for no delay. */
+  /** The delay of a commit, in milliseconds, once its first append has arrived. 0 for no delay. */
   delayMs(nowMs: number): number {
     if (this.#delayMs > 0 && nowMs - this.#lastMs > PAUSE_MS) this.#beginPhase(nowMs, 0);
     if (this.#delayMs > 0) this.#waits++;

@@ -3,7 +3,10 @@ import { errorCodeOf } from '../failure.ts';
 
 const SQLITE_CORRUPT = 11;
 
-/** An event that should be in a page of the log is missing, or differs from the stored one. */
+/**
+ * The error for an event that should be in a page of the log, and is missing or differs from the
+ * stored one.
+ */
 export class DamagedEventError extends Error {
   readonly position: Position;
 

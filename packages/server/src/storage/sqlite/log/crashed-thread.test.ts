@@ -12,7 +12,7 @@ test('a writer that ends is replaced: what it stored without saying so is told, 
   const acknowledged: number[] = [];
   for (let n = 0; n < 3; n++) acknowledged.push(await append(log));
   const { epoch } = log.state;
-  // On its way when the thread ends: it may be stored or not.
+  // The append is in flight when the thread ends. It may be stored or not.
   const onItsWay = log.append([record()]).then(
     () => 'stored',
     (error: { code: string }) => error.code,
@@ -56,7 +56,7 @@ const EVERYTHING = (log: Log) => ({
   bytesMax: 1e6,
 });
 
-/** A log whose threads can be got at: the writer is started first. */
+/** A log with access to its threads. The writer is started first. */
 async function openWatchedLog() {
   const workers: Worker[] = [];
   const started = (message: unknown) => void workers.push((message as { worker: Worker }).worker);

@@ -22,7 +22,7 @@ async function open(folder: string): Promise<Log> {
   return log;
 }
 
-/** A closed log that holds some events. */
+/** A closed log with some events. */
 async function filled(folder: string, events = 3): Promise<{ epoch: string; head: number }> {
   const log = await openSqliteLog({ folder });
   await log.append(Array.from({ length: events }, (_, index) => record(`c.${index % 7}`)));
@@ -106,7 +106,7 @@ describe('what cannot be opened is refused and left as it is', () => {
       message: expect.stringMatching(/(move|Start|choose)/i),
     });
     expect(Buffer.compare(before, await readFile(file))).toBe(0);
-    // And the refusal holds no lock.
+    // The failed opening has released its lock.
     await expect(openSqliteLog({ folder })).rejects.toMatchObject({ reason });
   });
 });

@@ -10,7 +10,7 @@ import { openSqliteLog } from './sqlite-log.ts';
 const DISK_MB = 12;
 const mounted = mountSmallDisk();
 
-/** A file system of a few megabytes in memory; undefined where mounting is not permitted. */
+/** A file system of a few megabytes in memory. Undefined where mounting is not permitted. */
 function mountSmallDisk(): string | undefined {
   const folder = mkdtempSync(join(tmpdir(), 'polycast-disk-'));
   try {
@@ -28,7 +28,7 @@ function unmount(): void {
   rmSync(mounted, { recursive: true });
 }
 
-// Mounting needs root, which not everybody who runs the tests is.
+// Mounting needs root, and not every run of the tests has it.
 describe.skipIf(mounted === undefined)('a disk that is full', () => {
   const disk = mounted as string;
   afterAll(unmount);
@@ -63,7 +63,7 @@ describe.skipIf(mounted === undefined)('a disk that is full', () => {
 
   test('that fills up in an instant is met while commits are on their way, and nothing is half stored', async () => {
     const log = await open('batches');
-    // More than one commit takes, and the first of them fits.
+    // The batches need more than one commit. The first commit fits on the disk.
     fill(disk, 6 * 1024 * 1024);
     const batches = Array.from({ length: 40 }, (_, batch) =>
       Array.from({ length: 10 }, (__, index) => record(`c.${batch}`, { body: new Uint8Array(20_000 + index) })),
@@ -98,7 +98,7 @@ describe.skipIf(mounted === undefined)('a disk that is full', () => {
     await first.append([record('a'), record('b')]);
     const { epoch, head } = first.state;
     await first.close();
-    // SQLite's own shared memory file must fit.
+    // SQLite's own shared memory file has to fit.
     fill(disk, 48 * 1024);
     const log = await open('opening');
     if (log.state.unavailable === undefined)
@@ -127,7 +127,7 @@ async function expectStored(log: Log, acknowledged: readonly AppendOutcome[]): P
   expect(pages.flatMap(({ records }) => records.map(({ position }) => position))).toEqual(acknowledged.map(positionOf));
 }
 
-/** Takes all of the disk but so many bytes. */
+/** Fills the disk up to the given number of free bytes. */
 function fill(disk: string, leftBytes: number): void {
   const availableKb = Number(
     execFileSync('df', ['--output=avail', '-k', disk], { encoding: 'utf8' }).trim().split('\n').at(-1),

@@ -11,7 +11,7 @@ import { openSqliteLog } from './sqlite-log.ts';
 
 const KILLS = 6;
 
-/** What a publisher was told before its process was killed. */
+/** An answer that a publisher received before its process was killed. */
 interface Acknowledged {
   readonly position: number;
   readonly key: string;
@@ -19,8 +19,8 @@ interface Acknowledged {
 }
 
 /**
- * Appends from eight publishers at once, with keys, to stored, latest and ephemeral channels, trimming meanwhile, and
- * prints each answer. It goes on until it is killed.
+ * Appends from eight publishers at once, with keys, to stored, latest and ephemeral channels.
+ * Prints each answer. It runs until it is killed.
  */
 const PUBLISHER = `
 const { openSqliteLog } = await import(process.argv[1]);
@@ -48,7 +48,8 @@ test('what was acknowledged survives kill -9, once, and no position is given twi
   const acknowledged: Acknowledged[] = [];
   const epochs = new Set<string>();
   for (let run = 0; run < KILLS; run++) {
-    // At another moment each time: within the opening, a commit, the first or a later housekeeping.
+    // Each kill is at another moment: during the opening, a commit, the first or a later
+    // housekeeping.
     acknowledged.push(
       ...(await publishUntilKilled(folder, run, [1, 400, 3_000, 9_000, 15_000, 25_000][run] as number)),
     );
@@ -92,7 +93,7 @@ async function verify(log: Log, acknowledged: readonly Acknowledged[]): Promise<
   await verifyChannels(log, records);
 }
 
-/** What is counted per channel, and found through its index, is what the whole log holds. */
+/** The counts of each channel, and the events found by its index, agree with the whole log. */
 async function verifyChannels(log: Log, records: readonly StoredRecord[]): Promise<void> {
   for (const { channel, count, bytes, latestPosition } of await log.channels({ after: '', limit: 1_000 })) {
     const own = records.filter((record) => record.channel === channel);

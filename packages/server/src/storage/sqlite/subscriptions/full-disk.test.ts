@@ -15,7 +15,7 @@ import { openSubscriptionStore } from './sqlite-subscription-store.ts';
 
 const mounted = mountSmallDisk();
 
-/** A file system of a few megabytes in memory; undefined where mounting is not permitted. */
+/** A file system of a few megabytes in memory. Undefined where mounting is not permitted. */
 function mountSmallDisk(): string | undefined {
   const folder = mkdtempSync(join(tmpdir(), 'polycast-disk-'));
   try {
@@ -27,7 +27,7 @@ function mountSmallDisk(): string | undefined {
   }
 }
 
-// Mounting needs root, which not everybody who runs the tests is.
+// Mounting needs root, and not every run of the tests has it.
 describe.skipIf(mounted === undefined)('a disk that is full', () => {
   const disk = mounted as string;
   afterAll(() => {
@@ -60,7 +60,7 @@ describe.skipIf(mounted === undefined)('a disk that is full', () => {
     }
     await expect(store.write(creationOf('sub_refused'))).rejects.toMatchObject({ code: 'log_full' });
     expect(store.isOverloaded).toBe(false);
-    // What is known of a subscription waits, not what has happened to it.
+    // Only the last change of each row waits, not every change.
     expect(store.metrics()['waiting']).toBeLessThan(100);
 
     rmSync(join(disk, 'filler'));

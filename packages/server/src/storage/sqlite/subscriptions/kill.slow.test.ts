@@ -12,8 +12,9 @@ const SUBSCRIPTIONS = 20;
 const IDS = Array.from({ length: SUBSCRIPTIONS }, (_, index) => `sub_${String(index).padStart(2, '0')}`);
 
 /**
- * Notes, for each subscription and step by step, what can be checked from what is left of it: at cursor n the last three are open, and
- * every tenth is a dead letter. Now and then it waits until a step is durable, and prints how far that was.
+ * Enqueues steps of each subscription that can be checked from the remaining file. At cursor n the
+ * last three events are open, and every tenth is a dead letter. From time to time it awaits a
+ * durable step, and prints the cursor of that step.
  */
 const ENGINE = `
 const { openSubscriptionStore } = await import(process.argv[1]);

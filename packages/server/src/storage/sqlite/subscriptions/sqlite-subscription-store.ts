@@ -146,7 +146,7 @@ class SqliteSubscriptionStore implements SubscriptionStore {
   }
 
   enqueue(changes: readonly StoreChange[]): void {
-    // Changes after `close` are not stored. The next hub process finds out the same again.
+    // Changes after `close` are not stored. The next hub process detects them again.
     if (this.#closing !== undefined) return;
     this.#pending.writeSoon(changes, (attempt) =>
       this.#sampler.keep(attempt.subscription, attempt.outcome === 'delivered'),

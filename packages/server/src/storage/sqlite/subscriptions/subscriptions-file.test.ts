@@ -16,7 +16,7 @@ import {
 import { MIGRATIONS, SUBSCRIPTIONS_FILE } from './schema.ts';
 import { openSubscriptionStore } from './sqlite-subscription-store.ts';
 
-/** A folder with a subscription in it; its file is closed. */
+/** A folder with a subscription in its file. The file is closed. */
 async function filled(): Promise<{ readonly folder: string; readonly file: string }> {
   const folder = temporaryFolder();
   const store = await openSubscriptionStore({ folder });

@@ -20,7 +20,7 @@ interface Kept {
   readonly said: Said[];
 }
 
-/** A log whose events are in the database, indexed, and not in the write-ahead log. */
+/** A log with events in its database, all indexed. The write-ahead log has none of them. */
 async function filled(): Promise<Kept> {
   const folder = await mkdtemp(join(tmpdir(), 'polycast-damage-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -45,7 +45,7 @@ function textOf(position: number): string {
   return `"data":"event ${String(position).padStart(4, '0')} ${'x'.repeat(200)}"}`;
 }
 
-/** Changes bytes on the disk, under the hub's hands. */
+/** Changes bytes on the disk while the log is open. */
 async function damage(file: string, position: number, bytes: (at: number) => readonly [number, Buffer]): Promise<void> {
   const found = (await readFile(file)).indexOf(textOf(position).slice(0, 20));
   expect(found).toBeGreaterThan(0);
@@ -66,7 +66,7 @@ interface Read {
   readonly gaps: readonly (readonly [after: number, through: number])[];
 }
 
-/** Reads all, as a consumer does. */
+/** Reads all pages, as a consumer does. */
 async function readAll(log: Log, patterns: readonly string[]): Promise<Read> {
   const records: StoredRecord[] = [];
   const gaps: [number, number][] = [];

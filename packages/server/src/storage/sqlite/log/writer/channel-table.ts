@@ -14,8 +14,8 @@ import type { StateRow } from '../open-database.ts';
 /**
  * Events are indexed once PENDING_EVENTS wait, and PENDING_EVENTS_PER_CHANNEL for each channel
  * among them. Each channel costs a page, however few its events. Events that are not indexed are
- * read again at opening, and the reader holds them in memory. So PENDING_EVENTS_MAX are always
- * enough.
+ * read again at opening, and the reader holds them in memory. So PENDING_EVENTS_MAX waiting events
+ * are enough in any case.
  */
 const PENDING_EVENTS = 8_192;
 const PENDING_EVENTS_PER_CHANNEL = 4;
