@@ -20,7 +20,8 @@ test('idempotency keys take no more than they may: a new one is refused, those t
     'duplicate',
     'duplicate',
   ]);
-  // A refused record adds neither an event nor a channel. Records without a key are not refused.
+  // A refused record adds neither an event nor a channel. The bound applies only to records with a
+  // key.
   expect(log.stats()).toMatchObject({ records: 10, channels: 10, keys: 10 });
   expect(log.memoryUsage).toEqual({ idempotency_keys: { bytes: 3200, bytesMax: 3200, refused: 1 } });
   expect(await log.append([record('b')])).toMatchObject([{ kind: 'appended' }]);

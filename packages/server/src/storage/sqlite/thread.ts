@@ -15,7 +15,7 @@ interface Pending {
 
 /**
  * Megabytes for the new objects of a thread: batches, rows and pages, all of them short-lived.
- * Without this limit the engine lets them grow to 96 MB in a busy hour, and returns nothing. CPU
+ * Without this limit the engine lets them grow to 96 MB in a busy hour, and releases nothing. CPU
  * time per event is the same with the limit.
  */
 const YOUNG_GENERATION_MB = 12;
