@@ -1,6 +1,7 @@
 /**
- * Channel names and patterns (PROTOCOL.md section 1): dot-separated tokens of `[A-Za-z0-9_-]`; in a pattern `*` stands
- * for one token and `>`, as the last, for one or more.
+ * Channel names and patterns (PROTOCOL.md section 1): tokens of `[A-Za-z0-9_-]` with dots between
+ * them. In a pattern `*` matches one token; `>`, as the last token, matches one or more. For
+ * example, `orders.*` matches `orders.42`, and `orders.>` also `orders.42.status`.
  */
 
 /** The longest channel name or pattern, in characters. */
@@ -9,22 +10,23 @@ export const CHANNEL_LENGTH_MAX = 200;
 const CHANNEL = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 const PATTERN = /^(?:(?:[A-Za-z0-9_-]+|\*)\.)*(?:[A-Za-z0-9_-]+|\*|>)$/;
 
-/** A name that events can be published to. */
+/** Whether the text is a name to which events can be published. */
 export function isChannel(text: string): boolean {
   return text.length <= CHANNEL_LENGTH_MAX && CHANNEL.test(text);
 }
 
-/** A name or a pattern that can be subscribed to. */
+/** Whether the text is a name or a pattern to which clients can subscribe. */
 export function isPattern(text: string): boolean {
   return text.length <= CHANNEL_LENGTH_MAX && PATTERN.test(text) && (!hasWildcard(text) || isWithinBounds(text));
 }
 
-/** Tokens of a pattern that has a wildcard. */
+/** The most tokens of a pattern that has a wildcard. */
 export const PATTERN_TOKENS_MAX = 16;
 
 /**
- * How many of them may be `*`. Together the two bound how many different patterns can cover one channel, and with it what
- * a publish costs, whatever is subscribed to: some 9,000. Without the second bound it is 2 to the power of the tokens.
+ * The most tokens `*` of a pattern. The two bounds limit the number of different patterns that can
+ * cover one channel to some 9,000, and with it the cost of a publish. Without this bound the number
+ * is 2 to the power of the tokens.
  */
 export const PATTERN_STARS_MAX = 4;
 
@@ -39,17 +41,17 @@ function isWithinBounds(pattern: string): boolean {
   return tokens <= PATTERN_TOKENS_MAX && stars <= PATTERN_STARS_MAX;
 }
 
-/** Whether a valid pattern holds a wildcard, and so is no channel name. */
+/** Whether a valid pattern contains a wildcard, and so is not a channel name. */
 export function hasWildcard(pattern: string): boolean {
   return pattern.includes('*') || pattern.endsWith('>');
 }
 
-/** Whether a valid pattern covers a valid channel name. O(characters), and it allocates nothing. */
+/** Whether a valid pattern matches a valid channel name. O(characters), without allocations. */
 export function matches(pattern: string, channel: string): boolean {
   let patternIndex = 0;
   let channelIndex = 0;
   for (;;) {
-    // Both are at the beginning of a token.
+    // Both indexes are at the beginning of a token.
     const first = pattern.charCodeAt(patternIndex);
     if (first === REST_WILDCARD) return true;
     if (first === STAR) {
@@ -68,7 +70,7 @@ export function matches(pattern: string, channel: string): boolean {
   }
 }
 
-/** Where the token that begins at `from` ends. */
+/** The end of the token that begins at `from`. */
 export function endOfToken(text: string, from: number): number {
   const dot = text.indexOf('.', from);
   return dot < 0 ? text.length : dot;

@@ -1,7 +1,9 @@
 /**
- * WebSocket close codes (PROTOCOL.md section 7.4): the code alone tells a client what to do next.
- * `reconnect`: at once with its cursor (after the hint, if it was given one). `back-off`: later. `stop`: not again
- * without being changed.
+ * WebSocket close codes (PROTOCOL.md section 7.4): the code alone determines the next action of a
+ * client.
+ * - `reconnect`: at once with its cursor, or after the hub's hint, if there was one
+ * - `back-off`: later
+ * - `stop`: not again without a change
  */
 export interface CloseCodeInfo {
   readonly reason: string;
@@ -43,7 +45,10 @@ export type CloseCode =
   | 4408
   | 4429;
 
-/** What to do after any close code, those of others included: what is not known is met with patience. */
+/**
+ * The action after any close code, even one of another server. After an unknown code the client
+ * backs off.
+ */
 export function clientActionAfterClose(code: number): CloseCodeInfo['clientAction'] {
   return code in CLOSE_CODES ? CLOSE_CODES[code as CloseCode].clientAction : 'back-off';
 }

@@ -1,8 +1,9 @@
 /**
- * A cursor is a place in one log: the log's epoch and a position in it (PROTOCOL.md section 2).
+ * A cursor is a place in one log: the log's epoch and a position in it (PROTOCOL.md section 2). For
+ * example, `0t24qj92dx-00000000001` is position 1 of the epoch `0t24qj92dx`.
  *
- * Both parts have a fixed width and an alphabet in ASCII order, so that cursors of one log, compared as plain text,
- * stand in the order of the log, and a later epoch stands after an earlier one.
+ * Both parts have a fixed width and an alphabet in ASCII order. So cursors of one log sort as plain
+ * text in the order of the log, and a later epoch sorts after an earlier one.
  */
 export interface Cursor {
   readonly epoch: string;
@@ -22,7 +23,7 @@ export const CURSOR_LENGTH: number = EPOCH_LENGTH + 1 + POSITION_LENGTH;
 const DIGIT_OF_CODE = new Int8Array(128).fill(-1);
 for (let digit = 0; digit < ALPHABET.length; digit++) DIGIT_OF_CODE[ALPHABET.charCodeAt(digit)] = digit;
 
-/** Two base32 digits for each of 0..1023: a position is written by six look-ups. */
+/** Two base32 digits for each of 0..1023: `encodePosition` needs six look-ups for a position. */
 const DIGIT_PAIRS: string[] = [];
 for (let value = 0; value < 1024; value++) DIGIT_PAIRS.push(ALPHABET.charAt(value >> 5) + ALPHABET.charAt(value & 31));
 
@@ -44,7 +45,10 @@ export function encodeCursor(epoch: string, position: number): string {
   return epoch + '-' + encodePosition(position);
 }
 
-/** Reads a cursor; `undefined` when the text is not one. A hostile text costs no more than its first 22 characters. */
+/**
+ * Reads a cursor; `undefined` for an invalid text. It reads at most 22 characters of a hostile
+ * text.
+ */
 export function parseCursor(text: string): Cursor | undefined {
   if (text.length !== CURSOR_LENGTH || text.charCodeAt(EPOCH_LENGTH) !== 45) return undefined;
   for (let index = 0; index < EPOCH_LENGTH; index++) if (digitAt(text, index) < 0) return undefined;
@@ -58,7 +62,7 @@ export function parseCursor(text: string): Cursor | undefined {
 }
 
 /**
- * Names a new epoch: eight digits of time in milliseconds, two of chance.
+ * Makes a new epoch: eight digits of the time in milliseconds, two random digits.
  * @param nowMs the wall clock, milliseconds since 1970
  * @param randomFraction a number in [0, 1)
  */

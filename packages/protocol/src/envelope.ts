@@ -2,7 +2,11 @@ import { isChannel } from './channel.ts';
 import { PolycastError } from './errors.ts';
 import { decodeStringToken, withoutLineBreaks, type JsonScanner } from './json-scanner.ts';
 
-/** What a publisher sent for one event, checked, its data still the text that was sent (PROTOCOL.md section 8.1). */
+/**
+ * An envelope: the checked members that a publisher sent for one event (PROTOCOL.md section 8.1).
+ * Its data is still the text as sent. For example,
+ * `{"channel":"orders.42","type":"order.baked","data":{"state":"baked"}}`.
+ */
 export interface Envelope {
   channel: string | undefined;
   type: string | undefined;
@@ -10,21 +14,23 @@ export interface Envelope {
   ifMatch: string | undefined;
   /** JSON without line breaks. */
   data: string;
-  /** The JSON of the further members that were allowed, by name; `undefined` when there are none. */
+  /** The JSON of further allowed members, by name; `undefined` when there are none. */
   extraMembers: Map<string, string> | undefined;
 }
 
-/** Longest type and longest idempotency key, in characters. */
+/** The longest type and the longest idempotency key, in characters. */
 export const TYPE_LENGTH_MAX = 200;
 export const IDEMPOTENCY_KEY_LENGTH_MAX = 255;
 
-/** Further members that the envelope may have, by name; those of the message around it are passed over. */
+/** The default: no further members are allowed. */
 const NO_MEMBERS: ReadonlySet<string> = new Set();
 
 /**
- * Reads one envelope object at the scanner's place and leaves it just behind.
- * @param extraMembersAllowed members of the message around it (`op` and `ref` of a WebSocket operation)
- * @throws PolycastError `invalid_json`, `json_too_deep`, `duplicate_member`, `invalid_event`, `invalid_channel`
+ * Reads one envelope object at the scanner's index, and leaves the index directly behind it.
+ * @param extraMembersAllowed further members that the envelope may have, such as `op` and `ref` of
+ * a WebSocket operation
+ * @throws PolycastError `invalid_json`, `json_too_deep`, `duplicate_member`, `invalid_event`,
+ * `invalid_channel`
  */
 export function scanEnvelope(scanner: JsonScanner, extraMembersAllowed: ReadonlySet<string> = NO_MEMBERS): Envelope {
   const envelope: Envelope = {
@@ -36,7 +42,7 @@ export function scanEnvelope(scanner: JsonScanner, extraMembersAllowed: Readonly
     extraMembers: undefined,
   };
   if (!scanner.consume(123)) {
-    // Something else than an object: tell apart what is JSON and what is not.
+    // Not an object: distinguish valid JSON from invalid JSON.
     throw scanner.skipValue() ? new PolycastError('invalid_event', 'An event is a JSON object.') : jsonError(scanner);
   }
   if (!scanner.consume(125)) scanMembers(scanner, envelope, extraMembersAllowed);
@@ -44,7 +50,7 @@ export function scanEnvelope(scanner: JsonScanner, extraMembersAllowed: Readonly
   return envelope;
 }
 
-/** What the scanner found wrong, with the place. */
+/** Makes the error of the scanner, with the offset. */
 export function jsonError(scanner: JsonScanner): PolycastError {
   return new PolycastError(scanner.errorCode, undefined, { offset: scanner.index });
 }
@@ -116,7 +122,7 @@ function scanExtraMember(scanner: JsonScanner, envelope: Envelope, name: string)
   scanner.peek();
   const start = scanner.index;
   if (!scanner.skipValue()) throw jsonError(scanner);
-  // Those of the message around it are read elsewhere.
+  // The caller reads the members `op` and `ref` itself.
   if (memberBit(name) !== 0) return;
   if (envelope.extraMembers?.has(name) === true)
     throw new PolycastError('duplicate_member', `"${name}" is given twice.`, { member: name });
@@ -131,7 +137,7 @@ export function checkIdempotencyKey(key: string): string {
   });
 }
 
-/** Passes one JSON value and returns its text, without line breaks. */
+/** Skips one JSON value and returns its text, without line breaks. */
 function scanData(scanner: JsonScanner): string {
   scanner.peek();
   const start = scanner.index;

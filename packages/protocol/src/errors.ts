@@ -1,13 +1,14 @@
 /**
- * The catalogue of everything that can be refused (PROTOCOL.md section 9). A code never changes its meaning. On HTTP it
- * comes as an RFC 9457 problem document, on a socket in the answer to the operation or as the close code.
+ * The catalogue of all errors (PROTOCOL.md section 9). A code never changes its meaning. On HTTP it
+ * arrives as an RFC 9457 problem document; on a WebSocket in the answer to the operation or as the
+ * close code.
  */
 export interface ErrorKind {
   /** The HTTP status. */
   readonly status: number;
-  /** One sentence, the same each time; what is particular to this case goes into `detail`. */
+  /** One sentence, the same each time; the particulars of a case go into `detail`. */
   readonly title: string;
-  /** Whether the same request can succeed later without being changed. */
+  /** Whether the same request can succeed later without a change. */
   readonly retryable: boolean;
 }
 
@@ -130,11 +131,14 @@ export interface Problem {
   readonly code: ErrorCode;
   readonly detail?: string;
   readonly retryable: boolean;
-  /** What the code's documentation names: `parameter`, `offset`, `limit`, `latest`, `retryAfterMs`. */
+  /**
+   * Members that the documentation of the code describes: `parameter`, `offset`, `limit`, `latest`,
+   * `retryAfterMs`.
+   */
   readonly [extension: string]: unknown;
 }
 
-/** Where the documentation of each code stands, relative to the hub. */
+/** The prefix of the address of each code's documentation. */
 export const ERROR_TYPE_PREFIX: string = 'https://polycast.dev/errors/';
 
 export function problem(code: ErrorCode, detail?: string, extensions?: Readonly<Record<string, unknown>>): Problem {
@@ -150,7 +154,9 @@ export function problem(code: ErrorCode, detail?: string, extensions?: Readonly<
   };
 }
 
-/** What a layer throws, or returns, to refuse: the one error type that reaches a caller. */
+/**
+ * The error that a layer throws or returns to refuse: the only error type that reaches a caller.
+ */
 export class PolycastError extends Error {
   override readonly name = 'PolycastError';
   readonly code: ErrorCode;

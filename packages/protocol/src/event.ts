@@ -1,9 +1,10 @@
 /**
- * An event as every consumer sees it (PROTOCOL.md section 3). On the wire its members stand in this order; those that
- * are absent are left out.
+ * An event as every consumer receives it (PROTOCOL.md section 3). On the wire its members have this
+ * order; absent members are left out. For example,
+ * `{"id":"0t24qj92dx-00000000001","channel":"orders.42","time":"…","data":{"state":"baked"}}`.
  */
 export interface PolycastEvent<Data = unknown> {
-  /** The cursor just after this event: it sorts, deduplicates and resumes. */
+  /** The cursor directly after this event: it sorts, deduplicates and resumes. */
   readonly id: string;
   readonly channel: string;
   /** At most 200 characters. */
@@ -14,21 +15,27 @@ export interface PolycastEvent<Data = unknown> {
   readonly origin?: string;
   /** The media type of `data` when it is text, or of `data_base64`; absent when `data` is JSON. */
   readonly datacontenttype?: string;
-  /** The CloudEvents attributes that have no place of their own here, when the event was published as a CloudEvent. */
+  /**
+   * The CloudEvents attributes without a member of their own here, if the event was published as a
+   * CloudEvent.
+   */
   readonly cloudevent?: Readonly<Record<string, string | number | boolean>>;
   readonly data?: Data;
-  /** Bytes, in base64, when what was published is neither JSON nor text. */
+  /** Bytes, in base64, when the published data is neither JSON nor text. */
   readonly data_base64?: string;
 }
 
-/** What can no longer be delivered: the events after `from`, up to and with `to` (PROTOCOL.md section 2.3). */
+/**
+ * A gap: the events after `from`, up to and including `to`, can no longer be delivered (PROTOCOL.md
+ * section 2.3).
+ */
 export interface Gap {
   readonly from: string;
   readonly to: string;
   readonly reason: GapReason;
 }
 
-/** Each reason, with what it says (PROTOCOL.md section 2.3). */
+/** Each reason of a gap, with its text (PROTOCOL.md section 2.3). */
 export const GAP_REASONS = {
   retention: 'a rule removed them',
   epoch: 'the log that they were in is not this one',
@@ -37,12 +44,12 @@ export const GAP_REASONS = {
 
 export type GapReason = keyof typeof GAP_REASONS;
 
-/** What a poll answers (PROTOCOL.md section 5). */
+/** The answer to a poll (PROTOCOL.md section 5). */
 export interface PollResponse<Data = unknown> {
   readonly events: readonly PolycastEvent<Data>[];
-  /** Where the next poll goes on: its `after=`. */
+  /** The start of the next poll: its `after=`. */
   readonly cursor: string;
   readonly gaps: readonly Gap[];
-  /** The hub has looked through a part of the log and found nothing, and there is more of it: ask again at once. */
+  /** The hub has read a part of the log, and there is more of it: poll again at once. */
   readonly more?: true;
 }

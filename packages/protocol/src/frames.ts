@@ -1,31 +1,35 @@
 import { encodePosition } from './cursor.ts';
 
 /**
- * How an event's JSON is laid into the bytes of a transport. A framing only knows sizes and where the bytes go: which events
- * are joined, and for whom, the core decides. All write the same JSON, `{"id":"<cursor>",` and then the stored body.
+ * A framing writes an event's JSON into the bytes of a transport. It only knows sizes and offsets;
+ * the core decides which events are joined, and for which consumers. All framings write the same
+ * JSON: `{"id":"<cursor>",` and then the stored body.
  */
 export interface Framing {
   readonly name: 'sse' | 'sse-chunk' | 'websocket' | 'json';
-  /** The bytes that an event with a body of this size takes. */
+  /** The size in bytes of the frame of an event with a body of this size. */
   size(bodyBytes: number): number;
-  /** Writes one event at `offset` and returns where the next one begins. */
+  /** Writes one event at `offset` and returns the offset of the next one. */
   write(out: Uint8Array, offset: number, epoch: string, position: number, body: Uint8Array): number;
-  /** Where the JSON of the event that was written at `offset` begins. */
+  /** The offset of the JSON of the event at `offset`. */
   jsonOffset(bytes: Uint8Array, offset: number): number;
-  /** Where what was written at `offset` ends. */
+  /** The end of the frame at `offset`. */
   frameEnd(bytes: Uint8Array, offset: number): number;
-  /** What goes around all events of one write, where something does. */
+  /** The bytes around all events of one write, for framings that have them. */
   readonly wrapper?: FrameWrapper;
 }
 
-/** The bytes around events that are written together. Nothing is put into an enclosure that has no content. */
+/** A wrapper: the bytes around events that are written together. Empty content is never wrapped. */
 export interface FrameWrapper {
-  /** The bytes before a content of this size. */
+  /** The number of bytes before content of this size. */
   prefixBytes(contentBytes: number): number;
   readonly suffixBytes: number;
-  /** Writes the bytes before and behind a content that lies at `headBytes`; `out` holds all three. */
+  /**
+   * Writes the bytes before and after the content, which begins at `prefixBytes(contentBytes)`;
+   * `out` holds all three.
+   */
   write(out: Uint8Array, contentBytes: number): void;
-  /** Where the content begins. */
+  /** The offset of the content. */
   contentOffset(bytes: Uint8Array): number;
 }
 
@@ -46,13 +50,13 @@ export const sseFraming: Framing = {
     return at;
   },
   jsonOffset: (_bytes, offset) => offset + 4 + 22 + 7,
-  // An event has no line break.
+  // An event contains no line break.
   frameEnd: (bytes, offset) => bytes.indexOf(10, offset + 4 + 22 + 1) + 2,
 };
 
 /**
- * One chunk of HTTP/1.1 a write (RFC 9112 section 7.1): the size of the content in hexadecimal digits, a line end, the content, a line end.
- * `1f\r\nid: …\n\n\r\n`.
+ * One chunk of HTTP/1.1 for each write (RFC 9112 section 7.1): the size of the content in
+ * hexadecimal digits, a line end, the content, a line end. For example, `1f\r\nid: …\n\n\r\n`.
  */
 const CHUNK_WRAPPER: FrameWrapper = {
   prefixBytes: (contentBytes) => hexDigits(contentBytes) + 2,
@@ -74,15 +78,15 @@ const CHUNK_WRAPPER: FrameWrapper = {
 /** `sseFraming` with each write as one chunk. */
 export const sseChunkFraming: Framing = { ...sseFraming, name: 'sse-chunk', wrapper: CHUNK_WRAPPER };
 
-/** One chunk with a text of ASCII characters. */
+/** Makes one chunk of a text in ASCII characters. */
 export function asciiChunk(text: string): string {
   return `${text.length.toString(16)}\r\n${text}\r\n`;
 }
 
-/** The end of a body in chunks. */
+/** The end of a chunked body. */
 export const LAST_CHUNK = '0\r\n\r\n';
 
-/** One unmasked text frame an event (RFC 6455 section 5.2, PROTOCOL.md section 7.2). */
+/** One unmasked text frame for each event (RFC 6455 section 5.2, PROTOCOL.md section 7.2). */
 export const webSocketFraming: Framing = {
   name: 'websocket',
   size: (bodyBytes) => textFrameHeaderBytes(JSON_PREFIX_BYTES + bodyBytes) + JSON_PREFIX_BYTES + bodyBytes,
@@ -97,7 +101,9 @@ export const webSocketFraming: Framing = {
   },
 };
 
-/** Events joined by commas: the inside of a JSON array, with a comma after the last as well. */
+/**
+ * Events joined by commas: the inside of a JSON array, with a comma after the last event as well.
+ */
 export const jsonFraming: Framing = {
   name: 'json',
   size: (bodyBytes) => JSON_PREFIX_BYTES + bodyBytes + 1,
@@ -115,7 +121,7 @@ export function textFrameHeaderBytes(payloadBytes: number): number {
   return payloadBytes < 126 ? 2 : payloadBytes < 65_536 ? 4 : 10;
 }
 
-/** Writes the header of an unmasked, final text frame; returns where its payload begins. */
+/** Writes the header of an unmasked, final text frame; returns the offset of its payload. */
 export function writeTextFrameHeader(out: Uint8Array, offset: number, payloadBytes: number): number {
   out[offset] = 0x81;
   if (payloadBytes < 126) {
@@ -137,7 +143,7 @@ export function writeTextFrameHeader(out: Uint8Array, offset: number, payloadByt
   return offset + 10;
 }
 
-/** What the header of an unmasked text frame says. */
+/** The payload size in the header of an unmasked text frame. */
 function payloadBytesAt(bytes: Uint8Array, offset: number): number {
   const shortLength = bytes[offset + 1] as number;
   const lengthBytes = shortLength < 126 ? 0 : shortLength === 126 ? 2 : 8;
@@ -146,7 +152,7 @@ function payloadBytesAt(bytes: Uint8Array, offset: number): number {
   return length;
 }
 
-/** Just behind the JSON object that begins at `offset`; it is valid. */
+/** The offset directly behind the valid JSON object that begins at `offset`. */
 function endOfObject(bytes: Uint8Array, offset: number): number {
   let depth = 0;
   for (let at = offset; at < bytes.length; at++) {
@@ -158,7 +164,7 @@ function endOfObject(bytes: Uint8Array, offset: number): number {
   return bytes.length;
 }
 
-/** The closing quotation mark of the string whose opening one stands at `offset`. */
+/** The offset of the closing quotation mark of the string that begins at `offset`. */
 export function endOfString(bytes: Uint8Array, offset: number): number {
   let at = offset + 1;
   while (at < bytes.length && bytes[at] !== 34) at += bytes[at] === 92 ? 2 : 1;

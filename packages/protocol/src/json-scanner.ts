@@ -1,12 +1,12 @@
 /**
- * A validating JSON scanner (RFC 8259): it finds where values begin and end without building them, so that what was
- * published can be passed on character for character (PROTOCOL.md section 3.2).
+ * A validating JSON scanner (RFC 8259). It finds the start and end of values without building them,
+ * so that published data passes through character for character (PROTOCOL.md section 3.2).
  *
- * One scanner is reused for many texts; it holds no more than the text at hand. It does not recurse: nesting costs a
- * byte a level, up to its limit.
+ * One scanner serves many texts; it holds only the current one. It does not recurse: nesting costs
+ * one byte for each level, up to its limit.
  */
 
-/** Deepest nesting of arrays and objects that is accepted. */
+/** The deepest accepted nesting of arrays and objects. */
 export const JSON_DEPTH_MAX = 128;
 
 const OBJECT = 1;
@@ -14,19 +14,22 @@ const ARRAY = 2;
 
 export class JsonScanner {
   text = '';
-  /** The next character to be read; after a fault, where it was found. */
+  /** The index of the next character; after an error, the index of the error. */
   index = 0;
-  /** The first character that is not to be read. */
+  /** The index behind the last character to read. */
   end = 0;
-  /** Set once a scan has returned false. */
+  /** Valid once a scan has returned false. */
   errorCode: 'invalid_json' | 'json_too_deep' = 'invalid_json';
-  /** Whether white space with a line break was passed since the last `begin`. */
+  /** Whether the scanner has skipped white space with a line break since the last `reset`. */
   sawLineBreak = false;
 
   readonly #depthMax: number;
   readonly #openContainers: Uint8Array;
 
-  /** @param depthMax deepest nesting of a value: more than `JSON_DEPTH_MAX` where data is looked at with what is around it */
+  /**
+   * @param depthMax the deepest nesting of a value: more than `JSON_DEPTH_MAX` when the text holds
+   * data together with an object around it
+   */
   constructor(depthMax: number = JSON_DEPTH_MAX) {
     this.#depthMax = depthMax;
     this.#openContainers = new Uint8Array(depthMax + 1);
@@ -40,7 +43,7 @@ export class JsonScanner {
     this.sawLineBreak = false;
   }
 
-  /** Passes white space; returns the code of the character that follows, -1 at the end. */
+  /** Skips white space; returns the code of the next character, -1 at the end. */
   peek(): number {
     const { text, end } = this;
     let index = this.index;
@@ -55,7 +58,7 @@ export class JsonScanner {
     return index < end ? text.charCodeAt(index) : -1;
   }
 
-  /** Passes white space and then this character; false if another one stands there. */
+  /** Skips white space and then this character; false if another one follows. */
   consume(code: number): boolean {
     if (this.peek() !== code) return false;
     this.index++;
@@ -67,7 +70,7 @@ export class JsonScanner {
     return this.peek() === -1;
   }
 
-  /** Passes one value of any kind, white space before it included. */
+  /** Skips one value of any kind and the white space before it. */
   skipValue(): boolean {
     let depth = 0;
     for (;;) {
@@ -86,7 +89,8 @@ export class JsonScanner {
         }
       } else if (!this.#scalar(code)) return false;
 
-      // A value has ended: close what ends with it, or go on to the next member or element.
+      // A value has ended: close the containers that end with it, or go on to the next member or
+      // element.
       for (;;) {
         if (depth === 0) return true;
         const next = this.peek();
@@ -103,12 +107,12 @@ export class JsonScanner {
     }
   }
 
-  /** Passes a member's name and its colon. */
+  /** Skips a member's name and its colon. */
   skipKey(): boolean {
     return this.peek() === 34 && this.skipString() && this.consume(58);
   }
 
-  /** Passes a string that begins at `index`, its quotes included. */
+  /** Skips the string that begins at `index`, with its quotes. */
   skipString(): boolean {
     const { text, end } = this;
     let index = this.index + 1;
@@ -188,11 +192,11 @@ export class JsonScanner {
 
 /** Removes line breaks between tokens, and the white space after them, from valid JSON (PROTOCOL.md section 3.2). */
 export function withoutLineBreaks(json: string): string {
-  // A valid JSON string holds no raw line break, so each one found stands between tokens.
+  // A valid JSON string contains no raw line break, so each one is between tokens.
   return json.replace(/[\r\n][ \t\r\n]*/g, '');
 }
 
-/** The value of a JSON string token, quotes included. */
+/** The value of a JSON string token; the token includes its quotes. */
 export function decodeStringToken(token: string): string {
   return token.includes('\\') ? (JSON.parse(token) as string) : token.slice(1, -1);
 }
@@ -201,7 +205,7 @@ function isDigit(code: number): boolean {
   return code >= 48 && code <= 57;
 }
 
-/** The length of the escape at `index`, 0 if it is none. */
+/** The length of the escape at `index`; 0 for an invalid one. */
 function escapeLength(text: string, index: number, end: number): number {
   const code = index + 1 < end ? text.charCodeAt(index + 1) : -1;
   if (code !== 117) return ESCAPES.has(code) ? 2 : 0;

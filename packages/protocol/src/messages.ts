@@ -2,8 +2,10 @@ import type { ErrorCode, Problem } from './errors.ts';
 import type { Gap, PolycastEvent } from './event.ts';
 
 /**
- * The JSON messages beside events on a WebSocket (PROTOCOL.md section 7). Every one has `op`; no event has. An operation
- * of the client carries a `ref` of its own choice and gets exactly one answer with the same `op` and `ref`.
+ * The JSON messages beside events on a WebSocket (PROTOCOL.md section 7). Every message has `op`;
+ * no event has it. An operation of the client carries a `ref` of its choice, and gets exactly one
+ * answer with the same `op` and `ref`. For example,
+ * `{"op":"subscribe","ref":1,"channels":["orders.>"]}`.
  */
 export type ClientMessage =
   | {
@@ -27,7 +29,7 @@ export type ClientMessage =
   | { readonly op: 'ping'; readonly ref?: Ref }
   | PullMessage;
 
-/** What a worker says (PROTOCOL.md section 14.6). */
+/** The operations of a worker (PROTOCOL.md section 14.6). */
 export type PullMessage =
   | {
       readonly op: 'pull';
@@ -41,7 +43,7 @@ export type PullMessage =
       readonly op: 'ack';
       readonly ref?: Ref;
       readonly subscription: string;
-      /** One of `leases` and `through`. */
+      /** Either `leases` or `through`. */
       readonly leases?: readonly string[];
       readonly through?: string;
       readonly credit?: number;

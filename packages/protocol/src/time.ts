@@ -1,7 +1,10 @@
 let lastMs = Number.NaN;
 let lastText = '';
 
-/** RFC 3339 in UTC with milliseconds. Many events share a millisecond, so the last text is kept. */
+/**
+ * Formats a time as RFC 3339 in UTC with milliseconds. Many events share a millisecond, so the last
+ * text is cached.
+ */
 export function formatTime(timeMs: number): string {
   if (timeMs !== lastMs) {
     lastText = new Date(timeMs).toISOString();

@@ -26,8 +26,8 @@ export function openPolling(
 ): Transport {
   return createReadingTransport(emit, async (signal) => {
     let next = request;
-    // The first poll of a long poll counts as presence, because the next one waits. So it sends
-    // `wait=0` only for short polls.
+    // The first poll of a long poll does not count as presence; the next one waits, and counts. A
+    // short poll always counts.
     let waitSeconds = longPollSeconds ? undefined : 0;
     for (; ; waitSeconds = longPollSeconds) {
       const requestedMs = performance.now();

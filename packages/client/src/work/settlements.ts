@@ -14,8 +14,8 @@ const NEVER = new AbortController().signal;
 
 /**
  * Sends the results of events to the hub. One request is in flight at a time; the next one takes
- * all results that arrived meanwhile. So many small jobs cost few requests. It retries while the
- * hub is unreachable: leases survive a restart of the hub.
+ * all results that arrived meanwhile. This way, many small jobs cost few requests. It retries while
+ * the hub is unreachable: leases survive a restart of the hub.
  */
 export class Settlements {
   readonly #api: PullApi;
