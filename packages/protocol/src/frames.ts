@@ -55,8 +55,8 @@ export const sseFraming: Framing = {
 };
 
 /**
- * One chunk of HTTP/1.1 for each write (RFC 9112 section 7.1): the size of the content in
- * hexadecimal digits, a line end, the content, a line end. For example, `1f\r\nid: …\n\n\r\n`.
+ * One chunk of HTTP/1.1 for each write (RFC 9112 section 7.1). It has the size of the content in
+ * hexadecimal digits, a line end, the content and a line end: `1f\r\nid: …\n\n\r\n`.
  */
 const CHUNK_WRAPPER: FrameWrapper = {
   prefixBytes: (contentBytes) => hexDigits(contentBytes) + 2,

@@ -1,12 +1,18 @@
 import { EXIT_CODES } from './exit-codes.ts';
 
-/** The reader of a pipe may go first: `polycast follow '>' | head`. Then there is nothing left to do. */
+/**
+ * Exits when the reader of a pipe has ended: `polycast follow '>' | head`. The command has nothing
+ * left to do then.
+ */
 export function exitOnBrokenPipe(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') process.exit(EXIT_CODES.done.code);
   throw error;
 }
 
-/** A hub has more to do than to print: it goes on when nobody reads that any more (EPIPE, or EIO of a terminal). */
+/**
+ * Ignores broken pipes. A hub goes on when its output has no reader any more (EPIPE, or EIO of a
+ * terminal).
+ */
 export function ignoreBrokenPipes(): void {
   for (const stream of [process.stdout, process.stderr])
     stream.off('error', exitOnBrokenPipe).on('error', () => undefined);

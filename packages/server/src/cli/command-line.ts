@@ -12,7 +12,7 @@ import type { Terminal } from './terminal.ts';
 
 /**
  * Runs one command line, without the program's own name.
- * @returns the exit code, once what went wrong has been told
+ * @returns the exit code, after it has printed an error, if there is one
  */
 export async function runCommandLine(argv: readonly string[], terminal: Terminal): Promise<number> {
   const exit = await run(argv, terminal).catch((error: unknown) => report(error, terminal));
@@ -47,7 +47,7 @@ function findCommand(argv: readonly string[]): Command {
   throw new CliError('usage', `"${first}" is no command${suggestionText}`, 'See polycast --help');
 }
 
-/** @param words what may stand in the place of `second` */
+/** @param words the possible values of `second` */
 function incomplete(first: string, second: string, words: readonly string[]): CliError {
   const hint = `See polycast ${first} --help`;
   const all = words.join(', ');
@@ -59,7 +59,7 @@ function incomplete(first: string, second: string, words: readonly string[]): Cl
   return new CliError('usage', `"${first} ${second}" is no command${suggestionText}`, hint);
 }
 
-/** Those of two words, of which this is the first. */
+/** The commands of two words that begin with this one. */
 function commandsWithin(first: string): readonly Command[] {
   return commands.filter(({ name }) => name.startsWith(`${first} `));
 }
@@ -74,7 +74,7 @@ function print(terminal: Terminal, text: string): ExitName {
   return 'done';
 }
 
-/** Tells a person what went wrong, and gives the exit code for it. */
+/** Prints an error for people, and returns its exit code. */
 function report(error: unknown, { notice, noticeStyle }: Terminal): ExitName {
   const label = noticeStyle('red', 'polycast:');
   if (error instanceof CliError) {

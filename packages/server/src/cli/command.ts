@@ -3,26 +3,32 @@ import { closestMatch } from '../core/primitives/closest-match.ts';
 import { CliError, type ExitName } from './exit-codes.ts';
 import type { Terminal } from './terminal.ts';
 
-/** One command: what it is called, what it takes and what it does. Help, completion and the reference are made of this. */
+/**
+ * One command: its name, its arguments and options, and its function. Help, completion and the
+ * reference are made from it.
+ */
 export interface Command {
   /** One word or, for `config check` and the like, two. */
   readonly name: string;
   readonly summary: string;
   /** Its arguments as help shows them: `<channel> [data]`. */
   readonly usage: string;
-  /** How many arguments it takes at least and at most. */
+  /** The least and the most arguments that it takes. */
   readonly argumentsMin: number;
   readonly argumentsMax: number;
-  /** What else a person should know, in sentences. */
+  /** Further help, in sentences. */
   readonly details?: string;
   readonly options: Readonly<Record<string, OptionSpec>>;
   readonly examples: readonly Example[];
-  /** Ends with the name of the exit code; a CliError says why it could not go on. */
+  /**
+   * Runs the command. Resolves with the name of the exit code; rejects with CliError, which gives
+   * the reason of a failure.
+   */
   run(input: Input, terminal: Terminal): Promise<ExitName>;
 }
 
 export interface OptionSpec {
-  /** What stands for its value in help: `URL`; a switch has none. */
+  /** The placeholder of its value in help: `URL`; a switch has none. */
   readonly value?: string;
   readonly short?: string;
   readonly multiple?: boolean;
@@ -35,7 +41,7 @@ export interface Example {
   readonly description: string;
 }
 
-/** A command line that was read. */
+/** A parsed command line. */
 export interface Input {
   readonly arguments: readonly string[];
   flag(option: string): boolean;
@@ -48,8 +54,8 @@ export interface Input {
 export const HELP_OPTION: OptionSpec = { short: 'h', doc: 'Shows this help.' };
 
 /**
- * Reads what follows a command's name.
- * @throws CliError `usage` for anything that the command does not know, with the nearest that it does
+ * Parses the arguments after a command's name.
+ * @throws CliError `usage` for an unknown option or value, with the closest known one
  */
 export function readInput(command: Command, argv: readonly string[]): Input {
   const options = { ...command.options, help: HELP_OPTION };
@@ -123,7 +129,7 @@ interface Token {
   readonly value: string | undefined;
 }
 
-/** Options as other programs have them. */
+/** The equivalent of an option that other programs have. */
 function equivalentOption(name: string, options: Readonly<Record<string, OptionSpec>>): string | undefined {
   if (name !== 'port' && name !== 'host') return undefined;
   if ('listen' in options) return 'listen 127.0.0.1:PORT';

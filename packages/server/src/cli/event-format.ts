@@ -22,7 +22,7 @@ function dataText({ data, data_base64: base64, datacontenttype }: PolycastEvent)
   return `(${bytes.toLocaleString('en-US')} bytes of ${printable(datacontenttype ?? 'application/octet-stream')})`;
 }
 
-/** What a publisher wrote must not steer the terminal: control characters are shown as escapes. */
+/** Escapes control characters, so that a publisher's text cannot control the terminal. */
 export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\u2028\u2029\u202A-\u202E\u2066-\u2069]/gu, (character) => {
     const code = (character.codePointAt(0) as number).toString(16).padStart(4, '0');

@@ -1,4 +1,4 @@
-/** What the CLI ends with; those above 2 are from BSD's sysexits. */
+/** The exit codes of the CLI; 69, 70 and 78 are from BSD's sysexits. */
 export const EXIT_CODES: Readonly<Record<ExitName, { readonly code: number; readonly meaning: string }>> = {
   done: { code: 0, meaning: 'Done.' },
   failed: { code: 1, meaning: 'The hub refused it, or it failed; the message says why.' },
@@ -15,7 +15,7 @@ export type ExitName = 'done' | 'failed' | 'usage' | 'unreachable' | 'internal' 
 export class CliError extends Error {
   override readonly name = 'CliError';
   readonly exit: ExitName;
-  /** What to do next, one line each. */
+  /** The next steps, one line each. */
   readonly hints: readonly string[];
 
   constructor(exit: ExitName, message: string, ...hints: readonly (string | undefined)[]) {

@@ -3,7 +3,7 @@ import { EXIT_CODES } from './exit-codes.ts';
 import { pasteable } from './pasteable.ts';
 import type { Terminal } from './terminal.ts';
 
-/** What `polycast --help` shows. */
+/** The text of `polycast --help`. */
 export function generalHelp(commands: readonly Command[], { style }: Terminal): string {
   const width = Math.max(...commands.map(({ name }) => name.length));
   return [
@@ -29,7 +29,10 @@ export function generalHelp(commands: readonly Command[], { style }: Terminal): 
   ].join('\n');
 }
 
-/** What `polycast subscriptions --help` shows, of the commands that begin with one word: what each does, and an example of it. */
+/**
+ * The text of `polycast subscriptions --help`: the commands that begin with one word, each with its
+ * summary and an example.
+ */
 export function groupHelp(commands: readonly Command[], { style }: Terminal): string {
   const width = Math.max(...commands.map(({ name }) => name.length));
   return [
@@ -43,7 +46,7 @@ export function groupHelp(commands: readonly Command[], { style }: Terminal): st
   ].join('\n');
 }
 
-/** What `polycast <command> --help` shows. */
+/** The text of `polycast <command> --help`. */
 export function commandHelp(command: Command, { style }: Terminal): string {
   const options = Object.entries({ ...command.options, help: HELP_OPTION });
   const forms = options.map(([name, spec]) => optionForm(name, spec));

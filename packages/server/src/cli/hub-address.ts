@@ -11,7 +11,7 @@ const URL_OPTION: OptionSpec = {
   doc: `The hub (or POLYCAST_URL); ${DEFAULT_URL} unless given.`,
 };
 
-/** Who asks, for every command that talks to a hub. */
+/** The credentials, for every command that talks to a hub. */
 export const KEY_OPTION: OptionSpec = {
   value: 'KEY',
   short: 'k',
@@ -21,7 +21,7 @@ export const KEY_OPTION: OptionSpec = {
 /** The options of a command that talks to a hub. */
 export const HUB_ADDRESS_OPTIONS: Readonly<Record<'url' | 'key', OptionSpec>> = { url: URL_OPTION, key: KEY_OPTION };
 
-/** Where the hub is and who asks. */
+/** The address of the hub, and the key. */
 export interface HubAddress {
   readonly url: string;
   readonly key: string | undefined;
@@ -33,8 +33,8 @@ export function hubAddress(input: Input): HubAddress {
 }
 
 /**
- * The key, or nothing. A key is never repeated in a message.
- * @throws CliError `usage` when it cannot be one
+ * The key, or `undefined`. Messages never contain a key.
+ * @throws CliError `usage` when it cannot be a key
  */
 function hubKey(input: Input): string | undefined {
   const given = input.text('key');
@@ -44,14 +44,14 @@ function hubKey(input: Input): string | undefined {
   throw new CliError('usage', 'the key holds what no key can hold: spaces, or other than ASCII characters');
 }
 
-/** What goes along with each request. */
+/** The headers of each request. */
 export function authorization({ key }: Pick<HubAddress, 'key'>): Readonly<Record<string, string>> {
   return key === undefined ? {} : { authorization: `Bearer ${key}` };
 }
 
 /**
  * The hub's address, without a slash at its end.
- * @throws CliError `usage` when it is no http address
+ * @throws CliError `usage` when it is not an http address
  */
 function hubUrl(input: Input): string {
   const text = input.text('url') ?? process.env['POLYCAST_URL'] ?? DEFAULT_URL;
@@ -63,21 +63,22 @@ function hubUrl(input: Input): string {
 }
 
 /**
- * An address as people write it: by http unless it says otherwise, and a port alone is one of this machine, not an address that is
- * written as a number. What has another scheme is left as it is: it is a mistake, and no host of that name.
- * @param localHost what this machine is called
+ * Completes an address as people write it: without a scheme it gets http. A port alone is one of
+ * this machine, not an address in the form of a number. An address with another scheme stays
+ * unchanged: it is a mistake, and not a host of that name.
+ * @param localHost the name of this machine
  */
 export function withScheme(text: string, localHost: string): string {
   const address = /^\d{1,5}$/.test(text) ? `${localHost}:${text}` : text;
   return address.includes('://') ? address : `http://${address}`;
 }
 
-/** What to do next, for whoever is refused and has not said who it is. */
+/** The hint for a client that is refused and has sent no key. */
 export function keyHint({ key }: HubAddress, code: string | undefined): string | undefined {
   return code === 'unauthorized' && key === undefined ? 'Say who you are with --key or POLYCAST_KEY' : undefined;
 }
 
-/** What to say when a connection could not be made or broke. */
+/** The error of a connection that failed or broke. */
 export function unreachable(url: string, error: unknown): CliError {
   const cause = (error as { cause?: unknown }).cause ?? error;
   const { code, message } = cause as NodeJS.ErrnoException;
@@ -96,6 +97,6 @@ export function unreachable(url: string, error: unknown): CliError {
   );
 }
 
-/** Codes of OpenSSL's verification, and of Node's check of names. */
+/** Error codes of OpenSSL's verification, and of Node's check of names. */
 const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|HOSTNAME_MISMATCH/;
 const NO_TLS = /WRONG_VERSION_NUMBER|ERR_SSL_/;

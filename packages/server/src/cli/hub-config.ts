@@ -15,7 +15,7 @@ export const HUB_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   set: { value: 'PATH=VALUE', multiple: true, doc: 'Sets any field: --set delivery.heartbeatMs=10000. Repeatable.' },
 };
 
-/** The configuration from file, environment and flags, the later ones first. */
+/** The configuration from file, environment and flags; the later ones take precedence. */
 export async function hubConfig(input: Input, preset: Tree = {}): Promise<LoadedConfig> {
   const { loadConfig } = await import('../config/load.ts');
   const { checkTlsFiles } = await import('../config/tls-files.ts');
@@ -34,7 +34,10 @@ export async function hubConfig(input: Input, preset: Tree = {}): Promise<Loaded
   return loaded;
 }
 
-/** @throws ConfigError when a key that tokens are to be verified with cannot be */
+/**
+ * Checks the keys that verify tokens.
+ * @throws ConfigError for an unusable one
+ */
 async function checkTokenKeys({ identity }: Config): Promise<void> {
   if (identity.tokens.length === 0) return;
   const { configuredKeys, TokenKeyError } = await import('../identity/tokens/tokens.ts');

@@ -4,9 +4,9 @@ import { CliError } from './exit-codes.ts';
 import { describeProblem, readProblem } from './problem-document.ts';
 
 /**
- * The hub's answer to a request of an operator's; `undefined` when it has no body.
- * @param hintOf what else to say of a refusal
- * @throws CliError when it refuses
+ * Sends an operator's request; returns the hub's answer, `undefined` when it has no body.
+ * @param hintOf a further hint for a refusal
+ * @throws CliError when the hub refuses
  */
 export async function requestHub(
   hub: HubAddress,
@@ -30,7 +30,10 @@ export async function requestHub(
   );
 }
 
-/** With numbers that no double holds kept as they are written: whoever prints it prints what was published. */
+/**
+ * Parses JSON, and preserves the text of numbers that a double cannot hold. So the printed output
+ * is what was published.
+ */
 function parseExactly(text: string): unknown {
   return JSON.parse(text, (_name, value: unknown, context?: { readonly source?: string }) =>
     typeof value === 'number' && context?.source !== undefined && String(value) !== context.source
@@ -39,7 +42,7 @@ function parseExactly(text: string): unknown {
   ) as unknown;
 }
 
-/** Not yet in the types of the language. */
+/** TypeScript's types do not have `rawJSON` yet. */
 const RAW = JSON as unknown as { rawJSON(source: string): unknown };
 
 async function send(
@@ -55,7 +58,7 @@ async function send(
     ...extraHeaders,
   };
   try {
-    // A redirect would take the key along to whoever is there.
+    // A redirect would send the key to another server.
     return await fetch(hub.url + path, {
       method,
       headers,

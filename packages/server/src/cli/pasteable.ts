@@ -2,14 +2,15 @@ import { realpathSync } from 'node:fs';
 import { delimiter, join, sep } from 'node:path';
 
 /**
- * A command, or a sentence with commands, as it works when it is pasted into a shell: `polycast …` where the shell finds this program
- * under its name, else `npx polycast …`, as in a checkout, or in a project that has it among its dependencies.
+ * Makes the commands in a text work when they are pasted into a shell. It writes `polycast …` where
+ * the shell finds this program under its name. Otherwise it writes `npx polycast …`, as in a
+ * checkout or in a project that depends on it.
  */
 export function pasteable(text: string): string {
   return text.replaceAll(COMMAND, `${(commandName ??= findCommandName())} `);
 }
 
-/** The name before a command or an option, and not as a part of a word or a path. */
+/** The name before a command or an option, but not as a part of a word or a path. */
 const COMMAND = /(?<![\w./-]|npx )polycast (?=[a-z<-])/g;
 
 let commandName: string | undefined;
@@ -17,7 +18,7 @@ let commandName: string | undefined;
 function findCommandName(): string {
   const executable = realPath(process.argv[1] ?? '');
   const folders = (process.env['PATH'] ?? '').split(delimiter);
-  // npm puts these there for what it runs; the shell that the command is pasted into does not have them.
+  // npm adds these folders for programs that it runs; the shell of the user does not have them.
   const isFound = folders.some(
     (folder) =>
       !folder.includes(join('node_modules', '.bin')) &&

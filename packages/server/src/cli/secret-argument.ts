@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { CliError } from './exit-codes.ts';
 
-/** How a secret may be given without being seen in the list of processes. */
+/** The forms of a secret that do not show it in the list of processes. */
 export const SECRET_FORMS_HELP = '@FILE reads it from a file, - from standard input';
 
 /**
- * A secret as it is given on the command line: itself, `@FILE`, or `-` for standard input. Spaces and line breaks around it do not count.
- * @throws CliError `usage` when it cannot be read; the secret is in no message
+ * Resolves a secret from the command line: the secret itself, `@FILE`, or `-` for standard input.
+ * White space around the contents of a file or of standard input is removed.
+ * @throws CliError `usage` when it cannot be read; no message contains the secret
  */
 export function resolveSecret(given: string): string {
   if (given === '-') {

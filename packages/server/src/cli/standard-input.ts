@@ -2,9 +2,9 @@ import { buffer } from 'node:stream/consumers';
 import { CliError } from './exit-codes.ts';
 
 /**
- * All of standard input.
- * @param hint how else it can be given
- * @throws CliError `usage` when that is a terminal: nobody would know that it waits
+ * Reads all of standard input.
+ * @param hint the other way to give the data
+ * @throws CliError `usage` for a terminal: its user would not know that the command waits
  */
 export async function readStandardInput(hint: string): Promise<Buffer> {
   if (process.stdin.isTTY) {

@@ -3,26 +3,31 @@ import { printable } from './event-format.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
-/** Where a command writes: results to `out`, what it says about them to `note`. Colours only where a person looks. */
+/**
+ * The output of a command: results go to `out`, messages about them to `notice`. Only a terminal
+ * shows colours.
+ */
 export interface Terminal {
   /** A line of results, on standard output. */
   out(line: string): void;
-  /** Bytes as they are, on standard output; where a person looks, with escapes for what would steer the terminal. */
+  /** Bytes on standard output, unchanged; on a terminal control characters are escaped. */
   outBytes(bytes: Uint8Array): void;
-  /** Settles when the reader of standard output has taken enough; undefined when it is not behind. */
+  /** Settles when the reader of standard output has caught up; undefined when it is not behind. */
   drained(): Promise<void> | undefined;
-  /** A line about what goes on, on standard error. */
+  /** A message on standard error. */
   notice(line: string): void;
   /** Styled for `out`. */
   style(style: Style, text: string): string;
-  /** Styled for `note`. */
+  /** Styled for `notice`. */
   noticeStyle(style: Style, text: string): string;
-  /** Shows one line that the next call replaces; nothing when standard error is no terminal. */
+  /**
+   * Shows one line that the next call replaces; does nothing when standard error is not a terminal.
+   */
   progress(line: string): void;
   /** Removes the line that `progress` shows. */
   clearProgress(): void;
   readonly isInteractive: boolean;
-  /** Characters in a line of standard error. */
+  /** The width of standard error in characters. */
   readonly columns: number;
 }
 

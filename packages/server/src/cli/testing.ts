@@ -8,7 +8,7 @@ import { startHub, type Hub } from '../main.ts';
 import { runCommandLine } from './command-line.ts';
 import type { Terminal } from './terminal.ts';
 
-/** What a command line ended with. */
+/** The result of a command line. */
 export interface CliResult {
   readonly code: number | null;
   readonly out: string;
@@ -20,13 +20,16 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** A command line that runs. It is killed when the test ends. */
+/** A running command line. It is killed when the test ends. */
 export interface RunningCli {
   readonly child: ChildProcessWithoutNullStreams;
-  /** All that came so far. */
+  /** All output so far. */
   readonly out: () => string;
   readonly err: () => string;
-  /** Settles with the first match, in what came before or comes; rejects when the command ends without it. */
+  /**
+   * Settles with the first match in past or future output; rejects when the command ends without
+   * one.
+   */
   outMatches(pattern: RegExp): Promise<RegExpExecArray>;
   errMatches(pattern: RegExp): Promise<RegExpExecArray>;
   readonly ended: Promise<CliResult>;
@@ -42,7 +45,7 @@ export async function runCli(args: readonly string[], { stdin, env }: CliOptions
   return cli.ended;
 }
 
-/** Runs a command line in this process: for what ends before it does anything. */
+/** Runs a command line in this process: for commands that end before they do anything. */
 export async function runInside(args: readonly string[]): Promise<CliResult> {
   const out: string[] = [];
   const err: string[] = [];
@@ -81,10 +84,10 @@ export function startCli(args: readonly string[], env: Readonly<Record<string, s
   };
 }
 
-/** A hub that lets everyone on this machine do everything. */
+/** The arguments of a hub that allows everything to every client on this machine. */
 export const SERVE_OPEN: readonly string[] = ['serve', '--set', 'access=loopback'];
 
-/** A hub in a process of its own, on a free port of the loopback. */
+/** Starts a hub in a process of its own, on a free port of the loopback. */
 export async function startHubProcess(
   args: readonly string[] = [
     ...SERVE_OPEN,
@@ -101,7 +104,7 @@ export async function startHubProcess(
   return { cli, url };
 }
 
-/** A hub in this process, on a free port of the loopback, that keeps nothing. */
+/** Starts a hub in this process, on a free port of the loopback, with its log in memory. */
 export async function startTestHub(): Promise<Hub> {
   const hub = await startHub(
     parseConfig({ listen: '127.0.0.1:0', data: ':memory:', access: 'loopback', logging: { level: 'silent' } }),
@@ -110,17 +113,20 @@ export async function startTestHub(): Promise<Hub> {
   return hub;
 }
 
-/** On which nobody listens, and that `fetch` may ask: one that was free a moment ago may be that of another test by now. */
+/**
+ * A port without a listener that `fetch` may use. A port that was free a moment ago may now belong
+ * to another test.
+ */
 export const CLOSED_PORT = 8;
 
-/** A folder that is gone after the test. */
+/** Makes a folder that is removed after the test. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'polycast-cli-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** Without what would change how the command behaves or looks. */
+/** The environment without variables that change the behaviour or output of the command. */
 function plainEnvironment(): Record<string, string> {
   const kept = Object.entries(process.env).filter(
     ([name]) => !/^(?:POLYCAST_|NODE_(?!COMPILE_CACHE)|FORCE_COLOR|VITEST)/.test(name),

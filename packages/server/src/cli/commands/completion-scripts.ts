@@ -8,7 +8,7 @@ export function completionScript(shell: Shell, commands: readonly CompletableCom
   return shell === 'zsh' ? zsh(commands) : fish(commands);
 }
 
-/** The first words, and for those that need a second one, which. */
+/** The first words of all commands, each with its possible second words. */
 function firstWords(commands: readonly CompletableCommand[]): Map<string, string[]> {
   const words = new Map<string, string[]>();
   for (const {

@@ -2,7 +2,7 @@ import { HELP_OPTION, type Command, type OptionSpec } from '../command.ts';
 import { completionScript, SHELLS, type Shell } from './completion-scripts.ts';
 import { CliError } from '../exit-codes.ts';
 
-/** Prints what a shell needs to complete the given commands and itself. */
+/** Makes the command that prints a shell's completion script for the given commands and itself. */
 export function completionCommand(others: readonly Command[]): Command {
   const completion: Command = {
     name: 'completion',
@@ -27,7 +27,7 @@ export function completionCommand(others: readonly Command[]): Command {
   return completion;
 }
 
-/** A command as the scripts see it. */
+/** The parts of a command that the scripts use. */
 export interface CompletableCommand {
   readonly words: readonly string[];
   readonly summary: string;

@@ -15,7 +15,7 @@ export interface FollowOptions {
   readonly after: string | undefined;
   readonly history: number | undefined;
   readonly types: readonly string[];
-  /** Infinity: until it is interrupted. */
+  /** The number of events to print; Infinity for no limit. */
   readonly countMax: number;
   readonly json: boolean;
   readonly quiet: boolean;
@@ -24,7 +24,7 @@ export interface FollowOptions {
 const REACH_TIMEOUT_MS = 10_000;
 const POLL_INTERVAL_MS = 1000;
 
-/** Prints events until there were enough, the hub refuses, or a person has seen enough. */
+/** Prints events until `countMax` is reached, the hub refuses, or a signal arrives. */
 export async function followHub(hub: HubAddress, options: FollowOptions, terminal: Terminal): Promise<ExitName> {
   const { url, key } = hub;
   await checkReachable(url);
@@ -34,7 +34,7 @@ export async function followHub(hub: HubAddress, options: FollowOptions, termina
     ...(key !== undefined && { token: key }),
   });
   let lastNotice = '';
-  // A hub that is away for an hour is told of once.
+  // A repeated notice is printed once, such as that of a hub that is unreachable for an hour.
   const notice = (line: string): void => {
     if (!options.quiet && line !== lastNotice) terminal.notice(line);
     lastNotice = line;
@@ -46,7 +46,7 @@ export async function followHub(hub: HubAddress, options: FollowOptions, termina
   }
 }
 
-/** The client would try for ever; a person wants to know that there is nobody. */
+/** Checks that a hub answers: the client would try forever, and a person needs the error. */
 async function checkReachable(url: string): Promise<void> {
   try {
     const response = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(REACH_TIMEOUT_MS) });
@@ -105,7 +105,7 @@ function subscribeOptions({ after, history, types }: FollowOptions): SubscribeOp
   };
 }
 
-/** Says how it stands with the connection; what ends it for good is returned. */
+/** Prints the state of the connection; returns the error that ends it for good. */
 function reportState(
   { state, transport, why, error }: StateChange,
   hub: HubAddress,

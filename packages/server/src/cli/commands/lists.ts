@@ -67,7 +67,7 @@ export const channels: Command = {
   },
 };
 
-/** Page after page, until there are as many as were asked for. */
+/** Reads page after page, up to the limit. */
 async function* pages<Item>(
   input: Input,
   path: string,

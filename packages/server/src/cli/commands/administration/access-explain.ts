@@ -124,7 +124,7 @@ function claimsOf(text: string): Readonly<Record<string, unknown>> {
     const value: unknown = JSON.parse(text);
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   } catch {
-    // Told below.
+    // The error follows below.
   }
   throw usageError(accessExplain, `--claims ${text}: a JSON object is wanted`);
 }

@@ -14,7 +14,7 @@ import { hubConfig } from '../../hub-config.ts';
 
 export type { RevocationKind } from '../../../identity/revocation-list.ts';
 
-/** A key as people and programs are shown it. */
+/** A key as the output shows it. */
 export interface KeyView {
   readonly id: string;
   readonly name: string;
@@ -23,7 +23,7 @@ export interface KeyView {
   readonly expires: string | null;
   readonly lastUsed: string | null;
   readonly overlapUntil: string | null;
-  /** Its text, when it was made just now. */
+  /** Its secret text, only directly after its creation or rotation. */
   readonly key?: string;
 }
 
@@ -43,29 +43,38 @@ export interface NewKey {
   readonly expires: string | null;
 }
 
-/** Where keys are worked on: at a hub that runs, or in the data folder of one that does not. */
+/**
+ * The administration of keys: remote, at a running hub, or local, in the data folder of a stopped
+ * one.
+ */
 export interface KeyAdmin {
   list(): Promise<readonly KeyView[]>;
   create(newKey: NewKey): Promise<KeyView>;
   rotate(id: string, overlapSeconds: number | undefined): Promise<KeyView>;
   revoke(id: string): Promise<void>;
-  /** All that was given out until now. */
+  /** Revokes all credentials of this name that were issued until now. */
   revokeAll(kind: RevocationKind, name: string): Promise<void>;
   /** The newest first. */
   audit(limit: number): Promise<readonly AuditEntryView[]>;
 }
 
-/** How long the old secret is good unless something else is said, as for the hub. */
+/** The default time for which the old secret stays valid, in seconds; the hub has the same. */
 const OVERLAP_SECONDS = 86_400;
 
-/** Works at the hub if one is named, else in the data folder of the configuration. */
+/**
+ * Calls `work` with the remote administration if a hub is named, otherwise with that of the data
+ * folder in the configuration.
+ */
 export async function withKeyAdmin<Result>(input: Input, work: (admin: KeyAdmin) => Promise<Result>): Promise<Result> {
   if (isHubNamed(input)) return work(new RemoteKeyAdmin(hubAddress(input)));
   const { config } = await hubConfig(input);
   return withLocalKeyAdmin(config, work);
 }
 
-/** What stands on the command line goes before the environment. @throws CliError `usage` when both a hub and a folder do */
+/**
+ * Whether a hub is named. The command line takes precedence over the environment.
+ * @throws CliError `usage` when the command line names both a hub and a folder
+ */
 export function isHubNamed(input: Input): boolean {
   const isUrlGiven = input.text('url') !== undefined;
   const given = ['config', 'data', 'set'].find((option) => input.texts(option).length > 0);
@@ -209,7 +218,7 @@ function noSuchKey(id: string): CliError {
   return new CliError('failed', `there is no key ${id}`, 'See polycast keys list');
 }
 
-/** A user that has a number and no name is known by nothing. */
+/** The name of the operator's user; `undefined` for a user with a number and no name. */
 function userName(): string | undefined {
   try {
     return userInfo().username;

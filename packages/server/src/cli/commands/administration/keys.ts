@@ -163,7 +163,7 @@ function scopesOf(input: Input): Grants {
   return scopes;
 }
 
-/** The key alone on standard output, so that a script can take it from there. */
+/** Prints only the key on standard output, so that a script can read it. */
 function show(created: KeyView, input: Input, { out, notice, noticeStyle }: Terminal, what: string): 'done' {
   if (input.flag('json')) out(JSON.stringify(created));
   else {
@@ -196,7 +196,7 @@ function minute(time: string): string {
   return `${time.slice(0, 16).replace('T', ' ')}Z`;
 }
 
-/** An id; of a whole key that somebody has found somewhere, its id. */
+/** The id in the argument, which may also be a whole key, such as a leaked one. */
 function idOf(input: Input): string {
   const [text = ''] = input.arguments;
   return /^pck_([0-9A-Za-z]+)_/.exec(text)?.[1] ?? text;

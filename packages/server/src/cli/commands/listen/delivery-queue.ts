@@ -1,27 +1,34 @@
 import type { PolycastEvent } from '@polycast/protocol';
 import type { LocalAnswer } from './local-request.ts';
 
-/** One event on its way to the endpoint, for as long as a key can send it again. */
+/**
+ * One delivery of an event to the endpoint. Its letter can resend it until another delivery has the
+ * letter.
+ */
 export interface Delivery {
-  /** The key that sends it again. */
+  /** The letter that resends it. */
   readonly resendKey: string;
   readonly event: PolycastEvent;
-  /** As the hub wrote it. */
+  /** The event's JSON as the hub wrote it. */
   readonly text: string;
   attempts: number;
 }
 
 const RESEND_KEYS = 'abcdefghijklmnopqrstuvwxyz';
-/** At once; more wait in the hub's log. */
+/** The most deliveries in flight; further events wait in the hub's log. */
 const CONCURRENT_MAX = 16;
 
-/** The events that were passed on, each channel's one after the other, channels beside each other. */
+/**
+ * The queue of events for the endpoint. Each channel is a lane: its events go one after the other,
+ * and channels go in parallel. For example, an event of `orders.42` does not wait for one of
+ * `orders.43`.
+ */
 export class DeliveryQueue {
   readonly #deliver: (delivery: Delivery) => Promise<LocalAnswer | undefined>;
   readonly #recent = new Map<string, Delivery>();
-  /** The last one of each channel that has one under way. */
+  /** The last delivery of each lane that has one in flight. */
   readonly #lanes = new Map<string, Promise<unknown>>();
-  /** In the order of the log. */
+  /** The events in flight, in the order of the log. */
   readonly #inFlight: { readonly id: string; isDone: boolean }[] = [];
   #count = 0;
   #completedThrough: string | undefined;
@@ -30,12 +37,12 @@ export class DeliveryQueue {
     this.#deliver = deliver;
   }
 
-  /** All up to here was passed on. */
+  /** All events up to and including this id have been forwarded. */
   get completedThrough(): string | undefined {
     return this.#completedThrough;
   }
 
-  /** Resolves once there is room for the next one. */
+  /** Adds an event. Resolves once there is a free slot for the next one. */
   async accept(event: PolycastEvent, text: string): Promise<void> {
     const resendKey = RESEND_KEYS.charAt(this.#count++ % RESEND_KEYS.length);
     const delivery = { resendKey, event, text, attempts: 0 };
@@ -46,7 +53,7 @@ export class DeliveryQueue {
     while (this.#inFlight.length >= CONCURRENT_MAX) await Promise.race(this.#lanes.values());
   }
 
-  /** Sends one again; nothing when no delivery has this letter. */
+  /** Resends a delivery; `undefined` when no delivery has this letter. */
   resend(resendKey: string): Promise<unknown> | undefined {
     const delivery = this.#recent.get(resendKey);
     return delivery === undefined ? undefined : this.#append(delivery.event.channel, delivery);

@@ -11,23 +11,23 @@ export interface EventStreamOptions {
 }
 
 export interface EventStreamListener {
-  /** The next one comes when this has resolved. */
+  /** Called for each event; the next one follows when its promise has resolved. */
   event(event: PolycastEvent, text: string): Promise<void> | undefined;
   gap(gap: Gap): void;
-  /** It reads: from now on nothing is missed. */
+  /** Called when the stream is open: no event is missed from now on. */
   open(): void;
   lost(why: string): void;
 }
 
 const RETRY_MS = 1000;
 const RETRY_MS_MAX = 30_000;
-/** A stream that has said nothing for this long is dead: two heartbeats by the hub's default, and a little. */
+/** A stream is dead after this much silence: two heartbeats of the hub's default, and a margin. */
 const SILENCE_MS = 60_000;
 
 /**
- * Reads a hub's stream of events (PROTOCOL.md section 6), each as the text that it is, which the SDK does not keep. Goes on where it was
- * after each lost connection, until the signal.
- * @throws CliError when no hub can be reached at first, or it refuses
+ * Reads a hub's event stream (PROTOCOL.md section 6), each event as its original text, which the
+ * SDK does not store. After a lost connection it resumes from its cursor, until the signal aborts.
+ * @throws CliError when it cannot reach a hub at first, or the hub refuses
  */
 export async function readEvents(
   hub: HubAddress,
@@ -58,7 +58,7 @@ interface StreamPosition {
   failures: number;
 }
 
-/** Until the stream ends. */
+/** Reads one stream to its end. */
 async function readStream(
   hub: HubAddress,
   options: EventStreamOptions,
@@ -92,7 +92,7 @@ function addressOf(hub: HubAddress, { patterns, types }: EventStreamOptions, aft
   return `${hub.url}/v1/events?${query}`;
 }
 
-/** What can be otherwise in a moment is tried again, once it was otherwise before. */
+/** Handles a refusal: a retryable one is retried if the stream was open before. */
 async function handleRefusal(response: Response, hub: HubAddress, { hasOpened }: StreamPosition): Promise<never> {
   const problem = readProblem(await response.text(), response.status);
   if (hasOpened && problem.retryable) throw new Error(describeProblem(problem));
@@ -105,7 +105,10 @@ interface Frame {
   readonly data: string | undefined;
 }
 
-/** As a hub writes them: lines that end with \n, one `data:` each. A heartbeat may be a comment alone, which is no frame. */
+/**
+ * Parses frames as a hub writes them: lines end with \n, and each frame has one `data:`. A
+ * heartbeat may be only a comment, which is not a frame.
+ */
 async function* parseFrames(stream: AsyncIterable<string>, onPiece: () => void): AsyncGenerator<Frame> {
   let rest = '';
   for await (const piece of stream) {

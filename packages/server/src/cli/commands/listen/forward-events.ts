@@ -13,22 +13,22 @@ import { localRequest, send, type LocalAnswer, type LocalRequest } from './local
 export interface ListenOptions extends EventStreamOptions {
   readonly forward: string | undefined;
   readonly format: BodyFormat;
-  /** Sent along; names in lower case. */
+  /** Further headers of each request; names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   readonly filter: Filter | undefined;
   readonly secrets: readonly Secret[];
-  /** Made for this time alone: to be shown. */
+  /** The secret is new and for this run only, so it has to be shown. */
   readonly isSecretNew: boolean;
   readonly print: boolean;
   readonly json: boolean;
-  /** Infinity: until it is interrupted. */
+  /** The number of events to forward; Infinity for no limit. */
   readonly countMax: number;
 }
 
-/** As much of an answer as fits behind it. */
+/** The most characters of an answer that are shown behind its line. */
 const ANSWER_LENGTH_MAX = 120;
 
-/** Passes events on until there were enough, the hub refuses, or a person has seen enough. */
+/** Forwards events until `countMax` is reached, the hub refuses, or a signal arrives. */
 export async function forwardEvents(hub: HubAddress, options: ListenOptions, terminal: Terminal): Promise<ExitName> {
   const stopping = new AbortController();
   const deliveryQueue = new DeliveryQueue((delivery) => deliver(delivery, options, terminal));
@@ -61,7 +61,7 @@ export async function forwardEvents(hub: HubAddress, options: ListenOptions, ter
   return 'done';
 }
 
-/** As the hub looks at it: without its id (PROTOCOL.md section 14.1). */
+/** Applies the filter as the hub does: to the event without its id (PROTOCOL.md section 14.1). */
 function matchesFilter({ id: _id, ...event }: PolycastEvent, { filter }: ListenOptions): boolean {
   return filter === undefined || filter(event);
 }
@@ -80,12 +80,12 @@ function createGreeting(options: ListenOptions, { notice, noticeStyle }: Termina
   };
 }
 
-/** Single keys, where a person sits at them; whatever comes where a program does. */
+/** Reads single keys from a terminal, or all characters from another input. */
 function listenForKeys(deliveryQueue: DeliveryQueue, end: () => void): { close(): void } {
   const { stdin } = process;
   const onKeys = (keys: Buffer): void => {
     for (const key of keys.toString()) {
-      // In raw mode Ctrl-C and Ctrl-D are keys like others.
+      // In raw mode Ctrl-C and Ctrl-D are ordinary keys.
       if (key === '\u0003' || key === '\u0004') end();
       else void deliveryQueue.resend(key);
     }
@@ -114,7 +114,8 @@ async function deliver(
   const answer = forward === undefined ? undefined : await send(request);
   if (json) terminal.out(JSON.stringify(deliveryRecord(delivery, request, answer)));
   else {
-    // What is shown in full is alone on standard output, so that it can be kept as it is.
+    // With `--print` only the requests go to standard output, so that a file can store them
+    // unchanged.
     const { out, style } = print ? { out: terminal.notice, style: terminal.noticeStyle } : terminal;
     if (answer !== undefined) out(deliveryLine(delivery, answer, style));
     if (print) terminal.outBytes(rawRequest(request));
@@ -137,7 +138,10 @@ function deliveryLine({ resendKey, event, attempts }: Delivery, answer: LocalAns
   return parts.join(' ');
 }
 
-/** As it goes over the wire, and as `webhook verify` reads it: `content-length` says that the line break after it is none of the body's. */
+/**
+ * The request as it goes over the wire, and as `webhook verify` reads it. Its `content-length`
+ * shows that the line break after the body is not part of it.
+ */
 function rawRequest({ url, headers, body }: LocalRequest): Buffer {
   const { pathname, search, host } = new URL(url);
   const all = Object.entries({ host, ...headers, 'content-length': body.length });

@@ -104,13 +104,14 @@ function forwardUrl(input: Input): string | undefined {
   if (text === undefined) return undefined;
   const address = withScheme(text, 'localhost');
   const url = URL.parse(address);
-  // What has no host would have its path taken for one; and `mailto:a@b` looks like a user's password.
+  // Without a host, the parser takes the path for one; and `mailto:a@b` looks like a user's
+  // password.
   const isAddress = url !== null && /^https?:$/.test(url.protocol) && !/^https?:\/{3}/.test(address);
   if (isAddress && url.username === '' && url.password === '') return url.href;
   throw usageError(listen, `--forward ${text}: an address like http://localhost:3000/hook is wanted`);
 }
 
-/** Checked here as the hub would. */
+/** The filter, checked as the hub checks it. */
 function filter(input: Input): Filter | undefined {
   const value = filterOf(listen, input);
   if (value === undefined) return undefined;
@@ -121,7 +122,7 @@ function filter(input: Input): Filter | undefined {
   }
 }
 
-/** In lower case. */
+/** The headers; names in lower case. */
 function headers(input: Input): Readonly<Record<string, string>> {
   const entries = Object.entries(pairsOf(listen, input, 'header', ': ') ?? {});
   if (entries.length > HEADERS_MAX) throw usageError(listen, `--header may be given ${HEADERS_MAX} times`);

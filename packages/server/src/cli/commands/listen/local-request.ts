@@ -2,37 +2,38 @@ import { parseCursor, type Cursor, type PolycastEvent } from '@polycast/protocol
 import type { BodyFormat, Secret } from '../../../subscriptions/state/definition.ts';
 import { webhookRequest } from '../../../subscriptions/webhook/request/webhook-request.ts';
 
-/** What an endpoint on this machine is sent. */
+/** A request for an endpoint on this machine. */
 export interface LocalRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
 }
 
-/** How an endpoint wants its requests, as a subscription would say it. */
+/** The form of an endpoint's requests, with the settings of a subscription. */
 export interface LocalEndpoint {
   readonly url: string;
   readonly format: BodyFormat;
-  /** Of its own; names in lower case. */
+  /** The endpoint's own headers; names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   readonly secrets: readonly Secret[];
 }
 
 export interface LocalAnswer {
-  /** `undefined`: none came, and `why` says so. */
+  /** `undefined` without an answer; `why` gives the reason. */
   readonly status: number | undefined;
   readonly why: string;
-  /** The beginning of what it said. */
+  /** The beginning of its body. */
   readonly text: string;
   readonly durationMs: number;
 }
 
-/** As the hub gives an endpoint (PROTOCOL.md section 14.4). */
+/** The hub's own timeout for endpoints (PROTOCOL.md section 14.4). */
 const TIMEOUT_MS = 15_000;
 const ANSWER_BYTES_MAX = 16 * 1024;
 
 /**
- * An event as a webhook's request, signed now: made as the hub makes it (PROTOCOL.md section 14.3).
+ * Makes the webhook request of an event, signed now, as the hub makes it (PROTOCOL.md section
+ * 14.3).
  * @param text the event's JSON, as the hub wrote it
  */
 export function localRequest(
@@ -58,7 +59,7 @@ export function localRequest(
   return { url, headers: request.headers, body: request.body as Uint8Array };
 }
 
-/** Never rejects. */
+/** Sends a request; never rejects. */
 export async function send({ url, headers, body }: LocalRequest): Promise<LocalAnswer> {
   const startedMs = performance.now();
   const result = (answer: Omit<LocalAnswer, 'durationMs'>): LocalAnswer => ({
@@ -67,7 +68,7 @@ export async function send({ url, headers, body }: LocalRequest): Promise<LocalA
   });
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   try {
-    // A redirect is a failure, as it is for the hub.
+    // A redirect is a failure, as for the hub.
     const response = await fetch(url, {
       method: 'POST',
       headers,

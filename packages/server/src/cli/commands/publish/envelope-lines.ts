@@ -3,8 +3,9 @@ import { Transform } from 'node:stream';
 const NEWLINE = 10;
 
 /**
- * Turns lines of data into lines of events of one channel. The data is not looked into: what is no JSON is refused by
- * the hub, item by item. Blank lines are left out. A line that never ends is held in memory, as the hub would refuse it.
+ * Turns lines of data into lines of events of one channel. For example, `5` becomes
+ * `{"channel":"orders.42","data":5}`. It does not check the data: the hub refuses invalid JSON item
+ * by item. It omits blank lines. It holds a line without an end in memory; the hub would refuse it.
  */
 export function envelopeLines(channel: string, type: string | undefined): Transform {
   const before = Buffer.from(

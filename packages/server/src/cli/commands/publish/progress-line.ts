@@ -1,7 +1,7 @@
 import type { Terminal } from '../../terminal.ts';
 
 export interface ProgressStats {
-  /** How much is done, 0 to 1; undefined when nobody knows how much there is. */
+  /** The completed fraction, 0 to 1; undefined when the total is unknown. */
   readonly fraction: number | undefined;
   readonly results: number;
   readonly refused: number;
@@ -11,7 +11,7 @@ export interface ProgressStats {
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 const BAR_COLUMNS_MAX = 40;
 
-/** One line that fits the terminal: bar, share, events, rate, refusals, time left. */
+/** One line that fits the terminal: bar, percentage, events, rate, refusals, time left. */
 export function progressLine(
   stats: ProgressStats,
   { columns, noticeStyle }: Pick<Terminal, 'columns' | 'noticeStyle'>,

@@ -16,7 +16,7 @@ export interface OneEvent {
   readonly body: Buffer;
 }
 
-/** Publishes one event by PROTOCOL.md section 8.3, so that its data goes out byte for byte. */
+/** Publishes one event (PROTOCOL.md section 8.3); its data is sent byte for byte. */
 export async function publishOne(event: OneEvent, mode: OutputMode, terminal: Terminal): Promise<ExitName> {
   const response = await post(event);
   const text = await response.text();

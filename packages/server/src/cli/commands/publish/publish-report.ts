@@ -7,12 +7,12 @@ import type { OutputMode } from './publish-one.ts';
 import type { Terminal } from '../../terminal.ts';
 
 const REDRAW_INTERVAL_MS = 100;
-/** Refusals are told one by one up to this many; the rest are counted. */
+/** The most refusals that are printed; further ones are only counted. */
 const REFUSALS_SHOWN_MAX = 10;
 
-/** Counts what is sent and answered, shows how far it is, and sums up. */
+/** Counts sent bytes and results, shows the progress, and prints a summary. */
 export class PublishReport {
-  /** Results that have come, refusals among them. */
+  /** The number of results so far, with refusals. */
   results = 0;
   #refused = 0;
   #sentBytes = 0;
@@ -35,14 +35,17 @@ export class PublishReport {
     this.#sentBytes += bytes;
   }
 
-  /** Takes a piece of the answer: a result a line. Only refusals are parsed; there may be a million others. */
+  /**
+   * Takes a piece of the answer, which has one result per line. It only parses refusals; there may
+   * be a million other results.
+   */
   received(chunk: Buffer): void {
     const lines = (this.#partialLine + this.#decoder.write(chunk)).split('\n');
     this.#partialLine = lines.pop() ?? '';
     for (const line of lines) if (line !== '') this.#result(line);
   }
 
-  /** Sums up, once the answer has ended. */
+  /** Prints the summary after the end of the answer. */
   finish(): ExitName {
     if (this.#partialLine !== '') this.#result(this.#partialLine);
     this.stop();

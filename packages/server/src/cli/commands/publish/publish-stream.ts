@@ -21,7 +21,10 @@ export interface EventStream {
   readonly idempotencyKey: string | undefined;
 }
 
-/** Publishes lines as they are read, and reads the results as they come (PROTOCOL.md section 8.1, NDJSON). */
+/**
+ * Publishes lines as it reads them, and reads the results as they arrive (PROTOCOL.md section 8.1,
+ * NDJSON).
+ */
 export async function publishStream(stream: EventStream, mode: OutputMode, terminal: Terminal): Promise<ExitName> {
   const { source, bytes } = open(stream.file);
   const report = new PublishReport(bytes, mode, terminal);
@@ -34,7 +37,8 @@ export async function publishStream(stream: EventStream, mode: OutputMode, termi
   const request = createRequest(stream);
   const answered = readAnswer(request, stream.hub, report);
   const lines = stream.channel === undefined ? [] : [envelopeLines(stream.channel, stream.type)];
-  // A refusal may end the request before all is sent; the answer then says why, and is awaited below.
+  // A refusal may end the request before all lines are sent. The answer, awaited below, gives the
+  // reason.
   const sent = pipeline([source, counted, ...lines, request]).catch(async (error: unknown) => {
     if (request.res === undefined) request.destroy(error as Error);
   });

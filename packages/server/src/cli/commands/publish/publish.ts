@@ -86,7 +86,7 @@ function checkFileOptions(input: Input, data: string | undefined): void {
 
 const DATA_HINT = 'Give it as an argument, or pipe it in: date | polycast publish clock';
 
-/** @throws CliError `usage` when nothing came: more often that is a pipe that has failed than an event */
+/** @throws CliError `usage` for empty input: it is more often a failed pipe than an event */
 async function readData(input: Input): Promise<Buffer> {
   const data = await readStandardInput(DATA_HINT);
   const isExplicit = input.flag('text') || input.text('content-type') !== undefined;
@@ -98,7 +98,7 @@ async function readData(input: Input): Promise<Buffer> {
   );
 }
 
-/** JSON goes out character for character; what a person typed as text becomes a JSON string. */
+/** Sends JSON character for character; other text becomes a JSON string. */
 function encodeData(data: Buffer, input: Input): { readonly body: Buffer; readonly contentType: string } {
   const mediaType = input.text('content-type');
   if (mediaType !== undefined) return { body: data, contentType: mediaType };

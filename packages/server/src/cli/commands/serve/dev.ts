@@ -8,7 +8,10 @@ import { DEFAULT_URL } from '../../hub-address.ts';
 import { pasteable } from '../../pasteable.ts';
 import type { Terminal } from '../../terminal.ts';
 
-/** Nothing is at stake on a developer's machine: restart at once, say soon who has left, show the Lab, talk to people. */
+/**
+ * The settings of a developer's machine: a fast restart, a short presence grace, the Lab, and logs
+ * for people.
+ */
 const PRESET = {
   access: 'loopback',
   localPages: 'files',
@@ -53,7 +56,7 @@ function greet({ url }: Hub, { data, lab }: Config, { out, style }: Terminal): v
   for (const line of lines) out(`  ${line}`);
 }
 
-/** What a command has to be told of a hub that is not where commands look. */
+/** The option that a command needs for a hub at another than the default address. */
 function urlOption(url: string): string {
   return url === DEFAULT_URL ? '' : ` --url ${url}`;
 }

@@ -2,11 +2,14 @@ import type { Refusal } from '../../../auth/refusal-log.ts';
 import { pasteable } from '../../pasteable.ts';
 import type { Terminal } from '../../terminal.ts';
 
-/** Lines at once, and in a second after that. */
+/** The most lines at once, and per second after that. */
 const BURST = 5;
 const PER_SECOND = 1;
 
-/** What a developer wants to see of what the hub refuses: whoever asks may not say it, as a page's console does not. */
+/**
+ * Prints a developer's hints about refusals of the hub: the refused client may not show them, as a
+ * page's console does not.
+ */
 export function createRefusalHints(
   { notice, noticeStyle }: Pick<Terminal, 'notice' | 'noticeStyle'>,
   nowMs: () => number,
@@ -38,7 +41,10 @@ function describeRefusal({ action, channel, user, origin, rule, detail }: Refusa
   return `${who}${from}: ${action}${channel === undefined ? '' : ` ${channel}`}${rule === undefined ? '' : `, by ${rule}`}`;
 }
 
-/** The setting that would allow what was refused; `undefined` for what no setting allows, such as bad JSON. */
+/**
+ * The setting that would allow the refused request; `undefined` where no setting helps, such as for
+ * bad JSON.
+ */
 function settingFor({ code, action, channel = '>', origin, host, needs }: Refusal): string | undefined {
   switch (code) {
     case 'origin_not_allowed':

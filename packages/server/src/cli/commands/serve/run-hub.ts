@@ -7,10 +7,10 @@ import { CliError, type ExitName } from '../../exit-codes.ts';
 import { installSignalHandlers } from './signals.ts';
 import type { Terminal } from '../../terminal.ts';
 
-/** How many ports after the wanted one are tried when any will do. */
+/** The number of further ports to try when any port is acceptable. */
 const PORTS_TRIED_MAX = 20;
 
-/** How a hub is run, beside its configuration. */
+/** The options of running a hub, beside its configuration. */
 export interface RunHubOptions {
   readonly anyPort: boolean;
   readonly greet?: (hub: Hub) => void;
@@ -18,16 +18,16 @@ export interface RunHubOptions {
 }
 
 /**
- * Runs a hub until it is told to stop.
- * @param anyPort whether another port will do when the configured one is taken
- * @param greet what to say once it listens, after the line that says where
+ * Runs a hub until a signal stops it.
+ * @param anyPort whether another port is acceptable when the configured one is taken
+ * @param greet prints further lines once the hub listens, after the line with its address
  */
 export async function runHub(
   config: Config,
   terminal: Terminal,
   { anyPort, greet, onRefusal }: RunHubOptions,
 ): Promise<ExitName> {
-  // Heard from the start: a signal while the log is being opened ends it in order as well.
+  // Installed first: a signal while the log is being opened also ends the hub in order.
   const signals = installSignalHandlers(terminal);
   const hub = await start(config, anyPort, onRefusal);
   terminal.out(`Polycast listening on ${hub.url}`);
@@ -41,8 +41,8 @@ export async function runHub(
 }
 
 async function start(config: Config, anyPort: boolean, onRefusal: RunHubOptions['onRefusal']): Promise<Hub> {
-  // A quiet hub runs each of its functions seldom, and would interpret them for long: compiled at once, an event on an idle
-  // hub costs a tenth less.
+  // A quiet hub runs each of its functions rarely, and V8 would interpret them for long. When they
+  // are compiled at once, an event on an idle hub costs a tenth less.
   setFlagsFromString('--always-sparkplug');
   const { startHub } = await import('../../../main.ts');
   const address = parseListen(config.listen) as ListenAddress;

@@ -27,7 +27,10 @@ export const serve: Command = {
   },
 };
 
-/** Without it nobody could do anything with a new hub. On lines of their own: a double click takes all of the key. */
+/**
+ * Prints the first key: without it a new hub cannot be used. The key has a line of its own, so that
+ * a double click selects all of it.
+ */
 function showFirstKey(key: string | undefined, { out, style }: Terminal): void {
   if (key === undefined) return;
   out('');

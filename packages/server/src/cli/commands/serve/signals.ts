@@ -1,24 +1,28 @@
 import { ignoreBrokenPipes } from '../../broken-pipe.ts';
 import type { Terminal } from '../../terminal.ts';
 
-/** Ends it, in order. */
+/** Signals that end the hub in order. */
 const STOPPING = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const;
 
 /**
- * Of other programs these ask for something: to write a log anew, to tell of themselves, to open a debugger (Node, by SIGUSR1); or they
- * say that a bound of the system is reached, which the failed write says as well (SIGXFSZ). Whoever sends one to a hub means no harm, and
- * the default of most is to end the process on the spot.
+ * Signals that a hub ignores. To other programs they are requests: to reopen a log, to report their
+ * state, or to open a debugger (Node, by SIGUSR1). Others report that a limit of the system is
+ * reached; the failed write reports that as well (SIGXFSZ). A sender of these intends no harm, and
+ * the default of most is to end the process at once.
  */
 const IGNORED = ['SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGVTALRM', 'SIGIO', 'SIGPWR', 'SIGXCPU', 'SIGXFSZ'] as const;
 
 export interface Signals {
-  /** Settles with the first signal that ends it. The second one ends the process. */
+  /** Settles with the first signal that ends the hub. A second one ends the process at once. */
   readonly stop: Promise<NodeJS.Signals>;
-  /** From now on SIGHUP does this. Before, and where there is nothing to do, it is ignored. */
+  /**
+   * Sets the action of SIGHUP. Without one, SIGHUP ends a hub on a terminal, and is ignored
+   * otherwise.
+   */
   onHangUp(reload: () => void): void;
 }
 
-/** Hears every signal that would end the process, from now on. */
+/** Handles every signal that would end the process, from now on. */
 export function installSignalHandlers(terminal: Terminal): Signals {
   const { promise: stop, resolve } = Promise.withResolvers<NodeJS.Signals>();
   let isStopping = false;
@@ -33,7 +37,7 @@ export function installSignalHandlers(terminal: Terminal): Signals {
     process.on(signal, () => terminal.notice(`${signal} ignored: SIGTERM and SIGINT end the hub in order`));
   process.on('SIGHUP', () => {
     if (reload !== undefined) return reload();
-    // The terminal has gone, and with it whoever started the hub there.
+    // The terminal is closed, and its user has left.
     if (terminal.isInteractive && !isStopping) return end('SIGHUP');
     terminal.notice(
       'SIGHUP ignored: there is no certificate to read again, and all else of the configuration takes a restart',

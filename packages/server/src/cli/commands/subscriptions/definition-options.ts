@@ -1,7 +1,7 @@
 import { SECRET_FORMS_HELP, resolveSecret } from '../../secret-argument.ts';
 import { usageError, type Command, type Input, type OptionSpec } from '../../command.ts';
 
-/** What may be said of a subscription when it is created and when it is changed. */
+/** The options of a subscription, for its creation and its change. */
 export const DEFINITION_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   type: { value: 'TYPE', short: 't', multiple: true, doc: 'Only events of this type; repeatable.' },
   filter: { value: 'JSON', doc: 'Only events that pass: {"equals":["/data/status","paid"]}.' },
@@ -29,7 +29,7 @@ export const DEFINITION_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   deliveries: { value: 'N', doc: 'Pull: an event that was leased so often is a dead letter.' },
 };
 
-/** What a webhook is signed with. */
+/** The options of a webhook's signing secret. */
 export const SECRET_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   secret: {
     value: 'SECRET',
@@ -38,7 +38,10 @@ export const SECRET_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   ed25519: { doc: 'The hub makes a key pair, and tells the public key.' },
 };
 
-/** The members that the options stand for, without the delivery. @throws CliError `usage` */
+/**
+ * The members of a subscription that the options set, without its delivery.
+ * @throws CliError `usage`
+ */
 export function definitionOf(command: Command, input: Input): object {
   const types = input.texts('type');
   const metadata = pairsOf(command, input, 'metadata', '=');
@@ -54,7 +57,10 @@ export function definitionOf(command: Command, input: Input): object {
   };
 }
 
-/** The members of a delivery that the options stand for. @throws CliError `usage` */
+/**
+ * The members of a delivery that the options set.
+ * @throws CliError `usage`
+ */
 export function deliveryOf(command: Command, input: Input): object {
   const headers = pairsOf(command, input, 'header', ': ');
   const countMax = input.number('batch', 1);
@@ -80,7 +86,7 @@ export function secretOf(input: Input): object {
   };
 }
 
-/** A member, if there is something to say. */
+/** An object with one member; an empty one for `undefined`. */
 export function optionalMember(name: string, value: unknown): object {
   return value === undefined ? {} : { [name]: value };
 }
@@ -94,7 +100,10 @@ function retriesOf(command: Command, text: string | undefined): readonly number[
   return seconds;
 }
 
-/** Names and texts of an option that may be given several times; `undefined` where it is not. @throws CliError `usage` */
+/**
+ * The names and texts of a repeatable option; `undefined` when it is not given.
+ * @throws CliError `usage`
+ */
 export function pairsOf(
   command: Command,
   input: Input,
@@ -112,7 +121,10 @@ export function pairsOf(
   return pairs.size === 0 ? undefined : Object.fromEntries(pairs);
 }
 
-/** A filter as a subscription has it; whether it is one is not looked at. @throws CliError `usage` */
+/**
+ * The filter of a subscription, as JSON. It does not check whether the filter is valid.
+ * @throws CliError `usage`
+ */
 export function filterOf(command: Command, input: Input): unknown {
   const text = input.text('filter');
   try {

@@ -3,7 +3,7 @@ import { printable } from '../../event-format.ts';
 import type { Terminal } from '../../terminal.ts';
 import type { ShownAttempt, ShownSubscription } from './subscription-command.ts';
 
-/** Of one in a list. */
+/** The line of a subscription in a list. */
 export function subscriptionLine(subscription: ShownSubscription, { style }: Terminal): string {
   const { id, state, channels, delivery, backlog } = subscription;
   const waiting = [
@@ -22,7 +22,7 @@ export function subscriptionLine(subscription: ShownSubscription, { style }: Ter
     .trimEnd();
 }
 
-/** All there is to say of one. */
+/** Prints all members of a subscription. */
 export function showSubscription(subscription: ShownSubscription, input: Input, terminal: Terminal): void {
   const { out, style } = terminal;
   if (input.flag('json')) return out(JSON.stringify(subscription));
@@ -33,7 +33,7 @@ export function showSubscription(subscription: ShownSubscription, input: Input, 
   }
 }
 
-/** What was tried, and what came of it. */
+/** The line of an attempt, with its outcome. */
 export function attemptLine(attempt: ShownAttempt, { style }: Terminal): string {
   const { started, event, count, outcome, detail, response, timing } = attempt;
   const what = event === null ? kindOf(attempt) : count > 1 ? `${event} and ${count - 1} more` : event;
@@ -50,7 +50,10 @@ export function attemptLine(attempt: ShownAttempt, { style }: Terminal): string 
     .trimEnd();
 }
 
-/** Of a request without an event: questions whether the endpoint wants any are known by what they ask with (PROTOCOL.md section 14.5). */
+/**
+ * The kind of a request without an event. Verification requests are recognised by their headers
+ * (PROTOCOL.md section 14.5).
+ */
 function kindOf({ gap, request: { headers } }: ShownAttempt): 'gap' | 'question' | 'sample' {
   if (gap) return 'gap';
   const isQuestion =

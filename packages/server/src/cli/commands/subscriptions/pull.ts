@@ -88,7 +88,7 @@ interface SettleCommandOptions extends Pick<Command, 'summary' | 'usage' | 'argu
   body(input: Input): object;
 }
 
-/** What becomes of leases. */
+/** Makes a command that settles or extends leases. */
 function settleCommand({ body, options, ...command }: SettleCommandOptions): Command {
   return subscriptionCommand({
     ...command,

@@ -13,7 +13,7 @@ export interface ShownSubscription {
   readonly since: string;
   readonly channels: readonly string[];
   readonly delivery: ShownDelivery;
-  /** As far as it is looked at here. */
+  /** Only the members that the commands use. */
   readonly backlog: { readonly failing: number; readonly deadLetters: number; readonly lagEvents: number };
   readonly [member: string]: unknown;
 }
@@ -26,7 +26,10 @@ export interface ShownDelivery {
   readonly secrets?: readonly { readonly publicKey?: string }[];
 }
 
-/** What the receivers of a new secret are given, and what that is: of a key pair the public key, as nobody but the hub needs the other. */
+/**
+ * The secret for the receivers of a webhook, with its description. For a key pair it is the public
+ * key, because only the hub needs the private one.
+ */
 export function receiverSecret({ secret, secrets = [] }: ShownDelivery): { what: string; text: string } | undefined {
   const publicKey = secrets[0]?.publicKey;
   if (publicKey !== undefined) return { what: 'the public key, for its receivers', text: publicKey };
@@ -50,10 +53,10 @@ export interface ShownAttempt {
   };
 }
 
-/** An id as examples have it. */
+/** The id in examples. */
 export const EXAMPLE_ID = 'sub_0t24qj92dx0000a1';
 
-/** What a command is given that is about one subscription, and takes nothing else. */
+/** The arguments of a command that only takes the id of a subscription. */
 export const ONE_ID_ARGUMENT: Pick<Command, 'usage' | 'argumentsMin' | 'argumentsMax'> = {
   usage: '<id>',
   argumentsMin: 1,
@@ -63,7 +66,7 @@ export const ONE_ID_ARGUMENT: Pick<Command, 'usage' | 'argumentsMin' | 'argument
 export const JSON_OPTION: OptionSpec = { doc: 'Prints JSON.' };
 const SCOPE_DETAILS = 'It takes a key with the scope subscriptions, where the hub has access control.';
 
-/** What the commands for subscriptions have in common: they ask a hub that runs. */
+/** Makes a command for subscriptions, which sends requests to a running hub. */
 export function subscriptionCommand(
   command: Omit<Command, 'name' | 'details' | 'run'> & {
     /** The word after `subscriptions`. */
@@ -90,7 +93,7 @@ export function subscriptionCommand(
   };
 }
 
-/** Members of a body that are called otherwise on the command line. */
+/** Members of a body that have another name on the command line. */
 const OPTION_OF: Readonly<Record<string, string>> = {
   types: 'type',
   ratePerSecond: 'rate',
@@ -124,12 +127,12 @@ export type HubRequester = (
   headers?: Readonly<Record<string, string>>,
 ) => Promise<unknown>;
 
-/** The address of the subscription that is the first argument, and what is below it. */
+/** The path of the subscription in the first argument, plus `below`. */
 export function subscriptionPath(input: Input, below = ''): string {
   return `subscriptions/${encodeURIComponent(input.arguments[0] ?? '')}${below}`;
 }
 
-/** The parameters that are given, as a query. */
+/** The given parameters as a query string. */
 export function queryString(values: Readonly<Record<string, string | number | undefined>>): string {
   const given = Object.entries(values).flatMap(([name, value]) =>
     value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`],

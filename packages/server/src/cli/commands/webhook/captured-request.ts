@@ -6,13 +6,13 @@ import type { CapturedRequest } from './diagnosis.ts';
 
 interface CaptureResult {
   readonly request: CapturedRequest;
-  /** Others come after it, in the same file. */
+  /** Further requests follow it in the same file. */
   readonly hasMore: boolean;
 }
 
 /**
- * A request, put together of what was given: a file that begins like an HTTP request is one, headers and body; any other is the body,
- * and flags or a file of headers say the rest. Flags go first.
+ * Reads a captured request. A file that begins like an HTTP request is one, with headers and body.
+ * Any other file is the body; flags or a file of headers give the rest. Flags take precedence.
  * @throws CliError `usage`
  */
 export async function readCapturedRequest(input: Input): Promise<CaptureResult> {
@@ -57,8 +57,9 @@ function parseRawRequest(bytes: Buffer): RawRequest | undefined {
 }
 
 /**
- * Without what stands after it in the file: by `content-length` it ends before a line break that ends the file, or that another request
- * follows. Whatever else has become longer was changed, and is what is to be found out.
+ * The body without the text after it in the file. By `content-length` the body ends before a final
+ * line break, or before a line break and another request. Any other extra bytes are a change of the
+ * body, which the diagnosis has to find.
  */
 function bodyOf(head: string, rest: Buffer): { readonly body: Buffer; readonly hasMore: boolean } {
   const lengthBytes = Number(/^content-length\s*:\s*(\d+)\s*$/im.exec(head)?.[1] ?? rest.length);
@@ -68,7 +69,7 @@ function bodyOf(head: string, rest: Buffer): { readonly body: Buffer; readonly h
   return { body: isCut ? rest.subarray(0, lengthBytes) : rest, hasMore };
 }
 
-/** `Name: value` a line; a name that comes again is joined as HTTP joins them. */
+/** Parses lines of `Name: value`; repeated names are joined as in HTTP. */
 function headersOf(text: string): Map<string, string> {
   const headers = new Map<string, string>();
   for (const line of text.split(/\r?\n/)) {

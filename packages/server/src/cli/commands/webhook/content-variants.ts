@@ -1,10 +1,13 @@
-/** Something that may have been signed instead of what came. */
+/**
+ * A variant: a value that may have been signed instead of the received one, with the description of
+ * the difference. For example, the body without its final line break.
+ */
 export interface Variant<Value> {
   readonly value: Value;
   readonly problem: string;
 }
 
-/** What proxies, frameworks and editors make of a body. */
+/** The changes of a body by proxies, frameworks and editors. */
 export function bodyVariants(body: Buffer): Variant<Buffer>[] {
   const text = body.toString('utf8');
   const variants: [value: string | Buffer, problem: string][] = [
@@ -30,7 +33,7 @@ export function bodyVariants(body: Buffer): Variant<Buffer>[] {
     .filter(({ value }) => !value.equals(body));
 }
 
-/** How common libraries write the same JSON. */
+/** The same JSON as common libraries write it. */
 function jsonVariants(text: string): [value: string, problem: string][] {
   let value: unknown;
   try {
@@ -75,7 +78,7 @@ function sorted(value: unknown): unknown {
   return Object.fromEntries(entries.map(([name, member]) => [name, sorted(member)]));
 }
 
-/** Ids that a sender, or somebody who copies, may have meant. */
+/** Ids that a sender may have signed instead, or that a copy may have changed. */
 export function idVariants(id: string, body: Buffer): Variant<string>[] {
   const inside = idsIn(body).map((each) => [
     each,
@@ -102,7 +105,10 @@ function idsIn(body: Buffer): string[] {
   }
 }
 
-/** How far around the time that came another is looked for; of a long body each costs too much. */
+/**
+ * The range of the search around the received time, in seconds. For a longer body than this bound
+ * the search costs too much.
+ */
 const SECONDS_AROUND = 600;
 const BODY_BYTES_SEARCHED_MAX = 64 * 1024;
 

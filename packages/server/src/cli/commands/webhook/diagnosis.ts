@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual, verify, type KeyObject } from 'node:crypto
 import { bodyVariants, idVariants, timestampVariants, type Variant } from './content-variants.ts';
 import { keyInterpretations, type KeyInterpretation } from './key-interpretations.ts';
 
-/** A request as somebody has kept it. */
+/** A captured request. */
 export interface CapturedRequest {
   readonly id: string | undefined;
   readonly timestamp: string | undefined;
@@ -12,25 +12,28 @@ export interface CapturedRequest {
 
 export interface Diagnosis {
   readonly isValid: boolean;
-  /** The first one says it all; what follows is to go on with. */
+  /** The first line is the result; the others are hints. */
   readonly lines: readonly string[];
 }
 
-/** What was signed, as far as it is told apart from what came. */
+/** Content that may have been signed. */
 interface Content {
   readonly bytes: Buffer;
-  /** What is different from what came; empty when nothing is. */
+  /** The difference from the received content; empty without one. */
   readonly problem: string;
 }
 
 interface Signature {
   readonly scheme: string;
   readonly bytes: Buffer;
-  /** What is wrong with how it is written; empty when nothing is. */
+  /** The error in its encoding; empty without one. */
   readonly problem: string;
 }
 
-/** Says whether a request is signed as it should be (PROTOCOL.md section 14.3), and if not, what is wrong, as exactly as can be found out. */
+/**
+ * Checks whether a request is signed correctly (PROTOCOL.md section 14.3). If not, it names the
+ * error as exactly as possible.
+ */
 export function diagnose(
   request: CapturedRequest,
   secrets: readonly string[],
@@ -64,7 +67,7 @@ export function diagnose(
 type IndexedInterpretation = KeyInterpretation & { readonly index: number };
 type Found = readonly [IndexedInterpretation, Content, Signature];
 
-/** The combination that fits with the fewest things wrong. */
+/** The matching combination with the fewest errors. */
 function search(
   forms: readonly IndexedInterpretation[],
   all: readonly Content[],
@@ -85,7 +88,9 @@ function search(
   return best;
 }
 
-/** What may have been signed: what came first, then with one thing changed. */
+/**
+ * The contents that may have been signed: the received one first, then variants with one change.
+ */
 function signedContents({
   id,
   timestamp,
@@ -123,7 +128,7 @@ function hmac(key: Buffer, content: Buffer): Buffer {
   return createHmac('sha256', key).update(content).digest();
 }
 
-/** Every way in which the parts of the header can be understood. */
+/** All interpretations of the parts of the header. */
 function signaturesOf(header: string): Signature[] {
   return header.split(/,? +/).flatMap((part) => {
     const [, scheme = '', text = ''] = /^(?:(v1a?),)?(.*)$/s.exec(part.trim()) as RegExpExecArray;

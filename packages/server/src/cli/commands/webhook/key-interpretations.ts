@@ -1,22 +1,27 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 
-/** A way in which a secret can be understood. */
+/**
+ * An interpretation of a secret as a key. For example, the text after `whsec_` as base64, or,
+ * wrongly, as the key itself.
+ */
 export interface KeyInterpretation {
   readonly scheme: 'v1' | 'v1a';
   readonly key: Buffer | KeyObject;
-  /** What it means when this form fits; empty for the right one. */
+  /** The error that a match of this form shows; empty for the correct form. */
   readonly problem: string;
 }
 
 const ED25519_BYTES = 32;
-/** The frames of ed25519 keys in DER (RFC 8410). */
+/** The DER prefixes of ed25519 keys (RFC 8410). */
 const PUBLIC_FRAME = Buffer.from('302a300506032b6570032100', 'hex');
 const PRIVATE_FRAME = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 const SHARED_BYTES_MIN = 24;
 const SHARED_BYTES_MAX = 64;
 
-/** What is wrong with a secret that says what it is, as the hub would say it (PROTOCOL.md section 14.3). */
+/**
+ * The error in a secret with a known prefix, as the hub would report it (PROTOCOL.md section 14.3).
+ */
 export function wrongSecret(given: string): string | undefined {
   const [, prefix, base64 = ''] = /^["']?(whsec_|whpk_|whsk_)(.*?)["']?$/.exec(given.trim()) ?? [];
   const { length } = Buffer.from(base64, 'base64');
@@ -30,7 +35,7 @@ export function wrongSecret(given: string): string | undefined {
   return undefined;
 }
 
-/** The right form first. */
+/** All interpretations of a secret, the correct one first. */
 export function keyInterpretations(given: string): KeyInterpretation[] {
   const text = given.trim().replace(/^(["'])(.*)\1$/s, '$2');
   if (text === '') return [];
@@ -64,7 +69,7 @@ function publicForm(bytes: Buffer, problem: string): KeyInterpretation[] {
   return [{ scheme: 'v1a', key, problem }];
 }
 
-/** Whoever has the sender's key can check with it as well. */
+/** The sender's private key also allows a check. */
 function privateForm(bytes: Buffer): KeyInterpretation[] {
   if (bytes.length < ED25519_BYTES) return [];
   const seed = bytes.subarray(0, ED25519_BYTES);

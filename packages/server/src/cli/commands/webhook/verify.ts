@@ -42,7 +42,7 @@ export const webhookVerify: Command = {
     const at = input.text('at');
     const nowMs = at === undefined ? Date.now() : Date.parse(at);
     if (Number.isNaN(nowMs)) throw usageError(webhookVerify, `--at ${at}: a time like 2026-11-20T12:00:00Z is wanted`);
-    // Whoever has named the wrong file is not asked for a secret first.
+    // The file is read first, so that a wrong file name is reported before a missing secret.
     const { request, hasMore } = await readCapturedRequest(input);
     const secrets = secretsOf(input);
     const toleranceSeconds = input.number('tolerance', 0) ?? TOLERANCE_SECONDS;
