@@ -101,6 +101,12 @@ const violations: readonly [name: string, path: string, source: string, message:
     'const MEMO_MAX = 100; const memo = new Map<string, object>();\nexport const keep = (url: string): void => { if (memo.size >= MEMO_MAX) memo.clear(); memo.set(url, {}); };',
     /empties a map at MEMO_MAX/,
   ],
+  [
+    'a name uses a word that is retired',
+    'packages/server/src/core/tail.ts',
+    'export const flyingCount = (lane: { flying: number }): number => lane.flying;',
+    /"flying" is retired/,
+  ],
 ];
 
 test.each(violations)('it is found when %s', (_name, path, source, message) => {

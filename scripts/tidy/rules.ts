@@ -74,6 +74,17 @@ const MAY_REMOVE_ALL_LISTENERS: Readonly<Record<string, string>> = {
   'packages/server/src/http/http-server.ts': 'Names the event.',
 };
 
+/**
+ * Words that names no longer use: idioms, or words with several meanings (docs/glossary.md has the terms). `lane`, `line` and `letter` stay,
+ * each for one thing.
+ */
+const RETIRED_WORDS: ReadonlySet<string> = new Set(
+  (
+    'alarm census courtesy desk dismissal dismissals doubtful excuse excused farewell flying gathering hurry inquiry landed ' +
+    'landing landings ledger meant means noted standing standings tell teller telling tells told whom wish wishes witness'
+  ).split(' '),
+);
+
 /** Memos that are bounded by their number of entries, each with the reason why an entry is short whatever a client chooses. */
 const ENTRY_BOUNDED_MEMOS: Readonly<Record<string, string>> = {
   'packages/server/src/outgoing/destinations/addresses.ts': 'Addresses of name servers and sockets: 45 characters.',
@@ -92,6 +103,7 @@ export function check(modules: readonly Module[], entries: ReadonlySet<string>):
       ...unauthorized(module),
       ...cacheHeaders(module),
       ...countedMemos(module),
+      ...retiredNames(module),
     ]);
   return [...findings, ...deadFiles(modules, entries)];
 }
@@ -137,6 +149,19 @@ function countedMemos({ path, names, members }: Module): Finding[] {
       path,
       message: `empties a map at ${name}: core/primitives/bounded-cache.ts bounds bytes, not entries`,
     }));
+}
+
+/** `flyingCount` has the words `flying` and `count`. */
+function retiredNames({ path, names, members }: Module): Finding[] {
+  if (/\/testing[/.]/.test(path)) return [];
+  return [...new Set([...names, ...members])].flatMap((name) =>
+    name
+      .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
+      .toLowerCase()
+      .split(/[ _.$#]/)
+      .filter((word) => RETIRED_WORDS.has(word))
+      .map((word) => ({ path, message: `uses ${name}: "${word}" is retired, docs/glossary.md has the terms` })),
+  );
 }
 
 function removals({ path, members }: Module): Finding[] {

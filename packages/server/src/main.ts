@@ -139,6 +139,6 @@ const redirectToLab: RequestHandler = (_request, response) => {
 /** Removes the log's files from a data folder. All other files remain. */
 async function wipeLog(data: string): Promise<void> {
   if (data === ':memory:') return;
-  const { database, generation: witness } = dataFolderFiles(data);
-  for (const file of [database, `${database}-wal`, `${database}-shm`, witness]) await rm(file, { force: true });
+  const { database, generation } = dataFolderFiles(data);
+  for (const file of [database, `${database}-wal`, `${database}-shm`, generation]) await rm(file, { force: true });
 }

@@ -26,7 +26,7 @@ export interface Transport {
   close(): void;
 }
 
-export type OpenTransport = (target: RequestContext, request: OpenRequest, tell: EmitSignal) => Transport;
+export type OpenTransport = (target: RequestContext, request: OpenRequest, emit: EmitSignal) => Transport;
 
 /** Makes a transport that reads until it is closed, or until `read` rejects. */
 export function createReadingTransport(emit: EmitSignal, read: (signal: AbortSignal) => Promise<never>): Transport {

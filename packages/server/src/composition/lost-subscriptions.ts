@@ -63,9 +63,9 @@ export function reportLostSubscriptions({
 /** Whether an entry records a change that a subscription does not have. */
 function isNewerThan(
   { action, detail }: AuditEntry,
-  { definition, status: standing }: NonNullable<ReturnType<SubscriptionService['get']>>,
+  { definition, status }: NonNullable<ReturnType<SubscriptionService['get']>>,
   isNewest: boolean,
 ): boolean {
   if (action === 'subscription.changed') return Number(detail['version']) > definition.version;
-  return isNewest && action === 'subscription.paused' && standing.state === 'active';
+  return isNewest && action === 'subscription.paused' && status.state === 'active';
 }

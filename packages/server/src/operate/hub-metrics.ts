@@ -22,7 +22,7 @@ export interface MetricSources {
     | undefined;
   /** All requests to the site, of either kind. */
   readonly site: () => SiteStats;
-  readonly presence: () => { readonly channels: number; readonly told: number; readonly untold: number };
+  readonly presence: () => { readonly channels: number; readonly published: number; readonly pending: number };
   readonly identity: () => IdentityStats;
   readonly subscriptions: () => SubscriptionStats;
   readonly refusals: () => Iterable<{ readonly code: string; readonly route: string; readonly count: number }>;
@@ -114,9 +114,9 @@ export function hubMetrics({
     counter(
       'polycast_presence_changes_total',
       'Changes of presence, and of who is online, that were told.',
-      () => presence().told,
+      () => presence().published,
     ),
-    gauge('polycast_presence_untold', 'Those that could not be told yet.', () => presence().untold),
+    gauge('polycast_presence_untold', 'Those that could not be told yet.', () => presence().pending),
     gauge('polycast_readers', 'Consumers reading.', () => feed.lag().readers),
     gauge(
       'polycast_cursor_lag_events_max',

@@ -33,7 +33,7 @@ export function subscriptionMetrics(read: () => SubscriptionStats): readonly Met
   const byState =
     (field: 'count' | 'lagEventsMax' | 'lagMsMax', unit = 1) =>
     (): Record<string, number> =>
-      Object.fromEntries(Object.entries(read().states).map(([state, figures]) => [state, figures[field] / unit]));
+      Object.fromEntries(Object.entries(read().states).map(([state, stats]) => [state, stats[field] / unit]));
   return [
     {
       name: 'polycast_subscriptions',

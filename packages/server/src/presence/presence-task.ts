@@ -25,9 +25,9 @@ export interface PresenceStats {
   /** Channels with at least one member. */
   readonly channels: number;
   /** Changes that were published since the start of the hub. */
-  readonly told: number;
+  readonly published: number;
   /** Changes that are not published yet. */
-  readonly untold: number;
+  readonly pending: number;
 }
 
 export interface PresenceParts {
@@ -108,8 +108,8 @@ export class PresenceTask implements WheelTimer, PresenceView {
   get stats(): PresenceStats {
     return {
       channels: this.#presence.size,
-      told: this.#publishedCount,
-      untold: this.#pending.length + this.#presence.pendingCount,
+      published: this.#publishedCount,
+      pending: this.#pending.length + this.#presence.pendingCount,
     };
   }
 

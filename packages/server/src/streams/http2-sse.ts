@@ -32,10 +32,10 @@ class Http2SseSession extends StreamSession {
   /** Writes without a callback so far. */
   #pendingWrites = 0;
 
-  override deliver(batch: Batch, tellGap: boolean): boolean {
-    if (tellGap) this.sendBatchGap(batch);
+  override deliver(batch: Batch, sendGapFirst: boolean): boolean {
+    if (sendGapFirst) this.sendBatchGap(batch);
     const { bytes, count } = this.withoutOwnEvents(batch);
-    if (count === 0) return !tellGap;
+    if (count === 0) return !sendGapFirst;
     this.services.stats.deliveries[this.transport] += count;
     this.#write(bytes);
     return false;

@@ -139,20 +139,20 @@ class Poll extends PendingResponse implements Sink {
     services: Services,
     response: ServerResponse,
     consumer: Consumer,
-    wish: PollOptions,
+    options: PollOptions,
     ifNoneMatch?: string,
   ) {
     super(services, response, consumer);
-    this.#options = wish;
+    this.#options = options;
     this.#ifNoneMatch = ifNoneMatch;
     this.#ownEventMarker = consumer.excludesSelf
       ? ownEventMarker(consumer.principal, consumer.client as string)
       : undefined;
-    this.reader = new Reader(services.feed, this, consumer.interest, jsonFraming, consumer.position, wish.limit);
+    this.reader = new Reader(services.feed, this, consumer.interest, jsonFraming, consumer.position, options.limit);
     this.reader.suppressGapThrough(consumer.suppressGapThrough);
     if (consumer.gap !== undefined) this.#gaps.push(consumer.gap);
-    const { query } = wish;
-    const isSharable = !query.isPersonal && !query.excludesSelf && !wish.isResumed;
+    const { query } = options;
+    const isSharable = !query.isPersonal && !query.excludesSelf && !options.isResumed;
     this.#pageAfter = isSharable && consumer.gap === undefined ? query.afterCursor?.position : undefined;
   }
 
@@ -169,7 +169,7 @@ class Poll extends PendingResponse implements Sink {
     if (this.#options.waitSeconds > 0) this.scheduleTimeout(this.#options.waitSeconds);
   }
 
-  deliver(batch: Batch, tellGap: boolean): boolean {
+  deliver(batch: Batch, sendGapFirst: boolean): boolean {
     const { feed, stats } = this.services;
     // The credentials may have ended while the poll waited for the log or an event. The response
     // carries the error.
@@ -180,7 +180,7 @@ class Poll extends PendingResponse implements Sink {
       this.onFailed(refusal);
       return false;
     }
-    if (tellGap) {
+    if (sendGapFirst) {
       this.#gaps.push({
         from: encodeCursor(feed.epoch, batch.from),
         to: encodeCursor(feed.epoch, batch.gapThrough),

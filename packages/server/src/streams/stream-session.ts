@@ -187,9 +187,9 @@ export class StreamSession implements Sink, WheelTimer, Session {
     if (this.#phase === 'open') this.#scheduleExpiry();
   }
 
-  deliver(batch: Batch, tellGap: boolean): boolean {
+  deliver(batch: Batch, sendGapFirst: boolean): boolean {
     const { socket, services } = this;
-    if (tellGap) this.sendBatchGap(batch);
+    if (sendGapFirst) this.sendBatchGap(batch);
     const { bytes, count } = this.withoutOwnEvents(batch);
     if (count > 0) {
       socket.write(bytes);

@@ -70,11 +70,11 @@ export function createSite(settings: SiteSettings, parts: SiteParts): Site {
         failed: sum('failed'),
         graced: sum('graced'),
         unavailable: sum('unavailable'),
-        isFailing: all.some(({ lookup: inquiry }) => inquiry.isFailing),
+        isFailing: all.some(({ lookup }) => lookup.isFailing),
       };
     },
     async close() {
-      for (const { lookup: inquiry } of all) inquiry.close();
+      for (const { lookup } of all) lookup.close();
       await Promise.all(all.map(({ client }) => client.close()));
     },
   };

@@ -24,7 +24,7 @@ export interface MemoryState {
 
 interface MemorySubscription {
   definition: SubscriptionDefinition;
-  standing: SubscriptionStatus | undefined;
+  status: SubscriptionStatus | undefined;
   readonly open: Map<Position, OpenEvent>;
   readonly replays: Map<string, Replay>;
   /** By the ids of their events. */
@@ -127,7 +127,7 @@ class MemorySubscriptionStore implements SubscriptionStore {
     if (subscription === undefined) return;
     switch (change.kind) {
       case 'status':
-        return void (subscription.standing = change.status);
+        return void (subscription.status = change.status);
       case 'open':
         return void subscription.open.set(change.event.position, change.event);
       case 'closed':
@@ -152,7 +152,7 @@ class MemorySubscriptionStore implements SubscriptionStore {
     if (subscription !== undefined) return void (subscription.definition = definition);
     this.#state.subscriptions.set(definition.id, {
       definition,
-      standing: undefined,
+      status: undefined,
       open: new Map(),
       replays: new Map(),
       deadLetters: new Map(),
@@ -188,10 +188,10 @@ function subscriptionOf(change: Exclude<StoreChange, { kind: 'epoch' | 'definiti
   return change.kind === 'dead_letter' ? change.deadLetter.subscription : change.subscription;
 }
 
-function storedOf({ definition, standing, open, replays, deadLetters }: MemorySubscription): StoredSubscription {
+function storedOf({ definition, status, open, replays, deadLetters }: MemorySubscription): StoredSubscription {
   return {
     definition,
-    status: standing as SubscriptionStatus,
+    status: status as SubscriptionStatus,
     open: [...open.values()].toSorted((one, other) => one.position - other.position),
     replays: [...replays.values()]
       .filter(({ isDone }) => !isDone)

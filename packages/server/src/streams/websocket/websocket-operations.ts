@@ -365,8 +365,8 @@ export class CatchUpSink implements Sink {
     this.#onDone = done;
   }
 
-  deliver(batch: Batch, tellGap: boolean): boolean {
-    return this.#deliver(batch, tellGap);
+  deliver(batch: Batch, sendGapFirst: boolean): boolean {
+    return this.#deliver(batch, sendGapFirst);
   }
 
   onCaughtUp(): void {
@@ -387,7 +387,7 @@ export function createCatchUpReader(
   through: Position,
   done: (error?: PolycastError) => void,
 ): Reader {
-  const sink = new CatchUpSink((batch, tellGap) => session.deliver(batch, tellGap), done);
+  const sink = new CatchUpSink((batch, sendGapFirst) => session.deliver(batch, sendGapFirst), done);
   return new Reader(services.feed, sink, interest, webSocketFraming, from, Infinity, through);
 }
 

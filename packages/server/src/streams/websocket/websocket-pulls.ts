@@ -97,11 +97,11 @@ export class WebSocketPulls {
   async #pull(subscription: Subscription, { members }: PullOperation): Promise<PullResult> {
     const credit = integerMember(members, 'credit', 0, CREDIT_MAX);
     const leaseSeconds = this.#leaseSeconds(members);
-    const { definition, status: standing } = subscription;
+    const { definition, status } = subscription;
     await authorize(this.#services, this.#session.principal, 'subscribe', definition.channels);
     checkCredentials(this.#services, this.#session.principal);
-    if (definition.delivery.kind !== 'pull' || standing.state !== 'active')
-      throw new PolycastError('subscription_not_active', undefined, { state: standing.state });
+    if (definition.delivery.kind !== 'pull' || status.state !== 'active')
+      throw new PolycastError('subscription_not_active', undefined, { state: status.state });
     const { id, version } = definition;
     let existing = this.#pulls.get(id);
     if (existing !== undefined && (credit === 0 || existing.closedBy !== undefined)) {

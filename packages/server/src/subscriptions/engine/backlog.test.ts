@@ -119,5 +119,5 @@ test('after a restart the lag of a queue that nobody pulls from counts what it m
   await vi.waitFor(() => expect(subscriptions.backlog(some.id)).toMatchObject({ lagEvents: 6 }));
   // The position of the idle subscription is stored, so the next hub need not count.
   await kit.close();
-  expect(kit.state.subscriptions.get(idle.id)?.standing?.cursor).toBe(kit.log.state.head);
+  expect(kit.state.subscriptions.get(idle.id)?.status?.cursor).toBe(kit.log.state.head);
 });

@@ -163,10 +163,10 @@ export class DeadLetters {
 
   async #redeliver(consumer: DurableConsumer, deadLetters: readonly DeadLetter[]): Promise<number> {
     // Other dead letters may have been retried, and the channels changed, during the read.
-    let room = this.#availableOf(consumer);
+    let available = this.#availableOf(consumer);
     const reopened = deadLetters.filter(({ channel, position }) => {
-      const isTaken = room > 0 && consumer.hasChannel(channel) && consumer.tracker.enqueueAside(channel, position);
-      if (isTaken) room--;
+      const isTaken = available > 0 && consumer.hasChannel(channel) && consumer.tracker.enqueueAside(channel, position);
+      if (isTaken) available--;
       return isTaken;
     });
     await this.#remove(consumer, reopened);

@@ -115,7 +115,7 @@ export class IdentityStore {
       this.#incrementCommitCount.run();
       database.exec('COMMIT');
       this.#commitCount++;
-      for (const tell of this.#onCommit.splice(0)) tell();
+      for (const callback of this.#onCommit.splice(0)) callback();
       return result;
     } catch (error) {
       if (database.isOpen && database.isTransaction) database.exec('ROLLBACK');
@@ -127,8 +127,8 @@ export class IdentityStore {
    * Registers a callback within `write`. It is called once after the commit, and never after a
    * rollback.
    */
-  afterCommit(tell: () => void): void {
-    this.#onCommit.push(tell);
+  afterCommit(callback: () => void): void {
+    this.#onCommit.push(callback);
   }
 
   /**

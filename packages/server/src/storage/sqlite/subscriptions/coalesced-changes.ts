@@ -52,7 +52,7 @@ export class CoalescedChanges {
       case 'definition':
         return void (this.#changesOf(change.definition.id).definition = change.definition);
       case 'status':
-        return void (this.#changesOf(change.subscription).standing = change.status);
+        return void (this.#changesOf(change.subscription).status = change.status);
       case 'removed':
         return this.#remove(change.subscription);
       case 'open':
@@ -135,7 +135,7 @@ export class CoalescedChanges {
 interface SubscriptionChanges {
   readonly isRemoved: boolean;
   definition?: SubscriptionDefinition;
-  standing?: SubscriptionStatus;
+  status?: SubscriptionStatus;
   /** `undefined` for an event that is closed. */
   readonly open: Map<Position, OpenEvent | undefined>;
   readonly replays: Map<string, Replay | undefined>;
@@ -145,9 +145,9 @@ interface SubscriptionChanges {
 
 function* changesOf(subscription: string, changes: SubscriptionChanges): Generator<StoreChange> {
   if (changes.isRemoved) return yield { kind: 'removed', subscription };
-  const { definition, standing, open, replays, deadLetters } = changes;
+  const { definition, status, open, replays, deadLetters } = changes;
   if (definition !== undefined) yield { kind: 'definition', definition };
-  if (standing !== undefined) yield { kind: 'status', subscription, status: standing };
+  if (status !== undefined) yield { kind: 'status', subscription, status: status };
   for (const [position, event] of open)
     yield event === undefined ? { kind: 'closed', subscription, position } : { kind: 'open', subscription, event };
   for (const [id, replay] of replays)

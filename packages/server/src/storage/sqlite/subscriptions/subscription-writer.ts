@@ -190,7 +190,7 @@ export class SubscriptionWriter {
       case 'status': {
         const { state, reason, sinceMs, cursor, failingSinceMs, restUntilMs, lost, held } = change.status;
         const failingMs = failingSinceMs === undefined ? null : Math.round(failingSinceMs);
-        return void statements.putStanding.run(
+        return void statements.putStatus.run(
           subscription,
           state,
           reason,
@@ -249,7 +249,7 @@ type KindWithoutSubscription = 'epoch' | 'definition' | 'attempt' | 'dead_letter
 
 const REMOVALS = [
   'removeDefinition',
-  'removeStanding',
+  'removeStatus',
   'removeOpen',
   'removeReplays',
   'removeDeadLetters',

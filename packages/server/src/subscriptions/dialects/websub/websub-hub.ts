@@ -196,19 +196,19 @@ export class WebSubHub {
    * Creates a subscription. It reserves a place in the same turn of the event loop as the check of
    * capacity. The reservation ends when the creation succeeds or fails.
    */
-  async #make(wish: PendingRequest, delivery: WebhookDelivery, endsMs: number): Promise<void> {
-    const { subscriptions: desk, subscriberCount: census } = this.#parts;
-    const { channel } = wish.topic;
-    const { callback } = wish.request;
+  async #make(pending: PendingRequest, delivery: WebhookDelivery, endsMs: number): Promise<void> {
+    const { subscriptions, subscriberCount } = this.#parts;
+    const { channel } = pending.topic;
+    const { callback } = pending.request;
     let isMade = false;
-    census.reserve(channel, callback);
+    subscriberCount.reserve(channel, callback);
     try {
       await this.#evictForOtherHost(callback);
-      const terms = { ...DEFAULTS, ...this.#terms(wish), delivery, endsMs, cursor: wish.head, isTrusted: true };
-      await desk.create(terms, wish.by);
+      const terms = { ...DEFAULTS, ...this.#terms(pending), delivery, endsMs, cursor: pending.head, isTrusted: true };
+      await subscriptions.create(terms, pending.by);
       isMade = true;
     } finally {
-      census.settle(channel, callback, isMade);
+      subscriberCount.settle(channel, callback, isMade);
     }
   }
 
