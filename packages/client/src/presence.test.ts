@@ -18,7 +18,7 @@ beforeAll(async () => {
       'access=rules',
       `rules=${JSON.stringify(RULES)}`,
       'presence.graceSeconds=1',
-      // Longer than any test: whoever has polled, and counts by that, does not leave.
+      // Longer than any test: a client that counts as present because of a poll does not leave.
       'presence.pollSeconds=3600',
       'delivery.heartbeatMs=1000',
       ...TOKEN_SETTINGS,
@@ -35,7 +35,7 @@ async function enter(channel: string, user: string, claims: object = {}): Promis
   return connection;
 }
 
-/** Follows who is there until the test ends; the last of `moments` is now. */
+/** Watches presence until the test ends; the last of `moments` is the current one. */
 function follow(connection: Connection, channel: string): Presence[] {
   const moments: Presence[] = [];
   const watch = presence(connection, channel);

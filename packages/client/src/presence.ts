@@ -22,7 +22,7 @@ export interface Presence {
    * list.
    */
   readonly members: readonly PresentUser[];
-  /** Whether `members` names them all. */
+  /** Whether `members` contains all users. */
   readonly listed: boolean;
   /** The number of users, listed or not. */
   readonly users: number;

@@ -10,7 +10,10 @@ export interface Cursor {
   readonly position: number;
 }
 
-/** Crockford's base32 in lower case: no `i`, `l`, `o` or `u`, safe in URLs, headers and file names. */
+/**
+ * Crockford's base32 in lower case: no `i`, `l`, `o` or `u`; safe in URLs, headers and files'
+ * names.
+ */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const EPOCH_LENGTH = 10;
 const EPOCH_TIME_LENGTH = 8;

@@ -10,8 +10,9 @@ describe('the catalogue (PROTOCOL.md section 9)', () => {
     expect(status).toBeGreaterThanOrEqual(400);
     expect(status).toBeLessThanOrEqual(503);
     expect(title).toMatch(/^[A-Z][^\n]*\.$/);
-    // What asks for patience can be tried again, and of what blames the request only what depends on time. A 501 names
-    // what the hub does not do, and a damaged event stays damaged: the same request gets the same answer.
+    // Errors that ask to wait are retryable; of those that blame the request, only the ones that
+    // depend on time. A 501 names a missing feature, and a damaged event stays damaged: the same
+    // request gets the same answer.
     const isFinal = status === 501 || code === 'event_damaged';
     if ((status >= 500 && !isFinal) || status === 429 || status === 408) expect(retryable).toBe(true);
     else if (code !== 'idempotency_in_progress') expect(retryable).toBe(false);

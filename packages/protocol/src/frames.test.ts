@@ -21,7 +21,7 @@ const body = fc
   );
 const events = fc.array(fc.tuple(fc.nat({ max: Number.MAX_SAFE_INTEGER }), body), { maxLength: 6 });
 
-/** What a reader of the transport makes of the bytes: the ids and the events' JSON. */
+/** Reads the bytes as a client of the transport: the ids and the JSON of the events. */
 const READ: Readonly<Record<Framing['name'], (bytes: Buffer) => string[]>> = {
   json: (bytes) => {
     const text = bytes.toString('utf8');

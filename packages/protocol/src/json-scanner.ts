@@ -190,7 +190,10 @@ export class JsonScanner {
   }
 }
 
-/** Removes line breaks between tokens, and the white space after them, from valid JSON (PROTOCOL.md section 3.2). */
+/**
+ * Removes line breaks between tokens, and the white space after them, from valid JSON (PROTOCOL.md
+ * section 3.2).
+ */
 export function withoutLineBreaks(json: string): string {
   // A valid JSON string contains no raw line break, so each one is between tokens.
   return json.replace(/[\r\n][ \t\r\n]*/g, '');

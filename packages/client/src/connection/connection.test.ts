@@ -162,7 +162,7 @@ test('without WebSocket, and with event streams that a proxy buffers, it falls b
   proxy.blocksWebSockets = true;
   proxy.buffers = true;
   const cursor = await hub.publish(channel, 0);
-  // An event stream that is buffered is silent for that long; a long poll must not be.
+  // A buffered event stream is silent for this time; a long poll must not be.
   const connection = connectForTest(proxy.url, { readyTimeoutMs: 2000 });
   const seen: unknown[] = [];
   const { joined } = connection.subscribe(channel, ({ data }) => seen.push(data), { after: cursor });
@@ -179,7 +179,7 @@ test('what is asked for of the past does not wait for a WebSocket that is taken 
   const proxy = await startProxy(hub.url);
   proxy.swallowsWebSockets = true;
   await publishAll(channel, [1, 2, 3]);
-  // Longer than this test may take: whatever comes, comes without the WebSocket.
+  // Longer than this test may take: all events arrive without the WebSocket.
   const connection = connectForTest(proxy.url, { readyTimeoutMs: 600_000 });
   const seen: Record<string, unknown[]> = { last: [], all: [] };
   connection.subscribe(channel, ({ data }) => seen['last']?.push(data), { history: 2 });
@@ -254,7 +254,7 @@ test('what can no longer be delivered is told as a gap, to the subscription and 
   await subscription.joined;
   const from = await lost.publish(channel, 1);
   await until(() => seen.length === 1);
-  // Another log: nobody can say what was in the one that is gone.
+  // Another log: the hub does not know the events of the previous one.
   proxy.target = hub.url;
   await lost.kill();
   await until(() => gaps.length > 0);

@@ -35,7 +35,9 @@ export interface ConnectionEvents {
   state: StateChange;
   /** Events that can no longer be delivered (PROTOCOL.md section 2.3). */
   gap: { readonly subscription: Subscription; readonly gap: Gap };
-  /** A consumer has fallen behind the stream because its buffer is full, or has caught up with it again. */
+  /**
+   * A consumer has fallen behind the stream because its buffer is full, or has caught up with it.
+   */
   lag: { readonly subscription: Subscription; readonly behind: boolean };
   /**
    * Events for this user alone (PROTOCOL.md section 13.5). Each listener is a subscription of its

@@ -116,7 +116,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     }
     expect(seen).toEqual(Array.from({ length: last }, (_, index) => index + 1));
     expect(reasons[0]).toBe('first');
-    // Polls are told nothing between their answers: the refusal of the next one is the word.
+    // Polls receive nothing between their answers: the refusal of the next poll is the notice.
     if (transport === 'websocket' || transport === 'sse') {
       expect(reasons).not.toContain('refused');
       expect(states).not.toContain('waiting');
@@ -358,7 +358,7 @@ test.each(TRANSPORTS)(
     const answer = await fetch(`${open.url}/v1/users/ada/disconnect`, { method: 'POST' });
     expect(answer.status).toBe(200);
     await until(() => fixed.state.state !== 'open');
-    // A wait that ends by itself tells as well, after 25 seconds.
+    // A poll whose wait ends by itself learns it too, after 25 seconds.
     expect(performance.now() - disconnectedMs).toBeLessThan(15_000);
     await until(() => fixed.state.state === 'closed');
     expect(fixed.state.error).toMatchObject({ code: 'unauthorized' });
@@ -408,7 +408,7 @@ test('a site that is away for longer than the hub may remember its users costs t
   await until(() => connection.state.state === 'open');
 });
 
-/** As a browser would: Node's own WebSocket takes headers. */
+/** Sends the cookie as a browser would: Node's own WebSocket takes headers. */
 class WithCookie extends WebSocket {
   constructor(url: string | URL, protocols?: string | string[]) {
     super(url, { protocols: protocols ?? [], headers: { Cookie: 'login=1' } } as unknown as string[]);

@@ -2,7 +2,7 @@ import type { ClientMessage, PolycastEvent, ServerMessage } from '@polycast/prot
 import type { Connection } from './connection.ts';
 import type { MachineSettings, OpenRequest, TransportName } from '../machine/state.ts';
 
-/** Anything with the three methods of `sessionStorage`. */
+/** An object with the three methods of `sessionStorage`. */
 export interface CursorStorage {
   getItem(key: string): string | null;
   setItem(key: string, value: string): void;

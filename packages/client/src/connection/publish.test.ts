@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => hub.kill());
 
-/** All that was published to a channel, in order. */
+/** All events of a channel, in order. */
 async function published(channel: string): Promise<unknown[]> {
   const response = await fetch(`${hub.url}/v1/channels/${channel}/history?limit=1000`);
   return ((await response.json()) as { events: { data: unknown }[] }).events.map(({ data }) => data);
@@ -95,6 +95,6 @@ test('without a hub all that waits is given up after the time it was given, and 
   const begunMs = performance.now();
   const settled = await Promise.allSettled(numbers(300).map((number) => connection.publish('queue.late', number)));
   expect(settled.map(({ status }) => status)).toEqual(settled.map(() => 'rejected'));
-  // One after the other it would be a minute.
+  // One after the other, they would take a minute.
   expect(performance.now() - begunMs).toBeLessThan(30_000);
 });

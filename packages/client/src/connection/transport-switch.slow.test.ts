@@ -7,7 +7,7 @@ import { startTestHub, type TestHub } from '../testing/hub.ts';
 import { startProxy, type Proxy } from '../testing/proxy.ts';
 
 const EVENTS = 10_000;
-/** A hub is killed, or the network changed, each time that so many more have been published. */
+/** The number of events between two faults: a kill of the hub, or a change of the network. */
 const BETWEEN_FAULTS = 400;
 
 test('a client that is moved between transports while hubs are killed sees 1..10,000, each once, in order', async () => {
@@ -36,7 +36,8 @@ test('a client that is moved between transports while hubs are killed sees 1..10
   let kills = 0;
   for (let sent = 0; sent < EVENTS; sent += BETWEEN_FAULTS) {
     const part = numbers(Math.min(BETWEEN_FAULTS, EVENTS - sent));
-    // The publisher goes on while the hub is killed: what was not acknowledged is published again, and once.
+    // The publisher goes on while the hub is killed: it publishes unacknowledged events again, and
+    // the hub stores each once.
     const published = publishInOrder(part.map((number) => sent + number));
     if (fault(proxy, sent / BETWEEN_FAULTS)) {
       kills++;
@@ -58,7 +59,7 @@ test('a client that is moved between transports while hubs are killed sees 1..10
   }
 });
 
-/** Changes the network, each time in another way; says whether the hub is to be killed as well. */
+/** Changes the network, each time in another way; returns whether to kill the hub as well. */
 function fault(proxy: Proxy, round: number): boolean {
   proxy.blocksWebSockets = round % 5 > 2;
   proxy.buffers = round % 7 > 4;

@@ -24,7 +24,7 @@ const start = fc.oneof(
   fc.constant('cursor' as const),
 );
 
-/** An action that a failing test can name. */
+/** Wraps an action, so that a failing test can name it. */
 function named<Args extends unknown[]>(
   name: string,
   act: (hub: SimulatedHub, ...args: Args) => void,
@@ -123,7 +123,7 @@ test.each(['websocket', 'sse'] as const)('the same holds while tokens expire and
         hub.subscribe(['a.1']);
         for (const act of actions) act(hub);
         hub.recover();
-        // A second refusal before it is open again closes it, with all that it has.
+        // A second refusal before it is open again closes it, with all subscriptions.
         if (hub.state.phase.kind !== 'closed') hub.checkComplete();
         else expect(hub.credentialEffects).toContain('refuse');
       },

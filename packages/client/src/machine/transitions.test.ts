@@ -5,7 +5,7 @@ import { cursorOf } from '../testing/cursors.ts';
 import { SimulatedHub } from '../testing/simulated-hub.ts';
 import type { Ending, MachineSettings, TransportName } from './state.ts';
 
-/** One subscription, and the first attempt under way. */
+/** Starts with one subscription and its first attempt. */
 function begin(settings: Partial<MachineSettings> = {}): SimulatedHub {
   const hub = new SimulatedHub(settings);
   hub.subscribe(['a']);
@@ -18,7 +18,7 @@ function newest(hub: SimulatedHub): number {
   return [...hub.streams.keys()].at(-1) as number;
 }
 
-/** The newest attempt comes to deliver, and goes on so long that it is trusted. */
+/** Makes the newest attempt deliver, until it is stable. */
 function open(hub: SimulatedHub, isStable = true): void {
   hub.ready(newest(hub));
   if (!isStable) return;
@@ -30,7 +30,7 @@ function transportOf(hub: SimulatedHub): TransportName | undefined {
   return 'transport' in hub.state.phase ? hub.state.phase.transport : undefined;
 }
 
-/** How long it waits before the next attempt. */
+/** The wait before the next attempt, in milliseconds. */
 function waitMs(hub: SimulatedHub): number {
   expect(hub.state.phase.kind).toBe('waiting');
   return wakeAtMs(hub.state) - hub.nowMs;
@@ -208,7 +208,7 @@ test('who is shown out by close code 4401 comes back once to hear why: it may be
     open(hub);
     hub.end(newest(hub), { kind: 'closed', code: 4401 });
     hub.wake();
-    // A browser is not told why an upgrade was refused.
+    // A browser does not learn why an upgrade was refused.
     expect(transportOf(hub)).toBe('sse');
   }
   over.end(newest(over), { kind: 'refused', problem: problem('identity_unavailable'), hintMs: 9000 });

@@ -7,7 +7,10 @@ import { sleep } from '../sleep.ts';
 import type { Published } from '../connection/publish.ts';
 
 export interface ServerPublisherOptions {
-  /** One of the hub's keys (`pck_…`), with the scope `publish`. A hub without access control needs none. */
+  /**
+   * One of the hub's keys (`pck_…`), with the scope `publish`. A hub without access control needs
+   * none.
+   */
   readonly key?: string;
   /** The time for which one call is tried, in milliseconds. @default 30 000 */
   readonly timeoutMs?: number;

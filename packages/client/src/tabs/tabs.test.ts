@@ -5,7 +5,7 @@ import { startTestHub, type TestHub } from '../testing/hub.ts';
 import { startProxy } from '../testing/proxy.ts';
 import { shareTabs } from '../tabs.ts';
 
-// Node has Web Locks and BroadcastChannel as browsers have: each connection here is a tab.
+// Node has Web Locks and BroadcastChannel, as browsers do: each connection here is a tab.
 
 let hub: TestHub;
 beforeAll(async () => {

@@ -2,8 +2,9 @@ import { onTestFinished, vi } from 'vitest';
 import { connect, type ConnectOptions, type Connection } from '../index.ts';
 
 /**
- * Patience for tests: what takes seconds in the field takes tens of milliseconds here. But for silence: only a test that silences
- * somebody says how long that is, for on a busy machine every hub is silent for a while.
+ * Timeouts for tests: tens of milliseconds instead of seconds in production. Silence is the
+ * exception: on a busy machine every hub is silent for a while. So only a test that makes a hub
+ * silent sets that timeout.
  */
 export const FAST_TIMING: ConnectOptions = {
   readyTimeoutMs: 20_000,
@@ -12,7 +13,7 @@ export const FAST_TIMING: ConnectOptions = {
   pollIntervalMs: 50,
 };
 
-/** A connection that is closed when the test ends. */
+/** Makes a connection that is closed when the test ends. */
 export function connectForTest(url: string, options: ConnectOptions = {}): Connection {
   const connection = connect(url, { ...FAST_TIMING, ...options });
   onTestFinished(() => connection.close());
@@ -29,7 +30,7 @@ export function until(condition: () => boolean, what: string = condition.toStrin
   );
 }
 
-/** The numbers from 1. */
+/** The numbers from 1 to `count`. */
 export function numbers(count: number): number[] {
   return Array.from({ length: count }, (_, index) => index + 1);
 }

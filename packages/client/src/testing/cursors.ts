@@ -1,6 +1,6 @@
 import { matches, type PolycastEvent } from '@polycast/protocol';
 
-/** Places in the log of a simulated hub, as cursors of which the text sorts as they do. */
+/** Positions in the log of a simulated hub, as cursors whose text sorts in the same order. */
 export function cursorOf(position: number): string {
   return `c${String(position).padStart(6, '0')}`;
 }

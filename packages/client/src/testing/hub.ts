@@ -7,11 +7,11 @@ import { onTestFinished } from 'vitest';
 export interface TestHub {
   readonly url: string;
   readonly port: number;
-  /** What it has printed so far. */
+  /** Its output so far. */
   readonly printed: string;
   /** `kill -9`; settles when the process is gone. */
   kill(): Promise<void>;
-  /** SIGTERM; settles when the hub has sent everyone away and ended. */
+  /** SIGTERM; settles when the hub has drained and ended. */
   terminate(): Promise<void>;
   /** Publishes one event by plain HTTP and returns its id. */
   publish(channel: string, data: unknown): Promise<string>;
@@ -25,7 +25,7 @@ export interface TestHubOptions {
   readonly port?: number;
   /** `path=value` of the configuration. */
   readonly settings?: readonly string[];
-  /** `dev` has settings of its own. `serve` unless given. */
+  /** `dev` has settings of its own. The default is `serve`. */
   readonly command?: 'serve' | 'dev';
 }
 
@@ -33,7 +33,10 @@ const COMMAND = join(import.meta.dirname, '../../../server/src/cli/polycast.ts')
 
 const SERVE_SETTINGS = ['access=loopback', 'delivery.reconnectMs=100', 'drain.timeMs=100', 'logging.level=error'];
 
-/** Starts a hub; it is killed when the test, or the file if it is started outside of one, ends. */
+/**
+ * Starts a hub. It is killed at the end of the test, or of the file if it is started outside a
+ * test.
+ */
 export async function startTestHub({
   data = ':memory:',
   port = 0,
@@ -69,7 +72,7 @@ export async function startTestHub({
   };
 }
 
-/** As `startTestHub`, and ends it when the test does. */
+/** Starts a hub as `startTestHub` does, and ends it with the test. */
 export async function hubForTest(options?: TestHubOptions): Promise<TestHub> {
   const hub = await startTestHub(options);
   onTestFinished(() => hub.kill());

@@ -3,14 +3,14 @@ import { wakeAtMs } from '../machine/machine.ts';
 import type { Start, State } from '../machine/state.ts';
 import { covers, positionOf } from './cursors.ts';
 
-/** What is known of a subscription, to check against. */
+/** The record of a subscription, for the checks. */
 export interface Consumer {
   readonly channels: readonly string[];
   readonly types: readonly string[] | undefined;
   readonly start: Start;
   readonly delivered: string[];
   readonly gaps: Gap[];
-  /** How many events there were when it joined; undefined until it has. */
+  /** The number of events at the time it joined; undefined until then. */
   joinedAt: number | undefined;
   readonly bufferMax: number;
   buffered: number;
@@ -18,8 +18,8 @@ export interface Consumer {
 }
 
 /**
- * From where a consumer wanted to begin, or was given its first event, to the end, it has each event that is meant for it,
- * or was told of a gap instead.
+ * Checks that each consumer has all its events, or a gap instead: from its chosen start or its
+ * first event, to the end.
  * @param trimmedThrough retention has removed the events up to here
  */
 export function checkComplete(
@@ -45,7 +45,10 @@ export function checkComplete(
   }
 }
 
-/** Of an event that a consumer is about to be given. @param mayGoBack the log was rolled back */
+/**
+ * Checks the next event of a consumer, before its delivery.
+ * @param mayGoBack the log was rolled back
+ */
 export function checkDelivered({ channels, delivered }: Consumer, event: PolycastEvent, mayGoBack: boolean): void {
   const last = delivered.at(-1);
   if (last !== undefined && event.id <= last && !mayGoBack) throw new Error(`${event.id} was delivered after ${last}.`);
@@ -60,7 +63,7 @@ export function checkMonotonic(before: State, after: State): void {
   }
 }
 
-/** @param streams how many are open */
+/** @param streams the number of open streams */
 export function checkPhase(state: State, streams: number): void {
   const { phase } = state;
   const wakeMs = wakeAtMs(state);

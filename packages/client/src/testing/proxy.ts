@@ -2,32 +2,32 @@ import { createServer, request as forward, type IncomingMessage, type ServerResp
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 
-/** What stands between a client and a hub, and does what such things do. */
+/** A proxy between a client and a hub, with the faults of real ones. */
 export interface Proxy {
   readonly url: string;
-  /** Where it leads. */
+  /** The URL of the hub behind it. */
   target: string;
   /** WebSocket upgrades are refused. */
   blocksWebSockets: boolean;
-  /** WebSocket upgrades are taken and never answered. */
+  /** WebSocket upgrades are accepted and never answered. */
   swallowsWebSockets: boolean;
-  /** Bodies are passed on only when they are complete: an event stream never is. */
+  /** Bodies are forwarded only when they are complete: an event stream never is. */
   buffers: boolean;
-  /** Nothing is passed on any more, and nothing is closed. */
+  /** Nothing is forwarded any more, and nothing is closed. */
   stalls: boolean;
-  /** The next request that publishes is passed on, and its answer is not. */
+  /** The next publish request is forwarded, but its answer is not. */
   losesNextAnswer: boolean;
-  /** What it answers itself at `/test-page`. */
+  /** Its own answer at `/test-page`. */
   page: string;
   /** All requests so far, `GET /v1/events`, upgrades as `UPGRADE`. */
   readonly requests: string[];
-  /** How many WebSockets and event streams are open. */
+  /** The number of open WebSockets and event streams. */
   streams(): number;
   /** Cuts all connections. */
   cut(): void;
 }
 
-/** A proxy before a hub, for the faults that no hub has. */
+/** Starts a proxy in front of a hub, for the faults that no hub has. */
 export async function startProxy(target: string): Promise<Proxy> {
   const sockets = new Set<Socket>();
   let streams = 0;

@@ -13,12 +13,15 @@ import type {
 import { covers, cursorOf, positionOf } from './cursors.ts';
 import { checkComplete, checkPhase, checkMonotonic, checkDelivered, type Consumer } from './invariants.ts';
 
-/** A stream as the hub sees it. What was asked for with `subscribe` comes before anything newer (PROTOCOL.md section 7.3). */
+/**
+ * A stream as the hub sees it. The events of a `subscribe` come before any newer event (PROTOCOL.md
+ * section 7.3).
+ */
 interface Stream {
   readonly transport: TransportName;
   readonly request: OpenRequest;
   channels: readonly string[];
-  /** Undefined until it has said `ready`. */
+  /** Undefined until it has sent `ready`. */
   position: number | undefined;
   missed: PolycastEvent[];
   operations: Extract<Effect, { kind: 'attach' | 'remove' }>[];
@@ -43,8 +46,8 @@ export const SETTINGS: MachineSettings = {
 };
 
 /**
- * A hub and a network in one turn of the event loop, for the machine alone: it does what PROTOCOL.md says, one small piece
- * at a time, whenever it is told to, and checks what must hold after each step.
+ * A simulated hub and network in one turn of the event loop, for the machine alone. It does what
+ * PROTOCOL.md says, in small steps that a test calls, and checks the invariants after each step.
  */
 export class SimulatedHub {
   state: State;
@@ -58,11 +61,11 @@ export class SimulatedHub {
   trimmedThrough = 0;
   readonly phases: string[] = [];
   readonly gaps: Gap[] = [];
-  /** What was asked about credentials. */
+  /** The machine's effects for credentials. */
   readonly credentialEffects: ('renew' | 'auth' | 'refuse')[] = [];
-  /** A rule does not allow this channel any more. */
+  /** A channel that a rule no longer allows. */
   forbidden: string | undefined;
-  /** The log was rolled back: places may go back, this once. */
+  /** The log was rolled back: cursors may go back, once. */
   allowsGoingBack = false;
   readonly #opened: number[] = [];
   #nextId = 1;
@@ -111,7 +114,7 @@ export class SimulatedHub {
     if (this.nowMs >= wakeAtMs(this.state)) this.input({ kind: 'tick' });
   }
 
-  /** Goes to when the machine wants to be woken. */
+  /** Moves the clock to the machine's next `tick`. */
   wake(): void {
     const atMs = wakeAtMs(this.state);
     if (atMs === Infinity) return;
@@ -128,7 +131,7 @@ export class SimulatedHub {
     this.input({ kind: 'ready', attempt, cursor: cursorOf(stream.position), heartbeatMs: 25_000 });
   }
 
-  /** The next events of a stream, at most so many; a heartbeat when there is none. */
+  /** Delivers at most `countMax` next events of a stream; a heartbeat when there is none. */
   flow(attempt: number, countMax: number): void {
     const stream = this.streams.get(attempt);
     if (stream?.position === undefined) return;
@@ -202,7 +205,10 @@ export class SimulatedHub {
     });
   }
 
-  /** From now on nobody may have this channel: streams that take operations lose it, others end (PROTOCOL.md section 13.4). */
+  /**
+   * Forbids this channel to all clients: streams that take operations lose it, others end
+   * (PROTOCOL.md section 13.4).
+   */
   forbid(channel: string): void {
     this.forbidden = channel;
     for (const [attempt, stream] of this.streams) {
@@ -231,13 +237,13 @@ export class SimulatedHub {
     this.state = state;
     if (!this.allowsGoingBack) checkMonotonic(before, state);
     for (const effect of effects) this.#execute(effect);
-    // Its token is at hand.
+    // The token of the attempt has arrived.
     for (const attempt of this.#opened.splice(0))
       this.input({ kind: 'events', attempt, events: [], cursor: undefined });
     checkPhase(this.state, this.streams.size);
   }
 
-  /** Everything works from here on: goes on until nothing is left to be done. */
+  /** Ends all faults: runs until no work is left. */
   recover(): void {
     for (let round = 0; round < 300; round++) {
       for (const id of this.consumers.keys()) this.consume(id);

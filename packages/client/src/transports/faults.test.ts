@@ -4,7 +4,8 @@ import type { AddressInfo, Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { connectForTest, until } from '../testing/connections.ts';
 
-// What no hub does: garbage, halves, answers of others. A server of a few lines, scripted by each test.
+// Faults that no hub has: garbage, truncated answers, answers of other servers. Each test scripts a
+// server of a few lines.
 
 const READY = { op: 'ready', cursor: 'c1', session: 's', heartbeatMs: 25_000 };
 
@@ -12,7 +13,7 @@ type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
 interface Script {
   readonly http?: Answer;
-  /** What is sent on a WebSocket; an empty list refuses it. */
+  /** The frames to send on a WebSocket; an empty list refuses it. */
   readonly frames?: readonly Buffer[];
 }
 
@@ -29,7 +30,7 @@ async function serve({ http, frames = [] }: Script): Promise<string> {
       `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Protocol: polycast.v1\r\n\r\n`,
     );
     for (const frame of frames) socket.write(frame);
-    // All that a client of these tests sends is its part of closing.
+    // A client of these tests only sends its part of the closing handshake.
     socket.on('data', () => socket.end());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

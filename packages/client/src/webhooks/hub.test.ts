@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { hubForTest, type TestHub } from '../testing/hub.ts';
 import { createReceiver, memorySeen, type Delivery, type PolycastEvent, type ReceiverOptions } from '../webhooks.ts';
 
-/** What hubs really send, received. */
+/** Receives the requests of real hubs. */
 const SECRET = `whsec_${Buffer.alloc(32, 3).toString('base64')}`;
 
 interface Site {

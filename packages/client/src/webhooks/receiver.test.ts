@@ -192,7 +192,7 @@ describe('with a memory of what was handled', () => {
       return done.promise;
     });
     const first = send(signed(JSON.stringify(event(1))));
-    // Signatures are verified in threads, where the second could overtake the first.
+    // Signatures are verified in threads, so that the second could finish before the first.
     await begun.promise;
     const second = await send(signed(JSON.stringify(event(1))));
     expect([second.status, second.headers.get('retry-after')]).toEqual([409, '5']);
@@ -206,7 +206,7 @@ describe('with a memory of what was handled', () => {
     const seen = memorySeen({ now: () => nowMs });
     const handled: unknown[] = [];
     const send = remembering(({ data }) => handled.push(data), { seen });
-    // A process that begins, and is killed.
+    // A process that begins, and then is killed.
     expect(seen.begin('event-1', 60)).toBe('new');
     expect((await send(signed(JSON.stringify(event(1))))).status).toBe(409);
     nowMs = 60_000;

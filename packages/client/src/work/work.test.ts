@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { hubForTest, type TestHub } from '../testing/hub.ts';
 import { RetryIn, work, type JobHandler, type PolycastEvent, type Work, type WorkOptions } from '../work.ts';
 
-/** A pull subscription to `jobs.>`; every event of a hub is its own. */
+/** Creates a pull subscription to `jobs.>`, to which all events of the hub belong. */
 async function subscribe({ url }: TestHub, more: object = {}): Promise<string> {
   const response = await fetch(`${url}/v1/subscriptions`, {
     method: 'POST',
@@ -108,7 +108,7 @@ describe.each(['http', 'websocket'] as const)('over %s', (transport) => {
   test('a worker that is lost is replaced once its leases end', async () => {
     const hub = await hubForTest();
     const id = await subscribe(hub);
-    // As a worker that was killed: it pulls, and is never heard of again.
+    // Like a killed worker: it pulls, and sends nothing more.
     await hub.publish('jobs.a', 1);
     const pulled = await fetch(`${hub.url}/v1/subscriptions/${id}/pull`, {
       method: 'POST',
@@ -241,7 +241,7 @@ test('a lease is extended for as long as its handler takes', async () => {
   const longEnough = Promise.withResolvers<void>();
   const counting: typeof fetch = async (input, init) => {
     const answer = await fetch(input, init);
-    // Each is a third of the lease after the last: after four the first three seconds are over.
+    // Extensions are a third of a lease apart: after four, the first three seconds are over.
     if (String(input).endsWith('/extend') && ++extensions === 4) longEnough.resolve();
     return answer;
   };
@@ -253,7 +253,7 @@ test('a lease is extended for as long as its handler takes', async () => {
     expect(signal.aborted).toBe(false);
     finished.resolve();
   };
-  // The other one has nothing to do meanwhile, and would be given what was let go of.
+  // The other worker is idle meanwhile, and would receive a released event.
   for (const _ of [1, 2]) started(hub, id, handler, { leaseSeconds: 3, fetch: counting });
   await hub.publish('jobs.long', 1);
   await finished.promise;

@@ -22,7 +22,7 @@ async function publish({ url }: Pick<Hub, 'url'>, channel: string, data: unknown
   return ((await response.json()) as { id: string }).id;
 }
 
-/** Starts to follow, and waits until it does. */
+/** Starts to follow, and waits until the stream is open. */
 async function following(hub: Pick<Hub, 'url'>, ...args: readonly string[]): Promise<RunningCli> {
   const cli = startCli(['follow', '--url', hub.url, ...args]);
   await cli.errMatches(/following by/);
@@ -116,7 +116,8 @@ test('Ctrl-C ends it with 0 and says how to go on', async () => {
 test('a cursor from before the log began anew is met with a gap, and it goes on', async () => {
   const hubs = [await startTestHub(), await startTestHub()] as const;
   const ids = [await publish(hubs[0], 'x', 1), await publish(hubs[1], 'x', 1)] as const;
-  // Epochs of one second are in no order: the one that sorts first stands for the log that was before.
+  // Two epochs of nearly the same time may sort either way: the one that sorts first is the
+  // previous log.
   const [before, hub] = ids[0] < ids[1] ? [ids[0], hubs[1]] : [ids[1], hubs[0]];
   const cli = startCli(['follow', 'a', '--after', before, '--url', hub.url, '--count', '1', '--json']);
   await cli.errMatches(/gap: events after .* the log that they were in is not this one/);

@@ -27,7 +27,7 @@ async function serve(data: string, ...more: readonly string[]): Promise<Served> 
   return { cli, url };
 }
 
-/** A hub that has just made its first key. */
+/** Starts a hub that has just made its first key. */
 async function serveFirst(data = ':memory:', ...more: readonly string[]): Promise<Served & { readonly key: string }> {
   const { cli, url } = await serve(data, ...more);
   const [key] = await cli.outMatches(/^pck_\S+$/m);
@@ -92,7 +92,7 @@ describe('keys, at a hub that runs', () => {
     const { url, key } = await serveFirst();
     const env = { POLYCAST_KEY: key, POLYCAST_URL: url };
     const created = await runCli(['keys', 'create', 'shop', '--publish', 'orders.>'], { env });
-    // Nothing but the key, for a script to take.
+    // Only the key, so that a script can read it.
     expect(created.out.trim()).toMatch(KEY);
     const shop = created.out.trim();
     const id = shop.slice(4, 16);
@@ -161,7 +161,7 @@ describe('keys, at a hub that runs', () => {
       if (status === 201) answered.push(user);
       if (answered.length === 150) first.cli.child.kill('SIGKILL');
     };
-    // In waves: the kill finds some on the disk, some waiting, some not yet come.
+    // In waves: at the kill some are on the disk, some wait, and some have not been sent.
     const waves = Array.from({ length: 20 }, async (_, wave) => {
       for (let index = 0; index < 50; index++) await revoke(`user-${wave}-${index}`);
     });
@@ -207,7 +207,7 @@ describe('keys, in the folder of a hub that does not run', () => {
     expect(Date.parse(expires) - Date.now()).toBeGreaterThan(89.9 * 86_400_000);
     const hub = await serve(data);
     expect((await runCli(['publish', 'a', '1', '--url', hub.url, '--key', key])).code).toBe(0);
-    // There is one already, so that none is made.
+    // A key exists already, so the hub makes none.
     expect(hub.cli.out()).not.toMatch(KEY);
     const busy = await runCli(['keys', 'list', '--data', data]);
     expect(busy).toMatchObject({ code: 1 });

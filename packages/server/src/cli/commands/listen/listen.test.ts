@@ -23,7 +23,7 @@ const SECRET = `whsec_${Buffer.alloc(32, 3).toString('base64')}`;
 interface Site {
   readonly url: string;
   readonly events: PolycastEvent[];
-  /** Called for each event; what it throws is the answer 500. */
+  /** Called for each event; an error that it throws gives the answer 500. */
   handler: (event: PolycastEvent) => unknown;
 }
 
@@ -107,7 +107,8 @@ test('one channel waits for its own events, not for those of others', async () =
   site.handler = ({ data }) => (data === 'slow' ? promise : undefined);
   const cli = await listening(hub, '--forward', site.url, '--secret', SECRET);
   await publish(hub, 'a', '"slow"');
-  // Each has a connection and a thread that verifies it: the later one could be there first.
+  // Each request has its own connection and its own thread for verification: the later one could
+  // finish first.
   await expect.poll(() => site.events.length).toBe(1);
   await publish(hub, 'a', '"behind it"');
   const id = await publish(hub, 'b', '"beside it"');

@@ -27,7 +27,7 @@ test('dev takes the next port when its own is taken and none was asked for', asy
   const squatter = createServer();
   onTestFinished(() => void squatter.close());
   squatter.listen(8080, '127.0.0.1');
-  // Somebody else may have it already, which is as good.
+  // Another program may have the port already, which is just as good.
   await once(squatter, 'listening').catch(() => undefined);
   const { url } = await startHubProcess(['dev', '--data', ':memory:']);
   expect(Number(new URL(url).port)).toBeGreaterThan(8080);
