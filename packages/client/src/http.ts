@@ -29,8 +29,8 @@ export interface PollOptions {
   readonly limit: number;
   /**
    * The time for which the hub may hold the answer, in seconds; 0 for an answer at once. Undefined:
-   * an answer at once, and the poll does not count as presence, because a stream beside it does
-   * (PROTOCOL.md section 13.6).
+   * an answer at once, and the poll does not count as presence (PROTOCOL.md section 13.6). A stream
+   * beside it, or the next long poll, counts instead.
    */
   readonly waitSeconds?: number | undefined;
   readonly signal: AbortSignal;

@@ -25,7 +25,7 @@ export const PATTERN_TOKENS_MAX = 16;
 
 /**
  * The most tokens `*` of a pattern. The two bounds limit the number of different patterns that can
- * cover one channel to some 9,000, and with it the cost of a publish. Without this bound the number
+ * cover one channel to some 9,000. This bounds the cost of a publish. Without this limit the number
  * is 2 to the power of the tokens.
  */
 export const PATTERN_STARS_MAX = 4;

@@ -11,7 +11,7 @@ export interface Cursor {
 }
 
 /**
- * Crockford's base32 in lower case: no `i`, `l`, `o` or `u`; safe in URLs, headers and files'
+ * Crockford's base32 in lower case: no `i`, `l`, `o` or `u`. It is safe in URLs, headers and file
  * names.
  */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

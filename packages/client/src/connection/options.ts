@@ -12,8 +12,8 @@ export interface CursorStorage {
 /** Timeouts and intervals. All times are in milliseconds; each comment ends with the default. */
 export interface TimingOptions {
   /**
-   * The time a stream has to begin to deliver. After that, the client tries the next transport. It
-   * is up to three times longer after repeated failures. 5000.
+   * The time within which a stream has to begin to deliver. After that, the client tries the next
+   * transport. It is up to three times longer after repeated failures. 5000.
    */
   readonly readyTimeoutMs?: number;
   /** A stream is dead after a silence of two heartbeats of the hub plus this time. 5000. */

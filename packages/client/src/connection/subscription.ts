@@ -92,8 +92,8 @@ export function createConsumerQueue({
   const joined = Promise.withResolvers<void>();
   const queue: PolycastEvent[] = [];
   /**
-   * The cursors of the last event that the consumer has processed, and of the event that an
-   * iteration processes until it asks for the next one.
+   * The cursor of the last event that the consumer has processed. Beside it, the cursor of the
+   * event that an iteration processes until it asks for the next one.
    */
   let doneCursor = '';
   let currentCursor = '';

@@ -17,8 +17,8 @@ export interface MachineSettings {
   /** In order of preference; at least one. */
   readonly transports: readonly TransportName[];
   /**
-   * The time a stream has to say `ready`. After that, the client assumes a buffering proxy and
-   * gives the attempt up. After failures this time grows, up to three times its value.
+   * The time within which a stream has to send `ready`. After that, the client assumes a buffering
+   * proxy and gives the attempt up. After failures this time grows, up to three times its value.
    */
   readonly readyTimeoutMs: number;
   /** A stream is dead after a silence of two heartbeats plus this time. */

@@ -3,8 +3,8 @@ import { WebhookError } from './error.ts';
 import { headerOf, type HeaderSource } from './headers.ts';
 
 /**
- * Reads the events of a request, in any format that a subscription may ask for (PROTOCOL.md section
- * 14.3): as in the log, as CloudEvents, or the data alone.
+ * Reads the events of a request. It knows the formats of subscriptions (PROTOCOL.md section 14.3):
+ * events as in the log, CloudEvents, or the data alone.
  * @throws WebhookError `invalid_body`
  */
 export function eventsOf(body: Uint8Array, headers: HeaderSource, { id }: { readonly id: string }): PolycastEvent[] {

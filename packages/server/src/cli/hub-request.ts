@@ -31,8 +31,8 @@ export async function requestHub(
 }
 
 /**
- * Parses JSON, and preserves the text of numbers that a double cannot hold. So the printed output
- * is what was published.
+ * Parses JSON, and preserves the text of numbers that a double cannot hold. So the output prints a
+ * number exactly as it was published.
  */
 function parseExactly(text: string): unknown {
   return JSON.parse(text, (_name, value: unknown, context?: { readonly source?: string }) =>
