@@ -17,7 +17,9 @@ import { afterClose } from './close-codes.ts';
 
 /**
  * The transitions between `connecting`, `open`, `waiting` and `closed`, and the choice of the
- * transport.
+ * transport. The proven transport is the one that delivered last. A successor is a stream that
+ * replaces the current one; a probe is a successor on a better transport. For example, a client on
+ * `sse` probes `websocket` after 30 seconds, and switches to it if it delivers.
  */
 
 /**

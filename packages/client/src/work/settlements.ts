@@ -4,7 +4,10 @@ import { backoffMs } from '../machine/backoff.ts';
 import { sleep } from '../sleep.ts';
 import type { PullApi } from './pull-api.ts';
 
-/** The result of an event: done, or to be redelivered after a delay in seconds. */
+/**
+ * A settlement: the result of an event. It is done, or redelivered after a delay in seconds. For
+ * example, `{delaySeconds: 4}` after the third failure.
+ */
 export type Settlement = 'done' | { readonly delaySeconds: number };
 
 const LEASES_MAX = 1000;
