@@ -19,7 +19,7 @@ import { afterClose } from './close-codes.ts';
  * The transitions between `connecting`, `open`, `waiting` and `closed`, and the choice of the
  * transport. The proven transport is the one that delivered last. A successor is a stream that
  * replaces the current one; a probe is a successor on a better transport. For example, a client on
- * `sse` probes `websocket` after 30 seconds, and switches to it if it delivers.
+ * `sse` probes `websocket` after 15 to 30 seconds, and switches to it if it delivers.
  */
 
 /**
@@ -129,8 +129,8 @@ export function drop(draft: Draft, target: { readonly attempt: number } | undefi
 }
 
 /**
- * The time of the next probe of a better transport. The delay doubles with each probe since the
- * best transport was last stable, up to `probeCapMs`.
+ * The time of the next probe of a better transport: a random time in the second half of a span. The
+ * span doubles with each probe since the best transport was last stable, up to `probeCapMs`.
  */
 export function probeAtMs({ settings, probes, nowMs, chance }: Draft, transport: TransportName): number {
   if (settings.transports.indexOf(transport) <= 0) return Infinity;
