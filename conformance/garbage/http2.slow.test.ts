@@ -19,7 +19,7 @@ import { startHubProcess, type HubProcess } from '../kit/hub-process.ts';
 import { rawSocket } from '../kit/wire/raw-socket.ts';
 import { http2Noise } from '../kit/wire/http2-noise.ts';
 import { Seeded } from '../kit/seeded.ts';
-import { until } from '../kit/wait.ts';
+import { pause, until } from '../kit/wait.ts';
 
 /** Attacks on HTTP/2 (PROTOCOL.md section 13.8): each is cut short, and costs neither memory nor anybody else. */
 const GROWTH_BYTES_MAX = 128 * 1024 * 1024;
@@ -258,7 +258,7 @@ async function sendNoise(seeded: Seeded): Promise<void> {
     raw.send(bytes);
     if (seeded.below(20) === 0) await new Promise((resolve) => setImmediate(resolve));
   }
-  if (seeded.below(2) === 0) await new Promise((resolve) => setTimeout(resolve, seeded.below(30)));
+  if (seeded.below(2) === 0) await pause(seeded.below(30));
   raw.destroy();
 }
 

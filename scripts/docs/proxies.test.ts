@@ -7,7 +7,8 @@ import * as https from 'node:https';
 import type { RequestOptions } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { CONDITION_TIMEOUT_MS } from '../testing/timeouts.ts';
 import { parse } from 'yaml';
 import { unusedPort } from '../../conformance/kit/unused-port.ts';
 import { parseConfig } from '../../packages/server/src/config/parse.ts';
@@ -247,15 +248,13 @@ async function ask(target: Target, path: string, options: RequestOptions = {}, b
 
 /** Waits until it answers: the test's own time is the bound. */
 async function answers(target: Target, program: ChildProcess): Promise<void> {
-  while (
-    !(await ask(target, '/healthz').then(
+  const isThere = (): Promise<boolean> =>
+    ask(target, '/healthz').then(
       () => true,
-      () => false,
-    ))
-  ) {
-    if (program.exitCode !== null) throw new Error(`it has ended with ${program.exitCode}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+      () => program.exitCode !== null,
+    );
+  await vi.waitUntil(isThere, { interval: 20, timeout: CONDITION_TIMEOUT_MS });
+  if (program.exitCode !== null) throw new Error(`it has ended with ${program.exitCode}`);
 }
 
 function isInstalled(command: string, argument: string): boolean {

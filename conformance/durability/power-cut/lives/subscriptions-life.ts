@@ -1,4 +1,7 @@
-import type { StoreChange, SubscriptionStore } from '../../../../packages/server/src/subscriptions/state/ports.ts';
+import type {
+  StoreChange,
+  SubscriptionStore,
+} from '../../../../packages/server/src/subscriptions/state/subscription-store.ts';
 import {
   creationOf,
   deadLetter,

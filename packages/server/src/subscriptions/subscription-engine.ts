@@ -1,7 +1,8 @@
 import type { Feed } from '../core/feed.ts';
 import type { Clock, Log, Random } from '../core/ports.ts';
 import type { Publisher } from '../core/publish.ts';
-import type { Sender, StoreChange, StoredSubscription, SubscriptionService, SubscriptionStore } from './state/ports.ts';
+import type { Sender, SubscriptionService } from './state/ports.ts';
+import type { StoreChange, StoredSubscription, SubscriptionStore } from './state/subscription-store.ts';
 import type { SubscriptionSettings } from './state/settings.ts';
 import { DeadLetters } from './engine/dead-letters.ts';
 import { SubscriptionManager, urlOf } from './subscription-manager.ts';

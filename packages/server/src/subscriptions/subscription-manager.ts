@@ -17,9 +17,9 @@ import type {
   Subscription,
   SubscriptionChanges,
   SubscriptionService,
-  SubscriptionStore,
   DeliveryStatus,
 } from './state/ports.ts';
+import type { SubscriptionStore } from './state/subscription-store.ts';
 import type { SubscriptionSettings } from './state/settings.ts';
 import { transition } from './state/lifecycle.ts';
 import { deliveryStatusOf } from './state/delivery-status.ts';

@@ -3,7 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { StoreChange, StoredSubscription, SubscriptionStore } from '../../subscriptions/state/ports.ts';
+import type {
+  StoreChange,
+  StoredSubscription,
+  SubscriptionStore,
+} from '../../subscriptions/state/subscription-store.ts';
 import { creationOf, deadLetter, definition, openEvent, statusAt } from './subscriptions/subscription-fixtures.ts';
 import { createMemorySubscriptionStore, createMemoryState } from '../memory/memory-subscription-store.ts';
 import { openSubscriptionStore } from '../sqlite/subscriptions/sqlite-subscription-store.ts';

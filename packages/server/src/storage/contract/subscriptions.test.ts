@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { SubscriptionStore } from '../../subscriptions/state/ports.ts';
+import type { SubscriptionStore } from '../../subscriptions/state/subscription-store.ts';
 import { ATTEMPT_BOUNDS } from '../shared/attempt-bounds.ts';
 import { subscriptionStoreContract } from './subscriptions/subscription-store-contract.ts';
 import { createMemorySubscriptionStore, createMemoryState } from '../memory/memory-subscription-store.ts';

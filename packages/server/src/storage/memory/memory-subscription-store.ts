@@ -1,16 +1,12 @@
 import { encodeCursor } from '@polycast/protocol';
 import type { Position } from '../../core/ports.ts';
 import type { OpenEvent, SubscriptionDefinition, SubscriptionStatus } from '../../subscriptions/state/definition.ts';
+import type { Attempt, DeadLetter, DeadLettersQuery, EventPosition, Replay } from '../../subscriptions/state/ports.ts';
 import type {
-  Attempt,
-  DeadLetter,
-  DeadLettersQuery,
-  EventPosition,
-  Replay,
   StoreChange,
   StoredSubscription,
   SubscriptionStore,
-} from '../../subscriptions/state/ports.ts';
+} from '../../subscriptions/state/subscription-store.ts';
 import { AttemptSampler } from '../shared/attempt-sampler.ts';
 import { ATTEMPT_BOUNDS, keptMaxOf, PRUNE_SLACK, type AttemptBounds } from '../shared/attempt-bounds.ts';
 

@@ -1,4 +1,4 @@
-import type { StoreChange, SubscriptionStore } from '../state/ports.ts';
+import type { StoreChange, SubscriptionStore } from '../state/subscription-store.ts';
 import type { DurableConsumer } from './durable-consumer.ts';
 
 /** Time between checkpoints, in milliseconds. */

@@ -1,6 +1,7 @@
 import { encodeCursor, PolycastError } from '@polycast/protocol';
 import type { Lane } from '../state/lane.ts';
-import type { DeadLetter, EventPosition, StoreChange, SubscriptionStore } from '../state/ports.ts';
+import type { DeadLetter, EventPosition } from '../state/ports.ts';
+import type { StoreChange, SubscriptionStore } from '../state/subscription-store.ts';
 import type { AckTracker } from '../state/ack-tracker.ts';
 import type { SubscriptionSettings } from '../state/settings.ts';
 import { gapOf, isGap } from './gap.ts';

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { PolycastError } from '@polycast/protocol';
-import type { Replay, ReplayRequest, StoredSubscription, SubscriptionStore } from '../state/ports.ts';
+import type { Replay, ReplayRequest } from '../state/ports.ts';
+import type { StoredSubscription, SubscriptionStore } from '../state/subscription-store.ts';
 import { DurableConsumer, type Executor, type DurableConsumerParts } from './durable-consumer.ts';
 import type { CheckpointScheduler } from './checkpoint-scheduler.ts';
 

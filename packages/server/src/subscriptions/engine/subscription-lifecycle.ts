@@ -1,5 +1,5 @@
 import type { Clock, Random } from '../../core/ports.ts';
-import type { SubscriptionStore } from '../state/ports.ts';
+import type { SubscriptionStore } from '../state/subscription-store.ts';
 import type { SubscriptionSettings } from '../state/settings.ts';
 import { transition, type LifecycleInput, type LifecycleStep } from '../state/lifecycle.ts';
 import type { DurableConsumer } from './durable-consumer.ts';

@@ -7,7 +7,7 @@ import { countBehindStoredLanes, openCounts, UncountedBacklog, type OpenCounts }
 import { LaneSchedule } from './lane-schedule.ts';
 import { markStored, storedEvent } from './lane-persistence.ts';
 import { Checkpoint } from './checkpoint.ts';
-import type { StoreChange } from './ports.ts';
+import type { StoreChange } from './subscription-store.ts';
 import type { Queue } from '../../core/primitives/queue.ts';
 
 /** Events of one lane that stay in memory behind the head when the tracker frees memory. */

@@ -1,12 +1,12 @@
 /**
  * The ports of durable subscriptions. `http/`, `dialects/` and the streams call
  * `SubscriptionService` and `PullConsumer`. `SubscriptionManager` and `LeaseManager` implement
- * these two. The engine itself calls `SubscriptionStore` and `Sender`.
+ * these two. The engine itself calls `Sender`, and `SubscriptionStore` of `subscription-store.ts`.
  */
 
 import type { PolycastError } from '@polycast/protocol';
 import type { Actor, Position, StoredRecord } from '../../core/ports.ts';
-import type { LostPosition, OpenEvent, SubscriptionDefinition, SubscriptionStatus } from './definition.ts';
+import type { LostPosition, SubscriptionDefinition, SubscriptionStatus } from './definition.ts';
 
 export interface Subscription {
   readonly definition: SubscriptionDefinition;
@@ -339,86 +339,6 @@ export interface LeasedEvent {
 
 /** `not_held`: the lease has ended, was released, or never existed. */
 export type LeaseOutcome = 'ok' | 'not_held';
-
-/**
- * The store of subscriptions, in the data folder beside the log, with its own schema. It ignores a
- * change to a subscription that was removed or never existed.
- */
-export interface SubscriptionStore {
-  /** Epoch of the log that the stored positions are of; `undefined` in a new store. */
-  readonly epoch: string | undefined;
-  /** Highest stored attempt number at opening. The next attempt gets the number after it. */
-  readonly lastAttempt: number;
-  /** True when acknowledged changes were missing at opening: subscriptions have an older state. */
-  readonly hasLostCommits: boolean;
-  /**
-   * Why the store cannot write at present; `undefined` when it can. Queued changes stay and are
-   * retried.
-   */
-  readonly unavailable: 'log_unavailable' | 'log_full' | undefined;
-  /**
-   * True while too many changes wait for the disk. No event may be taken up until it is false
-   * again.
-   */
-  readonly isOverloaded: boolean;
-  /** All subscriptions at opening; read once. */
-  load(): Iterable<StoredSubscription>;
-  /**
-   * Whether the store would keep an attempt. It samples successes when there are thousands in a
-   * second. The caller need not build an attempt that would be dropped.
-   */
-  keepsAttempt(subscription: string, isDelivered: boolean): boolean;
-  /**
-   * Writes all changes or none, durably, together with other changes of about the same time. The
-   * order of the calls is preserved, also between `write` and `enqueue`.
-   */
-  write(changes: readonly StoreChange[]): Promise<void>;
-  /**
-   * Like `write`, without waiting: soon, in order, all changes of one call together. A failure is
-   * reported once to `onTrouble` (an option at opening). Failed changes stay queued and are
-   * retried; attempts are dropped first.
-   */
-  enqueue(changes: readonly StoreChange[]): void;
-  attempts(query: {
-    readonly subscription?: string;
-    /** Only attempts of this event, alone or in a batch. */
-    readonly event?: EventPosition;
-    readonly before: number;
-    readonly limit: number;
-  }): Promise<readonly Attempt[]>;
-  /** In the order of their ids: those of the oldest log first. */
-  deadLetters(subscription: string, query: DeadLettersQuery): Promise<readonly DeadLetter[]>;
-  /** Bytes, commits and changes since opening. */
-  metrics(): Readonly<Record<string, number>>;
-  /** Writes the remaining changes, then closes. */
-  close(): Promise<void>;
-}
-
-export interface StoredSubscription extends Subscription {
-  readonly open: readonly OpenEvent[];
-  readonly deadLetters: number;
-  /** The replays that are not done. */
-  readonly replays: readonly Replay[];
-}
-
-export type StoreChange =
-  | { readonly kind: 'definition'; readonly definition: SubscriptionDefinition }
-  | { readonly kind: 'status'; readonly subscription: string; readonly status: SubscriptionStatus }
-  | { readonly kind: 'removed'; readonly subscription: string }
-  | { readonly kind: 'open'; readonly subscription: string; readonly event: OpenEvent }
-  | { readonly kind: 'closed'; readonly subscription: string; readonly position: Position }
-  | { readonly kind: 'replay'; readonly subscription: string; readonly replay: Replay }
-  | { readonly kind: 'replay_gone'; readonly subscription: string; readonly id: string }
-  | { readonly kind: 'attempt'; readonly attempt: Attempt }
-  | { readonly kind: 'dead_letter'; readonly deadLetter: DeadLetter }
-  | {
-      readonly kind: 'dead_letter_gone';
-      readonly subscription: string;
-      readonly epoch: string;
-      readonly position: Position;
-    }
-  /** Positions of later changes are of this log. */
-  | { readonly kind: 'epoch'; readonly epoch: string };
 
 /**
  * Sends requests to the addresses of others, within the guard. `send` never rejects: a failure is

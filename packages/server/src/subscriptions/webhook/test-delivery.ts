@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { formatTime } from '@polycast/protocol';
 import type { Clock, StoredRecord } from '../../core/ports.ts';
-import type { Attempt, Sample, Sender, SubscriptionStore } from '../state/ports.ts';
+import type { Attempt, Sample, Sender } from '../state/ports.ts';
+import type { SubscriptionStore } from '../state/subscription-store.ts';
 import { attemptWithoutEvent } from './attempt-record.ts';
 import type { DurableConsumer } from '../engine/durable-consumer.ts';
 import { classify } from './outcome.ts';

@@ -1,5 +1,6 @@
 import type { OpenEvent, SubscriptionDefinition, SubscriptionStatus } from '../../../subscriptions/state/definition.ts';
-import type { Attempt, DeadLetter, StoreChange } from '../../../subscriptions/state/ports.ts';
+import type { Attempt, DeadLetter } from '../../../subscriptions/state/ports.ts';
+import type { StoreChange } from '../../../subscriptions/state/subscription-store.ts';
 
 /** The epoch of the log that the samples belong to. */
 export const EPOCH = '00tmf894vq';

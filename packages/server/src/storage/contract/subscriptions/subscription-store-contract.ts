@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import type { Attempt } from '../../../subscriptions/state/ports.ts';
 import type {
-  Attempt,
   StoreChange,
   StoredSubscription,
   SubscriptionStore,
-} from '../../../subscriptions/state/ports.ts';
+} from '../../../subscriptions/state/subscription-store.ts';
 import type { AttemptBounds } from '../../shared/attempt-bounds.ts';
 import {
   attempt,

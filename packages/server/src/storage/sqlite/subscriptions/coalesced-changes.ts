@@ -1,6 +1,7 @@
 import { encodeCursor } from '@polycast/protocol';
 import type { OpenEvent, SubscriptionDefinition, SubscriptionStatus } from '../../../subscriptions/state/definition.ts';
-import type { Attempt, EventPosition, Replay, StoreChange } from '../../../subscriptions/state/ports.ts';
+import type { Attempt, EventPosition, Replay } from '../../../subscriptions/state/ports.ts';
+import type { StoreChange } from '../../../subscriptions/state/subscription-store.ts';
 import type { Position } from '../../../core/ports.ts';
 
 /** Attempts that may wait for the disk. */

@@ -4,7 +4,8 @@ import type {
   SubscriptionDefinition,
   SubscriptionState,
 } from '../../../subscriptions/state/definition.ts';
-import type { Replay, StoredSubscription } from '../../../subscriptions/state/ports.ts';
+import type { Replay } from '../../../subscriptions/state/ports.ts';
+import type { StoredSubscription } from '../../../subscriptions/state/subscription-store.ts';
 import { DataFolderError } from '../../../core/data-folder-error.ts';
 import type { DatabaseFile } from '../database-file.ts';
 import type { Statements } from './statements.ts';

@@ -1,9 +1,5 @@
-import type {
-  DeadLettersQuery,
-  EventPosition,
-  StoreChange,
-  StoredSubscription,
-} from '../../../subscriptions/state/ports.ts';
+import type { DeadLettersQuery, EventPosition } from '../../../subscriptions/state/ports.ts';
+import type { StoreChange, StoredSubscription } from '../../../subscriptions/state/subscription-store.ts';
 import type { AttemptBounds } from '../../shared/attempt-bounds.ts';
 
 /**

@@ -1,13 +1,11 @@
 import { PolycastError } from '@polycast/protocol';
 import { join } from 'node:path';
+import type { Attempt, DeadLetter, DeadLettersQuery } from '../../../subscriptions/state/ports.ts';
 import type {
-  Attempt,
-  DeadLetter,
-  DeadLettersQuery,
   StoreChange,
   StoredSubscription,
   SubscriptionStore,
-} from '../../../subscriptions/state/ports.ts';
+} from '../../../subscriptions/state/subscription-store.ts';
 import type { Unavailable } from '../failure.ts';
 import { Thread } from '../thread.ts';
 import { AttemptSampler } from '../../shared/attempt-sampler.ts';

@@ -1,11 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type {
-  Attempt,
-  DeadLetter,
-  DeadLettersQuery,
-  StoreChange,
-  StoredSubscription,
-} from '../../../subscriptions/state/ports.ts';
+import type { Attempt, DeadLetter, DeadLettersQuery } from '../../../subscriptions/state/ports.ts';
+import type { StoreChange, StoredSubscription } from '../../../subscriptions/state/subscription-store.ts';
 import { UnavailableError } from '../failure.ts';
 import { openDatabaseFile, wrapCorruptionErrors, reopenDatabaseFile, type DatabaseFile } from '../database-file.ts';
 import { AttemptTable } from './attempt-table.ts';
