@@ -89,7 +89,7 @@ test(
     }, 5);
     for (const id of ids) await until('each has all', async () => (await lagOf(url, id)) === 0);
     clearInterval(answering);
-    await until('the log says so', () => hub.log().split('the hub lived through the trial').length === 3);
+    await until('the log says so', () => hub.log().split('normal sending resumes').length === 3);
     await hub.end('SIGTERM');
     expect(existsSync(join(data, 'webhooks-in-flight'))).toBe(false);
     hub = await startHubProcess({ data, port });
@@ -99,7 +99,7 @@ test(
 );
 
 function namedIn(log: string): readonly unknown[] {
-  const lines = log.split('\n').filter((line) => line.includes('the hub died while it sent'));
+  const lines = log.split('\n').filter((line) => line.includes('the hub crashed while sending'));
   return lines.map((line): unknown => JSON.parse(line));
 }
 

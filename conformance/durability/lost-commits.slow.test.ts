@@ -115,8 +115,8 @@ test('subscriptions that were lost with their write-ahead log are said, and even
   expect(errors.map((line): unknown => JSON.parse(line))).toMatchObject([
     { msg: expect.stringMatching(/newest acknowledged changes are missing from subscriptions.sqlite/) },
     { msg: expect.stringMatching(/these are missing/), subscriptions: [made] },
-    { msg: expect.stringMatching(/had been removed/), subscriptions: [removed] },
-    { msg: expect.stringMatching(/before their last change/), subscriptions: [changed] },
+    { msg: expect.stringMatching(/had been deleted/), subscriptions: [removed] },
+    { msg: expect.stringMatching(/lost their last change/), subscriptions: [changed] },
   ]);
   const again = (await post(`${address(kept)}/pull`, { count: 1, waitSeconds: 1 })).json<Pulled>();
   expect(again.events).toMatchObject([{ event: { id: event.id } }]);

@@ -30,7 +30,7 @@ test('nobody but its own user can read what a hub keeps, in a folder that was th
     expect(modesOf(data), round).toEqual(
       new Map([['.', '700'], ...readdirSync(data).map((name) => [name, '600'] as const)]),
     );
-    expect(hub.log()).toMatch(/other users could access this; their access is removed/);
+    expect(hub.log()).toMatch(/other users had access, removed/);
     await hub.end('SIGKILL');
     for (const name of ['.', ...readdirSync(data)]) chmodSync(join(data, name), name === '.' ? 0o755 : 0o644);
   }

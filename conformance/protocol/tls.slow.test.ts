@@ -31,7 +31,7 @@ test('SIGHUP brings a new certificate into use; a broken one is refused; open co
   const next = selfSigned('after');
   writeFileSync(files.keyFile, 'half of a k');
   hub.child.kill('SIGHUP');
-  await until('it is refused', () => hub.log().includes('the new certificate is not used'));
+  await until('it is refused', () => hub.log().includes('reload of the certificate failed'));
   expect(await nameOf(hub.url)).toBe('before');
   copyFileSync(next.certificateFile, files.certificateFile);
   copyFileSync(next.keyFile, files.keyFile);

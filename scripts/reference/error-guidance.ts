@@ -2,9 +2,9 @@ import type { ErrorCode } from '../../packages/protocol/src/index.ts';
 
 /** What the reference says of a code beyond the catalogue. */
 export interface ErrorGuidance {
-  /** When it comes. */
+  /** When the hub sends it. */
   readonly when: string;
-  /** What the one who gets it can do. */
+  /** What its receiver can do. */
   readonly then: string;
   /** Members that the problem document has beside the common ones. */
   readonly members?: Readonly<Record<string, string>>;
@@ -13,210 +13,225 @@ export interface ErrorGuidance {
 /** One for every code: the compiler sees to it. */
 export const ERROR_GUIDANCE: Readonly<Record<ErrorCode, ErrorGuidance>> = {
   invalid_json: {
-    when: 'The body, an item of it, or a message is not JSON as RFC 8259 has it.',
-    then: 'Mend the publisher; `detail` says where it went wrong.',
+    when: 'The body, one of its items, or a message is not JSON (RFC 8259).',
+    then: 'Correct the publisher. `detail` names the place of the error.',
   },
   invalid_utf8: {
-    when: 'Bytes that should be text are not UTF-8. (Half of a surrogate pair as an escape, `\\ud800`, is: within `data` it is kept; in the other members of an event it is `invalid_event`, in a name, reason, type, description or metadata `invalid_body`.)',
-    then: 'Encode text as UTF-8; publish bytes as bytes, with a media type of their own.',
+    when: 'Bytes that should be text are not UTF-8. (An escaped half of a surrogate pair, `\\ud800`, is not this error. `data` keeps it. In other members of an event it is `invalid_event`; in a name, reason, type, description or metadata it is `invalid_body`.)',
+    then: 'Encode text as UTF-8. Publish bytes as bytes, with their media type.',
   },
   json_too_deep: { when: 'Arrays and objects are nested more than 128 deep.', then: 'Flatten the data.' },
   duplicate_member: {
-    when: 'The envelope of an event, an operation on a WebSocket, or an object anywhere in the body of another request has the same member twice. (Within the `data` of what is published that is kept as it is.)',
-    then: 'Give each member once.',
+    when: 'The envelope of an event, a WebSocket operation, or an object anywhere in another body has the same member twice. (Published `data` may have duplicates; the hub keeps it unchanged.)',
+    then: 'Send each member once.',
   },
   invalid_body: {
-    when: 'A member of the body is missing, of the wrong kind or not known; of what is no event: a key, a revocation, a subscription.',
-    then: 'See PROTOCOL.md sections 13 and 14; `member` names it.',
+    when: 'A member of the body is missing, unknown or of the wrong kind, in a body that is not an event: a key, a revocation, a subscription.',
+    then: '`member` names it. See PROTOCOL.md sections 13 and 14.',
     members: { member: 'which one' },
   },
   invalid_event: {
-    when: 'A member of the envelope is missing, of the wrong kind or not known.',
-    then: 'See PROTOCOL.md section 8; `detail` names the member.',
+    when: 'A member of the envelope is missing, unknown or of the wrong kind.',
+    then: '`detail` names the member. See PROTOCOL.md section 8.',
   },
   invalid_filter: {
-    when: 'The filter of a subscription has an operator that is not known, a path that is none, or is too large or too deep.',
-    then: 'See PROTOCOL.md section 14.1; `at` says where in the filter.',
-    members: { at: 'where in the filter, as a JSON pointer' },
+    when: 'The filter of a subscription has an unknown operator or an invalid path, or it is too large or too deep.',
+    then: '`at` names the place in the filter. See PROTOCOL.md section 14.1.',
+    members: { at: 'the place in the filter, as a JSON pointer' },
   },
   invalid_channel: {
-    when: 'The name is no channel: tokens of `A-Z a-z 0-9 _ -` joined by dots, at most 200 characters.',
-    then: 'Mend the name. Patterns can be subscribed to, not published to.',
+    when: 'The name is not a channel name: tokens of `A-Z a-z 0-9 _ -` joined by dots, at most 200 characters.',
+    then: 'Correct the name. Clients can subscribe to patterns, but not publish to them.',
   },
   invalid_pattern: {
-    when: 'What was subscribed to is neither a channel nor a pattern.',
-    then: '`*` stands alone for one token, `>` only as the last. A pattern has at most 16 tokens, 4 of them `*`.',
+    when: 'The text is neither a channel nor a pattern.',
+    then: 'Use `*` as a whole token, and `>` only as the last one. A pattern has at most 16 tokens, 4 of them `*`.',
   },
   invalid_cursor: {
-    when: 'What was given as a cursor is none: it was cut, changed or made up.',
-    then: 'Send back exactly what the hub gave, or begin with `earliest` or `now`. An old cursor is no error: it gets a gap.',
-    members: { parameter: 'where it was given', header: 'the header, if it was in one' },
+    when: 'The text is not a cursor of this hub: it was cut, changed or invented.',
+    then: 'Send cursors back exactly as the hub sent them, or begin with `earliest` or `now`. An old cursor is not an error: it gets a gap.',
+    members: { parameter: 'the parameter with the cursor', header: 'the header with the cursor, if it was in one' },
   },
   invalid_parameter: {
-    when: 'A query parameter is not known, given twice, out of its range, or does not go with another.',
+    when: 'A query parameter is unknown, repeated, out of range, or excluded by another one.',
     then: '`parameter` names it.',
     members: { parameter: 'which one' },
   },
-  invalid_header: { when: 'A header that the hub reads is not of its form.', then: '`detail` names it.' },
+  invalid_header: {
+    when: 'A header that the hub reads does not have its documented form.',
+    then: '`detail` names it.',
+  },
   invalid_request: {
-    when: 'What came is not HTTP/1.1.',
-    then: 'Look for what speaks something else to this port: TLS to a plain one, for one.',
+    when: 'The bytes are not an HTTP/1.1 request.',
+    then: 'Find the client that uses another protocol on this port, such as TLS on a plain port.',
   },
   pipelined_request: {
-    when: 'An event stream or an upgrade was sent on a connection on which an earlier request has no answer yet.',
-    then: 'Send it on a connection of its own. No common client does otherwise.',
+    when: 'A client requested an event stream or an upgrade while an earlier request on the connection had no response yet.',
+    then: 'Send it on a connection of its own, as common clients do.',
   },
   unsupported_transfer_coding: {
     when: 'The request has a `Transfer-Encoding` other than `chunked`.',
-    then: 'Send the body as it is, with a `Content-Length` or in chunks.',
+    then: 'Send the body without another coding, with a `Content-Length` or in chunks.',
   },
   invalid_message: {
-    when: 'A WebSocket message is no operation of PROTOCOL.md section 7.3.',
-    then: 'Mend the client: the 20th closes the connection with 4400.',
+    when: 'A WebSocket message is not an operation of PROTOCOL.md section 7.3.',
+    then: 'Correct the client. The 20th invalid message closes the connection with 4400.',
   },
-  channel_missing: { when: 'A poll or an SSE stream names no channel.', then: 'Add `channel=`; a pattern will do.' },
+  channel_missing: {
+    when: 'A poll or an event stream names no channel.',
+    then: 'Add `channel=` with a channel or a pattern.',
+  },
   too_many_channels: {
-    when: 'More channels and patterns than `limits.channelsPerConsumerMax`, or patterns with more than ten times as many tokens.',
+    when: 'The request names more channels and patterns than `limits.channelsPerConsumerMax`, or its patterns have more than ten times as many tokens.',
     then: 'Use a pattern, or several consumers.',
-    members: { limit: 'how many are allowed' },
+    members: { limit: 'the limit' },
   },
   unsupported_subprotocol: {
-    when: 'A WebSocket offers subprotocols, and `polycast.v1` is not among them.',
-    then: 'Offer `polycast.v1`, or none.',
+    when: 'A WebSocket request offers subprotocols without `polycast.v1`.',
+    then: 'Offer `polycast.v1`, or no subprotocol.',
   },
-  unauthorized: { when: 'Credentials are missing, wrong or expired.', then: 'Get new ones and try again.' },
+  unauthorized: { when: 'The credentials are missing, wrong or expired.', then: 'Get new credentials and try again.' },
   token_expired: {
-    when: 'The token was good once, and its time is over.',
-    then: 'Get a new one from the site and come back with it, and with the cursor.',
+    when: 'The token was valid and has expired.',
+    then: 'Get a new token from the site, and reconnect with it and with the cursor.',
   },
   forbidden: {
-    when: 'The credentials are good, and this is not allowed with them.',
-    then: 'Ask the one who makes the rules; `channel` says what was refused, and to servers `rule` by which one.',
-    members: { channel: 'the channel or pattern that was refused', rule: 'the rule that decided; to servers alone' },
+    when: 'The credentials are valid, but they do not allow this.',
+    then: 'Change the rules, or use other credentials. `channel` names the refused channel. For servers, `rule` names the rule.',
+    members: { channel: 'the refused channel or pattern', rule: 'the rule that decided; only for servers' },
   },
   origin_not_allowed: {
-    when: 'A page of another origin asks, and `allowedOrigins` does not have it; or a page of a file asks a hub of `polycast dev` for more than events.',
-    then: 'Add the origin to `allowedOrigins`. For pages of the same machine there is `localPages`.',
+    when: 'The request comes from a page whose origin is not in `allowedOrigins`. Or a page opened from a file asks a hub of `polycast dev` for more than events.',
+    then: 'Add the origin to `allowedOrigins`. For pages of the same machine, use `localPages`.',
   },
   not_found: {
-    when: 'The hub has nothing at this path.',
+    when: 'The path, or the resource it names, does not exist.',
     then: 'Compare the path with the [HTTP reference](http.md).',
   },
   channel_empty: {
-    when: 'The channel has no event, or none any more.',
-    then: 'Wait for one with `wait=`, or subscribe.',
+    when: 'The channel has no event, or retention has removed them all.',
+    then: 'Wait for an event with `wait=`, or subscribe.',
   },
   event_damaged: {
-    when: 'The disk of the hub returns other bytes for the newest event of the channel than were written. This does not pass by itself.',
-    then: 'Publish the value again: then that is the newest. The history has what can still be read, and `/healthz` lists `log_damaged`.',
+    when: 'The disk of the hub returns other bytes for the newest event of the channel than the hub wrote. A retry does not help.',
+    then: 'Publish the value again; it becomes the newest event. The history contains the readable events, and `/healthz` lists `log_damaged`.',
   },
-  method_not_allowed: { when: 'The path exists, the method does not.', then: '`Allow` lists those that do.' },
+  method_not_allowed: {
+    when: 'The path exists, but not with this method.',
+    then: 'The header `Allow` lists the methods.',
+  },
   not_acceptable: {
-    when: '`Accept` leaves neither JSON nor an event stream.',
-    then: 'Ask for `application/json` or `text/event-stream`.',
+    when: '`Accept` excludes both JSON and event streams.',
+    then: 'Accept `application/json` or `text/event-stream`.',
   },
   request_timeout: {
-    when: 'Headers or body did not come within `limits.headersTimeoutMs` or `limits.bodyTimeoutMs`.',
-    then: 'Send faster, or smaller; try again.',
+    when: 'The headers or the body did not arrive within `limits.headersTimeoutMs` or `limits.bodyTimeoutMs`.',
+    then: 'Send a smaller body, or send it faster, and try again.',
   },
   idempotency_in_progress: {
-    when: 'A request with the same key has not been answered yet.',
-    then: 'Wait a moment and send the same again.',
+    when: 'An earlier request with the same key has no response yet.',
+    then: 'Wait a moment and repeat the request.',
   },
   subscription_not_active: {
-    when: 'What was asked for needs a subscription in another state or of another delivery: a pull from one that is paused, a replay of one that has ended, a test of one that is pulled, a test or a pause of one whose endpoint has not consented.',
-    then: 'Read the subscription; `state` says where it stands. Resume it, or make another.',
+    when: 'The operation needs another state or another kind of subscription. Examples: a pull from a paused one, a replay of an ended one, a test of a pull subscription, a test or a pause before the endpoint is verified.',
+    then: 'Read the subscription; `state` is its state. Resume it, or create another one.',
     members: { state: 'pending, active, paused, suspended or ended' },
   },
   precondition_failed: {
-    when: '`If-Match`, `If-None-Match` or `ifMatch` does not hold: somebody published since, or has changed the subscription.',
-    then: "Read the channel's newest event, or the subscription, decide again, and try with its id or ETag.",
+    when: '`If-Match`, `If-None-Match` or `ifMatch` does not hold: the channel has a newer event, or the subscription has changed.',
+    then: "Read the channel's newest event, or the subscription, and try again with its id or ETag.",
     members: { latest: "the id of the channel's newest event" },
   },
   body_too_large: {
     when: 'The body is longer than `limits.bodyBytesMax`.',
-    then: 'Send less at once, or NDJSON, which has no such limit.',
+    then: 'Send less in one request, or send NDJSON, which has no such limit.',
     members: { limit: 'bytes' },
   },
   event_too_large: {
     when: "The event's JSON is longer than its channel's `eventBytesMax`.",
-    then: 'Put the bulk elsewhere and publish where it is.',
+    then: 'Store the large part elsewhere and publish its URL.',
     members: { limit: 'bytes' },
   },
   batch_too_large: {
-    when: 'An array holds more than `limits.batchEventsMax` events.',
-    then: 'Send several, or NDJSON.',
+    when: 'An array contains more than `limits.batchEventsMax` events.',
+    then: 'Send several arrays, or NDJSON.',
     members: { limit: 'events' },
   },
-  uri_too_long: { when: 'The request line does not fit.', then: 'Name fewer channels, or use a pattern.' },
+  uri_too_long: { when: 'The request line is too long.', then: 'Name fewer channels, or use a pattern.' },
   host_not_allowed: {
-    when: 'Without access control because only this machine can reach the hub (`access: loopback`, `polycast dev`): the request names another host than `localhost`, 127.0.0.1 or that of `publicUrl`, as after DNS rebinding.',
-    then: 'Use `http://127.0.0.1`; a hub that others may reach is run by `polycast serve`.',
+    when: 'The hub accepts requests of this machine only (`access: loopback`, `polycast dev`), and the request names another host than `localhost`, 127.0.0.1 or that of `publicUrl`. DNS rebinding looks like this.',
+    then: 'Use `http://127.0.0.1`. For a hub that other machines can reach, use `polycast serve`.',
   },
   unsupported_media_type: {
-    when: 'The `Content-Type` of `POST /v1/events` is none of those of PROTOCOL.md section 8.1.',
-    then: 'Send JSON, NDJSON or CloudEvents; data of other types goes to `/v1/channels/{channel}/events`.',
+    when: 'The `Content-Type` of `POST /v1/events` is not one of PROTOCOL.md section 8.1.',
+    then: 'Send JSON, NDJSON or CloudEvents. Publish data of other types to `/v1/channels/{channel}/events`.',
   },
   idempotency_key_reused: {
     when: 'The key was used within 24 hours for another channel, type or data, or for another subscription.',
-    then: 'Take a new key for what is new.',
+    then: 'Use a new key for a new request.',
   },
   endpoint_refused: {
-    when: 'The URL of a webhook may not be sent to (its scheme, its port, an address that is not public), or the endpoint did not answer the verification as its dialect asks.',
-    then: 'Mend the endpoint, or have `outgoing.allow` or `subscriptions.trustedEndpoints` name it; `category` says what came of it.',
+    when: 'The hub may not send to the URL of the webhook because of its scheme, its port or a private address. Or the endpoint did not answer the verification as its dialect requires.',
+    then: 'Correct the endpoint, or add it to `outgoing.allow` or `subscriptions.trustedEndpoints`. `category` is the reason.',
     members: {
       category:
-        'what speaks against it, as the outcome of an attempt: `url`, `request`, `destination`, or of an endpoint that was asked `certificate`, `timeout`, `connection`, `answer`, `refused_status`, `gone`, `slowed_down`, `redirected`',
-      member: 'of a WebSub request `hub.callback`',
+        'the reason, named as the outcomes of attempts: `url`, `request`, `destination`; after a verification request also `certificate`, `timeout`, `connection`, `answer`, `refused_status`, `gone`, `slowed_down`, `redirected`',
+      member: '`hub.callback`, in answer to a WebSub request',
     },
   },
   event_invalid: {
-    when: 'A rule has events checked against the schema of their type, and this one does not fit, or its type is not in the catalogue.',
-    then: 'Mend the data; `at` says where in it. `GET /v1/event-types` has the schemas.',
-    members: { at: 'where in the data, as a JSON pointer; absent when it is not about a place in it' },
+    when: 'A rule requires events to match the schema of their type. This event does not match it, or its type is not in the catalogue.',
+    then: 'Correct the data; `at` names the place. `GET /v1/event-types` returns the schemas.',
+    members: { at: 'the place in the data, as a JSON pointer; absent when the error concerns no place in it' },
   },
-  upgrade_required: { when: 'The `Sec-WebSocket-Version` is not 13.', then: 'Use a WebSocket client of this age.' },
+  upgrade_required: {
+    when: 'The `Sec-WebSocket-Version` is not 13.',
+    then: 'Use a client that supports version 13 (RFC 6455).',
+  },
   too_many_connections: {
-    when: 'A user, or an address, has as many streams and waiting polls as `limits.connectionsPerUserMax` or `limits.connectionsPerAddressMax` allow, or an address as many connections as `limits.socketsPerAddressMax`.',
-    then: 'Close what is not used any more, share one connection between tabs, or raise the limit. Behind a proxy, see `trustedProxies`.',
-    members: { limit: 'how many there may be' },
+    when: 'A user has reached `limits.connectionsPerUserMax`, or an address has reached `limits.connectionsPerAddressMax` or `limits.socketsPerAddressMax`.',
+    then: 'Close unused connections, share one connection between tabs, or raise the limit. Behind a proxy, set `trustedProxies`.',
+    members: { limit: 'the limit' },
   },
   rate_limited: {
-    when: 'More than `publishRatePerSecond` of the channel, too many messages, or an endpoint is to be asked for its consent (`resume`) that was asked less than 5 s ago.',
-    then: 'Wait for `Retry-After` and send the same again.',
-    members: { retryAfterMs: 'how long' },
+    when: 'The rate of publishes or messages is too high (`publishRatePerSecond` and others). Or `resume` asks for a verification of an endpoint less than 5 s after the last one.',
+    then: 'Wait for `Retry-After` and repeat the request.',
+    members: { retryAfterMs: 'the time to wait, in milliseconds' },
   },
   headers_too_large: {
-    when: 'Request line and headers are longer than `limits.headerBytesMax`.',
+    when: 'The request line and the headers are longer than `limits.headerBytesMax`.',
     then: 'Send fewer cookies, or fewer channels.',
   },
   internal_error: {
-    when: 'The hub has a fault; it is in its log.',
-    then: 'Try again later, with the same idempotency key; tell whoever runs it.',
+    when: 'The hub has a fault. Its log contains the details.',
+    then: 'Try again later with the same idempotency key, and tell the operator of the hub.',
   },
   channel_limit: {
-    when: 'The log holds `limits.channelsMax` channels (for clients: `limits.clientChannelsPercent` of them), and this is another.',
-    then: 'Raise the limit, or let retention empty old channels.',
+    when: 'The event needs a new channel, but the log has `limits.channelsMax` channels already (for clients: `limits.clientChannelsPercent` of them).',
+    then: 'Raise the limit, or let retention remove old channels.',
   },
   subscription_limit: {
-    when: 'The hub holds `subscriptions.subscriptionsMax` subscriptions, and this is another.',
-    then: 'Delete those that nobody needs, or raise the limit.',
+    when: 'The hub already has `subscriptions.subscriptionsMax` subscriptions.',
+    then: 'Delete unused subscriptions, or raise the limit.',
   },
   log_unavailable: {
-    when: 'The log cannot be written: the disk fails, or the log is just being opened.',
-    then: 'Try again after `Retry-After`, with the same idempotency key. Reading goes on.',
+    when: 'The log cannot be written: the disk fails, or the hub is still opening the log.',
+    then: 'Try again after `Retry-After` with the same idempotency key. Reading still works.',
   },
-  log_full: { when: 'The disk has no more space.', then: 'Free some: the hub recovers by itself. Reading goes on.' },
+  log_full: {
+    when: 'The disk has no free space.',
+    then: 'Free some space; the hub then recovers by itself. Reading still works.',
+  },
   identity_unavailable: {
-    when: 'The site that knows its users does not answer, and this one is not known from before.',
+    when: 'The identity site does not answer, and the hub has no cached answer for these credentials.',
     then: 'Try again after `Retry-After`.',
   },
   overloaded: {
-    when: 'More connections than `limits.connectionsMax`, more unwritten bytes than `limits.appendQueueBytesMax`, more half-sent bodies than `limits.bodiesBytesMax`, or as many members of presence, WebSub requests or (without a data folder) idempotency keys as there is room for.',
-    then: 'Try again after `Retry-After`, with the same idempotency key.',
+    when: 'A limit of the hub is reached: `limits.connectionsMax`, `limits.appendQueueBytesMax`, `limits.bodiesBytesMax`, the limit of presence members or of WebSub requests, or (without a data folder) of idempotency keys.',
+    then: 'Try again after `Retry-After` with the same idempotency key.',
   },
   draining: {
-    when: 'The hub is going away.',
-    then: 'Try again at once: another hub, or the same one after its restart, will answer.',
+    when: 'The hub is shutting down.',
+    then: 'Try again at once. Another hub, or the same one after its restart, answers.',
   },
 };

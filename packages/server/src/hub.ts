@@ -256,13 +256,13 @@ export async function openHub(
     rules,
     clock,
     intervalMs: config.storage.retentionIntervalMs,
-    onError: (error) => logger.error({ error: String(error) }, 'retention failed; it will be tried again'),
+    onError: (error) => logger.error({ error: String(error) }, 'retention: removal of expired events failed, retrying'),
   });
   const scrub = new ScrubTask({
     log,
     clock,
     bytesPerSecond: config.storage.scrubBytesPerSecond,
-    onError: (error) => logger.error({ error: String(error) }, 'scrub of the log failed; it will be tried again'),
+    onError: (error) => logger.error({ error: String(error) }, 'log: scrub failed, retrying'),
   });
   const wheelTimer = setInterval(() => services.wheel.advance(), TICK_MS / world.speed);
   wheelTimer.unref();

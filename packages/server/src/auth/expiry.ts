@@ -48,7 +48,7 @@ export function renewCredentials(services: Services, session: StreamSession, isF
   if (pending === undefined) return isForced ? undefined : session.sendExpiring();
   void applyRenewal(session, principal, pending, isForced).catch((error: unknown) => {
     const code = error instanceof PolycastError ? error.code : undefined;
-    if (code === undefined) services.logger.error({ error }, 'a session could not be renewed');
+    if (code === undefined) services.logger.error({ error }, 'sessions: renewal failed');
     if (session.principal !== principal) return;
     if (code === 'unauthorized') session.disconnect(code);
     else session.sendExpiring();

@@ -73,7 +73,7 @@ export class Reauthorizer implements SessionListener {
   }
 
   readonly #onError = (error: unknown): void => {
-    this.#services.logger.error({ error }, 'a session could not be asked about again');
+    this.#services.logger.error({ error }, 'sessions: reauthorization failed');
   };
 }
 

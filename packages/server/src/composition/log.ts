@@ -15,8 +15,8 @@ export function openLog({ data, limits }: Config, { clock, random }: World, logg
     logger.warn(
       { path, mode },
       isNarrowed
-        ? 'data folder: other users could access this; their access is removed'
-        : 'data folder: other users can access this, and it cannot be changed',
+        ? 'data folder: other users had access, removed'
+        : 'data folder: other users have access, and removing it failed',
     );
   return openSqliteLog({ ...options, folder: data, logger });
 }

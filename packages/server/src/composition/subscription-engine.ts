@@ -48,7 +48,10 @@ export async function openSubscriptionEngine(
     config.data === ':memory:'
       ? NO_JOURNAL
       : openInFlightJournal(join(config.data, IN_FLIGHT_FILE), (error) =>
-          parts.logger.warn({ error: String(error) }, 'webhooks: requests in flight cannot be noted for the next hub'),
+          parts.logger.warn(
+            { error: String(error) },
+            'webhooks: write of the in-flight journal failed; after a crash the cause cannot be found',
+          ),
         );
   const origin = config.publicUrl === null ? hostname() : new URL(config.publicUrl).hostname;
   return new SubscriptionEngine({
@@ -70,7 +73,6 @@ async function openStore(
   return openSubscriptionStore({
     folder: data,
     bounds: { keptMax: attemptsKept, allMax: attemptsKeptMax },
-    onUnavailable: (error) =>
-      logger.error({ error: String(error) }, 'where subscriptions stand cannot be written; it is tried again'),
+    onUnavailable: (error) => logger.error({ error: String(error) }, 'subscription store: write failed, retrying'),
   });
 }

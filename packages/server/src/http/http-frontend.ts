@@ -150,7 +150,7 @@ export class HttpFrontend {
     this.server.on('drop', () =>
       services.logger.warn(
         { limit: settings.connectionsMax },
-        'a connection was refused: limits.connectionsMax is reached',
+        'http: connection refused, limits.connectionsMax is reached',
       ),
     );
   }

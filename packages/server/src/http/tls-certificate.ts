@@ -112,14 +112,17 @@ export class TlsCertificate implements WheelTimer {
     this.#reloaded++;
     this.#expiresMs = validToDate.getTime();
     const fields = { names: subjectAltName, expires: validToDate.toISOString(), fingerprint: fingerprint256 };
-    if (this.#expiresMs < Date.now()) this.#logger.warn(fields, 'the certificate was reloaded, and has expired');
-    else this.#logger.info(fields, 'the certificate was reloaded');
+    if (this.#expiresMs < Date.now()) this.#logger.warn(fields, 'tls: certificate reloaded, but it has expired');
+    else this.#logger.info(fields, 'tls: certificate reloaded');
   }
 
   #reportError({ message }: Error): void {
     if (message === this.#lastError) return;
     this.#lastError = message;
     this.#failed++;
-    this.#logger.error({ ...this.#files, error: message }, 'the new certificate is not used, and the old one goes on');
+    this.#logger.error(
+      { ...this.#files, error: message },
+      'tls: reload of the certificate failed, the previous one stays in use',
+    );
   }
 }

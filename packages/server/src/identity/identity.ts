@@ -42,8 +42,7 @@ export function openIdentity(
       clock,
       entriesMax: settings.auditEntriesMax,
       onEntry: ({ action, subject, by, detail }) => logger.info({ action, subject, by, detail }, 'audit'),
-      onWriteFailed: (error) =>
-        logger.error({ error: String(error) }, 'an entry of the audit log could not be written'),
+      onWriteFailed: (error) => logger.error({ error: String(error) }, 'audit log: write of an entry failed, retrying'),
     });
     const revocations = new RevocationList({
       store,
@@ -71,14 +70,17 @@ export function openIdentity(
         }
         store.checkpointIfNeeded();
       } catch (error) {
-        logger.error({ error: String(error) }, 'what identity keeps could not be written');
+        logger.error({ error: String(error) }, 'identity store: write failed, retrying');
       }
     };
     const close = (): void => {
       try {
         keys.writeLastUsed(clock.nowMs());
       } catch (error) {
-        logger.error({ error: String(error) }, 'when keys were last used could not be written');
+        logger.error(
+          { error: String(error) },
+          'identity store: write of the time of last use of keys failed, retrying',
+        );
       }
       const lost = store.close();
       if (lost > 0) logger.error({ data, count: lost }, LOST_REVOCATIONS);
@@ -91,7 +93,7 @@ export function openIdentity(
 }
 
 const LOST_COMMITS_MESSAGE =
-  'identity: the newest acknowledged changes are missing from identity.sqlite; keys and tokens that were revoked may be accepted again';
+  'identity store: the newest acknowledged changes are missing from identity.sqlite; revoked keys and tokens may be accepted again';
 const LOST_REVOCATIONS =
-  'identity: the disk has not taken what was revoked last; it was refused until now, and may be accepted after a restart';
+  'identity store: the last revocations were not stored; revoked credentials may be accepted after a restart';
 const PRUNE_INTERVAL_MS = 3_600_000;

@@ -24,7 +24,7 @@ export function identityMetrics(read: () => IdentityStats): readonly MetricDefin
   return [
     {
       name: 'polycast_tokens_total',
-      help: 'Signed tokens that were shown: verified, remembered from before, and refused, expired ones among them.',
+      help: 'Signed tokens presented: verified, found in the cache, or refused (expired tokens included).',
       kind: 'counter',
       label: 'outcome',
       read: () => {
@@ -34,42 +34,42 @@ export function identityMetrics(read: () => IdentityStats): readonly MetricDefin
     },
     {
       name: 'polycast_jwks_fetches_total',
-      help: 'Times that the keys of an issuer (`jwksUrl`) were asked for: fetched, and failed.',
+      help: "Fetches of an issuer's keys from its `jwksUrl`: successful and failed.",
       kind: 'counter',
       label: 'outcome',
       read: () => ({ fetched: sum(read().issuers, 'fetched'), failed: sum(read().issuers, 'failed') }),
     },
     {
       name: 'polycast_jwks_age_seconds',
-      help: 'How long ago the keys of an issuer were had last, by issuer; +Inf if they never were.',
+      help: "Age of the last successful fetch of an issuer's keys, by issuer; +Inf before the first.",
       kind: 'gauge',
       label: 'issuer',
       read: () => Object.fromEntries(read().issuers.map(({ issuer, ageMs }) => [issuer, ageMs / 1000])),
     },
     {
       name: 'polycast_keys_total',
-      help: 'Keys that were shown: accepted, and refused, expired ones among them.',
+      help: 'API keys presented: accepted, or refused (expired keys included).',
       kind: 'counter',
       label: 'outcome',
       read: () => ({ accepted: read().keys.accepted, refused: read().keys.refused }),
     },
-    { name: 'polycast_keys', help: 'Keys that there are.', kind: 'gauge', read: () => ({ '': read().keys.count }) },
+    { name: 'polycast_keys', help: 'API keys that exist.', kind: 'gauge', read: () => ({ '': read().keys.count }) },
     {
       name: 'polycast_revocations_total',
-      help: 'Times that something was taken back, by what: `key` also when one is rotated or changed, `signer` when an issuer has withdrawn a key of its own.',
+      help: 'Revocations, by kind. `key` includes rotations and changes of a key; `signer` is a signing key that its issuer has withdrawn.',
       kind: 'counter',
       label: 'kind',
       read: () => read().revocations.made,
     },
     {
       name: 'polycast_revocations',
-      help: 'Revocations that are kept by name.',
+      help: 'Revocations that are stored by name.',
       kind: 'gauge',
       read: () => ({ '': read().revocations.kept }),
     },
     {
       name: 'polycast_revoked_sessions_total',
-      help: 'Sessions that ended because what they stood on was taken back.',
+      help: 'Sessions closed because their credentials were revoked.',
       kind: 'counter',
       read: () => ({ '': read().dismissed }),
     },

@@ -62,19 +62,19 @@ export function createMetrics(definitions: readonly MetricDefinition[]): Metrics
   }
   const publishToWrite = new Histogram({
     name: 'polycast_publish_to_write_seconds',
-    help: 'From the acceptance of an event to the end of its writes to live readers.',
+    help: 'Time from the acceptance of an event to the end of its writes to live readers.',
     buckets: LATENCY_BUCKETS_SECONDS,
     registers,
   });
   const commit = new Histogram({
     name: 'polycast_commit_seconds',
-    help: 'From an append to its being durable, as its publisher waits for it.',
+    help: 'Time from an append until the event is durable, as the publisher waits for it.',
     buckets: LATENCY_BUCKETS_SECONDS,
     registers,
   });
   const webhook = new Histogram({
     name: 'polycast_webhook_seconds',
-    help: 'From the beginning of a request to an endpoint to the end of its answer, or to its failure.',
+    help: 'Time from the start of a request to an endpoint to the end of its answer, or to its failure.',
     buckets: WEBHOOK_BUCKETS_SECONDS,
     registers,
   });

@@ -186,7 +186,7 @@ describe('while the log does not take it', () => {
     await untilTold(log, 3);
     fails = true;
     task.opened(inRoom(user('bob')));
-    await expect.poll(() => warnings).toContain('changes of presence cannot be told now; they are tried again');
+    await expect.poll(() => warnings).toContain('presence: publishing failed, retrying');
     await expect(task.snapshot('room.1')).rejects.toMatchObject({ code: 'log_unavailable' });
     for (let round = 0; round < 100; round++) {
       task.opened(inRoom(user('cyd')));

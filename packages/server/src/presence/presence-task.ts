@@ -261,7 +261,7 @@ export class PresenceTask implements WheelTimer, PresenceView {
   /** An unexpected failure: the pending changes are lost, and later changes are published. */
   readonly #onPublishFailure = (error: unknown): void => {
     this.#pending = [];
-    this.#parts.logger.warn({ error: String(error) }, 'changes of presence are lost');
+    this.#parts.logger.warn({ error: String(error) }, 'presence: publishing failed, changes are lost');
   };
 
   /** Publishes the pending changes. Changes that have to be repeated remain pending. */
@@ -277,10 +277,9 @@ export class PresenceTask implements WheelTimer, PresenceView {
         published.push(change);
         position = result.position;
       } else if (isTransient(result.error)) retryable.push(change);
-      else logger.warn({ change, code: result.error.code }, 'a change of presence could not be told');
+      else logger.warn({ change, code: result.error.code }, 'presence: a change was refused and is lost');
     }
-    if (retryable.length > 0)
-      logger.warn({ count: retryable.length }, 'changes of presence cannot be told now; they are tried again');
+    if (retryable.length > 0) logger.warn({ count: retryable.length }, 'presence: publishing failed, retrying');
     this.#pending = retryable;
     this.#publishedCount += published.length;
     if (published.length > 0) await this.#store(published, position);
@@ -294,8 +293,7 @@ export class PresenceTask implements WheelTimer, PresenceView {
       else store.apply(published, position);
       this.#isBehind = false;
     } catch (error) {
-      if (!this.#isBehind)
-        logger.warn({ error: String(error) }, 'who is present could not be noted; it is tried again');
+      if (!this.#isBehind) logger.warn({ error: String(error) }, 'presence store: write failed, retrying');
       this.#isBehind = true;
     }
   }

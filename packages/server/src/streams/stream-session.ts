@@ -215,7 +215,7 @@ export class StreamSession implements Sink, WheelTimer, Session {
   onFailed(error: PolycastError): void {
     this.services.logger.error(
       { code: error.code, transport: this.transport },
-      'a session ended: the log could not be read',
+      'sessions: session closed, reading the log failed',
     );
     this.#lastWords = 'failed';
     this.#applyInput('end');

@@ -304,12 +304,18 @@ export class SubscriptionEngine {
       await this.subscriptions
         .change(consumer.id, { ratePerSecond: ratePerMinute / 60 }, undefined, { kind: 'hub' })
         .catch((error: unknown) =>
-          this.#parts.logger.warn({ subscription: consumer.id, error: String(error) }, 'a rate could not be kept'),
+          this.#parts.logger.warn(
+            { subscription: consumer.id, error: String(error) },
+            "webhooks: write of the endpoint's rate failed",
+          ),
         );
     // The definition may have another URL by this time, and that endpoint is not verified.
     if (urlOf(consumer.definition.delivery) !== verifiedUrl) return;
     if (!result.isVerified)
-      this.#parts.logger.info({ subscription: consumer.id, detail: result.detail }, 'an endpoint has not consented');
+      this.#parts.logger.info(
+        { subscription: consumer.id, detail: result.detail },
+        'webhooks: endpoint verification failed',
+      );
     const refusal = !result.isVerified && result.isGone === true ? 'gone' : 'refused';
     this.#lifecycle.apply(consumer, result.isVerified ? 'verified' : refusal);
   }

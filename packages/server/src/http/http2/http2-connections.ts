@@ -143,6 +143,6 @@ export class Http2Connections implements Http2Owner {
 
   onFlood(address: string | undefined): void {
     this.#floods++;
-    this.#services.logger.warn({ address }, 'a connection was closed: it sent too many settings or pings');
+    this.#services.logger.warn({ address }, 'http2: connection closed, it sent too many SETTINGS or PING frames');
   }
 }

@@ -17,7 +17,7 @@ test('on an outage known users stay for the grace, and unknown ones are not let 
   expect(login('user-7')).toBe(graced);
   expect((await refusal(() => login('user-9'))).code).toBe('identity_unavailable');
   expect(backend.requests).toHaveLength(4);
-  expect(told).toEqual([expect.stringMatching(/^a question .*503/), expect.stringMatching(/left alone.*503/)]);
+  expect(told).toEqual([expect.stringMatching(/request failed.*503/), expect.stringMatching(/paused.*503/)]);
   // One question tests the site, which is still down.
   clock.advance(5000);
   expect(((await login('user-7')) as Principal).expiresMs).toBe(before.expiresMs + 10_000);
@@ -31,7 +31,7 @@ test('on an outage known users stay for the grace, and unknown ones are not let 
   clock.advance(10_000);
   expect((await login('user-7'))?.user).toBe('7');
   expect((await login('user-8'))?.user).toBe('8');
-  expect(told.at(-1)).toBe('the site answers again');
+  expect(told.at(-1)).toBe('identity site: requests succeed again');
   expect(site.stats.graced).toBeGreaterThan(0);
   expect(site.stats.isFailing).toBe(false);
 });

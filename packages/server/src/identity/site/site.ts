@@ -176,15 +176,15 @@ function logCallbacks(
   let lastLoggedMs = -Infinity;
   return {
     onBreakerChange(breaker, error) {
-      if (breaker === 'closed') return logger.info(fields, 'the site answers again');
-      const message = 'the site fails and is left alone for a while; known users stay for the grace';
+      if (breaker === 'closed') return logger.info(fields, 'identity site: requests succeed again');
+      const message = 'identity site: requests fail, paused; cached answers stay valid for the grace period';
       logger.warn({ ...fields, failure: failureText(error) }, message);
     },
     onFailure(error) {
       const nowMs = clock.monotonicMs();
       if (nowMs - lastLoggedMs < FAILURE_LOG_INTERVAL_MS) return;
       lastLoggedMs = nowMs;
-      logger.warn({ ...fields, failure: failureText(error) }, 'a question to the site failed');
+      logger.warn({ ...fields, failure: failureText(error) }, 'identity site: request failed');
     },
   };
 }

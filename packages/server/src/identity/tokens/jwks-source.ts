@@ -132,14 +132,17 @@ export class JwksSource implements KeySource {
       this.#replace(keys);
       this.#lastFetchedMs = clock.monotonicMs();
       this.stats.fetched++;
-      if (this.#hasFailed) logger.info({ url, keys: keys.length }, "an issuer's keys can be had again");
+      if (this.#hasFailed) logger.info({ url, keys: keys.length }, 'token keys: fetch succeeds again');
       this.#hasFailed = false;
-      if (keys.length === 0) logger.warn({ url }, "none of an issuer's keys can be used");
+      if (keys.length === 0) logger.warn({ url }, "token keys: no usable key in the issuer's key set");
     } catch (error) {
       location?.forget();
       this.#hasFailed = true;
       this.stats.failed++;
-      logger.warn({ url, error: (error as Error).message }, "an issuer's keys cannot be had");
+      logger.warn(
+        { url, error: (error as Error).message },
+        'token keys: fetch failed, the last fetched keys stay in use',
+      );
     }
   }
 
@@ -155,7 +158,10 @@ export class JwksSource implements KeySource {
     // Retire all keys before the first listener call. A client must not reconnect with another
     // withdrawn key after its session ended.
     for (const key of withdrawn) {
-      this.#options.logger.info({ url: this.#options.url, kid: key.kid }, 'an issuer has withdrawn a key');
+      this.#options.logger.info(
+        { url: this.#options.url, kid: key.kid },
+        'token keys: the issuer has withdrawn a key, its tokens are refused',
+      );
       this.#options.onKeyWithdrawn(key);
     }
   }

@@ -141,7 +141,7 @@ export class DeadLetters {
     try {
       await this.#remove(consumer, await this.#page(consumer, undefined, excess));
     } catch (error) {
-      logger.warn({ subscription: consumer.id, error: String(error) }, 'old dead letters could not be let go of');
+      logger.warn({ subscription: consumer.id, error: String(error) }, 'dead letters: removal of the oldest failed');
     } finally {
       this.#trimming.delete(consumer);
     }

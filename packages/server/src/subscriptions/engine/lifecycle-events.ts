@@ -29,7 +29,10 @@ export function createLifecyclePublisher({ publisher, logger }: LifecyclePublish
     };
     publisher.publishOne(request).then((result) => {
       if (!result.ok)
-        logger.warn({ subscription, news: event, code: result.error.code }, 'news of a subscription are lost');
+        logger.warn(
+          { subscription, event, code: result.error.code },
+          'subscriptions: publishing a lifecycle event failed, the event is lost',
+        );
     });
   };
 }

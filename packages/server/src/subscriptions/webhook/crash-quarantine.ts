@@ -85,7 +85,7 @@ export class CrashQuarantine {
           crashes,
           holdMs: holdMs(suspect),
         },
-        'webhooks: the hub died while it sent to this subscription; it is tried last, and alone',
+        'webhooks: the hub crashed while sending to this subscription; its requests now go last, one at a time',
       );
     }
     this.#tryNext();
@@ -114,7 +114,7 @@ export class CrashQuarantine {
       return;
     this.#parts.logger.info(
       { subscription: primary.id },
-      'webhooks: the hub lived through the trial of this subscription; it is sent to as before',
+      'webhooks: the requests sent before the crash succeeded without another; normal sending resumes',
     );
     this.remove(primary);
   }

@@ -316,7 +316,10 @@ export class WebhookDispatcher implements Executor {
     nowMs: number,
   ): void {
     const { deadLetters, logger, checkpoints } = this.#parts;
-    logger.warn({ subscription: consumer.id, error: String(error) }, 'no webhook can be made of an event');
+    logger.warn(
+      { subscription: consumer.id, error: String(error) },
+      'webhooks: building a request failed, the event becomes a dead letter',
+    );
     for (const lane of broken)
       deadLetters.add(consumer, tracker, lane, 'request', `No request can be made of it: ${String(error)}`, nowMs);
     const others = lanes.filter((lane) => !broken.includes(lane));

@@ -319,9 +319,9 @@ const DAMAGED_RANGES_MAX = 1_000;
 const NO_LOGGER: LogLogger = { warn: () => undefined, error: () => undefined };
 
 const MISMATCH_MESSAGES: Readonly<Record<DatabaseMismatch, string>> = {
-  copied: 'log: new epoch, since the database is a copy',
-  older: 'log: new epoch, since the database is older than the last one that was written in this folder',
-  lost_commits: 'log: new epoch, since the newest acknowledged events are missing from the database',
+  copied: 'log: new epoch, the database is a copy',
+  older: 'log: new epoch, the database is older than the last one written in this folder',
+  lost_commits: 'log: new epoch, the newest acknowledged events are missing from the database',
 };
 
 function logMismatch({ mismatch, epoch }: OpenedLog, folder: string, logger: LogLogger): void {

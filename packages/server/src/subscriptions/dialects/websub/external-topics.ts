@@ -99,7 +99,10 @@ export class ExternalTopics {
     if (this.#fetched.size > REMEMBERED_MAX) this.#fetched.delete(oldest as string);
     this.#queue.add(topic.channel, bytesOf(topic), () =>
       this.#fetchAndPublish(topic).catch((error: unknown) =>
-        this.#parts.logger.info({ topic: topic.url, error: String(error) }, 'a WebSub topic could not be fetched'),
+        this.#parts.logger.info(
+          { topic: topic.url, error: String(error) },
+          'websub: fetch of an external topic failed',
+        ),
       ),
     );
   }

@@ -77,7 +77,9 @@ export function openWebSub({
     start: () =>
       void hub
         .endForbidden()
-        .catch((error: unknown) => logger.warn({ error: String(error) }, 'WebSub subscriptions were not looked over')),
+        .catch((error: unknown) =>
+          logger.warn({ error: String(error) }, 'websub: check of subscriptions failed, retrying'),
+        ),
     close: async () => {
       await Promise.all([hub.close(), externalTopics.close()]);
     },

@@ -161,7 +161,7 @@ export class WebSubHub {
       // The request cannot be completed now. The subscriber has confirmed it, so the denial informs
       // it that no events will come.
       const { callback, topic } = pending.request;
-      this.#parts.logger.info({ error: String(error), callback, topic }, 'a WebSub request could not be met');
+      this.#parts.logger.info({ error: String(error), callback, topic }, 'websub: subscription request failed');
       await this.#parts.sender.send(denial(topic, callback, 'The hub cannot take it on now; ask again later.'));
     }
   }
