@@ -47,6 +47,12 @@ const violations: readonly [name: string, path: string, source: string, message:
     /names Cache-Control/,
   ],
   [
+    'a dispatcher replaces the status of a subscription',
+    'packages/server/src/subscriptions/webhook/webhook-dispatcher.ts',
+    'consumer.replaceStatus({});',
+    /the lifecycle alone/,
+  ],
+  [
     'a handler reads a body by itself',
     'packages/server/src/publishing/publish-routes.ts',
     "import { readBody } from '../http/body/request-body.ts'; readBody(1);",

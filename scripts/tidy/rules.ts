@@ -85,6 +85,14 @@ const RETIRED_WORDS: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
+/** Methods that one file alone may call, each with the reason. */
+const ONE_CALLER: Readonly<Record<string, { readonly caller: string; readonly reason: string }>> = {
+  replaceStatus: {
+    caller: 'packages/server/src/subscriptions/engine/subscription-lifecycle.ts',
+    reason: 'the lifecycle alone replaces the status of a subscription',
+  },
+};
+
 /** Memos that are bounded by their number of entries, each with the reason why an entry is short whatever a client chooses. */
 const ENTRY_BOUNDED_MEMOS: Readonly<Record<string, string>> = {
   'packages/server/src/outgoing/destinations/addresses.ts': 'Addresses of name servers and sockets: 45 characters.',
@@ -104,6 +112,7 @@ export function check(modules: readonly Module[], entries: ReadonlySet<string>):
       ...cacheHeaders(module),
       ...countedMemos(module),
       ...retiredNames(module),
+      ...otherCallers(module),
     ]);
   return [...findings, ...deadFiles(modules, entries)];
 }
@@ -162,6 +171,12 @@ function retiredNames({ path, names, members }: Module): Finding[] {
       .filter((word) => RETIRED_WORDS.has(word))
       .map((word) => ({ path, message: `uses ${name}: "${word}" is retired, docs/glossary.md has the terms` })),
   );
+}
+
+function otherCallers({ path, members }: Module): Finding[] {
+  return Object.entries(ONE_CALLER)
+    .filter(([method, { caller }]) => members.has(method) && path !== caller)
+    .map(([method, { reason }]) => ({ path, message: `calls ${method}: ${reason}` }));
 }
 
 function removals({ path, members }: Module): Finding[] {

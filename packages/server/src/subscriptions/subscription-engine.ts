@@ -140,7 +140,7 @@ export class SubscriptionEngine {
       nextAttempt,
     });
     this.#leaseManager = new LeaseManager({ ...parts, checkpoints, deadLetters, find: (id) => this.#registry.get(id) });
-    this.#replays = new Replays({ consumerParts: this.#consumerParts, executor: this.#dispatcher, store, checkpoints });
+    this.#replays = new Replays({ consumerParts: this.#consumerParts, executor: this.#dispatcher, store });
     this.#expirations = new Expirations(clock, speed, (consumer) => void lifecycle.apply(consumer, 'lease_over'));
     this.#verification = new EndpointVerification({
       ...parts,
@@ -256,31 +256,22 @@ export class SubscriptionEngine {
     this.#expirations.schedule(consumer);
     if (state === 'pending') this.#verification.start(consumer);
     else this.#verification.forget(consumer);
-    if (state === 'suspended') this.#dispatcher.suspend(consumer);
+    this.#executorOf(consumer).onStatusChanged(consumer);
     if (state === 'active' || state === 'suspended') consumer.join();
     else consumer.leave();
-    if (isPull(consumer)) this.#leaseManager.schedule(consumer);
     if (state === 'active') this.#replays.schedule(consumer);
   }
 
   /** The crash quarantine has ended for a consumer: requests to it may start. */
   #onReleased(consumer: DurableConsumer): void {
     this.#verification.onReleased(consumer);
-    if (isPull(consumer)) return;
-    this.#dispatcher.schedule(consumer);
+    this.#executorOf(consumer).schedule(consumer);
     this.#replays.schedule(consumer);
   }
 
   #onRedefined(consumer: DurableConsumer): void {
     this.#expirations.schedule(consumer);
-    if (isPull(consumer)) return this.#leaseManager.onRedefined(consumer);
-    // The endpoint or its limits may be others, so the limiter starts anew.
-    consumer.limiter = undefined;
-    if (consumer.status.restUntilMs !== undefined) {
-      consumer.status = { ...consumer.status, restUntilMs: undefined };
-      this.#checkpoints.markDirty(consumer);
-    }
-    this.#dispatcher.schedule(consumer);
+    this.#executorOf(consumer).onRedefined(consumer);
   }
 
   #remove(consumer: DurableConsumer): void {
@@ -289,9 +280,8 @@ export class SubscriptionEngine {
     this.#quarantine.remove(consumer);
     this.#expirations.cancel(consumer);
     this.#verification.forget(consumer);
-    this.#replays.forget(consumer, (replay) => this.#dispatcher.remove(replay));
-    if (isPull(consumer)) this.#leaseManager.remove(consumer);
-    else this.#dispatcher.remove(consumer);
+    this.#replays.forget(consumer);
+    this.#executorOf(consumer).remove(consumer);
     this.#lifecycle.forget(consumer);
   }
 

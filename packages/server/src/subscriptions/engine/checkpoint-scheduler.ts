@@ -40,7 +40,7 @@ export class CheckpointScheduler {
       );
       return changes;
     }
-    if (cursor !== consumer.status.cursor) consumer.status = { ...consumer.status, cursor };
+    consumer.onCheckpoint(cursor);
     const held = consumer.hasTracker ? consumer.tracker.countBehindStored() : 0;
     changes.push({ kind: 'status', subscription, status: held > 0 ? { ...consumer.status, held } : consumer.status });
     return changes;

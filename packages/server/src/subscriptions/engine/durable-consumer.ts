@@ -37,7 +37,10 @@ export interface ReplayOf {
   replay: Replay;
 }
 
-/** Hands out the events of consumers: the webhook dispatcher or the lease manager. */
+/**
+ * Hands out the events of consumers of one kind. Example: the webhook dispatcher sends those of
+ * webhooks, and the lease manager leases those of pull subscriptions.
+ */
 export interface Executor {
   /**
    * A consumer may have something to do. The call only queues it, because callers are in the middle
@@ -48,6 +51,12 @@ export interface Executor {
    * Like `schedule`, for a wake by published events. An interest wakes its newest consumer first.
    */
   scheduleWoken(consumer: DurableConsumer): void;
+  /** The subscription has another state. */
+  onStatusChanged(consumer: DurableConsumer): void;
+  /** The subscription has another definition. */
+  onRedefined(consumer: DurableConsumer): void;
+  /** The subscription is removed: hands out nothing more. */
+  remove(consumer: DurableConsumer): void;
 }
 
 /** Bytes of events that one consumer has in memory, at most; one event is always allowed. */
@@ -74,7 +83,7 @@ export class DurableConsumer implements Wakeable, DueItem {
   /** Set for a replay: the consumer that it belongs to, and the replay. */
   readonly replayOf: ReplayOf | undefined;
   #definition: SubscriptionDefinition;
-  status: SubscriptionStatus;
+  #status: SubscriptionStatus;
   #interest: Interest;
   #filter: Filter | undefined;
   #tracker: AckTracker | undefined;
@@ -128,13 +137,13 @@ export class DurableConsumer implements Wakeable, DueItem {
     this.#replayThrough = replayOf?.replay.through ?? Infinity;
     this.#definition = internDefinition(stored.definition);
     const { held } = stored.status;
-    this.status = held === undefined ? stored.status : { ...stored.status, held: undefined };
+    this.#status = held === undefined ? stored.status : { ...stored.status, held: undefined };
     this.deadLetterCount = stored.deadLetters;
     this.#position = stored.status.cursor;
     this.#lastTakenMs = parts.clock.nowMs();
     // A consumer that starts at position 0 asks for the events that exist, so earlier loss is no
     // gap for it. A consumer of a lost log is an exception.
-    this.#gapReportedThrough = this.#position === 0 && this.status.lost === undefined ? parts.feed.head : 0;
+    this.#gapReportedThrough = this.#position === 0 && this.#status.lost === undefined ? parts.feed.head : 0;
     this.#interest = this.#interestOf(stored.definition);
     this.#filter = filterOf(stored.definition);
     if (stored.open.length > 0) this.tracker.restore(stored.open, held);
@@ -150,7 +159,21 @@ export class DurableConsumer implements Wakeable, DueItem {
   }
 
   get subscription(): Subscription {
-    return { definition: this.#definition, status: { ...this.status, cursor: this.position } };
+    return { definition: this.#definition, status: { ...this.#status, cursor: this.position } };
+  }
+
+  get status(): SubscriptionStatus {
+    return this.#status;
+  }
+
+  /** Only the lifecycle calls it; `scripts/tidy` holds that. */
+  replaceStatus(status: SubscriptionStatus): void {
+    this.#status = status;
+  }
+
+  /** A checkpoint has this cursor. */
+  onCheckpoint(cursor: Position): void {
+    if (cursor !== this.#status.cursor) this.#status = { ...this.#status, cursor };
   }
 
   get isActive(): boolean {
@@ -300,8 +323,8 @@ export class DurableConsumer implements Wakeable, DueItem {
 
   /** Forgets the lost log when the gap that reports it has been delivered. */
   clearReportedLoss(): void {
-    if (this.status.lost === undefined || this.#tracker?.isBlockedByGap === true) return;
-    this.status = { ...this.status, lost: undefined };
+    if (this.#status.lost === undefined || this.#tracker?.isBlockedByGap === true) return;
+    this.#status = { ...this.#status, lost: undefined };
   }
 
   /**

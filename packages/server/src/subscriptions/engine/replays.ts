@@ -3,13 +3,11 @@ import { PolycastError } from '@polycast/protocol';
 import type { Replay, ReplayRequest } from '../state/ports.ts';
 import type { StoredSubscription, SubscriptionStore } from '../state/subscription-store.ts';
 import { DurableConsumer, type Executor, type DurableConsumerParts } from './durable-consumer.ts';
-import type { CheckpointScheduler } from './checkpoint-scheduler.ts';
 
 export interface ReplaysParts {
   readonly consumerParts: DurableConsumerParts;
   readonly executor: Executor;
   readonly store: SubscriptionStore;
-  readonly checkpoints: CheckpointScheduler;
 }
 
 /** Replays of one subscription that are not done, at most. */
@@ -73,11 +71,8 @@ export class Replays {
     for (const replay of this.#consumers.get(consumer) ?? []) this.#parts.executor.schedule(replay);
   }
 
-  forget(consumer: DurableConsumer, onReplay: (replay: DurableConsumer) => void): void {
-    for (const replay of this.#consumers.get(consumer) ?? []) {
-      this.#parts.checkpoints.forget(replay);
-      onReplay(replay);
-    }
+  forget(consumer: DurableConsumer): void {
+    for (const replay of this.#consumers.get(consumer) ?? []) this.#parts.executor.remove(replay);
     this.#consumers.delete(consumer);
   }
 

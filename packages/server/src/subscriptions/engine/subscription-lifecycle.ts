@@ -31,7 +31,10 @@ const EVENT_OF_REASON: Readonly<Partial<Record<string, LifecycleEvent>>> = {
 /** Fewer failures than this cause no suspension, whatever time has passed since the first one. */
 const SUSPEND_FAILURES_MIN = 5;
 
-/** Applies the lifecycle table to subscriptions. It stores and announces each change of state. */
+/**
+ * Applies the lifecycle table to subscriptions. It stores and announces each change of state. It
+ * alone replaces the status of a subscription; a consumer itself changes only how far it is.
+ */
 export class Lifecycle {
   readonly #parts: LifecycleParts;
   /**
@@ -49,13 +52,10 @@ export class Lifecycle {
     if (typeof step === 'string') return step;
     const { clock, store, checkpoints, publishLifecycleEvent, onStatusChanged } = this.#parts;
     const previous = consumer.status;
-    consumer.status = { ...previous, ...step, sinceMs: clock.nowMs() };
-    if (step.state === 'active') {
-      consumer.status = { ...consumer.status, failingSinceMs: undefined, restUntilMs: undefined };
-      // The endpoint was verified, or a client resumed it: the limiter starts anew. After a
-      // successful probe the limiter stays, and its rate rises slowly.
-      if (step.reason !== 'healed') consumer.limiter = undefined;
-    }
+    const status = { ...previous, ...step, sinceMs: clock.nowMs() };
+    consumer.replaceStatus(
+      step.state === 'active' ? { ...status, failingSinceMs: undefined, restUntilMs: undefined } : status,
+    );
     this.#failing.delete(consumer);
     onStatusChanged(consumer);
     store.enqueue(checkpoints.checkpoint(consumer));
@@ -71,7 +71,14 @@ export class Lifecycle {
     return step;
   }
 
-  /** Called for each failure while every delivery has failed since `status.failingSinceMs`. */
+  /** A delivery that began at `startedMs` has failed. Returns since when every delivery fails. */
+  markFailing(consumer: DurableConsumer, startedMs: number): number {
+    const { status } = consumer;
+    if (status.failingSinceMs === undefined) consumer.replaceStatus({ ...status, failingSinceMs: startedMs });
+    return status.failingSinceMs ?? startedMs;
+  }
+
+  /** Called for each failure, after `markFailing`: announces the failures, or suspends. */
   onFailure(consumer: DurableConsumer): void {
     const { failingSinceMs, state } = consumer.status;
     if (failingSinceMs === undefined || state !== 'active') return;
@@ -93,9 +100,23 @@ export class Lifecycle {
     });
   }
 
+  /** A delivery has succeeded. A suspended subscription becomes active again. */
   onSuccess(consumer: DurableConsumer): void {
+    const { status } = consumer;
+    if (status.failingSinceMs === undefined) return;
+    consumer.replaceStatus({ ...status, failingSinceMs: undefined });
     if (this.#failing.size > 0) this.#failing.delete(consumer);
-    if (consumer.status.state === 'suspended') this.apply(consumer, 'probe_succeeded');
+    if (status.state === 'suspended') this.apply(consumer, 'probe_succeeded');
+  }
+
+  /** Sends nothing to the endpoint until `untilMs`, also after a restart of the hub. */
+  backOff(consumer: DurableConsumer, untilMs: number): void {
+    if (untilMs > (consumer.status.restUntilMs ?? 0)) this.#setBackoff(consumer, untilMs);
+  }
+
+  /** The endpoint or its limits may be others, so its request for a pause no longer counts. */
+  clearBackoff(consumer: DurableConsumer): void {
+    if (consumer.status.restUntilMs !== undefined) this.#setBackoff(consumer, undefined);
   }
 
   onGone(consumer: DurableConsumer): void {
@@ -104,5 +125,10 @@ export class Lifecycle {
 
   forget(consumer: DurableConsumer): void {
     this.#failing.delete(consumer);
+  }
+
+  #setBackoff(consumer: DurableConsumer, restUntilMs: number | undefined): void {
+    consumer.replaceStatus({ ...consumer.status, restUntilMs });
+    this.#parts.checkpoints.markDirty(consumer);
   }
 }

@@ -154,13 +154,17 @@ export class LeaseManager implements PullConsumer, Executor {
     setImmediate(this.#runTurn);
   }
 
-  /** Called when the definition of a subscription has changed. */
+  /** Waiting workers of a subscription that is no longer active get an error on its turn. */
+  onStatusChanged(consumer: DurableConsumer): void {
+    this.schedule(consumer);
+  }
+
   onRedefined(consumer: DurableConsumer): void {
     this.#queues.get(consumer)?.onRedefined();
     this.schedule(consumer);
   }
 
-  /** Removes a consumer and rejects its waiting workers. */
+  /** Rejects the waiting workers. */
   remove(consumer: DurableConsumer): void {
     this.#timer.remove(consumer);
     this.#parts.checkpoints.forget(consumer);

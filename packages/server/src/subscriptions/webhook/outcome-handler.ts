@@ -7,7 +7,6 @@ import type { SubscriptionSettings } from '../state/settings.ts';
 import { attemptOf } from './attempt-record.ts';
 import type { DeadLetters } from '../engine/dead-letters.ts';
 import type { InFlightRequest } from './in-flight-request.ts';
-import type { DurableConsumer } from '../engine/durable-consumer.ts';
 import type { CheckpointScheduler } from '../engine/checkpoint-scheduler.ts';
 import { limiterOf } from './limiter-of.ts';
 import type { Lifecycle } from '../engine/subscription-lifecycle.ts';
@@ -69,12 +68,10 @@ export class OutcomeHandler {
     const wasFailing = limiter.isFailing;
     for (const lane of lanes) tracker.complete(lane);
     limiter.onSuccess(nowMs);
-    const { state, failingSinceMs } = primary.status;
+    const { state } = primary.status;
     // The endpoint is back: events that wait for their retry become due.
     if (wasFailing || state === 'suspended') tracker.retryNow(nowMs);
     if (state === 'suspended') limiter.onRecovered(nowMs);
-    if (failingSinceMs === undefined) return;
-    primary.status = { ...primary.status, failingSinceMs: undefined };
     this.#parts.lifecycle.onSuccess(primary);
   }
 
@@ -93,11 +90,10 @@ export class OutcomeHandler {
       for (const lane of lanes) deadLetters.add(consumer, tracker, lane, outcome, detailOf(sent), nowMs);
       return;
     }
-    const failingSinceMs = primary.status.failingSinceMs ?? startedMs;
-    if (primary.status.failingSinceMs === undefined) primary.status = { ...primary.status, failingSinceMs };
+    const failingSinceMs = lifecycle.markFailing(primary, startedMs);
     const feedback = classification.feedback as 'rejected' | 'overloaded';
     limiterOf(primary, nowMs).onFailure(feedback, startedMs, nowMs, failingSinceMs, retryAfterMs);
-    if (feedback === 'overloaded' && retryAfterMs !== undefined) this.#backOff(primary, nowMs + retryAfterMs);
+    if (feedback === 'overloaded' && retryAfterMs !== undefined) lifecycle.backOff(primary, nowMs + retryAfterMs);
     primary.nextProbeMs = nowMs + withJitter(settings.probeSeconds * 1000, random.fraction());
     for (const lane of lanes) {
       const delayMs = retryDelayMs(retryDelaysMs, lane.attempts, random.fraction(), retryAfterMs);
@@ -106,13 +102,6 @@ export class OutcomeHandler {
       else tracker.retry(lane, nowMs + delayMs);
     }
     lifecycle.onFailure(primary);
-  }
-
-  /** Sends nothing to the endpoint until `untilMs`, also after a restart of the hub. */
-  #backOff(primary: DurableConsumer, untilMs: number): void {
-    if (untilMs <= (primary.status.restUntilMs ?? 0)) return;
-    primary.status = { ...primary.status, restUntilMs: untilMs };
-    this.#parts.checkpoints.markDirty(primary);
   }
 
   #countOutcome({ lanes }: InFlightRequest, outcome: AttemptOutcome, sent: SendResult): void {

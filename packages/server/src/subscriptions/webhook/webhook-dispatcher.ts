@@ -96,10 +96,24 @@ export class WebhookDispatcher implements Executor {
     this.#parts.checkpoints.forget(consumer);
   }
 
-  /** Limits the consumer to one probe at a time, about every `settings.probeSeconds`. */
-  suspend(consumer: DurableConsumer): void {
+  /**
+   * A subscription that was verified or resumed starts with a new limiter. After a successful probe
+   * the limiter stays, and its rate rises slowly. A suspended subscription sends one probe at a
+   * time, about every `settings.probeSeconds`.
+   */
+  onStatusChanged(consumer: DurableConsumer): void {
+    const { state, reason } = consumer.status;
+    if (state === 'active' && reason !== 'healed') consumer.limiter = undefined;
+    if (state !== 'suspended') return;
     const { clock, random, settings } = this.#parts;
     consumer.nextProbeMs = clock.nowMs() + withJitter(settings.probeSeconds * 1000, random.fraction());
+    this.schedule(consumer);
+  }
+
+  /** The endpoint or its limits may be others, so the limiter starts anew. */
+  onRedefined(consumer: DurableConsumer): void {
+    consumer.limiter = undefined;
+    this.#parts.lifecycle.clearBackoff(consumer);
     this.schedule(consumer);
   }
 
