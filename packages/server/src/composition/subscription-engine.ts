@@ -4,6 +4,7 @@ import type { Config } from '../config/parse.ts';
 import type { Feed } from '../core/feed.ts';
 import type { Log } from '../core/ports.ts';
 import type { Publisher } from '../core/publish.ts';
+import { DIALECTS } from '../subscriptions/dialects/registry.ts';
 import type { SubscriptionStore } from '../subscriptions/state/subscription-store.ts';
 import { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
 import { IN_FLIGHT_FILE, NO_JOURNAL, openInFlightJournal } from '../subscriptions/webhook/in-flight-journal.ts';
@@ -58,6 +59,7 @@ export async function openSubscriptionEngine(
     ...parts,
     ...world,
     store,
+    dialects: DIALECTS,
     sender,
     inFlightJournal: inFlight,
     origin,

@@ -1,6 +1,7 @@
 import type { Feed } from '../core/feed.ts';
 import type { Clock, Log, Random } from '../core/ports.ts';
 import type { Publisher } from '../core/publish.ts';
+import type { Dialects, VerificationResult } from './state/dialect.ts';
 import type { Sender, SubscriptionService } from './state/ports.ts';
 import type { StoreChange, StoredSubscription, SubscriptionStore } from './state/subscription-store.ts';
 import type { SubscriptionSettings } from './state/settings.ts';
@@ -22,7 +23,6 @@ import { Lifecycle } from './engine/subscription-lifecycle.ts';
 import { createLifecyclePublisher } from './engine/lifecycle-events.ts';
 import { sendTestDelivery } from './webhook/test-delivery.ts';
 import { EndpointVerification } from './webhook/endpoint-verification.ts';
-import type { VerificationResult } from './webhook/verification-requests.ts';
 
 export interface SubscriptionEngineParts {
   readonly log: Log;
@@ -33,6 +33,7 @@ export interface SubscriptionEngineParts {
   /** How many times faster than real time the clock runs. */
   readonly speed: number;
   readonly store: SubscriptionStore;
+  readonly dialects: Dialects;
   readonly sender: Sender & { close(): Promise<void> };
   /**
    * The journal of requests in flight: those of the previous hub at its crash, and the present
@@ -85,7 +86,7 @@ export interface SubscriptionEngineMetrics {
  */
 export class SubscriptionEngine {
   readonly #parts: SubscriptionEngineParts;
-  readonly #registry = new SubscriptionRegistry();
+  readonly #registry: SubscriptionRegistry;
   readonly #checkpoints: CheckpointScheduler;
   readonly #deadLetters: DeadLetters;
   readonly #lifecycle: Lifecycle;
@@ -102,10 +103,12 @@ export class SubscriptionEngine {
   readonly sender: Sender;
 
   constructor(parts: SubscriptionEngineParts) {
-    const { store, feed, clock, speed } = parts;
+    const { store, dialects, feed, clock, speed } = parts;
     const { epoch } = feed;
     this.#parts = parts;
     this.sender = parts.sender;
+    const registry = new SubscriptionRegistry(dialects);
+    this.#registry = registry;
     const checkpoints = new CheckpointScheduler(store);
     this.#checkpoints = checkpoints;
     const counter = new LagCounter((consumer) => checkpoints.markDirty(consumer));
@@ -139,7 +142,7 @@ export class SubscriptionEngine {
       deadLetters,
       nextAttempt,
     });
-    this.#leaseManager = new LeaseManager({ ...parts, checkpoints, deadLetters, find: (id) => this.#registry.get(id) });
+    this.#leaseManager = new LeaseManager({ ...parts, checkpoints, deadLetters, find: (id) => registry.get(id) });
     this.#replays = new Replays({ consumerParts: this.#consumerParts, executor: this.#dispatcher, store });
     this.#expirations = new Expirations(clock, speed, (consumer) => void lifecycle.apply(consumer, 'lease_over'));
     this.#verification = new EndpointVerification({
@@ -151,7 +154,7 @@ export class SubscriptionEngine {
     });
     this.subscriptions = new SubscriptionManager({
       ...parts,
-      registry: this.#registry,
+      registry,
       checkpoints,
       lifecycle,
       pullConsumer: this.#leaseManager,

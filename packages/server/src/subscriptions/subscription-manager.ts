@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { PolycastError } from '@polycast/protocol';
 import type { Actor, Clock, Log, StoredRecord } from '../core/ports.ts';
 import { relationOf } from '../core/access/pattern-relation.ts';
-import type { SubscriptionDefinition, WebhookDelivery } from './state/definition.ts';
+import type { DialectName, SubscriptionDefinition, WebhookDelivery } from './state/definition.ts';
+import type { Dialects } from './state/dialect.ts';
 import type {
   Attempt,
   Backlog,
@@ -33,6 +34,7 @@ import type { EndpointVerification } from './webhook/endpoint-verification.ts';
 
 /** The parts that the manager calls. */
 export interface SubscriptionManagerParts {
+  readonly dialects: Dialects;
   readonly registry: SubscriptionRegistry;
   readonly store: SubscriptionStore;
   readonly checkpoints: CheckpointScheduler;
@@ -72,7 +74,7 @@ export class SubscriptionManager implements SubscriptionService {
     { cursor, lost, isTrusted, ...options }: NewSubscription,
     _by: Actor,
   ): Promise<{ readonly subscription: Subscription; readonly isNew: boolean }> {
-    const { registry, settings, clock, createConsumer, startConsumer } = this.#parts;
+    const { registry, dialects, settings, clock, createConsumer, startConsumer } = this.#parts;
     const nowMs = clock.nowMs();
     const repeated = this.#findRepeated(options, nowMs);
     if (repeated !== undefined) return { subscription: repeated.subscription, isNew: false };
@@ -81,13 +83,14 @@ export class SubscriptionManager implements SubscriptionService {
     this.#assertStoreAvailable();
     const definition = { id: createId(), version: 1, createdMs: nowMs, changedMs: nowMs, ...options };
     const { delivery } = definition;
-    let isActive = isTrusted || delivery.kind === 'pull';
-    if (!isActive && delivery.kind === 'webhook' && delivery.dialect === 'rest-hooks') {
+    const verification = delivery.kind === 'pull' ? undefined : dialects.get(delivery.dialect).verification;
+    let isActive = isTrusted || verification === undefined;
+    if (!isActive && verification?.isWithinCreation === true) {
       // The verification takes as long as the endpoint takes. Its place within the limit is
       // reserved meanwhile.
       this.#asking++;
       try {
-        await this.#isVerifiedAtCreation(definition);
+        await this.#verifyAtCreation(definition);
         isActive = true;
       } finally {
         this.#asking--;
@@ -120,7 +123,7 @@ export class SubscriptionManager implements SubscriptionService {
     return this.#parts.registry.list(after, limit, predicate);
   }
 
-  find(dialect: 'websub' | 'rest-hooks', url: string, channel: string): Subscription | undefined {
+  find(dialect: DialectName, url: string, channel: string): Subscription | undefined {
     const consumer = this.#parts.registry.find(dialect, url, channel);
     return consumer?.status.state === 'ended' ? undefined : consumer?.subscription;
   }
@@ -313,11 +316,8 @@ export class SubscriptionManager implements SubscriptionService {
     return oldestMs === Infinity ? 0 : Math.max(0, this.#parts.clock.nowMs() - oldestMs);
   }
 
-  /**
-   * REST Hooks verify the endpoint within the call.
-   * @throws PolycastError `endpoint_refused`
-   */
-  async #isVerifiedAtCreation(definition: SubscriptionDefinition): Promise<void> {
+  /** @throws PolycastError `endpoint_refused` */
+  async #verifyAtCreation(definition: SubscriptionDefinition): Promise<void> {
     const { verdict: result, attempt } = await this.#parts.verification.verifyOnce(definition);
     if (result.isVerified) return;
     throw new PolycastError('endpoint_refused', `The endpoint has not consented: ${result.detail}.`, {

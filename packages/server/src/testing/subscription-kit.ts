@@ -13,6 +13,8 @@ import { createBodyEncoder } from '../storage/shared/body-encoder.ts';
 import { createMemoryLog } from '../storage/memory/memory-log.ts';
 import { fastWorld, systemWorld, type World } from '../operate/world.ts';
 import { createSender } from '../outgoing/sender.ts';
+import { standard } from '../subscriptions/dialects/standard/dialect.ts';
+import { DIALECTS } from '../subscriptions/dialects/registry.ts';
 import { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
 import { NO_JOURNAL } from '../subscriptions/webhook/in-flight-journal.ts';
 import {
@@ -122,6 +124,7 @@ export async function openSubscriptionKit({
     publisher,
     ...world,
     store,
+    dialects: DIALECTS,
     sender,
     inFlightJournal: NO_JOURNAL,
     logger,
@@ -230,7 +233,7 @@ export function webhook(url: string, options: Partial<NewSubscription> = {}, del
     delivery: {
       kind: 'webhook',
       url,
-      dialect: 'standard',
+      dialect: standard.name,
       format: 'event',
       headers: {},
       batch: undefined,

@@ -1,14 +1,20 @@
-import type { SubscriptionDefinition } from '../state/definition.ts';
+import type { DialectName, SubscriptionDefinition } from '../state/definition.ts';
+import type { Dialects } from '../state/dialect.ts';
 import type { Subscription } from '../state/ports.ts';
 import type { DurableConsumer } from './durable-consumer.ts';
 
 /** All subscriptions, with indexes to find one. */
 export class SubscriptionRegistry {
+  readonly #dialects: Dialects;
   readonly #consumers = new Map<string, DurableConsumer>();
   /** Sorted when `#isSorted`. */
   #ids: string[] = [];
   #isSorted = true;
   readonly #byKey = new Map<string, DurableConsumer>();
+
+  constructor(dialects: Dialects) {
+    this.#dialects = dialects;
+  }
 
   get size(): number {
     return this.#consumers.size;
@@ -27,13 +33,13 @@ export class SubscriptionRegistry {
     if (last !== undefined && last > consumer.id) this.#isSorted = false;
     this.#ids.push(consumer.id);
     this.#consumers.set(consumer.id, consumer);
-    for (const key of indexKeysOf(consumer.definition)) this.#byKey.set(key, consumer);
+    for (const key of this.#indexKeysOf(consumer.definition)) this.#byKey.set(key, consumer);
   }
 
   /** Updates the indexes after a change of the definition. */
   reindex(consumer: DurableConsumer, before: SubscriptionDefinition): void {
     this.#removeKeys(consumer, before);
-    for (const key of indexKeysOf(consumer.definition)) this.#byKey.set(key, consumer);
+    for (const key of this.#indexKeysOf(consumer.definition)) this.#byKey.set(key, consumer);
   }
 
   remove(consumer: DurableConsumer): void {
@@ -43,8 +49,8 @@ export class SubscriptionRegistry {
     this.#ids.splice(this.#indexAfter(consumer.id) - 1, 1);
   }
 
-  /** The subscription of a dialect with a callback and a channel. */
-  find(dialect: string, url: string, channel: string): DurableConsumer | undefined {
+  /** The subscription with a URL and a channel, for a dialect that is keyed by them. */
+  find(dialect: DialectName, url: string, channel: string): DurableConsumer | undefined {
     return this.#byKey.get(endpointIndexKey(dialect, url, channel));
   }
 
@@ -67,7 +73,15 @@ export class SubscriptionRegistry {
   }
 
   #removeKeys(consumer: DurableConsumer, definition: SubscriptionDefinition): void {
-    for (const key of indexKeysOf(definition)) if (this.#byKey.get(key) === consumer) this.#byKey.delete(key);
+    for (const key of this.#indexKeysOf(definition)) if (this.#byKey.get(key) === consumer) this.#byKey.delete(key);
+  }
+
+  #indexKeysOf({ owner, idempotency, delivery, channels }: SubscriptionDefinition): string[] {
+    const keys: string[] = [];
+    if (idempotency !== undefined) keys.push(idempotencyIndexKey(owner, idempotency.key));
+    if (delivery.kind === 'webhook' && this.#dialects.get(delivery.dialect).isKeyedByEndpoint)
+      for (const channel of channels) keys.push(endpointIndexKey(delivery.dialect, delivery.url, channel));
+    return keys;
   }
 
   #sort(): void {
@@ -87,18 +101,10 @@ export class SubscriptionRegistry {
   }
 }
 
-function indexKeysOf({ owner, idempotency, delivery, channels }: SubscriptionDefinition): string[] {
-  const keys: string[] = [];
-  if (idempotency !== undefined) keys.push(idempotencyIndexKey(owner, idempotency.key));
-  if (delivery.kind === 'webhook' && (delivery.dialect === 'websub' || delivery.dialect === 'rest-hooks'))
-    for (const channel of channels) keys.push(endpointIndexKey(delivery.dialect, delivery.url, channel));
-  return keys;
-}
-
 function idempotencyIndexKey({ key, user }: SubscriptionDefinition['owner'], idempotencyKey: string): string {
   return JSON.stringify(['repeat', key ?? null, user ?? null, idempotencyKey]);
 }
 
-function endpointIndexKey(dialect: string, url: string, channel: string): string {
+function endpointIndexKey(dialect: DialectName, url: string, channel: string): string {
   return JSON.stringify([dialect, channel, url]);
 }

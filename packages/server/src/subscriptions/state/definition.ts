@@ -12,8 +12,8 @@ export type Ordering = 'per-channel' | 'none';
  */
 export type BodyFormat = 'event' | 'data' | 'cloudevents' | 'cloudevents-binary';
 
-/** The dialect of a webhook: its signature, its verification, and the requests that end it. */
-export type DialectName = 'standard' | 'cloudevents' | 'rest-hooks' | 'websub';
+/** The name of a webhook's dialect (`dialect.ts`), such as `standard`. */
+export type DialectName = string;
 
 export interface WebhookDelivery {
   readonly kind: 'webhook';

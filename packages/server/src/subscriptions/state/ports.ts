@@ -6,7 +6,7 @@
 
 import type { PolycastError } from '@polycast/protocol';
 import type { Actor, Position, StoredRecord } from '../../core/ports.ts';
-import type { LostPosition, SubscriptionDefinition, SubscriptionStatus } from './definition.ts';
+import type { DialectName, LostPosition, SubscriptionDefinition, SubscriptionStatus } from './definition.ts';
 
 export interface Subscription {
   readonly definition: SubscriptionDefinition;
@@ -53,8 +53,8 @@ export type SubscriptionChanges = Partial<
  */
 export interface SubscriptionService {
   /**
-   * Creates a subscription. An endpoint that is not trusted is verified: for REST Hooks within this
-   * call, else the subscription is `pending` until then.
+   * Creates a subscription. An endpoint that is not trusted is verified, as its dialect defines:
+   * within this call, or the subscription is `pending` until then.
    * @throws PolycastError `subscription_limit`, `idempotency_key_reused`, `endpoint_refused`,
    * `log_full`, `log_unavailable`
    */
@@ -70,10 +70,10 @@ export interface SubscriptionService {
     predicate(subscription: Subscription): boolean;
   }): readonly Subscription[];
   /**
-   * The subscription of a dialect with this callback and channel. It is WebSub's key; for REST
-   * Hooks it finds a duplicate.
+   * The subscription with this URL and channel, for a dialect that is keyed by them; otherwise
+   * `undefined`.
    */
-  find(dialect: 'websub' | 'rest-hooks', url: string, channel: string): Subscription | undefined;
+  find(dialect: DialectName, url: string, channel: string): Subscription | undefined;
   /**
    * @throws PolycastError `not_found`; `precondition_failed` when `version` is not the present one
    */

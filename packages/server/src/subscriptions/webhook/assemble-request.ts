@@ -1,5 +1,6 @@
 import type { StoredRecord } from '../../core/ports.ts';
-import type { SubscriptionDefinition } from '../state/definition.ts';
+import type { WebhookDelivery } from '../state/definition.ts';
+import type { Dialect } from '../state/dialect.ts';
 import type { Lane } from '../state/lane.ts';
 import type { SendRequest } from '../state/ports.ts';
 import type { AckTracker } from '../state/ack-tracker.ts';
@@ -19,7 +20,8 @@ export interface UnsendableLanes {
  * event then hands out only the events in front of it.
  */
 export function assembleRequest(
-  definition: SubscriptionDefinition,
+  dialect: Dialect,
+  delivery: WebhookDelivery,
   tracker: AckTracker,
   lanes: readonly Lane[],
   records: readonly StoredRecord[],
@@ -27,11 +29,11 @@ export function assembleRequest(
   nowMs: number,
 ): AssembledRequest {
   try {
-    return { request: webhookRequest(definition, records, epoch, nowMs) };
+    return { request: webhookRequest(dialect, delivery, records, epoch, nowMs) };
   } catch (error) {
     const broken = lanes.filter((lane) => {
       const events = handedOutRecords(tracker, [lane]);
-      const faultAt = events.findIndex((event) => !canBeSent(definition, event, epoch, nowMs));
+      const faultAt = events.findIndex((event) => !canBeSent(dialect, delivery, event, epoch, nowMs));
       if (faultAt > 0) tracker.narrow(lane, faultAt);
       return faultAt === 0;
     });
@@ -47,9 +49,15 @@ export function handedOutRecords(tracker: AckTracker, lanes: readonly Lane[]): S
   return lanes.length > 1 ? records.sort((first, second) => first.position - second.position) : records;
 }
 
-function canBeSent(definition: SubscriptionDefinition, event: StoredRecord, epoch: string, nowMs: number): boolean {
+function canBeSent(
+  dialect: Dialect,
+  delivery: WebhookDelivery,
+  event: StoredRecord,
+  epoch: string,
+  nowMs: number,
+): boolean {
   try {
-    webhookRequest(definition, [event], epoch, nowMs);
+    webhookRequest(dialect, delivery, [event], epoch, nowMs);
     return true;
   } catch {
     return false;

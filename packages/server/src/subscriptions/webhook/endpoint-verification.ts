@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { PolycastError } from '@polycast/protocol';
 import type { Clock, Random } from '../../core/ports.ts';
 import type { SubscriptionDefinition, WebhookDelivery } from '../state/definition.ts';
+import type { Dialects, VerificationRequest, VerificationResult } from '../state/dialect.ts';
 import type { DueItem } from '../state/due-heap.ts';
 import type { Attempt, Sender, SendResult } from '../state/ports.ts';
 import type { SubscriptionStore } from '../state/subscription-store.ts';
@@ -12,22 +13,14 @@ import { attemptWithoutEvent } from './attempt-record.ts';
 import type { InFlightJournal } from './in-flight-journal.ts';
 import type { DurableConsumer } from '../engine/durable-consumer.ts';
 import type { CrashQuarantine } from './crash-quarantine.ts';
-import {
-  cloudEventsHandshake,
-  hookSecretRequest,
-  challengeRequest,
-  verificationEventBody,
-  type VerificationRequest,
-  type VerificationResult,
-} from './verification-requests.ts';
 import { classify } from './outcome.ts';
-import { signatureHeaders } from './request/webhook-request.ts';
 
 export interface EndpointVerificationParts {
   readonly epoch: string;
   /** Host name by which the hub identifies itself to endpoints. */
   readonly origin: string;
   readonly sender: Sender;
+  readonly dialects: Dialects;
   readonly store: SubscriptionStore;
   readonly clock: Clock;
   readonly inFlightJournal: InFlightJournal;
@@ -192,25 +185,17 @@ export class EndpointVerification {
   }
 
   #requestFor({ id, delivery, ratePerSecond }: SubscriptionDefinition, nowMs: number): VerificationRequest {
+    const { dialects, origin } = this.#parts;
     const webhook = delivery as WebhookDelivery;
-    const { url, dialect } = webhook;
-    if (dialect === 'rest-hooks') return hookSecretRequest(url, randomBytes(24).toString('base64url'));
-    if (dialect === 'cloudevents')
-      return cloudEventsHandshake(
-        url,
-        this.#parts.origin,
-        ratePerSecond === undefined ? undefined : ratePerSecond * 60,
-      );
-    const challenge = randomBytes(24).toString('base64url');
-    const eventId = `verify_${randomBytes(12).toString('base64url')}`;
-    const body = verificationEventBody({ id: eventId, subscription: id, challenge, timeMs: nowMs });
-    return challengeRequest(
-      url,
-      { ...webhook.headers, ...signatureHeaders(webhook, eventId, body, nowMs) },
-      body,
-      challenge,
-    );
+    const { verification } = dialects.get(webhook.dialect);
+    if (verification === undefined)
+      throw new Error(`an endpoint of ${webhook.dialect} is verified before its creation`);
+    return verification.request({ id, ratePerSecond, delivery: webhook }, { origin, nowMs, randomText });
   }
+}
+
+function randomText(byteCount: number): string {
+  return randomBytes(byteCount).toString('base64url');
 }
 
 interface PendingVerification extends DueItem {

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { formatTime } from '@polycast/protocol';
 import type { Clock, StoredRecord } from '../../core/ports.ts';
+import type { WebhookDelivery } from '../state/definition.ts';
+import type { Dialects } from '../state/dialect.ts';
 import type { Attempt, Sample, Sender } from '../state/ports.ts';
 import type { SubscriptionStore } from '../state/subscription-store.ts';
 import { attemptWithoutEvent } from './attempt-record.ts';
@@ -11,6 +13,7 @@ import { webhookRequest } from './request/webhook-request.ts';
 export interface TestDeliveryParts {
   readonly epoch: string;
   readonly sender: Sender;
+  readonly dialects: Dialects;
   readonly store: SubscriptionStore;
   readonly clock: Clock;
   readonly nextAttempt: () => number;
@@ -21,7 +24,7 @@ export interface TestDeliveryParts {
  * tells receivers that it is no event.
  */
 export async function sendTestDelivery(
-  { epoch, sender, store, clock, nextAttempt }: TestDeliveryParts,
+  { epoch, sender, dialects, store, clock, nextAttempt }: TestDeliveryParts,
   consumer: DurableConsumer,
   { channel, type, data }: Sample,
 ): Promise<Attempt> {
@@ -31,7 +34,8 @@ export async function sendTestDelivery(
   const record: StoredRecord = { position: 0, channel, type, timeMs: startedMs, body };
   // Each sample has a new id, because receivers skip ids that they know.
   const id = `test_${randomBytes(12).toString('base64url')}`;
-  const request = webhookRequest(consumer.definition, [record], epoch, startedMs, id);
+  const delivery = consumer.definition.delivery as WebhookDelivery;
+  const request = webhookRequest(dialects.get(delivery.dialect), delivery, [record], epoch, startedMs, id);
   const sent = await sender.send(request);
   const { outcome } = classify(sent, clock.nowMs());
   const known = { subscription: consumer.id, number: nextAttempt(), epoch, attempt: 1, startedMs, outcome };

@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Clock, StoredRecord } from '../../core/ports.ts';
-import type { SubscriptionDefinition, WebhookDelivery } from '../state/definition.ts';
+import type { WebhookDelivery } from '../state/definition.ts';
+import type { Dialects } from '../state/dialect.ts';
 import type { Lane } from '../state/lane.ts';
 import type { EndpointLimiter } from '../state/endpoint-limiter.ts';
 import type { Sender, SendResult } from '../state/ports.ts';
@@ -20,6 +21,7 @@ import { FairScheduler } from '../engine/fair-scheduler.ts';
 
 export interface WebhookDispatcherParts extends OutcomeHandlerParts {
   readonly sender: Sender;
+  readonly dialects: Dialects;
   readonly clock: Clock;
   readonly inFlightJournal: InFlightJournal;
   readonly quarantine: CrashQuarantine;
@@ -265,13 +267,15 @@ export class WebhookDispatcher implements Executor {
   }
 
   #startRequest(consumer: DurableConsumer, tracker: AckTracker, lanes: readonly Lane[], nowMs: number): void {
-    const { sender, epoch, checkpoints, inFlightJournal } = this.#parts;
+    const { sender, dialects, epoch, checkpoints, inFlightJournal } = this.#parts;
     const { primary } = consumer;
     if (!lanes.every(({ channel }) => consumer.hasChannel(channel)))
       return this.#leaveOut(consumer, tracker, lanes, nowMs);
     const limiter = limiterOf(primary, nowMs);
     const records = handedOutRecords(tracker, lanes);
-    if (isGapForWebSub(consumer.definition, records)) {
+    const delivery = consumer.definition.delivery as WebhookDelivery;
+    const dialect = dialects.get(delivery.dialect);
+    if (!dialect.reportsGaps && records.every(isGap)) {
       for (const lane of lanes) tracker.complete(lane);
       checkpoints.markDirty(consumer);
       return this.schedule(consumer);
@@ -279,7 +283,7 @@ export class WebhookDispatcher implements Executor {
     const [first] = lanes;
     const isProbe = first === consumer.probeLane;
     consumer.probeLane = undefined;
-    const assembled = assembleRequest(consumer.definition, tracker, lanes, records, epoch, nowMs);
+    const assembled = assembleRequest(dialect, delivery, tracker, lanes, records, epoch, nowMs);
     if ('broken' in assembled) return this.#deadLetterUnsendable(consumer, tracker, lanes, assembled, nowMs);
     const { request } = assembled;
     const isUnproven = !limiter.isHealthy;
@@ -367,11 +371,4 @@ export class WebhookDispatcher implements Executor {
 
 function asList(lane: Lane | undefined): readonly Lane[] | undefined {
   return lane === undefined ? undefined : [lane];
-}
-
-/**
- * A WebSub subscriber receives only the content of the topic, so no gap (PROTOCOL.md section 14.7).
- */
-function isGapForWebSub({ delivery }: SubscriptionDefinition, records: readonly StoredRecord[]): boolean {
-  return delivery.kind === 'webhook' && delivery.dialect === 'websub' && records.every(isGap);
 }

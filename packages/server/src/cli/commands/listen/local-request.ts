@@ -1,5 +1,6 @@
 import { parseCursor, type Cursor, type PolycastEvent } from '@polycast/protocol';
 import type { BodyFormat, Secret } from '../../../subscriptions/state/definition.ts';
+import { standard } from '../../../subscriptions/dialects/standard/dialect.ts';
 import { webhookRequest } from '../../../subscriptions/webhook/request/webhook-request.ts';
 
 /** A request for an endpoint on this machine. */
@@ -47,7 +48,7 @@ export function localRequest(
   const delivery = {
     kind: 'webhook' as const,
     url,
-    dialect: 'standard' as const,
+    dialect: standard.name,
     format,
     headers: { 'user-agent': 'Polycast-Listen', ...headers },
     batch: undefined,
@@ -55,7 +56,7 @@ export function localRequest(
     retryDelaysMs: [],
     secrets,
   };
-  const request = webhookRequest({ delivery }, [record], epoch, Date.now());
+  const request = webhookRequest(standard, delivery, [record], epoch, Date.now());
   return { url, headers: request.headers, body: request.body as Uint8Array };
 }
 

@@ -11,6 +11,7 @@ import { authorizeDelivery, scopedRoute, maySee } from '../../http/subscription-
 import { urlCheck } from '../../http/bodies/delivery-body.ts';
 import type { SubscriptionParts } from '../../http/parts.ts';
 import { createSecret } from '../../http/bodies/secrets.ts';
+import { restHooks } from './dialect.ts';
 import {
   parseHookSelector,
   eventSelection,
@@ -117,7 +118,7 @@ function deliveryOf({ settings }: HookParts, { targetUrl, format }: HookRequest,
   return {
     kind: 'webhook',
     url: targetUrl,
-    dialect: 'rest-hooks',
+    dialect: restHooks.name,
     format,
     headers: {},
     batch: undefined,
@@ -146,7 +147,7 @@ function hooksOf(
 }
 
 function isHook({ definition: { delivery } }: Subscription): boolean {
-  return delivery.kind === 'webhook' && delivery.dialect === 'rest-hooks';
+  return delivery.kind === 'webhook' && delivery.dialect === restHooks.name;
 }
 
 function isSameHook({ definition }: Subscription, hook: HookRequest, selection: EventSelection): boolean {

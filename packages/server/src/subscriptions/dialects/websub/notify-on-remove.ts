@@ -1,4 +1,5 @@
 import type { Sender, SubscriptionService } from '../../state/ports.ts';
+import { webSub } from './dialect.ts';
 import { denial } from './callback-verification.ts';
 
 /**
@@ -14,7 +15,7 @@ export function notifyOnRemove(service: SubscriptionService, sender: Sender): Su
       await service.remove(id, by);
       if (subscription === undefined || subscription.status.state === 'ended') return;
       const { delivery, metadata } = subscription.definition;
-      if (delivery.kind !== 'webhook' || delivery.dialect !== 'websub') return;
+      if (delivery.kind !== 'webhook' || delivery.dialect !== webSub.name) return;
       // The response does not matter.
       void sender.send(denial(metadata['topic'] ?? '', delivery.url, 'The hub has ended the subscription.'));
     },

@@ -1,5 +1,6 @@
 import type { Clock } from '../../../core/ports.ts';
 import type { Subscription, SubscriptionService } from '../../state/ports.ts';
+import { webSub } from './dialect.ts';
 
 /** Shortest time between two scans of all subscriptions, because anyone can cause one. */
 const AGE_MAX_MS = 1000;
@@ -97,7 +98,7 @@ export class SubscriberCount {
 
 /** Whether a subscription is a WebSub subscription that has not ended. */
 export function isLiveWebSub({ definition: { delivery }, status }: Subscription): boolean {
-  return delivery.kind === 'webhook' && delivery.dialect === 'websub' && status.state !== 'ended';
+  return delivery.kind === 'webhook' && delivery.dialect === webSub.name && status.state !== 'ended';
 }
 
 /** Host name of a callback. All ports of a host count as one host. */

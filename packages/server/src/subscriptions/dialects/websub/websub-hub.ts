@@ -14,6 +14,7 @@ import type { ExternalTopics } from './external-topics.ts';
 import { KeyedQueue } from './keyed-queue.ts';
 import { hubRequestOf, invalid, type Intent, type Ping } from './parameters.ts';
 import { EXTERNAL_CHANNEL_PREFIX, topicOf, type Topic } from './topics.ts';
+import { webSub } from './dialect.ts';
 import { denial, isConfirmed, verificationRequest } from './callback-verification.ts';
 
 /** Dependencies of the WebSub hub. */
@@ -292,7 +293,7 @@ export class WebSubHub {
   }
 
   #find(channel: string, callback: string): Subscription | undefined {
-    return this.#parts.subscriptions.find('websub', callback, channel);
+    return this.#parts.subscriptions.find(webSub.name, callback, channel);
   }
 
   #leaseSecondsFor(wanted: number | undefined): number {
@@ -315,8 +316,8 @@ export class WebSubHub {
     return {
       kind: 'webhook',
       url: request.callback,
-      dialect: 'websub',
-      format: 'data',
+      dialect: webSub.name,
+      format: webSub.defaultFormat,
       headers: { link: `<${request.topic}>; rel="self", <${hubUrl}>; rel="hub"` },
       batch: undefined,
       timeoutMs: deliveries.timeoutMs,

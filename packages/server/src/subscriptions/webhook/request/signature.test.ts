@@ -1,8 +1,8 @@
 import fc from 'fast-check';
-import { createHmac, createPublicKey, generateKeyPairSync, randomBytes, verify } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, randomBytes, verify } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, test } from 'vitest';
-import { webSubSignature, signatures } from './signature.ts';
+import { signatures } from './signature.ts';
 
 /** The test vectors of the specification. */
 const ID = 'msg_p5jXN8AQM9LWM0D4loKWxJek';
@@ -90,20 +90,5 @@ describe('a signature', () => {
     `whpk_${Buffer.alloc(32).toString('base64')}`,
   ])('is not made with "%s"', (secret) => {
     expect(() => signatures({ id: ID, seconds: SECONDS, body: BODY }, lasting(secret), 0)).toThrow(TypeError);
-  });
-});
-
-describe('the signature of WebSub', () => {
-  const text = 'geheim=, 秘密';
-
-  test.each(['sha1', 'sha256', 'sha384', 'sha512'])('is by %s, with the secret as it was given', (algorithm) => {
-    const expected = createHmac(algorithm, Buffer.from(text)).update(BODY).digest('hex');
-    const secrets = lasting(`${algorithm}=${text}`, 'sha1=another');
-    expect(webSubSignature(BODY, secrets, 0)).toBe(`${algorithm}=${expected}`);
-  });
-
-  test('is there when, and only when, there is a secret', () => {
-    expect(webSubSignature(BODY, [], 0)).toBeUndefined();
-    expect(webSubSignature(BODY, [{ text: `sha256=${text}`, endsMs: 5 }], 5)).toBeUndefined();
   });
 });

@@ -27,17 +27,18 @@ export function signatures({ id, seconds, body }: Signed, secrets: readonly Secr
 }
 
 /**
- * The value of `X-Hub-Signature` (WebSub, section 7.1). It uses the first secret only, whose form
- * is `ALGORITHM=TEXT`. `undefined` if there is no secret or it has expired.
+ * The headers of an attempt that Standard Webhooks 1.0 defines.
+ * @throws TypeError if a secret is invalid
  */
-export function webSubSignature(body: Uint8Array, secrets: readonly Secret[], nowMs: number): string | undefined {
-  const [secret] = secrets;
-  if (secret === undefined || (secret.endsMs !== undefined && secret.endsMs <= nowMs)) return undefined;
-  const at = secret.text.indexOf('=');
-  const algorithm = secret.text.slice(0, at);
-  return `${algorithm}=${createHmac(algorithm, secret.text.slice(at + 1))
-    .update(body)
-    .digest('hex')}`;
+export function standardHeaders(
+  secrets: readonly Secret[],
+  id: string,
+  body: Uint8Array,
+  nowMs: number,
+): Readonly<Record<string, string>> {
+  const seconds = Math.floor(nowMs / 1000);
+  const signature = signatures({ id, seconds, body }, secrets, nowMs);
+  return { 'webhook-id': id, 'webhook-timestamp': String(seconds), 'webhook-signature': signature };
 }
 
 interface SigningKey {

@@ -6,6 +6,7 @@ import type { StoredRecord } from '../../../core/ports.ts';
 import type { WebhookDelivery } from '../../state/definition.ts';
 import { createSender } from '../../../outgoing/sender.ts';
 import { openWebServer } from '../../../testing/test-servers.ts';
+import { DIALECTS } from '../../dialects/registry.ts';
 import { webhookRequest } from './webhook-request.ts';
 
 const EPOCH = '0abcdefghj';
@@ -59,7 +60,9 @@ async function deliver(options: Partial<WebhookDelivery>, ...contents: string[])
     const body = Buffer.from(`"channel":"a","time":"2026-01-01T00:00:00.000Z",${content}}`);
     return { position: index + 1, channel: 'a', type: undefined, timeMs: 0, body };
   });
-  const { answer } = await sender.send(webhookRequest({ delivery }, records, EPOCH, Date.now()));
+  const { answer } = await sender.send(
+    webhookRequest(DIALECTS.get(delivery.dialect), delivery, records, EPOCH, Date.now()),
+  );
   expect(answer?.status).toBe(204);
   return got.promise;
 }

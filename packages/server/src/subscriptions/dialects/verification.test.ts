@@ -1,12 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { webhook } from '../../testing/subscription-kit.ts';
 import type { SendResult, RecordedResponse } from '../state/ports.ts';
-import {
-  cloudEventsHandshake,
-  hookSecretRequest,
-  challengeRequest,
-  verificationEventBody,
-  type VerificationRequest,
-} from './verification-requests.ts';
+import type { Dialect, VerificationRequest } from '../state/dialect.ts';
+import { cloudEvents } from './cloudevents/dialect.ts';
+import { restHooks } from './rest-hooks/dialect.ts';
+import { standard } from './standard/dialect.ts';
 
 const TIMING = { nameMs: undefined, connectMs: undefined, tlsMs: undefined, firstByteMs: 1, totalMs: 1 };
 
@@ -27,9 +25,17 @@ function consents(question: VerificationRequest, answer: Partial<RecordedRespons
   return question.evaluate(answered(answer)).isVerified;
 }
 
+/** The request for a subscription; its random texts are `abc`, and it is made at the time 0. */
+function requestOf(dialect: Dialect, ratePerSecond?: number): VerificationRequest {
+  const { delivery } = webhook('https://a.example');
+  if (delivery.kind === 'pull' || dialect.verification === undefined) throw new Error('nothing to verify');
+  const context = { origin: 'hub.example', nowMs: 0, randomText: () => 'abc' };
+  return dialect.verification.request({ id: 'sub_1', ratePerSecond, delivery }, context);
+}
+
 const all: readonly (readonly [kind: string, question: VerificationRequest, right: Partial<RecordedResponse>])[] = [
-  ['a signed event', challengeRequest('https://a.example', {}, new Uint8Array(), 'abc'), { body: 'abc' }],
-  ['X-Hook-Secret', hookSecretRequest('https://a.example', 'abc'), { headers: { 'x-hook-secret': 'abc' } }],
+  ['a signed event', requestOf(standard), { body: 'abc' }],
+  ['X-Hook-Secret', requestOf(restHooks), { headers: { 'x-hook-secret': 'abc' } }],
 ];
 
 describe.each(all)('the question by %s', (_kind, question, right) => {
@@ -53,40 +59,44 @@ describe.each(all)('the question by %s', (_kind, question, right) => {
 });
 
 describe('a signed event', () => {
-  const body = verificationEventBody({ id: 'verify_1', subscription: 'sub_1', challenge: 'abc', timeMs: 0 });
+  const request = requestOf(standard);
 
   test('is one like all others, on a channel of the hub', () => {
-    expect(JSON.parse(Buffer.from(body).toString())).toEqual({
-      id: 'verify_1',
+    expect(JSON.parse(Buffer.from(request.body ?? []).toString())).toEqual({
+      id: 'verify_abc',
       channel: 'polycast.subscriptions.sub_1',
       type: 'polycast.verify',
       time: '1970-01-01T00:00:00.000Z',
       data: { challenge: 'abc', subscription: 'sub_1' },
     });
-    expect(challengeRequest('https://a.example', { 'webhook-id': 'verify_1' }, body, 'abc')).toMatchObject({
+    expect(request).toMatchObject({
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'webhook-id': 'verify_1' },
-      body,
+      headers: {
+        'content-type': 'application/json',
+        'webhook-id': 'verify_abc',
+        'webhook-signature': expect.stringMatching(/^v1,/) as string,
+      },
     });
   });
 
   test.each(['abc', ' abc\n', '{"challenge":"abc"}', '{ "ok":true, "challenge":"\\u0061bc" }'])(
     'is answered by %s',
     (text) => {
-      expect(consents(challengeRequest('https://a.example', {}, body, 'abc'), { body: text })).toBe(true);
+      expect(consents(request, { body: text })).toBe(true);
     },
   );
 
   test.each(['', '"abc"', 'null', '[]', '{"challenge":["abc"]}', '{"data":{"challenge":"abc"}}', 'abc abc'])(
     'is not by %s',
     (text) => {
-      expect(consents(challengeRequest('https://a.example', {}, body, 'abc'), { body: text })).toBe(false);
+      expect(consents(request, { body: text })).toBe(false);
     },
   );
 });
 
 describe('the handshake of CloudEvents', () => {
-  const ask = (rate?: number): VerificationRequest => cloudEventsHandshake('https://a.example', 'hub.example', rate);
+  const ask = (ratePerMinute?: number): VerificationRequest =>
+    requestOf(cloudEvents, ratePerMinute === undefined ? undefined : ratePerMinute / 60);
 
   test('asks with OPTIONS, by name, and for a rate where there is one', () => {
     expect(ask()).toMatchObject({

@@ -1,0 +1,29 @@
+import type { Dialect, VerificationContext, VerificationRequest, VerificationTarget } from '../../state/dialect.ts';
+import { standardHeaders } from '../../webhook/request/signature.ts';
+import { evaluateResponse } from '../../webhook/verification-requests.ts';
+
+/** REST Hooks (PROTOCOL.md section 14.8), with the signature of Standard Webhooks. */
+export const restHooks: Dialect = {
+  name: 'rest-hooks',
+  defaultFormat: 'event',
+  isKeyedByEndpoint: true,
+  reportsGaps: true,
+  verification: { isWithinCreation: true, request: hookSecretRequest },
+  signatureHeaders: standardHeaders,
+};
+
+/** The endpoint must return the `X-Hook-Secret` header of the request. */
+function hookSecretRequest(
+  { delivery: { url } }: VerificationTarget,
+  { randomText }: VerificationContext,
+): VerificationRequest {
+  const secret = randomText(24);
+  return {
+    url,
+    method: 'POST',
+    headers: { 'x-hook-secret': secret },
+    body: new Uint8Array(),
+    evaluate: (sent) =>
+      evaluateResponse(sent, ({ headers }) => headers['x-hook-secret'] === secret || 'it did not return X-Hook-Secret'),
+  };
+}

@@ -1,0 +1,35 @@
+import { createHmac } from 'node:crypto';
+import type { Secret } from '../../state/definition.ts';
+import type { Dialect } from '../../state/dialect.ts';
+
+/**
+ * WebSub (PROTOCOL.md section 14.7). A subscriber receives only the content of the topic, so no
+ * gap. `websub-hub.ts` verifies a callback before it creates a subscription.
+ */
+export const webSub: Dialect = {
+  name: 'websub',
+  defaultFormat: 'data',
+  isKeyedByEndpoint: true,
+  reportsGaps: false,
+  verification: undefined,
+  signatureHeaders: hubSignature,
+};
+
+/**
+ * The header `X-Hub-Signature` (WebSub, section 7.1). It uses the first secret only, whose form is
+ * `ALGORITHM=TEXT`. No header if there is no secret or it has expired.
+ */
+function hubSignature(
+  [secret]: readonly Secret[],
+  _id: string,
+  body: Uint8Array,
+  nowMs: number,
+): Readonly<Record<string, string>> {
+  if (secret === undefined || (secret.endsMs !== undefined && secret.endsMs <= nowMs)) return {};
+  const at = secret.text.indexOf('=');
+  const algorithm = secret.text.slice(0, at);
+  const digest = createHmac(algorithm, secret.text.slice(at + 1))
+    .update(body)
+    .digest('hex');
+  return { 'x-hub-signature': `${algorithm}=${digest}` };
+}

@@ -1,0 +1,90 @@
+/**
+ * A dialect is the convention that a webhook's endpoint expects: how a request is signed, how the
+ * endpoint is verified, and what its subscription may change. Example: the dialect `standard` signs
+ * each request with `webhook-signature`, and its endpoint returns a challenge.
+ */
+
+import type { StoredRecord } from '../../core/ports.ts';
+import type { BodyFormat, DialectName, Secret, SubscriptionDefinition, WebhookDelivery } from './definition.ts';
+import type { SendRequest, SendResult } from './ports.ts';
+
+/** A dialect, as one object. `dialects/registry.ts` lists them. */
+export interface Dialect {
+  readonly name: DialectName;
+  /** The format of the bodies, unless the subscription has another. */
+  readonly defaultFormat: BodyFormat;
+  /**
+   * Whether URL and channel identify a subscription. At most one then has them, and its URL never
+   * changes.
+   */
+  readonly isKeyedByEndpoint: boolean;
+  /** Whether the endpoint receives gaps. Otherwise a request with gaps alone is not sent. */
+  readonly reportsGaps: boolean;
+  /** How the hub verifies an endpoint; `undefined`: the dialect verifies it before the creation. */
+  readonly verification: VerificationMethod | undefined;
+  /**
+   * The headers of one attempt by which the endpoint authenticates the hub.
+   * @param id the id of the request, the same for every attempt
+   * @param records the events of the body; none for a verification
+   * @throws TypeError if a secret is invalid
+   */
+  signatureHeaders(
+    secrets: readonly Secret[],
+    id: string,
+    body: Uint8Array,
+    nowMs: number,
+    records: readonly StoredRecord[],
+  ): Readonly<Record<string, string>>;
+}
+
+export interface VerificationMethod {
+  /**
+   * True: within the call that creates the subscription. False: afterwards, with retries, while the
+   * subscription is `pending`.
+   */
+  readonly isWithinCreation: boolean;
+  request(target: VerificationTarget, context: VerificationContext): VerificationRequest;
+}
+
+/** The subscription whose endpoint is verified. */
+export type VerificationTarget = Pick<SubscriptionDefinition, 'id' | 'ratePerSecond'> & {
+  readonly delivery: WebhookDelivery;
+};
+
+export interface VerificationContext {
+  /** Host name by which the hub identifies itself to endpoints. */
+  readonly origin: string;
+  readonly nowMs: number;
+  /** A random text of this number of bytes, in base64url. */
+  randomText(byteCount: number): string;
+}
+
+/**
+ * A request that asks an endpoint whether it wants the events, and the check of its response
+ * (PROTOCOL.md section 14.5).
+ */
+export interface VerificationRequest extends Omit<SendRequest, 'timeoutMs'> {
+  evaluate(sent: SendResult): VerificationResult;
+}
+
+export type VerificationResult =
+  /** `ratePerMinute`: the highest rate that the endpoint allows; `undefined` if it names none. */
+  | { readonly isVerified: true; readonly ratePerMinute: number | undefined }
+  /** `detail` is a text for people. `isGone`: the endpoint refuses for good. */
+  | { readonly isVerified: false; readonly detail: string; readonly isGone?: boolean };
+
+/** The dialects of a hub. */
+export class Dialects {
+  readonly #byName: ReadonlyMap<DialectName, Dialect>;
+
+  constructor(all: readonly Dialect[]) {
+    this.#byName = new Map(all.map((dialect) => [dialect.name, dialect]));
+  }
+
+  /** @throws Error for a name that no dialect of this version has */
+  get(name: DialectName): Dialect {
+    const dialect = this.#byName.get(name);
+    if (dialect === undefined) throw new Error(`this version of Polycast has no dialect "${name}"`);
+    return dialect;
+  }
+}
