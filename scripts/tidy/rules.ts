@@ -97,7 +97,7 @@ const ONE_CALLER: Readonly<Record<string, { readonly caller: string; readonly re
 const ENTRY_BOUNDED_MEMOS: Readonly<Record<string, string>> = {
   'packages/server/src/outgoing/destinations/addresses.ts': 'Addresses of name servers and sockets: 45 characters.',
   'packages/server/src/identity/tokens/token-headers.ts': '100 of 512 characters.',
-  'packages/server/src/subscriptions/webhook/request/signature.ts': 'Secrets of 24 to 64 bytes.',
+  'packages/server/src/subscriptions/webhook/request/secrets.ts': 'Secrets of 24 to 64 bytes.',
 };
 
 /** Everything that is not as ARCHITECTURE.md says. */

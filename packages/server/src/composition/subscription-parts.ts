@@ -5,7 +5,7 @@ import type { SubscriptionEngine } from '../subscriptions/subscription-engine.ts
 import { auditedService } from '../subscriptions/audited-service.ts';
 import type { SubscriptionParts } from '../subscriptions/http/parts.ts';
 import { createEndpointTrust } from '../subscriptions/http/trusted-endpoints.ts';
-import { notifyOnRemove } from '../subscriptions/dialects/websub/notify-on-remove.ts';
+import { DIALECTS } from '../subscriptions/dialects/registry.ts';
 import type { Services } from '../http/services.ts';
 
 /** The parts of a hub that the HTTP API of subscriptions needs. */
@@ -23,9 +23,10 @@ export function subscriptionParts(
 ): SubscriptionParts {
   return {
     services,
-    subscriptions: notifyOnRemove(auditedService(engine.subscriptions, audit), engine.sender),
+    subscriptions: auditedService(engine.subscriptions, audit),
     settings: config.subscriptions,
-    urlProblem: (url) => engine.sender.urlProblem(url),
+    dialects: DIALECTS,
+    sender: engine.sender,
     isTrustedEndpoint: createEndpointTrust(config.subscriptions.trustedEndpoints, config.access === 'loopback'),
     sampleOf: (type) => eventTypes.get(type)?.sample,
   };

@@ -79,7 +79,10 @@ async function test(parts: SubscriptionParts, request: AuthorizedRequest, curren
   if (given !== undefined) await request.authorize('publish', [channel]);
   checkUnchanged(current, subscription);
   const sample: Sample = { channel, type, data: given ?? known ?? '{}' };
-  request.respondJson(200, attemptJson(await parts.subscriptions.test(definition.id, sample, request.actor), true));
+  request.respondJson(
+    200,
+    attemptJson(parts, await parts.subscriptions.test(definition.id, sample, request.actor), true),
+  );
 }
 
 /** @throws PolycastError `invalid_body` */
@@ -107,8 +110,8 @@ async function rotate(
   const overlapSeconds = members.optional('overlapSeconds', integer(0, OVERLAP_SECONDS_MAX)) ?? OVERLAP_SECONDS;
   members.rejectUnknown();
   if (definition.delivery.kind === 'pull') throw notActiveError(status.state, 'Only webhooks are signed.');
-  if (definition.delivery.dialect === 'websub')
-    throw notActiveError(status.state, "A WebSub secret is the subscriber's.");
+  const { rotationRefusal } = parts.dialects.get(definition.delivery.dialect);
+  if (rotationRefusal !== undefined) throw notActiveError(status.state, rotationRefusal);
   const rotated = await parts.subscriptions.rotateSecret(
     definition.id,
     secret.text,

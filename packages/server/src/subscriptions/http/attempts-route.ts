@@ -37,7 +37,9 @@ async function attempts(
   const { definition } = current();
   const { services } = parts;
   request.respondJson(200, {
-    attempts: page.map((each) => attemptJson(each, mayKnow(services, request.principal, definition, each.startedMs))),
+    attempts: page.map((each) =>
+      attemptJson(parts, each, mayKnow(services, request.principal, definition, each.startedMs)),
+    ),
     next: found.length > limit ? (page.at(-1)?.number ?? null) : null,
   });
 }

@@ -1,4 +1,5 @@
-import type { Refusal, SubscriptionService } from '../state/ports.ts';
+import type { Dialects } from '../state/dialect.ts';
+import type { Sender, SubscriptionService } from '../state/ports.ts';
 import type { SubscriptionSettings } from '../state/settings.ts';
 import type { Services } from '../../http/services.ts';
 
@@ -8,8 +9,8 @@ export interface SubscriptionParts {
   /** The service that writes an audit entry for each change (`audited-service.ts`). */
   readonly subscriptions: SubscriptionService;
   readonly settings: SubscriptionSettings;
-  /** The reason why the hub may not send to a URL, as far as it is known without a name lookup. */
-  readonly urlProblem: (url: string) => Refusal | undefined;
+  readonly dialects: Dialects;
+  readonly sender: Pick<Sender, 'send' | 'urlProblem'>;
   /** Whether the endpoint needs no verification. */
   readonly isTrustedEndpoint: (url: string) => boolean;
   /** Sample data of an event type, as JSON; `undefined` if there is none. */

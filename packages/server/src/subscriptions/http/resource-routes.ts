@@ -37,9 +37,18 @@ export function resourceRoutes(parts: SubscriptionParts): readonly Route[] {
       const subscription = current();
       checkIfMatch(request, subscription);
       await parts.subscriptions.remove(subscription.definition.id, request.actor);
+      notifyEndpoint(parts, subscription);
       request.respondEmpty(204);
     }),
   ];
+}
+
+/** Informs the endpoint of a removed subscription, if its dialect does. The response does not matter. */
+function notifyEndpoint({ dialects, sender }: SubscriptionParts, { definition, status }: Subscription): void {
+  const { delivery, metadata } = definition;
+  if (delivery.kind === 'pull' || status.state === 'ended') return;
+  const notice = dialects.get(delivery.dialect).removalNotice(delivery, metadata);
+  if (notice !== undefined) void sender.send(notice);
 }
 
 async function create(parts: SubscriptionParts, request: AuthorizedRequest): Promise<void> {

@@ -81,7 +81,7 @@ async function eventStatusOf(
 }
 
 function deliveryJson(
-  { services }: SubscriptionParts,
+  parts: SubscriptionParts,
   principal: Principal,
   { definition }: Subscription,
   status: EventStatus,
@@ -100,6 +100,8 @@ function deliveryJson(
     first: timestampOrNull(firstMs),
     last: timestampOrNull(inOrder.at(-1)?.startedMs ?? leasedMs),
     due: timestampOrNull(dueMs),
-    attempts: inOrder.map((each) => attemptJson(each, mayKnow(services, principal, definition, each.startedMs))),
+    attempts: inOrder.map((each) =>
+      attemptJson(parts, each, mayKnow(parts.services, principal, definition, each.startedMs)),
+    ),
   };
 }

@@ -7,10 +7,11 @@ import type { Position } from '../../core/ports.ts';
 export type Ordering = 'per-channel' | 'none';
 
 /**
- * The body of a webhook's request (PROTOCOL.md section 14.3). `event`: the log's own envelope.
- * `data`: the published data, unchanged.
+ * The formats of the body of a webhook's request (PROTOCOL.md section 14.3). `event`: the log's own
+ * envelope. `data`: the published data, unchanged.
  */
-export type BodyFormat = 'event' | 'data' | 'cloudevents' | 'cloudevents-binary';
+export const BODY_FORMATS = ['event', 'data', 'cloudevents', 'cloudevents-binary'] as const;
+export type BodyFormat = (typeof BODY_FORMATS)[number];
 
 /** The name of a webhook's dialect (`dialect.ts`), such as `standard`. */
 export type DialectName = string;

@@ -11,6 +11,8 @@ import type { SendRequest, SendResult } from './ports.ts';
 /** A dialect, as one object. `dialects/registry.ts` lists them. */
 export interface Dialect {
   readonly name: DialectName;
+  /** Whether `POST /v1/subscriptions` creates them. Otherwise the dialect has routes of its own. */
+  readonly isCreatable: boolean;
   /** The format of the bodies, unless the subscription has another. */
   readonly defaultFormat: BodyFormat;
   /**
@@ -18,6 +20,13 @@ export interface Dialect {
    * changes.
    */
   readonly isKeyedByEndpoint: boolean;
+  /** Members of a subscription, and of its `delivery`, that no PATCH changes: names and reasons. */
+  readonly fixedMembers: Readonly<Record<string, string>>;
+  readonly fixedDeliveryMembers: Readonly<Record<string, string>>;
+  /** The reason why the hub may not replace the secret; `undefined`: it may. */
+  readonly rotationRefusal: string | undefined;
+  /** Names of headers that the dialect itself sets, so that no subscriber may; in lower case. */
+  readonly reservedHeaders: RegExp;
   /** Whether the endpoint receives gaps. Otherwise a request with gaps alone is not sent. */
   readonly reportsGaps: boolean;
   /** How the hub verifies an endpoint; `undefined`: the dialect verifies it before the creation. */
@@ -35,6 +44,10 @@ export interface Dialect {
     nowMs: number,
     records: readonly StoredRecord[],
   ): Readonly<Record<string, string>>;
+  /** The public facts about a secret, as the API shows them: its kind, its public key, its end. */
+  describeSecret(secret: Secret): object;
+  /** The request that informs an endpoint when an operator removes its subscription, if any. */
+  removalNotice(delivery: WebhookDelivery, metadata: SubscriptionDefinition['metadata']): SendRequest | undefined;
 }
 
 export interface VerificationMethod {
@@ -75,9 +88,17 @@ export type VerificationResult =
 
 /** The dialects of a hub. */
 export class Dialects {
+  /** In the order of the registry. */
+  readonly names: readonly DialectName[];
+  /** The names of those that `POST /v1/subscriptions` creates; the first is the default. */
+  readonly creatableNames: readonly DialectName[];
+  readonly #all: readonly Dialect[];
   readonly #byName: ReadonlyMap<DialectName, Dialect>;
 
   constructor(all: readonly Dialect[]) {
+    this.#all = all;
+    this.names = all.map(({ name }) => name);
+    this.creatableNames = all.filter(({ isCreatable }) => isCreatable).map(({ name }) => name);
     this.#byName = new Map(all.map((dialect) => [dialect.name, dialect]));
   }
 
@@ -86,5 +107,10 @@ export class Dialects {
     const dialect = this.#byName.get(name);
     if (dialect === undefined) throw new Error(`this version of Polycast has no dialect "${name}"`);
     return dialect;
+  }
+
+  /** Whether a dialect sets this header, so that no subscriber may. */
+  isReservedHeader(name: string): boolean {
+    return this.#all.some(({ reservedHeaders }) => reservedHeaders.test(name));
   }
 }

@@ -1,6 +1,8 @@
 import { SECRET_FORMS_HELP, resolveSecret } from '../../secret-argument.ts';
 import { randomBytes } from 'node:crypto';
 import { isPattern, parseCursor } from '@polycast/protocol';
+import { DIALECTS } from '../../../subscriptions/dialects/registry.ts';
+import { BODY_FORMATS } from '../../../subscriptions/state/definition.ts';
 import { signatures } from '../../../subscriptions/webhook/request/signature.ts';
 import { compileFilter, type Filter } from '../../../subscriptions/state/filter.ts';
 import { HEADERS_MAX, headerProblem } from '../../../subscriptions/webhook/request/header-rules.ts';
@@ -10,7 +12,6 @@ import { filterOf, pairsOf } from '../subscriptions/definition-options.ts';
 import { forwardEvents, type ListenOptions } from './forward-events.ts';
 
 const CHANNELS_MAX = 100;
-const FORMATS = ['event', 'data', 'cloudevents', 'cloudevents-binary'] as const;
 
 export const listen: Command = {
   name: 'listen',
@@ -31,8 +32,8 @@ export const listen: Command = {
     },
     format: {
       value: 'FORMAT',
-      choices: FORMATS,
-      doc: `What a request carries: ${FORMATS.join(', ')}; event unless given.`,
+      choices: BODY_FORMATS,
+      doc: `What a request carries: ${BODY_FORMATS.join(', ')}; event unless given.`,
     },
     header: {
       value: "'NAME: TEXT'",
@@ -129,7 +130,7 @@ function headers(input: Input): Readonly<Record<string, string>> {
   const taken = new Map<string, string>();
   for (const [given, text] of entries) {
     const name = given.toLowerCase();
-    const wrong = headerProblem(name, taken, text);
+    const wrong = headerProblem(DIALECTS, name, taken, text);
     if (wrong !== undefined) throw usageError(listen, `--header ${wrong}`);
     taken.set(name, text);
   }

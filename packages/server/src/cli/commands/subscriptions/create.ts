@@ -1,3 +1,4 @@
+import { DIALECTS } from '../../../subscriptions/dialects/registry.ts';
 import { usageError, type Command } from '../../command.ts';
 import {
   receiverSecret,
@@ -33,7 +34,7 @@ export const subscriptionsCreate: Command = subscriptionCommand({
     start: { value: 'CURSOR', doc: 'Begins after this cursor, with the earliest that is kept, or now.' },
     dialect: {
       value: 'DIALECT',
-      choices: ['standard', 'cloudevents'],
+      choices: DIALECTS.creatableNames,
       doc: 'Webhook: how it consents, and its format.',
     },
     ...SECRET_OPTIONS,

@@ -1,3 +1,4 @@
+import { BODY_FORMATS } from '../../../subscriptions/state/definition.ts';
 import { SECRET_FORMS_HELP, resolveSecret } from '../../secret-argument.ts';
 import { usageError, type Command, type Input, type OptionSpec } from '../../command.ts';
 
@@ -17,7 +18,7 @@ export const DEFINITION_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   expires: { value: 'TIME', doc: 'It ends then: 2027-01-31T12:00:00Z.' },
   format: {
     value: 'FORMAT',
-    choices: ['event', 'data', 'cloudevents', 'cloudevents-binary'],
+    choices: BODY_FORMATS,
     doc: 'Webhook: what is sent; event unless given.',
   },
   header: { value: "'NAME: TEXT'", multiple: true, doc: 'Webhook: sent along with each request; repeatable.' },

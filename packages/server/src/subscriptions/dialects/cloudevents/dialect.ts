@@ -1,15 +1,23 @@
 import type { Dialect, VerificationContext, VerificationRequest, VerificationTarget } from '../../state/dialect.ts';
+import { describeSecret } from '../../webhook/request/secrets.ts';
 import { standardHeaders } from '../../webhook/request/signature.ts';
 import { notVerified } from '../../webhook/verification-requests.ts';
 
 /** CloudEvents HTTP Webhook 1.0, with the signature of Standard Webhooks. */
 export const cloudEvents: Dialect = {
   name: 'cloudevents',
+  isCreatable: true,
   defaultFormat: 'cloudevents',
   isKeyedByEndpoint: false,
+  fixedMembers: {},
+  fixedDeliveryMembers: {},
+  rotationRefusal: undefined,
+  reservedHeaders: /^webhook-/,
   reportsGaps: true,
   verification: { isWithinCreation: false, request: handshake },
   signatureHeaders: standardHeaders,
+  describeSecret,
+  removalNotice: () => undefined,
 };
 
 /**

@@ -1,15 +1,23 @@
 import type { Dialect, VerificationContext, VerificationRequest, VerificationTarget } from '../../state/dialect.ts';
+import { describeSecret } from '../../webhook/request/secrets.ts';
 import { standardHeaders } from '../../webhook/request/signature.ts';
 import { evaluateResponse } from '../../webhook/verification-requests.ts';
 
 /** REST Hooks (PROTOCOL.md section 14.8), with the signature of Standard Webhooks. */
 export const restHooks: Dialect = {
   name: 'rest-hooks',
+  isCreatable: false,
   defaultFormat: 'event',
   isKeyedByEndpoint: true,
+  fixedMembers: {},
+  fixedDeliveryMembers: {},
+  rotationRefusal: undefined,
+  reservedHeaders: /^x-hook-/,
   reportsGaps: true,
   verification: { isWithinCreation: true, request: hookSecretRequest },
   signatureHeaders: standardHeaders,
+  describeSecret,
+  removalNotice: () => undefined,
 };
 
 /** The endpoint must return the `X-Hook-Secret` header of the request. */

@@ -10,7 +10,7 @@ import { timestampOrNull } from '../../../http/timestamp-text.ts';
 import { authorizeDelivery, scopedRoute, maySee } from '../../http/subscription-access.ts';
 import { urlCheck } from '../../http/bodies/delivery-body.ts';
 import type { SubscriptionParts } from '../../http/parts.ts';
-import { createSecret } from '../../http/bodies/secrets.ts';
+import { createSecret } from '../../webhook/request/secrets.ts';
 import { restHooks } from './dialect.ts';
 import {
   parseHookSelector,

@@ -1,15 +1,23 @@
 import type { Dialect, VerificationContext, VerificationRequest, VerificationTarget } from '../../state/dialect.ts';
+import { describeSecret } from '../../webhook/request/secrets.ts';
 import { standardHeaders } from '../../webhook/request/signature.ts';
 import { evaluateResponse } from '../../webhook/verification-requests.ts';
 
 /** Standard Webhooks 1.0. The endpoint is verified by a signed event with a challenge. */
 export const standard: Dialect = {
   name: 'standard',
+  isCreatable: true,
   defaultFormat: 'event',
   isKeyedByEndpoint: false,
+  fixedMembers: {},
+  fixedDeliveryMembers: {},
+  rotationRefusal: undefined,
+  reservedHeaders: /^webhook-/,
   reportsGaps: true,
   verification: { isWithinCreation: false, request: challengeRequest },
   signatureHeaders: standardHeaders,
+  describeSecret,
+  removalNotice: () => undefined,
 };
 
 /**

@@ -1,6 +1,11 @@
 import { createHmac } from 'node:crypto';
 import type { Secret } from '../../state/definition.ts';
 import type { Dialect } from '../../state/dialect.ts';
+import { expiryText } from '../../webhook/request/secrets.ts';
+import { denial } from './callback-verification.ts';
+
+const TERM = 'is as the WebSub subscriber has asked for';
+const CONVENTION = 'is as WebSub has it';
 
 /**
  * WebSub (PROTOCOL.md section 14.7). A subscriber receives only the content of the topic, so no
@@ -8,11 +13,25 @@ import type { Dialect } from '../../state/dialect.ts';
  */
 export const webSub: Dialect = {
   name: 'websub',
+  isCreatable: false,
   defaultFormat: 'data',
   isKeyedByEndpoint: true,
+  // Only the subscriber itself may change the terms of its request.
+  fixedMembers: {
+    channels: TERM,
+    types: TERM,
+    filter: TERM,
+    ordering: TERM,
+    expires: TERM,
+  },
+  fixedDeliveryMembers: { format: CONVENTION, headers: CONVENTION, batch: CONVENTION },
+  rotationRefusal: "A WebSub secret is the subscriber's.",
+  reservedHeaders: /^(?:x-hub-.*|link)$/,
   reportsGaps: false,
   verification: undefined,
   signatureHeaders: hubSignature,
+  describeSecret: ({ endsMs }) => ({ kind: 'hmac', expires: expiryText(endsMs) }),
+  removalNotice: ({ url }, metadata) => denial(metadata['topic'] ?? '', url, 'The hub has ended the subscription.'),
 };
 
 /**

@@ -1,11 +1,11 @@
 import { PolycastError } from '@polycast/protocol';
-import type { PullDelivery, Secret, WebhookDelivery } from '../../state/definition.ts';
+import { BODY_FORMATS, type PullDelivery, type Secret, type WebhookDelivery } from '../../state/definition.ts';
 import type { SubscriptionSettings } from '../../state/settings.ts';
 import { invalidBody, MemberReader, integer, type Validator } from '../../../http/body/json-body.ts';
-import { object, orNull, oneOf } from './checks.ts';
+import { object, oneOf, orNull, rejectFixed } from './checks.ts';
 import { headers } from './headers-body.ts';
 import type { SubscriptionParts } from '../parts.ts';
-import { createSecret, secretText } from './secrets.ts';
+import { completeSecret, createSecret, SECRET_RULE } from '../../webhook/request/secrets.ts';
 
 const URL_LENGTH_MAX = 2048;
 const BATCH_COUNT_MAX = 1000;
@@ -27,7 +27,8 @@ export function newDelivery(
   const members = new MemberReader(value, 'delivery.');
   const kind = members.required('kind', oneOf('webhook', 'pull'));
   if (kind === 'pull') return changedPull(parts, undefined, members);
-  const dialect = members.optional('dialect', oneOf('standard', 'cloudevents')) ?? 'standard';
+  const { creatableNames } = parts.dialects;
+  const dialect = members.optional('dialect', oneOf(...creatableNames)) ?? (creatableNames[0] as string);
   const secret = readSecret(members);
   const given = { kind, dialect, url: members.required('url', urlCheck(parts)), secrets: [secret] } as const;
   return changedWebhook(parts, given, members);
@@ -46,12 +47,9 @@ export function changedDelivery(
   members.optional('kind', unchanged(before.kind));
   if (before.kind === 'pull') return changedPull(parts, before, members);
   members.optional('dialect', unchanged(before.dialect));
-  // WebSub and REST Hooks identify a subscription by its URL and verify it in their own way.
-  const isOwn = before.dialect === 'standard' || before.dialect === 'cloudevents';
-  const url = members.optional('url', isOwn ? urlCheck(parts) : unchanged(before.url)) ?? before.url;
-  if (before.dialect === 'websub')
-    for (const name of ['format', 'headers', 'batch'])
-      if (members.has(name)) throw invalidBody(`delivery.${name}`, 'is as WebSub has it');
+  const { isKeyedByEndpoint, fixedDeliveryMembers } = parts.dialects.get(before.dialect);
+  const url = members.optional('url', isKeyedByEndpoint ? unchanged(before.url) : urlCheck(parts)) ?? before.url;
+  rejectFixed(members, fixedDeliveryMembers, 'delivery.');
   // Headers may contain credentials for the previous origin, so another origin does not receive
   // them.
   const isSameHost = URL.parse(url)?.origin === URL.parse(before.url)?.origin;
@@ -70,16 +68,25 @@ export function readSecret(members: MemberReader): Secret {
   return { text: own ?? createSecret(signature ?? 'hmac'), endsMs: undefined };
 }
 
+const secretText: Validator<string> = (value) => {
+  const secret = typeof value === 'string' ? completeSecret(value) : undefined;
+  return secret === undefined ? { wrong: `must be ${SECRET_RULE}` } : { value: secret };
+};
+
 type WebhookBasis = Pick<WebhookDelivery, 'kind' | 'dialect' | 'url' | 'secrets'> & Partial<WebhookDelivery>;
 
-function changedWebhook({ settings }: SubscriptionParts, before: WebhookBasis, members: MemberReader): WebhookDelivery {
+function changedWebhook(
+  { settings, dialects }: SubscriptionParts,
+  before: WebhookBasis,
+  members: MemberReader,
+): WebhookDelivery {
   const memberOr = <Value>(
     name: keyof WebhookDelivery & string,
     before: Value,
     check: Validator<Value>,
     defaultValue: Value,
   ): Value => (members.has(name) ? (members.optional(name, orNull(check)) ?? defaultValue) : before);
-  const format = before.dialect === 'cloudevents' ? 'cloudevents' : 'event';
+  const { defaultFormat } = dialects.get(before.dialect);
   const delays = members.has('retryDelaysSeconds')
     ? (members.optional('retryDelaysSeconds', orNull(retryDelays)) ?? settings.retryDelaysSeconds).map(
         (seconds) => seconds * 1000,
@@ -89,8 +96,8 @@ function changedWebhook({ settings }: SubscriptionParts, before: WebhookBasis, m
     kind: before.kind,
     url: before.url,
     dialect: before.dialect,
-    format: memberOr('format', before.format ?? format, oneOf(...FORMATS), format),
-    headers: memberOr('headers', before.headers ?? {}, headers(before.headers), {}),
+    format: memberOr('format', before.format ?? defaultFormat, oneOf(...BODY_FORMATS), defaultFormat),
+    headers: memberOr('headers', before.headers ?? {}, headers(dialects, before.headers), {}),
     batch: memberOr('batch', before.batch, batch, undefined),
     timeoutMs: memberOr(
       'timeoutMs',
@@ -104,8 +111,6 @@ function changedWebhook({ settings }: SubscriptionParts, before: WebhookBasis, m
   rejectOtherKind(members, 'webhook');
   return delivery;
 }
-
-const FORMATS = ['event', 'data', 'cloudevents', 'cloudevents-binary'] as const;
 
 function changedPull(
   { settings }: SubscriptionParts,
@@ -144,7 +149,7 @@ function rejectOtherKind(members: MemberReader, kind: 'webhook' | 'pull'): void 
 /**
  * Checks a URL without a name lookup. The sender checks the destination again at every connection.
  */
-export function urlCheck({ urlProblem }: SubscriptionParts): Validator<string> {
+export function urlCheck({ sender }: SubscriptionParts): Validator<string> {
   return (value) => {
     const url = typeof value === 'string' && value.length <= URL_LENGTH_MAX ? URL.parse(value) : null;
     if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:'))
@@ -152,7 +157,7 @@ export function urlCheck({ urlProblem }: SubscriptionParts): Validator<string> {
     const text = value as string;
     if (url.username !== '' || url.password !== '' || text.includes('#') || !/^[\x21-\x7e]+$/.test(text))
       return { wrong: 'must be percent-encoded, without user, password and fragment' };
-    const refused = urlProblem(text);
+    const refused = sender.urlProblem(text);
     if (refused !== undefined)
       throw new PolycastError('endpoint_refused', refused.detail, { category: refused.failure });
     return { value: text };

@@ -1,3 +1,4 @@
+import type { Dialects } from '../../state/dialect.ts';
 import { HEADERS_MAX, isReservedHeader, headerProblem } from '../../webhook/request/header-rules.ts';
 import type { Validator } from '../../../http/body/json-body.ts';
 import { isObject } from './checks.ts';
@@ -13,6 +14,7 @@ export const HIDDEN_VALUE = '…';
  * @param before the present headers; `…` keeps their value
  */
 export function headers(
+  dialects: Dialects,
   before: Readonly<Record<string, string>> | undefined,
 ): Validator<Readonly<Record<string, string>>> {
   return (value) => {
@@ -24,7 +26,7 @@ export function headers(
       const name = given.toLowerCase();
       if (text === HIDDEN_VALUE && before?.[name] === undefined)
         return { wrong: `has no value to keep for ${name}: of another origin none is kept` };
-      const wrong = headerProblem(name, accepted, text === HIDDEN_VALUE ? before?.[name] : text);
+      const wrong = headerProblem(dialects, name, accepted, text === HIDDEN_VALUE ? before?.[name] : text);
       if (wrong !== undefined) return { wrong };
       accepted.set(name, text === HIDDEN_VALUE ? (before?.[name] as string) : (text as string));
     }
@@ -33,8 +35,11 @@ export function headers(
 }
 
 /** Hides the values of the subscription's own headers, because any of them may be a credential. */
-export function redactedHeaders(given: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+export function redactedHeaders(
+  dialects: Dialects,
+  given: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
   return Object.fromEntries(
-    Object.entries(given).map(([name, value]) => [name, isReservedHeader(name) ? value : HIDDEN_VALUE]),
+    Object.entries(given).map(([name, value]) => [name, isReservedHeader(dialects, name) ? value : HIDDEN_VALUE]),
   );
 }

@@ -5,7 +5,7 @@ import { resolveStart } from '../../../core/start.ts';
 import type { LostPosition } from '../../state/definition.ts';
 import type { NewSubscription, Subscription, SubscriptionChanges } from '../../state/ports.ts';
 import { invalidBody, MemberReader, integer } from '../../../http/body/json-body.ts';
-import { object, orNull } from './checks.ts';
+import { object, orNull, rejectFixed } from './checks.ts';
 import { channelsCheck, allCommonOptions, startCheck, givenCommonOptions } from './definition-body.ts';
 import { changedDelivery, newDelivery } from './delivery-body.ts';
 import { fingerprintOf } from './request-fingerprint.ts';
@@ -61,7 +61,8 @@ export function parseChanges(
   { definition }: Subscription,
 ): SubscriptionChanges {
   const members = new MemberReader(body);
-  if (definition.delivery.kind === 'webhook' && definition.delivery.dialect === 'websub') rejectWebSubChanges(members);
+  if (definition.delivery.kind === 'webhook')
+    rejectFixed(members, parts.dialects.get(definition.delivery.dialect).fixedMembers);
   const { concurrencyDefault, concurrencyMax } = concurrencyOf(parts, definition.delivery.kind);
   const channels = members.optional('channels', channelsCheck(parts));
   const common = givenCommonOptions(members, parts.services.clock.nowMs());
@@ -81,14 +82,6 @@ export function parseChanges(
   if (Object.keys(changes).length === 0)
     throw invalidBody('channels', 'is missing, and so is all else: nothing would change');
   return changes;
-}
-
-/**
- * Only a WebSub subscriber itself may change the terms of its request (PROTOCOL.md section 14.7).
- */
-function rejectWebSubChanges(members: MemberReader): void {
-  for (const name of ['channels', 'types', 'filter', 'ordering', 'expires'])
-    if (members.has(name)) throw invalidBody(name, 'is as the WebSub subscriber has asked for');
 }
 
 /**

@@ -1,19 +1,19 @@
 import { encodeCursor } from '@polycast/protocol';
 
 import type { PullDelivery, WebhookDelivery } from '../../state/definition.ts';
+import type { Dialects } from '../../state/dialect.ts';
 import type { Attempt, DeadLetter, Replay, Subscription } from '../../state/ports.ts';
 import { entityTag, entityTagHeader } from '../../../http/headers/cache-headers.ts';
 import { timestampOrNull } from '../../../http/timestamp-text.ts';
 import { redactedHeaders } from './headers-body.ts';
 import type { SubscriptionParts } from '../parts.ts';
-import { secretJson } from './secrets.ts';
 
 /**
  * The JSON of a subscription (PROTOCOL.md section 14.1).
  * @param secret only for a new subscription or a new secret
  */
 export function subscriptionJson(
-  { subscriptions, services }: SubscriptionParts,
+  { subscriptions, services, dialects }: SubscriptionParts,
   { definition, status }: Subscription,
   secret?: string,
 ): object {
@@ -26,7 +26,7 @@ export function subscriptionJson(
     channels,
     types: types ?? null,
     filter: filter ?? null,
-    delivery: { ...deliveryJson(delivery), ...(secret !== undefined && { secret }) },
+    delivery: { ...deliveryJson(dialects, delivery), ...(secret !== undefined && { secret }) },
     ordering,
     ratePerSecond: ratePerSecond ?? null,
     concurrencyMax,
@@ -57,7 +57,7 @@ export function etagHeader(subscription: Subscription): readonly string[] {
   return entityTagHeader(etagOf(subscription));
 }
 
-function deliveryJson(delivery: WebhookDelivery | PullDelivery): object {
+function deliveryJson(dialects: Dialects, delivery: WebhookDelivery | PullDelivery): object {
   if (delivery.kind === 'pull')
     return { kind: 'pull', leaseSeconds: delivery.leaseMs / 1000, deliveriesMax: delivery.deliveriesMax };
   const { kind, url, dialect, format, headers, batch, timeoutMs, retryDelaysMs, secrets } = delivery;
@@ -66,11 +66,11 @@ function deliveryJson(delivery: WebhookDelivery | PullDelivery): object {
     url,
     dialect,
     format,
-    headers: redactedHeaders(headers),
+    headers: redactedHeaders(dialects, headers),
     batch: batch ?? null,
     timeoutMs,
     retryDelaysSeconds: retryDelaysMs.map((delayMs) => delayMs / 1000),
-    secrets: secrets.map(secretJson),
+    secrets: secrets.map((secret) => dialects.get(dialect).describeSecret(secret)),
   };
 }
 
@@ -78,7 +78,7 @@ function deliveryJson(delivery: WebhookDelivery | PullDelivery): object {
  * @param isCovered whether the caller may see the content; otherwise headers and response are
  * hidden
  */
-export function attemptJson(attempt: Attempt, isCovered: boolean): object {
+export function attemptJson({ dialects }: SubscriptionParts, attempt: Attempt, isCovered: boolean): object {
   const { number, subscription, epoch, position, isGap, count, startedMs, outcome, detail, request, answer, timing } =
     attempt;
   return {
@@ -91,7 +91,7 @@ export function attemptJson(attempt: Attempt, isCovered: boolean): object {
     started: timestampOrNull(startedMs),
     outcome,
     detail,
-    request: { ...request, headers: isCovered ? redactedHeaders(request.headers) : {} },
+    request: { ...request, headers: isCovered ? redactedHeaders(dialects, request.headers) : {} },
     response:
       answer === undefined || !isCovered
         ? null

@@ -28,20 +28,9 @@ export interface BodyOptions {
 
 /** Body of one event, or of a batch of at least one. */
 export function webhookBody(records: readonly StoredRecord[], options: BodyOptions): WebhookBody {
-  const { format, isBatch } = options;
-  if (isBatch) return batchOf(records, options);
+  if (options.isBatch) return batchOf(records, options);
   const record = records[0] as StoredRecord;
-  const id = idOf(record, options);
-  switch (format) {
-    case 'event':
-      return { id, contentType: 'application/json', headers: {}, bytes: envelope(id, record) };
-    case 'data':
-      return { id, headers: dataHeaders(record), ...dataOf(record) };
-    case 'cloudevents':
-      return { id, contentType: CLOUDEVENT, headers: {}, bytes: structuredEvent(id, record) };
-    case 'cloudevents-binary':
-      return binaryEvent(id, record);
-  }
+  return FORMATS[options.format].single(idOf(record, options), record);
 }
 
 /** The event's data as published: bytes and their media type (PROTOCOL.md section 10.1). */
@@ -66,9 +55,11 @@ function binaryEvent(id: string, record: StoredRecord): WebhookBody {
   const headers = attributeHeaders(id, record);
   let bytes = 0;
   for (const [name, value] of Object.entries(headers)) bytes += name.length + value.length + 4;
-  if (bytes > ATTRIBUTES_BYTES_MAX)
-    return { id, contentType: CLOUDEVENT, headers: {}, bytes: structuredEvent(id, record) };
-  return { id, headers, ...dataOf(record) };
+  return bytes > ATTRIBUTES_BYTES_MAX ? structuredBody(id, record) : { id, headers, ...dataOf(record) };
+}
+
+function structuredBody(id: string, record: StoredRecord): WebhookBody {
+  return { id, contentType: CLOUDEVENT, headers: {}, bytes: structuredEvent(id, record) };
 }
 
 /** Size of one event's attributes as headers: half of the total that common servers accept. */
@@ -77,6 +68,32 @@ const JSON_TYPE = 'application/json';
 const CLOUDEVENT = 'application/cloudevents+json; charset=utf-8';
 const CLOUDEVENT_BATCH = 'application/cloudevents-batch+json; charset=utf-8';
 const IS_JSON = /^[^;]*[/+]json\s*(?:;|$)/i;
+
+interface Format {
+  /** The body of one event. */
+  readonly single: (id: string, record: StoredRecord) => WebhookBody;
+  /** One event in a batch, which is a JSON array. */
+  readonly item: (id: string, record: StoredRecord) => Uint8Array;
+  /** The media type of a batch. */
+  readonly batchType: string;
+}
+
+/** How the body of each format is made. */
+const FORMATS: Readonly<Record<BodyFormat, Format>> = {
+  event: {
+    single: (id, record) => ({ id, contentType: JSON_TYPE, headers: {}, bytes: envelope(id, record) }),
+    item: envelope,
+    batchType: JSON_TYPE,
+  },
+  data: {
+    single: (id, record) => ({ id, headers: dataHeaders(record), ...dataOf(record) }),
+    // Text and base64 remain the JSON strings of the log.
+    item: (_id, record) => eventMembers(record).value,
+    batchType: JSON_TYPE,
+  },
+  cloudevents: { single: structuredBody, item: structuredEvent, batchType: CLOUDEVENT_BATCH },
+  'cloudevents-binary': { single: binaryEvent, item: structuredEvent, batchType: CLOUDEVENT_BATCH },
+};
 
 function idOf({ position }: StoredRecord, { epoch, idOverride }: BodyOptions): string {
   return idOverride ?? encodeCursor(epoch, position);
@@ -97,13 +114,13 @@ function dataHeaders({ channel, timeMs, type }: StoredRecord): Readonly<Record<s
 }
 
 function batchOf(records: readonly StoredRecord[], options: BodyOptions): WebhookBody {
-  const { format } = options;
+  const { item, batchType } = FORMATS[options.format];
   const ids = records.map((record) => idOf(record, options));
-  const items = records.map((record, index) => itemOf(format, ids[index] as string, record));
+  const items = records.map((record, index) => item(ids[index] as string, record));
   const pieces = items.flatMap((item, index) => [index === 0 ? OPENING : COMMA, item]);
   return {
     id: `batch_${createHash('sha256').update(ids.join()).digest('base64url').slice(0, 22)}`,
-    contentType: format === 'event' || format === 'data' ? JSON_TYPE : CLOUDEVENT_BATCH,
+    contentType: batchType,
     headers: {},
     bytes: Buffer.concat([...pieces, CLOSING]),
   };
@@ -112,12 +129,6 @@ function batchOf(records: readonly StoredRecord[], options: BodyOptions): Webhoo
 const OPENING = Buffer.from('[');
 const COMMA = Buffer.from(',');
 const CLOSING = Buffer.from(']');
-
-/** Text and base64 remain the JSON strings of the log. */
-function itemOf(format: BodyFormat, id: string, record: StoredRecord): Uint8Array {
-  if (format === 'event') return envelope(id, record);
-  return format === 'data' ? eventMembers(record).value : structuredEvent(id, record);
-}
 
 function asText(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();

@@ -1,16 +1,18 @@
+import type { Dialects } from '../../state/dialect.ts';
+
 /** Most headers that a webhook may define. */
 export const HEADERS_MAX = 20;
 const VALUE_LENGTH_MAX = 4096;
 /**
- * Headers that the hub or HTTP sets. A subscriber that could set them could split one request into
- * two.
+ * Headers that HTTP or the hub sets for every dialect. A subscriber that could set them could split
+ * one request into two.
  */
 const RESERVED =
-  /^(?:host|content-.*|webhook-.*|ce-.*|x-hub-.*|polycast-.*|proxy-.*|connection|keep-alive|transfer-encoding|te|trailer|upgrade|expect|accept-encoding|user-agent|date|link|origin|cookie2|http2-settings|x-hook-.*)$/;
+  /^(?:host|content-.*|ce-.*|polycast-.*|proxy-.*|connection|keep-alive|transfer-encoding|te|trailer|upgrade|expect|accept-encoding|user-agent|date|origin|cookie2|http2-settings)$/;
 
 /** Whether only the hub sets this header, so that its value contains nothing from a subscriber. */
-export function isReservedHeader(name: string): boolean {
-  return RESERVED.test(name);
+export function isReservedHeader(dialects: Dialects, name: string): boolean {
+  return RESERVED.test(name) || dialects.isReservedHeader(name);
 }
 
 /**
@@ -19,10 +21,15 @@ export function isReservedHeader(name: string): boolean {
  * @param name in lower case
  * @param previous the headers before it
  */
-export function headerProblem(name: string, previous: ReadonlyMap<string, string>, value: unknown): string | undefined {
+export function headerProblem(
+  dialects: Dialects,
+  name: string,
+  previous: ReadonlyMap<string, string>,
+  value: unknown,
+): string | undefined {
   if (!/^[a-z0-9!#$%&'*+.^_`|~-]{1,100}$/.test(name) || name === '__proto__')
     return 'holds what is no name of a header';
-  if (RESERVED.test(name)) return `may not set ${name}`;
+  if (isReservedHeader(dialects, name)) return `may not set ${name}`;
   if (previous.has(name)) return `has ${name} twice`;
   if (typeof value === 'string' && value.length <= VALUE_LENGTH_MAX && /^[\x20-\x7e\t]*$/.test(value)) return undefined;
   return `must have a text of at most ${VALUE_LENGTH_MAX} characters of ASCII for ${name}`;
