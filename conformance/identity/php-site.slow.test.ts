@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => browser?.close());
 afterEach(() => Promise.all(browser?.contexts().map((context) => context.close()) ?? []));
 
-describe.skipIf(!isInstalled).each(['websocket', 'sse', 'long-poll', 'poll'])('by %s', (transport) => {
+describe.skipIf(!isInstalled).each(['websocket', 'sse', 'long-poll', 'short-poll'])('by %s', (transport) => {
   test('news reaches both users, a letter one; a log-out ends what is open; a letter waits for who is away', async () => {
     const ada = await logIn('ada', transport);
     const ben = await logIn('ben', transport);

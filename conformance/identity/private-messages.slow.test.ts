@@ -209,7 +209,7 @@ describe('a user', () => {
     const shown = await userOf('shown');
     expect(shown.online).toBe(true);
     expect(shown.info).toEqual({ name: 'shown' });
-    expect(shown.sessions.map(({ transport }) => transport).toSorted()).toEqual(['long_poll', 'sse', 'websocket']);
+    expect(shown.sessions.map(({ transport }) => transport).toSorted()).toEqual(['long-poll', 'sse', 'websocket']);
     for (const session of shown.sessions)
       expect(session).toMatchObject({ channels: 1, behind: 0, address: '127.0.0.1' });
     for (const stream of streams) await stream.stop();

@@ -21,7 +21,7 @@ describe('blocking queries (PROTOCOL.md section 10.1)', () => {
       get('/v1/channels/price?wait=30', { 'If-None-Match': `"${second.id}"` }),
     );
     await until('all wait', async () =>
-      / 20$/m.test(/polycast_sessions{transport="long_poll"}.*/.exec((await get('/metrics')).text)?.[0] ?? ''),
+      / 20$/m.test(/polycast_sessions{transport="long-poll"}.*/.exec((await get('/metrics')).text)?.[0] ?? ''),
     );
     // What others publish wakes nobody.
     await publish(hub.url, { channel: 'prices', data: 0 });
@@ -43,7 +43,7 @@ describe('blocking queries (PROTOCOL.md section 10.1)', () => {
     for (const raw of raws)
       raw.send(`GET /v1/channels/left?wait=60 HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: "${id}"\r\n\r\n`);
     const longPolls = async (): Promise<number> =>
-      Number(/polycast_sessions{transport="long_poll"} (\d+)/.exec((await get('/metrics')).text)?.[1]);
+      Number(/polycast_sessions{transport="long-poll"} (\d+)/.exec((await get('/metrics')).text)?.[1]);
     await until('all wait', async () => (await longPolls()) === 20);
     for (const raw of raws) raw.destroy();
     await until('none waits', async () => (await longPolls()) === 0);

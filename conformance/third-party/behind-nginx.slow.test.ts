@@ -58,7 +58,7 @@ describe.skipIf(!hasNginx)('behind nginx with its defaults', () => {
 
   test('a long poll is held, and results of lines come while they are sent', async () => {
     const held = call(`${url}/v1/events?channel=held&wait=20`);
-    await until('it waits', async () => /long_poll"} 1/.test((await call(`${hub.url}/metrics`)).text));
+    await until('it waits', async () => /long-poll"} 1/.test((await call(`${hub.url}/metrics`)).text));
     const { id } = await publish(url, { channel: 'held', data: 1 });
     expect((await held).text).toContain(id);
     const lines = Array.from({ length: 2000 }, (_, n) => `{"channel":"lines","data":${n}}`).join('\n');

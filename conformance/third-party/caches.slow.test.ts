@@ -130,7 +130,7 @@ describe.each(CACHES)('$name', ({ name, isInstalled, isProxy, start }) => {
     await expect
       .poll(async () =>
         Number(
-          /polycast_sessions\{transport="long_poll"\} (\d+)/.exec((await hub.request('GET', '/metrics')).text)?.[1],
+          /polycast_sessions\{transport="long-poll"\} (\d+)/.exec((await hub.request('GET', '/metrics')).text)?.[1],
         ),
       )
       .toBeGreaterThan(0);

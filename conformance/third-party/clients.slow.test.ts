@@ -127,8 +127,8 @@ test("Node's fetch: long poll by long poll, with validators", async () => {
     headers: { Prefer: 'wait=30' },
   });
   await until('it waits', async () =>
-    /long_poll"} 1/.test(
-      /polycast_sessions{transport="long_poll"} \d+/.exec((await call(`${hub.url}/metrics`)).text)?.[0] ?? '',
+    /long-poll"} 1/.test(
+      /polycast_sessions{transport="long-poll"} \d+/.exec((await call(`${hub.url}/metrics`)).text)?.[0] ?? '',
     ),
   );
   await publish(hub.url, { channel: 'fetched', data: 2 });

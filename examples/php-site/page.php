@@ -4,7 +4,7 @@ $h = static fn (string $text): string => htmlspecialchars($text, ENT_QUOTES);
 $js = static fn (mixed $value): string => json_encode($value, JSON_HEX_TAG | JSON_UNESCAPED_SLASHES);
 $form = '<input type="hidden" name="form" value="' . $h($_SESSION['form']) . '">';
 // `/?transports=sse`: to try them one by one. Left out, the client chooses.
-$transports = array_values(array_intersect(explode(',', $_GET['transports'] ?? ''), ['websocket', 'sse', 'long-poll', 'poll']));
+$transports = array_values(array_intersect(explode(',', $_GET['transports'] ?? ''), ['websocket', 'sse', 'long-poll', 'short-poll']));
 ?>
 <!doctype html>
 <meta charset="utf-8">

@@ -41,7 +41,7 @@ test('a bundler that knows nothing of the client makes what its README says', as
   expect(gzipSync(output[0].code, { level: 9 }).length).toBeLessThan(12_500);
 });
 
-test.each(['websocket', 'sse', 'long-poll', 'poll'] as const)(
+test.each(['websocket', 'sse', 'long-poll', 'short-poll'] as const)(
   'the bundle and its companions know users over %s as their sources do',
   async (transport) => {
     const rules = [{ pattern: 'room', subscribe: 'users', publish: 'users', presence: 'users' }];
@@ -53,7 +53,7 @@ test.each(['websocket', 'sse', 'long-poll', 'poll'] as const)(
     const { shareTabs } = (await companion('tabs')) as typeof Tabs;
     const reasons: string[] = [];
     const tokens = [-60, 2];
-    const excludesSelf = transport === 'sse' || transport === 'poll';
+    const excludesSelf = transport === 'sse' || transport === 'short-poll';
     const connection = connect(hub.url, {
       ...FAST_TIMING,
       transports: [transport],
@@ -85,7 +85,7 @@ function companion(name: string): Promise<unknown> {
   return import(pathToFileURL(join(folder, 'client', `${name}.js`)).href);
 }
 
-test.each(['websocket', 'sse', 'long-poll', 'poll'] as const)(
+test.each(['websocket', 'sse', 'long-poll', 'short-poll'] as const)(
   'the bundle does over %s what its sources do',
   async (transport) => {
     const hub = await hubForTest();

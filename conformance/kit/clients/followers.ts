@@ -1,14 +1,14 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
-import type { Gap } from '@polycast/protocol';
+import { TRANSPORTS, type Gap, type TransportName } from '@polycast/protocol';
 import WebSocket from 'ws';
 import { call, query } from '../http.ts';
 import { eventsOf, membersOf, rawEvent, type RawEvent } from '../wire/raw-events.ts';
 import { pause } from '../wait.ts';
 
 /** The four ways of reading. */
-export const TRANSPORTS = ['poll', 'long-poll', 'sse', 'websocket'] as const;
-export type Transport = (typeof TRANSPORTS)[number];
+export { TRANSPORTS };
+export type Transport = TransportName;
 
 /** What a follower wants. */
 export interface FollowOptions {
@@ -83,7 +83,7 @@ export class Follower {
         this.endings.push(String((error as NodeJS.ErrnoException).code ?? error));
       }
       if (generation === this.#generation)
-        await pause(this.#transport === 'poll' ? POLL_INTERVAL_MS : RECONNECT_DELAY_MS);
+        await pause(this.#transport === 'short-poll' ? POLL_INTERVAL_MS : RECONNECT_DELAY_MS);
     }
   }
 
@@ -123,7 +123,7 @@ interface ReaderListener {
 type Read = (hub: string, options: FollowOptions, listener: ReaderListener) => Promise<void>;
 
 const READ: Readonly<Record<Transport, Read>> = {
-  poll: (hub, options, listener) => poll(hub, options, 0, listener),
+  'short-poll': (hub, options, listener) => poll(hub, options, 0, listener),
   'long-poll': (hub, options, listener) => poll(hub, options, 20, listener),
   sse: readSse,
   websocket: readWebSocket,

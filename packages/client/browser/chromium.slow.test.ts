@@ -160,7 +160,7 @@ test('who is there is told in a page, of users with tokens, as they come', async
   await page.waitForFunction(() => window.states.at(-1) === 'ada,bo');
 });
 
-test.each(['websocket', 'sse', 'long-poll', 'poll'] as const)(
+test.each(['websocket', 'sse', 'long-poll', 'short-poll'] as const)(
   'a cookie is all that a page of another origin has, and with it @me is its visitor’s, over %s',
   async (transport) => {
     const rules = [{ pattern: 'room', subscribe: 'users', publish: 'users' }];

@@ -185,7 +185,7 @@ test('news reaches both users, a letter one, on whichever transport, and both se
   await page.getByRole('button', { name: 'Letter to Bo' }).press('Enter');
   await expectText(received(other), 'To all of you', 'To you alone');
   await expectText(received(one), 'To all of you');
-  for (const transport of ['poll', 'long-poll', 'websocket']) {
+  for (const transport of ['short-poll', 'long-poll', 'websocket']) {
     await page.getByRole('combobox', { name: 'One browser: transport' }).selectOption(transport);
     await page.waitForFunction(() => document.querySelectorAll('.seat-open').length === 2);
     await text.fill(`By ${transport}`);

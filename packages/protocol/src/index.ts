@@ -8,3 +8,4 @@ export * from './envelope.ts';
 export * from './frames.ts';
 export * from './json-scanner.ts';
 export * from './time.ts';
+export * from './transports.ts';

@@ -1,3 +1,4 @@
+import { SESSION_TRANSPORTS, transportCounts } from '@polycast/protocol';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -142,8 +143,8 @@ export async function openHub(
       onClientError,
       answered: (durationMs) => metrics.observeWebhook(durationMs),
       liveEvents: () => {
-        const { long_poll: held, sse, websocket } = services.stats.deliveries;
-        return held + sse + websocket;
+        const { deliveries } = services.stats;
+        return SESSION_TRANSPORTS.reduce((sum, transport) => sum + deliveries[transport], 0);
       },
     }),
   );
@@ -177,7 +178,7 @@ export async function openHub(
     ),
     settings: transportSettings(config),
     refusalLog: new RefusalLog(logger, refused),
-    stats: { deliveries: { poll: 0, long_poll: 0, sse: 0, websocket: 0 }, gaps: 0, stalled: 0 },
+    stats: { deliveries: transportCounts(), gaps: 0, stalled: 0 },
     logger,
   };
   if (services.authority.validUntil !== undefined)

@@ -12,7 +12,7 @@ afterAll(() => hub.kill());
 
 let lastChannel = 0;
 const newChannel = (): string => `test.${++lastChannel}`;
-const TRANSPORTS = ['websocket', 'sse', 'long-poll', 'poll'] as const satisfies readonly TransportName[];
+const TRANSPORTS = ['websocket', 'sse', 'long-poll', 'short-poll'] as const satisfies readonly TransportName[];
 
 async function publishAll(channel: string, data: readonly unknown[]): Promise<void> {
   for (const each of data) await hub.publish(channel, each);

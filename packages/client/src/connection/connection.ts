@@ -1,4 +1,4 @@
-import type { Gap, PolycastEvent, Problem } from '@polycast/protocol';
+import { CLIENT_TRANSPORTS, type Gap, type PolycastEvent, type Problem } from '@polycast/protocol';
 import { createDriver, type InnerEffect } from './driver.ts';
 import { closedError, PolycastError, clientProblem } from '../errors.ts';
 import { createCursorStore } from './cursor-store.ts';
@@ -14,7 +14,7 @@ import {
   type SubscribeOptions,
   type Subscription,
 } from './subscription.ts';
-import { DEFAULT_TRANSPORTS, settingsOf, type ConnectOptions, type TabSession } from './options.ts';
+import { settingsOf, type ConnectOptions, type TabSession } from './options.ts';
 import { isPattern, OWN_CHANNEL } from '../machine/patterns.ts';
 import { openSse } from '../transports/sse.ts';
 import { createPublisher, type Publish } from './publish.ts';
@@ -112,7 +112,7 @@ export function createConnection(hub: HubContext, options: ConnectOptions, tabSe
       websocket: openWebSocket,
       sse: openSse,
       'long-poll': openLongPoll,
-      poll: createShortPoll(settings.pollIntervalMs),
+      'short-poll': createShortPoll(settings.pollIntervalMs),
     },
     hub,
     signal: closing.signal,
@@ -275,7 +275,7 @@ function checkChannels(channels: string | readonly string[]): readonly string[] 
 }
 
 function transportsOf(
-  { transports = DEFAULT_TRANSPORTS }: ConnectOptions,
+  { transports = CLIENT_TRANSPORTS }: ConnectOptions,
   platform: Platform,
   tabSession: TabSession | undefined,
 ): TransportName[] {

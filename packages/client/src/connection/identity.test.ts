@@ -30,7 +30,7 @@ beforeAll(async () => {
 });
 afterAll(() => hub.kill());
 
-const TRANSPORTS = ['websocket', 'sse', 'long-poll', 'poll'] as const;
+const TRANSPORTS = ['websocket', 'sse', 'long-poll', 'short-poll'] as const;
 const PUBLISHER = { sub: 'server', polycast: { publish: ['>', 'polycast.private.>'] } };
 
 async function publish(channel: string, data: unknown): Promise<void> {

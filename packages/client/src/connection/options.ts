@@ -45,7 +45,7 @@ export interface TimingOptions {
 }
 
 export interface ConnectOptions extends TimingOptions {
-  /** The transports in order of preference. `['websocket', 'sse', 'long-poll', 'poll']`. */
+  /** The transports in order of preference. `['websocket', 'sse', 'long-poll', 'short-poll']`. */
   readonly transports?: readonly Exclude<TransportName, 'tab'>[];
   /**
    * Credentials that never change. Sent in the header `Authorization`; on a WebSocket in its first
@@ -112,8 +112,6 @@ export interface TabSession {
   ): { send(message: ClientMessage): void; close(): void };
   end(): void;
 }
-
-export const DEFAULT_TRANSPORTS: readonly Exclude<TransportName, 'tab'>[] = ['websocket', 'sse', 'long-poll', 'poll'];
 
 /** The defaults of TimingOptions. */
 const TIMING_DEFAULTS: Required<Omit<TimingOptions, 'tokenTimeoutMs'>> = {

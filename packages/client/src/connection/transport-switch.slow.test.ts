@@ -18,7 +18,7 @@ test('a client that is moved between transports while hubs are killed sees 1..10
     await rm(data, { recursive: true });
   });
   const proxy = await startProxy(hub.url);
-  const publisher = connectForTest(hub.url, { transports: ['poll'] });
+  const publisher = connectForTest(hub.url, { transports: ['short-poll'] });
   const { port } = hub;
   const connection = connectForTest(proxy.url, {
     readyTimeoutMs: 1000,

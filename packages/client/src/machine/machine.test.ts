@@ -93,7 +93,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   fc.nat(5).map(unsubscribe),
 );
 
-const run = (transports: readonly ('websocket' | 'sse' | 'long-poll' | 'poll')[]) =>
+const run = (transports: readonly ('websocket' | 'sse' | 'long-poll' | 'short-poll')[]) =>
   fc.property(fc.array(action, { minLength: 5, maxLength: 80, size: 'max' }), (actions) => {
     const hub = new SimulatedHub({ transports });
     hub.subscribe(['a.1']);
@@ -103,7 +103,7 @@ const run = (transports: readonly ('websocket' | 'sse' | 'long-poll' | 'poll')[]
   });
 
 test('whatever happens, each event comes once, in order, and in the end none is missing', () => {
-  fc.assert(run(['websocket', 'sse', 'long-poll', 'poll']), { numRuns: 3000 });
+  fc.assert(run(['websocket', 'sse', 'long-poll', 'short-poll']), { numRuns: 3000 });
 });
 
 test('the same holds where only operations change the channels', () => {
@@ -132,7 +132,7 @@ test.each(['websocket', 'sse'] as const)('the same holds while tokens expire and
   );
 });
 
-test.each(['websocket', 'sse', 'poll'] as const)(
+test.each(['websocket', 'sse', 'short-poll'] as const)(
   'a channel that may not be had any more ends those who have it, and costs no other an event, over %s',
   (transport) => {
     const forbid = named('forbid', (hub) => hub.forbid('c'));

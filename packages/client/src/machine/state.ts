@@ -1,10 +1,10 @@
-import type { Gap, PollResponse, PolycastEvent, Problem } from '@polycast/protocol';
+import type { CLIENT_TRANSPORTS, Gap, PollResponse, PolycastEvent, Problem } from '@polycast/protocol';
 
 /**
  * A transport: the way in which a client reads. The best comes first. `tab` reads through another
  * tab of the same browser.
  */
-export type TransportName = 'tab' | 'websocket' | 'sse' | 'long-poll' | 'poll';
+export type TransportName = 'tab' | (typeof CLIENT_TRANSPORTS)[number];
 
 /**
  * The transport that takes operations (PROTOCOL.md section 7.3). The client opens a new stream on

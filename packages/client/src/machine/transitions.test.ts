@@ -39,7 +39,7 @@ function waitMs(hub: SimulatedHub): number {
 test('an attempt that fails before it delivers is followed by the next transport at once, and the last by a pause', () => {
   const hub = begin();
   for (const _ of hub.state.settings.transports) hub.end(newest(hub), { kind: 'lost', why: 'refused' });
-  expect(hub.transportsSeen).toEqual(['websocket', 'sse', 'long-poll', 'poll']);
+  expect(hub.transportsSeen).toEqual(['websocket', 'sse', 'long-poll', 'short-poll']);
   expect(waitMs(hub)).toBeLessThan(500);
   hub.wake();
   expect(transportOf(hub)).toBe('websocket');

@@ -30,7 +30,7 @@ interface Stream {
 const REFUSAL = problem('forbidden', undefined, { channel: 'a.1' });
 
 export const SETTINGS: MachineSettings = {
-  transports: ['websocket', 'sse', 'long-poll', 'poll'],
+  transports: ['websocket', 'sse', 'long-poll', 'short-poll'],
   readyTimeoutMs: 5000,
   heartbeatMarginMs: 5000,
   stableMs: 10_000,

@@ -59,7 +59,7 @@ function eventStream(body: string): Answer {
 
 async function whatHappens(
   url: string,
-  transports: readonly ('websocket' | 'sse' | 'long-poll' | 'poll')[],
+  transports: readonly ('websocket' | 'sse' | 'long-poll' | 'short-poll')[],
 ): Promise<{ readonly seen: unknown[]; readonly whys: string[] }> {
   const connection = connectForTest(url, { transports });
   const seen: unknown[] = [];
@@ -109,7 +109,7 @@ test('an event stream of garbage is lost', async () => {
   expect(whys[0]).toMatch(/JSON/);
 });
 
-test.each(['sse', 'long-poll', 'poll'] as const)('the page of a proxy is no answer to %s', async (transport) => {
+test.each(['sse', 'long-poll', 'short-poll'] as const)('the page of a proxy is no answer to %s', async (transport) => {
   const http: Answer = (_request, response) =>
     void response.writeHead(200, { 'Content-Type': 'text/html' }).end('<html>Please log in.</html>');
   const { seen, whys } = await whatHappens(await serve({ http }), [transport]);
@@ -121,7 +121,7 @@ test.each([502, 403, 404])(
   'status %i without a problem document is a loss, and says nothing about the subscription',
   async (status) => {
     const http: Answer = (_request, response) => void response.writeHead(status).end('nginx');
-    const { whys } = await whatHappens(await serve({ http }), ['sse', 'poll']);
+    const { whys } = await whatHappens(await serve({ http }), ['sse', 'short-poll']);
     expect(whys[0]).toBe(`status ${status}`);
   },
 );

@@ -109,7 +109,7 @@ describe('a session that was opened with a key', () => {
     const { id, text } = await desk.createKey({ subscribe: ['>'] });
     const waiting = desk.request('GET', '/v1/events?channel=a&wait=50', undefined, text);
     const held = async (): Promise<string> => (await fetch(`${desk.hub.url}/metrics`)).text();
-    await expect.poll(held).toMatch(/polycast_sessions\{.*long_poll.*\} 1/);
+    await expect.poll(held).toMatch(/polycast_sessions\{.*long-poll.*\} 1/);
     await desk.request('DELETE', `/v1/keys/${id}`);
     expect((await waiting).body).toMatchObject({ events: [], cursor: expect.any(String) });
     expect((await desk.request('GET', '/v1/events?channel=a&wait=50', undefined, text)).body).toMatchObject({

@@ -84,7 +84,7 @@ describe('a revocation', () => {
     await socket.waitForMessage({ op: 'ready' });
     const poll = fetch(`${hub.url}/v1/events?channel=news.a&wait=60&token=${ann}`);
     const held = fetch(`${hub.url}/v1/channels/news.b?wait=60&token=${ann}`);
-    await vi.waitFor(async () => expect(await sessionCount(hub, 'long_poll')).toBe(2));
+    await vi.waitFor(async () => expect(await sessionCount(hub, 'long-poll')).toBe(2));
     expect((await hub.administer('POST', '/v1/revocations', revocation)).status).toBeLessThan(300);
     await stream.waitForEnd();
     expect(stream.text).toMatch(/event: polycast\.closing\ndata: \{"code":"unauthorized"\}\n\n$/);

@@ -85,7 +85,7 @@ test('a poll that waits is answered, and the next one refused', async () => {
   const headers = { Authorization: `Bearer ${hub.token('ann')}` };
   const beganMs = performance.now();
   const waiting = fetch(`${hub.url}/v1/events?channel=orders.1&wait=60`, { headers });
-  await expect.poll(() => sessionCount(hub, 'long_poll')).toBe(1);
+  await expect.poll(() => sessionCount(hub, 'long-poll')).toBe(1);
   allowed.delete('orders.1');
   expect(await (await waiting).json()).toMatchObject({ events: [] });
   expect(performance.now() - beganMs).toBeLessThan(60_000 / SPEED_OF_WAITING);

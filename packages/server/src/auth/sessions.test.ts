@@ -6,6 +6,7 @@ import { Sessions, type RevokedReason, type Session } from './sessions.ts';
 
 class TestSession implements Session {
   readonly transport: Session['transport'];
+  readonly isMomentary: boolean;
   readonly id: string;
   principal: Principal;
   channels: readonly string[] = [];
@@ -19,6 +20,7 @@ class TestSession implements Session {
     this.id = id;
     this.principal = principal;
     this.transport = transport;
+    this.isMomentary = transport === 'short-poll';
   }
 
   drain(): void {}
@@ -109,7 +111,7 @@ describe('a listener', () => {
     const ann: Principal = { ...ANONYMOUS, kind: 'user', user: 'ann' };
     const session = new TestSession('1', ann);
     session.channels = ['a'];
-    const poll = new TestSession('2', ann, 'poll');
+    const poll = new TestSession('2', ann, 'short-poll');
     sessions.add(session);
     sessions.add(poll);
     session.channels = ['a', 'b'];

@@ -1,6 +1,6 @@
+import { transportCounts, type TransportName } from '@polycast/protocol';
 import type { Position } from '../core/ports.ts';
 import type { Principal, Revocation } from '../core/access/principal.ts';
-import type { TransportName } from '../http/services.ts';
 
 /**
  * The reason why the hub ends a session. It is the error code that the client's next request would
@@ -14,6 +14,8 @@ export type RevokedReason = 'token_expired' | 'unauthorized' | 'forbidden' | 'id
  */
 export interface Session {
   readonly transport: TransportName;
+  /** The session is over within its turn, as a short poll is. It is counted but not indexed. */
+  readonly isMomentary: boolean;
   /** The id in `ready`. A poll's id appears only in the answers of the administration. */
   readonly id: string;
   /**
@@ -60,7 +62,7 @@ export interface SessionListener {
  */
 export class Sessions {
   readonly #sessions: Session[] = [];
-  readonly #countByTransport: Record<TransportName, number> = { poll: 0, long_poll: 0, sse: 0, websocket: 0 };
+  readonly #countByTransport = transportCounts();
   readonly #byUser: Groups = new Map();
   readonly #byKey: Groups = new Map();
   readonly #byToken: Groups = new Map();
@@ -83,7 +85,7 @@ export class Sessions {
     this.#sessions.push(session);
     this.#countByTransport[session.transport]++;
     // A short poll is usually answered within the turn, so it is not indexed.
-    if (session.transport === 'poll') return;
+    if (session.isMomentary) return;
     if (session.principal.kind !== 'anonymous') this.#index(session, session.principal);
     for (const listener of this.#listeners) listener.opened?.(session);
   }
@@ -97,7 +99,7 @@ export class Sessions {
     this.#sessions.pop();
     session.registryIndex = -1;
     this.#countByTransport[session.transport]--;
-    if (session.transport === 'poll') return;
+    if (session.isMomentary) return;
     if (session.principal.kind !== 'anonymous') this.#unindex(session, session.principal);
     for (const listener of this.#listeners) listener.closed?.(session);
   }

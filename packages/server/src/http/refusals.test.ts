@@ -1,4 +1,4 @@
-import { PolycastError, type ErrorCode } from '@polycast/protocol';
+import { PolycastError, transportCounts, type ErrorCode } from '@polycast/protocol';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type AddressInfo } from 'node:net';
@@ -308,7 +308,7 @@ async function start({
     },
     settings: SETTINGS,
     refusalLog: new RefusalLog({ debug: () => undefined }),
-    stats: { deliveries: { poll: 0, long_poll: 0, sse: 0, websocket: 0 }, gaps: 0, stalled: 0 },
+    stats: { deliveries: transportCounts(), gaps: 0, stalled: 0 },
     logger: {
       debug: () => undefined,
       info: () => undefined,

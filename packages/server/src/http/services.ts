@@ -1,3 +1,4 @@
+import type { TransportName } from '@polycast/protocol';
 import type { Authority, Clock, Log, Random } from '../core/ports.ts';
 import type { Feed } from '../core/feed.ts';
 import type { PresenceView } from '../core/presence/presence-types.ts';
@@ -69,8 +70,6 @@ export interface TransportSettings {
   /** The cookie that may hold a token, if there is one. */
   readonly tokenCookie: string | undefined;
 }
-
-export type TransportName = 'poll' | 'long_poll' | 'sse' | 'websocket';
 
 /** Counts of the transports since the hub started. */
 export interface TransportStats {

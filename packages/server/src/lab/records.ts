@@ -1,3 +1,5 @@
+import { CLIENT_TRANSPORTS } from '@polycast/protocol';
+
 /**
  * The records of the Lab's wires. A lane here is one transport, or the webhook, with its own wire.
  * It is not an ordering key. The page imports these types. The records travel as JSON over
@@ -5,9 +7,9 @@
  *
  * All times are milliseconds since 1970 with fractions, by the clock of the hub's machine.
  */
-export const LANES = ['short-poll', 'long-poll', 'sse', 'websocket', 'webhook'] as const;
+export type LaneName = (typeof CLIENT_TRANSPORTS)[number] | 'webhook';
 
-export type LaneName = (typeof LANES)[number];
+export const LANES: readonly LaneName[] = [...CLIENT_TRANSPORTS.toReversed(), 'webhook'];
 
 export const WIRE_FAULTS = ['cut', 'stall', 'slow'] as const;
 

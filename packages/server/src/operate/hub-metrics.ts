@@ -1,3 +1,4 @@
+import { TRANSPORTS, type TransportName } from '@polycast/protocol';
 import type { MemoryUsage } from '../core/primitives/byte-budget.ts';
 import type { Feed } from '../core/feed.ts';
 import type { Log } from '../core/ports.ts';
@@ -13,7 +14,7 @@ export interface MetricSources {
   readonly publisher: Publisher;
   /** By transport. */
   readonly deliveries: Readonly<Record<string, number>>;
-  readonly sessions: { count(transport: (typeof TRANSPORTS)[number]): number };
+  readonly sessions: { count(transport: TransportName): number };
   readonly transport: { readonly gaps: number; readonly stalled: number };
   readonly http2: () => { readonly connections: number; readonly streams: number; readonly floods: number };
   /** `undefined` without TLS. */
@@ -40,8 +41,6 @@ interface SiteStats {
   readonly unavailable: number;
   readonly isFailing: boolean;
 }
-
-const TRANSPORTS = ['poll', 'long_poll', 'sse', 'websocket'] as const;
 
 /** All metrics of a hub, by their published names. */
 export function hubMetrics({

@@ -118,7 +118,7 @@ describe('exclude=self', () => {
     const all = await hub.follow(`channel=chat.a`, ann);
     const { cursor } = (await socket.waitForMessage({ op: 'ready' })) as { cursor: string };
     const long = fetch(`${hub.url}/v1/events?${query}&wait=60`);
-    await vi.waitFor(async () => expect(await sessionCount(hub, 'long_poll')).toBe(1));
+    await vi.waitFor(async () => expect(await sessionCount(hub, 'long-poll')).toBe(1));
     await socket.request({ op: 'publish', channel: 'chat.a', data: 'own' });
     await publishAs(hub, '/v1/events?client=tab-1', { channel: 'chat.a', data: 'own' }, ann);
     // Another user cannot use the same name to hide.

@@ -202,7 +202,7 @@ function waitForEvent(
 }
 
 class BlockingQuery extends PendingResponse implements Sink {
-  readonly transport = 'long_poll';
+  readonly transport = 'long-poll';
   protected readonly reader: Reader;
   readonly #done: () => void;
 

@@ -1,10 +1,11 @@
+import type { TransportName } from '@polycast/protocol';
 import type { ServerResponse } from 'node:http';
 import type { Principal } from '../core/access/principal.ts';
 import type { Reader } from '../core/reader.ts';
 import { TICK_MS, ticksOf, type WheelTimer } from '../core/primitives/timing-wheel.ts';
 import type { Position } from '../core/ports.ts';
 import { ticksUntil } from '../auth/expiry.ts';
-import type { Services, TransportName } from '../http/services.ts';
+import type { Services } from '../http/services.ts';
 import type { Session } from '../auth/sessions.ts';
 
 /** The principal of a response, and the client's address if the socket does not give it. */
@@ -39,6 +40,10 @@ export abstract class PendingResponse implements WheelTimer, Session {
   /** Generated on first use: the client never receives it. */
   get id(): string {
     return (this.#id ??= this.services.random.token());
+  }
+
+  get isMomentary(): boolean {
+    return false;
   }
 
   get channels(): readonly string[] {

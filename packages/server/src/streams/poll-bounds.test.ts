@@ -105,7 +105,7 @@ test('the reads of a client that has gone are not carried on, nor are those begu
 
 async function longPolls(): Promise<number> {
   const text = await (await fetch(`${hub.url}/metrics`)).text();
-  return Number(/^polycast_sessions\{transport="long_poll"\} (\d+)/m.exec(text)?.[1]);
+  return Number(/^polycast_sessions\{transport="long-poll"\} (\d+)/m.exec(text)?.[1]);
 }
 
 /** Opens `count` connections that send a request and do not read. */

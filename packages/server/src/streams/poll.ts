@@ -1,4 +1,12 @@
-import { encodeCursor, jsonFraming, parseCursor, type Cursor, type Gap, type PolycastError } from '@polycast/protocol';
+import {
+  encodeCursor,
+  jsonFraming,
+  parseCursor,
+  type Cursor,
+  type Gap,
+  type PolycastError,
+  type TransportName,
+} from '@polycast/protocol';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Batch } from '../core/events/batch.ts';
 import { withoutOwnEvents } from '../core/events/own-events.ts';
@@ -15,7 +23,7 @@ import type { EventsQuery } from './events-query.ts';
 import { PendingResponse } from './pending-response.ts';
 import { credentialsError } from '../auth/permission.ts';
 import { toPolycastError, respondEmpty, respondProblem } from '../http/respond.ts';
-import type { Services, TransportName } from '../http/services.ts';
+import type { Services } from '../http/services.ts';
 
 /** The options of a poll, beside its channels. */
 export interface PollOptions {
@@ -157,7 +165,11 @@ class Poll extends PendingResponse implements Sink {
   }
 
   get transport(): TransportName {
-    return this.#options.waitSeconds > 0 ? 'long_poll' : 'poll';
+    return this.#options.waitSeconds > 0 ? 'long-poll' : 'short-poll';
+  }
+
+  override get isMomentary(): boolean {
+    return this.#options.waitSeconds === 0;
   }
 
   start(): void {

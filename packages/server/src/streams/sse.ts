@@ -14,6 +14,7 @@ import { StreamSession, type ControlFrames } from './stream-session.ts';
 /** The frames of Server-Sent Events (PROTOCOL.md section 6). All of them are ASCII. */
 const FRAMES = {
   transport: 'sse',
+  ignoresInput: true,
   framing: sseFraming,
   heartbeat: (cursor) => `event: polycast.heartbeat\nid: ${cursor}\ndata: {"cursor":"${cursor}"}\n\n`,
   // No empty line follows: many clients treat it as the end of a message, even without data.
@@ -33,6 +34,7 @@ const FRAMES = {
  */
 const CHUNKED_FRAMES: ControlFrames = {
   transport: 'sse',
+  ignoresInput: true,
   framing: sseChunkFraming,
   heartbeat: (cursor) => asciiChunk(FRAMES.heartbeat(cursor)),
   keepAlive: Buffer.from(asciiChunk(FRAMES.keepAlive.toString('latin1'))),

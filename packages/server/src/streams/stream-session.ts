@@ -1,4 +1,4 @@
-import { encodeCursor, type Framing, type Gap, type PolycastError } from '@polycast/protocol';
+import { encodeCursor, type Framing, type Gap, type PolycastError, type TransportName } from '@polycast/protocol';
 import type { Batch } from '../core/events/batch.ts';
 import { withoutOwnEvents, type RemainingFrames } from '../core/events/own-events.ts';
 import { Reader, type Sink } from '../core/reader.ts';
@@ -11,7 +11,7 @@ import type { Consumer } from './consumer.ts';
 import type { ErrorSafe } from '../http/sockets/error-safe-socket.ts';
 import { credentialsError } from '../auth/permission.ts';
 import { expiryTicks, renewCredentials, allowedChannels, ticksTo } from '../auth/expiry.ts';
-import type { Services, TransportName } from '../http/services.ts';
+import type { Services } from '../http/services.ts';
 import type { RevokedReason, Session } from '../auth/sessions.ts';
 
 /**
@@ -20,6 +20,8 @@ import type { RevokedReason, Session } from '../auth/sessions.ts';
  */
 export interface ControlFrames {
   readonly transport: TransportName;
+  /** The hub reads the client's bytes only to notice a disconnect. */
+  readonly ignoresInput: boolean;
   readonly framing: Framing;
   readonly heartbeat: (cursor: string) => string | Uint8Array;
   /**
@@ -113,6 +115,10 @@ export class StreamSession implements Sink, WheelTimer, Session {
 
   get transport(): TransportName {
     return this.frames.transport;
+  }
+
+  get isMomentary(): boolean {
+    return false;
   }
 
   get phase(): SessionPhase {
@@ -270,7 +276,7 @@ export class StreamSession implements Sink, WheelTimer, Session {
   }
 
   onTimer(): void {
-    if (this.transport === 'sse' && this.socket.bytesRead - this.#bytesReadBefore > IGNORED_BYTES_MAX) this.destroy();
+    if (this.frames.ignoresInput && this.socket.bytesRead - this.#bytesReadBefore > IGNORED_BYTES_MAX) this.destroy();
     else {
       if (this.#expiresTick > 0) this.#adjustExpiry();
       this.#applyInput('tick');

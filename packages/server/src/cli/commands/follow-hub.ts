@@ -1,4 +1,10 @@
-import { connect, type Connection, type StateChange, type SubscribeOptions } from '@polycast/client';
+import {
+  connect,
+  type ConnectOptions,
+  type Connection,
+  type StateChange,
+  type SubscribeOptions,
+} from '@polycast/client';
 import { GAP_REASONS, type Gap, type PolycastEvent } from '@polycast/protocol';
 import { eventLine } from '../event-format.ts';
 import { CliError, type ExitName } from '../exit-codes.ts';
@@ -6,12 +12,9 @@ import { keyHint, unreachable, type HubAddress } from '../hub-address.ts';
 import { pasteable } from '../pasteable.ts';
 import type { Terminal } from '../terminal.ts';
 
-export const TRANSPORTS = ['websocket', 'sse', 'long-poll', 'poll'] as const;
-export type TransportName = (typeof TRANSPORTS)[number];
-
 export interface FollowOptions {
   readonly patterns: readonly string[];
-  readonly transports: readonly TransportName[];
+  readonly transports: NonNullable<ConnectOptions['transports']>;
   readonly after: string | undefined;
   readonly history: number | undefined;
   readonly types: readonly string[];

@@ -1,7 +1,7 @@
+import { CLIENT_TRANSPORTS } from '@polycast/protocol';
 import type { Hub } from '../../main.ts';
 import { expect, test } from 'vitest';
 import { openAuthenticatedHub } from '../../testing/authenticated-hub.ts';
-import { TRANSPORTS } from './follow-hub.ts';
 import {
   SERVE_OPEN,
   runCli,
@@ -29,7 +29,7 @@ async function following(hub: Pick<Hub, 'url'>, ...args: readonly string[]): Pro
   return cli;
 }
 
-test.each(TRANSPORTS)('events come by %s as they are published, and end with the count', async (transport) => {
+test.each(CLIENT_TRANSPORTS)('events come by %s as they are published, and end with the count', async (transport) => {
   const hub = await startTestHub();
   const cli = await following(hub, 'orders.*', '--transport', transport, '--count', '2', '--json');
   await publish(hub, 'other', 0);
@@ -125,7 +125,7 @@ test('a cursor from before the log began anew is met with a gap, and it goes on'
   expect((await cli.ended).out).toContain('"data":2');
 });
 
-test.each(TRANSPORTS)('with the token of a user, @me is what that user is sent, by %s', async (transport) => {
+test.each(CLIENT_TRANSPORTS)('with the token of a user, @me is what that user is sent, by %s', async (transport) => {
   const hub = await openAuthenticatedHub({}, 1);
   await hub.administer('POST', '/v1/users/ann/events', { data: 'a letter' });
   const way = ['--transport', transport, '--after', 'earliest', '--count', '1', '--json', '--quiet'];

@@ -1,7 +1,7 @@
-import { isPattern, parseCursor } from '@polycast/protocol';
+import { CLIENT_TRANSPORTS, isPattern, parseCursor } from '@polycast/protocol';
 import { OWN_CHANNEL_ALIAS } from '../../core/access/private-channel.ts';
 import { usageError, type Command, type Input } from '../command.ts';
-import { TRANSPORTS, followHub, type FollowOptions, type TransportName } from './follow-hub.ts';
+import { followHub, type FollowOptions } from './follow-hub.ts';
 import { HUB_ADDRESS_OPTIONS, hubAddress } from '../hub-address.ts';
 
 const HISTORY_MAX = 1000;
@@ -21,8 +21,8 @@ export const follow: Command = {
       value: 'NAME',
       short: 't',
       multiple: true,
-      choices: TRANSPORTS,
-      doc: `${TRANSPORTS.join(', ')}; repeatable, the best first. All of them unless given.`,
+      choices: CLIENT_TRANSPORTS,
+      doc: `${CLIENT_TRANSPORTS.join(', ')}; repeatable, the best first. All of them unless given.`,
     },
     after: {
       value: 'CURSOR',
@@ -63,10 +63,10 @@ function followOptions(input: Input): FollowOptions {
   }
   if (history !== undefined && history > HISTORY_MAX)
     throw usageError(follow, `--history ${history}: at most ${HISTORY_MAX} are to be had; --after earliest gives all`);
-  const transports = input.texts('transport') as readonly TransportName[];
+  const transports = input.texts('transport') as FollowOptions['transports'];
   return {
     patterns: input.arguments,
-    transports: transports.length === 0 ? TRANSPORTS : transports,
+    transports: transports.length === 0 ? CLIENT_TRANSPORTS : transports,
     after,
     history,
     types: input.texts('type'),

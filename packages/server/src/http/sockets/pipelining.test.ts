@@ -106,7 +106,7 @@ class Client {
 
 async function sessions(url: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
-  return Number(/^polycast_sessions\{transport="long_poll"\} (\d+)/m.exec(text)?.[1]);
+  return Number(/^polycast_sessions\{transport="long-poll"\} (\d+)/m.exec(text)?.[1]);
 }
 
 async function publish(url: string): Promise<void> {

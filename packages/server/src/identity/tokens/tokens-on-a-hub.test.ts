@@ -192,7 +192,7 @@ describe('a key that its issuer withdraws', () => {
     await stays[1].waitForMessage({ op: 'ready' });
     await socket.waitForMessage({ op: 'ready' });
     const waiting = fetch(`${hub.url}/v1/events?channel=news&wait=60`, { headers: { Authorization: `Bearer ${old}` } });
-    await expect.poll(() => sessionCount(hub, 'long_poll')).toBe(1);
+    await expect.poll(() => sessionCount(hub, 'long-poll')).toBe(1);
 
     keys = keys.slice(1);
     await stream.waitForText('event: polycast.closing\ndata: {"code":"unauthorized"}');

@@ -1,4 +1,4 @@
-import { GAP_REASONS } from '@polycast/protocol';
+import { GAP_REASONS, SESSION_TRANSPORTS } from '@polycast/protocol';
 import { DIALECT_SCHEMAS } from './dialect-schemas.ts';
 import type { JsonSchema } from './operation.ts';
 import { SUBSCRIPTION_SCHEMAS } from './subscription-schemas.ts';
@@ -180,7 +180,7 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
         object(
           {
             session: { type: 'string' },
-            transport: { enum: ['long_poll', 'sse', 'websocket'] },
+            transport: { enum: SESSION_TRANSPORTS },
             since: { type: 'string', format: 'date-time' },
             channels: { type: 'integer' },
             cursor: { ...ref('Cursor'), description: 'All up to here has been given to it.' },

@@ -28,6 +28,7 @@ import { createCatchUpReader, WebSocketOperations } from './websocket-operations
  */
 const FRAMES: ControlFrames = {
   transport: 'websocket',
+  ignoresInput: false,
   framing: webSocketFraming,
   heartbeat: (cursor) => messageFrame({ op: 'heartbeat', cursor }),
   gap: (gap) => messageFrame({ op: 'gap', ...gap }),

@@ -116,13 +116,13 @@ describe('pulling', () => {
     });
     const sessions = async (): Promise<string> => (await fetch(`${hub.url}/metrics`)).text();
     await vi.waitFor(
-      async () => expect(await sessions()).toMatch(/polycast_sessions\{transport="long_poll"\} 1/),
+      async () => expect(await sessions()).toMatch(/polycast_sessions\{transport="long-poll"\} 1/),
       10_000,
     );
     calling.abort();
     await expect(gone).rejects.toThrow(/abort/);
     await vi.waitFor(
-      async () => expect(await sessions()).toMatch(/polycast_sessions\{transport="long_poll"\} 0/),
+      async () => expect(await sessions()).toMatch(/polycast_sessions\{transport="long-poll"\} 0/),
       10_000,
     );
     await hub.publish('jobs.a', 1);
@@ -135,7 +135,7 @@ describe('pulling', () => {
     const waiting = queue.pull({ waitSeconds: 60 });
     const sessions = async (): Promise<string> => (await fetch(`${hub.url}/metrics`)).text();
     await vi.waitFor(
-      async () => expect(await sessions()).toMatch(/polycast_sessions\{transport="long_poll"\} 1/),
+      async () => expect(await sessions()).toMatch(/polycast_sessions\{transport="long-poll"\} 1/),
       10_000,
     );
     await hub.drain();

@@ -1,8 +1,9 @@
+import type { TransportName } from '@polycast/protocol';
 import type { Position } from '../../core/ports.ts';
 import type { Principal } from '../../core/access/principal.ts';
 import type { Subscription } from '../state/ports.ts';
 import type { AuthorizedRequest } from '../../auth/authorized-request.ts';
-import type { Services, TransportName } from '../../http/services.ts';
+import type { Services } from '../../http/services.ts';
 import type { Session } from '../../auth/sessions.ts';
 
 /**
@@ -11,7 +12,8 @@ import type { Session } from '../../auth/sessions.ts';
  * revoked.
  */
 export class WaitingPull implements Session {
-  readonly transport: TransportName = 'long_poll';
+  readonly transport: TransportName = 'long-poll';
+  readonly isMomentary: boolean = false;
   readonly id: string;
   readonly principal: Principal;
   /** No channels, so a waiting worker does not appear in presence. */

@@ -9,7 +9,7 @@ const TRANSPORT_TITLES: Readonly<Record<DemoTransport, string>> = {
   websocket: 'WebSocket',
   sse: 'Server-Sent Events',
   'long-poll': 'long polling',
-  poll: 'short polling',
+  'short-poll': 'short polling',
 };
 
 /** What one of the two sees. */
