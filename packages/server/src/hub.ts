@@ -6,10 +6,10 @@ import { eventTypesOf } from './config/event-schema.ts';
 import { clientRate, channelRule, channelSettings } from './composition/channel-rules.ts';
 import { createConfiguredAuthority } from './composition/authority.ts';
 import { closeAll, openOrClose } from './composition/close-all.ts';
-import { openSubscriptionEngine } from './composition/subscription-engine.ts';
+import { createSubscriptionEngine } from './composition/subscription-engine.ts';
 import { openDialects } from './composition/dialects.ts';
 import { listen, watchCertificate, type Address } from './composition/listen.ts';
-import { openLog } from './composition/log.ts';
+import { openConfiguredStorage } from './composition/storage.ts';
 import { reportLostSubscriptions } from './composition/lost-subscriptions.ts';
 import { subscriptionParts } from './composition/subscription-parts.ts';
 import { httpSettings, transportSettings } from './composition/transport-settings.ts';
@@ -99,9 +99,12 @@ export async function openHub(
     environment: process.env,
     fetchDocument: documentFetcher(outgoing),
   });
-  const log = await openOrClose([outgoing], () => openLog(config, world, logger));
+  const storage = await openOrClose([outgoing], () => openConfiguredStorage(config, world, logger));
+  const { log } = storage;
   // The log's lock on the data folder covers the identity store too.
-  const identity = await openOrClose([log, outgoing], () => openIdentity(config.data, config.identity, clock, logger));
+  const identity = await openOrClose([storage, outgoing], () =>
+    openIdentity(config.data, config.identity, clock, logger),
+  );
   const access = config.access === 'rules' ? new AccessPolicy(config.rules, config.defaults) : undefined;
   const site = createSite(config.identity.site, { clock, chance: random.fraction, logger });
   const feed = new Feed(log, {
@@ -132,9 +135,9 @@ export async function openHub(
   const wheel = new TimingWheel();
   const presence = openPresence(config, { publisher, log, clock, wheel, logger });
   sessions.listen(presence);
-  const engine = await openOrClose([presence, log, identity, site, outgoing], () =>
-    openSubscriptionEngine(config, {
-      log,
+  const engine = await openOrClose([presence, storage, identity, site, outgoing], () =>
+    createSubscriptionEngine(config, {
+      storage,
       feed,
       publisher,
       logger,

@@ -9,7 +9,7 @@ import { DeadLetters } from './engine/dead-letters.ts';
 import { SubscriptionManager, urlOf } from './subscription-manager.ts';
 import { WebhookDispatcher } from './webhook/webhook-dispatcher.ts';
 import { Expirations } from './engine/expirations.ts';
-import type { InFlightJournal } from './webhook/in-flight-journal.ts';
+import type { InFlightJournal } from './state/in-flight-journal.ts';
 import type { WebhookMetrics } from './webhook/outcome-handler.ts';
 import { LagCounter } from './engine/lag-counter.ts';
 import { DurableConsumer, type Executor, type DurableConsumerParts } from './engine/durable-consumer.ts';

@@ -16,7 +16,7 @@ import { createSender } from '../outgoing/sender.ts';
 import { standard } from '../subscriptions/dialects/standard/dialect.ts';
 import { DIALECTS } from '../subscriptions/dialects/registry.ts';
 import { SubscriptionEngine } from '../subscriptions/subscription-engine.ts';
-import { NO_JOURNAL } from '../subscriptions/webhook/in-flight-journal.ts';
+import { NO_JOURNAL } from '../subscriptions/state/in-flight-journal.ts';
 import {
   createMemorySubscriptionStore,
   createMemoryState,

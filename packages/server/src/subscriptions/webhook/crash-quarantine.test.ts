@@ -4,7 +4,7 @@ import { expect, test, vi } from 'vitest';
 import { temporaryFolder } from '../../testing/temporary-folder.ts';
 import { openWebServer } from '../../testing/test-servers.ts';
 import { openSubscriptionHub } from '../../testing/subscription-hub.ts';
-import { IN_FLIGHT_FILE } from './in-flight-journal.ts';
+import { IN_FLIGHT_FILE } from '../../storage/sqlite/in-flight-journal-file.ts';
 
 /** Time from the start of the hub to the first trial (PROTOCOL.md section 14.4). */
 const HOLD_MS = 2000;

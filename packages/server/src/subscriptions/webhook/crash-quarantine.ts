@@ -1,4 +1,4 @@
-import type { InFlightJournal, CrashSuspect } from './in-flight-journal.ts';
+import type { InFlightJournal, CrashSuspect } from '../state/in-flight-journal.ts';
 import type { DurableConsumer } from '../engine/durable-consumer.ts';
 
 /**

@@ -10,7 +10,7 @@ import { withJitter } from '../state/retry.ts';
 import { TokenBuckets } from '../../core/primitives/token-buckets.ts';
 import { DeadlineTimer } from '../engine/deadline-timer.ts';
 import { attemptWithoutEvent } from './attempt-record.ts';
-import type { InFlightJournal } from './in-flight-journal.ts';
+import type { InFlightJournal } from '../state/in-flight-journal.ts';
 import type { DurableConsumer } from '../engine/durable-consumer.ts';
 import type { CrashQuarantine } from './crash-quarantine.ts';
 import { classify } from './outcome.ts';

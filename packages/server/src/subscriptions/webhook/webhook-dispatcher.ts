@@ -11,7 +11,7 @@ import { DeadlineTimer } from '../engine/deadline-timer.ts';
 import { assembleRequest, handedOutRecords, type UnsendableLanes } from './assemble-request.ts';
 import { BackfillThrottle } from './backfill-throttle.ts';
 import type { InFlightRequest } from './in-flight-request.ts';
-import type { InFlightJournal } from './in-flight-journal.ts';
+import type { InFlightJournal } from '../state/in-flight-journal.ts';
 import { isGap } from '../engine/gap.ts';
 import { OutcomeHandler, type WebhookMetrics, type OutcomeHandlerParts } from './outcome-handler.ts';
 import type { DurableConsumer, Executor } from '../engine/durable-consumer.ts';

@@ -2,7 +2,8 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { temporaryFolder } from '../../testing/temporary-folder.ts';
-import { IN_FLIGHT_FILE, openInFlightJournal, type InFlightJournal } from './in-flight-journal.ts';
+import type { InFlightJournal } from '../../subscriptions/state/in-flight-journal.ts';
+import { IN_FLIGHT_FILE, openInFlightJournal } from './in-flight-journal-file.ts';
 
 function fail(error: unknown): never {
   throw error;

@@ -1,42 +1,5 @@
 import { closeSync, ftruncateSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
-
-/**
- * The in-flight journal is the file `webhooks-in-flight` of a data folder. It exists while a hub
- * runs. An orderly end removes it, unless suspects remain. A hub that finds it knows that a
- * previous process was killed or crashed.
- *
- * After such an end, the hub records each request to an endpoint before it sends it. It erases the
- * record when the request ends. If the process dies again, the next one reads which requests were
- * in flight. Example: `f 0 sub_1 7` is a request in flight to `sub_1` with the event at position 7,
- * after 0 known crashes.
- *
- * Writes are not synced. They survive the end of the process, but not of the machine.
- */
-export interface InFlightJournal {
-  /** Subscriptions with requests in flight at the end of a hub that itself began after a crash. */
-  readonly suspects: ReadonlyMap<string, CrashSuspect>;
-  /**
-   * Records a request before it is sent.
-   * @returns the slot, for `onEnded`; -1 if the request is not recorded
-   */
-  onStarted(subscription: string, position: number): number;
-  onEnded(slot: number): void;
-  /** Removes the suspicion: the requests were sent and the process did not crash. */
-  clearSuspect(subscription: string): void;
-  /** Ends the recording of requests. */
-  stopRecording(): void;
-  /**
-   * Closes the journal in an orderly shutdown. Suspects that have not been tried remain suspects.
-   */
-  close(): void;
-}
-
-export interface CrashSuspect {
-  /** Number of known crashes of the process with this subscription in flight. */
-  readonly crashes: number;
-  /** Positions of the events that were in flight; 0 for a verification of the endpoint. */
-  readonly positions: readonly number[];
-}
+import type { CrashSuspect, InFlightJournal } from '../../subscriptions/state/in-flight-journal.ts';
 
 /** File name in the data folder. */
 export const IN_FLIGHT_FILE = 'webhooks-in-flight';
@@ -48,16 +11,6 @@ const SLOTS_MAX = 20_000;
 const NOT_RECORDING = 'calm';
 const RECORDING = 'careful';
 const SLOT_PATTERN = /^(?<state>[fh]) (?<crashes>\d{1,6}) (?<subscription>\S{1,32}) (?<position>\d{1,16}) *$/;
-
-/** For a hub whose data is in memory only: no later process could read a journal. */
-export const NO_JOURNAL: InFlightJournal = {
-  suspects: new Map(),
-  onStarted: () => -1,
-  onEnded: () => undefined,
-  clearSuspect: () => undefined,
-  stopRecording: () => undefined,
-  close: () => undefined,
-};
 
 /** @param onError called once, at the first disk error; nothing is recorded after it */
 export function openInFlightJournal(path: string, onError: (error: unknown) => void): InFlightJournal {
@@ -119,6 +72,7 @@ class InFlightJournalFile implements InFlightJournal {
   }
 
   close(): void {
+    if (this.#fd === undefined) return;
     this.#tryWrite((fd) => {
       // Shutdown cancels the remaining requests. They are no reason for suspicion.
       ftruncateSync(fd, SLOT_BYTES);

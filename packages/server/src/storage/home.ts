@@ -1,0 +1,33 @@
+import type { Clock, Log, Random } from '../core/ports.ts';
+import type { InFlightJournal } from '../subscriptions/state/in-flight-journal.ts';
+import type { SubscriptionStore } from '../subscriptions/state/subscription-store.ts';
+import type { AttemptBounds } from './shared/attempt-bounds.ts';
+
+export interface StorageOptions {
+  /** The setting `data`: the path of a folder, or `:memory:`. */
+  readonly data: string;
+  readonly channelsMax: number;
+  readonly attempts: Pick<AttemptBounds, 'keptMax' | 'allMax'>;
+  /** The name of a new epoch is derived from time and chance. */
+  readonly clock: Pick<Clock, 'nowMs'>;
+  readonly random: Pick<Random, 'fraction'>;
+  readonly logger: StorageLogger;
+}
+
+export interface StorageLogger {
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/**
+ * A home is a place where data can live. Example: `data: ./polycast-data` chooses the home
+ * `storage/sqlite`, a folder with SQLite files. `data: :memory:` chooses `storage/memory`.
+ *
+ * The log opens first: it locks the place. The journal opens last: the next process reads an open
+ * journal as a sign of a crash.
+ */
+export interface Home {
+  openLog(options: StorageOptions): Promise<Log>;
+  openSubscriptions(options: StorageOptions): Promise<SubscriptionStore>;
+  openInFlightJournal(options: StorageOptions): InFlightJournal;
+}

@@ -1,0 +1,12 @@
+import { NO_JOURNAL } from '../../subscriptions/state/in-flight-journal.ts';
+import type { Home } from '../home.ts';
+import { createMemoryLog } from './memory-log.ts';
+import { createMemorySubscriptionStore } from './memory-subscription-store.ts';
+
+/** The memory of this process. The data ends with the process. */
+export const memoryHome: Home = {
+  openLog: async ({ channelsMax, clock, random }) =>
+    createMemoryLog({ channelsMax, nowMs: () => clock.nowMs(), chance: () => random.fraction() }),
+  openSubscriptions: async () => createMemorySubscriptionStore(),
+  openInFlightJournal: () => NO_JOURNAL,
+};

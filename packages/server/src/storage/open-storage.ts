@@ -1,0 +1,43 @@
+import type { Log } from '../core/ports.ts';
+import type { InFlightJournal } from '../subscriptions/state/in-flight-journal.ts';
+import type { SubscriptionStore } from '../subscriptions/state/subscription-store.ts';
+import type { Home, StorageOptions } from './home.ts';
+import { memoryHome } from './memory/memory-home.ts';
+import { sqliteHome } from './sqlite/sqlite-home.ts';
+
+/** All data of a hub, as ports. Only this folder knows where the data lives. */
+export interface Storage {
+  readonly log: Log;
+  readonly subscriptions: SubscriptionStore;
+  readonly inFlightJournal: InFlightJournal;
+  /** Closes the ports that are still open. Their users may have closed some of them before. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the data of a hub.
+ * @throws DataFolderError when the data is in use, damaged, too new, or inaccessible
+ */
+export async function openStorage(options: StorageOptions): Promise<Storage> {
+  const home = homeOf(options.data);
+  const open: { close(): void | Promise<void> }[] = [];
+  const close = async (): Promise<void> => {
+    for (const port of open.toReversed()) await port.close();
+  };
+  try {
+    const log = await home.openLog(options);
+    open.push(log);
+    const subscriptions = await home.openSubscriptions(options);
+    open.push(subscriptions);
+    const inFlightJournal = home.openInFlightJournal(options);
+    open.push(inFlightJournal);
+    return { log, subscriptions, inFlightJournal, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function homeOf(data: string): Home {
+  return data === ':memory:' ? memoryHome : sqliteHome;
+}

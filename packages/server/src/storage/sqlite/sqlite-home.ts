@@ -1,0 +1,42 @@
+import { join } from 'node:path';
+import type { Home, StorageOptions } from '../home.ts';
+import { IN_FLIGHT_FILE, openInFlightJournal } from './in-flight-journal-file.ts';
+import { openSqliteLog } from './log/sqlite-log.ts';
+import { restrictDataFolder } from './private-files.ts';
+import { openSubscriptionStore } from './subscriptions/sqlite-subscription-store.ts';
+
+/** A folder with SQLite files. The log creates the folder and locks it. */
+export const sqliteHome: Home = {
+  openLog(options) {
+    reportExposedPaths(options);
+    const { data: folder, channelsMax, clock, random, logger } = options;
+    const nowMs = (): number => clock.nowMs();
+    return openSqliteLog({ folder, channelsMax, nowMs, chance: () => random.fraction(), logger });
+  },
+
+  openSubscriptions: ({ data: folder, attempts: bounds, logger }) =>
+    openSubscriptionStore({
+      folder,
+      bounds,
+      onUnavailable: (error) => logger.error({ error: String(error) }, 'subscription store: write failed, retrying'),
+    }),
+
+  openInFlightJournal: ({ data: folder, logger }) =>
+    openInFlightJournal(join(folder, IN_FLIGHT_FILE), (error) =>
+      logger.warn(
+        { error: String(error) },
+        'webhooks: write of the in-flight journal failed; after a crash the cause cannot be found',
+      ),
+    ),
+};
+
+/** Removes other users' access to an existing folder, and reports what they could access. */
+function reportExposedPaths({ data: folder, logger }: StorageOptions): void {
+  for (const { path, mode, isRestricted } of restrictDataFolder(folder))
+    logger.warn(
+      { path, mode },
+      isRestricted
+        ? 'data folder: other users had access, removed'
+        : 'data folder: other users have access, and removing it failed',
+    );
+}
