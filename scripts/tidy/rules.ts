@@ -25,7 +25,7 @@ const FOLDER_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   'subscriptions/state': ['core'],
   storage: ['core', 'subscriptions/state'],
   identity: ['core', 'storage'],
-  presence: ['core', 'storage'],
+  presence: ['core'],
   outgoing: ['core', 'subscriptions/state'],
   operate: ['core'],
   lab: ['core'],

@@ -133,7 +133,7 @@ export async function openHub(
   });
   const sessions = new Sessions();
   const wheel = new TimingWheel();
-  const presence = openPresence(config, { publisher, log, clock, wheel, logger });
+  const presence = openPresence(config, () => storage.openPresence(), { publisher, log, clock, wheel, logger });
   sessions.listen(presence);
   const engine = await openOrClose([presence, storage, identity, site, outgoing], () =>
     createSubscriptionEngine(config, {

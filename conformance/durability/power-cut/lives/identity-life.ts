@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { openIdentity, type Identity } from '../../../../packages/server/src/identity/identity.ts';
-import { ALL_SCOPES } from '../../../../packages/server/src/identity/scopes.ts';
+import { ALL_SCOPES } from '../../../../packages/server/src/core/access/scopes.ts';
 import { IDENTITY_FILE } from '../../../../packages/server/src/storage/sqlite/identity/identity-store.ts';
 import type { Life } from './life.ts';
 

@@ -1,7 +1,7 @@
 import { PolycastError } from '@polycast/protocol';
 import type { KeyRow } from '../identity/key-table.ts';
 import type { KeyOptions, CreatedKey } from '../identity/api-keys.ts';
-import { scopesProblem } from '../identity/scopes.ts';
+import { scopesProblem } from '../core/access/scopes.ts';
 import type { Grants } from '../core/access/principal.ts';
 import type { AuthorizedRequest } from '../auth/authorized-request.ts';
 import type { AuthorizedRoute, Route } from '../http/route.ts';

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { Grants, Principal } from '../core/access/principal.ts';
 import { keyHash, keyIdOf, createKeyText } from './key-text.ts';
 import { issuedBeforeNowMs } from './revocation-list.ts';
-import { ALL_SCOPES, scopeTexts, scopesProblem } from './scopes.ts';
+import { ALL_SCOPES, scopeTexts, scopesProblem } from '../core/access/scopes.ts';
 import { IDENTITY_FILE } from '../storage/sqlite/identity/identity-store.ts';
 import { identityFolder, openTestIdentity, OPERATOR, START_MS } from './testing.ts';
 

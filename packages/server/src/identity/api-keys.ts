@@ -6,7 +6,7 @@ import type { AuditLog } from './audit.ts';
 import type { Identifier } from './authority.ts';
 import { KeyTable, type KeyRow, type SecretRow } from './key-table.ts';
 import { KEY_PREFIX, keyHash, keyIdOf, createKeyText } from './key-text.ts';
-import { ALL_SCOPES, scopeTexts } from './scopes.ts';
+import { ALL_SCOPES, scopeTexts } from '../core/access/scopes.ts';
 import type { IdentityStore } from '../storage/sqlite/identity/identity-store.ts';
 
 /** The settings of a new or a changed key. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ALL_SCOPES } from './scopes.ts';
+import { ALL_SCOPES } from '../core/access/scopes.ts';
 import { identityFolder, openTestIdentity, OPERATOR, START_MS } from './testing.ts';
 
 test('says who did what to whom, when, and from where', () => {

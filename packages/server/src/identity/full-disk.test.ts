@@ -3,7 +3,7 @@ import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { ANONYMOUS } from '../core/access/principal.ts';
-import { ALL_SCOPES } from './scopes.ts';
+import { ALL_SCOPES } from '../core/access/scopes.ts';
 import { identityFolder, openTestIdentity, OPERATOR, START_MS } from './testing.ts';
 
 /** A folder on a disk of a few megabytes; `undefined` if the test cannot mount one. */

@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Grants } from '../core/access/principal.ts';
-import { scopesProblem } from './scopes.ts';
+import { scopesProblem } from '../core/access/scopes.ts';
 import { invalidRowError } from '../storage/sqlite/identity/identity-store.ts';
 
 /** A key as the store has it. Of its text the store has only the SHA-256 hash. */

@@ -1,12 +1,10 @@
 import { matches } from '@polycast/protocol';
 import { USER_TOKEN } from '../core/access/pattern-relation.ts';
-import { openPresenceStore } from '../storage/sqlite/presence/presence-store.ts';
+import { NO_PRESENCE_STORE, type PresenceStore } from '../core/presence/presence-store.ts';
 import { PresenceTask, type PresenceParts } from './presence-task.ts';
 
 /** The settings that presence uses. */
 export interface PresenceConfiguration {
-  /** A folder, or `:memory:`. */
-  readonly data: string;
   readonly presence: {
     readonly graceSeconds: number;
     readonly pollSeconds: number;
@@ -19,11 +17,12 @@ export interface PresenceConfiguration {
 }
 
 /**
- * Creates presence from the configuration. The data folder must be open, and no other process may
- * use it.
+ * Creates presence from the configuration.
+ * @param openStore called only if a rule uses presence: otherwise the data folder gets no file
  */
 export function openPresence(
-  { data, limits, presence, rules, defaults }: PresenceConfiguration,
+  { limits, presence, rules, defaults }: PresenceConfiguration,
+  openStore: () => PresenceStore,
   parts: Omit<PresenceParts, 'settings' | 'isTracked' | 'store'>,
 ): PresenceTask {
   const patterns = rules
@@ -44,7 +43,7 @@ export function openPresence(
       infosBytesMax: INFOS_BYTES_MAX,
     },
     isTracked: (channel) => defaults.presence !== undefined || patterns.some((pattern) => matches(pattern, channel)),
-    store: isUsed && data !== ':memory:' ? openPresenceStore(data, parts.log.state.epoch) : undefined,
+    store: isUsed ? openStore() : NO_PRESENCE_STORE,
   });
 }
 

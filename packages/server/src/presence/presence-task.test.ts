@@ -1,6 +1,3 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { PolycastError } from '@polycast/protocol';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Log } from '../core/ports.ts';
@@ -10,7 +7,10 @@ import { ChannelRules } from '../core/access/channel-rules.ts';
 import { withSystemRules } from '../core/access/system-rules.ts';
 import { TimingWheel } from '../core/primitives/timing-wheel.ts';
 import { createMemoryLog } from '../storage/memory/memory-log.ts';
-import { openPresenceStore, type PresenceStore } from '../storage/sqlite/presence/presence-store.ts';
+import type { PresenceStore } from '../core/presence/presence-store.ts';
+import { createMemoryPresenceStore } from '../storage/memory/memory-presence-store.ts';
+import { openPresenceStore } from '../storage/sqlite/presence/sqlite-presence-store.ts';
+import { temporaryFolder } from '../testing/temporary-folder.ts';
 import { PresenceTask } from './presence-task.ts';
 
 const DEFAULTS = {
@@ -31,7 +31,10 @@ interface Options {
 }
 
 /** A presence task with a clock that the test sets. */
-function begin({ log = createMemoryLog({ channelsMax: 1000 }), store }: Options = {}) {
+function begin({
+  log = createMemoryLog({ channelsMax: 1000 }),
+  store = createMemoryPresenceStore(log.state.epoch),
+}: Options = {}) {
   const clock = { timeMs: 1000, nowMs: () => Date.UTC(2026, 0) + clock.timeMs, monotonicMs: () => clock.timeMs };
   const wheel = new TimingWheel();
   const warnings: string[] = [];
@@ -103,12 +106,6 @@ function storeIn(folder: string, epoch = 'one'): PresenceStore {
   const store = openPresenceStore(folder, epoch);
   onTestFinished(() => store.close());
   return store;
-}
-
-function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'polycast-presence-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
 }
 
 describe('what sessions mean', () => {
@@ -260,37 +257,6 @@ describe('the store', () => {
     await untilTold(log, 5);
     await expect.poll(() => store.position).toBe(log.state.head);
     expect(store.load().online).toEqual(['ann', 'bob']);
-  });
-
-  test('of another log is empty, but for the sequences', async () => {
-    const folder = temporaryFolder();
-    const { task, log } = begin({ store: openPresenceStore(folder, 'one') });
-    task.opened(inRoom(user('ann')));
-    await untilTold(log, 3);
-    await task.close();
-    expect(storeIn(folder, 'two').load()).toEqual({
-      channels: [],
-      online: [],
-      occupied: [],
-      usersSequence: 1,
-      channelsSequence: 1,
-    });
-  });
-
-  test("is the hub's alone to read", () => {
-    const folder = temporaryFolder();
-    storeIn(folder).apply([{ kind: 'online', user: 'ann', sequence: 1 }], 1);
-    for (const name of readdirSync(folder))
-      expect([name, statSync(join(folder, name)).mode & 0o077]).toEqual([name, 0]);
-  });
-
-  test('that is broken is made anew', () => {
-    const folder = temporaryFolder();
-    writeFileSync(
-      join(folder, 'presence.sqlite'),
-      'no database at all, and long enough to be looked at as one'.repeat(100),
-    );
-    expect(storeIn(folder).load().channels).toEqual([]);
   });
 
   test('takes nothing over from what others have published there, where everybody may', async () => {

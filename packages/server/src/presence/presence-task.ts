@@ -2,6 +2,7 @@ import { formatTime, hasWildcard, isChannel, PolycastError } from '@polycast/pro
 import { SYSTEM_PREFIX } from '../core/access/system-channels.ts';
 import type { Clock, Log, Position, StoredRecord } from '../core/ports.ts';
 import { Presence } from '../core/presence/presence.ts';
+import type { PresenceStore } from '../core/presence/presence-store.ts';
 import type { PresenceSettings, PresenceSnapshot, PresenceView } from '../core/presence/presence-types.ts';
 import { presenceChannel } from '../core/presence/presence-channel.ts';
 import {
@@ -13,7 +14,6 @@ import {
 import type { Principal } from '../core/access/principal.ts';
 import type { Publisher, PublishRequest, PublishResult } from '../core/publish.ts';
 import { ticksOf, type WheelTimer, type TimingWheel } from '../core/primitives/timing-wheel.ts';
-import type { PresenceStore } from '../storage/sqlite/presence/presence-store.ts';
 
 /** The properties of a session that presence needs. */
 export interface PresentSession {
@@ -38,8 +38,7 @@ export interface PresenceParts {
   readonly log: Log;
   readonly clock: Clock;
   readonly wheel: TimingWheel;
-  /** `undefined` when the hub has no data folder, or when presence is not used. */
-  readonly store: PresenceStore | undefined;
+  readonly store: PresenceStore;
   readonly logger: { warn(fields: object, message: string): void };
 }
 
@@ -92,10 +91,8 @@ export class PresenceTask implements WheelTimer, PresenceView {
    * Restores the presence that was published before a restart. Await it before the first session.
    */
   async start(): Promise<void> {
-    const { store } = this.#parts;
-    if (store === undefined) return;
-    await this.#catchUp(store);
-    this.#presence.restore(store.load(), this.#nowMs);
+    await this.#catchUp();
+    this.#presence.restore(this.#parts.store.load(), this.#nowMs);
     this.#wake();
   }
 
@@ -117,7 +114,7 @@ export class PresenceTask implements WheelTimer, PresenceView {
   async close(): Promise<void> {
     this.freeze();
     await this.#publishing;
-    this.#parts.store?.close();
+    this.#parts.store.close();
   }
 
   async snapshot(channel: string): Promise<PresenceSnapshot & { readonly position: Position }> {
@@ -287,9 +284,8 @@ export class PresenceTask implements WheelTimer, PresenceView {
 
   async #store(published: readonly PresenceChange[], position: Position): Promise<void> {
     const { store, logger } = this.#parts;
-    if (store === undefined) return;
     try {
-      if (this.#isBehind) await this.#catchUp(store);
+      if (this.#isBehind) await this.#catchUp();
       else store.apply(published, position);
       this.#isBehind = false;
     } catch (error) {
@@ -299,8 +295,8 @@ export class PresenceTask implements WheelTimer, PresenceView {
   }
 
   /** Copies the changes that the store lacks from the log. */
-  async #catchUp(store: PresenceStore): Promise<void> {
-    const { log } = this.#parts;
+  async #catchUp(): Promise<void> {
+    const { log, store } = this.#parts;
     const { head } = log.state;
     for (let after = store.position; after < head;) {
       const page = await log.read({

@@ -1,4 +1,5 @@
 import type { Clock, Log, Random } from '../core/ports.ts';
+import type { PresenceStore } from '../core/presence/presence-store.ts';
 import type { InFlightJournal } from '../subscriptions/state/in-flight-journal.ts';
 import type { SubscriptionStore } from '../subscriptions/state/subscription-store.ts';
 import type { AttemptBounds } from './shared/attempt-bounds.ts';
@@ -29,5 +30,6 @@ export interface StorageLogger {
 export interface Home {
   openLog(options: StorageOptions): Promise<Log>;
   openSubscriptions(options: StorageOptions): Promise<SubscriptionStore>;
+  openPresence(options: StorageOptions, epoch: string): PresenceStore;
   openInFlightJournal(options: StorageOptions): InFlightJournal;
 }

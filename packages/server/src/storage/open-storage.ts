@@ -1,4 +1,5 @@
 import type { Log } from '../core/ports.ts';
+import type { PresenceStore } from '../core/presence/presence-store.ts';
 import type { InFlightJournal } from '../subscriptions/state/in-flight-journal.ts';
 import type { SubscriptionStore } from '../subscriptions/state/subscription-store.ts';
 import type { Home, StorageOptions } from './home.ts';
@@ -10,6 +11,8 @@ export interface Storage {
   readonly log: Log;
   readonly subscriptions: SubscriptionStore;
   readonly inFlightJournal: InFlightJournal;
+  /** Call it only where presence is used: the folder of another hub must not get its file. */
+  openPresence(): PresenceStore;
   /** Closes the ports that are still open. Their users may have closed some of them before. */
   close(): Promise<void>;
 }
@@ -31,7 +34,12 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     open.push(subscriptions);
     const inFlightJournal = home.openInFlightJournal(options);
     open.push(inFlightJournal);
-    return { log, subscriptions, inFlightJournal, close };
+    const openPresence = (): PresenceStore => {
+      const presence = home.openPresence(options, log.state.epoch);
+      open.push(presence);
+      return presence;
+    };
+    return { log, subscriptions, inFlightJournal, openPresence, close };
   } catch (error) {
     await close();
     throw error;

@@ -1,6 +1,7 @@
 import { NO_JOURNAL } from '../../subscriptions/state/in-flight-journal.ts';
 import type { Home } from '../home.ts';
 import { createMemoryLog } from './memory-log.ts';
+import { createMemoryPresenceStore } from './memory-presence-store.ts';
 import { createMemorySubscriptionStore } from './memory-subscription-store.ts';
 
 /** The memory of this process. The data ends with the process. */
@@ -8,5 +9,6 @@ export const memoryHome: Home = {
   openLog: async ({ channelsMax, clock, random }) =>
     createMemoryLog({ channelsMax, nowMs: () => clock.nowMs(), chance: () => random.fraction() }),
   openSubscriptions: async () => createMemorySubscriptionStore(),
+  openPresence: (_options, epoch) => createMemoryPresenceStore(epoch),
   openInFlightJournal: () => NO_JOURNAL,
 };

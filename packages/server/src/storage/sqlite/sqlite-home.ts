@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Home, StorageOptions } from '../home.ts';
 import { IN_FLIGHT_FILE, openInFlightJournal } from './in-flight-journal-file.ts';
 import { openSqliteLog } from './log/sqlite-log.ts';
+import { openPresenceStore } from './presence/sqlite-presence-store.ts';
 import { restrictDataFolder } from './private-files.ts';
 import { openSubscriptionStore } from './subscriptions/sqlite-subscription-store.ts';
 
@@ -20,6 +21,8 @@ export const sqliteHome: Home = {
       bounds,
       onUnavailable: (error) => logger.error({ error: String(error) }, 'subscription store: write failed, retrying'),
     }),
+
+  openPresence: ({ data: folder }, epoch) => openPresenceStore(folder, epoch),
 
   openInFlightJournal: ({ data: folder, logger }) =>
     openInFlightJournal(join(folder, IN_FLIGHT_FILE), (error) =>

@@ -1,5 +1,5 @@
 import type { Grants } from '../../../core/access/principal.ts';
-import { scopeTexts, scopesProblem } from '../../../identity/scopes.ts';
+import { scopeTexts, scopesProblem } from '../../../core/access/scopes.ts';
 import { usageError, type Command, type Input, type OptionSpec } from '../../command.ts';
 import { CliError } from '../../exit-codes.ts';
 import { HUB_ADDRESS_OPTIONS } from '../../hub-address.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { DataFolderError } from '../../../core/data-folder-error.ts';
-import { ALL_SCOPES } from '../../../identity/scopes.ts';
+import { ALL_SCOPES } from '../../../core/access/scopes.ts';
 import { IDENTITY_FILE, openIdentityStore } from './identity-store.ts';
 import { identityFolder, openTestIdentity, OPERATOR } from '../../../identity/testing.ts';
 

@@ -1,5 +1,5 @@
 import { isPattern } from '@polycast/protocol';
-import type { Grants, Scope } from '../core/access/principal.ts';
+import type { Grants, Scope } from './principal.ts';
 
 /**
  * All scopes. `publish`, `subscribe` and `subscriptions` take patterns. `users` and `admin` take

@@ -4,6 +4,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { Position } from '../../../core/ports.ts';
 import type { StoredPresence, StoredPresenceChannel } from '../../../core/presence/presence-types.ts';
 import type { PresenceChange, PresenceUser } from '../../../core/presence/presence-events.ts';
+import type { PresenceStore } from '../../../core/presence/presence-store.ts';
 import { BackgroundSync } from '../background-sync.ts';
 import { makePrivateFile } from '../private-files.ts';
 
@@ -41,12 +42,8 @@ const SCHEMA = `
   ) STRICT;
   PRAGMA user_version = ${VERSION};`;
 
-/**
- * The published presence, up to a position of the log: which users are in which channels. It is one
- * small database beside the log. The code that opens it adds the log's events after that position.
- * So a crash between the two writes loses nothing.
- */
-export class PresenceStore {
+/** One small database beside the log. */
+class SqlitePresenceStore implements PresenceStore {
   readonly #database: DatabaseSync;
   readonly #backgroundSync: BackgroundSync;
   readonly #statements: Statements;
@@ -64,12 +61,10 @@ export class PresenceStore {
     this.#readPosition();
   }
 
-  /** All presence events up to and including this position are stored. */
   get position(): Position {
     return this.#position;
   }
 
-  /** Adds newer presence changes, all or none. Throws when the disk does not accept them. */
   apply(changes: readonly PresenceChange[], position: Position): void {
     const before = { users: this.#usersSequence, channels: this.#channelsSequence };
     try {
@@ -168,10 +163,10 @@ export class PresenceStore {
 export function openPresenceStore(folder: string, epoch: string): PresenceStore {
   const path = join(folder, PRESENCE_FILE);
   try {
-    return new PresenceStore(openPresenceDatabase(path), path, epoch);
+    return new SqlitePresenceStore(openPresenceDatabase(path), path, epoch);
   } catch {
     for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });
-    return new PresenceStore(openPresenceDatabase(path), path, epoch);
+    return new SqlitePresenceStore(openPresenceDatabase(path), path, epoch);
   }
 }
 
